@@ -1,0 +1,11 @@
+// The umbrella header of the vector kernels. Every kernel exists for float (_f32) and double (_f64); the double ones
+// serve gradient checks and make no claim to speed.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+#include "elementwise_kernels.h"
+#include "optimizer_kernels.h"
+#include "packed_product.h"
+#include "random_kernels.h"
+#include "recurrent_kernels.h"
+#include "softmax_kernels.h"
+#endif

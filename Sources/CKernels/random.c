@@ -1,0 +1,135 @@
+// Philox4x32-10 and what is drawn from it; include/random_kernels.h describes the coordinates of a draw.
+
+#include "random_kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernel_support.h"
+
+// See optimizers.c: the clones must give the same bits.
+#pragma STDC FP_CONTRACT OFF
+
+
+
+// Multipliers and Weyl increments of Philox4x32 (Salmon et al., table 2 and section 3.3).
+#define PHILOX_M0 0xD2511F53u
+#define PHILOX_M1 0xCD9E8D57u
+#define PHILOX_W0 0x9E3779B9u
+#define PHILOX_W1 0xBB67AE85u
+
+// One block. Each word lives in 64 bits of which the upper half is of no account: a round is then two 32 x 32
+// products, two shifts and two three-way exclusive ors, which is what a vector unit does without any shuffle.
+RND_INLINE void philox(uint64_t x[4], uint32_t k0, uint32_t k1) {
+#pragma clang loop unroll(full)
+  for (int round = 0; round < 10; round++) {
+    const uint64_t p0 = (uint64_t)(uint32_t)x[0] * PHILOX_M0;
+    const uint64_t p1 = (uint64_t)(uint32_t)x[2] * PHILOX_M1;
+    x[0] = (p1 >> 32) ^ x[1] ^ k0;
+    x[1] = p1;
+    x[2] = (p0 >> 32) ^ x[3] ^ k1;
+    x[3] = p0;
+    k0 += PHILOX_W0;
+    k1 += PHILOX_W1;
+  }
+}
+
+void rnd_philox4x32_10(const uint32_t counter[4], const uint32_t key[2], uint32_t result[4]) {
+  uint64_t x[4] = {counter[0], counter[1], counter[2], counter[3]};
+  philox(x, key[0], key[1]);
+  for (int w = 0; w < 4; w++) result[w] = (uint32_t)x[w];
+}
+
+uint64_t rnd_derive_key(uint64_t seed, uint64_t step, uint32_t purpose, uint32_t stream) {
+  uint64_t x[4] = {(uint32_t)step, step >> 32, stream, purpose};
+  philox(x, (uint32_t)seed, (uint32_t)(seed >> 32));
+  return (uint64_t)(uint32_t)x[0] | x[1] << 32;
+}
+
+// MARK: - Fills
+
+enum { FILL_BLOCKS = 32, FILL_DRAWS = 2 * FILL_BLOCKS };
+
+// u[i] = the uniform number number 2 block + i, for FILL_BLOCKS blocks.
+RND_CLONES static void uniform_chunk(double u[FILL_DRAWS], uint64_t block, uint64_t key, uint64_t sample) {
+  const uint64_t s0 = (uint32_t)sample, s1 = sample >> 32;
+  const uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+  for (int b = 0; b < FILL_BLOCKS; b++) {
+    const uint64_t index = block + (uint64_t)b;
+    uint64_t x[4] = {index, index >> 32, s0, s1};
+    philox(x, k0, k1);
+    const int64_t first = (int64_t)(((uint64_t)(uint32_t)x[0] | x[1] << 32) >> 11);
+    const int64_t second = (int64_t)(((uint64_t)(uint32_t)x[2] | x[3] << 32) >> 11);
+    u[2 * b] = (double)first * 0x1p-53;
+    u[2 * b + 1] = (double)second * 0x1p-53;
+  }
+}
+
+// The polar form of Box and Muller's pair; 1 - u is in (0, 1], where the logarithm is finite.
+RND_INLINE double normal_radius(double u) { return sqrt(-2 * log1p(-u)); }
+RND_INLINE double normal_angle(double v) { return 6.283185307179586 * v; }
+
+double rnd_box_muller(double u, double v) { return normal_radius(u) * cos(normal_angle(v)); }
+
+static void normal_chunk(double z[FILL_DRAWS], uint64_t block, uint64_t key, uint64_t sample) {
+  uniform_chunk(z, block, key, sample);
+  for (int i = 0; i < FILL_DRAWS; i += 2) {
+    const double radius = normal_radius(z[i]), angle = normal_angle(z[i + 1]);
+    z[i] = radius * cos(angle);
+    z[i + 1] = radius * sin(angle);
+  }
+}
+
+#define DEFINE_FILL(NAME, T, CHUNK, OFFSET, FACTOR)                                                     \
+  void NAME(T *out, int64_t count, uint64_t key, uint64_t sample, double first, double second) {        \
+    double draw[FILL_DRAWS];                                                                            \
+    for (int64_t start = 0; start < count; start += FILL_DRAWS) {                                       \
+      CHUNK(draw, (uint64_t)start / 2, key, sample);                                                    \
+      const int64_t length = count - start < FILL_DRAWS ? count - start : FILL_DRAWS;                   \
+      for (int64_t i = 0; i < length; i++) out[start + i] = (T)((OFFSET) + (FACTOR) * draw[i]);         \
+    }                                                                                                   \
+  }
+
+DEFINE_FILL(rnd_uniform_fill_f32, float, uniform_chunk, first, second - first)
+DEFINE_FILL(rnd_uniform_fill_f64, double, uniform_chunk, first, second - first)
+DEFINE_FILL(rnd_normal_fill_f32, float, normal_chunk, first, second)
+DEFINE_FILL(rnd_normal_fill_f64, double, normal_chunk, first, second)
+
+// MARK: - Dropout
+
+// Sixteen bits decide about one unit, so a block serves eight. Eight blocks make a group of 64 units; within
+// a group, unit 16 w + 2 l + h reads half h (0: low) of word w of block l. The order puts the bits of
+// neighbouring units side by side in little-endian memory without any transposition, and doesn't depend on
+// the width of a vector register.
+enum { LANES = 8, GROUP = 64, CHUNK_GROUPS = 8, CHUNK = GROUP * CHUNK_GROUPS };
+
+// The bits of `groups` groups that begin at block `block` of one row.
+RND_INLINE void dropout_bits(uint16_t *restrict bits, int64_t groups, uint32_t block, uint32_t time,
+                             uint32_t sample, uint32_t k0, uint32_t k1) {
+  for (int64_t g = 0; g < groups; g++) {
+    uint32_t words[4][LANES];
+    for (uint32_t l = 0; l < LANES; l++) {
+      uint64_t x[4] = {block + (uint32_t)g * LANES + l, time, sample, 0};
+      philox(x, k0, k1);
+      for (int w = 0; w < 4; w++) words[w][l] = (uint32_t)x[w];
+    }
+    memcpy(bits + g * GROUP, words, sizeof words);
+  }
+}
+
+// The probability in units of 1/65536. At least one unit in 65536 is kept, so that the scale stays finite.
+static uint32_t dropout_threshold(double rate) {
+  const double parts = rate * 65536 + 0.5;
+  if (!(parts >= 1)) return 0;
+  return parts > 65535 ? 65535 : (uint32_t)parts;
+}
+
+#define T float
+#define NAME(base) base##_f32
+#include "dropout_body.h"
+#undef T
+#undef NAME
+
+#define T double
+#define NAME(base) base##_f64
+#include "dropout_body.h"

@@ -1,0 +1,17 @@
+#include "recurrent_kernels.h"
+
+#include "elementwise_kernels.h"
+
+#include "vector_math.h"
+
+#define T float
+#define NAME(stem) stem##_f32
+#include "recurrent_body.h"
+#undef T
+#undef NAME
+
+#define T double
+#define NAME(stem) stem##_f64
+#include "recurrent_body.h"
+#undef T
+#undef NAME

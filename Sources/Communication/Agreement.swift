@@ -1,0 +1,95 @@
+/// The error of the lowest failing rank, thrown by `agree` on every rank.
+public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
+  /// The lowest rank that failed.
+  public let rank: Int
+  /// The host of that rank.
+  public let host: String
+  /// The exit code its error asks for, 1 unless the error is `ExitCoded`.
+  public let exitCode: Int32
+  /// The description of its error.
+  public let message: String
+
+  /// Creates the failure of `rank` on `host`.
+  public init(rank: Int, host: String, exitCode: Int32, message: String) {
+    self.rank = rank
+    self.host = host
+    self.exitCode = exitCode
+    self.message = message
+  }
+
+  public var description: String { "rank \(rank) on \(host): \(message)" }
+}
+
+/// Ranks that hold other bytes than rank 0 where all must be equal.
+public struct ReplicaMismatch: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
+  /// What was compared, such as "the configuration".
+  public let what: String
+  /// The ranks that differ from rank 0, ascending.
+  public let ranks: [Int]
+  /// How many ranks were compared.
+  public let worldSize: Int
+  /// 78: ranks that disagree were started or configured differently.
+  public var exitCode: Int32 { 78 }
+
+  /// Creates the mismatch of `what` on `ranks`.
+  public init(what: String, ranks: [Int], worldSize: Int) {
+    self.what = what
+    self.ranks = ranks
+    self.worldSize = worldSize
+  }
+
+  public var description: String {
+    let list = ranks.map(String.init).joined(separator: ", ")
+    return "\(what) differs from rank 0's on rank \(list) (of \(worldSize)); "
+      + "all ranks must be given the same program, configuration and data"
+  }
+}
+
+extension Communicator {
+  /// Runs `body` on every rank and returns its value, or throws everywhere if it threw anywhere (collective).
+  ///
+  /// This is how an error on one rank becomes an error on all, before any of them waits for a rank that has
+  /// left. Throws the `CollectiveFailure` of the lowest failing rank, or the transport's error.
+  public func agree<Value>(_ body: () throws -> Value) throws -> Value {
+    let outcome = Result { try body() }
+    for report in try allgather(encode(outcome)) {
+      if let failure = decode(report) { throw failure }
+    }
+    return try outcome.get()
+  }
+
+  /// Throws `ReplicaMismatch` on every rank unless all ranks pass the same bytes (collective).
+  public func allEqual(_ bytes: [UInt8], what: String) throws {
+    let all = try allgather(bytes)
+    let odd = all.indices.filter { all[$0] != all[0] }
+    guard odd.isEmpty else { throw ReplicaMismatch(what: what, ranks: odd, worldSize: worldSize) }
+  }
+
+  /// Nothing for success; otherwise rank, exit code, the length of the host name, its bytes, the message.
+  ///
+  /// A failure that an inner agreement has already attributed keeps its rank.
+  private func encode<Value>(_ outcome: Result<Value, any Error>) -> [UInt8] {
+    guard case .failure(let error) = outcome else { return [] }
+    let failure =
+      error as? CollectiveFailure
+      ?? CollectiveFailure(
+        rank: rank, host: hostName, exitCode: (error as? any ExitCoded)?.exitCode ?? 1, message: "\(error)")
+    let hostBytes = Array(failure.host.utf8.prefix(255))
+    return bytes(of: Int32(truncatingIfNeeded: failure.rank)) + bytes(of: failure.exitCode)
+      + [UInt8(hostBytes.count)] + hostBytes + Array(failure.message.utf8)
+  }
+}
+
+private func bytes(of value: Int32) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }
+
+private func value(of bytes: ArraySlice<UInt8>) -> Int32 {
+  Int32(bitPattern: bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
+}
+
+private func decode(_ report: [UInt8]) -> CollectiveFailure? {
+  guard report.count >= 9 else { return nil }
+  let hostEnd = min(9 + Int(report[8]), report.count)
+  return CollectiveFailure(
+    rank: Int(value(of: report[..<4])), host: String(decoding: report[9..<hostEnd], as: UTF8.self),
+    exitCode: value(of: report[4..<8]), message: String(decoding: report[hostEnd...], as: UTF8.self))
+}

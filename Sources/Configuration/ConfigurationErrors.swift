@@ -1,0 +1,73 @@
+/// One thing wrong in a configuration.
+public struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
+  /// Where it was written.
+  public let origin: Origin
+  /// Dotted path of the key; empty for the text as a whole.
+  public let key: String
+  /// What is wrong and what to do.
+  public let message: String
+  /// The known key or value nearest to an unknown one.
+  public let suggestion: String?
+
+  public init(origin: Origin, key: String, message: String, suggestion: String? = nil) {
+    self.origin = origin
+    self.key = key
+    self.message = message
+    self.suggestion = suggestion
+  }
+
+  public var description: String {
+    let place = origin == .defaultValue ? "" : "\(origin): "
+    let hint = suggestion.map { "; did you mean \"\($0)\"?" } ?? ""
+    return place + (key.isEmpty ? "" : "\(key): ") + message + hint
+  }
+}
+
+/// Everything wrong in a configuration, reported at once.
+public struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConvertible {
+  public let issues: [ConfigurationIssue]
+
+  public init(_ issues: [ConfigurationIssue]) {
+    self.issues = issues
+  }
+
+  /// The program's exit code for a wrong configuration.
+  public var exitCode: Int32 { 78 }
+
+  public var description: String { issues.map(\.description).joined(separator: "\n") }
+}
+
+/// A configuration that couldn't be read at all.
+public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Why there is no text.
+  public enum Reason: Sendable, Equatable {
+    /// Neither a file nor a preset has this name.
+    case missing
+    /// The file is there but reading failed; the system's own words.
+    case unreadable(String)
+  }
+
+  /// The name as the user typed it.
+  public let name: String
+  public let reason: Reason
+
+  public init(name: String, reason: Reason) {
+    self.name = name
+    self.reason = reason
+  }
+
+  /// 66: input missing, 74: read failed.
+  public var exitCode: Int32 { reason == .missing ? 66 : 74 }
+
+  public var description: String {
+    switch reason {
+    case .missing:
+      let nearest = nearestName(to: name, among: Presets.names)
+      return "no configuration file and no preset is called \"\(name)\""
+        + (nearest.map { "; did you mean \"\($0)\"?" } ?? "")
+        + " (presets: \(Presets.names.joined(separator: ", ")))"
+    case .unreadable(let reason):
+      return "\(name): \(reason); check that it is a readable text file"
+    }
+  }
+}

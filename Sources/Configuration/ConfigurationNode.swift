@@ -1,0 +1,84 @@
+/// A parsed configuration text: a tree of mappings, sequences and scalars, each with its origin.
+///
+/// This module never reads YAML; whoever does (the program) builds these nodes.
+public struct ConfigurationNode: Sendable, Equatable {
+  /// One `key: value` of a mapping.
+  public struct Entry: Sendable, Equatable {
+    public let key: String
+    /// Where the key stands; the value has its own origin.
+    public let origin: Origin
+    public let value: ConfigurationNode
+
+    public init(key: String, origin: Origin, value: ConfigurationNode) {
+      self.key = key
+      self.origin = origin
+      self.value = value
+    }
+  }
+
+  /// What a node holds. A quoted scalar is text, whatever it looks like: `"5"` isn't a number.
+  public enum Content: Sendable, Equatable {
+    case mapping([Entry])
+    case sequence([ConfigurationNode])
+    case scalar(text: String, isQuoted: Bool)
+  }
+
+  public let content: Content
+  public let origin: Origin
+
+  public init(_ content: Content, origin: Origin) {
+    self.content = content
+    self.origin = origin
+  }
+
+  /// True for YAML's ways to write "nothing here": an empty value, `~`, `null`.
+  var isNull: Bool {
+    guard case .scalar(let text, isQuoted: false) = content else { return false }
+    return ["", "~", "null", "Null", "NULL"].contains(text)
+  }
+
+  /// What the node is, for messages: `a list`, `"abc"`.
+  var summary: String {
+    switch content {
+    case .mapping: "a section"
+    case .sequence: "a list"
+    case .scalar(let text, let isQuoted):
+      isNull ? "nothing" : isQuoted ? "the quoted text \"\(text)\"" : "\"\(text)\""
+    }
+  }
+}
+
+/// Where a value of the configuration was written.
+public enum Origin: Sendable, Hashable, CustomStringConvertible {
+  /// A file; line and column count from 1.
+  case file(String, line: Int, column: Int)
+  /// A preset built into the program; line and column count from 1.
+  case preset(String, line: Int, column: Int)
+  /// A `key=value` of the command line.
+  case override(String)
+  /// Nowhere: the default of the key.
+  case defaultValue
+
+  public var description: String {
+    switch self {
+    case .file(let path, let line, let column): "\(path):\(line):\(column)"
+    case .preset(let name, let line, let column): "preset \(name):\(line):\(column)"
+    case .override(let text): "override \(text)"
+    case .defaultValue: "default"
+    }
+  }
+}
+
+/// The text that nodes come from, without a position.
+public enum ConfigurationSource: Sendable, Hashable {
+  case file(String)
+  case preset(String)
+
+  /// The origin at `line` and `column` of this text, both counted from 1.
+  public func origin(line: Int, column: Int) -> Origin {
+    switch self {
+    case .file(let path): .file(path, line: line, column: column)
+    case .preset(let name): .preset(name, line: line, column: column)
+    }
+  }
+}

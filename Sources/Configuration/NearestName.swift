@@ -1,0 +1,41 @@
+/// The smallest number of insertions, deletions, replacements and swaps of neighbours that turn one text into
+/// the other (optimal string alignment, after Damerau 1964).
+func editDistance(_ first: String, _ second: String) -> Int {
+  let a = Array(first.utf8)
+  let b = Array(second.utf8)
+  var beforePrevious = [Int](repeating: 0, count: b.count + 1)
+  var previous = Array(0...b.count)
+  for i in 0..<a.count {
+    var current = [i + 1] + [Int](repeating: 0, count: b.count)
+    for j in 0..<b.count {
+      let replaced = previous[j] + (a[i] == b[j] ? 0 : 1)
+      current[j + 1] = min(replaced, previous[j + 1] + 1, current[j] + 1)
+      if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
+        current[j + 1] = min(current[j + 1], beforePrevious[j - 1] + 1)
+      }
+    }
+    (beforePrevious, previous) = (previous, current)
+  }
+  return previous[b.count]
+}
+
+/// The name nearest to a mistyped one, or nil when none is near enough to be what was meant.
+///
+/// The last part of a dotted path counts on its own as well, so that a key written under the wrong section is
+/// found. Names longer than 64 bytes are nobody's slip of the finger.
+func nearestName(to name: String, among names: [String]) -> String? {
+  guard name.utf8.count <= 64 else { return nil }
+  let last = lastPart(of: name)
+  func distance(_ candidate: String) -> (distance: Int, tie: Int) {
+    let whole = editDistance(name, candidate)
+    return (min(whole, editDistance(last, lastPart(of: candidate)) + 1), whole)
+  }
+  let ranked = names.map { (name: $0, score: distance($0)) }
+  guard let best = ranked.min(by: { $0.score < $1.score }) else { return nil }
+  let tolerated = max(1, lastPart(of: best.name).utf8.count / 3)
+  return best.score.distance <= tolerated ? best.name : nil
+}
+
+private func lastPart(of path: String) -> String {
+  path.split(separator: ".").last.map(String.init) ?? path
+}

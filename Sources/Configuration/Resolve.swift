@@ -1,0 +1,121 @@
+extension RunConfiguration {
+  /// The configuration that `layers`, later ones first in force, and then `overrides` give.
+  ///
+  /// - `layers`: roots as read from files or presets; an empty text is an empty layer.
+  /// - `overrides`: `key.path=value` as typed; of two for one key the last counts.
+  /// - `requiringText`: false for listing a preset whose `data.train` the user will add.
+  ///
+  /// Returns the values with the origin of each. Throws `ConfigurationErrors` with everything that is wrong:
+  /// unknown and repeated keys, values of the wrong type or out of range, and keys that don't go together.
+  public static func resolve(
+    layers: [ConfigurationNode], overrides: [String], requiringText: Bool = true
+  ) throws(ConfigurationErrors) -> ResolvedConfiguration {
+    var resolver = Resolver()
+    for layer in layers { resolver.apply(layer: layer) }
+    for override in overrides { resolver.apply(override: override) }
+    resolver.check(ConfigurationRule.all + (requiringText ? [.needsText] : []))
+    guard resolver.issues.isEmpty else { throw ConfigurationErrors(resolver.issues) }
+    return ResolvedConfiguration(configuration: resolver.configuration, origins: resolver.origins)
+  }
+}
+
+/// The configuration under construction and everything found wrong so far.
+private struct Resolver {
+  var configuration = RunConfiguration()
+  var origins: [String: Origin] = [:]
+  var issues: [ConfigurationIssue] = []
+  private var invalid: Set<String> = []
+
+  /// Suggestions stop after so many issues: nobody reads more, and each costs a look at every key.
+  private static let suggestedIssues = 50
+
+  mutating func apply(layer: ConfigurationNode) {
+    var seen: [String: Origin] = [:]
+    walk(layer, path: "", keyOrigin: layer.origin, seen: &seen)
+  }
+
+  mutating func apply(override text: String) {
+    let origin = Origin.override(text)
+    guard let equals = text.firstIndex(of: "=") else {
+      report(origin, "", "expects key.path=value, for example model.layers=2")
+      return
+    }
+    let path = String(text[..<equals])
+    let value = String(text[text.index(after: equals)...])
+    var seen: [String: Origin] = [:]
+    walk(scalar(value, origin), path: path, keyOrigin: origin, seen: &seen)
+  }
+
+  /// A value of the command line; quotes around all of it make it text, as in YAML.
+  private func scalar(_ text: String, _ origin: Origin) -> ConfigurationNode {
+    for quote in ["\"", "'"] where text.count >= 2 && text.hasPrefix(quote) && text.hasSuffix(quote) {
+      return ConfigurationNode(
+        .scalar(text: String(text.dropFirst().dropLast()), isQuoted: true), origin: origin)
+    }
+    return ConfigurationNode(.scalar(text: text, isQuoted: false), origin: origin)
+  }
+
+  private mutating func walk(
+    _ node: ConfigurationNode, path: String, keyOrigin: Origin, seen: inout [String: Origin]
+  ) {
+    if let first = seen[path] {
+      report(keyOrigin, path, "is given twice, first at \(first)")
+      return
+    }
+    if path.isEmpty || ConfigurationSchema.sections.contains(path) {
+      if !path.isEmpty { seen[path] = keyOrigin }
+      walk(section: node, path: path, seen: &seen)
+    } else if let key = ConfigurationSchema.keysByPath[path] {
+      seen[path] = keyOrigin
+      set(key, from: node)
+    } else {
+      let nearest =
+        issues.count < Self.suggestedIssues
+        ? nearestName(to: path, among: ConfigurationSchema.allPaths) : nil
+      report(keyOrigin, path, "unknown key", suggestion: nearest)
+    }
+  }
+
+  private mutating func walk(section node: ConfigurationNode, path: String, seen: inout [String: Origin]) {
+    guard case .mapping(let entries) = node.content else {
+      // An empty text, or a section whose keys are all commented out.
+      if !node.isNull { reportSection(node, path) }
+      return
+    }
+    for entry in entries {
+      let child = path.isEmpty ? entry.key : "\(path).\(entry.key)"
+      walk(entry.value, path: child, keyOrigin: entry.origin, seen: &seen)
+    }
+  }
+
+  private mutating func reportSection(_ node: ConfigurationNode, _ path: String) {
+    let example =
+      ConfigurationSchema.keys.first { $0.path.hasPrefix(path.isEmpty ? "" : path + ".") }?.path ?? ""
+    report(node.origin, path, "expects keys and values, for example \(example); found \(node.summary)")
+  }
+
+  private mutating func set(_ key: ConfigurationKey, from node: ConfigurationNode) {
+    if key.read(node, &configuration) {
+      origins[key.path] = node.origin
+      return
+    }
+    invalid.insert(key.path)
+    var suggestion: String?
+    if case .scalar(let text, _) = node.content { suggestion = nearestName(to: text, among: key.choices) }
+    report(node.origin, key.path, "expects \(key.expectation); found \(node.summary)", suggestion: suggestion)
+  }
+
+  mutating func check(_ rules: [ConfigurationRule]) {
+    for rule in rules {
+      let paths = rule.fields.map { ConfigurationSchema.path(of: $0) }
+      guard invalid.isDisjoint(with: paths), let problem = rule.problem(configuration) else { continue }
+      let origin = paths.compactMap { origins[$0] }.first ?? .defaultValue
+      report(origin, paths[0], problem)
+    }
+  }
+
+  private mutating func report(_ origin: Origin, _ key: String, _ message: String, suggestion: String? = nil)
+  {
+    issues.append(ConfigurationIssue(origin: origin, key: key, message: message, suggestion: suggestion))
+  }
+}

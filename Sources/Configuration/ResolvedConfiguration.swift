@@ -1,0 +1,56 @@
+/// A checked configuration and where each of its values was written.
+public struct ResolvedConfiguration: Sendable, Equatable {
+  public let configuration: RunConfiguration
+  /// By dotted path; keys that nobody wrote are absent.
+  private let origins: [String: Origin]
+
+  init(configuration: RunConfiguration, origins: [String: Origin]) {
+    self.configuration = configuration
+    self.origins = origins
+  }
+
+  /// Where the value of a key was written, given its dotted path.
+  public func origin(of path: String) -> Origin {
+    origins[path] ?? .defaultValue
+  }
+
+  /// One line for each key: `model.layers: 2   # where it was written`.
+  public func show() -> [String] {
+    let settings = ConfigurationSchema.keys.map { "\($0.path): \($0.write(configuration))" }
+    return zip(settings, ConfigurationSchema.keys).map { setting, key in
+      padded(setting, to: 40) + "  # \(origin(of: key.path))"
+    }
+  }
+
+  /// A YAML text that, read again, resolves to the same configuration; `commented` adds help to each key.
+  public func yaml(commented: Bool) -> String {
+    configuration.yaml(commented: commented)
+  }
+}
+
+extension RunConfiguration {
+  /// A YAML text with every key that, read again, resolves to the same configuration; the same bytes for
+  /// equal configurations, so that it can be compared between ranks. `commented` adds help to each key.
+  public func yaml(commented: Bool) -> String {
+    var lines: [String] = []
+    var openSections: [String] = []
+    for key in ConfigurationSchema.keys {
+      let sections = key.parts.dropLast()
+      let shared = zip(openSections, sections).prefix { $0 == $1 }.count
+      for depth in shared..<sections.count {
+        lines.append(indent(depth) + sections[depth] + ":")
+      }
+      openSections = Array(sections)
+      let setting = indent(sections.count) + key.parts[sections.count] + ": " + key.write(self)
+      let comment = "# \(key.help) [\(key.expectation); default \(key.defaultText)]"
+      lines.append(commented ? padded(setting, to: 32) + "  " + comment : setting)
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+private func indent(_ depth: Int) -> String { String(repeating: "  ", count: depth) }
+
+private func padded(_ text: String, to width: Int) -> String {
+  text + String(repeating: " ", count: max(0, width - text.count))
+}

@@ -1,0 +1,111 @@
+/// How the value of a key is read from a scalar and written back, and how messages describe it.
+struct ValueCodec<Value: Sendable>: Sendable {
+  /// What is expected, with an article: `a whole number, at least 1`.
+  let expectation: String
+  /// The words to choose from; empty where the values are open.
+  var choices: [String] = []
+  /// Nil when the node isn't what is expected.
+  let read: @Sendable (ConfigurationNode) -> Value?
+  /// YAML text that `read` turns into the same value.
+  let write: @Sendable (Value) -> String
+}
+
+extension ValueCodec where Value == Int {
+  static func integer(_ bounds: Bounds<Int>) -> Self {
+    ValueCodec(
+      expectation: "a whole number, \(bounds)",
+      read: { plainText($0).flatMap { Int($0) }.flatMap { bounds.contains($0) ? $0 : nil } },
+      write: { String($0) })
+  }
+}
+
+extension ValueCodec where Value == Double {
+  static func number(_ bounds: Bounds<Double>) -> Self {
+    ValueCodec(
+      expectation: "a number, \(bounds)",
+      read: { plainText($0).flatMap(decimal).flatMap { bounds.contains($0) ? $0 : nil } },
+      write: { String($0) })
+  }
+
+  /// Decimal notation only: `Double.init` also takes hexadecimal, `nan` and `inf`.
+  private static func decimal(_ text: String) -> Double? {
+    guard text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }) else { return nil }
+    return Double(text).flatMap { $0.isFinite ? $0 : nil }
+  }
+}
+
+extension ValueCodec where Value == Bool {
+  static var flag: Self {
+    ValueCodec(
+      expectation: "true or false", choices: ["true", "false"],
+      read: { plainText($0).flatMap { Bool($0) } },
+      write: { String($0) })
+  }
+}
+
+extension ValueCodec where Value == String {
+  static func text(_ expectation: String) -> Self {
+    ValueCodec(
+      expectation: expectation,
+      read: { node in
+        guard case .scalar(let text, _) = node.content, !node.isNull, !text.isEmpty else { return nil }
+        return text
+      },
+      write: yamlScalar)
+  }
+}
+
+extension ValueCodec where Value: ConfigurationChoice {
+  static var choice: Self {
+    let words = Value.allCases.map(\.rawValue)
+    return ValueCodec(
+      expectation: (words.count > 1 ? "one of " : "") + words.joined(separator: ", "), choices: words,
+      read: { node in
+        guard case .scalar(let text, _) = node.content else { return nil }
+        return Value(rawValue: text)
+      },
+      write: { $0.rawValue })
+  }
+}
+
+extension ValueCodec {
+  /// The same value, or `null`: not set.
+  static func optional<Wrapped>(_ codec: ValueCodec<Wrapped>) -> Self where Value == Wrapped? {
+    ValueCodec(
+      expectation: codec.expectation + ", or null", choices: codec.choices,
+      read: { $0.isNull ? .some(nil) : codec.read($0).map { .some($0) } },
+      write: { $0.map(codec.write) ?? "null" })
+  }
+}
+
+/// The text of an unquoted scalar: numbers and switches in quotes are text.
+private func plainText(_ node: ConfigurationNode) -> String? {
+  guard case .scalar(let text, isQuoted: false) = node.content else { return nil }
+  return text
+}
+
+/// `text` as a YAML scalar that reads back as the same text.
+func yamlScalar(_ text: String) -> String {
+  func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.isASCII
+      && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil || "_./-" ~= scalar)
+  }
+  let looksLikeOtherValue = ["", "null", "Null", "NULL", "true", "false", "-", ".", "..."].contains(text)
+  if text.unicodeScalars.allSatisfy(isPlain), !text.hasPrefix("-"), !looksLikeOtherValue { return text }
+
+  var quoted = "\""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\"", "\\": quoted += "\\\(scalar)"
+    case "\n": quoted += "\\n"
+    case "\t": quoted += "\\t"
+    case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}", "\u{FEFF}", "\u{FFFE}", "\u{FFFF}":
+      let digits = String(scalar.value, radix: 16)
+      quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    default: quoted.unicodeScalars.append(scalar)
+    }
+  }
+  return quoted + "\""
+}
+
+private func ~= (set: String, scalar: Unicode.Scalar) -> Bool { set.unicodeScalars.contains(scalar) }

@@ -1,0 +1,150 @@
+import Foundation
+
+extension Vocabulary {
+  /// Largest vocabulary file that is read, in bytes.
+  private static let largestFile = 1 << 30
+
+  /// Writes one token a line in the order of ids, UTF-8; white space, control and format characters,
+  /// backslashes and bytes that aren't printable ASCII as JSON escapes (`\u000a`, `\\`). Replaces the file at
+  /// once, so that a reader never sees half of it. Throws `DataError.unwritable`.
+  public func save(to path: String) throws {
+    var text: [UInt8] = []
+    for token in tokens {
+      text.append(contentsOf: escaped(token, onlyASCII: tokenization == .byte).utf8)
+      text.append(UInt8(ascii: "\n"))
+    }
+    do {
+      try Data(text).write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      throw DataError.unwritable(path: path, reason: error.localizedDescription)
+    }
+  }
+
+  /// Reads what `save` wrote. Throws `DataError`, for wrong lines with their number.
+  public static func load(path: String, tokenization: Tokenization, lowercase: Bool = false) throws
+    -> Vocabulary
+  {
+    var bytes: [UInt8] = []
+    try TextSource.file(path).forEachChunk { chunk in
+      bytes.append(contentsOf: chunk)
+      guard bytes.count <= largestFile else {
+        throw DataError.badVocabulary(path: path, line: 1, problem: "more than \(largestFile) bytes")
+      }
+    }
+    var reader = VocabularyReader(path: path, tokenization: tokenization)
+    var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    if lines.last?.isEmpty == true { lines.removeLast() }
+    for line in lines { try reader.add(line) }
+    return Vocabulary(tokenization: tokenization, lowercase: lowercase, tokens: try reader.finish())
+  }
+}
+
+/// Checks the lines of a vocabulary file one after the other.
+private struct VocabularyReader {
+  let path: String
+  let tokenization: Tokenization
+  private var tokens: [String] = []
+  private var known = WordTable()
+
+  init(path: String, tokenization: Tokenization) {
+    self.path = path
+    self.tokenization = tokenization
+  }
+
+  mutating func add(_ line: ArraySlice<UInt8>) throws {
+    guard let text = String(validating: line, as: UTF8.self) else { throw problem("not UTF-8 text") }
+    guard let token = unescaped(text) else { throw problem("a backslash that begins no JSON escape") }
+    guard !token.isEmpty else { throw problem("an empty line where a token belongs") }
+    switch tokenization {
+    case .byte:
+      guard tokens.count < 256, token.unicodeScalars.map(\.value) == [UInt32(tokens.count)] else {
+        throw problem("expects the 256 byte values in order, found \(escaped(token, onlyASCII: true))")
+      }
+    case .char:
+      guard tokens.isEmpty == (token == SpecialToken.unknown),
+        tokens.isEmpty || token.unicodeScalars.count == 1
+      else {
+        throw problem("expects \(SpecialToken.unknown) first and then one character a line, found \(token)")
+      }
+    case .word:
+      guard !token.unicodeScalars.contains(where: \.properties.isWhitespace) else {
+        throw problem("white space in a word")
+      }
+    }
+    let number = Int(known.intern(Array(token.utf8)))
+    guard number == tokens.count else {
+      throw problem("the token \(escaped(token, onlyASCII: false)) again, first in line \(number + 1)")
+    }
+    tokens.append(token)
+  }
+
+  func finish() throws -> [String] {
+    switch tokenization {
+    case .byte where tokens.count != 256: throw problem("expects 256 lines, found \(tokens.count)")
+    case .char where tokens.isEmpty: throw problem("no tokens")
+    case .word:
+      for special in [SpecialToken.unknown, SpecialToken.endOfSentence] where known.number(of: special) == nil
+      {
+        throw problem("the token \(special) is missing")
+      }
+    default: break
+    }
+    return tokens
+  }
+
+  private func problem(_ text: String) -> DataError {
+    .badVocabulary(path: path, line: tokens.count + 1, problem: text)
+  }
+}
+
+/// A token as a line of text that holds no white space.
+private func escaped(_ token: String, onlyASCII: Bool) -> String {
+  var line = ""
+  for scalar in token.unicodeScalars {
+    if scalar == "\\" {
+      line += "\\\\"
+    } else if needsEscape(scalar) || (onlyASCII && scalar.value > 0x7E) {
+      for unit in String(scalar).utf16 {
+        let digits = String(unit, radix: 16)
+        line += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      }
+    } else {
+      line.unicodeScalars.append(scalar)
+    }
+  }
+  return line
+}
+
+private func needsEscape(_ scalar: Unicode.Scalar) -> Bool {
+  scalar.properties.isWhitespace
+    || [.control, .format, .lineSeparator, .paragraphSeparator].contains(scalar.properties.generalCategory)
+}
+
+/// The token of a line, or nil when a backslash begins no JSON escape.
+private func unescaped(_ line: String) -> String? {
+  guard line.utf8.contains(UInt8(ascii: "\\")) else { return line }
+  let short: [UInt16: UInt16] = [
+    0x22: 0x22, 0x5C: 0x5C, 0x2F: 0x2F, 0x62: 0x08, 0x66: 0x0C, 0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09,
+  ]
+  var units: [UInt16] = []
+  var rest = Array(line.utf16)[...]
+  while let unit = rest.popFirst() {
+    guard unit == 0x5C else {
+      units.append(unit)
+      continue
+    }
+    guard let kind = rest.popFirst() else { return nil }
+    if let plain = short[kind] {
+      units.append(plain)
+    } else {
+      let digits = rest.prefix(4)
+      let text = String(decoding: digits, as: UTF16.self)
+      guard kind == 0x75, digits.count == 4, text.allSatisfy(\.isHexDigit), let code = UInt16(text, radix: 16)
+      else { return nil }
+      units.append(code)
+      rest = rest.dropFirst(4)
+    }
+  }
+  // A lone surrogate is no character.
+  return String(validating: units, as: UTF16.self)
+}

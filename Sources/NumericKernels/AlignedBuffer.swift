@@ -1,0 +1,19 @@
+/// A zero-initialised block of elements at a 64-byte boundary, freed with its last owner.
+public final class AlignedBuffer<Element: Scalar> {
+  public let base: UnsafeMutablePointer<Element>
+  public let count: Int
+
+  public init(count: Int) {
+    precondition(count >= 0, "a buffer of \(count) elements")
+    let raw = UnsafeMutableRawPointer.allocate(
+      byteCount: max(1, count) * MemoryLayout<Element>.stride, alignment: 64)
+    base = raw.bindMemory(to: Element.self, capacity: max(1, count))
+    base.initialize(repeating: 0, count: max(1, count))
+    self.count = count
+  }
+
+  deinit { UnsafeMutableRawPointer(base).deallocate() }
+
+  public var elements: UnsafeMutableBufferPointer<Element> { .init(start: base, count: count) }
+  public func fill(_ value: Element) { base.update(repeating: value, count: count) }
+}

@@ -1,0 +1,44 @@
+/// A weight matrix in the form the recurrent product wants: packed once per update, used at every time step.
+///
+/// Where the processor has no packed kernel (or for `Double`) it keeps a view of the original and calls the
+/// BLAS, so that callers never ask which it is.
+public struct PackedMatrix<Element: Scalar> {
+  private let source: MatrixView<Element>
+  private let transposed: Bool
+  private let packed: AlignedBuffer<Element>?
+
+  /// Rows and columns of the operand `B` as used in `A B`.
+  public let rows: Int
+  public let columns: Int
+
+  /// Prepares `source`, or its transpose, as a right operand. Call ``repack()`` after the values change.
+  public init(_ source: MatrixView<Element>, transposed: Bool) {
+    self.source = source
+    self.transposed = transposed
+    rows = transposed ? source.columns : source.rows
+    columns = transposed ? source.rows : source.columns
+    packed =
+      Element.hasPackedProduct ? AlignedBuffer(count: Element.packedSize(rows, columns)) : nil
+    repack()
+  }
+
+  /// Packs the present values of the source again.
+  public func repack() {
+    guard let packed else { return }
+    Element.pack(
+      source.base, transposed ? 1 : source.stride, transposed ? source.stride : 1, rows, columns, packed.base)
+  }
+
+  /// `c = a B`, or `c += a B` if `accumulate`. Shapes: `a` [m, rows], `c` [m, columns].
+  public func multiply(_ a: MatrixView<Element>, into c: MatrixView<Element>, accumulate: Bool) {
+    precondition(
+      a.columns == rows && c.rows == a.rows && c.columns == columns,
+      "packed product of [\(a.rows), \(a.columns)] and [\(rows), \(columns)] into [\(c.rows), \(c.columns)]")
+    if let packed {
+      Element.packedProduct(
+        a.rows, columns, rows, a.base, a.stride, packed.base, c.base, c.stride, accumulate)
+    } else {
+      NumericKernels.multiply(a, source, transposed ? .right : .none, into: c, accumulate: accumulate)
+    }
+  }
+}

@@ -1,0 +1,215 @@
+import CKernels
+import COpenBLAS
+
+/// `Float` forwards every requirement of ``Scalar`` to the `_f32` kernels and to the BLAS' `sgemm`.
+extension Float: Scalar {
+  public static var dataTypeName: String { "F32" }
+
+  public static func gemm(
+    _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int,
+    _ a: UnsafePointer<Self>, _ strideA: Int, _ b: UnsafePointer<Self>, _ strideB: Int,
+    _ beta: Self, _ c: UnsafeMutablePointer<Self>, _ strideC: Int
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
+      blasint(m), blasint(n), blasint(k), 1, a, blasint(strideA), b, blasint(strideB), beta, c,
+      blasint(strideC))
+  }
+
+  public static func axpy(
+    _ alpha: Self, _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>, _ count: Int
+  ) {
+    rnd_axpy_f32(alpha, x, y, Int64(count))
+  }
+
+  public static func addColumnSums(
+    _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int, _ sum: UnsafeMutablePointer<Self>
+  ) {
+    rnd_add_column_sums_f32(x, Int64(stride), Int64(rows), Int64(columns), sum)
+  }
+
+  public static func gatherRows(
+    _ table: UnsafePointer<Self>, _ tableStride: Int, _ index: UnsafePointer<Int32>, _ rows: Int,
+    _ columns: Int, _ y: UnsafeMutablePointer<Self>, _ stride: Int
+  ) {
+    rnd_gather_rows_f32(table, Int64(tableStride), index, Int64(rows), Int64(columns), y, Int64(stride))
+  }
+
+  public static func scatterAddRows(
+    _ x: UnsafePointer<Self>, _ stride: Int, _ index: UnsafePointer<Int32>, _ rows: Int, _ columns: Int,
+    _ table: UnsafeMutablePointer<Self>, _ tableStride: Int
+  ) {
+    rnd_scatter_add_rows_f32(x, Int64(stride), index, Int64(rows), Int64(columns), table, Int64(tableStride))
+  }
+
+  public static func activateRows(
+    _ y: UnsafeMutablePointer<Self>, _ stride: Int, _ bias: UnsafePointer<Self>?, _ rows: Int, _ columns: Int,
+    _ activation: ElementwiseActivation
+  ) {
+    rnd_activate_rows_f32(y, Int64(stride), bias, Int64(rows), Int64(columns), activation.rawValue)
+  }
+
+  public static func activateBackward(
+    _ dy: UnsafeMutablePointer<Self>, _ dyStride: Int, _ y: UnsafePointer<Self>, _ yStride: Int, _ rows: Int,
+    _ columns: Int, _ activation: ElementwiseActivation
+  ) {
+    rnd_activate_backward_f32(
+      dy, Int64(dyStride), y, Int64(yStride), Int64(rows), Int64(columns), activation.rawValue)
+  }
+
+  public static func exp(_ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>, _ count: Int) {
+    rnd_exp_array_f32(x, y, Int64(count))
+  }
+
+  public static func sigmoid(_ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>, _ count: Int) {
+    rnd_sigmoid_array_f32(x, y, Int64(count))
+  }
+
+  public static func tanh(_ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>, _ count: Int) {
+    rnd_tanh_array_f32(x, y, Int64(count))
+  }
+
+  public static func softmaxRows(
+    _ x: UnsafeMutablePointer<Self>, _ stride: Int, _ bias: UnsafePointer<Self>?, _ rows: Int, _ columns: Int,
+    _ temperature: Self
+  ) {
+    rnd_softmax_rows_f32(x, Int64(stride), bias, Int64(rows), Int64(columns), temperature)
+  }
+
+  public static func softmaxBackward(
+    _ y: UnsafePointer<Self>, _ yStride: Int, _ dy: UnsafeMutablePointer<Self>, _ dyStride: Int, _ rows: Int,
+    _ columns: Int
+  ) {
+    rnd_softmax_backward_f32(y, Int64(yStride), dy, Int64(dyStride), Int64(rows), Int64(columns))
+  }
+
+  public static func softmaxCrossEntropy(
+    _ logits: UnsafeMutablePointer<Self>, _ stride: Int, _ bias: UnsafePointer<Self>?,
+    _ targets: UnsafePointer<Int32>, _ rows: Int, _ classes: Int, _ smoothing: Self, _ withGradient: Bool
+  ) -> Double {
+    rnd_softmax_cross_entropy_f32(
+      logits, Int64(stride), bias, targets, Int64(rows), Int64(classes), smoothing, withGradient ? 1 : 0)
+  }
+
+  public static func lstmForward(
+    _ rows: Int, _ hiddenSize: Int, _ gates: UnsafeMutablePointer<Self>, _ bias: UnsafePointer<Self>,
+    _ cPrevious: UnsafePointer<Self>, _ c: UnsafeMutablePointer<Self>, _ h: UnsafeMutablePointer<Self>
+  ) {
+    rnd_lstm_forward_f32(Int64(rows), Int64(hiddenSize), gates, bias, cPrevious, c, h)
+  }
+
+  public static func lstmBackward(
+    _ rows: Int, _ hiddenSize: Int, _ gates: UnsafeMutablePointer<Self>, _ cPrevious: UnsafePointer<Self>,
+    _ c: UnsafePointer<Self>, _ dhOut: UnsafePointer<Self>, _ dhNext: UnsafePointer<Self>,
+    _ dc: UnsafeMutablePointer<Self>, _ dbias: UnsafeMutablePointer<Self>
+  ) {
+    rnd_lstm_backward_f32(Int64(rows), Int64(hiddenSize), gates, cPrevious, c, dhOut, dhNext, dc, dbias)
+  }
+
+  public static func gruForward(
+    _ rows: Int, _ hiddenSize: Int, _ xGates: UnsafeMutablePointer<Self>,
+    _ hGates: UnsafeMutablePointer<Self>,
+    _ xBias: UnsafePointer<Self>, _ hBias: UnsafePointer<Self>, _ hPrevious: UnsafePointer<Self>,
+    _ h: UnsafeMutablePointer<Self>
+  ) {
+    rnd_gru_forward_f32(Int64(rows), Int64(hiddenSize), xGates, hGates, xBias, hBias, hPrevious, h)
+  }
+
+  public static func gruBackward(
+    _ rows: Int, _ hiddenSize: Int, _ xGates: UnsafeMutablePointer<Self>,
+    _ hGates: UnsafeMutablePointer<Self>,
+    _ hPrevious: UnsafePointer<Self>, _ dhOut: UnsafePointer<Self>, _ dh: UnsafeMutablePointer<Self>,
+    _ dxBias: UnsafeMutablePointer<Self>, _ dhBias: UnsafeMutablePointer<Self>
+  ) {
+    rnd_gru_backward_f32(Int64(rows), Int64(hiddenSize), xGates, hGates, hPrevious, dhOut, dh, dxBias, dhBias)
+  }
+
+  public static func gruBeforeGates(
+    _ rows: Int, _ hiddenSize: Int, _ gates: UnsafeMutablePointer<Self>, _ bias: UnsafePointer<Self>,
+    _ hPrevious: UnsafePointer<Self>, _ resetH: UnsafeMutablePointer<Self>
+  ) {
+    rnd_gru_before_gates_f32(Int64(rows), Int64(hiddenSize), gates, bias, hPrevious, resetH)
+  }
+
+  public static func gruBeforeOutput(
+    _ rows: Int, _ hiddenSize: Int, _ gates: UnsafeMutablePointer<Self>, _ bias: UnsafePointer<Self>,
+    _ hPrevious: UnsafePointer<Self>, _ h: UnsafeMutablePointer<Self>
+  ) {
+    rnd_gru_before_output_f32(Int64(rows), Int64(hiddenSize), gates, bias, hPrevious, h)
+  }
+
+  public static func gruBeforeOutputBackward(
+    _ rows: Int, _ hiddenSize: Int, _ gates: UnsafeMutablePointer<Self>, _ hPrevious: UnsafePointer<Self>,
+    _ dhOut: UnsafePointer<Self>, _ dh: UnsafeMutablePointer<Self>, _ dbias: UnsafeMutablePointer<Self>
+  ) {
+    rnd_gru_before_output_backward_f32(Int64(rows), Int64(hiddenSize), gates, hPrevious, dhOut, dh, dbias)
+  }
+
+  public static func gruBeforeGatesBackward(
+    _ rows: Int, _ hiddenSize: Int, _ gates: UnsafeMutablePointer<Self>, _ hPrevious: UnsafePointer<Self>,
+    _ dResetH: UnsafePointer<Self>, _ dh: UnsafeMutablePointer<Self>, _ dbias: UnsafeMutablePointer<Self>
+  ) {
+    rnd_gru_before_gates_backward_f32(Int64(rows), Int64(hiddenSize), gates, hPrevious, dResetH, dh, dbias)
+  }
+
+  public static func rnnForward(
+    _ rows: Int, _ hiddenSize: Int, _ pre: UnsafePointer<Self>, _ bias: UnsafePointer<Self>,
+    _ h: UnsafeMutablePointer<Self>, _ activation: ElementwiseActivation
+  ) {
+    rnd_rnn_forward_f32(Int64(rows), Int64(hiddenSize), pre, bias, h, activation.rawValue)
+  }
+
+  public static func rnnBackward(
+    _ rows: Int, _ hiddenSize: Int, _ h: UnsafePointer<Self>, _ dhOut: UnsafePointer<Self>,
+    _ dhNext: UnsafePointer<Self>, _ dPre: UnsafeMutablePointer<Self>, _ dbias: UnsafeMutablePointer<Self>,
+    _ activation: ElementwiseActivation
+  ) {
+    rnd_rnn_backward_f32(Int64(rows), Int64(hiddenSize), h, dhOut, dhNext, dPre, dbias, activation.rawValue)
+  }
+
+  public static func fillUniform(
+    _ values: UnsafeMutableBufferPointer<Self>, low: Double, high: Double, key: RandomKey, stream: UInt32
+  ) {
+    uniformFill(values, low: low, high: high, key: key, stream: stream)
+  }
+
+  public static func fillNormal(
+    _ values: UnsafeMutableBufferPointer<Self>, mean: Double, standardDeviation: Double, key: RandomKey,
+    stream: UInt32
+  ) {
+    normalFill(values, mean: mean, standardDeviation: standardDeviation, key: key, stream: stream)
+  }
+
+  public static func dropout(
+    from x: MatrixView<Self>, to y: MatrixView<Self>, _ rows: RowCoordinates, _ key: DropoutKey, rate: Double
+  ) {
+    if x.base == y.base {
+      applyDropout(
+        y.base, stride: y.stride, rows: y.rows, units: y.columns, samples: rows.samples, times: rows.times,
+        key: key, rate: rate)
+    } else {
+      applyDropout(
+        from: x.base, stride: x.stride, to: y.base, stride: y.stride, rows: x.rows, units: x.columns,
+        samples: rows.samples, times: rows.times, key: key, rate: rate)
+    }
+  }
+
+  public static let hasPackedProduct = rnd_packed_product_level() > 0
+
+  public static func packedSize(_ k: Int, _ n: Int) -> Int { Int(rnd_packed_size(Int64(k), Int64(n))) }
+
+  public static func pack(
+    _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int, _ k: Int, _ n: Int,
+    _ packed: UnsafeMutablePointer<Self>
+  ) {
+    rnd_pack_f32(b, Int64(rowStride), Int64(columnStride), Int64(k), Int64(n), packed)
+  }
+
+  public static func packedProduct(
+    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ strideA: Int, _ packed: UnsafePointer<Self>,
+    _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool
+  ) {
+    rnd_packed_product_f32(
+      Int64(m), Int64(n), Int64(k), a, Int64(strideA), packed, c, Int64(strideC), accumulate ? 1 : 0)
+  }
+}

@@ -1,0 +1,26 @@
+/// The Euclidean norm √Σx² of a flat buffer, summed in Double in a fixed order: the same bits on every
+/// machine.
+///
+/// A NaN or an infinity anywhere makes it NaN or infinite.
+public func gradientNorm<S: OptimizerScalar>(_ gradients: UnsafeBufferPointer<S>) -> Double {
+  S.sumOfSquares(gradients).squareRoot()
+}
+
+/// The factor that brings a gradient of norm `norm` down to at most `maximum`: min(1, maximum / (norm +
+/// 1e-6)).
+///
+/// R. Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1; with
+/// the 1e-6 of torch.nn.utils.clip_grad_norm_.
+/// - Parameter maximum: 0 or less doesn't clip.
+/// - Returns: a factor in (0, 1]; NaN for a norm that is NaN.
+public func clipFactor(norm: Double, maximum: Double) -> Double {
+  guard maximum > 0 else { return 1 }
+  let factor = maximum / (norm + 1e-6)
+  return factor >= 1 ? 1 : factor
+}
+
+/// The index of the first NaN or infinity of a flat buffer, or nil if all numbers are finite.
+public func firstNonFinite<S: OptimizerScalar>(_ values: UnsafeBufferPointer<S>) -> Int? {
+  let index = S.indexOfFirstNonFinite(values)
+  return index < 0 ? nil : index
+}

@@ -1,0 +1,113 @@
+import Foundation
+
+/// The learning rate as a pure function of the position in the run; only `plateau` has a state to save.
+public struct Schedule: Sendable, Equatable {
+  /// How the rate changes after the warm-up. Each formula is the factor on the base rate.
+  public enum Kind: String, Sendable, CaseIterable {
+    /// 1
+    case constant
+    /// factor^epoch, with epochs counted from 0
+    case exponential
+    /// factor^max(epoch + 1 − startEpoch, 0): 1 in the first `startEpoch` epochs, then `factor` smaller in
+    /// each
+    case step
+    /// the factor of `PlateauState`, multiplied by `factor` whenever the metric hasn't improved for
+    /// `patience` evaluations
+    case plateau
+    /// √(w / max(step + 1, w)) with w = max(warmupSteps, 1).  A. Vaswani et al., NIPS 2017, section 5.3.
+    case inverseSqrt = "inverse-sqrt"
+    /// minimum + (1 − minimum)·(1 + cos πx)/2, x rising from 0 after the warm-up to 1 at `totalSteps`.
+    /// I. Loshchilov and F. Hutter, ICLR 2017, equation 5.
+    case cosine
+  }
+
+  public var kind: Kind
+  /// In these first updates the rate is also multiplied by (step + 1) / warmupSteps, with every kind.
+  public var warmupSteps: Int
+  /// Of `step`: the number of epochs at the base rate.
+  public var startEpoch: Int
+  /// Of `exponential`, `step` and `plateau`.
+  public var factor: Double
+  /// Of `plateau`: evaluations without an improvement before a reduction, at least 1.
+  public var patience: Int
+  /// The lower bound of the factor on the base rate, before the warm-up is applied.
+  public var minimum: Double
+
+  public init(
+    kind: Kind = .constant, warmupSteps: Int = 0, startEpoch: Int = 1, factor: Double = 0.5,
+    patience: Int = 1,
+    minimum: Double = 0
+  ) {
+    self.kind = kind
+    self.warmupSteps = warmupSteps
+    self.startEpoch = startEpoch
+    self.factor = factor
+    self.patience = patience
+    self.minimum = minimum
+  }
+
+  /// The learning rate of one update.
+  ///
+  /// - Parameters:
+  ///   - base: the configured learning rate.
+  ///   - step: the updates made before this one: 0 for the first.
+  ///   - epoch: the epochs completed before this one: 0 in the first.
+  ///   - totalSteps: the updates of the whole run, where `cosine` ends.
+  ///   - state: the state of `plateau`; other kinds ignore it.
+  public func rate(base: Double, step: Int, epoch: Int, totalSteps: Int, state: PlateauState = PlateauState())
+    -> Double
+  {
+    let decayed = max(decay(step: step, epoch: epoch, totalSteps: totalSteps, state: state), minimum)
+    let warmup = step < warmupSteps ? Double(step + 1) / Double(warmupSteps) : 1
+    return base * decayed * warmup
+  }
+
+  private func decay(step: Int, epoch: Int, totalSteps: Int, state: PlateauState) -> Double {
+    switch kind {
+    case .constant:
+      return 1
+    case .exponential:
+      return pow(factor, Double(epoch))
+    case .step:
+      return pow(factor, Double(max(epoch + 1 - startEpoch, 0)))
+    case .plateau:
+      return state.factor
+    case .inverseSqrt:
+      let start = Double(max(warmupSteps, 1))
+      return (start / max(Double(step + 1), start)).squareRoot()
+    case .cosine:
+      let length = Double(max(totalSteps - warmupSteps, 1))
+      let progress = min(max(Double(step - warmupSteps) / length, 0), 1)
+      return minimum + (1 - minimum) * 0.5 * (1 + cos(.pi * progress))
+    }
+  }
+}
+
+/// What the `plateau` schedule remembers of past evaluations; part of a checkpoint.
+public struct PlateauState: Sendable, Codable, Equatable {
+  /// The lowest metric so far.
+  public private(set) var best: Double?
+  /// The evaluations since then, or since the last reduction.
+  public private(set) var evaluationsWithoutImprovement = 0
+  /// The factor on the base rate.
+  public private(set) var factor = 1.0
+
+  public init() {}
+
+  /// Takes note of an evaluation whose metric is better when lower; one that isn't finite is no improvement.
+  ///
+  /// - Returns: whether the rate was reduced.
+  @discardableResult
+  public mutating func observe(metric: Double, schedule: Schedule) -> Bool {
+    if metric.isFinite, metric < best ?? .infinity {
+      best = metric
+      evaluationsWithoutImprovement = 0
+      return false
+    }
+    evaluationsWithoutImprovement += 1
+    guard schedule.kind == .plateau, evaluationsWithoutImprovement >= schedule.patience else { return false }
+    evaluationsWithoutImprovement = 0
+    factor *= schedule.factor
+    return true
+  }
+}

@@ -1,0 +1,92 @@
+/// A handle to one parameter: its name, its shape and where it lies in the flat buffer. It owns no floats.
+public struct Parameter: Sendable, Hashable {
+  /// PyTorch's name of the parameter, for example `rnn.weight_ih_l0`.
+  public let name: String
+  public let shape: [Int]
+  /// Index of the first element in the flat buffer.
+  public let offset: Int
+
+  /// Number of elements.
+  public var count: Int { shape.reduce(1, *) }
+  /// The elements' place in the flat buffer.
+  public var range: Range<Int> { offset..<offset + count }
+}
+
+/// How a parameter gets its first values.
+public enum Initializer: Sendable, Hashable {
+  case constant(Double)
+  /// Uniform on [-bound, bound).
+  case uniform(Double)
+  /// Normal with mean 0.
+  case normal(standardDeviation: Double)
+}
+
+/// Every parameter of a model with its place in ONE contiguous buffer, in forward order and without holes.
+///
+/// Parameters, gradients and optimizer moments are buffers with the same layout, so that whatever treats all
+/// parameters alike (update, norm, reduction, broadcast, checkpoint) is one loop or one call over a flat
+/// array.
+public struct ParameterLayout: Sendable {
+  public let parameters: [Parameter]
+  /// Further names of parameters that are used in two places (tied weights).
+  public let aliases: [(name: String, parameter: Parameter)]
+  let initializers: [Initializer]
+
+  /// Number of elements of the flat buffer.
+  public var count: Int { parameters.last?.range.upperBound ?? 0 }
+
+  /// The parameter of a name or of an alias.
+  public subscript(name: String) -> Parameter? {
+    parameters.first { $0.name == name } ?? aliases.first { $0.name == name }?.parameter
+  }
+
+  /// The parameters that overlap a range of the flat buffer: whom to name when a value there is not finite.
+  public func parameters(overlapping range: Range<Int>) -> [Parameter] {
+    parameters.filter { $0.range.overlaps(range) }
+  }
+
+  /// Hands out parameters one after the other: a size is written once, where the handle is made.
+  public struct Builder {
+    private var parameters: [Parameter] = []
+    private var aliases: [(name: String, parameter: Parameter)] = []
+    private var initializers: [Initializer] = []
+    private var names: Set<String> = []
+    private var prefix = ""
+    private var next = 0
+    /// If set, every parameter is drawn from U(-bound, bound) whatever its layer asks for.
+    private let uniformOverride: Double?
+
+    public init(initializeAllUniform bound: Double? = nil) { uniformOverride = bound }
+
+    /// Adds a parameter behind all others. Requires a new name and a shape of positive extents.
+    public mutating func add(_ name: String, _ shape: [Int], _ initializer: Initializer) -> Parameter {
+      precondition(shape.allSatisfy { $0 > 0 }, "parameter \(prefix)\(name) of shape \(shape)")
+      let parameter = Parameter(name: prefix + name, shape: shape, offset: next)
+      precondition(names.insert(parameter.name).inserted, "two parameters named \(parameter.name)")
+      parameters.append(parameter)
+      initializers.append(uniformOverride.map(Initializer.uniform) ?? initializer)
+      next += parameter.count
+      return parameter
+    }
+
+    /// Gives a parameter a second name: it is used in two places, and its gradient is the sum of both.
+    public mutating func tie(_ name: String, to parameter: Parameter) {
+      precondition(names.insert(prefix + name).inserted, "two parameters named \(prefix)\(name)")
+      aliases.append((prefix + name, parameter))
+    }
+
+    /// Runs `body` with `name.` before every parameter name.
+    public mutating func scoped<Result, Failure: Error>(
+      _ name: String, _ body: (inout Builder) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+      let saved = prefix
+      prefix += name + "."
+      defer { prefix = saved }
+      return try body(&self)
+    }
+
+    public func build() -> ParameterLayout {
+      ParameterLayout(parameters: parameters, aliases: aliases, initializers: initializers)
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import NumericKernels
+import Parameters
+
+/// Two cells, one reading each sequence forwards and one backwards from ITS OWN last step (Schuster & Paliwal
+/// 1997).
+///
+/// The output at a step is the two outputs side by side, [forward, backward], of width 2H. The state is the
+/// pair of states: of the backward cell the one after it has read the first step.
+public struct Bidirectional<Element: Scalar>: SequenceLayer {
+  public let forward: any RecurrentCell<Element>
+  public let backward: any RecurrentCell<Element>
+
+  /// Throws ``RepeatedCellError`` if both directions are the same cell. Requires equal input sizes.
+  public init(
+    forward: any RecurrentCell<Element>, backward: any RecurrentCell<Element>
+  ) throws(RepeatedCellError) {
+    precondition(
+      forward.inputSize == backward.inputSize,
+      "directions of input sizes \(forward.inputSize) and \(backward.inputSize)")
+    try requireDistinct([forward, backward])
+    self.forward = forward
+    self.backward = backward
+  }
+
+  public var inputSize: Int { forward.inputSize }
+  public var outputSize: Int { forward.outputSize + backward.outputSize }
+  public var stateSize: StateSize { .stacked([forward.stateSize, backward.stateSize]) }
+  public var parameters: [Parameter] { forward.parameters + backward.parameters }
+
+  private var forwardColumns: Range<Int> { 0..<forward.outputSize }
+  private var backwardColumns: Range<Int> { forward.outputSize..<outputSize }
+
+  public func unroll(
+    _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
+    _ context: LayerContext<Element>
+  ) -> Unrolled<Element> {
+    let reversal = reversalIndex(layout, context)
+    let forwardParts = forward.stateSize.parts.count
+    let ahead = forward.unroll(input, layout, from: Array(initial[..<forwardParts]), context)
+    let back = backward.unroll(
+      reversed(input, reversal, context), layout, from: Array(initial[forwardParts...]), context)
+    let output = context.arena.matrix(layout.rowCount, outputSize)
+    output.columns(forwardColumns).copy(from: ahead.output)
+    turn(back.output, reversal, into: output.columns(backwardColumns))
+    return Unrolled(
+      layout: layout, input: input, output: output, finalState: ahead.finalState + back.finalState,
+      children: [ahead, back])
+  }
+
+  public func backpropagate(
+    _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
+    inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    let forwardParts = forward.stateSize.parts.count
+    context.arena.scoped {
+      let layout = unrolled.layout
+      let reversal = reversalIndex(layout, context)
+      let dBack = context.arena.matrix(layout.rowCount, backward.outputSize)
+      turn(outputGradient.columns(backwardColumns), reversal, into: dBack)
+      let dInputBack = inputGradient.map { context.arena.matrix($0.rows, $0.columns) }
+      backward.backpropagate(
+        unrolled.children[1], outputGradient: dBack, stateGradient: Array(stateGradient[forwardParts...]),
+        inputGradient: dInputBack, into: gradients, context)
+      forward.backpropagate(
+        unrolled.children[0], outputGradient: outputGradient.columns(forwardColumns),
+        stateGradient: Array(stateGradient[..<forwardParts]), inputGradient: inputGradient, into: gradients,
+        context)
+      if let inputGradient, let dInputBack {
+        // Turning round is its own inverse, so adding the turned rows is a scatter by the same index.
+        Element.scatterAddRows(
+          dInputBack.base, dInputBack.stride, reversal, layout.rowCount, inputGradient.columns,
+          inputGradient.base, inputGradient.stride)
+      }
+    }
+  }
+
+  // MARK: Turning sequences round
+
+  private func reversalIndex(_ layout: PackedLayout, _ context: LayerContext<Element>) -> UnsafePointer<Int32>
+  {
+    let index = context.arena.words(layout.rowCount, of: Int32.self)
+    _ = index.update(fromContentsOf: layout.reversal)
+    return UnsafePointer(index.baseAddress!)
+  }
+
+  private func turn(
+    _ source: MatrixView<Element>, _ reversal: UnsafePointer<Int32>, into target: MatrixView<Element>
+  ) {
+    Element.gatherRows(
+      source.base, source.stride, reversal, source.rows, source.columns, target.base, target.stride)
+  }
+
+  private func reversed(
+    _ input: SequenceInput<Element>, _ reversal: UnsafePointer<Int32>, _ context: LayerContext<Element>
+  ) -> SequenceInput<Element> {
+    switch input {
+    case .dense(let x):
+      let copy = context.arena.matrix(x.rows, x.columns)
+      turn(x, reversal, into: copy)
+      return .dense(copy)
+    case .indexed(let index, let count, let table):
+      let copy = context.arena.words(count, of: Int32.self)
+      for row in 0..<count { copy[row] = index[Int(reversal[row])] }
+      return .indexed(UnsafePointer(copy.baseAddress!), count: count, table: table)
+    }
+  }
+}

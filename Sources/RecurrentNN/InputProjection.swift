@@ -1,0 +1,77 @@
+import NumericKernels
+import Parameters
+
+/// The product of all input vectors with the input weights, outside of the time loop: gates = x Wᵀ.
+///
+/// Shapes: x [rowCount, inputSize], W [G, inputSize], gates [rowCount, G]. One product serves all time steps.
+/// An indexed input with fewer table entries than rows is projected once per entry instead of once per row:
+/// gates = (table Wᵀ)[index].
+struct InputProjection<Element: Scalar> {
+  let weight: Parameter
+
+  private func projectsTable(_ count: Int, _ table: Parameter) -> Bool { table.shape[0] < count }
+
+  /// Overwrites `gates`.
+  func forward(
+    _ input: SequenceInput<Element>, into gates: MatrixView<Element>, _ context: LayerContext<Element>
+  ) {
+    let packed = context.packed(weight, transposed: true)
+    switch input {
+    case .dense(let x):
+      packed.multiply(x, into: gates, accumulate: false)
+    case .indexed(let index, let count, let table):
+      let entries = context.parameters.matrix(table)
+      context.arena.scoped {
+        if projectsTable(count, table) {
+          let projected = context.arena.matrix(entries.rows, gates.columns)
+          packed.multiply(entries, into: projected, accumulate: false)
+          Element.gatherRows(
+            projected.base, projected.stride, index, count, gates.columns, gates.base, gates.stride)
+        } else {
+          packed.multiply(lookUp(index, count, entries, context), into: gates, accumulate: false)
+        }
+      }
+    }
+  }
+
+  /// dW += dgatesᵀ x; dx = dgates W (overwritten), or for an indexed input the table's gradient += dgates W.
+  func backward(
+    _ dgates: MatrixView<Element>, _ input: SequenceInput<Element>, inputGradient: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    let dWeight = gradients.matrix(weight)
+    switch input {
+    case .dense(let x):
+      multiply(dgates, x, .left, into: dWeight, accumulate: true)
+      if let inputGradient {
+        context.packed(weight, transposed: false).multiply(dgates, into: inputGradient, accumulate: false)
+      }
+    case .indexed(let index, let count, let table):
+      let entries = context.parameters.matrix(table)
+      let dEntries = gradients.matrix(table)
+      context.arena.scoped {
+        if projectsTable(count, table) {
+          let dProjected = context.arena.zeros(entries.rows, dgates.columns)
+          Element.scatterAddRows(
+            dgates.base, dgates.stride, index, count, dgates.columns, dProjected.base, dProjected.stride)
+          multiply(dProjected, entries, .left, into: dWeight, accumulate: true)
+          context.packed(weight, transposed: false).multiply(dProjected, into: dEntries, accumulate: true)
+        } else {
+          multiply(dgates, lookUp(index, count, entries, context), .left, into: dWeight, accumulate: true)
+          let dx = context.arena.matrix(count, entries.columns)
+          context.packed(weight, transposed: false).multiply(dgates, into: dx, accumulate: false)
+          Element.scatterAddRows(dx.base, dx.stride, index, count, dx.columns, dEntries.base, dEntries.stride)
+        }
+      }
+    }
+  }
+
+  private func lookUp(
+    _ index: UnsafePointer<Int32>, _ count: Int, _ entries: MatrixView<Element>,
+    _ context: LayerContext<Element>
+  ) -> MatrixView<Element> {
+    let x = context.arena.matrix(count, entries.columns)
+    Element.gatherRows(entries.base, entries.stride, index, count, entries.columns, x.base, x.stride)
+    return x
+  }
+}

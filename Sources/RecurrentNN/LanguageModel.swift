@@ -1,0 +1,284 @@
+import NumericKernels
+import Parameters
+
+/// The sizes and options of a language model.
+public struct LanguageModelShape: Sendable, Hashable {
+  public var vocabularySize: Int
+  public var embeddingSize: Int
+  public var hiddenSize: Int
+  public var layers: Int
+  public var cell: CellKind
+  /// Probability to drop a unit between layers and before the output layer, when training.
+  public var dropout: Double
+  /// Probability to drop a unit of the embedding.
+  public var embeddingDropout: Double
+  /// The output layer's weight is the embedding; requires embeddingSize == hiddenSize.
+  public var tieEmbeddings: Bool
+  /// If set, every parameter starts from U(-bound, bound).
+  public var uniformInitialization: Double?
+
+  public init(
+    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellKind = .lstm(),
+    dropout: Double = 0, embeddingDropout: Double = 0, tieEmbeddings: Bool = false,
+    uniformInitialization: Double? = nil
+  ) {
+    self.vocabularySize = vocabularySize
+    self.embeddingSize = embeddingSize
+    self.hiddenSize = hiddenSize
+    self.layers = layers
+    self.cell = cell
+    self.dropout = dropout
+    self.embeddingDropout = embeddingDropout
+    self.tieEmbeddings = tieEmbeddings
+    self.uniformInitialization = uniformInitialization
+  }
+}
+
+/// A loss as a SUM over tokens together with their number: sums of shards can be added, means can't.
+public struct LossSum: Sendable, Equatable {
+  /// Summed cross-entropy, nats.
+  public var total: Double
+  /// Number of target tokens.
+  public var tokens: Int
+
+  public init(total: Double = 0, tokens: Int = 0) {
+    self.total = total
+    self.tokens = tokens
+  }
+
+  /// Nats per token; NaN without tokens.
+  public var mean: Double { total / Double(tokens) }
+  /// e^mean.
+  public var perplexity: Double { mean.exponential }
+
+  public static func += (sum: inout LossSum, other: LossSum) {
+    sum.total += other.total
+    sum.tokens += other.tokens
+  }
+}
+
+extension Double {
+  /// e^self, through the kernels: this module links no mathematics library of its own.
+  fileprivate var exponential: Double {
+    var (x, y) = (self, 0.0)
+    Double.exp(&x, &y, 1)
+    return y
+  }
+}
+
+/// A block of text to predict: for each of `layout`'s rows a token and the token that follows.
+public struct LanguageModelBatch<Element: Scalar> {
+  public let layout: PackedLayout
+  /// Token ids of the inputs, [rowCount].
+  public let tokens: UnsafePointer<Int32>
+  /// Ids of the tokens to predict, [rowCount]; where one is below zero nothing is predicted.
+  public let targets: UnsafePointer<Int32>
+
+  public init(layout: PackedLayout, tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>) {
+    self.layout = layout
+    self.tokens = tokens
+    self.targets = targets
+  }
+}
+
+/// A recurrent language model (N-N): embedding, stacked cells, and a softmax over the vocabulary at every
+/// step.
+///
+///     x_t = E[token_t],   h_t = cells(x_t, h_{t-1}),   p(token_{t+1}) = softmax(V h_t + c)
+///
+/// Mikolov et al. 2010; Zaremba et al. 2014 for the places of dropout. Parameter names are those of a PyTorch
+/// module with an `embedding`, an `rnn` and an `output`: `embedding.weight` [V, E], `rnn.weight_ih_l0`, …,
+/// `output.weight` [V, H], `output.bias` [V].
+public struct LanguageModel<Element: Scalar>: Sendable {
+  public let shape: LanguageModelShape
+  public let layout: ParameterLayout
+  let embedding: Parameter
+  let stack: LayerStack<Element>
+  let outputWeight: Parameter
+  let outputBias: Parameter
+
+  public init(_ shape: LanguageModelShape) throws(RepeatedCellError) {
+    precondition(
+      !shape.tieEmbeddings || shape.embeddingSize == shape.hiddenSize,
+      "tied embeddings of size \(shape.embeddingSize) with a hidden size of \(shape.hiddenSize)")
+    self.shape = shape
+    var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
+    embedding = builder.add(
+      "embedding.weight", [shape.vocabularySize, shape.embeddingSize], .normal(standardDeviation: 1))
+    stack = try builder.scoped("rnn") { builder throws(RepeatedCellError) in
+      try LayerStack<Element>(
+        shape.cell, inputSize: shape.embeddingSize, hiddenSize: shape.hiddenSize, layers: shape.layers,
+        dropout: shape.dropout, in: &builder)
+    }
+    let table = embedding
+    let output = builder.scoped("output") { builder in
+      shape.tieEmbeddings
+        ? Linear<Element>(sharing: table, in: &builder)
+        : Linear<Element>(inputSize: shape.hiddenSize, outputSize: shape.vocabularySize, in: &builder)
+    }
+    (outputWeight, outputBias) = (output.weight, output.bias)
+    layout = builder.build()
+  }
+
+  /// Widths of the state's matrices, bottom layer first (h before c for an LSTM).
+  public var stateParts: [Int] { stack.stateSize.parts }
+
+  /// Weights multiplied with every token, forwards: the measure of a step's floating-point operations (six
+  /// times that number for each token, Kaplan et al. 2020, section 2.1). The look-up of an embedding
+  /// multiplies nothing.
+  public var multipliedWeights: Int {
+    let cells = stack.parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
+    return cells + outputWeight.count
+  }
+
+  // MARK: Training and evaluation
+
+  /// Computes the summed loss of a batch and, if `gradients` is given, adds the gradients of that SUM to it.
+  ///
+  /// - Parameters:
+  ///   - batch: inputs and targets of every row.
+  ///   - state: on entry the state before the first step, for each part a matrix [batchSize, part] in the
+  ///     order of the layout's rows; on return the state after the last step. Gradients are not passed back
+  ///     through it (truncated backpropagation through time).
+  ///   - context: parameters, workspace, and the masks of dropout when training. The arena is left as it was.
+  public func evaluate(
+    _ batch: LanguageModelBatch<Element>, state: [MatrixView<Element>],
+    into gradients: ParameterBuffer<Element>?,
+    _ context: LayerContext<Element>
+  ) -> LossSum {
+    requireInVocabulary(batch.tokens, batch.layout.rowCount, lowest: 0)
+    requireInVocabulary(batch.targets, batch.layout.rowCount, lowest: .min)
+    return context.arena.scoped {
+      let layout = batch.layout
+      let unrolled = stack.unroll(input(batch, context), layout, from: state, context)
+      for (kept, final) in zip(state, unrolled.finalState) { kept.copy(from: final) }
+      let top = dropped(unrolled.output, context)
+      let dTop = gradients.map { _ in context.arena.matrix(layout.rowCount, shape.hiddenSize) }
+      let loss = outputLoss(top, batch.targets, gradient: dTop, into: gradients, context)
+      if let gradients, let dTop {
+        backpropagate(batch, unrolled, dTop, into: gradients, context)
+      }
+      let targets = UnsafeBufferPointer(start: batch.targets, count: layout.rowCount)
+      return LossSum(total: loss, tokens: targets.count { $0 >= 0 })
+    }
+  }
+
+  /// An id outside of the vocabulary would read or write another's memory.
+  private func requireInVocabulary(_ ids: UnsafePointer<Int32>, _ count: Int, lowest: Int32) {
+    let bound = Int32(shape.vocabularySize)
+    for row in 0..<count {
+      precondition(
+        ids[row] >= lowest && ids[row] < bound, "id \(ids[row]) in row \(row) for a vocabulary of \(bound)")
+    }
+  }
+
+  /// The embedded input: looked up here if its units are dropped, else left to the first cell's projection.
+  private func input(
+    _ batch: LanguageModelBatch<Element>, _ context: LayerContext<Element>
+  ) -> SequenceInput<Element> {
+    let rows = batch.layout.rowCount
+    guard let masks = context.dropout, shape.embeddingDropout > 0 else {
+      return .indexed(batch.tokens, count: rows, table: embedding)
+    }
+    let table = context.parameters.matrix(embedding)
+    let x = context.arena.matrix(rows, shape.embeddingSize)
+    Element.gatherRows(table.base, table.stride, batch.tokens, rows, x.columns, x.base, x.stride)
+    Element.dropout(from: x, to: x, masks.rows, masks.key(stream: 0), rate: shape.embeddingDropout)
+    return .dense(x)
+  }
+
+  private func dropped(_ output: MatrixView<Element>, _ context: LayerContext<Element>) -> MatrixView<Element>
+  {
+    guard let masks = context.dropout, shape.dropout > 0 else { return output }
+    let result = context.arena.matrix(output.rows, output.columns)
+    Element.dropout(
+      from: output, to: result, masks.rows, masks.key(stream: shape.layers), rate: shape.dropout)
+    return result
+  }
+
+  private func backpropagate(
+    _ batch: LanguageModelBatch<Element>, _ unrolled: Unrolled<Element>, _ dTop: MatrixView<Element>,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    let arena = context.arena
+    if let masks = context.dropout, shape.dropout > 0 {
+      Element.dropout(from: dTop, to: dTop, masks.rows, masks.key(stream: shape.layers), rate: shape.dropout)
+    }
+    let stateGradient = stateParts.map { arena.zeros(batch.layout.batchSize, $0) }
+    guard case .dense = unrolled.input, let masks = context.dropout else {
+      stack.backpropagate(
+        unrolled, outputGradient: dTop, stateGradient: stateGradient, inputGradient: nil, into: gradients,
+        context)
+      return
+    }
+    let dx = arena.matrix(batch.layout.rowCount, shape.embeddingSize)
+    stack.backpropagate(
+      unrolled, outputGradient: dTop, stateGradient: stateGradient, inputGradient: dx, into: gradients,
+      context)
+    Element.dropout(from: dx, to: dx, masks.rows, masks.key(stream: 0), rate: shape.embeddingDropout)
+    let dTable = gradients.matrix(embedding)
+    Element.scatterAddRows(
+      dx.base, dx.stride, batch.tokens, dx.rows, dx.columns, dTable.base, dTable.stride)
+  }
+
+  // MARK: Output layer
+
+  /// Elements of logits computed at a time: a block is written by the product, turned into its gradient in
+  /// place, and read by two products while it is still in cache. The [rowCount, V] matrix never exists as a
+  /// whole.
+  private static var logitsPerBlock: Int { 1 << 21 }
+
+  /// Cross-entropy of softmax(V h + c), summed; the gradient of `top` is overwritten, those of weight and
+  /// bias are added to.
+  private func outputLoss(
+    _ top: MatrixView<Element>, _ targets: UnsafePointer<Int32>, gradient dTop: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> Double {
+    let weight = context.parameters.matrix(outputWeight)
+    let bias = context.parameters.pointer(outputBias)
+    let vocabulary = shape.vocabularySize
+    let blockRows = max(1, min(top.rows, max(64, Self.logitsPerBlock / vocabulary)))
+    let block = context.arena.matrix(blockRows, vocabulary)
+    var total = 0.0
+    for first in stride(from: 0, to: top.rows, by: blockRows) {
+      let rows = first..<min(first + blockRows, top.rows)
+      let (h, logits) = (top.rows(rows), block.rows(0..<rows.count))
+      multiply(h, weight, .right, into: logits)
+      total += Element.softmaxCrossEntropy(
+        logits.base, logits.stride, bias, targets + first, rows.count, vocabulary, 0, dTop != nil)
+      if let dTop, let gradients {
+        multiply(logits, weight, into: dTop.rows(rows))
+        multiply(logits, h, .left, into: gradients.matrix(outputWeight), accumulate: true)
+        Element.addColumnSums(
+          logits.base, logits.stride, rows.count, vocabulary, gradients.pointer(outputBias))
+      }
+    }
+    return total
+  }
+
+  // MARK: Generation
+
+  /// Advances every stream by one token.
+  ///
+  /// - Parameters:
+  ///   - tokens: one id a stream.
+  ///   - state: [streams, part] for each part, advanced in place.
+  ///   - logits: [streams, V], overwritten with V h + c.
+  public func step(
+    _ tokens: UnsafeBufferPointer<Int32>, state: [MatrixView<Element>], logits: MatrixView<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    guard let ids = tokens.baseAddress else { return }
+    requireInVocabulary(ids, tokens.count, lowest: 0)
+    context.arena.scoped {
+      let layout = PackedLayout(steps: 1, batchSize: tokens.count)
+      let unrolled = stack.unroll(
+        .indexed(ids, count: tokens.count, table: embedding), layout, from: state, context)
+      for (kept, final) in zip(state, unrolled.finalState) { kept.copy(from: final) }
+      multiply(unrolled.output, context.parameters.matrix(outputWeight), .right, into: logits)
+      Element.activateRows(
+        logits.base, logits.stride, context.parameters.pointer(outputBias), logits.rows, logits.columns,
+        .identity)
+    }
+  }
+}

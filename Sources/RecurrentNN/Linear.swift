@@ -1,0 +1,92 @@
+import NumericKernels
+import Parameters
+
+/// The function f of a single-layer network.
+public enum Activation: String, Sendable, CaseIterable {
+  case identity, sigmoid, tanh, relu, softmax
+
+  /// The elementwise function; nil for softmax, which works on a whole row.
+  var elementwise: ElementwiseActivation? {
+    switch self {
+    case .identity: .identity
+    case .sigmoid: .sigmoid
+    case .tanh: .tanh
+    case .relu: .relu
+    case .softmax: nil
+    }
+  }
+}
+
+/// A single-layer network, y = f(W x + b) (torch.nn.Linear with an activation).
+///
+/// Shapes: x [N, inputSize], `weight` [outputSize, inputSize], `bias` [outputSize], y [N, outputSize].
+public struct Linear<Element: Scalar>: Sendable {
+  public let activation: Activation
+  let weight: Parameter
+  let bias: Parameter
+
+  public var inputSize: Int { weight.shape[1] }
+  public var outputSize: Int { weight.shape[0] }
+
+  /// Adds `weight` and `bias` to a layout, drawn from U(±1/√inputSize) as PyTorch does.
+  public init(
+    inputSize: Int, outputSize: Int, activation: Activation = .identity,
+    in builder: inout ParameterLayout.Builder
+  ) {
+    let initializer = Initializer.uniform(1 / Double(inputSize).squareRoot())
+    self.activation = activation
+    weight = builder.add("weight", [outputSize, inputSize], initializer)
+    bias = builder.add("bias", [outputSize], initializer)
+  }
+
+  /// The same layer with a weight that exists already (tied weights): only `bias` is added.
+  public init(
+    sharing weight: Parameter, activation: Activation = .identity, in builder: inout ParameterLayout.Builder
+  ) {
+    self.activation = activation
+    self.weight = weight
+    builder.tie("weight", to: weight)
+    bias = builder.add("bias", [weight.shape[0]], .uniform(1 / Double(weight.shape[1]).squareRoot()))
+  }
+
+  /// y = f(x Wᵀ + b), overwriting `y`.
+  public func forward(
+    _ x: MatrixView<Element>, into y: MatrixView<Element>, _ parameters: ParameterBuffer<Element>
+  ) {
+    multiply(x, parameters.matrix(weight), .right, into: y)
+    if let elementwise = activation.elementwise {
+      Element.activateRows(y.base, y.stride, parameters.pointer(bias), y.rows, y.columns, elementwise)
+    } else {
+      Element.softmaxRows(y.base, y.stride, parameters.pointer(bias), y.rows, y.columns, 1)
+    }
+  }
+
+  /// Given y and dL/dy (which is overwritten with the gradient of the pre-activation): dL/dx into `dx` if
+  /// wanted, overwriting it; the gradients of weight and bias are ADDED.
+  public func backward(
+    _ x: MatrixView<Element>, _ y: MatrixView<Element>, _ dy: MatrixView<Element>,
+    inputGradient dx: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>, _ parameters: ParameterBuffer<Element>
+  ) {
+    if let elementwise = activation.elementwise {
+      Element.activateBackward(dy.base, dy.stride, y.base, y.stride, y.rows, y.columns, elementwise)
+    } else {
+      Element.softmaxBackward(y.base, y.stride, dy.base, dy.stride, y.rows, y.columns)
+    }
+    multiply(dy, x, .left, into: gradients.matrix(weight), accumulate: true)  // dW += dyᵀ x
+    Element.addColumnSums(dy.base, dy.stride, dy.rows, dy.columns, gradients.pointer(bias))
+    if let dx { multiply(dy, parameters.matrix(weight), into: dx) }
+  }
+
+  /// y = f(x Wᵀ + b) of a tensor [N, inputSize].
+  public func callAsFunction(_ x: Tensor<Element>, _ parameters: ParameterBuffer<Element>) -> Tensor<Element>
+  {
+    precondition(
+      x.shape.count == 2 && x.shape[1] == inputSize,
+      "input of shape \(x.shape) for a layer that takes [N, \(inputSize)]")
+    let arena = Arena<Element>()
+    let y = arena.matrix(x.shape[0], outputSize)
+    forward(x.copied(into: arena, rows: x.shape[0]), into: y, parameters)
+    return Tensor(copying: y)
+  }
+}

@@ -1,0 +1,101 @@
+import NumericKernels
+
+/// How a batch of sequences of different lengths lies in memory without padding (PyTorch calls it a packed
+/// sequence).
+///
+/// Sequences are sorted by length, longest first, so that the sequences still running at a step are a prefix.
+/// Step t has `activeCounts[t]` rows, which begin at row `offsets[t]`; row i of a step belongs to the
+/// sequence `order[i]` of the caller. All products and cell steps run over these rows only: padding costs
+/// nothing.
+public struct PackedLayout: Sendable, Hashable {
+  /// Number of sequences, those of length zero included.
+  public let batchSize: Int
+  /// Sequences still running at each step: never increasing.
+  public let activeCounts: [Int]
+  /// First row of each step, and after the last step the number of rows.
+  public let offsets: [Int]
+  /// Index of the caller's sequence at each sorted position.
+  public let order: [Int]
+  /// Lengths in sorted order.
+  public let lengths: [Int]
+
+  /// Number of time steps of the longest sequence.
+  public var steps: Int { activeCounts.count }
+  /// Number of rows: the tokens of all sequences.
+  public var rowCount: Int { offsets[offsets.count - 1] }
+  /// True if all sequences have the same length.
+  public var isUniform: Bool { activeCounts.isEmpty || activeCounts[activeCounts.count - 1] == batchSize }
+
+  /// Requires lengths of at least zero. The sort is stable, so equal lengths keep the caller's order.
+  public init(lengths callerLengths: [Int]) {
+    precondition(callerLengths.allSatisfy { $0 >= 0 }, "negative sequence length in \(callerLengths)")
+    order = callerLengths.indices.sorted { (callerLengths[$0], $1) > (callerLengths[$1], $0) }
+    lengths = order.map { callerLengths[$0] }
+    batchSize = callerLengths.count
+    var active: [Int] = []
+    var count = batchSize
+    for step in 0..<(lengths.first ?? 0) {
+      while count > 0 && lengths[count - 1] <= step { count -= 1 }
+      active.append(count)
+    }
+    activeCounts = active
+    offsets = active.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
+  }
+
+  /// `batchSize` sequences of `steps` steps each, in the caller's order.
+  public init(steps: Int, batchSize: Int) {
+    self.init(lengths: Array(repeating: steps, count: batchSize))
+  }
+
+  /// The rows of a step.
+  public func rows(_ step: Int) -> Range<Int> { offsets[step]..<offsets[step + 1] }
+
+  // MARK: States over time
+  //
+  // The states of all steps are kept in one matrix of batchSize + rowCount rows: slab 0 is the initial state,
+  // slab t + 1 the state after step t. No step is a special case, and the previous states of a step are a
+  // prefix of a slab.
+
+  /// First row of the slab that holds the state before `step`.
+  func previousSlab(_ step: Int) -> Int { step == 0 ? 0 : batchSize + offsets[step - 1] }
+  /// First row of the slab that holds the state after `step`.
+  func slab(_ step: Int) -> Int { batchSize + offsets[step] }
+
+  /// Row of the slabs that holds the last state of the sequence at a sorted position.
+  private func finalRow(_ position: Int) -> Int {
+    let length = lengths[position]
+    return length == 0 ? position : slab(length - 1) + position
+  }
+
+  /// Copies every sequence's last state out of the slabs: [batchSize, H].
+  func finalState<Element>(_ slabs: MatrixView<Element>, _ arena: Arena<Element>) -> MatrixView<Element> {
+    let final = arena.matrix(batchSize, slabs.columns)
+    for position in 0..<batchSize {
+      final.row(position).update(from: slabs.row(finalRow(position)), count: slabs.columns)
+    }
+    return final
+  }
+
+  /// The previous state of every row, [rowCount, H], for the weight gradient: a view if all lengths are equal
+  /// (the slabs without the last one are just that), else a copy without the gaps.
+  func previousStates<Element>(_ slabs: MatrixView<Element>, _ arena: Arena<Element>) -> MatrixView<Element> {
+    if isUniform { return slabs.rows(0..<rowCount) }
+    let previous = arena.matrix(rowCount, slabs.columns)
+    for step in 0..<steps {
+      let first = previousSlab(step)
+      previous.rows(rows(step)).copy(from: slabs.rows(first..<first + activeCounts[step]))
+    }
+    return previous
+  }
+
+  /// For every row the row of the same sequence at the mirrored time: it turns sequences round, and back.
+  var reversal: [Int32] {
+    var index = [Int32](repeating: 0, count: rowCount)
+    for step in 0..<steps {
+      for position in 0..<activeCounts[step] {
+        index[offsets[step] + position] = Int32(offsets[lengths[position] - 1 - step] + position)
+      }
+    }
+    return index
+  }
+}

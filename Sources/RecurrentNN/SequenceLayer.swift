@@ -1,0 +1,116 @@
+import NumericKernels
+import Parameters
+
+/// What every layer of a step works with: the parameter values, scratch memory, and the coordinates of
+/// dropout masks.
+public struct LayerContext<Element: Scalar> {
+  public let parameters: ParameterBuffer<Element>
+  public let workspace: Workspace<Element>
+  /// nil when evaluating: nothing is dropped.
+  public let dropout: DropoutContext?
+
+  public init(
+    parameters: ParameterBuffer<Element>, workspace: Workspace<Element>, dropout: DropoutContext? = nil
+  ) {
+    self.parameters = parameters
+    self.workspace = workspace
+    self.dropout = dropout
+  }
+
+  var arena: Arena<Element> { workspace.arena }
+
+  func packed(_ weight: Parameter, rows: Range<Int>? = nil, transposed: Bool) -> PackedMatrix<Element> {
+    workspace.packed(weight, rows: rows, of: parameters, transposed: transposed)
+  }
+}
+
+/// The coordinates of all dropout masks of a step: they depend on the run's seed, the step, the sample and
+/// its time step, and on nothing else, so that any number of ranks drops the same units.
+public struct DropoutContext {
+  public let seed: UInt64
+  public let step: UInt64
+  /// Global sample and time step of every row of the packed batch.
+  public let rows: RowCoordinates
+
+  public init(seed: UInt64, step: UInt64, rows: RowCoordinates) {
+    self.seed = seed
+    self.step = step
+    self.rows = rows
+  }
+
+  func key(stream: Int) -> DropoutKey { DropoutKey(seed: seed, step: step, stream: UInt32(stream)) }
+}
+
+/// The input of a layer for all rows of a packed batch.
+public enum SequenceInput<Element: Scalar> {
+  /// One vector a row, [rowCount, inputSize].
+  case dense(MatrixView<Element>)
+  /// One row of a parameter table [V, inputSize] for each row: an embedding that has not been looked up yet.
+  /// A cell may then project the table instead of the rows, which is cheaper when there are more rows than
+  /// table entries.
+  case indexed(UnsafePointer<Int32>, count: Int, table: Parameter)
+}
+
+/// What a layer keeps of its forward pass: its results, and what its backward pass needs.
+///
+/// All matrices live in the workspace's arena and end with its step.
+public struct Unrolled<Element: Scalar> {
+  public let layout: PackedLayout
+  let input: SequenceInput<Element>
+  /// The output of every row, [rowCount, outputSize].
+  public let output: MatrixView<Element>
+  /// The state of every sequence after its last step, in sorted order, one matrix for each part of the state.
+  public let finalState: [MatrixView<Element>]
+  /// Gate activations of every row; the backward pass overwrites them with the gradients of the
+  /// pre-activations.
+  var gates: MatrixView<Element>?
+  /// GRU: the recurrent part of the gates, or the reset states.
+  var recurrent: MatrixView<Element>?
+  /// Slabs of hidden states, [batchSize + rowCount, H].
+  var hidden: MatrixView<Element>?
+  /// LSTM: slabs of cell states.
+  var cell: MatrixView<Element>?
+  /// The layers inside a stack or the two directions.
+  var children: [Unrolled<Element>] = []
+}
+
+/// A layer over packed sequences: a cell unrolled over time, a stack of them, or two directions.
+///
+/// A layer is a value of sizes and parameter handles; it owns no numbers.
+public protocol SequenceLayer<Element>: Sendable {
+  associatedtype Element: Scalar
+  /// Width of the input vectors.
+  var inputSize: Int { get }
+  /// Width of the output vectors.
+  var outputSize: Int { get }
+  /// The shape of the state.
+  var stateSize: StateSize { get }
+  /// Handles of all parameters, in layout order.
+  var parameters: [Parameter] { get }
+
+  /// Runs all time steps.
+  ///
+  /// - Parameters:
+  ///   - input: `layout.rowCount` vectors of `inputSize`.
+  ///   - initial: the state before the first step, for each part of ``stateSize`` a matrix [batchSize, part]
+  ///     in sorted order.
+  /// - Returns: output, final state, and what
+  ///   ``backpropagate(_:outputGradient:stateGradient:inputGradient:into:_:)`` needs.
+  func unroll(
+    _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
+    _ context: LayerContext<Element>
+  ) -> Unrolled<Element>
+
+  /// Runs the time steps backwards, once for each call of `unroll`.
+  ///
+  /// - Parameters:
+  ///   - outputGradient: gradient of the output, [rowCount, outputSize].
+  ///   - stateGradient: gradient of the final state on entry, of the initial state on return.
+  ///   - inputGradient: overwritten with the gradient of a dense input, [rowCount, inputSize]; nil if nobody
+  ///     wants it. The gradient of an indexed input is added to that of its table.
+  ///   - gradients: parameter gradients are ADDED here.
+  func backpropagate(
+    _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
+    inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>)
+}

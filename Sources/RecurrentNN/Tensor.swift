@@ -1,0 +1,61 @@
+import NumericKernels
+
+/// An array of numbers with a shape, row-major: what goes into and comes out of the public calls.
+///
+/// Inside a training step the library works on ``MatrixView``s of one arena; a tensor is the convenient form
+/// outside.
+public struct Tensor<Element: Scalar>: Sendable, Equatable {
+  public let shape: [Int]
+  /// The elements, the last dimension running fastest.
+  public var values: [Element]
+
+  /// Requires as many values as the shape has places.
+  public init(_ shape: [Int], _ values: [Element]) {
+    precondition(
+      values.count == shape.reduce(1, *), "\(values.count) values for a tensor of shape \(shape)")
+    self.shape = shape
+    self.values = values
+  }
+
+  /// A tensor with the same value everywhere.
+  public init(_ shape: [Int], repeating value: Element) {
+    self.init(shape, Array(repeating: value, count: shape.reduce(1, *)))
+  }
+
+  public static func zeros(_ shape: [Int]) -> Tensor { Tensor(shape, repeating: 0) }
+
+  /// Element at the given index of each dimension.
+  public subscript(indices: Int...) -> Element {
+    get { values[position(indices)] }
+    set { values[position(indices)] = newValue }
+  }
+
+  private func position(_ indices: [Int]) -> Int {
+    precondition(indices.count == shape.count, "\(indices.count) indices for a tensor of shape \(shape)")
+    var position = 0
+    for (index, extent) in zip(indices, shape) {
+      precondition(index >= 0 && index < extent, "index \(indices) outside of shape \(shape)")
+      position = position * extent + index
+    }
+    return position
+  }
+
+  /// Copies a matrix view.
+  init(copying view: MatrixView<Element>) {
+    var values: [Element] = []
+    values.reserveCapacity(view.count)
+    for row in 0..<view.rows {
+      values.append(contentsOf: UnsafeBufferPointer(start: view.row(row), count: view.columns))
+    }
+    self.init([view.rows, view.columns], values)
+  }
+
+  /// Copies the values into an arena, as a matrix of `rows` rows.
+  func copied(into arena: Arena<Element>, rows: Int) -> MatrixView<Element> {
+    let view = arena.matrix(rows, rows == 0 ? 0 : values.count / rows)
+    values.withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { view.base.update(from: base, count: source.count) }
+    }
+    return view
+  }
+}

@@ -1,0 +1,124 @@
+import Communication
+import NumericKernels
+import Optimizers
+import Parameters
+import RecurrentNN
+
+/// What all ranks learn of a step besides the gradient: summed in double precision.
+struct StepTotals: Equatable {
+  /// Summed loss over the tokens of the global batch, nats.
+  var loss = 0.0
+  /// Target tokens of the global batch.
+  var tokens = 0.0
+  /// Ranks that were asked to stop, and ranks that were asked for a checkpoint.
+  var stopRequests = 0.0
+  var saveRequests = 0.0
+
+  static let count = 4
+  var values: [Double] { [loss, tokens, stopRequests, saveRequests] }
+
+  init(_ loss: LossSum = LossSum()) {
+    self.loss = loss.total
+    tokens = Double(loss.tokens)
+  }
+
+  init(values: [Double]) {
+    loss = values[0]
+    tokens = values[1]
+    stopRequests = values[2]
+    saveRequests = values[3]
+  }
+}
+
+/// Adds gradients over the shards of this rank and over all ranks: a SUM over tokens, never a mean of means,
+/// because shards hold different numbers of tokens. Loss and token count travel along; the one division by
+/// the global count comes after.
+final class GradientSum {
+  /// The gradient of the global batch after ``reduce(_:over:)``, on every rank.
+  let total: ParameterBuffer<Float>
+  private let plan: ShardPlan
+  private let communicator: any Communicator
+  /// Reproducible mode: sums of 1, 2, 4… shards that wait for their sibling in the tree, and a spare buffer.
+  private var pending: [(level: Int, gradient: ParameterBuffer<Float>, totals: StepTotals)] = []
+  private var spare: [ParameterBuffer<Float>] = []
+  private var scratch: AlignedBuffer<Float>?
+  private let clock = ContinuousClock()
+  /// Time spent in reductions since the start, waiting for other ranks included.
+  private(set) var communicationTime = Duration.zero
+
+  init(layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator) {
+    total = ParameterBuffer(layout)
+    self.plan = plan
+    self.communicator = communicator
+  }
+
+  /// Runs `compute` for every shard of this rank, giving it a buffer to add its gradient to, and sums over
+  /// all ranks.
+  ///
+  /// - Parameters:
+  ///   - requests: stop and checkpoint requests of this rank, added to the totals.
+  ///   - compute: adds the gradient of a shard to the buffer, returns its loss.
+  func reduce(
+    requests: (stop: Bool, save: Bool), over compute: (_ shard: Int, ParameterBuffer<Float>) throws -> LossSum
+  ) throws -> StepTotals {
+    var totals = plan.isReproducible ? try treeOfShards(compute) : try plainSum(compute)
+    totals.stopRequests = requests.stop ? 1 : 0
+    totals.saveRequests = requests.save ? 1 : 0
+    guard communicator.worldSize > 1 else { return totals }
+    let started = clock.now
+    defer { communicationTime += clock.now - started }
+    var values = totals.values
+    if plan.isReproducible {
+      try treeOverRanks(&values)
+    } else {
+      try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+      try communicator.allreduceSum(total.elements)
+    }
+    return StepTotals(values: values)
+  }
+
+  private func plainSum(_ compute: (Int, ParameterBuffer<Float>) throws -> LossSum) throws -> StepTotals {
+    total.fill(0)
+    var loss = LossSum()
+    for shard in plan.own { loss += try compute(shard, total) }
+    return StepTotals(loss)
+  }
+
+  // MARK: The fixed tree
+
+  /// Adds this rank's shards in pairs, pairs of pairs and so on, like a binary counter: log2 buffers suffice.
+  private func treeOfShards(_ compute: (Int, ParameterBuffer<Float>) throws -> LossSum) throws -> StepTotals {
+    for shard in plan.own {
+      var gradient = spare.popLast() ?? ParameterBuffer<Float>(total.layout)
+      gradient.fill(0)
+      var totals = StepTotals(try compute(shard, gradient))
+      var level = 0
+      while let sibling = pending.last, sibling.level == level {
+        pending.removeLast()
+        Float.axpy(1, gradient.elements.baseAddress!, sibling.gradient.elements.baseAddress!, gradient.count)
+        spare.append(gradient)
+        gradient = sibling.gradient
+        totals = StepTotals(values: zip(sibling.totals.values, totals.values).map { $0 + $1 })
+        level += 1
+      }
+      pending.append((level, gradient, totals))
+    }
+    // A power-of-two number of shards leaves exactly one sum.
+    let root = pending.removeLast()
+    _ = total.elements.update(fromContentsOf: UnsafeBufferPointer(root.gradient.elements))
+    spare.append(root.gradient)
+    return root.totals
+  }
+
+  private func treeOverRanks(_ values: inout [Double]) throws {
+    let scratch = self.scratch ?? AlignedBuffer<Float>(count: min(max(1, total.count), 1 << 20))
+    self.scratch = scratch
+    var room = [Double](repeating: 0, count: values.count)
+    try values.withUnsafeMutableBufferPointer { values in
+      try room.withUnsafeMutableBufferPointer { room in
+        try communicator.treeSum(values, scratch: room)
+      }
+    }
+    try communicator.treeSum(total.elements, scratch: scratch.elements)
+  }
+}

@@ -1,0 +1,204 @@
+import Checkpoints
+import Communication
+import Configuration
+import Datasets
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+extension LanguageModelShape {
+  /// The model a configuration describes, for a vocabulary.
+  public init(_ model: ModelConfiguration, vocabularySize: Int) {
+    let cell: CellKind =
+      switch model.cell {
+      case .rnn: .rnn(activation: model.activation == .tanh ? .tanh : .relu)
+      case .gru: .gru(reset: model.gruReset == .after ? .after : .before)
+      case .lstm: .lstm(forgetBias: model.forgetBias)
+      }
+    self.init(
+      vocabularySize: vocabularySize, embeddingSize: model.embeddingSize, hiddenSize: model.hiddenSize,
+      layers: model.layers, cell: cell, dropout: model.dropout,
+      embeddingDropout: model.effectiveEmbeddingDropout,
+      tieEmbeddings: model.tieEmbeddings, uniformInitialization: model.initUniform)
+  }
+}
+
+/// The language model as a training task: B parallel streams of one text, read in chunks, their states
+/// carried from chunk to chunk (truncated backpropagation through time).
+///
+/// Shards are ranges of streams. States of this rank's streams are kept between steps; random numbers are
+/// keyed by the global number of the stream.
+final class LanguageModelTask: TrainingTask {
+  let model: LanguageModel<Float>
+  let parameters: ParameterBuffer<Float>
+  let corpus: TextCorpus
+  private let batcher: StreamBatcher
+  private let plan: ShardPlan
+  private let seed: UInt64
+  private let evaluationStreams: Int
+  private let evaluationSteps: Int
+  private let workspace = Workspace<Float>()
+  /// State before the next chunk, by shard of this rank, one matrix [streams, part] for each part of the
+  /// state.
+  private var carried: [Int: [AlignedMatrix]]
+  /// All streams' states, gathered for a checkpoint.
+  private var gathered: [AlignedMatrix] = []
+
+  /// Throws `DataError` if the text is too short for the configured streams.
+  init(_ configuration: RunConfiguration, corpus: TextCorpus, plan: ShardPlan) throws {
+    let shape = LanguageModelShape(configuration.model, vocabularySize: corpus.vocabulary.count)
+    model = try LanguageModel<Float>(shape)
+    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+    self.corpus = corpus
+    self.plan = plan
+    seed = UInt64(configuration.seed)
+    evaluationStreams = configuration.evaluation.batchSize
+    evaluationSteps = configuration.training.bptt
+    batcher = try StreamBatcher(
+      tokenCount: corpus.train.count, streams: configuration.training.batchSize,
+      steps: configuration.training.bptt, dropLast: configuration.training.dropLastChunk)
+    let parts = model.stateParts
+    carried = [:]
+    for shard in plan.own {
+      let streams = plan.items(of: shard, count: batcher.streams).count
+      carried[shard] = parts.map { AlignedMatrix(rows: streams, columns: $0) }
+    }
+  }
+
+  var microbatchesPerEpoch: Int { batcher.chunks }
+  var tokensPerEpoch: Int { batcher.tokensPerEpoch }
+  var dataDigest: UInt64 { corpus.digest }
+  /// Bytes of activations and scratch memory so far.
+  var workspaceBytes: Int { workspace.arena.capacityInBytes }
+
+  func beginEpoch(_ epoch: Int) {
+    for state in carried.values { state.forEach { $0.view.fill(0) } }
+  }
+
+  func accumulateGradient(
+    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+  ) throws -> LossSum {
+    let streams = plan.items(of: shard, count: batcher.streams)
+    guard !streams.isEmpty, let state = carried[shard] else { return LossSum() }
+    let arena = workspace.arena
+    arena.reset()
+    let layout = PackedLayout(steps: batcher.chunk(microbatch).count, batchSize: streams.count)
+    let tokens = arena.words(layout.rowCount, of: Int32.self)
+    let targets = arena.words(layout.rowCount, of: Int32.self)
+    batcher.fill(chunk: microbatch, streams: streams, from: corpus.train, inputs: tokens, targets: targets)
+    let context = LayerContext(
+      parameters: parameters, workspace: workspace, dropout: masks(layout, streams, serial: serial, arena))
+    let batch = LanguageModelBatch<Float>(
+      layout: layout, tokens: UnsafePointer(tokens.baseAddress!), targets: UnsafePointer(targets.baseAddress!)
+    )
+    return model.evaluate(batch, state: state.map(\.view), into: gradients, context)
+  }
+
+  /// Coordinates of the dropout masks: global stream, time within the chunk, and the chunk's number in the
+  /// run.
+  private func masks(
+    _ layout: PackedLayout, _ streams: Range<Int>, serial: Int, _ arena: Arena<Float>
+  ) -> DropoutContext? {
+    guard model.shape.dropout > 0 || model.shape.embeddingDropout > 0 else { return nil }
+    let samples = arena.words(layout.rowCount, of: UInt32.self)
+    let times = arena.words(layout.rowCount, of: UInt32.self)
+    for step in 0..<layout.steps {
+      for (position, row) in layout.rows(step).enumerated() {
+        samples[row] = UInt32(streams.lowerBound + position)
+        times[row] = UInt32(step)
+      }
+    }
+    return DropoutContext(
+      seed: seed, step: UInt64(serial),
+      rows: RowCoordinates(
+        samples: UnsafePointer(samples.baseAddress!), times: UnsafePointer(times.baseAddress!)))
+  }
+
+  /// Stream by stream, so that it does not depend on the number of ranks what is forgotten.
+  func dropNonFiniteState() {
+    for (shard, state) in carried {
+      for stream in 0..<plan.items(of: shard, count: batcher.streams).count {
+        let rows = state.map {
+          UnsafeMutableBufferPointer(start: $0.view.row(stream), count: $0.view.columns)
+        }
+        guard !rows.allSatisfy({ $0.allSatisfy(\.isFinite) }) else { continue }
+        for row in rows { row.update(repeating: 0) }
+      }
+    }
+  }
+
+  // MARK: Evaluation
+
+  func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? {
+    let tokens: TokenSequence? =
+      switch split {
+      case .train: corpus.train
+      case .valid: corpus.valid
+      case .test: corpus.test
+      }
+    guard let tokens, tokens.count > 1 else { return nil }
+    return LanguageModelEvaluation(
+      model: model, parameters: parameters, workspace: workspace, tokens: tokens, plan: plan,
+      streams: evaluationStreams, steps: evaluationSteps)
+  }
+
+  // MARK: Checkpoints
+
+  var carriedStateShapes: [(name: String, shape: [Int])] {
+    model.stateParts.enumerated().map { ("carried_state.\($0)", [batcher.streams, $1]) }
+  }
+
+  func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] {
+    var mine: [UInt8] = []
+    for part in model.stateParts.indices {
+      for shard in plan.own {
+        if let matrix = carried[shard]?[part] { mine += Array(UnsafeRawBufferPointer(matrix.elements)) }
+      }
+    }
+    let everyone = try communicator.allgather(mine)
+    gathered = model.stateParts.map { AlignedMatrix(rows: batcher.streams, columns: $0) }
+    var firstStream = 0
+    for bytes in everyone {
+      let perStream = model.stateParts.reduce(0, +) * MemoryLayout<Float>.stride
+      let streams = bytes.count / perStream
+      var offset = 0
+      for matrix in gathered {
+        let length = streams * matrix.view.columns * MemoryLayout<Float>.stride
+        bytes.withUnsafeBytes { source in
+          UnsafeMutableRawPointer(matrix.view.base + firstStream * matrix.view.columns)
+            .copyMemory(from: source.baseAddress! + offset, byteCount: length)
+        }
+        offset += length
+      }
+      firstStream += streams
+    }
+    return zip(carriedStateShapes, gathered).map { entry, matrix in
+      TensorToWrite(name: entry.name, shape: entry.shape, floats: UnsafeBufferPointer(matrix.elements))
+    }
+  }
+
+  func restoreCarriedState(_ tensors: [[Float]]) {
+    for (part, width) in model.stateParts.enumerated() {
+      for shard in plan.own {
+        let streams = plan.items(of: shard, count: batcher.streams)
+        guard let matrix = carried[shard]?[part] else { continue }
+        let values = tensors[part][streams.lowerBound * width..<streams.upperBound * width]
+        _ = matrix.elements.update(fromContentsOf: values)
+      }
+    }
+  }
+}
+
+/// A matrix that owns its memory, for what outlives a step.
+final class AlignedMatrix {
+  private let storage: AlignedBuffer<Float>
+  let view: MatrixView<Float>
+
+  /// Zeros.
+  init(rows: Int, columns: Int) {
+    storage = AlignedBuffer(count: rows * columns)
+    view = MatrixView(storage.base, rows: rows, columns: columns)
+  }
+
+  var elements: UnsafeMutableBufferPointer<Float> { storage.elements }
+}

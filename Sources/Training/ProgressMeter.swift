@@ -1,0 +1,63 @@
+/// Sums since the last report, and the clock of a run.
+struct ProgressMeter {
+  private let clock = ContinuousClock()
+  private var trained = Duration.zero
+  private var runningSince: ContinuousClock.Instant?
+  private var firstStep: Int?
+  private var lossSinceReport = 0.0
+  private var tokensSinceReport = 0.0
+  private var trainedAtReport = Duration.zero
+  private var communicationAtReport = Duration.zero
+
+  /// Starts, or goes on after a pause.
+  mutating func start(at state: TrainingState) {
+    firstStep = firstStep ?? state.step
+    runningSince = runningSince ?? clock.now
+  }
+
+  /// Time of evaluation and saving does not count as training.
+  mutating func pause() {
+    trained = trainedSoFar
+    runningSince = nil
+  }
+
+  private var trainedSoFar: Duration {
+    guard let runningSince else { return trained }
+    return trained + (clock.now - runningSince)
+  }
+
+  /// Seconds of training in this process.
+  var elapsed: Double { trainedSoFar.inSeconds }
+
+  mutating func add(_ totals: StepTotals, isSkipped: Bool) {
+    guard !isSkipped else { return }
+    lossSinceReport += totals.loss
+    tokensSinceReport += totals.tokens
+  }
+
+  /// The report of everything since the last one; sums start again from zero.
+  mutating func report(
+    state: TrainingState, totalSteps: Int, epoch: Double, norm: Double, learningRate: Double,
+    communication: Duration
+  ) -> StepReport {
+    let now = trainedSoFar
+    let span = (now - trainedAtReport).inSeconds
+    let steps = state.step - (firstStep ?? 0)
+    defer {
+      (lossSinceReport, tokensSinceReport) = (0, 0)
+      (trainedAtReport, communicationAtReport) = (now, communication)
+    }
+    return StepReport(
+      step: state.step, totalSteps: totalSteps, epoch: epoch, loss: lossSinceReport / tokensSinceReport,
+      gradientNorm: norm, learningRate: learningRate,
+      tokensPerSecond: span > 0 ? tokensSinceReport / span : 0,
+      communicationShare: span > 0 ? (communication - communicationAtReport).inSeconds / span : 0,
+      elapsed: now.inSeconds,
+      remaining: steps > 0 ? now.inSeconds / Double(steps) * Double(totalSteps - state.step) : 0)
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

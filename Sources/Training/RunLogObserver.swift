@@ -1,0 +1,100 @@
+import Foundation
+import RunLog
+
+/// Writes what happens to `metrics.jsonl` and TensorBoard's event file, and passes it on.
+///
+/// A disk that is full must not end a run: a failing write is reported once, and writing goes on being tried.
+final class RunLogObserver: TrainingObserver {
+  private let directory: RunDirectory
+  private let usesTensorBoard: Bool
+  private let next: (any TrainingObserver)?
+  private var metrics: MetricsWriter?
+  private var board: TensorBoardWriter?
+  private var hasFailed = false
+  private var isOpen = false
+
+  init(_ directory: RunDirectory, tensorBoard: Bool, next: (any TrainingObserver)?) {
+    self.directory = directory
+    usesTensorBoard = tensorBoard
+    self.next = next
+  }
+
+  func handle(_ event: TrainingEvent) {
+    if case .resumed(let step, _, _) = event { open(resumedStep: step) }
+    if case .started = event {} else { open(resumedStep: directory.isResumed ? 0 : nil) }
+    attempt { try write(event) }
+    next?.handle(event)
+  }
+
+  /// Opens the files at the first event after the start: only then is it known whether there was a checkpoint
+  /// to resume from. Where there was none, the run begins anew, and what an earlier attempt logged is
+  /// dropped.
+  private func open(resumedStep: Int?) {
+    guard !isOpen else { return }
+    isOpen = true
+    attempt {
+      metrics = try MetricsWriter(path: directory.paths.metrics, resumedStep: resumedStep)
+      if usesTensorBoard {
+        board = try TensorBoardWriter(directory: directory.paths.root, resumedStep: resumedStep)
+      }
+    }
+  }
+
+  private func attempt(_ body: () throws -> Void) {
+    do {
+      try body()
+    } catch {
+      guard !hasFailed else { return }
+      hasFailed = true
+      next?.handle(.warning("the log of the run is incomplete: \(error)"))
+    }
+  }
+
+  private func write(_ event: TrainingEvent) throws {
+    let time = JSONValue.double(Date().timeIntervalSince1970)
+    switch event {
+    case .step(let report):
+      try metrics?.write([
+        "event": "train", "step": .integer(report.step), "epoch": .double(report.epoch), "time": time,
+        "loss": .double(report.loss), "gradient_norm": .double(report.gradientNorm),
+        "learning_rate": .double(report.learningRate), "tokens_per_second": .double(report.tokensPerSecond),
+        "communication_share": .double(report.communicationShare),
+      ])
+      try board?.write(
+        scalars: [
+          ("train/loss", report.loss), ("train/gradient_norm", report.gradientNorm),
+          ("train/learning_rate", report.learningRate), ("train/tokens_per_second", report.tokensPerSecond),
+        ], step: report.step)
+    case .evaluated(let report):
+      try metrics?.write([
+        "event": .string(report.split.rawValue), "step": .integer(report.step),
+        "epoch": .double(report.epoch),
+        "time": time, "loss": .double(report.loss.mean), "perplexity": .double(report.loss.perplexity),
+        "tokens": .integer(report.loss.tokens), "best": .bool(report.isBest),
+      ])
+      try board?.write(
+        scalars: [
+          ("\(report.split.rawValue)/loss", report.loss.mean),
+          ("\(report.split.rawValue)/perplexity", report.loss.perplexity),
+        ], step: report.step)
+    case .skippedStep(let step, let inARow, let parameters):
+      try metrics?.write([
+        "event": "skipped", "step": .integer(step), "time": time, "in_a_row": .integer(inARow),
+        "parameters": .array(parameters.map { .string($0) }),
+      ])
+    case .saved(let step, let path, _):
+      try metrics?.write([
+        "event": "checkpoint", "step": .integer(step), "time": time, "path": .string(path),
+      ])
+    case .finished(let outcome):
+      try metrics?.write([
+        "event": "finished", "step": .integer(outcome.step), "time": time,
+        "ending": .string(outcome.ending.rawValue),
+      ])
+      try metrics?.flush()
+      try board?.flush()
+    case .started, .resumed, .saveFailed, .warning:
+      break
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/// Which part of a global batch each rank computes.
+///
+/// A batch is cut into shards of (almost) equal numbers of items in a fixed order. Normally there is one
+/// shard a rank. In reproducible mode there are always eight, a rank takes several of them one after the
+/// other, and their gradients are added in one binary tree: the sums, and so the parameters, have the same
+/// bits at 1, 2, 4 and 8 ranks.
+public struct ShardPlan: Sendable, Hashable {
+  /// Shards of a batch in reproducible mode.
+  public static let reproducibleShards = 8
+
+  /// Number of shards of a batch.
+  public let shardCount: Int
+  /// The shards of this rank, in order.
+  public let own: Range<Int>
+  /// True if sums must follow the fixed tree.
+  public let isReproducible: Bool
+
+  /// Throws ``TrainingFailure/unevenRanks(_:)`` if the shards can't be dealt out evenly.
+  public init(rank: Int, worldSize: Int, reproducible: Bool) throws(TrainingFailure) {
+    isReproducible = reproducible
+    guard reproducible else {
+      shardCount = worldSize
+      own = rank..<rank + 1
+      return
+    }
+    guard Self.reproducibleShards % worldSize == 0 else { throw .unevenRanks(worldSize) }
+    shardCount = Self.reproducibleShards
+    let perRank = shardCount / worldSize
+    own = rank * perRank..<(rank + 1) * perRank
+  }
+
+  /// The items of a shard, out of `count`: contiguous, their numbers differing by at most one.
+  public func items(of shard: Int, count: Int) -> Range<Int> {
+    shard * count / shardCount..<(shard + 1) * count / shardCount
+  }
+
+  /// The items of all shards of this rank.
+  public func ownItems(count: Int) -> Range<Int> {
+    own.lowerBound * count / shardCount..<own.upperBound * count / shardCount
+  }
+}

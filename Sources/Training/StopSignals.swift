@@ -1,0 +1,59 @@
+import Glibc
+import Synchronization
+
+/// What a running job was asked from outside: a checkpoint, or a checkpoint and an orderly end.
+///
+/// In a process of its own a job listens to signals: SIGUSR1 asks for a checkpoint, SIGTERM and SIGINT for
+/// the end. A handler only sets a flag; the trainer looks at it once a step, and all ranks agree on the step.
+/// A program that embeds training can give a job requests of its own instead.
+public final class StopSignals: Sendable {
+  /// The requests of the signals sent to this process, once ``install()`` was called.
+  public static let process = StopSignals()
+
+  private let stopSignal = Atomic<Int32>(0)
+  private let saveRequested = Atomic<Bool>(false)
+
+  /// Nothing is asked for yet.
+  public init() {}
+
+  /// Takes over SIGINT, SIGTERM and SIGUSR1 for the rest of the process. A second SIGINT or SIGTERM ends the
+  /// process at once, for people who really mean it.
+  public static func install() {
+    _ = process  // made here, since a signal handler must not be the first to need it
+    for number in [SIGINT, SIGTERM] {
+      var action = sigaction()
+      action.__sigaction_handler.sa_handler = { number in
+        if StopSignals.process.requestStop(number) != nil { _exit(128 + number) }
+      }
+      sigaction(number, &action, nil)
+    }
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { _ in StopSignals.process.requestCheckpoint() }
+    action.sa_flags = SA_RESTART
+    sigaction(SIGUSR1, &action, nil)
+    // A program that blocks these signals in the thread that starts this one passes the block on.
+    var ours = sigset_t()
+    sigemptyset(&ours)
+    for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&ours, number) }
+    pthread_sigmask(SIG_UNBLOCK, &ours, nil)
+  }
+
+  /// Asks for a checkpoint and an orderly end; returns the signal of an earlier request, if there was one.
+  @discardableResult
+  public func requestStop(_ signal: Int32 = SIGTERM) -> Int32? {
+    let earlier = stopSignal.exchange(signal, ordering: .relaxed)
+    return earlier == 0 ? nil : earlier
+  }
+
+  /// Asks for a checkpoint after the next step.
+  public func requestCheckpoint() { saveRequested.store(true, ordering: .relaxed) }
+
+  /// The signal that asked for the end, if one did.
+  public var stop: Int32? {
+    let number = stopSignal.load(ordering: .relaxed)
+    return number == 0 ? nil : number
+  }
+
+  /// True once after one or several requests for a checkpoint.
+  func takeSaveRequest() -> Bool { saveRequested.exchange(false, ordering: .relaxed) }
+}

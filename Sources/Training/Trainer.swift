@@ -1,0 +1,270 @@
+import Checkpoints
+import Communication
+import Configuration
+import NumericKernels
+import Optimizers
+import Parameters
+import RecurrentNN
+
+/// Data-parallel training of a task: the loop over steps, the same on every rank.
+///
+/// A step: every rank adds up the gradients of its shards, the sums of all ranks are added, and every rank
+/// makes the same update with the same bits. Evaluation is spread over the ranks; rank 0 writes checkpoints.
+/// The loop is a state machine whose whole state is ``TrainingState``, so that a run can be cut anywhere
+/// between two steps and go on as if it had not been.
+final class Trainer {
+  private let configuration: RunConfiguration
+  private let communicator: any Communicator
+  private let task: any TrainingTask
+  private let plan: ShardPlan
+  private let optimizer: Optimizer<Float>
+  private let gradients: GradientSum
+  private let checkpoints: TrainingCheckpoints
+  private let schedule: Schedule
+  private let observer: (any TrainingObserver)?
+  private let signals: StopSignals
+  private var state: TrainingState
+  private var progress: ProgressMeter
+  /// Rank 0 asks for another checkpoint at this step because one could not be written.
+  private var retrySaveAt: Int?
+
+  let totalSteps: Int
+  private let stepsPerEpoch: Int
+
+  /// - Parameters:
+  ///   - store: where rank 0 keeps checkpoints; nil: none are written.
+  ///   - observer: is told what happens; on rank 0 only.
+  ///   - signals: who may ask this rank to save or to stop.
+  init(
+    _ configuration: RunConfiguration, task: any TrainingTask, plan: ShardPlan,
+    communicator: any Communicator,
+    store: CheckpointStore?, observer: (any TrainingObserver)?, signals: StopSignals = .process
+  ) {
+    self.configuration = configuration
+    self.communicator = communicator
+    self.task = task
+    self.plan = plan
+    self.observer = observer
+    self.signals = signals
+    let training = configuration.training
+    optimizer = Optimizer(settings: OptimizerSettings(training), count: task.parameters.count)
+    gradients = GradientSum(layout: task.parameters.layout, plan: plan, communicator: communicator)
+    checkpoints = TrainingCheckpoints(
+      store: store, task: task, optimizer: optimizer, communicator: communicator)
+    schedule = Schedule(training.schedule)
+    stepsPerEpoch = (task.microbatchesPerEpoch + training.accumulate - 1) / training.accumulate
+    let limits = [training.steps, training.epochs * stepsPerEpoch].filter { $0 > 0 }
+    totalSteps = limits.min() ?? 0
+    state = TrainingState()
+    state.identity = RunIdentity(configuration, dataDigest: task.dataDigest)
+    progress = ProgressMeter()
+  }
+
+  /// Steps in an epoch, for the summary.
+  var epochSteps: Int { stepsPerEpoch }
+
+  /// Takes over the newest valid checkpoint, if there is one; returns whether there was. Collective.
+  func resume() throws -> Bool {
+    guard let restored = try checkpoints.restore(expecting: state.identity) else { return false }
+    let identity = state.identity
+    state = restored.state
+    state.identity = identity
+    // The length of the run and its patience may be others than before: a longer run goes on where the
+    // shorter one ended.
+    state.stoppedEarly = state.stoppedEarly && isOutOfPatience
+    state.isComplete = state.stoppedEarly || state.step >= totalSteps
+    observer?.handle(.resumed(step: state.step, path: restored.path, rejected: restored.rejected))
+    return true
+  }
+
+  /// Trains to the end, or until a signal. Collective.
+  func run() throws -> RunOutcome {
+    progress.start(at: state)
+    var saveDue = false
+    var isBest = false
+    while true {
+      if state.evaluationPending {
+        guard let improved = try scoreValidation() else { return try stopForSignal() }
+        isBest = improved
+        saveDue = saveDue || improved
+      }
+      if state.isComplete {
+        try checkpoints.save(state, isBest: isBest, required: true, observer)
+        return outcome(state.stoppedEarly ? .earlyStopped : .completed)
+      }
+      if saveDue { try save(isBest: isBest) }
+      let totals = try trainStep()
+      (saveDue, isBest) = (isSaveDue(totals), false)
+      if totals.stopRequests > 0 { return try stopForSignal() }
+    }
+  }
+
+  // MARK: One step
+
+  private func trainStep() throws -> StepTotals {
+    let training = configuration.training
+    if state.microbatch == 0 { task.beginEpoch(state.epoch) }
+    let first = state.microbatch
+    let count = min(training.accumulate, task.microbatchesPerEpoch - first)
+    let totals = try gradients.reduce(requests: (signals.stop != nil, wantsSave())) { shard, sum in
+      var loss = LossSum()
+      for offset in 0..<count {
+        loss += try task.accumulateGradient(
+          microbatch: first + offset, serial: state.serial + offset, shard: shard, into: sum)
+      }
+      return loss
+    }
+    let norm = gradientNorm(UnsafeBufferPointer(gradients.total.elements)) / totals.tokens
+    let rate = learningRate()
+    if norm.isFinite {
+      update(totals, norm: norm, learningRate: rate)
+    } else {
+      try skipStep()
+    }
+    advance(microbatches: count, tokens: Int(totals.tokens))
+    progress.add(totals, isSkipped: !norm.isFinite)
+    report(norm: norm, learningRate: rate)
+    return totals
+  }
+
+  private func learningRate() -> Double {
+    schedule.rate(
+      base: configuration.training.learningRate, step: state.step, epoch: state.epoch, totalSteps: totalSteps,
+      state: state.plateau)
+  }
+
+  /// The gradient is divided by the number of tokens and clipped by its global norm in the sweep of the
+  /// update.
+  private func update(_ totals: StepTotals, norm: Double, learningRate: Double) {
+    let clip = clipFactor(norm: norm, maximum: configuration.training.clipNorm)
+    optimizer.apply(
+      parameters: task.parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
+      gradientScale: clip / totals.tokens, learningRate: learningRate)
+    task.parameters.didChange()
+    state.skippedInARow = 0
+  }
+
+  /// The summed gradient is not finite. Its bits are the same on every rank, so all ranks come here together.
+  private func skipStep() throws {
+    state.skippedInARow += 1
+    let hit = task.parameters.layout.parameters.filter { parameter in
+      firstNonFinite(UnsafeBufferPointer(gradients.total.elements(parameter))) != nil
+    }.map(\.name)
+    let step = state.step + 1  // counted like all reports: the first step is 1
+    observer?.handle(.skippedStep(step: step, inARow: state.skippedInARow, parameters: hit))
+    guard state.skippedInARow < configuration.training.skipLimit else {
+      throw TrainingFailure.diverged(step: step, inARow: state.skippedInARow, parameters: hit)
+    }
+    task.dropNonFiniteState()
+  }
+
+  /// Moves the position in the data, and decides what is due before the next step.
+  private func advance(microbatches: Int, tokens: Int) {
+    state.step += 1
+    state.microbatch += microbatches
+    state.serial += microbatches
+    state.tokens += tokens
+    state.optimizerUpdates = optimizer.updates
+    let epochEnded = state.microbatch >= task.microbatchesPerEpoch
+    if epochEnded {
+      state.microbatch = 0
+      state.epoch += 1
+    }
+    state.isComplete = state.step >= totalSteps
+    let every = configuration.evaluation.everySteps
+    state.evaluationPending = state.isComplete || (every > 0 ? state.step % every == 0 : epochEnded)
+  }
+
+  private func report(norm: Double, learningRate: Double) {
+    let every = configuration.log.everySteps
+    guard let observer, (every > 0 && state.step % every == 0) || state.isComplete else { return }
+    observer.handle(
+      .step(
+        progress.report(
+          state: state, totalSteps: totalSteps, epoch: epochPosition, norm: norm, learningRate: learningRate,
+          communication: gradients.communicationTime)))
+  }
+
+  /// Epochs done, with the fraction of the one under way.
+  private var epochPosition: Double {
+    Double(state.epoch) + Double(state.microbatch) / Double(task.microbatchesPerEpoch)
+  }
+
+  // MARK: Evaluation
+
+  /// Scores the validation data; returns whether it is the best so far, nil if a signal ended it.
+  private func scoreValidation() throws -> Bool? {
+    let evaluator = Evaluator(task: task, plan: plan, communicator: communicator, signals: signals)
+    progress.pause()
+    defer { progress.start(at: state) }
+    switch try evaluator.score(.valid, stopsForSignals: true) {
+    case .interrupted: return nil
+    case .noData:
+      state.evaluationPending = false
+      return false
+    case .scored(let loss, let seconds):
+      guard loss.mean.isFinite else { throw TrainingFailure.validationNotFinite(step: state.step) }
+      state.evaluationPending = false
+      let improved = note(loss)
+      observer?.handle(
+        .evaluated(
+          EvaluationReport(
+            split: .valid, step: state.step, epoch: epochPosition, loss: loss, seconds: seconds,
+            isBest: improved)))
+      return improved
+    }
+  }
+
+  /// Updates plateau, best and patience; returns whether the metric improved.
+  private func note(_ loss: LossSum) -> Bool {
+    let metric = configuration.evaluation.metric == .loss ? loss.mean : loss.perplexity
+    _ = state.plateau.observe(metric: metric, schedule: schedule)
+    let improved = state.bestMetric.map { metric < $0 } ?? true
+    if improved {
+      (state.bestMetric, state.bestLoss, state.bestStep) = (metric, loss.mean, state.step)
+      state.evaluationsWithoutImprovement = 0
+    } else {
+      state.evaluationsWithoutImprovement += 1
+    }
+    if isOutOfPatience && !state.isComplete { (state.isComplete, state.stoppedEarly) = (true, true) }
+    return improved
+  }
+
+  private var isOutOfPatience: Bool {
+    let patience = configuration.evaluation.patience
+    return patience > 0 && state.evaluationsWithoutImprovement >= patience
+  }
+
+  // MARK: Saving and stopping
+
+  private func isSaveDue(_ totals: StepTotals) -> Bool {
+    let every = configuration.checkpoint.everySteps
+    let scheduled = every > 0 ? state.step % every == 0 : state.microbatch == 0
+    return scheduled || totals.saveRequests > 0
+  }
+
+  private func wantsSave() -> Bool {
+    let retry = retrySaveAt.map { state.step >= $0 } ?? false
+    return signals.takeSaveRequest() || retry
+  }
+
+  private func save(isBest: Bool) throws {
+    progress.pause()
+    defer { progress.start(at: state) }
+    let saved = try checkpoints.save(state, isBest: isBest, required: false, observer)
+    retrySaveAt = saved ? nil : state.step + 10
+  }
+
+  private func stopForSignal() throws -> RunOutcome {
+    try checkpoints.save(state, isBest: false, required: true, observer)
+    return outcome(.signalled)
+  }
+
+  private func outcome(_ ending: RunOutcome.Ending) -> RunOutcome {
+    let result = RunOutcome(
+      ending: ending, step: state.step, bestLoss: state.bestLoss, bestStep: state.bestStep,
+      seconds: progress.elapsed)
+    observer?.handle(.finished(result))
+    return result
+  }
+}

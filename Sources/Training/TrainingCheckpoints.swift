@@ -1,0 +1,168 @@
+import Checkpoints
+import Communication
+import Optimizers
+import Parameters
+
+/// Saves and restores a run: rank 0 reads and writes, every rank gets the same bits.
+final class TrainingCheckpoints {
+  private let store: CheckpointStore?
+  private let task: any TrainingTask
+  private let optimizer: Optimizer<Float>
+  private let communicator: any Communicator
+
+  init(
+    store: CheckpointStore?, task: any TrainingTask, optimizer: Optimizer<Float>,
+    communicator: any Communicator
+  ) {
+    self.store = store
+    self.task = task
+    self.optimizer = optimizer
+    self.communicator = communicator
+  }
+
+  // MARK: Saving
+
+  /// Writes a checkpoint; returns whether that worked. Collective.
+  ///
+  /// - Parameter required: an error on rank 0 is thrown on all ranks instead of reported: there will be no later
+  ///   try.
+  @discardableResult
+  func save(
+    _ state: TrainingState, isBest: Bool, required: Bool, _ observer: (any TrainingObserver)?
+  ) throws -> Bool {
+    let carried = try task.gatherCarriedState(communicator)
+    try requireEqualReplicas()
+    guard required else { return write(state, carried, isBest: isBest, observer) == nil }
+    try communicator.agree {
+      if let error = write(state, carried, isBest: isBest, observer) {
+        throw TrainingFailure.notSaved("\(error)")
+      }
+    }
+    return true
+  }
+
+  /// Replicas must hold the same bits; they are compared whenever they are about to be kept.
+  private func requireEqualReplicas() throws {
+    guard communicator.worldSize > 1 else { return }
+    let digest = Digest.digest64(of: UnsafeRawBufferPointer(task.parameters.elements))
+    try communicator.allEqual(
+      withUnsafeBytes(of: digest.littleEndian, Array.init), what: "the parameters after the last update")
+  }
+
+  private func write(
+    _ state: TrainingState, _ carried: [TensorToWrite], isBest: Bool, _ observer: (any TrainingObserver)?
+  ) -> (any Error)? {
+    guard communicator.rank == 0, let store else { return nil }
+    let clock = ContinuousClock()
+    let started = clock.now
+    do {
+      let path = try store.save(
+        step: state.step, model: modelTensors, optimizer: momentTensors + carried, state: state,
+        isBest: isBest)
+      observer?.handle(.saved(step: state.step, path: path, seconds: (clock.now - started).inSeconds))
+      return nil
+    } catch {
+      observer?.handle(.saveFailed(step: state.step, reason: "\(error)"))
+      return error
+    }
+  }
+
+  private var modelTensors: [TensorToWrite] {
+    task.parameters.layout.parameters.map { parameter in
+      TensorToWrite(
+        name: parameter.name, shape: parameter.shape,
+        floats: UnsafeBufferPointer(task.parameters.elements(parameter)))
+    }
+  }
+
+  private var momentTensors: [TensorToWrite] {
+    optimizer.moments.flatMap { moment in
+      task.parameters.layout.parameters.map { parameter in
+        TensorToWrite(
+          name: Self.momentName(moment.name, parameter), shape: parameter.shape,
+          floats: UnsafeBufferPointer(rebasing: moment.buffer[parameter.range]))
+      }
+    }
+  }
+
+  private static func momentName(_ moment: String, _ parameter: Parameter) -> String {
+    "\(moment).\(parameter.name)"
+  }
+
+  // MARK: Restoring
+
+  /// What ``restore(expecting:)`` found.
+  struct Restored {
+    let state: TrainingState
+    let path: String
+    let rejected: [String]
+  }
+
+  /// Restores the newest checkpoint that verifies; nil if none was ever written. Collective: rank 0 reads,
+  /// and what it read is broadcast, so that other hosts need not see its disk.
+  func restore(expecting identity: RunIdentity) throws -> Restored? {
+    var found: (restored: Restored, carried: [[Float]])?
+    try communicator.agree {
+      guard communicator.rank == 0, let checkpoint = try store?.loadNewestValid() else { return }
+      let state = try checkpoint.state(as: TrainingState.self)
+      try identity.requireSame(as: state.identity)
+      let rejected = checkpoint.rejected.map { "\($0)" }
+      found = (
+        Restored(state: state, path: checkpoint.path, rejected: rejected), try readTensors(of: checkpoint)
+      )
+    }
+    guard let text = try broadcast(found.map { try JSONText.encode($0.restored.state) } ?? []) else {
+      return nil
+    }
+    let state = try JSONText.decode(TrainingState.self, from: text)
+    try broadcastBits(task.parameters.elements)
+    for moment in optimizer.moments { try broadcastBits(moment.buffer) }
+    var carried =
+      found?.carried ?? task.carriedStateShapes.map { [Float](repeating: 0, count: $0.shape.reduce(1, *)) }
+    for index in carried.indices {
+      try carried[index].withUnsafeMutableBufferPointer { try broadcastBits($0) }
+    }
+    task.restoreCarriedState(carried)
+    task.parameters.didChange()
+    optimizer.updates = state.optimizerUpdates
+    return found?.restored ?? Restored(state: state, path: "", rejected: [])
+  }
+
+  private func readTensors(of checkpoint: LoadedCheckpoint) throws -> [[Float]] {
+    for parameter in task.parameters.layout.parameters {
+      try read(
+        parameter.name, parameter.shape, of: checkpoint.model, into: task.parameters.elements(parameter))
+      for moment in optimizer.moments {
+        try read(
+          Self.momentName(moment.name, parameter), parameter.shape, of: checkpoint.optimizer,
+          into: UnsafeMutableBufferPointer(rebasing: moment.buffer[parameter.range]))
+      }
+    }
+    return try task.carriedStateShapes.map { entry in
+      var values = [Float](repeating: 0, count: entry.shape.reduce(1, *))
+      try values.withUnsafeMutableBufferPointer {
+        try read(entry.name, entry.shape, of: checkpoint.optimizer, into: $0)
+      }
+      return values
+    }
+  }
+
+  private func read(
+    _ name: String, _ shape: [Int], of file: SafetensorsFile, into values: UnsafeMutableBufferPointer<Float>
+  ) throws {
+    guard let info = file.tensors[name], info.shape == shape, info.dtype == .float32 else {
+      throw TrainingFailure.unfittingCheckpoint(path: file.path, problem: "has no \(name) of shape \(shape)")
+    }
+    try file.read(name, into: UnsafeMutableRawBufferPointer(values))
+  }
+
+  private func broadcastBits(_ values: UnsafeMutableBufferPointer<Float>) throws {
+    try communicator.broadcast(UnsafeMutableRawBufferPointer(values), from: 0)
+  }
+
+  /// Rank 0's bytes on every rank; nil if there are none.
+  private func broadcast(_ bytes: [UInt8]) throws -> [UInt8]? {
+    let all = try communicator.allgather(communicator.rank == 0 ? bytes : [])
+    return all[0].isEmpty ? nil : all[0]
+  }
+}

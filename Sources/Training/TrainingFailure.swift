@@ -1,0 +1,62 @@
+import Communication
+
+/// Why a run can't go on, other than what its data, files or ranks report themselves.
+public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
+  /// The gradient was not finite for too many steps in a row.
+  case diverged(step: Int, inARow: Int, parameters: [String])
+  /// The validation loss is not finite.
+  case validationNotFinite(step: Int)
+  /// The run to resume was made with other settings.
+  case otherConfiguration(keys: [String])
+  /// The run to resume was made with another vocabulary or other data.
+  case otherData(what: String)
+  /// A checkpoint does not hold what this model needs.
+  case unfittingCheckpoint(path: String, problem: String)
+  /// The number of ranks can't be had in reproducible mode.
+  case unevenRanks(Int)
+  /// The last checkpoint could not be written.
+  case notSaved(String)
+  /// A file of the run directory that a command needs is not usable.
+  case unusableRun(path: String, problem: String)
+
+  public var exitCode: Int32 {
+    switch self {
+    case .diverged, .validationNotFinite: ExitCode.diverged
+    case .otherConfiguration, .unevenRanks: ExitCode.configuration
+    case .otherData, .unfittingCheckpoint, .unusableRun: ExitCode.badData
+    case .notSaved: ExitCode.readWriteFailed
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .diverged(let step, let inARow, let parameters):
+      """
+      the gradient was not finite \(inARow) times in a row up to step \(step), in \
+      \(parameters.joined(separator: ", ")): training has diverged. Lower training.learning_rate or \
+      training.clip_norm, then resume from the last checkpoint
+      """
+    case .validationNotFinite(let step):
+      "the validation loss is not finite at step \(step): training has diverged. Lower training.learning_rate"
+    case .otherConfiguration(let keys):
+      """
+      the run was started with other values of \(keys.joined(separator: ", ")): it can only be resumed with the \
+      same (or without naming a configuration); only the length of the run and the settings of evaluation (except \
+      its metric), log and checkpoint may change
+      """
+    case .otherData(let what):
+      "\(what) is not the one this run was started with: restore the data, or start a new run"
+    case .unfittingCheckpoint(let path, let problem):
+      "\(path) \(problem): it belongs to another model"
+    case .unevenRanks(let ranks):
+      """
+      training.reproducible needs 1, 2, 4 or 8 ranks, not \(ranks): its sums follow a fixed binary tree over \
+      \(ShardPlan.reproducibleShards) parts of the batch
+      """
+    case .notSaved(let why):
+      "the run could not be saved: \(why)"
+    case .unusableRun(let path, let problem):
+      "\(path) \(problem)"
+    }
+  }
+}

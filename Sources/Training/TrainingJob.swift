@@ -1,0 +1,188 @@
+import Checkpoints
+import Communication
+import Configuration
+import Datasets
+import Foundation
+import NumericKernels
+import RecurrentNN
+import RunLog
+
+/// A training run from its configuration to its outcome: what `rnn-dist train` calls.
+public struct TrainingJob {
+  /// What to do.
+  public struct Request: Sendable {
+    public var configuration: RunConfiguration
+    /// Directory of the run; nil: nothing is written.
+    public var runDirectory: String?
+    public var existing: RunDirectory.ExistingRun
+    public var commandLine: [String]
+    /// Versions to record: program, libraries.
+    public var versions: [String: String]
+
+    public init(
+      configuration: RunConfiguration, runDirectory: String?, existing: RunDirectory.ExistingRun = .refuse,
+      commandLine: [String] = [], versions: [String: String] = [:]
+    ) {
+      self.configuration = configuration
+      self.runDirectory = runDirectory
+      self.existing = existing
+      self.commandLine = commandLine
+      self.versions = versions
+    }
+  }
+
+  private let request: Request
+  private let communicator: any Communicator
+  private let observer: (any TrainingObserver)?
+  private let signals: StopSignals
+
+  /// - Parameters:
+  ///   - observer: is told what happens; used on rank 0 only.
+  ///   - signals: who may ask this rank for a checkpoint or for the end; one rank that is asked is enough.
+  public init(
+    _ request: Request, communicator: any Communicator, observer: (any TrainingObserver)? = nil,
+    signals: StopSignals = .process
+  ) {
+    self.request = request
+    self.signals = signals
+    self.communicator = communicator
+    self.observer = communicator.rank == 0 ? observer : nil
+  }
+
+  /// Trains. Collective; every rank returns the same outcome or throws.
+  ///
+  /// Nothing is created, and no earlier run is removed, before it is certain that there is something to train
+  /// on.
+  public func run() throws -> RunOutcome {
+    let (task, plan) = try prepare()
+    let directory = try communicator.agree { () -> RunDirectory? in
+      guard communicator.rank == 0, let path = request.runDirectory else { return nil }
+      return try RunDirectory(path: path, existing: request.existing)
+    }
+    let hosts = try hosts()
+    let record = RunRecorder(directory, request, hosts, ranks: communicator.worldSize)
+    do {
+      let outcome = try train(task, plan, directory, record, hosts)
+      record.end(outcome)
+      return outcome
+    } catch {
+      record.end(error)
+      throw error
+    }
+  }
+
+  /// Reads the data, builds the model and reports the plan, without training or writing. Collective.
+  public func check() throws {
+    let (task, plan) = try prepare()
+    let trainer = Trainer(
+      request.configuration, task: task, plan: plan, communicator: communicator, store: nil, observer: nil)
+    observer?.handle(.started(summary(task, trainer, try hosts())))
+  }
+
+  /// The task on this rank, the same job on every rank.
+  private func prepare() throws -> (LanguageModelTask, ShardPlan) {
+    try requireSameRequest()
+    let plan = try ShardPlan(
+      rank: communicator.rank, worldSize: communicator.worldSize,
+      reproducible: request.configuration.training.reproducible)
+    let corpus = try communicator.agree { try Corpora.load(request.configuration) }
+    let task = try communicator.agree {
+      try LanguageModelTask(request.configuration, corpus: corpus, plan: plan)
+    }
+    try communicator.allEqual(Array(String(task.dataDigest).utf8), what: "the training data")
+    return (task, plan)
+  }
+
+  private func train(
+    _ task: LanguageModelTask, _ plan: ShardPlan, _ directory: RunDirectory?, _ record: RunRecorder,
+    _ hosts: [String]
+  ) throws -> RunOutcome {
+    let log = directory.map {
+      RunLogObserver($0, tensorBoard: request.configuration.log.tensorboard, next: observer)
+    }
+    let watcher: (any TrainingObserver)? = log ?? observer
+    let store = directory.map {
+      CheckpointStore(directory: $0.paths.checkpoints, keep: request.configuration.checkpoint.keep)
+    }
+    let trainer = Trainer(
+      request.configuration, task: task, plan: plan, communicator: communicator, store: store,
+      observer: watcher,
+      signals: signals)
+    watcher?.handle(.started(summary(task, trainer, hosts)))
+    if request.existing == .resume { _ = try trainer.resume() }
+    // Only now: a run that must not be resumed with these settings keeps its own configuration and
+    // vocabulary.
+    try communicator.agree {
+      guard let directory else { return }
+      try record.begin()
+      try Self.writeInputs(request.configuration, task.corpus.vocabulary, directory)
+    }
+    return try trainer.run()
+  }
+
+  /// Ranks that were started with other settings or another program must not train together. Compared before
+  /// anything depends on the settings, the order of collectives included.
+  private func requireSameRequest() throws {
+    let versions = request.versions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    try communicator.allEqual(Array(versions.joined(separator: "\n").utf8), what: "the program's version")
+    try communicator.allEqual(
+      Array(request.configuration.yaml(commented: false).utf8), what: "the configuration")
+  }
+
+  private func hosts() throws -> [String] {
+    var names: [String] = []
+    for bytes in try communicator.allgather(Array(communicator.hostName.utf8)) {
+      let name = String(decoding: bytes, as: UTF8.self)
+      if !names.contains(name) { names.append(name) }
+    }
+    return names
+  }
+
+  private func summary(_ task: LanguageModelTask, _ trainer: Trainer, _ hosts: [String]) -> RunSummary {
+    RunSummary(
+      parameters: task.parameters.count, vocabularySize: task.corpus.vocabulary.count,
+      trainTokens: task.corpus.train.count, validTokens: task.corpus.valid?.count ?? 0,
+      ranks: communicator.worldSize, hosts: hosts, threadsPerRank: BLAS.threadCount,
+      batchSize: request.configuration.training.batchSize, bptt: request.configuration.training.bptt,
+      stepsPerEpoch: trainer.epochSteps, totalSteps: trainer.totalSteps)
+  }
+
+  private static func writeInputs(
+    _ configuration: RunConfiguration, _ vocabulary: Vocabulary, _ directory: RunDirectory
+  ) throws {
+    try DurableFile.write(Data(configuration.yaml(commented: true).utf8), to: directory.paths.configuration)
+    try vocabulary.save(to: directory.paths.vocabulary())
+  }
+}
+
+/// The corpora a configuration names.
+enum Corpora {
+  /// Reads, or generates, the text of a configuration. Throws `DataError`.
+  static func load(_ configuration: RunConfiguration, vocabulary: Vocabulary? = nil) throws -> TextCorpus {
+    let data = configuration.data
+    let train: TextSource =
+      if let path = data.train {
+        .file(path)
+      } else {
+        DateTextGenerator(seed: UInt64(configuration.seed), characters: data.generatedSize).source()
+      }
+    return try TextCorpus.load(
+      train: train, valid: data.valid.map { .file($0) }, test: data.test.map { .file($0) },
+      validFraction: data.valid == nil ? data.validFraction : 0, options: options(data),
+      vocabulary: vocabulary)
+  }
+
+  static func options(_ data: DataConfiguration) -> TextOptions {
+    TextOptions(
+      tokenization(data), lowercase: data.lowercase, minCount: data.minCount,
+      maxVocabulary: data.maxVocabulary)
+  }
+
+  static func tokenization(_ data: DataConfiguration) -> Tokenization {
+    switch data.tokens {
+    case .byte: .byte
+    case .char: .char
+    case .word: .word
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import Configuration
+import Optimizers
+
+/// Everything besides tensors that decides how a run goes on. Its JSON is `state.json` of a checkpoint; the
+/// same state gives the same bytes, so that it holds no times and nothing about ranks.
+struct TrainingState: Codable, Equatable {
+  /// Updates done (skipped ones included).
+  var step = 0
+  /// The epoch under way, from 0.
+  var epoch = 0
+  /// Microbatches of it that are done.
+  var microbatch = 0
+  /// Microbatches done in the whole run: the step of random numbers.
+  var serial = 0
+  /// Updates the optimizer made: what Adam's bias correction counts.
+  var optimizerUpdates = 0
+  var tokens = 0
+  var plateau = PlateauState()
+  var bestMetric: Double?
+  var bestLoss: Double?
+  var bestStep: Int?
+  var evaluationsWithoutImprovement = 0
+  var skippedInARow = 0
+  /// An evaluation is due before the next step (a signal may have cut it off).
+  var evaluationPending = false
+  /// The run is over: all steps done or stopped early.
+  var isComplete = false
+  var stoppedEarly = false
+  /// What must be the same when the run is resumed.
+  var identity = RunIdentity()
+}
+
+/// A fingerprint of a run: its settings (as YAML), its vocabulary and its data.
+struct RunIdentity: Codable, Equatable {
+  var configuration = ""
+  var data = ""
+
+  init() {}
+
+  init(_ configuration: RunConfiguration, dataDigest: UInt64) {
+    self.configuration = Self.settingsThatMatter(configuration).yaml(commented: false)
+    data = String(dataDigest, radix: 16)
+  }
+
+  /// The configuration with everything reset that may change when a run is resumed: how long it is, what is
+  /// reported and saved, and where the same data lie.
+  private static func settingsThatMatter(_ configuration: RunConfiguration) -> RunConfiguration {
+    var settings = configuration
+    let standard = RunConfiguration()
+    settings.training.epochs = standard.training.epochs
+    settings.training.steps = standard.training.steps
+    settings.training.skipLimit = standard.training.skipLimit
+    settings.evaluation = standard.evaluation
+    settings.evaluation.metric = configuration.evaluation.metric
+    settings.log = standard.log
+    settings.checkpoint = standard.checkpoint
+    settings.data.train = nil
+    settings.data.valid = nil
+    settings.data.test = nil
+    return settings
+  }
+
+  /// Throws if `other`, of the checkpoint, belongs to another run.
+  func requireSame(as other: RunIdentity) throws(TrainingFailure) {
+    if configuration != other.configuration {
+      let (mine, theirs) = (Self.settings(of: configuration), Self.settings(of: other.configuration))
+      let keys = Set(mine.keys).union(theirs.keys).filter { mine[$0] != theirs[$0] }
+      throw .otherConfiguration(keys: keys.sorted())
+    }
+    if data != other.data { throw .otherData(what: "the text or its vocabulary") }
+  }
+
+  /// The values of a configuration's YAML by dotted key.
+  private static func settings(of yaml: String) -> [String: Substring] {
+    var sections: [Substring] = []
+    var values: [String: Substring] = [:]
+    for line in yaml.split(separator: "\n") {
+      let text = line.drop { $0 == " " }
+      let key = text.prefix { $0 != ":" }
+      sections = sections.prefix((line.count - text.count) / 2) + [key]
+      values[sections.joined(separator: ".")] = text.dropFirst(key.count)
+    }
+    return values
+  }
+}

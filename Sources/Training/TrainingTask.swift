@@ -1,0 +1,58 @@
+import Checkpoints
+import Communication
+import Parameters
+import RecurrentNN
+
+/// Which text or corpus a model is scored on.
+public enum DataSplit: String, Sendable, CaseIterable {
+  case train, valid, test
+}
+
+/// Something that can be trained: a model with its data, cut into microbatches and shards.
+///
+/// The trainer knows steps, ranks, optimizers and checkpoints; a task knows what a batch is. Whatever a task
+/// computes for a shard must depend on the global batch and the shard alone, never on the rank.
+protocol TrainingTask: AnyObject {
+  var parameters: ParameterBuffer<Float> { get }
+  /// Microbatches of an epoch; a training step takes one or, accumulating, several.
+  var microbatchesPerEpoch: Int { get }
+  /// A hash of everything the data consists of: equal on all ranks, and equal when a run is resumed.
+  var dataDigest: UInt64 { get }
+
+  /// Called before the first microbatch of every epoch.
+  func beginEpoch(_ epoch: Int)
+
+  /// Adds the gradient of the SUMMED loss of a shard.
+  ///
+  /// - Parameters:
+  ///   - microbatch: position within the epoch.
+  ///   - serial: number of the microbatch in the whole run: the step of its random numbers.
+  func accumulateGradient(
+    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+  ) throws -> LossSum
+
+  /// Forgets carried states that are not finite; called after a step whose gradient was not.
+  func dropNonFiniteState()
+
+  /// Prepares a pass over a split; nil if there is no such data.
+  func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)?
+
+  /// What besides parameters has to be kept in a checkpoint: carried states of the whole global batch.
+  /// Collective; the tensors' memory belongs to the task.
+  func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite]
+
+  /// Names and shapes of the tensors that ``gatherCarriedState(_:)`` returns.
+  var carriedStateShapes: [(name: String, shape: [Int])] { get }
+
+  /// Takes this rank's part of such tensors, given with all their values in the order of
+  /// ``carriedStateShapes``.
+  func restoreCarriedState(_ tensors: [[Float]])
+}
+
+/// A pass over held-out data in pieces, so that a signal can end it between two of them.
+protocol EvaluationPass: AnyObject {
+  /// Number of pieces: the same on every rank.
+  var pieces: Int { get }
+  /// The loss of a piece's part that belongs to a shard. Pieces come in order.
+  func loss(piece: Int, shard: Int) throws -> LossSum
+}

@@ -1,0 +1,40 @@
+import Configuration
+import Optimizers
+
+extension OptimizerSettings {
+  /// The update rule a configuration asks for.
+  init(_ training: TrainingConfiguration) {
+    let kind: Kind =
+      switch training.optimizer {
+      case .sgd: .sgd
+      case .momentum: .momentum
+      case .nesterov: .nesterov
+      case .rmsprop: .rmsprop
+      case .adagrad: .adagrad
+      case .adam: .adam
+      case .adamw: .adamw
+      }
+    self.init(
+      kind: kind, momentum: training.momentum, decay: training.decay, beta1: training.beta1,
+      beta2: training.beta2,
+      epsilon: training.epsilon, weightDecay: training.weightDecay)
+  }
+}
+
+extension Schedule {
+  /// The schedule a configuration asks for.
+  init(_ schedule: ScheduleConfiguration) {
+    let kind: Kind =
+      switch schedule.kind {
+      case .constant: .constant
+      case .exponential: .exponential
+      case .step: .step
+      case .plateau: .plateau
+      case .inverseSquareRoot: .inverseSqrt
+      case .cosine: .cosine
+      }
+    self.init(
+      kind: kind, warmupSteps: schedule.warmupSteps, startEpoch: schedule.startEpoch, factor: schedule.factor,
+      patience: schedule.patience, minimum: schedule.minimum)
+  }
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import Configuration
+import Training
+
+struct ConfigCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "config",
+    abstract: "List presets, show or check a configuration.",
+    subcommands: [ConfigListCommand.self, ConfigShowCommand.self, ConfigCheckCommand.self])
+}
+
+struct ConfigListCommand: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "List the presets built into the program.")
+
+  func runLocally() throws -> Int32 {
+    for name in Presets.names {
+      let description = Self.opening(of: Presets.text(named: name) ?? "", name: name)
+      try StandardOutput.line("\(name)\n" + description.map { "    \($0)" }.joined(separator: "\n"))
+    }
+    return ExitCode.done
+  }
+
+  /// The first paragraph of a preset's comment, without the preset's own name.
+  private static func opening(of text: String, name: String) -> [String] {
+    let paragraph = text.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("# ") }
+    return paragraph.enumerated().map { number, line in
+      let content = line.dropFirst(2)
+      let own = "\(name): "
+      return String(number == 0 && content.hasPrefix(own) ? content.dropFirst(own.count) : content)
+    }
+  }
+}
+
+struct ConfigShowCommand: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show",
+    abstract: "Print every value and where it comes from.",
+    discussion: """
+      Example:
+        rnn-dist config show char-lm model.layers=3
+      """)
+
+  @OptionGroup var arguments: ConfigurationArguments
+
+  func runLocally() throws -> Int32 {
+    let resolved = try arguments.resolve(requiringText: false)
+    try StandardOutput.line(resolved.show().joined(separator: "\n"))
+    return ExitCode.done
+  }
+}
+
+struct ConfigCheckCommand: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Report everything that is wrong in a configuration.",
+    discussion: """
+      Prints ok, or all mistakes at once and ends with exit code 78. The files it names are not looked at: \
+      rnn-dist train --dry-run does that.
+      """)
+
+  @OptionGroup var arguments: ConfigurationArguments
+
+  func runLocally() throws -> Int32 {
+    _ = try arguments.resolve(requiringText: false)
+    try StandardOutput.line("ok")
+    return ExitCode.done
+  }
+}

@@ -1,0 +1,115 @@
+import ArgumentParser
+import Configuration
+import Datasets
+import RecurrentNN
+import Training
+
+struct GenerateCommand: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate",
+    abstract: "Let the language model of a run write.",
+    discussion: """
+      The text begins with the prompt and appears as it is drawn. With --count several texts are written side by \
+      side and printed when all are done, with a line --- between them. The same options give the same text; \
+      another --seed gives another.
+
+      Examples:
+        rnn-dist generate runs/shakespeare --prompt 'ROMEO:' --length 1000 --temperature 0.8
+        rnn-dist generate runs/shakespeare --count 5 --top-p 0.9 --seed 7
+      """)
+
+  @OptionGroup var run: RunArguments
+  @Option(parsing: .unconditional, help: "Text the model reads first.") var prompt = ""
+  @Option(help: "Tokens to draw (default: 500 bytes or characters, 100 words).") var length: Int?
+  @Option(help: "Number of texts.") var count = 1
+  @Option(help: "Below 1 more careful, above 1 more daring; 0 always takes the most probable token.")
+  var temperature = 1.0
+  @Option(help: "Draw from the K most probable tokens only.") var topK: Int?
+  @Option(help: "Draw from the most probable tokens that make up P of the probability only.") var topP: Double?
+  @Option(help: "Seed of the draws (default: that of the run).") var seed: UInt64?
+
+  /// Texts side by side cost memory for a state and a distribution each.
+  private static let largestCount = 1000
+
+  func validate() throws {
+    if let length, length < 1 { throw ValidationError("--length \(length): at least 1 token") }
+    guard (1...Self.largestCount).contains(count) else {
+      throw ValidationError("--count \(count): 1 to \(Self.largestCount) texts")
+    }
+    guard temperature.isFinite, temperature >= 0 else {
+      throw ValidationError("--temperature \(temperature): 0 or a number above it")
+    }
+    if let topK, topK < 1 { throw ValidationError("--top-k \(topK): at least 1 token") }
+    if let topP, !(topP > 0 && topP <= 1) {
+      throw ValidationError("--top-p \(topP): a probability above 0 and up to 1")
+    }
+  }
+
+  func runLocally() throws -> Int32 {
+    let saved = try run.load()
+    saved.warnOfRejected()
+    let ids = try saved.vocabulary.encode(Array(prompt.utf8), name: "--prompt")
+    warnOfUnknown(ids, saved.vocabulary)
+    if count == 1 {
+      try stream(from: ids, saved)
+    } else {
+      try writeAll(from: ids, saved)
+    }
+    return ExitCode.done
+  }
+
+  // MARK: Writing
+
+  private func stream(from prompt: [Int32], _ saved: SavedModel) throws {
+    var text = StreamingText(saved.vocabulary)
+    try StandardOutput.write(prompt.flatMap { text.append($0) })
+    var failure: OutputFailure?
+    draw(from: prompt, saved) { _, id in
+      let piece = text.append(id)
+      guard !piece.isEmpty else { return true }
+      do throws(OutputFailure) {
+        try StandardOutput.write(piece)
+        return true
+      } catch {
+        failure = error
+        return false
+      }
+    }
+    if let failure { throw failure }
+    try StandardOutput.write(text.finish() + Array("\n".utf8))
+  }
+
+  private func writeAll(from prompt: [Int32], _ saved: SavedModel) throws {
+    var texts = [[Int32]](repeating: prompt, count: count)
+    draw(from: prompt, saved) { text, id in
+      texts[text].append(id)
+      return true
+    }
+    let written = texts.map { saved.vocabulary.decode($0) + Array("\n".utf8) }
+    try StandardOutput.write(Array(written.joined(separator: Array("---\n".utf8))))
+  }
+
+  private func draw(from prompt: [Int32], _ saved: SavedModel, emit: (_ text: Int, _ id: Int32) -> Bool) {
+    TextGenerator(saved).generate(
+      prompt: prompt, length: length ?? (saved.vocabulary.tokenization == .word ? 100 : 500), count: count,
+      options: SamplingOptions(temperature: temperature, topK: topK, topP: topP),
+      seed: seed ?? UInt64(saved.configuration.seed), emit: emit)
+  }
+
+  // MARK: The prompt
+
+  /// Says which parts of the prompt the model has never seen.
+  private func warnOfUnknown(_ ids: [Int32], _ vocabulary: Vocabulary) {
+    guard let unknown = vocabulary.unknown, ids.contains(unknown) else { return }
+    let isWords = vocabulary.tokenization == .word
+    let parts = isWords ? prompt.split(whereSeparator: \.isWhitespace).map(String.init) : prompt.unicodeScalars.map(String.init)
+    var strange: [String] = []
+    for part in parts where !strange.contains(part) {
+      if let ids = try? vocabulary.encode(Array(part.utf8)), ids.contains(unknown) { strange.append(part) }
+    }
+    let list = strange.map { "\"\($0)\"" }.joined(separator: ", ")
+    Console.error(
+      "warning: the prompt has \(isWords ? "words" : "characters") that the model has never seen, and reads as "
+        + "\(SpecialToken.unknown): \(list)")
+  }
+}

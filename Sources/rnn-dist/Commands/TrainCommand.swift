@@ -1,0 +1,115 @@
+import ArgumentParser
+import Checkpoints
+import Communication
+import Configuration
+import Foundation
+import NumericKernels
+import RecurrentNN
+import RunLog
+import Training
+
+struct TrainCommand: DistributedCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Train a model; alone, the built-in default.",
+    discussion: """
+      Examples:
+        rnn-dist train
+        mpirun -np 4 rnn-dist train char-lm data.train=input.txt --run-dir runs/shakespeare
+        rnn-dist train --run-dir runs/shakespeare --resume
+
+      SIGUSR1 writes a checkpoint; SIGINT (Ctrl-C) and SIGTERM write one and leave with exit code 75.
+      """)
+
+  @OptionGroup var arguments: ConfigurationArguments
+  @Option(help: "Directory of the run (default: runs/NAME-DATE).") var runDir: String?
+  @Flag(help: "Go on with the run in --run-dir.") var resume = false
+  @Flag(help: "Replace the run in --run-dir.") var overwrite = false
+  @Flag(help: "Check configuration and data, print the plan, and stop.") var dryRun = false
+
+  func validate() throws {
+    if resume && overwrite { throw ValidationError("--resume and --overwrite contradict each other") }
+    if resume && runDir == nil { throw ValidationError("--resume needs --run-dir, the run to go on with") }
+  }
+
+  func run(on communicator: any Communicator) throws -> Int32 {
+    let configuration = try communicator.agree { try resolveConfiguration() }
+    try Threads.share(among: communicator, configuration)
+    StopSignals.install()
+    let directory = dryRun ? nil : try sharedRunDirectory(communicator)
+    let console = Console()
+    let request = TrainingJob.Request(
+      configuration: configuration, runDirectory: directory,
+      existing: resume ? .resume : overwrite ? .overwrite : .refuse, commandLine: CommandLine.arguments,
+      versions: ProgramVersion.all)
+    let job = TrainingJob(request, communicator: communicator, observer: console)
+    if dryRun {
+      try job.check()
+      return ExitCode.done
+    }
+    let outcome = try job.run()
+    if communicator.rank == 0, let directory { try report(outcome, configuration, directory) }
+    return outcome.ending == .signalled ? ExitCode.stopped : ExitCode.done
+  }
+
+  /// The named configuration; to resume without naming one, that of the run.
+  private func resolveConfiguration() throws -> RunConfiguration {
+    if resume, arguments.source == nil, let runDir {
+      let stored = RunPaths(root: runDir).configuration
+      if FileManager.default.fileExists(atPath: stored) {
+        return try arguments.resolve(default: stored).configuration
+      }
+    }
+    return try arguments.resolve().configuration
+  }
+
+  /// The run directory; where none is given, rank 0's choice on every rank.
+  private func sharedRunDirectory(_ communicator: any Communicator) throws -> String {
+    if let runDir { return runDir }
+    let chosen = try communicator.allgather(Array(RunDirectoryName.choose(for: arguments.source).utf8))
+    return String(decoding: chosen[0], as: UTF8.self)
+  }
+
+  /// The result on standard output: held-out loss, where the run is, and a sample.
+  private func report(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
+    if outcome.ending == .signalled {
+      Console.error("stopped at step \(outcome.step); go on with: rnn-dist train --run-dir \(directory) --resume")
+      return
+    }
+    if let loss = outcome.bestLoss, let step = outcome.bestStep {
+      try StandardOutput.line(
+        String(
+          format: "held-out loss %.4f nats/token, perplexity %.3f (best, at step %d of %d)", loss, exp(loss), step,
+          outcome.step))
+    }
+    try StandardOutput.line("run directory: \(directory)")
+    let saved = try SavedModel(run: RunPaths(existing: directory), configuration: configuration)
+    let sample = TextGenerator(saved).text(
+      prompt: [], length: configuration.data.tokens == .word ? 60 : 300, options: SamplingOptions(temperature: 0.8),
+      seed: UInt64(configuration.seed))
+    try StandardOutput.line("sample (temperature 0.8):")
+    try StandardOutput.write(sample + [UInt8(ascii: "\n")])
+  }
+}
+
+/// How the cores of a host are shared: BLAS threads per rank = cores / ranks on the host.
+enum Threads {
+  static func share(among communicator: any Communicator, _ configuration: RunConfiguration) throws {
+    if configuration.training.reproducible {
+      BLAS.threadCount = 1  // A product split over threads may add in another order.
+    } else if ProcessInfo.processInfo.environment["OPENBLAS_NUM_THREADS"] == nil {
+      BLAS.threadCount = max(1, ProcessInfo.processInfo.activeProcessorCount / communicator.localSize)
+    }
+  }
+}
+
+/// Names for runs that were given none: `runs/char-lm-20260131-235959`.
+enum RunDirectoryName {
+  static func choose(for source: String?) -> String {
+    let name = source.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent } ?? "default"
+    let formatter = DateFormatter()
+    formatter.locale = Locale(identifier: "en_US_POSIX")
+    formatter.dateFormat = "yyyyMMdd-HHmmss"
+    return "runs/\(name)-\(formatter.string(from: Date()))"
+  }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import RecurrentNN
+import Training
+
+/// Standard error: messages, and one line of progress that is redrawn where it is a terminal.
+final class Console: TrainingObserver {
+  private let isTerminal: Bool
+  private let usesColor: Bool
+  private var hasOpenLine = false
+
+  init() {
+    isTerminal = isatty(STDERR_FILENO) == 1
+    usesColor = isTerminal && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
+  }
+
+  /// Writes a line to standard error.
+  static func error(_ text: String) {
+    StandardError.write(text + "\n")
+  }
+
+  func handle(_ event: TrainingEvent) {
+    switch event {
+    case .started(let summary): line(Self.describe(summary))
+    case .resumed(let step, let path, let rejected):
+      for bad in rejected { line("warning: skipped a checkpoint that does not verify: \(bad)") }
+      line("resumed from step \(step) (\(path))")
+    case .step(let report): progress(Self.describe(report))
+    case .skippedStep(let step, let inARow, let parameters):
+      line(
+        "warning: step \(step): the gradient is not finite (\(parameters.joined(separator: ", "))); update skipped, "
+          + "\(inARow) in a row")
+    case .evaluated(let report): line(describe(report))
+    case .saved(let step, _, let seconds):
+      if !isTerminal { line("saved step \(step) in \(String(format: "%.2f", seconds)) s") }
+    case .saveFailed(let step, let reason):
+      line("warning: no checkpoint at step \(step): \(reason); training goes on and will try again")
+    case .warning(let text): line("warning: \(text)")
+    case .finished: closeLine()
+    }
+  }
+
+  // MARK: Lines
+
+  private func line(_ text: String) {
+    closeLine(erasing: true)
+    Self.error(text)
+  }
+
+  private func progress(_ text: String) {
+    guard isTerminal else { return Self.error(text) }
+    StandardError.write("\r\u{1B}[K\(fitted(text))")
+    hasOpenLine = true
+  }
+
+  private func closeLine(erasing: Bool = false) {
+    guard hasOpenLine else { return }
+    StandardError.write(erasing ? "\r\u{1B}[K" : "\n")
+    hasOpenLine = false
+  }
+
+  /// A line that wraps could not be redrawn.
+  private func fitted(_ text: String) -> String {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 8 else { return text }
+    return String(text.prefix(Int(size.ws_col) - 1))
+  }
+
+  // MARK: Texts
+
+  private static func describe(_ summary: RunSummary) -> String {
+    let text =
+      summary.validTokens > 0
+      ? "\(grouped(summary.trainTokens)) training and \(grouped(summary.validTokens)) validation tokens"
+      : "\(grouped(summary.trainTokens)) training tokens"
+    return """
+      \(grouped(summary.parameters)) parameters, vocabulary of \(grouped(summary.vocabularySize)), \(text)
+      \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") on \(summary.hosts.joined(separator: ", ")), \
+      \(summary.threadsPerRank) BLAS \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
+      \(summary.batchSize) x \(summary.bptt) tokens, \(grouped(summary.stepsPerEpoch)) steps an epoch, \
+      \(grouped(summary.totalSteps)) in all
+      """
+  }
+
+  private static func describe(_ report: StepReport) -> String {
+    String(
+      format: "step %d/%d  epoch %.2f  loss %.4f  ppl %@  |g| %.3g  lr %.3g  %@ tok/s  comm %.0f%%  ETA %@",
+      report.step, report.totalSteps, report.epoch, report.loss, number(exp(report.loss)), report.gradientNorm,
+      report.learningRate, grouped(Int(report.tokensPerSecond)), 100 * report.communicationShare,
+      clock(report.remaining))
+  }
+
+  private func describe(_ report: EvaluationReport) -> String {
+    let text = String(
+      format: "%@ at step %d (epoch %.2f): loss %.4f nats/token, perplexity %@ over %@ tokens in %.1f s",
+      report.split.rawValue, report.step, report.epoch, report.loss.mean, Self.number(report.loss.perplexity),
+      Self.grouped(report.loss.tokens), report.seconds)
+    guard report.isBest else { return text }
+    return text + (usesColor ? "  \u{1B}[32mbest\u{1B}[0m" : "  best")
+  }
+
+  /// Perplexities range from 1 to the size of the vocabulary.
+  private static func number(_ value: Double) -> String {
+    value < 1000 ? String(format: "%.3f", value) : String(format: "%.4g", value)
+  }
+
+  private static func clock(_ seconds: Double) -> String {
+    guard seconds.isFinite else { return "?" }
+    let total = Int(seconds.rounded())
+    return total >= 3600
+      ? String(format: "%d:%02d:%02d", total / 3600, total / 60 % 60, total % 60)
+      : String(format: "%d:%02d", total / 60, total % 60)
+  }
+
+  /// 1234567 as 1,234,567.
+  static func grouped(_ value: Int) -> String {
+    var text = ""
+    for (index, digit) in String(abs(value)).reversed().enumerated() {
+      if index > 0 && index % 3 == 0 { text.append(",") }
+      text.append(digit)
+    }
+    return (value < 0 ? "-" : "") + String(text.reversed())
+  }
+}

@@ -1,0 +1,71 @@
+import ArgumentParser
+import Communication
+import Glibc
+import Training
+
+/// The program: parses the command line, runs one command, and is the only place a rank leaves through.
+@main
+struct RNNDist: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rnn-dist",
+    abstract: "Data-parallel training of recurrent networks on CPU clusters.",
+    discussion: """
+      Starts alone or under a launcher: mpirun -np 4 rnn-dist train. Standard output carries results, standard error the log.
+
+      Exit codes: 0 done; 1 internal error; 3 training diverged; 64 usage; 65 bad data or checkpoint; 66 input missing; \
+      73 can't create; 74 read or write failed; 75 stopped by a signal, resumable; 78 configuration.
+      """,
+    version: ProgramVersion.text,
+    subcommands: [
+      TrainCommand.self, EvaluateCommand.self, GenerateCommand.self, InspectCommand.self, BenchCommand.self,
+      ConfigCommand.self,
+    ])
+
+  static func main() {
+    // Writing to a closed pipe or past a file-size limit is an error to report, not a reason to die of a signal.
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+    Glibc.exit(run(CommandLine.arguments.dropFirst()))
+  }
+
+  private static func run(_ arguments: some Sequence<String>) -> Int32 {
+    let speaks = (LauncherEnvironment.current?.rank ?? 0) == 0
+    do {
+      let command = try parseAsRoot(Array(arguments))
+      switch command {
+      case let command as any DistributedCommand: return JobRunner.run(command)
+      case var command as any LocalCommand: return speaks ? try JobRunner.run(&command) : ExitCode.done
+      default:
+        var command = command
+        if speaks { try command.run() }
+        return ExitCode.done
+      }
+    } catch {
+      // A request for help or the version is an "error" of code 0 whose text belongs on standard output.
+      let code = Self.exitCode(for: error).rawValue
+      if speaks {
+        let text = Self.fullMessage(for: error)
+        guard code == ExitCode.done else {
+          Console.error(text)
+          return code
+        }
+        do throws(OutputFailure) { try StandardOutput.line(text) } catch {
+          return error.isClosedPipe ? ExitCode.done : error.exitCode
+        }
+      }
+      return code
+    }
+  }
+}
+
+/// A command that all ranks run together.
+protocol DistributedCommand: ParsableCommand {
+  /// Runs on every rank; results are printed on rank 0. Returns the exit code.
+  func run(on communicator: any Communicator) throws -> Int32
+}
+
+/// A command that one process runs; under a launcher rank 0 does and the others have nothing to do.
+protocol LocalCommand: ParsableCommand {
+  /// Returns the exit code.
+  mutating func runLocally() throws -> Int32
+}

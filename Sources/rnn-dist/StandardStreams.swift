@@ -1,0 +1,61 @@
+import Communication
+import Glibc
+
+/// Standard output, where results go.
+///
+/// Everything is handed to the system at once, so that a reader sees each piece when it is made. A reader that
+/// has gone, or a full disk, is an error to report; the file handles of Foundation would trap.
+enum StandardOutput {
+  /// Writes bytes as they are. Throws `OutputFailure`.
+  static func write(_ bytes: [UInt8]) throws(OutputFailure) {
+    if let number = writeAll(bytes, to: STDOUT_FILENO) { throw OutputFailure(errno: number) }
+  }
+
+  /// Writes a text and a line feed. Throws `OutputFailure`.
+  static func line(_ text: String) throws(OutputFailure) {
+    try write(Array((text + "\n").utf8))
+  }
+}
+
+/// Standard error, where messages go; when nobody can hear them, nobody can be told.
+enum StandardError {
+  static func write(_ text: String) {
+    _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
+  }
+}
+
+/// A result couldn't be written to standard output.
+struct OutputFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
+  /// The system's error number.
+  let errno: Int32
+
+  /// The reader of a pipe has left, as `head` does once it has its lines: no error of anybody.
+  var isClosedPipe: Bool { errno == EPIPE }
+
+  var exitCode: Int32 { 74 }
+
+  var description: String {
+    "can't write to standard output: \(String(cString: strerror(errno))) (errno \(errno)); "
+      + "check where it is redirected to"
+  }
+}
+
+/// Writes all bytes; returns the error number where the system refuses.
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+  bytes.withUnsafeBytes { buffer in
+    var rest = buffer[...]
+    while !rest.isEmpty {
+      let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      if count >= 0 {
+        rest = rest.dropFirst(count)
+      } else if errno == EAGAIN {
+        // A terminal or pipe that another program has set to non-blocking: wait for room.
+        var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        _ = poll(&wanted, 1, -1)
+      } else if errno != EINTR {
+        return errno
+      }
+    }
+    return nil
+  }
+}

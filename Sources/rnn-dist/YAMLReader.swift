@@ -1,0 +1,158 @@
+import Configuration
+import Foundation
+import Yams
+
+/// Turns YAML texts into `ConfigurationNode`s; the only place that knows the YAML library.
+///
+/// Time and memory are bounded for any input: the text by `maximumBytes`, its depth by the parser, its values
+/// by `maximumNodes`, and the growth by aliases by `maximumAliases`.
+package enum YAMLReader {
+  /// Longest text that is looked at.
+  static let maximumBytes = 1 << 20
+  /// Most keys and values of a configuration; the schema has less than a hundred.
+  static let maximumNodes = 10_000
+  /// Most words that look like an alias (`*name`). With a aliases a text grows at most 3^(a/3) times when
+  /// each refers to several of the one before, so that a small file could fill the memory.
+  static let maximumAliases = 16
+
+  /// The configuration in the file of this name, or else the preset of this name.
+  ///
+  /// Throws `ConfigurationUnavailable` when there is neither, `ConfigurationErrors` when it isn't YAML.
+  package static func node(named name: String) throws -> ConfigurationNode {
+    if let text = Presets.text(named: name) { return try node(text: text, source: .preset(name)) }
+    return try node(path: name)
+  }
+
+  /// The configuration in a file; throws as `node(named:)`.
+  package static func node(path: String) throws -> ConfigurationNode {
+    let source = ConfigurationSource.file(path)
+    let bytes = try contents(of: path)
+    guard bytes.count <= maximumBytes else {
+      throw problem(
+        "is larger than \(maximumBytes) bytes; is it a configuration?", source.origin(line: 1, column: 1))
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw problem("isn't UTF-8 text; is it a configuration?", source.origin(line: 1, column: 1))
+    }
+    return try node(text: text, source: source)
+  }
+
+  /// The root of a YAML text; an empty one is an empty scalar. Throws `ConfigurationErrors`.
+  package static func node(text: String, source: ConfigurationSource) throws -> ConfigurationNode {
+    let start = source.origin(line: 1, column: 1)
+    guard text.utf8.count <= maximumBytes else {
+      throw problem("is larger than \(maximumBytes) bytes; is it a configuration?", start)
+    }
+    guard aliasLikeWords(in: text) <= maximumAliases else {
+      throw problem("has more than \(maximumAliases) YAML aliases (*name); write the values out", start)
+    }
+    do {
+      guard let root = try compose(yaml: text, .default, .default, .utf8) else {
+        return ConfigurationNode(.scalar(text: "", isQuoted: false), origin: start)
+      }
+      var converter = Converter(source: source)
+      return try converter.convert(root)
+    } catch let error as YamlError {
+      throw translated(error, source: source)
+    }
+  }
+
+  private static func contents(of path: String) throws -> Data {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+      throw ConfigurationUnavailable(name: path, reason: .missing)
+    }
+    guard !isDirectory.boolValue else {
+      throw ConfigurationUnavailable(name: path, reason: .unreadable("is a directory"))
+    }
+    do {
+      let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+      defer { try? handle.close() }
+      return try handle.read(upToCount: maximumBytes + 1) ?? Data()
+    } catch {
+      throw ConfigurationUnavailable(name: path, reason: .unreadable(error.localizedDescription))
+    }
+  }
+
+  /// Counts `*` where an alias may begin, comments and quoted text included: the safe side.
+  private static func aliasLikeWords(in text: String) -> Int {
+    var count = 0
+    var previous = UInt8(ascii: "\n")
+    var isCandidate = false
+    for byte in text.utf8 {
+      if isCandidate, byte > 0x20, byte != UInt8(ascii: "*") { count += 1 }
+      isCandidate = byte == UInt8(ascii: "*") && (previous <= 0x20 || "[{,:-?".utf8.contains(previous))
+      previous = byte
+    }
+    return count
+  }
+}
+
+/// Copies a tree of the YAML library, counting its nodes.
+private struct Converter {
+  let source: ConfigurationSource
+  var nodes = 0
+
+  mutating func convert(_ node: Node) throws -> ConfigurationNode {
+    nodes += 1
+    let origin = origin(of: node)
+    guard nodes <= YAMLReader.maximumNodes else {
+      throw problem(
+        "has more than \(YAMLReader.maximumNodes) keys and values; is it a configuration?", origin)
+    }
+    switch node {
+    case .scalar(let scalar):
+      let isQuoted = scalar.style != .plain && scalar.style != .any
+      return ConfigurationNode(.scalar(text: scalar.string, isQuoted: isQuoted), origin: origin)
+    case .sequence(let sequence):
+      return ConfigurationNode(.sequence(try sequence.map { try convert($0) }), origin: origin)
+    case .mapping(let mapping):
+      return ConfigurationNode(
+        .mapping(try mapping.map { try convert(key: $0.key, $0.value) }), origin: origin)
+    case .alias(let alias):
+      throw problem("the alias *\(alias.anchor.rawValue) has no value; write the value out", origin)
+    }
+  }
+
+  private mutating func convert(key: Node, _ value: Node) throws -> ConfigurationNode.Entry {
+    guard case .scalar(let name) = key else {
+      throw problem("a key must be one word, such as model or training.steps", origin(of: key))
+    }
+    return ConfigurationNode.Entry(key: name.string, origin: origin(of: key), value: try convert(value))
+  }
+
+  private func origin(of node: Node) -> Origin {
+    source.origin(line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
+  }
+}
+
+private func problem(_ message: String, _ origin: Origin) -> ConfigurationErrors {
+  ConfigurationErrors([ConfigurationIssue(origin: origin, key: "", message: message)])
+}
+
+/// An error of the YAML library as one of ours, with its place in the text.
+private func translated(_ error: YamlError, source: ConfigurationSource) -> ConfigurationErrors {
+  func notYAML(_ context: YamlError.Context?, _ text: String, _ mark: Mark) -> ConfigurationErrors {
+    let whole = [text, context?.text].compactMap { $0 }.joined(separator: " ")
+    return problem("isn't valid YAML: \(whole)", source.origin(line: mark.line, column: mark.column))
+  }
+  switch error {
+  case .scanner(let context, let text, let mark, _), .parser(let context, let text, let mark, _):
+    return notYAML(context, text, mark)
+  case .composer(_, let text, let mark, _):
+    return notYAML(nil, text, mark)
+  case .duplicatedKeysInMapping(let keys, let context):
+    let list = keys.joined(separator: ", ")
+    return problem(
+      "given twice in one section: \(list); keep one",
+      source.origin(line: max(1, context.mark.line), column: max(1, context.mark.column)))
+  case .reader(let text, let offset, _, let yaml):
+    let before = yaml.prefix(offset ?? 0)
+    let line = before.split(separator: "\n", omittingEmptySubsequences: false)
+    return problem(
+      "isn't valid YAML: \(text)",
+      source.origin(line: max(1, line.count), column: (line.last?.count ?? 0) + 1))
+  default:
+    return problem("isn't valid YAML: \(error)", source.origin(line: 1, column: 1))
+  }
+}

@@ -1,0 +1,52 @@
+import Testing
+
+/// One row of the drawing in docs/ARCHITECTURE.md: what a target may import.
+struct TargetRule: Sendable, CustomTestStringConvertible {
+  let name: String
+  /// Targets of this package. All of them stand in rows above: the arrows of the drawing point down only.
+  let targets: Set<String>
+  /// Modules of the toolchain and of other packages.
+  let external: Set<String>
+
+  var testDescription: String { name }
+
+  init(_ name: String, _ targets: Set<String> = [], external: Set<String> = []) {
+    self.name = name
+    self.targets = targets
+    self.external = external
+  }
+}
+
+/// The C library under its three names.
+private let platform: Set<String> = ["Glibc", "Musl", "Darwin"]
+
+/// The drawing as a table, lowest layer first.
+let allowedImports: [TargetRule] = [
+  TargetRule("COpenBLAS"),
+  TargetRule("COpenMPI"),
+  TargetRule("CXXHash"),
+  TargetRule("CKernels"),
+  TargetRule("NumericKernels", ["CKernels", "COpenBLAS"]),
+  TargetRule("Parameters", ["NumericKernels"]),
+  TargetRule("RecurrentNN", ["Parameters", "NumericKernels"]),
+  TargetRule("Optimizers", ["CKernels"], external: ["Foundation"]),
+  TargetRule("MPI", ["COpenMPI"], external: platform.union(["Synchronization"])),
+  TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
+  TargetRule("Configuration", external: ["Foundation"]),
+  TargetRule("Datasets", external: ["Foundation"]),
+  TargetRule("Checkpoints", ["CXXHash"], external: platform.union(["Foundation"])),
+  TargetRule("RunLog", external: platform.union(["Foundation"])),
+  TargetRule(
+    "Training",
+    [
+      "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
+      "Datasets",
+      "Checkpoints", "RunLog",
+    ], external: platform.union(["Foundation", "Synchronization", "Logging"])),
+  TargetRule(
+    "rnn-dist",
+    [
+      "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
+      "Datasets", "Checkpoints", "RunLog", "Training",
+    ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser", "Yams"])),
+]

@@ -1,0 +1,75 @@
+import Testing
+
+/// Code that is nowhere, or only in one place, of Sources.
+@Suite struct ForbiddenCodeTests {
+  /// Words, the targets where they may stand, and why not elsewhere.
+  struct Rule: Sendable, CustomTestStringConvertible {
+    let words: [String]
+    let exceptions: Set<String>
+    let reason: String
+
+    var testDescription: String { reason }
+
+    init(_ words: String..., except exceptions: Set<String> = [], because reason: String) {
+      self.words = words
+      self.exceptions = exceptions
+      self.reason = reason
+    }
+  }
+
+  static let rules = [
+    Rule("fatalError", because: "a failure is thrown, with its place and what to do"),
+    Rule("try!", because: "an error is handled or passed on"),
+    Rule("as!", because: "a cast that may fail is tested"),
+    Rule(
+      "print(", "debugPrint(", "dump(", "puts(", except: ["rnn-dist"],
+      because: "only the program writes to standard output"),
+    Rule(
+      "exit(", "_exit(", except: ["rnn-dist", "Training", "MPI", "Communication"],
+      because: "only the program, a second SIGINT and a communicator's abort end the process"),
+    Rule(
+      "Clock", "ContinuousClock", "SuspendingClock", "getenv", "Thread", "Task", "DispatchQueue",
+      except: [
+        "MPI", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Training", "rnn-dist",
+      ],
+      because: "layers and optimizers are mathematics: no clock, no environment, no thread"),
+  ]
+
+  @Test(arguments: rules)
+  func isAbsent(rule: Rule) throws {
+    for target in allowedImports.map(\.name) where !rule.exceptions.contains(target) {
+      for file in try SourceTree.files(of: target) where file.isSwift {
+        let lines = rule.words.flatMap(file.text.lines(with:)).sorted()
+        #expect(lines.isEmpty, "\(file.path), lines \(lines): \(rule.reason)")
+      }
+    }
+  }
+
+  /// Exceptions are for targets that exist.
+  @Test(arguments: rules)
+  func exceptionsAreTargets(rule: Rule) throws {
+    #expect(rule.exceptions.subtracting(try SourceTree.targets()) == [])
+  }
+
+  /// One concept a file; about 300 lines is the aim, this the end.
+  @Test func filesAreShort() throws {
+    let files = try SourceTree.files(under: "Sources", endingIn: [".swift", ".c", ".h"])
+    #expect(files.count > 50)
+    for file in files {
+      let count = file.content.split(separator: "\n", omittingEmptySubsequences: false).count - 1
+      #expect(count <= 400, "\(file.path) has \(count) lines: it holds more than one concept")
+    }
+  }
+
+  @Test(arguments: ["Sources", "Tests", "launch"])
+  func nothingIsLeftForLater(folder: String) throws {
+    let files = try SourceTree.files(
+      under: folder, endingIn: [".swift", ".c", ".h", ".py", ".md", "run", "setup", "test"])
+    #expect(!files.isEmpty)
+    for file in files where !file.path.contains("ArchitectureTests") {
+      for mark in ["TODO", "FIXME", "XXX"] {
+        #expect(!file.content.contains(mark), "\(file.path) holds \(mark)")
+      }
+    }
+  }
+}

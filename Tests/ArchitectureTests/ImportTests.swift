@@ -1,0 +1,60 @@
+import Testing
+
+/// The import lines against the drawing in docs/ARCHITECTURE.md.
+@Suite struct ImportTests {
+  @Test func tableNamesEveryTarget() throws {
+    #expect(try SourceTree.targets() == Set(allowedImports.map(\.name)))
+  }
+
+  @Test func arrowsPointDown() {
+    var below: Set<String> = []
+    for rule in allowedImports {
+      #expect(
+        rule.targets.subtracting(below).isEmpty, "\(rule.name) knows a target of its own or a higher layer")
+      below.insert(rule.name)
+    }
+  }
+
+  @Test(arguments: allowedImports)
+  func importsOnlyWhatTheTableAllows(rule: TargetRule) throws {
+    for file in try SourceTree.files(of: rule.name) where file.isSwift {
+      let others = Set(file.text.importedModules).subtracting(rule.targets).subtracting(rule.external)
+      #expect(others.isEmpty, "\(file.path) imports \(others.sorted().joined(separator: ", "))")
+    }
+  }
+
+  /// A row that allows more than is used no longer describes the program. Only the program may know everything.
+  @Test(arguments: allowedImports.filter { !$0.targets.isEmpty && $0.name != "rnn-dist" })
+  func everyAllowedTargetIsUsed(rule: TargetRule) throws {
+    let used = Set(try SourceTree.files(of: rule.name).flatMap(\.text.importedModules))
+    #expect(rule.targets.subtracting(used).sorted() == [])
+  }
+
+  /// The library behind a protocol is known to its adapter alone.
+  @Test(arguments: [("Communication", "MPI"), ("rnn-dist", "Yams"), ("Checkpoints", "CXXHash")])
+  func importedByOneFile(target: String, module: String) throws {
+    let importing = try SourceTree.files(of: target).filter { $0.text.importedModules.contains(module) }
+    #expect(importing.count == 1, "\(module) is imported by \(importing.map(\.path))")
+  }
+
+  /// C sees only the standard library, its own headers and, in a system module, the library that it stands for.
+  @Test(
+    arguments: [
+      ("CKernels", []), ("COpenBLAS", ["cblas.h"]), ("COpenMPI", ["mpi.h"]), ("CXXHash", ["xxhash.h"]),
+    ] as [(String, Set<String>)])
+  func includes(target: String, libraries: Set<String>) throws {
+    let standard: Set<String> = [
+      "float.h", "immintrin.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h",
+    ]
+    let files = try SourceTree.files(of: target)
+    let own = Set(files.map(\.name))
+    var found: Set<String> = []
+    for file in files {
+      for line in file.content.split(separator: "\n") {
+        guard let include = line.prefixMatch(of: #/\s*#\s*include\s*[<"]([^>"]+)[>"]/#) else { continue }
+        found.insert(String(include.1))
+      }
+    }
+    #expect(found.subtracting(standard).subtracting(own) == libraries)
+  }
+}

@@ -1,0 +1,98 @@
+import Checkpoints
+import Foundation
+import Testing
+
+/// A directory of its own for one test, removed when the test lets go of it.
+final class TemporaryDirectory: Sendable {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
+    try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
+    return file(name)
+  }
+
+  /// Every entry, hidden ones too.
+  func names(in name: String = ".") throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: file(name)).sorted()
+  }
+}
+
+func contents(_ path: String) throws -> [UInt8] {
+  [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+}
+
+/// The bytes of a safetensors file made by hand, valid or not.
+func safetensorsBytes(header: String, data: Int = 0, length: UInt64? = nil) -> [UInt8] {
+  let header = Array(header.utf8)
+  let length = length ?? UInt64(header.count)
+  return withUnsafeBytes(of: length.littleEndian, Array.init) + header
+    + (0..<data).map { UInt8(truncatingIfNeeded: $0) }
+}
+
+/// Owns the numbers of tensors while they are written.
+struct Tensors: Sendable {
+  var list: [(name: String, shape: [Int], values: [Float])]
+
+  /// Two tensors whose values follow from `seed`.
+  init(seed: Float) {
+    list = [
+      ("rnn.weight_ih_l0", [2, 3], (0..<6).map { seed + Float($0) / 8 }),
+      ("rnn.bias_ih_l0", [3], [seed, -seed, .infinity]),
+    ]
+  }
+
+  @discardableResult func withTensors<Result>(_ body: ([TensorToWrite]) throws -> Result) rethrows -> Result {
+    let buffers = list.map { tensor in
+      let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: tensor.values.count)
+      _ = buffer.initialize(from: tensor.values)
+      return buffer
+    }
+    defer { for buffer in buffers { buffer.deallocate() } }
+    return try body(
+      zip(list, buffers).map {
+        TensorToWrite(name: $0.name, shape: $0.shape, floats: UnsafeBufferPointer($1))
+      })
+  }
+}
+
+/// What ends a save as a death of the process would: an error the code doesn't know, then no call works any more.
+struct Death: Error, Equatable {}
+
+/// Counts calls, and makes the one asked for fail or be the last.
+final class FaultySystem: @unchecked Sendable {
+  enum Fault {
+    case none
+    case failure(Int32)
+    case death
+  }
+
+  private(set) var calls: [FileOperation] = []
+  private let failingCall: Int
+  private let fault: Fault
+
+  init(at failingCall: Int = .max, _ fault: Fault = .none) {
+    self.failingCall = failingCall
+    self.fault = fault
+  }
+
+  var operations: FileSystemOperations {
+    FileSystemOperations { [self] operation, _ in
+      let call = calls.count
+      calls.append(operation)
+      switch fault {
+      case .none: break
+      case .failure(let number): if call == failingCall { throw SystemCallError(number: number) }
+      case .death: if call >= failingCall { throw Death() }
+      }
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Communication
+import Testing
+
+@Suite struct AgreementTests {
+  private struct Full: Error, ExitCoded, CustomStringConvertible {
+    let exitCode: Int32
+    let description: String
+  }
+  private struct Plain: Error {}
+
+  @Test(arguments: [1, 2, 3])
+  func lowestFailingRankIsThrownEverywhere(ranks: Int) throws {
+    let errors = try InProcessCommunicator.run(ranks: ranks) { communicator in
+      #expect(throws: CollectiveFailure.self) {
+        try communicator.agree {
+          throw Full(exitCode: 66 + Int32(communicator.rank), description: "pas trouvé: \(communicator.rank)")
+        }
+      }
+    }
+    for error in errors {
+      #expect(error?.rank == 0 && error?.exitCode == 66)
+      #expect(error?.message == "pas trouvé: 0")
+      #expect(error?.description == "rank 0 on \(error?.host ?? "?"): pas trouvé: 0")
+    }
+  }
+
+  @Test func errorWithoutCodeIsInternal() {
+    let error = #expect(throws: CollectiveFailure.self) {
+      try SoloCommunicator().agree { throw Plain() }
+    }
+    #expect(error?.exitCode == 1)
+  }
+
+  @Test func everyRankKeepsItsOwnValue() throws {
+    let values = try InProcessCommunicator.run(ranks: 3) { communicator in
+      try communicator.agree { "value \(communicator.rank)" }
+    }
+    #expect(values == ["value 0", "value 1", "value 2"])
+  }
+
+  @Test func oddReplicasAreNamed() throws {
+    let errors = try InProcessCommunicator.run(ranks: 4) { communicator in
+      #expect(throws: ReplicaMismatch.self) {
+        try communicator.allEqual(communicator.rank % 2 == 1 ? [1] : [1, 1], what: "the configuration")
+      }
+    }
+    for error in errors {
+      #expect(error?.ranks == [1, 3] && error?.exitCode == 78)
+      #expect(
+        error?.description.hasPrefix("the configuration differs from rank 0's on rank 1, 3 (of 4)") == true)
+    }
+  }
+
+  @Test func soloExchangesOnlyWithItself() throws {
+    let error = #expect(throws: CommunicationError.self) {
+      var received = [UInt8](repeating: 0, count: 3)
+      try [1, 2].withUnsafeBytes { send in
+        try received.withUnsafeMutableBytes { try SoloCommunicator().exchange(send, $0, with: 0) }
+      }
+    }
+    #expect(error?.kind == .mismatch(ranks: [0]))
+  }
+}

@@ -1,0 +1,198 @@
+import Configuration
+import Testing
+
+@Suite struct ResolveTests {
+  @Test func nothingGivenIsTheDefault() throws {
+    let resolved = try RunConfiguration.resolve(layers: [], overrides: [], requiringText: false)
+    #expect(resolved.configuration == RunConfiguration())
+    #expect(ConfigurationSchema.keys.allSatisfy { resolved.origin(of: $0.path) == .defaultValue })
+  }
+
+  @Test func laterLayersAndOverridesWin() throws {
+    let resolved = try RunConfiguration.resolve(
+      layers: [
+        layer([("model.layers", "2"), ("model.hidden_size", "10"), ("data.train", "x.txt")]),
+        layer([("model.layers", "3"), ("model.cell", "gru")], file: "b.yaml"),
+      ],
+      overrides: ["model.cell=lstm", "model.cell=rnn"])
+    #expect(resolved.configuration.model.layers == 3)
+    #expect(resolved.configuration.model.hiddenSize == 10)
+    #expect(resolved.configuration.model.cell == .rnn)
+    #expect(resolved.origin(of: "model.layers") == .file("b.yaml", line: 1, column: 15))
+    #expect(resolved.origin(of: "model.hidden_size") == .file("a.yaml", line: 2, column: 20))
+    #expect(resolved.origin(of: "model.cell") == .override("model.cell=rnn"))
+    #expect(resolved.origin(of: "model.dropout") == .defaultValue)
+  }
+
+  @Test func everyTypeIsRead() throws {
+    let configuration = try resolve(
+      "training.learning_rate=4e-3", "training.clip_norm=1", "model.tie_embeddings=true",
+      "training.schedule.kind=inverse-sqrt", "model.init_uniform=.08", "data.test='null'",
+      "data.valid=\"a b\"",
+      "training.epsilon=1e-10", "model.embedding_dropout=0.5"
+    ).configuration
+    #expect(configuration.training.learningRate == 0.004)
+    #expect(configuration.training.clipNorm == 1)
+    #expect(configuration.model.tieEmbeddings)
+    #expect(configuration.training.schedule.kind == .inverseSquareRoot)
+    #expect(configuration.model.initUniform == 0.08)
+    #expect(configuration.data.test == "null")
+    #expect(configuration.data.valid == "a b")
+    #expect(configuration.training.epsilon == 1e-10)
+    #expect(configuration.model.effectiveEmbeddingDropout == 0.5)
+  }
+
+  @Test func nullUnsetsWhatIsOptional() throws {
+    let resolved = try resolve(
+      "data.valid=x", "data.valid=null", "model.dropout=0.3", "model.embedding_dropout=~")
+    #expect(resolved.configuration.data.valid == nil)
+    #expect(resolved.configuration.model.effectiveEmbeddingDropout == 0.3)
+    #expect(issues("model.layers=").map(\.key) == ["model.layers"])
+  }
+
+  @Test(arguments: [
+    "model.layers=two", "model.layers=2.5", "model.layers=0", "model.layers=65", "model.layers=\"2\"",
+    "model.dropout=1", "model.dropout=-0.1", "model.dropout=nan", "model.dropout=0x0", "model.dropout=1e999",
+    "training.learning_rate=0", "training.learning_rate=inf", "training.schedule.factor=1.5",
+    "model.tie_embeddings=yes", "model.tie_embeddings=1", "model.cell=LSTM", "model.init_uniform=0",
+    "data.valid_fraction=1", "seed=-1", "task=tagger", "data.format=tsv", "training.skip_limit=0",
+    "evaluation.metric=accuracy", "training.optimizer=adma", "checkpoint.keep=0", "data.generated_size=1",
+  ])
+  func wrongValues(override: String) {
+    let found = issues(override)
+    #expect(found.map(\.key) == [String(override.prefix { $0 != "=" })])
+    #expect(found.first?.origin == .override(override))
+    #expect(found.first?.message.contains("expects") == true)
+  }
+
+  @Test(arguments: [
+    ("model.layer=2", "model.layers"), ("model.hiden_size=2", "model.hidden_size"),
+    ("training.hidden_size=2", "model.hidden_size"), ("hidden_size=2", "model.hidden_size"),
+    ("modle.cell=rnn", "model.cell"), ("trainig=1", "training"),
+    ("training.shedule.kind=step", "training.schedule.kind"),
+    ("training.lerning_rate=1", "training.learning_rate"), ("evaluation.patiense=1", "evaluation.patience"),
+  ])
+  func unknownKeysGetTheNearestOne(override: String, suggestion: String) {
+    let found = issues(override)
+    #expect(found.map(\.suggestion) == [suggestion])
+    #expect(found.first?.message == "unknown key")
+  }
+
+  @Test(arguments: ["bidirectional=true", "zzz=1", "model.attention=additive"])
+  func keysOfOtherTasksAreUnknownWithoutAGuess(override: String) {
+    #expect(issues(override).map(\.suggestion) == [nil])
+  }
+
+  @Test func wrongChoicesGetTheNearestOne() {
+    #expect(issues("model.cell=lsmt").map(\.suggestion) == ["lstm"])
+    #expect(issues("training.optimizer=adma").map(\.suggestion) == ["adam"])
+    #expect(issues("model.tie_embeddings=True").map(\.suggestion) == ["true"])
+  }
+
+  @Test func everythingWrongIsReportedAtOnce() {
+    let file = layer(
+      [("model.cell", "lstmm"), ("seeed", "3"), ("training.epochs", "many")], file: "run.yaml")
+    let found = issues("model.dropout=2", "nonsense", layers: [file])
+    #expect(found.map(\.key) == ["model.cell", "seeed", "training.epochs", "model.dropout", ""])
+    let text = ConfigurationErrors(found).description
+    #expect(text.split(separator: "\n").count == 5)
+    #expect(
+      text.hasPrefix(
+        "run.yaml:1:13: model.cell: expects one of rnn, gru, lstm; found \"lstmm\"; did you mean \"lstm\"?\n"
+          + "run.yaml:2:1: seeed: unknown key; did you mean \"seed\"?\n"))
+    #expect(ConfigurationErrors(found).exitCode == 78)
+  }
+
+  @Test func keysGivenTwiceAreRefused() {
+    let twice = layer([("model.layers", "1"), ("seed", "1"), ("model.layers", "2")])
+    #expect(issues(layers: [twice]).map(\.message) == ["is given twice, first at a.yaml:1:1"])
+    #expect(issues(layers: [twice]).map(\.origin) == [.file("a.yaml", line: 3, column: 1)])
+  }
+
+  @Test func sectionsAndValuesAreNotMixedUp() {
+    let list = ConfigurationNode(
+      .mapping([
+        .init(
+          key: "model", origin: .defaultValue,
+          value: ConfigurationNode(.sequence([]), origin: .file("a", line: 1, column: 8))),
+        .init(
+          key: "seed", origin: .defaultValue,
+          value: ConfigurationNode(.mapping([]), origin: .file("a", line: 2, column: 7))),
+      ]), origin: .file("a", line: 1, column: 1))
+    #expect(issues(layers: [list]).map(\.key) == ["model", "seed"])
+    #expect(issues("training.schedule=cosine").map(\.key) == ["training.schedule"])
+    let scalar = ConfigurationNode(.scalar(text: "model", isQuoted: false), origin: .defaultValue)
+    #expect(issues(layers: [scalar]).count == 1)
+  }
+
+  @Test func emptyTextsAndSectionsAreEmpty() throws {
+    let origin = Origin.file("a", line: 1, column: 1)
+    let nothing = ConfigurationNode(.scalar(text: "", isQuoted: false), origin: origin)
+    let section = ConfigurationNode(
+      .mapping([.init(key: "model", origin: origin, value: nothing)]), origin: origin)
+    let resolved = try RunConfiguration.resolve(
+      layers: [nothing, section], overrides: [], requiringText: false)
+    #expect(resolved.configuration == RunConfiguration())
+  }
+}
+
+@Suite struct RuleTests {
+  @Test(arguments: [
+    (["model.tie_embeddings=true", "model.hidden_size=8", "model.embedding_size=4"], "model.tie_embeddings"),
+    (["model.activation=relu", "model.cell=gru"], "model.activation"),
+    (["model.forget_bias=1", "model.cell=gru"], "model.forget_bias"),
+    (["model.gru_reset=before", "model.cell=lstm"], "model.gru_reset"),
+    (["training.epochs=0"], "training.epochs"),
+    (["training.reproducible=true", "training.batch_size=7"], "training.reproducible"),
+    (["training.steps=10", "training.schedule.warmup_steps=10"], "training.schedule.warmup_steps"),
+    (["training.schedule.kind=plateau", "data.valid_fraction=0"], "training.schedule.kind"),
+    (["evaluation.patience=1", "data.valid_fraction=0"], "evaluation.patience"),
+    (["data.max_vocabulary=2"], "data.max_vocabulary"), (["data.generator=none"], "data.train"),
+  ])
+  func keysThatDoNotGoTogether(overrides: [String], key: String) {
+    let error = #expect(throws: ConfigurationErrors.self) {
+      try RunConfiguration.resolve(layers: [], overrides: ["data.generator=dates"] + overrides)
+    }
+    #expect(error?.issues.map(\.key) == [key])
+    #expect(error?.issues.first.map { overrides.map { .override($0) }.contains($0.origin) } == true)
+  }
+
+  @Test(arguments: [
+    ["model.tie_embeddings=true"], ["model.activation=relu", "model.cell=rnn"], ["model.forget_bias=1"],
+    ["model.gru_reset=before", "model.cell=gru"], ["training.epochs=0", "training.steps=1"],
+    ["training.reproducible=true", "training.batch_size=8"], ["data.tokens=byte", "data.max_vocabulary=2"],
+    ["training.schedule.kind=plateau", "data.valid_fraction=0", "data.valid=v"],
+    ["data.generator=none", "data.train=t"],
+  ])
+  func keysThatGoTogether(overrides: [String]) throws {
+    _ = try RunConfiguration.resolve(layers: [], overrides: ["data.generator=dates"] + overrides)
+  }
+
+  @Test func rulesAreNotTriedOnInvalidValues() {
+    #expect(issues("training.epochs=0", "training.steps=many").map(\.key) == ["training.steps"])
+  }
+}
+
+@Suite struct SchemaTests {
+  @Test func everyKeyIsDescribed() {
+    let paths = ConfigurationSchema.keys.map(\.path)
+    #expect(Set(paths).count == paths.count)
+    #expect(ConfigurationSchema.keys.allSatisfy { !$0.help.isEmpty && !$0.expectation.isEmpty })
+    #expect(ConfigurationSchema.keys.allSatisfy { !$0.defaultText.isEmpty })
+  }
+
+  /// A default that its own bounds refuse would make every written configuration unreadable.
+  @Test func defaultsAreAllowed() throws {
+    let overrides = ConfigurationSchema.keys.map { "\($0.path)=\($0.defaultText)" }
+    let resolved = try RunConfiguration.resolve(layers: [], overrides: overrides, requiringText: false)
+    #expect(resolved.configuration == RunConfiguration())
+  }
+
+  @Test func showListsEveryKeyWithItsOrigin() throws {
+    let lines = try resolve("model.layers=4").show()
+    #expect(lines.count == ConfigurationSchema.keys.count)
+    let layers = try #require(lines.first { $0.hasPrefix("model.layers: 4 ") })
+    #expect(layers.hasSuffix("# override model.layers=4"))
+    #expect(lines.first { $0.hasPrefix("model.cell: lstm ") }?.hasSuffix("# default") == true)
+  }
+}

@@ -1,0 +1,181 @@
+import Configuration
+import Foundation
+import Testing
+import rnn_dist
+
+private func read(_ text: String) throws -> ConfigurationNode {
+  try YAMLReader.node(text: text, source: .file("a.yaml"))
+}
+
+private func resolve(yaml text: String) throws -> ResolvedConfiguration {
+  try RunConfiguration.resolve(layers: [read(text)], overrides: [], requiringText: false)
+}
+
+@Suite struct YAMLReaderTests {
+  @Test func keysAndValuesHaveTheirPlaces() throws {
+    let resolved = try resolve(
+      yaml: """
+        # a comment
+        seed: 3
+        model:
+          cell: "gru"
+          layers: 2   # another
+        training: {epochs: 1, schedule: {kind: cosine}}
+        log:
+        """)
+    #expect(resolved.configuration.seed == 3)
+    #expect(resolved.configuration.model.cell == .gru)
+    #expect(resolved.configuration.training.schedule.kind == .cosine)
+    #expect(resolved.origin(of: "model.layers") == .file("a.yaml", line: 5, column: 11))
+    #expect(resolved.origin(of: "training.schedule.kind") == .file("a.yaml", line: 6, column: 40))
+  }
+
+  @Test func quotedNumbersAreText() throws {
+    let error = #expect(throws: ConfigurationErrors.self) { try resolve(yaml: "model:\n  layers: '2'\n") }
+    #expect(error?.issues.map(\.origin) == [.file("a.yaml", line: 2, column: 11)])
+    #expect(error?.description.contains("the quoted text \"2\"") == true)
+  }
+
+  @Test(arguments: ["", "# nothing but a comment\n", "---\n", "~"])
+  func emptyTexts(text: String) throws {
+    #expect(try resolve(yaml: text).configuration == RunConfiguration())
+  }
+
+  @Test(arguments: [
+    ("seed: 1\nmodel: [1, 2\n", 3), ("seed: 1\n\tmodel: 2\n", 2), ("seed: 1\nseed: 2\n", 2),
+    ("model:\n  cell: a: b\n", 2), ("seed: *nobody\n", 1), ("seed: 1\n---\nseed: 2\n", 2),
+    ("? [a]\n: b\n", 1),
+    ("seed: \"\\q\"\n", 1), ("a: 1\nb: \u{1}\n", 2),
+  ])
+  func brokenTextsNameTheLine(text: String, line: Int) {
+    let error = #expect(throws: ConfigurationErrors.self) { try resolve(yaml: text) }
+    #expect(error?.exitCode == 78)
+    guard case .file("a.yaml", let found, _)? = error?.issues.first?.origin else {
+      Issue.record("no place: \(String(describing: error))")
+      return
+    }
+    // A repeated key may be shown at its first or second place.
+    #expect(abs(found - line) <= 1)
+  }
+
+  @Test func aliasesWorkButCannotMultiply() throws {
+    #expect(
+      try resolve(yaml: "model: {hidden_size: &n 32, embedding_size: *n}").configuration.model.hiddenSize
+        == 32)
+    var bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+    for level in 1..<40 {
+      let references = Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")
+      bomb += "a\(level): &a\(level) [\(references)]\n"
+    }
+    let error = #expect(throws: ConfigurationErrors.self) { try read(bomb) }
+    #expect(error?.description.contains("aliases") == true)
+  }
+
+  @Test(arguments: ["[", "{a: ", "- "])
+  func deepNestingIsRefused(opening: String) {
+    #expect(throws: ConfigurationErrors.self) {
+      try resolve(yaml: String(repeating: opening, count: 200_000))
+    }
+  }
+
+  @Test func largeTextsAreRefused() {
+    #expect(throws: ConfigurationErrors.self) { try read(String(repeating: "#", count: (1 << 20) + 1)) }
+    #expect(throws: ConfigurationErrors.self) {
+      try read("a: [" + String(repeating: "1,", count: 20_000) + "1]")
+    }
+  }
+
+  @Test func filesAndPresetsAreFoundByName() throws {
+    let path = NSTemporaryDirectory() + "/configuration-test-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try "seed: 7\n".write(toFile: path, atomically: true, encoding: .utf8)
+    let resolved = try RunConfiguration.resolve(
+      layers: [YAMLReader.node(named: path)], overrides: [], requiringText: false)
+    #expect(resolved.configuration.seed == 7)
+    #expect(resolved.origin(of: "seed") == .file(path, line: 1, column: 7))
+
+    try Data([0x61, 0xFF]).write(to: URL(fileURLWithPath: path))
+    #expect(throws: ConfigurationErrors.self) { try YAMLReader.node(named: path) }
+    try Data(repeating: 0x23, count: (1 << 20) + 1).write(to: URL(fileURLWithPath: path))
+    #expect(throws: ConfigurationErrors.self) { try YAMLReader.node(named: path) }
+
+    let missing = #expect(throws: ConfigurationUnavailable.self) { try YAMLReader.node(named: "chr-lm") }
+    #expect(missing?.exitCode == 66)
+    #expect(missing?.description.contains("did you mean \"char-lm\"?") == true)
+    #expect(
+      #expect(throws: ConfigurationUnavailable.self) { try YAMLReader.node(named: "/") }?.exitCode == 74)
+  }
+}
+
+@Suite struct WrittenConfigurationTests {
+  private static let unusual = [
+    "data.train=a b: #c", "data.valid=\"null\"", "data.test=quo\"te\\ \u{1F600}\u{7}\u{FEFF}\u{2028}\n\t- x",
+    "model.init_uniform=0.05", "training.epsilon=1e-300", "training.learning_rate=0.1", "model.cell=rnn",
+    "model.activation=relu", "training.schedule.kind=plateau", "seed=9223372036854775807",
+    "model.embedding_dropout=0.125", "log.tensorboard=false", "training.weight_decay=12345678.9",
+  ]
+
+  @Test(arguments: [true, false], [[], unusual])
+  func readAgainItIsTheSame(commented: Bool, overrides: [String]) throws {
+    let resolved = try RunConfiguration.resolve(layers: [], overrides: overrides, requiringText: false)
+    let text = resolved.yaml(commented: commented)
+    let again = try resolve(yaml: text)
+    #expect(again.configuration == resolved.configuration)
+    #expect(again.yaml(commented: commented) == text)
+    #expect(ConfigurationSchema.keys.allSatisfy { again.origin(of: $0.path) != .defaultValue })
+  }
+
+  @Test(arguments: [
+    "true", "-", "...", "5", "~x", "*a", "&a", "a#b", "'q'", "{", "0x1F", "é", "a:b", "@", "\u{85}",
+    "a \u{2028} b", " a ",
+  ])
+  func pathsThatYAMLWouldReadOtherwise(path: String) throws {
+    let resolved = try RunConfiguration.resolve(layers: [], overrides: ["data.train=\"\(path)\""])
+    #expect(resolved.configuration.data.train == path)
+    #expect(try resolve(yaml: resolved.yaml(commented: true)).configuration.data.train == path)
+  }
+}
+
+@Suite struct PresetTests {
+  private static let folder = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("configs")
+
+  @Test(arguments: Presets.names)
+  func filesHoldTheSameText(name: String) throws {
+    let file = Self.folder.appendingPathComponent("\(name).yaml")
+    #expect(try String(contentsOf: file, encoding: .utf8) == Presets.text(named: name))
+  }
+
+  @Test func everyFileIsAPreset() throws {
+    let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
+    #expect(files.sorted() == Presets.names.map { "\($0).yaml" }.sorted())
+    #expect(Presets.text(named: "nothing") == nil)
+  }
+
+  @Test(arguments: Presets.names)
+  func presetsResolve(name: String) throws {
+    let node = try YAMLReader.node(named: name)
+    _ = try RunConfiguration.resolve(layers: [node], overrides: [], requiringText: false)
+    _ = try RunConfiguration.resolve(layers: [node], overrides: ["data.train=text"])
+  }
+
+  @Test func theDefaultPresetNeedsNoFileAndShowsEveryKey() throws {
+    let resolved = try RunConfiguration.resolve(layers: [YAMLReader.node(named: "default")], overrides: [])
+    #expect(resolved.configuration.data.generator == .dates)
+    for key in ConfigurationSchema.keys {
+      guard case .preset("default", _, _) = resolved.origin(of: key.path) else {
+        Issue.record("\(key.path) isn't in configs/default.yaml")
+        continue
+      }
+    }
+  }
+
+  /// Every line that sets something says what it does.
+  @Test func theDefaultPresetCommentsEachKey() throws {
+    let lines = try #require(Presets.text(named: "default")).split(separator: "\n")
+    let settings = lines.filter { !$0.hasPrefix("#") && !$0.hasSuffix(":") }
+    #expect(settings.count == ConfigurationSchema.keys.count)
+    #expect(settings.allSatisfy { $0.contains("  # ") || $0.contains(" # ") })
+  }
+}

@@ -1,0 +1,211 @@
+import Communication
+
+/// What every `Communicator` promises; it runs on all three implementations.
+public enum CommunicatorSuite {
+  /// Checks `communicator`, which all ranks of a job do together.
+  public static func run(on communicator: any Communicator, _ checks: Checks) throws {
+    identity(communicator, checks)
+    try broadcast(communicator, checks)
+    try reductions(communicator, checks)
+    try started(communicator, checks)
+    try allgather(communicator, checks)
+    try exchange(communicator, checks)
+    try treeSum(communicator, checks)
+    try agreement(communicator, checks)
+    try misuse(communicator, checks)
+    try mismatches(CheckedCommunicator(communicator), checks)
+  }
+
+  private static func identity(_ communicator: any Communicator, _ checks: Checks) {
+    checks.check("rank in range", (0..<communicator.worldSize).contains(communicator.rank))
+    checks.check("local rank in range", (0..<communicator.localSize).contains(communicator.localRank))
+    checks.equal("all ranks on this host", communicator.localSize, communicator.worldSize)
+    checks.check("host has a name", !communicator.hostName.isEmpty)
+  }
+
+  private static func broadcast(_ communicator: any Communicator, _ checks: Checks) throws {
+    for root in 0..<communicator.worldSize {
+      for count in [0, 1, 1000] {
+        let sent = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7 + root) }
+        var bytes = communicator.rank == root ? sent : [UInt8](repeating: 255, count: count)
+        try bytes.withUnsafeMutableBytes { try communicator.broadcast($0, from: root) }
+        checks.equal("broadcast of \(count) from \(root)", bytes, sent)
+      }
+    }
+    try communicator.barrier()
+  }
+
+  private static func reductions(_ communicator: any Communicator, _ checks: Checks) throws {
+    let ranks = communicator.worldSize
+    for count in [0, 1, 3, 5000] {
+      var floats = (0..<count).map { Float($0 % 100 + communicator.rank) }
+      try floats.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+      let sums = (0..<count).map { index in (0..<ranks).reduce(0) { $0 + index % 100 + $1 } }
+      checks.equal("allreduceSum of \(count) Float", floats, sums.map(Float.init))
+      var doubles = (0..<count).map { Double($0 % 100 + communicator.rank) }
+      try doubles.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+      checks.equal("allreduceSum of \(count) Double", doubles, sums.map(Double.init))
+    }
+    // Values whose sum depends on the order of addition: the bits must still be the same everywhere.
+    var uneven = (0..<1000).map { Float($0 + 1) / Float(3 + communicator.rank * 7) }
+    try uneven.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+    try communicator.allEqual(uneven.withUnsafeBytes { Array($0) }, what: "the sum")
+    checks.check("allreduceSum gives the same bits", true)
+    var notANumber = [communicator.rank == communicator.worldSize - 1 ? Float.nan : 1]
+    try notANumber.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+    checks.check("allreduceSum spreads NaN", notANumber[0].isNaN)
+  }
+
+  private static func started(_ communicator: any Communicator, _ checks: Checks) throws {
+    let count = 3000
+    let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+    defer { values.deallocate() }
+    for index in values.indices { values[index] = Float(index % 50 + communicator.rank) }
+    let first = try communicator.startAllreduceSum(.init(rebasing: values[2000...]))
+    let second = try communicator.startAllreduceSum(.init(rebasing: values[..<2000]))
+    var other = [Double(communicator.rank)]
+    try other.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+    while try !second.progress() {}
+    try second.wait()
+    try first.wait()
+    try first.wait()
+    let ranks = communicator.worldSize
+    checks.equal("startAllreduceSum beside allreduceSum", other, [Double(ranks * (ranks - 1) / 2)])
+    checks.equal(
+      "startAllreduceSum", Array(values),
+      (0..<count).map { index in Float((0..<ranks).reduce(0) { $0 + index % 50 + $1 }) })
+    checks.check("progress after wait", try first.progress())
+  }
+
+  private static func allgather(_ communicator: any Communicator, _ checks: Checks) throws {
+    let contribution = { (rank: Int) in [UInt8](repeating: UInt8(rank + 1), count: rank * 300 % 7) }
+    let gathered = try communicator.allgather(contribution(communicator.rank))
+    checks.equal("allgather of differing lengths", gathered, (0..<communicator.worldSize).map(contribution))
+  }
+
+  private static func exchange(_ communicator: any Communicator, _ checks: Checks) throws {
+    let partner = communicator.rank ^ 1
+    // With an odd number of ranks the last one is left over and exchanges with itself.
+    let other = partner < communicator.worldSize ? partner : communicator.rank
+    for count in [0, 1, 100_000] {
+      let content = { (rank: Int) in (0..<count).map { UInt8(truncatingIfNeeded: $0 + rank) } }
+      var received = [UInt8](repeating: 0, count: count)
+      try content(communicator.rank).withUnsafeBytes { send in
+        try received.withUnsafeMutableBytes { try communicator.exchange(send, $0, with: other) }
+      }
+      checks.equal("exchange of \(count)", received, content(other))
+    }
+  }
+
+  private static func treeSum(_ communicator: any Communicator, _ checks: Checks) throws {
+    let ranks = communicator.worldSize
+    let values = { (rank: Int) in (0..<100).map { Float($0 + 1) / Float(3 + rank * 7) } }
+    var own = values(communicator.rank)
+    var scratch = [Float](repeating: 0, count: 33)
+    let sum = {
+      try own.withUnsafeMutableBufferPointer { own in
+        try scratch.withUnsafeMutableBufferPointer { try communicator.treeSum(own, scratch: $0) }
+      }
+    }
+    guard ranks & (ranks - 1) == 0 else {
+      return checks.fails(
+        "treeSum refuses \(ranks) ranks", with: CommunicationError.self,
+        { $0.kind == .notPowerOfTwo(worldSize: ranks) && $0.rank == communicator.rank }, sum)
+    }
+    try sum()
+    var level = (0..<ranks).map(values)
+    while level.count > 1 {
+      level = stride(from: 0, to: level.count, by: 2).map { pair in
+        zip(level[pair], level[pair + 1]).map { $0 + $1 }
+      }
+    }
+    checks.equal("treeSum", own, level[0])
+  }
+
+  private static func agreement(_ communicator: any Communicator, _ checks: Checks) throws {
+    struct BadData: Error, ExitCoded, CustomStringConvertible {
+      let exitCode: Int32 = 65
+      let description = "line 7 is not a number"
+    }
+    checks.equal("agree returns the value", try communicator.agree { communicator.rank }, communicator.rank)
+    let last = communicator.worldSize - 1
+    checks.fails(
+      "agree throws everywhere", with: CollectiveFailure.self,
+      { $0.rank == last && $0.exitCode == 65 && $0.message == "line 7 is not a number" && !$0.host.isEmpty }
+    ) {
+      try communicator.agree { if communicator.rank == last { throw BadData() } }
+    }
+    checks.fails(
+      "nested agree keeps the rank", with: CollectiveFailure.self,
+      { $0.rank == last && $0.message == "line 7 is not a number" }
+    ) {
+      try communicator.agree {
+        try communicator.agree { if communicator.rank == last { throw BadData() } }
+      }
+    }
+    try communicator.allEqual([1, 2, 3], what: "a constant")
+    guard last > 0 else { return }
+    checks.fails(
+      "allEqual names the odd rank", with: ReplicaMismatch.self, { $0.ranks == [last] && $0.exitCode == 78 }
+    ) {
+      try communicator.allEqual([communicator.rank == last ? 1 : 0], what: "the seed")
+    }
+  }
+
+  private static func misuse(_ communicator: any Communicator, _ checks: Checks) throws {
+    for wrong in [-1, communicator.worldSize] {
+      checks.fails(
+        "broadcast from \(wrong)", with: CommunicationError.self, { $0.kind == .invalidRank(wrong) }
+      ) {
+        var bytes: [UInt8] = [0]
+        try bytes.withUnsafeMutableBytes { try communicator.broadcast($0, from: wrong) }
+      }
+      checks.fails(
+        "exchange with \(wrong)", with: CommunicationError.self, { $0.kind == .invalidRank(wrong) }
+      ) {
+        try communicator.exchange(.init(start: nil, count: 0), .init(start: nil, count: 0), with: wrong)
+      }
+    }
+    let partner = communicator.rank ^ 1
+    guard partner < communicator.worldSize else { return try communicator.barrier() }
+    // Both sides send 8 bytes and expect 4, then 12: longer and shorter than what comes.
+    for expected in [4, 12] {
+      checks.fails(
+        "exchange of 8 for \(expected)", with: CommunicationError.self,
+        { if case .mismatch = $0.kind { $0.rank == communicator.rank } else { false } }
+      ) {
+        let sent = [UInt8](repeating: 1, count: 8)
+        var received = [UInt8](repeating: 0, count: expected)
+        try sent.withUnsafeBytes { send in
+          try received.withUnsafeMutableBytes { try communicator.exchange(send, $0, with: partner) }
+        }
+      }
+    }
+    try communicator.barrier()
+  }
+
+  private static func mismatches(_ communicator: CheckedCommunicator, _ checks: Checks) throws {
+    var values = [Float](repeating: 1, count: 10)
+    try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+    checks.equal("checked allreduceSum", values[9], Float(communicator.worldSize))
+    let last = communicator.worldSize - 1
+    guard last > 0 else { return }
+    let isLast = communicator.rank == last
+    // Two ranks can't outvote each other: then the first is taken to be right.
+    let isNamed = { (error: CommunicationError) in
+      error.kind == .mismatch(ranks: [last]) && error.rank == communicator.rank
+    }
+    checks.fails("another size is reported", with: CommunicationError.self, isNamed) {
+      var values = [Float](repeating: 1, count: isLast ? 11 : 10)
+      try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+    }
+    checks.fails("another operation is reported", with: CommunicationError.self, isNamed) {
+      if isLast { try communicator.barrier() } else { _ = try communicator.allgather([]) }
+    }
+    checks.fails("another root is reported", with: CommunicationError.self, isNamed) {
+      var bytes: [UInt8] = [0]
+      try bytes.withUnsafeMutableBytes { try communicator.broadcast($0, from: isLast ? 1 : 0) }
+    }
+    try communicator.barrier()
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+
+/// Starts the conformance program and keeps what came of it.
+struct ConformanceProgram {
+  /// The exit code of mpirun, or of the program itself where it was started alone.
+  let exitCode: Int32
+  /// Everything written to standard output and standard error.
+  let output: String
+
+  /// The lines that begin with `word`.
+  func lines(_ word: String) -> [String] {
+    output.split(separator: "\n").map(String.init).filter { $0.hasPrefix(word) }
+  }
+
+  /// How many checks the first rank counted, 0 if it never got there.
+  var passed: Int {
+    lines("conformance: ").first.flatMap { Int($0.split(separator: " ")[1]) } ?? 0
+  }
+
+  struct Unusable: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// Runs `suite` on `ranks` ranks under mpirun, for at most `limit` seconds.
+  static func run(_ suite: String, ranks: Int, limit: Int = 120) throws -> ConformanceProgram {
+    let arguments = [
+      "--timeout", "\(limit)", "--bind-to", "none", "-np", "\(ranks)", try executable().path, suite,
+    ]
+    // mpirun keeps the time itself and ends its ranks; the watchdog is for an mpirun that hangs.
+    return try run(try mpirun(), arguments, [:], limit: limit + 15)
+  }
+
+  /// Runs `suite` as a process alone, with more variables in its environment.
+  static func runAlone(_ suite: String, environment: [String: String]) throws -> ConformanceProgram {
+    try run(try executable(), [suite], environment, limit: 60)
+  }
+
+  private static func run(
+    _ program: URL, _ arguments: [String], _ environment: [String: String], limit: Int
+  ) throws -> ConformanceProgram {
+    let process = Process()
+    let pipe = Pipe()
+    process.executableURL = program
+    process.arguments = arguments
+    process.environment = mpiEnvironment.merging(environment) { $1 }
+    process.standardOutput = pipe
+    process.standardError = pipe
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    let watchdog = Watchdog(process.processIdentifier, limit: limit)
+    let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    let text = String(decoding: output, as: UTF8.self)
+    guard watchdog.stop() else { throw Unusable(description: "no end within \(limit) s:\n\(text)") }
+    return ConformanceProgram(exitCode: process.terminationStatus, output: text)
+  }
+
+  /// The variables of this process, without those of a launcher around it, with what containers need.
+  private static var mpiEnvironment: [String: String] {
+    var variables = ProcessInfo.processInfo.environment.filter { name, _ in
+      !["OMPI_COMM_WORLD", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
+    }
+    variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+    variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+    variables["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
+    variables["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none"
+    return variables
+  }
+
+  private static func mpirun() throws -> URL {
+    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+    for folder in folders {
+      let candidate = "\(folder)/mpirun"
+      if FileManager.default.isExecutableFile(atPath: candidate) { return URL(fileURLWithPath: candidate) }
+    }
+    throw Unusable(description: "there is no mpirun in PATH; launch/setup installs it")
+  }
+
+  /// The program, which the package builds beside the test bundle.
+  private static func executable() throws -> URL {
+    let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
+    let program = bundle.resolvingSymlinksInPath().deletingLastPathComponent()
+      .appendingPathComponent("MPIConformance")
+    guard FileManager.default.isExecutableFile(atPath: program.path) else {
+      throw Unusable(description: "there is no \(program.path); run launch/setup, then `swift build`")
+    }
+    return program
+  }
+}
+
+/// Ends a process that takes too long.
+private final class Watchdog: @unchecked Sendable {
+  private let lock = NSLock()
+  private var isOver = false
+  private var hasBitten = false
+
+  /// Kills the process `pid`, and its group if it leads one, after `limit` seconds.
+  ///
+  /// SIGTERM would not do: the thread that runs a test may block it, and its children inherit that.
+  init(_ pid: pid_t, limit: Int) {
+    DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(limit)) { [self] in
+      lock.withLock {
+        guard !isOver else { return }
+        hasBitten = true
+        kill(getpgid(pid) == pid ? -pid : pid, SIGKILL)
+      }
+    }
+  }
+
+  /// Takes note that the process has ended, and returns whether it did so by itself.
+  func stop() -> Bool {
+    lock.withLock {
+      isOver = true
+      return !hasBitten
+    }
+  }
+}

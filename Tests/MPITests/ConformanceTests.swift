@@ -1,0 +1,69 @@
+import MPI
+import Testing
+
+/// Each suite of the conformance program under mpirun, at every number of ranks.
+@Suite(.serialized) struct ConformanceTests {
+  @Test(arguments: [(1, 3700), (2, 4800), (3, 5900), (4, 6900)])
+  func everyOperationOnEveryElementType(ranks: Int, checks: Int) throws {
+    try expectSuccess("mpi", ranks: ranks, checks: checks)
+  }
+
+  @Test(arguments: [(1, 34), (2, 43), (3, 46), (4, 49)])
+  func communicatorOverMPI(ranks: Int, checks: Int) throws {
+    try expectSuccess("communicator", ranks: ranks, checks: checks)
+  }
+
+  @Test func onlyOneRuntimeInAProcess() throws {
+    try expectSuccess("second-runtime", ranks: 1, checks: 4)
+  }
+
+  /// Without a launcher MPI is a job of one rank, should the program insist on it.
+  @Test func runtimeWithoutLauncher() throws {
+    let outcome = try ConformanceProgram.runAlone("second-runtime", environment: [:])
+    #expect(outcome.exitCode == 0 && outcome.passed == 4, "\(outcome.output)")
+  }
+
+  /// A rank that throws ends the job with the exit code of its error; the others sit in a barrier.
+  @Test(arguments: [2, 4])
+  func throwingRankEndsTheJob(ranks: Int) throws {
+    let outcome = try ConformanceProgram.run("throw", ranks: ranks, limit: 30)
+    #expect(outcome.exitCode == 65, "\(outcome.output)")
+    #expect(outcome.lines("FAIL").isEmpty)
+  }
+
+  /// The mpiexec of another MPI starts many jobs of one rank each: its environment and MPI disagree.
+  @Test func wrongLauncherIsReported() throws {
+    let outcome = try ConformanceProgram.runAlone("start", environment: ["PMI_RANK": "2", "PMI_SIZE": "4"])
+    #expect(outcome.exitCode == 78, "\(outcome.output)")
+    #expect(outcome.output.contains("announces 4 ranks, but MPI finds 1"), "\(outcome.output)")
+  }
+
+  /// These tests would notice a check that fails on one rank only.
+  @Test func failureOnOneRankIsSeen() throws {
+    let outcome = try ConformanceProgram.run("fail", ranks: 3)
+    #expect(outcome.exitCode == 1, "\(outcome.output)")
+    #expect(outcome.lines("FAIL") == ["FAIL rank 2: rank is not the last by intention"])
+    #expect(outcome.passed == 0)
+  }
+
+  /// These tests would end if a rank hung.
+  @Test func hangIsEnded() throws {
+    let outcome = try ConformanceProgram.run("hang", ranks: 2, limit: 3)
+    #expect(outcome.exitCode != 0)
+    #expect(outcome.output.contains("time limit"), "\(outcome.output)")
+  }
+
+  @Test func unknownSuiteIsRefused() throws {
+    let outcome = try ConformanceProgram.runAlone("no such suite", environment: [:])
+    #expect(outcome.exitCode == 64)
+  }
+
+  private func expectSuccess(_ suite: String, ranks: Int, checks: Int) throws {
+    let outcome = try ConformanceProgram.run(suite, ranks: ranks)
+    let failures = outcome.lines("FAIL") + outcome.lines("ERROR")
+    #expect(failures.isEmpty, "\(failures.joined(separator: "\n"))")
+    #expect(outcome.exitCode == 0, "\(outcome.output.suffix(2000))")
+    #expect(outcome.passed >= checks, "\(outcome.output.suffix(2000))")
+    #expect(outcome.lines("ok ").count == outcome.passed)
+  }
+}

@@ -1,0 +1,152 @@
+import NumericKernels
+import Testing
+
+@Suite struct DropoutTests {
+  private static let key = DropoutKey(seed: 0x0012_feed_0000_beef, step: 0x5_0000_0003, stream: 2)
+  private static let samples: [UInt32] = [0, 1, 2, 70_000, 1, .max]
+  private static let times: [UInt32] = [0, 0, 0, 5, 9, 9]
+
+  /// What dropout makes of rows of ones without gaps.
+  private func mask(
+    samples: [UInt32] = Self.samples, times: [UInt32]? = Self.times, units: Int, key: DropoutKey = Self.key,
+    rate: Double = 0.4
+  ) -> [Float] {
+    var x = [Float](repeating: 1, count: samples.count * units)
+    if let times {
+      applyDropout(
+        &x, stride: units, rows: samples.count, units: units, samples: samples, times: times, key: key,
+        rate: rate)
+    } else {
+      applyDropout(
+        &x, stride: units, rows: samples.count, units: units, samples: samples, times: nil, key: key,
+        rate: rate)
+    }
+    return x
+  }
+
+  /// The mask by the documented layout, one unit after the other.
+  private func reference(sample: UInt32, time: UInt32, unit: Int, key: DropoutKey, rate: Double) -> Double {
+    let derived = philox4x32(
+      counter: SIMD4(
+        UInt32(truncatingIfNeeded: key.step), UInt32(key.step >> 32), key.stream,
+        RandomPurpose.dropout.rawValue),
+      key: SIMD2(UInt32(truncatingIfNeeded: key.seed), UInt32(key.seed >> 32)))
+    let place = unit % 64
+    let block = philox4x32(
+      counter: SIMD4(UInt32(unit / 64 * 8 + place % 16 / 2), time, sample, 0),
+      key: SIMD2(derived[0], derived[1]))
+    let bits = place % 2 == 0 ? block[place / 16] & 0xffff : block[place / 16] >> 16
+    let threshold = (rate * 65536).rounded()
+    return Double(bits) >= threshold ? 65536 / (65536 - threshold) : 0
+  }
+
+  @Test(arguments: [1, 7, 63, 64, 65, 200, 511, 512, 513, 1300])
+  func maskEqualsTheDocumentedLayout(units: Int) {
+    let ours = mask(units: units)
+    for row in Self.samples.indices {
+      let expected = (0..<units).map {
+        Float(reference(sample: Self.samples[row], time: Self.times[row], unit: $0, key: Self.key, rate: 0.4))
+      }
+      #expect(Array(ours[row * units..<(row + 1) * units]) == expected)
+    }
+  }
+
+  @Test(arguments: [0.001, 0.1, 0.25, 0.5, 0.9])
+  func droppedShareIsTheRate(rate: Double) {
+    let samples = (0..<400).map { UInt32($0) }
+    let ours = mask(samples: samples, times: nil, units: 1000, rate: rate)
+    let share = Double(ours.count { $0 == 0 }) / Double(ours.count)
+    let standardError = (rate * (1 - rate) / Double(ours.count)).squareRoot()
+    #expect(abs(share - rate) < 5 * standardError + 1.0 / 131_072)
+    let kept = Set(ours.filter { $0 != 0 })
+    #expect(kept.count == 1)
+    #expect(abs(Double(kept.first ?? 0) * (1 - rate) - 1) < 1e-4)
+  }
+
+  @Test(arguments: [1, 2, 3, 5])
+  func maskDoesNotChangeWithSharding(cut: Int) {
+    let whole = mask(units: 130)
+    let first = mask(samples: Array(Self.samples[..<cut]), times: Array(Self.times[..<cut]), units: 130)
+    let second = mask(samples: Array(Self.samples[cut...]), times: Array(Self.times[cut...]), units: 130)
+    #expect(first + second == whole)
+  }
+
+  @Test func everyCoordinateMatters() {
+    let other = Self.key
+    var keys = [Self.key, other, other, other, other]
+    keys[1].seed ^= 1 << 40
+    keys[2].step += 1
+    keys[3].step ^= 1 << 35
+    keys[4].stream += 1
+    var masks = keys.map { mask(samples: [4], times: [6], units: 256, key: $0, rate: 0.5) }
+    masks.append(mask(samples: [5], times: [6], units: 256, rate: 0.5))
+    masks.append(mask(samples: [4], times: [7], units: 256, rate: 0.5))
+    #expect(Set(masks).count == masks.count)
+    // Two independent masks agree on half of their units: 128 of 256, deviation 8.
+    for (a, b) in zip(masks, masks.dropFirst()) {
+      #expect(abs(zip(a, b).count { $0 == $1 } - 128) < 45)
+    }
+  }
+
+  @Test func variationalMaskIsTheSameAtAllTimes() {
+    let constant = mask(times: nil, units: 100)
+    #expect(constant == mask(times: [UInt32](repeating: 0, count: Self.samples.count), units: 100))
+    // Rows 1 and 4 belong to the same sample.
+    #expect(constant[100..<200] == constant[400..<500])
+    #expect(mask(units: 100)[100..<200] != mask(units: 100)[400..<500])
+  }
+
+  @Test(arguments: [1, 37, 64, 600])
+  func gapsBetweenRowsStayUntouchedAndDoubleHasTheSameMask(units: Int) {
+    let (rows, stride) = (Self.samples.count, units + 3)
+    let start = (0..<rows * stride).map { Double($0 + 1) / 8 }
+    var (inPlace, single) = (start, start.map { Float($0) })
+    applyDropout(
+      &inPlace, stride: stride, rows: rows, units: units, samples: Self.samples, times: Self.times,
+      key: Self.key,
+      rate: 0.5)
+    applyDropout(
+      &single, stride: stride, rows: rows, units: units, samples: Self.samples, times: Self.times,
+      key: Self.key,
+      rate: 0.5)
+    let ones = mask(units: units, rate: 0.5)
+    for index in start.indices {
+      let (row, unit) = index.quotientAndRemainder(dividingBy: stride)
+      let factor = unit < units ? Double(ones[row * units + unit]) : 1
+      #expect(inPlace[index] == start[index] * factor)
+      #expect(single[index] == Float(start[index] * factor))
+    }
+  }
+
+  @Test(arguments: [0, 0.3])
+  func outOfPlaceEqualsInPlace(rate: Double) {
+    let (rows, units) = (Self.samples.count, 70)
+    let x = (0..<rows * 71).map { Double($0) - 100 }
+    var (y, single) = ([Double](repeating: 7, count: rows * 75), [Float](repeating: 7, count: rows * 75))
+    applyDropout(
+      from: x, stride: 71, to: &y, stride: 75, rows: rows, units: units, samples: Self.samples,
+      times: Self.times,
+      key: Self.key, rate: rate)
+    applyDropout(
+      from: x.map { Float($0) }, stride: 71, to: &single, stride: 75, rows: rows, units: units,
+      samples: Self.samples,
+      times: Self.times, key: Self.key, rate: rate)
+    var expected = x
+    applyDropout(
+      &expected, stride: 71, rows: rows, units: units, samples: Self.samples, times: Self.times,
+      key: Self.key,
+      rate: rate)
+    for row in 0..<rows {
+      #expect(y[row * 75..<row * 75 + units] == expected[row * 71..<row * 71 + units])
+      #expect(y[row * 75 + units..<(row + 1) * 75].allSatisfy { $0 == 7 })
+      #expect((0..<units).allSatisfy { abs(Double(single[row * 75 + $0]) - y[row * 75 + $0]) < 1e-4 })
+    }
+    #expect((expected == x) == (rate == 0))
+  }
+
+  @Test func nonFiniteNumbersStayVisible() {
+    var x = [Float](repeating: .nan, count: 256)
+    applyDropout(&x, stride: 256, rows: 1, units: 256, samples: [3], times: [1], key: Self.key, rate: 0.5)
+    #expect(x.allSatisfy { $0.isNaN })
+  }
+}

@@ -1,0 +1,69 @@
+import NumericKernels
+import Testing
+
+@Suite struct PackedMatrixTests {
+  private static let sizes = [1, 63, 64, 65, 130]
+
+  @Test(arguments: sizes, Precision.allCases)
+  func equalsTheSum(depth: Int, precision: Precision) {
+    switch precision {
+    case .float: check(depth, Float.self)
+    case .double: check(depth, Double.self)
+    }
+  }
+
+  /// The product for the largest sizes holds those for all smaller ones.
+  private func check<Element: Scalar>(_ depth: Int, _ type: Element.Type) {
+    let (rows, columns) = (13, 130)
+    func left(_ i: Int, _ j: Int) -> Element { smallInteger(i, j, salt: 1) }
+    func right(_ i: Int, _ j: Int) -> Element { smallInteger(i, j, salt: 2) }
+    let product = (0..<rows).map { i in
+      (0..<columns).map { j in (0..<depth).reduce(Element(0)) { $0 + left(i, $1) * right($1, j) } }
+    }
+    let a = Block(rows: rows, columns: depth, gap: 5, left)
+    for n in Self.sizes {
+      for transposed in [false, true] {
+        let source =
+          transposed
+          ? Block(rows: n, columns: depth, gap: 2) { right($1, $0) }
+          : Block(rows: depth, columns: n, gap: 2, right)
+        let packed = PackedMatrix(source.view, transposed: transposed)
+        #expect(packed.rows == depth && packed.columns == n)
+        for m in 1...rows {
+          for accumulate in [false, true] {
+            let c = Block<Element>(rows: m, columns: n, gap: 3) { _, column in
+              accumulate ? Element(column) : .nan
+            }
+            packed.multiply(a.view.rows(0..<m), into: c.view, accumulate: accumulate)
+            let expected = product[..<m].flatMap { row in
+              row[..<n].enumerated().map { accumulate ? $0.element + Element($0.offset) : $0.element }
+            }
+            #expect(
+              c.values == expected, "\(m) x \(depth) x \(n) transposed \(transposed) accumulate \(accumulate)"
+            )
+            #expect(c.gapsAreUntouched)
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func repackingTakesTheNewValues(transposed: Bool) {
+    let source = Block<Float>(rows: 3, columns: 3) { $0 == $1 ? 1 : 0 }
+    let packed = PackedMatrix(source.view, transposed: transposed)
+    source.view[0, 1] = 5
+    packed.repack()
+    let a = Block<Float>(rows: 1, columns: 3, [1, 2, 3])
+    let c = Block<Float>(rows: 1, columns: 3) { _, _ in 0 }
+    packed.multiply(a.view, into: c.view, accumulate: false)
+    #expect(c.values == (transposed ? [11, 2, 3] : [1, 7, 3]))
+  }
+
+  @Test func noRows() {
+    let source = Block<Float>(rows: 4, columns: 5) { _, _ in 1 }
+    let (a, c) = (Block<Float>(rows: 0, columns: 4, []), Block<Float>(rows: 0, columns: 5, []))
+    PackedMatrix(source.view, transposed: false).multiply(a.view, into: c.view, accumulate: false)
+    #expect(c.values.isEmpty)
+  }
+}

@@ -1,0 +1,159 @@
+import Optimizers
+import Testing
+
+/// Runs the golden sequence of gradients through an optimizer and returns the final parameters.
+private func train<S: OptimizerScalar>(
+  _ optimizer: Optimizer<S>, from parameters: [S], steps: Range<Int>, gradientScale: Double = 1
+) -> [S] {
+  var parameters = parameters
+  for step in steps {
+    let gradients = (0..<optimizer.count).map { S(GoldenUpdate.gradient($0, step: step)) }
+    parameters.withUnsafeMutableBufferPointer { parameters in
+      gradients.withUnsafeBufferPointer { gradients in
+        optimizer.apply(
+          parameters: parameters, gradients: gradients, gradientScale: gradientScale,
+          learningRate: GoldenUpdate.learningRate(step: step))
+      }
+    }
+  }
+  return parameters
+}
+
+private func initial<S: OptimizerScalar>(_ count: Int, as type: S.Type) -> [S] {
+  (0..<count).map { S(GoldenUpdate.parameter($0)) }
+}
+
+private func isClose<S: OptimizerScalar>(_ a: S, _ b: Double, _ tolerance: Double) -> Bool {
+  abs(Double(a) - b) <= tolerance * max(1, abs(b))
+}
+
+@Suite struct OptimizerTests {
+  @Test(arguments: GoldenUpdate.all)
+  func doubleEqualsPyTorch(golden: GoldenUpdate) {
+    let optimizer = Optimizer<Double>(
+      settings: OptimizerSettings(kind: golden.kind, weightDecay: golden.weightDecay),
+      count: GoldenUpdate.count)
+    let result = train(
+      optimizer, from: initial(GoldenUpdate.count, as: Double.self), steps: 0..<GoldenUpdate.steps,
+      gradientScale: GoldenUpdate.gradientScale)
+    for (ours, theirs) in zip(result, golden.double) { #expect(isClose(ours, theirs, 1e-12)) }
+    #expect(optimizer.moments.count == golden.moments.count)
+    for (moment, theirs) in zip(optimizer.moments, golden.moments) {
+      for (a, b) in zip(moment.buffer, theirs) { #expect(isClose(a, b, 1e-12), "\(moment.name)") }
+    }
+  }
+
+  @Test(arguments: GoldenUpdate.all)
+  func floatEqualsPyTorch(golden: GoldenUpdate) {
+    let optimizer = Optimizer<Float>(
+      settings: OptimizerSettings(kind: golden.kind, weightDecay: golden.weightDecay),
+      count: GoldenUpdate.count)
+    let result = train(
+      optimizer, from: initial(GoldenUpdate.count, as: Float.self), steps: 0..<GoldenUpdate.steps,
+      gradientScale: GoldenUpdate.gradientScale)
+    for (ours, theirs) in zip(result, golden.single) { #expect(isClose(ours, theirs, 1e-6)) }
+  }
+
+  /// Bit for bit: neither the width of a vector register nor fused multiply-adds may show.
+  @Test(arguments: OptimizerSettings.Kind.allCases, [1, 15, 17, 1023])
+  func everyCountEqualsAPlainLoopBitForBit(kind: OptimizerSettings.Kind, count: Int) {
+    let settings = OptimizerSettings(kind: kind, weightDecay: 0.01)
+    let ours = train(
+      Optimizer<Float>(settings: settings, count: count), from: initial(count, as: Float.self), steps: 0..<5)
+    let plain = (0..<count).map { index in
+      var rule = PlainRule(settings: settings, parameter: Float(GoldenUpdate.parameter(index)))
+      for step in 0..<5 {
+        rule.update(
+          gradient: Float(GoldenUpdate.gradient(index, step: step)),
+          learningRate: GoldenUpdate.learningRate(step: step))
+      }
+      return rule.parameter
+    }
+    #expect(ours == plain)
+  }
+
+  @Test(arguments: [1, 15, 17, 1023])
+  func adamEqualsTheEquationsWrittenOut(count: Int) {
+    let (beta1, beta2, epsilon) = (0.8, 0.95, 1e-3)
+    let optimizer = Optimizer<Double>(
+      settings: OptimizerSettings(kind: .adam, beta1: beta1, beta2: beta2, epsilon: epsilon), count: count)
+    let ours = train(optimizer, from: initial(count, as: Double.self), steps: 0..<10)
+    for index in 0..<count {
+      var (theta, m, v) = (GoldenUpdate.parameter(index), 0.0, 0.0)
+      var (power1, power2) = (1.0, 1.0)
+      for step in 0..<10 {
+        let g = GoldenUpdate.gradient(index, step: step)
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g * g
+        power1 *= beta1
+        power2 *= beta2
+        let step = GoldenUpdate.learningRate(step: step) * m / (1 - power1)
+        theta -= step / ((v / (1 - power2)).squareRoot() + epsilon)
+      }
+      #expect(isClose(ours[index], theta, 1e-13))
+    }
+  }
+
+  @Test(arguments: OptimizerSettings.Kind.allCases)
+  func restoredMomentsContinueBitForBit(kind: OptimizerSettings.Kind) {
+    let settings = OptimizerSettings(kind: kind, weightDecay: 0.01)
+    let start = initial(33, as: Float.self)
+    let whole = train(Optimizer<Float>(settings: settings, count: 33), from: start, steps: 0..<12)
+
+    let before = Optimizer<Float>(settings: settings, count: 33)
+    let middle = train(before, from: start, steps: 0..<5)
+    let after = Optimizer<Float>(settings: settings, count: 33)
+    for (to, from) in zip(after.moments, before.moments) {
+      _ = to.buffer.update(fromContentsOf: from.buffer)
+    }
+    after.updates = before.updates
+    #expect(train(after, from: middle, steps: 5..<12) == whole)
+  }
+
+  @Test(arguments: [OptimizerSettings.Kind.adam, .adamw])
+  func biasCorrectionDependsOnTheRestoredCount(kind: OptimizerSettings.Kind) {
+    let start = initial(3, as: Double.self)
+    let settings = OptimizerSettings(kind: kind)
+    let early = Optimizer<Double>(settings: settings, count: 3)
+    let late = Optimizer<Double>(settings: settings, count: 3)
+    late.updates = 100
+    #expect(train(early, from: start, steps: 0..<1) != train(late, from: start, steps: 0..<1))
+    #expect(late.updates == 101)
+  }
+
+  @Test func momentsHaveTheNamesOfPyTorchsState() {
+    let names = OptimizerSettings.Kind.allCases.map { kind in
+      Optimizer<Float>(settings: OptimizerSettings(kind: kind), count: 1).moments.map(\.name)
+    }
+    #expect(
+      names == [
+        [], ["momentum_buffer"], ["momentum_buffer"], ["square_avg"], ["sum"], ["exp_avg", "exp_avg_sq"],
+        ["exp_avg", "exp_avg_sq"],
+      ])
+  }
+
+  @Test func momentMemoryIsAlignedAndStartsAtZero() {
+    let optimizer = Optimizer<Float>(settings: OptimizerSettings(kind: .adam), count: 19)
+    for moment in optimizer.moments {
+      #expect(moment.buffer.count == 19)
+      #expect(moment.buffer.allSatisfy { $0 == 0 })
+      #expect(Int(bitPattern: moment.buffer.baseAddress) % 64 == 0)
+    }
+    _ = train(optimizer, from: initial(19, as: Float.self), steps: 0..<1)
+    #expect(optimizer.moments.allSatisfy { $0.buffer.contains { $0 != 0 } })
+  }
+
+  @Test(arguments: OptimizerSettings.Kind.allCases)
+  func noParametersIsNoWork(kind: OptimizerSettings.Kind) {
+    let optimizer = Optimizer<Float>(settings: OptimizerSettings(kind: kind), count: 0)
+    #expect(train(optimizer, from: [], steps: 0..<2).isEmpty)
+    #expect(optimizer.updates == 2)
+  }
+
+  @Test func defaultEpsilonsArePyTorchs() {
+    #expect(OptimizerSettings(kind: .adagrad).resolvedEpsilon == 1e-10)
+    #expect(OptimizerSettings(kind: .adam).resolvedEpsilon == 1e-8)
+    #expect(OptimizerSettings(kind: .rmsprop).resolvedEpsilon == 1e-8)
+    #expect(OptimizerSettings(kind: .rmsprop, epsilon: 1e-6).resolvedEpsilon == 1e-6)
+  }
+}

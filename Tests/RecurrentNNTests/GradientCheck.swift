@@ -1,0 +1,101 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+import Testing
+
+/// Expects an analytic gradient to be the slope of a loss, element by element, by central differences:
+/// dL/dx = (L(x + ε) − L(x − ε)) / 2ε + O(ε²).
+///
+/// - Parameters:
+///   - analytic: the gradient to be checked.
+///   - variables: what `loss` depends on; every element is moved and put back.
+///   - loss: computes L from the present values of the variables.
+func expectGradient(
+  _ analytic: [Double], of variables: UnsafeMutableBufferPointer<Double>, _ what: String,
+  sourceLocation: SourceLocation = #_sourceLocation, loss: () -> Double
+) {
+  #expect(analytic.count == variables.count, "\(what)", sourceLocation: sourceLocation)
+  let epsilon = 1e-5
+  for index in variables.indices {
+    let value = variables[index]
+    variables[index] = value + epsilon
+    let above = loss()
+    variables[index] = value - epsilon
+    let below = loss()
+    variables[index] = value
+    let slope = (above - below) / (2 * epsilon)
+    // Numbers near zero are compared absolutely: the difference of two losses has no more digits.
+    let scale = max(abs(slope), abs(analytic[index]), 1e-2)
+    if !(abs(slope - analytic[index]) < 1e-6 * scale) {
+      Issue.record(
+        "\(what)[\(index)]: gradient \(analytic[index]), slope \(slope)", sourceLocation: sourceLocation)
+      return
+    }
+  }
+}
+
+/// Expects the gradients of all parameters to be the slopes of a loss.
+func expectGradients(
+  _ gradients: ParameterBuffer<Double>, of parameters: ParameterBuffer<Double>,
+  sourceLocation: SourceLocation = #_sourceLocation, loss: () -> Double
+) {
+  for parameter in parameters.layout.parameters {
+    expectGradient(
+      Array(gradients.elements(parameter)), of: parameters.elements(parameter), parameter.name,
+      sourceLocation: sourceLocation
+    ) {
+      parameters.didChange()
+      return loss()
+    }
+  }
+  parameters.didChange()
+}
+
+/// The same for the elements of a tensor.
+func expectGradient(
+  _ analytic: Tensor<Double>, of tensor: inout Tensor<Double>, _ what: String,
+  sourceLocation: SourceLocation = #_sourceLocation, loss: (Tensor<Double>) -> Double
+) {
+  let shape = tensor.shape
+  #expect(analytic.shape == shape, "\(what)", sourceLocation: sourceLocation)
+  tensor.values.withUnsafeMutableBufferPointer { values in
+    expectGradient(analytic.values, of: values, what, sourceLocation: sourceLocation) {
+      loss(Tensor(shape, Array(values)))
+    }
+  }
+}
+
+/// Numbers from U(-1, 1), other ones for every `stream`.
+func randomTensor<Element: Scalar>(_ shape: [Int], stream: Int) -> Tensor<Element> {
+  var tensor = Tensor<Element>.zeros(shape)
+  tensor.values.withUnsafeMutableBufferPointer {
+    Element.fillUniform(
+      $0, low: -1, high: 1, key: RandomKey(seed: 17, purpose: .generatedData), stream: UInt32(stream))
+  }
+  return tensor
+}
+
+/// A state of random numbers.
+func randomState<Element: Scalar>(_ size: StateSize, batchSize: Int, stream: Int) -> CellState<Element> {
+  switch size {
+  case .vector(let width): .vector(randomTensor([batchSize, width], stream: stream))
+  case .lstm(let c, let h):
+    .lstm(
+      c: randomTensor([batchSize, c], stream: stream), h: randomTensor([batchSize, h], stream: stream + 1))
+  case .stacked(let sizes):
+    .stacked(
+      sizes.enumerated().map {
+        randomState($0.element, batchSize: batchSize, stream: stream + 100 * ($0.offset + 1))
+      })
+  }
+}
+
+/// Σ x·w.
+func dot<Element: Scalar>(_ x: [Element], _ w: [Element]) -> Double {
+  zip(x, w).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+}
+
+/// Σ of state·weight over all tensors of a state.
+func dot<Element: Scalar>(_ state: CellState<Element>, _ weight: CellState<Element>) -> Double {
+  dot(state.stackedH, weight.stackedH) + dot(state.stackedC, weight.stackedC)
+}

@@ -1,0 +1,68 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+/// A language model with everything a call of it needs: parameters, workspace, state.
+final class LanguageModelRun<Element: Scalar> {
+  let model: LanguageModel<Element>
+  let parameters: ParameterBuffer<Element>
+  let batchSize: Int
+  /// The state's matrices, bottom layer first, h before c; carried from call to call.
+  let state: [MatrixView<Element>]
+  let context: LayerContext<Element>
+  private let scratch = Scratch<Element>()
+
+  init(
+    _ model: LanguageModel<Element>, _ parameters: ParameterBuffer<Element>, batchSize: Int,
+    dropout: DropoutContext? = nil, workspace: Workspace<Element> = Workspace()
+  ) {
+    self.model = model
+    self.parameters = parameters
+    self.batchSize = batchSize
+    let memory = scratch
+    state = model.stateParts.map { memory.matrix(rows: batchSize, columns: $0) }
+    context = LayerContext(parameters: parameters, workspace: workspace, dropout: dropout)
+  }
+
+  /// Loss and gradients of a block of time-major tokens, [steps, batchSize] unless lengths (in sorted order)
+  /// are given.
+  func evaluate(
+    _ tokens: [Int], _ targets: [Int], lengths: [Int]? = nil, into gradients: ParameterBuffer<Element>? = nil
+  ) -> LossSum {
+    let layout = PackedLayout(
+      lengths: lengths ?? Array(repeating: tokens.count / batchSize, count: batchSize))
+    let batch = LanguageModelBatch<Element>(
+      layout: layout, tokens: scratch.indices(tokens), targets: scratch.indices(targets))
+    return model.evaluate(batch, state: state, into: gradients, context)
+  }
+
+  /// Advances by one token a stream; returns the logits [batchSize, V].
+  func step(_ tokens: [Int]) -> [Element] {
+    let logits = scratch.matrix(rows: batchSize, columns: model.shape.vocabularySize)
+    logits.fill(.nan)  // Overwritten, not added to.
+    model.step(
+      UnsafeBufferPointer(start: scratch.indices(tokens), count: tokens.count), state: state, logits: logits,
+      context)
+    return values(logits)
+  }
+
+  private func parts(_ offset: Int, of count: Int) -> [Element] {
+    stride(from: offset, to: state.count, by: count).flatMap { values(state[$0]) }
+  }
+
+  /// Hidden states of all layers, [layers, B, H].
+  var hidden: [Element] { parts(0, of: state.count / model.shape.layers) }
+  /// Cell states of an LSTM, [layers, B, H].
+  var cells: [Element] { parts(1, of: 2) }
+}
+
+extension GoldenFile {
+  /// The language model whose sizes are in the file's options.
+  func languageModel<Element: Scalar>() throws -> LanguageModel<Element> {
+    try LanguageModel(
+      LanguageModelShape(
+        vocabularySize: size("vocabulary_size"), embeddingSize: size("embedding_size"),
+        hiddenSize: size("hidden_size"), layers: size("layers"), cell: cellKind(),
+        tieEmbeddings: flag("tie_embeddings")))
+  }
+}

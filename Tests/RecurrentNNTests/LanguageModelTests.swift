@@ -1,0 +1,183 @@
+import Foundation
+import NumericKernels
+import Parameters
+import RecurrentNN
+import Testing
+
+@Suite struct LanguageModelTests {
+  private func model<Element: Scalar>(
+    vocabularySize: Int = 7, cell: CellKind = .lstm(), dropout: Double = 0
+  ) throws -> LanguageModel<Element> {
+    try LanguageModel(
+      LanguageModelShape(
+        vocabularySize: vocabularySize, embeddingSize: 3, hiddenSize: 5, layers: 2, cell: cell,
+        dropout: dropout, embeddingDropout: dropout))
+  }
+
+  private func ids(_ count: Int, _ factor: Int, below bound: Int = 7) -> [Int] {
+    (0..<count).map { ($0 * factor + $0 / 3) % bound }
+  }
+
+  @Test(arguments: NetworkCase.kinds)
+  func stepsGiveTheDistributionThatEvaluateScores(cell: CellKind) throws {
+    let model: LanguageModel<Double> = try model(cell: cell)
+    let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
+    let (whole, stepwise) = (
+      LanguageModelRun(model, parameters, batchSize: 2), LanguageModelRun(model, parameters, batchSize: 2)
+    )
+    let (tokens, targets) = (ids(10, 3), ids(10, 5))
+    var expected = 0.0
+    for t in 0..<5 {
+      let logits = stepwise.step(Array(tokens[2 * t..<2 * t + 2]))
+      for stream in 0..<2 {
+        let row = logits[7 * stream..<7 * stream + 7]
+        expected += log(row.reduce(0) { $0 + exp($1) }) - row[row.startIndex + targets[2 * t + stream]]
+      }
+    }
+    let loss = whole.evaluate(tokens, targets)
+    #expect(abs(loss.total - expected) < 1e-12 && loss.tokens == 10)
+    expectClose(whole.hidden, stepwise.hidden, within: 1e-14, "h")
+  }
+
+  @Test(arguments: Precision.allCases)
+  func aSecondCallFindsTheArenaAsTheFirstDid(precision: Precision) throws {
+    switch precision {
+    case .double: try checkArena(Double.self)
+    case .float: try checkArena(Float.self)
+    }
+  }
+
+  private func checkArena<Element: Scalar>(_ type: Element.Type) throws {
+    let model: LanguageModel<Element> = try model(dropout: 0.3)
+    let parameters = ParameterBuffer<Element>(model.layout, seed: 1)
+    let coordinates = Coordinates(PackedLayout(steps: 5, batchSize: 2))
+    let run = LanguageModelRun(
+      model, parameters, batchSize: 2, dropout: DropoutContext(seed: 1, step: 2, rows: coordinates.rows))
+    func call() -> (LossSum, [Element]) {
+      for part in run.state { part.fill(0) }
+      let gradients = ParameterBuffer<Element>(model.layout)
+      let loss = run.evaluate(ids(10, 3), ids(10, 5), into: gradients)
+      return (loss, Array(gradients.elements))
+    }
+    let arena = run.context.workspace.arena
+    let first = call()
+    let (peak, capacity) = (arena.peak, arena.capacityInBytes)
+    for _ in 0..<3 {
+      let again = call()
+      #expect(again == first)
+    }
+    #expect(arena.peak == peak && arena.capacityInBytes == capacity && peak > 0)
+  }
+
+  @Test func theLossIsTheSameWithoutGradients() throws {
+    let model: LanguageModel<Float> = try model()
+    let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
+    func run() -> LanguageModelRun<Float> { LanguageModelRun(model, parameters, batchSize: 2) }
+    let gradients = ParameterBuffer<Float>(model.layout)
+    #expect(run().evaluate(ids(10, 3), ids(10, 5), into: gradients) == run().evaluate(ids(10, 3), ids(10, 5)))
+    #expect(gradients.elements.contains { $0 != 0 })
+  }
+
+  @Test func targetsBelowZeroAreNotCounted() throws {
+    let model: LanguageModel<Double> = try model()
+    let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
+    func evaluate(_ targets: [Int]) -> LossSum {
+      LanguageModelRun(model, parameters, batchSize: 2).evaluate(ids(4, 3), targets)
+    }
+    let (left, right, both) = (evaluate([2, -1, 3, -1]), evaluate([-1, 1, -1, 5]), evaluate([2, 1, 3, 5]))
+    #expect(left.tokens == 2 && right.tokens == 2 && both.tokens == 4)
+    #expect(abs(left.total + right.total - both.total) < 1e-13 && left.total > 0)
+  }
+
+  /// Lengths may differ, and a shard of the batch drops the same units as the whole.
+  @Test(arguments: [0, 0.4])
+  func aBatchEqualsItsSequencesOneByOne(dropout: Double) throws {
+    let model: LanguageModel<Double> = try model(dropout: dropout)
+    let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
+    let layout = PackedLayout(lengths: [4, 2, 1])
+    let (tokens, targets) = (ids(7, 3), ids(7, 5))
+
+    func evaluate(
+      _ rows: [Int], _ lengths: [Int], samples: [UInt32], times: [UInt32],
+      into gradients: ParameterBuffer<Double>
+    ) -> LossSum {
+      samples.withUnsafeBufferPointer { samples in
+        times.withUnsafeBufferPointer { times in
+          let coordinates = RowCoordinates(samples: samples.baseAddress!, times: times.baseAddress!)
+          let run = LanguageModelRun(
+            model, parameters, batchSize: lengths.count,
+            dropout: DropoutContext(seed: 3, step: 9, rows: coordinates))
+          return run.evaluate(
+            rows.map { tokens[$0] }, rows.map { targets[$0] }, lengths: lengths, into: gradients)
+        }
+      }
+    }
+
+    let (whole, parts) = (ParameterBuffer<Double>(model.layout), ParameterBuffer<Double>(model.layout))
+    let all = evaluate(
+      Array(0..<7), layout.lengths, samples: [0, 1, 2, 0, 1, 0, 0], times: [0, 0, 0, 1, 1, 2, 3], into: whole)
+    var sum = LossSum()
+    for (sample, length) in layout.lengths.enumerated() {
+      sum += evaluate(
+        (0..<length).map { layout.offsets[$0] + sample }, [length],
+        samples: Array(repeating: UInt32(sample), count: length), times: (0..<length).map { UInt32($0) },
+        into: parts)
+    }
+    #expect(all.tokens == sum.tokens && abs(all.total - sum.total) < 1e-12)
+    expectClose(Array(whole.elements), Array(parts.elements), within: 1e-12, "gradients")
+  }
+
+  /// More rows than fit into one block of logits.
+  @Test func manyBlocksOfLogitsEqualOne() throws {
+    let vocabulary = 40_000
+    let model = try LanguageModel<Double>(
+      LanguageModelShape(
+        vocabularySize: vocabulary, embeddingSize: 1, hiddenSize: 2, cell: .rnn(), uniformInitialization: 1))
+    let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
+    let (tokens, targets) = (ids(70, 571, below: vocabulary), ids(70, 977, below: vocabulary))
+    let (whole, parts) = (ParameterBuffer<Double>(model.layout), ParameterBuffer<Double>(model.layout))
+    let all = LanguageModelRun(model, parameters, batchSize: 70).evaluate(tokens, targets, into: whole)
+    var sum = LossSum()
+    for half in [0..<35, 35..<70] {
+      sum += LanguageModelRun(model, parameters, batchSize: 35).evaluate(
+        Array(tokens[half]), Array(targets[half]), into: parts)
+    }
+    #expect(all.tokens == sum.tokens && abs(all.total - sum.total) < 1e-9)
+    expectClose(Array(whole.elements), Array(parts.elements), within: 1e-12, "gradients")
+  }
+
+  /// A workspace keeps packed weights: they must follow changes, and belong to one buffer.
+  @Test func packedWeightsFollowTheParameters() throws {
+    let model: LanguageModel<Float> = try model(cell: .gru())
+    let buffers = [UInt64(1), 2].map { ParameterBuffer<Float>(model.layout, seed: $0) }
+    func fresh(_ parameters: ParameterBuffer<Float>) -> LossSum {
+      LanguageModelRun(model, parameters, batchSize: 2).evaluate(ids(10, 3), ids(10, 5))
+    }
+    let expected = buffers.map(fresh)
+    #expect(expected[0] != expected[1])
+    let workspace = Workspace<Float>()
+    func shared(_ parameters: ParameterBuffer<Float>) -> LossSum {
+      let run = LanguageModelRun(model, parameters, batchSize: 2, workspace: workspace)
+      return run.evaluate(ids(10, 3), ids(10, 5))
+    }
+    for _ in 0..<2 { #expect(buffers.map(shared) == expected) }
+    buffers[0].initialize(seed: 2)
+    #expect(shared(buffers[0]) == expected[1])
+  }
+
+  @Test func sumsOfLosses() {
+    var sum = LossSum(total: 6, tokens: 2)
+    sum += LossSum(total: 2, tokens: 2)
+    #expect(sum == LossSum(total: 8, tokens: 4) && sum.mean == 2)
+    #expect(abs(sum.perplexity - exp(2)) < 1e-12)
+    #expect(LossSum().mean.isNaN && LossSum().perplexity.isNaN)
+  }
+
+  @Test func sizesOfTheModel() throws {
+    let model: LanguageModel<Float> = try model()
+    #expect(model.stateParts == [5, 5, 5, 5])
+    #expect(model.multipliedWeights == 20 * 3 + 20 * 5 + 2 * 20 * 5 + 7 * 5)
+    #expect(model.layout.parameters.first?.name == "embedding.weight")
+    #expect(model.layout.parameters.last?.name == "output.bias")
+  }
+}

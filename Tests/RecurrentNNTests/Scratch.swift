@@ -1,0 +1,36 @@
+import NumericKernels
+import RecurrentNN
+
+/// Memory for the operands of calls that take views; it lives as long as its owner.
+final class Scratch<Element: Scalar> {
+  private let arena = Arena<Element>()
+  private var integers: [UnsafeMutableBufferPointer<Int32>] = []
+
+  deinit {
+    for buffer in integers { buffer.deallocate() }
+  }
+
+  /// A zeroed matrix.
+  func matrix(rows: Int, columns: Int) -> MatrixView<Element> { arena.zeros(rows, columns) }
+
+  /// A copy of a tensor [rows, columns].
+  func matrix(_ tensor: Tensor<Element>) -> MatrixView<Element> {
+    let view = arena.matrix(tensor.shape[0], tensor.shape[1])
+    for (index, value) in tensor.values.enumerated() { view.base[index] = value }
+    return view
+  }
+
+  /// A copy of some numbers as 32-bit integers.
+  func indices(_ numbers: [Int]) -> UnsafePointer<Int32> {
+    let buffer = UnsafeMutableBufferPointer<Int32>.allocate(capacity: max(1, numbers.count))
+    buffer.initialize(repeating: 0)
+    for (index, number) in numbers.enumerated() { buffer[index] = Int32(number) }
+    integers.append(buffer)
+    return UnsafePointer(buffer.baseAddress!)
+  }
+}
+
+/// The elements of a matrix, row by row.
+func values<Element>(_ view: MatrixView<Element>) -> [Element] {
+  (0..<view.rows).flatMap { Array(UnsafeBufferPointer(start: view.row($0), count: view.columns)) }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import RunLog
+import Testing
+
+@Suite("RunDirectory")
+struct RunDirectoryTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private var path: String { directory.file("runs/a") }
+
+  private func open(_ existing: RunDirectory.ExistingRun = .refuse) throws -> RunDirectory {
+    try RunDirectory(path: path, existing: existing)
+  }
+
+  private func expect(_ reason: RunDirectoryFailure.Reason, _ existing: RunDirectory.ExistingRun) {
+    let failure = #expect(throws: RunDirectoryFailure.self) { try open(existing) }
+    #expect(failure == RunDirectoryFailure(path: path, reason: reason))
+    #expect(failure?.exitCode == 73)
+  }
+
+  @Test("a new directory is made with those above it", arguments: RunDirectory.ExistingRun.allCases)
+  func creates(existing: RunDirectory.ExistingRun) throws {
+    let run = try open(existing)
+    #expect(!run.isResumed && run.isLocked)
+    #expect(directory.tree("runs/a") == ["run.lock"])
+    #expect(run.paths.metrics == path + "/metrics.jsonl")
+    #expect(run.paths.vocabulary() == path + "/vocab.txt")
+    #expect(run.paths.vocabulary("source") == path + "/vocab-source.txt")
+  }
+
+  @Test(
+    "an empty directory, or one with the leftovers of a start cut short, is new", arguments: [false, true])
+  func empty(hasLeftovers: Bool) throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    if hasLeftovers {
+      try directory.write("", to: "runs/a/run.lock")
+      try directory.write("", to: "runs/a/.run.json.tmp-77")
+    }
+    #expect(try !open().isResumed)
+  }
+
+  @Test(
+    "whatever marks a run is refused, resumed or overwritten",
+    arguments: ["run.json", "config.yaml", "checkpoints/step-1/model.safetensors"])
+  func existing(mark: String) throws {
+    try directory.write("x", to: "runs/a/\(mark)")
+    expect(.alreadyARun, .refuse)
+    #expect(try directory.text("runs/a/\(mark)") == "x")
+    #expect(try open(.resume).isResumed)
+    #expect(try directory.text("runs/a/\(mark)") == "x")
+    #expect(try !open(.overwrite).isResumed)
+    #expect(directory.tree("runs/a") == ["run.lock"])
+  }
+
+  @Test("somebody else's directory is never touched", arguments: RunDirectory.ExistingRun.allCases)
+  func foreign(existing: RunDirectory.ExistingRun) throws {
+    try directory.write("x", to: "runs/a/thesis.txt")
+    try directory.write("x", to: "runs/a/metrics.jsonl")
+    expect(.foreignFiles, existing)
+    #expect(directory.tree("runs/a") == ["metrics.jsonl", "thesis.txt"])
+  }
+
+  @Test("a file is no directory", arguments: RunDirectory.ExistingRun.allCases)
+  func file(existing: RunDirectory.ExistingRun) throws {
+    try directory.write("x", to: "runs/a")
+    expect(.notADirectory, existing)
+  }
+
+  @Test("overwriting removes what a run writes and leaves the rest")
+  func overwriting() throws {
+    let ours = [
+      "config.yaml", "run.json", "metrics.jsonl", "events.out.tfevents.1.h.2", "vocab.txt",
+      "vocab-source.txt",
+      "samples/1.txt", "attention/1.svg", "report.html", ".run.json.tmp-5",
+      "checkpoints/step-10/model.safetensors", "checkpoints/.step-11.tmp-5/state.json",
+    ]
+    let theirs = ["notes.md", "vocab.json", "attention/talk.key", "checkpoints/favourite/model.safetensors"]
+    for name in ours + theirs { try directory.write("x", to: "runs/a/\(name)") }
+    try FileManager.default.createSymbolicLink(
+      atPath: path + "/checkpoints/last", withDestinationPath: "step-10")
+    _ = try open(.overwrite)
+    let left = directory.tree("runs/a").filter { $0.contains(".") || $0.contains("last") }
+    #expect(left == (theirs + ["run.lock"]).sorted())
+  }
+
+  @Test("what a link leads to outside the run is not removed")
+  func links() throws {
+    try directory.write("x", to: "elsewhere/keep.txt")
+    try directory.write("x", to: "runs/a/run.json")
+    for name in ["samples", "checkpoints"] {
+      try FileManager.default.createSymbolicLink(
+        atPath: path + "/" + name, withDestinationPath: directory.file("elsewhere"))
+    }
+    _ = try open(.overwrite)
+    #expect(directory.tree("elsewhere") == ["keep.txt"])
+  }
+
+  @Test("two jobs can't have the same directory; the second is told of the first")
+  func locking() throws {
+    let first = try open()
+    let failure = #expect(throws: RunDirectoryFailure.self) { try open(.resume) }
+    guard case .locked(let holder) = failure?.reason else {
+      Issue.record("refused for \(String(describing: failure))")
+      return
+    }
+    #expect(holder.contains("process \(getpid())"))
+    #expect(failure?.description.contains(path) == true)
+    withExtendedLifetime(first) {}
+  }
+
+  @Test("the lock ends with its holder")
+  func unlocking() throws {
+    do {
+      let first = try open()
+      withExtendedLifetime(first) {}
+    }
+    #expect(try !open().isResumed)
+  }
+
+  @Test("a run is found by a reader, other things are refused")
+  func reading() throws {
+    try directory.write("x", to: "runs/a/config.yaml")
+    #expect(try RunPaths(existing: path).configuration == path + "/config.yaml")
+    let (none, empty, file) = (directory.file("none"), directory.file("runs"), path + "/config.yaml")
+    #expect(throws: RunDirectoryFailure(path: none, reason: .missing)) { try RunPaths(existing: none) }
+    #expect(throws: RunDirectoryFailure(path: empty, reason: .notARun)) { try RunPaths(existing: empty) }
+    #expect(throws: RunDirectoryFailure(path: file, reason: .notADirectory)) { try RunPaths(existing: file) }
+    #expect(RunDirectoryFailure(path: none, reason: .missing).exitCode == 66)
+  }
+}

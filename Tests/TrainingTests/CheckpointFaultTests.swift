@@ -1,0 +1,173 @@
+import Configuration
+import Foundation
+import Testing
+import Training
+
+@Suite("Checkpoints that can't be written, or can't be read")
+struct CheckpointFaultTests {
+  let directory: TemporaryDirectory
+  let text: String
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    text = try directory.write(sampleText(characters: 400), to: "text.txt")
+  }
+
+  private var run: String { directory.file("run") }
+
+  private func configuration(steps: Int, every: Int) -> RunConfiguration {
+    .small(text) {
+      $0.training.steps = steps
+      $0.checkpoint.everySteps = every
+      $0.evaluation.everySteps = 1000
+    }
+  }
+
+  private func job(_ configuration: RunConfiguration, ranks: Int, resuming: Bool = false) -> Job {
+    var job = Job(configuration, ranks: ranks, directory: run)
+    job.existing = resuming ? .resume : .refuse
+    return job
+  }
+
+  // MARK: Writing
+
+  /// Puts a file where the checkpoints' directory belongs: nobody, not even root, can write a checkpoint
+  /// then.
+  private static func block(_ run: String) {
+    let checkpoints = "\(run)/checkpoints"
+    try? FileManager.default.moveItem(atPath: checkpoints, toPath: "\(run)-aside")
+    #expect(FileManager.default.createFile(atPath: checkpoints, contents: Data("in the way".utf8)))
+  }
+
+  private static func unblock(_ run: String) {
+    #expect(throws: Never.self) {
+      try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
+      if FileManager.default.fileExists(atPath: "\(run)-aside") {
+        try FileManager.default.moveItem(atPath: "\(run)-aside", toPath: "\(run)/checkpoints")
+      }
+    }
+  }
+
+  @Test(
+    "A disk that refuses for a while costs a warning, not the run nor the old checkpoints", arguments: [1, 2])
+  func refusesForAWhile(ranks: Int) throws {
+    let recorder = Recorder { [run] event in
+      if case .step(let report) = event, report.step == 6 { Self.block(run) }
+      if case .saveFailed(let step, _) = event, step == 12 { Self.unblock(run) }
+    }
+    let outcome = try job(configuration(steps: 20, every: 4), ranks: ranks).run(recorder)
+    #expect(outcome.ending == .completed && recorder.losses.count == 20)
+    #expect(recorder.failedSaves == [8, 12])
+    #expect(recorder.savedSteps == [4, 16, 20])
+    let kept = try FileManager.default.contentsOfDirectory(atPath: "\(run)/checkpoints")
+    #expect(Set(kept).isSuperset(of: ["step-4", "step-16", "step-20"]))
+    // And what the run computed is what it computes on a good disk.
+    let good = directory.file("good")
+    try Job(configuration(steps: 20, every: 4), ranks: ranks, directory: good).run()
+    #expect(try CheckpointFiles(last: run) == CheckpointFiles(last: good))
+  }
+
+  @Test("A failed checkpoint is tried again soon, not only when the next is due", arguments: [1, 3])
+  func retry(ranks: Int) throws {
+    let recorder = Recorder { [run] event in
+      if case .step(let report) = event, report.step == 24 { Self.block(run) }
+      if case .saveFailed = event { Self.unblock(run) }
+    }
+    try job(configuration(steps: 60, every: 25), ranks: ranks).run(recorder)
+    #expect(recorder.failedSaves == [25])
+    // Ten steps later it is asked for, with the next step it is written.
+    #expect(recorder.savedSteps == [36, 50, 60])
+  }
+
+  @Test("A run whose last checkpoint can't be written ends with 74 on all ranks", arguments: [1, 2])
+  func lastSaveFails(ranks: Int) throws {
+    let recorder = Recorder { [run] event in
+      if case .step(let report) = event, report.step == 10 { Self.block(run) }
+    }
+    let ends = try job(configuration(steps: 12, every: 5), ranks: ranks).ends(recorder)
+    #expect(ends.allSatisfy { $0.exitCode == ExitCode.readWriteFailed })
+    #expect(
+      ends.allSatisfy { $0.message.contains("could not be saved") && $0.message.contains("checkpoints") })
+    let record = try String(contentsOfFile: "\(run)/run.json", encoding: .utf8)
+    #expect(record.contains("\"failed\"") && record.contains("could not be saved"))
+    // With the disk in order again, the run is brought to its end from the checkpoint before.
+    Self.unblock(run)
+    #expect(
+      try job(configuration(steps: 12, every: 5), ranks: ranks, resuming: true).run().ending == .completed)
+  }
+
+  @Test("The same for a run that is stopped")
+  func stopSaveFails() throws {
+    let signals = StopSignals()
+    let recorder = Recorder { [run] event in
+      guard case .step(let report) = event, report.step == 6 else { return }
+      Self.block(run)
+      signals.requestStop()
+    }
+    var job = job(configuration(steps: 12, every: 5), ranks: 2)
+    job.signals = { $0 == 0 ? signals : StopSignals() }
+    #expect(try job.ends(recorder).map(\.exitCode) == [ExitCode.readWriteFailed, ExitCode.readWriteFailed])
+  }
+
+  // MARK: Reading
+
+  /// How a file is damaged.
+  enum Damage: String, Sendable, CaseIterable {
+    case flippedBit, cut, empty, removed, extended
+
+    func apply(to path: String) throws {
+      let url = URL(fileURLWithPath: path)
+      var data = try Data(contentsOf: url)
+      switch self {
+      case .flippedBit: data[data.count * 3 / 4] ^= 4
+      case .cut: data.removeLast(data.count / 3)
+      case .empty: data = Data()
+      case .removed: return try FileManager.default.removeItem(at: url)
+      case .extended: data.append(0)
+      }
+      try data.write(to: url)
+    }
+  }
+
+  @Test(
+    "A damaged newest checkpoint is named, kept and passed over: the run goes on from the one before",
+    arguments: Damage.allCases, ["model.safetensors", "optimizer.safetensors", "state.json"])
+  func damagedNewest(_ damage: Damage, file: String) throws {
+    try job(configuration(steps: 12, every: 4), ranks: 2).run()
+    let damaged = "\(run)/checkpoints/step-12"
+    try damage.apply(to: "\(damaged)/\(file)")
+    let recorder = Recorder { event in
+      // It is still there until the run gets to the same step again.
+      if case .step(let report) = event, report.step == 10 {
+        #expect(FileManager.default.fileExists(atPath: damaged))
+      }
+    }
+    try job(configuration(steps: 16, every: 4), ranks: 2, resuming: true).run(recorder)
+    let resumed = recorder.events.compactMap { event in
+      if case .resumed(let step, _, let rejected) = event { (step, rejected) } else { nil }
+    }
+    #expect(resumed.map(\.0) == [8])
+    #expect(resumed.flatMap(\.1).count == 1)
+    #expect(resumed.flatMap(\.1).first?.contains("step-12") == true)
+    #expect(recorder.steps.map(\.step) == Array(9...16))
+    let straight = directory.file("straight")
+    try Job(configuration(steps: 16, every: 4), ranks: 2, directory: straight).run()
+    #expect(try CheckpointFiles(last: run) == CheckpointFiles(last: straight))
+    #expect(try CheckpointFiles(run: run, step: 12) == CheckpointFiles(run: straight, step: 12))
+  }
+
+  @Test("If none verifies the run is refused (65) on all ranks, and never begun anew", arguments: [1, 3])
+  func allDamaged(ranks: Int) throws {
+    try job(configuration(steps: 12, every: 4), ranks: 1).run()
+    for (step, damage) in zip([4, 8, 12], [Damage.cut, .flippedBit, .empty]) {
+      try damage.apply(to: "\(run)/checkpoints/step-\(step)/model.safetensors")
+    }
+    let log = try Data(contentsOf: URL(fileURLWithPath: "\(run)/metrics.jsonl"))
+    let recorder = Recorder()
+    let ends = try job(configuration(steps: 16, every: 4), ranks: ranks, resuming: true).ends(recorder)
+    #expect(ends.allSatisfy { $0.exitCode == ExitCode.badData })
+    for step in [4, 8, 12] { #expect(ends.allSatisfy { $0.message.contains("step-\(step)") }) }
+    #expect(recorder.steps.isEmpty)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: "\(run)/metrics.jsonl")) == log)
+  }
+}

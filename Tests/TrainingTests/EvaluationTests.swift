@@ -1,0 +1,110 @@
+import Communication
+import Configuration
+import Datasets
+import Foundation
+import NumericKernels
+import Parameters
+import RecurrentNN
+import RunLog
+import Testing
+import Training
+
+@Suite("Held-out text is scored once, token for token")
+struct EvaluationTests {
+  let directory: TemporaryDirectory
+  let run: String
+  let configuration: RunConfiguration
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    let text = try directory.write(sampleText(characters: 400), to: "text.txt")
+    configuration = .small(text) {
+      $0.model.layers = 2
+      $0.model.dropout = 0.5  // must play no part
+      $0.training.steps = 15
+      $0.training.learningRate = 0.05
+    }
+    run = directory.file("run")
+    try Job(configuration, directory: run).run()
+  }
+
+  private func saved() throws -> SavedModel {
+    try SavedModel(run: RunPaths(existing: run), configuration: configuration, choice: .last)
+  }
+
+  /// The score of a text on several ranks, as each of them sees it.
+  private func score(_ text: String, streams: Int, ranks: Int) throws -> [LossSum] {
+    try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let model = try saved()
+      return try model.score(tokens(text, model), communicator: communicator, streams: streams)
+    }
+  }
+
+  private func tokens(_ text: String, _ model: SavedModel) throws -> TokenSequence {
+    try TextCorpus.encode(.memory(Array(text.utf8), name: "a test"), vocabulary: model.vocabulary)
+  }
+
+  /// One token after the other through the model, with a softmax in double precision.
+  private func lossByHand(_ text: String, streams: Int) throws -> Double {
+    let saved = try saved()
+    let tokens = try tokens(text, saved)
+    let context = LayerContext(parameters: saved.parameters, workspace: Workspace<Float>())
+    let logits = AlignedBuffer<Float>(count: saved.vocabulary.count)
+    let output = MatrixView(logits.base, rows: 1, columns: logits.count)
+    var total = 0.0
+    for segment in EvaluationStreams(tokenCount: tokens.count, streams: streams).segments {
+      let state = saved.model.stateParts.map { AlignedBuffer<Float>(count: $0) }
+      let views = state.map { MatrixView($0.base, rows: 1, columns: $0.count) }
+      for position in segment.start..<segment.start + segment.length {
+        [tokens[position]].withUnsafeBufferPointer {
+          saved.model.step($0, state: views, logits: output, context)
+        }
+        let sum = logits.elements.reduce(0) { $0 + exp(Double($1)) }
+        total += log(sum) - Double(logits.elements[Int(tokens[position + 1])])
+      }
+    }
+    return total
+  }
+
+  @Test(
+    "The loss is the sum over all tokens but the first, on any number of ranks",
+    arguments: [1, 3, 7, 30, 500], [1, 2, 3, 4])
+  func everyTokenOnce(streams: Int, ranks: Int) throws {
+    let text = sampleText(characters: 97, seed: 5)
+    let expected = try lossByHand(text, streams: streams)
+    for loss in try score(text, streams: streams, ranks: ranks) {
+      #expect(loss.tokens == 96)
+      #expect(abs(loss.total - expected) < 1e-4 * expected)
+    }
+  }
+
+  @Test("The fewer the streams, the less context is cut")
+  func context() throws {
+    let text = sampleText(characters: 97, seed: 5)
+    let losses = try [1, 7, 30].map { try score(text, streams: $0, ranks: 1)[0].total }
+    #expect(Set(losses).count == 3, "the state must be carried for these to differ")
+  }
+
+  @Test("Texts with hardly a token", arguments: [(2, 1), (2, 4), (3, 3)])
+  func shortTexts(characters: Int, ranks: Int) throws {
+    for loss in try score(sampleText(characters: characters), streams: 8, ranks: ranks) {
+      #expect(loss.tokens == characters - 1)
+      #expect(loss.total.isFinite)
+    }
+  }
+
+  @Test("Scoring the validation text of the run gives what the run reported", arguments: [1, 3])
+  func sameAsInTraining(ranks: Int) throws {
+    let reported = try metrics(of: run).last { $0["event"] as? String == "valid" }
+    let losses = try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let model = try saved()
+      let valid = try #require(try model.tokens(of: .valid))
+      return try model.score(valid, communicator: communicator)
+    }
+    let expected = try #require(reported?["loss"] as? Double)
+    for loss in losses {
+      #expect(loss.tokens == reported?["tokens"] as? Int)
+      #expect(abs(loss.mean - expected) < 1e-6)
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import Checkpoints
+import Communication
+import Parameters
+import RecurrentNN
+
+@testable import Training
+
+/// A task without data or network, whose gradients a test decides.
+///
+/// Every shard of microbatch n contributes two tokens with the gradient 1 for each parameter, as a sum 2.
+final class FakeTask: TrainingTask {
+  /// What a test may do to a shard's gradient, given the number of the microbatch in the run; may throw.
+  typealias Fault = @Sendable (_ serial: Int, _ shard: Int, ParameterBuffer<Float>) throws -> Void
+
+  /// A microbatch that was asked for.
+  struct Call: Sendable, Equatable {
+    var epoch: Int
+    var microbatch: Int
+    var serial: Int
+  }
+
+  let parameters: ParameterBuffer<Float>
+  let microbatchesPerEpoch: Int
+  let dataDigest: UInt64 = 1
+  private let fault: Fault
+  private let evaluation: (@Sendable (_ shard: Int) throws -> LossSum)?
+  private(set) var calls: [Call] = []
+  private(set) var droppedStates = 0
+  private var epoch = -1
+
+  init(
+    microbatches: Int = 100, evaluation: (@Sendable (_ shard: Int) throws -> LossSum)? = nil,
+    fault: @escaping Fault = { _, _, _ in }
+  ) {
+    var builder = ParameterLayout.Builder()
+    _ = builder.add("first", [2], .constant(0))
+    _ = builder.add("second", [3], .constant(0))
+    parameters = ParameterBuffer(builder.build())
+    microbatchesPerEpoch = microbatches
+    self.evaluation = evaluation
+    self.fault = fault
+  }
+
+  func beginEpoch(_ epoch: Int) { self.epoch = epoch }
+
+  func accumulateGradient(
+    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+  ) throws -> LossSum {
+    calls.append(Call(epoch: epoch, microbatch: microbatch, serial: serial))
+    for index in gradients.elements.indices { gradients.elements[index] += 2 }
+    try fault(serial, shard, gradients)
+    return LossSum(total: 3, tokens: 2)
+  }
+
+  func dropNonFiniteState() { droppedStates += 1 }
+
+  func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? { evaluation.map(Pass.init) }
+
+  func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] { [] }
+  var carriedStateShapes: [(name: String, shape: [Int])] { [] }
+  func restoreCarriedState(_ tensors: [[Float]]) {}
+
+  private final class Pass: EvaluationPass {
+    let pieces = 2
+    private let body: @Sendable (Int) throws -> LossSum
+
+    init(_ body: @escaping @Sendable (Int) throws -> LossSum) { self.body = body }
+
+    func loss(piece: Int, shard: Int) throws -> LossSum { try body(shard) }
+  }
+}

@@ -1,0 +1,224 @@
+import Communication
+import Configuration
+import Parameters
+import RecurrentNN
+import Synchronization
+import Testing
+
+@testable import Training
+
+@Suite("A fault on one rank concerns all, in good order")
+struct FaultTests {
+  struct Broken: Error, CustomStringConvertible {
+    let description = "the disk of this rank is on fire"
+  }
+
+  /// What is left of a rank after its training.
+  struct Ending: Sendable {
+    var parameters: [Float]
+    var droppedStates: Int
+    var error: String
+    var exitCode: Int32
+    var trainingFailure: TrainingFailure?
+
+    init(_ task: FakeTask, _ result: Result<RunOutcome, any Error>) {
+      (parameters, droppedStates) = (Array(task.parameters.elements), task.droppedStates)
+      (error, exitCode) = ("", ExitCode.done)
+      guard case .failure(let failure) = result else { return }
+      (error, exitCode, trainingFailure) = (
+        "\(failure)", ExitCode.code(of: failure), failure as? TrainingFailure
+      )
+    }
+  }
+
+  /// Ten steps of plain gradient descent: every one moves every parameter by -0.5 × the mean gradient.
+  private func configuration(_ change: (inout RunConfiguration) -> Void = { _ in }) -> RunConfiguration {
+    var configuration = RunConfiguration()
+    configuration.training.optimizer = .sgd
+    configuration.training.learningRate = 0.5
+    configuration.training.clipNorm = 0
+    configuration.training.epochs = 0
+    configuration.training.steps = 10
+    configuration.training.skipLimit = 3
+    configuration.checkpoint.everySteps = 4
+    configuration.log.everySteps = 1
+    change(&configuration)
+    return configuration
+  }
+
+  private func train(
+    ranks: Int, _ configuration: RunConfiguration, _ recorder: Recorder = Recorder(),
+    evaluation: (@Sendable (_ shard: Int) throws -> LossSum)? = nil, fault: @escaping FakeTask.Fault
+  ) throws -> [Ending] {
+    let endings = Mutex([Int: Ending]())
+    let result = Result {
+      try InProcessCommunicator.run(ranks: ranks) { communicator in
+        let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
+        let task = FakeTask(evaluation: evaluation, fault: fault)
+        let trainer = Trainer(
+          configuration, task: task, plan: plan, communicator: communicator, store: nil,
+          observer: communicator.rank == 0 ? recorder : nil, signals: StopSignals())
+        let result = Result { try trainer.run() }
+        endings.withLock { $0[communicator.rank] = Ending(task, result) }
+        _ = try result.get()
+      }
+    }
+    let all = endings.withLock { all in (0..<ranks).compactMap { all[$0] } }
+    #expect(all.count == ranks)
+    // The job as a whole fails if and only if a rank does.
+    #expect(((try? result.get()) == nil) == all.contains { $0.error != "" })
+    return all
+  }
+
+  private func skips(_ recorder: Recorder) -> [(step: Int, inARow: Int, parameters: [String])] {
+    recorder.events.compactMap {
+      if case .skippedStep(let step, let inARow, let parameters) = $0 {
+        (step, inARow, parameters)
+      } else {
+        nil
+      }
+    }
+  }
+
+  // MARK: Numbers that are none
+
+  @Test("NaN in one rank's gradient makes all ranks skip that step, and only that", arguments: 1...4)
+  func nanOnce(ranks: Int) throws {
+    let recorder = Recorder()
+    let endings = try train(ranks: ranks, configuration(), recorder) { serial, shard, gradients in
+      if serial == 3 && shard == ranks - 1 { gradients.elements[4] = .nan }
+    }
+    let skips = skips(recorder)
+    #expect(skips.map(\.step) == [4])
+    #expect(skips.map(\.parameters) == [["second"]])
+    for ending in endings {
+      #expect(ending.error == "")
+      #expect(ending.parameters == [Float](repeating: -0.5 * 9, count: 5))
+      #expect(ending.droppedStates == 1)
+    }
+    #expect(recorder.steps.count == 10)
+    #expect(recorder.steps.filter { $0.loss.isNaN }.map(\.step) == [4])
+  }
+
+  @Test("NaN again and again ends all ranks with exit code 3 and the parameter's name", arguments: 1...3)
+  func nanRepeatedly(ranks: Int) throws {
+    let recorder = Recorder()
+    let endings = try train(ranks: ranks, configuration(), recorder) { serial, shard, gradients in
+      if serial >= 4 && shard == 0 { gradients.elements[0] = .infinity }
+    }
+    #expect(skips(recorder).map(\.inARow) == [1, 2, 3])
+    for ending in endings {
+      #expect(ending.trainingFailure == .diverged(step: 7, inARow: 3, parameters: ["first"]))
+      #expect(ending.exitCode == ExitCode.diverged)
+      #expect(ending.error.contains("first") && ending.error.contains("step 7"))
+      #expect(ending.parameters == [Float](repeating: -0.5 * 4, count: 5))
+    }
+  }
+
+  @Test("Steps that work in between start the count again")
+  func nanNotInARow() throws {
+    let recorder = Recorder()
+    let endings = try train(ranks: 2, configuration(), recorder) { serial, shard, gradients in
+      if serial % 3 != 0 && shard == 1 { gradients.elements[1] = .nan }
+    }
+    #expect(skips(recorder).map(\.inARow) == [1, 2, 1, 2, 1, 2])
+    #expect(endings.allSatisfy { $0.parameters == [Float](repeating: -0.5 * 4, count: 5) })
+  }
+
+  @Test("A sum over ranks that overflows is skipped, though every rank's part is finite")
+  func overflow() throws {
+    let recorder = Recorder()
+    let endings = try train(ranks: 2, configuration(), recorder) { serial, _, gradients in
+      if serial == 0 { gradients.elements[2] = 3e38 }
+    }
+    #expect(skips(recorder).map(\.parameters) == [["second"]])
+    #expect(endings.allSatisfy { $0.parameters == [Float](repeating: -0.5 * 9, count: 5) })
+  }
+
+  @Test("A validation loss that is not finite ends all ranks with exit code 3")
+  func validationNotFinite() throws {
+    let endings = try train(
+      ranks: 3, configuration(),
+      evaluation: { shard in
+        LossSum(total: shard == 2 ? .nan : 1, tokens: 1)
+      }
+    ) { _, _, _ in }
+    #expect(endings.allSatisfy { $0.trainingFailure == .validationNotFinite(step: 10) })
+    #expect(endings.allSatisfy { $0.exitCode == ExitCode.diverged })
+  }
+
+  // MARK: Ranks that fail
+
+  @Test("An error on one rank ends every rank, and the others name it", arguments: [0, 2])
+  func oneRankThrows(culprit: Int) throws {
+    let endings = try train(ranks: 3, configuration()) { serial, shard, _ in
+      if serial == 5 && shard == culprit { throw Broken() }
+    }
+    #expect(endings[culprit].error == Broken().description)
+    for rank in 0..<3 where rank != culprit {
+      #expect(endings[rank].error.contains("rank \(culprit)"))
+      #expect(endings[rank].exitCode != 0)
+    }
+  }
+
+  @Test("An error on one rank during evaluation ends every rank")
+  func oneRankThrowsInEvaluation() throws {
+    let endings = try train(
+      ranks: 3, configuration(),
+      evaluation: { shard in
+        if shard == 1 { throw Broken() }
+        return LossSum(total: 1, tokens: 1)
+      }
+    ) { _, _, _ in }
+    #expect(endings[1].error == Broken().description)
+    #expect(endings[0].error.contains("rank 1") && endings[2].error.contains("rank 1"))
+  }
+
+  @Test("A replica whose parameters drift is found out at the next checkpoint, on all ranks")
+  func drift() throws {
+    let endings = try InProcessCommunicator.run(ranks: 3) { communicator in
+      let rank = communicator.rank
+      let plan = try ShardPlan(rank: rank, worldSize: 3, reproducible: false)
+      let task = FakeTask()
+      task.parameters.elements[3] = rank == 2 ? 1e-7 : 0
+      let trainer = Trainer(
+        configuration(), task: task, plan: plan, communicator: communicator, store: nil, observer: nil,
+        signals: StopSignals())
+      do {
+        _ = try trainer.run()
+        return (code: Int32(0), calls: task.calls.count, ranks: [Int]())
+      } catch {
+        return (ExitCode.code(of: error), task.calls.count, (error as? ReplicaMismatch)?.ranks ?? [])
+      }
+    }
+    #expect(endings.allSatisfy { $0.code == ExitCode.configuration && $0.calls == 4 && $0.ranks == [2] })
+  }
+
+  // MARK: Accumulation
+
+  @Test(
+    "Microbatches are taken in order, several a step, without crossing the end of an epoch",
+    arguments: [1, 2])
+  func accumulation(ranks: Int) throws {
+    let settings = configuration {
+      $0.training.accumulate = 3
+      $0.training.steps = 5
+    }
+    let results = try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let task = FakeTask(microbatches: 5)
+      let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
+      let trainer = Trainer(
+        settings, task: task, plan: plan, communicator: communicator, store: nil, observer: nil,
+        signals: StopSignals())
+      let outcome = try trainer.run()
+      return (task.calls, Array(task.parameters.elements), outcome.step)
+    }
+    let expected = (0..<13).map { FakeTask.Call(epoch: $0 / 5, microbatch: $0 % 5, serial: $0) }
+    for (calls, parameters, step) in results {
+      #expect(calls == expected)
+      #expect(step == 5)
+      // The mean over the tokens, however many microbatches and ranks they come from.
+      #expect(parameters == [Float](repeating: -0.5 * 5, count: 5))
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Communication
+import Parameters
+import RecurrentNN
+import Testing
+
+@testable import Training
+
+@Suite("Sums of gradients over shards and ranks")
+struct GradientSumTests {
+  private static let layout: ParameterLayout = {
+    var builder = ParameterLayout.Builder()
+    _ = builder.add("weight", [7, 5], .constant(0))
+    _ = builder.add("bias", [2], .constant(0))
+    return builder.build()
+  }()
+
+  /// Numbers of very different sizes, so that another order of additions gives other bits.
+  private static func gradient(_ shard: Int) -> [Float] {
+    (0..<37).map { index in
+      let random = UInt32(truncatingIfNeeded: (shard * 37 + index + 1) &* 2_654_435_761)
+      return (Float(random >> 8) - 8_000_000) * (random & 3 == 0 ? 1e-9 : 1e-6)
+    }
+  }
+
+  private static func loss(_ shard: Int) -> LossSum {
+    LossSum(total: 1 / Double(shard + 3), tokens: shard % 3)
+  }
+
+  /// What every rank has after two reductions of the same shards: the second must not see anything of the
+  /// first.
+  private func reduce(ranks: Int, reproducible: Bool) throws -> [(gradient: [Float], totals: StepTotals)] {
+    try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: reproducible)
+      let sum = GradientSum(layout: Self.layout, plan: plan, communicator: communicator)
+      var totals = StepTotals()
+      for _ in 0..<2 {
+        totals = try sum.reduce(requests: (stop: communicator.rank == 1, save: true)) { shard, buffer in
+          for (index, value) in Self.gradient(shard).enumerated() { buffer.elements[index] += value }
+          return Self.loss(shard)
+        }
+      }
+      return (Array(sum.total.elements), totals)
+    }
+  }
+
+  @Test("Reproducible sums have the bits of one binary tree over eight shards", arguments: [1, 2, 4, 8])
+  func tree(ranks: Int) throws {
+    func add<Scalar: FloatingPoint>(_ parts: [[Scalar]]) -> [Scalar] {
+      guard parts.count > 1 else { return parts[0] }
+      let half = parts.count / 2
+      return zip(add(Array(parts[..<half])), add(Array(parts[half...]))).map { $0 + $1 }
+    }
+    let expected = add((0..<8).map(Self.gradient))
+    let losses = add((0..<8).map { [Self.loss($0).total, Double(Self.loss($0).tokens)] })
+    for result in try reduce(ranks: ranks, reproducible: true) {
+      #expect(result.gradient.map(\.bitPattern) == expected.map(\.bitPattern))
+      #expect([result.totals.loss, result.totals.tokens] == losses)
+      #expect(result.totals.stopRequests == (ranks > 1 ? 1 : 0))
+      #expect(result.totals.saveRequests == Double(ranks))
+    }
+    let inOrder = (1..<8).reduce(Self.gradient(0)) { sum, shard in
+      zip(sum, Self.gradient(shard)).map { $0 + $1 }
+    }
+    #expect(
+      inOrder.map(\.bitPattern) != expected.map(\.bitPattern),
+      "the order must matter for this test to mean anything")
+  }
+
+  @Test("Plain sums are the same bits on every rank, and right to rounding", arguments: 1...4)
+  func plain(ranks: Int) throws {
+    let results = try reduce(ranks: ranks, reproducible: false)
+    let exact = (0..<37).map { index in (0..<ranks).reduce(0) { $0 + Double(Self.gradient($1)[index]) } }
+    for result in results {
+      #expect(result.gradient.map(\.bitPattern) == results[0].gradient.map(\.bitPattern))
+      #expect(zip(result.gradient, exact).allSatisfy { abs(Double($0) - $1) < 1e-5 })
+      #expect(result.totals.tokens == Double((0..<ranks).reduce(0) { $0 + Self.loss($1).tokens }))
+    }
+  }
+}

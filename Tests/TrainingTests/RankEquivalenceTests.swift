@@ -1,0 +1,151 @@
+import Communication
+import Configuration
+import Foundation
+import Testing
+import Training
+
+@Suite("p ranks compute what one rank computes")
+struct RankEquivalenceTests {
+  let directory: TemporaryDirectory
+  let text: String
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    text = try directory.write(sampleText(characters: 700), to: "text.txt")
+  }
+
+  struct Case: Sendable, CustomTestStringConvertible {
+    var cell: ModelConfiguration.Cell
+    var batchSize: Int
+    var tiesEmbeddings = false
+    var testDescription: String { "\(cell.rawValue), batch of \(batchSize)" }
+  }
+
+  @Test(
+    "Losses, evaluations and weights agree to rounding",
+    arguments: [
+      Case(cell: .rnn, batchSize: 5), Case(cell: .gru, batchSize: 7),
+      Case(cell: .lstm, batchSize: 5, tiesEmbeddings: true),
+    ])
+  func sameTraining(_ test: Case) throws {
+    let configuration = RunConfiguration.small(text) {
+      $0.model.cell = test.cell
+      $0.model.layers = 2
+      $0.model.dropout = 0.3
+      $0.model.tieEmbeddings = test.tiesEmbeddings
+      $0.model.embeddingSize = test.tiesEmbeddings ? $0.model.hiddenSize : 6
+      $0.training.batchSize = test.batchSize
+      $0.training.steps = 24
+      $0.training.optimizer = .momentum
+      $0.training.learningRate = 0.05
+      $0.evaluation.everySteps = 10
+      $0.checkpoint.everySteps = 8
+    }
+    let (alone, run) = try train(configuration, ranks: 1)
+    #expect(alone.losses.count == 24)
+    #expect(alone.losses[23] < alone.losses[0])
+    for ranks in 2...4 {
+      let (together, other) = try train(configuration, ranks: ranks)
+      #expect(relativeDifference(together.losses, alone.losses) < 1e-5)
+      #expect(relativeDifference(together.steps.map(\.gradientNorm), alone.steps.map(\.gradientNorm)) < 1e-4)
+      let (scores, expected) = (together.evaluations.map(\.loss), alone.evaluations.map(\.loss))
+      #expect(scores.map(\.tokens) == expected.map(\.tokens))
+      #expect(relativeDifference(scores.map(\.mean), expected.map(\.mean)) < 1e-5)
+      let (weights, expectedWeights) = (try lastWeights(of: other), try lastWeights(of: run))
+      #expect(zip(weights, expectedWeights).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+  }
+
+  @Test("Clipping uses the norm of the global gradient over the global number of tokens", arguments: [2, 3])
+  func clipping(ranks: Int) throws {
+    let configuration = RunConfiguration.small(text) {
+      $0.training.batchSize = 7
+      $0.training.optimizer = .sgd
+      $0.training.learningRate = 1
+      $0.training.clipNorm = 0.02
+    }
+    let (alone, _) = try train(configuration, ranks: 1)
+    #expect(alone.steps.allSatisfy { $0.gradientNorm > 0.02 }, "every step must be clipped")
+    let (together, _) = try train(configuration, ranks: ranks)
+    #expect(relativeDifference(together.losses, alone.losses) < 1e-5)
+    var unclipped = configuration
+    unclipped.training.clipNorm = 0
+    let (free, _) = try train(unclipped, ranks: 1)
+    #expect(relativeDifference(free.losses, alone.losses) > 1e-3, "the clip must make a difference")
+  }
+
+  @Test("Reproducible runs have the same bits at 1, 2, 4 and 8 ranks")
+  func sameBits() throws {
+    let configuration = RunConfiguration.small(text) {
+      $0.model.layers = 2
+      $0.model.dropout = 0.2
+      $0.training.batchSize = 9
+      $0.training.accumulate = 2
+      $0.training.reproducible = true
+      $0.training.steps = 8
+      $0.evaluation.everySteps = 4
+    }
+    let (alone, run) = try train(configuration, ranks: 1)
+    let expected = try CheckpointFiles(last: run)
+    for ranks in [2, 4, 8] {
+      let (together, other) = try train(configuration, ranks: ranks)
+      #expect(try CheckpointFiles(last: other) == expected, "\(ranks) ranks")
+      #expect(together.losses == alone.losses)
+      #expect(together.evaluations.map(\.loss) == alone.evaluations.map(\.loss))
+    }
+  }
+
+  @Test("Without the fixed tree the bits do depend on the number of ranks")
+  func otherBits() throws {
+    let configuration = RunConfiguration.small(text) { $0.training.batchSize = 9 }
+    let runs = try [1, 3].map { try train(configuration, ranks: $0).run }
+    #expect(try CheckpointFiles(last: runs[0]).model != CheckpointFiles(last: runs[1]).model)
+  }
+
+  @Test(
+    "A number of ranks that the fixed tree does not allow is refused, and nothing is created",
+    arguments: [3, 5])
+  func unevenRanks(ranks: Int) throws {
+    let configuration = RunConfiguration.small(text) {
+      $0.training.batchSize = 9
+      $0.training.reproducible = true
+    }
+    let run = directory.file("run")
+    let ends = try Job(configuration, ranks: ranks, directory: run).ends()
+    #expect(ends.allSatisfy { $0.exitCode == ExitCode.configuration })
+    #expect(
+      ends.allSatisfy { $0.message.contains("training.reproducible") && $0.message.contains("\(ranks)") })
+    #expect(!FileManager.default.fileExists(atPath: run))
+  }
+
+  @Test("Ranks without streams take part", arguments: [false, true])
+  func fewerStreamsThanRanks(reproducible: Bool) throws {
+    let configuration = RunConfiguration.small(text) {
+      $0.model.dropout = 0.3
+      $0.training.batchSize = 1
+      $0.training.reproducible = reproducible
+      $0.evaluation.batchSize = 2
+      $0.checkpoint.everySteps = 5
+    }
+    let (alone, _) = try train(configuration, ranks: 1)
+    let (together, run) = try train(configuration, ranks: 4)
+    #expect(relativeDifference(together.losses, alone.losses) < 1e-5)
+    #expect(together.evaluations.map(\.loss.tokens) == alone.evaluations.map(\.loss.tokens))
+    // The streams' states, gathered from ranks most of which have none, make a checkpoint to go on from.
+    var longer = Job(configuration, ranks: 3, directory: run)
+    longer.configuration.training.steps += 3
+    longer.existing = .resume
+    if reproducible { longer.ranks = 2 }
+    #expect(try longer.run().step == configuration.training.steps + 3)
+  }
+
+  /// What a run of its own reported, and its directory.
+  private func train(_ configuration: RunConfiguration, ranks: Int) throws -> (
+    recorder: Recorder, run: String
+  ) {
+    let recorder = Recorder()
+    let run = directory.file(UUID().uuidString)
+    try Job(configuration, ranks: ranks, directory: run).run(recorder)
+    return (recorder, run)
+  }
+}

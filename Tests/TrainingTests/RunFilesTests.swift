@@ -1,0 +1,170 @@
+import Checkpoints
+import Configuration
+import Foundation
+import RunLog
+import Testing
+import Training
+
+@Suite("What a run leaves in its directory")
+struct RunFilesTests {
+  let directory: TemporaryDirectory
+  let text: String
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    text = try directory.write(sampleText(characters: 400), to: "text.txt")
+  }
+
+  private var run: String { directory.file("run") }
+
+  private func entries(_ name: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: "\(run)/\(name)").sorted()
+  }
+
+  private func record() throws -> RunRecord { try RunRecord(contentsOf: "\(run)/run.json") }
+
+  @Test("The newest checkpoints and the best are kept, with links to last and best", arguments: [1, 2])
+  func kept(ranks: Int) throws {
+    // A learning rate that grows until it only does harm: the best evaluation is an early one.
+    let configuration = RunConfiguration.small(text) {
+      $0.training.steps = 20
+      $0.training.optimizer = .sgd
+      $0.training.learningRate = 30
+      $0.training.clipNorm = 0
+      $0.training.schedule.warmupSteps = 19
+      $0.checkpoint.everySteps = 2
+      $0.checkpoint.keep = 2
+      $0.evaluation.everySteps = 2
+    }
+    let recorder = Recorder()
+    let outcome = try Job(configuration, ranks: ranks, directory: run).run(recorder)
+    let best = try #require(recorder.evaluations.min { $0.loss.mean < $1.loss.mean })
+    #expect(best.step < 18, "the best must not be among the newest")
+    #expect(outcome.bestStep == best.step && outcome.bestLoss == best.loss.mean)
+    #expect(recorder.savedSteps == Array(stride(from: 2, through: 20, by: 2)))
+    #expect(
+      try entries("checkpoints") == ["best", "last", "step-18", "step-20", "step-\(best.step)"].sorted())
+    let store = CheckpointStore(directory: "\(run)/checkpoints", keep: 2)
+    #expect(store.best() == "\(run)/checkpoints/step-\(best.step)")
+    #expect(store.last() == "\(run)/checkpoints/step-20")
+  }
+
+  @Test("Without checkpoint.every_steps there is one at the end of each epoch, and one at the end")
+  func everyEpoch() throws {
+    let recorder = Recorder()
+    try Job(
+      .small(text) {
+        $0.training.steps = 40
+        $0.checkpoint.everySteps = 0
+      }, directory: run
+    ).run(recorder)
+    // 360 tokens in four streams are 89 steps each, 18 chunks.
+    #expect(recorder.savedSteps == [18, 36, 40])
+  }
+
+  @Test("metrics.jsonl has a line for every event, with the documented keys")
+  func metricsFile() throws {
+    try Job(
+      .small(text) {
+        $0.log.everySteps = 5
+        $0.evaluation.everySteps = 6
+        $0.checkpoint.everySteps = 8
+        $0.log.tensorboard = true
+      }, ranks: 2, directory: run
+    ).run()
+    let lines = try metrics(of: run)
+    let events = lines.map { "\($0["event"] as? String ?? "?") \($0["step"] as? Int ?? -1)" }
+    // The last step is reported although it is no multiple of five; evaluations come before the checkpoints
+    // they may cause.
+    #expect(
+      events.filter { !$0.hasPrefix("checkpoint") }
+        == ["train 5", "valid 6", "train 10", "train 12", "valid 12", "finished 12"])
+    #expect(
+      events.filter { $0.hasPrefix("checkpoint") } == ["checkpoint 6", "checkpoint 8", "checkpoint 12"])
+    let keys = [
+      "train": [
+        "epoch", "event", "gradient_norm", "learning_rate", "loss", "step", "time", "tokens_per_second",
+      ],
+      "valid": ["best", "epoch", "event", "loss", "perplexity", "step", "time", "tokens"],
+      "checkpoint": ["event", "path", "step", "time"], "finished": ["ending", "event", "step", "time"],
+    ]
+    for line in lines {
+      let expected = keys[line["event"] as? String ?? ""] ?? ["an event that is not documented"]
+      #expect(Set(line.keys).isSuperset(of: expected))
+      if line["event"] as? String == "train" { #expect((line["loss"] as? Double)?.isFinite == true) }
+    }
+    #expect(try entries("").contains { $0.hasPrefix("events.out.tfevents.") })
+    #expect(try entries("").contains("vocab.txt"))
+  }
+
+  @Test("The configuration written is the one used")
+  func configurationFile() throws {
+    let configuration = RunConfiguration.small(text)
+    try Job(configuration, directory: run).run()
+    let written = try String(contentsOfFile: "\(run)/config.yaml", encoding: .utf8)
+    #expect(written == configuration.yaml(commented: true))
+  }
+
+  // MARK: run.json
+
+  @Test("run.json of a finished run", arguments: [1, 3])
+  func finished(ranks: Int) throws {
+    let seen = Recorder { [run] event in
+      guard case .step(let report) = event, report.step == 3 else { return }
+      #expect((try? RunRecord(contentsOf: "\(run)/run.json"))?.status == .running)
+    }
+    try Job(.small(text), ranks: ranks, directory: run).run(seen)
+    let record = try record()
+    #expect(record.status == .finished && record.ranks == ranks && record.seed == 7)
+    #expect(record.commandLine == ["test"] && record.versions == ["rnn-dist": "test"])
+    #expect(record.hosts.count == 1 && record.ended != nil)
+  }
+
+  @Test("run.json of a stopped run")
+  func stopped() throws {
+    let signals = StopSignals()
+    var job = Job(.small(text), directory: run)
+    job.signals = { _ in signals }
+    try job.run(Recorder { if case .step = $0 { signals.requestStop() } })
+    #expect(try record().status == .stopped)
+  }
+
+  @Test("run.json of a run that diverged: exit code 3, and the step in words", arguments: [1, 2])
+  func diverged(ranks: Int) throws {
+    let configuration = RunConfiguration.small(text) {
+      $0.model.cell = .rnn
+      $0.model.activation = .relu
+      $0.training.optimizer = .sgd
+      $0.training.clipNorm = 0
+      $0.training.learningRate = 1e30
+      $0.training.skipLimit = 2
+    }
+    let recorder = Recorder()
+    let ends = try Job(configuration, ranks: ranks, directory: run).ends(recorder)
+    #expect(ends.allSatisfy { $0.exitCode == ExitCode.diverged && $0.message.contains("2 times in a row") })
+    let record = try record()
+    #expect(record.status == .diverged && record.message == ends[0].message)
+    let skipped = try metrics(of: run).filter { $0["event"] as? String == "skipped" }
+    #expect(skipped.count == 2 && skipped[1]["in_a_row"] as? Int == 2)
+    #expect((skipped[1]["parameters"] as? [String])?.isEmpty == false)
+  }
+
+  // MARK: Beginning anew
+
+  @Test("Resuming a run that died before its first checkpoint begins anew, and its log too")
+  func diedEarly() throws {
+    try Job(.small(text), directory: run).run()
+    let expected = try CheckpointFiles(last: run)
+    try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
+    var job = Job(.small(text), ranks: 1, directory: run)
+    job.existing = .resume
+    let recorder = Recorder()
+    try job.run(recorder)
+    #expect(recorder.steps.count == 12)
+    #expect(try CheckpointFiles(last: run) == expected)
+    let steps = try metrics(of: run).filter { $0["event"] as? String == "train" }.compactMap {
+      $0["step"] as? Int
+    }
+    #expect(steps == Array(1...12))
+  }
+}

@@ -1,0 +1,182 @@
+import Checkpoints
+import Communication
+import Configuration
+import Foundation
+import RunLog
+import Synchronization
+import Training
+
+/// A directory of its own for one test, removed when the test lets go of it.
+final class TemporaryDirectory: Sendable {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Writes a text and returns its path.
+  func write(_ text: String, to name: String) throws -> String {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: file(name)))
+    return file(name)
+  }
+}
+
+/// Words of six letters in a fixed, irregular order: something to learn from, with a vocabulary of eight.
+func sampleText(characters: Int, seed: UInt32 = 1) -> String {
+  var random = seed
+  var text = ""
+  for index in 0..<characters {
+    random = random &* 1_664_525 &+ 1_013_904_223
+    text += index % 29 == 28 ? "\n" : ["a", "b", "c", " ", "d", "ab", "e", "ba"][Int(random >> 29)].prefix(1)
+  }
+  return text
+}
+
+extension RunConfiguration {
+  /// A model of a few hundred parameters on a text of a few hundred characters, every step reported.
+  static func small(_ text: String, _ change: (inout RunConfiguration) -> Void = { _ in }) -> RunConfiguration
+  {
+    var configuration = RunConfiguration()
+    configuration.seed = 7
+    configuration.model.hiddenSize = 8
+    configuration.model.embeddingSize = 6
+    configuration.data.train = text
+    configuration.training.batchSize = 4
+    configuration.training.bptt = 5
+    configuration.training.epochs = 0
+    configuration.training.steps = 12
+    configuration.training.learningRate = 0.01
+    configuration.evaluation.batchSize = 3
+    configuration.log.everySteps = 1
+    configuration.log.tensorboard = false
+    configuration.checkpoint.keep = 100
+    change(&configuration)
+    return configuration
+  }
+}
+
+/// Keeps all events of a run, and lets a test react to them while it goes on.
+final class Recorder: TrainingObserver, Sendable {
+  private let kept = Mutex<[TrainingEvent]>([])
+  private let reaction: @Sendable (TrainingEvent) -> Void
+
+  init(_ reaction: @escaping @Sendable (TrainingEvent) -> Void = { _ in }) { self.reaction = reaction }
+
+  func handle(_ event: TrainingEvent) {
+    kept.withLock { $0.append(event) }
+    reaction(event)
+  }
+
+  var events: [TrainingEvent] { kept.withLock { $0 } }
+
+  var steps: [StepReport] { events.compactMap { if case .step(let report) = $0 { report } else { nil } } }
+  var evaluations: [EvaluationReport] {
+    events.compactMap { if case .evaluated(let report) = $0 { report } else { nil } }
+  }
+  var losses: [Double] { steps.map(\.loss) }
+  var savedSteps: [Int] {
+    events.compactMap { if case .saved(let step, _, _) = $0 { step } else { nil } }
+  }
+  var failedSaves: [Int] {
+    events.compactMap { if case .saveFailed(let step, _) = $0 { step } else { nil } }
+  }
+}
+
+/// How a job is started, and what becomes of it.
+struct Job: Sendable {
+  var configuration: RunConfiguration
+  var ranks = 1
+  var directory: String?
+  var existing = RunDirectory.ExistingRun.refuse
+  /// Changes the configuration of single ranks.
+  var perRank: @Sendable (_ rank: Int, inout RunConfiguration) -> Void = { _, _ in }
+  var versions: @Sendable (_ rank: Int) -> [String: String] = { _ in ["rnn-dist": "test"] }
+  /// Who asks which rank for the end; by default nobody.
+  var signals: @Sendable (_ rank: Int) -> StopSignals = { _ in StopSignals() }
+
+  init(_ configuration: RunConfiguration, ranks: Int = 1, directory: String? = nil) {
+    self.configuration = configuration
+    self.ranks = ranks
+    self.directory = directory
+  }
+
+  /// How a rank ended.
+  enum End: Sendable, Equatable {
+    case outcome(RunOutcome)
+    case failure(exitCode: Int32, message: String)
+
+    var exitCode: Int32? { if case .failure(let code, _) = self { code } else { nil } }
+    var message: String { if case .failure(_, let message) = self { message } else { "" } }
+  }
+
+  /// Runs all ranks to their ends, whatever these are.
+  func ends(_ recorder: Recorder = Recorder()) throws -> [End] {
+    try InProcessCommunicator.run(ranks: ranks) { communicator in
+      do {
+        return .outcome(try run(on: communicator, recorder))
+      } catch {
+        return .failure(exitCode: ExitCode.code(of: error), message: "\(error)")
+      }
+    }
+  }
+
+  /// Runs all ranks; throws what the first failing one threw.
+  @discardableResult func run(_ recorder: Recorder = Recorder()) throws -> RunOutcome {
+    try InProcessCommunicator.run(ranks: ranks) { try run(on: $0, recorder) }[0]
+  }
+
+  private func run(on communicator: InProcessCommunicator, _ recorder: Recorder) throws -> RunOutcome {
+    var configuration = configuration
+    perRank(communicator.rank, &configuration)
+    let request = TrainingJob.Request(
+      configuration: configuration, runDirectory: directory, existing: existing, commandLine: ["test"],
+      versions: versions(communicator.rank))
+    return try TrainingJob(
+      request, communicator: communicator, observer: recorder, signals: signals(communicator.rank)
+    ).run()
+  }
+}
+
+/// The three files of a checkpoint.
+struct CheckpointFiles: Equatable {
+  var model: Data
+  var optimizer: Data
+  var state: Data
+
+  /// Of the checkpoint written last.
+  init(last run: String) throws { try self.init("\(run)/checkpoints/last") }
+
+  init(run: String, step: Int) throws { try self.init("\(run)/checkpoints/step-\(step)") }
+
+  private init(_ path: String) throws {
+    func read(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)")) }
+    model = try read(LoadedCheckpoint.FileName.model)
+    optimizer = try read(LoadedCheckpoint.FileName.optimizer)
+    state = try read(LoadedCheckpoint.FileName.state)
+  }
+}
+
+/// The largest difference of two sequences, relative to the second; infinite if they differ in length.
+func relativeDifference(_ first: [Double], _ second: [Double]) -> Double {
+  guard first.count == second.count else { return .infinity }
+  return zip(first, second).map { abs($0 - $1) / max(abs($1), 1e-30) }.max() ?? 0
+}
+
+/// The weights of the checkpoint written last, all in one array.
+func lastWeights(of run: String) throws -> [Double] {
+  let file = try SafetensorsFile(path: "\(run)/checkpoints/last/\(LoadedCheckpoint.FileName.model)")
+  return try file.names.sorted().flatMap { try file.readDoubles($0) }
+}
+
+/// The lines of `metrics.jsonl`.
+func metrics(of run: String) throws -> [[String: Any]] {
+  try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8).split(separator: "\n").map { line in
+    let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
+    return object as? [String: Any] ?? [:]
+  }
+}
