@@ -28,8 +28,7 @@ let libraryTargets: [Target] = [
   .target(
     name: "RecurrentNN", dependencies: ["Parameters", "NumericKernels"],
     swiftSettings: strictSwift),
-  .target(
-    name: "Optimizers", dependencies: ["NumericKernels", "CKernels"], swiftSettings: strictSwift),
+  .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
   .target(name: "Configuration", swiftSettings: strictSwift),
@@ -39,8 +38,8 @@ let libraryTargets: [Target] = [
   .target(
     name: "Training",
     dependencies: [
-      "RecurrentNN", "Optimizers", "Communication", "Configuration", "Datasets", "Checkpoints",
-      "RunLog", .product(name: "Logging", package: "swift-log"),
+      "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration", "Datasets",
+      "Checkpoints", "RunLog",
     ],
     swiftSettings: strictSwift),
 ]
@@ -51,11 +50,43 @@ let executableTargets: [Target] = [
   .executableTarget(
     name: "rnn-dist",
     dependencies: [
-      "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      .product(name: "Logging", package: "swift-log"), "Yams",
+      "Training", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration",
+      "Datasets", "Checkpoints", "RunLog", "Yams",
+      .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)
 ]
+
+// MARK: - Tests
+
+let testTargets: [Target] = [
+  // Started under mpirun by MPITests; its communicator suite also runs in process.
+  .executableTarget(
+    name: "MPIConformance", dependencies: ["MPI", "Communication"], path: "Tests/MPIConformance",
+    swiftSettings: strictSwift),
+  test("Architecture", of: []),
+  test("NumericKernels", of: ["NumericKernels", "Checkpoints"]),
+  test("Parameters", of: ["Parameters", "NumericKernels"]),
+  test("RecurrentNN", of: ["RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Checkpoints"]),
+  test("Optimizers", of: ["Optimizers"]),
+  test("MPI", of: ["MPI", "MPIConformance"]),
+  test("Communication", of: ["Communication", "MPIConformance"]),
+  test("Configuration", of: ["Configuration", "rnn-dist"]),
+  test("Datasets", of: ["Datasets"]),
+  test("Checkpoints", of: ["Checkpoints"]),
+  test("RunLog", of: ["RunLog"]),
+  test(
+    "Training",
+    of: [
+      "Training", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration",
+      "Datasets", "Checkpoints", "RunLog",
+    ]),
+  test("Command", of: ["rnn-dist", "Checkpoints"]),
+]
+
+func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: strictSwift)
+}
 
 let package = Package(
   name: "rnn-dist",
@@ -66,10 +97,9 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
-  targets: systemLibraries + libraryTargets + executableTargets,
+  targets: systemLibraries + libraryTargets + executableTargets + testTargets,
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
 )
