@@ -16,8 +16,7 @@ public struct RunPaths: Sendable, Equatable {
     switch try RunContent(of: self) {
     case .run: break
     case .absent: throw RunDirectoryFailure(path: root, reason: .missing)
-    case .empty, .foreign: throw RunDirectoryFailure(path: root, reason: .notARun)
-    case .notADirectory: throw RunDirectoryFailure(path: root, reason: .notADirectory)
+    case .empty, .foreign, .notADirectory: throw RunDirectoryFailure(path: root, reason: .notARun)
     }
   }
 

@@ -18,6 +18,7 @@ struct ConfigurationArguments: ParsableArguments {
   /// Reads and checks. Throws `ConfigurationErrors` with everything that is wrong.
   func resolve(default name: String = "default", requiringText: Bool = true) throws -> ResolvedConfiguration {
     try RunConfiguration.resolve(
-      layers: [try YAMLReader.node(named: source ?? name)], overrides: overrides, requiringText: requiringText)
+      layers: [try YAMLReader.node(named: source ?? name)], overrides: overrides, requiringText: requiringText
+    )
   }
 }

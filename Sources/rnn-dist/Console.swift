@@ -84,7 +84,8 @@ final class Console: TrainingObserver {
   private static func describe(_ report: StepReport) -> String {
     String(
       format: "step %d/%d  epoch %.2f  loss %.4f  ppl %@  |g| %.3g  lr %.3g  %@ tok/s  comm %.0f%%  ETA %@",
-      report.step, report.totalSteps, report.epoch, report.loss, number(exp(report.loss)), report.gradientNorm,
+      report.step, report.totalSteps, report.epoch, report.loss, number(exp(report.loss)),
+      report.gradientNorm,
       report.learningRate, grouped(Int(report.tokensPerSecond)), 100 * report.communicationShare,
       clock(report.remaining))
   }

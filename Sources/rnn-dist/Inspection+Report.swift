@@ -15,10 +15,14 @@ extension Inspection {
     if let configuration { rows.append(("configuration", Self.describe(configuration))) }
     if let vocabulary {
       rows.append(
-        ("vocabulary", "\(vocabulary.count) tokens (\(vocabulary.tokenization.rawValue)), digest \(digest(vocabulary))"))
+        (
+          "vocabulary",
+          "\(vocabulary.count) tokens (\(vocabulary.tokenization.rawValue)), digest \(digest(vocabulary))"
+        ))
     }
     if let entries {
-      rows.append(("checkpoints", entries.isEmpty ? "none yet" : entries.map(Self.describe).joined(separator: "; ")))
+      rows.append(
+        ("checkpoints", entries.isEmpty ? "none yet" : entries.map(Self.describe).joined(separator: "; ")))
     }
     if let checkpoint { rows += Self.rows(checkpoint) }
     if let weights { rows += Self.rows(weights) }
@@ -29,7 +33,8 @@ extension Inspection {
   }
 
   private static func describe(_ record: RunRecord) -> String {
-    let ranks = "\(record.ranks) \(record.ranks == 1 ? "rank" : "ranks") on \(record.hosts.joined(separator: ", "))"
+    let ranks =
+      "\(record.ranks) \(record.ranks == 1 ? "rank" : "ranks") on \(record.hosts.joined(separator: ", "))"
     let reason = record.message.map { " (\($0))" } ?? ""
     return "\(record.status.rawValue)\(reason), \(ranks), started \(record.started.formatted(.iso8601))"
   }
@@ -114,7 +119,8 @@ extension Inspection {
       "task": .string(configuration.task.rawValue), "seed": .integer(configuration.seed),
       "cell": .string(model.cell.rawValue), "layers": .integer(model.layers),
       "hidden_size": .integer(model.hiddenSize), "embedding_size": .integer(model.embeddingSize),
-      "tokens": .string(configuration.data.tokens.rawValue), "optimizer": .string(training.optimizer.rawValue),
+      "tokens": .string(configuration.data.tokens.rawValue),
+      "optimizer": .string(training.optimizer.rawValue),
       "batch_size": .integer(training.batchSize), "bptt": .integer(training.bptt),
     ]
   }

@@ -52,7 +52,9 @@ enum JobRunner {
       Console.error("error: rank \(communicator.rank) on \(communicator.hostName): \(error)")
       communicator.abort(exitCode: code)
     }
-    if communicator.rank == 0 { Console.error("error: \(text(of: error, worldSize: communicator.worldSize))") }
+    if communicator.rank == 0 {
+      Console.error("error: \(text(of: error, worldSize: communicator.worldSize))")
+    }
     do { try communicator.finalize() } catch { return code }
     return code
   }

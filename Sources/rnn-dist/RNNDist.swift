@@ -41,19 +41,26 @@ struct RNNDist: ParsableCommand {
         return ExitCode.done
       }
     } catch {
-      // A request for help or the version is an "error" of code 0 whose text belongs on standard output.
-      let code = Self.exitCode(for: error).rawValue
-      if speaks {
-        let text = Self.fullMessage(for: error)
-        guard code == ExitCode.done else {
-          Console.error(text)
-          return code
-        }
-        do throws(OutputFailure) { try StandardOutput.line(text) } catch {
-          return error.isClosedPipe ? ExitCode.done : error.exitCode
-        }
-      }
+      // Before MPI is initialized the launcher ends a job at the first rank that fails, perhaps before the one that
+      // speaks has spoken: so the others have nothing to complain about.
+      return speaks ? report(error) : ExitCode.done
+    }
+  }
+
+  /// Prints what the argument parser has to say; returns the exit code.
+  private static func report(_ error: any Error) -> Int32 {
+    let code = exitCode(for: error).rawValue
+    let text = fullMessage(for: error)
+    // A request for help or the version is an "error" of code 0 whose text belongs on standard output.
+    guard code == ExitCode.done else {
+      Console.error(text)
       return code
+    }
+    do throws(OutputFailure) {
+      try StandardOutput.line(text)
+      return code
+    } catch {
+      return error.isClosedPipe ? ExitCode.done : error.exitCode
     }
   }
 }

@@ -9,7 +9,8 @@ struct RunArguments: ParsableArguments {
   @Argument(help: "Directory of the run.") var run: String
   @Option(
     help: ArgumentHelp(
-      "Checkpoint: best (by validation; the last if none was scored), last, or a step.", valueName: "best|last|step"))
+      "Checkpoint: best (by validation; the last if none was scored), last, or a step.",
+      valueName: "best|last|step"))
   var checkpoint: SavedModel.Choice = .best
 
   /// Loads the model, and warns of newer checkpoints that had to be passed over.
@@ -25,11 +26,13 @@ struct RunArguments: ParsableArguments {
   static func configuration(of run: RunPaths, overrides: [String] = []) throws -> RunConfiguration {
     let resolved = try RunConfiguration.resolve(
       layers: [try YAMLReader.node(path: run.configuration)], overrides: overrides, requiringText: false)
-    let issues = ConfigurationSchema.keys.filter { isFixed($0.path) }.compactMap { key -> ConfigurationIssue? in
+    let issues = ConfigurationSchema.keys.filter { isFixed($0.path) }.compactMap {
+      key -> ConfigurationIssue? in
       let origin = resolved.origin(of: key.path)
       guard case .override = origin else { return nil }
       return ConfigurationIssue(
-        origin: origin, key: key.path, message: "the trained model depends on it; train another run to change it")
+        origin: origin, key: key.path,
+        message: "the trained model depends on it; train another run to change it")
     }
     guard issues.isEmpty else { throw ConfigurationErrors(issues) }
     return resolved.configuration

@@ -126,7 +126,7 @@ struct RunDirectoryTests {
     let (none, empty, file) = (directory.file("none"), directory.file("runs"), path + "/config.yaml")
     #expect(throws: RunDirectoryFailure(path: none, reason: .missing)) { try RunPaths(existing: none) }
     #expect(throws: RunDirectoryFailure(path: empty, reason: .notARun)) { try RunPaths(existing: empty) }
-    #expect(throws: RunDirectoryFailure(path: file, reason: .notADirectory)) { try RunPaths(existing: file) }
+    #expect(throws: RunDirectoryFailure(path: file, reason: .notARun)) { try RunPaths(existing: file) }
     #expect(RunDirectoryFailure(path: none, reason: .missing).exitCode == 66)
   }
 }

@@ -1,5 +1,137 @@
 import ArgumentParser
+import Communication
+import Foundation
+import NumericKernels
+import Optimizers
+import RecurrentNN
+import RunLog
+import Training
 
 struct BenchCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "bench", abstract: "Measure.")
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Measure this machine and this program.",
+    subcommands: [LanguageModelBenchCommand.self, ProductBenchCommand.self])
+}
+
+struct LanguageModelBenchCommand: DistributedCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lm",
+    abstract: "Time whole training steps of a language model on random tokens.",
+    discussion: """
+      Forward, backward, reduction, clipping to norm 5 and update; the median of --iters steps after 5 for warming up. --batch \
+      is the global batch. "gflops" counts six operations for each weight multiplied and token, however the work was saved.
+      """)
+
+  @Option(help: "rnn | gru | lstm") var cell = "lstm"
+  @Option(help: "Vocabulary size.") var vocab = 65
+  @Option(help: "Embedding size.") var embed = 512
+  @Option(help: "Units of a layer.") var hidden = 512
+  @Option(help: "Number of layers.") var layers = 2
+  @Option(help: "Sequences in a step over all ranks.") var batch = 64
+  @Option(help: "Time steps.") var steps = 50
+  @Option(help: "Timed training steps.") var iters = 20
+  @Option(help: "sgd | momentum | nesterov | rmsprop | adagrad | adam | adamw") var optimizer = "sgd"
+  @Flag(help: "Print one JSON object.") var json = false
+
+  func validate() throws {
+    guard cellKind != nil else { throw ValidationError("--cell must be rnn, gru or lstm, not \(cell)") }
+    guard OptimizerSettings.Kind(rawValue: optimizer) != nil else {
+      throw ValidationError("--optimizer must be one of \(OptimizerSettings.Kind.allCases.map(\.rawValue))")
+    }
+    for (name, value) in [
+      ("vocab", vocab), ("embed", embed), ("hidden", hidden), ("layers", layers), ("batch", batch),
+      ("steps", steps), ("iters", iters),
+    ] where value < 1 || value > 1 << 24 {
+      throw ValidationError("--\(name) must be from 1 to \(1 << 24), not \(value)")
+    }
+  }
+
+  private var cellKind: CellKind? {
+    switch cell {
+    case "rnn": .rnn()
+    case "gru": .gru()
+    case "lstm": .lstm()
+    default: nil
+    }
+  }
+
+  func run(on communicator: any Communicator) throws -> Int32 {
+    guard let cellKind, let kind = OptimizerSettings.Kind(rawValue: optimizer) else { return ExitCode.usage }
+    Threads.share(among: communicator, reproducible: false)
+    let benchmark = LanguageModelBenchmark(
+      shape: LanguageModelShape(
+        vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind),
+      batchSize: batch, steps: steps, iterations: iters, optimizer: kind)
+    let result = try benchmark.run(on: communicator)
+    guard communicator.rank == 0 else { return ExitCode.done }
+    print(json ? describe(result, communicator).text : line(result, communicator))
+    return ExitCode.done
+  }
+
+  private func describe(_ result: LanguageModelBenchmark.Result, _ communicator: any Communicator) -> JSONValue {
+    [
+      "bench": "lm", "cell": .string(cell), "vocab": .integer(vocab), "embed": .integer(embed),
+      "hidden": .integer(hidden), "layers": .integer(layers), "batch": .integer(batch), "steps": .integer(steps),
+      "optimizer": .string(optimizer), "precision": "fp32", "ranks": .integer(communicator.worldSize),
+      "threads": .integer(BLAS.threadCount), "parameters": .integer(result.parameters),
+      "ms": .double(rounded(result.milliseconds)), "tok_s": .integer(Int(result.tokensPerSecond)),
+      "best_tok_s": .integer(Int(result.bestTokensPerSecond)), "gflops": .double(rounded(result.gigaflops)),
+      "rss_mib": .integer(result.residentMiB), "activation_mib": .integer(result.activationMiB),
+      "comm_share": .double(rounded(result.communicationShare)), "loss": .double(rounded(result.loss)),
+    ]
+  }
+
+  private func rounded(_ value: Double) -> Double { (value * 1e4).rounded() / 1e4 }
+
+  private func line(_ result: LanguageModelBenchmark.Result, _ communicator: any Communicator) -> String {
+    String(
+      format: "%@ %dx%d, V=%d, B=%d, T=%d, %d x %d: %.1f ms, %@ tok/s (best %@), %.1f GFLOP/s, %d MiB, comm %.1f%%",
+      cell, layers, hidden, vocab, batch, steps, communicator.worldSize, BLAS.threadCount, result.milliseconds,
+      Console.grouped(Int(result.tokensPerSecond)), Console.grouped(Int(result.bestTokensPerSecond)),
+      result.gigaflops, result.residentMiB, 100 * result.communicationShare)
+  }
+}
+
+struct ProductBenchCommand: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gemm",
+    abstract: "Measure the peak of one core and the products of a recurrent step beside it.",
+    discussion: "GFLOP/s on one thread: weights packed once and used many times, and the BLAS on the same product.")
+
+  @Flag(help: "Print one JSON object.") var json = false
+
+  mutating func runLocally() throws -> Int32 {
+    BLAS.threadCount = 1
+    let peak = ProductBenchmark.peak()
+    let results = ProductBenchmark.shapes.map {
+      ProductBenchmark.measure(rows: $0.rows, columns: $0.columns, depth: $0.depth)
+    }
+    if json {
+      print(describe(results, peak).text)
+      return ExitCode.done
+    }
+    print(String(format: "peak of one core %.1f GFLOP/s; BLAS kernels: %@", peak, BLAS.coreName))
+    print("  rows columns depth    packed           BLAS")
+    for result in results {
+      let packed = result.packed.map { String(format: "%6.1f (%3.0f%%)", $0, 100 * $0 / peak) } ?? "     none    "
+      print(
+        String(
+          format: "%6d %7d %5d  %@  %6.1f (%3.0f%%)", result.rows, result.columns, result.depth, packed,
+          result.blas, 100 * result.blas / peak))
+    }
+    return ExitCode.done
+  }
+
+  private func describe(_ results: [ProductBenchmark.Measurement], _ peak: Double) -> JSONValue {
+    [
+      "bench": "gemm", "blas": .string(BLAS.coreName), "peak_gflops": .double(peak),
+      "shapes": .array(
+        results.map { result in
+          [
+            "rows": .integer(result.rows), "columns": .integer(result.columns), "depth": .integer(result.depth),
+            "packed_gflops": result.packed.map { .double($0) } ?? .null, "blas_gflops": .double(result.blas),
+          ]
+        }),
+    ]
+  }
 }

@@ -23,7 +23,9 @@ struct ConfigListCommand: LocalCommand {
 
   /// The first paragraph of a preset's comment, without the preset's own name.
   private static func opening(of text: String, name: String) -> [String] {
-    let paragraph = text.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("# ") }
+    let paragraph = text.split(separator: "\n", omittingEmptySubsequences: false).prefix {
+      $0.hasPrefix("# ")
+    }
     return paragraph.enumerated().map { number, line in
       let content = line.dropFirst(2)
       let own = "\(name): "

@@ -25,7 +25,8 @@ struct GenerateCommand: LocalCommand {
   @Option(help: "Below 1 more careful, above 1 more daring; 0 always takes the most probable token.")
   var temperature = 1.0
   @Option(help: "Draw from the K most probable tokens only.") var topK: Int?
-  @Option(help: "Draw from the most probable tokens that make up P of the probability only.") var topP: Double?
+  @Option(help: "Draw from the most probable tokens that make up P of the probability only.") var topP:
+    Double?
   @Option(help: "Seed of the draws (default: that of the run).") var seed: UInt64?
 
   /// Texts side by side cost memory for a state and a distribution each.
@@ -102,7 +103,9 @@ struct GenerateCommand: LocalCommand {
   private func warnOfUnknown(_ ids: [Int32], _ vocabulary: Vocabulary) {
     guard let unknown = vocabulary.unknown, ids.contains(unknown) else { return }
     let isWords = vocabulary.tokenization == .word
-    let parts = isWords ? prompt.split(whereSeparator: \.isWhitespace).map(String.init) : prompt.unicodeScalars.map(String.init)
+    let parts =
+      isWords
+      ? prompt.split(whereSeparator: \.isWhitespace).map(String.init) : prompt.unicodeScalars.map(String.init)
     var strange: [String] = []
     for part in parts where !strange.contains(part) {
       if let ids = try? vocabulary.encode(Array(part.utf8)), ids.contains(unknown) { strange.append(part) }

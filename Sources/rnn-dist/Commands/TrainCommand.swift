@@ -34,7 +34,7 @@ struct TrainCommand: DistributedCommand {
 
   func run(on communicator: any Communicator) throws -> Int32 {
     let configuration = try communicator.agree { try resolveConfiguration() }
-    try Threads.share(among: communicator, configuration)
+    Threads.share(among: communicator, reproducible: configuration.training.reproducible)
     StopSignals.install()
     let directory = dryRun ? nil : try sharedRunDirectory(communicator)
     let console = Console()
@@ -73,19 +73,22 @@ struct TrainCommand: DistributedCommand {
   /// The result on standard output: held-out loss, where the run is, and a sample.
   private func report(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
     if outcome.ending == .signalled {
-      Console.error("stopped at step \(outcome.step); go on with: rnn-dist train --run-dir \(directory) --resume")
+      Console.error(
+        "stopped at step \(outcome.step); go on with: rnn-dist train --run-dir \(directory) --resume")
       return
     }
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
       try StandardOutput.line(
         String(
-          format: "held-out loss %.4f nats/token, perplexity %.3f (best, at step %d of %d)", loss, exp(loss), step,
+          format: "held-out loss %.4f nats/token, perplexity %.3f (best, at step %d of %d)", loss, exp(loss),
+          step,
           outcome.step))
     }
     try StandardOutput.line("run directory: \(directory)")
     let saved = try SavedModel(run: RunPaths(existing: directory), configuration: configuration)
     let sample = TextGenerator(saved).text(
-      prompt: [], length: configuration.data.tokens == .word ? 60 : 300, options: SamplingOptions(temperature: 0.8),
+      prompt: [], length: configuration.data.tokens == .word ? 60 : 300,
+      options: SamplingOptions(temperature: 0.8),
       seed: UInt64(configuration.seed))
     try StandardOutput.line("sample (temperature 0.8):")
     try StandardOutput.write(sample + [UInt8(ascii: "\n")])
@@ -94,8 +97,8 @@ struct TrainCommand: DistributedCommand {
 
 /// How the cores of a host are shared: BLAS threads per rank = cores / ranks on the host.
 enum Threads {
-  static func share(among communicator: any Communicator, _ configuration: RunConfiguration) throws {
-    if configuration.training.reproducible {
+  static func share(among communicator: any Communicator, reproducible: Bool) {
+    if reproducible {
       BLAS.threadCount = 1  // A product split over threads may add in another order.
     } else if ProcessInfo.processInfo.environment["OPENBLAS_NUM_THREADS"] == nil {
       BLAS.threadCount = max(1, ProcessInfo.processInfo.activeProcessorCount / communicator.localSize)

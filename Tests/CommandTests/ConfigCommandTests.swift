@@ -1,0 +1,74 @@
+import Configuration
+import Foundation
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct ConfigCommandTests {
+  @Test func listNamesAndDescribesEveryPreset() throws {
+    let outcome = try Program.run(["config", "list"])
+    let lines = outcome.output.split(separator: "\n").map(String.init)
+    #expect(outcome.exitCode == 0 && lines.filter { !$0.hasPrefix(" ") } == Presets.names, "\(outcome)")
+    #expect(outcome.output.contains("default\n    what `rnn-dist train` does alone"), "\(outcome)")
+    for name in Presets.names {
+      let place = try #require(lines.firstIndex(of: name))
+      #expect(lines.indices.contains(place + 1) && lines[place + 1].hasPrefix("    "))
+    }
+  }
+
+  @Test func showHasEveryValueAndItsOrigin() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("own.yaml", Array("seed: 7\nmodel: {layers: 2}\n".utf8))
+    let outcome = try Program.run(["config", "show", path, "training.steps=9"])
+    let lines = outcome.output.split(separator: "\n").map(String.init)
+    #expect(outcome.exitCode == 0 && lines.count == ConfigurationSchema.keys.count, "\(outcome)")
+    func line(_ key: String) -> String { lines.first { $0.hasPrefix(key + ": ") } ?? "" }
+    #expect(line("seed").contains("7") && line("seed").hasSuffix("# \(path):1:7"))
+    #expect(line("model.layers").hasSuffix("# \(path):2:17"))
+    #expect(
+      line("training.steps").contains(" 9 ")
+        && line("training.steps").hasSuffix("# override training.steps=9"))
+    #expect(line("model.dropout").hasSuffix("# default"))
+  }
+
+  /// A preset that waits for its text can be shown and checked.
+  @Test(arguments: Presets.names, ["show", "check"]) func presets(name: String, verb: String) throws {
+    let outcome = try Program.run(["config", verb, name])
+    #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
+    if verb == "check" {
+      #expect(outcome.output == "ok\n")
+    } else {
+      #expect(outcome.output.contains("preset \(name):"))
+    }
+  }
+
+  @Test func withoutANameItIsTheDefault() throws {
+    let outcome = try Program.run(["config", "show", "seed=3"])
+    #expect(outcome.exitCode == 0 && outcome.output.contains("# preset default:"), "\(outcome)")
+    #expect(outcome.output.contains("# override seed=3"))
+  }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct HelpTests {
+  private static let commands = [
+    [], ["train"], ["evaluate"], ["generate"], ["inspect"], ["bench"], ["config"], ["config", "list"],
+    ["config", "show"], ["config", "check"],
+  ]
+
+  @Test(arguments: commands, ["-h", "--help"]) func everyCommandHasHelp(command: [String], flag: String)
+    throws
+  {
+    let outcome = try Program.run(command + [flag])
+    #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
+    #expect(outcome.output.contains("OVERVIEW: ") && outcome.output.contains("USAGE: rnn-dist"), "\(outcome)")
+  }
+
+  @Test(arguments: commands) func everyCommandHasAVersion(command: [String]) throws {
+    let outcome = try Program.run(command + ["--version"])
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    #expect(outcome.output.wholeMatch(of: /[0-9]+\.[0-9]+\.[0-9]+\n/) != nil, "\(outcome)")
+  }
+
+  @Test func ranksPrintItOnce() throws {
+    let outcome = try Program.run(["--version"], ranks: 3)
+    #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 1, "\(outcome)")
+  }
+}

@@ -1,0 +1,205 @@
+import Foundation
+import Testing
+
+/// One way to get it wrong, and what the program must say.
+struct Mistake: Sendable, CustomTestStringConvertible {
+  let name: String
+  /// Spoils a folder that holds a good run in `run` and its text in `text.txt`.
+  var prepare: @Sendable (TemporaryFolder) throws -> Void = { _ in }
+  let arguments: [String]
+  let exitCode: Int32
+  /// Parts of the message.
+  let words: [String]
+
+  var testDescription: String { name }
+}
+
+/// Every mistake gives one message, the documented exit code and no result.
+@Suite(.timeLimit(.minutes(5))) struct ErrorTests {
+  @Test(arguments: Mistake.all) func alone(mistake: Mistake) throws { try expect(mistake, ranks: nil) }
+
+  private func expect(_ mistake: Mistake, ranks: Int?) throws {
+    let folder = try TinyRun.folder()
+    try mistake.prepare(folder)
+    let outcome = try Program.run(mistake.arguments, ranks: ranks, in: folder.root)
+    #expect(outcome.exitCode == mistake.exitCode && !outcome.wasKilled, "\(outcome)")
+    #expect(outcome.errors.count == 1, "\(outcome)")
+    for word in mistake.words { #expect(outcome.standardError.contains(word), "\(outcome)") }
+    #expect(outcome.standardOutput.isEmpty, "\(outcome)")
+  }
+
+  @Suite(.serialized, .timeLimit(.minutes(5))) struct ThreeRanks {
+    @Test(arguments: Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher })
+    func sayItOnce(mistake: Mistake) throws { try ErrorTests().expect(mistake, ranks: 3) }
+  }
+}
+
+extension Mistake {
+  static let all = missing + damaged + configuration + texts + usage
+
+  /// Starting mpirun takes a second: one mistake of each kind will do.
+  var isWorthALauncher: Bool {
+    [
+      "no such run", "truncated weights", "broken YAML", "unknown key", "key of the model", "text missing",
+      "text of one token", "run exists", "unknown option",
+    ].contains(name)
+  }
+
+  private static let missing = [
+    Mistake(
+      name: "no such run", arguments: ["evaluate", "nothing"], exitCode: 66,
+      words: ["nothing: no such run directory"]),
+    Mistake(
+      name: "no such run to write", arguments: ["generate", "nothing"], exitCode: 66, words: ["no such run"]),
+    Mistake(
+      name: "nothing to inspect", arguments: ["inspect", "nothing"], exitCode: 66, words: ["no such run"]),
+    Mistake(
+      name: "a file as run", arguments: ["evaluate", "text.txt"], exitCode: 66,
+      words: ["text.txt isn't a run directory"]),
+    Mistake(
+      name: "no checkpoint yet", prepare: { try $0.remove("run/checkpoints") },
+      arguments: ["evaluate", "run"],
+      exitCode: 65, words: ["run has no checkpoint yet"]),
+    Mistake(
+      name: "no such checkpoint", arguments: ["evaluate", "run", "--checkpoint", "5"], exitCode: 66,
+      words: ["step-5", "no such checkpoint"]),
+    Mistake(
+      name: "no vocabulary", prepare: { try $0.remove("run/vocab.txt") }, arguments: ["generate", "run"],
+      exitCode: 66, words: ["run/vocab.txt: no such file"]),
+    Mistake(
+      name: "no configuration", prepare: { try $0.remove("run/config.yaml") },
+      arguments: ["generate", "run"],
+      exitCode: 66, words: ["run/config.yaml"]),
+    Mistake(
+      name: "no such text in the run", arguments: ["evaluate", "run", "--split", "test"], exitCode: 78,
+      words: ["data.test", "--data FILE"]),
+  ]
+
+  private static let damaged = [
+    Mistake(
+      name: "truncated weights",
+      prepare: { try $0.cut("run/checkpoints/step-12/model.safetensors", to: 2000) },
+      arguments: ["evaluate", "run"], exitCode: 65, words: ["step-12/model.safetensors"]),
+    Mistake(
+      name: "empty weights", prepare: { try $0.cut("run/checkpoints/step-12/model.safetensors", to: 0) },
+      arguments: ["generate", "run"], exitCode: 65, words: ["step-12/model.safetensors"]),
+    Mistake(
+      name: "flipped bit", prepare: { try $0.flipLastBit("run/checkpoints/step-12/model.safetensors") },
+      arguments: ["generate", "run"], exitCode: 65, words: ["step-12/model.safetensors", "digest"]),
+    Mistake(
+      name: "truncated weights alone",
+      prepare: { try $0.cut("run/checkpoints/step-8/model.safetensors", to: 500) },
+      arguments: ["inspect", "run/checkpoints/step-8/model.safetensors"], exitCode: 65,
+      words: ["model.safetensors"]),
+    Mistake(name: "no safetensors", arguments: ["inspect", "text.txt"], exitCode: 65, words: ["text.txt"]),
+    Mistake(
+      name: "weights of another model",
+      prepare: { try $0.replace("run/config.yaml", "hidden_size: 8", by: "hidden_size: 65536") },
+      arguments: ["generate", "run"], exitCode: 65, words: ["rnn.weight_ih_l0", "another model"]),
+    Mistake(
+      name: "damaged vocabulary", prepare: { _ = try $0.write("run/vocab.txt", Array("<unk>\na\na\n".utf8)) },
+      arguments: ["generate", "run"], exitCode: 65, words: ["run/vocab.txt:3"]),
+  ]
+
+  private static let configuration = [
+    Mistake(
+      name: "broken YAML",
+      prepare: { _ = try $0.write("run/config.yaml", Array("seed: 1\nmodel: [1, 2\n".utf8)) },
+      arguments: ["evaluate", "run"], exitCode: 78, words: ["run/config.yaml:", "isn't valid YAML"]),
+    Mistake(
+      name: "unknown key", arguments: ["train", "char-lm", "data.train=text.txt", "model.layrs=2"],
+      exitCode: 78,
+      words: ["model.layrs", "did you mean \"model.layers\"?"]),
+    Mistake(
+      name: "several mistakes",
+      arguments: ["config", "check", "char-lm", "model.layrs=2", "seed=x", "data=3"],
+      exitCode: 78, words: ["model.layrs", "seed: expects", "data: expects"]),
+    Mistake(
+      name: "unknown key in evaluation", arguments: ["evaluate", "run", "evaluation.batchsize=1"],
+      exitCode: 78,
+      words: ["evaluation.batch_size"]),
+    Mistake(
+      name: "key of the model", arguments: ["evaluate", "run", "model.hidden_size=9", "data.tokens=word"],
+      exitCode: 78,
+      words: ["model.hidden_size", "data.tokens", "trained model"]),
+    Mistake(
+      name: "no such preset", arguments: ["config", "show", "chr-lm"], exitCode: 66,
+      words: ["did you mean \"char-lm\"?"]),
+    Mistake(name: "no text", arguments: ["train", "char-lm"], exitCode: 78, words: ["data.train"]),
+  ]
+
+  private static let texts: [Mistake] =
+    ([
+      ("text missing", nil, 66, "no such file"), ("text empty", [], 65, "no text"),
+      ("text of one token", [0x61], 65, "1 token"), ("binary text", [0x61, 0x62, 0, 0x63], 65, "zero byte"),
+      ("text not UTF-8", [0x61, 0x0A, 0xFF, 0x61], 65, "bad.txt:2: not UTF-8"),
+    ] as [(String, [UInt8]?, Int32, String)]).flatMap { name, bytes, code, words in
+      let prepare: @Sendable (TemporaryFolder) throws -> Void = { folder in
+        if let bytes { _ = try folder.write("bad.txt", bytes) }
+      }
+      return [
+        Mistake(
+          name: name, prepare: prepare, arguments: ["train", "data.train=bad.txt", "--run-dir", "new"],
+          exitCode: code, words: ["bad.txt", words]),
+        Mistake(
+          name: name + " to score", prepare: prepare, arguments: ["evaluate", "run", "--data", "bad.txt"],
+          exitCode: code, words: ["bad.txt", words]),
+      ]
+    } + [
+      Mistake(
+        name: "directory as text", arguments: ["train", "data.train=run", "--run-dir", "new"], exitCode: 66,
+        words: ["run: is a directory"]),
+      Mistake(
+        name: "directory to score", arguments: ["evaluate", "run", "--data", "run"], exitCode: 66,
+        words: ["run: is a directory"]),
+      Mistake(
+        name: "text too short", prepare: { _ = try $0.write("short.txt", Array("abc abc abc".utf8)) },
+        arguments: ["train", "data.train=short.txt", "--run-dir", "new"], exitCode: 65,
+        words: ["training.batch_size"]),
+    ]
+
+  private static let usage = [
+    Mistake(
+      name: "run exists", arguments: ["train", "data.train=text.txt", "--run-dir", "run"], exitCode: 73,
+      words: ["--resume", "--overwrite"]),
+    Mistake(
+      name: "foreign directory", prepare: { try $0.remove("run") },
+      arguments: ["train", "data.train=text.txt", "--run-dir", ".", "--overwrite"], exitCode: 73,
+      words: ["isn't a run directory"]),
+    Mistake(
+      name: "resume and overwrite", arguments: ["train", "--run-dir", "run", "--resume", "--overwrite"],
+      exitCode: 64,
+      words: ["--resume and --overwrite"]),
+    Mistake(name: "resume what", arguments: ["train", "--resume"], exitCode: 64, words: ["--run-dir"]),
+    Mistake(
+      name: "two texts", arguments: ["evaluate", "run", "--split", "test", "--data", "text.txt"],
+      exitCode: 64,
+      words: ["--split and --data"]),
+    Mistake(
+      name: "unknown split", arguments: ["evaluate", "run", "--split", "dev"], exitCode: 64, words: ["valid"]),
+    Mistake(name: "unknown option", arguments: ["evaluate", "run", "--jsn"], exitCode: 64, words: ["--jsn"]),
+    Mistake(name: "unknown command", arguments: ["trian"], exitCode: 64, words: ["trian"]),
+    Mistake(name: "run forgotten", arguments: ["generate"], exitCode: 64, words: ["<run>"]),
+  ]
+}
+
+extension TemporaryFolder {
+  fileprivate func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path(name)) }
+
+  fileprivate func cut(_ name: String, to bytes: Int) throws {
+    let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path(name)))
+    try handle.truncate(atOffset: UInt64(bytes))
+    try handle.close()
+  }
+
+  fileprivate func flipLastBit(_ name: String) throws {
+    var data = try Data(contentsOf: URL(fileURLWithPath: path(name)))
+    data[data.endIndex - 1] ^= 1
+    _ = try write(name, data)
+  }
+
+  fileprivate func replace(_ name: String, _ text: String, by other: String) throws {
+    let content = try String(contentsOfFile: path(name), encoding: .utf8)
+    _ = try write(name, Array(content.replacingOccurrences(of: text, with: other).utf8))
+  }
+}

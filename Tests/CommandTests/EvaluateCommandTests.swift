@@ -1,0 +1,93 @@
+import Foundation
+import Testing
+
+/// What `evaluate --json` prints.
+private struct Score: Decodable {
+  var split: String
+  var data: String?
+  var loss: Double
+  var perplexity: Double
+  var tokens: Int
+  var bitsPerToken: Double
+  var step: Int
+  var checkpoint: String
+}
+
+@Suite(.serialized, .timeLimit(.minutes(3))) struct EvaluateCommandTests {
+  private func score(_ arguments: [String], ranks: Int? = nil, in folder: TemporaryFolder) throws -> Score {
+    let outcome = try Program.run(["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    #expect(outcome.output.hasSuffix("}\n") && outcome.output.split(separator: "\n").count == 1)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Score.self, from: outcome.standardOutput)
+  }
+
+  /// The validation text is the last tenth, and its first token has none before it to be predicted from.
+  @Test func theNumbersBelongTogether() throws {
+    let folder = try TinyRun.folder()
+    let score = try score([], in: folder)
+    let characters = TinyRun.text.unicodeScalars.count
+    #expect(score.split == "valid" && score.data == nil)
+    #expect(score.tokens == characters - characters * 9 / 10 - 1)
+    #expect(abs(score.perplexity - exp(score.loss)) < 1e-9 * score.perplexity)
+    #expect(abs(score.bitsPerToken - score.loss / log(2)) < 1e-9)
+    #expect(score.checkpoint == "run/checkpoints/step-\(score.step)")
+  }
+
+  /// Scored after training, the text has the loss that was found during training.
+  @Test func trainingSawTheSameLoss() throws {
+    let folder = try TinyRun.folder()
+    let score = try score(["--checkpoint", "8"], in: folder)
+    let lines = try String(contentsOfFile: folder.path("run/metrics.jsonl"), encoding: .utf8).split(
+      separator: "\n")
+    let line = try #require(lines.first { $0.contains("\"event\":\"valid\",\"step\":8,") })
+    let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+    let loss = try #require(object?["loss"] as? Double)
+    #expect(score.step == 8)
+    #expect(abs(score.loss - loss) < 1e-12 * loss)
+  }
+
+  @Test(arguments: [1, 3]) func ranksAgreeWithOneProcess(ranks: Int) throws {
+    let folder = try TinyRun.folder()
+    let (alone, together) = (try score([], in: folder), try score([], ranks: ranks, in: folder))
+    #expect(abs(alone.loss - together.loss) < 1e-6 * alone.loss)
+    #expect(alone.tokens == together.tokens && alone.checkpoint == together.checkpoint)
+  }
+
+  @Test func aTextOfOnesOwn() throws {
+    let folder = try TinyRun.folder()
+    let own = try score(["--data", "text.txt"], in: folder)
+    let test = try score(["--split", "test", "data.test=text.txt"], in: folder)
+    #expect(own.tokens == TinyRun.text.unicodeScalars.count - 1)
+    #expect(own.split == "data" && own.data == "text.txt" && test.split == "test")
+    #expect(own.loss == test.loss && own.tokens == test.tokens)
+  }
+
+  /// A single stream never loses its context; the default of 32 does at 31 places.
+  @Test func theNumberOfStreamsIsTheUsers() throws {
+    let folder = try TinyRun.folder()
+    let (many, one) = (try score([], in: folder), try score(["evaluation.batch_size=1"], in: folder))
+    #expect(many.tokens == one.tokens)
+    #expect(many.loss != one.loss && abs(many.loss - one.loss) < 0.1)
+  }
+
+  @Test func readableLines() throws {
+    let folder = try TinyRun.folder()
+    let outcome = try Program.run(["evaluate", "run", "--checkpoint", "last"], in: folder.root)
+    #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
+    for part in ["nats/token", "bits/token", "perplexity", "run/checkpoints/step-12"] {
+      #expect(outcome.output.contains(part), "\(outcome)")
+    }
+  }
+
+  @Test func aDamagedCheckpointIsPassedOverAloud() throws {
+    let folder = try TinyRun.folder()
+    let damaged = folder.path("run/checkpoints/step-12/model.safetensors")
+    #expect(truncate(damaged, 100) == 0)
+    let last = try Program.run(["evaluate", "run", "--checkpoint", "last", "--json"], in: folder.root)
+    #expect(last.exitCode == 0, "\(last)")
+    #expect(last.output.contains("checkpoints/step-8"), "\(last)")
+    #expect(last.standardError.contains("warning:") && last.standardError.contains("step-12"), "\(last)")
+  }
+}

@@ -1,0 +1,106 @@
+import Checkpoints
+import Foundation
+import Testing
+
+/// What `inspect --json` prints.
+private struct Report: Decodable {
+  struct Tensor: Decodable {
+    var name: String
+    var shape: [Int]
+    var dtype: String
+    var count: Int
+  }
+  struct Entry: Decodable {
+    var step: Int
+    var links: [String]
+    var verified: Bool
+    var problem: String?
+  }
+  struct Vocabulary: Decodable {
+    var tokens: Int
+    var kind: String
+  }
+  var status: String?
+  var vocabulary: Vocabulary?
+  var checkpoints: [Entry]?
+  var step: Int?
+  var digest: String?
+  var complete: Bool?
+  var parameters: Int?
+  var bytes: Int?
+  var tensors: [Tensor]?
+  var problems: [String]
+}
+
+@Suite(.timeLimit(.minutes(3))) struct InspectCommandTests {
+  private func inspect(_ path: String, in folder: TemporaryFolder, exitCode: Int32 = 0) throws -> Report {
+    let outcome = try Program.run(["inspect", path, "--json"], in: folder.root)
+    #expect(outcome.exitCode == exitCode, "\(outcome)")
+    return try JSONDecoder().decode(Report.self, from: outcome.standardOutput)
+  }
+
+  /// Letters, space, line end and `<unk>`: the shapes follow.
+  @Test func aRun() throws {
+    let report = try inspect("run", in: TinyRun.folder())
+    let vocabulary = Set(TinyRun.text.unicodeScalars.map(\.value)).count + 1
+    #expect(report.status == "finished" && report.problems.isEmpty && report.complete == true)
+    #expect(report.vocabulary?.tokens == vocabulary && report.vocabulary?.kind == "char")
+    #expect(report.checkpoints?.map(\.step) == [4, 8, 12])
+    #expect(report.checkpoints?.allSatisfy { $0.verified && $0.problem == nil } == true)
+    #expect(report.checkpoints?.last?.links.contains("last") == true)
+    #expect(report.tensors?.map(\.name).prefix(2) == ["embedding.weight", "rnn.weight_ih_l0"])
+    #expect(report.tensors?.first?.shape == [vocabulary, 8])
+    let count = vocabulary * 8 * 2 + vocabulary + 2 * 32 * 8 + 2 * 32
+    #expect(report.parameters == count && report.bytes == 4 * count)
+    #expect(report.tensors?.reduce(0) { $0 + $1.count } == count)
+  }
+
+  @Test(arguments: ["run/checkpoints/step-8", "run/checkpoints/last"]) func aCheckpoint(path: String) throws {
+    let report = try inspect(path, in: TinyRun.folder())
+    #expect(report.step == (path.hasSuffix("8") ? 8 : 12))
+    #expect(report.digest?.hasPrefix("xxh3-128:") == true && report.checkpoints == nil)
+  }
+
+  /// A file of another program has no digest.
+  @Test func aFileFromElsewhere() throws {
+    let folder = try TemporaryFolder()
+    let header = #"{"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}}"#
+    let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian, Array.init)
+    let path = try folder.write(
+      "other.safetensors", length + Array(header.utf8) + [UInt8](repeating: 0, count: 12))
+    let report = try inspect(path, in: folder)
+    #expect(report.tensors?.first?.dtype == "BF16" && report.parameters == 6 && report.bytes == 12)
+    #expect(report.digest == nil)
+    let text = try Program.run(["inspect", path], in: folder.root)
+    #expect(text.output.contains("none: the file was written by another program"), "\(text)")
+  }
+
+  /// What is wrong is named, and the rest is shown.
+  @Test func aDamagedCheckpointAmongGoodOnes() throws {
+    let folder = try TinyRun.folder()
+    #expect(truncate(folder.path("run/checkpoints/step-8/optimizer.safetensors"), 64) == 0)
+    let report = try inspect("run", in: folder, exitCode: 65)
+    #expect(report.checkpoints?.map(\.verified) == [true, false, true])
+    #expect(report.checkpoints?[1].problem?.contains("optimizer.safetensors") == true)
+    #expect(report.problems.count == 1 && report.step == 12)
+    let text = try Program.run(["inspect", "run"], in: folder.root)
+    #expect(text.exitCode == 65 && text.errors.count == 1, "\(text)")
+    #expect(text.output.contains("step 8 DAMAGED"), "\(text)")
+  }
+
+  @Test func aRunWithoutCheckpoints() throws {
+    let folder = try TinyRun.folder()
+    try FileManager.default.removeItem(atPath: folder.path("run/checkpoints"))
+    let report = try inspect("run", in: folder)
+    #expect(report.checkpoints?.isEmpty == true && report.tensors == nil && report.vocabulary != nil)
+  }
+
+  @Test func readableLines() throws {
+    let folder = try TinyRun.folder()
+    let outcome = try Program.run(["inspect", "run"], in: folder.root)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    for part in ["lstm, 1 layer of 8", "rnn.weight_hh_l0", "[32, 8]", "verified", "best loss", "in all"] {
+      #expect(outcome.output.contains(part), "\(outcome)")
+    }
+  }
+}

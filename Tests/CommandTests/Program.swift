@@ -1,0 +1,176 @@
+import Foundation
+
+/// What came of a finished process.
+struct Outcome: CustomStringConvertible {
+  let exitCode: Int32
+  /// True where a signal ended it: a trap, for example.
+  let wasKilled: Bool
+  let standardOutput: Data
+  let standardError: String
+
+  var output: String { String(decoding: standardOutput, as: UTF8.self) }
+
+  /// The lines of standard error that are errors; mpirun adds paragraphs of its own, which are not counted.
+  var errors: [String] {
+    standardError.split(separator: "\n").map(String.init).filter { $0.lowercased().hasPrefix("error:") }
+  }
+
+  var description: String {
+    "exit code \(exitCode)\(wasKilled ? " (signal)" : "")\n--- stdout\n\(output)\n--- stderr\n\(standardError)"
+  }
+}
+
+/// The built program as a process, alone or under mpirun.
+final class Program {
+  struct Unusable: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  private let process = Process()
+  private let folder: TemporaryFolder
+  private let deadline: ContinuousClock.Instant
+  private let limit: Int
+
+  /// Starts the program; it is killed after `limit` seconds.
+  ///
+  /// - Parameters:
+  ///   - ranks: nil: without a launcher.
+  ///   - output: where standard output goes instead of being kept.
+  init(
+    _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, output: FileHandle? = nil,
+    limit: Int = 60
+  ) throws {
+    folder = try TemporaryFolder()
+    self.limit = limit
+    deadline = .now + .seconds(limit)
+    let program = try Self.executable()
+    process.executableURL = ranks == nil ? program : try Self.mpirun()
+    process.arguments =
+      ranks.map { ["--timeout", "\(limit)", "--bind-to", "none", "-np", "\($0)", program.path] + arguments }
+      ?? arguments
+    process.environment = Self.environment
+    process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
+    process.standardInput = FileHandle.nullDevice
+    // Files, unlike pipes, never fill up while nobody reads.
+    process.standardOutput = try output ?? Self.file(at: folder.path("stdout"))
+    process.standardError = try Self.file(at: folder.path("stderr"))
+    try Self.withoutBlockedSignals { try process.run() }
+  }
+
+  /// Runs the program to its end.
+  static func run(
+    _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, output: FileHandle? = nil
+  ) throws -> Outcome {
+    try Program(arguments, ranks: ranks, in: directory, output: output).wait()
+  }
+
+  /// Waits for the end.
+  func wait() throws -> Outcome {
+    try wait(for: "the end") { !process.isRunning }
+    process.waitUntilExit()
+    return Outcome(
+      exitCode: process.terminationStatus, wasKilled: process.terminationReason == .uncaughtSignal,
+      standardOutput: (try? Data(contentsOf: URL(fileURLWithPath: folder.path("stdout")))) ?? Data(),
+      standardError: standardError)
+  }
+
+  /// Waits until something is true of the running program.
+  func wait(for what: String, _ isTrue: () -> Bool) throws {
+    while !isTrue() {
+      guard .now < deadline, what == "the end" || process.isRunning else {
+        kill(process.processIdentifier, SIGKILL)
+        throw Unusable(description: "waited for \(what), at most \(limit) s, in vain:\n\(standardError)")
+      }
+      usleep(2000)
+    }
+  }
+
+  /// Sends a signal to the process that was started: the program, or mpirun.
+  func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+
+  /// Sends a signal to one of the ranks that mpirun has started.
+  func sendToOneRank(_ signal: Int32) throws {
+    let children = try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }
+      .filter { Self.parent(of: $0) == process.processIdentifier }
+    guard let rank = children.max() else { throw Unusable(description: "mpirun has no children") }
+    kill(rank, signal)
+  }
+
+  private var standardError: String {
+    (try? String(contentsOfFile: folder.path("stderr"), encoding: .utf8)) ?? ""
+  }
+
+  private static func parent(of process: pid_t) -> pid_t? {
+    guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8) else {
+      return nil
+    }
+    let line = status.split(separator: "\n").first { $0.hasPrefix("PPid:") }
+    return line.flatMap { pid_t($0.dropFirst(5).trimmingCharacters(in: .whitespaces)) }
+  }
+
+  private static func file(at path: String) throws -> FileHandle {
+    try Data().write(to: URL(fileURLWithPath: path))
+    return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+  }
+
+  /// Threads that run tests block signals, and children inherit that: mpirun would forward none.
+  private static func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
+    var (none, before) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try body()
+  }
+
+  /// The variables of this process without those of a launcher around it, with what containers need.
+  private static let environment: [String: String] = {
+    var variables = ProcessInfo.processInfo.environment.filter { name, _ in
+      !["OMPI_COMM_WORLD", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
+    }
+    variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+    variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+    variables["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
+    variables["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none"
+    variables["OPENBLAS_NUM_THREADS"] = "1"
+    return variables
+  }()
+
+  private static func mpirun() throws -> URL {
+    for folder in (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":") {
+      let candidate = "\(folder)/mpirun"
+      if FileManager.default.isExecutableFile(atPath: candidate) { return URL(fileURLWithPath: candidate) }
+    }
+    throw Unusable(description: "there is no mpirun in PATH; launch/setup installs it")
+  }
+
+  /// The program, which the package builds beside the test bundle.
+  private static func executable() throws -> URL {
+    let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
+    let program = bundle.resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent(
+      "rnn-dist")
+    guard FileManager.default.isExecutableFile(atPath: program.path) else {
+      throw Unusable(description: "there is no \(program.path); run launch/setup, then `swift build`")
+    }
+    return program
+  }
+}
+
+/// A directory for one test, removed with this value.
+final class TemporaryFolder: Sendable {
+  let root: String
+
+  init() throws {
+    root = NSTemporaryDirectory() + "/rnn-dist-command-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: root) }
+
+  func path(_ name: String) -> String { "\(root)/\(name)" }
+
+  /// Writes a file and returns its path.
+  func write(_ name: String, _ bytes: some Sequence<UInt8>) throws -> String {
+    try Data(bytes).write(to: URL(fileURLWithPath: path(name)))
+    return path(name)
+  }
+}

@@ -1,0 +1,154 @@
+import Foundation
+import Testing
+
+/// Signals and resumption, as a user or a scheduler sees them.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct TrainCommandTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    _ = try folder.write("text.txt", Array(TinyRun.text.utf8))
+  }
+
+  private func arguments(_ run: String, _ more: [String]) -> [String] {
+    ["train", "data.train=text.txt", "--run-dir", run] + TinyRun.settings
+      + [
+        "model.dropout=0.2", "training.schedule.kind=constant", "evaluation.every_steps=7",
+        "log.every_steps=50",
+      ] + more
+  }
+
+  private func status(of run: String) throws -> String? {
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder.path("\(run)/run.json")))
+    return (try JSONSerialization.jsonObject(with: data) as? [String: Any])?["status"] as? String
+  }
+
+  private func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: folder.path(name)) }
+
+  /// The step of the checkpoint that a link of the run points at.
+  private func lastStep(of run: String) throws -> Int {
+    let target = try FileManager.default.destinationOfSymbolicLink(
+      atPath: folder.path("\(run)/checkpoints/last"))
+    return try #require(Int(target.dropFirst("step-".count)))
+  }
+
+  private func checkpoint(_ run: String, step: Int) throws -> [String: Data] {
+    let directory = folder.path("\(run)/checkpoints/step-\(step)")
+    var files: [String: Data] = [:]
+    for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+      files[name] = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name)"))
+    }
+    return files
+  }
+
+  /// A run without end is stopped by a signal somewhere, goes on, and ends as if it had never stopped.
+  @Test(arguments: [nil, 2], [SIGTERM, SIGINT])
+  func stopAndResume(ranks: Int?, signal: Int32) throws {
+    let endless = arguments("stopped", ["training.steps=100000000", "checkpoint.every_steps=1000000"])
+    let program = try Program(endless, ranks: ranks, in: folder.root)
+    try program.wait(for: "the first report") { reports("stopped") > 0 }
+    // One rank is told; all leave together.
+    if ranks == nil { program.send(signal) } else { try program.sendToOneRank(signal) }
+    let stopped = try program.wait()
+    #expect(stopped.exitCode == 75 && stopped.errors.isEmpty, "\(stopped)")
+    #expect(stopped.standardError.contains("--run-dir stopped --resume"), "\(stopped)")
+    #expect(try status(of: "stopped") == "stopped")
+
+    let steps = try lastStep(of: "stopped") + 25
+    let length = ["training.steps=\(steps)"]
+    let resumed = try Program.run(
+      ["train", "--run-dir", "stopped", "--resume"] + length, ranks: ranks, in: folder.root)
+    #expect(
+      resumed.exitCode == 0 && resumed.standardError.contains("resumed from step \(steps - 25)"), "\(resumed)"
+    )
+    let whole = try Program.run(
+      arguments("whole", length + ["checkpoint.every_steps=1000000"]), ranks: ranks, in: folder.root)
+    #expect(whole.exitCode == 0, "\(whole)")
+    let (one, other) = (try checkpoint("stopped", step: steps), try checkpoint("whole", step: steps))
+    #expect(one.keys.sorted() == ["model.safetensors", "optimizer.safetensors", "state.json"])
+    for (name, content) in one { #expect(content == other[name], "\(name) differs") }
+    #expect(try status(of: "stopped") == "finished")
+  }
+
+  /// SIGUSR1, to mpirun where there is one, asks for a checkpoint and nothing else.
+  @Test(arguments: [nil, 2]) func saveOnRequest(ranks: Int?) throws {
+    let never = ["evaluation.every_steps=100000000", "checkpoint.every_steps=100000000"]
+    let program = try Program(
+      arguments("run", ["training.steps=100000000"] + never), ranks: ranks, in: folder.root)
+    try program.wait(for: "the first report") { reports("run") > 0 }
+    #expect(!exists("run/checkpoints/last"))
+    program.send(SIGUSR1)
+    try program.wait(for: "a checkpoint") { exists("run/checkpoints/last") }
+    // Two ranks may get the signal at different steps, and each saves; then there is quiet.
+    try waitForReports(20, of: program)
+    let saved = try lastStep(of: "run")
+    try waitForReports(20, of: program)
+    #expect(try lastStep(of: "run") == saved)
+    if ranks == nil { program.send(SIGTERM) } else { try program.sendToOneRank(SIGTERM) }
+    let outcome = try program.wait()
+    #expect(outcome.exitCode == 75, "\(outcome)")
+    #expect(try lastStep(of: "run") > saved)
+  }
+
+  private func waitForReports(_ count: Int, of program: Program) throws {
+    let seen = reports("run")
+    try program.wait(for: "further reports") { reports("run") >= seen + count }
+  }
+
+  /// Complete lines of progress in the metrics file.
+  private func reports(_ run: String) -> Int {
+    let text = (try? String(contentsOfFile: folder.path("\(run)/metrics.jsonl"), encoding: .utf8)) ?? ""
+    return text.components(separatedBy: "\"event\":\"train\"").count - 1
+  }
+
+  @Test func anExistingRunIsKeptOrReplacedAsAsked() throws {
+    let first = try Program.run(arguments("run", ["training.steps=3"]), in: folder.root)
+    #expect(first.exitCode == 0, "\(first)")
+    let before = try checkpoint("run", step: 3)
+    let refused = try Program.run(arguments("run", ["training.steps=5"]), in: folder.root)
+    #expect(refused.exitCode == 73 && refused.errors.count == 1, "\(refused)")
+    #expect(try checkpoint("run", step: 3) == before && !exists("run/checkpoints/step-5"))
+    let replaced = try Program.run(arguments("run", ["training.steps=5", "--overwrite"]), in: folder.root)
+    #expect(replaced.exitCode == 0 && exists("run/checkpoints/step-5"), "\(replaced)")
+    #expect(!exists("run/checkpoints/step-3"))
+  }
+
+  /// What a run wrote repeats it.
+  @Test func theWrittenConfigurationRepeatsTheRun() throws {
+    #expect(try Program.run(arguments("one", ["training.steps=5"]), in: folder.root).exitCode == 0)
+    let again = try Program.run(["train", "one/config.yaml", "--run-dir", "two"], in: folder.root)
+    #expect(again.exitCode == 0, "\(again)")
+    #expect(try checkpoint("one", step: 5) == checkpoint("two", step: 5))
+  }
+
+  @Test func otherSettingsCannotResume() throws {
+    #expect(try Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
+    let outcome = try Program.run(
+      ["train", "--run-dir", "run", "--resume", "model.hidden_size=9"], ranks: 3, in: folder.root)
+    #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
+    #expect(outcome.standardError.contains("model.hidden_size"), "\(outcome)")
+  }
+
+  /// Bad data leave nothing behind that a second try would stumble over.
+  @Test func aSecondTryAfterBadData() throws {
+    let bad = try Program.run(["train", "data.train=none.txt", "--run-dir", "run"], in: folder.root)
+    #expect(bad.exitCode == 66, "\(bad)")
+    let good = try Program.run(arguments("run", ["training.steps=2"]), in: folder.root)
+    #expect(good.exitCode == 0, "\(good)")
+  }
+
+  @Test func dryRunWritesNothing() throws {
+    let outcome = try Program.run(arguments("run", ["--dry-run"]), in: folder.root)
+    #expect(outcome.exitCode == 0 && !exists("run"), "\(outcome)")
+    #expect(outcome.standardError.contains("parameters") && outcome.standardOutput.isEmpty, "\(outcome)")
+  }
+
+  /// The result on standard output, the log on standard error, from one rank.
+  @Test(arguments: [nil, 3]) func resultAndLog(ranks: Int?) throws {
+    let outcome = try Program.run(arguments("run", ["training.steps=7"]), ranks: ranks, in: folder.root)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    #expect(outcome.output.components(separatedBy: "held-out loss").count == 2, "\(outcome)")
+    #expect(outcome.output.contains("run directory: run\n"), "\(outcome)")
+    #expect(outcome.standardError.components(separatedBy: "valid at step 7").count == 2, "\(outcome)")
+  }
+}
