@@ -38,7 +38,8 @@ let libraryTargets: [Target] = [
   .target(
     name: "Training",
     dependencies: [
-      "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration", "Datasets",
+      "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration",
+      "Datasets",
       "Checkpoints", "RunLog",
     ],
     swiftSettings: strictSwift),
@@ -50,7 +51,8 @@ let executableTargets: [Target] = [
   .executableTarget(
     name: "rnn-dist",
     dependencies: [
-      "Training", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration",
+      "Training", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication",
+      "Configuration",
       "Datasets", "Checkpoints", "RunLog", "Yams",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
@@ -78,10 +80,11 @@ let testTargets: [Target] = [
   test(
     "Training",
     of: [
-      "Training", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration",
+      "Training", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication",
+      "Configuration",
       "Datasets", "Checkpoints", "RunLog",
     ]),
-  test("Command", of: ["rnn-dist", "Checkpoints"]),
+  test("Command", of: ["rnn-dist", "Configuration", "Datasets", "Checkpoints"]),
 ]
 
 func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {

@@ -165,8 +165,9 @@ final class LanguageModelTask: TrainingTask {
       for matrix in gathered {
         let length = streams * matrix.view.columns * MemoryLayout<Float>.stride
         bytes.withUnsafeBytes { source in
+          guard let base = source.baseAddress else { return }  // a rank without streams
           UnsafeMutableRawPointer(matrix.view.base + firstStream * matrix.view.columns)
-            .copyMemory(from: source.baseAddress! + offset, byteCount: length)
+            .copyMemory(from: base + offset, byteCount: length)
         }
         offset += length
       }

@@ -35,10 +35,13 @@ public enum ProductBenchmark {
     let prepared = PackedMatrix(weight, transposed: true)
     for _ in 0..<5 {
       if Float.hasPackedProduct {
-        packed = max(packed, rate(rows, columns, depth, seconds / 10) { prepared.multiply(a, into: c, accumulate: true) })
+        packed = max(
+          packed, rate(rows, columns, depth, seconds / 10) { prepared.multiply(a, into: c, accumulate: true) }
+        )
       }
       blas = max(
-        blas, rate(rows, columns, depth, seconds / 10) { multiply(a, weight, .right, into: c, accumulate: true) })
+        blas,
+        rate(rows, columns, depth, seconds / 10) { multiply(a, weight, .right, into: c, accumulate: true) })
     }
     return Measurement(
       rows: rows, columns: columns, depth: depth, packed: Float.hasPackedProduct ? packed : nil, blas: blas)

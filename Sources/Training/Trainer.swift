@@ -53,7 +53,8 @@ final class Trainer {
       store: store, task: task, optimizer: optimizer, communicator: communicator)
     schedule = Schedule(training.schedule)
     stepsPerEpoch = (task.microbatchesPerEpoch + training.accumulate - 1) / training.accumulate
-    let limits = [training.steps, training.epochs * stepsPerEpoch].filter { $0 > 0 }
+    let (byEpochs, overflows) = training.epochs.multipliedReportingOverflow(by: stepsPerEpoch)
+    let limits = [training.steps, overflows ? .max : byEpochs].filter { $0 > 0 }
     totalSteps = limits.min() ?? 0
     state = TrainingState()
     state.identity = RunIdentity(configuration, dataDigest: task.dataDigest)

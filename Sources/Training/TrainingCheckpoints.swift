@@ -32,7 +32,11 @@ final class TrainingCheckpoints {
   ) throws -> Bool {
     let carried = try task.gatherCarriedState(communicator)
     try requireEqualReplicas()
-    guard required else { return write(state, carried, isBest: isBest, observer) == nil }
+    guard required else {
+      guard let error = write(state, carried, isBest: isBest, observer) else { return true }
+      observer?.handle(.saveFailed(step: state.step, reason: "\(error)"))
+      return false
+    }
     try communicator.agree {
       if let error = write(state, carried, isBest: isBest, observer) {
         throw TrainingFailure.notSaved("\(error)")
@@ -62,7 +66,6 @@ final class TrainingCheckpoints {
       observer?.handle(.saved(step: state.step, path: path, seconds: (clock.now - started).inSeconds))
       return nil
     } catch {
-      observer?.handle(.saveFailed(step: state.step, reason: "\(error)"))
       return error
     }
   }

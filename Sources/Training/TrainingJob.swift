@@ -126,6 +126,8 @@ public struct TrainingJob {
     let versions = request.versions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     try communicator.allEqual(Array(versions.joined(separator: "\n").utf8), what: "the program's version")
     try communicator.allEqual(
+      Array("\(request.existing)".utf8), what: "the choice to resume or to overwrite a run")
+    try communicator.allEqual(
       Array(request.configuration.yaml(commented: false).utf8), what: "the configuration")
   }
 

@@ -68,10 +68,13 @@ struct LanguageModelBenchCommand: DistributedCommand {
     return ExitCode.done
   }
 
-  private func describe(_ result: LanguageModelBenchmark.Result, _ communicator: any Communicator) -> JSONValue {
+  private func describe(_ result: LanguageModelBenchmark.Result, _ communicator: any Communicator)
+    -> JSONValue
+  {
     [
       "bench": "lm", "cell": .string(cell), "vocab": .integer(vocab), "embed": .integer(embed),
-      "hidden": .integer(hidden), "layers": .integer(layers), "batch": .integer(batch), "steps": .integer(steps),
+      "hidden": .integer(hidden), "layers": .integer(layers), "batch": .integer(batch),
+      "steps": .integer(steps),
       "optimizer": .string(optimizer), "precision": "fp32", "ranks": .integer(communicator.worldSize),
       "threads": .integer(BLAS.threadCount), "parameters": .integer(result.parameters),
       "ms": .double(rounded(result.milliseconds)), "tok_s": .integer(Int(result.tokensPerSecond)),
@@ -85,8 +88,10 @@ struct LanguageModelBenchCommand: DistributedCommand {
 
   private func line(_ result: LanguageModelBenchmark.Result, _ communicator: any Communicator) -> String {
     String(
-      format: "%@ %dx%d, V=%d, B=%d, T=%d, %d x %d: %.1f ms, %@ tok/s (best %@), %.1f GFLOP/s, %d MiB, comm %.1f%%",
-      cell, layers, hidden, vocab, batch, steps, communicator.worldSize, BLAS.threadCount, result.milliseconds,
+      format:
+        "%@ %dx%d, V=%d, B=%d, T=%d, %d x %d: %.1f ms, %@ tok/s (best %@), %.1f GFLOP/s, %d MiB, comm %.1f%%",
+      cell, layers, hidden, vocab, batch, steps, communicator.worldSize, BLAS.threadCount,
+      result.milliseconds,
       Console.grouped(Int(result.tokensPerSecond)), Console.grouped(Int(result.bestTokensPerSecond)),
       result.gigaflops, result.residentMiB, 100 * result.communicationShare)
   }
@@ -96,7 +101,8 @@ struct ProductBenchCommand: LocalCommand {
   static let configuration = CommandConfiguration(
     commandName: "gemm",
     abstract: "Measure the peak of one core and the products of a recurrent step beside it.",
-    discussion: "GFLOP/s on one thread: weights packed once and used many times, and the BLAS on the same product.")
+    discussion:
+      "GFLOP/s on one thread: weights packed once and used many times, and the BLAS on the same product.")
 
   @Flag(help: "Print one JSON object.") var json = false
 
@@ -113,7 +119,8 @@ struct ProductBenchCommand: LocalCommand {
     print(String(format: "peak of one core %.1f GFLOP/s; BLAS kernels: %@", peak, BLAS.coreName))
     print("  rows columns depth    packed           BLAS")
     for result in results {
-      let packed = result.packed.map { String(format: "%6.1f (%3.0f%%)", $0, 100 * $0 / peak) } ?? "     none    "
+      let packed =
+        result.packed.map { String(format: "%6.1f (%3.0f%%)", $0, 100 * $0 / peak) } ?? "     none    "
       print(
         String(
           format: "%6d %7d %5d  %@  %6.1f (%3.0f%%)", result.rows, result.columns, result.depth, packed,
@@ -128,7 +135,8 @@ struct ProductBenchCommand: LocalCommand {
       "shapes": .array(
         results.map { result in
           [
-            "rows": .integer(result.rows), "columns": .integer(result.columns), "depth": .integer(result.depth),
+            "rows": .integer(result.rows), "columns": .integer(result.columns),
+            "depth": .integer(result.depth),
             "packed_gflops": result.packed.map { .double($0) } ?? .null, "blas_gflops": .double(result.blas),
           ]
         }),
