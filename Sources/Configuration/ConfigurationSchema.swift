@@ -139,9 +139,10 @@ extension ConfigurationSchema {
       "training.bptt", \.training.bptt, .integer(.within(1...1_000_000)),
       "tokens of each stream in a step; the state is carried over"),
     ConfigurationKey(
-      "training.epochs", \.training.epochs, .integer(.atLeast(0)), "passes over the text; 0: not limited"),
+      "training.epochs", \.training.epochs, .integer(.within(0...1_000_000_000_000)),
+      "passes over the text; 0: not limited"),
     ConfigurationKey(
-      "training.steps", \.training.steps, .integer(.atLeast(0)),
+      "training.steps", \.training.steps, .integer(.within(0...1_000_000_000_000)),
       "updates; 0: not limited; the first limit reached ends the run"),
     ConfigurationKey(
       "training.optimizer", \.training.optimizer, .choice, "rule of the update, as in PyTorch"),

@@ -12,18 +12,21 @@ public final class StopSignals: Sendable {
 
   private let stopSignal = Atomic<Int32>(0)
   private let saveRequested = Atomic<Bool>(false)
+  /// Seconds of the monotonic clock at the first stop signal.
+  private let firstStopAt = Atomic<Int>(0)
 
   /// Nothing is asked for yet.
   public init() {}
 
-  /// Takes over SIGINT, SIGTERM and SIGUSR1 for the rest of the process. A second SIGINT or SIGTERM ends the
-  /// process at once, for people who really mean it.
+  /// Takes over SIGINT, SIGTERM and SIGUSR1 for the rest of the process. A further SIGINT or SIGTERM at least
+  /// two seconds after the first ends the process at once, for people who really mean it; sooner it is a
+  /// duplicate, as launchers and `timeout` send them.
   public static func install() {
     _ = process  // made here, since a signal handler must not be the first to need it
     for number in [SIGINT, SIGTERM] {
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { number in
-        if StopSignals.process.requestStop(number) != nil { _exit(128 + number) }
+        if StopSignals.process.isRepeated(number) { _exit(128 + number) }
       }
       sigaction(number, &action, nil)
     }
@@ -36,6 +39,17 @@ public final class StopSignals: Sendable {
     sigemptyset(&ours)
     for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&ours, number) }
     pthread_sigmask(SIG_UNBLOCK, &ours, nil)
+  }
+
+  /// Notes a stop signal; true if it is meant as a second one. Only async-signal-safe calls.
+  private func isRepeated(_ signal: Int32) -> Bool {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    guard requestStop(signal) != nil else {
+      firstStopAt.store(now.tv_sec, ordering: .relaxed)
+      return false
+    }
+    return now.tv_sec - firstStopAt.load(ordering: .relaxed) >= 2
   }
 
   /// Asks for a checkpoint and an orderly end; returns the signal of an earlier request, if there was one.

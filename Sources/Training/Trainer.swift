@@ -27,6 +27,8 @@ final class Trainer {
   private var progress: ProgressMeter
   /// Rank 0 asks for another checkpoint at this step because one could not be written.
   private var retrySaveAt: Int?
+  /// The best before the present one, in case that can't be saved.
+  private var previousBest: (metric: Double?, loss: Double?, step: Int?)
 
   let totalSteps: Int
   private let stepsPerEpoch: Int
@@ -117,13 +119,14 @@ final class Trainer {
     }
     let norm = gradientNorm(UnsafeBufferPointer(gradients.total.elements)) / totals.tokens
     let rate = learningRate()
-    if norm.isFinite {
+    let isFinite = norm.isFinite && totals.loss.isFinite
+    if isFinite {
       update(totals, norm: norm, learningRate: rate)
     } else {
       try skipStep()
     }
     advance(microbatches: count, tokens: Int(totals.tokens))
-    progress.add(totals, isSkipped: !norm.isFinite)
+    progress.add(totals, isSkipped: !isFinite)
     report(norm: norm, learningRate: rate)
     return totals
   }
@@ -222,6 +225,7 @@ final class Trainer {
     _ = state.plateau.observe(metric: metric, schedule: schedule)
     let improved = state.bestMetric.map { metric < $0 } ?? true
     if improved {
+      previousBest = (state.bestMetric, state.bestLoss, state.bestStep)
       (state.bestMetric, state.bestLoss, state.bestStep) = (metric, loss.mean, state.step)
       state.evaluationsWithoutImprovement = 0
     } else {
@@ -254,6 +258,8 @@ final class Trainer {
     defer { progress.start(at: state) }
     let saved = try checkpoints.save(state, isBest: isBest, required: false, observer)
     retrySaveAt = saved ? nil : state.step + 10
+    // A best model that was not kept is not the best there is: the next one to beat is the one before.
+    if isBest && !saved { (state.bestMetric, state.bestLoss, state.bestStep) = previousBest }
   }
 
   private func stopForSignal() throws -> RunOutcome {

@@ -33,9 +33,10 @@ final class TrainingCheckpoints {
     let carried = try task.gatherCarriedState(communicator)
     try requireEqualReplicas()
     guard required else {
-      guard let error = write(state, carried, isBest: isBest, observer) else { return true }
-      observer?.handle(.saveFailed(step: state.step, reason: "\(error)"))
-      return false
+      let failure = write(state, carried, isBest: isBest, observer)
+      if let failure { observer?.handle(.saveFailed(step: state.step, reason: "\(failure)")) }
+      // Rank 0's word on every rank: what the run believes to be its best depends on it.
+      return try communicator.allgather([failure == nil ? 1 : 0])[0] == [1]
     }
     try communicator.agree {
       if let error = write(state, carried, isBest: isBest, observer) {
@@ -70,11 +71,14 @@ final class TrainingCheckpoints {
     }
   }
 
+  /// The weights under PyTorch's names; a tied weight is there under both of its names, as in a state dictionary, so that
+  /// the PyTorch module loads it strictly.
   private var modelTensors: [TensorToWrite] {
-    task.parameters.layout.parameters.map { parameter in
+    let layout = task.parameters.layout
+    return (layout.parameters.map { ($0.name, $0) } + layout.aliases.map { ($0.name, $0.parameter) }).map {
+      name, parameter in
       TensorToWrite(
-        name: parameter.name, shape: parameter.shape,
-        floats: UnsafeBufferPointer(task.parameters.elements(parameter)))
+        name: name, shape: parameter.shape, floats: UnsafeBufferPointer(task.parameters.elements(parameter)))
     }
   }
 

@@ -124,7 +124,9 @@ public struct TrainingJob {
   /// anything depends on the settings, the order of collectives included.
   private func requireSameRequest() throws {
     let versions = request.versions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-    try communicator.allEqual(Array(versions.joined(separator: "\n").utf8), what: "the program's version")
+    try communicator.allEqual(
+      Array(versions.joined(separator: "\n").utf8),
+      what: "the program, or the BLAS kernels for the processor,")
     try communicator.allEqual(
       Array("\(request.existing)".utf8), what: "the choice to resume or to overwrite a run")
     try communicator.allEqual(

@@ -105,7 +105,7 @@ final class Console: TrainingObserver {
   }
 
   private static func clock(_ seconds: Double) -> String {
-    guard seconds.isFinite else { return "?" }
+    guard seconds < 1e8 else { return "?" }
     let total = Int(seconds.rounded())
     return total >= 3600
       ? String(format: "%d:%02d:%02d", total / 3600, total / 60 % 60, total % 60)

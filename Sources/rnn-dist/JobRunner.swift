@@ -9,7 +9,8 @@ enum JobRunner {
     do {
       communicator = try CommunicatorFactory.make()
     } catch {
-      Console.error("error: \(error)")
+      // Every process meets a wrong launcher alone; the launcher's rank 0 speaks for all.
+      if (LauncherEnvironment.current?.rank ?? 0) == 0 { Console.error("error: \(error)") }
       return ExitCode.code(of: error)
     }
     do {

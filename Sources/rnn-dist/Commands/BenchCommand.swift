@@ -31,9 +31,11 @@ struct LanguageModelBenchCommand: DistributedCommand {
   @Option(help: "Time steps.") var steps = 50
   @Option(help: "Timed training steps.") var iters = 20
   @Option(help: "sgd | momentum | nesterov | rmsprop | adagrad | adam | adamw") var optimizer = "sgd"
+  @Option(help: "fp32; bf16 is not there yet.") var precision = "fp32"
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
+    guard precision == "fp32" else { throw ValidationError("--precision must be fp32, not \(precision)") }
     guard cellKind != nil else { throw ValidationError("--cell must be rnn, gru or lstm, not \(cell)") }
     guard OptimizerSettings.Kind(rawValue: optimizer) != nil else {
       throw ValidationError("--optimizer must be one of \(OptimizerSettings.Kind.allCases.map(\.rawValue))")
@@ -57,14 +59,14 @@ struct LanguageModelBenchCommand: DistributedCommand {
 
   func run(on communicator: any Communicator) throws -> Int32 {
     guard let cellKind, let kind = OptimizerSettings.Kind(rawValue: optimizer) else { return ExitCode.usage }
-    Threads.share(among: communicator, reproducible: false)
+    try Threads.share(among: communicator, reproducible: false)
     let benchmark = LanguageModelBenchmark(
       shape: LanguageModelShape(
         vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind),
       batchSize: batch, steps: steps, iterations: iters, optimizer: kind)
     let result = try benchmark.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
-    print(json ? describe(result, communicator).text : line(result, communicator))
+    try StandardOutput.line(json ? describe(result, communicator).text : line(result, communicator))
     return ExitCode.done
   }
 
@@ -75,7 +77,8 @@ struct LanguageModelBenchCommand: DistributedCommand {
       "bench": "lm", "cell": .string(cell), "vocab": .integer(vocab), "embed": .integer(embed),
       "hidden": .integer(hidden), "layers": .integer(layers), "batch": .integer(batch),
       "steps": .integer(steps),
-      "optimizer": .string(optimizer), "precision": "fp32", "ranks": .integer(communicator.worldSize),
+      "optimizer": .string(optimizer), "precision": .string(precision),
+      "ranks": .integer(communicator.worldSize),
       "threads": .integer(BLAS.threadCount), "parameters": .integer(result.parameters),
       "ms": .double(rounded(result.milliseconds)), "tok_s": .integer(Int(result.tokensPerSecond)),
       "best_tok_s": .integer(Int(result.bestTokensPerSecond)), "gflops": .double(rounded(result.gigaflops)),
@@ -113,15 +116,16 @@ struct ProductBenchCommand: LocalCommand {
       ProductBenchmark.measure(rows: $0.rows, columns: $0.columns, depth: $0.depth)
     }
     if json {
-      print(describe(results, peak).text)
+      try StandardOutput.line(describe(results, peak).text)
       return ExitCode.done
     }
-    print(String(format: "peak of one core %.1f GFLOP/s; BLAS kernels: %@", peak, BLAS.coreName))
-    print("  rows columns depth    packed           BLAS")
+    try StandardOutput.line(
+      String(format: "peak of one core %.1f GFLOP/s; BLAS kernels: %@", peak, BLAS.coreName))
+    try StandardOutput.line("  rows columns depth    packed           BLAS")
     for result in results {
       let packed =
         result.packed.map { String(format: "%6.1f (%3.0f%%)", $0, 100 * $0 / peak) } ?? "     none    "
-      print(
+      try StandardOutput.line(
         String(
           format: "%6d %7d %5d  %@  %6.1f (%3.0f%%)", result.rows, result.columns, result.depth, packed,
           result.blas, 100 * result.blas / peak))

@@ -43,7 +43,7 @@ struct EvaluateCommand: DistributedCommand {
       return (saved, try text(for: saved))
     }
     if communicator.rank == 0 { saved.warnOfRejected() }
-    Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
+    try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
     try requireSameInputs(saved, tokens, communicator)
     let loss = try saved.score(tokens, communicator: communicator)
     if communicator.rank == 0 {

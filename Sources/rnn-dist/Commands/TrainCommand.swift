@@ -34,7 +34,9 @@ struct TrainCommand: DistributedCommand {
 
   func run(on communicator: any Communicator) throws -> Int32 {
     let configuration = try communicator.agree { try resolveConfiguration() }
-    Threads.share(among: communicator, reproducible: configuration.training.reproducible)
+    // What decides which collectives follow must be the same everywhere before the first of them.
+    try communicator.allEqual(Array("\(dryRun) \(runDir == nil)".utf8), what: "the command line")
+    try Threads.share(among: communicator, reproducible: configuration.training.reproducible)
     StopSignals.install()
     let directory = dryRun ? nil : try sharedRunDirectory(communicator)
     let console = Console()
@@ -92,17 +94,6 @@ struct TrainCommand: DistributedCommand {
       seed: UInt64(configuration.seed))
     try StandardOutput.line("sample (temperature 0.8):")
     try StandardOutput.write(sample + [UInt8(ascii: "\n")])
-  }
-}
-
-/// How the cores of a host are shared: BLAS threads per rank = cores / ranks on the host.
-enum Threads {
-  static func share(among communicator: any Communicator, reproducible: Bool) {
-    if reproducible {
-      BLAS.threadCount = 1  // A product split over threads may add in another order.
-    } else if ProcessInfo.processInfo.environment["OPENBLAS_NUM_THREADS"] == nil {
-      BLAS.threadCount = max(1, ProcessInfo.processInfo.activeProcessorCount / communicator.localSize)
-    }
   }
 }
 
