@@ -126,7 +126,7 @@ public struct TrainingJob {
     let versions = request.versions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     try communicator.allEqual(
       Array(versions.joined(separator: "\n").utf8),
-      what: "the program, or the BLAS kernels for the processor,")
+      what: "the version of the program or of its BLAS kernels")
     try communicator.allEqual(
       Array("\(request.existing)".utf8), what: "the choice to resume or to overwrite a run")
     try communicator.allEqual(
