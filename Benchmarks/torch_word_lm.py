@@ -1,9 +1,9 @@
 """The recipe of configs/ptb-small.yaml in PyTorch, to compare where it ends with where rnn-dist ends.
 
-Usage: python torch_word_lm.py TRAIN VALID EPOCHS SEED [THREADS]
+Usage: python torch_word_lm.py TRAIN VALID EPOCHS SEED [THREADS [VOCABULARY]]
 
 LSTM 2x200, batch 20, 20 steps, carried state, all parameters from U(-0.1, 0.1), SGD at 20 on the mean loss, clipping to
-0.25, whole chunks only, no dropout. Words by white space, a line end is <eos>, the 10,000 most frequent words are kept.
+0.25, whole chunks only, no dropout. Words by white space, a line end is <eos>, the VOCABULARY (10,000) most frequent words are kept.
 Prints the validation perplexity of each epoch. Needs numpy and torch in an environment of its own; neither the build nor the
 tests use it.
 """
@@ -63,7 +63,7 @@ def main():
     torch.set_num_threads(int(sys.argv[5]) if len(sys.argv) > 5 else 1)
     torch.manual_seed(seed)
     text = words(train_path)
-    index = vocabulary(text)
+    index = vocabulary(text, int(sys.argv[6]) if len(sys.argv) > 6 else 10_000)
     encode = lambda tokens: torch.tensor([index.get(t, 0) for t in tokens])
     train, valid = streams(encode(text), 20), encode(words(valid_path))
     model = Model(len(index))

@@ -8,12 +8,14 @@ public final class AlignedBuffer<Element: Scalar> {
     let raw = UnsafeMutableRawPointer.allocate(
       byteCount: max(1, count) * MemoryLayout<Element>.stride, alignment: 64)
     base = raw.bindMemory(to: Element.self, capacity: max(1, count))
-    base.initialize(repeating: 0, count: max(1, count))
+    base.zeroElements(count: max(1, count))
     self.count = count
   }
 
   deinit { UnsafeMutableRawPointer(base).deallocate() }
 
   public var elements: UnsafeMutableBufferPointer<Element> { .init(start: base, count: count) }
-  public func fill(_ value: Element) { base.update(repeating: value, count: count) }
+  public func fill(_ value: Element) {
+    value == 0 ? base.zeroElements(count: count) : base.update(repeating: value, count: count)
+  }
 }

@@ -45,6 +45,11 @@ public struct MatrixView<Element: Scalar> {
 
   /// Overwrites every element.
   public func fill(_ value: Element) {
+    if value == 0 {
+      if isContiguous { return base.zeroElements(count: count) }
+      for index in 0..<rows { row(index).zeroElements(count: columns) }
+      return
+    }
     if isContiguous {
       base.update(repeating: value, count: count)
     } else {
@@ -58,9 +63,9 @@ public struct MatrixView<Element: Scalar> {
       rows == source.rows && columns == source.columns,
       "copy of [\(source.rows), \(source.columns)] into [\(rows), \(columns)]")
     if isContiguous && source.isContiguous {
-      base.update(from: source.base, count: count)
+      base.copyElements(from: source.base, count: count)
     } else {
-      for index in 0..<rows { row(index).update(from: source.row(index), count: columns) }
+      for index in 0..<rows { row(index).copyElements(from: source.row(index), count: columns) }
     }
   }
 

@@ -71,7 +71,7 @@ public struct PackedLayout: Sendable, Hashable {
   func finalState<Element>(_ slabs: MatrixView<Element>, _ arena: Arena<Element>) -> MatrixView<Element> {
     let final = arena.matrix(batchSize, slabs.columns)
     for position in 0..<batchSize {
-      final.row(position).update(from: slabs.row(finalRow(position)), count: slabs.columns)
+      final.row(position).copyElements(from: slabs.row(finalRow(position)), count: slabs.columns)
     }
     return final
   }
