@@ -13,9 +13,10 @@ let characterLanguageModelPreset = #"""
   model:
     cell: lstm
     layers: 2
-    hidden_size: 256
-    embedding_size: 256
-    dropout: 0.25               # at the embedding, between the layers and at the last output
+    hidden_size: 320
+    embedding_size: 64          # 66 characters need no more
+    dropout: 0.3                # between the layers and at the last output
+    embedding_dropout: 0        # kept whole, the table is projected once instead of every token
 
   data:
     tokens: char
@@ -24,9 +25,9 @@ let characterLanguageModelPreset = #"""
   training:
     batch_size: 64
     bptt: 64
-    epochs: 14                  # the validation loss is near its lowest here
+    epochs: 17                  # 12 minutes on two cores
     optimizer: adam
-    learning_rate: 0.004
+    learning_rate: 0.0035
     clip_norm: 1
     schedule:
       kind: cosine
