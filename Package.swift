@@ -31,7 +31,8 @@ let libraryTargets: [Target] = [
   .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
-  .target(name: "Configuration", swiftSettings: strictSwift),
+  .target(
+    name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
   .target(name: "Datasets", swiftSettings: strictSwift),
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(name: "RunLog", swiftSettings: strictSwift),
@@ -39,8 +40,7 @@ let libraryTargets: [Target] = [
     name: "Training",
     dependencies: [
       "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration",
-      "Datasets",
-      "Checkpoints", "RunLog",
+      "Datasets", "Metrics", "Checkpoints", "RunLog",
     ],
     swiftSettings: strictSwift),
 ]
@@ -52,8 +52,7 @@ let executableTargets: [Target] = [
     name: "rnn-dist",
     dependencies: [
       "Training", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication",
-      "Configuration",
-      "Datasets", "Checkpoints", "RunLog", "Yams",
+      "Configuration", "Datasets", "Checkpoints", "RunLog", "Yams",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)

@@ -20,13 +20,23 @@ extension TrainingConfiguration {
 
 extension ConfigurationRule {
   /// The demands on the model, the training and the validation.
-  static let all: [ConfigurationRule] = model + training + validation
+  static let all: [ConfigurationRule] = model + cells + tasks + data + training + validation
 
   private static let model: [ConfigurationRule] = [
-    ConfigurationRule([\.model.tieEmbeddings, \.model.embeddingSize, \.model.hiddenSize]) {
-      guard $0.model.tieEmbeddings, $0.model.embeddingSize != $0.model.hiddenSize else { return nil }
-      return "needs \(name(\.model.embeddingSize)) (\($0.model.embeddingSize)) to equal "
-        + "\(name(\.model.hiddenSize)) (\($0.model.hiddenSize))"
+    ConfigurationRule([
+      \.model.tieEmbeddings, \.task, \.model.embeddingSize, \.model.hiddenSize, \.model.readoutSize,
+    ]) {
+      guard $0.model.tieEmbeddings else { return nil }
+      let embedding =
+        $0.task == .languageModel ? $0.model.embeddingSize : $0.model.effectiveDecoderEmbeddingSize
+      let top = $0.tiedWidth
+      guard $0.task != .tagger, $0.task != .classifier else {
+        return "only models that read and write tokens can"
+      }
+      return embedding == top
+        ? nil
+        : "needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(top)): change "
+          + "\(name(\.model.embeddingSize)), \(name(\.model.hiddenSize)) or \(name(\.model.readoutSize))"
     },
     ConfigurationRule([\.model.activation, \.model.cell]) {
       guard $0.model.activation != .tanh, $0.model.cell != .rnn else { return nil }
@@ -48,6 +58,87 @@ extension ConfigurationRule {
     },
   ]
 
+  private static let cells: [ConfigurationRule] = [
+    lstmOnly(\.model.peepholes) { $0.peepholes },
+    lstmOnly(\.model.projectionSize) { $0.projectionSize != nil },
+    lstmOnly(\.model.cellClip) { $0.cellClip != nil }, lstmOnly(\.model.coupledGates) { $0.coupledGates },
+    lstmOnly(\.model.forgetGateInit) { $0.forgetGateInit != nil },
+    lstmOnly(\.model.zoneoutCell) { $0.zoneoutCell != nil },
+    ConfigurationRule([\.model.layerNorm, \.model.cell]) {
+      guard $0.model.layerNorm, $0.model.cell == .rnn else { return nil }
+      return "is for lstm and gru; \(name(\.model.cell)) is rnn"
+    },
+    ConfigurationRule([\.model.residual, \.model.highway]) {
+      guard $0.model.residual, $0.model.highway else { return nil }
+      return "and \(name(\.model.highway)) exclude each other"
+    },
+  ]
+
+  /// An option that only an LSTM has.
+  private static func lstmOnly(
+    _ field: Field, isSet: @escaping @Sendable (ModelConfiguration) -> Bool
+  ) -> ConfigurationRule {
+    ConfigurationRule([field, \.model.cell]) {
+      guard isSet($0.model), $0.model.cell != .lstm else { return nil }
+      return "is an option of lstm; \(name(\.model.cell)) is \($0.model.cell.rawValue)"
+    }
+  }
+
+  /// What goes with which task.
+  private static let tasks: [ConfigurationRule] = [
+    ConfigurationRule([\.data.format, \.task]) {
+      guard !$0.data.format.belongs(to: $0.task), !$0.data.generator.makesPairs || $0.task != .seq2seq else {
+        return nil
+      }
+      let task = $0.task
+      let fitting = DataConfiguration.Format.allCases.filter { $0.belongs(to: task) }.map(\.rawValue)
+      return "\($0.data.format.rawValue) does not serve the task \(task.rawValue); it takes "
+        + fitting.joined(separator: ", ")
+    },
+    ConfigurationRule([\.model.output, \.task]) {
+      $0.model.output.belongs(to: $0.task)
+        ? nil : "\($0.model.output.rawValue) does not serve the task \($0.task.rawValue)"
+    },
+    ConfigurationRule([\.model.bidirectional, \.task]) {
+      guard $0.model.bidirectional, $0.task == .languageModel || $0.task == .generator else { return nil }
+      return "a model that predicts what follows can't read it beforehand"
+    },
+    ConfigurationRule([\.model.pyramid, \.task]) {
+      guard $0.model.pyramid > 0, $0.task != .seq2seq else { return nil }
+      return "is for the encoder of seq2seq"
+    },
+    ConfigurationRule([\.model.attentionQuery, \.model.inputFeeding, \.model.readoutSize]) {
+      guard $0.task == .seq2seq, $0.model.context == .attention, $0.model.readoutSize == 0 else { return nil }
+      guard $0.model.inputFeeding || $0.model.attentionQuery == .current else { return nil }
+      return "needs a readout: set \(name(\.model.readoutSize)) above 0"
+    },
+    ConfigurationRule([\.model.characterHiddenSize, \.model.characterEmbeddingSize, \.task]) {
+      guard $0.model.characterHiddenSize > 0 || $0.model.characterEmbeddingSize > 0 else { return nil }
+      guard $0.task == .tagger else { return "is for taggers on words" }
+      return $0.model.characterHiddenSize > 0 && $0.model.characterEmbeddingSize > 0
+        ? nil : "goes with \(name(\.model.characterEmbeddingSize)): set both above 0, or none"
+    },
+  ]
+
+  private static let data: [ConfigurationRule] = [
+    parallel(\.data.train) { $0.train }, parallel(\.data.valid) { $0.valid },
+    parallel(\.data.test) { $0.test },
+    ConfigurationRule([\.data.generator, \.task]) {
+      guard $0.data.train == nil, $0.data.generator.makesPairs, $0.task != .seq2seq else { return nil }
+      return "\($0.data.generator.rawValue) writes pairs, for the task seq2seq"
+    },
+  ]
+
+  private static func parallel(
+    _ field: Field, _ path: @escaping @Sendable (DataConfiguration) -> DataPath?
+  ) -> ConfigurationRule {
+    ConfigurationRule([field, \.task]) {
+      guard let path = path($0.data) else { return nil }
+      guard path.file != nil || $0.task != .languageModel else { return "a language model reads one file" }
+      return path.problem
+    }
+  }
+
   private static let training: [ConfigurationRule] = [
     ConfigurationRule([\.training.epochs, \.training.steps]) {
       guard $0.training.epochs == 0, $0.training.steps == 0 else { return nil }
@@ -66,6 +157,13 @@ extension ConfigurationRule {
   ]
 
   private static let validation: [ConfigurationRule] = [
+    ConfigurationRule([\.evaluation.metric, \.task]) {
+      guard !$0.evaluation.metric.belongs(to: $0.task) else { return nil }
+      let task = $0.task
+      let fitting = EvaluationConfiguration.Metric.allCases.filter { $0.belongs(to: task) }.map(\.rawValue)
+      return "the task \(task.rawValue) has no \($0.evaluation.metric.rawValue); it has "
+        + fitting.joined(separator: ", ")
+    },
     ConfigurationRule([\.training.schedule.kind, \.data.valid, \.data.validFraction]) {
       guard $0.training.schedule.kind == .plateau, !$0.data.hasValidation else { return nil }
       return "plateau follows the validation metric: " + wantsValidation
@@ -92,7 +190,37 @@ extension ConfigurationRule {
   }
 }
 
-extension DataConfiguration {
-  /// True when some text is set apart for validation.
-  public var hasValidation: Bool { valid != nil || validFraction > 0 }
+extension RunConfiguration {
+  /// Width of what the output layer reads.
+  fileprivate var tiedWidth: Int {
+    if task == .languageModel { return model.projectionSize ?? model.hiddenSize }
+    return model.readoutSize > 0
+      ? model.readoutSize : model.projectionSize ?? model.effectiveDecoderHiddenSize
+  }
+}
+
+extension DataConfiguration.Format {
+  /// The tasks that read it.
+  public func belongs(to task: RunConfiguration.Task) -> Bool {
+    switch self {
+    case .text: task == .languageModel
+    case .lines: task != .languageModel
+    case .tsv: task == .classifier || task == .generator || task == .seq2seq
+    case .columns, .conllu: task == .tagger
+    case .csv: task == .classifier
+    case .npy: task != .languageModel
+    case .multihot: task == .tagger || task == .generator
+    }
+  }
+}
+
+extension ModelConfiguration.Output {
+  /// The tasks that have it.
+  func belongs(to task: RunConfiguration.Task) -> Bool {
+    switch self {
+    case .softmax: true
+    case .crf, .bernoulli: task == .tagger
+    case .linear: task == .tagger || task == .classifier
+    }
+  }
 }

@@ -1,17 +1,17 @@
-/// The configurations built into the program; the same texts as `configs/NAME.yaml`.
+/// The configurations built into the program: the files of `configs/`, embedded when the package is built.
 public enum Presets {
   /// The names, the one that `train` uses alone first.
-  public static let names = texts.map(\.name)
+  public static let names = files.map(\.name)
 
   /// The YAML text of a preset, or nil when there is none of that name.
   public static func text(named name: String) -> String? {
-    texts.first { $0.name == name }?.text
+    files.first { $0.name == name }.map { String(decoding: $0.text, as: UTF8.self) }
   }
 
-  private static let texts: [(name: String, text: String)] = [
-    ("default", defaultPreset),
-    ("char-lm", characterLanguageModelPreset),
-    ("ptb-small", pennTreebankPreset),
-    ("war-and-peace-bytes", warAndPeacePreset),
+  private static let files: [(name: String, text: [UInt8])] = [
+    ("default", PackageResources.default_yaml),
+    ("char-lm", PackageResources.char_lm_yaml),
+    ("ptb-small", PackageResources.ptb_small_yaml),
+    ("war-and-peace-bytes", PackageResources.war_and_peace_bytes_yaml),
   ]
 }

@@ -68,6 +68,8 @@ private struct Resolver {
     } else if let key = ConfigurationSchema.keysByPath[path] {
       seen[path] = keyOrigin
       set(key, from: node)
+    } else if let (key, part) = ConfigurationSchema.partOwner(of: path) {
+      set(part, of: key, from: node)
     } else {
       let nearest =
         issues.count < Self.suggestedIssues
@@ -103,6 +105,16 @@ private struct Resolver {
     var suggestion: String?
     if case .scalar(let text, _) = node.content { suggestion = nearestName(to: text, among: key.choices) }
     report(node.origin, key.path, "expects \(key.expectation); found \(node.summary)", suggestion: suggestion)
+  }
+
+  /// A part of a key's value, as `data.train.source=path`.
+  private mutating func set(_ part: String, of key: ConfigurationKey, from node: ConfigurationNode) {
+    if let readPart = key.readPart, readPart(part, node, &configuration) {
+      origins[key.path] = node.origin
+      return
+    }
+    invalid.insert(key.path)
+    report(node.origin, "\(key.path).\(part)", "expects a path; found \(node.summary)")
   }
 
   mutating func check(_ rules: [ConfigurationRule]) {

@@ -8,6 +8,9 @@ struct ValueCodec<Value: Sendable>: Sendable {
   let read: @Sendable (ConfigurationNode) -> Value?
   /// YAML text that `read` turns into the same value.
   let write: @Sendable (Value) -> String
+  /// Names of parts that can be set alone, and how.
+  var partNames: [String] = []
+  var readPart: (@Sendable (String, ConfigurationNode, inout Value) -> Bool)?
 }
 
 extension ValueCodec where Value == Int {
@@ -75,6 +78,41 @@ extension ValueCodec {
       expectation: codec.expectation + ", or null", choices: codec.choices,
       read: { $0.isNull ? .some(nil) : codec.read($0).map { .some($0) } },
       write: { $0.map(codec.write) ?? "null" })
+  }
+}
+
+extension ValueCodec where Value == DataPath? {
+  /// A path, `{source: path, target: path}`, or null.
+  static var dataPath: Self {
+    ValueCodec(
+      expectation: "a path, or {source: path, target: path}, or null",
+      read: { node in
+        if node.isNull { return .some(nil) }
+        guard case .mapping(let entries) = node.content else {
+          guard case .scalar(let text, _) = node.content, !text.isEmpty else { return nil }
+          return DataPath(file: text)
+        }
+        var path: DataPath?
+        for entry in entries where !setPart(entry.key, entry.value, &path) { return nil }
+        return path.map { .some($0) }
+      },
+      write: { path in
+        guard let path else { return "null" }
+        if let file = path.file { return yamlScalar(file) }
+        let parts = DataPath.Part.allCases.compactMap { part in
+          path.parts[part].map { "\(part.rawValue): \(yamlScalar($0))" }
+        }
+        return "{" + parts.joined(separator: ", ") + "}"
+      }, partNames: DataPath.Part.allCases.map(\.rawValue), readPart: setPart)
+  }
+
+  /// Sets one of the parallel files.
+  private static func setPart(_ name: String, _ node: ConfigurationNode, _ path: inout DataPath?) -> Bool {
+    guard let part = DataPath.Part(rawValue: name), case .scalar(let text, _) = node.content, !node.isNull,
+      !text.isEmpty
+    else { return false }
+    path = DataPath(parts: (path?.parts ?? [:]).merging([part: text]) { $1 })
+    return true
   }
 }
 

@@ -9,7 +9,7 @@ struct Evaluator {
   let signals: StopSignals
 
   enum Outcome: Equatable {
-    case scored(LossSum, seconds: Double)
+    case scored(EvaluationResult, seconds: Double)
     /// The configuration names no such data.
     case noData
     /// A rank was asked to stop.
@@ -24,10 +24,10 @@ struct Evaluator {
     let clock = ContinuousClock()
     let started = clock.now
     let stops = { try stopsForSignals && someoneStops() }
-    guard let loss = try Self.score(pass, plan: plan, communicator: communicator, until: stops) else {
+    guard let sums = try Self.sums(pass, plan: plan, communicator: communicator, until: stops) else {
       return .interrupted
     }
-    return .scored(loss, seconds: (clock.now - started).inSeconds)
+    return .scored(task.result(of: sums), seconds: (clock.now - started).inSeconds)
   }
 
   private func someoneStops() throws -> Bool {
@@ -37,44 +37,34 @@ struct Evaluator {
   }
 
   /// Runs over a whole pass. Collective.
-  static func score(
+  static func sums(
     _ pass: any EvaluationPass, plan: ShardPlan, communicator: any Communicator
-  ) throws -> LossSum {
-    try score(pass, plan: plan, communicator: communicator, until: { false }) ?? LossSum()
+  ) throws -> ScoreSums {
+    try sums(pass, plan: plan, communicator: communicator, until: { false }) ?? ScoreSums()
   }
 
-  private static func score(
+  private static func sums(
     _ pass: any EvaluationPass, plan: ShardPlan, communicator: any Communicator,
     until stops: () throws -> Bool
-  ) throws -> LossSum? {
-    var perShard = [LossSum](repeating: LossSum(), count: plan.own.count)
+  ) throws -> ScoreSums? {
+    var perShard = [ScoreSums](repeating: ScoreSums(), count: plan.own.count)
     for piece in 0..<pass.pieces {
       for (index, shard) in plan.own.enumerated() {
-        perShard[index] += try pass.loss(piece: piece, shard: shard)
+        perShard[index] += try pass.score(piece: piece, shard: shard)
       }
       if try stops() { return nil }
     }
-    return try sum(perShard, communicator)
+    return try add(perShard, communicator)
   }
 
-  /// Adds the shards' losses in the order of the shards: the same bits whichever ranks computed them, because
+  /// Adds the shards' sums in the order of the shards: the same bits whichever ranks computed them, because
   /// every rank receives all of them and adds them itself.
-  private static func sum(_ own: [LossSum], _ communicator: any Communicator) throws -> LossSum {
-    let bytes = own.flatMap { loss in
-      withUnsafeBytes(of: loss.total.bitPattern.littleEndian, Array.init)
-        + withUnsafeBytes(of: UInt64(loss.tokens).littleEndian, Array.init)
-    }
-    var total = LossSum()
-    for part in try communicator.allgather(bytes) {
-      for offset in stride(from: 0, to: part.count, by: 16) {
-        total += LossSum(
-          total: Double(bitPattern: word(part, at: offset)), tokens: Int(word(part, at: offset + 8)))
-      }
+  private static func add(_ own: [ScoreSums], _ communicator: any Communicator) throws -> ScoreSums {
+    var total = ScoreSums()
+    for part in try communicator.allgather(own.flatMap(\.bytes)) {
+      var rest = part[...]
+      while !rest.isEmpty { total += ScoreSums(consuming: &rest) }
     }
     return total
-  }
-
-  private static func word(_ bytes: [UInt8], at offset: Int) -> UInt64 {
-    bytes[offset..<offset + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
 }

@@ -36,14 +36,15 @@ final class LanguageModelEvaluation: EvaluationPass {
 
   var pieces: Int { (streams.steps + steps - 1) / steps }
 
-  func loss(piece: Int, shard: Int) throws -> LossSum {
+  func score(piece: Int, shard: Int) throws -> ScoreSums {
     let selected = plan.items(of: shard, count: streams.segments.count)
     let range = piece * steps..<min((piece + 1) * steps, streams.steps)
     let lengths = streams.segments[selected].map {
       max(0, min($0.length, range.upperBound) - range.lowerBound)
     }
     let layout = PackedLayout(lengths: lengths)
-    guard layout.rowCount > 0 else { return LossSum() }
+    let examples = piece == 0 && shard == 0 ? 1 : 0
+    guard layout.rowCount > 0 else { return ScoreSums(examples: examples) }
     let arena = workspace.arena
     arena.reset()
     let inputs = arena.words(range.count * selected.count, of: Int32.self)
@@ -53,9 +54,10 @@ final class LanguageModelEvaluation: EvaluationPass {
     let batch = LanguageModelBatch<Float>(
       layout: layout, tokens: UnsafePointer(inputs.baseAddress!), targets: UnsafePointer(targets.baseAddress!)
     )
-    return model.evaluate(
+    let loss = model.evaluate(
       batch, state: state(of: shard, streams: selected.count), into: nil,
       LayerContext(parameters: parameters, workspace: workspace))
+    return ScoreSums(loss: loss, examples: examples)
   }
 
   /// Removes the padding of [steps, width] blocks. Longer streams come first, so the rows of a step that

@@ -5,6 +5,7 @@ import Datasets
 import NumericKernels
 import Parameters
 import RecurrentNN
+import RunLog
 
 extension LanguageModelShape {
   /// The model a configuration describes, for a vocabulary.
@@ -65,13 +66,21 @@ final class LanguageModelTask: TrainingTask {
     }
   }
 
+  var size: TaskSize {
+    TaskSize(
+      vocabulary: corpus.vocabulary.count, trainTokens: corpus.train.count,
+      validTokens: corpus.valid?.count ?? 0, trainExamples: 1, validExamples: 1)
+  }
   var microbatchesPerEpoch: Int { batcher.chunks }
   var tokensPerEpoch: Int { batcher.tokensPerEpoch }
   var dataDigest: UInt64 { corpus.digest }
   /// Bytes of activations and scratch memory so far.
   var workspaceBytes: Int { workspace.arena.capacityInBytes }
 
-  func beginEpoch(_ epoch: Int) {
+  func writeInputs(to run: RunPaths) throws { try corpus.vocabulary.save(to: run.vocabulary()) }
+
+  func beginEpoch(_ epoch: Int, isResumed: Bool) {
+    guard !isResumed else { return }  // the states have been restored
     for state in carried.values { state.forEach { $0.view.fill(0) } }
   }
 

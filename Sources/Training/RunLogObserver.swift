@@ -66,17 +66,12 @@ final class RunLogObserver: TrainingObserver {
           ("train/learning_rate", report.learningRate), ("train/tokens_per_second", report.tokensPerSecond),
         ], step: report.step)
     case .evaluated(let report):
-      try metrics?.write([
-        "event": .string(report.split.rawValue), "step": .integer(report.step),
-        "epoch": .double(report.epoch),
-        "time": time, "loss": .double(report.loss.mean), "perplexity": .double(report.loss.perplexity),
-        "tokens": .integer(report.loss.tokens), "best": .bool(report.isBest),
-      ])
+      try metrics?.write(members(of: report, time))
+      let split = report.split.rawValue
+      let result = report.result
       try board?.write(
-        scalars: [
-          ("\(report.split.rawValue)/loss", report.loss.mean),
-          ("\(report.split.rawValue)/perplexity", report.loss.perplexity),
-        ], step: report.step)
+        scalars: [("\(split)/loss", result.loss.mean), ("\(split)/perplexity", result.loss.perplexity)]
+          + result.figures.map { ("\(split)/\($0.metric.rawValue)", $0.value) }, step: report.step)
     case .skippedStep(let step, let inARow, let parameters):
       try metrics?.write([
         "event": "skipped", "step": .integer(step), "time": time, "in_a_row": .integer(inARow),
@@ -96,5 +91,18 @@ final class RunLogObserver: TrainingObserver {
     case .started, .resumed, .saveFailed, .warning:
       break
     }
+  }
+
+  private func members(of report: EvaluationReport, _ time: JSONValue) -> [JSONMember] {
+    let result = report.result
+    let members: [JSONMember] =
+      [
+        JSONMember("event", .string(report.split.rawValue)), JSONMember("step", .integer(report.step)),
+        JSONMember("epoch", .double(report.epoch)), JSONMember("time", time),
+        JSONMember("loss", .double(result.loss.mean)),
+        JSONMember("perplexity", .double(result.loss.perplexity)),
+        JSONMember("tokens", .integer(result.loss.tokens)), JSONMember("examples", .integer(result.examples)),
+      ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
+    return members + [JSONMember("best", .bool(report.isBest))]
   }
 }

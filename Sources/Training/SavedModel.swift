@@ -10,14 +10,6 @@ import RunLog
 /// The model of a finished (or running) run: its weights, its vocabulary and its settings, ready to score or
 /// to generate.
 public final class SavedModel {
-  /// Which of a run's checkpoints.
-  public enum Choice: Sendable, Hashable {
-    /// The best by validation metric, or the last if none was ever scored.
-    case best
-    case last
-    case step(Int)
-  }
-
   public let configuration: RunConfiguration
   public let vocabulary: Vocabulary
   public let model: LanguageModel<Float>
@@ -36,48 +28,16 @@ public final class SavedModel {
   ///   - configuration: what its `config.yaml` says.
   /// Throws the errors of Checkpoints and Datasets, or ``TrainingFailure`` if weights and settings do not
   /// belong together.
-  public init(run: RunPaths, configuration: RunConfiguration, choice: Choice = .best) throws {
+  public init(run: RunPaths, configuration: RunConfiguration, choice: CheckpointChoice = .best) throws {
     self.configuration = configuration
     // First what says whether there is anything to load at all.
-    let checkpoint = try Self.checkpoint(of: run, choice)
+    let checkpoint = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (checkpoint.step, checkpoint.path, checkpoint.rejected)
     vocabulary = try Vocabulary.load(
       path: run.vocabulary(), tokenization: Corpora.tokenization(configuration.data),
       lowercase: configuration.data.lowercase)
     model = try LanguageModel(LanguageModelShape(configuration.model, vocabularySize: vocabulary.count))
-    // Before memory is taken for a model that settings and file may disagree about.
-    for parameter in model.layout.parameters {
-      guard let info = checkpoint.model.tensors[parameter.name], info.shape == parameter.shape,
-        info.dtype == .float32
-      else {
-        throw TrainingFailure.unfittingCheckpoint(
-          path: checkpoint.model.path, problem: "has no \(parameter.name) of shape \(parameter.shape)")
-      }
-    }
-    parameters = ParameterBuffer(model.layout)
-    for parameter in model.layout.parameters {
-      try checkpoint.model.read(
-        parameter.name, into: UnsafeMutableRawBufferPointer(parameters.elements(parameter)))
-    }
-    parameters.didChange()
-  }
-
-  private static func checkpoint(of run: RunPaths, _ choice: Choice) throws -> LoadedCheckpoint {
-    let store = CheckpointStore(directory: run.checkpoints, keep: 1)
-    switch choice {
-    case .best:
-      if let path = store.best() { return try CheckpointStore.load(path: path) }
-    case .last:
-      break
-    case .step(let step):
-      return try store.load(step: step)
-    }
-    guard let newest = try store.loadNewestValid() else {
-      throw TrainingFailure.unusableRun(
-        path: run.root,
-        problem: "has no checkpoint yet: wait for the first, or train with checkpoint.every_steps set")
-    }
-    return newest
+    parameters = try checkpoint.parameters(of: model.layout)
   }
 
   // MARK: Scoring
@@ -88,12 +48,13 @@ public final class SavedModel {
   ///   less context.
   public func score(
     _ tokens: TokenSequence, communicator: any Communicator, streams: Int? = nil
-  ) throws -> LossSum {
+  ) throws -> EvaluationResult {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     let pass = LanguageModelEvaluation(
       model: model, parameters: parameters, workspace: Workspace(), tokens: tokens, plan: plan,
       streams: streams ?? configuration.evaluation.batchSize, steps: configuration.training.bptt)
-    return try Evaluator.score(pass, plan: plan, communicator: communicator)
+    let sums = try Evaluator.sums(pass, plan: plan, communicator: communicator)
+    return EvaluationResult(loss: sums.loss, examples: sums.examples)
   }
 
   /// The tokens of a configured split: read again, or generated again. Throws `DataError`; nil if the run has
@@ -104,10 +65,10 @@ public final class SavedModel {
     case .train:
       return try Corpora.load(configuration, vocabulary: vocabulary).train
     case .valid:
-      if let path = configuration.data.valid { return try tokens(ofFile: path) }
+      if let path = configuration.data.valid?.file { return try tokens(ofFile: path) }
       return try Corpora.load(configuration, vocabulary: vocabulary).valid
     case .test:
-      return try configuration.data.test.map { try tokens(ofFile: $0) }
+      return try configuration.data.test?.file.map { try tokens(ofFile: $0) }
     }
   }
 

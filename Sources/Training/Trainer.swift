@@ -19,6 +19,7 @@ final class Trainer {
   private let plan: ShardPlan
   private let optimizer: Optimizer<Float>
   private let gradients: GradientSum
+  private let average: WeightAverage?
   private let checkpoints: TrainingCheckpoints
   private let schedule: Schedule
   private let observer: (any TrainingObserver)?
@@ -28,7 +29,7 @@ final class Trainer {
   /// Rank 0 asks for another checkpoint at this step because one could not be written.
   private var retrySaveAt: Int?
   /// The best before the present one, in case that can't be saved.
-  private var previousBest: (metric: Double?, loss: Double?, step: Int?)
+  private var previousBest: (metric: Double?, loss: Double?, step: Int?, figures: [NamedFigure]) = (nil, nil, nil, [])
 
   let totalSteps: Int
   private let stepsPerEpoch: Int
@@ -51,8 +52,10 @@ final class Trainer {
     let training = configuration.training
     optimizer = Optimizer(settings: OptimizerSettings(training), count: task.parameters.count)
     gradients = GradientSum(layout: task.parameters.layout, plan: plan, communicator: communicator)
+    average =
+      training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(
-      store: store, task: task, optimizer: optimizer, communicator: communicator)
+      store: store, task: task, optimizer: optimizer, average: average, communicator: communicator)
     schedule = Schedule(training.schedule)
     stepsPerEpoch = (task.microbatchesPerEpoch + training.accumulate - 1) / training.accumulate
     let (byEpochs, overflows) = training.epochs.multipliedReportingOverflow(by: stepsPerEpoch)
@@ -76,6 +79,7 @@ final class Trainer {
     // shorter one ended.
     state.stoppedEarly = state.stoppedEarly && isOutOfPatience
     state.isComplete = state.stoppedEarly || state.step >= totalSteps
+    if state.microbatch > 0 { task.beginEpoch(state.epoch, isResumed: true) }
     observer?.handle(.resumed(step: state.step, path: restored.path, rejected: restored.rejected))
     return true
   }
@@ -106,7 +110,7 @@ final class Trainer {
 
   private func trainStep() throws -> StepTotals {
     let training = configuration.training
-    if state.microbatch == 0 { task.beginEpoch(state.epoch) }
+    if state.microbatch == 0 { task.beginEpoch(state.epoch, isResumed: false) }
     let first = state.microbatch
     let count = min(training.accumulate, task.microbatchesPerEpoch - first)
     let totals = try gradients.reduce(requests: (signals.stop != nil, wantsSave())) { shard, sum in
@@ -145,6 +149,7 @@ final class Trainer {
       parameters: task.parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
       gradientScale: clip / totals.tokens, learningRate: learningRate)
     task.parameters.didChange()
+    average?.add(task.parameters, updates: optimizer.updates)
     state.skippedInARow = 0
   }
 
@@ -200,33 +205,41 @@ final class Trainer {
   private func scoreValidation() throws -> Bool? {
     let evaluator = Evaluator(task: task, plan: plan, communicator: communicator, signals: signals)
     progress.pause()
-    defer { progress.start(at: state) }
+    average?.exchange(task.parameters)
+    defer {
+      average?.exchange(task.parameters)
+      progress.start(at: state)
+    }
     switch try evaluator.score(.valid, stopsForSignals: true) {
     case .interrupted: return nil
     case .noData:
       state.evaluationPending = false
       return false
-    case .scored(let loss, let seconds):
-      guard loss.mean.isFinite else { throw TrainingFailure.validationNotFinite(step: state.step) }
+    case .scored(let result, let seconds):
+      guard result.loss.mean.isFinite else { throw TrainingFailure.validationNotFinite(step: state.step) }
       state.evaluationPending = false
-      let improved = note(loss)
+      let improved = note(result)
       observer?.handle(
         .evaluated(
           EvaluationReport(
-            split: .valid, step: state.step, epoch: epochPosition, loss: loss, seconds: seconds,
+            split: .valid, step: state.step, epoch: epochPosition, result: result, seconds: seconds,
             isBest: improved)))
       return improved
     }
   }
 
   /// Updates plateau, best and patience; returns whether the metric improved.
-  private func note(_ loss: LossSum) -> Bool {
-    let metric = configuration.evaluation.metric == .loss ? loss.mean : loss.perplexity
+  private func note(_ result: EvaluationResult) -> Bool {
+    let chosen = configuration.evaluation.metric
+    let value = result[chosen] ?? result.loss.mean
+    // Everything that follows a metric wants less of it.
+    let metric = chosen.isHigherBetter && result[chosen] != nil ? -value : value
     _ = state.plateau.observe(metric: metric, schedule: schedule)
     let improved = state.bestMetric.map { metric < $0 } ?? true
     if improved {
-      previousBest = (state.bestMetric, state.bestLoss, state.bestStep)
-      (state.bestMetric, state.bestLoss, state.bestStep) = (metric, loss.mean, state.step)
+      previousBest = (state.bestMetric, state.bestLoss, state.bestStep, state.bestFigures)
+      (state.bestMetric, state.bestLoss, state.bestStep) = (metric, result.loss.mean, state.step)
+      state.bestFigures = result.figures.map { NamedFigure(name: $0.metric.rawValue, value: $0.value) }
       state.evaluationsWithoutImprovement = 0
     } else {
       state.evaluationsWithoutImprovement += 1
@@ -259,7 +272,9 @@ final class Trainer {
     let saved = try checkpoints.save(state, isBest: isBest, required: false, observer)
     retrySaveAt = saved ? nil : state.step + 10
     // A best model that was not kept is not the best there is: the next one to beat is the one before.
-    if isBest && !saved { (state.bestMetric, state.bestLoss, state.bestStep) = previousBest }
+    if isBest && !saved {
+      (state.bestMetric, state.bestLoss, state.bestStep, state.bestFigures) = previousBest
+    }
   }
 
   private func stopForSignal() throws -> RunOutcome {
@@ -270,7 +285,7 @@ final class Trainer {
   private func outcome(_ ending: RunOutcome.Ending) -> RunOutcome {
     let result = RunOutcome(
       ending: ending, step: state.step, bestLoss: state.bestLoss, bestStep: state.bestStep,
-      seconds: progress.elapsed)
+      bestFigures: state.bestFigures, seconds: progress.elapsed)
     observer?.handle(.finished(result))
     return result
   }

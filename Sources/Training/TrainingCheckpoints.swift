@@ -8,12 +8,14 @@ final class TrainingCheckpoints {
   private let store: CheckpointStore?
   private let task: any TrainingTask
   private let optimizer: Optimizer<Float>
+  private let average: WeightAverage?
   private let communicator: any Communicator
 
   init(
     store: CheckpointStore?, task: any TrainingTask, optimizer: Optimizer<Float>,
-    communicator: any Communicator
+    average: WeightAverage?, communicator: any Communicator
   ) {
+    self.average = average
     self.store = store
     self.task = task
     self.optimizer = optimizer
@@ -62,7 +64,7 @@ final class TrainingCheckpoints {
     let started = clock.now
     do {
       let path = try store.save(
-        step: state.step, model: modelTensors, optimizer: momentTensors + carried, state: state,
+        step: state.step, model: modelTensors, optimizer: momentTensors + rawWeights + carried, state: state,
         isBest: isBest)
       observer?.handle(.saved(step: state.step, path: path, seconds: (clock.now - started).inSeconds))
       return nil
@@ -77,10 +79,27 @@ final class TrainingCheckpoints {
     let layout = task.parameters.layout
     return (layout.parameters.map { ($0.name, $0) } + layout.aliases.map { ($0.name, $0.parameter) }).map {
       name, parameter in
-      TensorToWrite(
-        name: name, shape: parameter.shape, floats: UnsafeBufferPointer(task.parameters.elements(parameter)))
+      TensorToWrite(name: name, shape: parameter.shape, floats: values(of: parameter))
     }
   }
+
+  /// What is saved as the model: the average of the weights where there is one.
+  private func values(of parameter: Parameter) -> UnsafeBufferPointer<Float> {
+    guard let average else { return UnsafeBufferPointer(task.parameters.elements(parameter)) }
+    return UnsafeBufferPointer(rebasing: average.values.elements[parameter.range])
+  }
+
+  /// With an average: the weights that training goes on with.
+  private var rawWeights: [TensorToWrite] {
+    guard average != nil else { return [] }
+    return task.parameters.layout.parameters.map { parameter in
+      TensorToWrite(
+        name: Self.momentName(Self.rawName, parameter), shape: parameter.shape,
+        floats: UnsafeBufferPointer(task.parameters.elements(parameter)))
+    }
+  }
+
+  private static let rawName = "weights"
 
   private var momentTensors: [TensorToWrite] {
     optimizer.moments.flatMap { moment in
@@ -123,6 +142,7 @@ final class TrainingCheckpoints {
     }
     let state = try JSONText.decode(TrainingState.self, from: text)
     try broadcastBits(task.parameters.elements)
+    if let average { try broadcastBits(average.values.elements) }
     for moment in optimizer.moments { try broadcastBits(moment.buffer) }
     var carried =
       found?.carried ?? task.carriedStateShapes.map { [Float](repeating: 0, count: $0.shape.reduce(1, *)) }
@@ -137,8 +157,17 @@ final class TrainingCheckpoints {
 
   private func readTensors(of checkpoint: LoadedCheckpoint) throws -> [[Float]] {
     for parameter in task.parameters.layout.parameters {
-      try read(
-        parameter.name, parameter.shape, of: checkpoint.model, into: task.parameters.elements(parameter))
+      if let average {
+        try read(
+          parameter.name, parameter.shape, of: checkpoint.model,
+          into: UnsafeMutableBufferPointer(rebasing: average.values.elements[parameter.range]))
+        try read(
+          Self.momentName(Self.rawName, parameter), parameter.shape, of: checkpoint.optimizer,
+          into: task.parameters.elements(parameter))
+      } else {
+        try read(
+          parameter.name, parameter.shape, of: checkpoint.model, into: task.parameters.elements(parameter))
+      }
       for moment in optimizer.moments {
         try read(
           Self.momentName(moment.name, parameter), parameter.shape, of: checkpoint.optimizer,

@@ -1,3 +1,4 @@
+import Configuration
 import RecurrentNN
 
 /// What happens during a run, told to whoever watches: the console, the metrics file, a test.
@@ -21,12 +22,17 @@ public enum TrainingEvent: Sendable {
 public struct RunSummary: Sendable {
   public var parameters: Int
   public var vocabularySize: Int
+  public var task: RunConfiguration.Task
   public var trainTokens: Int
   public var validTokens: Int
+  /// Sequences to learn from and to be scored on.
+  public var trainExamples: Int
+  public var validExamples: Int
   public var ranks: Int
   public var hosts: [String]
   public var threadsPerRank: Int
   public var batchSize: Int
+  public var batchTokens: Int?
   public var bptt: Int
   public var stepsPerEpoch: Int
   public var totalSteps: Int
@@ -58,19 +64,25 @@ public struct EvaluationReport: Sendable {
   public var split: DataSplit
   public var step: Int
   public var epoch: Double
-  public var loss: LossSum
+  public var result: EvaluationResult
   public var seconds: Double
   /// True if it is the best so far (validation only).
   public var isBest: Bool
 
-  public init(split: DataSplit, step: Int, epoch: Double, loss: LossSum, seconds: Double, isBest: Bool) {
+  public init(split: DataSplit, step: Int, epoch: Double, result: EvaluationResult, seconds: Double, isBest: Bool) {
     self.split = split
     self.step = step
     self.epoch = epoch
-    self.loss = loss
+    self.result = result
     self.seconds = seconds
     self.isBest = isBest
   }
+}
+
+/// A figure with the name it has in files.
+public struct NamedFigure: Sendable, Codable, Equatable {
+  public var name: String
+  public var value: Double
 }
 
 /// How a run ended.
@@ -86,9 +98,11 @@ public struct RunOutcome: Sendable, Equatable {
 
   public var ending: Ending
   public var step: Int
-  /// Best validation loss, nats per token.
+  /// Loss of the best evaluation, nats per token.
   public var bestLoss: Double?
   public var bestStep: Int?
+  /// Further figures of that evaluation, by metric.
+  public var bestFigures: [NamedFigure] = []
   public var seconds: Double
 }
 

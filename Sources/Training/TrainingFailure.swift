@@ -10,6 +10,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
   case otherConfiguration(keys: [String])
   /// The run to resume was made with another vocabulary or other data.
   case otherData(what: String)
+  /// Settings and data do not go together.
+  case unfittingData(String)
   /// A checkpoint does not hold what this model needs.
   case unfittingCheckpoint(path: String, problem: String)
   /// The number of ranks can't be had in reproducible mode.
@@ -23,7 +25,7 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
     switch self {
     case .diverged, .validationNotFinite: ExitCode.diverged
     case .otherConfiguration, .unevenRanks: ExitCode.configuration
-    case .otherData, .unfittingCheckpoint, .unusableRun: ExitCode.badData
+    case .otherData, .unfittingCheckpoint, .unusableRun, .unfittingData: ExitCode.badData
     case .notSaved: ExitCode.readWriteFailed
     }
   }
@@ -46,6 +48,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       """
     case .otherData(let what):
       "\(what) is not the one this run was started with: restore the data, or start a new run"
+    case .unfittingData(let problem):
+      problem
     case .unfittingCheckpoint(let path, let problem):
       "\(path) \(problem): it belongs to another model"
     case .unevenRanks(let ranks):

@@ -80,21 +80,18 @@ public struct TrainingJob {
   }
 
   /// The task on this rank, the same job on every rank.
-  private func prepare() throws -> (LanguageModelTask, ShardPlan) {
+  private func prepare() throws -> (any TrainingTask, ShardPlan) {
     try requireSameRequest()
     let plan = try ShardPlan(
       rank: communicator.rank, worldSize: communicator.worldSize,
       reproducible: request.configuration.training.reproducible)
-    let corpus = try communicator.agree { try Corpora.load(request.configuration) }
-    let task = try communicator.agree {
-      try LanguageModelTask(request.configuration, corpus: corpus, plan: plan)
-    }
+    let task = try communicator.agree { try Tasks.make(request.configuration, plan: plan) }
     try communicator.allEqual(Array(String(task.dataDigest).utf8), what: "the training data")
     return (task, plan)
   }
 
   private func train(
-    _ task: LanguageModelTask, _ plan: ShardPlan, _ directory: RunDirectory?, _ record: RunRecorder,
+    _ task: any TrainingTask, _ plan: ShardPlan, _ directory: RunDirectory?, _ record: RunRecorder,
     _ hosts: [String]
   ) throws -> RunOutcome {
     let log = directory.map {
@@ -115,7 +112,9 @@ public struct TrainingJob {
     try communicator.agree {
       guard let directory else { return }
       try record.begin()
-      try Self.writeInputs(request.configuration, task.corpus.vocabulary, directory)
+      let yaml = request.configuration.yaml(commented: true)
+      try DurableFile.write(Data(yaml.utf8), to: directory.paths.configuration)
+      try task.writeInputs(to: directory.paths)
     }
     return try trainer.run()
   }
@@ -142,20 +141,28 @@ public struct TrainingJob {
     return names
   }
 
-  private func summary(_ task: LanguageModelTask, _ trainer: Trainer, _ hosts: [String]) -> RunSummary {
-    RunSummary(
-      parameters: task.parameters.count, vocabularySize: task.corpus.vocabulary.count,
-      trainTokens: task.corpus.train.count, validTokens: task.corpus.valid?.count ?? 0,
+  private func summary(_ task: any TrainingTask, _ trainer: Trainer, _ hosts: [String]) -> RunSummary {
+    let configuration = request.configuration
+    return RunSummary(
+      parameters: task.parameters.count, vocabularySize: task.size.vocabulary, task: configuration.task,
+      trainTokens: task.size.trainTokens, validTokens: task.size.validTokens,
+      trainExamples: task.size.trainExamples, validExamples: task.size.validExamples,
       ranks: communicator.worldSize, hosts: hosts, threadsPerRank: BLAS.threadCount,
-      batchSize: request.configuration.training.batchSize, bptt: request.configuration.training.bptt,
-      stepsPerEpoch: trainer.epochSteps, totalSteps: trainer.totalSteps)
+      batchSize: configuration.training.batchSize, batchTokens: configuration.training.batchTokens,
+      bptt: configuration.training.bptt, stepsPerEpoch: trainer.epochSteps, totalSteps: trainer.totalSteps)
   }
+}
 
-  private static func writeInputs(
-    _ configuration: RunConfiguration, _ vocabulary: Vocabulary, _ directory: RunDirectory
-  ) throws {
-    try DurableFile.write(Data(configuration.yaml(commented: true).utf8), to: directory.paths.configuration)
-    try vocabulary.save(to: directory.paths.vocabulary())
+/// What a configuration trains.
+enum Tasks {
+  /// Reads the data and builds the model. Throws `DataError` and the errors of configurations that do not fit their data.
+  static func make(_ configuration: RunConfiguration, plan: ShardPlan) throws -> any TrainingTask {
+    switch configuration.task {
+    case .languageModel:
+      try LanguageModelTask(configuration, corpus: try Corpora.load(configuration), plan: plan)
+    case .tagger, .classifier, .generator, .seq2seq:
+      try SupervisedTask(configuration, plan: plan)
+    }
   }
 }
 
@@ -165,13 +172,13 @@ enum Corpora {
   static func load(_ configuration: RunConfiguration, vocabulary: Vocabulary? = nil) throws -> TextCorpus {
     let data = configuration.data
     let train: TextSource =
-      if let path = data.train {
+      if let path = data.train?.file {
         .file(path)
       } else {
         DateTextGenerator(seed: UInt64(configuration.seed), characters: data.generatedSize).source()
       }
     return try TextCorpus.load(
-      train: train, valid: data.valid.map { .file($0) }, test: data.test.map { .file($0) },
+      train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
       validFraction: data.valid == nil ? data.validFraction : 0, options: options(data),
       vocabulary: vocabulary)
   }
@@ -186,7 +193,7 @@ enum Corpora {
     switch data.tokens {
     case .byte: .byte
     case .char: .char
-    case .word: .word
+    case .word, .space, .bpe: .word
     }
   }
 }

@@ -19,6 +19,7 @@ struct TrainingState: Codable, Equatable {
   var bestMetric: Double?
   var bestLoss: Double?
   var bestStep: Int?
+  var bestFigures: [NamedFigure] = []
   var evaluationsWithoutImprovement = 0
   var skippedInARow = 0
   /// An evaluation is due before the next step (a signal may have cut it off).
@@ -52,6 +53,7 @@ struct RunIdentity: Codable, Equatable {
     settings.training.skipLimit = standard.training.skipLimit
     settings.evaluation = standard.evaluation
     settings.evaluation.metric = configuration.evaluation.metric
+    settings.decoding = standard.decoding
     settings.log = standard.log
     settings.checkpoint = standard.checkpoint
     settings.data.train = nil

@@ -2,10 +2,22 @@ import Checkpoints
 import Communication
 import Parameters
 import RecurrentNN
+import RunLog
 
 /// Which text or corpus a model is scored on.
 public enum DataSplit: String, Sendable, CaseIterable {
   case train, valid, test
+}
+
+/// How much a task has to learn from and to be scored on.
+struct TaskSize: Sendable {
+  /// Entries of the vocabulary (of the target where there are two); 0 without one.
+  var vocabulary: Int
+  var trainTokens: Int
+  var validTokens: Int
+  /// Sequences; 1 for a text.
+  var trainExamples: Int
+  var validExamples: Int
 }
 
 /// Something that can be trained: a model with its data, cut into microbatches and shards.
@@ -14,13 +26,18 @@ public enum DataSplit: String, Sendable, CaseIterable {
 /// computes for a shard must depend on the global batch and the shard alone, never on the rank.
 protocol TrainingTask: AnyObject {
   var parameters: ParameterBuffer<Float> { get }
+  /// What there is to learn from, for the summary at the start.
+  var size: TaskSize { get }
   /// Microbatches of an epoch; a training step takes one or, accumulating, several.
   var microbatchesPerEpoch: Int { get }
   /// A hash of everything the data consists of: equal on all ranks, and equal when a run is resumed.
   var dataDigest: UInt64 { get }
 
-  /// Called before the first microbatch of every epoch.
-  func beginEpoch(_ epoch: Int)
+  /// Writes what is needed besides the weights to use the model later: its vocabularies.
+  func writeInputs(to run: RunPaths) throws
+
+  /// Called before the first microbatch of every epoch, and when a run is resumed within one.
+  func beginEpoch(_ epoch: Int, isResumed: Bool)
 
   /// Adds the gradient of the SUMMED loss of a shard.
   ///
@@ -37,6 +54,9 @@ protocol TrainingTask: AnyObject {
   /// Prepares a pass over a split; nil if there is no such data.
   func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)?
 
+  /// The figures of what a pass summed up over all shards.
+  func result(of sums: ScoreSums) -> EvaluationResult
+
   /// What besides parameters has to be kept in a checkpoint: carried states of the whole global batch.
   /// Collective; the tensors' memory belongs to the task.
   func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite]
@@ -49,10 +69,22 @@ protocol TrainingTask: AnyObject {
   func restoreCarriedState(_ tensors: [[Float]])
 }
 
+extension TrainingTask {
+  func result(of sums: ScoreSums) -> EvaluationResult {
+    EvaluationResult(loss: sums.loss, examples: sums.examples)
+  }
+
+  // Most tasks start every sequence anew.
+  func dropNonFiniteState() {}
+  func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] { [] }
+  var carriedStateShapes: [(name: String, shape: [Int])] { [] }
+  func restoreCarriedState(_ tensors: [[Float]]) {}
+}
+
 /// A pass over held-out data in pieces, so that a signal can end it between two of them.
 protocol EvaluationPass: AnyObject {
   /// Number of pieces: the same on every rank.
   var pieces: Int { get }
-  /// The loss of a piece's part that belongs to a shard. Pieces come in order.
-  func loss(piece: Int, shard: Int) throws -> LossSum
+  /// The sums of a piece's part that belongs to a shard. Pieces come in order.
+  func score(piece: Int, shard: Int) throws -> ScoreSums
 }

@@ -68,16 +68,27 @@ final class Console: TrainingObserver {
   // MARK: Texts
 
   private static func describe(_ summary: RunSummary) -> String {
-    let text =
-      summary.validTokens > 0
-      ? "\(grouped(summary.trainTokens)) training and \(grouped(summary.validTokens)) validation tokens"
-      : "\(grouped(summary.trainTokens)) training tokens"
+    let isText = summary.task == .languageModel
+    let unit = isText ? "tokens" : "sequences"
+    let (train, valid) =
+      isText
+      ? (summary.trainTokens, summary.validTokens) : (summary.trainExamples, summary.validExamples)
+    let data = valid > 0 ? "\(grouped(train)) training and \(grouped(valid)) validation \(unit)" : "\(grouped(train)) training \(unit)"
+    let batch =
+      if isText {
+        "\(summary.batchSize) x \(summary.bptt) tokens"
+      } else if let tokens = summary.batchTokens {
+        "\(grouped(tokens)) tokens"
+      } else {
+        "\(summary.batchSize) sequences"
+      }
+    let vocabulary =
+      summary.vocabularySize > 0 ? "vocabulary of \(grouped(summary.vocabularySize)), " : ""
     return """
-      \(grouped(summary.parameters)) parameters, vocabulary of \(grouped(summary.vocabularySize)), \(text)
+      \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
       \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") on \(summary.hosts.joined(separator: ", ")), \
       \(summary.threadsPerRank) BLAS \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
-      \(summary.batchSize) x \(summary.bptt) tokens, \(grouped(summary.stepsPerEpoch)) steps an epoch, \
-      \(grouped(summary.totalSteps)) in all
+      \(batch), \(grouped(summary.stepsPerEpoch)) steps an epoch, \(grouped(summary.totalSteps)) in all
       """
   }
 
@@ -91,10 +102,12 @@ final class Console: TrainingObserver {
   }
 
   private func describe(_ report: EvaluationReport) -> String {
+    let result = report.result
+    let figures = result.figures.map { ", \(FigureText.describe($0.metric.rawValue, $0.value))" }.joined()
     let text = String(
-      format: "%@ at step %d (epoch %.2f): loss %.4f nats/token, perplexity %@ over %@ tokens in %.1f s",
-      report.split.rawValue, report.step, report.epoch, report.loss.mean, Self.number(report.loss.perplexity),
-      Self.grouped(report.loss.tokens), report.seconds)
+      format: "%@ at step %d (epoch %.2f): loss %.4f, perplexity %@%@ over %@ tokens in %.1f s",
+      report.split.rawValue, report.step, report.epoch, result.loss.mean,
+      Self.number(result.loss.perplexity), figures, Self.grouped(result.loss.tokens), report.seconds)
     guard report.isBest else { return text }
     return text + (usesColor ? "  \u{1B}[32mbest\u{1B}[0m" : "  best")
   }

@@ -17,8 +17,8 @@ struct RNNDist: ParsableCommand {
       """,
     version: ProgramVersion.text,
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, GenerateCommand.self, InspectCommand.self, BenchCommand.self,
-      ConfigCommand.self,
+      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
+      InspectCommand.self, BenchCommand.self, ConfigCommand.self,
     ])
 
   static func main() {

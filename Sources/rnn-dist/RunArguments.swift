@@ -9,17 +9,27 @@ struct RunArguments: ParsableArguments {
   @Argument(help: "Directory of the run.") var run: String
   @Option(
     help: ArgumentHelp(
-      "Checkpoint: best (by validation; the last if none was scored), last, or a step.",
-      valueName: "best|last|step"))
-  var checkpoint: SavedModel.Choice = .best
+      "Checkpoint: best (by validation; the last if none was scored), last, a step, or average-N: the mean of the newest N.",
+      valueName: "best|last|step|average-N"))
+  var checkpoint: CheckpointChoice = .best
 
-  /// Loads the model, and warns of newer checkpoints that had to be passed over.
+  /// A language model, or a model of sequences.
+  enum Loaded {
+    case language(SavedModel)
+    case sequences(SavedSequenceModel)
+  }
+
+  /// Loads the model of whatever task, and warns of newer checkpoints that had to be passed over.
   ///
-  /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what `SavedModel` throws.
-  func load(overrides: [String] = []) throws -> SavedModel {
+  /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` and ``SavedSequenceModel`` throw.
+  func load(overrides: [String] = []) throws -> Loaded {
     let paths = try RunPaths(existing: run)
-    return try SavedModel(
-      run: paths, configuration: try Self.configuration(of: paths, overrides: overrides), choice: checkpoint)
+    let configuration = try Self.configuration(of: paths, overrides: overrides)
+    if configuration.task == .languageModel {
+      return .language(try SavedModel(run: paths, configuration: configuration, choice: checkpoint))
+    }
+    return .sequences(
+      try SavedSequenceModel(run: paths, configuration: configuration, choice: checkpoint))
   }
 
   /// What a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.
@@ -41,24 +51,38 @@ struct RunArguments: ParsableArguments {
   /// Whether the weights or the vocabulary depend on a key.
   private static func isFixed(_ path: String) -> Bool {
     path.hasPrefix("model.")
-      || ["task", "data.tokens", "data.lowercase", "data.min_count", "data.max_vocabulary"].contains(path)
+      || [
+        "task", "data.tokens", "data.source_tokens", "data.target_tokens", "data.shared_vocabulary",
+        "data.subword_kind", "data.subword_vocabulary", "data.lowercase", "data.min_count",
+        "data.max_vocabulary", "data.reverse_source", "data.width",
+      ].contains(path)
   }
 }
 
-extension SavedModel {
+extension RunArguments.Loaded {
   /// Says on standard error which newer checkpoints were passed over.
   func warnOfRejected() {
+    let rejected =
+      switch self {
+      case .language(let saved): saved.rejected
+      case .sequences(let saved): saved.rejected
+      }
     for bad in rejected { Console.error("warning: skipped a checkpoint that does not verify: \(bad)") }
   }
 }
 
-extension SavedModel.Choice: ExpressibleByArgument {
-  /// `best`, `last` or the number of a step.
+extension CheckpointChoice: ExpressibleByArgument {
+  /// `best`, `last`, the number of a step, or `average-N`.
   public init?(argument: String) {
     switch argument {
     case "best": self = .best
     case "last": self = .last
     default:
+      if argument.hasPrefix("average-") {
+        guard let count = Int(argument.dropFirst("average-".count)), count > 0 else { return nil }
+        self = .average(count)
+        return
+      }
       guard let step = Int(argument), step >= 0 else { return nil }
       self = .step(step)
     }
@@ -69,6 +93,7 @@ extension SavedModel.Choice: ExpressibleByArgument {
     case .best: "best"
     case .last: "last"
     case .step(let step): "\(step)"
+    case .average(let count): "average-\(count)"
     }
   }
 }

@@ -5,6 +5,7 @@ import Configuration
 import Datasets
 import Foundation
 import NumericKernels
+import Parameters
 import RecurrentNN
 import RunLog
 import Training
@@ -12,15 +13,16 @@ import Training
 struct EvaluateCommand: DistributedCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Score a text with the model of a run.",
+    abstract: "Score held-out data with the model of a run.",
     discussion: """
-      All ranks predict every token but the first once. The text is cut into evaluation.batch_size parallel \
-      streams: 1 loses no context, more are faster.
+      Every entry once, spread over all ranks. Sequences are also written out (seq2seq: with the settings of decoding.*) and \
+      compared with their references. A text is cut into evaluation.batch_size parallel streams: 1 loses no context, more are faster.
 
       Examples:
         rnn-dist evaluate runs/shakespeare --split valid
         mpirun -np 2 rnn-dist evaluate runs/shakespeare --data other.txt --json
         rnn-dist evaluate runs/ptb --split test evaluation.batch_size=1
+        rnn-dist evaluate runs/g2p --data held-out.tsv decoding.beam=5
       """)
 
   @OptionGroup var run: RunArguments
@@ -29,8 +31,8 @@ struct EvaluateCommand: DistributedCommand {
       "Changes to the run's configuration that its model doesn't depend on, such as data.test=FILE.",
       valueName: "key.path=value"))
   var overrides: [String] = []
-  @Option(help: "Which of the run's texts: train, valid or test (default: valid).") var split: DataSplit?
-  @Option(help: "A text of your own instead.") var data: String?
+  @Option(help: "Which of the run's data: train, valid or test (default: valid).") var split: DataSplit?
+  @Option(help: "A file of your own instead, in the run's format.") var data: String?
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
@@ -38,65 +40,121 @@ struct EvaluateCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    let (saved, tokens) = try communicator.agree {
-      let saved = try run.load(overrides: overrides)
-      return (saved, try text(for: saved))
-    }
-    if communicator.rank == 0 { saved.warnOfRejected() }
-    try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
-    try requireSameInputs(saved, tokens, communicator)
-    let loss = try saved.score(tokens, communicator: communicator)
+    let loaded = try communicator.agree { try run.load(overrides: overrides) }
+    if communicator.rank == 0 { loaded.warnOfRejected() }
+    let scored: Scored =
+      switch loaded {
+      case .language(let saved): try score(saved, communicator)
+      case .sequences(let saved): try score(saved, communicator)
+      }
     if communicator.rank == 0 {
-      try StandardOutput.line(json ? object(loss, saved).text : lines(loss, saved))
+      try StandardOutput.line(json ? object(scored).text : lines(scored))
     }
     return ExitCode.done
   }
 
+  /// A result and where it comes from.
+  private struct Scored {
+    var task: RunConfiguration.Task
+    var result: EvaluationResult
+    var step: Int
+    var checkpoint: String
+    /// Target tokens, or the entries of tasks that have one target each.
+    var unit: String
+  }
+
+  private func score(_ saved: SavedModel, _ communicator: any Communicator) throws -> Scored {
+    let tokens = try communicator.agree { try text(for: saved) }
+    try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
+    try requireSame(saved.step, saved.parameters, communicator)
+    try communicator.allEqual(
+      Array("\(saved.vocabulary.digest) \(tokens.digest)".utf8), what: "the text or its vocabulary")
+    return Scored(
+      task: .languageModel, result: try saved.score(tokens, communicator: communicator), step: saved.step,
+      checkpoint: saved.checkpointPath, unit: "token")
+  }
+
+  private func score(_ saved: SavedSequenceModel, _ communicator: any Communicator) throws -> Scored {
+    let split = try communicator.agree { try sequences(for: saved) }
+    if communicator.rank == 0, split.report.unknownLabels > 0 {
+      Console.error(
+        "warning: \(split.report.unknownLabels) labels were never learnt and count as wrong"
+          + (split.report.firstUnknownLabel.map { ", the first: \($0)" } ?? ""))
+    }
+    try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
+    try requireSame(saved.step, saved.parameters, communicator)
+    try communicator.allEqual(
+      Array("\(saved.encoding.digest) \(split.digest)".utf8), what: "the data or their vocabularies")
+    let task = saved.configuration.task
+    return Scored(
+      task: task, result: try saved.score(split, communicator: communicator), step: saved.step,
+      checkpoint: saved.checkpointPath,
+      unit: task == .classifier ? "example" : task == .tagger ? "step" : "token")
+  }
+
   private func text(for saved: SavedModel) throws -> TokenSequence {
     if let data { return try saved.tokens(ofFile: data) }
-    let split = split ?? .valid
-    if let tokens = try saved.tokens(of: split) { return tokens }
-    let key = "data.\(split.rawValue)"
-    throw ConfigurationErrors([
+    return try saved.tokens(of: split ?? .valid) ?? { throw missingSplit }()
+  }
+
+  private func sequences(for saved: SavedSequenceModel) throws -> SequenceSplit {
+    if let data { return try saved.split(ofFile: data) }
+    return try saved.split(split ?? .valid) ?? { throw missingSplit }()
+  }
+
+  private var missingSplit: ConfigurationErrors {
+    let key = "data.\((split ?? .valid).rawValue)"
+    return ConfigurationErrors([
       ConfigurationIssue(
         origin: .defaultValue, key: key,
-        message: "not set, so the run has no such text: add \(key)=FILE, or use --data FILE")
+        message: "not set, so the run has no such data: add \(key)=FILE, or use --data FILE")
     ])
   }
 
   /// A run that is still training may have got another best checkpoint between the looks of two ranks.
-  private func requireSameInputs(
-    _ saved: SavedModel, _ tokens: TokenSequence, _ communicator: any Communicator
+  private func requireSame(
+    _ step: Int, _ parameters: ParameterBuffer<Float>, _ communicator: any Communicator
   ) throws {
-    let weights = Digest.digest64(of: UnsafeRawBufferPointer(saved.parameters.elements))
-    try communicator.allEqual(Array("\(saved.step) \(weights)".utf8), what: "the checkpoint")
-    try communicator.allEqual(
-      Array("\(saved.vocabulary.digest) \(tokens.digest)".utf8), what: "the text or its vocabulary")
+    let weights = Digest.digest64(of: UnsafeRawBufferPointer(parameters.elements))
+    try communicator.allEqual(Array("\(step) \(weights)".utf8), what: "the checkpoint")
   }
 
   // MARK: The result
 
-  private func object(_ loss: LossSum, _ saved: SavedModel) -> JSONValue {
-    .object([
-      JSONMember("split", .string(data == nil ? (split ?? .valid).rawValue : "data")),
-      JSONMember("data", data.map { .string($0) } ?? .null),
-      JSONMember("loss", .double(loss.mean)),
-      JSONMember("perplexity", .double(loss.perplexity)),
-      JSONMember("bits_per_token", .double(loss.mean / log(2))),
-      JSONMember("tokens", .integer(loss.tokens)),
-      JSONMember("examples", 1),
-      JSONMember("step", .integer(saved.step)),
-      JSONMember("checkpoint", .string(saved.checkpointPath)),
-    ])
+  private func object(_ scored: Scored) -> JSONValue {
+    let result = scored.result
+    let members =
+      [
+        JSONMember("split", .string(data == nil ? (split ?? .valid).rawValue : "data")),
+        JSONMember("data", data.map { .string($0) } ?? .null),
+        JSONMember("loss", .double(result.loss.mean)),
+        JSONMember("perplexity", .double(result.loss.perplexity)),
+        JSONMember("bits_per_token", .double(result.loss.mean / log(2))),
+        JSONMember("tokens", .integer(result.loss.tokens)),
+        JSONMember("examples", .integer(result.examples)),
+      ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
+    return .object(
+      members + [
+        JSONMember("notes", .array(result.notes.map { .string($0) })),
+        JSONMember("step", .integer(scored.step)), JSONMember("checkpoint", .string(scored.checkpoint)),
+      ])
   }
 
-  private func lines(_ loss: LossSum, _ saved: SavedModel) -> String {
-    """
-    \(data ?? (split ?? .valid).rawValue): \(Console.grouped(loss.tokens)) tokens predicted
-    loss        \(String(format: "%.4f", loss.mean)) nats/token, \
-    \(String(format: "%.4f", loss.mean / log(2))) bits/token
-    perplexity  \(String(format: "%.4f", loss.perplexity))
-    checkpoint  \(saved.checkpointPath)
-    """
+  private func lines(_ scored: Scored) -> String {
+    let result = scored.result
+    let counts =
+      scored.task == .languageModel
+      ? "\(Console.grouped(result.loss.tokens)) tokens predicted"
+      : "\(Console.grouped(result.examples)) examples, \(Console.grouped(result.loss.tokens)) targets"
+    var text = """
+      \(data ?? (split ?? .valid).rawValue): \(counts)
+      loss        \(String(format: "%.4f", result.loss.mean)) nats/\(scored.unit), \
+      \(String(format: "%.4f", result.loss.mean / log(2))) bits/\(scored.unit)
+      perplexity  \(String(format: "%.4f", result.loss.perplexity))
+
+      """
+    for figure in result.figures { text += FigureText.line(figure.metric.rawValue, figure.value) + "\n" }
+    for note in result.notes { text += note + "\n" }
+    return text + "checkpoint  \(scored.checkpoint)"
   }
 }

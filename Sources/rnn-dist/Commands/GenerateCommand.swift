@@ -7,7 +7,7 @@ import Training
 struct GenerateCommand: LocalCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate",
-    abstract: "Let the language model of a run write.",
+    abstract: "Let the language model or the generator of a run write.",
     discussion: """
       The text begins with the prompt and appears as it is drawn. With --count several texts are written side by \
       side and printed when all are done, with a line --- between them. The same options give the same text; \
@@ -16,11 +16,16 @@ struct GenerateCommand: LocalCommand {
       Examples:
         rnn-dist generate runs/shakespeare --prompt 'ROMEO:' --length 1000 --temperature 0.8
         rnn-dist generate runs/shakespeare --count 5 --top-p 0.9 --seed 7
+        rnn-dist generate runs/surnames --class Russian --count 10
       """)
 
   @OptionGroup var run: RunArguments
   @Option(parsing: .unconditional, help: "Text the model reads first.") var prompt = ""
-  @Option(help: "Tokens to draw (default: 500 bytes or characters, 100 words).") var length: Int?
+  @Option(name: .customLong("class"), help: "Generators: the class to write for.") var className: String?
+  @Option(help: ArgumentHelp("Generators: the vector to write for.", valueName: "file.npy"))
+  var features: String?
+  @Option(help: "Tokens to draw (default: 500 bytes or characters, 100 words); generators: at most so many.")
+  var length: Int?
   @Option(help: "Number of texts.") var count = 1
   @Option(help: "Below 1 more careful, above 1 more daring; 0 always takes the most probable token.")
   var temperature = 1.0
@@ -37,6 +42,9 @@ struct GenerateCommand: LocalCommand {
     guard (1...Self.largestCount).contains(count) else {
       throw ValidationError("--count \(count): 1 to \(Self.largestCount) texts")
     }
+    if className != nil && features != nil {
+      throw ValidationError("--class and --features contradict each other")
+    }
     guard temperature.isFinite, temperature >= 0 else {
       throw ValidationError("--temperature \(temperature): 0 or a number above it")
     }
@@ -47,8 +55,35 @@ struct GenerateCommand: LocalCommand {
   }
 
   func runLocally() throws -> Int32 {
-    let saved = try run.load()
-    saved.warnOfRejected()
+    let loaded = try run.load()
+    loaded.warnOfRejected()
+    switch loaded {
+    case .language(let saved): try write(saved)
+    case .sequences(let saved): try write(saved)
+    }
+    return ExitCode.done
+  }
+
+  /// Sequences of a generator, a line each.
+  private func write(_ saved: SavedSequenceModel) throws {
+    guard let writer = saved.sequenceWriter else {
+      throw ValidationError("\(run.run) is no model that writes by itself: use rnn-dist predict")
+    }
+    guard prompt.isEmpty else { throw ValidationError("--prompt is for language models") }
+    let lines = try writer.write(
+      for: className ?? features, count: count, options: options, maximumLength: length ?? 500,
+      seed: seed ?? UInt64(saved.configuration.seed))
+    try StandardOutput.write(lines.flatMap { $0 + Array("\n".utf8) })
+  }
+
+  private var options: SamplingOptions {
+    SamplingOptions(temperature: temperature, topK: topK, topP: topP)
+  }
+
+  private func write(_ saved: SavedModel) throws {
+    guard className == nil, features == nil else {
+      throw ValidationError("--class and --features are for generators; a language model takes --prompt")
+    }
     let ids = try saved.vocabulary.encode(Array(prompt.utf8), name: "--prompt")
     warnOfUnknown(ids, saved.vocabulary)
     if count == 1 {
@@ -56,7 +91,6 @@ struct GenerateCommand: LocalCommand {
     } else {
       try writeAll(from: ids, saved)
     }
-    return ExitCode.done
   }
 
   // MARK: Writing
@@ -93,8 +127,7 @@ struct GenerateCommand: LocalCommand {
   private func draw(from prompt: [Int32], _ saved: SavedModel, emit: (_ text: Int, _ id: Int32) -> Bool) {
     TextGenerator(saved).generate(
       prompt: prompt, length: length ?? (saved.vocabulary.tokenization == .word ? 100 : 500), count: count,
-      options: SamplingOptions(temperature: temperature, topK: topK, topP: topP),
-      seed: seed ?? UInt64(saved.configuration.seed), emit: emit)
+      options: options, seed: seed ?? UInt64(saved.configuration.seed), emit: emit)
   }
 
   // MARK: The prompt

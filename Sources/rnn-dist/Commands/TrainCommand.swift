@@ -72,28 +72,14 @@ struct TrainCommand: DistributedCommand {
     return String(decoding: chosen[0], as: UTF8.self)
   }
 
-  /// The result on standard output: held-out loss, where the run is, and a sample.
+  /// The result on standard output, or how to go on.
   private func report(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
     if outcome.ending == .signalled {
       Console.error(
         "stopped at step \(outcome.step); go on with: rnn-dist train --run-dir \(directory) --resume")
       return
     }
-    if let loss = outcome.bestLoss, let step = outcome.bestStep {
-      try StandardOutput.line(
-        String(
-          format: "held-out loss %.4f nats/token, perplexity %.3f (best, at step %d of %d)", loss, exp(loss),
-          step,
-          outcome.step))
-    }
-    try StandardOutput.line("run directory: \(directory)")
-    let saved = try SavedModel(run: RunPaths(existing: directory), configuration: configuration)
-    let sample = TextGenerator(saved).text(
-      prompt: [], length: configuration.data.tokens == .word ? 60 : 300,
-      options: SamplingOptions(temperature: 0.8),
-      seed: UInt64(configuration.seed))
-    try StandardOutput.line("sample (temperature 0.8):")
-    try StandardOutput.write(sample + [UInt8(ascii: "\n")])
+    try RunReport.write(outcome, configuration, directory)
   }
 }
 

@@ -1,0 +1,78 @@
+/// How sequences are written with a trained model, in evaluation and by `predict`.
+public struct DecodingConfiguration: Sendable, Equatable {
+  public var beam = 1
+  public var lengthPenalty = 1.0
+  public var coveragePenalty = 0.0
+  public var minLength = 0
+  public var maxLength = 500
+  /// Tokens for each token of the source, besides `maxLength`; 0: no limit of this kind.
+  public var maxLengthRatio = 0.0
+  public var noRepeatNgram = 0
+  public var replaceUnknown = false
+
+  public init() {}
+}
+
+/// When held-out data are scored, and what follows from it.
+public struct EvaluationConfiguration: Sendable, Equatable {
+  /// Figure that decides which checkpoint is the best.
+  public enum Metric: String, ConfigurationChoice {
+    case loss, perplexity, accuracy, f1
+    case exactMatch = "exact_match"
+    case tokenErrorRate = "token_error_rate"
+    case wordErrorRate = "word_error_rate"
+    case bleu, chrf, mse
+
+    /// Whether more is better.
+    public var isHigherBetter: Bool {
+      switch self {
+      case .loss, .perplexity, .tokenErrorRate, .wordErrorRate, .mse: false
+      case .accuracy, .f1, .exactMatch, .bleu, .chrf: true
+      }
+    }
+
+    /// The tasks that have it.
+    public func belongs(to task: RunConfiguration.Task) -> Bool {
+      switch self {
+      case .loss, .perplexity: true
+      case .accuracy, .mse: task == .tagger || task == .classifier
+      case .f1: task == .tagger
+      case .exactMatch, .tokenErrorRate, .wordErrorRate, .bleu, .chrf: task == .seq2seq
+      }
+    }
+
+    /// Whether sequences must be decoded to know it.
+    public var needsDecoding: Bool { belongs(to: .seq2seq) && !belongs(to: .tagger) }
+  }
+
+  public var everySteps = 0
+  public var metric = Metric.loss
+  public var patience = 0
+  public var batchSize = 32
+  /// Held-out entries decoded during training; 0: all.
+  public var decodeLimit = 0
+  /// BLEU's tokenization.
+  public enum BLEUTokens: String, ConfigurationChoice {
+    case international13a = "13a"
+    case none, char
+  }
+  public var bleuTokens = BLEUTokens.international13a
+
+  public init() {}
+}
+
+/// What is reported during the run.
+public struct LogConfiguration: Sendable, Equatable {
+  public var everySteps = 10
+  public var tensorboard = true
+
+  public init() {}
+}
+
+/// When the run is saved, and how many savings stay.
+public struct CheckpointConfiguration: Sendable, Equatable {
+  public var everySteps = 1000
+  public var keep = 3
+
+  public init() {}
+}

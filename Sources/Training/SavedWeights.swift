@@ -1,0 +1,91 @@
+import Checkpoints
+import NumericKernels
+import Parameters
+import RunLog
+
+/// Which of a run's checkpoints.
+public enum CheckpointChoice: Sendable, Hashable {
+  /// The best by validation metric, or the last if none was ever scored.
+  case best
+  case last
+  case step(Int)
+  /// The mean of the weights of the newest checkpoints, so many of them.
+  case average(Int)
+}
+
+/// The weights of a checkpoint, or the mean of several.
+struct SavedWeights {
+  private let checkpoints: [LoadedCheckpoint]
+  /// The newest checkpoint among them.
+  private let newest: LoadedCheckpoint
+
+  /// Chooses and verifies. Throws the errors of Checkpoints, ``TrainingFailure/unusableRun(path:problem:)``.
+  init(of run: RunPaths, _ choice: CheckpointChoice) throws {
+    let store = CheckpointStore(directory: run.checkpoints, keep: 1)
+    switch choice {
+    case .best:
+      newest =
+        if let path = store.best() { try CheckpointStore.load(path: path) } else {
+          try Self.newest(of: store, run)
+        }
+      checkpoints = [newest]
+    case .last:
+      newest = try Self.newest(of: store, run)
+      checkpoints = [newest]
+    case .step(let step):
+      newest = try store.load(step: step)
+      checkpoints = [newest]
+    case .average(let count):
+      let steps = try store.steps().suffix(max(1, count))
+      checkpoints = try steps.map { try store.load(step: $0) }
+      guard let last = checkpoints.last else { throw Self.nothing(in: run) }
+      newest = last
+    }
+  }
+
+  private static func newest(of store: CheckpointStore, _ run: RunPaths) throws -> LoadedCheckpoint {
+    guard let newest = try store.loadNewestValid() else { throw nothing(in: run) }
+    return newest
+  }
+
+  private static func nothing(in run: RunPaths) -> TrainingFailure {
+    .unusableRun(
+      path: run.root,
+      problem: "has no checkpoint yet: wait for the first, or train with checkpoint.every_steps set")
+  }
+
+  var step: Int { newest.step }
+  var path: String { newest.path }
+  var rejected: [RejectedCheckpoint] { newest.rejected }
+  var tensors: [String: TensorInfo] { newest.model.tensors }
+
+  /// The parameters of a layout.
+  ///
+  /// Throws ``TrainingFailure/unfittingCheckpoint(path:problem:)`` if weights and settings do not belong together.
+  func parameters(of layout: ParameterLayout) throws -> ParameterBuffer<Float> {
+    // Before memory is taken for a model that settings and file may disagree about.
+    for checkpoint in checkpoints {
+      for parameter in layout.parameters {
+        guard let info = checkpoint.model.tensors[parameter.name], info.shape == parameter.shape,
+          info.dtype == .float32
+        else {
+          throw TrainingFailure.unfittingCheckpoint(
+            path: checkpoint.model.path, problem: "has no \(parameter.name) of shape \(parameter.shape)")
+        }
+      }
+    }
+    let sum = ParameterBuffer<Float>(layout)
+    let part = checkpoints.count > 1 ? ParameterBuffer<Float>(layout) : sum
+    for checkpoint in checkpoints {
+      for parameter in layout.parameters {
+        try checkpoint.model.read(
+          parameter.name, into: UnsafeMutableRawBufferPointer(part.elements(parameter)))
+      }
+      guard part !== sum, let (from, to) = part.elements.baseAddress.flatMap({ p in sum.elements.baseAddress.map { (p, $0) } })
+      else { continue }
+      Float.axpy(1 / Float(checkpoints.count), from, to, sum.count)
+    }
+    sum.didChange()
+    return sum
+  }
+}

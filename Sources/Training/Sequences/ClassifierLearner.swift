@@ -1,0 +1,133 @@
+import Configuration
+import Datasets
+import Metrics
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+/// The classifier (N-1) with its data: a class or numbers for a whole sequence.
+final class ClassifierLearner: SequenceLearner {
+  let model: SequenceClassifier<Float>
+  let parameters: ParameterBuffer<Float>
+  let judgesGroups = false
+  private let configuration: RunConfiguration
+  private let encoding: SequenceEncoding
+
+  /// - Parameter steps: the number of steps that `pooling: all` is made for.
+  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, steps: Int?) throws {
+    self.configuration = configuration
+    self.encoding = encoding
+    let output: ClassifierOutput
+    if configuration.model.output == .linear {
+      output = .linear(size: encoding.targetWidth ?? 1)
+    } else if let labels = encoding.labels {
+      output = .softmax(classes: labels.count)
+    } else {
+      throw TrainingFailure.unfittingData("the data hold no classes: model.output must be linear for numbers")
+    }
+    let network = try configuration.network(encoding)
+    model = try SequenceClassifier(
+      SequenceClassifierShape(
+        network: network, pooling: try Self.pooling(configuration.model, steps), output: output))
+    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+  }
+
+  private static func pooling(_ model: ModelConfiguration, _ steps: Int?) throws -> Pooling {
+    switch model.pooling {
+    case .last: return .last
+    case .mean: return .mean
+    case .max: return .max
+    case .attention: return .attention(size: model.attentionSize ?? model.hiddenSize)
+    case .all:
+      guard let steps else { throw TrainingFailure.unfittingData("pooling all needs data of one length") }
+      return .all(steps: steps)
+    }
+  }
+
+  var multipliedWeights: Int { model.multipliedWeights }
+
+  func check(_ split: SequenceSplit) throws {
+    try split.requireWidth(encoding.sourceWidth, of: .source)
+    try split.requireWidth(encoding.targetWidth, of: .target)
+    do throws(SequenceLengthError) {
+      try model.check(lengths: split.lengths(.source).map { Int($0) })
+    } catch {
+      throw TrainingFailure.unfittingData("\(split.name): \(error)")
+    }
+  }
+
+  func loss(
+    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
+  ) throws -> LossSum {
+    let arena = workspace.arena
+    let targets: SequenceTargets<Float>
+    switch split.target {
+    case .labels(let labels):
+      let chosen = arena.words(entries.count, of: Int32.self)
+      for (index, entry) in entries.enumerated() { chosen[index] = labels[Int(entry)] }
+      targets = .classes(UnsafePointer(chosen.baseAddress!))
+    case .vectors(let numbers):
+      targets = .numbers(arena.vectors(entries, of: numbers).values.base, width: numbers.width)
+    case .tokens, .none:
+      return LossSum()
+    }
+    let input = inputSequences(entries, of: split.source, arena)
+    let smoothing = gradients == nil ? 0 : configuration.training.labelSmoothing
+    return model.evaluate(
+      ClassifierBatch(input: input, targets: targets, masks: masks), LossOptions(labelSmoothing: smoothing),
+      into: gradients, LayerContext(parameters: parameters, workspace: workspace))
+  }
+
+  func tally(
+    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+  ) throws -> [Double] {
+    let entries = groups.compactMap(\.first)
+    guard let labels = split.target?.classLabels,
+      case .classes(let predicted, _) = output(entries, split, workspace).output
+    else { return [] }
+    var accuracy = AccuracyTally()
+    accuracy.add(predicted: predicted, reference: entries.map { labels[Int($0)] })
+    return accuracy.sums
+  }
+
+  func result(of sums: ScoreSums) -> EvaluationResult {
+    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
+    if sums.tallies.count == AccuracyTally.count {
+      result.figures.append(.init(.accuracy, AccuracyTally(sums: sums.tallies).value))
+    }
+    if configuration.model.output == .linear {
+      result.figures.append(.init(.mse, sums.loss.mean / Double(encoding.targetWidth ?? 1)))
+    }
+    return result
+  }
+
+  private func output(
+    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+  ) -> ClassifierPrediction<Float> {
+    model.predict(
+      inputSequences(entries, of: split.source, workspace.arena),
+      LayerContext(parameters: parameters, workspace: workspace))
+  }
+
+  func predict(
+    _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
+  ) throws -> [Prediction] {
+    try check(split)
+    switch output(entries, split, workspace).output {
+    case .classes(let ids, let probabilities):
+      let classes = probabilities.count / max(1, ids.count)
+      return ids.enumerated().map { index, id in
+        Prediction(
+          lines: [Array((encoding.labels?.names[Int(id)] ?? "\(id)").utf8)],
+          scores: [Double(probabilities[index * classes + Int(id)])])
+      }
+    case .numbers(let values):
+      let width = values.count / max(1, entries.count)
+      return entries.indices.map { index in
+        let own = values[index * width..<(index + 1) * width]
+        return Prediction(lines: [Array(own.map { "\($0)" }.joined(separator: ",").utf8)])
+      }
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import Configuration
+import Datasets
+import RecurrentNN
+
+extension EncoderDecoderShape {
+  /// The encoder-decoder that a configuration describes, for the vocabularies of its data.
+  ///
+  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together.
+  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
+    let model = configuration.model
+    let encoder = EncoderShape(
+      input: try configuration.inputShape(encoding), cell: CellKind(model), hiddenSize: model.hiddenSize,
+      layers: model.layers, bidirectional: model.bidirectional, dropout: model.dropout,
+      embeddingDropout: model.effectiveEmbeddingDropout)
+    let decoder = try DecoderShape(configuration, encoding)
+    let context = ContextForm(model)
+    if case .attention(let attention) = context, attention.score == .dot,
+      encoder.outputSize != decoder.hiddenSize
+    {
+      throw TrainingFailure.unfittingData(
+        "model.attention \(model.attention.rawValue) multiplies states of the encoder (\(encoder.outputSize) numbers) and "
+          + "of the decoder (\(decoder.hiddenSize)): make them equal with model.decoder_hidden_size, or use general")
+    }
+    let sharesEmbeddings =
+      configuration.data.sharedVocabulary && model.embeddingSize == model.effectiveDecoderEmbeddingSize
+    self.init(
+      sources: Array(repeating: encoder, count: sourceCount), decoder: decoder, context: context,
+      summary: SummaryForm(model.summary), tieOutput: model.tieEmbeddings,
+      shareEmbeddings: sharesEmbeddings, uniformInitialization: model.initUniform)
+  }
+}
+
+extension DecoderShape {
+  /// The decoder that a configuration describes.
+  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding) throws {
+    let model = configuration.model
+    guard let target = encoding.target, let begin = target.beginOfSentence, let end = target.endOfSentence
+    else { throw TrainingFailure.unfittingData("the data hold no sequences to write") }
+    let hasContext = configuration.task == .seq2seq && (model.context == .attention || model.contextToOutput)
+    self.init(
+      vocabularySize: target.count, embeddingSize: model.effectiveDecoderEmbeddingSize,
+      hiddenSize: model.effectiveDecoderHiddenSize, layers: model.effectiveDecoderLayers,
+      cell: CellKind(model),
+      readout: model.readoutSize > 0
+        ? .hidden(size: model.readoutSize, withContext: hasContext, withInput: true)
+        : .direct(withContext: hasContext),
+      inputFeeding: model.inputFeeding, dropout: model.dropout,
+      embeddingDropout: model.effectiveEmbeddingDropout, beginToken: Int(begin), endToken: Int(end))
+  }
+}
+
+extension ContextForm {
+  /// How the decoder uses the encoder.
+  init(_ model: ModelConfiguration) {
+    switch model.context {
+    case .initialState: self = .initialState
+    case .everyStep: self = .everyStep
+    case .attention: self = .attention(AttentionShape(model))
+    }
+  }
+}
+
+extension SummaryForm {
+  init(_ summary: ModelConfiguration.Summary) {
+    switch summary {
+    case .last: self = .last
+    case .lastTransform: self = .lastTransform()
+    case .allTransform: self = .allTransform()
+    }
+  }
+}
+
+extension AttentionShape {
+  /// The score a configuration asks for, with its options.
+  init(_ model: ModelConfiguration) {
+    let size = model.effectiveAttentionSize
+    let score: Score =
+      switch model.attention {
+      case .additive, .location: .additive(size: size, normed: false)
+      case .normedAdditive: .additive(size: size, normed: true)
+      case .dot, .scaled: .dot
+      case .general: .general
+      }
+    // The sizes of Chorowski et al. 2015, section 4, for inputs that are not speech.
+    let location = model.attention == .location ? LocationFeatures(channels: 10, width: 15) : nil
+    self.init(
+      score: score, scaling: model.attention == .scaled ? .inverseSquareRoot : .none,
+      query: model.attentionQuery == .previous ? .previous : .current, coverage: model.coverage,
+      location: location, window: model.attentionWindow)
+  }
+}
+
+extension SearchOptions {
+  /// The search that a configuration asks for.
+  ///
+  /// - Parameter count: hypotheses wanted of each sequence.
+  init(
+    _ decoding: DecodingConfiguration, _ vocabulary: SequenceVocabulary, count: Int = 1,
+    keepsAttention: Bool = false
+  ) {
+    // A mark of the beginning never follows anything.
+    let excluded = vocabulary.beginOfSentence.map { [$0] } ?? []
+    let ratio = decoding.maxLengthRatio
+    let length = LengthBounds(
+      minimum: decoding.minLength, maximum: decoding.maxLength,
+      maximumPerSource: ratio > 0 ? LinearLength(factor: ratio, offset: 10) : nil)
+    self.init(
+      beamWidth: max(decoding.beam, count), resultCount: count,
+      constraints: TokenConstraints(
+        endToken: vocabulary.endOfSentence, length: length, excludedTokens: excluded,
+        noRepeatedNgram: decoding.noRepeatNgram > 0 ? decoding.noRepeatNgram : nil),
+      lengthPenalty: decoding.beam > 1 ? decoding.lengthPenalty : 0,
+      coveragePenalty: decoding.coveragePenalty,
+      keepsAttention: keepsAttention || decoding.replaceUnknown)
+  }
+}

@@ -1,0 +1,117 @@
+import Configuration
+import Datasets
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+/// The generator (1-N) with its data: a sequence from a class, from a vector, or from nothing.
+final class GeneratorLearner: SequenceLearner {
+  let model: Generator<Float>
+  let parameters: ParameterBuffer<Float>
+  let judgesGroups = false
+  private let configuration: RunConfiguration
+  private let encoding: SequenceEncoding
+  private let target: SequenceVocabulary
+
+  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding) throws {
+    self.configuration = configuration
+    self.encoding = encoding
+    let decoder = try DecoderShape(configuration, encoding)
+    guard let target = encoding.target else {
+      throw TrainingFailure.unfittingData("the data hold no sequences to write")
+    }
+    self.target = target
+    let form: ContextForm =
+      switch configuration.model.condition {
+      case .initialState, .none: .initialState
+      case .initialInput: .initialInput
+      case .everyStep: .everyStep
+      }
+    model = try Generator(
+      GeneratorShape(
+        condition: Self.condition(configuration, encoding), form: form, decoder: decoder,
+        tieOutput: configuration.model.tieEmbeddings,
+        uniformInitialization: configuration.model.initUniform))
+    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+  }
+
+  private static func condition(
+    _ configuration: RunConfiguration, _ encoding: SequenceEncoding
+  ) -> GeneratorCondition {
+    guard configuration.model.condition != .none else { return .none }
+    if let labels = encoding.labels {
+      return .classes(count: labels.count, size: configuration.model.embeddingSize)
+    }
+    return encoding.sourceWidth.map { .features(size: $0) } ?? .none
+  }
+
+  var multipliedWeights: Int { model.multipliedWeights }
+
+  func check(_ split: SequenceSplit) throws {
+    try split.requireWidth(encoding.sourceWidth, of: .source)
+  }
+
+  func loss(
+    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
+  ) throws -> LossSum {
+    guard let targets = split.target?.tokenSequences else { return LossSum() }
+    let (lengths, ids) = workspace.arena.ids(entries, of: targets)
+    let batch = GeneratorBatch<Float>(
+      conditions: conditions(entries, split, workspace.arena),
+      targets: RecurrentNN.TokenSequences(lengths: lengths, ids: UnsafePointer(ids.baseAddress!)),
+      masks: masks)
+    var options = DecoderOptions()
+    options.teacherForcing = teacherForcing
+    if gradients != nil { options.labelSmoothing = configuration.training.labelSmoothing }
+    return model.evaluate(
+      batch, options, into: gradients, LayerContext(parameters: parameters, workspace: workspace))
+  }
+
+  func conditions(
+    _ entries: [Int32], _ split: SequenceSplit, _ arena: Arena<Float>
+  ) -> GeneratorConditions<Float> {
+    switch (model.shape.condition, split.source) {
+    case (.classes, .labels(let labels)):
+      let ids = arena.words(max(1, entries.count), of: Int32.self)
+      // A class that was never learnt is scored as the first: there is nothing better to know of it.
+      for (index, entry) in entries.enumerated() { ids[index] = max(0, labels[Int(entry)]) }
+      return .classes(UnsafePointer(ids.baseAddress!))
+    case (.features, .vectors(let vectors)):
+      return .features(UnsafePointer(arena.vectors(entries, of: vectors).values.base))
+    default:
+      return .none
+    }
+  }
+
+  func tally(
+    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+  ) throws -> [Double] { [] }
+
+  func result(of sums: ScoreSums) -> EvaluationResult {
+    EvaluationResult(loss: sums.loss, examples: sums.examples)
+  }
+
+  // MARK: Writing
+
+  /// The most probable text for each entry.
+  func predict(
+    _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
+  ) throws -> [Prediction] {
+    let decoder = decoder(conditions(entries, split, workspace.arena), count: entries.count, workspace)
+    let begin = Int32(model.shape.decoder.beginToken)
+    return beamSearch(
+      decoder, startTokens: Array(repeating: begin, count: entries.count),
+      SearchOptions(configuration.decoding, target)
+    ).map { hypotheses in
+      Prediction(lines: hypotheses.map { target.decode($0.tokens) }, scores: hypotheses.map(\.score))
+    }
+  }
+
+  func decoder(
+    _ conditions: GeneratorConditions<Float>, count: Int, _ workspace: Workspace<Float>
+  ) -> any StepwiseDecoder<Float> {
+    model.decoder(
+      for: conditions, count: count, LayerContext(parameters: parameters, workspace: workspace))
+  }
+}

@@ -1,0 +1,116 @@
+import Checkpoints
+import Configuration
+import Datasets
+import Parameters
+import RecurrentNN
+
+/// The learner of a configuration.
+enum Learners {
+  /// Builds the model that a configuration describes, for the vocabularies and widths of its data.
+  ///
+  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together.
+  static func make(
+    _ configuration: RunConfiguration, encoding: SequenceEncoding, shape: DataShape
+  ) throws -> any SequenceLearner {
+    switch configuration.task {
+    case .tagger: try TaggerLearner(configuration, encoding)
+    case .classifier: try ClassifierLearner(configuration, encoding, steps: shape.steps)
+    case .generator: try GeneratorLearner(configuration, encoding)
+    case .seq2seq: try TranslationLearner(configuration, encoding, sourceCount: shape.sourceCount)
+    case .languageModel:
+      preconditionFailure("a language model learns from a text, not from sequences")
+    }
+  }
+}
+
+/// What the data decide about a model besides its vocabularies.
+struct DataShape {
+  /// Numbers of a step of source and target; nil where these are tokens or classes.
+  var sourceWidth: Int?
+  var targetWidth: Int?
+  /// Steps of every source, for a model that reads exactly so many.
+  var steps: Int?
+  /// 1, or 2 where there is a second source.
+  var sourceCount = 1
+
+  /// Of the data to train on.
+  init(_ corpus: SequenceCorpus) {
+    let train = corpus.train
+    sourceWidth = train.source?.vectorSequences?.width
+    targetWidth = train.target?.vectorSequences?.width
+    steps = train.count > 0 ? train.source?.length(0) : nil
+    sourceCount = train.secondSource == nil ? 1 : 2
+  }
+
+  /// Of the data that saved weights were trained on.
+  init(_ tensors: [String: TensorInfo], _ model: ModelConfiguration) {
+    let input =
+      tensors["rnn.weight_ih_l0"] ?? tensors["encoder.rnn.weight_ih_l0"] ?? tensors["condition.weight"]
+    sourceWidth = input?.shape.last
+    targetWidth = tensors["output.weight"]?.shape.first
+    let states = (model.projectionSize ?? model.hiddenSize) * (model.bidirectional ? 2 : 1)
+    steps = tensors["output.weight"]?.shape.last.map { $0 / states }
+    sourceCount = tensors.keys.contains { $0.hasPrefix("encoder2.") } ? 2 : 1
+  }
+
+  /// An encoding that knows the widths, so that other data are checked against them.
+  func applied(to encoding: SequenceEncoding, numericTargets: Bool) -> SequenceEncoding {
+    var encoding = encoding
+    if encoding.source == nil { encoding.sourceWidth = sourceWidth }
+    if numericTargets { encoding.targetWidth = targetWidth }
+    return encoding
+  }
+}
+
+extension CellKind {
+  /// The cell a configuration asks for.
+  init(_ model: ModelConfiguration) {
+    self =
+      switch model.cell {
+      case .rnn: .rnn(activation: model.activation == .tanh ? .tanh : .relu)
+      case .gru: .gru(reset: model.gruReset == .after ? .after : .before)
+      case .lstm: .lstm(forgetBias: model.forgetBias)
+      }
+  }
+}
+
+extension RunConfiguration {
+  /// The recurrent network of a tagger or a classifier.
+  func network(_ encoding: SequenceEncoding) throws -> SequenceNetworkShape {
+    let wordDropout =
+      model.wordDropout > 0
+      ? encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) } : nil
+    return SequenceNetworkShape(
+      input: try inputShape(encoding), hiddenSize: model.hiddenSize, layers: model.layers,
+      cell: CellKind(model), bidirectional: model.bidirectional, dropout: model.dropout,
+      inputDropout: model.effectiveEmbeddingDropout, wordDropout: wordDropout,
+      uniformInitialization: model.initUniform)
+  }
+
+  /// What the model reads at each step: tokens, words with their letters, or vectors.
+  func inputShape(_ encoding: SequenceEncoding) throws -> InputShape {
+    if let vocabulary = encoding.source {
+      guard model.characterHiddenSize > 0, let characters = encoding.characters else {
+        return .tokens(vocabularySize: vocabulary.count, embeddingSize: model.embeddingSize)
+      }
+      return .words(
+        vocabularySize: vocabulary.count, embeddingSize: model.embeddingSize,
+        characters: CharacterShape(
+          vocabularySize: characters.count, embeddingSize: model.characterEmbeddingSize,
+          hiddenSize: model.characterHiddenSize))
+    }
+    guard let width = encoding.sourceWidth else {
+      throw TrainingFailure.unfittingData("the data hold nothing to read")
+    }
+    return .vectors(size: width)
+  }
+}
+
+extension SequenceSplit {
+  /// Throws if a class or tag is none of those that were learnt and the task can't do without it.
+  func requireWidth(_ width: Int?, of side: Side) throws {
+    guard let width, let vectors = field(side)?.vectorSequences, vectors.width != width else { return }
+    throw TrainingFailure.unfittingData(
+      "\(name): vectors of \(vectors.width) numbers for a model made for \(width)")
+  }
+}

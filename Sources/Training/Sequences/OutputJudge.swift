@@ -1,0 +1,75 @@
+import Configuration
+import Datasets
+import Metrics
+
+/// Compares written sequences with their references: exact match, error rates, BLEU and chrF, as sums that can be added
+/// over shards.
+struct OutputJudge {
+  private let vocabulary: SequenceVocabulary
+  private let bleu: BLEU
+  private let chrf = CHRF()
+
+  init(_ vocabulary: SequenceVocabulary, bleuTokens: EvaluationConfiguration.BLEUTokens) {
+    self.vocabulary = vocabulary
+    let tokenizer: BLEUTokenizer =
+      switch bleuTokens {
+      case .international13a: .v13a
+      case .none: .none
+      case .char: .char
+      }
+    bleu = BLEU(tokenizer: tokenizer)
+  }
+
+  private static let counts = [
+    ExactMatchTally.count, TokenErrorTally.count, WordErrorTally.count, BLEUTally.count, CHRFTally.count,
+  ]
+
+  /// The sums of nothing.
+  var empty: [Double] { Array(repeating: 0, count: Self.counts.reduce(0, +)) }
+
+  /// Adds one output with all its references.
+  func add(_ output: [UInt8], references: [[UInt8]], to sums: inout [Double]) {
+    var (exact, tokens, words) = (ExactMatchTally(), TokenErrorTally(), WordErrorTally())
+    let (text, texts) = (string(output), references.map(string))
+    exact.add(output: text, references: texts)
+    words.add(output: text, references: texts)
+    tokens.add(output: units(output), references: references.map(units))
+    let all =
+      exact.sums + tokens.sums + words.sums + bleu.tally(hypothesis: text, references: texts).sums
+      + chrf.tally(hypothesis: text, references: texts).sums
+    for (index, value) in all.enumerated() { sums[index] += value }
+  }
+
+  /// What is compared: the text as the model could have written it at best, in its case and with single spaces where
+  /// spaces only separate.
+  private func string(_ text: [UInt8]) -> String {
+    let plain = String(decoding: text, as: UTF8.self)
+    let cased = vocabulary.lowercase ? plain.lowercased() : plain
+    guard vocabulary.tokenization == .word || vocabulary.tokenization == .space else { return cased }
+    return cased.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+  }
+
+  /// The units that error rates count: characters, symbols or words.
+  private func units(_ text: [UInt8]) -> [[UInt8]] {
+    vocabulary.units(of: text)
+      ?? string(text).split(separator: " ").map { Array($0.utf8) }
+  }
+
+  /// Adds the figures of sums to a result.
+  func describe(_ sums: [Double], in result: inout EvaluationResult) {
+    var parts: [[Double]] = []
+    var first = 0
+    for count in Self.counts {
+      parts.append(Array(sums[first..<first + count]))
+      first += count
+    }
+    let bleuTally = BLEUTally(sums: parts[3])
+    result.figures += [
+      .init(.exactMatch, ExactMatchTally(sums: parts[0]).value),
+      .init(.tokenErrorRate, TokenErrorTally(sums: parts[1]).value),
+      .init(.wordErrorRate, WordErrorTally(sums: parts[2]).value),
+      .init(.bleu, bleu.score(bleuTally).value), .init(.chrf, chrf.score(CHRFTally(sums: parts[4]))),
+    ]
+    result.notes.append("BLEU " + bleu.signature(bleuTally, version: "rnn-dist"))
+  }
+}

@@ -1,0 +1,138 @@
+import Checkpoints
+import Communication
+import Configuration
+import Datasets
+import NumericKernels
+import Parameters
+import RecurrentNN
+import RunLog
+
+/// A trained tagger, classifier, generator or encoder-decoder: its weights, its vocabularies and its settings.
+public final class SavedSequenceModel {
+  public let configuration: RunConfiguration
+  public let encoding: SequenceEncoding
+  let learner: any SequenceLearner
+  /// Updates done when the checkpoint was written.
+  public let step: Int
+  /// Directory of the checkpoint.
+  public let checkpointPath: String
+  /// Newer checkpoints that were passed over because they don't verify.
+  public let rejected: [RejectedCheckpoint]
+  private let workspace = Workspace<Float>()
+
+  /// Loads a model from a run directory; see ``SavedModel/init(run:configuration:choice:)``.
+  public init(
+    run: RunPaths, configuration: RunConfiguration, choice: CheckpointChoice = .best
+  ) throws {
+    self.configuration = configuration
+    let weights = try SavedWeights(of: run, choice)
+    (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
+    let shape = DataShape(weights.tensors, configuration.model)
+    let stored = try SequenceEncoding.load(from: run.root, options: SequenceData.options(configuration))
+    encoding = shape.applied(to: stored, numericTargets: configuration.model.output.isNumeric)
+    learner = try Learners.make(configuration, encoding: encoding, shape: shape)
+    let loaded = try weights.parameters(of: learner.parameters.layout)
+    _ = learner.parameters.elements.update(fromContentsOf: UnsafeBufferPointer(loaded.elements))
+    learner.parameters.didChange()
+  }
+
+  public var parameters: ParameterBuffer<Float> { learner.parameters }
+
+  // MARK: Scoring
+
+  /// A configured split; nil if the run has none. Throws `DataError`.
+  public func split(_ split: DataSplit) throws -> SequenceSplit? {
+    try SequenceData.split(split, of: configuration, encoding)
+  }
+
+  /// A file of the user's. Throws `DataError`.
+  public func split(ofFile path: String) throws -> SequenceSplit {
+    try SequenceData.file(path, of: configuration, encoding)
+  }
+
+  /// Scores a split on all ranks together, each entry once, its outputs included. Collective.
+  public func score(_ split: SequenceSplit, communicator: any Communicator) throws -> EvaluationResult {
+    try learner.check(split)
+    let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
+    let pass = SupervisedEvaluation(
+      learner, split, plan: plan, batchSize: configuration.evaluation.batchSize, workspace: workspace,
+      judges: true)
+    return learner.result(of: try Evaluator.sums(pass, plan: plan, communicator: communicator))
+  }
+
+  // MARK: Predicting
+
+  /// What a model says of a line.
+  public struct Output: Sendable {
+    /// Best first; one unless several were asked for.
+    public var lines: [[UInt8]]
+    /// The score of each line: a probability (classifier) or a normalised log-probability (sequences).
+    public var scores: [Double]
+    /// Where the model looked, if that was asked for: one matrix for each source.
+    public var attention: [AttentionMatrix]
+  }
+
+  /// Reads input lines and writes output lines, many at a time.
+  public final class Predictor {
+    private let model: SavedSequenceModel
+    private var inputs: SequenceInputs
+
+    /// - Parameters:
+    ///   - count: outputs wanted for each line (encoder-decoders).
+    ///   - keepsAttention: also say where the model looked.
+    init(_ model: SavedSequenceModel, count: Int, keepsAttention: Bool) throws {
+      self.model = model
+      inputs = SequenceInputs(
+        options: try SequenceData.options(model.configuration), encoding: model.encoding)
+      if let learner = model.learner as? TranslationLearner {
+        learner.resultCount = count
+        learner.keepsAttention = keepsAttention
+      }
+    }
+
+    /// Takes a line; throws `DataError` if it is no input.
+    public func add(_ line: [UInt8], number: Int) throws {
+      try inputs.append(line, name: "standard input", line: number)
+    }
+
+    /// Lines waiting.
+    public var count: Int { inputs.count }
+
+    /// The outputs of the lines taken since the last call, in their order.
+    public func run() throws -> [Output] {
+      let split = inputs.take()
+      guard split.count > 0 else { return [] }
+      try model.learner.check(split)
+      model.workspace.arena.reset()
+      return try model.learner.predict((0..<Int32(split.count)).map { $0 }, of: split, model.workspace).map {
+        Output(lines: $0.lines, scores: $0.scores, attention: $0.attention)
+      }
+    }
+  }
+
+  /// Something that turns lines into outputs.
+  public func predictor(count: Int = 1, keepsAttention: Bool = false) throws -> Predictor {
+    try Predictor(self, count: count, keepsAttention: keepsAttention)
+  }
+
+  /// The outputs for some entries of a split.
+  public func predict(_ entries: [Int32], of split: SequenceSplit, keepsAttention: Bool = false) throws
+    -> [Output]
+  {
+    if let learner = learner as? TranslationLearner { learner.keepsAttention = keepsAttention }
+    workspace.arena.reset()
+    return try learner.predict(entries, of: split, workspace).map {
+      Output(lines: $0.lines, scores: $0.scores, attention: $0.attention)
+    }
+  }
+}
+
+extension ModelConfiguration.Output {
+  /// Whether targets are numbers rather than labels.
+  var isNumeric: Bool { self == .linear || self == .bernoulli }
+}
+
+extension SavedSequenceModel {
+  /// What lets this model write, if it is a generator.
+  public var sequenceWriter: SequenceWriter? { SequenceWriter(self) }
+}

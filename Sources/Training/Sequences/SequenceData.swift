@@ -1,0 +1,144 @@
+import Configuration
+import Datasets
+
+/// The corpora of sequences that a configuration names.
+enum SequenceData {
+  /// Reads, or generates, all parts. Throws `DataError`.
+  static func load(_ configuration: RunConfiguration) throws -> SequenceCorpus {
+    let data = configuration.data
+    let options = try options(configuration)
+    guard let train = data.train else {
+      return try SequenceCorpus.load(generated(configuration), options: options, encoding: nil)
+    }
+    let sources = SequenceSources(
+      train: source(train), valid: data.valid.map(source), test: data.test.map(source))
+    return try SequenceCorpus.load(sources, options: options, encoding: nil)
+  }
+
+  /// A configured split in a known encoding: read again, or generated again; nil if the run has no such split.
+  static func split(
+    _ split: DataSplit, of configuration: RunConfiguration, _ encoding: SequenceEncoding
+  ) throws -> SequenceSplit? {
+    let data = configuration.data
+    let options = try evaluationOptions(configuration)
+    let path =
+      switch split {
+      case .train: data.valid == nil && data.validFraction > 0 ? nil : data.train
+      case .valid: data.valid
+      case .test: data.test
+      }
+    if let path { return try SequenceCorpus.read(source(path), options: options, encoding: encoding) }
+    if split == .test && data.train != nil { return nil }
+    let sources =
+      data.train.map { SequenceSources(train: source($0)) } ?? generated(configuration)
+    let corpus = try SequenceCorpus.load(sources, options: options, encoding: encoding)
+    return switch split {
+    case .train: corpus.train
+    case .valid: corpus.valid
+    case .test: corpus.test
+    }
+  }
+
+  /// A file of the user's in a known encoding. Throws `DataError`.
+  static func file(
+    _ path: String, of configuration: RunConfiguration, _ encoding: SequenceEncoding
+  ) throws -> SequenceSplit {
+    try SequenceCorpus.read(
+      .file(.file(path)), options: try evaluationOptions(configuration), encoding: encoding)
+  }
+
+  // MARK: Options
+
+  static func options(_ configuration: RunConfiguration) throws -> SequenceOptions {
+    let (data, model) = (configuration.data, configuration.model)
+    var options = SequenceOptions(task: task(configuration.task), format: format(configuration))
+    options.source = text(data.effectiveSourceTokens, data)
+    options.target = text(data.effectiveTargetTokens, data)
+    options.sharedVocabulary = data.sharedVocabulary
+    options.characters = model.characterHiddenSize > 0
+    options.numericTargets = model.output == .linear
+    options.multihotWidth = data.width
+    options.maximumLength = data.maxLength
+    options.maximumTargetLength = data.maxLength
+    options.overlong =
+      switch data.tooLong {
+      case .error: .error
+      case .skip: .skip
+      case .truncate: .truncate
+      }
+    options.validFraction = data.valid == nil ? data.validFraction : 0
+    options.subwords.kind = data.subwordKind == .bpe ? .bpe : .unigram
+    return options
+  }
+
+  /// Held-out data may hold labels that were never learnt: they count as wrong instead of being refused.
+  private static func evaluationOptions(_ configuration: RunConfiguration) throws -> SequenceOptions {
+    var options = try options(configuration)
+    options.unknownLabels = .count
+    return options
+  }
+
+  private static func task(_ task: RunConfiguration.Task) -> Datasets.SequenceTask {
+    switch task {
+    case .tagger: .tagger
+    case .classifier: .classifier
+    case .generator: .generator
+    case .seq2seq, .languageModel: .seq2seq
+    }
+  }
+
+  /// Generated pairs are TSV whatever the format of files would be.
+  private static func format(_ configuration: RunConfiguration) -> SequenceFormat {
+    if configuration.data.train == nil { return .tsv }
+    return switch configuration.data.format {
+    case .text, .lines: .lines
+    case .tsv: .tsv
+    case .columns: .columns
+    case .conllu: .conllu
+    case .csv: .csv
+    case .npy: .npy
+    case .multihot: .multihot
+    }
+  }
+
+  private static func text(
+    _ tokens: DataConfiguration.Tokens, _ data: DataConfiguration
+  ) -> SequenceTextOptions {
+    let tokenization: SequenceTokenization =
+      switch tokens {
+      case .byte: .byte
+      case .char: .char
+      case .word: .word
+      case .space: .space
+      case .bpe: .bpe
+      }
+    return SequenceTextOptions(
+      tokenization, lowercase: data.lowercase, minCount: data.minCount,
+      maxVocabulary: tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
+  }
+
+  private static func source(_ path: DataPath) -> SequenceSource {
+    if let file = path.file { return .file(.file(file)) }
+    return .parallel(
+      source: .file(path.source ?? ""), target: .file(path.target ?? ""),
+      secondSource: path.secondSource.map { .file($0) })
+  }
+
+  // MARK: Generated pairs
+
+  private static func generated(_ configuration: RunConfiguration) -> SequenceSources {
+    let (seed, train) = (UInt64(configuration.seed), configuration.data.generatedSize)
+    let heldOut = max(20, min(1000, train / 10))
+    return switch configuration.data.generator {
+    case .addition:
+      GeneratedTask.addition(AdditionTask(seed: seed, train: train, valid: heldOut, test: heldOut))
+    case .copy:
+      GeneratedTask.symbols(SymbolTask(kind: .copy, seed: seed, train: train, valid: heldOut, test: heldOut))
+    case .reverse:
+      GeneratedTask.symbols(
+        SymbolTask(kind: .reverse, seed: seed, train: train, valid: heldOut, test: heldOut))
+    case .datePairs, .dates, .none:
+      GeneratedTask.dates(DateTask(seed: seed, train: train, valid: heldOut, test: heldOut))
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import Datasets
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+/// A model together with what it takes to feed it from a corpus of sequences and to judge its outputs.
+///
+/// One for each task; what they share (batches, shards, epochs, evaluation passes) is ``SupervisedTask``'s work.
+protocol SequenceLearner: AnyObject {
+  var parameters: ParameterBuffer<Float> { get }
+  /// Weights multiplied for every token, for figures of speed.
+  var multipliedWeights: Int { get }
+
+  /// The summed loss of some entries of a split; adds the gradient of that SUM if asked for.
+  ///
+  /// - Parameters:
+  ///   - entries: numbers of entries.
+  ///   - masks: coordinates of dropout and of the coins of scheduled sampling; nil when scoring.
+  ///   - teacherForcing: probability that a decoder reads the true token.
+  func loss(
+    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
+  ) throws -> LossSum
+
+  /// The sums behind the figures of some entries, beyond their loss; always of one length. Entries of a group have
+  /// the same source: one output is judged by the targets of all of them.
+  func tally(
+    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+  ) throws -> [Double]
+  /// Whether several entries with the same source are judged as one, with several references.
+  var judgesGroups: Bool { get }
+  /// The figures of the sums of all shards.
+  func result(of sums: ScoreSums) -> EvaluationResult
+
+  /// The outputs for some entries, one line each.
+  func predict(_ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>) throws -> [Prediction]
+
+  /// Throws `DataError` if a split does not fit the model (widths, fixed lengths).
+  func check(_ split: SequenceSplit) throws
+}
+
+/// What a model says of one entry.
+struct Prediction {
+  /// Best first; one unless several were asked for.
+  var lines: [[UInt8]]
+  /// Score of each line, where the model has one.
+  var scores: [Double] = []
+  /// Weights over the source's steps for every step of the first line, one matrix for each source.
+  var attention: [AttentionMatrix] = []
+}
+
+/// The attention of one output: row i belongs to output step i.
+public struct AttentionMatrix: Sendable, Equatable {
+  public var sourceLabels: [String]
+  public var outputLabels: [String]
+  /// [output step][source step].
+  public var weights: [[Double]]
+}
+
+extension Arena where Element == Float {
+  /// Room for the ids of some sequences, filled by the split.
+  func ids(
+    _ entries: [Int32], of tokens: TokenSequences, begin: Int32? = nil, end: Int32? = nil
+  ) -> (lengths: [Int], ids: UnsafeMutableBufferPointer<Int32>) {
+    let marks = (begin == nil ? 0 : 1) + (end == nil ? 0 : 1)
+    let lengths = entries.map { tokens.length(Int($0)) + marks }
+    let buffer = words(max(1, lengths.reduce(0, +)), of: Int32.self)
+    _ = tokens.gather(entries[...], begin: begin, end: end, into: buffer)
+    return (lengths, buffer)
+  }
+
+  /// Room for the vectors of some sequences, filled by the split.
+  func vectors(
+    _ entries: [Int32], of vectors: VectorSequences
+  ) -> (lengths: [Int], values: MatrixView<Float>) {
+    let lengths = entries.map { vectors.length(Int($0)) }
+    let matrix = self.matrix(max(1, lengths.reduce(0, +)), vectors.width)
+    _ = vectors.gather(
+      entries[...], into: UnsafeMutableBufferPointer(start: matrix.base, count: matrix.count))
+    return (lengths, matrix)
+  }
+}
+
+/// The input side of some entries as a model reads it.
+func inputSequences(
+  _ entries: [Int32], of field: SequenceField?, forms: SurfaceForms? = nil, reversed: Bool = false,
+  _ arena: Arena<Float>
+) -> InputSequences<Float> {
+  switch field {
+  case .tokens(let tokens):
+    let (lengths, ids) = arena.ids(entries, of: tokens)
+    if reversed { reverseEach(ids, lengths) }
+    let characters = forms.map { wordForms($0, entries, arena) }
+    return InputSequences(
+      lengths: lengths,
+      content: .tokens(UnsafePointer(ids.baseAddress!), characters: characters))
+  case .vectors(let vectors):
+    let (lengths, values) = arena.vectors(entries, of: vectors)
+    return InputSequences(lengths: lengths, content: .vectors(values.base, width: values.columns))
+  case .labels, .none:
+    preconditionFailure("a model of sequences without sequences to read")
+  }
+}
+
+/// Turns every sequence round.
+private func reverseEach(_ ids: UnsafeMutableBufferPointer<Int32>, _ lengths: [Int]) {
+  var first = 0
+  for length in lengths {
+    UnsafeMutableBufferPointer(rebasing: ids[first..<first + length]).reverse()
+    first += length
+  }
+}
+
+/// The distinct words of some entries in arena memory.
+private func wordForms(
+  _ forms: SurfaceForms, _ entries: [Int32], _ arena: Arena<Float>
+) -> InputSequences<Float>.WordForms {
+  let (index, lengths, characters) = forms.gather(entries[...])
+  func stored(_ values: [Int32]) -> UnsafePointer<Int32> {
+    let words = arena.words(max(1, values.count), of: Int32.self)
+    _ = words.update(fromContentsOf: values)
+    return UnsafePointer(words.baseAddress!)
+  }
+  return .init(index: stored(index), lengths: lengths, characters: stored(characters))
+}

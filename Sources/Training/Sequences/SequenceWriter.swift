@@ -1,0 +1,60 @@
+import Datasets
+import NumericKernels
+import RecurrentNN
+
+/// Lets a generator write sequences for a class or a vector.
+public final class SequenceWriter {
+  private let learner: GeneratorLearner
+  private let saved: SavedSequenceModel
+  private let target: SequenceVocabulary
+  private let workspace = Workspace<Float>()
+
+  /// nil for models that are no generators.
+  init?(_ saved: SavedSequenceModel) {
+    guard let learner = saved.learner as? GeneratorLearner, let target = saved.encoding.target else {
+      return nil
+    }
+    (self.learner, self.saved, self.target) = (learner, saved, target)
+  }
+
+  /// True if the model writes for a class, or for a vector in a file.
+  public var needsInput: Bool { learner.model.shape.condition != .none }
+
+  /// Draws sequences.
+  ///
+  /// - Parameters:
+  ///   - input: what to write for: the name of a class, or the path of an .npy file; nil without condition.
+  ///   - maximumLength: most tokens of a sequence that does not end by itself.
+  ///   - seed: with the number of the sequence and the position it decides every draw.
+  /// - Throws: `DataError` for a class that was never learnt or a file that is no fitting vector,
+  ///   ``TrainingFailure/unfittingData(_:)`` where an input is missing or too many.
+  public func write(
+    for input: String?, count: Int, options: SamplingOptions, maximumLength: Int, seed: UInt64
+  ) throws -> [[UInt8]] {
+    guard (input != nil) == needsInput else {
+      throw TrainingFailure.unfittingData(
+        needsInput
+          ? "this generator writes for a class (--class) or a vector (--features): give one"
+          : "this generator was trained without a condition")
+    }
+    workspace.arena.reset()
+    let begin = Int32(learner.model.shape.decoder.beginToken)
+    let drawn = sampleSequences(
+      try decoder(for: input), startTokens: [begin], textsPerSequence: count, options: options,
+      constraints: TokenConstraints(
+        endToken: target.endOfSentence, length: LengthBounds(maximum: maximumLength),
+        excludedTokens: [begin] + (target.unknown.map { [$0] } ?? [])),
+      seed: seed)
+    return drawn[0].map { target.decode($0.tokens) }
+  }
+
+  private func decoder(for input: String?) throws -> any StepwiseDecoder<Float> {
+    guard let input else { return learner.decoder(.none, count: 1, workspace) }
+    var inputs = SequenceInputs(
+      options: try SequenceData.options(saved.configuration), encoding: saved.encoding)
+    try inputs.append(Array(input.utf8), name: "the condition", line: 1)
+    let split = inputs.take()
+    try learner.check(split)
+    return learner.decoder(learner.conditions([0], split, workspace.arena), count: 1, workspace)
+  }
+}

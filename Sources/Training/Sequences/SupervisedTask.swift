@@ -1,0 +1,166 @@
+import Configuration
+import Datasets
+import NumericKernels
+import Parameters
+import RecurrentNN
+import RunLog
+
+/// Everything but the language model as a training task: entries of a corpus in batches that are drawn anew every
+/// epoch, each batch dealt out to the shards.
+///
+/// The batches of an epoch follow from seed and epoch alone, and the random numbers of an entry from its place in the
+/// global batch: neither depends on the number of ranks.
+final class SupervisedTask: TrainingTask {
+  let learner: any SequenceLearner
+  let corpus: SequenceCorpus
+  private let configuration: RunConfiguration
+  private let plan: ShardPlan
+  private let batches: SequenceBatches
+  private let workspace = Workspace<Float>()
+  private var epochPlan: BatchPlan
+
+  var parameters: ParameterBuffer<Float> { learner.parameters }
+  let dataDigest: UInt64
+
+  /// Throws `DataError`, ``TrainingFailure`` if the data do not fit the settings.
+  init(_ configuration: RunConfiguration, plan: ShardPlan) throws {
+    self.configuration = configuration
+    self.plan = plan
+    corpus = try SequenceData.load(configuration)
+    learner = try Learners.make(configuration, encoding: corpus.encoding, shape: DataShape(corpus))
+    for split in [corpus.train, corpus.valid, corpus.test].compactMap({ $0 }) { try learner.check(split) }
+    let training = configuration.training
+    batches = SequenceBatches(
+      corpus.train, size: training.batchTokens.map { .tokens($0) } ?? .sequences(training.batchSize),
+      bucketing: training.bucketing, seed: UInt64(configuration.seed))
+    epochPlan = batches.epoch(0)
+    dataDigest = corpus.digest
+  }
+
+  var size: TaskSize {
+    TaskSize(
+      vocabulary: corpus.encoding.target?.count ?? corpus.encoding.source?.count
+        ?? corpus.encoding.labels?.count ?? 0,
+      trainTokens: corpus.train.tokenCount, validTokens: corpus.valid?.tokenCount ?? 0,
+      trainExamples: corpus.train.count, validExamples: corpus.valid?.count ?? 0)
+  }
+
+  func writeInputs(to run: RunPaths) throws { _ = try corpus.encoding.save(to: run.root) }
+
+  // MARK: Training
+
+  var microbatchesPerEpoch: Int { epochPlan.count }
+
+  func beginEpoch(_ epoch: Int, isResumed: Bool) { epochPlan = batches.epoch(epoch) }
+
+  func accumulateGradient(
+    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+  ) throws -> LossSum {
+    // A checkpoint may be of an epoch with a few batches more or fewer than the first.
+    guard microbatch < epochPlan.count else { return LossSum() }
+    let batch = epochPlan[microbatch]
+    let entries = BatchPlan.shard(batch, shard, of: plan.shardCount)
+    guard !entries.isEmpty else { return LossSum() }
+    let places = BatchPlan.shard(Array(0..<Int32(batch.count))[...], shard, of: plan.shardCount)
+    let masks = SampleMasks(
+      seed: UInt64(configuration.seed), step: UInt64(serial), samples: places.map { UInt32($0) })
+    workspace.arena.reset()
+    return try learner.loss(
+      entries, of: corpus.train, masks: masks, teacherForcing: teacherForcing(serial: serial),
+      into: gradients, workspace)
+  }
+
+  /// The ratio of teacher forcing at an update: constant, or on a straight line to its end.
+  private func teacherForcing(serial: Int) -> Double {
+    let training = configuration.training
+    guard let end = training.teacherForcingEnd else { return training.teacherForcing }
+    let step = serial / training.accumulate
+    guard step < training.teacherForcingSteps else { return end }
+    let share = Double(step) / Double(training.teacherForcingSteps)
+    return training.teacherForcing + (end - training.teacherForcing) * share
+  }
+
+  // MARK: Evaluation
+
+  func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? {
+    let part: SequenceSplit? =
+      switch split {
+      case .train: corpus.train
+      case .valid: corpus.valid
+      case .test: corpus.test
+      }
+    guard let part, part.count > 0 else { return nil }
+    let evaluation = configuration.evaluation
+    return SupervisedEvaluation(
+      learner, part, plan: plan, batchSize: evaluation.batchSize, workspace: workspace,
+      judges: !learner.judgesGroups || evaluation.metric.needsDecoding, limit: evaluation.decodeLimit)
+  }
+
+  func result(of sums: ScoreSums) -> EvaluationResult { learner.result(of: sums) }
+}
+
+/// A pass over a split: first the loss of every entry, then (where outputs are judged) the outputs.
+final class SupervisedEvaluation: EvaluationPass {
+  private let learner: any SequenceLearner
+  private let split: SequenceSplit
+  private let plan: ShardPlan
+  private let workspace: Workspace<Float>
+  private let scored: BatchPlan
+  /// Entries that are judged together (several references of one source), in batches.
+  private var judged: [[ArraySlice<Int32>]] = []
+
+  /// - Parameters:
+  ///   - batchSize: entries scored at a time, over all shards.
+  ///   - judges: also judge outputs.
+  ///   - limit: judge only so many sources; 0: all.
+  init(
+    _ learner: any SequenceLearner, _ split: SequenceSplit, plan: ShardPlan, batchSize: Int,
+    workspace: Workspace<Float>, judges: Bool, limit: Int = 0
+  ) {
+    self.learner = learner
+    self.split = split
+    self.plan = plan
+    self.workspace = workspace
+    scored = SequenceBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
+    guard judges else { return }
+    let groups = learner.judgesGroups ? Self.references(of: split) : (0..<Int32(split.count)).map { [$0][...] }
+    let chosen = limit > 0 ? Array(groups.prefix(limit)) : groups
+    let order = chosen.indices.sorted { first, second in
+      let lengths = [first, second].map { split.field(.source)?.length(Int(chosen[$0].first ?? 0)) ?? 0 }
+      return (lengths[0], first) > (lengths[1], second)
+    }
+    for first in stride(from: 0, to: order.count, by: batchSize) {
+      judged.append(order[first..<min(first + batchSize, order.count)].map { chosen[$0] })
+    }
+  }
+
+  private static func references(of split: SequenceSplit) -> [ArraySlice<Int32>] {
+    let groups = split.groups()
+    return (0..<groups.count).map { groups.members($0) }
+  }
+
+  var pieces: Int { scored.count + judged.count }
+
+  func score(piece: Int, shard: Int) throws -> ScoreSums {
+    workspace.arena.reset()
+    if piece < scored.count {
+      let entries = BatchPlan.shard(scored[piece], shard, of: plan.shardCount)
+      guard !entries.isEmpty else { return ScoreSums() }
+      let loss = try learner.loss(
+        entries, of: split, masks: nil, teacherForcing: 1, into: nil, workspace)
+      return ScoreSums(loss: loss, examples: entries.count)
+    }
+    let batch = judged[piece - scored.count]
+    let groups = stride(from: shard, to: batch.count, by: plan.shardCount).map { batch[$0] }
+    guard !groups.isEmpty else { return ScoreSums() }
+    return ScoreSums(tallies: try learner.tally(groups, of: split, workspace))
+  }
+}
+
+extension SequenceSplit {
+  /// Tokens of the longer side, summed over all entries.
+  var tokenCount: Int {
+    let (source, target) = (lengths(.source), lengths(.target))
+    return max(source.reduce(0) { $0 + Int($1) }, target.reduce(0) { $0 + Int($1) })
+  }
+}

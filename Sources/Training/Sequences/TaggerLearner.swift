@@ -1,0 +1,194 @@
+import Configuration
+import Datasets
+import Metrics
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+/// The tagger (N-N) with its data: a label, bits or numbers for every step.
+final class TaggerLearner: SequenceLearner {
+  let model: SequenceTagger<Float>
+  let parameters: ParameterBuffer<Float>
+  let judgesGroups = false
+  private let configuration: RunConfiguration
+  private let encoding: SequenceEncoding
+  private let spans: SpanLabels?
+  /// Names of the tags, and one more for gold tags that were never learnt.
+  private static let unknownTag = "B-<unknown>"
+
+  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding) throws {
+    self.configuration = configuration
+    self.encoding = encoding
+    let shape = SequenceTaggerShape(
+      network: try configuration.network(encoding), output: try Self.output(configuration, encoding))
+    model = try SequenceTagger(shape)
+    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+    let names = encoding.labels?.names ?? []
+    spans = names.contains { $0.hasPrefix("B-") } ? SpanLabels(names + [Self.unknownTag]) : nil
+  }
+
+  private static func output(
+    _ configuration: RunConfiguration, _ encoding: SequenceEncoding
+  ) throws -> TaggerOutput {
+    switch configuration.model.output {
+    case .softmax, .crf:
+      guard let labels = encoding.labels else {
+        throw TrainingFailure.unfittingData(
+          "the data hold no labels: model.output must be bernoulli or linear for targets that are numbers")
+      }
+      return configuration.model.output == .crf
+        ? .conditionalRandomField(classes: labels.count) : .softmax(classes: labels.count)
+    case .bernoulli: return .bernoulli(bits: try targetWidth(encoding))
+    case .linear: return .linear(size: try targetWidth(encoding))
+    }
+  }
+
+  private static func targetWidth(_ encoding: SequenceEncoding) throws -> Int {
+    guard let width = encoding.targetWidth ?? encoding.sourceWidth else {
+      throw TrainingFailure.unfittingData("the data hold no numbers to learn")
+    }
+    return width
+  }
+
+  var multipliedWeights: Int { model.multipliedWeights }
+
+  func check(_ split: SequenceSplit) throws {
+    try split.requireWidth(encoding.sourceWidth, of: .source)
+    try split.requireWidth(encoding.targetWidth, of: .target)
+  }
+
+  // MARK: Loss
+
+  func loss(
+    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
+  ) throws -> LossSum {
+    let smoothing = gradients == nil ? 0 : configuration.training.labelSmoothing
+    let context = LayerContext(parameters: parameters, workspace: workspace)
+    guard let batch = batch(entries, split, masks: masks, workspace.arena) else { return LossSum() }
+    return model.evaluate(batch, LossOptions(labelSmoothing: smoothing), into: gradients, context)
+  }
+
+  private func batch(
+    _ entries: [Int32], _ split: SequenceSplit, masks: SampleMasks?, _ arena: Arena<Float>
+  ) -> TaggerBatch<Float>? {
+    switch split.target {
+    case .tokens(let tags):
+      let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
+      let (_, ids) = arena.ids(entries, of: tags)
+      return TaggerBatch(
+        input: input, targets: .classes(UnsafePointer(ids.baseAddress!)), masks: masks)
+    case .vectors(let numbers):
+      let input = inputSequences(entries, of: split.source, arena)
+      let targets = arena.vectors(entries, of: numbers).values
+      return TaggerBatch(input: input, targets: vectorTargets(targets), masks: masks)
+    case .none:
+      return nextSteps(entries, split, masks: masks, arena)
+    case .labels:
+      return nil
+    }
+  }
+
+  private func vectorTargets(_ targets: MatrixView<Float>) -> StepTargets<Float> {
+    configuration.model.output == .bernoulli
+      ? .bits(targets.base, width: targets.columns) : .numbers(targets.base, width: targets.columns)
+  }
+
+  /// Sequences without targets of their own: every step predicts the next one, from the second on.
+  private func nextSteps(
+    _ entries: [Int32], _ split: SequenceSplit, masks: SampleMasks?, _ arena: Arena<Float>
+  ) -> TaggerBatch<Float>? {
+    guard let vectors = split.source?.vectorSequences else { return nil }
+    let (lengths, values) = arena.vectors(entries, of: vectors)
+    let steps = lengths.map { max(0, $0 - 1) }
+    let rows = max(1, steps.reduce(0, +))
+    let (inputs, targets) = (arena.matrix(rows, vectors.width), arena.matrix(rows, vectors.width))
+    var (from, to) = (0, 0)
+    for (length, count) in zip(lengths, steps) {
+      inputs.rows(to..<to + count).copy(from: values.rows(from..<from + count))
+      if count > 0 { targets.rows(to..<to + count).copy(from: values.rows(from + 1..<from + 1 + count)) }
+      (from, to) = (from + length, to + count)
+    }
+    return TaggerBatch(
+      input: InputSequences(lengths: steps, content: .vectors(inputs.base, width: vectors.width)),
+      targets: vectorTargets(targets), masks: masks)
+  }
+
+  // MARK: Judgement
+
+  private typealias Tags = (predicted: [Int32], reference: [Int32])
+
+  func tally(
+    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+  ) throws -> [Double] {
+    let entries = groups.compactMap(\.first)
+    let context = LayerContext(parameters: parameters, workspace: workspace)
+    guard let tags = split.target?.tokenSequences else { return [] }
+    let input = inputSequences(entries, of: split.source, forms: split.forms, workspace.arena)
+    guard case .classes(let predicted) = model.predict(input, context) else { return [] }
+    var (accuracy, found) = (AccuracyTally(), SpanTally())
+    var first = 0
+    for entry in entries {
+      let reference = Array(tags[Int(entry)])
+      let own = Array(predicted[first..<first + reference.count])
+      first += reference.count
+      accuracy.add(predicted: own, reference: reference)
+      if let spans {
+        let unknown = Int32(encoding.labels?.count ?? 0)
+        found.add(predicted: own, reference: reference.map { $0 < 0 ? unknown : $0 }, labels: spans)
+      }
+    }
+    return accuracy.sums + (spans == nil ? [] : found.sums)
+  }
+
+  func result(of sums: ScoreSums) -> EvaluationResult {
+    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
+    if sums.tallies.count >= AccuracyTally.count {
+      let accuracy = AccuracyTally(sums: Array(sums.tallies.prefix(AccuracyTally.count)))
+      result.figures.append(.init(.accuracy, accuracy.value))
+    }
+    if spans != nil, sums.tallies.count == AccuracyTally.count + SpanTally.count {
+      result.figures.append(
+        .init(.f1, SpanTally(sums: Array(sums.tallies.dropFirst(AccuracyTally.count))).f1))
+    }
+    if configuration.model.output == .linear, let width = encoding.targetWidth ?? encoding.sourceWidth {
+      result.figures.append(.init(.mse, sums.loss.mean / Double(width)))
+    }
+    return result
+  }
+
+  // MARK: Prediction
+
+  func predict(
+    _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
+  ) throws -> [Prediction] {
+    let input = inputSequences(entries, of: split.source, forms: split.forms, workspace.arena)
+    let context = LayerContext(parameters: parameters, workspace: workspace)
+    let prediction = model.predict(input, context)
+    var first = 0
+    return input.lengths.map { length in
+      defer { first += length }
+      let steps = first..<first + length
+      let text =
+        switch prediction {
+        case .classes(let ids): steps.map { name(ids[$0]) }.joined(separator: " ")
+        case .bits(let values):
+          steps.map { step in keys(values[step * values.count / max(1, input.tokenCount)..<(step + 1) * values.count / max(1, input.tokenCount)]) }
+            .joined(separator: "|")
+        case .numbers(let values):
+          steps.map { step in
+            let width = values.count / max(1, input.tokenCount)
+            return values[step * width..<(step + 1) * width].map { "\($0)" }.joined(separator: ",")
+          }.joined(separator: " ")
+        }
+      return Prediction(lines: [Array(text.utf8)])
+    }
+  }
+
+  private func name(_ id: Int32) -> String { encoding.labels?.names[Int(id)] ?? "\(id)" }
+
+  /// The keys more likely to sound than not, as the format `multihot` writes them.
+  private func keys(_ probabilities: ArraySlice<Float>) -> String {
+    probabilities.enumerated().filter { $0.element > 0.5 }.map { "\($0.offset)" }.joined(separator: " ")
+  }
+}

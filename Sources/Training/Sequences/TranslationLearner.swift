@@ -1,0 +1,150 @@
+import Configuration
+import Datasets
+import Metrics
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+/// The encoder-decoder (N-M) with its data: a sequence from one or two sequences.
+final class TranslationLearner: SequenceLearner {
+  let model: EncoderDecoder<Float>
+  let parameters: ParameterBuffer<Float>
+  let judgesGroups = true
+  private let configuration: RunConfiguration
+  private let encoding: SequenceEncoding
+  private let target: SequenceVocabulary
+  private let judge: OutputJudge
+  /// Hypotheses to be written for every source, and whether to keep their attention.
+  var resultCount = 1
+  var keepsAttention = false
+
+  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
+    self.configuration = configuration
+    self.encoding = encoding
+    guard let target = encoding.target else {
+      throw TrainingFailure.unfittingData("the data hold no sequences to write")
+    }
+    self.target = target
+    judge = OutputJudge(target, bleuTokens: configuration.evaluation.bleuTokens)
+    model = try EncoderDecoder(
+      EncoderDecoderShape(configuration, encoding, sourceCount: sourceCount))
+    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+  }
+
+  var multipliedWeights: Int { model.multipliedWeights.target }
+
+  func check(_ split: SequenceSplit) throws {
+    try split.requireWidth(encoding.sourceWidth, of: .source)
+    guard (split.secondSource == nil) == (model.shape.sources.count == 1) else {
+      throw TrainingFailure.unfittingData(
+        "\(split.name): \(split.secondSource == nil ? 1 : 2) sources for a model of \(model.shape.sources.count)")
+    }
+  }
+
+  // MARK: Loss
+
+  func loss(
+    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
+  ) throws -> LossSum {
+    guard let targets = split.target?.tokenSequences else { return LossSum() }
+    let (lengths, ids) = workspace.arena.ids(entries, of: targets)
+    let batch = EncoderDecoderBatch<Float>(
+      sources: sources(entries, split, workspace.arena),
+      targets: RecurrentNN.TokenSequences(lengths: lengths, ids: UnsafePointer(ids.baseAddress!)),
+      masks: masks)
+    var options = DecoderOptions()
+    options.teacherForcing = teacherForcing
+    if gradients != nil {
+      options.labelSmoothing = configuration.training.labelSmoothing
+      options.coverageLoss = configuration.model.coverage ? configuration.training.coverageWeight : 0
+    }
+    return model.evaluate(
+      batch, options, into: gradients, LayerContext(parameters: parameters, workspace: workspace))
+  }
+
+  private func sources(
+    _ entries: [Int32], _ split: SequenceSplit, _ arena: Arena<Float>
+  ) -> [InputSequences<Float>] {
+    let isReversed = configuration.data.reverseSource
+    return [split.source, split.secondSource].compactMap { $0 }.map {
+      inputSequences(entries, of: $0, reversed: isReversed, arena)
+    }
+  }
+
+  // MARK: Outputs
+
+  /// The best hypotheses for some entries.
+  private func search(
+    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+  ) -> [[Hypothesis<Float>]] {
+    let inputs = sources(entries, split, workspace.arena)
+    let decoder = model.decoder(
+      for: inputs, LayerContext(parameters: parameters, workspace: workspace))
+    let begin = Int32(model.shape.decoder.beginToken)
+    return beamSearch(
+      decoder, startTokens: Array(repeating: begin, count: entries.count), sourceLengths: inputs[0].lengths,
+      SearchOptions(
+        configuration.decoding, target, count: resultCount,
+        keepsAttention: keepsAttention && configuration.model.context == .attention))
+  }
+
+  /// A hypothesis as text, unknown words replaced by what they look at if that is asked for.
+  private func text(_ hypothesis: Hypothesis<Float>, entry: Int32, of split: SequenceSplit) -> [UInt8] {
+    guard configuration.decoding.replaceUnknown, let unknown = target.unknown,
+      hypothesis.tokens.contains(unknown), let line = split.sourceTexts?[Int(entry)],
+      let source = encoding.source?.units(of: line)
+    else { return target.decode(hypothesis.tokens) }
+    let words = hypothesis.tokens.map { Array(target[$0].utf8) }
+    let ordered = configuration.data.reverseSource ? Array(source.reversed()) : source
+    let separator: [UInt8] = target.tokenization == .char ? [] : [UInt8(ascii: " ")]
+    return Array(
+      hypothesis.replacingUnknown(words, by: ordered, unknown: unknown).joined(separator: separator))
+  }
+
+  func tally(
+    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+  ) throws -> [Double] {
+    let entries = groups.compactMap(\.first)
+    let found = search(entries, split, workspace)
+    var tally = judge.empty
+    for (index, group) in groups.enumerated() {
+      guard let best = found[index].first else { continue }
+      let references = group.compactMap { split.targetTexts?[Int($0)] }.map(Array.init)
+      judge.add(text(best, entry: entries[index], of: split), references: references, to: &tally)
+    }
+    return tally
+  }
+
+  func result(of sums: ScoreSums) -> EvaluationResult {
+    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
+    if !sums.tallies.isEmpty { judge.describe(sums.tallies, in: &result) }
+    return result
+  }
+
+  func predict(
+    _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
+  ) throws -> [Prediction] {
+    zip(entries, search(entries, split, workspace)).map { entry, hypotheses in
+      var prediction = Prediction(
+        lines: hypotheses.map { text($0, entry: entry, of: split) }, scores: hypotheses.map(\.score))
+      if keepsAttention, let best = hypotheses.first, best.attention != nil {
+        prediction.attention = [picture(best, entry, split)]
+      }
+      return prediction
+    }
+  }
+
+  /// The weights of a hypothesis with the names of rows and columns.
+  private func picture(_ best: Hypothesis<Float>, _ entry: Int32, _ split: SequenceSplit) -> AttentionMatrix {
+    let units = split.sourceTexts.flatMap { encoding.source?.units(of: $0[Int(entry)]) }
+    var labels =
+      units?.map { String(decoding: $0, as: UTF8.self) }
+      ?? (split.source?.tokenSequences.map { $0[Int(entry)].map { encoding.source?[$0] ?? "\($0)" } }
+        ?? (0..<(split.source?.length(Int(entry)) ?? 0)).map { "\($0)" })
+    if configuration.data.reverseSource { labels.reverse() }
+    return AttentionMatrix(
+      sourceLabels: labels, outputLabels: best.tokens.map { target[$0] },
+      weights: (best.attention ?? []).map { $0.prefix(labels.count).map(Double.init) })
+  }
+}

@@ -1,0 +1,35 @@
+import Foundation
+
+/// How figures are written for people.
+enum FigureText {
+  /// `accuracy 97.20 %`
+  static func describe(_ name: String, _ value: Double) -> String {
+    "\(label(name)) \(number(name, value))"
+  }
+
+  /// The same as a line of a table.
+  static func line(_ name: String, _ value: Double) -> String {
+    let label = label(name)
+    return label + String(repeating: " ", count: max(1, 12 - label.count)) + number(name, value)
+  }
+
+  private static func label(_ name: String) -> String {
+    switch name {
+    case "bleu": "BLEU"
+    case "chrf": "chrF"
+    case "f1": "F1"
+    case "token_error_rate": "TER"
+    case "word_error_rate": "WER"
+    default: name.replacingOccurrences(of: "_", with: " ")
+    }
+  }
+
+  /// Shares in percent; BLEU and chrF have a scale of their own.
+  private static func number(_ name: String, _ value: Double) -> String {
+    switch name {
+    case "bleu", "chrf": String(format: "%.2f", value)
+    case "mse": String(format: "%.6g", value)
+    default: String(format: "%.2f %%", 100 * value)
+    }
+  }
+}

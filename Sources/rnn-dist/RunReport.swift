@@ -1,0 +1,87 @@
+import Configuration
+import Datasets
+import Foundation
+import RecurrentNN
+import RunLog
+import Training
+
+/// What `train` says at the end on standard output: the held-out figures, where the run is, and a taste of what was
+/// learnt.
+enum RunReport {
+  static func write(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
+    if let loss = outcome.bestLoss, let step = outcome.bestStep {
+      let figures = outcome.bestFigures.map { ", \(FigureText.describe($0.name, $0.value))" }.joined()
+      try StandardOutput.line(
+        String(
+          format: "held-out loss %.4f nats/%@, perplexity %.3f%@ (best, at step %d of %d)", loss,
+          unit(configuration.task), exp(loss), figures, step, outcome.step))
+    }
+    try StandardOutput.line("run directory: \(directory)")
+    let run = try RunPaths(existing: directory)
+    switch configuration.task {
+    case .languageModel: try sample(try SavedModel(run: run, configuration: configuration))
+    case .generator:
+      try texts(try SavedSequenceModel(run: run, configuration: configuration))
+    case .tagger, .classifier, .seq2seq:
+      try examples(try SavedSequenceModel(run: run, configuration: configuration), run)
+    }
+  }
+
+  private static func unit(_ task: RunConfiguration.Task) -> String {
+    switch task {
+    case .languageModel, .generator, .seq2seq: "token"
+    case .tagger: "step"
+    case .classifier: "example"
+    }
+  }
+
+  private static func sample(_ saved: SavedModel) throws {
+    let text = TextGenerator(saved).text(
+      prompt: [], length: saved.configuration.data.tokens == .word ? 60 : 300,
+      options: SamplingOptions(temperature: 0.8), seed: UInt64(saved.configuration.seed))
+    try StandardOutput.line("sample (temperature 0.8):")
+    try StandardOutput.write(text + [UInt8(ascii: "\n")])
+  }
+
+  private static func texts(_ saved: SavedSequenceModel) throws {
+    guard let writer = saved.sequenceWriter, !writer.needsInput || saved.encoding.labels != nil else { return }
+    try StandardOutput.line("samples (temperature 0.8):")
+    let names: [String?] = writer.needsInput ? (saved.encoding.labels?.names ?? []).prefix(5).map { $0 } : [nil]
+    for (index, name) in names.enumerated() {
+      let lines = try writer.write(
+        for: name, count: 3, options: SamplingOptions(temperature: 0.8), maximumLength: 100,
+        seed: UInt64(saved.configuration.seed + index))
+      let text = lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ", ")
+      try StandardOutput.line("  \(name.map { "\($0): " } ?? "")\(text)")
+    }
+  }
+
+  // MARK: Examples
+
+  private static let exampleCount = 5
+
+  /// A few held-out entries with what the model makes of them, and pictures of its attention.
+  private static func examples(_ saved: SavedSequenceModel, _ run: RunPaths) throws {
+    guard let split = try saved.split(.valid), let texts = split.sourceTexts, split.count > 0 else { return }
+    let chosen = (0..<Int32(min(exampleCount, split.count))).map { $0 }
+    let draws =
+      saved.configuration.task == .seq2seq && saved.configuration.model.context == .attention
+    let outputs = try saved.predict(chosen, of: split, keepsAttention: draws)
+    try StandardOutput.line("held-out examples:")
+    for (entry, output) in zip(chosen, outputs) {
+      let source = String(decoding: texts[Int(entry)], as: UTF8.self)
+      let written = String(decoding: output.lines.first ?? [], as: UTF8.self)
+      let expected = split.targetTexts.map { String(decoding: $0[Int(entry)], as: UTF8.self) }
+      let verdict = expected.map { $0 == written ? "" : "   (expected \(shortened($0)))" } ?? ""
+      try StandardOutput.line("  \(shortened(source)) -> \(shortened(written))\(verdict)")
+    }
+    guard draws else { return }
+    let folder = try AttentionFolder(run.attention)
+    for (index, output) in outputs.enumerated() { try folder.draw(output, number: index + 1) }
+    try StandardOutput.line("where the model looked: \(run.attention)/line-1.svg to line-\(outputs.count).svg")
+  }
+
+  private static func shortened(_ text: String) -> String {
+    text.count > 100 ? text.prefix(97) + "..." : text
+  }
+}
