@@ -126,4 +126,9 @@ public struct RowCoordinates {
     self.samples = samples
     self.times = times
   }
+
+  /// The coordinates without those of the first `count` rows.
+  public func dropFirst(_ count: Int) -> RowCoordinates {
+    RowCoordinates(samples: samples + count, times: times + count)
+  }
 }

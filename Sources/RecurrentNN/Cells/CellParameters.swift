@@ -11,6 +11,9 @@ struct CellParameters {
   let biasIH: Parameter
   let biasHH: Parameter
 
+  /// All four, in layout order.
+  var all: [Parameter] { [weightIH, weightHH, biasIH, biasHH] }
+
   init(
     inputSize: Int, hiddenSize: Int, gates: Int, suffix: String, in builder: inout ParameterLayout.Builder
   ) {
@@ -22,6 +25,31 @@ struct CellParameters {
     weightHH = builder.add("weight_hh" + suffix, [rows, hiddenSize], initializer)
     biasIH = builder.add("bias_ih" + suffix, [rows], initializer)
     biasHH = builder.add("bias_hh" + suffix, [rows], initializer)
+  }
+}
+
+extension CellParameters {
+  /// b_ih + b_hh, [1, gates], in arena memory.
+  func summedBias<Element>(_ context: LayerContext<Element>) -> MatrixView<Element> {
+    let bias = context.arena.matrix(1, biasIH.count)
+    bias.copy(from: context.parameters.matrix(biasIH))
+    bias.add(context.parameters.matrix(biasHH))
+    return bias
+  }
+
+  /// Adds a gradient that both biases have in common.
+  func addBiasGradient<Element>(_ gradient: MatrixView<Element>, to gradients: ParameterBuffer<Element>) {
+    gradients.matrix(biasIH).add(gradient)
+    gradients.matrix(biasHH).add(gradient)
+  }
+}
+
+extension PackedLayout {
+  /// Slabs of a state for all steps, [batchSize + rowCount, H], the first holding the initial state.
+  func slabs<Element>(from initial: MatrixView<Element>, _ arena: Arena<Element>) -> MatrixView<Element> {
+    let slabs = arena.matrix(batchSize + rowCount, initial.columns)
+    slabs.rows(0..<batchSize).copy(from: initial)
+    return slabs
   }
 }
 

@@ -45,9 +45,10 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
       children.append(child)
       if position < layers.count - 1 { input = .dense(dropped(child.output, after: position, context)) }
     }
-    return Unrolled(
-      layout: layout, input: children[0].input, output: children[children.count - 1].output,
-      finalState: finalState, children: children)
+    var trace = Unrolled(layout: layout, stacking: children)
+    trace.input = children[0].input
+    trace.finalState = finalState
+    return trace
   }
 
   /// A copy with dropped units, or the matrix itself if nothing is dropped: the layer below still needs its
@@ -88,40 +89,13 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
   }
 }
 
-/// Cells stacked into one cell: TensorFlow's MultiRNNCell.
-///
-/// ``stateSize`` has one entry for each cell, `(128, 128, 128)` for three of 128 units; the state is one
-/// state a cell. The output is that of the top cell.
-public struct StackedCell<Element: Scalar>: RecurrentCell {
-  public let cells: [any RecurrentCell<Element>]
-  private let stack: LayerStack<Element>
-
-  /// Throws ``RepeatedCellError`` if a cell occurs twice: every layer needs weights of its own.
-  public init(_ cells: [any RecurrentCell<Element>], dropout: Double = 0) throws(RepeatedCellError) {
-    self.cells = cells
-    stack = try LayerStack(cells, dropout: dropout)
-  }
-
-  public var dropout: Double { stack.dropout }
-  public var inputSize: Int { stack.inputSize }
-  public var outputSize: Int { stack.outputSize }
-  public var stateSize: StateSize { stack.stateSize }
-  public var parameters: [Parameter] { stack.parameters }
-
-  public func unroll(
-    _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
-    _ context: LayerContext<Element>
-  ) -> Unrolled<Element> {
-    stack.unroll(input, layout, from: initial, context)
-  }
-
-  public func backpropagate(
-    _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
-    inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
-    _ context: LayerContext<Element>
-  ) {
-    stack.backpropagate(
-      unrolled, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: inputGradient,
-      into: gradients, context)
+extension Unrolled {
+  /// The trace of a stack: its output is that of the top layer.
+  init(layout: PackedLayout, stacking children: [Unrolled]) {
+    let top = children[children.count - 1]
+    let slabs = children.flatMap(\.slabs)
+    self.init(
+      layout: layout, output: top.output, slabs: slabs, topPart: slabs.count - top.slabs.count + top.topPart)
+    self.children = children
   }
 }
