@@ -2,9 +2,13 @@
 // serve gradient checks and make no claim to speed.
 #ifndef CKERNELS_H
 #define CKERNELS_H
+#include "crf_kernels.h"
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"
+#include "output_kernels.h"
 #include "packed_product.h"
+#include "packed_rows.h"
+#include "pooling_kernels.h"
 #include "random_kernels.h"
 #include "recurrent_kernels.h"
 #include "softmax_kernels.h"
