@@ -2,10 +2,17 @@
 // serve gradient checks and make no claim to speed.
 #ifndef CKERNELS_H
 #define CKERNELS_H
+<<<<<<< HEAD
 #include "attention_kernels.h"
+=======
+#include "crf_kernels.h"
+>>>>>>> models
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"
+#include "output_kernels.h"
 #include "packed_product.h"
+#include "packed_rows.h"
+#include "pooling_kernels.h"
 #include "random_kernels.h"
 #include "recurrent_kernels.h"
 #include "selection_kernels.h"

@@ -5,27 +5,72 @@ import Parameters
 public enum InputShape: Sendable, Hashable {
   /// Token ids, looked up in a table [vocabularySize, embeddingSize].
   case tokens(vocabularySize: Int, embeddingSize: Int)
+  /// Token ids together with the letters of the words: the row of the table, and beside it what a recurrent network makes
+  /// of the letters.
+  case words(vocabularySize: Int, embeddingSize: Int, characters: CharacterShape)
   /// Vectors of numbers, used as they are.
   case vectors(size: Int)
 }
 
-/// The lowest layer of a model: token ids to vectors by a table `weight` [V, E], or vectors as they are.
+/// Replaces token ids by that of the unknown token, so that its vector gets trained where all tokens of the training data
+/// are known (Kiperwasser & Goldberg 2016, section 4.1, with one rate for all words). The letters of a word stay.
+public struct WordDropout: Sendable, Hashable {
+  /// Probability to replace an id, when training.
+  public var rate: Double
+  /// Id of the unknown token.
+  public var unknown: Int32
+
+  public init(rate: Double, unknown: Int32) {
+    self.rate = rate
+    self.unknown = unknown
+  }
+}
+
+/// The lowest layer of a model: token ids to vectors by a table `weight` [V, E], with what a ``CharacterEncoder`` makes of
+/// the words' letters beside it if wanted, or vectors as they are.
 public struct InputEmbedding<Element: Scalar>: Sendable {
   public let shape: InputShape
   /// Probability to drop a unit of the vectors, when training.
   public let dropout: Double
+  /// Whether whole words are replaced when training.
+  public let wordDropout: WordDropout?
   /// The table; nil for inputs that are vectors.
   public let table: Parameter?
+  private let characters: CharacterEncoder<Element>?
 
-  /// Adds `weight`, drawn from N(0, 1) as torch.nn.Embedding does, if there is a table.
-  public init(_ shape: InputShape, dropout: Double = 0, in builder: inout ParameterLayout.Builder) {
+  /// Adds the table, drawn from N(0, 1) as torch.nn.Embedding does, and the parameters `characters.…`.
+  ///
+  /// - Parameters:
+  ///   - dropout: probability to drop a unit, in 0..<1.
+  ///   - name: the table becomes `name.weight` instead of `weight`; `characters.…` stand beside `name`.
+  public init(
+    _ shape: InputShape, dropout: Double = 0, wordDropout: WordDropout? = nil, name: String? = nil,
+    in builder: inout ParameterLayout.Builder
+  ) {
+    func makeTable(_ vocabularySize: Int, _ embeddingSize: Int) -> Parameter {
+      if let wordDropout {
+        precondition(
+          (0...1).contains(wordDropout.rate) && wordDropout.unknown >= 0
+            && Int(wordDropout.unknown) < vocabularySize,
+          "\(wordDropout) for a vocabulary of \(vocabularySize)")
+      }
+      return builder.add(
+        name.map { $0 + ".weight" } ?? "weight", [vocabularySize, embeddingSize],
+        .normal(standardDeviation: 1))
+    }
     self.shape = shape
     self.dropout = dropout
+    self.wordDropout = wordDropout
     switch shape {
     case .tokens(let vocabularySize, let embeddingSize):
-      table = builder.add("weight", [vocabularySize, embeddingSize], .normal(standardDeviation: 1))
+      table = makeTable(vocabularySize, embeddingSize)
+      characters = nil
+    case .words(let vocabularySize, let embeddingSize, let letters):
+      table = makeTable(vocabularySize, embeddingSize)
+      characters = builder.scoped("characters") { CharacterEncoder(letters, in: &$0) }
     case .vectors:
-      table = nil
+      precondition(wordDropout == nil, "word dropout for inputs that are vectors")
+      (table, characters) = (nil, nil)
     }
   }
 
@@ -33,11 +78,13 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
   public var outputSize: Int {
     switch shape {
     case .tokens(_, let embeddingSize): embeddingSize
+    case .words(_, let embeddingSize, _): embeddingSize + (characters?.outputSize ?? 0)
     case .vectors(let size): size
     }
   }
 
-  public var parameters: [Parameter] { table.map { [$0] } ?? [] }
+  /// Handles of all parameters, in layout order.
+  public var parameters: [Parameter] { (table.map { [$0] } ?? []) + (characters?.parameters ?? []) }
 
   /// What the forward pass keeps for the backward pass.
   public struct Trace {
@@ -45,55 +92,106 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     public let output: SequenceInput<Element>
     /// Ids of the packed rows; nil for vectors.
     let ids: UnsafePointer<Int32>?
+    /// The words' letters, and for each packed row its word.
+    var words: (trace: CharacterEncoder<Element>.Trace, rows: UnsafePointer<Int32>)?
   }
 
-  /// The packed rows of a batch. Nothing is looked up here unless units are dropped: a layer may project the table
-  /// instead of the rows.
+  // MARK: Forward
+
+  /// The packed rows of a batch. Nothing is looked up here unless units are dropped or letters joined: a layer may project
+  /// the table instead of the rows.
   ///
   /// - Parameter context: with the masks of `layout`, of which stream 0 is used.
   public func forward(
     _ input: InputSequences<Element>, _ layout: PackedLayout, _ context: LayerContext<Element>
   ) -> Trace {
     let callerRows = layout.callerRows(context.arena)
-    switch (input.content, table) {
-    case (.tokens(let ids, _), .some(let table)):
-      let packed = context.arena.words(layout.rowCount, of: Int32.self)
-      for row in 0..<layout.rowCount {
-        packed[row] = ids[Int(callerRows[row])]
-        precondition(
-          packed[row] >= 0 && Int(packed[row]) < table.shape[0],
-          "id \(packed[row]) for a vocabulary of \(table.shape[0])")
-      }
-      let index = UnsafePointer(packed.baseAddress!)
+    switch (input.content, table, characters) {
+    case (.tokens(let ids, _), .some(let table), .none):
+      let index = pack(ids, callerRows, layout.rowCount, table, context)
       guard context.dropout != nil, dropout > 0 else {
         return Trace(output: .indexed(index, count: layout.rowCount, table: table), ids: index)
       }
-      return Trace(output: .dense(lookUp(index, layout.rowCount, table, context)), ids: index)
-    case (.vectors(let values, let width), .none):
+      let x = context.arena.matrix(layout.rowCount, table.shape[1])
+      lookUp(index, table, into: x, context)
+      drop(x, context)
+      return Trace(output: .dense(x), ids: index)
+    case (.tokens(let ids, .some(let forms)), .some(let table), .some(let characters)):
+      let index = pack(ids, callerRows, layout.rowCount, table, context)
+      let x = context.arena.matrix(layout.rowCount, outputSize)
+      lookUp(index, table, into: x.columns(0..<table.shape[1]), context)
+      let letters = characters.forward(forms, context)
+      let rows = wordRows(forms, letters.layout, callerRows, layout.rowCount, context)
+      let right = x.columns(table.shape[1]..<outputSize)
+      Element.gatherRows(
+        letters.words.base, letters.words.stride, rows, right.rows, right.columns, right.base, right.stride)
+      drop(x, context)
+      return Trace(output: .dense(x), ids: index, words: (letters, rows))
+    case (.vectors(let values, let width), .none, .none):
       precondition(width == outputSize, "vectors of \(width) numbers for a model that reads \(outputSize)")
       let x = context.arena.matrix(layout.rowCount, width)
       Element.gatherRows(values, width, callerRows, layout.rowCount, width, x.base, x.stride)
       drop(x, context)
       return Trace(output: .dense(x), ids: nil)
     default:
-      preconditionFailure("tokens for a model that reads vectors, or vectors for one that reads tokens")
+      preconditionFailure("the input of a batch is not what the model reads: \(shape)")
     }
   }
 
+  /// Ids of the packed rows, some of them replaced if words are dropped.
+  private func pack(
+    _ ids: UnsafePointer<Int32>, _ callerRows: UnsafePointer<Int32>, _ count: Int, _ table: Parameter,
+    _ context: LayerContext<Element>
+  ) -> UnsafePointer<Int32> {
+    let packed = context.arena.words(count, of: Int32.self)
+    for row in 0..<count {
+      let id = ids[Int(callerRows[row])]
+      precondition(id >= 0 && Int(id) < table.shape[0], "id \(id) for a vocabulary of \(table.shape[0])")
+      packed[row] = id
+    }
+    if let wordDropout, let masks = context.dropout, wordDropout.rate > 0 {
+      let key = RandomKey(seed: masks.seed, purpose: .augmentation, step: masks.step)
+      for row in 0..<count {
+        let random = CounterRandom(
+          key: key, sample: UInt64(masks.rows.samples[row]), stream: UInt32(masks.firstStream))
+        if random.uniform(at: UInt64(masks.rows.times[row])) < wordDropout.rate {
+          packed[row] = wordDropout.unknown
+        }
+      }
+    }
+    return UnsafePointer(packed.baseAddress!)
+  }
+
+  /// For each packed row the row of its word among the distinct words.
+  private func wordRows(
+    _ forms: InputSequences<Element>.WordForms, _ words: PackedLayout, _ callerRows: UnsafePointer<Int32>,
+    _ count: Int, _ context: LayerContext<Element>
+  ) -> UnsafePointer<Int32> {
+    let position = context.arena.words(words.batchSize, of: Int32.self)
+    for (sorted, word) in words.order.enumerated() { position[word] = Int32(sorted) }
+    let rows = context.arena.words(count, of: Int32.self)
+    for row in 0..<count {
+      let word = Int(forms.index[Int(callerRows[row])])
+      precondition(word >= 0 && word < words.batchSize, "word \(word) of \(words.batchSize) distinct words")
+      rows[row] = position[word]
+    }
+    return UnsafePointer(rows.baseAddress!)
+  }
+
   private func lookUp(
-    _ index: UnsafePointer<Int32>, _ count: Int, _ table: Parameter, _ context: LayerContext<Element>
-  ) -> MatrixView<Element> {
+    _ index: UnsafePointer<Int32>, _ table: Parameter, into x: MatrixView<Element>,
+    _ context: LayerContext<Element>
+  ) {
     let entries = context.parameters.matrix(table)
-    let x = context.arena.matrix(count, entries.columns)
-    Element.gatherRows(entries.base, entries.stride, index, count, entries.columns, x.base, x.stride)
-    drop(x, context)
-    return x
+    Element.gatherRows(entries.base, entries.stride, index, x.rows, x.columns, x.base, x.stride)
   }
 
   private func drop(_ x: MatrixView<Element>, _ context: LayerContext<Element>) {
     guard let masks = context.dropout, dropout > 0 else { return }
     Element.dropout(from: x, to: x, masks.rows, masks.key(stream: 0), rate: dropout)
   }
+
+  // MARK: Backward
 
   /// True if the backward pass wants the gradient of the vectors; an indexed input has added its gradient to the table
   /// already, in the layer that read it.
@@ -102,7 +200,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     return false
   }
 
-  /// Adds to the table's gradient, given that of the looked-up rows, which is overwritten.
+  /// Adds to the gradients of all parameters, given that of the vectors [rowCount, outputSize], which is overwritten.
   public func backward(
     _ trace: Trace, gradient dx: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
@@ -110,6 +208,15 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     guard let ids = trace.ids, let table else { return }
     drop(dx, context)
     let dTable = gradients.matrix(table)
-    Element.scatterAddRows(dx.base, dx.stride, ids, dx.rows, dx.columns, dTable.base, dTable.stride)
+    let left = dx.columns(0..<dTable.columns)
+    Element.scatterAddRows(left.base, left.stride, ids, left.rows, left.columns, dTable.base, dTable.stride)
+    guard let words = trace.words, let characters else { return }
+    context.arena.scoped {
+      let right = dx.columns(dTable.columns..<outputSize)
+      let dWords = context.arena.zeros(words.trace.words.rows, right.columns)
+      Element.scatterAddRows(
+        right.base, right.stride, words.rows, right.rows, right.columns, dWords.base, dWords.stride)
+      characters.backward(words.trace, gradient: dWords, into: gradients, context)
+    }
   }
 }

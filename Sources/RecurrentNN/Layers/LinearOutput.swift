@@ -1,0 +1,51 @@
+import NumericKernels
+import Parameters
+
+/// An output layer of numbers: y = W h + b, with its squared error.
+///
+///     L = Σ_k (y_k - t_k)²
+///
+/// Shapes: h [N, inputSize], `weight` [size, inputSize], `bias` [size], targets t [N, size]. The loss has no factor 1/2,
+/// and is summed over the numbers of a row: the mean squared error of a number is the loss per row over `size`.
+public struct LinearOutput<Element: Scalar>: Sendable {
+  private let linear: Linear<Element>
+
+  public var inputSize: Int { linear.inputSize }
+  public var size: Int { linear.outputSize }
+  /// Handles of all parameters, in layout order.
+  public var parameters: [Parameter] { [linear.weight, linear.bias] }
+
+  /// Adds `weight` and `bias` to a layout, drawn from U(±1/√inputSize) as torch.nn.Linear does.
+  public init(inputSize: Int, size: Int, in builder: inout ParameterLayout.Builder) {
+    linear = Linear(inputSize: inputSize, outputSize: size, in: &builder)
+  }
+
+  /// The squared errors summed over numbers and rows.
+  ///
+  /// - Parameters:
+  ///   - h: [N, inputSize].
+  ///   - targets: [N, size].
+  ///   - dh: overwritten with the gradient of h if given.
+  ///   - gradients: those of weight and bias are ADDED here if given.
+  public func loss(
+    _ h: MatrixView<Element>, targets: MatrixView<Element>, gradient dh: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> Double {
+    context.arena.scoped {
+      let y = context.arena.matrix(h.rows, size)
+      multiply(h, context.parameters.matrix(linear.weight), .right, into: y)
+      let total = Element.squaredError(
+        y.base, y.stride, context.parameters.pointer(linear.bias), targets.base, targets.stride, h.rows, size,
+        dh != nil)
+      linear.backward(h, preActivation: y, inputGradient: dh, into: gradients, context)
+      return total
+    }
+  }
+
+  /// Overwrites `numbers` [N, size] with W h + b.
+  public func numbers(
+    _ h: MatrixView<Element>, into numbers: MatrixView<Element>, _ context: LayerContext<Element>
+  ) {
+    linear.forward(h, into: numbers, context.parameters)
+  }
+}

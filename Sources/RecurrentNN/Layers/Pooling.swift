@@ -1,0 +1,167 @@
+import NumericKernels
+import Parameters
+
+/// How the states of a sequence become one vector.
+public enum Pooling: Sendable, Hashable {
+  /// The output after the last step; of a bidirectional network that of each direction after its own last step, side by
+  /// side (torch's h_n).
+  case last
+  /// The mean over the steps.
+  case mean
+  /// The largest value of each unit.
+  case max
+  /// A weighted mean, with weights that a layer of `size` units learns, see ``AttentionPooling``.
+  case attention(size: Int)
+  /// The outputs of all steps joined, for sequences of exactly `steps` steps.
+  case all(steps: Int)
+}
+
+/// A sequence that is not as long as a model needs it.
+public struct SequenceLengthError: Error, Hashable, CustomStringConvertible {
+  /// Number of the sequence in the batch, from 0.
+  public let sequence: Int
+  /// Its steps.
+  public let length: Int
+  /// The steps that the model reads.
+  public let steps: Int
+
+  public var description: String {
+    """
+    sequence \(sequence) has \(length) steps, but the model joins the outputs of exactly \(steps): cut or pad the data to \
+    that length, or pool by last, mean, max or attention
+    """
+  }
+}
+
+/// The states of each sequence made into one vector of ``outputSize`` numbers. An empty sequence has the vector zero
+/// (except with ``Pooling/all(steps:)``, which has no empty sequences).
+struct PoolingLayer<Element: Scalar>: Sendable {
+  let pooling: Pooling
+  /// Width of the states, [forward, backward] if there are two directions.
+  let inputSize: Int
+  private let bidirectional: Bool
+  private let attention: AttentionPooling<Element>?
+
+  /// Adds `attention.…` to the layout for attention pooling, nothing for the others.
+  init(_ pooling: Pooling, inputSize: Int, bidirectional: Bool, in builder: inout ParameterLayout.Builder) {
+    self.pooling = pooling
+    self.inputSize = inputSize
+    self.bidirectional = bidirectional
+    if case .attention(let size) = pooling {
+      attention = builder.scoped("attention") { builder in
+        AttentionPooling(inputSize: inputSize, size: size, in: &builder)
+      }
+    } else {
+      attention = nil
+    }
+  }
+
+  var outputSize: Int {
+    if case .all(let steps) = pooling { steps * inputSize } else { inputSize }
+  }
+  var parameters: [Parameter] { attention?.parameters ?? [] }
+
+  /// Throws if a sequence can't be pooled.
+  func check(lengths: [Int]) throws(SequenceLengthError) {
+    guard case .all(let steps) = pooling else { return }
+    for (sequence, length) in lengths.enumerated() where length != steps {
+      throw SequenceLengthError(sequence: sequence, length: length, steps: steps)
+    }
+  }
+
+  /// What the forward pass keeps for the backward pass.
+  struct Trace {
+    /// A vector for each sequence, in the order of the layout, [batchSize, outputSize].
+    let pooled: MatrixView<Element>
+    /// Step of the largest value, [sequences that are not empty, inputSize].
+    var steps: UnsafePointer<Int32>?
+    var attention: AttentionPooling<Element>.Trace?
+  }
+
+  // MARK: Forward
+
+  /// - Parameter h: the packed states, [layout.rowCount, inputSize].
+  func forward(_ h: MatrixView<Element>, _ layout: PackedLayout, _ context: LayerContext<Element>) -> Trace {
+    let arena = context.arena
+    let at = layout.packedRows(arena)
+    let pooled = arena.matrix(layout.batchSize, outputSize)
+    pooled.rows(at.count..<layout.batchSize).fill(0)
+    switch pooling {
+    case .last:
+      for end in ends(layout, arena) {
+        let (source, target) = (h.columns(end.columns), pooled.columns(end.columns))
+        Element.gatherRows(
+          source.base, source.stride, end.rows, at.count, target.columns, target.base, target.stride)
+      }
+    case .mean:
+      Element.meanPool(h.base, h.stride, at, inputSize, pooled.base, pooled.stride)
+    case .max:
+      let steps = arena.words(at.count * inputSize, of: Int32.self)
+      Element.maxPool(h.base, h.stride, at, inputSize, pooled.base, pooled.stride, steps.baseAddress!)
+      return Trace(pooled: pooled, steps: UnsafePointer(steps.baseAddress!))
+    case .attention:
+      return Trace(pooled: pooled, attention: attention?.forward(h, at, into: pooled, context))
+    case .all(let steps):
+      requireLength(steps, layout)
+      for step in 0..<steps {
+        pooled.columns(step * inputSize..<(step + 1) * inputSize).copy(from: h.rows(layout.rows(step)))
+      }
+    }
+    return Trace(pooled: pooled)
+  }
+
+  private func requireLength(_ steps: Int, _ layout: PackedLayout) {
+    for (position, length) in layout.lengths.enumerated() {
+      precondition(
+        length == steps, "sequence \(layout.order[position]) has \(length) steps, the model joins \(steps)")
+    }
+  }
+
+  /// For each direction its columns, and for each sequence that is not empty the row of its last step.
+  private func ends(
+    _ layout: PackedLayout, _ arena: Arena<Element>
+  ) -> [(columns: Range<Int>, rows: UnsafePointer<Int32>)] {
+    func rows(_ step: (Int) -> Int) -> UnsafePointer<Int32> {
+      let index = arena.words(layout.activeCounts.first ?? 0, of: Int32.self)
+      for position in index.indices { index[position] = Int32(layout.offsets[step(position)] + position) }
+      return UnsafePointer(index.baseAddress!)
+    }
+    let last = rows { layout.lengths[$0] - 1 }
+    guard bidirectional else { return [(0..<inputSize, last)] }
+    return [(0..<inputSize / 2, last), (inputSize / 2..<inputSize, rows { _ in 0 })]
+  }
+
+  // MARK: Backward
+
+  /// Overwrites `dh` [layout.rowCount, inputSize] with the gradient of the states, and adds to those of the parameters.
+  func backward(
+    _ trace: Trace, _ h: MatrixView<Element>, _ layout: PackedLayout, gradient dPooled: MatrixView<Element>,
+    states dh: MatrixView<Element>, into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    context.arena.scoped {
+      let at = layout.packedRows(context.arena)
+      switch pooling {
+      case .last:
+        dh.fill(0)
+        for end in ends(layout, context.arena) {
+          let (source, target) = (dPooled.columns(end.columns), dh.columns(end.columns))
+          Element.scatterAddRows(
+            source.base, source.stride, end.rows, at.count, source.columns, target.base, target.stride)
+        }
+      case .mean:
+        Element.meanPoolBackward(dPooled.base, dPooled.stride, at, inputSize, dh.base, dh.stride)
+      case .max:
+        guard let steps = trace.steps else { return }
+        Element.maxPoolBackward(dPooled.base, dPooled.stride, steps, at, inputSize, dh.base, dh.stride)
+      case .attention:
+        guard let attention, let kept = trace.attention else { return }
+        attention.backward(kept, h, at, gradient: dPooled, states: dh, into: gradients, context)
+      case .all(let steps):
+        for step in 0..<steps {
+          dh.rows(layout.rows(step)).copy(
+            from: dPooled.columns(step * inputSize..<(step + 1) * inputSize))
+        }
+      }
+    }
+  }
+}

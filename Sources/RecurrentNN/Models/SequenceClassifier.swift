@@ -1,0 +1,165 @@
+import NumericKernels
+import Parameters
+
+/// A recurrent network that says one thing about a whole sequence (N-1): input embedding, stacked cells in one or two
+/// directions, the states made into one vector, and an output layer.
+///
+///     x_t = embedding(input_t),   h_t = layers(x)_t,   y = output(pooling(h_1, …, h_T))
+///
+/// An empty sequence has the pooled vector zero: it is classified by the output layer's bias alone. Pooling by
+/// ``Pooling/all(steps:)`` has no empty sequences; ``check(lengths:)`` says whether a batch is fit for it.
+///
+/// Parameter names are those of a PyTorch module with an `embedding`, `characters`, an `rnn`, `attention` and an `output`:
+/// `embedding.weight`, `rnn.weight_ih_l0`, …, `attention.weight`, `attention.bias`, `attention.query`, `output.weight`,
+/// `output.bias`.
+public struct SequenceClassifier<Element: Scalar>: Sendable {
+  public let shape: SequenceClassifierShape
+  public let layout: ParameterLayout
+  private let network: SequenceNetwork<Element>
+  private let pooling: PoolingLayer<Element>
+  private let output: Output
+
+  private enum Output: Sendable {
+    case softmax(SoftmaxOutput<Element>)
+    case linear(LinearOutput<Element>)
+  }
+
+  public init(_ shape: SequenceClassifierShape) throws(RepeatedCellError) {
+    self.shape = shape
+    var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
+    network = try SequenceNetwork(shape.network, in: &builder)
+    pooling = PoolingLayer(
+      shape.pooling, inputSize: network.outputSize, bidirectional: shape.network.bidirectional, in: &builder)
+    let width = pooling.outputSize
+    output = builder.scoped("output") { builder in
+      switch shape.output {
+      case .softmax(let classes): .softmax(SoftmaxOutput(inputSize: width, classes: classes, in: &builder))
+      case .linear(let size): .linear(LinearOutput(inputSize: width, size: size, in: &builder))
+      }
+    }
+    layout = builder.build()
+  }
+
+  /// Weights multiplied with every step, forwards; those over letters, and the output layer's, which are used once a
+  /// sequence, are left out (see ``LanguageModel/multipliedWeights``).
+  public var multipliedWeights: Int {
+    network.multipliedWeights + (layout["attention.weight"]?.count ?? 0)
+  }
+
+  /// Throws if the model can't read sequences of these lengths: to be called on data from outside.
+  public func check(lengths: [Int]) throws(SequenceLengthError) { try pooling.check(lengths: lengths) }
+
+  // MARK: Training and evaluation
+
+  /// Computes the summed loss of a batch and, if `gradients` is given, adds the gradients of that SUM to it.
+  ///
+  /// - Parameters:
+  ///   - batch: sequences that ``check(lengths:)`` accepts, and targets.
+  ///   - options: label smoothing, for a softmax only.
+  ///   - context: parameters and workspace; the masks are the batch's. The arena is left as it was.
+  /// - Returns: softmax: nats, over the sequences that have a target. Numbers: squared errors summed over a sequence's
+  ///   numbers, over the sequences.
+  public func evaluate(
+    _ batch: ClassifierBatch<Element>, _ options: LossOptions = LossOptions(),
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> LossSum {
+    context.arena.scoped {
+      let layout = PackedLayout(lengths: batch.input.lengths)
+      let context = context.masked(by: batch.masks, layout, firstStream: 0)
+      let perSequence = sequenceContext(batch.masks, layout, context)
+      let trace = network.forward(batch.input, layout, context)
+      let pooled = pooling.forward(trace.output, layout, context)
+      let top = network.dropped(pooled.pooled, perSequence)
+      let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
+      let loss = loss(top, layout, batch.targets, options, gradient: dTop, into: gradients, context)
+      if let gradients, let dTop {
+        network.dropGradient(dTop, perSequence)
+        let dh = context.arena.matrix(layout.rowCount, network.outputSize)
+        pooling.backward(
+          pooled, trace.output, layout, gradient: dTop, states: dh, into: gradients, context)
+        network.backward(trace, outputGradient: dh, into: gradients, context)
+      }
+      return loss
+    }
+  }
+
+  /// The context for matrices that have one row for each sequence, in the order of `layout`: masks of time 0.
+  private func sequenceContext(
+    _ masks: SampleMasks?, _ layout: PackedLayout, _ context: LayerContext<Element>
+  ) -> LayerContext<Element> {
+    guard let masks else { return context }
+    let rows = PackedLayout(steps: 1, batchSize: layout.batchSize)
+    let sorted = SampleMasks(
+      seed: masks.seed, step: masks.step, samples: layout.order.map { masks.samples[$0] })
+    return context.masked(by: sorted, rows, firstStream: 0)
+  }
+
+  /// The caller's sequence of every sorted position.
+  private func callerSequences(_ layout: PackedLayout, _ arena: Arena<Element>) -> UnsafePointer<Int32> {
+    let index = arena.words(layout.batchSize, of: Int32.self)
+    for (position, sequence) in layout.order.enumerated() { index[position] = Int32(sequence) }
+    return UnsafePointer(index.baseAddress!)
+  }
+
+  private func loss(
+    _ top: MatrixView<Element>, _ layout: PackedLayout, _ targets: SequenceTargets<Element>,
+    _ options: LossOptions, gradient dTop: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,
+    _ context: LayerContext<Element>
+  ) -> LossSum {
+    let arena = context.arena
+    let sequences = callerSequences(layout, arena)
+    switch (output, targets) {
+    case (.softmax(let output), .classes(let classes)):
+      let (packed, known) = gatherClasses(classes, sequences, top.rows, classes: output.classes, arena)
+      let total = output.loss(
+        top, targets: packed, smoothing: options.labelSmoothing, gradient: dTop, into: gradients, context)
+      return LossSum(total: total, tokens: known)
+    case (.linear(let output), .numbers(let numbers, let width)):
+      precondition(width == output.size, "targets of \(width) numbers for a model of \(output.size)")
+      precondition(options.labelSmoothing == 0, "label smoothing \(options.labelSmoothing) for numbers")
+      let packed = arena.matrix(top.rows, width)
+      Element.gatherRows(numbers, width, sequences, packed.rows, width, packed.base, packed.stride)
+      let total = output.loss(top, targets: packed, gradient: dTop, into: gradients, context)
+      return LossSum(total: total, tokens: packed.rows)
+    default:
+      preconditionFailure("targets of another kind than the model's output, \(shape.output)")
+    }
+  }
+
+  // MARK: Prediction
+
+  /// What the model says about sequences that ``check(lengths:)`` accepts; nothing is dropped.
+  ///
+  /// - Parameter context: parameters and workspace. The arena is left as it was.
+  public func predict(
+    _ input: InputSequences<Element>, _ context: LayerContext<Element>
+  ) -> ClassifierPrediction<Element> {
+    context.arena.scoped {
+      let layout = PackedLayout(lengths: input.lengths)
+      let context = context.withoutMasks
+      let pooled = pooling.forward(network.forward(input, layout, context).output, layout, context)
+      return ClassifierPrediction(
+        output: predict(pooled.pooled, callerSequences(layout, context.arena), context),
+        attention: pooled.attention.map { inCallerOrder($0.weights, layout.callerRows(context.arena)) })
+    }
+  }
+
+  private func predict(
+    _ top: MatrixView<Element>, _ sequences: UnsafePointer<Int32>, _ context: LayerContext<Element>
+  ) -> ClassifierPrediction<Element>.Output {
+    switch output {
+    case .softmax(let output):
+      let scores = context.arena.matrix(top.rows, output.classes)
+      output.logits(top, into: scores, context)
+      Element.softmaxRows(scores.base, scores.stride, nil, scores.rows, scores.columns, 1)
+      let classes = context.arena.words(top.rows, of: Int32.self)
+      Element.argmaxRows(scores.base, scores.stride, top.rows, scores.columns, classes.baseAddress!)
+      return .classes(
+        inCallerOrder(classes, sequences), probabilities: inCallerOrder(scores, sequences))
+    case .linear(let output):
+      let numbers = context.arena.matrix(top.rows, output.size)
+      output.numbers(top, into: numbers, context)
+      return .numbers(inCallerOrder(numbers, sequences))
+    }
+  }
+}
