@@ -34,6 +34,7 @@ let libraryTargets: [Target] = [
   .target(
     name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
   .target(name: "Datasets", swiftSettings: strictSwift),
+  .target(name: "Metrics", swiftSettings: strictSwift),
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(name: "RunLog", swiftSettings: strictSwift),
   .target(

@@ -2,11 +2,8 @@
 // serve gradient checks and make no claim to speed.
 #ifndef CKERNELS_H
 #define CKERNELS_H
-<<<<<<< HEAD
 #include "attention_kernels.h"
-=======
 #include "crf_kernels.h"
->>>>>>> models
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"
 #include "output_kernels.h"
