@@ -8,6 +8,7 @@ import PackageDescription
 
 let strictSwift: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 let strictC: [CSetting] = [.treatAllWarnings(as: .error)]
+let strictCXX: [CXXSetting] = [.treatAllWarnings(as: .error)]
 
 // MARK: - What the system provides
 
@@ -16,12 +17,18 @@ let systemLibraries: [Target] = [
   .systemLibrary(
     name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
   .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+  .systemLibrary(
+    name: "CSentencePieceLibrary", pkgConfig: "sentencepiece",
+    providers: [.apt(["libsentencepiece-dev"])]),
 ]
 
 // MARK: - The library
 
 let libraryTargets: [Target] = [
   .target(name: "CKernels", cSettings: strictC),
+  // C++ ends here: its header is C, and no exception leaves it.
+  .target(
+    name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"], cxxSettings: strictCXX),
   .target(
     name: "NumericKernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strictSwift),
   .target(name: "Parameters", dependencies: ["NumericKernels"], swiftSettings: strictSwift),
@@ -33,7 +40,7 @@ let libraryTargets: [Target] = [
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
   .target(
     name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
-  .target(name: "Datasets", swiftSettings: strictSwift),
+  .target(name: "Datasets", dependencies: ["CSentencePiece"], swiftSettings: strictSwift),
   .target(name: "Metrics", swiftSettings: strictSwift),
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(name: "RunLog", swiftSettings: strictSwift),
@@ -104,5 +111,6 @@ let package = Package(
   ],
   targets: systemLibraries + libraryTargets + executableTargets + testTargets,
   swiftLanguageModes: [.v6],
-  cLanguageStandard: .c11
+  cLanguageStandard: .c11,
+  cxxLanguageStandard: .cxx17
 )

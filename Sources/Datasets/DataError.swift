@@ -26,6 +26,20 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   case badVocabulary(path: String, line: Int, problem: String)
   /// The text is too short for this many parallel streams of this many steps.
   case tooFewTokens(tokens: Int, streams: Int, steps: Int, wholeChunks: Bool)
+  /// Something is wrong in `line` (from 1) of a file of sequences.
+  case line(name: String, line: Int, problem: LineProblem)
+  /// A file of sequences without a single usable one.
+  case noSequences(name: String)
+  /// Too few different sources to cut off this share of them.
+  case noSplit(name: String, sources: Int, fraction: Double)
+  /// Vectors of one width in the training part and of another in the validation part that was cut off.
+  case unequalWidths(name: String)
+  /// A format, a kind of token or a pair of files that a task can't use.
+  case unsupported(task: SequenceTask, format: SequenceFormat, reason: String)
+  /// A subword model can't be made, read or used; the library's own words where they are.
+  case subwordModel(name: String, reason: String)
+  /// A generated task has fewer different examples than are asked for.
+  case tooFewDifferent(task: String, wanted: Int, found: Int)
 
   /// The program's exit code: 66 input missing, 65 bad data, 73 can't create, 74 read failed.
   public var exitCode: Int32 {
@@ -33,6 +47,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
     case .missing, .notAFile: 66
     case .unreadable, .changed: 74
     case .unwritable: 73
+    case .line(_, _, .array(_, .missing)): 66
     default: 65
     }
   }
@@ -63,6 +78,17 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
         + (wholeChunks ? " with a whole chunk of \(steps) steps" : "")
         + "; set a smaller training.batch_size" + (wholeChunks ? " or training.bptt" : "")
         + " or give more text"
+    case .line(let name, let line, let problem): "\(name):\(line): \(problem)"
+    case .noSequences(let name): "\(name): holds no sequence that can be used; give a file with at least one"
+    case .noSplit(let name, let sources, let fraction):
+      "\(name): a validation part of \(fraction) of \(sources) different sources leaves nothing on one side; "
+        + "change data.valid_fraction or give data.valid"
+    case .unequalWidths(let name): "\(name): holds vectors of different widths; every step needs the same"
+    case .unsupported(let task, let format, let reason):
+      "task \(task.rawValue) with data.format=\(format.rawValue): \(reason)"
+    case .subwordModel(let name, let reason): "\(name): \(reason)"
+    case .tooFewDifferent(let task, let wanted, let found):
+      "\(task): \(wanted) different examples are wanted, only \(found) found; ask for fewer or for longer ones"
     }
   }
 }

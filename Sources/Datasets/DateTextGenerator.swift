@@ -49,14 +49,6 @@ public struct DateTextGenerator: Sendable {
   ]
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of the result depends on every bit given.
-private func mixed(_ value: UInt64) -> UInt64 {
-  var z = value &+ 0x9E37_79B9_7F4A_7C15
-  z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-  z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-  return z ^ (z >> 31)
-}
-
 /// A day of the years 1950 to 2049, in which every fourth year is a leap year.
 private struct Date {
   static let days = 36_525

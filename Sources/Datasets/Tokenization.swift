@@ -32,6 +32,8 @@ public struct TextOptions: Sendable, Equatable {
 public enum SpecialToken {
   /// Everything that isn't in the vocabulary.
   public static let unknown = "<unk>"
-  /// The end of a line, for words.
+  /// What stands before the first token of a sequence that is generated.
+  public static let beginOfSentence = "<bos>"
+  /// The end of a line, for words, and of a sequence that is generated.
   public static let endOfSentence = "<eos>"
 }

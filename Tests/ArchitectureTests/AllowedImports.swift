@@ -25,7 +25,9 @@ let allowedImports: [TargetRule] = [
   TargetRule("COpenBLAS"),
   TargetRule("COpenMPI"),
   TargetRule("CXXHash"),
+  TargetRule("CSentencePieceLibrary"),
   TargetRule("CKernels"),
+  TargetRule("CSentencePiece"),
   TargetRule("NumericKernels", ["CKernels", "COpenBLAS"]),
   TargetRule("Parameters", ["NumericKernels"]),
   TargetRule("RecurrentNN", ["Parameters", "NumericKernels"]),
@@ -33,7 +35,7 @@ let allowedImports: [TargetRule] = [
   TargetRule("MPI", ["COpenMPI"], external: platform.union(["Synchronization"])),
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
   TargetRule("Configuration", external: ["Foundation"]),
-  TargetRule("Datasets", external: ["Foundation"]),
+  TargetRule("Datasets", ["CSentencePiece"], external: ["Foundation"]),
   TargetRule("Checkpoints", ["CXXHash"], external: platform.union(["Foundation"])),
   TargetRule("RunLog", external: platform.union(["Foundation"])),
   TargetRule(

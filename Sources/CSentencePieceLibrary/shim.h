@@ -1,0 +1,5 @@
+#ifndef CSENTENCEPIECELIBRARY_SHIM_H
+#define CSENTENCEPIECELIBRARY_SHIM_H
+#include <sentencepiece_processor.h>
+#include <sentencepiece_trainer.h>
+#endif

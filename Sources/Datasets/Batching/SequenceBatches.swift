@@ -1,0 +1,174 @@
+/// Deals examples of any lengths out to batches: shuffled, yet with neighbours of similar length in each.
+///
+/// An epoch is a random order of all examples, cut into windows of many batches. A window is sorted by length and cut
+/// into batches, and the batches of all windows are shuffled. Order and batches are functions of seed and epoch alone:
+/// every rank makes the same plan, whatever their number.
+public struct SequenceBatches: Sendable {
+  /// How much a batch holds over all ranks.
+  public enum Size: Sendable, Equatable {
+    /// So many examples; the last batch of an epoch may have fewer.
+    case sequences(Int)
+    /// Examples whose longer sides have at most so many tokens together. An example that is longer alone is a batch.
+    case tokens(Int)
+  }
+
+  public let size: Size
+  /// Sorts by length within windows; without, batches are cut from the random order as it is.
+  public let bucketing: Bool
+  public let seed: UInt64
+  /// Batches of a window; fewer if there would not be four windows an epoch.
+  public let windowBatches: Int
+  /// What an example costs, and a second length that is alike within a batch.
+  private let lengths: [Int32]
+  private let secondLengths: [Int32]
+
+  /// - Parameters:
+  ///   - lengths: tokens of each example on its longer side.
+  ///   - secondLengths: lengths that decide between examples of the same length; none if empty.
+  public init(
+    lengths: [Int32], secondLengths: [Int32] = [], size: Size, bucketing: Bool = true, seed: UInt64,
+    windowBatches: Int = 50
+  ) {
+    precondition(
+      secondLengths.isEmpty || secondLengths.count == lengths.count,
+      "\(secondLengths.count) second lengths of \(lengths.count) examples")
+    precondition(windowBatches > 0, "windows of at least a batch, not of \(windowBatches)")
+    switch size {
+    case .sequences(let count): precondition(count > 0, "batches of at least an example, not of \(count)")
+    case .tokens(let count): precondition(count > 0, "batches of at least a token, not of \(count)")
+    }
+    self.size = size
+    self.bucketing = bucketing
+    self.seed = seed
+    self.windowBatches = windowBatches
+    self.lengths = lengths
+    self.secondLengths = secondLengths
+  }
+
+  /// The examples of a part, each as long as the longest of its sides; a target of tokens has one step more, its end.
+  public init(
+    _ split: SequenceSplit, size: Size, bucketing: Bool = true, seed: UInt64, windowBatches: Int = 50
+  ) {
+    var longest = split.lengths(.source)
+    var second = longest
+    for side in [SequenceSplit.Side.secondSource, .target] where split.field(side) != nil {
+      let lengths = split.lengths(side)
+      let added: Int32 = side == .target && split.field(side)?.tokenSequences != nil ? 1 : 0
+      for (index, length) in lengths.enumerated() {
+        longest[index] = max(longest[index], length &+ added)
+        if split.source == nil { second[index] = 0 }
+      }
+    }
+    if split.source == nil { second = [] }
+    self.init(
+      lengths: longest, secondLengths: second, size: size, bucketing: bucketing, seed: seed,
+      windowBatches: windowBatches)
+  }
+
+  /// The batches of an epoch in the order in which they are trained on.
+  public func epoch(_ epoch: Int) -> BatchPlan {
+    var order = (0..<Int32(lengths.count)).map { $0 }
+    CounterRandom(seed: seed, .examples, epoch: epoch).shuffle(&order)
+    var offsets = [0]
+    for window in windows(order) {
+      if bucketing { sort(&order, window) }
+      cut(order, window, &offsets)
+    }
+    if !bucketing {
+      for batch in 1..<max(1, offsets.count) { sort(&order, offsets[batch - 1]..<offsets[batch]) }
+    }
+    var batches = (0..<offsets.count - 1).map { $0 }
+    CounterRandom(seed: seed, .batches, epoch: epoch).shuffle(&batches)
+    return BatchPlan(order, offsets, batches)
+  }
+
+  /// All examples by falling length, in batches of the same size: `order` holds their places in the part.
+  public func evaluation() -> BatchPlan {
+    var order = (0..<Int32(lengths.count)).map { $0 }
+    order.sort { (lengths[Int($0)], second($0), $1) > (lengths[Int($1)], second($1), $0) }
+    var offsets = [0]
+    cut(order, 0..<order.count, &offsets)
+    return BatchPlan(order: order, offsets: offsets)
+  }
+
+  private func second(_ example: Int32) -> Int32 {
+    secondLengths.isEmpty ? 0 : secondLengths[Int(example)]
+  }
+
+  // MARK: Windows
+
+  private func windows(_ order: [Int32]) -> [Range<Int>] {
+    switch size {
+    case .sequences(let count):
+      let batches = (order.count + count - 1) / count
+      let length = max(1, min(windowBatches, batches / 4)) * count
+      return stride(from: 0, to: order.count, by: length).map { $0..<min($0 + length, order.count) }
+    case .tokens(let count):
+      let total = lengths.reduce(0) { $0 + cost($1) }
+      let tokens = max(count, min(windowBatches * count, total / 4))
+      var windows: [Range<Int>] = []
+      var (start, sum) = (0, 0)
+      for (position, example) in order.enumerated() {
+        sum += cost(lengths[Int(example)])
+        guard sum >= tokens else { continue }
+        windows.append(start..<position + 1)
+        (start, sum) = (position + 1, 0)
+      }
+      return start < order.count ? windows + [start..<order.count] : windows
+    }
+  }
+
+  /// No example is free.
+  private func cost(_ length: Int32) -> Int { max(1, Int(length)) }
+
+  /// Sorts a range by falling length, then by the second length, then as it is: numbers with all three in them are
+  /// sorted, much faster than by comparing in two arrays. Lengths above 65,535 count as equal.
+  private func sort(_ order: inout [Int32], _ range: Range<Int>) {
+    let most = UInt64(UInt16.max)
+    let keys = range.map { position -> UInt64 in
+      let example = order[position]
+      let longest = most - min(most, UInt64(max(0, lengths[Int(example)])))
+      let other = most - min(most, UInt64(max(0, second(example))))
+      return longest << 48 | other << 32 | UInt64(position - range.lowerBound)
+    }.sorted()
+    let before = Array(order[range])
+    for (place, key) in keys.enumerated() {
+      order[range.lowerBound + place] = before[Int(truncatingIfNeeded: UInt32(truncatingIfNeeded: key))]
+    }
+  }
+
+  /// Appends the ends of the batches of a range.
+  private func cut(_ order: [Int32], _ range: Range<Int>, _ offsets: inout [Int]) {
+    switch size {
+    case .sequences(let count):
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: count) {
+        offsets.append(min(start + count, range.upperBound))
+      }
+    case .tokens(let count):
+      var sum = 0
+      for position in range {
+        let cost = cost(lengths[Int(order[position])])
+        if sum > 0, sum + cost > count {
+          offsets.append(position)
+          sum = 0
+        }
+        sum += cost
+      }
+      if !range.isEmpty { offsets.append(range.upperBound) }
+    }
+  }
+}
+
+extension BatchPlan {
+  /// The batches that end at `offsets`, in another order.
+  fileprivate init(_ order: [Int32], _ offsets: [Int], _ batches: [Int]) {
+    var moved: [Int32] = []
+    moved.reserveCapacity(order.count)
+    var ends = [0]
+    for batch in batches {
+      moved.append(contentsOf: order[offsets[batch]..<offsets[batch + 1]])
+      ends.append(moved.count)
+    }
+    self.init(order: moved, offsets: ends)
+  }
+}

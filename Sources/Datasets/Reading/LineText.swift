@@ -1,0 +1,47 @@
+/// What makes a line unfit as text, or nil.
+func textProblem(in line: some Collection<UInt8>) -> LineProblem? {
+  let found = line.withContiguousStorageIfAvailable { textProblem(in: $0) }
+  return found ?? Array(line).withUnsafeBufferPointer { textProblem(in: $0) }
+}
+
+private func textProblem(in bytes: UnsafeBufferPointer<UInt8>) -> LineProblem? {
+  var decoder = UTF8Decoder()
+  var start = 0
+  for index in bytes.indices {
+    let byte = bytes[index]
+    if decoder.isComplete {
+      if byte &- 1 < 0x7F { continue }
+      guard byte != 0 else { return .zeroByte(byte: index) }
+      start = index
+    }
+    if case .invalid = decoder.next(byte) { return .invalidUTF8(byte: start) }
+  }
+  return decoder.isComplete ? nil : .invalidUTF8(byte: start)
+}
+
+/// True for the white space of ASCII.
+@inline(__always)
+func isASCIISpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
+
+extension Collection<UInt8> where Self: BidirectionalCollection, SubSequence: BidirectionalCollection<UInt8> {
+  /// Without the white space of ASCII at both ends.
+  func trimmed() -> SubSequence {
+    var rest = self[...]
+    while let first = rest.first, isASCIISpace(first) { rest = rest.dropFirst() }
+    while let last = rest.last, isASCIISpace(last) { rest = rest.dropLast() }
+    return rest
+  }
+}
+
+extension Unicode.Scalar {
+  /// Calls `body` with this scalar or, for `lowercase`, with its lower case, which may be several scalars.
+  @inline(__always)
+  func forEachCased(lowercase: Bool, _ body: (Unicode.Scalar) -> Void) {
+    guard lowercase else { return body(self) }
+    if isASCII {
+      let isUpper = value >= 0x41 && value <= 0x5A
+      return body(isUpper ? Unicode.Scalar(UInt8(value) | 0x20) : self)
+    }
+    for lower in properties.lowercaseMapping.unicodeScalars { body(lower) }
+  }
+}

@@ -1,0 +1,156 @@
+/// What one field of one example became.
+struct EncodedField {
+  var ids: [Int32] = []
+  var values: [Float] = []
+  /// The spelling of each token.
+  var forms: [Int32] = []
+  /// Numbers of a step, 0 for a field without.
+  var width = 0
+  /// Tokens or steps.
+  var steps = 0
+
+  mutating func clear() {
+    ids.removeAll(keepingCapacity: true)
+    values.removeAll(keepingCapacity: true)
+    forms.removeAll(keepingCapacity: true)
+    (width, steps) = (0, 0)
+  }
+
+  /// Leaves the first `limit` steps.
+  mutating func truncate(_ limit: Int) {
+    guard steps > limit else { return }
+    ids.removeLast(max(0, ids.count - limit))
+    forms.removeLast(max(0, forms.count - limit))
+    values.removeLast(max(0, values.count - limit * width))
+    steps = limit
+  }
+}
+
+/// Turns the bytes of fields into ids and numbers.
+struct FieldEncoder {
+  /// Most numbers of one example: what a single line may ask for.
+  static let mostValues = 1 << 26
+
+  let options: SequenceOptions
+  /// The folder that the paths of arrays start from.
+  let folder: String
+  private(set) var unknownLabels = 0
+  private(set) var firstUnknown: LineProblem?
+  private var word: [UInt8] = []
+
+  init(_ options: SequenceOptions, folder: String) {
+    self.options = options
+    self.folder = folder
+  }
+
+  /// Overwrites `field`; on an error, `field.steps` is the step that it is about. With `countsUnknown`, labels that
+  /// aren't known are counted instead of refused.
+  mutating func encode(
+    _ bytes: [UInt8], _ kind: FieldKind, _ vocabulary: SequenceVocabulary?, _ labels: LabelVocabulary?,
+    countsUnknown: Bool = false, into field: inout EncodedField
+  ) throws(LineProblem) {
+    field.clear()
+    switch kind {
+    case .text:
+      guard let vocabulary else { preconditionFailure("a text without its vocabulary") }
+      try vocabulary.encode(bytes, into: &field.ids)
+    case .cells:
+      guard let vocabulary else { preconditionFailure("tokens without their vocabulary") }
+      if let problem = textProblem(in: bytes) { throw problem }
+      bytes.withUnsafeBufferPointer { line in
+        forEachCell(in: line) { field.ids.append(vocabulary.id(ofUnit: $0, scratch: &word)) }
+      }
+    case .tags, .tagCells:
+      let cells =
+        kind == .tags
+        ? bytes.split(whereSeparator: isASCIISpace)
+        : bytes.split(separator: 0x09, omittingEmptySubsequences: false)
+      for cell in cells {
+        field.ids.append(try label(cell, labels, countsUnknown))
+        field.steps += 1
+      }
+    case .label: field.ids.append(try label(bytes[...], labels, countsUnknown))
+    case .numbers:
+      try parseNumbers(bytes, commas: false, into: &field.values)
+      field.width = field.values.count
+    case .series:
+      try parseNumbers(bytes, commas: true, into: &field.values)
+      field.width = 1
+    case .stepNumbers:
+      guard !bytes.trimmed().suffix(4).elementsEqual(".npy".utf8) else {
+        return try array(bytes, asVector: false, into: &field)
+      }
+      try parseNumbers(bytes, commas: false, into: &field.values)
+      field.width = 1
+    case .array: return try array(bytes, asVector: false, into: &field)
+    case .arrayVector: return try array(bytes, asVector: true, into: &field)
+    case .multihot:
+      field.width = options.multihotWidth
+      let limit = Self.mostValues / field.width
+      field.steps = try parseMultihot(bytes, width: field.width, limit: limit, into: &field.values)
+      guard field.steps <= limit else { throw .tooLong(field: "sequence", length: field.steps, limit: limit) }
+      return
+    }
+    field.steps = field.width > 0 ? field.values.count / field.width : field.ids.count
+  }
+
+  private mutating func label(
+    _ bytes: ArraySlice<UInt8>, _ labels: LabelVocabulary?, _ countsUnknown: Bool
+  ) throws(LineProblem) -> Int32 {
+    guard let labels else { preconditionFailure("a label without the list of labels") }
+    let name = bytes.trimmed()
+    guard !name.isEmpty else { throw .empty(field: "label") }
+    if let problem = textProblem(in: name) { throw problem }
+    let id = labels.find(Array(name))
+    guard id < 0 else { return id }
+    let text = String(decoding: name, as: UTF8.self)
+    if !countsUnknown || firstUnknown == nil {
+      let problem = LineProblem.unknownLabel(text, nearest: labels.nearest(text))
+      guard countsUnknown else { throw problem }
+      firstUnknown = problem
+    }
+    unknownLabels += 1
+    return LabelVocabulary.unknown
+  }
+
+  private func array(
+    _ bytes: [UInt8], asVector: Bool, into field: inout EncodedField
+  ) throws(LineProblem) {
+    if let problem = textProblem(in: bytes) { throw problem }
+    let name = String(decoding: bytes.trimmed(), as: UTF8.self)
+    guard !name.isEmpty else { throw .empty(field: "path") }
+    let path = name.hasPrefix("/") ? name : folder + name
+    let array: NumpyArray
+    do {
+      array = try NumpyArray(path: path)
+    } catch {
+      throw .array(path: path, problem: error)
+    }
+    if asVector {
+      guard array.shape.count == 1 || array.shape[0] == 1, !array.values.isEmpty else {
+        throw .array(path: path, problem: .shape("\(array.shape) where one vector belongs"))
+      }
+      field.width = array.values.count
+    } else {
+      field.width = array.shape.count == 1 ? 1 : array.shape[1]
+    }
+    field.values = array.values
+    field.steps = array.values.count / field.width
+  }
+}
+
+extension TextSource {
+  /// The folder of a file with a slash at the end; empty for the current one.
+  var folder: String {
+    guard case .file(let path) = self, let slash = path.lastIndex(of: "/") else { return "" }
+    return String(path[...slash])
+  }
+}
+
+extension SequenceSource {
+  /// The folder that the paths in the file start from.
+  var folder: String {
+    guard case .file(let file) = self else { return "" }
+    return file.folder
+  }
+}

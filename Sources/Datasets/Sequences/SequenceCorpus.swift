@@ -1,0 +1,97 @@
+/// The sequences of a task as ids and numbers: what to learn from, and what to score on.
+public struct SequenceCorpus: Sendable {
+  public let encoding: SequenceEncoding
+  public let train: SequenceSplit
+  public let valid: SequenceSplit?
+  public let test: SequenceSplit?
+
+  /// Reads the files, and counts vocabularies and labels over the training part.
+  ///
+  /// The training file is read twice, three times when a validation part is cut off, and is never in memory as a
+  /// whole: at most its ids and numbers, the vocabularies and a line are. Which examples are cut off depends only on
+  /// their source text and `options.validSeed`: the share of the distinct sources with the lowest hashes.
+  ///
+  /// - Parameter encoding: that of an earlier run; nothing is counted then.
+  /// - Throws: `DataError`.
+  public static func load(
+    _ sources: SequenceSources, options: SequenceOptions, encoding known: SequenceEncoding? = nil
+  ) throws -> SequenceCorpus {
+    precondition((0..<1).contains(options.validFraction), "a fraction below 1, not \(options.validFraction)")
+    let layout = try RecordLayout(options, sources.train)
+    let selection =
+      sources.valid == nil && options.validFraction > 0
+      ? try SplitSelection(sources.train, layout, options) : nil
+    var encoding = try known ?? count(sources.train, layout, options, selection)
+
+    let parts = try fill(sources.train, layout, options, selection, &encoding)
+    let read = { (source: SequenceSource) in try Self.read(source, options: options, encoding: encoding) }
+    return SequenceCorpus(
+      encoding: encoding, train: parts.train, valid: try sources.valid.map(read) ?? parts.valid,
+      test: try sources.test.map(read))
+  }
+
+  /// The examples of a file to score on. Throws `DataError`.
+  public static func read(
+    _ source: SequenceSource, options: SequenceOptions, encoding: SequenceEncoding
+  ) throws -> SequenceSplit {
+    let layout = try RecordLayout(options, source)
+    let records = try source.records(layout, options)
+    var builder = SplitBuilder(options, layout, encoding, folder: source.folder, isEvaluation: true)
+    var record = RawRecord()
+    while try records.next(&record) { try builder.append(record) }
+    guard builder.count > 0 else { throw DataError.noSequences(name: source.name) }
+    return builder.take(name: source.name, blankLines: records.blankLines)
+  }
+
+  /// A hash of the encoding and all examples that is the same on every rank and in every process.
+  public var digest: UInt64 {
+    var hash = StableHash()
+    hash.combine(encoding.digest)
+    for part in [train, valid, test] { hash.combine(part?.digest ?? 0) }
+    return hash.value
+  }
+}
+
+// MARK: - The passes over the training file
+
+private func count(
+  _ source: SequenceSource, _ layout: RecordLayout, _ options: SequenceOptions, _ selection: SplitSelection?
+) throws -> SequenceEncoding {
+  let records = try source.records(layout, options)
+  var counter = EncodingCounter(options, layout)
+  var record = RawRecord()
+  while try records.next(&record) {
+    if selection?.isValidation(record) != true { try counter.add(record) }
+  }
+  return try counter.encoding()
+}
+
+/// The training part and, with a selection, the validation part. Sets the widths of the encoding.
+private func fill(
+  _ source: SequenceSource, _ layout: RecordLayout, _ options: SequenceOptions,
+  _ selection: SplitSelection?, _ encoding: inout SequenceEncoding
+) throws -> (train: SequenceSplit, valid: SequenceSplit?) {
+  let records = try source.records(layout, options)
+  var train = SplitBuilder(options, layout, encoding, folder: source.folder, isEvaluation: false)
+  var valid = SplitBuilder(options, layout, encoding, folder: source.folder, isEvaluation: true)
+  var record = RawRecord()
+  while try records.next(&record) {
+    if selection?.isValidation(record) == true {
+      try valid.append(record)
+    } else {
+      try train.append(record)
+    }
+  }
+  guard train.count > 0, selection == nil || valid.count > 0 else {
+    throw DataError.noSequences(name: source.name)
+  }
+  let widths = (valid.encoding.sourceWidth, valid.encoding.targetWidth)
+  guard selection == nil || widths == (train.encoding.sourceWidth, train.encoding.targetWidth) else {
+    throw DataError.unequalWidths(name: source.name)
+  }
+  encoding = train.encoding
+  return (
+    train.take(name: source.name, blankLines: records.blankLines),
+    selection == nil ? nil : valid.take(name: source.name)
+  )
+}

@@ -1,0 +1,53 @@
+/// Lines to predict from: the source of an example each, without a target.
+///
+/// A line is, by format and task, the text (of columns the words with white space between them), for seq2seq
+/// `source[<TAB>second source]`, for csv `x0,x1,…`, for npy the path of an array, relative to the current directory,
+/// for multihot the steps, and for a generator the class.
+public struct SequenceInputs: Sendable {
+  private let options: SequenceOptions
+  private let layout: RecordLayout
+  private var builder: SplitBuilder
+  private var record = RawRecord()
+
+  /// Inputs for a model that was trained with these options on a source of this kind. Throws `DataError.unsupported`,
+  /// also for a generator without a source.
+  public init(options: SequenceOptions, encoding: SequenceEncoding, like source: SequenceSource) throws {
+    let trained = try RecordLayout(options, source)
+    guard let kind = trained.source else {
+      throw options.unsupported("the model was trained without a source; it takes no input")
+    }
+    self.options = options
+    layout = RecordLayout(inputOf: kind == .cells ? .text : kind)
+    builder = SplitBuilder(options, layout, encoding, folder: "", isEvaluation: true)
+  }
+
+  /// Number of lines since the last `take`.
+  public var count: Int { builder.count }
+
+  /// Adds a line. Throws `DataError`, and then adds nothing; nothing is left out or cut silently unless the options
+  /// say `truncate`.
+  public mutating func append(_ line: some Sequence<UInt8>, name: String, line number: Int) throws {
+    record.source.bytes = Array(line)
+    record.hasSecondSource = false
+    (record.source.name, record.source.line) = (name, number)
+    if options.task == .seq2seq, layout.source == .text, let tab = record.source.bytes.firstIndex(of: 0x09) {
+      record.secondSource = record.source
+      record.secondSource.bytes.removeFirst(tab + 1)
+      record.source.bytes.removeLast(record.source.bytes.count - tab)
+      record.hasSecondSource = true
+    }
+    guard count == 0 || record.hasSecondSource == hasSecondSource else {
+      throw record.source.problem(
+        .fields(found: record.hasSecondSource ? 2 : 1, expected: "as many as in the lines before"))
+    }
+    hasSecondSource = record.hasSecondSource
+    let before = count
+    try builder.append(record)
+    guard count > before else { throw record.source.problem(.empty(field: "source")) }
+  }
+
+  private var hasSecondSource = false
+
+  /// The lines since the last call, with their text.
+  public mutating func take() -> SequenceSplit { builder.take(name: record.source.name) }
+}

@@ -1,0 +1,125 @@
+/// One field of all examples of a part.
+public enum SequenceField: Sendable, Equatable {
+  case tokens(TokenSequences)
+  case vectors(VectorSequences)
+  /// One class an example.
+  case labels([Int32])
+
+  /// The tokens, if the field is of tokens.
+  public var tokenSequences: TokenSequences? {
+    if case .tokens(let tokens) = self { tokens } else { nil }
+  }
+
+  /// The vectors, if the field is of vectors.
+  public var vectorSequences: VectorSequences? {
+    if case .vectors(let vectors) = self { vectors } else { nil }
+  }
+
+  /// The classes, if the field is of classes.
+  public var classLabels: [Int32]? {
+    if case .labels(let labels) = self { labels } else { nil }
+  }
+
+  /// Number of examples.
+  public var count: Int {
+    switch self {
+    case .tokens(let tokens): tokens.count
+    case .vectors(let vectors): vectors.count
+    case .labels(let labels): labels.count
+    }
+  }
+
+  /// Tokens or steps of an example; 1 for a class.
+  public func length(_ index: Int) -> Int {
+    switch self {
+    case .tokens(let tokens): tokens.length(index)
+    case .vectors(let vectors): vectors.length(index)
+    case .labels: 1
+    }
+  }
+
+  var digest: UInt64 {
+    switch self {
+    case .tokens(let tokens): return tokens.digest
+    case .vectors(let vectors): return vectors.digest
+    case .labels(let labels):
+      var hash = StableHash()
+      for label in labels { hash.combine(UInt64(UInt32(bitPattern: label))) }
+      return hash.value
+    }
+  }
+}
+
+/// What happened while a part was read.
+public struct ReadingReport: Sendable, Equatable {
+  /// Examples left out because source or target is empty.
+  public internal(set) var emptySkipped = 0
+  /// Examples left out because they are above a limit.
+  public internal(set) var overlongSkipped = 0
+  /// Examples cut to a limit.
+  public internal(set) var truncated = 0
+  /// Labels and tags that the training part doesn't have.
+  public internal(set) var unknownLabels = 0
+  /// The first of each of these, as an error that names file and line.
+  public internal(set) var firstSkipped: DataError?
+  public internal(set) var firstUnknownLabel: DataError?
+}
+
+/// The examples of one part of a corpus.
+///
+/// What a task finds in `source` and `target`:
+///
+/// | task | source | target |
+/// |---|---|---|
+/// | tagger | tokens or vectors | a tag a step as tokens; numbers as vectors |
+/// | classifier | tokens or vectors | classes; numbers as vectors of one step |
+/// | generator | none, classes, or vectors of one step | tokens or vectors |
+/// | seq2seq | tokens or vectors, and perhaps a second source | tokens |
+///
+/// Targets are without begin and end; `TokenSequences.gather` adds them.
+public struct SequenceSplit: Sendable {
+  /// The name of the file, for messages.
+  public let name: String
+  /// Number of examples.
+  public let count: Int
+  public let source: SequenceField?
+  public let secondSource: SequenceField?
+  public let target: SequenceField?
+  /// The spelling of each token of the source, for a tagger with characters.
+  public let forms: SurfaceForms?
+  /// The source as it stands in the file (tokens of columns with a space between them, of arrays the path);
+  /// nil if texts aren't kept or there are none.
+  public let sourceTexts: TextLines?
+  public let secondSourceTexts: TextLines?
+  /// The target text as it stands in the file; nil if texts aren't kept or the target is none.
+  public let targetTexts: TextLines?
+  public let report: ReadingReport
+
+  /// The field of a side.
+  public func field(_ side: Side) -> SequenceField? {
+    switch side {
+    case .source: source
+    case .secondSource: secondSource
+    case .target: target
+    }
+  }
+
+  public enum Side: Sendable, CaseIterable {
+    case source, secondSource, target
+  }
+
+  /// Tokens or steps of each example, without begin and end; 1 for a class, 0 where there is no such side.
+  public func lengths(_ side: Side) -> [Int32] {
+    guard let field = field(side) else { return [Int32](repeating: 0, count: count) }
+    return (0..<count).map { Int32(clamping: field.length($0)) }
+  }
+
+  /// A hash of all ids and numbers that is the same on every rank and in every process.
+  public var digest: UInt64 {
+    var hash = StableHash()
+    hash.combine(UInt64(count))
+    for side in Side.allCases { hash.combine(field(side)?.digest ?? 0) }
+    hash.combine(forms?.digest ?? 0)
+    return hash.value
+  }
+}

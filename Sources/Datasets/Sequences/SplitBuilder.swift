@@ -1,0 +1,207 @@
+/// Turns examples into the fields of a part, and deals with those that don't fit.
+struct SplitBuilder {
+  private let options: SequenceOptions
+  private let layout: RecordLayout
+  private let isEvaluation: Bool
+  /// Its widths become those of the first example.
+  private(set) var encoding: SequenceEncoding
+  private var encoder: FieldEncoder
+  private var columns: (source: FieldColumn?, second: FieldColumn?, target: FieldColumn?)
+  private var texts = (source: TextLines(), second: TextLines(), target: TextLines())
+  private var forms: SurfaceForms?
+  private var report = ReadingReport()
+  /// Examples so far.
+  private(set) var count = 0
+  // Memory that every example uses again.
+  private var source = EncodedField()
+  private var second = EncodedField()
+  private var target = EncodedField()
+
+  /// - Parameter isEvaluation: labels may be unknown if the options allow it, and the text is kept.
+  init(
+    _ options: SequenceOptions, _ layout: RecordLayout, _ encoding: SequenceEncoding, folder: String,
+    isEvaluation: Bool
+  ) {
+    self.options = options
+    self.layout = layout
+    self.encoding = encoding
+    self.isEvaluation = isEvaluation
+    encoder = FieldEncoder(options, folder: folder)
+    columns.source = layout.source.map { FieldColumn($0) }
+    columns.target = layout.target.map { FieldColumn($0) }
+    if options.characters { forms = SurfaceForms() }
+  }
+
+  /// Adds an example, unless the options say to leave it out. Throws `DataError`.
+  mutating func append(_ record: RawRecord) throws {
+    try encode(record)
+    if let empty = emptyField(of: record) {
+      guard options.emptySequences == .skip else { throw empty }
+      report.emptySkipped += 1
+      report.firstSkipped = report.firstSkipped ?? empty
+      return
+    }
+    try checkSteps(record)
+    try checkWidths(record)
+    guard try fitsLimits(record) else { return }
+    try commit(record)
+  }
+
+  private var keepsTexts: Bool { isEvaluation || options.keepTrainingTexts }
+
+  // MARK: Steps of append
+
+  private mutating func encode(_ record: RawRecord) throws(DataError) {
+    if let kind = layout.source {
+      do {
+        try encoder.encode(record.source.bytes, kind, encoding.source, encoding.labels, into: &source)
+        if options.characters { try spell(record.source.bytes, kind) }
+      } catch {
+        throw record.source.problem(error)
+      }
+    }
+    if record.hasSecondSource {
+      do {
+        try encoder.encode(record.secondSource.bytes, .text, encoding.source, nil, into: &second)
+      } catch {
+        throw record.secondSource.problem(error)
+      }
+    }
+    guard let kind = layout.target else { return }
+    let unknownBefore = encoder.unknownLabels
+    do {
+      try encoder.encode(
+        record.target.bytes, kind, encoding.target, encoding.labels,
+        countsUnknown: isEvaluation && options.unknownLabels == .count, into: &target)
+    } catch {
+      throw record.targetProblem(error, step: target.steps)
+    }
+    if encoder.unknownLabels > unknownBefore { noteUnknown(record) }
+  }
+
+  private mutating func noteUnknown(_ record: RawRecord) {
+    report.unknownLabels = encoder.unknownLabels
+    guard report.firstUnknownLabel == nil, let problem = encoder.firstUnknown else { return }
+    let step = target.ids.firstIndex(of: LabelVocabulary.unknown) ?? 0
+    report.firstUnknownLabel = record.targetProblem(problem, step: step)
+  }
+
+  /// The spelling of each token of the source, as it stands in the file.
+  private mutating func spell(_ bytes: [UInt8], _ kind: FieldKind) throws(LineProblem) {
+    guard let words = encoding.source, let letters = encoding.characters else { return }
+    source.forms.removeAll(keepingCapacity: true)
+    func add(_ unit: UnsafeBufferPointer<UInt8>) throws(LineProblem) {
+      let form = try forms?.intern(Array(unit)) { (form: [UInt8]) throws(LineProblem) -> [Int32] in
+        var ids: [Int32] = []
+        try letters.encode(form, into: &ids)
+        return ids
+      }
+      source.forms.append(form ?? 0)
+    }
+    try bytes.withUnsafeBufferPointer { (line: UnsafeBufferPointer<UInt8>) throws(LineProblem) in
+      if kind == .cells {
+        try forEachCell(in: line, add)
+      } else {
+        try words.tokenizer.forEachWord(in: line, add)
+      }
+    }
+  }
+
+  private func emptyField(of record: RawRecord) -> DataError? {
+    if layout.source != nil, source.steps == 0 { return record.source.problem(.empty(field: "source")) }
+    if record.hasSecondSource, second.steps == 0 {
+      return record.secondSource.problem(.empty(field: "second source"))
+    }
+    if layout.target != nil, target.steps == 0 { return record.target.problem(.empty(field: "target")) }
+    return nil
+  }
+
+  private func checkSteps(_ record: RawRecord) throws {
+    guard let kind = layout.target, kind.isPerStep, source.steps != target.steps else { return }
+    throw record.target.problem(.stepCount(source: source.steps, target: target.steps))
+  }
+
+  private mutating func checkWidths(_ record: RawRecord) throws {
+    if source.width > 0, layout.source != nil {
+      let expected = encoding.sourceWidth ?? source.width
+      guard source.width == expected else {
+        throw record.source.problem(.width(found: source.width, expected: expected))
+      }
+      encoding.sourceWidth = expected
+    }
+    if target.width > 0, layout.target != nil {
+      let expected = encoding.targetWidth ?? target.width
+      guard target.width == expected else {
+        throw record.target.problem(.width(found: target.width, expected: expected))
+      }
+      encoding.targetWidth = expected
+    }
+  }
+
+  /// False if the example is left out; it may have been cut.
+  private mutating func fitsLimits(_ record: RawRecord) throws -> Bool {
+    let hasTargetLimit = layout.target == .text || layout.target == .multihot
+    let limits = [
+      (source.steps, options.maximumLength, record.source, "source"),
+      (
+        record.hasSecondSource ? second.steps : 0, options.maximumLength, record.secondSource, "second source"
+      ),
+      (hasTargetLimit ? target.steps : 0, options.maximumTargetLength, record.target, "target"),
+    ]
+    guard let (length, limit, field, name) = limits.first(where: { $0.1 > 0 && $0.0 > $0.1 }) else {
+      return true
+    }
+    let problem = field.problem(.tooLong(field: name, length: length, limit: limit))
+    switch options.overlong {
+    case .error: throw problem
+    case .skip:
+      report.overlongSkipped += 1
+      report.firstSkipped = report.firstSkipped ?? problem
+      return false
+    case .truncate:
+      report.truncated += 1
+      if options.maximumLength > 0 {
+        source.truncate(options.maximumLength)
+        second.truncate(options.maximumLength)
+        if layout.target?.isPerStep == true { target.truncate(options.maximumLength) }
+      }
+      if hasTargetLimit, options.maximumTargetLength > 0 { target.truncate(options.maximumTargetLength) }
+      return true
+    }
+  }
+
+  private mutating func commit(_ record: RawRecord) throws {
+    columns.source?.append(source)
+    columns.target?.append(target)
+    if record.hasSecondSource {
+      if columns.second == nil { columns.second = FieldColumn(.text) }
+      columns.second?.append(second)
+    }
+    forms?.append(source.forms)
+    count += 1
+    guard keepsTexts else { return }
+    switch layout.source {
+    case .cells: texts.source.append(record.source.bytes.lazy.map { $0 == 0x09 ? 0x20 : $0 })
+    case .text, .label, .array, .arrayVector: texts.source.append(record.source.bytes)
+    default: break
+    }
+    if record.hasSecondSource { texts.second.append(record.secondSource.bytes) }
+    if layout.target == .text { texts.target.append(record.target.bytes) }
+  }
+
+  // MARK: The result
+
+  /// The examples so far, and an empty builder again.
+  mutating func take(name: String, blankLines: BlankLines? = nil) -> SequenceSplit {
+    report.emptySkipped += blankLines?.skipped ?? 0
+    report.firstSkipped = report.firstSkipped ?? blankLines?.first
+    func kept(_ lines: TextLines) -> TextLines? { lines.count > 0 ? lines : nil }
+    let split = SequenceSplit(
+      name: name, count: count, source: columns.source?.field, secondSource: columns.second?.field,
+      target: columns.target?.field, forms: forms, sourceTexts: kept(texts.source),
+      secondSourceTexts: kept(texts.second), targetTexts: kept(texts.target), report: report)
+    self = SplitBuilder(
+      options, layout, encoding, folder: encoder.folder, isEvaluation: isEvaluation)
+    return split
+  }
+}

@@ -1,0 +1,76 @@
+/// Cuts lines of valid text into the units that get ids, without a string for each.
+struct LineTokenizer: Sendable, Equatable {
+  let tokenization: SequenceTokenization
+  let lowercase: Bool
+
+  /// Calls `body` with each unit as it stands in the line: words, or symbols between spaces.
+  func forEachWord<Failure>(
+    in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
+  ) throws(Failure) {
+    var start = 0
+    var position = 0
+    while position < line.count {
+      let width = tokenization == .space ? spaceWidth(line, position) : whiteSpaceWidth(line, position)
+      guard width > 0 else {
+        position += 1
+        continue
+      }
+      if position > start { try body(UnsafeBufferPointer(rebasing: line[start..<position])) }
+      position += width
+      start = position
+    }
+    if position > start { try body(UnsafeBufferPointer(rebasing: line[start..<position])) }
+  }
+
+  /// Calls `body` with each scalar of the line, in lower case if asked for.
+  func forEachScalar(in line: UnsafeBufferPointer<UInt8>, _ body: (Unicode.Scalar) -> Void) {
+    var decoder = UTF8Decoder()
+    for byte in line {
+      guard case .scalar(let scalar) = decoder.next(byte) else { continue }
+      scalar.forEachCased(lowercase: lowercase, body)
+    }
+  }
+
+  /// Overwrites `word` with a unit in the case of the vocabulary.
+  func fold(_ unit: UnsafeBufferPointer<UInt8>, into word: inout [UInt8]) {
+    word.removeAll(keepingCapacity: true)
+    guard lowercase else { return word.append(contentsOf: unit) }
+    forEachScalar(in: unit) { word.append(contentsOf: $0.utf8) }
+  }
+
+  /// A byte in the case of the vocabulary.
+  func fold(_ byte: UInt8) -> UInt8 { lowercase && byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte }
+
+  private func spaceWidth(_ line: UnsafeBufferPointer<UInt8>, _ position: Int) -> Int {
+    line[position] == 0x20 || line[position] == 0x09 ? 1 : 0
+  }
+
+  /// Bytes of the white space that begins here, 0 for none: Unicode's White_Space property by its short list.
+  private func whiteSpaceWidth(_ line: UnsafeBufferPointer<UInt8>, _ position: Int) -> Int {
+    switch line[position] {
+    case 0x20, 0x09...0x0D: return 1
+    case ..<0xC2: return 0
+    case 0xC2: return position + 1 < line.count && [0x85, 0xA0].contains(line[position + 1]) ? 2 : 0
+    case 0xE1, 0xE2, 0xE3:
+      guard position + 2 < line.count else { return 0 }
+      switch (line[position], line[position + 1], line[position + 2]) {
+      case (0xE1, 0x9A, 0x80), (0xE2, 0x80, 0x80...0x8A), (0xE2, 0x80, 0xA8...0xA9), (0xE2, 0x80, 0xAF),
+        (0xE2, 0x81, 0x9F), (0xE3, 0x80, 0x80):
+        return 3
+      default: return 0
+      }
+    default: return 0
+    }
+  }
+}
+
+/// Calls `body` with the cells of a line between tabs, of which there is always one more than tabs.
+func forEachCell<Failure>(
+  in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
+) throws(Failure) {
+  var start = 0
+  for position in 0...line.count where position == line.count || line[position] == 0x09 {
+    try body(UnsafeBufferPointer(rebasing: line[start..<position]))
+    start = position + 1
+  }
+}
