@@ -53,10 +53,10 @@ public struct EvaluationConfiguration: Sendable, Equatable {
   public var decodeLimit = 0
   /// BLEU's tokenization.
   public enum BLEUTokens: String, ConfigurationChoice {
-    case international13a = "13a"
+    case mteval13a = "13a"
     case none, char
   }
-  public var bleuTokens = BLEUTokens.international13a
+  public var bleuTokens = BLEUTokens.mteval13a
 
   public init() {}
 }

@@ -84,7 +84,7 @@ extension AttentionShape {
     // The sizes of Chorowski et al. 2015, section 4, for inputs that are not speech.
     let location = model.attention == .location ? LocationFeatures(channels: 10, width: 15) : nil
     self.init(
-      score: score, scaling: model.attention == .scaled ? .inverseSquareRoot : .none,
+      score, scaling: model.attention == .scaled ? .inverseSquareRoot : .none,
       query: model.attentionQuery == .previous ? .previous : .current, coverage: model.coverage,
       location: location, window: model.attentionWindow)
   }

@@ -13,9 +13,9 @@ struct OutputJudge {
     self.vocabulary = vocabulary
     let tokenizer: BLEUTokenizer =
       switch bleuTokens {
-      case .international13a: .v13a
+      case .mteval13a: .mteval13a
       case .none: .none
-      case .char: .char
+      case .char: .characters
       }
     bleu = BLEU(tokenizer: tokenizer)
   }

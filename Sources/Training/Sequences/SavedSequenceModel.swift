@@ -28,7 +28,7 @@ public final class SavedSequenceModel {
     let weights = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
     let shape = DataShape(weights.tensors, configuration.model)
-    let stored = try SequenceEncoding.load(from: run.root, options: SequenceData.options(configuration))
+    let stored = try Self.encoding(of: run, configuration)
     encoding = shape.applied(to: stored, numericTargets: configuration.model.output.isNumeric)
     learner = try Learners.make(configuration, encoding: encoding, shape: shape)
     let loaded = try weights.parameters(of: learner.parameters.layout)
@@ -37,6 +37,13 @@ public final class SavedSequenceModel {
   }
 
   public var parameters: ParameterBuffer<Float> { learner.parameters }
+
+  /// The vocabularies of a run. Throws `DataError`.
+  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> SequenceEncoding {
+    try SequenceEncoding.load(
+      from: run.root, options: SequenceData.options(configuration),
+      like: SequenceData.trainingSource(configuration))
+  }
 
   // MARK: Scoring
 
@@ -82,8 +89,9 @@ public final class SavedSequenceModel {
     ///   - keepsAttention: also say where the model looked.
     init(_ model: SavedSequenceModel, count: Int, keepsAttention: Bool) throws {
       self.model = model
-      inputs = SequenceInputs(
-        options: try SequenceData.options(model.configuration), encoding: model.encoding)
+      inputs = try SequenceInputs(
+        options: SequenceData.options(model.configuration), encoding: model.encoding,
+        like: SequenceData.trainingSource(model.configuration))
       if let learner = model.learner as? TranslationLearner {
         learner.resultCount = count
         learner.keepsAttention = keepsAttention

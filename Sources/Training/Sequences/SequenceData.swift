@@ -6,7 +6,7 @@ enum SequenceData {
   /// Reads, or generates, all parts. Throws `DataError`.
   static func load(_ configuration: RunConfiguration) throws -> SequenceCorpus {
     let data = configuration.data
-    let options = try options(configuration)
+    let options = options(configuration)
     guard let train = data.train else {
       return try SequenceCorpus.load(generated(configuration), options: options, encoding: nil)
     }
@@ -20,7 +20,7 @@ enum SequenceData {
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: SequenceEncoding
   ) throws -> SequenceSplit? {
     let data = configuration.data
-    let options = try evaluationOptions(configuration)
+    let options = evaluationOptions(configuration)
     let path =
       switch split {
       case .train: data.valid == nil && data.validFraction > 0 ? nil : data.train
@@ -44,12 +44,17 @@ enum SequenceData {
     _ path: String, of configuration: RunConfiguration, _ encoding: SequenceEncoding
   ) throws -> SequenceSplit {
     try SequenceCorpus.read(
-      .file(.file(path)), options: try evaluationOptions(configuration), encoding: encoding)
+      .file(.file(path)), options: evaluationOptions(configuration), encoding: encoding)
+  }
+
+  /// Where the training data come from: how many files there are decides what a line is.
+  static func trainingSource(_ configuration: RunConfiguration) -> SequenceSource {
+    configuration.data.train.map(source) ?? .file(.memory([], name: "generated pairs"))
   }
 
   // MARK: Options
 
-  static func options(_ configuration: RunConfiguration) throws -> SequenceOptions {
+  static func options(_ configuration: RunConfiguration) -> SequenceOptions {
     let (data, model) = (configuration.data, configuration.model)
     var options = SequenceOptions(task: task(configuration.task), format: format(configuration))
     options.source = text(data.effectiveSourceTokens, data)
@@ -72,8 +77,8 @@ enum SequenceData {
   }
 
   /// Held-out data may hold labels that were never learnt: they count as wrong instead of being refused.
-  private static func evaluationOptions(_ configuration: RunConfiguration) throws -> SequenceOptions {
-    var options = try options(configuration)
+  private static func evaluationOptions(_ configuration: RunConfiguration) -> SequenceOptions {
+    var options = options(configuration)
     options.unknownLabels = .count
     return options
   }

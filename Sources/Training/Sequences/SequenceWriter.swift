@@ -50,8 +50,9 @@ public final class SequenceWriter {
 
   private func decoder(for input: String?) throws -> any StepwiseDecoder<Float> {
     guard let input else { return learner.decoder(.none, count: 1, workspace) }
-    var inputs = SequenceInputs(
-      options: try SequenceData.options(saved.configuration), encoding: saved.encoding)
+    var inputs = try SequenceInputs(
+      options: SequenceData.options(saved.configuration), encoding: saved.encoding,
+      like: SequenceData.trainingSource(saved.configuration))
     try inputs.append(Array(input.utf8), name: "the condition", line: 1)
     let split = inputs.take()
     try learner.check(split)
