@@ -209,4 +209,44 @@ extension Double: Scalar {
   ) {
     preconditionFailure("Double has no packed product; ask hasPackedProduct first")
   }
+
+  public static func logNormalizers(
+    _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int,
+    _ result: UnsafeMutablePointer<Double>
+  ) {
+    rnd_log_normalizers_f64(x, Int64(stride), Int64(rows), Int64(columns), result)
+  }
+
+  public static func bestContinuations(
+    _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int, _ base: UnsafePointer<Double>,
+    _ normalizers: UnsafePointer<Double>, _ limit: Int, _ scores: UnsafeMutablePointer<Double>,
+    _ sources: UnsafeMutablePointer<Int32>, _ tokens: UnsafeMutablePointer<Int32>
+  ) -> Int {
+    Int(
+      rnd_best_continuations_f64(
+        x, Int64(stride), Int64(rows), Int64(columns), base, normalizers, Int64(limit), scores, sources,
+        tokens))
+  }
+
+  public static func drawTokens(
+    _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int, _ inverseTemperature: Self,
+    _ topK: Int, _ topP: Double, _ uniforms: UnsafePointer<Double>, _ weights: UnsafeMutablePointer<Self>,
+    _ tokens: UnsafeMutablePointer<Int32>
+  ) {
+    rnd_draw_tokens_f64(
+      x, Int64(stride), Int64(rows), Int64(columns), inverseTemperature, Int64(topK), topP, uniforms, weights,
+      tokens)
+  }
+
+  public static func mixLogProbabilities(
+    _ x: UnsafePointer<Self>, _ xStride: Int, _ rows: Int, _ columns: Int, _ logWeight: Double,
+    _ y: UnsafeMutablePointer<Self>, _ yStride: Int, _ isFirst: Bool
+  ) {
+    rnd_mix_log_probabilities_f64(
+      x, Int64(xStride), Int64(rows), Int64(columns), logWeight, y, Int64(yStride), isFirst ? 1 : 0)
+  }
+
+  public static func logCoverage(_ coverage: UnsafePointer<Self>, _ count: Int) -> Double {
+    rnd_log_coverage_f64(coverage, Int64(count))
+  }
 }

@@ -105,6 +105,23 @@ public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, 
   static func packedProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ strideA: Int, _ packed: UnsafePointer<Self>,
     _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool)
+
+  static func logNormalizers(
+    _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int,
+    _ result: UnsafeMutablePointer<Double>)
+  static func bestContinuations(
+    _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int, _ base: UnsafePointer<Double>,
+    _ normalizers: UnsafePointer<Double>, _ limit: Int, _ scores: UnsafeMutablePointer<Double>,
+    _ sources: UnsafeMutablePointer<Int32>, _ tokens: UnsafeMutablePointer<Int32>
+  ) -> Int
+  static func drawTokens(
+    _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int, _ inverseTemperature: Self,
+    _ topK: Int, _ topP: Double, _ uniforms: UnsafePointer<Double>, _ weights: UnsafeMutablePointer<Self>,
+    _ tokens: UnsafeMutablePointer<Int32>)
+  static func mixLogProbabilities(
+    _ x: UnsafePointer<Self>, _ xStride: Int, _ rows: Int, _ columns: Int, _ logWeight: Double,
+    _ y: UnsafeMutablePointer<Self>, _ yStride: Int, _ isFirst: Bool)
+  static func logCoverage(_ coverage: UnsafePointer<Self>, _ count: Int) -> Double
 }
 
 /// Elementwise activation functions, with the codes of the C kernels.

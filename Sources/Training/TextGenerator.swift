@@ -8,14 +8,11 @@ public final class TextGenerator {
   private let model: LanguageModel<Float>
   private let vocabulary: Vocabulary
   private let context: LayerContext<Float>
-  /// Tokens that are no text.
-  private let excluded: [Int]
 
   public init(_ model: LanguageModel<Float>, parameters: ParameterBuffer<Float>, vocabulary: Vocabulary) {
     self.model = model
     self.vocabulary = vocabulary
     context = LayerContext(parameters: parameters, workspace: Workspace())
-    excluded = vocabulary.unknown.map { [Int($0)] } ?? []
   }
 
   public convenience init(_ saved: SavedModel) {
@@ -33,27 +30,25 @@ public final class TextGenerator {
     prompt: [Int32], length: Int, count: Int = 1, options: SamplingOptions, seed: UInt64,
     emit: (_ text: Int, _ id: Int32) -> Bool
   ) {
-    let streams = max(1, count)
-    let state = model.stateParts.map { AlignedMatrix(rows: streams, columns: $0) }
-    let logits = AlignedMatrix(rows: streams, columns: vocabulary.count)
-    var current = [Int32](repeating: 0, count: streams)
-    for id in prompt.isEmpty ? [lineEnd] : prompt {
-      for stream in current.indices { current[stream] = id }
-      advance(current, state, logits)
-    }
-    var random = (0..<streams).map { stream in
-      CounterRandom(key: RandomKey(seed: seed, purpose: .sampling), sample: UInt64(stream))
-    }
-    for position in 0..<length {
-      for stream in current.indices {
-        let row = UnsafeMutableBufferPointer(start: logits.view.row(stream), count: vocabulary.count)
-        let id = sampleToken(from: row, options, uniform: random[stream].nextUniform(), excluding: excluded)
-        current[stream] = Int32(id)
-        guard emit(stream, Int32(id)) else { return }
+    let prompt = prompt.isEmpty ? [lineEnd] : prompt
+    // All texts begin alike: the prompt is read once.
+    let decoder = LanguageModelDecoder(model, context)
+    decoder.read([prompt.dropLast()])
+    let sampler = SequenceSampler(
+      decoder, startTokens: prompt.suffix(1), textsPerSequence: count, options: options,
+      constraints: TokenConstraints(
+        endToken: nil, length: LengthBounds(maximum: length), excludedTokens: notText),
+      seed: seed)
+    var isWanted = true
+    while isWanted && !sampler.isFinished {
+      sampler.step { drawn in
+        if isWanted { isWanted = emit(drawn.text, drawn.token) }
       }
-      if position < length - 1 { advance(current, state, logits) }
     }
   }
+
+  /// Tokens that are no text.
+  private var notText: [Int32] { vocabulary.unknown.map { [$0] } ?? [] }
 
   /// The text of a generation as bytes, prompt not included.
   public func text(
@@ -69,8 +64,4 @@ public final class TextGenerator {
 
   /// What a text is as good as preceded by.
   private var lineEnd: Int32 { vocabulary.endOfSentence ?? vocabulary.id(of: "\n") ?? 0 }
-
-  private func advance(_ tokens: [Int32], _ state: [AlignedMatrix], _ logits: AlignedMatrix) {
-    tokens.withUnsafeBufferPointer { model.step($0, state: state.map(\.view), logits: logits.view, context) }
-  }
 }

@@ -9,5 +9,6 @@
 #include "packed_product.h"
 #include "random_kernels.h"
 #include "recurrent_kernels.h"
+#include "selection_kernels.h"
 #include "softmax_kernels.h"
 #endif

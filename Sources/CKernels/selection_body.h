@@ -1,0 +1,251 @@
+// Included once per element type with T, NAME(stem), BITS (an unsigned integer of T's size), LARGEST (the largest finite
+// T) and NEXT (nextafter of T) defined. Sums keep LANES partial results in a fixed order: they vectorize, with the same bits at every
+// vector width.
+#define LANES 64
+
+RND_INLINE T NAME(sum_lanes)(T *lanes) {
+  for (int width = LANES / 2; width > 0; width /= 2) {
+    for (int k = 0; k < width; k++) lanes[k] += lanes[k + width];
+  }
+  return lanes[0];
+}
+
+// The largest logit, at most LARGEST; -inf if none is possible. A NaN is never larger.
+RND_INLINE T NAME(largest_logit)(const T *restrict x, int64_t n) {
+  T lanes[LANES];
+  for (int k = 0; k < LANES; k++) lanes[k] = -INFINITY;
+  int64_t whole = n - n % LANES;
+  for (int64_t j = 0; j < whole; j += LANES) {
+    for (int k = 0; k < LANES; k++) lanes[k] = x[j + k] > lanes[k] ? x[j + k] : lanes[k];
+  }
+  for (int64_t j = whole; j < n; j++) lanes[j - whole] = x[j] > lanes[j - whole] ? x[j] : lanes[j - whole];
+  T best = -INFINITY;
+  for (int k = 0; k < LANES; k++) best = lanes[k] > best ? lanes[k] : best;
+  return best > LARGEST ? LARGEST : best;
+}
+
+// exp((x - shift) * scale) for a possible logit, 0 for an impossible one.
+RND_INLINE T NAME(weight)(T x, T shift, T scale) {
+  T finite = x > LARGEST ? LARGEST : x;
+  T e = NAME(rnd_exp)((finite - shift) * scale);
+  return x > -INFINITY ? e : 0;
+}
+
+// MARK: - Log-probabilities
+
+// log of the sum of exp(x - best), where best is the largest logit of a row that has a possible one.
+RND_INLINE double NAME(log_sum_above)(const T *restrict x, int64_t n, T best) {
+  T lanes[LANES] = {0};
+  int64_t whole = n - n % LANES;
+  for (int64_t j = 0; j < whole; j += LANES) {
+    for (int k = 0; k < LANES; k++) lanes[k] += NAME(weight)(x[j + k], best, 1);
+  }
+  for (int64_t j = whole; j < n; j++) lanes[j - whole] += NAME(weight)(x[j], best, 1);
+  return log((double)NAME(sum_lanes)(lanes));
+}
+
+RND_CLONES void NAME(rnd_log_normalizers)(const T *x, int64_t stride, int64_t rows, int64_t V, double *normalizer) {
+  for (int64_t row = 0; row < rows; row++) {
+    T best = NAME(largest_logit)(x + row * stride, V);
+    normalizer[row] = best > -INFINITY ? (double)best + NAME(log_sum_above)(x + row * stride, V, best) : -INFINITY;
+  }
+}
+
+// MARK: - Best continuations
+
+// What a logit of this row has to exceed to enter the heap, rounded down: the candidate itself is compared exactly.
+RND_INLINE T NAME(entry_logit)(const candidates *heap, double base, double normalizer) {
+  if (heap->count < heap->limit) return -INFINITY;
+  double worst = heap->score[0], logit = worst - base + normalizer;
+  double slack = 1e-14 * (fabs(worst) + fabs(base) + fabs(normalizer));
+  T rounded = (T)(logit - slack);
+  return (double)rounded > logit - slack ? NEXT(rounded, -INFINITY) : rounded;
+}
+
+RND_INLINE int NAME(any_above)(const T *restrict x, T bound) {
+  int any = 0;
+  for (int k = 0; k < LANES; k++) any |= x[k] > bound;
+  return any;
+}
+
+RND_INLINE T NAME(offer_block)(candidates *heap, const T *restrict x, int64_t first, int64_t n, double base,
+                               double normalizer, int32_t row, T bound) {
+  for (int64_t j = first; j < first + n; j++) {
+    if (!(x[j] > bound)) continue;
+    double logit = x[j] > LARGEST ? LARGEST : x[j];
+    offer(heap, base + (logit - normalizer), row, (int32_t)j);
+    bound = NAME(entry_logit)(heap, base, normalizer);
+  }
+  return bound;
+}
+
+// Almost every block of logits is passed over after one comparison with the worst candidate kept so far.
+RND_CLONES int64_t NAME(rnd_best_continuations)(const T *x, int64_t stride, int64_t rows, int64_t V,
+                                                const double *base, const double *normalizer, int64_t limit,
+                                                double *score, int32_t *row, int32_t *token) {
+  candidates heap = {score, row, token, 0, limit};
+  int64_t whole = V - V % LANES;
+  for (int64_t r = 0; r < rows && limit > 0; r++) {
+    if (!(normalizer[r] > -INFINITY)) continue;
+    const T *v = x + r * stride;
+    T bound = NAME(entry_logit)(&heap, base[r], normalizer[r]);
+    for (int64_t j = 0; j < whole; j += LANES) {
+      if (!NAME(any_above)(v + j, bound)) continue;
+      bound = NAME(offer_block)(&heap, v, j, LANES, base[r], normalizer[r], (int32_t)r, bound);
+    }
+    NAME(offer_block)(&heap, v, whole, V - whole, base[r], normalizer[r], (int32_t)r, bound);
+  }
+  sort_best_first(&heap);
+  return heap.count;
+}
+
+// MARK: - Draws
+
+// Sum over the weights of at least `bound` of the weights themselves, or of ones if `counting`.
+RND_INLINE T NAME(mass_from)(const T *restrict w, int64_t n, T bound, const int counting) {
+  T lanes[LANES] = {0};
+  int64_t whole = n - n % LANES;
+  for (int64_t j = 0; j < whole; j += LANES) {
+    for (int k = 0; k < LANES; k++) lanes[k] += w[j + k] >= bound ? (counting ? 1 : w[j + k]) : 0;
+  }
+  for (int64_t j = whole; j < n; j++) lanes[j - whole] += w[j] >= bound ? (counting ? 1 : w[j]) : 0;
+  return NAME(sum_lanes)(lanes);
+}
+
+RND_INLINE T NAME(from_bits)(BITS bits) {
+  T value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// Zeroes all but the largest weights whose mass reaches `target`; of equal weights the first are kept.
+//
+// The bits of numbers that are not negative are ordered as the numbers are, so bisection over them ends at the weight
+// where the mass is reached, exactly and without sorting. The largest weight is 1.
+RND_INLINE void NAME(keep_largest)(T *restrict w, int64_t n, double target, const int counting) {
+  const T one = 1;
+  BITS low = 0, high;
+  memcpy(&high, &one, sizeof high);
+  const BITS top = high;
+  while (low < high) {
+    BITS middle = low + (high - low + 1) / 2;
+    if ((double)NAME(mass_from)(w, n, NAME(from_bits)(middle), counting) >= target) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  T last = NAME(from_bits)(low);
+  if (!(last > 0)) return;
+  double above = low == top ? 0 : (double)NAME(mass_from)(w, n, NAME(from_bits)(low + 1), counting);
+  double kept = ceil((target - above) / (counting ? 1 : (double)last));
+  double equal = 0;
+  for (int64_t j = 0; j < n; j++) equal += w[j] == last;
+  for (int64_t j = 0; j < n; j++) w[j] = w[j] >= last ? w[j] : 0;
+  if (equal <= kept) return;
+  kept = kept > 1 ? kept : 1;
+  for (int64_t j = 0; j < n; j++) {
+    if (w[j] != last) continue;
+    if (kept <= 0) w[j] = 0;
+    kept -= 1;
+  }
+}
+
+RND_INLINE double NAME(block_sum)(const T *restrict w, int64_t n) {
+  T lanes[LANES] = {0};
+  for (int64_t k = 0; k < n; k++) lanes[k] += w[k];
+  return (double)NAME(sum_lanes)(lanes);
+}
+
+// Inverts the cumulative distribution of the weights, block by block; -1 if all are zero.
+RND_INLINE int32_t NAME(draw)(const T *restrict w, int64_t n, double uniform) {
+  double total = 0;
+  for (int64_t j = 0; j < n; j += LANES) total += NAME(block_sum)(w + j, n - j < LANES ? n - j : LANES);
+  double rest = uniform * total;
+  int32_t last = -1;
+  for (int64_t j = 0; j < n; j += LANES) {
+    int64_t length = n - j < LANES ? n - j : LANES;
+    double block = NAME(block_sum)(w + j, length);
+    if (rest >= block) {
+      rest -= block;
+      continue;
+    }
+    for (int64_t k = j; k < j + length; k++) {
+      if (!(w[k] > 0)) continue;
+      last = (int32_t)k;
+      rest -= (double)w[k];
+      if (rest < 0) return last;
+    }
+    // Rounding only: the elements of the block make up less than its sum.
+    rest = 0;
+  }
+  for (int64_t j = n - 1; j >= 0 && last < 0; j--) last = w[j] > 0 ? (int32_t)j : -1;
+  return last;
+}
+
+RND_INLINE int32_t NAME(first_largest)(const T *restrict x, int64_t n, T best) {
+  for (int64_t j = 0; j < n; j++) {
+    if (x[j] >= best) return (int32_t)j;
+  }
+  return -1;
+}
+
+RND_CLONES void NAME(rnd_draw_tokens)(const T *x, int64_t stride, int64_t rows, int64_t V, T inverse_temperature,
+                                      int64_t k, double p, const double *uniform, T *weights, int32_t *token) {
+  for (int64_t row = 0; row < rows; row++) {
+    const T *restrict v = x + row * stride;
+    T *restrict w = weights;
+    T best = NAME(largest_logit)(v, V);
+    if (!(best > -INFINITY) || k == 1) {
+      token[row] = best > -INFINITY ? NAME(first_largest)(v, V, best) : -1;
+      continue;
+    }
+    for (int64_t j = 0; j < V; j++) w[j] = NAME(weight)(v[j], best, inverse_temperature);
+    if (k < V) NAME(keep_largest)(w, V, (double)k, 1);
+    if (p < 1) NAME(keep_largest)(w, V, p * (double)NAME(mass_from)(w, V, 0, 0), 0);
+    token[row] = NAME(draw)(w, V, uniform[row]);
+  }
+}
+
+// MARK: - Mixtures
+
+RND_INLINE T NAME(log_sum)(T a, T b) {
+  T high = a > b ? a : b, low = a > b ? b : a;
+  T difference = low - high;
+  difference = difference == difference ? difference : -INFINITY;  // Both are -inf.
+  return high + NAME(rnd_log1p_unit)(NAME(rnd_exp)(difference));
+}
+
+// y <- log(exp(y) + exp((x - best) + offset)); the difference comes first, so that large logits lose nothing.
+RND_INLINE void NAME(mix_row)(const T *restrict x, T *restrict y, int64_t V, T best, T offset, int first) {
+  for (int64_t j = 0; j < V; j++) {
+    T finite = x[j] > LARGEST ? LARGEST : x[j];
+    T p = x[j] > -INFINITY ? (finite - best) + offset : -INFINITY;
+    y[j] = first ? p : NAME(log_sum)(y[j], p);
+  }
+}
+
+RND_CLONES void NAME(rnd_mix_log_probabilities)(const T *x, int64_t xstride, int64_t rows, int64_t V,
+                                                double log_weight, T *y, int64_t ystride, int first) {
+  for (int64_t row = 0; row < rows; row++) {
+    const T *v = x + row * xstride;
+    T best = NAME(largest_logit)(v, V);
+    T offset = best > -INFINITY ? (T)(log_weight - NAME(log_sum_above)(v, V, best)) : 0;
+    if (first) {
+      NAME(mix_row)(v, y + row * ystride, V, best, offset, 1);
+    } else {
+      NAME(mix_row)(v, y + row * ystride, V, best, offset, 0);
+    }
+  }
+}
+
+double NAME(rnd_log_coverage)(const T *c, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i++) {
+    double covered = c[i] > FLT_MIN ? (double)c[i] : FLT_MIN;
+    sum += covered < 1 ? log(covered) : 0;
+  }
+  return sum;
+}
+
+#undef LANES

@@ -1,0 +1,10 @@
+import CKernels
+
+/// Functions of one real number, for code above that links no mathematics library of its own.
+public enum RealFunctions {
+  /// The natural logarithm; -inf at 0, NaN below.
+  public static func log(_ x: Double) -> Double { rnd_log(x) }
+
+  /// x to the power of y.
+  public static func power(_ x: Double, _ y: Double) -> Double { rnd_power(x, y) }
+}

@@ -1,0 +1,244 @@
+import NumericKernels
+
+/// The most probable texts that a model writes for every sequence of a batch: beam search over all sequences
+/// at once.
+///
+/// At every step the `beamWidth` most probable continuations of all hypotheses of a sequence are kept. Those by
+/// the end mark are finished and leave the beam; the others go on. Finished hypotheses are compared by
+///
+///     score(Y, X) = log P(Y|X) / lp(Y) + β Σ_i log min(Σ_j a_ij, 1)      lp(Y) = ((5 + |Y|) / 6)^α
+///
+/// with a_ij the attention of prediction j to position i of the source (Wu et al. 2016, equation 14; there p_ij).
+/// |Y| and the sum over j count every prediction, the end mark included. Hypotheses that can't reach the score of
+/// the worst result any more are given up, and a sequence is done when none is left: never earlier, so a longer
+/// text that normalisation favours is still found.
+///
+/// Probabilities are the model's: excluding a token takes it from the choice without giving its share to the
+/// others, so that scores equal those of ``forcedLogProbabilities(_:startTokens:targets:sequences:endToken:)``.
+/// Equal scores are ordered by the rank of the hypothesis that is continued, then by token id. Nothing depends on
+/// the other sequences of the batch.
+///
+/// - Parameters:
+///   - decoder: the model with its batch, before its first step.
+///   - startTokens: for each sequence the token that the text begins after, such as a start mark.
+///   - sourceLengths: positions of each sequence's source, if bounds of the length depend on them.
+///   - options: width, penalties and constraints.
+/// - Returns: for each sequence up to `resultCount` different hypotheses, best first. Texts that were cut off
+///   come after those that ended by themselves, whatever their score. There are fewer only if so few are
+///   possible at all.
+public func beamSearch<Element: Scalar>(
+  _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], sourceLengths: [Int]? = nil,
+  _ options: SearchOptions
+) -> [[Hypothesis<Element>]] {
+  BeamSearch(decoder, sourceLengths: sourceLengths, options).run(startTokens)
+}
+
+/// Greedy decoding: the most probable token at every step, the lowest id of equal ones, until it is the end mark.
+///
+/// A beam search of width 1; parameters as in ``beamSearch(_:startTokens:sourceLengths:_:)``.
+public func greedySearch<Element: Scalar>(
+  _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], sourceLengths: [Int]? = nil,
+  constraints: TokenConstraints, keepsAttention: Bool = false
+) -> [Hypothesis<Element>] {
+  let options = SearchOptions(constraints: constraints, keepsAttention: keepsAttention)
+  return beamSearch(decoder, startTokens: startTokens, sourceLengths: sourceLengths, options).map { $0[0] }
+}
+
+/// One search over a batch.
+final class BeamSearch<Element: Scalar> {
+  /// A hypothesis that goes on.
+  private struct Row {
+    let sequence: Int
+    /// Its last token in the tree.
+    let node: Int32
+    let logProbability: Double
+  }
+
+  private let decoder: any StepwiseDecoder<Element>
+  private let options: SearchOptions
+  /// The numbers of tokens a text of each sequence may have.
+  private let lengths: [ClosedRange<Int>]
+  private var tree = HypothesisTree<Element>()
+  private var found: [FoundTexts]
+  private let continuations: ContinuationBuffer
+  private var coverage = AlignedBuffer<Element>(count: 0)
+  private var hasAttention = false
+
+  // The rows of the present step, and what becomes of them: the rows of the next, with last token and parent.
+  private var rows: [Row] = []
+  private var next: [Row] = []
+  private var tokens: [Int32] = []
+  private var parents: [Int32] = []
+  // Of the rows of the sequence at hand: attention, and whether some continuation was selected, or the end.
+  private var attention: [HypothesisTree<Element>.Attention?] = []
+  private var isContinued: [Bool] = []
+  private var hasEnded: [Bool] = []
+
+  init(_ decoder: any StepwiseDecoder<Element>, sourceLengths: [Int]?, _ options: SearchOptions) {
+    options.requireValid()
+    options.constraints.requireInVocabulary(decoder.vocabularySize)
+    let count = decoder.sequenceCount
+    precondition(
+      sourceLengths?.count ?? count == count, "\(sourceLengths?.count ?? 0) lengths of \(count) sources")
+    self.decoder = decoder
+    self.options = options
+    lengths = (0..<count).map { options.constraints.length.range(sourceLength: sourceLengths?[$0]) }
+    found = Array(repeating: FoundTexts(limit: options.resultCount), count: count)
+    continuations = ContinuationBuffer(limit: options.beamWidth)
+  }
+
+  func run(_ startTokens: [Int32]) -> [[Hypothesis<Element>]] {
+    precondition(
+      startTokens.count == lengths.count, "\(startTokens.count) start tokens for \(lengths.count) sequences")
+    var block = LogitsBlock<Element>(vocabularySize: decoder.vocabularySize)
+    for sequence in lengths.indices {
+      continueText(
+        Row(sequence: sequence, node: HypothesisTree<Element>.root, logProbability: 0), length: 0,
+        token: startTokens[sequence], parent: sequence)
+    }
+    var length = 0
+    while !next.isEmpty {
+      swap(&rows, &next)
+      let logits = block.rows(rows.count)
+      tokens.withUnsafeBufferPointer { tokens in
+        parents.withUnsafeBufferPointer { parents in
+          decoder.advance(tokens: tokens, parents: parents, logits: logits)
+        }
+      }
+      hasAttention = decoder.attention(ofRow: 0) != nil
+      next.removeAll(keepingCapacity: true)
+      tokens.removeAll(keepingCapacity: true)
+      parents.removeAll(keepingCapacity: true)
+      var first = 0
+      while first < rows.count {
+        let end = rows[first...].firstIndex { $0.sequence != rows[first].sequence } ?? rows.count
+        step(first..<end, logits.rows(first..<end), length: length)
+        first = end
+      }
+      length += 1
+    }
+    return found.map { $0.best.map(hypothesis) }
+  }
+
+  // MARK: One step of one sequence
+
+  private func step(_ range: Range<Int>, _ logits: MatrixView<Element>, length: Int) {
+    let bounds = lengths[rows[range.lowerBound].sequence]
+    let count = select(range, logits, length: length, shortest: bounds.lowerBound)
+    let firstNew = next.count
+    for index in 0..<count { take(index, range, length: length) }
+    for (index, row) in range.enumerated() where !hasEnded[index] {
+      // A row without continuation while there was room for more has none that is possible.
+      let isStuck = count < options.beamWidth && !isContinued[index]
+      if length == bounds.upperBound || isStuck { cutOff(rows[row], predictions: length) }
+    }
+    giveUpHopeless(from: firstNew, length: length + 1, longest: bounds.upperBound)
+  }
+
+  /// Selects the best continuations of a sequence's rows; returns their number.
+  private func select(_ range: Range<Int>, _ logits: MatrixView<Element>, length: Int, shortest: Int) -> Int {
+    // First the probabilities, which are the model's, then what is excluded.
+    Element.logNormalizers(
+      logits.base, logits.stride, logits.rows, logits.columns, continuations.normalizers)
+    for (index, row) in range.enumerated() {
+      continuations.base[index] = rows[row].logProbability
+      options.constraints.mask(logits.row(index), length: length, shortest: shortest) {
+        tree.tokens(to: rows[row].node)
+      }
+    }
+    reset(&isContinued, to: false, count: range.count)
+    reset(&hasEnded, to: false, count: range.count)
+    reset(&attention, to: nil, count: range.count)
+    return continuations.select(from: logits)
+  }
+
+  private func reset<Value>(_ values: inout [Value], to value: Value, count: Int) {
+    values.removeAll(keepingCapacity: true)
+    values.append(contentsOf: repeatElement(value, count: count))
+  }
+
+  /// Finishes or continues a text by one of the selected continuations.
+  private func take(_ continuation: Int, _ range: Range<Int>, length: Int) {
+    let index = Int(continuations.sources[continuation])
+    let (parent, token) = (range.lowerBound + index, continuations.tokens[continuation])
+    let row = rows[parent]
+    let total = continuations.scores[continuation]
+    let isEnd = token == options.constraints.endToken
+    isContinued[index] = true
+    guard isEnd || length < lengths[row.sequence].upperBound else { return }
+    if attention[index] == nil, options.keepsAttention || options.coveragePenalty > 0 {
+      attention[index] = decoder.attention(ofRow: parent).map { tree.keep($0) }
+    }
+    let logProbability = total - row.logProbability
+    if isEnd {
+      hasEnded[index] = true
+      found[row.sequence].add(
+        FoundTexts.Text(
+          node: row.node, endLogProbability: logProbability, logProbability: total,
+          score: score(total, row.node, attention[index], predictions: length + 1)))
+    } else {
+      let node = tree.append(
+        token, after: row.node, logProbability: logProbability, attention: attention[index])
+      continueText(
+        Row(sequence: row.sequence, node: node, logProbability: total), length: length + 1, token: token,
+        parent: parent)
+    }
+  }
+
+  /// Makes a text of `length` tokens a row of the next step, unless nothing may follow it, not even an end.
+  private func continueText(_ row: Row, length: Int, token: Int32, parent: Int) {
+    if options.constraints.endToken == nil && length == lengths[row.sequence].upperBound {
+      cutOff(row, predictions: length)
+    } else {
+      next.append(row)
+      tokens.append(token)
+      parents.append(Int32(parent))
+    }
+  }
+
+  private func cutOff(_ row: Row, predictions: Int) {
+    found[row.sequence].add(
+      FoundTexts.Text(
+        node: row.node, endLogProbability: nil, logProbability: row.logProbability,
+        score: score(row.logProbability, row.node, nil, predictions: predictions)))
+  }
+
+  /// Drops the new rows from index `first` on, of `length` tokens each, that can't become a result any more. They
+  /// are sorted, so these are the last ones.
+  private func giveUpHopeless(from first: Int, length: Int, longest: Int) {
+    guard first < next.count, let toBeat = found[next[first].sequence].scoreToBeat else { return }
+    let predictions = (length + 1)...(longest + 1)
+    while next.count > first,
+      options.bestReachable(next[next.count - 1].logProbability, predictions: predictions) <= toBeat
+    {
+      next.removeLast()
+      tokens.removeLast()
+      parents.removeLast()
+    }
+  }
+
+  // MARK: Results
+
+  /// The score of a text whose last token is `node`, followed by an end mark predicted with `last`.
+  private func score(
+    _ logProbability: Double, _ node: Int32, _ last: HypothesisTree<Element>.Attention?, predictions: Int
+  ) -> Double {
+    let normalised = logProbability / options.lengthPenalty(predictions: predictions)
+    guard options.coveragePenalty > 0, let positions = last?.count ?? tree.attentionCount(at: node)
+    else { return normalised }
+    if coverage.count < positions { coverage = AlignedBuffer(count: positions) }
+    coverage.base.zeroElements(count: positions)
+    tree.addAttention(to: node, into: coverage.base, count: positions)
+    if let last { HypothesisTree.add(last, into: coverage.base, count: positions) }
+    return normalised + options.coveragePenalty * Element.logCoverage(coverage.base, positions)
+  }
+
+  private func hypothesis(_ text: FoundTexts.Text) -> Hypothesis<Element> {
+    Hypothesis(
+      tokens: tree.tokens(to: text.node), logProbability: text.logProbability, score: text.score,
+      tokenLogProbabilities: tree.logProbabilities(to: text.node)
+        + (text.endLogProbability.map { [$0] } ?? []),
+      attention: options.keepsAttention && hasAttention ? tree.attention(to: text.node) : nil,
+      endedByItself: text.endLogProbability != nil)
+  }
+}

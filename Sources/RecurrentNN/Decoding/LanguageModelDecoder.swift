@@ -1,0 +1,135 @@
+import NumericKernels
+import Parameters
+
+/// A language model with several streams, one token at a time.
+///
+/// Every stream begins with the state 0, as after nothing, or after the prompt it has read.
+public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
+  private let model: LanguageModel<Element>
+  private let context: LayerContext<Element>
+  public let sequenceCount: Int
+  /// The state of every row, and room for the next rows' parents.
+  private var state: StateRows<Element>
+  private var gathered: StateRows<Element>
+
+  /// - Parameters:
+  ///   - streams: number of sequences.
+  ///   - context: parameters and workspace; nothing is dropped, whatever masks it has.
+  public init(_ model: LanguageModel<Element>, streams: Int = 1, _ context: LayerContext<Element>) {
+    self.model = model
+    self.context = LayerContext(parameters: context.parameters, workspace: context.workspace)
+    sequenceCount = streams
+    state = StateRows(parts: model.stateParts, count: streams)
+    gathered = StateRows(parts: model.stateParts, count: 0)
+  }
+
+  public var vocabularySize: Int { model.shape.vocabularySize }
+
+  /// Reads a text into each stream, before the first step, without computing what may follow.
+  ///
+  /// - Parameter prompts: token ids of each stream; some may be empty. The last token of a prompt is not to be
+  ///   read here but given to the first step.
+  public func read(_ prompts: [[Int32]]) {
+    precondition(prompts.count == sequenceCount, "\(prompts.count) prompts for \(sequenceCount) streams")
+    let longest = prompts.map(\.count).max() ?? 0
+    // In pieces, so that scratch memory does not grow with the prompt.
+    for first in stride(from: 0, to: longest, by: Self.stepsAtATime) {
+      readPiece(prompts.map { Array($0.dropFirst(first).prefix(Self.stepsAtATime)) })
+    }
+  }
+
+  private static var stepsAtATime: Int { 256 }
+
+  private func readPiece(_ prompts: [[Int32]]) {
+    let layout = PackedLayout(lengths: prompts.map(\.count))
+    let ids = (0..<layout.steps).flatMap { step in
+      (0..<layout.activeCounts[step]).map { prompts[layout.order[$0]][step] }
+    }
+    let order = layout.order.map { Int32($0) }
+    // The stream that stands at each place of the sorted order, and the place of each stream.
+    let places = layout.order.indices.sorted { layout.order[$0] < layout.order[$1] }.map { Int32($0) }
+    ids.withUnsafeBufferPointer { ids in
+      guard let base = ids.baseAddress else { return }
+      model.read(base, layout, order: order, places: places, state: state.views, context)
+    }
+  }
+
+  public func advance(
+    tokens: UnsafeBufferPointer<Int32>, parents: UnsafeBufferPointer<Int32>, logits: MatrixView<Element>
+  ) {
+    precondition(
+      parents.count == tokens.count && logits.rows == tokens.count,
+      "\(tokens.count) tokens, \(parents.count) parents, \(logits.rows) rows of logits")
+    guard let rows = parents.baseAddress else { return }
+    if parents.count != state.count || !parents.enumerated().allSatisfy({ $0.offset == Int($0.element) }) {
+      gathered.gather(rows, parents.count, of: state)
+      swap(&state, &gathered)
+    }
+    model.step(tokens, state: state.views, logits: logits, context)
+  }
+}
+
+/// The state of a number of rows, one matrix for each part, in memory that grows to the most rows seen.
+private struct StateRows<Element: Scalar> {
+  let parts: [Int]
+  private(set) var count: Int
+  private(set) var views: [MatrixView<Element>]
+  private var buffers: [AlignedBuffer<Element>]
+
+  /// Zeros.
+  init(parts: [Int], count: Int) {
+    self.parts = parts
+    self.count = count
+    buffers = parts.map { AlignedBuffer(count: count * $0) }
+    views = zip(buffers, parts).map { MatrixView($0.base, rows: count, columns: $1) }
+  }
+
+  /// Overwrites the rows with rows of another state.
+  mutating func gather(_ rows: UnsafePointer<Int32>, _ count: Int, of other: StateRows) {
+    for row in 0..<count {
+      precondition(rows[row] >= 0 && rows[row] < other.count, "parent \(rows[row]) of \(other.count) rows")
+    }
+    for (index, part) in parts.enumerated() {
+      if buffers[index].count < count * part { buffers[index] = AlignedBuffer(count: count * part) }
+      let (view, source) = (
+        MatrixView(buffers[index].base, rows: count, columns: part), other.views[index]
+      )
+      Element.gatherRows(source.base, source.stride, rows, count, part, view.base, view.stride)
+      views[index] = view
+    }
+    self.count = count
+  }
+}
+
+extension LanguageModel {
+  /// Advances streams over texts of any lengths, without the output layer.
+  ///
+  /// - Parameters:
+  ///   - tokens: packed ids.
+  ///   - order: the stream of each sorted position.
+  ///   - places: the sorted position of each stream.
+  ///   - state: [streams, part] for each part, advanced in place.
+  fileprivate func read(
+    _ tokens: UnsafePointer<Int32>, _ layout: PackedLayout, order: [Int32], places: [Int32],
+    state: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) {
+    for row in 0..<layout.rowCount {
+      precondition(
+        tokens[row] >= 0 && Int(tokens[row]) < shape.vocabularySize,
+        "id \(tokens[row]) in a prompt for a vocabulary of \(shape.vocabularySize)")
+    }
+    context.arena.scoped {
+      let sorted = state.map { context.arena.matrix($0.rows, $0.columns) }
+      for (kept, copy) in zip(state, sorted) {
+        Element.gatherRows(
+          kept.base, kept.stride, order, kept.rows, kept.columns, copy.base, copy.stride)
+      }
+      let unrolled = stack.unroll(
+        .indexed(tokens, count: layout.rowCount, table: embedding), layout, from: sorted, context)
+      for (kept, final) in zip(state, unrolled.finalState) {
+        Element.gatherRows(
+          final.base, final.stride, places, kept.rows, kept.columns, kept.base, kept.stride)
+      }
+    }
+  }
+}
