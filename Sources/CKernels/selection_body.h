@@ -33,20 +33,22 @@ RND_INLINE T NAME(weight)(T x, T shift, T scale) {
 
 // MARK: - Log-probabilities
 
-RND_INLINE double NAME(log_normalizer)(const T *restrict x, int64_t n) {
-  T best = NAME(largest_logit)(x, n);
-  if (!(best > -INFINITY)) return -INFINITY;
+// log of the sum of exp(x - best), where best is the largest logit of a row that has a possible one.
+RND_INLINE double NAME(log_sum_above)(const T *restrict x, int64_t n, T best) {
   T lanes[LANES] = {0};
   int64_t whole = n - n % LANES;
   for (int64_t j = 0; j < whole; j += LANES) {
     for (int k = 0; k < LANES; k++) lanes[k] += NAME(weight)(x[j + k], best, 1);
   }
   for (int64_t j = whole; j < n; j++) lanes[j - whole] += NAME(weight)(x[j], best, 1);
-  return (double)best + log((double)NAME(sum_lanes)(lanes));
+  return log((double)NAME(sum_lanes)(lanes));
 }
 
 RND_CLONES void NAME(rnd_log_normalizers)(const T *x, int64_t stride, int64_t rows, int64_t V, double *normalizer) {
-  for (int64_t row = 0; row < rows; row++) normalizer[row] = NAME(log_normalizer)(x + row * stride, V);
+  for (int64_t row = 0; row < rows; row++) {
+    T best = NAME(largest_logit)(x + row * stride, V);
+    normalizer[row] = best > -INFINITY ? (double)best + NAME(log_sum_above)(x + row * stride, V, best) : -INFINITY;
+  }
 }
 
 // MARK: - Best continuations
@@ -214,24 +216,26 @@ RND_INLINE T NAME(log_sum)(T a, T b) {
   return high + NAME(rnd_log1p_unit)(NAME(rnd_exp)(difference));
 }
 
-RND_INLINE void NAME(mix_row)(const T *restrict x, T *restrict y, int64_t V, double offset, int first) {
-  // Two additions, so that large logits lose nothing: the offset may be as large as they are.
-  T high = (T)offset, low = (T)(offset - (double)high);
-  if (first) {
-    for (int64_t j = 0; j < V; j++) y[j] = x[j] > -INFINITY ? ((x[j] > LARGEST ? LARGEST : x[j]) + high) + low : -INFINITY;
-  } else {
-    for (int64_t j = 0; j < V; j++) {
-      T p = x[j] > -INFINITY ? ((x[j] > LARGEST ? LARGEST : x[j]) + high) + low : -INFINITY;
-      y[j] = NAME(log_sum)(y[j], p);
-    }
+// y <- log(exp(y) + exp((x - best) + offset)); the difference comes first, so that large logits lose nothing.
+RND_INLINE void NAME(mix_row)(const T *restrict x, T *restrict y, int64_t V, T best, T offset, int first) {
+  for (int64_t j = 0; j < V; j++) {
+    T finite = x[j] > LARGEST ? LARGEST : x[j];
+    T p = x[j] > -INFINITY ? (finite - best) + offset : -INFINITY;
+    y[j] = first ? p : NAME(log_sum)(y[j], p);
   }
 }
 
 RND_CLONES void NAME(rnd_mix_log_probabilities)(const T *x, int64_t xstride, int64_t rows, int64_t V,
                                                 double log_weight, T *y, int64_t ystride, int first) {
   for (int64_t row = 0; row < rows; row++) {
-    double normalizer = NAME(log_normalizer)(x + row * xstride, V);
-    NAME(mix_row)(x + row * xstride, y + row * ystride, V, log_weight - normalizer, first);
+    const T *v = x + row * xstride;
+    T best = NAME(largest_logit)(v, V);
+    T offset = best > -INFINITY ? (T)(log_weight - NAME(log_sum_above)(v, V, best)) : 0;
+    if (first) {
+      NAME(mix_row)(v, y + row * ystride, V, best, offset, 1);
+    } else {
+      NAME(mix_row)(v, y + row * ystride, V, best, offset, 0);
+    }
   }
 }
 

@@ -151,7 +151,8 @@ public protocol AttentionScalar {
   /// Σ min(weight, coverage) over `count` places, with gradients times `scale` added if they are given.
   static func coverageLoss(
     weights: UnsafePointer<Self>, coverage: UnsafePointer<Self>, _ count: Int, scale: Self,
-    weightsGradient: UnsafeMutablePointer<Self>?, coverageGradient: UnsafeMutablePointer<Self>?) -> Double
+    weightsGradient: UnsafeMutablePointer<Self>?, coverageGradient: UnsafeMutablePointer<Self>?
+  ) -> Double
 }
 
 extension Float: AttentionScalar {

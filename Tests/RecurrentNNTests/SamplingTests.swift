@@ -9,7 +9,7 @@ import Testing
   ) -> Int {
     var logits = logits
     return logits.withUnsafeMutableBufferPointer {
-      sampleToken(from: $0, options, uniform: uniform, excluding: excluded)
+      sampleToken(from: $0, options, uniform: uniform, excluding: excluded) ?? -1
     }
   }
 
@@ -92,6 +92,49 @@ import Testing
   @Test func bothBoundsTogether() {
     expectShares(shares(Self.logits, SamplingOptions(topK: 2, topP: 0.95)), [0, 4, 0, 3])
     expectShares(shares(Self.logits, SamplingOptions(topK: 3, topP: 0.3)), [0, 1, 0, 0])
+  }
+
+  /// The most probable two of 0.1, 0.4, 0.2, 0.3 have 4/7 and 3/7 among themselves: the first alone reaches 0.57,
+  /// which in the whole distribution it would not.
+  @Test func topPActsOnWhatTopKLeft() {
+    expectShares(shares(Self.logits, SamplingOptions(topK: 2, topP: 0.57)), [0, 1, 0, 0])
+    expectShares(shares(Self.logits, SamplingOptions(topK: 2, topP: 0.58)), [0, 4, 0, 3])
+    expectShares(shares(Self.logits, SamplingOptions(topP: 0.57)), [0, 4, 0, 3])
+    expectShares(shares(Self.logits, SamplingOptions(topK: 3, topP: 0.77)), [0, 4, 0, 3])
+    expectShares(shares(Self.logits, SamplingOptions(topK: 3, topP: 0.78)), [0, 4, 2, 3])
+  }
+
+  /// And both on what temperature left: at 1/2 the probabilities are 1, 16, 4, 9 thirtieths.
+  @Test func boundsActOnWhatTemperatureLeft() {
+    expectShares(shares(Self.logits, SamplingOptions(temperature: 0.5, topP: 0.53)), [0, 1, 0, 0])
+    expectShares(shares(Self.logits, SamplingOptions(temperature: 0.5, topP: 0.54)), [0, 16, 0, 9])
+    expectShares(shares(Self.logits, SamplingOptions(temperature: 0.5, topK: 3)), [0, 16, 4, 9])
+  }
+
+  /// Of equal probabilities the lower ids are kept.
+  @Test func equalProbabilitiesAtABound() {
+    let equal = [2.0, 2, 2, 2, 2]
+    expectShares(shares(equal, SamplingOptions(topK: 3)), [1, 1, 1, 0, 0])
+    expectShares(shares(equal, SamplingOptions(topP: 0.59)), [1, 1, 1, 0, 0])
+    expectShares(shares(equal, SamplingOptions(topP: 0.61)), [1, 1, 1, 1, 0])
+    let mixed = [1.0, 3, 1, 1, 0].map { log(1 + $0) }
+    expectShares(shares(mixed, SamplingOptions(topK: 2)), [2, 4, 0, 0, 0])
+    expectShares(shares(mixed, SamplingOptions(topK: 3)), [2, 4, 2, 0, 0])
+  }
+
+  @Test(arguments: [
+    SamplingOptions(), SamplingOptions(temperature: 0), SamplingOptions(topK: 2), SamplingOptions(topP: 0.9),
+    SamplingOptions(topK: 3, topP: 0.5),
+  ])
+  func impossibleTokens(options: SamplingOptions) {
+    for uniform in [0, 0.5, 1.0.nextDown] {
+      #expect(sample([-.infinity, .nan, 1, -.infinity], options, uniform: uniform) == 2)
+      #expect(sample([0, .nan, .infinity, 5], options, uniform: uniform) == 2)
+      #expect(sample([-.infinity, .nan], options, uniform: uniform) == -1)
+      #expect(sample([1, 2], options, uniform: uniform, excluding: [0, 1]) == -1)
+      #expect(sample([], options, uniform: uniform) == -1)
+      #expect(sample([-4], options, uniform: uniform) == 0)
+    }
   }
 
   @Test(arguments: [

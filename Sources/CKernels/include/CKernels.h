@@ -4,6 +4,7 @@
 #define CKERNELS_H
 #include "attention_kernels.h"
 #include "crf_kernels.h"
+#include "choice_kernels.h"
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"
 #include "output_kernels.h"

@@ -89,7 +89,8 @@ extension Attention {
   ///   - contextGradient: of all rows, [N, D].
   ///   - valuesGradient: that of the encoder's outputs is ADDED, [S, D].
   func finishBackward(
-    _ prepared: PreparedAttention<Element>, _ trace: AttentionTrace<Element>, _ reverse: AttentionReverse<Element>,
+    _ prepared: PreparedAttention<Element>, _ trace: AttentionTrace<Element>,
+    _ reverse: AttentionReverse<Element>,
     states: MatrixView<Element>, contextGradient: MatrixView<Element>, valuesGradient: MatrixView<Element>,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {

@@ -24,8 +24,9 @@ public struct Attention<Element: Scalar>: Sendable {
   let location: Parameter?
 
   /// Adds the parameters to a layout, drawn as torch.nn.Linear and Conv1d draw theirs; g starts at 1/√A as in TensorFlow.
-  public init(_ shape: AttentionShape, memorySize: Int, querySize: Int, in builder: inout ParameterLayout.Builder)
-  {
+  public init(
+    _ shape: AttentionShape, memorySize: Int, querySize: Int, in builder: inout ParameterLayout.Builder
+  ) {
     shape.requireMeaning(memorySize: memorySize, querySize: querySize)
     self.shape = shape
     self.memorySize = memorySize
@@ -88,7 +89,9 @@ public struct Attention<Element: Scalar>: Sendable {
   // MARK: Before the first step
 
   /// Projects the keys of a batch, once for all steps.
-  func prepare(_ memory: SourceMemory<Element>, _ context: LayerContext<Element>) -> PreparedAttention<Element> {
+  func prepare(_ memory: SourceMemory<Element>, _ context: LayerContext<Element>) -> PreparedAttention<
+    Element
+  > {
     let arena = context.arena
     let rows = memory.values.rows
     var keys = memory.values
@@ -132,7 +135,9 @@ public struct Attention<Element: Scalar>: Sendable {
   }
 
   /// Σ x_i y_i of two matrices of one row.
-  func product(_ x: MatrixView<Element>, _ y: MatrixView<Element>, _ context: LayerContext<Element>) -> Element {
+  func product(_ x: MatrixView<Element>, _ y: MatrixView<Element>, _ context: LayerContext<Element>)
+    -> Element
+  {
     context.arena.scoped {
       let sum = context.arena.zeros(1, 1)
       multiply(x, y, .right, into: sum)
@@ -175,7 +180,8 @@ public struct Attention<Element: Scalar>: Sendable {
   }
 
   /// The filters over the weights of the step before; none without location features.
-  func filters(_ context: LayerContext<Element>, or nothing: MatrixView<Element>) -> AttentionFilters<Element> {
+  func filters(_ context: LayerContext<Element>, or nothing: MatrixView<Element>) -> AttentionFilters<Element>
+  {
     guard let filters, let location = shape.location else {
       return AttentionFilters(nothing.base, channels: 0, width: 1)
     }
@@ -215,7 +221,8 @@ public struct Attention<Element: Scalar>: Sendable {
     trace.advanceCoverage(to: t)
     let rows = rows(state.rows, step: t, prepared.memory)
     computeFeatures(
-      rows, prepared, previous: t == 0 ? prepared.zeros.base : trace.weights(t - 1), coverage: trace.coverage(t),
+      rows, prepared, previous: t == 0 ? prepared.zeros.base : trace.weights(t - 1),
+      coverage: trace.coverage(t),
       context)
     Element.attentionForward(
       rows, operands(prepared, query), weights: trace.weights(t), context: contexts.base,

@@ -35,7 +35,9 @@ struct SourceMemory<Element: Scalar> {
       let source = position[sentence]
       starts[i] = Int32(offsets[i])
       lengths[i] = Int32(layout.lengths[source])
-      for step in 0..<layout.lengths[source] { index[offsets[i] + step] = Int32(layout.offsets[step] + source) }
+      for step in 0..<layout.lengths[source] {
+        index[offsets[i] + step] = Int32(layout.offsets[step] + source)
+      }
     }
     self.starts = UnsafePointer(starts.baseAddress!)
     self.lengths = UnsafePointer(lengths.baseAddress!)

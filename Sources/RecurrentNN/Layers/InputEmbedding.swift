@@ -74,6 +74,14 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     }
   }
 
+  /// The same with a table that exists already, [V, E]: `weight` becomes a second name of it.
+  public init(sharing table: Parameter, dropout: Double = 0, in builder: inout ParameterLayout.Builder) {
+    builder.tie("weight", to: table)
+    self.table = table
+    self.dropout = dropout
+    shape = .tokens(vocabularySize: table.shape[0], embeddingSize: table.shape[1])
+  }
+
   /// Width of a step's vector.
   public var outputSize: Int {
     switch shape {

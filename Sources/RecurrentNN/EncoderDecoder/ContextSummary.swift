@@ -1,0 +1,108 @@
+import NumericKernels
+import Parameters
+
+/// How the vector c that stands for a whole source is made from its encoder's states.
+public enum SummaryForm: Sendable, Hashable {
+  /// The last hidden state of the top layer; of a bidirectional one those of both directions, each after ITS last step.
+  case last
+  /// tanh(W h_last + b); as wide as h_last if no size is given.
+  case lastTransform(size: Int? = nil)
+  /// (1/S) Σ_j tanh(W h_j + b), the mean over the states of all S steps.
+  case allTransform(size: Int? = nil)
+}
+
+/// A source's summary. Parameters, if there is a transform: `weight` [C, D], `bias` [C].
+struct ContextSummary<Element: Scalar>: Sendable {
+  private let ofAll: Bool
+  private let transform: Linear<Element>?
+  let size: Int
+
+  init(_ form: SummaryForm, outputSize: Int, in builder: inout ParameterLayout.Builder) {
+    switch form {
+    case .last:
+      (ofAll, size, transform) = (false, outputSize, nil)
+    case .lastTransform(let size), .allTransform(let size):
+      if case .allTransform = form { ofAll = true } else { ofAll = false }
+      self.size = size ?? outputSize
+      transform = Linear(inputSize: outputSize, outputSize: self.size, activation: .tanh, in: &builder)
+    }
+  }
+
+  /// What the forward pass keeps.
+  struct Pass {
+    /// tanh(W h + b), of the last states or of all.
+    fileprivate let transformed: MatrixView<Element>
+    /// For each packed row of the source the row of c; nil for the last state.
+    fileprivate let rows: UnsafePointer<Int32>?
+    fileprivate let weights: MatrixView<Element>
+  }
+
+  /// Overwrites c.
+  ///
+  /// - Parameters:
+  ///   - last: top hidden states, [B, D], in the order of c.
+  ///   - order: the caller's sentence of each row of c.
+  func forward(
+    _ encoded: Encoder<Element>.Pass, last: MatrixView<Element>, order: [Int], into c: MatrixView<Element>,
+    _ context: LayerContext<Element>
+  ) -> Pass {
+    let arena = context.arena
+    guard let transform else {
+      c.copy(from: last)
+      return Pass(transformed: last, rows: nil, weights: last)
+    }
+    guard ofAll else {
+      let y = arena.matrix(last.rows, size)
+      transform.forward(last, into: y, context.parameters)
+      c.copy(from: y)
+      return Pass(transformed: y, rows: nil, weights: y)
+    }
+    let layout = encoded.layout
+    let y = arena.matrix(layout.rowCount, size)
+    transform.forward(encoded.output, into: y, context.parameters)
+    let (rows, position) = (arena.words(layout.rowCount, of: Int32.self), layout.positions)
+    let weights = arena.zeros(1, order.count)
+    for (row, sentence) in order.enumerated() {
+      let source = position[sentence]
+      for step in 0..<layout.lengths[source] { rows[layout.offsets[step] + source] = Int32(row) }
+      weights.base[row] = layout.lengths[source] == 0 ? 0 : 1 / Element(layout.lengths[source])
+    }
+    let index = UnsafePointer(rows.baseAddress!)
+    let sums = arena.zeros(order.count, size)
+    Element.scatterAddRows(y.base, y.stride, index, y.rows, size, sums.base, sums.stride)
+    scale(sums, by: weights, into: c)
+    return Pass(transformed: y, rows: index, weights: weights)
+  }
+
+  private func scale(
+    _ x: MatrixView<Element>, by weights: MatrixView<Element>, into y: MatrixView<Element>
+  ) {
+    y.fill(0)
+    for row in 0..<x.rows { Element.axpy(weights.base[row], x.row(row), y.row(row), size) }
+  }
+
+  /// ADDS to the gradients of the last states [B, D] and of the source's outputs [rowCount, D], and of the parameters.
+  func backward(
+    _ pass: Pass, _ encoded: Encoder<Element>.Pass, last: MatrixView<Element>,
+    gradient dc: MatrixView<Element>,
+    lastGradient: MatrixView<Element>, outputGradient: MatrixView<Element>,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    guard let transform else { return lastGradient.add(dc) }
+    let arena = context.arena
+    arena.scoped {
+      let dy = arena.matrix(pass.transformed.rows, size)
+      let (h, target) = ofAll ? (encoded.output, outputGradient) : (last, lastGradient)
+      if let rows = pass.rows {
+        let scaled = arena.matrix(dc.rows, size)
+        scale(dc, by: pass.weights, into: scaled)
+        Element.gatherRows(scaled.base, scaled.stride, rows, dy.rows, size, dy.base, dy.stride)
+      } else {
+        dy.copy(from: dc)
+      }
+      let dh = arena.matrix(h.rows, h.columns)
+      transform.backward(h, pass.transformed, dy, inputGradient: dh, into: gradients, context.parameters)
+      target.add(dh)
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import NumericKernels
+import Parameters
+
+extension Decoder {
+  /// Replaces some of the tokens that step t reads by the model's own (Bengio et al. 2015): for each sequence a coin that
+  /// depends on seed, step of training, sample and time alone. No gradient passes through the choice.
+  ///
+  /// - Parameters:
+  ///   - previous: r of the step before, [n, R], without dropped units.
+  ///   - x: inputs of all rows; the embeddings of step t are looked up again where a token was replaced.
+  func readOwnTokens(
+    _ t: Int, _ batch: DecoderBatch<Element>, _ previous: MatrixView<Element>, _ options: DecoderOptions,
+    into x: MatrixView<Element>, _ context: LayerContext<Element>
+  ) {
+    guard let masks = batch.masks else {
+      preconditionFailure(
+        "teacher forcing of \(options.teacherForcing) needs the masks of a batch, which key its coins")
+    }
+    let (arena, n, first) = (context.arena, previous.rows, batch.layout.offsets[t])
+    func uniform(_ position: Int, stream: UInt32) -> Double {
+      CounterRandom(
+        key: RandomKey(seed: masks.seed, purpose: .teacherForcing, step: masks.step),
+        sample: UInt64(masks.samples[batch.layout.order[position]]), stream: stream
+      ).uniform(at: UInt64(t))
+    }
+    arena.scoped {
+      let own = arena.words(n, of: Int32.self)
+      var anyOwn = false
+      for position in 0..<n {
+        own[position] = uniform(position, stream: 0) < options.teacherForcing ? 0 : 1
+        anyOwn = anyOwn || own[position] == 1
+      }
+      guard anyOwn else { return }
+      let logits = arena.matrix(n, shape.vocabularySize)
+      output.logits(previous, into: logits, context)
+      let draws = arena.matrix(1, n)
+      if options.feedsSamples {
+        for position in 0..<n { draws.base[position] = Element(uniform(position, stream: 1)) }
+      }
+      let chosen = arena.words(n, of: Int32.self)
+      Element.chooseRows(
+        logits.base, logits.stride, n, shape.vocabularySize,
+        uniform: options.feedsSamples ? UnsafePointer(draws.base) : nil, chosen.baseAddress!)
+      for position in 0..<n where own[position] == 1 { batch.inputs[first + position] = chosen[position] }
+      embed(batch.inputs + first, into: x.rows(batch.layout.rows(t)), context, firstRow: first)
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import NumericKernels
+import Parameters
+
+/// Pairs of sources and targets, in the caller's order.
+public struct EncoderDecoderBatch<Element: Scalar> {
+  /// For each source of the model as many sequences as there are targets.
+  public let sources: [InputSequences<Element>]
+  /// Without begin and end marks, which the model adds.
+  public let targets: TokenSequences
+  /// The samples in training; nil: nothing is dropped, and every step reads the true token.
+  public let masks: SampleMasks?
+
+  public init(sources: [InputSequences<Element>], targets: TokenSequences, masks: SampleMasks? = nil) {
+    self.sources = sources
+    self.targets = targets
+    self.masks = masks
+  }
+}
+
+/// An encoder-decoder (N-M): one or two sources are read, and a target of any length is written.
+///
+///     h = encoder(x),   s_0 = bridge(h),   s_i = cells([E[y_{i-1}]; c or c_i], s_{i-1}),   p(y_i) = softmax(W r_i + b)
+///
+/// Sutskever et al. 2014 (c as initial state), Cho et al. 2014 (c at every step), Bahdanau et al. 2014 (attention).
+/// Parameter names: `encoder.…` (`encoder2.…`), `summary.…`, `bridge.…`, `attention.…` (`attention2.…`), `decoder.…`; see
+/// the layers for what follows.
+public struct EncoderDecoder<Element: Scalar>: Sendable {
+  public let shape: EncoderDecoderShape
+  public let layout: ParameterLayout
+  let sources: SourceEncoders<Element>
+  let bridge: Bridge<Element>
+  let decoder: Decoder<Element>
+
+  /// Requires a shape whose parts fit together.
+  public init(_ shape: EncoderDecoderShape) throws(RepeatedCellError) {
+    shape.requireMeaning()
+    self.shape = shape
+    var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
+    let sources = try SourceEncoders<Element>(shape, in: &builder)
+    bridge = builder.scoped("bridge") {
+      Bridge(
+        shape.bridge, to: Self.stateSize(of: shape.decoder), summarySize: sources.summarySize,
+        layerSizes: sources.layerSizes, in: &$0)
+    }
+    var attentions: [Attention<Element>] = []
+    if case .attention(let attention) = shape.context {
+      for (index, encoder) in sources.encoders.enumerated() {
+        attentions.append(
+          builder.scoped(SourceEncoders<Element>.name("attention", index)) {
+            Attention(
+              attention, memorySize: encoder.outputSize, querySize: Self.querySize(of: shape.decoder), in: &$0
+            )
+          })
+      }
+    }
+    let table = shape.shareEmbeddings ? sources.encoders.first?.embedding.table : nil
+    decoder = try builder.scoped("decoder") { builder throws(RepeatedCellError) in
+      try Decoder(
+        shape.decoder, condition: shape.context.condition, conditionSize: sources.summarySize,
+        attentions: attentions, sharedTable: table, tieOutput: shape.tieOutput, in: &builder)
+    }
+    self.sources = sources
+    layout = builder.build()
+  }
+
+  /// The state of a decoder's cells; it is needed before they are built, because their parameters come last.
+  private static func stateSize(of shape: DecoderShape) -> StateSize {
+    var scratch = ParameterLayout.Builder()
+    return .stacked(
+      (0..<shape.layers).map { layer in
+        let cell: any RecurrentCell<Element> = shape.cell.makeCell(
+          inputSize: 1, hiddenSize: shape.hiddenSize, suffix: "_l\(layer)", in: &scratch)
+        return cell.stateSize
+      })
+  }
+
+  /// Width of the state that attention asks with: the hidden state of the top cell.
+  private static func querySize(of shape: DecoderShape) -> Int {
+    var next = 0
+    let size = stateSize(of: shape)
+    guard case .stacked(let layers) = size, let top = layers.last,
+      let part = top.kindsOfParts(from: &next).hidden.first
+    else { preconditionFailure("a decoder of \(shape.layers) layers has no hidden state") }
+    return top.parts[part]
+  }
+
+  /// Weights multiplied for every source step and for every target token, forwards.
+  public var multipliedWeights: (source: Int, target: Int) {
+    let keys = decoder.attentions.reduce(0) { $0 + ($1.key?.count ?? 0) }
+    return (sources.encoders.reduce(keys) { $0 + $1.multipliedWeights }, decoder.multipliedWeights)
+  }
+
+  // MARK: Training and evaluation
+
+  /// Computes the summed loss of a batch and, if `gradients` is given, adds the gradients of that SUM to it.
+  ///
+  /// - Parameters:
+  ///   - batch: sources and targets.
+  ///   - options: label smoothing, teacher forcing, coverage loss.
+  ///   - context: parameters and workspace, whose arena is left as it was; masks come with the batch.
+  ///   - attention: called with the weights over each source, once the forward pass is done.
+  /// - Returns: the loss in nats; its tokens are those of the targets and one end mark each.
+  public func evaluate(
+    _ batch: EncoderDecoderBatch<Element>, _ options: DecoderOptions = DecoderOptions(),
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>,
+    attention: ((AttentionWeights<Element>) -> Void)? = nil
+  ) -> LossSum {
+    context.arena.scoped {
+      let targets = DecoderBatch<Element>(batch.targets, shape.decoder, masks: batch.masks, context.arena)
+      let order = targets.layout.order
+      let encoded = sources.forward(batch.sources, order: order, masks: batch.masks, context)
+      let start = DecoderStart(
+        state: bridge.forward(encoded.bridgeInput, batchSize: order.count, context),
+        condition: shape.context.condition == .none ? nil : encoded.bridgeInput.summary,
+        memories: decoder.attentions.isEmpty
+          ? []
+          : encoded.passes.map { SourceMemory($0.output, $0.layout, order: order, context.arena) })
+      let masked = context.masked(
+        by: batch.masks, targets.layout,
+        firstStream: SourceEncoders<Element>.firstStream(ofSource: shape.sources.count))
+      let pass = decoder.forward(targets, from: start, options, masked)
+      if let attention {
+        for (index, trace) in pass.attention.enumerated() {
+          attention(AttentionWeights(source: index, trace, start.memories[index]))
+        }
+      }
+      let (loss, dr) = decoder.loss(pass, options, into: gradients, masked)
+      if let gradients, let dr {
+        let dStart = decoder.backward(pass, readoutGradient: dr, options, into: gradients, masked)
+        let dEncoded = sources.zeroGradient(encoded, context)
+        if let dCondition = dStart.condition { dEncoded.summary?.add(dCondition) }
+        bridge.backward(
+          encoded.bridgeInput, start.state, stateGradient: dStart.state, inputGradient: dEncoded,
+          into: gradients,
+          context)
+        sources.backward(
+          encoded, gradient: dEncoded, memories: Array(zip(start.memories, dStart.memories)).map { ($0, $1) },
+          into: gradients, context)
+      }
+      return LossSum(total: loss, tokens: targets.layout.rowCount)
+    }
+  }
+}

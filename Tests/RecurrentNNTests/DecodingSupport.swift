@@ -1,0 +1,35 @@
+import NumericKernels
+import RecurrentNN
+import Testing
+
+/// Compares what a search found with what one of the slow searches did.
+func expectEqual<Element: Scalar>(
+  _ found: [Hypothesis<Element>], _ expected: [ReferenceText], within tolerance: Double = 1e-10,
+  _ name: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation
+) {
+  #expect(found.map(\.tokens) == expected.map(\.tokens), name, sourceLocation: sourceLocation)
+  #expect(found.map(\.endedByItself) == expected.map(\.hasEnded), name, sourceLocation: sourceLocation)
+  guard found.count == expected.count else { return }
+  for (ours, theirs) in zip(found, expected) {
+    #expect(
+      abs(ours.logProbability - theirs.logProbability) < tolerance, name, sourceLocation: sourceLocation)
+    #expect(abs(ours.score - theirs.score) < tolerance, name, sourceLocation: sourceLocation)
+    #expect(
+      ours.tokenLogProbabilities.count == theirs.steps.count
+        && zip(ours.tokenLogProbabilities, theirs.steps).allSatisfy { abs($0 - $1) < tolerance }, name,
+      sourceLocation: sourceLocation)
+  }
+}
+
+/// Options whose bounds are numbers of tokens.
+func options(
+  width: Int, results: Int? = nil, end: Int32? = 0, minimum: Int = 0, maximum: Int, lengthPenalty: Double = 0,
+  coveragePenalty: Double = 0, excluded: [Int32] = [], noRepeat: Int? = nil, keepsAttention: Bool = false
+) -> SearchOptions {
+  SearchOptions(
+    beamWidth: width, resultCount: results ?? width,
+    constraints: TokenConstraints(
+      endToken: end, length: LengthBounds(minimum: minimum, maximum: maximum), excludedTokens: excluded,
+      noRepeatedNgram: noRepeat),
+    lengthPenalty: lengthPenalty, coveragePenalty: coveragePenalty, keepsAttention: keepsAttention)
+}

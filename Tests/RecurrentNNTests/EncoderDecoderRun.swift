@@ -1,0 +1,83 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+/// A small batch of pairs, with the memory behind the views the model takes.
+final class PairBatch<Element: Scalar> {
+  /// One source of one sentence.
+  enum Source {
+    case tokens([Int])
+    case vectors(Tensor<Element>)
+  }
+  let sources: [[Source]]
+  let targets: [[Int]]
+  private let scratch = Scratch<Element>()
+
+  init(sources: [[Source]], targets: [[Int]]) {
+    self.sources = sources
+    self.targets = targets
+  }
+
+  /// The sentences of the given indices as a batch; `samples` are their numbers within the whole.
+  func batch(_ sentences: [Int]? = nil, masks: (seed: UInt64, step: UInt64)? = nil) -> EncoderDecoderBatch<
+    Element
+  > {
+    let chosen = sentences ?? Array(targets.indices)
+    return EncoderDecoderBatch(
+      sources: sources.map { source in sequences(chosen.map { source[$0] }) },
+      targets: TokenSequences(
+        lengths: chosen.map { targets[$0].count }, ids: scratch.indices(chosen.flatMap { targets[$0] })),
+      masks: masks.map { SampleMasks(seed: $0.seed, step: $0.step, samples: chosen.map { UInt32($0 + 7) }) })
+  }
+
+  func sequences(_ sentences: [Source]) -> InputSequences<Element> {
+    var (ids, values, lengths, width): ([Int], [Element], [Int], Int?) = ([], [], [], nil)
+    for sentence in sentences {
+      switch sentence {
+      case .tokens(let tokens):
+        ids += tokens
+        lengths.append(tokens.count)
+      case .vectors(let tensor):
+        values += tensor.values
+        lengths.append(tensor.shape[0])
+        width = tensor.shape[1]
+      }
+    }
+    if let width {
+      let view = scratch.matrix(Tensor([values.count / width, width], values))
+      return InputSequences(lengths: lengths, content: .vectors(view.base, width: width))
+    }
+    return InputSequences(lengths: lengths, content: .tokens(scratch.indices(ids), characters: nil))
+  }
+}
+
+/// Token sequences of given lengths, drawn from the words of a vocabulary.
+func randomTokens(_ lengths: [Int], vocabulary: Int, stream: Int) -> [[Int]] {
+  var random = CounterRandom(key: RandomKey(seed: 3, purpose: .generatedData), sample: UInt64(stream))
+  return lengths.map { length in (0..<length).map { _ in random.nextIndex(below: vocabulary) } }
+}
+
+/// An encoder-decoder with parameters and a workspace.
+struct EncoderDecoderRun<Element: Scalar> {
+  let model: EncoderDecoder<Element>
+  let parameters: ParameterBuffer<Element>
+  let context: LayerContext<Element>
+
+  init(_ shape: EncoderDecoderShape, seed: UInt64 = 5) throws {
+    let model = try EncoderDecoder<Element>(shape)
+    self.init(model, ParameterBuffer(model.layout, seed: seed))
+  }
+
+  init(_ model: EncoderDecoder<Element>, _ parameters: ParameterBuffer<Element>) {
+    self.model = model
+    self.parameters = parameters
+    context = LayerContext(parameters: parameters, workspace: Workspace())
+  }
+
+  func loss(
+    _ batch: EncoderDecoderBatch<Element>, _ options: DecoderOptions = DecoderOptions(),
+    into gradients: ParameterBuffer<Element>? = nil
+  ) -> LossSum {
+    model.evaluate(batch, options, into: gradients, context)
+  }
+}
