@@ -33,6 +33,7 @@ let libraryTargets: [Target] = [
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
   .target(name: "Configuration", swiftSettings: strictSwift),
   .target(name: "Datasets", swiftSettings: strictSwift),
+  .target(name: "Metrics", swiftSettings: strictSwift),
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(name: "RunLog", swiftSettings: strictSwift),
   .target(
@@ -75,6 +76,7 @@ let testTargets: [Target] = [
   test("Communication", of: ["Communication", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "rnn-dist"]),
   test("Datasets", of: ["Datasets"]),
+  test("Metrics", of: ["Metrics"]),
   test("Checkpoints", of: ["Checkpoints"]),
   test("RunLog", of: ["RunLog"]),
   test(
