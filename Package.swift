@@ -82,6 +82,7 @@ let testTargets: [Target] = [
   test("Communication", of: ["Communication", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "rnn-dist"]),
   test("Datasets", of: ["Datasets"]),
+  test("Metrics", of: ["Metrics"]),
   test("Checkpoints", of: ["Checkpoints"]),
   test("RunLog", of: ["RunLog"]),
   test(

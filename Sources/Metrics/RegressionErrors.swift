@@ -13,13 +13,15 @@ public struct SquaredErrorTally: MetricTally, Equatable {
   }
 
   /// Counts each number of two equally long rows.
-  public mutating func add(predictions: [Float], targets: [Float]) {
-    forEachPair(predictions, targets) { add(prediction: Double($0), target: Double($1)) }
-  }
-
-  /// Counts each number of two equally long rows.
-  public mutating func add(predictions: [Double], targets: [Double]) {
-    forEachPair(predictions, targets) { add(prediction: $0, target: $1) }
+  @inlinable public mutating func add<Number: BinaryFloatingPoint>(
+    predictions: some Collection<Number>, targets: some Collection<Number>
+  ) {
+    precondition(
+      predictions.count == targets.count,
+      "a prediction for each target: \(predictions.count) for \(targets.count)")
+    for (prediction, target) in zip(predictions, targets) {
+      add(prediction: Double(prediction), target: Double(target))
+    }
   }
 
   /// How many numbers were counted.
@@ -50,13 +52,15 @@ public struct AbsoluteErrorTally: MetricTally, Equatable {
   public mutating func add(prediction: Double, target: Double) { errors.add(abs(prediction - target)) }
 
   /// Counts each number of two equally long rows.
-  public mutating func add(predictions: [Float], targets: [Float]) {
-    forEachPair(predictions, targets) { add(prediction: Double($0), target: Double($1)) }
-  }
-
-  /// Counts each number of two equally long rows.
-  public mutating func add(predictions: [Double], targets: [Double]) {
-    forEachPair(predictions, targets) { add(prediction: $0, target: $1) }
+  @inlinable public mutating func add<Number: BinaryFloatingPoint>(
+    predictions: some Collection<Number>, targets: some Collection<Number>
+  ) {
+    precondition(
+      predictions.count == targets.count,
+      "a prediction for each target: \(predictions.count) for \(targets.count)")
+    for (prediction, target) in zip(predictions, targets) {
+      add(prediction: Double(prediction), target: Double(target))
+    }
   }
 
   /// How many numbers were counted.
@@ -94,13 +98,4 @@ private struct MeanOfTerms: MetricTally, Equatable {
     terms = integers(sums, of: Self.self)[0]
     sum = ExactSum(sums: Array(sums.dropFirst()))
   }
-}
-
-private func forEachPair<Number>(
-  _ predictions: [Number], _ targets: [Number], _ body: (Number, Number) -> Void
-) {
-  precondition(
-    predictions.count == targets.count,
-    "a prediction for each target: \(predictions.count) for \(targets.count)")
-  for index in predictions.indices { body(predictions[index], targets[index]) }
 }

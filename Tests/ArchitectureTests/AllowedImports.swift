@@ -36,6 +36,7 @@ let allowedImports: [TargetRule] = [
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
   TargetRule("Configuration", external: ["Foundation"]),
   TargetRule("Datasets", ["CSentencePiece"], external: ["Foundation"]),
+  TargetRule("Metrics", external: platform),
   TargetRule("Checkpoints", ["CXXHash"], external: platform.union(["Foundation"])),
   TargetRule("RunLog", external: platform.union(["Foundation"])),
   TargetRule(
@@ -49,6 +50,6 @@ let allowedImports: [TargetRule] = [
     "rnn-dist",
     [
       "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
-      "Datasets", "Checkpoints", "RunLog", "Training",
+      "Datasets", "Metrics", "Checkpoints", "RunLog", "Training",
     ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser", "Yams"])),
 ]
