@@ -1,0 +1,49 @@
+// C = A B in single precision: register-blocked tiles over packed panels, blocked for the caches.
+//
+// B is cut into panels of 64 columns, each stored depth step by depth step (64 words a step, zero-padded to a whole
+// panel). A step is one row of B in fp32; in bf16 two neighbouring rows, whose values share a 32-bit word. A tile of up
+// to 6 x 64 of C stays in registers over a whole block of the depth. One layout serves every instruction set.
+//
+// Every element of C is a sum over the depth in one order, whatever the shape of the rest, the number of threads or the
+// way B was packed: a row of a product does not depend on how many rows there are.
+#ifndef PRODUCT_KERNELS_H
+#define PRODUCT_KERNELS_H
+#include <stdint.h>
+
+/// Instruction sets with tiles of their own, best last. rnd_set_avx512_bf16 differs from rnd_set_avx512 only in
+/// rnd_bf16 products, which the others compute in fp32 on rounded operands.
+enum { rnd_set_portable = 0, rnd_set_avx2 = 1, rnd_set_avx512 = 2, rnd_set_avx512_bf16 = 3 };
+
+/// rnd_bf16: both operands are rounded to bfloat16 (8 bits of mantissa, to nearest, ties to even); products and sums
+/// are in single precision.
+enum { rnd_fp32 = 0, rnd_bf16 = 1 };
+
+/// Nonzero if the processor can run the tiles of a set.
+int rnd_set_available(int set);
+/// The best set the processor can run.
+int rnd_best_set(void);
+
+/// The last argument of every product: how to compute it. The same for packing and using a matrix.
+typedef struct {
+  int set;
+  int precision;
+} rnd_product_mode;
+
+/// A matrix anywhere: element (i, j) at base[i * row_stride + j * column_stride]. One of the strides must be 1.
+typedef struct {
+  const float *base;
+  int64_t row_stride;
+  int64_t column_stride;
+} rnd_operand;
+
+/// Number of 32-bit words a packed [K, N] matrix takes.
+int64_t rnd_packed_words(int64_t K, int64_t N, rnd_product_mode mode);
+/// packed <- B [K, N].
+void rnd_pack(rnd_operand b, int64_t K, int64_t N, void *packed, rnd_product_mode mode);
+/// c [M, N] (+)= A [M, K] B, with B packed. c is added to if accumulate is not 0.
+void rnd_packed_product(int64_t M, int64_t N, int64_t K, rnd_operand a, const void *packed, float *c,
+                        int64_t c_stride, int accumulate, rnd_product_mode mode);
+/// c [M, N] (+)= A [M, K] B [K, N], both operands packed on the fly in blocks that stay in cache.
+void rnd_product(int64_t M, int64_t N, int64_t K, rnd_operand a, rnd_operand b, float *c, int64_t c_stride,
+                 int accumulate, rnd_product_mode mode);
+#endif

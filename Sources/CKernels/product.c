@@ -1,0 +1,206 @@
+// The blocked product: which part of the operands is multiplied when, and where it is packed to.
+
+#include "product_kernels.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "product_tiles.h"
+
+// MARK: Instruction sets
+
+int rnd_set_available(int set) {
+  if (set == rnd_set_portable) return 1;
+#if RND_HAS_X86_TILES
+  const int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+  switch (set) {
+    case rnd_set_avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case rnd_set_avx512: return avx512;
+    case rnd_set_avx512_bf16: return avx512 && __builtin_cpu_supports("avx512bf16");
+  }
+#endif
+  return 0;
+}
+
+int rnd_best_set(void) {
+  for (int set = rnd_set_avx512_bf16; set > rnd_set_portable; set--) {
+    if (rnd_set_available(set)) return set;
+  }
+  return rnd_set_portable;
+}
+
+static rnd_words words_kind(rnd_product_mode mode) {
+  if (mode.precision == rnd_fp32) return rnd_plain_words;
+  return mode.set == rnd_set_avx512_bf16 ? rnd_paired_words : rnd_rounded_words;
+}
+
+static rnd_tile *tile_of(rnd_product_mode mode) {
+#if RND_HAS_X86_TILES
+  switch (mode.set) {
+    case rnd_set_avx2: return rnd_tile_avx2;
+    case rnd_set_avx512: return rnd_tile_avx512;
+    case rnd_set_avx512_bf16: return mode.precision == rnd_bf16 ? rnd_tile_avx512_bf16 : rnd_tile_avx512;
+  }
+#endif
+  return rnd_tile_portable;
+}
+
+static int64_t values_a_step(rnd_words kind) { return kind == rnd_paired_words ? 2 : 1; }
+
+// MARK: Packing a whole matrix
+
+int64_t rnd_packed_words(int64_t K, int64_t N, rnd_product_mode mode) {
+  const int64_t each = values_a_step(words_kind(mode));
+  return (N + RND_PANEL - 1) / RND_PANEL * RND_PANEL * ((K + each - 1) / each);
+}
+
+void rnd_pack(rnd_operand b, int64_t K, int64_t N, void *packed, rnd_product_mode mode) {
+  const rnd_words kind = words_kind(mode);
+  const int64_t each = values_a_step(kind), steps = (K + each - 1) / each;
+  for (int64_t n = 0; n < N; n += RND_PANEL) {
+    rnd_pack_panel(kind, b.base + n * b.column_stride, b.row_stride, b.column_stride, K,
+                   N - n < RND_PANEL ? N - n : RND_PANEL, (uint32_t *)packed + n * steps);
+  }
+}
+
+// MARK: Blocks
+
+typedef struct {
+  int64_t M, N, K;
+  rnd_operand a;
+  rnd_operand b;         // used if `packed` is null
+  const uint32_t *packed;
+  float *c;
+  int64_t c_stride;
+  int accumulate;
+  rnd_words kind;
+  rnd_tile *tile;
+} product;
+
+static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
+
+// `total` cut into equal parts of at most `limit`, each but the last a multiple of `unit`.
+static int64_t part_of(int64_t total, int64_t limit, int64_t unit) {
+  const int64_t parts = (total + limit - 1) / limit;
+  const int64_t part = (total + parts - 1) / parts;
+  return (part + unit - 1) / unit * unit;
+}
+
+// One block of A against one block of panels: panel by panel, each used by all rows while it is in cache.
+// `panel_words`: distance between two panels. `rows`: packed rows or strips of A, or A itself.
+static void multiply_block(const product *p, int64_t m, int64_t height, int64_t n, int64_t width, int64_t steps,
+                           const void *rows, int64_t row_words, int strip, const uint32_t *panels, int64_t panel_words,
+                           int accumulate) {
+  const int64_t strips = (height + RND_TILE_ROWS - 1) / RND_TILE_ROWS;
+  for (int64_t column = 0; column < width; column += RND_PANEL) {
+    const uint32_t *panel = panels + column / RND_PANEL * panel_words;
+    for (int64_t s = 0; s < strips; s++) {
+      const int64_t begin = rnd_strip_begin(s, height, strips), end = rnd_strip_begin(s + 1, height, strips);
+      const uint32_t *words = (const uint32_t *)rows + begin * (strip ? steps : row_words);
+      p->tile((int)(end - begin), strip, steps, words, row_words, panel,
+              p->c + (m + begin) * p->c_stride + n + column, p->c_stride, smaller(RND_PANEL, width - column),
+              accumulate);
+    }
+  }
+}
+
+// Columns n to n + width at the depths k to k + depth, for all rows.
+static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t k, int64_t depth, int64_t rows_a_block,
+                            const uint32_t *panels, int64_t panel_words, uint32_t *scratch) {
+  const int64_t steps = (depth + values_a_step(p->kind) - 1) / values_a_step(p->kind);
+  const int strip = p->a.row_stride == 1 && p->a.column_stride != 1;
+  for (int64_t m = 0; m < p->M; m += rows_a_block) {
+    const int64_t height = smaller(rows_a_block, p->M - m);
+    const float *a = p->a.base + m * p->a.row_stride + k * p->a.column_stride;
+    const void *rows = a;
+    int64_t row_words = p->a.row_stride;
+    if (strip) {
+      rnd_pack_strips(p->kind, a, p->a.column_stride, depth, height, (height + RND_TILE_ROWS - 1) / RND_TILE_ROWS,
+                      scratch);
+      rows = scratch;
+    } else if (p->kind != rnd_plain_words) {
+      rnd_pack_rows(p->kind, a, p->a.row_stride, depth, height, scratch);
+      rows = scratch;
+      row_words = steps;
+    }
+    multiply_block(p, m, height, n, width, steps, rows, row_words, strip, panels, panel_words,
+                   p->accumulate || k > 0);
+  }
+}
+
+// Columns n to n + width of C.
+static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_t *scratch) {
+  const int64_t each = values_a_step(p->kind), all_steps = (p->K + each - 1) / each;
+  const int64_t steps = part_of(all_steps, RND_BLOCK_STEPS, 1);
+  const int64_t height = part_of(p->M, smaller(RND_BLOCK_ROWS, RND_BLOCK_A_WORDS / steps), 8 * RND_TILE_ROWS);
+  uint32_t *const b_scratch = scratch + RND_BLOCK_A_WORDS + RND_BLOCK_STEPS * 8 * RND_TILE_ROWS;
+  const int64_t block = p->packed ? width : part_of(width, RND_BLOCK_B_WORDS / steps / RND_PANEL * RND_PANEL, RND_PANEL);
+  for (int64_t j = n; j < n + width; j += block) {
+    const int64_t columns = smaller(block, n + width - j);
+    for (int64_t step = 0; step < all_steps; step += steps) {
+      const int64_t k = step * each, depth = smaller(steps * each, p->K - k);
+      if (p->packed) {
+        multiply_panels(p, j, columns, k, depth, height, p->packed + j * all_steps + step * RND_PANEL,
+                        RND_PANEL * all_steps, scratch);
+        continue;
+      }
+      const int64_t these = (depth + each - 1) / each;
+      for (int64_t panel = 0; panel < columns; panel += RND_PANEL) {
+        rnd_pack_panel(p->kind, p->b.base + k * p->b.row_stride + (j + panel) * p->b.column_stride, p->b.row_stride,
+                       p->b.column_stride, depth, smaller(RND_PANEL, columns - panel), b_scratch + panel * these);
+      }
+      multiply_panels(p, j, columns, k, depth, height, b_scratch, RND_PANEL * these, scratch);
+    }
+  }
+}
+
+// MARK: Scratch memory
+
+enum { SCRATCH_WORDS = RND_BLOCK_A_WORDS + RND_BLOCK_STEPS * 8 * RND_TILE_ROWS + RND_BLOCK_B_WORDS };
+
+static pthread_key_t scratch_key;
+static void make_scratch_key(void) {
+  if (pthread_key_create(&scratch_key, free)) abort();
+}
+
+// One block a thread, made by its first product and freed when the thread ends.
+static uint32_t *scratch_of_thread(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, make_scratch_key);
+  void *scratch = pthread_getspecific(scratch_key);
+  if (scratch) return scratch;
+  scratch = aligned_alloc(64, SCRATCH_WORDS * sizeof(uint32_t));
+  if (!scratch || pthread_setspecific(scratch_key, scratch)) {
+    fputs("rnn-dist: out of memory for a product's scratch space\n", stderr);
+    abort();
+  }
+  return scratch;
+}
+
+static void run(const product *p) {
+  if (p->M <= 0 || p->N <= 0) return;
+  if (p->K <= 0) {
+    for (int64_t m = 0; m < p->M && !p->accumulate; m++) {
+      memset(p->c + m * p->c_stride, 0, (size_t)p->N * sizeof *p->c);
+    }
+    return;
+  }
+  multiply_columns(p, 0, p->N, scratch_of_thread());
+}
+
+void rnd_packed_product(int64_t M, int64_t N, int64_t K, rnd_operand a, const void *packed, float *c,
+                        int64_t c_stride, int accumulate, rnd_product_mode mode) {
+  product p = {.M = M, .N = N, .K = K, .a = a, .packed = packed, .c = c, .c_stride = c_stride,
+               .accumulate = accumulate, .kind = words_kind(mode), .tile = tile_of(mode)};
+  run(&p);
+}
+
+void rnd_product(int64_t M, int64_t N, int64_t K, rnd_operand a, rnd_operand b, float *c, int64_t c_stride,
+                 int accumulate, rnd_product_mode mode) {
+  product p = {.M = M, .N = N, .K = K, .a = a, .b = b, .c = c, .c_stride = c_stride, .accumulate = accumulate,
+               .kind = words_kind(mode), .tile = tile_of(mode)};
+  run(&p);
+}

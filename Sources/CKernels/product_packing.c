@@ -1,0 +1,191 @@
+// Operands into the words the tiles read. Plain C for every processor: the compiler turns the loops into vector code.
+
+#include <string.h>
+
+#include "product_tiles.h"
+
+// To the nearest bfloat16, ties to even: its 16 bits.
+RND_INLINE uint32_t bfloat16_bits(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+  // Rounding up could turn a NaN into an infinity: it stays a (quiet) NaN.
+  return (bits & 0x7fffffffu) > 0x7f800000u ? bits >> 16 | 0x40 : rounded;
+}
+
+RND_INLINE int64_t steps_of(rnd_words kind, int64_t depth) {
+  return kind == rnd_paired_words ? (depth + 1) / 2 : depth;
+}
+
+// `count` words of one step, for values that lie side by side across the depth. `second` is the next depth's row, for
+// pairs; null where the depth is odd and has none.
+RND_INLINE void words_across(rnd_words kind, const float *restrict first, const float *restrict second, int64_t count,
+                             uint32_t *restrict words) {
+  switch (kind) {
+    case rnd_plain_words: {
+      // In pieces of known size: a call of memcpy costs more than it moves.
+      int64_t i = 0;
+      for (; i + 16 <= count; i += 16) memcpy(words + i, first + i, 16 * sizeof *words);
+      memcpy(words + i, first + i, (size_t)(count - i) * sizeof *words);
+      break;
+    }
+    case rnd_rounded_words:
+      for (int64_t i = 0; i < count; i++) words[i] = bfloat16_bits(first[i]) << 16;
+      break;
+    case rnd_paired_words:
+      if (second) {
+        for (int64_t i = 0; i < count; i++) words[i] = bfloat16_bits(first[i]) | bfloat16_bits(second[i]) << 16;
+      } else {
+        for (int64_t i = 0; i < count; i++) words[i] = bfloat16_bits(first[i]);
+      }
+      break;
+  }
+}
+
+// The words of `depth` values that lie one after the other along the depth.
+RND_INLINE void words_along(rnd_words kind, const float *restrict source, int64_t depth, uint32_t *restrict words) {
+  if (kind != rnd_paired_words) {
+    words_across(kind, source, 0, depth, words);
+    return;
+  }
+  int64_t pairs = depth / 2;
+  for (int64_t k = 0; k < pairs; k++) {
+    words[k] = bfloat16_bits(source[2 * k]) | bfloat16_bits(source[2 * k + 1]) << 16;
+  }
+  if (depth % 2) words[pairs] = bfloat16_bits(source[depth - 1]);
+}
+
+typedef uint32_t words16 __attribute__((vector_size(64)));
+
+// out[j] = column j of the 16 x 16 words `in`: four rounds, each of which interleaves rows half the distance apart.
+RND_INLINE void transpose16(words16 block[16]) {
+  words16 next[16];
+#define ROUND(from, to)                                                                                              \
+  for (int i = 0; i < 8; i++) {                                                                                      \
+    to[2 * i] = __builtin_shufflevector(from[i], from[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); \
+    to[2 * i + 1] = __builtin_shufflevector(from[i], from[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,  \
+                                            30, 15, 31);                                                             \
+  }
+  ROUND(block, next)
+  ROUND(next, block)
+  ROUND(block, next)
+  ROUND(next, block)
+#undef ROUND
+}
+
+// Rows of an operand lie a page or more apart, which the processor's own prefetching does not follow.
+enum { ROWS_AHEAD = 8 };
+
+RND_INLINE void prefetch_row(const float *row, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(row + i);
+}
+
+RND_INLINE void panel_from_rows(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count,
+                                uint32_t *panel) {
+  const int64_t each = kind == rnd_paired_words ? 2 : 1;
+  for (int64_t k = 0; k < depth; k += each) {
+    const float *row = source + k * along;
+    const float *second = k + 1 < depth ? row + along : 0;
+    uint32_t *words = panel + k / each * RND_PANEL;
+    if (k + ROWS_AHEAD + 1 < depth) {
+      for (int64_t i = 0; i < each; i++) prefetch_row(row + (ROWS_AHEAD + i) * along, RND_PANEL);
+    }
+    if (count == RND_PANEL) {
+      words_across(kind, row, second, RND_PANEL, words);
+    } else {
+      words_across(kind, row, second, count, words);
+      memset(words + count, 0, (size_t)(RND_PANEL - count) * sizeof *words);
+    }
+  }
+}
+
+RND_INLINE void panel_from_columns(rnd_words kind, const float *source, int64_t across, int64_t depth, int64_t count,
+                                   uint32_t *panel) {
+  enum { SIDE = 16 };
+  const int64_t span = kind == rnd_paired_words ? 2 * SIDE : SIDE;
+  const int64_t steps = steps_of(kind, depth);
+  for (int64_t n = 0; n < RND_PANEL; n += SIDE) {
+    for (int64_t k = 0; k < depth; k += span) {
+      words16 block[SIDE];
+      const float *corner = source + n * across + k;
+      if (depth - k >= span && n + SIDE <= count) {
+        for (int64_t i = 0; i < SIDE; i++) {
+          __builtin_prefetch(corner + (SIDE + i) * across);
+          words_along(kind, corner + i * across, span, (uint32_t *)&block[i]);
+        }
+      } else {
+        memset(block, 0, sizeof block);
+        const int64_t length = depth - k < span ? depth - k : span;
+        for (int64_t i = 0; i < SIDE && n + i < count; i++) {
+          words_along(kind, corner + i * across, length, (uint32_t *)&block[i]);
+        }
+      }
+      transpose16(block);
+      const int64_t first = k / span * SIDE;
+      uint32_t *target = panel + first * RND_PANEL + n;
+      const int64_t rows = steps - first < SIDE ? steps - first : SIDE;
+      for (int64_t i = 0; i < rows; i++) memcpy(target + i * RND_PANEL, &block[i], sizeof block[i]);
+    }
+  }
+}
+
+// The kind is a constant in each expansion: a switch inside the loops would keep them from vectorising.
+#define FOR_KIND(kind, call)                                   \
+  switch (kind) {                                              \
+    case rnd_plain_words: call(rnd_plain_words); break;        \
+    case rnd_rounded_words: call(rnd_rounded_words); break;    \
+    case rnd_paired_words: call(rnd_paired_words); break;      \
+  }
+
+RND_CLONES void rnd_pack_panel(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth,
+                               int64_t count, uint32_t *panel) {
+#define CALL(KIND)                                                                    \
+  do {                                                                                \
+    if (across == 1) panel_from_rows(KIND, source, along, depth, count, panel);       \
+    else panel_from_columns(KIND, source, across, depth, count, panel);               \
+  } while (0)
+  FOR_KIND(kind, CALL)
+#undef CALL
+}
+
+RND_CLONES void rnd_pack_rows(rnd_words kind, const float *source, int64_t stride, int64_t depth, int64_t count,
+                              uint32_t *rows) {
+#define CALL(KIND) \
+  for (int64_t i = 0; i < count; i++) words_along(KIND, source + i * stride, depth, rows + i * steps_of(KIND, depth))
+  FOR_KIND(kind, CALL)
+#undef CALL
+}
+
+RND_INLINE void strips(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count, int64_t strips,
+                       uint32_t *words) {
+  enum { COPIED = 8 };  // words moved at a time, of which a strip's row keeps the first
+  const int64_t each = kind == rnd_paired_words ? 2 : 1;
+  const int64_t steps = steps_of(kind, depth);
+  uint32_t line[RND_BLOCK_ROWS + COPIED];
+  int begin[RND_BLOCK_ROWS + 1];
+  for (int64_t s = 0; s <= strips; s++) begin[s] = (int)rnd_strip_begin(s, count, strips);
+  memset(line + count, 0, COPIED * sizeof *line);
+  // Depth by depth, so that every row of the source is read once, from one end to the other.
+  for (int64_t k = 0; k < steps; k++) {
+    const float *row = source + k * each * along;
+    if ((k + 1) * each + ROWS_AHEAD < depth) {
+      for (int64_t i = 0; i < each; i++) prefetch_row(row + (ROWS_AHEAD + i) * along, count);
+    }
+    words_across(kind, row, k * each + 1 < depth ? row + along : 0, count, line);
+    // What a vector writes beyond its strip's row belongs to the strip's next depths, which follow.
+    const int has_room = k + COPIED <= steps;
+    for (int64_t s = 0; s < strips; s++) {
+      const int64_t height = begin[s + 1] - begin[s];
+      uint32_t *target = words + begin[s] * steps + k * height;
+      if (has_room) memcpy(target, line + begin[s], COPIED * sizeof *line);
+      else memcpy(target, line + begin[s], (size_t)height * sizeof *line);
+    }
+  }
+}
+
+RND_CLONES void rnd_pack_strips(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count,
+                                int64_t strip_count, uint32_t *words) {
+#define CALL(KIND) strips(KIND, source, along, depth, count, strip_count, words)
+  FOR_KIND(kind, CALL)
+#undef CALL
+}

@@ -1,0 +1,68 @@
+// The tiles of every instruction set; product_tile_body.h holds what they have in common.
+
+#include "product_tiles.h"
+
+#include <string.h>
+
+// A product and a sum become one fused multiply-add, which is what a tile's speed is measured in.
+#pragma STDC FP_CONTRACT ON
+
+#define WORD float
+#define ROW VECTOR
+#define MULTIPLY_ADD(sum, word, row) ((sum) + (word) * (row))
+
+// Vectors of four floats: every 64-bit processor has them. 6 x 16 fits the 32 registers of NEON.
+typedef float rnd_vector4 __attribute__((vector_size(16), aligned(4)));
+#define TILE(stem) stem##_portable
+#define TARGET
+#define VECTOR rnd_vector4
+#define WIDTH 4
+#define SPAN_VECTORS 4
+#include "product_tile_body.h"
+#undef TILE
+#undef TARGET
+#undef VECTOR
+#undef WIDTH
+#undef SPAN_VECTORS
+
+#if RND_HAS_X86_TILES
+#include <immintrin.h>
+
+// 6 x 16: twelve sums of eight floats in the sixteen registers of AVX2.
+typedef float rnd_vector8 __attribute__((vector_size(32), aligned(4)));
+#define TILE(stem) stem##_avx2
+#define TARGET __attribute__((target("avx2,fma")))
+#define VECTOR rnd_vector8
+#define WIDTH 8
+#define SPAN_VECTORS 2
+#include "product_tile_body.h"
+#undef TILE
+#undef TARGET
+#undef VECTOR
+#undef WIDTH
+#undef SPAN_VECTORS
+
+// 6 x 64: twenty-four sums of sixteen floats, four rows of B and a broadcast in thirty-two registers.
+typedef float rnd_vector16 __attribute__((vector_size(64), aligned(4)));
+#define TILE(stem) stem##_avx512
+#define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,fma")))
+#define VECTOR rnd_vector16
+#define WIDTH 16
+#define SPAN_VECTORS 4
+#include "product_tile_body.h"
+#undef TILE
+#undef TARGET
+#undef WORD
+#undef ROW
+#undef MULTIPLY_ADD
+
+// The same with two depths a step: sum += a[2k] b[2k] + a[2k + 1] b[2k + 1] in each of sixteen lanes.
+typedef int rnd_words16 __attribute__((vector_size(64), aligned(4)));
+#define TILE(stem) stem##_avx512_bf16
+#define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,fma")))
+#define WORD int
+#define ROW rnd_words16
+#define MULTIPLY_ADD(sum, word, row) \
+  ((VECTOR)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_set1_epi32(word), (__m512bh)(row)))
+#include "product_tile_body.h"
+#endif

@@ -1,0 +1,50 @@
+// The tile functions of the instruction sets, and what the blocking code shares with them.
+#ifndef PRODUCT_TILES_H
+#define PRODUCT_TILES_H
+#include "kernel_support.h"
+#include "product_kernels.h"
+
+enum {
+  RND_PANEL = 64,    // columns of a panel of B
+  RND_TILE_ROWS = 6,  // most rows of a tile of C
+  // Cache blocks, measured on 1 MiB of second-level cache: depth steps of a panel and a strip (a strip stays in the
+  // first level), rows and words of a block of A, words of a block of B that is packed on the fly.
+  RND_BLOCK_STEPS = 768,
+  RND_BLOCK_ROWS = 240,
+  RND_BLOCK_A_WORDS = 1 << 16,
+  RND_BLOCK_B_WORDS = 1 << 19
+};
+
+// c [rows, columns] (+)= A B over `steps` depth steps, rows <= RND_TILE_ROWS, columns <= RND_PANEL.
+// a: words, row r at step k at a[r * a_stride + k]; if `strip`, at a[k * rows + r].
+// b: words, column n at step k at b[k * RND_PANEL + n].
+typedef void rnd_tile(int rows, int strip, int64_t steps, const void *a, int64_t a_stride, const void *b, float *c,
+                      int64_t c_stride, int64_t columns, int accumulate);
+
+rnd_tile rnd_tile_portable;
+#if defined(__x86_64__) && defined(__clang__)
+#define RND_HAS_X86_TILES 1
+rnd_tile rnd_tile_avx2, rnd_tile_avx512, rnd_tile_avx512_bf16;
+#endif
+
+// How words of packed operands come about: as they are, rounded to bfloat16 but still floats (where the processor
+// multiplies no bfloat16), or two neighbouring depths as bfloat16 in one word.
+typedef enum { rnd_plain_words, rnd_rounded_words, rnd_paired_words } rnd_words;
+
+// Rows or columns `first` to `first + count` of an operand over `depth` values of the shared dimension. `along` is the
+// distance between two depths, `across` between two rows of A (columns of B). All are in product_packing.c.
+
+// Panel of B: words [steps][RND_PANEL], columns from `count` on are zero.
+void rnd_pack_panel(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth, int64_t count,
+                    uint32_t *panel);
+// Rows of A as they are used one by one: words [count][steps].
+void rnd_pack_rows(rnd_words kind, const float *source, int64_t stride, int64_t depth, int64_t count, uint32_t *rows);
+// Rows of A that lie across memory, in strips: words [steps][rows of the strip], strip after strip; strip s of
+// `strips` begins at row rnd_strip_begin(s, count, strips).
+void rnd_pack_strips(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count, int64_t strips,
+                     uint32_t *words);
+
+// Strips of nearly equal height: a tile of one row would wait for its loads of B instead of multiplying.
+RND_INLINE int64_t rnd_strip_begin(int64_t s, int64_t count, int64_t strips) { return s * count / strips; }
+
+#endif
