@@ -3,14 +3,15 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
 #include "attention_kernels.h"
-#include "crf_kernels.h"
 #include "choice_kernels.h"
+#include "crf_kernels.h"
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"
 #include "output_kernels.h"
 #include "packed_product.h"
 #include "packed_rows.h"
 #include "pooling_kernels.h"
+#include "product_kernels.h"
 #include "random_kernels.h"
 #include "recurrent_kernels.h"
 #include "selection_kernels.h"

@@ -79,6 +79,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     builder.tie("weight", to: table)
     self.table = table
     self.dropout = dropout
+    (wordDropout, characters) = (nil, nil)
     shape = .tokens(vocabularySize: table.shape[0], embeddingSize: table.shape[1])
   }
 

@@ -9,17 +9,18 @@ extension EncoderDecoderShape {
   init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
     let model = configuration.model
     let encoder = EncoderShape(
-      input: try configuration.inputShape(encoding), cell: CellKind(model), hiddenSize: model.hiddenSize,
+      try configuration.inputShape(encoding), cell: CellKind(model), hiddenSize: model.hiddenSize,
       layers: model.layers, bidirectional: model.bidirectional, dropout: model.dropout,
       embeddingDropout: model.effectiveEmbeddingDropout)
     let decoder = try DecoderShape(configuration, encoding)
     let context = ContextForm(model)
-    if case .attention(let attention) = context, attention.score == .dot,
-      encoder.outputSize != decoder.hiddenSize
-    {
+    let encoderWidth = model.hiddenSize * (model.bidirectional ? 2 : 1)
+    if case .attention(let attention) = context, attention.score == .dot, encoderWidth != decoder.hiddenSize {
       throw TrainingFailure.unfittingData(
-        "model.attention \(model.attention.rawValue) multiplies states of the encoder (\(encoder.outputSize) numbers) and "
-          + "of the decoder (\(decoder.hiddenSize)): make them equal with model.decoder_hidden_size, or use general")
+        """
+        model.attention \(model.attention.rawValue) multiplies states of the encoder (\(encoderWidth) numbers) and of the \
+        decoder (\(decoder.hiddenSize)): make them equal with model.decoder_hidden_size, or use general
+        """)
     }
     let sharesEmbeddings =
       configuration.data.sharedVocabulary && model.embeddingSize == model.effectiveDecoderEmbeddingSize

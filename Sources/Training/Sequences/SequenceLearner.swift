@@ -60,7 +60,7 @@ public struct AttentionMatrix: Sendable, Equatable {
 extension Arena where Element == Float {
   /// Room for the ids of some sequences, filled by the split.
   func ids(
-    _ entries: [Int32], of tokens: TokenSequences, begin: Int32? = nil, end: Int32? = nil
+    _ entries: [Int32], of tokens: Datasets.TokenSequences, begin: Int32? = nil, end: Int32? = nil
   ) -> (lengths: [Int], ids: UnsafeMutableBufferPointer<Int32>) {
     let marks = (begin == nil ? 0 : 1) + (end == nil ? 0 : 1)
     let lengths = entries.map { tokens.length(Int($0)) + marks }
@@ -106,7 +106,8 @@ func inputSequences(
 private func reverseEach(_ ids: UnsafeMutableBufferPointer<Int32>, _ lengths: [Int]) {
   var first = 0
   for length in lengths {
-    UnsafeMutableBufferPointer(rebasing: ids[first..<first + length]).reverse()
+    var sequence = UnsafeMutableBufferPointer(rebasing: ids[first..<first + length])
+    sequence.reverse()
     first += length
   }
 }

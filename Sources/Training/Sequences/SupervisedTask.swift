@@ -45,7 +45,7 @@ final class SupervisedTask: TrainingTask {
       trainExamples: corpus.train.count, validExamples: corpus.valid?.count ?? 0)
   }
 
-  func writeInputs(to run: RunPaths) throws { _ = try corpus.encoding.save(to: run.root) }
+  func writeInputs(to run: RunPaths) throws { try corpus.encoding.save(to: run.root, options: SequenceData.options(configuration)) }
 
   // MARK: Training
 

@@ -137,14 +137,23 @@ final class TranslationLearner: SequenceLearner {
 
   /// The weights of a hypothesis with the names of rows and columns.
   private func picture(_ best: Hypothesis<Float>, _ entry: Int32, _ split: SequenceSplit) -> AttentionMatrix {
-    let units = split.sourceTexts.flatMap { encoding.source?.units(of: $0[Int(entry)]) }
-    var labels =
-      units?.map { String(decoding: $0, as: UTF8.self) }
-      ?? (split.source?.tokenSequences.map { $0[Int(entry)].map { encoding.source?[$0] ?? "\($0)" } }
-        ?? (0..<(split.source?.length(Int(entry)) ?? 0)).map { "\($0)" })
+    var labels = sourceLabels(entry, split)
     if configuration.data.reverseSource { labels.reverse() }
     return AttentionMatrix(
       sourceLabels: labels, outputLabels: best.tokens.map { target[$0] },
-      weights: (best.attention ?? []).map { $0.prefix(labels.count).map(Double.init) })
+      weights: (best.attention ?? []).map { row in row.prefix(labels.count).map { Double($0) } })
+  }
+
+  /// The source's steps by name: its symbols as they stand in the file, or the numbers of vectors.
+  private func sourceLabels(_ entry: Int32, _ split: SequenceSplit) -> [String] {
+    if let vocabulary = encoding.source, let texts = split.sourceTexts,
+      let units = vocabulary.units(of: texts[Int(entry)])
+    {
+      return units.map { String(decoding: $0, as: UTF8.self) }
+    }
+    if let vocabulary = encoding.source, let tokens = split.source?.tokenSequences {
+      return tokens[Int(entry)].map { vocabulary[$0] }
+    }
+    return (0..<(split.source?.length(Int(entry)) ?? 0)).map { "\($0)" }
   }
 }
