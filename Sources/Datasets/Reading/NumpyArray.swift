@@ -86,22 +86,34 @@ private struct NumpyHeader {
 
   init(_ bytes: ArraySlice<UInt8>) throws(ArrayProblem) {
     guard let text = String(validating: bytes, as: UTF8.self) else { throw .header("not text") }
-    let pattern =
-      #/\s*\{\s*'descr'\s*:\s*'([^']*)'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*'shape'\s*:\s*\(([^()]*)\)\s*,?\s*\}\s*/#
-    guard let match = try? pattern.wholeMatch(in: text) else {
-      throw .header("expected {'descr': …, 'fortran_order': …, 'shape': …}")
-    }
-    isDouble = match.1 == "<f8"
-    guard isDouble || match.1 == "<f4" else { throw .elementType(String(match.1)) }
-    var entries = match.3.split(separator: ",", omittingEmptySubsequences: false).map {
+    guard let type = Self.value("descr", text, from: "'", to: "'"),
+      let order = Self.value("fortran_order", text, from: "", to: ","),
+      let sizesText = Self.value("shape", text, from: "(", to: ")"), ["True", "False"].contains(order)
+    else { throw .header("expected {'descr': '…', 'fortran_order': …, 'shape': (…)}") }
+    isDouble = type == "<f8"
+    guard isDouble || type == "<f4" else { throw .elementType(String(type)) }
+    var entries = sizesText.split(separator: ",", omittingEmptySubsequences: false).map {
       $0.trimmingPrefix(while: \.isWhitespace)
     }
     if entries.last?.isEmpty == true { entries.removeLast() }
     let sizes = entries.compactMap { Int($0) }
     guard (1...2).contains(entries.count), sizes.count == entries.count,
       sizes.allSatisfy({ $0 >= 0 }), sizes.count == 1 || sizes[1] > 0
-    else { throw .shape("(\(match.3))") }
-    isColumnMajor = match.2 == "True" && sizes.count == 2
+    else { throw .shape("(\(sizesText))") }
+    isColumnMajor = order == "True" && sizes.count == 2
     shape = sizes
+  }
+
+  /// What stands between two marks after a key.
+  private static func value(_ key: String, _ text: String, from open: String, to close: String) -> Substring?
+  {
+    guard let name = text.firstRange(of: "'\(key)'") else { return nil }
+    var rest = text[name.upperBound...].trimmingPrefix(while: \.isWhitespace)
+    guard rest.popFirst() == ":" else { return nil }
+    rest = rest.trimmingPrefix(while: \.isWhitespace)
+    guard rest.hasPrefix(open) else { return nil }
+    rest = rest.dropFirst(open.count)
+    guard let end = rest.firstRange(of: close) else { return nil }
+    return rest[..<end.lowerBound]
   }
 }
