@@ -1,0 +1,108 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+import Testing
+
+/// Data and options for a tagger or a classifier, small enough for central differences.
+struct SequenceCase: Sendable, CustomTestStringConvertible {
+  enum Input: Sendable { case tokens, words(CellKind), vectors }
+
+  let name: String
+  let input: Input
+  var cell = CellKind.gru()
+  var layers = 1
+  var bidirectional = false
+  var dropout = 0.0
+  var inputDropout = 0.0
+  var wordDropout = 0.0
+  var smoothing = 0.0
+  var lengths = [3, 0, 4, 1]
+
+  var testDescription: String { name }
+  /// True if the loss depends on masks.
+  var dropsSomething: Bool { dropout + inputDropout + wordDropout > 0 }
+  var steps: Int { lengths.reduce(0, +) }
+
+  var network: SequenceNetworkShape {
+    let shape: InputShape =
+      switch input {
+      case .tokens: .tokens(vocabularySize: 5, embeddingSize: 3)
+      case .words(let cell):
+        .words(
+          vocabularySize: 5, embeddingSize: 3,
+          characters: CharacterShape(vocabularySize: 4, embeddingSize: 2, hiddenSize: 3, cell: cell))
+      case .vectors: .vectors(size: 3)
+      }
+    return SequenceNetworkShape(
+      input: shape, hiddenSize: 4, layers: layers, cell: cell, bidirectional: bidirectional, dropout: dropout,
+      inputDropout: inputDropout,
+      wordDropout: wordDropout > 0 ? WordDropout(rate: wordDropout, unknown: 1) : nil)
+  }
+
+  var data: SequenceData {
+    let tokens = (0..<steps).map { ($0 * 3 + $0 / 2) % 5 }
+    let content: SequenceData.Content =
+      switch input {
+      case .tokens: .tokens(tokens)
+      case .words:
+        // One word without letters.
+        .words(
+          tokens, index: (0..<steps).map { $0 * 2 % 4 }, lengths: [2, 0, 4, 1],
+          letters: [1, 3, 0, 2, 2, 1, 3])
+      case .vectors:
+        .vectors((randomTensor([steps, 3], stream: 40) as Tensor<Double>).values, width: 3)
+      }
+    return SequenceData(lengths: lengths, content: content)
+  }
+
+  var masks: SampleMasks {
+    SampleMasks(seed: 3, step: 5, samples: lengths.indices.map { UInt32(10 + 3 * $0) })
+  }
+
+  /// Classes, some of them unknown.
+  static func classes(_ count: Int, of classes: Int, unknown: Set<Int> = []) -> TargetData {
+    .classes((0..<count).map { unknown.contains($0) ? -1 : ($0 * 7 + $0 / 3) % classes })
+  }
+
+  /// Bits; the steps in `unknown` have none.
+  static func bits(_ count: Int, width: Int, unknown: Set<Int> = []) -> TargetData {
+    .bits(
+      (0..<count * width).map { unknown.contains($0 / width) ? -1 : Double(($0 * 5 + $0 / 4) % 2) },
+      width: width)
+  }
+
+  static func numbers(_ count: Int, width: Int) -> TargetData {
+    .numbers((randomTensor([count, width], stream: 41) as Tensor<Double>).values, width: width)
+  }
+}
+
+extension SequenceModelRun where Element == Double {
+  /// Central differences through the whole model, and a batch against its sequences one by one, with the same masks.
+  func check(_ option: SequenceCase, _ targets: TargetData) {
+    let parameters = ParameterBuffer<Double>(layout, seed: 8)
+    let scratch = Scratch<Double>()
+    let context = LayerContext(parameters: parameters, workspace: Workspace<Double>())
+    func loss(_ masks: SampleMasks?, into gradients: ParameterBuffer<Double>? = nil) -> LossSum {
+      evaluate(
+        option.data, targets, scratch, masks: masks, smoothing: option.smoothing, into: gradients, context)
+    }
+
+    let gradients = ParameterBuffer<Double>(layout)
+    let whole = loss(option.masks, into: gradients)
+    expectGradients(gradients, of: parameters) { loss(option.masks).total }
+    #expect((whole == loss(nil)) == !option.dropsSomething)
+    #expect(gradients.layout.parameters.allSatisfy { gradients.elements($0).contains { $0 != 0 } })
+
+    let parts = ParameterBuffer<Double>(layout)
+    var sum = LossSum()
+    for sequence in option.lengths.indices {
+      let masks = SampleMasks(seed: 3, step: 5, samples: [option.masks.samples[sequence]])
+      sum += evaluate(
+        option.data[sequence], self.targets(targets, option.data, sequence), scratch, masks: masks,
+        smoothing: option.smoothing, into: parts, context)
+    }
+    #expect(whole.tokens == sum.tokens && abs(whole.total - sum.total) < 1e-12)
+    expectClose(Array(gradients.elements), Array(parts.elements), within: 1e-12, "gradients")
+    #expect(context.workspace.arena.peak > 0)
+  }
+}
