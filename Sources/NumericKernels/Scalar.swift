@@ -6,8 +6,7 @@ import COpenBLAS
 /// Every requirement is one call of a C kernel or of the BLAS over a whole block, so that generic code above
 /// pays for dispatch once per block, never once per element. Shapes: `rows` x `columns` row-major with a
 /// `stride` in elements. What is added to and what is overwritten is said in the headers of CKernels.
-public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, AttentionScalar, ChoiceScalar
-{
+public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, AttentionScalar {
   /// The safetensors name of the type: `F32` or `F64`.
   static var dataTypeName: String { get }
 
