@@ -7,8 +7,7 @@ import COpenBLAS
 /// pays for dispatch once per block, never once per element. Shapes: `rows` x `columns` row-major with a
 /// `stride` in elements. What is added to and what is overwritten is said in the headers of CKernels.
 public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, AttentionScalar,
-  ChoiceScalar, OutputKernels, SequenceKernels
-{
+  OutputKernels, SequenceKernels
   /// The safetensors name of the type: `F32` or `F64`.
   static var dataTypeName: String { get }
 

@@ -3,7 +3,6 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
 #include "attention_kernels.h"
-#include "choice_kernels.h"
 #include "crf_kernels.h"
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"

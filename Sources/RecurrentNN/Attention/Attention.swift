@@ -89,15 +89,16 @@ public struct Attention<Element: Scalar>: Sendable {
   // MARK: Before the first step
 
   /// Projects the keys of a batch, once for all steps.
-  func prepare(_ memory: SourceMemory<Element>, _ context: LayerContext<Element>) -> PreparedAttention<
-    Element
-  > {
-    let arena = context.arena
+  ///
+  /// - Parameter arena: where they are kept.
+  func prepare(
+    _ memory: SourceMemory<Element>, in arena: Arena<Element>, _ context: LayerContext<Element>
+  ) -> PreparedAttention<Element> {
     let rows = memory.values.rows
     var keys = memory.values
     if let key {
       keys = arena.matrix(rows, size)
-      multiply(memory.values, context.parameters.matrix(key), .right, into: keys)
+      context.packed(key, transposed: true).multiply(memory.values, into: keys, accumulate: false)
       if let query {
         // The bias of the query is added to the keys: once for all steps.
         Element.activateRows(
@@ -105,25 +106,29 @@ public struct Attention<Element: Scalar>: Sendable {
       }
     }
     return PreparedAttention(
-      memory: memory, keys: keys, v: v.map { effectiveV($0, context) },
-      featureWeight: featureWeight(context),
+      memory: memory, keys: keys, v: v.map { effectiveV($0, in: arena, context) },
+      featureWeight: featureWeight(in: arena, context),
       query: query.map { context.packed($0.weight, transposed: true) },
       features: arena.matrix(rows, shape.featureCount), zeros: arena.zeros(rows, 1))
   }
 
   /// v, or g v/‖v‖.
-  private func effectiveV(_ v: Parameter, _ context: LayerContext<Element>) -> UnsafePointer<Element> {
+  private func effectiveV(
+    _ v: Parameter, in arena: Arena<Element>, _ context: LayerContext<Element>
+  ) -> UnsafePointer<Element> {
     let raw = context.parameters.matrix(v)
     guard let vLength else { return UnsafePointer(raw.base) }
-    let normed = context.arena.zeros(1, raw.columns)
+    let normed = arena.zeros(1, raw.columns)
     let g = context.parameters.pointer(vLength).pointee
     Element.axpy(g / product(raw, raw, context).squareRoot(), raw.base, normed.base, raw.columns)
     return UnsafePointer(normed.base)
   }
 
   /// Weights of all features with a row for each feature, [features, A]: the transpose of how parameters lie.
-  private func featureWeight(_ context: LayerContext<Element>) -> MatrixView<Element> {
-    let result = context.arena.matrix(shape.featureCount, size)
+  private func featureWeight(
+    in arena: Arena<Element>, _ context: LayerContext<Element>
+  ) -> MatrixView<Element> {
+    let result = arena.matrix(shape.featureCount, size)
     var feature = 0
     for weight in [coverage, location].compactMap({ $0 }).map(context.parameters.matrix) {
       for column in 0..<weight.columns {

@@ -13,9 +13,9 @@ struct PreparedAttention<Element: Scalar> {
   /// The query's projection; nil if the state is the query.
   let query: PackedMatrix<Element>?
   /// Room for the features of a step, [S, features].
-  let features: MatrixView<Element>
+  var features: MatrixView<Element>
   /// Weights or coverage before the first step, [S].
-  let zeros: MatrixView<Element>
+  var zeros: MatrixView<Element>
 }
 
 /// What attention keeps of all steps of a batch: queries, weights, coverage.

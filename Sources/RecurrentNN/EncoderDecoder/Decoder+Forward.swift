@@ -42,7 +42,7 @@ extension Decoder {
   ) -> DecoderPass<Element> {
     let (arena, layout) = (context.arena, batch.layout)
     let inputs = makeInputs(batch, start, options, context)
-    let prepared = zip(attentions, start.memories).map { $0.prepare($1, context) }
+    let prepared = zip(attentions, start.memories).map { $0.prepare($1, in: arena, context) }
     let traces = zip(attentions, start.memories).map { attention, memory in
       AttentionTrace(
         layout, memory, querySize: attention.transformsQuery ? attention.size : nil,

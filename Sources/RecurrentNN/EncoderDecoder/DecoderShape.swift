@@ -1,3 +1,5 @@
+import Parameters
+
 /// How the decoder's output vector is made, over which the softmax stands.
 ///
 /// s is the output of the top cell, c the context (attention's, or the condition of every step), y the embedding of the
@@ -58,6 +60,27 @@ public struct DecoderShape: Sendable, Hashable {
     self.embeddingDropout = embeddingDropout
     self.beginToken = beginToken
     self.endToken = endToken
+  }
+}
+
+extension DecoderShape {
+  /// The state of the cells, one entry for each layer: it is needed before they are built, whose parameters come last.
+  var stateSize: StateSize {
+    var scratch = ParameterLayout.Builder()
+    return .stacked(
+      (0..<layers).map { layer in
+        let cell: any RecurrentCell<Float> = cell.makeCell(
+          inputSize: 1, hiddenSize: hiddenSize, suffix: "_l\(layer)", in: &scratch)
+        return cell.stateSize
+      })
+  }
+
+  /// Width of the state that attention asks with: the hidden state of the top cell.
+  var querySize: Int {
+    var next = 0
+    let size = stateSize
+    guard case .stacked(let layers) = size, let top = layers.last else { return hiddenSize }
+    return top.kindsOfParts(from: &next).hidden.first.map { top.parts[$0] } ?? hiddenSize
   }
 }
 

@@ -24,24 +24,25 @@ extension Decoder {
       ).uniform(at: UInt64(t))
     }
     arena.scoped {
-      let own = arena.words(n, of: Int32.self)
-      var anyOwn = false
+      let isOwn = arena.words(n, of: UInt8.self)
       for position in 0..<n {
-        own[position] = uniform(position, stream: 0) < options.teacherForcing ? 0 : 1
-        anyOwn = anyOwn || own[position] == 1
+        isOwn[position] = uniform(position, stream: 0) < options.teacherForcing ? 0 : 1
       }
-      guard anyOwn else { return }
+      guard isOwn.contains(1) else { return }
+      let draws = UnsafeMutableRawPointer(arena.words(n, of: UInt64.self).baseAddress!).bindMemory(
+        to: Double.self, capacity: n)
+      for position in 0..<n { draws[position] = options.feedsSamples ? uniform(position, stream: 1) : 0 }
       let logits = arena.matrix(n, shape.vocabularySize)
       output.logits(previous, into: logits, context)
-      let draws = arena.matrix(1, n)
-      if options.feedsSamples {
-        for position in 0..<n { draws.base[position] = Element(uniform(position, stream: 1)) }
-      }
       let chosen = arena.words(n, of: Int32.self)
-      Element.chooseRows(
-        logits.base, logits.stride, n, shape.vocabularySize,
-        uniform: options.feedsSamples ? UnsafePointer(draws.base) : nil, chosen.baseAddress!)
-      for position in 0..<n where own[position] == 1 { batch.inputs[first + position] = chosen[position] }
+      Element.drawTokens(
+        logits.base, logits.stride, n, shape.vocabularySize, 1,
+        options.feedsSamples ? shape.vocabularySize : 1,
+        1, draws, arena.matrix(1, shape.vocabularySize).base, chosen.baseAddress!)
+      // A row of nothing but NaN has no choice: its loss will be NaN as well.
+      for position in 0..<n where isOwn[position] == 1 && chosen[position] >= 0 {
+        batch.inputs[first + position] = chosen[position]
+      }
       embed(batch.inputs + first, into: x.rows(batch.layout.rows(t)), context, firstRow: first)
     }
   }

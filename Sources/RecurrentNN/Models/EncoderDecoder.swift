@@ -39,7 +39,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
     let sources = try SourceEncoders<Element>(shape, in: &builder)
     bridge = builder.scoped("bridge") {
       Bridge(
-        shape.bridge, to: Self.stateSize(of: shape.decoder), summarySize: sources.summarySize,
+        shape.bridge, to: shape.decoder.stateSize, summarySize: sources.summarySize,
         layerSizes: sources.layerSizes, in: &$0)
     }
     var attentions: [Attention<Element>] = []
@@ -48,7 +48,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
         attentions.append(
           builder.scoped(SourceEncoders<Element>.name("attention", index)) {
             Attention(
-              attention, memorySize: encoder.outputSize, querySize: Self.querySize(of: shape.decoder), in: &$0
+              attention, memorySize: encoder.outputSize, querySize: shape.decoder.querySize, in: &$0
             )
           })
       }
@@ -61,27 +61,6 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
     }
     self.sources = sources
     layout = builder.build()
-  }
-
-  /// The state of a decoder's cells; it is needed before they are built, because their parameters come last.
-  private static func stateSize(of shape: DecoderShape) -> StateSize {
-    var scratch = ParameterLayout.Builder()
-    return .stacked(
-      (0..<shape.layers).map { layer in
-        let cell: any RecurrentCell<Element> = shape.cell.makeCell(
-          inputSize: 1, hiddenSize: shape.hiddenSize, suffix: "_l\(layer)", in: &scratch)
-        return cell.stateSize
-      })
-  }
-
-  /// Width of the state that attention asks with: the hidden state of the top cell.
-  private static func querySize(of shape: DecoderShape) -> Int {
-    var next = 0
-    let size = stateSize(of: shape)
-    guard case .stacked(let layers) = size, let top = layers.last,
-      let part = top.kindsOfParts(from: &next).hidden.first
-    else { preconditionFailure("a decoder of \(shape.layers) layers has no hidden state") }
-    return top.parts[part]
   }
 
   /// Weights multiplied for every source step and for every target token, forwards.
@@ -138,6 +117,25 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
           into: gradients, context)
       }
       return LossSum(total: loss, tokens: targets.layout.rowCount)
+    }
+  }
+  // MARK: Decoding
+
+  /// The sources of a batch, read and ready to be decoded.
+  ///
+  /// - Parameter context: parameters and workspace, which the result keeps.
+  public func decoder(
+    for batch: [InputSequences<Element>], _ context: LayerContext<Element>
+  ) -> SequenceDecoder<Element> {
+    let count = batch.first?.count ?? 0
+    return SequenceDecoder(decoder, count: count, context) { kept, context in
+      let order = Array(0..<count)
+      let encoded = sources.forward(batch, order: order, masks: nil, context)
+      return DecoderStart(
+        state: bridge.forward(encoded.bridgeInput, batchSize: count, context),
+        condition: shape.context.condition == .none ? nil : encoded.bridgeInput.summary,
+        memories: decoder.attentions.isEmpty
+          ? [] : encoded.passes.map { SourceMemory($0.output, $0.layout, order: order, kept) })
     }
   }
 }

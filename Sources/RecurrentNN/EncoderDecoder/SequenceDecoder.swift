@@ -1,0 +1,141 @@
+import NumericKernels
+import Parameters
+
+/// The decoder of an encoder-decoder or a generator, one token at a time, for many rows at once.
+///
+/// Sources are read and keys projected once. Rows of one sequence share its source; a row keeps its state, what input
+/// feeding hands on, and the weights and coverage that attention asks for.
+public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
+  private let decoder: Decoder<Element>
+  private let context: LayerContext<Element>
+  /// What lasts as long as the batch.
+  private let kept: Arena<Element>
+  private let attention: [PreparedAttention<Element>]
+  private let condition: MatrixView<Element>?
+  public let sequenceCount: Int
+
+  /// The rows of the last call.
+  private var rows: DecoderRows<Element>
+  /// Where they are, and where the next ones will be.
+  private var (arena, spare) = (Arena<Element>(), Arena<Element>())
+  private var time = 0
+
+  /// - Parameters:
+  ///   - count: sequences of the batch.
+  ///   - start: makes what the decoder starts from, memories in the given arena, in the order of the sequences.
+  init(
+    _ decoder: Decoder<Element>, count: Int, _ context: LayerContext<Element>,
+    start: (Arena<Element>, LayerContext<Element>) -> DecoderStart<Element>
+  ) {
+    self.decoder = decoder
+    let context = LayerContext(parameters: context.parameters, workspace: context.workspace)
+    self.context = context
+    sequenceCount = count
+    let (kept, arena) = (Arena<Element>(), self.arena)
+    self.kept = kept
+    (attention, condition, rows) = context.arena.scoped {
+      let start = start(kept, context)
+      let prepared = zip(decoder.attentions, start.memories).map { $0.prepare($1, in: kept, context) }
+      return (
+        prepared, start.condition.map { $0.copied(to: kept) },
+        DecoderRows(
+          sequences: (0..<Int32(count)).map { $0 }, state: start.state.map { $0.copied(to: arena) },
+          feed: arena.zeros(count, decoder.feedColumns.count),
+          attention: prepared.map { .init($0.memory, (0..<Int32(count)).map { $0 }, arena) })
+      )
+    }
+  }
+
+  public var vocabularySize: Int { decoder.shape.vocabularySize }
+  /// What the first step has to be given: the begin mark for each sequence.
+  public var startTokens: [Int32] {
+    Array(repeating: Int32(decoder.shape.beginToken), count: sequenceCount)
+  }
+
+  public func advance(
+    tokens: UnsafeBufferPointer<Int32>, parents: UnsafeBufferPointer<Int32>, logits: MatrixView<Element>
+  ) {
+    precondition(
+      parents.count == tokens.count && logits.rows == tokens.count && logits.columns == vocabularySize,
+      "\(tokens.count) tokens, \(parents.count) parents, logits of [\(logits.rows), \(logits.columns)]")
+    guard let ids = tokens.baseAddress else { return }
+    for (token, parent) in zip(tokens, parents) {
+      precondition(token >= 0 && token < vocabularySize, "id \(token) for a vocabulary of \(vocabularySize)")
+      precondition(parent >= 0 && parent < rows.count, "parent \(parent) of \(rows.count) rows")
+    }
+    spare.reset()
+    let next = rows.continued(by: parents, attention.map(\.memory), in: spare)
+    rows = context.arena.scoped { step(ids, next, logits) }
+    swap(&arena, &spare)
+    time += 1
+  }
+
+  /// One step of rows that stand in the order of the tokens; returns them after it.
+  private func step(
+    _ ids: UnsafePointer<Int32>, _ rows: DecoderRows<Element>, _ logits: MatrixView<Element>
+  ) -> DecoderRows<Element> {
+    let (scratch, n) = (context.arena, rows.count)
+    let x = scratch.matrix(n, decoder.inputSize)
+    decoder.embed(ids, into: x, context)
+    addCondition(rows.sequences, to: x)
+    if decoder.shape.inputFeeding { x.columns(decoder.feedColumns).copy(from: rows.feed) }
+    let contexts =
+      decoder.contextColumns.isEmpty
+      ? scratch.matrix(n, decoder.contextSize) : x.columns(decoder.contextColumns)
+    let trace = decoder.cell.begin(PackedLayout(steps: 1, batchSize: n), from: rows.state, context)
+    if decoder.attendsBefore { attend(rows, trace.state(before: 0), into: contexts) }
+    decoder.cell.forward(step: 0, x, trace, context)
+    if !decoder.attendsBefore { attend(rows, trace.output, into: contexts) }
+    var r = trace.output
+    if !decoder.readout.isOutput {
+      let joined = scratch.matrix(n, decoder.readout.joinedSize)
+      r = decoder.readout.parameters.isEmpty ? joined : scratch.matrix(n, decoder.readout.size)
+      decoder.readout.forward(
+        trace.output, context: contexts, input: x.columns(decoder.embeddingColumns), joined: joined, into: r,
+        context)
+    }
+    decoder.output.packedLogits(r, into: logits, context)
+    for (part, state) in rows.state.enumerated() { state.copy(from: trace.state(part: part, after: 0)) }
+    if decoder.shape.inputFeeding { rows.feed.copy(from: r) }
+    return rows
+  }
+
+  private func addCondition(_ sequences: [Int32], to x: MatrixView<Element>) {
+    guard let condition, decoder.condition != .none else { return }
+    let vectors = context.arena.matrix(sequences.count, condition.columns)
+    Element.gatherRows(
+      condition.base, condition.stride, sequences, vectors.rows, vectors.columns, vectors.base, vectors.stride
+    )
+    if decoder.condition == .everyStep {
+      x.columns(decoder.contextColumns).copy(from: vectors)
+    } else if time == 0 {
+      decoder.embedCondition(vectors, into: x, context)
+    }
+  }
+
+  private func attend(
+    _ rows: DecoderRows<Element>, _ state: MatrixView<Element>, into contexts: MatrixView<Element>
+  ) {
+    for (index, columns) in decoder.attentionColumns.enumerated() {
+      decoder.attentions[index].forward(
+        step: time, state: state, attention[index], rows.attention[index], into: contexts.columns(columns),
+        context)
+    }
+  }
+
+  public func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>? { attention(ofRow: row, source: 0) }
+
+  /// The same for a source of several; nil without attention or before the first step.
+  public func attention(ofRow row: Int, source: Int) -> UnsafeBufferPointer<Element>? {
+    guard time > 0, source < rows.attention.count else { return nil }
+    return rows.attention[source].weights(ofRow: row)
+  }
+}
+
+extension MatrixView {
+  fileprivate func copied(to arena: Arena<Element>) -> MatrixView {
+    let copy = arena.matrix(rows, columns)
+    copy.copy(from: self)
+    return copy
+  }
+}

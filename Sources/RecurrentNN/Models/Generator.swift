@@ -1,0 +1,209 @@
+import NumericKernels
+import Parameters
+
+/// What a generator writes about.
+public enum GeneratorCondition: Sendable, Hashable {
+  /// Nothing: the sequences themselves are all there is.
+  case none
+  /// One of `count` classes, looked up in a table of vectors of `size`.
+  case classes(count: Int, size: Int)
+  /// A vector of numbers.
+  case features(size: Int)
+
+  /// Width of X.
+  var size: Int {
+    switch self {
+    case .none: 0
+    case .classes(_, let size), .features(let size): size
+    }
+  }
+}
+
+/// The sizes and options of a generator.
+public struct GeneratorShape: Sendable, Hashable {
+  /// Where X enters.
+  public enum Form: String, Sendable, Hashable, CaseIterable {
+    /// The initial state of every layer is tanh(W X + b).
+    case initialState
+    /// A projection of X takes the place of the first input.
+    case initialInput
+    /// X is joined to every input.
+    case everyStep
+  }
+
+  public var condition: GeneratorCondition
+  public var form: Form
+  public var decoder: DecoderShape
+  /// Initial state: the cell state of an LSTM is made from X as well.
+  public var bridgesCell: Bool
+  /// The output layer's weight is the embedding.
+  public var tieOutput: Bool
+  /// If set, every parameter starts from U(-bound, bound).
+  public var uniformInitialization: Double?
+
+  public init(
+    condition: GeneratorCondition, form: Form, decoder: DecoderShape, bridgesCell: Bool = false,
+    tieOutput: Bool = false, uniformInitialization: Double? = nil
+  ) {
+    self.condition = condition
+    self.form = form
+    self.decoder = decoder
+    self.bridgesCell = bridgesCell
+    self.tieOutput = tieOutput
+    self.uniformInitialization = uniformInitialization
+  }
+}
+
+/// The X of every sequence of a batch, in the caller's order.
+public enum GeneratorConditions<Element: Scalar> {
+  case none
+  /// One class for each sequence.
+  case classes(UnsafePointer<Int32>)
+  /// One vector for each sequence, [count, size].
+  case features(UnsafePointer<Element>)
+}
+
+/// Sequences and what they are about, in the caller's order.
+public struct GeneratorBatch<Element: Scalar> {
+  public let conditions: GeneratorConditions<Element>
+  /// Without begin and end marks, which the model adds.
+  public let targets: TokenSequences
+  /// The samples in training; nil: nothing is dropped, and every step reads the true token.
+  public let masks: SampleMasks?
+
+  public init(
+    conditions: GeneratorConditions<Element>, targets: TokenSequences, masks: SampleMasks? = nil
+  ) {
+    self.conditions = conditions
+    self.targets = targets
+    self.masks = masks
+  }
+}
+
+/// A generator (1-N): from a class or a vector X a sequence of any length; X makes the initial state, or is the first
+/// input, or is part of every input.
+///
+/// Parameter names: `condition.weight` [classes, C], `bridge.h_l0.weight` …, `decoder.…` (see the decoder).
+public struct Generator<Element: Scalar>: Sendable {
+  public let shape: GeneratorShape
+  public let layout: ParameterLayout
+  private let table: Parameter?
+  private let bridge: Bridge<Element>
+  private let decoder: Decoder<Element>
+
+  public init(_ shape: GeneratorShape) throws(RepeatedCellError) {
+    self.shape = shape
+    var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
+    if case .classes(let count, let size) = shape.condition {
+      table = builder.add("condition.weight", [count, size], .normal(standardDeviation: 1))
+    } else {
+      table = nil
+    }
+    let hasCondition = shape.condition != .none
+    let bridgeForm: BridgeShape.Form = hasCondition && shape.form == .initialState ? .transform : .zero
+    bridge = builder.scoped("bridge") {
+      Bridge(
+        BridgeShape(bridgeForm, cellState: shape.bridgesCell), to: shape.decoder.stateSize,
+        summarySize: shape.condition.size, layerSizes: [], in: &$0)
+    }
+    let condition: DecoderCondition =
+      switch shape.form {
+      case .initialInput where hasCondition: .initialInput
+      case .everyStep where hasCondition: .everyStep
+      default: .none
+      }
+    decoder = try builder.scoped("decoder") { builder throws(RepeatedCellError) in
+      try Decoder(
+        shape.decoder, condition: condition, conditionSize: shape.condition.size, attentions: [],
+        sharedTable: nil, tieOutput: shape.tieOutput, in: &builder)
+    }
+    layout = builder.build()
+  }
+
+  /// Weights multiplied for every token, forwards.
+  public var multipliedWeights: Int { decoder.multipliedWeights }
+
+  /// X of every sequence, [count, C], in an order of the caller's sequences, with its classes; nil without.
+  private func vectors(
+    _ conditions: GeneratorConditions<Element>, order: [Int], _ context: LayerContext<Element>
+  ) -> (x: MatrixView<Element>, classes: UnsafePointer<Int32>?)? {
+    let index = context.arena.words(order.count, of: Int32.self)
+    let x = context.arena.matrix(order.count, shape.condition.size)
+    let rows = UnsafePointer(index.baseAddress!)
+    switch (conditions, shape.condition) {
+    case (.none, .none):
+      return nil
+    case (.classes(let classes), .classes(let count, _)):
+      guard let table else { return nil }
+      for (row, sequence) in order.enumerated() {
+        index[row] = classes[sequence]
+        precondition(index[row] >= 0 && index[row] < count, "class \(index[row]) of \(count)")
+      }
+      let entries = context.parameters.matrix(table)
+      Element.gatherRows(entries.base, entries.stride, rows, x.rows, x.columns, x.base, x.stride)
+      return (x, rows)
+    case (.features(let values), .features):
+      for (row, sequence) in order.enumerated() { index[row] = Int32(sequence) }
+      Element.gatherRows(values, x.columns, rows, x.rows, x.columns, x.base, x.stride)
+      return (x, nil)
+    default:
+      preconditionFailure("conditions \(conditions) for a generator of \(shape.condition)")
+    }
+  }
+
+  // MARK: Training and evaluation
+
+  /// Computes the summed loss of a batch and, if `gradients` is given, adds the gradients of that SUM to it.
+  ///
+  /// - Parameters:
+  ///   - batch: conditions and targets.
+  ///   - options: label smoothing, teacher forcing.
+  ///   - context: parameters and workspace, whose arena is left as it was; masks come with the batch.
+  /// - Returns: the loss in nats; its tokens are those of the targets and one end mark each.
+  public func evaluate(
+    _ batch: GeneratorBatch<Element>, _ options: DecoderOptions = DecoderOptions(),
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> LossSum {
+    context.arena.scoped {
+      let targets = DecoderBatch<Element>(batch.targets, shape.decoder, masks: batch.masks, context.arena)
+      let order = targets.layout.order
+      let vectors = vectors(batch.conditions, order: order, context)
+      let input = BridgeInput(summary: vectors?.x)
+      let start = DecoderStart(
+        state: bridge.forward(input, batchSize: order.count, context), condition: vectors?.x, memories: [])
+      let masked = context.masked(by: batch.masks, targets.layout, firstStream: 0)
+      let pass = decoder.forward(targets, from: start, options, masked)
+      let (loss, dr) = decoder.loss(pass, options, into: gradients, masked)
+      if let gradients, let dr {
+        let dStart = decoder.backward(pass, readoutGradient: dr, options, into: gradients, masked)
+        bridge.backward(
+          input, start.state, stateGradient: dStart.state,
+          inputGradient: BridgeInput(summary: dStart.condition),
+          into: gradients, context)
+        if let table, let classes = vectors?.classes, let dx = dStart.condition {
+          let dTable = gradients.matrix(table)
+          Element.scatterAddRows(
+            dx.base, dx.stride, classes, dx.rows, dx.columns, dTable.base, dTable.stride)
+        }
+      }
+      return LossSum(total: loss, tokens: targets.layout.rowCount)
+    }
+  }
+
+  // MARK: Decoding
+
+  /// Sequences ready to be written, one for each condition.
+  ///
+  /// - Parameters:
+  ///   - count: number of sequences.
+  ///   - context: parameters and workspace, which the result keeps.
+  public func decoder(
+    for conditions: GeneratorConditions<Element>, count: Int, _ context: LayerContext<Element>
+  ) -> SequenceDecoder<Element> {
+    SequenceDecoder(decoder, count: count, context) { _, context in
+      let x = vectors(conditions, order: Array(0..<count), context)?.x
+      return DecoderStart(
+        state: bridge.forward(BridgeInput(summary: x), batchSize: count, context), condition: x, memories: [])
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+import Testing
+
+/// Token by token an encoder-decoder computes what it computes in training, whatever becomes of its rows.
+@Suite struct EncoderDecoderDecodingTests {
+  private static let cases = EncoderDecoderCase.all.filter { !$0.isMasked }
+
+  @Test(arguments: cases)
+  func stepsEqualTheWhole(test: EncoderDecoderCase) throws {
+    let run = try EncoderDecoderRun<Double>(test.shape)
+    let pairs: PairBatch<Double> = test.pairs()
+    let batch = pairs.batch()
+    let loss = run.loss(batch)
+    let decoder = run.model.decoder(for: batch.sources, run.context)
+    let scores = forcedLogProbabilities(
+      decoder, startTokens: decoder.startTokens, targets: pairs.targets.map { $0.map { Int32($0) } },
+      endToken: Int32(test.shape.decoder.endToken))
+    expectClose([-scores.joined().reduce(0, +)], [loss.total], within: 1e-11, "log-probability")
+  }
+
+  /// Attention of the steps is attention of the training pass.
+  @Test(arguments: cases)
+  func stepsLookWhereTrainingLooked(test: EncoderDecoderCase) throws {
+    guard case .attention = test.shape.context else { return }
+    let run = try EncoderDecoderRun<Double>(test.shape)
+    let pairs: PairBatch<Double> = test.pairs()
+    let batch = pairs.batch()
+    var trained: [[[[Double]]]] = []  // source, sentence, step, position
+    _ = run.model.evaluate(batch, into: nil, run.context) { weights in
+      #expect(weights.source == trained.count)
+      trained.append(
+        (0..<weights.count).map { sentence in
+          (0..<weights.steps(ofSentence: sentence)).map {
+            Array(weights.weights(ofSentence: sentence, step: $0))
+          }
+        })
+    }
+    #expect(trained.count == test.shape.sources.count)
+    for sentence in pairs.targets.indices {
+      let alone = pairs.batch([sentence])
+      let decoder = run.model.decoder(for: alone.sources, run.context)
+      var logits = [Double](repeating: 0, count: decoder.vocabularySize)
+      for (step, token) in ([test.shape.decoder.beginToken] + pairs.targets[sentence]).enumerated() {
+        advance(decoder, [token], [0], &logits)
+        for source in trained.indices {
+          let weights = Array(try #require(decoder.attention(ofRow: 0, source: source)))
+          expectClose(
+            weights, trained[source][sentence][step], within: 1e-12, "sentence \(sentence), step \(step)")
+          expectClose([weights.reduce(0, +)], [1.0], within: 1e-12, "sum of weights")
+        }
+      }
+    }
+  }
+
+  /// Rows that are doubled, dropped and reordered carry all of their state with them.
+  @Test(arguments: cases)
+  func rowsCanBeReordered(test: EncoderDecoderCase) throws {
+    let run = try EncoderDecoderRun<Double>(test.shape)
+    let pairs: PairBatch<Double> = test.pairs()
+    let batch = pairs.batch()
+    let decoder = run.model.decoder(for: batch.sources, run.context)
+    // Tokens and parents of each step; the rows then hold the texts below.
+    let steps: [(tokens: [Int], parents: [Int])] = [
+      ([1, 1, 1, 1, 1], [0, 0, 1, 2, 3]), ([3, 4, 0, 3], [1, 0, 2, 3]), ([2, 0, 1, 4, 3], [0, 1, 1, 3, 2]),
+    ]
+    let texts: [(sentence: Int, tokens: [Int])] = [
+      (0, [1, 3, 2]), (0, [1, 4, 0]), (0, [1, 4, 1]), (2, [1, 3, 4]), (1, [1, 0, 3]),
+    ]
+    var logits: [Double] = []
+    for (tokens, parents) in steps {
+      logits = [Double](repeating: .nan, count: tokens.count * decoder.vocabularySize)
+      advance(decoder, tokens, parents, &logits)
+    }
+    for (row, text) in texts.enumerated() {
+      let alone = run.model.decoder(for: pairs.batch([text.sentence]).sources, run.context)
+      var expected = [Double](repeating: .nan, count: decoder.vocabularySize)
+      for token in text.tokens { advance(alone, [token], [0], &expected) }
+      expectClose(
+        Array(logits[row * expected.count..<(row + 1) * expected.count]), expected, within: 1e-12,
+        "row \(row)")
+    }
+  }
+
+  /// A source without words is possible: attention's context is zero, nothing is NaN.
+  @Test(arguments: cases)
+  func emptySourcesGiveNumbers(test: EncoderDecoderCase) throws {
+    guard case .tokens = test.shape.sources[0].input else { return }
+    let run = try EncoderDecoderRun<Double>(test.shape)
+    let pairs = PairBatch<Double>(
+      sources: test.shape.sources.map { _ in [.tokens([1, 2]), .tokens([])] }, targets: [[1], [2, 0]])
+    let gradients = ParameterBuffer<Double>(run.model.layout)
+    let loss = run.loss(pairs.batch(), test.options, into: gradients)
+    #expect(loss.total.isFinite && gradients.elements.allSatisfy(\.isFinite))
+  }
+
+  private func advance(
+    _ decoder: SequenceDecoder<Double>, _ tokens: [Int], _ parents: [Int], _ logits: inout [Double]
+  ) {
+    let (tokens, parents) = (tokens.map { Int32($0) }, parents.map { Int32($0) })
+    logits.withUnsafeMutableBufferPointer { logits in
+      guard let base = logits.baseAddress else { return }
+      tokens.withUnsafeBufferPointer { tokens in
+        parents.withUnsafeBufferPointer { parents in
+          decoder.advance(
+            tokens: tokens, parents: parents,
+            logits: MatrixView(base, rows: tokens.count, columns: decoder.vocabularySize))
+        }
+      }
+    }
+  }
+}
