@@ -13,5 +13,17 @@ public enum Presets {
     ("char-lm", PackageResources.char_lm_yaml),
     ("ptb-small", PackageResources.ptb_small_yaml),
     ("war-and-peace-bytes", PackageResources.war_and_peace_bytes_yaml),
+    ("tagger", PackageResources.tagger_yaml),
+    ("slots", PackageResources.slots_yaml),
+    ("music", PackageResources.music_yaml),
+    ("intent", PackageResources.intent_yaml),
+    ("mnist1d", PackageResources.mnist1d_yaml),
+    ("japanese-vowels", PackageResources.japanese_vowels_yaml),
+    ("surnames", PackageResources.surnames_yaml),
+    ("captions", PackageResources.captions_yaml),
+    ("addition", PackageResources.addition_yaml),
+    ("pronunciation", PackageResources.pronunciation_yaml),
+    ("reading", PackageResources.reading_yaml),
+    ("speech", PackageResources.speech_yaml),
   ]
 }

@@ -8,6 +8,7 @@ import COpenBLAS
 /// `stride` in elements. What is added to and what is overwritten is said in the headers of CKernels.
 public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, AttentionScalar,
   OutputKernels, SequenceKernels
+{
   /// The safetensors name of the type: `F32` or `F64`.
   static var dataTypeName: String { get }
 

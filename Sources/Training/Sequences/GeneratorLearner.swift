@@ -21,7 +21,7 @@ final class GeneratorLearner: SequenceLearner {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
     self.target = target
-    let form: ContextForm =
+    let form: GeneratorShape.Form =
       switch configuration.model.condition {
       case .initialState, .none: .initialState
       case .initialInput: .initialInput

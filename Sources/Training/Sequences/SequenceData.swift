@@ -8,7 +8,7 @@ enum SequenceData {
     let data = configuration.data
     let options = options(configuration)
     guard let train = data.train else {
-      return try SequenceCorpus.load(generated(configuration), options: options, encoding: nil)
+      return try SequenceCorpus.load(try generated(configuration), options: options, encoding: nil)
     }
     let sources = SequenceSources(
       train: source(train), valid: data.valid.map(source), test: data.test.map(source))
@@ -30,7 +30,7 @@ enum SequenceData {
     if let path { return try SequenceCorpus.read(source(path), options: options, encoding: encoding) }
     if split == .test && data.train != nil { return nil }
     let sources =
-      data.train.map { SequenceSources(train: source($0)) } ?? generated(configuration)
+      try data.train.map { SequenceSources(train: source($0)) } ?? generated(configuration)
     let corpus = try SequenceCorpus.load(sources, options: options, encoding: encoding)
     return switch split {
     case .train: corpus.train
@@ -131,19 +131,19 @@ enum SequenceData {
 
   // MARK: Generated pairs
 
-  private static func generated(_ configuration: RunConfiguration) -> SequenceSources {
-    let (seed, train) = (UInt64(configuration.seed), configuration.data.generatedSize)
-    let heldOut = max(20, min(1000, train / 10))
+  /// Letters of the sequences that are copied or reversed.
+  private static let copiedLengths = 1...20
+
+  private static func generated(_ configuration: RunConfiguration) throws -> SequenceSources {
+    let train = configuration.data.generatedSize
+    let heldOut = max(20, min(1000, train / 9))
+    let task = GeneratedTask(
+      seed: UInt64(configuration.seed), train: train, valid: heldOut, test: heldOut)
     return switch configuration.data.generator {
-    case .addition:
-      GeneratedTask.addition(AdditionTask(seed: seed, train: train, valid: heldOut, test: heldOut))
-    case .copy:
-      GeneratedTask.symbols(SymbolTask(kind: .copy, seed: seed, train: train, valid: heldOut, test: heldOut))
-    case .reverse:
-      GeneratedTask.symbols(
-        SymbolTask(kind: .reverse, seed: seed, train: train, valid: heldOut, test: heldOut))
-    case .datePairs, .dates, .none:
-      GeneratedTask.dates(DateTask(seed: seed, train: train, valid: heldOut, test: heldOut))
+    case .addition: try task.addition()
+    case .copy: try task.symbols(.copy, lengths: copiedLengths)
+    case .reverse: try task.symbols(.reverse, lengths: copiedLengths)
+    case .datePairs, .dates, .none: try task.dates()
     }
   }
 }
