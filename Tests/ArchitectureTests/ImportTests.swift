@@ -51,7 +51,8 @@ import Testing
     let standard: Set<String> = [
       "float.h", "immintrin.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h",
       // of C++
-      "cstdlib", "cstring", "exception", "memory", "string", "string_view", "unordered_map", "vector",
+      "cstdint", "cstdlib", "cstring", "exception", "memory", "string", "string_view", "unordered_map",
+      "vector",
     ]
     let files = try SourceTree.files(of: target)
     let own = Set(files.map(\.name))

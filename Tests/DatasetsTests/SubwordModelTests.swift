@@ -69,6 +69,35 @@ import Testing
     }
   }
 
+  /// The library trusts the tables of a model file; a damaged one must end here, not in it.
+  @Test func damagedModelsNeverTrap() throws {
+    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true)
+    var state: UInt64 = 7
+    func random(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    var refused = 0
+    for round in 0..<60 {
+      var bytes = model.bytes
+      if round % 3 == 0 {
+        bytes.removeLast(1 + random(bytes.count - 1))
+      } else {
+        for _ in 0...random(10) { bytes[random(bytes.count)] = UInt8(random(256)) }
+      }
+      do {
+        let damaged = try SubwordModel(bytes)
+        for text in ["lower Straße", "ﬁ Å ａｂｃ 日本語 ½ ㌀"] {
+          if let ids = try? damaged.encode(text.utf8) { _ = try? damaged.decode(ids) }
+        }
+      } catch {
+        #expect(!error.description.isEmpty)
+        refused += 1
+      }
+    }
+    #expect(refused > 20)
+  }
+
   @Test func filesOfAModel() throws {
     let folder = try TemporaryFolder()
     var options = SequenceOptions(.seq2seq, .lines, source: .bpe, target: .bpe)
