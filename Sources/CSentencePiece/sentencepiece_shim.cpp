@@ -1,5 +1,7 @@
 #include "CSentencePiece.h"
 
+#include "model_check.h"
+
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 
@@ -100,9 +102,11 @@ bool rnd_sp_train(const char *const *options, size_t option_count, const char *t
 
 bool rnd_sp_load(const void *bytes, size_t size, rnd_sp_model **model, char **error) {
   return guarded(error, [&]() -> std::string {
+    const std::string_view content(static_cast<const char *>(bytes), size);
+    const std::string problem = model_problem(content);
+    if (!problem.empty()) return problem;
     auto loaded = std::make_unique<rnd_sp_model>();
-    const Status status =
-        loaded->processor.LoadFromSerializedProto(std::string_view(static_cast<const char *>(bytes), size));
+    const Status status = loaded->processor.LoadFromSerializedProto(content);
     if (!status.ok()) return message(status);
     if (loaded->processor.GetPieceSize() == 0) return "a model without pieces";
     *model = loaded.release();

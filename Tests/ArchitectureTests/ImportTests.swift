@@ -31,7 +31,10 @@ import Testing
   }
 
   /// The library behind a protocol is known to its adapter alone.
-  @Test(arguments: [("Communication", "MPI"), ("rnn-dist", "Yams"), ("Checkpoints", "CXXHash")])
+  @Test(arguments: [
+    ("Communication", "MPI"), ("rnn-dist", "Yams"), ("Checkpoints", "CXXHash"),
+    ("Datasets", "CSentencePiece"),
+  ])
   func importedByOneFile(target: String, module: String) throws {
     let importing = try SourceTree.files(of: target).filter { $0.text.importedModules.contains(module) }
     #expect(importing.count == 1, "\(module) is imported by \(importing.map(\.path))")
@@ -41,10 +44,15 @@ import Testing
   @Test(
     arguments: [
       ("CKernels", []), ("COpenBLAS", ["cblas.h"]), ("COpenMPI", ["mpi.h"]), ("CXXHash", ["xxhash.h"]),
+      ("CSentencePieceLibrary", ["sentencepiece_processor.h", "sentencepiece_trainer.h"]),
+      ("CSentencePiece", ["sentencepiece_processor.h", "sentencepiece_trainer.h"]),
     ] as [(String, Set<String>)])
   func includes(target: String, libraries: Set<String>) throws {
     let standard: Set<String> = [
       "float.h", "immintrin.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h",
+      // of C++
+      "cstdint", "cstdlib", "cstring", "exception", "memory", "string", "string_view", "unordered_map",
+      "vector",
     ]
     let files = try SourceTree.files(of: target)
     let own = Set(files.map(\.name))

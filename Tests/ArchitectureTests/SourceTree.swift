@@ -19,7 +19,7 @@ enum SourceTree {
 
   /// Every file of Sources, read once.
   private static let sources = Result {
-    try files(under: "Sources", endingIn: [".swift", ".c", ".h", ".modulemap"])
+    try files(under: "Sources", endingIn: [".swift", ".c", ".cpp", ".h", ".modulemap"])
   }
 
   /// The folders of Sources that hold at least one file.

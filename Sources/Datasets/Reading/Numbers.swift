@@ -5,15 +5,17 @@ func parsedNumber(_ text: ArraySlice<UInt8>) -> Float? {
   return Float(String(decoding: digits, as: UTF8.self))
 }
 
-/// Appends the numbers of a line: with commas between them, or with white space.
-func parseNumbers(_ line: [UInt8], commas: Bool, into values: inout [Float]) throws(LineProblem) {
+/// Appends the numbers of a line: with commas between them, or with white space. The first is column `firstColumn` in
+/// messages.
+func parseNumbers(
+  _ line: [UInt8], commas: Bool, firstColumn: Int = 1, into values: inout [Float]
+) throws(LineProblem) {
   let cells =
     commas
     ? line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
     : line.split(whereSeparator: isASCIISpace)
   for (index, cell) in cells.enumerated() {
-    // Of a CSV file the first column is the label.
-    let column = index + (commas ? 2 : 1)
+    let column = index + firstColumn
     guard let value = parsedNumber(cell) else {
       throw .notANumber(String(decoding: cell, as: UTF8.self), column: column)
     }

@@ -14,8 +14,8 @@ enum FieldKind: Equatable {
   case numbers
   /// One number a step, with white space between them, or the path of an array.
   case stepNumbers
-  /// One number a step, with commas between them.
-  case series
+  /// One number a step, with commas between them; of a line these are the columns from `firstColumn` (from 1) on.
+  case series(firstColumn: Int)
   /// The path of an array, a row a step.
   case array
   /// The path of an array that is one vector.
@@ -56,8 +56,14 @@ struct RecordLayout: Equatable {
     try check(options)
   }
 
-  /// An input without a target.
-  init(inputOf source: FieldKind) { self.init(.wholeLine, source, nil) }
+  /// The source alone, as it is given to predict from: the words of a sentence stand in a line.
+  init(inputOf trained: FieldKind) {
+    switch trained {
+    case .cells: self.init(.wholeLine, .text, nil)
+    case .series: self.init(.wholeLine, .series(firstColumn: 1), nil)
+    default: self.init(.wholeLine, trained, nil)
+    }
+  }
 
   private init(_ cut: RecordCut, _ source: FieldKind?, _ target: FieldKind?) {
     (self.cut, self.source, self.target) = (cut, source, target)
@@ -86,7 +92,7 @@ struct RecordLayout: Equatable {
     case (.tagger, .npy):
       return Self(.tabs(targetFirst: true), .array, options.numericTargets ? .stepNumbers : .tags)
     case (.classifier, .tsv): return Self(.tabs(targetFirst: true), .text, label)
-    case (.classifier, .csv): return Self(.comma, .series, label)
+    case (.classifier, .csv): return Self(.comma, .series(firstColumn: 2), label)
     case (.classifier, .npy): return Self(.tabs(targetFirst: true), .array, label)
     case (.classifier, .multihot): return Self(.tabs(targetFirst: true), .multihot, label)
     case (.generator, .lines): return Self(.wholeLine, nil, .text)
@@ -95,7 +101,7 @@ struct RecordLayout: Equatable {
     case (.generator, .tsv): return Self(.tabs(targetFirst: false), .label, .text)
     case (.generator, .npy): return Self(.tabs(targetFirst: true), .arrayVector, .text)
     case (.seq2seq, .tsv): return Self(.tabs(targetFirst: false), .text, .text)
-    case (.seq2seq, .csv): return Self(.comma, .series, .text)
+    case (.seq2seq, .csv): return Self(.comma, .series(firstColumn: 2), .text)
     case (.seq2seq, .npy): return Self(.tabs(targetFirst: true), .array, .text)
     default: throw options.unsupported("not a format of this task; \(options.task.formats)")
     }

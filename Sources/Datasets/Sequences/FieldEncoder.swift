@@ -73,8 +73,8 @@ struct FieldEncoder {
     case .numbers:
       try parseNumbers(bytes, commas: false, into: &field.values)
       field.width = field.values.count
-    case .series:
-      try parseNumbers(bytes, commas: true, into: &field.values)
+    case .series(let column):
+      try parseNumbers(bytes, commas: true, firstColumn: column, into: &field.values)
       field.width = 1
     case .stepNumbers:
       guard !bytes.trimmed().suffix(4).elementsEqual(".npy".utf8) else {

@@ -17,7 +17,7 @@ public struct SequenceInputs: Sendable {
       throw options.unsupported("the model was trained without a source; it takes no input")
     }
     self.options = options
-    layout = RecordLayout(inputOf: kind == .cells ? .text : kind)
+    layout = RecordLayout(inputOf: kind)
     builder = SplitBuilder(options, layout, encoding, folder: "", isEvaluation: true)
   }
 

@@ -8,7 +8,7 @@
 /// - characters: by code point;
 /// - words and symbols: by falling frequency in the training text, then by code points;
 /// - subwords: the pieces of the model in its order.
-public struct SequenceVocabulary: Sendable, Equatable {
+public struct SequenceVocabulary: Sendable, Equatable, CustomStringConvertible {
   public let tokenization: SequenceTokenization
   /// Text is turned to lower case before it is looked up.
   public let lowercase: Bool
@@ -79,6 +79,8 @@ public struct SequenceVocabulary: Sendable, Equatable {
 
   /// The token of an id in `0 ..< count`.
   public subscript(id: Int32) -> String { tokens[Int(id)] }
+
+  public var description: String { "\(count) tokens (\(tokenization.rawValue))" }
 
   /// A hash of the tokens and their order, and of the subword model, that is the same on every rank and in every
   /// process.

@@ -1,0 +1,160 @@
+import Datasets
+import Testing
+
+@Suite struct SequenceBatchesTests {
+  /// Lengths from 1 to 40, short ones more often.
+  private static func lengths(_ count: Int) -> [Int32] {
+    (0..<count).map { index in
+      let mixed = UInt32(truncatingIfNeeded: index &* 2_654_435_761) >> 16
+      return Int32(1 + min(mixed % 40, (mixed >> 6) % 40))
+    }
+  }
+
+  private func check(_ plan: BatchPlan, _ lengths: [Int32]) {
+    #expect(plan.order.sorted() == (0..<Int32(lengths.count)).map { $0 })
+    #expect(plan.offsets.first == 0 && plan.offsets.last == lengths.count)
+    for batch in 0..<plan.count {
+      #expect(!plan[batch].isEmpty)
+      let inBatch = plan[batch].map { lengths[Int($0)] }
+      #expect(inBatch == inBatch.sorted(by: >))
+    }
+  }
+
+  @Test(
+    arguments: [1, 2, 7, 64, 1000],
+    [SequenceBatches.Size.sequences(1), .sequences(8), .tokens(100), .tokens(1)])
+  func everyExampleIsInOneBatch(count: Int, size: SequenceBatches.Size) {
+    let lengths = Self.lengths(count)
+    for bucketing in [false, true] {
+      let batches = SequenceBatches(
+        lengths: lengths, size: size, bucketing: bucketing, seed: 1, windowBatches: 3)
+      for epoch in 0..<3 {
+        let plan = batches.epoch(epoch)
+        check(plan, lengths)
+        for batch in 0..<plan.count {
+          switch size {
+          case .sequences(let most): #expect(plan[batch].count <= most)
+          case .tokens(let most):
+            #expect(plan[batch].count == 1 || plan[batch].reduce(0) { $0 + Int(lengths[Int($1)]) } <= most)
+          }
+        }
+      }
+    }
+  }
+
+  @Test func batchesOfSequencesAreFullButOne() {
+    let batches = SequenceBatches(lengths: Self.lengths(1003), size: .sequences(10), seed: 5)
+    let sizes = (0..<3).map { epoch -> [Int] in
+      let plan = batches.epoch(epoch)
+      return (0..<plan.count).map { plan[$0].count }
+    }
+    for size in sizes { #expect(size.count == 101 && size.sorted().first == 3 && size.sorted()[1] == 10) }
+  }
+
+  @Test func seedAndEpochDecide() {
+    let lengths = Self.lengths(500)
+    let batches = SequenceBatches(lengths: lengths, size: .sequences(8), seed: 1)
+    #expect(batches.epoch(2) == SequenceBatches(lengths: lengths, size: .sequences(8), seed: 1).epoch(2))
+    #expect(batches.epoch(2) != batches.epoch(3))
+    #expect(batches.epoch(2) != SequenceBatches(lengths: lengths, size: .sequences(8), seed: 2).epoch(2))
+  }
+
+  /// The order is the same in every build and on every machine.
+  @Test func theOrderIsFixed() {
+    let plan = SequenceBatches(lengths: [3, 1, 2, 5, 4, 2, 1, 9], size: .sequences(3), seed: 7).epoch(1)
+    #expect(plan.order == Self.expectedOrder)
+    #expect(plan.offsets == Self.expectedOffsets)
+  }
+
+  private static let expectedOrder: [Int32] = [4, 5, 2, 7, 3, 1, 0, 6]
+  private static let expectedOffsets = [0, 3, 6, 8]
+
+  @Test func bucketsHoldSimilarLengths() {
+    let lengths = Self.lengths(4000)
+    let spread = { (bucketing: Bool) -> Int in
+      let plan = SequenceBatches(lengths: lengths, size: .sequences(16), bucketing: bucketing, seed: 1).epoch(
+        0)
+      return (0..<plan.count).reduce(0) { sum, batch in
+        let inBatch = plan[batch].map { Int(lengths[Int($0)]) }
+        return sum + (inBatch.max() ?? 0) - (inBatch.min() ?? 0)
+      }
+    }
+    #expect(spread(true) * 8 < spread(false))
+  }
+
+  /// Batches of one length don't follow each other: their order is random too.
+  @Test func theBatchesAreShuffled() {
+    let lengths = Self.lengths(4000)
+    let plan = SequenceBatches(lengths: lengths, size: .sequences(10), seed: 1).epoch(0)
+    let longest = (0..<plan.count).map { lengths[Int(plan[$0].first ?? 0)] }
+    let falls = zip(longest, longest.dropFirst()).count { $0 > $1 }
+    #expect((plan.count / 4...plan.count * 3 / 4).contains(falls))
+  }
+
+  /// Over many epochs every example is anywhere in the order equally often.
+  @Test func theOrderIsUniform() {
+    let batches = SequenceBatches(lengths: [Int32](repeating: 1, count: 10), size: .sequences(1), seed: 3)
+    var counts = [[Int]](repeating: [Int](repeating: 0, count: 10), count: 10)
+    for epoch in 0..<2000 {
+      for (place, example) in batches.epoch(epoch).order.enumerated() { counts[place][Int(example)] += 1 }
+    }
+    // 200 expected, standard deviation 13.4: chance of any of 100 beyond 5 of them below 1 in 10,000.
+    #expect(counts.joined().allSatisfy { abs($0 - 200) < 67 })
+  }
+
+  @Test func aSequenceAHundredTimesLongerIsABatchAlone() {
+    var lengths = [Int32](repeating: 10, count: 200)
+    lengths[77] = 100_000
+    let batches = SequenceBatches(lengths: lengths, size: .tokens(100), seed: 1)
+    let plan = batches.epoch(0)
+    check(plan, lengths)
+    let own = (0..<plan.count).filter { plan[$0].contains(77) }
+    #expect(own.count == 1 && plan[own[0]].count == 1)
+    #expect((0..<plan.count).count { plan[$0].count == 10 } >= 15)
+    check(SequenceBatches(lengths: lengths, size: .sequences(16), seed: 1).epoch(0), lengths)
+  }
+
+  @Test func evaluationIsByFallingLength() {
+    let lengths: [Int32] = [2, 9, 2, 5, 9]
+    let plan = SequenceBatches(
+      lengths: lengths, secondLengths: [1, 1, 3, 0, 2], size: .sequences(2), seed: 1
+    )
+    .evaluation()
+    #expect(plan.order == [4, 1, 3, 2, 0])
+    #expect(plan.offsets == [0, 2, 4, 5])
+    #expect(
+      SequenceBatches(lengths: lengths, size: .tokens(11), seed: 1).evaluation().offsets == [0, 1, 2, 5])
+  }
+
+  @Test func shardsAreAPartitionOfSimilarSize() {
+    let plan = SequenceBatches(lengths: Self.lengths(300), size: .sequences(37), seed: 1).epoch(0)
+    for shards in [1, 2, 3, 8] {
+      let parts = (0..<shards).map { BatchPlan.shard(plan[0], $0, of: shards) }
+      #expect(parts.joined().sorted() == plan[0].sorted())
+      for (index, part) in parts.enumerated() {
+        for (k, example) in part.enumerated() {
+          #expect(example == plan[0][plan[0].startIndex + index + k * shards])
+        }
+      }
+    }
+    // More shards than examples: empty ones.
+    #expect(BatchPlan.shard([5, 6], 3, of: 8).isEmpty)
+  }
+
+  @Test func theLongerSideOfAPairCounts() throws {
+    let corpus = try SequenceOptions(.seq2seq, .tsv).load(.text("a b c\tx\na\tx y z w\na\tx"))
+    // With the end of the target: 3, 5 and 2 steps.
+    let batches = SequenceBatches(corpus.train, size: .tokens(5), seed: 1)
+    #expect(batches.evaluation().order == [1, 0, 2])
+    #expect(batches.evaluation().offsets == [0, 1, 3])
+    let generator = try SequenceOptions(.generator, .lines).load(.text("a\na b"))
+    #expect(SequenceBatches(generator.train, size: .sequences(1), seed: 1).evaluation().order == [1, 0])
+  }
+
+  @Test func aMillionExamplesAreDealtQuickly() {
+    let lengths = (0..<1_000_000).map { Int32(1 + $0 % 97) }
+    let plan = SequenceBatches(lengths: lengths, size: .tokens(4000), seed: 1).epoch(0)
+    #expect(plan.order.count == 1_000_000)
+    #expect(plan.count < 13_000)
+  }
+}

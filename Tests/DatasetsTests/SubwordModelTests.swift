@@ -1,0 +1,145 @@
+import Datasets
+import Testing
+
+@Suite struct SubwordModelTests {
+  private static let lines: TextLines = {
+    var lines = TextLines()
+    let words = ["lower", "lowest", "newer", "newest", "wide", "wider", "Straße", "naïve", "日本", "low"]
+    for index in 0..<200 {
+      let line = (0..<5).map { words[(index * 7 + $0 * $0 * 3) % words.count] }.joined(separator: " ")
+      lines.append(line.utf8)
+    }
+    return lines
+  }()
+
+  private static func options(_ kind: SubwordOptions.Kind) -> SubwordOptions {
+    var options = SubwordOptions()
+    options.kind = kind
+    return options
+  }
+
+  @Test(arguments: SubwordOptions.Kind.allCases)
+  func textSurvivesTheRoundTrip(kind: SubwordOptions.Kind) throws {
+    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true, options: Self.options(kind))
+    #expect(model.pieces.prefix(3) == ["<unk>", "<bos>", "<eos>"])
+    #expect(model.pieces.count > 30 && model.pieces.count <= 60)
+    #expect([model.unknown, model.beginOfSentence, model.endOfSentence] == [0, 1, 2])
+    for line in ["lower newest Straße", "日本 naïve", "low"] {
+      let ids = try model.encode(line.utf8)
+      #expect(try model.decode(ids) == Array(line.utf8))
+      #expect(try model.encodeAsPieces(line.utf8) == ids.map { model.pieces[Int($0)] })
+      #expect(try model.encodeAsPieces(line.utf8).joined() == "▁" + line.replacing(" ", with: "▁"))
+    }
+    #expect(try model.decode([1] + model.encode("low".utf8) + [2]) == Array("low".utf8))
+    #expect(try model.encode([]) == [])
+    #expect(try model.decode([]) == [])
+  }
+
+  @Test(arguments: SubwordOptions.Kind.allCases)
+  func trainingIsDeterministic(kind: SubwordOptions.Kind) throws {
+    let models = try (0..<2).map { _ in
+      try SubwordModel.train(Self.lines, size: 50, boundaries: false, options: Self.options(kind))
+    }
+    #expect(models[0].bytes == models[1].bytes)
+    #expect(models[0].beginOfSentence == nil && models[0].endOfSentence == nil)
+  }
+
+  @Test func userSymbolsAreNeverCut() throws {
+    var options = Self.options(.bpe)
+    options.userSymbols = ["<num>", "a,b", "\"q\""]
+    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true, options: options)
+    #expect(try model.encodeAsPieces("low<num>a,b\"q\"".utf8).suffix(3) == ["<num>", "a,b", "\"q\""])
+  }
+
+  @Test func whatIsUnknownIsOnePiece() throws {
+    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true)
+    #expect(try model.encode("ЖЖ".utf8).contains(0))
+    #expect(try String(decoding: model.decode([0]), as: UTF8.self).contains("⁇"))
+  }
+
+  @Test func refusalsAreErrors() throws {
+    #expect(throws: SubwordError.self) { try SubwordModel.train(Self.lines, size: 5, boundaries: true) }
+    #expect(throws: SubwordError.self) { try SubwordModel.train(TextLines(), size: 50, boundaries: true) }
+    #expect(throws: SubwordError.self) { try SubwordModel([]) }
+    #expect(throws: SubwordError.self) { try SubwordModel(Array("no model".utf8)) }
+    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true)
+    #expect(throws: SubwordError.self) { try SubwordModel(Array(model.bytes.prefix(model.bytes.count / 2))) }
+    for id in [-1, Int32(model.pieces.count), .max, .min] {
+      #expect(throws: SubwordError.self) { try model.decode([id]) }
+    }
+  }
+
+  /// The library trusts the tables of a model file; a damaged one must end here, not in it.
+  @Test func damagedModelsNeverTrap() throws {
+    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true)
+    var state: UInt64 = 7
+    func random(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    var refused = 0
+    for round in 0..<60 {
+      var bytes = model.bytes
+      if round % 3 == 0 {
+        bytes.removeLast(1 + random(bytes.count - 1))
+      } else {
+        for _ in 0...random(10) { bytes[random(bytes.count)] = UInt8(random(256)) }
+      }
+      do {
+        let damaged = try SubwordModel(bytes)
+        for text in ["lower Straße", "ﬁ Å ａｂｃ 日本語 ½ ㌀"] {
+          if let ids = try? damaged.encode(text.utf8) { _ = try? damaged.decode(ids) }
+        }
+      } catch {
+        #expect(!error.description.isEmpty)
+        refused += 1
+      }
+    }
+    #expect(refused > 20)
+  }
+
+  @Test func filesOfAModel() throws {
+    let folder = try TemporaryFolder()
+    var options = SequenceOptions(.seq2seq, .lines, source: .bpe, target: .bpe)
+    options.source.maxVocabulary = 40
+    options.target.maxVocabulary = 50
+    let text = (0..<Self.lines.count).map { Self.lines.string($0) }.joined(separator: "\n")
+    let source = SequenceSource.parallel(text, text)
+    let corpus = try options.load(source)
+    #expect(corpus.encoding.source?.count == 40 && corpus.encoding.target?.count == 50)
+    #expect(corpus.encoding.source?.endOfSentence == nil && corpus.encoding.target?.endOfSentence == 2)
+    let ids = try #require(corpus.train.target?.tokenSequences?[3])
+    #expect(corpus.encoding.target?.decode([1] + ids + [2]) == Array(Self.lines[3]))
+
+    let paths = try corpus.encoding.save(to: folder.path, options: options)
+    #expect(
+      paths.map { $0.split(separator: "/").last } == [
+        "vocab.source.txt", "vocab.source.model", "vocab.target.txt", "vocab.target.model",
+      ])
+    let read = try SequenceEncoding.load(from: folder.path, options: options, like: source)
+    #expect(read == corpus.encoding && read.digest == corpus.encoding.digest)
+
+    // A model that was there before.
+    options.subwords.modelPath = "\(folder.path)/vocab.target.model"
+    #expect(try options.load(source).encoding.target?.tokens == corpus.encoding.target?.tokens)
+    options.subwords.modelPath = "\(folder.path)/vocab.source.model"
+    #expect(throws: DataError.self) { try options.load(source) }
+    options.subwords.modelPath = "\(folder.path)/no.model"
+    #expect(throws: DataError.missing(path: "\(folder.path)/no.model")) { try options.load(source) }
+    try folder.write("vocab.target.model", "damaged")
+    #expect(throws: DataError.self) {
+      try SequenceEncoding.load(from: folder.path, options: options, like: source)
+    }
+  }
+
+  @Test func tooSmallAVocabularyIsADataError() throws {
+    var options = SequenceOptions(.generator, .lines, target: .bpe)
+    options.target.maxVocabulary = 4
+    let error = #expect(throws: DataError.self) { try options.load(.text("abcdefgh\nhgfedcba")) }
+    guard case .subwordModel(_, let reason) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(reason.contains("ocab"))
+  }
+}
