@@ -25,6 +25,12 @@ public struct SequenceLengthError: Error, Hashable, CustomStringConvertible {
   /// The steps that the model reads.
   public let steps: Int
 
+  public init(sequence: Int, length: Int, steps: Int) {
+    self.sequence = sequence
+    self.length = length
+    self.steps = steps
+  }
+
   public var description: String {
     """
     sequence \(sequence) has \(length) steps, but the model joins the outputs of exactly \(steps): cut or pad the data to \

@@ -1,0 +1,148 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+import Testing
+
+@Suite struct SequenceTaggerTests {
+  private static let words = SequenceCase(
+    name: "words", input: .words(.lstm()), cell: .lstm(), bidirectional: true, dropout: 0.3,
+    inputDropout: 0.3,
+    wordDropout: 0.3, lengths: [2, 5, 0, 3])
+  private static let vectors = SequenceCase(name: "vectors", input: .vectors, lengths: [2, 5, 0, 3])
+  private static let outputs: [TaggerOutput] = [
+    .softmax(classes: 4), .conditionalRandomField(classes: 4), .bernoulli(bits: 3), .linear(size: 2),
+  ]
+
+  private func numbers<Element>(_ prediction: TaggerPrediction<Element>) -> [Element] {
+    switch prediction {
+    case .classes(let classes): classes.map { Element($0) }
+    case .bits(let values), .numbers(let values): values
+    }
+  }
+
+  @Test(arguments: [words, vectors], outputs)
+  func predictionsStandInTheCallersOrder(option: SequenceCase, output: TaggerOutput) throws {
+    var network = option.network
+    network.uniformInitialization = 2  // Wide enough that the steps differ.
+    let tagger = try SequenceTagger<Double>(SequenceTaggerShape(network: network, output: output))
+    let scratch = Scratch<Double>()
+    let context = LayerContext(
+      parameters: ParameterBuffer<Double>(tagger.layout, seed: 2), workspace: Workspace<Double>())
+    let whole = numbers(tagger.predict(option.data.input(scratch), context))
+    let parts = option.lengths.indices.flatMap {
+      numbers(tagger.predict(option.data[$0].input(scratch), context))
+    }
+    expectClose(whole, parts, within: 1e-12, "prediction")
+    #expect(Set(whole).count > 2 && whole.count % 10 == 0)
+  }
+
+  /// The argmax of a softmax, the path of a random field, and bits: what is predicted has the least loss.
+  @Test(arguments: outputs)
+  func predictionsAreTheLeastLoss(output: TaggerOutput) throws {
+    let option = Self.vectors
+    let tagger = try SequenceTagger<Double>(SequenceTaggerShape(network: option.network, output: output))
+    let scratch = Scratch<Double>()
+    let context = LayerContext(
+      parameters: ParameterBuffer<Double>(tagger.layout, seed: 2), workspace: Workspace<Double>())
+    func loss(_ targets: TargetData) -> Double {
+      tagger.evaluate(
+        option.data, targets, scratch, masks: nil, smoothing: 0, into: nil, context
+      ).total
+    }
+    switch tagger.predict(option.data.input(scratch), context) {
+    case .classes(let classes):
+      let best = classes.map { Int($0) }
+      for step in best.indices {
+        var other = best
+        other[step] = (best[step] + 1) % 4
+        #expect(loss(.classes(other)) > loss(.classes(best)))
+      }
+    case .bits(let probabilities):
+      let best = probabilities.map { $0 > 0.5 ? 1.0 : 0 }
+      for bit in best.indices {
+        var other = best
+        other[bit] = 1 - other[bit]
+        #expect(loss(.bits(other, width: 3)) > loss(.bits(best, width: 3)))
+      }
+    case .numbers(let numbers):
+      #expect(abs(loss(.numbers(numbers, width: 2))) < 1e-24)
+      #expect(abs(loss(.numbers(numbers.map { $0 + 0.5 }, width: 2)) - 0.25 * 20) < 1e-12)
+    }
+  }
+
+  /// Music: the first frame is predicted from a frame of zeros, as likely as the first layer's biases make it.
+  @Test func aZeroFrameIsAnInputLikeAnyOther() throws {
+    let tagger = try SequenceTagger<Double>(
+      SequenceTaggerShape(
+        network: SequenceNetworkShape(input: .vectors(size: 3), hiddenSize: 4, cell: .lstm()),
+        output: .bernoulli(bits: 3)))
+    let context = LayerContext(
+      parameters: ParameterBuffer<Double>(tagger.layout, seed: 2), workspace: Workspace<Double>())
+    let frames: [Double] = [1, 0, 1, 0, 1, 0]
+    let scratch = Scratch<Double>()
+    func loss(_ inputs: [Double], _ targets: [Double]) -> LossSum {
+      tagger.evaluate(
+        SequenceData(lengths: [inputs.count / 3], content: .vectors(inputs, width: 3)),
+        .bits(targets, width: 3), scratch, masks: nil, smoothing: 0, into: nil, context)
+    }
+    let (first, both) = (loss([0, 0, 0], [1, 0, 1]), loss([0, 0, 0, 1, 0, 1], frames))
+    #expect(first.total > 0 && first.tokens == 1 && both.tokens == 2 && both.total > first.total)
+    // One more step at the end changes nothing before it.
+    let again = loss([0, 0, 0, 1, 0, 1, 0, 1, 0], frames + [-1, -1, -1])
+    #expect(again == both)
+  }
+
+  @Test(arguments: outputs, [[], [0], [0, 0]])
+  func nothingToTag(output: TaggerOutput, lengths: [Int]) throws {
+    let tagger = try SequenceTagger<Float>(
+      SequenceTaggerShape(network: Self.words.network, output: output))
+    let context = LayerContext(
+      parameters: ParameterBuffer<Float>(tagger.layout, seed: 2), workspace: Workspace<Float>())
+    let data = SequenceData(
+      lengths: lengths, content: .words([], index: [], lengths: [], letters: []))
+    let targets: TargetData =
+      switch output {
+      case .bernoulli(let bits): .bits([], width: bits)
+      case .linear(let size): .numbers([], width: size)
+      default: .classes([])
+      }
+    let scratch = Scratch<Float>()
+    let gradients = ParameterBuffer<Float>(tagger.layout)
+    let loss = tagger.evaluate(
+      data, targets, scratch, masks: nil, smoothing: 0, into: gradients, context)
+    #expect(loss == LossSum() && gradients.elements.allSatisfy { $0 == 0 })
+    #expect(numbers(tagger.predict(data.input(scratch), context)).isEmpty)
+  }
+
+  @Test func theArenaIsLeftAsItWas() throws {
+    let option = Self.words
+    let tagger = try SequenceTagger<Float>(
+      SequenceTaggerShape(network: option.network, output: .conditionalRandomField(classes: 4)))
+    let context = LayerContext(
+      parameters: ParameterBuffer<Float>(tagger.layout, seed: 2), workspace: Workspace<Float>())
+    let (scratch, arena) = (Scratch<Float>(), context.workspace.arena)
+    var results: [[Float]] = []
+    var memory: [[Int]] = []
+    for _ in 0..<3 {
+      let gradients = ParameterBuffer<Float>(tagger.layout)
+      _ = tagger.evaluate(
+        option.data, SequenceCase.classes(10, of: 4), scratch, masks: option.masks, smoothing: 0,
+        into: gradients, context)
+      results.append(Array(gradients.elements) + numbers(tagger.predict(option.data.input(scratch), context)))
+      memory.append([arena.peak, arena.capacityInBytes])
+    }
+    #expect(results[1] == results[0] && results[2] == results[0])
+    #expect(memory[1] == memory[0] && memory[2] == memory[0])
+  }
+
+  @Test func namesAndSizes() throws {
+    let tagger = try SequenceTagger<Float>(
+      SequenceTaggerShape(network: Self.words.network, output: .conditionalRandomField(classes: 4)))
+    let names = tagger.layout.parameters.map(\.name)
+    for name in [
+      "embedding.weight", "characters.embedding.weight", "characters.rnn.weight_ih_l0_reverse",
+      "rnn.weight_hh_l0", "output.bias", "crf.transitions",
+    ] { #expect(names.contains(name)) }
+    #expect(tagger.multipliedWeights == 2 * (16 * 9 + 16 * 4) + 4 * 8)
+  }
+}
