@@ -103,9 +103,11 @@ extension ConfigurationRule {
       guard $0.model.bidirectional, $0.task == .languageModel || $0.task == .generator else { return nil }
       return "a model that predicts what follows can't read it beforehand"
     },
-    ConfigurationRule([\.model.pyramid, \.task]) {
-      guard $0.model.pyramid > 0, $0.task != .seq2seq else { return nil }
-      return "is for the encoder of seq2seq"
+    ConfigurationRule([\.model.pyramid, \.task, \.model.layers]) {
+      guard $0.model.pyramid > 0 else { return nil }
+      guard $0.task == .seq2seq else { return "is for the encoder of seq2seq" }
+      return $0.model.layers == 1
+        ? nil : "stands on one layer that reads every step: set \(name(\.model.layers)) to 1"
     },
     ConfigurationRule([\.model.attentionQuery, \.model.inputFeeding, \.model.readoutSize]) {
       guard $0.task == .seq2seq, $0.model.context == .attention, $0.model.readoutSize == 0 else { return nil }

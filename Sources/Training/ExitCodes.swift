@@ -2,6 +2,7 @@ import Checkpoints
 import Communication
 import Configuration
 import Datasets
+import RecurrentNN
 import RunLog
 
 /// The exit codes of the program, as documented in the README.
@@ -31,6 +32,9 @@ extension NoValidCheckpoint: ExitCoded {}
 extension FileFailure: ExitCoded {}
 extension ConfigurationErrors: ExitCoded {}
 extension ConfigurationUnavailable: ExitCoded {}
+extension CellOptionsError: ExitCoded {
+  public var exitCode: Int32 { ExitCode.configuration }
+}
 extension DataError: ExitCoded {}
 extension RunDirectoryFailure: ExitCoded {}
 extension RunFileFailure: ExitCoded {}

@@ -10,17 +10,12 @@ import RunLog
 extension LanguageModelShape {
   /// The model a configuration describes, for a vocabulary.
   public init(_ model: ModelConfiguration, vocabularySize: Int) {
-    let cell: CellKind =
-      switch model.cell {
-      case .rnn: .rnn(activation: model.activation == .tanh ? .tanh : .relu)
-      case .gru: .gru(reset: model.gruReset == .after ? .after : .before)
-      case .lstm: .lstm(forgetBias: model.forgetBias)
-      }
     self.init(
       vocabularySize: vocabularySize, embeddingSize: model.embeddingSize, hiddenSize: model.hiddenSize,
-      layers: model.layers, cell: cell, dropout: model.dropout,
+      layers: model.layers, cell: CellOptions(model), dropout: model.dropout,
       embeddingDropout: model.effectiveEmbeddingDropout,
-      tieEmbeddings: model.tieEmbeddings, uniformInitialization: model.initUniform)
+      tieEmbeddings: model.tieEmbeddings, uniformInitialization: model.initUniform,
+      connection: LayerConnectionKind(model, layers: model.layers))
   }
 }
 

@@ -69,6 +69,8 @@ public struct EvaluationReport: Sendable {
   /// True if it is the best so far (validation only).
   public var isBest: Bool
 
+  public var loss: LossSum { result.loss }
+
   public init(split: DataSplit, step: Int, epoch: Double, result: EvaluationResult, seconds: Double, isBest: Bool) {
     self.split = split
     self.step = step

@@ -16,7 +16,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
   static let targetLengths = [2, 3, 0, 3]
 
   static func decoder(
-    layers: Int = 1, cell: CellKind = .lstm(), readout: DecoderReadout = .direct(), inputFeeding: Bool = false
+    layers: Int = 1, cell: CellOptions = .lstm(), readout: DecoderReadout = .direct(), inputFeeding: Bool = false
   ) -> DecoderShape {
     DecoderShape(
       vocabularySize: targetVocabulary, embeddingSize: embeddingSize, hiddenSize: hiddenSize, layers: layers,
@@ -24,7 +24,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
   }
 
   static func encoder(
-    cell: CellKind = .lstm(), hiddenSize: Int = 2, layers: Int = 1, bidirectional: Bool = true
+    cell: CellOptions = .lstm(), hiddenSize: Int = 2, layers: Int = 1, bidirectional: Bool = true
   ) -> EncoderShape {
     EncoderShape(
       .tokens(vocabularySize: sourceVocabulary, embeddingSize: 2), cell: cell, hiddenSize: hiddenSize,
@@ -192,7 +192,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
     let lengths = [Self.sourceLengths, Self.secondLengths]
     let sources = shape.sources.enumerated().map { index, source -> [PairBatch<Element>.Source] in
       switch source.input {
-      case .tokens(let vocabulary, _):
+      case .tokens(let vocabulary, _), .words(let vocabulary, _, _):
         randomTokens(lengths[index], vocabulary: vocabulary, stream: index).map { .tokens($0) }
       case .vectors(let size):
         lengths[index].enumerated().map { .vectors(randomTensor([$0.element, size], stream: $0.offset)) }

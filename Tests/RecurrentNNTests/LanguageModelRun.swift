@@ -62,7 +62,7 @@ extension GoldenFile {
     try LanguageModel(
       LanguageModelShape(
         vocabularySize: size("vocabulary_size"), embeddingSize: size("embedding_size"),
-        hiddenSize: size("hidden_size"), layers: size("layers"), cell: cellKind(),
+        hiddenSize: size("hidden_size"), layers: size("layers"), cell: CellOptions(try cellKind()),
         tieEmbeddings: flag("tie_embeddings")))
   }
 }

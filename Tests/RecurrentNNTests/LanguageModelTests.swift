@@ -10,7 +10,7 @@ import Testing
   ) throws -> LanguageModel<Element> {
     try LanguageModel(
       LanguageModelShape(
-        vocabularySize: vocabularySize, embeddingSize: 3, hiddenSize: 5, layers: 2, cell: cell,
+        vocabularySize: vocabularySize, embeddingSize: 3, hiddenSize: 5, layers: 2, cell: CellOptions(cell),
         dropout: dropout, embeddingDropout: dropout))
   }
 

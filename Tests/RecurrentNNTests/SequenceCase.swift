@@ -30,11 +30,11 @@ struct SequenceCase: Sendable, CustomTestStringConvertible {
       case .words(let cell):
         .words(
           vocabularySize: 5, embeddingSize: 3,
-          characters: CharacterShape(vocabularySize: 4, embeddingSize: 2, hiddenSize: 3, cell: cell))
+          characters: CharacterShape(vocabularySize: 4, embeddingSize: 2, hiddenSize: 3, cell: CellOptions(cell)))
       case .vectors: .vectors(size: 3)
       }
     return SequenceNetworkShape(
-      input: shape, hiddenSize: 4, layers: layers, cell: cell, bidirectional: bidirectional, dropout: dropout,
+      input: shape, hiddenSize: 4, layers: layers, cell: CellOptions(cell), bidirectional: bidirectional, dropout: dropout,
       inputDropout: inputDropout,
       wordDropout: wordDropout > 0 ? WordDropout(rate: wordDropout, unknown: 1) : nil)
   }

@@ -76,7 +76,7 @@ struct CarriedStateTests {
     // An epoch begins with states of zero.
     let begun = try states(ranks: after) { task, _ in
       task.restoreCarriedState(gathered.map { $0.flatMap { $0 } })
-      task.beginEpoch(1)
+      task.beginEpoch(1, isResumed: false)
     }
     #expect(begun.allSatisfy { $0.allSatisfy { $0.allSatisfy { $0 == 0 } } })
   }

@@ -36,7 +36,7 @@ struct EvaluationTests {
   private func score(_ text: String, streams: Int, ranks: Int) throws -> [LossSum] {
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let model = try saved()
-      return try model.score(tokens(text, model), communicator: communicator, streams: streams)
+      return try model.score(tokens(text, model), communicator: communicator, streams: streams).loss
     }
   }
 
@@ -99,7 +99,7 @@ struct EvaluationTests {
     let losses = try InProcessCommunicator.run(ranks: ranks) { communicator in
       let model = try saved()
       let valid = try #require(try model.tokens(of: .valid))
-      return try model.score(valid, communicator: communicator)
+      return try model.score(valid, communicator: communicator).loss
     }
     let expected = try #require(reported?["loss"] as? Double)
     for loss in losses {

@@ -2,6 +2,7 @@ import Checkpoints
 import Communication
 import Parameters
 import RecurrentNN
+import RunLog
 
 @testable import Training
 
@@ -41,7 +42,11 @@ final class FakeTask: TrainingTask {
     self.fault = fault
   }
 
-  func beginEpoch(_ epoch: Int) { self.epoch = epoch }
+  let size = TaskSize(vocabulary: 0, trainTokens: 0, validTokens: 0, trainExamples: 0, validExamples: 0)
+
+  func writeInputs(to run: RunPaths) {}
+
+  func beginEpoch(_ epoch: Int, isResumed: Bool) { self.epoch = epoch }
 
   func accumulateGradient(
     microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
@@ -56,16 +61,12 @@ final class FakeTask: TrainingTask {
 
   func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? { evaluation.map(Pass.init) }
 
-  func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] { [] }
-  var carriedStateShapes: [(name: String, shape: [Int])] { [] }
-  func restoreCarriedState(_ tensors: [[Float]]) {}
-
   private final class Pass: EvaluationPass {
     let pieces = 2
     private let body: @Sendable (Int) throws -> LossSum
 
     init(_ body: @escaping @Sendable (Int) throws -> LossSum) { self.body = body }
 
-    func loss(piece: Int, shard: Int) throws -> LossSum { try body(shard) }
+    func score(piece: Int, shard: Int) throws -> ScoreSums { ScoreSums(loss: try body(shard)) }
   }
 }

@@ -66,7 +66,7 @@ struct StepTests {
     init(_ configuration: RunConfiguration) throws {
       let training = configuration.training
       corpus = try TextCorpus.load(
-        train: .file(try #require(configuration.data.train)), valid: nil, test: nil, validFraction: 0,
+        train: .file(try #require(configuration.data.train?.file)), valid: nil, test: nil, validFraction: 0,
         options: TextOptions(.char))
       model = try LanguageModel(
         LanguageModelShape(configuration.model, vocabularySize: corpus.vocabulary.count))

@@ -45,7 +45,7 @@ extension RunConfiguration {
     configuration.seed = 7
     configuration.model.hiddenSize = 8
     configuration.model.embeddingSize = 6
-    configuration.data.train = text
+    configuration.data.train = DataPath(file: text)
     configuration.training.batchSize = 4
     configuration.training.bptt = 5
     configuration.training.epochs = 0

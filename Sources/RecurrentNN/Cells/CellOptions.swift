@@ -53,6 +53,15 @@ public struct CellOptions: Sendable, Hashable {
 
   public init(_ kind: CellKind = .lstm()) { self.kind = kind }
 
+  // The cells without further options.
+  public static func rnn(activation: CellKind.RNNActivation = .tanh) -> CellOptions {
+    CellOptions(.rnn(activation: activation))
+  }
+  public static func gru(reset: CellKind.GRUReset = .after) -> CellOptions { CellOptions(.gru(reset: reset)) }
+  public static func lstm(forgetBias: Double = 0) -> CellOptions {
+    CellOptions(.lstm(forgetBias: forgetBias))
+  }
+
   /// True if only ``ExtendedLSTMCell`` has what is asked for.
   var needsExtendedLSTM: Bool {
     kind.isLSTM && (peepholes || projectionSize != nil || cellClip != nil || coupledGates || layerNorm)

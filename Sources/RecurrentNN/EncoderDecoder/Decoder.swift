@@ -35,7 +35,7 @@ struct Decoder<Element: Scalar>: Sendable {
   init(
     _ shape: DecoderShape, condition: DecoderCondition, conditionSize: Int, attentions: [Attention<Element>],
     sharedTable: Parameter?, tieOutput: Bool, in builder: inout ParameterLayout.Builder
-  ) throws(RepeatedCellError) {
+  ) {
     precondition(shape.layers > 0, "a decoder of \(shape.layers) layers")
     for mark in [shape.beginToken, shape.endToken] {
       precondition(
@@ -72,7 +72,8 @@ struct Decoder<Element: Scalar>: Sendable {
     contextColumns = shape.embeddingSize..<shape.embeddingSize + (readsContext ? contextSize : 0)
     feedColumns =
       contextColumns.upperBound..<contextColumns.upperBound + (shape.inputFeeding ? readoutSize : 0)
-    cell = try Self.makeCell(shape, inputSize: feedColumns.upperBound, in: &builder)
+    let width = feedColumns.upperBound
+    cell = builder.scoped("rnn") { StackedCell(valid: shape.network, inputSize: width, in: &$0) }
     readout = Readout(
       shape.readout, outputSize: cell.outputSize, contextSize: contextSize, inputSize: shape.embeddingSize,
       in: &builder)
@@ -87,22 +88,6 @@ struct Decoder<Element: Scalar>: Sendable {
       tieOutput
         ? SoftmaxOutput(sharing: table, in: &builder)
         : SoftmaxOutput(inputSize: readoutSize, classes: shape.vocabularySize, in: &builder)
-    }
-  }
-
-  private static func makeCell(
-    _ shape: DecoderShape, inputSize: Int, in builder: inout ParameterLayout.Builder
-  ) throws(RepeatedCellError) -> StackedCell<Element> {
-    try builder.scoped("rnn") { builder throws(RepeatedCellError) in
-      var cells: [any RecurrentCell<Element>] = []
-      for layer in 0..<shape.layers {
-        cells.append(
-          shape.cell.makeCell(
-            inputSize: cells.last?.outputSize ?? inputSize, hiddenSize: shape.hiddenSize,
-            suffix: "_l\(layer)",
-            in: &builder))
-      }
-      return try StackedCell(cells, dropout: shape.dropout)
     }
   }
 

@@ -30,7 +30,7 @@ public struct DecoderShape: Sendable, Hashable {
   public var embeddingSize: Int
   public var hiddenSize: Int
   public var layers: Int
-  public var cell: CellKind
+  public var cell: CellOptions
   public var readout: DecoderReadout
   /// The output vector r of a step is joined to the input of the next (Luong et al. 2015, section 3.3).
   public var inputFeeding: Bool
@@ -39,15 +39,17 @@ public struct DecoderShape: Sendable, Hashable {
   public var dropout: Double
   /// Probability to drop a unit of the embedding.
   public var embeddingDropout: Double
+  /// What leads around every layer but the lowest.
+  public var connection: LayerConnectionKind
   /// The token read at the first step.
   public var beginToken: Int
   /// The token that ends every target.
   public var endToken: Int
 
   public init(
-    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellKind = .lstm(),
+    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
     readout: DecoderReadout = .direct(), inputFeeding: Bool = false, dropout: Double = 0,
-    embeddingDropout: Double = 0, beginToken: Int, endToken: Int
+    embeddingDropout: Double = 0, connection: LayerConnectionKind = .none, beginToken: Int, endToken: Int
   ) {
     self.vocabularySize = vocabularySize
     self.embeddingSize = embeddingSize
@@ -58,8 +60,16 @@ public struct DecoderShape: Sendable, Hashable {
     self.inputFeeding = inputFeeding
     self.dropout = dropout
     self.embeddingDropout = embeddingDropout
+    self.connection = connection
     self.beginToken = beginToken
     self.endToken = endToken
+  }
+
+  /// The recurrent layers.
+  var network: NetworkOptions {
+    NetworkOptions(
+      cell, hiddenSize: hiddenSize, layers: layers, bidirectional: false, dropout: dropout,
+      connection: connection)
   }
 }
 

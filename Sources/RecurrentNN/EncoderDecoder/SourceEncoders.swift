@@ -15,13 +15,13 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   /// Adds `encoder.…`, `encoder2.…`, `summary.…`, `summary2.…`.
   init(
     _ shape: EncoderDecoderShape, in builder: inout ParameterLayout.Builder
-  ) throws(RepeatedCellError) {
+  ) {
     var encoders: [Encoder<Element>] = []
     for (index, source) in shape.sources.enumerated() {
       let shared = shape.shareEmbeddings ? encoders.first?.embedding.table : nil
       encoders.append(
-        try builder.scoped(Self.name("encoder", index)) { builder throws(RepeatedCellError) in
-          try Encoder(source, sharedTable: shared, in: &builder)
+        builder.scoped(Self.name("encoder", index)) {
+          Encoder(source, sharedTable: shared, in: &$0)
         })
     }
     var summaries: [ContextSummary<Element>] = []

@@ -7,9 +7,9 @@ public struct CharacterShape: Sendable, Hashable {
   public var embeddingSize: Int
   /// Units of each of the two directions.
   public var hiddenSize: Int
-  public var cell: CellKind
+  public var cell: CellOptions
 
-  public init(vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, cell: CellKind = .lstm()) {
+  public init(vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, cell: CellOptions = .lstm()) {
     self.vocabularySize = vocabularySize
     self.embeddingSize = embeddingSize
     self.hiddenSize = hiddenSize

@@ -163,7 +163,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
       for row in 0..<count {
         let random = CounterRandom(
           key: key, sample: UInt64(masks.rows.samples[row]), stream: UInt32(masks.firstStream))
-        if random.uniform(at: UInt64(masks.rows.times[row])) < wordDropout.rate {
+        if random.uniform(at: UInt64(masks.rows.times?[row] ?? 0)) < wordDropout.rate {
           packed[row] = wordDropout.unknown
         }
       }

@@ -123,6 +123,10 @@ extension StackedCell {
       throw .incompatible(
         "bidirectional", "a decoder", because: "a network that writes step by step can't read from the end")
     }
+    self.init(valid: options, inputSize: inputSize, in: &builder)
+  }
+
+  init(valid options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder) {
     var (cells, connections): ([any RecurrentCell<Element>], [LayerConnection]) = ([], [])
     var width = inputSize
     for index in 0..<options.layers {

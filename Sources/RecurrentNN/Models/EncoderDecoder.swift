@@ -32,11 +32,13 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
   let decoder: Decoder<Element>
 
   /// Requires a shape whose parts fit together.
-  public init(_ shape: EncoderDecoderShape) throws(RepeatedCellError) {
+  public init(_ shape: EncoderDecoderShape) throws(CellOptionsError) {
+    for source in shape.sources { try source.network.validate() }
+    try shape.decoder.network.validate()
     shape.requireMeaning()
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
-    let sources = try SourceEncoders<Element>(shape, in: &builder)
+    let sources = SourceEncoders<Element>(shape, in: &builder)
     bridge = builder.scoped("bridge") {
       Bridge(
         shape.bridge, to: shape.decoder.stateSize, summarySize: sources.summarySize,
@@ -54,8 +56,8 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
       }
     }
     let table = shape.shareEmbeddings ? sources.encoders.first?.embedding.table : nil
-    decoder = try builder.scoped("decoder") { builder throws(RepeatedCellError) in
-      try Decoder(
+    decoder = builder.scoped("decoder") { builder in
+      Decoder(
         shape.decoder, condition: shape.context.condition, conditionSize: sources.summarySize,
         attentions: attentions, sharedTable: table, tieOutput: shape.tieOutput, in: &builder)
     }

@@ -91,7 +91,8 @@ public struct Generator<Element: Scalar>: Sendable {
   private let bridge: Bridge<Element>
   private let decoder: Decoder<Element>
 
-  public init(_ shape: GeneratorShape) throws(RepeatedCellError) {
+  public init(_ shape: GeneratorShape) throws(CellOptionsError) {
+    try shape.decoder.network.validate()
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
     if case .classes(let count, let size) = shape.condition {
@@ -112,8 +113,8 @@ public struct Generator<Element: Scalar>: Sendable {
       case .everyStep where hasCondition: .everyStep
       default: .none
       }
-    decoder = try builder.scoped("decoder") { builder throws(RepeatedCellError) in
-      try Decoder(
+    decoder = builder.scoped("decoder") { builder in
+      Decoder(
         shape.decoder, condition: condition, conditionSize: shape.condition.size, attentions: [],
         sharedTable: nil, tieOutput: shape.tieOutput, in: &builder)
     }

@@ -7,7 +7,7 @@ public struct LanguageModelShape: Sendable, Hashable {
   public var embeddingSize: Int
   public var hiddenSize: Int
   public var layers: Int
-  public var cell: CellKind
+  public var cell: CellOptions
   /// Probability to drop a unit between layers and before the output layer, when training.
   public var dropout: Double
   /// Probability to drop a unit of the embedding.
@@ -16,11 +16,13 @@ public struct LanguageModelShape: Sendable, Hashable {
   public var tieEmbeddings: Bool
   /// If set, every parameter starts from U(-bound, bound).
   public var uniformInitialization: Double?
+  /// What leads around every layer but the lowest.
+  public var connection: LayerConnectionKind
 
   public init(
-    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellKind = .lstm(),
+    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
     dropout: Double = 0, embeddingDropout: Double = 0, tieEmbeddings: Bool = false,
-    uniformInitialization: Double? = nil
+    uniformInitialization: Double? = nil, connection: LayerConnectionKind = .none
   ) {
     self.vocabularySize = vocabularySize
     self.embeddingSize = embeddingSize
@@ -31,6 +33,14 @@ public struct LanguageModelShape: Sendable, Hashable {
     self.embeddingDropout = embeddingDropout
     self.tieEmbeddings = tieEmbeddings
     self.uniformInitialization = uniformInitialization
+    self.connection = connection
+  }
+
+  /// The recurrent layers.
+  var network: NetworkOptions {
+    NetworkOptions(
+      cell, hiddenSize: hiddenSize, layers: layers, bidirectional: false, dropout: dropout,
+      connection: connection)
   }
 }
 
@@ -96,24 +106,24 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   let stack: LayerStack<Element>
   let output: SoftmaxOutput<Element>
 
-  public init(_ shape: LanguageModelShape) throws(RepeatedCellError) {
+  /// Throws ``CellOptionsError`` if options of the layers exclude each other or are out of range.
+  public init(_ shape: LanguageModelShape) throws(CellOptionsError) {
+    try shape.network.validate()
     precondition(
-      !shape.tieEmbeddings || shape.embeddingSize == shape.hiddenSize,
-      "tied embeddings of size \(shape.embeddingSize) with a hidden size of \(shape.hiddenSize)")
+      !shape.tieEmbeddings || shape.embeddingSize == shape.network.outputSize,
+      "tied embeddings of size \(shape.embeddingSize) with an output of size \(shape.network.outputSize)")
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
     embedding = builder.add(
       "embedding.weight", [shape.vocabularySize, shape.embeddingSize], .normal(standardDeviation: 1))
-    stack = try builder.scoped("rnn") { builder throws(RepeatedCellError) in
-      try LayerStack<Element>(
-        shape.cell, inputSize: shape.embeddingSize, hiddenSize: shape.hiddenSize, layers: shape.layers,
-        dropout: shape.dropout, in: &builder)
+    stack = builder.scoped("rnn") {
+      LayerStack(valid: shape.network, inputSize: shape.embeddingSize, in: &$0)
     }
     let table = embedding
     output = builder.scoped("output") { builder in
       shape.tieEmbeddings
         ? SoftmaxOutput(sharing: table, in: &builder)
-        : SoftmaxOutput(inputSize: shape.hiddenSize, classes: shape.vocabularySize, in: &builder)
+        : SoftmaxOutput(inputSize: shape.network.outputSize, classes: shape.vocabularySize, in: &builder)
     }
     layout = builder.build()
   }
@@ -151,7 +161,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       let unrolled = stack.unroll(input(batch, context), layout, from: state, context)
       for (kept, final) in zip(state, unrolled.finalState) { kept.copy(from: final) }
       let top = dropped(unrolled.output, context)
-      let dTop = gradients.map { _ in context.arena.matrix(layout.rowCount, shape.hiddenSize) }
+      let dTop = gradients.map { _ in context.arena.matrix(layout.rowCount, shape.network.outputSize) }
       let loss = output.loss(top, targets: batch.targets, gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
         backpropagate(batch, unrolled, dTop, into: gradients, context)

@@ -24,10 +24,12 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     case linear(LinearOutput<Element>)
   }
 
-  public init(_ shape: SequenceClassifierShape) throws(RepeatedCellError) {
+  /// Throws ``CellOptionsError`` if options of the layers exclude each other or are out of range.
+  public init(_ shape: SequenceClassifierShape) throws(CellOptionsError) {
+    try shape.network.network.validate()
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
-    network = try SequenceNetwork(shape.network, in: &builder)
+    network = SequenceNetwork(shape.network, in: &builder)
     pooling = PoolingLayer(
       shape.pooling, inputSize: network.outputSize, bidirectional: shape.network.bidirectional, in: &builder)
     let width = pooling.outputSize

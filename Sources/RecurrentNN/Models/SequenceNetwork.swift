@@ -7,7 +7,7 @@ public struct SequenceNetworkShape: Sendable, Hashable {
   /// Units of each cell; a bidirectional layer's output is twice as wide.
   public var hiddenSize: Int
   public var layers: Int
-  public var cell: CellKind
+  public var cell: CellOptions
   public var bidirectional: Bool
   /// Probability to drop a unit between layers and before the output layer, when training.
   public var dropout: Double
@@ -17,12 +17,14 @@ public struct SequenceNetworkShape: Sendable, Hashable {
   public var wordDropout: WordDropout?
   /// If set, every parameter starts from U(-bound, bound).
   public var uniformInitialization: Double?
+  /// What leads around every layer but the lowest.
+  public var connection: LayerConnectionKind
 
   public init(
-    input: InputShape, hiddenSize: Int, layers: Int = 1, cell: CellKind = .lstm(),
+    input: InputShape, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
     bidirectional: Bool = false,
     dropout: Double = 0, inputDropout: Double = 0, wordDropout: WordDropout? = nil,
-    uniformInitialization: Double? = nil
+    uniformInitialization: Double? = nil, connection: LayerConnectionKind = .none
   ) {
     self.input = input
     self.hiddenSize = hiddenSize
@@ -33,6 +35,14 @@ public struct SequenceNetworkShape: Sendable, Hashable {
     self.inputDropout = inputDropout
     self.wordDropout = wordDropout
     self.uniformInitialization = uniformInitialization
+    self.connection = connection
+  }
+
+  /// The recurrent layers.
+  var network: NetworkOptions {
+    NetworkOptions(
+      cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional, dropout: dropout,
+      connection: connection)
   }
 }
 
@@ -44,16 +54,14 @@ struct SequenceNetwork<Element: Scalar>: Sendable {
   let embedding: InputEmbedding<Element>
   let stack: LayerStack<Element>
 
-  init(_ shape: SequenceNetworkShape, in builder: inout ParameterLayout.Builder) throws(RepeatedCellError) {
+  init(_ shape: SequenceNetworkShape, in builder: inout ParameterLayout.Builder) {
     self.shape = shape
     let embedding = InputEmbedding<Element>(
       shape.input, dropout: shape.inputDropout, wordDropout: shape.wordDropout, name: "embedding",
       in: &builder)
     self.embedding = embedding
-    stack = try builder.scoped("rnn") { builder throws(RepeatedCellError) in
-      try LayerStack<Element>(
-        shape.cell, inputSize: embedding.outputSize, hiddenSize: shape.hiddenSize, layers: shape.layers,
-        bidirectional: shape.bidirectional, dropout: shape.dropout, in: &builder)
+    stack = builder.scoped("rnn") {
+      LayerStack(valid: shape.network, inputSize: embedding.outputSize, in: &$0)
     }
   }
 

@@ -9,9 +9,10 @@ extension EncoderDecoderShape {
   init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
     let model = configuration.model
     let encoder = EncoderShape(
-      try configuration.inputShape(encoding), cell: CellKind(model), hiddenSize: model.hiddenSize,
+      try configuration.inputShape(encoding), cell: CellOptions(model), hiddenSize: model.hiddenSize,
       layers: model.layers, bidirectional: model.bidirectional, dropout: model.dropout,
-      embeddingDropout: model.effectiveEmbeddingDropout)
+      embeddingDropout: model.effectiveEmbeddingDropout,
+      connection: LayerConnectionKind(model, layers: model.layers), pyramid: model.pyramid)
     let decoder = try DecoderShape(configuration, encoding)
     let context = ContextForm(model)
     let encoderWidth = model.hiddenSize * (model.bidirectional ? 2 : 1)
@@ -41,12 +42,13 @@ extension DecoderShape {
     self.init(
       vocabularySize: target.count, embeddingSize: model.effectiveDecoderEmbeddingSize,
       hiddenSize: model.effectiveDecoderHiddenSize, layers: model.effectiveDecoderLayers,
-      cell: CellKind(model),
+      cell: CellOptions(model),
       readout: model.readoutSize > 0
         ? .hidden(size: model.readoutSize, withContext: hasContext, withInput: true)
         : .direct(withContext: hasContext),
       inputFeeding: model.inputFeeding, dropout: model.dropout,
-      embeddingDropout: model.effectiveEmbeddingDropout, beginToken: Int(begin), endToken: Int(end))
+      embeddingDropout: model.effectiveEmbeddingDropout,
+      connection: LayerConnectionKind(model, layers: model.effectiveDecoderLayers), beginToken: Int(begin), endToken: Int(end))
   }
 }
 

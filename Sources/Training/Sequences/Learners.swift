@@ -62,15 +62,34 @@ struct DataShape {
   }
 }
 
-extension CellKind {
+extension CellOptions {
   /// The cell a configuration asks for.
   init(_ model: ModelConfiguration) {
-    self =
+    let kind: CellKind =
       switch model.cell {
       case .rnn: .rnn(activation: model.activation == .tanh ? .tanh : .relu)
       case .gru: .gru(reset: model.gruReset == .after ? .after : .before)
       case .lstm: .lstm(forgetBias: model.forgetBias)
       }
+    self.init(kind)
+    peepholes = model.peepholes
+    projectionSize = model.projectionSize
+    cellClip = model.cellClip
+    coupledGates = model.coupledGates
+    layerNorm = model.layerNorm
+    let cellZoneout = model.cell == .lstm ? model.zoneoutCell ?? model.zoneout : 0
+    zoneout = Zoneout(cell: cellZoneout, hidden: model.zoneout)
+    variationalDropout = VariationalDropout(state: model.variationalDropout)
+    initialization = CellInitialization(
+      model.initialization == .pytorch ? .pytorch : .xavier,
+      orthogonalRecurrent: model.initialization == .orthogonal, forgetBias: model.forgetGateInit)
+  }
+}
+
+extension LayerConnectionKind {
+  /// What a configuration puts between layers; nothing where there is one layer only.
+  init(_ model: ModelConfiguration, layers: Int) {
+    self = layers < 2 ? .none : model.residual ? .residual : model.highway ? .highway : .none
   }
 }
 
@@ -82,9 +101,9 @@ extension RunConfiguration {
       ? encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) } : nil
     return SequenceNetworkShape(
       input: try inputShape(encoding), hiddenSize: model.hiddenSize, layers: model.layers,
-      cell: CellKind(model), bidirectional: model.bidirectional, dropout: model.dropout,
+      cell: CellOptions(model), bidirectional: model.bidirectional, dropout: model.dropout,
       inputDropout: model.effectiveEmbeddingDropout, wordDropout: wordDropout,
-      uniformInitialization: model.initUniform)
+      uniformInitialization: model.initUniform, connection: LayerConnectionKind(model, layers: model.layers))
   }
 
   /// What the model reads at each step: tokens, words with their letters, or vectors.

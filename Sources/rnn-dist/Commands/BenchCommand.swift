@@ -48,7 +48,7 @@ struct LanguageModelBenchCommand: DistributedCommand {
     }
   }
 
-  private var cellKind: CellKind? {
+  private var cellKind: CellOptions? {
     switch cell {
     case "rnn": .rnn()
     case "gru": .gru()
