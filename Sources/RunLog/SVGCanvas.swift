@@ -1,0 +1,111 @@
+import Foundation
+
+/// Collects the elements of a self-contained SVG image: shapes and text, no script, no link, no style sheet.
+///
+/// The same calls give the same bytes. Lengths are pixels at 100 %; y grows downwards.
+struct SVGCanvas {
+  enum Anchor: String { case start, middle, end }
+
+  private(set) var body = ""
+
+  /// Text, escaped, on one line: `y` is its baseline, `angle` turns it around its anchor, in degrees.
+  mutating func text(
+    _ text: String, x: Double, y: Double, size: Double = 12, anchor: Anchor = .start, angle: Double = 0,
+    isBold: Bool = false, color: String = "#222222"
+  ) {
+    let place =
+      angle == 0
+      ? "x=\"\(svgNumber(x))\" y=\"\(svgNumber(y))\""
+      : "transform=\"translate(\(svgNumber(x)) \(svgNumber(y))) rotate(\(svgNumber(angle)))\""
+    let weight = isBold ? " font-weight=\"bold\"" : ""
+    body +=
+      "<text \(place) font-size=\"\(svgNumber(size))\" text-anchor=\"\(anchor.rawValue)\"\(weight) "
+      + "fill=\"\(color)\">\(xmlEscaped(text))</text>\n"
+  }
+
+  /// A filled rectangle; browsers show `hint` under the pointer.
+  mutating func rectangle(
+    x: Double, y: Double, width: Double, height: Double, fill: String, hint: String? = nil
+  ) {
+    let shape =
+      "<rect x=\"\(svgNumber(x))\" y=\"\(svgNumber(y))\" width=\"\(svgNumber(width))\" "
+      + "height=\"\(svgNumber(height))\" fill=\"\(fill)\""
+    body += hint.map { "\(shape)><title>\(xmlEscaped($0))</title></rect>\n" } ?? "\(shape)/>\n"
+  }
+
+  /// The outline of an SVG path, such as `M0 0L5 5`.
+  mutating func path(_ commands: String, color: String, width: Double = 1, dashes: String? = nil) {
+    let dashes = dashes.map { " stroke-dasharray=\"\($0)\"" } ?? ""
+    body +=
+      "<path d=\"\(commands)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"\(svgNumber(width))\" "
+      + "stroke-linejoin=\"round\"\(dashes)/>\n"
+  }
+
+  mutating func line(
+    from start: (x: Double, y: Double), to end: (x: Double, y: Double), color: String, width: Double = 1,
+    dashes: String? = nil
+  ) {
+    path(
+      "M\(svgNumber(start.x)) \(svgNumber(start.y))L\(svgNumber(end.x)) \(svgNumber(end.y))", color: color,
+      width: width, dashes: dashes)
+  }
+
+  mutating func circle(x: Double, y: Double, radius: Double, fill: String) {
+    body +=
+      "<circle cx=\"\(svgNumber(x))\" cy=\"\(svgNumber(y))\" r=\"\(svgNumber(radius))\" fill=\"\(fill)\"/>\n"
+  }
+
+  /// The whole image, on a white ground; `title` is what a screen reader says.
+  func document(width: Double, height: Double, title: String) -> String {
+    let (width, height) = (svgNumber(width.rounded(.up)), svgNumber(height.rounded(.up)))
+    return """
+      <?xml version="1.0" encoding="UTF-8"?>
+      <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" \
+      viewBox="0 0 \(width) \(height)" role="img" font-family="sans-serif">
+      <title>\(xmlEscaped(title))</title>
+      <rect width="\(width)" height="\(height)" fill="#ffffff"/>
+      \(body)</svg>
+
+      """
+  }
+}
+
+/// A coordinate with at most two decimals.
+func svgNumber(_ number: Double) -> String {
+  let hundredths = Int((number * 100).rounded())
+  let (whole, rest) = hundredths.magnitude.quotientAndRemainder(dividingBy: 100)
+  let sign = hundredths < 0 ? "-" : ""
+  if rest == 0 { return "\(sign)\(whole)" }
+  return rest % 10 == 0 ? "\(sign)\(whole).\(rest / 10)" : "\(sign)\(whole).\(rest < 10 ? "0" : "")\(rest)"
+}
+
+/// The text as XML content or attribute, on one line; what XML forbids even as an entity becomes U+FFFD.
+func xmlEscaped(_ text: String) -> String {
+  var result = ""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "&": result += "&amp;"
+    case "<": result += "&lt;"
+    case ">": result += "&gt;"
+    case "\"": result += "&quot;"
+    case "'": result += "&#39;"
+    case "\t", "\n", "\r": result += " "
+    case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}": result += "\u{FFFD}"
+    default: result.unicodeScalars.append(scalar)
+    }
+  }
+  return result
+}
+
+/// Writes an image in the place of what was at `path`; the directory is made where there is none.
+///
+/// Throws `RunFileFailure`.
+func writeImage(_ svg: String, to path: String) throws {
+  let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+  do {
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+  } catch {
+    throw RunFileFailure(path: directory, operation: .create, errno: systemErrorNumber(error))
+  }
+  try replaceFile(at: path, with: Data(svg.utf8))
+}
