@@ -28,6 +28,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case stepCount(source: Int, target: Int)
   /// Vectors of another width than the others.
   case width(found: Int, expected: Int)
+  /// No second source where the training data has one, or the other way round.
+  case secondSource(expected: Bool)
   /// A sequence above the limit.
   case tooLong(field: String, length: Int, limit: Int)
   /// Parallel files of different lengths: this line is the first without a partner.
@@ -63,6 +65,10 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .stepCount(let source, let target):
       "\(target) target\(target == 1 ? "" : "s") for \(source) steps; every step needs one"
     case .width(let found, let expected): "vectors of width \(found) where \(expected) is expected"
+    case .secondSource(let expected):
+      expected
+        ? "no second source, which the training data has; give source<TAB>second source"
+        : "a second source, which the training data does not have; remove it"
     case .tooLong(let field, let length, let limit):
       "a \(field) of length \(length), the limit is \(limit); raise it, or set data.overlong=skip or truncate"
     case .noPartner(let file): "has no partner: \(file) ends before; parallel files need as many lines each"

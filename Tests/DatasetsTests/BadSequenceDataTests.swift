@@ -188,7 +188,7 @@ import Testing
     }
     let special: [UInt8] = [0, 9, 10, 13, 0x20, 0x2C, 0x7C, 0x7F, 0x80, 0xC2, 0xE2, 0xEF, 0xF4, 0xFF, 0x2D]
     var results = (read: 0, refused: 0)
-    for round in 0..<600 {
+    for round in 0..<240 {
       var bytes = Array(good[round % good.count].utf8)
       for _ in 0..<random(8) {
         let byte = random(2) == 0 ? special[random(special.count)] : UInt8(random(256))
@@ -223,6 +223,6 @@ import Testing
         }
       }
     }
-    #expect(results.read > 500 && results.refused > 500)
+    #expect(results.read > 200 && results.refused > 200)
   }
 }

@@ -156,7 +156,9 @@ import Testing
     #expect(corpus.encoding.source == corpus.encoding.target)
     #expect(corpus.encoding.source?.tokens == ["<unk>", "<bos>", "<eos>", "b", "a", "c"])
     #expect(try corpus.encoding.save(to: folder.path, options: options) == ["\(folder.path)/vocab.txt"])
-    #expect(try SequenceEncoding.load(from: folder.path, options: options, like: source) == corpus.encoding)
+    var read = try SequenceEncoding.load(from: folder.path, options: options, like: source)
+    read.hasSecondSource = false
+    #expect(read == corpus.encoding)
   }
 
   @Test func vocabulariesOfATagger() throws {
@@ -187,6 +189,24 @@ import Testing
     let lower = try folded.load(source)
     #expect(lower.encoding.source?.tokens == ["<unk>", "the", "cat"])
     #expect(lower.train.forms?.characters.count == 3)
+  }
+
+  @Test func partsHaveTheSameShape() throws {
+    let options = SequenceOptions(.seq2seq, .tsv) { $0.validFraction = 0 }
+    let problem = { (train: String, valid: String) in
+      #expect(throws: DataError.self) {
+        try SequenceCorpus.load(
+          SequenceSources(train: .text(train), valid: .text(valid, name: "v")), options: options)
+      }
+    }
+    #expect(
+      problem("a\tb", "x\ty\tz") == .line(name: "v", line: 1, problem: .secondSource(expected: false)))
+    #expect(problem("a\tb\tc", "x\ty") == .line(name: "v", line: 1, problem: .secondSource(expected: true)))
+    let vectors = SequenceOptions(.classifier, .tsv) {
+      $0.numericTargets = true
+      $0.validFraction = 0.5
+    }
+    #expect(throws: DataError.unequalParts(name: "text")) { try vectors.load(.text("1\ta\n1 2\tb")) }
   }
 
   @Test func missingVocabularyFiles() throws {

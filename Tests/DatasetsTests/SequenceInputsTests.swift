@@ -47,7 +47,9 @@ import Testing
   @Test func aSecondSourceStandsBehindATab() throws {
     var (inputs, encoding) = try inputs(SequenceOptions(.seq2seq, .tsv), .text("a b\tx\tb"))
     try inputs.append("a\tb b".utf8, name: "input", line: 1)
-    #expect(throws: DataError.self) { try inputs.append("a".utf8, name: "input", line: 2) }
+    #expect(throws: DataError.line(name: "input", line: 2, problem: .secondSource(expected: true))) {
+      try inputs.append("a".utf8, name: "input", line: 2)
+    }
     let split = inputs.take()
     #expect(split.words(.source, encoding.source) == [["a"]])
     #expect(split.words(.secondSource, encoding.source) == [["b", "b"]])

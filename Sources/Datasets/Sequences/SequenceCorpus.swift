@@ -85,9 +85,8 @@ private func fill(
   guard train.count > 0, selection == nil || valid.count > 0 else {
     throw DataError.noSequences(name: source.name)
   }
-  let widths = (valid.encoding.sourceWidth, valid.encoding.targetWidth)
-  guard selection == nil || widths == (train.encoding.sourceWidth, train.encoding.targetWidth) else {
-    throw DataError.unequalWidths(name: source.name)
+  guard selection == nil || valid.encoding == train.encoding else {
+    throw DataError.unequalParts(name: source.name)
   }
   encoding = train.encoding
   return (

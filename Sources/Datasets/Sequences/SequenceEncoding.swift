@@ -8,10 +8,11 @@ public struct SequenceEncoding: Sendable, Equatable {
   public var labels: LabelVocabulary?
   /// The letters of words.
   public var characters: SequenceVocabulary?
-  /// Numbers of a step of the source, of a step of the target: those of the first example that is read. Not part of
-  /// the files; set them from the model to have other data checked.
+  /// Numbers of a step of the source, of a step of the target, and whether there is a second source: as in the first
+  /// example that is read. Not part of the files; set them from the model to have other data checked.
   public var sourceWidth: Int?
   public var targetWidth: Int?
+  public var hasSecondSource: Bool?
 
   public init() {}
 
@@ -23,6 +24,7 @@ public struct SequenceEncoding: Sendable, Equatable {
     }
     hash.combine(UInt64(sourceWidth ?? 0))
     hash.combine(UInt64(targetWidth ?? 0))
+    hash.combine(hasSecondSource == true ? 1 : 0)
     return hash.value
   }
 }

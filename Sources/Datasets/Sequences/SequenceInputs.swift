@@ -36,17 +36,10 @@ public struct SequenceInputs: Sendable {
       record.source.bytes.removeLast(record.source.bytes.count - tab)
       record.hasSecondSource = true
     }
-    guard count == 0 || record.hasSecondSource == hasSecondSource else {
-      throw record.source.problem(
-        .fields(found: record.hasSecondSource ? 2 : 1, expected: "as many as in the lines before"))
-    }
-    hasSecondSource = record.hasSecondSource
     let before = count
     try builder.append(record)
     guard count > before else { throw record.source.problem(.empty(field: "source")) }
   }
-
-  private var hasSecondSource = false
 
   /// The lines since the last call, with their text.
   public mutating func take() -> SequenceSplit { builder.take(name: record.source.name) }

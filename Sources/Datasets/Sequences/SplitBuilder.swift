@@ -42,7 +42,7 @@ struct SplitBuilder {
       return
     }
     try checkSteps(record)
-    try checkWidths(record)
+    try checkShape(record)
     guard try fitsLimits(record) else { return }
     try commit(record)
   }
@@ -121,7 +121,14 @@ struct SplitBuilder {
     throw record.target.problem(.stepCount(source: source.steps, target: target.steps))
   }
 
-  private mutating func checkWidths(_ record: RawRecord) throws {
+  private mutating func checkShape(_ record: RawRecord) throws {
+    if layout.source == .text, options.task == .seq2seq {
+      let expected = encoding.hasSecondSource ?? record.hasSecondSource
+      guard record.hasSecondSource == expected else {
+        throw record.source.problem(.secondSource(expected: expected))
+      }
+      encoding.hasSecondSource = expected
+    }
     if source.width > 0, layout.source != nil {
       let expected = encoding.sourceWidth ?? source.width
       guard source.width == expected else {
