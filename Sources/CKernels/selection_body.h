@@ -118,33 +118,71 @@ RND_INLINE T NAME(from_bits)(BITS bits) {
   return value;
 }
 
-// Zeroes all but the largest weights whose mass reaches `target`; of equal weights the first are kept.
+// Copies the weights from `low` to `high` one after the other to `part`; returns their number.
+RND_INLINE int64_t NAME(between)(const T *restrict w, int64_t n, T low, T high, T *restrict part) {
+  enum { GROUP = 16 };
+  int64_t count = 0;
+  for (int64_t first = 0; first < n; first += GROUP) {
+    int64_t end = first + GROUP < n ? first + GROUP : n;
+    int any = end < first + GROUP;
+    if (!any) {
+      for (int k = 0; k < GROUP; k++) any |= (w[first + k] >= low) & (w[first + k] <= high);
+    }
+    for (int64_t j = first; any && j < end; j++) {
+      part[count] = w[j];
+      count += (w[j] >= low) & (w[j] <= high);
+    }
+  }
+  return count;
+}
+
+// The smallest of the largest weights whose mass reaches `target`, and the mass of those above it. `part` is scratch
+// memory for n numbers.
 //
 // The bits of numbers that are not negative are ordered as the numbers are, so bisection over them ends at the weight
-// where the mass is reached, exactly and without sorting. The largest weight is 1.
-RND_INLINE void NAME(keep_largest)(T *restrict w, int64_t n, double target, const int counting) {
-  const T one = 1;
+// where the mass is reached, exactly and without sorting; the largest weight is 1. The first guess leaves sixteen
+// exponents, or all those below, which hardly ever matter; once the exponent is known, a few weights are left to look at.
+RND_INLINE T NAME(smallest_kept)(const T *restrict w, int64_t n, double target, const int counting, T *restrict part,
+                                 double *above) {
+  enum { COARSE_STEPS = 5, FEW = 256 };
+  const T one = 1, guess = (T)0x1p-16;
   BITS low = 0, high;
   memcpy(&high, &one, sizeof high);
   const BITS top = high;
-  while (low < high) {
+  double left_out = 0;  // The mass of weights above those looked at.
+  const T *looked_at = w;
+  int64_t count = n;
+  for (int step = 0; low < high; step++) {
+    if (step == COARSE_STEPS && n > FEW) {
+      T lowest = NAME(from_bits)(low), highest = NAME(from_bits)(high);
+      left_out = high < top ? (double)NAME(mass_from)(w, n, NAME(from_bits)(high + 1), counting) : 0;
+      count = NAME(between)(w, n, lowest, highest, part);
+      looked_at = part;
+    }
     BITS middle = low + (high - low + 1) / 2;
-    if ((double)NAME(mass_from)(w, n, NAME(from_bits)(middle), counting) >= target) {
+    if (step == 0) memcpy(&middle, &guess, sizeof middle);
+    if (left_out + (double)NAME(mass_from)(looked_at, count, NAME(from_bits)(middle), counting) >= target) {
       low = middle;
     } else {
       high = middle - 1;
     }
   }
-  T last = NAME(from_bits)(low);
+  *above = left_out;
+  if (low < top) *above += (double)NAME(mass_from)(looked_at, count, NAME(from_bits)(low + 1), counting);
+  return NAME(from_bits)(low);
+}
+
+// Zeroes all but the largest weights whose mass reaches `target`; of equal weights the first are kept.
+RND_INLINE void NAME(keep_largest)(T *restrict w, int64_t n, double target, const int counting, T *restrict part) {
+  double above;
+  T last = NAME(smallest_kept)(w, n, target, counting, part, &above);
   if (!(last > 0)) return;
-  double above = low == top ? 0 : (double)NAME(mass_from)(w, n, NAME(from_bits)(low + 1), counting);
   double kept = ceil((target - above) / (counting ? 1 : (double)last));
+  kept = kept > 1 ? kept : 1;
   double equal = 0;
   for (int64_t j = 0; j < n; j++) equal += w[j] == last;
   for (int64_t j = 0; j < n; j++) w[j] = w[j] >= last ? w[j] : 0;
-  if (equal <= kept) return;
-  kept = kept > 1 ? kept : 1;
-  for (int64_t j = 0; j < n; j++) {
+  for (int64_t j = 0; j < n && equal > kept; j++) {
     if (w[j] != last) continue;
     if (kept <= 0) w[j] = 0;
     kept -= 1;
@@ -201,8 +239,8 @@ RND_CLONES void NAME(rnd_draw_tokens)(const T *x, int64_t stride, int64_t rows, 
       continue;
     }
     for (int64_t j = 0; j < V; j++) w[j] = NAME(weight)(v[j], best, inverse_temperature);
-    if (k < V) NAME(keep_largest)(w, V, (double)k, 1);
-    if (p < 1) NAME(keep_largest)(w, V, p * (double)NAME(mass_from)(w, V, 0, 0), 0);
+    if (k < V) NAME(keep_largest)(w, V, (double)k, 1, w + V);
+    if (p < 1) NAME(keep_largest)(w, V, p * (double)NAME(mass_from)(w, V, 0, 0), 0, w + V);
     token[row] = NAME(draw)(w, V, uniform[row]);
   }
 }
