@@ -52,6 +52,7 @@ let defaultPreset = #"""
     weight_decay: 0             # pull towards zero
     clip_norm: 5                # longest gradient, over all parameters; 0: off
     reproducible: false         # true: the same bits on 1, 2, 4 and 8 ranks
+    precision: fp32             # fp32 | bf16: operands of matrix products; all the rest is fp32
     accumulate: 1               # chunks whose gradients are added up before an update
     skip_limit: 5               # steps in a row without a finite gradient that end the run
     drop_last_chunk: false      # true: leave out the shorter chunk at the end of an epoch

@@ -80,6 +80,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public enum Optimizer: String, ConfigurationChoice {
     case sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw
   }
+  /// How the operands of matrix products are rounded.
+  public enum Precision: String, ConfigurationChoice { case fp32, bf16 }
 
   public var batchSize = 32
   public var bptt = 50
@@ -97,6 +99,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var schedule = ScheduleConfiguration()
   public var clipNorm = 5.0
   public var reproducible = false
+  public var precision = Precision.fp32
   public var accumulate = 1
   public var skipLimit = 5
   public var dropLastChunk = false

@@ -146,7 +146,7 @@ public struct TrainingJob {
     RunSummary(
       parameters: task.parameters.count, vocabularySize: task.corpus.vocabulary.count,
       trainTokens: task.corpus.train.count, validTokens: task.corpus.valid?.count ?? 0,
-      ranks: communicator.worldSize, hosts: hosts, threadsPerRank: BLAS.threadCount,
+      ranks: communicator.worldSize, hosts: hosts, threadsPerRank: KernelThreads.count,
       batchSize: request.configuration.training.batchSize, bptt: request.configuration.training.bptt,
       stepsPerEpoch: trainer.epochSteps, totalSteps: trainer.totalSteps)
   }

@@ -75,7 +75,7 @@ final class Console: TrainingObserver {
     return """
       \(grouped(summary.parameters)) parameters, vocabulary of \(grouped(summary.vocabularySize)), \(text)
       \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") on \(summary.hosts.joined(separator: ", ")), \
-      \(summary.threadsPerRank) BLAS \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
+      \(summary.threadsPerRank) \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
       \(summary.batchSize) x \(summary.bptt) tokens, \(grouped(summary.stepsPerEpoch)) steps an epoch, \
       \(grouped(summary.totalSteps)) in all
       """

@@ -4,8 +4,9 @@
 #define CKERNELS_H
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"
-#include "packed_product.h"
+#include "product_kernels.h"
 #include "random_kernels.h"
 #include "recurrent_kernels.h"
 #include "softmax_kernels.h"
+#include "thread_pool.h"
 #endif
