@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "product_tiles.h"
+#include "thread_pool.h"
 
 // MARK: Instruction sets
 
@@ -180,6 +181,31 @@ static uint32_t *scratch_of_thread(void) {
   return scratch;
 }
 
+// MARK: Threads
+
+// Multiplications below which waking other threads costs more than it saves.
+static const double LEAST_SHARED_WORK = 5e5;
+
+// A part of C: whole panels of columns, or whole tiles of rows where that divides the work more evenly.
+static void multiply_part(int part, int parts, void *argument) {
+  product p = *(const product *)argument;
+  const int64_t panels = (p.N + RND_PANEL - 1) / RND_PANEL, tiles = (p.M + RND_TILE_ROWS - 1) / RND_TILE_ROWS;
+  const int64_t most_panels = (panels + parts - 1) / parts, most_tiles = (tiles + parts - 1) / parts;
+  if (most_panels * tiles <= most_tiles * panels) {
+    const int64_t begin = rnd_part_begin(panels, part, parts) * RND_PANEL;
+    const int64_t end = smaller(rnd_part_begin(panels, part + 1, parts) * RND_PANEL, p.N);
+    if (begin < end) multiply_columns(&p, begin, end - begin, scratch_of_thread());
+    return;
+  }
+  const int64_t begin = rnd_part_begin(tiles, part, parts) * RND_TILE_ROWS;
+  const int64_t end = smaller(rnd_part_begin(tiles, part + 1, parts) * RND_TILE_ROWS, p.M);
+  if (begin >= end) return;
+  p.a.base += begin * p.a.row_stride;
+  p.c += begin * p.c_stride;
+  p.M = end - begin;
+  multiply_columns(&p, 0, p.N, scratch_of_thread());
+}
+
 static void run(const product *p) {
   if (p->M <= 0 || p->N <= 0) return;
   if (p->K <= 0) {
@@ -188,7 +214,11 @@ static void run(const product *p) {
     }
     return;
   }
-  multiply_columns(p, 0, p->N, scratch_of_thread());
+  if (rnd_thread_count() > 1 && (double)p->M * (double)p->N * (double)p->K > LEAST_SHARED_WORK) {
+    rnd_parallel(multiply_part, (void *)p);
+  } else {
+    multiply_part(0, 1, (void *)p);
+  }
 }
 
 void rnd_packed_product(int64_t M, int64_t N, int64_t K, rnd_operand a, const void *packed, float *c,

@@ -44,6 +44,9 @@ extension ConfigurationSchema {
       "training.reproducible", \.training.reproducible, .flag,
       "the same bits on 1, 2, 4 and 8 ranks; needs a batch_size of at least 8"),
     ConfigurationKey(
+      "training.precision", \.training.precision, .choice,
+      "operands of matrix products; sums, parameters and moments are fp32 either way"),
+    ConfigurationKey(
       "training.accumulate", \.training.accumulate, .integer(.within(1...100_000)),
       "chunks whose gradients are added up before an update"),
     ConfigurationKey(

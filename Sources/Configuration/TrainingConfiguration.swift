@@ -5,6 +5,9 @@ public struct TrainingConfiguration: Sendable, Equatable {
     case sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw
   }
 
+  /// How the operands of matrix products are rounded.
+  public enum Precision: String, ConfigurationChoice { case fp32, bf16 }
+
   public var batchSize = 32
   /// Tokens of a step over all ranks; nil: `batchSize` sequences.
   public var batchTokens: Int?
@@ -24,6 +27,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var schedule = ScheduleConfiguration()
   public var clipNorm = 5.0
   public var reproducible = false
+  public var precision = Precision.fp32
   public var accumulate = 1
   public var skipLimit = 5
   public var dropLastChunk = false

@@ -9,13 +9,13 @@ public enum Transposition: Sendable {
   case right
 }
 
-/// `c = op(a) op(b)`, or `c += op(a) op(b)` if `accumulate`, by the BLAS.
+/// `c = op(a) op(b)`, or `c += op(a) op(b)` if `accumulate`, by the kernels of this processor or the BLAS.
 ///
 /// Shapes: with `op(a)` [m, k] and `op(b)` [k, n], `c` is [m, n]. A product with an empty operand changes
 /// nothing except that it zeroes `c` when it does not accumulate.
 public func multiply<Element: Scalar>(
   _ a: MatrixView<Element>, _ b: MatrixView<Element>, _ transposition: Transposition = .none,
-  into c: MatrixView<Element>, accumulate: Bool = false
+  into c: MatrixView<Element>, accumulate: Bool = false, mode: ProductMode = ProductMode()
 ) {
   let (m, k) = transposition == .left ? (a.columns, a.rows) : (a.rows, a.columns)
   let (kb, n) = transposition == .right ? (b.columns, b.rows) : (b.rows, b.columns)
@@ -31,12 +31,12 @@ public func multiply<Element: Scalar>(
     if !accumulate { c.fill(0) }
     return
   }
-  Element.gemm(
+  Element.product(
     transposition == .left, transposition == .right, m, n, k, a.base, a.stride, b.base, b.stride,
-    accumulate ? 1 : 0, c.base, c.stride)
+    accumulate, c.base, c.stride, mode)
 }
 
-/// The BLAS library behind ``multiply(_:_:_:into:accumulate:)``: its threads, and what it calls itself.
+/// The BLAS library, which multiplies where the kernels don't: its threads, and what it calls itself.
 public enum BLAS {
   /// Number of threads a product may use in this process.
   public static var threadCount: Int {

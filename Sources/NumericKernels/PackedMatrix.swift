@@ -6,19 +6,21 @@ public struct PackedMatrix<Element: Scalar> {
   private let source: MatrixView<Element>
   private let transposed: Bool
   private let packed: AlignedBuffer<Element>?
+  private let mode: ProductMode
 
   /// Rows and columns of the operand `B` as used in `A B`.
   public let rows: Int
   public let columns: Int
 
   /// Prepares `source`, or its transpose, as a right operand. Call ``repack()`` after the values change.
-  public init(_ source: MatrixView<Element>, transposed: Bool) {
+  public init(_ source: MatrixView<Element>, transposed: Bool, mode: ProductMode = ProductMode()) {
     self.source = source
     self.transposed = transposed
+    self.mode = mode
     rows = transposed ? source.columns : source.rows
     columns = transposed ? source.rows : source.columns
     packed =
-      Element.hasPackedProduct ? AlignedBuffer(count: Element.packedSize(rows, columns)) : nil
+      Element.hasPackedProduct(mode) ? AlignedBuffer(count: Element.packedSize(rows, columns, mode)) : nil
     repack()
   }
 
@@ -26,7 +28,8 @@ public struct PackedMatrix<Element: Scalar> {
   public func repack() {
     guard let packed else { return }
     Element.pack(
-      source.base, transposed ? 1 : source.stride, transposed ? source.stride : 1, rows, columns, packed.base)
+      source.base, transposed ? 1 : source.stride, transposed ? source.stride : 1, rows, columns, packed.base,
+      mode)
   }
 
   /// `c = a B`, or `c += a B` if `accumulate`. Shapes: `a` [m, rows], `c` [m, columns].
@@ -36,9 +39,10 @@ public struct PackedMatrix<Element: Scalar> {
       "packed product of [\(a.rows), \(a.columns)] and [\(rows), \(columns)] into [\(c.rows), \(c.columns)]")
     if let packed {
       Element.packedProduct(
-        a.rows, columns, rows, a.base, a.stride, packed.base, c.base, c.stride, accumulate)
+        a.rows, columns, rows, a.base, a.stride, packed.base, c.base, c.stride, accumulate, mode)
     } else {
-      NumericKernels.multiply(a, source, transposed ? .right : .none, into: c, accumulate: accumulate)
+      NumericKernels.multiply(
+        a, source, transposed ? .right : .none, into: c, accumulate: accumulate, mode: mode)
     }
   }
 }

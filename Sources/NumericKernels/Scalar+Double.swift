@@ -194,18 +194,26 @@ extension Double: Scalar {
     }
   }
 
-  /// Double serves tests only: it always takes the BLAS.
-  public static var hasPackedProduct: Bool { false }
-  public static func packedSize(_ k: Int, _ n: Int) -> Int { 0 }
+  /// Double serves tests only: it always takes the BLAS, and no mode makes it less precise.
+  public static func product(
+    _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int,
+    _ a: UnsafePointer<Self>, _ strideA: Int, _ b: UnsafePointer<Self>, _ strideB: Int,
+    _ accumulate: Bool, _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ mode: ProductMode
+  ) {
+    gemm(transposeA, transposeB, m, n, k, a, strideA, b, strideB, accumulate ? 1 : 0, c, strideC)
+  }
+
+  public static func hasPackedProduct(_ mode: ProductMode) -> Bool { false }
+  public static func packedSize(_ k: Int, _ n: Int, _ mode: ProductMode) -> Int { 0 }
   public static func pack(
     _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int, _ k: Int, _ n: Int,
-    _ packed: UnsafeMutablePointer<Self>
+    _ packed: UnsafeMutablePointer<Self>, _ mode: ProductMode
   ) {
     preconditionFailure("Double has no packed product; ask hasPackedProduct first")
   }
   public static func packedProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ strideA: Int, _ packed: UnsafePointer<Self>,
-    _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool
+    _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool, _ mode: ProductMode
   ) {
     preconditionFailure("Double has no packed product; ask hasPackedProduct first")
   }

@@ -194,23 +194,48 @@ extension Float: Scalar {
     }
   }
 
-  public static let hasPackedProduct = rnd_packed_product_level() > 0
+  public static func product(
+    _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int,
+    _ a: UnsafePointer<Self>, _ strideA: Int, _ b: UnsafePointer<Self>, _ strideB: Int,
+    _ accumulate: Bool, _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ mode: ProductMode
+  ) {
+    guard mode.usesKernels else {
+      gemm(transposeA, transposeB, m, n, k, a, strideA, b, strideB, accumulate ? 1 : 0, c, strideC)
+      return
+    }
+    rnd_product(
+      Int64(m), Int64(n), Int64(k), rnd_operand(a, strideA, transposed: transposeA),
+      rnd_operand(b, strideB, transposed: transposeB), c, Int64(strideC), accumulate ? 1 : 0, mode.kernelMode)
+  }
 
-  public static func packedSize(_ k: Int, _ n: Int) -> Int { Int(rnd_packed_size(Int64(k), Int64(n))) }
+  public static func hasPackedProduct(_ mode: ProductMode) -> Bool { mode.usesKernels }
+
+  public static func packedSize(_ k: Int, _ n: Int, _ mode: ProductMode) -> Int {
+    Int(rnd_packed_words(Int64(k), Int64(n), mode.kernelMode))
+  }
 
   public static func pack(
     _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int, _ k: Int, _ n: Int,
-    _ packed: UnsafeMutablePointer<Self>
+    _ packed: UnsafeMutablePointer<Self>, _ mode: ProductMode
   ) {
-    rnd_pack_f32(b, Int64(rowStride), Int64(columnStride), Int64(k), Int64(n), packed)
+    let source = rnd_operand(base: b, row_stride: Int64(rowStride), column_stride: Int64(columnStride))
+    rnd_pack(source, Int64(k), Int64(n), packed, mode.kernelMode)
   }
 
   public static func packedProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ strideA: Int, _ packed: UnsafePointer<Self>,
-    _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool
+    _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool, _ mode: ProductMode
   ) {
-    rnd_packed_product_f32(
-      Int64(m), Int64(n), Int64(k), a, Int64(strideA), packed, c, Int64(strideC), accumulate ? 1 : 0)
+    rnd_packed_product(
+      Int64(m), Int64(n), Int64(k), rnd_operand(a, strideA, transposed: false), packed, c, Int64(strideC),
+      accumulate ? 1 : 0, mode.kernelMode)
+  }
+}
+
+extension rnd_operand {
+  fileprivate init(_ base: UnsafePointer<Float>, _ stride: Int, transposed: Bool) {
+    self.init(
+      base: base, row_stride: transposed ? 1 : Int64(stride), column_stride: transposed ? Int64(stride) : 1)
   }
 
   public static func logNormalizers(

@@ -97,15 +97,21 @@ public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, 
     _ dhNext: UnsafePointer<Self>, _ dPre: UnsafeMutablePointer<Self>, _ dbias: UnsafeMutablePointer<Self>,
     _ activation: ElementwiseActivation)
 
-  /// True if this element type has a packed product on this processor; otherwise the BLAS serves.
-  static var hasPackedProduct: Bool { get }
-  static func packedSize(_ k: Int, _ n: Int) -> Int
+  /// `c = op(a) op(b)`, or `c += op(a) op(b)`, by the kernels or the BLAS as `mode` says. `m`, `n`, `k` at least 1.
+  static func product(
+    _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int,
+    _ a: UnsafePointer<Self>, _ strideA: Int, _ b: UnsafePointer<Self>, _ strideB: Int,
+    _ accumulate: Bool, _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ mode: ProductMode)
+
+  /// True if this element type has a packed product in a mode; otherwise the BLAS serves.
+  static func hasPackedProduct(_ mode: ProductMode) -> Bool
+  static func packedSize(_ k: Int, _ n: Int, _ mode: ProductMode) -> Int
   static func pack(
     _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int, _ k: Int, _ n: Int,
-    _ packed: UnsafeMutablePointer<Self>)
+    _ packed: UnsafeMutablePointer<Self>, _ mode: ProductMode)
   static func packedProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ strideA: Int, _ packed: UnsafePointer<Self>,
-    _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool)
+    _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool, _ mode: ProductMode)
 
   static func logNormalizers(
     _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int,

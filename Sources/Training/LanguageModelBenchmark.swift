@@ -16,19 +16,22 @@ public struct LanguageModelBenchmark: Sendable {
   /// Timed training steps, after ``warmUp``.
   public var iterations: Int
   public var optimizer: OptimizerSettings.Kind
+  public var precision: ProductPrecision
 
   /// Steps before the first timed one: they size the arena and fault in the memory.
   public static let warmUp = 5
   static let clipNorm = 5.0
 
   public init(
-    shape: LanguageModelShape, batchSize: Int, steps: Int, iterations: Int, optimizer: OptimizerSettings.Kind
+    shape: LanguageModelShape, batchSize: Int, steps: Int, iterations: Int, optimizer: OptimizerSettings.Kind,
+    precision: ProductPrecision = .fp32
   ) {
     self.shape = shape
     self.batchSize = batchSize
     self.steps = steps
     self.iterations = iterations
     self.optimizer = optimizer
+    self.precision = precision
   }
 
   /// What was measured; the same on every rank but for ``communicationShare``, which is this rank's.
@@ -101,13 +104,14 @@ private final class BenchmarkStepper {
   private let parameters: ParameterBuffer<Float>
   private let optimizer: Optimizer<Float>
   private let gradients: GradientSum
-  private let workspace = Workspace<Float>()
+  private let workspace: Workspace<Float>
   private let layout: PackedLayout
   private let state: [AlignedMatrix]
   /// Random tokens of every iteration, [steps + 1, own streams] each.
   private let tokens: [[Int32]]
 
   init(_ benchmark: LanguageModelBenchmark, plan: ShardPlan, communicator: any Communicator) throws {
+    workspace = Workspace(precision: benchmark.precision)
     model = try LanguageModel(benchmark.shape)
     parameters = ParameterBuffer(model.layout, seed: 1)
     optimizer = Optimizer(settings: OptimizerSettings(kind: benchmark.optimizer), count: parameters.count)

@@ -33,7 +33,7 @@ final class LanguageModelTask: TrainingTask {
   private let seed: UInt64
   private let evaluationStreams: Int
   private let evaluationSteps: Int
-  private let workspace = Workspace<Float>()
+  private let workspace: Workspace<Float>
   /// State before the next chunk, by shard of this rank, one matrix [streams, part] for each part of the
   /// state.
   private var carried: [Int: [AlignedMatrix]]
@@ -47,6 +47,7 @@ final class LanguageModelTask: TrainingTask {
     parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
     self.corpus = corpus
     self.plan = plan
+    workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     seed = UInt64(configuration.seed)
     evaluationStreams = configuration.evaluation.batchSize
     evaluationSteps = configuration.training.bptt

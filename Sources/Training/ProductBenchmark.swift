@@ -1,62 +1,120 @@
 import NumericKernels
 
-/// Measures the machine's matrix products: its peak, and what the shapes of a recurrent step reach of it.
+/// Measures the machine's matrix products: the peak of its multiply-add units, and what the products of training steps
+/// reach of it.
 public enum ProductBenchmark {
-  /// One shape, [rows, depth] times [depth, columns].
-  public struct Measurement: Sendable {
+  /// What a product is for, and with it the form of its operands.
+  public enum Role: String, Sendable {
+    /// States times weights that were packed once for all time steps.
+    case recurrent
+    /// Rows times a transposed weight, used once: the logits.
+    case output
+    /// Rows times a weight, used once: the gradient that goes down.
+    case back
+    /// Transposed gradients times rows: the gradient of a weight.
+    case gradient
+  }
+
+  /// A product of [rows, depth] and [depth, columns].
+  public struct Shape: Sendable {
+    public var role: Role
     public var rows: Int
     public var columns: Int
     public var depth: Int
-    /// GFLOP/s with weights packed once and used many times; nil where the processor has no such kernel.
-    public var packed: Double?
-    /// GFLOP/s of the BLAS on the same product.
+  }
+
+  /// GFLOP/s of one shape.
+  public struct Measurement: Sendable {
+    public var shape: Shape
+    public var fp32: Double
+    public var bf16: Double
+    /// The BLAS on the same product in fp32.
     public var blas: Double
   }
 
-  /// Rows (batch), columns (gates), depth (units) of recurrent steps, and a large square for the BLAS at its best.
-  public static let shapes: [(rows: Int, columns: Int, depth: Int)] = [
-    (64, 2048, 512), (32, 2048, 512), (20, 2560, 640), (48, 4096, 1024), (32, 1024, 256), (20, 800, 200),
-    (1, 2048, 512), (1024, 1024, 1024),
-  ]
+  /// Products of the models in Benchmarks on two ranks, and of larger batches.
+  public static let shapes: [Shape] =
+    [
+      (64, 2048, 512), (32, 2048, 512), (20, 2048, 512), (20, 2560, 640), (10, 2600, 650), (48, 4096, 1024),
+      (32, 512, 2048), (10, 800, 200), (1, 2048, 512), (1600, 2048, 512),
+    ].map { Shape(role: .recurrent, rows: $0, columns: $1, depth: $2) } + [
+      Shape(role: .gradient, rows: 2048, columns: 512, depth: 1600),
+      Shape(role: .gradient, rows: 2600, columns: 650, depth: 350),
+      Shape(role: .gradient, rows: 800, columns: 200, depth: 200),
+      Shape(role: .output, rows: 350, columns: 10_000, depth: 650),
+      Shape(role: .back, rows: 350, columns: 650, depth: 10_000),
+      Shape(role: .gradient, rows: 10_000, columns: 650, depth: 350),
+      Shape(role: .output, rows: 1600, columns: 65, depth: 512),
+    ]
 
-  /// The largest GFLOP/s of one core's multiply-add units that a product out of the first-level cache reaches.
-  public static func peak() -> Double {
-    let measured = measure(rows: 48, columns: 64, depth: 64, seconds: 0.2)
-    return max(measured.packed ?? 0, measured.blas)
+  /// GFLOP/s of one core's multiply-add units when nothing is loaded or stored.
+  public static func peak(_ precision: ProductPrecision) -> Double {
+    best(of: 5, seconds: 0.02) { MultiplyAddPeak.run(precision, rounds: 20_000) }
   }
 
-  /// Times one shape, the two ways in turn, and keeps the best of five.
-  public static func measure(rows: Int, columns: Int, depth: Int, seconds: Double = 0.1) -> Measurement {
+  /// Times one shape, the three ways in turn, and keeps the best of five.
+  public static func measure(_ shape: Shape, seconds: Double = 0.1) -> Measurement {
     let arena = Arena<Float>()
-    let (a, weight) = (arena.zeros(rows, depth), arena.zeros(columns, depth))
-    let c = arena.zeros(rows, columns)
-    var packed = 0.0
-    var blas = 0.0
-    let prepared = PackedMatrix(weight, transposed: true)
-    for _ in 0..<5 {
-      if Float.hasPackedProduct {
-        packed = max(
-          packed, rate(rows, columns, depth, seconds / 10) { prepared.multiply(a, into: c, accumulate: true) }
-        )
-      }
-      blas = max(
-        blas,
-        rate(rows, columns, depth, seconds / 10) { multiply(a, weight, .right, into: c, accumulate: true) })
+    let (m, n, k) = (shape.rows, shape.columns, shape.depth)
+    let transposition = shape.role.transposition
+    let a = transposition == .left ? arena.zeros(k, m) : arena.zeros(m, k)
+    let b = transposition == .right ? arena.zeros(n, k) : arena.zeros(k, n)
+    let c = arena.zeros(m, n)
+    var result = Measurement(shape: shape, fp32: 0, bf16: 0, blas: 0)
+    let packed = [ProductPrecision.fp32, .bf16].map {
+      PackedMatrix(b, transposed: transposition == .right, mode: ProductMode($0))
     }
-    return Measurement(
-      rows: rows, columns: columns, depth: depth, packed: Float.hasPackedProduct ? packed : nil, blas: blas)
+    func rate(_ product: () -> Void) -> Double {
+      best(of: 1, seconds: seconds / 10) {
+        product()
+        return 2 * Double(m) * Double(n) * Double(k)
+      }
+    }
+    func kernels(_ precision: Int) -> Double {
+      rate {
+        if shape.role == .recurrent {
+          packed[precision].multiply(a, into: c, accumulate: true)
+        } else {
+          multiply(
+            a, b, transposition, into: c, accumulate: true, mode: ProductMode(precision == 0 ? .fp32 : .bf16))
+        }
+      }
+    }
+    for _ in 0..<5 {
+      result.fp32 = max(result.fp32, kernels(0))
+      result.bf16 = max(result.bf16, kernels(1))
+      result.blas = max(
+        result.blas,
+        rate {
+          Float.gemm(
+            transposition == .left, transposition == .right, m, n, k, a.base, a.stride, b.base, b.stride, 1,
+            c.base,
+            c.stride)
+        })
+    }
+    return result
   }
 
-  /// GFLOP/s of a product repeated for about `seconds`.
-  private static func rate(_ m: Int, _ n: Int, _ k: Int, _ seconds: Double, _ product: () -> Void) -> Double {
+  /// The highest rate, in billions a second, of several runs of about `seconds`; `operations` does something and returns
+  /// how much it was.
+  private static func best(of runs: Int, seconds: Double, _ operations: () -> Double) -> Double {
     let clock = ContinuousClock()
-    product()
-    let started = clock.now
-    var count = 0
-    repeat {
-      for _ in 0..<8 { product() }
-      count += 8
-    } while (clock.now - started).inSeconds < seconds
-    return 2e-9 * Double(m * n * k) * Double(count) / (clock.now - started).inSeconds
+    return (0..<runs).reduce(0.0) { best, _ in
+      var (count, started) = (0.0, clock.now)
+      _ = operations()
+      started = clock.now
+      repeat { count += operations() } while (clock.now - started).inSeconds < seconds
+      return max(best, 1e-9 * count / (clock.now - started).inSeconds)
+    }
+  }
+}
+
+extension ProductBenchmark.Role {
+  var transposition: Transposition {
+    switch self {
+    case .recurrent, .output: .right
+    case .back: .none
+    case .gradient: .left
+    }
   }
 }

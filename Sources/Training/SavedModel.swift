@@ -51,7 +51,9 @@ public final class SavedModel {
   ) throws -> EvaluationResult {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     let pass = LanguageModelEvaluation(
-      model: model, parameters: parameters, workspace: Workspace(), tokens: tokens, plan: plan,
+      model: model, parameters: parameters,
+      workspace: Workspace(precision: ProductPrecision(configuration.training.precision)), tokens: tokens,
+      plan: plan,
       streams: streams ?? configuration.evaluation.batchSize, steps: configuration.training.bptt)
     let sums = try Evaluator.sums(pass, plan: plan, communicator: communicator)
     return EvaluationResult(loss: sums.loss, examples: sums.examples)

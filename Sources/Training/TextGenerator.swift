@@ -9,14 +9,19 @@ public final class TextGenerator {
   private let vocabulary: Vocabulary
   private let context: LayerContext<Float>
 
-  public init(_ model: LanguageModel<Float>, parameters: ParameterBuffer<Float>, vocabulary: Vocabulary) {
+  public init(
+    _ model: LanguageModel<Float>, parameters: ParameterBuffer<Float>, vocabulary: Vocabulary,
+    precision: ProductPrecision = .fp32
+  ) {
     self.model = model
     self.vocabulary = vocabulary
-    context = LayerContext(parameters: parameters, workspace: Workspace())
+    context = LayerContext(parameters: parameters, workspace: Workspace(precision: precision))
   }
 
   public convenience init(_ saved: SavedModel) {
-    self.init(saved.model, parameters: saved.parameters, vocabulary: saved.vocabulary)
+    self.init(
+      saved.model, parameters: saved.parameters, vocabulary: saved.vocabulary,
+      precision: ProductPrecision(saved.configuration.training.precision))
   }
 
   /// Writes `count` texts of `length` tokens after a prompt.

@@ -147,7 +147,7 @@ public struct TrainingJob {
       parameters: task.parameters.count, vocabularySize: task.size.vocabulary, task: configuration.task,
       trainTokens: task.size.trainTokens, validTokens: task.size.validTokens,
       trainExamples: task.size.trainExamples, validExamples: task.size.validExamples,
-      ranks: communicator.worldSize, hosts: hosts, threadsPerRank: BLAS.threadCount,
+      ranks: communicator.worldSize, hosts: hosts, threadsPerRank: KernelThreads.count,
       batchSize: configuration.training.batchSize, batchTokens: configuration.training.batchTokens,
       bptt: configuration.training.bptt, stepsPerEpoch: trainer.epochSteps, totalSteps: trainer.totalSteps)
   }

@@ -1,4 +1,5 @@
 import Configuration
+import NumericKernels
 import Optimizers
 
 extension OptimizerSettings {
@@ -36,5 +37,15 @@ extension Schedule {
     self.init(
       kind: kind, warmupSteps: schedule.warmupSteps, startEpoch: schedule.startEpoch, factor: schedule.factor,
       patience: schedule.patience, minimum: schedule.minimum)
+  }
+}
+
+extension ProductPrecision {
+  /// The precision a configuration asks for.
+  init(_ precision: TrainingConfiguration.Precision) {
+    switch precision {
+    case .fp32: self = .fp32
+    case .bf16: self = .bf16
+    }
   }
 }

@@ -87,7 +87,7 @@ final class Console: TrainingObserver {
     return """
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
       \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") on \(summary.hosts.joined(separator: ", ")), \
-      \(summary.threadsPerRank) BLAS \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
+      \(summary.threadsPerRank) \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
       \(batch), \(grouped(summary.stepsPerEpoch)) steps an epoch, \(grouped(summary.totalSteps)) in all
       """
   }

@@ -131,8 +131,8 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
   ])
   func pathsThatYAMLWouldReadOtherwise(path: String) throws {
     let resolved = try RunConfiguration.resolve(layers: [], overrides: ["data.train=\"\(path)\""])
-    #expect(resolved.configuration.data.train == path)
-    #expect(try resolve(yaml: resolved.yaml(commented: true)).configuration.data.train == path)
+    #expect(resolved.configuration.data.train == DataPath(file: path))
+    #expect(try resolve(yaml: resolved.yaml(commented: true)).configuration.data.train == DataPath(file: path))
   }
 }
 

@@ -8,7 +8,6 @@
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"
 #include "output_kernels.h"
-#include "packed_product.h"
 #include "packed_rows.h"
 #include "pooling_kernels.h"
 #include "product_kernels.h"
@@ -16,4 +15,5 @@
 #include "recurrent_kernels.h"
 #include "selection_kernels.h"
 #include "softmax_kernels.h"
+#include "thread_pool.h"
 #endif

@@ -46,4 +46,7 @@ void rnd_packed_product(int64_t M, int64_t N, int64_t K, rnd_operand a, const vo
 /// c [M, N] (+)= A [M, K] B [K, N], both operands packed on the fly in blocks that stay in cache.
 void rnd_product(int64_t M, int64_t N, int64_t K, rnd_operand a, rnd_operand b, float *c, int64_t c_stride,
                  int accumulate, rnd_product_mode mode);
+/// Multiplies and adds in registers alone for a number of rounds; returns the operations that were, to be divided by the
+/// time it took. Adds something to *sink.
+double rnd_multiply_add_operations(int64_t rounds, rnd_product_mode mode, float *sink);
 #endif

@@ -42,7 +42,7 @@ struct InputProjection<Element: Scalar> {
     let dWeight = gradients.matrix(weight)
     switch input {
     case .dense(let x):
-      multiply(dgates, x, .left, into: dWeight, accumulate: true)
+      context.multiply(dgates, x, .left, into: dWeight, accumulate: true)
       if let inputGradient {
         context.packed(weight, transposed: false).multiply(dgates, into: inputGradient, accumulate: false)
       }
@@ -54,10 +54,11 @@ struct InputProjection<Element: Scalar> {
           let dProjected = context.arena.zeros(entries.rows, dgates.columns)
           Element.scatterAddRows(
             dgates.base, dgates.stride, index, count, dgates.columns, dProjected.base, dProjected.stride)
-          multiply(dProjected, entries, .left, into: dWeight, accumulate: true)
+          context.multiply(dProjected, entries, .left, into: dWeight, accumulate: true)
           context.packed(weight, transposed: false).multiply(dProjected, into: dEntries, accumulate: true)
         } else {
-          multiply(dgates, lookUp(index, count, entries, context), .left, into: dWeight, accumulate: true)
+          context.multiply(
+            dgates, lookUp(index, count, entries, context), .left, into: dWeight, accumulate: true)
           let dx = context.arena.matrix(count, entries.columns)
           context.packed(weight, transposed: false).multiply(dgates, into: dx, accumulate: false)
           Element.scatterAddRows(dx.base, dx.stride, index, count, dx.columns, dEntries.base, dEntries.stride)

@@ -52,13 +52,13 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
       for first in stride(from: 0, to: h.rows, by: blockRows) {
         let rows = first..<min(first + blockRows, h.rows)
         let (part, logits) = (h.rows(rows), block.rows(0..<rows.count))
-        multiply(part, table, .right, into: logits)
+        context.multiply(part, table, .right, into: logits)
         total += Element.softmaxCrossEntropy(
           logits.base, logits.stride, context.parameters.pointer(bias), targets + first, rows.count, classes,
           Element(smoothing), dh != nil)
         if let dh, let gradients {
-          multiply(logits, table, into: dh.rows(rows))
-          multiply(logits, part, .left, into: gradients.matrix(weight), accumulate: true)
+          context.multiply(logits, table, into: dh.rows(rows))
+          context.multiply(logits, part, .left, into: gradients.matrix(weight), accumulate: true)
           Element.addColumnSums(
             logits.base, logits.stride, rows.count, classes, gradients.pointer(bias))
         }
@@ -71,7 +71,7 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
   public func logits(
     _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    multiply(h, context.parameters.matrix(weight), .right, into: logits)
+    context.multiply(h, context.parameters.matrix(weight), .right, into: logits)
     Element.activateRows(
       logits.base, logits.stride, context.parameters.pointer(bias), logits.rows, logits.columns, .identity)
   }

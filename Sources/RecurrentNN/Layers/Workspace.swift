@@ -5,6 +5,8 @@ import Parameters
 /// time step.
 public final class Workspace<Element: Scalar> {
   public let arena = Arena<Element>()
+  /// How the layers multiply.
+  public let mode: ProductMode
 
   private struct Key: Hashable {
     let offset: Int
@@ -18,7 +20,8 @@ public final class Workspace<Element: Scalar> {
   }
   private var packs: [Key: Entry] = [:]
 
-  public init() {}
+  /// - Parameter precision: of the operands of products; everything else is computed in `Element`.
+  public init(precision: ProductPrecision = .fp32) { mode = ProductMode(precision) }
 
   /// The packed form of (some rows of) a weight, packed again only if the parameters have changed since.
   func packed(
@@ -35,8 +38,18 @@ public final class Workspace<Element: Scalar> {
       }
       return entry.matrix
     }
-    let matrix = PackedMatrix(whole.rows(rows), transposed: transposed)
+    let matrix = PackedMatrix(whole.rows(rows), transposed: transposed, mode: mode)
     packs[key] = Entry(parameters: parameters, matrix: matrix, version: parameters.version)
     return matrix
+  }
+}
+
+extension LayerContext {
+  /// `c = op(a) op(b)`, or `c += op(a) op(b)` if `accumulate`, in the precision of the workspace.
+  func multiply(
+    _ a: MatrixView<Element>, _ b: MatrixView<Element>, _ transposition: Transposition = .none,
+    into c: MatrixView<Element>, accumulate: Bool = false
+  ) {
+    NumericKernels.multiply(a, b, transposition, into: c, accumulate: accumulate, mode: workspace.mode)
   }
 }

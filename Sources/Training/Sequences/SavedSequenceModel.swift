@@ -18,13 +18,14 @@ public final class SavedSequenceModel {
   public let checkpointPath: String
   /// Newer checkpoints that were passed over because they don't verify.
   public let rejected: [RejectedCheckpoint]
-  private let workspace = Workspace<Float>()
+  private let workspace: Workspace<Float>
 
   /// Loads a model from a run directory; see ``SavedModel/init(run:configuration:choice:)``.
   public init(
     run: RunPaths, configuration: RunConfiguration, choice: CheckpointChoice = .best
   ) throws {
     self.configuration = configuration
+    workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     let weights = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
     let shape = DataShape(weights.tensors, configuration.model)

@@ -16,7 +16,7 @@ final class SupervisedTask: TrainingTask {
   private let configuration: RunConfiguration
   private let plan: ShardPlan
   private let batches: SequenceBatches
-  private let workspace = Workspace<Float>()
+  private let workspace: Workspace<Float>
   private var epochPlan: BatchPlan
 
   var parameters: ParameterBuffer<Float> { learner.parameters }
@@ -26,6 +26,7 @@ final class SupervisedTask: TrainingTask {
   init(_ configuration: RunConfiguration, plan: ShardPlan) throws {
     self.configuration = configuration
     self.plan = plan
+    workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     corpus = try SequenceData.load(configuration)
     learner = try Learners.make(configuration, encoding: corpus.encoding, shape: DataShape(corpus))
     for split in [corpus.train, corpus.valid, corpus.test].compactMap({ $0 }) { try learner.check(split) }

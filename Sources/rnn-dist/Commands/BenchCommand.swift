@@ -31,11 +31,13 @@ struct LanguageModelBenchCommand: DistributedCommand {
   @Option(help: "Time steps.") var steps = 50
   @Option(help: "Timed training steps.") var iters = 20
   @Option(help: "sgd | momentum | nesterov | rmsprop | adagrad | adam | adamw") var optimizer = "sgd"
-  @Option(help: "fp32; bf16 is not there yet.") var precision = "fp32"
+  @Option(help: "fp32 | bf16: operands of matrix products.") var precision = "fp32"
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
-    guard precision == "fp32" else { throw ValidationError("--precision must be fp32, not \(precision)") }
+    guard productPrecision != nil else {
+      throw ValidationError("--precision must be fp32 or bf16, not \(precision)")
+    }
     guard cellKind != nil else { throw ValidationError("--cell must be rnn, gru or lstm, not \(cell)") }
     guard OptimizerSettings.Kind(rawValue: optimizer) != nil else {
       throw ValidationError("--optimizer must be one of \(OptimizerSettings.Kind.allCases.map(\.rawValue))")
@@ -57,13 +59,23 @@ struct LanguageModelBenchCommand: DistributedCommand {
     }
   }
 
+  private var productPrecision: ProductPrecision? {
+    switch precision {
+    case "fp32": .fp32
+    case "bf16": .bf16
+    default: nil
+    }
+  }
+
   func run(on communicator: any Communicator) throws -> Int32 {
-    guard let cellKind, let kind = OptimizerSettings.Kind(rawValue: optimizer) else { return ExitCode.usage }
+    guard let cellKind, let productPrecision, let kind = OptimizerSettings.Kind(rawValue: optimizer) else {
+      return ExitCode.usage
+    }
     try Threads.share(among: communicator, reproducible: false)
     let benchmark = LanguageModelBenchmark(
       shape: LanguageModelShape(
         vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind),
-      batchSize: batch, steps: steps, iterations: iters, optimizer: kind)
+      batchSize: batch, steps: steps, iterations: iters, optimizer: kind, precision: productPrecision)
     let result = try benchmark.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
     try StandardOutput.line(json ? describe(result, communicator).text : line(result, communicator))
@@ -79,7 +91,7 @@ struct LanguageModelBenchCommand: DistributedCommand {
       "steps": .integer(steps),
       "optimizer": .string(optimizer), "precision": .string(precision),
       "ranks": .integer(communicator.worldSize),
-      "threads": .integer(BLAS.threadCount), "parameters": .integer(result.parameters),
+      "threads": .integer(KernelThreads.count), "parameters": .integer(result.parameters),
       "ms": .double(rounded(result.milliseconds)), "tok_s": .integer(Int(result.tokensPerSecond)),
       "best_tok_s": .integer(Int(result.bestTokensPerSecond)), "gflops": .double(rounded(result.gigaflops)),
       "rss_mib": .integer(result.residentMiB), "activation_mib": .integer(result.activationMiB),
@@ -93,57 +105,9 @@ struct LanguageModelBenchCommand: DistributedCommand {
     String(
       format:
         "%@ %dx%d, V=%d, B=%d, T=%d, %d x %d: %.1f ms, %@ tok/s (best %@), %.1f GFLOP/s, %d MiB, comm %.1f%%",
-      cell, layers, hidden, vocab, batch, steps, communicator.worldSize, BLAS.threadCount,
+      cell, layers, hidden, vocab, batch, steps, communicator.worldSize, KernelThreads.count,
       result.milliseconds,
       Console.grouped(Int(result.tokensPerSecond)), Console.grouped(Int(result.bestTokensPerSecond)),
       result.gigaflops, result.residentMiB, 100 * result.communicationShare)
-  }
-}
-
-struct ProductBenchCommand: LocalCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "gemm",
-    abstract: "Measure the peak of one core and the products of a recurrent step beside it.",
-    discussion:
-      "GFLOP/s on one thread: weights packed once and used many times, and the BLAS on the same product.")
-
-  @Flag(help: "Print one JSON object.") var json = false
-
-  mutating func runLocally() throws -> Int32 {
-    BLAS.threadCount = 1
-    let peak = ProductBenchmark.peak()
-    let results = ProductBenchmark.shapes.map {
-      ProductBenchmark.measure(rows: $0.rows, columns: $0.columns, depth: $0.depth)
-    }
-    if json {
-      try StandardOutput.line(describe(results, peak).text)
-      return ExitCode.done
-    }
-    try StandardOutput.line(
-      String(format: "peak of one core %.1f GFLOP/s; BLAS kernels: %@", peak, BLAS.coreName))
-    try StandardOutput.line("  rows columns depth    packed           BLAS")
-    for result in results {
-      let packed =
-        result.packed.map { String(format: "%6.1f (%3.0f%%)", $0, 100 * $0 / peak) } ?? "     none    "
-      try StandardOutput.line(
-        String(
-          format: "%6d %7d %5d  %@  %6.1f (%3.0f%%)", result.rows, result.columns, result.depth, packed,
-          result.blas, 100 * result.blas / peak))
-    }
-    return ExitCode.done
-  }
-
-  private func describe(_ results: [ProductBenchmark.Measurement], _ peak: Double) -> JSONValue {
-    [
-      "bench": "gemm", "blas": .string(BLAS.coreName), "peak_gflops": .double(peak),
-      "shapes": .array(
-        results.map { result in
-          [
-            "rows": .integer(result.rows), "columns": .integer(result.columns),
-            "depth": .integer(result.depth),
-            "packed_gflops": result.packed.map { .double($0) } ?? .null, "blas_gflops": .double(result.blas),
-          ]
-        }),
-    ]
   }
 }

@@ -1,0 +1,23 @@
+// The threads of this process that share the work of one kernel.
+//
+// Work is cut by what it is about (columns, rows, units), never by how fast a thread is, and no sum is ever split: the
+// result has the same bits for any number of threads.
+#ifndef THREAD_POOL_H
+#define THREAD_POOL_H
+#include <stdint.h>
+
+/// Most threads a kernel may use.
+enum { RND_MOST_THREADS = 64 };
+
+/// Lets kernels use up to `count` threads, the caller's among them; 1 at first. Threads are made here and never end.
+/// Returns the number there are, which is smaller if the system grants no more.
+int rnd_set_thread_count(int count);
+int rnd_thread_count(void);
+
+/// Calls body(part, parts, argument) once for each part and returns when all are done. There is one part for each
+/// thread; only one, if the threads are busy with the work of another caller.
+void rnd_parallel(void (*body)(int part, int parts, void *argument), void *argument);
+
+/// The first of the units 0 to `count` that belong to a part: parts of nearly equal size, in order.
+static inline int64_t rnd_part_begin(int64_t count, int part, int parts) { return count * part / parts; }
+#endif

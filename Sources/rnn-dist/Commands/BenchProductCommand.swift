@@ -1,0 +1,63 @@
+import ArgumentParser
+import Foundation
+import NumericKernels
+import RunLog
+import Training
+
+struct ProductBenchCommand: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gemm",
+    abstract: "Measure the peak of one core and the products of training steps beside it.",
+    discussion: """
+      GFLOP/s on one thread, and the share of what the multiply-add units do without loads and stores. recurrent: weights \
+      packed once and used many times; the others pack both operands as they go. "blas" is OpenBLAS on the same product.
+      """)
+
+  @Flag(help: "Print one JSON object.") var json = false
+
+  mutating func runLocally() throws -> Int32 {
+    BLAS.threadCount = 1
+    KernelThreads.count = 1
+    let peak = (fp32: ProductBenchmark.peak(.fp32), bf16: ProductBenchmark.peak(.bf16))
+    let results = ProductBenchmark.shapes.map { ProductBenchmark.measure($0) }
+    if json {
+      try StandardOutput.line(describe(results, peak).text)
+      return ExitCode.done
+    }
+    try StandardOutput.line(
+      String(
+        format: "peak of one core: %.1f GFLOP/s in fp32, %.1f in bf16; kernels: %@; BLAS: %@", peak.fp32,
+        peak.bf16,
+        "\(InstructionSet.best)", BLAS.coreName))
+    try StandardOutput.line("product     rows columns depth           fp32           bf16           blas")
+    for result in results { try StandardOutput.line(line(result, peak)) }
+    return ExitCode.done
+  }
+
+  private func line(_ result: ProductBenchmark.Measurement, _ peak: (fp32: Double, bf16: Double)) -> String {
+    let shape = result.shape
+    let name = shape.role.rawValue + String(repeating: " ", count: 10 - shape.role.rawValue.count)
+    let rates = [(result.fp32, peak.fp32), (result.bf16, peak.bf16), (result.blas, peak.fp32)].map {
+      String(format: " %7.1f (%3.0f%%)", $0, 100 * $0 / $1)
+    }
+    return name + String(format: "%6d %7d %5d", shape.rows, shape.columns, shape.depth) + rates.joined()
+  }
+
+  private func describe(_ results: [ProductBenchmark.Measurement], _ peak: (fp32: Double, bf16: Double))
+    -> JSONValue
+  {
+    [
+      "bench": "gemm", "kernels": .string("\(InstructionSet.best)"), "blas": .string(BLAS.coreName),
+      "peak_gflops": .double(peak.fp32), "peak_bf16_gflops": .double(peak.bf16),
+      "shapes": .array(
+        results.map { result in
+          [
+            "product": .string(result.shape.role.rawValue), "rows": .integer(result.shape.rows),
+            "columns": .integer(result.shape.columns), "depth": .integer(result.shape.depth),
+            "fp32_gflops": .double(result.fp32), "bf16_gflops": .double(result.bf16),
+            "blas_gflops": .double(result.blas),
+          ]
+        }),
+    ]
+  }
+}
