@@ -11,7 +11,7 @@ import Testing
 
   @Test func noFileIsForgotten() throws {
     let known = try GoldenFile.names(
-      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "option")
+      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "option", "tensorflow")
     #expect(try GoldenFile.names("") == known)
   }
 }
