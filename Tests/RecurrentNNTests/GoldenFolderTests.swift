@@ -13,7 +13,7 @@ import Testing
   @Test func noFileIsForgotten() throws {
     let known = try GoldenFile.names(
       "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "tagger", "classifier",
-      "option")
+      "option", "tensorflow")
     #expect(try GoldenFile.names("") == known)
   }
 }

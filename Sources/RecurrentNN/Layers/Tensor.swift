@@ -22,6 +22,15 @@ public struct Tensor<Element: Scalar>: Sendable, Equatable {
     self.init(shape, Array(repeating: value, count: shape.reduce(1, *)))
   }
 
+  /// A tensor of numbers drawn from U(-1, 1), the same for the same seed.
+  public init(shape: [Int], seed: UInt64) {
+    self.init(shape, repeating: 0)
+    let key = RandomKey(seed: seed, purpose: .generatedData)
+    values.withUnsafeMutableBufferPointer {
+      Element.fillUniform($0, low: -1, high: 1, key: key, stream: 0)
+    }
+  }
+
   public static func zeros(_ shape: [Int]) -> Tensor { Tensor(shape, repeating: 0) }
 
   /// Element at the given index of each dimension.

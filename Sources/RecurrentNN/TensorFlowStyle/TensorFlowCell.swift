@@ -1,0 +1,66 @@
+import NumericKernels
+
+/// A cell as TensorFlow 1 has it: an object that owns its weights and makes them when it is first called, for
+/// only then the width of its input is known.
+///
+///     let (output, nextState) = cell.call(inputs, state)
+///
+/// These classes are for reading along with texts on TensorFlow. Networks that are trained are made of the value
+/// types below them (``RecurrentCell``, ``LayerStack``), whose parameters lie in one buffer.
+public protocol TensorFlowCell: AnyObject {
+  /// The state of a batch: a tensor [batchSize, numUnits], an ``LSTMStateTuple``, or one of these for each layer.
+  associatedtype State
+
+  /// The size of the state, printed as TensorFlow does.
+  var stateSize: StateSize { get }
+  /// Width of the output.
+  var outputSize: Int { get }
+  /// Number of the layer in a stack; with the seed it decides the first weights. To be set before the first call.
+  var layer: Int { get set }
+  /// The single cells this one is made of.
+  var singleCells: [AnyObject] { get }
+
+  /// The all-zero state for a batch.
+  func zeroState(batchSize: Int) -> State
+
+  /// One time step.
+  ///
+  /// - Parameters:
+  ///   - inputs: [batchSize, inputSize]; the first call decides what inputSize is.
+  ///   - state: the state before the step.
+  /// - Returns: the output [batchSize, outputSize] and the state after the step.
+  func call(_ inputs: Tensor<Float>, _ state: State) -> (output: Tensor<Float>, state: State)
+
+  /// All time steps, as ``dynamicRNN(_:_:sequenceLengths:initialState:)`` says.
+  func callAll(
+    _ inputs: Tensor<Float>, sequenceLengths: [Int]?, initialState: State
+  ) -> (outputs: Tensor<Float>, state: State)
+}
+
+/// Calls a cell once for each time step: tf.nn.dynamic_rnn.
+///
+/// - Parameters:
+///   - inputs: [batchSize, timeSteps, inputSize].
+///   - sequenceLengths: length of each sequence; all of them timeSteps long if nil.
+///   - initialState: the state before the first step; zeros if nil.
+/// - Returns: outputs [batchSize, timeSteps, outputSize], zero past the length of a sequence, and the state of each
+///   sequence after its own last step.
+public func dynamicRNN<Cell: TensorFlowCell>(
+  _ cell: Cell, _ inputs: Tensor<Float>, sequenceLengths: [Int]? = nil, initialState: Cell.State? = nil
+) -> (outputs: Tensor<Float>, state: Cell.State) {
+  precondition(inputs.shape.count == 3, "inputs of shape \(inputs.shape) are not [batch, time, width]")
+  return cell.callAll(
+    inputs, sequenceLengths: sequenceLengths,
+    initialState: initialState ?? cell.zeroState(batchSize: inputs.shape[0]))
+}
+
+/// The state of a BasicLSTMCell: cell state and hidden state, each [batchSize, numUnits].
+public struct LSTMStateTuple: Sendable, Equatable {
+  public var c: Tensor<Float>
+  public var h: Tensor<Float>
+
+  public init(c: Tensor<Float>, h: Tensor<Float>) {
+    self.c = c
+    self.h = h
+  }
+}
