@@ -54,7 +54,8 @@ extension GoldenFile {
       hiddenSize: try size("encoder_hidden"), layers: try size("encoder_layers"),
       bidirectional: flag("bidirectional"))
     var second = first
-    (second.cell, second.hiddenSize, second.bidirectional) = (.gru(), 3, false)
+    second.network = NetworkOptions(
+      CellOptions(.gru()), hiddenSize: 3, layers: first.network.layers)
     let summarySize = try size("summary_size") == 0 ? nil : try size("summary_size")
     return EncoderDecoderShape(
       sources: try size("sources") == 2 ? [first, second] : [first], decoder: try decoderShape(),

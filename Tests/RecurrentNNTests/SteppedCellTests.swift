@@ -9,11 +9,19 @@ import Testing
   private static let (inputSize, hiddenSize) = (3, 4)
 
   /// Single cells, and stacks of two and three of them with dropout in between.
-  static let cases: [NetworkCase] = NetworkCase.kinds.flatMap { kind in
-    [
-      NetworkCase(kind: kind), NetworkCase(kind: kind, layers: 2),
-      NetworkCase(kind: kind, layers: 3, dropout: 0.4),
-    ]
+  static let cases: [NetworkCase] =
+    NetworkCase.kinds.flatMap { kind in
+      [
+        NetworkCase(kind: kind), NetworkCase(kind: kind, layers: 2),
+        NetworkCase(kind: kind, layers: 3, dropout: 0.4),
+      ]
+    } + NetworkCase.options.filter { !$0.bidirectional } + [everything]
+
+  private static let everything = NetworkCase("everything", .lstm(), layers: 3, connection: .highway) {
+    ($0.peepholes, $0.coupledGates, $0.layerNorm) = (true, true, true)
+    ($0.cellClip, $0.projectionSize, $0.projectionClip) = (0.9, 2, 0.3)
+    $0.zoneout = Zoneout(cell: 0.3, hidden: 0.2)
+    $0.variationalDropout = VariationalDropout(input: 0.3, state: 0.4)
   }
 
   @Test(arguments: cases)
@@ -108,17 +116,16 @@ final class SteppedDrive {
   init(
     _ network: NetworkCase, lengths: [Int], inputSize: Int, hiddenSize: Int, readsStates: Bool = false
   ) throws {
-    let (stack, parameters): (LayerStack<Double>, _) = try network.make(
-      inputSize: inputSize, hiddenSize: hiddenSize)
-    cell = try StackedCell(
-      try stack.layers.map { try #require($0 as? any RecurrentCell<Double>) }, dropout: network.dropout)
+    var builder = ParameterLayout.Builder()
+    cell = try StackedCell(network.options(hiddenSize: hiddenSize), inputSize: inputSize, in: &builder)
+    parameters = ParameterBuffer(builder.build(), seed: 5)
+    if !network.name.isEmpty { parameters.roughen() }
     layout = PackedLayout(lengths: lengths)
     coordinates = Coordinates(layout)
-    self.parameters = parameters
     self.readsStates = readsStates
     context = LayerContext(
       parameters: parameters, workspace: Workspace(),
-      dropout: network.dropout > 0 ? DropoutContext(seed: 9, step: 4, rows: coordinates.rows) : nil)
+      dropout: network.isRandom ? DropoutContext(seed: 9, step: 4, rows: coordinates.rows) : nil)
     let (memory, batchSize, parts) = (scratch, layout.batchSize, cell.stateSize.parts)
     input = memory.matrix(randomTensor([layout.rowCount, inputSize], stream: 1))
     outputWeight = memory.matrix(randomTensor([layout.rowCount, cell.outputSize], stream: 2))

@@ -3,6 +3,7 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
 #include "attention_kernels.h"
+#include "cell_option_kernels.h"
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"
 #include "packed_product.h"

@@ -16,6 +16,8 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public let hiddenSize: Int
   public let reset: CellKind.GRUReset
   private let weights: CellParameters
+  private let normalization: GateNormalization<Element>?
+  let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
@@ -23,16 +25,31 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     inputSize: Int, hiddenSize: Int, reset: CellKind.GRUReset = .after, suffix: String = "",
     in builder: inout ParameterLayout.Builder
   ) {
+    self.init(
+      inputSize: inputSize, hiddenSize: hiddenSize, reset, CellOptions(.gru(reset: reset)), suffix: suffix,
+      in: &builder)
+  }
+
+  /// The same with options, which are valid and of this kind.
+  init(
+    inputSize: Int, hiddenSize: Int, _ reset: CellKind.GRUReset, _ options: CellOptions,
+    at position: CellPosition = CellPosition(), suffix: String, in builder: inout ParameterLayout.Builder
+  ) {
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
     self.reset = reset
+    regularization = CellRegularization(options, at: position)
     weights = CellParameters(
-      inputSize: inputSize, hiddenSize: hiddenSize, gates: 3, suffix: suffix, in: &builder)
+      inputSize: inputSize, hiddenSize: hiddenSize, gates: 3, options, suffix: suffix, in: &builder)
+    normalization =
+      options.layerNorm
+      ? GateNormalization(
+        blocks: [0..<2 * hiddenSize, 2 * hiddenSize..<3 * hiddenSize], suffix: suffix, in: &builder) : nil
   }
 
   public var outputSize: Int { hiddenSize }
   public var stateSize: StateSize { .vector(hiddenSize) }
-  public var parameters: [Parameter] { weights.all }
+  public var parameters: [Parameter] { weights.all + (normalization?.parameters ?? []) }
 
   var weightIH: Parameter { weights.weightIH }
 
@@ -49,8 +66,9 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     let (N, H) = (layout.rowCount, hiddenSize)
     let rows: Range<Int>? = reset == .after ? nil : gateRows.rz
     var memory = CellMemory(
-      gates: context.arena.matrix(N, 3 * H), hidden: layout.slabs(from: initial[0], context.arena),
+      layout, from: initial, gateWidth: 3 * H, inputSize: inputSize, regularization,
       weights: context.packed(weights.weightHH, rows: rows, transposed: true), context)
+    memory.normalization = normalization?.makeMemory(layout, context)
     switch reset {
     case .after:
       memory.recurrent = context.arena.matrix(N, 3 * H)  // the recurrent products
@@ -62,39 +80,50 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     return memory
   }
 
-  func slabs(_ memory: CellMemory<Element>) -> [MatrixView<Element>] { [memory.hidden] }
-
   func advance(
     _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
   ) {
-    let (n, H) = (layout.activeCounts[t], hiddenSize)
-    let first = layout.previousSlab(t)
-    let previous = memory.hidden.rows(first..<first + n)
-    let next = memory.hidden.row(layout.slab(t))
-    let (g, recurrent) = (memory.gates.rows(layout.rows(t)), memory.recurrent.rows(layout.rows(t)))
+    let (rows, H) = (layout.rows(t), hiddenSize)
+    let n = rows.count
+    let (previous, next) = (memory.hidden.row(layout.previousSlab(t)), memory.newHidden.row(rows.lowerBound))
+    let (g, recurrent) = (memory.gates.rows(rows), memory.recurrent.rows(rows))
+    let read = memory.recurrentInput(t, layout)
     switch reset {
     case .after:
-      memory.weights.multiply(previous, into: recurrent, accumulate: false)
+      memory.weights.multiply(read, into: recurrent, accumulate: false)
+      if let normalization, let kept = memory.normalization {
+        normalization.forward(kept.input, rows: rows, g, context)
+        normalization.forward(kept.state, rows: rows, recurrent, context)
+      }
       Element.gruForward(
         n, H, g.base, recurrent.base, context.parameters.pointer(weights.biasIH),
-        context.parameters.pointer(weights.biasHH), previous.base, next)
+        context.parameters.pointer(weights.biasHH), previous, next)
     case .before:
-      memory.weights.multiply(previous, into: g.columns(gateRows.rz), accumulate: true)
-      Element.gruBeforeGates(n, H, g.base, memory.bias.base, previous.base, recurrent.base)
+      memory.weights.multiply(read, into: g.columns(gateRows.rz), accumulate: true)
+      Element.gruBeforeGates(n, H, g.base, memory.bias.base, previous, recurrent.base)
+      applyStateMask(recurrent, memory)
       memory.outputWeights.multiply(recurrent, into: g.columns(gateRows.n), accumulate: true)
-      Element.gruBeforeOutput(n, H, g.base, memory.bias.base, previous.base, next)
+      Element.gruBeforeOutput(n, H, g.base, memory.bias.base, previous, next)
     }
+  }
+
+  /// What variational dropout leaves of reset states, or of their gradient.
+  private func applyStateMask(_ x: MatrixView<Element>, _ memory: CellMemory<Element>) {
+    guard memory.masks.state.count > 0 else { return }
+    Element.multiply(x.base, memory.masks.state.base, x.base, x.count)
   }
 
   // MARK: Backward
 
   func makeReverseMemory(
-    _ layout: PackedLayout, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
+    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
+    _ context: LayerContext<Element>
   ) -> ReverseMemory<Element> {
     let rows: Range<Int>? = reset == .after ? nil : gateRows.rz
     var reverse = ReverseMemory(
-      dh: stateGradient[0], biasIH: context.arena.zeros(1, 3 * hiddenSize),
+      memory, stateGradient: stateGradient,
       weights: context.packed(weights.weightHH, rows: rows, transposed: false), context)
+    reverse.normalization = normalization?.makeReverse(context)
     switch reset {
     case .after:
       reverse.biasHH = context.arena.zeros(1, 3 * hiddenSize)
@@ -109,24 +138,29 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
     outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    let (n, H) = (layout.activeCounts[t], hiddenSize)
-    let dh = reverse.dh.rows(0..<n)
+    let (rows, H) = (layout.rows(t), hiddenSize)
+    let n = rows.count
     let previous = memory.hidden.row(layout.previousSlab(t))
-    let g = memory.gates.rows(layout.rows(t))
+    let (dh, g) = (reverse.dh.base, memory.gates.rows(rows))
     switch reset {
     case .after:
-      let products = memory.recurrent.rows(layout.rows(t))
+      let products = memory.recurrent.rows(rows)
       Element.gruBackward(
-        n, H, g.base, products.base, previous, outputGradient.base, dh.base, reverse.biasIH.base,
+        n, H, g.base, products.base, previous, outputGradient.base, dh, reverse.biasIH.base,
         reverse.biasHH.base)
-      reverse.weights.multiply(products, into: dh, accumulate: true)  // dL/dh = z ∘ dh' + dproduct · W_hh
+      if let normalization, let kept = memory.normalization, let sums = reverse.normalization {
+        normalization.backward(kept.input, rows: rows, g, gain: sums.input, context)
+        normalization.backward(kept.state, rows: rows, products, gain: sums.state, context)
+      }
+      // dL/dh = z ∘ dh' + dproduct · W_hh
+      reverse.passProduct(products, reverse.weights, memory.masks, accumulate: true)
     case .before:
       let dReset = reverse.scratch.rows(0..<n)
-      Element.gruBeforeOutputBackward(
-        n, H, g.base, previous, outputGradient.base, dh.base, reverse.biasIH.base)
+      Element.gruBeforeOutputBackward(n, H, g.base, previous, outputGradient.base, dh, reverse.biasIH.base)
       reverse.outputWeights.multiply(g.columns(gateRows.n), into: dReset, accumulate: false)
-      Element.gruBeforeGatesBackward(n, H, g.base, previous, dReset.base, dh.base, reverse.biasIH.base)
-      reverse.weights.multiply(g.columns(gateRows.rz), into: dh, accumulate: true)
+      applyStateMask(dReset, memory)
+      Element.gruBeforeGatesBackward(n, H, g.base, previous, dReset.base, dh, reverse.biasIH.base)
+      reverse.passProduct(g.columns(gateRows.rz), reverse.weights, memory.masks, accumulate: true)
     }
   }
 
@@ -135,7 +169,10 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
     let dWeight = gradients.matrix(weights.weightHH)
-    let previous = layout.previousStates(memory.hidden, context.arena)
+    if let normalization, let sums = reverse.normalization {
+      normalization.addGradients(sums, to: gradients)
+    }
+    let previous = memory.recurrentInputs(layout, context.arena)
     switch reset {
     case .after:
       multiply(memory.recurrent, previous, .left, into: dWeight, accumulate: true)

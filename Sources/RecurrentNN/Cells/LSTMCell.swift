@@ -19,6 +19,7 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public let hiddenSize: Int
   public let forgetBias: Double
   private let weights: CellParameters
+  let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
@@ -26,11 +27,23 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     inputSize: Int, hiddenSize: Int, forgetBias: Double = 0, suffix: String = "",
     in builder: inout ParameterLayout.Builder
   ) {
+    self.init(
+      inputSize: inputSize, hiddenSize: hiddenSize, forgetBias, CellOptions(.lstm(forgetBias: forgetBias)),
+      suffix: suffix, in: &builder)
+  }
+
+  /// The same with options, which are valid and of this kind.
+  init(
+    inputSize: Int, hiddenSize: Int, _ forgetBias: Double, _ options: CellOptions,
+    at position: CellPosition = CellPosition(), suffix: String, in builder: inout ParameterLayout.Builder
+  ) {
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
     self.forgetBias = forgetBias
+    regularization = CellRegularization(options, at: position)
     weights = CellParameters(
-      inputSize: inputSize, hiddenSize: hiddenSize, gates: 4, suffix: suffix, in: &builder)
+      inputSize: inputSize, hiddenSize: hiddenSize, gates: 4, forgetGate: 1, options, suffix: suffix,
+      in: &builder)
   }
 
   public var outputSize: Int { hiddenSize }
@@ -45,51 +58,45 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> CellMemory<Element> {
     var memory = CellMemory(
-      gates: context.arena.matrix(layout.rowCount, 4 * hiddenSize),
-      hidden: layout.slabs(from: initial[0], context.arena),
+      layout, from: initial, gateWidth: 4 * hiddenSize, inputSize: inputSize, regularization,
       weights: context.packed(weights.weightHH, transposed: true), context)
-    memory.cell = layout.slabs(from: initial[1], context.arena)
     memory.bias = weights.summedBias(context)
     for unit in hiddenSize..<2 * hiddenSize { memory.bias.base[unit] += Element(forgetBias) }
     return memory
   }
 
-  func slabs(_ memory: CellMemory<Element>) -> [MatrixView<Element>] { [memory.hidden, memory.cell] }
-
   func advance(
     _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
   ) {
-    let n = layout.activeCounts[t]
-    let (previous, next) = (layout.previousSlab(t), layout.slab(t))
-    let (hidden, cell) = (memory.hidden, memory.cell)
+    let row = layout.offsets[t]
     let g = memory.gates.rows(layout.rows(t))
-    memory.weights.multiply(hidden.rows(previous..<previous + n), into: g, accumulate: true)
+    memory.weights.multiply(memory.recurrentInput(t, layout), into: g, accumulate: true)
     Element.lstmForward(
-      n, hiddenSize, g.base, memory.bias.base, cell.row(previous), cell.row(next), hidden.row(next))
+      g.rows, hiddenSize, g.base, memory.bias.base, memory.cell.row(layout.previousSlab(t)),
+      memory.newCell.row(row), memory.newHidden.row(row))
   }
 
   // MARK: Backward
 
   func makeReverseMemory(
-    _ layout: PackedLayout, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
+    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
+    _ context: LayerContext<Element>
   ) -> ReverseMemory<Element> {
-    var reverse = ReverseMemory(
-      dh: stateGradient[0], biasIH: context.arena.zeros(1, 4 * hiddenSize),
-      weights: context.packed(weights.weightHH, transposed: false), context)
-    reverse.dc = stateGradient[1]
-    return reverse
+    ReverseMemory(
+      memory, stateGradient: stateGradient, weights: context.packed(weights.weightHH, transposed: false),
+      context)
   }
 
   func retreat(
     _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
     outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    let n = layout.activeCounts[t]
     let g = memory.gates.rows(layout.rows(t))
     Element.lstmBackward(
-      n, hiddenSize, g.base, memory.cell.row(layout.previousSlab(t)), memory.cell.row(layout.slab(t)),
-      outputGradient.base, reverse.dh.base, reverse.dc.base, reverse.biasIH.base)
-    reverse.weights.multiply(g, into: reverse.dh.rows(0..<n), accumulate: false)  // dL/dh = dgates · W_hh
+      g.rows, hiddenSize, g.base, memory.cell.row(layout.previousSlab(t)),
+      memory.newCell.row(layout.offsets[t]), outputGradient.base, reverse.dh.base, reverse.dc.base,
+      reverse.biasIH.base)
+    reverse.passProduct(g, reverse.weights, memory.masks, accumulate: false)  // dL/dh = dgates · W_hh
   }
 
   func addGradients(
@@ -97,7 +104,7 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
     multiply(
-      memory.gates, layout.previousStates(memory.hidden, context.arena), .left,
+      memory.gates, memory.recurrentInputs(layout, context.arena), .left,
       into: gradients.matrix(weights.weightHH), accumulate: true)
     weights.addBiasGradient(reverse.biasIH, to: gradients)
   }

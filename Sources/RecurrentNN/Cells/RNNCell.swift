@@ -12,6 +12,7 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public let hiddenSize: Int
   public let activation: CellKind.RNNActivation
   private let weights: CellParameters
+  let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
@@ -19,11 +20,22 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
     inputSize: Int, hiddenSize: Int, activation: CellKind.RNNActivation = .tanh, suffix: String = "",
     in builder: inout ParameterLayout.Builder
   ) {
+    self.init(
+      inputSize: inputSize, hiddenSize: hiddenSize, activation, CellOptions(.rnn(activation: activation)),
+      suffix: suffix, in: &builder)
+  }
+
+  /// The same with options, which are valid and of this kind.
+  init(
+    inputSize: Int, hiddenSize: Int, _ activation: CellKind.RNNActivation, _ options: CellOptions,
+    at position: CellPosition = CellPosition(), suffix: String, in builder: inout ParameterLayout.Builder
+  ) {
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
     self.activation = activation
+    regularization = CellRegularization(options, at: position)
     weights = CellParameters(
-      inputSize: inputSize, hiddenSize: hiddenSize, gates: 1, suffix: suffix, in: &builder)
+      inputSize: inputSize, hiddenSize: hiddenSize, gates: 1, options, suffix: suffix, in: &builder)
   }
 
   public var outputSize: Int { hiddenSize }
@@ -39,46 +51,41 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
     _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> CellMemory<Element> {
     var memory = CellMemory(
-      gates: context.arena.matrix(layout.rowCount, hiddenSize),
-      hidden: layout.slabs(from: initial[0], context.arena),
+      layout, from: initial, gateWidth: hiddenSize, inputSize: inputSize, regularization,
       weights: context.packed(weights.weightHH, transposed: true), context)
     memory.bias = weights.summedBias(context)
     return memory
   }
 
-  func slabs(_ memory: CellMemory<Element>) -> [MatrixView<Element>] { [memory.hidden] }
-
   func advance(
     _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
   ) {
-    let n = layout.activeCounts[t]
-    let previous = layout.previousSlab(t)
     let pre = memory.gates.rows(layout.rows(t))
-    memory.weights.multiply(memory.hidden.rows(previous..<previous + n), into: pre, accumulate: true)
+    memory.weights.multiply(memory.recurrentInput(t, layout), into: pre, accumulate: true)
     Element.rnnForward(
-      n, hiddenSize, pre.base, memory.bias.base, memory.hidden.row(layout.slab(t)), elementwise)
+      pre.rows, hiddenSize, pre.base, memory.bias.base, memory.newHidden.row(layout.offsets[t]), elementwise)
   }
 
   // MARK: Backward
 
   func makeReverseMemory(
-    _ layout: PackedLayout, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
+    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
+    _ context: LayerContext<Element>
   ) -> ReverseMemory<Element> {
     ReverseMemory(
-      dh: stateGradient[0], biasIH: context.arena.zeros(1, hiddenSize),
-      weights: context.packed(weights.weightHH, transposed: false), context)
+      memory, stateGradient: stateGradient, weights: context.packed(weights.weightHH, transposed: false),
+      context)
   }
 
   func retreat(
     _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
     outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    let n = layout.activeCounts[t]
     let d = memory.gates.rows(layout.rows(t))
     Element.rnnBackward(
-      n, hiddenSize, memory.hidden.row(layout.slab(t)), outputGradient.base, reverse.dh.base, d.base,
-      reverse.biasIH.base, elementwise)
-    reverse.weights.multiply(d, into: reverse.dh.rows(0..<n), accumulate: false)  // dL/dh = dpre · W_hh
+      d.rows, hiddenSize, memory.newHidden.row(layout.offsets[t]), outputGradient.base, reverse.dh.base,
+      d.base, reverse.biasIH.base, elementwise)
+    reverse.passProduct(d, reverse.weights, memory.masks, accumulate: false)  // dL/dh = dpre · W_hh
   }
 
   func addGradients(
@@ -86,7 +93,7 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
     multiply(
-      memory.gates, layout.previousStates(memory.hidden, context.arena), .left,
+      memory.gates, memory.recurrentInputs(layout, context.arena), .left,
       into: gradients.matrix(weights.weightHH), accumulate: true)
     weights.addBiasGradient(reverse.biasIH, to: gradients)
   }

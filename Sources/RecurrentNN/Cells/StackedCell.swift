@@ -15,6 +15,12 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
     stack = try LayerStack(cells, dropout: dropout)
   }
 
+  /// A network of cells with its dropout and connections.
+  init(distinct cells: [any RecurrentCell<Element>], dropout: Double, connections: [LayerConnection]) {
+    self.cells = cells
+    stack = LayerStack(distinct: cells, dropout: dropout, connections: connections)
+  }
+
   public var dropout: Double { stack.dropout }
   public var inputSize: Int { stack.inputSize }
   public var outputSize: Int { stack.outputSize }
@@ -42,46 +48,39 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
 
   // MARK: Step by step, every cell in turn
 
-  /// The parts of the state that belong to each cell.
-  private var partRanges: [Range<Int>] {
-    var next = 0
-    return cells.map { cell in
-      let first = next
-      next += cell.stateSize.parts.count
-      return first..<next
-    }
-  }
-
   public func begin(
     _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
-    let children = zip(cells, partRanges).map { cell, parts in
+    let children = zip(cells, stack.partRanges).map { cell, parts in
       cell.begin(layout, from: Array(initial[parts]), context)
     }
-    var trace = Unrolled(layout: layout, stacking: children)
-    // A cell reads the output of the cell below as it is, or a copy with dropped units.
-    trace.childInputs = children.dropLast().map { below in
-      context.dropout == nil || dropout == 0
-        ? below.output : context.arena.matrix(layout.rowCount, below.output.columns)
+    let drops = context.dropout != nil && dropout > 0
+    var levels: [StackLevel<Element>] = []
+    for (below, child) in zip(children, children.dropFirst()) {
+      let carried = levels.last?.output ?? below.output
+      let read = drops ? context.arena.matrix(layout.rowCount, carried.columns) : carried
+      levels.append(
+        stack.connections[levels.count].makeLevel(
+          carried: carried, read: read, computed: child.output, context))
     }
-    return trace
+    return Unrolled(layout: layout, children: children, levels: levels)
   }
 
   public func forward(
     step t: Int, _ input: MatrixView<Element>, _ trace: Unrolled<Element>, _ context: LayerContext<Element>
   ) {
     let rows = trace.layout.rows(t)
-    var input = input
-    for (position, cell) in cells.enumerated() {
-      if position > 0 {
-        input = trace.childInputs[position - 1].rows(rows)
-        if let masks = context.dropout, dropout > 0 {
-          Element.dropout(
-            from: trace.children[position - 1].output.rows(rows), to: input,
-            masks.rows.dropFirst(rows.lowerBound), masks.key(stream: position), rate: dropout)
-        }
+    cells[0].forward(step: t, input, trace.children[0], context)
+    for (position, cell) in cells.enumerated().dropFirst() {
+      let level = trace.levels[position - 1]
+      let read = level.read.rows(rows)
+      if let masks = context.dropout, dropout > 0 {
+        Element.dropout(
+          from: level.carried.rows(rows), to: read, masks.rows.dropFirst(rows.lowerBound),
+          masks.key(stream: position), rate: dropout)
       }
-      cell.forward(step: t, input, trace.children[position], context)
+      cell.forward(step: t, read, trace.children[position], context)
+      stack.connections[position - 1].join(level, rows: rows, context)
     }
   }
 
@@ -95,7 +94,7 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
     _ trace: Unrolled<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> BackwardTrace<Element> {
     var backward = BackwardTrace(trace, stateGradient: stateGradient)
-    for (position, parts) in partRanges.enumerated() {
+    for (position, parts) in stack.partRanges.enumerated() {
       backward.children.append(
         cells[position].beginBackward(
           trace.children[position], stateGradient: Array(stateGradient[parts]), context))
@@ -110,18 +109,27 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
     let rows = trace.forward.layout.rows(t)
     context.arena.scoped {
       var gradient = outputGradient
-      for (position, cell) in cells.enumerated().reversed() {
-        let below = position == 0 ? inputGradient : context.arena.matrix(rows.count, cell.inputSize)
+      for (position, cell) in cells.enumerated().dropFirst().reversed() {
+        let (connection, level) = (stack.connections[position - 1], trace.forward.levels[position - 1])
+        let below = context.arena.matrix(rows.count, cell.inputSize)
+        var (carried, computed): (MatrixView<Element>?, MatrixView<Element>) = (nil, gradient)
+        if !connection.isNone {
+          let passed = context.arena.matrix(rows.count, cell.inputSize)
+          computed = connection.split(level, rows: rows, gradient, carried: passed, context)
+          carried = passed
+        }
         cell.backward(
-          step: t, trace.children[position], outputGradient: gradient, inputGradient: below, context)
-        guard position > 0, let below else { break }
+          step: t, trace.children[position], outputGradient: computed, inputGradient: below, context)
         if let masks = context.dropout, dropout > 0 {
           Element.dropout(
             from: below, to: below, masks.rows.dropFirst(rows.lowerBound), masks.key(stream: position),
             rate: dropout)
         }
+        if let carried { below.add(carried) }
         gradient = below
       }
+      cells[0].backward(
+        step: t, trace.children[0], outputGradient: gradient, inputGradient: inputGradient, context)
     }
   }
 
@@ -129,10 +137,11 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
     _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    for (position, cell) in cells.enumerated() {
-      cell.finishBackward(
-        trace.children[position], inputs: position == 0 ? inputs : trace.forward.childInputs[position - 1],
-        into: gradients, context)
+    cells[0].finishBackward(trace.children[0], inputs: inputs, into: gradients, context)
+    for (position, cell) in cells.enumerated().dropFirst() {
+      let level = trace.forward.levels[position - 1]
+      stack.connections[position - 1].addGradients(level, to: gradients)
+      cell.finishBackward(trace.children[position], inputs: level.read, into: gradients, context)
     }
   }
 }

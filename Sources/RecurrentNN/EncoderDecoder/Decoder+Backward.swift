@@ -22,8 +22,9 @@ extension Decoder {
     var loss = output.loss(
       r, targets: pass.batch.targets, smoothing: options.labelSmoothing, gradient: dr, into: gradients,
       context)
-    if let dr, let masks = context.dropout, shape.dropout > 0 {
-      Element.dropout(from: dr, to: dr, masks.rows, masks.key(stream: shape.layers), rate: shape.dropout)
+    if let dr, let masks = context.dropout, shape.readoutDropout > 0 {
+      Element.dropout(
+        from: dr, to: dr, masks.rows, masks.key(stream: shape.network.layers), rate: shape.readoutDropout)
     }
     if options.coverageLoss > 0 { loss += options.coverageLoss * coverageLoss(pass) }
     return (loss, dr)

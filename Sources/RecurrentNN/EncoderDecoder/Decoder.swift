@@ -35,8 +35,7 @@ struct Decoder<Element: Scalar>: Sendable {
   init(
     _ shape: DecoderShape, condition: DecoderCondition, conditionSize: Int, attentions: [Attention<Element>],
     sharedTable: Parameter?, tieOutput: Bool, in builder: inout ParameterLayout.Builder
-  ) throws(RepeatedCellError) {
-    precondition(shape.layers > 0, "a decoder of \(shape.layers) layers")
+  ) throws(CellOptionsError) {
     for mark in [shape.beginToken, shape.endToken] {
       precondition(
         (0..<shape.vocabularySize).contains(mark), "mark \(mark), vocabulary \(shape.vocabularySize)")
@@ -65,20 +64,20 @@ struct Decoder<Element: Scalar>: Sendable {
     // The width of r has to be known before the cells are built, whose parameters come before those of the readout.
     let readoutSize =
       switch shape.readout {
-      case .direct(let withContext): shape.hiddenSize + (withContext ? contextSize : 0)
+      case .direct(let withContext): shape.network.outputSize + (withContext ? contextSize : 0)
       case .hidden(let size, _, _): size
       }
     embeddingColumns = 0..<shape.embeddingSize
     contextColumns = shape.embeddingSize..<shape.embeddingSize + (readsContext ? contextSize : 0)
     feedColumns =
       contextColumns.upperBound..<contextColumns.upperBound + (shape.inputFeeding ? readoutSize : 0)
-    cell = try Self.makeCell(shape, inputSize: feedColumns.upperBound, in: &builder)
+    let inputSize = feedColumns.upperBound
+    cell = try builder.scoped("rnn") { builder throws(CellOptionsError) in
+      try StackedCell(shape.network, inputSize: inputSize, in: &builder)
+    }
     readout = Readout(
       shape.readout, outputSize: cell.outputSize, contextSize: contextSize, inputSize: shape.embeddingSize,
       in: &builder)
-    precondition(
-      readout.size == readoutSize,
-      "a cell of hidden size \(shape.hiddenSize) with outputs of \(cell.outputSize)")
     precondition(
       !tieOutput || readoutSize == shape.embeddingSize,
       "tied embeddings of size \(shape.embeddingSize) with output vectors of \(readoutSize)")
@@ -87,22 +86,6 @@ struct Decoder<Element: Scalar>: Sendable {
       tieOutput
         ? SoftmaxOutput(sharing: table, in: &builder)
         : SoftmaxOutput(inputSize: readoutSize, classes: shape.vocabularySize, in: &builder)
-    }
-  }
-
-  private static func makeCell(
-    _ shape: DecoderShape, inputSize: Int, in builder: inout ParameterLayout.Builder
-  ) throws(RepeatedCellError) -> StackedCell<Element> {
-    try builder.scoped("rnn") { builder throws(RepeatedCellError) in
-      var cells: [any RecurrentCell<Element>] = []
-      for layer in 0..<shape.layers {
-        cells.append(
-          shape.cell.makeCell(
-            inputSize: cells.last?.outputSize ?? inputSize, hiddenSize: shape.hiddenSize,
-            suffix: "_l\(layer)",
-            in: &builder))
-      }
-      return try StackedCell(cells, dropout: shape.dropout)
     }
   }
 
@@ -163,9 +146,10 @@ struct Decoder<Element: Scalar>: Sendable {
 
   /// r with dropped units, or r itself.
   func droppedReadout(_ r: MatrixView<Element>, _ context: LayerContext<Element>) -> MatrixView<Element> {
-    guard let masks = context.dropout, shape.dropout > 0 else { return r }
+    guard let masks = context.dropout, shape.readoutDropout > 0 else { return r }
     let result = context.arena.matrix(r.rows, r.columns)
-    Element.dropout(from: r, to: result, masks.rows, masks.key(stream: shape.layers), rate: shape.dropout)
+    Element.dropout(
+      from: r, to: result, masks.rows, masks.key(stream: shape.network.layers), rate: shape.readoutDropout)
     return result
   }
 }

@@ -4,42 +4,53 @@ import Parameters
 /// The sizes and options of the encoder of one source.
 public struct EncoderShape: Sendable, Hashable {
   public var input: InputShape
-  public var cell: CellKind
-  /// Units of each direction.
-  public var hiddenSize: Int
-  public var layers: Int
-  public var bidirectional: Bool
-  /// Probability to drop a unit between layers, when training.
-  public var dropout: Double
-  /// Probability to drop a unit of the input vectors.
+  /// Cells, units of each direction, layers, dropout between layers.
+  public var network: NetworkOptions
+  /// Every layer but the lowest reads pairs of steps, see ``PyramidalEncoder``: for long sources.
+  public var pyramidal: Bool
+  /// Probability to drop a unit of the input vectors, when training.
   public var embeddingDropout: Double
 
+  public init(
+    _ input: InputShape, network: NetworkOptions, pyramidal: Bool = false, embeddingDropout: Double = 0
+  ) {
+    self.input = input
+    self.network = network
+    self.pyramidal = pyramidal
+    self.embeddingDropout = embeddingDropout
+  }
+
+  /// An encoder with the usual options only.
   public init(
     _ input: InputShape, cell: CellKind = .lstm(), hiddenSize: Int, layers: Int = 1,
     bidirectional: Bool = false,
     dropout: Double = 0, embeddingDropout: Double = 0
   ) {
-    self.input = input
-    self.cell = cell
-    self.hiddenSize = hiddenSize
-    self.layers = layers
-    self.bidirectional = bidirectional
-    self.dropout = dropout
-    self.embeddingDropout = embeddingDropout
+    self.init(
+      input,
+      network: NetworkOptions(
+        CellOptions(cell), hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
+        dropout: dropout),
+      embeddingDropout: embeddingDropout)
   }
 }
 
-/// Reads a source: an embedding (or vectors as they are) and a stack of layers in one or two directions.
+/// Reads a source: an embedding (or vectors as they are) and a stack or a pyramid of layers in one or two directions.
 ///
 /// Parameters: `embedding.weight`, `rnn.weight_ih_l0` …, as PyTorch names them.
 struct Encoder<Element: Scalar>: Sendable {
   let embedding: InputEmbedding<Element>
-  let stack: LayerStack<Element>
+  private let network: Network
+
+  private enum Network: Sendable {
+    case stack(LayerStack<Element>)
+    case pyramid(PyramidalEncoder<Element>)
+  }
 
   /// - Parameter sharedTable: a table of embeddings that exists already.
   init(
     _ shape: EncoderShape, sharedTable: Parameter?, in builder: inout ParameterLayout.Builder
-  ) throws(RepeatedCellError) {
+  ) throws(CellOptionsError) {
     embedding = builder.scoped("embedding") { builder in
       if let sharedTable {
         InputEmbedding(sharing: sharedTable, dropout: shape.embeddingDropout, in: &builder)
@@ -48,34 +59,54 @@ struct Encoder<Element: Scalar>: Sendable {
       }
     }
     let inputSize = embedding.outputSize
-    stack = try builder.scoped("rnn") { builder throws(RepeatedCellError) in
-      try LayerStack(
-        shape.cell, inputSize: inputSize, hiddenSize: shape.hiddenSize, layers: shape.layers,
-        bidirectional: shape.bidirectional, dropout: shape.dropout, in: &builder)
+    network = try builder.scoped("rnn") { builder throws(CellOptionsError) in
+      shape.pyramidal
+        ? .pyramid(try PyramidalEncoder(shape.network, inputSize: inputSize, in: &builder))
+        : .stack(try LayerStack(shape.network, inputSize: inputSize, in: &builder))
     }
   }
 
-  var outputSize: Int { stack.outputSize }
+  private var layers: [any SequenceLayer<Element>] {
+    switch network {
+    case .stack(let stack): stack.layers
+    case .pyramid(let pyramid): pyramid.layers
+    }
+  }
+
+  private var parameters: [Parameter] {
+    switch network {
+    case .stack(let stack): stack.parameters
+    case .pyramid(let pyramid): pyramid.parameters
+    }
+  }
+
+  private var partSizes: [Int] { layers.flatMap(\.stateSize.parts) }
+  var outputSize: Int { layers[layers.count - 1].outputSize }
   /// Number of layers whose final states can be asked for.
-  var layerCount: Int { stack.layers.count }
+  var layerCount: Int { layers.count }
 
   /// Weights multiplied for each source step.
   var multipliedWeights: Int {
-    stack.parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
+    parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
   }
 
-  /// What the forward pass keeps. Others need its `layout`, `output` and `finalState` only, so that an encoder whose
-  /// outputs are fewer than its inputs can take this one's place.
+  /// What the forward pass keeps.
   struct Pass {
-    /// How outputs lie, sorted by length.
+    /// How outputs lie, sorted by length; of a pyramid they are fewer than the inputs.
     let layout: PackedLayout
     /// [rowCount, outputSize].
     let output: MatrixView<Element>
     /// [batchSize, part] for each part of the stack's state, in sorted order.
     let finalState: [MatrixView<Element>]
     fileprivate let input: InputEmbedding<Element>.Trace
-    fileprivate let unrolled: Unrolled<Element>
+    fileprivate let rowCount: Int
+    fileprivate let trace: NetworkTrace
     fileprivate let context: LayerContext<Element>
+  }
+
+  fileprivate enum NetworkTrace {
+    case stack(Unrolled<Element>)
+    case pyramid(PyramidalEncoder<Element>.Trace)
   }
 
   /// - Parameters:
@@ -87,12 +118,19 @@ struct Encoder<Element: Scalar>: Sendable {
     let layout = PackedLayout(lengths: source.lengths)
     let masked = context.masked(by: masks, layout, firstStream: firstStream)
     let input = embedding.forward(source, layout, masked)
-    let zeros = stack.stateSize.parts.map { context.arena.zeros(source.count, $0) }
-    let unrolled = stack.unroll(input.output, layout, from: zeros, masked)
-    return Pass(
-      layout: layout, output: unrolled.output, finalState: unrolled.finalState, input: input,
-      unrolled: unrolled,
-      context: masked)
+    let zeros = partSizes.map { context.arena.zeros(source.count, $0) }
+    switch network {
+    case .stack(let stack):
+      let trace = stack.unroll(input.output, layout, from: zeros, masked)
+      return Pass(
+        layout: layout, output: trace.output, finalState: trace.finalState, input: input,
+        rowCount: layout.rowCount, trace: .stack(trace), context: masked)
+    case .pyramid(let pyramid):
+      let trace = pyramid.unroll(input.output, layout, from: zeros, masked)
+      return Pass(
+        layout: trace.layout, output: trace.output, finalState: trace.finalState, input: input,
+        rowCount: layout.rowCount, trace: .pyramid(trace), context: masked)
+    }
   }
 
   /// ADDS the gradients of all parameters.
@@ -107,23 +145,31 @@ struct Encoder<Element: Scalar>: Sendable {
     let arena = pass.context.arena
     arena.scoped {
       let dInput =
-        embedding.needsGradient(pass.input) ? arena.matrix(pass.layout.rowCount, embedding.outputSize) : nil
-      stack.backpropagate(
-        pass.unrolled, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
-        into: gradients, pass.context)
+        embedding.needsGradient(pass.input) ? arena.matrix(pass.rowCount, embedding.outputSize) : nil
+      switch (network, pass.trace) {
+      case (.stack(let stack), .stack(let trace)):
+        stack.backpropagate(
+          trace, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
+          into: gradients, pass.context)
+      case (.pyramid(let pyramid), .pyramid(let trace)):
+        pyramid.backpropagate(
+          trace, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
+          into: gradients, pass.context)
+      default: preconditionFailure("the trace of another encoder")
+      }
       if let dInput { embedding.backward(pass.input, gradient: dInput, into: gradients, pass.context) }
     }
   }
 
   /// The parts of the state that are a layer's hidden states, one for each direction, and its cell states if it has any.
   func stateParts(ofLayer layer: Int) -> (hidden: [Int], cell: [Int]) {
-    var next = stack.layers[..<layer].reduce(0) { $0 + $1.stateSize.parts.count }
-    return stack.layers[layer].stateSize.kindsOfParts(from: &next)
+    var next = layers[..<layer].reduce(0) { $0 + $1.stateSize.parts.count }
+    return layers[layer].stateSize.kindsOfParts(from: &next)
   }
 
   /// Widths of those parts together.
   func stateWidths(ofLayer layer: Int) -> (hidden: Int, cell: Int) {
-    let (parts, sizes) = (stateParts(ofLayer: layer), stack.stateSize.parts)
+    let (parts, sizes) = (stateParts(ofLayer: layer), partSizes)
     return (parts.hidden.reduce(0) { $0 + sizes[$1] }, parts.cell.reduce(0) { $0 + sizes[$1] })
   }
 }

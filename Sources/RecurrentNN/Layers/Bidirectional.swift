@@ -18,6 +18,11 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
       forward.inputSize == backward.inputSize,
       "directions of input sizes \(forward.inputSize) and \(backward.inputSize)")
     try requireDistinct([forward, backward])
+    self.init(distinct: forward, backward)
+  }
+
+  /// Cells that are known to be distinct.
+  init(distinct forward: any RecurrentCell<Element>, _ backward: any RecurrentCell<Element>) {
     self.forward = forward
     self.backward = backward
   }

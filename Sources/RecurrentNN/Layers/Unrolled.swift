@@ -21,8 +21,8 @@ public struct Unrolled<Element: Scalar> {
   var memory: CellMemory<Element>?
   /// The layers inside a stack or the two directions.
   var children: [Unrolled<Element>] = []
-  /// Of stacked cells that are stepped: the input rows of every cell but the lowest.
-  var childInputs: [MatrixView<Element>] = []
+  /// What stands between the layers of a stack, for every layer but the lowest.
+  var levels: [StackLevel<Element>] = []
 
   init(layout: PackedLayout, output: MatrixView<Element>, slabs: [MatrixView<Element>], topPart: Int = 0) {
     self.layout = layout
@@ -80,66 +80,5 @@ public struct BackwardTrace<Element: Scalar> {
       preconditionFailure("a cell needs the backward trace that its own beginBackward returned")
     }
     return memory
-  }
-}
-
-/// What a single cell keeps from step to step. A view that a kind of cell has no use for is empty.
-struct CellMemory<Element: Scalar> {
-  /// Gate pre-activations, then activations, of every row; the backward pass overwrites them with the gradients
-  /// of the pre-activations.
-  var gates: MatrixView<Element>
-  /// GRU: the recurrent part of the gates, or the reset states.
-  var recurrent: MatrixView<Element>
-  /// Slabs of hidden states, [batchSize + rowCount, H].
-  var hidden: MatrixView<Element>
-  /// LSTM: slabs of cell states.
-  var cell: MatrixView<Element>
-  /// The sum of both biases and of constants, [1, gates].
-  var bias: MatrixView<Element>
-  /// The recurrent weights as right operand of a step's product.
-  var weights: PackedMatrix<Element>
-  /// GRU with reset before the product: the weights of that product, `weights` being those of the gates.
-  var outputWeights: PackedMatrix<Element>
-
-  /// Memory with hidden states and gates only.
-  init(
-    gates: MatrixView<Element>, hidden: MatrixView<Element>, weights: PackedMatrix<Element>,
-    _ context: LayerContext<Element>
-  ) {
-    self.gates = gates
-    self.hidden = hidden
-    self.weights = weights
-    outputWeights = weights
-    let none = context.arena.matrix(0, 0)
-    (recurrent, cell, bias) = (none, none, none)
-  }
-}
-
-/// What a single cell keeps from step to step backwards.
-struct ReverseMemory<Element: Scalar> {
-  /// Gradient of the hidden state, [batchSize, H].
-  let dh: MatrixView<Element>
-  /// LSTM: gradient of the cell state.
-  var dc: MatrixView<Element>
-  /// Summed gradients of both biases, where they are equal, or of `bias_ih`.
-  var biasIH: MatrixView<Element>
-  /// GRU with reset after the product: summed gradient of `bias_hh`.
-  var biasHH: MatrixView<Element>
-  /// Room for a step.
-  var scratch: MatrixView<Element>
-  /// The recurrent weights as right operand of a step's product.
-  var weights: PackedMatrix<Element>
-  var outputWeights: PackedMatrix<Element>
-
-  init(
-    dh: MatrixView<Element>, biasIH: MatrixView<Element>, weights: PackedMatrix<Element>,
-    _ context: LayerContext<Element>
-  ) {
-    self.dh = dh
-    self.biasIH = biasIH
-    self.weights = weights
-    outputWeights = weights
-    let none = context.arena.matrix(0, 0)
-    (dc, biasHH, scratch) = (none, none, none)
   }
 }

@@ -91,8 +91,10 @@ public struct Generator<Element: Scalar>: Sendable {
   private let bridge: Bridge<Element>
   private let decoder: Decoder<Element>
 
-  public init(_ shape: GeneratorShape) throws(RepeatedCellError) {
+  /// Throws ``CellOptionsError`` if options of cells exclude each other.
+  public init(_ shape: GeneratorShape) throws(CellOptionsError) {
     self.shape = shape
+    let stateSize = try shape.decoder.stateSize()
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
     if case .classes(let count, let size) = shape.condition {
       table = builder.add("condition.weight", [count, size], .normal(standardDeviation: 1))
@@ -103,7 +105,7 @@ public struct Generator<Element: Scalar>: Sendable {
     let bridgeForm: BridgeShape.Form = hasCondition && shape.form == .initialState ? .transform : .zero
     bridge = builder.scoped("bridge") {
       Bridge(
-        BridgeShape(bridgeForm, cellState: shape.bridgesCell), to: shape.decoder.stateSize,
+        BridgeShape(bridgeForm, cellState: shape.bridgesCell), to: stateSize,
         summarySize: shape.condition.size, layerSizes: [], in: &$0)
     }
     let condition: DecoderCondition =
@@ -112,7 +114,7 @@ public struct Generator<Element: Scalar>: Sendable {
       case .everyStep where hasCondition: .everyStep
       default: .none
       }
-    decoder = try builder.scoped("decoder") { builder throws(RepeatedCellError) in
+    decoder = try builder.scoped("decoder") { builder throws(CellOptionsError) in
       try Decoder(
         shape.decoder, condition: condition, conditionSize: shape.condition.size, attentions: [],
         sharedTable: nil, tieOutput: shape.tieOutput, in: &builder)
