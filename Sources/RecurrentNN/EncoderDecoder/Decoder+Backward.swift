@@ -110,6 +110,7 @@ extension Decoder {
 
   // MARK: The time loop
 
+  @_specialize(where Element == Float)
   private func runStepsBackward(
     _ work: BackwardWork, _ start: DecoderStartGradient<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
@@ -149,6 +150,7 @@ extension Decoder {
     return work.dJoined.columns(readout.contextColumns)
   }
 
+  @_specialize(where Element == Float)
   private func attendBackward(
     _ t: Int, _ work: BackwardWork, state: MatrixView<Element>, stateGradient: MatrixView<Element>,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>

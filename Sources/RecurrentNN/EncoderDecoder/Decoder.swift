@@ -24,6 +24,10 @@ struct Decoder<Element: Scalar>: Sendable {
   let embeddingColumns: Range<Int>
   let contextColumns: Range<Int>
   let feedColumns: Range<Int>
+  /// Places of each attention's context among all contexts.
+  let attentionColumns: [Range<Int>]
+  /// The contexts enter the cell; attention asks with the state before.
+  let attendsBefore: Bool
 
   /// Adds the parameters to a layout.
   ///
@@ -60,7 +64,13 @@ struct Decoder<Element: Scalar>: Sendable {
       } : nil
     let contextSize =
       condition == .everyStep ? conditionSize : attentions.reduce(0) { $0 + $1.memorySize }
-    let readsContext = condition == .everyStep || attentions.contains { $0.shape.query == .previous }
+    var next = 0
+    attentionColumns = attentions.map { attention in
+      defer { next += attention.memorySize }
+      return next..<next + attention.memorySize
+    }
+    attendsBefore = attentions.contains { $0.shape.query == .previous }
+    let readsContext = condition == .everyStep || attendsBefore
     // The width of r has to be known before the cells are built, whose parameters come before those of the readout.
     let readoutSize =
       switch shape.readout {
@@ -94,18 +104,6 @@ struct Decoder<Element: Scalar>: Sendable {
   var contextSize: Int {
     condition == .everyStep ? contextColumns.count : attentions.reduce(0) { $0 + $1.memorySize }
   }
-  /// The attention's contexts enter the cell, from the state before.
-  var attendsBefore: Bool { attentions.contains { $0.shape.query == .previous } }
-
-  /// The columns of each attention's context among all contexts.
-  var attentionColumns: [Range<Int>] {
-    var next = 0
-    return attentions.map { attention in
-      defer { next += attention.memorySize }
-      return next..<next + attention.memorySize
-    }
-  }
-
   /// Weights multiplied for each target token.
   var multipliedWeights: Int {
     let attention = attentions.reduce(0) { $0 + ($1.query?.weight.count ?? 0) }
