@@ -16,7 +16,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
   static let targetLengths = [2, 3, 0, 3]
 
   static func decoder(
-    layers: Int = 1, cell: CellOptions = .lstm(), readout: DecoderReadout = .direct(), inputFeeding: Bool = false
+    layers: Int = 1, cell: CellKind = .lstm(), readout: DecoderReadout = .direct(), inputFeeding: Bool = false
   ) -> DecoderShape {
     DecoderShape(
       vocabularySize: targetVocabulary, embeddingSize: embeddingSize, hiddenSize: hiddenSize, layers: layers,
@@ -24,7 +24,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
   }
 
   static func encoder(
-    cell: CellOptions = .lstm(), hiddenSize: Int = 2, layers: Int = 1, bidirectional: Bool = true
+    cell: CellKind = .lstm(), hiddenSize: Int = 2, layers: Int = 1, bidirectional: Bool = true
   ) -> EncoderShape {
     EncoderShape(
       .tokens(vocabularySize: sourceVocabulary, embeddingSize: 2), cell: cell, hiddenSize: hiddenSize,
@@ -138,12 +138,23 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
     var dropped = model(
       attention, sources: [encoder(layers: 2)],
       decoder(layers: 2, readout: .hidden(size: 5), inputFeeding: true))
-    dropped.decoder.dropout = 0.3
+    dropped.decoder.network.dropout = 0.3
+    dropped.decoder.readoutDropout = 0.4
     dropped.decoder.embeddingDropout = 0.2
-    dropped.sources[0].dropout = 0.3
+    dropped.sources[0].network.dropout = 0.3
     dropped.sources[0].embeddingDropout = 0.2
+    var pyramid = model(attention, sources: [encoder(layers: 2)], summary: .allTransform())
+    pyramid.sources[0].pyramidal = true
+    var projected = model(attention, decoder(layers: 2, readout: .hidden(size: 3)), summary: .last)
+    projected.decoder.network.cell.projectionSize = 3
+    projected.bridge = BridgeShape(.transform, cellState: true)
+    var residual = model(attention, decoder(layers: 2, cell: .gru(), readout: .hidden(size: 3)))
+    residual.decoder.network.connection = .residual
+    var variational = model(attention, decoder(layers: 2, readout: .hidden(size: 3)))
+    variational.decoder.network.cell.variationalDropout = VariationalDropout(input: 0.2, state: 0.3)
+    variational.decoder.network.cell.zoneout = Zoneout(cell: 0.1, hidden: 0.2)
     var droppedOnce = model(.initialInput)
-    droppedOnce.decoder.dropout = 0.3
+    droppedOnce.decoder.readoutDropout = 0.3
     droppedOnce.decoder.embeddingDropout = 0.2
     return [
       .init("context in a direct readout", model(attention, decoder(readout: .direct(withContext: true)))),
@@ -176,6 +187,8 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
           sources: [EncoderShape(.vectors(size: 3), cell: .gru(), hiddenSize: 2, bidirectional: true)])),
       .init("tied", tied), .init("shared", shared),
       .init("smoothed", model(.initialState), DecoderOptions(labelSmoothing: 0.2)),
+      .init("pyramid", pyramid), .init("projected", projected), .init("residual", residual),
+      .init("variational dropout and zoneout", variational, isMasked: true),
       .init("dropout", dropped, isMasked: true), .init("dropout at once", droppedOnce, isMasked: true),
       .init(
         "own tokens", model(attention, decoder(readout: .hidden(size: 3))),
@@ -192,7 +205,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
     let lengths = [Self.sourceLengths, Self.secondLengths]
     let sources = shape.sources.enumerated().map { index, source -> [PairBatch<Element>.Source] in
       switch source.input {
-      case .tokens(let vocabulary, _), .words(let vocabulary, _, _):
+      case .tokens(let vocabulary, _):
         randomTokens(lengths[index], vocabulary: vocabulary, stream: index).map { .tokens($0) }
       case .vectors(let size):
         lengths[index].enumerated().map { .vectors(randomTensor([$0.element, size], stream: $0.offset)) }

@@ -41,9 +41,8 @@ import Testing
     for sentence in pairs.targets.indices {
       let alone = pairs.batch([sentence])
       let decoder = run.model.decoder(for: alone.sources, run.context)
-      var logits = [Double](repeating: 0, count: decoder.vocabularySize)
       for (step, token) in ([test.shape.decoder.beginToken] + pairs.targets[sentence]).enumerated() {
-        advance(decoder, [token], [0], &logits)
+        _ = decoder.advance([token], [0])
         for source in trained.indices {
           let weights = Array(try #require(decoder.attention(ofRow: 0, source: source)))
           expectClose(
@@ -70,13 +69,12 @@ import Testing
     ]
     var logits: [Double] = []
     for (tokens, parents) in steps {
-      logits = [Double](repeating: .nan, count: tokens.count * decoder.vocabularySize)
-      advance(decoder, tokens, parents, &logits)
+      logits = decoder.advance(tokens, parents)
     }
     for (row, text) in texts.enumerated() {
       let alone = run.model.decoder(for: pairs.batch([text.sentence]).sources, run.context)
-      var expected = [Double](repeating: .nan, count: decoder.vocabularySize)
-      for token in text.tokens { advance(alone, [token], [0], &expected) }
+      var expected: [Double] = []
+      for token in text.tokens { expected = alone.advance([token], [0]) }
       expectClose(
         Array(logits[row * expected.count..<(row + 1) * expected.count]), expected, within: 1e-12,
         "row \(row)")
@@ -93,21 +91,5 @@ import Testing
     let gradients = ParameterBuffer<Double>(run.model.layout)
     let loss = run.loss(pairs.batch(), test.options, into: gradients)
     #expect(loss.total.isFinite && gradients.elements.allSatisfy(\.isFinite))
-  }
-
-  private func advance(
-    _ decoder: SequenceDecoder<Double>, _ tokens: [Int], _ parents: [Int], _ logits: inout [Double]
-  ) {
-    let (tokens, parents) = (tokens.map { Int32($0) }, parents.map { Int32($0) })
-    logits.withUnsafeMutableBufferPointer { logits in
-      guard let base = logits.baseAddress else { return }
-      tokens.withUnsafeBufferPointer { tokens in
-        parents.withUnsafeBufferPointer { parents in
-          decoder.advance(
-            tokens: tokens, parents: parents,
-            logits: MatrixView(base, rows: tokens.count, columns: decoder.vocabularySize))
-        }
-      }
-    }
   }
 }

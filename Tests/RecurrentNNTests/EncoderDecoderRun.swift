@@ -81,3 +81,22 @@ struct EncoderDecoderRun<Element: Scalar> {
     model.evaluate(batch, options, into: gradients, context)
   }
 }
+
+extension SequenceDecoder<Double> {
+  /// Extends rows by one token each; returns the logits [rows, V].
+  func advance(_ tokens: [Int], _ parents: [Int]) -> [Double] {
+    var logits = [Double](repeating: .nan, count: tokens.count * vocabularySize)
+    let (tokens, parents) = (tokens.map { Int32($0) }, parents.map { Int32($0) })
+    logits.withUnsafeMutableBufferPointer { logits in
+      guard let base = logits.baseAddress else { return }
+      tokens.withUnsafeBufferPointer { tokens in
+        parents.withUnsafeBufferPointer { parents in
+          advance(
+            tokens: tokens, parents: parents,
+            logits: MatrixView(base, rows: tokens.count, columns: vocabularySize))
+        }
+      }
+    }
+    return logits
+  }
+}

@@ -31,7 +31,10 @@ import Testing
         vocabularySize: 5, embeddingSize: 3, hiddenSize: 4, layers: layers,
         cell: layers == 1 ? .gru() : .lstm(),
         readout: readout, beginToken: 0, endToken: 4)
-      if isMasked { (decoder.dropout, decoder.embeddingDropout) = (0.3, 0.2) }
+      if isMasked {
+        (decoder.readoutDropout, decoder.embeddingDropout) = (0.3, 0.2)
+        decoder.network.dropout = 0.4
+      }
       return GeneratorShape(condition: condition, form: form, decoder: decoder, bridgesCell: bridgesCell)
     }
   }

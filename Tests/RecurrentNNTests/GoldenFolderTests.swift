@@ -3,8 +3,8 @@ import Testing
 @Suite struct GoldenFolderTests {
   /// The tests that read the folder would pass without any file in it.
   @Test(arguments: [
-    ("layer", 22), ("cell", 4), ("linear", 5), ("language-model", 4), ("trajectory", 8), ("tagger", 6),
-    ("classifier", 7), ("option", 16),
+    ("layer", 22), ("cell", 4), ("linear", 5), ("language-model", 4), ("trajectory", 8), ("option", 16),
+    ("tensorflow", 1), ("tagger", 6), ("classifier", 7), ("seq2seq", 36), ("generator", 7),
   ])
   func everyFamilyIsComplete(family: String, count: Int) throws {
     #expect(try GoldenFile.names(family).count == count)
@@ -12,8 +12,8 @@ import Testing
 
   @Test func noFileIsForgotten() throws {
     let known = try GoldenFile.names(
-      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "tagger", "classifier",
-      "option", "tensorflow")
+      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "option", "tensorflow",
+      "tagger", "classifier", "seq2seq", "generator")
     #expect(try GoldenFile.names("") == known)
   }
 }

@@ -41,6 +41,7 @@ extension Attention {
   ///   - state: what `forward` was given.
   ///   - contextGradient: of the contexts, [n, D]; it must stay as it is until `finishBackward`.
   ///   - stateGradient: that of the state is ADDED, [n, H].
+  @_specialize(where Element == Float)
   func backward(
     step t: Int, state: MatrixView<Element>, _ prepared: PreparedAttention<Element>,
     _ trace: AttentionTrace<Element>, _ reverse: AttentionReverse<Element>,

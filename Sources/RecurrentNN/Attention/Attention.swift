@@ -217,6 +217,7 @@ public struct Attention<Element: Scalar>: Sendable {
   /// Step t of a batch: overwrites the contexts [n, D] of the rows still running and keeps weights and coverage.
   ///
   /// - Parameter state: s of the rows, [n, H].
+  @_specialize(where Element == Float)
   func forward(
     step t: Int, state: MatrixView<Element>, _ prepared: PreparedAttention<Element>,
     _ trace: AttentionTrace<Element>, into contexts: MatrixView<Element>, _ context: LayerContext<Element>

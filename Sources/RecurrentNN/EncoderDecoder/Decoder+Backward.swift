@@ -22,8 +22,9 @@ extension Decoder {
     var loss = output.loss(
       r, targets: pass.batch.targets, smoothing: options.labelSmoothing, gradient: dr, into: gradients,
       context)
-    if let dr, let masks = context.dropout, shape.dropout > 0 {
-      Element.dropout(from: dr, to: dr, masks.rows, masks.key(stream: shape.layers), rate: shape.dropout)
+    if let dr, let masks = context.dropout, shape.readoutDropout > 0 {
+      Element.dropout(
+        from: dr, to: dr, masks.rows, masks.key(stream: shape.network.layers), rate: shape.readoutDropout)
     }
     if options.coverageLoss > 0 { loss += options.coverageLoss * coverageLoss(pass) }
     return (loss, dr)
@@ -109,6 +110,7 @@ extension Decoder {
 
   // MARK: The time loop
 
+  @_specialize(where Element == Float)
   private func runStepsBackward(
     _ work: BackwardWork, _ start: DecoderStartGradient<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
@@ -148,6 +150,7 @@ extension Decoder {
     return work.dJoined.columns(readout.contextColumns)
   }
 
+  @_specialize(where Element == Float)
   private func attendBackward(
     _ t: Int, _ work: BackwardWork, state: MatrixView<Element>, stateGradient: MatrixView<Element>,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>

@@ -97,6 +97,7 @@ extension Decoder {
   }
 
   /// The time loop: what is in it depends on the step before.
+  @_specialize(where Element == Float)
   private func runSteps(
     _ pass: DecoderPass<Element>, _ options: DecoderOptions, _ context: LayerContext<Element>
   ) {

@@ -24,6 +24,10 @@ struct Decoder<Element: Scalar>: Sendable {
   let embeddingColumns: Range<Int>
   let contextColumns: Range<Int>
   let feedColumns: Range<Int>
+  /// Places of each attention's context among all contexts.
+  let attentionColumns: [Range<Int>]
+  /// The contexts enter the cell; attention asks with the state before.
+  let attendsBefore: Bool
 
   /// Adds the parameters to a layout.
   ///
@@ -35,8 +39,7 @@ struct Decoder<Element: Scalar>: Sendable {
   init(
     _ shape: DecoderShape, condition: DecoderCondition, conditionSize: Int, attentions: [Attention<Element>],
     sharedTable: Parameter?, tieOutput: Bool, in builder: inout ParameterLayout.Builder
-  ) {
-    precondition(shape.layers > 0, "a decoder of \(shape.layers) layers")
+  ) throws(CellOptionsError) {
     for mark in [shape.beginToken, shape.endToken] {
       precondition(
         (0..<shape.vocabularySize).contains(mark), "mark \(mark), vocabulary \(shape.vocabularySize)")
@@ -61,25 +64,30 @@ struct Decoder<Element: Scalar>: Sendable {
       } : nil
     let contextSize =
       condition == .everyStep ? conditionSize : attentions.reduce(0) { $0 + $1.memorySize }
-    let readsContext = condition == .everyStep || attentions.contains { $0.shape.query == .previous }
+    var next = 0
+    attentionColumns = attentions.map { attention in
+      defer { next += attention.memorySize }
+      return next..<next + attention.memorySize
+    }
+    attendsBefore = attentions.contains { $0.shape.query == .previous }
+    let readsContext = condition == .everyStep || attendsBefore
     // The width of r has to be known before the cells are built, whose parameters come before those of the readout.
     let readoutSize =
       switch shape.readout {
-      case .direct(let withContext): shape.hiddenSize + (withContext ? contextSize : 0)
+      case .direct(let withContext): shape.network.outputSize + (withContext ? contextSize : 0)
       case .hidden(let size, _, _): size
       }
     embeddingColumns = 0..<shape.embeddingSize
     contextColumns = shape.embeddingSize..<shape.embeddingSize + (readsContext ? contextSize : 0)
     feedColumns =
       contextColumns.upperBound..<contextColumns.upperBound + (shape.inputFeeding ? readoutSize : 0)
-    let width = feedColumns.upperBound
-    cell = builder.scoped("rnn") { StackedCell(valid: shape.network, inputSize: width, in: &$0) }
+    let inputSize = feedColumns.upperBound
+    cell = try builder.scoped("rnn") { builder throws(CellOptionsError) in
+      try StackedCell(shape.network, inputSize: inputSize, in: &builder)
+    }
     readout = Readout(
       shape.readout, outputSize: cell.outputSize, contextSize: contextSize, inputSize: shape.embeddingSize,
       in: &builder)
-    precondition(
-      readout.size == readoutSize,
-      "a cell of hidden size \(shape.hiddenSize) with outputs of \(cell.outputSize)")
     precondition(
       !tieOutput || readoutSize == shape.embeddingSize,
       "tied embeddings of size \(shape.embeddingSize) with output vectors of \(readoutSize)")
@@ -96,18 +104,6 @@ struct Decoder<Element: Scalar>: Sendable {
   var contextSize: Int {
     condition == .everyStep ? contextColumns.count : attentions.reduce(0) { $0 + $1.memorySize }
   }
-  /// The attention's contexts enter the cell, from the state before.
-  var attendsBefore: Bool { attentions.contains { $0.shape.query == .previous } }
-
-  /// The columns of each attention's context among all contexts.
-  var attentionColumns: [Range<Int>] {
-    var next = 0
-    return attentions.map { attention in
-      defer { next += attention.memorySize }
-      return next..<next + attention.memorySize
-    }
-  }
-
   /// Weights multiplied for each target token.
   var multipliedWeights: Int {
     let attention = attentions.reduce(0) { $0 + ($1.query?.weight.count ?? 0) }
@@ -148,9 +144,10 @@ struct Decoder<Element: Scalar>: Sendable {
 
   /// r with dropped units, or r itself.
   func droppedReadout(_ r: MatrixView<Element>, _ context: LayerContext<Element>) -> MatrixView<Element> {
-    guard let masks = context.dropout, shape.dropout > 0 else { return r }
+    guard let masks = context.dropout, shape.readoutDropout > 0 else { return r }
     let result = context.arena.matrix(r.rows, r.columns)
-    Element.dropout(from: r, to: result, masks.rows, masks.key(stream: shape.layers), rate: shape.dropout)
+    Element.dropout(
+      from: r, to: result, masks.rows, masks.key(stream: shape.network.layers), rate: shape.readoutDropout)
     return result
   }
 }

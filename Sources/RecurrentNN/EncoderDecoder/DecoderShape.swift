@@ -28,69 +28,56 @@ public enum DecoderReadout: Sendable, Hashable {
 public struct DecoderShape: Sendable, Hashable {
   public var vocabularySize: Int
   public var embeddingSize: Int
-  public var hiddenSize: Int
-  public var layers: Int
-  public var cell: CellOptions
+  /// Cells, units, layers, dropout between layers: everything but two directions.
+  public var network: NetworkOptions
   public var readout: DecoderReadout
   /// The output vector r of a step is joined to the input of the next (Luong et al. 2015, section 3.3).
   public var inputFeeding: Bool
-  /// Probability to drop a unit between layers and of the output vector r, when training. What input feeding hands on is
-  /// not dropped.
-  public var dropout: Double
+  /// Probability to drop a unit of the output vector r, when training. What input feeding hands on is not dropped.
+  public var readoutDropout: Double
   /// Probability to drop a unit of the embedding.
   public var embeddingDropout: Double
-  /// What leads around every layer but the lowest.
-  public var connection: LayerConnectionKind
   /// The token read at the first step.
   public var beginToken: Int
   /// The token that ends every target.
   public var endToken: Int
 
   public init(
-    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
-    readout: DecoderReadout = .direct(), inputFeeding: Bool = false, dropout: Double = 0,
-    embeddingDropout: Double = 0, connection: LayerConnectionKind = .none, beginToken: Int, endToken: Int
+    vocabularySize: Int, embeddingSize: Int, network: NetworkOptions, readout: DecoderReadout = .direct(),
+    inputFeeding: Bool = false, readoutDropout: Double = 0, embeddingDropout: Double = 0, beginToken: Int,
+    endToken: Int
   ) {
     self.vocabularySize = vocabularySize
     self.embeddingSize = embeddingSize
-    self.hiddenSize = hiddenSize
-    self.layers = layers
-    self.cell = cell
+    self.network = network
     self.readout = readout
     self.inputFeeding = inputFeeding
-    self.dropout = dropout
+    self.readoutDropout = readoutDropout
     self.embeddingDropout = embeddingDropout
-    self.connection = connection
     self.beginToken = beginToken
     self.endToken = endToken
   }
 
-  /// The recurrent layers.
-  var network: NetworkOptions {
-    NetworkOptions(
-      cell, hiddenSize: hiddenSize, layers: layers, bidirectional: false, dropout: dropout,
-      connection: connection)
+  /// A decoder with the usual options only; `dropout` is between layers and before the output layer.
+  public init(
+    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellKind = .lstm(),
+    readout: DecoderReadout = .direct(), inputFeeding: Bool = false, dropout: Double = 0,
+    embeddingDropout: Double = 0, beginToken: Int, endToken: Int
+  ) {
+    self.init(
+      vocabularySize: vocabularySize, embeddingSize: embeddingSize,
+      network: NetworkOptions(CellOptions(cell), hiddenSize: hiddenSize, layers: layers, dropout: dropout),
+      readout: readout, inputFeeding: inputFeeding, readoutDropout: dropout,
+      embeddingDropout: embeddingDropout,
+      beginToken: beginToken, endToken: endToken)
   }
 }
 
 extension DecoderShape {
   /// The state of the cells, one entry for each layer: it is needed before they are built, whose parameters come last.
-  var stateSize: StateSize {
+  func stateSize() throws(CellOptionsError) -> StateSize {
     var scratch = ParameterLayout.Builder()
-    return .stacked(
-      (0..<layers).map { layer in
-        let cell: any RecurrentCell<Float> = cell.makeCell(
-          inputSize: 1, hiddenSize: hiddenSize, suffix: "_l\(layer)", in: &scratch)
-        return cell.stateSize
-      })
-  }
-
-  /// Width of the state that attention asks with: the hidden state of the top cell.
-  var querySize: Int {
-    var next = 0
-    let size = stateSize
-    guard case .stacked(let layers) = size, let top = layers.last else { return hiddenSize }
-    return top.kindsOfParts(from: &next).hidden.first.map { top.parts[$0] } ?? hiddenSize
+    return try StackedCell<Float>(network, inputSize: 1, in: &scratch).stateSize
   }
 }
 

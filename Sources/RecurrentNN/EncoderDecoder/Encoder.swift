@@ -4,54 +4,45 @@ import Parameters
 /// The sizes and options of the encoder of one source.
 public struct EncoderShape: Sendable, Hashable {
   public var input: InputShape
-  public var cell: CellOptions
-  /// Units of each direction.
-  public var hiddenSize: Int
-  public var layers: Int
-  public var bidirectional: Bool
-  /// Probability to drop a unit between layers, when training.
-  public var dropout: Double
-  /// Probability to drop a unit of the input vectors.
+  /// Cells, units of each direction, layers, dropout between layers.
+  public var network: NetworkOptions
+  /// Every layer but the lowest reads pairs of steps, see ``PyramidalEncoder``: for long sources.
+  public var pyramidal: Bool
+  /// Probability to drop a unit of the input vectors, when training.
   public var embeddingDropout: Double
-  /// What leads around every layer but the lowest.
-  public var connection: LayerConnectionKind
-  /// Pyramidal layers on top, each of which halves the number of states (Chan et al. 2016).
-  public var pyramid: Int
 
   public init(
-    _ input: InputShape, cell: CellOptions = .lstm(), hiddenSize: Int, layers: Int = 1,
-    bidirectional: Bool = false,
-    dropout: Double = 0, embeddingDropout: Double = 0, connection: LayerConnectionKind = .none,
-    pyramid: Int = 0
+    _ input: InputShape, network: NetworkOptions, pyramidal: Bool = false, embeddingDropout: Double = 0
   ) {
     self.input = input
-    self.cell = cell
-    self.hiddenSize = hiddenSize
-    self.layers = layers
-    self.bidirectional = bidirectional
-    self.dropout = dropout
+    self.network = network
+    self.pyramidal = pyramidal
     self.embeddingDropout = embeddingDropout
-    self.connection = connection
-    self.pyramid = pyramid
   }
 
-  /// The recurrent layers.
-  var network: NetworkOptions {
-    NetworkOptions(
-      cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional, dropout: dropout,
-      connection: connection)
+  /// An encoder with the usual options only.
+  public init(
+    _ input: InputShape, cell: CellKind = .lstm(), hiddenSize: Int, layers: Int = 1,
+    bidirectional: Bool = false,
+    dropout: Double = 0, embeddingDropout: Double = 0
+  ) {
+    self.init(
+      input,
+      network: NetworkOptions(
+        CellOptions(cell), hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
+        dropout: dropout),
+      embeddingDropout: embeddingDropout)
   }
 }
 
-/// Reads a source: an embedding (or vectors as they are) and a stack of layers in one or two directions.
+/// Reads a source: an embedding (or vectors as they are) and a stack or a pyramid of layers in one or two directions.
 ///
 /// Parameters: `embedding.weight`, `rnn.weight_ih_l0` …, as PyTorch names them.
 struct Encoder<Element: Scalar>: Sendable {
   let embedding: InputEmbedding<Element>
-  private let body: Body
+  private let network: Network
 
-  /// The recurrent layers: as many outputs as inputs, or fewer.
-  private enum Body {
+  private enum Network: Sendable {
     case stack(LayerStack<Element>)
     case pyramid(PyramidalEncoder<Element>)
   }
@@ -59,7 +50,7 @@ struct Encoder<Element: Scalar>: Sendable {
   /// - Parameter sharedTable: a table of embeddings that exists already.
   init(
     _ shape: EncoderShape, sharedTable: Parameter?, in builder: inout ParameterLayout.Builder
-  ) {
+  ) throws(CellOptionsError) {
     embedding = builder.scoped("embedding") { builder in
       if let sharedTable {
         InputEmbedding(sharing: sharedTable, dropout: shape.embeddingDropout, in: &builder)
@@ -68,49 +59,52 @@ struct Encoder<Element: Scalar>: Sendable {
       }
     }
     let inputSize = embedding.outputSize
-    body = builder.scoped("rnn") { builder in
-      guard shape.pyramid > 0 else {
-        return .stack(LayerStack(valid: shape.network, inputSize: inputSize, in: &builder))
-      }
-      var network = shape.network
-      network.layers = 1 + shape.pyramid
-      return .pyramid(PyramidalEncoder(valid: network, inputSize: inputSize, in: &builder))
+    network = try builder.scoped("rnn") { builder throws(CellOptionsError) in
+      shape.pyramidal
+        ? .pyramid(try PyramidalEncoder(shape.network, inputSize: inputSize, in: &builder))
+        : .stack(try LayerStack(shape.network, inputSize: inputSize, in: &builder))
     }
   }
 
   private var layers: [any SequenceLayer<Element>] {
-    switch body {
+    switch network {
     case .stack(let stack): stack.layers
     case .pyramid(let pyramid): pyramid.layers
     }
   }
-  private var stateSize: StateSize { .stacked(layers.map(\.stateSize)) }
 
+  private var parameters: [Parameter] {
+    switch network {
+    case .stack(let stack): stack.parameters
+    case .pyramid(let pyramid): pyramid.parameters
+    }
+  }
+
+  private var partSizes: [Int] { layers.flatMap(\.stateSize.parts) }
   var outputSize: Int { layers[layers.count - 1].outputSize }
   /// Number of layers whose final states can be asked for.
   var layerCount: Int { layers.count }
 
   /// Weights multiplied for each source step.
   var multipliedWeights: Int {
-    layers.flatMap(\.parameters).filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
+    parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
   }
 
-  /// What the forward pass keeps. Others need its `layout`, `output` and `finalState` only, so that an encoder whose
-  /// outputs are fewer than its inputs can take this one's place.
+  /// What the forward pass keeps.
   struct Pass {
-    /// How outputs lie, sorted by length.
+    /// How outputs lie, sorted by length; of a pyramid they are fewer than the inputs.
     let layout: PackedLayout
     /// [rowCount, outputSize].
     let output: MatrixView<Element>
     /// [batchSize, part] for each part of the stack's state, in sorted order.
     let finalState: [MatrixView<Element>]
     fileprivate let input: InputEmbedding<Element>.Trace
-    fileprivate let inputRows: Int
-    fileprivate let trace: BodyTrace
+    fileprivate let rowCount: Int
+    fileprivate let trace: NetworkTrace
     fileprivate let context: LayerContext<Element>
   }
 
-  fileprivate enum BodyTrace {
+  fileprivate enum NetworkTrace {
     case stack(Unrolled<Element>)
     case pyramid(PyramidalEncoder<Element>.Trace)
   }
@@ -124,18 +118,18 @@ struct Encoder<Element: Scalar>: Sendable {
     let layout = PackedLayout(lengths: source.lengths)
     let masked = context.masked(by: masks, layout, firstStream: firstStream)
     let input = embedding.forward(source, layout, masked)
-    let zeros = stateSize.parts.map { context.arena.zeros(source.count, $0) }
-    switch body {
+    let zeros = partSizes.map { context.arena.zeros(source.count, $0) }
+    switch network {
     case .stack(let stack):
-      let unrolled = stack.unroll(input.output, layout, from: zeros, masked)
+      let trace = stack.unroll(input.output, layout, from: zeros, masked)
       return Pass(
-        layout: layout, output: unrolled.output, finalState: unrolled.finalState, input: input,
-        inputRows: layout.rowCount, trace: .stack(unrolled), context: masked)
+        layout: layout, output: trace.output, finalState: trace.finalState, input: input,
+        rowCount: layout.rowCount, trace: .stack(trace), context: masked)
     case .pyramid(let pyramid):
       let trace = pyramid.unroll(input.output, layout, from: zeros, masked)
       return Pass(
         layout: trace.layout, output: trace.output, finalState: trace.finalState, input: input,
-        inputRows: layout.rowCount, trace: .pyramid(trace), context: masked)
+        rowCount: layout.rowCount, trace: .pyramid(trace), context: masked)
     }
   }
 
@@ -151,18 +145,17 @@ struct Encoder<Element: Scalar>: Sendable {
     let arena = pass.context.arena
     arena.scoped {
       let dInput =
-        embedding.needsGradient(pass.input) ? arena.matrix(pass.inputRows, embedding.outputSize) : nil
-      switch (body, pass.trace) {
-      case (.stack(let stack), .stack(let unrolled)):
+        embedding.needsGradient(pass.input) ? arena.matrix(pass.rowCount, embedding.outputSize) : nil
+      switch (network, pass.trace) {
+      case (.stack(let stack), .stack(let trace)):
         stack.backpropagate(
-          unrolled, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
+          trace, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
           into: gradients, pass.context)
       case (.pyramid(let pyramid), .pyramid(let trace)):
         pyramid.backpropagate(
           trace, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
           into: gradients, pass.context)
-      default:
-        preconditionFailure("backward of an encoder needs what its own forward returned")
+      default: preconditionFailure("the trace of another encoder")
       }
       if let dInput { embedding.backward(pass.input, gradient: dInput, into: gradients, pass.context) }
     }
@@ -176,7 +169,7 @@ struct Encoder<Element: Scalar>: Sendable {
 
   /// Widths of those parts together.
   func stateWidths(ofLayer layer: Int) -> (hidden: Int, cell: Int) {
-    let (parts, sizes) = (stateParts(ofLayer: layer), stateSize.parts)
+    let (parts, sizes) = (stateParts(ofLayer: layer), partSizes)
     return (parts.hidden.reduce(0) { $0 + sizes[$1] }, parts.cell.reduce(0) { $0 + sizes[$1] })
   }
 }

@@ -15,13 +15,13 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   /// Adds `encoder.…`, `encoder2.…`, `summary.…`, `summary2.…`.
   init(
     _ shape: EncoderDecoderShape, in builder: inout ParameterLayout.Builder
-  ) {
+  ) throws(CellOptionsError) {
     var encoders: [Encoder<Element>] = []
     for (index, source) in shape.sources.enumerated() {
       let shared = shape.shareEmbeddings ? encoders.first?.embedding.table : nil
       encoders.append(
-        builder.scoped(Self.name("encoder", index)) {
-          Encoder(source, sharedTable: shared, in: &$0)
+        try builder.scoped(Self.name("encoder", index)) { builder throws(CellOptionsError) in
+          try Encoder(source, sharedTable: shared, in: &builder)
         })
     }
     var summaries: [ContextSummary<Element>] = []
@@ -36,7 +36,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
     self.encoders = encoders
     self.summaries = summaries
     let readsStates = shape.bridge.form != .zero && shape.bridge.source == .finalStates
-    bridgedLayers = readsStates ? shape.decoder.layers : 0
+    bridgedLayers = readsStates ? shape.decoder.network.layers : 0
   }
 
   /// `name` for the first source, `name2` for the second.

@@ -44,10 +44,6 @@ public struct PyramidalEncoder<Element: Scalar>: Sendable {
         "connection: \(options.connection.rawValue)", "pyramid",
         because: "a layer of a pyramid reads vectors twice as wide as it writes")
     }
-    self.init(valid: options, inputSize: inputSize, in: &builder)
-  }
-
-  init(valid options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder) {
     var (layers, width): ([any SequenceLayer<Element>], Int) = ([], inputSize)
     for index in 0..<options.layers {
       let layer: any SequenceLayer<Element> = options.makeLayer(index, inputSize: width, in: &builder)

@@ -31,17 +31,17 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
   let bridge: Bridge<Element>
   let decoder: Decoder<Element>
 
-  /// Requires a shape whose parts fit together.
+  /// Throws ``CellOptionsError`` if options of cells exclude each other. Requires a shape whose parts fit together.
   public init(_ shape: EncoderDecoderShape) throws(CellOptionsError) {
-    for source in shape.sources { try source.network.validate() }
-    try shape.decoder.network.validate()
     shape.requireMeaning()
+    let stateSize = try shape.decoder.stateSize()
+    let querySize = shape.decoder.network.outputSize
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
-    let sources = SourceEncoders<Element>(shape, in: &builder)
+    let sources = try SourceEncoders<Element>(shape, in: &builder)
     bridge = builder.scoped("bridge") {
       Bridge(
-        shape.bridge, to: shape.decoder.stateSize, summarySize: sources.summarySize,
+        shape.bridge, to: stateSize, summarySize: sources.summarySize,
         layerSizes: sources.layerSizes, in: &$0)
     }
     var attentions: [Attention<Element>] = []
@@ -50,14 +50,14 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
         attentions.append(
           builder.scoped(SourceEncoders<Element>.name("attention", index)) {
             Attention(
-              attention, memorySize: encoder.outputSize, querySize: shape.decoder.querySize, in: &$0
+              attention, memorySize: encoder.outputSize, querySize: querySize, in: &$0
             )
           })
       }
     }
     let table = shape.shareEmbeddings ? sources.encoders.first?.embedding.table : nil
-    decoder = builder.scoped("decoder") { builder in
-      Decoder(
+    decoder = try builder.scoped("decoder") { builder throws(CellOptionsError) in
+      try Decoder(
         shape.decoder, condition: shape.context.condition, conditionSize: sources.summarySize,
         attentions: attentions, sharedTable: table, tieOutput: shape.tieOutput, in: &builder)
     }

@@ -91,9 +91,10 @@ public struct Generator<Element: Scalar>: Sendable {
   private let bridge: Bridge<Element>
   private let decoder: Decoder<Element>
 
+  /// Throws ``CellOptionsError`` if options of cells exclude each other.
   public init(_ shape: GeneratorShape) throws(CellOptionsError) {
-    try shape.decoder.network.validate()
     self.shape = shape
+    let stateSize = try shape.decoder.stateSize()
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
     if case .classes(let count, let size) = shape.condition {
       table = builder.add("condition.weight", [count, size], .normal(standardDeviation: 1))
@@ -104,7 +105,7 @@ public struct Generator<Element: Scalar>: Sendable {
     let bridgeForm: BridgeShape.Form = hasCondition && shape.form == .initialState ? .transform : .zero
     bridge = builder.scoped("bridge") {
       Bridge(
-        BridgeShape(bridgeForm, cellState: shape.bridgesCell), to: shape.decoder.stateSize,
+        BridgeShape(bridgeForm, cellState: shape.bridgesCell), to: stateSize,
         summarySize: shape.condition.size, layerSizes: [], in: &$0)
     }
     let condition: DecoderCondition =
@@ -113,8 +114,8 @@ public struct Generator<Element: Scalar>: Sendable {
       case .everyStep where hasCondition: .everyStep
       default: .none
       }
-    decoder = builder.scoped("decoder") { builder in
-      Decoder(
+    decoder = try builder.scoped("decoder") { builder throws(CellOptionsError) in
+      try Decoder(
         shape.decoder, condition: condition, conditionSize: shape.condition.size, attentions: [],
         sharedTable: nil, tieOutput: shape.tieOutput, in: &builder)
     }

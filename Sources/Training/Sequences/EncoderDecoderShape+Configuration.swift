@@ -9,18 +9,17 @@ extension EncoderDecoderShape {
   init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
     let model = configuration.model
     let encoder = EncoderShape(
-      try configuration.inputShape(encoding), cell: CellOptions(model), hiddenSize: model.hiddenSize,
-      layers: model.layers, bidirectional: model.bidirectional, dropout: model.dropout,
-      embeddingDropout: model.effectiveEmbeddingDropout,
-      connection: LayerConnectionKind(model, layers: model.layers), pyramid: model.pyramid)
+      try configuration.inputShape(encoding),
+      network: NetworkOptions(model, layers: model.layers + model.pyramid, hiddenSize: model.hiddenSize),
+      pyramidal: model.pyramid > 0, embeddingDropout: model.effectiveEmbeddingDropout)
     let decoder = try DecoderShape(configuration, encoding)
     let context = ContextForm(model)
-    let encoderWidth = model.hiddenSize * (model.bidirectional ? 2 : 1)
-    if case .attention(let attention) = context, attention.score == .dot, encoderWidth != decoder.hiddenSize {
+    let (encoderWidth, decoderWidth) = (encoder.network.outputSize, decoder.network.outputSize)
+    if case .attention(let attention) = context, attention.score == .dot, encoderWidth != decoderWidth {
       throw TrainingFailure.unfittingData(
         """
         model.attention \(model.attention.rawValue) multiplies states of the encoder (\(encoderWidth) numbers) and of the \
-        decoder (\(decoder.hiddenSize)): make them equal with model.decoder_hidden_size, or use general
+        decoder (\(decoderWidth)): make them equal with model.decoder_hidden_size, or use general
         """)
     }
     let sharesEmbeddings =
@@ -39,16 +38,16 @@ extension DecoderShape {
     guard let target = encoding.target, let begin = target.beginOfSentence, let end = target.endOfSentence
     else { throw TrainingFailure.unfittingData("the data hold no sequences to write") }
     let hasContext = configuration.task == .seq2seq && (model.context == .attention || model.contextToOutput)
+    var network = NetworkOptions(
+      model, layers: model.effectiveDecoderLayers, hiddenSize: model.effectiveDecoderHiddenSize)
+    network.bidirectional = false
     self.init(
-      vocabularySize: target.count, embeddingSize: model.effectiveDecoderEmbeddingSize,
-      hiddenSize: model.effectiveDecoderHiddenSize, layers: model.effectiveDecoderLayers,
-      cell: CellOptions(model),
+      vocabularySize: target.count, embeddingSize: model.effectiveDecoderEmbeddingSize, network: network,
       readout: model.readoutSize > 0
         ? .hidden(size: model.readoutSize, withContext: hasContext, withInput: true)
         : .direct(withContext: hasContext),
-      inputFeeding: model.inputFeeding, dropout: model.dropout,
-      embeddingDropout: model.effectiveEmbeddingDropout,
-      connection: LayerConnectionKind(model, layers: model.effectiveDecoderLayers), beginToken: Int(begin), endToken: Int(end))
+      inputFeeding: model.inputFeeding, readoutDropout: model.dropout,
+      embeddingDropout: model.effectiveEmbeddingDropout, beginToken: Int(begin), endToken: Int(end))
   }
 }
 

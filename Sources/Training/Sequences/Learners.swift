@@ -86,6 +86,15 @@ extension CellOptions {
   }
 }
 
+extension NetworkOptions {
+  /// The layers a configuration asks for.
+  init(_ model: ModelConfiguration, layers: Int, hiddenSize: Int) {
+    self.init(
+      CellOptions(model), hiddenSize: hiddenSize, layers: layers, bidirectional: model.bidirectional,
+      dropout: model.dropout, connection: LayerConnectionKind(model, layers: layers))
+  }
+}
+
 extension LayerConnectionKind {
   /// What a configuration puts between layers; nothing where there is one layer only.
   init(_ model: ModelConfiguration, layers: Int) {
