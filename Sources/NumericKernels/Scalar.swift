@@ -6,7 +6,8 @@ import COpenBLAS
 /// Every requirement is one call of a C kernel or of the BLAS over a whole block, so that generic code above
 /// pays for dispatch once per block, never once per element. Shapes: `rows` x `columns` row-major with a
 /// `stride` in elements. What is added to and what is overwritten is said in the headers of CKernels.
-public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, OutputKernels, SequenceKernels
+public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, CellOptionKernels,
+  OutputKernels, SequenceKernels
 {
   /// The safetensors name of the type: `F32` or `F64`.
   static var dataTypeName: String { get }
@@ -120,11 +121,19 @@ public enum ElementwiseActivation: Int32, Sendable, Hashable, CaseIterable {
 public struct RowCoordinates {
   /// Global sample index of each row.
   public let samples: UnsafePointer<UInt32>
-  /// Time step of each row.
-  public let times: UnsafePointer<UInt32>
+  /// Time step of each row; nil if all rows of a sample have the same numbers.
+  public let times: UnsafePointer<UInt32>?
 
-  public init(samples: UnsafePointer<UInt32>, times: UnsafePointer<UInt32>) {
+  public init(samples: UnsafePointer<UInt32>, times: UnsafePointer<UInt32>?) {
     self.samples = samples
     self.times = times
   }
+
+  /// The coordinates without those of the first `count` rows.
+  public func dropFirst(_ count: Int) -> RowCoordinates {
+    RowCoordinates(samples: samples + count, times: times.map { $0 + count })
+  }
+
+  /// The coordinates of numbers that a sample keeps for all its time steps.
+  public var withoutTimes: RowCoordinates { RowCoordinates(samples: samples, times: nil) }
 }

@@ -50,14 +50,7 @@ public final class ParameterBuffer<Element: Scalar> {
   public func initialize(seed: UInt64) {
     let key = RandomKey(seed: seed, purpose: .initialisation)
     for (index, (parameter, initializer)) in zip(layout.parameters, layout.initializers).enumerated() {
-      let values = elements(parameter)
-      switch initializer {
-      case .constant(let value): values.update(repeating: Element(value))
-      case .uniform(let bound):
-        Element.fillUniform(values, low: -bound, high: bound, key: key, stream: UInt32(index))
-      case .normal(let deviation):
-        Element.fillNormal(values, mean: 0, standardDeviation: deviation, key: key, stream: UInt32(index))
-      }
+      initializer.fill(matrix(parameter), key: key, stream: UInt32(index))
     }
     didChange()
   }

@@ -12,15 +12,6 @@ public struct Parameter: Sendable, Hashable {
   public var range: Range<Int> { offset..<offset + count }
 }
 
-/// How a parameter gets its first values.
-public enum Initializer: Sendable, Hashable {
-  case constant(Double)
-  /// Uniform on [-bound, bound).
-  case uniform(Double)
-  /// Normal with mean 0.
-  case normal(standardDeviation: Double)
-}
-
 /// Every parameter of a model with its place in ONE contiguous buffer, in forward order and without holes.
 ///
 /// Parameters, gradients and optimizer moments are buffers with the same layout, so that whatever treats all
@@ -53,18 +44,25 @@ public struct ParameterLayout: Sendable {
     private var names: Set<String> = []
     private var prefix = ""
     private var next = 0
-    /// If set, every parameter is drawn from U(-bound, bound) whatever its layer asks for.
+    /// If set, every parameter is drawn from U(-bound, bound) whatever its layer asks for, constants excepted
+    /// that it insists on.
     private let uniformOverride: Double?
 
     public init(initializeAllUniform bound: Double? = nil) { uniformOverride = bound }
 
     /// Adds a parameter behind all others. Requires a new name and a shape of positive extents.
-    public mutating func add(_ name: String, _ shape: [Int], _ initializer: Initializer) -> Parameter {
+    ///
+    /// - Parameter insists: the parameter has this first value even where all others are drawn from U(-bound,
+    ///   bound): the gain of a normalization would be useless with a random one.
+    public mutating func add(
+      _ name: String, _ shape: [Int], _ initializer: Initializer, insists: Bool = false
+    ) -> Parameter {
       precondition(shape.allSatisfy { $0 > 0 }, "parameter \(prefix)\(name) of shape \(shape)")
       let parameter = Parameter(name: prefix + name, shape: shape, offset: next)
       precondition(names.insert(parameter.name).inserted, "two parameters named \(parameter.name)")
       parameters.append(parameter)
-      initializers.append(uniformOverride.map(Initializer.uniform) ?? initializer)
+      let override = insists ? nil : uniformOverride
+      initializers.append(override.map(Initializer.uniform) ?? initializer)
       next += parameter.count
       return parameter
     }

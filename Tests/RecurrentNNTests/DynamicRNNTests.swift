@@ -43,7 +43,7 @@ import Testing
     #expect(implied.outputs == explicit.outputs && implied.state == explicit.state)
   }
 
-  @Test(arguments: NetworkCase.all)
+  @Test(arguments: NetworkCase.all + NetworkCase.options)
   func aPaddedBatchEqualsOneSequenceAtATime(network: NetworkCase) throws {
     let (stack, parameters): (LayerStack<Double>, _) = try network.make(inputSize: 3, hiddenSize: 4)
     let inputs = inputs()
@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  @Test(arguments: NetworkCase.all)
+  @Test(arguments: NetworkCase.all + NetworkCase.options)
   func whatStandsInThePaddingHasNoInfluence(network: NetworkCase) throws {
     let (stack, parameters): (LayerStack<Double>, _) = try network.make(inputSize: 3, hiddenSize: 4)
     func run(padding: Double) -> ([Double], [Double], Tensor<Double>) {

@@ -3,8 +3,8 @@ import Testing
 @Suite struct GoldenFolderTests {
   /// The tests that read the folder would pass without any file in it.
   @Test(arguments: [
-    ("layer", 22), ("cell", 4), ("linear", 5), ("language-model", 4), ("trajectory", 8), ("tagger", 6),
-    ("classifier", 7),
+    ("layer", 22), ("cell", 4), ("linear", 5), ("language-model", 4), ("trajectory", 8), ("option", 16),
+    ("tagger", 6), ("classifier", 7),
   ])
   func everyFamilyIsComplete(family: String, count: Int) throws {
     #expect(try GoldenFile.names(family).count == count)
@@ -12,7 +12,8 @@ import Testing
 
   @Test func noFileIsForgotten() throws {
     let known = try GoldenFile.names(
-      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "tagger", "classifier")
+      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "option", "tagger",
+      "classifier")
     #expect(try GoldenFile.names("") == known)
   }
 }

@@ -5,13 +5,34 @@ import Testing
 
 /// The networks that the tests of layers run over: every cell with every option, alone and combined.
 struct NetworkCase: Sendable, CustomTestStringConvertible {
-  let kind: CellKind
+  var cell: CellOptions
   var layers = 1
   var bidirectional = false
   var dropout = 0.0
+  var connection = LayerConnectionKind.none
+  /// The options in words.
+  var name = ""
+
+  init(kind: CellKind, layers: Int = 1, bidirectional: Bool = false, dropout: Double = 0) {
+    cell = CellOptions(kind)
+    (self.layers, self.bidirectional, self.dropout) = (layers, bidirectional, dropout)
+  }
+
+  /// A cell with options, which `set` sets.
+  init(
+    _ name: String, _ kind: CellKind, layers: Int = 1, bidirectional: Bool = false, dropout: Double = 0,
+    connection: LayerConnectionKind = .none, _ set: (inout CellOptions) -> Void = { _ in }
+  ) {
+    self.init(kind: kind, layers: layers, bidirectional: bidirectional, dropout: dropout)
+    self.connection = connection
+    self.name = name
+    set(&cell)
+  }
+
+  var kind: CellKind { cell.kind }
 
   var testDescription: String {
-    "\(kind) x \(layers)" + (bidirectional ? " bidirectional" : "")
+    "\(kind) x \(layers) \(name)" + (bidirectional ? " bidirectional" : "")
       + (dropout > 0 ? " dropout \(dropout)" : "")
   }
 
@@ -29,14 +50,71 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     ]
   }
 
+  // MARK: Options
+
+  /// Every option of an LSTM of 3 units or more, alone and all at once.
+  private static let lstmOptions: [NetworkCase] = [
+    NetworkCase("peepholes", .lstm(forgetBias: 1)) { $0.peepholes = true },
+    NetworkCase("projection", .lstm(), layers: 2) { $0.projectionSize = 2 },
+    NetworkCase("clips", .lstm()) { ($0.cellClip, $0.projectionSize, $0.projectionClip) = (0.3, 2, 0.12) },
+    NetworkCase("coupled gates", .lstm(forgetBias: 1)) { $0.coupledGates = true },
+    NetworkCase("layer norm", .lstm()) { $0.layerNorm = true },
+    NetworkCase("everything", .lstm(), layers: 2, bidirectional: true, connection: .highway) {
+      ($0.peepholes, $0.coupledGates, $0.layerNorm) = (true, true, true)
+      ($0.cellClip, $0.projectionSize, $0.projectionClip) = (0.9, 2, 0.3)
+      $0.zoneout = Zoneout(cell: 0.3, hidden: 0.2)
+      $0.variationalDropout = VariationalDropout(input: 0.3, state: 0.4)
+    },
+  ]
+
+  /// Options that every kind has.
+  private static let commonOptions: [NetworkCase] = kinds.flatMap { kind in
+    let cellZoneout = if case .lstm = kind { 0.4 } else { 0.0 }
+    return [
+      NetworkCase("zoneout", kind) { $0.zoneout = Zoneout(cell: cellZoneout, hidden: 0.3) },
+      NetworkCase("variational", kind, layers: 2) {
+        $0.variationalDropout = VariationalDropout(input: 0.3, state: 0.4)
+      },
+    ]
+  }
+
+  private static let connections: [NetworkCase] = [
+    NetworkCase("residual", .rnn(), layers: 3, dropout: 0.3, connection: .residual),
+    NetworkCase("highway", .gru(), layers: 3, dropout: 0.3, connection: .highway),
+    NetworkCase("residual", .lstm(), layers: 2, bidirectional: true, connection: .residual),
+    NetworkCase("highway", .rnn(), layers: 2, bidirectional: true, connection: .highway),
+  ]
+
+  /// Networks with every option beyond the usual ones.
+  static let options =
+    lstmOptions + [NetworkCase("layer norm", .gru()) { $0.layerNorm = true }] + commonOptions + connections
+
+  // MARK: Making one
+
+  func options(hiddenSize: Int) -> NetworkOptions {
+    NetworkOptions(
+      cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional, dropout: dropout,
+      connection: connection)
+  }
+
   /// The network and its parameters, with names as PyTorch has them.
   func make<Element: Scalar>(
     inputSize: Int, hiddenSize: Int, seed: UInt64 = 5
   ) throws -> (LayerStack<Element>, ParameterBuffer<Element>) {
     var builder = ParameterLayout.Builder()
     let stack = try LayerStack<Element>(
-      kind, inputSize: inputSize, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
-      dropout: dropout, in: &builder)
-    return (stack, ParameterBuffer(builder.build(), seed: seed))
+      options(hiddenSize: hiddenSize), inputSize: inputSize, in: &builder)
+    let parameters = ParameterBuffer<Element>(builder.build(), seed: seed)
+    if !name.isEmpty { parameters.roughen() }
+    return (stack, parameters)
+  }
+}
+
+extension ParameterBuffer {
+  /// Moves every parameter by up to ±0.3: gains that are all 1 would hide a gain that is not applied.
+  func roughen() {
+    let noise: Tensor<Float> = randomTensor([count], stream: 77)
+    for (index, value) in noise.values.enumerated() { elements[index] += Element(0.3 * value) }
+    didChange()
   }
 }

@@ -2,6 +2,7 @@
 // serve gradient checks and make no claim to speed.
 #ifndef CKERNELS_H
 #define CKERNELS_H
+#include "cell_option_kernels.h"
 #include "crf_kernels.h"
 #include "elementwise_kernels.h"
 #include "optimizer_kernels.h"

@@ -11,14 +11,13 @@ import Parameters
 ///
 /// Shapes: x [B, inputSize], h [B, hiddenSize]; `weight_ih` [3H, inputSize] and `weight_hh` [3H, H] are
 /// stacked in the order r z n. Output and state are both h'.
-public struct GRUCell<Element: Scalar>: RecurrentCell {
+public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
   public let reset: CellKind.GRUReset
-  let weightIH: Parameter
-  let weightHH: Parameter
-  let biasIH: Parameter
-  let biasHH: Parameter
+  private let weights: CellParameters
+  private let normalization: GateNormalization<Element>?
+  let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
@@ -26,17 +25,33 @@ public struct GRUCell<Element: Scalar>: RecurrentCell {
     inputSize: Int, hiddenSize: Int, reset: CellKind.GRUReset = .after, suffix: String = "",
     in builder: inout ParameterLayout.Builder
   ) {
+    self.init(
+      inputSize: inputSize, hiddenSize: hiddenSize, reset, CellOptions(.gru(reset: reset)), suffix: suffix,
+      in: &builder)
+  }
+
+  /// The same with options, which are valid and of this kind.
+  init(
+    inputSize: Int, hiddenSize: Int, _ reset: CellKind.GRUReset, _ options: CellOptions,
+    at position: CellPosition = CellPosition(), suffix: String, in builder: inout ParameterLayout.Builder
+  ) {
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
     self.reset = reset
-    let gates = CellParameters(
-      inputSize: inputSize, hiddenSize: hiddenSize, gates: 3, suffix: suffix, in: &builder)
-    (weightIH, weightHH, biasIH, biasHH) = (gates.weightIH, gates.weightHH, gates.biasIH, gates.biasHH)
+    regularization = CellRegularization(options, at: position)
+    weights = CellParameters(
+      inputSize: inputSize, hiddenSize: hiddenSize, gates: 3, options, suffix: suffix, in: &builder)
+    normalization =
+      options.layerNorm
+      ? GateNormalization(
+        blocks: [0..<2 * hiddenSize, 2 * hiddenSize..<3 * hiddenSize], suffix: suffix, in: &builder) : nil
   }
 
   public var outputSize: Int { hiddenSize }
   public var stateSize: StateSize { .vector(hiddenSize) }
-  public var parameters: [Parameter] { [weightIH, weightHH, biasIH, biasHH] }
+  public var parameters: [Parameter] { weights.all + (normalization?.parameters ?? []) }
+
+  var weightIH: Parameter { weights.weightIH }
 
   /// Rows of the stacked weights that belong to r and z, and to n.
   private var gateRows: (rz: Range<Int>, n: Range<Int>) {
@@ -45,141 +60,131 @@ public struct GRUCell<Element: Scalar>: RecurrentCell {
 
   // MARK: Forward
 
-  public func unroll(
-    _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
-    _ context: LayerContext<Element>
-  ) -> Unrolled<Element> {
-    let (B, N, H) = (layout.batchSize, layout.rowCount, hiddenSize)
-    let gates = context.arena.matrix(N, 3 * H)
-    let hidden = context.arena.matrix(B + N, H)
-    hidden.rows(0..<B).copy(from: initial[0])
-    InputProjection(weight: weightIH).forward(input, into: gates, context)
-    let recurrent =
-      reset == .after
-      ? runResetAfter(layout, gates, hidden, context) : runResetBefore(layout, gates, hidden, context)
-    return Unrolled(
-      layout: layout, input: input, output: hidden.rows(B..<B + N),
-      finalState: [layout.finalState(hidden, context.arena)], gates: gates, recurrent: recurrent,
-      hidden: hidden)
+  func makeMemory(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) -> CellMemory<Element> {
+    let (N, H) = (layout.rowCount, hiddenSize)
+    let rows: Range<Int>? = reset == .after ? nil : gateRows.rz
+    var memory = CellMemory(
+      layout, from: initial, gateWidth: 3 * H, inputSize: inputSize, regularization,
+      weights: context.packed(weights.weightHH, rows: rows, transposed: true), context)
+    memory.normalization = normalization?.makeMemory(layout, context)
+    switch reset {
+    case .after:
+      memory.recurrent = context.arena.matrix(N, 3 * H)  // the recurrent products
+    case .before:
+      memory.recurrent = context.arena.matrix(N, H)  // the reset states r ∘ h
+      memory.bias = weights.summedBias(context)
+      memory.outputWeights = context.packed(weights.weightHH, rows: gateRows.n, transposed: true)
+    }
+    return memory
   }
 
-  /// Returns the recurrent products of all rows, [N, 3H].
-  private func runResetAfter(
-    _ layout: PackedLayout, _ gates: MatrixView<Element>, _ hidden: MatrixView<Element>,
-    _ context: LayerContext<Element>
-  ) -> MatrixView<Element> {
-    let (xBias, hBias) = (context.parameters.pointer(biasIH), context.parameters.pointer(biasHH))
-    let products = context.arena.matrix(layout.rowCount, 3 * hiddenSize)
-    let recurrent = context.packed(weightHH, transposed: true)
-    for t in 0..<layout.steps {
-      let n = layout.activeCounts[t]
-      let previous = layout.previousSlab(t)
-      let (x, h) = (gates.rows(layout.rows(t)), products.rows(layout.rows(t)))
-      recurrent.multiply(hidden.rows(previous..<previous + n), into: h, accumulate: false)
+  func advance(
+    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
+  ) {
+    let (rows, H) = (layout.rows(t), hiddenSize)
+    let n = rows.count
+    let (previous, next) = (memory.hidden.row(layout.previousSlab(t)), memory.newHidden.row(rows.lowerBound))
+    let (g, recurrent) = (memory.gates.rows(rows), memory.recurrent.rows(rows))
+    let read = memory.recurrentInput(t, layout)
+    switch reset {
+    case .after:
+      memory.weights.multiply(read, into: recurrent, accumulate: false)
+      if let normalization, let kept = memory.normalization {
+        normalization.forward(kept.input, rows: rows, g, context)
+        normalization.forward(kept.state, rows: rows, recurrent, context)
+      }
       Element.gruForward(
-        n, hiddenSize, x.base, h.base, xBias, hBias, hidden.row(previous), hidden.row(layout.slab(t)))
+        n, H, g.base, recurrent.base, context.parameters.pointer(weights.biasIH),
+        context.parameters.pointer(weights.biasHH), previous, next)
+    case .before:
+      memory.weights.multiply(read, into: g.columns(gateRows.rz), accumulate: true)
+      Element.gruBeforeGates(n, H, g.base, memory.bias.base, previous, recurrent.base)
+      applyStateMask(recurrent, memory)
+      memory.outputWeights.multiply(recurrent, into: g.columns(gateRows.n), accumulate: true)
+      Element.gruBeforeOutput(n, H, g.base, memory.bias.base, previous, next)
     }
-    return products
   }
 
-  /// Returns the reset states r ∘ h of all rows, [N, H].
-  private func runResetBefore(
-    _ layout: PackedLayout, _ gates: MatrixView<Element>, _ hidden: MatrixView<Element>,
-    _ context: LayerContext<Element>
-  ) -> MatrixView<Element> {
-    let bias = context.arena.matrix(1, 3 * hiddenSize)
-    bias.copy(from: context.parameters.matrix(biasIH))
-    bias.add(context.parameters.matrix(biasHH))
-    let resetStates = context.arena.matrix(layout.rowCount, hiddenSize)
-    let gateWeights = context.packed(weightHH, rows: gateRows.rz, transposed: true)
-    let outputWeights = context.packed(weightHH, rows: gateRows.n, transposed: true)
-    for t in 0..<layout.steps {
-      let n = layout.activeCounts[t]
-      let (previous, next) = (layout.previousSlab(t), layout.slab(t))
-      let (g, rh) = (gates.rows(layout.rows(t)), resetStates.rows(layout.rows(t)))
-      gateWeights.multiply(
-        hidden.rows(previous..<previous + n), into: g.columns(gateRows.rz), accumulate: true)
-      Element.gruBeforeGates(n, hiddenSize, g.base, bias.base, hidden.row(previous), rh.base)
-      outputWeights.multiply(rh, into: g.columns(gateRows.n), accumulate: true)
-      Element.gruBeforeOutput(n, hiddenSize, g.base, bias.base, hidden.row(previous), hidden.row(next))
-    }
-    return resetStates
+  /// What variational dropout leaves of reset states, or of their gradient.
+  private func applyStateMask(_ x: MatrixView<Element>, _ memory: CellMemory<Element>) {
+    guard memory.masks.state.count > 0 else { return }
+    Element.multiply(x.base, memory.masks.state.base, x.base, x.count)
   }
 
   // MARK: Backward
 
-  public func backpropagate(
-    _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
-    inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
+  func makeReverseMemory(
+    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
     _ context: LayerContext<Element>
-  ) {
-    guard let gates = unrolled.gates, let recurrent = unrolled.recurrent, let hidden = unrolled.hidden else {
-      preconditionFailure("backpropagate of a GRU needs what its own unroll returned")
+  ) -> ReverseMemory<Element> {
+    let rows: Range<Int>? = reset == .after ? nil : gateRows.rz
+    var reverse = ReverseMemory(
+      memory, stateGradient: stateGradient,
+      weights: context.packed(weights.weightHH, rows: rows, transposed: false), context)
+    reverse.normalization = normalization?.makeReverse(context)
+    switch reset {
+    case .after:
+      reverse.biasHH = context.arena.zeros(1, 3 * hiddenSize)
+    case .before:
+      reverse.scratch = context.arena.matrix(layout.batchSize, hiddenSize)
+      reverse.outputWeights = context.packed(weights.weightHH, rows: gateRows.n, transposed: false)
     }
-    let trace = Trace(layout: unrolled.layout, gates: gates, recurrent: recurrent, hidden: hidden)
-    context.arena.scoped {
-      let dOutput = outputGradient.contiguous(context.arena)
-      switch reset {
-      case .after: reverseResetAfter(trace, dOutput, stateGradient[0], into: gradients, context)
-      case .before: reverseResetBefore(trace, dOutput, stateGradient[0], into: gradients, context)
-      }
-      InputProjection(weight: weightIH).backward(
-        gates, unrolled.input, inputGradient: inputGradient, into: gradients, context)
-    }
+    return reverse
   }
 
-  private struct Trace {
-    let layout: PackedLayout
-    let gates: MatrixView<Element>
-    let recurrent: MatrixView<Element>
-    let hidden: MatrixView<Element>
-  }
-
-  private func reverseResetAfter(
-    _ trace: Trace, _ dOutput: MatrixView<Element>, _ dh: MatrixView<Element>,
-    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  func retreat(
+    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
+    outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    let (layout, hidden) = (trace.layout, trace.hidden)
-    let weights = context.packed(weightHH, transposed: false)
-    for t in (0..<layout.steps).reversed() {
-      let n = layout.activeCounts[t]
-      let h = trace.recurrent.rows(layout.rows(t))
+    let (rows, H) = (layout.rows(t), hiddenSize)
+    let n = rows.count
+    let previous = memory.hidden.row(layout.previousSlab(t))
+    let (dh, g) = (reverse.dh.base, memory.gates.rows(rows))
+    switch reset {
+    case .after:
+      let products = memory.recurrent.rows(rows)
       Element.gruBackward(
-        n, hiddenSize, trace.gates.row(layout.offsets[t]), h.base, hidden.row(layout.previousSlab(t)),
-        dOutput.row(layout.offsets[t]), dh.base, gradients.pointer(biasIH), gradients.pointer(biasHH))
-      weights.multiply(h, into: dh.rows(0..<n), accumulate: true)  // dL/dh = z ∘ dh' + dproduct · W_hh
+        n, H, g.base, products.base, previous, outputGradient.base, dh, reverse.biasIH.base,
+        reverse.biasHH.base)
+      if let normalization, let kept = memory.normalization, let sums = reverse.normalization {
+        normalization.backward(kept.input, rows: rows, g, gain: sums.input, context)
+        normalization.backward(kept.state, rows: rows, products, gain: sums.state, context)
+      }
+      // dL/dh = z ∘ dh' + dproduct · W_hh
+      reverse.passProduct(products, reverse.weights, memory.masks, accumulate: true)
+    case .before:
+      let dReset = reverse.scratch.rows(0..<n)
+      Element.gruBeforeOutputBackward(n, H, g.base, previous, outputGradient.base, dh, reverse.biasIH.base)
+      reverse.outputWeights.multiply(g.columns(gateRows.n), into: dReset, accumulate: false)
+      applyStateMask(dReset, memory)
+      Element.gruBeforeGatesBackward(n, H, g.base, previous, dReset.base, dh, reverse.biasIH.base)
+      reverse.passProduct(g.columns(gateRows.rz), reverse.weights, memory.masks, accumulate: true)
     }
-    multiply(
-      trace.recurrent, layout.previousStates(hidden, context.arena), .left, into: gradients.matrix(weightHH),
-      accumulate: true)
   }
 
-  private func reverseResetBefore(
-    _ trace: Trace, _ dOutput: MatrixView<Element>, _ dh: MatrixView<Element>,
+  func addGradients(
+    _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    let (layout, hidden, gates, H) = (trace.layout, trace.hidden, trace.gates, hiddenSize)
-    let dBias = context.arena.zeros(1, 3 * H)
-    let dReset = context.arena.matrix(layout.batchSize, H)
-    let gateWeights = context.packed(weightHH, rows: gateRows.rz, transposed: false)
-    let outputWeights = context.packed(weightHH, rows: gateRows.n, transposed: false)
-    for t in (0..<layout.steps).reversed() {
-      let n = layout.activeCounts[t]
-      let g = gates.rows(layout.rows(t))
-      let previous = hidden.row(layout.previousSlab(t))
-      Element.gruBeforeOutputBackward(
-        n, H, g.base, previous, dOutput.row(layout.offsets[t]), dh.base, dBias.base)
-      outputWeights.multiply(g.columns(gateRows.n), into: dReset.rows(0..<n), accumulate: false)
-      Element.gruBeforeGatesBackward(n, H, g.base, previous, dReset.base, dh.base, dBias.base)
-      gateWeights.multiply(g.columns(gateRows.rz), into: dh.rows(0..<n), accumulate: true)
+    let dWeight = gradients.matrix(weights.weightHH)
+    if let normalization, let sums = reverse.normalization {
+      normalization.addGradients(sums, to: gradients)
     }
-    let dWeight = gradients.matrix(weightHH)
-    multiply(
-      gates.columns(gateRows.rz), layout.previousStates(hidden, context.arena), .left,
-      into: dWeight.rows(gateRows.rz), accumulate: true)
-    multiply(
-      gates.columns(gateRows.n), trace.recurrent, .left, into: dWeight.rows(gateRows.n), accumulate: true)
-    gradients.matrix(biasIH).add(dBias)
-    gradients.matrix(biasHH).add(dBias)
+    let previous = memory.recurrentInputs(layout, context.arena)
+    switch reset {
+    case .after:
+      multiply(memory.recurrent, previous, .left, into: dWeight, accumulate: true)
+      gradients.matrix(weights.biasIH).add(reverse.biasIH)
+      gradients.matrix(weights.biasHH).add(reverse.biasHH)
+    case .before:
+      let gates = memory.gates
+      multiply(
+        gates.columns(gateRows.rz), previous, .left, into: dWeight.rows(gateRows.rz), accumulate: true)
+      multiply(
+        gates.columns(gateRows.n), memory.recurrent, .left, into: dWeight.rows(gateRows.n), accumulate: true)
+      weights.addBiasGradient(reverse.biasIH, to: gradients)
+    }
   }
 }

@@ -7,14 +7,12 @@ import Parameters
 ///
 /// Shapes: x [B, inputSize], h [B, hiddenSize], `weight_ih` [H, inputSize], `weight_hh` [H, H]. Output and
 /// state are both h'.
-public struct RNNCell<Element: Scalar>: RecurrentCell {
+public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
   public let activation: CellKind.RNNActivation
-  let weightIH: Parameter
-  let weightHH: Parameter
-  let biasIH: Parameter
-  let biasHH: Parameter
+  private let weights: CellParameters
+  let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
@@ -22,77 +20,81 @@ public struct RNNCell<Element: Scalar>: RecurrentCell {
     inputSize: Int, hiddenSize: Int, activation: CellKind.RNNActivation = .tanh, suffix: String = "",
     in builder: inout ParameterLayout.Builder
   ) {
+    self.init(
+      inputSize: inputSize, hiddenSize: hiddenSize, activation, CellOptions(.rnn(activation: activation)),
+      suffix: suffix, in: &builder)
+  }
+
+  /// The same with options, which are valid and of this kind.
+  init(
+    inputSize: Int, hiddenSize: Int, _ activation: CellKind.RNNActivation, _ options: CellOptions,
+    at position: CellPosition = CellPosition(), suffix: String, in builder: inout ParameterLayout.Builder
+  ) {
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
     self.activation = activation
-    let gates = CellParameters(
-      inputSize: inputSize, hiddenSize: hiddenSize, gates: 1, suffix: suffix, in: &builder)
-    (weightIH, weightHH, biasIH, biasHH) = (gates.weightIH, gates.weightHH, gates.biasIH, gates.biasHH)
+    regularization = CellRegularization(options, at: position)
+    weights = CellParameters(
+      inputSize: inputSize, hiddenSize: hiddenSize, gates: 1, options, suffix: suffix, in: &builder)
   }
 
   public var outputSize: Int { hiddenSize }
   public var stateSize: StateSize { .vector(hiddenSize) }
-  public var parameters: [Parameter] { [weightIH, weightHH, biasIH, biasHH] }
+  public var parameters: [Parameter] { weights.all }
 
+  var weightIH: Parameter { weights.weightIH }
   private var elementwise: ElementwiseActivation { activation == .tanh ? .tanh : .relu }
 
   // MARK: Forward
 
-  public func unroll(
-    _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
-    _ context: LayerContext<Element>
-  ) -> Unrolled<Element> {
-    let (B, N, H) = (layout.batchSize, layout.rowCount, hiddenSize)
-    let pre = context.arena.matrix(N, H)
-    let hidden = context.arena.matrix(B + N, H)
-    hidden.rows(0..<B).copy(from: initial[0])
-    InputProjection(weight: weightIH).forward(input, into: pre, context)
-    let bias = context.arena.matrix(1, H)
-    bias.copy(from: context.parameters.matrix(biasIH))
-    bias.add(context.parameters.matrix(biasHH))
-    let recurrent = context.packed(weightHH, transposed: true)
-    for t in 0..<layout.steps {
-      let n = layout.activeCounts[t]
-      let previous = layout.previousSlab(t)
-      let p = pre.rows(layout.rows(t))
-      recurrent.multiply(hidden.rows(previous..<previous + n), into: p, accumulate: true)
-      Element.rnnForward(n, H, p.base, bias.base, hidden.row(layout.slab(t)), elementwise)
-    }
-    return Unrolled(
-      layout: layout, input: input, output: hidden.rows(B..<B + N),
-      finalState: [layout.finalState(hidden, context.arena)], gates: pre, hidden: hidden)
+  func makeMemory(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) -> CellMemory<Element> {
+    var memory = CellMemory(
+      layout, from: initial, gateWidth: hiddenSize, inputSize: inputSize, regularization,
+      weights: context.packed(weights.weightHH, transposed: true), context)
+    memory.bias = weights.summedBias(context)
+    return memory
+  }
+
+  func advance(
+    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
+  ) {
+    let pre = memory.gates.rows(layout.rows(t))
+    memory.weights.multiply(memory.recurrentInput(t, layout), into: pre, accumulate: true)
+    Element.rnnForward(
+      pre.rows, hiddenSize, pre.base, memory.bias.base, memory.newHidden.row(layout.offsets[t]), elementwise)
   }
 
   // MARK: Backward
 
-  public func backpropagate(
-    _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
-    inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
+  func makeReverseMemory(
+    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
     _ context: LayerContext<Element>
+  ) -> ReverseMemory<Element> {
+    ReverseMemory(
+      memory, stateGradient: stateGradient, weights: context.packed(weights.weightHH, transposed: false),
+      context)
+  }
+
+  func retreat(
+    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
+    outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    guard let dPre = unrolled.gates, let hidden = unrolled.hidden else {
-      preconditionFailure("backpropagate of an RNN needs what its own unroll returned")
-    }
-    let (layout, H, dh) = (unrolled.layout, hiddenSize, stateGradient[0])
-    context.arena.scoped {
-      let dOutput = outputGradient.contiguous(context.arena)
-      let dBias = context.arena.zeros(1, H)
-      let recurrent = context.packed(weightHH, transposed: false)
-      for t in (0..<layout.steps).reversed() {
-        let n = layout.activeCounts[t]
-        let d = dPre.rows(layout.rows(t))
-        Element.rnnBackward(
-          n, H, hidden.row(layout.slab(t)), dOutput.row(layout.offsets[t]), dh.base, d.base, dBias.base,
-          elementwise)
-        recurrent.multiply(d, into: dh.rows(0..<n), accumulate: false)  // dL/dh = dpre · W_hh
-      }
-      multiply(
-        dPre, layout.previousStates(hidden, context.arena), .left, into: gradients.matrix(weightHH),
-        accumulate: true)
-      gradients.matrix(biasIH).add(dBias)
-      gradients.matrix(biasHH).add(dBias)
-      InputProjection(weight: weightIH).backward(
-        dPre, unrolled.input, inputGradient: inputGradient, into: gradients, context)
-    }
+    let d = memory.gates.rows(layout.rows(t))
+    Element.rnnBackward(
+      d.rows, hiddenSize, memory.newHidden.row(layout.offsets[t]), outputGradient.base, reverse.dh.base,
+      d.base, reverse.biasIH.base, elementwise)
+    reverse.passProduct(d, reverse.weights, memory.masks, accumulate: false)  // dL/dh = dpre · W_hh
+  }
+
+  func addGradients(
+    _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    multiply(
+      memory.gates, memory.recurrentInputs(layout, context.arena), .left,
+      into: gradients.matrix(weights.weightHH), accumulate: true)
+    weights.addBiasGradient(reverse.biasIH, to: gradients)
   }
 }

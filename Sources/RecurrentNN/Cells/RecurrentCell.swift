@@ -7,7 +7,63 @@ import Parameters
 /// ``SequenceLayer/outputSize``, a zero state, and a call that advances one time step. `dynamicRNN` unrolls
 /// it over a whole sequence in one call. The output of a cell is its hidden state h; the y of a network
 /// picture is a further layer's work (``Linear``).
-public protocol RecurrentCell<Element>: SequenceLayer {}
+///
+/// Besides running all steps at once (``SequenceLayer/unroll(_:_:from:_:)``) a cell can be driven step by step,
+/// for a decoder whose input depends on its previous output:
+///
+///     var trace = cell.begin(layout, from: initial, context)
+///     for t in 0..<layout.steps { cell.forward(step: t, x(t), trace, context) }
+///     let back = cell.beginBackward(trace, stateGradient: …, context)
+///     for t in (0..<layout.steps).reversed() { cell.backward(step: t, back, outputGradient: …, …) }
+///     cell.finishBackward(back, inputs: x, into: gradients, context)
+///
+/// Everything in between lives in the arena and has to be used before the `scoped` call it was made in ends.
+public protocol RecurrentCell<Element>: SequenceLayer {
+  /// Takes memory for all steps of a layout and copies the initial state; nothing is computed yet.
+  ///
+  /// - Parameter initial: for each part of the state a matrix [batchSize, part] in sorted order.
+  func begin(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) -> Unrolled<Element>
+
+  /// Computes step t, the steps before it being done; its output is then in `trace.output.rows(layout.rows(t))`.
+  ///
+  /// - Parameters:
+  ///   - input: [n, inputSize] with n = `layout.activeCounts[t]`.
+  ///   - trace: what `begin` returned.
+  func forward(
+    step t: Int, _ input: MatrixView<Element>, _ trace: Unrolled<Element>, _ context: LayerContext<Element>)
+
+  /// The state of every sequence after its own last step, once all steps are done: copies, one matrix
+  /// [batchSize, part] for each part.
+  func finalState(
+    _ trace: Unrolled<Element>, _ context: LayerContext<Element>
+  ) -> [MatrixView<Element>]
+
+  /// Prepares the backward pass over the steps.
+  ///
+  /// - Parameter stateGradient: gradient of the final state, [batchSize, part] for each part, which the steps
+  ///   turn into that of the initial state: see ``BackwardTrace/stateGradient``.
+  func beginBackward(
+    _ trace: Unrolled<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) -> BackwardTrace<Element>
+
+  /// Step t backwards, the steps after it being done.
+  ///
+  /// - Parameters:
+  ///   - outputGradient: gradient of the step's output, [n, outputSize].
+  ///   - inputGradient: OVERWRITTEN with that of the step's input, [n, inputSize], if given.
+  func backward(
+    step t: Int, _ trace: BackwardTrace<Element>, outputGradient: MatrixView<Element>,
+    inputGradient: MatrixView<Element>?, _ context: LayerContext<Element>)
+
+  /// ADDS the gradients of all parameters, once all steps are done: one product for each weight.
+  ///
+  /// - Parameter inputs: the inputs of all steps, [rowCount, inputSize].
+  func finishBackward(
+    _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>)
+}
 
 extension RecurrentCell {
   /// The all-zero state for a batch.
@@ -56,35 +112,5 @@ public struct BoundCell<Element: Scalar> {
     _ input: Tensor<Element>, _ state: CellState<Element>
   ) -> (output: Tensor<Element>, state: CellState<Element>) {
     cell(input, state, parameters)
-  }
-}
-
-/// Stacked or combined cells must be different cells.
-public struct RepeatedCellError: Error, Hashable, CustomStringConvertible {
-  /// Positions of the two equal cells.
-  public let first: Int
-  public let second: Int
-  /// Name of a parameter both would use.
-  public let parameter: String
-
-  public var description: String {
-    """
-    cells \(first) and \(second) of the stack are the same cell (both use parameter \(parameter)): a cell owns \
-    one set of weights, so stacking it twice would tie the two layers together. Make a new cell for every \
-    layer, for example with (0..<layers).map { _ in makeCell() }
-    """
-  }
-}
-
-/// Throws ``RepeatedCellError`` if two layers share a parameter.
-func requireDistinct<Element>(_ layers: [any SequenceLayer<Element>]) throws(RepeatedCellError) {
-  var owner: [Int: Int] = [:]
-  for (position, layer) in layers.enumerated() {
-    for parameter in layer.parameters {
-      if let first = owner[parameter.offset] {
-        throw RepeatedCellError(first: first, second: position, parameter: parameter.name)
-      }
-    }
-    for parameter in layer.parameters { owner[parameter.offset] = position }
   }
 }

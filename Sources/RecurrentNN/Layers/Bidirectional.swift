@@ -18,6 +18,11 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
       forward.inputSize == backward.inputSize,
       "directions of input sizes \(forward.inputSize) and \(backward.inputSize)")
     try requireDistinct([forward, backward])
+    self.init(distinct: forward, backward)
+  }
+
+  /// Cells that are known to be distinct.
+  init(distinct forward: any RecurrentCell<Element>, _ backward: any RecurrentCell<Element>) {
     self.forward = forward
     self.backward = backward
   }
@@ -42,9 +47,11 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
     let output = context.arena.matrix(layout.rowCount, outputSize)
     output.columns(forwardColumns).copy(from: ahead.output)
     turn(back.output, reversal, into: output.columns(backwardColumns))
-    return Unrolled(
-      layout: layout, input: input, output: output, finalState: ahead.finalState + back.finalState,
-      children: [ahead, back])
+    var trace = Unrolled(layout: layout, output: output, slabs: [])
+    trace.input = input
+    trace.finalState = ahead.finalState + back.finalState
+    trace.children = [ahead, back]
+    return trace
   }
 
   public func backpropagate(

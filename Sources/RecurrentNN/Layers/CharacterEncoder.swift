@@ -34,7 +34,7 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
     }
     directions = builder.scoped("rnn") { builder in
       ["_l0", "_l0_reverse"].map { suffix in
-        shape.cell.makeCell(
+        CellOptions(shape.cell).makeCell(
           inputSize: shape.embeddingSize, hiddenSize: shape.hiddenSize, suffix: suffix, in: &builder)
       }
     }

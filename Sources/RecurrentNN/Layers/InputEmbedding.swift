@@ -74,6 +74,15 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     }
   }
 
+  /// The same with a table that exists already, [V, E]: `weight` becomes a second name of it.
+  public init(sharing table: Parameter, dropout: Double = 0, in builder: inout ParameterLayout.Builder) {
+    builder.tie("weight", to: table)
+    self.table = table
+    self.dropout = dropout
+    (wordDropout, characters) = (nil, nil)
+    shape = .tokens(vocabularySize: table.shape[0], embeddingSize: table.shape[1])
+  }
+
   /// Width of a step's vector.
   public var outputSize: Int {
     switch shape {
@@ -154,7 +163,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
       for row in 0..<count {
         let random = CounterRandom(
           key: key, sample: UInt64(masks.rows.samples[row]), stream: UInt32(masks.firstStream))
-        if random.uniform(at: UInt64(masks.rows.times[row])) < wordDropout.rate {
+        if random.uniform(at: UInt64(masks.rows.times?[row] ?? 0)) < wordDropout.rate {
           packed[row] = wordDropout.unknown
         }
       }

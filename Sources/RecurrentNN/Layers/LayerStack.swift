@@ -4,60 +4,95 @@ import Parameters
 /// Layers on top of each other: the output of one is the input of the next, with dropout between them.
 ///
 /// This is torch.nn.LSTM(num_layers:) for any layers. Dropout (inverted, Srivastava et al. 2014) acts on the
-/// output of every layer but the last; its masks are keyed by the layer's position, see ``DropoutContext``.
+/// input of every layer but the lowest; its masks are keyed by the layer's position, see ``DropoutContext``.
+/// Residual or highway connections may lead around these layers, see ``LayerConnectionKind``.
 public struct LayerStack<Element: Scalar>: SequenceLayer {
   public let layers: [any SequenceLayer<Element>]
   /// Probability to drop a unit between two layers.
   public let dropout: Double
+  /// For every layer but the lowest what leads around it.
+  let connections: [LayerConnection]
 
   /// Throws ``RepeatedCellError`` if two of the layers are the same. Requires fitting sizes and 0 <= dropout
   /// < 1.
   public init(_ layers: [any SequenceLayer<Element>], dropout: Double = 0) throws(RepeatedCellError) {
+    try requireDistinct(layers)
+    self.init(distinct: layers, dropout: dropout)
+  }
+
+  /// Layers that are known to be distinct.
+  init(
+    distinct layers: [any SequenceLayer<Element>], dropout: Double, connections: [LayerConnection]? = nil
+  ) {
     precondition(!layers.isEmpty, "a stack needs at least one layer")
     precondition((0..<1).contains(dropout), "dropout of \(dropout)")
-    try requireDistinct(layers)
+    self.layers = layers
+    self.dropout = dropout
+    self.connections = connections ?? Array(repeating: .none, count: layers.count - 1)
     for (lower, upper) in zip(layers, layers.dropFirst()) {
       precondition(
         lower.outputSize == upper.inputSize,
         "a layer of output size \(lower.outputSize) below one of input size \(upper.inputSize)")
     }
-    self.layers = layers
-    self.dropout = dropout
+    for (layer, connection) in zip(layers.dropFirst(), self.connections) {
+      precondition(
+        connection.isNone || layer.inputSize == layer.outputSize,
+        "a connection around a layer of input size \(layer.inputSize) and output size \(layer.outputSize)")
+    }
   }
 
   public var inputSize: Int { layers[0].inputSize }
   public var outputSize: Int { layers[layers.count - 1].outputSize }
   public var stateSize: StateSize { .stacked(layers.map(\.stateSize)) }
-  public var parameters: [Parameter] { layers.flatMap(\.parameters) }
+  public var parameters: [Parameter] {
+    layers[0].parameters + zip(layers.dropFirst(), connections).flatMap { $0.parameters + $1.parameters }
+  }
+
+  /// The parts of the state that belong to each layer.
+  var partRanges: [Range<Int>] {
+    var next = 0
+    return layers.map { layer in
+      let first = next
+      next += layer.stateSize.parts.count
+      return first..<next
+    }
+  }
 
   public func unroll(
     _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
     _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
     var children: [Unrolled<Element>] = []
-    var finalState: [MatrixView<Element>] = []
-    var (input, part) = (input, 0)
-    for (position, layer) in layers.enumerated() {
-      let parts = layer.stateSize.parts.count
-      let child = layer.unroll(input, layout, from: Array(initial[part..<part + parts]), context)
-      part += parts
-      finalState += child.finalState
+    var levels: [StackLevel<Element>] = []
+    for (layer, parts) in zip(layers, partRanges) {
+      let state = Array(initial[parts])
+      guard let below = children.last else {
+        children.append(layer.unroll(input, layout, from: state, context))
+        continue
+      }
+      let carried = levels.last?.output ?? below.output
+      let read = dropped(carried, below: children.count, context)
+      let child = layer.unroll(.dense(read), layout, from: state, context)
+      let connection = connections[levels.count]
+      let level = connection.makeLevel(carried: carried, read: read, computed: child.output, context)
+      connection.join(level, rows: 0..<layout.rowCount, context)
       children.append(child)
-      if position < layers.count - 1 { input = .dense(dropped(child.output, after: position, context)) }
+      levels.append(level)
     }
-    return Unrolled(
-      layout: layout, input: children[0].input, output: children[children.count - 1].output,
-      finalState: finalState, children: children)
+    var trace = Unrolled(layout: layout, children: children, levels: levels)
+    trace.input = input
+    trace.finalState = children.flatMap(\.finalState)
+    return trace
   }
 
   /// A copy with dropped units, or the matrix itself if nothing is dropped: the layer below still needs its
   /// own output.
   private func dropped(
-    _ output: MatrixView<Element>, after position: Int, _ context: LayerContext<Element>
+    _ output: MatrixView<Element>, below position: Int, _ context: LayerContext<Element>
   ) -> MatrixView<Element> {
     guard let masks = context.dropout, dropout > 0 else { return output }
     let result = context.arena.matrix(output.rows, output.columns)
-    Element.dropout(from: output, to: result, masks.rows, masks.key(stream: position + 1), rate: dropout)
+    Element.dropout(from: output, to: result, masks.rows, masks.key(stream: position), rate: dropout)
     return result
   }
 
@@ -66,62 +101,48 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
+    let (rows, ranges) = (0..<unrolled.layout.rowCount, partRanges)
     context.arena.scoped {
       var gradient = outputGradient
-      var part = stateGradient.count
       for (position, layer) in layers.enumerated().reversed() {
-        let parts = layer.stateSize.parts.count
-        part -= parts
-        let below =
-          position == 0 ? inputGradient : context.arena.matrix(gradient.rows, layer.inputSize)
+        let state = Array(stateGradient[ranges[position]])
+        guard position > 0 else {
+          layer.backpropagate(
+            unrolled.children[0], outputGradient: gradient, stateGradient: state,
+            inputGradient: inputGradient, into: gradients, context)
+          return
+        }
+        let below = context.arena.matrix(rows.count, layer.inputSize)
+        let (connection, level) = (connections[position - 1], unrolled.levels[position - 1])
+        var (carried, computed): (MatrixView<Element>?, MatrixView<Element>) = (nil, gradient)
+        if !connection.isNone {
+          let passed = context.arena.matrix(rows.count, layer.inputSize)
+          computed = connection.split(level, rows: rows, gradient, carried: passed, context)
+          connection.addGradients(level, to: gradients)
+          carried = passed
+        }
         layer.backpropagate(
-          unrolled.children[position], outputGradient: gradient,
-          stateGradient: Array(stateGradient[part..<part + parts]), inputGradient: below, into: gradients,
-          context)
-        guard position > 0, let below else { break }
+          unrolled.children[position], outputGradient: computed, stateGradient: state, inputGradient: below,
+          into: gradients, context)
         if let masks = context.dropout, dropout > 0 {
           Element.dropout(from: below, to: below, masks.rows, masks.key(stream: position), rate: dropout)
         }
+        if let carried { below.add(carried) }
         gradient = below
       }
     }
   }
 }
 
-/// Cells stacked into one cell: TensorFlow's MultiRNNCell.
-///
-/// ``stateSize`` has one entry for each cell, `(128, 128, 128)` for three of 128 units; the state is one
-/// state a cell. The output is that of the top cell.
-public struct StackedCell<Element: Scalar>: RecurrentCell {
-  public let cells: [any RecurrentCell<Element>]
-  private let stack: LayerStack<Element>
-
-  /// Throws ``RepeatedCellError`` if a cell occurs twice: every layer needs weights of its own.
-  public init(_ cells: [any RecurrentCell<Element>], dropout: Double = 0) throws(RepeatedCellError) {
-    self.cells = cells
-    stack = try LayerStack(cells, dropout: dropout)
-  }
-
-  public var dropout: Double { stack.dropout }
-  public var inputSize: Int { stack.inputSize }
-  public var outputSize: Int { stack.outputSize }
-  public var stateSize: StateSize { stack.stateSize }
-  public var parameters: [Parameter] { stack.parameters }
-
-  public func unroll(
-    _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
-    _ context: LayerContext<Element>
-  ) -> Unrolled<Element> {
-    stack.unroll(input, layout, from: initial, context)
-  }
-
-  public func backpropagate(
-    _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
-    inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
-    _ context: LayerContext<Element>
-  ) {
-    stack.backpropagate(
-      unrolled, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: inputGradient,
-      into: gradients, context)
+extension Unrolled {
+  /// The trace of a stack: its output is that of the top level.
+  init(layout: PackedLayout, children: [Unrolled], levels: [StackLevel<Element>]) {
+    let top = children[children.count - 1]
+    let slabs = children.flatMap(\.slabs)
+    self.init(
+      layout: layout, output: levels.last?.output ?? top.output, slabs: slabs,
+      topPart: slabs.count - top.slabs.count + top.topPart)
+    self.children = children
+    self.levels = levels
   }
 }

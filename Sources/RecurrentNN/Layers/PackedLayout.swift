@@ -29,9 +29,15 @@ public struct PackedLayout: Sendable, Hashable {
   /// Requires lengths of at least zero. The sort is stable, so equal lengths keep the caller's order.
   public init(lengths callerLengths: [Int]) {
     precondition(callerLengths.allSatisfy { $0 >= 0 }, "negative sequence length in \(callerLengths)")
-    order = callerLengths.indices.sorted { (callerLengths[$0], $1) > (callerLengths[$1], $0) }
-    lengths = order.map { callerLengths[$0] }
-    batchSize = callerLengths.count
+    let order = callerLengths.indices.sorted { (callerLengths[$0], $1) > (callerLengths[$1], $0) }
+    self.init(order: order, sortedLengths: order.map { callerLengths[$0] })
+  }
+
+  /// Lengths that are sorted already.
+  private init(order: [Int], sortedLengths: [Int]) {
+    self.order = order
+    lengths = sortedLengths
+    batchSize = lengths.count
     var active: [Int] = []
     var count = batchSize
     for step in 0..<(lengths.first ?? 0) {
@@ -45,6 +51,11 @@ public struct PackedLayout: Sendable, Hashable {
   /// `batchSize` sequences of `steps` steps each, in the caller's order.
   public init(steps: Int, batchSize: Int) {
     self.init(lengths: Array(repeating: steps, count: batchSize))
+  }
+
+  /// The layout of sequences half as long, in the same sorted order; of an odd length the larger half.
+  public var halved: PackedLayout {
+    PackedLayout(order: order, sortedLengths: lengths.map { ($0 + 1) / 2 })
   }
 
   /// The rows of a step.

@@ -1,41 +1,84 @@
 import NumericKernels
 import Parameters
 
-/// Which cell a network is made of, with the options of that cell.
-public enum CellKind: Sendable, Hashable {
-  case rnn(activation: RNNActivation = .tanh)
-  case gru(reset: GRUReset = .after)
-  case lstm(forgetBias: Double = 0)
+/// A network of equal layers with all its options: what a configuration fills.
+public struct NetworkOptions: Sendable, Hashable {
+  public var cell: CellOptions
+  /// Units of each cell.
+  public var hiddenSize: Int
+  public var layers: Int
+  /// Every layer reads the sequences in both directions; its output is twice as wide.
+  public var bidirectional: Bool
+  /// Probability to drop a unit between two layers, in 0..<1.
+  public var dropout: Double
+  /// What leads around every layer but the lowest.
+  public var connection: LayerConnectionKind
 
-  /// The function of a basic RNN cell.
-  public enum RNNActivation: String, Sendable, CaseIterable {
-    case tanh, relu
-  }
-  /// Where a GRU's reset gate acts.
-  public enum GRUReset: String, Sendable, CaseIterable {
-    case after, before
+  public init(
+    _ cell: CellOptions = CellOptions(), hiddenSize: Int, layers: Int = 1, bidirectional: Bool = false,
+    dropout: Double = 0, connection: LayerConnectionKind = .none
+  ) {
+    self.cell = cell
+    self.hiddenSize = hiddenSize
+    self.layers = layers
+    self.bidirectional = bidirectional
+    self.dropout = dropout
+    self.connection = connection
   }
 
-  /// A cell of this kind, its parameters added to the layout with a suffix such as `_l0`.
-  func makeCell<Element: Scalar>(
-    inputSize: Int, hiddenSize: Int, suffix: String, in builder: inout ParameterLayout.Builder
-  ) -> any RecurrentCell<Element> {
-    switch self {
-    case .rnn(let activation):
-      RNNCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, activation: activation, suffix: suffix, in: &builder)
-    case .gru(let reset):
-      GRUCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, reset: reset, suffix: suffix, in: &builder)
-    case .lstm(let forgetBias):
-      LSTMCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, forgetBias: forgetBias, suffix: suffix, in: &builder)
+  /// Width of the network's output.
+  public var outputSize: Int { cell.outputSize(hiddenSize: hiddenSize) * (bidirectional ? 2 : 1) }
+
+  /// Throws ``CellOptionsError`` if options exclude each other or are out of range.
+  public func validate() throws(CellOptionsError) {
+    for (name, value) in [("hidden_size", hiddenSize), ("layers", layers)] where value < 1 {
+      throw .outOfRange(name, "\(value)", allowed: "1 or more")
     }
+    if !(0..<1).contains(dropout) {
+      throw .outOfRange("dropout", "\(dropout)", allowed: "0 to below 1")
+    }
+    if connection != .none && layers < 2 {
+      throw .incompatible(
+        "connection: \(connection.rawValue)", "layers: 1",
+        because: "connections lead around the second layer and those above it")
+    }
+    if dropout > 0 && cell.variationalDropout.input > 0 && layers > 1 {
+      throw .incompatible(
+        "dropout", "variational_dropout.input",
+        because: "both drop the inputs of the upper layers; set one of them to 0")
+    }
+    try cell.validate(hiddenSize: hiddenSize)
+  }
+
+  /// One layer: a cell, or one for each direction. Its parameters have the suffix `_l` + its number.
+  func makeLayer<Element: Scalar>(
+    _ index: Int, inputSize: Int, in builder: inout ParameterLayout.Builder
+  ) -> any SequenceLayer<Element> {
+    func makeCell(isReverse: Bool) -> any RecurrentCell<Element> {
+      cell.makeCell(
+        inputSize: inputSize, hiddenSize: hiddenSize, suffix: "_l\(index)" + (isReverse ? "_reverse" : ""),
+        at: CellPosition(layer: index, isReverse: isReverse), in: &builder)
+    }
+    let forward = makeCell(isReverse: false)
+    return bidirectional ? Bidirectional(distinct: forward, makeCell(isReverse: true)) : forward
   }
 }
 
 extension LayerStack {
   /// A network of equal layers with PyTorch's parameter names: `weight_ih_l0`, …, `weight_ih_l0_reverse`, …
+  ///
+  /// - Parameters:
+  ///   - options: cells, sizes, and what stands between the layers.
+  ///   - inputSize: width of the input vectors.
+  /// - Throws: ``CellOptionsError`` if options exclude each other or are out of range.
+  public init(
+    _ options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder
+  ) throws(CellOptionsError) {
+    try options.validate()
+    self.init(valid: options, inputSize: inputSize, in: &builder)
+  }
+
+  /// A network of equal layers with the usual options only.
   ///
   /// - Parameters:
   ///   - inputSize: width of the input vectors.
@@ -45,21 +88,54 @@ extension LayerStack {
     _ kind: CellKind, inputSize: Int, hiddenSize: Int, layers: Int, bidirectional: Bool = false,
     dropout: Double = 0, in builder: inout ParameterLayout.Builder
   ) throws(RepeatedCellError) {
-    var stack: [any SequenceLayer<Element>] = []
+    self.init(
+      valid: NetworkOptions(
+        CellOptions(kind), hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
+        dropout: dropout), inputSize: inputSize, in: &builder)
+  }
+
+  init(valid options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder) {
+    var (layers, connections): ([any SequenceLayer<Element>], [LayerConnection]) = ([], [])
     var width = inputSize
-    for layer in 0..<layers {
-      let cell: any RecurrentCell<Element> = kind.makeCell(
-        inputSize: width, hiddenSize: hiddenSize, suffix: "_l\(layer)", in: &builder)
-      if bidirectional {
-        let reverse: any RecurrentCell<Element> = kind.makeCell(
-          inputSize: width, hiddenSize: hiddenSize, suffix: "_l\(layer)_reverse", in: &builder)
-        stack.append(try Bidirectional(forward: cell, backward: reverse))
-        width = 2 * hiddenSize
-      } else {
-        stack.append(cell)
-        width = hiddenSize
+    for index in 0..<options.layers {
+      let layer: any SequenceLayer<Element> = options.makeLayer(index, inputSize: width, in: &builder)
+      if index > 0 {
+        connections.append(
+          LayerConnection(options.connection, size: layer.outputSize, suffix: "_l\(index)", in: &builder))
       }
+      layers.append(layer)
+      width = layer.outputSize
     }
-    try self.init(stack, dropout: dropout)
+    self.init(distinct: layers, dropout: options.dropout, connections: connections)
+  }
+}
+
+extension StackedCell {
+  /// A network of equal cells that can be stepped: what a decoder is made of. Parameter names as in
+  /// ``LayerStack/init(_:inputSize:in:)``.
+  ///
+  /// - Throws: ``CellOptionsError`` if options exclude each other or are out of range, or ask for two directions.
+  public init(
+    _ options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder
+  ) throws(CellOptionsError) {
+    try options.validate()
+    if options.bidirectional {
+      throw .incompatible(
+        "bidirectional", "a decoder", because: "a network that writes step by step can't read from the end")
+    }
+    var (cells, connections): ([any RecurrentCell<Element>], [LayerConnection]) = ([], [])
+    var width = inputSize
+    for index in 0..<options.layers {
+      let cell: any RecurrentCell<Element> = options.cell.makeCell(
+        inputSize: width, hiddenSize: options.hiddenSize, suffix: "_l\(index)",
+        at: CellPosition(layer: index), in: &builder)
+      width = cell.outputSize
+      if index > 0 {
+        connections.append(
+          LayerConnection(options.connection, size: width, suffix: "_l\(index)", in: &builder))
+      }
+      cells.append(cell)
+    }
+    self.init(distinct: cells, dropout: options.dropout, connections: connections)
   }
 }

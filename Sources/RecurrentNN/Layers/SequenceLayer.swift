@@ -31,7 +31,8 @@ public struct DropoutContext {
   public let step: UInt64
   /// Global sample and time step of every row of the packed batch.
   public let rows: RowCoordinates
-  /// Added to the number of every stream, so that the parts of a model (encoder, decoder, embeddings) never share a mask.
+  /// Added to the number of every stream, so that the parts of a model (encoder, decoder, embeddings) never
+  /// share a mask.
   public let firstStream: Int
 
   public init(seed: UInt64, step: UInt64, rows: RowCoordinates, firstStream: Int = 0) {
@@ -39,6 +40,11 @@ public struct DropoutContext {
     self.step = step
     self.rows = rows
     self.firstStream = firstStream
+  }
+
+  /// The same run and step with other rows and streams: the masks of another part of the model.
+  public func at(rows: RowCoordinates, firstStream: Int) -> DropoutContext {
+    DropoutContext(seed: seed, step: step, rows: rows, firstStream: firstStream)
   }
 
   func key(stream: Int) -> DropoutKey {
@@ -54,29 +60,6 @@ public enum SequenceInput<Element: Scalar> {
   /// A cell may then project the table instead of the rows, which is cheaper when there are more rows than
   /// table entries.
   case indexed(UnsafePointer<Int32>, count: Int, table: Parameter)
-}
-
-/// What a layer keeps of its forward pass: its results, and what its backward pass needs.
-///
-/// All matrices live in the workspace's arena and end with its step.
-public struct Unrolled<Element: Scalar> {
-  public let layout: PackedLayout
-  let input: SequenceInput<Element>
-  /// The output of every row, [rowCount, outputSize].
-  public let output: MatrixView<Element>
-  /// The state of every sequence after its last step, in sorted order, one matrix for each part of the state.
-  public let finalState: [MatrixView<Element>]
-  /// Gate activations of every row; the backward pass overwrites them with the gradients of the
-  /// pre-activations.
-  var gates: MatrixView<Element>?
-  /// GRU: the recurrent part of the gates, or the reset states.
-  var recurrent: MatrixView<Element>?
-  /// Slabs of hidden states, [batchSize + rowCount, H].
-  var hidden: MatrixView<Element>?
-  /// LSTM: slabs of cell states.
-  var cell: MatrixView<Element>?
-  /// The layers inside a stack or the two directions.
-  var children: [Unrolled<Element>] = []
 }
 
 /// A layer over packed sequences: a cell unrolled over time, a stack of them, or two directions.

@@ -24,12 +24,14 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     case linear(LinearOutput<Element>)
   }
 
-  public init(_ shape: SequenceClassifierShape) throws(RepeatedCellError) {
+  /// - Throws: ``CellOptionsError`` if options of the cells exclude each other or are out of range.
+  public init(_ shape: SequenceClassifierShape) throws(CellOptionsError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
     network = try SequenceNetwork(shape.network, in: &builder)
     pooling = PoolingLayer(
-      shape.pooling, inputSize: network.outputSize, bidirectional: shape.network.bidirectional, in: &builder)
+      shape.pooling, inputSize: network.outputSize, bidirectional: shape.network.recurrent.bidirectional,
+      in: &builder)
     let width = pooling.outputSize
     output = builder.scoped("output") { builder in
       switch shape.output {

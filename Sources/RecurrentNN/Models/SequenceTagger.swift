@@ -22,7 +22,8 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     case linear(LinearOutput<Element>)
   }
 
-  public init(_ shape: SequenceTaggerShape) throws(RepeatedCellError) {
+  /// - Throws: ``CellOptionsError`` if options of the cells exclude each other or are out of range.
+  public init(_ shape: SequenceTaggerShape) throws(CellOptionsError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
     network = try SequenceNetwork(shape.network, in: &builder)

@@ -1,0 +1,121 @@
+import NumericKernels
+
+/// How a parameter gets its first values.
+public indirect enum Initializer: Sendable, Hashable {
+  case constant(Double)
+  /// Uniform on [-bound, bound).
+  case uniform(Double)
+  /// Normal with mean 0.
+  case normal(standardDeviation: Double)
+  /// A random matrix Q with QᵀQ = 1, or QQᵀ = 1 if it has fewer rows than columns, all such matrices equally
+  /// probable (Saxe et al. 2013): it keeps the length of the vectors it is multiplied with.
+  case orthogonal
+  /// The rows in equal blocks, one for each gate of a cell, each with an initializer of its own.
+  case blocks([Initializer])
+
+  /// Xavier Glorot's uniform bound √(6 / (fanIn + fanOut)) (Glorot & Bengio 2010, equation 16).
+  public static func xavier(fanIn: Int, fanOut: Int) -> Initializer {
+    .uniform((6 / Double(fanIn + fanOut)).squareRoot())
+  }
+
+  /// Overwrites a matrix (one row for a vector) with numbers that depend on key and stream alone.
+  func fill<Element: Scalar>(_ matrix: MatrixView<Element>, key: RandomKey, stream: UInt32) {
+    let values = UnsafeMutableBufferPointer(start: matrix.base, count: matrix.count)
+    switch self {
+    case .constant(let value): matrix.fill(Element(value))
+    case .uniform(let bound):
+      Element.fillUniform(values, low: -bound, high: bound, key: key, stream: stream)
+    case .normal(let deviation):
+      Element.fillNormal(values, mean: 0, standardDeviation: deviation, key: key, stream: stream)
+    case .orthogonal:
+      OrthogonalMatrix(rows: matrix.rows, columns: matrix.columns, key: key, stream: stream).write(to: matrix)
+    case .blocks(let blocks):
+      // A vector is a matrix of one row: it is cut by elements.
+      let count = matrix.rows == 1 ? matrix.columns : matrix.rows
+      precondition(
+        count % blocks.count == 0, "\(count) rows of a parameter in \(blocks.count) equal blocks")
+      let extent = count / blocks.count
+      for (index, block) in blocks.enumerated() {
+        let range = index * extent..<(index + 1) * extent
+        // Every block has numbers of its own.
+        let blockKey = RandomKey(seed: key.seed, purpose: key.purpose, step: UInt64(index) + 1)
+        block.fill(
+          matrix.rows == 1 ? matrix.columns(range) : matrix.rows(range), key: blockKey, stream: stream)
+      }
+    }
+  }
+}
+
+/// A random matrix with orthonormal rows (or columns, if it has more rows than columns).
+///
+/// The Gram-Schmidt process, in its modified form, on a matrix of normal numbers: with the positive diagonal it
+/// implies, the result is uniformly distributed over all orthogonal matrices (Mezzadri 2007, section 5). It is
+/// computed in Double in one fixed order of operations, so every rank and every machine gets the same bits.
+struct OrthogonalMatrix {
+  private typealias Lanes = SIMD8<Double>
+
+  private let isTransposed: Bool
+  /// Number and length of the orthonormal vectors.
+  private let count: Int
+  private let length: Int
+  /// The vectors one after the other, each padded to whole groups of lanes with zeros.
+  private var vectors: [Lanes]
+  private let groups: Int
+
+  init(rows: Int, columns: Int, key: RandomKey, stream: UInt32) {
+    isTransposed = rows > columns
+    (count, length) = isTransposed ? (columns, rows) : (rows, columns)
+    groups = (length + Lanes.scalarCount - 1) / Lanes.scalarCount
+    var normal = [Double](repeating: 0, count: count * length)
+    normal.withUnsafeMutableBufferPointer {
+      Double.fillNormal($0, mean: 0, standardDeviation: 1, key: key, stream: stream)
+    }
+    vectors = Array(repeating: Lanes(), count: count * groups)
+    for vector in 0..<count {
+      for index in 0..<length {
+        let (group, lane) = index.quotientAndRemainder(dividingBy: Lanes.scalarCount)
+        vectors[vector * groups + group][lane] = normal[vector * length + index]
+      }
+    }
+    orthonormalize()
+  }
+
+  /// Makes every vector a unit vector orthogonal to those before it.
+  private mutating func orthonormalize() {
+    let (count, groups) = (count, groups)
+    vectors.withUnsafeMutableBufferPointer { vectors in
+      guard let base = vectors.baseAddress else { return }
+      for vector in 0..<count {
+        let v = base + vector * groups
+        for earlier in 0..<vector {
+          let q = base + earlier * groups
+          let projection = Lanes(repeating: Self.dot(v, q, groups))
+          for group in 0..<groups { v[group] -= projection * q[group] }
+        }
+        let scale = Lanes(repeating: 1 / Self.dot(v, v, groups).squareRoot())
+        for group in 0..<groups { v[group] *= scale }
+      }
+    }
+  }
+
+  private static func dot(
+    _ a: UnsafeMutablePointer<Lanes>, _ b: UnsafeMutablePointer<Lanes>, _ groups: Int
+  ) -> Double {
+    var sum = Lanes()
+    for group in 0..<groups { sum += a[group] * b[group] }
+    let half = sum.lowHalf + sum.highHalf
+    let quarter = half.lowHalf + half.highHalf
+    return quarter[0] + quarter[1]
+  }
+
+  /// Overwrites a matrix of the size this one was made for.
+  func write<Element: Scalar>(to matrix: MatrixView<Element>) {
+    for row in 0..<matrix.rows {
+      for column in 0..<matrix.columns {
+        let (vector, index) = isTransposed ? (column, row) : (row, column)
+        let (group, lane) = index.quotientAndRemainder(dividingBy: Lanes.scalarCount)
+        matrix[row, column] = Element(vectors[vector * groups + group][lane])
+      }
+    }
+  }
+}

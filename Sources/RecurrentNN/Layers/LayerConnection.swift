@@ -1,0 +1,124 @@
+import NumericKernels
+import Parameters
+
+/// What connects the input of a layer with its output, from the second layer of a network on.
+public enum LayerConnectionKind: String, Sendable, Hashable, CaseIterable {
+  /// Nothing: x_{l+1} = y_l.
+  case none
+  /// x_{l+1} = y_l + x_l (Wu et al. 2016, equation 4).
+  case residual
+  /// x_{l+1} = t ∘ y_l + (1 − t) ∘ x_l with a gate t = σ(W x_l + b) (Srivastava et al. 2015, equation 3).
+  case highway
+}
+
+/// A connection around one layer, of equal input and output size D.
+///
+/// What is carried past the layer is its input before dropout, as TensorFlow's ResidualWrapper around a
+/// DropoutWrapper does it.
+enum LayerConnection: Sendable {
+  case none
+  case residual
+  /// W [D, D] and b [D].
+  case highway(weight: Parameter, bias: Parameter)
+
+  /// Adds the parameters of a connection: for a highway `highway_weight`, drawn from U(±1/√D), and `highway_bias`,
+  /// at first −1, so that a layer passes more of its input than it changes (section 2.2 of the paper).
+  init(
+    _ kind: LayerConnectionKind, size: Int, suffix: String, in builder: inout ParameterLayout.Builder
+  ) {
+    switch kind {
+    case .none: self = .none
+    case .residual: self = .residual
+    case .highway:
+      self = .highway(
+        weight: builder.add(
+          "highway_weight" + suffix, [size, size], .uniform(1 / Double(size).squareRoot())),
+        bias: builder.add("highway_bias" + suffix, [size], .constant(-1), insists: true))
+    }
+  }
+
+  var parameters: [Parameter] {
+    if case .highway(let weight, let bias) = self { [weight, bias] } else { [] }
+  }
+  var isNone: Bool { if case .none = self { true } else { false } }
+}
+
+/// What stands between two layers of a stack, for all rows of a batch.
+struct StackLevel<Element: Scalar> {
+  /// What the connection carries past the layer: the output of the level below.
+  let carried: MatrixView<Element>
+  /// What the layer reads: the same, or a copy with dropped units.
+  let read: MatrixView<Element>
+  /// The layer's own output.
+  let computed: MatrixView<Element>
+  /// The output of the level.
+  let output: MatrixView<Element>
+  /// Highway: the gate's activations; the backward pass overwrites them with the gradients of its pre-activations.
+  let gate: MatrixView<Element>
+}
+
+extension LayerConnection {
+  /// Takes memory for the level of a layer.
+  func makeLevel<Element>(
+    carried: MatrixView<Element>, read: MatrixView<Element>, computed: MatrixView<Element>,
+    _ context: LayerContext<Element>
+  ) -> StackLevel<Element> {
+    let (N, D, arena) = (computed.rows, computed.columns, context.arena)
+    var gate = arena.matrix(0, 0)
+    if case .highway = self { gate = arena.matrix(N, D) }
+    return StackLevel(
+      carried: carried, read: read, computed: computed, output: isNone ? computed : arena.matrix(N, D),
+      gate: gate)
+  }
+
+  /// The output of some rows of a level, once the layer has computed them.
+  func join<Element>(
+    _ level: StackLevel<Element>, rows: Range<Int>, _ context: LayerContext<Element>
+  ) {
+    let (x, y, output) = (level.carried.rows(rows), level.computed.rows(rows), level.output.rows(rows))
+    switch self {
+    case .none: break
+    case .residual:
+      output.copy(from: y)
+      output.add(x)
+    case .highway(let weight, let bias):
+      let gate = level.gate.rows(rows)
+      context.packed(weight, transposed: true).multiply(x, into: gate, accumulate: false)
+      Element.activateRows(
+        gate.base, gate.stride, context.parameters.pointer(bias), gate.rows, gate.columns, .sigmoid)
+      Element.highway(gate.base, x.base, y.base, output.base, output.count)
+    }
+  }
+
+  /// The gradient of the layer's output for some rows, in arena memory or `dOutput` itself, and, overwritten in
+  /// `dCarried`, that of what was carried past it.
+  func split<Element>(
+    _ level: StackLevel<Element>, rows: Range<Int>, _ dOutput: MatrixView<Element>,
+    carried dCarried: MatrixView<Element>, _ context: LayerContext<Element>
+  ) -> MatrixView<Element> {
+    switch self {
+    case .none:
+      dCarried.fill(0)
+      return dOutput
+    case .residual:
+      dCarried.copy(from: dOutput)
+      return dOutput
+    case .highway(let weight, _):
+      let (dOutput, gate) = (dOutput.contiguous(context.arena), level.gate.rows(rows))
+      let dComputed = context.arena.matrix(dOutput.rows, dOutput.columns)
+      Element.highwayBackward(
+        gate.base, level.carried.row(rows.lowerBound), level.computed.row(rows.lowerBound), dOutput.base,
+        dCarried.base, dComputed.base, dOutput.count)
+      context.packed(weight, transposed: false).multiply(gate, into: dCarried, accumulate: true)
+      return dComputed
+    }
+  }
+
+  /// Adds the gradients of the parameters, once all rows have been split.
+  func addGradients<Element>(_ level: StackLevel<Element>, to gradients: ParameterBuffer<Element>) {
+    guard case .highway(let weight, let bias) = self else { return }
+    multiply(level.gate, level.carried, .left, into: gradients.matrix(weight), accumulate: true)
+    Element.addColumnSums(
+      level.gate.base, level.gate.stride, level.gate.rows, level.gate.columns, gradients.pointer(bias))
+  }
+}

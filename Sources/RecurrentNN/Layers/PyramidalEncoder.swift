@@ -1,0 +1,214 @@
+import NumericKernels
+import Parameters
+
+/// Layers of which every one halves the number of time steps (Chan et al. 2016, "Listen, attend and spell",
+/// equation 5): for long sources, of which a decoder then attends to few states.
+///
+///     x^{l+1}_t = [y^l_{2t}, y^l_{2t+1}],   y^{l+1} = layer(x^{l+1})
+///
+/// The lowest layer reads every step. The last step of an odd length is joined with zeros. Output and final
+/// layout belong to sequences of ⌈length / 2^(layers − 1)⌉ steps in the order of the input's layout.
+public struct PyramidalEncoder<Element: Scalar>: Sendable {
+  public let layers: [any SequenceLayer<Element>]
+  /// Probability to drop a unit of what the upper layers read.
+  public let dropout: Double
+
+  /// Throws ``RepeatedCellError`` if two of the layers are the same. Requires every layer but the lowest to
+  /// read vectors twice as wide as the output of the layer below.
+  public init(_ layers: [any SequenceLayer<Element>], dropout: Double = 0) throws(RepeatedCellError) {
+    try requireDistinct(layers)
+    self.init(distinct: layers, dropout: dropout)
+  }
+
+  private init(distinct layers: [any SequenceLayer<Element>], dropout: Double) {
+    precondition(!layers.isEmpty, "a pyramid needs at least one layer")
+    precondition((0..<1).contains(dropout), "dropout of \(dropout)")
+    for (lower, upper) in zip(layers, layers.dropFirst()) {
+      precondition(
+        upper.inputSize == 2 * lower.outputSize,
+        "a layer of input size \(upper.inputSize) above one of output size \(lower.outputSize) in a pyramid")
+    }
+    self.layers = layers
+    self.dropout = dropout
+  }
+
+  /// Equal layers with PyTorch's parameter names, `weight_ih_l0`, `weight_ih_l0_reverse`, …
+  ///
+  /// - Throws: ``CellOptionsError`` if options exclude each other or are out of range.
+  public init(
+    _ options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder
+  ) throws(CellOptionsError) {
+    try options.validate()
+    if options.connection != .none {
+      throw .incompatible(
+        "connection: \(options.connection.rawValue)", "pyramid",
+        because: "a layer of a pyramid reads vectors twice as wide as it writes")
+    }
+    var (layers, width): ([any SequenceLayer<Element>], Int) = ([], inputSize)
+    for index in 0..<options.layers {
+      let layer: any SequenceLayer<Element> = options.makeLayer(index, inputSize: width, in: &builder)
+      width = 2 * layer.outputSize
+      layers.append(layer)
+    }
+    self.init(distinct: layers, dropout: options.dropout)
+  }
+
+  public var inputSize: Int { layers[0].inputSize }
+  public var outputSize: Int { layers[layers.count - 1].outputSize }
+  /// One entry for each layer.
+  public var stateSize: StateSize { .stacked(layers.map(\.stateSize)) }
+  public var parameters: [Parameter] { layers.flatMap(\.parameters) }
+
+  /// The layout of the output for an input of a layout.
+  public func outputLayout(_ layout: PackedLayout) -> PackedLayout {
+    layers.dropFirst().reduce(layout) { layout, _ in layout.halved }
+  }
+
+  /// The results of a forward pass, and what the backward pass needs.
+  public struct Trace {
+    /// The layout of the output.
+    public let layout: PackedLayout
+    /// [layout.rowCount, outputSize].
+    public let output: MatrixView<Element>
+    /// The state of every sequence after its last step in each layer, in sorted order.
+    public let finalState: [MatrixView<Element>]
+    let children: [Unrolled<Element>]
+  }
+
+  // MARK: Forward
+
+  /// Runs all layers.
+  ///
+  /// - Parameters:
+  ///   - input: `layout.rowCount` vectors of `inputSize`.
+  ///   - initial: for each part of ``stateSize`` a matrix [batchSize, part] in sorted order.
+  ///   - context: with the masks of `layout`.
+  public func unroll(
+    _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
+    _ context: LayerContext<Element>
+  ) -> Trace {
+    var children: [Unrolled<Element>] = []
+    var (input, layout, finalState, part) = (input, layout, [MatrixView<Element>](), 0)
+    for (position, layer) in layers.enumerated() {
+      if let below = children.last {
+        let joined = join(below.output, below.layout, context)
+        layout = below.layout.halved
+        drop(joined, at: position, layout, context)
+        input = .dense(joined)
+      }
+      let parts = part..<part + layer.stateSize.parts.count
+      part = parts.upperBound
+      let child = layer.unroll(
+        input, layout, from: Array(initial[parts]), masked(layout, context, isLowest: position == 0))
+      finalState += child.finalState
+      children.append(child)
+    }
+    return Trace(
+      layout: layout, output: children[children.count - 1].output, finalState: finalState,
+      children: children)
+  }
+
+  /// [rows, W] to [rows of half the steps, 2W].
+  private func join(
+    _ x: MatrixView<Element>, _ layout: PackedLayout, _ context: LayerContext<Element>
+  ) -> MatrixView<Element> {
+    let (half, width) = (layout.halved, x.columns)
+    let joined = context.arena.matrix(half.rowCount, 2 * width)
+    forEachPair(layout, half) { rows, first, second in
+      let target = joined.rows(rows)
+      target.columns(0..<width).copy(from: x.rows(first))
+      // The sequences that run longest come first: those without a second step are the last rows.
+      let right = target.columns(width..<2 * width)
+      right.rows(0..<second.count).copy(from: x.rows(second))
+      right.rows(second.count..<rows.count).fill(0)
+    }
+    return joined
+  }
+
+  /// The rows of each step of half the steps, with the rows of the two steps they are made of.
+  private func forEachPair(
+    _ layout: PackedLayout, _ half: PackedLayout, _ body: (Range<Int>, Range<Int>, Range<Int>) -> Void
+  ) {
+    for step in 0..<half.steps {
+      let end = layout.offsets[min(2 * step + 1, layout.steps)]
+      body(
+        half.rows(step), layout.rows(2 * step),
+        2 * step + 1 < layout.steps ? layout.rows(2 * step + 1) : end..<end)
+    }
+  }
+
+  // MARK: Masks
+
+  /// The context of a layer: its masks are those of its own rows, the sample of each and its step in the layer's time.
+  private func masked(
+    _ layout: PackedLayout, _ context: LayerContext<Element>, isLowest: Bool
+  ) -> LayerContext<Element> {
+    guard let masks = context.dropout, !isLowest else { return context }
+    let samples = context.arena.words(layout.rowCount, of: UInt32.self)
+    let times = context.arena.words(layout.rowCount, of: UInt32.self)
+    for step in 0..<layout.steps {
+      for (position, row) in layout.rows(step).enumerated() {
+        samples[row] = masks.rows.samples[position]
+        times[row] = UInt32(step)
+      }
+    }
+    guard let sampleBase = samples.baseAddress, let timeBase = times.baseAddress else { return context }
+    let rows = RowCoordinates(samples: UnsafePointer(sampleBase), times: UnsafePointer(timeBase))
+    return LayerContext(
+      parameters: context.parameters, workspace: context.workspace,
+      dropout: masks.at(rows: rows, firstStream: masks.firstStream))
+  }
+
+  private func drop(
+    _ x: MatrixView<Element>, at position: Int, _ layout: PackedLayout, _ context: LayerContext<Element>
+  ) {
+    guard dropout > 0, let masks = masked(layout, context, isLowest: false).dropout else { return }
+    Element.dropout(from: x, to: x, masks.rows, masks.key(stream: position), rate: dropout)
+  }
+
+  // MARK: Backward
+
+  /// Runs all layers backwards, once for each call of `unroll`.
+  ///
+  /// - Parameters:
+  ///   - outputGradient: [trace.layout.rowCount, outputSize].
+  ///   - stateGradient: gradient of the final state on entry, of the initial state on return.
+  ///   - inputGradient: overwritten with the gradient of a dense input if given.
+  ///   - gradients: parameter gradients are ADDED here.
+  public func backpropagate(
+    _ trace: Trace, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
+    inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    context.arena.scoped {
+      var (gradient, part) = (outputGradient, stateGradient.count)
+      for (position, layer) in layers.enumerated().reversed() {
+        let child = trace.children[position]
+        let parts = part - layer.stateSize.parts.count..<part
+        part = parts.lowerBound
+        let isLowest = position == 0
+        let below = isLowest ? inputGradient : context.arena.matrix(child.layout.rowCount, layer.inputSize)
+        layer.backpropagate(
+          child, outputGradient: gradient, stateGradient: Array(stateGradient[parts]), inputGradient: below,
+          into: gradients, masked(child.layout, context, isLowest: isLowest))
+        guard !isLowest, let below else { return }
+        drop(below, at: position, child.layout, context)
+        gradient = separate(below, trace.children[position - 1].layout, context)
+      }
+    }
+  }
+
+  /// The inverse of `join`.
+  private func separate(
+    _ joined: MatrixView<Element>, _ layout: PackedLayout, _ context: LayerContext<Element>
+  ) -> MatrixView<Element> {
+    let width = joined.columns / 2
+    let x = context.arena.matrix(layout.rowCount, width)
+    forEachPair(layout, layout.halved) { rows, first, second in
+      let source = joined.rows(rows)
+      x.rows(first).copy(from: source.columns(0..<width))
+      x.rows(second).copy(from: source.columns(width..<2 * width).rows(0..<second.count))
+    }
+    return x
+  }
+}

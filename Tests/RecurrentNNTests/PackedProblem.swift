@@ -1,0 +1,117 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+import Testing
+
+/// A weighted sum of a layer's outputs and final states, over packed rows and with a fixed dropout key.
+final class PackedProblem {
+  let scratch = Scratch<Double>()
+  private let layer: any SequenceLayer<Double>
+  private let layout: PackedLayout
+  private let context: LayerContext<Double>
+  private let outputWeight: MatrixView<Double>
+  private let stateWeights: [MatrixView<Double>]
+  private let initial: [MatrixView<Double>]
+  private let coordinates: Coordinates
+
+  init(
+    _ layer: any SequenceLayer<Double>, _ layout: PackedLayout, _ parameters: ParameterBuffer<Double>,
+    masked: Bool = true
+  ) {
+    self.layer = layer
+    self.layout = layout
+    coordinates = Coordinates(layout)
+    context = LayerContext(
+      parameters: parameters, workspace: Workspace(),
+      dropout: masked ? DropoutContext(seed: 9, step: 4, rows: coordinates.rows) : nil)
+    let memory = scratch
+    outputWeight = memory.matrix(randomTensor([layout.rowCount, layer.outputSize], stream: 2))
+    func states(_ stream: Int) -> [MatrixView<Double>] {
+      layer.stateSize.parts.enumerated().map {
+        memory.matrix(randomTensor([layout.batchSize, $0.element], stream: stream + $0.offset))
+      }
+    }
+    stateWeights = states(100)
+    initial = states(200)
+  }
+
+  private func unroll(_ input: SequenceInput<Double>, _ context: LayerContext<Double>) -> Unrolled<Double> {
+    layer.unroll(input, layout, from: initial, context)
+  }
+
+  func loss(_ input: SequenceInput<Double>) -> Double {
+    context.workspace.arena.scoped {
+      let unrolled = unroll(input, context)
+      return zip([unrolled.output] + unrolled.finalState, [outputWeight] + stateWeights).reduce(0) {
+        $0 + dot(values($1.0), values($1.1))
+      }
+    }
+  }
+
+  /// Expects the gradients of parameters, dense input and initial state to be slopes of the loss.
+  func expectGradientsAreSlopes(
+    _ input: SequenceInput<Double>, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let unrolled = unroll(input, context)
+    let dStates = stateWeights.map { weight in
+      let copy = scratch.matrix(rows: weight.rows, columns: weight.columns)
+      copy.copy(from: weight)
+      return copy
+    }
+    let dInput = scratch.matrix(rows: layout.rowCount, columns: layer.inputSize)
+    var wanted: MatrixView<Double>?
+    if case .dense = input { wanted = dInput }
+    let gradients = ParameterBuffer<Double>(context.parameters.layout)
+    layer.backpropagate(
+      unrolled, outputGradient: outputWeight, stateGradient: dStates, inputGradient: wanted, into: gradients,
+      context)
+    let analyticInput = values(dInput)
+    expectGradients(gradients, of: context.parameters, sourceLocation: sourceLocation) { loss(input) }
+    for (part, state) in initial.enumerated() {
+      expectGradient(
+        values(dStates[part]), of: UnsafeMutableBufferPointer(start: state.base, count: state.count),
+        "initial state \(part)", sourceLocation: sourceLocation
+      ) { loss(input) }
+    }
+    if case .dense(let x) = input {
+      expectGradient(
+        analyticInput, of: UnsafeMutableBufferPointer(start: x.base, count: x.count), "input",
+        sourceLocation: sourceLocation
+      ) { loss(input) }
+    }
+  }
+
+  /// True if the masks of this step change the output.
+  func dropsSomething(_ input: SequenceInput<Double>) -> Bool {
+    let plain = LayerContext(parameters: context.parameters, workspace: context.workspace)
+    return values(unroll(input, context).output) != values(unroll(input, plain).output)
+  }
+}
+
+/// Samples and times of all rows of a layout, as dropout wants them.
+final class Coordinates {
+  private let samples: UnsafeMutableBufferPointer<UInt32>
+  private let times: UnsafeMutableBufferPointer<UInt32>
+
+  /// - Parameter numbers: the number of each of the caller's samples; 0, 1, … if nil.
+  init(_ layout: PackedLayout, samples numbers: [Int]? = nil) {
+    samples = .allocate(capacity: max(1, layout.rowCount))
+    times = .allocate(capacity: max(1, layout.rowCount))
+    for step in 0..<layout.steps {
+      for position in 0..<layout.activeCounts[step] {
+        samples[layout.offsets[step] + position] = UInt32(
+          numbers?[layout.order[position]] ?? layout.order[position])
+        times[layout.offsets[step] + position] = UInt32(step)
+      }
+    }
+  }
+
+  deinit {
+    samples.deallocate()
+    times.deallocate()
+  }
+
+  var rows: RowCoordinates {
+    RowCoordinates(samples: UnsafePointer(samples.baseAddress!), times: UnsafePointer(times.baseAddress!))
+  }
+}

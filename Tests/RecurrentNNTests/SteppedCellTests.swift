@@ -1,0 +1,213 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+import Testing
+
+/// A cell driven step by step does what the same cell does with all steps at once.
+@Suite struct SteppedCellTests {
+  private static let lengths = [3, 0, 5, 2]
+  private static let (inputSize, hiddenSize) = (3, 4)
+
+  /// Single cells, and stacks of two and three of them with dropout in between.
+  static let cases: [NetworkCase] =
+    NetworkCase.kinds.flatMap { kind in
+      [
+        NetworkCase(kind: kind), NetworkCase(kind: kind, layers: 2),
+        NetworkCase(kind: kind, layers: 3, dropout: 0.4),
+      ]
+    } + NetworkCase.options.filter { !$0.bidirectional } + [everything]
+
+  private static let everything = NetworkCase("everything", .lstm(), layers: 3, connection: .highway) {
+    ($0.peepholes, $0.coupledGates, $0.layerNorm) = (true, true, true)
+    ($0.cellClip, $0.projectionSize, $0.projectionClip) = (0.9, 2, 0.3)
+    $0.zoneout = Zoneout(cell: 0.3, hidden: 0.2)
+    $0.variationalDropout = VariationalDropout(input: 0.3, state: 0.4)
+  }
+
+  @Test(arguments: cases)
+  func equalsAllStepsAtOnce(network: NetworkCase) throws {
+    let drive = try SteppedDrive(
+      network, lengths: Self.lengths, inputSize: Self.inputSize, hiddenSize: Self.hiddenSize)
+    let (whole, stepped) = (drive.wholeRun(), drive.steppedRun())
+    #expect(Set(whole.keys) == Set(stepped.keys))
+    for (name, expected) in whole {
+      expectClose(try #require(stepped[name]), expected, within: 1e-14, name)
+    }
+  }
+
+  /// What a decoder with attention does: it reads the top hidden state before every step, and adds the gradient
+  /// of that between two steps of the backward pass.
+  @Test(arguments: cases)
+  func gradientsOfStatesReadBetweenTheSteps(network: NetworkCase) throws {
+    let drive = try SteppedDrive(
+      network, lengths: Self.lengths, inputSize: Self.inputSize, hiddenSize: Self.hiddenSize,
+      readsStates: true)
+    let gradients = drive.steppedRun()
+    let analytic = ParameterBuffer<Double>(drive.parameters.layout)
+    _ = analytic.elements.update(fromContentsOf: try #require(gradients["parameters"]))
+    expectGradients(analytic, of: drive.parameters) { drive.loss() }
+    let x = drive.input
+    expectGradient(
+      try #require(gradients["input"]), of: UnsafeMutableBufferPointer(start: x.base, count: x.count), "input"
+    ) { drive.loss() }
+  }
+
+  @Test func theTraceShowsTheStatesOfTheSteps() throws {
+    let drive = try SteppedDrive(
+      NetworkCase(kind: .lstm(), layers: 2), lengths: Self.lengths, inputSize: 3, hiddenSize: 4)
+    let (layout, context) = (drive.layout, drive.context)
+    let trace = drive.cell.begin(layout, from: drive.initial, context)
+    for t in 0..<layout.steps {
+      // Parts are h and c of the lower cell, then h and c of the upper one.
+      for part in 0..<4 where t == 0 {
+        #expect(
+          values(trace.state(part: part, before: 0))
+            == values(drive.initial[part].rows(0..<layout.activeCounts[0])))
+      }
+      let before = values(trace.state(before: t))
+      #expect(before == values(trace.state(part: 2, before: t)))
+      drive.cell.forward(step: t, drive.input.rows(layout.rows(t)), trace, context)
+      #expect(values(trace.state(before: t)) == before)
+      #expect(values(trace.state(after: t)) == values(trace.output.rows(layout.rows(t))))
+      #expect(values(trace.state(part: 0, after: t)) != values(trace.state(part: 2, after: t)))
+      if t + 1 < layout.steps {
+        let running = 0..<layout.activeCounts[t + 1]
+        for part in 0..<4 {
+          #expect(
+            values(trace.state(part: part, after: t).rows(running))
+              == values(trace.state(part: part, before: t + 1)))
+        }
+      }
+    }
+  }
+
+  /// Encoder and decoder of one model draw from other streams.
+  @Test func masksOfAnotherFirstStreamDiffer() throws {
+    let network = NetworkCase(kind: .gru(), layers: 2, dropout: 0.5)
+    let drive = try SteppedDrive(network, lengths: [4, 4, 4], inputSize: 3, hiddenSize: 8)
+    let masks = try #require(drive.context.dropout)
+    func output(_ dropout: DropoutContext) -> [Double] {
+      let context = LayerContext(
+        parameters: drive.parameters, workspace: drive.context.workspace, dropout: dropout)
+      return values(drive.cell.unroll(.dense(drive.input), drive.layout, from: drive.initial, context).output)
+    }
+    let moved = masks.at(rows: masks.rows, firstStream: 10)
+    #expect(moved.seed == masks.seed && moved.step == masks.step && moved.firstStream == 10)
+    #expect(output(masks) == output(masks.at(rows: masks.rows, firstStream: 0)))
+    #expect(output(masks) != output(moved))
+  }
+}
+
+/// One cell over one ragged batch with a loss over outputs, final states and, if wanted, the states between the
+/// steps.
+final class SteppedDrive {
+  let cell: StackedCell<Double>
+  let layout: PackedLayout
+  let parameters: ParameterBuffer<Double>
+  let context: LayerContext<Double>
+  let input: MatrixView<Double>
+  let initial: [MatrixView<Double>]
+  private let scratch = Scratch<Double>()
+  private let coordinates: Coordinates
+  private let outputWeight: MatrixView<Double>
+  private let stateWeights: [MatrixView<Double>]
+  private let readsStates: Bool
+
+  init(
+    _ network: NetworkCase, lengths: [Int], inputSize: Int, hiddenSize: Int, readsStates: Bool = false
+  ) throws {
+    var builder = ParameterLayout.Builder()
+    cell = try StackedCell(network.options(hiddenSize: hiddenSize), inputSize: inputSize, in: &builder)
+    parameters = ParameterBuffer(builder.build(), seed: 5)
+    if !network.name.isEmpty { parameters.roughen() }
+    layout = PackedLayout(lengths: lengths)
+    coordinates = Coordinates(layout)
+    self.readsStates = readsStates
+    context = LayerContext(
+      parameters: parameters, workspace: Workspace(),
+      dropout: network.isRandom ? DropoutContext(seed: 9, step: 4, rows: coordinates.rows) : nil)
+    let (memory, batchSize, parts) = (scratch, layout.batchSize, cell.stateSize.parts)
+    input = memory.matrix(randomTensor([layout.rowCount, inputSize], stream: 1))
+    outputWeight = memory.matrix(randomTensor([layout.rowCount, cell.outputSize], stream: 2))
+    func states(_ stream: Int) -> [MatrixView<Double>] {
+      parts.enumerated().map { memory.matrix(randomTensor([batchSize, $1], stream: stream + $0)) }
+    }
+    stateWeights = states(100)
+    initial = states(200)
+  }
+
+  private func copies(of matrices: [MatrixView<Double>]) -> [MatrixView<Double>] {
+    matrices.map {
+      let copy = scratch.matrix(rows: $0.rows, columns: $0.columns)
+      copy.copy(from: $0)
+      return copy
+    }
+  }
+
+  /// Outputs, states and all gradients, by unroll and backpropagate.
+  func wholeRun() -> [String: [Double]] {
+    let trace = cell.unroll(.dense(input), layout, from: initial, context)
+    let dStates = copies(of: stateWeights)
+    let dInput = scratch.matrix(rows: input.rows, columns: input.columns)
+    var results = ["output": values(trace.output), "state": trace.finalState.flatMap { values($0) }]
+    let gradients = ParameterBuffer<Double>(parameters.layout)
+    cell.backpropagate(
+      trace, outputGradient: outputWeight, stateGradient: dStates, inputGradient: dInput, into: gradients,
+      context)
+    results["input"] = values(dInput)
+    results["initial"] = dStates.flatMap { values($0) }
+    results["parameters"] = Array(gradients.elements)
+    return results
+  }
+
+  private func forward() -> Unrolled<Double> {
+    let trace = cell.begin(layout, from: initial, context)
+    for t in 0..<layout.steps { cell.forward(step: t, input.rows(layout.rows(t)), trace, context) }
+    return trace
+  }
+
+  /// The same by steps.
+  func steppedRun() -> [String: [Double]] {
+    let trace = forward()
+    let dStates = copies(of: stateWeights)
+    let dInput = scratch.matrix(rows: input.rows, columns: input.columns)
+    var results = [
+      "output": values(trace.output), "state": cell.finalState(trace, context).flatMap { values($0) },
+    ]
+    let gradients = ParameterBuffer<Double>(parameters.layout)
+    let back = cell.beginBackward(trace, stateGradient: dStates, context)
+    for t in (0..<layout.steps).reversed() {
+      let rows = layout.rows(t)
+      cell.backward(
+        step: t, back, outputGradient: outputWeight.rows(rows), inputGradient: dInput.rows(rows), context)
+      if readsStates {
+        // dL/dh of Σ h²/2 over the top states before the steps.
+        let top = back.stateGradient[topPart]
+        top.rows(0..<rows.count).add(trace.state(before: t))
+      }
+    }
+    cell.finishBackward(back, inputs: input, into: gradients, context)
+    results["input"] = values(dInput)
+    results["initial"] = dStates.flatMap { values($0) }
+    results["parameters"] = Array(gradients.elements)
+    return results
+  }
+
+  private var topPart: Int {
+    cell.cells.dropLast().reduce(0) { $0 + $1.stateSize.parts.count }
+  }
+
+  func loss() -> Double {
+    context.workspace.arena.scoped {
+      let trace = forward()
+      let outputs = [trace.output] + cell.finalState(trace, context)
+      var sum = zip(outputs, [outputWeight] + stateWeights).reduce(0) { $0 + dot(values($1.0), values($1.1)) }
+      guard readsStates else { return sum }
+      for t in 0..<layout.steps {
+        let h = values(trace.state(before: t))
+        sum += dot(h, h) / 2
+      }
+      return sum
+    }
+  }
+}
