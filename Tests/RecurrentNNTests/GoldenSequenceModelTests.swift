@@ -109,10 +109,10 @@ extension GoldenFile {
           vocabularySize: vocabularySize, embeddingSize: embeddingSize,
           characters: CharacterShape(
             vocabularySize: try size("letters"), embeddingSize: try size("letter_embedding_size"),
-            hiddenSize: try size("letter_hidden_size"), cell: CellOptions(try #require(cells[try option("letter_cell")]))))
+            hiddenSize: try size("letter_hidden_size"), cell: try #require(cells[try option("letter_cell")])))
       }
     return SequenceNetworkShape(
-      input: input, hiddenSize: try size("hidden_size"), layers: try size("layers"), cell: CellOptions(try cellKind()),
+      input: input, hiddenSize: try size("hidden_size"), layers: try size("layers"), cell: try cellKind(),
       bidirectional: flag("bidirectional"))
   }
 

@@ -16,11 +16,13 @@ struct SequenceCase: Sendable, CustomTestStringConvertible {
   var inputDropout = 0.0
   var wordDropout = 0.0
   var smoothing = 0.0
+  /// Projection, variational dropout, zoneout, and connections around layers.
+  var extendsCells = false
   var lengths = [3, 0, 4, 1]
 
   var testDescription: String { name }
   /// True if the loss depends on masks.
-  var dropsSomething: Bool { dropout + inputDropout + wordDropout > 0 }
+  var dropsSomething: Bool { extendsCells || dropout + inputDropout + wordDropout > 0 }
   var steps: Int { lengths.reduce(0, +) }
 
   var network: SequenceNetworkShape {
@@ -30,13 +32,20 @@ struct SequenceCase: Sendable, CustomTestStringConvertible {
       case .words(let cell):
         .words(
           vocabularySize: 5, embeddingSize: 3,
-          characters: CharacterShape(vocabularySize: 4, embeddingSize: 2, hiddenSize: 3, cell: CellOptions(cell)))
+          characters: CharacterShape(vocabularySize: 4, embeddingSize: 2, hiddenSize: 3, cell: cell))
       case .vectors: .vectors(size: 3)
       }
-    return SequenceNetworkShape(
-      input: shape, hiddenSize: 4, layers: layers, cell: CellOptions(cell), bidirectional: bidirectional, dropout: dropout,
+    var result = SequenceNetworkShape(
+      input: shape, hiddenSize: 4, layers: layers, cell: cell, bidirectional: bidirectional, dropout: dropout,
       inputDropout: inputDropout,
       wordDropout: wordDropout > 0 ? WordDropout(rate: wordDropout, unknown: 1) : nil)
+    if extendsCells {
+      result.recurrent.cell.projectionSize = 2
+      result.recurrent.cell.variationalDropout = VariationalDropout(input: 0.3, state: 0.3)
+      result.recurrent.cell.zoneout = Zoneout(cell: 0.2, hidden: 0.2)
+      result.recurrent.connection = .residual
+    }
+    return result
   }
 
   var data: SequenceData {

@@ -44,4 +44,15 @@ import Testing
       SequenceTaggerShape(network: option.network, output: .linear(size: 2)))
     tagger.check(option, SequenceCase.numbers(option.steps, width: 2))
   }
+
+  /// Options of cells reach the network, with their masks: projection, variational dropout, zoneout, connections.
+  @Test func optionsOfCells() throws {
+    var option = SequenceCase(
+      name: "options", input: .words(.gru()), cell: .lstm(), layers: 2, bidirectional: true)
+    option.extendsCells = true
+    let tagger = try SequenceTagger<Double>(
+      SequenceTaggerShape(network: option.network, output: .conditionalRandomField(classes: 3)))
+    #expect(tagger.layout["rnn.weight_hr_l0"] != nil)
+    tagger.check(option, SequenceCase.classes(option.steps, of: 3))
+  }
 }

@@ -53,9 +53,10 @@ struct AttentionPooling<Element: Scalar>: Sendable {
       Element.attentionPoolBackward(
         trace.weights.base, h.base, h.stride, dPooled.base, dPooled.stride, at, h.columns, dScores.base,
         dh.base, dh.stride)
-      multiply(dScores, trace.keys, .left, into: gradients.matrix(query), accumulate: true)  // dv += Σ ds_t u_t
+      // dv += Σ ds_t u_t;  du_t = ds_t v
+      multiply(dScores, trace.keys, .left, into: gradients.matrix(query), accumulate: true)
       let du = arena.matrix(h.rows, keys.outputSize)
-      multiply(dScores, context.parameters.matrix(query), into: du)  // du_t = ds_t v
+      multiply(dScores, context.parameters.matrix(query), into: du)
       let dKeys = arena.matrix(h.rows, h.columns)
       keys.backward(h, trace.keys, du, inputGradient: dKeys, into: gradients, context.parameters)
       dh.add(dKeys)

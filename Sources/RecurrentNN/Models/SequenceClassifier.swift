@@ -24,14 +24,14 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     case linear(LinearOutput<Element>)
   }
 
-  /// Throws ``CellOptionsError`` if options of the layers exclude each other or are out of range.
+  /// - Throws: ``CellOptionsError`` if options of the cells exclude each other or are out of range.
   public init(_ shape: SequenceClassifierShape) throws(CellOptionsError) {
-    try shape.network.network.validate()
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
-    network = SequenceNetwork(shape.network, in: &builder)
+    network = try SequenceNetwork(shape.network, in: &builder)
     pooling = PoolingLayer(
-      shape.pooling, inputSize: network.outputSize, bidirectional: shape.network.bidirectional, in: &builder)
+      shape.pooling, inputSize: network.outputSize, bidirectional: shape.network.recurrent.bidirectional,
+      in: &builder)
     let width = pooling.outputSize
     output = builder.scoped("output") { builder in
       switch shape.output {

@@ -4,45 +4,43 @@ import Parameters
 /// The sizes and options of the part that taggers and classifiers have in common: what is read, and the recurrent layers.
 public struct SequenceNetworkShape: Sendable, Hashable {
   public var input: InputShape
-  /// Units of each cell; a bidirectional layer's output is twice as wide.
-  public var hiddenSize: Int
-  public var layers: Int
-  public var cell: CellOptions
-  public var bidirectional: Bool
-  /// Probability to drop a unit between layers and before the output layer, when training.
-  public var dropout: Double
-  /// Probability to drop a unit of the input vectors (looked up, joined with letters, or given as numbers).
+  /// Cells, units, layers, directions, and dropout between layers.
+  public var recurrent: NetworkOptions
+  /// Probability to drop a unit of the input vectors (looked up, joined with letters, or given as numbers), when training.
   public var inputDropout: Double
-  /// Whether ids of whole words are replaced by that of the unknown word, when training.
+  /// Probability to drop a unit before the output layer.
+  public var outputDropout: Double
+  /// Whether ids of whole words are replaced by that of the unknown word.
   public var wordDropout: WordDropout?
   /// If set, every parameter starts from U(-bound, bound).
   public var uniformInitialization: Double?
-  /// What leads around every layer but the lowest.
-  public var connection: LayerConnectionKind
 
   public init(
-    input: InputShape, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
-    bidirectional: Bool = false,
-    dropout: Double = 0, inputDropout: Double = 0, wordDropout: WordDropout? = nil,
-    uniformInitialization: Double? = nil, connection: LayerConnectionKind = .none
+    input: InputShape, recurrent: NetworkOptions, inputDropout: Double = 0, outputDropout: Double = 0,
+    wordDropout: WordDropout? = nil, uniformInitialization: Double? = nil
   ) {
     self.input = input
-    self.hiddenSize = hiddenSize
-    self.layers = layers
-    self.cell = cell
-    self.bidirectional = bidirectional
-    self.dropout = dropout
+    self.recurrent = recurrent
     self.inputDropout = inputDropout
+    self.outputDropout = outputDropout
     self.wordDropout = wordDropout
     self.uniformInitialization = uniformInitialization
-    self.connection = connection
   }
 
-  /// The recurrent layers.
-  var network: NetworkOptions {
-    NetworkOptions(
-      cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional, dropout: dropout,
-      connection: connection)
+  /// The usual options only, with one dropout between layers and before the output layer.
+  public init(
+    input: InputShape, hiddenSize: Int, layers: Int = 1, cell: CellKind = .lstm(),
+    bidirectional: Bool = false,
+    dropout: Double = 0, inputDropout: Double = 0, wordDropout: WordDropout? = nil,
+    uniformInitialization: Double? = nil
+  ) {
+    self.init(
+      input: input,
+      recurrent: NetworkOptions(
+        CellOptions(cell), hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
+        dropout: dropout),
+      inputDropout: inputDropout, outputDropout: dropout, wordDropout: wordDropout,
+      uniformInitialization: uniformInitialization)
   }
 }
 
@@ -54,14 +52,14 @@ struct SequenceNetwork<Element: Scalar>: Sendable {
   let embedding: InputEmbedding<Element>
   let stack: LayerStack<Element>
 
-  init(_ shape: SequenceNetworkShape, in builder: inout ParameterLayout.Builder) {
+  init(_ shape: SequenceNetworkShape, in builder: inout ParameterLayout.Builder) throws(CellOptionsError) {
     self.shape = shape
     let embedding = InputEmbedding<Element>(
       shape.input, dropout: shape.inputDropout, wordDropout: shape.wordDropout, name: "embedding",
       in: &builder)
     self.embedding = embedding
-    stack = builder.scoped("rnn") {
-      LayerStack(valid: shape.network, inputSize: embedding.outputSize, in: &$0)
+    stack = try builder.scoped("rnn") { builder throws(CellOptionsError) in
+      try LayerStack<Element>(shape.recurrent, inputSize: embedding.outputSize, in: &builder)
     }
   }
 
@@ -115,20 +113,21 @@ struct SequenceNetwork<Element: Scalar>: Sendable {
   // MARK: Dropout before the output layer
 
   /// Number of the masks' stream behind those of the layers.
-  private var outputStream: Int { shape.layers }
+  private var outputStream: Int { shape.recurrent.layers }
 
   /// A copy with dropped units, or the matrix itself if nothing is dropped.
   func dropped(_ x: MatrixView<Element>, _ context: LayerContext<Element>) -> MatrixView<Element> {
-    guard let masks = context.dropout, shape.dropout > 0 else { return x }
+    guard let masks = context.dropout, shape.outputDropout > 0 else { return x }
     let result = context.arena.matrix(x.rows, x.columns)
-    Element.dropout(from: x, to: result, masks.rows, masks.key(stream: outputStream), rate: shape.dropout)
+    Element.dropout(
+      from: x, to: result, masks.rows, masks.key(stream: outputStream), rate: shape.outputDropout)
     return result
   }
 
   /// The backward pass of ``dropped(_:_:)``, in place.
   func dropGradient(_ dx: MatrixView<Element>, _ context: LayerContext<Element>) {
-    guard let masks = context.dropout, shape.dropout > 0 else { return }
-    Element.dropout(from: dx, to: dx, masks.rows, masks.key(stream: outputStream), rate: shape.dropout)
+    guard let masks = context.dropout, shape.outputDropout > 0 else { return }
+    Element.dropout(from: dx, to: dx, masks.rows, masks.key(stream: outputStream), rate: shape.outputDropout)
   }
 }
 

@@ -22,12 +22,11 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     case linear(LinearOutput<Element>)
   }
 
-  /// Throws ``CellOptionsError`` if options of the layers exclude each other or are out of range.
+  /// - Throws: ``CellOptionsError`` if options of the cells exclude each other or are out of range.
   public init(_ shape: SequenceTaggerShape) throws(CellOptionsError) {
-    try shape.network.network.validate()
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
-    network = SequenceNetwork(shape.network, in: &builder)
+    network = try SequenceNetwork(shape.network, in: &builder)
     output = Self.makeOutput(shape.output, inputSize: network.outputSize, in: &builder)
     layout = builder.build()
   }
