@@ -237,7 +237,9 @@ extension rnd_operand {
     self.init(
       base: base, row_stride: transposed ? 1 : Int64(stride), column_stride: transposed ? Int64(stride) : 1)
   }
+}
 
+extension Float {
   public static func logNormalizers(
     _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int,
     _ result: UnsafeMutablePointer<Double>

@@ -43,8 +43,7 @@ let allowedImports: [TargetRule] = [
     "Training",
     [
       "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
-      "Datasets",
-      "Checkpoints", "RunLog",
+      "Datasets", "Metrics", "Checkpoints", "RunLog",
     ], external: platform.union(["Foundation", "Synchronization", "Logging"])),
   TargetRule(
     "rnn-dist",

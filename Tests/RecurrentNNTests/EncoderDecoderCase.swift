@@ -205,7 +205,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
     let lengths = [Self.sourceLengths, Self.secondLengths]
     let sources = shape.sources.enumerated().map { index, source -> [PairBatch<Element>.Source] in
       switch source.input {
-      case .tokens(let vocabulary, _):
+      case .tokens(let vocabulary, _), .words(let vocabulary, _, _):
         randomTokens(lengths[index], vocabulary: vocabulary, stream: index).map { .tokens($0) }
       case .vectors(let size):
         lengths[index].enumerated().map { .vectors(randomTensor([$0.element, size], stream: $0.offset)) }

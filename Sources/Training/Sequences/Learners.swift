@@ -109,10 +109,10 @@ extension RunConfiguration {
       model.wordDropout > 0
       ? encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) } : nil
     return SequenceNetworkShape(
-      input: try inputShape(encoding), hiddenSize: model.hiddenSize, layers: model.layers,
-      cell: CellOptions(model), bidirectional: model.bidirectional, dropout: model.dropout,
-      inputDropout: model.effectiveEmbeddingDropout, wordDropout: wordDropout,
-      uniformInitialization: model.initUniform, connection: LayerConnectionKind(model, layers: model.layers))
+      input: try inputShape(encoding),
+      recurrent: NetworkOptions(model, layers: model.layers, hiddenSize: model.hiddenSize),
+      inputDropout: model.effectiveEmbeddingDropout, outputDropout: model.dropout, wordDropout: wordDropout,
+      uniformInitialization: model.initUniform)
   }
 
   /// What the model reads at each step: tokens, words with their letters, or vectors.
@@ -127,7 +127,8 @@ extension RunConfiguration {
           vocabularySize: characters.count, embeddingSize: model.characterEmbeddingSize,
           hiddenSize: model.characterHiddenSize))
     }
-    guard let width = encoding.sourceWidth else {
+    // Sequences that predict their own next step are what is read as well.
+    guard let width = encoding.sourceWidth ?? encoding.targetWidth else {
       throw TrainingFailure.unfittingData("the data hold nothing to read")
     }
     return .vectors(size: width)

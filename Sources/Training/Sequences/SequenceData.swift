@@ -56,7 +56,7 @@ enum SequenceData {
 
   static func options(_ configuration: RunConfiguration) -> SequenceOptions {
     let (data, model) = (configuration.data, configuration.model)
-    var options = SequenceOptions(task: task(configuration.task), format: format(configuration))
+    var options = SequenceOptions(task: task(configuration), format: format(configuration))
     options.source = text(data.effectiveSourceTokens, data)
     options.target = text(data.effectiveTargetTokens, data)
     options.sharedVocabulary = data.sharedVocabulary
@@ -83,9 +83,10 @@ enum SequenceData {
     return options
   }
 
-  private static func task(_ task: RunConfiguration.Task) -> Datasets.SequenceTask {
-    switch task {
-    case .tagger: .tagger
+  /// What a line means. Pieces of music, which predict their own next step, are read as what a generator writes.
+  private static func task(_ configuration: RunConfiguration) -> Datasets.SequenceTask {
+    switch configuration.task {
+    case .tagger: configuration.data.format == .multihot ? .generator : .tagger
     case .classifier: .classifier
     case .generator: .generator
     case .seq2seq, .languageModel: .seq2seq

@@ -44,7 +44,7 @@ final class TaggerLearner: SequenceLearner {
   }
 
   private static func targetWidth(_ encoding: SequenceEncoding) throws -> Int {
-    guard let width = encoding.targetWidth ?? encoding.sourceWidth else {
+    guard let width = encoding.targetWidth else {
       throw TrainingFailure.unfittingData("the data hold no numbers to learn")
     }
     return width
@@ -72,6 +72,7 @@ final class TaggerLearner: SequenceLearner {
   private func batch(
     _ entries: [Int32], _ split: SequenceSplit, masks: SampleMasks?, _ arena: Arena<Float>
   ) -> TaggerBatch<Float>? {
+    guard split.source != nil else { return nextSteps(entries, split, masks: masks, arena) }
     switch split.target {
     case .tokens(let tags):
       let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
@@ -82,9 +83,7 @@ final class TaggerLearner: SequenceLearner {
       let input = inputSequences(entries, of: split.source, arena)
       let targets = arena.vectors(entries, of: numbers).values
       return TaggerBatch(input: input, targets: vectorTargets(targets), masks: masks)
-    case .none:
-      return nextSteps(entries, split, masks: masks, arena)
-    case .labels:
+    case .labels, .none:
       return nil
     }
   }
@@ -94,11 +93,11 @@ final class TaggerLearner: SequenceLearner {
       ? .bits(targets.base, width: targets.columns) : .numbers(targets.base, width: targets.columns)
   }
 
-  /// Sequences without targets of their own: every step predicts the next one, from the second on.
+  /// Sequences alone: every step predicts the next one, from the second on.
   private func nextSteps(
     _ entries: [Int32], _ split: SequenceSplit, masks: SampleMasks?, _ arena: Arena<Float>
   ) -> TaggerBatch<Float>? {
-    guard let vectors = split.source?.vectorSequences else { return nil }
+    guard let vectors = split.target?.vectorSequences else { return nil }
     let (lengths, values) = arena.vectors(entries, of: vectors)
     let steps = lengths.map { max(0, $0 - 1) }
     let rows = max(1, steps.reduce(0, +))
@@ -151,7 +150,7 @@ final class TaggerLearner: SequenceLearner {
       result.figures.append(
         .init(.f1, SpanTally(sums: Array(sums.tallies.dropFirst(AccuracyTally.count))).f1))
     }
-    if configuration.model.output == .linear, let width = encoding.targetWidth ?? encoding.sourceWidth {
+    if configuration.model.output == .linear, let width = encoding.targetWidth {
       result.figures.append(.init(.mse, sums.loss.mean / Double(width)))
     }
     return result
@@ -162,26 +161,28 @@ final class TaggerLearner: SequenceLearner {
   func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
-    let input = inputSequences(entries, of: split.source, forms: split.forms, workspace.arena)
+    let input = inputSequences(
+      entries, of: split.source ?? split.target, forms: split.forms, workspace.arena)
     let context = LayerContext(parameters: parameters, workspace: workspace)
     let prediction = model.predict(input, context)
     var first = 0
     return input.lengths.map { length in
       defer { first += length }
-      let steps = first..<first + length
-      let text =
-        switch prediction {
-        case .classes(let ids): steps.map { name(ids[$0]) }.joined(separator: " ")
-        case .bits(let values):
-          steps.map { step in keys(values[step * values.count / max(1, input.tokenCount)..<(step + 1) * values.count / max(1, input.tokenCount)]) }
-            .joined(separator: "|")
-        case .numbers(let values):
-          steps.map { step in
-            let width = values.count / max(1, input.tokenCount)
-            return values[step * width..<(step + 1) * width].map { "\($0)" }.joined(separator: ",")
-          }.joined(separator: " ")
-        }
-      return Prediction(lines: [Array(text.utf8)])
+      return Prediction(lines: [Array(text(of: prediction, first..<first + length, input.tokenCount).utf8)])
+    }
+  }
+
+  /// The outputs of some steps on one line: tags, keys that sound, or numbers.
+  private func text(of prediction: TaggerPrediction<Float>, _ steps: Range<Int>, _ count: Int) -> String {
+    func row(_ values: [Float], _ step: Int) -> ArraySlice<Float> {
+      let width = values.count / max(1, count)
+      return values[step * width..<(step + 1) * width]
+    }
+    return switch prediction {
+    case .classes(let ids): steps.map { name(ids[$0]) }.joined(separator: " ")
+    case .bits(let values): steps.map { keys(row(values, $0)) }.joined(separator: "|")
+    case .numbers(let values):
+      steps.map { step in row(values, step).map { "\($0)" }.joined(separator: ",") }.joined(separator: " ")
     }
   }
 

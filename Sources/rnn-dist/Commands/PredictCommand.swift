@@ -112,11 +112,13 @@ struct AttentionFolder {
 extension AttentionPicture {
   /// The picture of an output.
   init(_ output: SavedSequenceModel.Output) {
-    let text = String(decoding: output.lines.first ?? [], as: UTF8.self)
     self.init(
-      title: text,
-      panels: output.attention.map {
-        Panel(sourceLabels: $0.sourceLabels, outputLabels: $0.outputLabels, weights: $0.weights)
+      title: String(decoding: output.lines.first ?? [], as: UTF8.self),
+      outputTokens: output.attention.first?.outputLabels ?? [],
+      panels: output.attention.enumerated().map { index, matrix in
+        Panel(
+          name: output.attention.count > 1 ? "source \(index + 1)" : "source", tokens: matrix.sourceLabels,
+          weights: matrix.weights.flatMap { $0.map { Float($0) } })
       })
   }
 }
