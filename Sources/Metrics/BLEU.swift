@@ -1,12 +1,12 @@
-/// BLEU (Papineni, Roukos, Ward, Zhu 2002) with the definitions and the default options of sacrebleu (Post 2018),
-/// so that a score can be compared with published ones.
+/// BLEU (Papineni, Roukos, Ward, Zhu 2002) with the definitions and the default options of sacrebleu (Post
+/// 2018), so that a score can be compared with published ones.
 ///
 ///     BLEU = 100 · BP · exp(¼ Σₙ log pₙ)
-///     pₙ = matches of n-grams / n-grams of the hypotheses, both over the whole corpus     (section 2.1.1)
-///     BP = 1 where the hypotheses are at least as long as the references, else exp(1 - r/c)   (section 2.2.2)
+///     pₙ = matches of n-grams / n-grams of the hypotheses, both over the whole corpus  (section 2.1.1)
+///     BP = 1 where hypotheses are at least as long as references, else exp(1 - r/c)  (section 2.2.2)
 ///
-/// An n-gram matches at most as often as it is in the reference that has it most often; r sums, over the entries,
-/// the length of the reference closest in length to the hypothesis (of two, the shorter).
+/// An n-gram matches at most as often as it is in the reference that has it most often; r sums, over the
+/// entries, the length of the reference closest in length to the hypothesis (of two, the shorter).
 public struct BLEU: Sendable, Equatable {
   /// What is put in the place of a precision of 0 (Chen and Cherry 2014).
   public enum Smoothing: Sendable, Equatable {
@@ -16,7 +16,8 @@ public struct BLEU: Sendable, Equatable {
     case floor(Double = 0.1)
     /// This many more matches and n-grams of each n above 1, with matches or without (method 2).
     case addK(Double = 1)
-    /// 1/2, 1/4, … match for the first, second, … n without matches (method 3, of mteval-v13a.pl): the default.
+    /// 1/2, 1/4, … match for the first, second, … n without matches (method 3, of mteval-v13a.pl): the
+    /// default.
     case exponential
   }
 
@@ -49,8 +50,8 @@ public struct BLEU: Sendable, Equatable {
     return score(sum)
   }
 
-  /// The score of one sentence. Set `effectiveOrder`, as sacrebleu's `sentence_bleu` does, or every sentence of
-  /// fewer than four tokens has the score 0.
+  /// The score of one sentence. Set `effectiveOrder`, as sacrebleu's `sentence_bleu` does, or every sentence
+  /// of fewer than four tokens has the score 0.
   public func sentenceScore(hypothesis: String, references: [String]) -> BLEUScore {
     score(tally(hypothesis: hypothesis, references: references))
   }

@@ -25,7 +25,8 @@ public struct BLEUScore: Sendable, Equatable {
 }
 
 extension BLEUScore: CustomStringConvertible {
-  /// As sacrebleu prints it: `32.10 60.0/40.0/25.0/17.0 (BP = 1.000 ratio = 1.014 hyp_len = 73 ref_len = 72)`.
+  /// As sacrebleu prints it:
+  /// `32.10 60.0/40.0/25.0/17.0 (BP = 1.000 ratio = 1.014 hyp_len = 73 ref_len = 72)`.
   public var description: String {
     let precisions = precisions.map { fixedPoint($0, decimals: 1) }.joined(separator: "/")
     return "\(fixedPoint(value, decimals: 2)) \(precisions) (BP = \(fixedPoint(brevityPenalty, decimals: 3)) "
@@ -77,7 +78,8 @@ extension BLEU {
     return (values, order)
   }
 
-  /// How the score was computed, in the form of sacrebleu 2: `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:…`.
+  /// How the score was computed, in the form of sacrebleu 2:
+  /// `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:…`.
   ///
   /// - Parameters:
   ///   - tally: what was counted, for the number of references.

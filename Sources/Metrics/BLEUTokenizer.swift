@@ -1,7 +1,7 @@
 /// How a text is cut into the tokens that BLEU counts, by the names of sacrebleu.
 ///
-/// The result of each is a text whose tokens are separated by white space. Tokenizers that need a dictionary or
-/// a model (zh, ja-mecab, ko-mecab, spm) are not there.
+/// The result of each is a text whose tokens are separated by white space. Tokenizers that need a dictionary
+/// or a model (zh, ja-mecab, ko-mecab, spm) are not there.
 public enum BLEUTokenizer: String, CaseIterable, Sendable {
   /// That of NIST's mteval-v13a.pl: the default, and the one to report.
   case mteval13a = "13a"
@@ -28,8 +28,8 @@ private let space: UInt32 = 0x20
 
 // MARK: - 13a
 
-/// The steps of mteval-v13a.pl. Each goes through the text from left to right, and a character that a match has
-/// taken takes part in no other match of that step.
+/// The steps of mteval-v13a.pl. Each goes through the text from left to right, and a character that a match
+/// has taken takes part in no other match of that step.
 private func separatedAsInMteval13a(_ text: [UInt32]) -> [UInt32] {
   // Language-independent part: marks of skipped segments, words broken at line ends, the entities of SGML.
   var line = replacing(Literals.skipped, in: text, with: [])
@@ -68,7 +68,8 @@ private func isPointOrComma(_ character: UInt32) -> Bool { character == 0x2E || 
 
 // MARK: - intl
 
-/// The steps of mteval-v14.pl: punctuation is a token unless digits are on both sides of it, a symbol always is.
+/// The steps of mteval-v14.pl: punctuation is a token unless digits are on both sides of it, a symbol always
+/// is.
 private func separatedByUnicodeClass(_ text: [UInt32]) -> [UInt32] {
   var line = splittingPairs(
     text, where: { characterClass($0) != .number && characterClass($1) == .punctuation },
@@ -112,8 +113,8 @@ private func surrounding(_ text: [UInt32], where condition: (UInt32) -> Bool) ->
   return result
 }
 
-/// Puts a space between the characters of each pair that fulfils the condition, and before and after the pair as
-/// asked.
+/// Puts a space between the characters of each pair that fulfils the condition, and before and after the pair
+/// as asked.
 private func splittingPairs(
   _ text: [UInt32], where condition: (UInt32, UInt32) -> Bool, spaces: (before: Bool, after: Bool)
 ) -> [UInt32] {

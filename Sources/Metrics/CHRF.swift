@@ -15,8 +15,8 @@ public struct CHRF: Sendable, Equatable {
   public var lowercase: Bool
   /// Counts white space in n-grams of characters instead of leaving it out.
   public var whiteSpace: Bool
-  /// Takes every length into the mean, those that don't occur with 1e-16, and averages F-scores (as chrF++.py,
-  /// Moses and NLTK do).
+  /// Takes every length into the mean, those that don't occur with 1e-16, and averages F-scores (as
+  /// chrF++.py, Moses and NLTK do).
   public var epsilonSmoothing: Bool
 
   public init(
@@ -95,7 +95,8 @@ public struct CHRF: Sendable, Equatable {
 
   private var order: Int { CHRFTally.characterOrder + wordOrder }
 
-  /// How the score was computed, in the form of sacrebleu 2: `nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:…`.
+  /// How the score was computed, in the form of sacrebleu 2:
+  /// `nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:…`.
   ///
   /// - Parameters:
   ///   - tally: what was counted, for the number of references.
@@ -122,8 +123,8 @@ private struct CHRFText {
     wordOrder = options.wordOrder
   }
 
-  /// The words between white space, with one mark of punctuation at their end, or else at their beginning, as a
-  /// word of its own.
+  /// The words between white space, with one mark of punctuation at their end, or else at their beginning, as
+  /// a word of its own.
   private static func words(_ text: [UInt32]) -> [ArraySlice<UInt32>] {
     text.split(whereSeparator: isWhiteSpace).flatMap { word -> [ArraySlice<UInt32>] in
       guard word.count > 1, let first = word.first, let last = word.last else { return [word] }

@@ -1,4 +1,5 @@
-/// Token error rate: edits per reference token, over all entries. Of phonemes it is the phoneme error rate PER.
+/// Token error rate: edits per reference token, over all entries. Of phonemes it is the phoneme error rate
+/// PER.
 ///
 ///     rate = Σ distance(output, closest reference) / Σ |closest reference|
 ///
@@ -36,8 +37,8 @@ public struct TokenErrorTally: MetricTally, Equatable {
     add(output: scalars(of: output), references: references.map(scalars(of:)))
   }
 
-  /// edits / reference tokens; NaN where nothing was counted, infinite where all references are empty and some
-  /// output isn't.
+  /// edits / reference tokens; NaN where nothing was counted, infinite where all references are empty and
+  /// some output isn't.
   public var value: Double { share(edits, of: referenceTokens) }
 
   // MARK: MetricTally
@@ -51,8 +52,8 @@ public struct TokenErrorTally: MetricTally, Equatable {
   }
 }
 
-/// Word error rate as in grapheme-to-phoneme conversion: the share of entries (words) whose output equals none
-/// of the entry's references.
+/// Word error rate as in grapheme-to-phoneme conversion: the share of entries (words) whose output equals
+/// none of the entry's references.
 ///
 /// Not the word error rate of speech recognition: that is a `TokenErrorTally` of words.
 public struct WordErrorTally: MetricTally, Equatable {

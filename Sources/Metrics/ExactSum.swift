@@ -1,8 +1,8 @@
 /// A sum of Doubles without rounding error, so that it doesn't depend on the order or grouping of its terms.
 ///
-/// Kulisch's long accumulator: a fixed-point number wide enough for every Double, from 2^-1074 up, in digits of
-/// 32 bits. The digits are integers, so adding the digits of several ranks as Doubles is exact as well: the sum
-/// over 1, 2 or 1,000 ranks is the same bits, which a sum of rounded partial sums would not be.
+/// Kulisch's long accumulator: a fixed-point number wide enough for every Double, from 2^-1074 up, in digits
+/// of 32 bits. The digits are integers, so adding the digits of several ranks as Doubles is exact as well:
+/// the sum over 1, 2 or 1,000 ranks is the same bits, which a sum of rounded partial sums would not be.
 public struct ExactSum: MetricTally, Equatable {
   /// Enough for the largest Double; the topmost digit, which is signed, has room for 2^35 of them.
   private static let digitCount = 66

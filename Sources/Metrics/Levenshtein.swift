@@ -2,9 +2,10 @@
 /// (Levenshtein 1966).
 ///
 /// Myers' bit-parallel algorithm (JACM 1999) in Hyyrö's form for the distance of whole sequences (2003): the
-/// columns of the table of distances are kept as differences of neighbouring cells, 64 cells a word. The table
-/// is filled in bands of 64 rows, each of which needs only the differences along the lower edge of the band
-/// above, so memory is O(|a| + |b|) and time O(|a| |b| / 64): 10,000 tokens against 10,000 take milliseconds.
+/// columns of the table of distances are kept as differences of neighbouring cells, 64 cells a word. The
+/// table is filled in bands of 64 rows, each of which needs only the differences along the lower edge of the
+/// band above, so memory is O(|a| + |b|) and time O(|a| |b| / 64): 10,000 tokens against 10,000 take
+/// milliseconds.
 ///
 /// `Token` must have an `==` to be trusted: pass ids or Unicode scalars rather than Swift strings, which are
 /// equal when they are canonically equivalent.
@@ -30,8 +31,8 @@ public func levenshteinDistance<Token: Hashable>(_ a: [Token], _ b: [Token]) -> 
 
 /// The distance of two sequences of symbols below `symbolCount`, the first of which isn't empty.
 private func bitParallelDistance(_ pattern: [Int], _ text: [Int], symbolCount: Int) -> Int {
-  // Differences of each column to the one on its left, along the lower edge of the band above. Above the first
-  // band that edge is the distance from the empty sequence, which grows by 1 a column.
+  // Differences of each column to the one on its left, along the lower edge of the band above. Above the
+  // first band that edge is the distance from the empty sequence, which grows by 1 a column.
   var edge = [Int8](repeating: 1, count: text.count)
   var matches = [UInt64](repeating: 0, count: symbolCount)
   for start in stride(from: 0, to: pattern.count, by: 64) {
@@ -44,7 +45,8 @@ private func bitParallelDistance(_ pattern: [Int], _ text: [Int], symbolCount: I
   return edge.reduce(pattern.count) { $0 + Int($1) }
 }
 
-/// Computes one band of rows: overwrites the differences along its upper edge with those along its lower edge.
+/// Computes one band of rows: overwrites the differences along its upper edge with those along its lower
+/// edge.
 ///
 /// `matches` has, for each symbol, the rows of the band that hold it; `lastRow` is the bit of the lowest row.
 private func advance(_ edge: inout [Int8], over text: [Int], matches: [UInt64], lastRow: UInt64) {

@@ -1,8 +1,9 @@
-/// The sufficient statistics of a metric: what each rank counts on its shard and what is added over the ranks.
+/// The sufficient statistics of a metric: what each rank counts on its shard and what is added over the
+/// ranks.
 ///
-/// A metric of a whole corpus is a function of sums, never a mean of the shards' metrics. Every sum here is an
-/// integer below 2^53, which a Double holds exactly, so adding them in any order and in any grouping gives the
-/// same bits: the metric does not depend on the number of ranks.
+/// A metric of a whole corpus is a function of sums, never a mean of the shards' metrics. Every sum here is
+/// an integer below 2^53, which a Double holds exactly, so adding them in any order and in any grouping gives
+/// the same bits: the metric does not depend on the number of ranks.
 ///
 ///     var tally = BLEUTally()
 ///     for entry in shard { tally += bleu.tally(hypothesis: …, references: …) }

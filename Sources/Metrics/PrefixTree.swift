@@ -49,7 +49,8 @@ struct PrefixTree {
 
   /// Where the edge of this key is, or where it would go.
   private func slot(of key: UInt64) -> Int {
-    // Fibonacci hashing (Knuth, volume 3, 6.4); the upper half is folded in, since keys differ in both halves.
+    // Fibonacci hashing (Knuth, volume 3, 6.4); the upper half is folded in, since keys differ in both
+    // halves.
     let mixed = (key ^ (key >> 29)) &* 0x9E37_79B9_7F4A_7C15
     var slot = Int(truncatingIfNeeded: mixed >> UInt64(shift))
     while edges[slot].child != 0, edges[slot].key != key { slot = (slot + 1) & (edges.count - 1) }

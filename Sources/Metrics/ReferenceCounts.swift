@@ -1,7 +1,7 @@
 /// How many references the entries of a corpus have, for the `nrefs` of a signature.
 ///
-/// Whether all have equally many must be found from sums: by Cauchy and Schwarz, n Σ r² = (Σ r)² where and only
-/// where all r are equal.
+/// Whether all have equally many must be found from sums: by Cauchy and Schwarz, n Σ r² = (Σ r)² where and
+/// only where all r are equal.
 struct ReferenceCounts: Equatable, Sendable {
   private(set) var entries = 0
   private var references = 0

@@ -1,15 +1,16 @@
 /// The labels of a tagger, read as spans: `B-PER`, `I-PER`, `O`.
 ///
-/// A label is a prefix, a hyphen and a type, which may hold hyphens itself. Spans are found as conlleval finds
-/// them, the script of the CoNLL-2000 shared task (Tjong Kim Sang and Buchholz 2000), from two neighbouring labels
-/// at a time, so that any sequence of labels has an interpretation, in IOB1, IOB2, IOE1, IOE2, IOBES and BILOU:
+/// A label is a prefix, a hyphen and a type, which may hold hyphens itself. Spans are found as conlleval
+/// finds them, the script of the CoNLL-2000 shared task (Tjong Kim Sang and Buchholz 2000), from two
+/// neighbouring labels at a time, so that any sequence of labels has an interpretation, in IOB1, IOB2, IOE1,
+/// IOE2, IOBES and BILOU:
 ///
 /// - A span begins at B and S (U); at I and E (L) after O, after E (L) and after S (U); and wherever the type
 ///   changes, except at O.
 /// - It ends after E (L) and S (U); before B, S (U) and O; and wherever the type changes.
 ///
-/// conlleval itself knows B, I, E and O. S, and B after E, are as in seqeval; L and U mean E and S. Other prefixes
-/// begin and end a span only by their type; a label without a hyphen has the empty type.
+/// conlleval itself knows B, I, E and O. S, and B after E, are as in seqeval; L and U mean E and S. Other
+/// prefixes begin and end a span only by their type; a label without a hyphen has the empty type.
 public struct SpanLabels: Sendable, Equatable {
   /// A span of equal type in a sequence of labels.
   public struct Span: Sendable, Hashable {

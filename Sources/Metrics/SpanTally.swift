@@ -96,8 +96,8 @@ public struct SpanTally: MetricTally, Equatable {
 
 /// Span F1 over all types and of each type.
 ///
-/// As many sums as the labels have types, so no `MetricTally`; but ranks with the same labels have the same sums
-/// in the same order, to be added in the same way.
+/// As many sums as the labels have types, so no `MetricTally`; but ranks with the same labels have the same
+/// sums in the same order, to be added in the same way.
 public struct SpanReport: Sendable, Equatable {
   public let labels: SpanLabels
   public private(set) var total = SpanTally()

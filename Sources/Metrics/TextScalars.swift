@@ -1,5 +1,5 @@
-/// Texts as arrays of Unicode scalars, the characters that other programs count, and what Python does to them:
-/// the scores are compared with those of Python programs.
+/// Texts as arrays of Unicode scalars, the characters that other programs count, and what Python does to
+/// them: the scores are compared with those of Python programs.
 
 /// The scalar values of a text.
 func scalars(of text: String) -> [UInt32] {
@@ -48,8 +48,8 @@ func lowercased(_ text: [UInt32]) -> [UInt32] {
 
 private let capitalSigma: UInt32 = 0x3A3
 
-/// Unicode's condition Final_Sigma: a letter before it and none after it, case-ignorable characters between them
-/// skipped.
+/// Unicode's condition Final_Sigma: a letter before it and none after it, case-ignorable characters between
+/// them skipped.
 private func isFinalSigma(_ text: [UInt32], at index: Int) -> Bool {
   func isIgnorable(_ character: UInt32) -> Bool {
     Unicode.Scalar(character)?.properties.isCaseIgnorable ?? false

@@ -5,15 +5,16 @@
 ///       title: "step 2000", outputTokens: ["2017", "-", "05"], sourceTokens: ["May", "2017"], weights: […]
 ///     ).write(to: "\(paths.attention)/step-2000-1.svg")
 ///
-/// The same content gives the same bytes. Of long sequences only the beginning is drawn, and the picture says so.
+/// The same content gives the same bytes. Of long sequences only the beginning is drawn, and the picture says
+/// so.
 public struct AttentionPicture: Sendable, Equatable {
   /// One source, with the weights that it got.
   public struct Panel: Sendable, Equatable {
     /// What stands above the columns: `source`, `text`, `question`.
     public let name: String
     public let tokens: [String]
-    /// `[output tokens, tokens]`, row by row, each in 0 ... 1: what lies outside is drawn as the nearer end. NaN is
-    /// drawn as what it is.
+    /// `[output tokens, tokens]`, row by row, each in 0 ... 1: what lies outside is drawn as the nearer end.
+    /// NaN is drawn as what it is.
     public let weights: [Float]
 
     public init(name: String, tokens: [String], weights: [Float]) {

@@ -121,8 +121,8 @@ struct LineDrawing {
     )
   }
 
-  /// Of the points that fall on the same column of pixels, the first, the lowest, the highest and the last: the
-  /// line looks the same, a single peak included, and a chart of a million steps is a small file.
+  /// Of the points that fall on the same column of pixels, the first, the lowest, the highest and the last:
+  /// the line looks the same, a single peak included, and a chart of a million steps is a small file.
   ///
   /// A line that isn't long, or that goes backwards, stays as it is.
   private static func thinned(_ places: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {

@@ -20,8 +20,8 @@ public struct LinePlot: Sendable, Equatable {
   /// A line with a name.
   public struct Series: Sendable, Equatable {
     public let name: String
-    /// In the order in which the line goes through them. A point that can't be drawn, with a NaN, an infinity or,
-    /// on a logarithmic axis, a number that isn't above 0, interrupts the line.
+    /// In the order in which the line goes through them. A point that can't be drawn, with a NaN, an infinity
+    /// or, on a logarithmic axis, a number that isn't above 0, interrupts the line.
     public let points: [Point]
 
     public init(_ name: String, _ points: [Point]) {

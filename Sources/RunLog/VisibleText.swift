@@ -1,7 +1,7 @@
 /// A token as a label that a person can see, and about how wide it is.
 ///
-/// Spaces, control characters and characters that only act on others are replaced by signs: a label must neither be
-/// invisible nor turn round what stands beside it.
+/// Spaces, control characters and characters that only act on others are replaced by signs: a label must
+/// neither be invisible nor turn round what stands beside it.
 struct VisibleText: Equatable {
   /// What is drawn.
   let text: String

@@ -62,7 +62,7 @@ struct GoldenTexts: Decodable, Sendable {
 
 extension GoldenTexts.BLEUCase: CustomTestStringConvertible {
   var testDescription: String {
-    "\(tokenizer) \(lowercase ? "lc" : "mixed") \(smoothing) \(value.map { "\($0)" } ?? "default") eff \(effectiveOrder)"
+    "\(tokenizer) \(lowercase ? "lc" : "mixed") \(smoothing) \(value ?? -1) eff \(effectiveOrder)"
   }
 
   func metric() throws -> BLEU {

@@ -5,7 +5,8 @@ import Testing
 @Suite struct ShardingTests {
   private static let entries = 60
 
-  /// Entry i is counted by rank i mod n; the sums are added as the MPI library would, rank by rank or in pairs.
+  /// Entry i is counted by rank i mod n; the sums are added as the MPI library would, rank by rank or in
+  /// pairs.
   private func expectSame<Tally: MetricTally>(
     _ type: Tally.Type, _ what: (Tally) -> [Double], _ add: (inout Tally, Int) -> Void
   ) {
