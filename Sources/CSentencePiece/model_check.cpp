@@ -81,7 +81,8 @@ bool is_closed(const std::vector<uint32_t> &units, std::string_view texts) {
   return true;
 }
 
-// A table of normalisation: the size of a trie, the trie, and the texts that its values begin, each ended by a zero.
+// A table of normalisation: the size of a trie, the trie, and the texts that its values begin, each ended by
+// a zero.
 bool is_sound(std::string_view table) {
   if (table.empty()) return true;
   uint32_t size = 0;

@@ -59,7 +59,8 @@ const std::string out_of_memory = "out of memory";
 // Lines in memory as the trainer reads them.
 class Lines : public sentencepiece::SentenceIterator {
  public:
-  Lines(const char *text, const size_t *offsets, size_t count) : text_(text), offsets_(offsets), count_(count) {
+  Lines(const char *text, const size_t *offsets, size_t count)
+      : text_(text), offsets_(offsets), count_(count) {
     read();
   }
   bool done() const override { return index_ >= count_; }

@@ -88,7 +88,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
       "task \(task.rawValue) with data.format=\(format.rawValue): \(reason)"
     case .subwordModel(let name, let reason): "\(name): \(reason)"
     case .tooFewDifferent(let task, let wanted, let found):
-      "\(task): \(wanted) different examples are wanted, only \(found) found; ask for fewer or for longer ones"
+      "\(task): \(wanted) different examples wanted, only \(found) found; ask for fewer or for longer ones"
     }
   }
 }

@@ -23,7 +23,8 @@ import Testing
     }
   }
 
-  /// A row that allows more than is used no longer describes the program. Only the program may know everything.
+  /// A row that allows more than is used no longer describes the program. Only the program may know
+  /// everything.
   @Test(arguments: allowedImports.filter { !$0.targets.isEmpty && $0.name != "rnn-dist" })
   func everyAllowedTargetIsUsed(rule: TargetRule) throws {
     let used = Set(try SourceTree.files(of: rule.name).flatMap(\.text.importedModules))
@@ -40,7 +41,8 @@ import Testing
     #expect(importing.count == 1, "\(module) is imported by \(importing.map(\.path))")
   }
 
-  /// C sees only the standard library, its own headers and, in a system module, the library that it stands for.
+  /// C sees only the standard library, its own headers and, in a system module, the library that it stands
+  /// for.
   @Test(
     arguments: [
       ("CKernels", []), ("COpenBLAS", ["cblas.h"]), ("COpenMPI", ["mpi.h"]), ("CXXHash", ["xxhash.h"]),

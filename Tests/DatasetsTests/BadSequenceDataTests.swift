@@ -175,7 +175,8 @@ import Testing
     }
   }
 
-  /// Random bytes, and random changes of good lines, in every format: a result or a `DataError`, never a trap.
+  /// Random bytes, and random changes of good lines, in every format: a result or a `DataError`, never a
+  /// trap.
   @Test func garbageNeverTraps() throws {
     let good = [
       "a\tb\tc\nd e\tf\t1 2\n", "x,1,2\ny,-3.5,nan\n", "0 1|2||3\n", "1\ta\t_\tX\t_\t_\t_\t_\t_\t_\n2\tb\n",

@@ -131,7 +131,8 @@ import Testing
     #expect(named > 100 && withWeekday > 30 && numeric > 30)
   }
 
-  /// The one reading of a date of numbers: the year has four digits; where both others may be months, the day is first.
+  /// The one reading of a date of numbers: the year has four digits; where both others may be months, the day
+  /// is first.
   private static func reading(of text: String) -> [Int]? {
     let parts = text.split { !$0.isNumber }.map(String.init)
     if parts.count == 1, text.count == 8 {

@@ -50,6 +50,14 @@ import Testing
     #expect(corpus.encoding.labels?.count == 2)
   }
 
+  @Test func aLabelMayBeHeldOut() throws {
+    let text = (0..<20).map { "class\($0)\ttext \($0)" }.joined(separator: "\n")
+    let corpus = try SequenceOptions(.classifier, .tsv) { $0.validFraction = 0.5 }.load(.text(text))
+    #expect(corpus.encoding.labels?.count == 20)
+    #expect(corpus.encoding.source?.count == 12)
+    #expect(corpus.train.count == 10 && corpus.valid?.count == 10)
+  }
+
   @Test func tooFewToCut() {
     #expect(throws: DataError.noSplit(name: "text", sources: 3, fraction: 0.1)) {
       try Self.options(0.1).load(.text("a\tb\nc\td\ne\tf\ne\tg"))

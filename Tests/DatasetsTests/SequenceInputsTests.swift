@@ -35,6 +35,22 @@ import Testing
     #expect(inputs.take().count == 1)
   }
 
+  @Test func noLineIsLeftOut() throws {
+    let options = SequenceOptions(.classifier, .tsv) {
+      $0.emptySequences = .skip
+      $0.overlong = .skip
+      $0.maximumLength = 2
+    }
+    var (inputs, _) = try inputs(options, .text("x\ta b"))
+    #expect(throws: DataError.line(name: "input", line: 1, problem: .empty(field: "source"))) {
+      try inputs.append([], name: "input", line: 1)
+    }
+    let problem = LineProblem.tooLong(field: "source", length: 3, limit: 2)
+    #expect(throws: DataError.line(name: "input", line: 2, problem: problem)) {
+      try inputs.append("a b a".utf8, name: "input", line: 2)
+    }
+  }
+
   @Test func wordsOfATaggerHaveTheirLetters() throws {
     let options = SequenceOptions(.tagger, .columns) { $0.characters = true }
     var (inputs, encoding) = try inputs(options, .text("ab X\nc Y"))

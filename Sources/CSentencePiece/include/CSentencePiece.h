@@ -1,7 +1,7 @@
 // SentencePiece (Kudo and Richardson 2018) as C: no exception and no C++ type leaves it.
 //
-// Functions return true or false. On false `error` is a message; what they hand out, messages included, is freed
-// with rnd_sp_free. Results may be asked for by several threads at a time; training may not.
+// Functions return true or false. On false `error` is a message; what they hand out, messages included, is
+// freed with rnd_sp_free. Results may be asked for by several threads at a time; training may not.
 
 #ifndef CSENTENCEPIECE_H
 #define CSENTENCEPIECE_H
@@ -21,8 +21,8 @@ typedef struct rnd_sp_model rnd_sp_model;
 void rnd_sp_free(void *memory);
 
 // Learns a model from `line_count` lines; line i is the bytes from offsets[i] to offsets[i + 1] of `text`.
-// `options` are `option_count` pairs of names and values as spm_train has them. `model` becomes the bytes of the
-// model file.
+// `options` are `option_count` pairs of names and values as spm_train has them. `model` becomes the bytes of
+// the model file.
 bool rnd_sp_train(const char *const *options, size_t option_count, const char *text, const size_t *offsets,
                   size_t line_count, uint32_t seed, char **model, size_t *model_size, char **error);
 

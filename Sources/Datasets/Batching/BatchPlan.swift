@@ -13,8 +13,8 @@ public struct BatchPlan: Sendable, Equatable {
 
   /// One of `count` parts of a batch: every `count`-th example from example `index` on.
   ///
-  /// Neighbours in a batch are of nearly the same length, and so the parts have nearly as many tokens each; those of
-  /// a contiguous cut would not. Example k of the part is example `index + k * count` of the batch.
+  /// Neighbours in a batch are of nearly the same length, and so the parts have nearly as many tokens each;
+  /// those of a contiguous cut would not. Example k of the part is example `index + k * count` of the batch.
   public static func shard(_ batch: ArraySlice<Int32>, _ index: Int, of count: Int) -> [Int32] {
     precondition(index >= 0 && index < count, "shard \(index) of \(count)")
     return stride(from: batch.startIndex + index, to: batch.endIndex, by: count).map { batch[$0] }

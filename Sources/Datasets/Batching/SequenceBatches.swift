@@ -1,14 +1,15 @@
 /// Deals examples of any lengths out to batches: shuffled, yet with neighbours of similar length in each.
 ///
-/// An epoch is a random order of all examples, cut into windows of many batches. A window is sorted by length and cut
-/// into batches, and the batches of all windows are shuffled. Order and batches are functions of seed and epoch alone:
-/// every rank makes the same plan, whatever their number.
+/// An epoch is a random order of all examples, cut into windows of many batches. A window is sorted by length
+/// and cut into batches, and the batches of all windows are shuffled. Order and batches are functions of seed
+/// and epoch alone: every rank makes the same plan, whatever their number.
 public struct SequenceBatches: Sendable {
   /// How much a batch holds over all ranks.
   public enum Size: Sendable, Equatable {
     /// So many examples; the last batch of an epoch may have fewer.
     case sequences(Int)
-    /// Examples whose longer sides have at most so many tokens together. An example that is longer alone is a batch.
+    /// Examples whose longer sides have at most so many tokens together. An example that is longer alone is a
+    /// batch.
     case tokens(Int)
   }
 
@@ -45,23 +46,21 @@ public struct SequenceBatches: Sendable {
     self.secondLengths = secondLengths
   }
 
-  /// The examples of a part, each as long as the longest of its sides; a target of tokens has one step more, its end.
+  /// The examples of a part, each as long as the longest of its sides; a target of tokens has one step more,
+  /// its end.
   public init(
     _ split: SequenceSplit, size: Size, bucketing: Bool = true, seed: UInt64, windowBatches: Int = 50
   ) {
-    var longest = split.lengths(.source)
-    var second = longest
-    for side in [SequenceSplit.Side.secondSource, .target] where split.field(side) != nil {
-      let lengths = split.lengths(side)
-      let added: Int32 = side == .target && split.field(side)?.tokenSequences != nil ? 1 : 0
-      for (index, length) in lengths.enumerated() {
-        longest[index] = max(longest[index], length &+ added)
-        if split.source == nil { second[index] = 0 }
+    let source = split.lengths(.source)
+    var longest = source
+    for side in [SequenceSplit.Side.secondSource, .target] {
+      let end: Int32 = side == .target && split.target?.tokenSequences != nil ? 1 : 0
+      for (index, length) in split.lengths(side).enumerated() {
+        longest[index] = max(longest[index], length &+ end)
       }
     }
-    if split.source == nil { second = [] }
     self.init(
-      lengths: longest, secondLengths: second, size: size, bucketing: bucketing, seed: seed,
+      lengths: longest, secondLengths: source, size: size, bucketing: bucketing, seed: seed,
       windowBatches: windowBatches)
   }
 
@@ -121,8 +120,8 @@ public struct SequenceBatches: Sendable {
   /// No example is free.
   private func cost(_ length: Int32) -> Int { max(1, Int(length)) }
 
-  /// Sorts a range by falling length, then by the second length, then as it is: numbers with all three in them are
-  /// sorted, much faster than by comparing in two arrays. Lengths above 65,535 count as equal.
+  /// Sorts a range by falling length, then by the second length, then as it is: numbers with all three in
+  /// them are sorted, much faster than by comparing in two arrays. Lengths above 65,535 count as equal.
   private func sort(_ order: inout [Int32], _ range: Range<Int>) {
     let most = UInt64(UInt16.max)
     let keys = range.map { position -> UInt64 in

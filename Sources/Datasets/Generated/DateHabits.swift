@@ -18,12 +18,12 @@ public enum DateLanguage: String, CaseIterable, Sendable {
 
 /// How dates are written in a language.
 ///
-/// A form is a text in which `{d}` is the day, `{dd}` with two digits, `{o}` with an ordinal for the first, `{th}` as an
-/// English ordinal; `{m}`, `{mm}` the month as a number, `{month}` its name, `{mon}` the name cut short; `{y}` the year, `{yy}` its last two digits; `{weekday}` the day
-/// of the week.
+/// A form is a text in which `{d}` is the day, `{dd}` with two digits, `{o}` with an ordinal for the first,
+/// `{th}` as an English ordinal; `{m}`, `{mm}` the month as a number, `{month}` its name, `{mon}` the name
+/// cut short; `{y}` the year, `{yy}` its last two digits; `{weekday}` the day of the week.
 ///
-/// What can be read in two ways is always read in one: of two numbers that may both be months the first is the day. A
-/// form with the month first, in `monthFirst`, is therefore used only for days above 12.
+/// What can be read in two ways is always read in one: of two numbers that may both be months the first is
+/// the day. A form with the month first, in `monthFirst`, is therefore used only for days above 12.
 struct DateHabits {
   let months: [String]
   let shortMonths: [String]

@@ -1,7 +1,8 @@
-/// Tasks from a sequence to a sequence whose examples are computed: for a first run, for tests, for comparisons.
+/// Tasks from a sequence to a sequence whose examples are computed: for a first run, for tests, for
+/// comparisons.
 ///
-/// The parts are `source<TAB>target` lines for task seq2seq with `format` tsv and characters as tokens. They depend on
-/// nothing but the seed, and no source occurs twice, in one part or in two.
+/// The parts are `source<TAB>target` lines for task seq2seq with `format` tsv and characters as tokens. They
+/// depend on nothing but the seed, and no source occurs twice, in one part or in two.
 public struct GeneratedTask: Sendable, Equatable {
   public var seed: UInt64
   /// Examples of each part; a part of none is left out.
@@ -53,8 +54,8 @@ public struct GeneratedTask: Sendable, Equatable {
 extension GeneratedTask {
   /// Dates as people write them to ISO 8601: `the 3rd of May, 2017` to `2017-05-03`.
   ///
-  /// Days of 1950 to 2049 in the habits of several languages (``DateHabits``), one in five in lower case and one in
-  /// ten in upper case. What could be read in two ways is always meant in one.
+  /// Days of 1950 to 2049 in the habits of several languages (``DateHabits``), one in five in lower case and
+  /// one in ten in upper case. What could be read in two ways is always meant in one.
   public func dates(languages: [DateLanguage] = DateLanguage.allCases) throws -> SequenceSources {
     precondition(!languages.isEmpty, "dates of no language")
     let habits = languages.map(\.habits)

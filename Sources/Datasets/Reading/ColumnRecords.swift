@@ -52,8 +52,8 @@ final class ColumnRecords: RecordReader {
     try add(cells[1], cells[3], to: &record)
   }
 
-  /// True for the number of a word; false for the range of a token of several words (`3-4`) and for a word that
-  /// isn't in the text (`5.1`); nil for anything else.
+  /// True for the number of a word; false for the range of a token of several words (`3-4`) and for a word
+  /// that isn't in the text (`5.1`); nil for anything else.
   private static func isWord(_ number: ArraySlice<UInt8>) -> Bool? {
     let separators = [UInt8(ascii: "-"), UInt8(ascii: ".")]
     let parts = number.split(omittingEmptySubsequences: false) { separators.contains($0) }

@@ -5,8 +5,8 @@ func parsedNumber(_ text: ArraySlice<UInt8>) -> Float? {
   return Float(String(decoding: digits, as: UTF8.self))
 }
 
-/// Appends the numbers of a line: with commas between them, or with white space. The first is column `firstColumn` in
-/// messages.
+/// Appends the numbers of a line: with commas between them, or with white space. The first is column
+/// `firstColumn` in messages.
 func parseNumbers(
   _ line: [UInt8], commas: Bool, firstColumn: Int = 1, into values: inout [Float]
 ) throws(LineProblem) {

@@ -10,7 +10,8 @@ struct NumpyArray {
   /// Row after row.
   let values: [Float]
 
-  /// Reads little-endian float32 or float64, in row-major or in column-major ("Fortran") order. Throws `ArrayProblem`.
+  /// Reads little-endian float32 or float64, in row-major or in column-major ("Fortran") order. Throws
+  /// `ArrayProblem`.
   init(path: String) throws(ArrayProblem) {
     let bytes = try Self.content(of: path)
     guard bytes.count >= 10, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else { throw .notNumPy }

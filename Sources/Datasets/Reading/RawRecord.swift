@@ -38,7 +38,8 @@ protocol RecordReader: AnyObject {
   var blankLines: BlankLines { get }
 }
 
-/// Counts blank lines. Those at the end of a file are no lines; others are errors or left out, as the options say.
+/// Counts blank lines. Those at the end of a file are no lines; others are errors or left out, as the options
+/// say.
 struct BlankLines {
   let policy: SequenceOptions.EmptySequences
   private(set) var skipped = 0

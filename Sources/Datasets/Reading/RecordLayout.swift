@@ -14,7 +14,8 @@ enum FieldKind: Equatable {
   case numbers
   /// One number a step, with white space between them, or the path of an array.
   case stepNumbers
-  /// One number a step, with commas between them; of a line these are the columns from `firstColumn` (from 1) on.
+  /// One number a step, with commas between them; of a line these are the columns from `firstColumn` (from 1)
+  /// on.
   case series(firstColumn: Int)
   /// The path of an array, a row a step.
   case array

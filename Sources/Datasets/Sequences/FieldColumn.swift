@@ -1,6 +1,7 @@
 /// Collects one field of all examples.
 ///
-/// The collections are apart, not in the enumeration that they become: taking one out to make it longer would copy it.
+/// The collections are apart, not in the enumeration that they become: taking one out to make it longer would
+/// copy it.
 struct FieldColumn {
   private enum Content { case tokens, labels, vectors }
 

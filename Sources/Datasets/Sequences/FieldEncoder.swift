@@ -43,8 +43,8 @@ struct FieldEncoder {
     self.folder = folder
   }
 
-  /// Overwrites `field`; on an error, `field.steps` is the step that it is about. With `countsUnknown`, labels that
-  /// aren't known are counted instead of refused.
+  /// Overwrites `field`; on an error, `field.steps` is the step that it is about. With `countsUnknown`,
+  /// labels that aren't known are counted instead of refused.
   mutating func encode(
     _ bytes: [UInt8], _ kind: FieldKind, _ vocabulary: SequenceVocabulary?, _ labels: LabelVocabulary?,
     countsUnknown: Bool = false, into field: inout EncodedField

@@ -1,4 +1,5 @@
-/// Entries of a part that have the same source: a word with several pronunciations is scored once, against all.
+/// Entries of a part that have the same source: a word with several pronunciations is scored once, against
+/// all.
 public struct ReferenceGroups: Sendable, Equatable {
   private let order: [Int32]
   private let offsets: [Int]
@@ -12,7 +13,8 @@ public struct ReferenceGroups: Sendable, Equatable {
   /// The first entry of a group.
   public func representative(_ group: Int) -> Int { Int(order[offsets[group]]) }
 
-  /// Groups of entries of which the n-th belongs to group `groups[n]`; groups are numbered as they first appear.
+  /// Groups of entries of which the n-th belongs to group `groups[n]`; groups are numbered as they first
+  /// appear.
   init(_ groups: [Int32], count: Int) {
     var offsets = [Int](repeating: 0, count: count + 1)
     for group in groups { offsets[Int(group) + 1] += 1 }
@@ -29,8 +31,8 @@ public struct ReferenceGroups: Sendable, Equatable {
 }
 
 extension SequenceSplit {
-  /// The entries with the same source: by the text where it is kept, else by the tokens. Every entry is a group of its
-  /// own where the source is a class, numbers, or nothing.
+  /// The entries with the same source: by the text where it is kept, else by the tokens. Every entry is a
+  /// group of its own where the source is a class, numbers, or nothing.
   public func groups() -> ReferenceGroups {
     var table = WordTable()
     var key: [UInt8] = []

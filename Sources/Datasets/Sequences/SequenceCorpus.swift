@@ -5,11 +5,12 @@ public struct SequenceCorpus: Sendable {
   public let valid: SequenceSplit?
   public let test: SequenceSplit?
 
-  /// Reads the files, and counts vocabularies and labels over the training part.
+  /// Reads the files, counts vocabularies over the training part, and collects labels over the training file.
   ///
-  /// The training file is read twice, three times when a validation part is cut off, and is never in memory as a
-  /// whole: at most its ids and numbers, the vocabularies and a line are. Which examples are cut off depends only on
-  /// their source text and `options.validSeed`: the share of the distinct sources with the lowest hashes.
+  /// The training file is read twice, three times when a validation part is cut off, and is never in memory
+  /// as a whole: at most its ids and numbers, the vocabularies and a line are. Which examples are cut off
+  /// depends only on their source text and `options.validSeed`: the share of the distinct sources with the
+  /// lowest hashes.
   ///
   /// - Parameter encoding: that of an earlier run; nothing is counted then.
   /// - Throws: `DataError`.
@@ -17,6 +18,7 @@ public struct SequenceCorpus: Sendable {
     _ sources: SequenceSources, options: SequenceOptions, encoding known: SequenceEncoding? = nil
   ) throws -> SequenceCorpus {
     precondition((0..<1).contains(options.validFraction), "a fraction below 1, not \(options.validFraction)")
+    precondition(options.multihotWidth > 0, "a width above 0, not \(options.multihotWidth)")
     let layout = try RecordLayout(options, sources.train)
     let selection =
       sources.valid == nil && options.validFraction > 0
@@ -61,7 +63,11 @@ private func count(
   var counter = EncodingCounter(options, layout)
   var record = RawRecord()
   while try records.next(&record) {
-    if selection?.isValidation(record) != true { try counter.add(record) }
+    if selection?.isValidation(record) == true {
+      counter.addLabels(record)
+    } else {
+      try counter.add(record)
+    }
   }
   return try counter.encoding()
 }

@@ -8,8 +8,9 @@ public struct SequenceEncoding: Sendable, Equatable {
   public var labels: LabelVocabulary?
   /// The letters of words.
   public var characters: SequenceVocabulary?
-  /// Numbers of a step of the source, of a step of the target, and whether there is a second source: as in the first
-  /// example that is read. Not part of the files; set them from the model to have other data checked.
+  /// Numbers of a step of the source, of a step of the target, and whether there is a second source: as in
+  /// the first example that is read. Not part of the files; set them from the model to have other data
+  /// checked.
   public var sourceWidth: Int?
   public var targetWidth: Int?
   public var hasSecondSource: Bool?
@@ -112,12 +113,12 @@ struct EncodingCounter {
     characters = TokenCounter(SequenceTextOptions(.char), boundaries: false, subwords: options.subwords)
   }
 
+  /// Counts tokens and collects labels.
   mutating func add(_ record: RawRecord) throws(DataError) {
+    addLabels(record)
     try count(record.source, layout.source)
     if record.hasSecondSource { try count(record.secondSource, .text) }
-    guard layout.target == .text else {
-      return collectLabels(record.target, layout.target)
-    }
+    guard layout.target == .text else { return }
     do {
       if options.sharedVocabulary {
         try source.add(record.target.bytes)
@@ -141,7 +142,6 @@ struct EncodingCounter {
       case .cells:
         try source.addCells(field.bytes)
         if options.characters { try characters.add(field.bytes.filter { $0 != 0x09 }) }
-      case .label: addLabel(field.bytes[...])
       default: break
       }
     } catch {
@@ -149,13 +149,15 @@ struct EncodingCounter {
     }
   }
 
-  private mutating func collectLabels(_ field: RawRecord.Field, _ kind: FieldKind?) {
-    switch kind {
-    case .label: addLabel(field.bytes[...])
+  /// Collects labels only: a class is one even if all its examples are held out.
+  mutating func addLabels(_ record: RawRecord) {
+    if layout.source == .label { addLabel(record.source.bytes[...]) }
+    switch layout.target {
+    case .label: addLabel(record.target.bytes[...])
     case .tags:
-      for tag in field.bytes.split(whereSeparator: isASCIISpace) { addLabel(tag) }
+      for tag in record.target.bytes.split(whereSeparator: isASCIISpace) { addLabel(tag) }
     case .tagCells:
-      for tag in field.bytes.split(separator: 0x09) { addLabel(tag) }
+      for tag in record.target.bytes.split(separator: 0x09) { addLabel(tag) }
     default: break
     }
   }

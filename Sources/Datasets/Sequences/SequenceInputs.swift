@@ -1,21 +1,25 @@
 /// Lines to predict from: the source of an example each, without a target.
 ///
 /// A line is, by format and task, the text (of columns the words with white space between them), for seq2seq
-/// `source[<TAB>second source]`, for csv `x0,x1,…`, for npy the path of an array, relative to the current directory,
-/// for multihot the steps, and for a generator the class.
+/// `source[<TAB>second source]`, for csv `x0,x1,…`, for npy the path of an array, relative to the current
+/// directory, for multihot the steps, and for a generator the class.
 public struct SequenceInputs: Sendable {
   private let options: SequenceOptions
   private let layout: RecordLayout
   private var builder: SplitBuilder
   private var record = RawRecord()
 
-  /// Inputs for a model that was trained with these options on a source of this kind. Throws `DataError.unsupported`,
-  /// also for a generator without a source.
+  /// Inputs for a model that was trained with these options on a source of this kind. Throws
+  /// `DataError.unsupported`, also for a generator without a source.
   public init(options: SequenceOptions, encoding: SequenceEncoding, like source: SequenceSource) throws {
     let trained = try RecordLayout(options, source)
     guard let kind = trained.source else {
       throw options.unsupported("the model was trained without a source; it takes no input")
     }
+    // One line in, one line out: none is left out.
+    var options = options
+    options.emptySequences = .error
+    if options.overlong == .skip { options.overlong = .error }
     self.options = options
     layout = RecordLayout(inputOf: kind)
     builder = SplitBuilder(options, layout, encoding, folder: "", isEvaluation: true)
@@ -24,8 +28,8 @@ public struct SequenceInputs: Sendable {
   /// Number of lines since the last `take`.
   public var count: Int { builder.count }
 
-  /// Adds a line. Throws `DataError`, and then adds nothing; nothing is left out or cut silently unless the options
-  /// say `truncate`.
+  /// Adds a line. Throws `DataError`, and then adds nothing, also for lines that other data is read without:
+  /// empty ones, and too long ones unless the options say to truncate them.
   public mutating func append(_ line: some Sequence<UInt8>, name: String, line number: Int) throws {
     record.source.bytes = Array(line)
     record.hasSecondSource = false
@@ -36,9 +40,7 @@ public struct SequenceInputs: Sendable {
       record.source.bytes.removeLast(record.source.bytes.count - tab)
       record.hasSecondSource = true
     }
-    let before = count
     try builder.append(record)
-    guard count > before else { throw record.source.problem(.empty(field: "source")) }
   }
 
   /// The lines since the last call, with their text.

@@ -1,6 +1,7 @@
 /// Which examples of a file are for validation: those whose source text has one of the lowest hashes.
 ///
-/// Entries of one source stay together, so that no word is in both parts; the order of the file plays no role.
+/// Entries of one source stay together, so that no word is in both parts; the order of the file plays no
+/// role.
 struct SplitSelection {
   private let layout: RecordLayout
   private let seed: UInt64

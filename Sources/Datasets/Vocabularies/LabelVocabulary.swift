@@ -1,6 +1,7 @@
 /// The classes or tags of a task, each with its id: its place in the list.
 ///
-/// Sorted by code points, or by value if all are whole numbers, so that the order of the examples doesn't matter.
+/// Sorted by code points, or by value if all are whole numbers, so that the order of the examples doesn't
+/// matter.
 public struct LabelVocabulary: Sendable, Equatable {
   /// The id of a label that isn't in the list, where such labels are counted and not refused.
   public static let unknown: Int32 = -1

@@ -1,5 +1,5 @@
-/// Numbers of Unicode scalars: an array in pages, because a look-up happens for every character and most pages
-/// are never used.
+/// Numbers of Unicode scalars: an array in pages, because a look-up happens for every character and most
+/// pages are never used.
 struct ScalarTable: Sendable, Equatable {
   private static let pageSize = 256
   /// The page of each 256 scalars; page 0 is the one without numbers.

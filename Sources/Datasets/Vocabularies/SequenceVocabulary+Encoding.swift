@@ -1,8 +1,8 @@
 extension SequenceVocabulary {
   /// The ids of a line, without begin and end.
   ///
-  /// Only text gives ids: a word that is spelled like a special token is `<unk>`. Throws `DataError.line`, with
-  /// `name` and `lineNumber`, for what isn't text.
+  /// Only text gives ids: a word that is spelled like a special token is `<unk>`. Throws `DataError.line`,
+  /// with `name` and `lineNumber`, for what isn't text.
   public func encode(_ line: some Sequence<UInt8>, name: String = "text", lineNumber: Int = 1) throws
     -> [Int32]
   {
@@ -64,9 +64,9 @@ extension SequenceVocabulary {
     return id(ofWord: scratch)
   }
 
-  /// The text behind each id of `encode`, for a model that copies what it points at: words and symbols as they
-  /// stand in the line, characters in the case of the vocabulary. Nil for subwords, whose pieces are no parts of
-  /// the text.
+  /// The text behind each id of `encode`, for a model that copies what it points at: words and symbols as
+  /// they stand in the line, characters in the case of the vocabulary. Nil for subwords, whose pieces are no
+  /// parts of the text.
   public func units(of line: some Sequence<UInt8>) -> [[UInt8]]? {
     let bytes = Array(line)
     var units: [[UInt8]] = []

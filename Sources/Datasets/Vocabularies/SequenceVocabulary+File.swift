@@ -2,8 +2,9 @@ import Foundation
 
 extension SequenceVocabulary {
   /// Writes one token a line in the order of ids, UTF-8; white space, control and format characters,
-  /// backslashes and bytes that aren't printable ASCII as JSON escapes (`\u0020`, `\\`). The model of subwords goes
-  /// to a file of the same name that ends in `.model`. Returns the paths. Throws `DataError.unwritable`.
+  /// backslashes and bytes that aren't printable ASCII as JSON escapes (`\u0020`, `\\`). The model of
+  /// subwords goes to a file of the same name that ends in `.model`. Returns the paths. Throws
+  /// `DataError.unwritable`.
   @discardableResult
   public func save(to path: String) throws -> [String] {
     try write(tokens, onlyASCII: tokenization == .byte, to: path)

@@ -1,7 +1,7 @@
 /// The tokens of one side of a task, each with its id: its place in the list.
 ///
-/// Special tokens come first: `<unk>` for what isn't in the list (never for bytes), then `<bos>` and `<eos>` if
-/// sequences begin and end with them, as targets that are generated do. There is none for padding, because
+/// Special tokens come first: `<unk>` for what isn't in the list (never for bytes), then `<bos>` and `<eos>`
+/// if sequences begin and end with them, as targets that are generated do. There is none for padding, because
 /// batches are packed. Then
 ///
 /// - bytes: all 256 values in order;
@@ -24,8 +24,8 @@ public struct SequenceVocabulary: Sendable, Equatable, CustomStringConvertible {
   /// The model that cuts the text, for subwords.
   let subwords: SubwordModel?
   let tokenizer: LineTokenizer
-  /// The UTF-8 of the tokens by id. Not a dictionary of strings: Swift takes canonically equivalent strings for
-  /// equal, and two ways to write an accented letter are two tokens.
+  /// The UTF-8 of the tokens by id. Not a dictionary of strings: Swift takes canonically equivalent strings
+  /// for equal, and two ways to write an accented letter are two tokens.
   let table: WordTable
   let scalars: ScalarTable
 
@@ -82,8 +82,8 @@ public struct SequenceVocabulary: Sendable, Equatable, CustomStringConvertible {
 
   public var description: String { "\(count) tokens (\(tokenization.rawValue))" }
 
-  /// A hash of the tokens and their order, and of the subword model, that is the same on every rank and in every
-  /// process.
+  /// A hash of the tokens and their order, and of the subword model, that is the same on every rank and in
+  /// every process.
   public var digest: UInt64 {
     var hash = StableHash()
     hash.combine(tokenization.rawValue)

@@ -66,8 +66,8 @@ public final class SubwordModel: Sendable {
     }
   }
 
-  /// The text of ids; special pieces give nothing, but the unknown one ` ⁇ `. Throws for an id that it doesn't
-  /// have.
+  /// The text of ids; special pieces give nothing, but the unknown one ` ⁇ `. Throws for an id that it
+  /// doesn't have.
   public func decode(_ ids: some Sequence<Int32>) throws(SubwordError) -> [UInt8] {
     let ids = Array(ids)
     return try received { start, size, error in

@@ -80,7 +80,8 @@ struct TokenCounter {
       options.tokenization, lowercase: options.lowercase, boundaries: boundaries, tokens: specials + tokens)
   }
 
-  /// The tokens that stay, by falling count, then by code points: the order of UTF-8 bytes is that of code points.
+  /// The tokens that stay, by falling count, then by code points: the order of UTF-8 bytes is that of code
+  /// points.
   private func mostFrequent(_ specialCount: Int, _ text: (Int) -> String) -> [String] {
     let sorted = counts.indices.filter { counts[$0] >= max(1, options.minCount) }
       .map { (count: counts[$0], text: text($0)) }
