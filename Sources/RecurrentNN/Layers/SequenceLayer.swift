@@ -31,14 +31,19 @@ public struct DropoutContext {
   public let step: UInt64
   /// Global sample and time step of every row of the packed batch.
   public let rows: RowCoordinates
+  /// Added to the number of every stream, so that the parts of a model (encoder, decoder, embeddings) never share a mask.
+  public let firstStream: Int
 
-  public init(seed: UInt64, step: UInt64, rows: RowCoordinates) {
+  public init(seed: UInt64, step: UInt64, rows: RowCoordinates, firstStream: Int = 0) {
     self.seed = seed
     self.step = step
     self.rows = rows
+    self.firstStream = firstStream
   }
 
-  func key(stream: Int) -> DropoutKey { DropoutKey(seed: seed, step: step, stream: UInt32(stream)) }
+  func key(stream: Int) -> DropoutKey {
+    DropoutKey(seed: seed, step: step, stream: UInt32(firstStream + stream))
+  }
 }
 
 /// The input of a layer for all rows of a packed batch.

@@ -94,8 +94,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   public let layout: ParameterLayout
   let embedding: Parameter
   let stack: LayerStack<Element>
-  let outputWeight: Parameter
-  let outputBias: Parameter
+  let output: SoftmaxOutput<Element>
 
   public init(_ shape: LanguageModelShape) throws(RepeatedCellError) {
     precondition(
@@ -111,12 +110,11 @@ public struct LanguageModel<Element: Scalar>: Sendable {
         dropout: shape.dropout, in: &builder)
     }
     let table = embedding
-    let output = builder.scoped("output") { builder in
+    output = builder.scoped("output") { builder in
       shape.tieEmbeddings
-        ? Linear<Element>(sharing: table, in: &builder)
-        : Linear<Element>(inputSize: shape.hiddenSize, outputSize: shape.vocabularySize, in: &builder)
+        ? SoftmaxOutput(sharing: table, in: &builder)
+        : SoftmaxOutput(inputSize: shape.hiddenSize, classes: shape.vocabularySize, in: &builder)
     }
-    (outputWeight, outputBias) = (output.weight, output.bias)
     layout = builder.build()
   }
 
@@ -128,7 +126,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   /// multiplies nothing.
   public var multipliedWeights: Int {
     let cells = stack.parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
-    return cells + outputWeight.count
+    return cells + output.weight.count
   }
 
   // MARK: Training and evaluation
@@ -154,7 +152,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       for (kept, final) in zip(state, unrolled.finalState) { kept.copy(from: final) }
       let top = dropped(unrolled.output, context)
       let dTop = gradients.map { _ in context.arena.matrix(layout.rowCount, shape.hiddenSize) }
-      let loss = outputLoss(top, batch.targets, gradient: dTop, into: gradients, context)
+      let loss = output.loss(top, targets: batch.targets, gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
         backpropagate(batch, unrolled, dTop, into: gradients, context)
       }
@@ -221,41 +219,6 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       dx.base, dx.stride, batch.tokens, dx.rows, dx.columns, dTable.base, dTable.stride)
   }
 
-  // MARK: Output layer
-
-  /// Elements of logits computed at a time: a block is written by the product, turned into its gradient in
-  /// place, and read by two products while it is still in cache. The [rowCount, V] matrix never exists as a
-  /// whole.
-  private static var logitsPerBlock: Int { 1 << 21 }
-
-  /// Cross-entropy of softmax(V h + c), summed; the gradient of `top` is overwritten, those of weight and
-  /// bias are added to.
-  private func outputLoss(
-    _ top: MatrixView<Element>, _ targets: UnsafePointer<Int32>, gradient dTop: MatrixView<Element>?,
-    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
-  ) -> Double {
-    let weight = context.parameters.matrix(outputWeight)
-    let bias = context.parameters.pointer(outputBias)
-    let vocabulary = shape.vocabularySize
-    let blockRows = max(1, min(top.rows, max(64, Self.logitsPerBlock / vocabulary)))
-    let block = context.arena.matrix(blockRows, vocabulary)
-    var total = 0.0
-    for first in stride(from: 0, to: top.rows, by: blockRows) {
-      let rows = first..<min(first + blockRows, top.rows)
-      let (h, logits) = (top.rows(rows), block.rows(0..<rows.count))
-      multiply(h, weight, .right, into: logits)
-      total += Element.softmaxCrossEntropy(
-        logits.base, logits.stride, bias, targets + first, rows.count, vocabulary, 0, dTop != nil)
-      if let dTop, let gradients {
-        multiply(logits, weight, into: dTop.rows(rows))
-        multiply(logits, h, .left, into: gradients.matrix(outputWeight), accumulate: true)
-        Element.addColumnSums(
-          logits.base, logits.stride, rows.count, vocabulary, gradients.pointer(outputBias))
-      }
-    }
-    return total
-  }
-
   // MARK: Generation
 
   /// Advances every stream by one token.
@@ -275,10 +238,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       let unrolled = stack.unroll(
         .indexed(ids, count: tokens.count, table: embedding), layout, from: state, context)
       for (kept, final) in zip(state, unrolled.finalState) { kept.copy(from: final) }
-      multiply(unrolled.output, context.parameters.matrix(outputWeight), .right, into: logits)
-      Element.activateRows(
-        logits.base, logits.stride, context.parameters.pointer(outputBias), logits.rows, logits.columns,
-        .identity)
+      output.logits(unrolled.output, into: logits, context)
     }
   }
 }

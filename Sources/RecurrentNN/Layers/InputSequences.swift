@@ -1,0 +1,109 @@
+import NumericKernels
+
+/// A batch of sequences as a caller has them: one after the other in memory, in the caller's order, without padding.
+///
+/// Models sort them by length themselves (``PackedLayout``), so that a batch costs what its real tokens cost.
+public struct InputSequences<Element: Scalar> {
+  /// What the steps of the sequences are.
+  public enum Content {
+    /// One id a step, [sum of lengths].
+    case tokens(UnsafePointer<Int32>, characters: WordForms?)
+    /// One vector a step, [sum of lengths, width].
+    case vectors(UnsafePointer<Element>, width: Int)
+  }
+
+  /// The letters of the words of a batch, each distinct word once.
+  public struct WordForms {
+    /// For every token of the batch its word, an index into `forms`, [sum of lengths].
+    public let index: UnsafePointer<Int32>
+    /// Number of characters of each distinct word.
+    public let lengths: [Int]
+    /// Ids of the characters, word after word.
+    public let characters: UnsafePointer<Int32>
+
+    public init(index: UnsafePointer<Int32>, lengths: [Int], characters: UnsafePointer<Int32>) {
+      self.index = index
+      self.lengths = lengths
+      self.characters = characters
+    }
+  }
+
+  /// Steps of each sequence, at least 0.
+  public let lengths: [Int]
+  public let content: Content
+
+  public init(lengths: [Int], content: Content) {
+    self.lengths = lengths
+    self.content = content
+  }
+
+  public var count: Int { lengths.count }
+  /// Steps of all sequences.
+  public var tokenCount: Int { lengths.reduce(0, +) }
+}
+
+extension PackedLayout {
+  /// Where the step of each packed row stands in a caller's sequences laid one after the other, [rowCount], in arena
+  /// memory.
+  func callerRows<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
+    var start = [Int](repeating: 0, count: batchSize)
+    for (position, caller) in order.enumerated() { start[caller] = lengths[position] }
+    var sum = 0
+    for caller in start.indices { (start[caller], sum) = (sum, sum + start[caller]) }
+    let index = arena.words(rowCount, of: Int32.self)
+    for step in 0..<steps {
+      for position in 0..<activeCounts[step] {
+        index[offsets[step] + position] = Int32(start[order[position]] + step)
+      }
+    }
+    return UnsafePointer(index.baseAddress!)
+  }
+}
+
+/// Which samples a batch consists of: with seed and step the coordinates of all its random numbers, so that masks do
+/// not depend on how samples are spread over ranks.
+public struct SampleMasks: Sendable {
+  /// The seed of the run.
+  public let seed: UInt64
+  /// The number of the batch in the run.
+  public let step: UInt64
+  /// Number of each sequence within the global batch, in the caller's order.
+  public let samples: [UInt32]
+
+  public init(seed: UInt64, step: UInt64, samples: [UInt32]) {
+    self.seed = seed
+    self.step = step
+    self.samples = samples
+  }
+
+  /// The coordinates of a packed batch of these samples.
+  ///
+  /// - Parameter firstStream: streams of different parts of a model must not overlap: leave a part room for as many as
+  ///   it has layers and two more.
+  func dropout<Element>(
+    _ layout: PackedLayout, firstStream: Int, _ arena: Arena<Element>
+  ) -> DropoutContext {
+    let rowSamples = arena.words(layout.rowCount, of: UInt32.self)
+    let times = arena.words(layout.rowCount, of: UInt32.self)
+    for step in 0..<layout.steps {
+      for (position, row) in layout.rows(step).enumerated() {
+        rowSamples[row] = samples[layout.order[position]]
+        times[row] = UInt32(step)
+      }
+    }
+    return DropoutContext(
+      seed: seed, step: step,
+      rows: RowCoordinates(
+        samples: UnsafePointer(rowSamples.baseAddress!), times: UnsafePointer(times.baseAddress!)),
+      firstStream: firstStream)
+  }
+}
+
+extension LayerContext {
+  /// The same context with the masks of some samples, or without masks.
+  func masked(by masks: SampleMasks?, _ layout: PackedLayout, firstStream: Int) -> LayerContext {
+    LayerContext(
+      parameters: parameters, workspace: workspace,
+      dropout: masks?.dropout(layout, firstStream: firstStream, arena))
+  }
+}
