@@ -2,14 +2,16 @@ import Testing
 
 @Suite struct GoldenFolderTests {
   /// The tests that read the folder would pass without any file in it.
-  @Test(arguments: [("layer", 22), ("cell", 4), ("linear", 5), ("language-model", 4), ("trajectory", 8)])
+  @Test(arguments: [
+    ("layer", 22), ("cell", 4), ("linear", 5), ("language-model", 4), ("trajectory", 8), ("sampling", 1),
+  ])
   func everyFamilyIsComplete(family: String, count: Int) throws {
     #expect(try GoldenFile.names(family).count == count)
   }
 
   @Test func noFileIsForgotten() throws {
     let known = try GoldenFile.names(
-      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy")
+      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "sampling")
     #expect(try GoldenFile.names("") == known)
   }
 }
