@@ -173,14 +173,17 @@ RND_INLINE T NAME(smallest_kept)(const T *restrict w, int64_t n, double target, 
 }
 
 // Zeroes all but the largest weights whose mass reaches `target`; of equal weights the first are kept.
-RND_INLINE void NAME(keep_largest)(T *restrict w, int64_t n, double target, const int counting, T *restrict part) {
+//
+// The `count` numbers at `positive` are the weights again, without those that are zero.
+RND_INLINE void NAME(keep_largest)(T *w, int64_t n, double target, const int counting,
+                                   const T *positive, int64_t count, T *part) {
   double above;
-  T last = NAME(smallest_kept)(w, n, target, counting, part, &above);
+  T last = NAME(smallest_kept)(positive, count, target, counting, part, &above);
   if (!(last > 0)) return;
   double kept = ceil((target - above) / (counting ? 1 : (double)last));
   kept = kept > 1 ? kept : 1;
   double equal = 0;
-  for (int64_t j = 0; j < n; j++) equal += w[j] == last;
+  for (int64_t j = 0; j < count; j++) equal += positive[j] == last;
   for (int64_t j = 0; j < n; j++) w[j] = w[j] >= last ? w[j] : 0;
   for (int64_t j = 0; j < n && equal > kept; j++) {
     if (w[j] != last) continue;
@@ -232,15 +235,24 @@ RND_CLONES void NAME(rnd_draw_tokens)(const T *x, int64_t stride, int64_t rows, 
                                       int64_t k, double p, const double *uniform, T *weights, int32_t *token) {
   for (int64_t row = 0; row < rows; row++) {
     const T *restrict v = x + row * stride;
-    T *restrict w = weights;
+    T *w = weights;
     T best = NAME(largest_logit)(v, V);
     if (!(best > -INFINITY) || k == 1) {
       token[row] = best > -INFINITY ? NAME(first_largest)(v, V, best) : -1;
       continue;
     }
     for (int64_t j = 0; j < V; j++) w[j] = NAME(weight)(v[j], best, inverse_temperature);
-    if (k < V) NAME(keep_largest)(w, V, (double)k, 1, w + V);
-    if (p < 1) NAME(keep_largest)(w, V, p * (double)NAME(mass_from)(w, V, 0, 0), 0, w + V);
+    const T *positive = w;
+    int64_t count = V;
+    if (k < V) {
+      NAME(keep_largest)(w, V, (double)k, 1, w, V, w + V);
+      count = NAME(between)(w, V, NAME(from_bits)(1), 1, w + 2 * V);
+      positive = w + 2 * V;
+    }
+    if (p < 1) {
+      double target = p * (double)NAME(mass_from)(positive, count, 0, 0);
+      NAME(keep_largest)(w, V, target, 0, positive, count, w + V);
+    }
     token[row] = NAME(draw)(w, V, uniform[row]);
   }
 }

@@ -148,7 +148,7 @@ import Testing
     let before = x.values
     let weights = kept(logSoftmax(before.map { Double($0) * 0.5 }).map { exp($0) }, k: k, p: p)
     let whole = weights.reduce(0, +)
-    var scratch = [Element](repeating: .nan, count: 2 * columns)
+    var scratch = [Element](repeating: .nan, count: 3 * columns)
     var tried = 0
     for (id, weight) in weights.enumerated() where weight > 1e-5 * whole {
       // Just within the share of this token at both ends, and in the middle.
@@ -173,7 +173,7 @@ import Testing
   @Test func rowsAreDrawnByThemselves() {
     let x = block(rows: 6, columns: 130, Float.self)
     let uniforms = (0..<6).map { Double($0) / 6 + 0.01 }
-    var scratch = [Float](repeating: 0, count: 260)
+    var scratch = [Float](repeating: 0, count: 390)
     for (k, p) in [(Int.max, 1.0), (20, 1), (Int.max, 0.7), (1, 1)] {
       var together = [Int32](repeating: -7, count: 6)
       Float.drawTokens(x.view.base, x.view.stride, 6, 130, 1, k, p, uniforms, &scratch, &together)

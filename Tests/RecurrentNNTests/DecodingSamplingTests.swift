@@ -140,6 +140,44 @@ import Testing
     #expect(model.rowCounts == [3, 3, 2, 1])
   }
 
+  /// Every token that Hugging Face can draw is drawn by the numbers of its share, and no other.
+  @Test(arguments: Precision.allCases)
+  func distributionsOfHuggingFace(precision: Precision) throws {
+    switch precision {
+    case .double: try checkDistributions(Double.self)
+    case .float: try checkDistributions(Float.self)
+    }
+  }
+
+  private func checkDistributions<Element: Scalar>(_ type: Element.Type) throws {
+    let golden = try GoldenFile("sampling-huggingface")
+    let (size, rows) = (try golden.size("vocabulary_size"), try golden.size("rows"))
+    let (logits, options) = (try golden.doubles("logits"), try golden.doubles("options"))
+    let probabilities = try golden.doubles("probabilities")
+    for testCase in 0..<options.count / 3 {
+      let (k, p) = (Int(options[3 * testCase + 1]), options[3 * testCase + 2])
+      let sampling = SamplingOptions(
+        temperature: options[3 * testCase], topK: k == 0 ? nil : k, topP: p == 1 ? nil : p)
+      for row in 0..<rows {
+        let first = (testCase * rows + row) * size
+        var start = 0.0
+        for id in 0..<size {
+          let share = probabilities[first + id]
+          defer { start += share }
+          guard share > 1e-4 else { continue }
+          for place in [0.01, 0.99] {
+            var values = logits[row * size..<(row + 1) * size].map { Element($0) }
+            let token = values.withUnsafeMutableBufferPointer {
+              sampleToken(from: $0, sampling, uniform: start + place * share)
+            }
+            #expect(token == id, "case \(testCase), row \(row), share of \(id) at \(place)")
+          }
+        }
+        #expect(abs(start - 1) < 1e-12)
+      }
+    }
+  }
+
   @Test func temperatureZeroIsGreedy() {
     let scores = RandomScores(vocabularySize: 6, seed: 12, end: 0, endBias: 0.5)
     let constraints = constraints(maximum: 8, noRepeat: 2)

@@ -17,7 +17,7 @@
                                      int32_t *token);                                                                \
   /* token[row] = a draw from softmax(x[row] * inverse_temperature) reduced to the k most probable tokens, and of    \
      what is left to the most probable ones that reach p in sum; uniform[row] in [0, 1) decides. Tokens of equal     \
-     probability keep the order of their ids. -1 if nothing is possible. `weights` is scratch memory for 2 V         \
+     probability keep the order of their ids. -1 if nothing is possible. `weights` is scratch memory for 3 V         \
      numbers; k >= 1, p > 0 (at most 1), inverse_temperature finite; with k = 1 the first of the largest logits. */           \
   void rnd_draw_tokens_##S(const T *x, int64_t stride, int64_t rows, int64_t V, T inverse_temperature, int64_t k,    \
                            double p, const double *uniform, T *weights, int32_t *token);                             \

@@ -28,7 +28,7 @@ public struct SamplingOptions: Sendable, Hashable {
 /// - Parameters:
 ///   - logits: [rows, V]; -inf (or NaN) makes a token impossible.
 ///   - uniforms: for each row a random number in [0, 1).
-///   - weights: scratch memory for 2 V numbers.
+///   - weights: scratch memory for 3 V numbers.
 ///   - tokens: overwritten with one id a row; -1 where no token is possible.
 func sampleTokens<Element: Scalar>(
   _ logits: MatrixView<Element>, _ options: SamplingOptions, uniforms: UnsafePointer<Double>,
@@ -55,7 +55,7 @@ public func sampleToken<Element: Scalar>(
 ) -> Int? {
   guard let base = logits.baseAddress, logits.count > 0 else { return nil }
   for id in excluded { logits[id] = -.infinity }
-  return withUnsafeTemporaryAllocation(of: Element.self, capacity: 2 * logits.count) { weights in
+  return withUnsafeTemporaryAllocation(of: Element.self, capacity: 3 * logits.count) { weights in
     guard let scratch = weights.baseAddress else { return nil }
     var (token, uniform) = (Int32(-1), uniform)
     sampleTokens(

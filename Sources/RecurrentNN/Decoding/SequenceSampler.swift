@@ -66,7 +66,7 @@ public final class SequenceSampler<Element: Scalar> {
       CounterRandom(key: RandomKey(seed: seed, purpose: .sampling), sample: textNumbers?[$0] ?? UInt64($0))
     }
     block = LogitsBlock(vocabularySize: decoder.vocabularySize)
-    weights = AlignedBuffer(count: 2 * decoder.vocabularySize)
+    weights = AlignedBuffer(count: 3 * decoder.vocabularySize)
     texts = Array(repeating: [], count: constraints.noRepeatedNgram == nil ? 0 : count)
     for text in 0..<count {
       let sequence = text / textsPerSequence
