@@ -36,11 +36,14 @@ protocol SteppedCell<Element>: RecurrentCell {
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
 }
 
-// The loops over the steps are compiled for single precision too: what generic code spends on looking up
-// types is 4 % of a step of a small network.
+// What runs at every step is compiled for single precision too: what generic code spends on looking up types is
+// 4 % of a step of a small network.
 extension SteppedCell {
   // MARK: Forward
 
+  @_specialize(where Self == LSTMCell<Float>)
+  @_specialize(where Self == GRUCell<Float>)
+  @_specialize(where Self == RNNCell<Float>)
   public func begin(
     _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
@@ -53,6 +56,9 @@ extension SteppedCell {
     return trace
   }
 
+  @_specialize(where Self == LSTMCell<Float>)
+  @_specialize(where Self == GRUCell<Float>)
+  @_specialize(where Self == RNNCell<Float>)
   public func forward(
     step t: Int, _ input: MatrixView<Element>, _ trace: Unrolled<Element>, _ context: LayerContext<Element>
   ) {
@@ -111,6 +117,9 @@ extension SteppedCell {
     return backward
   }
 
+  @_specialize(where Self == LSTMCell<Float>)
+  @_specialize(where Self == GRUCell<Float>)
+  @_specialize(where Self == RNNCell<Float>)
   public func backward(
     step t: Int, _ trace: BackwardTrace<Element>, outputGradient: MatrixView<Element>,
     inputGradient: MatrixView<Element>?, _ context: LayerContext<Element>

@@ -12,6 +12,8 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
   public let dropout: Double
   /// For every layer but the lowest what leads around it.
   let connections: [LayerConnection]
+  /// The parts of the state that belong to each layer.
+  let partRanges: [Range<Int>]
 
   /// Throws ``RepeatedCellError`` if two of the layers are the same. Requires fitting sizes and 0 <= dropout
   /// < 1.
@@ -29,6 +31,12 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     self.layers = layers
     self.dropout = dropout
     self.connections = connections ?? Array(repeating: .none, count: layers.count - 1)
+    var next = 0
+    partRanges = layers.map { layer in
+      let first = next
+      next += layer.stateSize.parts.count
+      return first..<next
+    }
     for (lower, upper) in zip(layers, layers.dropFirst()) {
       precondition(
         lower.outputSize == upper.inputSize,
@@ -46,16 +54,6 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
   public var stateSize: StateSize { .stacked(layers.map(\.stateSize)) }
   public var parameters: [Parameter] {
     layers[0].parameters + zip(layers.dropFirst(), connections).flatMap { $0.parameters + $1.parameters }
-  }
-
-  /// The parts of the state that belong to each layer.
-  var partRanges: [Range<Int>] {
-    var next = 0
-    return layers.map { layer in
-      let first = next
-      next += layer.stateSize.parts.count
-      return first..<next
-    }
   }
 
   public func unroll(
@@ -101,11 +99,11 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    let (rows, ranges) = (0..<unrolled.layout.rowCount, partRanges)
+    let rows = 0..<unrolled.layout.rowCount
     context.arena.scoped {
       var gradient = outputGradient
       for (position, layer) in layers.enumerated().reversed() {
-        let state = Array(stateGradient[ranges[position]])
+        let state = Array(stateGradient[partRanges[position]])
         guard position > 0 else {
           layer.backpropagate(
             unrolled.children[0], outputGradient: gradient, stateGradient: state,

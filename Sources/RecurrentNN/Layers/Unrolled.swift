@@ -36,14 +36,20 @@ public struct Unrolled<Element: Scalar> {
   /// - Parameter part: index into the `parts` of the cell's ``StateSize``; nil for the hidden state of the top
   ///   cell.
   public func state(part: Int? = nil, before step: Int) -> MatrixView<Element> {
-    let first = layout.previousSlab(step)
-    return slabs[part ?? topPart].rows(first..<first + layout.activeCounts[step])
+    slab(part).rows(from: layout.previousSlab(step), count: layout.activeCounts[step])
   }
 
   /// A part of the state after a step that has been done, [activeCounts[step], part].
   public func state(part: Int? = nil, after step: Int) -> MatrixView<Element> {
-    let first = layout.slab(step)
-    return slabs[part ?? topPart].rows(first..<first + layout.activeCounts[step])
+    slab(part).rows(from: layout.slab(step), count: layout.activeCounts[step])
+  }
+
+  private func slab(_ part: Int?) -> MatrixView<Element> {
+    let index = part ?? topPart
+    precondition(
+      slabs.indices.contains(index),
+      "part \(index) of a state of \(slabs.count) parts that can be read by step")
+    return slabs[index]
   }
 
   /// The memory of a single cell.
@@ -81,4 +87,8 @@ public struct BackwardTrace<Element: Scalar> {
     }
     return memory
   }
+}
+
+extension MatrixView {
+  fileprivate func rows(from first: Int, count: Int) -> MatrixView { rows(first..<first + count) }
 }
