@@ -36,4 +36,15 @@ import Testing
     expectClose([whole.total], [sum.total], within: 1e-11, "loss")
     expectClose(Array(together.elements), Array(apart.elements), within: 1e-11, "gradients")
   }
+
+  /// A shard may have nothing to do.
+  @Test(arguments: EncoderDecoderCase.all)
+  func anEmptyBatchHasNoLoss(test: EncoderDecoderCase) throws {
+    let run = try EncoderDecoderRun<Double>(test.shape)
+    let pairs: PairBatch<Double> = test.pairs()
+    let gradients = ParameterBuffer<Double>(run.model.layout)
+    guard case .tokens = test.shape.sources[0].input else { return }
+    #expect(run.loss(pairs.batch([], masks: test.masks), test.options, into: gradients) == LossSum())
+    #expect(gradients.elements.allSatisfy { $0 == 0 })
+  }
 }

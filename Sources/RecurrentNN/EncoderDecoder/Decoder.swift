@@ -104,6 +104,7 @@ struct Decoder<Element: Scalar>: Sendable {
   var contextSize: Int {
     condition == .everyStep ? contextColumns.count : attentions.reduce(0) { $0 + $1.memorySize }
   }
+
   /// Weights multiplied for each target token.
   var multipliedWeights: Int {
     let attention = attentions.reduce(0) { $0 + ($1.query?.weight.count ?? 0) }
