@@ -61,12 +61,3 @@ public enum MultiplyAddPeak {
     return operations
   }
 }
-
-/// The threads that share the work of this process' kernels. Results have the same bits for any number of them.
-public enum KernelThreads {
-  /// Number of threads in use, the caller's among them.
-  public static var count: Int {
-    get { Int(rnd_thread_count()) }
-    set { _ = rnd_set_thread_count(Int32(clamping: newValue)) }
-  }
-}

@@ -10,7 +10,9 @@ import Training
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure this machine and this program.",
-    subcommands: [LanguageModelBenchCommand.self, ProductBenchCommand.self])
+    subcommands: [
+      LanguageModelBenchCommand.self, GenerationBenchCommand.self, ProductBenchCommand.self,
+    ])
 }
 
 struct LanguageModelBenchCommand: DistributedCommand {
@@ -35,47 +37,30 @@ struct LanguageModelBenchCommand: DistributedCommand {
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
-    guard productPrecision != nil else {
+    guard BenchOptions.precision(precision) != nil else {
       throw ValidationError("--precision must be fp32 or bf16, not \(precision)")
     }
-    guard cellKind != nil else { throw ValidationError("--cell must be rnn, gru or lstm, not \(cell)") }
+    guard BenchOptions.cell(cell) != nil else {
+      throw ValidationError("--cell must be rnn, gru or lstm, not \(cell)")
+    }
     guard OptimizerSettings.Kind(rawValue: optimizer) != nil else {
       throw ValidationError("--optimizer must be one of \(OptimizerSettings.Kind.allCases.map(\.rawValue))")
     }
-    for (name, value) in [
+    try BenchOptions.requireSizes([
       ("vocab", vocab), ("embed", embed), ("hidden", hidden), ("layers", layers), ("batch", batch),
       ("steps", steps), ("iters", iters),
-    ] where value < 1 || value > 1 << 24 {
-      throw ValidationError("--\(name) must be from 1 to \(1 << 24), not \(value)")
-    }
-  }
-
-  private var cellKind: CellKind? {
-    switch cell {
-    case "rnn": .rnn()
-    case "gru": .gru()
-    case "lstm": .lstm()
-    default: nil
-    }
-  }
-
-  private var productPrecision: ProductPrecision? {
-    switch precision {
-    case "fp32": .fp32
-    case "bf16": .bf16
-    default: nil
-    }
+    ])
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    guard let cellKind, let productPrecision, let kind = OptimizerSettings.Kind(rawValue: optimizer) else {
-      return ExitCode.usage
-    }
+    guard let cellKind = BenchOptions.cell(cell), let mode = BenchOptions.precision(precision),
+      let kind = OptimizerSettings.Kind(rawValue: optimizer)
+    else { return ExitCode.usage }
     try Threads.share(among: communicator, reproducible: false)
     let benchmark = LanguageModelBenchmark(
       shape: LanguageModelShape(
         vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind),
-      batchSize: batch, steps: steps, iterations: iters, optimizer: kind, precision: productPrecision)
+      batchSize: batch, steps: steps, iterations: iters, optimizer: kind, precision: mode)
     let result = try benchmark.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
     try StandardOutput.line(json ? describe(result, communicator).text : line(result, communicator))
