@@ -20,9 +20,13 @@ public enum KernelThreads {
   ///   - elements: size of the work; little of it is done by the caller alone.
   ///   - unit: every range but the last begins and ends at a multiple of this, so that vectors and cache lines stay
   ///     whole.
+  ///   - kind: what the time is counted as.
   static func split(
-    _ count: Int, elements: Int, unit: Int = 1, _ body: (_ range: Range<Int>) -> Void
+    _ count: Int, elements: Int, unit: Int = 1, as kind: StepProfile.Kind = .pointwise,
+    _ body: (_ range: Range<Int>) -> Void
   ) {
+    let start = rnd_profile_clock()
+    defer { rnd_profile_add(kind.rawValue, start, 0) }
     guard elements >= leastSharedElements, Self.count > 1, count > unit else { return body(0..<count) }
     withoutActuallyEscaping(body) { body in
       var work = Share(count: count, unit: unit, body: body)

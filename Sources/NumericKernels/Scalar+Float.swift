@@ -104,7 +104,7 @@ extension Float: Scalar {
     let blocks = min(rows, 64)
     return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, blocks)) { losses in
       let losses = losses.baseAddress!
-      KernelThreads.split(blocks, elements: rows * classes) { part in
+      KernelThreads.split(blocks, elements: rows * classes, as: .softmax) { part in
         for block in part {
           let range = rows * block / blocks..<rows * (block + 1) / blocks
           losses[block] = rnd_softmax_cross_entropy_f32(

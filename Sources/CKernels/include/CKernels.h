@@ -8,5 +8,6 @@
 #include "random_kernels.h"
 #include "recurrent_kernels.h"
 #include "softmax_kernels.h"
+#include "step_profile.h"
 #include "thread_pool.h"
 #endif
