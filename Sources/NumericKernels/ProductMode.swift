@@ -57,7 +57,8 @@ public enum MultiplyAddPeak {
     var sink: Float = 0
     let operations = rnd_multiply_add_operations(
       Int64(rounds), ProductMode(precision, on: .best).kernelMode, &sink)
-    precondition(sink != .infinity, "the sums of zeros are not zero")  // the result is used: nothing is left out
+    // The result is used, so that nothing is left out.
+    precondition(sink != .infinity, "the sums of zeros are not zero")
     return operations
   }
 }
