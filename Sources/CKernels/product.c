@@ -3,7 +3,6 @@
 #include "product_kernels.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,13 +57,30 @@ int64_t rnd_packed_words(int64_t K, int64_t N, rnd_product_mode mode) {
   return (N + RND_PANEL - 1) / RND_PANEL * RND_PANEL * ((K + each - 1) / each);
 }
 
+typedef struct {
+  rnd_operand b;
+  int64_t K, N, steps;
+  rnd_words kind;
+  uint32_t *packed;
+} packing;
+
+static void pack_part(int part, int parts, void *argument) {
+  const packing *p = argument;
+  const int64_t panels = (p->N + RND_PANEL - 1) / RND_PANEL, end = rnd_part_begin(panels, part + 1, parts);
+  for (int64_t panel = rnd_part_begin(panels, part, parts); panel < end; panel++) {
+    const int64_t n = panel * RND_PANEL;
+    rnd_pack_panel(p->kind, p->b.base + n * p->b.column_stride, p->b.row_stride, p->b.column_stride, p->K,
+                   p->N - n < RND_PANEL ? p->N - n : RND_PANEL, p->packed + n * p->steps);
+  }
+}
+
 void rnd_pack(rnd_operand b, int64_t K, int64_t N, void *packed, rnd_product_mode mode) {
   const rnd_words kind = words_kind(mode);
-  const int64_t each = values_a_step(kind), steps = (K + each - 1) / each;
-  for (int64_t n = 0; n < N; n += RND_PANEL) {
-    rnd_pack_panel(kind, b.base + n * b.column_stride, b.row_stride, b.column_stride, K,
-                   N - n < RND_PANEL ? N - n : RND_PANEL, (uint32_t *)packed + n * steps);
-  }
+  const int64_t each = values_a_step(kind);
+  packing p = {.b = b, .K = K, .N = N, .steps = (K + each - 1) / each, .kind = kind, .packed = packed};
+  // Below this size waking other threads costs more than it saves.
+  if (K * N >= 1 << 16) rnd_parallel(pack_part, &p);
+  else pack_part(0, 1, &p);
 }
 
 // MARK: Blocks
@@ -174,10 +190,8 @@ static uint32_t *scratch_of_thread(void) {
   void *scratch = pthread_getspecific(scratch_key);
   if (scratch) return scratch;
   scratch = aligned_alloc(64, SCRATCH_WORDS * sizeof(uint32_t));
-  if (!scratch || pthread_setspecific(scratch_key, scratch)) {
-    fputs("rnn-dist: out of memory for a product's scratch space\n", stderr);
-    abort();
-  }
+  // Out of memory for two megabytes: there is nothing to go on with, as where Swift allocates.
+  if (!scratch || pthread_setspecific(scratch_key, scratch)) abort();
   return scratch;
 }
 

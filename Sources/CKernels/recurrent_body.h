@@ -57,13 +57,15 @@ RND_INLINE void NAME(lstm_backward_row)(int64_t H, T *restrict gates_i, T *restr
   }
 }
 
-RND_CLONES void NAME(rnd_lstm_backward)(int64_t rows, int64_t H, T *gates, const T *c_prev, const T *c,
-                                        const T *dh_out, const T *dh_next, T *dc, T *dbias) {
+RND_CLONES void NAME(rnd_lstm_backward)(int64_t rows, int64_t H, int64_t first, int64_t count, T *gates,
+                                        const T *c_prev, const T *c, const T *dh_out, const T *dh_next, T *dc,
+                                        T *dbias) {
+  T *sum = dbias + first;
   for (int64_t row = 0; row < rows; row++) {
-    int64_t at = row * H;
-    NAME(lstm_backward_row)(H, gates + 4 * at, gates + 4 * at + H, gates + 4 * at + 2 * H, gates + 4 * at + 3 * H,
-                            c_prev + at, c + at, dh_out + at, dh_next + at, dc + at, dbias, dbias + H, dbias + 2 * H,
-                            dbias + 3 * H);
+    int64_t at = row * H + first;
+    T *g = gates + row * 4 * H + first;
+    NAME(lstm_backward_row)(count, g, g + H, g + 2 * H, g + 3 * H, c_prev + at, c + at, dh_out + at, dh_next + at,
+                            dc + at, sum, sum + H, sum + 2 * H, sum + 3 * H);
   }
 }
 
@@ -124,13 +126,14 @@ RND_INLINE void NAME(gru_backward_row)(int64_t H, T *restrict x_gates_r, T *rest
   }
 }
 
-RND_CLONES void NAME(rnd_gru_backward)(int64_t rows, int64_t H, T *x_gates, T *h_gates, const T *h_prev,
-                                       const T *dh_out, T *dh, T *dx_bias, T *dh_bias) {
+RND_CLONES void NAME(rnd_gru_backward)(int64_t rows, int64_t H, int64_t first, int64_t count, T *x_gates, T *h_gates,
+                                       const T *h_prev, const T *dh_out, T *dh, T *dx_bias, T *dh_bias) {
+  T *x_sum = dx_bias + first, *h_sum = dh_bias + first;
   for (int64_t row = 0; row < rows; row++) {
-    int64_t at = row * H;
-    NAME(gru_backward_row)(H, x_gates + 3 * at, x_gates + 3 * at + H, x_gates + 3 * at + 2 * H, h_gates + 3 * at,
-                           h_gates + 3 * at + H, h_gates + 3 * at + 2 * H, h_prev + at, dh_out + at, dh + at, dx_bias,
-                           dx_bias + H, dx_bias + 2 * H, dh_bias, dh_bias + H, dh_bias + 2 * H);
+    int64_t at = row * H + first;
+    T *x = x_gates + row * 3 * H + first, *h = h_gates + row * 3 * H + first;
+    NAME(gru_backward_row)(count, x, x + H, x + 2 * H, h, h + H, h + 2 * H, h_prev + at, dh_out + at, dh + at, x_sum,
+                           x_sum + H, x_sum + 2 * H, h_sum, h_sum + H, h_sum + 2 * H);
   }
 }
 
@@ -242,14 +245,14 @@ RND_INLINE void NAME(rnn_backward_row)(int64_t H, const T *restrict h, const T *
   }
 }
 
-RND_CLONES void NAME(rnd_rnn_backward)(int64_t rows, int64_t H, const T *h, const T *dh_out, const T *dh_next,
-                                       T *d_pre, T *dbias, int activation) {
+RND_CLONES void NAME(rnd_rnn_backward)(int64_t rows, int64_t H, int64_t first, int64_t count, const T *h,
+                                       const T *dh_out, const T *dh_next, T *d_pre, T *dbias, int activation) {
   for (int64_t row = 0; row < rows; row++) {
-    int64_t at = row * H;
+    int64_t at = row * H + first;
     if (activation == rnd_relu) {
-      NAME(rnn_backward_row)(H, h + at, dh_out + at, dh_next + at, d_pre + at, dbias, 1);
+      NAME(rnn_backward_row)(count, h + at, dh_out + at, dh_next + at, d_pre + at, dbias + first, 1);
     } else {
-      NAME(rnn_backward_row)(H, h + at, dh_out + at, dh_next + at, d_pre + at, dbias, 0);
+      NAME(rnn_backward_row)(count, h + at, dh_out + at, dh_next + at, d_pre + at, dbias + first, 0);
     }
   }
 }

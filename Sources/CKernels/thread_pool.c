@@ -5,6 +5,7 @@
 #include "thread_pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -114,6 +115,9 @@ void rnd_parallel(void (*body)(int part, int parts, void *argument), void *argum
     pthread_mutex_unlock(&pool.sleep);
   }
   body(0, parts, argument);
-  while (atomic_load_explicit(&pool.unfinished, memory_order_acquire) > 0) relax();
+  for (int spin = 0; atomic_load_explicit(&pool.unfinished, memory_order_acquire) > 0; spin++) {
+    if (spin < SPINS) relax();
+    else sched_yield();  // others want the cores: let the worker that is waited for have this one
+  }
   pthread_mutex_unlock(&pool.owner);
 }

@@ -31,9 +31,11 @@ public func multiply<Element: Scalar>(
     if !accumulate { c.fill(0) }
     return
   }
-  Element.product(
-    transposition == .left, transposition == .right, m, n, k, a.base, a.stride, b.base, b.stride,
-    accumulate, c.base, c.stride, mode)
+  StepProfile.measure(.products, operations: 2 * Double(m) * Double(n) * Double(k)) {
+    Element.product(
+      transposition == .left, transposition == .right, m, n, k, a.base, a.stride, b.base, b.stride,
+      accumulate, c.base, c.stride, mode)
+  }
 }
 
 /// The BLAS library, which multiplies where the kernels don't: its threads, and what it calls itself.

@@ -27,9 +27,12 @@ public struct PackedMatrix<Element: Scalar> {
   /// Packs the present values of the source again.
   public func repack() {
     guard let packed else { return }
-    Element.pack(
-      source.base, transposed ? 1 : source.stride, transposed ? source.stride : 1, rows, columns, packed.base,
-      mode)
+    StepProfile.measure(.products) {
+      Element.pack(
+        source.base, transposed ? 1 : source.stride, transposed ? source.stride : 1, rows, columns,
+        packed.base,
+        mode)
+    }
   }
 
   /// `c = a B`, or `c += a B` if `accumulate`. Shapes: `a` [m, rows], `c` [m, columns].
@@ -38,8 +41,10 @@ public struct PackedMatrix<Element: Scalar> {
       a.columns == rows && c.rows == a.rows && c.columns == columns,
       "packed product of [\(a.rows), \(a.columns)] and [\(rows), \(columns)] into [\(c.rows), \(c.columns)]")
     if let packed {
-      Element.packedProduct(
-        a.rows, columns, rows, a.base, a.stride, packed.base, c.base, c.stride, accumulate, mode)
+      StepProfile.measure(.products, operations: 2 * Double(a.rows) * Double(columns) * Double(rows)) {
+        Element.packedProduct(
+          a.rows, columns, rows, a.base, a.stride, packed.base, c.base, c.stride, accumulate, mode)
+      }
     } else {
       NumericKernels.multiply(
         a, source, transposed ? .right : .none, into: c, accumulate: accumulate, mode: mode)

@@ -57,16 +57,8 @@ public enum MultiplyAddPeak {
     var sink: Float = 0
     let operations = rnd_multiply_add_operations(
       Int64(rounds), ProductMode(precision, on: .best).kernelMode, &sink)
-    precondition(sink != .infinity, "the sums of zeros are not zero")  // the result is used: nothing is left out
+    // The result is used, so that nothing is left out.
+    precondition(sink != .infinity, "the sums of zeros are not zero")
     return operations
-  }
-}
-
-/// The threads that share the work of this process' kernels. Results have the same bits for any number of them.
-public enum KernelThreads {
-  /// Number of threads in use, the caller's among them.
-  public static var count: Int {
-    get { Int(rnd_thread_count()) }
-    set { _ = rnd_set_thread_count(Int32(clamping: newValue)) }
   }
 }

@@ -103,7 +103,8 @@ extension Double: Scalar {
     _ c: UnsafePointer<Self>, _ dhOut: UnsafePointer<Self>, _ dhNext: UnsafePointer<Self>,
     _ dc: UnsafeMutablePointer<Self>, _ dbias: UnsafeMutablePointer<Self>
   ) {
-    rnd_lstm_backward_f64(Int64(rows), Int64(hiddenSize), gates, cPrevious, c, dhOut, dhNext, dc, dbias)
+    rnd_lstm_backward_f64(
+      Int64(rows), Int64(hiddenSize), 0, Int64(hiddenSize), gates, cPrevious, c, dhOut, dhNext, dc, dbias)
   }
 
   public static func gruForward(
@@ -121,7 +122,9 @@ extension Double: Scalar {
     _ hPrevious: UnsafePointer<Self>, _ dhOut: UnsafePointer<Self>, _ dh: UnsafeMutablePointer<Self>,
     _ dxBias: UnsafeMutablePointer<Self>, _ dhBias: UnsafeMutablePointer<Self>
   ) {
-    rnd_gru_backward_f64(Int64(rows), Int64(hiddenSize), xGates, hGates, hPrevious, dhOut, dh, dxBias, dhBias)
+    rnd_gru_backward_f64(
+      Int64(rows), Int64(hiddenSize), 0, Int64(hiddenSize), xGates, hGates, hPrevious, dhOut, dh, dxBias,
+      dhBias)
   }
 
   public static func gruBeforeGates(
@@ -164,7 +167,9 @@ extension Double: Scalar {
     _ dhNext: UnsafePointer<Self>, _ dPre: UnsafeMutablePointer<Self>, _ dbias: UnsafeMutablePointer<Self>,
     _ activation: ElementwiseActivation
   ) {
-    rnd_rnn_backward_f64(Int64(rows), Int64(hiddenSize), h, dhOut, dhNext, dPre, dbias, activation.rawValue)
+    rnd_rnn_backward_f64(
+      Int64(rows), Int64(hiddenSize), 0, Int64(hiddenSize), h, dhOut, dhNext, dPre, dbias, activation.rawValue
+    )
   }
 
   public static func fillUniform(

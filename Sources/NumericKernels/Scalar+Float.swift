@@ -19,27 +19,40 @@ extension Float: Scalar {
   public static func axpy(
     _ alpha: Self, _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>, _ count: Int
   ) {
-    rnd_axpy_f32(alpha, x, y, Int64(count))
+    KernelThreads.split(count, elements: count, unit: 16) { part in
+      rnd_axpy_f32(alpha, x + part.lowerBound, y + part.lowerBound, Int64(part.count))
+    }
   }
 
   public static func addColumnSums(
     _ x: UnsafePointer<Self>, _ stride: Int, _ rows: Int, _ columns: Int, _ sum: UnsafeMutablePointer<Self>
   ) {
-    rnd_add_column_sums_f32(x, Int64(stride), Int64(rows), Int64(columns), sum)
+    KernelThreads.split(columns, elements: rows * columns, unit: 16) { part in
+      rnd_add_column_sums_f32(
+        x + part.lowerBound, Int64(stride), Int64(rows), Int64(part.count), sum + part.lowerBound)
+    }
   }
 
   public static func gatherRows(
     _ table: UnsafePointer<Self>, _ tableStride: Int, _ index: UnsafePointer<Int32>, _ rows: Int,
     _ columns: Int, _ y: UnsafeMutablePointer<Self>, _ stride: Int
   ) {
-    rnd_gather_rows_f32(table, Int64(tableStride), index, Int64(rows), Int64(columns), y, Int64(stride))
+    KernelThreads.split(rows, elements: rows * columns) { part in
+      rnd_gather_rows_f32(
+        table, Int64(tableStride), index + part.lowerBound, Int64(part.count), Int64(columns),
+        y + part.lowerBound * stride, Int64(stride))
+    }
   }
 
   public static func scatterAddRows(
     _ x: UnsafePointer<Self>, _ stride: Int, _ index: UnsafePointer<Int32>, _ rows: Int, _ columns: Int,
     _ table: UnsafeMutablePointer<Self>, _ tableStride: Int
   ) {
-    rnd_scatter_add_rows_f32(x, Int64(stride), index, Int64(rows), Int64(columns), table, Int64(tableStride))
+    KernelThreads.split(columns, elements: rows * columns, unit: 16) { part in
+      rnd_scatter_add_rows_f32(
+        x + part.lowerBound, Int64(stride), index, Int64(rows), Int64(part.count), table + part.lowerBound,
+        Int64(tableStride))
+    }
   }
 
   public static func activateRows(
@@ -87,15 +100,32 @@ extension Float: Scalar {
     _ logits: UnsafeMutablePointer<Self>, _ stride: Int, _ bias: UnsafePointer<Self>?,
     _ targets: UnsafePointer<Int32>, _ rows: Int, _ classes: Int, _ smoothing: Self, _ withGradient: Bool
   ) -> Double {
-    rnd_softmax_cross_entropy_f32(
-      logits, Int64(stride), bias, targets, Int64(rows), Int64(classes), smoothing, withGradient ? 1 : 0)
+    // Losses of a fixed number of blocks, added in order: the same bits for any number of threads.
+    let blocks = min(rows, 64)
+    return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, blocks)) { losses in
+      let losses = losses.baseAddress!
+      KernelThreads.split(blocks, elements: rows * classes, as: .softmax) { part in
+        for block in part {
+          let range = rows * block / blocks..<rows * (block + 1) / blocks
+          losses[block] = rnd_softmax_cross_entropy_f32(
+            logits + range.lowerBound * stride, Int64(stride), bias, targets + range.lowerBound,
+            Int64(range.count),
+            Int64(classes), smoothing, withGradient ? 1 : 0)
+        }
+      }
+      return (0..<blocks).reduce(0.0) { $0 + losses[$1] }
+    }
   }
 
   public static func lstmForward(
     _ rows: Int, _ hiddenSize: Int, _ gates: UnsafeMutablePointer<Self>, _ bias: UnsafePointer<Self>,
     _ cPrevious: UnsafePointer<Self>, _ c: UnsafeMutablePointer<Self>, _ h: UnsafeMutablePointer<Self>
   ) {
-    rnd_lstm_forward_f32(Int64(rows), Int64(hiddenSize), gates, bias, cPrevious, c, h)
+    KernelThreads.split(rows, elements: rows * hiddenSize) { part in
+      let at = part.lowerBound * hiddenSize
+      rnd_lstm_forward_f32(
+        Int64(part.count), Int64(hiddenSize), gates + 4 * at, bias, cPrevious + at, c + at, h + at)
+    }
   }
 
   public static func lstmBackward(
@@ -103,7 +133,12 @@ extension Float: Scalar {
     _ c: UnsafePointer<Self>, _ dhOut: UnsafePointer<Self>, _ dhNext: UnsafePointer<Self>,
     _ dc: UnsafeMutablePointer<Self>, _ dbias: UnsafeMutablePointer<Self>
   ) {
-    rnd_lstm_backward_f32(Int64(rows), Int64(hiddenSize), gates, cPrevious, c, dhOut, dhNext, dc, dbias)
+    KernelThreads.split(hiddenSize, elements: rows * hiddenSize, unit: 16) { units in
+      rnd_lstm_backward_f32(
+        Int64(rows), Int64(hiddenSize), Int64(units.lowerBound), Int64(units.count), gates, cPrevious, c,
+        dhOut,
+        dhNext, dc, dbias)
+    }
   }
 
   public static func gruForward(
@@ -112,7 +147,12 @@ extension Float: Scalar {
     _ xBias: UnsafePointer<Self>, _ hBias: UnsafePointer<Self>, _ hPrevious: UnsafePointer<Self>,
     _ h: UnsafeMutablePointer<Self>
   ) {
-    rnd_gru_forward_f32(Int64(rows), Int64(hiddenSize), xGates, hGates, xBias, hBias, hPrevious, h)
+    KernelThreads.split(rows, elements: rows * hiddenSize) { part in
+      let at = part.lowerBound * hiddenSize
+      rnd_gru_forward_f32(
+        Int64(part.count), Int64(hiddenSize), xGates + 3 * at, hGates + 3 * at, xBias, hBias, hPrevious + at,
+        h + at)
+    }
   }
 
   public static func gruBackward(
@@ -121,7 +161,12 @@ extension Float: Scalar {
     _ hPrevious: UnsafePointer<Self>, _ dhOut: UnsafePointer<Self>, _ dh: UnsafeMutablePointer<Self>,
     _ dxBias: UnsafeMutablePointer<Self>, _ dhBias: UnsafeMutablePointer<Self>
   ) {
-    rnd_gru_backward_f32(Int64(rows), Int64(hiddenSize), xGates, hGates, hPrevious, dhOut, dh, dxBias, dhBias)
+    KernelThreads.split(hiddenSize, elements: rows * hiddenSize, unit: 16) { units in
+      rnd_gru_backward_f32(
+        Int64(rows), Int64(hiddenSize), Int64(units.lowerBound), Int64(units.count), xGates, hGates,
+        hPrevious, dhOut,
+        dh, dxBias, dhBias)
+    }
   }
 
   public static func gruBeforeGates(
@@ -156,7 +201,10 @@ extension Float: Scalar {
     _ rows: Int, _ hiddenSize: Int, _ pre: UnsafePointer<Self>, _ bias: UnsafePointer<Self>,
     _ h: UnsafeMutablePointer<Self>, _ activation: ElementwiseActivation
   ) {
-    rnd_rnn_forward_f32(Int64(rows), Int64(hiddenSize), pre, bias, h, activation.rawValue)
+    KernelThreads.split(rows, elements: rows * hiddenSize) { part in
+      let at = part.lowerBound * hiddenSize
+      rnd_rnn_forward_f32(Int64(part.count), Int64(hiddenSize), pre + at, bias, h + at, activation.rawValue)
+    }
   }
 
   public static func rnnBackward(
@@ -164,7 +212,12 @@ extension Float: Scalar {
     _ dhNext: UnsafePointer<Self>, _ dPre: UnsafeMutablePointer<Self>, _ dbias: UnsafeMutablePointer<Self>,
     _ activation: ElementwiseActivation
   ) {
-    rnd_rnn_backward_f32(Int64(rows), Int64(hiddenSize), h, dhOut, dhNext, dPre, dbias, activation.rawValue)
+    KernelThreads.split(hiddenSize, elements: rows * hiddenSize, unit: 16) { units in
+      rnd_rnn_backward_f32(
+        Int64(rows), Int64(hiddenSize), Int64(units.lowerBound), Int64(units.count), h, dhOut, dhNext, dPre,
+        dbias,
+        activation.rawValue)
+    }
   }
 
   public static func fillUniform(

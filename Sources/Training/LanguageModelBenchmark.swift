@@ -21,6 +21,8 @@ public struct LanguageModelBenchmark: Sendable {
   /// Steps before the first timed one: they size the arena and fault in the memory.
   public static let warmUp = 5
   static let clipNorm = 5.0
+  /// Pieces of work of a step that are kept for a trace.
+  static let traceLimit = 1 << 16
 
   public init(
     shape: LanguageModelShape, batchSize: Int, steps: Int, iterations: Int, optimizer: OptimizerSettings.Kind,
@@ -49,6 +51,13 @@ public struct LanguageModelBenchmark: Sendable {
     public var activationMiB: Int
     public var parameters: Int
     public var communicationShare: Double
+    /// Share of this rank's time by kind of work; what is missing to 1 is none of them.
+    public var shares: [StepProfile.Kind: Double]
+    /// GFLOP/s of this rank inside of its products, and the peak of one core measured just before.
+    public var productGigaflops: Double
+    public var peakGigaflops: Double
+    /// The last step of this rank, piece by piece.
+    public var trace: [StepProfile.Event]
     /// Mean loss of the last step, nats: about ln V, or something is wrong.
     public var loss: Double
   }
@@ -61,17 +70,27 @@ public struct LanguageModelBenchmark: Sendable {
     var times: [Double] = []
     var loss = 0.0
     var communicationAtStart = Duration.zero
+    let peak = MultiplyAddPeak.measured(precision)
+    var profileAtStart = StepProfile.totals
+    var trace: [StepProfile.Event] = []
     for iteration in 0..<Self.warmUp + iterations {
       if iteration == Self.warmUp {
         try communicator.barrier()
         communicationAtStart = stepper.communicationTime
+        profileAtStart = StepProfile.totals
       }
       let started = clock.now
-      loss = try stepper.step(iteration)
+      if iteration == Self.warmUp + iterations - 1 {
+        trace = try StepProfile.record(limit: Self.traceLimit) { loss = try stepper.step(iteration) }
+      } else {
+        loss = try stepper.step(iteration)
+      }
       if iteration >= Self.warmUp { times.append((clock.now - started).inSeconds) }
     }
     let communication = (stepper.communicationTime - communicationAtStart).inSeconds
     let total = times.reduce(0, +)
+    let profile = StepProfile.totals.since(profileAtStart)
+    let productSeconds = profile.seconds[.products] ?? 0
     times.sort()
     let (median, best) = (times[times.count / 2], times[0])
     let tokens = Double(batchSize * steps)
@@ -79,7 +98,13 @@ public struct LanguageModelBenchmark: Sendable {
       milliseconds: median * 1e3, tokensPerSecond: tokens / median, bestTokensPerSecond: tokens / best,
       gigaflops: 6e-9 * Double(stepper.model.multipliedWeights) * tokens / median,
       residentMiB: try Self.largestResidentMiB(communicator), activationMiB: stepper.activationMiB,
-      parameters: stepper.model.layout.count, communicationShare: communication / total, loss: loss)
+      parameters: stepper.model.layout.count, communicationShare: communication / total,
+      shares: profile.seconds.mapValues { $0 / total }.merging([.communication: communication / total]) {
+        $1
+      },
+      productGigaflops: productSeconds > 0 ? 1e-9 * profile.operations / productSeconds : 0,
+      peakGigaflops: peak,
+      trace: trace, loss: loss)
   }
 
   private static func largestResidentMiB(_ communicator: any Communicator) throws -> Int {
@@ -144,11 +169,13 @@ private final class BenchmarkStepper {
           state: state.map(\.view), into: sum, LayerContext(parameters: parameters, workspace: workspace))
       }
     }
-    let norm = gradientNorm(UnsafeBufferPointer(gradients.total.elements)) / totals.tokens
-    let clip = clipFactor(norm: norm, maximum: LanguageModelBenchmark.clipNorm)
-    optimizer.apply(
-      parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
-      gradientScale: clip / totals.tokens, learningRate: optimizer.settings.kind == .sgd ? 0.1 : 1e-3)
+    StepProfile.measure(.optimizer) {
+      let norm = gradientNorm(UnsafeBufferPointer(gradients.total.elements)) / totals.tokens
+      let clip = clipFactor(norm: norm, maximum: LanguageModelBenchmark.clipNorm)
+      optimizer.apply(
+        parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
+        gradientScale: clip / totals.tokens, learningRate: optimizer.settings.kind == .sgd ? 0.1 : 1e-3)
+    }
     parameters.didChange()
     return totals.loss / totals.tokens
   }

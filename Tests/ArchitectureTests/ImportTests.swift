@@ -45,13 +45,15 @@ import Testing
   /// for.
   @Test(
     arguments: [
-      ("CKernels", []), ("COpenBLAS", ["cblas.h"]), ("COpenMPI", ["mpi.h"]), ("CXXHash", ["xxhash.h"]),
+      ("CKernels", ["pthread.h", "sched.h", "signal.h"]), ("COpenBLAS", ["cblas.h"]), ("COpenMPI", ["mpi.h"]),
+      ("CXXHash", ["xxhash.h"]),
       ("CSentencePieceLibrary", ["sentencepiece_processor.h", "sentencepiece_trainer.h"]),
       ("CSentencePiece", ["sentencepiece_processor.h", "sentencepiece_trainer.h"]),
     ] as [(String, Set<String>)])
   func includes(target: String, libraries: Set<String>) throws {
     let standard: Set<String> = [
-      "float.h", "immintrin.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h",
+      "float.h", "immintrin.h", "math.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h",
+      "stdlib.h", "string.h", "time.h",
       // of C++
       "cstdint", "cstdlib", "cstring", "exception", "memory", "string", "string_view", "unordered_map",
       "vector",

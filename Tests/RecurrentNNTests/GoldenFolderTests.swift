@@ -4,7 +4,7 @@ import Testing
   /// The tests that read the folder would pass without any file in it.
   @Test(arguments: [
     ("layer", 22), ("cell", 4), ("linear", 5), ("language-model", 4), ("trajectory", 8), ("option", 16),
-    ("tensorflow", 3), ("tagger", 6), ("classifier", 7), ("seq2seq", 36), ("generator", 7),
+    ("tensorflow", 3), ("sampling", 1), ("tagger", 6), ("classifier", 7), ("seq2seq", 36), ("generator", 7),
   ])
   func everyFamilyIsComplete(family: String, count: Int) throws {
     #expect(try GoldenFile.names(family).count == count)
@@ -12,7 +12,7 @@ import Testing
 
   @Test func noFileIsForgotten() throws {
     let known = try GoldenFile.names(
-      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "option", "tensorflow",
+      "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "option", "tensorflow", "sampling",
       "tagger", "classifier", "seq2seq", "generator")
     #expect(try GoldenFile.names("") == known)
   }

@@ -15,5 +15,6 @@
 #include "recurrent_kernels.h"
 #include "selection_kernels.h"
 #include "softmax_kernels.h"
+#include "step_profile.h"
 #include "thread_pool.h"
 #endif

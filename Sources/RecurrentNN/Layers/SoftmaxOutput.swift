@@ -67,11 +67,12 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
     }
   }
 
-  /// Overwrites `logits` [N, classes] with W h + b.
+  /// Overwrites `logits` [N, classes] with W h + b. The weight is packed once and kept: for generation, which comes here
+  /// for every token.
   public func logits(
     _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    context.multiply(h, context.parameters.matrix(weight), .right, into: logits)
+    context.packed(weight, transposed: true).multiply(h, into: logits, accumulate: false)
     Element.activateRows(
       logits.base, logits.stride, context.parameters.pointer(bias), logits.rows, logits.columns, .identity)
   }

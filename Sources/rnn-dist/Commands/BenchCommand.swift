@@ -10,7 +10,10 @@ import Training
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure this machine and this program.",
-    subcommands: [LanguageModelBenchCommand.self, ProductBenchCommand.self])
+    subcommands: [
+      LanguageModelBenchCommand.self, GenerationBenchCommand.self, ProductBenchCommand.self,
+      ReductionBenchCommand.self,
+    ])
 }
 
 struct LanguageModelBenchCommand: DistributedCommand {
@@ -33,52 +36,42 @@ struct LanguageModelBenchCommand: DistributedCommand {
   @Option(help: "sgd | momentum | nesterov | rmsprop | adagrad | adam | adamw") var optimizer = "sgd"
   @Option(help: "fp32 | bf16: operands of matrix products.") var precision = "fp32"
   @Flag(help: "Print one JSON object.") var json = false
+  @Option(
+    help: ArgumentHelp("Write the last step of rank 0 as a trace for Perfetto or Chrome.", valueName: "file"))
+  var profile: String?
 
   func validate() throws {
-    guard productPrecision != nil else {
+    guard BenchOptions.precision(precision) != nil else {
       throw ValidationError("--precision must be fp32 or bf16, not \(precision)")
     }
-    guard cellKind != nil else { throw ValidationError("--cell must be rnn, gru or lstm, not \(cell)") }
+    guard BenchOptions.cell(cell) != nil else {
+      throw ValidationError("--cell must be rnn, gru or lstm, not \(cell)")
+    }
     guard OptimizerSettings.Kind(rawValue: optimizer) != nil else {
       throw ValidationError("--optimizer must be one of \(OptimizerSettings.Kind.allCases.map(\.rawValue))")
     }
-    for (name, value) in [
+    try BenchOptions.requireSizes([
       ("vocab", vocab), ("embed", embed), ("hidden", hidden), ("layers", layers), ("batch", batch),
       ("steps", steps), ("iters", iters),
-    ] where value < 1 || value > 1 << 24 {
-      throw ValidationError("--\(name) must be from 1 to \(1 << 24), not \(value)")
-    }
-  }
-
-  private var cellKind: CellOptions? {
-    switch cell {
-    case "rnn": .rnn()
-    case "gru": .gru()
-    case "lstm": .lstm()
-    default: nil
-    }
-  }
-
-  private var productPrecision: ProductPrecision? {
-    switch precision {
-    case "fp32": .fp32
-    case "bf16": .bf16
-    default: nil
-    }
+    ])
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    guard let cellKind, let productPrecision, let kind = OptimizerSettings.Kind(rawValue: optimizer) else {
-      return ExitCode.usage
-    }
+    guard let cellKind = BenchOptions.cell(cell), let mode = BenchOptions.precision(precision),
+      let kind = OptimizerSettings.Kind(rawValue: optimizer)
+    else { return ExitCode.usage }
     try Threads.share(among: communicator, reproducible: false)
     let benchmark = LanguageModelBenchmark(
       shape: LanguageModelShape(
         vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind),
-      batchSize: batch, steps: steps, iterations: iters, optimizer: kind, precision: productPrecision)
+      batchSize: batch, steps: steps, iterations: iters, optimizer: kind, precision: mode)
     let result = try benchmark.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
+    if let profile {
+      try Data(ProfileTrace.json(result.trace).text.utf8).write(to: URL(fileURLWithPath: profile))
+    }
     try StandardOutput.line(json ? describe(result, communicator).text : line(result, communicator))
+    if !json { try StandardOutput.line(roofline(result)) }
     return ExitCode.done
   }
 
@@ -95,8 +88,23 @@ struct LanguageModelBenchCommand: DistributedCommand {
       "ms": .double(rounded(result.milliseconds)), "tok_s": .integer(Int(result.tokensPerSecond)),
       "best_tok_s": .integer(Int(result.bestTokensPerSecond)), "gflops": .double(rounded(result.gigaflops)),
       "rss_mib": .integer(result.residentMiB), "activation_mib": .integer(result.activationMiB),
-      "comm_share": .double(rounded(result.communicationShare)), "loss": .double(rounded(result.loss)),
+      "comm_share": .double(rounded(result.communicationShare)),
+      "product_gflops": .double(rounded(result.productGigaflops)),
+      "peak_gflops": .double(rounded(result.peakGigaflops)),
+      "shares": .object(
+        StepProfile.Kind.allCases.map { JSONMember("\($0)", .double(rounded(result.shares[$0] ?? 0))) }),
+      "loss": .double(rounded(result.loss)),
     ]
+  }
+
+  private func roofline(_ result: LanguageModelBenchmark.Result) -> String {
+    let shares = StepProfile.Kind.allCases.map { kind in
+      String(format: "%@ %.1f%%", "\(kind)", 100 * (result.shares[kind] ?? 0))
+    }
+    return String(
+      format: "  products at %.1f GFLOP/s a rank, %.0f%% of a core's peak of %.1f; time: %@, rest %.1f%%",
+      result.productGigaflops, 100 * result.productGigaflops / result.peakGigaflops, result.peakGigaflops,
+      shares.joined(separator: ", "), 100 * (1 - result.shares.values.reduce(0, +)))
   }
 
   private func rounded(_ value: Double) -> Double { (value * 1e4).rounded() / 1e4 }

@@ -18,7 +18,7 @@ struct ProductBenchCommand: LocalCommand {
   mutating func runLocally() throws -> Int32 {
     BLAS.threadCount = 1
     KernelThreads.count = 1
-    let peak = (fp32: ProductBenchmark.peak(.fp32), bf16: ProductBenchmark.peak(.bf16))
+    let peak = (fp32: MultiplyAddPeak.measured(.fp32), bf16: MultiplyAddPeak.measured(.bf16))
     let results = ProductBenchmark.shapes.map { ProductBenchmark.measure($0) }
     if json {
       try StandardOutput.line(describe(results, peak).text)

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Runs the benchmarks of rnn-dist, alternating with PyTorch, and writes a table of medians, spreads and ratios.
+
+    Benchmarks/run.py                                  # rnn-dist alone
+    Benchmarks/run.py --peer /path/to/python           # beside PyTorch, run by that interpreter
+    Benchmarks/run.py --rows lstm512 ptb200 --rounds 5 --output Benchmarks/results.md --machine "2-core Zen 4 virtual machine"
+
+Each round runs ours in fp32, ours in bf16 and the peer (as one process with all cores as threads, and as one process a core with
+gloo; the better counts), one after the other, so that a drift of the machine meets all of them. Build first: swift build -c release.
+Nothing else should run meanwhile.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import socket
+import statistics
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+LM = {
+    "lstm512": dict(cell="lstm", vocab=65, embed=512, hidden=512, layers=2, batch=64, steps=50, iters=10),
+    "gru512": dict(cell="gru", vocab=65, embed=512, hidden=512, layers=2, batch=64, steps=50, iters=10),
+    "rnn512": dict(cell="rnn", vocab=65, embed=512, hidden=512, layers=2, batch=64, steps=50, iters=15),
+    "ptb200": dict(cell="lstm", vocab=10000, embed=200, hidden=200, layers=2, batch=20, steps=20, iters=25),
+    "ptb650": dict(cell="lstm", vocab=10000, embed=650, hidden=650, layers=2, batch=20, steps=35, iters=8),
+}
+GENERATE = {"sample512": dict(cell="lstm", vocab=65, embed=512, hidden=512, layers=2, length=200, streams=1)}
+TEXT = {
+    "lstm512": "LM, LSTM 2x512, V=65, B=64, T=50", "gru512": "the same, GRU", "rnn512": "the same, tanh RNN",
+    "ptb200": "LM, LSTM 2x200, V=10,000, B=20, T=20", "ptb650": "LM, LSTM 2x650, V=10,000, B=20, T=35",
+    "sample512": "sampling one stream, LSTM 2x512",
+}
+
+
+def arguments(options):
+    return [word for name, value in options.items() for word in (f"--{name}", str(value))]
+
+
+def last_json(command, environment=None):
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
+        sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}: {done.stderr.strip()[-800:]}")
+    return json.loads(lines[-1])
+
+
+def ours(settings, row, precision):
+    if row in GENERATE:
+        result = last_json([settings.program, "bench", "generate", "--json", "--precision", precision,
+                            *arguments(GENERATE[row])])
+        return result["chars_s"], result["rss_mib"]
+    launcher = ["mpirun", "-np", str(settings.ranks)] if settings.ranks > 1 else []
+    result = last_json(launcher + [settings.program, "bench", "lm", "--json", "--precision", precision,
+                                   *arguments(LM[row])])
+    return result["tok_s"], result["rss_mib"]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def peer(settings, row):
+    script = [settings.peer, str(HERE / "torch_peers.py")]
+    if row in GENERATE:
+        runs = [last_json(script + ["generate", "--threads", str(threads), *arguments(GENERATE[row])])
+                for threads in (1, settings.ranks)]
+        best = max(runs, key=lambda run: run["chars_s"])
+        return best["chars_s"], best["rss_mib"]
+    command = script + ["lm", *arguments({**LM[row], "iters": max(4, LM[row]["iters"] // 2)})]
+    runs = [last_json(command + ["--threads", str(settings.ranks)])]
+    if settings.ranks > 1:
+        job = dict(WORLD_SIZE=str(settings.ranks), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free_port()),
+                   OMP_NUM_THREADS="1")
+        others = [subprocess.Popen(command + ["--threads", "1"], env={**os.environ, **job, "RANK": str(rank)},
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                  for rank in range(1, settings.ranks)]
+        runs.append(last_json(command + ["--threads", "1"], {**job, "RANK": "0"}))
+        for process in others:
+            process.wait()
+    best = max(runs, key=lambda run: run["tok_s"])
+    return best["tok_s"], best["rss_mib"]
+
+
+def figure(values):
+    median = statistics.median(values)
+    spread = (max(values) - min(values)) / median / 2 if len(values) > 1 else 0
+    return f"{median:,.0f} ±{100 * spread:.0f}%"
+
+
+def measure(settings, row):
+    """The table's line of a row, and its figures."""
+    rates = {"fp32": [], "bf16": [], "peer": []}
+    memory = {}
+    for _ in range(settings.rounds):
+        for precision in ("fp32", "bf16"):
+            rate, memory[precision] = ours(settings, row, precision)
+            rates[precision].append(rate)
+        if settings.peer:
+            rate, memory["peer"] = peer(settings, row)
+            rates["peer"].append(rate)
+    cells = [TEXT[row], figure(rates["fp32"]), figure(rates["bf16"])]
+    if settings.peer:
+        other = statistics.median(rates["peer"])
+        cells += [figure(rates["peer"]), f"{statistics.median(rates['fp32']) / other:.2f}",
+                  f"{statistics.median(rates['bf16']) / other:.2f}", f"{memory['fp32'] / memory['peer']:.2f}"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer", help="a Python that has torch; without it no peer is run")
+    parser.add_argument("--rows", nargs="+", choices=list(TEXT), default=list(TEXT))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ranks", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--program", default=str(HERE.parent / ".build/release/rnn-dist"))
+    parser.add_argument("--machine", default="this machine", help="what to call the machine in the table")
+    parser.add_argument("--output", help="file to write the table to, besides standard output")
+    settings = parser.parse_args()
+    head = ["workload", "fp32", "bf16"]
+    if settings.peer:
+        head += ["PyTorch fp32", "ratio fp32", "ratio bf16", "memory"]
+    lines = [
+        f"Tokens a second, {settings.ranks} ranks, {settings.machine}, {datetime.date.today()}: medians of "
+        f"{settings.rounds} alternated rounds ± half the range.", "",
+        "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
+    ]
+    print("\n".join(lines), flush=True)
+    for row in settings.rows:
+        lines.append(measure(settings, row))
+        print(lines[-1], flush=True)
+        if settings.output:
+            pathlib.Path(settings.output).write_text("\n".join(lines) + "\n")
+
+
+main()

@@ -1,0 +1,38 @@
+#define _GNU_SOURCE  // clock_gettime beside strict C11
+#include "step_profile.h"
+
+#include <time.h>
+
+static _Thread_local struct {
+  double seconds[RND_PROFILE_KINDS];
+  double operations[RND_PROFILE_KINDS];
+  rnd_profile_event *events;
+  int64_t capacity;
+  int64_t recorded;
+} profile;
+
+int64_t rnd_profile_clock(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void rnd_profile_add(int kind, int64_t start, double operations) {
+  const int64_t end = rnd_profile_clock();
+  profile.seconds[kind] += 1e-9 * (double)(end - start);
+  profile.operations[kind] += operations;
+  if (profile.recorded < profile.capacity) {
+    profile.events[profile.recorded++] = (rnd_profile_event){.start = start, .end = end, .kind = kind};
+  }
+}
+
+double rnd_profile_seconds(int kind) { return profile.seconds[kind]; }
+double rnd_profile_operations(int kind) { return profile.operations[kind]; }
+
+void rnd_profile_record(rnd_profile_event *events, int64_t capacity) {
+  profile.events = events;
+  profile.capacity = events ? capacity : 0;
+  profile.recorded = 0;
+}
+
+int64_t rnd_profile_recorded(void) { return profile.recorded; }

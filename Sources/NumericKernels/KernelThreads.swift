@@ -1,0 +1,54 @@
+import CKernels
+
+/// The threads that share the work of this process' kernels.
+///
+/// Work is cut by rows, columns or units, never inside of a sum: results have the same bits for any number of
+/// threads.
+public enum KernelThreads {
+  /// Number of threads in use, the caller's among them; at most what the system grants.
+  public static var count: Int {
+    get { Int(rnd_thread_count()) }
+    set { _ = rnd_set_thread_count(Int32(clamping: newValue)) }
+  }
+
+  /// Elements below which waking other threads costs more than it saves.
+  private static var leastSharedElements: Int { 1 << 13 }
+
+  /// Runs `body` on consecutive ranges that together are `0..<count`, each range on a thread of its own.
+  ///
+  /// - Parameters:
+  ///   - elements: size of the work; little of it is done by the caller alone.
+  ///   - unit: every range but the last begins and ends at a multiple of this, so that vectors and cache lines stay
+  ///     whole.
+  ///   - kind: what the time is counted as.
+  static func split(
+    _ count: Int, elements: Int, unit: Int = 1, as kind: StepProfile.Kind = .pointwise,
+    _ body: (_ range: Range<Int>) -> Void
+  ) {
+    let start = rnd_profile_clock()
+    defer { rnd_profile_add(kind.rawValue, start, 0) }
+    guard elements >= leastSharedElements, Self.count > 1, count > unit else { return body(0..<count) }
+    withoutActuallyEscaping(body) { body in
+      var work = Share(count: count, unit: unit, body: body)
+      withUnsafeMutablePointer(to: &work) { work in
+        rnd_parallel(
+          { part, parts, argument in
+            guard let share = argument?.assumingMemoryBound(to: Share.self) else { return }
+            share.pointee.run(Int(part), of: Int(parts))
+          }, work)
+      }
+    }
+  }
+
+  private struct Share {
+    let count: Int
+    let unit: Int
+    let body: (Range<Int>) -> Void
+
+    func run(_ part: Int, of parts: Int) {
+      let units = (count + unit - 1) / unit
+      let range = min(count, units * part / parts * unit)..<min(count, units * (part + 1) / parts * unit)
+      if !range.isEmpty { body(range) }
+    }
+  }
+}

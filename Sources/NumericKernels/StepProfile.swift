@@ -1,0 +1,69 @@
+import CKernels
+
+/// Where the time of the calling thread went, by kind of work: always on, for two readings of the clock a kernel.
+public enum StepProfile {
+  /// Kinds of work; what belongs to none of them is the rest.
+  public enum Kind: Int32, Sendable, CaseIterable {
+    /// Matrix products, and packing their operands.
+    case products = 0
+    /// Gates, states, biases, look-ups: what is done element by element.
+    case pointwise = 1
+    /// Softmax, its loss and its gradient.
+    case softmax = 2
+    /// Norm, clipping and update.
+    case optimizer = 3
+    /// Sums over ranks, waiting for other ranks included.
+    case communication = 4
+  }
+
+  /// Seconds spent in each kind, and the floating-point operations of products, since the thread began.
+  public struct Totals: Sendable {
+    public var seconds: [Kind: Double] = [:]
+    public var operations = 0.0
+
+    /// What was added since an earlier reading.
+    public func since(_ earlier: Totals) -> Totals {
+      var difference = self
+      for (kind, value) in earlier.seconds { difference.seconds[kind, default: 0] -= value }
+      difference.operations -= earlier.operations
+      return difference
+    }
+  }
+
+  /// The totals of the calling thread.
+  public static var totals: Totals {
+    var totals = Totals()
+    for kind in Kind.allCases { totals.seconds[kind] = rnd_profile_seconds(kind.rawValue) }
+    totals.operations = rnd_profile_operations(Kind.products.rawValue)
+    return totals
+  }
+
+  /// Runs `body` and adds its time to a kind. Don't nest: the inner time would count twice.
+  public static func measure<Result>(
+    _ kind: Kind, operations: Double = 0, _ body: () throws -> Result
+  ) rethrows -> Result {
+    let start = rnd_profile_clock()
+    defer { rnd_profile_add(kind.rawValue, start, operations) }
+    return try body()
+  }
+
+  /// A piece of work of a recording, nanoseconds of one clock.
+  public struct Event: Sendable {
+    public let kind: Kind
+    public let start: Int
+    public let end: Int
+  }
+
+  /// Runs `body` and returns the pieces of work this thread did in it, at most `limit`.
+  public static func record(limit: Int, _ body: () throws -> Void) rethrows -> [Event] {
+    let events = UnsafeMutableBufferPointer<rnd_profile_event>.allocate(capacity: max(1, limit))
+    events.initialize(repeating: rnd_profile_event())
+    defer { events.deallocate() }
+    rnd_profile_record(events.baseAddress, Int64(events.count))
+    defer { rnd_profile_record(nil, 0) }
+    try body()
+    return events.prefix(Int(rnd_profile_recorded())).compactMap { event in
+      Kind(rawValue: event.kind).map { Event(kind: $0, start: Int(event.start), end: Int(event.end)) }
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+/// Times sampling from a language model with random weights: the tokens of several streams, one step after the other.
+public struct GenerationBenchmark: Sendable {
+  public var shape: LanguageModelShape
+  /// Texts written side by side.
+  public var streams: Int
+  /// Tokens drawn for each stream in a timed run.
+  public var length: Int
+  public var precision: ProductPrecision
+
+  static let warmUp = 20
+  static let runs = 5
+
+  public init(shape: LanguageModelShape, streams: Int, length: Int, precision: ProductPrecision) {
+    self.shape = shape
+    self.streams = streams
+    self.length = length
+    self.precision = precision
+  }
+
+  public struct Result: Sendable {
+    /// Tokens a second over all streams: median and best of several runs.
+    public var tokensPerSecond: Double
+    public var bestTokensPerSecond: Double
+    /// Peak of resident memory, MiB.
+    public var residentMiB: Int
+  }
+
+  /// Runs the benchmark in this process.
+  public func run() throws -> Result {
+    let model = try LanguageModel<Float>(shape)
+    let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
+    let context = LayerContext(parameters: parameters, workspace: Workspace<Float>(precision: precision))
+    let state = model.stateParts.map { AlignedMatrix(rows: streams, columns: $0) }
+    let views = state.map(\.view)
+    let logits = AlignedMatrix(rows: streams, columns: shape.vocabularySize)
+    var tokens = [Int32](repeating: 0, count: streams)
+    var random = CounterRandom(key: RandomKey(seed: 1, purpose: .sampling), sample: 0)
+    let options = SamplingOptions(temperature: 0.8)
+    func write(_ count: Int) {
+      // The views do not keep what they point into.
+      withExtendedLifetime((state, logits)) {
+        for _ in 0..<count { writeOne() }
+      }
+    }
+    func writeOne() {
+      tokens.withUnsafeBufferPointer { model.step($0, state: views, logits: logits.view, context) }
+      for stream in tokens.indices {
+        let row = UnsafeMutableBufferPointer(start: logits.view.row(stream), count: shape.vocabularySize)
+        tokens[stream] = Int32(sampleToken(from: row, options, uniform: random.nextUniform()))
+      }
+    }
+    write(Self.warmUp)
+    let clock = ContinuousClock()
+    let rates = (0..<Self.runs).map { _ in
+      let started = clock.now
+      write(length)
+      return Double(length * streams) / (clock.now - started).inSeconds
+    }.sorted()
+    return Result(
+      tokensPerSecond: rates[rates.count / 2], bestTokensPerSecond: rates[rates.count - 1],
+      residentMiB: ProcessMemory.peakMiB)
+  }
+}

@@ -1,0 +1,72 @@
+import Communication
+import NumericKernels
+
+/// Times sums over all ranks for buffers of many sizes, and fits them by a latency and a bandwidth.
+public struct ReductionBenchmark: Sendable {
+  /// Floats in the largest buffer.
+  public var largest: Int
+
+  public init(largest: Int) { self.largest = largest }
+
+  public struct Measurement: Sendable {
+    public var bytes: Int
+    /// Median time of a sum, seconds; of the slowest rank.
+    public var seconds: Double
+  }
+
+  public struct Result: Sendable {
+    public var measurements: [Measurement]
+    /// t = latency + bytes / bandwidth, fitted to the relative errors.
+    public var latency: Double
+    public var bandwidth: Double
+  }
+
+  static let repetitions = 21
+
+  /// Runs the benchmark. Collective; the same result on every rank.
+  public func run(on communicator: any Communicator) throws -> Result {
+    let buffer = AlignedBuffer<Float>(count: largest)
+    var measurements: [Measurement] = []
+    for count in sequence(first: 1, next: { $0 < largest ? min(largest, $0 * 4) : nil }) {
+      let values = UnsafeMutableBufferPointer(rebasing: buffer.elements[0..<count])
+      var times = try (0..<Self.repetitions).map { _ in try time(values, communicator) }
+      times.sort()
+      measurements.append(Measurement(bytes: 4 * count, seconds: times[times.count / 2]))
+    }
+    let (latency, bandwidth) = Self.fit(measurements)
+    return Result(measurements: measurements, latency: latency, bandwidth: bandwidth)
+  }
+
+  /// One sum, as long as it took on the slowest rank.
+  private func time(_ values: UnsafeMutableBufferPointer<Float>, _ communicator: any Communicator) throws
+    -> Double
+  {
+    let clock = ContinuousClock()
+    try communicator.barrier()
+    let started = clock.now
+    try communicator.allreduceSum(values)
+    let mine = (clock.now - started).inSeconds
+    let everyone = try communicator.allgather(withUnsafeBytes(of: mine.bitPattern.littleEndian, Array.init))
+    return everyone.map { bytes in
+      Double(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+    }.max() ?? mine
+  }
+
+  /// Least squares of t = a + b·bytes with weights 1/t², so that small buffers decide the latency and large ones the
+  /// bandwidth.
+  static func fit(_ measurements: [Measurement]) -> (latency: Double, bandwidth: Double) {
+    var (w, x, y, xx, xy) = (0.0, 0.0, 0.0, 0.0, 0.0)
+    for point in measurements where point.seconds > 0 {
+      let (weight, bytes) = (1 / (point.seconds * point.seconds), Double(point.bytes))
+      w += weight
+      x += weight * bytes
+      y += weight * point.seconds
+      xx += weight * bytes * bytes
+      xy += weight * bytes * point.seconds
+    }
+    let determinant = w * xx - x * x
+    guard determinant > 0 else { return (w > 0 ? y / w : 0, .infinity) }
+    let slope = (w * xy - x * y) / determinant
+    return (max(0, (y - slope * x) / w), slope > 0 ? 1 / slope : .infinity)
+  }
+}

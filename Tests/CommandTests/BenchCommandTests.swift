@@ -1,0 +1,70 @@
+import Foundation
+import Testing
+
+/// The benchmarks run and print what they promise; how fast they are is not tested.
+@Suite(.timeLimit(.minutes(3))) struct BenchCommandTests {
+  private func run(_ arguments: [String], ranks: Int? = nil) throws -> [String: Any] {
+    let outcome = try Program.run(["bench"] + arguments + ["--json"], ranks: ranks)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    let object = try JSONSerialization.jsonObject(with: outcome.standardOutput)
+    return try #require(object as? [String: Any])
+  }
+
+  private static let small = [
+    "--vocab", "11", "--embed", "5", "--hidden", "7", "--layers", "1",
+  ]
+
+  @Test(arguments: ["fp32", "bf16"], [nil, 2] as [Int?])
+  func trainingSteps(precision: String, ranks: Int?) throws {
+    let result = try run(
+      ["lm", "--batch", "4", "--steps", "3", "--iters", "3", "--precision", precision] + Self.small,
+      ranks: ranks)
+    #expect(result["precision"] as? String == precision && result["ranks"] as? Int == ranks ?? 1)
+    let loss = try #require(result["loss"] as? Double)
+    #expect(abs(loss - log(11)) < 0.3)
+    let shares = try #require(result["shares"] as? [String: Double])
+    #expect(Set(shares.keys) == ["products", "pointwise", "softmax", "optimizer", "communication"])
+    #expect(shares.values.allSatisfy { $0 >= 0 } && shares.values.reduce(0, +) <= 1.01, "\(shares)")
+    #expect((shares["products"] ?? 0) > 0)
+    #expect((result["tok_s"] as? Int ?? 0) > 0 && (result["product_gflops"] as? Double ?? 0) > 0)
+  }
+
+  @Test func aTraceHasEveryKindOfWork() throws {
+    let folder = try TemporaryFolder()
+    _ = try run(
+      ["lm", "--batch", "4", "--steps", "3", "--iters", "2", "--profile", folder.path("trace.json")]
+        + Self.small)
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder.path("trace.json")))
+    let trace = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let events = try #require(trace["traceEvents"] as? [[String: Any]])
+    let names = Set(events.compactMap { $0["name"] as? String })
+    #expect(names == ["products", "pointwise", "softmax", "optimizer"])
+    var end = 0.0
+    for event in events {
+      let (start, length) = (event["ts"] as? Double ?? -1, event["dur"] as? Double ?? -1)
+      #expect(start >= end - 1e-3 && length >= 0, "pieces of work follow each other")
+      end = start + length
+    }
+  }
+
+  @Test(arguments: ["fp32", "bf16"]) func generation(precision: String) throws {
+    let result = try run(
+      ["generate", "--length", "5", "--streams", "3", "--precision", precision] + Self.small)
+    #expect(result["streams"] as? Int == 3 && (result["chars_s"] as? Int ?? 0) > 0)
+  }
+
+  @Test func reductions() throws {
+    let result = try run(["allreduce", "--largest", "1"], ranks: 2)
+    let sizes = try #require(result["sizes"] as? [[String: Any]])
+    #expect(sizes.compactMap { $0["bytes"] as? Int }.last == 1_000_000 && sizes.count == 10)
+    #expect((result["bandwidth_gb_s"] as? Double ?? 0) > 0)
+  }
+
+  @Test(arguments: [
+    ["lm", "--precision", "fp16"], ["generate", "--cell", "cnn"], ["generate", "--streams", "0"],
+    ["allreduce", "--largest", "0"],
+  ]) func badOptions(arguments: [String]) throws {
+    let outcome = try Program.run(["bench"] + arguments)
+    #expect(outcome.exitCode == 64 && outcome.standardError.contains(arguments[1]), "\(outcome)")
+  }
+}

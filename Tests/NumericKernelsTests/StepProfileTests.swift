@@ -1,0 +1,28 @@
+import NumericKernels
+import Testing
+
+@Suite struct StepProfileTests {
+  /// Everything in one test: the totals belong to a thread, and a test may not change it in between.
+  @Test func countsTimeAndOperationsByKind() {
+    let a = Block<Float>(rows: 3, columns: 4) { _, _ in 1 }
+    let b = Block<Float>(rows: 4, columns: 5) { _, _ in 1 }
+    let c = Block<Float>(rows: 3, columns: 5) { _, _ in 0 }
+    let before = StepProfile.totals
+    let events = StepProfile.record(limit: 3) {
+      multiply(a.view, b.view, into: c.view)
+      PackedMatrix(b.view, transposed: false).multiply(a.view, into: c.view, accumulate: true)
+      StepProfile.measure(.optimizer) { _ = c.values }
+      Float.axpy(1, a.view.base, b.view.base, 12)
+    }
+    let difference = StepProfile.totals.since(before)
+    #expect(difference.operations == 2 * 2 * 3 * 4 * 5)
+    for kind in [StepProfile.Kind.products, .optimizer, .pointwise] {
+      #expect((difference.seconds[kind] ?? 0) > 0, "\(kind)")
+    }
+    #expect(difference.seconds[.softmax] == 0)
+    #expect(events.count == 3 && events[0].kind == .products, "no more than the limit")
+    #expect(events.allSatisfy { $0.end >= $0.start })
+    multiply(a.view, b.view, into: c.view)
+    #expect(StepProfile.record(limit: 10) {}.isEmpty)
+  }
+}
