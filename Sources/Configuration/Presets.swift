@@ -10,6 +10,7 @@ public enum Presets {
 
   private static let files: [(name: String, text: [UInt8])] = [
     ("default", PackageResources.default_yaml),
+    ("text", PackageResources.text_yaml),
     ("char-lm", PackageResources.char_lm_yaml),
     ("ptb-small", PackageResources.ptb_small_yaml),
     ("war-and-peace-bytes", PackageResources.war_and_peace_bytes_yaml),

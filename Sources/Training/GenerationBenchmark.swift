@@ -50,7 +50,7 @@ public struct GenerationBenchmark: Sendable {
       tokens.withUnsafeBufferPointer { model.step($0, state: views, logits: logits.view, context) }
       for stream in tokens.indices {
         let row = UnsafeMutableBufferPointer(start: logits.view.row(stream), count: shape.vocabularySize)
-        tokens[stream] = Int32(sampleToken(from: row, options, uniform: random.nextUniform()))
+        tokens[stream] = Int32(sampleToken(from: row, options, uniform: random.nextUniform()) ?? 0)
       }
     }
     write(Self.warmUp)

@@ -81,7 +81,8 @@ struct SavedWeights {
         try checkpoint.model.read(
           parameter.name, into: UnsafeMutableRawBufferPointer(part.elements(parameter)))
       }
-      guard part !== sum, let (from, to) = part.elements.baseAddress.flatMap({ p in sum.elements.baseAddress.map { (p, $0) } })
+      guard part !== sum,
+        let (from, to) = part.elements.baseAddress.flatMap({ p in sum.elements.baseAddress.map { (p, $0) } })
       else { continue }
       Float.axpy(1 / Float(checkpoints.count), from, to, sum.count)
     }

@@ -29,7 +29,9 @@ final class Trainer {
   /// Rank 0 asks for another checkpoint at this step because one could not be written.
   private var retrySaveAt: Int?
   /// The best before the present one, in case that can't be saved.
-  private var previousBest: (metric: Double?, loss: Double?, step: Int?, figures: [NamedFigure]) = (nil, nil, nil, [])
+  private var previousBest: (metric: Double?, loss: Double?, step: Int?, figures: [NamedFigure]) = (
+    nil, nil, nil, []
+  )
 
   let totalSteps: Int
   private let stepsPerEpoch: Int

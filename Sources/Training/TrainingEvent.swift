@@ -71,7 +71,9 @@ public struct EvaluationReport: Sendable {
 
   public var loss: LossSum { result.loss }
 
-  public init(split: DataSplit, step: Int, epoch: Double, result: EvaluationResult, seconds: Double, isBest: Bool) {
+  public init(
+    split: DataSplit, step: Int, epoch: Double, result: EvaluationResult, seconds: Double, isBest: Bool
+  ) {
     self.split = split
     self.step = step
     self.epoch = epoch

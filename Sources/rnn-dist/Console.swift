@@ -73,7 +73,10 @@ final class Console: TrainingObserver {
     let (train, valid) =
       isText
       ? (summary.trainTokens, summary.validTokens) : (summary.trainExamples, summary.validExamples)
-    let data = valid > 0 ? "\(grouped(train)) training and \(grouped(valid)) validation \(unit)" : "\(grouped(train)) training \(unit)"
+    let data =
+      valid > 0
+      ? "\(grouped(train)) training and \(grouped(valid)) validation \(unit)"
+      : "\(grouped(train)) training \(unit)"
     let batch =
       if isText {
         "\(summary.batchSize) x \(summary.bptt) tokens"

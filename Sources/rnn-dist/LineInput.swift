@@ -63,7 +63,9 @@ final class LineInput {
     buffer.append(contentsOf: repeatElement(0, count: 1 << 16))
     let count = buffer.withUnsafeMutableBytes { room in
       var count: Int
-      repeat { count = read(STDIN_FILENO, room.baseAddress! + old, room.count - old) } while count < 0 && errno == EINTR
+      repeat {
+        count = read(STDIN_FILENO, room.baseAddress! + old, room.count - old)
+      } while count < 0 && errno == EINTR
       return count
     }
     buffer.removeLast(buffer.count - old - max(0, count))

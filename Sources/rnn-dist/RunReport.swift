@@ -44,9 +44,12 @@ enum RunReport {
   }
 
   private static func texts(_ saved: SavedSequenceModel) throws {
-    guard let writer = saved.sequenceWriter, !writer.needsInput || saved.encoding.labels != nil else { return }
+    guard let writer = saved.sequenceWriter, !writer.needsInput || saved.encoding.labels != nil else {
+      return
+    }
     try StandardOutput.line("samples (temperature 0.8):")
-    let names: [String?] = writer.needsInput ? (saved.encoding.labels?.names ?? []).prefix(5).map { $0 } : [nil]
+    let names: [String?] =
+      writer.needsInput ? (saved.encoding.labels?.names ?? []).prefix(5).map { $0 } : [nil]
     for (index, name) in names.enumerated() {
       let lines = try writer.write(
         for: name, count: 3, options: SamplingOptions(temperature: 0.8), maximumLength: 100,
@@ -78,7 +81,8 @@ enum RunReport {
     guard draws else { return }
     let folder = try AttentionFolder(run.attention)
     for (index, output) in outputs.enumerated() { try folder.draw(output, number: index + 1) }
-    try StandardOutput.line("where the model looked: \(run.attention)/line-1.svg to line-\(outputs.count).svg")
+    try StandardOutput.line(
+      "where the model looked: \(run.attention)/line-1.svg to line-\(outputs.count).svg")
   }
 
   private static func shortened(_ text: String) -> String {

@@ -139,7 +139,8 @@ extension Mistake {
       }
       return [
         Mistake(
-          name: name, prepare: prepare, arguments: ["train", "data.train=bad.txt", "--run-dir", "new"],
+          name: name, prepare: prepare,
+          arguments: ["train", "text", "data.train=bad.txt", "--run-dir", "new"],
           exitCode: code, words: ["bad.txt", words]),
         Mistake(
           name: name + " to score", prepare: prepare, arguments: ["evaluate", "run", "--data", "bad.txt"],
@@ -147,24 +148,26 @@ extension Mistake {
       ]
     } + [
       Mistake(
-        name: "directory as text", arguments: ["train", "data.train=run", "--run-dir", "new"], exitCode: 66,
+        name: "directory as text", arguments: ["train", "text", "data.train=run", "--run-dir", "new"],
+        exitCode: 66,
         words: ["run: is a directory"]),
       Mistake(
         name: "directory to score", arguments: ["evaluate", "run", "--data", "run"], exitCode: 66,
         words: ["run: is a directory"]),
       Mistake(
         name: "text too short", prepare: { _ = try $0.write("short.txt", Array("abc abc abc".utf8)) },
-        arguments: ["train", "data.train=short.txt", "--run-dir", "new"], exitCode: 65,
+        arguments: ["train", "text", "data.train=short.txt", "--run-dir", "new"], exitCode: 65,
         words: ["training.batch_size"]),
     ]
 
   private static let usage = [
     Mistake(
-      name: "run exists", arguments: ["train", "data.train=text.txt", "--run-dir", "run"], exitCode: 73,
+      name: "run exists", arguments: ["train", "text", "data.train=text.txt", "--run-dir", "run"],
+      exitCode: 73,
       words: ["--resume", "--overwrite"]),
     Mistake(
       name: "foreign directory", prepare: { try $0.remove("run") },
-      arguments: ["train", "data.train=text.txt", "--run-dir", ".", "--overwrite"], exitCode: 73,
+      arguments: ["train", "text", "data.train=text.txt", "--run-dir", ".", "--overwrite"], exitCode: 73,
       words: ["isn't a run directory"]),
     Mistake(
       name: "resume and overwrite", arguments: ["train", "--run-dir", "run", "--resume", "--overwrite"],

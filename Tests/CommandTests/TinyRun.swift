@@ -44,7 +44,7 @@ enum TinyRun {
     let folder = try TemporaryFolder()
     _ = try folder.write("text.txt", text.utf8)
     let outcome = try Program.run(
-      ["train", "data.train=text.txt", "data.tokens=\(tokens)", "--run-dir", "run"] + settings + [
+      ["train", "text", "data.train=text.txt", "data.tokens=\(tokens)", "--run-dir", "run"] + settings + [
         "training.steps=12", "evaluation.every_steps=4", "checkpoint.every_steps=4",
       ], in: folder.root)
     guard outcome.exitCode == 0 else { throw Program.Unusable(description: "\(outcome)") }

@@ -11,7 +11,7 @@ import Testing
   }
 
   private func arguments(_ run: String, _ more: [String]) -> [String] {
-    ["train", "data.train=text.txt", "--run-dir", run] + TinyRun.settings
+    ["train", "text", "data.train=text.txt", "--run-dir", run] + TinyRun.settings
       + [
         "model.dropout=0.2", "training.schedule.kind=constant", "evaluation.every_steps=7",
         "log.every_steps=50",
@@ -131,7 +131,7 @@ import Testing
 
   /// Bad data leave nothing behind that a second try would stumble over.
   @Test func aSecondTryAfterBadData() throws {
-    let bad = try Program.run(["train", "data.train=none.txt", "--run-dir", "run"], in: folder.root)
+    let bad = try Program.run(["train", "text", "data.train=none.txt", "--run-dir", "run"], in: folder.root)
     #expect(bad.exitCode == 66, "\(bad)")
     let good = try Program.run(arguments("run", ["training.steps=2"]), in: folder.root)
     #expect(good.exitCode == 0, "\(good)")

@@ -55,8 +55,8 @@ import Testing
     "model.dropout=1", "model.dropout=-0.1", "model.dropout=nan", "model.dropout=0x0", "model.dropout=1e999",
     "training.learning_rate=0", "training.learning_rate=inf", "training.schedule.factor=1.5",
     "model.tie_embeddings=yes", "model.tie_embeddings=1", "model.cell=LSTM", "model.init_uniform=0",
-    "data.valid_fraction=1", "seed=-1", "task=tagger", "data.format=tsv", "training.skip_limit=0",
-    "evaluation.metric=accuracy", "training.optimizer=adma", "checkpoint.keep=0", "data.generated_size=1",
+    "data.valid_fraction=1", "seed=-1", "task=taggr", "data.format=tvs", "training.skip_limit=0",
+    "evaluation.metric=acuracy", "training.optimizer=adma", "checkpoint.keep=0", "data.generated_size=1",
   ])
   func wrongValues(override: String) {
     let found = issues(override)
@@ -78,9 +78,32 @@ import Testing
     #expect(found.first?.message == "unknown key")
   }
 
-  @Test(arguments: ["bidirectional=true", "zzz=1", "model.attention=additive"])
-  func keysOfOtherTasksAreUnknownWithoutAGuess(override: String) {
+  @Test(arguments: ["zzz=1", "optimisation.warp=2"])
+  func keysLikeNoneAreUnknownWithoutAGuess(override: String) {
     #expect(issues(override).map(\.suggestion) == [nil])
+  }
+
+  /// Settings that are valid alone and wrong together name the key to change.
+  @Test(arguments: [
+    ("task=tagger", "data.format"), ("data.format=tsv", "data.format"),
+    ("evaluation.metric=accuracy", "evaluation.metric"), ("model.output=crf", "model.output"),
+    ("model.bidirectional=true", "model.bidirectional"), ("model.pyramid=1", "model.pyramid"),
+    ("model.character_hidden_size=8", "model.character_hidden_size"),
+    ("data.train.source=a", "data.train"), ("data.generator=addition", "data.generator"),
+  ])
+  func settingsThatDoNotGoTogether(override: String, key: String) {
+    #expect(issues(override).map(\.key) == [key])
+  }
+
+  @Test func parallelFiles() throws {
+    let configuration = try resolve(
+      "task=tagger", "data.format=lines", "data.train.input=a b", "data.train.labels=c"
+    ).configuration
+    #expect(configuration.data.train == DataPath(parts: [.input: "a b", .labels: "c"]))
+    let half = issues("task=tagger", "data.format=lines", "data.train.input=a b")
+    #expect(half.map(\.key) == ["data.train"])
+    let written = configuration.yaml(commented: false)
+    #expect(written.contains("train: {input: \"a b\", labels: c}"))
   }
 
   @Test func wrongChoicesGetTheNearestOne() {

@@ -132,7 +132,8 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
   func pathsThatYAMLWouldReadOtherwise(path: String) throws {
     let resolved = try RunConfiguration.resolve(layers: [], overrides: ["data.train=\"\(path)\""])
     #expect(resolved.configuration.data.train == DataPath(file: path))
-    #expect(try resolve(yaml: resolved.yaml(commented: true)).configuration.data.train == DataPath(file: path))
+    #expect(
+      try resolve(yaml: resolved.yaml(commented: true)).configuration.data.train == DataPath(file: path))
   }
 }
 
@@ -162,7 +163,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
 
   @Test func theDefaultPresetNeedsNoFileAndShowsEveryKey() throws {
     let resolved = try RunConfiguration.resolve(layers: [YAMLReader.node(named: "default")], overrides: [])
-    #expect(resolved.configuration.data.generator == .dates)
+    #expect(resolved.configuration.data.generator == .datePairs)
     for key in ConfigurationSchema.keys {
       guard case .preset("default", _, _) = resolved.origin(of: key.path) else {
         Issue.record("\(key.path) isn't in configs/default.yaml")
@@ -171,11 +172,21 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
     }
   }
 
-  /// Every line that sets something says what it does.
+  /// Every line that sets something says what it does, or the line above it does.
   @Test func theDefaultPresetCommentsEachKey() throws {
     let lines = try #require(Presets.text(named: "default")).split(separator: "\n")
-    let settings = lines.filter { !$0.hasPrefix("#") && !$0.hasSuffix(":") }
+    func isComment(_ line: Substring) -> Bool { line.drop { $0 == " " }.hasPrefix("#") }
+    let settings = lines.indices.filter { !isComment(lines[$0]) && !lines[$0].hasSuffix(":") }
     #expect(settings.count == ConfigurationSchema.keys.count)
-    #expect(settings.allSatisfy { $0.contains("  # ") || $0.contains(" # ") })
+    #expect(settings.allSatisfy { lines[$0].contains(" # ") || isComment(lines[$0 - 1]) })
+  }
+
+  /// Parallel files in YAML's flow and block forms, written back and read again.
+  @Test(arguments: ["{source: a.de, target: b.en}", "\n    source: a.de\n    target: b.en"])
+  func parallelFiles(value: String) throws {
+    let resolved = try resolve(yaml: "task: seq2seq\ndata:\n  format: lines\n  train: \(value)\n")
+    let expected = DataPath(parts: [.source: "a.de", .target: "b.en"])
+    #expect(resolved.configuration.data.train == expected)
+    #expect(try resolve(yaml: resolved.yaml(commented: true)).configuration.data.train == expected)
   }
 }

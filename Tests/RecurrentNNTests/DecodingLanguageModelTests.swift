@@ -9,7 +9,8 @@ import Testing
   private func model(_ cell: CellKind = .lstm()) throws -> LanguageModel<Double> {
     try LanguageModel(
       LanguageModelShape(
-        vocabularySize: 9, embeddingSize: 4, hiddenSize: 5, layers: 2, cell: CellOptions(cell), uniformInitialization: 1.5)
+        vocabularySize: 9, embeddingSize: 4, hiddenSize: 5, layers: 2, cell: CellOptions(cell),
+        uniformInitialization: 1.5)
     )
   }
 

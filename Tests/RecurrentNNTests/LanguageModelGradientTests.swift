@@ -20,7 +20,8 @@ import Testing
   func gradientsAreSlopes(cell: CellKind, option: Case) throws {
     let model = try LanguageModel<Double>(
       LanguageModelShape(
-        vocabularySize: 7, embeddingSize: option.tied ? 4 : 3, hiddenSize: 4, layers: 2, cell: CellOptions(cell),
+        vocabularySize: 7, embeddingSize: option.tied ? 4 : 3, hiddenSize: 4, layers: 2,
+        cell: CellOptions(cell),
         dropout: option.dropout, embeddingDropout: option.embeddingDropout, tieEmbeddings: option.tied))
     let parameters = ParameterBuffer<Double>(model.layout, seed: 8)
     let layout = PackedLayout(lengths: [4, 3, 1])

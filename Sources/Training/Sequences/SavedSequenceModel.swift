@@ -40,7 +40,8 @@ public final class SavedSequenceModel {
   public var parameters: ParameterBuffer<Float> { learner.parameters }
 
   /// The vocabularies of a run. Throws `DataError`.
-  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> SequenceEncoding {
+  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> SequenceEncoding
+  {
     try SequenceEncoding.load(
       from: run.root, options: SequenceData.options(configuration),
       like: SequenceData.trainingSource(configuration))

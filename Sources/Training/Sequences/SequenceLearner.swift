@@ -33,7 +33,8 @@ protocol SequenceLearner: AnyObject {
   func result(of sums: ScoreSums) -> EvaluationResult
 
   /// The outputs for some entries, one line each.
-  func predict(_ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>) throws -> [Prediction]
+  func predict(_ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>) throws
+    -> [Prediction]
 
   /// Throws `DataError` if a split does not fit the model (widths, fixed lengths).
   func check(_ split: SequenceSplit) throws

@@ -46,7 +46,9 @@ final class SupervisedTask: TrainingTask {
       trainExamples: corpus.train.count, validExamples: corpus.valid?.count ?? 0)
   }
 
-  func writeInputs(to run: RunPaths) throws { try corpus.encoding.save(to: run.root, options: SequenceData.options(configuration)) }
+  func writeInputs(to run: RunPaths) throws {
+    try corpus.encoding.save(to: run.root, options: SequenceData.options(configuration))
+  }
 
   // MARK: Training
 
@@ -124,7 +126,8 @@ final class SupervisedEvaluation: EvaluationPass {
     self.workspace = workspace
     scored = SequenceBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
     guard judges else { return }
-    let groups = learner.judgesGroups ? Self.references(of: split) : (0..<Int32(split.count)).map { [$0][...] }
+    let groups =
+      learner.judgesGroups ? Self.references(of: split) : (0..<Int32(split.count)).map { [$0][...] }
     let chosen = limit > 0 ? Array(groups.prefix(limit)) : groups
     let order = chosen.indices.sorted { first, second in
       let lengths = [first, second].map { split.field(.source)?.length(Int(chosen[$0].first ?? 0)) ?? 0 }

@@ -37,7 +37,8 @@ final class TranslationLearner: SequenceLearner {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     guard (split.secondSource == nil) == (model.shape.sources.count == 1) else {
       throw TrainingFailure.unfittingData(
-        "\(split.name): \(split.secondSource == nil ? 1 : 2) sources for a model of \(model.shape.sources.count)")
+        "\(split.name): \(split.secondSource == nil ? 1 : 2) sources for a model of \(model.shape.sources.count)"
+      )
     }
   }
 

@@ -71,7 +71,7 @@ struct GenerationBenchCommand: LocalCommand {
 
 /// Options that several benchmarks have in common.
 enum BenchOptions {
-  static func cell(_ name: String) -> CellKind? {
+  static func cell(_ name: String) -> CellOptions? {
     switch name {
     case "rnn": .rnn()
     case "gru": .gru()

@@ -32,7 +32,9 @@ struct PredictCommand: LocalCommand {
   @Option(help: "Lines computed together at most.") var batchSize = 64
 
   func validate() throws {
-    for (name, value, most) in [("beam", beam ?? 1, 1000), ("n-best", nBest, 1000), ("batch-size", batchSize, 65_536)]
+    for (name, value, most) in [
+      ("beam", beam ?? 1, 1000), ("n-best", nBest, 1000), ("batch-size", batchSize, 65_536),
+    ]
     where !(1...most).contains(value) {
       throw ValidationError("--\(name) \(value): 1 to \(most)")
     }
