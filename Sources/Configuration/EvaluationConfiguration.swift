@@ -3,6 +3,8 @@ public struct DecodingConfiguration: Sendable, Equatable {
   public var beam = 1
   public var lengthPenalty = 1.0
   public var coveragePenalty = 0.0
+  /// A sequence is done when this many times `beam` of its hypotheses have ended; nil: when none can win any more.
+  public var patience: Double? = 1
   public var minLength = 0
   public var maxLength = 500
   /// Tokens for each token of the source, besides `maxLength`; 0: no limit of this kind.

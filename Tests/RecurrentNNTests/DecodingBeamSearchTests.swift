@@ -69,7 +69,9 @@ import Testing
     options(width: 3, maximum: 5, noRepeat: 1),
     options(width: 3, maximum: 12, excluded: [1, 3], noRepeat: 3),
     options(width: 3, end: nil, maximum: 4), options(width: 2, end: nil, maximum: 0),
-    options(width: 2, maximum: 0), options(width: 30, results: 5, maximum: 3),
+    options(width: 2, maximum: 0), options(width: 4, results: 2, maximum: 9, lengthPenalty: 1, patience: 1),
+    options(width: 3, results: 1, maximum: 9, lengthPenalty: 2, patience: 0.5),
+    options(width: 30, results: 5, maximum: 3),
     options(width: 3, minimum: 9, maximum: 4), options(width: 2, maximum: 4, excluded: [0]),
   ].map(Case.init)
 

@@ -210,6 +210,9 @@ struct ReferenceSearch {
       if ended.count >= options.resultCount {
         next.removeAll { reachable($0) <= ended[options.resultCount - 1].score }
       }
+      if let patience = options.patience, Double(ended.count) >= patience * Double(options.beamWidth) {
+        next = []
+      }
       live = next
       if live.isEmpty { break }
     }

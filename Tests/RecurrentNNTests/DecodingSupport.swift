@@ -24,12 +24,14 @@ func expectEqual<Element: Scalar>(
 /// Options whose bounds are numbers of tokens.
 func options(
   width: Int, results: Int? = nil, end: Int32? = 0, minimum: Int = 0, maximum: Int, lengthPenalty: Double = 0,
-  coveragePenalty: Double = 0, excluded: [Int32] = [], noRepeat: Int? = nil, keepsAttention: Bool = false
+  coveragePenalty: Double = 0, excluded: [Int32] = [], noRepeat: Int? = nil, patience: Double? = nil,
+  keepsAttention: Bool = false
 ) -> SearchOptions {
   SearchOptions(
     beamWidth: width, resultCount: results ?? width,
     constraints: TokenConstraints(
       endToken: end, length: LengthBounds(minimum: minimum, maximum: maximum), excludedTokens: excluded,
       noRepeatedNgram: noRepeat),
-    lengthPenalty: lengthPenalty, coveragePenalty: coveragePenalty, keepsAttention: keepsAttention)
+    lengthPenalty: lengthPenalty, coveragePenalty: coveragePenalty, patience: patience,
+    keepsAttention: keepsAttention)
 }

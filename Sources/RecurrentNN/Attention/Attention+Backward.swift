@@ -97,13 +97,14 @@ extension Attention {
   ) {
     addValuesGradient(prepared, trace, contextGradient, to: valuesGradient, context)
     if let key {
-      multiply(reverse.keys, prepared.memory.values, .left, into: gradients.matrix(key), accumulate: true)
-      multiply(reverse.keys, context.parameters.matrix(key), into: valuesGradient, accumulate: true)
+      context.multiply(
+        reverse.keys, prepared.memory.values, .left, into: gradients.matrix(key), accumulate: true)
+      context.multiply(reverse.keys, context.parameters.matrix(key), into: valuesGradient, accumulate: true)
     } else {
       valuesGradient.add(reverse.keys)
     }
     if let query {
-      multiply(reverse.queries, states, .left, into: gradients.matrix(query.weight), accumulate: true)
+      context.multiply(reverse.queries, states, .left, into: gradients.matrix(query.weight), accumulate: true)
       let dQuery = reverse.queries
       Element.addColumnSums(
         dQuery.base, dQuery.stride, dQuery.rows, dQuery.columns, gradients.pointer(query.bias))

@@ -145,7 +145,7 @@ public struct Attention<Element: Scalar>: Sendable {
   {
     context.arena.scoped {
       let sum = context.arena.zeros(1, 1)
-      multiply(x, y, .right, into: sum)
+      context.multiply(x, y, .right, into: sum)
       return sum[0, 0]
     }
   }

@@ -248,12 +248,12 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
     guard let sums = reverse.extended else { return }
-    multiply(
+    context.multiply(
       normalization == nil ? memory.gates : memory.recurrent, memory.recurrentInputs(layout, context.arena),
       .left, into: gradients.matrix(weights.weightHH), accumulate: true)
     weights.addBiasGradient(reverse.biasIH, to: gradients)
     if let projection {
-      multiply(
+      context.multiply(
         sums.projected, extended(memory).unprojected, .left, into: gradients.matrix(projection),
         accumulate: true)
     }

@@ -175,14 +175,14 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     let previous = memory.recurrentInputs(layout, context.arena)
     switch reset {
     case .after:
-      multiply(memory.recurrent, previous, .left, into: dWeight, accumulate: true)
+      context.multiply(memory.recurrent, previous, .left, into: dWeight, accumulate: true)
       gradients.matrix(weights.biasIH).add(reverse.biasIH)
       gradients.matrix(weights.biasHH).add(reverse.biasHH)
     case .before:
       let gates = memory.gates
-      multiply(
+      context.multiply(
         gates.columns(gateRows.rz), previous, .left, into: dWeight.rows(gateRows.rz), accumulate: true)
-      multiply(
+      context.multiply(
         gates.columns(gateRows.n), memory.recurrent, .left, into: dWeight.rows(gateRows.n), accumulate: true)
       weights.addBiasGradient(reverse.biasIH, to: gradients)
     }

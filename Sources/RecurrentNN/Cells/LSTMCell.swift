@@ -103,7 +103,7 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    multiply(
+    context.multiply(
       memory.gates, memory.recurrentInputs(layout, context.arena), .left,
       into: gradients.matrix(weights.weightHH), accumulate: true)
     weights.addBiasGradient(reverse.biasIH, to: gradients)

@@ -10,8 +10,8 @@ import NumericKernels
 ///
 /// with a_ij the attention of prediction j to position i of the source (Wu et al. 2016, equation 14; there p_ij).
 /// |Y| and the sum over j count every prediction, the end mark included. Hypotheses that can't reach the score of
-/// the worst result any more are given up, and a sequence is done when none is left: never earlier, so a longer
-/// text that normalisation favours is still found.
+/// the worst result any more are given up, and a sequence is done when none is left: never earlier (unless the
+/// options ask for it), so a longer text that normalisation favours is still found.
 ///
 /// Probabilities are the model's: excluding a token takes it from the choice without giving its share to the
 /// others, so that scores equal those of ``forcedLogProbabilities(_:startTokens:targets:sequences:endToken:)``.
@@ -206,15 +206,26 @@ final class BeamSearch<Element: Scalar> {
   /// Drops the new rows from index `first` on, of `length` tokens each, that can't become a result any more. They
   /// are sorted, so these are the last ones.
   private func giveUpHopeless(from first: Int, length: Int, longest: Int) {
-    guard first < next.count, let toBeat = found[next[first].sequence].scoreToBeat else { return }
+    guard first < next.count else { return }
+    let texts = found[next[first].sequence]
+    if let enough = options.endedTexts, Double(texts.endedCount) >= enough { return dropRows(to: first) }
+    guard let toBeat = texts.scoreToBeat else { return }
     let predictions = (length + 1)...(longest + 1)
-    while next.count > first,
-      options.bestReachable(next[next.count - 1].logProbability, predictions: predictions) <= toBeat
+    var count = next.count
+    while count > first,
+      options.bestReachable(next[count - 1].logProbability, predictions: predictions) <= toBeat
     {
-      next.removeLast()
-      tokens.removeLast()
-      parents.removeLast()
+      count -= 1
     }
+    dropRows(to: count)
+  }
+
+  /// Drops the rows of the next step from index `count` on.
+  private func dropRows(to count: Int) {
+    let surplus = next.count - count
+    next.removeLast(surplus)
+    tokens.removeLast(surplus)
+    parents.removeLast(surplus)
   }
 
   // MARK: Results

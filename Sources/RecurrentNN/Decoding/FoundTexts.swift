@@ -13,6 +13,8 @@ struct FoundTexts {
   let limit: Int
   /// Those that ended by themselves: the best ones, best first.
   private(set) var ended: [Text] = []
+  /// How many have ended, those included that are not among the best.
+  private(set) var endedCount = 0
   /// Those that were cut off: they count only where too few have ended.
   private(set) var cutOff: [Text] = []
 
@@ -23,6 +25,7 @@ struct FoundTexts {
     if text.endLogProbability == nil {
       Self.insert(text, into: &cutOff, limit: limit)
     } else {
+      endedCount += 1
       Self.insert(text, into: &ended, limit: limit)
     }
   }

@@ -8,23 +8,28 @@ public struct SearchOptions: Sendable, Hashable {
   public var resultCount: Int
   /// What may be written, and how much of it.
   public var constraints: TokenConstraints
-  /// α of the length penalty; 0: none. Above 0, longer texts are favoured.
+  /// α of the length penalty; 0: none. Above 0, longer texts are favoured, and a search goes on as long as a text
+  /// of the maximum length could still win: let the maximum follow the length of the source.
   public var lengthPenalty: Double
   /// β of the coverage penalty, for models with attention; 0: none.
   public var coveragePenalty: Double
+  /// A sequence is given up when patience · beamWidth of its hypotheses have ended, even if a better one could still
+  /// come (Kasai et al. 2022, section 3; most programs use 1); nil: never, the search is exact.
+  public var patience: Double?
   /// Keep the attention weights of every token.
   public var keepsAttention: Bool
 
-  /// Requires 1 <= resultCount <= beamWidth, a finite α, and a finite β >= 0.
+  /// Requires 1 <= resultCount <= beamWidth, a finite α, a finite β >= 0, and patience · beamWidth >= resultCount.
   public init(
     beamWidth: Int = 1, resultCount: Int = 1, constraints: TokenConstraints, lengthPenalty: Double = 0,
-    coveragePenalty: Double = 0, keepsAttention: Bool = false
+    coveragePenalty: Double = 0, patience: Double? = nil, keepsAttention: Bool = false
   ) {
     self.beamWidth = beamWidth
     self.resultCount = resultCount
     self.constraints = constraints
     self.lengthPenalty = lengthPenalty
     self.coveragePenalty = coveragePenalty
+    self.patience = patience
     self.keepsAttention = keepsAttention
   }
 
@@ -35,7 +40,13 @@ public struct SearchOptions: Sendable, Hashable {
     precondition(lengthPenalty.isFinite, "a length penalty of \(lengthPenalty)")
     precondition(
       coveragePenalty.isFinite && coveragePenalty >= 0, "a coverage penalty of \(coveragePenalty)")
+    precondition(
+      endedTexts.map { $0 >= Double(resultCount) } ?? true,
+      "a patience of \(patience ?? 0) for \(resultCount) results of a beam of width \(beamWidth)")
   }
+
+  /// Ended hypotheses after which a sequence is given up.
+  var endedTexts: Double? { patience.map { $0 * Double(beamWidth) } }
 
   /// lp(Y) = ((5 + |Y|) / 6)^α, Wu et al. 2016, equation 14; |Y| counts what was predicted, the end mark
   /// included.

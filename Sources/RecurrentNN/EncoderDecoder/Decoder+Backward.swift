@@ -80,7 +80,7 @@ extension Decoder {
           pass.trace, outputGradient: dOutput(0..<layout.rowCount, work), stateGradient: start.state,
           inputGradient: work.dInputs, into: gradients, context)
       }
-      readout.finishBackward(joined: pass.joined, gradient: dr, into: gradients)
+      readout.finishBackward(joined: pass.joined, gradient: dr, into: gradients, context)
       finishAttention(work, start, into: gradients, context)
       finishInputs(work, start, into: gradients, context)
     }

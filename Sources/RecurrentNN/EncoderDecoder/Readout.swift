@@ -64,10 +64,11 @@ struct Readout<Element: Scalar>: Sendable {
 
   /// ADDS the gradients of the parameters, given those that `backward` left in `dr`, for all rows.
   func finishBackward(
-    joined: MatrixView<Element>, gradient dr: MatrixView<Element>, into gradients: ParameterBuffer<Element>
+    joined: MatrixView<Element>, gradient dr: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
   ) {
     guard let hidden else { return }
-    multiply(dr, joined, .left, into: gradients.matrix(hidden.weight), accumulate: true)
+    context.multiply(dr, joined, .left, into: gradients.matrix(hidden.weight), accumulate: true)
     Element.addColumnSums(dr.base, dr.stride, dr.rows, dr.columns, gradients.pointer(hidden.bias))
   }
 }

@@ -35,7 +35,7 @@ struct AttentionPooling<Element: Scalar>: Sendable {
     let u = context.arena.matrix(h.rows, keys.outputSize)
     keys.forward(h, into: u, context.parameters)
     let weights = context.arena.matrix(h.rows, 1)
-    multiply(u, context.parameters.matrix(query), .right, into: weights)
+    context.multiply(u, context.parameters.matrix(query), .right, into: weights)
     Element.attentionPool(
       weights.base, h.base, h.stride, at, h.columns, pooled.base, pooled.stride)
     return Trace(keys: u, weights: weights)
@@ -54,9 +54,9 @@ struct AttentionPooling<Element: Scalar>: Sendable {
         trace.weights.base, h.base, h.stride, dPooled.base, dPooled.stride, at, h.columns, dScores.base,
         dh.base, dh.stride)
       // dv += Σ ds_t u_t;  du_t = ds_t v
-      multiply(dScores, trace.keys, .left, into: gradients.matrix(query), accumulate: true)
+      context.multiply(dScores, trace.keys, .left, into: gradients.matrix(query), accumulate: true)
       let du = arena.matrix(h.rows, keys.outputSize)
-      multiply(dScores, context.parameters.matrix(query), into: du)
+      context.multiply(dScores, context.parameters.matrix(query), into: du)
       let dKeys = arena.matrix(h.rows, h.columns)
       keys.backward(h, trace.keys, du, inputGradient: dKeys, into: gradients, context.parameters)
       dh.add(dKeys)

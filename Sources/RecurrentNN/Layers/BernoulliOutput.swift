@@ -33,7 +33,7 @@ public struct BernoulliOutput<Element: Scalar>: Sendable {
   ) -> Double {
     context.arena.scoped {
       let logits = context.arena.matrix(h.rows, bits)
-      multiply(h, context.parameters.matrix(linear.weight), .right, into: logits)
+      context.multiply(h, context.parameters.matrix(linear.weight), .right, into: logits)
       let total = Element.sigmoidCrossEntropy(
         logits.base, logits.stride, context.parameters.pointer(linear.bias), targets.base, targets.stride,
         h.rows, bits, dh != nil)
@@ -46,7 +46,7 @@ public struct BernoulliOutput<Element: Scalar>: Sendable {
   public func probabilities(
     _ h: MatrixView<Element>, into probabilities: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    multiply(h, context.parameters.matrix(linear.weight), .right, into: probabilities)
+    context.multiply(h, context.parameters.matrix(linear.weight), .right, into: probabilities)
     Element.activateRows(
       probabilities.base, probabilities.stride, context.parameters.pointer(linear.bias), h.rows, bits,
       .sigmoid)
@@ -60,9 +60,9 @@ extension Linear {
     _ h: MatrixView<Element>, preActivation dz: MatrixView<Element>, inputGradient dh: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) {
-    if let dh { multiply(dz, context.parameters.matrix(weight), into: dh) }
+    if let dh { context.multiply(dz, context.parameters.matrix(weight), into: dh) }
     guard let gradients else { return }
-    multiply(dz, h, .left, into: gradients.matrix(weight), accumulate: true)
+    context.multiply(dz, h, .left, into: gradients.matrix(weight), accumulate: true)
     Element.addColumnSums(dz.base, dz.stride, dz.rows, dz.columns, gradients.pointer(bias))
   }
 }

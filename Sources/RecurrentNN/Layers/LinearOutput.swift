@@ -33,7 +33,7 @@ public struct LinearOutput<Element: Scalar>: Sendable {
   ) -> Double {
     context.arena.scoped {
       let y = context.arena.matrix(h.rows, size)
-      multiply(h, context.parameters.matrix(linear.weight), .right, into: y)
+      context.multiply(h, context.parameters.matrix(linear.weight), .right, into: y)
       let total = Element.squaredError(
         y.base, y.stride, context.parameters.pointer(linear.bias), targets.base, targets.stride, h.rows, size,
         dh != nil)

@@ -112,7 +112,7 @@ extension SearchOptions {
         endToken: vocabulary.endOfSentence, length: length, excludedTokens: excluded,
         noRepeatedNgram: decoding.noRepeatNgram > 0 ? decoding.noRepeatNgram : nil),
       lengthPenalty: decoding.beam > 1 ? decoding.lengthPenalty : 0,
-      coveragePenalty: decoding.coveragePenalty,
+      coveragePenalty: decoding.coveragePenalty, patience: decoding.patience,
       keepsAttention: keepsAttention || decoding.replaceUnknown)
   }
 }
