@@ -28,14 +28,15 @@ import Testing
     #expect(model.rowCounts.count == (best.isEmpty ? 1 : 6))
   }
 
-  /// With patience 0.5 the first hypothesis of two that ends is the last.
-  @Test(arguments: [(0.5, 1), (1, 6), (nil, 6)] as [(Double?, Int)])
-  func patience(patience: Double?, steps: Int) {
+  /// Two hypotheses end early, at steps 1 and 2; without patience's limit the long text is found behind them.
+  @Test(arguments: [(0.5, 1, 0), (1, 2, 0), (nil, 6, 5)] as [(Double?, Int, Int)])
+  func patience(patience: Double?, steps: Int, length: Int) {
     let model = PrefixModel<Double>(vocabularySize: 3, scores: shortOrLong)
     let found = beamSearch(
       model, startTokens: [2],
       options(width: 2, results: 1, maximum: 20, lengthPenalty: 1, patience: patience))[0]
-    #expect(found[0].tokens.count == steps - 1 && model.rowCounts.count == steps)
+    #expect(found[0].tokens.count == length)
+    #expect(model.rowCounts.count == steps)
   }
 
   /// With two results the second is still looked for after the first has ended.
