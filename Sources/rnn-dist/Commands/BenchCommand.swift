@@ -11,8 +11,8 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure this machine and this program.",
     subcommands: [
-      LanguageModelBenchCommand.self, GenerationBenchCommand.self, ProductBenchCommand.self,
-      ReductionBenchCommand.self,
+      LanguageModelBenchCommand.self, EncoderDecoderBenchCommand.self, GenerationBenchCommand.self,
+      ProductBenchCommand.self, ReductionBenchCommand.self,
     ])
 }
 
@@ -32,6 +32,7 @@ struct LanguageModelBenchCommand: DistributedCommand {
   @Option(help: "Number of layers.") var layers = 2
   @Option(help: "Sequences in a step over all ranks.") var batch = 64
   @Option(help: "Time steps.") var steps = 50
+  @Option(help: "Lengths spread evenly from this to --steps (default: all equal).") var shortest: Int?
   @Option(help: "Timed training steps.") var iters = 20
   @Option(help: "sgd | momentum | nesterov | rmsprop | adagrad | adam | adamw") var optimizer = "sgd"
   @Option(help: "fp32 | bf16: operands of matrix products.") var precision = "fp32"
@@ -54,6 +55,9 @@ struct LanguageModelBenchCommand: DistributedCommand {
       ("vocab", vocab), ("embed", embed), ("hidden", hidden), ("layers", layers), ("batch", batch),
       ("steps", steps), ("iters", iters),
     ])
+    if let shortest, !(1...steps).contains(shortest) {
+      throw ValidationError("--shortest must be from 1 to --steps, not \(shortest)")
+    }
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
@@ -64,52 +68,30 @@ struct LanguageModelBenchCommand: DistributedCommand {
     let benchmark = LanguageModelBenchmark(
       shape: LanguageModelShape(
         vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind),
-      batchSize: batch, steps: steps, iterations: iters, optimizer: kind, precision: mode)
+      batchSize: batch, steps: steps, shortest: shortest,
+      benchmark: StepBenchmark(iterations: iters, optimizer: kind, precision: mode))
     let result = try benchmark.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
-    if let profile {
-      try Data(ProfileTrace.json(result.trace).text.utf8).write(to: URL(fileURLWithPath: profile))
-    }
+    try BenchOptions.writeTrace(result, to: profile)
     try StandardOutput.line(json ? describe(result, communicator).text : line(result, communicator))
-    if !json { try StandardOutput.line(roofline(result)) }
+    if !json { try StandardOutput.line(BenchOptions.roofline(result)) }
     return ExitCode.done
   }
 
-  private func describe(_ result: LanguageModelBenchmark.Result, _ communicator: any Communicator)
-    -> JSONValue
-  {
-    [
-      "bench": "lm", "cell": .string(cell), "vocab": .integer(vocab), "embed": .integer(embed),
-      "hidden": .integer(hidden), "layers": .integer(layers), "batch": .integer(batch),
-      "steps": .integer(steps),
-      "optimizer": .string(optimizer), "precision": .string(precision),
-      "ranks": .integer(communicator.worldSize),
-      "threads": .integer(KernelThreads.count), "parameters": .integer(result.parameters),
-      "ms": .double(rounded(result.milliseconds)), "tok_s": .integer(Int(result.tokensPerSecond)),
-      "best_tok_s": .integer(Int(result.bestTokensPerSecond)), "gflops": .double(rounded(result.gigaflops)),
-      "rss_mib": .integer(result.residentMiB), "activation_mib": .integer(result.activationMiB),
-      "comm_share": .double(rounded(result.communicationShare)),
-      "product_gflops": .double(rounded(result.productGigaflops)),
-      "peak_gflops": .double(rounded(result.peakGigaflops)),
-      "shares": .object(
-        StepProfile.Kind.allCases.map { JSONMember("\($0)", .double(rounded(result.shares[$0] ?? 0))) }),
-      "loss": .double(rounded(result.loss)),
-    ]
+  private func describe(_ result: StepBenchmark.Result, _ communicator: any Communicator) -> JSONValue {
+    .object(
+      [
+        JSONMember("bench", "lm"), JSONMember("cell", .string(cell)), JSONMember("vocab", .integer(vocab)),
+        JSONMember("embed", .integer(embed)), JSONMember("hidden", .integer(hidden)),
+        JSONMember("layers", .integer(layers)), JSONMember("batch", .integer(batch)),
+        JSONMember("steps", .integer(steps)), JSONMember("shortest", .integer(shortest ?? steps)),
+        JSONMember("optimizer", .string(optimizer)), JSONMember("precision", .string(precision)),
+        JSONMember("tok_s", .integer(Int(result.tokensPerSecond))),
+        JSONMember("best_tok_s", .integer(Int(result.bestTokensPerSecond))),
+      ] + BenchOptions.members(result, communicator))
   }
 
-  private func roofline(_ result: LanguageModelBenchmark.Result) -> String {
-    let shares = StepProfile.Kind.allCases.map { kind in
-      String(format: "%@ %.1f%%", "\(kind)", 100 * (result.shares[kind] ?? 0))
-    }
-    return String(
-      format: "  products at %.1f GFLOP/s a rank, %.0f%% of a core's peak of %.1f; time: %@, rest %.1f%%",
-      result.productGigaflops, 100 * result.productGigaflops / result.peakGigaflops, result.peakGigaflops,
-      shares.joined(separator: ", "), 100 * (1 - result.shares.values.reduce(0, +)))
-  }
-
-  private func rounded(_ value: Double) -> Double { (value * 1e4).rounded() / 1e4 }
-
-  private func line(_ result: LanguageModelBenchmark.Result, _ communicator: any Communicator) -> String {
+  private func line(_ result: StepBenchmark.Result, _ communicator: any Communicator) -> String {
     String(
       format:
         "%@ %dx%d, V=%d, B=%d, T=%d, %d x %d: %.1f ms, %@ tok/s (best %@), %.1f GFLOP/s, %d MiB, comm %.1f%%",

@@ -68,29 +68,3 @@ struct GenerationBenchCommand: LocalCommand {
     return ExitCode.done
   }
 }
-
-/// Options that several benchmarks have in common.
-enum BenchOptions {
-  static func cell(_ name: String) -> CellOptions? {
-    switch name {
-    case "rnn": .rnn()
-    case "gru": .gru()
-    case "lstm": .lstm()
-    default: nil
-    }
-  }
-
-  static func precision(_ name: String) -> ProductPrecision? {
-    switch name {
-    case "fp32": .fp32
-    case "bf16": .bf16
-    default: nil
-    }
-  }
-
-  static func requireSizes(_ sizes: [(name: String, value: Int)]) throws {
-    for (name, value) in sizes where value < 1 || value > 1 << 24 {
-      throw ValidationError("--\(name) must be from 1 to \(1 << 24), not \(value)")
-    }
-  }
-}

@@ -1,0 +1,165 @@
+import Communication
+import Glibc
+import NumericKernels
+import Optimizers
+import Parameters
+import RecurrentNN
+
+/// The model and data of a benchmark on one rank.
+protocol BenchmarkWorkload: AnyObject {
+  var parameters: ParameterBuffer<Float> { get }
+  var workspace: Workspace<Float> { get }
+  /// Operations of the model's arithmetic in a step over all ranks: six for each multiplied weight and token.
+  var operationsPerStep: Double { get }
+  /// Adds the gradient of this rank's summed loss; the arena has been reset.
+  func addGradient(iteration: Int, into gradients: ParameterBuffer<Float>) -> LossSum
+}
+
+/// Times whole training steps: forward, backward, reduction, clipping, update.
+public struct StepBenchmark: Sendable {
+  /// Timed training steps, after ``warmUp``.
+  public var iterations: Int
+  public var optimizer: OptimizerSettings.Kind
+  public var precision: ProductPrecision
+
+  /// Steps before the first timed one: they size the arena and fault in the memory.
+  public static let warmUp = 5
+  static let clipNorm = 5.0
+  /// Pieces of work of a step that are kept for a trace.
+  private static let traceLimit = 1 << 16
+
+  public init(iterations: Int, optimizer: OptimizerSettings.Kind, precision: ProductPrecision = .fp32) {
+    self.iterations = iterations
+    self.optimizer = optimizer
+    self.precision = precision
+  }
+
+  /// What was measured; the same on every rank but for ``communicationShare``, which is this rank's.
+  public struct Result: Sendable {
+    /// Median time of a step, milliseconds.
+    public var milliseconds: Double
+    /// Target tokens a second over all ranks, from the median and from the fastest step.
+    public var tokensPerSecond: Double
+    public var bestTokensPerSecond: Double
+    /// Six times the multiplied weights times tokens, a second: the model's arithmetic, whatever way it was saved.
+    public var gigaflops: Double
+    /// Largest peak of resident memory of a rank, MiB.
+    public var residentMiB: Int
+    /// Largest activation memory of this rank, MiB.
+    public var activationMiB: Int
+    public var parameters: Int
+    public var communicationShare: Double
+    /// Share of this rank's time by kind of work; what is missing to 1 is none of them.
+    public var shares: [StepProfile.Kind: Double]
+    /// GFLOP/s of this rank inside of its products, and the peak of one core measured just before.
+    public var productGigaflops: Double
+    public var peakGigaflops: Double
+    /// The last step of this rank, piece by piece.
+    public var trace: [StepProfile.Event]
+    /// Mean loss of the last step, nats: about ln V, or something is wrong.
+    public var loss: Double
+  }
+
+  /// Runs the benchmark. Collective.
+  func run(_ workload: any BenchmarkWorkload, plan: ShardPlan, on communicator: any Communicator) throws
+    -> Result
+  {
+    let stepper = BenchmarkStepper(self, workload, plan: plan, communicator: communicator)
+    let clock = ContinuousClock()
+    var times: [Double] = []
+    var last = (loss: 0.0, tokens: 0.0)
+    var tokens = 0.0
+    var communicationAtStart = Duration.zero
+    let peak = MultiplyAddPeak.measured(precision)
+    var profileAtStart = StepProfile.totals
+    var trace: [StepProfile.Event] = []
+    for iteration in 0..<Self.warmUp + iterations {
+      if iteration == Self.warmUp {
+        try communicator.barrier()
+        communicationAtStart = stepper.communicationTime
+        profileAtStart = StepProfile.totals
+      }
+      let started = clock.now
+      if iteration == Self.warmUp + iterations - 1 {
+        trace = try StepProfile.record(limit: Self.traceLimit) { last = try stepper.step(iteration) }
+      } else {
+        last = try stepper.step(iteration)
+      }
+      guard iteration >= Self.warmUp else { continue }
+      times.append((clock.now - started).inSeconds)
+      tokens += last.tokens
+    }
+    let communication = (stepper.communicationTime - communicationAtStart).inSeconds
+    let total = times.reduce(0, +)
+    let profile = StepProfile.totals.since(profileAtStart)
+    let productSeconds = profile.seconds[.products] ?? 0
+    times.sort()
+    let (median, best) = (times[times.count / 2], times[0])
+    let tokensPerStep = tokens / Double(iterations)
+    return Result(
+      milliseconds: median * 1e3, tokensPerSecond: tokensPerStep / median,
+      bestTokensPerSecond: tokensPerStep / best,
+      gigaflops: 1e-9 * workload.operationsPerStep / median,
+      residentMiB: try Self.largestResidentMiB(communicator), activationMiB: stepper.activationMiB,
+      parameters: workload.parameters.count, communicationShare: communication / total,
+      shares: profile.seconds.mapValues { $0 / total }.merging([.communication: communication / total]) {
+        $1
+      },
+      productGigaflops: productSeconds > 0 ? 1e-9 * profile.operations / productSeconds : 0,
+      peakGigaflops: peak,
+      trace: trace, loss: last.loss)
+  }
+
+  private static func largestResidentMiB(_ communicator: any Communicator) throws -> Int {
+    let everyone = try communicator.allgather(Array(String(ProcessMemory.peakMiB).utf8))
+    return everyone.compactMap { Int(String(decoding: $0, as: UTF8.self)) }.max() ?? 0
+  }
+}
+
+/// Memory of this process.
+public enum ProcessMemory {
+  /// Peak resident memory so far, MiB.
+  public static var peakMiB: Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss / 1024
+  }
+}
+
+/// Steps of a workload on one rank.
+private final class BenchmarkStepper {
+  private let workload: any BenchmarkWorkload
+  private let optimizer: Optimizer<Float>
+  private let gradients: GradientSum
+
+  init(
+    _ benchmark: StepBenchmark, _ workload: any BenchmarkWorkload, plan: ShardPlan,
+    communicator: any Communicator
+  ) {
+    self.workload = workload
+    optimizer = Optimizer(
+      settings: OptimizerSettings(kind: benchmark.optimizer), count: workload.parameters.count)
+    gradients = GradientSum(layout: workload.parameters.layout, plan: plan, communicator: communicator)
+  }
+
+  var communicationTime: Duration { gradients.communicationTime }
+  var activationMiB: Int { workload.workspace.arena.capacityInBytes >> 20 }
+
+  /// One training step; returns the mean loss and the tokens of all ranks.
+  func step(_ iteration: Int) throws -> (loss: Double, tokens: Double) {
+    let parameters = workload.parameters
+    let totals = try gradients.reduce(requests: (false, false)) { _, sum in
+      workload.workspace.arena.reset()
+      return workload.addGradient(iteration: iteration, into: sum)
+    }
+    StepProfile.measure(.optimizer) {
+      let norm = gradientNorm(UnsafeBufferPointer(gradients.total.elements)) / totals.tokens
+      let clip = clipFactor(norm: norm, maximum: StepBenchmark.clipNorm)
+      optimizer.apply(
+        parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
+        gradientScale: clip / totals.tokens, learningRate: optimizer.settings.kind == .sgd ? 0.1 : 1e-3)
+    }
+    parameters.didChange()
+    return (totals.loss / totals.tokens, totals.tokens)
+  }
+}
