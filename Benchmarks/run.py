@@ -27,10 +27,15 @@ LM = {
     "ptb200": dict(cell="lstm", vocab=10000, embed=200, hidden=200, layers=2, batch=20, steps=20, iters=25),
     "ptb650": dict(cell="lstm", vocab=10000, embed=650, hidden=650, layers=2, batch=20, steps=35, iters=8),
 }
+PAIRS = {
+    "seq2seq512": dict(src=8000, tgt=8000, embed=256, hidden=512, batch=64, slen=20, tlen=20, iters=8),
+    "seq2seq256": dict(src=60, tgt=60, embed=128, hidden=256, batch=64, slen=10, tlen=8, iters=20),
+}
 GENERATE = {"sample512": dict(cell="lstm", vocab=65, embed=512, hidden=512, layers=2, length=200, streams=1)}
 TEXT = {
     "lstm512": "LM, LSTM 2x512, V=65, B=64, T=50", "gru512": "the same, GRU", "rnn512": "the same, tanh RNN",
     "ptb200": "LM, LSTM 2x200, V=10,000, B=20, T=20", "ptb650": "LM, LSTM 2x650, V=10,000, B=20, T=35",
+    "seq2seq512": "attention seq2seq 512, V=8,000, 20 to 20", "seq2seq256": "attention seq2seq 256, V=60, 10 to 8",
     "sample512": "sampling one stream, LSTM 2x512",
 }
 
@@ -52,10 +57,10 @@ def ours(settings, row, precision):
         result = last_json([settings.program, "bench", "generate", "--json", "--precision", precision,
                             *arguments(GENERATE[row])])
         return result["chars_s"], result["rss_mib"]
-    launcher = ["mpirun", "-np", str(settings.ranks)] if settings.ranks > 1 else []
-    result = last_json(launcher + [settings.program, "bench", "lm", "--json", "--precision", precision,
-                                   *arguments(LM[row])])
-    return result["tok_s"], result["rss_mib"]
+    launcher = ["mpirun", "-np", str(settings.ranks), "--bind-to", "core"] if settings.ranks > 1 else []
+    bench, sizes = ("seq2seq", PAIRS[row]) if row in PAIRS else ("lm", LM[row])
+    result = last_json(launcher + [settings.program, "bench", bench, "--json", "--precision", precision, *arguments(sizes)])
+    return result["tgt_tok_s" if row in PAIRS else "tok_s"], result["rss_mib"]
 
 
 def free_port():
@@ -71,7 +76,10 @@ def peer(settings, row):
                 for threads in (1, settings.ranks)]
         best = max(runs, key=lambda run: run["chars_s"])
         return best["chars_s"], best["rss_mib"]
-    command = script + ["lm", *arguments({**LM[row], "iters": max(4, LM[row]["iters"] // 2)})]
+    bench, sizes = ("seq2seq", PAIRS[row]) if row in PAIRS else ("lm", LM[row])
+    command = script + [bench, *arguments({**sizes, "iters": max(4, sizes["iters"] // 2)})]
+    if row in PAIRS:
+        command += ["--optimizer", "adam"]
     runs = [last_json(command + ["--threads", str(settings.ranks)])]
     if settings.ranks > 1:
         job = dict(WORLD_SIZE=str(settings.ranks), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free_port()),

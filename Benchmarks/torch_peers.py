@@ -1,6 +1,7 @@
 """What rnn-dist bench measures, in PyTorch: one process with several threads, or several processes with gloo.
 
     python torch_peers.py lm --cell lstm --vocab 65 --embed 512 --hidden 512 --layers 2 --batch 64 --steps 50 --iters 8
+    python torch_peers.py seq2seq --src 8000 --tgt 8000 --embed 256 --hidden 512 --batch 64 --slen 20 --tlen 20 --iters 6
     python torch_peers.py generate --cell lstm --vocab 65 --embed 512 --hidden 512 --layers 2 --length 100 --streams 1
 
 Options --threads N, --precision fp32|bf16 (autocast), --optimizer sgd|adam. Processes: set RANK, WORLD_SIZE, MASTER_ADDR and
@@ -30,35 +31,90 @@ class LanguageModel(nn.Module):
         return self.output(hidden), state
 
 
+class Translator(nn.Module):
+    """Additive attention from the decoder's previous state; keys projected once, the output layer once for all steps."""
+
+    def __init__(self, options):
+        super().__init__()
+        units, width = options.hidden, options.embed
+        self.source, self.target = nn.Embedding(options.src, width), nn.Embedding(options.tgt, width)
+        self.encoder = nn.LSTM(width, units, bidirectional=True)
+        self.bridge = nn.Linear(2 * units, units)
+        self.keys, self.query = nn.Linear(2 * units, units, bias=False), nn.Linear(units, units)
+        self.energy = nn.Linear(units, 1, bias=False)
+        self.decoder = nn.LSTMCell(width + 2 * units, units)
+        self.readout, self.output = nn.Linear(3 * units + width, width), nn.Linear(width, options.tgt)
+
+    def forward(self, source, target):
+        states, (final, _) = self.encoder(self.source(source))
+        states = states.transpose(0, 1)
+        keys, words = self.keys(states), self.target(target)
+        hidden = torch.tanh(self.bridge(torch.cat((final[0], final[1]), dim=1)))
+        cell, joined = torch.zeros_like(hidden), []
+        for word in words:
+            scores = self.energy(torch.tanh(keys + self.query(hidden)[:, None])).squeeze(2)
+            context = torch.bmm(torch.softmax(scores, dim=1)[:, None], states).squeeze(1)
+            hidden, cell = self.decoder(torch.cat((word, context), dim=1), (hidden, cell))
+            joined.append(torch.cat((hidden, context, word), dim=1))
+        return self.output(torch.tanh(self.readout(torch.stack(joined))))
+
+
 def detached(state):
     return tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+
+
+class TextSteps:
+    """A language model, its state carried from step to step."""
+
+    def __init__(self, options, streams):
+        self.model, self.state = LanguageModel(options), None
+        self.tokens = options.batch * options.steps
+        self.draw = lambda: torch.randint(options.vocab, (options.steps + 1, streams))
+
+    def loss(self, network, text):
+        logits, self.state = network(text[:-1], None if self.state is None else detached(self.state))
+        return nn.functional.cross_entropy(logits.flatten(0, 1).float(), text[1:].flatten())
+
+
+class PairSteps:
+    """An encoder-decoder on pairs of fixed lengths."""
+
+    def __init__(self, options, pairs):
+        self.model, self.tokens = Translator(options), options.batch * options.tlen
+        self.draw = lambda: (torch.randint(options.src, (options.slen, pairs)),
+                             torch.randint(options.tgt, (options.tlen + 1, pairs)))
+
+    def loss(self, network, pair):
+        source, target = pair
+        logits = network(source, target[:-1])
+        return nn.functional.cross_entropy(logits.flatten(0, 1).float(), target[1:].flatten())
 
 
 def train(options):
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1:
         torch.distributed.init_process_group("gloo")
-    model = LanguageModel(options)
-    network = nn.parallel.DistributedDataParallel(model) if world > 1 else model
+    work = (PairSteps if options.bench == "seq2seq" else TextSteps)(options, options.batch // world)
+    parameters = list(work.model.parameters())
+    network = nn.parallel.DistributedDataParallel(work.model) if world > 1 else work.model
     kind = torch.optim.SGD if options.optimizer == "sgd" else torch.optim.Adam
-    optimizer = kind(model.parameters(), lr=0.1 if options.optimizer == "sgd" else 1e-3)
-    streams, state, times = options.batch // world, None, []
+    optimizer = kind(parameters, lr=0.1 if options.optimizer == "sgd" else 1e-3)
+    times = []
     for iteration in range(options.iters + 5):
-        text = torch.randint(options.vocab, (options.steps + 1, streams))
+        batch = work.draw()
         started = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bf16"):
-            logits, state = network(text[:-1], None if state is None else detached(state))
-            loss = nn.functional.cross_entropy(logits.flatten(0, 1).float(), text[1:].flatten())
+            loss = work.loss(network, batch)
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(parameters, 5.0)
         optimizer.step()
         if iteration >= 5:
             times.append(time.perf_counter() - started)
     median = statistics.median(times)
     if world > 1:
         torch.distributed.destroy_process_group()
-    return rank, {"ms": 1e3 * median, "tok_s": options.batch * options.steps / median}
+    return rank, {"ms": 1e3 * median, "tok_s": work.tokens / median}
 
 
 @torch.inference_mode()
@@ -76,8 +132,9 @@ def generate(options):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("bench", choices=["lm", "generate"])
-    sizes = dict(vocab=65, embed=512, hidden=512, layers=2, batch=64, steps=50, iters=8, length=100, streams=1, threads=2)
+    parser.add_argument("bench", choices=["lm", "seq2seq", "generate"])
+    sizes = dict(vocab=65, embed=512, hidden=512, layers=2, batch=64, steps=50, iters=8, length=100, streams=1, threads=2,
+                 src=8000, tgt=8000, slen=20, tlen=20)
     for name, value in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--cell", default="lstm", choices=["lstm", "gru", "rnn"])
@@ -86,7 +143,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    rank, result = train(options) if options.bench == "lm" else generate(options)
+    rank, result = generate(options) if options.bench == "generate" else train(options)
     result.update(peer="torch " + torch.__version__, rss_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     if rank == 0:
         print(json.dumps(result))
