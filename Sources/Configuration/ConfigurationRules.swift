@@ -114,6 +114,16 @@ extension ConfigurationRule {
       guard $0.model.inputFeeding || $0.model.attentionQuery == .current else { return nil }
       return "needs a readout: set \(name(\.model.readoutSize)) above 0"
     },
+    ConfigurationRule([\.model.coverage, \.model.attention]) {
+      guard $0.task == .seq2seq, $0.model.coverage else { return nil }
+      guard $0.model.context == .attention else { return "is a memory of attention, which the model has not" }
+      return $0.model.attention.isAdditive
+        ? nil : "is a part of additive scores; attention is \($0.model.attention.rawValue)"
+    },
+    ConfigurationRule([\.model.contextToOutput, \.model.context]) {
+      guard $0.model.contextToOutput, $0.task == .seq2seq, $0.model.context != .everyStep else { return nil }
+      return "is for context \(ModelConfiguration.Context.everyStep.rawValue)"
+    },
     ConfigurationRule([\.model.characterHiddenSize, \.model.characterEmbeddingSize, \.task]) {
       guard $0.model.characterHiddenSize > 0 || $0.model.characterEmbeddingSize > 0 else { return nil }
       guard $0.task == .tagger else { return "is for taggers on words" }
@@ -123,6 +133,10 @@ extension ConfigurationRule {
   ]
 
   private static let data: [ConfigurationRule] = [
+    ConfigurationRule([\.data.tokens, \.task]) {
+      guard $0.task == .languageModel, $0.data.tokens == .bpe else { return nil }
+      return "bpe is for models of sequences; a language model of a text takes byte, char or word"
+    },
     parallel(\.data.train) { $0.train }, parallel(\.data.valid) { $0.valid },
     parallel(\.data.test) { $0.test },
     ConfigurationRule([\.data.generator, \.task]) {
@@ -142,6 +156,15 @@ extension ConfigurationRule {
   }
 
   private static let training: [ConfigurationRule] = [
+    ConfigurationRule([\.training.labelSmoothing, \.model.output]) {
+      guard $0.training.labelSmoothing > 0, $0.model.output != .softmax else { return nil }
+      return "smooths the targets of a softmax; \(name(\.model.output)) is \($0.model.output.rawValue)"
+    },
+    ConfigurationRule([\.training.teacherForcing, \.training.teacherForcingEnd, \.task]) {
+      guard $0.training.teacherForcing < 1 || ($0.training.teacherForcingEnd ?? 1) < 1 else { return nil }
+      return $0.task == .seq2seq || $0.task == .generator
+        ? nil : "is for models that write: seq2seq, generator"
+    },
     ConfigurationRule([\.training.epochs, \.training.steps]) {
       guard $0.training.epochs == 0, $0.training.steps == 0 else { return nil }
       return "the run would never end: set it or \(name(\.training.steps)) above 0"
@@ -214,6 +237,11 @@ extension DataConfiguration.Format {
     case .multihot: task == .tagger || task == .generator
     }
   }
+}
+
+extension ModelConfiguration.Attention {
+  /// Whether the score has a layer in which further terms can stand.
+  var isAdditive: Bool { self == .additive || self == .normedAdditive || self == .location }
 }
 
 extension ModelConfiguration.Output {

@@ -11,7 +11,8 @@ extension ConfigurationSchema {
       "weight of the coverage penalty (Wu et al. 2016); needs attention"),
     ConfigurationKey(
       "decoding.patience", \.decoding.patience, .optional(.number(.within(1...100))),
-      "a search ends when so many times beam hypotheses have ended (Kasai et al. 2022); null: when no other can win"),
+      "a search ends when so many times beam hypotheses have ended (Kasai et al. 2022); null: when no other can win"
+    ),
     ConfigurationKey(
       "decoding.min_length", \.decoding.minLength, .integer(.within(0...100_000)),
       "fewest tokens of an output"),

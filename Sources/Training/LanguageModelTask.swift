@@ -31,6 +31,7 @@ final class LanguageModelTask: TrainingTask {
   private let batcher: StreamBatcher
   private let plan: ShardPlan
   private let seed: UInt64
+  private let labelSmoothing: Double
   private let evaluationStreams: Int
   private let evaluationSteps: Int
   private let workspace: Workspace<Float>
@@ -49,6 +50,7 @@ final class LanguageModelTask: TrainingTask {
     self.plan = plan
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     seed = UInt64(configuration.seed)
+    labelSmoothing = configuration.training.labelSmoothing
     evaluationStreams = configuration.evaluation.batchSize
     evaluationSteps = configuration.training.bptt
     batcher = try StreamBatcher(
@@ -96,7 +98,8 @@ final class LanguageModelTask: TrainingTask {
     let batch = LanguageModelBatch<Float>(
       layout: layout, tokens: UnsafePointer(tokens.baseAddress!), targets: UnsafePointer(targets.baseAddress!)
     )
-    return model.evaluate(batch, state: state.map(\.view), into: gradients, context)
+    return model.evaluate(
+      batch, state: state.map(\.view), labelSmoothing: labelSmoothing, into: gradients, context)
   }
 
   /// Coordinates of the dropout masks: global stream, time within the chunk, and the chunk's number in the

@@ -106,6 +106,7 @@ public struct TrainingJob {
       observer: watcher,
       signals: signals)
     watcher?.handle(.started(summary(task, trainer, hosts)))
+    for warning in task.warnings { watcher?.handle(.warning(warning)) }
     if request.existing == .resume { _ = try trainer.resume() }
     // Only now: a run that must not be resumed with these settings keeps its own configuration and
     // vocabulary.

@@ -33,6 +33,9 @@ protocol TrainingTask: AnyObject {
   /// A hash of everything the data consists of: equal on all ranks, and equal when a run is resumed.
   var dataDigest: UInt64 { get }
 
+  /// What a user should know of the data before training.
+  var warnings: [String] { get }
+
   /// Writes what is needed besides the weights to use the model later: its vocabularies.
   func writeInputs(to run: RunPaths) throws
 
@@ -73,6 +76,8 @@ extension TrainingTask {
   func result(of sums: ScoreSums) -> EvaluationResult {
     EvaluationResult(loss: sums.loss, examples: sums.examples)
   }
+
+  var warnings: [String] { [] }
 
   // Most tasks start every sequence anew.
   func dropNonFiniteState() {}

@@ -20,6 +20,12 @@ extension Inspection {
           "\(vocabulary.count) tokens (\(vocabulary.tokenization.rawValue)), digest \(digest(vocabulary))"
         ))
     }
+    if let encoding {
+      let parts = encoding.parts.map {
+        "\($0.name) \(Console.grouped($0.count))" + ($0.kind.map { " (\($0))" } ?? "")
+      }
+      rows.append(("vocabularies", parts.joined(separator: ", ")))
+    }
     if let entries {
       rows.append(
         ("checkpoints", entries.isEmpty ? "none yet" : entries.map(Self.describe).joined(separator: "; ")))
@@ -41,11 +47,16 @@ extension Inspection {
 
   private static func describe(_ configuration: RunConfiguration) -> String {
     let (model, data, training) = (configuration.model, configuration.data, configuration.training)
+    let isText = configuration.task == .languageModel
+    let batch =
+      isText
+      ? "\(training.batchSize) x \(training.bptt) tokens"
+      : training.batchTokens.map { "\($0) tokens" } ?? "\(training.batchSize) sequences"
+    let input = isText ? "\(data.tokens.rawValue) tokens" : data.format.rawValue
     return """
-      \(configuration.task.rawValue) of \(data.tokens.rawValue) tokens; \(model.cell.rawValue), \(model.layers) \
+      \(configuration.task.rawValue) of \(input); \(model.cell.rawValue), \(model.layers) \
       \(model.layers == 1 ? "layer" : "layers") of \(model.hiddenSize), embedding of \(model.embeddingSize); \
-      \(training.optimizer.rawValue), batch of \(training.batchSize) x \(training.bptt) tokens, seed \
-      \(configuration.seed)
+      \(training.optimizer.rawValue), batch of \(batch), seed \(configuration.seed)
       """
   }
 
@@ -106,6 +117,13 @@ extension Inspection {
             "digest": .string(digest(vocabulary)),
           ]))
     }
+    if let encoding {
+      let parts = encoding.parts.map { part in
+        JSONMember(
+          part.name, ["tokens": .integer(part.count), "kind": part.kind.map { .string($0) } ?? .null])
+      }
+      members.append(JSONMember("vocabularies", .object(parts)))
+    }
     if let entries { members.append(JSONMember("checkpoints", .array(entries.map(Self.json)))) }
     if let checkpoint { members += Self.members(checkpoint) }
     if let weights { members += Self.members(weights) }
@@ -159,6 +177,17 @@ extension Inspection {
             ]
           })),
     ]
+  }
+}
+
+extension SequenceEncoding {
+  /// The vocabularies there are, by name.
+  fileprivate var parts: [(name: String, count: Int, kind: String?)] {
+    let vocabularies = [("source", source), ("target", target), ("characters", characters)]
+    let tokens = vocabularies.compactMap { name, vocabulary in
+      vocabulary.map { (name: name, count: $0.count, kind: Optional($0.tokenization.rawValue)) }
+    }
+    return tokens + (labels.map { [(name: "labels", count: $0.count, kind: nil)] } ?? [])
   }
 }
 

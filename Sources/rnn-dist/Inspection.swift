@@ -54,6 +54,8 @@ struct Inspection {
   private(set) var record: RunRecord?
   private(set) var configuration: RunConfiguration?
   private(set) var vocabulary: Vocabulary?
+  /// Vocabularies of a model of sequences.
+  private(set) var encoding: SequenceEncoding?
   /// Nil where a single checkpoint or file is looked at.
   private(set) var entries: [Entry]?
   private(set) var checkpoint: Checkpoint?
@@ -98,12 +100,20 @@ struct Inspection {
   private mutating func look(at run: RunPaths) {
     record = collect { try RunRecord(contentsOf: run.record) }
     configuration = collect { try RunArguments.configuration(of: run) }
-    if let data = configuration?.data, let tokenization = Tokenization(rawValue: data.tokens.rawValue) {
-      vocabulary = collect {
-        try Vocabulary.load(path: run.vocabulary(), tokenization: tokenization, lowercase: data.lowercase)
-      }
-    }
+    if let configuration { look(atVocabulariesOf: run, configuration) }
     look(at: CheckpointStore(directory: run.checkpoints, keep: 1))
+  }
+
+  private mutating func look(atVocabulariesOf run: RunPaths, _ configuration: RunConfiguration) {
+    guard configuration.task == .languageModel else {
+      encoding = collect { try SavedSequenceModel.encoding(of: run, configuration) }
+      return
+    }
+    let data = configuration.data
+    guard let tokenization = Tokenization(rawValue: data.tokens.rawValue) else { return }
+    vocabulary = collect {
+      try Vocabulary.load(path: run.vocabulary(), tokenization: tokenization, lowercase: data.lowercase)
+    }
   }
 
   /// Verifies all checkpoints, and takes the best, or else the newest, of those that are whole.

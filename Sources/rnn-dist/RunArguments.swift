@@ -13,6 +13,12 @@ struct RunArguments: ParsableArguments {
       valueName: "best|last|step|average-N"))
   var checkpoint: CheckpointChoice = .best
 
+  @Option(
+    help: ArgumentHelp(
+      "seq2seq: decide together with the model of this run, which has the same vocabularies; can be repeated.",
+      valueName: "run"))
+  var ensemble: [String] = []
+
   /// A language model, or a model of sequences.
   enum Loaded {
     case language(SavedModel)
@@ -26,10 +32,17 @@ struct RunArguments: ParsableArguments {
     let paths = try RunPaths(existing: run)
     let configuration = try Self.configuration(of: paths, overrides: overrides)
     if configuration.task == .languageModel {
+      guard ensemble.isEmpty else { throw ValidationError("--ensemble is for encoder-decoders") }
       return .language(try SavedModel(run: paths, configuration: configuration, choice: checkpoint))
     }
-    return .sequences(
-      try SavedSequenceModel(run: paths, configuration: configuration, choice: checkpoint))
+    let saved = try SavedSequenceModel(run: paths, configuration: configuration, choice: checkpoint)
+    for other in ensemble {
+      let paths = try RunPaths(existing: other)
+      try saved.join(
+        SavedSequenceModel(run: paths, configuration: try Self.configuration(of: paths), choice: checkpoint),
+        path: other)
+    }
+    return .sequences(saved)
   }
 
   /// What a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.

@@ -148,9 +148,10 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ///   - state: on entry the state before the first step, for each part a matrix [batchSize, part] in the
   ///     order of the layout's rows; on return the state after the last step. Gradients are not passed back
   ///     through it (truncated backpropagation through time).
+  ///   - labelSmoothing: ε of ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``.
   ///   - context: parameters, workspace, and the masks of dropout when training. The arena is left as it was.
   public func evaluate(
-    _ batch: LanguageModelBatch<Element>, state: [MatrixView<Element>],
+    _ batch: LanguageModelBatch<Element>, state: [MatrixView<Element>], labelSmoothing: Double = 0,
     into gradients: ParameterBuffer<Element>?,
     _ context: LayerContext<Element>
   ) -> LossSum {
@@ -162,7 +163,8 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       for (kept, final) in zip(state, unrolled.finalState) { kept.copy(from: final) }
       let top = dropped(unrolled.output, context)
       let dTop = gradients.map { _ in context.arena.matrix(layout.rowCount, shape.network.outputSize) }
-      let loss = output.loss(top, targets: batch.targets, gradient: dTop, into: gradients, context)
+      let loss = output.loss(
+        top, targets: batch.targets, smoothing: labelSmoothing, gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
         backpropagate(batch, unrolled, dTop, into: gradients, context)
       }

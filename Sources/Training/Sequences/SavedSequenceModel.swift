@@ -47,6 +47,21 @@ public final class SavedSequenceModel {
       like: SequenceData.trainingSource(configuration))
   }
 
+  /// Lets another model decide together with this one, in everything that is written from now on.
+  ///
+  /// Throws ``TrainingFailure/unusableRun(path:problem:)`` if one of them does not write from a source or their
+  /// vocabularies differ.
+  public func join(_ other: SavedSequenceModel, path: String) throws {
+    guard let learner = learner as? TranslationLearner, let partner = other.learner as? TranslationLearner
+    else {
+      throw TrainingFailure.unusableRun(path: path, problem: "can't be joined: only encoder-decoders can")
+    }
+    guard encoding.digest == other.encoding.digest else {
+      throw TrainingFailure.unusableRun(path: path, problem: "has other vocabularies: it can't be joined")
+    }
+    learner.partners.append(partner)
+  }
+
   // MARK: Scoring
 
   /// A configured split; nil if the run has none. Throws `DataError`.

@@ -20,7 +20,7 @@ enum SequenceData {
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: SequenceEncoding
   ) throws -> SequenceSplit? {
     let data = configuration.data
-    let options = evaluationOptions(configuration)
+    let options = options(configuration)
     let path =
       switch split {
       case .train: data.valid == nil && data.validFraction > 0 ? nil : data.train
@@ -44,7 +44,7 @@ enum SequenceData {
     _ path: String, of configuration: RunConfiguration, _ encoding: SequenceEncoding
   ) throws -> SequenceSplit {
     try SequenceCorpus.read(
-      .file(.file(path)), options: evaluationOptions(configuration), encoding: encoding)
+      .file(.file(path)), options: options(configuration), encoding: encoding)
   }
 
   /// Where the training data come from: how many files there are decides what a line is.
@@ -71,15 +71,10 @@ enum SequenceData {
       case .skip: .skip
       case .truncate: .truncate
       }
+    // Held-out data may hold labels that were never learnt: they count as wrong instead of being refused.
+    options.unknownLabels = .count
     options.validFraction = data.valid == nil ? data.validFraction : 0
     options.subwords.kind = data.subwordKind == .bpe ? .bpe : .unigram
-    return options
-  }
-
-  /// Held-out data may hold labels that were never learnt: they count as wrong instead of being refused.
-  private static func evaluationOptions(_ configuration: RunConfiguration) -> SequenceOptions {
-    var options = options(configuration)
-    options.unknownLabels = .count
     return options
   }
 
@@ -146,5 +141,17 @@ enum SequenceData {
     case .reverse: try task.symbols(.reverse, lengths: copiedLengths)
     case .datePairs, .dates, .none: try task.dates()
     }
+  }
+}
+
+extension ReadingReport {
+  /// What a user should know of the reading of a part, one line each.
+  func warnings(of part: String) -> [String] {
+    func line(_ count: Int, _ what: String, _ first: DataError?) -> [String] {
+      count == 0 ? [] : ["\(part): \(count) \(what)" + (first.map { "; the first: \($0)" } ?? "")]
+    }
+    return line(emptySkipped + overlongSkipped, "entries left out (empty or too long)", firstSkipped)
+      + line(truncated, "sequences cut to data.max_length", nil)
+      + line(unknownLabels, "labels that were never learnt count as wrong", firstUnknownLabel)
   }
 }

@@ -46,6 +46,13 @@ final class SupervisedTask: TrainingTask {
       trainExamples: corpus.train.count, validExamples: corpus.valid?.count ?? 0)
   }
 
+  var warnings: [String] {
+    let parts: [(String, SequenceSplit?)] = [
+      ("training data", corpus.train), ("validation data", corpus.valid), ("test data", corpus.test),
+    ]
+    return parts.flatMap { name, split in split?.report.warnings(of: name) ?? [] }
+  }
+
   func writeInputs(to run: RunPaths) throws {
     try corpus.encoding.save(to: run.root, options: SequenceData.options(configuration))
   }

@@ -14,6 +14,9 @@ final class TranslationLearner: SequenceLearner {
   private let encoding: SequenceEncoding
   private let target: SequenceVocabulary
   private let judge: OutputJudge
+  /// Models that decide together with this one.
+  var partners: [TranslationLearner] = []
+  private let ownWorkspace = Workspace<Float>()
   /// Hypotheses to be written for every source, and whether to keep their attention.
   var resultCount = 1
   var keepsAttention = false
@@ -80,14 +83,29 @@ final class TranslationLearner: SequenceLearner {
     _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
     let inputs = sources(entries, split, workspace.arena)
-    let decoder = model.decoder(
-      for: inputs, LayerContext(parameters: parameters, workspace: workspace))
+    let members = [decoder(entries, split, workspace)] + partners.map { $0.decoderOfItsOwn(entries, split) }
+    let decoder: any StepwiseDecoder<Float> =
+      members.count == 1 ? members[0] : EnsembleDecoder(members)
     let begin = Int32(model.shape.decoder.beginToken)
     return beamSearch(
       decoder, startTokens: Array(repeating: begin, count: entries.count), sourceLengths: inputs[0].lengths,
       SearchOptions(
         configuration.decoding, target, count: resultCount,
         keepsAttention: keepsAttention && configuration.model.context == .attention))
+  }
+
+  private func decoder(
+    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+  ) -> any StepwiseDecoder<Float> {
+    model.decoder(
+      for: sources(entries, split, workspace.arena),
+      LayerContext(parameters: parameters, workspace: workspace))
+  }
+
+  /// The decoder of a partner in an ensemble, with packed weights and memory of its own.
+  private func decoderOfItsOwn(_ entries: [Int32], _ split: SequenceSplit) -> any StepwiseDecoder<Float> {
+    ownWorkspace.arena.reset()
+    return decoder(entries, split, ownWorkspace)
   }
 
   /// A hypothesis as text, unknown words replaced by what they look at if that is asked for.
