@@ -35,10 +35,11 @@ final class Program {
   ///
   /// - Parameters:
   ///   - ranks: nil: without a launcher.
+  ///   - input: what it reads from standard input; nothing by default.
   ///   - output: where standard output goes instead of being kept.
   init(
-    _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, output: FileHandle? = nil,
-    limit: Int = 60
+    _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, input: [UInt8] = [],
+    output: FileHandle? = nil, limit: Int = 60
   ) throws {
     folder = try TemporaryFolder()
     self.limit = limit
@@ -50,7 +51,10 @@ final class Program {
       ?? arguments
     process.environment = Self.environment
     process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
-    process.standardInput = FileHandle.nullDevice
+    process.standardInput =
+      input.isEmpty
+      ? FileHandle.nullDevice
+      : try FileHandle(forReadingFrom: URL(fileURLWithPath: folder.write("stdin", input)))
     // Files, unlike pipes, never fill up while nobody reads.
     process.standardOutput = try output ?? Self.file(at: folder.path("stdout"))
     process.standardError = try Self.file(at: folder.path("stderr"))
@@ -59,9 +63,10 @@ final class Program {
 
   /// Runs the program to its end.
   static func run(
-    _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, output: FileHandle? = nil
+    _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, input: [UInt8] = [],
+    output: FileHandle? = nil
   ) throws -> Outcome {
-    try Program(arguments, ranks: ranks, in: directory, output: output).wait()
+    try Program(arguments, ranks: ranks, in: directory, input: input, output: output).wait()
   }
 
   /// Waits for the end.

@@ -1,0 +1,199 @@
+import Foundation
+import Testing
+
+/// What `evaluate --json` prints for models of sequences.
+private struct Scores: Decodable {
+  var loss: Double
+  var perplexity: Double
+  var tokens: Int
+  var examples: Int
+  var accuracy: Double?
+  var f1: Double?
+  var exact_match: Double?
+  var token_error_rate: Double?
+  var word_error_rate: Double?
+  var bleu: Double?
+  var chrf: Double?
+  var notes: [String]
+}
+
+/// Training, scoring and use of models of sequences, as a user does it.
+@Suite(.timeLimit(.minutes(5))) struct SequenceCommandTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let animals = ["cat", "dog", "cow", "hen"]
+    func words(_ line: Int) -> [String] { (0..<1 + line % 5).map { animals[(line + $0 * $0) % 4] } }
+    func write(_ name: String, _ line: (Int) -> String) throws {
+      _ = try folder.write(name, Array((0..<60).map { line($0) + "\n" }.joined().utf8))
+    }
+    try write("classes.tsv") {
+      "\(words($0).count > 2 ? "many" : "few")\t\(words($0).joined(separator: " "))"
+    }
+    try write("pairs.tsv") {
+      "\(words($0).joined(separator: " "))\t\(words($0).reversed().joined(separator: " "))"
+    }
+    try write("words.txt") { words($0).joined(separator: " ") }
+    try write("tags.txt") { words($0).map { $0 == "cat" ? "B-pet" : "O" }.joined(separator: " ") }
+  }
+
+  private let small = [
+    "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=8", "training.epochs=0",
+    "training.steps=12", "evaluation.every_steps=6", "checkpoint.every_steps=6", "data.tokens=word",
+    "decoding.max_length=9",
+  ]
+
+  private func train(_ task: String, _ settings: [String], ranks: Int? = nil) throws -> Outcome {
+    try Program.run(
+      ["train", "text", "task=\(task)", "--run-dir", "run", "data.generator=none"] + small + settings,
+      ranks: ranks, in: folder.root)
+  }
+
+  private func scores(_ arguments: [String] = [], ranks: Int? = nil) throws -> Scores {
+    let outcome = try Program.run(["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    return try JSONDecoder().decode(Scores.self, from: outcome.standardOutput)
+  }
+
+  private func predict(_ text: String, _ arguments: [String] = []) throws -> [String] {
+    let outcome = try Program.run(
+      ["predict", "run"] + arguments, in: folder.root, input: Array(text.utf8))
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    return outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+  }
+
+  @Test func classifier() throws {
+    let trained = try train("classifier", ["data.format=tsv", "data.train=classes.tsv"])
+    #expect(trained.exitCode == 0 && trained.output.contains("held-out examples:"), "\(trained)")
+    let alone = try scores()
+    #expect(alone.accuracy != nil && alone.tokens == alone.examples && alone.f1 == nil)
+    let together = try scores(ranks: 3)
+    #expect(together.accuracy == alone.accuracy && abs(together.loss - alone.loss) < 1e-6)
+    let classes = try predict("cat\n\ncat cow dog hen\r\ncat")
+    #expect(classes.count == 4 && classes[1].isEmpty)
+    #expect(Set([classes[0], classes[2], classes[3]]).isSubset(of: ["few", "many"]))
+    let scored = try predict("cat\n", ["--scores"])
+    #expect(try #require(Double(scored[0].prefix { $0 != "\t" })) > 0.3)
+  }
+
+  @Test func tagger() throws {
+    let files = ["data.format=lines", "data.train.input=words.txt", "data.train.labels=tags.txt"]
+    let trained = try train("tagger", files + ["model.output=crf", "evaluation.metric=f1"])
+    #expect(trained.exitCode == 0, "\(trained)")
+    let found = try scores()
+    #expect(found.accuracy != nil && found.f1 != nil)
+    let other = try scores(
+      ["--split", "test", "data.test.input=words.txt", "data.test.labels=tags.txt"])
+    #expect(other.examples == 60)
+    let tags = try predict("cat dog unknown\n")
+    #expect(tags.count == 1 && tags[0].split(separator: " ").count == 3)
+  }
+
+  @Test func encoderDecoder() throws {
+    let files = ["data.format=tsv", "data.train=pairs.tsv"]
+    let trained = try train("seq2seq", files + ["evaluation.metric=exact_match", "model.readout_size=8"])
+    #expect(trained.exitCode == 0 && trained.output.contains("where the model looked"), "\(trained)")
+    #expect(
+      try String(contentsOfFile: folder.path("run/attention/line-1.svg"), encoding: .utf8).contains("<svg"))
+    let greedy = try scores()
+    for figure in [
+      greedy.exact_match, greedy.token_error_rate, greedy.word_error_rate, greedy.bleu, greedy.chrf,
+    ] {
+      #expect(figure != nil)
+    }
+    #expect(greedy.notes.contains { $0.contains("nrefs:") && $0.contains("tok:13a") })
+    #expect(try scores(["decoding.beam=1"], ranks: 2).exact_match == greedy.exact_match)
+    let lines = try predict("cat dog\n\nhen\n", ["--beam", "4", "--n-best", "3", "--attention", "pictures"])
+    #expect(lines.count == 7 && lines[3].isEmpty)
+    #expect(Set(lines[0..<3]).count == 3)
+    #expect(FileManager.default.fileExists(atPath: folder.path("pictures/line-3.svg")))
+    let twice = try predict("cat dog\n", ["--ensemble", "run"])
+    #expect(try predict("cat dog\n") == twice)
+  }
+
+  @Test func generator() throws {
+    let trained = try train("generator", ["data.format=tsv", "data.train=classes.tsv"])
+    #expect(trained.exitCode == 0 && trained.output.contains("few: "), "\(trained)")
+    #expect(try scores().tokens > 6)
+    func write(_ arguments: [String]) throws -> Outcome {
+      try Program.run(["generate", "run"] + arguments, in: folder.root)
+    }
+    let names = try write(["--class", "many", "--count", "4", "--length", "6"])
+    #expect(
+      names.exitCode == 0 && names.output.split(separator: "\n", omittingEmptySubsequences: false).count == 5)
+    #expect(try write(["--class", "many", "--count", "4", "--length", "6"]).output == names.output)
+    let other = try write(["--class", "none"])
+    #expect(other.exitCode == 65 && other.standardError.contains("none"), "\(other)")
+    #expect(try write([]).exitCode == 65)
+  }
+
+  @Test func inspected() throws {
+    #expect(try train("classifier", ["data.format=tsv", "data.train=classes.tsv"]).exitCode == 0)
+    let outcome = try Program.run(["inspect", "run"], in: folder.root)
+    #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
+    #expect(outcome.output.contains("labels 2") && outcome.output.contains("source"), "\(outcome)")
+  }
+
+  // MARK: What is wrong
+
+  /// A file that is no data, where, and why.
+  struct BadData: Sendable, CustomTestStringConvertible {
+    var name: String
+    var settings: [String]
+    var text: String
+    var words: [String]
+    var testDescription: String { name }
+  }
+
+  static let badData = [
+    BadData(
+      name: "no tab", settings: ["task=classifier", "data.format=tsv"], text: "a\tb\nc\n", words: ["bad:2"]),
+    BadData(
+      name: "ragged series", settings: ["task=classifier", "data.format=csv", "model.pooling=all"],
+      text: "a,1,2\nb,1\na,2,3\n", words: ["bad:2"]),
+    BadData(
+      name: "NaN in a series", settings: ["task=classifier", "data.format=csv"], text: "a,1\nb,nan\n",
+      words: ["bad:2", "nan"]),
+    BadData(
+      name: "not UTF-8", settings: ["task=classifier", "data.format=tsv"], text: "a\tb\nc\t\u{FF}",
+      words: ["bad:2"]),
+    BadData(
+      name: "a key too high", settings: ["task=tagger", "data.format=multihot", "model.output=bernoulli"],
+      text: "1|2\n3|99\n", words: ["bad:2", "99"]),
+    BadData(
+      name: "an empty source", settings: ["task=seq2seq", "data.format=tsv"], text: "a\tb\n\tc\n",
+      words: ["bad:2"]),
+    BadData(
+      name: "a target too long", settings: ["task=seq2seq", "data.format=tsv", "data.max_length=20"],
+      text: "a\tb\nc\t" + String(repeating: "d ", count: 10_000) + "\n", words: ["bad:2"]),
+    BadData(
+      name: "a missing array", settings: ["task=classifier", "data.format=npy"], text: "a\tnone.npy\n",
+      words: ["none.npy"]),
+    BadData(
+      name: "three columns in CoNLL-U", settings: ["task=tagger", "data.format=conllu"],
+      text: "1\tDog\tdog\n",
+      words: ["bad:1"]),
+  ]
+
+  @Test(arguments: badData) func namesFileAndLine(bad: BadData) throws {
+    let bytes = bad.name == "not UTF-8" ? Array("a\tb\nc\t".utf8) + [0xFF] : Array(bad.text.utf8)
+    _ = try folder.write("bad", bytes)
+    let settings = ["data.generator=none", "data.tokens=word", "data.train=bad", "data.valid_fraction=0"]
+    let outcome = try Program.run(
+      ["train", "text", "--run-dir", "new"] + settings + bad.settings, in: folder.root)
+    #expect([65, 66].contains(outcome.exitCode) && !outcome.wasKilled, "\(outcome)")
+    #expect(outcome.errors.count == 1 && outcome.standardOutput.isEmpty, "\(outcome)")
+    for word in bad.words { #expect(outcome.standardError.contains(word), "\(outcome)") }
+    #expect(!FileManager.default.fileExists(atPath: folder.path("new")))
+  }
+
+  /// What was answered before a bad line stays answered.
+  @Test func aBadLineAmongGoodOnes() throws {
+    #expect(try train("classifier", ["data.format=tsv", "data.train=classes.tsv"]).exitCode == 0)
+    let outcome = try Program.run(
+      ["predict", "run", "--batch-size", "1"], in: folder.root, input: Array("cat\n".utf8) + [0xFF, 0x0A])
+    #expect(outcome.exitCode == 65 && outcome.standardError.contains("standard input:2"), "\(outcome)")
+    #expect(outcome.output.split(separator: "\n").count == 1)
+  }
+}
