@@ -9,9 +9,9 @@ private struct Scores: Decodable {
   var examples: Int
   var accuracy: Double?
   var f1: Double?
-  var exact_match: Double?
-  var token_error_rate: Double?
-  var word_error_rate: Double?
+  var exactMatch: Double?
+  var tokenErrorRate: Double?
+  var wordErrorRate: Double?
   var bleu: Double?
   var chrf: Double?
   var notes: [String]
@@ -53,7 +53,9 @@ private struct Scores: Decodable {
   private func scores(_ arguments: [String] = [], ranks: Int? = nil) throws -> Scores {
     let outcome = try Program.run(["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
-    return try JSONDecoder().decode(Scores.self, from: outcome.standardOutput)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Scores.self, from: outcome.standardOutput)
   }
 
   private func predict(_ text: String, _ arguments: [String] = []) throws -> [String] {
@@ -98,12 +100,12 @@ private struct Scores: Decodable {
       try String(contentsOfFile: folder.path("run/attention/line-1.svg"), encoding: .utf8).contains("<svg"))
     let greedy = try scores()
     for figure in [
-      greedy.exact_match, greedy.token_error_rate, greedy.word_error_rate, greedy.bleu, greedy.chrf,
+      greedy.exactMatch, greedy.tokenErrorRate, greedy.wordErrorRate, greedy.bleu, greedy.chrf,
     ] {
       #expect(figure != nil)
     }
     #expect(greedy.notes.contains { $0.contains("nrefs:") && $0.contains("tok:13a") })
-    #expect(try scores(["decoding.beam=1"], ranks: 2).exact_match == greedy.exact_match)
+    #expect(try scores(["decoding.beam=1"], ranks: 2).exactMatch == greedy.exactMatch)
     let lines = try predict("cat dog\n\nhen\n", ["--beam", "4", "--n-best", "3", "--attention", "pictures"])
     #expect(lines.count == 7 && lines[3].isEmpty)
     #expect(Set(lines[0..<3]).count == 3)
