@@ -25,7 +25,7 @@ enum FigureText {
   }
 
   /// Shares in percent; BLEU and chrF have a scale of their own.
-  private static func number(_ name: String, _ value: Double) -> String {
+  static func number(_ name: String, _ value: Double) -> String {
     switch name {
     case "bleu", "chrf": String(format: "%.2f", value)
     case "mse": String(format: "%.6g", value)

@@ -18,7 +18,7 @@ struct RNNDist: ParsableCommand {
     version: ProgramVersion.text,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
-      InspectCommand.self, BenchCommand.self, ConfigCommand.self,
+      InspectCommand.self, LengthsCommand.self, BenchCommand.self, ConfigCommand.self,
     ])
 
   static func main() {

@@ -69,18 +69,27 @@ public final class SavedSequenceModel {
     try SequenceData.split(split, of: configuration, encoding)
   }
 
+  /// A split that this run names, read with another model's vocabularies; nil if the run has none.
+  public func heldOut(_ split: DataSplit, readBy other: SavedSequenceModel) throws -> SequenceSplit? {
+    try SequenceData.split(split, of: configuration, other.encoding)
+  }
+
   /// A file of the user's. Throws `DataError`.
   public func split(ofFile path: String) throws -> SequenceSplit {
     try SequenceData.file(path, of: configuration, encoding)
   }
 
   /// Scores a split on all ranks together, each entry once, its outputs included. Collective.
-  public func score(_ split: SequenceSplit, communicator: any Communicator) throws -> EvaluationResult {
+  ///
+  /// - Parameter lengths: only entries whose source has so many steps; nil: all.
+  public func score(
+    _ split: SequenceSplit, communicator: any Communicator, lengths: ClosedRange<Int>? = nil
+  ) throws -> EvaluationResult {
     try learner.check(split)
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     let pass = SupervisedEvaluation(
       learner, split, plan: plan, batchSize: configuration.evaluation.batchSize, workspace: workspace,
-      judges: true)
+      judges: true, lengths: lengths)
     return learner.result(of: try Evaluator.sums(pass, plan: plan, communicator: communicator))
   }
 

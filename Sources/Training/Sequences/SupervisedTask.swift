@@ -115,7 +115,7 @@ final class SupervisedEvaluation: EvaluationPass {
   private let split: SequenceSplit
   private let plan: ShardPlan
   private let workspace: Workspace<Float>
-  private let scored: BatchPlan
+  private let scored: [[Int32]]
   /// Entries that are judged together (several references of one source), in batches.
   private var judged: [[ArraySlice<Int32>]] = []
 
@@ -123,18 +123,24 @@ final class SupervisedEvaluation: EvaluationPass {
   ///   - batchSize: entries scored at a time, over all shards.
   ///   - judges: also judge outputs.
   ///   - limit: judge only so many sources; 0: all.
+  ///   - lengths: only entries whose source has so many steps; nil: all.
   init(
     _ learner: any SequenceLearner, _ split: SequenceSplit, plan: ShardPlan, batchSize: Int,
-    workspace: Workspace<Float>, judges: Bool, limit: Int = 0
+    workspace: Workspace<Float>, judges: Bool, limit: Int = 0, lengths: ClosedRange<Int>? = nil
   ) {
     self.learner = learner
     self.split = split
     self.plan = plan
     self.workspace = workspace
-    scored = SequenceBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
+    func includes(_ entry: Int32) -> Bool {
+      lengths?.contains(split.field(.source)?.length(Int(entry)) ?? 0) ?? true
+    }
+    let batches = SequenceBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
+    scored = (0..<batches.count).map { batches[$0].filter(includes) }.filter { !$0.isEmpty }
     guard judges else { return }
     let groups =
-      learner.judgesGroups ? Self.references(of: split) : (0..<Int32(split.count)).map { [$0][...] }
+      (learner.judgesGroups ? Self.references(of: split) : (0..<Int32(split.count)).map { [$0][...] })
+      .filter { $0.first.map(includes) ?? false }
     let chosen = limit > 0 ? Array(groups.prefix(limit)) : groups
     let order = chosen.indices.sorted { first, second in
       let lengths = [first, second].map { split.field(.source)?.length(Int(chosen[$0].first ?? 0)) ?? 0 }
@@ -155,7 +161,7 @@ final class SupervisedEvaluation: EvaluationPass {
   func score(piece: Int, shard: Int) throws -> ScoreSums {
     workspace.arena.reset()
     if piece < scored.count {
-      let entries = BatchPlan.shard(scored[piece], shard, of: plan.shardCount)
+      let entries = BatchPlan.shard(scored[piece][...], shard, of: plan.shardCount)
       guard !entries.isEmpty else { return ScoreSums() }
       let loss = try learner.loss(
         entries, of: split, masks: nil, teacherForcing: 1, into: nil, workspace)
