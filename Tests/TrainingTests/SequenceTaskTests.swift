@@ -195,6 +195,21 @@ struct SequenceTaskTests {
     }
   }
 
+  @Test("A state of a pyramid stands for several steps in a picture of attention")
+  func pyramid() throws {
+    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    configuration.model.layers = 1
+    configuration.model.decoderLayers = 2
+    configuration.model.pyramid = 1
+    let run = try train(configuration, ranks: 2).run
+    let saved = try SavedSequenceModel(run: RunPaths(existing: run), configuration: configuration)
+    let predictor = try saved.predictor(keepsAttention: true)
+    try predictor.add(Array("ax aby abcz".utf8), number: 1)
+    let matrix = try #require(try predictor.run().first?.attention.first)
+    #expect(matrix.sourceLabels == ["ax aby", "abcz"])
+    #expect(matrix.weights.allSatisfy { $0.count == 2 })
+  }
+
   @Test("The same model twice decides as it does alone; other vocabularies are refused")
   func ensembles() throws {
     let configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)

@@ -158,9 +158,18 @@ final class TranslationLearner: SequenceLearner {
   private func picture(_ best: Hypothesis<Float>, _ entry: Int32, _ split: SequenceSplit) -> AttentionMatrix {
     var labels = sourceLabels(entry, split)
     if configuration.data.reverseSource { labels.reverse() }
+    let weights = best.attention ?? []
+    let columns = weights.first?.count ?? labels.count
+    // A state of a pyramid stands for several steps.
+    let steps = 1 << configuration.model.pyramid
+    if columns < labels.count {
+      labels = (0..<columns).map {
+        labels[$0 * steps..<min(($0 + 1) * steps, labels.count)].joined(separator: " ")
+      }
+    }
     return AttentionMatrix(
       sourceLabels: labels, outputLabels: best.tokens.map { target[$0] },
-      weights: (best.attention ?? []).map { row in row.prefix(labels.count).map { Double($0) } })
+      weights: weights.map { row in row.prefix(labels.count).map { Double($0) } })
   }
 
   /// The source's steps by name: its symbols as they stand in the file, or the numbers of vectors.
