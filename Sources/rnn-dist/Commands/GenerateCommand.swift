@@ -1,4 +1,5 @@
 import ArgumentParser
+import Communication
 import Configuration
 import Datasets
 import RecurrentNN
@@ -57,6 +58,7 @@ struct GenerateCommand: LocalCommand {
   func runLocally() throws -> Int32 {
     let loaded = try run.load()
     loaded.warnOfRejected()
+    try Threads.share(among: SoloCommunicator(), reproducible: false)
     switch loaded {
     case .language(let saved): try write(saved)
     case .sequences(let saved): try write(saved)

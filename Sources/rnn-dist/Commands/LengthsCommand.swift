@@ -45,6 +45,7 @@ struct LengthsCommand: LocalCommand {
     let models = try runs.map(load)
     let chosen =
       metric.flatMap(EvaluationConfiguration.Metric.init) ?? models[0].configuration.evaluation.metric
+    try Threads.share(among: SoloCommunicator(), reproducible: false)
     let rows = try measure(models, chosen)
     if let plot { try draw(rows, chosen).write(to: plot) }
     try StandardOutput.line(json ? object(rows, chosen).text : table(rows, chosen))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Communication
 import Configuration
 import Datasets
 import Foundation
@@ -52,6 +53,7 @@ struct PredictCommand: LocalCommand {
     guard case .sequences(let saved) = loaded else {
       throw ValidationError("\(run.run) is a language model: use rnn-dist generate")
     }
+    try Threads.share(among: SoloCommunicator(), reproducible: saved.configuration.training.reproducible)
     try serve(saved.predictor(count: nBest, keepsAttention: attention != nil))
     return ExitCode.done
   }
