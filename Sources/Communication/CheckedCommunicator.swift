@@ -54,6 +54,14 @@ public final class CheckedCommunicator: Communicator {
     return try base.startAllreduceSum(values)
   }
 
+  public func makeSummedVector(count: Int) throws -> any SummedVector {
+    try compare("makeSummedVector", "of \(count) Float")
+    return CheckedVector(try base.makeSummedVector(count: count)) { spans in
+      try self.compare(
+        "sum", "of \(spans.count) spans from \(spans.first ?? 0..<0) to \(spans.last ?? 0..<0)")
+    }
+  }
+
   public func abort(exitCode: Int32) -> Never { base.abort(exitCode: exitCode) }
 
   public func finalize() throws {
@@ -77,5 +85,23 @@ public final class CheckedCommunicator: Communicator {
 
   private func words(_ call: [UInt8]) -> String {
     String(decoding: call.drop { $0 != UInt8(ascii: " ") }.dropFirst(), as: UTF8.self)
+  }
+}
+
+/// A vector whose sums are compared across ranks before they are made.
+private final class CheckedVector: SummedVector {
+  private let base: any SummedVector
+  private let check: ([Range<Int>]) throws -> Void
+
+  init(_ base: any SummedVector, check: @escaping ([Range<Int>]) throws -> Void) {
+    self.base = base
+    self.check = check
+  }
+
+  var elements: UnsafeMutableBufferPointer<Float> { base.elements }
+
+  func sum(_ spans: [Range<Int>]) throws {
+    try check(spans)
+    try base.sum(spans)
   }
 }

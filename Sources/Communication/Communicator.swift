@@ -43,6 +43,9 @@ public protocol Communicator: AnyObject {
   /// The memory of `values` must stay alive and untouched until `wait` of the result has returned.
   func startAllreduceSum(_ values: UnsafeMutableBufferPointer<Float>) throws -> any PendingReduction
 
+  /// Makes a vector of `count` elements for sums that recur (collective, equal counts).
+  func makeSummedVector(count: Int) throws -> any SummedVector
+
   /// Ends the whole job now, on every rank, with `exitCode`.
   func abort(exitCode: Int32) -> Never
 

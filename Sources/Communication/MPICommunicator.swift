@@ -39,6 +39,8 @@ public final class MPICommunicator: Communicator {
   /// Both until `finalize()`; optional because neither can be copied out of an object.
   private var runtime: Runtime?
   private var world: MPI.Communicator?
+  /// Memory shared with the other ranks of this host, given back by `finalize()`.
+  private var windows: [WindowHolder] = []
 
   /// The MPI library's name and version.
   public static var libraryVersion: String {
@@ -138,6 +140,24 @@ public final class MPICommunicator: Communicator {
     return reduction
   }
 
+  /// Where all ranks are on one host, a vector in memory they share.
+  public func makeSummedVector(count: Int) throws -> any SummedVector {
+    guard worldSize > 1, localSize == worldSize, count > 0 else {
+      return PrivateVector(count: count, communicator: self)
+    }
+    let holder = try call("makeSummedVector") { world throws(MPIError) in
+      WindowHolder(try SharedWindow<Float>(count: count + WindowHolder.slack, on: world))
+    }
+    windows.append(holder)
+    return SharedVector(
+      segments: try call("makeSummedVector") { world throws(MPIError) in
+        try holder.segments(ranks: world.size, count: count)
+      }, rank: rank
+    ) { [unowned self] in
+      try call("sum of a shared vector") { _ throws(MPIError) in try holder.fence() }
+    }
+  }
+
   public func abort(exitCode: Int32) -> Never {
     // After `finalize()` there is no job left to end but this process.
     _ = world?.abort(exitCode)
@@ -146,6 +166,8 @@ public final class MPICommunicator: Communicator {
 
   public func finalize() throws {
     try barrier()
+    for window in windows { try call("finalize") { _ throws(MPIError) in try window.free() } }
+    windows = []
     world = nil
     guard let runtime = runtime.take() else { return }
     do {
@@ -212,4 +234,32 @@ private final class MPIReduction: PendingReduction {
   private func complete() throws(MPIError) {
     if let request = request.take() { _ = try request.wait() }
   }
+}
+
+/// A window on memory that ranks share, which can't be copied out of an array either.
+private final class WindowHolder {
+  private var window: SharedWindow<Float>?
+
+  /// Elements beyond those asked for: room to begin at a cache line.
+  static let slack = line - 1
+  private static let line = 64 / MemoryLayout<Float>.stride
+
+  init(_ window: consuming SharedWindow<Float>) { self.window = consume window }
+
+  /// Every rank's segment, from its first cache line on. Segments begin at equal addresses, up to whole pages, in every
+  /// process, so all find the same beginnings.
+  func segments(ranks: Int, count: Int) throws(MPIError) -> [UnsafeMutableBufferPointer<Float>] {
+    var result: [UnsafeMutableBufferPointer<Float>] = []
+    for rank in 0..<ranks {
+      guard let whole = try window?.segment(of: rank), let start = whole.baseAddress else { continue }
+      let aligned = UnsafeMutableRawPointer(start).alignedUp(toMultipleOf: 64)
+      let skipped = start.distance(to: aligned.assumingMemoryBound(to: Float.self))
+      result.append(.init(rebasing: whole[skipped..<skipped + count]))
+    }
+    return result
+  }
+
+  func fence() throws(MPIError) { try window?.fence() }
+
+  func free() throws(MPIError) { try window.take()?.free() }
 }

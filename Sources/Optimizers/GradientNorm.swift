@@ -6,6 +6,13 @@ public func gradientNorm<S: OptimizerScalar>(_ gradients: UnsafeBufferPointer<S>
   S.sumOfSquares(gradients).squareRoot()
 }
 
+/// The same of what lies within `spans`, span after span; outside of them all elements are zero.
+public func gradientNorm<S: OptimizerScalar>(
+  _ gradients: UnsafeBufferPointer<S>, in spans: [Range<Int>]
+) -> Double {
+  spans.reduce(0) { $0 + S.sumOfSquares(.init(rebasing: gradients[$1])) }.squareRoot()
+}
+
 /// The factor that brings a gradient of norm `norm` down to at most `maximum`: min(1, maximum / (norm +
 /// 1e-6)).
 ///

@@ -42,9 +42,11 @@ public final class Optimizer<S: OptimizerScalar> {
   ///   - gradientScale: for gradients that are sums over tokens, the clip factor divided by the number of
   ///     tokens.
   ///   - learningRate: η of this update.
+  ///   - spans: where gradients may differ from zero; nil: anywhere. A rule that leaves a parameter without gradient as
+  ///     it is does not walk through the rest.
   public func apply(
     parameters: UnsafeMutableBufferPointer<S>, gradients: UnsafeBufferPointer<S>, gradientScale: Double,
-    learningRate: Double
+    learningRate: Double, within spans: [Range<Int>]? = nil
   ) {
     precondition(
       parameters.count == count && gradients.count == count,
@@ -56,9 +58,13 @@ public final class Optimizer<S: OptimizerScalar> {
       momentum: settings.momentum, decay: settings.decay, beta1: settings.beta1, beta2: settings.beta2,
       epsilon: settings.resolvedEpsilon, bias1: 1 - pow(settings.beta1, time),
       bias2: 1 - pow(settings.beta2, time))
-    S.sweep(
-      settings.kind, parameters: parameters, gradients: gradients.baseAddress,
-      first: moments.first?.buffer.baseAddress, second: moments.last?.buffer.baseAddress, update: update)
+    for span in settings.leavesWithoutGradient ? spans ?? [0..<count] : [0..<count] {
+      S.sweep(
+        settings.kind, parameters: .init(rebasing: parameters[span]),
+        gradients: gradients.baseAddress.map { $0 + span.lowerBound },
+        first: moments.first?.buffer.baseAddress.map { $0 + span.lowerBound },
+        second: moments.last?.buffer.baseAddress.map { $0 + span.lowerBound }, update: update)
+    }
   }
 
   private static func allocateZeros(_ count: Int) -> UnsafeMutableBufferPointer<S> {

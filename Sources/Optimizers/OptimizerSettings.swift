@@ -51,6 +51,9 @@ public struct OptimizerSettings: Sendable, Equatable {
 
   /// The ε that is used: the one set, or 1e-10 for `adagrad` and 1e-8 for all others.
   public var resolvedEpsilon: Double { epsilon ?? (kind == .adagrad ? 1e-10 : 1e-8) }
+
+  /// True if a parameter whose gradient is zero stays as it is, and so do its moments.
+  public var leavesWithoutGradient: Bool { weightDecay == 0 && (kind == .sgd || kind == .adagrad) }
 }
 
 extension OptimizerSettings.Kind {

@@ -3,15 +3,37 @@ import NumericKernels
 /// One flat buffer with a layout: the parameters of a model, or their gradients.
 public final class ParameterBuffer<Element: Scalar> {
   public let layout: ParameterLayout
-  private let storage: AlignedBuffer<Element>
+  private let base: UnsafeMutablePointer<Element>
+  /// Whoever frees the memory.
+  private let owner: AnyObject
+  /// For each of the layout's tables the rows that were added to since the last ``clear()``.
+  var touched: [TouchedRows]
   /// Grows with every change announced by ``didChange()``; packed copies of weights compare it with their
   /// own.
   public private(set) var version = 0
 
   /// A buffer of zeros.
-  public init(_ layout: ParameterLayout) {
+  public convenience init(_ layout: ParameterLayout) {
+    let storage = AlignedBuffer<Element>(count: layout.count)
+    self.init(layout, in: storage.elements, owner: storage)
+  }
+
+  /// A buffer in memory of somebody else's, which is all zeros.
+  ///
+  /// - Parameters:
+  ///   - memory: as many elements as the layout has.
+  ///   - owner: keeps the memory; it is kept as long as the buffer.
+  public init(_ layout: ParameterLayout, in memory: UnsafeMutableBufferPointer<Element>, owner: AnyObject) {
+    precondition(memory.count >= layout.count, "\(memory.count) elements for \(layout.count) parameters")
     self.layout = layout
-    storage = AlignedBuffer(count: layout.count)
+    if let start = memory.baseAddress {
+      (base, self.owner) = (start, owner)
+    } else {
+      // A layout without parameters.
+      let nothing = AlignedBuffer<Element>(count: 1)
+      (base, self.owner) = (nothing.base, nothing)
+    }
+    touched = layout.tables.map { TouchedRows(capacity: $0.shape[0]) }
   }
 
   /// A buffer with the initial values each layer asked for, drawn from the seed: the same on every rank.
@@ -21,12 +43,12 @@ public final class ParameterBuffer<Element: Scalar> {
   }
 
   /// All elements, in layout order.
-  public var elements: UnsafeMutableBufferPointer<Element> { storage.elements }
-  public var count: Int { storage.count }
+  public var elements: UnsafeMutableBufferPointer<Element> { .init(start: base, count: count) }
+  public var count: Int { layout.count }
 
   /// Pointer to the first element of a parameter.
   public func pointer(_ parameter: Parameter) -> UnsafeMutablePointer<Element> {
-    storage.base + parameter.offset
+    base + parameter.offset
   }
 
   /// A parameter as a matrix: [rows, columns] for two dimensions, [1, n] for one.
@@ -40,7 +62,16 @@ public final class ParameterBuffer<Element: Scalar> {
     .init(start: pointer(parameter), count: parameter.count)
   }
 
-  public func fill(_ value: Element) { storage.fill(value) }
+  public func fill(_ value: Element) {
+    forgetTouched()
+    value == 0 ? base.zeroElements(count: count) : base.update(repeating: value, count: count)
+  }
+
+  func forgetTouched() {
+    for index in touched.indices { touched[index].removeAll() }
+  }
+
+  func pointer(at index: Int) -> UnsafeMutablePointer<Element> { base + index }
 
   /// Tells everybody who keeps a packed copy of a weight that the values have changed.
   public func didChange() { version += 1 }

@@ -22,6 +22,9 @@ public struct ParameterLayout: Sendable {
   /// Further names of parameters that are used in two places (tied weights).
   public let aliases: [(name: String, parameter: Parameter)]
   let initializers: [Initializer]
+  /// The tables that are looked up in and nothing else: a step's gradient of such a table is zero but for the rows that the
+  /// step has read. In layout order.
+  public let tables: [Parameter]
 
   /// Number of elements of the flat buffer.
   public var count: Int { parameters.last?.range.upperBound ?? 0 }
@@ -41,6 +44,7 @@ public struct ParameterLayout: Sendable {
     private var parameters: [Parameter] = []
     private var aliases: [(name: String, parameter: Parameter)] = []
     private var initializers: [Initializer] = []
+    private var tables: [Parameter] = []
     private var names: Set<String> = []
     private var prefix = ""
     private var next = 0
@@ -52,10 +56,13 @@ public struct ParameterLayout: Sendable {
 
     /// Adds a parameter behind all others. Requires a new name and a shape of positive extents.
     ///
-    /// - Parameter insists: the parameter has this first value even where all others are drawn from U(-bound,
-    ///   bound): the gain of a normalization would be useless with a random one.
+    /// - Parameters:
+    ///   - insists: the parameter has this first value even where all others are drawn from U(-bound, bound): the gain of
+    ///     a normalization would be useless with a random one.
+    ///   - isTable: rows are looked up in it and nothing else; whoever adds to its gradient does so with
+    ///     ``ParameterBuffer/addRows(_:at:of:)``, or says ``ParameterBuffer/touchAll(_:)``. A table that is tied is none.
     public mutating func add(
-      _ name: String, _ shape: [Int], _ initializer: Initializer, insists: Bool = false
+      _ name: String, _ shape: [Int], _ initializer: Initializer, insists: Bool = false, isTable: Bool = false
     ) -> Parameter {
       precondition(shape.allSatisfy { $0 > 0 }, "parameter \(prefix)\(name) of shape \(shape)")
       let parameter = Parameter(name: prefix + name, shape: shape, offset: next)
@@ -64,6 +71,7 @@ public struct ParameterLayout: Sendable {
       let override = insists ? nil : uniformOverride
       initializers.append(override.map(Initializer.uniform) ?? initializer)
       next += parameter.count
+      if isTable { tables.append(parameter) }
       return parameter
     }
 
@@ -71,6 +79,7 @@ public struct ParameterLayout: Sendable {
     public mutating func tie(_ name: String, to parameter: Parameter) {
       precondition(names.insert(prefix + name).inserted, "two parameters named \(prefix)\(name)")
       aliases.append((prefix + name, parameter))
+      tables.removeAll { $0 == parameter }
     }
 
     /// Runs `body` with `name.` before every parameter name.
@@ -84,7 +93,7 @@ public struct ParameterLayout: Sendable {
     }
 
     public func build() -> ParameterLayout {
-      ParameterLayout(parameters: parameters, aliases: aliases, initializers: initializers)
+      ParameterLayout(parameters: parameters, aliases: aliases, initializers: initializers, tables: tables)
     }
   }
 }

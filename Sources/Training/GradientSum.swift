@@ -34,8 +34,11 @@ struct StepTotals: Equatable {
 /// because shards hold different numbers of tokens. Loss and token count travel along; the one division by
 /// the global count comes after.
 final class GradientSum {
-  /// The gradient of the global batch after ``reduce(_:over:)``, on every rank.
+  /// The gradient of the global batch after ``reduce(requests:over:)``, on every rank.
   let total: ParameterBuffer<Float>
+  /// Where ``total`` may differ from zero: the same on every rank.
+  private(set) var spans: [Range<Int>] = []
+  private let vector: any SummedVector
   private let plan: ShardPlan
   private let communicator: any Communicator
   /// Reproducible mode: sums of 1, 2, 4… shards that wait for their sibling in the tree, and a spare buffer.
@@ -46,8 +49,10 @@ final class GradientSum {
   /// Time spent in reductions since the start, waiting for other ranks included.
   private(set) var communicationTime = Duration.zero
 
-  init(layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator) {
-    total = ParameterBuffer(layout)
+  /// Collective.
+  init(layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator) throws {
+    vector = try communicator.makeSummedVector(count: layout.count)
+    total = ParameterBuffer(layout, in: vector.elements, owner: vector)
     self.plan = plan
     self.communicator = communicator
   }
@@ -59,26 +64,46 @@ final class GradientSum {
   ///   - requests: stop and checkpoint requests of this rank, added to the totals.
   ///   - compute: adds the gradient of a shard to the buffer, returns its loss.
   func reduce(
-    requests: (stop: Bool, save: Bool), over compute: (_ shard: Int, ParameterBuffer<Float>) throws -> LossSum
+    requests: (stop: Bool, save: Bool),
+    over compute: (_ shard: Int, ParameterBuffer<Float>) throws -> LossSum
   ) throws -> StepTotals {
     var totals = plan.isReproducible ? try treeOfShards(compute) : try plainSum(compute)
     totals.stopRequests = requests.stop ? 1 : 0
     totals.saveRequests = requests.save ? 1 : 0
-    guard communicator.worldSize > 1 else { return totals }
     let started = clock.now
-    defer { communicationTime += clock.now - started }
+    if communicator.worldSize > 1 { totals = try sumOverRanks(totals) }
+    communicationTime += clock.now - started
+    // The tree's sums have no record of touched rows.
+    spans = plan.isReproducible ? [0..<total.count] : total.spans
+    return totals
+  }
+
+  /// The norm of ``total``, in the same order on every rank.
+  var norm: Double { gradientNorm(UnsafeBufferPointer(total.elements), in: spans) }
+
+  private func sumOverRanks(_ totals: StepTotals) throws -> StepTotals {
     var values = totals.values
     if plan.isReproducible {
       try treeOverRanks(&values)
     } else {
       try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
-      try communicator.allreduceSum(total.elements)
+      try uniteTouchedRows()
+      try vector.sum(total.spans)
     }
     return StepTotals(values: values)
   }
 
+  /// Every rank learns which rows of tables any rank has added to, if there are tables at all.
+  private func uniteTouchedRows() throws {
+    guard !total.layout.tables.isEmpty else { return }
+    for (rank, bytes) in try communicator.allgather(TouchedRowsCode.bytes(total.touchedRows)).enumerated()
+    where rank != communicator.rank {
+      total.touch(TouchedRowsCode.rows(bytes))
+    }
+  }
+
   private func plainSum(_ compute: (Int, ParameterBuffer<Float>) throws -> LossSum) throws -> StepTotals {
-    total.fill(0)
+    total.clear()
     var loss = LossSum()
     for shard in plan.own { loss += try compute(shard, total) }
     return StepTotals(loss)
@@ -120,5 +145,24 @@ final class GradientSum {
       }
     }
     try communicator.treeSum(total.elements, scratch: scratch.elements)
+  }
+}
+
+/// Rows of tables as bytes for other ranks of the same job: for each table its number of rows, -1 for all, then the rows.
+private enum TouchedRowsCode {
+  static func bytes(_ rows: [[Int32]?]) -> [UInt8] {
+    var words: [Int32] = []
+    for table in rows { words += table.map { [Int32($0.count)] + $0 } ?? [-1] }
+    return words.withUnsafeBytes(Array.init)
+  }
+
+  static func rows(_ bytes: [UInt8]) -> [[Int32]?] {
+    var words = bytes.withUnsafeBytes { ArraySlice($0.bindMemory(to: Int32.self)) }
+    var tables: [[Int32]?] = []
+    while let count = words.popFirst() {
+      tables.append(count < 0 ? nil : Array(words.prefix(Int(count))))
+      words = words.dropFirst(max(0, Int(count)))
+    }
+    return tables
   }
 }

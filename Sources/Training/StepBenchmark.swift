@@ -64,7 +64,7 @@ public struct StepBenchmark: Sendable {
   func run(_ workload: any BenchmarkWorkload, plan: ShardPlan, on communicator: any Communicator) throws
     -> Result
   {
-    let stepper = BenchmarkStepper(self, workload, plan: plan, communicator: communicator)
+    let stepper = try BenchmarkStepper(self, workload, plan: plan, communicator: communicator)
     let clock = ContinuousClock()
     var times: [Double] = []
     var last = (loss: 0.0, tokens: 0.0)
@@ -135,11 +135,11 @@ private final class BenchmarkStepper {
   init(
     _ benchmark: StepBenchmark, _ workload: any BenchmarkWorkload, plan: ShardPlan,
     communicator: any Communicator
-  ) {
+  ) throws {
     self.workload = workload
     optimizer = Optimizer(
       settings: OptimizerSettings(kind: benchmark.optimizer), count: workload.parameters.count)
-    gradients = GradientSum(layout: workload.parameters.layout, plan: plan, communicator: communicator)
+    gradients = try GradientSum(layout: workload.parameters.layout, plan: plan, communicator: communicator)
   }
 
   var communicationTime: Duration { gradients.communicationTime }
@@ -153,11 +153,12 @@ private final class BenchmarkStepper {
       return workload.addGradient(iteration: iteration, into: sum)
     }
     StepProfile.measure(.optimizer) {
-      let norm = gradientNorm(UnsafeBufferPointer(gradients.total.elements)) / totals.tokens
+      let norm = gradients.norm / totals.tokens
       let clip = clipFactor(norm: norm, maximum: StepBenchmark.clipNorm)
       optimizer.apply(
         parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
-        gradientScale: clip / totals.tokens, learningRate: optimizer.settings.kind == .sgd ? 0.1 : 1e-3)
+        gradientScale: clip / totals.tokens, learningRate: optimizer.settings.kind == .sgd ? 0.1 : 1e-3,
+        within: gradients.spans)
     }
     parameters.didChange()
     return (totals.loss / totals.tokens, totals.tokens)

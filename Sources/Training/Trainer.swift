@@ -44,7 +44,7 @@ final class Trainer {
     _ configuration: RunConfiguration, task: any TrainingTask, plan: ShardPlan,
     communicator: any Communicator,
     store: CheckpointStore?, observer: (any TrainingObserver)?, signals: StopSignals = .process
-  ) {
+  ) throws {
     self.configuration = configuration
     self.communicator = communicator
     self.task = task
@@ -53,7 +53,7 @@ final class Trainer {
     self.signals = signals
     let training = configuration.training
     optimizer = Optimizer(settings: OptimizerSettings(training), count: task.parameters.count)
-    gradients = GradientSum(layout: task.parameters.layout, plan: plan, communicator: communicator)
+    gradients = try GradientSum(layout: task.parameters.layout, plan: plan, communicator: communicator)
     average =
       training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(
@@ -123,7 +123,7 @@ final class Trainer {
       }
       return loss
     }
-    let norm = gradientNorm(UnsafeBufferPointer(gradients.total.elements)) / totals.tokens
+    let norm = gradients.norm / totals.tokens
     let rate = learningRate()
     let isFinite = norm.isFinite && totals.loss.isFinite
     if isFinite {
@@ -149,7 +149,7 @@ final class Trainer {
     let clip = clipFactor(norm: norm, maximum: configuration.training.clipNorm)
     optimizer.apply(
       parameters: task.parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
-      gradientScale: clip / totals.tokens, learningRate: learningRate)
+      gradientScale: clip / totals.tokens, learningRate: learningRate, within: gradients.spans)
     task.parameters.didChange()
     average?.add(task.parameters, updates: optimizer.updates)
     state.skippedInARow = 0

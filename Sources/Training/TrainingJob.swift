@@ -74,7 +74,7 @@ public struct TrainingJob {
   /// Reads the data, builds the model and reports the plan, without training or writing. Collective.
   public func check() throws {
     let (task, plan) = try prepare()
-    let trainer = Trainer(
+    let trainer = try Trainer(
       request.configuration, task: task, plan: plan, communicator: communicator, store: nil, observer: nil)
     observer?.handle(.started(summary(task, trainer, try hosts())))
   }
@@ -101,7 +101,7 @@ public struct TrainingJob {
     let store = directory.map {
       CheckpointStore(directory: $0.paths.checkpoints, keep: request.configuration.checkpoint.keep)
     }
-    let trainer = Trainer(
+    let trainer = try Trainer(
       request.configuration, task: task, plan: plan, communicator: communicator, store: store,
       observer: watcher,
       signals: signals)

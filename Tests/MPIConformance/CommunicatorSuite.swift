@@ -8,6 +8,7 @@ public enum CommunicatorSuite {
     try broadcast(communicator, checks)
     try reductions(communicator, checks)
     try started(communicator, checks)
+    try summedVector(communicator, checks)
     try allgather(communicator, checks)
     try exchange(communicator, checks)
     try treeSum(communicator, checks)
@@ -54,6 +55,34 @@ public enum CommunicatorSuite {
     var notANumber = [communicator.rank == communicator.worldSize - 1 ? Float.nan : 1]
     try notANumber.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
     checks.check("allreduceSum spreads NaN", notANumber[0].isNaN)
+  }
+
+  /// Sums of parts of a vector, again and again: nothing else may change, and every rank gets the same bits.
+  private static func summedVector(_ communicator: any Communicator, _ checks: Checks) throws {
+    let (ranks, count) = (communicator.worldSize, 10_000)
+    let vector = try communicator.makeSummedVector(count: count)
+    checks.check("a summed vector is zero at first", vector.elements.allSatisfy { $0 == 0 })
+    checks.equal("a summed vector is aligned", Int(bitPattern: vector.elements.baseAddress) % 64, 0)
+    let value = { (index: Int, rank: Int) in Float(index % 97 + 1) / Float(3 + rank * 7) }
+    for spans in [[0..<count], [], [3..<4], [0..<17, 40..<41, 4000..<9999], [9999..<10_000]] {
+      for index in 0..<count { vector.elements[index] = value(index, communicator.rank) }
+      try vector.sum(spans)
+      var wrong = 0
+      for index in 0..<count {
+        let isSummed = spans.contains { $0.contains(index) }
+        let expected =
+          isSummed
+          ? (0..<ranks).reduce(0.0) { $0 + Double(value(index, $1)) }
+          : Double(value(index, communicator.rank))
+        if abs(Double(vector.elements[index]) - expected) > 1e-6 * abs(expected) { wrong += 1 }
+      }
+      checks.equal("sum of the spans \(spans) and of nothing else", wrong, 0)
+      let bytes = spans.flatMap { span in
+        vector.elements[span].flatMap { withUnsafeBytes(of: $0, Array.init) }
+      }
+      try communicator.allEqual(bytes, what: "the sum")
+    }
+    checks.check("a summed vector of nothing", try communicator.makeSummedVector(count: 0).elements.isEmpty)
   }
 
   private static func started(_ communicator: any Communicator, _ checks: Checks) throws {

@@ -28,6 +28,33 @@ private func isClose<S: OptimizerScalar>(_ a: S, _ b: Double, _ tolerance: Doubl
 }
 
 @Suite struct OptimizerTests {
+  /// Where gradients are zero outside of spans, an update of the spans alone gives the same bits as one of everything.
+  @Test(arguments: OptimizerSettings.Kind.allCases, [0, 0.01])
+  func anUpdateWithinSpansIsThatOfEverything(kind: OptimizerSettings.Kind, weightDecay: Double) {
+    let spans = [0..<5, 17..<18, 30..<47]
+    let gradients = (0..<47).map { index in
+      spans.contains { $0.contains(index) } ? Float(GoldenUpdate.gradient(index % 7, step: index)) : 0
+    }
+    let results = [spans, nil].map { spans in
+      let optimizer = Optimizer<Float>(
+        settings: OptimizerSettings(kind: kind, weightDecay: weightDecay), count: 47)
+      var parameters = (0..<47).map { Float($0) / 10 - 2 }
+      for _ in 0..<3 {
+        parameters.withUnsafeMutableBufferPointer { parameters in
+          gradients.withUnsafeBufferPointer {
+            optimizer.apply(
+              parameters: parameters, gradients: $0, gradientScale: 0.5, learningRate: 0.1, within: spans)
+          }
+        }
+      }
+      return parameters + optimizer.moments.flatMap { Array($0.buffer) }
+    }
+    #expect(results[0] == results[1])
+    gradients.withUnsafeBufferPointer {
+      #expect(gradientNorm($0, in: spans) == gradientNorm($0, in: [0..<47]))
+    }
+  }
+
   @Test(arguments: GoldenUpdate.all)
   func doubleEqualsPyTorch(golden: GoldenUpdate) {
     let optimizer = Optimizer<Double>(

@@ -94,4 +94,66 @@ import Testing
     buffer.initialize(seed: 3)
     #expect(first < second && second < buffer.version)
   }
+
+  // MARK: Tables
+
+  /// A table of ten rows between two other parameters, and one whose weight is also an output layer's.
+  private func tables() -> (layout: ParameterLayout, table: Parameter, tied: Parameter) {
+    var builder = ParameterLayout.Builder()
+    _ = builder.add("before", [3], .constant(0))
+    let table = builder.add("table", [10, 4], .constant(0), isTable: true)
+    _ = builder.add("after", [2], .constant(0))
+    let tied = builder.add("tied", [5, 2], .constant(0), isTable: true)
+    builder.tie("output", to: tied)
+    return (builder.build(), table, tied)
+  }
+
+  private func add(_ rows: [Int32], to buffer: ParameterBuffer<Float>, _ table: Parameter) {
+    var ones = [Float](repeating: 1, count: rows.count * table.shape[1])
+    ones.withUnsafeMutableBufferPointer { ones in
+      let view = MatrixView(ones.baseAddress!, rows: rows.count, columns: table.shape[1])
+      rows.withUnsafeBufferPointer { buffer.addRows(view, at: $0.baseAddress!, of: table) }
+    }
+  }
+
+  @Test func aBufferKnowsWhichRowsOfItsTablesWereAddedTo() {
+    let (layout, table, tied) = tables()
+    #expect(layout.tables == [table], "a tied table is none")
+    let buffer = ParameterBuffer<Float>(layout)
+    #expect(buffer.spans == [0..<3, 43..<55])
+    add([7, 2, 7], to: buffer, table)
+    add([1], to: buffer, tied)
+    #expect(buffer.spans == [0..<3, 11..<15, 31..<35, 43..<55])
+    #expect(buffer.touchedRows == [[7, 2]])
+    #expect(
+      buffer.matrix(table)[7, 0] == 2 && buffer.matrix(table)[2, 3] == 1 && buffer.matrix(tied)[1, 1] == 1)
+    buffer.touch([[0, 2]])
+    #expect(buffer.spans == [0..<7, 11..<15, 31..<35, 43..<55], "rows that meet are one span")
+  }
+
+  @Test func aTableIsWholeOnceHalfOfItWasTouched() {
+    let (layout, table, _) = tables()
+    let buffer = ParameterBuffer<Float>(layout)
+    add([0, 1, 2, 3, 9], to: buffer, table)
+    #expect(buffer.spans == [0..<19, 39..<55])
+    add([5], to: buffer, table)
+    #expect(buffer.spans == [0..<55] && buffer.touchedRows == [nil])
+    let other = ParameterBuffer<Float>(layout)
+    other.touch(buffer.touchedRows)
+    #expect(other.spans == [0..<55])
+    other.fill(0)
+    other.touchAll(table)
+    #expect(other.spans == [0..<55])
+  }
+
+  @Test func clearingSetsToZeroAllThatWasTouched() {
+    let (layout, table, _) = tables()
+    let buffer = ParameterBuffer<Float>(layout)
+    for rows: [Int32] in [[3, 8], [0, 1, 2, 3, 4, 5, 6, 7, 8], [4]] {
+      add(rows, to: buffer, table)
+      for span in [0..<3, 43..<55] { for index in span { buffer.elements[index] = 5 } }
+      buffer.clear()
+      #expect(buffer.elements.allSatisfy { $0 == 0 } && buffer.touchedRows == [[]])
+    }
+  }
 }

@@ -55,7 +55,7 @@ struct FaultTests {
       try InProcessCommunicator.run(ranks: ranks) { communicator in
         let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
         let task = FakeTask(evaluation: evaluation, fault: fault)
-        let trainer = Trainer(
+        let trainer = try Trainer(
           configuration, task: task, plan: plan, communicator: communicator, store: nil,
           observer: communicator.rank == 0 ? recorder : nil, signals: StopSignals())
         let result = Result { try trainer.run() }
@@ -181,7 +181,7 @@ struct FaultTests {
       let plan = try ShardPlan(rank: rank, worldSize: 3, reproducible: false)
       let task = FakeTask()
       task.parameters.elements[3] = rank == 2 ? 1e-7 : 0
-      let trainer = Trainer(
+      let trainer = try Trainer(
         configuration(), task: task, plan: plan, communicator: communicator, store: nil, observer: nil,
         signals: StopSignals())
       do {
@@ -207,7 +207,7 @@ struct FaultTests {
     let results = try InProcessCommunicator.run(ranks: ranks) { communicator in
       let task = FakeTask(microbatches: 5)
       let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
-      let trainer = Trainer(
+      let trainer = try Trainer(
         settings, task: task, plan: plan, communicator: communicator, store: nil, observer: nil,
         signals: StopSignals())
       let outcome = try trainer.run()

@@ -1,4 +1,5 @@
 import Communication
+import NumericKernels
 import Parameters
 import RecurrentNN
 import Testing
@@ -31,7 +32,7 @@ struct GradientSumTests {
   private func reduce(ranks: Int, reproducible: Bool) throws -> [(gradient: [Float], totals: StepTotals)] {
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: reproducible)
-      let sum = GradientSum(layout: Self.layout, plan: plan, communicator: communicator)
+      let sum = try GradientSum(layout: Self.layout, plan: plan, communicator: communicator)
       var totals = StepTotals()
       for _ in 0..<2 {
         totals = try sum.reduce(requests: (stop: communicator.rank == 1, save: true)) { shard, buffer in
@@ -74,6 +75,39 @@ struct GradientSumTests {
       #expect(result.gradient.map(\.bitPattern) == results[0].gradient.map(\.bitPattern))
       #expect(zip(result.gradient, exact).allSatisfy { abs(Double($0) - $1) < 1e-5 })
       #expect(result.totals.tokens == Double((0..<ranks).reduce(0) { $0 + Self.loss($1).tokens }))
+    }
+  }
+
+  /// Ranks that read different rows of a table: their gradients are summed, and the next step starts from zero.
+  @Test("Rows of tables are summed wherever a rank touched one", arguments: [1, 2, 3], [false, true])
+  func tables(ranks: Int, wholeTable: Bool) throws {
+    var builder = ParameterLayout.Builder()
+    let table = builder.add("table", [50, 3], .constant(0), isTable: true)
+    _ = builder.add("bias", [2], .constant(0))
+    let layout = builder.build()
+    try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
+      let sum = try GradientSum(layout: layout, plan: plan, communicator: communicator)
+      for step in 0..<3 {
+        let rows = { (rank: Int) in [Int32(7 * step + rank), 40, Int32(7 * step + rank)] }
+        _ = try sum.reduce(requests: (false, false)) { _, buffer in
+          var ones = [Float](repeating: 1, count: 9)
+          ones.withUnsafeMutableBufferPointer { ones in
+            buffer.addRows(
+              MatrixView(ones.baseAddress!, rows: 3, columns: 3), at: rows(communicator.rank), of: table)
+          }
+          if wholeTable && communicator.rank == step { buffer.touchAll(table) }
+          return LossSum(total: 1, tokens: 1)
+        }
+        var expected = [Float](repeating: 0, count: 152)
+        for rank in 0..<ranks {
+          for row in rows(rank) { for column in 0..<3 { expected[Int(row) * 3 + column] += 1 } }
+        }
+        #expect(Array(sum.total.elements) == expected)
+        #expect(sum.norm == expected.reduce(0) { $0 + Double($1 * $1) }.squareRoot())
+        let touched = sum.spans.reduce(0) { $0 + $1.count }
+        #expect(touched == (wholeTable && step < ranks ? 152 : 3 * (ranks + 1) + 2))
+      }
     }
   }
 }

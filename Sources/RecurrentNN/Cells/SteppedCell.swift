@@ -235,8 +235,7 @@ extension SteppedCell {
     guard let dx else { return }
     mask(dx, into: dx, firstRow: 0, context)
     if case .indexed(let index, let count, let table) = input {
-      let dEntries = gradients.matrix(table)
-      Element.scatterAddRows(dx.base, dx.stride, index, count, dx.columns, dEntries.base, dEntries.stride)
+      gradients.addRows(dx.rows(0..<count), at: index, of: table)
     }
   }
 }

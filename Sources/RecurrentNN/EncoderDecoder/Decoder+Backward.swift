@@ -212,10 +212,6 @@ extension Decoder {
           into: gradients, context.parameters)
       }
     }
-    let dTable = gradients.matrix(embedding)
-    Element.scatterAddRows(
-      dEmbedding.row(first), dEmbedding.stride, batch.inputs + first, dEmbedding.rows - first,
-      dEmbedding.columns,
-      dTable.base, dTable.stride)
+    gradients.addRows(dEmbedding.rows(first..<dEmbedding.rows), at: batch.inputs + first, of: embedding)
   }
 }

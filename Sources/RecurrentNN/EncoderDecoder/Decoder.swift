@@ -55,7 +55,8 @@ struct Decoder<Element: Scalar>: Sendable {
       embedding = sharedTable
     } else {
       embedding = builder.add(
-        "embedding.weight", [shape.vocabularySize, shape.embeddingSize], .normal(standardDeviation: 1))
+        "embedding.weight", [shape.vocabularySize, shape.embeddingSize], .normal(standardDeviation: 1),
+        isTable: true)
     }
     firstInput =
       condition == .initialInput

@@ -56,7 +56,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
       }
       return builder.add(
         name.map { $0 + ".weight" } ?? "weight", [vocabularySize, embeddingSize],
-        .normal(standardDeviation: 1))
+        .normal(standardDeviation: 1), isTable: true)
     }
     self.shape = shape
     self.dropout = dropout
@@ -216,12 +216,11 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
   ) {
     guard let ids = trace.ids, let table else { return }
     drop(dx, context)
-    let dTable = gradients.matrix(table)
-    let left = dx.columns(0..<dTable.columns)
-    Element.scatterAddRows(left.base, left.stride, ids, left.rows, left.columns, dTable.base, dTable.stride)
+    let width = table.shape[1]
+    gradients.addRows(dx.columns(0..<width), at: ids, of: table)
     guard let words = trace.words, let characters else { return }
     context.arena.scoped {
-      let right = dx.columns(dTable.columns..<outputSize)
+      let right = dx.columns(width..<outputSize)
       let dWords = context.arena.zeros(words.trace.words.rows, right.columns)
       Element.scatterAddRows(
         right.base, right.stride, words.rows, right.rows, right.columns, dWords.base, dWords.stride)

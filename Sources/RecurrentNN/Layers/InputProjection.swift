@@ -48,20 +48,21 @@ struct InputProjection<Element: Scalar> {
       }
     case .indexed(let index, let count, let table):
       let entries = context.parameters.matrix(table)
-      let dEntries = gradients.matrix(table)
       context.arena.scoped {
         if projectsTable(count, table) {
           let dProjected = context.arena.zeros(entries.rows, dgates.columns)
           Element.scatterAddRows(
             dgates.base, dgates.stride, index, count, dgates.columns, dProjected.base, dProjected.stride)
           context.multiply(dProjected, entries, .left, into: dWeight, accumulate: true)
-          context.packed(weight, transposed: false).multiply(dProjected, into: dEntries, accumulate: true)
+          context.packed(weight, transposed: false).multiply(
+            dProjected, into: gradients.matrix(table), accumulate: true)
+          gradients.touchAll(table)
         } else {
           context.multiply(
             dgates, lookUp(index, count, entries, context), .left, into: dWeight, accumulate: true)
           let dx = context.arena.matrix(count, entries.columns)
           context.packed(weight, transposed: false).multiply(dgates, into: dx, accumulate: false)
-          Element.scatterAddRows(dx.base, dx.stride, index, count, dx.columns, dEntries.base, dEntries.stride)
+          gradients.addRows(dx, at: index, of: table)
         }
       }
     }

@@ -97,7 +97,7 @@ public struct Generator<Element: Scalar>: Sendable {
     let stateSize = try shape.decoder.stateSize()
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
     if case .classes(let count, let size) = shape.condition {
-      table = builder.add("condition.weight", [count, size], .normal(standardDeviation: 1))
+      table = builder.add("condition.weight", [count, size], .normal(standardDeviation: 1), isTable: true)
     } else {
       table = nil
     }
@@ -183,9 +183,7 @@ public struct Generator<Element: Scalar>: Sendable {
           inputGradient: BridgeInput(summary: dStart.condition),
           into: gradients, context)
         if let table, let classes = vectors?.classes, let dx = dStart.condition {
-          let dTable = gradients.matrix(table)
-          Element.scatterAddRows(
-            dx.base, dx.stride, classes, dx.rows, dx.columns, dTable.base, dTable.stride)
+          gradients.addRows(dx, at: classes, of: table)
         }
       }
       return LossSum(total: loss, tokens: targets.layout.rowCount)

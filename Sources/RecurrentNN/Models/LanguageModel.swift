@@ -115,7 +115,8 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
     embedding = builder.add(
-      "embedding.weight", [shape.vocabularySize, shape.embeddingSize], .normal(standardDeviation: 1))
+      "embedding.weight", [shape.vocabularySize, shape.embeddingSize], .normal(standardDeviation: 1),
+      isTable: true)
     stack = builder.scoped("rnn") {
       LayerStack(valid: shape.network, inputSize: shape.embeddingSize, in: &$0)
     }
@@ -226,9 +227,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       unrolled, outputGradient: dTop, stateGradient: stateGradient, inputGradient: dx, into: gradients,
       context)
     Element.dropout(from: dx, to: dx, masks.rows, masks.key(stream: 0), rate: shape.embeddingDropout)
-    let dTable = gradients.matrix(embedding)
-    Element.scatterAddRows(
-      dx.base, dx.stride, batch.tokens, dx.rows, dx.columns, dTable.base, dTable.stride)
+    gradients.addRows(dx, at: batch.tokens, of: embedding)
   }
 
   // MARK: Generation
