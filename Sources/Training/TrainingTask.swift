@@ -51,6 +51,13 @@ protocol TrainingTask: AnyObject {
     microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum
 
+  /// Scratch memory and packed weights.
+  var workspace: Workspace<Float> { get }
+
+  /// Runs the largest batch of an epoch forwards and backwards, so that the workspace has its size before the first step.
+  /// What it adds to `gradients` is to be thrown away; carried states stay as they are.
+  func rehearse(into gradients: ParameterBuffer<Float>) throws
+
   /// Forgets carried states that are not finite; called after a step whose gradient was not.
   func dropNonFiniteState()
 

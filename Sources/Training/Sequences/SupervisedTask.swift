@@ -16,7 +16,7 @@ final class SupervisedTask: TrainingTask {
   private let configuration: RunConfiguration
   private let plan: ShardPlan
   private let batches: SequenceBatches
-  private let workspace: Workspace<Float>
+  let workspace: Workspace<Float>
   private var epochPlan: BatchPlan
 
   var parameters: ParameterBuffer<Float> { learner.parameters }
@@ -78,6 +78,17 @@ final class SupervisedTask: TrainingTask {
     return try learner.loss(
       entries, of: corpus.train, masks: masks, teacherForcing: teacherForcing(serial: serial),
       into: gradients, workspace)
+  }
+
+  /// Batches of other epochs hold other sequences, of about the same lengths.
+  func rehearse(into gradients: ParameterBuffer<Float>) throws {
+    let costs = (0..<epochPlan.count).map { batch in
+      epochPlan[batch].reduce(0) { $0 + corpus.train.rowCount(Int($1)) }
+    }
+    guard let largest = costs.indices.max(by: { costs[$0] < costs[$1] }) else { return }
+    for shard in plan.own {
+      _ = try accumulateGradient(microbatch: largest, serial: 0, shard: shard, into: gradients)
+    }
   }
 
   /// The ratio of teacher forcing at an update: constant, or on a straight line to its end.
@@ -175,6 +186,11 @@ final class SupervisedEvaluation: EvaluationPass {
 }
 
 extension SequenceSplit {
+  /// Steps of an entry on all its sides together.
+  func rowCount(_ entry: Int) -> Int {
+    [.source, .target].reduce(0) { $0 + (field($1)?.length(entry) ?? 0) }
+  }
+
   /// Tokens of the longer side, summed over all entries.
   var tokenCount: Int {
     let (source, target) = (lengths(.source), lengths(.target))
