@@ -23,6 +23,8 @@ public enum TrainingEvent: Sendable {
 /// What is known before the first step.
 public struct RunSummary: Sendable {
   public var parameters: Int
+  /// What ``vocabularySize`` counts.
+  public var vocabularyName: String
   public var vocabularySize: Int
   public var task: RunConfiguration.Task
   public var trainTokens: Int

@@ -11,6 +11,8 @@ public enum DataSplit: String, Sendable, CaseIterable {
 
 /// How much a task has to learn from and to be scored on.
 struct TaskSize: Sendable {
+  /// What is counted in ``vocabulary``: `vocabulary`, `target vocabulary`, `source vocabulary`, `set of labels`.
+  var vocabularyName = "vocabulary"
   /// Entries of the vocabulary (of the target where there are two); 0 without one.
   var vocabulary: Int
   var trainTokens: Int

@@ -89,7 +89,7 @@ final class Console: TrainingObserver {
         "\(summary.batchSize) sequences"
       }
     let vocabulary =
-      summary.vocabularySize > 0 ? "vocabulary of \(grouped(summary.vocabularySize)), " : ""
+      summary.vocabularySize > 0 ? "\(summary.vocabularyName) of \(grouped(summary.vocabularySize)), " : ""
     return """
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
       \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") on \(summary.hosts.joined(separator: ", ")), \

@@ -39,9 +39,17 @@ final class SupervisedTask: TrainingTask {
   }
 
   var size: TaskSize {
-    TaskSize(
-      vocabulary: corpus.encoding.target?.count ?? corpus.encoding.source?.count
-        ?? corpus.encoding.labels?.count ?? 0,
+    let encoding = corpus.encoding
+    let (name, count) =
+      if let target = encoding.target {
+        (encoding.source == nil ? "vocabulary" : "target vocabulary", target.count)
+      } else if let source = encoding.source {
+        ("vocabulary", source.count)
+      } else {
+        ("set of labels", encoding.labels?.count ?? 0)
+      }
+    return TaskSize(
+      vocabularyName: name, vocabulary: count,
       trainTokens: corpus.train.tokenCount, validTokens: corpus.valid?.tokenCount ?? 0,
       trainExamples: corpus.train.count, validExamples: corpus.valid?.count ?? 0)
   }
