@@ -1,5 +1,3 @@
-import MPI
-
 /// A vector of which every rank of one host can read all others' copies: sums are made where the numbers lie, and no
 /// message is sent.
 ///

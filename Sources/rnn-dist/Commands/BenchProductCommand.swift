@@ -14,6 +14,12 @@ struct ProductBenchCommand: LocalCommand {
       """)
 
   @Flag(help: "Print one JSON object.") var json = false
+  @Option(
+    help: ArgumentHelp(
+      "Fail unless recurrent products of 20 rows and more reach this share of the peak in fp32.",
+      valueName: "share"))
+  var require: Double?
+  @Option(help: ArgumentHelp("The same in bf16.", valueName: "share")) var requireBf16: Double?
 
   mutating func runLocally() throws -> Int32 {
     BLAS.threadCount = 1
@@ -22,7 +28,7 @@ struct ProductBenchCommand: LocalCommand {
     let results = ProductBenchmark.shapes.map { ProductBenchmark.measure($0) }
     if json {
       try StandardOutput.line(describe(results, peak).text)
-      return ExitCode.done
+      return verdict(results, peak)
     }
     try StandardOutput.line(
       String(
@@ -31,7 +37,31 @@ struct ProductBenchCommand: LocalCommand {
         "\(InstructionSet.best)", BLAS.coreName))
     try StandardOutput.line("product     rows columns depth           fp32           bf16           blas")
     for result in results { try StandardOutput.line(line(result, peak)) }
-    return ExitCode.done
+    return verdict(results, peak)
+  }
+
+  /// Names what stays below a required share, and fails if there is anything.
+  private func verdict(
+    _ results: [ProductBenchmark.Measurement], _ peak: (fp32: Double, bf16: Double)
+  ) -> Int32 {
+    let shares =
+      [
+        (precision: "fp32", required: require ?? 0, share: { $0.fp32 / peak.fp32 }),
+        (precision: "bf16", required: requireBf16 ?? 0, share: { $0.bf16 / peak.bf16 }),
+      ] as [(precision: String, required: Double, share: (ProductBenchmark.Measurement) -> Double)]
+    var isBelow = false
+    for result in results where result.shape.role == .recurrent && result.shape.rows >= 20 {
+      for (precision, required, share) in shares where share(result) < required {
+        isBelow = true
+        let shape = result.shape
+        Console.error(
+          String(
+            format: "below %.2f of the peak: %@ product of %d rows, %d columns, depth %d: %.3f", required,
+            precision,
+            shape.rows, shape.columns, shape.depth, share(result)))
+      }
+    }
+    return isBelow ? ExitCode.internal : ExitCode.done
   }
 
   private func line(_ result: ProductBenchmark.Measurement, _ peak: (fp32: Double, bf16: Double)) -> String {

@@ -16,7 +16,8 @@ struct ConfigListCommand: LocalCommand {
   func runLocally() throws -> Int32 {
     for name in Presets.names {
       let description = Self.opening(of: Presets.text(named: name) ?? "", name: name)
-      try StandardOutput.line("\(name)\n" + description.map { $0.isEmpty ? "" : "    \($0)" }.joined(separator: "\n"))
+      let lines = description.map { $0.isEmpty ? "" : "    \($0)" }
+      try StandardOutput.line(([name] + lines).joined(separator: "\n"))
     }
     return ExitCode.done
   }
