@@ -24,6 +24,7 @@ public enum Presets {
     ("captions", PackageResources.captions_yaml),
     ("addition", PackageResources.addition_yaml),
     ("pronunciation", PackageResources.pronunciation_yaml),
+    ("pronunciation-small", PackageResources.pronunciation_small_yaml),
     ("reading", PackageResources.reading_yaml),
     ("speech", PackageResources.speech_yaml),
   ]
