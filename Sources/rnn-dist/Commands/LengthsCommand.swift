@@ -23,6 +23,8 @@ struct LengthsCommand: LocalCommand {
   @Option(help: "Which of the first run's data: train, valid or test.") var split: DataSplit = .valid
   @Option(help: "A file of your own instead, in the runs' format.") var data: String?
   @Option(help: ArgumentHelp("Draw a line for each run.", valueName: "file.svg")) var plot: String?
+  @Option(help: "Groups of fewer entries are left out of the picture: their figures say little.")
+  var atLeast = 10
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
@@ -117,7 +119,7 @@ struct LengthsCommand: LocalCommand {
     let series = runs.enumerated().map { index, run in
       LinePlot.Series(
         (run as NSString).lastPathComponent,
-        rows.map { row in
+        rows.filter { $0.examples >= atLeast }.map { row in
           let middle = Double(row.lengths.lowerBound + row.lengths.upperBound) / 2
           return LinePlot.Point(x: middle, y: row.values[index] ?? .nan)
         })

@@ -1,0 +1,81 @@
+import Foundation
+import Testing
+
+/// `lengths`: figures of several runs by the length of the source.
+@Suite(.timeLimit(.minutes(5))) struct LengthsCommandTests {
+  private struct Table: Decodable {
+    struct Group: Decodable {
+      var from: Int
+      var to: Int
+      var examples: Int
+      var values: [Double?]
+    }
+    var metric: String
+    var runs: [String]
+    var lengths: [Group]
+  }
+
+  private struct Whole: Decodable {
+    var loss: Double
+    var examples: Int
+  }
+
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let animals = ["cat", "dog", "cow", "hen"]
+    let lines = (0..<80).map { line in
+      let words = (0..<1 + line % 7).map { animals[(line + $0 * $0) % 4] }
+      return "\(words.joined(separator: " "))\t\(words.reversed().joined(separator: " "))\n"
+    }
+    _ = try folder.write("pairs.tsv", Array(lines.joined().utf8))
+    for context in ["initial-state", "attention"] {
+      let outcome = try Program.run(
+        [
+          "train", "text", "task=seq2seq", "--run-dir", context, "data.format=tsv", "data.train=pairs.tsv",
+          "data.tokens=word", "model.context=\(context)", "model.hidden_size=8", "model.embedding_size=8",
+          "training.steps=6", "training.epochs=0", "training.batch_size=8", "decoding.max_length=9",
+        ], in: folder.root)
+      #expect(outcome.exitCode == 0, "\(outcome)")
+    }
+  }
+
+  private func lengths(_ arguments: [String]) throws -> Outcome {
+    try Program.run(["lengths", "initial-state", "attention"] + arguments, in: folder.root)
+  }
+
+  @Test func groupsHoldEveryHeldOutEntryOnce() throws {
+    let outcome = try lengths(["--width", "3", "--metric", "loss", "--json"])
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    let table = try JSONDecoder().decode(Table.self, from: outcome.standardOutput)
+    #expect(table.metric == "loss" && table.runs == ["initial-state", "attention"])
+    #expect(table.lengths.allSatisfy { $0.to - $0.from == 2 && $0.values.count == 2 })
+    // The whole is the mean of its parts, weighted with their targets: at least it lies between them.
+    let evaluated = try Program.run(["evaluate", "attention", "--json"], in: folder.root)
+    let scores = try JSONDecoder().decode(Whole.self, from: evaluated.standardOutput)
+    #expect(table.lengths.reduce(0) { $0 + $1.examples } == scores.examples)
+    let losses = table.lengths.compactMap { $0.values[1] }
+    #expect((losses.min() ?? .nan) <= scores.loss && scores.loss <= (losses.max() ?? .nan))
+  }
+
+  @Test func thePictureLeavesOutGroupsOfFewEntries() throws {
+    func points(_ atLeast: String) throws -> Int {
+      let outcome = try lengths([
+        "--metric", "loss", "--width", "2", "--plot", "plot.svg", "--at-least", atLeast,
+      ])
+      #expect(outcome.exitCode == 0, "\(outcome)")
+      let svg = try String(contentsOfFile: "\(folder.root)/plot.svg", encoding: .utf8)
+      return svg.components(separatedBy: "<circle").count - 1
+    }
+    #expect(try points("1") > points("6"))
+  }
+
+  @Test func mistakesAreNamed() throws {
+    for (arguments, code) in [(["--width", "0"], Int32(64)), (["--metric", "beauty"], 64)] {
+      let outcome = try lengths(arguments)
+      #expect(outcome.exitCode == code && outcome.standardError.contains(arguments[0]), "\(outcome)")
+    }
+    #expect(try Program.run(["lengths", "nowhere"], in: folder.root).exitCode == 66)
+  }
+}
