@@ -24,9 +24,9 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    let animals = ["cat", "dog", "cow", "hen"]
-    let lines = (0..<80).map { line in
-      let words = (0..<1 + line % 7).map { animals[(line + $0 * $0) % 4] }
+    // All different, so that entries of every length are held out.
+    let lines = (0..<150).map { line in
+      let words = (0..<1 + line % 7).map { "w\((line * 7 + $0 * $0) % 61)" }
       return "\(words.joined(separator: " "))\t\(words.reversed().joined(separator: " "))\n"
     }
     _ = try folder.write("pairs.tsv", Array(lines.joined().utf8))
