@@ -140,9 +140,9 @@ public final class MPICommunicator: Communicator {
     return reduction
   }
 
-  /// Where all ranks are on one host, a vector in memory they share.
+  /// Where all ranks are on one host, and there is room, a vector in memory they share.
   public func makeSummedVector(count: Int) throws -> any SummedVector {
-    guard worldSize > 1, localSize == worldSize, count > 0 else {
+    guard worldSize > 1, localSize == worldSize, count > 0, try hasSharedRoom(count: count) else {
       return PrivateVector(count: count, communicator: self)
     }
     let holder = try call("makeSummedVector") { world throws(MPIError) in
@@ -156,6 +156,15 @@ public final class MPICommunicator: Communicator {
     ) { [unowned self] in
       try call("sum of a shared vector") { _ throws(MPIError) in try holder.fence() }
     }
+  }
+
+  /// What rank 0 finds, on every rank (collective).
+  private func hasSharedRoom(count: Int) throws -> Bool {
+    let (bytes, overflows) = worldSize.multipliedReportingOverflow(
+      by: (count + WindowHolder.slack) * MemoryLayout<Float>.stride)
+    var answer: UInt8 = !overflows && SharedMemoryRoom.has(bytes) ? 1 : 0
+    try withUnsafeMutableBytes(of: &answer) { try broadcast($0, from: 0) }
+    return answer == 1
   }
 
   public func abort(exitCode: Int32) -> Never {

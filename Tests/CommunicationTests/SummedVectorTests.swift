@@ -14,6 +14,12 @@ import Testing
     #expect(lengths.max()! - lengths.min()! < 32)
   }
 
+  @Test func roomIsAskedForBeforehand() {
+    #expect(!SharedMemoryRoom.has(1, in: "/no such directory"))
+    #expect(!SharedMemoryRoom.has(.max, in: "/"))
+    #expect(SharedMemoryRoom.has(0, in: "/proc") == false, "a file system without blocks has no room")
+  }
+
   /// Memory that several ranks see, here threads of one process.
   private final class Segments: @unchecked Sendable {
     let all: [UnsafeMutableBufferPointer<Float>]
