@@ -107,7 +107,7 @@ final class LanguageModelTask: TrainingTask {
   private func masks(
     _ layout: PackedLayout, _ streams: Range<Int>, serial: Int, _ arena: Arena<Float>
   ) -> DropoutContext? {
-    guard model.shape.dropout > 0 || model.shape.embeddingDropout > 0 else { return nil }
+    guard model.shape.isRandom else { return nil }
     let samples = arena.words(layout.rowCount, of: UInt32.self)
     let times = arena.words(layout.rowCount, of: UInt32.self)
     for step in 0..<layout.steps {
