@@ -25,6 +25,8 @@ extension ConfigurationRule {
   private static let model: [ConfigurationRule] = [
     ConfigurationRule([
       \.model.tieEmbeddings, \.task, \.model.embeddingSize, \.model.hiddenSize, \.model.readoutSize,
+      \.model.decoderEmbeddingSize, \.model.decoderHiddenSize, \.model.projectionSize, \.model.bidirectional,
+      \.model.context, \.model.contextToOutput, \.data.train,
     ]) {
       guard $0.model.tieEmbeddings else { return nil }
       let embedding =
@@ -124,6 +126,10 @@ extension ConfigurationRule {
       guard $0.model.contextToOutput, $0.task == .seq2seq, $0.model.context != .everyStep else { return nil }
       return "is for context \(ModelConfiguration.Context.everyStep.rawValue)"
     },
+    ConfigurationRule([\.decoding.maxLengthRatio, \.task]) {
+      guard $0.decoding.maxLengthRatio > 0, $0.task == .generator else { return nil }
+      return "a generator has no source whose length it could follow: use \(name(\.decoding.maxLength))"
+    },
     ConfigurationRule([\.model.characterHiddenSize, \.model.characterEmbeddingSize, \.task]) {
       guard $0.model.characterHiddenSize > 0 || $0.model.characterEmbeddingSize > 0 else { return nil }
       guard $0.task == .tagger else { return "is for taggers on words" }
@@ -219,8 +225,12 @@ extension RunConfiguration {
   /// Width of what the output layer reads.
   fileprivate var tiedWidth: Int {
     if task == .languageModel { return model.projectionSize ?? model.hiddenSize }
-    return model.readoutSize > 0
-      ? model.readoutSize : model.projectionSize ?? model.effectiveDecoderHiddenSize
+    if model.readoutSize > 0 { return model.readoutSize }
+    let state = model.projectionSize ?? model.effectiveDecoderHiddenSize
+    guard task == .seq2seq, model.joinsContext else { return state }
+    // A second source in a column of its own is known only from the data, and is checked against them.
+    let sources = data.train?.secondSource == nil ? 1 : 2
+    return state + sources * model.encoderOutputSize
   }
 }
 

@@ -53,7 +53,7 @@ enum RunReport {
     for (index, name) in names.enumerated() {
       let lines = try writer.write(
         for: name, count: 3, options: SamplingOptions(temperature: 0.8), maximumLength: 100,
-        seed: UInt64(saved.configuration.seed + index))
+        seed: UInt64(saved.configuration.seed) &+ UInt64(index))
       let text = lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ", ")
       try StandardOutput.line("  \(name.map { "\($0): " } ?? "")\(text)")
     }
