@@ -54,6 +54,7 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
   init(_ settings: LanguageModelBenchmark, _ plan: ShardPlan) throws {
     workspace = Workspace(precision: settings.benchmark.precision)
     model = try LanguageModel(settings.shape)
+    try ModelMemory.require(model.layout, copies: 2 + settings.benchmark.optimizer.momentNames.count)
     parameters = ParameterBuffer(model.layout, seed: 1)
     let lengths = (0..<settings.batchSize).map { settings.length(of: $0) }
     operationsPerStep = 6 * Double(model.multipliedWeights) * Double(lengths.reduce(0, +))

@@ -45,6 +45,11 @@ final class LanguageModelTask: TrainingTask {
   init(_ configuration: RunConfiguration, corpus: TextCorpus, plan: ShardPlan) throws {
     let shape = LanguageModelShape(configuration.model, vocabularySize: corpus.vocabulary.count)
     model = try LanguageModel<Float>(shape)
+    let states = configuration.training.batchSize.multipliedReportingOverflow(
+      by: model.stateParts.reduce(0, +))
+    try ModelMemory.require(
+      model.layout, copies: ModelMemory.copies(configuration.training),
+      further: states.overflow ? .max : states.partialValue)
     parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
     self.corpus = corpus
     self.plan = plan

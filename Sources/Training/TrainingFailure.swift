@@ -18,13 +18,15 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
   case unevenRanks(Int)
   /// The last checkpoint could not be written.
   case notSaved(String)
+  /// The model needs more memory, in bytes, than the machine has.
+  case tooLarge(parameters: Int, bytes: Int, memory: Int)
   /// A file of the run directory that a command needs is not usable.
   case unusableRun(path: String, problem: String)
 
   public var exitCode: Int32 {
     switch self {
     case .diverged, .validationNotFinite: ExitCode.diverged
-    case .otherConfiguration, .unevenRanks: ExitCode.configuration
+    case .otherConfiguration, .unevenRanks, .tooLarge: ExitCode.configuration
     case .otherData, .unfittingCheckpoint, .unusableRun, .unfittingData: ExitCode.badData
     case .notSaved: ExitCode.readWriteFailed
     }
@@ -59,8 +61,21 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       """
     case .notSaved(let why):
       "the run could not be saved: \(why)"
+    case .tooLarge(let parameters, let bytes, let memory):
+      """
+      the model has \(Self.number(parameters)) parameters, which take at least \(Self.gibibytes(bytes)) GiB with what \
+      training keeps of each, and this machine has \(Self.gibibytes(memory)): lower model.hidden_size, model.layers, \
+      model.embedding_size or data.max_vocabulary
+      """
     case .unusableRun(let path, let problem):
       "\(path) \(problem)"
     }
+  }
+
+  private static func number(_ value: Int) -> String { value == .max ? "more than 10^18" : "\(value)" }
+
+  /// To a tenth, rounded.
+  private static func gibibytes(_ bytes: Int) -> String {
+    bytes == .max ? "8,000,000,000" : "\((Double(bytes) / Double(1 << 30) * 10).rounded() / 10)"
   }
 }

@@ -14,6 +14,7 @@ final class SupervisedTask: TrainingTask {
   let learner: any SequenceLearner
   let corpus: SequenceCorpus
   private let configuration: RunConfiguration
+  private let shape: DataShape
   private let plan: ShardPlan
   private let batches: SequenceBatches
   private let workspace: Workspace<Float>
@@ -28,7 +29,9 @@ final class SupervisedTask: TrainingTask {
     self.plan = plan
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     corpus = try SequenceData.load(configuration)
-    learner = try Learners.make(configuration, encoding: corpus.encoding, shape: DataShape(corpus))
+    shape = DataShape(corpus, configuration)
+    learner = try Learners.make(
+      configuration, encoding: corpus.encoding, shape: shape, .initial(configuration))
     for split in [corpus.train, corpus.valid, corpus.test].compactMap({ $0 }) { try learner.check(split) }
     let training = configuration.training
     batches = SequenceBatches(
@@ -55,6 +58,7 @@ final class SupervisedTask: TrainingTask {
 
   func writeInputs(to run: RunPaths) throws {
     try corpus.encoding.save(to: run.root, options: SequenceData.options(configuration))
+    try shape.save(to: run)
   }
 
   // MARK: Training

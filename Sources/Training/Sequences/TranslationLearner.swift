@@ -21,7 +21,10 @@ final class TranslationLearner: SequenceLearner {
   var resultCount = 1
   var keepsAttention = false
 
-  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
+  init(
+    _ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int,
+    _ values: ParameterSource
+  ) throws {
     self.configuration = configuration
     self.encoding = encoding
     guard let target = encoding.target else {
@@ -31,7 +34,7 @@ final class TranslationLearner: SequenceLearner {
     judge = OutputJudge(target, bleuTokens: configuration.evaluation.bleuTokens)
     model = try EncoderDecoder(
       EncoderDecoderShape(configuration, encoding, sourceCount: sourceCount))
-    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+    parameters = try values.parameters(of: model.layout)
   }
 
   var multipliedWeights: Int { model.multipliedWeights.target }
