@@ -16,7 +16,7 @@ final class TranslationLearner: SequenceLearner {
   private let judge: OutputJudge
   /// Models that decide together with this one.
   var partners: [TranslationLearner] = []
-  private let ownWorkspace = Workspace<Float>()
+  private let ownWorkspace: Workspace<Float>
   /// Hypotheses to be written for every source, and whether to keep their attention.
   var resultCount = 1
   var keepsAttention = false
@@ -27,6 +27,7 @@ final class TranslationLearner: SequenceLearner {
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
+    ownWorkspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     guard let target = encoding.target else {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
