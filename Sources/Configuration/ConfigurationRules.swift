@@ -188,12 +188,15 @@ extension ConfigurationRule {
   ]
 
   private static let validation: [ConfigurationRule] = [
-    ConfigurationRule([\.evaluation.metric, \.task]) {
-      guard !$0.evaluation.metric.belongs(to: $0.task) else { return nil }
-      let task = $0.task
-      let fitting = EvaluationConfiguration.Metric.allCases.filter { $0.belongs(to: task) }.map(\.rawValue)
-      return "the task \(task.rawValue) has no \($0.evaluation.metric.rawValue); it has "
-        + fitting.joined(separator: ", ")
+    ConfigurationRule([\.evaluation.metric, \.task, \.model.output]) {
+      let (task, output) = ($0.task, $0.model.output)
+      guard !$0.evaluation.metric.belongs(to: task, output) else { return nil }
+      let fitting = EvaluationConfiguration.Metric.allCases.filter { $0.belongs(to: task, output) }
+      let isOfTask = $0.evaluation.metric.belongs(to: task)
+      return "the task \(task.rawValue)"
+        + (isOfTask ? " with \(name(\.model.output)) \(output.rawValue)" : "")
+        + " has no \($0.evaluation.metric.rawValue); it has "
+        + fitting.map(\.rawValue).joined(separator: ", ")
     },
     ConfigurationRule([\.training.schedule.kind, \.data.valid, \.data.validFraction]) {
       guard $0.training.schedule.kind == .plateau, !$0.data.hasValidation else { return nil }

@@ -88,7 +88,7 @@ final class LanguageModelTask: TrainingTask {
   }
 
   func accumulateGradient(
-    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
     let streams = plan.items(of: shard, count: batcher.streams)
     guard !streams.isEmpty, let state = carried[shard] else { return LossSum() }

@@ -97,9 +97,9 @@ final class Console: TrainingObserver {
 
   private static func describe(_ report: StepReport) -> String {
     String(
-      format: "step %d/%d  epoch %.2f  loss %.4f  ppl %@  |g| %.3g  lr %.3g  %@ tok/s  comm %.0f%%  ETA %@",
-      report.step, report.totalSteps, report.epoch, report.loss, number(exp(report.loss)),
-      report.gradientNorm,
+      format: "step %d/%d  epoch %.2f  loss %.4f%@  |g| %.3g  lr %.3g  %@ tok/s  comm %.0f%%  ETA %@",
+      report.step, report.totalSteps, report.epoch, report.loss,
+      report.perplexity.map { "  ppl \(number($0))" } ?? "", report.gradientNorm,
       report.learningRate, grouped(Int(report.tokensPerSecond)), 100 * report.communicationShare,
       clock(report.remaining))
   }
@@ -108,9 +108,10 @@ final class Console: TrainingObserver {
     let result = report.result
     let figures = result.figures.map { ", \(FigureText.describe($0.metric.rawValue, $0.value))" }.joined()
     let text = String(
-      format: "%@ at step %d (epoch %.2f): loss %.4f, perplexity %@%@ over %@ tokens in %.1f s",
+      format: "%@ at step %d (epoch %.2f): loss %.4f%@%@ over %@ tokens in %.1f s",
       report.split.rawValue, report.step, report.epoch, result.loss.mean,
-      Self.number(result.loss.perplexity), figures, Self.grouped(result.loss.tokens), report.seconds)
+      result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", figures,
+      Self.grouped(result.loss.tokens), report.seconds)
     guard report.isBest else { return text }
     return text + (usesColor ? "  \u{1B}[32mbest\u{1B}[0m" : "  best")
   }

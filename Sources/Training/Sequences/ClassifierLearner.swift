@@ -95,6 +95,7 @@ final class ClassifierLearner: SequenceLearner {
 
   func result(of sums: ScoreSums) -> EvaluationResult {
     var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
+    result.hasPerplexity = configuration.model.output.hasPerplexity
     if sums.tallies.count == AccuracyTally.count {
       result.figures.append(.init(.accuracy, AccuracyTally(sums: sums.tallies).value))
     }

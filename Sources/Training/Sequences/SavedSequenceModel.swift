@@ -35,6 +35,15 @@ public final class SavedSequenceModel {
 
   public var parameters: ParameterBuffer<Float> { learner.parameters }
 
+  /// A hash of the step and the weights, those of partners included.
+  public var digest: UInt64 {
+    let partners = (learner as? TranslationLearner)?.partners ?? []
+    let all = ([learner.parameters] + partners.map(\.parameters)).map {
+      Digest.digest64(of: UnsafeRawBufferPointer($0.elements))
+    }
+    return ([UInt64(step)] + all).withUnsafeBytes { Digest.digest64(of: $0) }
+  }
+
   /// The vocabularies of a run. Throws `DataError`.
   public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> SequenceEncoding
   {
@@ -92,6 +101,7 @@ public final class SavedSequenceModel {
   /// Scores a split on all ranks together, each entry once, its outputs included. Collective.
   ///
   /// - Parameter lengths: only entries whose source has so many steps; nil: all.
+  /// - Throws: ``TrainingFailure/nothingToPredict(_:)`` if no entry at all has a target that was learnt.
   public func score(
     _ split: SequenceSplit, communicator: any Communicator, lengths: ClosedRange<Int>? = nil
   ) throws -> EvaluationResult {
@@ -100,7 +110,9 @@ public final class SavedSequenceModel {
     let pass = SupervisedEvaluation(
       learner, split, plan: plan, batchSize: configuration.evaluation.batchSize, workspace: workspace,
       judges: true, lengths: lengths)
-    return learner.result(of: try Evaluator.sums(pass, plan: plan, communicator: communicator))
+    let sums = try Evaluator.sums(pass, plan: plan, communicator: communicator)
+    guard sums.loss.tokens > 0 || lengths != nil else { throw TrainingFailure.nothingToPredict(split.name) }
+    return learner.result(of: sums)
   }
 
   // MARK: Predicting

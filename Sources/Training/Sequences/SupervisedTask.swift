@@ -68,10 +68,8 @@ final class SupervisedTask: TrainingTask {
   func beginEpoch(_ epoch: Int, isResumed: Bool) { epochPlan = batches.epoch(epoch) }
 
   func accumulateGradient(
-    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
-    // A checkpoint may be of an epoch with a few batches more or fewer than the first.
-    guard microbatch < epochPlan.count else { return LossSum() }
     let batch = epochPlan[microbatch]
     let entries = BatchPlan.shard(batch, shard, of: plan.shardCount)
     guard !entries.isEmpty else { return LossSum() }
@@ -80,18 +78,9 @@ final class SupervisedTask: TrainingTask {
       seed: UInt64(configuration.seed), step: UInt64(serial), samples: places.map { UInt32($0) })
     workspace.arena.reset()
     return try learner.loss(
-      entries, of: corpus.train, masks: masks, teacherForcing: teacherForcing(serial: serial),
+      entries, of: corpus.train, masks: masks,
+      teacherForcing: configuration.training.teacherForcing(at: update),
       into: gradients, workspace)
-  }
-
-  /// The ratio of teacher forcing at an update: constant, or on a straight line to its end.
-  private func teacherForcing(serial: Int) -> Double {
-    let training = configuration.training
-    guard let end = training.teacherForcingEnd else { return training.teacherForcing }
-    let step = serial / training.accumulate
-    guard step < training.teacherForcingSteps else { return end }
-    let share = Double(step) / Double(training.teacherForcingSteps)
-    return training.teacherForcing + (end - training.teacherForcing) * share
   }
 
   // MARK: Evaluation

@@ -26,7 +26,7 @@ final class TaggerLearner: SequenceLearner {
     model = try SequenceTagger(shape)
     parameters = try values.parameters(of: model.layout)
     let names = encoding.labels?.names ?? []
-    spans = names.contains { $0.hasPrefix("B-") } ? SpanLabels(names + [Self.unknownTag]) : nil
+    spans = names.contains(where: SpanLabels.marksSpan) ? SpanLabels(names + [Self.unknownTag]) : nil
   }
 
   private static func output(
@@ -144,6 +144,7 @@ final class TaggerLearner: SequenceLearner {
 
   func result(of sums: ScoreSums) -> EvaluationResult {
     var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
+    result.hasPerplexity = configuration.model.output.hasPerplexity
     if sums.tallies.count >= AccuracyTally.count {
       let accuracy = AccuracyTally(sums: Array(sums.tallies.prefix(AccuracyTally.count)))
       result.figures.append(.init(.accuracy, accuracy.value))
