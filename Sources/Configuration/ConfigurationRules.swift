@@ -26,18 +26,18 @@ extension ConfigurationRule {
     ConfigurationRule([
       \.model.tieEmbeddings, \.task, \.model.embeddingSize, \.model.hiddenSize, \.model.readoutSize,
       \.model.decoderEmbeddingSize, \.model.decoderHiddenSize, \.model.projectionSize, \.model.bidirectional,
-      \.model.context, \.model.contextToOutput, \.data.train,
+      \.model.context, \.model.contextToOutput, \.data.train, \.data.format,
     ]) {
       guard $0.model.tieEmbeddings else { return nil }
       let embedding =
         $0.task == .languageModel ? $0.model.embeddingSize : $0.model.effectiveDecoderEmbeddingSize
-      let top = $0.tiedWidth
+      let tops = $0.tiedWidths
       guard $0.task != .tagger, $0.task != .classifier else {
         return "only models that read and write tokens can"
       }
-      return embedding == top
+      return tops.contains(embedding)
         ? nil
-        : "needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(top)): change "
+        : "needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(tops[0])): change "
           + "\(name(\.model.embeddingSize)), \(name(\.model.hiddenSize)) or \(name(\.model.readoutSize))"
     },
     ConfigurationRule([\.model.activation, \.model.cell]) {
@@ -225,15 +225,15 @@ extension ConfigurationRule {
 }
 
 extension RunConfiguration {
-  /// Width of what the output layer reads.
-  fileprivate var tiedWidth: Int {
-    if task == .languageModel { return model.projectionSize ?? model.hiddenSize }
-    if model.readoutSize > 0 { return model.readoutSize }
+  /// Width of what the output layer reads; two where it depends on the data whether there is a second source.
+  fileprivate var tiedWidths: [Int] {
+    if task == .languageModel { return [model.projectionSize ?? model.hiddenSize] }
+    if model.readoutSize > 0 { return [model.readoutSize] }
     let state = model.projectionSize ?? model.effectiveDecoderHiddenSize
-    guard task == .seq2seq, model.joinsContext else { return state }
-    // A second source in a column of its own is known only from the data, and is checked against them.
-    let sources = data.train?.secondSource == nil ? 1 : 2
-    return state + sources * model.encoderOutputSize
+    guard task == .seq2seq, model.joinsContext else { return [state] }
+    let mayHaveColumns = data.train?.file != nil && data.format == .tsv
+    let sources = mayHaveColumns ? [1, 2] : [data.train?.secondSource == nil ? 1 : 2]
+    return sources.map { state + $0 * model.encoderOutputSize }
   }
 }
 

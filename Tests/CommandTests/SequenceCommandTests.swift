@@ -181,7 +181,8 @@ private struct Scores: Decodable {
     _ = try folder.write("bad", bytes)
     let settings = ["data.generator=none", "data.tokens=word", "data.train=bad", "data.valid_fraction=0"]
     let outcome = try Program.run(
-      ["train", "text", "--run-dir", "new", "evaluation.metric=loss"] + settings + bad.settings, in: folder.root)
+      ["train", "text", "--run-dir", "new", "evaluation.metric=loss"] + settings + bad.settings,
+      in: folder.root)
     #expect([65, 66].contains(outcome.exitCode) && !outcome.wasKilled, "\(outcome)")
     #expect(outcome.errors.count == 1 && outcome.standardOutput.isEmpty, "\(outcome)")
     for word in bad.words { #expect(outcome.standardError.contains(word), "\(outcome)") }

@@ -66,7 +66,7 @@ import Testing
     }
     try expectTheSameModel()
     // Runs of earlier versions say nothing of their data.
-    try? FileManager.default.removeItem(atPath: runs.folder.path("run/data.json"))
+    try FileManager.default.removeItem(atPath: runs.folder.path("run/shape.json"))
     try expectTheSameModel()
   }
 
@@ -78,8 +78,8 @@ import Testing
   ])
   func spoilt(text: String) throws {
     try runs.trained("seq2seq")
-    _ = try runs.folder.write("run/data.json", Array(text.utf8))
-    try runs.run("evaluate", "run").expect(65, "run/data.json")
+    _ = try runs.folder.write("run/shape.json", Array(text.utf8))
+    try runs.run("evaluate", "run").expect(65, "run/shape.json")
   }
 
   // MARK: Subwords
@@ -147,6 +147,15 @@ import Testing
     #expect(try runs.score()["mse"] != nil)
     let predicted = try runs.run("predict", "run", lines: "cat dog\n")
     #expect(predicted.exitCode == 0 && predicted.output.split(separator: " ").count == 2, "\(predicted)")
+  }
+
+  /// Whether there is a second source, and so how wide all contexts are, only the data say.
+  @Test func tiedEmbeddingsOfTwoSources() throws {
+    let settings = ["model.tie_embeddings=true", "data.train=triples.tsv"]
+    let narrow = try runs.train("seq2seq", settings + ["model.decoder_embedding_size=16"])
+    narrow.expect(65, "model.tie_embeddings", "24", "model.readout_size")
+    try runs.trained("seq2seq", settings + ["model.decoder_embedding_size=24"])
+    #expect(try runs.score()["loss"] is Double)
   }
 
   @Test func aGeneratorHasNoSourceToMeasure() throws {

@@ -206,7 +206,8 @@ import Testing
   /// The output layer reads [s; c] where there is no readout: it is wider than the decoder's state alone.
   @Test(arguments: [
     [], ["model.context=every-step", "model.context_to_output=true"], ["model.projection_size=8"],
-    ["model.bidirectional=true"], ["model.embedding_size=24"],
+    ["model.bidirectional=true"], ["model.embedding_size=32"],
+    ["model.embedding_size=24", "data.train.source=a", "data.train.target=b"],
     ["model.bidirectional=true", "model.decoder_embedding_size=16"],
     ["model.embedding_size=16", "data.train.source=a", "data.train.target=b", "data.train.second_source=c"],
   ])
@@ -220,6 +221,8 @@ import Testing
     ["model.projection_size=4"],
     ["model.bidirectional=true", "model.projection_size=4", "model.embedding_size=12"],
     ["model.context=every-step", "model.context_to_output=true", "model.embedding_size=16"],
+    // A file of three columns has two sources.
+    ["model.decoder_embedding_size=24"],
     ["task=generator"],
   ])
   func tiedAndAsWide(overrides: [String]) {
