@@ -97,9 +97,12 @@ final class Console: TrainingObserver {
 
   private static func describe(_ report: StepReport) -> String {
     String(
-      format: "step %d/%d  epoch %.2f  loss %.4f%@  |g| %.3g  lr %.3g  %@ tok/s  comm %.0f%%  ETA %@",
-      report.step, report.totalSteps, report.epoch, report.loss,
-      report.perplexity.map { "  ppl \(number($0))" } ?? "", report.gradientNorm,
+      format: "step %d/%d  epoch %.2f  loss %@%@  |g| %.3g  lr %.3g  %@ tok/s  comm %.0f%%  ETA %@",
+      report.step, report.totalSteps, report.epoch,
+      // No number where there was nothing to predict, or nothing finite.
+      report.loss.isFinite ? String(format: "%.4f", report.loss) : "-",
+      report.perplexity.flatMap { report.loss.isFinite ? $0 : nil }.map { "  ppl \(number($0))" } ?? "",
+      report.gradientNorm,
       report.learningRate, grouped(Int(report.tokensPerSecond)), 100 * report.communicationShare,
       clock(report.remaining))
   }
