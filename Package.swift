@@ -25,7 +25,8 @@ let systemLibraries: [Target] = [
 // MARK: - The library
 
 let libraryTargets: [Target] = [
-  .target(name: "CKernels", cSettings: strictC),
+  // The mathematics library is asked for here: a program that uses the libraries may not import Foundation, which brings it.
+  .target(name: "CKernels", cSettings: strictC, linkerSettings: [.linkedLibrary("m")]),
   // C++ ends here: its header is C, and no exception leaves it.
   .target(
     name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"], cxxSettings: strictCXX),

@@ -54,6 +54,10 @@ RND_CLONES void NAME(rnd_softmax_rows)(T *x, int64_t stride, const T *bias, int6
   }
 }
 
+RND_CLONES void NAME(rnd_shift_rows)(T *x, int64_t stride, const double *shift, int64_t rows, int64_t columns) {
+  for (int64_t row = 0; row < rows; row++) NAME(scale_and_shift)(x + row * stride, 1, (T)shift[row], columns);
+}
+
 RND_INLINE void NAME(softmax_backward_row)(const T *restrict y, T *restrict d, int64_t n) {
   T dot = 0;
   for (int64_t j = 0; j < n; j++) dot += y[j] * d[j];

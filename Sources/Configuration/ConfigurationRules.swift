@@ -101,6 +101,20 @@ extension ConfigurationRule {
       $0.model.output.belongs(to: $0.task)
         ? nil : "\($0.model.output.rawValue) does not serve the task \($0.task.rawValue)"
     },
+    ConfigurationRule([\.model.adaptiveCutoffs, \.task, \.model.tieEmbeddings, \.training.labelSmoothing]) {
+      guard !$0.model.adaptiveCutoffs.isEmpty else { return nil }
+      guard $0.task == .languageModel else { return "is for language models" }
+      guard !$0.model.tieEmbeddings else {
+        return
+          "an adaptive softmax has no matrix of the embedding's shape: \(name(\.model.tieEmbeddings)) must be false"
+      }
+      return $0.training.labelSmoothing == 0
+        ? nil : "an adaptive softmax has no label smoothing: set \(name(\.training.labelSmoothing)) to 0"
+    },
+    ConfigurationRule([\.training.recompute, \.task]) {
+      guard $0.training.recompute > 0, $0.task != .languageModel else { return nil }
+      return "is for language models: other tasks read whole sequences"
+    },
     ConfigurationRule([\.model.bidirectional, \.task]) {
       guard $0.model.bidirectional, $0.task == .languageModel || $0.task == .generator else { return nil }
       return "a model that predicts what follows can't read it beforehand"

@@ -100,6 +100,13 @@ extension ConfigurationSchema {
       "softmax; crf (tagger: linear-chain conditional random field); bernoulli (independent bits); linear (numbers)"
     ),
     ConfigurationKey(
+      "model.adaptive_cutoffs", \.model.adaptiveCutoffs, .rising(.atLeast(1)),
+      "language model: ids at which clusters of rarer tokens begin (adaptive softmax, Grave et al. 2017); []: one softmax"
+    ),
+    ConfigurationKey(
+      "model.adaptive_factor", \.model.adaptiveFactor, .number(.within(1...1024)),
+      "by how much each cluster is narrower than the one before"),
+    ConfigurationKey(
       "model.pooling", \.model.pooling, .choice, "classifier: how all states become one vector"),
     ConfigurationKey(
       "model.readout_size", \.model.readoutSize, .integer(.within(0...65_536)),

@@ -47,6 +47,10 @@ extension ConfigurationSchema {
       "training.precision", \.training.precision, .choice,
       "operands of matrix products; sums, parameters and moments are fp32 either way"),
     ConfigurationKey(
+      "training.recompute", \.training.recompute, .integer(.within(0...1_000_000)),
+      "language model: keep the activations of so many steps of a chunk only and compute the rest again on the way back: "
+        + "less memory, a third more work; 0: off"),
+    ConfigurationKey(
       "training.accumulate", \.training.accumulate, .integer(.within(1...100_000)),
       "chunks whose gradients are added up before an update"),
     ConfigurationKey(

@@ -79,6 +79,9 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var characterEmbeddingSize = 0
   public var characterHiddenSize = 0
   public var output = Output.softmax
+  /// Where the clusters of an adaptive softmax begin; empty: one softmax.
+  public var adaptiveCutoffs: [Int] = []
+  public var adaptiveFactor = 4.0
   public var pooling = Pooling.last
   public var readoutSize = 0
 

@@ -27,6 +27,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var schedule = ScheduleConfiguration()
   public var clipNorm = 5.0
   public var reproducible = false
+  /// Steps between the states a language model keeps for the way back; 0: all.
+  public var recompute = 0
   public var precision = Precision.fp32
   public var accumulate = 1
   public var skipLimit = 5

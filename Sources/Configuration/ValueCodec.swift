@@ -81,6 +81,21 @@ extension ValueCodec {
   }
 }
 
+extension ValueCodec where Value == [Int] {
+  /// A list of whole numbers, each above the one before.
+  static func rising(_ bounds: Bounds<Int>) -> Self {
+    ValueCodec(
+      expectation: "a list of rising whole numbers, each \(bounds), or []",
+      read: { node in
+        guard let texts = listed(node) else { return nil }
+        let values = texts.compactMap { Int($0) }
+        let isRising = zip(values, values.dropFirst()).allSatisfy { $0 < $1 }
+        return values.count == texts.count && isRising && values.allSatisfy(bounds.contains) ? values : nil
+      },
+      write: { "[" + $0.map(String.init).joined(separator: ", ") + "]" })
+  }
+}
+
 extension ValueCodec where Value == DataPath? {
   /// A path, `{source: path, target: path}`, or null.
   static var dataPath: Self {
@@ -114,6 +129,18 @@ extension ValueCodec where Value == DataPath? {
     path = DataPath(parts: (path?.parts ?? [:]).merging([part: text]) { $1 })
     return true
   }
+}
+
+/// The items of a list, be it YAML's or text as on a command line: `[1, 2]`, `1,2`.
+private func listed(_ node: ConfigurationNode) -> [String]? {
+  if case .sequence(let nodes) = node.content {
+    let texts = nodes.compactMap(plainText)
+    return texts.count == nodes.count ? texts : nil
+  }
+  guard var text = plainText(node)?[...], !node.isNull else { return nil }
+  if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
+  let items = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.filter { $0 != " " } }
+  return items == [""] ? [] : items
 }
 
 /// The text of an unquoted scalar: numbers and switches in quotes are text.

@@ -24,6 +24,9 @@ public struct PackedMatrix<Element: Scalar> {
     repack()
   }
 
+  /// Bytes of the packed copy.
+  public var packedBytes: Int { (packed?.count ?? 0) * MemoryLayout<Element>.stride }
+
   /// Packs the present values of the source again.
   public func repack() {
     guard let packed else { return }

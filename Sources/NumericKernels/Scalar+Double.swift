@@ -76,6 +76,13 @@ extension Double: Scalar {
     rnd_softmax_rows_f64(x, Int64(stride), bias, Int64(rows), Int64(columns), temperature)
   }
 
+  public static func shiftRows(
+    _ x: UnsafeMutablePointer<Self>, _ stride: Int, _ shift: UnsafePointer<Double>, _ rows: Int,
+    _ columns: Int
+  ) {
+    rnd_shift_rows_f64(x, Int64(stride), shift, Int64(rows), Int64(columns))
+  }
+
   public static func softmaxBackward(
     _ y: UnsafePointer<Self>, _ yStride: Int, _ dy: UnsafeMutablePointer<Self>, _ dyStride: Int, _ rows: Int,
     _ columns: Int

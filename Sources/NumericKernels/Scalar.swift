@@ -41,6 +41,10 @@ public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, 
   static func softmaxRows(
     _ x: UnsafeMutablePointer<Self>, _ stride: Int, _ bias: UnsafePointer<Self>?, _ rows: Int,
     _ columns: Int, _ temperature: Self)
+  /// `x += shift[row]` in every column.
+  static func shiftRows(
+    _ x: UnsafeMutablePointer<Self>, _ stride: Int, _ shift: UnsafePointer<Double>, _ rows: Int,
+    _ columns: Int)
   static func softmaxBackward(
     _ y: UnsafePointer<Self>, _ yStride: Int, _ dy: UnsafeMutablePointer<Self>, _ dyStride: Int,
     _ rows: Int, _ columns: Int)

@@ -1,4 +1,5 @@
 import Communication
+import Foundation
 import NumericKernels
 import Optimizers
 import Parameters
@@ -14,15 +15,19 @@ public struct LanguageModelBenchmark: Sendable {
   public var steps: Int
   /// Lengths of the streams are spread evenly from this to `steps`; nil: all have `steps`.
   public var shortest: Int?
+  /// Steps between states that are kept for the way back; nil: all.
+  public var segment: Int?
   public var benchmark: StepBenchmark
 
   public init(
-    shape: LanguageModelShape, batchSize: Int, steps: Int, shortest: Int? = nil, benchmark: StepBenchmark
+    shape: LanguageModelShape, batchSize: Int, steps: Int, shortest: Int? = nil, segment: Int? = nil,
+    benchmark: StepBenchmark
   ) {
     self.shape = shape
     self.batchSize = batchSize
     self.steps = steps
     self.shortest = shortest
+    self.segment = segment
     self.benchmark = benchmark
   }
 
@@ -30,6 +35,13 @@ public struct LanguageModelBenchmark: Sendable {
   public func run(on communicator: any Communicator) throws -> StepBenchmark.Result {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     return try benchmark.run(try LanguageModelWorkload(self, plan), plan: plan, on: communicator)
+  }
+
+  /// A random token: all alike, or with clusters of rare ones by Zipf's law, p(v) ∝ 1/(v + 1), as words come.
+  func token(_ random: inout CounterRandom) -> Int32 {
+    guard !shape.cutoffs.isEmpty else { return Int32(random.nextIndex(below: shape.vocabularySize)) }
+    let rank = Foundation.exp(random.nextUniform() * Foundation.log(Double(shape.vocabularySize) + 1))
+    return Int32(min(Int(rank) - 1, shape.vocabularySize - 1))
   }
 
   /// The length of a stream. Dealt out so that contiguous shards hold like numbers of tokens.
@@ -46,6 +58,7 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
   let workspace: Workspace<Float>
   let operationsPerStep: Double
   private let model: LanguageModel<Float>
+  private let segment: Int?
   private let layout: PackedLayout
   private let state: [AlignedMatrix]
   /// Random tokens of every iteration: inputs of all rows, then targets of all rows.
@@ -53,6 +66,8 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
 
   init(_ settings: LanguageModelBenchmark, _ plan: ShardPlan) throws {
     workspace = Workspace(precision: settings.benchmark.precision)
+    segment = settings.segment
+    try settings.shape.requireFittingCutoffs()
     model = try LanguageModel(settings.shape)
     try ModelMemory.require(model.layout, copies: 2 + settings.benchmark.optimizer.momentNames.count)
     parameters = ParameterBuffer(model.layout, seed: 1)
@@ -66,9 +81,7 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
       var random = CounterRandom(
         key: RandomKey(seed: 1, purpose: .generatedData, step: UInt64(iteration)),
         sample: UInt64(streams.lowerBound))
-      return (0..<2 * layout.rowCount).map { _ in
-        Int32(random.nextIndex(below: settings.shape.vocabularySize))
-      }
+      return (0..<2 * layout.rowCount).map { _ in settings.token(&random) }
     }
   }
 
@@ -78,7 +91,8 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
       guard let base = tokens.baseAddress else { return LossSum() }
       return model.evaluate(
         LanguageModelBatch(layout: layout, tokens: base, targets: base + layout.rowCount),
-        state: state.map(\.view), into: gradients, LayerContext(parameters: parameters, workspace: workspace))
+        state: state.map(\.view), segment: segment, into: gradients,
+        LayerContext(parameters: parameters, workspace: workspace))
     }
   }
 }

@@ -16,6 +16,16 @@ extension LanguageModelShape {
       embeddingDropout: model.effectiveEmbeddingDropout,
       tieEmbeddings: model.tieEmbeddings, uniformInitialization: model.initUniform,
       connection: LayerConnectionKind(model, layers: model.layers))
+    cutoffs = model.adaptiveCutoffs
+    clusterFactor = model.adaptiveFactor
+  }
+
+  /// Throws ``TrainingFailure`` if clusters of rare tokens begin beyond the vocabulary.
+  func requireFittingCutoffs() throws {
+    guard cutoffs.isEmpty || AdaptiveSoftmaxOutput<Float>.areCutoffs(cutoffs, of: vocabularySize) else {
+      throw TrainingFailure.unfittingData(
+        "model.adaptive_cutoffs \(cutoffs) must all be below the size of the vocabulary, \(vocabularySize)")
+    }
   }
 }
 
@@ -34,7 +44,8 @@ final class LanguageModelTask: TrainingTask {
   private let labelSmoothing: Double
   private let evaluationStreams: Int
   private let evaluationSteps: Int
-  private let workspace: Workspace<Float>
+  let workspace: Workspace<Float>
+  private let segment: Int?
   /// State before the next chunk, by shard of this rank, one matrix [streams, part] for each part of the
   /// state.
   private var carried: [Int: [AlignedMatrix]]
@@ -44,6 +55,7 @@ final class LanguageModelTask: TrainingTask {
   /// Throws `DataError` if the text is too short for the configured streams.
   init(_ configuration: RunConfiguration, corpus: TextCorpus, plan: ShardPlan) throws {
     let shape = LanguageModelShape(configuration.model, vocabularySize: corpus.vocabulary.count)
+    try shape.requireFittingCutoffs()
     model = try LanguageModel<Float>(shape)
     let states = configuration.training.batchSize.multipliedReportingOverflow(
       by: model.stateParts.reduce(0, +))
@@ -54,6 +66,7 @@ final class LanguageModelTask: TrainingTask {
     self.corpus = corpus
     self.plan = plan
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
+    segment = configuration.training.recompute > 0 ? configuration.training.recompute : nil
     seed = UInt64(configuration.seed)
     labelSmoothing = configuration.training.labelSmoothing
     evaluationStreams = configuration.evaluation.batchSize
@@ -77,8 +90,6 @@ final class LanguageModelTask: TrainingTask {
   var microbatchesPerEpoch: Int { batcher.chunks }
   var tokensPerEpoch: Int { batcher.tokensPerEpoch }
   var dataDigest: UInt64 { corpus.digest }
-  /// Bytes of activations and scratch memory so far.
-  var workspaceBytes: Int { workspace.arena.capacityInBytes }
 
   func writeInputs(to run: RunPaths) throws { try corpus.vocabulary.save(to: run.vocabulary()) }
 
@@ -90,8 +101,27 @@ final class LanguageModelTask: TrainingTask {
   func accumulateGradient(
     microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
+    guard let state = carried[shard] else { return LossSum() }
+    return addGradient(
+      microbatch: microbatch, serial: serial, shard: shard, state: state.map(\.view), into: gradients)
+  }
+
+  /// All chunks but the last have the same size. The states of the streams are not those of a step.
+  func rehearse(into gradients: ParameterBuffer<Float>) throws {
+    for shard in plan.own {
+      guard let state = carried[shard] else { continue }
+      let copies = state.map { AlignedMatrix(rows: $0.view.rows, columns: $0.view.columns) }
+      _ = addGradient(
+        microbatch: 0, serial: 0, shard: shard, state: copies.map(\.view), into: gradients)
+    }
+  }
+
+  private func addGradient(
+    microbatch: Int, serial: Int, shard: Int, state: [MatrixView<Float>],
+    into gradients: ParameterBuffer<Float>
+  ) -> LossSum {
     let streams = plan.items(of: shard, count: batcher.streams)
-    guard !streams.isEmpty, let state = carried[shard] else { return LossSum() }
+    guard !streams.isEmpty else { return LossSum() }
     let arena = workspace.arena
     arena.reset()
     let layout = PackedLayout(steps: batcher.chunk(microbatch).count, batchSize: streams.count)
@@ -104,7 +134,7 @@ final class LanguageModelTask: TrainingTask {
       layout: layout, tokens: UnsafePointer(tokens.baseAddress!), targets: UnsafePointer(targets.baseAddress!)
     )
     return model.evaluate(
-      batch, state: state.map(\.view), labelSmoothing: labelSmoothing, into: gradients, context)
+      batch, state: state, labelSmoothing: labelSmoothing, segment: segment, into: gradients, context)
   }
 
   /// Coordinates of the dropout masks: global stream, time within the chunk, and the chunk's number in the

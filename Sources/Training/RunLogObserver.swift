@@ -85,10 +85,17 @@ final class RunLogObserver: TrainingObserver {
     case .finished(let outcome):
       try metrics?.write([
         "event": "finished", "step": .integer(outcome.step), "time": time,
-        "ending": .string(outcome.ending.rawValue),
+        "ending": .string(outcome.ending.rawValue), "peak_resident_mib": .integer(outcome.peakResidentMiB),
       ])
       try metrics?.flush()
       try board?.flush()
+    case .planned(let plan):
+      try metrics?.write([
+        "event": "memory", "time": time, "parameters": .integer(plan.parameters),
+        "gradients": .integer(plan.gradients), "optimizer": .integer(plan.optimizer),
+        "packed_weights": .integer(plan.packedWeights), "activations": .integer(plan.activations),
+        "total": .integer(plan.total),
+      ])
     case .started, .resumed, .saveFailed, .warning:
       break
     }

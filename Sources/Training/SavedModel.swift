@@ -36,7 +36,9 @@ public final class SavedModel {
     vocabulary = try Vocabulary.load(
       path: run.vocabulary(), tokenization: Corpora.tokenization(configuration.data),
       lowercase: configuration.data.lowercase)
-    model = try LanguageModel(LanguageModelShape(configuration.model, vocabularySize: vocabulary.count))
+    let shape = LanguageModelShape(configuration.model, vocabularySize: vocabulary.count)
+    try shape.requireFittingCutoffs()
+    model = try LanguageModel(shape)
     parameters = try checkpoint.parameters(of: model.layout)
   }
 

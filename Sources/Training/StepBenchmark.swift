@@ -45,8 +45,8 @@ public struct StepBenchmark: Sendable {
     public var gigaflops: Double
     /// Largest peak of resident memory of a rank, MiB.
     public var residentMiB: Int
-    /// Largest activation memory of this rank, MiB.
-    public var activationMiB: Int
+    /// What this rank holds for training; ``residentMiB`` has the program, its libraries and all else besides.
+    public var plan: MemoryPlan
     public var parameters: Int
     public var communicationShare: Double
     /// Share of this rank's time by kind of work; what is missing to 1 is none of them.
@@ -100,7 +100,7 @@ public struct StepBenchmark: Sendable {
       milliseconds: median * 1e3, tokensPerSecond: tokensPerStep / median,
       bestTokensPerSecond: tokensPerStep / best,
       gigaflops: 1e-9 * workload.operationsPerStep / median,
-      residentMiB: try Self.largestResidentMiB(communicator), activationMiB: stepper.activationMiB,
+      residentMiB: try Self.largestResidentMiB(communicator), plan: stepper.plan,
       parameters: workload.parameters.count, communicationShare: communication / total,
       shares: profile.seconds.mapValues { $0 / total }.merging([.communication: communication / total]) {
         $1
@@ -143,7 +143,10 @@ private final class BenchmarkStepper {
   }
 
   var communicationTime: Duration { gradients.communicationTime }
-  var activationMiB: Int { workload.workspace.arena.capacityInBytes >> 20 }
+  var plan: MemoryPlan {
+    MemoryPlan(
+      parameters: workload.parameters.count, optimizerCopies: optimizer.moments.count, workload.workspace)
+  }
 
   /// One training step; returns the mean loss and the tokens of all ranks.
   func step(_ iteration: Int) throws -> (loss: Double, tokens: Double) {

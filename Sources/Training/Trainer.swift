@@ -90,6 +90,7 @@ final class Trainer {
 
   /// Trains to the end, or until a signal. Collective.
   func run() throws -> RunOutcome {
+    try rehearse()
     progress.start(at: state)
     var saveDue = false
     var isBest = false
@@ -108,6 +109,19 @@ final class Trainer {
       (saveDue, isBest) = (isSaveDue(totals), false)
       if totals.stopRequests > 0 { return try stopForSignal() }
     }
+  }
+
+  /// Gives the workspace its size, and tells how much memory training takes.
+  private func rehearse() throws {
+    guard !state.isComplete else { return }
+    try task.rehearse(into: gradients.total)
+    gradients.total.clear()
+    observer?.handle(
+      .planned(
+        MemoryPlan(
+          parameters: task.parameters.count,
+          optimizerCopies: optimizer.moments.count + (average == nil ? 0 : 1),
+          task.workspace)))
   }
 
   // MARK: One step
@@ -318,7 +332,7 @@ final class Trainer {
   private func outcome(_ ending: RunOutcome.Ending) -> RunOutcome {
     let result = RunOutcome(
       ending: ending, step: state.step, bestLoss: state.bestLoss, bestStep: state.bestStep,
-      bestFigures: state.bestFigures, seconds: progress.elapsed)
+      bestFigures: state.bestFigures, seconds: progress.elapsed, peakResidentMiB: ProcessMemory.peakMiB)
     observer?.handle(.finished(result))
     return result
   }

@@ -6,6 +6,8 @@ public enum TrainingEvent: Sendable {
   case started(RunSummary)
   /// Training goes on from a checkpoint. `rejected` names newer ones that did not verify.
   case resumed(step: Int, path: String, rejected: [String])
+  /// What this rank will hold in memory.
+  case planned(MemoryPlan)
   case step(StepReport)
   /// The gradient of a step was not finite: all ranks skip the update.
   case skippedStep(step: Int, inARow: Int, parameters: [String])
@@ -21,6 +23,8 @@ public enum TrainingEvent: Sendable {
 /// What is known before the first step.
 public struct RunSummary: Sendable {
   public var parameters: Int
+  /// What ``vocabularySize`` counts.
+  public var vocabularyName: String
   public var vocabularySize: Int
   public var task: RunConfiguration.Task
   public var trainTokens: Int
@@ -110,6 +114,8 @@ public struct RunOutcome: Sendable, Equatable {
   /// Further figures of that evaluation, by metric.
   public var bestFigures: [NamedFigure] = []
   public var seconds: Double
+  /// Peak of this process's resident memory, MiB: data, program and libraries included.
+  public var peakResidentMiB = 0
 }
 
 /// Is told what happens, on rank 0.

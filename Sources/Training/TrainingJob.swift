@@ -145,7 +145,8 @@ public struct TrainingJob {
   private func summary(_ task: any TrainingTask, _ trainer: Trainer, _ hosts: [String]) -> RunSummary {
     let configuration = request.configuration
     return RunSummary(
-      parameters: task.parameters.count, vocabularySize: task.size.vocabulary, task: configuration.task,
+      parameters: task.parameters.count, vocabularyName: task.size.vocabularyName,
+      vocabularySize: task.size.vocabulary, task: configuration.task,
       trainTokens: task.size.trainTokens, validTokens: task.size.validTokens,
       trainExamples: task.size.trainExamples, validExamples: task.size.validExamples,
       ranks: communicator.worldSize, hosts: hosts, threadsPerRank: KernelThreads.count,

@@ -11,6 +11,8 @@ public enum DataSplit: String, Sendable, CaseIterable {
 
 /// How much a task has to learn from and to be scored on.
 struct TaskSize: Sendable {
+  /// What is counted in ``vocabulary``: `vocabulary`, `target vocabulary`, `source vocabulary`, `set of labels`.
+  var vocabularyName = "vocabulary"
   /// Entries of the vocabulary (of the target where there are two); 0 without one.
   var vocabulary: Int
   var trainTokens: Int
@@ -51,6 +53,13 @@ protocol TrainingTask: AnyObject {
   func accumulateGradient(
     microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum
+
+  /// Scratch memory and packed weights.
+  var workspace: Workspace<Float> { get }
+
+  /// Runs the largest batch of an epoch forwards and backwards, so that the workspace has its size before the first step.
+  /// What it adds to `gradients` is to be thrown away; carried states stay as they are.
+  func rehearse(into gradients: ParameterBuffer<Float>) throws
 
   /// Forgets carried states that are not finite; called after a step whose gradient was not.
   func dropNonFiniteState()

@@ -24,6 +24,7 @@ final class Console: TrainingObserver {
     case .resumed(let step, let path, let rejected):
       for bad in rejected { line("warning: skipped a checkpoint that does not verify: \(bad)") }
       line("resumed from step \(step) (\(path))")
+    case .planned(let plan): line(Self.describe(plan))
     case .step(let report): progress(Self.describe(report))
     case .skippedStep(let step, let inARow, let parameters):
       line(
@@ -35,7 +36,9 @@ final class Console: TrainingObserver {
     case .saveFailed(let step, let reason):
       line("warning: no checkpoint at step \(step): \(reason); training goes on and will try again")
     case .warning(let text): line("warning: \(text)")
-    case .finished: closeLine()
+    case .finished(let outcome):
+      closeLine()
+      Self.error("peak memory of this rank \(outcome.peakResidentMiB) MiB")
     }
   }
 
@@ -86,12 +89,21 @@ final class Console: TrainingObserver {
         "\(summary.batchSize) sequences"
       }
     let vocabulary =
-      summary.vocabularySize > 0 ? "vocabulary of \(grouped(summary.vocabularySize)), " : ""
+      summary.vocabularySize > 0 ? "\(summary.vocabularyName) of \(grouped(summary.vocabularySize)), " : ""
     return """
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
       \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") on \(summary.hosts.joined(separator: ", ")), \
       \(summary.threadsPerRank) \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
       \(batch), \(grouped(summary.stepsPerEpoch)) steps an epoch, \(grouped(summary.totalSteps)) in all
+      """
+  }
+
+  private static func describe(_ plan: MemoryPlan) -> String {
+    func mebibytes(_ bytes: Int) -> String { String(format: "%.1f", Double(bytes) / Double(1 << 20)) }
+    return """
+      memory a rank, MiB: parameters \(mebibytes(plan.parameters)), gradients \(mebibytes(plan.gradients)), \
+      optimizer \(mebibytes(plan.optimizer)), packed weights \(mebibytes(plan.packedWeights)), activations \
+      \(mebibytes(plan.activations)): \(mebibytes(plan.total)) besides data and program
       """
   }
 

@@ -11,6 +11,8 @@ import Testing
     for name in Presets.names {
       let place = try #require(lines.firstIndex(of: name))
       #expect(lines.indices.contains(place + 1) && lines[place + 1].hasPrefix("    "))
+      let own = lines[(place + 1)...].prefix { $0.hasPrefix("    ") }
+      #expect(own.contains { $0.contains("rnn-dist train") }, "\(name): how is it run?")
     }
   }
 

@@ -106,6 +106,29 @@ import Testing
     #expect(written.contains("train: {input: \"a b\", labels: c}"))
   }
 
+  @Test func listsAreRisingNumbers() throws {
+    let (task, format, data) = ("task=language-model", "data.format=text", "data.train=a")
+    for text in ["[2000, 6000]", "2000,6000", "[2000,6000]"] {
+      let configuration = try resolve(task, format, data, "model.adaptive_cutoffs=\(text)").configuration
+      #expect(configuration.model.adaptiveCutoffs == [2000, 6000])
+      #expect(configuration.yaml(commented: false).contains("adaptive_cutoffs: [2000, 6000]"))
+    }
+    for text in ["[6000, 2000]", "[0]", "2000,", "[a]", "[5, 5]", "true"] {
+      #expect(
+        issues(task, format, data, "model.adaptive_cutoffs=\(text)").map(\.key) == ["model.adaptive_cutoffs"],
+        "\(text)")
+    }
+    let tied = issues(
+      task, format, data, "model.adaptive_cutoffs=[5]", "model.tie_embeddings=true")
+    #expect(tied.map(\.key) == ["model.adaptive_cutoffs"])
+    #expect(
+      issues("model.adaptive_cutoffs=[5]", "task=seq2seq", "data.format=tsv").map(\.key) == [
+        "model.adaptive_cutoffs"
+      ])
+    #expect(
+      issues("training.recompute=5", "task=seq2seq", "data.format=tsv").map(\.key) == ["training.recompute"])
+  }
+
   @Test func wrongChoicesGetTheNearestOne() {
     #expect(issues("model.cell=lsmt").map(\.suggestion) == ["lstm"])
     #expect(issues("training.optimizer=adma").map(\.suggestion) == ["adam"])

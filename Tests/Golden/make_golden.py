@@ -366,7 +366,46 @@ def language_model_case(folder, name, cell, embedding_size, tied):
     })
 
 
+ADAPTIVE_HIDDEN, CUTOFFS, FACTOR = 8, [3, 7], 2.0
+
+
+class AdaptiveLanguageModel(nn.Module):
+    """The same with an adaptive softmax, two clusters behind a shortlist of three tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(VOCABULARY, 3)
+        self.rnn = nn.LSTM(3, ADAPTIVE_HIDDEN, LM_LAYERS)
+        self.output = nn.AdaptiveLogSoftmaxWithLoss(ADAPTIVE_HIDDEN, VOCABULARY, CUTOFFS, div_value=FACTOR)
+        self.double()
+
+
+def adaptive_case(folder):
+    name = "language-model-adaptive"
+    draw = Draw(name)
+    model = draw.fill(AdaptiveLanguageModel())
+    tokens, targets = draw_chunks(draw, 2)
+    tensors = {f"parameter.{key}": value for key, value in model.named_parameters()}
+    state = None
+    for k in range(2):
+        model.zero_grad()
+        hidden, state = model.rnn(model.embedding(tokens[k]), state)
+        loss = -model.output(hidden.reshape(-1, ADAPTIVE_HIDDEN), targets[k].reshape(-1)).output.sum()
+        loss.backward()
+        logits = model.output.log_prob(hidden.reshape(-1, ADAPTIVE_HIDDEN)).detach()
+        state = detached(state)
+        chunk = {"tokens": tokens[k], "targets": targets[k], "logits": logits, "loss": scalar(loss)}
+        chunk |= {f"gradient.{key}": value.grad for key, value in model.named_parameters()}
+        chunk |= {f"final.{key}": value for key, value in named_states(state).items()}
+        tensors |= {f"chunk{k}.{key}": value.clone() for key, value in chunk.items()}
+    write(folder, name, tensors, {
+        "family": "language-model", "chunks": 2, **language_metadata("lstm", 3), "hidden_size": ADAPTIVE_HIDDEN,
+        "cutoffs": ",".join(map(str, CUTOFFS)), "cluster_factor": FACTOR,
+    })
+
+
 def make_language_models(folder):
+    adaptive_case(folder)
     for cell in LAYER_MODULES:
         language_model_case(folder, f"language-model-{cell}", cell, embedding_size=3, tied=False)
     language_model_case(folder, "language-model-lstm-tied", "lstm", embedding_size=HIDDEN, tied=True)

@@ -78,6 +78,7 @@ struct GoldenFile {
 
   func number(_ key: String) throws -> Double { try #require(Double(try option(key))) }
   func size(_ key: String) throws -> Int { try #require(Int(try option(key))) }
+  func text(_ key: String) -> String? { file.metadata[key] }
   func flag(_ key: String) -> Bool { file.metadata[key] == "true" }
 
   /// The cell with its options.

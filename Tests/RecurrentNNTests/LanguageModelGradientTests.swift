@@ -9,27 +9,36 @@ import Testing
     var tied = false
     var dropout = 0.0
     var embeddingDropout = 0.0
+    var cutoffs: [Int] = []
+    /// Steps between kept states.
+    var segment: Int?
+    var variational = 0.0
   }
 
   static let cases = [
     Case(), Case(tied: true), Case(dropout: 0.4), Case(embeddingDropout: 0.4),
     Case(dropout: 0.3, embeddingDropout: 0.3), Case(tied: true, dropout: 0.3, embeddingDropout: 0.3),
+    Case(cutoffs: [2]), Case(dropout: 0.3, cutoffs: [1, 3, 6]), Case(segment: 1),
+    Case(dropout: 0.3, embeddingDropout: 0.3, segment: 3), Case(cutoffs: [3], segment: 2, variational: 0.4),
   ]
 
   @Test(arguments: [CellKind.lstm(forgetBias: 1), .gru(reset: .before)], cases)
   func gradientsAreSlopes(cell: CellKind, option: Case) throws {
+    var options = CellOptions(cell)
+    options.variationalDropout.state = option.variational
     let model = try LanguageModel<Double>(
       LanguageModelShape(
         vocabularySize: 7, embeddingSize: option.tied ? 4 : 3, hiddenSize: 4, layers: 2,
-        cell: CellOptions(cell),
-        dropout: option.dropout, embeddingDropout: option.embeddingDropout, tieEmbeddings: option.tied))
+        cell: options,
+        dropout: option.dropout, embeddingDropout: option.embeddingDropout, tieEmbeddings: option.tied,
+        cutoffs: option.cutoffs, clusterFactor: 2))
     let parameters = ParameterBuffer<Double>(model.layout, seed: 8)
     let layout = PackedLayout(lengths: [4, 3, 1])
     let coordinates = Coordinates(layout)
     let tokens = (0..<layout.rowCount).map { $0 * 3 % 7 }
     let targets = (0..<layout.rowCount).map { $0 * 5 % 7 }
     func evaluate(_ masks: DropoutContext?, into gradients: ParameterBuffer<Double>? = nil) -> Double {
-      let run = LanguageModelRun(model, parameters, batchSize: 3, dropout: masks)
+      let run = LanguageModelRun(model, parameters, batchSize: 3, dropout: masks, segment: option.segment)
       for (index, part) in run.state.enumerated() {
         let initial: Tensor<Double> = randomTensor([part.rows, part.columns], stream: index)
         for (position, value) in initial.values.enumerated() { part.base[position] = value }
@@ -41,6 +50,8 @@ import Testing
     let gradients = ParameterBuffer<Double>(model.layout)
     let loss = evaluate(masks, into: gradients)
     expectGradients(gradients, of: parameters) { evaluate(masks) }
-    #expect((loss == evaluate(nil)) == (option.dropout + option.embeddingDropout == 0))
+    #expect(
+      (abs(loss - evaluate(nil)) < 1e-12)
+        == (option.dropout + option.embeddingDropout + option.variational == 0))
   }
 }

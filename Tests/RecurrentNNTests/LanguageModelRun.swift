@@ -10,12 +10,15 @@ final class LanguageModelRun<Element: Scalar> {
   /// The state's matrices, bottom layer first, h before c; carried from call to call.
   let state: [MatrixView<Element>]
   let context: LayerContext<Element>
+  /// Steps between kept states.
+  let segment: Int?
   private let scratch = Scratch<Element>()
 
   init(
     _ model: LanguageModel<Element>, _ parameters: ParameterBuffer<Element>, batchSize: Int,
-    dropout: DropoutContext? = nil, workspace: Workspace<Element> = Workspace()
+    dropout: DropoutContext? = nil, workspace: Workspace<Element> = Workspace(), segment: Int? = nil
   ) {
+    self.segment = segment
     self.model = model
     self.parameters = parameters
     self.batchSize = batchSize
@@ -33,7 +36,7 @@ final class LanguageModelRun<Element: Scalar> {
       lengths: lengths ?? Array(repeating: tokens.count / batchSize, count: batchSize))
     let batch = LanguageModelBatch<Element>(
       layout: layout, tokens: scratch.indices(tokens), targets: scratch.indices(targets))
-    return model.evaluate(batch, state: state, into: gradients, context)
+    return model.evaluate(batch, state: state, segment: segment, into: gradients, context)
   }
 
   /// Advances by one token a stream; returns the logits [batchSize, V].
@@ -63,6 +66,8 @@ extension GoldenFile {
       LanguageModelShape(
         vocabularySize: size("vocabulary_size"), embeddingSize: size("embedding_size"),
         hiddenSize: size("hidden_size"), layers: size("layers"), cell: CellOptions(try cellKind()),
-        tieEmbeddings: flag("tie_embeddings")))
+        tieEmbeddings: flag("tie_embeddings"),
+        cutoffs: text("cutoffs")?.split(separator: ",").compactMap { Int($0) } ?? [],
+        clusterFactor: text("cluster_factor").flatMap(Double.init) ?? 4))
   }
 }

@@ -69,6 +69,60 @@ import Testing
     #expect(arena.peak == peak && arena.capacityInBytes == capacity && peak > 0)
   }
 
+  /// Computing activations twice changes what is in memory, and nothing else: ragged lengths, every random option, a state
+  /// that is carried.
+  @Test(arguments: 1...6)
+  func segmentsGiveTheLossTheGradientAndTheStateOfTheWhole(segment: Int) throws {
+    var cell = CellOptions.lstm()
+    cell.zoneout = Zoneout(cell: 0.1, hidden: 0.2)
+    cell.variationalDropout.state = 0.3
+    let model = try LanguageModel<Double>(
+      LanguageModelShape(
+        vocabularySize: 7, embeddingSize: 3, hiddenSize: 5, layers: 2, cell: cell, dropout: 0.2,
+        embeddingDropout: 0.2))
+    let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
+    let layout = PackedLayout(lengths: [6, 4, 2, 1])
+    let coordinates = Coordinates(layout)
+    let results = [nil, segment].map { segment in
+      let run = LanguageModelRun(
+        model, parameters, batchSize: 4, dropout: DropoutContext(seed: 1, step: 2, rows: coordinates.rows),
+        segment: segment)
+      let gradients = ParameterBuffer<Double>(model.layout)
+      let losses = (0..<2).map { _ in
+        run.evaluate(ids(13, 3), ids(13, 5), lengths: layout.lengths, into: gradients).total
+      }
+      return losses + run.hidden + run.cells + Array(gradients.elements)
+    }
+    expectClose(results[1], results[0], within: 1e-13, "segments of \(segment)")
+  }
+
+  @Test func segmentsTakeLessMemory() throws {
+    let model: LanguageModel<Float> = try model()
+    let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
+    let peaks = [nil, 10].map { segment in
+      let run = LanguageModelRun(model, parameters, batchSize: 2, segment: segment)
+      _ = run.evaluate(ids(400, 3), ids(400, 5), into: ParameterBuffer<Float>(model.layout))
+      return run.context.workspace.arena.peak
+    }
+    #expect(peaks[1] * 3 < peaks[0])
+  }
+
+  @Test(arguments: [[1], [3], [2, 5], [1, 2, 3, 4, 5, 6]])
+  func anAdaptiveSoftmaxIsADistribution(cutoffs: [Int]) throws {
+    let model = try LanguageModel<Double>(
+      LanguageModelShape(
+        vocabularySize: 7, embeddingSize: 3, hiddenSize: 6, cutoffs: cutoffs, clusterFactor: 2))
+    let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
+    let logits = LanguageModelRun(model, parameters, batchSize: 2).step([1, 4])
+    for stream in 0..<2 {
+      #expect(abs(logits[7 * stream..<7 * stream + 7].reduce(0) { $0 + exp($1) } - 1) < 1e-12)
+    }
+    for target in 0..<7 {
+      let loss = LanguageModelRun(model, parameters, batchSize: 2).evaluate([1, 4], [target, target])
+      #expect(abs(loss.total + logits[target] + logits[7 + target]) < 1e-12)
+    }
+  }
+
   @Test func theLossIsTheSameWithoutGradients() throws {
     let model: LanguageModel<Float> = try model()
     let parameters = ParameterBuffer<Float>(model.layout, seed: 1)

@@ -31,6 +31,7 @@ final class FakeTask: TrainingTask {
   private let evaluation: (@Sendable (_ shard: Int) throws -> LossSum)?
   private(set) var calls: [Call] = []
   private(set) var droppedStates = 0
+  private(set) var rehearsals = 0
   private var epoch = -1
 
   convenience init(
@@ -61,6 +62,14 @@ final class FakeTask: TrainingTask {
   let size = TaskSize(vocabulary: 0, trainTokens: 0, validTokens: 0, trainExamples: 0, validExamples: 0)
 
   func writeInputs(to run: RunPaths) {}
+
+  let workspace = Workspace<Float>()
+
+  /// Adds what must be thrown away.
+  func rehearse(into gradients: ParameterBuffer<Float>) {
+    rehearsals += 1
+    for index in gradients.elements.indices { gradients.elements[index] += 1000 }
+  }
 
   func beginEpoch(_ epoch: Int, isResumed: Bool) { self.epoch = epoch }
 

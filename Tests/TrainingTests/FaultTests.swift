@@ -17,12 +17,14 @@ struct FaultTests {
   struct Ending: Sendable {
     var parameters: [Float]
     var droppedStates: Int
+    var rehearsals: Int
     var error: String
     var exitCode: Int32
     var trainingFailure: TrainingFailure?
 
     init(_ task: FakeTask, _ result: Result<RunOutcome, any Error>) {
       (parameters, droppedStates) = (Array(task.parameters.elements), task.droppedStates)
+      rehearsals = task.rehearsals
       (error, exitCode) = ("", ExitCode.done)
       guard case .failure(let failure) = result else { return }
       (error, exitCode, trainingFailure) = (
@@ -78,6 +80,21 @@ struct FaultTests {
         nil
       }
     }
+  }
+
+  // MARK: Memory
+
+  @Test(
+    "The largest batch is tried before the first step, what it adds is thrown away, and memory is told",
+    arguments: 1...2)
+  func rehearsal(ranks: Int) throws {
+    let recorder = Recorder()
+    let endings = try train(ranks: ranks, configuration(), recorder) { _, _, _ in }
+    for ending in endings { #expect(ending.rehearsals == 1) }
+    let plans = recorder.events.compactMap { if case .planned(let plan) = $0 { plan } else { nil } }
+    #expect(plans.count == 1)
+    #expect(plans.first?.parameters == 5 * 4 && plans.first?.gradients == 5 * 4)
+    guard case .planned = recorder.events.first else { Issue.record("the plan comes first"); return }
   }
 
   // MARK: Numbers that are none

@@ -61,6 +61,21 @@ struct RandomOptionsTests {
     #expect(abs(losses[0] - losses[1]) > 1e-5 * losses[0], "\(losses)")
   }
 
+  @Test("What is computed again on the way back draws the same masks", arguments: Option.all)
+  func recomputed(option: Option) throws {
+    let text = try directory.write(sampleText(characters: 400), to: "text.txt")
+    func losses(_ steps: Int) throws -> [Double] {
+      let recorder = Recorder()
+      let configuration = RunConfiguration.small(text) {
+        option.set(&$0.model)
+        $0.training.recompute = steps
+      }
+      try Job(configuration).run(recorder)
+      return recorder.losses
+    }
+    #expect(relativeDifference(try losses(2), try losses(0)) < 1e-5)
+  }
+
   @Test("Without any, two epochs are alike", arguments: tasks)
   func none(task: String) throws {
     let losses = try losses(task) { _ in }

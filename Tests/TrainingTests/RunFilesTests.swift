@@ -78,7 +78,7 @@ struct RunFilesTests {
     // they may cause.
     #expect(
       events.filter { !$0.hasPrefix("checkpoint") }
-        == ["train 5", "valid 6", "train 10", "train 12", "valid 12", "finished 12"])
+        == ["memory -1", "train 5", "valid 6", "train 10", "train 12", "valid 12", "finished 12"])
     #expect(
       events.filter { $0.hasPrefix("checkpoint") } == ["checkpoint 6", "checkpoint 8", "checkpoint 12"])
     let keys = [
@@ -86,7 +86,11 @@ struct RunFilesTests {
         "epoch", "event", "gradient_norm", "learning_rate", "loss", "step", "time", "tokens_per_second",
       ],
       "valid": ["best", "epoch", "event", "loss", "perplexity", "step", "time", "tokens"],
-      "checkpoint": ["event", "path", "step", "time"], "finished": ["ending", "event", "step", "time"],
+      "checkpoint": ["event", "path", "step", "time"],
+      "finished": ["ending", "event", "peak_resident_mib", "step", "time"],
+      "memory": [
+        "activations", "event", "gradients", "optimizer", "packed_weights", "parameters", "time", "total",
+      ],
     ]
     for line in lines {
       let expected = keys[line["event"] as? String ?? ""] ?? ["an event that is not documented"]

@@ -6,6 +6,8 @@
 #define RND_DECLARE(T, S)                                                                                           \
   /* x = softmax((x + bias) / temperature) row by row; bias may be null. */                                         \
   void rnd_softmax_rows_##S(T *x, int64_t stride, const T *bias, int64_t rows, int64_t columns, T temperature);     \
+  /* x += shift[row] in every column. */                                                                            \
+  void rnd_shift_rows_##S(T *x, int64_t stride, const double *shift, int64_t rows, int64_t columns);               \
   /* dx = y * (dy - sum(dy * y)), in place over dy. */                                                              \
   void rnd_softmax_backward_##S(const T *y, int64_t ystride, T *dy, int64_t dstride, int64_t rows, int64_t columns); \
   /* Cross-entropy of softmax(logits + bias) against target[row], summed over rows in double and returned (nats).  \

@@ -58,6 +58,14 @@ public struct PackedLayout: Sendable, Hashable {
     PackedLayout(order: order, sortedLengths: lengths.map { ($0 + 1) / 2 })
   }
 
+  /// The layout of some of the time steps, of the sequences that have not ended before them, in the same order.
+  func segment(_ steps: Range<Int>) -> PackedLayout {
+    let running = steps.isEmpty ? batchSize : activeCounts[steps.lowerBound]
+    return PackedLayout(
+      order: Array(order[0..<running]),
+      sortedLengths: lengths[0..<running].map { min($0, steps.upperBound) - steps.lowerBound })
+  }
+
   /// The rows of a step.
   public func rows(_ step: Int) -> Range<Int> { offsets[step]..<offsets[step + 1] }
 

@@ -19,6 +19,13 @@ public struct LayerContext<Element: Scalar> {
 
   var arena: Arena<Element> { workspace.arena }
 
+  /// The same with the masks of the rows from one on: for a batch that is taken in pieces.
+  func rows(from row: Int) -> LayerContext {
+    LayerContext(
+      parameters: parameters, workspace: workspace,
+      dropout: dropout.map { $0.at(rows: $0.rows.dropFirst(row), firstStream: $0.firstStream) })
+  }
+
   func packed(_ weight: Parameter, rows: Range<Int>? = nil, transposed: Bool) -> PackedMatrix<Element> {
     workspace.packed(weight, rows: rows, of: parameters, transposed: transposed)
   }

@@ -7,17 +7,25 @@ import Parameters
 /// as a whole: see ``loss(_:targets:smoothing:gradient:into:_:)``.
 public struct SoftmaxOutput<Element: Scalar>: Sendable {
   let weight: Parameter
-  let bias: Parameter
+  /// Nil in the parts of an ``AdaptiveSoftmaxOutput``.
+  let bias: Parameter?
 
   public var inputSize: Int { weight.shape[1] }
   public var classes: Int { weight.shape[0] }
   /// Handles of all parameters, in layout order.
-  public var parameters: [Parameter] { [weight, bias] }
+  public var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
 
   /// Adds `weight` and `bias` to a layout, drawn from U(±1/√inputSize) as torch.nn.Linear does.
   public init(inputSize: Int, classes: Int, in builder: inout ParameterLayout.Builder) {
     let linear = Linear<Element>(inputSize: inputSize, outputSize: classes, in: &builder)
     (weight, bias) = (linear.weight, linear.bias)
+  }
+
+  /// The same without `bias`.
+  init(withoutBias inputSize: Int, classes: Int, in builder: inout ParameterLayout.Builder) {
+    weight = builder.add(
+      "weight", [classes, inputSize], .uniform(1 / Double(inputSize).squareRoot()))
+    bias = nil
   }
 
   /// The same with a weight that exists already, [classes, inputSize] (tied weights): only `bias` is added.
@@ -54,13 +62,17 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
         let (part, logits) = (h.rows(rows), block.rows(0..<rows.count))
         context.multiply(part, table, .right, into: logits)
         total += Element.softmaxCrossEntropy(
-          logits.base, logits.stride, context.parameters.pointer(bias), targets + first, rows.count, classes,
+          logits.base, logits.stride, bias.map { context.parameters.pointer($0) }, targets + first,
+          rows.count,
+          classes,
           Element(smoothing), dh != nil)
         if let dh, let gradients {
           context.multiply(logits, table, into: dh.rows(rows))
           context.multiply(logits, part, .left, into: gradients.matrix(weight), accumulate: true)
-          Element.addColumnSums(
-            logits.base, logits.stride, rows.count, classes, gradients.pointer(bias))
+          if let bias {
+            Element.addColumnSums(
+              logits.base, logits.stride, rows.count, classes, gradients.pointer(bias))
+          }
         }
       }
       return total
@@ -73,14 +85,7 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
     _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
     context.packed(weight, transposed: true).multiply(h, into: logits, accumulate: false)
-    Element.activateRows(
-      logits.base, logits.stride, context.parameters.pointer(bias), logits.rows, logits.columns, .identity)
-  }
-  /// The same with the weight packed once for all calls until it changes: for models that are asked token by token.
-  func packedLogits(
-    _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>
-  ) {
-    context.packed(weight, transposed: true).multiply(h, into: logits, accumulate: false)
+    guard let bias else { return }
     Element.activateRows(
       logits.base, logits.stride, context.parameters.pointer(bias), logits.rows, logits.columns, .identity)
   }

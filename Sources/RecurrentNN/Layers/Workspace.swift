@@ -20,6 +20,9 @@ public final class Workspace<Element: Scalar> {
   }
   private var packs: [Key: Entry] = [:]
 
+  /// Bytes of all packed copies.
+  public var packedBytes: Int { packs.values.reduce(0) { $0 + $1.matrix.packedBytes } }
+
   /// - Parameter precision: of the operands of products; everything else is computed in `Element`.
   public init(precision: ProductPrecision = .fp32) { mode = ProductMode(precision) }
 

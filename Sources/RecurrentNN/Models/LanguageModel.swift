@@ -14,6 +14,10 @@ public struct LanguageModelShape: Sendable, Hashable {
   public var embeddingDropout: Double
   /// The output layer's weight is the embedding; requires embeddingSize == hiddenSize.
   public var tieEmbeddings: Bool
+  /// Where clusters of rare tokens begin (``AdaptiveSoftmaxOutput``); empty: one softmax over all. Excludes tied embeddings.
+  public var cutoffs: [Int]
+  /// By how much each of those clusters is narrower than the one before.
+  public var clusterFactor: Double
   /// If set, every parameter starts from U(-bound, bound).
   public var uniformInitialization: Double?
   /// What leads around every layer but the lowest.
@@ -22,7 +26,8 @@ public struct LanguageModelShape: Sendable, Hashable {
   public init(
     vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
     dropout: Double = 0, embeddingDropout: Double = 0, tieEmbeddings: Bool = false,
-    uniformInitialization: Double? = nil, connection: LayerConnectionKind = .none
+    cutoffs: [Int] = [], clusterFactor: Double = 4, uniformInitialization: Double? = nil,
+    connection: LayerConnectionKind = .none
   ) {
     self.vocabularySize = vocabularySize
     self.embeddingSize = embeddingSize
@@ -32,6 +37,8 @@ public struct LanguageModelShape: Sendable, Hashable {
     self.dropout = dropout
     self.embeddingDropout = embeddingDropout
     self.tieEmbeddings = tieEmbeddings
+    self.cutoffs = cutoffs
+    self.clusterFactor = clusterFactor
     self.uniformInitialization = uniformInitialization
     self.connection = connection
   }
@@ -86,12 +93,25 @@ public struct LanguageModelBatch<Element: Scalar> {
   public let tokens: UnsafePointer<Int32>
   /// Ids of the tokens to predict, [rowCount]; where one is below zero nothing is predicted.
   public let targets: UnsafePointer<Int32>
+  /// Row of the whole batch that is row 0 here: where the coordinates of dropout masks begin.
+  let firstRow: Int
 
   public init(layout: PackedLayout, tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>) {
     self.layout = layout
     self.tokens = tokens
     self.targets = targets
+    firstRow = 0
   }
+
+  private init(_ whole: LanguageModelBatch, _ steps: Range<Int>) {
+    layout = whole.layout.segment(steps)
+    firstRow = whole.layout.offsets[steps.lowerBound]
+    tokens = whole.tokens + firstRow
+    targets = whole.targets + firstRow
+  }
+
+  /// Some of the time steps.
+  func segment(_ steps: Range<Int>) -> LanguageModelBatch { LanguageModelBatch(self, steps) }
 }
 
 /// A recurrent language model (N-N): embedding, stacked cells, and a softmax over the vocabulary at every
@@ -107,11 +127,13 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   public let layout: ParameterLayout
   let embedding: Parameter
   let stack: LayerStack<Element>
-  let output: SoftmaxOutput<Element>
+  let output: VocabularyOutput<Element>
 
   /// Throws ``CellOptionsError`` if options of the layers exclude each other or are out of range.
   public init(_ shape: LanguageModelShape) throws(CellOptionsError) {
     try shape.network.validate()
+    precondition(
+      !shape.tieEmbeddings || shape.cutoffs.isEmpty, "tied embeddings with an adaptive softmax")
     precondition(
       !shape.tieEmbeddings || shape.embeddingSize == shape.network.outputSize,
       "tied embeddings of size \(shape.embeddingSize) with an output of size \(shape.network.outputSize)")
@@ -125,9 +147,17 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     }
     let table = embedding
     output = builder.scoped("output") { builder in
-      shape.tieEmbeddings
-        ? SoftmaxOutput(sharing: table, in: &builder)
-        : SoftmaxOutput(inputSize: shape.network.outputSize, classes: shape.vocabularySize, in: &builder)
+      let (width, classes) = (shape.network.outputSize, shape.vocabularySize)
+      return if shape.tieEmbeddings {
+        .softmax(SoftmaxOutput(sharing: table, in: &builder))
+      } else if shape.cutoffs.isEmpty {
+        .softmax(SoftmaxOutput(inputSize: width, classes: classes, in: &builder))
+      } else {
+        .adaptive(
+          AdaptiveSoftmaxOutput(
+            inputSize: width, classes: classes, cutoffs: shape.cutoffs, factor: shape.clusterFactor,
+            in: &builder))
+      }
     }
     layout = builder.build()
   }
@@ -137,10 +167,9 @@ public struct LanguageModel<Element: Scalar>: Sendable {
 
   /// Weights multiplied with every token, forwards: the measure of a step's floating-point operations (six
   /// times that number for each token, Kaplan et al. 2020, section 2.1). The look-up of an embedding
-  /// multiplies nothing.
+  /// multiplies nothing. Of an adaptive softmax all weights count, though most tokens see few of them.
   public var multipliedWeights: Int {
-    let cells = stack.parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
-    return cells + output.weight.count
+    (stack.parameters + output.parameters).filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
   }
 
   // MARK: Training and evaluation
@@ -152,28 +181,95 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ///   - state: on entry the state before the first step, for each part a matrix [batchSize, part] in the
   ///     order of the layout's rows; on return the state after the last step. Gradients are not passed back
   ///     through it (truncated backpropagation through time).
-  ///   - labelSmoothing: ε of ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``.
+  ///   - labelSmoothing: ε of ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``; 0 with an adaptive softmax.
+  ///   - segment: steps between states that are kept for the way back; what lies between is computed a second time there
+  ///     (T. Chen et al., "Training deep nets with sublinear memory cost", 2016). Loss and gradient are those without, to
+  ///     rounding; the activations of one segment and a state for each are all there is in memory. nil: keep everything.
   ///   - context: parameters, workspace, and the masks of dropout when training. The arena is left as it was.
   public func evaluate(
     _ batch: LanguageModelBatch<Element>, state: [MatrixView<Element>], labelSmoothing: Double = 0,
-    into gradients: ParameterBuffer<Element>?,
+    segment: Int? = nil, into gradients: ParameterBuffer<Element>?,
     _ context: LayerContext<Element>
   ) -> LossSum {
     requireInVocabulary(batch.tokens, batch.layout.rowCount, lowest: 0)
     requireInVocabulary(batch.targets, batch.layout.rowCount, lowest: .min)
+    let steps = batch.layout.steps
+    let length = segment ?? max(1, steps)
+    precondition(length > 0, "segments of \(length) steps")
     return context.arena.scoped {
-      let layout = batch.layout
-      let unrolled = stack.unroll(input(batch, context), layout, from: state, context)
-      for (kept, final) in zip(state, unrolled.finalState) { kept.copy(from: final) }
-      let top = dropped(unrolled.output, context)
-      let dTop = gradients.map { _ in context.arena.matrix(layout.rowCount, shape.network.outputSize) }
-      let loss = output.loss(
-        top, targets: batch.targets, smoothing: labelSmoothing, gradient: dTop, into: gradients, context)
-      if let gradients, let dTop {
-        backpropagate(batch, unrolled, dTop, into: gradients, context)
+      let parts = stride(from: 0, to: steps, by: length).map {
+        batch.segment($0..<min($0 + length, steps))
       }
-      let targets = UnsafeBufferPointer(start: batch.targets, count: layout.rowCount)
+      var loss = 0.0
+      let dState = stateParts.map { context.arena.zeros(batch.layout.batchSize, $0) }
+      let before = gradients == nil ? [] : statesBefore(parts, state, context)
+      // Forwards in order, or with gradients from the last part to the first.
+      for (part, start) in gradients == nil ? parts.map({ ($0, state) }) : zip(parts, before).reversed() {
+        loss += run(part, state: start, labelSmoothing, stateGradient: dState, into: gradients, context)
+      }
+      leave(before, in: state, parts)
+      let targets = UnsafeBufferPointer(start: batch.targets, count: batch.layout.rowCount)
       return LossSum(total: loss, tokens: targets.count { $0 >= 0 })
+    }
+  }
+
+  /// The state before each part, every one in memory of its own: ``run`` makes it the state after the part.
+  private func statesBefore(
+    _ parts: [LanguageModelBatch<Element>], _ initial: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) -> [[MatrixView<Element>]] {
+    var states: [[MatrixView<Element>]] = []
+    for index in parts.indices {
+      let state = initial.map { context.arena.matrix($0.rows, $0.columns) }
+      for (mine, before) in zip(state, states.last ?? initial) { mine.copy(from: before) }
+      states.append(state)
+      guard index > 0 else { continue }
+      context.arena.scoped { _ = forward(parts[index - 1], state: state, context) }
+    }
+    return states
+  }
+
+  /// After the way back the last part's state is the state after the batch.
+  private func leave(
+    _ states: [[MatrixView<Element>]], in state: [MatrixView<Element>], _ parts: [LanguageModelBatch<Element>]
+  ) {
+    guard let last = states.last else { return }
+    for (kept, final) in zip(state, last) { kept.copy(from: final) }
+  }
+
+  /// Runs the steps of a part, whose state is replaced by the state after it; sequences that have ended keep theirs.
+  private func forward(
+    _ part: LanguageModelBatch<Element>, state: [MatrixView<Element>], _ whole: LayerContext<Element>
+  ) -> (unrolled: Unrolled<Element>, context: LayerContext<Element>) {
+    let context = whole.rows(from: part.firstRow)
+    let running = state.map { $0.rows(0..<part.layout.batchSize) }
+    let unrolled = stack.unroll(input(part, context), part.layout, from: running, context)
+    for (kept, final) in zip(running, unrolled.finalState) { kept.copy(from: final) }
+    return (unrolled, context)
+  }
+
+  /// Forwards, and with gradients backwards, over the steps of one part.
+  ///
+  /// - Parameters:
+  ///   - state: before the part on entry, after it on return.
+  ///   - dState: gradient of the state after the part on entry, of that before it on return.
+  private func run(
+    _ part: LanguageModelBatch<Element>, state: [MatrixView<Element>], _ labelSmoothing: Double,
+    stateGradient dState: [MatrixView<Element>], into gradients: ParameterBuffer<Element>?,
+    _ whole: LayerContext<Element>
+  ) -> Double {
+    whole.arena.scoped {
+      let (unrolled, context) = forward(part, state: state, whole)
+      let top = dropped(unrolled.output, context)
+      let dTop = gradients.map { _ in
+        context.arena.matrix(part.layout.rowCount, shape.network.outputSize)
+      }
+      let loss = output.loss(
+        top, targets: part.targets, smoothing: labelSmoothing, gradient: dTop, into: gradients, context)
+      if let gradients, let dTop {
+        let running = dState.map { $0.rows(0..<part.layout.batchSize) }
+        backpropagate(part, unrolled, dTop, stateGradient: running, into: gradients, context)
+      }
+      return loss
     }
   }
 
@@ -212,13 +308,13 @@ public struct LanguageModel<Element: Scalar>: Sendable {
 
   private func backpropagate(
     _ batch: LanguageModelBatch<Element>, _ unrolled: Unrolled<Element>, _ dTop: MatrixView<Element>,
-    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+    stateGradient: [MatrixView<Element>], into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
   ) {
     let arena = context.arena
     if let masks = context.dropout, shape.dropout > 0 {
       Element.dropout(from: dTop, to: dTop, masks.rows, masks.key(stream: shape.layers), rate: shape.dropout)
     }
-    let stateGradient = stateParts.map { arena.zeros(batch.layout.batchSize, $0) }
     guard case .dense = unrolled.input, let masks = context.dropout else {
       stack.backpropagate(
         unrolled, outputGradient: dTop, stateGradient: stateGradient, inputGradient: nil, into: gradients,

@@ -17,7 +17,7 @@ final class SupervisedTask: TrainingTask {
   private let shape: DataShape
   private let plan: ShardPlan
   private let batches: SequenceBatches
-  private let workspace: Workspace<Float>
+  let workspace: Workspace<Float>
   private var epochPlan: BatchPlan
 
   var parameters: ParameterBuffer<Float> { learner.parameters }
@@ -42,9 +42,17 @@ final class SupervisedTask: TrainingTask {
   }
 
   var size: TaskSize {
-    TaskSize(
-      vocabulary: corpus.encoding.target?.count ?? corpus.encoding.source?.count
-        ?? corpus.encoding.labels?.count ?? 0,
+    let encoding = corpus.encoding
+    let (name, count) =
+      if let target = encoding.target {
+        (encoding.source == nil ? "vocabulary" : "target vocabulary", target.count)
+      } else if let source = encoding.source {
+        ("vocabulary", source.count)
+      } else {
+        ("set of labels", encoding.labels?.count ?? 0)
+      }
+    return TaskSize(
+      vocabularyName: name, vocabulary: count,
       trainTokens: corpus.train.tokenCount, validTokens: corpus.valid?.tokenCount ?? 0,
       trainExamples: corpus.train.count, validExamples: corpus.valid?.count ?? 0)
   }
@@ -81,6 +89,17 @@ final class SupervisedTask: TrainingTask {
       entries, of: corpus.train, masks: masks,
       teacherForcing: configuration.training.teacherForcing(at: update),
       into: gradients, workspace)
+  }
+
+  /// Batches of other epochs hold other sequences, of about the same lengths.
+  func rehearse(into gradients: ParameterBuffer<Float>) throws {
+    let costs = (0..<epochPlan.count).map { batch in
+      epochPlan[batch].reduce(0) { $0 + corpus.train.rowCount(Int($1)) }
+    }
+    guard let largest = costs.indices.max(by: { costs[$0] < costs[$1] }) else { return }
+    for shard in plan.own {
+      _ = try accumulateGradient(microbatch: largest, serial: 0, update: 0, shard: shard, into: gradients)
+    }
   }
 
   // MARK: Evaluation
@@ -168,6 +187,11 @@ final class SupervisedEvaluation: EvaluationPass {
 }
 
 extension SequenceSplit {
+  /// Steps of an entry on all its sides together.
+  func rowCount(_ entry: Int) -> Int {
+    [.source, .target].reduce(0) { $0 + (field($1)?.length(entry) ?? 0) }
+  }
+
   /// Tokens of the longer side, summed over all entries.
   var tokenCount: Int {
     let (source, target) = (lengths(.source), lengths(.target))

@@ -33,6 +33,12 @@ struct LanguageModelBenchCommand: DistributedCommand {
   @Option(help: "Sequences in a step over all ranks.") var batch = 64
   @Option(help: "Time steps.") var steps = 50
   @Option(help: "Lengths spread evenly from this to --steps (default: all equal).") var shortest: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Where clusters of an adaptive softmax begin, as 2000,6000; tokens then follow Zipf's law.",
+      valueName: "ids"))
+  var cutoffs: String?
+  @Option(help: "Keep the activations of so many steps only (default: of all).") var recompute: Int?
   @Option(help: "Timed training steps.") var iters = 20
   @Option(help: "sgd | momentum | nesterov | rmsprop | adagrad | adam | adamw") var optimizer = "sgd"
   @Option(help: "fp32 | bf16: operands of matrix products.") var precision = "fp32"
@@ -41,7 +47,20 @@ struct LanguageModelBenchCommand: DistributedCommand {
     help: ArgumentHelp("Write the last step of rank 0 as a trace for Perfetto or Chrome.", valueName: "file"))
   var profile: String?
 
+  /// The clusters' first ids; nil if the option is not rising ids below the vocabulary.
+  private var clusters: [Int]? {
+    guard let cutoffs else { return [] }
+    let ids = cutoffs.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
+    return AdaptiveSoftmaxOutput<Float>.areCutoffs(ids, of: vocab) ? ids : nil
+  }
+
   func validate() throws {
+    guard clusters != nil else {
+      throw ValidationError("--cutoffs must be rising numbers from 1 to below --vocab, not \(cutoffs ?? "")")
+    }
+    if let recompute, recompute < 1 {
+      throw ValidationError("--recompute must be at least 1, not \(recompute)")
+    }
     guard BenchOptions.precision(precision) != nil else {
       throw ValidationError("--precision must be fp32 or bf16, not \(precision)")
     }
@@ -67,8 +86,9 @@ struct LanguageModelBenchCommand: DistributedCommand {
     try Threads.share(among: communicator, reproducible: false)
     let benchmark = LanguageModelBenchmark(
       shape: LanguageModelShape(
-        vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind),
-      batchSize: batch, steps: steps, shortest: shortest,
+        vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind,
+        cutoffs: clusters ?? []),
+      batchSize: batch, steps: steps, shortest: shortest, segment: recompute,
       benchmark: StepBenchmark(iterations: iters, optimizer: kind, precision: mode))
     let result = try benchmark.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
@@ -85,7 +105,9 @@ struct LanguageModelBenchCommand: DistributedCommand {
         JSONMember("embed", .integer(embed)), JSONMember("hidden", .integer(hidden)),
         JSONMember("layers", .integer(layers)), JSONMember("batch", .integer(batch)),
         JSONMember("steps", .integer(steps)), JSONMember("shortest", .integer(shortest ?? steps)),
-        JSONMember("optimizer", .string(optimizer)), JSONMember("precision", .string(precision)),
+        JSONMember("cutoffs", .array((clusters ?? []).map { .integer($0) })),
+        JSONMember("recompute", .integer(recompute ?? 0)), JSONMember("optimizer", .string(optimizer)),
+        JSONMember("precision", .string(precision)),
         JSONMember("tok_s", .integer(Int(result.tokensPerSecond))),
         JSONMember("best_tok_s", .integer(Int(result.bestTokensPerSecond))),
       ] + BenchOptions.members(result, communicator))
@@ -94,10 +116,10 @@ struct LanguageModelBenchCommand: DistributedCommand {
   private func line(_ result: StepBenchmark.Result, _ communicator: any Communicator) -> String {
     String(
       format:
-        "%@ %dx%d, V=%d, B=%d, T=%d, %d x %d: %.1f ms, %@ tok/s (best %@), %.1f GFLOP/s, %d MiB, comm %.1f%%",
+        "%@ %dx%d, V=%d, B=%d, T=%d, %d x %d: %.1f ms, %@ tok/s (best %@), %.1f GFLOP/s, %d MiB (%d planned), comm %.1f%%",
       cell, layers, hidden, vocab, batch, steps, communicator.worldSize, KernelThreads.count,
       result.milliseconds,
       Console.grouped(Int(result.tokensPerSecond)), Console.grouped(Int(result.bestTokensPerSecond)),
-      result.gigaflops, result.residentMiB, 100 * result.communicationShare)
+      result.gigaflops, result.residentMiB, result.plan.total >> 20, 100 * result.communicationShare)
   }
 }

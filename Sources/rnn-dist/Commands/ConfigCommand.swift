@@ -16,18 +16,16 @@ struct ConfigListCommand: LocalCommand {
   func runLocally() throws -> Int32 {
     for name in Presets.names {
       let description = Self.opening(of: Presets.text(named: name) ?? "", name: name)
-      try StandardOutput.line("\(name)\n" + description.map { "    \($0)" }.joined(separator: "\n"))
+      try StandardOutput.line("\(name)\n" + description.map { $0.isEmpty ? "" : "    \($0)" }.joined(separator: "\n"))
     }
     return ExitCode.done
   }
 
-  /// The first paragraph of a preset's comment, without the preset's own name.
+  /// A preset's comment, what it is for and how to run it, without the preset's own name.
   private static func opening(of text: String, name: String) -> [String] {
-    let paragraph = text.split(separator: "\n", omittingEmptySubsequences: false).prefix {
-      $0.hasPrefix("# ")
-    }
-    return paragraph.enumerated().map { number, line in
-      let content = line.dropFirst(2)
+    let comment = text.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("#") }
+    return comment.enumerated().map { number, line in
+      let content = line.dropFirst(line.hasPrefix("# ") ? 2 : 1)
       let own = "\(name): "
       return String(number == 0 && content.hasPrefix(own) ? content.dropFirst(own.count) : content)
     }

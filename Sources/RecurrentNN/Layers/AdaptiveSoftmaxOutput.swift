@@ -1,0 +1,179 @@
+import NumericKernels
+import Parameters
+
+/// An output layer for large vocabularies (adaptive softmax): frequent classes first, rare ones in clusters of which most
+/// rows compute nothing.
+///
+/// The head is a softmax over the `cutoffs[0]` most frequent classes and one entry for each cluster. Cluster k holds the
+/// classes from `cutoffs[k]` up to the next cutoff (the last: up to `classes`), seen through a projection that is narrower by
+/// a further `factor`:
+///
+///     p(v) = head(v)                              for v < cutoffs[0]
+///     p(v) = head(cutoffs[0] + k) · tail_k(v)     for v in cluster k
+///     head = softmax(W_h h),   tail_k = softmax(V_k U_k h)
+///
+/// Probabilities are exact and sum to one: this is another model, no approximation. Classes must be numbered by falling
+/// frequency, as vocabularies are. É. Grave et al., "Efficient softmax approximation for GPUs", ICML 2017; parameters,
+/// names and the absence of biases are those of torch.nn.AdaptiveLogSoftmaxWithLoss: `head.weight`
+/// [cutoffs[0] + clusters, H], `tail.k.0.weight` (U_k) [H / factor^(k+1), H], `tail.k.1.weight` (V_k) [size_k, H / factor^(k+1)].
+public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
+  /// A cluster of rare classes.
+  private struct Cluster: Sendable {
+    let classes: Range<Int>
+    let projection: Parameter
+    let output: SoftmaxOutput<Element>
+  }
+
+  private let head: SoftmaxOutput<Element>
+  private let clusters: [Cluster]
+  public let classes: Int
+  public let inputSize: Int
+
+  /// True if cutoffs rise from at least 1 to below the number of classes.
+  public static func areCutoffs(_ cutoffs: [Int], of classes: Int) -> Bool {
+    !cutoffs.isEmpty && zip([0] + cutoffs, cutoffs + [classes]).allSatisfy { $0 < $1 }
+  }
+
+  /// Adds the parameters to a layout, each drawn from U(±1/√(its input size)) as torch.nn.Linear does.
+  ///
+  /// - Parameters:
+  ///   - cutoffs: see ``areCutoffs(_:of:)``.
+  ///   - factor: by how much each cluster is narrower than the one before, at least 1.
+  public init(
+    inputSize: Int, classes: Int, cutoffs: [Int], factor: Double = 4,
+    in builder: inout ParameterLayout.Builder
+  ) {
+    precondition(
+      Self.areCutoffs(cutoffs, of: classes) && factor >= 1,
+      "cutoffs \(cutoffs) with factor \(factor) for \(classes) classes")
+    self.inputSize = inputSize
+    self.classes = classes
+    let head = builder.scoped("head") {
+      SoftmaxOutput<Element>(
+        withoutBias: inputSize, classes: cutoffs[0] + cutoffs.count, in: &$0)
+    }
+    var width = Double(inputSize)
+    clusters = zip(cutoffs, cutoffs.dropFirst() + [classes]).enumerated().map { index, bounds in
+      width /= factor
+      let size = max(1, Int(width))
+      return builder.scoped("tail.\(index)") { builder in
+        let projection = builder.add(
+          "0.weight", [size, inputSize], .uniform(1 / Double(inputSize).squareRoot()))
+        let output = builder.scoped("1") {
+          SoftmaxOutput<Element>(withoutBias: size, classes: bounds.1 - bounds.0, in: &$0)
+        }
+        return Cluster(classes: bounds.0..<bounds.1, projection: projection, output: output)
+      }
+    }
+    self.head = head
+  }
+
+  /// Handles of all parameters, in layout order.
+  public var parameters: [Parameter] {
+    head.parameters + clusters.flatMap { [$0.projection] + $0.output.parameters }
+  }
+
+  private var shortlist: Int { head.classes - clusters.count }
+
+  // MARK: Training
+
+  /// Cross-entropy against the targets, summed over the rows, nats.
+  ///
+  /// - Parameters:
+  ///   - h: [N, inputSize].
+  ///   - targets: [N]; rows whose target is below zero count for nothing.
+  ///   - dh: overwritten with the gradient of h if given.
+  ///   - gradients: those of the parameters are ADDED here if given.
+  public func loss(
+    _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, gradient dh: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> Double {
+    context.arena.scoped {
+      let inHead = context.arena.words(h.rows, of: Int32.self)
+      for row in 0..<h.rows { inHead[row] = headClass(targets[row]) }
+      var total = head.loss(
+        h, targets: UnsafePointer(inHead.baseAddress!), gradient: dh, into: gradients, context)
+      for cluster in clusters {
+        total += context.arena.scoped {
+          loss(h, in: cluster, targets: targets, gradient: dh, into: gradients, context)
+        }
+      }
+      return total
+    }
+  }
+
+  /// The entry of the head that a class is, or is behind.
+  private func headClass(_ target: Int32) -> Int32 {
+    guard Int(target) >= shortlist else { return target }
+    let cluster = clusters.firstIndex { $0.classes.contains(Int(target)) } ?? 0
+    return Int32(shortlist + cluster)
+  }
+
+  /// The loss of the rows whose target is in a cluster; the gradient of h is ADDED.
+  private func loss(
+    _ h: MatrixView<Element>, in cluster: Cluster, targets: UnsafePointer<Int32>,
+    gradient dh: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,
+    _ context: LayerContext<Element>
+  ) -> Double {
+    let arena = context.arena
+    let (rows, classes) = (arena.words(h.rows, of: Int32.self), arena.words(h.rows, of: Int32.self))
+    var count = 0
+    for row in 0..<h.rows where cluster.classes.contains(Int(targets[row])) {
+      rows[count] = Int32(row)
+      classes[count] = targets[row] - Int32(cluster.classes.lowerBound)
+      count += 1
+    }
+    guard count > 0 else { return 0 }
+    let (index, own) = (UnsafePointer(rows.baseAddress!), UnsafePointer(classes.baseAddress!))
+    let x = arena.matrix(count, inputSize)
+    Element.gatherRows(h.base, h.stride, index, count, inputSize, x.base, x.stride)
+    let projected = arena.matrix(count, cluster.output.inputSize)
+    context.packed(cluster.projection, transposed: true).multiply(x, into: projected, accumulate: false)
+    let dProjected = dh.map { _ in arena.matrix(count, cluster.output.inputSize) }
+    let total = cluster.output.loss(
+      projected, targets: own, gradient: dProjected, into: gradients, context)
+    if let dh, let dProjected, let gradients {
+      context.multiply(dProjected, x, .left, into: gradients.matrix(cluster.projection), accumulate: true)
+      // x is no longer needed: its memory takes its gradient.
+      context.packed(cluster.projection, transposed: false).multiply(dProjected, into: x, accumulate: false)
+      Element.scatterAddRows(x.base, x.stride, index, count, inputSize, dh.base, dh.stride)
+    }
+    return total
+  }
+
+  // MARK: Decoding
+
+  /// Overwrites `logits` [N, classes] with the logarithms of all probabilities.
+  public func logits(
+    _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>
+  ) {
+    context.arena.scoped {
+      let first = context.arena.matrix(h.rows, head.classes)
+      head.logits(h, into: first, context)
+      // What is taken from the head's logits: its normalizer; from a cluster's further its own.
+      let normalizers = doubles(h.rows, context)
+      Element.logNormalizers(first.base, first.stride, h.rows, first.columns, normalizers)
+      let shift = doubles(h.rows, context)
+      let frequent = logits.columns(0..<shortlist)
+      frequent.copy(from: first.columns(0..<shortlist))
+      for row in 0..<h.rows { shift[row] = -normalizers[row] }
+      Element.shiftRows(frequent.base, frequent.stride, shift, h.rows, shortlist)
+      for (index, cluster) in clusters.enumerated() {
+        let projected = context.arena.matrix(h.rows, cluster.output.inputSize)
+        context.packed(cluster.projection, transposed: true).multiply(h, into: projected, accumulate: false)
+        let part = logits.columns(cluster.classes)
+        cluster.output.logits(projected, into: part, context)
+        Element.logNormalizers(part.base, part.stride, h.rows, part.columns, shift)
+        for row in 0..<h.rows {
+          shift[row] = Double(first[row, shortlist + index]) - normalizers[row] - shift[row]
+        }
+        Element.shiftRows(part.base, part.stride, shift, h.rows, part.columns)
+      }
+    }
+  }
+
+  private func doubles(_ count: Int, _ context: LayerContext<Element>) -> UnsafeMutablePointer<Double> {
+    let words = context.arena.words(count, of: UInt64.self)
+    return UnsafeMutableRawPointer(words.baseAddress!).bindMemory(to: Double.self, capacity: max(1, count))
+  }
+}

@@ -1,0 +1,28 @@
+import Parameters
+import RecurrentNN
+
+/// What a rank holds in memory for training, bytes: known before the first step, because the largest batch was tried.
+public struct MemoryPlan: Sendable, Equatable {
+  public var parameters: Int
+  public var gradients: Int
+  /// The optimizer's moments and, where one is kept, the moving average of the weights.
+  public var optimizer: Int
+  /// Copies of weights in the order in which products read them.
+  public var packedWeights: Int
+  /// Activations and scratch memory of a step.
+  public var activations: Int
+
+  public var total: Int { parameters + gradients + optimizer + packedWeights + activations }
+
+  /// - Parameters:
+  ///   - count: number of parameters.
+  ///   - copies: buffers of that many numbers that belong to the optimizer.
+  init(parameters count: Int, optimizerCopies copies: Int, _ workspace: Workspace<Float>) {
+    let bytes = count * MemoryLayout<Float>.stride
+    parameters = bytes
+    gradients = bytes
+    optimizer = copies * bytes
+    packedWeights = workspace.packedBytes
+    activations = workspace.arena.capacityInBytes
+  }
+}
