@@ -17,6 +17,11 @@ public enum DurableFile {
     }
   }
 
+  /// Returns everything in a file of at most `limit` bytes, nil where it is larger or no regular file; throws `FileFailure`.
+  public static func read(_ path: String, limit: Int) throws -> Data? {
+    try InputFile.contents(of: path, limit: limit)
+  }
+
   /// Writes a file piece by piece and puts it in the place of what was at `path`; throws `FileFailure`.
   public static func write(
     to path: String, operations: FileSystemOperations = .standard, body: (Sink) throws -> Void

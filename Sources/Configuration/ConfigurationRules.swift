@@ -25,17 +25,19 @@ extension ConfigurationRule {
   private static let model: [ConfigurationRule] = [
     ConfigurationRule([
       \.model.tieEmbeddings, \.task, \.model.embeddingSize, \.model.hiddenSize, \.model.readoutSize,
+      \.model.decoderEmbeddingSize, \.model.decoderHiddenSize, \.model.projectionSize, \.model.bidirectional,
+      \.model.context, \.model.contextToOutput, \.data.train, \.data.format,
     ]) {
       guard $0.model.tieEmbeddings else { return nil }
       let embedding =
         $0.task == .languageModel ? $0.model.embeddingSize : $0.model.effectiveDecoderEmbeddingSize
-      let top = $0.tiedWidth
+      let tops = $0.tiedWidths
       guard $0.task != .tagger, $0.task != .classifier else {
         return "only models that read and write tokens can"
       }
-      return embedding == top
+      return tops.contains(embedding)
         ? nil
-        : "needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(top)): change "
+        : "needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(tops[0])): change "
           + "\(name(\.model.embeddingSize)), \(name(\.model.hiddenSize)) or \(name(\.model.readoutSize))"
     },
     ConfigurationRule([\.model.activation, \.model.cell]) {
@@ -138,6 +140,10 @@ extension ConfigurationRule {
       guard $0.model.contextToOutput, $0.task == .seq2seq, $0.model.context != .everyStep else { return nil }
       return "is for context \(ModelConfiguration.Context.everyStep.rawValue)"
     },
+    ConfigurationRule([\.decoding.maxLengthRatio, \.task]) {
+      guard $0.decoding.maxLengthRatio > 0, $0.task == .generator else { return nil }
+      return "a generator has no source whose length it could follow: use \(name(\.decoding.maxLength))"
+    },
     ConfigurationRule([\.model.characterHiddenSize, \.model.characterEmbeddingSize, \.task]) {
       guard $0.model.characterHiddenSize > 0 || $0.model.characterEmbeddingSize > 0 else { return nil }
       guard $0.task == .tagger else { return "is for taggers on words" }
@@ -196,12 +202,15 @@ extension ConfigurationRule {
   ]
 
   private static let validation: [ConfigurationRule] = [
-    ConfigurationRule([\.evaluation.metric, \.task]) {
-      guard !$0.evaluation.metric.belongs(to: $0.task) else { return nil }
-      let task = $0.task
-      let fitting = EvaluationConfiguration.Metric.allCases.filter { $0.belongs(to: task) }.map(\.rawValue)
-      return "the task \(task.rawValue) has no \($0.evaluation.metric.rawValue); it has "
-        + fitting.joined(separator: ", ")
+    ConfigurationRule([\.evaluation.metric, \.task, \.model.output]) {
+      let (task, output) = ($0.task, $0.model.output)
+      guard !$0.evaluation.metric.belongs(to: task, output) else { return nil }
+      let fitting = EvaluationConfiguration.Metric.allCases.filter { $0.belongs(to: task, output) }
+      let isOfTask = $0.evaluation.metric.belongs(to: task)
+      return "the task \(task.rawValue)"
+        + (isOfTask ? " with \(name(\.model.output)) \(output.rawValue)" : "")
+        + " has no \($0.evaluation.metric.rawValue); it has "
+        + fitting.map(\.rawValue).joined(separator: ", ")
     },
     ConfigurationRule([\.training.schedule.kind, \.data.valid, \.data.validFraction]) {
       guard $0.training.schedule.kind == .plateau, !$0.data.hasValidation else { return nil }
@@ -230,11 +239,15 @@ extension ConfigurationRule {
 }
 
 extension RunConfiguration {
-  /// Width of what the output layer reads.
-  fileprivate var tiedWidth: Int {
-    if task == .languageModel { return model.projectionSize ?? model.hiddenSize }
-    return model.readoutSize > 0
-      ? model.readoutSize : model.projectionSize ?? model.effectiveDecoderHiddenSize
+  /// Width of what the output layer reads; two where it depends on the data whether there is a second source.
+  fileprivate var tiedWidths: [Int] {
+    if task == .languageModel { return [model.projectionSize ?? model.hiddenSize] }
+    if model.readoutSize > 0 { return [model.readoutSize] }
+    let state = model.projectionSize ?? model.effectiveDecoderHiddenSize
+    guard task == .seq2seq, model.joinsContext else { return [state] }
+    let mayHaveColumns = data.train?.file != nil && data.format == .tsv
+    let sources = mayHaveColumns ? [1, 2] : [data.train?.secondSource == nil ? 1 : 2]
+    return sources.map { state + $0 * model.encoderOutputSize }
   }
 }
 

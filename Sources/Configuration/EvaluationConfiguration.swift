@@ -43,6 +43,16 @@ public struct EvaluationConfiguration: Sendable, Equatable {
       }
     }
 
+    /// Whether a model of a task with such an output has it; for f1 the tags must mark spans as well.
+    public func belongs(to task: RunConfiguration.Task, _ output: ModelConfiguration.Output) -> Bool {
+      guard belongs(to: task) else { return false }
+      return switch self {
+      case .perplexity, .accuracy, .f1: output.hasPerplexity
+      case .mse: output == .linear
+      case .loss, .exactMatch, .tokenErrorRate, .wordErrorRate, .bleu, .chrf: true
+      }
+    }
+
     /// Whether sequences must be decoded to know it.
     public var needsDecoding: Bool { belongs(to: .seq2seq) && !belongs(to: .tagger) }
   }

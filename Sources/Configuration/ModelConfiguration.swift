@@ -108,4 +108,15 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var effectiveDecoderHiddenSize: Int { decoderHiddenSize ?? hiddenSize }
   public var effectiveDecoderEmbeddingSize: Int { decoderEmbeddingSize ?? embeddingSize }
   public var effectiveAttentionSize: Int { attentionSize ?? effectiveDecoderHiddenSize }
+  /// seq2seq: numbers of a state of one source's encoder, and of the contexts made of them.
+  public var encoderOutputSize: Int { (projectionSize ?? hiddenSize) * (bidirectional ? 2 : 1) }
+  /// seq2seq: what the output layer reads, or the readout before it, has the contexts beside the decoder's state.
+  public var joinsContext: Bool { context == .attention || contextToOutput }
+}
+
+extension ModelConfiguration.Output {
+  /// Whether e^loss is a perplexity: the loss is that of a choice among tokens, classes or tags.
+  public var hasPerplexity: Bool { self == .softmax || self == .crf }
+  /// What a loss is counted in: a squared error is no logarithm of a probability.
+  public var isInNats: Bool { self != .linear }
 }

@@ -52,6 +52,15 @@ public struct SpanLabels: Sendable, Equatable {
     labels = parts.map { Label(prefix: $0, type: indices[$1] ?? ($1.isEmpty ? -1 : types.count)) }
   }
 
+  /// Whether a label is one of a scheme of spans: B, I, E, L, S or U, a hyphen and a type.
+  public static func marksSpan(_ name: String) -> Bool {
+    guard name.utf8.contains(UInt8(ascii: "-")) else { return false }
+    return switch split(name).0 {
+    case .begin, .inside, .end, .single: true
+    case .outside, .other: false
+    }
+  }
+
   private static func split(_ name: String) -> (Prefix, [UInt8]) {
     let parts = name.utf8.split(separator: UInt8(ascii: "-"), maxSplits: 1, omittingEmptySubsequences: false)
     let type = parts.count > 1 ? Array(parts[1]) : []

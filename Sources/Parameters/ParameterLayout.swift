@@ -6,10 +6,15 @@ public struct Parameter: Sendable, Hashable {
   /// Index of the first element in the flat buffer.
   public let offset: Int
 
-  /// Number of elements.
-  public var count: Int { shape.reduce(1, *) }
+  /// Number of elements; the largest number there is where it would be larger still.
+  public var count: Int {
+    shape.reduce(1) { product, extent in
+      let (larger, overflows) = product.multipliedReportingOverflow(by: extent)
+      return overflows ? .max : larger
+    }
+  }
   /// The elements' place in the flat buffer.
-  public var range: Range<Int> { offset..<offset + count }
+  public var range: Range<Int> { offset..<saturatingSum(offset, count) }
 }
 
 /// Every parameter of a model with its place in ONE contiguous buffer, in forward order and without holes.
@@ -70,7 +75,7 @@ public struct ParameterLayout: Sendable {
       parameters.append(parameter)
       let override = insists ? nil : uniformOverride
       initializers.append(override.map(Initializer.uniform) ?? initializer)
-      next += parameter.count
+      next = saturatingSum(next, parameter.count)
       if isTable { tables.append(parameter) }
       return parameter
     }
@@ -96,4 +101,10 @@ public struct ParameterLayout: Sendable {
       ParameterLayout(parameters: parameters, aliases: aliases, initializers: initializers, tables: tables)
     }
   }
+}
+
+/// A model that is described may be larger than any machine: it must be possible to say so.
+private func saturatingSum(_ first: Int, _ second: Int) -> Int {
+  let (sum, overflows) = first.addingReportingOverflow(second)
+  return overflows ? .max : sum
 }

@@ -28,18 +28,21 @@ public final class RunDirectory: Sendable {
     let paths = RunPaths(root: path)
     self.paths = paths
     // Looked at before the lock, which would be one file more in somebody else's directory ...
-    if try Self.check(paths, existing) == .absent {
-      do {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-      } catch {
-        throw RunFileFailure(path: path, operation: .create, errno: systemErrorNumber(error))
-      }
-    }
+    if try Self.check(paths, existing) == .absent { try Self.makeFolder(path) }
     lock = try RunLock(path: paths.lock)
     // ... and again under it, since another job may have begun between the two.
     let content = try Self.check(paths, existing)
     isResumed = content == .run && existing == .resume
     if content == .run && existing == .overwrite { try Self.removeRun(paths) }
+  }
+
+  /// Makes a directory, and those it is in, unless it exists. Throws `RunFileFailure`.
+  public static func makeFolder(_ path: String) throws {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw RunFileFailure(path: path, operation: .create, errno: systemErrorNumber(error))
+    }
   }
 
   private static func check(_ paths: RunPaths, _ existing: ExistingRun) throws -> RunContent {

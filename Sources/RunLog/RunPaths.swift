@@ -23,6 +23,8 @@ public struct RunPaths: Sendable, Equatable {
   public var configuration: String { file("config.yaml") }
   public var record: String { file("run.json") }
   public var metrics: String { file("metrics.jsonl") }
+  /// Widths and numbers of the data that a model of sequences was made for.
+  public var dataShape: String { file("shape.json") }
   public var checkpoints: String { file("checkpoints") }
   public var samples: String { file("samples") }
   public var attention: String { file("attention") }
@@ -45,10 +47,12 @@ public struct RunPaths: Sendable, Equatable {
   /// Whether a name in a run directory is one that this program gives to its files.
   static func isDocumented(_ name: String) -> Bool {
     switch name {
-    case "config.yaml", "run.json", "metrics.jsonl", "checkpoints", "samples", "attention", "report.html":
+    case "config.yaml", "run.json", "metrics.jsonl", "shape.json", "checkpoints", "samples", "attention",
+      "report.html":
       true
     default:
-      name.hasPrefix(eventFilePrefix) || (name.hasPrefix("vocab") && name.hasSuffix(".txt"))
+      name.hasPrefix(eventFilePrefix)
+        || (name.hasPrefix("vocab") && (name.hasSuffix(".txt") || name.hasSuffix(".model")))
         || isTemporary(name)
     }
   }

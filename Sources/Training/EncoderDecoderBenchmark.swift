@@ -66,6 +66,7 @@ private final class EncoderDecoderWorkload: BenchmarkWorkload {
   init(_ settings: EncoderDecoderBenchmark, _ plan: ShardPlan) throws {
     workspace = Workspace(precision: settings.benchmark.precision)
     model = try EncoderDecoder(settings.shape)
+    try ModelMemory.require(model.layout, copies: 2 + settings.benchmark.optimizer.momentNames.count)
     parameters = ParameterBuffer(model.layout, seed: 1)
     let weights = model.multipliedWeights
     operationsPerStep =

@@ -32,6 +32,7 @@ public struct GenerationBenchmark: Sendable {
   /// Runs the benchmark in this process.
   public func run() throws -> Result {
     let model = try LanguageModel<Float>(shape)
+    try ModelMemory.require(model.layout, copies: 1)
     let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
     let context = LayerContext(parameters: parameters, workspace: Workspace<Float>(precision: precision))
     let state = model.stateParts.map { AlignedMatrix(rows: streams, columns: $0) }

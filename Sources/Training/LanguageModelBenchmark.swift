@@ -69,6 +69,7 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
     segment = settings.segment
     try settings.shape.requireFittingCutoffs()
     model = try LanguageModel(settings.shape)
+    try ModelMemory.require(model.layout, copies: 2 + settings.benchmark.optimizer.momentNames.count)
     parameters = ParameterBuffer(model.layout, seed: 1)
     let lengths = (0..<settings.batchSize).map { settings.length(of: $0) }
     operationsPerStep = 6 * Double(model.multipliedWeights) * Double(lengths.reduce(0, +))

@@ -57,6 +57,11 @@ final class LanguageModelTask: TrainingTask {
     let shape = LanguageModelShape(configuration.model, vocabularySize: corpus.vocabulary.count)
     try shape.requireFittingCutoffs()
     model = try LanguageModel<Float>(shape)
+    let states = configuration.training.batchSize.multipliedReportingOverflow(
+      by: model.stateParts.reduce(0, +))
+    try ModelMemory.require(
+      model.layout, copies: ModelMemory.copies(configuration.training),
+      further: states.overflow ? .max : states.partialValue)
     parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
     self.corpus = corpus
     self.plan = plan
@@ -94,7 +99,7 @@ final class LanguageModelTask: TrainingTask {
   }
 
   func accumulateGradient(
-    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
     guard let state = carried[shard] else { return LossSum() }
     return addGradient(
@@ -137,7 +142,7 @@ final class LanguageModelTask: TrainingTask {
   private func masks(
     _ layout: PackedLayout, _ streams: Range<Int>, serial: Int, _ arena: Arena<Float>
   ) -> DropoutContext? {
-    guard model.shape.dropout > 0 || model.shape.embeddingDropout > 0 else { return nil }
+    guard model.shape.isRandom else { return nil }
     let samples = arena.words(layout.rowCount, of: UInt32.self)
     let times = arena.words(layout.rowCount, of: UInt32.self)
     for step in 0..<layout.steps {

@@ -1,3 +1,5 @@
+import RecurrentNN
+
 /// Sums since the last report, and the clock of a run.
 struct ProgressMeter {
   private let clock = ContinuousClock()
@@ -38,7 +40,7 @@ struct ProgressMeter {
   /// The report of everything since the last one; sums start again from zero.
   mutating func report(
     state: TrainingState, totalSteps: Int, epoch: Double, norm: Double, learningRate: Double,
-    communication: Duration
+    communication: Duration, hasPerplexity: Bool
   ) -> StepReport {
     let now = trainedSoFar
     let span = (now - trainedAtReport).inSeconds
@@ -47,9 +49,10 @@ struct ProgressMeter {
       (lossSinceReport, tokensSinceReport) = (0, 0)
       (trainedAtReport, communicationAtReport) = (now, communication)
     }
+    let loss = LossSum(total: lossSinceReport, tokens: Int(tokensSinceReport))
     return StepReport(
-      step: state.step, totalSteps: totalSteps, epoch: epoch, loss: lossSinceReport / tokensSinceReport,
-      gradientNorm: norm, learningRate: learningRate,
+      step: state.step, totalSteps: totalSteps, epoch: epoch, loss: loss.mean,
+      perplexity: hasPerplexity ? loss.perplexity : nil, gradientNorm: norm, learningRate: learningRate,
       tokensPerSecond: span > 0 ? tokensSinceReport / span : 0,
       communicationShare: span > 0 ? (communication - communicationAtReport).inSeconds / span : 0,
       elapsed: now.inSeconds,

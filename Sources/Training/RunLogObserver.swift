@@ -70,7 +70,8 @@ final class RunLogObserver: TrainingObserver {
       let split = report.split.rawValue
       let result = report.result
       try board?.write(
-        scalars: [("\(split)/loss", result.loss.mean), ("\(split)/perplexity", result.loss.perplexity)]
+        scalars: [("\(split)/loss", result.loss.mean)]
+          + (result.perplexity.map { [("\(split)/perplexity", $0)] } ?? [])
           + result.figures.map { ("\(split)/\($0.metric.rawValue)", $0.value) }, step: report.step)
     case .skippedStep(let step, let inARow, let parameters):
       try metrics?.write([
@@ -107,7 +108,7 @@ final class RunLogObserver: TrainingObserver {
         JSONMember("event", .string(report.split.rawValue)), JSONMember("step", .integer(report.step)),
         JSONMember("epoch", .double(report.epoch)), JSONMember("time", time),
         JSONMember("loss", .double(result.loss.mean)),
-        JSONMember("perplexity", .double(result.loss.perplexity)),
+        JSONMember("perplexity", result.perplexity.map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)), JSONMember("examples", .integer(result.examples)),
       ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
     return members + [JSONMember("best", .bool(report.isBest))]

@@ -42,6 +42,12 @@ public final class SavedModel {
     parameters = try checkpoint.parameters(of: model.layout)
   }
 
+  /// A hash of the step and the weights.
+  public var digest: UInt64 {
+    let weights = Digest.digest64(of: UnsafeRawBufferPointer(parameters.elements))
+    return [UInt64(step), weights].withUnsafeBytes { Digest.digest64(of: $0) }
+  }
+
   // MARK: Scoring
 
   /// Scores a text on all ranks together, each token once. Collective.

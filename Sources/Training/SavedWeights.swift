@@ -73,7 +73,13 @@ struct SavedWeights {
             path: checkpoint.model.path, problem: "has no \(parameter.name) of shape \(parameter.shape)")
         }
       }
+      // What is left over would be a part of the model that plays no part.
+      if let name = checkpoint.model.names.first(where: { layout[$0] == nil }) {
+        throw TrainingFailure.unfittingCheckpoint(
+          path: checkpoint.model.path, problem: "has \(name), which the model has not")
+      }
     }
+    try ModelMemory.require(layout, copies: checkpoints.count > 1 ? 2 : 1)
     let sum = ParameterBuffer<Float>(layout)
     let part = checkpoints.count > 1 ? ParameterBuffer<Float>(layout) : sum
     for checkpoint in checkpoints {

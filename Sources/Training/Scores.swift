@@ -61,6 +61,9 @@ public struct EvaluationResult: Sendable, Equatable {
   /// Summed loss and number of target tokens (or entries, for a task with one target each).
   public var loss: LossSum
   public var examples: Int
+  /// Whether the loss is that of choices among tokens or classes: e^loss of squared errors or independent bits is no
+  /// perplexity.
+  public var hasPerplexity = true
   /// Further figures, beside loss and perplexity.
   public var figures: [Figure]
   /// How a figure was computed, where that has a standard notation (BLEU's signature).
@@ -70,11 +73,19 @@ public struct EvaluationResult: Sendable, Equatable {
     (self.loss, self.examples, self.figures, self.notes) = (loss, examples, figures, notes)
   }
 
+  /// e^loss; nil where that means nothing.
+  public var perplexity: Double? { hasPerplexity && loss.tokens > 0 ? loss.perplexity : nil }
+
+  /// The figures there are.
+  public var metrics: [EvaluationConfiguration.Metric] {
+    EvaluationConfiguration.Metric.allCases.filter { self[$0] != nil }
+  }
+
   /// A figure; nil if this task, or this evaluation, has none.
   public subscript(metric: EvaluationConfiguration.Metric) -> Double? {
     switch metric {
-    case .loss: loss.mean
-    case .perplexity: loss.perplexity
+    case .loss: loss.tokens > 0 ? loss.mean : nil
+    case .perplexity: perplexity
     default: figures.first { $0.metric == metric }?.value
     }
   }

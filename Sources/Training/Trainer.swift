@@ -33,6 +33,8 @@ final class Trainer {
     nil, nil, nil, []
   )
 
+  /// Steps of the run, if all epochs are as long as the first: where schedules end. Batches of so many tokens are more in
+  /// one epoch than in another.
   let totalSteps: Int
   private let stepsPerEpoch: Int
 
@@ -80,7 +82,7 @@ final class Trainer {
     // The length of the run and its patience may be others than before: a longer run goes on where the
     // shorter one ended.
     state.stoppedEarly = state.stoppedEarly && isOutOfPatience
-    state.isComplete = state.stoppedEarly || state.step >= totalSteps
+    state.isComplete = state.stoppedEarly || isAtEnd
     if state.microbatch > 0 { task.beginEpoch(state.epoch, isResumed: true) }
     observer?.handle(.resumed(step: state.step, path: restored.path, rejected: restored.rejected))
     return true
@@ -133,19 +135,22 @@ final class Trainer {
       var loss = LossSum()
       for offset in 0..<count {
         loss += try task.accumulateGradient(
-          microbatch: first + offset, serial: state.serial + offset, shard: shard, into: sum)
+          microbatch: first + offset, serial: state.serial + offset, update: state.step, shard: shard,
+          into: sum)
       }
       return loss
     }
-    let norm = gradients.norm / totals.tokens
+    // A batch may have nothing to predict: no gradient, and nothing to divide it by.
+    let isEmpty = totals.tokens == 0
+    let norm = isEmpty ? 0 : gradients.norm / totals.tokens
     let rate = learningRate()
     let isFinite = norm.isFinite && totals.loss.isFinite
-    if isFinite {
-      update(totals, norm: norm, learningRate: rate)
-    } else {
+    if !isFinite {
       try skipStep()
+    } else if !isEmpty {
+      update(totals, norm: norm, learningRate: rate)
     }
-    advance(microbatches: count, tokens: Int(totals.tokens))
+    try advance(microbatches: count, tokens: Int(totals.tokens))
     progress.add(totals, isSkipped: !isFinite)
     report(norm: norm, learningRate: rate)
     return totals
@@ -184,7 +189,7 @@ final class Trainer {
   }
 
   /// Moves the position in the data, and decides what is due before the next step.
-  private func advance(microbatches: Int, tokens: Int) {
+  private func advance(microbatches: Int, tokens: Int) throws {
     state.step += 1
     state.microbatch += microbatches
     state.serial += microbatches
@@ -194,10 +199,31 @@ final class Trainer {
     if epochEnded {
       state.microbatch = 0
       state.epoch += 1
+      guard state.tokens > 0 else { throw TrainingFailure.nothingToPredict("the training data") }
     }
-    state.isComplete = state.step >= totalSteps
+    state.isComplete = isAtEnd
     let every = configuration.evaluation.everySteps
     state.evaluationPending = state.isComplete || (every > 0 ? state.step % every == 0 : epochEnded)
+  }
+
+  /// The last step or the last epoch is done.
+  private var isAtEnd: Bool {
+    let training = configuration.training
+    return training.steps > 0 && state.step >= training.steps
+      || training.epochs > 0 && state.epoch >= training.epochs
+  }
+
+  /// Steps at the end, if all epochs to come are as long as this one.
+  private var expectedSteps: Int {
+    let training = configuration.training
+    guard !state.isComplete, training.epochs > 0 else {
+      return state.isComplete ? state.step : training.steps
+    }
+    func steps(_ microbatches: Int) -> Int { (microbatches + training.accumulate - 1) / training.accumulate }
+    let (further, overflows) = (training.epochs - state.epoch - 1).multipliedReportingOverflow(
+      by: steps(task.microbatchesPerEpoch))
+    let rest = overflows ? Int(Int32.max) : further + steps(task.microbatchesPerEpoch - state.microbatch)
+    return training.steps > 0 ? min(training.steps, state.step + rest) : state.step + rest
   }
 
   private func report(norm: Double, learningRate: Double) {
@@ -206,8 +232,10 @@ final class Trainer {
     observer.handle(
       .step(
         progress.report(
-          state: state, totalSteps: totalSteps, epoch: epochPosition, norm: norm, learningRate: learningRate,
-          communication: gradients.communicationTime)))
+          state: state, totalSteps: expectedSteps, epoch: epochPosition, norm: norm,
+          learningRate: learningRate,
+          communication: gradients.communicationTime,
+          hasPerplexity: configuration.model.output.hasPerplexity)))
   }
 
   /// Epochs done, with the fraction of the one under way.
@@ -232,9 +260,10 @@ final class Trainer {
       state.evaluationPending = false
       return false
     case .scored(let result, let seconds):
+      guard result.loss.tokens > 0 else { throw TrainingFailure.nothingToPredict("the validation data") }
       guard result.loss.mean.isFinite else { throw TrainingFailure.validationNotFinite(step: state.step) }
       state.evaluationPending = false
-      let improved = note(result)
+      let improved = try note(result)
       observer?.handle(
         .evaluated(
           EvaluationReport(
@@ -245,11 +274,13 @@ final class Trainer {
   }
 
   /// Updates plateau, best and patience; returns whether the metric improved.
-  private func note(_ result: EvaluationResult) -> Bool {
+  private func note(_ result: EvaluationResult) throws -> Bool {
     let chosen = configuration.evaluation.metric
-    let value = result[chosen] ?? result.loss.mean
+    guard let value = result[chosen] else {
+      throw TrainingFailure.metricMissing(chosen, available: result.metrics)
+    }
     // Everything that follows a metric wants less of it.
-    let metric = chosen.isHigherBetter && result[chosen] != nil ? -value : value
+    let metric = chosen.isHigherBetter ? -value : value
     _ = state.plateau.observe(metric: metric, schedule: schedule)
     let improved = state.bestMetric.map { metric < $0 } ?? true
     if improved {

@@ -48,8 +48,10 @@ public struct StepReport: Sendable {
   public var totalSteps: Int
   /// Epochs done, with the fraction of the present one.
   public var epoch: Double
-  /// Mean over the tokens since the last report, nats.
+  /// Mean over the tokens since the last report, nats (models of numbers: squared error).
   public var loss: Double
+  /// e^loss; nil where that is no perplexity.
+  public var perplexity: Double?
   /// Global norm before clipping, at this step.
   public var gradientNorm: Double
   public var learningRate: Double

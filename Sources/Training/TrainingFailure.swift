@@ -1,4 +1,5 @@
 import Communication
+import Configuration
 
 /// Why a run can't go on, other than what its data, files or ranks report themselves.
 public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
@@ -10,6 +11,10 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
   case otherConfiguration(keys: [String])
   /// The run to resume was made with another vocabulary or other data.
   case otherData(what: String)
+  /// Data hold no target at all.
+  case nothingToPredict(String)
+  /// The metric that decides which checkpoint is the best is none that these data give.
+  case metricMissing(EvaluationConfiguration.Metric, available: [EvaluationConfiguration.Metric])
   /// Settings and data do not go together.
   case unfittingData(String)
   /// A checkpoint does not hold what this model needs.
@@ -18,14 +23,16 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
   case unevenRanks(Int)
   /// The last checkpoint could not be written.
   case notSaved(String)
+  /// The model needs more memory, in bytes, than the machine has.
+  case tooLarge(parameters: Int, bytes: Int, memory: Int)
   /// A file of the run directory that a command needs is not usable.
   case unusableRun(path: String, problem: String)
 
   public var exitCode: Int32 {
     switch self {
     case .diverged, .validationNotFinite: ExitCode.diverged
-    case .otherConfiguration, .unevenRanks: ExitCode.configuration
-    case .otherData, .unfittingCheckpoint, .unusableRun, .unfittingData: ExitCode.badData
+    case .otherConfiguration, .unevenRanks, .tooLarge, .metricMissing: ExitCode.configuration
+    case .otherData, .unfittingCheckpoint, .unusableRun, .unfittingData, .nothingToPredict: ExitCode.badData
     case .notSaved: ExitCode.readWriteFailed
     }
   }
@@ -48,6 +55,13 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       """
     case .otherData(let what):
       "\(what) is not the one this run was started with: restore the data, or start a new run"
+    case .nothingToPredict(let data):
+      "\(data): there is nothing to predict in any sequence (labels that were never learnt, pieces of one step)"
+    case .metricMissing(let metric, let available):
+      """
+      evaluation.metric: \(metric.rawValue) can't be had of these data (f1 needs tags such as B-name and I-name); choose \
+      among \(available.map(\.rawValue).joined(separator: ", "))
+      """
     case .unfittingData(let problem):
       problem
     case .unfittingCheckpoint(let path, let problem):
@@ -59,8 +73,21 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       """
     case .notSaved(let why):
       "the run could not be saved: \(why)"
+    case .tooLarge(let parameters, let bytes, let memory):
+      """
+      the model has \(Self.number(parameters)) parameters, which take at least \(Self.gibibytes(bytes)) GiB with what \
+      training keeps of each, and this machine has \(Self.gibibytes(memory)): lower model.hidden_size, model.layers, \
+      model.embedding_size or data.max_vocabulary
+      """
     case .unusableRun(let path, let problem):
       "\(path) \(problem)"
     }
+  }
+
+  private static func number(_ value: Int) -> String { value == .max ? "more than 10^18" : "\(value)" }
+
+  /// To a tenth, rounded.
+  private static func gibibytes(_ bytes: Int) -> String {
+    bytes == .max ? "8,000,000,000" : "\((Double(bytes) / Double(1 << 30) * 10).rounded() / 10)"
   }
 }

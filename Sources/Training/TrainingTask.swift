@@ -49,8 +49,9 @@ protocol TrainingTask: AnyObject {
   /// - Parameters:
   ///   - microbatch: position within the epoch.
   ///   - serial: number of the microbatch in the whole run: the step of its random numbers.
+  ///   - update: number of the update that it is a part of, for what changes from update to update.
   func accumulateGradient(
-    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum
 
   /// Scratch memory and packed weights.

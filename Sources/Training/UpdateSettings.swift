@@ -22,6 +22,15 @@ extension OptimizerSettings {
   }
 }
 
+extension TrainingConfiguration {
+  /// The ratio of teacher forcing at an update, counted from 0: constant, or on a straight line to its end.
+  func teacherForcing(at update: Int) -> Double {
+    guard let end = teacherForcingEnd else { return teacherForcing }
+    guard update < teacherForcingSteps else { return end }
+    return teacherForcing + (end - teacherForcing) * Double(update) / Double(teacherForcingSteps)
+  }
+}
+
 extension Schedule {
   /// The schedule a configuration asks for.
   init(_ schedule: ScheduleConfiguration) {

@@ -109,8 +109,11 @@ final class Console: TrainingObserver {
 
   private static func describe(_ report: StepReport) -> String {
     String(
-      format: "step %d/%d  epoch %.2f  loss %.4f  ppl %@  |g| %.3g  lr %.3g  %@ tok/s  comm %.0f%%  ETA %@",
-      report.step, report.totalSteps, report.epoch, report.loss, number(exp(report.loss)),
+      format: "step %d/%d  epoch %.2f  loss %@%@  |g| %.3g  lr %.3g  %@ tok/s  comm %.0f%%  ETA %@",
+      report.step, report.totalSteps, report.epoch,
+      // No number where there was nothing to predict, or nothing finite.
+      report.loss.isFinite ? String(format: "%.4f", report.loss) : "-",
+      report.perplexity.flatMap { report.loss.isFinite ? $0 : nil }.map { "  ppl \(number($0))" } ?? "",
       report.gradientNorm,
       report.learningRate, grouped(Int(report.tokensPerSecond)), 100 * report.communicationShare,
       clock(report.remaining))
@@ -120,9 +123,10 @@ final class Console: TrainingObserver {
     let result = report.result
     let figures = result.figures.map { ", \(FigureText.describe($0.metric.rawValue, $0.value))" }.joined()
     let text = String(
-      format: "%@ at step %d (epoch %.2f): loss %.4f, perplexity %@%@ over %@ tokens in %.1f s",
+      format: "%@ at step %d (epoch %.2f): loss %.4f%@%@ over %@ tokens in %.1f s",
       report.split.rawValue, report.step, report.epoch, result.loss.mean,
-      Self.number(result.loss.perplexity), figures, Self.grouped(result.loss.tokens), report.seconds)
+      result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", figures,
+      Self.grouped(result.loss.tokens), report.seconds)
     guard report.isBest else { return text }
     return text + (usesColor ? "  \u{1B}[32mbest\u{1B}[0m" : "  best")
   }

@@ -24,9 +24,10 @@ enum FigureText {
     }
   }
 
-  /// Shares in percent; BLEU and chrF have a scale of their own.
+  /// Shares in percent; losses, perplexities, BLEU and chrF have scales of their own.
   static func number(_ name: String, _ value: Double) -> String {
     switch name {
+    case "loss", "perplexity": String(format: "%.4f", value)
     case "bleu", "chrf": String(format: "%.2f", value)
     case "mse": String(format: "%.6g", value)
     default: String(format: "%.2f %%", 100 * value)

@@ -49,23 +49,35 @@ struct RunArguments: ParsableArguments {
   static func configuration(of run: RunPaths, overrides: [String] = []) throws -> RunConfiguration {
     let resolved = try RunConfiguration.resolve(
       layers: [try YAMLReader.node(path: run.configuration)], overrides: overrides, requiringText: false)
-    let issues = ConfigurationSchema.keys.filter { isFixed($0.path) }.compactMap {
-      key -> ConfigurationIssue? in
-      let origin = resolved.origin(of: key.path)
-      guard case .override = origin else { return nil }
-      return ConfigurationIssue(
-        origin: origin, key: key.path,
+    let keys = ConfigurationSchema.keys.map(\.path).filter { path in
+      guard case .override = resolved.origin(of: path) else { return false }
+      return isFixed(path)
+    }
+    // Where the training data are may change, but not whether they are one file or several, by which a line is read.
+    let changesLayout =
+      try !overrides.isEmpty
+      && layout(configuration(of: run)) != layout(resolved.configuration)
+    let issues = (keys + (changesLayout ? ["data.train"] : [])).map {
+      ConfigurationIssue(
+        origin: resolved.origin(of: $0), key: $0,
         message: "the trained model depends on it; train another run to change it")
     }
     guard issues.isEmpty else { throw ConfigurationErrors(issues) }
     return resolved.configuration
   }
 
+  /// The parts of the training data of a model of sequences; nil for a text, or where the program writes them itself.
+  private static func layout(_ configuration: RunConfiguration) -> [DataPath.Part]? {
+    guard configuration.task != .languageModel, let train = configuration.data.train else { return nil }
+    return train.parts.keys.sorted { $0.rawValue < $1.rawValue }
+  }
+
   /// Whether the weights or the vocabulary depend on a key.
   private static func isFixed(_ path: String) -> Bool {
     path.hasPrefix("model.")
       || [
-        "task", "data.tokens", "data.source_tokens", "data.target_tokens", "data.shared_vocabulary",
+        "task", "data.format", "data.tokens", "data.source_tokens", "data.target_tokens",
+        "data.shared_vocabulary",
         "data.subword_kind", "data.subword_vocabulary", "data.lowercase", "data.min_count",
         "data.max_vocabulary", "data.reverse_source", "data.width",
       ].contains(path)
@@ -73,6 +85,22 @@ struct RunArguments: ParsableArguments {
 }
 
 extension RunArguments.Loaded {
+  /// With the changes of the command line.
+  var configuration: RunConfiguration {
+    switch self {
+    case .language(let saved): saved.configuration
+    case .sequences(let saved): saved.configuration
+    }
+  }
+
+  /// A hash of the weights, those of an ensemble's partners included.
+  var digest: UInt64 {
+    switch self {
+    case .language(let saved): saved.digest
+    case .sequences(let saved): saved.digest
+    }
+  }
+
   /// Says on standard error which newer checkpoints were passed over.
   func warnOfRejected() {
     let rejected =

@@ -11,10 +11,12 @@ enum RunReport {
   static func write(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
       let figures = outcome.bestFigures.map { ", \(FigureText.describe($0.name, $0.value))" }.joined()
+      let output = configuration.model.output
+      let perplexity = output.hasPerplexity ? String(format: ", perplexity %.3f", exp(loss)) : ""
       try StandardOutput.line(
         String(
-          format: "held-out loss %.4f nats/%@, perplexity %.3f%@ (best, at step %d of %d)", loss,
-          unit(configuration.task), exp(loss), figures, step, outcome.step))
+          format: "held-out loss %.4f %@%@%@ (best, at step %d of %d)", loss,
+          LossUnit.name(configuration), perplexity, figures, step, outcome.step))
     }
     try StandardOutput.line("run directory: \(directory)")
     let run = try RunPaths(existing: directory)
@@ -24,14 +26,6 @@ enum RunReport {
       try texts(try SavedSequenceModel(run: run, configuration: configuration))
     case .tagger, .classifier, .seq2seq:
       try examples(try SavedSequenceModel(run: run, configuration: configuration), run)
-    }
-  }
-
-  private static func unit(_ task: RunConfiguration.Task) -> String {
-    switch task {
-    case .languageModel, .generator, .seq2seq: "token"
-    case .tagger: "step"
-    case .classifier: "example"
     }
   }
 
@@ -53,7 +47,7 @@ enum RunReport {
     for (index, name) in names.enumerated() {
       let lines = try writer.write(
         for: name, count: 3, options: SamplingOptions(temperature: 0.8), maximumLength: 100,
-        seed: UInt64(saved.configuration.seed + index))
+        seed: UInt64(saved.configuration.seed) &+ UInt64(index))
       let text = lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ", ")
       try StandardOutput.line("  \(name.map { "\($0): " } ?? "")\(text)")
     }
@@ -87,5 +81,22 @@ enum RunReport {
 
   private static func shortened(_ text: String) -> String {
     text.count > 100 ? text.prefix(97) + "..." : text
+  }
+}
+
+/// What a loss is counted in.
+enum LossUnit {
+  /// `nats/token`; of models of numbers `squared error/step`.
+  static func name(_ configuration: RunConfiguration) -> String {
+    (configuration.model.output.isInNats ? "nats/" : "squared error/") + unit(configuration.task)
+  }
+
+  /// What has a target of its own.
+  static func unit(_ task: RunConfiguration.Task) -> String {
+    switch task {
+    case .languageModel, .generator, .seq2seq: "token"
+    case .tagger: "step"
+    case .classifier: "example"
+    }
   }
 }

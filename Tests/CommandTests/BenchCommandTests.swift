@@ -47,6 +47,11 @@ import Testing
     }
   }
 
+  @Test(arguments: ["lm", "seq2seq", "generate"]) func tooLarge(kind: String) throws {
+    let sizes = ["--hidden", "\(1 << 24)"] + (kind == "seq2seq" ? [] : ["--layers", "50"])
+    try Program.run(["bench", kind] + sizes).expect(78, "GiB")
+  }
+
   @Test(arguments: ["fp32", "bf16"]) func generation(precision: String) throws {
     let result = try run(
       ["generate", "--length", "5", "--streams", "3", "--precision", precision] + Self.small)

@@ -55,6 +55,32 @@ private struct Score: Decodable {
     #expect(alone.tokens == together.tokens && alone.checkpoint == together.checkpoint)
   }
 
+  /// Ranks that score in different ways would add up figures that are none.
+  @Test(arguments: [
+    (["evaluation.batch_size=1"], "the configuration"), (["--checkpoint", "4"], "the checkpoint"),
+    (["--data", "text.txt"], "the text"),
+  ]) func ranksWithOtherSettings(other: [String], what: String) throws {
+    let folder = try TinyRun.folder()
+    let outcome = try Program.run(
+      eachRank: [["evaluate", "run"], ["evaluate", "run"] + other], in: folder.root)
+    #expect(outcome.exitCode == 78 && outcome.output.isEmpty, "\(outcome)")
+    #expect(outcome.errors.count == 1 && outcome.errors[0].contains("\(what)"), "\(outcome)")
+    #expect(outcome.errors.first?.contains("rank 1 (of 2)") == true, "\(outcome)")
+  }
+
+  @Test func ranksWithOtherPartners() throws {
+    let runs = try SequenceRuns()
+    try runs.trained("seq2seq")
+    try runs.trained("seq2seq", ["seed=2"], run: "second")
+    try runs.trained("seq2seq", ["seed=3"], run: "third")
+    let outcome = try Program.run(
+      eachRank: [
+        ["evaluate", "run", "--ensemble", "second"], ["evaluate", "run", "--ensemble", "third"],
+      ], in: runs.folder.root)
+    #expect(outcome.exitCode == 78 && outcome.output.isEmpty, "\(outcome)")
+    #expect(outcome.errors.count == 1 && outcome.errors[0].contains("the checkpoint"), "\(outcome)")
+  }
+
   @Test func aTextOfOnesOwn() throws {
     let folder = try TinyRun.folder()
     let own = try score(["--data", "text.txt"], in: folder)

@@ -37,9 +37,17 @@ final class Program {
   ///   - ranks: nil: without a launcher.
   ///   - input: what it reads from standard input; nothing by default.
   ///   - output: where standard output goes instead of being kept.
-  init(
+  convenience init(
     _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, input: [UInt8] = [],
     output: FileHandle? = nil, limit: Int = 60
+  ) throws {
+    try self.init(
+      [arguments], ranks: ranks, in: directory, input: input, output: output, limit: limit)
+  }
+
+  /// The same with `ranks` ranks for each of several lists of arguments.
+  private init(
+    _ groups: [[String]], ranks: Int?, in directory: String?, input: [UInt8], output: FileHandle?, limit: Int
   ) throws {
     folder = try TemporaryFolder()
     self.limit = limit
@@ -47,8 +55,10 @@ final class Program {
     let program = try Self.executable()
     process.executableURL = ranks == nil ? program : try Self.mpirun()
     process.arguments =
-      ranks.map { ["--timeout", "\(limit)", "--bind-to", "none", "-np", "\($0)", program.path] + arguments }
-      ?? arguments
+      ranks.map { ranks in
+        let parts = groups.map { ["-np", "\(ranks)", program.path] + $0 }
+        return ["--timeout", "\(limit)", "--bind-to", "none"] + Array(parts.joined(separator: [":"]))
+      } ?? groups.flatMap { $0 }
     process.environment = Self.environment
     process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
     process.standardInput =
@@ -67,6 +77,11 @@ final class Program {
     output: FileHandle? = nil
   ) throws -> Outcome {
     try Program(arguments, ranks: ranks, in: directory, input: input, output: output).wait()
+  }
+
+  /// Runs a job in which every rank is given arguments of its own.
+  static func run(eachRank arguments: [[String]], in directory: String) throws -> Outcome {
+    try Program(arguments, ranks: 1, in: directory, input: [], output: nil, limit: 60).wait()
   }
 
   /// Waits for the end.

@@ -219,6 +219,82 @@ import Testing
   }
 }
 
+/// Rules on models of sequences.
+@Suite struct SequenceRuleTests {
+  private static let tied = [
+    "task=seq2seq", "data.format=tsv", "data.train=t", "data.generator=none", "model.tie_embeddings=true",
+    "model.hidden_size=8", "model.embedding_size=8",
+  ]
+
+  /// The output layer reads [s; c] where there is no readout: it is wider than the decoder's state alone.
+  @Test(arguments: [
+    [], ["model.context=every-step", "model.context_to_output=true"], ["model.projection_size=8"],
+    ["model.bidirectional=true"], ["model.embedding_size=32"],
+    ["model.embedding_size=24", "data.train.source=a", "data.train.target=b"],
+    ["model.bidirectional=true", "model.decoder_embedding_size=16"],
+    ["model.embedding_size=16", "data.train.source=a", "data.train.target=b", "data.train.second_source=c"],
+  ])
+  func tiedWithContext(overrides: [String]) {
+    #expect(issues(overrides: Self.tied + overrides).map(\.key) == ["model.tie_embeddings"])
+  }
+
+  @Test(arguments: [
+    ["model.embedding_size=16"], ["model.readout_size=8"], ["model.context=initial-state"],
+    ["model.context=every-step"], ["model.bidirectional=true", "model.embedding_size=24"],
+    ["model.projection_size=4"],
+    ["model.bidirectional=true", "model.projection_size=4", "model.embedding_size=12"],
+    ["model.context=every-step", "model.context_to_output=true", "model.embedding_size=16"],
+    // A file of three columns has two sources.
+    ["model.decoder_embedding_size=24"],
+    ["task=generator"],
+  ])
+  func tiedAndAsWide(overrides: [String]) {
+    #expect(issues(overrides: Self.tied + overrides).map(\.key) == [])
+  }
+
+  @Test(arguments: [
+    (["task=tagger", "data.format=columns", "evaluation.metric=mse"], "evaluation.metric"),
+    (
+      ["task=tagger", "data.format=npy", "model.output=linear", "evaluation.metric=accuracy"],
+      "evaluation.metric"
+    ),
+    (["task=tagger", "data.format=npy", "model.output=linear", "evaluation.metric=f1"], "evaluation.metric"),
+    (
+      ["task=tagger", "data.format=npy", "model.output=linear", "evaluation.metric=perplexity"],
+      "evaluation.metric"
+    ),
+    (
+      ["task=tagger", "data.format=multihot", "model.output=bernoulli", "evaluation.metric=perplexity"],
+      "evaluation.metric"
+    ),
+    (["task=classifier", "data.format=tsv", "evaluation.metric=mse"], "evaluation.metric"),
+    (["task=generator", "data.format=tsv", "decoding.max_length_ratio=2"], "decoding.max_length_ratio"),
+  ])
+  func keysThatDoNotGoTogether(overrides: [String], key: String) {
+    #expect(issues(overrides: overrides + ["data.train=t", "data.generator=none"]).map(\.key) == [key])
+  }
+
+  @Test(arguments: [
+    ["task=tagger", "data.format=npy", "model.output=linear", "evaluation.metric=mse"],
+    ["task=tagger", "data.format=columns", "model.output=crf", "evaluation.metric=f1"],
+    ["task=tagger", "data.format=columns", "evaluation.metric=perplexity"],
+    ["task=classifier", "data.format=csv", "model.output=linear", "evaluation.metric=mse"],
+    ["task=seq2seq", "data.format=tsv", "decoding.max_length_ratio=2"],
+  ])
+  func keysThatGoTogether(overrides: [String]) {
+    #expect(issues(overrides: overrides + ["data.train=t", "data.generator=none"]).map(\.key) == [])
+  }
+
+  private func issues(overrides: [String]) -> [ConfigurationIssue] {
+    do {
+      _ = try RunConfiguration.resolve(layers: [], overrides: overrides)
+      return []
+    } catch {
+      return error.issues
+    }
+  }
+}
+
 @Suite struct SchemaTests {
   @Test func everyKeyIsDescribed() {
     let paths = ConfigurationSchema.keys.map(\.path)

@@ -44,6 +44,17 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
   }
 }
 
+@Suite struct SpanMarkTests {
+  @Test(arguments: ["B-a", "I-a", "E-a", "L-a", "S-a", "U-a", "I-a-b", "B-"]) func marks(label: String) {
+    #expect(SpanLabels.marksSpan(label))
+  }
+
+  @Test(arguments: ["O", ".", "O-a", "B", "NOUN", "X-a", "b-a", "", "-", "-a", "BI-a"])
+  func marksNothing(label: String) {
+    #expect(!SpanLabels.marksSpan(label))
+  }
+}
+
 @Suite struct SpanTests {
   @Test func everySchemeIsThere() throws {
     #expect(try GoldenSpans.load().count == 7)

@@ -8,7 +8,8 @@ import RunLog
 
 /// A task without data or network, whose gradients a test decides.
 ///
-/// Every shard of microbatch n contributes two tokens with the gradient 1 for each parameter, as a sum 2.
+/// Every shard of microbatch n contributes two tokens with the gradient 1 for each parameter, as a sum 2; or as many as a
+/// test says.
 final class FakeTask: TrainingTask {
   /// What a test may do to a shard's gradient, given the number of the microbatch in the run; may throw.
   typealias Fault = @Sendable (_ serial: Int, _ shard: Int, ParameterBuffer<Float>) throws -> Void
@@ -18,11 +19,14 @@ final class FakeTask: TrainingTask {
     var epoch: Int
     var microbatch: Int
     var serial: Int
+    var update: Int
   }
 
   let parameters: ParameterBuffer<Float>
-  let microbatchesPerEpoch: Int
+  var microbatchesPerEpoch: Int { microbatches(max(0, epoch)) }
   let dataDigest: UInt64 = 1
+  private let microbatches: (_ epoch: Int) -> Int
+  private let tokens: (_ serial: Int) -> Int
   private let fault: Fault
   private let evaluation: (@Sendable (_ shard: Int) throws -> LossSum)?
   private(set) var calls: [Call] = []
@@ -30,15 +34,27 @@ final class FakeTask: TrainingTask {
   private(set) var rehearsals = 0
   private var epoch = -1
 
-  init(
+  convenience init(
     microbatches: Int = 100, evaluation: (@Sendable (_ shard: Int) throws -> LossSum)? = nil,
+    fault: @escaping Fault = { _, _, _ in }
+  ) {
+    self.init(microbatches: { _ in microbatches }, evaluation: evaluation, fault: fault)
+  }
+
+  /// - Parameters:
+  ///   - microbatches: of each epoch.
+  ///   - tokens: of each microbatch of the run.
+  init(
+    microbatches: @escaping (_ epoch: Int) -> Int, tokens: @escaping (_ serial: Int) -> Int = { _ in 2 },
+    evaluation: (@Sendable (_ shard: Int) throws -> LossSum)? = nil,
     fault: @escaping Fault = { _, _, _ in }
   ) {
     var builder = ParameterLayout.Builder()
     _ = builder.add("first", [2], .constant(0))
     _ = builder.add("second", [3], .constant(0))
     parameters = ParameterBuffer(builder.build())
-    microbatchesPerEpoch = microbatches
+    self.microbatches = microbatches
+    self.tokens = tokens
     self.evaluation = evaluation
     self.fault = fault
   }
@@ -58,12 +74,13 @@ final class FakeTask: TrainingTask {
   func beginEpoch(_ epoch: Int, isResumed: Bool) { self.epoch = epoch }
 
   func accumulateGradient(
-    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
-    calls.append(Call(epoch: epoch, microbatch: microbatch, serial: serial))
-    for index in gradients.elements.indices { gradients.elements[index] += 2 }
+    calls.append(Call(epoch: epoch, microbatch: microbatch, serial: serial, update: update))
+    let tokens = tokens(serial)
+    for index in gradients.elements.indices { gradients.elements[index] += Float(tokens) }
     try fault(serial, shard, gradients)
-    return LossSum(total: 3, tokens: 2)
+    return LossSum(total: 1.5 * Double(tokens), tokens: tokens)
   }
 
   func dropNonFiniteState() { droppedStates += 1 }

@@ -230,7 +230,10 @@ struct FaultTests {
       let outcome = try trainer.run()
       return (task.calls, Array(task.parameters.elements), outcome.step)
     }
-    let expected = (0..<13).map { FakeTask.Call(epoch: $0 / 5, microbatch: $0 % 5, serial: $0) }
+    // Three and two to an epoch of five.
+    let expected = (0..<13).map {
+      FakeTask.Call(epoch: $0 / 5, microbatch: $0 % 5, serial: $0, update: $0 / 5 * 2 + $0 % 5 / 3)
+    }
     for (calls, parameters, step) in results {
       #expect(calls == expected)
       #expect(step == 5)

@@ -47,6 +47,8 @@ public struct VariationalDropout: Sendable, Hashable {
     self.state = state
   }
 
+  var isActive: Bool { input > 0 || state > 0 }
+
   func validate() throws(CellOptionsError) {
     for (name, rate) in [("variational_dropout.input", input), ("variational_dropout.state", state)]
     where !(0..<1).contains(rate) {

@@ -48,6 +48,9 @@ public struct CellOptions: Sendable, Hashable {
   public var zoneout = Zoneout()
   /// One dropout mask for all time steps (Gal & Ghahramani 2016).
   public var variationalDropout = VariationalDropout()
+
+  /// Whether a cell draws masks in training.
+  public var isRandom: Bool { zoneout.isActive || variationalDropout.isActive }
   /// The first values of the parameters.
   public var initialization = CellInitialization()
 

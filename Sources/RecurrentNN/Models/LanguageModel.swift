@@ -44,6 +44,9 @@ public struct LanguageModelShape: Sendable, Hashable {
   }
 
   /// The recurrent layers.
+  /// Whether training draws anything: then it needs the coordinates of masks, see ``LayerContext``.
+  public var isRandom: Bool { dropout > 0 || embeddingDropout > 0 || cell.isRandom }
+
   var network: NetworkOptions {
     NetworkOptions(
       cell, hiddenSize: hiddenSize, layers: layers, bidirectional: false, dropout: dropout,

@@ -14,7 +14,9 @@ final class ClassifierLearner: SequenceLearner {
   private let encoding: SequenceEncoding
 
   /// - Parameter steps: the number of steps that `pooling: all` is made for.
-  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, steps: Int?) throws {
+  init(
+    _ configuration: RunConfiguration, _ encoding: SequenceEncoding, steps: Int?, _ values: ParameterSource
+  ) throws {
     self.configuration = configuration
     self.encoding = encoding
     let output: ClassifierOutput
@@ -29,7 +31,7 @@ final class ClassifierLearner: SequenceLearner {
     model = try SequenceClassifier(
       SequenceClassifierShape(
         network: network, pooling: try Self.pooling(configuration.model, steps), output: output))
-    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+    parameters = try values.parameters(of: model.layout)
   }
 
   private static func pooling(_ model: ModelConfiguration, _ steps: Int?) throws -> Pooling {
@@ -93,6 +95,7 @@ final class ClassifierLearner: SequenceLearner {
 
   func result(of sums: ScoreSums) -> EvaluationResult {
     var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
+    result.hasPerplexity = configuration.model.output.hasPerplexity
     if sums.tallies.count == AccuracyTally.count {
       result.figures.append(.init(.accuracy, AccuracyTally(sums: sums.tallies).value))
     }

@@ -22,12 +22,27 @@ extension EncoderDecoderShape {
         decoder (\(decoderWidth)): make them equal with model.decoder_hidden_size, or use general
         """)
     }
+    try Self.requireTie(configuration.model, decoder, contextSize: encoderWidth * sourceCount)
     let sharesEmbeddings =
       configuration.data.sharedVocabulary && model.embeddingSize == model.effectiveDecoderEmbeddingSize
     self.init(
       sources: Array(repeating: encoder, count: sourceCount), decoder: decoder, context: context,
       summary: SummaryForm(model.summary), tieOutput: model.tieEmbeddings,
       shareEmbeddings: sharesEmbeddings, uniformInitialization: model.initUniform)
+  }
+
+  /// How many sources there are, and so how wide their contexts, the configuration alone may not say.
+  private static func requireTie(
+    _ model: ModelConfiguration, _ decoder: DecoderShape, contextSize: Int
+  ) throws {
+    guard model.tieEmbeddings, case .direct(let withContext) = decoder.readout else { return }
+    let top = decoder.network.outputSize + (withContext ? contextSize : 0)
+    guard top != decoder.embeddingSize else { return }
+    throw TrainingFailure.unfittingData(
+      """
+      model.tie_embeddings needs the embedding (\(decoder.embeddingSize)) to be as wide as what the output layer reads \
+      (\(top), of state and contexts): set model.readout_size to \(decoder.embeddingSize)
+      """)
   }
 }
 
@@ -37,7 +52,7 @@ extension DecoderShape {
     let model = configuration.model
     guard let target = encoding.target, let begin = target.beginOfSentence, let end = target.endOfSentence
     else { throw TrainingFailure.unfittingData("the data hold no sequences to write") }
-    let hasContext = configuration.task == .seq2seq && (model.context == .attention || model.contextToOutput)
+    let hasContext = configuration.task == .seq2seq && model.joinsContext
     var network = NetworkOptions(
       model, layers: model.effectiveDecoderLayers, hiddenSize: model.effectiveDecoderHiddenSize)
     network.bidirectional = false

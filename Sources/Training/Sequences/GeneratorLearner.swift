@@ -13,7 +13,9 @@ final class GeneratorLearner: SequenceLearner {
   private let encoding: SequenceEncoding
   private let target: SequenceVocabulary
 
-  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding) throws {
+  init(
+    _ configuration: RunConfiguration, _ encoding: SequenceEncoding, _ values: ParameterSource
+  ) throws {
     self.configuration = configuration
     self.encoding = encoding
     let decoder = try DecoderShape(configuration, encoding)
@@ -32,7 +34,7 @@ final class GeneratorLearner: SequenceLearner {
         condition: Self.condition(configuration, encoding), form: form, decoder: decoder,
         tieOutput: configuration.model.tieEmbeddings,
         uniformInitialization: configuration.model.initUniform))
-    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+    parameters = try values.parameters(of: model.layout)
   }
 
   private static func condition(

@@ -8,57 +8,19 @@ import RecurrentNN
 enum Learners {
   /// Builds the model that a configuration describes, for the vocabularies and widths of its data.
   ///
-  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together.
+  /// - Parameter values: where the model's parameters come from.
+  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together, and what `values` throws.
   static func make(
-    _ configuration: RunConfiguration, encoding: SequenceEncoding, shape: DataShape
+    _ configuration: RunConfiguration, encoding: SequenceEncoding, shape: DataShape, _ values: ParameterSource
   ) throws -> any SequenceLearner {
     switch configuration.task {
-    case .tagger: try TaggerLearner(configuration, encoding)
-    case .classifier: try ClassifierLearner(configuration, encoding, steps: shape.steps)
-    case .generator: try GeneratorLearner(configuration, encoding)
-    case .seq2seq: try TranslationLearner(configuration, encoding, sourceCount: shape.sourceCount)
+    case .tagger: try TaggerLearner(configuration, encoding, values)
+    case .classifier: try ClassifierLearner(configuration, encoding, steps: shape.steps, values)
+    case .generator: try GeneratorLearner(configuration, encoding, values)
+    case .seq2seq: try TranslationLearner(configuration, encoding, sourceCount: shape.sourceCount, values)
     case .languageModel:
       preconditionFailure("a language model learns from a text, not from sequences")
     }
-  }
-}
-
-/// What the data decide about a model besides its vocabularies.
-struct DataShape {
-  /// Numbers of a step of source and target; nil where these are tokens or classes.
-  var sourceWidth: Int?
-  var targetWidth: Int?
-  /// Steps of every source, for a model that reads exactly so many.
-  var steps: Int?
-  /// 1, or 2 where there is a second source.
-  var sourceCount = 1
-
-  /// Of the data to train on.
-  init(_ corpus: SequenceCorpus) {
-    let train = corpus.train
-    sourceWidth = train.source?.vectorSequences?.width
-    targetWidth = train.target?.vectorSequences?.width
-    steps = train.count > 0 ? train.source?.length(0) : nil
-    sourceCount = train.secondSource == nil ? 1 : 2
-  }
-
-  /// Of the data that saved weights were trained on.
-  init(_ tensors: [String: TensorInfo], _ model: ModelConfiguration) {
-    let input =
-      tensors["rnn.weight_ih_l0"] ?? tensors["encoder.rnn.weight_ih_l0"] ?? tensors["condition.weight"]
-    sourceWidth = input?.shape.last
-    targetWidth = tensors["output.weight"]?.shape.first
-    let states = (model.projectionSize ?? model.hiddenSize) * (model.bidirectional ? 2 : 1)
-    steps = tensors["output.weight"]?.shape.last.map { $0 / states }
-    sourceCount = tensors.keys.contains { $0.hasPrefix("encoder2.") } ? 2 : 1
-  }
-
-  /// An encoding that knows the widths, so that other data are checked against them.
-  func applied(to encoding: SequenceEncoding, numericTargets: Bool) -> SequenceEncoding {
-    var encoding = encoding
-    if encoding.source == nil { encoding.sourceWidth = sourceWidth }
-    if numericTargets { encoding.targetWidth = targetWidth }
-    return encoding
   }
 }
 

@@ -28,16 +28,21 @@ public final class SavedSequenceModel {
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     let weights = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
-    let shape = DataShape(weights.tensors, configuration.model)
-    let stored = try Self.encoding(of: run, configuration)
-    encoding = shape.applied(to: stored, numericTargets: configuration.model.output.isNumeric)
-    learner = try Learners.make(configuration, encoding: encoding, shape: shape)
-    let loaded = try weights.parameters(of: learner.parameters.layout)
-    _ = learner.parameters.elements.update(fromContentsOf: UnsafeBufferPointer(loaded.elements))
-    learner.parameters.didChange()
+    let shape = try DataShape(of: run, weights.tensors, configuration)
+    encoding = shape.applied(to: try Self.encoding(of: run, configuration), configuration)
+    learner = try Learners.make(configuration, encoding: encoding, shape: shape, .saved(weights))
   }
 
   public var parameters: ParameterBuffer<Float> { learner.parameters }
+
+  /// A hash of the step and the weights, those of partners included.
+  public var digest: UInt64 {
+    let partners = (learner as? TranslationLearner)?.partners ?? []
+    let all = ([learner.parameters] + partners.map(\.parameters)).map {
+      Digest.digest64(of: UnsafeRawBufferPointer($0.elements))
+    }
+    return ([UInt64(step)] + all).withUnsafeBytes { Digest.digest64(of: $0) }
+  }
 
   /// The vocabularies of a run. Throws `DataError`.
   public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> SequenceEncoding
@@ -49,17 +54,31 @@ public final class SavedSequenceModel {
 
   /// Lets another model decide together with this one, in everything that is written from now on.
   ///
-  /// Throws ``TrainingFailure/unusableRun(path:problem:)`` if one of them does not write from a source or their
-  /// vocabularies differ.
+  /// Throws ``TrainingFailure/unusableRun(path:problem:)`` if one of them does not write from a source, or they read or
+  /// write something else: other vocabularies, vectors of another width, another number of sources, another direction.
   public func join(_ other: SavedSequenceModel, path: String) throws {
     guard let learner = learner as? TranslationLearner, let partner = other.learner as? TranslationLearner
     else {
       throw TrainingFailure.unusableRun(path: path, problem: "can't be joined: only encoder-decoders can")
     }
-    guard encoding.digest == other.encoding.digest else {
-      throw TrainingFailure.unusableRun(path: path, problem: "has other vocabularies: it can't be joined")
+    if let difference = difference(from: other, learner, partner) {
+      throw TrainingFailure.unusableRun(path: path, problem: "has \(difference): it can't be joined")
     }
     learner.partners.append(partner)
+  }
+
+  private func difference(
+    from other: SavedSequenceModel, _ learner: TranslationLearner, _ partner: TranslationLearner
+  ) -> String? {
+    let (mine, theirs) = (learner.model.shape, partner.model.shape)
+    guard mine.sources.count == theirs.sources.count else {
+      return "\(theirs.sources.count) sources, not \(mine.sources.count)"
+    }
+    if encoding.sourceWidth != other.encoding.sourceWidth { return "vectors of another width as source" }
+    guard encoding.digest == other.encoding.digest else { return "other vocabularies" }
+    // A hypothesis is shown with the average of all models' attention.
+    return configuration.data.reverseSource == other.configuration.data.reverseSource
+      ? nil : "another data.reverse_source"
   }
 
   // MARK: Scoring
@@ -82,6 +101,7 @@ public final class SavedSequenceModel {
   /// Scores a split on all ranks together, each entry once, its outputs included. Collective.
   ///
   /// - Parameter lengths: only entries whose source has so many steps; nil: all.
+  /// - Throws: ``TrainingFailure/nothingToPredict(_:)`` if no entry at all has a target that was learnt.
   public func score(
     _ split: SequenceSplit, communicator: any Communicator, lengths: ClosedRange<Int>? = nil
   ) throws -> EvaluationResult {
@@ -90,7 +110,9 @@ public final class SavedSequenceModel {
     let pass = SupervisedEvaluation(
       learner, split, plan: plan, batchSize: configuration.evaluation.batchSize, workspace: workspace,
       judges: true, lengths: lengths)
-    return learner.result(of: try Evaluator.sums(pass, plan: plan, communicator: communicator))
+    let sums = try Evaluator.sums(pass, plan: plan, communicator: communicator)
+    guard sums.loss.tokens > 0 || lengths != nil else { throw TrainingFailure.nothingToPredict(split.name) }
+    return learner.result(of: sums)
   }
 
   // MARK: Predicting

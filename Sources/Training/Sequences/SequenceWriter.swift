@@ -7,7 +7,7 @@ public final class SequenceWriter {
   private let learner: GeneratorLearner
   private let saved: SavedSequenceModel
   private let target: SequenceVocabulary
-  private let workspace = Workspace<Float>()
+  private let workspace: Workspace<Float>
 
   /// nil for models that are no generators.
   init?(_ saved: SavedSequenceModel) {
@@ -15,6 +15,7 @@ public final class SequenceWriter {
       return nil
     }
     (self.learner, self.saved, self.target) = (learner, saved, target)
+    workspace = Workspace(precision: ProductPrecision(saved.configuration.training.precision))
   }
 
   /// True if the model writes for a class, or for a vector in a file.

@@ -14,6 +14,7 @@ final class SupervisedTask: TrainingTask {
   let learner: any SequenceLearner
   let corpus: SequenceCorpus
   private let configuration: RunConfiguration
+  private let shape: DataShape
   private let plan: ShardPlan
   private let batches: SequenceBatches
   let workspace: Workspace<Float>
@@ -28,7 +29,9 @@ final class SupervisedTask: TrainingTask {
     self.plan = plan
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     corpus = try SequenceData.load(configuration)
-    learner = try Learners.make(configuration, encoding: corpus.encoding, shape: DataShape(corpus))
+    shape = DataShape(corpus, configuration)
+    learner = try Learners.make(
+      configuration, encoding: corpus.encoding, shape: shape, .initial(configuration))
     for split in [corpus.train, corpus.valid, corpus.test].compactMap({ $0 }) { try learner.check(split) }
     let training = configuration.training
     batches = SequenceBatches(
@@ -63,6 +66,7 @@ final class SupervisedTask: TrainingTask {
 
   func writeInputs(to run: RunPaths) throws {
     try corpus.encoding.save(to: run.root, options: SequenceData.options(configuration))
+    try shape.save(to: run)
   }
 
   // MARK: Training
@@ -72,10 +76,8 @@ final class SupervisedTask: TrainingTask {
   func beginEpoch(_ epoch: Int, isResumed: Bool) { epochPlan = batches.epoch(epoch) }
 
   func accumulateGradient(
-    microbatch: Int, serial: Int, shard: Int, into gradients: ParameterBuffer<Float>
+    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
-    // A checkpoint may be of an epoch with a few batches more or fewer than the first.
-    guard microbatch < epochPlan.count else { return LossSum() }
     let batch = epochPlan[microbatch]
     let entries = BatchPlan.shard(batch, shard, of: plan.shardCount)
     guard !entries.isEmpty else { return LossSum() }
@@ -84,7 +86,8 @@ final class SupervisedTask: TrainingTask {
       seed: UInt64(configuration.seed), step: UInt64(serial), samples: places.map { UInt32($0) })
     workspace.arena.reset()
     return try learner.loss(
-      entries, of: corpus.train, masks: masks, teacherForcing: teacherForcing(serial: serial),
+      entries, of: corpus.train, masks: masks,
+      teacherForcing: configuration.training.teacherForcing(at: update),
       into: gradients, workspace)
   }
 
@@ -95,18 +98,8 @@ final class SupervisedTask: TrainingTask {
     }
     guard let largest = costs.indices.max(by: { costs[$0] < costs[$1] }) else { return }
     for shard in plan.own {
-      _ = try accumulateGradient(microbatch: largest, serial: 0, shard: shard, into: gradients)
+      _ = try accumulateGradient(microbatch: largest, serial: 0, update: 0, shard: shard, into: gradients)
     }
-  }
-
-  /// The ratio of teacher forcing at an update: constant, or on a straight line to its end.
-  private func teacherForcing(serial: Int) -> Double {
-    let training = configuration.training
-    guard let end = training.teacherForcingEnd else { return training.teacherForcing }
-    let step = serial / training.accumulate
-    guard step < training.teacherForcingSteps else { return end }
-    let share = Double(step) / Double(training.teacherForcingSteps)
-    return training.teacherForcing + (end - training.teacherForcing) * share
   }
 
   // MARK: Evaluation

@@ -16,15 +16,17 @@ final class TaggerLearner: SequenceLearner {
   /// Names of the tags, and one more for gold tags that were never learnt.
   private static let unknownTag = "B-<unknown>"
 
-  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding) throws {
+  init(
+    _ configuration: RunConfiguration, _ encoding: SequenceEncoding, _ values: ParameterSource
+  ) throws {
     self.configuration = configuration
     self.encoding = encoding
     let shape = SequenceTaggerShape(
       network: try configuration.network(encoding), output: try Self.output(configuration, encoding))
     model = try SequenceTagger(shape)
-    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+    parameters = try values.parameters(of: model.layout)
     let names = encoding.labels?.names ?? []
-    spans = names.contains { $0.hasPrefix("B-") } ? SpanLabels(names + [Self.unknownTag]) : nil
+    spans = names.contains(where: SpanLabels.marksSpan) ? SpanLabels(names + [Self.unknownTag]) : nil
   }
 
   private static func output(
@@ -80,7 +82,7 @@ final class TaggerLearner: SequenceLearner {
       return TaggerBatch(
         input: input, targets: .classes(UnsafePointer(ids.baseAddress!)), masks: masks)
     case .vectors(let numbers):
-      let input = inputSequences(entries, of: split.source, arena)
+      let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
       let targets = arena.vectors(entries, of: numbers).values
       return TaggerBatch(input: input, targets: vectorTargets(targets), masks: masks)
     case .labels, .none:
@@ -142,6 +144,7 @@ final class TaggerLearner: SequenceLearner {
 
   func result(of sums: ScoreSums) -> EvaluationResult {
     var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
+    result.hasPerplexity = configuration.model.output.hasPerplexity
     if sums.tallies.count >= AccuracyTally.count {
       let accuracy = AccuracyTally(sums: Array(sums.tallies.prefix(AccuracyTally.count)))
       result.figures.append(.init(.accuracy, accuracy.value))

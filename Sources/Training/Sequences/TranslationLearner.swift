@@ -16,14 +16,18 @@ final class TranslationLearner: SequenceLearner {
   private let judge: OutputJudge
   /// Models that decide together with this one.
   var partners: [TranslationLearner] = []
-  private let ownWorkspace = Workspace<Float>()
+  private let ownWorkspace: Workspace<Float>
   /// Hypotheses to be written for every source, and whether to keep their attention.
   var resultCount = 1
   var keepsAttention = false
 
-  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
+  init(
+    _ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int,
+    _ values: ParameterSource
+  ) throws {
     self.configuration = configuration
     self.encoding = encoding
+    ownWorkspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     guard let target = encoding.target else {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
@@ -31,7 +35,7 @@ final class TranslationLearner: SequenceLearner {
     judge = OutputJudge(target, bleuTokens: configuration.evaluation.bleuTokens)
     model = try EncoderDecoder(
       EncoderDecoderShape(configuration, encoding, sourceCount: sourceCount))
-    parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
+    parameters = try values.parameters(of: model.layout)
   }
 
   var multipliedWeights: Int { model.multipliedWeights.target }

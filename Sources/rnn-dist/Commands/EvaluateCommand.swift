@@ -42,6 +42,7 @@ struct EvaluateCommand: DistributedCommand {
   func run(on communicator: any Communicator) throws -> Int32 {
     let loaded = try communicator.agree { try run.load(overrides: overrides) }
     if communicator.rank == 0 { loaded.warnOfRejected() }
+    try requireSame(loaded, communicator)
     let scored: Scored =
       switch loaded {
       case .language(let saved): try score(saved, communicator)
@@ -55,23 +56,20 @@ struct EvaluateCommand: DistributedCommand {
 
   /// A result and where it comes from.
   private struct Scored {
-    var task: RunConfiguration.Task
+    var configuration: RunConfiguration
     var result: EvaluationResult
     var step: Int
     var checkpoint: String
-    /// Target tokens, or the entries of tasks that have one target each.
-    var unit: String
   }
 
   private func score(_ saved: SavedModel, _ communicator: any Communicator) throws -> Scored {
     let tokens = try communicator.agree { try text(for: saved) }
     try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
-    try requireSame(saved.step, saved.parameters, communicator)
     try communicator.allEqual(
       Array("\(saved.vocabulary.digest) \(tokens.digest)".utf8), what: "the text or its vocabulary")
     return Scored(
-      task: .languageModel, result: try saved.score(tokens, communicator: communicator), step: saved.step,
-      checkpoint: saved.checkpointPath, unit: "token")
+      configuration: saved.configuration, result: try saved.score(tokens, communicator: communicator),
+      step: saved.step, checkpoint: saved.checkpointPath)
   }
 
   private func score(_ saved: SavedSequenceModel, _ communicator: any Communicator) throws -> Scored {
@@ -82,14 +80,11 @@ struct EvaluateCommand: DistributedCommand {
           + (split.report.firstUnknownLabel.map { ", the first: \($0)" } ?? ""))
     }
     try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
-    try requireSame(saved.step, saved.parameters, communicator)
     try communicator.allEqual(
       Array("\(saved.encoding.digest) \(split.digest)".utf8), what: "the data or their vocabularies")
-    let task = saved.configuration.task
     return Scored(
-      task: task, result: try saved.score(split, communicator: communicator), step: saved.step,
-      checkpoint: saved.checkpointPath,
-      unit: task == .classifier ? "example" : task == .tagger ? "step" : "token")
+      configuration: saved.configuration, result: try saved.score(split, communicator: communicator),
+      step: saved.step, checkpoint: saved.checkpointPath)
   }
 
   private func text(for saved: SavedModel) throws -> TokenSequence {
@@ -111,25 +106,26 @@ struct EvaluateCommand: DistributedCommand {
     ])
   }
 
-  /// A run that is still training may have got another best checkpoint between the looks of two ranks.
-  private func requireSame(
-    _ step: Int, _ parameters: ParameterBuffer<Float>, _ communicator: any Communicator
-  ) throws {
-    let weights = Digest.digest64(of: UnsafeRawBufferPointer(parameters.elements))
-    try communicator.allEqual(Array("\(step) \(weights)".utf8), what: "the checkpoint")
+  /// Ranks that were started with other settings would add up figures that are none, or wait for each other for ever; and a
+  /// run that is still training may have got another best checkpoint between the looks of two ranks.
+  private func requireSame(_ loaded: RunArguments.Loaded, _ communicator: any Communicator) throws {
+    let configuration = loaded.configuration.yaml(commented: false)
+    try communicator.allEqual(Array(configuration.utf8), what: "the configuration")
+    try communicator.allEqual(Array("\(loaded.digest)".utf8), what: "the checkpoint")
   }
 
   // MARK: The result
 
   private func object(_ scored: Scored) -> JSONValue {
     let result = scored.result
+    let isInNats = scored.configuration.model.output.isInNats
     let members =
       [
         JSONMember("split", .string(data == nil ? (split ?? .valid).rawValue : "data")),
         JSONMember("data", data.map { .string($0) } ?? .null),
         JSONMember("loss", .double(result.loss.mean)),
-        JSONMember("perplexity", .double(result.loss.perplexity)),
-        JSONMember("bits_per_token", .double(result.loss.mean / log(2))),
+        JSONMember("perplexity", result.perplexity.map { .double($0) } ?? .null),
+        JSONMember("bits_per_token", isInNats ? .double(result.loss.mean / log(2)) : .null),
         JSONMember("tokens", .integer(result.loss.tokens)),
         JSONMember("examples", .integer(result.examples)),
       ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
@@ -142,17 +138,17 @@ struct EvaluateCommand: DistributedCommand {
 
   private func lines(_ scored: Scored) -> String {
     let result = scored.result
+    let task = scored.configuration.task
     let counts =
-      scored.task == .languageModel
+      task == .languageModel
       ? "\(Console.grouped(result.loss.tokens)) tokens predicted"
       : "\(Console.grouped(result.examples)) examples, \(Console.grouped(result.loss.tokens)) targets"
-    var text = """
-      \(data ?? (split ?? .valid).rawValue): \(counts)
-      loss        \(String(format: "%.4f", result.loss.mean)) nats/\(scored.unit), \
-      \(String(format: "%.4f", result.loss.mean / log(2))) bits/\(scored.unit)
-      perplexity  \(String(format: "%.4f", result.loss.perplexity))
-
-      """
+    var loss = "\(String(format: "%.4f", result.loss.mean)) \(LossUnit.name(scored.configuration))"
+    if scored.configuration.model.output.isInNats {
+      loss += ", \(String(format: "%.4f", result.loss.mean / log(2))) bits/\(LossUnit.unit(task))"
+    }
+    var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\nloss        \(loss)\n"
+    if let perplexity = result.perplexity { text += FigureText.line("perplexity", perplexity) + "\n" }
     for figure in result.figures { text += FigureText.line(figure.metric.rawValue, figure.value) + "\n" }
     for note in result.notes { text += note + "\n" }
     return text + "checkpoint  \(scored.checkpoint)"

@@ -64,10 +64,17 @@ struct PredictCommand: LocalCommand {
     var answered = 0
     while let lines = try input.next(atMost: batchSize) {
       var isEmpty: [Bool] = []
+      var failure: (any Error)?
       for (index, line) in lines.enumerated() {
         let blank = line.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        do {
+          if !blank { try predictor.add(line, number: answered + index + 1) }
+        } catch {
+          // The lines before a bad one have an answer all the same.
+          failure = error
+          break
+        }
         isEmpty.append(blank)
-        if !blank { try predictor.add(line, number: answered + index + 1) }
       }
       var outputs = try predictor.run()[...]
       var text: [UInt8] = []
@@ -77,6 +84,7 @@ struct PredictCommand: LocalCommand {
         if let pictures, let output { try pictures.draw(output, number: answered + index + 1) }
       }
       try StandardOutput.write(text)
+      if let failure { throw failure }
       answered += lines.count
     }
   }
@@ -102,7 +110,7 @@ struct AttentionFolder {
   /// Makes the folder. Throws `RunFileFailure`.
   init(_ path: String) throws {
     self.path = path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try RunDirectory.makeFolder(path)
   }
 
   /// Draws where the model looked; nothing for models without attention.

@@ -1,0 +1,179 @@
+import Foundation
+import Testing
+
+/// Options of models of sequences from `train` to use: what is set takes effect, and what was trained is what is loaded.
+@Suite(.timeLimit(.minutes(5))) struct SequenceOptionTests {
+  private let runs: SequenceRuns
+
+  init() throws { runs = try SequenceRuns() }
+
+  // MARK: Random options
+
+  static let random = [
+    "model.dropout", "model.variational_dropout", "model.zoneout", "model.embedding_dropout",
+  ]
+
+  /// A text of which a step reads all, twice, with hardly anything learnt in between.
+  @Test(arguments: random + [""]) func everyStepOfATextDrawsAnew(option: String) throws {
+    _ = try runs.folder.write("text.txt", Array(TinyRun.text.prefix(500).utf8))
+    let outcome = try runs.run(
+      "train", "text", "data.train=text.txt", "--run-dir", "run", "data.generator=none",
+      "data.valid_fraction=0",
+      "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=4", "training.bptt=1000",
+      "training.epochs=2", "training.learning_rate=1e-30", "log.every_steps=1",
+      option.isEmpty ? "model.dropout=0" : "\(option)=0.5")
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    let losses = try runs.losses("train")
+    #expect(losses.count == 2)
+    #expect((abs(losses[0] - losses[1]) > 1e-4) == !option.isEmpty, "\(losses)")
+  }
+
+  @Test(arguments: ["classifier", "tagger", "generator", "seq2seq"]) func regularized(task: String) throws {
+    let options = ["model.zoneout=0.3", "model.variational_dropout=0.2", "log.every_steps=1"]
+    try runs.trained(task)
+    let plain = try runs.losses("train")
+    try runs.trained(task, options, run: "other")
+    #expect(try runs.losses("train", run: "other") != plain)
+    // Nothing is random in use.
+    let score = try runs.score(run: "other")
+    #expect(try runs.score(run: "other")["loss"] as? Double == score["loss"] as? Double)
+    let found = try #require(score["loss"] as? Double)
+    let reported = try #require(try runs.losses("valid", run: "other").min())
+    #expect(abs(found - reported) < 1e-9 * reported)
+  }
+
+  // MARK: A text from a vector
+
+  @Test(arguments: ["initial-state", "initial-input", "every-step"])
+  func captions(condition: String) throws {
+    let trained = try runs.run(
+      "train", "captions", "data.train=captions.tsv", "--run-dir", "run", "model.hidden_size=8",
+      "model.embedding_size=6", "model.condition=\(condition)", "training.epochs=8", "data.min_count=1",
+      "data.valid_fraction=0.3")
+    try #require(trained.exitCode == 0, "\(trained)")
+    let reported = try #require(try runs.losses("valid").min())
+    func expectTheSameModel() throws {
+      let found = try #require(try runs.score()["loss"] as? Double)
+      #expect(abs(found - reported) < 1e-9 * reported)
+      let written = try runs.run("generate", "run", "--features", "picture-1.npy", "--count", "3")
+      #expect(written.exitCode == 0, "\(written)")
+      #expect(written.output.split(separator: "\n", omittingEmptySubsequences: false).count == 4)
+      try runs.run("generate", "run").expect(65, "--features")
+      _ = try runs.folder.write("short.npy", SequenceRuns.npy([1, 2]))
+      try runs.run("generate", "run", "--features", "short.npy").expect(65, "width 2")
+      let predicted = try runs.run("predict", "run", lines: "picture-0.npy\npicture-1.npy\n")
+      #expect(predicted.exitCode == 0 && predicted.output.split(separator: "\n").count == 2, "\(predicted)")
+    }
+    try expectTheSameModel()
+    // Runs of earlier versions say nothing of their data.
+    try FileManager.default.removeItem(atPath: runs.folder.path("run/shape.json"))
+    try expectTheSameModel()
+  }
+
+  /// What a run says of its data is an input like any other.
+  @Test(arguments: [
+    "", "{", "[]", #"{"source_width":-1,"source_count":1}"#, #"{"source_width":1e99,"source_count":1}"#,
+    #"{"source_count":3}"#, #"{"source_count":1,"steps":0}"#,
+    #"{"source_count":1,"source_width":4294967296}"#,
+  ])
+  func spoilt(text: String) throws {
+    try runs.trained("seq2seq")
+    _ = try runs.folder.write("run/shape.json", Array(text.utf8))
+    try runs.run("evaluate", "run").expect(65, "run/shape.json")
+  }
+
+  // MARK: Subwords
+
+  @Test(arguments: ["bpe", "unigram"]) func subwords(kind: String) throws {
+    let settings = [
+      "data.tokens=bpe", "data.subword_kind=\(kind)", "data.subword_vocabulary=20", "decoding.max_length=30",
+    ]
+    try runs.trained("seq2seq", settings)
+    let (score, reported) = (try runs.score(), try runs.losses("valid"))
+    #expect(abs(try #require(score["loss"] as? Double) - (try #require(reported.min()))) < 1e-9)
+    let predicted = try runs.run("predict", "run", lines: "cat dog\nhen\n")
+    #expect(predicted.exitCode == 0, "\(predicted)")
+    #expect(predicted.output.split(separator: "\n", omittingEmptySubsequences: false).count == 3)
+    #expect(!predicted.output.contains("\u{2581}"), "marks of word boundaries are no text")
+    for side in ["source", "target"] {
+      #expect(FileManager.default.fileExists(atPath: runs.folder.path("run/vocab.\(side).model")))
+    }
+  }
+
+  // MARK: Ensembles
+
+  @Test func twoModelsDecideTogether() throws {
+    try runs.trained("seq2seq", ["training.learning_rate=0.02"])
+    try runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
+    func scores(_ arguments: String...) throws -> [String] {
+      let outcome = try Program.run(
+        ["predict"] + arguments + ["--scores", "--beam", "4", "--n-best", "4"], in: runs.folder.root,
+        input: Array("cat dog\nhen cow cat\n".utf8))
+      #expect(outcome.exitCode == 0, "\(outcome)")
+      return outcome.output.split(separator: "\n").map(String.init)
+    }
+    let (one, other) = (try scores("run"), try scores("other"))
+    let both = try scores("run", "--ensemble", "other")
+    #expect(both.count == 8 && both != one && both != other)
+    #expect(try scores("other", "--ensemble", "run") == both)
+    let alone = try runs.score()
+    let together = try runs.score("--ensemble", "other")
+    #expect(together["loss"] as? Double == alone["loss"] as? Double, "the loss is the first model's")
+    #expect(together["chrf"] != nil)
+  }
+
+  @Test func aPartnerThatReadsSomethingElse() throws {
+    try runs.trained("seq2seq")
+    try runs.trained("seq2seq", ["data.train=triples.tsv"], run: "two")
+    try runs.trained("seq2seq", ["data.reverse_source=true"], run: "reversed")
+    try runs.run("predict", "run", "--ensemble", "two", lines: "cat\n").expect(65, "two", "source")
+    try runs.run("predict", "run", "--ensemble", "reversed", lines: "cat\n")
+      .expect(65, "reversed", "data.reverse_source")
+    let good = try runs.run("predict", "two", lines: "cat\tdog\n")
+    #expect(good.exitCode == 0, "\(good)")
+    try runs.run("predict", "two", lines: "cat\n").expect(65)
+    try runs.run("predict", "run", lines: "cat\tdog\n").expect(65)
+  }
+
+  // MARK: What trapped
+
+  @Test func lettersOfATaggerOfNumbers() throws {
+    try runs.trained(
+      "tagger",
+      [
+        "model.output=linear", "model.character_embedding_size=3", "model.character_hidden_size=3",
+        "data.train.labels=numbers.txt",
+      ])
+    #expect(try runs.score()["mse"] != nil)
+    let predicted = try runs.run("predict", "run", lines: "cat dog\n")
+    #expect(predicted.exitCode == 0 && predicted.output.split(separator: " ").count == 2, "\(predicted)")
+  }
+
+  /// Whether there is a second source, and so how wide all contexts are, only the data say.
+  @Test func tiedEmbeddingsOfTwoSources() throws {
+    let settings = ["model.tie_embeddings=true", "data.train=triples.tsv"]
+    let narrow = try runs.train("seq2seq", settings + ["model.decoder_embedding_size=16"])
+    narrow.expect(65, "model.tie_embeddings", "24", "model.readout_size")
+    try runs.trained("seq2seq", settings + ["model.decoder_embedding_size=24"])
+    #expect(try runs.score()["loss"] is Double)
+  }
+
+  @Test func aGeneratorHasNoSourceToMeasure() throws {
+    try runs.trained("generator")
+    try runs.run("predict", "run", "decoding.max_length_ratio=2", lines: "few\n")
+      .expect(78, "decoding.max_length_ratio")
+  }
+
+  @Test(arguments: ["generator", "seq2seq", "classifier"]) func theLargestSeed(task: String) throws {
+    try runs.trained(task, ["seed=9223372036854775807"])
+  }
+
+  @Test(arguments: ["language-model", "seq2seq"]) func aModelLargerThanTheMachine(task: String) throws {
+    _ = try runs.folder.write("text.txt", Array(TinyRun.text.utf8))
+    let data = task == "seq2seq" ? [] : ["data.format=text", "data.train=text.txt"]
+    let outcome = try runs.train(
+      task, data + ["data.tokens=char", "model.hidden_size=65536", "model.layers=8"])
+    outcome.expect(78, "model.hidden_size", "GiB")
+    #expect(!FileManager.default.fileExists(atPath: runs.folder.path("run")))
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+
+/// Folders with small data of every kind, and the commands on runs that are trained on them.
+struct SequenceRuns {
+  let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    try write("classes.tsv") {
+      "\(Self.words($0).count > 2 ? "many" : "few")\t\(Self.words($0).joined(separator: " "))"
+    }
+    try write("pairs.tsv") { "\(Self.line($0))\t\(Self.words($0).reversed().joined(separator: " "))" }
+    try write("triples.tsv") {
+      "\(Self.line($0))\t\(Self.words($0).reversed().joined(separator: " "))\t\(Self.line($0))"
+    }
+    try write("words.txt") { Self.line($0) }
+    try write("tags.txt") { Self.words($0).map { $0 == "cat" ? "B-pet" : "O" }.joined(separator: " ") }
+    try write("numbers.txt") { Self.words($0).map { "\($0.count)" }.joined(separator: " ") }
+    try write("pieces.txt") { line in (0..<2 + line % 3).map { "\((line + $0) % 5)" }.joined(separator: "|") }
+    try write("chords.txt") { "\($0 % 5)" }
+    for picture in 0..<4 {
+      let numbers = (0..<7).map { Float(($0 * 3 + picture * 5) % 7) / 7 }
+      _ = try folder.write("picture-\(picture).npy", Self.npy(numbers))
+    }
+    try write("captions.tsv") { "\(Self.line($0))\tpicture-\($0 % 4).npy" }
+  }
+
+  static func words(_ line: Int) -> [String] {
+    let animals = ["cat", "dog", "cow", "hen"]
+    return (0..<1 + line % 5).map { animals[(line + $0 * $0) % 4] }
+  }
+
+  private static func line(_ line: Int) -> String { words(line).joined(separator: " ") }
+
+  private func write(_ name: String, _ line: (Int) -> String) throws {
+    _ = try folder.write(name, Array((0..<60).map { line($0) + "\n" }.joined().utf8))
+  }
+
+  /// A vector as NumPy writes it (format version 1.0).
+  static func npy(_ numbers: [Float]) -> [UInt8] {
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(numbers.count),), }"
+    let padded = header + String(repeating: " ", count: 117 - header.utf8.count) + "\n"
+    return [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(padded.utf8)
+      + numbers.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian, Array.init) }
+  }
+
+  static let small = [
+    "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=8", "training.epochs=0",
+    "training.steps=12", "evaluation.every_steps=6", "checkpoint.every_steps=6", "data.tokens=word",
+    "decoding.max_length=9", "evaluation.metric=loss",
+  ]
+
+  /// What each task learns from.
+  static let data = [
+    "classifier": ["data.format=tsv", "data.train=classes.tsv"],
+    "tagger": ["data.format=lines", "data.train.input=words.txt", "data.train.labels=tags.txt"],
+    "generator": ["data.format=tsv", "data.train=classes.tsv"],
+    "seq2seq": ["data.format=tsv", "data.train=pairs.tsv"],
+  ]
+
+  /// Trains a model of a few units on the data of its task, or on those that `settings` name.
+  func train(_ task: String, _ settings: [String] = [], run: String = "run") throws -> Outcome {
+    try Program.run(
+      ["train", "text", "task=\(task)", "--run-dir", run, "data.generator=none"] + Self.small
+        + (Self.data[task] ?? []) + settings, in: folder.root)
+  }
+
+  /// The same, which must work.
+  func trained(_ task: String, _ settings: [String] = [], run: String = "run") throws {
+    let outcome = try train(task, settings, run: run)
+    try #require(outcome.exitCode == 0, "\(outcome)")
+  }
+
+  func run(_ arguments: String..., input: [UInt8] = []) throws -> Outcome {
+    try Program.run(arguments, in: folder.root, input: input)
+  }
+
+  func run(_ arguments: String..., lines: String) throws -> Outcome {
+    try Program.run(arguments, in: folder.root, input: Array(lines.utf8))
+  }
+
+  /// What `evaluate --json` prints.
+  func score(_ arguments: String..., run: String = "run") throws -> [String: Any] {
+    let outcome = try Program.run(["evaluate", run, "--json"] + arguments, in: folder.root)
+    try #require(outcome.exitCode == 0, "\(outcome)")
+    return try Self.object(outcome.standardOutput)
+  }
+
+  /// The lines of a kind in `metrics.jsonl`.
+  func events(_ kind: String, run: String = "run") throws -> [[String: Any]] {
+    try String(contentsOfFile: folder.path("\(run)/metrics.jsonl"), encoding: .utf8).split(separator: "\n")
+      .map { try Self.object(Data($0.utf8)) }.filter { $0["event"] as? String == kind }
+  }
+
+  func losses(_ kind: String, run: String = "run") throws -> [Double] {
+    try events(kind, run: run).map { try #require($0["loss"] as? Double) }
+  }
+
+  private static func object(_ data: Data) throws -> [String: Any] {
+    try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+  }
+}
+
+extension Outcome {
+  /// Expects one message with all of these words and this exit code, and no result.
+  func expect(_ code: Int32, _ words: String..., at: SourceLocation = #_sourceLocation) {
+    #expect(exitCode == code && !wasKilled, "\(self)", sourceLocation: at)
+    #expect(errors.count == 1 && standardOutput.isEmpty, "\(self)", sourceLocation: at)
+    for word in words { #expect(standardError.contains(word), "\(self)", sourceLocation: at) }
+  }
+}

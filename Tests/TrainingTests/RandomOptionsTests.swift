@@ -1,0 +1,90 @@
+import Configuration
+import Foundation
+import Testing
+import Training
+
+@Suite("What is random in a model is drawn anew in every step of training, whatever else is set")
+struct RandomOptionsTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// An option that makes training random, alone.
+  struct Option: Sendable, CustomTestStringConvertible {
+    var name: String
+    var set: @Sendable (inout ModelConfiguration) -> Void
+    var testDescription: String { name }
+
+    static let all = [
+      Option(name: "dropout") { $0.dropout = 0.5 },
+      Option(name: "embedding_dropout") { $0.embeddingDropout = 0.5 },
+      Option(name: "variational_dropout") { $0.variationalDropout = 0.5 },
+      Option(name: "zoneout") { $0.zoneout = 0.5 },
+      Option(name: "zoneout_cell") { $0.zoneoutCell = 0.5 },
+    ]
+  }
+
+  /// The losses of two epochs of a single step each, between which nothing is learnt to speak of: they differ by what is
+  /// random and by nothing else.
+  private func losses(_ task: String, _ change: (inout ModelConfiguration) -> Void) throws -> [Double] {
+    var configuration: RunConfiguration
+    if let test = SequenceTaskCase.all.first(where: { $0.name == task }) {
+      configuration = try test.configuration(in: directory)
+      configuration.training.batchTokens = nil
+      configuration.training.batchSize = 1000
+      configuration.training.teacherForcing = 1
+      configuration.training.teacherForcingEnd = nil
+    } else {
+      configuration = .small(try directory.write(sampleText(characters: 400), to: "text.txt")) {
+        $0.training.bptt = 400
+      }
+    }
+    configuration.model.cell = .lstm
+    configuration.model.dropout = 0
+    configuration.model.wordDropout = 0
+    configuration.training.learningRate = 1e-30
+    configuration.training.steps = 2
+    configuration.training.averageDecay = 0
+    configuration.evaluation.everySteps = 0
+    change(&configuration.model)
+    let recorder = Recorder()
+    try Job(configuration).run(recorder)
+    #expect(recorder.steps.map(\.epoch) == [1, 2])
+    return recorder.losses
+  }
+
+  static let tasks = ["language-model"] + SequenceTaskCase.all.map(\.name)
+
+  @Test("Each option alone", arguments: tasks, Option.all)
+  func alone(task: String, option: Option) throws {
+    let losses = try losses(task, option.set)
+    #expect(abs(losses[0] - losses[1]) > 1e-5 * losses[0], "\(losses)")
+  }
+
+  @Test("What is computed again on the way back draws the same masks", arguments: Option.all)
+  func recomputed(option: Option) throws {
+    let text = try directory.write(sampleText(characters: 400), to: "text.txt")
+    func losses(_ steps: Int) throws -> [Double] {
+      let recorder = Recorder()
+      let configuration = RunConfiguration.small(text) {
+        option.set(&$0.model)
+        $0.training.recompute = steps
+      }
+      try Job(configuration).run(recorder)
+      return recorder.losses
+    }
+    #expect(relativeDifference(try losses(2), try losses(0)) < 1e-5)
+  }
+
+  @Test("Without any, two epochs are alike", arguments: tasks)
+  func none(task: String) throws {
+    let losses = try losses(task) { _ in }
+    #expect(abs(losses[0] - losses[1]) < 1e-6 * losses[0], "\(losses)")
+  }
+
+  @Test("Word dropout", arguments: ["tagger", "classifier"])
+  func words(task: String) throws {
+    let losses = try losses(task) { $0.wordDropout = 0.5 }
+    #expect(abs(losses[0] - losses[1]) > 1e-5 * losses[0], "\(losses)")
+  }
+}
