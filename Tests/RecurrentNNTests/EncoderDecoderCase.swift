@@ -51,6 +51,8 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
 
   static let all = forms + bridges + scores + options
 
+  var hasAttention: Bool { if case .attention = shape.context { true } else { false } }
+
   /// Each context with each summary.
   static let forms: [EncoderDecoderCase] = {
     let contexts: [(String, ContextForm)] = [
