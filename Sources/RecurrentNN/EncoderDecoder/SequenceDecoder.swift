@@ -94,7 +94,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
         trace.output, context: contexts, input: x.columns(decoder.embeddingColumns), joined: joined, into: r,
         context)
     }
-    decoder.output.packedLogits(r, into: logits, context)
+    decoder.output.logits(r, into: logits, context)
     for (part, state) in rows.state.enumerated() { state.copy(from: trace.state(part: part, after: 0)) }
     if decoder.shape.inputFeeding { rows.feed.copy(from: r) }
     return rows

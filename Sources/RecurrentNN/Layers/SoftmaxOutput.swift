@@ -76,12 +76,4 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
     Element.activateRows(
       logits.base, logits.stride, context.parameters.pointer(bias), logits.rows, logits.columns, .identity)
   }
-  /// The same with the weight packed once for all calls until it changes: for models that are asked token by token.
-  func packedLogits(
-    _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>
-  ) {
-    context.packed(weight, transposed: true).multiply(h, into: logits, accumulate: false)
-    Element.activateRows(
-      logits.base, logits.stride, context.parameters.pointer(bias), logits.rows, logits.columns, .identity)
-  }
 }
