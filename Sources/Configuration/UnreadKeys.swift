@@ -20,7 +20,7 @@ struct UnreadKey: Sendable {
   }
 
   /// The conditions beyond the task.
-  static let all: [UnreadKey] = model + data + training + decoding
+  static let all: [UnreadKey] = model + data + training + updates + decoding
 
   private static let model: [UnreadKey] = [
     UnreadKey([\.model.residual, \.model.layers, \.model.decoderLayers, \.task]) { needsTwoLayers($0) },
@@ -59,6 +59,9 @@ struct UnreadKey: Sendable {
     UnreadKey([\.data.reverseSource, \.data.format]) {
       $0.data.format.isNumeric ? "turns tokens round; \($0.data.format.rawValue) holds numbers" : nil
     },
+    UnreadKey([\.data.tooLong, \.data.maxLength]) {
+      $0.data.maxLength == 0 ? "goes with \(name(\.data.maxLength)), which is 0: no limit" : nil
+    },
     subwords(\.data.subwordKind), subwords(\.data.subwordVocabulary),
   ]
 
@@ -69,6 +72,16 @@ struct UnreadKey: Sendable {
     UnreadKey([\.training.teacherForcingSteps, \.training.teacherForcingEnd]) {
       $0.training.teacherForcingEnd == nil ? "goes with \(name(\.training.teacherForcingEnd))" : nil
     },
+  ]
+
+  private static let updates: [UnreadKey] = [
+    optimizer(\.training.momentum, [.momentum, .nesterov]), optimizer(\.training.decay, [.rmsprop]),
+    optimizer(\.training.beta1, [.adam, .adamw]), optimizer(\.training.beta2, [.adam, .adamw]),
+    optimizer(\.training.epsilon, [.rmsprop, .adagrad, .adam, .adamw]),
+    schedule(\.training.schedule.startEpoch, [.step]),
+    schedule(\.training.schedule.factor, [.exponential, .step, .plateau]),
+    schedule(\.training.schedule.patience, [.plateau]),
+    schedule(\.training.schedule.minimum, [.exponential, .step, .plateau, .inverseSquareRoot, .cosine]),
   ]
 
   private static let decoding: [UnreadKey] = [
@@ -89,6 +102,24 @@ struct UnreadKey: Sendable {
   ]
 
   // MARK: Reasons that several keys share
+
+  private static func optimizer(
+    _ field: Field, _ kinds: [TrainingConfiguration.Optimizer]
+  ) -> UnreadKey {
+    UnreadKey([field, \.training.optimizer]) { words(kinds, $0.training.optimizer, "optimizer") }
+  }
+
+  private static func schedule(_ field: Field, _ kinds: [ScheduleConfiguration.Kind]) -> UnreadKey {
+    UnreadKey([field, \.training.schedule.kind]) { words(kinds, $0.training.schedule.kind, "schedule") }
+  }
+
+  /// Why a key for some choices is not read with another.
+  private static func words<Choice: ConfigurationChoice>(
+    _ kinds: [Choice], _ chosen: Choice, _ what: String
+  ) -> String? {
+    kinds.contains(chosen)
+      ? nil : "is for \(what) \(kinds.map(\.rawValue).joined(separator: ", ")), not \(chosen.rawValue)"
+  }
 
   private static func needsTwoLayers(_ configuration: RunConfiguration) -> String? {
     let model = configuration.model

@@ -196,9 +196,11 @@ final class TranslationLearner: SequenceLearner {
     var step = 0
     while !rows.isEmpty {
       let tokens = rows.map { step == 0 ? Int32(model.shape.decoder.beginToken) : texts[$0][step - 1] }
-      let logits = workspace.arena.matrix(rows.count, decoder.vocabularySize)
-      tokens.withUnsafeBufferPointer { tokens in
-        parents.withUnsafeBufferPointer { decoder.advance(tokens: tokens, parents: $0, logits: logits) }
+      workspace.arena.scoped {
+        let logits = workspace.arena.matrix(rows.count, decoder.vocabularySize)
+        tokens.withUnsafeBufferPointer { tokens in
+          parents.withUnsafeBufferPointer { decoder.advance(tokens: tokens, parents: $0, logits: logits) }
+        }
       }
       for (row, text) in rows.enumerated() {
         result[text].append(decoder.attention(ofRow: row, source: source).map { Array($0) } ?? [])
