@@ -23,7 +23,7 @@ import rnn_dist
     "model.embedding_dropout": ("0.1", []), "model.variational_dropout": ("0.1", []),
     "model.zoneout": ("0.1", []), "model.zoneout_cell": ("0.1", []), "model.word_dropout": ("0.1", []),
     "model.initialization": ("xavier", []), "model.init_uniform": ("0.1", []),
-    "model.forget_gate_init": ("1", []), "model.tie_embeddings": ("true", []),
+    "model.forget_gate_init": ("1", []), "model.tie_embeddings": ("true", ["model.readout_size=256"]),
     "model.character_embedding_size": ("4", ["model.character_hidden_size=4"]),
     "model.character_hidden_size": ("4", ["model.character_embedding_size=4"]),
     "model.pooling": ("max", []), "model.readout_size": ("8", []),
