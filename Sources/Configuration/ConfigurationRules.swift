@@ -32,9 +32,7 @@ extension ConfigurationRule {
       let embedding =
         $0.task == .languageModel ? $0.model.embeddingSize : $0.model.effectiveDecoderEmbeddingSize
       let tops = $0.tiedWidths
-      guard $0.task != .tagger, $0.task != .classifier else {
-        return "only models that read and write tokens can"
-      }
+      guard $0.task != .tagger, $0.task != .classifier else { return nil }
       return tops.contains(embedding)
         ? nil
         : "needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(tops[0])): change "
@@ -102,8 +100,7 @@ extension ConfigurationRule {
         ? nil : "\($0.model.output.rawValue) does not serve the task \($0.task.rawValue)"
     },
     ConfigurationRule([\.model.adaptiveCutoffs, \.task, \.model.tieEmbeddings, \.training.labelSmoothing]) {
-      guard !$0.model.adaptiveCutoffs.isEmpty else { return nil }
-      guard $0.task == .languageModel else { return "is for language models" }
+      guard !$0.model.adaptiveCutoffs.isEmpty, $0.task == .languageModel else { return nil }
       guard !$0.model.tieEmbeddings else {
         return
           "an adaptive softmax has no matrix of the embedding's shape: \(name(\.model.tieEmbeddings)) must be false"
@@ -111,17 +108,8 @@ extension ConfigurationRule {
       return $0.training.labelSmoothing == 0
         ? nil : "an adaptive softmax has no label smoothing: set \(name(\.training.labelSmoothing)) to 0"
     },
-    ConfigurationRule([\.training.recompute, \.task]) {
-      guard $0.training.recompute > 0, $0.task != .languageModel else { return nil }
-      return "is for language models: other tasks read whole sequences"
-    },
-    ConfigurationRule([\.model.bidirectional, \.task]) {
-      guard $0.model.bidirectional, $0.task == .languageModel || $0.task == .generator else { return nil }
-      return "a model that predicts what follows can't read it beforehand"
-    },
     ConfigurationRule([\.model.pyramid, \.task, \.model.layers]) {
-      guard $0.model.pyramid > 0 else { return nil }
-      guard $0.task == .seq2seq else { return "is for the encoder of seq2seq" }
+      guard $0.model.pyramid > 0, $0.task == .seq2seq else { return nil }
       return $0.model.layers == 1
         ? nil : "stands on one layer that reads every step: set \(name(\.model.layers)) to 1"
     },
@@ -130,23 +118,15 @@ extension ConfigurationRule {
       guard $0.model.inputFeeding || $0.model.attentionQuery == .current else { return nil }
       return "needs a readout: set \(name(\.model.readoutSize)) above 0"
     },
-    ConfigurationRule([\.model.coverage, \.model.attention]) {
-      guard $0.task == .seq2seq, $0.model.coverage else { return nil }
-      guard $0.model.context == .attention else { return "is a memory of attention, which the model has not" }
+    ConfigurationRule([\.model.coverage, \.model.attention, \.model.context]) {
+      guard $0.task == .seq2seq, $0.model.coverage, $0.model.context == .attention else { return nil }
       return $0.model.attention.isAdditive
         ? nil : "is a part of additive scores; attention is \($0.model.attention.rawValue)"
     },
-    ConfigurationRule([\.model.contextToOutput, \.model.context]) {
-      guard $0.model.contextToOutput, $0.task == .seq2seq, $0.model.context != .everyStep else { return nil }
-      return "is for context \(ModelConfiguration.Context.everyStep.rawValue)"
-    },
-    ConfigurationRule([\.decoding.maxLengthRatio, \.task]) {
-      guard $0.decoding.maxLengthRatio > 0, $0.task == .generator else { return nil }
-      return "a generator has no source whose length it could follow: use \(name(\.decoding.maxLength))"
-    },
     ConfigurationRule([\.model.characterHiddenSize, \.model.characterEmbeddingSize, \.task]) {
-      guard $0.model.characterHiddenSize > 0 || $0.model.characterEmbeddingSize > 0 else { return nil }
-      guard $0.task == .tagger else { return "is for taggers on words" }
+      guard $0.model.characterHiddenSize > 0 || $0.model.characterEmbeddingSize > 0, $0.task == .tagger else {
+        return nil
+      }
       return $0.model.characterHiddenSize > 0 && $0.model.characterEmbeddingSize > 0
         ? nil : "goes with \(name(\.model.characterEmbeddingSize)): set both above 0, or none"
     },
@@ -154,14 +134,30 @@ extension ConfigurationRule {
 
   private static let data: [ConfigurationRule] = [
     ConfigurationRule([\.data.tokens, \.task]) {
-      guard $0.task == .languageModel, $0.data.tokens == .bpe else { return nil }
-      return "bpe is for models of sequences; a language model of a text takes byte, char or word"
+      guard $0.task == .languageModel, $0.data.tokens == .bpe || $0.data.tokens == .space else { return nil }
+      return
+        "\($0.data.tokens.rawValue) is for models of sequences; a language model of a text takes byte, char or word"
+    },
+    ConfigurationRule([\.data.sharedVocabulary, \.model.decoderEmbeddingSize, \.model.embeddingSize, \.task])
+    {
+      let (source, target) = ($0.model.embeddingSize, $0.model.effectiveDecoderEmbeddingSize)
+      guard $0.task == .seq2seq, $0.data.sharedVocabulary, source != target else { return nil }
+      return
+        "is one embedding as well, which can't have \(source) numbers for the source and \(target) for the target: "
+        + "leave \(name(\.model.decoderEmbeddingSize)) at null"
     },
     parallel(\.data.train) { $0.train }, parallel(\.data.valid) { $0.valid },
     parallel(\.data.test) { $0.test },
     ConfigurationRule([\.data.generator, \.task]) {
       guard $0.data.train == nil, $0.data.generator.makesPairs, $0.task != .seq2seq else { return nil }
       return "\($0.data.generator.rawValue) writes pairs, for the task seq2seq"
+    },
+    ConfigurationRule([\.data.generatedSize, \.data.generator, \.data.train, \.task]) {
+      guard $0.task == .seq2seq, $0.data.train == nil, let most = $0.data.generator.mostPairs,
+        $0.data.generatedSize > most
+      else { return nil }
+      return
+        "\($0.data.generator.rawValue) has too few different pairs for \($0.data.generatedSize): at most \(most)"
     },
   ]
 
@@ -179,11 +175,6 @@ extension ConfigurationRule {
     ConfigurationRule([\.training.labelSmoothing, \.model.output]) {
       guard $0.training.labelSmoothing > 0, $0.model.output != .softmax else { return nil }
       return "smooths the targets of a softmax; \(name(\.model.output)) is \($0.model.output.rawValue)"
-    },
-    ConfigurationRule([\.training.teacherForcing, \.training.teacherForcingEnd, \.task]) {
-      guard $0.training.teacherForcing < 1 || ($0.training.teacherForcingEnd ?? 1) < 1 else { return nil }
-      return $0.task == .seq2seq || $0.task == .generator
-        ? nil : "is for models that write: seq2seq, generator"
     },
     ConfigurationRule([\.training.epochs, \.training.steps]) {
       guard $0.training.epochs == 0, $0.training.steps == 0 else { return nil }
@@ -259,9 +250,9 @@ extension DataConfiguration.Format {
     case .lines: task != .languageModel
     case .tsv: task == .classifier || task == .generator || task == .seq2seq
     case .columns, .conllu: task == .tagger
-    case .csv: task == .classifier
+    case .csv: task == .classifier || task == .seq2seq
     case .npy: task != .languageModel
-    case .multihot: task == .tagger || task == .generator
+    case .multihot: task == .tagger || task == .classifier
     }
   }
 }

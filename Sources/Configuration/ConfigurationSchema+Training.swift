@@ -5,12 +5,13 @@ extension ConfigurationSchema {
       "sequences (language model: parallel streams of text) in a step, over all ranks together"),
     ConfigurationKey(
       "training.batch_tokens", \.training.batchTokens, .optional(.integer(.within(1...1_000_000_000))),
+      tasks: .sequences,
       "tokens in a step over all ranks, instead of batch_size; null: batch_size counts"),
     ConfigurationKey(
-      "training.bucketing", \.training.bucketing, .flag,
+      "training.bucketing", \.training.bucketing, .flag, tasks: .sequences,
       "sequences of similar length in one step; language models have no use for it"),
     ConfigurationKey(
-      "training.bptt", \.training.bptt, .integer(.within(1...1_000_000)),
+      "training.bptt", \.training.bptt, .integer(.within(1...1_000_000)), tasks: [.languageModel],
       "language model: tokens of each stream in a step; the state is carried over"),
     ConfigurationKey(
       "training.epochs", \.training.epochs, .integer(.within(0...1_000_000_000_000)),
@@ -47,7 +48,7 @@ extension ConfigurationSchema {
       "training.precision", \.training.precision, .choice,
       "operands of matrix products; sums, parameters and moments are fp32 either way"),
     ConfigurationKey(
-      "training.recompute", \.training.recompute, .integer(.within(0...1_000_000)),
+      "training.recompute", \.training.recompute, .integer(.within(0...1_000_000)), tasks: [.languageModel],
       "language model: keep the activations of so many steps of a chunk only and compute the rest again on the way back: "
         + "less memory, a third more work; 0: off"),
     ConfigurationKey(
@@ -57,22 +58,24 @@ extension ConfigurationSchema {
       "training.skip_limit", \.training.skipLimit, .integer(.atLeast(1)),
       "steps in a row with a gradient that isn't finite before the run stops"),
     ConfigurationKey(
-      "training.drop_last_chunk", \.training.dropLastChunk, .flag,
+      "training.drop_last_chunk", \.training.dropLastChunk, .flag, tasks: [.languageModel],
       "leave out the chunk shorter than bptt at the end of an epoch"),
     ConfigurationKey(
       "training.label_smoothing", \.training.labelSmoothing, .number(.from(0, below: 1)),
       "share of the target spread over all classes"),
     ConfigurationKey(
-      "training.teacher_forcing", \.training.teacherForcing, .number(.within(0...1)),
+      "training.teacher_forcing", \.training.teacherForcing, .number(.within(0...1)), tasks: .writers,
       "seq2seq, generator: probability that a step reads the true token rather than the model's own"),
     ConfigurationKey(
       "training.teacher_forcing_end", \.training.teacherForcingEnd, .optional(.number(.within(0...1))),
+      tasks: .writers,
       "probability after teacher_forcing_steps, reached in a straight line; null: constant"),
     ConfigurationKey(
       "training.teacher_forcing_steps", \.training.teacherForcingSteps, .integer(.atLeast(0)),
+      tasks: .writers,
       "updates until teacher_forcing_end"),
     ConfigurationKey(
-      "training.coverage_weight", \.training.coverageWeight, .number(.atLeast(0)),
+      "training.coverage_weight", \.training.coverageWeight, .number(.atLeast(0)), tasks: [.seq2seq],
       "with model.coverage: weight of the coverage loss"),
     ConfigurationKey(
       "training.average_decay", \.training.averageDecay, .number(.from(0, below: 1)),

@@ -8,6 +8,8 @@ public struct ConfigurationKey: Sendable {
   public let help: String
   /// The default as YAML text.
   public let defaultText: String
+  /// The tasks that read it; any other refuses values that aren't the default.
+  public let tasks: Set<RunConfiguration.Task>
 
   let choices: [String]
   let field: PartialKeyPath<RunConfiguration> & Sendable
@@ -19,14 +21,17 @@ public struct ConfigurationKey: Sendable {
   let partNames: [String]
   /// The property as YAML text.
   let write: @Sendable (RunConfiguration) -> String
+  /// Gives the property its default.
+  let reset: @Sendable (inout RunConfiguration) -> Void
 
   init<Value>(
     _ path: String, _ field: WritableKeyPath<RunConfiguration, Value> & Sendable,
-    _ codec: ValueCodec<Value>, _ help: String
+    _ codec: ValueCodec<Value>, tasks: Set<RunConfiguration.Task> = .all, _ help: String
   ) {
     self.path = path
     self.expectation = codec.expectation
     self.help = help
+    self.tasks = tasks
     self.choices = codec.choices
     self.field = field
     self.read = { node, configuration in
@@ -46,10 +51,21 @@ public struct ConfigurationKey: Sendable {
     }
     self.write = { codec.write($0[keyPath: field]) }
     self.defaultText = codec.write(RunConfiguration()[keyPath: field])
+    self.reset = { $0[keyPath: field] = RunConfiguration()[keyPath: field] }
   }
 
   /// The names from the root to the key.
   var parts: [String] { path.split(separator: ".").map(String.init) }
+}
+
+extension Set<RunConfiguration.Task> {
+  static let all = Set(RunConfiguration.Task.allCases)
+  /// Everything but a stream of text.
+  static let sequences: Set = [.tagger, .classifier, .generator, .seq2seq]
+  /// Those that read a sequence from both ends if they like.
+  static let readers: Set = [.tagger, .classifier, .seq2seq]
+  /// Those that write a sequence.
+  static let writers: Set = [.generator, .seq2seq]
 }
 
 /// The table of all keys. Reading, defaults, checks, `show`, suggestions and writing follow from it.

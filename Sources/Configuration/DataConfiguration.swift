@@ -16,6 +16,8 @@ public struct DataConfiguration: Sendable, Equatable {
   public enum SubwordKind: String, ConfigurationChoice { case bpe, unigram }
   /// What happens to sequences longer than `maxLength`.
   public enum Overlong: String, ConfigurationChoice { case error, skip, truncate }
+  /// What happens to lines without a source or without a target.
+  public enum EmptySequences: String, ConfigurationChoice { case error, skip }
 
   public var train: DataPath?
   public var valid: DataPath?
@@ -34,6 +36,7 @@ public struct DataConfiguration: Sendable, Equatable {
   public var reverseSource = false
   public var maxLength = 0
   public var tooLong = Overlong.error
+  public var emptySequences = EmptySequences.error
   public var width = 88
   public var generator = Generator.none
   public var generatedSize = 1_000_000
@@ -49,6 +52,11 @@ public struct DataConfiguration: Sendable, Equatable {
 extension DataConfiguration.Generator {
   /// Whether it writes pairs for seq2seq (with a validation part of its own) rather than a text.
   public var makesPairs: Bool { self != .none && self != .dates }
+
+  /// The largest number of training pairs that it is asked for; nil without a limit of its own.
+  ///
+  /// Two numbers of up to three digits have 500,500 different sums, of which the last ones would hardly ever be drawn.
+  var mostPairs: Int? { self == .addition ? 400_000 : nil }
 }
 
 /// One file, or parallel files that are read line by line together.

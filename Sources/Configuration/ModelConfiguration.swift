@@ -24,6 +24,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     case lastTransform = "last-transform"
     case allTransform = "all-transform"
   }
+  /// How a decoder's first state is made: of c by a layer of its own, or as the encoder's last states are.
+  public enum Bridge: String, ConfigurationChoice { case transform, copy }
   /// Where a generator reads its X.
   public enum Condition: String, ConfigurationChoice {
     case initialState = "initial-state"
@@ -87,6 +89,7 @@ public struct ModelConfiguration: Sendable, Equatable {
 
   // Encoder and decoder.
   public var context = Context.attention
+  public var bridge = Bridge.transform
   public var summary = Summary.last
   public var contextToOutput = false
   public var condition = Condition.everyStep

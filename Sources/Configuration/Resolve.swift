@@ -13,6 +13,7 @@ extension RunConfiguration {
     var resolver = Resolver()
     for layer in layers { resolver.apply(layer: layer) }
     for override in overrides { resolver.apply(override: override) }
+    resolver.refuseUnread()
     resolver.check(ConfigurationRule.all + (requiringText ? [.needsText] : []))
     guard resolver.issues.isEmpty else { throw ConfigurationErrors(resolver.issues) }
     return ResolvedConfiguration(configuration: resolver.configuration, origins: resolver.origins)
@@ -25,6 +26,8 @@ private struct Resolver {
   var origins: [String: Origin] = [:]
   var issues: [ConfigurationIssue] = []
   private var invalid: Set<String> = []
+  /// Keys that nothing reads: one issue is enough for each.
+  private var refused: Set<String> = []
 
   /// Suggestions stop after so many issues: nobody reads more, and each costs a look at every key.
   private static let suggestedIssues = 50
@@ -117,10 +120,42 @@ private struct Resolver {
     report(node.origin, "\(key.path).\(part)", "expects a path; found \(node.summary)")
   }
 
+  /// Reports settings that nothing reads. A preset says more than another task needs, and is no mistake of the user's:
+  /// what it says in vain is set back to the default.
+  mutating func refuseUnread() {
+    guard !invalid.contains(ConfigurationSchema.path(of: \.task)) else { return }
+    for key in ConfigurationSchema.keys
+    where !invalid.contains(key.path) && key.write(configuration) != key.defaultText {
+      guard let reason = unreadReason(key) else { continue }
+      let origin = origins[key.path] ?? .defaultValue
+      if case .preset = origin {
+        key.reset(&configuration)
+        origins[key.path] = nil
+      } else {
+        report(origin, key.path, reason)
+        refused.insert(key.path)
+      }
+    }
+  }
+
+  private func unreadReason(_ key: ConfigurationKey) -> String? {
+    // With files there is nothing to generate, whatever the task.
+    let isGenerator = key.path.hasPrefix("data.generat")
+    if isGenerator, configuration.data.train != nil { return nil }
+    if let reason = UnreadKey.reason(key, task: configuration.task) { return reason }
+    for rule in UnreadKey.all where rule.fields[0] == key.field {
+      guard invalid.isDisjoint(with: rule.fields.map { ConfigurationSchema.path(of: $0) }) else { continue }
+      if let reason = rule.reason(configuration) { return reason }
+    }
+    return nil
+  }
+
   mutating func check(_ rules: [ConfigurationRule]) {
     for rule in rules {
       let paths = rule.fields.map { ConfigurationSchema.path(of: $0) }
-      guard invalid.isDisjoint(with: paths), let problem = rule.problem(configuration) else { continue }
+      guard invalid.isDisjoint(with: paths), !refused.contains(paths[0]),
+        let problem = rule.problem(configuration)
+      else { continue }
       let origin = paths.compactMap { origins[$0] }.first ?? .defaultValue
       report(origin, paths[0], problem)
     }

@@ -42,9 +42,9 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .invalidUTF8(let byte):
-      "not UTF-8 text at byte \(byte) of the line; convert the file, or use byte tokens"
+      "not UTF-8 text at byte \(byte) of the line; convert the file, or use data.tokens=byte"
     case .zeroByte(let byte):
-      "a zero byte at byte \(byte) of the line: not a text file; use byte tokens for other files"
+      "a zero byte at byte \(byte) of the line: not a text file; use data.tokens=byte for other files"
     case .tooManyBytes(let limit): "a line of more than \(limit) bytes; give one sequence a line"
     case .empty(let field):
       "no \(field); remove the line, or set data.empty_sequences=skip"
@@ -56,12 +56,11 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .missingTag(let word): "the word \(quoted(word)) has no tag; tagged text is needed"
     case .unknownLabel(let label, let nearest):
       "the label \(quoted(label)) does not occur in the training data"
-        + (nearest.map { " (nearest: \(quoted($0)))" } ?? "")
-        + "; correct it, or set data.unknown_labels=count to score it as wrong"
+        + (nearest.map { " (nearest: \(quoted($0)))" } ?? "") + "; correct it, or remove the line"
     case .notANumber(let text, let column): "column \(column): \(quoted(text)) is not a number"
     case .notFinite(let text, let column): "column \(column): \(quoted(text)) is not a finite 32-bit number"
     case .badKey(let text, let width):
-      "\(quoted(text)) is not one of the keys 0 to \(width - 1); correct it, or set a larger width"
+      "\(quoted(text)) is not one of the keys 0 to \(width - 1); correct it, or set a larger data.width"
     case .stepCount(let source, let target):
       "\(target) target\(target == 1 ? "" : "s") for \(source) steps; every step needs one"
     case .width(let found, let expected): "vectors of width \(found) where \(expected) is expected"
@@ -70,7 +69,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
         ? "no second source, which the training data has; give source<TAB>second source"
         : "a second source, which the training data does not have; remove it"
     case .tooLong(let field, let length, let limit):
-      "a \(field) of length \(length), the limit is \(limit); raise it, or set data.overlong=skip or truncate"
+      "a \(field) of length \(length), the limit is \(limit); raise data.max_length, or set data.too_long=skip or truncate"
     case .noPartner(let file): "has no partner: \(file) ends before; parallel files need as many lines each"
     case .array(let path, let problem): "\(path): \(problem)"
     case .subwords(let reason): "the subword model can't encode the line: \(reason)"

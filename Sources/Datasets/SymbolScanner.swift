@@ -75,7 +75,7 @@ struct SymbolScanner {
 
   @inline(__always)
   private mutating func scanWord(_ scalar: Unicode.Scalar, into symbols: inout [Int32]) throws {
-    guard !isWhiteSpace(scalar) else {
+    guard !isWhiteSpace(scalar.value) else {
       endWord(into: &symbols)
       if scalar == "\n" { symbols.append(SymbolTable.endOfSentence) }
       return
@@ -113,15 +113,4 @@ struct SymbolScanner {
 @inline(__always)
 private func lowercased(_ byte: UInt8) -> UInt8 {
   byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
-}
-
-/// Unicode's White_Space property, by its short list: the general look-up is too slow for every character.
-@inline(__always)
-private func isWhiteSpace(_ scalar: Unicode.Scalar) -> Bool {
-  switch scalar.value {
-  case 0x20, 0x09...0x0D: true
-  case ..<0x85: false
-  case 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
-  default: false
-  }
 }

@@ -2,10 +2,11 @@ import Checkpoints
 import Communication
 import Foundation
 import NumericKernels
+import Training
 
 /// What this program is, for `--version`, for `run.json`, and for refusing to train together with another build.
 enum ProgramVersion {
-  static let text = "0.1.0"
+  static let text = ReleaseVersion.text
 
   /// Versions of everything that decides the bits of a result. `build` is a digest of the executable: two builds of one
   /// version are two programs. `blas` and `kernels` differ between ranks on different processors.

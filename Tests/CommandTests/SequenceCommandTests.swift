@@ -41,7 +41,6 @@ private struct Scores: Decodable {
   private let small = [
     "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=8", "training.epochs=0",
     "training.steps=12", "evaluation.every_steps=6", "checkpoint.every_steps=6", "data.tokens=word",
-    "decoding.max_length=9",
   ]
 
   private func train(_ task: String, _ settings: [String], ranks: Int? = nil) throws -> Outcome {
@@ -75,6 +74,13 @@ private struct Scores: Decodable {
     let classes = try predict("cat\n\ncat cow dog hen\r\ncat")
     #expect(classes.count == 4 && classes[1].isEmpty)
     #expect(Set([classes[0], classes[2], classes[3]]).isSubset(of: ["few", "many"]))
+    let both = try predict("cat\n", ["--n-best", "3", "--scores"])
+    #expect(both.count == 2 && both.allSatisfy { $0.contains("\t") })
+    #expect(both[0].split(separator: "\t").last.map(String.init) == classes[0])
+    for (option, code) in [(["--beam", "4"], 78), (["--attention", "pictures"], 64)] {
+      let refused = try Program.run(["predict", "run"] + option, in: folder.root, input: Array("cat\n".utf8))
+      #expect(refused.exitCode == code && refused.output.isEmpty, "\(refused)")
+    }
     let scored = try predict("cat\n", ["--scores"])
     #expect(try #require(Double(scored[0].prefix { $0 != "\t" })) > 0.3)
   }
@@ -90,10 +96,12 @@ private struct Scores: Decodable {
     #expect(other.examples == 60)
     let tags = try predict("cat dog unknown\n")
     #expect(tags.count == 1 && tags[0].split(separator: " ").count == 3)
+    let refused = try Program.run(["predict", "run", "--n-best", "2"], in: folder.root)
+    #expect(refused.exitCode == 64 && refused.standardError.contains("--n-best"), "\(refused)")
   }
 
   @Test func encoderDecoder() throws {
-    let files = ["data.format=tsv", "data.train=pairs.tsv"]
+    let files = ["data.format=tsv", "data.train=pairs.tsv", "decoding.max_length=9"]
     let trained = try train("seq2seq", files + ["evaluation.metric=exact_match", "model.readout_size=8"])
     #expect(trained.exitCode == 0 && trained.output.contains("where the model looked"), "\(trained)")
     #expect(
@@ -104,7 +112,8 @@ private struct Scores: Decodable {
     ] {
       #expect(figure != nil)
     }
-    #expect(greedy.notes.contains { $0.contains("nrefs:") && $0.contains("tok:13a") })
+    #expect(greedy.notes.contains { $0.hasPrefix("BLEU nrefs:") && $0.contains("tok:13a") })
+    #expect(greedy.notes.contains { $0.hasPrefix("chrF2 nrefs:") })
     #expect(try scores(["decoding.beam=1"], ranks: 2).exactMatch == greedy.exactMatch)
     let lines = try predict("cat dog\n\nhen\n", ["--beam", "4", "--n-best", "3", "--attention", "pictures"])
     #expect(lines.count == 7 && lines[3].isEmpty)

@@ -85,7 +85,7 @@ import Testing
 
   /// Settings that are valid alone and wrong together name the key to change.
   @Test(arguments: [
-    ("task=tagger", "data.format"), ("data.format=tsv", "data.format"),
+    ("data.format=tsv", "data.format"),
     ("evaluation.metric=accuracy", "evaluation.metric"), ("model.output=crf", "model.output"),
     ("model.bidirectional=true", "model.bidirectional"), ("model.pyramid=1", "model.pyramid"),
     ("model.character_hidden_size=8", "model.character_hidden_size"),
@@ -93,6 +93,12 @@ import Testing
   ])
   func settingsThatDoNotGoTogether(override: String, key: String) {
     #expect(issues(override).map(\.key) == [key])
+  }
+
+  /// Neither generated text nor the format of a text is of use to a tagger.
+  @Test func everyKeyThatDoesNotGoWithTheTaskIsNamed() {
+    #expect(issues("task=tagger").map(\.key) == ["data.generator", "data.format"])
+    #expect(issues("task=tagger", "data.train=x").map(\.key) == ["data.format"])
   }
 
   @Test func parallelFiles() throws {

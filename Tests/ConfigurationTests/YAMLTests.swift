@@ -161,6 +161,14 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
     _ = try RunConfiguration.resolve(layers: [node], overrides: ["data.train=text"])
   }
 
+  /// As files of the user's, which are refused if something in them is ignored, they are taken as they are.
+  @Test(arguments: Presets.names)
+  func presetsSayNothingInVain(name: String) throws {
+    let text = try #require(Presets.text(named: name))
+    let node = try YAMLReader.node(text: text, source: .file(name))
+    _ = try RunConfiguration.resolve(layers: [node], overrides: [], requiringText: false)
+  }
+
   @Test func theDefaultPresetNeedsNoFileAndShowsEveryKey() throws {
     let resolved = try RunConfiguration.resolve(layers: [YAMLReader.node(named: "default")], overrides: [])
     #expect(resolved.configuration.data.generator == .datePairs)

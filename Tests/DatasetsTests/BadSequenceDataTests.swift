@@ -117,7 +117,7 @@ import Testing
   }
 
   @Test func keysOfMultihot() {
-    let options = SequenceOptions(.generator, .multihot)
+    let options = SequenceOptions(.tagger, .multihot)
     check(options, .text("1 2|87\n1|88"), 2, .badKey("88", width: 88))
     check(options, .text("1 -1"), 1, .badKey("-1", width: 88))
     check(options, .text("1,2"), 1, .badKey("1,2", width: 88))
@@ -125,7 +125,7 @@ import Testing
   }
 
   @Test func aLineOfSeparatorsDoesNotFillTheMemory() {
-    let options = SequenceOptions(.generator, .multihot) { $0.multihotWidth = 1 << 20 }
+    let options = SequenceOptions(.tagger, .multihot) { $0.multihotWidth = 1 << 20 }
     check(
       options, .bytes([UInt8](repeating: UInt8(ascii: "|"), count: 1000)), 1,
       .tooLong(field: "sequence", length: 1001, limit: 64))

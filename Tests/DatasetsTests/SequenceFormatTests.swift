@@ -120,7 +120,7 @@ import Testing
   }
 
   @Test func multihotIsZerosAndOnes() throws {
-    let options = SequenceOptions(.generator, .multihot) { $0.multihotWidth = 4 }
+    let options = SequenceOptions(.tagger, .multihot) { $0.multihotWidth = 4 }
     let corpus = try options.load(.text("0 3||1\n2"))
     #expect(corpus.train.numbers(.target) == [[1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0], [0, 0, 1, 0]])
     #expect(corpus.train.lengths(.target) == [3, 1])

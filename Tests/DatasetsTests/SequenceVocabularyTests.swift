@@ -27,6 +27,18 @@ import Testing
     #expect(source.beginOfSentence == nil && source.endOfSentence == nil)
   }
 
+  /// What is copied stands where the unknown token stood, marks give nothing, and the rest is as without.
+  @Test func unknownTokensAreReplaced() throws {
+    let words = try vocabulary("the cat", .word)
+    let ids = [1] + (try words.encode("the dog saw the ox".utf8)) + [2]
+    #expect(String(decoding: words.decode(ids), as: UTF8.self) == "the <unk> <unk> the <unk>")
+    let copied = words.decode(ids, replacing: [2: Array("Hund".utf8), 5: Array("Ochse".utf8)])
+    #expect(String(decoding: copied, as: UTF8.self) == "the Hund <unk> the Ochse")
+    let letters = try vocabulary("ab", .char)
+    let text = letters.decode([3, 0, 4, 0], replacing: [1: Array("ß".utf8)])
+    #expect(String(decoding: text, as: UTF8.self) == "aßb\u{FFFD}")
+  }
+
   @Test(arguments: [SequenceTokenization.byte, .char, .space, .word])
   func decodingGivesTheTextBack(tokenization: SequenceTokenization) throws {
     let vocabulary = try vocabulary(Self.text, tokenization)

@@ -57,6 +57,29 @@ import Testing
     #expect(try String(decoding: model.decode([0]), as: UTF8.self).contains("⁇"))
   }
 
+  /// What is copied from a source stands where the unknown piece stood, and words keep the spaces between them.
+  @Test func unknownPiecesAreReplaced() throws {
+    var options = SequenceOptions(task: .seq2seq, format: .tsv)
+    options.source = SequenceTextOptions(.word)
+    options.target = SequenceTextOptions(.bpe, maxVocabulary: 60)
+    let text = (0..<Self.lines.count).map { "x\t\(Self.lines.string($0))" }.joined(separator: "\n")
+    let target = try #require(
+      try SequenceCorpus.load(
+        SequenceSources(train: .file(.memory(Array(text.utf8), name: "pairs"))), options: options
+      ).encoding.target)
+    for (line, expected) in [
+      ("low Ж wide", "low cat wide"), ("Ж low", "cat low"), ("loЖw", "locatw"), ("low Ж", "low cat"),
+    ] {
+      let ids = try target.encode(line.utf8)
+      let unknown = ids.indices.filter { ids[$0] == target.unknown }
+      #expect(unknown.count == 1)
+      let replaced = target.decode(ids, replacing: [unknown[0]: Array("cat".utf8)])
+      #expect(String(decoding: replaced, as: UTF8.self) == expected)
+    }
+    let known = try target.encode("lower Straße".utf8)
+    #expect(target.decode(known, replacing: [:]) == target.decode(known))
+  }
+
   @Test func refusalsAreErrors() throws {
     #expect(throws: SubwordError.self) { try SubwordModel.train(Self.lines, size: 5, boundaries: true) }
     #expect(throws: SubwordError.self) { try SubwordModel.train(TextLines(), size: 50, boundaries: true) }

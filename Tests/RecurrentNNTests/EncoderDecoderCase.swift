@@ -51,6 +51,8 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
 
   static let all = forms + bridges + scores + options
 
+  var hasAttention: Bool { if case .attention = shape.context { true } else { false } }
+
   /// Each context with each summary.
   static let forms: [EncoderDecoderCase] = {
     let contexts: [(String, ContextForm)] = [
@@ -153,6 +155,10 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
     var variational = model(attention, decoder(layers: 2, readout: .hidden(size: 3)))
     variational.decoder.network.cell.variationalDropout = VariationalDropout(input: 0.2, state: 0.3)
     variational.decoder.network.cell.zoneout = Zoneout(cell: 0.1, hidden: 0.2)
+    var droppedWords = shared
+    for source in droppedWords.sources.indices {
+      droppedWords.sources[source].wordDropout = WordDropout(rate: 0.5, unknown: 0)
+    }
     var droppedOnce = model(.initialInput)
     droppedOnce.decoder.readoutDropout = 0.3
     droppedOnce.decoder.embeddingDropout = 0.2
@@ -190,6 +196,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
       .init("pyramid", pyramid), .init("projected", projected), .init("residual", residual),
       .init("variational dropout and zoneout", variational, isMasked: true),
       .init("dropout", dropped, isMasked: true), .init("dropout at once", droppedOnce, isMasked: true),
+      .init("word dropout", droppedWords, isMasked: true),
       .init(
         "own tokens", model(attention, decoder(readout: .hidden(size: 3))),
         DecoderOptions(teacherForcing: 0.5),

@@ -24,14 +24,16 @@ final class PairBatch<Element: Scalar> {
   > {
     let chosen = sentences ?? Array(targets.indices)
     return EncoderDecoderBatch(
-      sources: sources.map { source in sequences(chosen.map { source[$0] }) },
+      sources: sources.map { source in sequences(chosen.map { source[$0] }, like: source.first) },
       targets: TokenSequences(
         lengths: chosen.map { targets[$0].count }, ids: scratch.indices(chosen.flatMap { targets[$0] })),
       masks: masks.map { SampleMasks(seed: $0.seed, step: $0.step, samples: chosen.map { UInt32($0 + 7) }) })
   }
 
-  func sequences(_ sentences: [Source]) -> InputSequences<Element> {
+  /// - Parameter example: what the sequences are where there are none.
+  func sequences(_ sentences: [Source], like example: Source? = nil) -> InputSequences<Element> {
     var (ids, values, lengths, width): ([Int], [Element], [Int], Int?) = ([], [], [], nil)
+    if case .vectors(let tensor)? = example { width = tensor.shape[1] }
     for sentence in sentences {
       switch sentence {
       case .tokens(let tokens):

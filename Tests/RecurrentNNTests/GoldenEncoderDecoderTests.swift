@@ -32,7 +32,7 @@ import Testing
       labelSmoothing: try golden.number("label_smoothing"), coverageLoss: try golden.number("coverage_loss"))
 
     let gradients = ParameterBuffer<Element>(model.layout)
-    var looked = 0
+    var looked: [[Element]] = []
     let loss = model.evaluate(pairs.batch(), options, into: gradients, run.context) { weights in
       var all: [Element] = []
       for sentence in 0..<weights.count {
@@ -40,14 +40,17 @@ import Testing
           all += weights.weights(ofSentence: sentence, step: step)
         }
       }
-      if golden.has("attention\(weights.source)") {
-        expectClose(
-          all, (try? golden.doubles("attention\(weights.source)")) ?? [], within: tolerance,
-          "attention \(weights.source)")
-      }
-      looked += 1
+      #expect(weights.source == looked.count)
+      looked.append(all)
     }
-    if case .attention = model.shape.context { #expect(looked == model.shape.sources.count) }
+    var sources = 0
+    if case .attention = model.shape.context { sources = model.shape.sources.count }
+    #expect(looked.count == sources)
+    // The weights of a batch of the benchmark's size are not worth their bytes.
+    for (source, weights) in looked.enumerated() where golden.name != "seq2seq-benchmark" {
+      expectClose(
+        weights, try golden.doubles("attention\(source)"), within: tolerance, "attention \(source)")
+    }
     expectClose([loss.total], try golden.doubles("loss"), within: tolerance, "loss")
     #expect(loss.tokens == pairs.targets.reduce(0) { $0 + $1.count + 1 })
     try golden.expect(gradients, equals: "gradient.", within: tolerance)

@@ -19,6 +19,17 @@ private func textProblem(in bytes: UnsafeBufferPointer<UInt8>) -> LineProblem? {
   return decoder.isComplete ? nil : .invalidUTF8(byte: start)
 }
 
+/// Unicode's White_Space property, by its short list: the general look-up is too slow for every character.
+@inline(__always)
+func isWhiteSpace(_ scalar: UInt32) -> Bool {
+  switch scalar {
+  case 0x20, 0x09...0x0D: true
+  case ..<0x85: false
+  case 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
+  default: false
+  }
+}
+
 /// True for the white space of ASCII.
 @inline(__always)
 func isASCIISpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }

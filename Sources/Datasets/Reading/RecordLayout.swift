@@ -92,12 +92,13 @@ struct RecordLayout: Equatable {
     case (.tagger, .conllu): return Self(.conllu, .cells, .tagCells)
     case (.tagger, .npy):
       return Self(.tabs(targetFirst: true), .array, options.numericTargets ? .stepNumbers : .tags)
+    // Every step is a target of the one before it.
+    case (.tagger, .multihot): return Self(.wholeLine, nil, .multihot)
     case (.classifier, .tsv): return Self(.tabs(targetFirst: true), .text, label)
     case (.classifier, .csv): return Self(.comma, .series(firstColumn: 2), label)
     case (.classifier, .npy): return Self(.tabs(targetFirst: true), .array, label)
     case (.classifier, .multihot): return Self(.tabs(targetFirst: true), .multihot, label)
     case (.generator, .lines): return Self(.wholeLine, nil, .text)
-    case (.generator, .multihot): return Self(.wholeLine, nil, .multihot)
     // The label is what a generator starts from.
     case (.generator, .tsv): return Self(.tabs(targetFirst: false), .label, .text)
     case (.generator, .npy): return Self(.tabs(targetFirst: true), .arrayVector, .text)
@@ -139,9 +140,9 @@ extension SequenceOptions {
 extension SequenceTask {
   fileprivate var formats: String {
     switch self {
-    case .tagger: "use columns, conllu, npy, or lines with {input: …, labels: …}"
+    case .tagger: "use columns, conllu, npy, multihot, or lines with {input: …, labels: …}"
     case .classifier: "use tsv, csv, npy, multihot, or lines with {input: …, labels: …}"
-    case .generator: "use lines, tsv, npy or multihot"
+    case .generator: "use lines, tsv or npy"
     case .seq2seq: "use tsv, csv, npy, or lines with {source: …, target: …}"
     }
   }

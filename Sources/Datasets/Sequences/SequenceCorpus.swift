@@ -7,10 +7,11 @@ public struct SequenceCorpus: Sendable {
 
   /// Reads the files, counts vocabularies over the training part, and collects labels over the training file.
   ///
-  /// The training file is read twice, three times when a validation part is cut off, and is never in memory
-  /// as a whole: at most its ids and numbers, the vocabularies and a line are. Which examples are cut off
-  /// depends only on their source text and `options.validSeed`: the share of the distinct sources with the
-  /// lowest hashes.
+  /// The training file is read twice, three times when a validation part is cut off, a line at a time. What
+  /// stays in memory are ids and numbers, the vocabularies, and the text of the parts that are scored (with
+  /// `keepTrainingTexts` of all); for a while also a hash of every source, and of subwords the text they are
+  /// learnt from. Which examples are cut off depends only on their source text (of a generator their target)
+  /// and `options.validSeed`: the share of the distinct ones with the lowest hashes.
   ///
   /// - Parameter encoding: that of an earlier run; nothing is counted then.
   /// - Throws: `DataError`.

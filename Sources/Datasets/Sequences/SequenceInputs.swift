@@ -13,7 +13,8 @@ public struct SequenceInputs: Sendable {
   /// `DataError.unsupported`, also for a generator without a source.
   public init(options: SequenceOptions, encoding: SequenceEncoding, like source: SequenceSource) throws {
     let trained = try RecordLayout(options, source)
-    guard let kind = trained.source else {
+    // Steps alone are read as well as written: each predicts the next.
+    guard let kind = trained.source ?? (trained.target == .multihot ? .multihot : nil) else {
       throw options.unsupported("the model was trained without a source; it takes no input")
     }
     // One line in, one line out: none is left out.

@@ -45,20 +45,20 @@ struct LineTokenizer: Sendable, Equatable {
     line[position] == 0x20 || line[position] == 0x09 ? 1 : 0
   }
 
-  /// Bytes of the white space that begins here, 0 for none: Unicode's White_Space property by its short list.
+  /// Bytes of the white space that begins here, 0 for none.
   private func whiteSpaceWidth(_ line: UnsafeBufferPointer<UInt8>, _ position: Int) -> Int {
+    func isSpace(width: Int) -> Bool {
+      guard position + width <= line.count else { return false }
+      // The bits of a scalar of two or three bytes of UTF-8.
+      let lead = UInt32(line[position]) & (width == 2 ? 0x1F : 0x0F)
+      return isWhiteSpace(
+        line[position + 1..<position + width].reduce(lead) { $0 << 6 | UInt32($1 & 0x3F) })
+    }
     switch line[position] {
     case 0x20, 0x09...0x0D: return 1
     case ..<0xC2: return 0
-    case 0xC2: return position + 1 < line.count && [0x85, 0xA0].contains(line[position + 1]) ? 2 : 0
-    case 0xE1, 0xE2, 0xE3:
-      guard position + 2 < line.count else { return 0 }
-      switch (line[position], line[position + 1], line[position + 2]) {
-      case (0xE1, 0x9A, 0x80), (0xE2, 0x80, 0x80...0x8A), (0xE2, 0x80, 0xA8...0xA9), (0xE2, 0x80, 0xAF),
-        (0xE2, 0x81, 0x9F), (0xE3, 0x80, 0x80):
-        return 3
-      default: return 0
-      }
+    case 0xC2: return isSpace(width: 2) ? 2 : 0
+    case 0xE1, 0xE2, 0xE3: return isSpace(width: 3) ? 3 : 0
     default: return 0
     }
   }

@@ -81,6 +81,33 @@ extension SequenceVocabulary {
     return tokenization == .bpe ? nil : units
   }
 
+  /// The same text with something else in place of some unknown tokens, as ``units(of:)`` of a source gives it.
+  ///
+  /// Words and symbols have a space between them; what replaces a character or a subword stands where that stood, and the
+  /// subwords around it join as their model joins them.
+  ///
+  /// - Parameter replacements: what to write in place of `ids[place]`, by place.
+  public func decode(_ ids: [Int32], replacing replacements: [Int: [UInt8]]) -> [UInt8] {
+    precondition(
+      replacements.keys.allSatisfy { ids.indices.contains($0) && ids[$0] == unknown },
+      "replacements at \(replacements.keys.sorted()) where tokens are known")
+    var text: [UInt8] = []
+    for (place, id) in ids.enumerated() where id != beginOfSentence && id != endOfSentence {
+      switch tokenization {
+      case .word, .space:
+        if !text.isEmpty { text.append(UInt8(ascii: " ")) }
+        text += replacements[place] ?? Array(self[id].utf8)
+      case .bpe:
+        // SentencePiece writes the space before a word as U+2581.
+        text +=
+          replacements[place]
+          ?? (id == unknown ? decode([id]) : Array(self[id].replacing("▁", with: " ").utf8))
+      case .char, .byte: text += replacements[place] ?? decode([id])
+      }
+    }
+    return tokenization == .bpe && text.first == UInt8(ascii: " ") ? Array(text.dropFirst()) : text
+  }
+
   /// The text of ids: bytes as they were, characters joined, words and symbols with a space between them,
   /// subwords as their model joins them.
   ///

@@ -10,14 +10,18 @@ public struct EncoderShape: Sendable, Hashable {
   public var pyramidal: Bool
   /// Probability to drop a unit of the input vectors, when training.
   public var embeddingDropout: Double
+  /// Whether tokens are replaced by the unknown one, when training.
+  public var wordDropout: WordDropout?
 
   public init(
-    _ input: InputShape, network: NetworkOptions, pyramidal: Bool = false, embeddingDropout: Double = 0
+    _ input: InputShape, network: NetworkOptions, pyramidal: Bool = false, embeddingDropout: Double = 0,
+    wordDropout: WordDropout? = nil
   ) {
     self.input = input
     self.network = network
     self.pyramidal = pyramidal
     self.embeddingDropout = embeddingDropout
+    self.wordDropout = wordDropout
   }
 
   /// An encoder with the usual options only.
@@ -53,9 +57,11 @@ struct Encoder<Element: Scalar>: Sendable {
   ) throws(CellOptionsError) {
     embedding = builder.scoped("embedding") { builder in
       if let sharedTable {
-        InputEmbedding(sharing: sharedTable, dropout: shape.embeddingDropout, in: &builder)
+        InputEmbedding(
+          sharing: sharedTable, dropout: shape.embeddingDropout, wordDropout: shape.wordDropout, in: &builder)
       } else {
-        InputEmbedding(shape.input, dropout: shape.embeddingDropout, in: &builder)
+        InputEmbedding(
+          shape.input, dropout: shape.embeddingDropout, wordDropout: shape.wordDropout, in: &builder)
       }
     }
     let inputSize = embedding.outputSize

@@ -48,12 +48,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     in builder: inout ParameterLayout.Builder
   ) {
     func makeTable(_ vocabularySize: Int, _ embeddingSize: Int) -> Parameter {
-      if let wordDropout {
-        precondition(
-          (0...1).contains(wordDropout.rate) && wordDropout.unknown >= 0
-            && Int(wordDropout.unknown) < vocabularySize,
-          "\(wordDropout) for a vocabulary of \(vocabularySize)")
-      }
+      Self.require(wordDropout, vocabularySize)
       return builder.add(
         name.map { $0 + ".weight" } ?? "weight", [vocabularySize, embeddingSize],
         .normal(standardDeviation: 1), isTable: true)
@@ -75,12 +70,25 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
   }
 
   /// The same with a table that exists already, [V, E]: `weight` becomes a second name of it.
-  public init(sharing table: Parameter, dropout: Double = 0, in builder: inout ParameterLayout.Builder) {
+  public init(
+    sharing table: Parameter, dropout: Double = 0, wordDropout: WordDropout? = nil,
+    in builder: inout ParameterLayout.Builder
+  ) {
     builder.tie("weight", to: table)
     self.table = table
     self.dropout = dropout
-    (wordDropout, characters) = (nil, nil)
+    Self.require(wordDropout, table.shape[0])
+    self.wordDropout = wordDropout
+    characters = nil
     shape = .tokens(vocabularySize: table.shape[0], embeddingSize: table.shape[1])
+  }
+
+  private static func require(_ wordDropout: WordDropout?, _ vocabularySize: Int) {
+    guard let wordDropout else { return }
+    precondition(
+      (0...1).contains(wordDropout.rate) && wordDropout.unknown >= 0
+        && Int(wordDropout.unknown) < vocabularySize,
+      "\(wordDropout) for a vocabulary of \(vocabularySize)")
   }
 
   /// Width of a step's vector.

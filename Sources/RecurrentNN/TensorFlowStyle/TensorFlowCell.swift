@@ -37,7 +37,7 @@ public protocol TensorFlowCell: AnyObject {
   ) -> (outputs: Tensor<Float>, state: State)
 }
 
-/// Calls a cell once for each time step: tf.nn.dynamic_rnn.
+/// Runs a cell over all time steps, as if it were called once for each: tf.nn.dynamic_rnn.
 ///
 /// - Parameters:
 ///   - inputs: [batchSize, timeSteps, inputSize].

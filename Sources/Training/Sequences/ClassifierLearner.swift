@@ -10,6 +10,8 @@ final class ClassifierLearner: SequenceLearner {
   let model: SequenceClassifier<Float>
   let parameters: ParameterBuffer<Float>
   let judgesGroups = false
+  /// Classes to be named for every entry, the most probable first.
+  var resultCount = 1
   private let configuration: RunConfiguration
   private let encoding: SequenceEncoding
 
@@ -120,11 +122,7 @@ final class ClassifierLearner: SequenceLearner {
     switch output(entries, split, workspace).output {
     case .classes(let ids, let probabilities):
       let classes = probabilities.count / max(1, ids.count)
-      return ids.enumerated().map { index, id in
-        Prediction(
-          lines: [Array((encoding.labels?.names[Int(id)] ?? "\(id)").utf8)],
-          scores: [Double(probabilities[index * classes + Int(id)])])
-      }
+      return ids.indices.map { ranked(Array(probabilities[$0 * classes..<($0 + 1) * classes])) }
     case .numbers(let values):
       let width = values.count / max(1, entries.count)
       return entries.indices.map { index in
@@ -132,5 +130,14 @@ final class ClassifierLearner: SequenceLearner {
         return Prediction(lines: [Array(own.map { "\($0)" }.joined(separator: ",").utf8)])
       }
     }
+  }
+
+  /// The most probable classes of an entry with their probabilities; of equal ones the first.
+  private func ranked(_ probabilities: [Float]) -> Prediction {
+    let order = probabilities.indices.sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
+      .prefix(resultCount)
+    return Prediction(
+      lines: order.map { Array((encoding.labels?.names[$0] ?? "\($0)").utf8) },
+      scores: order.map { Double(probabilities[$0]) })
   }
 }

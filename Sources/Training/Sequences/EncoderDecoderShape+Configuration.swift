@@ -11,7 +11,8 @@ extension EncoderDecoderShape {
     let encoder = EncoderShape(
       try configuration.inputShape(encoding),
       network: NetworkOptions(model, layers: model.layers + model.pyramid, hiddenSize: model.hiddenSize),
-      pyramidal: model.pyramid > 0, embeddingDropout: model.effectiveEmbeddingDropout)
+      pyramidal: model.pyramid > 0, embeddingDropout: model.effectiveEmbeddingDropout,
+      wordDropout: configuration.wordDropout(encoding))
     let decoder = try DecoderShape(configuration, encoding)
     let context = ContextForm(model)
     let (encoderWidth, decoderWidth) = (encoder.network.outputSize, decoder.network.outputSize)
@@ -23,12 +24,33 @@ extension EncoderDecoderShape {
         """)
     }
     try Self.requireTie(configuration.model, decoder, contextSize: encoderWidth * sourceCount)
-    let sharesEmbeddings =
-      configuration.data.sharedVocabulary && model.embeddingSize == model.effectiveDecoderEmbeddingSize
+    let bridge = BridgeShape(model.bridge)
+    if model.bridge == .copy {
+      try Self.checkCopy(from: Array(repeating: encoder, count: sourceCount), to: decoder)
+    }
     self.init(
       sources: Array(repeating: encoder, count: sourceCount), decoder: decoder, context: context,
-      summary: SummaryForm(model.summary), tieOutput: model.tieEmbeddings,
-      shareEmbeddings: sharesEmbeddings, uniformInitialization: model.initUniform)
+      summary: SummaryForm(model.summary), bridge: bridge, tieOutput: model.tieEmbeddings,
+      shareEmbeddings: configuration.data.sharedVocabulary, uniformInitialization: model.initUniform)
+  }
+
+  /// Throws unless the last states of the encoders, joined, are as wide as the decoder's.
+  private static func checkCopy(from encoders: [EncoderShape], to decoder: DecoderShape) throws {
+    func width(_ size: (NetworkOptions) -> Int) -> (encoders: Int, decoder: Int) {
+      let networks = encoders.map(\.network)
+      return (
+        networks.reduce(0) { $0 + size($1) * ($1.bidirectional ? 2 : 1) }, size(decoder.network)
+      )
+    }
+    let hidden = width { $0.cell.projectionSize ?? $0.hiddenSize }
+    let cell = width(\.hiddenSize)
+    guard hidden.encoders == hidden.decoder, cell.encoders == cell.decoder else {
+      throw TrainingFailure.unfittingData(
+        """
+        model.bridge copy hands on states of \(cell.encoders) numbers (all directions and sources together) to a decoder of \
+        \(cell.decoder): set model.decoder_hidden_size to \(cell.encoders) and leave model.projection_size out, or use transform
+        """)
+    }
   }
 
   /// How many sources there are, and so how wide their contexts, the configuration alone may not say.
@@ -77,6 +99,16 @@ extension ContextForm {
   }
 }
 
+extension BridgeShape {
+  /// How the decoder's first state is made.
+  init(_ bridge: ModelConfiguration.Bridge) {
+    switch bridge {
+    case .transform: self.init()
+    case .copy: self.init(.identity, from: .finalStates, cellState: true)
+    }
+  }
+}
+
 extension SummaryForm {
   init(_ summary: ModelConfiguration.Summary) {
     switch summary {
@@ -121,12 +153,14 @@ extension SearchOptions {
     let length = LengthBounds(
       minimum: decoding.minLength, maximum: decoding.maxLength,
       maximumPerSource: ratio > 0 ? LinearLength(factor: ratio, offset: 10) : nil)
+    let width = max(decoding.beam, count)
     self.init(
-      beamWidth: max(decoding.beam, count), resultCount: count,
+      beamWidth: width, resultCount: count,
       constraints: TokenConstraints(
         endToken: vocabulary.endOfSentence, length: length, excludedTokens: excluded,
         noRepeatedNgram: decoding.noRepeatNgram > 0 ? decoding.noRepeatNgram : nil),
-      lengthPenalty: decoding.beam > 1 ? decoding.lengthPenalty : 0,
+      // A single hypothesis is compared with none.
+      lengthPenalty: width > 1 ? decoding.lengthPenalty : 0,
       coveragePenalty: decoding.coveragePenalty, patience: decoding.patience,
       keepsAttention: keepsAttention || decoding.replaceUnknown)
   }

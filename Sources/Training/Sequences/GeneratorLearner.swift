@@ -9,6 +9,8 @@ final class GeneratorLearner: SequenceLearner {
   let model: Generator<Float>
   let parameters: ParameterBuffer<Float>
   let judgesGroups = false
+  /// Texts to be written for every entry.
+  var resultCount = 1
   private let configuration: RunConfiguration
   private let encoding: SequenceEncoding
   private let target: SequenceVocabulary
@@ -76,8 +78,7 @@ final class GeneratorLearner: SequenceLearner {
     switch (model.shape.condition, split.source) {
     case (.classes, .labels(let labels)):
       let ids = arena.words(max(1, entries.count), of: Int32.self)
-      // A class that was never learnt is scored as the first: there is nothing better to know of it.
-      for (index, entry) in entries.enumerated() { ids[index] = max(0, labels[Int(entry)]) }
+      for (index, entry) in entries.enumerated() { ids[index] = labels[Int(entry)] }
       return .classes(UnsafePointer(ids.baseAddress!))
     case (.features, .vectors(let vectors)):
       return .features(UnsafePointer(arena.vectors(entries, of: vectors).values.base))
@@ -96,7 +97,7 @@ final class GeneratorLearner: SequenceLearner {
 
   // MARK: Writing
 
-  /// The most probable text for each entry.
+  /// The most probable texts for each entry.
   func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
@@ -104,7 +105,7 @@ final class GeneratorLearner: SequenceLearner {
     let begin = Int32(model.shape.decoder.beginToken)
     return beamSearch(
       decoder, startTokens: Array(repeating: begin, count: entries.count),
-      SearchOptions(configuration.decoding, target)
+      SearchOptions(configuration.decoding, target, count: resultCount)
     ).map { hypotheses in
       Prediction(lines: hypotheses.map { target.decode($0.tokens) }, scores: hypotheses.map(\.score))
     }

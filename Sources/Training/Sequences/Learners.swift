@@ -67,14 +67,18 @@ extension LayerConnectionKind {
 extension RunConfiguration {
   /// The recurrent network of a tagger or a classifier.
   func network(_ encoding: SequenceEncoding) throws -> SequenceNetworkShape {
-    let wordDropout =
-      model.wordDropout > 0
-      ? encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) } : nil
     return SequenceNetworkShape(
       input: try inputShape(encoding),
       recurrent: NetworkOptions(model, layers: model.layers, hiddenSize: model.hiddenSize),
-      inputDropout: model.effectiveEmbeddingDropout, outputDropout: model.dropout, wordDropout: wordDropout,
+      inputDropout: model.effectiveEmbeddingDropout, outputDropout: model.dropout,
+      wordDropout: wordDropout(encoding),
       uniformInitialization: model.initUniform)
+  }
+
+  /// How source tokens are dropped in training, if they are.
+  func wordDropout(_ encoding: SequenceEncoding) -> WordDropout? {
+    guard model.wordDropout > 0 else { return nil }
+    return encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) }
   }
 
   /// What the model reads at each step: tokens, words with their letters, or vectors.
@@ -98,7 +102,7 @@ extension RunConfiguration {
 }
 
 extension SequenceSplit {
-  /// Throws if a class or tag is none of those that were learnt and the task can't do without it.
+  /// Throws ``TrainingFailure/unfittingData(_:)`` if the vectors of a side are not as wide as the model's; nil: any width.
   func requireWidth(_ width: Int?, of side: Side) throws {
     guard let width, let vectors = field(side)?.vectorSequences, vectors.width != width else { return }
     throw TrainingFailure.unfittingData(

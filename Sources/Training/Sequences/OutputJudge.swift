@@ -7,7 +7,7 @@ import Metrics
 struct OutputJudge {
   private let vocabulary: SequenceVocabulary
   private let bleu: BLEU
-  private let chrf = CHRF()
+  private let chrf: CHRF
 
   init(_ vocabulary: SequenceVocabulary, bleuTokens: EvaluationConfiguration.BLEUTokens) {
     self.vocabulary = vocabulary
@@ -17,7 +17,9 @@ struct OutputJudge {
       case .none: .none
       case .char: .characters
       }
-    bleu = BLEU(tokenizer: tokenizer)
+    // What a model of lower case writes is compared in lower case, and the signatures say so.
+    bleu = BLEU(tokenizer: tokenizer, lowercase: vocabulary.lowercase)
+    chrf = CHRF(lowercase: vocabulary.lowercase)
   }
 
   private static let counts = [
@@ -49,10 +51,17 @@ struct OutputJudge {
     return cased.split(whereSeparator: \.isWhitespace).joined(separator: " ")
   }
 
-  /// The units that error rates count: characters, symbols or words.
+  /// The units that error rates count, in the model's case: bytes, characters, symbols or words.
   private func units(_ text: [UInt8]) -> [[UInt8]] {
-    vocabulary.units(of: text)
-      ?? string(text).split(separator: " ").map { Array($0.utf8) }
+    let units = vocabulary.units(of: text) ?? string(text).split(separator: " ").map { Array($0.utf8) }
+    guard vocabulary.lowercase else { return units }
+    // Of bytes a model folds A to Z only: the others are parts of characters.
+    guard vocabulary.tokenization != .byte else { return units.map { $0.map(Self.folded) } }
+    return units.map { Array(String(decoding: $0, as: UTF8.self).lowercased().utf8) }
+  }
+
+  private static func folded(_ byte: UInt8) -> UInt8 {
+    UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte ? byte | 0x20 : byte
   }
 
   /// Adds the figures of sums to a result.
@@ -63,13 +72,15 @@ struct OutputJudge {
       parts.append(Array(sums[first..<first + count]))
       first += count
     }
-    let bleuTally = BLEUTally(sums: parts[3])
+    let (bleuTally, chrfTally) = (BLEUTally(sums: parts[3]), CHRFTally(sums: parts[4]))
     result.figures += [
       .init(.exactMatch, ExactMatchTally(sums: parts[0]).value),
       .init(.tokenErrorRate, TokenErrorTally(sums: parts[1]).value),
       .init(.wordErrorRate, WordErrorTally(sums: parts[2]).value),
-      .init(.bleu, bleu.score(bleuTally).value), .init(.chrf, chrf.score(CHRFTally(sums: parts[4]))),
+      .init(.bleu, bleu.score(bleuTally).value), .init(.chrf, chrf.score(chrfTally)),
     ]
-    result.notes.append("BLEU " + bleu.signature(bleuTally, version: "rnn-dist"))
+    let version = "rnn-dist-\(ReleaseVersion.text)"
+    result.notes.append("BLEU " + bleu.signature(bleuTally, version: version))
+    result.notes.append("\(chrf.name) " + chrf.signature(chrfTally, version: version))
   }
 }

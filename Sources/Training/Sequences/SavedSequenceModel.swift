@@ -133,16 +133,20 @@ public final class SavedSequenceModel {
     private var inputs: SequenceInputs
 
     /// - Parameters:
-    ///   - count: outputs wanted for each line (encoder-decoders).
+    ///   - count: outputs wanted for each line; fewer if there are not so many, one of models that don't rank.
     ///   - keepsAttention: also say where the model looked.
     init(_ model: SavedSequenceModel, count: Int, keepsAttention: Bool) throws {
       self.model = model
       inputs = try SequenceInputs(
         options: SequenceData.options(model.configuration), encoding: model.encoding,
         like: SequenceData.trainingSource(model.configuration))
-      if let learner = model.learner as? TranslationLearner {
+      switch model.learner {
+      case let learner as TranslationLearner:
         learner.resultCount = count
         learner.keepsAttention = keepsAttention
+      case let learner as GeneratorLearner: learner.resultCount = count
+      case let learner as ClassifierLearner: learner.resultCount = count
+      default: break
       }
     }
 
@@ -164,6 +168,16 @@ public final class SavedSequenceModel {
         Output(lines: $0.lines, scores: $0.scores, attention: $0.attention)
       }
     }
+  }
+
+  /// Whether several outputs can be had for a line: classes by probability, or sequences.
+  public var ranksOutputs: Bool {
+    configuration.task != .tagger && configuration.model.output == .softmax
+  }
+
+  /// Whether there is attention to be drawn.
+  public var looksAtSource: Bool {
+    configuration.task == .seq2seq && configuration.model.context == .attention
   }
 
   /// Something that turns lines into outputs.

@@ -61,7 +61,7 @@ enum SequenceData {
     options.target = text(data.effectiveTargetTokens, data)
     options.sharedVocabulary = data.sharedVocabulary
     options.characters = model.characterHiddenSize > 0
-    options.numericTargets = model.output == .linear
+    options.numericTargets = model.output.isNumeric
     options.multihotWidth = data.width
     options.maximumLength = data.maxLength
     options.maximumTargetLength = data.maxLength
@@ -71,17 +71,18 @@ enum SequenceData {
       case .skip: .skip
       case .truncate: .truncate
       }
-    // Held-out data may hold labels that were never learnt: they count as wrong instead of being refused.
+    options.emptySequences = data.emptySequences == .skip ? .skip : .error
+    // Held-out data may hold targets that were never learnt: they count as wrong instead of being refused. A class that a
+    // generator is to read can't be read, and is refused.
     options.unknownLabels = .count
     options.validFraction = data.valid == nil ? data.validFraction : 0
     options.subwords.kind = data.subwordKind == .bpe ? .bpe : .unigram
     return options
   }
 
-  /// What a line means. Pieces of music, which predict their own next step, are read as what a generator writes.
   private static func task(_ configuration: RunConfiguration) -> Datasets.SequenceTask {
     switch configuration.task {
-    case .tagger: configuration.data.format == .multihot ? .generator : .tagger
+    case .tagger: .tagger
     case .classifier: .classifier
     case .generator: .generator
     case .seq2seq, .languageModel: .seq2seq

@@ -32,11 +32,11 @@ protocol SequenceLearner: AnyObject {
   /// The figures of the sums of all shards.
   func result(of sums: ScoreSums) -> EvaluationResult
 
-  /// The outputs for some entries, one line each.
+  /// The outputs for some entries: for each a line, or several of models that rank if several were asked for.
   func predict(_ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>) throws
     -> [Prediction]
 
-  /// Throws `DataError` if a split does not fit the model (widths, fixed lengths).
+  /// Throws ``TrainingFailure/unfittingData(_:)`` if a split does not fit the model (widths, fixed lengths).
   func check(_ split: SequenceSplit) throws
 }
 

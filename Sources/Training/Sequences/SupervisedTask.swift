@@ -115,7 +115,8 @@ final class SupervisedTask: TrainingTask {
     let evaluation = configuration.evaluation
     return SupervisedEvaluation(
       learner, part, plan: plan, batchSize: evaluation.batchSize, workspace: workspace,
-      judges: !learner.judgesGroups || evaluation.metric.needsDecoding, limit: evaluation.decodeLimit)
+      judges: !learner.judgesGroups || evaluation.metric.needsDecoding,
+      limit: learner.judgesGroups ? evaluation.decodeLimit : 0)
   }
 
   func result(of sums: ScoreSums) -> EvaluationResult { learner.result(of: sums) }

@@ -13,7 +13,7 @@ final class TaggerLearner: SequenceLearner {
   private let configuration: RunConfiguration
   private let encoding: SequenceEncoding
   private let spans: SpanLabels?
-  /// Names of the tags, and one more for gold tags that were never learnt.
+  /// The name behind those of the tags, for gold tags that were never learnt: a span that no output can match.
   private static let unknownTag = "B-<unknown>"
 
   init(
@@ -57,6 +57,12 @@ final class TaggerLearner: SequenceLearner {
   func check(_ split: SequenceSplit) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     try split.requireWidth(encoding.targetWidth, of: .target)
+    if configuration.model.output == .bernoulli, let bits = split.target?.vectorSequences,
+      let wrong = bits.values.first(where: { !(0...1 ~= $0) })
+    {
+      throw TrainingFailure.unfittingData(
+        "\(split.name): \(wrong) where model.output bernoulli learns bits or probabilities, 0 to 1")
+    }
   }
 
   // MARK: Loss

@@ -118,11 +118,14 @@ final class TranslationLearner: SequenceLearner {
       hypothesis.tokens.contains(unknown), let line = split.sourceTexts?[Int(entry)],
       let source = encoding.source?.units(of: line)
     else { return target.decode(hypothesis.tokens) }
-    let words = hypothesis.tokens.map { Array(target[$0].utf8) }
     let ordered = configuration.data.reverseSource ? Array(source.reversed()) : source
-    let separator: [UInt8] = target.tokenization == .char ? [] : [UInt8(ascii: " ")]
-    return Array(
-      hypothesis.replacingUnknown(words, by: ordered, unknown: unknown).joined(separator: separator))
+    var replacements: [Int: [UInt8]] = [:]
+    for (place, position) in (hypothesis.attendedPositions ?? []).enumerated()
+    where hypothesis.tokens[place] == unknown {
+      // A line that was cut has more words than positions, never fewer.
+      if let position, position < ordered.count { replacements[place] = ordered[position] }
+    }
+    return target.decode(hypothesis.tokens, replacing: replacements)
   }
 
   func tally(
@@ -148,21 +151,78 @@ final class TranslationLearner: SequenceLearner {
   func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
-    zip(entries, search(entries, split, workspace)).map { entry, hypotheses in
+    let found = search(entries, split, workspace)
+    let second =
+      keepsAttention && split.secondSource != nil ? lookAgain(found, entries, split, workspace) : []
+    return entries.enumerated().map { index, entry in
+      let hypotheses = found[index]
       var prediction = Prediction(
         lines: hypotheses.map { text($0, entry: entry, of: split) }, scores: hypotheses.map(\.score))
-      if keepsAttention, let best = hypotheses.first, best.attention != nil {
-        prediction.attention = [picture(best, entry, split)]
+      if keepsAttention, let best = hypotheses.first, let weights = best.attention {
+        prediction.attention = [picture(best, weights, entry, split.source, split.sourceTexts)]
+        if let weights = second.isEmpty ? nil : second[index] {
+          prediction.attention.append(
+            picture(best, weights, entry, split.secondSource, split.secondSourceTexts))
+        }
       }
       return prediction
     }
   }
 
-  /// The weights of a hypothesis with the names of rows and columns.
-  private func picture(_ best: Hypothesis<Float>, _ entry: Int32, _ split: SequenceSplit) -> AttentionMatrix {
-    var labels = sourceLabels(entry, split)
+  /// The attention to the second source while the best hypothesis of each entry was written: a search keeps that to the
+  /// first alone, so the texts are read once more, by all models that decided.
+  private func lookAgain(
+    _ found: [[Hypothesis<Float>]], _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+  ) -> [[[Float]]] {
+    let texts = found.map { $0.first?.tokens ?? [] }
+    var sum: [[[Float]]] = []
+    for (number, learner) in ([self] + partners).enumerated() {
+      if number > 0 { learner.ownWorkspace.arena.reset() }
+      let own = learner.attention(
+        of: texts, toSource: 1, entries, split, number == 0 ? workspace : learner.ownWorkspace)
+      sum = number == 0 ? own : zip(sum, own).map { zip($0, $1).map { zip($0, $1).map(+) } }
+    }
+    let share = 1 / Float(1 + partners.count)
+    return sum.map { $0.map { $0.map { $0 * share } } }
+  }
+
+  /// The weights over the steps of a source for every token of a given text, [entry][token][step].
+  private func attention(
+    of texts: [[Int32]], toSource source: Int, _ entries: [Int32], _ split: SequenceSplit,
+    _ workspace: Workspace<Float>
+  ) -> [[[Float]]] {
+    let decoder = model.decoder(
+      for: sources(entries, split, workspace.arena),
+      LayerContext(parameters: parameters, workspace: workspace))
+    var result: [[[Float]]] = texts.map { _ in [] }
+    var rows = texts.indices.filter { !texts[$0].isEmpty }
+    var parents = rows.map { Int32($0) }
+    var step = 0
+    while !rows.isEmpty {
+      let tokens = rows.map { step == 0 ? Int32(model.shape.decoder.beginToken) : texts[$0][step - 1] }
+      workspace.arena.scoped {
+        let logits = workspace.arena.matrix(rows.count, decoder.vocabularySize)
+        tokens.withUnsafeBufferPointer { tokens in
+          parents.withUnsafeBufferPointer { decoder.advance(tokens: tokens, parents: $0, logits: logits) }
+        }
+      }
+      for (row, text) in rows.enumerated() {
+        result[text].append(decoder.attention(ofRow: row, source: source).map { Array($0) } ?? [])
+      }
+      step += 1
+      parents = rows.indices.filter { texts[rows[$0]].count > step }.map { Int32($0) }
+      rows = parents.map { rows[Int($0)] }
+    }
+    return result
+  }
+
+  /// The weights of a hypothesis over a source with the names of rows and columns.
+  private func picture(
+    _ best: Hypothesis<Float>, _ weights: [[Float]], _ entry: Int32, _ source: SequenceField?,
+    _ texts: TextLines?
+  ) -> AttentionMatrix {
+    var labels = sourceLabels(entry, source, texts)
     if configuration.data.reverseSource { labels.reverse() }
-    let weights = best.attention ?? []
     let columns = weights.first?.count ?? labels.count
     // A state of a pyramid stands for several steps.
     let steps = 1 << configuration.model.pyramid
@@ -177,15 +237,15 @@ final class TranslationLearner: SequenceLearner {
   }
 
   /// The source's steps by name: its symbols as they stand in the file, or the numbers of vectors.
-  private func sourceLabels(_ entry: Int32, _ split: SequenceSplit) -> [String] {
-    if let vocabulary = encoding.source, let texts = split.sourceTexts,
+  private func sourceLabels(_ entry: Int32, _ source: SequenceField?, _ texts: TextLines?) -> [String] {
+    if let vocabulary = encoding.source, let texts,
       let units = vocabulary.units(of: texts[Int(entry)])
     {
       return units.map { String(decoding: $0, as: UTF8.self) }
     }
-    if let vocabulary = encoding.source, let tokens = split.source?.tokenSequences {
+    if let vocabulary = encoding.source, let tokens = source?.tokenSequences {
       return tokens[Int(entry)].map { vocabulary[$0] }
     }
-    return (0..<(split.source?.length(Int(entry)) ?? 0)).map { "\($0)" }
+    return (0..<(source?.length(Int(entry)) ?? 0)).map { "\($0)" }
   }
 }

@@ -11,8 +11,8 @@ struct PredictCommand: LocalCommand {
     commandName: "predict",
     abstract: "Classes, tags or sequences for the lines of standard input.",
     discussion: """
-      One line in, one line out, in order: a class (classifier), a tag for each token (tagger), a sequence (seq2seq; a second \
-      source stands behind a tab). Lines that arrive together are computed together; a line that arrives alone is answered at \
+      One line in, one line out, in order: a class (classifier), a tag for each token (tagger; of bits the keys of the next \
+      step), a sequence (seq2seq; a second source stands behind a tab). Lines that arrive together are computed together; a line that arrives alone is answered at \
       once. An empty line gives an empty line.
 
       Examples:
@@ -26,7 +26,8 @@ struct PredictCommand: LocalCommand {
   var overrides: [String] = []
   @Option(help: "Hypotheses kept (default: as the run's decoding.beam).") var beam: Int?
   @Option(help: "Exponent of the length normalization (default: as the run).") var lengthPenalty: Double?
-  @Option(help: "Outputs for each line, best first, each on a line of its own.") var nBest = 1
+  @Option(help: "Outputs for each line, best first, each on a line of its own (not of taggers).") var nBest =
+    1
   @Flag(help: "Write the score of each output before it, with a tab.") var scores = false
   @Option(help: ArgumentHelp("Draw where the model looked for each line.", valueName: "dir"))
   var attention: String?
@@ -52,6 +53,12 @@ struct PredictCommand: LocalCommand {
     loaded.warnOfRejected()
     guard case .sequences(let saved) = loaded else {
       throw ValidationError("\(run.run) is a language model: use rnn-dist generate")
+    }
+    guard nBest == 1 || saved.ranksOutputs else {
+      throw ValidationError("--n-best: a model that says one thing of a line has no second best")
+    }
+    guard attention == nil || saved.looksAtSource else {
+      throw ValidationError("--attention: \(run.run) is a model without attention")
     }
     try Threads.share(among: SoloCommunicator(), reproducible: saved.configuration.training.reproducible)
     try serve(saved.predictor(count: nBest, keepsAttention: attention != nil))

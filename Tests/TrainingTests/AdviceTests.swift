@@ -1,0 +1,88 @@
+import Configuration
+import Datasets
+import Testing
+
+/// What messages about data tell the user to set must exist, or the advice ends in another error.
+@Suite struct AdviceTests {
+  private static let problems: [LineProblem] = [
+    .invalidUTF8(byte: 1), .zeroByte(byte: 1), .tooManyBytes(limit: 1), .empty(field: "source"),
+    .fields(found: 1, expected: "2"), .columns(found: 1, expected: 2), .badWordNumber("x"),
+    .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("x", column: 1),
+    .notFinite("x", column: 1), .badKey("x", width: 3), .stepCount(source: 1, target: 2),
+    .width(found: 1, expected: 2), .secondSource(expected: true),
+    .tooLong(field: "source", length: 2, limit: 1), .noPartner(file: "f"),
+    .array(path: "p", problem: .missing), .subwords("why"),
+  ]
+
+  private static let errors: [DataError] =
+    [
+      .missing(path: "p"), .notAFile(path: "p"), .unreadable(path: "p", reason: "r"),
+      .unwritable(path: "p", reason: "r"), .changed(path: "p"), .empty(name: "n"),
+      .tooShort(name: "n", tokens: 1), .invalidUTF8(name: "n", line: 1, offset: 1),
+      .binary(name: "n", line: 1, offset: 1), .wordTooLong(name: "n", line: 1, limit: 1),
+      .splitTooSmall(name: "n", part: "p", tokens: 1, fraction: 0.1),
+      .badVocabulary(path: "p", line: 1, problem: "p"),
+      .tooFewTokens(tokens: 1, streams: 2, steps: 3, wholeChunks: true), .noSequences(name: "n"),
+      .noSplit(name: "n", sources: 1, fraction: 0.5), .unequalParts(name: "n"),
+      .unsupported(task: .tagger, format: .tsv, reason: "r"), .subwordModel(name: "n", reason: "r"),
+      .tooFewDifferent(task: "t", wanted: 2, found: 1),
+    ] + problems.map { .line(name: "n", line: 1, problem: $0) }
+
+  /// Names every case, so that a new one can't be forgotten above.
+  private static func name(_ problem: LineProblem) -> String {
+    switch problem {
+    case .invalidUTF8: "invalidUTF8"
+    case .zeroByte: "zeroByte"
+    case .tooManyBytes: "tooManyBytes"
+    case .empty: "empty"
+    case .fields: "fields"
+    case .columns: "columns"
+    case .badWordNumber: "badWordNumber"
+    case .missingTag: "missingTag"
+    case .unknownLabel: "unknownLabel"
+    case .notANumber: "notANumber"
+    case .notFinite: "notFinite"
+    case .badKey: "badKey"
+    case .stepCount: "stepCount"
+    case .width: "width"
+    case .secondSource: "secondSource"
+    case .tooLong: "tooLong"
+    case .noPartner: "noPartner"
+    case .array: "array"
+    case .subwords: "subwords"
+    }
+  }
+
+  /// Whether the schema has a key, with a value if one is named.
+  private func isKnown(_ setting: String) -> Bool {
+    let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
+    guard ConfigurationSchema.keys.contains(where: { $0.path == parts[0] }) else { return false }
+    guard parts.count > 1, parts[1] != "FILE" else { return true }
+    do {
+      _ = try RunConfiguration.resolve(layers: [], overrides: [setting], requiringText: false)
+      return true
+    } catch {
+      return !error.issues.contains { $0.key == parts[0] && $0.message.hasPrefix("expects") }
+    }
+  }
+
+  @Test func theListIsComplete() {
+    #expect(Set(Self.problems.map(Self.name)).count == 19)
+    #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
+  }
+
+  @Test(arguments: errors)
+  func everyKeyThatIsNamedExists(error: DataError) {
+    let named = error.description.matches(
+      of: /\b(?:data|model|training|decoding|evaluation|checkpoint|log)\.[a-z_0-9]+(?:=[A-Za-z]+)?/)
+    for match in named { #expect(isKnown(String(match.output)), "\(error)") }
+  }
+
+  @Test func somethingIsNamed() {
+    let text = Self.errors.map(\.description).joined(separator: "\n")
+    for key in ["data.empty_sequences=skip", "data.too_long=skip", "data.valid_fraction"] {
+      #expect(text.contains(key), "\(key)")
+    }
+    #expect(!isKnown("data.overlong=skip") && !isKnown("data.too_long=maybe"))
+  }
+}

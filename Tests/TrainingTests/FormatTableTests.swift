@@ -1,0 +1,79 @@
+import Configuration
+import Datasets
+import Foundation
+import RecurrentNN
+import Testing
+
+@testable import Training
+
+/// The table of formats that configurations are checked against is the one that files are read by.
+@Suite struct FormatTableTests {
+  private static let pairs = RunConfiguration.Task.allCases.filter { $0 != .languageModel }
+    .flatMap { task in DataConfiguration.Format.allCases.map { (task, $0) } }
+
+  /// Whether the reader refuses a format for a task, before it has read anything.
+  private func isRefused(_ task: RunConfiguration.Task, _ format: DataConfiguration.Format) throws -> Bool {
+    var configuration = RunConfiguration()
+    configuration.task = task
+    configuration.data.format = format
+    configuration.data.tokens = .word
+    configuration.data.validFraction = 0
+    let isParallel = format == .lines && task != .generator
+    configuration.data.train =
+      isParallel
+      ? DataPath(parts: [.source: "/none/source", .target: "/none/target"]) : DataPath(file: "/none/file")
+    do {
+      _ = try SequenceData.load(configuration)
+      return false
+    } catch DataError.unsupported {
+      return true
+    } catch DataError.missing {
+      return false
+    }
+  }
+
+  @Test(arguments: pairs)
+  func whatIsAllowedIsRead(task: RunConfiguration.Task, format: DataConfiguration.Format) throws {
+    // A text is one stream: no task but the language model has a use for it.
+    let isRead = try format != .text && !isRefused(task, format)
+    #expect(format.belongs(to: task) == isRead)
+  }
+
+  /// Formats that the reader knows and no configuration could ask for.
+  @Test(arguments: [
+    (
+      RunConfiguration.Task.classifier, DataConfiguration.Format.multihot, "a\t1 2|0\nb\t0\na\t1|1 2\nb\t|0\n"
+    ),
+    (.seq2seq, .csv, "one two,0.5,1,2\nthree,1,2,3\none,0,0,1\ntwo,3,2,1\n"),
+  ])
+  func trainsOn(task: RunConfiguration.Task, format: DataConfiguration.Format, text: String) throws {
+    let directory = try TemporaryDirectory()
+    let configuration = RunConfiguration.small(try directory.write(text, to: "data")) {
+      $0.task = task
+      $0.data.format = format
+      $0.data.tokens = .word
+      $0.data.width = 3
+      $0.data.validFraction = 0
+      $0.training.steps = 2
+    }
+    let recorder = Recorder()
+    try Job(configuration, ranks: 1, directory: directory.file("run")).run(recorder)
+    #expect(recorder.losses.count == 2)
+  }
+
+  /// A class that was never learnt can't be read by a generator: the message says where it stands and advises nothing
+  /// that doesn't help.
+  @Test func aGeneratorRefusesAnUnseenClass() throws {
+    let directory = try TemporaryDirectory()
+    var configuration = RunConfiguration.small(try directory.write("a\tone\nb\ttwo\n", to: "train")) {
+      $0.task = .generator
+      $0.data.format = .tsv
+    }
+    configuration.data.valid = DataPath(file: try directory.write("a\tone\nc\ttwo\n", to: "valid"))
+    let error = #expect(throws: DataError.self) { try SequenceData.load(configuration) }
+    #expect(
+      error
+        == .line(
+          name: directory.file("valid"), line: 2, problem: .unknownLabel("c", nearest: "a")))
+  }
+}
