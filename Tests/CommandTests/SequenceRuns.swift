@@ -48,15 +48,15 @@ struct SequenceRuns {
   static let small = [
     "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=8", "training.epochs=0",
     "training.steps=12", "evaluation.every_steps=6", "checkpoint.every_steps=6", "data.tokens=word",
-    "decoding.max_length=9", "evaluation.metric=loss",
+    "evaluation.metric=loss",
   ]
 
   /// What each task learns from.
   static let data = [
     "classifier": ["data.format=tsv", "data.train=classes.tsv"],
     "tagger": ["data.format=lines", "data.train.input=words.txt", "data.train.labels=tags.txt"],
-    "generator": ["data.format=tsv", "data.train=classes.tsv"],
-    "seq2seq": ["data.format=tsv", "data.train=pairs.tsv"],
+    "generator": ["data.format=tsv", "data.train=classes.tsv", "decoding.max_length=9"],
+    "seq2seq": ["data.format=tsv", "data.train=pairs.tsv", "decoding.max_length=9"],
   ]
 
   /// Trains a model of a few units on the data of its task, or on those that `settings` name.
