@@ -69,6 +69,18 @@ public enum Origin: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
+extension Origin {
+  /// Later ones overrule earlier ones.
+  var order: Int {
+    switch self {
+    case .defaultValue: 0
+    case .preset: 1
+    case .file: 2
+    case .override: 3
+    }
+  }
+}
+
 /// The text that nodes come from, without a position.
 public enum ConfigurationSource: Sendable, Hashable {
   case file(String)

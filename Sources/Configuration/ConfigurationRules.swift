@@ -20,7 +20,8 @@ extension TrainingConfiguration {
 
 extension ConfigurationRule {
   /// The demands on the model, the training and the validation.
-  static let all: [ConfigurationRule] = model + cells + tasks + data + training + validation
+  static let all: [ConfigurationRule] =
+    model + cells + tasks + widths + data + training + decoding + validation
 
   private static let model: [ConfigurationRule] = [
     ConfigurationRule([
@@ -132,7 +133,48 @@ extension ConfigurationRule {
     },
   ]
 
+  /// States that are multiplied with each other, or handed on as they are, must be of one size.
+  private static let widths: [ConfigurationRule] = [
+    ConfigurationRule([
+      \.model.attention, \.model.decoderHiddenSize, \.model.hiddenSize, \.model.bidirectional,
+      \.model.projectionSize, \.model.context, \.task,
+    ]) {
+      let model = $0.model
+      guard $0.task == .seq2seq, model.context == .attention, model.attention.multipliesStates else {
+        return nil
+      }
+      let (encoder, decoder) = (
+        model.encoderOutputSize, model.projectionSize ?? model.effectiveDecoderHiddenSize
+      )
+      return encoder == decoder
+        ? nil
+        : "\(model.attention.rawValue) multiplies states of the encoder (\(encoder) numbers) and of the decoder "
+          + "(\(decoder)): make them equal with \(name(\.model.decoderHiddenSize)), or use "
+          + ModelConfiguration.Attention.general.rawValue
+    },
+    ConfigurationRule([
+      \.model.bridge, \.model.decoderHiddenSize, \.model.hiddenSize, \.model.bidirectional, \.task,
+      \.data.train,
+      \.data.format,
+    ]) {
+      guard $0.task == .seq2seq, $0.model.bridge == .copy else { return nil }
+      let (model, encoder) = ($0.model, $0.model.hiddenSize * ($0.model.bidirectional ? 2 : 1))
+      let widths = $0.possibleSources.map { $0 * encoder }
+      return widths.contains(model.effectiveDecoderHiddenSize)
+        ? nil
+        : "copy hands on states of \(widths[0]) numbers (all directions and sources together) to a decoder of "
+          + "\(model.effectiveDecoderHiddenSize): set \(name(\.model.decoderHiddenSize)) to \(widths[0]), or use "
+          + ModelConfiguration.Bridge.transform.rawValue
+    },
+  ]
+
   private static let data: [ConfigurationRule] = [
+    ConfigurationRule([\.data.tokens, \.data.sourceTokens, \.data.format, \.task]) {
+      guard $0.task == .tagger, !$0.data.format.isNumeric, $0.data.effectiveSourceTokens == .bpe else {
+        return nil
+      }
+      return "tags belong to words, not to subwords: use \(DataConfiguration.Tokens.word.rawValue)"
+    },
     ConfigurationRule([\.data.tokens, \.task]) {
       guard $0.task == .languageModel, $0.data.tokens == .bpe || $0.data.tokens == .space else { return nil }
       return
@@ -192,6 +234,13 @@ extension ConfigurationRule {
     },
   ]
 
+  private static let decoding: [ConfigurationRule] = [
+    ConfigurationRule([\.decoding.minLength, \.decoding.maxLength]) {
+      let (least, most) = ($0.decoding.minLength, $0.decoding.maxLength)
+      return least <= most ? nil : "\(least) is above \(name(\.decoding.maxLength)) (\(most))"
+    }
+  ]
+
   private static let validation: [ConfigurationRule] = [
     ConfigurationRule([\.evaluation.metric, \.task, \.model.output]) {
       let (task, output) = ($0.task, $0.model.output)
@@ -236,9 +285,13 @@ extension RunConfiguration {
     if model.readoutSize > 0 { return [model.readoutSize] }
     let state = model.projectionSize ?? model.effectiveDecoderHiddenSize
     guard task == .seq2seq, model.joinsContext else { return [state] }
+    return possibleSources.map { state + $0 * model.encoderOutputSize }
+  }
+
+  /// How many sources the data of seq2seq may have.
+  fileprivate var possibleSources: [Int] {
     let mayHaveColumns = data.train?.file != nil && data.format == .tsv
-    let sources = mayHaveColumns ? [1, 2] : [data.train?.secondSource == nil ? 1 : 2]
-    return sources.map { state + $0 * model.encoderOutputSize }
+    return mayHaveColumns ? [1, 2] : [data.train?.secondSource == nil ? 1 : 2]
   }
 }
 
@@ -258,6 +311,8 @@ extension DataConfiguration.Format {
 }
 
 extension ModelConfiguration.Attention {
+  /// Whether states of encoder and decoder are multiplied as they are.
+  var multipliesStates: Bool { self == .dot || self == .scaled }
   /// Whether the score has a layer in which further terms can stand.
   var isAdditive: Bool { self == .additive || self == .normedAdditive || self == .location }
 }

@@ -156,9 +156,19 @@ private struct Resolver {
       guard invalid.isDisjoint(with: paths), !refused.contains(paths[0]),
         let problem = rule.problem(configuration)
       else { continue }
-      let origin = paths.compactMap { origins[$0] }.first ?? .defaultValue
-      report(origin, paths[0], problem)
+      report(lastSet(of: paths), paths[0], problem)
     }
+  }
+
+  /// Where the last word on some keys was said: what fitted before is not to blame for what came later. Which data there
+  /// are is no setting that anyone would change to mend another.
+  private func lastSet(of paths: [String]) -> Origin {
+    let own = origins[paths[0]]
+    let candidates =
+      [own] + paths.dropFirst().filter { !$0.hasPrefix("data.") && $0 != "task" }.map { origins[$0] }
+    let known = candidates.compactMap { $0 }
+    let last = known.map(\.order).max()
+    return known.first { $0.order == last } ?? paths.compactMap { origins[$0] }.first ?? .defaultValue
   }
 
   private mutating func report(_ origin: Origin, _ key: String, _ message: String, suggestion: String? = nil)

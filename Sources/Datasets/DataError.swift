@@ -25,11 +25,13 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   /// A vocabulary file is wrong at `line` (from 1).
   case badVocabulary(path: String, line: Int, problem: String)
   /// The text is too short for this many parallel streams of this many steps.
-  case tooFewTokens(tokens: Int, streams: Int, steps: Int, wholeChunks: Bool)
+  case tooFewTokens(name: String, tokens: Int, streams: Int, steps: Int, wholeChunks: Bool)
   /// Something is wrong in `line` (from 1) of a file of sequences.
   case line(name: String, line: Int, problem: LineProblem)
   /// A file of sequences without a single usable one.
   case noSequences(name: String)
+  /// Something that is given alone, in no file of lines, can't be read.
+  case input(name: String, reason: String)
   /// Too few different sources to cut off this share of them.
   case noSplit(name: String, sources: Int, fraction: Double)
   /// Vectors of one width in the training part and of another in the validation part that was cut off.
@@ -73,12 +75,13 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
         + "change data.valid_fraction or give data.valid"
     case .badVocabulary(let path, let line, let problem):
       "\(path):\(line): \(problem); use the vocabulary file that the run wrote"
-    case .tooFewTokens(let tokens, let streams, let steps, let wholeChunks):
-      "\(tokens) tokens can't fill \(streams) streams"
+    case .tooFewTokens(let name, let tokens, let streams, let steps, let wholeChunks):
+      "\(name): \(tokens) tokens can't fill \(streams) streams"
         + (wholeChunks ? " with a whole chunk of \(steps) steps" : "")
         + "; set a smaller training.batch_size" + (wholeChunks ? " or training.bptt" : "")
         + " or give more text"
     case .line(let name, let line, let problem): "\(name):\(line): \(problem)"
+    case .input(let name, let reason): "\(name): \(reason)"
     case .noSequences(let name): "\(name): holds no sequence that can be used; give a file with at least one"
     case .noSplit(let name, let sources, let fraction):
       "\(name): a validation part of \(fraction) of \(sources) different sources leaves nothing on one side; "

@@ -26,6 +26,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case badKey(String, width: Int)
   /// Another number of targets than of steps.
   case stepCount(source: Int, target: Int)
+  /// Another number of steps than the model is made for.
+  case exactSteps(found: Int, expected: Int)
   /// Vectors of another width than the others.
   case width(found: Int, expected: Int)
   /// No second source where the training data has one, or the other way round.
@@ -63,6 +65,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
       "\(quoted(text)) is not one of the keys 0 to \(width - 1); correct it, or set a larger data.width"
     case .stepCount(let source, let target):
       "\(target) target\(target == 1 ? "" : "s") for \(source) steps; every step needs one"
+    case .exactSteps(let found, let expected):
+      "\(found) steps where the model reads exactly \(expected); cut or pad the sequence"
     case .width(let found, let expected): "vectors of width \(found) where \(expected) is expected"
     case .secondSource(let expected):
       expected

@@ -20,7 +20,11 @@ public struct StreamBatcher: Sendable, Equatable {
   private let spacing: Int
 
   /// Throws `DataError.tooFewTokens` when a stream would have no step.
-  public init(tokenCount: Int, streams: Int, steps: Int, dropLast: Bool = false) throws {
+  ///
+  /// - Parameter name: that of the text, for the message.
+  public init(
+    tokenCount: Int, streams: Int, steps: Int, dropLast: Bool = false, name: String = "the text"
+  ) throws {
     precondition(streams > 0 && steps > 0, "streams and steps above 0, not \(streams) and \(steps)")
     self.streams = streams
     self.steps = steps
@@ -34,7 +38,8 @@ public struct StreamBatcher: Sendable, Equatable {
       chunks = (spacing + steps - 1) / steps
     }
     guard streamLength > 0 else {
-      throw DataError.tooFewTokens(tokens: tokenCount, streams: streams, steps: steps, wholeChunks: dropLast)
+      throw DataError.tooFewTokens(
+        name: name, tokens: tokenCount, streams: streams, steps: steps, wholeChunks: dropLast)
     }
   }
 

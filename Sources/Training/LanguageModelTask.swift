@@ -73,7 +73,8 @@ final class LanguageModelTask: TrainingTask {
     evaluationSteps = configuration.training.bptt
     batcher = try StreamBatcher(
       tokenCount: corpus.train.count, streams: configuration.training.batchSize,
-      steps: configuration.training.bptt, dropLast: configuration.training.dropLastChunk)
+      steps: configuration.training.bptt, dropLast: configuration.training.dropLastChunk,
+      name: configuration.data.train?.file ?? "the generated text")
     let parts = model.stateParts
     carried = [:]
     for shard in plan.own {

@@ -53,10 +53,16 @@ public struct ReductionBenchmark: Sendable {
   }
 
   /// Least squares of t = a + b·bytes with weights 1/t², so that small buffers decide the latency and large ones the
-  /// bandwidth.
+  /// bandwidth, under a ≥ 0 and b > 0.
+  ///
+  /// On a busy machine small buffers can take longer than large ones, and the best line falls. Then the largest buffer alone
+  /// says how fast bytes go, which is at least so fast, and what is shortest bounds the latency. With no time above 0 nothing
+  /// is known: latency 0, bandwidth infinite.
   static func fit(_ measurements: [Measurement]) -> (latency: Double, bandwidth: Double) {
+    let points = measurements.filter { $0.seconds > 0 && $0.seconds.isFinite && $0.bytes > 0 }
+    guard let largest = points.max(by: { $0.bytes < $1.bytes }) else { return (0, .infinity) }
     var (w, x, y, xx, xy) = (0.0, 0.0, 0.0, 0.0, 0.0)
-    for point in measurements where point.seconds > 0 {
+    for point in points {
       let (weight, bytes) = (1 / (point.seconds * point.seconds), Double(point.bytes))
       w += weight
       x += weight * bytes
@@ -65,8 +71,13 @@ public struct ReductionBenchmark: Sendable {
       xy += weight * bytes * point.seconds
     }
     let determinant = w * xx - x * x
-    guard determinant > 0 else { return (w > 0 ? y / w : 0, .infinity) }
-    let slope = (w * xy - x * y) / determinant
-    return (max(0, (y - slope * x) / w), slope > 0 ? 1 / slope : .infinity)
+    let slope = determinant > 1e-12 * w * xx ? (w * xy - x * y) / determinant : 0
+    guard slope > 0 else {
+      let shortest = points.map(\.seconds).min() ?? 0
+      return (points.count > 1 ? shortest : 0, Double(largest.bytes) / largest.seconds)
+    }
+    let latency = (y - slope * x) / w
+    // Without a latency the line goes through the origin.
+    return latency >= 0 ? (latency, 1 / slope) : (0, xx / xy)
   }
 }

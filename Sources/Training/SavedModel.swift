@@ -20,6 +20,8 @@ public final class SavedModel {
   public let checkpointPath: String
   /// Newer checkpoints that were passed over because they don't verify.
   public let rejected: [RejectedCheckpoint]
+  /// The steps of the checkpoints whose mean the weights are, rising; none where they are those of one checkpoint.
+  public let averagedSteps: [Int]
 
   /// Loads a model from a run directory.
   ///
@@ -33,6 +35,7 @@ public final class SavedModel {
     // First what says whether there is anything to load at all.
     let checkpoint = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (checkpoint.step, checkpoint.path, checkpoint.rejected)
+    averagedSteps = checkpoint.averagedSteps
     vocabulary = try Vocabulary.load(
       path: run.vocabulary(), tokenization: Corpora.tokenization(configuration.data),
       lowercase: configuration.data.lowercase)

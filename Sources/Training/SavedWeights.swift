@@ -18,10 +18,13 @@ struct SavedWeights {
   private let checkpoints: [LoadedCheckpoint]
   /// The newest checkpoint among them.
   private let newest: LoadedCheckpoint
+  /// The steps of all checkpoints that are averaged; none where one is taken as it is.
+  let averagedSteps: [Int]
 
   /// Chooses and verifies. Throws the errors of Checkpoints, ``TrainingFailure/unusableRun(path:problem:)``.
   init(of run: RunPaths, _ choice: CheckpointChoice) throws {
     let store = CheckpointStore(directory: run.checkpoints, keep: 1)
+    var averagedSteps: [Int] = []
     switch choice {
     case .best:
       newest =
@@ -38,9 +41,11 @@ struct SavedWeights {
     case .average(let count):
       let steps = try store.steps().suffix(max(1, count))
       checkpoints = try steps.map { try store.load(step: $0) }
+      averagedSteps = checkpoints.map(\.step)
       guard let last = checkpoints.last else { throw Self.nothing(in: run) }
       newest = last
     }
+    self.averagedSteps = averagedSteps
   }
 
   private static func newest(of store: CheckpointStore, _ run: RunPaths) throws -> LoadedCheckpoint {

@@ -3,10 +3,13 @@ import RecurrentNN
 import Training
 
 /// Standard error: messages, and one line of progress that is redrawn where it is a terminal.
-final class Console: TrainingObserver {
+package final class Console: TrainingObserver {
   private let isTerminal: Bool
   private let usesColor: Bool
-  private var hasOpenLine = false
+  /// Characters of the line of progress that stands unfinished on the terminal.
+  private var openLine: Int?
+  /// Fields that had no room in an earlier report; they stay away, so that the fields of all lines are the same.
+  private var leftOut = 0
 
   init() {
     isTerminal = isatty(STDERR_FILENO) == 1
@@ -18,14 +21,14 @@ final class Console: TrainingObserver {
     StandardError.write(text + "\n")
   }
 
-  func handle(_ event: TrainingEvent) {
+  package func handle(_ event: TrainingEvent) {
     switch event {
     case .started(let summary): line(Self.describe(summary))
     case .resumed(let step, let path, let rejected):
       for bad in rejected { line("warning: skipped a checkpoint that does not verify: \(bad)") }
       line("resumed from step \(step) (\(path))")
     case .planned(let plan): line(Self.describe(plan))
-    case .step(let report): progress(Self.describe(report))
+    case .step(let report): progress(report)
     case .skippedStep(let step, let inARow, let parameters):
       line(
         "warning: step \(step): the gradient is not finite (\(parameters.joined(separator: ", "))); update skipped, "
@@ -49,23 +52,40 @@ final class Console: TrainingObserver {
     Self.error(text)
   }
 
-  private func progress(_ text: String) {
-    guard isTerminal else { return Self.error(text) }
-    StandardError.write("\r\u{1B}[K\(fitted(text))")
-    hasOpenLine = true
+  /// Columns of a terminal that nobody can ask, as behind a launcher that hands the lines on.
+  private static let usualWidth = 80
+
+  private func progress(_ report: StepReport) {
+    let line = StepLine(report)
+    guard isTerminal else {
+      leftOut = max(leftOut, line.fieldsToLeaveOut(width: Self.usualWidth))
+      return Self.error(line.text(leavingOut: leftOut))
+    }
+    // A line that wraps could not be redrawn.
+    let width = Self.windowWidth.map { $0 - 1 } ?? Self.usualWidth
+    let text = String(line.text(leavingOut: line.fieldsToLeaveOut(width: width)).prefix(width))
+    StandardError.write(Self.erasing(openLine ?? 0, columns: width + 1) + text)
+    openLine = text.count
   }
 
   private func closeLine(erasing: Bool = false) {
-    guard hasOpenLine else { return }
-    StandardError.write(erasing ? "\r\u{1B}[K" : "\n")
-    hasOpenLine = false
+    guard let length = openLine else { return }
+    StandardError.write(
+      erasing ? Self.erasing(length, columns: Self.windowWidth ?? Self.usualWidth + 1) : "\n")
+    openLine = nil
   }
 
-  /// A line that wraps could not be redrawn.
-  private func fitted(_ text: String) -> String {
+  /// What takes a line of so many characters away, the cursor at its end. In a window that has become narrower since it was
+  /// written, it has been wrapped into several.
+  package static func erasing(_ length: Int, columns: Int) -> String {
+    let further = max(0, length - 1) / max(1, columns)
+    return (further > 0 ? "\u{1B}[\(further)A" : "") + "\r\u{1B}[J"
+  }
+
+  private static var windowWidth: Int? {
     var size = winsize()
-    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 8 else { return text }
-    return String(text.prefix(Int(size.ws_col) - 1))
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 8 else { return nil }
+    return Int(size.ws_col)
   }
 
   // MARK: Texts
@@ -107,18 +127,6 @@ final class Console: TrainingObserver {
       """
   }
 
-  private static func describe(_ report: StepReport) -> String {
-    String(
-      format: "step %d/%d  epoch %.2f  loss %@%@  |g| %.3g  lr %.3g  %@ tok/s  comm %.0f%%  ETA %@",
-      report.step, report.totalSteps, report.epoch,
-      // No number where there was nothing to predict, or nothing finite.
-      report.loss.isFinite ? String(format: "%.4f", report.loss) : "-",
-      report.perplexity.flatMap { report.loss.isFinite ? $0 : nil }.map { "  ppl \(number($0))" } ?? "",
-      report.gradientNorm,
-      report.learningRate, grouped(Int(report.tokensPerSecond)), 100 * report.communicationShare,
-      clock(report.remaining))
-  }
-
   private func describe(_ report: EvaluationReport) -> String {
     let result = report.result
     let figures = result.figures.map { ", \(FigureText.describe($0.metric.rawValue, $0.value))" }.joined()
@@ -132,11 +140,11 @@ final class Console: TrainingObserver {
   }
 
   /// Perplexities range from 1 to the size of the vocabulary.
-  private static func number(_ value: Double) -> String {
+  static func number(_ value: Double) -> String {
     value < 1000 ? String(format: "%.3f", value) : String(format: "%.4g", value)
   }
 
-  private static func clock(_ seconds: Double) -> String {
+  static func clock(_ seconds: Double) -> String {
     guard seconds < 1e8 else { return "?" }
     let total = Int(seconds.rounded())
     return total >= 3600

@@ -2,6 +2,11 @@ import ArgumentParser
 import Communication
 import Training
 
+/// Where ranks agree on what is wrong, its code goes with it.
+extension ValidationError: ExitCoded {
+  public var exitCode: Int32 { Training.ExitCode.usage }
+}
+
 /// Runs a command and turns what it throws into a message, printed once, and an exit code.
 enum JobRunner {
   static func run(_ command: any DistributedCommand) -> Int32 {

@@ -21,6 +21,8 @@ struct RNNDist: ParsableCommand {
       InspectCommand.self, LengthsCommand.self, BenchCommand.self, ConfigCommand.self,
     ])
 
+  static let _errorPrefix = "error: "
+
   static func main() {
     // Writing to a closed pipe or past a file-size limit is an error to report, not a reason to die of a signal.
     signal(SIGPIPE, SIG_IGN)
@@ -30,8 +32,10 @@ struct RNNDist: ParsableCommand {
 
   private static func run(_ arguments: some Sequence<String>) -> Int32 {
     let speaks = (LauncherEnvironment.current?.rank ?? 0) == 0
+    var parsed: (any ParsableCommand)?
     do {
       let command = try parseAsRoot(Array(arguments))
+      parsed = command
       switch command {
       case let command as any DistributedCommand: return JobRunner.run(command)
       case var command as any LocalCommand: return speaks ? try JobRunner.run(&command) : ExitCode.done
@@ -43,14 +47,17 @@ struct RNNDist: ParsableCommand {
     } catch {
       // Before MPI is initialized the launcher ends a job at the first rank that fails, perhaps before the one that
       // speaks has spoken: so the others have nothing to complain about.
-      return speaks ? report(error) : ExitCode.done
+      return speaks ? report(error, of: parsed) : ExitCode.done
     }
   }
 
-  /// Prints what the argument parser has to say; returns the exit code.
-  private static func report(_ error: any Error) -> Int32 {
+  /// Prints what the argument parser has to say, or a command of its arguments; returns the exit code.
+  private static func report(_ error: any Error, of command: (any ParsableCommand)?) -> Int32 {
     let code = exitCode(for: error).rawValue
-    let text = fullMessage(for: error)
+    let text =
+      if let command, let problem = error as? ValidationError { usageError(problem, of: command) } else {
+        fullMessage(for: error)
+      }
     // A request for help or the version is an "error" of code 0 whose text belongs on standard output.
     guard code == ExitCode.done else {
       Console.error(text)
@@ -62,6 +69,16 @@ struct RNNDist: ParsableCommand {
     } catch {
       return error.isClosedPipe ? ExitCode.done : error.exitCode
     }
+  }
+}
+
+extension RNNDist {
+  /// What is wrong with the arguments of a command, which it found itself, and how it is called: the parser, which is done by
+  /// then, would show how the program is called.
+  static func usageError(_ problem: ValidationError, of command: any ParsableCommand) -> String {
+    let usage = usageString(for: type(of: command))
+    let name = usage.prefix { $0 != "[" && $0 != "<" }.split(separator: " ").joined(separator: " ")
+    return "\(_errorPrefix)\(problem)\nUsage: \(usage)\n  See '\(name) --help' for more information."
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Configuration
 import Datasets
 import RunLog
@@ -101,14 +102,35 @@ extension RunArguments.Loaded {
     }
   }
 
-  /// Says on standard error which newer checkpoints were passed over.
-  func warnOfRejected() {
-    let rejected =
-      switch self {
-      case .language(let saved): saved.rejected
-      case .sequences(let saved): saved.rejected
-      }
-    for bad in rejected { Console.error("warning: skipped a checkpoint that does not verify: \(bad)") }
+  /// Newer checkpoints that were passed over.
+  fileprivate var rejected: [RejectedCheckpoint] {
+    switch self {
+    case .language(let saved): saved.rejected
+    case .sequences(let saved): saved.rejected
+    }
+  }
+
+  /// The steps of the checkpoints whose mean the weights are; none where they are those of one checkpoint.
+  fileprivate var averagedSteps: [Int] {
+    switch self {
+    case .language(let saved): saved.averagedSteps
+    case .sequences(let saved): saved.averagedSteps
+    }
+  }
+}
+
+extension RunArguments {
+  /// Says on standard error where what was loaded is not quite what was asked for.
+  func warn(of loaded: Loaded) {
+    for bad in loaded.rejected {
+      Console.error("warning: skipped a checkpoint that does not verify: \(bad)")
+    }
+    let count = loaded.averagedSteps.count
+    if case .average(let wanted) = checkpoint, count < wanted {
+      Console.error(
+        "warning: --checkpoint average-\(wanted): the run has kept \(count), so this is the mean of \(count); "
+          + "checkpoint.keep says how many a run keeps")
+    }
   }
 }
 

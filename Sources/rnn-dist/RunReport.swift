@@ -60,23 +60,55 @@ enum RunReport {
   /// A few held-out entries with what the model makes of them, and pictures of its attention.
   private static func examples(_ saved: SavedSequenceModel, _ run: RunPaths) throws {
     guard let split = try saved.split(.valid), let texts = split.sourceTexts, split.count > 0 else { return }
-    let chosen = (0..<Int32(min(exampleCount, split.count))).map { $0 }
+    let groups = sameSource(texts, split)
+    let chosen = groups.prefix(exampleCount).map { $0[0] }
     let draws =
       saved.configuration.task == .seq2seq && saved.configuration.model.context == .attention
     let outputs = try saved.predict(chosen, of: split, keepsAttention: draws)
     try StandardOutput.line("held-out examples:")
-    for (entry, output) in zip(chosen, outputs) {
-      let source = String(decoding: texts[Int(entry)], as: UTF8.self)
+    for (group, output) in zip(groups, outputs) {
+      let source = String(decoding: texts[Int(group[0])], as: UTF8.self)
       let written = String(decoding: output.lines.first ?? [], as: UTF8.self)
-      let expected = split.targetTexts.map { String(decoding: $0[Int(entry)], as: UTF8.self) }
-      let verdict = expected.map { $0 == written ? "" : "   (expected \(shortened($0)))" } ?? ""
+      let expected = group.compactMap { target(of: Int($0), split, saved.encoding.labels) }
+      let verdict =
+        expected.isEmpty || expected.contains(written) ? "" : "   (expected \(shortened(expected[0])))"
       try StandardOutput.line("  \(shortened(source)) -> \(shortened(written))\(verdict)")
     }
     guard draws else { return }
     let folder = try AttentionFolder(run.attention)
-    for (index, output) in outputs.enumerated() { try folder.draw(output, number: index + 1) }
+    for (index, output) in outputs.enumerated() {
+      try folder.draw(output, of: Array(texts[Int(chosen[index])]), number: index + 1)
+    }
     try StandardOutput.line(
       "where the model looked: \(run.attention)/line-1.svg to line-\(outputs.count).svg")
+  }
+
+  /// The entries of each source, sources in the order of the data: any target of a source is a right answer.
+  private static func sameSource(_ texts: TextLines, _ split: SequenceSplit) -> [[Int32]] {
+    var places: [[UInt8]: Int] = [:]
+    var groups: [[Int32]] = []
+    for entry in 0..<split.count {
+      let source = Array(texts[entry]) + [0] + (split.secondSourceTexts.map { Array($0[entry]) } ?? [])
+      if let place = places[source] {
+        groups[place].append(Int32(entry))
+      } else {
+        places[source] = groups.count
+        groups.append([Int32(entry)])
+      }
+    }
+    return groups
+  }
+
+  /// What an entry should give: a text, a class, or a tag for every step; nil where it is numbers.
+  private static func target(of entry: Int, _ split: SequenceSplit, _ labels: LabelVocabulary?) -> String? {
+    if let texts = split.targetTexts { return String(decoding: texts[entry], as: UTF8.self) }
+    guard let labels else { return nil }
+    func name(_ id: Int32) -> String { id == LabelVocabulary.unknown ? "<unknown>" : labels[id] }
+    return switch split.target {
+    case .labels(let classes): name(classes[entry])
+    case .tokens(let tags): tags[entry].map(name).joined(separator: " ")
+    case .vectors, .none: nil
+    }
   }
 
   private static func shortened(_ text: String) -> String {

@@ -2,6 +2,18 @@ import Configuration
 import Testing
 
 @Suite struct ResolveTests {
+  /// What fitted before is not to blame.
+  @Test func theKeyThatWasSetLast() {
+    let file = layer([
+      ("training.schedule.warmup_steps", "500"), ("training.steps", "1000"), ("data.generator", "dates"),
+    ])
+    let found = issues("training.steps=100", layers: [file])
+    #expect(found.map(\.key) == ["training.schedule.warmup_steps"])
+    #expect(found.first?.origin == .override("training.steps=100"))
+    let other = issues("training.schedule.warmup_steps=2000", layers: [file])
+    #expect(other.first?.origin == .override("training.schedule.warmup_steps=2000"))
+  }
+
   @Test func nothingGivenIsTheDefault() throws {
     let resolved = try RunConfiguration.resolve(layers: [], overrides: [], requiringText: false)
     #expect(resolved.configuration == RunConfiguration())
@@ -278,6 +290,41 @@ import Testing
   ])
   func keysThatDoNotGoTogether(overrides: [String], key: String) {
     #expect(issues(overrides: overrides + ["data.train=t", "data.generator=none"]).map(\.key) == [key])
+  }
+
+  /// What `train` would refuse once it has the data is refused before.
+  @Test(arguments: [
+    (["model.attention=dot", "model.decoder_hidden_size=64"], "model.attention"),
+    (["model.attention=scaled", "model.bidirectional=true", "model.projection_size=8"], "model.attention"),
+    (["model.bridge=copy", "model.decoder_hidden_size=64", "data.format=csv"], "model.bridge"),
+    (["decoding.min_length=9", "decoding.max_length=8"], "decoding.min_length"),
+  ])
+  func widthsAndLengths(overrides: [String], key: String) {
+    let common = ["task=seq2seq", "data.format=tsv", "model.context=attention", "model.hidden_size=32"]
+    #expect(
+      issues(overrides: common + ["data.train=t", "data.generator=none"] + overrides).map(\.key) == [key])
+  }
+
+  /// A second column of sources makes up for a narrow encoder, and whether there is one only the data say.
+  @Test(arguments: [
+    ["model.attention=dot", "model.bidirectional=true", "model.decoder_hidden_size=64"],
+    ["model.attention=scaled", "model.projection_size=8", "model.decoder_hidden_size=64"],
+    ["model.attention=general", "model.decoder_hidden_size=64"],
+    ["model.bridge=copy", "model.decoder_hidden_size=64"],
+    ["decoding.min_length=8", "decoding.max_length=8"],
+  ])
+  func widthsAndLengthsThatFit(overrides: [String]) {
+    let common = ["task=seq2seq", "data.format=tsv", "model.context=attention", "model.hidden_size=32"]
+    #expect(issues(overrides: common + ["data.train=t", "data.generator=none"] + overrides).map(\.key) == [])
+  }
+
+  @Test func tagsOfSubwords() {
+    let overrides = ["task=tagger", "data.format=lines", "data.train.input=a", "data.train.labels=b"]
+    for key in ["data.tokens", "data.source_tokens"] {
+      let found = issues(overrides: overrides + ["data.generator=none", "\(key)=bpe"])
+      #expect(found.map(\.key) == ["data.tokens"])
+      #expect(found.first?.origin == .override("\(key)=bpe") || key == "data.source_tokens")
+    }
   }
 
   @Test(arguments: [

@@ -74,9 +74,13 @@ private func positions(_ count: Int) -> TokenSequence {
   @Test(arguments: [(0, 1, 1, false), (1, 1, 1, false), (5, 5, 1, false), (10, 2, 5, true), (5, 3, 1, true)])
   func tooShortTexts(count: Int, streams: Int, steps: Int, dropLast: Bool) {
     let error = #expect(throws: DataError.self) {
-      try StreamBatcher(tokenCount: count, streams: streams, steps: steps, dropLast: dropLast)
+      try StreamBatcher(tokenCount: count, streams: streams, steps: steps, dropLast: dropLast, name: "a.txt")
     }
-    #expect(error == .tooFewTokens(tokens: count, streams: streams, steps: steps, wholeChunks: dropLast))
+    #expect(
+      error
+        == .tooFewTokens(
+          name: "a.txt", tokens: count, streams: streams, steps: steps, wholeChunks: dropLast))
+    #expect(error?.description.hasPrefix("a.txt: ") == true)
     #expect(error?.description.contains("training.batch_size") == true)
   }
 }

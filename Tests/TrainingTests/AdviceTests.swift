@@ -11,7 +11,7 @@ import Testing
     .notFinite("x", column: 1), .badKey("x", width: 3), .stepCount(source: 1, target: 2),
     .width(found: 1, expected: 2), .secondSource(expected: true),
     .tooLong(field: "source", length: 2, limit: 1), .noPartner(file: "f"),
-    .array(path: "p", problem: .missing), .subwords("why"),
+    .array(path: "p", problem: .missing), .subwords("why"), .exactSteps(found: 1, expected: 2),
   ]
 
   private static let errors: [DataError] =
@@ -22,8 +22,9 @@ import Testing
       .binary(name: "n", line: 1, offset: 1), .wordTooLong(name: "n", line: 1, limit: 1),
       .splitTooSmall(name: "n", part: "p", tokens: 1, fraction: 0.1),
       .badVocabulary(path: "p", line: 1, problem: "p"),
-      .tooFewTokens(tokens: 1, streams: 2, steps: 3, wholeChunks: true), .noSequences(name: "n"),
-      .noSplit(name: "n", sources: 1, fraction: 0.5), .unequalParts(name: "n"),
+      .tooFewTokens(name: "n", tokens: 1, streams: 2, steps: 3, wholeChunks: true), .noSequences(name: "n"),
+      .input(name: "n", reason: "r"), .noSplit(name: "n", sources: 1, fraction: 0.5),
+      .unequalParts(name: "n"),
       .unsupported(task: .tagger, format: .tsv, reason: "r"), .subwordModel(name: "n", reason: "r"),
       .tooFewDifferent(task: "t", wanted: 2, found: 1),
     ] + problems.map { .line(name: "n", line: 1, problem: $0) }
@@ -50,6 +51,7 @@ import Testing
     case .noPartner: "noPartner"
     case .array: "array"
     case .subwords: "subwords"
+    case .exactSteps: "exactSteps"
     }
   }
 
@@ -67,7 +69,7 @@ import Testing
   }
 
   @Test func theListIsComplete() {
-    #expect(Set(Self.problems.map(Self.name)).count == 19)
+    #expect(Set(Self.problems.map(Self.name)).count == 20)
     #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
   }
 

@@ -105,7 +105,8 @@ struct RecordLayout: Equatable {
     case (.seq2seq, .tsv): return Self(.tabs(targetFirst: false), .text, .text)
     case (.seq2seq, .csv): return Self(.comma, .series(firstColumn: 2), .text)
     case (.seq2seq, .npy): return Self(.tabs(targetFirst: true), .array, .text)
-    default: throw options.unsupported("not a format of this task; \(options.task.formats)")
+    case (_, .lines): throw options.unsupported("one file of lines holds no pairs; \(options.formats)")
+    default: throw options.unsupported("not a format of this task; \(options.formats)")
     }
   }
 
@@ -137,10 +138,12 @@ extension SequenceOptions {
   }
 }
 
-extension SequenceTask {
+extension SequenceOptions {
+  /// The formats of which the task makes something: numbers to learn are not in all of them.
   fileprivate var formats: String {
-    switch self {
-    case .tagger: "use columns, conllu, npy, multihot, or lines with {input: …, labels: …}"
+    switch task {
+    case .tagger:
+      "use \(numericTargets ? "npy, multihot" : "columns, conllu, npy"), or lines with {input: …, labels: …}"
     case .classifier: "use tsv, csv, npy, multihot, or lines with {input: …, labels: …}"
     case .generator: "use lines, tsv or npy"
     case .seq2seq: "use tsv, csv, npy, or lines with {source: …, target: …}"

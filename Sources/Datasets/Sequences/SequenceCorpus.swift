@@ -21,9 +21,7 @@ public struct SequenceCorpus: Sendable {
     precondition((0..<1).contains(options.validFraction), "a fraction below 1, not \(options.validFraction)")
     precondition(options.multihotWidth > 0, "a width above 0, not \(options.multihotWidth)")
     let layout = try RecordLayout(options, sources.train)
-    let selection =
-      sources.valid == nil && options.validFraction > 0
-      ? try SplitSelection(sources.train, layout, options) : nil
+    let selection = try selection(sources, layout, options)
     var encoding = try known ?? count(sources.train, layout, options, selection)
 
     let parts = try fill(sources.train, layout, options, selection, &encoding)
@@ -31,6 +29,26 @@ public struct SequenceCorpus: Sendable {
     return SequenceCorpus(
       encoding: encoding, train: parts.train, valid: try sources.valid.map(read) ?? parts.valid,
       test: try sources.test.map(read))
+  }
+
+  /// Which examples are cut off for validation; nil: none. A bad line is reported before a file of too few lines: whoever
+  /// mends the second would meet the first.
+  private static func selection(
+    _ sources: SequenceSources, _ layout: RecordLayout, _ options: SequenceOptions
+  ) throws -> SplitSelection? {
+    guard sources.valid == nil, options.validFraction > 0 else { return nil }
+    do {
+      return try SplitSelection(sources.train, layout, options)
+    } catch let tooFew as DataError {
+      guard case .noSplit = tooFew else { throw tooFew }
+      do {
+        var encoding = try count(sources.train, layout, options, nil)
+        _ = try fill(sources.train, layout, options, nil, &encoding)
+      } catch let error as DataError {
+        if case .line = error { throw error }
+      }
+      throw tooFew
+    }
   }
 
   /// The examples of a file to score on. Throws `DataError`.

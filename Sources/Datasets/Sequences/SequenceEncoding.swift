@@ -14,6 +14,8 @@ public struct SequenceEncoding: Sendable, Equatable {
   public var sourceWidth: Int?
   public var targetWidth: Int?
   public var hasSecondSource: Bool?
+  /// Steps of every source, for a model that reads exactly so many; nil: any number. Set it from the model, too.
+  public var sourceSteps: Int?
 
   public init() {}
 

@@ -8,6 +8,7 @@ public struct SequenceInputs: Sendable {
   private let layout: RecordLayout
   private var builder: SplitBuilder
   private var record = RawRecord()
+  private let encoding: SequenceEncoding
 
   /// Inputs for a model that was trained with these options on a source of this kind. Throws
   /// `DataError.unsupported`, also for a generator without a source.
@@ -23,6 +24,7 @@ public struct SequenceInputs: Sendable {
     if options.overlong == .skip { options.overlong = .error }
     self.options = options
     layout = RecordLayout(inputOf: kind)
+    self.encoding = encoding
     builder = SplitBuilder(options, layout, encoding, folder: "", isEvaluation: true)
   }
 
@@ -36,6 +38,11 @@ public struct SequenceInputs: Sendable {
     record.hasSecondSource = false
     (record.source.name, record.source.line) = (name, number)
     if options.task == .seq2seq, layout.source == .text, let tab = record.source.bytes.firstIndex(of: 0x09) {
+      let fields = record.source.bytes.count { $0 == 0x09 } + 1
+      guard fields == 2 else {
+        let expected = encoding.hasSecondSource == true ? "source<TAB>second source" : "one"
+        throw record.source.problem(.fields(found: fields, expected: expected))
+      }
       record.secondSource = record.source
       record.secondSource.bytes.removeFirst(tab + 1)
       record.source.bytes.removeLast(record.source.bytes.count - tab)

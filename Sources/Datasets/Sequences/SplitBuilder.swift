@@ -44,6 +44,9 @@ struct SplitBuilder {
     try checkSteps(record)
     try checkShape(record)
     guard try fitsLimits(record) else { return }
+    if let steps = encoding.sourceSteps, source.steps != steps {
+      throw record.source.problem(.exactSteps(found: source.steps, expected: steps))
+    }
     try commit(record)
   }
 

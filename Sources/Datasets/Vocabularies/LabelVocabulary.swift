@@ -62,9 +62,11 @@ public struct LabelVocabulary: Sendable, Equatable {
   }
 
   /// The label that a misspelled one is probably meant to be.
-  func nearest(_ name: String) -> String? {
+  ///
+  /// - Parameter isSimilar: nil rather than one that has little in common with it.
+  public func nearest(_ name: String, isSimilar: Bool = true) -> String? {
     let wanted = Array(name.lowercased().utf8)
-    let limit = max(1, wanted.count / 3)
+    let limit = isSimilar ? max(1, wanted.count / 3) : Int.max
     guard wanted.count <= 60, count <= 10_000 else { return nil }
     let distances = names.lazy.map { editDistance(wanted, Array($0.lowercased().utf8)) }
     guard let best = zip(distances, names).min(by: { $0.0 < $1.0 }), best.0 <= limit else { return nil }

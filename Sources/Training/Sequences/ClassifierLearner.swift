@@ -56,7 +56,11 @@ final class ClassifierLearner: SequenceLearner {
     do throws(SequenceLengthError) {
       try model.check(lengths: split.lengths(.source).map { Int($0) })
     } catch {
-      throw TrainingFailure.unfittingData("\(split.name): \(error)")
+      throw TrainingFailure.unfittingData(
+        """
+        \(split.name): sequence \(error.sequence + 1) has \(error.length) steps, but model.pooling all reads exactly \
+        \(error.steps): cut or pad the data to that length, or pool by last, mean, max or attention
+        """)
     }
   }
 

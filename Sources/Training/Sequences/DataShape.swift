@@ -38,6 +38,7 @@ struct DataShape: Codable, Equatable {
     var encoding = encoding
     if encoding.source == nil { encoding.sourceWidth = sourceWidth }
     if configuration.model.output.isNumeric { encoding.targetWidth = targetWidth }
+    if configuration.task == .classifier, configuration.model.pooling == .all { encoding.sourceSteps = steps }
     if configuration.task == .seq2seq { encoding.hasSecondSource = sourceCount == 2 }
     return encoding
   }

@@ -18,6 +18,8 @@ public final class SavedSequenceModel {
   public let checkpointPath: String
   /// Newer checkpoints that were passed over because they don't verify.
   public let rejected: [RejectedCheckpoint]
+  /// The steps of the checkpoints whose mean the weights are, rising; none where they are those of one checkpoint.
+  public let averagedSteps: [Int]
   private let workspace: Workspace<Float>
 
   /// Loads a model from a run directory; see ``SavedModel/init(run:configuration:choice:)``.
@@ -28,6 +30,7 @@ public final class SavedSequenceModel {
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     let weights = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
+    averagedSteps = weights.averagedSteps
     let shape = try DataShape(of: run, weights.tensors, configuration)
     encoding = shape.applied(to: try Self.encoding(of: run, configuration), configuration)
     learner = try Learners.make(configuration, encoding: encoding, shape: shape, .saved(weights))
@@ -121,7 +124,8 @@ public final class SavedSequenceModel {
   public struct Output: Sendable {
     /// Best first; one unless several were asked for.
     public var lines: [[UInt8]]
-    /// The score of each line: a probability (classifier) or a normalised log-probability (sequences).
+    /// The score of each line: a probability (classifier), a log-probability (tagger, if asked for) or a normalised one
+    /// (sequences).
     public var scores: [Double]
     /// Where the model looked, if that was asked for: one matrix for each source.
     public var attention: [AttentionMatrix]
@@ -135,7 +139,8 @@ public final class SavedSequenceModel {
     /// - Parameters:
     ///   - count: outputs wanted for each line; fewer if there are not so many, one of models that don't rank.
     ///   - keepsAttention: also say where the model looked.
-    init(_ model: SavedSequenceModel, count: Int, keepsAttention: Bool) throws {
+    ///   - keepsScores: also give taggers' outputs their score, which takes a second look at the line.
+    init(_ model: SavedSequenceModel, count: Int, keepsAttention: Bool, keepsScores: Bool) throws {
       self.model = model
       inputs = try SequenceInputs(
         options: SequenceData.options(model.configuration), encoding: model.encoding,
@@ -146,6 +151,7 @@ public final class SavedSequenceModel {
         learner.keepsAttention = keepsAttention
       case let learner as GeneratorLearner: learner.resultCount = count
       case let learner as ClassifierLearner: learner.resultCount = count
+      case let learner as TaggerLearner: learner.keepsScores = keepsScores
       default: break
       }
     }
@@ -175,14 +181,19 @@ public final class SavedSequenceModel {
     configuration.task != .tagger && configuration.model.output == .softmax
   }
 
+  /// Whether an output has a score: a probability or its logarithm.
+  public var scoresOutputs: Bool { configuration.model.output.hasPerplexity }
+
   /// Whether there is attention to be drawn.
   public var looksAtSource: Bool {
     configuration.task == .seq2seq && configuration.model.context == .attention
   }
 
   /// Something that turns lines into outputs.
-  public func predictor(count: Int = 1, keepsAttention: Bool = false) throws -> Predictor {
-    try Predictor(self, count: count, keepsAttention: keepsAttention)
+  public func predictor(
+    count: Int = 1, keepsAttention: Bool = false, keepsScores: Bool = false
+  ) throws -> Predictor {
+    try Predictor(self, count: count, keepsAttention: keepsAttention, keepsScores: keepsScores)
   }
 
   /// The outputs for some entries of a split.

@@ -54,7 +54,16 @@ public final class SequenceWriter {
     var inputs = try SequenceInputs(
       options: SequenceData.options(saved.configuration), encoding: saved.encoding,
       like: SequenceData.trainingSource(saved.configuration))
-    try inputs.append(Array(input.utf8), name: "the condition", line: 1)
+    do {
+      try inputs.append(Array(input.utf8), name: input, line: 1)
+    } catch DataError.line(_, _, .array(let path, .missing)) {
+      throw DataError.missing(path: path)
+    } catch DataError.line(_, _, .array(let path, let problem)) {
+      throw DataError.input(name: path, reason: "\(problem)")
+    } catch DataError.line(let name, _, let problem) {
+      // There is but one, and it stands in no file of lines.
+      throw DataError.input(name: name, reason: "\(problem)")
+    }
     let split = inputs.take()
     try learner.check(split)
     return learner.decoder(learner.conditions([0], split, workspace.arena), count: 1, workspace)

@@ -10,6 +10,8 @@ final class TaggerLearner: SequenceLearner {
   let model: SequenceTagger<Float>
   let parameters: ParameterBuffer<Float>
   let judgesGroups = false
+  /// Whether to give outputs their score, which the line is read a second time for.
+  var keepsScores = false
   private let configuration: RunConfiguration
   private let encoding: SequenceEncoding
   private let spans: SpanLabels?
@@ -175,9 +177,30 @@ final class TaggerLearner: SequenceLearner {
     let context = LayerContext(parameters: parameters, workspace: workspace)
     let prediction = model.predict(input, context)
     var first = 0
-    return input.lengths.map { length in
+    return zip(entries, input.lengths).map { entry, length in
       defer { first += length }
-      return Prediction(lines: [Array(text(of: prediction, first..<first + length, input.tokenCount).utf8)])
+      let steps = first..<first + length
+      var result = Prediction(lines: [Array(text(of: prediction, steps, input.tokenCount).utf8)])
+      if keepsScores, case .classes(let ids) = prediction {
+        result.scores = [logProbability(of: Array(ids[steps]), entry, split, workspace)]
+      }
+      return result
+    }
+  }
+
+  /// log p(tags | line): of a random field that of the path among all paths, of a softmax the sum over the steps.
+  private func logProbability(
+    of tags: [Int32], _ entry: Int32, _ split: SequenceSplit, _ workspace: Workspace<Float>
+  ) -> Double {
+    let arena = workspace.arena
+    return arena.scoped {
+      let targets = arena.words(max(1, tags.count), of: Int32.self)
+      for (step, tag) in tags.enumerated() { targets[step] = tag }
+      let batch = TaggerBatch(
+        input: inputSequences([entry], of: split.source, forms: split.forms, arena),
+        targets: .classes(UnsafePointer(targets.baseAddress!)))
+      let context = LayerContext(parameters: parameters, workspace: workspace)
+      return -model.evaluate(batch, into: nil, context).total
     }
   }
 

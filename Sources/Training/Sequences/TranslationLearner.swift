@@ -44,7 +44,9 @@ final class TranslationLearner: SequenceLearner {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     guard (split.secondSource == nil) == (model.shape.sources.count == 1) else {
       throw TrainingFailure.unfittingData(
-        "\(split.name): \(split.secondSource == nil ? 1 : 2) sources for a model of \(model.shape.sources.count)"
+        split.secondSource == nil
+          ? "\(split.name): no second source, which the model reads; give source<TAB>second source"
+          : "\(split.name): a second source, which the model does not read; remove it"
       )
     }
   }
@@ -56,6 +58,7 @@ final class TranslationLearner: SequenceLearner {
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
     guard let targets = split.target?.tokenSequences else { return LossSum() }
+    guard partners.isEmpty || gradients != nil else { return jointLoss(entries, targets, split, workspace) }
     let (lengths, ids) = workspace.arena.ids(entries, of: targets)
     let batch = EncoderDecoderBatch<Float>(
       sources: sources(entries, split, workspace.arena),
@@ -69,6 +72,23 @@ final class TranslationLearner: SequenceLearner {
     }
     return model.evaluate(
       batch, options, into: gradients, LayerContext(parameters: parameters, workspace: workspace))
+  }
+
+  /// The loss of all models together, nats: -log of the mean of their probabilities, token by token.
+  private func jointLoss(
+    _ entries: [Int32], _ targets: Datasets.TokenSequences, _ split: SequenceSplit,
+    _ workspace: Workspace<Float>
+  ) -> LossSum {
+    let end = Int32(model.shape.decoder.endToken)
+    let texts = entries.map { Array(targets[Int($0)]) + [end] }
+    var loss = LossSum()
+    follow(texts, members(entries, split, workspace), workspace.arena) { step, rows, logProbabilities in
+      for (row, text) in rows.enumerated() {
+        loss.total -= Double(logProbabilities[row, Int(texts[text][step])])
+      }
+      loss.tokens += rows.count
+    }
+    return loss
   }
 
   private func sources(
@@ -87,15 +107,22 @@ final class TranslationLearner: SequenceLearner {
     _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
     let inputs = sources(entries, split, workspace.arena)
-    let members = [decoder(entries, split, workspace)] + partners.map { $0.decoderOfItsOwn(entries, split) }
-    let decoder: any StepwiseDecoder<Float> =
-      members.count == 1 ? members[0] : EnsembleDecoder(members)
+    let decoder = members(entries, split, workspace)
     let begin = Int32(model.shape.decoder.beginToken)
     return beamSearch(
       decoder, startTokens: Array(repeating: begin, count: entries.count), sourceLengths: inputs[0].lengths,
       SearchOptions(
         configuration.decoding, target, count: resultCount,
         keepsAttention: keepsAttention && configuration.model.context == .attention))
+  }
+
+  /// The model, or the ensemble of it and its partners.
+  private func members(
+    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+  ) -> any StepwiseDecoder<Float> {
+    let own = decoder(entries, split, workspace)
+    return partners.isEmpty
+      ? own : EnsembleDecoder([own] + partners.map { $0.decoderOfItsOwn(entries, split) })
   }
 
   private func decoder(
@@ -195,25 +222,38 @@ final class TranslationLearner: SequenceLearner {
       for: sources(entries, split, workspace.arena),
       LayerContext(parameters: parameters, workspace: workspace))
     var result: [[[Float]]] = texts.map { _ in [] }
+    follow(texts, decoder, workspace.arena) { _, rows, _ in
+      for (row, text) in rows.enumerated() {
+        result[text].append(decoder.attention(ofRow: row, source: source).map { Array($0) } ?? [])
+      }
+    }
+    return result
+  }
+
+  /// Lets a decoder write given texts, a token of each a step.
+  ///
+  /// - Parameter look: called with the step, the texts that still run, and for each a row of what the decoder said of its
+  ///   next token.
+  private func follow(
+    _ texts: [[Int32]], _ decoder: any StepwiseDecoder<Float>, _ arena: Arena<Float>,
+    _ look: (_ step: Int, _ rows: [Int], _ logits: MatrixView<Float>) -> Void
+  ) {
     var rows = texts.indices.filter { !texts[$0].isEmpty }
     var parents = rows.map { Int32($0) }
     var step = 0
     while !rows.isEmpty {
       let tokens = rows.map { step == 0 ? Int32(model.shape.decoder.beginToken) : texts[$0][step - 1] }
-      workspace.arena.scoped {
-        let logits = workspace.arena.matrix(rows.count, decoder.vocabularySize)
+      arena.scoped {
+        let logits = arena.matrix(rows.count, decoder.vocabularySize)
         tokens.withUnsafeBufferPointer { tokens in
           parents.withUnsafeBufferPointer { decoder.advance(tokens: tokens, parents: $0, logits: logits) }
         }
-      }
-      for (row, text) in rows.enumerated() {
-        result[text].append(decoder.attention(ofRow: row, source: source).map { Array($0) } ?? [])
+        look(step, rows, logits)
       }
       step += 1
       parents = rows.indices.filter { texts[rows[$0]].count > step }.map { Int32($0) }
       rows = parents.map { rows[Int($0)] }
     }
-    return result
   }
 
   /// The weights of a hypothesis over a source with the names of rows and columns.
@@ -227,8 +267,13 @@ final class TranslationLearner: SequenceLearner {
     // A state of a pyramid stands for several steps.
     let steps = 1 << configuration.model.pyramid
     if columns < labels.count {
+      let isNumbered = source?.vectorSequences != nil
       labels = (0..<columns).map {
-        labels[$0 * steps..<min(($0 + 1) * steps, labels.count)].joined(separator: " ")
+        let own = labels[$0 * steps..<min(($0 + 1) * steps, labels.count)]
+        guard isNumbered, own.count > 1, let first = own.first, let last = own.last else {
+          return own.joined(separator: " ")
+        }
+        return "\(first)–\(last)"
       }
     }
     return AttentionMatrix(

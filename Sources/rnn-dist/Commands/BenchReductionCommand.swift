@@ -45,7 +45,7 @@ struct ReductionBenchCommand: DistributedCommand {
     }
     try StandardOutput.line(
       String(
-        format: "%d ranks: latency %.1f us, bandwidth %.2f GB/s", communicator.worldSize,
+        format: "%d ranks: latency %.1f us, bandwidth %.3g GB/s", communicator.worldSize,
         result.latency * 1e6, bandwidth)
     )
     return ExitCode.done

@@ -41,7 +41,7 @@ struct EvaluateCommand: DistributedCommand {
 
   func run(on communicator: any Communicator) throws -> Int32 {
     let loaded = try communicator.agree { try run.load(overrides: overrides) }
-    if communicator.rank == 0 { loaded.warnOfRejected() }
+    if communicator.rank == 0 { run.warn(of: loaded) }
     try requireSame(loaded, communicator)
     let scored: Scored =
       switch loaded {
@@ -60,6 +60,8 @@ struct EvaluateCommand: DistributedCommand {
     var result: EvaluationResult
     var step: Int
     var checkpoint: String
+    /// Of the checkpoints that were averaged; empty if one is taken as it is.
+    var averagedSteps: [Int]
   }
 
   private func score(_ saved: SavedModel, _ communicator: any Communicator) throws -> Scored {
@@ -69,7 +71,7 @@ struct EvaluateCommand: DistributedCommand {
       Array("\(saved.vocabulary.digest) \(tokens.digest)".utf8), what: "the text or its vocabulary")
     return Scored(
       configuration: saved.configuration, result: try saved.score(tokens, communicator: communicator),
-      step: saved.step, checkpoint: saved.checkpointPath)
+      step: saved.step, checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
   }
 
   private func score(_ saved: SavedSequenceModel, _ communicator: any Communicator) throws -> Scored {
@@ -84,7 +86,7 @@ struct EvaluateCommand: DistributedCommand {
       Array("\(saved.encoding.digest) \(split.digest)".utf8), what: "the data or their vocabularies")
     return Scored(
       configuration: saved.configuration, result: try saved.score(split, communicator: communicator),
-      step: saved.step, checkpoint: saved.checkpointPath)
+      step: saved.step, checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
   }
 
   private func text(for saved: SavedModel) throws -> TokenSequence {
@@ -133,6 +135,9 @@ struct EvaluateCommand: DistributedCommand {
       members + [
         JSONMember("notes", .array(result.notes.map { .string($0) })),
         JSONMember("step", .integer(scored.step)), JSONMember("checkpoint", .string(scored.checkpoint)),
+        JSONMember(
+          "averaged_steps",
+          scored.averagedSteps.isEmpty ? .null : .array(scored.averagedSteps.map { .integer($0) })),
       ])
   }
 
@@ -151,6 +156,8 @@ struct EvaluateCommand: DistributedCommand {
     if let perplexity = result.perplexity { text += FigureText.line("perplexity", perplexity) + "\n" }
     for figure in result.figures { text += FigureText.line(figure.metric.rawValue, figure.value) + "\n" }
     for note in result.notes { text += note + "\n" }
+    let steps = scored.averagedSteps.map { "\($0)" }.joined(separator: ", ")
     return text + "checkpoint  \(scored.checkpoint)"
+      + (steps.isEmpty ? "" : ", mean of \(scored.averagedSteps.count): steps \(steps)")
   }
 }

@@ -57,7 +57,7 @@ struct GenerateCommand: LocalCommand {
 
   func runLocally() throws -> Int32 {
     let loaded = try run.load()
-    loaded.warnOfRejected()
+    run.warn(of: loaded)
     try Threads.share(among: SoloCommunicator(), reproducible: false)
     switch loaded {
     case .language(let saved): try write(saved)
@@ -72,10 +72,29 @@ struct GenerateCommand: LocalCommand {
       throw ValidationError("\(run.run) is no model that writes by itself: use rnn-dist predict")
     }
     guard prompt.isEmpty else { throw ValidationError("--prompt is for language models") }
+    if writer.needsInput { try checkCondition(saved) }
     let lines = try writer.write(
       for: className ?? features, count: count, options: options, maximumLength: length ?? 500,
       seed: seed ?? UInt64(saved.configuration.seed))
     try StandardOutput.write(lines.flatMap { $0 + Array("\n".utf8) })
+  }
+
+  /// What a generator writes for is a class that it has learnt, or a vector, and nothing else.
+  private func checkCondition(_ saved: SavedSequenceModel) throws {
+    guard let labels = saved.encoding.labels else {
+      guard className == nil else {
+        throw ValidationError("--class: this generator writes for a vector: use --features FILE")
+      }
+      return
+    }
+    guard features == nil else {
+      throw ValidationError("--features: this generator writes for a class: use --class NAME")
+    }
+    guard let className, labels.id(of: className) == nil else { return }
+    let nearest = labels.nearest(className, isSimilar: false).map { "; the nearest is \"\($0)\"" } ?? ""
+    throw ValidationError(
+      "--class \"\(className)\": the model has learnt no such class\(nearest); all \(labels.count) stand in "
+        + "\(run.run)/vocab.labels.txt")
   }
 
   private var options: SamplingOptions {

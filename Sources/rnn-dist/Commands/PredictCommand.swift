@@ -13,7 +13,8 @@ struct PredictCommand: LocalCommand {
     discussion: """
       One line in, one line out, in order: a class (classifier), a tag for each token (tagger; of bits the keys of the next \
       step), a sequence (seq2seq; a second source stands behind a tab). Lines that arrive together are computed together; a line that arrives alone is answered at \
-      once. An empty line gives an empty line.
+      once. An empty line gives an empty line; with --n-best N every line gives N, the last of them empty where there are fewer \
+      outputs.
 
       Examples:
         rnn-dist predict runs/dates < dates.txt
@@ -28,7 +29,11 @@ struct PredictCommand: LocalCommand {
   @Option(help: "Exponent of the length normalization (default: as the run).") var lengthPenalty: Double?
   @Option(help: "Outputs for each line, best first, each on a line of its own (not of taggers).") var nBest =
     1
-  @Flag(help: "Write the score of each output before it, with a tab.") var scores = false
+  @Flag(
+    help:
+      "Write the score of each output before it, with a tab: a probability (classifier), a log-probability (tagger, seq2seq)."
+  )
+  var scores = false
   @Option(help: ArgumentHelp("Draw where the model looked for each line.", valueName: "dir"))
   var attention: String?
   @Option(help: "Lines computed together at most.") var batchSize = 64
@@ -50,18 +55,21 @@ struct PredictCommand: LocalCommand {
     if let beam { changes.append("decoding.beam=\(beam)") }
     if let lengthPenalty { changes.append("decoding.length_penalty=\(lengthPenalty)") }
     let loaded = try run.load(overrides: changes)
-    loaded.warnOfRejected()
+    run.warn(of: loaded)
     guard case .sequences(let saved) = loaded else {
       throw ValidationError("\(run.run) is a language model: use rnn-dist generate")
     }
     guard nBest == 1 || saved.ranksOutputs else {
       throw ValidationError("--n-best: a model that says one thing of a line has no second best")
     }
+    guard !scores || saved.scoresOutputs else {
+      throw ValidationError("--scores: a model of numbers or bits gives its outputs no score")
+    }
     guard attention == nil || saved.looksAtSource else {
       throw ValidationError("--attention: \(run.run) is a model without attention")
     }
     try Threads.share(among: SoloCommunicator(), reproducible: saved.configuration.training.reproducible)
-    try serve(saved.predictor(count: nBest, keepsAttention: attention != nil))
+    try serve(saved.predictor(count: nBest, keepsAttention: attention != nil, keepsScores: scores))
     return ExitCode.done
   }
 
@@ -87,8 +95,10 @@ struct PredictCommand: LocalCommand {
       var text: [UInt8] = []
       for (index, blank) in isEmpty.enumerated() {
         let output = blank ? nil : outputs.popFirst()
-        text += Self.lines(of: output, withScores: scores)
-        if let pictures, let output { try pictures.draw(output, number: answered + index + 1) }
+        text += answer(output)
+        if let pictures, let output {
+          try pictures.draw(output, of: lines[index], number: answered + index + 1)
+        }
       }
       try StandardOutput.write(text)
       if let failure { throw failure }
@@ -96,15 +106,15 @@ struct PredictCommand: LocalCommand {
     }
   }
 
-  private static func lines(of output: SavedSequenceModel.Output?, withScores: Bool) -> [UInt8] {
-    guard let output else { return [UInt8(ascii: "\n")] }
+  /// As many lines as were asked for, whatever there is, so that a reader can tell which input they belong to.
+  private func answer(_ output: SavedSequenceModel.Output?) -> [UInt8] {
     var text: [UInt8] = []
-    for (index, line) in output.lines.enumerated() {
-      if withScores {
-        let score = output.scores.indices.contains(index) ? String(format: "%.4f", output.scores[index]) : ""
-        text += Array("\(score)\t".utf8)
+    for index in 0..<nBest {
+      if let output, index < output.lines.count {
+        if scores { text += Array("\(String(format: "%.4f", output.scores[index]))\t".utf8) }
+        text += output.lines[index]
       }
-      text += line + [UInt8(ascii: "\n")]
+      text.append(UInt8(ascii: "\n"))
     }
     return text
   }
@@ -121,23 +131,29 @@ struct AttentionFolder {
   }
 
   /// Draws where the model looked; nothing for models without attention.
-  func draw(_ output: SavedSequenceModel.Output, number: Int) throws {
+  func draw(_ output: SavedSequenceModel.Output, of input: [UInt8], number: Int) throws {
     guard !output.attention.isEmpty else { return }
-    let picture = AttentionPicture(output)
+    let picture = AttentionPicture(output, of: input)
     try picture.write(to: "\(path)/line-\(number).svg")
   }
 }
 
 extension AttentionPicture {
-  /// The picture of an output.
-  init(_ output: SavedSequenceModel.Output) {
+  /// The picture of the output of a line.
+  init(_ output: SavedSequenceModel.Output, of input: [UInt8]) {
     self.init(
-      title: String(decoding: output.lines.first ?? [], as: UTF8.self),
+      title: "\(Self.shortened(input)) → \(Self.shortened(output.lines.first ?? []))",
       outputTokens: output.attention.first?.outputLabels ?? [],
       panels: output.attention.enumerated().map { index, matrix in
         Panel(
           name: output.attention.count > 1 ? "source \(index + 1)" : "source", tokens: matrix.sourceLabels,
           weights: matrix.weights.flatMap { $0.map { Float($0) } })
       })
+  }
+
+  /// A line as a part of a title.
+  private static func shortened(_ line: [UInt8]) -> String {
+    let text = String(decoding: line.map { $0 == UInt8(ascii: "\t") ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
+    return text.count > 40 ? text.prefix(37) + "..." : text
   }
 }

@@ -1,0 +1,113 @@
+import Foundation
+import Testing
+
+/// What `predict` answers, and how a line that it can't answer is named.
+@Suite(.timeLimit(.minutes(5))) struct AnsweringTests {
+  private let runs: SequenceRuns
+
+  init() throws { runs = try SequenceRuns() }
+
+  private func lines(_ arguments: String..., input: String) throws -> [String] {
+    let outcome = try Program.run(["predict"] + arguments, in: runs.folder.root, input: Array(input.utf8))
+    try #require(outcome.exitCode == 0, "\(outcome)")
+    return outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+  }
+
+  // MARK: As many lines as were asked for
+
+  @Test func asManyClassesAsWereAskedFor() throws {
+    try runs.trained("classifier")
+    for options in [[], ["--scores"]] {
+      let outcome = try Program.run(
+        ["predict", "run", "--n-best", "3"] + options, in: runs.folder.root, input: Array("cat\n\ndog\n".utf8)
+      )
+      let answers = outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+      #expect(
+        answers.map(\.isEmpty) == [false, false, true, true, true, true, false, false, true], "\(outcome)")
+    }
+  }
+
+  @Test func asManySequencesAsWereAskedFor() throws {
+    try runs.trained("seq2seq")
+    let answers = try lines("run", "--n-best", "4", "--scores", "--beam", "4", input: "cat\n\n \nhen dog\n")
+    #expect(answers.count == 16 && answers[4..<12].allSatisfy(\.isEmpty), "\(answers)")
+  }
+
+  // MARK: Scores
+
+  /// A path of tags has the probability that the field gives it: all paths together have 1.
+  @Test(arguments: ["crf", "softmax"]) func scoresOfTags(output: String) throws {
+    try runs.trained("tagger", ["model.output=\(output)"])
+    let answers = try lines("run", "--scores", input: "cat\ncat dog hen\n\ncat\n").map {
+      $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+    }
+    try #require(answers.map(\.count) == [2, 2, 1, 2], "\(answers)")
+    let scores = try [0, 1, 3].map { try #require(Double(answers[$0][0])) }
+    // The best of two tags, and the best of eight paths.
+    #expect(scores[0] < 0 && scores[0] >= log(0.5) - 1e-3)
+    #expect(scores[1] < scores[0] && scores[1] >= log(0.125) - 1e-3)
+    #expect(scores[2] == scores[0])
+    #expect(answers[0][1] == (try lines("run", input: "cat\n"))[0])
+  }
+
+  @Test func numbersHaveNoScore() throws {
+    try runs.trained("tagger", ["model.output=linear", "data.train.labels=numbers.txt"])
+    try runs.run("predict", "run", "--scores", lines: "cat\n").expect(64, "--scores")
+  }
+
+  // MARK: Lines that have no answer
+
+  @Test func aSeriesOfAnotherLengthIsNamed() throws {
+    _ = try runs.folder.write(
+      "series.csv", Array((0..<40).map { "\($0 % 2),\($0 % 3),\($0 % 5),\($0 % 7)\n" }.joined().utf8))
+    let settings = ["data.format=csv", "data.train=series.csv", "model.pooling=all"]
+    try runs.trained("classifier", settings)
+    let outcome = try runs.run("predict", "run", lines: "1,2,3\n\n1,2,3\n1,2,3,4\n")
+    #expect(outcome.exitCode == 65, "\(outcome)")
+    for word in ["standard input:4", "4 steps", "exactly 3"] {
+      #expect(outcome.standardError.contains(word), "\(outcome)")
+    }
+    #expect(outcome.output.split(separator: "\n", omittingEmptySubsequences: false).count == 4, "\(outcome)")
+    _ = try runs.folder.write("long.csv", Array("1,2,3,4,5\n0,1,2,3,4\n".utf8))
+    try runs.run("evaluate", "run", "--data", "long.csv").expect(65, "long.csv:1", "exactly 3")
+  }
+
+  @Test func asManySourcesAsTheModelReads() throws {
+    try runs.trained("seq2seq", ["data.train=triples.tsv"])
+    try runs.run("predict", "run", lines: "cat\n")
+      .expect(65, "standard input:1", "source<TAB>second source")
+    let outcome = try runs.run("predict", "run", lines: "cat\tdog\ncat\tdog\then\n")
+    #expect(outcome.exitCode == 65 && outcome.standardError.contains("standard input:2"), "\(outcome)")
+    #expect(
+      outcome.standardError.contains("3 fields") && outcome.standardError.contains("<TAB>"), "\(outcome)")
+    #expect(outcome.output.split(separator: "\n", omittingEmptySubsequences: false).count == 2, "\(outcome)")
+  }
+
+  // MARK: Pictures
+
+  @Test func whatStandsInAPicture() throws {
+    try runs.trained(
+      "seq2seq",
+      [
+        "data.format=npy", "data.train=captions.tsv", "data.valid=captions.tsv", "model.pyramid=1",
+        "model.layers=1", "decoding.min_length=2",
+      ])
+    _ = try lines("run", "--attention", "pictures", input: "picture-1.npy\n")
+    let picture = try String(contentsOfFile: runs.folder.path("pictures/line-1.svg"), encoding: .utf8)
+    for label in ["0–1", "4–5", ">6<", "picture-1.npy"] {
+      #expect(picture.contains(label), "no \(label) in \(picture)")
+    }
+    #expect(!picture.contains("0␣1"))
+  }
+
+  // MARK: What a generator writes for
+
+  @Test func aClassThatWasNeverLearnt() throws {
+    try runs.trained("generator")
+    let outcome = try runs.run("generate", "run", "--class", "Klingon")
+    outcome.expect(64, "\"Klingon\"", "the nearest is \"", "all 2", "run/vocab.labels.txt")
+    #expect(!outcome.standardError.contains("unknown_labels"), "\(outcome)")
+    try runs.run("generate", "run", "--features", "picture-1.npy").expect(64, "--class")
+    #expect(FileManager.default.fileExists(atPath: runs.folder.path("run/vocab.labels.txt")))
+  }
+}

@@ -1,0 +1,95 @@
+import Foundation
+import Testing
+
+/// What `train` and `evaluate` say of a model is true of that model.
+@Suite(.timeLimit(.minutes(5))) struct ReportTests {
+  private let runs: SequenceRuns
+
+  init() throws { runs = try SequenceRuns() }
+
+  // MARK: Ensembles
+
+  /// Two models decide by the mean of their probabilities; of two that are the same that is what one says.
+  @Test func theLossOfAnEnsembleIsItsOwn() throws {
+    try runs.trained("seq2seq", ["training.learning_rate=0.02"])
+    try runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
+    func loss(_ arguments: String..., run: String = "run") throws -> Double {
+      let outcome = try Program.run(
+        ["evaluate", run, "--json", "--data", "pairs.tsv"] + arguments, in: runs.folder.root)
+      try #require(outcome.exitCode == 0, "\(outcome)")
+      let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
+      let perplexity = try #require(object?["perplexity"] as? Double)
+      let loss = try #require(object?["loss"] as? Double)
+      #expect(abs(perplexity - exp(loss)) < 1e-9 * perplexity)
+      return loss
+    }
+    let (one, other) = (try loss(), try loss(run: "other"))
+    #expect(abs(try loss("--ensemble", "run") - one) < 1e-5 * one)
+    let both = try loss("--ensemble", "other")
+    #expect(abs(try loss("--ensemble", "run", run: "other") - both) < 1e-5 * both)
+    #expect(abs(both - one) > 1e-4 && abs(both - other) > 1e-4)
+    // The logarithm is concave: the mean of two probabilities loses at most the mean of the losses.
+    #expect(both < (one + other) / 2)
+  }
+
+  // MARK: Averages of checkpoints
+
+  @Test func anAverageSaysOfWhat() throws {
+    let folder = try TinyRun.folder()
+    func evaluate(_ arguments: String...) throws -> Outcome {
+      try Program.run(["evaluate", "run"] + arguments, in: folder.root)
+    }
+    let two = try evaluate("--checkpoint", "average-2")
+    #expect(two.exitCode == 0 && two.standardError.isEmpty, "\(two)")
+    #expect(two.output.contains("mean of 2") && two.output.contains("8, 12"), "\(two)")
+    let nine = try evaluate("--checkpoint", "average-9")
+    #expect(nine.exitCode == 0 && nine.standardError.contains("warning:"), "\(nine)")
+    #expect(nine.standardError.contains("average-9") && nine.standardError.contains("3"), "\(nine)")
+    #expect(nine.output.contains("mean of 3"), "\(nine)")
+    func steps(_ arguments: String...) throws -> [Int]? {
+      let outcome = try Program.run(["evaluate", "run", "--json"] + arguments, in: folder.root)
+      let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
+      return object?["averaged_steps"] as? [Int]
+    }
+    #expect(try steps("--checkpoint", "average-2") == [8, 12])
+    #expect(try steps() == nil)
+  }
+
+  // MARK: Examples
+
+  @Test func examplesOfTagsAndClassesSayWhatWasExpected() throws {
+    for (task, settings) in [("classifier", [String]()), ("tagger", [])] {
+      let outcome = try runs.train(task, settings + ["training.learning_rate=1e-9"], run: task)
+      try #require(outcome.exitCode == 0, "\(outcome)")
+      let examples =
+        outcome.output.components(separatedBy: "held-out examples:\n").last?
+        .split(separator: "\n").filter { $0.contains(" -> ") } ?? []
+      #expect(examples.contains { $0.contains("(expected ") }, "\(outcome)")
+      let sources = examples.map { $0.components(separatedBy: " -> ")[0] }
+      #expect(sources.count > 1 && Set(sources).count == sources.count, "\(outcome)")
+    }
+  }
+
+  /// Any of the references of a source will do.
+  @Test func examplesHaveDifferentSources() throws {
+    let text = (0..<200).map { "\($0 % 2 == 0 ? "cat dog" : "hen")\t\($0 % 3 == 0 ? "a" : "b")\n" }.joined()
+    _ = try runs.folder.write("few.tsv", Array(text.utf8))
+    let outcome = try runs.train(
+      "seq2seq",
+      ["data.train=few.tsv", "data.valid=few.tsv", "training.steps=60", "training.learning_rate=0.01"])
+    let examples = outcome.output.split(separator: "\n").filter { $0.contains(" -> ") }
+    #expect(examples.count == 2, "\(outcome)")
+    #expect(examples.allSatisfy { !$0.contains("(expected") }, "\(outcome)")
+  }
+
+  // MARK: The width of a report
+
+  @Test func reportsFitATerminal() throws {
+    let folder = try TinyRun.folder()
+    let outcome = try Program.run(
+      ["train", "text", "data.train=text.txt", "--run-dir", "new", "log.every_steps=1"] + TinyRun.settings
+        + ["training.steps=12", "model.hidden_size=64", "training.batch_size=16"], in: folder.root)
+    let reports = outcome.standardError.split(separator: "\n").filter { $0.hasPrefix("step ") }
+    #expect(reports.count == 12 && reports.allSatisfy { $0.count <= 80 }, "\(outcome)")
+  }
+}
