@@ -70,7 +70,7 @@ static void pack_part(int part, int parts, void *argument) {
   for (int64_t panel = rnd_part_begin(panels, part, parts); panel < end; panel++) {
     const int64_t n = panel * RND_PANEL;
     rnd_pack_panel(p->kind, p->b.base + n * p->b.column_stride, p->b.row_stride, p->b.column_stride, p->K,
-                   p->N - n < RND_PANEL ? p->N - n : RND_PANEL, p->packed + n * p->steps);
+                   p->N - n < RND_PANEL ? p->N - n : RND_PANEL, RND_PANEL, p->packed + n * p->steps);
   }
 }
 
@@ -81,6 +81,33 @@ void rnd_pack(rnd_operand b, int64_t K, int64_t N, void *packed, rnd_product_mod
   // Below this size waking other threads costs more than it saves.
   if (K * N >= 1 << 16) rnd_parallel(pack_part, &p);
   else pack_part(0, 1, &p);
+}
+
+static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
+
+void rnd_pack_columns(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,
+                      rnd_product_mode mode) {
+  const rnd_words kind = words_kind(mode);
+  const int64_t each = values_a_step(kind), steps = (K + each - 1) / each, end = smaller(first + count, N);
+  for (int64_t n = first; n < end;) {
+    const int64_t within = n % RND_PANEL, these = smaller(RND_PANEL - within, end - n);
+    // The last columns take the zeros that fill the panel with them.
+    const int64_t width = n + these == N ? RND_PANEL - within : these;
+    rnd_pack_panel(kind, b.base + n * b.column_stride, b.row_stride, b.column_stride, K, these, width,
+                   (uint32_t *)packed + (n - within) * steps + within);
+    n += these;
+  }
+}
+
+void rnd_pack_depths(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,
+                     rnd_product_mode mode) {
+  const rnd_words kind = words_kind(mode);
+  const int64_t each = values_a_step(kind), steps = (K + each - 1) / each;
+  for (int64_t n = 0; n < N; n += RND_PANEL) {
+    rnd_pack_panel(kind, b.base + first * b.row_stride + n * b.column_stride, b.row_stride, b.column_stride,
+                   smaller(count, K - first), smaller(RND_PANEL, N - n), RND_PANEL,
+                   (uint32_t *)packed + n * steps + first / each * RND_PANEL);
+  }
 }
 
 // MARK: Blocks
@@ -96,8 +123,6 @@ typedef struct {
   rnd_words kind;
   rnd_tile *tile;
 } product;
-
-static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
 
 // `total` cut into equal parts of at most `limit`, each but the last a multiple of `unit`.
 static int64_t part_of(int64_t total, int64_t limit, int64_t unit) {
@@ -167,7 +192,7 @@ static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_
       const int64_t these = (depth + each - 1) / each;
       for (int64_t panel = 0; panel < columns; panel += RND_PANEL) {
         rnd_pack_panel(p->kind, p->b.base + k * p->b.row_stride + (j + panel) * p->b.column_stride, p->b.row_stride,
-                       p->b.column_stride, depth, smaller(RND_PANEL, columns - panel), b_scratch + panel * these);
+                       p->b.column_stride, depth, smaller(RND_PANEL, columns - panel), RND_PANEL, b_scratch + panel * these);
       }
       multiply_panels(p, j, columns, k, depth, height, b_scratch, RND_PANEL * these, scratch);
     }

@@ -81,30 +81,30 @@ RND_INLINE void prefetch_row(const float *row, int64_t count) {
 }
 
 RND_INLINE void panel_from_rows(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count,
-                                uint32_t *panel) {
+                                int64_t width, uint32_t *panel) {
   const int64_t each = kind == rnd_paired_words ? 2 : 1;
   for (int64_t k = 0; k < depth; k += each) {
     const float *row = source + k * along;
     const float *second = k + 1 < depth ? row + along : 0;
     uint32_t *words = panel + k / each * RND_PANEL;
     if (k + ROWS_AHEAD + 1 < depth) {
-      for (int64_t i = 0; i < each; i++) prefetch_row(row + (ROWS_AHEAD + i) * along, RND_PANEL);
+      for (int64_t i = 0; i < each; i++) prefetch_row(row + (ROWS_AHEAD + i) * along, count);
     }
     if (count == RND_PANEL) {
       words_across(kind, row, second, RND_PANEL, words);
     } else {
       words_across(kind, row, second, count, words);
-      memset(words + count, 0, (size_t)(RND_PANEL - count) * sizeof *words);
+      memset(words + count, 0, (size_t)(width - count) * sizeof *words);
     }
   }
 }
 
 RND_INLINE void panel_from_columns(rnd_words kind, const float *source, int64_t across, int64_t depth, int64_t count,
-                                   uint32_t *panel) {
-  enum { SIDE = 16 };
+                                   int64_t width, uint32_t *panel) {
+  enum { SIDE = RND_PANEL_UNIT };
   const int64_t span = kind == rnd_paired_words ? 2 * SIDE : SIDE;
   const int64_t steps = steps_of(kind, depth);
-  for (int64_t n = 0; n < RND_PANEL; n += SIDE) {
+  for (int64_t n = 0; n < width; n += SIDE) {
     for (int64_t k = 0; k < depth; k += span) {
       words16 block[SIDE];
       const float *corner = source + n * across + k;
@@ -138,11 +138,11 @@ RND_INLINE void panel_from_columns(rnd_words kind, const float *source, int64_t 
   }
 
 RND_CLONES void rnd_pack_panel(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth,
-                               int64_t count, uint32_t *panel) {
+                               int64_t count, int64_t width, uint32_t *panel) {
 #define CALL(KIND)                                                                    \
   do {                                                                                \
-    if (across == 1) panel_from_rows(KIND, source, along, depth, count, panel);       \
-    else panel_from_columns(KIND, source, across, depth, count, panel);               \
+    if (across == 1) panel_from_rows(KIND, source, along, depth, count, width, panel); \
+    else panel_from_columns(KIND, source, across, depth, count, width, panel);         \
   } while (0)
   FOR_KIND(kind, CALL)
 #undef CALL

@@ -34,9 +34,10 @@ typedef enum { rnd_plain_words, rnd_rounded_words, rnd_paired_words } rnd_words;
 // Rows or columns `first` to `first + count` of an operand over `depth` values of the shared dimension. `along` is the
 // distance between two depths, `across` between two rows of A (columns of B). All are in product_packing.c.
 
-// Panel of B: words [steps][RND_PANEL], columns from `count` on are zero.
+// The first `width` columns (a multiple of RND_PANEL_UNIT) of a panel of B: words [steps][RND_PANEL], columns from
+// `count` on are zero.
 void rnd_pack_panel(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth, int64_t count,
-                    uint32_t *panel);
+                    int64_t width, uint32_t *panel);
 // Rows of A as they are used one by one: words [count][steps].
 void rnd_pack_rows(rnd_words kind, const float *source, int64_t stride, int64_t depth, int64_t count, uint32_t *rows);
 // Rows of A that lie across memory, in strips: words [steps][rows of the strip], strip after strip; strip s of

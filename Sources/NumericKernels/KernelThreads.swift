@@ -40,6 +40,16 @@ public enum KernelThreads {
     }
   }
 
+  /// Runs `body` for every index below `count`, neighbouring indexes on one thread; each is a piece of work worth the
+  /// waking of a thread.
+  public static func forEach(
+    _ count: Int, as kind: StepProfile.Kind, _ body: (_ index: Int) -> Void
+  ) {
+    split(count, elements: .max, as: kind) { range in
+      for index in range { body(index) }
+    }
+  }
+
   private struct Share {
     let count: Int
     let unit: Int

@@ -1,3 +1,5 @@
+import CKernels
+
 /// A weight matrix in the form the recurrent product wants: packed once per update, used at every time step.
 ///
 /// Where the processor has no packed kernel (or for `Double`) it keeps a view of the original and calls the
@@ -36,6 +38,24 @@ public struct PackedMatrix<Element: Scalar> {
         packed.base,
         mode)
     }
+  }
+
+  /// Rows of the source that ``repack(sourceRows:)`` takes together.
+  public static var rowUnit: Int { Int(RND_PANEL_UNIT) }
+
+  /// Packs some rows of the source again, on the calling thread: for who changes a weight piece by piece and has the
+  /// piece in cache. Different pieces may be packed by different threads at once.
+  ///
+  /// - Parameter sourceRows: begins at a multiple of ``rowUnit``, and ends at one or where the source ends.
+  public func repack(sourceRows: Range<Int>) {
+    guard let packed else { return }
+    precondition(
+      sourceRows.lowerBound % Self.rowUnit == 0 && sourceRows.upperBound <= source.rows
+        && (sourceRows.upperBound % Self.rowUnit == 0 || sourceRows.upperBound == source.rows),
+      "rows \(sourceRows) of \(source.rows) are not whole units of \(Self.rowUnit)")
+    Element.packAgain(
+      sourceRows, depths: !transposed, source.base, transposed ? 1 : source.stride,
+      transposed ? source.stride : 1, rows, columns, packed.base, mode)
   }
 
   /// `c = a B`, or `c += a B` if `accumulate`. Shapes: `a` [m, rows], `c` [m, columns].

@@ -223,6 +223,13 @@ extension Double: Scalar {
   ) {
     preconditionFailure("Double has no packed product; ask hasPackedProduct first")
   }
+  public static func packAgain(
+    _ part: Range<Int>, depths: Bool, _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int,
+    _ k: Int, _ n: Int, _ packed: UnsafeMutablePointer<Self>, _ mode: ProductMode
+  ) {
+    preconditionFailure("Double has no packed product; ask hasPackedProduct first")
+  }
+
   public static func packedProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ strideA: Int, _ packed: UnsafePointer<Self>,
     _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool, _ mode: ProductMode

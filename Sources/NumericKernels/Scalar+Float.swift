@@ -282,6 +282,19 @@ extension Float: Scalar {
     rnd_pack(source, Int64(k), Int64(n), packed, mode.kernelMode)
   }
 
+  public static func packAgain(
+    _ part: Range<Int>, depths: Bool, _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int,
+    _ k: Int, _ n: Int, _ packed: UnsafeMutablePointer<Self>, _ mode: ProductMode
+  ) {
+    let source = rnd_operand(base: b, row_stride: Int64(rowStride), column_stride: Int64(columnStride))
+    let (first, count) = (Int64(part.lowerBound), Int64(part.count))
+    if depths {
+      rnd_pack_depths(source, Int64(k), Int64(n), first, count, packed, mode.kernelMode)
+    } else {
+      rnd_pack_columns(source, Int64(k), Int64(n), first, count, packed, mode.kernelMode)
+    }
+  }
+
   public static func packedProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ strideA: Int, _ packed: UnsafePointer<Self>,
     _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool, _ mode: ProductMode

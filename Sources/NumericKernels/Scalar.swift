@@ -113,6 +113,10 @@ public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, 
   static func pack(
     _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int, _ k: Int, _ n: Int,
     _ packed: UnsafeMutablePointer<Self>, _ mode: ProductMode)
+  /// Packs columns (or, if `depths`, rows) of `b` again, of a matrix packed before.
+  static func packAgain(
+    _ part: Range<Int>, depths: Bool, _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int,
+    _ k: Int, _ n: Int, _ packed: UnsafeMutablePointer<Self>, _ mode: ProductMode)
   static func packedProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ strideA: Int, _ packed: UnsafePointer<Self>,
     _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool, _ mode: ProductMode)

@@ -44,9 +44,12 @@ public final class Optimizer<S: OptimizerScalar> {
   ///   - learningRate: η of this update.
   ///   - spans: where gradients may differ from zero; nil: anywhere. A rule that leaves a parameter without gradient as
   ///     it is does not walk through the rest.
+  ///   - walk: runs the update piece by piece: is given a function that updates a range of elements, and calls it, from
+  ///     any threads, for ranges that together are all elements, each once. nil: in one piece.
   public func apply(
     parameters: UnsafeMutableBufferPointer<S>, gradients: UnsafeBufferPointer<S>, gradientScale: Double,
-    learningRate: Double, within spans: [Range<Int>]? = nil
+    learningRate: Double, within spans: [Range<Int>]? = nil,
+    piecewise walk: ((_ sweep: (Range<Int>) -> Void) -> Void)? = nil
   ) {
     precondition(
       parameters.count == count && gradients.count == count,
@@ -58,12 +61,21 @@ public final class Optimizer<S: OptimizerScalar> {
       momentum: settings.momentum, decay: settings.decay, beta1: settings.beta1, beta2: settings.beta2,
       epsilon: settings.resolvedEpsilon, bias1: 1 - pow(settings.beta1, time),
       bias2: 1 - pow(settings.beta2, time))
-    for span in settings.leavesWithoutGradient ? spans ?? [0..<count] : [0..<count] {
+    let sweep = { (range: Range<Int>) in
       S.sweep(
-        settings.kind, parameters: .init(rebasing: parameters[span]),
-        gradients: gradients.baseAddress.map { $0 + span.lowerBound },
-        first: moments.first?.buffer.baseAddress.map { $0 + span.lowerBound },
-        second: moments.last?.buffer.baseAddress.map { $0 + span.lowerBound }, update: update)
+        self.settings.kind, parameters: .init(rebasing: parameters[range]),
+        gradients: gradients.baseAddress.map { $0 + range.lowerBound },
+        first: self.moments.first?.buffer.baseAddress.map { $0 + range.lowerBound },
+        second: self.moments.last?.buffer.baseAddress.map { $0 + range.lowerBound }, update: update)
+    }
+    let walk = walk ?? { $0(0..<self.count) }
+    guard let spans, settings.leavesWithoutGradient else { return walk(sweep) }
+    walk { range in
+      var next = spans.partitioningIndex { $0.upperBound > range.lowerBound }
+      while next < spans.count, spans[next].lowerBound < range.upperBound {
+        sweep(spans[next].clamped(to: range))
+        next += 1
+      }
     }
   }
 
@@ -74,5 +86,17 @@ public final class Optimizer<S: OptimizerScalar> {
       start: bytes.baseAddress?.bindMemory(to: S.self, capacity: count), count: count)
     buffer.initialize(repeating: 0)
     return buffer
+  }
+}
+
+extension Array {
+  /// The index of the first element for which `belongs` is true, of elements of which all such come last.
+  fileprivate func partitioningIndex(where belongs: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if belongs(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 }

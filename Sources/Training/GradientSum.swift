@@ -79,7 +79,9 @@ final class GradientSum {
   }
 
   /// The norm of ``total``, in the same order on every rank.
-  var norm: Double { gradientNorm(UnsafeBufferPointer(total.elements), in: spans) }
+  var norm: Double {
+    StepProfile.measure(.optimizer) { gradientNorm(UnsafeBufferPointer(total.elements), in: spans) }
+  }
 
   private func sumOverRanks(_ totals: StepTotals) throws -> StepTotals {
     var values = totals.values

@@ -155,15 +155,12 @@ private final class BenchmarkStepper {
       workload.workspace.arena.reset()
       return workload.addGradient(iteration: iteration, into: sum)
     }
-    StepProfile.measure(.optimizer) {
-      let norm = gradients.norm / totals.tokens
-      let clip = clipFactor(norm: norm, maximum: StepBenchmark.clipNorm)
-      optimizer.apply(
-        parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
-        gradientScale: clip / totals.tokens, learningRate: optimizer.settings.kind == .sgd ? 0.1 : 1e-3,
-        within: gradients.spans)
-    }
-    parameters.didChange()
+    let clip = clipFactor(norm: gradients.norm / totals.tokens, maximum: StepBenchmark.clipNorm)
+    optimizer.apply(
+      parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
+      gradientScale: clip / totals.tokens, learningRate: optimizer.settings.kind == .sgd ? 0.1 : 1e-3,
+      within: gradients.spans
+    ) { [workload] in workload.workspace.update(parameters, by: $0) }
     return (totals.loss / totals.tokens, totals.tokens)
   }
 }

@@ -163,13 +163,13 @@ final class Trainer {
   }
 
   /// The gradient is divided by the number of tokens and clipped by its global norm in the sweep of the
-  /// update.
+  /// update, and weights are packed again in it.
   private func update(_ totals: StepTotals, norm: Double, learningRate: Double) {
     let clip = clipFactor(norm: norm, maximum: configuration.training.clipNorm)
     optimizer.apply(
       parameters: task.parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
-      gradientScale: clip / totals.tokens, learningRate: learningRate, within: gradients.spans)
-    task.parameters.didChange()
+      gradientScale: clip / totals.tokens, learningRate: learningRate, within: gradients.spans
+    ) { [task] in task.workspace.update(task.parameters, by: $0) }
     average?.add(task.parameters, updates: optimizer.updates)
     state.skippedInARow = 0
   }

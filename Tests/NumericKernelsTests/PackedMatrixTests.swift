@@ -60,6 +60,31 @@ import Testing
     #expect(c.values == (transposed ? [11, 2, 3] : [1, 7, 3]))
   }
 
+  /// Packed again piece by piece, in any order, a matrix is as if packed whole; pieces leave the others as they were.
+  @Test(arguments: [false, true], ProductPrecision.allCases)
+  func piecesAreTheWhole(transposed: Bool, precision: ProductPrecision) {
+    for (rows, columns) in [(1, 1), (16, 64), (33, 65), (100, 31), (129, 130)] {
+      let source = Block<Float>(rows: rows, columns: columns, gap: 3) { _, _ in 0.5 }
+      let packed = PackedMatrix(source.view, transposed: transposed, mode: ProductMode(precision))
+      func product(_ matrix: PackedMatrix<Float>) -> [Float] {
+        let a = Block<Float>(rows: 3, columns: matrix.rows) { smallInteger($0, $1, salt: 7) }
+        let c = Block<Float>(rows: 3, columns: matrix.columns) { _, _ in .nan }
+        matrix.multiply(a.view, into: c.view, accumulate: false)
+        return c.values
+      }
+      let unit = PackedMatrix<Float>.rowUnit
+      let pieces = stride(from: 0, to: rows, by: 2 * unit).map { $0..<min($0 + 2 * unit, rows) }
+      for piece in pieces.reversed() {
+        for row in piece {
+          for column in 0..<columns { source.view[row, column] = smallInteger(row, column, salt: 3) }
+        }
+        packed.repack(sourceRows: piece)
+        let whole = PackedMatrix(source.view, transposed: transposed, mode: ProductMode(precision))
+        #expect(product(packed) == product(whole), "[\(rows), \(columns)] after rows \(piece)")
+      }
+    }
+  }
+
   @Test func noRows() {
     let source = Block<Float>(rows: 4, columns: 5) { _, _ in 1 }
     let (a, c) = (Block<Float>(rows: 0, columns: 4, []), Block<Float>(rows: 0, columns: 5, []))

@@ -29,6 +29,9 @@ typedef struct {
   int precision;
 } rnd_product_mode;
 
+/// Columns or rows of a matrix that are packed together at least.
+enum { RND_PANEL_UNIT = 16 };
+
 /// A matrix anywhere: element (i, j) at base[i * row_stride + j * column_stride]. One of the strides must be 1.
 typedef struct {
   const float *base;
@@ -40,6 +43,12 @@ typedef struct {
 int64_t rnd_packed_words(int64_t K, int64_t N, rnd_product_mode mode);
 /// packed <- B [K, N].
 void rnd_pack(rnd_operand b, int64_t K, int64_t N, void *packed, rnd_product_mode mode);
+/// Columns (or `depths`: rows) [first, first + count) of B again, of one packed before. `first` is a multiple of
+/// RND_PANEL_UNIT; `count` too, unless they end where the matrix ends. Parts don't touch each other's words.
+void rnd_pack_columns(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,
+                      rnd_product_mode mode);
+void rnd_pack_depths(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,
+                     rnd_product_mode mode);
 /// c [M, N] (+)= A [M, K] B, with B packed. c is added to if accumulate is not 0.
 void rnd_packed_product(int64_t M, int64_t N, int64_t K, rnd_operand a, const void *packed, float *c,
                         int64_t c_stride, int accumulate, rnd_product_mode mode);

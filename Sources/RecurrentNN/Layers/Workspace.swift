@@ -13,12 +13,8 @@ public final class Workspace<Element: Scalar> {
     let rows: Range<Int>
     let transposed: Bool
   }
-  private struct Entry {
-    let parameters: ParameterBuffer<Element>
-    let matrix: PackedMatrix<Element>
-    var version: Int
-  }
-  private var packs: [Key: Entry] = [:]
+  private var packs: [Key: PackedWeight<Element>] = [:]
+  private var sweep = UpdateSweep<Element>()
 
   /// Bytes of all packed copies.
   public var packedBytes: Int { packs.values.reduce(0) { $0 + $1.matrix.packedBytes } }
@@ -33,17 +29,27 @@ public final class Workspace<Element: Scalar> {
     let whole = parameters.matrix(weight)
     let rows = rows ?? 0..<whole.rows
     let key = Key(offset: weight.offset, rows: rows, transposed: transposed)
-    if var entry = packs[key], entry.parameters === parameters {
-      if entry.version != parameters.version {
-        entry.matrix.repack()
-        entry.version = parameters.version
-        packs[key] = entry
-      }
-      return entry.matrix
+    if let pack = packs[key], pack.parameters === parameters {
+      pack.refresh()
+      return pack.matrix
     }
     let matrix = PackedMatrix(whole.rows(rows), transposed: transposed, mode: mode)
-    packs[key] = Entry(parameters: parameters, matrix: matrix, version: parameters.version)
+    packs[key] = PackedWeight(
+      matrix, of: parameters, elements: weight.offset + rows.lowerBound * whole.columns, rows: rows.count,
+      columns: whole.columns)
+    sweep = UpdateSweep()
     return matrix
+  }
+
+  /// Updates all parameters by `update` and packs those again whose packed copies are in use, block by block, so that a
+  /// weight is packed while the update has it in cache.
+  ///
+  /// - Parameter update: updates a range of elements; called from the threads of the kernels, for each element once.
+  public func update(_ parameters: ParameterBuffer<Element>, by update: (Range<Int>) -> Void) {
+    let inUse = packs.values.lazy.filter { $0.parameters === parameters && $0.isInUse }
+    if !sweep.isOf(parameters, copiesInUse: inUse.count) { sweep = UpdateSweep(parameters, Array(inUse)) }
+    parameters.didChange()
+    sweep.run(update)
   }
 }
 

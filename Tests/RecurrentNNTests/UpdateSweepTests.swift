@@ -1,0 +1,71 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+import Testing
+
+/// Updating and packing in one walk against updating, and packing when a copy is asked for.
+@Suite struct UpdateSweepTests {
+  private enum Way: CaseIterable {
+    /// The whole update first; copies are packed when they are used.
+    case lazily
+    case inOneSweep
+    /// With other copies in use at every second step: those that writing text needs.
+    case betweenGeneratedTokens
+  }
+
+  /// Heights that are no multiples of the packing's unit, gates that are packed apart (GRU), weights before, between and
+  /// after those that are packed.
+  @Test(arguments: NetworkCase.kinds, ProductPrecision.allCases)
+  func theNumbersAreThoseOfSeparateSweeps(cell: CellKind, precision: ProductPrecision) throws {
+    let model = try LanguageModel<Float>(
+      LanguageModelShape(
+        vocabularySize: 21, embeddingSize: 19, hiddenSize: 37, layers: 2, cell: CellOptions(cell)))
+    let results = Way.allCases.map { train(model, precision, $0) }
+    #expect(results[0].allSatisfy { $0.isFinite })
+    for result in results.dropFirst() { #expect(result == results[0]) }
+  }
+
+  /// Losses of four steps, the parameters after them, and the logits they give.
+  private func train(_ model: LanguageModel<Float>, _ precision: ProductPrecision, _ way: Way) -> [Float] {
+    let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
+    let workspace = Workspace<Float>(precision: precision)
+    let run = LanguageModelRun(model, parameters, batchSize: 3, workspace: workspace)
+    let writer = LanguageModelRun(model, parameters, batchSize: 3, workspace: workspace)
+    var losses: [Float] = []
+    for step in 0..<4 {
+      if way == .betweenGeneratedTokens, step % 2 == 1 { _ = writer.step([1, 2, 3]) }
+      let gradients = ParameterBuffer<Float>(model.layout)
+      let tokens = (0..<30).map { ($0 * 7 + step) % 21 }
+      losses.append(Float(run.evaluate(tokens, tokens.reversed(), into: gradients).mean))
+      let update = { (range: Range<Int>) in
+        for index in range { parameters.elements[index] -= 0.05 * gradients.elements[index] }
+      }
+      if way == .lazily {
+        update(0..<parameters.count)
+        parameters.didChange()
+      } else {
+        workspace.update(parameters, by: update)
+      }
+    }
+    return losses + Array(parameters.elements) + run.step([4, 5, 6])
+  }
+
+  /// Every element is updated once, whatever the copies in use; a copy of other parameters stays as it is.
+  @Test func everyElementOnce() throws {
+    let model = try LanguageModel<Float>(
+      LanguageModelShape(
+        vocabularySize: 900, embeddingSize: 50, hiddenSize: 70, layers: 1, cell: .lstm()))
+    let workspace = Workspace<Float>()
+    for copiesInUse in [false, true] {
+      let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
+      if copiesInUse {
+        _ = LanguageModelRun(model, parameters, batchSize: 2, workspace: workspace).step([1, 2])
+      }
+      let version = parameters.version
+      let counts = ParameterBuffer<Float>(model.layout)
+      workspace.update(parameters) { for index in $0 { counts.elements[index] += 1 } }
+      #expect(counts.elements.allSatisfy { $0 == 1 })
+      #expect(parameters.version == version + 1)
+    }
+  }
+}
