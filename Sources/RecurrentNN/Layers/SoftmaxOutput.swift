@@ -34,9 +34,10 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
     (weight, bias) = (linear.weight, linear.bias)
   }
 
-  /// Elements of logits computed at a time: a block is written by the product, turned into its gradient in place,
-  /// and read by two products while it is still in cache.
-  private static var logitsPerBlock: Int { 1 << 21 }
+  /// Elements of logits computed at a time: a block is written by the product, turned into its gradient in place, and read
+  /// by two products. Each block packs the table anew and adds to the table's gradient, which costs more than what a
+  /// lower block gains by staying in cache: 20 MB measured up to 3 % faster steps than 8 MB.
+  private static var logitsPerBlock: Int { 5 << 20 }
 
   /// Cross-entropy of softmax(W h + b) against the targets, summed over the rows, nats.
   ///
@@ -53,7 +54,10 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
     _ context: LayerContext<Element>
   ) -> Double {
     let table = context.parameters.matrix(weight)
-    let blockRows = max(1, min(h.rows, max(64, Self.logitsPerBlock / classes)))
+    // Blocks of equal height: a low one would pay as much for packing the table as a high one.
+    let most = max(64, Self.logitsPerBlock / classes)
+    let blocks = max(1, (h.rows + most - 1) / most)
+    let blockRows = max(1, (h.rows + blocks - 1) / blocks)
     return context.arena.scoped {
       let block = context.arena.matrix(blockRows, classes)
       var total = 0.0
