@@ -6,7 +6,7 @@ import Parameters
 public final class Workspace<Element: Scalar> {
   public let arena = Arena<Element>()
   /// How the layers multiply.
-  public let mode: ProductMode
+  public private(set) var mode: ProductMode
 
   private struct Key: Hashable {
     let offset: Int
@@ -15,7 +15,7 @@ public final class Workspace<Element: Scalar> {
   }
   private struct Entry {
     let parameters: ParameterBuffer<Element>
-    let matrix: PackedMatrix<Element>
+    var matrix: PackedMatrix<Element>
     var version: Int
   }
   private var packs: [Key: Entry] = [:]
@@ -25,6 +25,12 @@ public final class Workspace<Element: Scalar> {
 
   /// - Parameter precision: of the operands of products; everything else is computed in `Element`.
   public init(precision: ProductPrecision = .fp32) { mode = ProductMode(precision) }
+
+  /// Computes products of single precision as a table says from now on, nil: as the rule says.
+  public func choose(_ table: ProductTable?) {
+    mode = ProductMode(mode.precision, choosing: table)
+    for key in packs.keys { packs[key]?.matrix.choose(mode) }
+  }
 
   /// The packed form of (some rows of) a weight, packed again only if the parameters have changed since.
   func packed(
