@@ -78,6 +78,6 @@ void NAME(rnd_gather_rows)(const T *table, int64_t table_stride, const int32_t *
 RND_CLONES void NAME(rnd_scatter_add_rows)(const T *x, int64_t stride, const int32_t *index, int64_t rows,
                                            int64_t columns, T *table, int64_t table_stride) {
   for (int64_t row = 0; row < rows; row++) {
-    NAME(add_row)(x + row * stride, table + (int64_t)index[row] * table_stride, columns);
+    if (index[row] >= 0) NAME(add_row)(x + row * stride, table + (int64_t)index[row] * table_stride, columns);
   }
 }

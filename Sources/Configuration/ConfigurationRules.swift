@@ -228,6 +228,16 @@ extension ConfigurationRule {
       return "sums \(shards) fixed parts of the batch, so \(name(\.training.batchSize)) must be at least "
         + "\(shards), not \($0.training.batchSize)"
     },
+    ConfigurationRule([\.training.products, \.training.reproducible, \.training.precision]) {
+      guard $0.training.products == .tuned else { return nil }
+      if $0.training.reproducible {
+        return
+          "tuned follows a measurement, which may choose otherwise on another day or number of ranks: set "
+          + "\(name(\.training.reproducible)) to false"
+      }
+      guard $0.training.precision == .bf16 else { return nil }
+      return "tuned chooses between kernels and OpenBLAS, which has no products in bf16: leave it at rule"
+    },
     ConfigurationRule([\.training.schedule.warmupSteps, \.training.steps]) {
       guard $0.training.steps > 0, $0.training.schedule.warmupSteps >= $0.training.steps else { return nil }
       return "must be below \(name(\.training.steps)) (\($0.training.steps)), or the warm-up never ends"

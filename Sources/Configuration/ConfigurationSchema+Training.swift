@@ -48,6 +48,11 @@ extension ConfigurationSchema {
       "training.precision", \.training.precision, .choice,
       "operands of matrix products; sums, parameters and moments are fp32 either way"),
     ConfigurationKey(
+      "training.products", \.training.products, .choice,
+      "who computes a product in fp32, kernels or OpenBLAS: a rule of the processor, or what is faster for its shape, measured "
+        + "before the first step and kept in the user's cache directory; tuned runs have other bits on other machines"
+    ),
+    ConfigurationKey(
       "training.recompute", \.training.recompute, .integer(.within(0...1_000_000)), tasks: [.languageModel],
       "language model: keep the activations of so many steps of a chunk only and compute the rest again on the way back: "
         + "less memory, a third more work; 0: off"),

@@ -8,6 +8,9 @@ public struct TrainingConfiguration: Sendable, Equatable {
   /// How the operands of matrix products are rounded.
   public enum Precision: String, ConfigurationChoice { case fp32, bf16 }
 
+  /// Who decides whether the kernels or the BLAS compute a product.
+  public enum Products: String, ConfigurationChoice { case rule, tuned }
+
   public var batchSize = 32
   /// Tokens of a step over all ranks; nil: `batchSize` sequences.
   public var batchTokens: Int?
@@ -30,6 +33,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   /// Steps between the states a language model keeps for the way back; 0: all.
   public var recompute = 0
   public var precision = Precision.fp32
+  public var products = Products.rule
   public var accumulate = 1
   public var skipLimit = 5
   public var dropLastChunk = false

@@ -46,6 +46,9 @@ public enum BLAS {
     set { openblas_set_num_threads(Int32(max(1, newValue))) }
   }
 
+  /// The library's version and how it was built, for example `OpenBLAS 0.3.21 DYNAMIC_ARCH … MAX_THREADS=64`.
+  public static var configuration: String { String(cString: openblas_get_config()) }
+
   /// The processor kernel set the BLAS chose at run time, for example `COOPERLAKE`.
   public static var coreName: String { String(cString: openblas_get_corename()) }
 }

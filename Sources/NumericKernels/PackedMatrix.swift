@@ -2,13 +2,15 @@ import CKernels
 
 /// A weight matrix in the form the recurrent product wants: packed once per update, used at every time step.
 ///
-/// Where the processor has no packed kernel (or for `Double`) it keeps a view of the original and calls the
-/// BLAS, so that callers never ask which it is.
+/// It keeps a view of the original as well and calls the BLAS where that is chosen or (for `Double`) all there is, so that
+/// callers never ask which it is.
 public struct PackedMatrix<Element: Scalar> {
   private let source: MatrixView<Element>
   private let transposed: Bool
-  private let packed: AlignedBuffer<Element>?
-  private let mode: ProductMode
+  private var mode: ProductMode
+  private let packed: PackedCopy<Element>
+  /// One bit for each power of two of rows: set where the packed copy is what is multiplied.
+  private var kernelRows: UInt64
 
   /// Rows and columns of the operand `B` as used in `A B`.
   public let rows: Int
@@ -21,41 +23,49 @@ public struct PackedMatrix<Element: Scalar> {
     self.mode = mode
     rows = transposed ? source.columns : source.rows
     columns = transposed ? source.rows : source.columns
-    packed =
-      Element.hasPackedProduct(mode) ? AlignedBuffer(count: Element.packedSize(rows, columns, mode)) : nil
+    packed = PackedCopy(source, transposed: transposed)
+    kernelRows = 0
+    choose(mode)
     repack()
   }
 
-  /// Bytes of the packed copy.
-  public var packedBytes: Int { (packed?.count ?? 0) * MemoryLayout<Element>.stride }
+  private var form: ProductForm { transposed ? .packedTransposed : .packed }
 
-  /// Packs the present values of the source again.
+  /// Multiplies as another mode of the same precision says from now on.
+  public mutating func choose(_ mode: ProductMode) {
+    precondition(
+      mode.precision == self.mode.precision,
+      "packed in \(self.mode.precision), to be used in \(mode.precision)")
+    self.mode = mode
+    kernelRows = Element.hasKernels ? mode.kernelRows(form, columns, rows) : 0
+  }
+
+  /// Bytes of the packed copy.
+  public var packedBytes: Int { packed.byteCount }
+
+  /// Says that the values of the source have changed: they are packed again before they are used.
   public func repack() {
-    guard let packed else { return }
-    StepProfile.measure(.products) {
-      Element.pack(
-        source.base, transposed ? 1 : source.stride, transposed ? source.stride : 1, rows, columns,
-        packed.base,
-        mode)
-    }
+    packed.isStale = true
+    if Element.hasKernels { ProductRecorder.notePacking(form, columns, rows, mode) }
   }
 
   /// Rows of the source that ``repack(sourceRows:)`` takes together.
   public static var rowUnit: Int { Int(RND_PANEL_UNIT) }
 
   /// Packs some rows of the source again, on the calling thread: for who changes a weight piece by piece and has the
-  /// piece in cache. Different pieces may be packed by different threads at once.
+  /// piece in cache. Different pieces may be packed by different threads at once. A matrix that has to be packed as a whole
+  /// before it is used, or never was, stays so.
   ///
   /// - Parameter sourceRows: begins at a multiple of ``rowUnit``, and ends at one or where the source ends.
   public func repack(sourceRows: Range<Int>) {
-    guard let packed else { return }
     precondition(
       sourceRows.lowerBound % Self.rowUnit == 0 && sourceRows.upperBound <= source.rows
         && (sourceRows.upperBound % Self.rowUnit == 0 || sourceRows.upperBound == source.rows),
       "rows \(sourceRows) of \(source.rows) are not whole units of \(Self.rowUnit)")
+    guard let words = packed.presentWords else { return }
     Element.packAgain(
       sourceRows, depths: !transposed, source.base, transposed ? 1 : source.stride,
-      transposed ? source.stride : 1, rows, columns, packed.base, mode)
+      transposed ? source.stride : 1, rows, columns, words, mode)
   }
 
   /// `c = a B`, or `c += a B` if `accumulate`. Shapes: `a` [m, rows], `c` [m, columns].
@@ -63,14 +73,50 @@ public struct PackedMatrix<Element: Scalar> {
     precondition(
       a.columns == rows && c.rows == a.rows && c.columns == columns,
       "packed product of [\(a.rows), \(a.columns)] and [\(rows), \(columns)] into [\(c.rows), \(c.columns)]")
-    if let packed {
+    if Element.hasKernels { ProductRecorder.note(form, a.rows, columns, rows, mode) }
+    if kernelRows >> UInt64(ProductShape.exponent(a.rows)) & 1 != 0 {
+      let words = packed.words(mode)
       StepProfile.measure(.products, operations: 2 * Double(a.rows) * Double(columns) * Double(rows)) {
         Element.packedProduct(
-          a.rows, columns, rows, a.base, a.stride, packed.base, c.base, c.stride, accumulate, mode)
+          a.rows, columns, rows, a.base, a.stride, words, c.base, c.stride, accumulate, mode)
       }
     } else {
       NumericKernels.multiply(
-        a, source, transposed ? .right : .none, into: c, accumulate: accumulate, mode: mode)
+        a, source, transposed ? .right : .none, into: c, accumulate: accumulate, mode: .blas)
     }
+  }
+}
+
+/// The packed values of a matrix, made when they are first asked for and when they are out of date: a matrix of which the
+/// BLAS computes all products is never packed.
+private final class PackedCopy<Element: Scalar> {
+  private let source: MatrixView<Element>
+  private let transposed: Bool
+  private var buffer: AlignedBuffer<Element>?
+  var isStale = true
+
+  init(_ source: MatrixView<Element>, transposed: Bool) {
+    self.source = source
+    self.transposed = transposed
+  }
+
+  var byteCount: Int { (buffer?.count ?? 0) * MemoryLayout<Element>.stride }
+
+  /// The packed values if there are any and they are not out of date.
+  var presentWords: UnsafeMutablePointer<Element>? { isStale ? nil : buffer?.base }
+
+  /// The present values, packed for the kernels of a mode.
+  func words(_ mode: ProductMode) -> UnsafePointer<Element> {
+    if let buffer, !isStale { return UnsafePointer(buffer.base) }
+    let depth = transposed ? source.columns : source.rows
+    let columns = transposed ? source.rows : source.columns
+    let words = buffer ?? AlignedBuffer(count: Element.packedSize(depth, columns, mode))
+    StepProfile.measure(.products) {
+      Element.pack(
+        source.base, transposed ? 1 : source.stride, transposed ? source.stride : 1, depth, columns,
+        words.base, mode)
+    }
+    (buffer, isStale) = (words, false)
+    return UnsafePointer(words.base)
   }
 }

@@ -24,23 +24,66 @@ public enum InstructionSet: Int32, Sendable, Hashable, CaseIterable {
   public static let best = InstructionSet(rawValue: rnd_best_set()) ?? .portable
 }
 
-/// How a product is computed: precision, and for tests and measurements the instruction set.
+/// How a product is computed: precision, and who computes it.
 ///
-/// The choice is a rule of processor and precision, never of a measurement, so that ranks on equal processors compute
-/// equal bits.
+/// Without a table the choice is a rule of processor and precision, never of a measurement, so that ranks on equal
+/// processors compute equal bits. A table of choices must be the same on all ranks.
 public struct ProductMode: Sendable, Hashable {
   public let precision: ProductPrecision
   let instructionSet: InstructionSet
-  /// True if the kernels of CKernels compute a product of floats, false if the BLAS does.
-  let usesKernels: Bool
+  /// Who computes what is not in the table.
+  private let rule: ProductBackend
+  /// Choices for single shapes.
+  private let table: ProductTable?
+  /// Whether the way is chosen, by rule or table, and not laid down.
+  let isChosen: Bool
 
-  /// - Parameter instructionSet: nil takes the best of this processor, and for fp32 the BLAS where that has nothing
-  ///   better than the portable kernels (measured: they beat OpenBLAS with AVX2 and with AVX-512; on x86-64 without
-  ///   either they don't).
-  public init(_ precision: ProductPrecision = .fp32, on instructionSet: InstructionSet? = nil) {
+  private init(
+    _ precision: ProductPrecision, _ set: InstructionSet, _ rule: ProductBackend, _ table: ProductTable?,
+    isChosen: Bool
+  ) {
     self.precision = precision
-    self.instructionSet = instructionSet ?? .best
-    usesKernels = instructionSet != nil || precision == .bf16 || InstructionSet.best != .portable
+    instructionSet = set
+    self.rule = rule
+    self.table = table
+    self.isChosen = isChosen
+  }
+
+  /// - Parameter table: choices for shapes; those that are not in it follow ``rule``. In bf16, which the BLAS does not have,
+  ///   the kernels compute everything.
+  public init(_ precision: ProductPrecision = .fp32, choosing table: ProductTable? = nil) {
+    switch precision {
+    case .fp32: self.init(precision, .best, Self.rule, table, isChosen: true)
+    case .bf16: self.init(precision, .best, .kernels, nil, isChosen: false)
+    }
+  }
+
+  /// The kernels of an instruction set, whatever the shape.
+  public init(_ precision: ProductPrecision = .fp32, on instructionSet: InstructionSet) {
+    self.init(precision, instructionSet, .kernels, nil, isChosen: false)
+  }
+
+  /// The BLAS in single precision, whatever the shape.
+  public static let blas = ProductMode(.fp32, .best, .blas, nil, isChosen: false)
+
+  /// Who computes products of single precision without a table: the kernels, but the BLAS where the processor has nothing
+  /// better than the portable ones (measured: they beat OpenBLAS with AVX2 and with AVX-512; on x86-64 without either
+  /// they don't).
+  public static let rule: ProductBackend = InstructionSet.best == .portable ? .blas : .kernels
+
+  /// Who computes a product of floats.
+  @inline(__always)
+  func backend(_ form: ProductForm, _ rows: Int, _ columns: Int, _ depth: Int) -> ProductBackend {
+    guard let table, let code = ProductShape.code(form, rows, columns, depth) else { return rule }
+    return table.backend(code: code) ?? rule
+  }
+
+  /// One bit for each power of two of rows: set where the kernels multiply with a packed matrix.
+  func kernelRows(_ form: ProductForm, _ columns: Int, _ depth: Int) -> UInt64 {
+    ProductShape.exponents.reduce(rule == .kernels ? .max : 0) { bits, exponent in
+      let bit = UInt64(1) << UInt64(exponent)
+      return backend(form, 1 << exponent, columns, depth) == .kernels ? bits | bit : bits & ~bit
+    }
   }
 
   var kernelMode: rnd_product_mode {

@@ -215,26 +215,26 @@ extension Double: Scalar {
     gemm(transposeA, transposeB, m, n, k, a, strideA, b, strideB, accumulate ? 1 : 0, c, strideC)
   }
 
-  public static func hasPackedProduct(_ mode: ProductMode) -> Bool { false }
+  public static var hasKernels: Bool { false }
   public static func packedSize(_ k: Int, _ n: Int, _ mode: ProductMode) -> Int { 0 }
   public static func pack(
     _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int, _ k: Int, _ n: Int,
     _ packed: UnsafeMutablePointer<Self>, _ mode: ProductMode
   ) {
-    preconditionFailure("Double has no packed product; ask hasPackedProduct first")
+    preconditionFailure("Double has no packed product; ask hasKernels first")
   }
   public static func packAgain(
     _ part: Range<Int>, depths: Bool, _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int,
     _ k: Int, _ n: Int, _ packed: UnsafeMutablePointer<Self>, _ mode: ProductMode
   ) {
-    preconditionFailure("Double has no packed product; ask hasPackedProduct first")
+    preconditionFailure("Double has no packed product; ask hasKernels first")
   }
 
   public static func packedProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ strideA: Int, _ packed: UnsafePointer<Self>,
     _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ accumulate: Bool, _ mode: ProductMode
   ) {
-    preconditionFailure("Double has no packed product; ask hasPackedProduct first")
+    preconditionFailure("Double has no packed product; ask hasKernels first")
   }
 
   public static func logNormalizers(

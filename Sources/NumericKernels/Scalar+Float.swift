@@ -259,7 +259,9 @@ extension Float: Scalar {
     _ a: UnsafePointer<Self>, _ strideA: Int, _ b: UnsafePointer<Self>, _ strideB: Int,
     _ accumulate: Bool, _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ mode: ProductMode
   ) {
-    guard mode.usesKernels else {
+    let form: ProductForm = transposeA ? .left : transposeB ? .right : .plain
+    ProductRecorder.note(form, m, n, k, mode)
+    guard mode.backend(form, m, n, k) == .kernels else {
       gemm(transposeA, transposeB, m, n, k, a, strideA, b, strideB, accumulate ? 1 : 0, c, strideC)
       return
     }
@@ -268,7 +270,7 @@ extension Float: Scalar {
       rnd_operand(b, strideB, transposed: transposeB), c, Int64(strideC), accumulate ? 1 : 0, mode.kernelMode)
   }
 
-  public static func hasPackedProduct(_ mode: ProductMode) -> Bool { mode.usesKernels }
+  public static var hasKernels: Bool { true }
 
   public static func packedSize(_ k: Int, _ n: Int, _ mode: ProductMode) -> Int {
     Int(rnd_packed_words(Int64(k), Int64(n), mode.kernelMode))

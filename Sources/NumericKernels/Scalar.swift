@@ -107,8 +107,8 @@ public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible, 
     _ a: UnsafePointer<Self>, _ strideA: Int, _ b: UnsafePointer<Self>, _ strideB: Int,
     _ accumulate: Bool, _ c: UnsafeMutablePointer<Self>, _ strideC: Int, _ mode: ProductMode)
 
-  /// True if this element type has a packed product in a mode; otherwise the BLAS serves.
-  static func hasPackedProduct(_ mode: ProductMode) -> Bool
+  /// True if there are kernels for products of this type, packed ones among them; otherwise the BLAS serves.
+  static var hasKernels: Bool { get }
   static func packedSize(_ k: Int, _ n: Int, _ mode: ProductMode) -> Int
   static func pack(
     _ b: UnsafePointer<Self>, _ rowStride: Int, _ columnStride: Int, _ k: Int, _ n: Int,

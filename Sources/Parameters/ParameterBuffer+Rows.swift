@@ -3,7 +3,8 @@ import NumericKernels
 /// Gradients of tables of which a step reads few rows (embeddings): who adds, says where, so that zeroing, summing over
 /// ranks and updating need not walk through a table of zeros.
 extension ParameterBuffer {
-  /// Adds rows of `values` to the rows `ids` of a table, one after the other, and remembers which.
+  /// Adds rows of `values` to the rows `ids` of a table, one after the other, and remembers which. Those whose id is below
+  /// zero are left out, like targets below zero.
   ///
   /// Shapes: values [N, E], ids [N], the table [V, E].
   public func addRows(_ values: MatrixView<Element>, at ids: UnsafePointer<Int32>, of table: Parameter) {

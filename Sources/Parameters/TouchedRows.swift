@@ -12,8 +12,10 @@ struct TouchedRows {
     marks = [UInt64](repeating: 0, count: (capacity + 63) / 64)
   }
 
+  /// Adds a row; a number below zero is none.
   mutating func insert(_ row: Int32) {
-    precondition(row >= 0 && Int(row) < capacity, "row \(row) of a table of \(capacity)")
+    guard row >= 0 else { return }
+    precondition(Int(row) < capacity, "row \(row) of a table of \(capacity)")
     let (word, bit) = (Int(row) >> 6, UInt64(1) << UInt64(row & 63))
     guard marks[word] & bit == 0 else { return }
     marks[word] |= bit

@@ -47,6 +47,28 @@ public enum ProductBenchmark {
       Shape(role: .output, rows: 1600, columns: 65, depth: 512),
     ]
 
+  /// The same and others, for the choice between kernels and BLAS: what goes back through packed weights, squares, and
+  /// products of one row or few columns.
+  public static var uses: [ProductUse] {
+    let further: [(ProductForm, Int, Int, Int)] = [
+      (.packed, 64, 512, 2048), (.packed, 10, 200, 800), (.packed, 10, 650, 2600), (.packed, 1600, 512, 2048),
+      (.packed, 350, 650, 2600), (.packedTransposed, 200, 800, 200), (.packedTransposed, 350, 2600, 650),
+      (.packedTransposed, 1, 10_000, 650), (.right, 200, 10_000, 200), (.plain, 200, 200, 10_000),
+      (.left, 10_000, 200, 200), (.right, 1280, 8000, 256), (.plain, 1280, 256, 8000),
+      (.left, 8000, 256, 1280),
+      (.plain, 64, 64, 64), (.plain, 256, 256, 256), (.plain, 1024, 1024, 1024), (.right, 1024, 1024, 1024),
+      (.left, 1024, 1024, 1024), (.plain, 1, 512, 512), (.right, 32, 8, 512), (.left, 7, 5, 3000),
+    ]
+    let all = shapes.map { ($0.role.form, $0.rows, $0.columns, $0.depth) } + further
+    var seen: Set<ProductShape> = []
+    return all.compactMap { form, rows, columns, depth in
+      guard let shape = ProductShape(form, rows: rows, columns: columns, depth: depth),
+        seen.insert(shape).inserted
+      else { return nil }
+      return ProductUse(shape, extent: form == .left ? depth : rows, calls: 1)
+    }
+  }
+
   /// Times one shape, the three ways in turn, and keeps the best of five.
   public static func measure(_ shape: Shape, seconds: Double = 0.1) -> Measurement {
     let arena = Arena<Float>()
@@ -105,6 +127,15 @@ public enum ProductBenchmark {
 }
 
 extension ProductBenchmark.Role {
+  var form: ProductForm {
+    switch self {
+    case .recurrent: .packedTransposed
+    case .output: .right
+    case .back: .plain
+    case .gradient: .left
+    }
+  }
+
   var transposition: Transposition {
     switch self {
     case .recurrent, .output: .right

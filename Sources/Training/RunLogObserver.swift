@@ -1,4 +1,5 @@
 import Foundation
+import NumericKernels
 import RunLog
 
 /// Writes what happens to `metrics.jsonl` and TensorBoard's event file, and passes it on.
@@ -95,6 +96,14 @@ final class RunLogObserver: TrainingObserver {
         "gradients": .integer(plan.gradients), "optimizer": .integer(plan.optimizer),
         "packed_weights": .integer(plan.packedWeights), "activations": .integer(plan.activations),
         "total": .integer(plan.total),
+      ])
+    case .choseProducts(let choices):
+      func count(_ backend: ProductBackend) -> JSONValue {
+        .integer(choices.choices.count { $0.backend == backend })
+      }
+      try metrics?.write([
+        "event": "products", "time": time, "kernels": count(.kernels), "blas": count(.blas),
+        "unmeasured": .integer(choices.unmeasured),
       ])
     case .started, .resumed, .saveFailed, .warning:
       break

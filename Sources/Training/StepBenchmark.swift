@@ -21,6 +21,8 @@ public struct StepBenchmark: Sendable {
   public var iterations: Int
   public var optimizer: OptimizerSettings.Kind
   public var precision: ProductPrecision
+  /// Measures the products of a step both ways before it begins, and uses what was faster.
+  public var tunesProducts: Bool
 
   /// Steps before the first timed one: they size the arena and fault in the memory.
   public static let warmUp = 5
@@ -28,7 +30,11 @@ public struct StepBenchmark: Sendable {
   /// Pieces of work of a step that are kept for a trace.
   private static let traceLimit = 1 << 16
 
-  public init(iterations: Int, optimizer: OptimizerSettings.Kind, precision: ProductPrecision = .fp32) {
+  public init(
+    iterations: Int, optimizer: OptimizerSettings.Kind, precision: ProductPrecision = .fp32,
+    tunesProducts: Bool = false
+  ) {
+    self.tunesProducts = tunesProducts
     self.iterations = iterations
     self.optimizer = optimizer
     self.precision = precision
@@ -56,6 +62,8 @@ public struct StepBenchmark: Sendable {
     public var peakGigaflops: Double
     /// The last step of this rank, piece by piece.
     public var trace: [StepProfile.Event]
+    /// What was chosen, and on rank 0 measured, for the products; nil where a rule decides.
+    public var products: (choices: ProductChoices, measurements: [ProductMeasurement])?
     /// Mean loss of the last step, nats: about ln V, or something is wrong.
     public var loss: Double
   }
@@ -65,6 +73,7 @@ public struct StepBenchmark: Sendable {
     -> Result
   {
     let stepper = try BenchmarkStepper(self, workload, plan: plan, communicator: communicator)
+    let products = try tunesProducts ? chooseProducts(for: workload, stepper, communicator) : nil
     let clock = ContinuousClock()
     var times: [Double] = []
     var last = (loss: 0.0, tokens: 0.0)
@@ -107,7 +116,17 @@ public struct StepBenchmark: Sendable {
       },
       productGigaflops: productSeconds > 0 ? 1e-9 * profile.operations / productSeconds : 0,
       peakGigaflops: peak,
-      trace: trace, loss: last.loss)
+      trace: trace, products: products, loss: last.loss)
+  }
+
+  /// Measured anew every time: a benchmark has no use for what an earlier one found.
+  private func chooseProducts(
+    for workload: any BenchmarkWorkload, _ stepper: BenchmarkStepper, _ communicator: any Communicator
+  ) throws -> (choices: ProductChoices, measurements: [ProductMeasurement]) {
+    let uses = try ProductRecorder.record { _ = try stepper.step(0) }
+    let result = try ProductSelection(cache: nil).choose(uses, on: communicator)
+    workload.workspace.choose(result.choices.table)
+    return (result.choices, result.measurements)
   }
 
   private static func largestResidentMiB(_ communicator: any Communicator) throws -> Int {

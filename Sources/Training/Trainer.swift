@@ -24,6 +24,7 @@ final class Trainer {
   private let schedule: Schedule
   private let observer: (any TrainingObserver)?
   private let signals: StopSignals
+  private let products: ProductSelection?
   private var state: TrainingState
   private var progress: ProgressMeter
   /// Rank 0 asks for another checkpoint at this step because one could not be written.
@@ -42,12 +43,15 @@ final class Trainer {
   ///   - store: where rank 0 keeps checkpoints; nil: none are written.
   ///   - observer: is told what happens; on rank 0 only.
   ///   - signals: who may ask this rank to save or to stop.
+  ///   - products: chooses how products are computed, by measurement; nil: a rule does.
   init(
     _ configuration: RunConfiguration, task: any TrainingTask, plan: ShardPlan,
     communicator: any Communicator,
-    store: CheckpointStore?, observer: (any TrainingObserver)?, signals: StopSignals = .process
+    store: CheckpointStore?, observer: (any TrainingObserver)?, signals: StopSignals = .process,
+    products: ProductSelection? = nil
   ) throws {
     self.configuration = configuration
+    self.products = products
     self.communicator = communicator
     self.task = task
     self.plan = plan
@@ -111,11 +115,24 @@ final class Trainer {
     }
   }
 
-  /// Gives the workspace its size, and tells how much memory training takes.
+  /// Gives the workspace its size, and tells how much memory training takes. The products that are met on the way are
+  /// measured, if they are to be; those of a resumed run stay as they were.
   private func rehearse() throws {
     guard !state.isComplete else { return }
-    try task.rehearse(into: gradients.total)
+    if let choices = state.products {
+      task.workspace.choose(choices.table)
+      try task.rehearse(into: gradients.total)
+    } else if let products {
+      let uses = try ProductRecorder.record { try task.rehearse(into: gradients.total) }
+      let result = try products.choose(uses, on: communicator)
+      state.products = result.choices
+      task.workspace.choose(result.choices.table)
+      for warning in result.warnings { observer?.handle(.warning(warning)) }
+    } else {
+      try task.rehearse(into: gradients.total)
+    }
     gradients.total.clear()
+    if let choices = state.products { observer?.handle(.choseProducts(choices)) }
     observer?.handle(
       .planned(
         MemoryPlan(

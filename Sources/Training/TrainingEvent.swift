@@ -8,6 +8,8 @@ public enum TrainingEvent: Sendable {
   case resumed(step: Int, path: String, rejected: [String])
   /// What this rank will hold in memory.
   case planned(MemoryPlan)
+  /// How products are computed, where that was measured.
+  case choseProducts(ProductChoices)
   case step(StepReport)
   /// The gradient of a step was not finite: all ranks skip the update.
   case skippedStep(step: Int, inARow: Int, parameters: [String])

@@ -18,11 +18,14 @@ public struct TrainingJob {
     public var commandLine: [String]
     /// Versions to record: program, libraries.
     public var versions: [String: String]
+    /// Where rank 0 keeps measurements of products; nil: nowhere.
+    public var productCache: ProductCache?
 
     public init(
       configuration: RunConfiguration, runDirectory: String?, existing: RunDirectory.ExistingRun = .refuse,
-      commandLine: [String] = [], versions: [String: String] = [:]
+      commandLine: [String] = [], versions: [String: String] = [:], productCache: ProductCache? = nil
     ) {
+      self.productCache = productCache
       self.configuration = configuration
       self.runDirectory = runDirectory
       self.existing = existing
@@ -103,8 +106,9 @@ public struct TrainingJob {
     }
     let trainer = try Trainer(
       request.configuration, task: task, plan: plan, communicator: communicator, store: store,
-      observer: watcher,
-      signals: signals)
+      observer: watcher, signals: signals,
+      products: request.configuration.training.products == .tuned
+        ? ProductSelection(cache: request.productCache) : nil)
     watcher?.handle(.started(summary(task, trainer, hosts)))
     for warning in task.warnings { watcher?.handle(.warning(warning)) }
     if request.existing == .resume { _ = try trainer.resume() }

@@ -27,6 +27,8 @@ struct TrainingState: Codable, Equatable {
   /// The run is over: all steps done or stopped early.
   var isComplete = false
   var stoppedEarly = false
+  /// With `training.products: tuned` how products are computed, so that a resumed run has the same bits; nil: by the rule.
+  var products: ProductChoices?
   /// What must be the same when the run is resumed.
   var identity = RunIdentity()
 }
@@ -66,8 +68,12 @@ struct RunIdentity: Codable, Equatable {
   func requireSame(as other: RunIdentity) throws(TrainingFailure) {
     if configuration != other.configuration {
       let (mine, theirs) = (Self.settings(of: configuration), Self.settings(of: other.configuration))
-      let keys = Set(mine.keys).union(theirs.keys).filter { mine[$0] != theirs[$0] }
-      throw .otherConfiguration(keys: keys.sorted())
+      // A key that did not exist yet when the checkpoint was written had what is its default now.
+      let standard = Self.settings(of: RunConfiguration().yaml(commented: false))
+      let keys = Set(mine.keys).union(theirs.keys).filter { key in
+        mine[key] != theirs[key] && (theirs[key] != nil || mine[key] != standard[key])
+      }
+      guard keys.isEmpty else { throw .otherConfiguration(keys: keys.sorted()) }
     }
     if data != other.data { throw .otherData(what: "the text or its vocabulary") }
   }

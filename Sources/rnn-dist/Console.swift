@@ -28,6 +28,7 @@ package final class Console: TrainingObserver {
       for bad in rejected { line("warning: skipped a checkpoint that does not verify: \(bad)") }
       line("resumed from step \(step) (\(path))")
     case .planned(let plan): line(Self.describe(plan))
+    case .choseProducts(let choices): line("products: \(choices.summary)")
     case .step(let report): progress(report)
     case .skippedStep(let step, let inARow, let parameters):
       line(

@@ -77,7 +77,7 @@ extension Inspection {
     return [
       ("checkpoint", "\(checkpoint.path), all files verified"), ("state", parts.joined(separator: ", ")),
       ("optimizer", "\(Console.grouped(checkpoint.optimizerBytes)) bytes of state"),
-    ]
+    ] + (state.products.map { [("products", $0.summary)] } ?? [])
   }
 
   private static func rows(_ weights: Weights) -> [(String, String)] {
@@ -160,6 +160,9 @@ extension Inspection {
       JSONMember("complete", .bool(state.isComplete)),
       JSONMember("optimizer_bytes", .integer(checkpoint.optimizerBytes)),
     ]
+      + (state.products.map { products in
+        [JSONMember("products", .array(products.choices.map(ProductText.json)))]
+      } ?? [])
   }
 
   private static func members(_ weights: Weights) -> [JSONMember] {

@@ -31,6 +31,8 @@ struct Inspection {
     var bestLoss: Double?
     var bestStep: Int?
     var isComplete: Bool
+    /// How products were computed, where that was measured.
+    var products: ProductChoices?
   }
 
   /// A checkpoint that verifies.

@@ -29,6 +29,23 @@ import Testing
     #expect((result["tok_s"] as? Int ?? 0) > 0 && (result["product_gflops"] as? Double ?? 0) > 0)
   }
 
+  @Test(arguments: [nil, 2] as [Int?])
+  func tunedTrainingSteps(ranks: Int?) throws {
+    for kind in [
+      ["lm", "--steps", "3"] + Self.small, ["seq2seq", "--hidden", "6", "--src", "9", "--tgt", "9"],
+    ] {
+      let result = try run(kind + ["--batch", "4", "--iters", "2", "--products", "tuned"], ranks: ranks)
+      let products = try #require(result["products"] as? [[String: Any]])
+      #expect(products.count > 4)
+      for product in products {
+        let (kernels, blas) = (product["kernels_us"] as? Double ?? 0, product["blas_us"] as? Double ?? 0)
+        #expect(kernels > 0 && blas > 0, "\(product)")
+        #expect(["kernels", "blas"].contains(product["chosen"] as? String), "\(product)")
+      }
+    }
+    #expect(try run(["lm", "--batch", "4", "--steps", "3", "--iters", "2"] + Self.small)["products"] == nil)
+  }
+
   @Test func aTraceHasEveryKindOfWork() throws {
     let folder = try TemporaryFolder()
     _ = try run(
@@ -67,7 +84,8 @@ import Testing
 
   @Test(arguments: [
     ["lm", "--precision", "fp16"], ["generate", "--cell", "cnn"], ["generate", "--streams", "0"],
-    ["allreduce", "--largest", "0"],
+    ["allreduce", "--largest", "0"], ["lm", "--products", "fast"],
+    ["seq2seq", "--products", "tuned", "--precision", "bf16"], ["gemm", "--tune", "--require", "0.5"],
   ]) func badOptions(arguments: [String]) throws {
     let outcome = try Program.run(["bench"] + arguments)
     #expect(outcome.exitCode == 64 && outcome.standardError.contains(arguments[1]), "\(outcome)")

@@ -16,6 +16,10 @@ private struct Report: Decodable {
     var verified: Bool
     var problem: String?
   }
+  struct Product: Decodable {
+    var rows: Int
+    var chosen: String
+  }
   struct Vocabulary: Decodable {
     var tokens: Int
     var kind: String
@@ -30,6 +34,7 @@ private struct Report: Decodable {
   var bytes: Int?
   var tensors: [Tensor]?
   var problems: [String]
+  var products: [Product]?
 }
 
 @Suite(.timeLimit(.minutes(3))) struct InspectCommandTests {
@@ -53,6 +58,26 @@ private struct Report: Decodable {
     let count = vocabulary * 8 * 2 + vocabulary + 2 * 32 * 8 + 2 * 32
     #expect(report.parameters == count && report.bytes == 4 * count)
     #expect(report.tensors?.reduce(0) { $0 + $1.count } == count)
+  }
+
+  /// What was measured is told at the start, kept in the user's cache, and shown afterwards.
+  @Test func productsThatWereTuned() throws {
+    let folder = try TemporaryFolder()
+    _ = try folder.write("text.txt", TinyRun.text.utf8)
+    let settings = TinyRun.settings + ["training.steps=2", "training.products=tuned"]
+    let training = try Program.run(
+      ["train", "text", "data.train=text.txt", "--run-dir", "run"] + settings, in: folder.root)
+    let line = training.standardError.split(separator: "\n").first { $0.hasPrefix("products: ") }
+    #expect(line?.contains("by our kernels") == true && line?.contains("by OpenBLAS") == true, "\(training)")
+    let caches = try FileManager.default.contentsOfDirectory(atPath: folder.path("cache/rnn-dist"))
+    #expect(caches.count == 1 && caches.first?.hasPrefix("products-") == true)
+    let report = try inspect("run", in: folder)
+    #expect((report.products?.count ?? 0) > 5)
+    #expect(report.products?.allSatisfy { ["kernels", "blas"].contains($0.chosen) } == true)
+    let text = try Program.run(["inspect", "run"], in: folder.root).output
+    let shown = text.split(separator: "\n").first { $0.hasPrefix("products ") }
+    #expect(shown?.hasSuffix(line?.dropFirst("products: ".count) ?? "?") == true, "\(text)")
+    #expect(try inspect("run", in: TinyRun.folder()).products == nil)
   }
 
   @Test(arguments: ["run/checkpoints/step-8", "run/checkpoints/last"]) func aCheckpoint(path: String) throws {

@@ -59,7 +59,9 @@ final class Program {
         let parts = groups.map { ["-np", "\(ranks)", program.path] + $0 }
         return ["--timeout", "\(limit)", "--bind-to", "none"] + Array(parts.joined(separator: [":"]))
       } ?? groups.flatMap { $0 }
-    process.environment = Self.environment
+    // What a test leaves in a cache must not be found by another, or by the user.
+    let cache = (directory ?? folder.root) + "/cache"
+    process.environment = Self.environment.merging(["XDG_CACHE_HOME": cache]) { $1 }
     process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
     process.standardInput =
       input.isEmpty

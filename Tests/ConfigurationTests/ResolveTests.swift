@@ -208,6 +208,8 @@ import Testing
     (["model.gru_reset=before", "model.cell=lstm"], "model.gru_reset"),
     (["training.epochs=0"], "training.epochs"),
     (["training.reproducible=true", "training.batch_size=7"], "training.reproducible"),
+    (["training.products=tuned", "training.reproducible=true"], "training.products"),
+    (["training.precision=bf16", "training.products=tuned"], "training.products"),
     (["training.steps=10", "training.schedule.warmup_steps=10"], "training.schedule.warmup_steps"),
     (["training.schedule.kind=plateau", "data.valid_fraction=0"], "training.schedule.kind"),
     (["evaluation.patience=1", "data.valid_fraction=0"], "evaluation.patience"),
@@ -224,7 +226,9 @@ import Testing
   @Test(arguments: [
     ["model.tie_embeddings=true"], ["model.activation=relu", "model.cell=rnn"], ["model.forget_bias=1"],
     ["model.gru_reset=before", "model.cell=gru"], ["training.epochs=0", "training.steps=1"],
-    ["training.reproducible=true", "training.batch_size=8"], ["data.tokens=byte", "data.max_vocabulary=2"],
+    ["training.reproducible=true", "training.batch_size=8"], ["training.products=tuned"],
+    ["training.products=rule", "training.reproducible=true", "training.precision=bf16"],
+    ["data.tokens=byte", "data.max_vocabulary=2"],
     ["training.schedule.kind=plateau", "data.valid_fraction=0", "data.valid=v"],
     ["data.generator=none", "data.train=t"],
   ])

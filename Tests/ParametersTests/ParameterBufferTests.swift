@@ -131,6 +131,21 @@ import Testing
     #expect(buffer.spans == [0..<7, 11..<15, 31..<35, 43..<55], "rows that meet are one span")
   }
 
+  /// Where there is nothing to add to: neither the memory before the table nor the set of rows knows of it.
+  @Test func rowsBelowZeroAreIgnored() {
+    let (layout, table, tied) = tables()
+    let buffer = ParameterBuffer<Float>(layout)
+    add([-1, 4, -7, -1, .min], to: buffer, table)
+    add([-2, 3], to: buffer, tied)
+    #expect(buffer.touchedRows == [[4]])
+    buffer.touch([[-1, 6]])
+    #expect(buffer.touchedRows == [[4, 6]])
+    let ones = buffer.elements.indices.filter { buffer.elements[$0] != 0 }
+    #expect(ones == Array(19..<23) + Array(tied.offset + 6..<tied.offset + 8))
+    buffer.clear()
+    #expect(buffer.touchedRows == [[]] && buffer.elements.allSatisfy { $0 == 0 })
+  }
+
   @Test func aTableIsWholeOnceHalfOfItWasTouched() {
     let (layout, table, _) = tables()
     let buffer = ParameterBuffer<Float>(layout)

@@ -96,6 +96,8 @@ struct Job: Sendable {
   /// Changes the configuration of single ranks.
   var perRank: @Sendable (_ rank: Int, inout RunConfiguration) -> Void = { _, _ in }
   var versions: @Sendable (_ rank: Int) -> [String: String] = { _ in ["rnn-dist": "test"] }
+  /// Where measurements of products are kept.
+  var productCache: ProductCache?
   /// Who asks which rank for the end; by default nobody.
   var signals: @Sendable (_ rank: Int) -> StopSignals = { _ in StopSignals() }
 
@@ -135,7 +137,7 @@ struct Job: Sendable {
     perRank(communicator.rank, &configuration)
     let request = TrainingJob.Request(
       configuration: configuration, runDirectory: directory, existing: existing, commandLine: ["test"],
-      versions: versions(communicator.rank))
+      versions: versions(communicator.rank), productCache: productCache)
     return try TrainingJob(
       request, communicator: communicator, observer: recorder, signals: signals(communicator.rank)
     ).run()

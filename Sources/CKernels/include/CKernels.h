@@ -11,6 +11,7 @@
 #include "packed_rows.h"
 #include "pooling_kernels.h"
 #include "product_kernels.h"
+#include "product_record.h"
 #include "random_kernels.h"
 #include "recurrent_kernels.h"
 #include "selection_kernels.h"

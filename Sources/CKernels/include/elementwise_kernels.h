@@ -28,7 +28,8 @@ enum {
   /* y[row] = table[index[row]]. */                                                                               \
   void rnd_gather_rows_##S(const T *table, int64_t table_stride, const int32_t *index, int64_t rows,              \
                            int64_t columns, T *y, int64_t stride);                                                \
-  /* table[index[row]] += x[row], rows in order, so that the sum does not depend on anything but the data. */     \
+  /* table[index[row]] += x[row], rows in order, so that the sum does not depend on anything but the data;        \
+     rows whose index is below zero are left out. */                                                              \
   void rnd_scatter_add_rows_##S(const T *x, int64_t stride, const int32_t *index, int64_t rows, int64_t columns,  \
                                 T *table, int64_t table_stride);
 

@@ -3,7 +3,7 @@ import Parameters
 
 /// A packed copy of (some rows of) a weight, and of which version of the parameters it is.
 final class PackedWeight<Element: Scalar> {
-  let matrix: PackedMatrix<Element>
+  var matrix: PackedMatrix<Element>
   let parameters: ParameterBuffer<Element>
   /// Where the rows begin in the flat buffer.
   let begin: Int

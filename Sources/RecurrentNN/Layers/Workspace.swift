@@ -6,7 +6,7 @@ import Parameters
 public final class Workspace<Element: Scalar> {
   public let arena = Arena<Element>()
   /// How the layers multiply.
-  public let mode: ProductMode
+  public private(set) var mode: ProductMode
 
   private struct Key: Hashable {
     let offset: Int
@@ -21,6 +21,12 @@ public final class Workspace<Element: Scalar> {
 
   /// - Parameter precision: of the operands of products; everything else is computed in `Element`.
   public init(precision: ProductPrecision = .fp32) { mode = ProductMode(precision) }
+
+  /// Computes products of single precision as a table says from now on, nil: as the rule says.
+  public func choose(_ table: ProductTable?) {
+    mode = ProductMode(mode.precision, choosing: table)
+    for pack in packs.values { pack.matrix.choose(mode) }
+  }
 
   /// The packed form of (some rows of) a weight, packed again only if the parameters have changed since.
   func packed(

@@ -42,6 +42,8 @@ struct LanguageModelBenchCommand: DistributedCommand {
   @Option(help: "Timed training steps.") var iters = 20
   @Option(help: "sgd | momentum | nesterov | rmsprop | adagrad | adam | adamw") var optimizer = "sgd"
   @Option(help: "fp32 | bf16: operands of matrix products.") var precision = "fp32"
+  @Option(help: "rule | tuned: who computes products in fp32, kernels or OpenBLAS; tuned: what is faster.")
+  var products = "rule"
   @Flag(help: "Print one JSON object.") var json = false
   @Option(
     help: ArgumentHelp("Write the last step of rank 0 as a trace for Perfetto or Chrome.", valueName: "file"))
@@ -64,6 +66,7 @@ struct LanguageModelBenchCommand: DistributedCommand {
     guard BenchOptions.precision(precision) != nil else {
       throw ValidationError("--precision must be fp32 or bf16, not \(precision)")
     }
+    try BenchOptions.requireProducts(products, precision)
     guard BenchOptions.cell(cell) != nil else {
       throw ValidationError("--cell must be rnn, gru or lstm, not \(cell)")
     }
@@ -89,12 +92,13 @@ struct LanguageModelBenchCommand: DistributedCommand {
         vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind,
         cutoffs: clusters ?? []),
       batchSize: batch, steps: steps, shortest: shortest, segment: recompute,
-      benchmark: StepBenchmark(iterations: iters, optimizer: kind, precision: mode))
+      benchmark: StepBenchmark(
+        iterations: iters, optimizer: kind, precision: mode, tunesProducts: products == "tuned"))
     let result = try benchmark.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
     try BenchOptions.writeTrace(result, to: profile)
     try StandardOutput.line(json ? describe(result, communicator).text : line(result, communicator))
-    if !json { try StandardOutput.line(BenchOptions.roofline(result)) }
+    if !json { try BenchOptions.lines(result).forEach(StandardOutput.line) }
     return ExitCode.done
   }
 

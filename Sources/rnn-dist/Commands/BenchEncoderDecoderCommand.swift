@@ -25,6 +25,8 @@ struct EncoderDecoderBenchCommand: DistributedCommand {
   @Option(help: "Timed training steps.") var iters = 10
   @Option(help: "sgd | momentum | nesterov | rmsprop | adagrad | adam | adamw") var optimizer = "adam"
   @Option(help: "fp32 | bf16: operands of matrix products.") var precision = "fp32"
+  @Option(help: "rule | tuned: who computes products in fp32, kernels or OpenBLAS; tuned: what is faster.")
+  var products = "rule"
   @Flag(help: "Print one JSON object.") var json = false
   @Option(
     help: ArgumentHelp("Write the last step of rank 0 as a trace for Perfetto or Chrome.", valueName: "file"))
@@ -34,6 +36,7 @@ struct EncoderDecoderBenchCommand: DistributedCommand {
     guard BenchOptions.precision(precision) != nil else {
       throw ValidationError("--precision must be fp32 or bf16, not \(precision)")
     }
+    try BenchOptions.requireProducts(products, precision)
     guard OptimizerSettings.Kind(rawValue: optimizer) != nil else {
       throw ValidationError("--optimizer must be one of \(OptimizerSettings.Kind.allCases.map(\.rawValue))")
     }
@@ -51,12 +54,13 @@ struct EncoderDecoderBenchCommand: DistributedCommand {
     let result = try EncoderDecoderBenchmark(
       sourceVocabulary: src, targetVocabulary: tgt, embeddingSize: embed, hiddenSize: hidden,
       batchSize: batch, sourceLength: slen, targetLength: tlen,
-      benchmark: StepBenchmark(iterations: iters, optimizer: kind, precision: mode)
+      benchmark: StepBenchmark(
+        iterations: iters, optimizer: kind, precision: mode, tunesProducts: products == "tuned")
     ).run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
     try BenchOptions.writeTrace(result, to: profile)
     try StandardOutput.line(json ? describe(result, communicator).text : line(result, communicator))
-    if !json { try StandardOutput.line(BenchOptions.roofline(result)) }
+    if !json { try BenchOptions.lines(result).forEach(StandardOutput.line) }
     return ExitCode.done
   }
 

@@ -26,6 +26,15 @@ enum BenchOptions {
     }
   }
 
+  static func requireProducts(_ name: String, _ precision: String) throws {
+    guard ["rule", "tuned"].contains(name) else {
+      throw ValidationError("--products must be rule or tuned, not \(name)")
+    }
+    guard name == "rule" || precision == "fp32" else {
+      throw ValidationError("--products tuned is for fp32: OpenBLAS has no products in \(precision)")
+    }
+  }
+
   static func requireSizes(_ sizes: [(name: String, value: Int)]) throws {
     for (name, value) in sizes where value < 1 || value > 1 << 24 {
       throw ValidationError("--\(name) must be from 1 to \(1 << 24), not \(value)")
@@ -60,10 +69,20 @@ enum BenchOptions {
           StepProfile.Kind.allCases.map { JSONMember("\($0)", .double(rounded(result.shares[$0] ?? 0))) })),
       JSONMember("loss", .double(rounded(result.loss))),
     ]
+      + (result.products.map { products in
+        [JSONMember("products", .array(products.measurements.map(ProductText.json)))]
+      } ?? [])
+  }
+
+  /// What follows the line of a benchmark of training steps.
+  static func lines(_ result: StepBenchmark.Result) -> [String] {
+    guard let products = result.products else { return [roofline(result)] }
+    return [roofline(result), "  products: \(products.choices.summary)"]
+      + products.measurements.map { "  \(ProductText.line($0))" }
   }
 
   /// How near the products come to the machine's peak, and where the time of a step goes.
-  static func roofline(_ result: StepBenchmark.Result) -> String {
+  private static func roofline(_ result: StepBenchmark.Result) -> String {
     let shares = StepProfile.Kind.allCases.map { kind in
       String(format: "%@ %.1f%%", "\(kind)", 100 * (result.shares[kind] ?? 0))
     }

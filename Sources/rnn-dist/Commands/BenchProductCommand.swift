@@ -10,10 +10,13 @@ struct ProductBenchCommand: LocalCommand {
     abstract: "Measure the peak of one core and the products of training steps beside it.",
     discussion: """
       GFLOP/s on one thread, and the share of what the multiply-add units do without loads and stores. recurrent: weights \
-      packed once and used many times; the others pack both operands as they go. "blas" is OpenBLAS on the same product.
+      packed once and used many times; the others pack both operands as they go. "blas" is OpenBLAS on the same product. --tune \
+      measures these products and those of other models as `training.products: tuned` does, on the threads of this process, \
+      and prints what it would choose.
       """)
 
   @Flag(help: "Print one JSON object.") var json = false
+  @Flag(help: "Print how long each product takes both ways, and which is chosen, instead.") var tune = false
   @Option(
     help: ArgumentHelp(
       "Fail unless recurrent products of 20 rows and more reach this share of the peak in fp32.",
@@ -21,7 +24,14 @@ struct ProductBenchCommand: LocalCommand {
   var require: Double?
   @Option(help: ArgumentHelp("The same in bf16.", valueName: "share")) var requireBf16: Double?
 
+  func validate() throws {
+    guard !tune || (require == nil && requireBf16 == nil) else {
+      throw ValidationError("--tune has nothing to do with --require and --require-bf16")
+    }
+  }
+
   mutating func runLocally() throws -> Int32 {
+    if tune { return try printChoices() }
     BLAS.threadCount = 1
     KernelThreads.count = 1
     let peak = (fp32: MultiplyAddPeak.measured(.fp32), bf16: MultiplyAddPeak.measured(.bf16))
@@ -38,6 +48,28 @@ struct ProductBenchCommand: LocalCommand {
     try StandardOutput.line("product     rows columns depth           fp32           bf16           blas")
     for result in results { try StandardOutput.line(line(result, peak)) }
     return verdict(results, peak)
+  }
+
+  private func printChoices() throws -> Int32 {
+    KernelThreads.count = BLAS.threadCount
+    // Time enough for all of them: there is no first step that waits.
+    let uses = ProductBenchmark.uses
+    let measurements = ProductTuner(budget: 0.3 * Double(uses.count)).measure(uses)
+    if json {
+      let result: JSONValue = [
+        "bench": "gemm", "kernels": .string("\(InstructionSet.best)"), "blas": .string(BLAS.coreName),
+        "threads": .integer(KernelThreads.count), "products": .array(measurements.map(ProductText.json)),
+      ]
+      try StandardOutput.line(result.text)
+      return ExitCode.done
+    }
+    try StandardOutput.line(ProductText.heading)
+    for measurement in measurements { try StandardOutput.line(ProductText.line(measurement)) }
+    let choices = measurements.map { ProductChoice($0.shape, $0.backend) }
+    try StandardOutput.line(
+      "\(ProductChoices(choices).summary); \(KernelThreads.count) "
+        + (KernelThreads.count == 1 ? "thread" : "threads"))
+    return ExitCode.done
   }
 
   /// Names what stays below a required share, and fails if there is anything.

@@ -43,7 +43,10 @@ struct TrainCommand: DistributedCommand {
     let request = TrainingJob.Request(
       configuration: configuration, runDirectory: directory,
       existing: resume ? .resume : overwrite ? .overwrite : .refuse, commandLine: CommandLine.arguments,
-      versions: ProgramVersion.all)
+      versions: ProgramVersion.all,
+      productCache: ProductCache.directory(in: ProcessInfo.processInfo.environment).map {
+        ProductCache(directory: $0)
+      })
     let job = TrainingJob(request, communicator: communicator, observer: console)
     if dryRun {
       try job.check()
