@@ -208,11 +208,6 @@ public final class SavedSequenceModel {
   }
 }
 
-extension ModelConfiguration.Output {
-  /// Whether targets are numbers rather than labels.
-  var isNumeric: Bool { self == .linear || self == .bernoulli }
-}
-
 extension SavedSequenceModel {
   /// What lets this model write, if it is a generator.
   public var sequenceWriter: SequenceWriter? { SequenceWriter(self) }
