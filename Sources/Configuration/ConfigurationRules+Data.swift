@@ -62,11 +62,9 @@ extension ConfigurationRule {
         ? nil : "tags belong to words, not to subwords: use \(DataConfiguration.Tokens.word.rawValue)"
     } + [
       ConfigurationRule([\.data.tokens, \.task]) {
-        guard $0.task == .languageModel, $0.data.tokens == .bpe || $0.data.tokens == .space else {
-          return nil
-        }
+        guard $0.task == .languageModel, $0.data.tokens == .space else { return nil }
         return
-          "\($0.data.tokens.rawValue) is for models of sequences; a language model of a text takes byte, char or word"
+          "\($0.data.tokens.rawValue) is for models of sequences; a language model of a text takes byte, char, word or bpe"
       },
       ConfigurationRule([
         \.model.characterHiddenSize, \.data.tokens, \.data.sourceTokens, \.data.format, \.task,
@@ -131,7 +129,9 @@ extension ConfigurationRule {
         ? "\(output.rawValue) chooses among tags; multihot has none, each step is what the one before it learns: "
           + "use bernoulli or linear" : nil
     },
-    ConfigurationRule([\.model.adaptiveCutoffs, \.data.tokens, \.data.maxVocabulary, \.task]) {
+    ConfigurationRule([
+      \.model.adaptiveCutoffs, \.data.tokens, \.data.maxVocabulary, \.data.subwordVocabulary, \.task,
+    ]) {
       guard $0.task == .languageModel, let last = $0.model.adaptiveCutoffs.last,
         let largest = $0.data.largestVocabulary, last >= largest
       else { return nil }
@@ -159,7 +159,8 @@ extension DataConfiguration {
   fileprivate var largestVocabulary: Int? {
     switch tokens {
     case .byte: 256
-    case .char, .word, .space, .bpe: maxVocabulary > 0 ? maxVocabulary : nil
+    case .char, .word, .space: maxVocabulary > 0 ? maxVocabulary : nil
+    case .bpe: subwordVocabulary
     }
   }
 }

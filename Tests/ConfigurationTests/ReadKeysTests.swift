@@ -107,7 +107,7 @@ import rnn_dist
     add(
       sequences,
       [
-        "data.subword_kind", "data.subword_vocabulary", "data.max_length", "data.too_long",
+        "data.max_length", "data.too_long",
         "data.empty_sequences", "training.batch_tokens", "training.bucketing",
       ])
     add(

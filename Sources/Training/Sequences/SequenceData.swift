@@ -76,7 +76,7 @@ enum SequenceData {
     // generator is to read can't be read, and is refused.
     options.unknownLabels = .count
     options.validFraction = data.valid == nil ? data.validFraction : 0
-    options.subwords.kind = data.subwordKind == .bpe ? .bpe : .unigram
+    options.subwords.kind = SubwordOptions.Kind(data.subwordKind)
     return options
   }
 

@@ -25,7 +25,10 @@ struct GenerateCommand: LocalCommand {
   @Option(name: .customLong("class"), help: "Generators: the class to write for.") var className: String?
   @Option(help: ArgumentHelp("Generators: the vector to write for.", valueName: "file.npy"))
   var features: String?
-  @Option(help: "Tokens to draw (default: 500 bytes or characters, 100 words); generators: at most so many.")
+  @Option(
+    help:
+      "Tokens to draw (default: 500 bytes or characters, 100 words or subwords); generators: at most so many."
+  )
   var length: Int?
   @Option(help: "Number of texts.") var count = 1
   @Option(help: "Below 1 more careful, above 1 more daring; 0 always takes the most probable token.")
@@ -147,8 +150,15 @@ struct GenerateCommand: LocalCommand {
 
   private func draw(from prompt: [Int32], _ saved: SavedModel, emit: (_ text: Int, _ id: Int32) -> Bool) {
     TextGenerator(saved).generate(
-      prompt: prompt, length: length ?? (saved.vocabulary.tokenization == .word ? 100 : 500), count: count,
+      prompt: prompt, length: length ?? Self.usualLength(saved.vocabulary.tokenization), count: count,
       options: options, seed: seed ?? UInt64(saved.configuration.seed), emit: emit)
+  }
+
+  private static func usualLength(_ tokenization: Tokenization) -> Int {
+    switch tokenization {
+    case .byte, .char: 500
+    case .word, .bpe: 100
+    }
   }
 
   // MARK: The prompt
