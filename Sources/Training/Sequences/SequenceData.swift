@@ -62,6 +62,8 @@ enum SequenceData {
     options.sharedVocabulary = data.sharedVocabulary
     options.characters = model.characterHiddenSize > 0
     options.numericTargets = model.output.isNumeric
+    options.bits = model.output == .bernoulli
+    options.equalSteps = configuration.task == .classifier && model.pooling == .all
     options.multihotWidth = data.width
     options.maximumLength = data.maxLength
     options.maximumTargetLength = data.maxLength
