@@ -93,7 +93,7 @@ let testTargets: [Target] = [
       "Configuration",
       "Datasets", "Checkpoints", "RunLog",
     ]),
-  test("Command", of: ["rnn-dist", "Configuration", "Datasets", "Checkpoints"]),
+  test("Command", of: ["rnn-dist", "Configuration", "Datasets", "Checkpoints", "Training"]),
 ]
 
 func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {

@@ -153,65 +153,26 @@ extension ConfigurationRule {
           + ModelConfiguration.Attention.general.rawValue
     },
     ConfigurationRule([
-      \.model.bridge, \.model.decoderHiddenSize, \.model.hiddenSize, \.model.bidirectional, \.task,
-      \.data.train,
-      \.data.format,
+      \.model.bridge, \.model.decoderHiddenSize, \.model.hiddenSize, \.model.bidirectional,
+      \.model.projectionSize, \.task, \.data.train, \.data.format,
     ]) {
       guard $0.task == .seq2seq, $0.model.bridge == .copy else { return nil }
-      let (model, encoder) = ($0.model, $0.model.hiddenSize * ($0.model.bidirectional ? 2 : 1))
-      let widths = $0.possibleSources.map { $0 * encoder }
-      return widths.contains(model.effectiveDecoderHiddenSize)
-        ? nil
-        : "copy hands on states of \(widths[0]) numbers (all directions and sources together) to a decoder of "
+      let (model, directions) = ($0.model, $0.model.bidirectional ? 2 : 1)
+      let widths = $0.possibleSources.map { $0 * directions * model.hiddenSize }
+      guard widths.contains(model.effectiveDecoderHiddenSize) else {
+        return
+          "copy hands on states of \(widths[0]) numbers (all directions and sources together) to a decoder of "
           + "\(model.effectiveDecoderHiddenSize): set \(name(\.model.decoderHiddenSize)) to \(widths[0]), or use "
           + ModelConfiguration.Bridge.transform.rawValue
-    },
-  ]
-
-  private static let data: [ConfigurationRule] = [
-    ConfigurationRule([\.data.tokens, \.data.sourceTokens, \.data.format, \.task]) {
-      guard $0.task == .tagger, !$0.data.format.isNumeric, $0.data.effectiveSourceTokens == .bpe else {
-        return nil
       }
-      return "tags belong to words, not to subwords: use \(DataConfiguration.Tokens.word.rawValue)"
-    },
-    ConfigurationRule([\.data.tokens, \.task]) {
-      guard $0.task == .languageModel, $0.data.tokens == .bpe || $0.data.tokens == .space else { return nil }
+      // Encoder and decoder project to the same width, so the copies of one direction of one source fit, and no others.
+      let copies = $0.possibleSources.map { $0 * directions }
+      guard let projection = model.projectionSize, !copies.contains(1) else { return nil }
       return
-        "\($0.data.tokens.rawValue) is for models of sequences; a language model of a text takes byte, char or word"
-    },
-    ConfigurationRule([\.data.sharedVocabulary, \.model.decoderEmbeddingSize, \.model.embeddingSize, \.task])
-    {
-      let (source, target) = ($0.model.embeddingSize, $0.model.effectiveDecoderEmbeddingSize)
-      guard $0.task == .seq2seq, $0.data.sharedVocabulary, source != target else { return nil }
-      return
-        "is one embedding as well, which can't have \(source) numbers for the source and \(target) for the target: "
-        + "leave \(name(\.model.decoderEmbeddingSize)) at null"
-    },
-    parallel(\.data.train) { $0.train }, parallel(\.data.valid) { $0.valid },
-    parallel(\.data.test) { $0.test },
-    ConfigurationRule([\.data.generator, \.task]) {
-      guard $0.data.train == nil, $0.data.generator.makesPairs, $0.task != .seq2seq else { return nil }
-      return "\($0.data.generator.rawValue) writes pairs, for the task seq2seq"
-    },
-    ConfigurationRule([\.data.generatedSize, \.data.generator, \.data.train, \.task]) {
-      guard $0.task == .seq2seq, $0.data.train == nil, let most = $0.data.generator.mostPairs,
-        $0.data.generatedSize > most
-      else { return nil }
-      return
-        "\($0.data.generator.rawValue) has too few different pairs for \($0.data.generatedSize): at most \(most)"
+        "copy hands on outputs of \(copies[0] * projection) numbers to a decoder of \(projection): leave "
+        + "\(name(\.model.projectionSize)) out, or use \(ModelConfiguration.Bridge.transform.rawValue)"
     },
   ]
-
-  private static func parallel(
-    _ field: Field, _ path: @escaping @Sendable (DataConfiguration) -> DataPath?
-  ) -> ConfigurationRule {
-    ConfigurationRule([field, \.task]) {
-      guard let path = path($0.data) else { return nil }
-      guard path.file != nil || $0.task != .languageModel else { return "a language model reads one file" }
-      return path.problem
-    }
-  }
 
   private static let training: [ConfigurationRule] = [
     ConfigurationRule([\.training.labelSmoothing, \.model.output]) {
@@ -283,7 +244,7 @@ extension ConfigurationRule {
     "set \(name(\.data.valid)), or \(name(\.data.validFraction)) above 0"
   }
 
-  private static func name(_ field: PartialKeyPath<RunConfiguration>) -> String {
+  static func name(_ field: PartialKeyPath<RunConfiguration>) -> String {
     ConfigurationSchema.path(of: field)
   }
 }
@@ -302,21 +263,6 @@ extension RunConfiguration {
   fileprivate var possibleSources: [Int] {
     let mayHaveColumns = data.train?.file != nil && data.format == .tsv
     return mayHaveColumns ? [1, 2] : [data.train?.secondSource == nil ? 1 : 2]
-  }
-}
-
-extension DataConfiguration.Format {
-  /// The tasks that read it.
-  public func belongs(to task: RunConfiguration.Task) -> Bool {
-    switch self {
-    case .text: task == .languageModel
-    case .lines: task != .languageModel
-    case .tsv: task == .classifier || task == .generator || task == .seq2seq
-    case .columns, .conllu: task == .tagger
-    case .csv: task == .classifier || task == .seq2seq
-    case .npy: task != .languageModel
-    case .multihot: task == .tagger || task == .classifier
-    }
   }
 }
 

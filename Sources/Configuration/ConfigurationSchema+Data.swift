@@ -24,11 +24,10 @@ extension ConfigurationSchema {
       "data.shared_vocabulary", \.data.sharedVocabulary, .flag, tasks: [.seq2seq],
       "one vocabulary and one embedding for source and target"),
     ConfigurationKey(
-      "data.subword_kind", \.data.subwordKind, .choice, tasks: .sequences,
+      "data.subword_kind", \.data.subwordKind, .choice,
       "bpe: how SentencePiece learns subwords"),
     ConfigurationKey(
       "data.subword_vocabulary", \.data.subwordVocabulary, .integer(.within(8...1_000_000)),
-      tasks: .sequences,
       "bpe: number of subwords"),
     ConfigurationKey(
       "data.lowercase", \.data.lowercase, .flag, "turn the text to lower case (bytes: A to Z only)"),

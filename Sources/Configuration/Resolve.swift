@@ -4,16 +4,18 @@ extension RunConfiguration {
   /// - `layers`: roots as read from files or presets; an empty text is an empty layer.
   /// - `overrides`: `key.path=value` as typed; of two for one key the last counts.
   /// - `requiringText`: false for listing a preset whose `data.train` the user will add.
+  /// - `stored`: the layers are what a run wrote down when it was trained. A later version may know that a key in them was
+  ///   never read, which is no reason to refuse the run; of the overrides it is.
   ///
   /// Returns the values with the origin of each. Throws `ConfigurationErrors` with everything that is wrong:
   /// unknown and repeated keys, values of the wrong type or out of range, and keys that don't go together.
   public static func resolve(
-    layers: [ConfigurationNode], overrides: [String], requiringText: Bool = true
+    layers: [ConfigurationNode], overrides: [String], requiringText: Bool = true, stored: Bool = false
   ) throws(ConfigurationErrors) -> ResolvedConfiguration {
     var resolver = Resolver()
     for layer in layers { resolver.apply(layer: layer) }
     for override in overrides { resolver.apply(override: override) }
-    resolver.refuseUnread()
+    resolver.refuseUnread(stored: stored)
     resolver.check(ConfigurationRule.all + (requiringText ? [.needsText] : []))
     guard resolver.issues.isEmpty else { throw ConfigurationErrors(resolver.issues) }
     return ResolvedConfiguration(configuration: resolver.configuration, origins: resolver.origins)
@@ -121,8 +123,9 @@ private struct Resolver {
   }
 
   /// Reports settings that nothing reads. A preset says more than another task needs, and is no mistake of the user's:
-  /// what it says in vain is set back to the default.
-  mutating func refuseUnread() {
+  /// what it says in vain is set back to the default. What a run has stored stays as it is, so that it is the run's own
+  /// configuration that a resumed run is compared with.
+  mutating func refuseUnread(stored: Bool) {
     guard !invalid.contains(ConfigurationSchema.path(of: \.task)) else { return }
     for key in ConfigurationSchema.keys
     where !invalid.contains(key.path) && key.write(configuration) != key.defaultText {
@@ -131,7 +134,7 @@ private struct Resolver {
       if case .preset = origin {
         key.reset(&configuration)
         origins[key.path] = nil
-      } else {
+      } else if origin.isOverride || !stored {
         report(origin, key.path, reason)
         refused.insert(key.path)
       }

@@ -43,6 +43,12 @@ struct UnreadKey: Sendable {
       $0.model.context == .everyStep
         ? nil : "is for context \(ModelConfiguration.Context.everyStep.rawValue)"
     },
+    UnreadKey([\.model.condition, \.data.format, \.data.train]) {
+      guard $0.data.format == .lines, $0.data.train?.file != nil, $0.model.condition != .none else {
+        return nil
+      }
+      return "says where X enters; one file of lines holds no X"
+    },
     attention(\.model.attention), attention(\.model.attentionQuery), attention(\.model.attentionWindow),
     attention(\.model.coverage),
     UnreadKey([\.model.attentionSize, \.task, \.model.context, \.model.attention, \.model.pooling]) {

@@ -34,8 +34,6 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   case input(name: String, reason: String)
   /// Too few different sources to cut off this share of them.
   case noSplit(name: String, sources: Int, fraction: Double)
-  /// Vectors of one width in the training part and of another in the validation part that was cut off.
-  case unequalParts(name: String)
   /// A format, a kind of token or a pair of files that a task can't use.
   case unsupported(task: SequenceTask, format: SequenceFormat, reason: String)
   /// A subword model can't be made, read or used; the library's own words where they are.
@@ -86,7 +84,6 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
     case .noSplit(let name, let sources, let fraction):
       "\(name): a validation part of \(fraction) of \(sources) different sources leaves nothing on one side; "
         + "change data.valid_fraction or give data.valid"
-    case .unequalParts(let name): "\(name): holds vectors of different widths; every step needs the same"
     case .unsupported(let task, let format, let reason):
       "task \(task.rawValue) with data.format=\(format.rawValue): \(reason)"
     case .subwordModel(let name, let reason): "\(name): \(reason)"

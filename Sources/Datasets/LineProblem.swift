@@ -24,6 +24,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case notFinite(String, column: Int)
   /// A key of a multi-hot step that isn't a whole number below the width.
   case badKey(String, width: Int)
+  /// A number at a step (from 1) of a target that is neither a bit nor a probability.
+  case notABit(String, step: Int)
   /// Another number of targets than of steps.
   case stepCount(source: Int, target: Int)
   /// Another number of steps than the model is made for.
@@ -63,10 +65,12 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .notFinite(let text, let column): "column \(column): \(quoted(text)) is not a finite 32-bit number"
     case .badKey(let text, let width):
       "\(quoted(text)) is not one of the keys 0 to \(width - 1); correct it, or set a larger data.width"
+    case .notABit(let text, let step):
+      "step \(step): \(text) is neither a bit nor a probability, 0 to 1; correct it, or set model.output=linear"
     case .stepCount(let source, let target):
       "\(target) target\(target == 1 ? "" : "s") for \(source) steps; every step needs one"
     case .exactSteps(let found, let expected):
-      "\(found) steps where the model reads exactly \(expected); cut or pad the sequence"
+      "\(found) steps where the model reads exactly \(expected); cut or pad the sequence, or set another model.pooling than all"
     case .width(let found, let expected): "vectors of width \(found) where \(expected) is expected"
     case .secondSource(let expected):
       expected

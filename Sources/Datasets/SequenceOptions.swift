@@ -91,6 +91,10 @@ public struct SequenceOptions: Sendable, Equatable {
   public var characters = false
   /// Targets of taggers and classifiers are numbers, not names.
   public var numericTargets = false
+  /// Numbers of a step's target are bits or their probabilities, 0 to 1.
+  public var bits = false
+  /// Every source has as many steps as the first one of the training part.
+  public var equalSteps = false
   /// Keys of a multi-hot step.
   public var multihotWidth = 88
   /// Most tokens or steps of a source, 0: no limit.

@@ -41,7 +41,7 @@ struct SymbolScanner {
   /// Appends the symbols that end in `bytes`.
   private mutating func scan(_ bytes: UnsafeBufferPointer<UInt8>, into symbols: inout [Int32]) throws {
     switch table.tokenization {
-    case .byte:
+    case .byte, .bpe:
       for byte in bytes { symbols.append(Int32(lowercase ? lowercased(byte) : byte)) }
     case .char:
       for byte in bytes {

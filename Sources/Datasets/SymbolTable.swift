@@ -16,9 +16,10 @@ struct SymbolTable {
   private(set) var words = WordTable()
 
   init(_ tokenization: Tokenization) {
+    precondition(tokenization != .bpe, "subwords are no symbols that a table could number")
     self.tokenization = tokenization
     switch tokenization {
-    case .byte: break
+    case .byte, .bpe: break
     case .char: symbolOfScalar = [Int32](repeating: Self.missing, count: 0x11_0000)
     case .word:
       for word in [SpecialToken.endOfSentence, SpecialToken.unknown] { _ = symbol(ofWord: Array(word.utf8)) }
@@ -28,7 +29,7 @@ struct SymbolTable {
   /// Number of symbols.
   var count: Int {
     switch tokenization {
-    case .byte: 256
+    case .byte, .bpe: 256
     case .char: scalars.count
     case .word: words.count
     }
@@ -50,7 +51,7 @@ struct SymbolTable {
   /// The text of a symbol; the value of a byte is the scalar of the same number.
   func text(of symbol: Int) -> String {
     switch tokenization {
-    case .byte: String(Unicode.Scalar(UInt8(symbol)))
+    case .byte, .bpe: String(Unicode.Scalar(UInt8(symbol)))
     case .char: String(scalars[symbol])
     case .word: String(decoding: words[symbol], as: UTF8.self)
     }

@@ -13,7 +13,7 @@ public struct TextCorpus: Sendable {
   /// nothing is counted.
   ///
   /// The text is read in two passes, three when it is cut, and is never in memory as a whole: at most the
-  /// tokens, the vocabulary and a buffer are. Throws `DataError`.
+  /// tokens, the vocabulary and a buffer are, but for the training text that subwords are learnt from. Throws `DataError`.
   public static func load(
     train: TextSource, valid: TextSource? = nil, test: TextSource? = nil, validFraction: Double = 0,
     options: TextOptions, vocabulary: Vocabulary? = nil
@@ -25,6 +25,11 @@ public struct TextCorpus: Sendable {
         "a vocabulary of \(known.tokenization) for a text of \(options.tokenization)")
     }
     let fraction = valid == nil ? validFraction : 0
+    if options.tokenization == .bpe {
+      return try loadSubwords(
+        train: train, valid: valid, test: test, validFraction: fraction, options: options,
+        vocabulary: vocabulary)
+    }
     let plan = try plan(for: train, fraction, options, vocabulary)
     let parts = try TokenEncoder(vocabulary: plan.vocabulary).encode(
       train, count: plan.total, splitAt: plan.train)
@@ -57,6 +62,7 @@ public struct TextCorpus: Sendable {
 
   /// The tokens of a text in a given vocabulary. Throws `DataError`, also for fewer than two tokens.
   public static func encode(_ source: TextSource, vocabulary: Vocabulary) throws -> TokenSequence {
+    if vocabulary.subwords != nil { return try encodeSubwords(source, vocabulary: vocabulary) }
     let count = try countTokens(of: source, vocabulary.tokenization, vocabulary.lowercase)
     try checkSizes(of: source, total: count, train: count, 0)
     return try TokenEncoder(vocabulary: vocabulary).encode(source, count: count, splitAt: count).first
@@ -75,7 +81,7 @@ public struct TextCorpus: Sendable {
     min(total, Int((Double(total) * (1 - validFraction)).rounded(.down)))
   }
 
-  private static func checkSizes(of source: TextSource, total: Int, train: Int, _ fraction: Double) throws {
+  static func checkSizes(of source: TextSource, total: Int, train: Int, _ fraction: Double) throws {
     guard total > 0 else { throw DataError.empty(name: source.name) }
     guard total > 1 else { throw DataError.tooShort(name: source.name, tokens: total) }
     guard fraction > 0 else { return }

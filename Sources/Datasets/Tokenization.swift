@@ -6,6 +6,8 @@ public enum Tokenization: String, CaseIterable, Sendable {
   case char
   /// Words between white space; each line feed is the word `<eos>`, as in TensorFlow's Penn Treebank reader.
   case word
+  /// Subwords of a SentencePiece model that is learnt from the training text; each line feed is `<eos>`.
+  case bpe
 }
 
 /// How text becomes tokens.
@@ -15,8 +17,10 @@ public struct TextOptions: Sendable, Equatable {
   public var lowercase: Bool
   /// Tokens that occur less often in the training text become `<unk>` (not for bytes).
   public var minCount: Int
-  /// Largest vocabulary, special tokens included; 0: no limit (not for bytes).
+  /// Largest vocabulary, special tokens included; 0: no limit (not for bytes), of subwords 8,000.
   public var maxVocabulary: Int
+  /// How the model of subwords is made.
+  public var subwords = SubwordOptions()
 
   public init(
     _ tokenization: Tokenization, lowercase: Bool = false, minCount: Int = 1, maxVocabulary: Int = 0

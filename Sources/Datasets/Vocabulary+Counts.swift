@@ -1,11 +1,11 @@
 extension Vocabulary {
-  /// The vocabulary of a text whose symbols occur `counts` times.
+  /// The vocabulary of a text whose symbols, which are no subwords, occur `counts` times.
   ///
   /// `<unk>` and, for words, `<eos>` are always there. `options.minCount` and `options.maxVocabulary` leave
   /// out the rarest symbols, of equally rare ones those with the higher code points.
   init(table: SymbolTable, counts: [Int], options: TextOptions) {
     switch options.tokenization {
-    case .byte:
+    case .byte, .bpe:
       self = .bytes(lowercase: options.lowercase)
     case .char:
       let kept = Self.frequent(table, counts, from: 0, special: 1, options).map { table.scalars[$0.symbol] }
@@ -23,6 +23,15 @@ extension Vocabulary {
       kept.sort(by: Self.precedes)
       self.init(tokenization: .word, lowercase: options.lowercase, tokens: kept.map(\.text))
     }
+  }
+
+  /// The vocabulary of subwords that occur `counts` times, by their ids in the model.
+  init(subwords: SequenceVocabulary, counts: [Int]) {
+    let candidates = subwords.tokens.enumerated().map { (symbol: $0, count: counts[$0], text: $1) }
+    self.init(
+      tokenization: .bpe, lowercase: subwords.lowercase,
+      tokens: candidates.sorted(by: Self.precedes).map(\.text),
+      subwords: subwords)
   }
 
   private typealias Candidate = (symbol: Int, count: Int, text: String)

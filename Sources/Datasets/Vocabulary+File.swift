@@ -6,7 +6,8 @@ extension Vocabulary {
 
   /// Writes one token a line in the order of ids, UTF-8; white space, control and format characters,
   /// backslashes and bytes that aren't printable ASCII as JSON escapes (`\u000a`, `\\`). Replaces the file at
-  /// once, so that a reader never sees half of it. Throws `DataError.unwritable`.
+  /// once, so that a reader never sees half of it. The model of subwords goes to a file of the same name that ends in
+  /// `.model`. Throws `DataError.unwritable`.
   public func save(to path: String) throws {
     var text: [UInt8] = []
     for token in tokens {
@@ -18,6 +19,7 @@ extension Vocabulary {
     } catch {
       throw DataError.unwritable(path: path, reason: error.localizedDescription)
     }
+    try subwords?.subwords?.save(to: SequenceVocabulary.modelPath(for: path))
   }
 
   /// Reads what `save` wrote. Throws `DataError`, for wrong lines with their number.
@@ -35,7 +37,22 @@ extension Vocabulary {
     var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     if lines.last?.isEmpty == true { lines.removeLast() }
     for line in lines { try reader.add(line) }
-    return Vocabulary(tokenization: tokenization, lowercase: lowercase, tokens: try reader.finish())
+    let tokens = try reader.finish()
+    guard tokenization == .bpe else {
+      return Vocabulary(tokenization: tokenization, lowercase: lowercase, tokens: tokens)
+    }
+    return try subwords(tokens, path: path, lowercase: lowercase)
+  }
+
+  /// The vocabulary of a model of subwords, whose pieces are in another order.
+  private static func subwords(_ tokens: [String], path: String, lowercase: Bool) throws -> Vocabulary {
+    let modelPath = SequenceVocabulary.modelPath(for: path)
+    let model = try SequenceVocabulary(
+      .load(path: modelPath), lowercase: lowercase, boundaries: true, name: modelPath)
+    guard tokens.count == model.count, tokens.allSatisfy({ model.id(of: $0) != nil }) else {
+      throw DataError.subwordModel(name: modelPath, reason: "its pieces are not those of \(path)")
+    }
+    return Vocabulary(tokenization: .bpe, lowercase: lowercase, tokens: tokens, subwords: model)
   }
 }
 
@@ -70,6 +87,7 @@ private struct VocabularyReader {
       guard !token.unicodeScalars.contains(where: \.properties.isWhitespace) else {
         throw problem("white space in a word")
       }
+    case .bpe: break
     }
     let number = Int(known.intern(Array(token.utf8)))
     guard number == tokens.count else {
@@ -82,7 +100,7 @@ private struct VocabularyReader {
     switch tokenization {
     case .byte where tokens.count != 256: throw problem("expects 256 lines, found \(tokens.count)")
     case .char where tokens.isEmpty: throw problem("no tokens")
-    case .word:
+    case .word, .bpe:
       for special in [SpecialToken.unknown, SpecialToken.endOfSentence] where known.number(of: special) == nil
       {
         throw problem("the token \(special) is missing")

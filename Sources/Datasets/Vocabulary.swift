@@ -2,7 +2,8 @@
 ///
 /// - bytes: all 256 values in order;
 /// - characters: `<unk>` first, then by code point;
-/// - words, `<eos>` and `<unk>` among them: by falling frequency in the training text, then by code points.
+/// - words, `<eos>` and `<unk>` among them: by falling frequency in the training text, then by code points;
+/// - subwords, `<eos>`, `<unk>` and an idle `<bos>` among them: in the same order, which isn't that of their model.
 public struct Vocabulary: Sendable, Equatable {
   public let tokenization: Tokenization
   /// Text is turned to lower case before it is looked up.
@@ -17,9 +18,14 @@ public struct Vocabulary: Sendable, Equatable {
   /// The UTF-8 of the tokens by id. Not a dictionary of strings: Swift takes canonically equivalent strings
   /// for equal, and two ways to write an accented letter are two tokens.
   private let table: WordTable
+  /// The model of subwords, and its id for each of these.
+  let subwords: SequenceVocabulary?
+  let modelIDs: [Int32]
 
   /// The vocabulary of these tokens, which must be different and hold the special ones of their kind.
-  init(tokenization: Tokenization, lowercase: Bool, tokens: [String]) {
+  init(
+    tokenization: Tokenization, lowercase: Bool, tokens: [String], subwords: SequenceVocabulary? = nil
+  ) {
     self.tokenization = tokenization
     self.lowercase = lowercase
     self.tokens = tokens
@@ -28,12 +34,15 @@ public struct Vocabulary: Sendable, Equatable {
     precondition(table.count == tokens.count, "\(tokens.count) tokens, of which \(table.count) are different")
     self.table = table
     unknown = tokenization == .byte ? nil : table.number(of: SpecialToken.unknown)
-    endOfSentence = tokenization == .word ? table.number(of: SpecialToken.endOfSentence) : nil
+    let hasLines = tokenization == .word || tokenization == .bpe
+    endOfSentence = hasLines ? table.number(of: SpecialToken.endOfSentence) : nil
+    self.subwords = subwords
+    modelIDs = subwords.map { model in tokens.map { model.id(of: $0) ?? 0 } } ?? []
   }
 
   public static func == (first: Vocabulary, second: Vocabulary) -> Bool {
     first.tokenization == second.tokenization && first.lowercase == second.lowercase
-      && first.table == second.table
+      && first.table == second.table && first.subwords == second.subwords
   }
 
   /// All 256 byte values.
@@ -55,6 +64,7 @@ public struct Vocabulary: Sendable, Equatable {
   ///
   /// A word at the very end counts as complete; only a line feed gives an end of sentence.
   public func encode(_ text: [UInt8], name: String = "text") throws -> [Int32] {
+    if subwords != nil { return try encodeSubwords(text, name: name) }
     var ids: [Int32] = []
     var scanner = SymbolScanner(name: name, lowercase: lowercase, table: symbolTable())
     let idOfSymbol = self.idOfSymbol(in: scanner.table)
@@ -64,14 +74,20 @@ public struct Vocabulary: Sendable, Equatable {
     return ids
   }
 
-  /// The text of ids: bytes as they were, characters joined, words with a space between them and a line feed
-  /// for each end of sentence. Characters that aren't in the vocabulary are U+FFFD.
+  /// Tokens that stand for no text, and that nothing is written with.
+  public var notText: [Int32] {
+    [unknown, subwords == nil ? nil : id(of: SpecialToken.beginOfSentence)].compactMap { $0 }
+  }
+
+  /// The text of ids: bytes as they were, characters joined, words with a space between them, subwords as their model
+  /// joins them, and a line feed for each end of sentence. Characters that aren't in the vocabulary are U+FFFD.
   public func decode(_ ids: some Sequence<Int32>) -> [UInt8] {
+    if subwords != nil { return decodeSubwords(ids) }
     var text: [UInt8] = []
     var isLineStart = true
     for id in ids {
       switch tokenization {
-      case .byte: text.append(UInt8(truncatingIfNeeded: id))
+      case .byte, .bpe: text.append(UInt8(truncatingIfNeeded: id))
       case .char: text.append(contentsOf: (id == unknown ? "\u{FFFD}" : self[id]).utf8)
       case .word:
         if id == endOfSentence {
@@ -91,6 +107,7 @@ public struct Vocabulary: Sendable, Equatable {
     hash.combine(tokenization.rawValue)
     hash.combine(lowercase ? 1 : 0)
     for token in tokens { hash.combine(token) }
+    if let subwords { hash.combine(subwords.digest) }
     return hash.value
   }
 }
@@ -103,7 +120,7 @@ extension Vocabulary {
     var table = SymbolTable(tokenization)
     for token in tokens {
       switch tokenization {
-      case .byte: break
+      case .byte, .bpe: break
       case .char where token == SpecialToken.unknown: break
       case .char: for scalar in token.unicodeScalars { _ = table.symbol(of: scalar) }
       case .word: _ = table.symbol(ofWord: Array(token.utf8))

@@ -42,7 +42,7 @@ public final class TextGenerator {
     let sampler = SequenceSampler(
       decoder, startTokens: prompt.suffix(1), textsPerSequence: count, options: options,
       constraints: TokenConstraints(
-        endToken: nil, length: LengthBounds(maximum: length), excludedTokens: notText),
+        endToken: nil, length: LengthBounds(maximum: length), excludedTokens: vocabulary.notText),
       seed: seed)
     var isWanted = true
     while isWanted && !sampler.isFinished {
@@ -51,9 +51,6 @@ public final class TextGenerator {
       }
     }
   }
-
-  /// Tokens that are no text.
-  private var notText: [Int32] { vocabulary.unknown.map { [$0] } ?? [] }
 
   /// The text of a generation as bytes, prompt not included.
   public func text(

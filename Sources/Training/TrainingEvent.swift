@@ -65,6 +65,19 @@ public struct StepReport: Sendable {
   public var elapsed: Double
   /// Estimated seconds to the end.
   public var remaining: Double
+
+  package init(
+    step: Int, totalSteps: Int, epoch: Double, loss: Double, perplexity: Double?, gradientNorm: Double,
+    learningRate: Double, tokensPerSecond: Double, communicationShare: Double, elapsed: Double,
+    remaining: Double
+  ) {
+    (self.step, self.totalSteps, self.epoch) = (step, totalSteps, epoch)
+    (self.loss, self.perplexity, self.gradientNorm) = (loss, perplexity, gradientNorm)
+    self.learningRate = learningRate
+    self.tokensPerSecond = tokensPerSecond
+    self.communicationShare = communicationShare
+    (self.elapsed, self.remaining) = (elapsed, remaining)
+  }
 }
 
 /// Result of scoring a split.

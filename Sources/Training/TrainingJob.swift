@@ -190,16 +190,28 @@ enum Corpora {
   }
 
   static func options(_ data: DataConfiguration) -> TextOptions {
-    TextOptions(
+    var options = TextOptions(
       tokenization(data), lowercase: data.lowercase, minCount: data.minCount,
-      maxVocabulary: data.maxVocabulary)
+      maxVocabulary: data.tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
+    options.subwords.kind = SubwordOptions.Kind(data.subwordKind)
+    return options
   }
 
   static func tokenization(_ data: DataConfiguration) -> Tokenization {
     switch data.tokens {
     case .byte: .byte
     case .char: .char
-    case .word, .space, .bpe: .word
+    case .word, .space: .word
+    case .bpe: .bpe
+    }
+  }
+}
+
+extension SubwordOptions.Kind {
+  init(_ kind: DataConfiguration.SubwordKind) {
+    switch kind {
+    case .bpe: self = .bpe
+    case .unigram: self = .unigram
     }
   }
 }

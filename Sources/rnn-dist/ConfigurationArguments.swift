@@ -16,9 +16,15 @@ struct ConfigurationArguments: ParsableArguments {
   var overrides: [String] { Array(source == nil ? words[...] : words.dropFirst()) }
 
   /// Reads and checks. Throws `ConfigurationErrors` with everything that is wrong.
-  func resolve(default name: String = "default", requiringText: Bool = true) throws -> ResolvedConfiguration {
+  func resolve(requiringText: Bool = true) throws -> ResolvedConfiguration {
     try RunConfiguration.resolve(
-      layers: [try YAMLReader.node(named: source ?? name)], overrides: overrides, requiringText: requiringText
-    )
+      layers: [try YAMLReader.node(named: source ?? "default")], overrides: overrides,
+      requiringText: requiringText)
+  }
+
+  /// The same on top of what a run has stored.
+  func resolve(stored path: String) throws -> ResolvedConfiguration {
+    try RunConfiguration.resolve(
+      layers: [try YAMLReader.node(path: path)], overrides: overrides, stored: true)
   }
 }

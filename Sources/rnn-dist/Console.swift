@@ -50,8 +50,34 @@ package final class Console: TrainingObserver {
 
   private func line(_ text: String) {
     closeLine(erasing: true)
-    Self.error(text)
+    let width = isTerminal ? Self.windowWidth : nil
+    Self.error(width.map { Self.wrapped(text, columns: $0) } ?? text)
   }
+
+  /// Lines of a text broken at spaces where they would not fit a window, the rest of a line a little to the right. What
+  /// colours a word takes no room.
+  package static func wrapped(_ text: String, columns: Int) -> String {
+    let indent = columns > 20 ? "  " : ""
+    return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      var (rows, length) = ("", 0)
+      for word in line.split(separator: " ", omittingEmptySubsequences: false) {
+        let width = word.replacing(/\u{1B}\[[0-9;]*m/, with: "").count
+        if rows.isEmpty {
+          (rows, length) = (String(word), width)
+        } else if length + 1 + width > columns {
+          rows += "\n" + indent + word
+          length = indent.count + width
+        } else {
+          rows += " " + word
+          length += 1 + width
+        }
+      }
+      return rows
+    }.joined(separator: "\n")
+  }
+
+  /// Columns of `^C`.
+  private static let interruption = 2
 
   /// Columns of a terminal that nobody can ask, as behind a launcher that hands the lines on.
   private static let usualWidth = 80
@@ -62,10 +88,10 @@ package final class Console: TrainingObserver {
       leftOut = max(leftOut, line.fieldsToLeaveOut(width: Self.usualWidth))
       return Self.error(line.text(leavingOut: leftOut))
     }
-    // A line that wraps could not be redrawn.
-    let width = Self.windowWidth.map { $0 - 1 } ?? Self.usualWidth
+    // A line that wraps could not be redrawn, and a terminal shows Ctrl-C behind it.
+    let width = Self.windowWidth.map { $0 - 1 - Self.interruption } ?? Self.usualWidth
     let text = String(line.text(leavingOut: line.fieldsToLeaveOut(width: width)).prefix(width))
-    StandardError.write(Self.erasing(openLine ?? 0, columns: width + 1) + text)
+    StandardError.write(Self.erasing(openLine ?? 0, columns: width + 1 + Self.interruption) + text)
     openLine = text.count
   }
 

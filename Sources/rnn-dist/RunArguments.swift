@@ -49,7 +49,8 @@ struct RunArguments: ParsableArguments {
   /// What a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.
   static func configuration(of run: RunPaths, overrides: [String] = []) throws -> RunConfiguration {
     let resolved = try RunConfiguration.resolve(
-      layers: [try YAMLReader.node(path: run.configuration)], overrides: overrides, requiringText: false)
+      layers: [try YAMLReader.node(path: run.configuration)], overrides: overrides, requiringText: false,
+      stored: true)
     let keys = ConfigurationSchema.keys.map(\.path).filter { path in
       guard case .override = resolved.origin(of: path) else { return false }
       return isFixed(path)

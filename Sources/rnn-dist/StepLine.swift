@@ -2,38 +2,38 @@ import Foundation
 import Training
 
 /// The report of a step as a line, which leaves out what matters least where there is no room.
-struct StepLine {
+package struct StepLine {
   /// In the order of the line; the larger `rank`, the earlier a field is left out. 0: never.
   private let fields: [(rank: Int, text: String)]
 
-  init(_ report: StepReport) {
+  package init(_ report: StepReport) {
     // No number where there was nothing to predict, or nothing finite.
     let isFinite = report.loss.isFinite
     let perplexity = report.perplexity.flatMap { isFinite ? $0 : nil }
     let fields: [(rank: Int, text: String)?] = [
       (0, "step \(report.step)/\(report.totalSteps)"),
-      (2, String(format: "epoch %.2f", report.epoch)),
+      (3, String(format: "epoch %.2f", report.epoch)),
       (0, "loss " + (isFinite ? String(format: "%.4f", report.loss) : "-")),
-      perplexity.map { (4, "ppl \(Console.number($0))") },
-      (5, String(format: "|g| %.3g", report.gradientNorm)),
-      (1, String(format: "lr %.3g", report.learningRate)),
-      (0, "\(Console.grouped(Int(report.tokensPerSecond))) tok/s"),
-      (3, String(format: "comm %.0f%%", 100 * report.communicationShare)),
+      perplexity.map { (5, "ppl \(Console.number($0))") },
+      (6, String(format: "|g| %.3g", report.gradientNorm)),
+      (2, String(format: "lr %.3g", report.learningRate)),
+      (1, "\(Console.grouped(Int(report.tokensPerSecond))) tok/s"),
+      (4, String(format: "comm %.0f%%", 100 * report.communicationShare)),
       (0, "ETA \(Console.clock(report.remaining))"),
     ]
     self.fields = fields.compactMap { $0 }
   }
 
   /// Ranks of fields that can be left out.
-  private static let ranks = 5
+  private static let ranks = 6
 
   /// The line without the fields of the `count` highest ranks.
-  func text(leavingOut count: Int) -> String {
+  package func text(leavingOut count: Int) -> String {
     fields.filter { $0.rank <= Self.ranks - count }.map(\.text).joined(separator: "  ")
   }
 
   /// How many must be left out for a line of at most so many characters; all where even that is too little.
-  func fieldsToLeaveOut(width: Int) -> Int {
+  package func fieldsToLeaveOut(width: Int) -> Int {
     (0..<Self.ranks).first { text(leavingOut: $0).count <= width } ?? Self.ranks
   }
 }

@@ -1,4 +1,5 @@
 import Testing
+import Training
 import rnn_dist
 
 @Suite struct ConsoleTests {
@@ -7,5 +8,35 @@ import rnn_dist
   func aLineGoesWithAllItsRows(length: Int, columns: Int, above: Int) {
     let up = above > 0 ? "\u{1B}[\(above)A" : ""
     #expect(Console.erasing(length, columns: columns) == up + "\r\u{1B}[J")
+  }
+
+  /// What fits a narrow window is what matters most: how far it is, how good, how long it will take.
+  @Test(arguments: [
+    (
+      120,
+      "step 30/400  epoch 0.10  loss 1.1449  ppl 3.142  |g| 0.5  lr 0.003  4,912 tok/s  comm 1%  ETA 0:57"
+    ),
+    (77, "step 30/400  epoch 0.10  loss 1.1449  lr 0.003  4,912 tok/s  ETA 0:57"),
+    (60, "step 30/400  loss 1.1449  lr 0.003  4,912 tok/s  ETA 0:57"),
+    (37, "step 30/400  loss 1.1449  ETA 0:57"), (10, "step 30/400  loss 1.1449  ETA 0:57"),
+  ])
+  func fieldsThatFit(width: Int, expected: String) {
+    let line = StepLine(
+      StepReport(
+        step: 30, totalSteps: 400, epoch: 0.1, loss: 1.1449, perplexity: 3.1421, gradientNorm: 0.5,
+        learningRate: 0.003, tokensPerSecond: 4912.3, communicationShare: 0.01, elapsed: 3, remaining: 57))
+    #expect(line.text(leavingOut: line.fieldsToLeaveOut(width: width)) == expected)
+  }
+
+  @Test func messagesAreBrokenAtSpaces() {
+    let text = "20,000 training and 1,000 validation sequences\nbatch of 64"
+    #expect(
+      Console.wrapped(text, columns: 24)
+        == "20,000 training and\n  1,000 validation\n  sequences\nbatch of 64")
+    #expect(Console.wrapped(text, columns: 80) == text)
+    #expect(
+      Console.wrapped("loss 1  \u{1B}[32mbest\u{1B}[0m", columns: 12) == "loss 1  \u{1B}[32mbest\u{1B}[0m")
+    #expect(Console.wrapped("a/path/that/is/too/long now", columns: 8) == "a/path/that/is/too/long\nnow")
+    #expect(Console.wrapped("", columns: 8).isEmpty)
   }
 }

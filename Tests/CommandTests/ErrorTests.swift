@@ -164,7 +164,7 @@ extension Mistake {
         arguments: [
           "train", "text", "task=tagger", "data.format=lines", "data.tokens=word", "data.train=lines.txt",
           "data.generator=none", "--run-dir", "new", "evaluation.metric=loss",
-        ], exitCode: 65, words: ["use columns, conllu, npy, or lines with {input: …, labels: …}"]),
+        ], exitCode: 78, words: ["data.train: one file of lines holds no pairs: name {input: …, labels: …}"]),
     ]
 
   private static let usage = [

@@ -185,6 +185,13 @@ private struct Scores: Decodable {
         "task=tagger", "data.format=multihot", "model.output=bernoulli", "data.valid_fraction=0.1",
       ], text: "1|2\n3|99\n", words: ["bad:2", "99"]),
     BadData(
+      name: "a step without a tag", settings: ["task=tagger", "data.format=columns"],
+      text: "a B-x\n\nb\n", words: ["bad:3"]),
+    BadData(
+      name: "two keys too many for a classifier of pooled steps",
+      settings: ["task=classifier", "data.format=multihot", "model.pooling=all"], text: "a\t1|2\nb\t1\n",
+      words: ["bad:2: 1 steps", "model.pooling"]),
+    BadData(
       name: "three columns in CoNLL-U", settings: ["task=tagger", "data.format=conllu"],
       text: "1\tDog\tdog\n",
       words: ["bad:1"]),

@@ -36,7 +36,7 @@ import rnn_dist
     "model.coverage": ("true", []), "model.input_feeding": ("true", ["model.readout_size=8"]),
     "model.decoder_layers": ("2", []), "model.decoder_hidden_size": ("8", []),
     "model.decoder_embedding_size": ("8", []), "data.train": ("y", []), "data.valid": ("y", []),
-    "data.test": ("y", []), "data.valid_fraction": ("0.2", []), "data.tokens": ("byte", []),
+    "data.test": ("y", []), "data.valid_fraction": ("0.2", []), "data.tokens": ("word", []),
     "data.source_tokens": ("word", []), "data.target_tokens": ("word", []),
     "data.shared_vocabulary": ("true", []), "data.subword_kind": ("unigram", ["data.tokens=bpe"]),
     "data.subword_vocabulary": ("100", ["data.tokens=bpe"]), "data.lowercase": ("true", []),
@@ -108,7 +108,7 @@ import rnn_dist
     add(
       sequences,
       [
-        "data.subword_kind", "data.subword_vocabulary", "data.max_length", "data.too_long",
+        "data.max_length", "data.too_long",
         "data.empty_sequences", "training.batch_tokens", "training.bucketing",
       ])
     add(

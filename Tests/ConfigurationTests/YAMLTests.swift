@@ -157,8 +157,12 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
   @Test(arguments: Presets.names)
   func presetsResolve(name: String) throws {
     let node = try YAMLReader.node(named: name)
-    _ = try RunConfiguration.resolve(layers: [node], overrides: [], requiringText: false)
-    _ = try RunConfiguration.resolve(layers: [node], overrides: ["data.train=text"])
+    let resolved = try RunConfiguration.resolve(layers: [node], overrides: [], requiringText: false)
+    // A line of a file of lines has no place for what belongs to it.
+    let isPair = resolved.configuration.data.format == .lines
+    _ = try RunConfiguration.resolve(
+      layers: [node],
+      overrides: isPair ? ["data.train.input=text", "data.train.labels=labels"] : ["data.train=text"])
   }
 
   /// As files of the user's, which are refused if something in them is ignored, they are taken as they are.

@@ -112,6 +112,35 @@ import Testing
     #expect(throws: DataError.self) { try load("x\t") }
   }
 
+  @Test func stepsOfOneNumberForAll() throws {
+    let list = "\(folder.path)/list.tsv"
+    try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
+    try folder.write("b.npy", numpyFile([1, 2], shape: "(1, 2)"))
+    #expect(try load("x\ta.npy\ny\ta.npy") { $0.equalSteps = true }.encoding.sourceSteps == 2)
+    #expect(throws: DataError.line(name: list, line: 2, problem: .exactSteps(found: 1, expected: 2))) {
+      try load("x\ta.npy\ny\tb.npy") { $0.equalSteps = true }
+    }
+    // What is left out because of its length decides nothing.
+    let short = try load("x\ta.npy\ny\tb.npy") {
+      ($0.equalSteps, $0.maximumLength, $0.overlong) = (true, 1, .skip)
+    }
+    #expect(short.encoding.sourceSteps == 1 && short.train.count == 1)
+  }
+
+  @Test func bitsThatAreNone() throws {
+    try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
+    try folder.write("y.npy", numpyFile([0, 1, 0.5, 1.5], shape: "(2, 2)"))
+    func error(_ list: String) -> DataError? {
+      #expect(throws: DataError.self) {
+        try load(list, .tagger) { ($0.numericTargets, $0.bits) = (true, true) }
+      }
+    }
+    let list = "\(folder.path)/list.tsv"
+    #expect(
+      error("0 1\ta.npy\n0 -1\ta.npy") == .line(name: list, line: 2, problem: .notABit("-1.0", step: 2)))
+    #expect(error("y.npy\ta.npy") == .line(name: list, line: 1, problem: .notABit("1.5", step: 2)))
+  }
+
   @Test func widthsAndStepsThatDoNotMatch() throws {
     let list = "\(folder.path)/list.tsv"
     try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
@@ -127,6 +156,12 @@ import Testing
       try load("x\te.npy")
     }
     #expect(throws: DataError.self) { try load("ab\ta.npy", .generator) }
+    // Whatever part the first example of all is in, and the second.
+    for seed in 0..<6 as Range<UInt64> {
+      #expect(throws: DataError.line(name: list, line: 2, problem: .width(found: 3, expected: 2))) {
+        try load("x\ta.npy\ny\tb.npy") { ($0.validFraction, $0.validSeed) = (0.5, seed) }
+      }
+    }
     // A part read later must fit the model.
     let options = SequenceOptions(.classifier, .npy)
     let encoding = try load("x\ta.npy").encoding

@@ -214,7 +214,9 @@ import Testing
       $0.numericTargets = true
       $0.validFraction = 0.5
     }
-    #expect(throws: DataError.unequalParts(name: "text")) { try vectors.load(.text("1\ta\n1 2\tb")) }
+    #expect(throws: DataError.line(name: "text", line: 2, problem: .width(found: 2, expected: 1))) {
+      try vectors.load(.text("1\ta\n1 2\tb"))
+    }
   }
 
   @Test func missingVocabularyFiles() throws {

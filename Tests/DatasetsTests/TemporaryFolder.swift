@@ -12,6 +12,9 @@ final class TemporaryFolder {
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
+  /// The path of a file in it.
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
   /// Writes a file and returns its path.
   @discardableResult
   func write(_ name: String, _ content: [UInt8]) throws -> String {

@@ -12,6 +12,7 @@ import Testing
     .width(found: 1, expected: 2), .secondSource(expected: true),
     .tooLong(field: "source", length: 2, limit: 1), .noPartner(file: "f"),
     .array(path: "p", problem: .missing), .subwords("why"), .exactSteps(found: 1, expected: 2),
+    .notABit("2.0", step: 1),
   ]
 
   private static let errors: [DataError] =
@@ -24,7 +25,6 @@ import Testing
       .badVocabulary(path: "p", line: 1, problem: "p"),
       .tooFewTokens(name: "n", tokens: 1, streams: 2, steps: 3, wholeChunks: true), .noSequences(name: "n"),
       .input(name: "n", reason: "r"), .noSplit(name: "n", sources: 1, fraction: 0.5),
-      .unequalParts(name: "n"),
       .unsupported(task: .tagger, format: .tsv, reason: "r"), .subwordModel(name: "n", reason: "r"),
       .tooFewDifferent(task: "t", wanted: 2, found: 1),
     ] + problems.map { .line(name: "n", line: 1, problem: $0) }
@@ -52,6 +52,7 @@ import Testing
     case .array: "array"
     case .subwords: "subwords"
     case .exactSteps: "exactSteps"
+    case .notABit: "notABit"
     }
   }
 
@@ -69,7 +70,7 @@ import Testing
   }
 
   @Test func theListIsComplete() {
-    #expect(Set(Self.problems.map(Self.name)).count == 20)
+    #expect(Set(Self.problems.map(Self.name)).count == 21)
     #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
   }
 

@@ -227,6 +227,6 @@ import Testing
     #expect(line.split(separator: UInt8(ascii: "|"), omittingEmptySubsequences: false).count == 3)
     configuration.data.train = DataPath(file: try directory.write("wrong.npy\tone.npy\n", to: "list2"))
     let ends = try Job(configuration, directory: directory.file("wrong")).ends()
-    #expect(ends.map(\.exitCode) == [65] && ends[0].message.contains("bits"))
+    #expect(ends.map(\.exitCode) == [65] && ends[0].message.contains(":1: step "))
   }
 }

@@ -101,17 +101,17 @@ private func fill(
   var valid = SplitBuilder(options, layout, encoding, folder: source.folder, isEvaluation: true)
   var record = RawRecord()
   while try records.next(&record) {
+    // Widths are those of the first example of all, whatever part it is in.
     if selection?.isValidation(record) == true {
+      valid.encoding = train.encoding
       try valid.append(record)
+      train.encoding = valid.encoding
     } else {
       try train.append(record)
     }
   }
   guard train.count > 0, selection == nil || valid.count > 0 else {
     throw DataError.noSequences(name: source.name)
-  }
-  guard selection == nil || valid.encoding == train.encoding else {
-    throw DataError.unequalParts(name: source.name)
   }
   encoding = train.encoding
   return (

@@ -4,7 +4,7 @@ struct SplitBuilder {
   private let layout: RecordLayout
   private let isEvaluation: Bool
   /// Its widths become those of the first example.
-  private(set) var encoding: SequenceEncoding
+  var encoding: SequenceEncoding
   private var encoder: FieldEncoder
   private var columns: (source: FieldColumn?, second: FieldColumn?, target: FieldColumn?)
   private var texts = (source: TextLines(), second: TextLines(), target: TextLines())
@@ -43,7 +43,9 @@ struct SplitBuilder {
     }
     try checkSteps(record)
     try checkShape(record)
+    try checkBits(record)
     guard try fitsLimits(record) else { return }
+    if options.equalSteps { encoding.sourceSteps = encoding.sourceSteps ?? source.steps }
     if let steps = encoding.sourceSteps, source.steps != steps {
       throw record.source.problem(.exactSteps(found: source.steps, expected: steps))
     }
@@ -122,6 +124,12 @@ struct SplitBuilder {
   private func checkSteps(_ record: RawRecord) throws {
     guard let kind = layout.target, kind.isPerStep, source.steps != target.steps else { return }
     throw record.target.problem(.stepCount(source: source.steps, target: target.steps))
+  }
+
+  private func checkBits(_ record: RawRecord) throws {
+    guard options.bits, let wrong = target.values.firstIndex(where: { !(0...1 ~= $0) }) else { return }
+    throw record.target.problem(
+      .notABit("\(target.values[wrong])", step: wrong / max(1, target.width) + 1))
   }
 
   private mutating func checkShape(_ record: RawRecord) throws {

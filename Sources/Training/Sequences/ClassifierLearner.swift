@@ -53,15 +53,6 @@ final class ClassifierLearner: SequenceLearner {
   func check(_ split: SequenceSplit) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     try split.requireWidth(encoding.targetWidth, of: .target)
-    do throws(SequenceLengthError) {
-      try model.check(lengths: split.lengths(.source).map { Int($0) })
-    } catch {
-      throw TrainingFailure.unfittingData(
-        """
-        \(split.name): sequence \(error.sequence + 1) has \(error.length) steps, but model.pooling all reads exactly \
-        \(error.steps): cut or pad the data to that length, or pool by last, mean, max or attention
-        """)
-    }
   }
 
   func loss(

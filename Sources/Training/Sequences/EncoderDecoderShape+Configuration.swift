@@ -15,14 +15,7 @@ extension EncoderDecoderShape {
       wordDropout: configuration.wordDropout(encoding))
     let decoder = try DecoderShape(configuration, encoding)
     let context = ContextForm(model)
-    let (encoderWidth, decoderWidth) = (encoder.network.outputSize, decoder.network.outputSize)
-    if case .attention(let attention) = context, attention.score == .dot, encoderWidth != decoderWidth {
-      throw TrainingFailure.unfittingData(
-        """
-        model.attention \(model.attention.rawValue) multiplies states of the encoder (\(encoderWidth) numbers) and of the \
-        decoder (\(decoderWidth)): make them equal with model.decoder_hidden_size, or use general
-        """)
-    }
+    let encoderWidth = encoder.network.outputSize
     try Self.requireTie(configuration.model, decoder, contextSize: encoderWidth * sourceCount)
     let bridge = BridgeShape(model.bridge)
     if model.bridge == .copy {

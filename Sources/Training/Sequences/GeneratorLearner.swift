@@ -11,6 +11,8 @@ final class GeneratorLearner: SequenceLearner {
   let judgesGroups = false
   /// Texts to be written for every entry.
   var resultCount = 1
+  /// Texts are drawn for the entries, instead of searched for.
+  var drawing: Drawing?
   private let configuration: RunConfiguration
   private let encoding: SequenceEncoding
   private let target: SequenceVocabulary
@@ -97,16 +99,17 @@ final class GeneratorLearner: SequenceLearner {
 
   // MARK: Writing
 
-  /// The most probable texts for each entry.
+  /// The most probable texts for each entry, or those that are drawn for it.
   func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     let decoder = decoder(conditions(entries, split, workspace.arena), count: entries.count, workspace)
-    let begin = Int32(model.shape.decoder.beginToken)
-    return beamSearch(
-      decoder, startTokens: Array(repeating: begin, count: entries.count),
-      SearchOptions(configuration.decoding, target, count: resultCount)
-    ).map { hypotheses in
+    let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)
+    let options = SearchOptions(configuration.decoding, target, count: resultCount)
+    let found =
+      drawing?.texts(decoder, startTokens: begins, count: resultCount, options.constraints)
+      ?? beamSearch(decoder, startTokens: begins, options)
+    return found.map { hypotheses in
       Prediction(lines: hypotheses.map { target.decode($0.tokens) }, scores: hypotheses.map(\.score))
     }
   }

@@ -135,13 +135,20 @@ public final class SavedSequenceModel {
   public final class Predictor {
     private let model: SavedSequenceModel
     private var inputs: SequenceInputs
+    private var drawing: Drawing?
+    /// The numbers of the lines that wait.
+    private var lines: [Int] = []
 
     /// - Parameters:
     ///   - count: outputs wanted for each line; fewer if there are not so many, one of models that don't rank.
     ///   - keepsAttention: also say where the model looked.
     ///   - keepsScores: also give taggers' outputs their score, which takes a second look at the line.
-    init(_ model: SavedSequenceModel, count: Int, keepsAttention: Bool, keepsScores: Bool) throws {
+    ///   - drawing: how sequences are drawn; nil: searched for.
+    init(
+      _ model: SavedSequenceModel, count: Int, keepsAttention: Bool, keepsScores: Bool, drawing: Drawing?
+    ) throws {
       self.model = model
+      self.drawing = drawing
       inputs = try SequenceInputs(
         options: SequenceData.options(model.configuration), encoding: model.encoding,
         like: SequenceData.trainingSource(model.configuration))
@@ -159,6 +166,7 @@ public final class SavedSequenceModel {
     /// Takes a line; throws `DataError` if it is no input.
     public func add(_ line: [UInt8], number: Int) throws {
       try inputs.append(line, name: "standard input", line: number)
+      lines.append(number)
     }
 
     /// Lines waiting.
@@ -169,6 +177,10 @@ public final class SavedSequenceModel {
       let split = inputs.take()
       guard split.count > 0 else { return [] }
       try model.learner.check(split)
+      drawing?.lines = lines
+      lines.removeAll(keepingCapacity: true)
+      (model.learner as? TranslationLearner)?.drawing = drawing
+      (model.learner as? GeneratorLearner)?.drawing = drawing
       model.workspace.arena.reset()
       return try model.learner.predict((0..<Int32(split.count)).map { $0 }, of: split, model.workspace).map {
         Output(lines: $0.lines, scores: $0.scores, attention: $0.attention)
@@ -184,6 +196,9 @@ public final class SavedSequenceModel {
   /// Whether an output has a score: a probability or its logarithm.
   public var scoresOutputs: Bool { configuration.model.output.hasPerplexity }
 
+  /// Whether it writes sequences, which can be drawn as well as searched for.
+  public var writesSequences: Bool { configuration.task == .seq2seq || configuration.task == .generator }
+
   /// Whether there is attention to be drawn.
   public var looksAtSource: Bool {
     configuration.task == .seq2seq && configuration.model.context == .attention
@@ -191,9 +206,10 @@ public final class SavedSequenceModel {
 
   /// Something that turns lines into outputs.
   public func predictor(
-    count: Int = 1, keepsAttention: Bool = false, keepsScores: Bool = false
+    count: Int = 1, keepsAttention: Bool = false, keepsScores: Bool = false, drawing: Drawing? = nil
   ) throws -> Predictor {
-    try Predictor(self, count: count, keepsAttention: keepsAttention, keepsScores: keepsScores)
+    try Predictor(
+      self, count: count, keepsAttention: keepsAttention, keepsScores: keepsScores, drawing: drawing)
   }
 
   /// The outputs for some entries of a split.
@@ -206,11 +222,6 @@ public final class SavedSequenceModel {
       Output(lines: $0.lines, scores: $0.scores, attention: $0.attention)
     }
   }
-}
-
-extension ModelConfiguration.Output {
-  /// Whether targets are numbers rather than labels.
-  var isNumeric: Bool { self == .linear || self == .bernoulli }
 }
 
 extension SavedSequenceModel {

@@ -62,6 +62,8 @@ enum SequenceData {
     options.sharedVocabulary = data.sharedVocabulary
     options.characters = model.characterHiddenSize > 0
     options.numericTargets = model.output.isNumeric
+    options.bits = model.output == .bernoulli
+    options.equalSteps = configuration.task == .classifier && model.pooling == .all
     options.multihotWidth = data.width
     options.maximumLength = data.maxLength
     options.maximumTargetLength = data.maxLength
@@ -76,7 +78,7 @@ enum SequenceData {
     // generator is to read can't be read, and is refused.
     options.unknownLabels = .count
     options.validFraction = data.valid == nil ? data.validFraction : 0
-    options.subwords.kind = data.subwordKind == .bpe ? .bpe : .unigram
+    options.subwords.kind = SubwordOptions.Kind(data.subwordKind)
     return options
   }
 

@@ -59,12 +59,6 @@ final class TaggerLearner: SequenceLearner {
   func check(_ split: SequenceSplit) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     try split.requireWidth(encoding.targetWidth, of: .target)
-    if configuration.model.output == .bernoulli, let bits = split.target?.vectorSequences,
-      let wrong = bits.values.first(where: { !(0...1 ~= $0) })
-    {
-      throw TrainingFailure.unfittingData(
-        "\(split.name): \(wrong) where model.output bernoulli learns bits or probabilities, 0 to 1")
-    }
   }
 
   // MARK: Loss

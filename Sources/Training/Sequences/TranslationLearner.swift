@@ -10,16 +10,18 @@ final class TranslationLearner: SequenceLearner {
   let model: EncoderDecoder<Float>
   let parameters: ParameterBuffer<Float>
   let judgesGroups = true
-  private let configuration: RunConfiguration
-  private let encoding: SequenceEncoding
-  private let target: SequenceVocabulary
+  let configuration: RunConfiguration
+  let encoding: SequenceEncoding
+  let target: SequenceVocabulary
   private let judge: OutputJudge
   /// Models that decide together with this one.
   var partners: [TranslationLearner] = []
-  private let ownWorkspace: Workspace<Float>
+  let ownWorkspace: Workspace<Float>
   /// Hypotheses to be written for every source, and whether to keep their attention.
   var resultCount = 1
   var keepsAttention = false
+  /// Texts are drawn for the entries, instead of searched for.
+  var drawing: Drawing?
 
   init(
     _ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int,
@@ -91,7 +93,7 @@ final class TranslationLearner: SequenceLearner {
     return loss
   }
 
-  private func sources(
+  func sources(
     _ entries: [Int32], _ split: SequenceSplit, _ arena: Arena<Float>
   ) -> [InputSequences<Float>] {
     let isReversed = configuration.data.reverseSource
@@ -106,14 +108,30 @@ final class TranslationLearner: SequenceLearner {
   private func search(
     _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
-    let inputs = sources(entries, split, workspace.arena)
+    let lengths = sources(entries, split, workspace.arena)[0].lengths
     let decoder = members(entries, split, workspace)
-    let begin = Int32(model.shape.decoder.beginToken)
-    return beamSearch(
-      decoder, startTokens: Array(repeating: begin, count: entries.count), sourceLengths: inputs[0].lengths,
-      SearchOptions(
-        configuration.decoding, target, count: resultCount,
-        keepsAttention: keepsAttention && configuration.model.context == .attention))
+    let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)
+    let options = SearchOptions(
+      configuration.decoding, target, count: resultCount,
+      keepsAttention: keepsAttention && configuration.model.context == .attention)
+    guard let drawing else {
+      return beamSearch(decoder, startTokens: begins, sourceLengths: lengths, options)
+    }
+    let drawn = drawing.texts(
+      decoder, startTokens: begins, count: resultCount, sourceLengths: lengths, options.constraints)
+    return options.keepsAttention ? withAttention(drawn, entries, split, workspace) : drawn
+  }
+
+  /// Texts that were drawn with the attention that a search would have kept.
+  private func withAttention(
+    _ drawn: [[Hypothesis<Float>]], _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+  ) -> [[Hypothesis<Float>]] {
+    var drawn = drawn
+    for place in 0..<resultCount {
+      let weights = lookAgain(at: 0, while: drawn.map { $0[place].tokens }, entries, split, workspace)
+      for index in drawn.indices { drawn[index][place].attention = weights[index] }
+    }
+    return drawn
   }
 
   /// The model, or the ensemble of it and its partners.
@@ -137,22 +155,6 @@ final class TranslationLearner: SequenceLearner {
   private func decoderOfItsOwn(_ entries: [Int32], _ split: SequenceSplit) -> any StepwiseDecoder<Float> {
     ownWorkspace.arena.reset()
     return decoder(entries, split, ownWorkspace)
-  }
-
-  /// A hypothesis as text, unknown words replaced by what they look at if that is asked for.
-  private func text(_ hypothesis: Hypothesis<Float>, entry: Int32, of split: SequenceSplit) -> [UInt8] {
-    guard configuration.decoding.replaceUnknown, let unknown = target.unknown,
-      hypothesis.tokens.contains(unknown), let line = split.sourceTexts?[Int(entry)],
-      let source = encoding.source?.units(of: line)
-    else { return target.decode(hypothesis.tokens) }
-    let ordered = configuration.data.reverseSource ? Array(source.reversed()) : source
-    var replacements: [Int: [UInt8]] = [:]
-    for (place, position) in (hypothesis.attendedPositions ?? []).enumerated()
-    where hypothesis.tokens[place] == unknown {
-      // A line that was cut has more words than positions, never fewer.
-      if let position, position < ordered.count { replacements[place] = ordered[position] }
-    }
-    return target.decode(hypothesis.tokens, replacing: replacements)
   }
 
   func tally(
@@ -180,7 +182,8 @@ final class TranslationLearner: SequenceLearner {
   ) throws -> [Prediction] {
     let found = search(entries, split, workspace)
     let second =
-      keepsAttention && split.secondSource != nil ? lookAgain(found, entries, split, workspace) : []
+      keepsAttention && split.secondSource != nil
+      ? lookAgain(at: 1, while: found.map { $0.first?.tokens ?? [] }, entries, split, workspace) : []
     return entries.enumerated().map { index, entry in
       let hypotheses = found[index]
       var prediction = Prediction(
@@ -196,45 +199,11 @@ final class TranslationLearner: SequenceLearner {
     }
   }
 
-  /// The attention to the second source while the best hypothesis of each entry was written: a search keeps that to the
-  /// first alone, so the texts are read once more, by all models that decided.
-  private func lookAgain(
-    _ found: [[Hypothesis<Float>]], _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
-  ) -> [[[Float]]] {
-    let texts = found.map { $0.first?.tokens ?? [] }
-    var sum: [[[Float]]] = []
-    for (number, learner) in ([self] + partners).enumerated() {
-      if number > 0 { learner.ownWorkspace.arena.reset() }
-      let own = learner.attention(
-        of: texts, toSource: 1, entries, split, number == 0 ? workspace : learner.ownWorkspace)
-      sum = number == 0 ? own : zip(sum, own).map { zip($0, $1).map { zip($0, $1).map(+) } }
-    }
-    let share = 1 / Float(1 + partners.count)
-    return sum.map { $0.map { $0.map { $0 * share } } }
-  }
-
-  /// The weights over the steps of a source for every token of a given text, [entry][token][step].
-  private func attention(
-    of texts: [[Int32]], toSource source: Int, _ entries: [Int32], _ split: SequenceSplit,
-    _ workspace: Workspace<Float>
-  ) -> [[[Float]]] {
-    let decoder = model.decoder(
-      for: sources(entries, split, workspace.arena),
-      LayerContext(parameters: parameters, workspace: workspace))
-    var result: [[[Float]]] = texts.map { _ in [] }
-    follow(texts, decoder, workspace.arena) { _, rows, _ in
-      for (row, text) in rows.enumerated() {
-        result[text].append(decoder.attention(ofRow: row, source: source).map { Array($0) } ?? [])
-      }
-    }
-    return result
-  }
-
   /// Lets a decoder write given texts, a token of each a step.
   ///
   /// - Parameter look: called with the step, the texts that still run, and for each a row of what the decoder said of its
   ///   next token.
-  private func follow(
+  func follow(
     _ texts: [[Int32]], _ decoder: any StepwiseDecoder<Float>, _ arena: Arena<Float>,
     _ look: (_ step: Int, _ rows: [Int], _ logits: MatrixView<Float>) -> Void
   ) {
@@ -256,41 +225,4 @@ final class TranslationLearner: SequenceLearner {
     }
   }
 
-  /// The weights of a hypothesis over a source with the names of rows and columns.
-  private func picture(
-    _ best: Hypothesis<Float>, _ weights: [[Float]], _ entry: Int32, _ source: SequenceField?,
-    _ texts: TextLines?
-  ) -> AttentionMatrix {
-    var labels = sourceLabels(entry, source, texts)
-    if configuration.data.reverseSource { labels.reverse() }
-    let columns = weights.first?.count ?? labels.count
-    // A state of a pyramid stands for several steps.
-    let steps = 1 << configuration.model.pyramid
-    if columns < labels.count {
-      let isNumbered = source?.vectorSequences != nil
-      labels = (0..<columns).map {
-        let own = labels[$0 * steps..<min(($0 + 1) * steps, labels.count)]
-        guard isNumbered, own.count > 1, let first = own.first, let last = own.last else {
-          return own.joined(separator: " ")
-        }
-        return "\(first)–\(last)"
-      }
-    }
-    return AttentionMatrix(
-      sourceLabels: labels, outputLabels: best.tokens.map { target[$0] },
-      weights: weights.map { row in row.prefix(labels.count).map { Double($0) } })
-  }
-
-  /// The source's steps by name: its symbols as they stand in the file, or the numbers of vectors.
-  private func sourceLabels(_ entry: Int32, _ source: SequenceField?, _ texts: TextLines?) -> [String] {
-    if let vocabulary = encoding.source, let texts,
-      let units = vocabulary.units(of: texts[Int(entry)])
-    {
-      return units.map { String(decoding: $0, as: UTF8.self) }
-    }
-    if let vocabulary = encoding.source, let tokens = source?.tokenSequences {
-      return tokens[Int(entry)].map { vocabulary[$0] }
-    }
-    return (0..<(source?.length(Int(entry)) ?? 0)).map { "\($0)" }
-  }
 }

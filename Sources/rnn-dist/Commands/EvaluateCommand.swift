@@ -57,11 +57,18 @@ struct EvaluateCommand: DistributedCommand {
   /// A result and where it comes from.
   private struct Scored {
     var configuration: RunConfiguration
+    /// Of a language model: how much text was predicted.
+    var text: Vocabulary.TextSize?
     var result: EvaluationResult
     var step: Int
     var checkpoint: String
     /// Of the checkpoints that were averaged; empty if one is taken as it is.
     var averagedSteps: [Int]
+
+    /// What texts cut in different ways are compared by; nil without such a count.
+    func bits(per count: Int?) -> Double? {
+      count.flatMap { $0 > 0 ? result.loss.total / log(2) / Double($0) : nil }
+    }
   }
 
   private func score(_ saved: SavedModel, _ communicator: any Communicator) throws -> Scored {
@@ -70,7 +77,8 @@ struct EvaluateCommand: DistributedCommand {
     try communicator.allEqual(
       Array("\(saved.vocabulary.digest) \(tokens.digest)".utf8), what: "the text or its vocabulary")
     return Scored(
-      configuration: saved.configuration, result: try saved.score(tokens, communicator: communicator),
+      configuration: saved.configuration, text: saved.vocabulary.predictedSize(of: tokens),
+      result: try saved.score(tokens, communicator: communicator),
       step: saved.step, checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
   }
 
@@ -128,6 +136,9 @@ struct EvaluateCommand: DistributedCommand {
         JSONMember("loss", .double(result.loss.mean)),
         JSONMember("perplexity", result.perplexity.map { .double($0) } ?? .null),
         JSONMember("bits_per_token", isInNats ? .double(result.loss.mean / log(2)) : .null),
+        JSONMember("bits_per_byte", scored.bits(per: scored.text?.bytes).map { .double($0) } ?? .null),
+        JSONMember(
+          "bits_per_character", scored.bits(per: scored.text?.characters).map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)),
         JSONMember("examples", .integer(result.examples)),
       ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
@@ -151,6 +162,9 @@ struct EvaluateCommand: DistributedCommand {
     var loss = "\(String(format: "%.4f", result.loss.mean)) \(LossUnit.name(scored.configuration))"
     if scored.configuration.model.output.isInNats {
       loss += ", \(String(format: "%.4f", result.loss.mean / log(2))) bits/\(LossUnit.unit(task))"
+    }
+    for (unit, count) in [("byte", scored.text?.bytes), ("character", scored.text?.characters)] {
+      if let bits = scored.bits(per: count) { loss += ", \(String(format: "%.4f", bits)) bits/\(unit)" }
     }
     var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\nloss        \(loss)\n"
     if let perplexity = result.perplexity { text += FigureText.line("perplexity", perplexity) + "\n" }

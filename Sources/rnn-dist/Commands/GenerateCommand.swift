@@ -25,15 +25,13 @@ struct GenerateCommand: LocalCommand {
   @Option(name: .customLong("class"), help: "Generators: the class to write for.") var className: String?
   @Option(help: ArgumentHelp("Generators: the vector to write for.", valueName: "file.npy"))
   var features: String?
-  @Option(help: "Tokens to draw (default: 500 bytes or characters, 100 words); generators: at most so many.")
+  @Option(
+    help:
+      "Tokens to draw (default: 500 bytes or characters, 100 words or subwords); generators: at most so many."
+  )
   var length: Int?
   @Option(help: "Number of texts.") var count = 1
-  @Option(help: "Below 1 more careful, above 1 more daring; 0 always takes the most probable token.")
-  var temperature = 1.0
-  @Option(help: "Draw from the K most probable tokens only.") var topK: Int?
-  @Option(help: "Draw from the most probable tokens that make up P of the probability only.") var topP:
-    Double?
-  @Option(help: "Seed of the draws (default: that of the run).") var seed: UInt64?
+  @OptionGroup var sampling: SamplingArguments
 
   /// Texts side by side cost memory for a state and a distribution each.
   private static let largestCount = 1000
@@ -45,13 +43,6 @@ struct GenerateCommand: LocalCommand {
     }
     if className != nil && features != nil {
       throw ValidationError("--class and --features contradict each other")
-    }
-    guard temperature.isFinite, temperature >= 0 else {
-      throw ValidationError("--temperature \(temperature): 0 or a number above it")
-    }
-    if let topK, topK < 1 { throw ValidationError("--top-k \(topK): at least 1 token") }
-    if let topP, !(topP > 0 && topP <= 1) {
-      throw ValidationError("--top-p \(topP): a probability above 0 and up to 1")
     }
   }
 
@@ -74,8 +65,8 @@ struct GenerateCommand: LocalCommand {
     guard prompt.isEmpty else { throw ValidationError("--prompt is for language models") }
     if writer.needsInput { try checkCondition(saved) }
     let lines = try writer.write(
-      for: className ?? features, count: count, options: options, maximumLength: length ?? 500,
-      seed: seed ?? UInt64(saved.configuration.seed))
+      for: className ?? features, count: count, options: sampling.options, maximumLength: length ?? 500,
+      seed: sampling.seed ?? UInt64(saved.configuration.seed))
     try StandardOutput.write(lines.flatMap { $0 + Array("\n".utf8) })
   }
 
@@ -95,10 +86,6 @@ struct GenerateCommand: LocalCommand {
     throw ValidationError(
       "--class \"\(className)\": the model has learnt no such class\(nearest); all \(labels.count) stand in "
         + "\(run.run)/vocab.labels.txt")
-  }
-
-  private var options: SamplingOptions {
-    SamplingOptions(temperature: temperature, topK: topK, topP: topP)
   }
 
   private func write(_ saved: SavedModel) throws {
@@ -147,8 +134,15 @@ struct GenerateCommand: LocalCommand {
 
   private func draw(from prompt: [Int32], _ saved: SavedModel, emit: (_ text: Int, _ id: Int32) -> Bool) {
     TextGenerator(saved).generate(
-      prompt: prompt, length: length ?? (saved.vocabulary.tokenization == .word ? 100 : 500), count: count,
-      options: options, seed: seed ?? UInt64(saved.configuration.seed), emit: emit)
+      prompt: prompt, length: length ?? Self.usualLength(saved.vocabulary.tokenization), count: count,
+      options: sampling.options, seed: sampling.seed ?? UInt64(saved.configuration.seed), emit: emit)
+  }
+
+  private static func usualLength(_ tokenization: Tokenization) -> Int {
+    switch tokenization {
+    case .byte, .char: 500
+    case .word, .bpe: 100
+    }
   }
 
   // MARK: The prompt

@@ -16,9 +16,13 @@ struct PredictCommand: LocalCommand {
       once. An empty line gives an empty line; with --n-best N every line gives N, the last of them empty where there are fewer \
       outputs.
 
+      With --sample sequences are drawn from the model instead of searched for: N of them with --n-best N, in the order in \
+      which they were drawn. What is drawn for a line depends on its number, the options and the seed, not on the other lines.
+
       Examples:
         rnn-dist predict runs/dates < dates.txt
         echo 'the 3rd of May, 2017' | rnn-dist predict runs/dates --beam 5 --attention pictures
+        rnn-dist predict runs/dates --sample --temperature 0.8 --n-best 3 < dates.txt
       """)
 
   @OptionGroup var run: RunArguments
@@ -27,6 +31,9 @@ struct PredictCommand: LocalCommand {
   var overrides: [String] = []
   @Option(help: "Hypotheses kept (default: as the run's decoding.beam).") var beam: Int?
   @Option(help: "Exponent of the length normalization (default: as the run).") var lengthPenalty: Double?
+  @Flag(help: "Draw sequences instead of searching for the most probable ones (seq2seq, generators).")
+  var sample = false
+  @OptionGroup var sampling: SamplingArguments
   @Option(help: "Outputs for each line, best first, each on a line of its own (not of taggers).") var nBest =
     1
   @Flag(
@@ -45,8 +52,26 @@ struct PredictCommand: LocalCommand {
     where !(1...most).contains(value) {
       throw ValidationError("--\(name) \(value): 1 to \(most)")
     }
+    try checkSampling()
     if let lengthPenalty, !(0...10).contains(lengthPenalty) {
       throw ValidationError("--length-penalty \(lengthPenalty): 0 to 10")
+    }
+  }
+
+  /// A search has no temperature, and a draw no beam.
+  private func checkSampling() throws {
+    guard sample else {
+      guard let option = sampling.given else { return }
+      throw ValidationError("\(option) is for sequences that are drawn: it goes with --sample")
+    }
+    let search = ["beam", "length_penalty", "coverage_penalty", "patience"].map { "decoding.\($0)=" }
+    let named =
+      beam != nil
+      ? "--beam"
+      : lengthPenalty != nil
+        ? "--length-penalty" : overrides.first { key in search.contains { key.hasPrefix($0) } }
+    if let named {
+      throw ValidationError("\(named) is for a search, and --sample draws: leave one of them out")
     }
   }
 
@@ -68,8 +93,15 @@ struct PredictCommand: LocalCommand {
     guard attention == nil || saved.looksAtSource else {
       throw ValidationError("--attention: \(run.run) is a model without attention")
     }
+    guard !sample || saved.writesSequences else {
+      throw ValidationError("--sample: \(run.run) writes no sequences, of which one could be drawn")
+    }
     try Threads.share(among: SoloCommunicator(), reproducible: saved.configuration.training.reproducible)
-    try serve(saved.predictor(count: nBest, keepsAttention: attention != nil, keepsScores: scores))
+    let seed = sampling.seed ?? UInt64(saved.configuration.seed)
+    try serve(
+      saved.predictor(
+        count: nBest, keepsAttention: attention != nil, keepsScores: scores,
+        drawing: sample ? Drawing(sampling.options, seed: seed) : nil))
     return ExitCode.done
   }
 

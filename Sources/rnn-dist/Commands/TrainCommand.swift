@@ -57,12 +57,13 @@ struct TrainCommand: DistributedCommand {
     return outcome.ending == .signalled ? ExitCode.stopped : ExitCode.done
   }
 
-  /// The named configuration; to resume without naming one, that of the run.
+  /// The named configuration; to resume without naming another, that of the run.
   private func resolveConfiguration() throws -> RunConfiguration {
-    if resume, arguments.source == nil, let runDir {
+    if resume, let runDir {
       let stored = RunPaths(root: runDir).configuration
-      if FileManager.default.fileExists(atPath: stored) {
-        return try arguments.resolve(default: stored).configuration
+      let isNamed = arguments.source.map { URL(fileURLWithPath: $0) == URL(fileURLWithPath: stored) }
+      if isNamed ?? true, FileManager.default.fileExists(atPath: stored) {
+        return try arguments.resolve(stored: stored).configuration
       }
     }
     return try arguments.resolve().configuration

@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+/// `predict --sample`: sequences drawn from a model instead of searched for.
+@Suite(.timeLimit(.minutes(5))) struct SampleCommandTests {
+  private let runs: SequenceRuns
+
+  init() throws { runs = try SequenceRuns() }
+
+  private static let input = (0..<25).map { SequenceRuns.words($0).joined(separator: " ") + "\n" }.joined()
+
+  private func predict(_ arguments: [String], _ lines: String = input) throws -> [String] {
+    let outcome = try Program.run(
+      ["predict", "run"] + arguments, in: runs.folder.root, input: Array(lines.utf8))
+    #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(arguments): \(outcome)")
+    return outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+  }
+
+  static let models: [(String, [String])] = [
+    ("seq2seq", ["model.readout_size=8", "data.source_tokens=char"]),
+    ("seq2seq", ["model.context=every-step"]),
+    ("generator", []),
+  ]
+
+  private func train(_ task: String, _ settings: [String]) throws -> String {
+    try runs.trained(task, settings)
+    return task == "generator" ? String(repeating: "few\nmany\n", count: 12) : Self.input
+  }
+
+  @Test(arguments: models) func withoutChoiceItIsGreedy(task: String, settings: [String]) throws {
+    let lines = try train(task, settings)
+    let greedy = try predict([], lines)
+    for options in [["--top-k", "1"], ["--temperature", "0"], ["--top-p", "1e-9", "--seed", "8"]] {
+      #expect(try predict(["--sample"] + options, lines) == greedy)
+    }
+    #expect(try predict(["--sample"], lines) != greedy)
+  }
+
+  /// A draw is a matter of the line, its number, the options and the seed: not of what is computed with it.
+  @Test(arguments: models) func theLineDecides(task: String, settings: [String]) throws {
+    let lines = try train(task, settings)
+    let count = lines.split(separator: "\n").count
+    let options = ["--sample", "--temperature", "1.2", "--top-k", "9", "--top-p", "0.97", "--n-best", "3"]
+    let together = try predict(options, lines)
+    #expect(together.count == 3 * count && Set(together).count > 3)
+    for size in ["1", "2", "7"] { #expect(try predict(options + ["--batch-size", size], lines) == together) }
+    #expect(try predict(options + ["--seed", "1"], lines) == together)  // the run's seed is 1
+    #expect(try predict(options + ["--seed", "2"], lines) != together)
+    let firsts = try predict(options.dropLast(2), lines)
+    #expect(firsts == (0..<count).map { together[3 * $0] })
+    // An empty line has a number as well.
+    let shifted = try predict(options, "\n" + lines)
+    #expect(shifted.count == together.count + 3 && shifted.dropFirst(3) != together[...])
+  }
+
+  /// Texts occur as often as the model gives them probability.
+  @Test func shares() throws {
+    try runs.trained("seq2seq", ["decoding.max_length=2"])
+    let draws = try predict(["--sample", "--n-best", "1000", "--scores"], "cat dog\n")
+    var counts: [String: Double] = [:]
+    for draw in draws { counts[draw, default: 0] += 1 }
+    var common = 0
+    for (draw, count) in counts {
+      let score = try #require(Double(draw.prefix { $0 != "\t" }))
+      let (share, expected) = (count / 1000, exp(score))
+      guard expected > 0.02 else { continue }
+      common += 1
+      #expect(
+        abs(share - expected) < 4.5 * (expected * (1 - expected) / 1000).squareRoot(), "\(draw): \(share)")
+    }
+    #expect(common > 3)
+  }
+
+  @Test func withPicturesAndPartners() throws {
+    try runs.trained("seq2seq", ["model.readout_size=8", "data.min_count=12"])
+    try runs.trained("seq2seq", ["model.readout_size=8", "data.min_count=12", "seed=2"], run: "other")
+    let alone = try predict(["--sample", "--attention", "pictures"])
+    for line in [1, 25] {
+      let picture = try String(contentsOfFile: runs.folder.path("pictures/line-\(line).svg"), encoding: .utf8)
+      #expect(picture.contains("<svg"))
+    }
+    #expect(try predict(["--sample", "--ensemble", "other"]) != alone)
+    #expect(try predict(["--sample", "--ensemble", "run"]) == alone)
+    let replaced = try predict(["--sample", "decoding.replace_unknown=true"])
+    #expect(replaced.count == alone.count && alone.contains { $0.contains("<unk>") })
+    #expect(zip(replaced, alone).allSatisfy { $1.contains("<unk>") ? !$0.contains("<unk>") : $0 == $1 })
+  }
+
+  @Test func whatContradictsItself() throws {
+    try runs.trained("seq2seq")
+    func expect(_ words: String, _ arguments: String...) throws {
+      let outcome = try Program.run(
+        ["predict", "run"] + arguments, in: runs.folder.root, input: Array("cat\n".utf8))
+      #expect(outcome.exitCode == 64 && outcome.output.isEmpty, "\(outcome)")
+      #expect(outcome.standardError.contains(words), "\(outcome)")
+    }
+    try expect("--beam is for a search", "--sample", "--beam", "2")
+    try expect("--length-penalty is for a search", "--sample", "--length-penalty", "0.5")
+    try expect("decoding.beam=2 is for a search", "--sample", "decoding.beam=2")
+    try expect("it goes with --sample", "--temperature", "0.5")
+    try expect("--top-k 0: at least 1", "--sample", "--top-k", "0")
+    try expect("--top-p 2.0: a probability", "--sample", "--top-p", "2")
+    try expect("--temperature -1.0: 0 or", "--sample", "--temperature=-1")
+    try runs.trained("classifier", run: "classes")
+    let outcome = try runs.run("predict", "classes", "--sample", lines: "cat\n")
+    outcome.expect(64, "--sample: classes writes no sequences")
+  }
+}

@@ -1,0 +1,141 @@
+import Configuration
+import Datasets
+import Foundation
+import Testing
+
+@testable import Training
+
+/// What `config check` lets pass, training does not refuse for reasons that the settings gave already: every combination
+/// of what decides how a line is read is resolved, and what passes is made a task of, on data that suit all of them.
+@Suite struct SettingsAgreementTests {
+  private let directory: TemporaryDirectory
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    func lines(_ line: String) -> String { String(repeating: line + "\n", count: 3) }
+    _ = try directory.write(lines("1 0"), to: "lines")
+    _ = try directory.write(lines("1 0\t1 0"), to: "tsv")
+    _ = try directory.write(lines("1\t0|1"), to: "multihot")
+    _ = try directory.write(lines("0|1|0"), to: "steps")
+    _ = try directory.write(lines("1,0,1"), to: "csv")
+    _ = try directory.write(lines("1 0\n0 1\n"), to: "columns")
+    let word = ["0", "1", "_", "0", "_", "_", "0", "_", "_", "_"]
+    let words = (1...2).map { number in (["\(number)"] + word.dropFirst()).joined(separator: "\t") }
+    _ = try directory.write(lines(words.joined(separator: "\n") + "\n"), to: "conllu")
+    try write([2, 1], to: "two.npy")
+    try write([3], to: "three.npy")
+    _ = try directory.write(lines("1 0\ttwo.npy"), to: "npy")
+    _ = try directory.write(lines("1 0\tthree.npy"), to: "vectors")
+  }
+
+  /// An array as NumPy writes it (format version 1.0), of ones.
+  private func write(_ shape: [Int], to name: String) throws {
+    let sizes = shape.map { "\($0)," }.joined(separator: " ")
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(sizes)), }"
+    let padded = header + String(repeating: " ", count: 117 - header.utf8.count) + "\n"
+    let ones = [Float](repeating: 1, count: shape.reduce(1, *))
+    let bytes =
+      [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(padded.utf8)
+      + ones.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian, Array.init) }
+    try Data(bytes).write(to: URL(fileURLWithPath: directory.file(name)))
+  }
+
+  private static let files = [
+    ["data.train=FILE"], ["data.train.source=lines", "data.train.target=lines"],
+    ["data.train.source=lines", "data.train.target=lines", "data.train.second_source=lines"],
+    ["data.train.input=lines", "data.train.labels=lines"],
+  ]
+
+  private static let sizes = [
+    "model.hidden_size=4", "model.embedding_size=4", "training.batch_size=2", "data.valid_fraction=0",
+    "data.width=2",
+  ]
+
+  private func file(_ task: RunConfiguration.Task, _ format: DataConfiguration.Format) -> String {
+    switch (task, format) {
+    case (.tagger, .multihot): "steps"
+    case (.generator, .npy): "vectors"
+    default: format.rawValue
+    }
+  }
+
+  /// What resolves and is refused all the same, with the reason.
+  private func disagreement(_ overrides: [String]) throws -> String? {
+    let paths = overrides.map { override in
+      override.hasPrefix("data.train")
+        ? override.replacing("=", with: "=\(directory.path)/", maxReplacements: 1)
+        : override
+    }
+    guard let resolved = try? RunConfiguration.resolve(layers: [], overrides: Self.sizes + paths) else {
+      return nil
+    }
+    let plan = try ShardPlan(rank: 0, worldSize: 1, reproducible: false)
+    do {
+      _ = try Tasks.make(resolved.configuration, plan: plan)
+      return nil
+    } catch DataError.subwordModel {
+      return nil  // too little text to learn subwords of
+    } catch {
+      return "\(overrides.joined(separator: " ")): \(error)"
+    }
+  }
+
+  @Test(arguments: RunConfiguration.Task.allCases.filter { $0 != .languageModel })
+  func layouts(task: RunConfiguration.Task) throws {
+    let switches =
+      task == .tagger
+      ? [[], ["model.character_hidden_size=2", "model.character_embedding_size=2"]]
+      : task == .seq2seq ? [[], ["data.shared_vocabulary=true"]] : [[]]
+    var found: [String] = []
+    for format in DataConfiguration.Format.allCases {
+      for tokens in DataConfiguration.Tokens.allCases {
+        for output in ModelConfiguration.Output.allCases {
+          for files in Self.files {
+            for more in switches {
+              let paths = files.map { $0.replacing("FILE", with: file(task, format)) }
+              let overrides =
+                ["task=\(task.rawValue)", "data.format=\(format.rawValue)", "data.tokens=\(tokens.rawValue)"]
+                + ["model.output=\(output.rawValue)"] + paths + more
+              if let refusal = try disagreement(overrides) { found.append(refusal) }
+            }
+          }
+        }
+      }
+    }
+    #expect(found.isEmpty, "\(found.count) combinations, the first: \(found.first ?? "")")
+  }
+
+  @Test(arguments: [
+    ["model.bridge=copy", "model.projection_size=2"],
+    [
+      "model.bridge=copy", "model.projection_size=2", "model.bidirectional=true",
+      "model.decoder_hidden_size=8",
+    ],
+    ["model.bridge=copy", "model.bidirectional=true", "model.decoder_hidden_size=8", "model.layers=2"],
+    ["model.attention=dot", "model.projection_size=2", "model.bidirectional=true"],
+    ["model.tie_embeddings=true", "model.context=every-step", "model.context_to_output=true"],
+    ["data.shared_vocabulary=true", "data.source_tokens=char", "data.target_tokens=word"],
+    ["model.pyramid=2", "model.residual=true"], ["model.coverage=true", "model.attention=location"],
+    ["model.attention_query=current", "model.readout_size=3", "model.attention_window=1"],
+  ])
+  func encoderDecoders(settings: [String]) throws {
+    for format in ["tsv", "csv", "npy"] {
+      for source in ["char", "word"] {
+        let overrides = ["task=seq2seq", "data.format=\(format)", "data.train=\(format)"]
+        let tokens = settings.contains { $0.contains("tokens") } ? [] : ["data.tokens=\(source)"]
+        #expect(try disagreement(overrides + tokens + settings) == nil)
+      }
+    }
+  }
+
+  @Test func cutoffs() throws {
+    let text = String(repeating: "ab cd ef gh ij kl mn op qr st uv wx yz\n", count: 40)
+    _ = try directory.write(text, to: "text")
+    for (tokens, cutoffs) in [("byte", "[256]"), ("byte", "[10,255]"), ("word", "[2,8]"), ("word", "[2,7]")] {
+      let overrides = ["task=language-model", "data.train=text", "data.tokens=\(tokens)"]
+      let more = ["model.adaptive_cutoffs=\(cutoffs)", "training.bptt=4"]
+      let most = tokens == "byte" ? [] : ["data.max_vocabulary=8"]
+      #expect(try disagreement(overrides + more + most) == nil)
+    }
+  }
+}
