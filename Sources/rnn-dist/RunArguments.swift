@@ -48,30 +48,36 @@ struct RunArguments: ParsableArguments {
 
   /// What a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.
   static func configuration(of run: RunPaths, overrides: [String] = []) throws -> RunConfiguration {
-    let resolved = try RunConfiguration.resolve(
-      layers: [try YAMLReader.node(path: run.configuration)], overrides: overrides, requiringText: false,
-      stored: true)
-    let keys = ConfigurationSchema.keys.map(\.path).filter { path in
-      guard case .override = resolved.origin(of: path) else { return false }
-      return isFixed(path)
+    let layers = [try YAMLReader.node(path: run.configuration)]
+    func resolve(_ overrides: [String]) throws -> RunConfiguration {
+      try RunConfiguration.resolve(
+        layers: layers, overrides: overrides, requiringText: false, stored: true
+      ).configuration
     }
-    // Where the training data are may change, but not whether they are one file or several, by which a line is read.
-    let changesLayout =
-      try !overrides.isEmpty
-      && layout(configuration(of: run)) != layout(resolved.configuration)
-    let issues = (keys + (changesLayout ? ["data.train"] : [])).map {
-      ConfigurationIssue(
-        origin: resolved.origin(of: $0), key: $0,
-        message: "the trained model depends on it; train another run to change it")
-    }
+    let stored = try resolve([])
+    // First what can't be changed at all: whether it would go with the other settings doesn't matter.
+    let issues = overrides.compactMap { issue(of: $0, stored) }
     guard issues.isEmpty else { throw ConfigurationErrors(issues) }
-    return resolved.configuration
+    return try resolve(overrides)
   }
 
-  /// The parts of the training data of a model of sequences; nil for a text, or where the program writes them itself.
-  private static func layout(_ configuration: RunConfiguration) -> [DataPath.Part]? {
-    guard configuration.task != .languageModel, let train = configuration.data.train else { return nil }
-    return train.parts.keys.sorted { $0.rawValue < $1.rawValue }
+  private static func issue(of override: String, _ stored: RunConfiguration) -> ConfigurationIssue? {
+    let name = String(override.prefix { $0 != "=" })
+    let isKey = ConfigurationSchema.keys.contains { $0.path == name }
+    let changesLayout = changesLayout(name, stored)
+    guard isKey && isFixed(name) || changesLayout else { return nil }
+    return ConfigurationIssue(
+      origin: .override(override), key: changesLayout ? "data.train" : name,
+      message: "the trained model depends on it; train another run to change it")
+  }
+
+  /// Where the training data of a model of sequences are may change, but not whether they are one file or several, by which
+  /// a line is read, or none.
+  private static func changesLayout(_ name: String, _ stored: RunConfiguration) -> Bool {
+    guard stored.task != .languageModel else { return false }
+    if name == "data.train" { return stored.data.train?.file == nil }
+    let part = DataPath.Part.allCases.first { name == "data.train.\($0.rawValue)" }
+    return part.map { stored.data.train?.parts[$0] == nil } ?? false
   }
 
   /// Whether the weights or the vocabulary depend on a key.
