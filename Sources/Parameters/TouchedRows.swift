@@ -12,7 +12,11 @@ struct TouchedRows {
     marks = [UInt64](repeating: 0, count: (capacity + 63) / 64)
   }
 
-  mutating func insert(_ row: Int32) {
+  mutating func insert(_ rows: UnsafeBufferPointer<Int32>) {
+    for row in rows { insert(row) }
+  }
+
+  private mutating func insert(_ row: Int32) {
     precondition(row >= 0 && Int(row) < capacity, "row \(row) of a table of \(capacity)")
     let (word, bit) = (Int(row) >> 6, UInt64(1) << UInt64(row & 63))
     guard marks[word] & bit == 0 else { return }
@@ -23,6 +27,17 @@ struct TouchedRows {
   }
 
   mutating func insertAll() { isWhole = true }
+
+  /// Calls `body` for every row.
+  func forEachAscending(_ body: (Int) -> Void) {
+    for (word, marks) in marks.enumerated() {
+      var rest = marks
+      while rest != 0 {
+        body(word << 6 + rest.trailingZeroBitCount)
+        rest &= rest - 1
+      }
+    }
+  }
 
   mutating func removeAll() {
     for row in rows { marks[Int(row) >> 6] = 0 }

@@ -127,7 +127,7 @@ import Testing
     #expect(buffer.touchedRows == [[7, 2]])
     #expect(
       buffer.matrix(table)[7, 0] == 2 && buffer.matrix(table)[2, 3] == 1 && buffer.matrix(tied)[1, 1] == 1)
-    buffer.touch([[0, 2]])
+    [0, 2].withUnsafeBufferPointer { buffer.touch($0, ofTable: 0) }
     #expect(buffer.spans == [0..<7, 11..<15, 31..<35, 43..<55], "rows that meet are one span")
   }
 
@@ -139,7 +139,7 @@ import Testing
     add([5], to: buffer, table)
     #expect(buffer.spans == [0..<55] && buffer.touchedRows == [nil])
     let other = ParameterBuffer<Float>(layout)
-    other.touch(buffer.touchedRows)
+    other.touch(nil, ofTable: 0)
     #expect(other.spans == [0..<55])
     other.fill(0)
     other.touchAll(table)
