@@ -64,20 +64,28 @@ final class PrivateVector: SummedVector {
   }
 }
 
-/// Cuts spans into `parts` of nearly equal length and returns one of them. Cuts lie at multiples of a cache line.
-func part(_ index: Int, of parts: Int, _ spans: [Range<Int>]) -> [Range<Int>] {
-  let total = spans.reduce(0) { $0 + $1.count }
+/// Calls `body` for the ranges of `spans` that one of `parts` is to work on. The vector is dealt out to them in blocks, like
+/// cards.
+///
+/// Blocks rather than one piece a part, because spans are dense in some places and thin in others; at fixed places whatever
+/// the spans, so that a part always maps the same pages. Cuts lie at multiples of a cache line.
+///
+/// - Parameters:
+///   - count: elements of the vector.
+///   - limit: most elements of a block, a multiple of a cache line.
+func forEachRange(
+  ofPart index: Int, of parts: Int, _ spans: [Range<Int>], count: Int, limit: Int = 1 << 17,
+  _ body: (Range<Int>) -> Void
+) {
   let line = 64 / MemoryLayout<Float>.stride
-  func cut(_ index: Int) -> Int { index == parts ? total : total * index / parts / line * line }
-  let wanted = cut(index)..<cut(index + 1)
-  var result: [Range<Int>] = []
-  var next = 0
-  for span in spans {
-    let common = wanted.clamped(to: next..<next + span.count)
-    if !common.isEmpty {
-      result.append(span.lowerBound + common.lowerBound - next..<span.lowerBound + common.upperBound - next)
+  let size = min(limit, (count / (4 * parts) + line) / line * line)
+  for span in spans where !span.isEmpty {
+    // The first block from there on that is this part's.
+    let first = span.lowerBound / size
+    var block = first + (index - first % parts + parts) % parts
+    while block * size < span.upperBound {
+      body((block * size..<(block + 1) * size).clamped(to: span))
+      block += parts
     }
-    next += span.count
   }
-  return result
 }

@@ -1,14 +1,20 @@
-/// A zero-initialised block of elements at a 64-byte boundary, freed with its last owner.
+/// A block of elements at a 64-byte boundary, freed with its last owner.
 public final class AlignedBuffer<Element: Scalar> {
   public let base: UnsafeMutablePointer<Element>
   public let count: Int
 
-  public init(count: Int) {
+  /// Zeros.
+  public convenience init(count: Int) {
+    self.init(uninitialized: count)
+    base.zeroElements(count: max(1, count))
+  }
+
+  /// Whatever is there: of a large block the system then provides no more memory than has been written to.
+  init(uninitialized count: Int) {
     precondition(count >= 0, "a buffer of \(count) elements")
     let raw = UnsafeMutableRawPointer.allocate(
       byteCount: max(1, count) * MemoryLayout<Element>.stride, alignment: 64)
     base = raw.bindMemory(to: Element.self, capacity: max(1, count))
-    base.zeroElements(count: max(1, count))
     self.count = count
   }
 

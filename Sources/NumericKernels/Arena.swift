@@ -14,7 +14,7 @@ public final class Arena<Element: Scalar> {
 
   public init(capacity: Int = 0) {
     if capacity > 0 {
-      blocks.append(AlignedBuffer(count: capacity))
+      blocks.append(AlignedBuffer(uninitialized: capacity))
       used.append(0)
     }
   }
@@ -57,7 +57,7 @@ public final class Arena<Element: Scalar> {
       guard current + 1 < blocks.count else { break }
       current += 1
     }
-    blocks.append(AlignedBuffer(count: max(size, (blocks.last?.count ?? 1 << 15) * 2)))
+    blocks.append(AlignedBuffer(uninitialized: max(size, (blocks.last?.count ?? 1 << 15) * 2)))
     used.append(size)
     current = blocks.count - 1
     return blocks[current].base
@@ -67,7 +67,7 @@ public final class Arena<Element: Scalar> {
   public func reset() {
     if blocks.count > 1 {
       blocks = []
-      blocks = [AlignedBuffer(count: peak + peak / 64)]
+      blocks = [AlignedBuffer(uninitialized: peak + peak / 64)]
       used = [0]
     }
     for index in used.indices { used[index] = 0 }

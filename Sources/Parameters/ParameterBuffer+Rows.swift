@@ -12,7 +12,7 @@ extension ParameterBuffer {
     Element.scatterAddRows(
       values.base, values.stride, ids, values.rows, values.columns, target.base, target.stride)
     guard let index = layout.tables.firstIndex(of: table) else { return }
-    for row in 0..<values.rows { touched[index].insert(ids[row]) }
+    touched[index].insert(UnsafeBufferPointer(start: ids, count: values.rows))
   }
 
   /// Says that any row of a table may have been added to. No more than a note: for parameters that are none of the
@@ -24,40 +24,41 @@ extension ParameterBuffer {
   /// The rows that were added to, for each of the layout's tables; nil for a whole table.
   public var touchedRows: [[Int32]?] { touched.map { $0.isWhole ? nil : $0.rows } }
 
-  /// Adds the rows of another rank's ``touchedRows`` to those of this buffer.
-  public func touch(_ rows: [[Int32]?]) {
-    precondition(rows.count == touched.count, "rows of \(rows.count) tables for \(touched.count)")
-    for (index, rows) in rows.enumerated() {
-      if let rows {
-        for row in rows { touched[index].insert(row) }
-      } else {
-        touched[index].insertAll()
-      }
-    }
+  /// Adds rows that another rank has touched to those of one of the layout's tables; nil: the whole table.
+  public func touch(_ rows: UnsafeBufferPointer<Int32>?, ofTable index: Int) {
+    precondition(touched.indices.contains(index), "rows of table \(index) of \(touched.count)")
+    if let rows { touched[index].insert(rows) } else { touched[index].insertAll() }
   }
 
   /// Where the elements may differ from zero: all but the untouched rows of tables, ascending and joined where they meet.
+  /// Found once for all that ask before another row is touched.
   public var spans: [Range<Int>] {
-    var result: [Range<Int>] = []
-    func add(_ range: Range<Int>) {
-      if let last = result.last, last.upperBound == range.lowerBound {
-        result[result.count - 1] = last.lowerBound..<range.upperBound
-      } else if !range.isEmpty {
-        result.append(range)
-      }
-    }
+    if !spansAreKnown { findSpans() }
+    return knownSpans
+  }
+
+  private func findSpans() {
+    knownSpans.removeAll(keepingCapacity: true)
     var next = 0
-    for (table, rows) in zip(layout.tables, touched) where !rows.isWhole {
-      add(next..<table.offset)
+    for (index, table) in layout.tables.enumerated() where !touched[index].isWhole {
+      addSpan(next..<table.offset)
       let width = table.count / table.shape[0]
-      for row in rows.rows.sorted() {
-        let begin = table.offset + Int(row) * width
-        add(begin..<begin + width)
+      touched[index].forEachAscending { row in
+        let begin = table.offset + row * width
+        addSpan(begin..<begin + width)
       }
       next = table.range.upperBound
     }
-    add(next..<count)
-    return result
+    addSpan(next..<count)
+    spansAreKnown = true
+  }
+
+  private func addSpan(_ range: Range<Int>) {
+    if let last = knownSpans.last, last.upperBound == range.lowerBound {
+      knownSpans[knownSpans.count - 1] = last.lowerBound..<range.upperBound
+    } else if !range.isEmpty {
+      knownSpans.append(range)
+    }
   }
 
   /// Sets everything to zero that may differ from it, and forgets which rows that were.

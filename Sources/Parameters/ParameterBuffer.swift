@@ -7,7 +7,10 @@ public final class ParameterBuffer<Element: Scalar> {
   /// Whoever frees the memory.
   private let owner: AnyObject
   /// For each of the layout's tables the rows that were added to since the last ``clear()``.
-  var touched: [TouchedRows]
+  var touched: [TouchedRows] { didSet { spansAreKnown = false } }
+  /// What ``spans`` found since a row was last touched, and its memory for the next time.
+  var knownSpans: [Range<Int>] = []
+  var spansAreKnown = false
   /// Grows with every change announced by ``didChange()``; packed copies of weights compare it with their
   /// own.
   public private(set) var version = 0

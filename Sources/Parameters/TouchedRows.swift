@@ -12,8 +12,12 @@ struct TouchedRows {
     marks = [UInt64](repeating: 0, count: (capacity + 63) / 64)
   }
 
-  /// Adds a row; a number below zero is none.
-  mutating func insert(_ row: Int32) {
+  /// Adds rows; numbers below zero are none.
+  mutating func insert(_ rows: UnsafeBufferPointer<Int32>) {
+    for row in rows { insert(row) }
+  }
+
+  private mutating func insert(_ row: Int32) {
     guard row >= 0 else { return }
     precondition(Int(row) < capacity, "row \(row) of a table of \(capacity)")
     let (word, bit) = (Int(row) >> 6, UInt64(1) << UInt64(row & 63))
@@ -25,6 +29,17 @@ struct TouchedRows {
   }
 
   mutating func insertAll() { isWhole = true }
+
+  /// Calls `body` for every row.
+  func forEachAscending(_ body: (Int) -> Void) {
+    for (word, marks) in marks.enumerated() {
+      var rest = marks
+      while rest != 0 {
+        body(word << 6 + rest.trailingZeroBitCount)
+        rest &= rest - 1
+      }
+    }
+  }
 
   mutating func removeAll() {
     for row in rows { marks[Int(row) >> 6] = 0 }

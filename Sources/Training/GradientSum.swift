@@ -37,7 +37,11 @@ final class GradientSum {
   /// The gradient of the global batch after ``reduce(requests:over:)``, on every rank.
   let total: ParameterBuffer<Float>
   /// Where ``total`` may differ from zero: the same on every rank.
-  private(set) var spans: [Range<Int>] = []
+  var spans: [Range<Int>] {
+    // The tree's sums have no record of touched rows.
+    plan.isReproducible ? whole : total.spans
+  }
+  private let whole: [Range<Int>]
   private let vector: any SummedVector
   private let plan: ShardPlan
   private let communicator: any Communicator
@@ -53,6 +57,7 @@ final class GradientSum {
   init(layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator) throws {
     vector = try communicator.makeSummedVector(count: layout.count)
     total = ParameterBuffer(layout, in: vector.elements, owner: vector)
+    whole = [0..<total.count]
     self.plan = plan
     self.communicator = communicator
   }
@@ -73,8 +78,6 @@ final class GradientSum {
     let started = clock.now
     if communicator.worldSize > 1 { totals = try sumOverRanks(totals) }
     communicationTime += clock.now - started
-    // The tree's sums have no record of touched rows.
-    spans = plan.isReproducible ? [0..<total.count] : total.spans
     return totals
   }
 
@@ -100,7 +103,7 @@ final class GradientSum {
     guard !total.layout.tables.isEmpty else { return }
     for (rank, bytes) in try communicator.allgather(TouchedRowsCode.bytes(total.touchedRows)).enumerated()
     where rank != communicator.rank {
-      total.touch(TouchedRowsCode.rows(bytes))
+      TouchedRowsCode.forEachTable(bytes) { total.touch($1, ofTable: $0) }
     }
   }
 
@@ -154,17 +157,25 @@ final class GradientSum {
 private enum TouchedRowsCode {
   static func bytes(_ rows: [[Int32]?]) -> [UInt8] {
     var words: [Int32] = []
-    for table in rows { words += table.map { [Int32($0.count)] + $0 } ?? [-1] }
+    words.reserveCapacity(rows.reduce(0) { $0 + 1 + ($1?.count ?? 0) })
+    for table in rows {
+      words.append(table.map { Int32($0.count) } ?? -1)
+      if let table { words.append(contentsOf: table) }
+    }
     return words.withUnsafeBytes(Array.init)
   }
 
-  static func rows(_ bytes: [UInt8]) -> [[Int32]?] {
-    var words = bytes.withUnsafeBytes { ArraySlice($0.bindMemory(to: Int32.self)) }
-    var tables: [[Int32]?] = []
-    while let count = words.popFirst() {
-      tables.append(count < 0 ? nil : Array(words.prefix(Int(count))))
-      words = words.dropFirst(max(0, Int(count)))
+  /// Calls `body` for each table with its rows.
+  static func forEachTable(_ bytes: [UInt8], _ body: (_ table: Int, UnsafeBufferPointer<Int32>?) -> Void) {
+    bytes.withUnsafeBytes { raw in
+      let words = raw.bindMemory(to: Int32.self)
+      var (table, next) = (0, 0)
+      while next < words.count {
+        let count = Int(words[next])
+        let rows = next + 1..<next + 1 + max(0, count)
+        body(table, count < 0 ? nil : UnsafeBufferPointer(rebasing: words[rows]))
+        (table, next) = (table + 1, rows.upperBound)
+      }
     }
-    return tables
   }
 }

@@ -95,7 +95,9 @@ struct SavedWeights {
       guard part !== sum,
         let (from, to) = part.elements.baseAddress.flatMap({ p in sum.elements.baseAddress.map { (p, $0) } })
       else { continue }
-      Float.axpy(1 / Float(checkpoints.count), from, to, sum.count)
+      withExtendedLifetime((part, sum)) {
+        Float.axpy(1 / Float(checkpoints.count), from, to, sum.count)
+      }
     }
     sum.didChange()
     return sum

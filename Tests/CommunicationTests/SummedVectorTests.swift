@@ -3,15 +3,46 @@ import Testing
 @testable import Communication
 
 @Suite struct SummedVectorTests {
+  /// Every element of the spans belongs to one part, and cuts lie at cache lines.
   @Test(arguments: 1...5)
   func partsCoverTheSpansOnce(parts: Int) {
     for spans in [[0..<1000], [3..<5], [], [0..<7, 9..<10, 100..<333], [5..<5, 6..<70]] {
-      let all = (0..<parts).flatMap { part($0, of: parts, spans) }
-      #expect(all.flatMap { Array($0) } == spans.flatMap { Array($0) })
+      var all: [Range<Int>] = []
+      for index in 0..<parts {
+        forEachRange(ofPart: index, of: parts, spans, count: 1000, limit: 32) { all.append($0) }
+      }
+      #expect(all.flatMap { Array($0) }.sorted() == spans.flatMap { Array($0) })
       #expect(all.allSatisfy { !$0.isEmpty })
+      let ends = spans.flatMap { [$0.lowerBound, $0.upperBound] }
+      #expect(
+        all.flatMap { [$0.lowerBound, $0.upperBound] }.allSatisfy { $0 % 16 == 0 || ends.contains($0) })
     }
-    let lengths = (0..<parts).map { part($0, of: parts, [0..<1000]).reduce(0) { $0 + $1.count } }
-    #expect(lengths.max()! - lengths.min()! < 32)
+  }
+
+  /// Of spans that are thin at one end and dense at the other every part gets some of both; a part of the vector belongs to
+  /// the same part of the ranks whatever the spans.
+  @Test(arguments: 1...5)
+  func partsAreDealtOutInBlocks(parts: Int) {
+    let thin = (0..<300).map { 40 * $0..<40 * $0 + 3 }
+    let dense = 12_000..<20_000
+    var owner = [Int](repeating: -1, count: 20_000)
+    var sizes = [(thin: Int, dense: Int)](repeating: (0, 0), count: parts)
+    for index in 0..<parts {
+      forEachRange(ofPart: index, of: parts, thin + [dense], count: 20_000, limit: 64) { range in
+        for element in range { owner[element] = index }
+        if range.lowerBound < 12_000 {
+          sizes[index].thin += range.count
+        } else {
+          sizes[index].dense += range.count
+        }
+      }
+      forEachRange(ofPart: index, of: parts, [0..<20_000], count: 20_000, limit: 64) { range in
+        #expect(range.allSatisfy { owner[$0] == -1 || owner[$0] == index })
+        for element in range { owner[element] = index }
+      }
+    }
+    #expect(sizes.map(\.dense).max()! - sizes.map(\.dense).min()! <= 2 * 64)
+    #expect(sizes.map(\.thin).max()! - sizes.map(\.thin).min()! <= 2 * 64, "\(sizes)")
   }
 
   @Test func roomIsAskedForBeforehand() {

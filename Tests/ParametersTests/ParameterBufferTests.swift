@@ -127,7 +127,7 @@ import Testing
     #expect(buffer.touchedRows == [[7, 2]])
     #expect(
       buffer.matrix(table)[7, 0] == 2 && buffer.matrix(table)[2, 3] == 1 && buffer.matrix(tied)[1, 1] == 1)
-    buffer.touch([[0, 2]])
+    [0, 2].withUnsafeBufferPointer { buffer.touch($0, ofTable: 0) }
     #expect(buffer.spans == [0..<7, 11..<15, 31..<35, 43..<55], "rows that meet are one span")
   }
 
@@ -138,7 +138,7 @@ import Testing
     add([-1, 4, -7, -1, .min], to: buffer, table)
     add([-2, 3], to: buffer, tied)
     #expect(buffer.touchedRows == [[4]])
-    buffer.touch([[-1, 6]])
+    [-1, 6].withUnsafeBufferPointer { buffer.touch($0, ofTable: 0) }
     #expect(buffer.touchedRows == [[4, 6]])
     let ones = buffer.elements.indices.filter { buffer.elements[$0] != 0 }
     #expect(ones == Array(19..<23) + Array(tied.offset + 6..<tied.offset + 8))
@@ -154,7 +154,7 @@ import Testing
     add([5], to: buffer, table)
     #expect(buffer.spans == [0..<55] && buffer.touchedRows == [nil])
     let other = ParameterBuffer<Float>(layout)
-    other.touch(buffer.touchedRows)
+    other.touch(nil, ofTable: 0)
     #expect(other.spans == [0..<55])
     other.fill(0)
     other.touchAll(table)

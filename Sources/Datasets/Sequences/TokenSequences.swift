@@ -30,8 +30,7 @@ public struct TokenSequences: Sendable, Equatable {
   }
 
   /// Number of ids that `gather` writes for these sequences.
-  public func gatheredCount(_ selected: some Collection<Int32>, begin: Int32? = nil, end: Int32? = nil) -> Int
-  {
+  public func gatheredCount(_ selected: ArraySlice<Int32>, begin: Int32? = nil, end: Int32? = nil) -> Int {
     let added = (begin == nil ? 0 : 1) + (end == nil ? 0 : 1)
     return selected.reduce(0) { $0 + length(Int($1)) + added }
   }
@@ -40,20 +39,24 @@ public struct TokenSequences: Sendable, Equatable {
   /// `begin` and `end` if given, and returns the number of ids written.
   @discardableResult
   public func gather(
-    _ selected: some Collection<Int32>, begin: Int32? = nil, end: Int32? = nil,
+    _ selected: ArraySlice<Int32>, begin: Int32? = nil, end: Int32? = nil,
     into destination: UnsafeMutableBufferPointer<Int32>
   ) -> Int {
     let count = gatheredCount(selected, begin: begin, end: end)
     precondition(destination.count >= count, "room for \(destination.count) ids, \(count) to write")
     var position = 0
     ids.withUnsafeBufferPointer { ids in
+      guard let target = destination.baseAddress else { return }
       for index in selected {
         if let begin {
           destination[position] = begin
           position += 1
         }
-        let sequence = ids[offsets[Int(index)]..<offsets[Int(index) + 1]]
-        position = destination[position...].update(fromContentsOf: sequence)
+        let count = length(Int(index))
+        if let source = ids.baseAddress {
+          (target + position).update(from: source + offsets[Int(index)], count: count)
+        }
+        position += count
         if let end {
           destination[position] = end
           position += 1

@@ -38,16 +38,18 @@ public struct VectorSequences: Sendable, Equatable {
   /// the number of steps written.
   @discardableResult
   public func gather(
-    _ selected: some Collection<Int32>, into destination: UnsafeMutableBufferPointer<Float>
+    _ selected: ArraySlice<Int32>, into destination: UnsafeMutableBufferPointer<Float>
   ) -> Int {
     let steps = selected.reduce(0) { $0 + length(Int($1)) }
     precondition(
       destination.count >= steps * width, "room for \(destination.count) numbers, \(steps * width) to write")
     var position = 0
     values.withUnsafeBufferPointer { values in
+      guard let source = values.baseAddress, let target = destination.baseAddress else { return }
       for index in selected {
-        let range = offsets[Int(index)] * width..<offsets[Int(index) + 1] * width
-        position = destination[position...].update(fromContentsOf: values[range])
+        let count = length(Int(index)) * width
+        (target + position).update(from: source + offsets[Int(index)] * width, count: count)
+        position += count
       }
     }
     return steps

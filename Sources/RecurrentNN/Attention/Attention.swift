@@ -98,7 +98,7 @@ public struct Attention<Element: Scalar>: Sendable {
     var keys = memory.values
     if let key {
       keys = arena.matrix(rows, size)
-      context.packed(key, transposed: true).multiply(memory.values, into: keys, accumulate: false)
+      context.multiply(memory.values, by: key, transposed: true, into: keys)
       if let query {
         // The bias of the query is added to the keys: once for all steps.
         Element.activateRows(

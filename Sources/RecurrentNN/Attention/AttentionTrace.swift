@@ -39,7 +39,9 @@ struct AttentionTrace<Element: Scalar> {
   ) {
     self.layout = layout
     queries = querySize.map { arena.matrix(layout.rowCount, $0) }
-    places = layout.activeCounts.reduce(into: [0]) { $0.append($0[$0.count - 1] + memory.rowCount(of: $1)) }
+    var places = [Int](repeating: 0, count: layout.steps + 1)
+    for t in 0..<layout.steps { places[t + 1] = places[t] + memory.rowCount(of: layout.activeCounts[t]) }
+    self.places = places
     let count = places[places.count - 1]
     weights = arena.matrix(count, 1)
     coverage = tracksCoverage ? arena.matrix(count, 1) : nil

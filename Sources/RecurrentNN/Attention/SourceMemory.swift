@@ -26,7 +26,11 @@ struct SourceMemory<Element: Scalar> {
   ///   - order: the caller's sentence at each position of the decoder.
   init(_ output: MatrixView<Element>, _ layout: PackedLayout, order: [Int], _ arena: Arena<Element>) {
     let position = layout.positions
-    offsets = order.reduce(into: [0]) { $0.append($0[$0.count - 1] + layout.lengths[position[$1]]) }
+    var offsets = [Int](repeating: 0, count: order.count + 1)
+    for (i, sentence) in order.enumerated() {
+      offsets[i + 1] = offsets[i] + layout.lengths[position[sentence]]
+    }
+    self.offsets = offsets
     let index = arena.words(layout.rowCount, of: Int32.self)
     let (starts, lengths) = (
       arena.words(order.count, of: Int32.self), arena.words(order.count, of: Int32.self)

@@ -57,16 +57,22 @@ extension Decoder {
       condition: pass.start.condition.map { arena.zeros($0.rows, $0.columns) },
       memories: pass.start.memories.map { arena.zeros($0.values.rows, $0.values.columns) })
     arena.scoped {
+      let readsBack = readsBack(options)
+      let isAtOnce = !readsBack && !readout.parameters.isEmpty
+      if isAtOnce {
+        readout.backwardAll(pass.readout, gradient: dr, replacing: pass.joined, into: gradients, context)
+      }
       let dJoined =
-        readout.parameters.isEmpty ? dr : arena.matrix(layout.rowCount, readout.joinedSize)
+        isAtOnce
+        ? pass.joined
+        : readout.parameters.isEmpty ? dr : arena.matrix(layout.rowCount, readout.joinedSize)
       let work = BackwardWork(
         pass: pass, dr: dr, dJoined: dJoined, dInputs: pass.inputs.map { arena.matrix($0.rows, $0.columns) },
         reverses: zip(pass.prepared, pass.attention).enumerated().map {
           attentions[$0.offset].beginBackward(
             $0.element.0, $0.element.1, coverageLoss: options.coverageLoss, context)
         },
-        readsBack: readsBack(options))
-      if !work.readsBack { readBackward(0..<layout.rowCount, work, context) }
+        readsBack: readsBack)
       if isStepped(options) {
         runStepsBackward(work, start, into: gradients, context)
       } else {
@@ -80,7 +86,7 @@ extension Decoder {
           pass.trace, outputGradient: dOutput(0..<layout.rowCount, work), stateGradient: start.state,
           inputGradient: work.dInputs, into: gradients, context)
       }
-      readout.finishBackward(joined: pass.joined, gradient: dr, into: gradients, context)
+      if !isAtOnce { readout.finishBackward(joined: pass.joined, gradient: dr, into: gradients, context) }
       finishAttention(work, start, into: gradients, context)
       finishInputs(work, start, into: gradients, context)
     }

@@ -45,10 +45,21 @@ public struct EncoderShape: Sendable, Hashable {
 struct Encoder<Element: Scalar>: Sendable {
   let embedding: InputEmbedding<Element>
   private let network: Network
+  /// Widths of the state's matrices.
+  private let partSizes: [Int]
+  /// The parts of the state that are a layer's hidden states, one for each direction, and its cell states if it has any.
+  private let layerParts: [(hidden: [Int], cell: [Int])]
 
   private enum Network: Sendable {
     case stack(LayerStack<Element>)
     case pyramid(PyramidalEncoder<Element>)
+
+    var layers: [any SequenceLayer<Element>] {
+      switch self {
+      case .stack(let stack): stack.layers
+      case .pyramid(let pyramid): pyramid.layers
+      }
+    }
   }
 
   /// - Parameter sharedTable: a table of embeddings that exists already.
@@ -65,19 +76,18 @@ struct Encoder<Element: Scalar>: Sendable {
       }
     }
     let inputSize = embedding.outputSize
-    network = try builder.scoped("rnn") { builder throws(CellOptionsError) in
+    let network: Network = try builder.scoped("rnn") { builder throws(CellOptionsError) in
       shape.pyramidal
         ? .pyramid(try PyramidalEncoder(shape.network, inputSize: inputSize, in: &builder))
         : .stack(try LayerStack(shape.network, inputSize: inputSize, in: &builder))
     }
+    self.network = network
+    partSizes = network.layers.flatMap(\.stateSize.parts)
+    var next = 0
+    layerParts = network.layers.map { $0.stateSize.kindsOfParts(from: &next) }
   }
 
-  private var layers: [any SequenceLayer<Element>] {
-    switch network {
-    case .stack(let stack): stack.layers
-    case .pyramid(let pyramid): pyramid.layers
-    }
-  }
+  private var layers: [any SequenceLayer<Element>] { network.layers }
 
   private var parameters: [Parameter] {
     switch network {
@@ -86,7 +96,6 @@ struct Encoder<Element: Scalar>: Sendable {
     }
   }
 
-  private var partSizes: [Int] { layers.flatMap(\.stateSize.parts) }
   var outputSize: Int { layers[layers.count - 1].outputSize }
   /// Number of layers whose final states can be asked for.
   var layerCount: Int { layers.count }
@@ -168,15 +177,12 @@ struct Encoder<Element: Scalar>: Sendable {
   }
 
   /// The parts of the state that are a layer's hidden states, one for each direction, and its cell states if it has any.
-  func stateParts(ofLayer layer: Int) -> (hidden: [Int], cell: [Int]) {
-    var next = layers[..<layer].reduce(0) { $0 + $1.stateSize.parts.count }
-    return layers[layer].stateSize.kindsOfParts(from: &next)
-  }
+  func stateParts(ofLayer layer: Int) -> (hidden: [Int], cell: [Int]) { layerParts[layer] }
 
   /// Widths of those parts together.
   func stateWidths(ofLayer layer: Int) -> (hidden: Int, cell: Int) {
-    let (parts, sizes) = (stateParts(ofLayer: layer), partSizes)
-    return (parts.hidden.reduce(0) { $0 + sizes[$1] }, parts.cell.reduce(0) { $0 + sizes[$1] })
+    let parts = layerParts[layer]
+    return (parts.hidden.reduce(0) { $0 + partSizes[$1] }, parts.cell.reduce(0) { $0 + partSizes[$1] })
   }
 }
 

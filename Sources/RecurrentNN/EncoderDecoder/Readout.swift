@@ -46,7 +46,7 @@ struct Readout<Element: Scalar>: Sendable {
     if !contextColumns.isEmpty { joined.columns(contextColumns).copy(from: c) }
     if !inputColumns.isEmpty { joined.columns(inputColumns).copy(from: y) }
     guard let hidden else { return }
-    context.packed(hidden.weight, transposed: true).multiply(joined, into: r, accumulate: false)
+    context.multiply(joined, by: hidden.weight, transposed: true, into: r)
     Element.activateRows(
       r.base, r.stride, context.parameters.pointer(hidden.bias), r.rows, r.columns, .tanh)
   }
@@ -59,7 +59,18 @@ struct Readout<Element: Scalar>: Sendable {
   ) {
     guard let hidden else { return }
     Element.activateBackward(dr.base, dr.stride, r.base, r.stride, r.rows, r.columns, .tanh)
-    context.packed(hidden.weight, transposed: false).multiply(dr, into: joinedGradient, accumulate: false)
+    context.multiply(dr, by: hidden.weight, transposed: false, into: joinedGradient)
+  }
+
+  /// Both of all rows at once: the gradient of the joined vectors replaces them, once that of the weights needs them no more.
+  func backwardAll(
+    _ r: MatrixView<Element>, gradient dr: MatrixView<Element>, replacing joined: MatrixView<Element>,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    guard let hidden else { return }
+    Element.activateBackward(dr.base, dr.stride, r.base, r.stride, r.rows, r.columns, .tanh)
+    finishBackward(joined: joined, gradient: dr, into: gradients, context)
+    context.multiply(dr, by: hidden.weight, transposed: false, into: joined)
   }
 
   /// ADDS the gradients of the parameters, given those that `backward` left in `dr`, for all rows.

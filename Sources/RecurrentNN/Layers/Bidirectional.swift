@@ -9,6 +9,8 @@ import Parameters
 public struct Bidirectional<Element: Scalar>: SequenceLayer {
   public let forward: any RecurrentCell<Element>
   public let backward: any RecurrentCell<Element>
+  /// Parts of the state that are the forward cell's.
+  private let forwardParts: Int
 
   /// Throws ``RepeatedCellError`` if both directions are the same cell. Requires equal input sizes.
   public init(
@@ -25,6 +27,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
   init(distinct forward: any RecurrentCell<Element>, _ backward: any RecurrentCell<Element>) {
     self.forward = forward
     self.backward = backward
+    forwardParts = forward.stateSize.parts.count
   }
 
   public var inputSize: Int { forward.inputSize }
@@ -39,8 +42,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
     _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
     _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
-    let reversal = reversalIndex(layout, context)
-    let forwardParts = forward.stateSize.parts.count
+    let reversal = layout.reversal(context.arena)
     let ahead = forward.unroll(input, layout, from: Array(initial[..<forwardParts]), context)
     let back = backward.unroll(
       reversed(input, reversal, context), layout, from: Array(initial[forwardParts...]), context)
@@ -59,19 +61,23 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
     inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    let forwardParts = forward.stateSize.parts.count
     context.arena.scoped {
       let layout = unrolled.layout
-      let reversal = reversalIndex(layout, context)
+      let reversal = layout.reversal(context.arena)
       let dBack = context.arena.matrix(layout.rowCount, backward.outputSize)
       turn(outputGradient.columns(backwardColumns), reversal, into: dBack)
       let dInputBack = inputGradient.map { context.arena.matrix($0.rows, $0.columns) }
       backward.backpropagate(
         unrolled.children[1], outputGradient: dBack, stateGradient: Array(stateGradient[forwardParts...]),
         inputGradient: dInputBack, into: gradients, context)
+      // Cells want it without gaps between the rows: in the memory of the other direction's.
+      let dAhead =
+        forward.outputSize == backward.outputSize
+        ? dBack : context.arena.matrix(layout.rowCount, forward.outputSize)
+      dAhead.copy(from: outputGradient.columns(forwardColumns))
       forward.backpropagate(
-        unrolled.children[0], outputGradient: outputGradient.columns(forwardColumns),
-        stateGradient: Array(stateGradient[..<forwardParts]), inputGradient: inputGradient, into: gradients,
+        unrolled.children[0], outputGradient: dAhead, stateGradient: Array(stateGradient[..<forwardParts]),
+        inputGradient: inputGradient, into: gradients,
         context)
       if let inputGradient, let dInputBack {
         // Turning round is its own inverse, so adding the turned rows is a scatter by the same index.
@@ -83,13 +89,6 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
   }
 
   // MARK: Turning sequences round
-
-  private func reversalIndex(_ layout: PackedLayout, _ context: LayerContext<Element>) -> UnsafePointer<Int32>
-  {
-    let index = context.arena.words(layout.rowCount, of: Int32.self)
-    _ = index.update(fromContentsOf: layout.reversal)
-    return UnsafePointer(index.baseAddress!)
-  }
 
   private func turn(
     _ source: MatrixView<Element>, _ reversal: UnsafePointer<Int32>, into target: MatrixView<Element>

@@ -15,20 +15,20 @@ struct InputProjection<Element: Scalar> {
   func forward(
     _ input: SequenceInput<Element>, into gates: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    let packed = context.packed(weight, transposed: true)
     switch input {
     case .dense(let x):
-      packed.multiply(x, into: gates, accumulate: false)
+      context.multiply(x, by: weight, transposed: true, into: gates)
     case .indexed(let index, let count, let table):
       let entries = context.parameters.matrix(table)
       context.arena.scoped {
         if projectsTable(count, table) {
           let projected = context.arena.matrix(entries.rows, gates.columns)
-          packed.multiply(entries, into: projected, accumulate: false)
+          context.multiply(entries, by: weight, transposed: true, into: projected)
           Element.gatherRows(
             projected.base, projected.stride, index, count, gates.columns, gates.base, gates.stride)
         } else {
-          packed.multiply(lookUp(index, count, entries, context), into: gates, accumulate: false)
+          context.multiply(
+            lookUp(index, count, entries, context), by: weight, transposed: true, into: gates)
         }
       }
     }
@@ -44,7 +44,7 @@ struct InputProjection<Element: Scalar> {
     case .dense(let x):
       context.multiply(dgates, x, .left, into: dWeight, accumulate: true)
       if let inputGradient {
-        context.packed(weight, transposed: false).multiply(dgates, into: inputGradient, accumulate: false)
+        context.multiply(dgates, by: weight, transposed: false, into: inputGradient)
       }
     case .indexed(let index, let count, let table):
       let entries = context.parameters.matrix(table)
@@ -54,14 +54,14 @@ struct InputProjection<Element: Scalar> {
           Element.scatterAddRows(
             dgates.base, dgates.stride, index, count, dgates.columns, dProjected.base, dProjected.stride)
           context.multiply(dProjected, entries, .left, into: dWeight, accumulate: true)
-          context.packed(weight, transposed: false).multiply(
-            dProjected, into: gradients.matrix(table), accumulate: true)
+          context.multiply(
+            dProjected, by: weight, transposed: false, into: gradients.matrix(table), accumulate: true)
           gradients.touchAll(table)
         } else {
           context.multiply(
             dgates, lookUp(index, count, entries, context), .left, into: dWeight, accumulate: true)
           let dx = context.arena.matrix(count, entries.columns)
-          context.packed(weight, transposed: false).multiply(dgates, into: dx, accumulate: false)
+          context.multiply(dgates, by: weight, transposed: false, into: dx)
           gradients.addRows(dx, at: index, of: table)
         }
       }

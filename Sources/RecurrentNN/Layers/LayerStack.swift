@@ -14,6 +14,8 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
   let connections: [LayerConnection]
   /// The parts of the state that belong to each layer.
   let partRanges: [Range<Int>]
+  /// Widths of the state's matrices.
+  let stateParts: [Int]
 
   /// Throws ``RepeatedCellError`` if two of the layers are the same. Requires fitting sizes and 0 <= dropout
   /// < 1.
@@ -31,6 +33,7 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     self.layers = layers
     self.dropout = dropout
     self.connections = connections ?? Array(repeating: .none, count: layers.count - 1)
+    stateParts = layers.flatMap(\.stateSize.parts)
     var next = 0
     partRanges = layers.map { layer in
       let first = next

@@ -85,8 +85,11 @@ public struct Linear<Element: Scalar>: Sendable {
       x.shape.count == 2 && x.shape[1] == inputSize,
       "input of shape \(x.shape) for a layer that takes [N, \(inputSize)]")
     let arena = Arena<Element>()
-    let y = arena.matrix(x.shape[0], outputSize)
-    forward(x.copied(into: arena, rows: x.shape[0]), into: y, parameters)
-    return Tensor(copying: y)
+    // The views do not keep what they point into.
+    return withExtendedLifetime(arena) {
+      let y = arena.matrix(x.shape[0], outputSize)
+      forward(x.copied(into: arena, rows: x.shape[0]), into: y, parameters)
+      return Tensor(copying: y)
+    }
   }
 }

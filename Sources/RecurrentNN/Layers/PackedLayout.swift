@@ -29,7 +29,13 @@ public struct PackedLayout: Sendable, Hashable {
   /// Requires lengths of at least zero. The sort is stable, so equal lengths keep the caller's order.
   public init(lengths callerLengths: [Int]) {
     precondition(callerLengths.allSatisfy { $0 >= 0 }, "negative sequence length in \(callerLengths)")
-    let order = callerLengths.indices.sorted { (callerLengths[$0], $1) > (callerLengths[$1], $0) }
+    var order = Array(callerLengths.indices)
+    let isSorted = order.dropFirst().allSatisfy { callerLengths[$0 - 1] >= callerLengths[$0] }
+    guard !isSorted else {
+      self.init(order: order, sortedLengths: callerLengths)
+      return
+    }
+    order.sort { (callerLengths[$0], $1) > (callerLengths[$1], $0) }
     self.init(order: order, sortedLengths: order.map { callerLengths[$0] })
   }
 
@@ -38,14 +44,18 @@ public struct PackedLayout: Sendable, Hashable {
     self.order = order
     lengths = sortedLengths
     batchSize = lengths.count
-    var active: [Int] = []
+    let steps = lengths.first ?? 0
+    // Arrays of the right length at once: a training step comes here several times.
+    var active = [Int](repeating: 0, count: steps)
+    var offsets = [Int](repeating: 0, count: steps + 1)
     var count = batchSize
-    for step in 0..<(lengths.first ?? 0) {
+    for step in 0..<steps {
       while count > 0 && lengths[count - 1] <= step { count -= 1 }
-      active.append(count)
+      active[step] = count
+      offsets[step + 1] = offsets[step] + count
     }
     activeCounts = active
-    offsets = active.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
+    self.offsets = offsets
   }
 
   /// `batchSize` sequences of `steps` steps each, in the caller's order.
@@ -61,6 +71,7 @@ public struct PackedLayout: Sendable, Hashable {
   /// The layout of some of the time steps, of the sequences that have not ended before them, in the same order.
   func segment(_ steps: Range<Int>) -> PackedLayout {
     let running = steps.isEmpty ? batchSize : activeCounts[steps.lowerBound]
+    if steps.count == self.steps && running == batchSize { return self }
     return PackedLayout(
       order: Array(order[0..<running]),
       sortedLengths: lengths[0..<running].map { min($0, steps.upperBound) - steps.lowerBound })
@@ -107,14 +118,15 @@ public struct PackedLayout: Sendable, Hashable {
     return previous
   }
 
-  /// For every row the row of the same sequence at the mirrored time: it turns sequences round, and back.
-  var reversal: [Int32] {
-    var index = [Int32](repeating: 0, count: rowCount)
+  /// For every row the row of the same sequence at the mirrored time, [rowCount], in arena memory: it turns sequences
+  /// round, and back.
+  func reversal<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
+    let index = arena.words(rowCount, of: Int32.self)
     for step in 0..<steps {
       for position in 0..<activeCounts[step] {
         index[offsets[step] + position] = Int32(offsets[lengths[position] - 1 - step] + position)
       }
     }
-    return index
+    return UnsafePointer(index.baseAddress!)
   }
 }

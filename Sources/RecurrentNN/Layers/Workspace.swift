@@ -67,4 +67,21 @@ extension LayerContext {
   ) {
     NumericKernels.multiply(a, b, transposition, into: c, accumulate: accumulate, mode: workspace.mode)
   }
+
+  /// `c = a W`, or `c = a Wᵀ` if `transposed`; `c +=` if `accumulate`: from a packed copy that is kept, or for many rows from
+  /// the weight itself.
+  func multiply(
+    _ a: MatrixView<Element>, by weight: Parameter, transposed: Bool, into c: MatrixView<Element>,
+    accumulate: Bool = false
+  ) {
+    if a.rows < rowsWorthPacking {
+      packed(weight, transposed: transposed).multiply(a, into: c, accumulate: accumulate)
+    } else {
+      multiply(a, parameters.matrix(weight), transposed ? .right : .none, into: c, accumulate: accumulate)
+    }
+  }
+
+  /// From so many rows on packing a weight takes a hundredth of the product with it: a copy that is kept would save
+  /// nothing, even if it were used often, and takes as much memory as the weight.
+  private var rowsWorthPacking: Int { 256 }
 }

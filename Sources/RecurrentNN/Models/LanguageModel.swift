@@ -163,7 +163,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   }
 
   /// Widths of the state's matrices, bottom layer first (h before c for an LSTM).
-  public var stateParts: [Int] { stack.stateSize.parts }
+  public var stateParts: [Int] { stack.stateParts }
 
   /// Weights multiplied with every token, forwards: the measure of a step's floating-point operations (six
   /// times that number for each token, Kaplan et al. 2020, section 2.1). The look-up of an embedding

@@ -90,7 +90,7 @@ struct SequenceNetwork<Element: Scalar>: Sendable {
   }
 
   private func zeroState(_ layout: PackedLayout, _ context: LayerContext<Element>) -> [MatrixView<Element>] {
-    stack.stateSize.parts.map { context.arena.zeros(layout.batchSize, $0) }
+    stack.stateParts.map { context.arena.zeros(layout.batchSize, $0) }
   }
 
   /// Adds the gradients of all parameters, given that of the output.

@@ -80,9 +80,9 @@ struct EncoderDecoderBenchCommand: DistributedCommand {
   private func line(_ result: StepBenchmark.Result, _ communicator: any Communicator) -> String {
     String(
       format:
-        "seq2seq %d, V=%d, B=%d, %d to %d, %d x %d: %.1f ms, %@ target tok/s (best %@), %.1f GFLOP/s, %d MiB, comm %.1f%%",
+        "seq2seq %d, V=%d, B=%d, %d to %d, %d x %d: %.1f ms, %@ target tok/s (best %@), %.1f GFLOP/s, %d MiB (%d planned), comm %.1f%%",
       hidden, tgt, batch, slen, tlen, communicator.worldSize, KernelThreads.count, result.milliseconds,
       Console.grouped(Int(result.tokensPerSecond)), Console.grouped(Int(result.bestTokensPerSecond)),
-      result.gigaflops, result.residentMiB, 100 * result.communicationShare)
+      result.gigaflops, result.residentMiB, result.plan.total >> 20, 100 * result.communicationShare)
   }
 }
