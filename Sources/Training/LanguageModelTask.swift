@@ -112,8 +112,10 @@ final class LanguageModelTask: TrainingTask {
     for shard in plan.own {
       guard let state = carried[shard] else { continue }
       let copies = state.map { AlignedMatrix(rows: $0.view.rows, columns: $0.view.columns) }
-      _ = addGradient(
-        microbatch: 0, serial: 0, shard: shard, state: copies.map(\.view), into: gradients)
+      // Views keep nothing alive.
+      _ = withExtendedLifetime(copies) {
+        addGradient(microbatch: 0, serial: 0, shard: shard, state: copies.map(\.view), into: gradients)
+      }
     }
   }
 

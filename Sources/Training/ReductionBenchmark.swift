@@ -29,7 +29,10 @@ public struct ReductionBenchmark: Sendable {
     var measurements: [Measurement] = []
     for count in sequence(first: 1, next: { $0 < largest ? min(largest, $0 * 4) : nil }) {
       let values = UnsafeMutableBufferPointer(rebasing: buffer.elements[0..<count])
-      var times = try (0..<Self.repetitions).map { _ in try time(values, communicator) }
+      // Elements keep nothing alive.
+      var times = try withExtendedLifetime(buffer) {
+        try (0..<Self.repetitions).map { _ in try time(values, communicator) }
+      }
       times.sort()
       measurements.append(Measurement(bytes: 4 * count, seconds: times[times.count / 2]))
     }
