@@ -166,7 +166,15 @@ final class Program {
   }
 
   /// The program, which the package builds beside the test bundle.
+  /// The program built with the tests, or the one that RNN_DIST_PROGRAM names: an optimised build has errors that another
+  /// has not (what is freed too early, for one).
   private static func executable() throws -> URL {
+    if let named = ProcessInfo.processInfo.environment["RNN_DIST_PROGRAM"] {
+      guard FileManager.default.isExecutableFile(atPath: named) else {
+        throw Unusable(description: "RNN_DIST_PROGRAM names \(named), which is no program")
+      }
+      return URL(fileURLWithPath: named)
+    }
     let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
     let program = bundle.resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent(
       "rnn-dist")
