@@ -61,12 +61,16 @@ public final class Optimizer<S: OptimizerScalar> {
       momentum: settings.momentum, decay: settings.decay, beta1: settings.beta1, beta2: settings.beta2,
       epsilon: settings.resolvedEpsilon, bias1: 1 - pow(settings.beta1, time),
       bias2: 1 - pow(settings.beta2, time))
+    // Looked up here, because the sweep may be called for thousands of pieces.
+    let (kind, first, second) = (
+      settings.kind, moments.first?.buffer.baseAddress, moments.last?.buffer.baseAddress
+    )
     let sweep = { (range: Range<Int>) in
       S.sweep(
-        self.settings.kind, parameters: .init(rebasing: parameters[range]),
+        kind, parameters: .init(rebasing: parameters[range]),
         gradients: gradients.baseAddress.map { $0 + range.lowerBound },
-        first: self.moments.first?.buffer.baseAddress.map { $0 + range.lowerBound },
-        second: self.moments.last?.buffer.baseAddress.map { $0 + range.lowerBound }, update: update)
+        first: first.map { $0 + range.lowerBound }, second: second.map { $0 + range.lowerBound },
+        update: update)
     }
     let walk = walk ?? { $0(0..<self.count) }
     guard let spans, settings.leavesWithoutGradient else { return walk(sweep) }

@@ -97,7 +97,9 @@ struct UpdateSweep<Element: Scalar> {
 
   /// True if this walk is of these parameters and of the copies in use, of which there are so many.
   func isOf(_ parameters: ParameterBuffer<Element>, copiesInUse count: Int) -> Bool {
-    self.parameters === parameters && packs.count == count && packs.allSatisfy(\.copy.isInUse)
+    guard self.parameters === parameters, packs.count == count else { return false }
+    for index in packs.indices where !packs[index].copy.isInUse { return false }
+    return true
   }
 
   /// Calls `update` for every block and packs what belongs to it. The parameters' version is the new one already.
@@ -105,8 +107,8 @@ struct UpdateSweep<Element: Scalar> {
     KernelThreads.forEach(blocks.count, as: .optimizer) { index in
       let block = blocks[index]
       update(block.elements)
-      for pack in block.packs { pack.matrix.repack(sourceRows: block.rows) }
+      for pack in block.packs.indices { block.packs[pack].matrix.repack(sourceRows: block.rows) }
     }
-    for (copy, isSwept) in packs { copy.nextStep(isFresh: isSwept) }
+    for index in packs.indices { packs[index].copy.nextStep(isFresh: packs[index].isSwept) }
   }
 }

@@ -13,7 +13,8 @@ public final class Workspace<Element: Scalar> {
     let rows: Range<Int>
     let transposed: Bool
   }
-  private var packs: [Key: PackedWeight<Element>] = [:]
+  private var packs: [Key: PackedWeight<Element>] = [:] { didSet { allPacks = Array(packs.values) } }
+  private var allPacks: [PackedWeight<Element>] = []
   private var sweep = UpdateSweep<Element>()
 
   /// Bytes of all packed copies.
@@ -52,10 +53,20 @@ public final class Workspace<Element: Scalar> {
   ///
   /// - Parameter update: updates a range of elements; called from the threads of the kernels, for each element once.
   public func update(_ parameters: ParameterBuffer<Element>, by update: (Range<Int>) -> Void) {
-    let inUse = packs.values.lazy.filter { $0.parameters === parameters && $0.isInUse }
-    if !sweep.isOf(parameters, copiesInUse: inUse.count) { sweep = UpdateSweep(parameters, Array(inUse)) }
+    if !sweep.isOf(parameters, copiesInUse: copiesInUse(of: parameters)) {
+      sweep = UpdateSweep(parameters, packs.values.filter { $0.parameters === parameters && $0.isInUse })
+    }
     parameters.didChange()
     sweep.run(update)
+  }
+
+  /// Counted by hand: an iterator would be made on the heap for every element.
+  private func copiesInUse(of parameters: ParameterBuffer<Element>) -> Int {
+    var count = 0
+    for index in allPacks.indices where allPacks[index].parameters === parameters && allPacks[index].isInUse {
+      count += 1
+    }
+    return count
   }
 }
 
