@@ -38,6 +38,8 @@ public struct PackedMatrix<Element: Scalar> {
       "packed in \(self.mode.precision), to be used in \(mode.precision)")
     self.mode = mode
     kernelRows = Element.hasKernels ? mode.kernelRows(form, columns, rows) : 0
+    // Perhaps nobody reads it any more.
+    packed.drop()
   }
 
   /// Bytes of the packed copy.
@@ -54,7 +56,7 @@ public struct PackedMatrix<Element: Scalar> {
 
   /// Packs some rows of the source again, on the calling thread: for who changes a weight piece by piece and has the
   /// piece in cache. Different pieces may be packed by different threads at once. A matrix that has to be packed as a whole
-  /// before it is used, or never was, stays so.
+  /// before it is used, stays so; so does one whose packed copy nobody has read since ``endRepacking()``.
   ///
   /// - Parameter sourceRows: begins at a multiple of ``rowUnit``, and ends at one or where the source ends.
   public func repack(sourceRows: Range<Int>) {
@@ -67,6 +69,9 @@ public struct PackedMatrix<Element: Scalar> {
       sourceRows, depths: !transposed, source.base, transposed ? 1 : source.stride,
       transposed ? source.stride : 1, rows, columns, words, mode)
   }
+
+  /// Says that ``repack(sourceRows:)`` was called for all rows, if at all, and that a next step begins.
+  public func endRepacking() { packed.nextStep() }
 
   /// `c = a B`, or `c += a B` if `accumulate`. Shapes: `a` [m, rows], `c` [m, columns].
   public func multiply(_ a: MatrixView<Element>, into c: MatrixView<Element>, accumulate: Bool) {
@@ -94,6 +99,8 @@ private final class PackedCopy<Element: Scalar> {
   private let transposed: Bool
   private var buffer: AlignedBuffer<Element>?
   var isStale = true
+  /// Whether a product has been computed from the packed values in the present step.
+  private var isRead = false
 
   init(_ source: MatrixView<Element>, transposed: Bool) {
     self.source = source
@@ -102,11 +109,21 @@ private final class PackedCopy<Element: Scalar> {
 
   var byteCount: Int { (buffer?.count ?? 0) * MemoryLayout<Element>.stride }
 
-  /// The packed values if there are any and they are not out of date.
-  var presentWords: UnsafeMutablePointer<Element>? { isStale ? nil : buffer?.base }
+  /// The packed values if there are any that are not out of date, and if somebody reads them.
+  var presentWords: UnsafeMutablePointer<Element>? { isStale || !isRead ? nil : buffer?.base }
+
+  /// Values that nobody has read were not packed again.
+  func nextStep() {
+    isStale = isStale || !isRead
+    isRead = false
+  }
+
+  /// Gives the memory back.
+  func drop() { (buffer, isStale, isRead) = (nil, true, false) }
 
   /// The present values, packed for the kernels of a mode.
   func words(_ mode: ProductMode) -> UnsafePointer<Element> {
+    isRead = true
     if let buffer, !isStale { return UnsafePointer(buffer.base) }
     let depth = transposed ? source.columns : source.rows
     let columns = transposed ? source.rows : source.columns

@@ -127,11 +127,15 @@ final class Trainer {
       let result = try products.choose(uses, on: communicator)
       state.products = result.choices
       task.workspace.choose(result.choices.table)
+      // Once more, so that memory is planned as it will be.
+      try task.rehearse(into: gradients.total)
       for warning in result.warnings { observer?.handle(.warning(warning)) }
     } else {
       try task.rehearse(into: gradients.total)
     }
     gradients.total.clear()
+    // What it grew by block after block becomes one, of the size that it will keep.
+    task.workspace.arena.reset()
     if let choices = state.products { observer?.handle(.choseProducts(choices)) }
     observer?.handle(
       .planned(

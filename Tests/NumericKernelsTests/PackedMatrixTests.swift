@@ -85,6 +85,23 @@ import Testing
     }
   }
 
+  /// A copy that nobody reads is not packed again with every step, and is right when somebody does.
+  @Test(arguments: [false, true])
+  func whatNobodyReadsIsNotPackedAgain(transposed: Bool) {
+    let source = Block<Float>(rows: 3, columns: 3) { $0 == $1 ? 1 : 0 }
+    let packed = PackedMatrix(source.view, transposed: transposed, mode: ProductMode(on: .best))
+    let a = Block<Float>(rows: 1, columns: 3, [1, 2, 3])
+    let c = Block<Float>(rows: 1, columns: 3) { _, _ in 0 }
+    for (value, isRead) in [(Float(5), true), (6, false), (7, false), (8, true), (9, true)] {
+      source.view[0, 1] = value
+      packed.repack(sourceRows: 0..<3)
+      packed.endRepacking()
+      guard isRead else { continue }
+      packed.multiply(a.view, into: c.view, accumulate: false)
+      #expect(c.values == (transposed ? [1 + 2 * value, 2, 3] : [1, 2 + value, 3]))
+    }
+  }
+
   @Test func noRows() {
     let source = Block<Float>(rows: 4, columns: 5) { _, _ in 1 }
     let (a, c) = (Block<Float>(rows: 0, columns: 4, []), Block<Float>(rows: 0, columns: 5, []))

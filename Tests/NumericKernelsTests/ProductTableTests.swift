@@ -85,6 +85,23 @@ import Testing
     }
   }
 
+  /// What was packed before the choice neither takes memory nor is packed again with every update.
+  @Test func theCopyIsGivenBackWhereTheBLASIsChosen() throws {
+    let source = Block<Float>(rows: 2, columns: 2, [1, 2, 3, 4])
+    let a = Block<Float>(rows: 1, columns: 2, [1, 10])
+    let c = Block<Float>(rows: 1, columns: 2) { _, _ in .nan }
+    let shape = try #require(ProductShape(.packed, rows: 1, columns: 2, depth: 2))
+    func mode(_ backend: ProductBackend) -> ProductMode {
+      ProductMode(choosing: ProductTable([shape: backend]))
+    }
+    var matrix = PackedMatrix(source.view, transposed: false, mode: mode(.kernels))
+    matrix.multiply(a.view, into: c.view, accumulate: false)
+    #expect(matrix.packedBytes > 0)
+    matrix.choose(mode(.blas))
+    matrix.multiply(a.view, into: c.view, accumulate: false)
+    #expect(c.values == [31, 42] && matrix.packedBytes == 0)
+  }
+
   /// Many shapes, so that places collide.
   @Test func everyShapeIsFound() throws {
     var choices: [ProductShape: ProductBackend] = [:]

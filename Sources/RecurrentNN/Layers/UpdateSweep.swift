@@ -34,6 +34,7 @@ final class PackedWeight<Element: Scalar> {
   /// Begins another step; `isFresh`: all rows have been packed from the present values.
   func nextStep(isFresh: Bool) {
     isInUse = false
+    matrix.endRepacking()
     if isFresh { version = parameters.version }
   }
 }

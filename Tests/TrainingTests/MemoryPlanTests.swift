@@ -1,0 +1,40 @@
+import Communication
+import Configuration
+import Datasets
+import NumericKernels
+import Testing
+
+@testable import Training
+
+@Suite("The plan of memory")
+struct MemoryPlanTests {
+  @Test(
+    "What is planned before the first step is what the steps take",
+    arguments: [TrainingConfiguration.Products.rule, .tuned])
+  func whatIsPlannedIsTaken(products: TrainingConfiguration.Products) throws {
+    let configuration = RunConfiguration.small("not read") {
+      // Several blocks of an arena.
+      $0.model.hiddenSize = 64
+      $0.training.batchSize = 16
+      $0.training.bptt = 40
+      $0.training.epochs = 0
+      $0.training.steps = 3
+      $0.training.products = products
+    }
+    let corpus = try TextCorpus.load(
+      train: .memory(Array(sampleText(characters: 16 * 80 + 1).utf8), name: "a test"), valid: nil, test: nil,
+      validFraction: 0, options: TextOptions(.char))
+    let plan = try ShardPlan(rank: 0, worldSize: 1, reproducible: false)
+    let task = try LanguageModelTask(configuration, corpus: corpus, plan: plan)
+    let recorder = Recorder()
+    let selection = ProductSelection(cache: nil, tuner: ProductTuner(budget: 0.1))
+    _ = try Trainer(
+      configuration, task: task, plan: plan, communicator: SoloCommunicator(), store: nil, observer: recorder,
+      signals: StopSignals(), products: products == .tuned ? selection : nil
+    ).run()
+    let planned = recorder.events.compactMap { if case .planned(let plan) = $0 { plan } else { nil } }
+    #expect(planned.count == 1)
+    #expect(planned.first?.activations == task.workspace.arena.capacityInBytes)
+    #expect(planned.first?.packedWeights == task.workspace.packedBytes)
+  }
+}
