@@ -79,7 +79,9 @@ public struct TrainingJob {
     let (task, plan) = try prepare()
     let trainer = try Trainer(
       request.configuration, task: task, plan: plan, communicator: communicator, store: nil, observer: nil)
-    observer?.handle(.started(summary(task, trainer, try hosts())))
+    // Collective, and so not inside of what only rank 0 does, whose observer is the only one.
+    let hosts = try hosts()
+    observer?.handle(.started(summary(task, trainer, hosts)))
   }
 
   /// The task on this rank, the same job on every rank.

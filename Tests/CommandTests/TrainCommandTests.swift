@@ -150,8 +150,8 @@ import Testing
     #expect(good.exitCode == 0, "\(good)")
   }
 
-  @Test func dryRunWritesNothing() throws {
-    let outcome = try Program.run(arguments("run", ["--dry-run"]), in: folder.root)
+  @Test(arguments: [nil, 2]) func dryRunWritesNothing(ranks: Int?) throws {
+    let outcome = try Program.run(arguments("run", ["--dry-run"]), ranks: ranks, in: folder.root)
     #expect(outcome.exitCode == 0 && !exists("run"), "\(outcome)")
     #expect(outcome.standardError.contains("parameters") && outcome.standardOutput.isEmpty, "\(outcome)")
   }

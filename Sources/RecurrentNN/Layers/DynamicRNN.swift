@@ -33,14 +33,17 @@ public struct DynamicRNNResult<Element: Scalar> {
       outputGradient.shape == outputs.shape,
       "gradient of shape \(outputGradient.shape) for outputs of shape \(outputs.shape)")
     let state = stateGradient ?? .zero(layer.stateSize, batchSize: layout.batchSize)
-    let parts = sortedParts(state, of: layer.stateSize, layout, arena)
-    let dInput = arena.matrix(layout.rowCount, layer.inputSize)
-    layer.backpropagate(
-      unrolled, outputGradient: pack(outputGradient, layout, arena), stateGradient: parts,
-      inputGradient: dInput, into: gradients, context)
-    return (
-      unpack(dInput, layout, steps: steps), CellState(layer.stateSize, parts: callerOrder(parts, layout))
-    )
+    // The views do not keep the arena they point into.
+    return withExtendedLifetime(context) {
+      let parts = sortedParts(state, of: layer.stateSize, layout, arena)
+      let dInput = arena.matrix(layout.rowCount, layer.inputSize)
+      layer.backpropagate(
+        unrolled, outputGradient: pack(outputGradient, layout, arena), stateGradient: parts,
+        inputGradient: dInput, into: gradients, context)
+      return (
+        unpack(dInput, layout, steps: steps), CellState(layer.stateSize, parts: callerOrder(parts, layout))
+      )
+    }
   }
 }
 

@@ -19,10 +19,14 @@ public struct Drawing: Sendable {
   private static let textsPerLine: UInt64 = 1 << 16
 
   /// `count` texts for each line, in the order in which they were drawn, with their log-probabilities as scores.
+  ///
+  /// - Parameter unknown: a mark of unknown words that is not to be drawn.
   func texts(
     _ decoder: any StepwiseDecoder<Float>, startTokens: [Int32], count: Int, sourceLengths: [Int]? = nil,
-    _ constraints: TokenConstraints
+    _ constraints: TokenConstraints, without unknown: Int32? = nil
   ) -> [[Hypothesis<Float>]] {
+    var constraints = constraints
+    constraints.excludedTokens += unknown.map { [$0] } ?? []
     precondition(
       lines.count == startTokens.count && count < Self.textsPerLine,
       "\(count) texts for each of \(startTokens.count) entries of \(lines.count) lines")

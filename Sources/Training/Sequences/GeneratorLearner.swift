@@ -107,7 +107,8 @@ final class GeneratorLearner: SequenceLearner {
     let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)
     let options = SearchOptions(configuration.decoding, target, count: resultCount)
     let found =
-      drawing?.texts(decoder, startTokens: begins, count: resultCount, options.constraints)
+      drawing?.texts(
+        decoder, startTokens: begins, count: resultCount, options.constraints, without: target.unknown)
       ?? beamSearch(decoder, startTokens: begins, options)
     return found.map { hypotheses in
       Prediction(lines: hypotheses.map { target.decode($0.tokens) }, scores: hypotheses.map(\.score))

@@ -34,8 +34,11 @@ struct PredictCommand: LocalCommand {
   @Flag(help: "Draw sequences instead of searching for the most probable ones (seq2seq, generators).")
   var sample = false
   @OptionGroup var sampling: SamplingArguments
-  @Option(help: "Outputs for each line, best first, each on a line of its own (not of taggers).") var nBest =
-    1
+  @Option(
+    help:
+      "Outputs for each line, best first (with --sample: as drawn), each on a line of its own (not of taggers)."
+  )
+  var nBest = 1
   @Flag(
     help:
       "Write the score of each output before it, with a tab: a probability (classifier), a log-probability (tagger, seq2seq)."
