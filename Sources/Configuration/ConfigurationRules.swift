@@ -236,8 +236,14 @@ extension ConfigurationRule {
   /// Demanded of a run, not of a preset that waits for its text.
   static let needsText = ConfigurationRule([\.data.train, \.data.generator]) {
     guard $0.data.train == nil, $0.data.generator == .none else { return nil }
-    return "no text to learn from: add \(name(\.data.train))=FILE, or \(name(\.data.generator))="
-      + "\(DataConfiguration.Generator.dates.rawValue) for generated text"
+    let generator: DataConfiguration.Generator? =
+      switch $0.task {
+      case .languageModel: .dates
+      case .seq2seq: .datePairs
+      default: nil
+      }
+    return "nothing to learn from: add \(name(\.data.train))=FILE"
+      + (generator.map { ", or \(name(\.data.generator))=\($0.rawValue) for generated data" } ?? "")
   }
 
   private static var wantsValidation: String {

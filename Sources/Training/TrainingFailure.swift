@@ -42,8 +42,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
     case .diverged(let step, let inARow, let parameters):
       """
       the gradient was not finite \(inARow) times in a row up to step \(step), in \
-      \(parameters.joined(separator: ", ")): training has diverged. Lower training.learning_rate or \
-      training.clip_norm, then resume from the last checkpoint
+      \(parameters.joined(separator: ", ")): training has diverged. Start again, with a lower \
+      training.learning_rate or with training.clip_norm (such as 1) and --overwrite or another --run-dir
       """
     case .validationNotFinite(let step):
       "the validation loss is not finite at step \(step): training has diverged. Lower training.learning_rate"
