@@ -57,32 +57,6 @@ int64_t rnd_packed_words(int64_t K, int64_t N, rnd_product_mode mode) {
   return (N + RND_PANEL - 1) / RND_PANEL * RND_PANEL * ((K + each - 1) / each);
 }
 
-typedef struct {
-  rnd_operand b;
-  int64_t K, N, steps;
-  rnd_words kind;
-  uint32_t *packed;
-} packing;
-
-static void pack_part(int part, int parts, void *argument) {
-  const packing *p = argument;
-  const int64_t panels = (p->N + RND_PANEL - 1) / RND_PANEL, end = rnd_part_begin(panels, part + 1, parts);
-  for (int64_t panel = rnd_part_begin(panels, part, parts); panel < end; panel++) {
-    const int64_t n = panel * RND_PANEL;
-    rnd_pack_panel(p->kind, p->b.base + n * p->b.column_stride, p->b.row_stride, p->b.column_stride, p->K,
-                   p->N - n < RND_PANEL ? p->N - n : RND_PANEL, RND_PANEL, p->packed + n * p->steps);
-  }
-}
-
-void rnd_pack(rnd_operand b, int64_t K, int64_t N, void *packed, rnd_product_mode mode) {
-  const rnd_words kind = words_kind(mode);
-  const int64_t each = values_a_step(kind);
-  packing p = {.b = b, .K = K, .N = N, .steps = (K + each - 1) / each, .kind = kind, .packed = packed};
-  // Below this size waking other threads costs more than it saves.
-  if (K * N >= 1 << 16) rnd_parallel(pack_part, &p);
-  else pack_part(0, 1, &p);
-}
-
 static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
 
 void rnd_pack_columns(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,
@@ -97,6 +71,27 @@ void rnd_pack_columns(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_
                    (uint32_t *)packed + (n - within) * steps + within);
     n += these;
   }
+}
+
+typedef struct {
+  rnd_operand b;
+  int64_t K, N;
+  void *packed;
+  rnd_product_mode mode;
+} packing;
+
+static void pack_part(int part, int parts, void *argument) {
+  const packing *p = argument;
+  const int64_t panels = (p->N + RND_PANEL - 1) / RND_PANEL;
+  const int64_t begin = rnd_part_begin(panels, part, parts), end = rnd_part_begin(panels, part + 1, parts);
+  rnd_pack_columns(p->b, p->K, p->N, begin * RND_PANEL, (end - begin) * RND_PANEL, p->packed, p->mode);
+}
+
+void rnd_pack(rnd_operand b, int64_t K, int64_t N, void *packed, rnd_product_mode mode) {
+  packing p = {.b = b, .K = K, .N = N, .packed = packed, .mode = mode};
+  // Below this size waking other threads costs more than it saves.
+  if (K * N >= 1 << 16) rnd_parallel(pack_part, &p);
+  else pack_part(0, 1, &p);
 }
 
 void rnd_pack_depths(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,

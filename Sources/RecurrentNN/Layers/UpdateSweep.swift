@@ -10,9 +10,6 @@ final class PackedWeight<Element: Scalar> {
   let rows: Int
   let columns: Int
   private var version: Int
-  /// True if somebody has asked for the copy since the last update: what only an evaluation needs is not packed again
-  /// after every step.
-  private(set) var isInUse = true
 
   init(
     _ matrix: PackedMatrix<Element>, of parameters: ParameterBuffer<Element>, elements begin: Int, rows: Int,
@@ -25,17 +22,16 @@ final class PackedWeight<Element: Scalar> {
 
   /// Packs again if the parameters have changed since.
   func refresh() {
-    isInUse = true
     guard version != parameters.version else { return }
     matrix.repack()
     version = parameters.version
   }
 
-  /// Begins another step; `isFresh`: all rows have been packed from the present values.
-  func nextStep(isFresh: Bool) {
-    isInUse = false
+  /// Says that the walk of an update has come to all rows: what somebody reads has been packed from the present values, the
+  /// rest (what only an evaluation needs) is out of date until it is read again.
+  func endRepacking() {
     matrix.endRepacking()
-    if isFresh { version = parameters.version }
+    version = parameters.version
   }
 }
 
@@ -48,14 +44,13 @@ struct UpdateSweep<Element: Scalar> {
     let rows: Range<Int>
     let packs: [PackedWeight<Element>]
   }
-  private var parameters: ParameterBuffer<Element>?
-  private var packs: [(copy: PackedWeight<Element>, isSwept: Bool)] = []
+  let parameters: ParameterBuffer<Element>
+  /// Those the walk packs.
+  private var packs: [PackedWeight<Element>] = []
   private var blocks: [Block] = []
 
   /// Elements of a block, about: with gradient, moments and packed words it stays in the second-level cache.
   private static var blockSize: Int { 1 << 15 }
-
-  init() {}
 
   /// Two copies whose rows overlap without being the same can't both be packed block by block: the second waits until it
   /// is asked for.
@@ -66,9 +61,8 @@ struct UpdateSweep<Element: Scalar> {
     while let first = rest.first {
       let same = rest.prefix { $0.begin == first.begin && $0.rows == first.rows }
       rest = rest.dropFirst(same.count)
-      let isSwept = first.begin >= next
-      self.packs += same.map { ($0, isSwept) }
-      guard isSwept else { continue }
+      guard first.begin >= next else { continue }
+      self.packs += same
       addPlain(next..<first.begin)
       addRows(Array(same))
       next = first.begin + first.rows * first.columns
@@ -96,13 +90,6 @@ struct UpdateSweep<Element: Scalar> {
     }
   }
 
-  /// True if this walk is of these parameters and of the copies in use, of which there are so many.
-  func isOf(_ parameters: ParameterBuffer<Element>, copiesInUse count: Int) -> Bool {
-    guard self.parameters === parameters, packs.count == count else { return false }
-    for index in packs.indices where !packs[index].copy.isInUse { return false }
-    return true
-  }
-
   /// Calls `update` for every block and packs what belongs to it. The parameters' version is the new one already.
   func run(_ update: (Range<Int>) -> Void) {
     KernelThreads.forEach(blocks.count, as: .optimizer) { index in
@@ -110,6 +97,7 @@ struct UpdateSweep<Element: Scalar> {
       update(block.elements)
       for pack in block.packs.indices { block.packs[pack].matrix.repack(sourceRows: block.rows) }
     }
-    for index in packs.indices { packs[index].copy.nextStep(isFresh: packs[index].isSwept) }
+    // By index: an iterator would be made on the heap.
+    for index in packs.indices { packs[index].endRepacking() }
   }
 }

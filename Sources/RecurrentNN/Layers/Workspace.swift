@@ -13,9 +13,9 @@ public final class Workspace<Element: Scalar> {
     let rows: Range<Int>
     let transposed: Bool
   }
-  private var packs: [Key: PackedWeight<Element>] = [:] { didSet { allPacks = Array(packs.values) } }
-  private var allPacks: [PackedWeight<Element>] = []
-  private var sweep = UpdateSweep<Element>()
+  private var packs: [Key: PackedWeight<Element>] = [:]
+  /// The walk of an update, until there is another packed copy.
+  private var sweep: UpdateSweep<Element>?
 
   /// Bytes of all packed copies.
   public var packedBytes: Int { packs.values.reduce(0) { $0 + $1.matrix.packedBytes } }
@@ -44,29 +44,24 @@ public final class Workspace<Element: Scalar> {
     packs[key] = PackedWeight(
       matrix, of: parameters, elements: weight.offset + rows.lowerBound * whole.columns, rows: rows.count,
       columns: whole.columns)
-    sweep = UpdateSweep()
+    sweep = nil
     return matrix
   }
 
-  /// Updates all parameters by `update` and packs those again whose packed copies are in use, block by block, so that a
-  /// weight is packed while the update has it in cache.
+  /// Updates all parameters by `update` and packs those again whose packed copies have been read since the last update,
+  /// block by block, so that a weight is packed while the update has it in cache.
   ///
   /// - Parameter update: updates a range of elements; called from the threads of the kernels, for each element once.
   public func update(_ parameters: ParameterBuffer<Element>, by update: (Range<Int>) -> Void) {
-    if !sweep.isOf(parameters, copiesInUse: copiesInUse(of: parameters)) {
-      sweep = UpdateSweep(parameters, packs.values.filter { $0.parameters === parameters && $0.isInUse })
+    let walk: UpdateSweep<Element>
+    if let sweep, sweep.parameters === parameters {
+      walk = sweep
+    } else {
+      walk = UpdateSweep(parameters, packs.values.filter { $0.parameters === parameters })
+      sweep = walk
     }
     parameters.didChange()
-    sweep.run(update)
-  }
-
-  /// Counted by hand: an iterator would be made on the heap for every element.
-  private func copiesInUse(of parameters: ParameterBuffer<Element>) -> Int {
-    var count = 0
-    for index in allPacks.indices where allPacks[index].parameters === parameters && allPacks[index].isInUse {
-      count += 1
-    }
-    return count
+    walk.run(update)
   }
 }
 
@@ -92,7 +87,7 @@ extension LayerContext {
     }
   }
 
-  /// From so many rows on packing a weight takes a hundredth of the product with it: a copy that is kept would save
-  /// nothing, even if it were used often, and takes as much memory as the weight.
+  /// Products of so many rows are those of all time steps at once, one for an update: a copy that is kept would save no
+  /// packing, and takes as much memory as the weight.
   private var rowsWorthPacking: Int { 256 }
 }
