@@ -53,9 +53,10 @@ extension SafetensorsFailure.Violation {
     case .notAFile: "not a regular file"
     case .fileTooSmall(let bytes): "\(bytes) bytes can't be a safetensors file, which has at least 8"
     case .headerTooLarge(let length):
-      "header of \(length) bytes, at most \(SafetensorsHeader.maximumLength) are allowed"
+      "begins with a header of \(length) bytes, at most \(SafetensorsHeader.maximumLength) are allowed: perhaps no "
+        + "safetensors file at all"
     case .headerBeyondFile(let length, let bytes):
-      "header of \(length) bytes doesn't fit into a file of \(bytes) bytes"
+      "header of \(length) bytes doesn't fit into a file of \(bytes) bytes: cut, or no safetensors file at all"
     case .headerNotUTF8(let offset): "header isn't UTF-8 at byte \(offset)"
     case .headerNotJSON(let offset, let problem):
       "header isn't the JSON expected at byte \(offset): \(problem)"

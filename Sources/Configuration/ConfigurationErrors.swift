@@ -61,6 +61,8 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
 
   public var description: String {
     switch reason {
+    case .missing where ConfigurationSchema.hasValue(at: name):
+      return "\"\(name)\" is a key: write its value behind it, \(name)=VALUE"
     case .missing:
       let nearest = nearestName(to: name, among: Presets.names)
       return "no configuration file and no preset is called \"\(name)\""

@@ -199,6 +199,12 @@ extension ConfigurationRule {
       guard $0.training.precision == .bf16 else { return nil }
       return "tuned chooses between kernels and OpenBLAS, which has no products in bf16: leave it at rule"
     },
+    ConfigurationRule([\.training.recompute, \.training.bptt, \.task]) {
+      guard $0.task == .languageModel, $0.training.recompute >= $0.training.bptt else { return nil }
+      return
+        "keeps the states of every \($0.training.recompute)th step and computes those between again, but a chunk "
+        + "has \($0.training.bptt) (\(name(\.training.bptt))): choose a smaller one, or 0 to keep all"
+    },
     ConfigurationRule([\.training.schedule.warmupSteps, \.training.steps]) {
       guard $0.training.steps > 0, $0.training.schedule.warmupSteps >= $0.training.steps else { return nil }
       return "must be below \(name(\.training.steps)) (\($0.training.steps)), or the warm-up never ends"

@@ -89,6 +89,9 @@ public enum ConfigurationSchema {
     return key.partNames.contains(part) ? (key, part) : nil
   }
 
+  /// Whether a path is that of a value.
+  static func hasValue(at path: String) -> Bool { keysByPath[path] != nil || partOwner(of: path) != nil }
+
   static let keysByPath = Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0) })
 
   /// The paths that hold keys and no value of their own: `model`, `training.schedule`.

@@ -28,6 +28,18 @@ public struct RunConfiguration: Sendable, Equatable {
   public var checkpoint = CheckpointConfiguration()
 
   public init() {}
+
+  /// Whether a run of another configuration, started in the same folder, keeps the same entries for validation and trains on
+  /// the same others.
+  public func holdsOutTheSame(as other: RunConfiguration) -> Bool {
+    let (mine, theirs) = (data, other.data)
+    guard mine.train == theirs.train, mine.valid == theirs.valid else { return false }
+    if mine.train == nil {
+      guard mine.generator == theirs.generator, mine.generatedSize == theirs.generatedSize, seed == other.seed
+      else { return false }
+    }
+    return mine.valid != nil || mine.validFraction == theirs.validFraction
+  }
 }
 
 /// A setting with a closed list of values; the raw value is the word written in YAML.

@@ -12,6 +12,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case fields(found: Int, expected: String)
   /// Another number of columns than the first line of the file.
   case columns(found: Int, expected: Int)
+  /// Another number of columns than CoNLL-U has.
+  case conlluColumns(found: Int)
   /// No number, range or decimal where CoNLL-U numbers its words.
   case badWordNumber(String)
   /// A word without a tag.
@@ -55,7 +57,10 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .fields(let found, let expected):
       "\(found) field\(found == 1 ? "" : "s") between tabs; expected \(expected)"
     case .columns(let found, let expected):
-      "\(found) columns, \(expected) in the lines before; every line needs the same number"
+      "\(found) column\(found == 1 ? "" : "s"), \(expected) in the lines before; every line needs the same number"
+    case .conlluColumns(let found):
+      "\(found) column\(found == 1 ? "" : "s") between tabs where CoNLL-U has 10; "
+        + "data.format=columns reads files of a word and its tag a line"
     case .badWordNumber(let text): "\(quoted(text)) is no word number of CoNLL-U (3, 3-4 or 3.1)"
     case .missingTag(let word): "the word \(quoted(word)) has no tag; tagged text is needed"
     case .unknownLabel(let label, let nearest):

@@ -29,6 +29,8 @@ final class Trainer {
   private var progress: ProgressMeter
   /// Rank 0 asks for another checkpoint at this step because one could not be written.
   private var retrySaveAt: Int?
+  /// A checkpoint was due at a step that was skipped.
+  private var isSaveDelayed = false
   /// The best before the present one, in case that can't be saved.
   private var previousBest: (metric: Double?, loss: Double?, step: Int?, figures: [NamedFigure]) = (
     nil, nil, nil, []
@@ -323,10 +325,13 @@ final class Trainer {
 
   // MARK: Saving and stopping
 
+  /// Parameters whose gradient is not finite may be beyond repair: a checkpoint of them waits for the next update, so that
+  /// it doesn't take the place of an older one that can be trained on.
   private func isSaveDue(_ totals: StepTotals) -> Bool {
     let every = configuration.checkpoint.everySteps
-    let scheduled = every > 0 ? state.step % every == 0 : state.microbatch == 0
-    return scheduled || totals.saveRequests > 0
+    let isScheduled = isSaveDelayed || (every > 0 ? state.step % every == 0 : state.microbatch == 0)
+    isSaveDelayed = isScheduled && state.skippedInARow > 0
+    return isScheduled && !isSaveDelayed || totals.saveRequests > 0
   }
 
   private func wantsSave() -> Bool {

@@ -8,8 +8,11 @@ package final class Console: TrainingObserver {
   private let usesColor: Bool
   /// Characters of the line of progress that stands unfinished on the terminal.
   private var openLine: Int?
-  /// Fields that had no room in an earlier report; they stay away, so that the fields of all lines are the same.
+  /// Fields that had no room in an earlier report of the same width; they stay away, so that the fields of all lines are the
+  /// same.
   private var leftOut = 0
+  /// Columns that the last line of progress had on a terminal.
+  private var lastWidth = 0
 
   init() {
     isTerminal = isatty(STDERR_FILENO) == 1
@@ -90,7 +93,9 @@ package final class Console: TrainingObserver {
     }
     // A line that wraps could not be redrawn, and a terminal shows Ctrl-C behind it.
     let width = Self.windowWidth.map { $0 - 1 - Self.interruption } ?? Self.usualWidth
-    let text = String(line.text(leavingOut: line.fieldsToLeaveOut(width: width)).prefix(width))
+    if width != lastWidth { (lastWidth, leftOut) = (width, 0) }
+    leftOut = max(leftOut, line.fieldsToLeaveOut(width: width))
+    let text = String(line.text(leavingOut: leftOut).prefix(width))
     StandardError.write(Self.erasing(openLine ?? 0, columns: width + 1 + Self.interruption) + text)
     openLine = text.count
   }

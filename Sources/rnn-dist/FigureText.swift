@@ -33,4 +33,9 @@ enum FigureText {
     default: String(format: "%.2f %%", 100 * value)
     }
   }
+
+  /// What a figure is multiplied by to be shown, and what stands behind its name on an axis.
+  static func scale(_ name: String) -> (factor: Double, unit: String) {
+    ["loss", "perplexity", "bleu", "chrf", "mse"].contains(name) ? (1, "") : (100, ", %")
+  }
 }

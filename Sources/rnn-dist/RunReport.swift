@@ -23,7 +23,9 @@ enum RunReport {
     switch configuration.task {
     case .languageModel: try sample(try SavedModel(run: run, configuration: configuration))
     case .generator:
-      try texts(try SavedSequenceModel(run: run, configuration: configuration))
+      let saved = try SavedSequenceModel(run: run, configuration: configuration)
+      // Every vector is another one: what was written for those held out says more than draws for one.
+      if saved.readsVector { try examples(saved, run) } else { try texts(saved) }
     case .tagger, .classifier, .seq2seq:
       try examples(try SavedSequenceModel(run: run, configuration: configuration), run)
     }
@@ -38,9 +40,7 @@ enum RunReport {
   }
 
   private static func texts(_ saved: SavedSequenceModel) throws {
-    guard let writer = saved.sequenceWriter, !writer.needsInput || saved.encoding.labels != nil else {
-      return
-    }
+    guard let writer = saved.sequenceWriter else { return }
     try StandardOutput.line("samples (temperature 0.8):")
     let names: [String?] =
       writer.needsInput ? (saved.encoding.labels?.names ?? []).prefix(5).map { $0 } : [nil]
@@ -67,12 +67,15 @@ enum RunReport {
     let outputs = try saved.predict(chosen, of: split, keepsAttention: draws)
     try StandardOutput.line("held-out examples:")
     for (group, output) in zip(groups, outputs) {
-      let source = String(decoding: texts[Int(group[0])], as: UTF8.self)
+      let entry = Int(group[0])
+      let sources = [texts] + (split.secondSourceTexts.map { [$0] } ?? [])
+      let source = sources.map { shortened(String(decoding: $0[entry], as: UTF8.self)) }.joined(
+        separator: " | ")
       let written = String(decoding: output.lines.first ?? [], as: UTF8.self)
       let expected = group.compactMap { target(of: Int($0), split, saved.encoding.labels) }
       let verdict =
         expected.isEmpty || expected.contains(written) ? "" : "   (expected \(shortened(expected[0])))"
-      try StandardOutput.line("  \(shortened(source)) -> \(shortened(written))\(verdict)")
+      try StandardOutput.line("  \(source) -> \(shortened(written))\(verdict)")
     }
     guard draws else { return }
     let folder = try AttentionFolder(run.attention)

@@ -80,6 +80,8 @@ import Testing
     let sizes = try #require(result["sizes"] as? [[String: Any]])
     #expect(sizes.compactMap { $0["bytes"] as? Int }.last == 1_000_000 && sizes.count == 10)
     #expect((result["bandwidth_gb_s"] as? Double ?? 0) > 0)
+    let alone = try Program.run(["bench", "allreduce"])
+    #expect(alone.exitCode == 64 && alone.standardError.contains("mpirun -np 2"), "\(alone)")
   }
 
   @Test(arguments: [

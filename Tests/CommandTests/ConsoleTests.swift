@@ -39,4 +39,13 @@ import rnn_dist
     #expect(Console.wrapped("a/path/that/is/too/long now", columns: 8) == "a/path/that/is/too/long\nnow")
     #expect(Console.wrapped("", columns: 8).isEmpty)
   }
+
+  @Test func aCommandCanBeTypedAgain() {
+    #expect(Launcher.command(ranks: 1, program: "rnn-dist", environment: [:]) == "rnn-dist")
+    #expect(Launcher.command(ranks: 4, program: "./rnn-dist", environment: [:]) == "mpirun -np 4 ./rnn-dist")
+    let environment = ["RNN_DIST_LAUNCHER": "launch/run -np 2"]
+    #expect(Launcher.command(ranks: 2, program: "/a/b", environment: environment) == "launch/run -np 2")
+    #expect(Launcher.quoted("runs/my-run.1") == "runs/my-run.1")
+    #expect(Launcher.quoted("my run's") == "'my run'\\''s'" && Launcher.quoted("") == "''")
+  }
 }

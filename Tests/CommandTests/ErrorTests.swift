@@ -91,7 +91,9 @@ extension Mistake {
       prepare: { try $0.cut("run/checkpoints/step-8/model.safetensors", to: 500) },
       arguments: ["inspect", "run/checkpoints/step-8/model.safetensors"], exitCode: 65,
       words: ["model.safetensors"]),
-    Mistake(name: "no safetensors", arguments: ["inspect", "text.txt"], exitCode: 65, words: ["text.txt"]),
+    Mistake(
+      name: "no safetensors", arguments: ["inspect", "text.txt"], exitCode: 65,
+      words: ["text.txt", "no safetensors file"]),
     Mistake(
       name: "weights of another model",
       prepare: { try $0.replace("run/config.yaml", "hidden_size: 8", by: "hidden_size: 65536") },
@@ -110,6 +112,9 @@ extension Mistake {
       name: "unknown key", arguments: ["train", "char-lm", "data.train=text.txt", "model.layrs=2"],
       exitCode: 78,
       words: ["model.layrs", "did you mean \"model.layers\"?"]),
+    Mistake(
+      name: "a key without its value", arguments: ["train", "model.layers", "2"], exitCode: 66,
+      words: ["\"model.layers\" is a key", "model.layers=VALUE"]),
     Mistake(
       name: "several mistakes",
       arguments: ["config", "check", "char-lm", "model.layrs=2", "seed=x", "data=3"],

@@ -71,6 +71,31 @@ import Testing
     #expect(try points("1") > points("6"))
   }
 
+  @Test func aPictureOfSharesIsInPercent() throws {
+    func svg(_ metric: String) throws -> String {
+      let outcome = try lengths(["--metric", metric, "--plot", "plot.svg", "--at-least", "1"])
+      #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
+      return try String(contentsOfFile: "\(folder.root)/plot.svg", encoding: .utf8)
+    }
+    #expect(try svg("token_error_rate").contains("token error rate, %"))
+    #expect(try !svg("loss").contains("loss, %"))
+  }
+
+  /// What the first run has held out, a run with another part may have learnt by heart.
+  @Test func runsOfOtherDataAreNamed() throws {
+    let outcome = try Program.run(
+      [
+        "train", "text", "task=seq2seq", "--run-dir", "other", "data.format=tsv", "data.train=pairs.tsv",
+        "data.tokens=word", "data.valid_fraction=0.3", "model.hidden_size=8", "model.embedding_size=8",
+        "training.steps=2", "training.epochs=0", "decoding.max_length=9",
+      ], in: folder.root)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    let compared = try Program.run(["lengths", "attention", "other"], in: folder.root)
+    #expect(compared.exitCode == 0 && compared.standardError.contains("warning: other"), "\(compared)")
+    let named = try Program.run(["lengths", "attention", "other", "--data", "pairs.tsv"], in: folder.root)
+    #expect(named.exitCode == 0 && named.standardError.isEmpty, "\(named)")
+  }
+
   @Test func mistakesAreNamed() throws {
     for (arguments, code) in [(["--width", "0"], Int32(64)), (["--metric", "beauty"], 64)] {
       let outcome = try lengths(arguments)

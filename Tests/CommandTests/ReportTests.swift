@@ -70,6 +70,16 @@ import Testing
     }
   }
 
+  /// Without the question no answer can be judged.
+  @Test func examplesHaveBothSources() throws {
+    let text = (0..<40).map { "cat \($0 % 7) dog\tcat\twhere \($0 % 5)\n" }.joined()
+    _ = try runs.folder.write("questions.tsv", Array(text.utf8))
+    let outcome = try runs.train(
+      "seq2seq", ["data.train=questions.tsv", "data.valid=questions.tsv", "data.tokens=word"])
+    let examples = outcome.output.split(separator: "\n").filter { $0.contains(" -> ") }
+    #expect(examples.first?.contains("  cat 0 dog | where 0 -> ") == true, "\(outcome)")
+  }
+
   /// Any of the references of a source will do.
   @Test func examplesHaveDifferentSources() throws {
     let text = (0..<200).map { "\($0 % 2 == 0 ? "cat dog" : "hen")\t\($0 % 3 == 0 ? "a" : "b")\n" }.joined()

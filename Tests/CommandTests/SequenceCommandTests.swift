@@ -193,8 +193,10 @@ private struct Scores: Decodable {
       words: ["bad:2: 1 steps", "model.pooling"]),
     BadData(
       name: "three columns in CoNLL-U", settings: ["task=tagger", "data.format=conllu"],
-      text: "1\tDog\tdog\n",
-      words: ["bad:1"]),
+      text: "1\tDog\tdog\n", words: ["bad:1: 3 columns", "CoNLL-U has 10"]),
+    BadData(
+      name: "prose in CoNLL-U", settings: ["task=tagger", "data.format=conllu"], text: "Dogs bark.\n",
+      words: ["bad:1: 1 column between", "data.format=columns"]),
   ]
 
   @Test(arguments: badData) func namesFileAndLine(bad: BadData) throws {

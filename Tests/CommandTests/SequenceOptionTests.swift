@@ -51,6 +51,7 @@ import Testing
       "model.embedding_size=6", "model.condition=\(condition)", "training.epochs=8", "data.min_count=1",
       "data.valid_fraction=0.3")
     try #require(trained.exitCode == 0, "\(trained)")
+    #expect(trained.output.contains("held-out examples:\n  picture-"), "\(trained)")
     let reported = try #require(try runs.losses("valid").min())
     func expectTheSameModel() throws {
       let found = try #require(try runs.score()["loss"] as? Double)

@@ -51,7 +51,10 @@ import Testing
     if ranks == nil { program.send(signal) } else { try program.sendToOneRank(signal) }
     let stopped = try program.wait()
     #expect(stopped.exitCode == 75 && stopped.errors.isEmpty, "\(stopped)")
-    #expect(stopped.standardError.contains("--run-dir stopped --resume"), "\(stopped)")
+    let launcher = ranks.map { "go on with: mpirun -np \($0) " } ?? "go on with: "
+    #expect(
+      stopped.standardError.contains(launcher)
+        && stopped.standardError.contains("rnn-dist train --run-dir stopped --resume"), "\(stopped)")
     #expect(try status(of: "stopped") == "stopped")
 
     let steps = try lastStep(of: "stopped") + 25

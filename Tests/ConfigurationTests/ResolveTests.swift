@@ -145,6 +145,12 @@ import Testing
       ])
     #expect(
       issues("training.recompute=5", "task=seq2seq", "data.format=tsv").map(\.key) == ["training.recompute"])
+    // A chunk without a step between two that are kept: nothing would be saved.
+    #expect(issues(task, format, data, "training.bptt=20", "training.recompute=19").isEmpty)
+    #expect(
+      issues(task, format, data, "training.bptt=20", "training.recompute=20").map(\.key) == [
+        "training.recompute"
+      ])
   }
 
   @Test func wrongChoicesGetTheNearestOne() {

@@ -87,7 +87,7 @@ import Testing
   @Test func wordsOfCoNLLU() {
     let rest = "\t_\t_\t_\t_\t_\t_"
     let options = SequenceOptions(.tagger, .conllu)
-    check(options, .text("1\ta\ta\tX"), 1, .columns(found: 4, expected: 10))
+    check(options, .text("1\ta\ta\tX"), 1, .conlluColumns(found: 4))
     check(options, .text("# x\nx\ta\ta\tX\(rest)"), 2, .badWordNumber("x"))
     check(options, .text("1-2-3\ta\ta\tX\(rest)"), 1, .badWordNumber("1-2-3"))
     check(options, .text("1-\ta\ta\tX\(rest)"), 1, .badWordNumber("1-"))

@@ -12,7 +12,7 @@ import Testing
     .width(found: 1, expected: 2), .secondSource(expected: true),
     .tooLong(field: "source", length: 2, limit: 1), .noPartner(file: "f"),
     .array(path: "p", problem: .missing), .subwords("why"), .exactSteps(found: 1, expected: 2),
-    .notABit("2.0", step: 1),
+    .notABit("2.0", step: 1), .conlluColumns(found: 1),
   ]
 
   private static let errors: [DataError] =
@@ -38,6 +38,7 @@ import Testing
     case .empty: "empty"
     case .fields: "fields"
     case .columns: "columns"
+    case .conlluColumns: "conlluColumns"
     case .badWordNumber: "badWordNumber"
     case .missingTag: "missingTag"
     case .unknownLabel: "unknownLabel"
@@ -70,7 +71,7 @@ import Testing
   }
 
   @Test func theListIsComplete() {
-    #expect(Set(Self.problems.map(Self.name)).count == 21)
+    #expect(Set(Self.problems.map(Self.name)).count == 22)
     #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
   }
 

@@ -1,3 +1,4 @@
+import Checkpoints
 import Communication
 import Configuration
 import Parameters
@@ -140,6 +141,21 @@ struct FaultTests {
     }
     #expect(skips(recorder).map(\.inARow) == [1, 2, 1, 2, 1, 2])
     #expect(endings.allSatisfy { $0.parameters == [Float](repeating: -0.5 * 4, count: 5) })
+  }
+
+  @Test("A checkpoint that waited is written after the next update")
+  func theCheckpointThatWaited() throws {
+    let (recorder, directory) = (Recorder(), try TemporaryDirectory())
+    let store = CheckpointStore(directory: directory.file("checkpoints"), keep: 9)
+    let task = FakeTask(fault: { serial, _, gradients in
+      if serial == 3 { gradients.elements[0] = .nan }
+    })
+    let trainer = try Trainer(
+      configuration(), task: task, plan: try ShardPlan(rank: 0, worldSize: 1, reproducible: false),
+      communicator: SoloCommunicator(), store: store, observer: recorder, signals: StopSignals())
+    _ = try trainer.run()
+    let saved = recorder.events.compactMap { if case .saved(let step, _, _) = $0 { step } else { nil } }
+    #expect(saved == [5, 8, 10])
   }
 
   @Test("A sum over ranks that overflows is skipped, though every rank's part is finite")

@@ -153,6 +153,30 @@ struct RunFilesTests {
     #expect((skipped[1]["parameters"] as? [String])?.isEmpty == false)
   }
 
+  @Test("Checkpoints that are due while steps are skipped wait: what is kept can be trained on")
+  func noCheckpointsOfADivergingRun() throws {
+    let configuration = RunConfiguration.small(text) {
+      $0.model.cell = .rnn
+      $0.model.activation = .relu
+      $0.training.optimizer = .sgd
+      $0.training.clipNorm = 0
+      $0.training.learningRate = 1e30
+      $0.training.skipLimit = 9
+      $0.checkpoint.everySteps = 1
+      $0.checkpoint.keep = 2
+    }
+    let recorder = Recorder()
+    let ends = try Job(configuration, directory: run).ends(recorder)
+    #expect(ends.allSatisfy { $0.exitCode == ExitCode.diverged })
+    let skipped = recorder.events.compactMap {
+      if case .skippedStep(let step, _, _) = $0 { step } else { nil }
+    }
+    let saved = recorder.events.compactMap { if case .saved(let step, _, _) = $0 { step } else { nil } }
+    let first = try #require(skipped.first)
+    #expect(skipped.count == 9 && !saved.isEmpty)
+    #expect(saved.allSatisfy { $0 < first }, "saved \(saved), skipped \(skipped)")
+  }
+
   // MARK: Beginning anew
 
   @Test("Resuming a run that died before its first checkpoint begins anew, and its log too")

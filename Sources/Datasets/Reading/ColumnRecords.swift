@@ -2,14 +2,14 @@
 final class ColumnRecords: RecordReader {
   private let reader: LineReader
   private let isCoNLLU: Bool
+  private static let conlluColumns = 10
   let blankLines = BlankLines(.skip)
-  /// Columns of the first line; others must have as many.
+  /// Columns of the first line of a file that is not CoNLL-U; others must have as many.
   private var columnCount = 0
 
   init(_ file: TextSource, _ cut: RecordCut) throws {
     reader = try LineReader(file)
     isCoNLLU = cut == .conllu
-    if isCoNLLU { columnCount = 10 }
   }
 
   func next(_ record: inout RawRecord) throws -> Bool {
@@ -38,9 +38,7 @@ final class ColumnRecords: RecordReader {
   private func addCoNLLU(to record: inout RawRecord) throws {
     guard reader.bytes.first != UInt8(ascii: "#") else { return }
     let cells = reader.bytes.split(separator: 0x09, omittingEmptySubsequences: false)
-    guard cells.count == columnCount else {
-      throw reader.problem(.columns(found: cells.count, expected: columnCount))
-    }
+    guard cells.count == Self.conlluColumns else { throw reader.problem(.conlluColumns(found: cells.count)) }
     guard let isWord = Self.isWord(cells[0]) else {
       throw reader.problem(.badWordNumber(String(decoding: cells[0], as: UTF8.self)))
     }

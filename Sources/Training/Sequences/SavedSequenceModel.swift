@@ -199,6 +199,11 @@ public final class SavedSequenceModel {
   /// Whether it writes sequences, which can be drawn as well as searched for.
   public var writesSequences: Bool { configuration.task == .seq2seq || configuration.task == .generator }
 
+  /// Whether it is a generator that writes for a vector.
+  public var readsVector: Bool {
+    configuration.task == .generator && configuration.model.condition != .none && encoding.labels == nil
+  }
+
   /// Whether there is attention to be drawn.
   public var looksAtSource: Bool {
     configuration.task == .seq2seq && configuration.model.context == .attention

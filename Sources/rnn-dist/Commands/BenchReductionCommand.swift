@@ -22,6 +22,9 @@ struct ReductionBenchCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
+    guard communicator.worldSize > 1 else {
+      throw ValidationError("one rank alone has nothing to add up: mpirun -np 2 rnn-dist bench allreduce")
+    }
     let result = try ReductionBenchmark(largest: largest * 250_000).run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
     let bandwidth = result.bandwidth / 1e9

@@ -45,6 +45,7 @@ struct LengthsCommand: LocalCommand {
 
   func runLocally() throws -> Int32 {
     let models = try runs.map(load)
+    if data == nil { warnOfOtherData(models) }
     let chosen =
       metric.flatMap(EvaluationConfiguration.Metric.init) ?? models[0].configuration.evaluation.metric
     try Threads.share(among: SoloCommunicator(), reproducible: false)
@@ -61,6 +62,16 @@ struct LengthsCommand: LocalCommand {
       throw ValidationError("\(run) is a language model: its text has no sources")
     }
     return try SavedSequenceModel(run: paths, configuration: configuration)
+  }
+
+  /// What the first run has kept apart may be what another was trained on.
+  private func warnOfOtherData(_ models: [SavedSequenceModel]) {
+    for (run, model) in zip(runs, models).dropFirst()
+    where !model.configuration.holdsOutTheSame(as: models[0].configuration) {
+      Console.error(
+        "warning: \(run) was trained on other data than \(runs[0]), or keeps another part of it apart: it may have "
+          + "seen the entries it is scored on; --data FILE scores all runs on a file of its own")
+    }
   }
 
   /// Each model reads the data with its own vocabularies.
@@ -116,17 +127,18 @@ struct LengthsCommand: LocalCommand {
   }
 
   private func draw(_ rows: [Row], _ metric: EvaluationConfiguration.Metric) -> LinePlot {
+    let scale = FigureText.scale(metric.rawValue)
+    let name = metric.rawValue.replacingOccurrences(of: "_", with: " ")
     let series = runs.enumerated().map { index, run in
       LinePlot.Series(
         (run as NSString).lastPathComponent,
         rows.filter { $0.examples >= atLeast }.map { row in
           let middle = Double(row.lengths.lowerBound + row.lengths.upperBound) / 2
-          return LinePlot.Point(x: middle, y: row.values[index] ?? .nan)
+          return LinePlot.Point(x: middle, y: row.values[index].map { $0 * scale.factor } ?? .nan)
         })
     }
     return LinePlot(
-      title: "\(metric.rawValue.replacingOccurrences(of: "_", with: " ")) by length of the source",
-      xLabel: "steps of the source", yLabel: metric.rawValue.replacingOccurrences(of: "_", with: " "),
+      title: "\(name) by length of the source", xLabel: "steps of the source", yLabel: name + scale.unit,
       series: series)
   }
 }

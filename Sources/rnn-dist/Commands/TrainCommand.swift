@@ -53,7 +53,9 @@ struct TrainCommand: DistributedCommand {
       return ExitCode.done
     }
     let outcome = try job.run()
-    if communicator.rank == 0, let directory { try report(outcome, configuration, directory) }
+    if communicator.rank == 0, let directory {
+      try report(outcome, configuration, directory, ranks: communicator.worldSize)
+    }
     return outcome.ending == .signalled ? ExitCode.stopped : ExitCode.done
   }
 
@@ -77,10 +79,13 @@ struct TrainCommand: DistributedCommand {
   }
 
   /// The result on standard output, or how to go on.
-  private func report(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
+  private func report(
+    _ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String, ranks: Int
+  ) throws {
     if outcome.ending == .signalled {
       Console.error(
-        "stopped at step \(outcome.step); go on with: rnn-dist train --run-dir \(directory) --resume")
+        "stopped at step \(outcome.step); go on with: \(Launcher.command(ranks: ranks)) train --run-dir "
+          + "\(Launcher.quoted(directory)) --resume")
       return
     }
     try RunReport.write(outcome, configuration, directory)
