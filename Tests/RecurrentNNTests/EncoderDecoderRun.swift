@@ -70,10 +70,13 @@ struct EncoderDecoderRun<Element: Scalar> {
     self.init(model, ParameterBuffer(model.layout, seed: seed))
   }
 
-  init(_ model: EncoderDecoder<Element>, _ parameters: ParameterBuffer<Element>) {
+  init(
+    _ model: EncoderDecoder<Element>, _ parameters: ParameterBuffer<Element>,
+    _ workspace: Workspace<Element> = Workspace()
+  ) {
     self.model = model
     self.parameters = parameters
-    context = LayerContext(parameters: parameters, workspace: Workspace())
+    context = LayerContext(parameters: parameters, workspace: workspace)
   }
 
   func loss(

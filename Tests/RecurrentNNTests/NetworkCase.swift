@@ -30,6 +30,8 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
   }
 
   var kind: CellKind { cell.kind }
+  /// Variational dropout hides parts of the inputs of the lowest layer.
+  var masksInputs: Bool { cell.variationalDropout.input > 0 }
 
   var testDescription: String {
     "\(kind) x \(layers) \(name)" + (bidirectional ? " bidirectional" : "")

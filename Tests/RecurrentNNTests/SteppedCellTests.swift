@@ -28,10 +28,29 @@ import Testing
   func equalsAllStepsAtOnce(network: NetworkCase) throws {
     let drive = try SteppedDrive(
       network, lengths: Self.lengths, inputSize: Self.inputSize, hiddenSize: Self.hiddenSize)
-    let (whole, stepped) = (drive.wholeRun(), drive.steppedRun())
+    let (whole, stepped) = (drive.wholeRun(), try #require(drive.steppedRun()))
     #expect(Set(whole.keys) == Set(stepped.keys))
     for (name, expected) in whole {
       expectClose(try #require(stepped[name]), expected, within: 1e-14, name)
+    }
+  }
+
+  /// Columns that are known before the first step are multiplied once for all steps; only masks of variational dropout,
+  /// which are for whole inputs, prevent that.
+  @Test(arguments: cases)
+  func equalsAllStepsAtOnceWithKnownColumns(network: NetworkCase) throws {
+    let drive = try SteppedDrive(
+      network, lengths: Self.lengths, inputSize: Self.inputSize, hiddenSize: Self.hiddenSize)
+    let whole = drive.wholeRun()
+    for known in 1..<Self.inputSize {
+      guard let stepped = drive.steppedRun(known: known) else {
+        #expect(network.masksInputs)
+        continue
+      }
+      #expect(!network.masksInputs && Set(whole.keys) == Set(stepped.keys))
+      for (name, expected) in whole {
+        expectClose(try #require(stepped[name]), expected, within: 1e-13, "\(known) known: \(name)")
+      }
     }
   }
 
@@ -42,7 +61,7 @@ import Testing
     let drive = try SteppedDrive(
       network, lengths: Self.lengths, inputSize: Self.inputSize, hiddenSize: Self.hiddenSize,
       readsStates: true)
-    let gradients = drive.steppedRun()
+    let gradients = try #require(drive.steppedRun())
     let analytic = ParameterBuffer<Double>(drive.parameters.layout)
     _ = analytic.elements.update(fromContentsOf: try #require(gradients["parameters"]))
     expectGradients(analytic, of: drive.parameters) { drive.loss() }
@@ -160,15 +179,22 @@ final class SteppedDrive {
     return results
   }
 
-  private func forward() -> Unrolled<Double> {
-    let trace = cell.begin(layout, from: initial, context)
-    for t in 0..<layout.steps { cell.forward(step: t, input.rows(layout.rows(t)), trace, context) }
+  private func forward(known: Int = 0) -> Unrolled<Double>? {
+    let trace =
+      known == 0
+      ? cell.begin(layout, from: initial, context)
+      : cell.begin(
+        layout, from: initial, knowing: .dense(input.columns(0..<known)), columns: known, context)
+    guard let trace else { return nil }
+    let rest = input.columns(known..<input.columns)
+    for t in 0..<layout.steps { cell.forward(step: t, rest.rows(layout.rows(t)), trace, context) }
     return trace
   }
 
-  /// The same by steps.
-  func steppedRun() -> [String: [Double]] {
-    let trace = forward()
+  /// The same by steps; nil if the cell does not take columns that are known from the beginning.
+  func steppedRun(known: Int = 0) -> [String: [Double]]? {
+    guard let trace = forward(known: known) else { return nil }
+    let rest = known..<input.columns
     let dStates = copies(of: stateWeights)
     let dInput = scratch.matrix(rows: input.rows, columns: input.columns)
     var results = [
@@ -179,14 +205,16 @@ final class SteppedDrive {
     for t in (0..<layout.steps).reversed() {
       let rows = layout.rows(t)
       cell.backward(
-        step: t, back, outputGradient: outputWeight.rows(rows), inputGradient: dInput.rows(rows), context)
+        step: t, back, outputGradient: outputWeight.rows(rows),
+        inputGradient: dInput.rows(rows).columns(rest), context)
       if readsStates {
         // dL/dh of Σ h²/2 over the top states before the steps.
         let top = back.stateGradient[topPart]
         top.rows(0..<rows.count).add(trace.state(before: t))
       }
     }
-    cell.finishBackward(back, inputs: input, into: gradients, context)
+    cell.finishBackward(back, inputs: input.columns(rest), into: gradients, context)
+    cell.finishKnown(back, inputGradient: dInput.columns(0..<known), into: gradients, context)
     results["input"] = values(dInput)
     results["initial"] = dStates.flatMap { values($0) }
     results["parameters"] = Array(gradients.elements)
@@ -199,7 +227,7 @@ final class SteppedDrive {
 
   func loss() -> Double {
     context.workspace.arena.scoped {
-      let trace = forward()
+      guard let trace = forward() else { return .nan }
       let outputs = [trace.output] + cell.finalState(trace, context)
       var sum = zip(outputs, [outputWeight] + stateWeights).reduce(0) { $0 + dot(values($1.0), values($1.1)) }
       guard readsStates else { return sum }

@@ -50,6 +50,40 @@ import Testing
     return losses + Array(parameters.elements) + run.step([4, 5, 6])
   }
 
+  /// Of the decoder's input weights some columns are packed and others read in place; of the readout's each operand's.
+  @Test(arguments: ProductPrecision.allCases)
+  func columnsOfAWeightArePackedApart(precision: ProductPrecision) throws {
+    var decoder = EncoderDecoderCase.decoder(readout: .hidden(size: 9), inputFeeding: true)
+    (decoder.vocabularySize, decoder.embeddingSize, decoder.network.hiddenSize) = (300, 17, 33)
+    let shape = EncoderDecoderCase.model(
+      .attention(AttentionShape(.additive(size: 7))), decoder)
+    let model = try EncoderDecoder<Float>(shape)
+    let batch = PairBatch<Float>(
+      sources: [randomTokens([3, 5, 2], vocabulary: 6, stream: 1).map { .tokens($0) }],
+      targets: randomTokens([4, 2, 6], vocabulary: 300, stream: 2))
+    func train(inOneSweep: Bool) -> [Float] {
+      let run = EncoderDecoderRun(
+        model, ParameterBuffer(model.layout, seed: 1), Workspace(precision: precision))
+      var losses: [Float] = []
+      for _ in 0..<3 {
+        let gradients = ParameterBuffer<Float>(model.layout)
+        losses.append(Float(run.loss(batch.batch(), into: gradients).total))
+        let update = { (range: Range<Int>) in
+          for index in range { run.parameters.elements[index] -= 0.05 * gradients.elements[index] }
+        }
+        if inOneSweep {
+          run.context.workspace.update(run.parameters, by: update)
+        } else {
+          update(0..<run.parameters.count)
+          run.parameters.didChange()
+        }
+      }
+      return losses + Array(run.parameters.elements)
+    }
+    let (swept, lazily) = (train(inOneSweep: true), train(inOneSweep: false))
+    #expect(swept == lazily && swept.allSatisfy { $0.isFinite } && Set(swept.prefix(3)).count == 3)
+  }
+
   /// Every element is updated once, whatever the copies in use; a copy of other parameters stays as it is.
   @Test func everyElementOnce() throws {
     let model = try LanguageModel<Float>(

@@ -26,6 +26,8 @@ struct CellMemory<Element: Scalar> {
   var normalization: GateNormalization<Element>.Memory?
   /// LSTM with options.
   var extended: ExtendedLSTMCell<Element>.Memory?
+  /// The first columns of the inputs whose product is in the gates from the beginning.
+  var knownColumns = 0..<0
 
   /// Memory for all rows of a layout with the initial states in the first slabs.
   ///

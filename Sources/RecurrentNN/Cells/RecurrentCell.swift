@@ -17,6 +17,9 @@ import Parameters
 ///     for t in (0..<layout.steps).reversed() { cell.backward(step: t, back, outputGradient: …, …) }
 ///     cell.finishBackward(back, inputs: x, into: gradients, context)
 ///
+/// Where the first columns of all inputs are known before the first step, as embeddings are that a context joins,
+/// ``begin(_:from:knowing:columns:_:)`` multiplies them at once, and the steps get the other columns only.
+///
 /// Everything in between lives in the arena and has to be used before the `scoped` call it was made in ends.
 public protocol RecurrentCell<Element>: SequenceLayer {
   /// Takes memory for all steps of a layout and copies the initial state; nothing is computed yet.
@@ -25,6 +28,19 @@ public protocol RecurrentCell<Element>: SequenceLayer {
   func begin(
     _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> Unrolled<Element>
+
+  /// The same for inputs whose first columns are known: their product with the input weights is computed here, once for
+  /// all steps. `forward`, `backward` and `finishBackward` are then about the other columns, [n, inputSize - columns], and
+  /// ``finishKnown(_:inputGradient:into:_:)`` about these.
+  ///
+  /// - Parameters:
+  ///   - input: the known columns of all rows.
+  ///   - columns: how many they are.
+  /// - Returns: nil if the cell has to see its inputs whole (variational dropout masks them); nothing has happened then.
+  func begin(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], knowing input: SequenceInput<Element>,
+    columns: Int, _ context: LayerContext<Element>
+  ) -> Unrolled<Element>?
 
   /// Computes step t, the steps before it being done; its output is then in `trace.output.rows(layout.rows(t))`.
   ///
@@ -63,9 +79,28 @@ public protocol RecurrentCell<Element>: SequenceLayer {
   func finishBackward(
     _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>)
+
+  /// ADDS the gradients of what is multiplied with the known columns, once all steps are done; without such columns it does
+  /// nothing.
+  ///
+  /// - Parameter inputGradient: OVERWRITTEN with that of a dense known input, [rowCount, columns], if given. The gradient
+  ///   of an indexed one is added to that of its table.
+  func finishKnown(
+    _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
 }
 
 extension RecurrentCell {
+  public func begin(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], knowing input: SequenceInput<Element>,
+    columns: Int, _ context: LayerContext<Element>
+  ) -> Unrolled<Element>? { nil }
+
+  public func finishKnown(
+    _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {}
+
   /// The all-zero state for a batch.
   public func zeroState(batchSize: Int) -> CellState<Element> { .zero(stateSize, batchSize: batchSize) }
 

@@ -54,6 +54,25 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
     let children = zip(cells, stack.partRanges).map { cell, parts in
       cell.begin(layout, from: Array(initial[parts]), context)
     }
+    return join(children, layout, context)
+  }
+
+  public func begin(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], knowing input: SequenceInput<Element>,
+    columns: Int, _ context: LayerContext<Element>
+  ) -> Unrolled<Element>? {
+    let parts = stack.partRanges
+    guard
+      let lowest = cells[0].begin(
+        layout, from: Array(initial[parts[0]]), knowing: input, columns: columns, context)
+    else { return nil }
+    let others = zip(cells, parts).dropFirst().map { $0.begin(layout, from: Array(initial[$1]), context) }
+    return join([lowest] + others, layout, context)
+  }
+
+  private func join(
+    _ children: [Unrolled<Element>], _ layout: PackedLayout, _ context: LayerContext<Element>
+  ) -> Unrolled<Element> {
     let drops = context.dropout != nil && dropout > 0
     var levels: [StackLevel<Element>] = []
     for (below, child) in zip(children, children.dropFirst()) {
@@ -143,5 +162,12 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
       stack.connections[position - 1].addGradients(level, to: gradients)
       cell.finishBackward(trace.children[position], inputs: level.read, into: gradients, context)
     }
+  }
+
+  public func finishKnown(
+    _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    cells[0].finishKnown(trace.children[0], inputGradient: inputGradient, into: gradients, context)
   }
 }

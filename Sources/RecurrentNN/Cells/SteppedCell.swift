@@ -56,6 +56,25 @@ extension SteppedCell {
     return trace
   }
 
+  public func begin(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], knowing input: SequenceInput<Element>,
+    columns: Int, _ context: LayerContext<Element>
+  ) -> Unrolled<Element>? {
+    // A mask is one for the whole input.
+    guard regularization.variational.input == 0 || context.dropout == nil else { return nil }
+    var trace = begin(layout, from: initial, context)
+    trace.input = input
+    trace.memory?.knownColumns = 0..<columns
+    InputProjection(weight: weightIH, columns: 0..<columns).forward(
+      input, into: trace.cellMemory.gates, context)
+    return trace
+  }
+
+  /// The columns of the inputs that the steps are given.
+  private func steppedColumns(_ memory: CellMemory<Element>) -> Range<Int> {
+    memory.knownColumns.upperBound..<inputSize
+  }
+
   @_specialize(where Self == LSTMCell<Float>)
   @_specialize(where Self == GRUCell<Float>)
   @_specialize(where Self == RNNCell<Float>)
@@ -70,8 +89,8 @@ extension SteppedCell {
       mask(input, into: masked, firstRow: rows.lowerBound, context)
       input = masked
     }
-    context.packed(weightIH, transposed: true).multiply(
-      input, into: memory.gates.rows(rows), accumulate: false)
+    context.packed(weightIH, columns: steppedColumns(memory), transposed: true).multiply(
+      input, into: memory.gates.rows(rows), accumulate: !memory.knownColumns.isEmpty)
     run(t, layout, memory, context)
   }
 
@@ -132,7 +151,7 @@ extension SteppedCell {
         context)
     }
     guard let inputGradient else { return }
-    context.packed(weightIH, transposed: false).multiply(
+    context.packed(weightIH, columns: steppedColumns(memory), transposed: false).multiply(
       memory.gates.rows(rows), into: inputGradient, accumulate: false)
     if memory.masks.inputs.count > 0 {
       mask(inputGradient, into: inputGradient, firstRow: rows.lowerBound, context)
@@ -160,8 +179,18 @@ extension SteppedCell {
       addGradients(trace.forward.layout, memory, trace.reverseMemory, into: gradients, context)
     }
     let read = memory.masks.inputs.count > 0 ? memory.masks.inputs : inputs
-    InputProjection(weight: weightIH).backward(
+    InputProjection(weight: weightIH, columns: steppedColumns(memory)).backward(
       memory.gates, .dense(read), inputGradient: nil, into: gradients, context)
+  }
+
+  public func finishKnown(
+    _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    let memory = trace.forward.cellMemory
+    guard !memory.knownColumns.isEmpty, let input = trace.forward.input else { return }
+    InputProjection(weight: weightIH, columns: memory.knownColumns).backward(
+      memory.gates, input, inputGradient: inputGradient, into: gradients, context)
   }
 
   @_specialize(where Self == LSTMCell<Float>)

@@ -57,22 +57,15 @@ extension Decoder {
       condition: pass.start.condition.map { arena.zeros($0.rows, $0.columns) },
       memories: pass.start.memories.map { arena.zeros($0.values.rows, $0.values.columns) })
     arena.scoped {
-      let readsBack = readsBack(options)
-      let isAtOnce = !readsBack && !readout.parameters.isEmpty
-      if isAtOnce {
-        readout.backwardAll(pass.readout, gradient: dr, replacing: pass.joined, into: gradients, context)
-      }
-      let dJoined =
-        isAtOnce
-        ? pass.joined
-        : readout.parameters.isEmpty ? dr : arena.matrix(layout.rowCount, readout.joinedSize)
       let work = BackwardWork(
-        pass: pass, dr: dr, dJoined: dJoined, dInputs: pass.inputs.map { arena.matrix($0.rows, $0.columns) },
+        pass: pass, dr: dr,
+        dJoined: readout.parameters.isEmpty ? dr : arena.matrix(layout.rowCount, readout.joinedSize),
+        dInputs: pass.inputs.stepped.map { arena.matrix($0.rows, $0.columns) }, readsBack: readsBack(options),
         reverses: zip(pass.prepared, pass.attention).enumerated().map {
           attentions[$0.offset].beginBackward(
             $0.element.0, $0.element.1, coverageLoss: options.coverageLoss, context)
-        },
-        readsBack: readsBack)
+        }, arena)
+      if !work.readsBack { readBackward(0..<layout.rowCount, work, context) }
       if isStepped(options) {
         runStepsBackward(work, start, into: gradients, context)
       } else {
@@ -86,7 +79,9 @@ extension Decoder {
           pass.trace, outputGradient: dOutput(0..<layout.rowCount, work), stateGradient: start.state,
           inputGradient: work.dInputs, into: gradients, context)
       }
-      if !isAtOnce { readout.finishBackward(joined: pass.joined, gradient: dr, into: gradients, context) }
+      readout.finishBackward(
+        pass.trace.output, context: pass.contexts, input: pass.inputs.embedded, gradient: dr,
+        into: gradients, context)
       finishAttention(work, start, into: gradients, context)
       finishInputs(work, start, into: gradients, context)
     }
@@ -99,9 +94,27 @@ extension Decoder {
     let dr: MatrixView<Element>
     /// Of [s; c; y].
     let dJoined: MatrixView<Element>
+    /// Of what the steps were given.
     let dInputs: MatrixView<Element>?
+    /// Of E[y] as the cells read it: columns of `dInputs`, unless they knew it; nil if they read indexes.
+    let dEmbedded: MatrixView<Element>?
     let reverses: [AttentionReverse<Element>]
     let readsBack: Bool
+
+    init(
+      pass: DecoderPass<Element>, dr: MatrixView<Element>, dJoined: MatrixView<Element>,
+      dInputs: MatrixView<Element>?, readsBack: Bool, reverses: [AttentionReverse<Element>],
+      _ arena: Arena<Element>
+    ) {
+      (self.pass, self.dr, self.dJoined, self.dInputs) = (pass, dr, dJoined, dInputs)
+      (self.reverses, self.readsBack) = (reverses, readsBack)
+      let inputs = pass.inputs
+      dEmbedded = inputs.embedded.flatMap { embedded in
+        guard inputs.embeddedIsRead else { return nil }
+        return inputs.known > 0
+          ? arena.matrix(embedded.rows, embedded.columns) : dInputs?.columns(0..<embedded.columns)
+      }
+    }
   }
 
   private func dOutput(_ rows: Range<Int>, _ work: BackwardWork) -> MatrixView<Element> {
@@ -121,7 +134,8 @@ extension Decoder {
     _ work: BackwardWork, _ start: DecoderStartGradient<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    guard let x = work.pass.inputs, let dx = work.dInputs else { return }
+    guard let x = work.pass.inputs.stepped, let dx = work.dInputs else { return }
+    let inputs = work.pass.inputs
     let (layout, trace) = (work.pass.batch.layout, work.pass.trace)
     let back = cell.beginBackward(trace, stateGradient: start.state, context)
     for t in (0..<layout.steps).reversed() {
@@ -136,7 +150,8 @@ extension Decoder {
         step: t, back, outputGradient: dOutput(rows, work), inputGradient: dx.rows(rows), context)
       if attendsBefore {
         if !readout.contextColumns.isEmpty {  // c enters both the cell and the readout.
-          dx.rows(rows).columns(contextColumns).add(work.dJoined.rows(rows).columns(readout.contextColumns))
+          dx.rows(rows).columns(inputs.place(contextColumns))
+            .add(work.dJoined.rows(rows).columns(readout.contextColumns))
         }
         attendBackward(
           t, work, state: trace.state(before: t),
@@ -144,15 +159,17 @@ extension Decoder {
       }
       if shape.inputFeeding, t > 0 {
         let first = layout.offsets[t - 1]
-        work.dr.rows(first..<first + rows.count).add(dx.rows(rows).columns(feedColumns))
+        work.dr.rows(first..<first + rows.count)
+          .add(dx.rows(rows).columns(inputs.place(feedColumns)))
       }
     }
     cell.finishBackward(back, inputs: x, into: gradients, context)
+    cell.finishKnown(back, inputGradient: work.dEmbedded, into: gradients, context)
   }
 
   /// Gradient of all contexts: where the cell reads them, columns of its input's gradient, else those of the readout.
   private func contextGradient(_ work: BackwardWork) -> MatrixView<Element> {
-    if attendsBefore, let dx = work.dInputs { return dx.columns(contextColumns) }
+    if attendsBefore, let dx = work.dInputs { return dx.columns(work.pass.inputs.place(contextColumns)) }
     return work.dJoined.columns(readout.contextColumns)
   }
 
@@ -194,30 +211,32 @@ extension Decoder {
     _ work: BackwardWork, _ start: DecoderStartGradient<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    guard let dx = work.dInputs else { return }
-    let batch = work.pass.batch
-    let dEmbedding = dx.columns(embeddingColumns)
-    if !readout.inputColumns.isEmpty { dEmbedding.add(work.dJoined.columns(readout.inputColumns)) }
-    dropEmbedding(dEmbedding, context)
+    let (batch, inputs) = (work.pass.batch, work.pass.inputs)
+    var dEmbedding = work.dEmbedded
+    if !readout.inputColumns.isEmpty {
+      let ofReadout = work.dJoined.columns(readout.inputColumns)
+      if let dEmbedding { dEmbedding.add(ofReadout) } else { dEmbedding = ofReadout }
+    }
+    if let dEmbedding { dropEmbedding(dEmbedding, context) }
     var first = 0
     if let vector = work.pass.start.condition, let dVector = start.condition {
       switch condition {
       case .none: break
       case .everyStep:
-        let dc = dx.columns(contextColumns)
+        guard let dc = work.dInputs?.columns(inputs.place(contextColumns)) else { break }
         if !readout.contextColumns.isEmpty { dc.add(work.dJoined.columns(readout.contextColumns)) }
         Element.scatterAddRows(
           dc.base, dc.stride, batch.positions(context.arena), dc.rows, dc.columns, dVector.base,
           dVector.stride)
       case .initialInput:
-        guard let firstInput, let x = work.pass.inputs else { break }
+        guard let firstInput, let y = inputs.embedded, let dEmbedding else { break }
         first = vector.rows  // Step 0 read X instead of a token.
         firstInput.backward(
-          vector, x.rows(0..<first).columns(embeddingColumns), dEmbedding.rows(0..<first),
-          inputGradient: dVector,
-          into: gradients, context.parameters)
+          vector, y.rows(0..<first), dEmbedding.rows(0..<first), inputGradient: dVector, into: gradients,
+          context.parameters)
       }
     }
+    guard let dEmbedding else { return }
     gradients.addRows(dEmbedding.rows(first..<dEmbedding.rows), at: batch.inputs + first, of: embedding)
   }
 }

@@ -11,19 +11,34 @@ struct DecoderStart<Element: Scalar> {
   let memories: [SourceMemory<Element>]
 }
 
+/// What the cells of a decoder read.
+struct DecoderInputs<Element: Scalar> {
+  /// E[y] of all rows, [N, E]; nil if the cells look it up themselves and nobody else wants it.
+  var embedded: MatrixView<Element>?
+  /// Whether the cells have been given E[y] as rows rather than as indexes of the table.
+  var embeddedIsRead: Bool
+  /// What the steps are given, [N, ·]: the whole inputs, or what stands in them behind the embedding; nil if embeddings
+  /// alone are read, by the cells themselves.
+  var stepped: MatrixView<Element>?
+  /// Columns of the inputs that `stepped` leaves out, because the cells know them from the beginning.
+  var known: Int
+
+  /// Where columns of the inputs are in `stepped`.
+  func place(_ columns: Range<Int>) -> Range<Int> {
+    columns.lowerBound - known..<columns.upperBound - known
+  }
+}
+
 /// What a decoder keeps of its forward pass.
 struct DecoderPass<Element: Scalar> {
   let batch: DecoderBatch<Element>
   let start: DecoderStart<Element>
-  /// The inputs of all rows, [N, inputSize]; nil if embeddings alone are read, by the cell itself.
-  let inputs: MatrixView<Element>?
+  let inputs: DecoderInputs<Element>
   let trace: Unrolled<Element>
   let prepared: [PreparedAttention<Element>]
   let attention: [AttentionTrace<Element>]
   /// c of all rows, [N, contextSize]: columns of the inputs if the cell reads it.
   let contexts: MatrixView<Element>
-  /// [s; c; y] of all rows; of no columns if r is s.
-  let joined: MatrixView<Element>
   /// r of all rows, [N, R].
   let readout: MatrixView<Element>
 }
@@ -41,59 +56,102 @@ extension Decoder {
     _ context: LayerContext<Element>
   ) -> DecoderPass<Element> {
     let (arena, layout) = (context.arena, batch.layout)
-    let inputs = makeInputs(batch, start, options, context)
+    let (inputs, trace) =
+      beginKnowingEmbeddings(batch, start, options, context) ?? begin(batch, start, options, context)
     let prepared = zip(attentions, start.memories).map { $0.prepare($1, in: arena, context) }
     let traces = zip(attentions, start.memories).map { attention, memory in
       AttentionTrace(
         layout, memory, querySize: attention.transformsQuery ? attention.size : nil,
         tracksCoverage: attention.shape.coverage || options.coverageLoss > 0, arena)
     }
-    let readsContext = !contextColumns.isEmpty
     let contexts =
-      if readsContext, let inputs { inputs.columns(contextColumns) } else {
+      if !contextColumns.isEmpty, let x = inputs.stepped { x.columns(inputs.place(contextColumns)) } else {
         arena.matrix(layout.rowCount, contextSize)
       }
-    let trace =
-      isStepped(options)
-      ? cell.begin(layout, from: start.state, context)
-      : cell.unroll(
-        inputs.map { .dense($0) }
-          ?? .indexed(UnsafePointer(batch.inputs), count: layout.rowCount, table: embedding),
-        layout, from: start.state, context)
-    let joined = arena.matrix(layout.rowCount, readout.isOutput ? 0 : readout.joinedSize)
-    let isHidden = !readout.parameters.isEmpty
     let pass = DecoderPass(
       batch: batch, start: start, inputs: inputs, trace: trace, prepared: prepared, attention: traces,
-      contexts: contexts, joined: joined,
-      readout: readout.isOutput
-        ? trace.output : isHidden ? arena.matrix(layout.rowCount, readout.size) : joined)
+      contexts: contexts,
+      readout: readout.isOutput ? trace.output : arena.matrix(layout.rowCount, readout.size))
     runSteps(pass, options, context)
     if !readsBack(options) { read(0..<layout.rowCount, pass, context) }
     return pass
   }
 
-  /// Inputs of all rows with what is known before the first step; nil if an unlooked-up embedding is all there is.
-  private func makeInputs(
+  /// Where the steps need more than embeddings, and those are known: their product with the input weights is made before
+  /// the loop. nil where it can't be.
+  private func beginKnowingEmbeddings(
     _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ options: DecoderOptions,
     _ context: LayerContext<Element>
-  ) -> MatrixView<Element>? {
+  ) -> (DecoderInputs<Element>, Unrolled<Element>)? {
+    let (layout, width) = (batch.layout, shape.embeddingSize)
+    guard isStepped(options), options.teacherForcing >= 1, inputSize > width else { return nil }
+    let isAltered = condition == .initialInput || dropsEmbedding(context)
+    let embedded =
+      isAltered || shape.readout.withInput ? embeddings(batch, start, context) : nil
+    // A table of fewer entries than rows is projected in the place of the rows.
+    let isRead = embedded != nil && (isAltered || shape.vocabularySize >= layout.rowCount)
+    let known: SequenceInput<Element> =
+      if isRead, let embedded { .dense(embedded) } else { indexes(batch) }
+    guard
+      let trace = cell.begin(layout, from: start.state, knowing: known, columns: width, context)
+    else { return nil }
+    let rest = context.arena.matrix(layout.rowCount, inputSize - width)
+    let inputs = DecoderInputs(embedded: embedded, embeddedIsRead: isRead, stepped: rest, known: width)
+    fillCondition(batch, start, inputs, context)
+    return (inputs, trace)
+  }
+
+  /// The cells read whole inputs, or indexes if an embedding that nobody alters is all there is.
+  private func begin(
+    _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ options: DecoderOptions,
+    _ context: LayerContext<Element>
+  ) -> (DecoderInputs<Element>, Unrolled<Element>) {
+    let layout = batch.layout
     let needsRows =
       isStepped(options) || !contextColumns.isEmpty || condition != .none || shape.readout.withInput
-      || (context.dropout != nil && shape.embeddingDropout > 0)
-    guard needsRows else { return nil }
-    let layout = batch.layout
-    let x = context.arena.matrix(layout.rowCount, inputSize)
-    embed(batch.inputs, into: x, context)
-    guard let vector = start.condition else { return x }
-    switch condition {
-    case .none: break
-    case .initialInput: embedCondition(vector, into: x, context)
-    case .everyStep:
-      let c = x.columns(contextColumns)
-      Element.gatherRows(
-        vector.base, vector.stride, batch.positions(context.arena), c.rows, c.columns, c.base, c.stride)
+      || dropsEmbedding(context)
+    guard needsRows else {
+      return (
+        DecoderInputs(embedded: nil, embeddedIsRead: false, stepped: nil, known: 0),
+        cell.unroll(indexes(batch), layout, from: start.state, context)
+      )
     }
-    return x
+    let x = context.arena.matrix(layout.rowCount, inputSize)
+    let embedded = embeddings(batch, start, into: x.columns(embeddingColumns), context)
+    let inputs = DecoderInputs(embedded: embedded, embeddedIsRead: true, stepped: x, known: 0)
+    fillCondition(batch, start, inputs, context)
+    return (
+      inputs,
+      isStepped(options)
+        ? cell.begin(layout, from: start.state, context)
+        : cell.unroll(.dense(x), layout, from: start.state, context)
+    )
+  }
+
+  private func indexes(_ batch: DecoderBatch<Element>) -> SequenceInput<Element> {
+    .indexed(UnsafePointer(batch.inputs), count: batch.layout.rowCount, table: embedding)
+  }
+
+  /// E[y] of all rows, X in the place of the first.
+  private func embeddings(
+    _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, into place: MatrixView<Element>? = nil,
+    _ context: LayerContext<Element>
+  ) -> MatrixView<Element> {
+    let y = place ?? context.arena.matrix(batch.layout.rowCount, shape.embeddingSize)
+    embed(batch.inputs, into: y, context)
+    if condition == .initialInput, let vector = start.condition { embedCondition(vector, into: y, context) }
+    return y
+  }
+
+  /// Joins X to all inputs, if that is where it goes.
+  private func fillCondition(
+    _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ inputs: DecoderInputs<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    guard condition == .everyStep, let vector = start.condition, let x = inputs.stepped else { return }
+    let c = x.columns(inputs.place(contextColumns))
+    Element.gatherRows(
+      vector.base, vector.stride, batch.positions(context.arena), c.rows, c.columns, c.base, c.stride)
   }
 
   /// The time loop: what is in it depends on the step before.
@@ -101,7 +159,7 @@ extension Decoder {
   private func runSteps(
     _ pass: DecoderPass<Element>, _ options: DecoderOptions, _ context: LayerContext<Element>
   ) {
-    guard let x = pass.inputs, isStepped(options) else {
+    guard let x = pass.inputs.stepped, isStepped(options) else {
       for t in 0..<(attentions.isEmpty ? 0 : pass.batch.layout.steps) {
         attend(t, pass, state: pass.trace.output.rows(pass.batch.layout.rows(t)), context)
       }
@@ -111,7 +169,7 @@ extension Decoder {
     for t in 0..<layout.steps {
       let rows = layout.rows(t)
       if shape.inputFeeding {
-        let feed = x.rows(rows).columns(feedColumns)
+        let feed = x.rows(rows).columns(pass.inputs.place(feedColumns))
         if t == 0 { feed.fill(0) } else { feed.copy(from: previousReadout(t, pass)) }
       }
       if t > 0, options.teacherForcing < 1 {
@@ -142,10 +200,8 @@ extension Decoder {
   }
 
   private func read(_ rows: Range<Int>, _ pass: DecoderPass<Element>, _ context: LayerContext<Element>) {
-    let none = MatrixView(pass.joined.base, rows: rows.count, columns: 0)
     readout.forward(
       pass.trace.output.rows(rows), context: pass.contexts.rows(rows),
-      input: pass.inputs?.rows(rows).columns(embeddingColumns) ?? none, joined: pass.joined.rows(rows),
-      into: pass.readout.rows(rows), context)
+      input: pass.inputs.embedded?.rows(rows), into: pass.readout.rows(rows), context)
   }
 }

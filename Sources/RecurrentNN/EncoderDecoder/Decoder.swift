@@ -116,30 +116,33 @@ struct Decoder<Element: Scalar>: Sendable {
 
   // MARK: Pieces of a step
 
-  /// Looks embeddings up into the first columns of inputs, [n, inputSize]; drops units if `masks` are given.
+  /// Looks embeddings up, [n, E]; drops units if `masks` are given.
   func embed(
-    _ ids: UnsafePointer<Int32>, into x: MatrixView<Element>, _ context: LayerContext<Element>,
+    _ ids: UnsafePointer<Int32>, into y: MatrixView<Element>, _ context: LayerContext<Element>,
     firstRow: Int = 0
   ) {
     let table = context.parameters.matrix(embedding)
-    let y = x.columns(embeddingColumns)
     Element.gatherRows(table.base, table.stride, ids, y.rows, y.columns, y.base, y.stride)
     dropEmbedding(y, context, firstRow: firstRow)
   }
 
+  func dropsEmbedding(_ context: LayerContext<Element>) -> Bool {
+    context.dropout != nil && shape.embeddingDropout > 0
+  }
+
   /// Forward and backward alike.
   func dropEmbedding(_ y: MatrixView<Element>, _ context: LayerContext<Element>, firstRow: Int = 0) {
-    guard let masks = context.dropout, shape.embeddingDropout > 0 else { return }
+    guard dropsEmbedding(context), let masks = context.dropout else { return }
     Element.dropout(
       from: y, to: y, masks.rows.dropFirst(firstRow), masks.key(stream: 0), rate: shape.embeddingDropout)
   }
 
-  /// Overwrites the first input with the projection of X: the first rows of `x` belong to step 0.
+  /// Overwrites the embeddings of step 0, which are the first rows, with the projection of X.
   func embedCondition(
-    _ condition: MatrixView<Element>, into x: MatrixView<Element>, _ context: LayerContext<Element>
+    _ condition: MatrixView<Element>, into embedded: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
     guard let firstInput else { return }
-    let y = x.rows(0..<condition.rows).columns(embeddingColumns)
+    let y = embedded.rows(0..<condition.rows)
     firstInput.forward(condition, into: y, context.parameters)
     dropEmbedding(y, context)
   }

@@ -36,23 +36,35 @@ struct Readout<Element: Scalar>: Sendable {
   var isOutput: Bool { hidden == nil && joinedSize == outputColumns.count }
   var parameters: [Parameter] { hidden.map { [$0.weight, $0.bias] } ?? [] }
 
-  /// Overwrites `joined` with [s; c; y] and `r`; they are the same matrix in the direct form.
+  /// Those of s, c and y that there are, with their columns.
+  private func forEachOperand(
+    _ s: MatrixView<Element>, _ c: MatrixView<Element>, _ y: MatrixView<Element>?,
+    _ body: (MatrixView<Element>, Range<Int>) -> Void
+  ) {
+    body(s, outputColumns)
+    if !contextColumns.isEmpty { body(c, contextColumns) }
+    if !inputColumns.isEmpty, let y { body(y, inputColumns) }
+  }
+
+  /// Overwrites r. The hidden form multiplies s, c and y with their columns of the weight, without joining them.
   func forward(
-    _ s: MatrixView<Element>, context c: MatrixView<Element>, input y: MatrixView<Element>,
-    joined: MatrixView<Element>, into r: MatrixView<Element>, _ context: LayerContext<Element>
+    _ s: MatrixView<Element>, context c: MatrixView<Element>, input y: MatrixView<Element>?,
+    into r: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
     guard !isOutput else { return }
-    joined.columns(outputColumns).copy(from: s)
-    if !contextColumns.isEmpty { joined.columns(contextColumns).copy(from: c) }
-    if !inputColumns.isEmpty { joined.columns(inputColumns).copy(from: y) }
-    guard let hidden else { return }
-    context.multiply(joined, by: hidden.weight, transposed: true, into: r)
+    guard let hidden else {
+      return forEachOperand(s, c, y) { r.columns($1).copy(from: $0) }
+    }
+    forEachOperand(s, c, y) {
+      context.multiply(
+        $0, by: hidden.weight, columns: $1, transposed: true, into: r, accumulate: $1 != outputColumns)
+    }
     Element.activateRows(
       r.base, r.stride, context.parameters.pointer(hidden.bias), r.rows, r.columns, .tanh)
   }
 
-  /// Given r and its gradient (overwritten with that of what tanh was applied to), overwrites the gradient of the joined
-  /// vectors, which in the direct form is the same matrix.
+  /// Given r and its gradient (overwritten with that of what tanh was applied to), overwrites the gradient of [s; c; y],
+  /// which in the direct form is the same matrix.
   func backward(
     _ r: MatrixView<Element>, gradient dr: MatrixView<Element>, joinedGradient: MatrixView<Element>,
     _ context: LayerContext<Element>
@@ -62,24 +74,15 @@ struct Readout<Element: Scalar>: Sendable {
     context.multiply(dr, by: hidden.weight, transposed: false, into: joinedGradient)
   }
 
-  /// Both of all rows at once: the gradient of the joined vectors replaces them, once that of the weights needs them no more.
-  func backwardAll(
-    _ r: MatrixView<Element>, gradient dr: MatrixView<Element>, replacing joined: MatrixView<Element>,
-    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
-  ) {
-    guard let hidden else { return }
-    Element.activateBackward(dr.base, dr.stride, r.base, r.stride, r.rows, r.columns, .tanh)
-    finishBackward(joined: joined, gradient: dr, into: gradients, context)
-    context.multiply(dr, by: hidden.weight, transposed: false, into: joined)
-  }
-
   /// ADDS the gradients of the parameters, given those that `backward` left in `dr`, for all rows.
   func finishBackward(
-    joined: MatrixView<Element>, gradient dr: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
+    _ s: MatrixView<Element>, context c: MatrixView<Element>, input y: MatrixView<Element>?,
+    gradient dr: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
     guard let hidden else { return }
-    context.multiply(dr, joined, .left, into: gradients.matrix(hidden.weight), accumulate: true)
+    let weight = gradients.matrix(hidden.weight)
+    forEachOperand(s, c, y) { context.multiply(dr, $0, .left, into: weight.columns($1), accumulate: true) }
     Element.addColumnSums(dr.base, dr.stride, dr.rows, dr.columns, gradients.pointer(hidden.bias))
   }
 }

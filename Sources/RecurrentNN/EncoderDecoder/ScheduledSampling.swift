@@ -43,7 +43,9 @@ extension Decoder {
       for position in 0..<n where isOwn[position] == 1 && chosen[position] >= 0 {
         batch.inputs[first + position] = chosen[position]
       }
-      embed(batch.inputs + first, into: x.rows(batch.layout.rows(t)), context, firstRow: first)
+      embed(
+        batch.inputs + first, into: x.rows(batch.layout.rows(t)).columns(embeddingColumns), context,
+        firstRow: first)
     }
   }
 }

@@ -76,23 +76,27 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
   ) -> DecoderRows<Element> {
     let (scratch, n) = (context.arena, rows.count)
     let x = scratch.matrix(n, decoder.inputSize)
-    decoder.embed(ids, into: x, context)
+    let y = x.columns(decoder.embeddingColumns)
+    decoder.embed(ids, into: y, context)
     addCondition(rows.sequences, to: x)
     if decoder.shape.inputFeeding { x.columns(decoder.feedColumns).copy(from: rows.feed) }
     let contexts =
       decoder.contextColumns.isEmpty
       ? scratch.matrix(n, decoder.contextSize) : x.columns(decoder.contextColumns)
-    let trace = decoder.cell.begin(PackedLayout(steps: 1, batchSize: n), from: rows.state, context)
+    let layout = PackedLayout(steps: 1, batchSize: n)
+    // The same two products as in training, from the same packed weights.
+    let known =
+      decoder.inputSize > y.columns
+      ? decoder.cell.begin(layout, from: rows.state, knowing: .dense(y), columns: y.columns, context) : nil
+    let trace = known ?? decoder.cell.begin(layout, from: rows.state, context)
     if decoder.attendsBefore { attend(rows, trace.state(before: 0), into: contexts) }
-    decoder.cell.forward(step: 0, x, trace, context)
+    decoder.cell.forward(
+      step: 0, known == nil ? x : x.columns(y.columns..<x.columns), trace, context)
     if !decoder.attendsBefore { attend(rows, trace.output, into: contexts) }
     var r = trace.output
     if !decoder.readout.isOutput {
-      let joined = scratch.matrix(n, decoder.readout.joinedSize)
-      r = decoder.readout.parameters.isEmpty ? joined : scratch.matrix(n, decoder.readout.size)
-      decoder.readout.forward(
-        trace.output, context: contexts, input: x.columns(decoder.embeddingColumns), joined: joined, into: r,
-        context)
+      r = scratch.matrix(n, decoder.readout.size)
+      decoder.readout.forward(trace.output, context: contexts, input: y, into: r, context)
     }
     decoder.output.logits(r, into: logits, context)
     for (part, state) in rows.state.enumerated() { state.copy(from: trace.state(part: part, after: 0)) }
@@ -109,7 +113,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
     if decoder.condition == .everyStep {
       x.columns(decoder.contextColumns).copy(from: vectors)
     } else if time == 0 {
-      decoder.embedCondition(vectors, into: x, context)
+      decoder.embedCondition(vectors, into: x.columns(decoder.embeddingColumns), context)
     }
   }
 

@@ -8,6 +8,12 @@ import Parameters
 /// gates = (table Wᵀ)[index].
 struct InputProjection<Element: Scalar> {
   let weight: Parameter
+  /// The columns of the weight that the input is multiplied with; nil: all.
+  var columns: Range<Int>? = nil
+
+  private func part(_ whole: MatrixView<Element>) -> MatrixView<Element> {
+    columns.map { whole.columns($0) } ?? whole
+  }
 
   private func projectsTable(_ count: Int, _ table: Parameter) -> Bool { table.shape[0] < count }
 
@@ -17,18 +23,19 @@ struct InputProjection<Element: Scalar> {
   ) {
     switch input {
     case .dense(let x):
-      context.multiply(x, by: weight, transposed: true, into: gates)
+      context.multiply(x, by: weight, columns: columns, transposed: true, into: gates)
     case .indexed(let index, let count, let table):
       let entries = context.parameters.matrix(table)
       context.arena.scoped {
         if projectsTable(count, table) {
           let projected = context.arena.matrix(entries.rows, gates.columns)
-          context.multiply(entries, by: weight, transposed: true, into: projected)
+          context.multiply(entries, by: weight, columns: columns, transposed: true, into: projected)
           Element.gatherRows(
             projected.base, projected.stride, index, count, gates.columns, gates.base, gates.stride)
         } else {
           context.multiply(
-            lookUp(index, count, entries, context), by: weight, transposed: true, into: gates)
+            lookUp(index, count, entries, context), by: weight, columns: columns, transposed: true,
+            into: gates)
         }
       }
     }
@@ -39,12 +46,12 @@ struct InputProjection<Element: Scalar> {
     _ dgates: MatrixView<Element>, _ input: SequenceInput<Element>, inputGradient: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    let dWeight = gradients.matrix(weight)
+    let dWeight = part(gradients.matrix(weight))
     switch input {
     case .dense(let x):
       context.multiply(dgates, x, .left, into: dWeight, accumulate: true)
       if let inputGradient {
-        context.multiply(dgates, by: weight, transposed: false, into: inputGradient)
+        context.multiply(dgates, by: weight, columns: columns, transposed: false, into: inputGradient)
       }
     case .indexed(let index, let count, let table):
       let entries = context.parameters.matrix(table)
@@ -55,13 +62,14 @@ struct InputProjection<Element: Scalar> {
             dgates.base, dgates.stride, index, count, dgates.columns, dProjected.base, dProjected.stride)
           context.multiply(dProjected, entries, .left, into: dWeight, accumulate: true)
           context.multiply(
-            dProjected, by: weight, transposed: false, into: gradients.matrix(table), accumulate: true)
+            dProjected, by: weight, columns: columns, transposed: false, into: gradients.matrix(table),
+            accumulate: true)
           gradients.touchAll(table)
         } else {
           context.multiply(
             dgates, lookUp(index, count, entries, context), .left, into: dWeight, accumulate: true)
           let dx = context.arena.matrix(count, entries.columns)
-          context.multiply(dgates, by: weight, transposed: false, into: dx)
+          context.multiply(dgates, by: weight, columns: columns, transposed: false, into: dx)
           gradients.addRows(dx, at: index, of: table)
         }
       }

@@ -26,8 +26,11 @@ public struct LayerContext<Element: Scalar> {
       dropout: dropout.map { $0.at(rows: $0.rows.dropFirst(row), firstStream: $0.firstStream) })
   }
 
-  func packed(_ weight: Parameter, rows: Range<Int>? = nil, transposed: Bool) -> PackedMatrix<Element> {
-    workspace.packed(weight, rows: rows, of: parameters, transposed: transposed)
+  /// A packed copy that is kept, of the whole weight or of some of its rows or columns.
+  func packed(
+    _ weight: Parameter, rows: Range<Int>? = nil, columns: Range<Int>? = nil, transposed: Bool
+  ) -> PackedMatrix<Element> {
+    workspace.packed(weight, rows: rows, columns: columns, of: parameters, transposed: transposed)
   }
 }
 

@@ -1,22 +1,23 @@
 import NumericKernels
 import Parameters
 
-/// A packed copy of (some rows of) a weight, and of which version of the parameters it is.
+/// A packed copy of (some rows or columns of) a weight, and of which version of the parameters it is.
 final class PackedWeight<Element: Scalar> {
   var matrix: PackedMatrix<Element>
   let parameters: ParameterBuffer<Element>
-  /// Where the rows begin in the flat buffer.
+  /// Where the rows begin in the flat buffer, with the columns that are not packed.
   let begin: Int
   let rows: Int
-  let columns: Int
+  /// Columns of the weight.
+  let width: Int
   private var version: Int
 
   init(
     _ matrix: PackedMatrix<Element>, of parameters: ParameterBuffer<Element>, elements begin: Int, rows: Int,
-    columns: Int
+    width: Int
   ) {
     (self.matrix, self.parameters) = (matrix, parameters)
-    (self.begin, self.rows, self.columns) = (begin, rows, columns)
+    (self.begin, self.rows, self.width) = (begin, rows, width)
     version = parameters.version
   }
 
@@ -65,7 +66,7 @@ struct UpdateSweep<Element: Scalar> {
       self.packs += same
       addPlain(next..<first.begin)
       addRows(Array(same))
-      next = first.begin + first.rows * first.columns
+      next = first.begin + first.rows * first.width
     }
     addPlain(next..<parameters.count)
   }
@@ -78,7 +79,7 @@ struct UpdateSweep<Element: Scalar> {
   }
 
   private mutating func addRows(_ packs: [PackedWeight<Element>]) {
-    let (begin, rows, columns) = (packs[0].begin, packs[0].rows, packs[0].columns)
+    let (begin, rows, columns) = (packs[0].begin, packs[0].rows, packs[0].width)
     let unit = PackedMatrix<Element>.rowUnit
     let height = max(unit, Self.blockSize / max(1, columns) / unit * unit)
     for first in stride(from: 0, to: rows, by: height) {

@@ -11,6 +11,7 @@ public final class Workspace<Element: Scalar> {
   private struct Key: Hashable {
     let offset: Int
     let rows: Range<Int>
+    let columns: Range<Int>
     let transposed: Bool
   }
   private var packs: [Key: PackedWeight<Element>] = [:]
@@ -29,21 +30,22 @@ public final class Workspace<Element: Scalar> {
     for pack in packs.values { pack.matrix.choose(mode) }
   }
 
-  /// The packed form of (some rows of) a weight, packed again only if the parameters have changed since.
+  /// The packed form of (some rows or columns of) a weight, packed again only if the parameters have changed since.
   func packed(
-    _ weight: Parameter, rows: Range<Int>?, of parameters: ParameterBuffer<Element>, transposed: Bool
+    _ weight: Parameter, rows: Range<Int>?, columns: Range<Int>?, of parameters: ParameterBuffer<Element>,
+    transposed: Bool
   ) -> PackedMatrix<Element> {
     let whole = parameters.matrix(weight)
-    let rows = rows ?? 0..<whole.rows
-    let key = Key(offset: weight.offset, rows: rows, transposed: transposed)
+    let (rows, columns) = (rows ?? 0..<whole.rows, columns ?? 0..<whole.columns)
+    let key = Key(offset: weight.offset, rows: rows, columns: columns, transposed: transposed)
     if let pack = packs[key], pack.parameters === parameters {
       pack.refresh()
       return pack.matrix
     }
-    let matrix = PackedMatrix(whole.rows(rows), transposed: transposed, mode: mode)
+    let matrix = PackedMatrix(whole.rows(rows).columns(columns), transposed: transposed, mode: mode)
     packs[key] = PackedWeight(
       matrix, of: parameters, elements: weight.offset + rows.lowerBound * whole.columns, rows: rows.count,
-      columns: whole.columns)
+      width: whole.columns)
     sweep = nil
     return matrix
   }
@@ -76,14 +78,19 @@ extension LayerContext {
 
   /// `c = a W`, or `c = a Wᵀ` if `transposed`; `c +=` if `accumulate`: from a packed copy that is kept, or for many rows from
   /// the weight itself.
+  ///
+  /// - Parameter columns: of W that are multiplied, the others being left out; nil: all.
   func multiply(
-    _ a: MatrixView<Element>, by weight: Parameter, transposed: Bool, into c: MatrixView<Element>,
-    accumulate: Bool = false
+    _ a: MatrixView<Element>, by weight: Parameter, columns: Range<Int>? = nil, transposed: Bool,
+    into c: MatrixView<Element>, accumulate: Bool = false
   ) {
     if a.rows < rowsWorthPacking {
-      packed(weight, transposed: transposed).multiply(a, into: c, accumulate: accumulate)
+      packed(weight, columns: columns, transposed: transposed).multiply(a, into: c, accumulate: accumulate)
     } else {
-      multiply(a, parameters.matrix(weight), transposed ? .right : .none, into: c, accumulate: accumulate)
+      let whole = parameters.matrix(weight)
+      multiply(
+        a, columns.map { whole.columns($0) } ?? whole, transposed ? .right : .none, into: c,
+        accumulate: accumulate)
     }
   }
 
