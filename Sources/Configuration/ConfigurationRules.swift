@@ -69,6 +69,34 @@ extension ConfigurationRule {
       guard $0.model.layerNorm, $0.model.cell == .rnn else { return nil }
       return "is for lstm and gru; \(name(\.model.cell)) is rnn"
     },
+    ConfigurationRule([\.model.layerNorm, \.model.cell, \.model.gruReset]) {
+      guard $0.model.layerNorm, $0.model.cell == .gru, $0.model.gruReset == .before else { return nil }
+      return "applies the reset gate to the normalized product: \(name(\.model.gruReset)) must be after"
+    },
+    ConfigurationRule([
+      \.model.projectionSize, \.model.cell, \.task, \.model.hiddenSize, \.model.decoderHiddenSize,
+    ]) {
+      let model = $0.model
+      guard let width = model.projectionSize, model.cell == .lstm else { return nil }
+      let units: Int =
+        switch $0.task {
+        case .languageModel, .tagger, .classifier: model.hiddenSize
+        case .generator: model.effectiveDecoderHiddenSize
+        case .seq2seq: min(model.hiddenSize, model.effectiveDecoderHiddenSize)
+        }
+      return width < units ? nil : "projects \(units) units to fewer numbers: at most \(units - 1), or null"
+    },
+    ConfigurationRule([\.model.variationalInputDropout, \.model.dropout]) {
+      guard $0.model.variationalInputDropout > 0, $0.model.dropout > 0 else { return nil }
+      return "and \(name(\.model.dropout)) both drop what layers read: set one of them to 0"
+    },
+    ConfigurationRule([\.model.pyramid, \.task, \.model.residual, \.model.highway]) {
+      guard $0.model.pyramid > 0, $0.task == .seq2seq, $0.model.residual || $0.model.highway else {
+        return nil
+      }
+      let connection = $0.model.residual ? name(\.model.residual) : name(\.model.highway)
+      return "reads vectors twice as wide as it writes, past which nothing leads: set \(connection) to false"
+    },
     ConfigurationRule([\.model.residual, \.model.highway]) {
       guard $0.model.residual, $0.model.highway else { return nil }
       return "and \(name(\.model.highway)) exclude each other"
@@ -199,12 +227,6 @@ extension ConfigurationRule {
       guard $0.training.precision == .bf16 else { return nil }
       return "tuned chooses between kernels and OpenBLAS, which has no products in bf16: leave it at rule"
     },
-    ConfigurationRule([\.training.recompute, \.training.bptt, \.task]) {
-      guard $0.task == .languageModel, $0.training.recompute >= $0.training.bptt else { return nil }
-      return
-        "keeps the states of every \($0.training.recompute)th step and computes those between again, but a chunk "
-        + "has \($0.training.bptt) (\(name(\.training.bptt))): choose a smaller one, or 0 to keep all"
-    },
     ConfigurationRule([\.training.schedule.warmupSteps, \.training.steps]) {
       guard $0.training.steps > 0, $0.training.schedule.warmupSteps >= $0.training.steps else { return nil }
       return "must be below \(name(\.training.steps)) (\($0.training.steps)), or the warm-up never ends"
@@ -228,6 +250,12 @@ extension ConfigurationRule {
         + (isOfTask ? " with \(name(\.model.output)) \(output.rawValue)" : "")
         + " has no \($0.evaluation.metric.rawValue); it has "
         + fitting.map(\.rawValue).joined(separator: ", ")
+    },
+    ConfigurationRule([\.evaluation.metric, \.task, \.data.format]) {
+      guard $0.evaluation.metric.needsDecoding, !$0.comparesTexts else { return nil }
+      return
+        "\($0.evaluation.metric.rawValue) compares a text with those of the same vector, and a class has no right one: "
+        + "loss or perplexity"
     },
     ConfigurationRule([\.training.schedule.kind, \.data.valid, \.data.validFraction]) {
       guard $0.training.schedule.kind == .plateau, !$0.data.hasValidation else { return nil }
@@ -280,7 +308,7 @@ extension RunConfiguration {
 
 extension ModelConfiguration.Attention {
   /// Whether states of encoder and decoder are multiplied as they are.
-  var multipliesStates: Bool { self == .dot || self == .scaled }
+  var multipliesStates: Bool { self == .dot || self == .scaled || self == .learnedScale }
   /// Whether the score has a layer in which further terms can stand.
   var isAdditive: Bool { self == .additive || self == .normedAdditive || self == .location }
 }

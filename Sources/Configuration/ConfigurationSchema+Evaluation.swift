@@ -45,10 +45,10 @@ extension ConfigurationSchema {
       "evaluation.batch_size", \.evaluation.batchSize, .integer(.within(1...1_000_000)),
       "sequences (language model: parallel streams of the text) scored together"),
     ConfigurationKey(
-      "evaluation.decode_limit", \.evaluation.decodeLimit, .integer(.atLeast(0)), tasks: [.seq2seq],
+      "evaluation.decode_limit", \.evaluation.decodeLimit, .integer(.atLeast(0)), tasks: .writers,
       "seq2seq, during training: entries decoded for the metric; 0: all"),
     ConfigurationKey(
-      "evaluation.bleu_tokens", \.evaluation.bleuTokens, .choice, tasks: [.seq2seq],
+      "evaluation.bleu_tokens", \.evaluation.bleuTokens, .choice, tasks: .writers,
       "how BLEU cuts its words, as in sacrebleu"),
   ]
 

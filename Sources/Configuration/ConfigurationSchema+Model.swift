@@ -65,6 +65,9 @@ extension ConfigurationSchema {
       "model.variational_dropout", \.model.variationalDropout, .number(.from(0, below: 1)),
       "dropout of the recurrent state with one mask for all steps (Gal & Ghahramani 2016)"),
     ConfigurationKey(
+      "model.variational_input_dropout", \.model.variationalInputDropout, .number(.from(0, below: 1)),
+      "dropout of each layer's input with one mask for all steps, in the place of model.dropout"),
+    ConfigurationKey(
       "model.zoneout", \.model.zoneout, .number(.from(0, below: 1)),
       "share of hidden units that keep their value in a step (Krueger et al. 2017)"),
     ConfigurationKey(

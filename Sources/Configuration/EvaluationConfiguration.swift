@@ -39,7 +39,7 @@ public struct EvaluationConfiguration: Sendable, Equatable {
       case .loss, .perplexity: true
       case .accuracy, .mse: task == .tagger || task == .classifier
       case .f1: task == .tagger
-      case .exactMatch, .tokenErrorRate, .wordErrorRate, .bleu, .chrf: task == .seq2seq
+      case .exactMatch, .tokenErrorRate, .wordErrorRate, .bleu, .chrf: task == .seq2seq || task == .generator
       }
     }
 

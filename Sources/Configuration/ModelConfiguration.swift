@@ -37,7 +37,9 @@ public struct ModelConfiguration: Sendable, Equatable {
   public enum Attention: String, ConfigurationChoice {
     case additive
     case normedAdditive = "normed-additive"
-    case dot, general, scaled, location
+    case dot, general, scaled
+    case learnedScale = "learned-scale"
+    case location
   }
   /// Which state of the decoder asks: the one before the step (Bahdanau) or the one after it (Luong).
   public enum AttentionQuery: String, ConfigurationChoice { case previous, current }
@@ -67,6 +69,7 @@ public struct ModelConfiguration: Sendable, Equatable {
   /// Dropout of the embedding output; nil: the same as `dropout`, see `effectiveEmbeddingDropout`.
   public var embeddingDropout: Double?
   public var variationalDropout = 0.0
+  public var variationalInputDropout = 0.0
   public var zoneout = 0.0
   public var zoneoutCell: Double?
   public var wordDropout = 0.0

@@ -22,6 +22,7 @@ public enum Presets {
     ("japanese-vowels", PackageResources.japanese_vowels_yaml),
     ("surnames", PackageResources.surnames_yaml),
     ("captions", PackageResources.captions_yaml),
+    ("reversal", PackageResources.reversal_yaml),
     ("addition", PackageResources.addition_yaml),
     ("pronunciation", PackageResources.pronunciation_yaml),
     ("pronunciation-small", PackageResources.pronunciation_small_yaml),

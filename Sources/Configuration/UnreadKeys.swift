@@ -75,6 +75,12 @@ struct UnreadKey: Sendable {
   ]
 
   private static let training: [UnreadKey] = [
+    UnreadKey([\.training.recompute, \.training.bptt]) {
+      guard $0.training.recompute >= $0.training.bptt else { return nil }
+      return
+        "keeps the states of every \($0.training.recompute)th step and computes those between again, but a chunk "
+        + "has \($0.training.bptt) (\(name(\.training.bptt))): choose a smaller one, or 0 to keep all"
+    },
     UnreadKey([\.training.coverageWeight, \.model.coverage]) {
       $0.model.coverage ? nil : "goes with \(name(\.model.coverage))"
     },
@@ -94,7 +100,8 @@ struct UnreadKey: Sendable {
   ]
 
   private static let decoding: [UnreadKey] = [
-    attention(\.decoding.coveragePenalty),
+    attention(\.decoding.coveragePenalty), comparison(\.evaluation.decodeLimit),
+    comparison(\.evaluation.bleuTokens),
     UnreadKey([
       \.decoding.replaceUnknown, \.model.context, \.model.pyramid, \.data.format, \.data.tokens,
       \.data.sourceTokens, \.data.targetTokens,
@@ -154,6 +161,12 @@ struct UnreadKey: Sendable {
     let context = configuration.model.context
     return context == .attention
       ? nil : "needs attention; \(name(\.model.context)) is \(context.rawValue)"
+  }
+
+  private static func comparison(_ field: Field) -> UnreadKey {
+    UnreadKey([field, \.task, \.data.format]) {
+      $0.comparesTexts ? nil : "is for texts that are compared with others; a class has no right one"
+    }
   }
 
   private static func subwords(_ field: Field) -> UnreadKey {

@@ -102,6 +102,8 @@ public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case header(String)
   case elementType(String)
   case shape(String)
+  /// Dimensions that are not those of one vector.
+  case notAVector(String)
   /// Fewer or more bytes than the shape needs.
   case size(found: Int, expected: Int)
   case tooLarge(limit: Int)
@@ -118,6 +120,7 @@ public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .elementType(let type):
       "elements of type \(quoted(type)); save it as little-endian float32 or float64"
     case .shape(let shape): "shape \(shape); expected [steps, width] or [steps]"
+    case .notAVector(let shape): "shape \(shape) where one vector belongs; expected [numbers]"
     case .size(let found, let expected):
       "\(found) bytes of elements, \(expected) by its shape; write it again"
     case .tooLarge(let limit): "larger than \(limit) bytes; cut the sequence"

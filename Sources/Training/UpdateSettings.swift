@@ -29,6 +29,12 @@ extension TrainingConfiguration {
     guard update < teacherForcingSteps else { return end }
     return teacherForcing + (end - teacherForcing) * Double(update) / Double(teacherForcingSteps)
   }
+
+  /// The ends of the schedule: with true tokens alone a model computes all steps at once what it has to compute step by
+  /// step with its own.
+  var extremesOfTeacherForcing: [Double] {
+    [teacherForcing] + (teacherForcingEnd.map { $0 == teacherForcing ? [] : [$0] } ?? [])
+  }
 }
 
 extension Schedule {

@@ -5,6 +5,16 @@ import Datasets
 import RunLog
 import Training
 
+/// `[--ensemble RUN …]`, of commands that let an encoder-decoder write from sources.
+struct EnsembleArguments: ParsableArguments {
+  @Option(
+    name: .customLong("ensemble"),
+    help: ArgumentHelp(
+      "seq2seq: decide together with the model of this run, which has the same vocabularies; can be repeated.",
+      valueName: "run"))
+  var runs: [String] = []
+}
+
 /// `RUN [--checkpoint best|last|STEP]`: the run a command reads, and which of its checkpoints.
 struct RunArguments: ParsableArguments {
   @Argument(help: "Directory of the run.") var run: String
@@ -13,12 +23,6 @@ struct RunArguments: ParsableArguments {
       "Checkpoint: best (by validation; the last if none was scored), last, a step, or average-N: the mean of the newest N.",
       valueName: "best|last|step|average-N"))
   var checkpoint: CheckpointChoice = .best
-
-  @Option(
-    help: ArgumentHelp(
-      "seq2seq: decide together with the model of this run, which has the same vocabularies; can be repeated.",
-      valueName: "run"))
-  var ensemble: [String] = []
 
   /// A language model, or a model of sequences.
   enum Loaded {
@@ -29,7 +33,9 @@ struct RunArguments: ParsableArguments {
   /// Loads the model of whatever task, and warns of newer checkpoints that had to be passed over.
   ///
   /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` and ``SavedSequenceModel`` throw.
-  func load(overrides: [String] = []) throws -> Loaded {
+  ///
+  /// - Parameter ensemble: runs whose models decide together with it.
+  func load(overrides: [String] = [], ensemble: [String] = []) throws -> Loaded {
     let paths = try RunPaths(existing: run)
     let configuration = try Self.configuration(of: paths, overrides: overrides)
     if configuration.task == .languageModel {

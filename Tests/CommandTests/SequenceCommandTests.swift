@@ -57,6 +57,25 @@ private struct Scores: Decodable {
     return try decoder.decode(Scores.self, from: outcome.standardOutput)
   }
 
+  /// Under mpirun, not in threads: a ragged last batch, batches of like lengths.
+  @Test func ranksAgree() throws {
+    let settings = [
+      "data.format=tsv", "data.train=pairs.tsv", "data.valid=pairs.tsv", "decoding.max_length=9",
+      "training.batch_size=7", "evaluation.metric=token_error_rate", "training.learning_rate=0.02",
+    ]
+    var found: [Scores] = []
+    for ranks in [nil, 2] {
+      let outcome = try Program.run(
+        ["train", "text", "task=seq2seq", "--run-dir", "run", "--overwrite", "data.generator=none"] + small
+          + settings, ranks: ranks, in: folder.root)
+      try #require(outcome.exitCode == 0, "\(outcome)")
+      found.append(try scores(ranks: ranks))
+    }
+    #expect(abs(found[0].loss - found[1].loss) < 1e-4 * found[0].loss && found[0].loss < 2)
+    #expect(found[0].examples == found[1].examples && found[0].tokens == found[1].tokens)
+    #expect(found[0].tokenErrorRate == found[1].tokenErrorRate && found[0].bleu == found[1].bleu)
+  }
+
   private func predict(_ text: String, _ arguments: [String] = []) throws -> [String] {
     let outcome = try Program.run(
       ["predict", "run"] + arguments, in: folder.root, input: Array(text.utf8))

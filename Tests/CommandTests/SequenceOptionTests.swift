@@ -42,7 +42,41 @@ import Testing
     #expect(abs(found - reported) < 1e-9 * reported)
   }
 
+  // MARK: What may be written
+
+  /// What the configuration says of texts holds for those that are drawn, too.
+  @Test func drawnTextsKeepToTheirLengths() throws {
+    try runs.trained(
+      "generator", ["decoding.min_length=2", "decoding.max_length=3", "decoding.no_repeat_ngram=1"])
+    let written = try runs.run("generate", "run", "--class", "few", "--count", "40")
+    let texts = written.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+      .map { $0.split(separator: " ") }
+    #expect(written.exitCode == 0 && texts.count == 40, "\(written)")
+    #expect(texts.allSatisfy { (2...3).contains($0.count) && Set($0).count == $0.count }, "\(written)")
+    let short = try runs.run("generate", "run", "--class", "few", "--count", "9", "--length", "1")
+    #expect(
+      short.output.split(separator: "\n").allSatisfy { $0.split(separator: " ").count == 1 }, "\(short)")
+    try runs.run("generate", "run", "--ensemble", "run").expect(64, "--ensemble")
+  }
+
   // MARK: A text from a vector
+
+  /// What is written for a vector can be wrong; what is written for a class is one of many.
+  @Test func captionsAreChosenByTheirTexts() throws {
+    let settings = ["model.hidden_size=8", "model.embedding_size=6", "training.epochs=2", "data.min_count=1"]
+    let trained = try Program.run(
+      [
+        "train", "captions", "data.train=captions.tsv", "data.valid=captions.tsv", "--run-dir", "run",
+        "evaluation.metric=token_error_rate",
+      ] + settings, in: runs.folder.root)
+    #expect(trained.exitCode == 0 && trained.output.contains("TER"), "\(trained)")
+    let errors = try runs.events("valid").map { try #require($0["token_error_rate"] as? Double) }
+    #expect(errors.count == 2)
+    let refused = try Program.run(
+      ["train", "surnames", "data.train=classes.tsv", "--run-dir", "new", "evaluation.metric=bleu"],
+      in: runs.folder.root)
+    refused.expect(78, "evaluation.metric", "no right one")
+  }
 
   @Test(arguments: ["initial-state", "initial-input", "every-step"])
   func captions(condition: String) throws {
@@ -68,6 +102,9 @@ import Testing
       #expect(predicted.exitCode == 0 && predicted.output.split(separator: "\n").count == 2, "\(predicted)")
     }
     try expectTheSameModel()
+    // Four pictures, each with several captions: one text is compared with all of them.
+    let score = try runs.score()
+    #expect((score["bleu"] as? Double ?? -1) >= 0 && (0...1).contains(score["exact_match"] as? Double ?? -1))
     // Runs of earlier versions say nothing of their data.
     try FileManager.default.removeItem(atPath: runs.folder.path("run/shape.json"))
     try expectTheSameModel()

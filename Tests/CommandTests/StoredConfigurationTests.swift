@@ -39,6 +39,22 @@ import Testing
     #expect(code != 0 || outcome.errors.allSatisfy { !$0.contains("attention_size") }, "\(outcome)")
   }
 
+  /// Recomputation of all of a chunk was taken, and did nothing.
+  @Test func aChunkRecomputedWhole() throws {
+    let text = String(repeating: "the cat and the dog\n", count: 30)
+    _ = try runs.folder.write("text.txt", Array(text.utf8))
+    let trained = try Program.run(
+      [
+        "train", "text", "data.train=text.txt", "data.valid_fraction=0", "--run-dir", "run",
+        "training.bptt=9", "training.recompute=3",
+      ] + SequenceRuns.small.filter { !$0.hasPrefix("data.tokens") }, in: runs.folder.root)
+    try #require(trained.exitCode == 0, "\(trained)")
+    try store("recompute: 3", as: "recompute: 9")
+    try expect(0, "", "generate", "run", "--length", "5")
+    try expect(0, "resumed from step 12", "train", "--run-dir", "run", "--resume", "training.steps=15")
+    try expect(78, "training.recompute", "train", "run/config.yaml", "--run-dir", "new")
+  }
+
   @Test func anEncoderDecoder() throws {
     try runs.trained("seq2seq", ["model.context=every-step"])
     let before = try runs.score()["loss"] as? Double

@@ -21,6 +21,7 @@ import rnn_dist
     "model.layer_norm": ("true", []), "model.residual": ("true", ["model.layers=2"]),
     "model.highway": ("true", ["model.layers=2"]), "model.dropout": ("0.1", []),
     "model.embedding_dropout": ("0.1", []), "model.variational_dropout": ("0.1", []),
+    "model.variational_input_dropout": ("0.1", []),
     "model.zoneout": ("0.1", []), "model.zoneout_cell": ("0.1", []), "model.word_dropout": ("0.1", []),
     "model.initialization": ("xavier", []), "model.init_uniform": ("0.1", []),
     "model.forget_gate_init": ("1", []), "model.tie_embeddings": ("true", ["model.readout_size=256"]),

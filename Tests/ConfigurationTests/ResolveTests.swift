@@ -256,7 +256,7 @@ import Testing
 
   /// The output layer reads [s; c] where there is no readout: it is wider than the decoder's state alone.
   @Test(arguments: [
-    [], ["model.context=every-step", "model.context_to_output=true"], ["model.projection_size=8"],
+    [], ["model.context=every-step", "model.context_to_output=true"], ["model.projection_size=7"],
     ["model.bidirectional=true"], ["model.embedding_size=32"],
     ["model.embedding_size=24", "data.format=lines", "data.train.source=a", "data.train.target=b"],
     ["model.bidirectional=true", "model.decoder_embedding_size=16"],

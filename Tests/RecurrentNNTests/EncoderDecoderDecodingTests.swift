@@ -52,6 +52,54 @@ import Testing
     }
   }
 
+  /// A beam with room for every text finds the best of all there are, with the probability and the attention that the
+  /// training pass gives it; a beam of width 1 is greedy.
+  @Test(arguments: cases)
+  func searchesFindTheBest(test: EncoderDecoderCase) throws {
+    let run = try EncoderDecoderRun<Double>(test.shape)
+    let pairs: PairBatch<Double> = test.pairs()
+    let end = Int32(test.shape.decoder.endToken)
+    let words = (0..<Int32(test.shape.decoder.vocabularySize)).filter { $0 != end }
+    var texts: [[Int32]] = [[]]
+    for length in 0..<3 {
+      texts += texts.filter { $0.count == length }.flatMap { text in words.map { text + [$0] } }
+    }
+    let all = run.model.decoder(for: pairs.batch(texts.map { _ in 0 }).sources, run.context)
+    let scores = forcedLogProbabilities(
+      all, startTokens: all.startTokens, targets: texts, endToken: end
+    ).map { $0.reduce(0, +) }
+    let best = try #require(texts.indices.max { scores[$0] < scores[$1] })
+
+    func search(_ width: Int) throws -> Hypothesis<Double> {
+      let decoder = run.model.decoder(for: pairs.batch([0]).sources, run.context)
+      let options = SearchOptions(
+        beamWidth: width, constraints: TokenConstraints(endToken: end, length: LengthBounds(maximum: 3)),
+        keepsAttention: test.hasAttention)
+      return try #require(beamSearch(decoder, startTokens: decoder.startTokens, options)[0].first)
+    }
+    let found = try search(500)
+    #expect(found.tokens == texts[best])
+    expectClose([found.score], [scores[best]], within: 1e-11, "score")
+    let decoder = run.model.decoder(for: pairs.batch([0]).sources, run.context)
+    let greedy = greedySearch(
+      decoder, startTokens: decoder.startTokens,
+      constraints: TokenConstraints(endToken: end, length: LengthBounds(maximum: 3)))
+    #expect(try search(1).tokens == greedy[0].tokens)
+
+    guard test.hasAttention else { return }
+    let forced = PairBatch<Double>(
+      sources: pairs.sources.map { [$0[0]] }, targets: [found.tokens.map { Int($0) }])
+    _ = run.model.evaluate(forced.batch(), into: nil, run.context) { weights in
+      guard weights.source == 0 else { return }
+      for step in found.tokens.indices {
+        expectClose(
+          Array(found.attention?[step] ?? []), Array(weights.weights(ofSentence: 0, step: step)),
+          within: 1e-12,
+          "attention")
+      }
+    }
+  }
+
   /// Rows that are doubled, dropped and reordered carry all of their state with them.
   @Test(arguments: cases)
   func rowsCanBeReordered(test: EncoderDecoderCase) throws {

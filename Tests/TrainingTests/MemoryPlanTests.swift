@@ -37,4 +37,28 @@ struct MemoryPlanTests {
     #expect(planned.first?.activations == task.workspace.arena.capacityInBytes)
     #expect(planned.first?.packedWeights == task.workspace.packedBytes)
   }
+
+  @Test("A model that begins to read its own tokens has been planned for", arguments: [1, 0.3])
+  func laterSteps(end: Double) throws {
+    let directory = try TemporaryDirectory()
+    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    // Every batch is as large as the largest: all entries.
+    configuration.training.batchSize = 100
+    configuration.training.steps = 4
+    configuration.training.teacherForcingEnd = end
+    configuration.training.teacherForcingSteps = 2
+    configuration.data.valid = nil
+    configuration.data.validFraction = 0
+    configuration.evaluation.metric = .loss
+    let plan = try ShardPlan(rank: 0, worldSize: 1, reproducible: false)
+    let task = try Tasks.make(configuration, plan: plan)
+    let recorder = Recorder()
+    _ = try Trainer(
+      configuration, task: task, plan: plan, communicator: SoloCommunicator(), store: nil, observer: recorder,
+      signals: StopSignals()
+    ).run()
+    let planned = recorder.events.compactMap { if case .planned(let plan) = $0 { plan } else { nil } }
+    #expect(planned.first?.activations == task.workspace.arena.capacityInBytes)
+    #expect(planned.first?.packedWeights == task.workspace.packedBytes)
+  }
 }

@@ -46,7 +46,7 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
   }
 
   static let tagger = SequenceTaskCase(name: "tagger") { part in
-    lines(part == 0 ? 31 : 9, part: part) { words, _ in
+    lines(part == 0 ? 59 : 9, part: part) { words, _ in
       words.map { "\($0)\t\($0.hasSuffix("x") ? "B-a" : $0.count > 2 ? "I-a" : "O")\n" }.joined()
     }
   } change: {
@@ -62,7 +62,7 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
   }
 
   static let classifier = SequenceTaskCase(name: "classifier") { part in
-    lines(part == 0 ? 29 : 8, part: part) { words, line in
+    lines(part == 0 ? 61 : 8, part: part) { words, line in
       "\(words.count > 3 ? "long" : "short")\t\(words.joined(separator: " "))"
     }
   } change: {
@@ -77,7 +77,7 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
   }
 
   static let generator = SequenceTaskCase(name: "generator") { part in
-    lines(part == 0 ? 33 : 9, part: part) { words, line in "\(line % 3)\t\(words.joined())" }
+    lines(part == 0 ? 63 : 9, part: part) { words, line in "\(line % 3)\t\(words.joined())" }
   } change: {
     $0.task = .generator
     $0.data.format = .tsv
@@ -87,7 +87,7 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
   }
 
   static let seq2seq = SequenceTaskCase(name: "seq2seq") { part in
-    lines(part == 0 ? 37 : 10, part: part) { words, _ in
+    lines(part == 0 ? 58 : 10, part: part) { words, _ in
       "\(words.joined(separator: " "))\t\(words.reversed().joined(separator: " "))"
     }
   } change: {
@@ -128,6 +128,16 @@ struct SequenceTaskTests {
     job.signals = { $0 == 0 ? signals : StopSignals() }
     try job.run(recorder)
     return (recorder, path)
+  }
+
+  /// Of fewer batches than a window holds there would be nothing to sort.
+  @Test("Sequences of like length are together", arguments: SequenceTaskCase.all)
+  func bucketing(_ test: SequenceTaskCase) throws {
+    var configuration = try test.configuration(in: directory)
+    #expect(configuration.training.bucketing)
+    let sorted = try train(configuration, ranks: 1).recorder.losses
+    configuration.training.bucketing = false
+    #expect(try train(configuration, ranks: 1).recorder.losses != sorted)
   }
 
   @Test("p ranks compute what one rank computes", arguments: SequenceTaskCase.all)
@@ -217,7 +227,9 @@ struct SequenceTaskTests {
     "Models that decide together score as one model, on any number of ranks; a generator can't be among them")
   func ensembles() throws {
     var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    // Long enough for each to write something of its own.
     configuration.training.learningRate = 0.05
+    configuration.training.steps = 60
     var other = configuration
     other.seed = 99
     let settings = [configuration, other]

@@ -128,7 +128,7 @@ struct FieldEncoder {
     }
     if asVector {
       guard array.shape.count == 1 || array.shape[0] == 1, !array.values.isEmpty else {
-        throw .array(path: path, problem: .shape("\(array.shape) where one vector belongs"))
+        throw .array(path: path, problem: .notAVector("\(array.shape)"))
       }
       field.width = array.values.count
     } else {

@@ -31,21 +31,22 @@ public struct ReferenceGroups: Sendable, Equatable {
 }
 
 extension SequenceSplit {
-  /// The entries with the same source: by the text where it is kept, else by the tokens. Every entry is a
-  /// group of its own where the source is a class, numbers, or nothing.
+  /// The entries with the same source: by the text where it is kept (of an array its path), else by the tokens. Every entry
+  /// is a group of its own where the source is a class, numbers whose text is not kept, or nothing.
   public func groups() -> ReferenceGroups {
     var table = WordTable()
     var key: [UInt8] = []
+    let hasKey = source?.tokenSequences != nil || source?.vectorSequences != nil && sourceTexts != nil
     let groups = (0..<count).map { entry -> Int32 in
       key.removeAll(keepingCapacity: true)
-      guard source?.tokenSequences != nil else { return Int32(entry) }
+      guard hasKey else { return Int32(entry) }
       append(entry, sourceTexts, source, to: &key)
       // No byte of text, so that two fields never look like one.
       key.append(0xFF)
       append(entry, secondSourceTexts, secondSource, to: &key)
       return table.intern(key)
     }
-    return ReferenceGroups(groups, count: source?.tokenSequences == nil ? count : table.count)
+    return ReferenceGroups(groups, count: hasKey ? table.count : count)
   }
 
   private func append(

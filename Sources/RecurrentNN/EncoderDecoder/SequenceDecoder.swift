@@ -84,7 +84,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
       decoder.contextColumns.isEmpty
       ? scratch.matrix(n, decoder.contextSize) : x.columns(decoder.contextColumns)
     let layout = PackedLayout(steps: 1, batchSize: n)
-    // The same two products as in training, from the same packed weights.
+    // The same two products as in training, so that no other copy of the weights is packed.
     let known =
       decoder.inputSize > y.columns
       ? decoder.cell.begin(layout, from: rows.state, knowing: .dense(y), columns: y.columns, context) : nil

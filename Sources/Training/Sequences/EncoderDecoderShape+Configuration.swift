@@ -120,13 +120,19 @@ extension AttentionShape {
       switch model.attention {
       case .additive, .location: .additive(size: size, normed: false)
       case .normedAdditive: .additive(size: size, normed: true)
-      case .dot, .scaled: .dot
+      case .dot, .scaled, .learnedScale: .dot
       case .general: .general
       }
     // The sizes of Chorowski et al. 2015, section 4, for inputs that are not speech.
     let location = model.attention == .location ? LocationFeatures(channels: 10, width: 15) : nil
+    let scaling: Scaling =
+      switch model.attention {
+      case .scaled: .inverseSquareRoot
+      case .learnedScale: .learned
+      case .additive, .normedAdditive, .dot, .general, .location: .none
+      }
     self.init(
-      score, scaling: model.attention == .scaled ? .inverseSquareRoot : .none,
+      score, scaling: scaling,
       query: model.attentionQuery == .previous ? .previous : .current, coverage: model.coverage,
       location: location, window: model.attentionWindow)
   }

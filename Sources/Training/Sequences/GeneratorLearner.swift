@@ -8,7 +8,9 @@ import RecurrentNN
 final class GeneratorLearner: SequenceLearner {
   let model: Generator<Float>
   let parameters: ParameterBuffer<Float>
-  let judgesGroups = false
+  /// Texts for a vector, such as captions of a picture, can be compared with others for the same; of a class there are too
+  /// many.
+  var judgesGroups: Bool { if case .features = model.shape.condition { true } else { false } }
   /// Texts to be written for every entry.
   var resultCount = 1
   /// Texts are drawn for the entries, instead of searched for.
@@ -16,6 +18,7 @@ final class GeneratorLearner: SequenceLearner {
   private let configuration: RunConfiguration
   private let encoding: SequenceEncoding
   private let target: SequenceVocabulary
+  private let judge: OutputJudge
 
   init(
     _ configuration: RunConfiguration, _ encoding: SequenceEncoding, _ values: ParameterSource
@@ -27,6 +30,7 @@ final class GeneratorLearner: SequenceLearner {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
     self.target = target
+    judge = OutputJudge(target, bleuTokens: configuration.evaluation.bleuTokens)
     let form: GeneratorShape.Form =
       switch configuration.model.condition {
       case .initialState, .none: .initialState
@@ -91,10 +95,22 @@ final class GeneratorLearner: SequenceLearner {
 
   func tally(
     _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
-  ) throws -> [Double] { [] }
+  ) throws -> [Double] {
+    guard judgesGroups else { return [] }
+    let found = search(groups.compactMap(\.first), split, workspace, count: 1)
+    var tally = judge.empty
+    for (group, hypotheses) in zip(groups, found) {
+      guard let best = hypotheses.first else { continue }
+      let references = group.compactMap { split.targetTexts?[Int($0)] }.map(Array.init)
+      judge.add(target.decode(best.tokens), references: references, to: &tally)
+    }
+    return tally
+  }
 
   func result(of sums: ScoreSums) -> EvaluationResult {
-    EvaluationResult(loss: sums.loss, examples: sums.examples)
+    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
+    if !sums.tallies.isEmpty { judge.describe(sums.tallies, in: &result) }
+    return result
   }
 
   // MARK: Writing
@@ -103,16 +119,20 @@ final class GeneratorLearner: SequenceLearner {
   func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
-    let decoder = decoder(conditions(entries, split, workspace.arena), count: entries.count, workspace)
-    let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)
-    let options = SearchOptions(configuration.decoding, target, count: resultCount)
-    let found =
-      drawing?.texts(
-        decoder, startTokens: begins, count: resultCount, options.constraints, without: target.unknown)
-      ?? beamSearch(decoder, startTokens: begins, options)
-    return found.map { hypotheses in
+    search(entries, split, workspace, count: resultCount).map { hypotheses in
       Prediction(lines: hypotheses.map { target.decode($0.tokens) }, scores: hypotheses.map(\.score))
     }
+  }
+
+  private func search(
+    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>, count: Int
+  ) -> [[Hypothesis<Float>]] {
+    let decoder = decoder(conditions(entries, split, workspace.arena), count: entries.count, workspace)
+    let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)
+    let options = SearchOptions(configuration.decoding, target, count: count)
+    return drawing?.texts(
+      decoder, startTokens: begins, count: count, options.constraints, without: target.unknown)
+      ?? beamSearch(decoder, startTokens: begins, options)
   }
 
   func decoder(

@@ -41,7 +41,8 @@ extension CellOptions {
     layerNorm = model.layerNorm
     let cellZoneout = model.cell == .lstm ? model.zoneoutCell ?? model.zoneout : 0
     zoneout = Zoneout(cell: cellZoneout, hidden: model.zoneout)
-    variationalDropout = VariationalDropout(state: model.variationalDropout)
+    variationalDropout = VariationalDropout(
+      input: model.variationalInputDropout, state: model.variationalDropout)
     initialization = CellInitialization(
       model.initialization == .pytorch ? .pytorch : .xavier,
       orthogonalRecurrent: model.initialization == .orthogonal, forgetBias: model.forgetGateInit)

@@ -25,12 +25,13 @@ public final class SequenceWriter {
   ///
   /// - Parameters:
   ///   - input: what to write for: the name of a class, or the path of an .npy file; nil without condition.
-  ///   - maximumLength: most tokens of a sequence that does not end by itself.
+  ///   - maximumLength: most tokens of a sequence that does not end by itself; nil: decoding.max_length. What else the
+  ///     configuration says of what may be written, holds.
   ///   - seed: with the number of the sequence and the position it decides every draw.
   /// - Throws: `DataError` for a class that was never learnt or a file that is no fitting vector,
   ///   ``TrainingFailure/unfittingData(_:)`` where an input is missing or too many.
   public func write(
-    for input: String?, count: Int, options: SamplingOptions, maximumLength: Int, seed: UInt64
+    for input: String?, count: Int, options: SamplingOptions, maximumLength: Int?, seed: UInt64
   ) throws -> [[UInt8]] {
     guard (input != nil) == needsInput else {
       throw TrainingFailure.unfittingData(
@@ -40,11 +41,15 @@ public final class SequenceWriter {
     }
     workspace.arena.reset()
     let begin = Int32(learner.model.shape.decoder.beginToken)
+    var constraints = SearchOptions(saved.configuration.decoding, target).constraints
+    constraints.excludedTokens += target.unknown.map { [$0] } ?? []
+    if let maximumLength {
+      constraints.length.maximum = maximumLength
+      constraints.length.minimum = min(constraints.length.minimum, maximumLength)
+    }
     let drawn = sampleSequences(
       try decoder(for: input), startTokens: [begin], textsPerSequence: count, options: options,
-      constraints: TokenConstraints(
-        endToken: target.endOfSentence, length: LengthBounds(maximum: maximumLength),
-        excludedTokens: [begin] + (target.unknown.map { [$0] } ?? [])),
+      constraints: constraints,
       seed: seed)
     return drawn[0].map { target.decode($0.tokens) }
   }

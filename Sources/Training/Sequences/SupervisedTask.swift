@@ -78,6 +78,14 @@ final class SupervisedTask: TrainingTask {
   func accumulateGradient(
     microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
+    try accumulateGradient(
+      microbatch: microbatch, serial: serial, shard: shard,
+      teacherForcing: configuration.training.teacherForcing(at: update), into: gradients)
+  }
+
+  private func accumulateGradient(
+    microbatch: Int, serial: Int, shard: Int, teacherForcing: Double, into gradients: ParameterBuffer<Float>
+  ) throws -> LossSum {
     let batch = epochPlan[microbatch]
     let entries = BatchPlan.shard(batch, shard, of: plan.shardCount)
     guard !entries.isEmpty else { return LossSum() }
@@ -87,18 +95,21 @@ final class SupervisedTask: TrainingTask {
     workspace.arena.reset()
     return try learner.loss(
       entries, of: corpus.train, masks: masks,
-      teacherForcing: configuration.training.teacherForcing(at: update),
-      into: gradients, workspace)
+      teacherForcing: teacherForcing, into: gradients, workspace)
   }
 
-  /// Batches of other epochs hold other sequences, of about the same lengths.
+  /// Batches of other epochs hold other sequences, of about the same lengths. A model that reads its own tokens takes
+  /// more memory than the first step where that is to come.
   func rehearse(into gradients: ParameterBuffer<Float>) throws {
     let costs = (0..<epochPlan.count).map { batch in
       epochPlan[batch].reduce(0) { $0 + corpus.train.rowCount(Int($1)) }
     }
     guard let largest = costs.indices.max(by: { costs[$0] < costs[$1] }) else { return }
     for shard in plan.own {
-      _ = try accumulateGradient(microbatch: largest, serial: 0, update: 0, shard: shard, into: gradients)
+      for teacherForcing in configuration.training.extremesOfTeacherForcing {
+        _ = try accumulateGradient(
+          microbatch: largest, serial: 0, shard: shard, teacherForcing: teacherForcing, into: gradients)
+      }
     }
   }
 

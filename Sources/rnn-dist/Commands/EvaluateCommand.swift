@@ -26,6 +26,7 @@ struct EvaluateCommand: DistributedCommand {
       """)
 
   @OptionGroup var run: RunArguments
+  @OptionGroup var ensemble: EnsembleArguments
   @Argument(
     help: ArgumentHelp(
       "Changes to the run's configuration that its model doesn't depend on, such as data.test=FILE.",
@@ -40,7 +41,7 @@ struct EvaluateCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    let loaded = try communicator.agree { try run.load(overrides: overrides) }
+    let loaded = try communicator.agree { try run.load(overrides: overrides, ensemble: ensemble.runs) }
     if communicator.rank == 0 { run.warn(of: loaded) }
     try requireSame(loaded, communicator)
     let scored: Scored =

@@ -65,7 +65,7 @@ struct GenerateCommand: LocalCommand {
     guard prompt.isEmpty else { throw ValidationError("--prompt is for language models") }
     if writer.needsInput { try checkCondition(saved) }
     let lines = try writer.write(
-      for: className ?? features, count: count, options: sampling.options, maximumLength: length ?? 500,
+      for: className ?? features, count: count, options: sampling.options, maximumLength: length,
       seed: sampling.seed ?? UInt64(saved.configuration.seed))
     try StandardOutput.write(lines.flatMap { $0 + Array("\n".utf8) })
   }

@@ -26,6 +26,7 @@ struct PredictCommand: LocalCommand {
       """)
 
   @OptionGroup var run: RunArguments
+  @OptionGroup var ensemble: EnsembleArguments
   @Argument(
     help: ArgumentHelp("Changes such as decoding.max_length=50.", valueName: "key.path=value"))
   var overrides: [String] = []
@@ -82,7 +83,7 @@ struct PredictCommand: LocalCommand {
     var changes = overrides
     if let beam { changes.append("decoding.beam=\(beam)") }
     if let lengthPenalty { changes.append("decoding.length_penalty=\(lengthPenalty)") }
-    let loaded = try run.load(overrides: changes)
+    let loaded = try run.load(overrides: changes, ensemble: ensemble.runs)
     run.warn(of: loaded)
     guard case .sequences(let saved) = loaded else {
       throw ValidationError("\(run.run) is a language model: use rnn-dist generate")

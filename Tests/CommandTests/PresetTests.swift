@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+/// Every preset trains and is scored: as it is, but for sizes that let it train in a second.
+@Suite(.timeLimit(.minutes(5))) struct PresetTests {
+  private let runs: SequenceRuns
+
+  init() throws {
+    runs = try SequenceRuns()
+    let text = (0..<60).map { SequenceRuns.words($0).joined(separator: " ") + "\n" }.joined()
+    _ = try runs.folder.write("text.txt", Array(text.utf8))
+    let series = (0..<40).map { line in
+      (["\(line % 4)"] + (0..<40).map { "\(Double((line * 7 + $0 * 3) % 11) / 10)" }).joined(separator: ",")
+    }
+    _ = try runs.folder.write("series.csv", Array((series.joined(separator: "\n") + "\n").utf8))
+    let sentences = (0..<20).map { line in
+      SequenceRuns.words(line).enumerated().map { position, word in
+        "\(position + 1)\t\(word)\t_\t\(word == "cat" ? "NOUN" : "VERB")\t_\t_\t_\t_\t_\t_\n"
+      }.joined()
+    }
+    _ = try runs.folder.write("words.conllu", Array((sentences.joined(separator: "\n") + "\n").utf8))
+  }
+
+  /// What a preset reads, and settings that are of its sizes.
+  struct Preset: Sendable, CustomTestStringConvertible {
+    var name: String
+    var settings: [String]
+    var testDescription: String { name }
+
+    init(_ name: String, _ settings: String...) { (self.name, self.settings) = (name, settings) }
+  }
+
+  static let presets = [
+    Preset("default", "data.generated_size=200", "model.decoder_hidden_size=8"),
+    Preset("text", "data.train=text.txt", "training.bptt=5"),
+    Preset("char-lm", "data.train=text.txt", "training.bptt=5"),
+    Preset(
+      "ptb-small", "data.train=text.txt", "data.valid=text.txt", "data.test=text.txt", "training.bptt=4"),
+    Preset("war-and-peace-bytes", "data.train=text.txt", "data.valid=text.txt", "training.bptt=5"),
+    Preset("tagger", "data.train=words.conllu", "model.character_hidden_size=4"),
+    Preset("slots", "data.train.input=words.txt", "data.train.labels=tags.txt"),
+    Preset("music", "data.train=pieces.txt", "data.valid=pieces.txt"),
+    Preset("intent", "data.format=tsv", "data.train=classes.tsv"),
+    Preset("mnist1d", "data.train=series.csv"),
+    Preset("japanese-vowels", "data.train=captions.tsv"),
+    Preset("surnames", "data.train=classes.tsv"),
+    Preset("captions", "data.train=captions.tsv", "data.valid=captions.tsv", "data.min_count=1"),
+    Preset("reversal", "data.generated_size=200"),
+    Preset("addition", "data.generated_size=200"),
+    Preset(
+      "pronunciation", "data.train=pairs.tsv", "training.schedule.warmup_steps=1",
+      "model.decoder_hidden_size=8"),
+    Preset(
+      "pronunciation-small", "data.train=pairs.tsv", "training.schedule.warmup_steps=1",
+      "model.decoder_hidden_size=8"),
+    Preset("reading", "data.train=triples.tsv"),
+    Preset("speech", "data.train=captions.tsv", "data.valid=captions.tsv", "model.decoder_hidden_size=8"),
+  ]
+
+  @Test func theListIsThatOfTheProgram() throws {
+    let listed = try runs.run("config", "list").output.split(separator: "\n").filter { !$0.hasPrefix(" ") }
+    #expect(listed.map(String.init) == Self.presets.map(\.name))
+  }
+
+  @Test(arguments: presets) func trainsAndIsScored(preset: Preset) throws {
+    let small = [
+      "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=8", "training.epochs=0",
+      "training.steps=3", "evaluation.every_steps=3", "checkpoint.every_steps=0",
+    ]
+    // Later settings count: sizes of its own come last.
+    let trained = try Program.run(
+      ["train", preset.name, "--run-dir", "run"] + small + preset.settings, in: runs.folder.root)
+    try #require(trained.exitCode == 0 && trained.output.contains("held-out loss"), "\(trained)")
+    #expect(trained.errors.isEmpty, "\(trained)")
+    let reported = try #require(try runs.losses("valid").last)
+    #expect(abs(try #require(try runs.score()["loss"] as? Double) - reported) < 1e-6 * abs(reported))
+  }
+}
