@@ -47,6 +47,11 @@ private struct Resolver {
     }
     let path = String(text[..<equals])
     let value = String(text[text.index(after: equals)...])
+    guard !value.isEmpty else {
+      // As a shell leaves it of a variable that is not set.
+      report(origin, path, "is given no value; for none write \(path)=null")
+      return
+    }
     var seen: [String: Origin] = [:]
     walk(scalar(value, origin), path: path, keyOrigin: origin, seen: &seen)
   }

@@ -79,7 +79,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .width(let found, let expected): "vectors of width \(found) where \(expected) is expected"
     case .secondSource(let expected):
       expected
-        ? "no second source, which the training data has; give source<TAB>second source"
+        ? "no second source, which the training data has: source<TAB>second source to answer, "
+          + "source<TAB>target<TAB>second source in a file of pairs"
         : "a second source, which the training data does not have; remove it"
     case .tooLong(let field, let length, let limit):
       "a \(field) of length \(length), the limit is \(limit); raise data.max_length, or set data.too_long=skip or truncate"

@@ -34,6 +34,14 @@ final class RunLock: Sendable {
 
   deinit { _ = close(descriptor) }
 
+  /// Whether a job of this host holds the lock at present.
+  static func isHeld(path: String) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { _ = close(descriptor) }
+    return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  }
+
   /// What the holder wrote about itself.
   private static func holder(_ descriptor: Int32) -> String {
     var bytes = [UInt8](repeating: 0, count: 256)

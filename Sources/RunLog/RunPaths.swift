@@ -30,6 +30,8 @@ public struct RunPaths: Sendable, Equatable {
   public var attention: String { file("attention") }
   public var report: String { file("report.html") }
   public var lock: String { file(Self.lockName) }
+  /// Whether a job on this host is training into it.
+  public var isBeingTrained: Bool { RunLock.isHeld(path: lock) }
 
   /// `vocab.txt`, or `vocab-NAME.txt` where a run has several vocabularies.
   public func vocabulary(_ name: String? = nil) -> String {

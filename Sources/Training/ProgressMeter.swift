@@ -40,21 +40,23 @@ struct ProgressMeter {
   /// The report of everything since the last one; sums start again from zero.
   mutating func report(
     state: TrainingState, totalSteps: Int, epoch: Double, norm: Double, learningRate: Double,
-    communication: Duration, hasPerplexity: Bool
+    communication: Duration?, hasPerplexity: Bool
   ) -> StepReport {
     let now = trainedSoFar
     let span = (now - trainedAtReport).inSeconds
     let steps = state.step - (firstStep ?? 0)
     defer {
       (lossSinceReport, tokensSinceReport) = (0, 0)
-      (trainedAtReport, communicationAtReport) = (now, communication)
+      (trainedAtReport, communicationAtReport) = (now, communication ?? .zero)
     }
     let loss = LossSum(total: lossSinceReport, tokens: Int(tokensSinceReport))
     return StepReport(
       step: state.step, totalSteps: totalSteps, epoch: epoch, loss: loss.mean,
       perplexity: hasPerplexity ? loss.perplexity : nil, gradientNorm: norm, learningRate: learningRate,
       tokensPerSecond: span > 0 ? tokensSinceReport / span : 0,
-      communicationShare: span > 0 ? (communication - communicationAtReport).inSeconds / span : 0,
+      communicationShare: communication.map {
+        span > 0 ? ($0 - communicationAtReport).inSeconds / span : 0
+      },
       elapsed: now.inSeconds,
       remaining: steps > 0 ? now.inSeconds / Double(steps) * Double(totalSteps - state.step) : 0)
   }

@@ -59,7 +59,7 @@ final class RunLogObserver: TrainingObserver {
         "event": "train", "step": .integer(report.step), "epoch": .double(report.epoch), "time": time,
         "loss": .double(report.loss), "gradient_norm": .double(report.gradientNorm),
         "learning_rate": .double(report.learningRate), "tokens_per_second": .double(report.tokensPerSecond),
-        "communication_share": .double(report.communicationShare),
+        "communication_share": .double(report.communicationShare ?? 0),
       ])
       try board?.write(
         scalars: [

@@ -66,6 +66,8 @@ public struct EvaluationResult: Sendable, Equatable {
   public var hasPerplexity = true
   /// Further figures, beside loss and perplexity.
   public var figures: [Figure]
+  /// Sources whose outputs the figures compare, where these are not all.
+  public var decoded: Int?
   /// How a figure was computed, where that has a standard notation (BLEU's signature).
   public var notes: [String]
 

@@ -18,12 +18,15 @@ public final class StopSignals: Sendable {
   /// Nothing is asked for yet.
   public init() {}
 
-  /// Takes over SIGINT, SIGTERM and SIGUSR1 for the rest of the process. A further SIGINT or SIGTERM at least
+  /// Takes over SIGINT, SIGTERM, SIGHUP (unless it is ignored, as under nohup) and SIGUSR1 for the rest of the process. A further SIGINT or SIGTERM at least
   /// two seconds after the first ends the process at once, for people who really mean it; sooner it is a
   /// duplicate, as launchers and `timeout` send them.
   public static func install() {
     _ = process  // made here, since a signal handler must not be the first to need it
-    for number in [SIGINT, SIGTERM] {
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      var before = sigaction()
+      sigaction(number, nil, &before)
+      if number == SIGHUP, isIgnored(before) { continue }
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { number in
         if StopSignals.process.isRepeated(number) { _exit(128 + number) }
@@ -37,8 +40,12 @@ public final class StopSignals: Sendable {
     // A program that blocks these signals in the thread that starts this one passes the block on.
     var ours = sigset_t()
     sigemptyset(&ours)
-    for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&ours, number) }
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] { sigaddset(&ours, number) }
     pthread_sigmask(SIG_UNBLOCK, &ours, nil)
+  }
+
+  private static func isIgnored(_ action: sigaction) -> Bool {
+    unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Notes a stop signal; true if it is meant as a second one. Only async-signal-safe calls.

@@ -257,7 +257,7 @@ final class Trainer {
         progress.report(
           state: state, totalSteps: expectedSteps, epoch: epochPosition, norm: norm,
           learningRate: learningRate,
-          communication: gradients.communicationTime,
+          communication: communicator.worldSize > 1 ? gradients.communicationTime : nil,
           hasPerplexity: configuration.model.output.hasPerplexity)))
   }
 

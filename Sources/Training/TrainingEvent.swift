@@ -60,7 +60,7 @@ public struct StepReport: Sendable {
   /// Target tokens a second over all ranks since the last report.
   public var tokensPerSecond: Double
   /// Part of the time rank 0 spent in reductions, waiting included.
-  public var communicationShare: Double
+  public var communicationShare: Double?
   /// Seconds of training so far in this process.
   public var elapsed: Double
   /// Estimated seconds to the end.
@@ -68,7 +68,7 @@ public struct StepReport: Sendable {
 
   package init(
     step: Int, totalSteps: Int, epoch: Double, loss: Double, perplexity: Double?, gradientNorm: Double,
-    learningRate: Double, tokensPerSecond: Double, communicationShare: Double, elapsed: Double,
+    learningRate: Double, tokensPerSecond: Double, communicationShare: Double?, elapsed: Double,
     remaining: Double
   ) {
     (self.step, self.totalSteps, self.epoch) = (step, totalSteps, epoch)

@@ -113,7 +113,10 @@ public struct TrainingJob {
         ? ProductSelection(cache: request.productCache) : nil)
     watcher?.handle(.started(summary(task, trainer, hosts)))
     for warning in task.warnings { watcher?.handle(.warning(warning)) }
-    if request.existing == .resume { _ = try trainer.resume() }
+    if request.existing == .resume, try !trainer.resume(), let directory {
+      watcher?.handle(
+        .warning("\(directory.paths.root) holds no checkpoint to go on from: training begins anew"))
+    }
     // Only now: a run that must not be resumed with these settings keeps its own configuration and
     // vocabulary.
     try communicator.agree {

@@ -162,14 +162,18 @@ package final class Console: TrainingObserver {
   private func describe(_ report: EvaluationReport) -> String {
     let result = report.result
     let figures = result.figures.map { ", \(FigureText.describe($0.metric.rawValue, $0.value))" }.joined()
+    let decoded = result.decoded.map { " (of \($0) sources)" } ?? ""
     let text = String(
-      format: "%@ at step %d (epoch %.2f): loss %.4f%@%@ over %@ tokens in %.1f s",
-      report.split.rawValue, report.step, report.epoch, result.loss.mean,
-      result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", figures,
+      format: "%@ at step %d (epoch %.2f): loss %@%@%@%@ over %@ tokens in %.1f s",
+      report.split.rawValue, report.step, report.epoch, Self.loss(result.loss.mean),
+      result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", figures, decoded,
       Self.grouped(result.loss.tokens), report.seconds)
     guard report.isBest else { return text }
     return text + (usesColor ? "  \u{1B}[32mbest\u{1B}[0m" : "  best")
   }
+
+  /// A loss of a million and more is that of a model that has run away.
+  static func loss(_ value: Double) -> String { String(format: value < 1e6 ? "%.4f" : "%.3g", value) }
 
   /// Perplexities range from 1 to the size of the vocabulary.
   static func number(_ value: Double) -> String {

@@ -11,12 +11,16 @@ enum RunReport {
   static func write(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
       let figures = outcome.bestFigures.map { ", \(FigureText.describe($0.name, $0.value))" }.joined()
+      let evaluation = configuration.evaluation
+      let decoded =
+        evaluation.metric.needsDecoding && evaluation.decodeLimit > 0
+        ? " of \(evaluation.decodeLimit) sources (rnn-dist evaluate writes for all)" : ""
       let output = configuration.model.output
-      let perplexity = output.hasPerplexity ? String(format: ", perplexity %.3f", exp(loss)) : ""
+      let perplexity = output.hasPerplexity ? ", perplexity \(Console.number(exp(loss)))" : ""
       try StandardOutput.line(
         String(
-          format: "held-out loss %.4f %@%@%@ (best, at step %d of %d)", loss,
-          LossUnit.name(configuration), perplexity, figures, step, outcome.step))
+          format: "held-out loss %@ %@%@%@%@ (best, at step %d of %d)", Console.loss(loss),
+          LossUnit.name(configuration), perplexity, figures, decoded, step, outcome.step))
     }
     try StandardOutput.line("run directory: \(directory)")
     let run = try RunPaths(existing: directory)
@@ -102,11 +106,14 @@ enum RunReport {
     return groups
   }
 
-  /// What an entry should give: a text, a class, or a tag for every step; nil where it is numbers.
+  /// What an entry should give: a text, a class, a tag for every step, or numbers.
   private static func target(of entry: Int, _ split: SequenceSplit, _ labels: LabelVocabulary?) -> String? {
     if let texts = split.targetTexts { return String(decoding: texts[entry], as: UTF8.self) }
+    if case .vectors(let numbers) = split.target {
+      return numbers[entry].map { String(format: "%g", $0) }.joined(separator: " ")
+    }
     guard let labels else { return nil }
-    func name(_ id: Int32) -> String { id == LabelVocabulary.unknown ? "<unknown>" : labels[id] }
+    func name(_ id: Int32) -> String { id == LabelVocabulary.unknown ? "<never learnt>" : labels[id] }
     return switch split.target {
     case .labels(let classes): name(classes[entry])
     case .tokens(let tags): tags[entry].map(name).joined(separator: " ")

@@ -13,12 +13,12 @@ package struct StepLine {
     let fields: [(rank: Int, text: String)?] = [
       (0, "step \(report.step)/\(report.totalSteps)"),
       (3, String(format: "epoch %.2f", report.epoch)),
-      (0, "loss " + (isFinite ? String(format: "%.4f", report.loss) : "-")),
+      (0, "loss " + (isFinite ? Console.loss(report.loss) : "-")),
       perplexity.map { (5, "ppl \(Console.number($0))") },
       (6, String(format: "|g| %.3g", report.gradientNorm)),
-      (2, String(format: "lr %.3g", report.learningRate)),
+      (4, String(format: "lr %.3g", report.learningRate)),
       (1, "\(Console.grouped(Int(report.tokensPerSecond))) tok/s"),
-      (4, String(format: "comm %.0f%%", 100 * report.communicationShare)),
+      report.communicationShare.map { (2, String(format: "comm %.0f%%", 100 * $0)) },
       (0, "ETA \(Console.clock(report.remaining))"),
     ]
     self.fields = fields.compactMap { $0 }

@@ -16,8 +16,8 @@ import rnn_dist
       120,
       "step 30/400  epoch 0.10  loss 1.1449  ppl 3.142  |g| 0.5  lr 0.003  4,912 tok/s  comm 1%  ETA 0:57"
     ),
-    (77, "step 30/400  epoch 0.10  loss 1.1449  lr 0.003  4,912 tok/s  ETA 0:57"),
-    (60, "step 30/400  loss 1.1449  lr 0.003  4,912 tok/s  ETA 0:57"),
+    (77, "step 30/400  epoch 0.10  loss 1.1449  4,912 tok/s  comm 1%  ETA 0:57"),
+    (60, "step 30/400  loss 1.1449  4,912 tok/s  comm 1%  ETA 0:57"),
     (37, "step 30/400  loss 1.1449  ETA 0:57"), (10, "step 30/400  loss 1.1449  ETA 0:57"),
   ])
   func fieldsThatFit(width: Int, expected: String) {

@@ -38,6 +38,17 @@ private struct Report: Decodable {
 }
 
 @Suite(.timeLimit(.minutes(3))) struct InspectCommandTests {
+  /// A killed job can't write down that it has ended; its lock goes with it.
+  @Test func aRunThatWasKilledIsNotRunning() throws {
+    let folder = try TinyRun.folder()
+    let path = folder.path("run/run.json")
+    let record = try String(contentsOfFile: path, encoding: .utf8)
+    try #require(record.contains("finished"))
+    try Data(record.replacing("finished", with: "running").utf8).write(to: URL(fileURLWithPath: path))
+    let outcome = try Program.run(["inspect", "run"], in: folder.root)
+    #expect(outcome.output.contains("no job on this host holds it"), "\(outcome)")
+  }
+
   private func inspect(_ path: String, in folder: TemporaryFolder, exitCode: Int32 = 0) throws -> Report {
     let outcome = try Program.run(["inspect", path, "--json"], in: folder.root)
     #expect(outcome.exitCode == exitCode, "\(outcome)")

@@ -96,6 +96,42 @@ import Testing
     #expect(named.exitCode == 0 && named.standardError.isEmpty, "\(named)")
   }
 
+  /// Groups are those of the first run, also for a model that reads the same entries in other units.
+  @Test func entriesOfALengthAreTheSameForAll() throws {
+    let outcome = try Program.run(
+      [
+        "train", "text", "task=seq2seq", "--run-dir", "letters", "data.format=tsv", "data.train=pairs.tsv",
+        "data.tokens=char", "model.hidden_size=8", "model.embedding_size=8", "training.steps=6",
+        "training.epochs=0", "decoding.max_length=40",
+      ], in: folder.root)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    let compared = try Program.run(
+      ["lengths", "attention", "letters", "--metric", "loss", "--width", "2", "--json"], in: folder.root)
+    let table = try JSONDecoder().decode(Table.self, from: compared.standardOutput)
+    #expect(table.lengths.count > 2 && table.lengths.allSatisfy { !$0.values.contains(nil) }, "\(compared)")
+    let swapped = try Program.run(
+      ["lengths", "letters", "attention", "--metric", "loss", "--width", "200", "--json"], in: folder.root)
+    let whole = try JSONDecoder().decode(Table.self, from: swapped.standardOutput)
+    #expect(whole.lengths.map(\.examples) == [table.lengths.reduce(0) { $0 + $1.examples }])
+  }
+
+  @Test func otherTasksAreNotCompared() throws {
+    let lines = (0..<40).map { "w\($0 % 9) w\($0 % 7)\tclass\($0 % 2)\n" }
+    _ = try folder.write("classes.tsv", Array(lines.joined().utf8))
+    let outcome = try Program.run(
+      [
+        "train", "text", "task=classifier", "--run-dir", "classes", "data.format=tsv",
+        "data.train=classes.tsv", "data.tokens=word", "model.hidden_size=8", "model.embedding_size=8",
+        "training.steps=2", "training.epochs=0", "data.valid=classes.tsv",
+      ], in: folder.root)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    for runs in [["attention", "classes"], ["classes", "attention"]] {
+      let compared = try Program.run(["lengths"] + runs, in: folder.root)
+      compared.expect(65, "of a classifier", "of a seq2seq", "can't be compared")
+    }
+    try lengths(["--metric", "accuracy"]).expect(64, "--metric accuracy")
+  }
+
   @Test func mistakesAreNamed() throws {
     for (arguments, code) in [(["--width", "0"], Int32(64)), (["--metric", "beauty"], 64)] {
       let outcome = try lengths(arguments)

@@ -153,7 +153,7 @@ private struct Scores: Decodable {
     #expect(try write(["--class", "many", "--count", "4", "--length", "6"]).output == names.output)
     let other = try write(["--class", "none"])
     #expect(other.exitCode == 64 && other.standardError.contains("none"), "\(other)")
-    #expect(try write([]).exitCode == 65)
+    #expect(try write([]).exitCode == 64)
   }
 
   @Test func inspected() throws {

@@ -42,6 +42,38 @@ import Testing
     #expect(abs(found - reported) < 1e-9 * reported)
   }
 
+  // MARK: What can be had
+
+  /// Tags that mark no spans have no F1: known before the first step.
+  @Test func spansAreNeededBeforeTheFirstStep() throws {
+    let outcome = try Program.run(
+      [
+        "train", "slots", "data.train.input=words.txt", "data.train.labels=numbers.txt", "--run-dir", "run",
+        "--dry-run",
+      ], in: runs.folder.root)
+    outcome.expect(78, "f1 needs tags such as B-name")
+  }
+
+  @Test func figuresOfAFewSourcesSaySo() throws {
+    let outcome = try runs.train(
+      "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])
+    #expect(outcome.exitCode == 0 && outcome.standardError.contains("(of 2 sources)"), "\(outcome)")
+    #expect(outcome.output.contains("of 2 sources (rnn-dist evaluate"), "\(outcome)")
+  }
+
+  /// Space without a break is no token: no answer, as for an empty line, and the next is answered.
+  @Test func linesWithoutTokensAreEmptyLines() throws {
+    try runs.trained("seq2seq", ["data.tokens=bpe", "data.subword_vocabulary=20"])
+    let answered = try runs.run("predict", "run", lines: "cat\n\u{A0}\ndog\n")
+    let lines = answered.output.split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(answered.exitCode == 0 && lines.count == 4 && lines[1].isEmpty, "\(answered)")
+    try runs.run("predict", "run", "other").expect(64, "other", "decoding.beam=5")
+  }
+
+  @Test func valuesThatAShellHasLostAreMissed() throws {
+    try runs.run("train", "text", "data.train=").expect(78, "data.train", "no value", "data.train=null")
+  }
+
   // MARK: What may be written
 
   /// What the configuration says of texts holds for those that are drawn, too.
@@ -93,7 +125,7 @@ import Testing
       let written = try runs.run("generate", "run", "--features", "picture-1.npy", "--count", "3")
       #expect(written.exitCode == 0, "\(written)")
       #expect(written.output.split(separator: "\n", omittingEmptySubsequences: false).count == 4)
-      try runs.run("generate", "run").expect(65, "--features")
+      try runs.run("generate", "run").expect(64, "--features")
       _ = try runs.folder.write("short.npy", SequenceRuns.npy([1, 2]))
       try runs.run("generate", "run", "--features", "short.npy").expect(65, "error: short.npy: ", "width 2")
       try runs.run("generate", "run", "--features", "none.npy").expect(66, "error: none.npy: no such file")

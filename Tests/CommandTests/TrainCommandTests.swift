@@ -42,7 +42,7 @@ import Testing
   }
 
   /// A run without end is stopped by a signal somewhere, goes on, and ends as if it had never stopped.
-  @Test(arguments: [nil, 2], [SIGTERM, SIGINT])
+  @Test(arguments: [nil, 2], [SIGTERM, SIGINT, SIGHUP])
   func stopAndResume(ranks: Int?, signal: Int32) throws {
     let endless = arguments("stopped", ["training.steps=100000000", "checkpoint.every_steps=1000000"])
     let program = try Program(endless, ranks: ranks, in: folder.root)
@@ -71,6 +71,13 @@ import Testing
     #expect(one.keys.sorted() == ["model.safetensors", "optimizer.safetensors", "state.json"])
     for (name, content) in one { #expect(content == other[name], "\(name) differs") }
     #expect(try status(of: "stopped") == "finished")
+  }
+
+  /// A supervisor may always pass --resume; a mistyped name must not go unnoticed all the same.
+  @Test func resumingNothingSaysSo() throws {
+    let outcome = try Program.run(
+      arguments("nothing", ["training.steps=2", "--resume"]), in: folder.root)
+    #expect(outcome.exitCode == 0 && outcome.standardError.contains("begins anew"), "\(outcome)")
   }
 
   /// SIGUSR1, to mpirun where there is one, asks for a checkpoint and nothing else.

@@ -105,7 +105,10 @@ struct RecordLayout: Equatable {
     case (.seq2seq, .tsv): return Self(.tabs(targetFirst: false), .text, .text)
     case (.seq2seq, .csv): return Self(.comma, .series(firstColumn: 2), .text)
     case (.seq2seq, .npy): return Self(.tabs(targetFirst: true), .array, .text)
-    case (_, .lines): throw options.unsupported("one file of lines holds no pairs; \(options.formats)")
+    case (_, .lines):
+      throw options.unsupported(
+        "one file of lines holds no pairs; \(options.formats); a run trained on two files is scored on "
+          + "others with data.test.input=FILE data.test.labels=FILE --split test")
     default: throw options.unsupported("not a format of this task; \(options.formats)")
     }
   }

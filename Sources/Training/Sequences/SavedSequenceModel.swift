@@ -103,18 +103,19 @@ public final class SavedSequenceModel {
 
   /// Scores a split on all ranks together, each entry once, its outputs included. Collective.
   ///
-  /// - Parameter lengths: only entries whose source has so many steps; nil: all.
+  /// - Parameter includes: which entries; nil: all.
   /// - Throws: ``TrainingFailure/nothingToPredict(_:)`` if no entry at all has a target that was learnt.
   public func score(
-    _ split: SequenceSplit, communicator: any Communicator, lengths: ClosedRange<Int>? = nil
+    _ split: SequenceSplit, communicator: any Communicator,
+    including includes: ((_ entry: Int32) -> Bool)? = nil
   ) throws -> EvaluationResult {
     try learner.check(split)
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     let pass = SupervisedEvaluation(
       learner, split, plan: plan, batchSize: configuration.evaluation.batchSize, workspace: workspace,
-      judges: true, lengths: lengths)
+      judges: true, including: includes ?? { _ in true })
     let sums = try Evaluator.sums(pass, plan: plan, communicator: communicator)
-    guard sums.loss.tokens > 0 || lengths != nil else { throw TrainingFailure.nothingToPredict(split.name) }
+    guard sums.loss.tokens > 0 || includes != nil else { throw TrainingFailure.nothingToPredict(split.name) }
     return learner.result(of: sums)
   }
 
@@ -198,6 +199,16 @@ public final class SavedSequenceModel {
 
   /// Whether it writes sequences, which can be drawn as well as searched for.
   public var writesSequences: Bool { configuration.task == .seq2seq || configuration.task == .generator }
+
+  /// What a line of its data is: `a seq2seq of tsv`. Models with the same can be scored on the same file.
+  public var dataForm: String {
+    let parts = configuration.data.train?.parts.keys.map(\.rawValue).sorted() ?? []
+    let second = encoding.hasSecondSource == true ? " with second sources" : ""
+    let width = encoding.sourceWidth.map { ", vectors of \($0)" } ?? ""
+    return "the \(configuration.data.format.rawValue) data of a \(configuration.task.rawValue)"
+      + (configuration.model.output == .softmax ? "" : " with output \(configuration.model.output.rawValue)")
+      + (parts.isEmpty ? "" : " in files \(parts.joined(separator: ", "))") + second + width
+  }
 
   /// Whether it is a generator that writes for a vector.
   public var readsVector: Bool {

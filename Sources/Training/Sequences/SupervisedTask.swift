@@ -130,7 +130,12 @@ final class SupervisedTask: TrainingTask {
       limit: learner.judgesGroups ? evaluation.decodeLimit : 0)
   }
 
-  func result(of sums: ScoreSums) -> EvaluationResult { learner.result(of: sums) }
+  func result(of sums: ScoreSums) -> EvaluationResult {
+    var result = learner.result(of: sums)
+    let limit = configuration.evaluation.decodeLimit
+    if limit > 0, learner.judgesGroups, !sums.tallies.isEmpty { result.decoded = limit }
+    return result
+  }
 }
 
 /// A pass over a split: first the loss of every entry, then (where outputs are judged) the outputs.
@@ -147,18 +152,16 @@ final class SupervisedEvaluation: EvaluationPass {
   ///   - batchSize: entries scored at a time, over all shards.
   ///   - judges: also judge outputs.
   ///   - limit: judge only so many sources; 0: all.
-  ///   - lengths: only entries whose source has so many steps; nil: all.
+  ///   - includes: which entries.
   init(
     _ learner: any SequenceLearner, _ split: SequenceSplit, plan: ShardPlan, batchSize: Int,
-    workspace: Workspace<Float>, judges: Bool, limit: Int = 0, lengths: ClosedRange<Int>? = nil
+    workspace: Workspace<Float>, judges: Bool, limit: Int = 0,
+    including includes: (_ entry: Int32) -> Bool = { _ in true }
   ) {
     self.learner = learner
     self.split = split
     self.plan = plan
     self.workspace = workspace
-    func includes(_ entry: Int32) -> Bool {
-      lengths?.contains(split.field(.source)?.length(Int(entry)) ?? 0) ?? true
-    }
     let batches = SequenceBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
     scored = (0..<batches.count).map { batches[$0].filter(includes) }.filter { !$0.isEmpty }
     guard judges else { return }

@@ -29,6 +29,14 @@ final class TaggerLearner: SequenceLearner {
     parameters = try values.parameters(of: model.layout)
     let names = encoding.labels?.names ?? []
     spans = names.contains(where: SpanLabels.marksSpan) ? SpanLabels(names + [Self.unknownTag]) : nil
+    guard spans != nil || configuration.evaluation.metric != .f1 else {
+      let output = configuration.model.output
+      throw TrainingFailure.metricMissing(
+        .f1,
+        available: EvaluationConfiguration.Metric.allCases.filter {
+          $0 != .f1 && $0.belongs(to: .tagger, output)
+        })
+    }
   }
 
   private static func output(

@@ -76,12 +76,20 @@ struct GenerateCommand: LocalCommand {
       guard className == nil else {
         throw ValidationError("--class: this generator writes for a vector: use --features FILE")
       }
+      guard features != nil else {
+        throw ValidationError("this generator writes for a vector: name its file with --features FILE")
+      }
       return
     }
     guard features == nil else {
       throw ValidationError("--features: this generator writes for a class: use --class NAME")
     }
-    guard let className, labels.id(of: className) == nil else { return }
+    guard let className else {
+      throw ValidationError(
+        "this generator writes for a class: name one with --class; all \(labels.count) stand in "
+          + "\(run.run)/vocab.labels.txt")
+    }
+    guard labels.id(of: className) == nil else { return }
     let nearest = labels.nearest(className, isSimilar: false).map { "; the nearest is \"\($0)\"" } ?? ""
     throw ValidationError(
       "--class \"\(className)\": the model has learnt no such class\(nearest); all \(labels.count) stand in "

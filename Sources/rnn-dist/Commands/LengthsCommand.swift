@@ -45,9 +45,13 @@ struct LengthsCommand: LocalCommand {
 
   func runLocally() throws -> Int32 {
     let models = try runs.map(load)
+    try checkComparable(models)
     if data == nil { warnOfOtherData(models) }
     let chosen =
       metric.flatMap(EvaluationConfiguration.Metric.init) ?? models[0].configuration.evaluation.metric
+    guard chosen.belongs(to: models[0].configuration.task, models[0].configuration.model.output) else {
+      throw ValidationError("--metric \(chosen.rawValue): \(runs[0]) has no such figure")
+    }
     try Threads.share(among: SoloCommunicator(), reproducible: false)
     let rows = try measure(models, chosen)
     if let plot { try draw(rows, chosen).write(to: plot) }
@@ -62,6 +66,16 @@ struct LengthsCommand: LocalCommand {
       throw ValidationError("\(run) is a language model: its text has no sources")
     }
     return try SavedSequenceModel(run: paths, configuration: configuration)
+  }
+
+  /// One file is read by all models: what a line is, and what its figures are of, must be the same.
+  private func checkComparable(_ models: [SavedSequenceModel]) throws {
+    for (run, model) in zip(runs, models).dropFirst() where model.dataForm != models[0].dataForm {
+      throw TrainingFailure.unusableRun(
+        path: run,
+        problem:
+          "learnt from \(model.dataForm), \(runs[0]) from \(models[0].dataForm): they can't be compared")
+    }
   }
 
   /// What the first run has kept apart may be what another was trained on.
@@ -85,12 +99,18 @@ struct LengthsCommand: LocalCommand {
       }
       return part
     }
+    for (run, split) in zip(runs, splits) where split.count != splits[0].count {
+      throw TrainingFailure.unusableRun(
+        path: run,
+        problem: "reads \(split.count) of the entries, \(runs[0]) \(splits[0].count): their limits differ")
+    }
+    // As the first run counts them: another model may read characters where it reads words.
     let lengths = splits[0].lengths(.source).map { Int($0) }
     let communicator = SoloCommunicator()
     return try Set(lengths.map { $0 / width }).sorted().map { group in
       let range = group * width...group * width + width - 1
       let results = try zip(models, splits).map {
-        try $0.score($1, communicator: communicator, lengths: range)
+        try $0.score($1, communicator: communicator) { range.contains(lengths[Int($0)]) }
       }
       return Row(lengths: range, examples: results[0].examples, values: results.map { $0[metric] })
     }

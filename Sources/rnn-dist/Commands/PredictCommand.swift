@@ -80,6 +80,9 @@ struct PredictCommand: LocalCommand {
   }
 
   func runLocally() throws -> Int32 {
+    if let word = overrides.first(where: { !$0.contains("=") }) {
+      throw ValidationError("\(word): one run, and then overrides such as decoding.beam=5")
+    }
     var changes = overrides
     if let beam { changes.append("decoding.beam=\(beam)") }
     if let lengthPenalty { changes.append("decoding.length_penalty=\(lengthPenalty)") }
@@ -117,9 +120,12 @@ struct PredictCommand: LocalCommand {
       var isEmpty: [Bool] = []
       var failure: (any Error)?
       for (index, line) in lines.enumerated() {
-        let blank = line.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        var blank = line.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
         do {
           if !blank { try predictor.add(line, number: answered + index + 1) }
+        } catch DataError.line(_, _, .empty(field: "source")) {
+          // Characters that are no tokens, such as a space without a break: as good as none.
+          blank = true
         } catch {
           // The lines before a bad one have an answer all the same.
           failure = error

@@ -99,6 +99,8 @@ enum RunDirectoryName {
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "yyyyMMdd-HHmmss"
-    return "runs/\(name)-\(formatter.string(from: Date()))"
+    let first = "runs/\(name)-\(formatter.string(from: Date()))"
+    let further = (2...99).lazy.map { "\(first)-\($0)" }
+    return ([first] + further).first { !FileManager.default.fileExists(atPath: $0) } ?? first
   }
 }
