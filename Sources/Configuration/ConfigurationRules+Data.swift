@@ -67,10 +67,10 @@ extension ConfigurationRule {
           "\($0.data.tokens.rawValue) is for models of sequences; a language model of a text takes byte, char, word or bpe"
       },
       ConfigurationRule([
-        \.model.characterHiddenSize, \.data.tokens, \.data.sourceTokens, \.data.format, \.task,
+        \.model.characterHiddenSize, \.data.tokens, \.data.sourceTokens, \.data.format, \.data.train,
       ]) {
-        guard $0.task == .tagger, $0.model.characterHiddenSize > 0 else { return nil }
-        guard !$0.data.format.isNumeric else {
+        guard $0.model.characterHiddenSize > 0 else { return nil }
+        guard !$0.data.format.isNumeric || $0.data.train == nil else {
           return "reads the letters of words; \($0.data.format.rawValue) holds numbers"
         }
         let tokens = $0.data.effectiveSourceTokens
@@ -90,6 +90,13 @@ extension ConfigurationRule {
           ? nil
           : "needs both sides cut the same way; the source is cut into \(source.rawValue), the target into "
             + target.rawValue
+      },
+      ConfigurationRule([\.data.sharedVocabulary, \.model.characterHiddenSize, \.task]) {
+        guard $0.task == .seq2seq, $0.data.sharedVocabulary, $0.model.characterHiddenSize > 0 else {
+          return nil
+        }
+        return
+          "is one embedding for both sides, and letters are the source's alone: set one of them to 0 or false"
       },
       ConfigurationRule([
         \.data.sharedVocabulary, \.model.decoderEmbeddingSize, \.model.embeddingSize, \.task,

@@ -152,10 +152,8 @@ extension ConfigurationRule {
       return $0.model.attention.isAdditive
         ? nil : "is a part of additive scores; attention is \($0.model.attention.rawValue)"
     },
-    ConfigurationRule([\.model.characterHiddenSize, \.model.characterEmbeddingSize, \.task]) {
-      guard $0.model.characterHiddenSize > 0 || $0.model.characterEmbeddingSize > 0, $0.task == .tagger else {
-        return nil
-      }
+    ConfigurationRule([\.model.characterHiddenSize, \.model.characterEmbeddingSize]) {
+      guard $0.model.characterHiddenSize > 0 || $0.model.characterEmbeddingSize > 0 else { return nil }
       return $0.model.characterHiddenSize > 0 && $0.model.characterEmbeddingSize > 0
         ? nil : "goes with \(name(\.model.characterEmbeddingSize)): set both above 0, or none"
     },

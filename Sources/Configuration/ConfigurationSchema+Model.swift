@@ -95,12 +95,12 @@ extension ConfigurationSchema {
       "input and output of the language model or decoder share one matrix"),
     ConfigurationKey(
       "model.character_embedding_size", \.model.characterEmbeddingSize, .integer(.within(0...65_536)),
-      tasks: [.tagger],
-      "tagger on words: numbers for a letter; with character_hidden_size, a recurrent network reads each word's letters"
+      tasks: .readers,
+      "of words: numbers for a letter; with character_hidden_size, a recurrent network reads each word's letters"
     ),
     ConfigurationKey(
       "model.character_hidden_size", \.model.characterHiddenSize, .integer(.within(0...65_536)),
-      tasks: [.tagger],
+      tasks: .readers,
       "units of each direction of that network; 0: none"),
     ConfigurationKey(
       "model.output", \.model.output, .choice,

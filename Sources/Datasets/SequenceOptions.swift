@@ -87,7 +87,7 @@ public struct SequenceOptions: Sendable, Equatable {
   public var target = SequenceTextOptions(.word)
   /// One vocabulary, counted over both sides.
   public var sharedVocabulary = false
-  /// Gives every token of a tagger also its spelling.
+  /// Gives every word of a source also its spelling.
   public var characters = false
   /// Targets of taggers and classifiers are numbers, not names.
   public var numericTargets = false

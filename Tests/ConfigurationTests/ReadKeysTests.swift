@@ -25,8 +25,8 @@ import rnn_dist
     "model.zoneout": ("0.1", []), "model.zoneout_cell": ("0.1", []), "model.word_dropout": ("0.1", []),
     "model.initialization": ("xavier", []), "model.init_uniform": ("0.1", []),
     "model.forget_gate_init": ("1", []), "model.tie_embeddings": ("true", ["model.readout_size=256"]),
-    "model.character_embedding_size": ("4", ["model.character_hidden_size=4"]),
-    "model.character_hidden_size": ("4", ["model.character_embedding_size=4"]),
+    "model.character_embedding_size": ("4", ["model.character_hidden_size=4", "data.tokens=word"]),
+    "model.character_hidden_size": ("4", ["model.character_embedding_size=4", "data.tokens=word"]),
     "model.adaptive_cutoffs": ("[5]", []), "model.adaptive_factor": ("2", ["model.adaptive_cutoffs=[5]"]),
     "training.recompute": ("5", []), "model.pooling": ("max", []), "model.readout_size": ("8", []),
     "model.context": ("every-step", []), "model.bridge": ("copy", []),
@@ -100,7 +100,7 @@ import rnn_dist
     add([.classifier, .seq2seq], ["model.attention_size"])
     add([.classifier], ["model.pooling"])
     add([.generator], ["model.condition"])
-    add([.tagger], ["model.character_embedding_size", "model.character_hidden_size"])
+    add([.tagger, .classifier, .seq2seq], ["model.character_embedding_size", "model.character_hidden_size"])
     add([.tagger, .classifier], ["data.width"])
     add([.languageModel, .seq2seq], ["data.generator", "data.generated_size"])
     add([.languageModel, .generator, .seq2seq], ["model.tie_embeddings"])

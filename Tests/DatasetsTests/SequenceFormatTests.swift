@@ -139,7 +139,7 @@ import Testing
       (SequenceOptions(.tagger, .lines, source: .bpe), .parallel("a", "b")),
       (SequenceOptions(.classifier, .tsv), .parallel("a", "b")),
       (SequenceOptions(.classifier, .lines), .parallel("a", "b", second: "c")),
-      (SequenceOptions(.classifier, .tsv) { $0.characters = true }, .text("a\tb")),
+      (SequenceOptions(.classifier, .tsv, source: .char) { $0.characters = true }, .text("a\tb")),
       (SequenceOptions(.tagger, .conllu) { $0.numericTargets = true }, .text("a b")),
       (SequenceOptions(.seq2seq, .tsv, source: .char) { $0.sharedVocabulary = true }, .text("a\tb")),
     ]

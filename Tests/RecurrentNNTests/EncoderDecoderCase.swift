@@ -31,6 +31,13 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
       layers: layers, bidirectional: bidirectional)
   }
 
+  /// Reads words and their letters.
+  static let spelling = EncoderShape(
+    .words(
+      vocabularySize: sourceVocabulary, embeddingSize: 2,
+      characters: CharacterShape(vocabularySize: 4, embeddingSize: 2, hiddenSize: 2)), hiddenSize: 2,
+    bidirectional: true)
+
   static func model(
     _ context: ContextForm, sources: [EncoderShape] = [encoder()], _ decoder: DecoderShape = decoder(),
     summary: SummaryForm = .last, bridge: BridgeShape = BridgeShape()
@@ -197,6 +204,10 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
       .init("variational dropout and zoneout", variational, isMasked: true),
       .init("dropout", dropped, isMasked: true), .init("dropout at once", droppedOnce, isMasked: true),
       .init("word dropout", droppedWords, isMasked: true),
+      .init("words with letters", model(attention, sources: [spelling], decoder())),
+      .init(
+        "two sources with letters",
+        model(attention, sources: [spelling, spelling], decoder(readout: .hidden(size: 3)))),
       .init(
         "own tokens", model(attention, decoder(readout: .hidden(size: 3))),
         DecoderOptions(teacherForcing: 0.5),
@@ -218,9 +229,11 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
         lengths[index].enumerated().map { .vectors(randomTensor([$0.element, size], stream: $0.offset)) }
       }
     }
-    return PairBatch(
+    let pairs = PairBatch<Element>(
       sources: sources,
       targets: randomTokens(Self.targetLengths, vocabulary: shape.decoder.vocabularySize, stream: 9))
+    if case .words(let vocabulary, _, _) = shape.sources[0].input { pairs.spelledWords = vocabulary }
+    return pairs
   }
 
   var masks: (seed: UInt64, step: UInt64)? { isMasked ? (3, 11) : nil }

@@ -89,6 +89,7 @@ import Testing
     guard test.hasAttention else { return }
     let forced = PairBatch<Double>(
       sources: pairs.sources.map { [$0[0]] }, targets: [found.tokens.map { Int($0) }])
+    forced.spelledWords = pairs.spelledWords
     _ = run.model.evaluate(forced.batch(), into: nil, run.context) { weights in
       guard weights.source == 0 else { return }
       for step in found.tokens.indices {
@@ -139,6 +140,7 @@ import Testing
           .vectors(Tensor([1, size], Array(repeating: 0.5, count: size))), .vectors(Tensor([0, size], [])),
         ]
       }, targets: [[1], [2, 0]])
+    pairs.spelledWords = (test.pairs() as PairBatch<Double>).spelledWords
     let gradients = ParameterBuffer<Double>(run.model.layout)
     let loss = run.loss(pairs.batch(), test.options, into: gradients)
     #expect(loss.total.isFinite && gradients.elements.allSatisfy(\.isFinite))

@@ -11,6 +11,8 @@ final class PairBatch<Element: Scalar> {
   }
   let sources: [[Source]]
   let targets: [[Int]]
+  /// Tokens are words of so many, each spelt with one to three of four letters.
+  var spelledWords: Int?
   private let scratch = Scratch<Element>()
 
   init(sources: [[Source]], targets: [[Int]]) {
@@ -49,7 +51,12 @@ final class PairBatch<Element: Scalar> {
       let view = scratch.matrix(Tensor([values.count / width, width], values))
       return InputSequences(lengths: lengths, content: .vectors(view.base, width: width))
     }
-    return InputSequences(lengths: lengths, content: .tokens(scratch.indices(ids), characters: nil))
+    let spelling = spelledWords.map { words in
+      InputSequences<Element>.WordForms(
+        index: scratch.indices(ids), lengths: (0..<words).map { 1 + $0 % 3 },
+        characters: scratch.indices((0..<words).flatMap { word in (0...word % 3).map { (word + $0) % 4 } }))
+    }
+    return InputSequences(lengths: lengths, content: .tokens(scratch.indices(ids), characters: spelling))
   }
 }
 

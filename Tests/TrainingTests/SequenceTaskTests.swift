@@ -71,6 +71,8 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
     $0.data.tokens = .word
     $0.model.cell = .gru
     $0.model.pooling = .attention
+    $0.model.characterEmbeddingSize = 3
+    $0.model.characterHiddenSize = 4
     $0.training.averageDecay = 0.9
     $0.training.labelSmoothing = 0.1
     $0.evaluation.metric = .accuracy
@@ -98,6 +100,8 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
     $0.model.bidirectional = true
     $0.model.readoutSize = 5
     $0.model.coverage = true
+    $0.model.characterEmbeddingSize = 3
+    $0.model.characterHiddenSize = 4
     $0.training.teacherForcing = 1
     $0.training.teacherForcingEnd = 0.5
     $0.training.teacherForcingSteps = 10
@@ -138,6 +142,21 @@ struct SequenceTaskTests {
     let sorted = try train(configuration, ranks: 1).recorder.losses
     configuration.training.bucketing = false
     #expect(try train(configuration, ranks: 1).recorder.losses != sorted)
+  }
+
+  /// Ids and letters both: the same as if the file were written that way.
+  @Test("Sources that are read backwards, with the letters of their words")
+  func backwards() throws {
+    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    configuration.data.reverseSource = true
+    let turned = try train(configuration, ranks: 1).recorder.losses
+    configuration.data.reverseSource = false
+    let lines = SequenceTaskCase.seq2seq.data(0).split(separator: "\n").map { line in
+      let sides = line.split(separator: "\t")
+      return "\(sides[0].split(separator: " ").reversed().joined(separator: " "))\t\(sides[1])\n"
+    }
+    configuration.data.train = DataPath(file: try directory.write(lines.joined(), to: "turned"))
+    #expect(try train(configuration, ranks: 1).recorder.losses == turned)
   }
 
   @Test("p ranks compute what one rank computes", arguments: SequenceTaskCase.all)
@@ -214,6 +233,7 @@ struct SequenceTaskTests {
     configuration.model.layers = 1
     configuration.model.decoderLayers = 2
     configuration.model.pyramid = 1
+    configuration.decoding.minLength = 1
     let run = try train(configuration, ranks: 2).run
     let saved = try SavedSequenceModel(run: RunPaths(existing: run), configuration: configuration)
     let predictor = try saved.predictor(keepsAttention: true)

@@ -90,10 +90,14 @@ import Testing
 
   @Test(arguments: RunConfiguration.Task.allCases.filter { $0 != .languageModel })
   func layouts(task: RunConfiguration.Task) throws {
-    let switches =
-      task == .tagger
-      ? [[], ["model.character_hidden_size=2", "model.character_embedding_size=2"]]
-      : task == .seq2seq ? [[], ["data.shared_vocabulary=true"]] : [[]]
+    let letters = ["model.character_hidden_size=2", "model.character_embedding_size=2"]
+    let switches: [[String]] =
+      switch task {
+      case .tagger, .classifier: [[], letters]
+      case .seq2seq:
+        [[], letters, ["data.shared_vocabulary=true"], letters + ["data.shared_vocabulary=true"]]
+      case .generator, .languageModel: [[]]
+      }
     var (found, trained): ([String], Int) = ([], 0)
     for format in DataConfiguration.Format.allCases {
       for tokens in DataConfiguration.Tokens.allCases {

@@ -121,8 +121,8 @@ struct RecordLayout: Equatable {
     if source == .text, options.task == .tagger, options.source.tokenization == .bpe {
       throw options.unsupported("tags belong to words, not to subwords; set data.tokens=word")
     }
-    if options.characters, options.task != .tagger || !(source == .cells || source == .text && isWords) {
-      throw options.unsupported("letters belong to the words of a tagger; set data.tokens=word")
+    if options.characters, !(source == .cells || source == .text && isWords) {
+      throw options.unsupported("letters belong to words; set data.tokens=word")
     }
     if options.numericTargets, target == .tagCells {
       throw options.unsupported("its tags are names; use data.format=npy for numbers")

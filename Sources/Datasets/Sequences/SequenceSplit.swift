@@ -85,8 +85,9 @@ public struct SequenceSplit: Sendable {
   public let source: SequenceField?
   public let secondSource: SequenceField?
   public let target: SequenceField?
-  /// The spelling of each token of the source, for a tagger with characters.
+  /// The spelling of each token of the sources, for models that read letters.
   public let forms: SurfaceForms?
+  public let secondForms: SurfaceForms?
   /// The source as it stands in the file (tokens of columns with a space between them, of arrays the path);
   /// nil if texts aren't kept or there are none.
   public let sourceTexts: TextLines?
@@ -120,6 +121,7 @@ public struct SequenceSplit: Sendable {
     hash.combine(UInt64(count))
     for side in Side.allCases { hash.combine(field(side)?.digest ?? 0) }
     hash.combine(forms?.digest ?? 0)
+    if let secondForms { hash.combine(secondForms.digest) }
     return hash.value
   }
 }

@@ -8,7 +8,7 @@ struct SplitBuilder {
   private var encoder: FieldEncoder
   private var columns: (source: FieldColumn?, second: FieldColumn?, target: FieldColumn?)
   private var texts = (source: TextLines(), second: TextLines(), target: TextLines())
-  private var forms: SurfaceForms?
+  private var forms: (source: SurfaceForms?, second: SurfaceForms?)
   private var report = ReadingReport()
   /// Examples so far.
   private(set) var count = 0
@@ -29,7 +29,7 @@ struct SplitBuilder {
     encoder = FieldEncoder(options, folder: folder)
     columns.source = layout.source.map { FieldColumn($0) }
     columns.target = layout.target.map { FieldColumn($0) }
-    if options.characters { forms = SurfaceForms() }
+    if options.characters { forms = (SurfaceForms(), SurfaceForms()) }
   }
 
   /// Adds an example, unless the options say to leave it out. Throws `DataError`.
@@ -60,7 +60,7 @@ struct SplitBuilder {
     if let kind = layout.source {
       do {
         try encoder.encode(record.source.bytes, kind, encoding.source, encoding.labels, into: &source)
-        if options.characters { try spell(record.source.bytes, kind) }
+        try Self.spell(record.source.bytes, kind, encoding, in: &source, &forms.source)
       } catch {
         throw record.source.problem(error)
       }
@@ -68,6 +68,7 @@ struct SplitBuilder {
     if record.hasSecondSource {
       do {
         try encoder.encode(record.secondSource.bytes, .text, encoding.source, nil, into: &second)
+        try Self.spell(record.secondSource.bytes, .text, encoding, in: &second, &forms.second)
       } catch {
         throw record.secondSource.problem(error)
       }
@@ -91,17 +92,23 @@ struct SplitBuilder {
     report.firstUnknownLabel = record.targetProblem(problem, step: step)
   }
 
-  /// The spelling of each token of the source, as it stands in the file.
-  private mutating func spell(_ bytes: [UInt8], _ kind: FieldKind) throws(LineProblem) {
-    guard let words = encoding.source, let letters = encoding.characters else { return }
-    source.forms.removeAll(keepingCapacity: true)
+  /// The spelling of each token of a source, as it stands in the file, if letters are read.
+  private static func spell(
+    _ bytes: [UInt8], _ kind: FieldKind, _ encoding: SequenceEncoding, in field: inout EncodedField,
+    _ forms: inout SurfaceForms?
+  ) throws(LineProblem) {
+    guard var known = forms, let words = encoding.source, let letters = encoding.characters else { return }
+    // Not copied when it grows.
+    forms = nil
+    defer { forms = known }
+    field.forms.removeAll(keepingCapacity: true)
     func add(_ unit: UnsafeBufferPointer<UInt8>) throws(LineProblem) {
-      let form = try forms?.intern(Array(unit)) { (form: [UInt8]) throws(LineProblem) -> [Int32] in
+      let form = try known.intern(Array(unit)) { (form: [UInt8]) throws(LineProblem) -> [Int32] in
         var ids: [Int32] = []
         try letters.encode(form, into: &ids)
         return ids
       }
-      source.forms.append(form ?? 0)
+      field.forms.append(form)
     }
     try bytes.withUnsafeBufferPointer { (line: UnsafeBufferPointer<UInt8>) throws(LineProblem) in
       if kind == .cells {
@@ -195,7 +202,8 @@ struct SplitBuilder {
       if columns.second == nil { columns.second = FieldColumn(.text) }
       columns.second?.append(second)
     }
-    forms?.append(source.forms)
+    forms.source?.append(source.forms)
+    if record.hasSecondSource { forms.second?.append(second.forms) }
     count += 1
     guard keepsTexts else { return }
     switch layout.source {
@@ -216,7 +224,8 @@ struct SplitBuilder {
     func kept(_ lines: TextLines) -> TextLines? { lines.count > 0 ? lines : nil }
     let split = SequenceSplit(
       name: name, count: count, source: columns.source?.field, secondSource: columns.second?.field,
-      target: columns.target?.field, forms: forms, sourceTexts: kept(texts.source),
+      target: columns.target?.field, forms: forms.source,
+      secondForms: columns.second == nil ? nil : forms.second, sourceTexts: kept(texts.source),
       secondSourceTexts: kept(texts.second), targetTexts: kept(texts.target), report: report)
     self = SplitBuilder(
       options, layout, encoding, folder: encoder.folder, isEvaluation: isEvaluation)

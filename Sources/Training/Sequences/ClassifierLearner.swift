@@ -71,7 +71,7 @@ final class ClassifierLearner: SequenceLearner {
     case .tokens, .none:
       return LossSum()
     }
-    let input = inputSequences(entries, of: split.source, arena)
+    let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
     let smoothing = gradients == nil ? 0 : configuration.training.labelSmoothing
     return model.evaluate(
       ClassifierBatch(input: input, targets: targets, masks: masks), LossOptions(labelSmoothing: smoothing),
@@ -106,7 +106,7 @@ final class ClassifierLearner: SequenceLearner {
     _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
   ) -> ClassifierPrediction<Float> {
     model.predict(
-      inputSequences(entries, of: split.source, workspace.arena),
+      inputSequences(entries, of: split.source, forms: split.forms, workspace.arena),
       LayerContext(parameters: parameters, workspace: workspace))
   }
 

@@ -91,7 +91,7 @@ func inputSequences(
   case .tokens(let tokens):
     let (lengths, ids) = arena.ids(entries, of: tokens)
     if reversed { reverseEach(ids, lengths) }
-    let characters = forms.map { wordForms($0, entries, arena) }
+    let characters = forms.map { wordForms($0, entries, reversed: reversed, arena) }
     return InputSequences(
       lengths: lengths,
       content: .tokens(UnsafePointer(ids.baseAddress!), characters: characters))
@@ -115,9 +115,13 @@ private func reverseEach(_ ids: UnsafeMutableBufferPointer<Int32>, _ lengths: [I
 
 /// The distinct words of some entries in arena memory.
 private func wordForms(
-  _ forms: SurfaceForms, _ entries: [Int32], _ arena: Arena<Float>
+  _ forms: SurfaceForms, _ entries: [Int32], reversed: Bool, _ arena: Arena<Float>
 ) -> InputSequences<Float>.WordForms {
-  let (index, lengths, characters) = forms.gather(entries[...])
+  var (index, lengths, characters) = forms.gather(entries[...])
+  if reversed {
+    let words = entries.map { forms.forms.length(Int($0)) }
+    index.withUnsafeMutableBufferPointer { reverseEach($0, words) }
+  }
   func stored(_ values: [Int32]) -> UnsafePointer<Int32> {
     let words = arena.words(max(1, values.count), of: Int32.self)
     _ = words.update(fromContentsOf: values)

@@ -62,9 +62,9 @@ extension TranslationLearner {
   ) -> AttentionMatrix {
     var labels = sourceLabels(entry, source, texts)
     if configuration.data.reverseSource { labels.reverse() }
-    let columns = weights.first?.count ?? labels.count
     // A state of a pyramid stands for several steps.
     let steps = 1 << configuration.model.pyramid
+    let columns = weights.first?.count ?? (labels.count + steps - 1) / steps
     if columns < labels.count {
       let isNumbered = source?.vectorSequences != nil
       labels = (0..<columns).map {

@@ -97,8 +97,8 @@ final class TranslationLearner: SequenceLearner {
     _ entries: [Int32], _ split: SequenceSplit, _ arena: Arena<Float>
   ) -> [InputSequences<Float>] {
     let isReversed = configuration.data.reverseSource
-    return [split.source, split.secondSource].compactMap { $0 }.map {
-      inputSequences(entries, of: $0, reversed: isReversed, arena)
+    return [(split.source, split.forms), (split.secondSource, split.secondForms)].compactMap { field, forms in
+      field.map { inputSequences(entries, of: $0, forms: forms, reversed: isReversed, arena) }
     }
   }
 
