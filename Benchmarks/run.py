@@ -4,10 +4,13 @@
     Benchmarks/run.py                                  # rnn-dist alone
     Benchmarks/run.py --peer /path/to/python           # beside PyTorch, run by that interpreter
     Benchmarks/run.py --rows lstm512 ptb200 --rounds 5 --output Benchmarks/results.md --machine "2-core Zen 4 virtual machine"
+    Benchmarks/run.py --own                            # and then what is compared with itself
 
 Each round runs ours in fp32, ours in bf16 and the peer (as one process with all cores as threads, and as one process a core with
-gloo; the better counts), one after the other, so that a drift of the machine meets all of them. Build first: swift build -c release.
-Nothing else should run meanwhile.
+gloo; the better counts), one after the other, so that a drift of the machine meets all of them; the ratios are those of each
+round. With --own also: all ranks against one, one process with threads against ranks, ragged lengths against fixed ones, and the
+recurrent products against the peak of a core (below 90 % of it the run fails). Build first: swift build -c
+release. Nothing else should run meanwhile.
 """
 import argparse
 import datetime
@@ -94,10 +97,15 @@ def peer(settings, row):
     return best["tok_s"], best["rss_mib"]
 
 
-def figure(values):
+def figure(values, form=",.0f"):
     median = statistics.median(values)
     spread = (max(values) - min(values)) / median / 2 if len(values) > 1 else 0
-    return f"{median:,.0f} ±{100 * spread:.0f}%"
+    return f"{median:{form}} ±{100 * spread:.0f}%"
+
+
+def ratio(own, other):
+    """Of the figures of each round, which had the machine to themselves in the same minute."""
+    return figure([a / b for a, b in zip(own, other)], ".2f")
 
 
 def measure(settings, row):
@@ -113,10 +121,47 @@ def measure(settings, row):
             rates["peer"].append(rate)
     cells = [TEXT[row], figure(rates["fp32"]), figure(rates["bf16"])]
     if settings.peer:
-        other = statistics.median(rates["peer"])
-        cells += [figure(rates["peer"]), f"{statistics.median(rates['fp32']) / other:.2f}",
-                  f"{statistics.median(rates['bf16']) / other:.2f}", f"{memory['fp32'] / memory['peer']:.2f}"]
+        cells += [figure(rates["peer"]), ratio(rates["fp32"], rates["peer"]), ratio(rates["bf16"], rates["peer"]),
+                  f"{memory['fp32'] / memory['peer']:.2f}"]
     return "| " + " | ".join(cells) + " |"
+
+
+def tokens(settings, options, precision, ranks, threads):
+    launcher = ["mpirun", "-np", str(ranks), "--bind-to", "core"] if ranks > 1 else []
+    if ranks == threads == 1:
+        launcher = ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
+    command = launcher + [settings.program, "bench", "lm", "--json", "--precision", precision, *arguments(options)]
+    return last_json(command, {"OPENBLAS_NUM_THREADS": str(threads)})["tok_s"]
+
+
+def own_lines(settings):
+    """What is compared with itself, in both precisions."""
+    n, lines = settings.ranks, []
+    for precision in ("fp32", "bf16"):
+        for row in ("lstm512", "ptb650"):
+            forms = {"one": (1, 1), "ranks": (n, 1), "threads": (1, n)}
+            rates = {form: [] for form in forms}
+            for _ in range(settings.rounds):
+                for form, (ranks, threads) in forms.items():
+                    rates[form].append(tokens(settings, LM[row], precision, ranks, threads))
+            lines.append(f"| {TEXT[row]}, {precision}: {n} ranks against one of one thread | {figure(rates['ranks'])} | "
+                         f"{figure(rates['one'])} | {ratio(rates['ranks'], rates['one'])} |")
+            lines.append(f"| the same: one process of {n} threads against {n} ranks | {figure(rates['threads'])} | "
+                         f"{figure(rates['ranks'])} | {ratio(rates['threads'], rates['ranks'])} |")
+        fixed, ragged = [], []
+        for _ in range(settings.rounds):
+            ragged.append(tokens(settings, {**LM["lstm512"], "steps": 50, "shortest": 5}, precision, n, 1))
+            fixed.append(tokens(settings, {**LM["lstm512"], "steps": 27}, precision, n, 1))
+        lines.append(f"| LSTM 2x512, {precision}: lengths of 5 to 50 against 27, real tokens | {figure(ragged)} | "
+                     f"{figure(fixed)} | {ratio(ragged, fixed)} |")
+    return lines
+
+
+def products(settings):
+    """The recurrent products beside the peak; whether they keep to their thresholds."""
+    core = str(min(os.sched_getaffinity(0)))
+    return subprocess.run(["taskset", "-c", core, settings.program, "bench", "gemm", "--require", "0.90", "--require-bf16",
+                           "0.90"], env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}).returncode
 
 
 def main():
@@ -127,6 +172,7 @@ def main():
     parser.add_argument("--ranks", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--program", default=str(HERE.parent / ".build/release/rnn-dist"))
     parser.add_argument("--machine", default="this machine", help="what to call the machine in the table")
+    parser.add_argument("--own", action="store_true", help="also what is compared with itself")
     parser.add_argument("--output", help="file to write the table to, besides standard output")
     settings = parser.parse_args()
     head = ["workload", "fp32", "bf16"]
@@ -138,11 +184,18 @@ def main():
         "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
     ]
     print("\n".join(lines), flush=True)
-    for row in settings.rows:
-        lines.append(measure(settings, row))
-        print(lines[-1], flush=True)
+
+    def add(*further):
+        lines.extend(further)
+        print("\n".join(further), flush=True)
         if settings.output:
             pathlib.Path(settings.output).write_text("\n".join(lines) + "\n")
+
+    for row in settings.rows:
+        add(measure(settings, row))
+    if settings.own:
+        add("", "| with itself, tokens a second | first | second | ratio |", "|---|---|---|---|", *own_lines(settings))
+        sys.exit(products(settings))
 
 
 main()
