@@ -82,6 +82,7 @@ public struct TrainingJob {
     // Collective, and so not inside of what only rank 0 does, whose observer is the only one.
     let hosts = try hosts()
     observer?.handle(.started(summary(task, trainer, hosts)))
+    for warning in task.warnings { observer?.handle(.warning(warning)) }
   }
 
   /// The task on this rank, the same job on every rank.

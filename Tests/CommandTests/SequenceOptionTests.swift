@@ -54,6 +54,16 @@ import Testing
     outcome.expect(78, "f1 needs tags such as B-name")
   }
 
+  /// What limits leave out, or cut, is said wherever it changes a figure.
+  @Test func entriesLeftOutAreCounted() throws {
+    let settings = ["data.max_length=3", "data.too_long=skip"]
+    let planned = try runs.train("seq2seq", settings + ["--dry-run"])
+    #expect(planned.exitCode == 0 && planned.standardError.contains("entries left out"), "\(planned)")
+    try runs.trained("seq2seq", settings)
+    let scored = try runs.run("evaluate", "run", "--data", "pairs.tsv", "data.too_long=truncate")
+    #expect(scored.exitCode == 0 && scored.standardError.contains("24 sequences cut"), "\(scored)")
+  }
+
   @Test func figuresOfAFewSourcesSaySo() throws {
     let outcome = try runs.train(
       "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])

@@ -149,7 +149,7 @@ enum SequenceData {
 
 extension ReadingReport {
   /// What a user should know of the reading of a part, one line each.
-  func warnings(of part: String) -> [String] {
+  public func warnings(of part: String) -> [String] {
     func line(_ count: Int, _ what: String, _ first: DataError?) -> [String] {
       count == 0 ? [] : ["\(part): \(count) \(what)" + (first.map { "; the first: \($0)" } ?? "")]
     }

@@ -85,10 +85,8 @@ struct EvaluateCommand: DistributedCommand {
 
   private func score(_ saved: SavedSequenceModel, _ communicator: any Communicator) throws -> Scored {
     let split = try communicator.agree { try sequences(for: saved) }
-    if communicator.rank == 0, split.report.unknownLabels > 0 {
-      Console.error(
-        "warning: \(split.report.unknownLabels) labels were never learnt and count as wrong"
-          + (split.report.firstUnknownLabel.map { ", the first: \($0)" } ?? ""))
+    if communicator.rank == 0 {
+      for warning in split.report.warnings(of: split.name) { Console.error("warning: \(warning)") }
     }
     try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
     try communicator.allEqual(
