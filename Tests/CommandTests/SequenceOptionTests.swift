@@ -80,6 +80,13 @@ import Testing
     try runs.run("predict", "run", "other").expect(64, "other", "decoding.beam=5")
   }
 
+  @Test func aClassIsNoPartOfAText() throws {
+    try runs.trained("classifier")
+    let outcome = try runs.run("predict", "run", lines: "cat dog\nfew\tcat\n")
+    #expect(outcome.exitCode == 65 && outcome.output.split(separator: "\n").count == 1, "\(outcome)")
+    #expect(outcome.standardError.contains("standard input:2: 2 fields"), "\(outcome)")
+  }
+
   @Test func valuesThatAShellHasLostAreMissed() throws {
     try runs.run("train", "text", "data.train=").expect(78, "data.train", "no value", "data.train=null")
   }

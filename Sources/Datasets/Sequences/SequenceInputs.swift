@@ -37,6 +37,11 @@ public struct SequenceInputs: Sendable {
     record.source.bytes = Array(line)
     record.hasSecondSource = false
     (record.source.name, record.source.line) = (name, number)
+    if options.task == .classifier, options.format == .tsv, record.source.bytes.contains(0x09) {
+      // A line of the training data, most likely: its class would be read as a word.
+      let fields = record.source.bytes.count { $0 == 0x09 } + 1
+      throw record.source.problem(.fields(found: fields, expected: "the text alone, without a class"))
+    }
     if options.task == .seq2seq, layout.source == .text, let tab = record.source.bytes.firstIndex(of: 0x09) {
       let fields = record.source.bytes.count { $0 == 0x09 } + 1
       guard fields == 2 else {
