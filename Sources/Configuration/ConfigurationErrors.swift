@@ -63,6 +63,8 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
     switch reason {
     case .missing where ConfigurationSchema.hasValue(at: name):
       return "\"\(name)\" is a key: write its value behind it, \(name)=VALUE"
+    case .missing where name.contains("/") || name.hasSuffix(".yaml"):
+      return "\(name): no such configuration file"
     case .missing:
       let nearest = nearestName(to: name, among: Presets.names)
       return "no configuration file and no preset is called \"\(name)\""

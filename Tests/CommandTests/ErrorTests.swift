@@ -69,7 +69,7 @@ extension Mistake {
     Mistake(
       name: "no configuration", prepare: { try $0.remove("run/config.yaml") },
       arguments: ["generate", "run"],
-      exitCode: 66, words: ["run/config.yaml"]),
+      exitCode: 66, words: ["run/config.yaml: no such configuration file"]),
     Mistake(
       name: "no such text in the run", arguments: ["evaluate", "run", "--split", "test"], exitCode: 78,
       words: ["data.test", "--data FILE"]),
