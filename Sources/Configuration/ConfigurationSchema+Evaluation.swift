@@ -46,7 +46,7 @@ extension ConfigurationSchema {
       "sequences (language model: parallel streams of the text) scored together"),
     ConfigurationKey(
       "evaluation.decode_limit", \.evaluation.decodeLimit, .integer(.atLeast(0)), tasks: .writers,
-      "seq2seq, during training: entries decoded for the metric; 0: all"),
+      "during training: sources written for, for the metric; 0: all"),
     ConfigurationKey(
       "evaluation.bleu_tokens", \.evaluation.bleuTokens, .choice, tasks: .writers,
       "how BLEU cuts its words, as in sacrebleu"),

@@ -120,6 +120,7 @@ final class RunLogObserver: TrainingObserver {
         JSONMember("perplexity", result.perplexity.map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)), JSONMember("examples", .integer(result.examples)),
       ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
-    return members + [JSONMember("best", .bool(report.isBest))]
+    return members + (result.decoded.map { [JSONMember("decoded", .integer($0))] } ?? [])
+      + [JSONMember("best", .bool(report.isBest))]
   }
 }

@@ -18,9 +18,9 @@ public final class StopSignals: Sendable {
   /// Nothing is asked for yet.
   public init() {}
 
-  /// Takes over SIGINT, SIGTERM, SIGHUP (unless it is ignored, as under nohup) and SIGUSR1 for the rest of the process. A further SIGINT or SIGTERM at least
-  /// two seconds after the first ends the process at once, for people who really mean it; sooner it is a
-  /// duplicate, as launchers and `timeout` send them.
+  /// Takes over SIGINT, SIGTERM, SIGHUP (unless it is ignored, as under nohup) and SIGUSR1 for the rest of the
+  /// process. A further signal to stop at least two seconds after the first ends the process at once, for people who
+  /// really mean it; sooner it is a duplicate, as launchers and `timeout` send them.
   public static func install() {
     _ = process  // made here, since a signal handler must not be the first to need it
     for number in [SIGINT, SIGTERM, SIGHUP] {

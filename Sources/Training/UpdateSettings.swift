@@ -33,7 +33,8 @@ extension TrainingConfiguration {
   /// The ends of the schedule: with true tokens alone a model computes all steps at once what it has to compute step by
   /// step with its own.
   var extremesOfTeacherForcing: [Double] {
-    [teacherForcing] + (teacherForcingEnd.map { $0 == teacherForcing ? [] : [$0] } ?? [])
+    let first = teacherForcing(at: 0)
+    return [first] + (teacherForcingEnd.map { $0 == first ? [] : [$0] } ?? [])
   }
 }
 

@@ -36,6 +36,6 @@ enum FigureText {
 
   /// What a figure is multiplied by to be shown, and what stands behind its name on an axis.
   static func scale(_ name: String) -> (factor: Double, unit: String) {
-    ["loss", "perplexity", "bleu", "chrf", "mse"].contains(name) ? (1, "") : (100, ", %")
+    number(name, 0).hasSuffix("%") ? (100, ", %") : (1, "")
   }
 }

@@ -11,10 +11,7 @@ extension Inspection {
   /// Several lines: a name, then what it is.
   var text: String {
     var rows: [(String, String)] = []
-    if let record {
-      rows.append(
-        ("run", "\(path): \(Self.describe(record, isBeingTrained: RunPaths(root: path).isBeingTrained))"))
-    }
+    if let record { rows.append(("run", "\(path): \(Self.describe(record, of: path))")) }
     if let configuration { rows.append(("configuration", Self.describe(configuration))) }
     if let vocabulary {
       rows.append(
@@ -41,12 +38,12 @@ extension Inspection {
     }.joined(separator: "\n")
   }
 
-  private static func describe(_ record: RunRecord, isBeingTrained: Bool) -> String {
+  private static func describe(_ record: RunRecord, of path: String) -> String {
     let ranks =
       "\(record.ranks) \(record.ranks == 1 ? "rank" : "ranks") on \(record.hosts.joined(separator: ", "))"
     let reason = record.message.map { " (\($0))" } ?? ""
     let status =
-      record.status == .running && !isBeingTrained
+      record.status == .running && !RunPaths(root: path).isBeingTrained
       ? "running by its record, but no job on this host holds it (if it was killed: --resume)"
       : record.status.rawValue
     return "\(status)\(reason), \(ranks), started \(record.started.formatted(.iso8601))"

@@ -69,6 +69,7 @@ import Testing
       "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("(of 2 sources)"), "\(outcome)")
     #expect(outcome.output.contains("of 2 sources (rnn-dist evaluate"), "\(outcome)")
+    #expect(try runs.events("valid").allSatisfy { $0["decoded"] as? Int == 2 })
   }
 
   /// Space without a break is no token: no answer, as for an empty line, and the next is answered.

@@ -133,16 +133,21 @@ struct RunFilesTests {
     #expect(try record().status == .stopped)
   }
 
-  @Test("run.json of a run that diverged: exit code 3, and the step in words", arguments: [1, 2])
-  func diverged(ranks: Int) throws {
-    let configuration = RunConfiguration.small(text) {
+  /// Beyond all numbers after a few steps.
+  private func diverging(_ change: (inout RunConfiguration) -> Void) -> RunConfiguration {
+    .small(text) {
       $0.model.cell = .rnn
       $0.model.activation = .relu
       $0.training.optimizer = .sgd
       $0.training.clipNorm = 0
       $0.training.learningRate = 1e30
-      $0.training.skipLimit = 2
+      change(&$0)
     }
+  }
+
+  @Test("run.json of a run that diverged: exit code 3, and the step in words", arguments: [1, 2])
+  func diverged(ranks: Int) throws {
+    let configuration = diverging { $0.training.skipLimit = 2 }
     let recorder = Recorder()
     let ends = try Job(configuration, ranks: ranks, directory: run).ends(recorder)
     #expect(ends.allSatisfy { $0.exitCode == ExitCode.diverged && $0.message.contains("2 times in a row") })
@@ -155,12 +160,7 @@ struct RunFilesTests {
 
   @Test("Checkpoints that are due while steps are skipped wait: what is kept can be trained on")
   func noCheckpointsOfADivergingRun() throws {
-    let configuration = RunConfiguration.small(text) {
-      $0.model.cell = .rnn
-      $0.model.activation = .relu
-      $0.training.optimizer = .sgd
-      $0.training.clipNorm = 0
-      $0.training.learningRate = 1e30
+    let configuration = diverging {
       $0.training.skipLimit = 9
       $0.checkpoint.everySteps = 1
       $0.checkpoint.keep = 2

@@ -98,20 +98,10 @@ final class GeneratorLearner: SequenceLearner {
   ) throws -> [Double] {
     guard judgesGroups else { return [] }
     let found = search(groups.compactMap(\.first), split, workspace, count: 1)
-    var tally = judge.empty
-    for (group, hypotheses) in zip(groups, found) {
-      guard let best = hypotheses.first else { continue }
-      let references = group.compactMap { split.targetTexts?[Int($0)] }.map(Array.init)
-      judge.add(target.decode(best.tokens), references: references, to: &tally)
-    }
-    return tally
+    return judge.tally(found.map { $0.first.map { target.decode($0.tokens) } }, of: groups, in: split)
   }
 
-  func result(of sums: ScoreSums) -> EvaluationResult {
-    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
-    if !sums.tallies.isEmpty { judge.describe(sums.tallies, in: &result) }
-    return result
-  }
+  func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
 
   // MARK: Writing
 

@@ -29,6 +29,24 @@ struct OutputJudge {
   /// The sums of nothing.
   var empty: [Double] { Array(repeating: 0, count: Self.counts.reduce(0, +)) }
 
+  /// The sums of outputs, each judged by the targets of all entries of its group; nil where nothing was written.
+  func tally(
+    _ outputs: [[UInt8]?], of groups: [ArraySlice<Int32>], in split: SequenceSplit
+  ) -> [Double] {
+    var sums = empty
+    for case (let output?, let group) in zip(outputs, groups) {
+      add(output, references: group.compactMap { split.targetTexts?[Int($0)] }.map(Array.init), to: &sums)
+    }
+    return sums
+  }
+
+  /// Loss and figures of a pass, without figures where nothing was judged.
+  func result(of sums: ScoreSums) -> EvaluationResult {
+    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
+    if !sums.tallies.isEmpty { describe(sums.tallies, in: &result) }
+    return result
+  }
+
   /// Adds one output with all its references.
   func add(_ output: [UInt8], references: [[UInt8]], to sums: inout [Double]) {
     var (exact, tokens, words) = (ExactMatchTally(), TokenErrorTally(), WordErrorTally())

@@ -161,21 +161,13 @@ final class TranslationLearner: SequenceLearner {
     _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     let entries = groups.compactMap(\.first)
-    let found = search(entries, split, workspace)
-    var tally = judge.empty
-    for (index, group) in groups.enumerated() {
-      guard let best = found[index].first else { continue }
-      let references = group.compactMap { split.targetTexts?[Int($0)] }.map(Array.init)
-      judge.add(text(best, entry: entries[index], of: split), references: references, to: &tally)
+    let outputs = zip(search(entries, split, workspace), entries).map { hypotheses, entry in
+      hypotheses.first.map { text($0, entry: entry, of: split) }
     }
-    return tally
+    return judge.tally(outputs, of: groups, in: split)
   }
 
-  func result(of sums: ScoreSums) -> EvaluationResult {
-    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
-    if !sums.tallies.isEmpty { judge.describe(sums.tallies, in: &result) }
-    return result
-  }
+  func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
 
   func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
