@@ -14,8 +14,8 @@ enum JobRunner {
     do {
       communicator = try CommunicatorFactory.make()
     } catch {
-      // Every process meets a wrong launcher alone; the launcher's rank 0 speaks for all.
-      if (LauncherEnvironment.current?.rank ?? 0) == 0 { Console.error("error: \(error)") }
+      // Every process of a job meets a wrong launcher, and rank 0 reports it for all.
+      if !Launcher.isReportedByRank0 { Console.error("error: \(error)") }
       return ExitCode.code(of: error)
     }
     do {

@@ -1,7 +1,31 @@
+import Communication
 import Foundation
 
-/// How this process was started, as the words a user would type to start another like it.
+/// How this process was started.
 package enum Launcher {
+  /// Whether another process of the same job reports for this one: an MPI launcher started this process itself, as a rank
+  /// above 0.
+  ///
+  /// Environment variables alone prove nothing. Every shell that a launcher starts hands them on, a batch script may have some left
+  /// over, and a process that kept silent because of them would lose its results without a word.
+  static let isReportedByRank0: Bool =
+    (LauncherEnvironment.current?.rank ?? 0) > 0 && startsRanks(parentName)
+
+  /// Whether a program of that name is one of those that start the ranks of a job on their host: Open MPI 4 and 5, MPICH and
+  /// Intel MPI, SLURM.
+  package static func startsRanks(_ name: String) -> Bool {
+    [
+      "mpirun", "mpiexec", "orterun", "orted", "prterun", "prted", "hydra_pmi_proxy", "pmi_proxy",
+      "slurmstepd",
+    ].contains(name)
+  }
+
+  /// The name of the program that started this one, as the kernel keeps it: at most 15 bytes.
+  private static var parentName: String {
+    let name = (try? String(contentsOfFile: "/proc/\(getppid())/comm", encoding: .utf8)) ?? ""
+    return name.trimmingCharacters(in: .newlines)
+  }
+
   /// What `launch/run` says of itself and its options: a program under mpirun can't know them.
   static let variable = "RNN_DIST_LAUNCHER"
 

@@ -31,23 +31,23 @@ struct RNNDist: ParsableCommand {
   }
 
   private static func run(_ arguments: some Sequence<String>) -> Int32 {
-    let speaks = (LauncherEnvironment.current?.rank ?? 0) == 0
+    let reports = !Launcher.isReportedByRank0
     var parsed: (any ParsableCommand)?
     do {
       let command = try parseAsRoot(Array(arguments))
       parsed = command
       switch command {
       case let command as any DistributedCommand: return JobRunner.run(command)
-      case var command as any LocalCommand: return speaks ? try JobRunner.run(&command) : ExitCode.done
+      case var command as any LocalCommand: return reports ? try JobRunner.run(&command) : ExitCode.done
       default:
         var command = command
-        if speaks { try command.run() }
+        if reports { try command.run() }
         return ExitCode.done
       }
     } catch {
-      // Before MPI is initialized the launcher ends a job at the first rank that fails, perhaps before the one that
-      // speaks has spoken: so the others have nothing to complain about.
-      return speaks ? report(error, of: parsed) : ExitCode.done
+      // Before MPI is initialized, the launcher ends the job when the first rank fails, perhaps before rank 0 has printed its
+      // message. So the other ranks report success.
+      return reports ? report(error, of: parsed) : ExitCode.done
     }
   }
 
@@ -88,7 +88,7 @@ protocol DistributedCommand: ParsableCommand {
   func run(on communicator: any Communicator) throws -> Int32
 }
 
-/// A command that one process runs; under a launcher rank 0 does and the others have nothing to do.
+/// A command that one process runs alone. Of the ranks that an MPI launcher started directly, only rank 0 runs it.
 protocol LocalCommand: ParsableCommand {
   /// Returns the exit code.
   mutating func runLocally() throws -> Int32

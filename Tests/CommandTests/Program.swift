@@ -45,9 +45,12 @@ final class Program {
       [arguments], ranks: ranks, in: directory, input: input, output: output, limit: limit)
   }
 
-  /// The same with `ranks` ranks for each of several lists of arguments.
+  /// The same with `ranks` ranks for each of several lists of arguments, and further variables in the environment.
+  ///
+  /// - Parameter shell: every rank is a shell that runs this script instead, in which `$PROGRAM` is the program.
   private init(
-    _ groups: [[String]], ranks: Int?, in directory: String?, input: [UInt8], output: FileHandle?, limit: Int
+    _ groups: [[String]], ranks: Int?, in directory: String?, input: [UInt8] = [],
+    output: FileHandle? = nil, limit: Int = 60, environment: [String: String] = [:], shell: String? = nil
   ) throws {
     folder = try TemporaryFolder()
     self.limit = limit
@@ -56,12 +59,15 @@ final class Program {
     process.executableURL = ranks == nil ? program : try Self.mpirun()
     process.arguments =
       ranks.map { ranks in
-        let parts = groups.map { ["-np", "\(ranks)", program.path] + $0 }
+        let parts = groups.map {
+          ["-np", "\(ranks)"] + (shell.map { ["sh", "-c", $0] } ?? [program.path]) + $0
+        }
         return ["--timeout", "\(limit)", "--bind-to", "none"] + Array(parts.joined(separator: [":"]))
       } ?? groups.flatMap { $0 }
     // What a test leaves in a cache must not be found by another, or by the user.
     let cache = (directory ?? folder.root) + "/cache"
-    process.environment = Self.environment.merging(["XDG_CACHE_HOME": cache]) { $1 }
+    process.environment = Self.environment.merging(["XDG_CACHE_HOME": cache, "PROGRAM": program.path]) { $1 }
+      .merging(environment) { $1 }
     process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
     process.standardInput =
       input.isEmpty
@@ -83,7 +89,19 @@ final class Program {
 
   /// Runs a job in which every rank is given arguments of its own.
   static func run(eachRank arguments: [[String]], in directory: String) throws -> Outcome {
-    try Program(arguments, ranks: 1, in: directory, input: [], output: nil, limit: 60).wait()
+    try Program(arguments, ranks: 1, in: directory).wait()
+  }
+
+  /// Runs the program without a launcher, but with variables that a launcher would set.
+  static func run(
+    _ arguments: [String], in directory: String, input: [UInt8] = [], environment: [String: String]
+  ) throws -> Outcome {
+    try Program([arguments], ranks: nil, in: directory, input: input, environment: environment).wait()
+  }
+
+  /// Runs a job whose ranks are shells that run a script, in which `$PROGRAM` is the program.
+  static func run(shell script: String, ranks: Int, in directory: String) throws -> Outcome {
+    try Program([[]], ranks: ranks, in: directory, shell: script).wait()
   }
 
   /// Waits for the end.

@@ -1,0 +1,56 @@
+import Testing
+
+@testable import rnn_dist
+
+/// Environment variables alone must not silence a process: a shell hands them on, a batch script may have some left over.
+@Suite(.timeLimit(.minutes(5))) struct LauncherVariableTests {
+  /// Variables that name rank 1 of two, without a launcher behind them.
+  static let leftOver: [[String: String]] = [
+    ["SLURM_PROCID": "1", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2"],
+    ["PMIX_RANK": "1"],
+    ["PMI_RANK": "1", "PMI_SIZE": "2"],
+    ["OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"],
+  ]
+
+  private let runs: SequenceRuns
+
+  init() throws { runs = try SequenceRuns() }
+
+  @Test(arguments: leftOver) func aLocalCommandAnswers(variables: [String: String]) throws {
+    try runs.trained("classifier")
+    let outcome = try Program.run(
+      ["predict", "run"], in: runs.folder.root, input: Array("cat\ndog\n".utf8), environment: variables)
+    #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 2, "\(outcome)")
+  }
+
+  @Test(arguments: leftOver) func aMistakeIsReported(variables: [String: String]) throws {
+    let outcome = try Program.run(
+      ["predict", "--nonsense"], in: runs.folder.root, environment: variables)
+    #expect(outcome.exitCode == 64 && !outcome.errors.isEmpty, "\(outcome)")
+  }
+
+  /// Variables that announce two ranks contradict MPI, which finds one: training refuses, and says so. PMIx announces no number.
+  @Test(arguments: leftOver) func aLoneRankSaysWhyItRefuses(variables: [String: String]) throws {
+    let outcome = try Program.run(
+      ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.root,
+      environment: variables)
+    if variables.count > 1 {
+      #expect(outcome.exitCode != 0 && outcome.errors.count == 1, "\(outcome)")
+      #expect(outcome.standardError.contains("announces 2 ranks"), "\(outcome)")
+    } else {
+      #expect(outcome.exitCode == 0 && outcome.standardError.contains("loss"), "\(outcome)")
+    }
+  }
+
+  @Test func everyShellOfAJobGetsItsAnswers() throws {
+    try runs.trained("classifier")
+    let outcome = try Program.run(
+      shell: "echo cat | \"$PROGRAM\" predict run", ranks: 3, in: runs.folder.root)
+    #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 3, "\(outcome)")
+  }
+
+  @Test func launchersAreKnownByName() {
+    #expect(["mpirun", "orted", "prted", "slurmstepd", "hydra_pmi_proxy"].allSatisfy(Launcher.startsRanks))
+    #expect(!["bash", "sh", "swift", "timeout", ""].contains(where: Launcher.startsRanks))
+  }
+}
