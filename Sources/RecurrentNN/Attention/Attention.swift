@@ -1,6 +1,104 @@
 import NumericKernels
 import Parameters
 
+/// How a decoder weighs the states of its source: the score, what it may look at, and from which of its own states.
+///
+/// With s the decoder's state, h_j the encoder's states, the score e_j is one of
+///
+///     additive   v · tanh(W_k h_j + W_q s + b)      Bahdanau et al. 2014, appendix A.1.2
+///     dot        s · h_j                            Luong et al. 2015, eq. 8
+///     general    s · W h_j                          Luong et al. 2015, eq. 8
+///
+/// and the context c = Σ_j a_j h_j with a = softmax(e) over the sentence.
+public struct AttentionShape: Sendable, Hashable {
+  /// The form of the score.
+  public enum Score: Sendable, Hashable {
+    /// A hidden layer of `size` units. With `normed`, v is g v/‖v‖ with a learned g (Salimans & Kingma 2016), as in
+    /// TensorFlow's normed BahdanauAttention, whose bias is the bias of the query.
+    case additive(size: Int, normed: Bool = false)
+    /// Requires encoder outputs as wide as the decoder's state.
+    case dot
+    case general
+  }
+
+  /// What a dot or general score is multiplied with.
+  public enum Scaling: String, Sendable, Hashable, CaseIterable {
+    case none
+    /// 1/√H, H the width of the decoder's state (Vaswani et al. 2017, section 3.2.1).
+    case inverseSquareRoot
+    /// A learned number that starts at 1, as in TensorFlow's LuongAttention(scale: True).
+    case learned
+  }
+
+  /// The decoder state s of step i.
+  public enum Query: String, Sendable, Hashable, CaseIterable {
+    /// s_{i-1}: the context is part of the cell's input at step i (Bahdanau et al. 2014).
+    case previous
+    /// s_i: the context is joined to the cell's output at step i (Luong et al. 2015). It reaches later steps by input
+    /// feeding only.
+    case current
+  }
+
+  /// Filters over the weights of the step before, U f_j with f = F * a_{i-1} inside tanh (Chorowski et al. 2015, eq. 8).
+  public struct LocationFeatures: Sendable, Hashable {
+    /// Number of filters.
+    public var channels: Int
+    /// Positions each filter spans, an odd number.
+    public var width: Int
+
+    public init(channels: Int, width: Int) {
+      self.channels = channels
+      self.width = width
+    }
+  }
+
+  public var score: Score
+  public var scaling: Scaling
+  public var query: Query
+  /// Adds w_c cov_j inside tanh, cov_j the sum of the weights of all steps before (See et al. 2017, eq. 11).
+  public var coverage: Bool
+  public var location: LocationFeatures?
+  /// Only positions at most this far from position i of step i (Luong et al. 2015, local-m), from the last position in
+  /// steps past the end of the source.
+  public var window: Int?
+
+  /// Coverage and location need an additive score, scaling a dot or general one.
+  public init(
+    _ score: Score, scaling: Scaling = .none, query: Query = .previous, coverage: Bool = false,
+    location: LocationFeatures? = nil, window: Int? = nil
+  ) {
+    self.score = score
+    self.scaling = scaling
+    self.query = query
+    self.coverage = coverage
+    self.location = location
+    self.window = window
+  }
+
+  /// Features of a position that enter its score.
+  var featureCount: Int { (coverage ? 1 : 0) + (location?.channels ?? 0) }
+
+  /// Stops at a combination that has no meaning.
+  func requireMeaning(memorySize: Int, querySize: Int) {
+    if case .additive(let size, _) = score {
+      precondition(size > 0, "additive attention of size \(size)")
+      precondition(scaling == .none, "additive attention with scaling \(scaling)")
+    } else {
+      precondition(featureCount == 0, "coverage or location features without an additive score")
+    }
+    if case .dot = score {
+      precondition(
+        memorySize == querySize, "dot attention of a state of \(querySize) over outputs of \(memorySize)")
+    }
+    if let location {
+      precondition(
+        location.channels > 0 && location.width > 0 && location.width % 2 == 1,
+        "\(location.channels) location filters of width \(location.width): the width has to be odd")
+    }
+    precondition((window ?? 0) >= 0, "attention window of \(window ?? 0)")
+  }
+}
+
 /// Attention over a source: context c_i = Σ_j a_ij h_j, a_i = softmax of the scores of ``AttentionShape``.
 ///
 /// Parameters (A units, D wide encoder outputs, a state of H): additive `key.weight` [A, D], `query.weight` [A, H],
@@ -238,5 +336,175 @@ public struct Attention<Element: Scalar>: Sendable {
   /// The first `count` sentences of a batch.
   func rows(_ count: Int, step: Int, _ memory: SourceMemory<Element>) -> AttentionRows {
     rows(count, step: step, starts: memory.starts, lengths: memory.lengths, places: memory.starts)
+  }
+}
+
+/// Gradients that gather over the steps of a batch while it runs backwards.
+struct AttentionReverse<Element: Scalar> {
+  /// [S, size]
+  let keys: MatrixView<Element>
+  /// [N, size]
+  let queries: MatrixView<Element>
+  /// [1, size]
+  let v: MatrixView<Element>
+  /// [features, size]
+  let featureWeight: MatrixView<Element>
+  /// Of the features of one step, [S, features].
+  let features: MatrixView<Element>
+  /// What reaches the weights of this step and of the one before from later steps, [1, S] each; they take turns.
+  let weights: (MatrixView<Element>, MatrixView<Element>)
+  /// Of the coverage after a step, on return of that before it, [1, S].
+  let coverage: MatrixView<Element>
+  /// Weight of the coverage loss.
+  let coverageLoss: Element
+}
+
+extension Attention {
+  /// Zeros for everything that gathers.
+  func beginBackward(
+    _ prepared: PreparedAttention<Element>, _ trace: AttentionTrace<Element>, coverageLoss: Double,
+    _ context: LayerContext<Element>
+  ) -> AttentionReverse<Element> {
+    let (arena, rows) = (context.arena, prepared.memory.values.rows)
+    return AttentionReverse(
+      keys: arena.zeros(rows, size), queries: arena.matrix(trace.layout.rowCount, size),
+      v: arena.zeros(1, size), featureWeight: arena.zeros(shape.featureCount, size),
+      features: arena.matrix(rows, shape.featureCount), weights: (arena.zeros(1, rows), arena.zeros(1, rows)),
+      coverage: arena.zeros(1, rows), coverageLoss: Element(coverageLoss))
+  }
+
+  /// Step t backwards.
+  ///
+  /// - Parameters:
+  ///   - state: what `forward` was given.
+  ///   - contextGradient: of the contexts, [n, D]; it must stay as it is until `finishBackward`.
+  ///   - stateGradient: that of the state is ADDED, [n, H].
+  @_specialize(where Element == Float)
+  func backward(
+    step t: Int, state: MatrixView<Element>, _ prepared: PreparedAttention<Element>,
+    _ trace: AttentionTrace<Element>, _ reverse: AttentionReverse<Element>,
+    contextGradient: MatrixView<Element>, stateGradient: MatrixView<Element>,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    let (now, before) = t % 2 == 0 ? reverse.weights : (reverse.weights.1, reverse.weights.0)
+    if let coverage = trace.coverage(t) {
+      // cov_{t+1} = cov_t + a_t: a_t gets the gradient of cov_{t+1}, and cov_t keeps it.
+      now.add(reverse.coverage)
+      if reverse.coverageLoss > 0 {
+        _ = Element.coverageLoss(
+          weights: trace.weights(t), coverage: coverage, trace.count(t), scale: reverse.coverageLoss,
+          weightsGradient: now.base, coverageGradient: reverse.coverage.base)
+      }
+    }
+    let rows = rows(state.rows, step: t, prepared.memory)
+    let previous = t == 0 ? prepared.zeros.base : trace.weights(t - 1)
+    computeFeatures(rows, prepared, previous: previous, coverage: trace.coverage(t), context)
+    let range = trace.layout.rows(t)
+    let dQuery = reverse.queries.rows(range)
+    Element.attentionBackward(
+      rows, operands(prepared, trace.queries?.rows(range) ?? state), weights: trace.weights(t),
+      contextGradient: contextGradient.base, contextStride: contextGradient.stride,
+      into: AttentionGradients(
+        weights: now.base, query: dQuery.base, queryStride: dQuery.stride, keys: reverse.keys.base,
+        v: reverse.v.base, features: reverse.features.base, featureWeight: reverse.featureWeight.base))
+    before.fill(0)
+    if shape.featureCount > 0 {
+      Element.attentionFeaturesBackward(
+        rows, featuresGradient: reverse.features.base, previous: previous,
+        filters(context, or: prepared.zeros), coverageGradient: shape.coverage ? reverse.coverage.base : nil,
+        previousGradient: before.base, filterGradient: filters.map(gradients.pointer) ?? before.base)
+    }
+    if let query {
+      context.packed(query.weight, transposed: false).multiply(dQuery, into: stateGradient, accumulate: true)
+    } else {
+      addScaled(scaleValue(context), dQuery, to: stateGradient)
+    }
+  }
+
+  /// What is left when all steps have run backwards: one product for each parameter.
+  ///
+  /// - Parameters:
+  ///   - states: s of all rows, [N, H].
+  ///   - contextGradient: of all rows, [N, D].
+  ///   - valuesGradient: that of the encoder's outputs is ADDED, [S, D].
+  func finishBackward(
+    _ prepared: PreparedAttention<Element>, _ trace: AttentionTrace<Element>,
+    _ reverse: AttentionReverse<Element>,
+    states: MatrixView<Element>, contextGradient: MatrixView<Element>, valuesGradient: MatrixView<Element>,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    addValuesGradient(prepared, trace, contextGradient, to: valuesGradient, context)
+    if let key {
+      context.multiply(
+        reverse.keys, prepared.memory.values, .left, into: gradients.matrix(key), accumulate: true)
+      context.multiply(reverse.keys, context.parameters.matrix(key), into: valuesGradient, accumulate: true)
+    } else {
+      valuesGradient.add(reverse.keys)
+    }
+    if let query {
+      context.multiply(reverse.queries, states, .left, into: gradients.matrix(query.weight), accumulate: true)
+      let dQuery = reverse.queries
+      Element.addColumnSums(
+        dQuery.base, dQuery.stride, dQuery.rows, dQuery.columns, gradients.pointer(query.bias))
+    }
+    if let v { addVGradient(v, reverse, into: gradients, context) }
+    addFeatureGradient(reverse, into: gradients)
+    if let scale {
+      // q = s · state: the gradient of s is the sum over all rows of dq · state.
+      for row in 0..<states.rows {
+        gradients.pointer(scale).pointee += product(
+          reverse.queries.rows(row..<row + 1), states.rows(row..<row + 1), context)
+      }
+    }
+  }
+
+  private func addValuesGradient(
+    _ prepared: PreparedAttention<Element>, _ trace: AttentionTrace<Element>,
+    _ contextGradient: MatrixView<Element>, to valuesGradient: MatrixView<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    context.arena.scoped {
+      let layout = trace.layout
+      let steps = context.arena.words(layout.batchSize, of: Int32.self)
+      let places = context.arena.words(layout.steps, of: Int64.self)
+      let rows = context.arena.words(layout.steps, of: Int64.self)
+      for (position, length) in layout.lengths.enumerated() { steps[position] = Int32(length) }
+      for step in 0..<layout.steps {
+        places[step] = Int64(trace.places[step])
+        rows[step] = Int64(layout.offsets[step])
+      }
+      Element.attentionValuesBackward(
+        self.rows(layout.batchSize, step: 0, prepared.memory), steps: UnsafePointer(steps.baseAddress!),
+        stepPlace: UnsafePointer(places.baseAddress!), stepRow: UnsafePointer(rows.baseAddress!),
+        weights: trace.weights.base, contextGradient: contextGradient.base,
+        contextStride: contextGradient.stride, valuesGradient: valuesGradient.base)
+    }
+  }
+
+  /// v itself, or through v = g w/‖w‖: dg = dv · w/‖w‖ and dw = g/‖w‖ (dv − (dv · w) w/‖w‖²).
+  private func addVGradient(
+    _ v: Parameter, _ reverse: AttentionReverse<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    let target = gradients.matrix(v)
+    guard let vLength else { return target.add(reverse.v) }
+    let raw = context.parameters.matrix(v)
+    let (g, square) = (context.parameters.pointer(vLength).pointee, product(raw, raw, context))
+    let (length, along) = (square.squareRoot(), product(reverse.v, raw, context))
+    gradients.pointer(vLength).pointee += along / length
+    Element.axpy(g / length, reverse.v.base, target.base, size)
+    Element.axpy(-g * along / (length * square), raw.base, target.base, size)
+  }
+
+  private func addFeatureGradient(
+    _ reverse: AttentionReverse<Element>, into gradients: ParameterBuffer<Element>
+  ) {
+    var feature = 0
+    for target in [coverage, location].compactMap({ $0 }).map(gradients.matrix) {
+      for column in 0..<target.columns {
+        for unit in 0..<size { target[unit, column] += reverse.featureWeight[feature, unit] }
+        feature += 1
+      }
+    }
   }
 }

@@ -64,3 +64,167 @@ public func sampleToken<Element: Scalar>(
     return token < 0 ? nil : Int(token)
   }
 }
+
+/// A token as it is drawn.
+public struct SampledToken: Sendable, Hashable {
+  /// Number of the text, 0..<textCount.
+  public let text: Int
+  public let token: Int32
+  /// What the model gave it, before temperature and bounds, nats.
+  public let logProbability: Double
+  /// True for the end mark, which is not part of the text.
+  public let isEnd: Bool
+}
+
+/// Ancestral sampling: draws the texts of a batch token by token from the model's distribution.
+///
+/// Every draw is a function of (seed, number of the text, position), so a text doesn't depend on the other texts of
+/// its batch. Texts that have ended leave the batch.
+public final class SequenceSampler<Element: Scalar> {
+  private let decoder: any StepwiseDecoder<Element>
+  private let options: SamplingOptions
+  private let constraints: TokenConstraints
+  private let random: [CounterRandom]
+  /// The numbers of tokens each text may have.
+  private let lengths: [ClosedRange<Int>]
+  private var block: LogitsBlock<Element>
+  private let weights: AlignedBuffer<Element>
+  private var uniforms: [Double] = []
+  private var drawn: [Int32] = []
+  /// Tokens all open texts have so far.
+  private var length = 0
+  /// The tokens themselves, if repetitions are blocked.
+  private var texts: [[Int32]]
+
+  // The open texts, one a row of the next step: number, last token, and row of the last step.
+  private var open: [Int] = []
+  private var tokens: [Int32] = []
+  private var parents: [Int32] = []
+
+  /// - Parameters:
+  ///   - decoder: the model with its batch, before its first step.
+  ///   - startTokens: for each sequence the token that its texts begin after.
+  ///   - textsPerSequence: how many texts are drawn for each; texts 0..<textsPerSequence belong to sequence 0.
+  ///   - sourceLengths: positions of each sequence's source, if bounds of the length depend on them.
+  ///   - textNumbers: for each text its number in the random numbers, so that parts of a larger batch draw what the
+  ///     whole would; nil: 0, 1, 2, …
+  public init(
+    _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], textsPerSequence: Int = 1,
+    sourceLengths: [Int]? = nil, options: SamplingOptions, constraints: TokenConstraints, seed: UInt64,
+    textNumbers: [UInt64]? = nil
+  ) {
+    let sequences = decoder.sequenceCount
+    let count = sequences * textsPerSequence
+    precondition(
+      startTokens.count == sequences && sourceLengths?.count ?? sequences == sequences
+        && textsPerSequence >= 0 && textNumbers?.count ?? count == count,
+      "\(startTokens.count) start tokens, \(sourceLengths?.count ?? sequences) lengths and "
+        + "\(textNumbers?.count ?? count) numbers for \(textsPerSequence) texts of \(sequences) sequences")
+    constraints.requireInVocabulary(decoder.vocabularySize)
+    self.decoder = decoder
+    self.options = options
+    self.constraints = constraints
+    lengths = (0..<count).map {
+      constraints.length.range(sourceLength: sourceLengths?[$0 / textsPerSequence])
+    }
+    random = (0..<count).map {
+      CounterRandom(key: RandomKey(seed: seed, purpose: .sampling), sample: textNumbers?[$0] ?? UInt64($0))
+    }
+    block = LogitsBlock(vocabularySize: decoder.vocabularySize)
+    weights = AlignedBuffer(count: 3 * decoder.vocabularySize)
+    texts = Array(repeating: [], count: constraints.noRepeatedNgram == nil ? 0 : count)
+    for text in 0..<count {
+      let sequence = text / textsPerSequence
+      keepOpen(text, token: startTokens[sequence], length: 0, parent: sequence)
+    }
+  }
+
+  /// Number of texts.
+  public var textCount: Int { lengths.count }
+  /// True if no text can be continued.
+  public var isFinished: Bool { open.isEmpty }
+
+  /// Draws the next token of every open text, in the order of the texts; nothing if all are finished. A text for
+  /// which no token is possible ends without one.
+  public func step(_ emit: (SampledToken) -> Void) {
+    guard !open.isEmpty else { return }
+    let logits = block.rows(open.count)
+    tokens.withUnsafeBufferPointer { tokens in
+      parents.withUnsafeBufferPointer { decoder.advance(tokens: tokens, parents: $0, logits: logits) }
+    }
+    let normalizers = logNormalizers(logits)
+    draw(logits)
+    let rows = open
+    open.removeAll(keepingCapacity: true)
+    tokens.removeAll(keepingCapacity: true)
+    parents.removeAll(keepingCapacity: true)
+    length += 1
+    for (row, text) in rows.enumerated() where drawn[row] >= 0 {
+      let token = drawn[row]
+      let isEnd = token == constraints.endToken
+      // The draw that only tells whether a text of full length ends by itself.
+      guard isEnd || length <= lengths[text].upperBound else { continue }
+      if !isEnd {
+        if constraints.noRepeatedNgram != nil { texts[text].append(token) }
+        keepOpen(text, token: token, length: length, parent: row)
+      }
+      let logProbability = min(0, Double(logits[row, Int(token)]) - normalizers[row])
+      emit(SampledToken(text: text, token: token, logProbability: logProbability, isEnd: isEnd))
+    }
+  }
+
+  private func draw(_ logits: MatrixView<Element>) {
+    uniforms.removeAll(keepingCapacity: true)
+    for (row, text) in open.enumerated() {
+      uniforms.append(random[text].uniform(at: UInt64(length)))
+      constraints.mask(logits.row(row), length: length, shortest: lengths[text].lowerBound) { texts[text] }
+    }
+    if drawn.count < open.count { drawn = Array(repeating: 0, count: open.count) }
+    drawn.withUnsafeMutableBufferPointer { drawn in
+      guard let target = drawn.baseAddress else { return }
+      sampleTokens(logits, options, uniforms: uniforms, weights: weights.base, into: target)
+    }
+  }
+
+  /// Makes a text of `length` tokens a row of the next step, unless nothing may follow it, not even an end.
+  private func keepOpen(_ text: Int, token: Int32, length: Int, parent: Int) {
+    guard constraints.endToken != nil || length < lengths[text].upperBound else { return }
+    open.append(text)
+    tokens.append(token)
+    parents.append(Int32(parent))
+  }
+}
+
+/// Draws whole texts for every sequence of a batch by ancestral sampling, each until its end mark or its maximum
+/// length.
+///
+/// Parameters as in ``SequenceSampler``. Returns the texts of each sequence; their score is their
+/// log-probability under the model, before temperature and bounds.
+public func sampleSequences<Element: Scalar>(
+  _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], textsPerSequence: Int = 1,
+  sourceLengths: [Int]? = nil, options: SamplingOptions, constraints: TokenConstraints, seed: UInt64,
+  textNumbers: [UInt64]? = nil
+) -> [[Hypothesis<Element>]] {
+  let sampler = SequenceSampler(
+    decoder, startTokens: startTokens, textsPerSequence: textsPerSequence, sourceLengths: sourceLengths,
+    options: options, constraints: constraints, seed: seed, textNumbers: textNumbers)
+  var texts = Array(
+    repeating: Hypothesis<Element>(
+      tokens: [], logProbability: 0, score: 0, tokenLogProbabilities: [], endedByItself: false),
+    count: sampler.textCount)
+  while !sampler.isFinished {
+    sampler.step { sampled in
+      texts[sampled.text].tokenLogProbabilities.append(sampled.logProbability)
+      texts[sampled.text].logProbability += sampled.logProbability
+      texts[sampled.text].score = texts[sampled.text].logProbability
+      if sampled.isEnd {
+        texts[sampled.text].endedByItself = true
+      } else {
+        texts[sampled.text].tokens.append(sampled.token)
+      }
+    }
+  }
+  return (0..<decoder.sequenceCount).map {
+    Array(texts[$0 * textsPerSequence..<($0 + 1) * textsPerSequence])
+  }
+}

@@ -1,6 +1,121 @@
 import NumericKernels
 import Parameters
 
+/// How the decoder's output vector is made, over which the softmax stands.
+///
+/// s is the output of the top cell, c the context (attention's, or the condition of every step), y the embedding of the
+/// token the step has read.
+public enum DecoderReadout: Sendable, Hashable {
+  /// r = s, or [s; c] with the context: logits = W r + b.
+  case direct(withContext: Bool = false)
+  /// r = tanh(W_read [s; c; y] + b_read), without c or y if not asked for (Bahdanau et al. 2014, appendix A.2.2, has
+  /// the same operands; Luong et al. 2015, eq. 5, has s and c).
+  case hidden(size: Int, withContext: Bool = true, withInput: Bool = true)
+
+  var withContext: Bool {
+    switch self {
+    case .direct(let withContext), .hidden(_, let withContext, _): withContext
+    }
+  }
+  var withInput: Bool {
+    switch self {
+    case .direct: false
+    case .hidden(_, _, let withInput): withInput
+    }
+  }
+}
+
+/// The sizes and options of a decoder.
+public struct DecoderShape: Sendable, Hashable {
+  public var vocabularySize: Int
+  public var embeddingSize: Int
+  /// Cells, units, layers, dropout between layers: everything but two directions.
+  public var network: NetworkOptions
+  public var readout: DecoderReadout
+  /// The output vector r of a step is joined to the input of the next (Luong et al. 2015, section 3.3).
+  public var inputFeeding: Bool
+  /// Probability to drop a unit of the output vector r, when training. What input feeding hands on is not dropped.
+  public var readoutDropout: Double
+  /// Probability to drop a unit of the embedding.
+  public var embeddingDropout: Double
+  /// The token read at the first step.
+  public var beginToken: Int
+  /// The token that ends every target.
+  public var endToken: Int
+
+  public init(
+    vocabularySize: Int, embeddingSize: Int, network: NetworkOptions, readout: DecoderReadout = .direct(),
+    inputFeeding: Bool = false, readoutDropout: Double = 0, embeddingDropout: Double = 0, beginToken: Int,
+    endToken: Int
+  ) {
+    self.vocabularySize = vocabularySize
+    self.embeddingSize = embeddingSize
+    self.network = network
+    self.readout = readout
+    self.inputFeeding = inputFeeding
+    self.readoutDropout = readoutDropout
+    self.embeddingDropout = embeddingDropout
+    self.beginToken = beginToken
+    self.endToken = endToken
+  }
+
+  /// A decoder with the usual options only; `dropout` is between layers and before the output layer.
+  public init(
+    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellKind = .lstm(),
+    readout: DecoderReadout = .direct(), inputFeeding: Bool = false, dropout: Double = 0,
+    embeddingDropout: Double = 0, beginToken: Int, endToken: Int
+  ) {
+    self.init(
+      vocabularySize: vocabularySize, embeddingSize: embeddingSize,
+      network: NetworkOptions(CellOptions(cell), hiddenSize: hiddenSize, layers: layers, dropout: dropout),
+      readout: readout, inputFeeding: inputFeeding, readoutDropout: dropout,
+      embeddingDropout: embeddingDropout,
+      beginToken: beginToken, endToken: endToken)
+  }
+}
+
+extension DecoderShape {
+  /// The state of the cells, one entry for each layer: it is needed before they are built, whose parameters come last.
+  func stateSize() throws(CellOptionsError) -> StateSize {
+    var scratch = ParameterLayout.Builder()
+    return try StackedCell<Float>(network, inputSize: 1, in: &scratch).stateSize
+  }
+}
+
+/// How a vector X (a class, features, the summary of a source) reaches the decoder besides its initial state.
+public enum DecoderCondition: String, Sendable, Hashable, CaseIterable {
+  /// Not at all.
+  case none
+  /// A projection of X takes the place of the first token's embedding.
+  case initialInput
+  /// X is joined to the input of every step.
+  case everyStep
+}
+
+/// What may differ from one evaluation of a model to the next.
+public struct DecoderOptions: Sendable, Hashable {
+  /// Label smoothing ε (Szegedy et al. 2016, section 7).
+  public var labelSmoothing: Double
+  /// Probability that a step reads the true previous token rather than the model's own (scheduled sampling, Bengio et
+  /// al. 2015): a coin for each sample and step. Below 1 a batch needs masks, whose coordinates the coins are keyed by.
+  public var teacherForcing: Double
+  /// The model's own token is drawn from its distribution instead of being the most probable one.
+  public var feedsSamples: Bool
+  /// Weight λ of the coverage loss λ Σ_j min(a_ij, cov_ij) of every step (See et al. 2017, eq. 12 and 13), which is part
+  /// of the loss.
+  public var coverageLoss: Double
+
+  public init(
+    labelSmoothing: Double = 0, teacherForcing: Double = 1, feedsSamples: Bool = false,
+    coverageLoss: Double = 0
+  ) {
+    self.labelSmoothing = labelSmoothing
+    self.teacherForcing = teacherForcing
+    self.feedsSamples = feedsSamples
+    self.coverageLoss = coverageLoss
+  }
+}
+
 /// The decoder of every model that writes a sequence: stacked cells that read the previous token, and with it a condition
 /// or attention's contexts, and a softmax over the vocabulary.
 ///
@@ -155,4 +270,321 @@ struct Decoder<Element: Scalar>: Sendable {
       from: r, to: result, masks.rows, masks.key(stream: shape.network.layers), rate: shape.readoutDropout)
     return result
   }
+}
+
+/// What a decoder starts a batch from.
+struct DecoderStart<Element: Scalar> {
+  /// For each part of the state [batchSize, part], in the order of the batch's layout.
+  let state: [MatrixView<Element>]
+  /// X of every sequence, [batchSize, C] in the same order; nil without.
+  let condition: MatrixView<Element>?
+  /// For each attention its source.
+  let memories: [SourceMemory<Element>]
+}
+
+/// What a decoder keeps of its forward pass.
+struct DecoderPass<Element: Scalar> {
+  let batch: DecoderBatch<Element>
+  let start: DecoderStart<Element>
+  let inputs: DecoderInputs<Element>
+  let trace: Unrolled<Element>
+  let prepared: [PreparedAttention<Element>]
+  let attention: [AttentionTrace<Element>]
+  /// c of all rows, [N, contextSize]: columns of the inputs if the cell reads it.
+  let contexts: MatrixView<Element>
+  /// r of all rows, [N, R].
+  let readout: MatrixView<Element>
+}
+
+extension Decoder {
+  /// The cell is driven step by step because its inputs depend on its states or outputs.
+  func isStepped(_ options: DecoderOptions) -> Bool { attendsBefore || readsBack(options) }
+
+  /// Outputs of a step are needed for the input of the next.
+  func readsBack(_ options: DecoderOptions) -> Bool { shape.inputFeeding || options.teacherForcing < 1 }
+
+  /// Runs all steps of a batch. No logits are computed here, unless the model reads its own tokens.
+  func forward(
+    _ batch: DecoderBatch<Element>, from start: DecoderStart<Element>, _ options: DecoderOptions,
+    _ context: LayerContext<Element>
+  ) -> DecoderPass<Element> {
+    let (arena, layout) = (context.arena, batch.layout)
+    let (inputs, trace) =
+      beginKnowingEmbeddings(batch, start, options, context) ?? begin(batch, start, options, context)
+    let prepared = zip(attentions, start.memories).map { $0.prepare($1, in: arena, context) }
+    let traces = zip(attentions, start.memories).map { attention, memory in
+      AttentionTrace(
+        layout, memory, querySize: attention.transformsQuery ? attention.size : nil,
+        tracksCoverage: attention.shape.coverage || options.coverageLoss > 0, arena)
+    }
+    let contexts =
+      if !contextColumns.isEmpty, let x = inputs.stepped { x.columns(inputs.place(contextColumns)) } else {
+        arena.matrix(layout.rowCount, contextSize)
+      }
+    let pass = DecoderPass(
+      batch: batch, start: start, inputs: inputs, trace: trace, prepared: prepared, attention: traces,
+      contexts: contexts,
+      readout: readout.isOutput ? trace.output : arena.matrix(layout.rowCount, readout.size))
+    runSteps(pass, options, context)
+    if !readsBack(options) { read(0..<layout.rowCount, pass, context) }
+    return pass
+  }
+
+  /// The time loop: what is in it depends on the step before.
+  @_specialize(where Element == Float)
+  private func runSteps(
+    _ pass: DecoderPass<Element>, _ options: DecoderOptions, _ context: LayerContext<Element>
+  ) {
+    guard let x = pass.inputs.stepped, isStepped(options) else {
+      for t in 0..<(attentions.isEmpty ? 0 : pass.batch.layout.steps) {
+        attend(t, pass, state: pass.trace.output.rows(pass.batch.layout.rows(t)), context)
+      }
+      return
+    }
+    let layout = pass.batch.layout
+    for t in 0..<layout.steps {
+      let rows = layout.rows(t)
+      if shape.inputFeeding {
+        let feed = x.rows(rows).columns(pass.inputs.place(feedColumns))
+        if t == 0 { feed.fill(0) } else { feed.copy(from: previousReadout(t, pass)) }
+      }
+      if t > 0, options.teacherForcing < 1 {
+        readOwnTokens(t, pass.batch, previousReadout(t, pass), options, into: x, context)
+      }
+      if attendsBefore { attend(t, pass, state: pass.trace.state(before: t), context) }
+      cell.forward(step: t, x.rows(rows), pass.trace, context)
+      if !attendsBefore { attend(t, pass, state: pass.trace.output.rows(rows), context) }
+      if readsBack(options) { read(rows, pass, context) }
+    }
+  }
+
+  /// r of the step before, of the sequences still running.
+  private func previousReadout(_ t: Int, _ pass: DecoderPass<Element>) -> MatrixView<Element> {
+    let layout = pass.batch.layout
+    return pass.readout.rows(layout.offsets[t - 1]..<layout.offsets[t - 1] + layout.activeCounts[t])
+  }
+
+  private func attend(
+    _ t: Int, _ pass: DecoderPass<Element>, state: MatrixView<Element>, _ context: LayerContext<Element>
+  ) {
+    let contexts = pass.contexts.rows(pass.batch.layout.rows(t))
+    for (index, columns) in attentionColumns.enumerated() {
+      attentions[index].forward(
+        step: t, state: state, pass.prepared[index], pass.attention[index], into: contexts.columns(columns),
+        context)
+    }
+  }
+
+  private func read(_ rows: Range<Int>, _ pass: DecoderPass<Element>, _ context: LayerContext<Element>) {
+    readout.forward(
+      pass.trace.output.rows(rows), context: pass.contexts.rows(rows),
+      input: pass.inputs.embedded?.rows(rows), into: pass.readout.rows(rows), context)
+  }
+}
+
+/// Gradients of what a decoder started from.
+struct DecoderStartGradient<Element: Scalar> {
+  /// Of each part of the initial state, [batchSize, part].
+  let state: [MatrixView<Element>]
+  /// Of X, [batchSize, C]; nil without.
+  let condition: MatrixView<Element>?
+  /// Of the values of each source memory, [S, D].
+  let memories: [MatrixView<Element>]
+}
+
+extension Decoder {
+  /// Cross-entropy of all rows, summed, nats; with `gradients` also the gradient of r without dropout, [N, R].
+  func loss(
+    _ pass: DecoderPass<Element>, _ options: DecoderOptions, into gradients: ParameterBuffer<Element>?,
+    _ context: LayerContext<Element>
+  ) -> (loss: Double, readoutGradient: MatrixView<Element>?) {
+    let r = droppedReadout(pass.readout, context)
+    let dr = gradients.map { _ in context.arena.matrix(r.rows, r.columns) }
+    var loss = output.loss(
+      r, targets: pass.batch.targets, smoothing: options.labelSmoothing, gradient: dr, into: gradients,
+      context)
+    if let dr, let masks = context.dropout, shape.readoutDropout > 0 {
+      Element.dropout(
+        from: dr, to: dr, masks.rows, masks.key(stream: shape.network.layers), rate: shape.readoutDropout)
+    }
+    if options.coverageLoss > 0 { loss += options.coverageLoss * coverageLoss(pass) }
+    return (loss, dr)
+  }
+
+  /// Σ_i Σ_j min(a_ij, cov_ij) over all rows and sources.
+  private func coverageLoss(_ pass: DecoderPass<Element>) -> Double {
+    var sum = 0.0
+    for trace in pass.attention {
+      for t in 0..<trace.layout.steps {
+        guard let coverage = trace.coverage(t) else { continue }
+        sum += Element.coverageLoss(
+          weights: trace.weights(t), coverage: coverage, trace.count(t), scale: 0, weightsGradient: nil,
+          coverageGradient: nil)
+      }
+    }
+    return sum
+  }
+
+  /// Runs all steps backwards and ADDS the gradients of all parameters but those of the output layer.
+  ///
+  /// - Parameter dr: gradient of r, [N, R]; overwritten.
+  func backward(
+    _ pass: DecoderPass<Element>, readoutGradient dr: MatrixView<Element>, _ options: DecoderOptions,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) -> DecoderStartGradient<Element> {
+    let (arena, layout) = (context.arena, pass.batch.layout)
+    let start = DecoderStartGradient(
+      state: pass.start.state.map { arena.zeros($0.rows, $0.columns) },
+      condition: pass.start.condition.map { arena.zeros($0.rows, $0.columns) },
+      memories: pass.start.memories.map { arena.zeros($0.values.rows, $0.values.columns) })
+    arena.scoped {
+      let work = BackwardWork(
+        pass: pass, dr: dr,
+        dJoined: readout.parameters.isEmpty ? dr : arena.matrix(layout.rowCount, readout.joinedSize),
+        dInputs: pass.inputs.stepped.map { arena.matrix($0.rows, $0.columns) }, readsBack: readsBack(options),
+        reverses: zip(pass.prepared, pass.attention).enumerated().map {
+          attentions[$0.offset].beginBackward(
+            $0.element.0, $0.element.1, coverageLoss: options.coverageLoss, context)
+        }, arena)
+      if !work.readsBack { readBackward(0..<layout.rowCount, work, context) }
+      if isStepped(options) {
+        runStepsBackward(work, start, into: gradients, context)
+      } else {
+        for t in (0..<(attentions.isEmpty ? 0 : layout.steps)).reversed() {
+          attendBackward(
+            t, work, state: pass.trace.output.rows(layout.rows(t)),
+            stateGradient: dOutput(layout.rows(t), work),
+            into: gradients, context)
+        }
+        cell.backpropagate(
+          pass.trace, outputGradient: dOutput(0..<layout.rowCount, work), stateGradient: start.state,
+          inputGradient: work.dInputs, into: gradients, context)
+      }
+      readout.finishBackward(
+        pass.trace.output, context: pass.contexts, input: pass.inputs.embedded, gradient: dr,
+        into: gradients, context)
+      finishAttention(work, start, into: gradients, context)
+      finishInputs(work, start, into: gradients, context)
+    }
+    return start
+  }
+
+  struct BackwardWork {
+    let pass: DecoderPass<Element>
+    /// Of r, later of what its tanh was applied to.
+    let dr: MatrixView<Element>
+    /// Of [s; c; y].
+    let dJoined: MatrixView<Element>
+    /// Of what the steps were given.
+    let dInputs: MatrixView<Element>?
+    /// Of E[y] as the cells read it: columns of `dInputs`, unless they knew it; nil if they read indexes.
+    let dEmbedded: MatrixView<Element>?
+    let reverses: [AttentionReverse<Element>]
+    let readsBack: Bool
+
+    init(
+      pass: DecoderPass<Element>, dr: MatrixView<Element>, dJoined: MatrixView<Element>,
+      dInputs: MatrixView<Element>?, readsBack: Bool, reverses: [AttentionReverse<Element>],
+      _ arena: Arena<Element>
+    ) {
+      (self.pass, self.dr, self.dJoined, self.dInputs) = (pass, dr, dJoined, dInputs)
+      (self.reverses, self.readsBack) = (reverses, readsBack)
+      let inputs = pass.inputs
+      dEmbedded = inputs.embedded.flatMap { embedded in
+        guard inputs.embeddedIsRead else { return nil }
+        return inputs.known > 0
+          ? arena.matrix(embedded.rows, embedded.columns) : dInputs?.columns(0..<embedded.columns)
+      }
+    }
+  }
+
+  private func dOutput(_ rows: Range<Int>, _ work: BackwardWork) -> MatrixView<Element> {
+    work.dJoined.rows(rows).columns(readout.outputColumns)
+  }
+
+  private func readBackward(_ rows: Range<Int>, _ work: BackwardWork, _ context: LayerContext<Element>) {
+    readout.backward(
+      work.pass.readout.rows(rows), gradient: work.dr.rows(rows), joinedGradient: work.dJoined.rows(rows),
+      context)
+  }
+
+  // MARK: The time loop
+
+  @_specialize(where Element == Float)
+  private func runStepsBackward(
+    _ work: BackwardWork, _ start: DecoderStartGradient<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    guard let x = work.pass.inputs.stepped, let dx = work.dInputs else { return }
+    let inputs = work.pass.inputs
+    let (layout, trace) = (work.pass.batch.layout, work.pass.trace)
+    let back = cell.beginBackward(trace, stateGradient: start.state, context)
+    for t in (0..<layout.steps).reversed() {
+      let rows = layout.rows(t)
+      if work.readsBack { readBackward(rows, work, context) }
+      if !attendsBefore {
+        attendBackward(
+          t, work, state: trace.output.rows(rows), stateGradient: dOutput(rows, work), into: gradients,
+          context)
+      }
+      cell.backward(
+        step: t, back, outputGradient: dOutput(rows, work), inputGradient: dx.rows(rows), context)
+      if attendsBefore {
+        if !readout.contextColumns.isEmpty {  // c enters both the cell and the readout.
+          dx.rows(rows).columns(inputs.place(contextColumns))
+            .add(work.dJoined.rows(rows).columns(readout.contextColumns))
+        }
+        attendBackward(
+          t, work, state: trace.state(before: t),
+          stateGradient: back.stateGradient[trace.topPart].rows(0..<rows.count), into: gradients, context)
+      }
+      if shape.inputFeeding, t > 0 {
+        let first = layout.offsets[t - 1]
+        work.dr.rows(first..<first + rows.count)
+          .add(dx.rows(rows).columns(inputs.place(feedColumns)))
+      }
+    }
+    cell.finishBackward(back, inputs: x, into: gradients, context)
+    cell.finishKnown(back, inputGradient: work.dEmbedded, into: gradients, context)
+  }
+
+  /// Gradient of all contexts: where the cell reads them, columns of its input's gradient, else those of the readout.
+  private func contextGradient(_ work: BackwardWork) -> MatrixView<Element> {
+    if attendsBefore, let dx = work.dInputs { return dx.columns(work.pass.inputs.place(contextColumns)) }
+    return work.dJoined.columns(readout.contextColumns)
+  }
+
+  @_specialize(where Element == Float)
+  private func attendBackward(
+    _ t: Int, _ work: BackwardWork, state: MatrixView<Element>, stateGradient: MatrixView<Element>,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    let dContexts = contextGradient(work).rows(work.pass.batch.layout.rows(t))
+    for (index, columns) in attentionColumns.enumerated() {
+      attentions[index].backward(
+        step: t, state: state, work.pass.prepared[index], work.pass.attention[index], work.reverses[index],
+        contextGradient: dContexts.columns(columns), stateGradient: stateGradient, into: gradients, context)
+    }
+  }
+
+  // MARK: After the loop
+
+  private func finishAttention(
+    _ work: BackwardWork, _ start: DecoderStartGradient<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    guard !attentions.isEmpty else { return }
+    let (pass, dContexts) = (work.pass, contextGradient(work))
+    let states =
+      attendsBefore
+      ? pass.batch.layout.previousStates(pass.trace.slabs[pass.trace.topPart], context.arena)
+      : pass.trace.output
+    for (index, columns) in attentionColumns.enumerated() {
+      attentions[index].finishBackward(
+        pass.prepared[index], pass.attention[index], work.reverses[index], states: states,
+        contextGradient: dContexts.columns(columns), valuesGradient: start.memories[index], into: gradients,
+        context)
+    }
+  }
+
 }

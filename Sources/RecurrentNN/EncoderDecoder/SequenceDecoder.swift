@@ -143,3 +143,39 @@ extension MatrixView {
     return copy
   }
 }
+
+/// The unfinished texts of a decoder that is advanced token by token.
+struct DecoderRows<Element: Scalar> {
+  /// The sequence of the batch each row belongs to.
+  let sequences: [Int32]
+  /// For each part of the state [rows, part].
+  let state: [MatrixView<Element>]
+  /// r of the last step, [rows, R]; of no columns without input feeding.
+  let feed: MatrixView<Element>
+  /// For each source.
+  let attention: [AttentionRowState<Element>]
+
+  var count: Int { sequences.count }
+
+  /// Rows that continue rows of these, in the given arena.
+  func continued(
+    by parents: UnsafeBufferPointer<Int32>, _ memories: [SourceMemory<Element>], in arena: Arena<Element>
+  ) -> DecoderRows {
+    func gather(_ source: MatrixView<Element>) -> MatrixView<Element> {
+      let view = arena.matrix(parents.count, source.columns)
+      if let rows = parents.baseAddress, source.columns > 0 {
+        Element.gatherRows(
+          source.base, source.stride, rows, view.rows, view.columns, view.base, view.stride)
+      }
+      return view
+    }
+    let chosen = parents.map { sequences[Int($0)] }
+    return DecoderRows(
+      sequences: chosen, state: state.map(gather), feed: gather(feed),
+      attention: zip(attention, memories).map { before, memory in
+        let after = AttentionRowState(memory, chosen, arena)
+        after.copy(from: before, parents)
+        return after
+      })
+  }
+}

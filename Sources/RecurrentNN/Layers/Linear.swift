@@ -93,3 +93,17 @@ public struct Linear<Element: Scalar>: Sendable {
     }
   }
 }
+
+extension Linear {
+  /// The backward pass from the gradient of the pre-activation [N, outputSize]: dh = dz W, overwritten; dW += dzᵀ h;
+  /// db += Σ dz. Nothing is done without `dh` and `gradients`.
+  func backward(
+    _ h: MatrixView<Element>, preActivation dz: MatrixView<Element>, inputGradient dh: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) {
+    if let dh { context.multiply(dz, context.parameters.matrix(weight), into: dh) }
+    guard let gradients else { return }
+    context.multiply(dz, h, .left, into: gradients.matrix(weight), accumulate: true)
+    Element.addColumnSums(dz.base, dz.stride, dz.rows, dz.columns, gradients.pointer(bias))
+  }
+}

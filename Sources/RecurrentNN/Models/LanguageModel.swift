@@ -54,38 +54,6 @@ public struct LanguageModelShape: Sendable, Hashable {
   }
 }
 
-/// A loss as a SUM over tokens together with their number: sums of shards can be added, means can't.
-public struct LossSum: Sendable, Equatable {
-  /// Summed cross-entropy, nats.
-  public var total: Double
-  /// Number of target tokens.
-  public var tokens: Int
-
-  public init(total: Double = 0, tokens: Int = 0) {
-    self.total = total
-    self.tokens = tokens
-  }
-
-  /// Nats per token; NaN without tokens.
-  public var mean: Double { total / Double(tokens) }
-  /// e^mean.
-  public var perplexity: Double { mean.exponential }
-
-  public static func += (sum: inout LossSum, other: LossSum) {
-    sum.total += other.total
-    sum.tokens += other.tokens
-  }
-}
-
-extension Double {
-  /// e^self, through the kernels: this module links no mathematics library of its own.
-  fileprivate var exponential: Double {
-    var (x, y) = (self, 0.0)
-    Double.exp(&x, &y, 1)
-    return y
-  }
-}
-
 /// A block of text to predict: for each of `layout`'s rows a token and the token that follows.
 public struct LanguageModelBatch<Element: Scalar> {
   public let layout: PackedLayout

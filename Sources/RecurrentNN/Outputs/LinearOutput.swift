@@ -1,6 +1,55 @@
 import NumericKernels
 import Parameters
 
+/// An output layer of numbers: y = W h + b, with its squared error.
+///
+///     L = Σ_k (y_k - t_k)²
+///
+/// Shapes: h [N, inputSize], `weight` [size, inputSize], `bias` [size], targets t [N, size]. The loss has no factor 1/2,
+/// and is summed over the numbers of a row: the mean squared error of a number is the loss per row over `size`.
+public struct LinearOutput<Element: Scalar>: Sendable {
+  private let linear: Linear<Element>
+
+  public var inputSize: Int { linear.inputSize }
+  public var size: Int { linear.outputSize }
+  /// Handles of all parameters, in layout order.
+  public var parameters: [Parameter] { [linear.weight, linear.bias] }
+
+  /// Adds `weight` and `bias` to a layout, drawn from U(±1/√inputSize) as torch.nn.Linear does.
+  public init(inputSize: Int, size: Int, in builder: inout ParameterLayout.Builder) {
+    linear = Linear(inputSize: inputSize, outputSize: size, in: &builder)
+  }
+
+  /// The squared errors summed over numbers and rows.
+  ///
+  /// - Parameters:
+  ///   - h: [N, inputSize].
+  ///   - targets: [N, size].
+  ///   - dh: overwritten with the gradient of h if given.
+  ///   - gradients: those of weight and bias are ADDED here if given.
+  public func loss(
+    _ h: MatrixView<Element>, targets: MatrixView<Element>, gradient dh: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> Double {
+    context.arena.scoped {
+      let y = context.arena.matrix(h.rows, size)
+      context.multiply(h, context.parameters.matrix(linear.weight), .right, into: y)
+      let total = Element.squaredError(
+        y.base, y.stride, context.parameters.pointer(linear.bias), targets.base, targets.stride, h.rows, size,
+        dh != nil)
+      linear.backward(h, preActivation: y, inputGradient: dh, into: gradients, context)
+      return total
+    }
+  }
+
+  /// Overwrites `numbers` [N, size] with W h + b.
+  public func numbers(
+    _ h: MatrixView<Element>, into numbers: MatrixView<Element>, _ context: LayerContext<Element>
+  ) {
+    linear.forward(h, into: numbers, context.parameters)
+  }
+}
+
 /// An output layer of independent bits: p_k = σ(W h + b)_k, with its cross-entropy (Boulanger-Lewandowski et al. 2012 for
 /// music, one bit a key).
 ///
@@ -50,19 +99,5 @@ public struct BernoulliOutput<Element: Scalar>: Sendable {
     Element.activateRows(
       probabilities.base, probabilities.stride, context.parameters.pointer(linear.bias), h.rows, bits,
       .sigmoid)
-  }
-}
-
-extension Linear {
-  /// The backward pass from the gradient of the pre-activation [N, outputSize]: dh = dz W, overwritten; dW += dzᵀ h;
-  /// db += Σ dz. Nothing is done without `dh` and `gradients`.
-  func backward(
-    _ h: MatrixView<Element>, preActivation dz: MatrixView<Element>, inputGradient dh: MatrixView<Element>?,
-    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
-  ) {
-    if let dh { context.multiply(dz, context.parameters.matrix(weight), into: dh) }
-    guard let gradients else { return }
-    context.multiply(dz, h, .left, into: gradients.matrix(weight), accumulate: true)
-    Element.addColumnSums(dz.base, dz.stride, dz.rows, dz.columns, gradients.pointer(bias))
   }
 }

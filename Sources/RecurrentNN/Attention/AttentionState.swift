@@ -1,0 +1,233 @@
+import NumericKernels
+
+/// The encoder's states of a batch, sentence after sentence without padding, in the order of the decoder's rows.
+///
+/// Sentence i of the decoder owns rows `offsets[i]..<offsets[i + 1]` of `values`: attention can't reach beyond it.
+struct SourceMemory<Element: Scalar> {
+  /// h_j of all sentences, [S, D].
+  let values: MatrixView<Element>
+  /// First row of each sentence, and behind the last the number of rows.
+  let offsets: [Int]
+  /// The same for the kernels.
+  let starts: UnsafePointer<Int32>
+  let lengths: UnsafePointer<Int32>
+  /// For each row the packed row of the encoder it came from.
+  private let packedRows: UnsafePointer<Int32>
+
+  var batchSize: Int { offsets.count - 1 }
+  /// Rows of the first `count` sentences.
+  func rowCount(of count: Int) -> Int { offsets[count] }
+
+  /// Copies packed outputs into sentences.
+  ///
+  /// - Parameters:
+  ///   - output: the encoder's packed outputs, [rowCount, D].
+  ///   - layout: how they lie.
+  ///   - order: the caller's sentence at each position of the decoder.
+  init(_ output: MatrixView<Element>, _ layout: PackedLayout, order: [Int], _ arena: Arena<Element>) {
+    let position = layout.positions
+    var offsets = [Int](repeating: 0, count: order.count + 1)
+    for (i, sentence) in order.enumerated() {
+      offsets[i + 1] = offsets[i] + layout.lengths[position[sentence]]
+    }
+    self.offsets = offsets
+    let index = arena.words(layout.rowCount, of: Int32.self)
+    let (starts, lengths) = (
+      arena.words(order.count, of: Int32.self), arena.words(order.count, of: Int32.self)
+    )
+    for (i, sentence) in order.enumerated() {
+      let source = position[sentence]
+      starts[i] = Int32(offsets[i])
+      lengths[i] = Int32(layout.lengths[source])
+      for step in 0..<layout.lengths[source] {
+        index[offsets[i] + step] = Int32(layout.offsets[step] + source)
+      }
+    }
+    self.starts = UnsafePointer(starts.baseAddress!)
+    self.lengths = UnsafePointer(lengths.baseAddress!)
+    packedRows = UnsafePointer(index.baseAddress!)
+    values = arena.matrix(layout.rowCount, output.columns)
+    Element.gatherRows(
+      output.base, output.stride, packedRows, values.rows, values.columns, values.base, values.stride)
+  }
+
+  /// Adds gradients of the values to those of the packed outputs.
+  func addGradient(_ dValues: MatrixView<Element>, to dOutput: MatrixView<Element>) {
+    Element.scatterAddRows(
+      dValues.base, dValues.stride, packedRows, dValues.rows, dValues.columns, dOutput.base, dOutput.stride)
+  }
+}
+
+extension PackedLayout {
+  /// The sorted position of each of the caller's sequences: the inverse of ``order``.
+  var positions: [Int] {
+    var positions = [Int](repeating: 0, count: batchSize)
+    for (position, caller) in order.enumerated() { positions[caller] = position }
+    return positions
+  }
+}
+
+/// What attention works with in a batch before the first step: keys projected once, and weights in the form the kernel
+/// reads.
+struct PreparedAttention<Element: Scalar> {
+  let memory: SourceMemory<Element>
+  /// Keys with the bias of the query added, [S, size]; the values themselves for a dot score.
+  let keys: MatrixView<Element>
+  /// [size] for an additive score.
+  let v: UnsafePointer<Element>?
+  /// [features, size].
+  let featureWeight: MatrixView<Element>
+  /// The query's projection; nil if the state is the query.
+  let query: PackedMatrix<Element>?
+  /// Room for the features of a step, [S, features].
+  var features: MatrixView<Element>
+  /// Weights or coverage before the first step, [S].
+  var zeros: MatrixView<Element>
+}
+
+/// What attention keeps of all steps of a batch: queries, weights, coverage.
+///
+/// The weights of step t are one block without padding that begins at `places[t]`: sentence i of the n still running has
+/// its weights there at the same offset as its rows in the memory.
+struct AttentionTrace<Element: Scalar> {
+  let layout: PackedLayout
+  /// Projected or scaled queries of all rows, [N, size]; nil if the state is the query.
+  let queries: MatrixView<Element>?
+  /// First weight of each step, and behind the last step the number of weights.
+  let places: [Int]
+  /// [places of all steps, 1].
+  let weights: MatrixView<Element>
+  /// The coverage before each step in the same places; nil if nobody asks for it.
+  let coverage: MatrixView<Element>?
+
+  init(
+    _ layout: PackedLayout, _ memory: SourceMemory<Element>, querySize: Int?, tracksCoverage: Bool,
+    _ arena: Arena<Element>
+  ) {
+    self.layout = layout
+    queries = querySize.map { arena.matrix(layout.rowCount, $0) }
+    var places = [Int](repeating: 0, count: layout.steps + 1)
+    for t in 0..<layout.steps { places[t + 1] = places[t] + memory.rowCount(of: layout.activeCounts[t]) }
+    self.places = places
+    let count = places[places.count - 1]
+    weights = arena.matrix(count, 1)
+    coverage = tracksCoverage ? arena.matrix(count, 1) : nil
+  }
+
+  func weights(_ step: Int) -> UnsafeMutablePointer<Element> { weights.base + places[step] }
+  func coverage(_ step: Int) -> UnsafeMutablePointer<Element>? { coverage.map { $0.base + places[step] } }
+  /// Number of weights of a step.
+  func count(_ step: Int) -> Int { places[step + 1] - places[step] }
+
+  /// Makes the coverage of a step from that of the step before and its weights.
+  func advanceCoverage(to step: Int) {
+    guard let now = coverage(step) else { return }
+    guard step > 0, let before = coverage(step - 1) else { return now.zeroElements(count: count(step)) }
+    now.copyElements(from: before, count: count(step))
+    Element.axpy(1, weights(step - 1), now, count(step))
+  }
+}
+
+/// The weights a_ij of a batch: how strongly target step i of a sentence looked at source position j.
+///
+/// Valid only during the call that hands it out.
+public struct AttentionWeights<Element: Scalar> {
+  /// Which of the model's sources the weights are over.
+  public let source: Int
+  let trace: AttentionTrace<Element>
+  let memory: SourceMemory<Element>
+  let positions: [Int]
+
+  init(source: Int, _ trace: AttentionTrace<Element>, _ memory: SourceMemory<Element>) {
+    self.source = source
+    self.trace = trace
+    self.memory = memory
+    positions = trace.layout.positions
+  }
+
+  /// Number of sentences.
+  public var count: Int { positions.count }
+
+  /// Steps of a sentence's target, its end mark included.
+  public func steps(ofSentence sentence: Int) -> Int { trace.layout.lengths[positions[sentence]] }
+
+  /// The weights of one step over the source of a sentence, [source length]; they sum to 1.
+  ///
+  /// - Parameters:
+  ///   - sentence: in the caller's order.
+  ///   - step: in 0..<steps(ofSentence:).
+  public func weights(ofSentence sentence: Int, step: Int) -> UnsafeBufferPointer<Element> {
+    precondition(
+      (0..<steps(ofSentence: sentence)).contains(step),
+      "step \(step) of a target of \(steps(ofSentence: sentence)) steps")
+    let position = positions[sentence]
+    let (first, last) = (memory.offsets[position], memory.offsets[position + 1])
+    return UnsafeBufferPointer(start: trace.weights(step) + first, count: last - first)
+  }
+}
+
+/// Where each of some rows looks, and what it has looked at: weights and coverage, row after row without padding.
+struct AttentionRowState<Element: Scalar> {
+  let count: Int
+  /// Memory rows of each row, and where its weights begin.
+  let starts: UnsafeMutablePointer<Int32>
+  let lengths: UnsafeMutablePointer<Int32>
+  let places: UnsafeMutablePointer<Int32>
+  /// Weights of the last step, [1, sum of lengths]; zeros before the first.
+  let weights: MatrixView<Element>
+  /// Sums of the weights of all steps so far.
+  let coverage: MatrixView<Element>
+
+  /// Rows that haven't looked at anything yet.
+  init(_ memory: SourceMemory<Element>, _ sequences: [Int32], _ arena: Arena<Element>) {
+    count = sequences.count
+    func words() -> UnsafeMutablePointer<Int32> { arena.words(sequences.count, of: Int32.self).baseAddress! }
+    (starts, lengths, places) = (words(), words(), words())
+    var next = 0
+    for (row, sequence) in sequences.enumerated() {
+      starts[row] = memory.starts[Int(sequence)]
+      lengths[row] = memory.lengths[Int(sequence)]
+      places[row] = Int32(next)
+      next += Int(lengths[row])
+    }
+    (weights, coverage) = (arena.zeros(1, next), arena.zeros(1, next))
+  }
+
+  func weights(ofRow row: Int) -> UnsafeBufferPointer<Element> {
+    precondition((0..<count).contains(row), "row \(row) of \(count)")
+    return UnsafeBufferPointer(start: weights.base + Int(places[row]), count: Int(lengths[row]))
+  }
+
+  func copy(from other: AttentionRowState, _ parents: UnsafeBufferPointer<Int32>) {
+    for (row, parent) in parents.enumerated() {
+      let (place, source, length) = (Int(places[row]), Int(other.places[Int(parent)]), Int(lengths[row]))
+      (weights.base + place).copyElements(from: other.weights.base + source, count: length)
+      (coverage.base + place).copyElements(from: other.coverage.base + source, count: length)
+    }
+  }
+}
+
+extension Attention {
+  /// One step of rows in any order: overwrites contexts [n, D] and the rows' weights, and adds those to their coverage.
+  func forward(
+    step: Int, state: MatrixView<Element>, _ prepared: PreparedAttention<Element>,
+    _ rowState: AttentionRowState<Element>, into contexts: MatrixView<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    context.arena.scoped {
+      var prepared = prepared
+      let places = rowState.weights.columns
+      prepared.features = context.arena.matrix(places, shape.featureCount)
+      let room = transformsQuery ? context.arena.matrix(state.rows, size) : nil
+      let query = project(state, prepared, into: room, context)
+      let rows = rows(
+        state.rows, step: step, starts: rowState.starts, lengths: rowState.lengths, places: rowState.places)
+      computeFeatures(
+        rows, prepared, previous: rowState.weights.base, coverage: rowState.coverage.base, context)
+      Element.attentionForward(
+        rows, operands(prepared, query), weights: rowState.weights.base, context: contexts.base,
+        contextStride: contexts.stride)
+      Element.axpy(1, rowState.weights.base, rowState.coverage.base, places)
+    }
+  }
+}

@@ -1,0 +1,251 @@
+import NumericKernels
+import Parameters
+
+/// Token sequences one after the other in the caller's order, without begin and end marks.
+public struct TokenSequences {
+  /// Tokens of each sequence, at least 0.
+  public let lengths: [Int]
+  /// Ids, [sum of lengths].
+  public let ids: UnsafePointer<Int32>
+
+  public init(lengths: [Int], ids: UnsafePointer<Int32>) {
+    self.lengths = lengths
+    self.ids = ids
+  }
+
+  public var count: Int { lengths.count }
+}
+
+/// Targets in the form a decoder works on: packed rows, each with the token it reads and the token it has to predict.
+struct DecoderBatch<Element: Scalar> {
+  /// Sequences sorted by their lengths, end mark included.
+  let layout: PackedLayout
+  /// What each row reads: the begin mark, then the target. Scheduled sampling replaces some of them.
+  let inputs: UnsafeMutablePointer<Int32>
+  /// What each row predicts: the target, then the end mark.
+  let targets: UnsafePointer<Int32>
+  let masks: SampleMasks?
+
+  init(_ sequences: TokenSequences, _ shape: DecoderShape, masks: SampleMasks?, _ arena: Arena<Element>) {
+    if let masks {
+      precondition(
+        masks.samples.count == sequences.count,
+        "masks of \(masks.samples.count) samples for \(sequences.count) targets")
+    }
+    layout = PackedLayout(lengths: sequences.lengths.map { $0 + 1 })
+    self.masks = masks
+    var start = 0
+    let starts = sequences.lengths.map { length in
+      defer { start += length }
+      return start
+    }
+    let bound = Int32(shape.vocabularySize)
+    for index in 0..<start {
+      let id = sequences.ids[index]
+      precondition(id >= 0 && id < bound, "target id \(id) for a vocabulary of \(bound)")
+    }
+    let inputs = arena.words(layout.rowCount, of: Int32.self)
+    let targets = arena.words(layout.rowCount, of: Int32.self)
+    for t in 0..<layout.steps {
+      for (position, row) in layout.rows(t).enumerated() {
+        let sentence = layout.order[position]
+        let target = sequences.ids + starts[sentence]
+        inputs[row] = t == 0 ? Int32(shape.beginToken) : target[t - 1]
+        targets[row] = t < sequences.lengths[sentence] ? target[t] : Int32(shape.endToken)
+      }
+    }
+    self.inputs = inputs.baseAddress!
+    self.targets = UnsafePointer(targets.baseAddress!)
+  }
+
+  /// For each packed row the position of its sequence, [rowCount].
+  func positions(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
+    let index = arena.words(layout.rowCount, of: Int32.self)
+    for t in 0..<layout.steps {
+      for (position, row) in layout.rows(t).enumerated() { index[row] = Int32(position) }
+    }
+    return UnsafePointer(index.baseAddress!)
+  }
+}
+
+/// What the cells of a decoder read.
+struct DecoderInputs<Element: Scalar> {
+  /// E[y] of all rows, [N, E]; nil if the cells look it up themselves and nobody else wants it.
+  var embedded: MatrixView<Element>?
+  /// Whether the cells have been given E[y] as rows rather than as indexes of the table.
+  var embeddedIsRead: Bool
+  /// What the steps are given, [N, ·]: the whole inputs, or what stands in them behind the embedding; nil if embeddings
+  /// alone are read, by the cells themselves.
+  var stepped: MatrixView<Element>?
+  /// Columns of the inputs that `stepped` leaves out, because the cells know them from the beginning.
+  var known: Int
+
+  /// Where columns of the inputs are in `stepped`.
+  func place(_ columns: Range<Int>) -> Range<Int> {
+    columns.lowerBound - known..<columns.upperBound - known
+  }
+}
+
+extension Decoder {
+  // MARK: Forward
+
+  /// Where the steps need more than embeddings, and those are known: their product with the input weights is made before
+  /// the loop. nil where it can't be.
+  func beginKnowingEmbeddings(
+    _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ options: DecoderOptions,
+    _ context: LayerContext<Element>
+  ) -> (DecoderInputs<Element>, Unrolled<Element>)? {
+    let (layout, width) = (batch.layout, shape.embeddingSize)
+    guard isStepped(options), options.teacherForcing >= 1, inputSize > width else { return nil }
+    let isAltered = condition == .initialInput || dropsEmbedding(context)
+    let embedded =
+      isAltered || shape.readout.withInput ? embeddings(batch, start, context) : nil
+    // A table of fewer entries than rows is projected in the place of the rows.
+    let isRead = embedded != nil && (isAltered || shape.vocabularySize >= layout.rowCount)
+    let known: SequenceInput<Element> =
+      if isRead, let embedded { .dense(embedded) } else { indexes(batch) }
+    guard
+      let trace = cell.begin(layout, from: start.state, knowing: known, columns: width, context)
+    else { return nil }
+    let rest = context.arena.matrix(layout.rowCount, inputSize - width)
+    let inputs = DecoderInputs(embedded: embedded, embeddedIsRead: isRead, stepped: rest, known: width)
+    fillCondition(batch, start, inputs, context)
+    return (inputs, trace)
+  }
+
+  /// The cells read whole inputs, or indexes if an embedding that nobody alters is all there is.
+  func begin(
+    _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ options: DecoderOptions,
+    _ context: LayerContext<Element>
+  ) -> (DecoderInputs<Element>, Unrolled<Element>) {
+    let layout = batch.layout
+    let needsRows =
+      isStepped(options) || !contextColumns.isEmpty || condition != .none || shape.readout.withInput
+      || dropsEmbedding(context)
+    guard needsRows else {
+      return (
+        DecoderInputs(embedded: nil, embeddedIsRead: false, stepped: nil, known: 0),
+        cell.unroll(indexes(batch), layout, from: start.state, context)
+      )
+    }
+    let x = context.arena.matrix(layout.rowCount, inputSize)
+    let embedded = embeddings(batch, start, into: x.columns(embeddingColumns), context)
+    let inputs = DecoderInputs(embedded: embedded, embeddedIsRead: true, stepped: x, known: 0)
+    fillCondition(batch, start, inputs, context)
+    return (
+      inputs,
+      isStepped(options)
+        ? cell.begin(layout, from: start.state, context)
+        : cell.unroll(.dense(x), layout, from: start.state, context)
+    )
+  }
+
+  private func indexes(_ batch: DecoderBatch<Element>) -> SequenceInput<Element> {
+    .indexed(UnsafePointer(batch.inputs), count: batch.layout.rowCount, table: embedding)
+  }
+
+  /// E[y] of all rows, X in the place of the first.
+  private func embeddings(
+    _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, into place: MatrixView<Element>? = nil,
+    _ context: LayerContext<Element>
+  ) -> MatrixView<Element> {
+    let y = place ?? context.arena.matrix(batch.layout.rowCount, shape.embeddingSize)
+    embed(batch.inputs, into: y, context)
+    if condition == .initialInput, let vector = start.condition { embedCondition(vector, into: y, context) }
+    return y
+  }
+
+  /// Joins X to all inputs, if that is where it goes.
+  private func fillCondition(
+    _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ inputs: DecoderInputs<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    guard condition == .everyStep, let vector = start.condition, let x = inputs.stepped else { return }
+    let c = x.columns(inputs.place(contextColumns))
+    Element.gatherRows(
+      vector.base, vector.stride, batch.positions(context.arena), c.rows, c.columns, c.base, c.stride)
+  }
+
+  /// Replaces some of the tokens that step t reads by the model's own (Bengio et al. 2015): for each sequence a coin that
+  /// depends on seed, step of training, sample and time alone. No gradient passes through the choice.
+  ///
+  /// - Parameters:
+  ///   - previous: r of the step before, [n, R], without dropped units.
+  ///   - x: inputs of all rows; the embeddings of step t are looked up again where a token was replaced.
+  func readOwnTokens(
+    _ t: Int, _ batch: DecoderBatch<Element>, _ previous: MatrixView<Element>, _ options: DecoderOptions,
+    into x: MatrixView<Element>, _ context: LayerContext<Element>
+  ) {
+    guard let masks = batch.masks else {
+      preconditionFailure(
+        "teacher forcing of \(options.teacherForcing) needs the masks of a batch, which key its coins")
+    }
+    let (arena, n, first) = (context.arena, previous.rows, batch.layout.offsets[t])
+    func uniform(_ position: Int, stream: UInt32) -> Double {
+      CounterRandom(
+        key: RandomKey(seed: masks.seed, purpose: .teacherForcing, step: masks.step),
+        sample: UInt64(masks.samples[batch.layout.order[position]]), stream: stream
+      ).uniform(at: UInt64(t))
+    }
+    arena.scoped {
+      let isOwn = arena.words(n, of: UInt8.self)
+      for position in 0..<n {
+        isOwn[position] = uniform(position, stream: 0) < options.teacherForcing ? 0 : 1
+      }
+      guard isOwn.contains(1) else { return }
+      let draws = UnsafeMutableRawPointer(arena.words(n, of: UInt64.self).baseAddress!).bindMemory(
+        to: Double.self, capacity: n)
+      for position in 0..<n { draws[position] = options.feedsSamples ? uniform(position, stream: 1) : 0 }
+      let logits = arena.matrix(n, shape.vocabularySize)
+      output.logits(previous, into: logits, context)
+      let chosen = arena.words(n, of: Int32.self)
+      Element.drawTokens(
+        logits.base, logits.stride, n, shape.vocabularySize, 1,
+        options.feedsSamples ? shape.vocabularySize : 1,
+        1, draws, arena.matrix(1, shape.vocabularySize).base, chosen.baseAddress!)
+      // A row of nothing but NaN has no choice: its loss will be NaN as well.
+      for position in 0..<n where isOwn[position] == 1 && chosen[position] >= 0 {
+        batch.inputs[first + position] = chosen[position]
+      }
+      embed(
+        batch.inputs + first, into: x.rows(batch.layout.rows(t)).columns(embeddingColumns), context,
+        firstRow: first)
+    }
+  }
+
+  // MARK: Backward
+
+  /// Gradients of the embeddings and of X. Inputs that were not looked up have added theirs already.
+  func finishInputs(
+    _ work: BackwardWork, _ start: DecoderStartGradient<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    let (batch, inputs) = (work.pass.batch, work.pass.inputs)
+    var dEmbedding = work.dEmbedded
+    if !readout.inputColumns.isEmpty {
+      let ofReadout = work.dJoined.columns(readout.inputColumns)
+      if let dEmbedding { dEmbedding.add(ofReadout) } else { dEmbedding = ofReadout }
+    }
+    if let dEmbedding { dropEmbedding(dEmbedding, context) }
+    var first = 0
+    if let vector = work.pass.start.condition, let dVector = start.condition {
+      switch condition {
+      case .none: break
+      case .everyStep:
+        guard let dc = work.dInputs?.columns(inputs.place(contextColumns)) else { break }
+        if !readout.contextColumns.isEmpty { dc.add(work.dJoined.columns(readout.contextColumns)) }
+        Element.scatterAddRows(
+          dc.base, dc.stride, batch.positions(context.arena), dc.rows, dc.columns, dVector.base,
+          dVector.stride)
+      case .initialInput:
+        guard let firstInput, let y = inputs.embedded, let dEmbedding else { break }
+        first = vector.rows  // Step 0 read X instead of a token.
+        firstInput.backward(
+          vector, y.rows(0..<first), dEmbedding.rows(0..<first), inputGradient: dVector, into: gradients,
+          context.parameters)
+      }
+    }
+    guard let dEmbedding else { return }
+    gradients.addRows(dEmbedding.rows(first..<dEmbedding.rows), at: batch.inputs + first, of: embedding)
+  }
+}
