@@ -51,13 +51,13 @@ import Testing
     #expect(rule.exceptions.subtracting(try SourceTree.targets()) == [])
   }
 
-  /// One concept a file; about 300 lines is the aim, this the end.
+  /// One whole concept per file. A file above the limit holds more than one.
   @Test func filesAreShort() throws {
     let files = try SourceTree.files(under: "Sources", endingIn: [".swift", ".c", ".cpp", ".h"])
     #expect(files.count > 50)
     for file in files {
       let count = file.content.split(separator: "\n", omittingEmptySubsequences: false).count - 1
-      #expect(count <= 400, "\(file.path) has \(count) lines: it holds more than one concept")
+      #expect(count <= 600, "\(file.path) has \(count) lines: it holds more than one concept")
     }
   }
 
