@@ -34,7 +34,19 @@ public final class Optimizer<S: OptimizerScalar> {
   }
 
   /// Makes one update: overwrites the parameters and the moments, and counts the update. Gradients are only
-  /// read.
+  /// read. Parameters as in ``beginUpdate(parameters:gradients:gradientScale:learningRate:within:)``.
+  public func apply(
+    parameters: UnsafeMutableBufferPointer<S>, gradients: UnsafeBufferPointer<S>, gradientScale: Double,
+    learningRate: Double, within spans: [Range<Int>]? = nil
+  ) {
+    beginUpdate(
+      parameters: parameters, gradients: gradients, gradientScale: gradientScale, learningRate: learningRate,
+      within: spans
+    ).apply(to: 0..<count)
+  }
+
+  /// Counts the next update and fixes its constants. The caller then applies it block by block, from any threads, to
+  /// ranges that together cover every element once. The optimizer must live until the last block is done.
   ///
   /// - Parameters:
   ///   - parameters: θ, `[count]`.
@@ -43,44 +55,25 @@ public final class Optimizer<S: OptimizerScalar> {
   ///     tokens.
   ///   - learningRate: η of this update.
   ///   - spans: where gradients may differ from zero; nil: anywhere. A rule that leaves a parameter without gradient as
-  ///     it is does not walk through the rest.
-  ///   - walk: runs the update piece by piece: is given a function that updates a range of elements, and calls it, from
-  ///     any threads, for ranges that together are all elements, each once. nil: in one piece.
-  public func apply(
+  ///     it is skips the rest.
+  public func beginUpdate(
     parameters: UnsafeMutableBufferPointer<S>, gradients: UnsafeBufferPointer<S>, gradientScale: Double,
-    learningRate: Double, within spans: [Range<Int>]? = nil,
-    piecewise walk: ((_ sweep: (Range<Int>) -> Void) -> Void)? = nil
-  ) {
+    learningRate: Double, within spans: [Range<Int>]? = nil
+  ) -> OptimizerUpdate<S> {
     precondition(
       parameters.count == count && gradients.count == count,
       "optimizer for \(count) parameters got \(parameters.count) parameters and \(gradients.count) gradients")
     updates += 1
     let time = Double(updates)
-    let update = rnd_update(
-      gradient_scale: gradientScale, learning_rate: learningRate, weight_decay: settings.weightDecay,
-      momentum: settings.momentum, decay: settings.decay, beta1: settings.beta1, beta2: settings.beta2,
-      epsilon: settings.resolvedEpsilon, bias1: 1 - pow(settings.beta1, time),
-      bias2: 1 - pow(settings.beta2, time))
-    // Looked up here, because the sweep may be called for thousands of pieces.
-    let (kind, first, second) = (
-      settings.kind, moments.first?.buffer.baseAddress, moments.last?.buffer.baseAddress
-    )
-    let sweep = { (range: Range<Int>) in
-      S.sweep(
-        kind, parameters: .init(rebasing: parameters[range]),
-        gradients: gradients.baseAddress.map { $0 + range.lowerBound },
-        first: first.map { $0 + range.lowerBound }, second: second.map { $0 + range.lowerBound },
-        update: update)
-    }
-    let walk = walk ?? { $0(0..<self.count) }
-    guard let spans, settings.leavesWithoutGradient else { return walk(sweep) }
-    walk { range in
-      var next = spans.partitioningIndex { $0.upperBound > range.lowerBound }
-      while next < spans.count, spans[next].lowerBound < range.upperBound {
-        sweep(spans[next].clamped(to: range))
-        next += 1
-      }
-    }
+    return OptimizerUpdate(
+      kind: settings.kind, parameters: parameters, gradients: gradients.baseAddress,
+      first: moments.first?.buffer.baseAddress, second: moments.last?.buffer.baseAddress,
+      spans: settings.leavesWithoutGradient ? spans : nil,
+      constants: rnd_update(
+        gradient_scale: gradientScale, learning_rate: learningRate, weight_decay: settings.weightDecay,
+        momentum: settings.momentum, decay: settings.decay, beta1: settings.beta1, beta2: settings.beta2,
+        epsilon: settings.resolvedEpsilon, bias1: 1 - pow(settings.beta1, time),
+        bias2: 1 - pow(settings.beta2, time)))
   }
 
   private static func allocateZeros(_ count: Int) -> UnsafeMutableBufferPointer<S> {
@@ -90,6 +83,36 @@ public final class Optimizer<S: OptimizerScalar> {
       start: bytes.baseAddress?.bindMemory(to: S.self, capacity: count), count: count)
     buffer.initialize(repeating: 0)
     return buffer
+  }
+}
+
+/// One update of an ``Optimizer``, with its constants, ready to be applied to the parameters block by block.
+public struct OptimizerUpdate<S: OptimizerScalar> {
+  let kind: OptimizerSettings.Kind
+  let parameters: UnsafeMutableBufferPointer<S>
+  let gradients: UnsafePointer<S>?
+  let first: UnsafeMutablePointer<S>?
+  let second: UnsafeMutablePointer<S>?
+  /// Where to update; nil: everywhere.
+  let spans: [Range<Int>]?
+  let constants: rnd_update
+
+  /// Updates the elements of a range, and their moments. Each element must be updated once.
+  public func apply(to range: Range<Int>) {
+    guard let spans else { return sweep(range) }
+    var next = spans.partitioningIndex { $0.upperBound > range.lowerBound }
+    while next < spans.count, spans[next].lowerBound < range.upperBound {
+      sweep(spans[next].clamped(to: range))
+      next += 1
+    }
+  }
+
+  private func sweep(_ range: Range<Int>) {
+    S.sweep(
+      kind, parameters: .init(rebasing: parameters[range]),
+      gradients: gradients.map { $0 + range.lowerBound },
+      first: first.map { $0 + range.lowerBound }, second: second.map { $0 + range.lowerBound },
+      update: constants)
   }
 }
 

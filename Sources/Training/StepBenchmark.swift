@@ -175,11 +175,11 @@ private final class BenchmarkStepper {
       return workload.addGradient(iteration: iteration, into: sum)
     }
     let clip = clipFactor(norm: gradients.norm / totals.tokens, maximum: StepBenchmark.clipNorm)
-    optimizer.apply(
+    let update = optimizer.beginUpdate(
       parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
       gradientScale: clip / totals.tokens, learningRate: optimizer.settings.kind == .sgd ? 0.1 : 1e-3,
-      within: gradients.spans
-    ) { [workload] in workload.workspace.update(parameters, by: $0) }
+      within: gradients.spans)
+    workload.workspace.forEachBlock(of: parameters) { update.apply(to: $0) }
     return (totals.loss / totals.tokens, totals.tokens)
   }
 }

@@ -185,14 +185,14 @@ final class Trainer {
       state: state.plateau)
   }
 
-  /// The gradient is divided by the number of tokens and clipped by its global norm in the sweep of the
-  /// update, and weights are packed again in it.
+  /// The update divides the gradient by the number of tokens and clips it by its global norm, block by block, and each
+  /// block's weights are packed again at once.
   private func update(_ totals: StepTotals, norm: Double, learningRate: Double) {
     let clip = clipFactor(norm: norm, maximum: configuration.training.clipNorm)
-    optimizer.apply(
+    let update = optimizer.beginUpdate(
       parameters: task.parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
-      gradientScale: clip / totals.tokens, learningRate: learningRate, within: gradients.spans
-    ) { [task] in task.workspace.update(task.parameters, by: $0) }
+      gradientScale: clip / totals.tokens, learningRate: learningRate, within: gradients.spans)
+    task.workspace.forEachBlock(of: task.parameters) { update.apply(to: $0) }
     average?.add(task.parameters, updates: optimizer.updates)
     state.skippedInARow = 0
   }

@@ -45,9 +45,9 @@ private func isClose<S: OptimizerScalar>(_ a: S, _ b: Double, _ tolerance: Doubl
       for _ in 0..<3 {
         parameters.withUnsafeMutableBufferPointer { parameters in
           gradients.withUnsafeBufferPointer {
-            optimizer.apply(
-              parameters: parameters, gradients: $0, gradientScale: 0.5, learningRate: 0.1, within: spans,
-              piecewise: pieces.map { pieces in { pieces.forEach($0) } })
+            let update = optimizer.beginUpdate(
+              parameters: parameters, gradients: $0, gradientScale: 0.5, learningRate: 0.1, within: spans)
+            for piece in pieces ?? [0..<47] { update.apply(to: piece) }
           }
         }
       }

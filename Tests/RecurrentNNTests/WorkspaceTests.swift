@@ -36,3 +36,105 @@ import Testing
     )
   }
 }
+
+/// Updating and packing block by block, against updating everything and packing each copy when it is next read.
+@Suite struct ParameterBlockTests {
+  private enum Way: CaseIterable {
+    /// The whole update first. Copies are packed when they are next read.
+    case lazily
+    case byBlocks
+    /// By blocks, with further copies in use at every second step: those that generation needs.
+    case byBlocksBetweenGeneratedTokens
+  }
+
+  /// Heights that are no multiples of the packing's unit, gates that are packed apart (GRU), weights before, between and
+  /// after those that are packed.
+  @Test(arguments: NetworkCase.kinds, ProductPrecision.allCases)
+  func updatingByBlocksGivesTheSameBits(cell: CellKind, precision: ProductPrecision) throws {
+    let model = try LanguageModel<Float>(
+      LanguageModelShape(
+        vocabularySize: 21, embeddingSize: 19, hiddenSize: 37, layers: 2, cell: CellOptions(cell)))
+    let results = Way.allCases.map { train(model, precision, $0) }
+    #expect(results[0].allSatisfy { $0.isFinite })
+    for result in results.dropFirst() { #expect(result == results[0]) }
+  }
+
+  /// Losses of four steps, the parameters after them, and the logits they give.
+  private func train(_ model: LanguageModel<Float>, _ precision: ProductPrecision, _ way: Way) -> [Float] {
+    let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
+    let workspace = Workspace<Float>(precision: precision)
+    let run = LanguageModelRun(model, parameters, batchSize: 3, workspace: workspace)
+    let writer = LanguageModelRun(model, parameters, batchSize: 3, workspace: workspace)
+    var losses: [Float] = []
+    for step in 0..<4 {
+      if way == .byBlocksBetweenGeneratedTokens, step % 2 == 1 { _ = writer.step([1, 2, 3]) }
+      let gradients = ParameterBuffer<Float>(model.layout)
+      let tokens = (0..<30).map { ($0 * 7 + step) % 21 }
+      losses.append(Float(run.evaluate(tokens, tokens.reversed(), into: gradients).mean))
+      let update = { (range: Range<Int>) in
+        for index in range { parameters.elements[index] -= 0.05 * gradients.elements[index] }
+      }
+      if way == .lazily {
+        update(0..<parameters.count)
+        parameters.didChange()
+      } else {
+        workspace.forEachBlock(of: parameters, update)
+      }
+    }
+    return losses + Array(parameters.elements) + run.step([4, 5, 6])
+  }
+
+  /// Of the decoder's input weights some columns are packed and others read in place; of the readout's each operand's.
+  @Test(arguments: ProductPrecision.allCases)
+  func columnsOfAWeightArePackedApart(precision: ProductPrecision) throws {
+    var decoder = EncoderDecoderCase.decoder(readout: .hidden(size: 9), inputFeeding: true)
+    (decoder.vocabularySize, decoder.embeddingSize, decoder.network.hiddenSize) = (300, 17, 33)
+    let shape = EncoderDecoderCase.model(
+      .attention(AttentionShape(.additive(size: 7))), decoder)
+    let model = try EncoderDecoder<Float>(shape)
+    let batch = PairBatch<Float>(
+      sources: [randomTokens([3, 5, 2], vocabulary: 6, stream: 1).map { .tokens($0) }],
+      targets: randomTokens([4, 2, 6], vocabulary: 300, stream: 2))
+    func train(byBlocks: Bool) -> [Float] {
+      let run = EncoderDecoderRun(
+        model, ParameterBuffer(model.layout, seed: 1), Workspace(precision: precision))
+      var losses: [Float] = []
+      for _ in 0..<3 {
+        let gradients = ParameterBuffer<Float>(model.layout)
+        losses.append(Float(run.loss(batch.batch(), into: gradients).total))
+        let update = { (range: Range<Int>) in
+          for index in range { run.parameters.elements[index] -= 0.05 * gradients.elements[index] }
+        }
+        if byBlocks {
+          run.context.workspace.forEachBlock(of: run.parameters, update)
+        } else {
+          update(0..<run.parameters.count)
+          run.parameters.didChange()
+        }
+      }
+      return losses + Array(run.parameters.elements)
+    }
+    let (blockwise, lazily) = (train(byBlocks: true), train(byBlocks: false))
+    #expect(
+      blockwise == lazily && blockwise.allSatisfy { $0.isFinite } && Set(blockwise.prefix(3)).count == 3)
+  }
+
+  /// Every element is updated once, whatever the copies in use; a copy of other parameters stays as it is.
+  @Test func everyElementOnce() throws {
+    let model = try LanguageModel<Float>(
+      LanguageModelShape(
+        vocabularySize: 900, embeddingSize: 50, hiddenSize: 70, layers: 1, cell: .lstm()))
+    let workspace = Workspace<Float>()
+    for copiesInUse in [false, true] {
+      let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
+      if copiesInUse {
+        _ = LanguageModelRun(model, parameters, batchSize: 2, workspace: workspace).step([1, 2])
+      }
+      let version = parameters.version
+      let counts = ParameterBuffer<Float>(model.layout)
+      workspace.forEachBlock(of: parameters) { for index in $0 { counts.elements[index] += 1 } }
+      #expect(counts.elements.allSatisfy { $0 == 1 })
+      #expect(parameters.version == version + 1)
+    }
+  }
+}

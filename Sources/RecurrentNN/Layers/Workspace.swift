@@ -15,8 +15,8 @@ public final class Workspace<Element: Scalar> {
     let transposed: Bool
   }
   private var packs: [Key: PackedWeight<Element>] = [:]
-  /// The walk of an update, until there is another packed copy.
-  private var sweep: UpdateSweep<Element>?
+  /// The blocks of an update, valid until another packed copy is made.
+  private var blocks: ParameterBlocks<Element>?
 
   /// Bytes of all packed copies.
   public var packedBytes: Int { packs.values.reduce(0) { $0 + $1.matrix.packedBytes } }
@@ -46,24 +46,28 @@ public final class Workspace<Element: Scalar> {
     packs[key] = PackedWeight(
       matrix, of: parameters, elements: weight.offset + rows.lowerBound * whole.columns, rows: rows.count,
       width: whole.columns)
-    sweep = nil
+    blocks = nil
     return matrix
   }
 
-  /// Updates all parameters by `update` and packs those again whose packed copies have been read since the last update,
-  /// block by block, so that a weight is packed while the update has it in cache.
+  /// Visits the flat buffer of the parameters block by block, for an update. As soon as a block has been changed, the
+  /// weights in it whose packed copies have been read since the last update are packed again, while they are in cache.
   ///
-  /// - Parameter update: updates a range of elements; called from the threads of the kernels, for each element once.
-  public func update(_ parameters: ParameterBuffer<Element>, by update: (Range<Int>) -> Void) {
-    let walk: UpdateSweep<Element>
-    if let sweep, sweep.parameters === parameters {
-      walk = sweep
-    } else {
-      walk = UpdateSweep(parameters, packs.values.filter { $0.parameters === parameters })
-      sweep = walk
+  /// - Parameter change: changes the elements of a range. It is called from the threads of the kernels, for each
+  ///   element once.
+  public func forEachBlock(of parameters: ParameterBuffer<Element>, _ change: (Range<Int>) -> Void) {
+    if blocks?.parameters !== parameters {
+      blocks = ParameterBlocks(parameters, packs.values.filter { $0.parameters === parameters })
     }
+    guard let blocks else { return }
     parameters.didChange()
-    walk.run(update)
+    KernelThreads.forEach(blocks.all.count, as: .optimizer) { index in
+      let block = blocks.all[index]
+      change(block.elements)
+      for pack in block.packs.indices { block.packs[pack].matrix.repack(sourceRows: block.rows) }
+    }
+    // By index: an iterator would be made on the heap.
+    for index in blocks.packs.indices { blocks.packs[index].endRepacking() }
   }
 }
 
@@ -100,7 +104,7 @@ extension LayerContext {
 }
 
 /// A packed copy of (some rows or columns of) a weight, and of which version of the parameters it is.
-final class PackedWeight<Element: Scalar> {
+private final class PackedWeight<Element: Scalar> {
   var matrix: PackedMatrix<Element>
   let parameters: ParameterBuffer<Element>
   /// Where the rows begin in the flat buffer, with the columns that are not packed.
@@ -126,33 +130,33 @@ final class PackedWeight<Element: Scalar> {
     version = parameters.version
   }
 
-  /// Says that the walk of an update has come to all rows: what somebody reads has been packed from the present values, the
-  /// rest (what only an evaluation needs) is out of date until it is read again.
+  /// To be called when an update has visited all rows. A copy that has been read since the last update is now packed from
+  /// the new values. Any other (one that only an evaluation needs) stays out of date until it is read again.
   func endRepacking() {
     matrix.endRepacking()
     version = parameters.version
   }
 }
 
-/// The one walk over the flat buffer that an update makes: every block is updated and, if it belongs to a weight with
-/// packed copies, packed while it is in cache.
-struct UpdateSweep<Element: Scalar> {
-  private struct Block {
+/// A flat buffer cut into blocks for an update, each with the packed copies that are made of it.
+private struct ParameterBlocks<Element: Scalar> {
+  struct Block {
     let elements: Range<Int>
-    /// Rows of the weight the block consists of.
+    /// Rows of the packed copies that the block consists of.
     let rows: Range<Int>
     let packs: [PackedWeight<Element>]
   }
   let parameters: ParameterBuffer<Element>
-  /// Those the walk packs.
-  private var packs: [PackedWeight<Element>] = []
-  private var blocks: [Block] = []
+  private(set) var all: [Block] = []
+  /// The copies that are packed block by block.
+  private(set) var packs: [PackedWeight<Element>] = []
 
-  /// Elements of a block, about: with gradient, moments and packed words it stays in the second-level cache.
+  /// The approximate number of elements of a block: with gradient, moments and packed words it stays in the second-level
+  /// cache.
   private static var blockSize: Int { 1 << 15 }
 
-  /// Two copies whose rows overlap without being the same can't both be packed block by block: the second waits until it
-  /// is asked for.
+  /// Two copies whose rows overlap without being the same can't both be packed block by block: the second is packed when
+  /// it is next read.
   init(_ parameters: ParameterBuffer<Element>, _ packs: [PackedWeight<Element>]) {
     self.parameters = parameters
     var rest = packs.sorted { ($0.begin, $0.rows) < ($1.begin, $1.rows) }[...]
@@ -171,7 +175,7 @@ struct UpdateSweep<Element: Scalar> {
 
   private mutating func addPlain(_ range: Range<Int>) {
     for begin in stride(from: range.lowerBound, to: range.upperBound, by: Self.blockSize) {
-      blocks.append(
+      all.append(
         Block(elements: begin..<min(begin + Self.blockSize, range.upperBound), rows: 0..<0, packs: []))
     }
   }
@@ -182,21 +186,10 @@ struct UpdateSweep<Element: Scalar> {
     let height = max(unit, Self.blockSize / max(1, columns) / unit * unit)
     for first in stride(from: 0, to: rows, by: height) {
       let range = first..<min(first + height, rows)
-      blocks.append(
+      all.append(
         Block(
           elements: begin + range.lowerBound * columns..<begin + range.upperBound * columns, rows: range,
           packs: packs))
     }
-  }
-
-  /// Calls `update` for every block and packs what belongs to it. The parameters' version is the new one already.
-  func run(_ update: (Range<Int>) -> Void) {
-    KernelThreads.forEach(blocks.count, as: .optimizer) { index in
-      let block = blocks[index]
-      update(block.elements)
-      for pack in block.packs.indices { block.packs[pack].matrix.repack(sourceRows: block.rows) }
-    }
-    // By index: an iterator would be made on the heap.
-    for index in packs.indices { packs[index].endRepacking() }
   }
 }
