@@ -46,10 +46,30 @@ let libraryTargets: [Target] = [
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(name: "RunLog", swiftSettings: strictSwift),
   .target(
-    name: "Training",
+    name: "Tasks",
     dependencies: [
       "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration",
       "Datasets", "Metrics", "Checkpoints", "RunLog",
+    ],
+    swiftSettings: strictSwift),
+  .target(
+    name: "Inference",
+    dependencies: [
+      "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Communication", "Configuration", "Datasets",
+      "Checkpoints", "RunLog",
+    ],
+    swiftSettings: strictSwift),
+  .target(
+    name: "Training",
+    dependencies: [
+      "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication",
+      "Configuration", "Checkpoints", "RunLog",
+    ],
+    swiftSettings: strictSwift),
+  .target(
+    name: "Benchmarking",
+    dependencies: [
+      "Training", "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication",
     ],
     swiftSettings: strictSwift),
 ]
@@ -60,8 +80,8 @@ let executableTargets: [Target] = [
   .executableTarget(
     name: "rnn-dist",
     dependencies: [
-      "Training", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication",
-      "Configuration", "Datasets", "Checkpoints", "RunLog", "Yams",
+      "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
+      "Optimizers", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Yams",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)
@@ -89,11 +109,10 @@ let testTargets: [Target] = [
   test(
     "Training",
     of: [
-      "Training", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication",
-      "Configuration",
-      "Datasets", "Checkpoints", "RunLog",
+      "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
+      "Optimizers", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog",
     ]),
-  test("Command", of: ["rnn-dist", "Configuration", "Datasets", "Checkpoints", "Training"]),
+  test("Command", of: ["rnn-dist", "Configuration", "Datasets", "Checkpoints", "Tasks", "Training"]),
 ]
 
 func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {

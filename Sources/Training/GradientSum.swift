@@ -3,26 +3,27 @@ import NumericKernels
 import Optimizers
 import Parameters
 import RecurrentNN
+import Tasks
 
 /// What all ranks learn of a step besides the gradient: summed in double precision.
-struct StepTotals: Equatable {
+package struct StepTotals: Equatable {
   /// Summed loss over the tokens of the global batch, nats.
-  var loss = 0.0
+  package var loss = 0.0
   /// Target tokens of the global batch.
-  var tokens = 0.0
+  package var tokens = 0.0
   /// Ranks that were asked to stop, and ranks that were asked for a checkpoint.
-  var stopRequests = 0.0
-  var saveRequests = 0.0
+  package var stopRequests = 0.0
+  package var saveRequests = 0.0
 
-  static let count = 4
-  var values: [Double] { [loss, tokens, stopRequests, saveRequests] }
+  package static let count = 4
+  package var values: [Double] { [loss, tokens, stopRequests, saveRequests] }
 
-  init(_ loss: LossSum = LossSum()) {
+  package init(_ loss: LossSum = LossSum()) {
     self.loss = loss.total
     tokens = Double(loss.tokens)
   }
 
-  init(values: [Double]) {
+  package init(values: [Double]) {
     loss = values[0]
     tokens = values[1]
     stopRequests = values[2]
@@ -33,11 +34,11 @@ struct StepTotals: Equatable {
 /// Adds gradients over the shards of this rank and over all ranks: a SUM over tokens, never a mean of means,
 /// because shards hold different numbers of tokens. Loss and token count travel along; the one division by
 /// the global count comes after.
-final class GradientSum {
+package final class GradientSum {
   /// The gradient of the global batch after ``reduce(requests:over:)``, on every rank.
-  let total: ParameterBuffer<Float>
+  package let total: ParameterBuffer<Float>
   /// Where ``total`` may differ from zero: the same on every rank.
-  var spans: [Range<Int>] {
+  package var spans: [Range<Int>] {
     // The tree's sums have no record of touched rows.
     plan.isReproducible ? whole : total.spans
   }
@@ -51,10 +52,10 @@ final class GradientSum {
   private var scratch: AlignedBuffer<Float>?
   private let clock = ContinuousClock()
   /// Time spent in reductions since the start, waiting for other ranks included.
-  private(set) var communicationTime = Duration.zero
+  package private(set) var communicationTime = Duration.zero
 
   /// Collective.
-  init(layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator) throws {
+  package init(layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator) throws {
     vector = try communicator.makeSummedVector(count: layout.count)
     total = ParameterBuffer(layout, in: vector.elements, owner: vector)
     whole = [0..<total.count]
@@ -68,7 +69,7 @@ final class GradientSum {
   /// - Parameters:
   ///   - requests: stop and checkpoint requests of this rank, added to the totals.
   ///   - compute: adds the gradient of a shard to the buffer, returns its loss.
-  func reduce(
+  package func reduce(
     requests: (stop: Bool, save: Bool),
     over compute: (_ shard: Int, ParameterBuffer<Float>) throws -> LossSum
   ) throws -> StepTotals {
@@ -82,7 +83,7 @@ final class GradientSum {
   }
 
   /// The norm of ``total``, in the same order on every rank.
-  var norm: Double {
+  package var norm: Double {
     StepProfile.measure(.optimizer) { gradientNorm(UnsafeBufferPointer(total.elements), in: spans) }
   }
 

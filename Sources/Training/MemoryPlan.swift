@@ -1,3 +1,4 @@
+import Glibc
 import Parameters
 import RecurrentNN
 
@@ -17,12 +18,22 @@ public struct MemoryPlan: Sendable, Equatable {
   /// - Parameters:
   ///   - count: number of parameters.
   ///   - copies: buffers of that many numbers that belong to the optimizer.
-  init(parameters count: Int, optimizerCopies copies: Int, _ workspace: Workspace<Float>) {
+  package init(parameters count: Int, optimizerCopies copies: Int, _ workspace: Workspace<Float>) {
     let bytes = count * MemoryLayout<Float>.stride
     parameters = bytes
     gradients = bytes
     optimizer = copies * bytes
     packedWeights = workspace.packedBytes
     activations = workspace.arena.capacityInBytes
+  }
+}
+
+/// Memory of this process.
+public enum ProcessMemory {
+  /// Peak resident memory so far, MiB.
+  public static var peakMiB: Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss / 1024
   }
 }

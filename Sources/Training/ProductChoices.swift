@@ -42,23 +42,27 @@ public struct ProductChoices: Codable, Sendable, Equatable {
 }
 
 /// Lays down for all ranks how the products of a run are computed, by measurement.
-struct ProductSelection {
+package struct ProductSelection {
   /// Where measurements are kept; nil: nowhere.
-  var cache: ProductCache?
-  var tuner = ProductTuner()
+  package var cache: ProductCache?
+  package var tuner: ProductTuner
+
+  package init(cache: ProductCache?, tuner: ProductTuner = ProductTuner()) {
+    (self.cache, self.tuner) = (cache, tuner)
+  }
 
   /// What was chosen, and what rank 0 should say about the cache.
-  struct Result: Sendable {
-    var choices: ProductChoices
-    var measurements: [ProductMeasurement]
-    var warnings: [String]
+  package struct Result: Sendable {
+    package var choices: ProductChoices
+    package var measurements: [ProductMeasurement]
+    package var warnings: [String]
   }
 
   /// Rank 0's choices for the products that any rank has met, on every rank. Collective.
   ///
   /// Measured on rank 0 alone and only where the cache knows nothing: two ranks that measure would not come to the same.
   /// `measurements` and `warnings` are empty on the others.
-  func choose(_ uses: [ProductUse], on communicator: any Communicator) throws -> Result {
+  package func choose(_ uses: [ProductUse], on communicator: any Communicator) throws -> Result {
     let everyone = try communicator.allgather(try JSONText.encode(uses))
     var result = Result(choices: ProductChoices(), measurements: [], warnings: [])
     let bytes = try communicator.agree { () -> [UInt8] in

@@ -1,5 +1,6 @@
 import Foundation
 import RunLog
+import Tasks
 
 /// Keeps `run.json` of a run directory up to date; does nothing where there is none.
 final class RunRecorder {

@@ -5,6 +5,7 @@ import NumericKernels
 import Optimizers
 import Parameters
 import RecurrentNN
+import Tasks
 
 /// Data-parallel training of a task: the loop over steps, the same on every rank.
 ///

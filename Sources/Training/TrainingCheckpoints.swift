@@ -2,6 +2,7 @@ import Checkpoints
 import Communication
 import Optimizers
 import Parameters
+import Tasks
 
 /// Saves and restores a run: rank 0 reads and writes, every rank gets the same bits.
 final class TrainingCheckpoints {

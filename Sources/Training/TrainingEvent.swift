@@ -1,5 +1,6 @@
 import Configuration
 import RecurrentNN
+import Tasks
 
 /// What happens during a run, told to whoever watches: the console, the metrics file, a test.
 public enum TrainingEvent: Sendable {

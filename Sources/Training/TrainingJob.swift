@@ -1,11 +1,11 @@
 import Checkpoints
 import Communication
 import Configuration
-import Datasets
 import Foundation
 import NumericKernels
 import RecurrentNN
 import RunLog
+import Tasks
 
 /// A training run from its configuration to its outcome: what `rnn-dist train` calls.
 public struct TrainingJob {
@@ -91,7 +91,7 @@ public struct TrainingJob {
     let plan = try ShardPlan(
       rank: communicator.rank, worldSize: communicator.worldSize,
       reproducible: request.configuration.training.reproducible)
-    let task = try communicator.agree { try Tasks.make(request.configuration, plan: plan) }
+    let task = try communicator.agree { try TaskList.make(request.configuration, plan: plan) }
     try communicator.allEqual(Array(String(task.dataDigest).utf8), what: "the training data")
     return (task, plan)
   }
@@ -162,62 +162,5 @@ public struct TrainingJob {
       ranks: communicator.worldSize, hosts: hosts, threadsPerRank: KernelThreads.count,
       batchSize: configuration.training.batchSize, batchTokens: configuration.training.batchTokens,
       bptt: configuration.training.bptt, stepsPerEpoch: trainer.epochSteps, totalSteps: trainer.totalSteps)
-  }
-}
-
-/// What a configuration trains.
-enum Tasks {
-  /// Reads the data and builds the model. Throws `DataError` and the errors of configurations that do not fit their data.
-  static func make(_ configuration: RunConfiguration, plan: ShardPlan) throws -> any TrainingTask {
-    switch configuration.task {
-    case .languageModel:
-      try LanguageModelTask(configuration, corpus: try Corpora.load(configuration), plan: plan)
-    case .tagger, .classifier, .generator, .seq2seq:
-      try SupervisedTask(configuration, plan: plan)
-    }
-  }
-}
-
-/// The corpora a configuration names.
-enum Corpora {
-  /// Reads, or generates, the text of a configuration. Throws `DataError`.
-  static func load(_ configuration: RunConfiguration, vocabulary: Vocabulary? = nil) throws -> TextCorpus {
-    let data = configuration.data
-    let train: TextSource =
-      if let path = data.train?.file {
-        .file(path)
-      } else {
-        DateTextGenerator(seed: UInt64(configuration.seed), characters: data.generatedSize).source()
-      }
-    return try TextCorpus.load(
-      train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
-      validFraction: data.valid == nil ? data.validFraction : 0, options: options(data),
-      vocabulary: vocabulary)
-  }
-
-  static func options(_ data: DataConfiguration) -> TextOptions {
-    var options = TextOptions(
-      tokenization(data), lowercase: data.lowercase, minCount: data.minCount,
-      maxVocabulary: data.tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
-    options.subwords.kind = SubwordOptions.Kind(data.subwordKind)
-    return options
-  }
-
-  static func tokenization(_ data: DataConfiguration) -> Tokenization {
-    switch data.tokens {
-    case .byte: .byte
-    case .char: .char
-    case .word, .space: .word
-    case .bpe: .bpe
-    }
-  }
-}
-
-extension SubwordOptions.Kind {
-  init(_ kind: DataConfiguration.SubwordKind) {
-    switch kind {
-    case .bpe: self = .bpe
-    case .unigram: self = .unigram
-    }
   }
 }

@@ -1,5 +1,6 @@
 import Configuration
 import Optimizers
+import Tasks
 
 /// Everything besides tensors that decides how a run goes on. Its JSON is `state.json` of a checkpoint; the
 /// same state gives the same bytes, so that it holds no times and nothing about ranks.

@@ -3,7 +3,6 @@ import Configuration
 import Datasets
 import Foundation
 import RunLog
-import Training
 
 // MARK: - For people
 

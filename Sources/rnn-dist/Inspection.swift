@@ -4,6 +4,7 @@ import Datasets
 import Foundation
 import RunLog
 import Training
+import Inference
 
 /// What is in a run, a checkpoint or a safetensors file, all of it verified; what is wrong is collected.
 struct Inspection {

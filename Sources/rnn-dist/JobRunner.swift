@@ -1,10 +1,10 @@
 import ArgumentParser
 import Communication
-import Training
+import Tasks
 
 /// Where ranks agree on what is wrong, its code goes with it.
 extension ValidationError: ExitCoded {
-  public var exitCode: Int32 { Training.ExitCode.usage }
+  public var exitCode: Int32 { Tasks.ExitCode.usage }
 }
 
 /// Runs a command and turns what it throws into a message, printed once, and an exit code.

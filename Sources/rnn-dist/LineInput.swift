@@ -1,6 +1,6 @@
 import Communication
 import Glibc
-import Training
+import Tasks
 
 /// Reads lines of standard input: waits for the first, and takes what else is there already.
 final class LineInput {

@@ -2,7 +2,7 @@ import Checkpoints
 import Communication
 import Foundation
 import NumericKernels
-import Training
+import Tasks
 
 /// What this program is, for `--version`, for `run.json`, and for refusing to train together with another build.
 enum ProgramVersion {

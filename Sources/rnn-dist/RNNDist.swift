@@ -1,7 +1,7 @@
 import ArgumentParser
 import Communication
 import Glibc
-import Training
+import Tasks
 
 /// The program: parses the command line, runs one command, and is the only place a rank leaves through.
 @main

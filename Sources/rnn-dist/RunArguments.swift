@@ -3,7 +3,8 @@ import Checkpoints
 import Configuration
 import Datasets
 import RunLog
-import Training
+import Tasks
+import Inference
 
 /// `[--ensemble RUN …]`, of commands that let an encoder-decoder write from sources.
 struct EnsembleArguments: ParsableArguments {

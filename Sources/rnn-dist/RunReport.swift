@@ -4,6 +4,7 @@ import Foundation
 import RecurrentNN
 import RunLog
 import Training
+import Inference
 
 /// What `train` says at the end on standard output: the held-out figures, where the run is, and a taste of what was
 /// learnt.

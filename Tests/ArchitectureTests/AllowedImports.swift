@@ -40,15 +40,32 @@ let allowedImports: [TargetRule] = [
   TargetRule("Checkpoints", ["CXXHash"], external: platform.union(["Foundation"])),
   TargetRule("RunLog", external: platform.union(["Foundation"])),
   TargetRule(
-    "Training",
+    "Tasks",
     [
       "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
       "Datasets", "Metrics", "Checkpoints", "RunLog",
+    ], external: ["Foundation"]),
+  TargetRule(
+    "Inference",
+    [
+      "NumericKernels", "Parameters", "RecurrentNN", "Communication", "Configuration", "Datasets",
+      "Checkpoints", "RunLog", "Tasks",
+    ]),
+  TargetRule(
+    "Training",
+    [
+      "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
+      "Checkpoints", "RunLog", "Tasks",
     ], external: platform.union(["Foundation", "Synchronization", "Logging"])),
+  TargetRule(
+    "Benchmarking",
+    [
+      "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Tasks", "Training",
+    ], external: ["Foundation"]),
   TargetRule(
     "rnn-dist",
     [
       "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
-      "Datasets", "Metrics", "Checkpoints", "RunLog", "Training",
+      "Datasets", "Metrics", "Checkpoints", "RunLog", "Tasks", "Inference", "Training", "Benchmarking",
     ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser", "Yams"])),
 ]

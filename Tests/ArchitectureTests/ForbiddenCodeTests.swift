@@ -30,7 +30,9 @@ import Testing
     Rule(
       "Clock", "ContinuousClock", "SuspendingClock", "getenv", "Thread", "Task", "DispatchQueue",
       except: [
-        "MPI", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Training", "rnn-dist",
+        "MPI", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Training",
+        "Benchmarking",
+        "rnn-dist",
       ],
       because: "layers and optimizers are mathematics: no clock, no environment, no thread"),
   ]

@@ -6,7 +6,7 @@ import NumericKernels
 import Parameters
 import Testing
 
-@testable import Training
+@testable import Tasks
 
 @Suite("The carried states of a language model's streams")
 struct CarriedStateTests {

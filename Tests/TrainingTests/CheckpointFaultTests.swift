@@ -1,7 +1,8 @@
 import Configuration
 import Foundation
 import Testing
-import Training
+@testable import Training
+@testable import Tasks
 
 @Suite("Checkpoints that can't be written, or can't be read")
 struct CheckpointFaultTests {

@@ -6,6 +6,7 @@ import RecurrentNN
 import Testing
 
 @testable import Training
+@testable import Tasks
 
 @Suite("Steps, epochs and updates are counted, not reckoned")
 struct CountingTests {

@@ -7,7 +7,7 @@ import Parameters
 import RecurrentNN
 import RunLog
 import Testing
-import Training
+@testable import Inference
 
 @Suite("Held-out text is scored once, token for token")
 struct EvaluationTests {

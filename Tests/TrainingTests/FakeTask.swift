@@ -4,7 +4,7 @@ import Parameters
 import RecurrentNN
 import RunLog
 
-@testable import Training
+@testable import Tasks
 
 /// A task without data or network, whose gradients a test decides.
 ///

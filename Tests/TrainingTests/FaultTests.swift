@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 
 @testable import Training
+@testable import Tasks
 
 @Suite("A fault on one rank concerns all, in good order")
 struct FaultTests {

@@ -4,7 +4,7 @@ import Foundation
 import RecurrentNN
 import Testing
 
-@testable import Training
+@testable import Tasks
 
 /// The table of formats that configurations are checked against is the one that files are read by.
 @Suite struct FormatTableTests {

@@ -5,6 +5,7 @@ import RecurrentNN
 import Testing
 
 @testable import Training
+@testable import Tasks
 
 @Suite("Sums of gradients over shards and ranks")
 struct GradientSumTests {

@@ -3,7 +3,7 @@ import Datasets
 import RunLog
 import Testing
 
-@testable import Training
+@testable import Inference
 
 /// Every setting that says what is computed changes it: what is read, checked and written down, but lost on the way to the
 /// layers, would change nothing.

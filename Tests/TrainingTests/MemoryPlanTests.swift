@@ -5,6 +5,7 @@ import NumericKernels
 import Testing
 
 @testable import Training
+@testable import Tasks
 
 @Suite("The plan of memory")
 struct MemoryPlanTests {
@@ -51,7 +52,7 @@ struct MemoryPlanTests {
     configuration.data.validFraction = 0
     configuration.evaluation.metric = .loss
     let plan = try ShardPlan(rank: 0, worldSize: 1, reproducible: false)
-    let task = try Tasks.make(configuration, plan: plan)
+    let task = try TaskList.make(configuration, plan: plan)
     let recorder = Recorder()
     _ = try Trainer(
       configuration, task: task, plan: plan, communicator: SoloCommunicator(), store: nil, observer: recorder,

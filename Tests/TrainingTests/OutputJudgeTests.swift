@@ -3,7 +3,7 @@ import Datasets
 import RecurrentNN
 import Testing
 
-@testable import Training
+@testable import Tasks
 
 /// What an output is compared with, and what is said of how.
 @Suite struct OutputJudgeTests {

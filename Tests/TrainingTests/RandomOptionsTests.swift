@@ -1,7 +1,6 @@
 import Configuration
 import Foundation
 import Testing
-import Training
 
 @Suite("What is random in a model is drawn anew in every step of training, whatever else is set")
 struct RandomOptionsTests {

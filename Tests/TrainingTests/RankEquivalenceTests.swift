@@ -2,7 +2,7 @@ import Communication
 import Configuration
 import Foundation
 import Testing
-import Training
+@testable import Tasks
 
 @Suite("p ranks compute what one rank computes")
 struct RankEquivalenceTests {

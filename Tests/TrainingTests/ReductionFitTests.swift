@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Training
+@testable import Benchmarking
 
 /// What `bench allreduce` makes of its times.
 @Suite struct ReductionFitTests {

@@ -3,7 +3,8 @@ import Configuration
 import Foundation
 import RunLog
 import Testing
-import Training
+@testable import Training
+@testable import Tasks
 
 @Suite("What a run leaves in its directory")
 struct RunFilesTests {

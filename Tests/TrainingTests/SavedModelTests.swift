@@ -6,7 +6,8 @@ import RecurrentNN
 import RunLog
 import Testing
 
-@testable import Training
+@testable import Tasks
+@testable import Inference
 
 @Suite("What is loaded is what was saved, and nothing else")
 struct SavedModelTests {

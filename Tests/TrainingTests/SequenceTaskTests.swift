@@ -5,6 +5,8 @@ import RunLog
 import Testing
 
 @testable import Training
+@testable import Tasks
+@testable import Inference
 
 /// A task on sequences that trains in milliseconds, with everything on that could depend on ranks.
 struct SequenceTaskCase: Sendable, CustomTestStringConvertible {

@@ -6,7 +6,8 @@ import RecurrentNN
 import RunLog
 import Testing
 
-@testable import Training
+@testable import Tasks
+@testable import Inference
 
 /// What trained models of sequences do with the options they are given.
 @Suite struct SequenceUseTests {

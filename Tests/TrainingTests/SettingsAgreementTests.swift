@@ -3,7 +3,7 @@ import Datasets
 import Foundation
 import Testing
 
-@testable import Training
+@testable import Tasks
 
 /// What `config check` lets pass, training does not refuse for reasons that the settings gave already: every combination
 /// of what decides how a line is read is resolved, and what passes is made a task of, on data that suit all of them.
@@ -77,7 +77,7 @@ import Testing
     else { return .refused }
     let plan = try ShardPlan(rank: 0, worldSize: 1, reproducible: false)
     do {
-      _ = try Tasks.make(resolved.configuration, plan: plan)
+      _ = try TaskList.make(resolved.configuration, plan: plan)
       return .trains
     } catch DataError.subwordModel {
       return .trains  // but for too little text to learn subwords of

@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 import RunLog
 import Testing
-import Training
+@testable import Tasks
 
 @Suite("What can't be trained is refused, by all ranks with the same words")
 struct StartTests {

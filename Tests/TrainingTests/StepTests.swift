@@ -8,7 +8,6 @@ import Optimizers
 import Parameters
 import RecurrentNN
 import Testing
-import Training
 
 @Suite("A training step, done by hand")
 struct StepTests {

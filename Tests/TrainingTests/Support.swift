@@ -4,7 +4,8 @@ import Configuration
 import Foundation
 import RunLog
 import Synchronization
-import Training
+@testable import Training
+@testable import Tasks
 
 /// A directory of its own for one test, removed when the test lets go of it.
 final class TemporaryDirectory: Sendable {

@@ -4,6 +4,7 @@ import NumericKernels
 import Testing
 
 @testable import Training
+@testable import Tasks
 
 /// Whole runs with tuned products. What is chosen is written into the cache beforehand.
 @Suite("A tuned run keeps its choices")

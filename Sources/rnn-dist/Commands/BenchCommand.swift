@@ -5,7 +5,8 @@ import NumericKernels
 import Optimizers
 import RecurrentNN
 import RunLog
-import Training
+import Tasks
+import Benchmarking
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

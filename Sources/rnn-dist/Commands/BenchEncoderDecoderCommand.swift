@@ -4,7 +4,8 @@ import Foundation
 import NumericKernels
 import Optimizers
 import RunLog
-import Training
+import Tasks
+import Benchmarking
 
 struct EncoderDecoderBenchCommand: DistributedCommand {
   static let configuration = CommandConfiguration(

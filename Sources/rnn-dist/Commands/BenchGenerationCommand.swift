@@ -3,7 +3,8 @@ import Foundation
 import NumericKernels
 import RecurrentNN
 import RunLog
-import Training
+import Tasks
+import Benchmarking
 
 struct GenerationBenchCommand: LocalCommand {
   static let configuration = CommandConfiguration(

@@ -5,7 +5,7 @@ import Foundation
 import NumericKernels
 import RecurrentNN
 import RunLog
-import Training
+import Benchmarking
 
 /// Options that several benchmarks have in common.
 enum BenchOptions {

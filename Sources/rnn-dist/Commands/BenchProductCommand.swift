@@ -3,6 +3,8 @@ import Foundation
 import NumericKernels
 import RunLog
 import Training
+import Tasks
+import Benchmarking
 
 struct ProductBenchCommand: LocalCommand {
   static let configuration = CommandConfiguration(

@@ -2,7 +2,8 @@ import ArgumentParser
 import Communication
 import Foundation
 import RunLog
-import Training
+import Tasks
+import Benchmarking
 
 struct ReductionBenchCommand: DistributedCommand {
   static let configuration = CommandConfiguration(

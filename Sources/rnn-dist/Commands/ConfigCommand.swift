@@ -1,6 +1,6 @@
 import ArgumentParser
 import Configuration
-import Training
+import Tasks
 
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

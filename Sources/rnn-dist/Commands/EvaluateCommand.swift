@@ -8,7 +8,8 @@ import NumericKernels
 import Parameters
 import RecurrentNN
 import RunLog
-import Training
+import Tasks
+import Inference
 
 struct EvaluateCommand: DistributedCommand {
   static let configuration = CommandConfiguration(

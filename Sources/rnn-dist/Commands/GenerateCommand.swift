@@ -3,7 +3,8 @@ import Communication
 import Configuration
 import Datasets
 import RecurrentNN
-import Training
+import Tasks
+import Inference
 
 struct GenerateCommand: LocalCommand {
   static let configuration = CommandConfiguration(

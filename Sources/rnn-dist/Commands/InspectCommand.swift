@@ -1,5 +1,5 @@
 import ArgumentParser
-import Training
+import Tasks
 
 struct InspectCommand: LocalCommand {
   static let configuration = CommandConfiguration(

@@ -4,7 +4,8 @@ import Configuration
 import Datasets
 import Foundation
 import RunLog
-import Training
+import Tasks
+import Inference
 
 struct PredictCommand: LocalCommand {
   static let configuration = CommandConfiguration(

@@ -7,6 +7,7 @@ import NumericKernels
 import RecurrentNN
 import RunLog
 import Training
+import Tasks
 
 struct TrainCommand: DistributedCommand {
   static let configuration = CommandConfiguration(

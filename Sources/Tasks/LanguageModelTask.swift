@@ -21,7 +21,7 @@ extension LanguageModelShape {
   }
 
   /// Throws ``TrainingFailure`` if clusters of rare tokens begin beyond the vocabulary.
-  func requireFittingCutoffs() throws {
+  package func requireFittingCutoffs() throws {
     guard cutoffs.isEmpty || AdaptiveSoftmaxOutput<Float>.areCutoffs(cutoffs, of: vocabularySize) else {
       throw TrainingFailure.unfittingData(
         "model.adaptive_cutoffs \(cutoffs) must all be below the size of the vocabulary, \(vocabularySize)")
@@ -34,17 +34,17 @@ extension LanguageModelShape {
 ///
 /// Shards are ranges of streams. States of this rank's streams are kept between steps; random numbers are
 /// keyed by the global number of the stream.
-final class LanguageModelTask: TrainingTask {
-  let model: LanguageModel<Float>
-  let parameters: ParameterBuffer<Float>
-  let corpus: TextCorpus
+package final class LanguageModelTask: TrainingTask {
+  package let model: LanguageModel<Float>
+  package let parameters: ParameterBuffer<Float>
+  package let corpus: TextCorpus
   private let batcher: StreamBatcher
   private let plan: ShardPlan
   private let seed: UInt64
   private let labelSmoothing: Double
   private let evaluationStreams: Int
   private let evaluationSteps: Int
-  let workspace: Workspace<Float>
+  package let workspace: Workspace<Float>
   private let segment: Int?
   /// State before the next chunk, by shard of this rank, one matrix [streams, part] for each part of the
   /// state.
@@ -53,7 +53,7 @@ final class LanguageModelTask: TrainingTask {
   private var gathered: [AlignedMatrix] = []
 
   /// Throws `DataError` if the text is too short for the configured streams.
-  init(_ configuration: RunConfiguration, corpus: TextCorpus, plan: ShardPlan) throws {
+  package init(_ configuration: RunConfiguration, corpus: TextCorpus, plan: ShardPlan) throws {
     let shape = LanguageModelShape(configuration.model, vocabularySize: corpus.vocabulary.count)
     try shape.requireFittingCutoffs()
     model = try LanguageModel<Float>(shape)
@@ -83,23 +83,23 @@ final class LanguageModelTask: TrainingTask {
     }
   }
 
-  var size: TaskSize {
+  package var size: TaskSize {
     TaskSize(
       vocabulary: corpus.vocabulary.count, trainTokens: corpus.train.count,
       validTokens: corpus.valid?.count ?? 0, trainExamples: 1, validExamples: 1)
   }
-  var microbatchesPerEpoch: Int { batcher.chunks }
-  var tokensPerEpoch: Int { batcher.tokensPerEpoch }
-  var dataDigest: UInt64 { corpus.digest }
+  package var microbatchesPerEpoch: Int { batcher.chunks }
+  package var tokensPerEpoch: Int { batcher.tokensPerEpoch }
+  package var dataDigest: UInt64 { corpus.digest }
 
-  func writeInputs(to run: RunPaths) throws { try corpus.vocabulary.save(to: run.vocabulary()) }
+  package func writeInputs(to run: RunPaths) throws { try corpus.vocabulary.save(to: run.vocabulary()) }
 
-  func beginEpoch(_ epoch: Int, isResumed: Bool) {
+  package func beginEpoch(_ epoch: Int, isResumed: Bool) {
     guard !isResumed else { return }  // the states have been restored
     for state in carried.values { state.forEach { $0.view.fill(0) } }
   }
 
-  func accumulateGradient(
+  package func accumulateGradient(
     microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
     guard let state = carried[shard] else { return LossSum() }
@@ -108,7 +108,7 @@ final class LanguageModelTask: TrainingTask {
   }
 
   /// All chunks but the last have the same size. The states of the streams are not those of a step.
-  func rehearse(into gradients: ParameterBuffer<Float>) throws {
+  package func rehearse(into gradients: ParameterBuffer<Float>) throws {
     for shard in plan.own {
       guard let state = carried[shard] else { continue }
       let copies = state.map { AlignedMatrix(rows: $0.view.rows, columns: $0.view.columns) }
@@ -162,7 +162,7 @@ final class LanguageModelTask: TrainingTask {
   }
 
   /// Stream by stream, so that it does not depend on the number of ranks what is forgotten.
-  func dropNonFiniteState() {
+  package func dropNonFiniteState() {
     for (shard, state) in carried {
       for stream in 0..<plan.items(of: shard, count: batcher.streams).count {
         let rows = state.map {
@@ -176,7 +176,7 @@ final class LanguageModelTask: TrainingTask {
 
   // MARK: Evaluation
 
-  func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? {
+  package func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? {
     let tokens: TokenSequence? =
       switch split {
       case .train: corpus.train
@@ -191,11 +191,11 @@ final class LanguageModelTask: TrainingTask {
 
   // MARK: Checkpoints
 
-  var carriedStateShapes: [(name: String, shape: [Int])] {
+  package var carriedStateShapes: [(name: String, shape: [Int])] {
     model.stateParts.enumerated().map { ("carried_state.\($0)", [batcher.streams, $1]) }
   }
 
-  func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] {
+  package func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] {
     var mine: [UInt8] = []
     for part in model.stateParts.indices {
       for shard in plan.own {
@@ -225,7 +225,7 @@ final class LanguageModelTask: TrainingTask {
     }
   }
 
-  func restoreCarriedState(_ tensors: [[Float]]) {
+  package func restoreCarriedState(_ tensors: [[Float]]) {
     for (part, width) in model.stateParts.enumerated() {
       for shard in plan.own {
         let streams = plan.items(of: shard, count: batcher.streams)
@@ -238,15 +238,15 @@ final class LanguageModelTask: TrainingTask {
 }
 
 /// A matrix that owns its memory, for what outlives a step.
-final class AlignedMatrix {
+package final class AlignedMatrix {
   private let storage: AlignedBuffer<Float>
-  let view: MatrixView<Float>
+  package let view: MatrixView<Float>
 
   /// Zeros.
-  init(rows: Int, columns: Int) {
+  package init(rows: Int, columns: Int) {
     storage = AlignedBuffer(count: rows * columns)
     view = MatrixView(storage.base, rows: rows, columns: columns)
   }
 
-  var elements: UnsafeMutableBufferPointer<Float> { storage.elements }
+  package var elements: UnsafeMutableBufferPointer<Float> { storage.elements }
 }

@@ -6,24 +6,24 @@ import Parameters
 import RecurrentNN
 
 /// The encoder-decoder (N-M) with its data: a sequence from one or two sequences.
-final class TranslationLearner: SequenceLearner {
-  let model: EncoderDecoder<Float>
-  let parameters: ParameterBuffer<Float>
-  let judgesGroups = true
-  let configuration: RunConfiguration
-  let encoding: SequenceEncoding
-  let target: SequenceVocabulary
+package final class TranslationLearner: SequenceLearner {
+  package let model: EncoderDecoder<Float>
+  package let parameters: ParameterBuffer<Float>
+  package let judgesGroups = true
+  package let configuration: RunConfiguration
+  package let encoding: SequenceEncoding
+  package let target: SequenceVocabulary
   private let judge: OutputJudge
   /// Models that decide together with this one.
-  var partners: [TranslationLearner] = []
-  let ownWorkspace: Workspace<Float>
+  package var partners: [TranslationLearner] = []
+  package let ownWorkspace: Workspace<Float>
   /// Hypotheses to be written for every source, and whether to keep their attention.
-  var resultCount = 1
-  var keepsAttention = false
+  package var resultCount = 1
+  package var keepsAttention = false
   /// Texts are drawn for the entries, instead of searched for.
-  var drawing: Drawing?
+  package var drawing: Drawing?
 
-  init(
+  package init(
     _ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int,
     _ values: ParameterSource
   ) throws {
@@ -40,9 +40,9 @@ final class TranslationLearner: SequenceLearner {
     parameters = try values.parameters(of: model.layout)
   }
 
-  var multipliedWeights: Int { model.multipliedWeights.target }
+  package var multipliedWeights: Int { model.multipliedWeights.target }
 
-  func check(_ split: SequenceSplit) throws {
+  package func check(_ split: SequenceSplit) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     guard (split.secondSource == nil) == (model.shape.sources.count == 1) else {
       throw TrainingFailure.unfittingData(
@@ -55,7 +55,7 @@ final class TranslationLearner: SequenceLearner {
 
   // MARK: Loss
 
-  func loss(
+  package func loss(
     _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
@@ -93,7 +93,7 @@ final class TranslationLearner: SequenceLearner {
     return loss
   }
 
-  func sources(
+  package func sources(
     _ entries: [Int32], _ split: SequenceSplit, _ arena: Arena<Float>
   ) -> [InputSequences<Float>] {
     let isReversed = configuration.data.reverseSource
@@ -157,7 +157,7 @@ final class TranslationLearner: SequenceLearner {
     return decoder(entries, split, ownWorkspace)
   }
 
-  func tally(
+  package func tally(
     _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     let entries = groups.compactMap(\.first)
@@ -167,9 +167,9 @@ final class TranslationLearner: SequenceLearner {
     return judge.tally(outputs, of: groups, in: split)
   }
 
-  func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
+  package func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
 
-  func predict(
+  package func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     let found = search(entries, split, workspace)
@@ -195,7 +195,7 @@ final class TranslationLearner: SequenceLearner {
   ///
   /// - Parameter look: called with the step, the texts that still run, and for each a row of what the decoder said of its
   ///   next token.
-  func follow(
+  package func follow(
     _ texts: [[Int32]], _ decoder: any StepwiseDecoder<Float>, _ arena: Arena<Float>,
     _ look: (_ step: Int, _ rows: [Int], _ logits: MatrixView<Float>) -> Void
   ) {

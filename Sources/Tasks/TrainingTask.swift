@@ -10,23 +10,23 @@ public enum DataSplit: String, Sendable, CaseIterable {
 }
 
 /// How much a task has to learn from and to be scored on.
-struct TaskSize: Sendable {
+package struct TaskSize: Sendable {
   /// What is counted in ``vocabulary``: `vocabulary`, `target vocabulary`, `source vocabulary`, `set of labels`.
-  var vocabularyName = "vocabulary"
+  package var vocabularyName = "vocabulary"
   /// Entries of the vocabulary (of the target where there are two); 0 without one.
-  var vocabulary: Int
-  var trainTokens: Int
-  var validTokens: Int
+  package var vocabulary: Int
+  package var trainTokens: Int
+  package var validTokens: Int
   /// Sequences; 1 for a text.
-  var trainExamples: Int
-  var validExamples: Int
+  package var trainExamples: Int
+  package var validExamples: Int
 }
 
 /// Something that can be trained: a model with its data, cut into microbatches and shards.
 ///
 /// The trainer knows steps, ranks, optimizers and checkpoints; a task knows what a batch is. Whatever a task
 /// computes for a shard must depend on the global batch and the shard alone, never on the rank.
-protocol TrainingTask: AnyObject {
+package protocol TrainingTask: AnyObject {
   var parameters: ParameterBuffer<Float> { get }
   /// What there is to learn from, for the summary at the start.
   var size: TaskSize { get }
@@ -83,21 +83,21 @@ protocol TrainingTask: AnyObject {
 }
 
 extension TrainingTask {
-  func result(of sums: ScoreSums) -> EvaluationResult {
+  package func result(of sums: ScoreSums) -> EvaluationResult {
     EvaluationResult(loss: sums.loss, examples: sums.examples)
   }
 
-  var warnings: [String] { [] }
+  package var warnings: [String] { [] }
 
   // Most tasks start every sequence anew.
-  func dropNonFiniteState() {}
-  func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] { [] }
-  var carriedStateShapes: [(name: String, shape: [Int])] { [] }
-  func restoreCarriedState(_ tensors: [[Float]]) {}
+  package func dropNonFiniteState() {}
+  package func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] { [] }
+  package var carriedStateShapes: [(name: String, shape: [Int])] { [] }
+  package func restoreCarriedState(_ tensors: [[Float]]) {}
 }
 
 /// A pass over held-out data in pieces, so that a signal can end it between two of them.
-protocol EvaluationPass: AnyObject {
+package protocol EvaluationPass: AnyObject {
   /// Number of pieces: the same on every rank.
   var pieces: Int { get }
   /// The sums of a piece's part that belongs to a shard. Pieces come in order.

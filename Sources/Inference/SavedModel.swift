@@ -6,6 +6,7 @@ import NumericKernels
 import Parameters
 import RecurrentNN
 import RunLog
+import Tasks
 
 /// The model of a finished (or running) run: its weights, its vocabulary and its settings, ready to score or
 /// to generate.
@@ -66,7 +67,7 @@ public final class SavedModel {
       workspace: Workspace(precision: ProductPrecision(configuration.training.precision)), tokens: tokens,
       plan: plan,
       streams: streams ?? configuration.evaluation.batchSize, steps: configuration.training.bptt)
-    let sums = try Evaluator.sums(pass, plan: plan, communicator: communicator)
+    let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator)
     return EvaluationResult(loss: sums.loss, examples: sums.examples)
   }
 

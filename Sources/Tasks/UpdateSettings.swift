@@ -4,7 +4,7 @@ import Optimizers
 
 extension OptimizerSettings {
   /// The update rule a configuration asks for.
-  init(_ training: TrainingConfiguration) {
+  package init(_ training: TrainingConfiguration) {
     let kind: Kind =
       switch training.optimizer {
       case .sgd: .sgd
@@ -24,7 +24,7 @@ extension OptimizerSettings {
 
 extension TrainingConfiguration {
   /// The ratio of teacher forcing at an update, counted from 0: constant, or on a straight line to its end.
-  func teacherForcing(at update: Int) -> Double {
+  package func teacherForcing(at update: Int) -> Double {
     guard let end = teacherForcingEnd else { return teacherForcing }
     guard update < teacherForcingSteps else { return end }
     return teacherForcing + (end - teacherForcing) * Double(update) / Double(teacherForcingSteps)
@@ -32,7 +32,7 @@ extension TrainingConfiguration {
 
   /// The ends of the schedule: with true tokens alone a model computes all steps at once what it has to compute step by
   /// step with its own.
-  var extremesOfTeacherForcing: [Double] {
+  package var extremesOfTeacherForcing: [Double] {
     let first = teacherForcing(at: 0)
     return [first] + (teacherForcingEnd.map { $0 == first ? [] : [$0] } ?? [])
   }
@@ -40,7 +40,7 @@ extension TrainingConfiguration {
 
 extension Schedule {
   /// The schedule a configuration asks for.
-  init(_ schedule: ScheduleConfiguration) {
+  package init(_ schedule: ScheduleConfiguration) {
     let kind: Kind =
       switch schedule.kind {
       case .constant: .constant
@@ -58,7 +58,7 @@ extension Schedule {
 
 extension ProductPrecision {
   /// The precision a configuration asks for.
-  init(_ precision: TrainingConfiguration.Precision) {
+  package init(_ precision: TrainingConfiguration.Precision) {
     switch precision {
     case .fp32: self = .fp32
     case .bf16: self = .bf16

@@ -7,16 +7,16 @@ import RecurrentNN
 import RunLog
 
 /// What the data decide about a model besides its vocabularies. Kept in the run, beside the weights.
-struct DataShape: Codable, Equatable {
+package struct DataShape: Codable, Equatable {
   /// Numbers of a step of source and target; nil where these are tokens or classes.
-  var sourceWidth: Int?
-  var targetWidth: Int?
+  package var sourceWidth: Int?
+  package var targetWidth: Int?
   /// Steps of every source, for a model that reads exactly so many.
-  var steps: Int?
+  package var steps: Int?
   /// 1, or 2 where there is a second source.
-  var sourceCount = 1
+  package var sourceCount = 1
 
-  enum CodingKeys: String, CodingKey {
+  package enum CodingKeys: String, CodingKey {
     case sourceWidth = "source_width"
     case targetWidth = "target_width"
     case steps
@@ -24,7 +24,7 @@ struct DataShape: Codable, Equatable {
   }
 
   /// Of the data to train on.
-  init(_ corpus: SequenceCorpus, _ configuration: RunConfiguration) {
+  package init(_ corpus: SequenceCorpus, _ configuration: RunConfiguration) {
     let train = corpus.train
     sourceWidth = train.source?.vectorSequences?.width
     targetWidth = train.target?.vectorSequences?.width
@@ -34,7 +34,7 @@ struct DataShape: Codable, Equatable {
   }
 
   /// An encoding that knows them, so that other data are checked against them.
-  func applied(to encoding: SequenceEncoding, _ configuration: RunConfiguration) -> SequenceEncoding {
+  package func applied(to encoding: SequenceEncoding, _ configuration: RunConfiguration) -> SequenceEncoding {
     var encoding = encoding
     if encoding.source == nil { encoding.sourceWidth = sourceWidth }
     if configuration.model.output.isNumeric { encoding.targetWidth = targetWidth }
@@ -49,7 +49,7 @@ struct DataShape: Codable, Equatable {
 extension DataShape {
   /// Of the data that a run was trained on: as it says itself, or, in runs of versions that did not, by the shapes of its
   /// weights. Throws ``TrainingFailure/unusableRun(path:problem:)``, `FileFailure`.
-  init(of run: RunPaths, _ tensors: [String: TensorInfo], _ configuration: RunConfiguration) throws {
+  package init(of run: RunPaths, _ tensors: [String: TensorInfo], _ configuration: RunConfiguration) throws {
     guard FileManager.default.fileExists(atPath: run.dataShape) else {
       self.init(tensors, configuration)
       return
@@ -62,7 +62,7 @@ extension DataShape {
   }
 
   /// Writes it. Throws `FileFailure`.
-  func save(to run: RunPaths) throws {
+  package func save(to run: RunPaths) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     try DurableFile.write(try encoder.encode(self) + Data("\n".utf8), to: run.dataShape)
@@ -107,23 +107,20 @@ extension DataShape {
 }
 
 /// Where the parameters of a model come from, once it is known which it has.
-struct ParameterSource {
+package struct ParameterSource {
   private let make: (ParameterLayout) throws -> ParameterBuffer<Float>
+
+  package init(_ make: @escaping (ParameterLayout) throws -> ParameterBuffer<Float>) { self.make = make }
 
   /// First values for training, drawn from the seed. It throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` where
   /// the machine has no room for them.
-  static func initial(_ configuration: RunConfiguration) -> ParameterSource {
+  package static func initial(_ configuration: RunConfiguration) -> ParameterSource {
     ParameterSource { layout in
       try ModelMemory.require(layout, copies: ModelMemory.copies(configuration.training))
       return ParameterBuffer(layout, seed: UInt64(configuration.seed))
     }
   }
 
-  /// Those of a checkpoint.
-  static func saved(_ weights: SavedWeights) -> ParameterSource {
-    ParameterSource { try weights.parameters(of: $0) }
-  }
-
   /// Throws ``TrainingFailure`` if there are none for this model.
-  func parameters(of layout: ParameterLayout) throws -> ParameterBuffer<Float> { try make(layout) }
+  package func parameters(of layout: ParameterLayout) throws -> ParameterBuffer<Float> { try make(layout) }
 }

@@ -6,7 +6,7 @@ import RecurrentNN
 /// A model together with what it takes to feed it from a corpus of sequences and to judge its outputs.
 ///
 /// One for each task; what they share (batches, shards, epochs, evaluation passes) is ``SupervisedTask``'s work.
-protocol SequenceLearner: AnyObject {
+package protocol SequenceLearner: AnyObject {
   var parameters: ParameterBuffer<Float> { get }
   /// Weights multiplied for every token, for figures of speed.
   var multipliedWeights: Int { get }
@@ -41,13 +41,13 @@ protocol SequenceLearner: AnyObject {
 }
 
 /// What a model says of one entry.
-struct Prediction {
+package struct Prediction {
   /// Best first; one unless several were asked for.
-  var lines: [[UInt8]]
+  package var lines: [[UInt8]]
   /// Score of each line, where the model has one.
-  var scores: [Double] = []
+  package var scores: [Double] = []
   /// Weights over the source's steps for every step of the first line, one matrix for each source.
-  var attention: [AttentionMatrix] = []
+  package var attention: [AttentionMatrix] = []
 }
 
 /// The attention of one output: row i belongs to output step i.
@@ -60,7 +60,7 @@ public struct AttentionMatrix: Sendable, Equatable {
 
 extension Arena where Element == Float {
   /// Room for the ids of some sequences, filled by the split.
-  func ids(
+  package func ids(
     _ entries: [Int32], of tokens: Datasets.TokenSequences, begin: Int32? = nil, end: Int32? = nil
   ) -> (lengths: [Int], ids: UnsafeMutableBufferPointer<Int32>) {
     let marks = (begin == nil ? 0 : 1) + (end == nil ? 0 : 1)
@@ -71,7 +71,7 @@ extension Arena where Element == Float {
   }
 
   /// Room for the vectors of some sequences, filled by the split.
-  func vectors(
+  package func vectors(
     _ entries: [Int32], of vectors: VectorSequences
   ) -> (lengths: [Int], values: MatrixView<Float>) {
     let lengths = entries.map { vectors.length(Int($0)) }
@@ -83,7 +83,7 @@ extension Arena where Element == Float {
 }
 
 /// The input side of some entries as a model reads it.
-func inputSequences(
+package func inputSequences(
   _ entries: [Int32], of field: SequenceField?, forms: SurfaceForms? = nil, reversed: Bool = false,
   _ arena: Arena<Float>
 ) -> InputSequences<Float> {

@@ -6,7 +6,7 @@ import RecurrentNN
 /// Where a model looked while it wrote.
 extension TranslationLearner {
   /// A hypothesis as text, unknown words replaced by what they look at if that is asked for.
-  func text(_ hypothesis: Hypothesis<Float>, entry: Int32, of split: SequenceSplit) -> [UInt8] {
+  package func text(_ hypothesis: Hypothesis<Float>, entry: Int32, of split: SequenceSplit) -> [UInt8] {
     guard configuration.decoding.replaceUnknown, let unknown = target.unknown,
       hypothesis.tokens.contains(unknown), let line = split.sourceTexts?[Int(entry)],
       let source = encoding.source?.units(of: line)
@@ -23,7 +23,7 @@ extension TranslationLearner {
 
   /// The attention to a source while each entry's text was written, [entry][token][step], for what a search does not keep:
   /// the texts are read once more, by all models that decided.
-  func lookAgain(
+  package func lookAgain(
     at source: Int, while texts: [[Int32]], _ entries: [Int32], _ split: SequenceSplit,
     _ workspace: Workspace<Float>
   ) -> [[[Float]]] {
@@ -56,7 +56,7 @@ extension TranslationLearner {
   }
 
   /// The weights of a hypothesis over a source with the names of rows and columns.
-  func picture(
+  package func picture(
     _ best: Hypothesis<Float>, _ weights: [[Float]], _ entry: Int32, _ source: SequenceField?,
     _ texts: TextLines?
   ) -> AttentionMatrix {

@@ -2,6 +2,7 @@ import Checkpoints
 import NumericKernels
 import Parameters
 import RunLog
+import Tasks
 
 /// Which of a run's checkpoints.
 public enum CheckpointChoice: Sendable, Hashable {
@@ -101,5 +102,12 @@ struct SavedWeights {
     }
     sum.didChange()
     return sum
+  }
+}
+
+extension ParameterSource {
+  /// Those of a checkpoint.
+  static func saved(_ weights: SavedWeights) -> ParameterSource {
+    ParameterSource { try weights.parameters(of: $0) }
   }
 }

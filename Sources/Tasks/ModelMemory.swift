@@ -4,20 +4,22 @@ import Optimizers
 import Parameters
 
 /// Refuses models that the machine has no room for, before it is asked for any.
-enum ModelMemory {
+package enum ModelMemory {
   /// Throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` if so many numbers as large as the model alone would take
   /// more than the memory of this machine. What a step needs besides is not counted.
   ///
   /// - Parameters:
   ///   - copies: the parameters, their gradient, moments: buffers of the layout.
   ///   - further: numbers besides.
-  static func require(_ layout: ParameterLayout, copies: Int, further: Int = 0) throws(TrainingFailure) {
+  package static func require(_ layout: ParameterLayout, copies: Int, further: Int = 0)
+    throws(TrainingFailure)
+  {
     try require(
       parameters: layout.count, copies: copies, further: further,
       memory: Int(clamping: ProcessInfo.processInfo.physicalMemory))
   }
 
-  static func require(
+  package static func require(
     parameters: Int, copies: Int, further: Int = 0, memory: Int
   ) throws(TrainingFailure) {
     let (numbers, tooMany) = parameters.multipliedReportingOverflow(by: copies)
@@ -30,7 +32,7 @@ enum ModelMemory {
   }
 
   /// Buffers that training keeps: parameters, gradient, moments, and the average of the weights.
-  static func copies(_ training: TrainingConfiguration) -> Int {
+  package static func copies(_ training: TrainingConfiguration) -> Int {
     2 + OptimizerSettings(training).kind.momentNames.count + (training.averageDecay > 0 ? 1 : 0)
   }
 }

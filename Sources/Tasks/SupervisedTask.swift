@@ -10,21 +10,21 @@ import RunLog
 ///
 /// The batches of an epoch follow from seed and epoch alone, and the random numbers of an entry from its place in the
 /// global batch: neither depends on the number of ranks.
-final class SupervisedTask: TrainingTask {
-  let learner: any SequenceLearner
-  let corpus: SequenceCorpus
+package final class SupervisedTask: TrainingTask {
+  package let learner: any SequenceLearner
+  package let corpus: SequenceCorpus
   private let configuration: RunConfiguration
   private let shape: DataShape
   private let plan: ShardPlan
   private let batches: SequenceBatches
-  let workspace: Workspace<Float>
+  package let workspace: Workspace<Float>
   private var epochPlan: BatchPlan
 
-  var parameters: ParameterBuffer<Float> { learner.parameters }
-  let dataDigest: UInt64
+  package var parameters: ParameterBuffer<Float> { learner.parameters }
+  package let dataDigest: UInt64
 
   /// Throws `DataError`, ``TrainingFailure`` if the data do not fit the settings.
-  init(_ configuration: RunConfiguration, plan: ShardPlan) throws {
+  package init(_ configuration: RunConfiguration, plan: ShardPlan) throws {
     self.configuration = configuration
     self.plan = plan
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
@@ -41,7 +41,7 @@ final class SupervisedTask: TrainingTask {
     dataDigest = corpus.digest
   }
 
-  var size: TaskSize {
+  package var size: TaskSize {
     let encoding = corpus.encoding
     let (name, count) =
       if let target = encoding.target {
@@ -57,25 +57,25 @@ final class SupervisedTask: TrainingTask {
       trainExamples: corpus.train.count, validExamples: corpus.valid?.count ?? 0)
   }
 
-  var warnings: [String] {
+  package var warnings: [String] {
     let parts: [(String, SequenceSplit?)] = [
       ("training data", corpus.train), ("validation data", corpus.valid), ("test data", corpus.test),
     ]
     return parts.flatMap { name, split in split?.report.warnings(of: name) ?? [] }
   }
 
-  func writeInputs(to run: RunPaths) throws {
+  package func writeInputs(to run: RunPaths) throws {
     try corpus.encoding.save(to: run.root, options: SequenceData.options(configuration))
     try shape.save(to: run)
   }
 
   // MARK: Training
 
-  var microbatchesPerEpoch: Int { epochPlan.count }
+  package var microbatchesPerEpoch: Int { epochPlan.count }
 
-  func beginEpoch(_ epoch: Int, isResumed: Bool) { epochPlan = batches.epoch(epoch) }
+  package func beginEpoch(_ epoch: Int, isResumed: Bool) { epochPlan = batches.epoch(epoch) }
 
-  func accumulateGradient(
+  package func accumulateGradient(
     microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
     try accumulateGradient(
@@ -100,7 +100,7 @@ final class SupervisedTask: TrainingTask {
 
   /// Batches of other epochs hold other sequences, of about the same lengths. A model that reads its own tokens takes
   /// more memory than the first step where that is to come.
-  func rehearse(into gradients: ParameterBuffer<Float>) throws {
+  package func rehearse(into gradients: ParameterBuffer<Float>) throws {
     let costs = (0..<epochPlan.count).map { batch in
       epochPlan[batch].reduce(0) { $0 + corpus.train.rowCount(Int($1)) }
     }
@@ -115,7 +115,7 @@ final class SupervisedTask: TrainingTask {
 
   // MARK: Evaluation
 
-  func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? {
+  package func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? {
     let part: SequenceSplit? =
       switch split {
       case .train: corpus.train
@@ -130,7 +130,7 @@ final class SupervisedTask: TrainingTask {
       limit: learner.judgesGroups ? evaluation.decodeLimit : 0)
   }
 
-  func result(of sums: ScoreSums) -> EvaluationResult {
+  package func result(of sums: ScoreSums) -> EvaluationResult {
     var result = learner.result(of: sums)
     let limit = configuration.evaluation.decodeLimit
     if limit > 0, learner.judgesGroups, !sums.tallies.isEmpty { result.decoded = limit }
@@ -139,7 +139,7 @@ final class SupervisedTask: TrainingTask {
 }
 
 /// A pass over a split: first the loss of every entry, then (where outputs are judged) the outputs.
-final class SupervisedEvaluation: EvaluationPass {
+package final class SupervisedEvaluation: EvaluationPass {
   private let learner: any SequenceLearner
   private let split: SequenceSplit
   private let plan: ShardPlan
@@ -153,7 +153,7 @@ final class SupervisedEvaluation: EvaluationPass {
   ///   - judges: also judge outputs.
   ///   - limit: judge only so many sources; 0: all.
   ///   - includes: which entries.
-  init(
+  package init(
     _ learner: any SequenceLearner, _ split: SequenceSplit, plan: ShardPlan, batchSize: Int,
     workspace: Workspace<Float>, judges: Bool, limit: Int = 0,
     including includes: (_ entry: Int32) -> Bool = { _ in true }
@@ -183,9 +183,9 @@ final class SupervisedEvaluation: EvaluationPass {
     return (0..<groups.count).map { groups.members($0) }
   }
 
-  var pieces: Int { scored.count + judged.count }
+  package var pieces: Int { scored.count + judged.count }
 
-  func score(piece: Int, shard: Int) throws -> ScoreSums {
+  package func score(piece: Int, shard: Int) throws -> ScoreSums {
     workspace.arena.reset()
     if piece < scored.count {
       let entries = BatchPlan.shard(scored[piece][...], shard, of: plan.shardCount)
@@ -203,12 +203,12 @@ final class SupervisedEvaluation: EvaluationPass {
 
 extension SequenceSplit {
   /// Steps of an entry on all its sides together.
-  func rowCount(_ entry: Int) -> Int {
+  package func rowCount(_ entry: Int) -> Int {
     [.source, .target].reduce(0) { $0 + (field($1)?.length(entry) ?? 0) }
   }
 
   /// Tokens of the longer side, summed over all entries.
-  var tokenCount: Int {
+  package var tokenCount: Int {
     let (source, target) = (lengths(.source), lengths(.target))
     return max(source.reduce(0) { $0 + Int($1) }, target.reduce(0) { $0 + Int($1) })
   }

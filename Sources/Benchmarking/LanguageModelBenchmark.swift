@@ -4,6 +4,7 @@ import NumericKernels
 import Optimizers
 import Parameters
 import RecurrentNN
+import Tasks
 
 /// Times whole training steps of a language model on random tokens.
 public struct LanguageModelBenchmark: Sendable {

@@ -2,14 +2,14 @@ import Configuration
 import RecurrentNN
 
 /// Sums over held-out data, from which all figures follow: shards add them up, whatever rank computed them.
-struct ScoreSums: Equatable {
-  var loss = LossSum()
+package struct ScoreSums: Equatable {
+  package var loss = LossSum()
   /// Entries scored (a text counts as one).
-  var examples = 0
+  package var examples = 0
   /// Sums that the task knows how to read; of one length for all shards of a pass, or empty.
-  var tallies: [Double] = []
+  package var tallies: [Double] = []
 
-  static func += (sum: inout ScoreSums, other: ScoreSums) {
+  package static func += (sum: inout ScoreSums, other: ScoreSums) {
     sum.loss += other.loss
     sum.examples += other.examples
     if sum.tallies.isEmpty {
@@ -22,7 +22,7 @@ struct ScoreSums: Equatable {
   // MARK: Between ranks
 
   /// The sums as bytes, the same on every machine.
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     let words =
       [loss.total.bitPattern, UInt64(loss.tokens), UInt64(examples), UInt64(tallies.count)]
       + tallies.map(\.bitPattern)
@@ -30,7 +30,7 @@ struct ScoreSums: Equatable {
   }
 
   /// Reads sums from the front of `bytes` and removes them.
-  init(consuming bytes: inout ArraySlice<UInt8>) {
+  package init(consuming bytes: inout ArraySlice<UInt8>) {
     func next() -> UInt64 {
       defer { bytes = bytes.dropFirst(8) }
       return bytes.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
@@ -41,7 +41,7 @@ struct ScoreSums: Equatable {
     tallies = (0..<Int(next())).map { _ in Double(bitPattern: next()) }
   }
 
-  init(loss: LossSum = LossSum(), examples: Int = 0, tallies: [Double] = []) {
+  package init(loss: LossSum = LossSum(), examples: Int = 0, tallies: [Double] = []) {
     (self.loss, self.examples, self.tallies) = (loss, examples, tallies)
   }
 }

@@ -6,17 +6,17 @@ import Parameters
 import RecurrentNN
 
 /// The classifier (N-1) with its data: a class or numbers for a whole sequence.
-final class ClassifierLearner: SequenceLearner {
-  let model: SequenceClassifier<Float>
-  let parameters: ParameterBuffer<Float>
-  let judgesGroups = false
+package final class ClassifierLearner: SequenceLearner {
+  package let model: SequenceClassifier<Float>
+  package let parameters: ParameterBuffer<Float>
+  package let judgesGroups = false
   /// Classes to be named for every entry, the most probable first.
-  var resultCount = 1
+  package var resultCount = 1
   private let configuration: RunConfiguration
   private let encoding: SequenceEncoding
 
   /// - Parameter steps: the number of steps that `pooling: all` is made for.
-  init(
+  package init(
     _ configuration: RunConfiguration, _ encoding: SequenceEncoding, steps: Int?, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
@@ -48,14 +48,14 @@ final class ClassifierLearner: SequenceLearner {
     }
   }
 
-  var multipliedWeights: Int { model.multipliedWeights }
+  package var multipliedWeights: Int { model.multipliedWeights }
 
-  func check(_ split: SequenceSplit) throws {
+  package func check(_ split: SequenceSplit) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     try split.requireWidth(encoding.targetWidth, of: .target)
   }
 
-  func loss(
+  package func loss(
     _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
@@ -78,7 +78,7 @@ final class ClassifierLearner: SequenceLearner {
       into: gradients, LayerContext(parameters: parameters, workspace: workspace))
   }
 
-  func tally(
+  package func tally(
     _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     let entries = groups.compactMap(\.first)
@@ -90,7 +90,7 @@ final class ClassifierLearner: SequenceLearner {
     return accuracy.sums
   }
 
-  func result(of sums: ScoreSums) -> EvaluationResult {
+  package func result(of sums: ScoreSums) -> EvaluationResult {
     var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
     result.hasPerplexity = configuration.model.output.hasPerplexity
     if sums.tallies.count == AccuracyTally.count {
@@ -110,7 +110,7 @@ final class ClassifierLearner: SequenceLearner {
       LayerContext(parameters: parameters, workspace: workspace))
   }
 
-  func predict(
+  package func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     try check(split)

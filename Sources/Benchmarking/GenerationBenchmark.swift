@@ -1,6 +1,8 @@
 import NumericKernels
 import Parameters
 import RecurrentNN
+import Tasks
+import Training
 
 /// Times sampling from a language model with random weights: the tokens of several streams, one step after the other.
 public struct GenerationBenchmark: Sendable {

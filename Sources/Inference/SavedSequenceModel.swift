@@ -6,6 +6,7 @@ import NumericKernels
 import Parameters
 import RecurrentNN
 import RunLog
+import Tasks
 
 /// A trained tagger, classifier, generator or encoder-decoder: its weights, its vocabularies and its settings.
 public final class SavedSequenceModel {
@@ -114,7 +115,7 @@ public final class SavedSequenceModel {
     let pass = SupervisedEvaluation(
       learner, split, plan: plan, batchSize: configuration.evaluation.batchSize, workspace: workspace,
       judges: true, including: includes ?? { _ in true })
-    let sums = try Evaluator.sums(pass, plan: plan, communicator: communicator)
+    let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator)
     guard sums.loss.tokens > 0 || includes != nil else { throw TrainingFailure.nothingToPredict(split.name) }
     return learner.result(of: sums)
   }

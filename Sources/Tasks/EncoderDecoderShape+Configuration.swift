@@ -6,7 +6,7 @@ extension EncoderDecoderShape {
   /// The encoder-decoder that a configuration describes, for the vocabularies of its data.
   ///
   /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together.
-  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
+  package init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
     let model = configuration.model
     let encoder = EncoderShape(
       try configuration.inputShape(encoding),
@@ -63,7 +63,7 @@ extension EncoderDecoderShape {
 
 extension DecoderShape {
   /// The decoder that a configuration describes.
-  init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding) throws {
+  package init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding) throws {
     let model = configuration.model
     guard let target = encoding.target, let begin = target.beginOfSentence, let end = target.endOfSentence
     else { throw TrainingFailure.unfittingData("the data hold no sequences to write") }
@@ -83,7 +83,7 @@ extension DecoderShape {
 
 extension ContextForm {
   /// How the decoder uses the encoder.
-  init(_ model: ModelConfiguration) {
+  package init(_ model: ModelConfiguration) {
     switch model.context {
     case .initialState: self = .initialState
     case .everyStep: self = .everyStep
@@ -94,7 +94,7 @@ extension ContextForm {
 
 extension BridgeShape {
   /// How the decoder's first state is made.
-  init(_ bridge: ModelConfiguration.Bridge) {
+  package init(_ bridge: ModelConfiguration.Bridge) {
     switch bridge {
     case .transform: self.init()
     case .copy: self.init(.identity, from: .finalStates, cellState: true)
@@ -103,7 +103,7 @@ extension BridgeShape {
 }
 
 extension SummaryForm {
-  init(_ summary: ModelConfiguration.Summary) {
+  package init(_ summary: ModelConfiguration.Summary) {
     switch summary {
     case .last: self = .last
     case .lastTransform: self = .lastTransform()
@@ -114,7 +114,7 @@ extension SummaryForm {
 
 extension AttentionShape {
   /// The score a configuration asks for, with its options.
-  init(_ model: ModelConfiguration) {
+  package init(_ model: ModelConfiguration) {
     let size = model.effectiveAttentionSize
     let score: Score =
       switch model.attention {
@@ -142,7 +142,7 @@ extension SearchOptions {
   /// The search that a configuration asks for.
   ///
   /// - Parameter count: hypotheses wanted of each sequence.
-  init(
+  package init(
     _ decoding: DecodingConfiguration, _ vocabulary: SequenceVocabulary, count: Int = 1,
     keepsAttention: Bool = false
   ) {

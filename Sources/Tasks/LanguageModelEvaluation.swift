@@ -8,7 +8,7 @@ import RecurrentNN
 /// The text is cut into contiguous streams, each starting from the zero state and carried from piece to
 /// piece. The streams are dealt out to shards like those of training, so that the result does not depend on
 /// the number of ranks.
-final class LanguageModelEvaluation: EvaluationPass {
+package final class LanguageModelEvaluation: EvaluationPass {
   private let model: LanguageModel<Float>
   private let parameters: ParameterBuffer<Float>
   private let workspace: Workspace<Float>
@@ -21,7 +21,7 @@ final class LanguageModelEvaluation: EvaluationPass {
   /// - Parameters:
   ///   - streams: number of parallel streams the text is cut into.
   ///   - steps: time steps of a piece.
-  init(
+  package init(
     model: LanguageModel<Float>, parameters: ParameterBuffer<Float>, workspace: Workspace<Float>,
     tokens: TokenSequence, plan: ShardPlan, streams: Int, steps: Int
   ) {
@@ -34,9 +34,9 @@ final class LanguageModelEvaluation: EvaluationPass {
     self.steps = steps
   }
 
-  var pieces: Int { (streams.steps + steps - 1) / steps }
+  package var pieces: Int { (streams.steps + steps - 1) / steps }
 
-  func score(piece: Int, shard: Int) throws -> ScoreSums {
+  package func score(piece: Int, shard: Int) throws -> ScoreSums {
     let selected = plan.items(of: shard, count: streams.segments.count)
     let range = piece * steps..<min((piece + 1) * steps, streams.steps)
     let lengths = streams.segments[selected].map {

@@ -7,7 +7,7 @@ public struct Drawing: Sendable {
   /// With the number of the line, of the text among those of the line and of the token it decides every draw.
   public var seed: UInt64
   /// The numbers of the lines that are written for next.
-  var lines: [Int] = []
+  package var lines: [Int] = []
 
   public init(_ options: SamplingOptions, seed: UInt64) {
     self.options = options
@@ -21,7 +21,7 @@ public struct Drawing: Sendable {
   /// `count` texts for each line, in the order in which they were drawn, with their log-probabilities as scores.
   ///
   /// - Parameter unknown: a mark of unknown words that is not to be drawn.
-  func texts(
+  package func texts(
     _ decoder: any StepwiseDecoder<Float>, startTokens: [Int32], count: Int, sourceLengths: [Int]? = nil,
     _ constraints: TokenConstraints, without unknown: Int32? = nil
   ) -> [[Hypothesis<Float>]] {

@@ -1,9 +1,10 @@
 import Communication
-import Glibc
 import NumericKernels
 import Optimizers
 import Parameters
 import RecurrentNN
+import Tasks
+import Training
 
 /// The model and data of a benchmark on one rank.
 protocol BenchmarkWorkload: AnyObject {
@@ -132,16 +133,6 @@ public struct StepBenchmark: Sendable {
   private static func largestResidentMiB(_ communicator: any Communicator) throws -> Int {
     let everyone = try communicator.allgather(Array(String(ProcessMemory.peakMiB).utf8))
     return everyone.compactMap { Int(String(decoding: $0, as: UTF8.self)) }.max() ?? 0
-  }
-}
-
-/// Memory of this process.
-public enum ProcessMemory {
-  /// Peak resident memory so far, MiB.
-  public static var peakMiB: Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss / 1024
   }
 }
 

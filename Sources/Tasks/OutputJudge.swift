@@ -4,12 +4,12 @@ import Metrics
 
 /// Compares written sequences with their references: exact match, error rates, BLEU and chrF, as sums that can be added
 /// over shards.
-struct OutputJudge {
+package struct OutputJudge {
   private let vocabulary: SequenceVocabulary
   private let bleu: BLEU
   private let chrf: CHRF
 
-  init(_ vocabulary: SequenceVocabulary, bleuTokens: EvaluationConfiguration.BLEUTokens) {
+  package init(_ vocabulary: SequenceVocabulary, bleuTokens: EvaluationConfiguration.BLEUTokens) {
     self.vocabulary = vocabulary
     let tokenizer: BLEUTokenizer =
       switch bleuTokens {
@@ -27,10 +27,10 @@ struct OutputJudge {
   ]
 
   /// The sums of nothing.
-  var empty: [Double] { Array(repeating: 0, count: Self.counts.reduce(0, +)) }
+  package var empty: [Double] { Array(repeating: 0, count: Self.counts.reduce(0, +)) }
 
   /// The sums of outputs, each judged by the targets of all entries of its group; nil where nothing was written.
-  func tally(
+  package func tally(
     _ outputs: [[UInt8]?], of groups: [ArraySlice<Int32>], in split: SequenceSplit
   ) -> [Double] {
     var sums = empty
@@ -41,14 +41,14 @@ struct OutputJudge {
   }
 
   /// Loss and figures of a pass, without figures where nothing was judged.
-  func result(of sums: ScoreSums) -> EvaluationResult {
+  package func result(of sums: ScoreSums) -> EvaluationResult {
     var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
     if !sums.tallies.isEmpty { describe(sums.tallies, in: &result) }
     return result
   }
 
   /// Adds one output with all its references.
-  func add(_ output: [UInt8], references: [[UInt8]], to sums: inout [Double]) {
+  package func add(_ output: [UInt8], references: [[UInt8]], to sums: inout [Double]) {
     var (exact, tokens, words) = (ExactMatchTally(), TokenErrorTally(), WordErrorTally())
     let (text, texts) = (string(output), references.map(string))
     exact.add(output: text, references: texts)
@@ -83,7 +83,7 @@ struct OutputJudge {
   }
 
   /// Adds the figures of sums to a result.
-  func describe(_ sums: [Double], in result: inout EvaluationResult) {
+  package func describe(_ sums: [Double], in result: inout EvaluationResult) {
     var parts: [[Double]] = []
     var first = 0
     for count in Self.counts {

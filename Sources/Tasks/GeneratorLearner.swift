@@ -5,22 +5,22 @@ import Parameters
 import RecurrentNN
 
 /// The generator (1-N) with its data: a sequence from a class, from a vector, or from nothing.
-final class GeneratorLearner: SequenceLearner {
-  let model: Generator<Float>
-  let parameters: ParameterBuffer<Float>
+package final class GeneratorLearner: SequenceLearner {
+  package let model: Generator<Float>
+  package let parameters: ParameterBuffer<Float>
   /// Texts for a vector, such as captions of a picture, can be compared with others for the same; of a class there are too
   /// many.
-  var judgesGroups: Bool { if case .features = model.shape.condition { true } else { false } }
+  package var judgesGroups: Bool { if case .features = model.shape.condition { true } else { false } }
   /// Texts to be written for every entry.
-  var resultCount = 1
+  package var resultCount = 1
   /// Texts are drawn for the entries, instead of searched for.
-  var drawing: Drawing?
+  package var drawing: Drawing?
   private let configuration: RunConfiguration
   private let encoding: SequenceEncoding
   private let target: SequenceVocabulary
   private let judge: OutputJudge
 
-  init(
+  package init(
     _ configuration: RunConfiguration, _ encoding: SequenceEncoding, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
@@ -55,13 +55,13 @@ final class GeneratorLearner: SequenceLearner {
     return encoding.sourceWidth.map { .features(size: $0) } ?? .none
   }
 
-  var multipliedWeights: Int { model.multipliedWeights }
+  package var multipliedWeights: Int { model.multipliedWeights }
 
-  func check(_ split: SequenceSplit) throws {
+  package func check(_ split: SequenceSplit) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
   }
 
-  func loss(
+  package func loss(
     _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
@@ -78,7 +78,7 @@ final class GeneratorLearner: SequenceLearner {
       batch, options, into: gradients, LayerContext(parameters: parameters, workspace: workspace))
   }
 
-  func conditions(
+  package func conditions(
     _ entries: [Int32], _ split: SequenceSplit, _ arena: Arena<Float>
   ) -> GeneratorConditions<Float> {
     switch (model.shape.condition, split.source) {
@@ -93,7 +93,7 @@ final class GeneratorLearner: SequenceLearner {
     }
   }
 
-  func tally(
+  package func tally(
     _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     guard judgesGroups else { return [] }
@@ -101,12 +101,12 @@ final class GeneratorLearner: SequenceLearner {
     return judge.tally(found.map { $0.first.map { target.decode($0.tokens) } }, of: groups, in: split)
   }
 
-  func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
+  package func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
 
   // MARK: Writing
 
   /// The most probable texts for each entry, or those that are drawn for it.
-  func predict(
+  package func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     search(entries, split, workspace, count: resultCount).map { hypotheses in
@@ -125,7 +125,7 @@ final class GeneratorLearner: SequenceLearner {
       ?? beamSearch(decoder, startTokens: begins, options)
   }
 
-  func decoder(
+  package func decoder(
     _ conditions: GeneratorConditions<Float>, count: Int, _ workspace: Workspace<Float>
   ) -> any StepwiseDecoder<Float> {
     model.decoder(

@@ -1,6 +1,7 @@
 import Datasets
 import NumericKernels
 import RecurrentNN
+import Tasks
 
 /// Lets a generator write sequences for a class or a vector.
 public final class SequenceWriter {

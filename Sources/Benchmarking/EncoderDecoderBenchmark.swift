@@ -3,6 +3,7 @@ import NumericKernels
 import Optimizers
 import Parameters
 import RecurrentNN
+import Tasks
 
 /// Times whole training steps of an encoder-decoder with additive attention on random pairs: a bidirectional LSTM of one layer,
 /// a decoder LSTM of one layer, and the readout tanh(W [s; c; y]) as wide as the embedding.

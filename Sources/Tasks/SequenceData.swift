@@ -2,9 +2,9 @@ import Configuration
 import Datasets
 
 /// The corpora of sequences that a configuration names.
-enum SequenceData {
+package enum SequenceData {
   /// Reads, or generates, all parts. Throws `DataError`.
-  static func load(_ configuration: RunConfiguration) throws -> SequenceCorpus {
+  package static func load(_ configuration: RunConfiguration) throws -> SequenceCorpus {
     let data = configuration.data
     let options = options(configuration)
     guard let train = data.train else {
@@ -16,7 +16,7 @@ enum SequenceData {
   }
 
   /// A configured split in a known encoding: read again, or generated again; nil if the run has no such split.
-  static func split(
+  package static func split(
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: SequenceEncoding
   ) throws -> SequenceSplit? {
     let data = configuration.data
@@ -40,7 +40,7 @@ enum SequenceData {
   }
 
   /// A file of the user's in a known encoding. Throws `DataError`.
-  static func file(
+  package static func file(
     _ path: String, of configuration: RunConfiguration, _ encoding: SequenceEncoding
   ) throws -> SequenceSplit {
     try SequenceCorpus.read(
@@ -48,13 +48,13 @@ enum SequenceData {
   }
 
   /// Where the training data come from: how many files there are decides what a line is.
-  static func trainingSource(_ configuration: RunConfiguration) -> SequenceSource {
+  package static func trainingSource(_ configuration: RunConfiguration) -> SequenceSource {
     configuration.data.train.map(source) ?? .file(.memory([], name: "generated pairs"))
   }
 
   // MARK: Options
 
-  static func options(_ configuration: RunConfiguration) -> SequenceOptions {
+  package static func options(_ configuration: RunConfiguration) -> SequenceOptions {
     let (data, model) = (configuration.data, configuration.model)
     var options = SequenceOptions(task: task(configuration), format: format(configuration))
     options.source = text(data.effectiveSourceTokens, data)

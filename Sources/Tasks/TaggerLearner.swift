@@ -6,19 +6,19 @@ import Parameters
 import RecurrentNN
 
 /// The tagger (N-N) with its data: a label, bits or numbers for every step.
-final class TaggerLearner: SequenceLearner {
-  let model: SequenceTagger<Float>
-  let parameters: ParameterBuffer<Float>
-  let judgesGroups = false
+package final class TaggerLearner: SequenceLearner {
+  package let model: SequenceTagger<Float>
+  package let parameters: ParameterBuffer<Float>
+  package let judgesGroups = false
   /// Whether to give outputs their score, which the line is read a second time for.
-  var keepsScores = false
+  package var keepsScores = false
   private let configuration: RunConfiguration
   private let encoding: SequenceEncoding
   private let spans: SpanLabels?
   /// The name behind those of the tags, for gold tags that were never learnt: a span that no output can match.
   private static let unknownTag = "B-<unknown>"
 
-  init(
+  package init(
     _ configuration: RunConfiguration, _ encoding: SequenceEncoding, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
@@ -62,16 +62,16 @@ final class TaggerLearner: SequenceLearner {
     return width
   }
 
-  var multipliedWeights: Int { model.multipliedWeights }
+  package var multipliedWeights: Int { model.multipliedWeights }
 
-  func check(_ split: SequenceSplit) throws {
+  package func check(_ split: SequenceSplit) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     try split.requireWidth(encoding.targetWidth, of: .target)
   }
 
   // MARK: Loss
 
-  func loss(
+  package func loss(
     _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
@@ -129,7 +129,7 @@ final class TaggerLearner: SequenceLearner {
 
   private typealias Tags = (predicted: [Int32], reference: [Int32])
 
-  func tally(
+  package func tally(
     _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     let entries = groups.compactMap(\.first)
@@ -152,7 +152,7 @@ final class TaggerLearner: SequenceLearner {
     return accuracy.sums + (spans == nil ? [] : found.sums)
   }
 
-  func result(of sums: ScoreSums) -> EvaluationResult {
+  package func result(of sums: ScoreSums) -> EvaluationResult {
     var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
     result.hasPerplexity = configuration.model.output.hasPerplexity
     if sums.tallies.count >= AccuracyTally.count {
@@ -171,7 +171,7 @@ final class TaggerLearner: SequenceLearner {
 
   // MARK: Prediction
 
-  func predict(
+  package func predict(
     _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     let input = inputSequences(

@@ -5,12 +5,12 @@ import Parameters
 import RecurrentNN
 
 /// The learner of a configuration.
-enum Learners {
+package enum Learners {
   /// Builds the model that a configuration describes, for the vocabularies and widths of its data.
   ///
   /// - Parameter values: where the model's parameters come from.
   /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together, and what `values` throws.
-  static func make(
+  package static func make(
     _ configuration: RunConfiguration, encoding: SequenceEncoding, shape: DataShape, _ values: ParameterSource
   ) throws -> any SequenceLearner {
     switch configuration.task {
@@ -26,7 +26,7 @@ enum Learners {
 
 extension CellOptions {
   /// The cell a configuration asks for.
-  init(_ model: ModelConfiguration) {
+  package init(_ model: ModelConfiguration) {
     let kind: CellKind =
       switch model.cell {
       case .rnn: .rnn(activation: model.activation == .tanh ? .tanh : .relu)
@@ -51,7 +51,7 @@ extension CellOptions {
 
 extension NetworkOptions {
   /// The layers a configuration asks for.
-  init(_ model: ModelConfiguration, layers: Int, hiddenSize: Int) {
+  package init(_ model: ModelConfiguration, layers: Int, hiddenSize: Int) {
     self.init(
       CellOptions(model), hiddenSize: hiddenSize, layers: layers, bidirectional: model.bidirectional,
       dropout: model.dropout, connection: LayerConnectionKind(model, layers: layers))
@@ -60,14 +60,14 @@ extension NetworkOptions {
 
 extension LayerConnectionKind {
   /// What a configuration puts between layers; nothing where there is one layer only.
-  init(_ model: ModelConfiguration, layers: Int) {
+  package init(_ model: ModelConfiguration, layers: Int) {
     self = layers < 2 ? .none : model.residual ? .residual : model.highway ? .highway : .none
   }
 }
 
 extension RunConfiguration {
   /// The recurrent network of a tagger or a classifier.
-  func network(_ encoding: SequenceEncoding) throws -> SequenceNetworkShape {
+  package func network(_ encoding: SequenceEncoding) throws -> SequenceNetworkShape {
     return SequenceNetworkShape(
       input: try inputShape(encoding),
       recurrent: NetworkOptions(model, layers: model.layers, hiddenSize: model.hiddenSize),
@@ -77,13 +77,13 @@ extension RunConfiguration {
   }
 
   /// How source tokens are dropped in training, if they are.
-  func wordDropout(_ encoding: SequenceEncoding) -> WordDropout? {
+  package func wordDropout(_ encoding: SequenceEncoding) -> WordDropout? {
     guard model.wordDropout > 0 else { return nil }
     return encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) }
   }
 
   /// What the model reads at each step: tokens, words with their letters, or vectors.
-  func inputShape(_ encoding: SequenceEncoding) throws -> InputShape {
+  package func inputShape(_ encoding: SequenceEncoding) throws -> InputShape {
     if let vocabulary = encoding.source {
       guard model.characterHiddenSize > 0, let characters = encoding.characters else {
         return .tokens(vocabularySize: vocabulary.count, embeddingSize: model.embeddingSize)
@@ -104,7 +104,7 @@ extension RunConfiguration {
 
 extension SequenceSplit {
   /// Throws ``TrainingFailure/unfittingData(_:)`` if the vectors of a side are not as wide as the model's; nil: any width.
-  func requireWidth(_ width: Int?, of side: Side) throws {
+  package func requireWidth(_ width: Int?, of side: Side) throws {
     guard let width, let vectors = field(side)?.vectorSequences, vectors.width != width else { return }
     throw TrainingFailure.unfittingData(
       "\(name): vectors of \(vectors.width) numbers for a model made for \(width)")
