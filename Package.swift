@@ -41,7 +41,7 @@ let libraryTargets: [Target] = [
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
   .target(
     name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
-  .target(name: "Datasets", dependencies: ["CSentencePiece"], swiftSettings: strictSwift),
+  .target(name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece"], swiftSettings: strictSwift),
   .target(name: "Metrics", swiftSettings: strictSwift),
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(name: "RunLog", swiftSettings: strictSwift),

@@ -59,7 +59,7 @@ public final class SavedModel {
   /// - Parameter streams: parallel streams the text is cut into; nil: as configured. More are faster, fewer lose
   ///   less context.
   public func score(
-    _ tokens: TokenSequence, communicator: any Communicator, streams: Int? = nil
+    _ tokens: TokenStream, communicator: any Communicator, streams: Int? = nil
   ) throws -> EvaluationResult {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     let pass = LanguageModelEvaluation(
@@ -73,7 +73,7 @@ public final class SavedModel {
 
   /// The tokens of a configured split: read again, or generated again. Throws `DataError`; nil if the run has
   /// no such split.
-  public func tokens(of split: DataSplit) throws -> TokenSequence? {
+  public func tokens(of split: DataSplit) throws -> TokenStream? {
     // A text in a file of its own needs no look at the others, which may be elsewhere by now.
     switch split {
     case .train:
@@ -87,7 +87,7 @@ public final class SavedModel {
   }
 
   /// The tokens of a file. Throws `DataError`.
-  public func tokens(ofFile path: String) throws -> TokenSequence {
+  public func tokens(ofFile path: String) throws -> TokenStream {
     try TextCorpus.encode(.file(path), vocabulary: vocabulary)
   }
 }

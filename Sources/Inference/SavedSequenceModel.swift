@@ -11,7 +11,7 @@ import Tasks
 /// A trained tagger, classifier, generator or encoder-decoder: its weights, its vocabularies and its settings.
 public final class SavedSequenceModel {
   public let configuration: RunConfiguration
-  public let encoding: SequenceEncoding
+  public let encoding: DataEncoding
   let learner: any SequenceLearner
   /// Updates done when the checkpoint was written.
   public let step: Int
@@ -49,9 +49,9 @@ public final class SavedSequenceModel {
   }
 
   /// The vocabularies of a run. Throws `DataError`.
-  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> SequenceEncoding
+  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding
   {
-    try SequenceEncoding.load(
+    try DataEncoding.load(
       from: run.root, options: SequenceData.options(configuration),
       like: SequenceData.trainingSource(configuration))
   }
@@ -88,17 +88,17 @@ public final class SavedSequenceModel {
   // MARK: Scoring
 
   /// A configured split; nil if the run has none. Throws `DataError`.
-  public func split(_ split: DataSplit) throws -> SequenceSplit? {
+  public func split(_ split: DataSplit) throws -> ExampleSet? {
     try SequenceData.split(split, of: configuration, encoding)
   }
 
   /// A split that this run names, read with another model's vocabularies; nil if the run has none.
-  public func heldOut(_ split: DataSplit, readBy other: SavedSequenceModel) throws -> SequenceSplit? {
+  public func heldOut(_ split: DataSplit, readBy other: SavedSequenceModel) throws -> ExampleSet? {
     try SequenceData.split(split, of: configuration, other.encoding)
   }
 
   /// A file of the user's. Throws `DataError`.
-  public func split(ofFile path: String) throws -> SequenceSplit {
+  public func split(ofFile path: String) throws -> ExampleSet {
     try SequenceData.file(path, of: configuration, encoding)
   }
 
@@ -107,7 +107,7 @@ public final class SavedSequenceModel {
   /// - Parameter includes: which entries; nil: all.
   /// - Throws: ``TrainingFailure/nothingToPredict(_:)`` if no entry at all has a target that was learnt.
   public func score(
-    _ split: SequenceSplit, communicator: any Communicator,
+    _ split: ExampleSet, communicator: any Communicator,
     including includes: ((_ entry: Int32) -> Bool)? = nil
   ) throws -> EvaluationResult {
     try learner.check(split)
@@ -136,7 +136,7 @@ public final class SavedSequenceModel {
   /// Reads input lines and writes output lines, many at a time.
   public final class Predictor {
     private let model: SavedSequenceModel
-    private var inputs: SequenceInputs
+    private var inputs: PredictionInputs
     private var drawing: Drawing?
     /// The numbers of the lines that wait.
     private var lines: [Int] = []
@@ -151,7 +151,7 @@ public final class SavedSequenceModel {
     ) throws {
       self.model = model
       self.drawing = drawing
-      inputs = try SequenceInputs(
+      inputs = try PredictionInputs(
         options: SequenceData.options(model.configuration), encoding: model.encoding,
         like: SequenceData.trainingSource(model.configuration))
       switch model.learner {
@@ -230,7 +230,7 @@ public final class SavedSequenceModel {
   }
 
   /// The outputs for some entries of a split.
-  public func predict(_ entries: [Int32], of split: SequenceSplit, keepsAttention: Bool = false) throws
+  public func predict(_ entries: [Int32], of split: ExampleSet, keepsAttention: Bool = false) throws
     -> [Output]
   {
     if let learner = learner as? TranslationLearner { learner.keepsAttention = keepsAttention }

@@ -57,7 +57,7 @@ public final class SequenceWriter {
 
   private func decoder(for input: String?) throws -> any StepwiseDecoder<Float> {
     guard let input else { return learner.decoder(.none, count: 1, workspace) }
-    var inputs = try SequenceInputs(
+    var inputs = try PredictionInputs(
       options: SequenceData.options(saved.configuration), encoding: saved.encoding,
       like: SequenceData.trainingSource(saved.configuration))
     do {

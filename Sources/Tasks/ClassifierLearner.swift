@@ -13,11 +13,11 @@ package final class ClassifierLearner: SequenceLearner {
   /// Classes to be named for every entry, the most probable first.
   package var resultCount = 1
   private let configuration: RunConfiguration
-  private let encoding: SequenceEncoding
+  private let encoding: DataEncoding
 
   /// - Parameter steps: the number of steps that `pooling: all` is made for.
   package init(
-    _ configuration: RunConfiguration, _ encoding: SequenceEncoding, steps: Int?, _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, steps: Int?, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
@@ -50,13 +50,13 @@ package final class ClassifierLearner: SequenceLearner {
 
   package var multipliedWeights: Int { model.multipliedWeights }
 
-  package func check(_ split: SequenceSplit) throws {
+  package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     try split.requireWidth(encoding.targetWidth, of: .target)
   }
 
   package func loss(
-    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    _ entries: [Int32], of split: ExampleSet, masks: SampleMasks?, teacherForcing: Double,
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
     let arena = workspace.arena
@@ -79,7 +79,7 @@ package final class ClassifierLearner: SequenceLearner {
   }
 
   package func tally(
-    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+    _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     let entries = groups.compactMap(\.first)
     guard let labels = split.target?.classLabels,
@@ -103,7 +103,7 @@ package final class ClassifierLearner: SequenceLearner {
   }
 
   private func output(
-    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> ClassifierPrediction<Float> {
     model.predict(
       inputSequences(entries, of: split.source, forms: split.forms, workspace.arena),
@@ -111,7 +111,7 @@ package final class ClassifierLearner: SequenceLearner {
   }
 
   package func predict(
-    _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
+    _ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     try check(split)
     switch output(entries, split, workspace).output {

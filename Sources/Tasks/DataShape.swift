@@ -34,7 +34,7 @@ package struct DataShape: Codable, Equatable {
   }
 
   /// An encoding that knows them, so that other data are checked against them.
-  package func applied(to encoding: SequenceEncoding, _ configuration: RunConfiguration) -> SequenceEncoding {
+  package func applied(to encoding: DataEncoding, _ configuration: RunConfiguration) -> DataEncoding {
     var encoding = encoding
     if encoding.source == nil { encoding.sourceWidth = sourceWidth }
     if configuration.model.output.isNumeric { encoding.targetWidth = targetWidth }

@@ -6,7 +6,7 @@ extension EncoderDecoderShape {
   /// The encoder-decoder that a configuration describes, for the vocabularies of its data.
   ///
   /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together.
-  package init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int) throws {
+  package init(_ configuration: RunConfiguration, _ encoding: DataEncoding, sourceCount: Int) throws {
     let model = configuration.model
     let encoder = EncoderShape(
       try configuration.inputShape(encoding),
@@ -63,7 +63,7 @@ extension EncoderDecoderShape {
 
 extension DecoderShape {
   /// The decoder that a configuration describes.
-  package init(_ configuration: RunConfiguration, _ encoding: SequenceEncoding) throws {
+  package init(_ configuration: RunConfiguration, _ encoding: DataEncoding) throws {
     let model = configuration.model
     guard let target = encoding.target, let begin = target.beginOfSentence, let end = target.endOfSentence
     else { throw TrainingFailure.unfittingData("the data hold no sequences to write") }

@@ -16,12 +16,12 @@ package final class GeneratorLearner: SequenceLearner {
   /// Texts are drawn for the entries, instead of searched for.
   package var drawing: Drawing?
   private let configuration: RunConfiguration
-  private let encoding: SequenceEncoding
+  private let encoding: DataEncoding
   private let target: SequenceVocabulary
   private let judge: OutputJudge
 
   package init(
-    _ configuration: RunConfiguration, _ encoding: SequenceEncoding, _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
@@ -46,7 +46,7 @@ package final class GeneratorLearner: SequenceLearner {
   }
 
   private static func condition(
-    _ configuration: RunConfiguration, _ encoding: SequenceEncoding
+    _ configuration: RunConfiguration, _ encoding: DataEncoding
   ) -> GeneratorCondition {
     guard configuration.model.condition != .none else { return .none }
     if let labels = encoding.labels {
@@ -57,12 +57,12 @@ package final class GeneratorLearner: SequenceLearner {
 
   package var multipliedWeights: Int { model.multipliedWeights }
 
-  package func check(_ split: SequenceSplit) throws {
+  package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
   }
 
   package func loss(
-    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    _ entries: [Int32], of split: ExampleSet, masks: SampleMasks?, teacherForcing: Double,
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
     guard let targets = split.target?.tokenSequences else { return LossSum() }
@@ -79,7 +79,7 @@ package final class GeneratorLearner: SequenceLearner {
   }
 
   package func conditions(
-    _ entries: [Int32], _ split: SequenceSplit, _ arena: Arena<Float>
+    _ entries: [Int32], _ split: ExampleSet, _ arena: Arena<Float>
   ) -> GeneratorConditions<Float> {
     switch (model.shape.condition, split.source) {
     case (.classes, .labels(let labels)):
@@ -94,7 +94,7 @@ package final class GeneratorLearner: SequenceLearner {
   }
 
   package func tally(
-    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+    _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     guard judgesGroups else { return [] }
     let found = search(groups.compactMap(\.first), split, workspace, count: 1)
@@ -107,7 +107,7 @@ package final class GeneratorLearner: SequenceLearner {
 
   /// The most probable texts for each entry, or those that are drawn for it.
   package func predict(
-    _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
+    _ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     search(entries, split, workspace, count: resultCount).map { hypotheses in
       Prediction(lines: hypotheses.map { target.decode($0.tokens) }, scores: hypotheses.map(\.score))
@@ -115,7 +115,7 @@ package final class GeneratorLearner: SequenceLearner {
   }
 
   private func search(
-    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>, count: Int
+    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>, count: Int
   ) -> [[Hypothesis<Float>]] {
     let decoder = decoder(conditions(entries, split, workspace.arena), count: entries.count, workspace)
     let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)

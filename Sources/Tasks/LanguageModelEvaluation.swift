@@ -12,7 +12,7 @@ package final class LanguageModelEvaluation: EvaluationPass {
   private let model: LanguageModel<Float>
   private let parameters: ParameterBuffer<Float>
   private let workspace: Workspace<Float>
-  private let tokens: TokenSequence
+  private let tokens: TokenStream
   private let plan: ShardPlan
   private let streams: EvaluationStreams
   private let steps: Int
@@ -23,7 +23,7 @@ package final class LanguageModelEvaluation: EvaluationPass {
   ///   - steps: time steps of a piece.
   package init(
     model: LanguageModel<Float>, parameters: ParameterBuffer<Float>, workspace: Workspace<Float>,
-    tokens: TokenSequence, plan: ShardPlan, streams: Int, steps: Int
+    tokens: TokenStream, plan: ShardPlan, streams: Int, steps: Int
   ) {
     self.model = model
     self.parameters = parameters

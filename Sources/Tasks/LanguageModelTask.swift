@@ -38,7 +38,7 @@ package final class LanguageModelTask: TrainingTask {
   package let model: LanguageModel<Float>
   package let parameters: ParameterBuffer<Float>
   package let corpus: TextCorpus
-  private let batcher: StreamBatcher
+  private let batcher: StreamBatches
   private let plan: ShardPlan
   private let seed: UInt64
   private let labelSmoothing: Double
@@ -71,7 +71,7 @@ package final class LanguageModelTask: TrainingTask {
     labelSmoothing = configuration.training.labelSmoothing
     evaluationStreams = configuration.evaluation.batchSize
     evaluationSteps = configuration.training.bptt
-    batcher = try StreamBatcher(
+    batcher = try StreamBatches(
       tokenCount: corpus.train.count, streams: configuration.training.batchSize,
       steps: configuration.training.bptt, dropLast: configuration.training.dropLastChunk,
       name: configuration.data.train?.file ?? "the generated text")
@@ -177,7 +177,7 @@ package final class LanguageModelTask: TrainingTask {
   // MARK: Evaluation
 
   package func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? {
-    let tokens: TokenSequence? =
+    let tokens: TokenStream? =
       switch split {
       case .train: corpus.train
       case .valid: corpus.valid

@@ -11,7 +11,7 @@ package enum Learners {
   /// - Parameter values: where the model's parameters come from.
   /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together, and what `values` throws.
   package static func make(
-    _ configuration: RunConfiguration, encoding: SequenceEncoding, shape: DataShape, _ values: ParameterSource
+    _ configuration: RunConfiguration, encoding: DataEncoding, shape: DataShape, _ values: ParameterSource
   ) throws -> any SequenceLearner {
     switch configuration.task {
     case .tagger: try TaggerLearner(configuration, encoding, values)
@@ -67,7 +67,7 @@ extension LayerConnectionKind {
 
 extension RunConfiguration {
   /// The recurrent network of a tagger or a classifier.
-  package func network(_ encoding: SequenceEncoding) throws -> SequenceNetworkShape {
+  package func network(_ encoding: DataEncoding) throws -> SequenceNetworkShape {
     return SequenceNetworkShape(
       input: try inputShape(encoding),
       recurrent: NetworkOptions(model, layers: model.layers, hiddenSize: model.hiddenSize),
@@ -77,13 +77,13 @@ extension RunConfiguration {
   }
 
   /// How source tokens are dropped in training, if they are.
-  package func wordDropout(_ encoding: SequenceEncoding) -> WordDropout? {
+  package func wordDropout(_ encoding: DataEncoding) -> WordDropout? {
     guard model.wordDropout > 0 else { return nil }
     return encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) }
   }
 
   /// What the model reads at each step: tokens, words with their letters, or vectors.
-  package func inputShape(_ encoding: SequenceEncoding) throws -> InputShape {
+  package func inputShape(_ encoding: DataEncoding) throws -> InputShape {
     if let vocabulary = encoding.source {
       guard model.characterHiddenSize > 0, let characters = encoding.characters else {
         return .tokens(vocabularySize: vocabulary.count, embeddingSize: model.embeddingSize)
@@ -102,7 +102,7 @@ extension RunConfiguration {
   }
 }
 
-extension SequenceSplit {
+extension ExampleSet {
   /// Throws ``TrainingFailure/unfittingData(_:)`` if the vectors of a side are not as wide as the model's; nil: any width.
   package func requireWidth(_ width: Int?, of side: Side) throws {
     guard let width, let vectors = field(side)?.vectorSequences, vectors.width != width else { return }

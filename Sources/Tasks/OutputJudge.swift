@@ -31,7 +31,7 @@ package struct OutputJudge {
 
   /// The sums of outputs, each judged by the targets of all entries of its group; nil where nothing was written.
   package func tally(
-    _ outputs: [[UInt8]?], of groups: [ArraySlice<Int32>], in split: SequenceSplit
+    _ outputs: [[UInt8]?], of groups: [ArraySlice<Int32>], in split: ExampleSet
   ) -> [Double] {
     var sums = empty
     for case (let output?, let group) in zip(outputs, groups) {

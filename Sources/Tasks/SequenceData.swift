@@ -17,8 +17,8 @@ package enum SequenceData {
 
   /// A configured split in a known encoding: read again, or generated again; nil if the run has no such split.
   package static func split(
-    _ split: DataSplit, of configuration: RunConfiguration, _ encoding: SequenceEncoding
-  ) throws -> SequenceSplit? {
+    _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
+  ) throws -> ExampleSet? {
     let data = configuration.data
     let options = options(configuration)
     let path =
@@ -41,8 +41,8 @@ package enum SequenceData {
 
   /// A file of the user's in a known encoding. Throws `DataError`.
   package static func file(
-    _ path: String, of configuration: RunConfiguration, _ encoding: SequenceEncoding
-  ) throws -> SequenceSplit {
+    _ path: String, of configuration: RunConfiguration, _ encoding: DataEncoding
+  ) throws -> ExampleSet {
     try SequenceCorpus.read(
       .file(.file(path)), options: options(configuration), encoding: encoding)
   }

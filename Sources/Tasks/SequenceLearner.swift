@@ -18,14 +18,14 @@ package protocol SequenceLearner: AnyObject {
   ///   - masks: coordinates of dropout and of the coins of scheduled sampling; nil when scoring.
   ///   - teacherForcing: probability that a decoder reads the true token.
   func loss(
-    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    _ entries: [Int32], of split: ExampleSet, masks: SampleMasks?, teacherForcing: Double,
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum
 
   /// The sums behind the figures of some entries, beyond their loss; always of one length. Entries of a group have
   /// the same source: one output is judged by the targets of all of them.
   func tally(
-    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+    _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double]
   /// Whether several entries with the same source are judged as one, with several references.
   var judgesGroups: Bool { get }
@@ -33,11 +33,11 @@ package protocol SequenceLearner: AnyObject {
   func result(of sums: ScoreSums) -> EvaluationResult
 
   /// The outputs for some entries: for each a line, or several of models that rank if several were asked for.
-  func predict(_ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>) throws
+  func predict(_ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>) throws
     -> [Prediction]
 
   /// Throws ``TrainingFailure/unfittingData(_:)`` if a split does not fit the model (widths, fixed lengths).
-  func check(_ split: SequenceSplit) throws
+  func check(_ split: ExampleSet) throws
 }
 
 /// What a model says of one entry.
@@ -61,7 +61,7 @@ public struct AttentionMatrix: Sendable, Equatable {
 extension Arena where Element == Float {
   /// Room for the ids of some sequences, filled by the split.
   package func ids(
-    _ entries: [Int32], of tokens: Datasets.TokenSequences, begin: Int32? = nil, end: Int32? = nil
+    _ entries: [Int32], of tokens: RaggedTokens, begin: Int32? = nil, end: Int32? = nil
   ) -> (lengths: [Int], ids: UnsafeMutableBufferPointer<Int32>) {
     let marks = (begin == nil ? 0 : 1) + (end == nil ? 0 : 1)
     let lengths = entries.map { tokens.length(Int($0)) + marks }
@@ -72,7 +72,7 @@ extension Arena where Element == Float {
 
   /// Room for the vectors of some sequences, filled by the split.
   package func vectors(
-    _ entries: [Int32], of vectors: VectorSequences
+    _ entries: [Int32], of vectors: RaggedVectors
   ) -> (lengths: [Int], values: MatrixView<Float>) {
     let lengths = entries.map { vectors.length(Int($0)) }
     let matrix = self.matrix(max(1, lengths.reduce(0, +)), vectors.width)
@@ -84,7 +84,7 @@ extension Arena where Element == Float {
 
 /// The input side of some entries as a model reads it.
 package func inputSequences(
-  _ entries: [Int32], of field: SequenceField?, forms: SurfaceForms? = nil, reversed: Bool = false,
+  _ entries: [Int32], of field: ExampleField?, forms: SurfaceForms? = nil, reversed: Bool = false,
   _ arena: Arena<Float>
 ) -> InputSequences<Float> {
   switch field {

@@ -16,7 +16,7 @@ package final class SupervisedTask: TrainingTask {
   private let configuration: RunConfiguration
   private let shape: DataShape
   private let plan: ShardPlan
-  private let batches: SequenceBatches
+  private let batches: ExampleBatches
   package let workspace: Workspace<Float>
   private var epochPlan: BatchPlan
 
@@ -34,7 +34,7 @@ package final class SupervisedTask: TrainingTask {
       configuration, encoding: corpus.encoding, shape: shape, .initial(configuration))
     for split in [corpus.train, corpus.valid, corpus.test].compactMap({ $0 }) { try learner.check(split) }
     let training = configuration.training
-    batches = SequenceBatches(
+    batches = ExampleBatches(
       corpus.train, size: training.batchTokens.map { .tokens($0) } ?? .sequences(training.batchSize),
       bucketing: training.bucketing, seed: UInt64(configuration.seed))
     epochPlan = batches.epoch(0)
@@ -58,7 +58,7 @@ package final class SupervisedTask: TrainingTask {
   }
 
   package var warnings: [String] {
-    let parts: [(String, SequenceSplit?)] = [
+    let parts: [(String, ExampleSet?)] = [
       ("training data", corpus.train), ("validation data", corpus.valid), ("test data", corpus.test),
     ]
     return parts.flatMap { name, split in split?.report.warnings(of: name) ?? [] }
@@ -116,7 +116,7 @@ package final class SupervisedTask: TrainingTask {
   // MARK: Evaluation
 
   package func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? {
-    let part: SequenceSplit? =
+    let part: ExampleSet? =
       switch split {
       case .train: corpus.train
       case .valid: corpus.valid
@@ -141,7 +141,7 @@ package final class SupervisedTask: TrainingTask {
 /// A pass over a split: first the loss of every entry, then (where outputs are judged) the outputs.
 package final class SupervisedEvaluation: EvaluationPass {
   private let learner: any SequenceLearner
-  private let split: SequenceSplit
+  private let split: ExampleSet
   private let plan: ShardPlan
   private let workspace: Workspace<Float>
   private let scored: [[Int32]]
@@ -154,7 +154,7 @@ package final class SupervisedEvaluation: EvaluationPass {
   ///   - limit: judge only so many sources; 0: all.
   ///   - includes: which entries.
   package init(
-    _ learner: any SequenceLearner, _ split: SequenceSplit, plan: ShardPlan, batchSize: Int,
+    _ learner: any SequenceLearner, _ split: ExampleSet, plan: ShardPlan, batchSize: Int,
     workspace: Workspace<Float>, judges: Bool, limit: Int = 0,
     including includes: (_ entry: Int32) -> Bool = { _ in true }
   ) {
@@ -162,7 +162,7 @@ package final class SupervisedEvaluation: EvaluationPass {
     self.split = split
     self.plan = plan
     self.workspace = workspace
-    let batches = SequenceBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
+    let batches = ExampleBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
     scored = (0..<batches.count).map { batches[$0].filter(includes) }.filter { !$0.isEmpty }
     guard judges else { return }
     let groups =
@@ -178,7 +178,7 @@ package final class SupervisedEvaluation: EvaluationPass {
     }
   }
 
-  private static func references(of split: SequenceSplit) -> [ArraySlice<Int32>] {
+  private static func references(of split: ExampleSet) -> [ArraySlice<Int32>] {
     let groups = split.groups()
     return (0..<groups.count).map { groups.members($0) }
   }
@@ -201,7 +201,7 @@ package final class SupervisedEvaluation: EvaluationPass {
   }
 }
 
-extension SequenceSplit {
+extension ExampleSet {
   /// Steps of an entry on all its sides together.
   package func rowCount(_ entry: Int) -> Int {
     [.source, .target].reduce(0) { $0 + (field($1)?.length(entry) ?? 0) }

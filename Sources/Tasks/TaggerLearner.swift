@@ -13,13 +13,13 @@ package final class TaggerLearner: SequenceLearner {
   /// Whether to give outputs their score, which the line is read a second time for.
   package var keepsScores = false
   private let configuration: RunConfiguration
-  private let encoding: SequenceEncoding
+  private let encoding: DataEncoding
   private let spans: SpanLabels?
   /// The name behind those of the tags, for gold tags that were never learnt: a span that no output can match.
   private static let unknownTag = "B-<unknown>"
 
   package init(
-    _ configuration: RunConfiguration, _ encoding: SequenceEncoding, _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
@@ -40,7 +40,7 @@ package final class TaggerLearner: SequenceLearner {
   }
 
   private static func output(
-    _ configuration: RunConfiguration, _ encoding: SequenceEncoding
+    _ configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> TaggerOutput {
     switch configuration.model.output {
     case .softmax, .crf:
@@ -55,7 +55,7 @@ package final class TaggerLearner: SequenceLearner {
     }
   }
 
-  private static func targetWidth(_ encoding: SequenceEncoding) throws -> Int {
+  private static func targetWidth(_ encoding: DataEncoding) throws -> Int {
     guard let width = encoding.targetWidth else {
       throw TrainingFailure.unfittingData("the data hold no numbers to learn")
     }
@@ -64,7 +64,7 @@ package final class TaggerLearner: SequenceLearner {
 
   package var multipliedWeights: Int { model.multipliedWeights }
 
-  package func check(_ split: SequenceSplit) throws {
+  package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     try split.requireWidth(encoding.targetWidth, of: .target)
   }
@@ -72,7 +72,7 @@ package final class TaggerLearner: SequenceLearner {
   // MARK: Loss
 
   package func loss(
-    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    _ entries: [Int32], of split: ExampleSet, masks: SampleMasks?, teacherForcing: Double,
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
     let smoothing = gradients == nil ? 0 : configuration.training.labelSmoothing
@@ -82,7 +82,7 @@ package final class TaggerLearner: SequenceLearner {
   }
 
   private func batch(
-    _ entries: [Int32], _ split: SequenceSplit, masks: SampleMasks?, _ arena: Arena<Float>
+    _ entries: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
   ) -> TaggerBatch<Float>? {
     guard split.source != nil else { return nextSteps(entries, split, masks: masks, arena) }
     switch split.target {
@@ -107,7 +107,7 @@ package final class TaggerLearner: SequenceLearner {
 
   /// Sequences alone: every step predicts the next one, from the second on.
   private func nextSteps(
-    _ entries: [Int32], _ split: SequenceSplit, masks: SampleMasks?, _ arena: Arena<Float>
+    _ entries: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
   ) -> TaggerBatch<Float>? {
     guard let vectors = split.target?.vectorSequences else { return nil }
     let (lengths, values) = arena.vectors(entries, of: vectors)
@@ -130,7 +130,7 @@ package final class TaggerLearner: SequenceLearner {
   private typealias Tags = (predicted: [Int32], reference: [Int32])
 
   package func tally(
-    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+    _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     let entries = groups.compactMap(\.first)
     let context = LayerContext(parameters: parameters, workspace: workspace)
@@ -172,7 +172,7 @@ package final class TaggerLearner: SequenceLearner {
   // MARK: Prediction
 
   package func predict(
-    _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
+    _ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     let input = inputSequences(
       entries, of: split.source ?? split.target, forms: split.forms, workspace.arena)
@@ -192,7 +192,7 @@ package final class TaggerLearner: SequenceLearner {
 
   /// log p(tags | line): of a random field that of the path among all paths, of a softmax the sum over the steps.
   private func logProbability(
-    of tags: [Int32], _ entry: Int32, _ split: SequenceSplit, _ workspace: Workspace<Float>
+    of tags: [Int32], _ entry: Int32, _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> Double {
     let arena = workspace.arena
     return arena.scoped {

@@ -6,7 +6,7 @@ import RecurrentNN
 /// Where a model looked while it wrote.
 extension TranslationLearner {
   /// A hypothesis as text, unknown words replaced by what they look at if that is asked for.
-  package func text(_ hypothesis: Hypothesis<Float>, entry: Int32, of split: SequenceSplit) -> [UInt8] {
+  package func text(_ hypothesis: Hypothesis<Float>, entry: Int32, of split: ExampleSet) -> [UInt8] {
     guard configuration.decoding.replaceUnknown, let unknown = target.unknown,
       hypothesis.tokens.contains(unknown), let line = split.sourceTexts?[Int(entry)],
       let source = encoding.source?.units(of: line)
@@ -24,7 +24,7 @@ extension TranslationLearner {
   /// The attention to a source while each entry's text was written, [entry][token][step], for what a search does not keep:
   /// the texts are read once more, by all models that decided.
   package func lookAgain(
-    at source: Int, while texts: [[Int32]], _ entries: [Int32], _ split: SequenceSplit,
+    at source: Int, while texts: [[Int32]], _ entries: [Int32], _ split: ExampleSet,
     _ workspace: Workspace<Float>
   ) -> [[[Float]]] {
     var sum: [[[Float]]] = []
@@ -40,7 +40,7 @@ extension TranslationLearner {
 
   /// The weights over the steps of a source for every token of a given text, [entry][token][step].
   private func attention(
-    of texts: [[Int32]], toSource source: Int, _ entries: [Int32], _ split: SequenceSplit,
+    of texts: [[Int32]], toSource source: Int, _ entries: [Int32], _ split: ExampleSet,
     _ workspace: Workspace<Float>
   ) -> [[[Float]]] {
     let decoder = model.decoder(
@@ -57,7 +57,7 @@ extension TranslationLearner {
 
   /// The weights of a hypothesis over a source with the names of rows and columns.
   package func picture(
-    _ best: Hypothesis<Float>, _ weights: [[Float]], _ entry: Int32, _ source: SequenceField?,
+    _ best: Hypothesis<Float>, _ weights: [[Float]], _ entry: Int32, _ source: ExampleField?,
     _ texts: TextLines?
   ) -> AttentionMatrix {
     var labels = sourceLabels(entry, source, texts)
@@ -81,7 +81,7 @@ extension TranslationLearner {
   }
 
   /// The source's steps by name: its symbols as they stand in the file, or the numbers of vectors.
-  private func sourceLabels(_ entry: Int32, _ source: SequenceField?, _ texts: TextLines?) -> [String] {
+  private func sourceLabels(_ entry: Int32, _ source: ExampleField?, _ texts: TextLines?) -> [String] {
     if let vocabulary = encoding.source, let texts,
       let units = vocabulary.units(of: texts[Int(entry)])
     {

@@ -11,7 +11,7 @@ package final class TranslationLearner: SequenceLearner {
   package let parameters: ParameterBuffer<Float>
   package let judgesGroups = true
   package let configuration: RunConfiguration
-  package let encoding: SequenceEncoding
+  package let encoding: DataEncoding
   package let target: SequenceVocabulary
   private let judge: OutputJudge
   /// Models that decide together with this one.
@@ -24,7 +24,7 @@ package final class TranslationLearner: SequenceLearner {
   package var drawing: Drawing?
 
   package init(
-    _ configuration: RunConfiguration, _ encoding: SequenceEncoding, sourceCount: Int,
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, sourceCount: Int,
     _ values: ParameterSource
   ) throws {
     self.configuration = configuration
@@ -42,7 +42,7 @@ package final class TranslationLearner: SequenceLearner {
 
   package var multipliedWeights: Int { model.multipliedWeights.target }
 
-  package func check(_ split: SequenceSplit) throws {
+  package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     guard (split.secondSource == nil) == (model.shape.sources.count == 1) else {
       throw TrainingFailure.unfittingData(
@@ -56,7 +56,7 @@ package final class TranslationLearner: SequenceLearner {
   // MARK: Loss
 
   package func loss(
-    _ entries: [Int32], of split: SequenceSplit, masks: SampleMasks?, teacherForcing: Double,
+    _ entries: [Int32], of split: ExampleSet, masks: SampleMasks?, teacherForcing: Double,
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
     guard let targets = split.target?.tokenSequences else { return LossSum() }
@@ -78,7 +78,7 @@ package final class TranslationLearner: SequenceLearner {
 
   /// The loss of all models together, nats: -log of the mean of their probabilities, token by token.
   private func jointLoss(
-    _ entries: [Int32], _ targets: Datasets.TokenSequences, _ split: SequenceSplit,
+    _ entries: [Int32], _ targets: RaggedTokens, _ split: ExampleSet,
     _ workspace: Workspace<Float>
   ) -> LossSum {
     let end = Int32(model.shape.decoder.endToken)
@@ -94,7 +94,7 @@ package final class TranslationLearner: SequenceLearner {
   }
 
   package func sources(
-    _ entries: [Int32], _ split: SequenceSplit, _ arena: Arena<Float>
+    _ entries: [Int32], _ split: ExampleSet, _ arena: Arena<Float>
   ) -> [InputSequences<Float>] {
     let isReversed = configuration.data.reverseSource
     return [(split.source, split.forms), (split.secondSource, split.secondForms)].compactMap { field, forms in
@@ -106,7 +106,7 @@ package final class TranslationLearner: SequenceLearner {
 
   /// The best hypotheses for some entries.
   private func search(
-    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
     let lengths = sources(entries, split, workspace.arena)[0].lengths
     let decoder = members(entries, split, workspace)
@@ -124,7 +124,7 @@ package final class TranslationLearner: SequenceLearner {
 
   /// Texts that were drawn with the attention that a search would have kept.
   private func withAttention(
-    _ drawn: [[Hypothesis<Float>]], _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+    _ drawn: [[Hypothesis<Float>]], _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
     var drawn = drawn
     for place in 0..<resultCount {
@@ -136,7 +136,7 @@ package final class TranslationLearner: SequenceLearner {
 
   /// The model, or the ensemble of it and its partners.
   private func members(
-    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> any StepwiseDecoder<Float> {
     let own = decoder(entries, split, workspace)
     return partners.isEmpty
@@ -144,7 +144,7 @@ package final class TranslationLearner: SequenceLearner {
   }
 
   private func decoder(
-    _ entries: [Int32], _ split: SequenceSplit, _ workspace: Workspace<Float>
+    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> any StepwiseDecoder<Float> {
     model.decoder(
       for: sources(entries, split, workspace.arena),
@@ -152,13 +152,13 @@ package final class TranslationLearner: SequenceLearner {
   }
 
   /// The decoder of a partner in an ensemble, with packed weights and memory of its own.
-  private func decoderOfItsOwn(_ entries: [Int32], _ split: SequenceSplit) -> any StepwiseDecoder<Float> {
+  private func decoderOfItsOwn(_ entries: [Int32], _ split: ExampleSet) -> any StepwiseDecoder<Float> {
     ownWorkspace.arena.reset()
     return decoder(entries, split, ownWorkspace)
   }
 
   package func tally(
-    _ groups: [ArraySlice<Int32>], of split: SequenceSplit, _ workspace: Workspace<Float>
+    _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     let entries = groups.compactMap(\.first)
     let outputs = zip(search(entries, split, workspace), entries).map { hypotheses, entry in
@@ -170,7 +170,7 @@ package final class TranslationLearner: SequenceLearner {
   package func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
 
   package func predict(
-    _ entries: [Int32], of split: SequenceSplit, _ workspace: Workspace<Float>
+    _ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     let found = search(entries, split, workspace)
     let second =

@@ -186,7 +186,7 @@ extension Inspection {
   }
 }
 
-extension SequenceEncoding {
+extension DataEncoding {
   /// The vocabularies there are, by name.
   fileprivate var parts: [(name: String, count: Int, kind: String?)] {
     let vocabularies = [("source", source), ("target", target), ("characters", characters)]

@@ -58,7 +58,7 @@ struct Inspection {
   private(set) var configuration: RunConfiguration?
   private(set) var vocabulary: Vocabulary?
   /// Vocabularies of a model of sequences.
-  private(set) var encoding: SequenceEncoding?
+  private(set) var encoding: DataEncoding?
   /// Nil where a single checkpoint or file is looked at.
   private(set) var entries: [Entry]?
   private(set) var checkpoint: Checkpoint?

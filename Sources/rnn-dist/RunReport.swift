@@ -92,7 +92,7 @@ enum RunReport {
   }
 
   /// The entries of each source, sources in the order of the data: any target of a source is a right answer.
-  private static func sameSource(_ texts: TextLines, _ split: SequenceSplit) -> [[Int32]] {
+  private static func sameSource(_ texts: TextLines, _ split: ExampleSet) -> [[Int32]] {
     var places: [[UInt8]: Int] = [:]
     var groups: [[Int32]] = []
     for entry in 0..<split.count {
@@ -108,7 +108,7 @@ enum RunReport {
   }
 
   /// What an entry should give: a text, a class, a tag for every step, or numbers.
-  private static func target(of entry: Int, _ split: SequenceSplit, _ labels: LabelVocabulary?) -> String? {
+  private static func target(of entry: Int, _ split: ExampleSet, _ labels: LabelVocabulary?) -> String? {
     if let texts = split.targetTexts { return String(decoding: texts[entry], as: UTF8.self) }
     if case .vectors(let numbers) = split.target {
       return numbers[entry].map { String(format: "%g", $0) }.joined(separator: " ")

@@ -35,7 +35,7 @@ let allowedImports: [TargetRule] = [
   TargetRule("MPI", ["COpenMPI"], external: platform.union(["Synchronization"])),
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
   TargetRule("Configuration", external: ["Foundation"]),
-  TargetRule("Datasets", ["CSentencePiece"], external: ["Foundation"]),
+  TargetRule("Datasets", ["NumericKernels", "CSentencePiece"], external: ["Foundation"]),
   TargetRule("Metrics", external: platform),
   TargetRule("Checkpoints", ["CXXHash"], external: platform.union(["Foundation"])),
   TargetRule("RunLog", external: platform.union(["Foundation"])),

@@ -154,7 +154,7 @@ import Testing
   }
 
   @Test func casesAndLanguagesOccur() throws {
-    let sources = all(try GeneratedTask(seed: 2, train: 3000, valid: 0).dates()).map(\.source)
+    let sources = all(try GeneratedTask(seed: 2, train: 10_000, valid: 0).dates()).map(\.source)
     let text = sources.joined(separator: "\n")
     for part in [
       "the 1st", "März", "février", "de marzo de", "maggio", "segunda-feira", "woensdag", "den ", "1er", "1º",

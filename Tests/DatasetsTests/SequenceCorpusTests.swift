@@ -14,7 +14,7 @@ import Testing
     }
   }
 
-  private func words(_ split: SequenceSplit?) -> Set<String> {
+  private func words(_ split: ExampleSet?) -> Set<String> {
     guard let texts = split?.sourceTexts else { return [] }
     return Set((0..<texts.count).map { texts.string($0) })
   }
@@ -164,7 +164,7 @@ import Testing
     #expect(corpus.encoding.source == corpus.encoding.target)
     #expect(corpus.encoding.source?.tokens == ["<unk>", "<bos>", "<eos>", "b", "a", "c"])
     #expect(try corpus.encoding.save(to: folder.path, options: options) == ["\(folder.path)/vocab.txt"])
-    var read = try SequenceEncoding.load(from: folder.path, options: options, like: source)
+    var read = try DataEncoding.load(from: folder.path, options: options, like: source)
     read.hasSecondSource = false
     #expect(read == corpus.encoding)
   }
@@ -178,11 +178,11 @@ import Testing
     #expect(
       paths.map { $0.split(separator: "/").last }
         == ["vocab.source.txt", "vocab.characters.txt", "vocab.labels.txt"])
-    let read = try SequenceEncoding.load(from: folder.path, options: options, like: source)
+    let read = try DataEncoding.load(from: folder.path, options: options, like: source)
     #expect(read == corpus.encoding)
 
     let forms = try #require(corpus.train.forms)
-    #expect(forms.forms == TokenSequences([[0, 1], [2, 1, 0]]))
+    #expect(forms.forms == RaggedTokens([[0, 1], [2, 1, 0]]))
     let letters = try #require(corpus.encoding.characters)
     #expect(forms.characters[0].map { letters[$0] } == ["T", "h", "e"])
     let batch = forms.gather([1])
@@ -222,7 +222,7 @@ import Testing
   @Test func missingVocabularyFiles() throws {
     let folder = try TemporaryFolder()
     #expect(throws: DataError.missing(path: "\(folder.path)/vocab.source.txt")) {
-      try SequenceEncoding.load(from: folder.path, options: Self.options(0), like: .text(""))
+      try DataEncoding.load(from: folder.path, options: Self.options(0), like: .text(""))
     }
     let encoding = try Self.options(0).load(.text("a\tb")).encoding
     let error = #expect(throws: DataError.self) {
@@ -232,7 +232,7 @@ import Testing
   }
 
   @Test func gathering() throws {
-    let tokens = TokenSequences([[5, 6], [], [7]])
+    let tokens = RaggedTokens([[5, 6], [], [7]])
     var buffer = [Int32](repeating: -1, count: 10)
     let written = buffer.withUnsafeMutableBufferPointer {
       tokens.gather([2, 0, 1], begin: 1, end: 2, into: $0)
@@ -240,7 +240,7 @@ import Testing
     #expect(written == 9 && buffer == [1, 7, 2, 1, 5, 6, 2, 1, 2, -1])
     let plain = buffer.withUnsafeMutableBufferPointer { tokens.gather([2, 0], into: $0) }
     #expect(plain == 3 && buffer.prefix(3) == [7, 5, 6])
-    var vectors = VectorSequences(width: 2)
+    var vectors = RaggedVectors(width: 2)
     vectors.append([1, 2, 3, 4])
     vectors.append([5, 6])
     var numbers = [Float](repeating: 0, count: 7)

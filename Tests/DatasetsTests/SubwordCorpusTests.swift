@@ -23,7 +23,7 @@ import Testing
     try .load(train: .text(text), validFraction: validFraction, options: options)
   }
 
-  private func text(of tokens: TokenSequence, _ vocabulary: Vocabulary) -> String {
+  private func text(of tokens: TokenStream, _ vocabulary: Vocabulary) -> String {
     String(decoding: vocabulary.decode((0..<tokens.count).map { tokens[$0] }), as: UTF8.self)
   }
 

@@ -139,7 +139,7 @@ import Testing
       paths.map { $0.split(separator: "/").last } == [
         "vocab.source.txt", "vocab.source.model", "vocab.target.txt", "vocab.target.model",
       ])
-    var read = try SequenceEncoding.load(from: folder.path, options: options, like: source)
+    var read = try DataEncoding.load(from: folder.path, options: options, like: source)
     read.hasSecondSource = false
     #expect(read == corpus.encoding && read.digest == corpus.encoding.digest)
 
@@ -152,7 +152,7 @@ import Testing
     #expect(throws: DataError.missing(path: "\(folder.path)/no.model")) { try options.load(source) }
     try folder.write("vocab.target.model", "damaged")
     #expect(throws: DataError.self) {
-      try SequenceEncoding.load(from: folder.path, options: options, like: source)
+      try DataEncoding.load(from: folder.path, options: options, like: source)
     }
   }
 

@@ -21,6 +21,6 @@ extension TextSource {
   static func text(_ text: String) -> TextSource { .memory(Array(text.utf8), name: "text") }
 }
 
-extension TokenSequence {
+extension TokenStream {
   var ids: [Int32] { (0..<count).map { self[$0] } }
 }

@@ -58,7 +58,7 @@ extension SequenceOptions {
   }
 }
 
-extension SequenceSplit {
+extension ExampleSet {
   /// The source of each example as tokens.
   func words(_ side: Side, _ vocabulary: SequenceVocabulary?) -> [[String]] {
     guard let tokens = field(side)?.tokenSequences, let vocabulary else { return [] }

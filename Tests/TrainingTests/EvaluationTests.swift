@@ -40,7 +40,7 @@ struct EvaluationTests {
     }
   }
 
-  private func tokens(_ text: String, _ model: SavedModel) throws -> TokenSequence {
+  private func tokens(_ text: String, _ model: SavedModel) throws -> TokenStream {
     try TextCorpus.encode(.memory(Array(text.utf8), name: "a test"), vocabulary: model.vocabulary)
   }
 

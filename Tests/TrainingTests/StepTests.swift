@@ -58,7 +58,7 @@ struct StepTests {
     let model: LanguageModel<Float>
     let parameters: ParameterBuffer<Float>
     private let corpus: TextCorpus
-    private let batcher: StreamBatcher
+    private let batcher: StreamBatches
     private let state: [AlignedBuffer<Float>]
     private let workspace = Workspace<Float>()
 
@@ -70,7 +70,7 @@ struct StepTests {
       model = try LanguageModel(
         LanguageModelShape(configuration.model, vocabularySize: corpus.vocabulary.count))
       parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
-      batcher = try StreamBatcher(
+      batcher = try StreamBatches(
         tokenCount: corpus.train.count, streams: training.batchSize, steps: training.bptt)
       state = model.stateParts.map { AlignedBuffer(count: training.batchSize * $0) }
     }

@@ -1,3 +1,5 @@
+import NumericKernels
+
 /// Writes sentences about dates: text for a run without any file.
 ///
 /// Each line gives a date in one of several forms, its ISO 8601 form and its day of the week, as in
@@ -31,10 +33,10 @@ public struct DateTextGenerator: Sendable {
 
   /// Line `number`, which depends on nothing but the seed.
   private func sentence(_ number: UInt64) -> String {
-    let bits = mixed(mixed(seed) &+ number)
-    // Of 32 random bits, the upper part of the product with n is a number below n.
-    let day = CalendarDay(Int(((bits >> 32) &* UInt64(CalendarDay.count)) >> 32))
-    let form = Int(((bits & 0xFFFF_FFFF) &* UInt64(Self.forms.count)) >> 32)
+    var random = CounterRandom(
+      key: RandomKey(seed: seed, purpose: .generatedData), sample: number, stream: 1)
+    let day = CalendarDay(random.nextIndex(below: CalendarDay.count))
+    let form = random.nextIndex(below: Self.forms.count)
     return "\(Self.forms[form](day)) is \(day.iso), a \(DateHabits.english.weekdays[day.weekday])."
   }
 

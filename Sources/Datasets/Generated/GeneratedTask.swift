@@ -1,3 +1,5 @@
+import NumericKernels
+
 /// Tasks from a sequence to a sequence whose examples are computed: for a first run, for tests, for
 /// comparisons.
 ///
@@ -25,13 +27,15 @@ public struct GeneratedTask: Sendable, Equatable {
   ///
   /// - Parameter draw: gives the example of some random numbers.
   /// - Throws: `DataError.tooFewDifferent` if after many draws there are not enough.
-  func sources(_ name: String, _ draw: (CounterRandom) -> Example) throws -> SequenceSources {
+  func sources(_ name: String, _ draw: (inout CounterRandom) -> Example) throws -> SequenceSources {
     let wanted = train + valid + test
     var seen = WordTable()
     var parts: [[UInt8]] = [[], [], []]
     let ends = [train, train + valid, wanted]
     for attempt in 0..<20 * wanted + 100_000 where seen.count < wanted {
-      let example = draw(CounterRandom(seed: seed, .generatedTask, epoch: attempt))
+      var random = CounterRandom(
+        key: RandomKey(seed: seed, purpose: .generatedData), sample: UInt64(attempt))
+      let example = draw(&random)
       let number = seen.count
       guard seen.intern(Array(example.key.utf8)) == number else { continue }
       let part = ends.firstIndex { number < $0 } ?? 0
@@ -60,11 +64,11 @@ extension GeneratedTask {
     precondition(!languages.isEmpty, "dates of no language")
     let habits = languages.map(\.habits)
     return try sources("generated dates") { random in
-      let day = CalendarDay(random.below(CalendarDay.count, 0))
-      let language = habits[random.below(habits.count, 1)]
+      let day = CalendarDay(random.nextIndex(below: CalendarDay.count))
+      let language = habits[random.nextIndex(below: habits.count)]
       let forms = day.day > 12 ? language.forms + language.monthFirst : language.forms
-      var text = day.written(forms[random.below(forms.count, 2)], language)
-      switch random.below(10, 3) {
+      var text = day.written(forms[random.nextIndex(below: forms.count)], language)
+      switch random.nextIndex(below: 10) {
       case 0...1: text = text.lowercased()
       case 2: text = text.uppercased()
       default: break
@@ -86,8 +90,8 @@ extension GeneratedTask {
     precondition((1...9).contains(digits), "numbers of 1 to 9 digits, not of \(digits)")
     return try sources("generated sums") { random in
       let numbers = (0..<2).map { which in
-        let count = 1 + random.below(digits, which * 16)
-        return (0..<count).reduce(0) { $0 * 10 + random.below(10, which * 16 + 1 + $1) }
+        let count = 1 + random.nextIndex(below: digits)
+        return (0..<count).reduce(0) { number, _ in number * 10 + random.nextIndex(below: 10) }
       }
       let (first, second) = (numbers[0], numbers[1])
       var source = "\(first)+\(second)"
@@ -116,8 +120,8 @@ extension GeneratedTask {
     precondition((1...alphabet.count).contains(symbols), "1 to \(alphabet.count) symbols, not \(symbols)")
     precondition(lengths.lowerBound > 0, "lengths above 0, not \(lengths)")
     return try sources("generated symbols") { random in
-      let length = lengths.lowerBound + random.below(lengths.count, 0)
-      let text = (0..<length).map { alphabet[random.below(symbols, 1 + $0)] }
+      let length = lengths.lowerBound + random.nextIndex(below: lengths.count)
+      let text = (0..<length).map { _ in alphabet[random.nextIndex(below: symbols)] }
       return (String(text), String(text), String(task == .copy ? text : text.reversed()))
     }
   }

@@ -97,12 +97,12 @@ struct EvaluateCommand: DistributedCommand {
       step: saved.step, checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
   }
 
-  private func text(for saved: SavedModel) throws -> TokenSequence {
+  private func text(for saved: SavedModel) throws -> TokenStream {
     if let data { return try saved.tokens(ofFile: data) }
     return try saved.tokens(of: split ?? .valid) ?? { throw missingSplit }()
   }
 
-  private func sequences(for saved: SavedSequenceModel) throws -> SequenceSplit {
+  private func sequences(for saved: SavedSequenceModel) throws -> ExampleSet {
     if let data { return try saved.split(ofFile: data) }
     return try saved.split(split ?? .valid) ?? { throw missingSplit }()
   }

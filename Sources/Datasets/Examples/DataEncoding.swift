@@ -1,5 +1,5 @@
 /// How the text of a task becomes numbers, and back.
-public struct SequenceEncoding: Sendable, Equatable {
+public struct DataEncoding: Sendable, Equatable {
   /// The tokens of the source, and of a second source.
   public var source: SequenceVocabulary?
   /// The tokens of a target text; the same as `source` if they are shared.
@@ -34,7 +34,7 @@ public struct SequenceEncoding: Sendable, Equatable {
 
 // MARK: - Files
 
-extension SequenceEncoding {
+extension DataEncoding {
   private static let sharedFile = "vocab.txt"
   private static let sourceFile = "vocab.source.txt"
   private static let targetFile = "vocab.target.txt"
@@ -64,11 +64,11 @@ extension SequenceEncoding {
 
   /// Reads what `save` wrote for the same options and the same kind of source. Throws `DataError`.
   public static func load(from directory: String, options: SequenceOptions, like file: SequenceSource) throws
-    -> SequenceEncoding
+    -> DataEncoding
   {
     let layout = try RecordLayout(options, file)
     let path = { (name: String) in "\(directory)/\(name)" }
-    var encoding = SequenceEncoding()
+    var encoding = DataEncoding()
     if options.sharedVocabulary {
       encoding.source = try .load(path: path(sharedFile), options: options.source, boundaries: true)
       encoding.target = encoding.source
@@ -172,8 +172,8 @@ struct EncodingCounter {
   }
 
   /// The encoding of what was counted. Throws `DataError.subwordModel`.
-  func encoding() throws -> SequenceEncoding {
-    var encoding = SequenceEncoding()
+  func encoding() throws -> DataEncoding {
+    var encoding = DataEncoding()
     if layout.source == .text || layout.source == .cells {
       encoding.source = try source.vocabulary(options.subwords)
     }

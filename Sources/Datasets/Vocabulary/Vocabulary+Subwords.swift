@@ -18,9 +18,9 @@ extension Vocabulary {
   }
 
   /// The tokens that have these ids in the model.
-  func sequence(ofModelIDs ids: [Int32]) -> TokenSequence {
+  func sequence(ofModelIDs ids: [Int32]) -> TokenStream {
     let own = ownIDs
-    return TokenSequence(ids.lazy.map { own[Int($0)] }, vocabularySize: count)
+    return TokenStream(ids.lazy.map { own[Int($0)] }, vocabularySize: count)
   }
 
   /// The id of each of the model's.
@@ -61,7 +61,7 @@ extension Vocabulary {
 
   /// How much text all tokens but the first are: what a model that scores them predicts. An unknown character
   /// counts as one, an unknown word as `<unk>`; so do the space before a word and a line end.
-  public func predictedSize(of tokens: TokenSequence) -> TextSize {
+  public func predictedSize(of tokens: TokenStream) -> TextSize {
     guard tokenization != .byte else { return TextSize(bytes: max(0, tokens.count - 1)) }
     let sizes = self.tokens.indices.map { size(of: Int32($0)) }
     var (bytes, characters) = (0, 0)

@@ -41,7 +41,7 @@ public struct EvaluationStreams: Sendable, Equatable {
   ///
   /// Both are time-major, `[range.count, selected.count]`; past the end of a segment they are 0.
   public func fill(
-    steps range: Range<Int>, streams selected: Range<Int>, from tokens: TokenSequence,
+    steps range: Range<Int>, streams selected: Range<Int>, from tokens: TokenStream,
     inputs: UnsafeMutableBufferPointer<Int32>, targets: UnsafeMutableBufferPointer<Int32>
   ) {
     let width = selected.count

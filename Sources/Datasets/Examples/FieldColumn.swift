@@ -6,10 +6,10 @@ struct FieldColumn {
   private enum Content { case tokens, labels, vectors }
 
   private let content: Content
-  private var tokens = TokenSequences()
+  private var tokens = RaggedTokens()
   private var labels: [Int32] = []
   /// Nil before the first example, whose width is that of all.
-  private var vectors: VectorSequences?
+  private var vectors: RaggedVectors?
 
   init(_ kind: FieldKind) {
     switch kind {
@@ -25,13 +25,13 @@ struct FieldColumn {
     case .tokens: tokens.append(encoded.ids)
     case .labels: labels.append(contentsOf: encoded.ids)
     case .vectors:
-      if vectors == nil { vectors = VectorSequences(width: encoded.width) }
+      if vectors == nil { vectors = RaggedVectors(width: encoded.width) }
       vectors?.append(encoded.values)
     }
   }
 
   /// All examples; nil for vectors of which there are none.
-  var field: SequenceField? {
+  var field: ExampleField? {
     switch content {
     case .tokens: .tokens(tokens)
     case .labels: .labels(labels)

@@ -1,9 +1,9 @@
 /// The sequences of a task as ids and numbers: what to learn from, and what to score on.
 public struct SequenceCorpus: Sendable {
-  public let encoding: SequenceEncoding
-  public let train: SequenceSplit
-  public let valid: SequenceSplit?
-  public let test: SequenceSplit?
+  public let encoding: DataEncoding
+  public let train: ExampleSet
+  public let valid: ExampleSet?
+  public let test: ExampleSet?
 
   /// Reads the files, counts vocabularies over the training part, and collects labels over the training file.
   ///
@@ -16,7 +16,7 @@ public struct SequenceCorpus: Sendable {
   /// - Parameter encoding: that of an earlier run; nothing is counted then.
   /// - Throws: `DataError`.
   public static func load(
-    _ sources: SequenceSources, options: SequenceOptions, encoding known: SequenceEncoding? = nil
+    _ sources: SequenceSources, options: SequenceOptions, encoding known: DataEncoding? = nil
   ) throws -> SequenceCorpus {
     precondition((0..<1).contains(options.validFraction), "a fraction below 1, not \(options.validFraction)")
     precondition(options.multihotWidth > 0, "a width above 0, not \(options.multihotWidth)")
@@ -53,8 +53,8 @@ public struct SequenceCorpus: Sendable {
 
   /// The examples of a file to score on. Throws `DataError`.
   public static func read(
-    _ source: SequenceSource, options: SequenceOptions, encoding: SequenceEncoding
-  ) throws -> SequenceSplit {
+    _ source: SequenceSource, options: SequenceOptions, encoding: DataEncoding
+  ) throws -> ExampleSet {
     let layout = try RecordLayout(options, source)
     let records = try source.records(layout, options)
     var builder = SplitBuilder(options, layout, encoding, folder: source.folder, isEvaluation: true)
@@ -77,7 +77,7 @@ public struct SequenceCorpus: Sendable {
 
 private func count(
   _ source: SequenceSource, _ layout: RecordLayout, _ options: SequenceOptions, _ selection: SplitSelection?
-) throws -> SequenceEncoding {
+) throws -> DataEncoding {
   let records = try source.records(layout, options)
   var counter = EncodingCounter(options, layout)
   var record = RawRecord()
@@ -94,8 +94,8 @@ private func count(
 /// The training part and, with a selection, the validation part. Sets the widths of the encoding.
 private func fill(
   _ source: SequenceSource, _ layout: RecordLayout, _ options: SequenceOptions,
-  _ selection: SplitSelection?, _ encoding: inout SequenceEncoding
-) throws -> (train: SequenceSplit, valid: SequenceSplit?) {
+  _ selection: SplitSelection?, _ encoding: inout DataEncoding
+) throws -> (train: ExampleSet, valid: ExampleSet?) {
   let records = try source.records(layout, options)
   var train = SplitBuilder(options, layout, encoding, folder: source.folder, isEvaluation: false)
   var valid = SplitBuilder(options, layout, encoding, folder: source.folder, isEvaluation: true)

@@ -2,9 +2,9 @@
 /// word once however often it occurs in a batch.
 public struct SurfaceForms: Sendable, Equatable {
   /// For every token its form.
-  public private(set) var forms = TokenSequences()
+  public private(set) var forms = RaggedTokens()
   /// For every form the ids of its characters.
-  public private(set) var characters = TokenSequences()
+  public private(set) var characters = RaggedTokens()
   /// The bytes of the forms.
   private var table = WordTable()
 

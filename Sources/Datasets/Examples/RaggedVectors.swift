@@ -1,5 +1,5 @@
 /// Sequences of vectors of one width, one after the other in one array.
-public struct VectorSequences: Sendable, Equatable {
+public struct RaggedVectors: Sendable, Equatable {
   /// Numbers of one step.
   public let width: Int
   /// The vectors of all sequences, step after step.

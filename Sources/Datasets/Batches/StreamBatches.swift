@@ -7,7 +7,7 @@
 ///   every step has a target; the last chunk may be shorter. At most B - 1 tokens at the end are left out.
 /// - With `dropLast`, as in TensorFlow's Penn Treebank reader, stream b reads the segment bm ..< (b + 1)m
 ///   with m = ⌊n / B⌋, and only the ⌊(m - 1) / T⌋ whole chunks of it.
-public struct StreamBatcher: Sendable, Equatable {
+public struct StreamBatches: Sendable, Equatable {
   /// Streams over all ranks, B.
   public let streams: Int
   /// Most steps of a chunk, T.
@@ -56,7 +56,7 @@ public struct StreamBatcher: Sendable, Equatable {
   ///
   /// Both are time-major, `[steps of the chunk, selected.count]`: one rank passes the streams of its shard.
   public func fill(
-    chunk index: Int, streams selected: Range<Int>, from tokens: TokenSequence,
+    chunk index: Int, streams selected: Range<Int>, from tokens: TokenStream,
     inputs: UnsafeMutableBufferPointer<Int32>, targets: UnsafeMutableBufferPointer<Int32>
   ) {
     precondition(

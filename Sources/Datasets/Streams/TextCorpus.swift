@@ -1,9 +1,9 @@
 /// A text for a language model, as tokens: what to learn from, and what to score on.
 public struct TextCorpus: Sendable {
   public let vocabulary: Vocabulary
-  public let train: TokenSequence
-  public let valid: TokenSequence?
-  public let test: TokenSequence?
+  public let train: TokenStream
+  public let valid: TokenStream?
+  public let test: TokenStream?
 
   /// Reads the files and counts the vocabulary over the training text.
   ///
@@ -61,7 +61,7 @@ public struct TextCorpus: Sendable {
   }
 
   /// The tokens of a text in a given vocabulary. Throws `DataError`, also for fewer than two tokens.
-  public static func encode(_ source: TextSource, vocabulary: Vocabulary) throws -> TokenSequence {
+  public static func encode(_ source: TextSource, vocabulary: Vocabulary) throws -> TokenStream {
     if vocabulary.subwords != nil { return try encodeSubwords(source, vocabulary: vocabulary) }
     let count = try countTokens(of: source, vocabulary.tokenization, vocabulary.lowercase)
     try checkSizes(of: source, total: count, train: count, 0)
@@ -135,20 +135,20 @@ private struct TokenEncoder {
     idOfSymbol = vocabulary.idOfSymbol(in: table)
   }
 
-  typealias Parts = (first: TokenSequence, second: TokenSequence)
+  typealias Parts = (first: TokenStream, second: TokenStream)
 
   /// The first `split` and the other tokens of a text that has `count` of them.
   func encode(_ source: TextSource, count: Int, splitAt split: Int) throws -> Parts {
     switch TokenWidth(vocabularySize: vocabulary.count) {
     case .bits8:
       let (first, second) = try encode(source, count, split, as: UInt8.self)
-      return (TokenSequence(first), TokenSequence(second))
+      return (TokenStream(first), TokenStream(second))
     case .bits16:
       let (first, second) = try encode(source, count, split, as: UInt16.self)
-      return (TokenSequence(first), TokenSequence(second))
+      return (TokenStream(first), TokenStream(second))
     case .bits32:
       let (first, second) = try encode(source, count, split, as: UInt32.self)
-      return (TokenSequence(first), TokenSequence(second))
+      return (TokenStream(first), TokenStream(second))
     }
   }
 

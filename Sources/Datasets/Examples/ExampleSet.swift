@@ -1,17 +1,17 @@
 /// One field of all examples of a part.
-public enum SequenceField: Sendable, Equatable {
-  case tokens(TokenSequences)
-  case vectors(VectorSequences)
+public enum ExampleField: Sendable, Equatable {
+  case tokens(RaggedTokens)
+  case vectors(RaggedVectors)
   /// One class an example.
   case labels([Int32])
 
   /// The tokens, if the field is of tokens.
-  public var tokenSequences: TokenSequences? {
+  public var tokenSequences: RaggedTokens? {
     if case .tokens(let tokens) = self { tokens } else { nil }
   }
 
   /// The vectors, if the field is of vectors.
-  public var vectorSequences: VectorSequences? {
+  public var vectorSequences: RaggedVectors? {
     if case .vectors(let vectors) = self { vectors } else { nil }
   }
 
@@ -76,15 +76,15 @@ public struct ReadingReport: Sendable, Equatable {
 /// | generator | none, classes, or vectors of one step | tokens |
 /// | seq2seq | tokens or vectors, and perhaps a second source | tokens |
 ///
-/// Targets are without begin and end; `TokenSequences.gather` adds them.
-public struct SequenceSplit: Sendable {
+/// Targets are without begin and end; `RaggedTokens.gather` adds them.
+public struct ExampleSet: Sendable {
   /// The name of the file, for messages.
   public let name: String
   /// Number of examples.
   public let count: Int
-  public let source: SequenceField?
-  public let secondSource: SequenceField?
-  public let target: SequenceField?
+  public let source: ExampleField?
+  public let secondSource: ExampleField?
+  public let target: ExampleField?
   /// The spelling of each token of the sources, for models that read letters.
   public let forms: SurfaceForms?
   public let secondForms: SurfaceForms?
@@ -97,7 +97,7 @@ public struct SequenceSplit: Sendable {
   public let report: ReadingReport
 
   /// The field of a side.
-  public func field(_ side: Side) -> SequenceField? {
+  public func field(_ side: Side) -> ExampleField? {
     switch side {
     case .source: source
     case .secondSource: secondSource

@@ -4,7 +4,7 @@ struct SplitBuilder {
   private let layout: RecordLayout
   private let isEvaluation: Bool
   /// Its widths become those of the first example.
-  var encoding: SequenceEncoding
+  var encoding: DataEncoding
   private var encoder: FieldEncoder
   private var columns: (source: FieldColumn?, second: FieldColumn?, target: FieldColumn?)
   private var texts = (source: TextLines(), second: TextLines(), target: TextLines())
@@ -19,7 +19,7 @@ struct SplitBuilder {
 
   /// - Parameter isEvaluation: labels may be unknown if the options allow it, and the text is kept.
   init(
-    _ options: SequenceOptions, _ layout: RecordLayout, _ encoding: SequenceEncoding, folder: String,
+    _ options: SequenceOptions, _ layout: RecordLayout, _ encoding: DataEncoding, folder: String,
     isEvaluation: Bool
   ) {
     self.options = options
@@ -94,7 +94,7 @@ struct SplitBuilder {
 
   /// The spelling of each token of a source, as it stands in the file, if letters are read.
   private static func spell(
-    _ bytes: [UInt8], _ kind: FieldKind, _ encoding: SequenceEncoding, in field: inout EncodedField,
+    _ bytes: [UInt8], _ kind: FieldKind, _ encoding: DataEncoding, in field: inout EncodedField,
     _ forms: inout SurfaceForms?
   ) throws(LineProblem) {
     guard var known = forms, let words = encoding.source, let letters = encoding.characters else { return }
@@ -218,11 +218,11 @@ struct SplitBuilder {
   // MARK: The result
 
   /// The examples so far, and an empty builder again.
-  mutating func take(name: String, blankLines: BlankLines? = nil) -> SequenceSplit {
+  mutating func take(name: String, blankLines: BlankLines? = nil) -> ExampleSet {
     report.emptySkipped += blankLines?.skipped ?? 0
     report.firstSkipped = report.firstSkipped ?? blankLines?.first
     func kept(_ lines: TextLines) -> TextLines? { lines.count > 0 ? lines : nil }
-    let split = SequenceSplit(
+    let split = ExampleSet(
       name: name, count: count, source: columns.source?.field, secondSource: columns.second?.field,
       target: columns.target?.field, forms: forms.source,
       secondForms: columns.second == nil ? nil : forms.second, sourceTexts: kept(texts.source),

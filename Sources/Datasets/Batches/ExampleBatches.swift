@@ -1,9 +1,11 @@
+import NumericKernels
+
 /// Deals examples of any lengths out to batches: shuffled, yet with neighbours of similar length in each.
 ///
 /// An epoch is a random order of all examples, cut into windows of many batches. A window is sorted by length
 /// and cut into batches, and the batches of all windows are shuffled. Order and batches are functions of seed
 /// and epoch alone: every rank makes the same plan, whatever their number.
-public struct SequenceBatches: Sendable {
+public struct ExampleBatches: Sendable {
   /// How much a batch holds over all ranks.
   public enum Size: Sendable, Equatable {
     /// So many examples; the last batch of an epoch may have fewer.
@@ -49,11 +51,11 @@ public struct SequenceBatches: Sendable {
   /// The examples of a part, each as long as the longest of its sides; a target of tokens has one step more,
   /// its end.
   public init(
-    _ split: SequenceSplit, size: Size, bucketing: Bool = true, seed: UInt64, windowBatches: Int = 50
+    _ split: ExampleSet, size: Size, bucketing: Bool = true, seed: UInt64, windowBatches: Int = 50
   ) {
     let source = split.lengths(.source)
     var longest = source
-    for side in [SequenceSplit.Side.secondSource, .target] {
+    for side in [ExampleSet.Side.secondSource, .target] {
       let end: Int32 = side == .target && split.target?.tokenSequences != nil ? 1 : 0
       for (index, length) in split.lengths(side).enumerated() {
         longest[index] = max(longest[index], length &+ end)
@@ -66,8 +68,8 @@ public struct SequenceBatches: Sendable {
 
   /// The batches of an epoch in the order in which they are trained on.
   public func epoch(_ epoch: Int) -> BatchPlan {
-    var order = (0..<Int32(lengths.count)).map { $0 }
-    CounterRandom(seed: seed, .examples, epoch: epoch).shuffle(&order)
+    let key = RandomKey(seed: seed, purpose: .shuffle, step: UInt64(epoch))
+    var order = permutation(count: lengths.count, key: key, stream: 0).map { Int32($0) }
     var offsets = [0]
     for window in windows(order) {
       if bucketing { sort(&order, window) }
@@ -76,9 +78,7 @@ public struct SequenceBatches: Sendable {
     if !bucketing {
       for batch in 1..<max(1, offsets.count) { sort(&order, offsets[batch - 1]..<offsets[batch]) }
     }
-    var batches = (0..<offsets.count - 1).map { $0 }
-    CounterRandom(seed: seed, .batches, epoch: epoch).shuffle(&batches)
-    return BatchPlan(order, offsets, batches)
+    return BatchPlan(order, offsets, permutation(count: offsets.count - 1, key: key, stream: 1))
   }
 
   /// All examples by falling length, in batches of the same size: `order` holds their places in the part.

@@ -3,16 +3,16 @@
 /// A line is, by format and task, the text (of columns the words with white space between them), for seq2seq
 /// `source[<TAB>second source]`, for csv `x0,x1,…`, for npy the path of an array, relative to the current
 /// directory, for multihot the steps, and for a generator the class.
-public struct SequenceInputs: Sendable {
+public struct PredictionInputs: Sendable {
   private let options: SequenceOptions
   private let layout: RecordLayout
   private var builder: SplitBuilder
   private var record = RawRecord()
-  private let encoding: SequenceEncoding
+  private let encoding: DataEncoding
 
   /// Inputs for a model that was trained with these options on a source of this kind. Throws
   /// `DataError.unsupported`, also for a generator without a source.
-  public init(options: SequenceOptions, encoding: SequenceEncoding, like source: SequenceSource) throws {
+  public init(options: SequenceOptions, encoding: DataEncoding, like source: SequenceSource) throws {
     let trained = try RecordLayout(options, source)
     // Steps alone are read as well as written: each predicts the next.
     guard let kind = trained.source ?? (trained.target == .multihot ? .multihot : nil) else {
@@ -57,5 +57,5 @@ public struct SequenceInputs: Sendable {
   }
 
   /// The lines since the last call, with their text.
-  public mutating func take() -> SequenceSplit { builder.take(name: record.source.name) }
+  public mutating func take() -> ExampleSet { builder.take(name: record.source.name) }
 }

@@ -30,7 +30,7 @@ public struct ReferenceGroups: Sendable, Equatable {
   }
 }
 
-extension SequenceSplit {
+extension ExampleSet {
   /// The entries with the same source: by the text where it is kept (of an array its path), else by the tokens. Every entry
   /// is a group of its own where the source is a class, numbers whose text is not kept, or nothing.
   public func groups() -> ReferenceGroups {
@@ -50,7 +50,7 @@ extension SequenceSplit {
   }
 
   private func append(
-    _ entry: Int, _ texts: TextLines?, _ field: SequenceField?, to key: inout [UInt8]
+    _ entry: Int, _ texts: TextLines?, _ field: ExampleField?, to key: inout [UInt8]
   ) {
     if let texts {
       key.append(contentsOf: texts[entry])

@@ -2,13 +2,13 @@ import Datasets
 import Testing
 
 /// Tokens that are their own positions.
-private func positions(_ count: Int) -> TokenSequence {
-  TokenSequence((0..<Int32(count)), vocabularySize: max(1, count))
+private func positions(_ count: Int) -> TokenStream {
+  TokenStream((0..<Int32(count)), vocabularySize: max(1, count))
 }
 
 @Suite struct StreamBatcherTests {
   /// One stream of a whole epoch: its inputs and targets, chunk after chunk.
-  private func read(_ batcher: StreamBatcher, _ tokens: TokenSequence, shard: Range<Int>)
+  private func read(_ batcher: StreamBatches, _ tokens: TokenStream, shard: Range<Int>)
     -> [(inputs: [Int32], targets: [Int32])]
   {
     var streams = shard.map { _ in (inputs: [Int32](), targets: [Int32]()) }
@@ -33,7 +33,7 @@ private func positions(_ count: Int) -> TokenSequence {
 
   @Test(arguments: [(11, 2, 5), (12, 2, 5), (2, 1, 1), (100, 7, 3), (50, 49, 4), (31, 3, 10), (1000, 20, 20)])
   func everyTokenIsReadOnce(count: Int, streams: Int, steps: Int) throws {
-    let batcher = try StreamBatcher(tokenCount: count, streams: streams, steps: steps)
+    let batcher = try StreamBatches(tokenCount: count, streams: streams, steps: steps)
     let length = (count - 1) / streams
     #expect(batcher.streamLength == length)
     #expect(batcher.chunks == (length + steps - 1) / steps)
@@ -45,7 +45,7 @@ private func positions(_ count: Int) -> TokenSequence {
 
   @Test(arguments: [(11, 2, 2), (12, 2, 5), (100, 7, 3), (929_589, 20, 20)])
   func withoutTheLastChunkItIsTheTutorialsReader(count: Int, streams: Int, steps: Int) throws {
-    let batcher = try StreamBatcher(tokenCount: count, streams: streams, steps: steps, dropLast: true)
+    let batcher = try StreamBatches(tokenCount: count, streams: streams, steps: steps, dropLast: true)
     let segment = count / streams
     #expect(batcher.chunks == (segment - 1) / steps)
     #expect(batcher.streamLength == batcher.chunks * steps)
@@ -57,13 +57,13 @@ private func positions(_ count: Int) -> TokenSequence {
   }
 
   @Test func theLastChunkIsShorter() throws {
-    let batcher = try StreamBatcher(tokenCount: 25, streams: 2, steps: 5)
+    let batcher = try StreamBatches(tokenCount: 25, streams: 2, steps: 5)
     #expect((0..<batcher.chunks).map { batcher.chunk($0) } == [0..<5, 5..<10, 10..<12])
   }
 
   @Test(arguments: [false, true])
   func shardsAreColumnsOfTheWhole(dropLast: Bool) throws {
-    let batcher = try StreamBatcher(tokenCount: 101, streams: 7, steps: 4, dropLast: dropLast)
+    let batcher = try StreamBatches(tokenCount: 101, streams: 7, steps: 4, dropLast: dropLast)
     let tokens = positions(101)
     let whole = read(batcher, tokens, shard: 0..<7)
     let parts = [0..<2, 2..<2, 2..<5, 5..<7].flatMap { read(batcher, tokens, shard: $0) }
@@ -74,7 +74,7 @@ private func positions(_ count: Int) -> TokenSequence {
   @Test(arguments: [(0, 1, 1, false), (1, 1, 1, false), (5, 5, 1, false), (10, 2, 5, true), (5, 3, 1, true)])
   func tooShortTexts(count: Int, streams: Int, steps: Int, dropLast: Bool) {
     let error = #expect(throws: DataError.self) {
-      try StreamBatcher(tokenCount: count, streams: streams, steps: steps, dropLast: dropLast, name: "a.txt")
+      try StreamBatches(tokenCount: count, streams: streams, steps: steps, dropLast: dropLast, name: "a.txt")
     }
     #expect(
       error

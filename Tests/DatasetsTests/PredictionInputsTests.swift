@@ -3,10 +3,10 @@ import Testing
 
 @Suite struct SequenceInputsTests {
   private func inputs(_ options: SequenceOptions, _ train: SequenceSource) throws -> (
-    SequenceInputs, SequenceEncoding
+    PredictionInputs, DataEncoding
   ) {
     let encoding = try options.load(train).encoding
-    return (try SequenceInputs(options: options, encoding: encoding, like: train), encoding)
+    return (try PredictionInputs(options: options, encoding: encoding, like: train), encoding)
   }
 
   @Test func linesBecomeExamplesInOrder() throws {
@@ -57,7 +57,7 @@ import Testing
     try inputs.append("c new c".utf8, name: "input", line: 1)
     let split = inputs.take()
     #expect(split.words(.source, encoding.source) == [["c", "<unk>", "c"]])
-    #expect(split.forms?.forms == TokenSequences([[0, 1, 0]]))
+    #expect(split.forms?.forms == RaggedTokens([[0, 1, 0]]))
   }
 
   @Test func aSecondSourceStandsBehindATab() throws {

@@ -5,7 +5,7 @@ import Testing
   @Test(arguments: [(256, 1), (257, 2), (65_536, 2), (65_537, 4)])
   func theWidthFollowsTheVocabulary(size: Int, width: Int) {
     let last = Int32(size - 1)
-    let tokens = TokenSequence([0, last, 5, last - 1], vocabularySize: size)
+    let tokens = TokenStream([0, last, 5, last - 1], vocabularySize: size)
     #expect(tokens.bytesPerToken == width)
     #expect(tokens.count == 4)
     #expect(tokens.ids == [0, last, 5, last - 1])
@@ -17,9 +17,9 @@ import Testing
 
   @Test func theDigestDoesNotDependOnTheWidth() {
     let ids: [Int32] = [3, 1, 2]
-    let narrow = TokenSequence(ids, vocabularySize: 4)
-    #expect(narrow.digest == TokenSequence(ids, vocabularySize: 100_000).digest)
-    #expect(narrow.digest != TokenSequence([1, 3, 2], vocabularySize: 4).digest)
-    #expect(narrow.digest != TokenSequence([3, 1, 2, 0], vocabularySize: 4).digest)
+    let narrow = TokenStream(ids, vocabularySize: 4)
+    #expect(narrow.digest == TokenStream(ids, vocabularySize: 100_000).digest)
+    #expect(narrow.digest != TokenStream([1, 3, 2], vocabularySize: 4).digest)
+    #expect(narrow.digest != TokenStream([3, 1, 2, 0], vocabularySize: 4).digest)
   }
 }

@@ -1,5 +1,5 @@
 /// Sequences of ids, one after the other in one array.
-public struct TokenSequences: Sendable, Equatable {
+public struct RaggedTokens: Sendable, Equatable {
   /// The ids of all sequences.
   public private(set) var ids: [Int32] = []
   /// Where each sequence begins, and after the last one the number of ids.

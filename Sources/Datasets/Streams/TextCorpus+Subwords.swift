@@ -20,7 +20,7 @@ extension TextCorpus {
   }
 
   /// The tokens of a text in a vocabulary of subwords.
-  static func encodeSubwords(_ source: TextSource, vocabulary: Vocabulary) throws -> TokenSequence {
+  static func encodeSubwords(_ source: TextSource, vocabulary: Vocabulary) throws -> TokenStream {
     guard let model = vocabulary.subwords else { preconditionFailure("a vocabulary without subwords") }
     let ids = try modelIDs(of: source, model, splitAt: .max).first
     try checkSizes(of: source, total: ids.count, train: ids.count, 0)

@@ -1,5 +1,5 @@
 /// A text as token ids, in the narrowest of 8, 16 and 32 bits that holds its vocabulary.
-public struct TokenSequence: Sendable, Equatable {
+public struct TokenStream: Sendable, Equatable {
   private enum Storage: Sendable, Equatable {
     case bits8([UInt8])
     case bits16([UInt16])
