@@ -32,9 +32,10 @@ let libraryTargets: [Target] = [
     name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"], cxxSettings: strictCXX),
   .target(
     name: "NumericKernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strictSwift),
+  .target(name: "Options", swiftSettings: strictSwift),
   .target(name: "Parameters", dependencies: ["NumericKernels"], swiftSettings: strictSwift),
   .target(
-    name: "RecurrentNN", dependencies: ["Parameters", "NumericKernels"],
+    name: "RecurrentNN", dependencies: ["Parameters", "NumericKernels", "Options"],
     swiftSettings: strictSwift),
   .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
@@ -48,7 +49,8 @@ let libraryTargets: [Target] = [
   .target(
     name: "Tasks",
     dependencies: [
-      "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration",
+      "RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Communication",
+      "Configuration",
       "Datasets", "Metrics", "Checkpoints", "RunLog",
     ],
     swiftSettings: strictSwift),
@@ -97,7 +99,9 @@ let testTargets: [Target] = [
   test("Architecture", of: []),
   test("NumericKernels", of: ["NumericKernels", "Checkpoints"]),
   test("Parameters", of: ["Parameters", "NumericKernels"]),
-  test("RecurrentNN", of: ["RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Checkpoints"]),
+  test(
+    "RecurrentNN",
+    of: ["RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Checkpoints"]),
   test("Optimizers", of: ["Optimizers"]),
   test("MPI", of: ["MPI", "MPIConformance"]),
   test("Communication", of: ["Communication", "MPIConformance"]),

@@ -2,6 +2,7 @@ import Checkpoints
 import Communication
 import Configuration
 import Datasets
+import Options
 import RecurrentNN
 import RunLog
 
@@ -32,7 +33,7 @@ extension NoValidCheckpoint: ExitCoded {}
 extension FileFailure: ExitCoded {}
 extension ConfigurationErrors: ExitCoded {}
 extension ConfigurationUnavailable: ExitCoded {}
-extension CellOptionsError: ExitCoded {
+extension OptionError: ExitCoded {
   public var exitCode: Int32 { ExitCode.configuration }
 }
 extension DataError: ExitCoded {}

@@ -27,25 +27,32 @@ package enum Learners {
 extension CellOptions {
   /// The cell a configuration asks for.
   package init(_ model: ModelConfiguration) {
-    let kind: CellKind =
+    self.init()
+    kind =
       switch model.cell {
-      case .rnn: .rnn(activation: model.activation == .tanh ? .tanh : .relu)
-      case .gru: .gru(reset: model.gruReset == .after ? .after : .before)
-      case .lstm: .lstm(forgetBias: model.forgetBias)
+      case .rnn: .rnn
+      case .gru: .gru
+      case .lstm: .lstm
       }
-    self.init(kind)
+    activation = model.activation == .tanh ? .tanh : .relu
+    gruReset = model.gruReset == .after ? .after : .before
+    forgetBias = model.forgetBias
     peepholes = model.peepholes
     projectionSize = model.projectionSize
     cellClip = model.cellClip
     coupledGates = model.coupledGates
     layerNorm = model.layerNorm
-    let cellZoneout = model.cell == .lstm ? model.zoneoutCell ?? model.zoneout : 0
-    zoneout = Zoneout(cell: cellZoneout, hidden: model.zoneout)
-    variationalDropout = VariationalDropout(
-      input: model.variationalInputDropout, state: model.variationalDropout)
-    initialization = CellInitialization(
-      model.initialization == .pytorch ? .pytorch : .xavier,
-      orthogonalRecurrent: model.initialization == .orthogonal, forgetBias: model.forgetGateInit)
+    zoneout = model.zoneout
+    zoneoutCell = model.zoneoutCell
+    variationalDropout = model.variationalDropout
+    variationalInputDropout = model.variationalInputDropout
+    initialization =
+      switch model.initialization {
+      case .pytorch: .pytorch
+      case .xavier: .xavier
+      case .orthogonal: .orthogonal
+      }
+    forgetGateInit = model.forgetGateInit
   }
 }
 

@@ -29,8 +29,9 @@ let allowedImports: [TargetRule] = [
   TargetRule("CKernels"),
   TargetRule("CSentencePiece"),
   TargetRule("NumericKernels", ["CKernels", "COpenBLAS"]),
+  TargetRule("Options"),
   TargetRule("Parameters", ["NumericKernels"]),
-  TargetRule("RecurrentNN", ["Parameters", "NumericKernels"]),
+  TargetRule("RecurrentNN", ["Parameters", "NumericKernels", "Options"]),
   TargetRule("Optimizers", ["CKernels"], external: ["Foundation"]),
   TargetRule("MPI", ["COpenMPI"], external: platform.union(["Synchronization"])),
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
@@ -42,7 +43,8 @@ let allowedImports: [TargetRule] = [
   TargetRule(
     "Tasks",
     [
-      "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
+      "NumericKernels", "Options", "Parameters", "RecurrentNN", "Optimizers", "Communication",
+      "Configuration",
       "Datasets", "Metrics", "Checkpoints", "RunLog",
     ], external: ["Foundation"]),
   TargetRule(
@@ -65,7 +67,8 @@ let allowedImports: [TargetRule] = [
   TargetRule(
     "rnn-dist",
     [
-      "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
-      "Datasets", "Metrics", "Checkpoints", "RunLog", "Tasks", "Inference", "Training", "Benchmarking",
+      "NumericKernels", "Options", "Parameters", "RecurrentNN", "Optimizers", "Communication",
+      "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "Tasks", "Inference", "Training",
+      "Benchmarking",
     ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser", "Yams"])),
 ]

@@ -23,9 +23,9 @@ import Testing
     /// Owns what the runs return.
     let workspace = Workspace<Double>()
 
-    init(_ kind: CellKind, _ set: (inout CellOptions) -> Void) throws {
+    init(_ kind: CellOptions, _ set: (inout CellOptions) -> Void) throws {
       // The cell of layer 2 of a network that reads from the end: its masks are not those of layer 0.
-      var options = CellOptions(kind)
+      var options = kind
       set(&options)
       func cell(_ options: CellOptions) throws -> (any RecurrentCell<Double>, ParameterLayout) {
         var builder = ParameterLayout.Builder()
@@ -37,7 +37,7 @@ import Testing
       }
       let layout: ParameterLayout
       (masked, layout) = try cell(options)
-      (plain, _) = try cell(CellOptions(kind))
+      (plain, _) = try cell(kind)
       parameters = ParameterBuffer(layout, seed: 8)
       coordinates = Coordinates(self.layout)
       dropout = DropoutContext(seed: 5, step: 7, rows: coordinates.rows, firstStream: 3)
@@ -71,8 +71,8 @@ import Testing
 
   /// Dropping the same units of x and h at every step is a cell with these columns of its weights dropped.
   @Test(arguments: NetworkCase.kinds)
-  func variationalDropoutMasksTheColumnsOfTheWeights(kind: CellKind) throws {
-    let pair = try Pair(kind) { $0.variationalDropout = VariationalDropout(input: 0.4, state: 0.5) }
+  func variationalDropoutMasksTheColumnsOfTheWeights(kind: CellOptions) throws {
+    let pair = try Pair(kind) { ($0.variationalInputDropout, $0.variationalDropout) = (0.4, 0.5) }
     let output = pair.run(pair.dropout).output
     let rows = pair.layout.activeCounts[0]
     let inputMask = pair.mask(
@@ -103,9 +103,9 @@ import Testing
   }
 
   @Test(arguments: NetworkCase.kinds)
-  func zoneoutKeepsUnitsOfTheState(kind: CellKind) throws {
-    let isLSTM = if case .lstm = kind { true } else { false }
-    let pair = try Pair(kind) { $0.zoneout = Zoneout(cell: isLSTM ? 0.5 : 0, hidden: 0.4) }
+  func zoneoutKeepsUnitsOfTheState(kind: CellOptions) throws {
+    let isLSTM = kind.kind == .lstm
+    let pair = try Pair(kind) { ($0.zoneoutCell, $0.zoneout) = (isLSTM ? 0.5 : nil, 0.4) }
     let trace = pair.run(pair.dropout)
     let (layout, context) = (pair.layout, pair.context())
     let masks = [
@@ -137,10 +137,10 @@ import Testing
 
   /// A sample's masks are the same in another batch, on whichever rank that is.
   @Test(arguments: NetworkCase.kinds)
-  func masksBelongToSamples(kind: CellKind) throws {
+  func masksBelongToSamples(kind: CellOptions) throws {
     let pair = try Pair(kind) {
-      $0.zoneout.hidden = 0.4
-      $0.variationalDropout = VariationalDropout(input: 0.4, state: 0.5)
+      $0.zoneout = 0.4
+      ($0.variationalInputDropout, $0.variationalDropout) = (0.4, 0.5)
     }
     let all = pair.run(pair.dropout)
     // The longest sequence alone.
@@ -180,7 +180,7 @@ import Testing
   }
 
   @Test func nothingIsDroppedWhenEvaluating() throws {
-    let pair = try Pair(.gru()) { $0.variationalDropout = VariationalDropout(input: 0.4, state: 0.5) }
+    let pair = try Pair(.gru()) { ($0.variationalInputDropout, $0.variationalDropout) = (0.4, 0.5) }
     let plain = pair.plain.unroll(.dense(pair.input), pair.layout, from: pair.initial, pair.context())
     #expect(values(pair.run(nil).output) == values(plain.output))
     #expect(values(pair.run(pair.dropout).output) != values(plain.output))

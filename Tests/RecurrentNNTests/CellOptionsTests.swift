@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 import RecurrentNN
 import Testing
@@ -7,44 +8,53 @@ import Testing
   /// Options that exclude each other, with words the message must hold.
   private static let refused: [(options: NetworkOptions, words: [String])] = {
     func network(
-      _ kind: CellKind, layers: Int = 2, _ set: (inout NetworkOptions) -> Void
+      _ kind: CellOptions, layers: Int = 2, _ set: (inout NetworkOptions) -> Void
     ) -> NetworkOptions {
-      var options = NetworkOptions(CellOptions(kind), hiddenSize: 4, layers: layers)
+      var options = NetworkOptions(kind, hiddenSize: 4, layers: layers)
       set(&options)
       return options
     }
     return [
-      (network(.gru()) { $0.cell.peepholes = true }, ["peepholes", "cell: gru", "cell state"]),
-      (network(.rnn()) { $0.cell.projectionSize = 2 }, ["projection_size", "cell: rnn"]),
-      (network(.gru()) { $0.cell.cellClip = 1 }, ["cell_clip", "cell: gru"]),
-      (network(.rnn()) { $0.cell.coupledGates = true }, ["coupled_gates", "cell: rnn"]),
-      (network(.lstm()) { $0.cell.projectionClip = 1 }, ["projection_clip", "projection_size"]),
-      (network(.lstm()) { $0.cell.projectionSize = 4 }, ["projection_size", "4", "1 to", "3"]),
-      (network(.lstm()) { $0.cell.cellClip = 0 }, ["cell_clip", "0.0", "above 0"]),
-      (network(.lstm()) { $0.cell.cellClip = .nan }, ["cell_clip", "nan"]),
-      (network(.rnn()) { $0.cell.layerNorm = true }, ["layer_norm", "cell: rnn"]),
+      (
+        network(.gru()) { $0.cell.peepholes = true },
+        ["cell.peepholes", "option of lstm", "cell.kind is gru"]
+      ),
+      (network(.rnn()) { $0.cell.projectionSize = 2 }, ["cell.projectionSize", "kind is rnn"]),
+      (network(.gru()) { $0.cell.cellClip = 1 }, ["cell.cellClip", "kind is gru"]),
+      (network(.rnn()) { $0.cell.coupledGates = true }, ["cell.coupledGates", "kind is rnn"]),
+      (
+        network(.lstm()) { $0.cell.activation = .relu }, ["cell.activation", "option of rnn", "kind is lstm"]
+      ),
+      (network(.rnn()) { $0.cell.gruReset = .before }, ["cell.gruReset", "option of gru", "kind is rnn"]),
+      (network(.gru()) { $0.cell.forgetBias = 1 }, ["cell.forgetBias", "option of lstm", "kind is gru"]),
+      (network(.lstm()) { $0.cell.projectionClip = 1 }, ["cell.projectionClip", "set cell.projectionSize"]),
+      (network(.lstm()) { $0.cell.projectionSize = 4 }, ["cell.projectionSize", "4 units", "at most 3"]),
+      (network(.lstm()) { $0.cell.cellClip = 0 }, ["cell.cellClip", "is 0.0", "above 0"]),
+      (network(.lstm()) { $0.cell.cellClip = .nan }, ["cell.cellClip", "nan"]),
+      (
+        network(.rnn()) { $0.cell.layerNorm = true },
+        ["cell.layerNorm", "option of gru, lstm", "kind is rnn"]
+      ),
       (
         network(.gru(reset: .before)) { $0.cell.layerNorm = true },
-        ["layer_norm", "gru_reset: before", "take after"]
+        ["cell.layerNorm", "gruReset must be after"]
       ),
-      (network(.gru()) { $0.cell.zoneout.cell = 0.1 }, ["zoneout.cell", "cell: gru"]),
-      (network(.gru()) { $0.cell.zoneout.hidden = 1 }, ["zoneout.hidden", "1.0", "below 1"]),
-      (network(.gru()) { $0.cell.variationalDropout.input = -0.1 }, ["variational_dropout.input", "-0.1"]),
-      (network(.gru()) { $0.cell.initialization.forgetBias = 1 }, ["init_forget_bias", "cell: gru"]),
+      (network(.gru()) { $0.cell.zoneoutCell = 0.1 }, ["cell.zoneoutCell", "kind is gru"]),
+      (network(.gru()) { $0.cell.zoneout = 1 }, ["cell.zoneout", "is 1.0", "below 1"]),
+      (network(.gru()) { $0.cell.variationalInputDropout = -0.1 }, ["cell.variationalInputDropout", "-0.1"]),
+      (network(.gru()) { $0.cell.forgetGateInit = 1 }, ["cell.forgetGateInit", "kind is gru"]),
+      (network(.gru(), layers: 1) { $0.highway = true }, ["highway", "second layer", "layers is 1"]),
+      (network(.gru()) { ($0.residual, $0.highway) = (true, true) }, ["residual and highway exclude"]),
       (
-        network(.gru()) { $0.cell.initialization.scheme = .uniform(0) },
-        ["init_uniform", "0.0", "above 0"]
-      ),
-      (
-        network(.gru(), layers: 1) { $0.connection = .highway },
-        ["connection: highway", "layers: 1", "second layer"]
+        network(.gru()) { ($0.dropout, $0.cell.variationalInputDropout) = (0.1, 0.1) },
+        ["variationalInputDropout and dropout both drop", "set one"]
       ),
       (
-        network(.gru()) { ($0.dropout, $0.cell.variationalDropout.input) = (0.1, 0.1) },
-        ["dropout", "variational_dropout.input", "set one"]
+        network(.gru()) { $0.dropout = 1 },
+        ["NetworkOptions: dropout is 1.0, expected at least 0.0 and below 1.0"]
       ),
-      (network(.gru()) { $0.dropout = 1 }, ["dropout", "1.0"]),
-      (network(.gru()) { $0.hiddenSize = 0 }, ["hidden_size", "0", "1 or more"]),
+      (network(.gru()) { $0.hiddenSize = 0 }, ["hiddenSize is 0", "from 1 to"]),
+      (network(.gru()) { ($0.hiddenSize, $0.dropout) = (0, 2) }, ["hiddenSize is 0", "dropout is 2.0"]),
     ]
   }()
 
@@ -63,16 +73,16 @@ import Testing
   @Test func aDecoderAndAPyramidRefuseWhatTheyCannotBe() {
     var builder = ParameterLayout.Builder()
     let both = NetworkOptions(hiddenSize: 4, layers: 2, bidirectional: true)
-    #expect(throws: CellOptionsError.self) { try StackedCell<Float>(both, inputSize: 3, in: &builder) }
+    #expect(throws: OptionError.self) { try StackedCell<Float>(both, inputSize: 3, in: &builder) }
     let connected = NetworkOptions(hiddenSize: 4, layers: 2, connection: .residual)
-    #expect(throws: CellOptionsError.self) {
+    #expect(throws: OptionError.self) {
       try PyramidalEncoder<Float>(connected, inputSize: 3, in: &builder)
     }
   }
 
   @Test func optionsMakeTheirParameters() throws {
     var builder = ParameterLayout.Builder()
-    var options = CellOptions(.lstm())
+    var options = CellOptions.lstm()
     (options.peepholes, options.layerNorm, options.projectionSize) = (true, true, 3)
     let network = NetworkOptions(options, hiddenSize: 4, layers: 2, connection: .highway)
     let stack = try LayerStack<Float>(network, inputSize: 5, in: &builder)
@@ -94,14 +104,14 @@ import Testing
   }
 
   @Test func aSingleCellFromItsOptions() throws {
-    var options = CellOptions(.lstm())
+    var options = CellOptions.lstm()
     options.coupledGates = true
     var builder = ParameterLayout.Builder()
     let cell: any RecurrentCell<Float> = try makeCell(options, inputSize: 2, hiddenSize: 3, in: &builder)
     #expect(cell.parameters.map(\.name) == ["weight_ih", "weight_hh", "bias_ih", "bias_hh"])
     #expect(cell.parameters[0].shape == [9, 2])
     options.cellClip = -1
-    #expect(throws: CellOptionsError.self) {
+    #expect(throws: OptionError.self) {
       let _: any RecurrentCell<Float> = try makeCell(
         options, inputSize: 2, hiddenSize: 3, suffix: "_b", in: &builder)
     }
@@ -110,10 +120,10 @@ import Testing
   // MARK: First values
 
   private func parameters(
-    _ kind: CellKind, _ initialization: CellInitialization, override: Double? = nil,
+    _ kind: CellOptions, _ initialization: CellInitialization = .pytorch, override: Double? = nil,
     _ set: (inout CellOptions) -> Void = { _ in }
   ) throws -> (String) throws -> [Double] {
-    var options = CellOptions(kind)
+    var options = kind
     options.initialization = initialization
     set(&options)
     var builder = ParameterLayout.Builder(initializeAllUniform: override)
@@ -128,18 +138,18 @@ import Testing
   }
 
   @Test func schemesHaveTheirBounds() throws {
-    let pytorch = try parameters(.gru(), CellInitialization())
+    let pytorch = try parameters(.gru())
     for name in ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0"] { expectUniform(try pytorch(name), 0.25) }
-    let uniform = try parameters(.gru(), CellInitialization(.uniform(0.05)))
+    let uniform = try parameters(.gru(), override: 0.05)
     for name in ["weight_ih_l0", "weight_hh_l0", "bias_hh_l0"] { expectUniform(try uniform(name), 0.05) }
-    let xavier = try parameters(.gru(), CellInitialization(.xavier))
+    let xavier = try parameters(.gru(), .xavier)
     expectUniform(try xavier("weight_ih_l0"), 0.5)  // √(6 / (8 + 16))
     expectUniform(try xavier("weight_hh_l0"), (6.0 / 32).squareRoot())
     #expect(try xavier("bias_ih_l0") == Array(repeating: 0, count: 48))
   }
 
   @Test func recurrentWeightsAreOrthogonalGateByGate() throws {
-    let orthogonal = try parameters(.lstm(), CellInitialization(.xavier, orthogonalRecurrent: true))
+    let orthogonal = try parameters(.lstm(), .orthogonal)
     let weight = try orthogonal("weight_hh_l0")
     for gate in 0..<4 {
       for i in 0..<16 {
@@ -153,18 +163,18 @@ import Testing
   }
 
   @Test func theForgetBiasIsTheFirstValueOfItsGate() throws {
-    let forget = try parameters(.lstm(), CellInitialization(forgetBias: 1))
+    let forget = try parameters(.lstm()) { $0.forgetGateInit = 1 }
     let (input, state) = (try forget("bias_ih_l0"), try forget("bias_hh_l0"))
     #expect(input[16..<32].allSatisfy { $0 == 1 } && state[16..<32].allSatisfy { $0 == 0 })
     for gate in [0, 2, 3] {
       expectUniform(Array(input[gate * 16..<gate * 16 + 16]) + Array(state[gate * 16..<gate * 16 + 16]), 0.25)
     }
-    let coupled = try parameters(.lstm(), CellInitialization(forgetBias: 2)) { $0.coupledGates = true }
+    let coupled = try parameters(.lstm()) { ($0.forgetGateInit, $0.coupledGates) = (2, true) }
     #expect(try coupled("bias_ih_l0")[0..<16].allSatisfy { $0 == 2 })
   }
 
   @Test func normalizationBeginsWithGainsOfOne() throws {
-    let normal = try parameters(.lstm(), CellInitialization(), override: 0.1) { $0.layerNorm = true }
+    let normal = try parameters(.lstm(), override: 0.1) { $0.layerNorm = true }
     for name in ["norm_ih_l0", "norm_hh_l0", "norm_c_l0"] {
       #expect(try normal(name).allSatisfy { $0 == 1 })
     }

@@ -7,7 +7,7 @@ import Testing
   private static let lengths = [3, 5, 0, 2]
 
   private func makeCells(
-    _ kinds: [CellKind], sizes: [Int], in builder: inout ParameterLayout.Builder
+    _ kinds: [CellOptions], sizes: [Int], in builder: inout ParameterLayout.Builder
   ) throws -> [any RecurrentCell<Double>] {
     try zip(kinds, zip(sizes, sizes.dropFirst())).enumerated().map { layer, entry in
       let (kind, (inputSize, hiddenSize)) = entry

@@ -6,10 +6,10 @@ import Testing
 
 /// A language model that writes, against plain loops over its steps.
 @Suite struct DecodingLanguageModelTests {
-  private func model(_ cell: CellKind = .lstm()) throws -> LanguageModel<Double> {
+  private func model(_ cell: CellOptions = .lstm()) throws -> LanguageModel<Double> {
     try LanguageModel(
       LanguageModelShape(
-        vocabularySize: 9, embeddingSize: 4, hiddenSize: 5, layers: 2, cell: CellOptions(cell),
+        vocabularySize: 9, embeddingSize: 4, hiddenSize: 5, layers: 2, cell: cell,
         uniformInitialization: 1.5)
     )
   }
@@ -39,7 +39,7 @@ import Testing
   }
 
   @Test(arguments: NetworkCase.kinds)
-  func textsAreThoseOfAPlainLoop(cell: CellKind) throws {
+  func textsAreThoseOfAPlainLoop(cell: CellOptions) throws {
     let model = try model(cell)
     let parameters = ParameterBuffer<Double>(model.layout, seed: 3)
     let context = LayerContext(parameters: parameters, workspace: Workspace())

@@ -11,14 +11,14 @@ import Testing
     randomTensor([Self.batchSize, Self.steps, Self.inputSize], stream: 1)
   }
 
-  private func cell(_ kind: CellKind) throws -> (any RecurrentCell<Double>, ParameterBuffer<Double>) {
+  private func cell(_ kind: CellOptions) throws -> (any RecurrentCell<Double>, ParameterBuffer<Double>) {
     let (stack, parameters): (LayerStack<Double>, _) = try NetworkCase(kind: kind).make(
       inputSize: Self.inputSize, hiddenSize: Self.hiddenSize)
     return (try #require(stack.layers[0] as? any RecurrentCell<Double>), parameters)
   }
 
   @Test(arguments: NetworkCase.kinds)
-  func equalsCallingTheCellStepByStep(kind: CellKind) throws {
+  func equalsCallingTheCellStepByStep(kind: CellOptions) throws {
     let (cell, parameters) = try cell(kind)
     let inputs = inputs()
     var state: CellState<Double> = randomState(cell.stateSize, batchSize: Self.batchSize, stream: 3)
@@ -92,7 +92,7 @@ import Testing
   }
 
   @Test(arguments: NetworkCase.kinds)
-  func allSequencesEmpty(kind: CellKind) throws {
+  func allSequencesEmpty(kind: CellOptions) throws {
     let (cell, parameters) = try cell(kind)
     let initial: CellState<Double> = randomState(cell.stateSize, batchSize: Self.batchSize, stream: 3)
     let result = dynamicRNN(
@@ -108,7 +108,7 @@ import Testing
 
   /// Every NaN that goes in must be seen in every gradient it passes.
   @Test(arguments: NetworkCase.kinds)
-  func aNaNReachesTheGradients(kind: CellKind) throws {
+  func aNaNReachesTheGradients(kind: CellOptions) throws {
     let (cell, parameters) = try cell(kind)
     var inputs = inputs()
     inputs[0, 1, 1] = .nan

@@ -16,7 +16,8 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
   static let targetLengths = [2, 3, 0, 3]
 
   static func decoder(
-    layers: Int = 1, cell: CellKind = .lstm(), readout: DecoderReadout = .direct(), inputFeeding: Bool = false
+    layers: Int = 1, cell: CellOptions = .lstm(), readout: DecoderReadout = .direct(),
+    inputFeeding: Bool = false
   ) -> DecoderShape {
     DecoderShape(
       vocabularySize: targetVocabulary, embeddingSize: embeddingSize, hiddenSize: hiddenSize, layers: layers,
@@ -24,7 +25,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
   }
 
   static func encoder(
-    cell: CellKind = .lstm(), hiddenSize: Int = 2, layers: Int = 1, bidirectional: Bool = true
+    cell: CellOptions = .lstm(), hiddenSize: Int = 2, layers: Int = 1, bidirectional: Bool = true
   ) -> EncoderShape {
     EncoderShape(
       .tokens(vocabularySize: sourceVocabulary, embeddingSize: 2), cell: cell, hiddenSize: hiddenSize,
@@ -160,8 +161,11 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
     var residual = model(attention, decoder(layers: 2, cell: .gru(), readout: .hidden(size: 3)))
     residual.decoder.network.connection = .residual
     var variational = model(attention, decoder(layers: 2, readout: .hidden(size: 3)))
-    variational.decoder.network.cell.variationalDropout = VariationalDropout(input: 0.2, state: 0.3)
-    variational.decoder.network.cell.zoneout = Zoneout(cell: 0.1, hidden: 0.2)
+    (
+      variational.decoder.network.cell.variationalInputDropout,
+      variational.decoder.network.cell.variationalDropout
+    ) = (0.2, 0.3)
+    (variational.decoder.network.cell.zoneoutCell, variational.decoder.network.cell.zoneout) = (0.1, 0.2)
     var droppedWords = shared
     for source in droppedWords.sources.indices {
       droppedWords.sources[source].wordDropout = WordDropout(rate: 0.5, unknown: 0)

@@ -56,12 +56,14 @@ import Testing
     _ golden: GoldenFile, in builder: inout ParameterLayout.Builder
   ) throws -> any RecurrentCell<Element> {
     let (inputSize, hiddenSize) = (try golden.size("input_size"), try golden.size("hidden_size"))
-    return switch try golden.cellKind() {
-    case .rnn(let activation):
-      RNNCell(inputSize: inputSize, hiddenSize: hiddenSize, activation: activation, in: &builder)
-    case .gru(let reset): GRUCell(inputSize: inputSize, hiddenSize: hiddenSize, reset: reset, in: &builder)
-    case .lstm(let forgetBias):
-      LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, forgetBias: forgetBias, in: &builder)
+    let options = try golden.cellKind()
+    return switch options.kind {
+    case .rnn:
+      RNNCell(inputSize: inputSize, hiddenSize: hiddenSize, activation: options.activation, in: &builder)
+    case .gru:
+      GRUCell(inputSize: inputSize, hiddenSize: hiddenSize, reset: options.gruReset, in: &builder)
+    case .lstm:
+      LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, forgetBias: options.forgetBias, in: &builder)
     }
   }
 

@@ -4,7 +4,7 @@ import Testing
 
 /// The models whose options make_seq2seq.py wrote into a file.
 extension GoldenFile {
-  private func cell(_ key: String) throws -> CellKind {
+  private func cell(_ key: String) throws -> CellOptions {
     switch try option(key) {
     case "rnn": .rnn()
     case "gru": .gru()
@@ -55,7 +55,7 @@ extension GoldenFile {
       bidirectional: flag("bidirectional"))
     var second = first
     second.network = NetworkOptions(
-      CellOptions(.gru()), hiddenSize: 3, layers: first.network.layers)
+      CellOptions.gru(), hiddenSize: 3, layers: first.network.layers)
     let summarySize = try size("summary_size") == 0 ? nil : try size("summary_size")
     return EncoderDecoderShape(
       sources: try size("sources") == 2 ? [first, second] : [first], decoder: try decoderShape(),

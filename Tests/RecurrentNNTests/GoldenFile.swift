@@ -82,7 +82,7 @@ struct GoldenFile {
   func flag(_ key: String) -> Bool { file.metadata[key] == "true" }
 
   /// The cell with its options.
-  func cellKind() throws -> CellKind {
+  func cellKind() throws -> CellOptions {
     switch try option("cell") {
     case "rnn": .rnn(activation: try #require(.init(rawValue: try option("nonlinearity"))))
     case "gru": .gru(reset: try #require(.init(rawValue: file.metadata["reset"] ?? "after")))

@@ -101,7 +101,7 @@ import Testing
 extension GoldenFile {
   /// The network with the options in the file's metadata.
   func networkOptions() throws -> NetworkOptions {
-    var cell = CellOptions(try cellKind())
+    var cell = try cellKind()
     func double(_ key: String) throws -> Double? { hasOption(key) ? try number(key) : nil }
     cell.peepholes = flag("peepholes")
     cell.coupledGates = flag("coupled_gates")
@@ -109,7 +109,8 @@ extension GoldenFile {
     cell.projectionSize = hasOption("projection_size") ? try size("projection_size") : nil
     cell.cellClip = try double("cell_clip")
     cell.projectionClip = try double("projection_clip")
-    cell.zoneout = Zoneout(cell: try double("zoneout_cell") ?? 0, hidden: try double("zoneout_hidden") ?? 0)
+    cell.zoneout = try double("zoneout_hidden") ?? 0
+    cell.zoneoutCell = cell.kind == .lstm ? try double("zoneout_cell") ?? 0 : nil
     let connection = hasOption("connection") ? try option("connection") : "none"
     return NetworkOptions(
       cell, hiddenSize: try size("hidden_size"), layers: try size("layers"),

@@ -99,7 +99,7 @@ import Testing
 extension GoldenFile {
   fileprivate func sequenceNetwork() throws -> SequenceNetworkShape {
     let (vocabularySize, embeddingSize) = (try size("vocabulary_size"), try size("embedding_size"))
-    let cells: [String: CellKind] = ["lstm": .lstm(), "gru": .gru(), "rnn": .rnn()]
+    let cells: [String: CellOptions] = ["lstm": .lstm(), "gru": .gru(), "rnn": .rnn()]
     let input: InputShape =
       switch try option("input") {
       case "vectors": .vectors(size: try size("vector_size"))

@@ -22,10 +22,10 @@ import Testing
     Case(dropout: 0.3, embeddingDropout: 0.3, segment: 3), Case(cutoffs: [3], segment: 2, variational: 0.4),
   ]
 
-  @Test(arguments: [CellKind.lstm(forgetBias: 1), .gru(reset: .before)], cases)
-  func gradientsAreSlopes(cell: CellKind, option: Case) throws {
-    var options = CellOptions(cell)
-    options.variationalDropout.state = option.variational
+  @Test(arguments: [CellOptions.lstm(forgetBias: 1), .gru(reset: .before)], cases)
+  func gradientsAreSlopes(cell: CellOptions, option: Case) throws {
+    var options = cell
+    options.variationalDropout = option.variational
     let model = try LanguageModel<Double>(
       LanguageModelShape(
         vocabularySize: 7, embeddingSize: option.tied ? 4 : 3, hiddenSize: 4, layers: 2,

@@ -65,7 +65,7 @@ extension GoldenFile {
     try LanguageModel(
       LanguageModelShape(
         vocabularySize: size("vocabulary_size"), embeddingSize: size("embedding_size"),
-        hiddenSize: size("hidden_size"), layers: size("layers"), cell: CellOptions(try cellKind()),
+        hiddenSize: size("hidden_size"), layers: size("layers"), cell: try cellKind(),
         tieEmbeddings: flag("tie_embeddings"),
         cutoffs: text("cutoffs")?.split(separator: ",").compactMap { Int($0) } ?? [],
         clusterFactor: text("cluster_factor").flatMap(Double.init) ?? 4))

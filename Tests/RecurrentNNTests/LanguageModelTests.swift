@@ -6,11 +6,11 @@ import Testing
 
 @Suite struct LanguageModelTests {
   private func model<Element: Scalar>(
-    vocabularySize: Int = 7, cell: CellKind = .lstm(), dropout: Double = 0
+    vocabularySize: Int = 7, cell: CellOptions = .lstm(), dropout: Double = 0
   ) throws -> LanguageModel<Element> {
     try LanguageModel(
       LanguageModelShape(
-        vocabularySize: vocabularySize, embeddingSize: 3, hiddenSize: 5, layers: 2, cell: CellOptions(cell),
+        vocabularySize: vocabularySize, embeddingSize: 3, hiddenSize: 5, layers: 2, cell: cell,
         dropout: dropout, embeddingDropout: dropout))
   }
 
@@ -19,7 +19,7 @@ import Testing
   }
 
   @Test(arguments: NetworkCase.kinds)
-  func stepsGiveTheDistributionThatEvaluateScores(cell: CellKind) throws {
+  func stepsGiveTheDistributionThatEvaluateScores(cell: CellOptions) throws {
     let model: LanguageModel<Double> = try model(cell: cell)
     let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
     let (whole, stepwise) = (
@@ -74,8 +74,8 @@ import Testing
   @Test(arguments: 1...6)
   func segmentsGiveTheLossTheGradientAndTheStateOfTheWhole(segment: Int) throws {
     var cell = CellOptions.lstm()
-    cell.zoneout = Zoneout(cell: 0.1, hidden: 0.2)
-    cell.variationalDropout.state = 0.3
+    (cell.zoneoutCell, cell.zoneout) = (0.1, 0.2)
+    cell.variationalDropout = 0.3
     let model = try LanguageModel<Double>(
       LanguageModelShape(
         vocabularySize: 7, embeddingSize: 3, hiddenSize: 5, layers: 2, cell: cell, dropout: 0.2,

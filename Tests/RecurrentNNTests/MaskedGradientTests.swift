@@ -29,7 +29,7 @@ import Testing
     try check(network, tableRows: nil, masked: masked)
   }
 
-  @Test(arguments: NetworkCase.options.filter { $0.cell.variationalDropout.input > 0 }, [3, 11])
+  @Test(arguments: NetworkCase.options.filter { $0.cell.variationalInputDropout > 0 }, [3, 11])
   func tableEntriesAsMaskedInput(network: NetworkCase, tableRows: Int) throws {
     try check(network, tableRows: tableRows)
   }
@@ -61,7 +61,7 @@ import Testing
 extension NetworkCase {
   /// True if the network does something at random when training.
   var isRandom: Bool {
-    let (zoneout, variational) = (cell.zoneout, cell.variationalDropout)
-    return dropout + zoneout.cell + zoneout.hidden + variational.input + variational.state > 0
+    let rates = [cell.zoneout, cell.zoneoutCell ?? 0, cell.variationalInputDropout, cell.variationalDropout]
+    return dropout + rates.reduce(0, +) > 0
   }
 }

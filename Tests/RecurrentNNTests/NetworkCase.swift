@@ -13,14 +13,14 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
   /// The options in words.
   var name = ""
 
-  init(kind: CellKind, layers: Int = 1, bidirectional: Bool = false, dropout: Double = 0) {
-    cell = CellOptions(kind)
+  init(kind: CellOptions, layers: Int = 1, bidirectional: Bool = false, dropout: Double = 0) {
+    cell = kind
     (self.layers, self.bidirectional, self.dropout) = (layers, bidirectional, dropout)
   }
 
   /// A cell with options, which `set` sets.
   init(
-    _ name: String, _ kind: CellKind, layers: Int = 1, bidirectional: Bool = false, dropout: Double = 0,
+    _ name: String, _ kind: CellOptions, layers: Int = 1, bidirectional: Bool = false, dropout: Double = 0,
     connection: LayerConnectionKind = .none, _ set: (inout CellOptions) -> Void = { _ in }
   ) {
     self.init(kind: kind, layers: layers, bidirectional: bidirectional, dropout: dropout)
@@ -31,14 +31,14 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
 
   var kind: CellKind { cell.kind }
   /// Variational dropout hides parts of the inputs of the lowest layer.
-  var masksInputs: Bool { cell.variationalDropout.input > 0 }
+  var masksInputs: Bool { cell.variationalInputDropout > 0 }
 
   var testDescription: String {
-    "\(kind) x \(layers) \(name)" + (bidirectional ? " bidirectional" : "")
+    "\(cell.testDescription) x \(layers) \(name)" + (bidirectional ? " bidirectional" : "")
       + (dropout > 0 ? " dropout \(dropout)" : "")
   }
 
-  static let kinds: [CellKind] = [
+  static let kinds: [CellOptions] = [
     .rnn(activation: .tanh), .rnn(activation: .relu), .gru(reset: .after), .gru(reset: .before),
     .lstm(forgetBias: 0), .lstm(forgetBias: 1),
   ]
@@ -64,18 +64,18 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     NetworkCase("everything", .lstm(), layers: 2, bidirectional: true, connection: .highway) {
       ($0.peepholes, $0.coupledGates, $0.layerNorm) = (true, true, true)
       ($0.cellClip, $0.projectionSize, $0.projectionClip) = (0.9, 2, 0.3)
-      $0.zoneout = Zoneout(cell: 0.3, hidden: 0.2)
-      $0.variationalDropout = VariationalDropout(input: 0.3, state: 0.4)
+      ($0.zoneoutCell, $0.zoneout) = (0.3, 0.2)
+      ($0.variationalInputDropout, $0.variationalDropout) = (0.3, 0.4)
     },
   ]
 
   /// Options that every kind has.
   private static let commonOptions: [NetworkCase] = kinds.flatMap { kind in
-    let cellZoneout = if case .lstm = kind { 0.4 } else { 0.0 }
+    let cellZoneout: Double? = kind.kind == .lstm ? 0.4 : nil
     return [
-      NetworkCase("zoneout", kind) { $0.zoneout = Zoneout(cell: cellZoneout, hidden: 0.3) },
+      NetworkCase("zoneout", kind) { ($0.zoneoutCell, $0.zoneout) = (cellZoneout, 0.3) },
       NetworkCase("variational", kind, layers: 2) {
-        $0.variationalDropout = VariationalDropout(input: 0.3, state: 0.4)
+        ($0.variationalInputDropout, $0.variationalDropout) = (0.3, 0.4)
       },
     ]
   }
@@ -110,6 +110,10 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     if !name.isEmpty { parameters.roughen() }
     return (stack, parameters)
   }
+}
+
+extension CellOptions: CustomTestStringConvertible {
+  public var testDescription: String { "\(kind) \(activation) \(gruReset) \(forgetBias)" }
 }
 
 extension ParameterBuffer {

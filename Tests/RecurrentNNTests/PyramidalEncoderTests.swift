@@ -28,13 +28,13 @@ import Testing
   }
 
   private static var masked: CellOptions {
-    var cell = CellOptions(.gru())
-    cell.zoneout.hidden = 0.3
-    cell.variationalDropout.state = 0.3
+    var cell = CellOptions.gru()
+    cell.zoneout = 0.3
+    cell.variationalDropout = 0.3
     return cell
   }
 
-  @Test(arguments: [CellOptions(.lstm()), masked], [0, 0.4])
+  @Test(arguments: [CellOptions.lstm(), masked], [0, 0.4])
   func gradientsAreSlopes(cell: CellOptions, dropout: Double) throws {
     let (encoder, parameters) = try make(cell, dropout: dropout)
     #expect(encoder.outputSize == 6 && encoder.inputSize == 2)
@@ -78,7 +78,7 @@ import Testing
   }
 
   @Test func aBatchEqualsOneSequenceAtATime() throws {
-    let (encoder, parameters) = try make(CellOptions(.lstm()))
+    let (encoder, parameters) = try make(CellOptions.lstm())
     let input: Tensor<Double> = randomTensor([7, 5, 2], stream: 1)
     let batch = PyramidRun(encoder, lengths: Self.lengths, parameters)
     func zeros(_ run: PyramidRun<Double>) -> [MatrixView<Double>] {

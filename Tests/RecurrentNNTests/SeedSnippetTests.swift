@@ -125,7 +125,7 @@ import Testing
   @Test func cellsThatTrain() throws {
     let print = Printer()
     var builder = ParameterLayout.Builder()
-    let network = NetworkOptions(CellOptions(.lstm(forgetBias: 1)), hiddenSize: 128, layers: 3, dropout: 0.2)
+    let network = NetworkOptions(.lstm(forgetBias: 1), hiddenSize: 128, layers: 3, dropout: 0.2)
     let cell = try StackedCell<Float>(network, inputSize: 100, in: &builder)
     let parameters = ParameterBuffer<Float>(builder.build(), seed: 1)
 

@@ -5,11 +5,11 @@ import Testing
 
 /// Data and options for a tagger or a classifier, small enough for central differences.
 struct SequenceCase: Sendable, CustomTestStringConvertible {
-  enum Input: Sendable { case tokens, words(CellKind), vectors }
+  enum Input: Sendable { case tokens, words(CellOptions), vectors }
 
   let name: String
   let input: Input
-  var cell = CellKind.gru()
+  var cell = CellOptions.gru()
   var layers = 1
   var bidirectional = false
   var dropout = 0.0
@@ -41,8 +41,8 @@ struct SequenceCase: Sendable, CustomTestStringConvertible {
       wordDropout: wordDropout > 0 ? WordDropout(rate: wordDropout, unknown: 1) : nil)
     if extendsCells {
       result.recurrent.cell.projectionSize = 2
-      result.recurrent.cell.variationalDropout = VariationalDropout(input: 0.3, state: 0.3)
-      result.recurrent.cell.zoneout = Zoneout(cell: 0.2, hidden: 0.2)
+      (result.recurrent.cell.variationalInputDropout, result.recurrent.cell.variationalDropout) = (0.3, 0.3)
+      (result.recurrent.cell.zoneoutCell, result.recurrent.cell.zoneout) = (0.2, 0.2)
       result.recurrent.connection = .residual
     }
     return result

@@ -20,8 +20,8 @@ import Testing
   private static let everything = NetworkCase("everything", .lstm(), layers: 3, connection: .highway) {
     ($0.peepholes, $0.coupledGates, $0.layerNorm) = (true, true, true)
     ($0.cellClip, $0.projectionSize, $0.projectionClip) = (0.9, 2, 0.3)
-    $0.zoneout = Zoneout(cell: 0.3, hidden: 0.2)
-    $0.variationalDropout = VariationalDropout(input: 0.3, state: 0.4)
+    ($0.zoneoutCell, $0.zoneout) = (0.3, 0.2)
+    ($0.variationalInputDropout, $0.variationalDropout) = (0.3, 0.4)
   }
 
   @Test(arguments: cases)

@@ -50,10 +50,10 @@ import Testing
   /// Heights that are no multiples of the packing's unit, gates that are packed apart (GRU), weights before, between and
   /// after those that are packed.
   @Test(arguments: NetworkCase.kinds, ProductPrecision.allCases)
-  func updatingByBlocksGivesTheSameBits(cell: CellKind, precision: ProductPrecision) throws {
+  func updatingByBlocksGivesTheSameBits(cell: CellOptions, precision: ProductPrecision) throws {
     let model = try LanguageModel<Float>(
       LanguageModelShape(
-        vocabularySize: 21, embeddingSize: 19, hiddenSize: 37, layers: 2, cell: CellOptions(cell)))
+        vocabularySize: 21, embeddingSize: 19, hiddenSize: 37, layers: 2, cell: cell))
     let results = Way.allCases.map { train(model, precision, $0) }
     #expect(results[0].allSatisfy { $0.isFinite })
     for result in results.dropFirst() { #expect(result == results[0]) }

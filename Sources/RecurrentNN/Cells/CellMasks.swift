@@ -6,28 +6,13 @@ import NumericKernels
 ///
 /// s̃ is what the cell computes; hidden and cell state have masks of their own, so h̃ is computed from c̃. When
 /// evaluating, d_t is its mean, the rate.
-public struct Zoneout: Sendable, Hashable {
+struct Zoneout: Sendable {
   /// Probability of a unit of the cell state (LSTM).
-  public var cell: Double
+  var cell: Double
   /// Probability of a unit of the hidden state.
-  public var hidden: Double
-
-  public init(cell: Double = 0, hidden: Double = 0) {
-    self.cell = cell
-    self.hidden = hidden
-  }
+  var hidden: Double
 
   var isActive: Bool { cell > 0 || hidden > 0 }
-
-  func validate(_ kind: CellKind) throws(CellOptionsError) {
-    for (name, rate) in [("zoneout.cell", cell), ("zoneout.hidden", hidden)]
-    where !(0..<1).contains(rate) {
-      throw .outOfRange(name, "\(rate)", allowed: "0 to below 1")
-    }
-    if cell > 0 && !kind.isLSTM {
-      throw .incompatible("zoneout.cell", "cell: \(kind.name)", because: "only an LSTM has a cell state")
-    }
-  }
 }
 
 /// Dropout with one mask for all time steps of a sequence (Gal & Ghahramani 2016, section 4).
@@ -36,25 +21,13 @@ public struct Zoneout: Sendable, Hashable {
 ///
 /// The masks are inverted (0 or 1/(1 − rate)) and the same for all gates; the state itself is not masked, only
 /// what the products see of it. When evaluating nothing is dropped.
-public struct VariationalDropout: Sendable, Hashable {
+struct VariationalDropout: Sendable {
   /// Probability to drop a unit of the input.
-  public var input: Double
+  var input: Double
   /// Probability to drop a unit of the hidden state.
-  public var state: Double
-
-  public init(input: Double = 0, state: Double = 0) {
-    self.input = input
-    self.state = state
-  }
+  var state: Double
 
   var isActive: Bool { input > 0 || state > 0 }
-
-  func validate() throws(CellOptionsError) {
-    for (name, rate) in [("variational_dropout.input", input), ("variational_dropout.state", state)]
-    where !(0..<1).contains(rate) {
-      throw .outOfRange(name, "\(rate)", allowed: "0 to below 1")
-    }
-  }
 }
 
 /// Where a cell stands in its network.
@@ -92,8 +65,8 @@ struct CellRegularization: Sendable {
   let position: CellPosition
 
   init(_ options: CellOptions, at position: CellPosition) {
-    zoneout = options.zoneout
-    variational = options.variationalDropout
+    zoneout = options.zoneoutRates
+    variational = options.variationalRates
     self.position = position
   }
 }

@@ -1,39 +1,25 @@
 import NumericKernels
+import Options
 import Parameters
 
-/// Which cell a network is made of, with the options that belong to one kind alone.
-public enum CellKind: Sendable, Hashable {
-  case rnn(activation: RNNActivation = .tanh)
-  case gru(reset: GRUReset = .after)
-  case lstm(forgetBias: Double = 0)
+/// The function of a basic RNN cell.
+public enum RNNActivation: String, OptionChoice { case tanh, relu }
 
-  /// The function of a basic RNN cell.
-  public enum RNNActivation: String, Sendable, CaseIterable {
-    case tanh, relu
-  }
-  /// Where a GRU's reset gate acts.
-  public enum GRUReset: String, Sendable, CaseIterable {
-    case after, before
-  }
+/// Where a GRU applies its reset gate: to the product with the recurrent matrix, or to the state before it.
+public enum GRUReset: String, OptionChoice { case after, before }
 
-  var isLSTM: Bool { if case .lstm = self { true } else { false } }
-
-  /// `rnn`, `gru` or `lstm`.
-  var name: String {
-    switch self {
-    case .rnn: "rnn"
-    case .gru: "gru"
-    case .lstm: "lstm"
-    }
-  }
-}
-
-/// A cell with all its options: what a configuration fills.
-public struct CellOptions: Sendable, Hashable {
-  public var kind: CellKind
+/// A cell with all its options. An option that the kind of cell does not have must keep its default.
+public struct CellOptions: Options, Hashable {
+  public var kind = CellKind.lstm
+  /// RNN: the nonlinearity.
+  public var activation = RNNActivation.tanh
+  /// GRU: reset gate after the recurrent product (PyTorch) or before it (Cho et al. 2014).
+  public var gruReset = GRUReset.after
+  /// LSTM: a constant that is added to the forget gate before its sigmoid (TensorFlow); it is not a parameter.
+  public var forgetBias = 0.0
   /// LSTM: the gates see the cell state, i and f the previous one, o the new one (Gers & Schmidhuber 2000).
   public var peepholes = false
-  /// LSTM: the hidden state is a projection of that width, smaller than the number of units (Sak et al. 2014;
+  /// LSTM: the hidden state is a projection of this width, smaller than the number of units (Sak et al. 2014;
   /// torch.nn.LSTM(proj_size:)).
   public var projectionSize: Int?
   /// LSTM: the cell state is limited to ± this.
@@ -44,75 +30,96 @@ public struct CellOptions: Sendable, Hashable {
   public var coupledGates = false
   /// LSTM, and GRU with reset after the product: layer normalization (Ba et al. 2016).
   public var layerNorm = false
-  /// Units that keep their previous state at random (Krueger et al. 2016).
-  public var zoneout = Zoneout()
-  /// One dropout mask for all time steps (Gal & Ghahramani 2016).
-  public var variationalDropout = VariationalDropout()
+  /// Probability that a unit of the hidden state keeps its previous value in a step (Krueger et al. 2017).
+  public var zoneout = 0.0
+  /// LSTM: the same for the cell state; nil: as `zoneout`.
+  public var zoneoutCell: Double?
+  /// Probability to drop a unit of the recurrent state, with one mask for all steps (Gal & Ghahramani 2016).
+  public var variationalDropout = 0.0
+  /// Probability to drop a unit of the cell's input, with one mask for all steps.
+  public var variationalInputDropout = 0.0
+  /// How the initial values of the parameters are drawn.
+  public var initialization = CellInitialization.pytorch
+  /// LSTM: the initial value of the forget gate's bias, a parameter (Jozefowicz et al. 2015, section 2.2: 1); nil: drawn
+  /// like the others. Of the two biases the first has this value, the second is zero.
+  public var forgetGateInit: Double?
 
-  /// Whether a cell draws masks in training.
-  public var isRandom: Bool { zoneout.isActive || variationalDropout.isActive }
-  /// The first values of the parameters.
-  public var initialization = CellInitialization()
-
-  public init(_ kind: CellKind = .lstm()) { self.kind = kind }
+  public init() {}
 
   // The cells without further options.
-  public static func rnn(activation: CellKind.RNNActivation = .tanh) -> CellOptions {
-    CellOptions(.rnn(activation: activation))
+  public static func rnn(activation: RNNActivation = .tanh) -> CellOptions {
+    var options = CellOptions()
+    (options.kind, options.activation) = (.rnn, activation)
+    return options
   }
-  public static func gru(reset: CellKind.GRUReset = .after) -> CellOptions { CellOptions(.gru(reset: reset)) }
+  public static func gru(reset: GRUReset = .after) -> CellOptions {
+    var options = CellOptions()
+    (options.kind, options.gruReset) = (.gru, reset)
+    return options
+  }
   public static func lstm(forgetBias: Double = 0) -> CellOptions {
-    CellOptions(.lstm(forgetBias: forgetBias))
+    var options = CellOptions()
+    options.forgetBias = forgetBias
+    return options
   }
 
-  /// True if only ``ExtendedLSTMCell`` has what is asked for.
-  var needsExtendedLSTM: Bool {
-    kind.isLSTM && (peepholes || projectionSize != nil || cellClip != nil || coupledGates || layerNorm)
-  }
+  /// Whether a cell draws masks in training.
+  public var isRandom: Bool { zoneoutRates.isActive || variationalRates.isActive }
 
   /// Width of the output and of the hidden state of a cell of `hiddenSize` units.
   public func outputSize(hiddenSize: Int) -> Int { projectionSize ?? hiddenSize }
 
-  /// Throws ``CellOptionsError`` if options exclude each other or are out of range.
-  public func validate(hiddenSize: Int) throws(CellOptionsError) {
-    try validateKind()
-    if let size = projectionSize, !(1..<hiddenSize).contains(size) {
-      throw .outOfRange("projection_size", "\(size)", allowed: "1 to hidden_size - 1 = \(hiddenSize - 1)")
-    }
-    if projectionClip != nil && projectionSize == nil {
-      throw .incompatible(
-        "projection_clip", "no projection_size", because: "there is no projection to be limited")
-    }
-    for (name, clip) in [("cell_clip", cellClip), ("projection_clip", projectionClip)] {
-      if let clip, !(clip > 0 && clip.isFinite) {
-        throw .outOfRange(name, "\(clip)", allowed: "a number above 0")
-      }
-    }
-    try zoneout.validate(kind)
-    try variationalDropout.validate()
-    try initialization.validate(kind)
+  var zoneoutRates: Zoneout { Zoneout(cell: kind == .lstm ? zoneoutCell ?? zoneout : 0, hidden: zoneout) }
+  var variationalRates: VariationalDropout {
+    VariationalDropout(input: variationalInputDropout, state: variationalDropout)
   }
 
-  private func validateKind() throws(CellOptionsError) {
-    let asked = [
-      ("peepholes", peepholes), ("projection_size", projectionSize != nil), ("cell_clip", cellClip != nil),
-      ("coupled_gates", coupledGates),
-    ]
-    if !kind.isLSTM, let (name, _) = asked.first(where: \.1) {
-      throw .incompatible(name, "cell: \(kind.name)", because: "only an LSTM has a cell state")
+  /// True if only ``ExtendedLSTMCell`` has what is asked for.
+  var needsExtendedLSTM: Bool {
+    kind == .lstm && (peepholes || projectionSize != nil || cellClip != nil || coupledGates || layerNorm)
+  }
+
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.forgetBias, .within(-100...100))
+    checks.bound(\.projectionSize, .within(1...65_536))
+    checks.bound(\.cellClip, .above(0))
+    checks.bound(\.projectionClip, .above(0))
+    checks.bound(\.zoneout, .from(0, below: 1))
+    checks.bound(\.zoneoutCell, .from(0, below: 1))
+    checks.bound(\.variationalDropout, .from(0, below: 1))
+    checks.bound(\.variationalInputDropout, .from(0, below: 1))
+    checks.bound(\.forgetGateInit, .within(-100...100))
+    requireOwn(\.activation, &checks)
+    requireOwn(\.gruReset, &checks)
+    requireOwn(\.forgetBias, &checks)
+    requireOwn(\.peepholes, &checks)
+    requireOwn(\.projectionSize, &checks)
+    requireOwn(\.cellClip, &checks)
+    requireOwn(\.projectionClip, &checks)
+    requireOwn(\.coupledGates, &checks)
+    requireOwn(\.layerNorm, &checks)
+    requireOwn(\.zoneoutCell, &checks)
+    requireOwn(\.forgetGateInit, &checks)
+    if kind == .gru, layerNorm, gruReset == .before {
+      checks.refuse(
+        \.layerNorm, with: \.kind, \.gruReset,
+        because: "applies the reset gate to the normalized product: \(\.gruReset) must be after")
     }
-    guard layerNorm else { return }
-    switch kind {
-    case .rnn:
-      throw .incompatible(
-        "layer_norm", "cell: rnn", because: "layer normalization is there for LSTM and GRU")
-    case .gru(.before):
-      throw .incompatible(
-        "layer_norm", "gru_reset: before",
-        because:
-          "a normalized GRU applies the reset gate to the normalized product (Ba et al. 2016): take after")
-    case .gru(.after), .lstm: break
+    if projectionClip != nil, projectionSize == nil {
+      checks.refuse(
+        \.projectionClip, with: \.projectionSize, because: "limits the projection: set \(\.projectionSize)")
     }
+  }
+
+  /// An option that some cells do not have.
+  private func requireOwn<Value: Equatable>(
+    _ option: KeyPath<Self, Value>, _ checks: inout OptionChecks<Self>
+  ) {
+    let owners = CellKind.allCases.filter { $0.ownOptions.contains(option) }
+    checks.read(
+      option, if: owners.contains(kind), with: \.kind,
+      otherwise:
+        "is an option of \(owners.map(\.rawValue).joined(separator: ", ")); \(\.kind) is \(kind.rawValue)")
   }
 
   /// A cell with these options, its parameters added to a layout with a suffix such as `_l0`. The options must be
@@ -128,43 +135,27 @@ public struct CellOptions: Sendable, Hashable {
         inputSize: inputSize, hiddenSize: hiddenSize, self, at: position, suffix: suffix, in: &builder)
     }
     return switch kind {
-    case .rnn(let activation):
+    case .rnn:
       RNNCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, activation, self, at: position, suffix: suffix,
-        in: &builder)
-    case .gru(let reset):
+        inputSize: inputSize, hiddenSize: hiddenSize, self, at: position, suffix: suffix, in: &builder)
+    case .gru:
       GRUCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, reset, self, at: position, suffix: suffix, in: &builder)
-    case .lstm(let forgetBias):
+        inputSize: inputSize, hiddenSize: hiddenSize, self, at: position, suffix: suffix, in: &builder)
+    case .lstm:
       LSTMCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, forgetBias, self, at: position, suffix: suffix,
-        in: &builder)
+        inputSize: inputSize, hiddenSize: hiddenSize, self, at: position, suffix: suffix, in: &builder)
     }
   }
 }
 
-/// A single cell made from its options, for those who need no network.
+/// A single cell made from its options, for uses that need no network.
 ///
 /// - Returns: the cell, its parameters added to the layout.
-/// - Throws: ``CellOptionsError`` if options exclude each other or are out of range.
+/// - Throws: ``OptionError`` if options exclude each other or are out of range.
 public func makeCell<Element: Scalar>(
   _ options: CellOptions, inputSize: Int, hiddenSize: Int, suffix: String = "",
   in builder: inout ParameterLayout.Builder
-) throws(CellOptionsError) -> any RecurrentCell<Element> {
-  try options.validate(hiddenSize: hiddenSize)
+) throws(OptionError) -> any RecurrentCell<Element> {
+  try NetworkOptions(options, hiddenSize: hiddenSize).validate()
   return options.makeCell(inputSize: inputSize, hiddenSize: hiddenSize, suffix: suffix, in: &builder)
-}
-
-/// Options that do not go together, or a value that an option can't have.
-public enum CellOptionsError: Error, Hashable, CustomStringConvertible {
-  case incompatible(String, String, because: String)
-  case outOfRange(String, String, allowed: String)
-
-  public var description: String {
-    switch self {
-    case .incompatible(let one, let other, let reason):
-      "the options \(one) and \(other) do not go together: \(reason)"
-    case .outOfRange(let name, let value, let allowed): "\(name) is \(value), allowed is \(allowed)"
-    }
-  }
 }

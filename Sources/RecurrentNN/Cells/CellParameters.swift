@@ -36,12 +36,14 @@ struct CellParameters {
     biasIH = builder.add(
       "bias_ih" + suffix, [rows],
       first.bias(
-        gates: gates, units: hiddenSize, forgetGate: forgetGate, forget: first.forgetBias ?? 0,
+        gates: gates, units: hiddenSize, forgetGate: forgetGate, forget: options.forgetGateInit,
         zero: options.layerNorm))
     biasHH = builder.add(
       "bias_hh" + suffix, [rows],
       first.bias(
-        gates: gates, units: hiddenSize, forgetGate: forgetGate, forget: 0, zero: options.layerNorm))
+        gates: gates, units: hiddenSize, forgetGate: forgetGate,
+        forget: options.forgetGateInit.map { _ in 0 },
+        zero: options.layerNorm))
   }
 
   /// b_ih + b_hh, [1, gates], in arena memory.

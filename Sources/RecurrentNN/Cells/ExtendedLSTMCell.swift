@@ -73,9 +73,6 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
   var weightIH: Parameter { weights.weightIH }
   private var gateCount: Int { options.coupledGates ? 3 : 4 }
   private var cellClip: Element { options.cellClip.map { Element($0) } ?? .infinity }
-  private var forgetBias: Double {
-    if case .lstm(let forgetBias) = options.kind { forgetBias } else { 0 }
-  }
 
   // MARK: Forward
 
@@ -102,7 +99,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
       weights: context.packed(weights.weightHH, transposed: true), context)
     memory.bias = weights.summedBias(context)
     let forgetUnits = gateCount == 4 ? H..<2 * H : 0..<H
-    for unit in forgetUnits { memory.bias.base[unit] += Element(forgetBias) }
+    for unit in forgetUnits { memory.bias.base[unit] += Element(options.forgetBias) }
     let none = arena.matrix(0, 0)
     let normalizes = normalization != nil
     if normalizes { memory.recurrent = arena.matrix(N, gateCount * H) }

@@ -14,7 +14,7 @@ import Parameters
 public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
-  public let reset: CellKind.GRUReset
+  public let reset: GRUReset
   private let weights: CellParameters
   private let normalization: GateNormalization<Element>?
   let regularization: CellRegularization
@@ -22,22 +22,21 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
   public init(
-    inputSize: Int, hiddenSize: Int, reset: CellKind.GRUReset = .after, suffix: String = "",
+    inputSize: Int, hiddenSize: Int, reset: GRUReset = .after, suffix: String = "",
     in builder: inout ParameterLayout.Builder
   ) {
     self.init(
-      inputSize: inputSize, hiddenSize: hiddenSize, reset, CellOptions(.gru(reset: reset)), suffix: suffix,
-      in: &builder)
+      inputSize: inputSize, hiddenSize: hiddenSize, .gru(reset: reset), suffix: suffix, in: &builder)
   }
 
   /// The same with options, which are valid and of this kind.
   init(
-    inputSize: Int, hiddenSize: Int, _ reset: CellKind.GRUReset, _ options: CellOptions,
-    at position: CellPosition = CellPosition(), suffix: String, in builder: inout ParameterLayout.Builder
+    inputSize: Int, hiddenSize: Int, _ options: CellOptions, at position: CellPosition = CellPosition(),
+    suffix: String, in builder: inout ParameterLayout.Builder
   ) {
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
-    self.reset = reset
+    reset = options.gruReset
     regularization = CellRegularization(options, at: position)
     weights = CellParameters(
       inputSize: inputSize, hiddenSize: hiddenSize, gates: 3, options, suffix: suffix, in: &builder)

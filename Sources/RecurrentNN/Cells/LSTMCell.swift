@@ -28,18 +28,18 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     in builder: inout ParameterLayout.Builder
   ) {
     self.init(
-      inputSize: inputSize, hiddenSize: hiddenSize, forgetBias, CellOptions(.lstm(forgetBias: forgetBias)),
-      suffix: suffix, in: &builder)
+      inputSize: inputSize, hiddenSize: hiddenSize, .lstm(forgetBias: forgetBias), suffix: suffix,
+      in: &builder)
   }
 
   /// The same with options, which are valid and of this kind.
   init(
-    inputSize: Int, hiddenSize: Int, _ forgetBias: Double, _ options: CellOptions,
-    at position: CellPosition = CellPosition(), suffix: String, in builder: inout ParameterLayout.Builder
+    inputSize: Int, hiddenSize: Int, _ options: CellOptions, at position: CellPosition = CellPosition(),
+    suffix: String, in builder: inout ParameterLayout.Builder
   ) {
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
-    self.forgetBias = forgetBias
+    forgetBias = options.forgetBias
     regularization = CellRegularization(options, at: position)
     weights = CellParameters(
       inputSize: inputSize, hiddenSize: hiddenSize, gates: 4, forgetGate: 1, options, suffix: suffix,

@@ -10,29 +10,29 @@ import Parameters
 public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
-  public let activation: CellKind.RNNActivation
+  public let activation: RNNActivation
   private let weights: CellParameters
   let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
   public init(
-    inputSize: Int, hiddenSize: Int, activation: CellKind.RNNActivation = .tanh, suffix: String = "",
+    inputSize: Int, hiddenSize: Int, activation: RNNActivation = .tanh, suffix: String = "",
     in builder: inout ParameterLayout.Builder
   ) {
     self.init(
-      inputSize: inputSize, hiddenSize: hiddenSize, activation, CellOptions(.rnn(activation: activation)),
-      suffix: suffix, in: &builder)
+      inputSize: inputSize, hiddenSize: hiddenSize, .rnn(activation: activation), suffix: suffix, in: &builder
+    )
   }
 
   /// The same with options, which are valid and of this kind.
   init(
-    inputSize: Int, hiddenSize: Int, _ activation: CellKind.RNNActivation, _ options: CellOptions,
-    at position: CellPosition = CellPosition(), suffix: String, in builder: inout ParameterLayout.Builder
+    inputSize: Int, hiddenSize: Int, _ options: CellOptions, at position: CellPosition = CellPosition(),
+    suffix: String, in builder: inout ParameterLayout.Builder
   ) {
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
-    self.activation = activation
+    activation = options.activation
     regularization = CellRegularization(options, at: position)
     weights = CellParameters(
       inputSize: inputSize, hiddenSize: hiddenSize, gates: 1, options, suffix: suffix, in: &builder)

@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// How the decoder's output vector is made, over which the softmax stands.
@@ -61,13 +62,13 @@ public struct DecoderShape: Sendable, Hashable {
 
   /// A decoder with the usual options only; `dropout` is between layers and before the output layer.
   public init(
-    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellKind = .lstm(),
+    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
     readout: DecoderReadout = .direct(), inputFeeding: Bool = false, dropout: Double = 0,
     embeddingDropout: Double = 0, beginToken: Int, endToken: Int
   ) {
     self.init(
       vocabularySize: vocabularySize, embeddingSize: embeddingSize,
-      network: NetworkOptions(CellOptions(cell), hiddenSize: hiddenSize, layers: layers, dropout: dropout),
+      network: NetworkOptions(cell, hiddenSize: hiddenSize, layers: layers, dropout: dropout),
       readout: readout, inputFeeding: inputFeeding, readoutDropout: dropout,
       embeddingDropout: embeddingDropout,
       beginToken: beginToken, endToken: endToken)
@@ -76,7 +77,7 @@ public struct DecoderShape: Sendable, Hashable {
 
 extension DecoderShape {
   /// The state of the cells, one entry for each layer: it is needed before they are built, whose parameters come last.
-  func stateSize() throws(CellOptionsError) -> StateSize {
+  func stateSize() throws(OptionError) -> StateSize {
     var scratch = ParameterLayout.Builder()
     return try StackedCell<Float>(network, inputSize: 1, in: &scratch).stateSize
   }
@@ -154,7 +155,7 @@ struct Decoder<Element: Scalar>: Sendable {
   init(
     _ shape: DecoderShape, condition: DecoderCondition, conditionSize: Int, attentions: [Attention<Element>],
     sharedTable: Parameter?, tieOutput: Bool, in builder: inout ParameterLayout.Builder
-  ) throws(CellOptionsError) {
+  ) throws(OptionError) {
     for mark in [shape.beginToken, shape.endToken] {
       precondition(
         (0..<shape.vocabularySize).contains(mark), "mark \(mark), vocabulary \(shape.vocabularySize)")
@@ -198,7 +199,7 @@ struct Decoder<Element: Scalar>: Sendable {
     feedColumns =
       contextColumns.upperBound..<contextColumns.upperBound + (shape.inputFeeding ? readoutSize : 0)
     let inputSize = feedColumns.upperBound
-    cell = try builder.scoped("rnn") { builder throws(CellOptionsError) in
+    cell = try builder.scoped("rnn") { builder throws(OptionError) in
       try StackedCell(shape.network, inputSize: inputSize, in: &builder)
     }
     readout = Readout(

@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// The sizes and options of the encoder of one source.
@@ -26,14 +27,14 @@ public struct EncoderShape: Sendable, Hashable {
 
   /// An encoder with the usual options only.
   public init(
-    _ input: InputShape, cell: CellKind = .lstm(), hiddenSize: Int, layers: Int = 1,
+    _ input: InputShape, cell: CellOptions = .lstm(), hiddenSize: Int, layers: Int = 1,
     bidirectional: Bool = false,
     dropout: Double = 0, embeddingDropout: Double = 0
   ) {
     self.init(
       input,
       network: NetworkOptions(
-        CellOptions(cell), hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
+        cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
         dropout: dropout),
       embeddingDropout: embeddingDropout)
   }
@@ -65,7 +66,7 @@ struct Encoder<Element: Scalar>: Sendable {
   /// - Parameter sharedTable: a table of embeddings that exists already.
   init(
     _ shape: EncoderShape, sharedTable: Parameter?, in builder: inout ParameterLayout.Builder
-  ) throws(CellOptionsError) {
+  ) throws(OptionError) {
     embedding = builder.scoped("embedding") { builder in
       if let sharedTable {
         InputEmbedding(
@@ -76,7 +77,7 @@ struct Encoder<Element: Scalar>: Sendable {
       }
     }
     let inputSize = embedding.outputSize
-    let network: Network = try builder.scoped("rnn") { builder throws(CellOptionsError) in
+    let network: Network = try builder.scoped("rnn") { builder throws(OptionError) in
       shape.pyramidal
         ? .pyramid(try PyramidalEncoder(shape.network, inputSize: inputSize, in: &builder))
         : .stack(try LayerStack(shape.network, inputSize: inputSize, in: &builder))

@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// The encoders of all sources of a model with what follows them: the summary c and the decoder's initial state.
@@ -15,12 +16,12 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   /// Adds `encoder.…`, `encoder2.…`, `summary.…`, `summary2.…`.
   init(
     _ shape: EncoderDecoderShape, in builder: inout ParameterLayout.Builder
-  ) throws(CellOptionsError) {
+  ) throws(OptionError) {
     var encoders: [Encoder<Element>] = []
     for (index, source) in shape.sources.enumerated() {
       let shared = shape.shareEmbeddings ? encoders.first?.embedding.table : nil
       encoders.append(
-        try builder.scoped(Self.name("encoder", index)) { builder throws(CellOptionsError) in
+        try builder.scoped(Self.name("encoder", index)) { builder throws(OptionError) in
           try Encoder(source, sharedTable: shared, in: &builder)
         })
     }

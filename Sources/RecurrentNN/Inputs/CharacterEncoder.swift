@@ -7,9 +7,9 @@ public struct CharacterShape: Sendable, Hashable {
   public var embeddingSize: Int
   /// Units of each of the two directions.
   public var hiddenSize: Int
-  public var cell: CellKind
+  public var cell: CellOptions
 
-  public init(vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, cell: CellKind = .lstm()) {
+  public init(vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, cell: CellOptions = .lstm()) {
     self.vocabularySize = vocabularySize
     self.embeddingSize = embeddingSize
     self.hiddenSize = hiddenSize
@@ -34,7 +34,7 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
     }
     directions = builder.scoped("rnn") { builder in
       ["_l0", "_l0_reverse"].map { suffix in
-        CellOptions(shape.cell).makeCell(
+        shape.cell.makeCell(
           inputSize: shape.embeddingSize, hiddenSize: shape.hiddenSize, suffix: suffix, in: &builder)
       }
     }

@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// Layers of which every one halves the number of time steps (Chan et al. 2016, "Listen, attend and spell",
@@ -34,15 +35,15 @@ public struct PyramidalEncoder<Element: Scalar>: Sendable {
 
   /// Equal layers with PyTorch's parameter names, `weight_ih_l0`, `weight_ih_l0_reverse`, …
   ///
-  /// - Throws: ``CellOptionsError`` if options exclude each other or are out of range.
+  /// - Throws: ``OptionError`` if options exclude each other or are out of range.
   public init(
     _ options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder
-  ) throws(CellOptionsError) {
+  ) throws(OptionError) {
     try options.validate()
     if options.connection != .none {
-      throw .incompatible(
-        "connection: \(options.connection.rawValue)", "pyramid",
-        because: "a layer of a pyramid reads vectors twice as wide as it writes")
+      throw options.error(
+        options.residual ? \.residual : \.highway,
+        "has no place in a pyramid, whose layers read vectors twice as wide as they write")
     }
     var (layers, width): ([any SequenceLayer<Element>], Int) = ([], inputSize)
     for index in 0..<options.layers {

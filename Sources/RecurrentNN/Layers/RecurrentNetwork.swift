@@ -1,18 +1,23 @@
 import NumericKernels
+import Options
 import Parameters
 
-/// A network of equal layers with all its options: what a configuration fills.
-public struct NetworkOptions: Sendable, Hashable {
-  public var cell: CellOptions
-  /// Units of each cell.
-  public var hiddenSize: Int
-  public var layers: Int
+/// A network of equal layers with all its options.
+public struct NetworkOptions: Options, Hashable {
+  public var cell = CellOptions()
+  /// Units of each cell; in a bidirectional layer, of each direction.
+  public var hiddenSize = 256
+  public var layers = 1
   /// Every layer reads the sequences in both directions; its output is twice as wide.
-  public var bidirectional: Bool
-  /// Probability to drop a unit between two layers, in 0..<1.
-  public var dropout: Double
-  /// What leads around every layer but the lowest.
-  public var connection: LayerConnectionKind
+  public var bidirectional = false
+  /// Probability to drop a unit between two layers.
+  public var dropout = 0.0
+  /// The input of every layer but the lowest is added to its output (Wu et al. 2016, equation 4).
+  public var residual = false
+  /// A learned gate mixes the input of every layer but the lowest with its output (Srivastava et al. 2015, equation 3).
+  public var highway = false
+
+  public init() {}
 
   public init(
     _ cell: CellOptions = CellOptions(), hiddenSize: Int, layers: Int = 1, bidirectional: Bool = false,
@@ -26,28 +31,37 @@ public struct NetworkOptions: Sendable, Hashable {
     self.connection = connection
   }
 
+  /// What leads around every layer but the lowest.
+  public var connection: LayerConnectionKind {
+    get { residual ? .residual : highway ? .highway : .none }
+    set { (residual, highway) = (newValue == .residual, newValue == .highway) }
+  }
+
   /// Width of the network's output.
   public var outputSize: Int { cell.outputSize(hiddenSize: hiddenSize) * (bidirectional ? 2 : 1) }
 
-  /// Throws ``CellOptionsError`` if options exclude each other or are out of range.
-  public func validate() throws(CellOptionsError) {
-    for (name, value) in [("hidden_size", hiddenSize), ("layers", layers)] where value < 1 {
-      throw .outOfRange(name, "\(value)", allowed: "1 or more")
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.include(\.cell)
+    checks.bound(\.hiddenSize, .within(1...65_536))
+    checks.bound(\.layers, .within(1...64))
+    checks.bound(\.dropout, .from(0, below: 1))
+    checks.read(
+      \.residual, if: layers > 1, with: \.layers, otherwise: "begins at the second layer; \(\.layers) is 1")
+    checks.read(
+      \.highway, if: layers > 1, with: \.layers, otherwise: "begins at the second layer; \(\.layers) is 1")
+    if residual, highway {
+      checks.refuse(\.residual, with: \.highway, because: "and \(\.highway) exclude each other")
     }
-    if !(0..<1).contains(dropout) {
-      throw .outOfRange("dropout", "\(dropout)", allowed: "0 to below 1")
+    if let width = cell.projectionSize, cell.kind == .lstm, width >= hiddenSize {
+      checks.refuse(
+        \.cell.projectionSize, with: \.cell.kind, \.hiddenSize,
+        because: "projects \(hiddenSize) units to fewer numbers: at most \(hiddenSize - 1), or null")
     }
-    if connection != .none && layers < 2 {
-      throw .incompatible(
-        "connection: \(connection.rawValue)", "layers: 1",
-        because: "connections lead around the second layer and those above it")
+    if cell.variationalInputDropout > 0, dropout > 0 {
+      checks.refuse(
+        \.cell.variationalInputDropout, with: \.dropout,
+        because: "and \(\.dropout) both drop what layers read: set one of them to 0")
     }
-    if dropout > 0 && cell.variationalDropout.input > 0 && layers > 1 {
-      throw .incompatible(
-        "dropout", "variational_dropout.input",
-        because: "both drop the inputs of the upper layers; set one of them to 0")
-    }
-    try cell.validate(hiddenSize: hiddenSize)
   }
 
   /// One layer: a cell, or one for each direction. Its parameters have the suffix `_l` + its number.
@@ -70,10 +84,10 @@ extension LayerStack {
   /// - Parameters:
   ///   - options: cells, sizes, and what stands between the layers.
   ///   - inputSize: width of the input vectors.
-  /// - Throws: ``CellOptionsError`` if options exclude each other or are out of range.
+  /// - Throws: ``OptionError`` if options exclude each other or are out of range.
   public init(
     _ options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder
-  ) throws(CellOptionsError) {
+  ) throws(OptionError) {
     try options.validate()
     self.init(valid: options, inputSize: inputSize, in: &builder)
   }
@@ -85,12 +99,12 @@ extension LayerStack {
   ///   - hiddenSize: units of each cell; a bidirectional layer's output is twice as wide.
   ///   - dropout: probability to drop a unit between two layers, in 0..<1.
   public init(
-    _ kind: CellKind, inputSize: Int, hiddenSize: Int, layers: Int, bidirectional: Bool = false,
+    _ cell: CellOptions, inputSize: Int, hiddenSize: Int, layers: Int, bidirectional: Bool = false,
     dropout: Double = 0, in builder: inout ParameterLayout.Builder
   ) throws(RepeatedCellError) {
     self.init(
       valid: NetworkOptions(
-        CellOptions(kind), hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
+        cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
         dropout: dropout), inputSize: inputSize, in: &builder)
   }
 
@@ -114,14 +128,14 @@ extension StackedCell {
   /// A network of equal cells that can be stepped: what a decoder is made of. Parameter names as in
   /// ``LayerStack/init(_:inputSize:in:)``.
   ///
-  /// - Throws: ``CellOptionsError`` if options exclude each other or are out of range, or ask for two directions.
+  /// - Throws: ``OptionError`` if options exclude each other or are out of range, or ask for two directions.
   public init(
     _ options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder
-  ) throws(CellOptionsError) {
+  ) throws(OptionError) {
     try options.validate()
     if options.bidirectional {
-      throw .incompatible(
-        "bidirectional", "a decoder", because: "a network that writes step by step can't read from the end")
+      throw options.error(
+        \.bidirectional, "is not for a decoder: writing step by step, it can't read from the end")
     }
     self.init(valid: options, inputSize: inputSize, in: &builder)
   }

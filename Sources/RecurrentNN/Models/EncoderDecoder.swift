@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// How what the encoder has read reaches the decoder.
@@ -108,8 +109,8 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
   let bridge: Bridge<Element>
   let decoder: Decoder<Element>
 
-  /// Throws ``CellOptionsError`` if options of cells exclude each other. Requires a shape whose parts fit together.
-  public init(_ shape: EncoderDecoderShape) throws(CellOptionsError) {
+  /// Throws ``OptionError`` if options of cells exclude each other. Requires a shape whose parts fit together.
+  public init(_ shape: EncoderDecoderShape) throws(OptionError) {
     shape.requireMeaning()
     let stateSize = try shape.decoder.stateSize()
     let querySize = shape.decoder.network.outputSize
@@ -133,7 +134,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
       }
     }
     let table = shape.shareEmbeddings ? sources.encoders.first?.embedding.table : nil
-    decoder = try builder.scoped("decoder") { builder throws(CellOptionsError) in
+    decoder = try builder.scoped("decoder") { builder throws(OptionError) in
       try Decoder(
         shape.decoder, condition: shape.context.condition, conditionSize: sources.summarySize,
         attentions: attentions, sharedTable: table, tieOutput: shape.tieOutput, in: &builder)

@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// What a generator writes about.
@@ -91,8 +92,8 @@ public struct Generator<Element: Scalar>: Sendable {
   private let bridge: Bridge<Element>
   private let decoder: Decoder<Element>
 
-  /// Throws ``CellOptionsError`` if options of cells exclude each other.
-  public init(_ shape: GeneratorShape) throws(CellOptionsError) {
+  /// Throws ``OptionError`` if options of cells exclude each other.
+  public init(_ shape: GeneratorShape) throws(OptionError) {
     self.shape = shape
     let stateSize = try shape.decoder.stateSize()
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
@@ -114,7 +115,7 @@ public struct Generator<Element: Scalar>: Sendable {
       case .everyStep where hasCondition: .everyStep
       default: .none
       }
-    decoder = try builder.scoped("decoder") { builder throws(CellOptionsError) in
+    decoder = try builder.scoped("decoder") { builder throws(OptionError) in
       try Decoder(
         shape.decoder, condition: condition, conditionSize: shape.condition.size, attentions: [],
         sharedTable: nil, tieOutput: shape.tieOutput, in: &builder)

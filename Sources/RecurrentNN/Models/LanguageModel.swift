@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// The sizes and options of a language model.
@@ -97,8 +98,8 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   let stack: LayerStack<Element>
   let output: VocabularyOutput<Element>
 
-  /// Throws ``CellOptionsError`` if options of the layers exclude each other or are out of range.
-  public init(_ shape: LanguageModelShape) throws(CellOptionsError) {
+  /// Throws ``OptionError`` if options of the layers exclude each other or are out of range.
+  public init(_ shape: LanguageModelShape) throws(OptionError) {
     try shape.network.validate()
     precondition(
       !shape.tieEmbeddings || shape.cutoffs.isEmpty, "tied embeddings with an adaptive softmax")

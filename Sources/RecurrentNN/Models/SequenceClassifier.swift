@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// What a classifier says about a sequence.
@@ -82,8 +83,8 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     case linear(LinearOutput<Element>)
   }
 
-  /// - Throws: ``CellOptionsError`` if options of the cells exclude each other or are out of range.
-  public init(_ shape: SequenceClassifierShape) throws(CellOptionsError) {
+  /// - Throws: ``OptionError`` if options of the cells exclude each other or are out of range.
+  public init(_ shape: SequenceClassifierShape) throws(OptionError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
     network = try SequenceNetwork(shape.network, in: &builder)

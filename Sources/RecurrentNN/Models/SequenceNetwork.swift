@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// The sizes and options of the part that taggers and classifiers have in common: what is read, and the recurrent layers.
@@ -29,7 +30,7 @@ public struct SequenceNetworkShape: Sendable, Hashable {
 
   /// The usual options only, with one dropout between layers and before the output layer.
   public init(
-    input: InputShape, hiddenSize: Int, layers: Int = 1, cell: CellKind = .lstm(),
+    input: InputShape, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
     bidirectional: Bool = false,
     dropout: Double = 0, inputDropout: Double = 0, wordDropout: WordDropout? = nil,
     uniformInitialization: Double? = nil
@@ -37,7 +38,7 @@ public struct SequenceNetworkShape: Sendable, Hashable {
     self.init(
       input: input,
       recurrent: NetworkOptions(
-        CellOptions(cell), hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
+        cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
         dropout: dropout),
       inputDropout: inputDropout, outputDropout: dropout, wordDropout: wordDropout,
       uniformInitialization: uniformInitialization)
@@ -52,13 +53,13 @@ struct SequenceNetwork<Element: Scalar>: Sendable {
   let embedding: InputEmbedding<Element>
   let stack: LayerStack<Element>
 
-  init(_ shape: SequenceNetworkShape, in builder: inout ParameterLayout.Builder) throws(CellOptionsError) {
+  init(_ shape: SequenceNetworkShape, in builder: inout ParameterLayout.Builder) throws(OptionError) {
     self.shape = shape
     let embedding = InputEmbedding<Element>(
       shape.input, dropout: shape.inputDropout, wordDropout: shape.wordDropout, name: "embedding",
       in: &builder)
     self.embedding = embedding
-    stack = try builder.scoped("rnn") { builder throws(CellOptionsError) in
+    stack = try builder.scoped("rnn") { builder throws(OptionError) in
       try LayerStack<Element>(shape.recurrent, inputSize: embedding.outputSize, in: &builder)
     }
   }

@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// What a tagger says at every step.
@@ -79,8 +80,8 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     case linear(LinearOutput<Element>)
   }
 
-  /// - Throws: ``CellOptionsError`` if options of the cells exclude each other or are out of range.
-  public init(_ shape: SequenceTaggerShape) throws(CellOptionsError) {
+  /// - Throws: ``OptionError`` if options of the cells exclude each other or are out of range.
+  public init(_ shape: SequenceTaggerShape) throws(OptionError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
     network = try SequenceNetwork(shape.network, in: &builder)

@@ -23,9 +23,10 @@ public final class BasicLSTMCell: TensorFlowCell {
     self.forgetBias = forgetBias
     self.seed = seed
     // TensorFlow's order i j f o in terms of ours, i f g o, where g is its j.
-    weights = LazyWeights(numUnits: numUnits, gates: [0, 2, 1, 3]) { inputSize, options, builder in
+    weights = LazyWeights(numUnits: numUnits, gates: [0, 2, 1, 3]) { inputSize, builder in
       LSTMCell(
-        inputSize: inputSize, hiddenSize: numUnits, Double(forgetBias), options, suffix: "", in: &builder)
+        inputSize: inputSize, hiddenSize: numUnits, .lstm(forgetBias: Double(forgetBias)), suffix: "",
+        in: &builder)
     }
   }
 

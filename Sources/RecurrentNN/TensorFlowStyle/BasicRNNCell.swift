@@ -4,7 +4,7 @@ import Parameters
 /// TensorFlow's BasicRNNCell: output = new state = act([inputs, state] · kernel + bias).
 public final class BasicRNNCell: TensorFlowCell {
   public let numUnits: Int
-  public let activation: CellKind.RNNActivation
+  public let activation: RNNActivation
   public let seed: UInt64
   public var layer = 0
   private var weights: LazyWeights<RNNCell<Float>>
@@ -12,13 +12,13 @@ public final class BasicRNNCell: TensorFlowCell {
   /// - Parameters:
   ///   - numUnits: width of state and output.
   ///   - seed: of the first weights.
-  public init(numUnits: Int, activation: CellKind.RNNActivation = .tanh, seed: UInt64 = 0) {
+  public init(numUnits: Int, activation: RNNActivation = .tanh, seed: UInt64 = 0) {
     self.numUnits = numUnits
     self.activation = activation
     self.seed = seed
-    weights = LazyWeights(numUnits: numUnits, gates: [0]) { inputSize, options, builder in
+    weights = LazyWeights(numUnits: numUnits, gates: [0]) { inputSize, builder in
       RNNCell(
-        inputSize: inputSize, hiddenSize: numUnits, activation, options, suffix: "", in: &builder)
+        inputSize: inputSize, hiddenSize: numUnits, .rnn(activation: activation), suffix: "", in: &builder)
     }
   }
 

@@ -10,12 +10,12 @@ struct LazyWeights<Cell: RecurrentCell> where Cell.Element == Float {
   let numUnits: Int
   /// For every block of columns of the kernel the gate of the cell it belongs to.
   let gates: [Int]
-  let makeCell: @Sendable (_ inputSize: Int, CellOptions, inout ParameterLayout.Builder) -> Cell
+  let makeCell: @Sendable (_ inputSize: Int, inout ParameterLayout.Builder) -> Cell
   private(set) var made: (cell: Cell, parameters: ParameterBuffer<Float>)?
 
   init(
     numUnits: Int, gates: [Int],
-    makeCell: @escaping @Sendable (Int, CellOptions, inout ParameterLayout.Builder) -> Cell
+    makeCell: @escaping @Sendable (Int, inout ParameterLayout.Builder) -> Cell
   ) {
     precondition(numUnits > 0, "a cell of \(numUnits) units")
     self.numUnits = numUnits
@@ -34,11 +34,9 @@ struct LazyWeights<Cell: RecurrentCell> where Cell.Element == Float {
         "an input of width \(inputSize) for a cell whose weights were made for width \(made.cell.inputSize)")
       return made
     }
-    var options = CellOptions()
     let bound = (6 / Double(inputSize + numUnits + gates.count * numUnits)).squareRoot()
-    options.initialization = CellInitialization(.uniform(bound))
-    var builder = ParameterLayout.Builder()
-    let cell = makeCell(inputSize, options, &builder)
+    var builder = ParameterLayout.Builder(initializeAllUniform: bound)
+    let cell = makeCell(inputSize, &builder)
     // Layers of one seed begin with different weights.
     let layerSeed = seed &+ UInt64(layer) &* 0x9E37_79B9_7F4A_7C15
     let parameters = ParameterBuffer<Float>(builder.build(), seed: layerSeed)

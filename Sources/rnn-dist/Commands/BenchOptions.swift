@@ -10,11 +10,10 @@ import Benchmarking
 /// Options that several benchmarks have in common.
 enum BenchOptions {
   static func cell(_ name: String) -> CellOptions? {
-    switch name {
-    case "rnn": .rnn()
-    case "gru": .gru()
-    case "lstm": .lstm()
-    default: nil
+    CellKind(rawValue: name).map { kind in
+      var options = CellOptions()
+      options.kind = kind
+      return options
     }
   }
 
