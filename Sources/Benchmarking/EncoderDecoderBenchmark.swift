@@ -58,6 +58,7 @@ private final class EncoderDecoderWorkload: BenchmarkWorkload {
   let parameters: ParameterBuffer<Float>
   let workspace: Workspace<Float>
   let operationsPerStep: Double
+  let microbatchesPerEpoch: Int
   private let model: EncoderDecoder<Float>
   private let (sourceLengths, targetLengths): ([Int], [Int])
   /// Random tokens of every iteration.
@@ -66,6 +67,8 @@ private final class EncoderDecoderWorkload: BenchmarkWorkload {
 
   init(_ settings: EncoderDecoderBenchmark, _ plan: ShardPlan) throws {
     workspace = Workspace(precision: settings.benchmark.precision)
+    let count = StepBenchmark.warmUp + settings.benchmark.iterations
+    microbatchesPerEpoch = count
     model = try EncoderDecoder(settings.shape)
     try ModelMemory.require(model.layout, copies: 2 + settings.benchmark.optimizer.momentNames.count)
     parameters = ParameterBuffer(model.layout, seed: 1)
@@ -78,7 +81,7 @@ private final class EncoderDecoderWorkload: BenchmarkWorkload {
     // The model adds the end of a target itself.
     targetLengths = Array(repeating: settings.targetLength - 1, count: pairs.count)
     func random(_ length: Int, below vocabulary: Int, stream: UInt32) -> [[Int32]] {
-      (0..<StepBenchmark.warmUp + settings.benchmark.iterations).map { iteration in
+      (0..<count).map { iteration in
         var random = CounterRandom(
           key: RandomKey(seed: 1, purpose: .generatedData, step: UInt64(iteration)),
           sample: UInt64(pairs.lowerBound), stream: stream)
@@ -89,10 +92,13 @@ private final class EncoderDecoderWorkload: BenchmarkWorkload {
     targets = random(settings.targetLength - 1, below: settings.targetVocabulary, stream: 1)
   }
 
-  func addGradient(iteration: Int, into gradients: ParameterBuffer<Float>) -> LossSum {
+  func addGradient(
+    of microbatch: Microbatch, shard: Int, into gradients: ParameterBuffer<Float>
+  ) -> LossSum {
+    workspace.arena.reset()
     guard !sourceLengths.isEmpty else { return LossSum() }
-    return sources[iteration].withUnsafeBufferPointer { source in
-      targets[iteration].withUnsafeBufferPointer { target in
+    return sources[microbatch.index].withUnsafeBufferPointer { source in
+      targets[microbatch.index].withUnsafeBufferPointer { target in
         guard let sourceBase = source.baseAddress, let targetBase = target.baseAddress else {
           return LossSum()
         }

@@ -58,6 +58,7 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
   let parameters: ParameterBuffer<Float>
   let workspace: Workspace<Float>
   let operationsPerStep: Double
+  let microbatchesPerEpoch: Int
   private let model: LanguageModel<Float>
   private let segment: Int?
   private let layout: PackedLayout
@@ -67,6 +68,7 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
 
   init(_ settings: LanguageModelBenchmark, _ plan: ShardPlan) throws {
     workspace = Workspace(precision: settings.benchmark.precision)
+    microbatchesPerEpoch = StepBenchmark.warmUp + settings.benchmark.iterations
     segment = settings.segment
     try settings.shape.requireFittingCutoffs()
     model = try LanguageModel(settings.shape)
@@ -78,7 +80,7 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
     let layout = PackedLayout(lengths: Array(lengths[streams]))
     self.layout = layout
     state = model.stateParts.map { AlignedMatrix(rows: streams.count, columns: $0) }
-    tokens = (0..<StepBenchmark.warmUp + settings.benchmark.iterations).map { iteration in
+    tokens = (0..<microbatchesPerEpoch).map { iteration in
       var random = CounterRandom(
         key: RandomKey(seed: 1, purpose: .generatedData, step: UInt64(iteration)),
         sample: UInt64(streams.lowerBound))
@@ -86,9 +88,12 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
     }
   }
 
-  func addGradient(iteration: Int, into gradients: ParameterBuffer<Float>) -> LossSum {
+  func addGradient(
+    of microbatch: Microbatch, shard: Int, into gradients: ParameterBuffer<Float>
+  ) -> LossSum {
+    workspace.arena.reset()
     guard layout.rowCount > 0 else { return LossSum() }
-    return tokens[iteration].withUnsafeBufferPointer { tokens in
+    return tokens[microbatch.index].withUnsafeBufferPointer { tokens in
       guard let base = tokens.baseAddress else { return LossSum() }
       return model.evaluate(
         LanguageModelBatch(layout: layout, tokens: base, targets: base + layout.rowCount),

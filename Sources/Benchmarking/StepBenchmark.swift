@@ -6,14 +6,14 @@ import RecurrentNN
 import Tasks
 import Training
 
-/// The model and data of a benchmark on one rank.
-protocol BenchmarkWorkload: AnyObject {
-  var parameters: ParameterBuffer<Float> { get }
-  var workspace: Workspace<Float> { get }
+/// The model of a benchmark with its random data on one rank.
+protocol BenchmarkWorkload: GradientSource {
   /// Operations of the model's arithmetic in a step over all ranks: six for each multiplied weight and token.
   var operationsPerStep: Double { get }
-  /// Adds the gradient of this rank's summed loss; the arena has been reset.
-  func addGradient(iteration: Int, into gradients: ParameterBuffer<Float>) -> LossSum
+}
+
+extension BenchmarkWorkload {
+  func beginEpoch(_ epoch: Int, isResumed: Bool) {}
 }
 
 /// Times whole training steps: forward, backward, reduction, clipping, update.
@@ -73,11 +73,14 @@ public struct StepBenchmark: Sendable {
   func run(_ workload: any BenchmarkWorkload, plan: ShardPlan, on communicator: any Communicator) throws
     -> Result
   {
-    let stepper = try BenchmarkStepper(self, workload, plan: plan, communicator: communicator)
-    let products = try tunesProducts ? chooseProducts(for: workload, stepper, communicator) : nil
+    let step = try TrainingStep(
+      workload, plan: plan, optimizer: OptimizerSettings(kind: optimizer), clipNorm: Self.clipNorm,
+      communicator: communicator)
+    let products = try tunesProducts ? chooseProducts(for: workload, step, communicator) : nil
+    var state = TrainingState()
     let clock = ContinuousClock()
     var times: [Double] = []
-    var last = (loss: 0.0, tokens: 0.0)
+    var last = StepTotals()
     var tokens = 0.0
     var communicationAtStart = Duration.zero
     let peak = MultiplyAddPeak.measured(precision)
@@ -86,20 +89,20 @@ public struct StepBenchmark: Sendable {
     for iteration in 0..<Self.warmUp + iterations {
       if iteration == Self.warmUp {
         try communicator.barrier()
-        communicationAtStart = stepper.communicationTime
+        communicationAtStart = step.gradients.communicationTime
         profileAtStart = StepProfile.totals
       }
       let started = clock.now
       if iteration == Self.warmUp + iterations - 1 {
-        trace = try StepProfile.record(limit: Self.traceLimit) { last = try stepper.step(iteration) }
+        trace = try StepProfile.record(limit: Self.traceLimit) { last = try run(step, &state) }
       } else {
-        last = try stepper.step(iteration)
+        last = try run(step, &state)
       }
       guard iteration >= Self.warmUp else { continue }
       times.append((clock.now - started).inSeconds)
       tokens += last.tokens
     }
-    let communication = (stepper.communicationTime - communicationAtStart).inSeconds
+    let communication = (step.gradients.communicationTime - communicationAtStart).inSeconds
     let total = times.reduce(0, +)
     let profile = StepProfile.totals.since(profileAtStart)
     let productSeconds = profile.seconds[.products] ?? 0
@@ -110,21 +113,29 @@ public struct StepBenchmark: Sendable {
       milliseconds: median * 1e3, tokensPerSecond: tokensPerStep / median,
       bestTokensPerSecond: tokensPerStep / best,
       gigaflops: 1e-9 * workload.operationsPerStep / median,
-      residentMiB: try Self.largestResidentMiB(communicator), plan: stepper.plan,
+      residentMiB: try Self.largestResidentMiB(communicator),
+      plan: MemoryPlan(
+        parameters: workload.parameters.count, optimizerCopies: step.optimizer.moments.count,
+        workload.workspace),
       parameters: workload.parameters.count, communicationShare: communication / total,
       shares: profile.seconds.mapValues { $0 / total }.merging([.communication: communication / total]) {
         $1
       },
       productGigaflops: productSeconds > 0 ? 1e-9 * profile.operations / productSeconds : 0,
       peakGigaflops: peak,
-      trace: trace, products: products, loss: last.loss)
+      trace: trace, products: products, loss: last.loss / last.tokens)
+  }
+
+  private func run(_ step: TrainingStep, _ state: inout TrainingState) throws -> StepTotals {
+    try step.run(&state, learningRate: optimizer == .sgd ? 0.1 : 1e-3).totals
   }
 
   /// Measured anew every time: a benchmark has no use for what an earlier one found.
   private func chooseProducts(
-    for workload: any BenchmarkWorkload, _ stepper: BenchmarkStepper, _ communicator: any Communicator
+    for workload: any BenchmarkWorkload, _ step: TrainingStep, _ communicator: any Communicator
   ) throws -> (choices: ProductChoices, measurements: [ProductMeasurement]) {
-    let uses = try ProductRecorder.record { _ = try stepper.step(0) }
+    var state = TrainingState()
+    let uses = try ProductRecorder.record { _ = try run(step, &state) }
     let result = try ProductSelection(cache: nil).choose(uses, on: communicator)
     workload.workspace.choose(result.choices.table)
     return (result.choices, result.measurements)
@@ -133,44 +144,5 @@ public struct StepBenchmark: Sendable {
   private static func largestResidentMiB(_ communicator: any Communicator) throws -> Int {
     let everyone = try communicator.allgather(Array(String(ProcessMemory.peakMiB).utf8))
     return everyone.compactMap { Int(String(decoding: $0, as: UTF8.self)) }.max() ?? 0
-  }
-}
-
-/// Steps of a workload on one rank.
-private final class BenchmarkStepper {
-  private let workload: any BenchmarkWorkload
-  private let optimizer: Optimizer<Float>
-  private let gradients: GradientSum
-
-  init(
-    _ benchmark: StepBenchmark, _ workload: any BenchmarkWorkload, plan: ShardPlan,
-    communicator: any Communicator
-  ) throws {
-    self.workload = workload
-    optimizer = Optimizer(
-      settings: OptimizerSettings(kind: benchmark.optimizer), count: workload.parameters.count)
-    gradients = try GradientSum(layout: workload.parameters.layout, plan: plan, communicator: communicator)
-  }
-
-  var communicationTime: Duration { gradients.communicationTime }
-  var plan: MemoryPlan {
-    MemoryPlan(
-      parameters: workload.parameters.count, optimizerCopies: optimizer.moments.count, workload.workspace)
-  }
-
-  /// One training step; returns the mean loss and the tokens of all ranks.
-  func step(_ iteration: Int) throws -> (loss: Double, tokens: Double) {
-    let parameters = workload.parameters
-    let totals = try gradients.reduce(requests: (false, false)) { _, sum in
-      workload.workspace.arena.reset()
-      return workload.addGradient(iteration: iteration, into: sum)
-    }
-    let clip = clipFactor(norm: gradients.norm / totals.tokens, maximum: StepBenchmark.clipNorm)
-    let update = optimizer.beginUpdate(
-      parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
-      gradientScale: clip / totals.tokens, learningRate: optimizer.settings.kind == .sgd ? 0.1 : 1e-3,
-      within: gradients.spans)
-    workload.workspace.forEachBlock(of: parameters) { update.apply(to: $0) }
-    return (totals.loss / totals.tokens, totals.tokens)
   }
 }

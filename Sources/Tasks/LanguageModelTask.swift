@@ -99,12 +99,13 @@ package final class LanguageModelTask: TrainingTask {
     for state in carried.values { state.forEach { $0.view.fill(0) } }
   }
 
-  package func accumulateGradient(
-    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
+  package func addGradient(
+    of microbatch: Microbatch, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
     guard let state = carried[shard] else { return LossSum() }
     return addGradient(
-      microbatch: microbatch, serial: serial, shard: shard, state: state.map(\.view), into: gradients)
+      microbatch: microbatch.index, serial: microbatch.serial, shard: shard, state: state.map(\.view),
+      into: gradients)
   }
 
   /// All chunks but the last have the same size. The states of the streams are not those of a step.

@@ -75,27 +75,20 @@ package final class SupervisedTask: TrainingTask {
 
   package func beginEpoch(_ epoch: Int, isResumed: Bool) { epochPlan = batches.epoch(epoch) }
 
-  package func accumulateGradient(
-    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
+  package func addGradient(
+    of microbatch: Microbatch, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
-    try accumulateGradient(
-      microbatch: microbatch, serial: serial, shard: shard,
-      teacherForcing: configuration.training.teacherForcing(at: update), into: gradients)
-  }
-
-  private func accumulateGradient(
-    microbatch: Int, serial: Int, shard: Int, teacherForcing: Double, into gradients: ParameterBuffer<Float>
-  ) throws -> LossSum {
-    let batch = epochPlan[microbatch]
+    let batch = epochPlan[microbatch.index]
     let entries = BatchPlan.shard(batch, shard, of: plan.shardCount)
     guard !entries.isEmpty else { return LossSum() }
     let places = BatchPlan.shard(Array(0..<Int32(batch.count))[...], shard, of: plan.shardCount)
     let masks = SampleMasks(
-      seed: UInt64(configuration.seed), step: UInt64(serial), samples: places.map { UInt32($0) })
+      seed: UInt64(configuration.seed), step: UInt64(microbatch.serial), samples: places.map { UInt32($0) })
     workspace.arena.reset()
     return try learner.loss(
       entries, of: corpus.train, masks: masks,
-      teacherForcing: teacherForcing, into: gradients, workspace)
+      teacherForcing: configuration.training.teacherForcing(at: microbatch.update), into: gradients, workspace
+    )
   }
 
   /// Batches of other epochs hold other sequences, of about the same lengths. A model that reads its own tokens takes
@@ -106,9 +99,10 @@ package final class SupervisedTask: TrainingTask {
     }
     guard let largest = costs.indices.max(by: { costs[$0] < costs[$1] }) else { return }
     for shard in plan.own {
-      for teacherForcing in configuration.training.extremesOfTeacherForcing {
-        _ = try accumulateGradient(
-          microbatch: largest, serial: 0, shard: shard, teacherForcing: teacherForcing, into: gradients)
+      // With true tokens alone a model computes all steps at once, with its own tokens step by step.
+      for update in configuration.training.extremesOfTeacherForcing {
+        _ = try addGradient(
+          of: Microbatch(index: largest, serial: 0, update: update), shard: shard, into: gradients)
       }
     }
   }

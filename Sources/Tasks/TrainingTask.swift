@@ -22,16 +22,48 @@ package struct TaskSize: Sendable {
   package var validExamples: Int
 }
 
+/// A batch of an epoch. A training step takes one or, accumulating, several.
+package struct Microbatch: Sendable, Equatable {
+  /// Position within the epoch.
+  package var index: Int
+  /// Number in the whole run: the step of its random numbers.
+  package var serial: Int
+  /// Number of the update that it is a part of, for what changes from update to update.
+  package var update: Int
+
+  package init(index: Int, serial: Int, update: Int) {
+    (self.index, self.serial, self.update) = (index, serial, update)
+  }
+}
+
+/// What a training step needs of a model and its data: gradients of shards.
+package protocol GradientSource: AnyObject {
+  var parameters: ParameterBuffer<Float> { get }
+  /// Scratch memory and packed weights.
+  var workspace: Workspace<Float> { get }
+  /// Microbatches of the epoch that was begun last.
+  var microbatchesPerEpoch: Int { get }
+
+  /// Called before the first microbatch of every epoch, and when a run is resumed within one.
+  func beginEpoch(_ epoch: Int, isResumed: Bool)
+
+  /// Adds the gradient of the SUMMED loss of a shard.
+  ///
+  /// What is computed for a shard depends on the global batch and the shard alone, never on the rank.
+  func addGradient(
+    of microbatch: Microbatch, shard: Int, into gradients: ParameterBuffer<Float>
+  ) throws -> LossSum
+
+  /// Sets carried states that are not finite to zero; called after a step whose gradient was not finite.
+  func dropNonFiniteState()
+}
+
 /// Something that can be trained: a model with its data, cut into microbatches and shards.
 ///
-/// The trainer knows steps, ranks, optimizers and checkpoints; a task knows what a batch is. Whatever a task
-/// computes for a shard must depend on the global batch and the shard alone, never on the rank.
-package protocol TrainingTask: AnyObject {
-  var parameters: ParameterBuffer<Float> { get }
+/// The trainer knows steps, ranks, optimizers and checkpoints; a task knows what a batch is.
+package protocol TrainingTask: GradientSource {
   /// What there is to learn from, for the summary at the start.
   var size: TaskSize { get }
-  /// Microbatches of an epoch; a training step takes one or, accumulating, several.
-  var microbatchesPerEpoch: Int { get }
   /// A hash of everything the data consists of: equal on all ranks, and equal when a run is resumed.
   var dataDigest: UInt64 { get }
 
@@ -41,28 +73,9 @@ package protocol TrainingTask: AnyObject {
   /// Writes what is needed besides the weights to use the model later: its vocabularies.
   func writeInputs(to run: RunPaths) throws
 
-  /// Called before the first microbatch of every epoch, and when a run is resumed within one.
-  func beginEpoch(_ epoch: Int, isResumed: Bool)
-
-  /// Adds the gradient of the SUMMED loss of a shard.
-  ///
-  /// - Parameters:
-  ///   - microbatch: position within the epoch.
-  ///   - serial: number of the microbatch in the whole run: the step of its random numbers.
-  ///   - update: number of the update that it is a part of, for what changes from update to update.
-  func accumulateGradient(
-    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
-  ) throws -> LossSum
-
-  /// Scratch memory and packed weights.
-  var workspace: Workspace<Float> { get }
-
   /// Runs the largest batch of an epoch forwards and backwards, so that the workspace has its size before the first step.
   /// What it adds to `gradients` is to be thrown away; carried states stay as they are.
   func rehearse(into gradients: ParameterBuffer<Float>) throws
-
-  /// Forgets carried states that are not finite; called after a step whose gradient was not.
-  func dropNonFiniteState()
 
   /// Prepares a pass over a split; nil if there is no such data.
   func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)?
@@ -90,10 +103,13 @@ extension TrainingTask {
   package var warnings: [String] { [] }
 
   // Most tasks start every sequence anew.
-  package func dropNonFiniteState() {}
   package func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] { [] }
   package var carriedStateShapes: [(name: String, shape: [Int])] { [] }
   package func restoreCarriedState(_ tensors: [[Float]]) {}
+}
+
+extension GradientSource {
+  package func dropNonFiniteState() {}
 }
 
 /// A pass over held-out data in pieces, so that a signal can end it between two of them.

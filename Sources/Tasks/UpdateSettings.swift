@@ -30,11 +30,9 @@ extension TrainingConfiguration {
     return teacherForcing + (end - teacherForcing) * Double(update) / Double(teacherForcingSteps)
   }
 
-  /// The ends of the schedule: with true tokens alone a model computes all steps at once what it has to compute step by
-  /// step with its own.
-  package var extremesOfTeacherForcing: [Double] {
-    let first = teacherForcing(at: 0)
-    return [first] + (teacherForcingEnd.map { $0 == first ? [] : [$0] } ?? [])
+  /// The first update, and one at the end of the schedule if the ratio changes.
+  package var extremesOfTeacherForcing: [Int] {
+    teacherForcing(at: teacherForcingSteps) == teacherForcing(at: 0) ? [0] : [0, teacherForcingSteps]
   }
 }
 

@@ -18,8 +18,7 @@ final class Trainer {
   private let communicator: any Communicator
   private let task: any TrainingTask
   private let plan: ShardPlan
-  private let optimizer: Optimizer<Float>
-  private let gradients: GradientSum
+  private let step: TrainingStep
   private let average: WeightAverage?
   private let checkpoints: TrainingCheckpoints
   private let schedule: Schedule
@@ -61,12 +60,13 @@ final class Trainer {
     self.observer = observer
     self.signals = signals
     let training = configuration.training
-    optimizer = Optimizer(settings: OptimizerSettings(training), count: task.parameters.count)
-    gradients = try GradientSum(layout: task.parameters.layout, plan: plan, communicator: communicator)
+    step = try TrainingStep(
+      task, plan: plan, optimizer: OptimizerSettings(training), accumulate: training.accumulate,
+      clipNorm: training.clipNorm, communicator: communicator)
     average =
       training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(
-      store: store, task: task, optimizer: optimizer, average: average, communicator: communicator)
+      store: store, task: task, optimizer: step.optimizer, average: average, communicator: communicator)
     schedule = Schedule(training.schedule)
     stepsPerEpoch = (task.microbatchesPerEpoch + training.accumulate - 1) / training.accumulate
     let (byEpochs, overflows) = training.epochs.multipliedReportingOverflow(by: stepsPerEpoch)
@@ -124,19 +124,19 @@ final class Trainer {
     guard !state.isComplete else { return }
     if let choices = state.products {
       task.workspace.choose(choices.table)
-      try task.rehearse(into: gradients.total)
+      try task.rehearse(into: step.gradients.total)
     } else if let products {
-      let uses = try ProductRecorder.record { try task.rehearse(into: gradients.total) }
+      let uses = try ProductRecorder.record { try task.rehearse(into: step.gradients.total) }
       let result = try products.choose(uses, on: communicator)
       state.products = result.choices
       task.workspace.choose(result.choices.table)
       // Once more, so that memory is planned as it will be.
-      try task.rehearse(into: gradients.total)
+      try task.rehearse(into: step.gradients.total)
       for warning in result.warnings { observer?.handle(.warning(warning)) }
     } else {
-      try task.rehearse(into: gradients.total)
+      try task.rehearse(into: step.gradients.total)
     }
-    gradients.total.clear()
+    step.gradients.total.clear()
     // What it grew by block after block becomes one, of the size that it will keep.
     task.workspace.arena.reset()
     if let choices = state.products { observer?.handle(.choseProducts(choices)) }
@@ -144,90 +144,39 @@ final class Trainer {
       .planned(
         MemoryPlan(
           parameters: task.parameters.count,
-          optimizerCopies: optimizer.moments.count + (average == nil ? 0 : 1),
+          optimizerCopies: step.optimizer.moments.count + (average == nil ? 0 : 1),
           task.workspace)))
   }
 
   // MARK: One step
 
   private func trainStep() throws -> StepTotals {
-    let training = configuration.training
-    if state.microbatch == 0 { task.beginEpoch(state.epoch, isResumed: false) }
-    let first = state.microbatch
-    let count = min(training.accumulate, task.microbatchesPerEpoch - first)
-    let totals = try gradients.reduce(requests: (signals.stop != nil, wantsSave())) { shard, sum in
-      var loss = LossSum()
-      for offset in 0..<count {
-        loss += try task.accumulateGradient(
-          microbatch: first + offset, serial: state.serial + offset, update: state.step, shard: shard,
-          into: sum)
-      }
-      return loss
-    }
-    // A batch may have nothing to predict: no gradient, and nothing to divide it by.
-    let isEmpty = totals.tokens == 0
-    let norm = isEmpty ? 0 : gradients.norm / totals.tokens
-    let rate = learningRate()
-    let isFinite = norm.isFinite && totals.loss.isFinite
-    if !isFinite {
-      try skipStep()
-    } else if !isEmpty {
-      update(totals, norm: norm, learningRate: rate)
-    }
-    try advance(microbatches: count, tokens: Int(totals.tokens))
-    progress.add(totals, isSkipped: !isFinite)
-    report(norm: norm, learningRate: rate)
-    return totals
-  }
-
-  private func learningRate() -> Double {
-    schedule.rate(
+    let rate = schedule.rate(
       base: configuration.training.learningRate, step: state.step, epoch: state.epoch, totalSteps: totalSteps,
       state: state.plateau)
-  }
-
-  /// The update divides the gradient by the number of tokens and clips it by its global norm, block by block, and each
-  /// block's weights are packed again at once.
-  private func update(_ totals: StepTotals, norm: Double, learningRate: Double) {
-    let clip = clipFactor(norm: norm, maximum: configuration.training.clipNorm)
-    let update = optimizer.beginUpdate(
-      parameters: task.parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
-      gradientScale: clip / totals.tokens, learningRate: learningRate, within: gradients.spans)
-    task.workspace.forEachBlock(of: task.parameters) { update.apply(to: $0) }
-    average?.add(task.parameters, updates: optimizer.updates)
-    state.skippedInARow = 0
-  }
-
-  /// The summed gradient is not finite. Its bits are the same on every rank, so all ranks come here together.
-  private func skipStep() throws {
-    state.skippedInARow += 1
-    let hit = task.parameters.layout.parameters.filter { parameter in
-      firstNonFinite(UnsafeBufferPointer(gradients.total.elements(parameter))) != nil
-    }.map(\.name)
-    let step = state.step + 1  // counted like all reports: the first step is 1
-    observer?.handle(.skippedStep(step: step, inARow: state.skippedInARow, parameters: hit))
-    guard state.skippedInARow < configuration.training.skipLimit else {
-      throw TrainingFailure.diverged(step: step, inARow: state.skippedInARow, parameters: hit)
-    }
-    task.dropNonFiniteState()
-  }
-
-  /// Moves the position in the data, and decides what is due before the next step.
-  private func advance(microbatches: Int, tokens: Int) throws {
-    state.step += 1
-    state.microbatch += microbatches
-    state.serial += microbatches
-    state.tokens += tokens
-    state.optimizerUpdates = optimizer.updates
-    let epochEnded = state.microbatch >= task.microbatchesPerEpoch
-    if epochEnded {
-      state.microbatch = 0
-      state.epoch += 1
-      guard state.tokens > 0 else { throw TrainingFailure.nothingToPredict("the training data") }
+    let requests = StepRequests(stop: signals.stop != nil, save: wantsSave())
+    let result = try step.run(&state, learningRate: rate, requests: requests)
+    if let parameters = result.skippedFor { try noteSkip(parameters) }
+    if result.isUpdate { average?.add(task.parameters, updates: state.optimizerUpdates) }
+    guard state.microbatch > 0 || state.tokens > 0 else {
+      throw TrainingFailure.nothingToPredict("the training data")
     }
     state.isComplete = isAtEnd
     let every = configuration.evaluation.everySteps
-    state.evaluationPending = state.isComplete || (every > 0 ? state.step % every == 0 : epochEnded)
+    state.evaluationPending =
+      state.isComplete || (every > 0 ? state.step % every == 0 : state.microbatch == 0)
+    progress.add(result.totals, isSkipped: result.skippedFor != nil)
+    report(norm: result.norm, learningRate: rate)
+    return result.totals
+  }
+
+  /// Reports a skipped update, and gives up after too many in a row.
+  private func noteSkip(_ parameters: [String]) throws {
+    observer?.handle(
+      .skippedStep(step: state.step, inARow: state.skippedInARow, parameters: parameters))
+    guard state.skippedInARow < configuration.training.skipLimit else {
+      throw TrainingFailure.diverged(step: state.step, inARow: state.skippedInARow, parameters: parameters)
+    }
   }
 
   /// The last step or the last epoch is done.
@@ -258,7 +207,7 @@ final class Trainer {
         progress.report(
           state: state, totalSteps: expectedSteps, epoch: epochPosition, norm: norm,
           learningRate: learningRate,
-          communication: communicator.worldSize > 1 ? gradients.communicationTime : nil,
+          communication: communicator.worldSize > 1 ? step.gradients.communicationTime : nil,
           hasPerplexity: configuration.model.output.hasPerplexity)))
   }
 

@@ -4,7 +4,9 @@ import Tasks
 
 /// Everything besides tensors that decides how a run goes on. Its JSON is `state.json` of a checkpoint; the
 /// same state gives the same bytes, so that it holds no times and nothing about ranks.
-struct TrainingState: Codable, Equatable {
+package struct TrainingState: Codable, Equatable {
+  package init() {}
+
   /// Updates done (skipped ones included).
   var step = 0
   /// The epoch under way, from 0.

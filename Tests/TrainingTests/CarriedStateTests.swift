@@ -37,8 +37,8 @@ struct CarriedStateTests {
 
   private static func readChunk(_ number: Int, _ task: LanguageModelTask, _ rank: Int) throws {
     let gradient = ParameterBuffer<Float>(task.parameters.layout)
-    _ = try task.accumulateGradient(
-      microbatch: number, serial: number, update: 0, shard: rank, into: gradient)
+    _ = try task.addGradient(
+      of: Microbatch(index: number, serial: number, update: 0), shard: rank, into: gradient)
   }
 
   @Test(

@@ -73,10 +73,12 @@ final class FakeTask: TrainingTask {
 
   func beginEpoch(_ epoch: Int, isResumed: Bool) { self.epoch = epoch }
 
-  func accumulateGradient(
-    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
+  func addGradient(
+    of microbatch: Microbatch, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
-    calls.append(Call(epoch: epoch, microbatch: microbatch, serial: serial, update: update))
+    let serial = microbatch.serial
+    calls.append(
+      Call(epoch: epoch, microbatch: microbatch.index, serial: serial, update: microbatch.update))
     let tokens = tokens(serial)
     for index in gradients.elements.indices { gradients.elements[index] += Float(tokens) }
     try fault(serial, shard, gradients)

@@ -8,7 +8,7 @@ import Testing
 @testable import Tasks
 
 @Suite("Sums of gradients over shards and ranks")
-struct GradientSumTests {
+struct GradientReductionTests {
   private static let layout: ParameterLayout = {
     var builder = ParameterLayout.Builder()
     _ = builder.add("weight", [7, 5], .constant(0))
@@ -33,13 +33,16 @@ struct GradientSumTests {
   private func reduce(ranks: Int, reproducible: Bool) throws -> [(gradient: [Float], totals: StepTotals)] {
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: reproducible)
-      let sum = try GradientSum(layout: Self.layout, plan: plan, communicator: communicator)
+      let sum = try GradientReduction(layout: Self.layout, plan: plan, communicator: communicator)
       var totals = StepTotals()
       for _ in 0..<2 {
-        totals = try sum.reduce(requests: (stop: communicator.rank == 1, save: true)) { shard, buffer in
+        sum.clear()
+        for shard in plan.own {
+          let buffer = sum.buffer(for: shard)
           for (index, value) in Self.gradient(shard).enumerated() { buffer.elements[index] += value }
-          return Self.loss(shard)
+          sum.add(Self.loss(shard), of: shard)
         }
+        totals = try sum.reduce(StepRequests(stop: communicator.rank == 1, save: true))
       }
       return (Array(sum.total.elements), totals)
     }
@@ -88,18 +91,19 @@ struct GradientSumTests {
     let layout = builder.build()
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
-      let sum = try GradientSum(layout: layout, plan: plan, communicator: communicator)
+      let sum = try GradientReduction(layout: layout, plan: plan, communicator: communicator)
       for step in 0..<3 {
         let rows = { (rank: Int) in [Int32(7 * step + rank), 40, Int32(7 * step + rank)] }
-        _ = try sum.reduce(requests: (false, false)) { _, buffer in
-          var ones = [Float](repeating: 1, count: 9)
-          ones.withUnsafeMutableBufferPointer { ones in
-            buffer.addRows(
-              MatrixView(ones.baseAddress!, rows: 3, columns: 3), at: rows(communicator.rank), of: table)
-          }
-          if wholeTable && communicator.rank == step { buffer.touchAll(table) }
-          return LossSum(total: 1, tokens: 1)
+        sum.clear()
+        let buffer = sum.buffer(for: communicator.rank)
+        var ones = [Float](repeating: 1, count: 9)
+        ones.withUnsafeMutableBufferPointer { ones in
+          buffer.addRows(
+            MatrixView(ones.baseAddress!, rows: 3, columns: 3), at: rows(communicator.rank), of: table)
         }
+        if wholeTable && communicator.rank == step { buffer.touchAll(table) }
+        sum.add(LossSum(total: 1, tokens: 1), of: communicator.rank)
+        _ = try sum.reduce()
         var expected = [Float](repeating: 0, count: 152)
         for rank in 0..<ranks {
           for row in rows(rank) { for column in 0..<3 { expected[Int(row) * 3 + column] += 1 } }

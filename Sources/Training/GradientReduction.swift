@@ -1,0 +1,194 @@
+import Communication
+import NumericKernels
+import Optimizers
+import Parameters
+import RecurrentNN
+import Tasks
+
+/// What all ranks learn from a step besides the gradient, summed in double precision.
+package struct StepTotals: Equatable {
+  /// Summed loss over the tokens of the global batch, nats.
+  package var loss = 0.0
+  /// Target tokens of the global batch.
+  package var tokens = 0.0
+  /// The number of ranks that were asked to stop, and of those that were asked for a checkpoint.
+  package var stopRequests = 0.0
+  package var saveRequests = 0.0
+
+  var values: [Double] { [loss, tokens, stopRequests, saveRequests] }
+
+  package init(_ loss: LossSum = LossSum()) {
+    self.loss = loss.total
+    tokens = Double(loss.tokens)
+  }
+
+  init(values: [Double]) {
+    loss = values[0]
+    tokens = values[1]
+    stopRequests = values[2]
+    saveRequests = values[3]
+  }
+}
+
+/// What this rank was asked for before a step. Requests travel with the loss, so that all ranks act on them after the same
+/// step.
+package struct StepRequests: Sendable {
+  package var stop = false
+  package var save = false
+
+  package init(stop: Bool = false, save: Bool = false) { (self.stop, self.save) = (stop, save) }
+}
+
+/// Adds gradients over the shards of this rank and over all ranks.
+///
+/// A gradient is a SUM over tokens, never a mean of means, because shards hold different numbers of tokens. The loss and the
+/// number of tokens are added with it, and the update divides by the global number. A step is
+///
+///     clear(), then for each shard of this rank: buffer(for:), add(_:of:), and last reduce(_:)
+package final class GradientReduction {
+  /// The gradient of the global batch after ``reduce(_:)``, on every rank.
+  package let total: ParameterBuffer<Float>
+  private let whole: [Range<Int>]
+  private let vector: any SummedVector
+  private let plan: ShardPlan
+  private let communicator: any Communicator
+  private let clock = ContinuousClock()
+  /// Time spent in reductions so far, waiting for other ranks included.
+  package private(set) var communicationTime = Duration.zero
+  /// The sums over the shards that were added since ``clear()``, without the fixed tree.
+  private var totals = StepTotals()
+
+  // The fixed tree of reproducible mode.
+  private typealias Node = (level: Int, gradient: ParameterBuffer<Float>, totals: StepTotals)
+  /// Sums of 1, 2, 4… shards that wait for their sibling in the tree.
+  private var pending: [Node] = []
+  private var spare: [ParameterBuffer<Float>] = []
+  private var scratch: AlignedBuffer<Float>?
+
+  /// Collective.
+  package init(layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator) throws {
+    vector = try communicator.makeSummedVector(count: layout.count)
+    total = ParameterBuffer(layout, in: vector.elements, owner: vector)
+    whole = [0..<total.count]
+    self.plan = plan
+    self.communicator = communicator
+  }
+
+  /// Where ``total`` may differ from zero: the same on every rank.
+  package var spans: [Range<Int>] {
+    // The tree's sums don't record which rows were touched.
+    plan.isReproducible ? whole : total.spans
+  }
+
+  /// The norm of ``total``, in the same order on every rank.
+  package var norm: Double {
+    StepProfile.measure(.optimizer) { gradientNorm(UnsafeBufferPointer(total.elements), in: spans) }
+  }
+
+  /// Sets the gradient of the last step to zero.
+  package func clear() {
+    totals = StepTotals()
+    if !plan.isReproducible { total.clear() }
+  }
+
+  /// Where to add the gradient of a shard. The shards of this rank come in order.
+  package func buffer(for shard: Int) -> ParameterBuffer<Float> {
+    guard plan.isReproducible else { return total }
+    let gradient = spare.popLast() ?? ParameterBuffer<Float>(total.layout)
+    gradient.fill(0)
+    pending.append((0, gradient, StepTotals()))
+    return gradient
+  }
+
+  /// Adds the loss of a shard whose gradient is complete.
+  package func add(_ loss: LossSum, of shard: Int) {
+    guard plan.isReproducible, var node = pending.popLast() else {
+      totals.loss += loss.total
+      totals.tokens += Double(loss.tokens)
+      return
+    }
+    // Shards are added in pairs, pairs of pairs and so on, like the digits of a binary counter: log2 buffers suffice.
+    node.totals = StepTotals(loss)
+    while let sibling = pending.last, sibling.level == node.level {
+      pending.removeLast()
+      let (part, sum) = (node.gradient.elements, sibling.gradient.elements)
+      if let part = part.baseAddress, let sum = sum.baseAddress { Float.axpy(1, part, sum, total.count) }
+      spare.append(node.gradient)
+      let totals = zip(sibling.totals.values, node.totals.values).map { $0 + $1 }
+      node = (node.level + 1, sibling.gradient, StepTotals(values: totals))
+    }
+    pending.append(node)
+  }
+
+  /// Sums over all ranks. Collective.
+  package func reduce(_ requests: StepRequests = StepRequests()) throws -> StepTotals {
+    // A power-of-two number of shards leaves exactly one sum.
+    if plan.isReproducible, let root = pending.popLast() {
+      _ = total.elements.update(fromContentsOf: UnsafeBufferPointer(root.gradient.elements))
+      spare.append(root.gradient)
+      totals = root.totals
+    }
+    totals.stopRequests = requests.stop ? 1 : 0
+    totals.saveRequests = requests.save ? 1 : 0
+    guard communicator.worldSize > 1 else { return totals }
+    let started = clock.now
+    defer { communicationTime += clock.now - started }
+    var values = totals.values
+    if plan.isReproducible {
+      try treeOverRanks(&values)
+    } else {
+      try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+      try uniteTouchedRows()
+      try vector.sum(total.spans)
+    }
+    return StepTotals(values: values)
+  }
+
+  private func treeOverRanks(_ values: inout [Double]) throws {
+    let scratch = self.scratch ?? AlignedBuffer<Float>(count: min(max(1, total.count), 1 << 20))
+    self.scratch = scratch
+    var room = [Double](repeating: 0, count: values.count)
+    try values.withUnsafeMutableBufferPointer { values in
+      try room.withUnsafeMutableBufferPointer { room in
+        try communicator.treeSum(values, scratch: room)
+      }
+    }
+    try communicator.treeSum(total.elements, scratch: scratch.elements)
+  }
+
+  /// Every rank learns which rows of tables any rank has added to, if there are tables at all.
+  private func uniteTouchedRows() throws {
+    guard !total.layout.tables.isEmpty else { return }
+    for (rank, bytes) in try communicator.allgather(TouchedRowsCode.bytes(total.touchedRows)).enumerated()
+    where rank != communicator.rank {
+      TouchedRowsCode.forEachTable(bytes) { total.touch($1, ofTable: $0) }
+    }
+  }
+}
+
+/// Rows of tables as bytes for other ranks of the same job: for each table its number of rows, -1 for all, then the rows.
+private enum TouchedRowsCode {
+  static func bytes(_ rows: [[Int32]?]) -> [UInt8] {
+    var words: [Int32] = []
+    words.reserveCapacity(rows.reduce(0) { $0 + 1 + ($1?.count ?? 0) })
+    for table in rows {
+      words.append(table.map { Int32($0.count) } ?? -1)
+      if let table { words.append(contentsOf: table) }
+    }
+    return words.withUnsafeBytes(Array.init)
+  }
+
+  /// Calls `body` for each table with its rows.
+  static func forEachTable(_ bytes: [UInt8], _ body: (_ table: Int, UnsafeBufferPointer<Int32>?) -> Void) {
+    bytes.withUnsafeBytes { raw in
+      let words = raw.bindMemory(to: Int32.self)
+      var (table, next) = (0, 0)
+      while next < words.count {
+        let count = Int(words[next])
+        let rows = next + 1..<next + 1 + max(0, count)
+        body(table, count < 0 ? nil : UnsafeBufferPointer(rebasing: words[rows]))
+        (table, next) = (table + 1, rows.upperBound)
+      }
+    }
+  }
+}

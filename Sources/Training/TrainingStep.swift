@@ -1,0 +1,112 @@
+import Communication
+import NumericKernels
+import Optimizers
+import Parameters
+import RecurrentNN
+import Tasks
+
+/// One step of data-parallel training: the same code on every rank, in ``Trainer`` and in benchmarks.
+package final class TrainingStep {
+  package let gradients: GradientReduction
+  package let optimizer: Optimizer<Float>
+  private let model: any GradientSource
+  private let plan: ShardPlan
+  /// Microbatches whose gradients are accumulated in a step.
+  private let accumulate: Int
+  /// Largest norm of the mean gradient; 0: any.
+  private let clipNorm: Double
+
+  /// What became of a step.
+  package struct Result {
+    /// Sums over all ranks, the same on every rank.
+    package let totals: StepTotals
+    /// Norm of the mean gradient before clipping.
+    package let norm: Double
+    /// Whether there was a gradient, and a finite one, to update by.
+    package let isUpdate: Bool
+    /// Parameters whose gradient was not finite, so that the update was skipped; nil: nothing was skipped.
+    package let skippedFor: [String]?
+  }
+
+  /// Collective.
+  package init(
+    _ model: any GradientSource, plan: ShardPlan, optimizer: OptimizerSettings, accumulate: Int = 1,
+    clipNorm: Double, communicator: any Communicator
+  ) throws {
+    self.model = model
+    self.plan = plan
+    self.accumulate = accumulate
+    self.clipNorm = clipNorm
+    self.optimizer = Optimizer(settings: optimizer, count: model.parameters.count)
+    gradients = try GradientReduction(
+      layout: model.parameters.layout, plan: plan, communicator: communicator)
+  }
+
+  /// Makes the step that `state` has come to, and moves the state on. Collective.
+  ///
+  /// - Parameter requests: what this rank was asked for, to be added to the totals.
+  package func run(
+    _ state: inout TrainingState, learningRate: Double, requests: StepRequests = StepRequests()
+  ) throws -> Result {
+    let batches = draw(state)
+    gradients.clear()
+    for shard in plan.own {
+      let gradient = gradients.buffer(for: shard)
+      var loss = LossSum()
+      for batch in batches { loss += try model.addGradient(of: batch, shard: shard, into: gradient) }
+      gradients.add(loss, of: shard)
+    }
+    let totals = try gradients.reduce(requests)
+    let result = examine(totals)
+    if result.isUpdate {
+      update(scale: clipFactor(norm: result.norm, maximum: clipNorm) / totals.tokens, learningRate)
+    }
+    advance(&state, batches.count, result)
+    return result
+  }
+
+  /// The microbatches of the step: as many as are accumulated, but none of the next epoch.
+  private func draw(_ state: TrainingState) -> [Microbatch] {
+    if state.microbatch == 0 { model.beginEpoch(state.epoch, isResumed: false) }
+    let count = min(accumulate, model.microbatchesPerEpoch - state.microbatch)
+    return (0..<count).map {
+      Microbatch(index: state.microbatch + $0, serial: state.serial + $0, update: state.step)
+    }
+  }
+
+  /// A summed gradient that is not finite has the same bits on every rank, so that all ranks skip the step together. A batch
+  /// may also have nothing to predict: then there is no gradient, and no number of tokens to divide it by.
+  private func examine(_ totals: StepTotals) -> Result {
+    let isEmpty = totals.tokens == 0
+    let norm = isEmpty ? 0 : gradients.norm / totals.tokens
+    guard norm.isFinite, totals.loss.isFinite else {
+      let names = gradients.total.layout.parameters.filter { parameter in
+        firstNonFinite(UnsafeBufferPointer(gradients.total.elements(parameter))) != nil
+      }.map(\.name)
+      return Result(totals: totals, norm: norm, isUpdate: false, skippedFor: names)
+    }
+    return Result(totals: totals, norm: norm, isUpdate: !isEmpty, skippedFor: nil)
+  }
+
+  /// Block by block, so that the packed copies of a block's weights are made again while the block is in the cache.
+  private func update(scale: Double, _ learningRate: Double) {
+    let update = optimizer.beginUpdate(
+      parameters: model.parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
+      gradientScale: scale, learningRate: learningRate, within: gradients.spans)
+    model.workspace.forEachBlock(of: model.parameters) { update.apply(to: $0) }
+  }
+
+  private func advance(_ state: inout TrainingState, _ microbatches: Int, _ result: Result) {
+    if result.skippedFor != nil { model.dropNonFiniteState() }
+    if result.isUpdate { state.skippedInARow = 0 }
+    if result.skippedFor != nil { state.skippedInARow += 1 }
+    state.optimizerUpdates = optimizer.updates
+    state.step += 1
+    state.serial += microbatches
+    state.tokens += Int(result.totals.tokens)
+    state.microbatch += microbatches
+    if state.microbatch >= model.microbatchesPerEpoch {
+      (state.epoch, state.microbatch) = (state.epoch + 1, 0)
+    }
+  }
+}
