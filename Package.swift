@@ -34,17 +34,18 @@ let libraryTargets: [Target] = [
     name: "NumericKernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strictSwift),
   .target(name: "Options", swiftSettings: strictSwift),
   .target(name: "Parameters", dependencies: ["NumericKernels"], swiftSettings: strictSwift),
-  .target(
-    name: "RecurrentNN", dependencies: ["Parameters", "NumericKernels", "Options"],
-    swiftSettings: strictSwift),
   .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strictSwift),
+  .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
+  .target(
+    name: "RecurrentNN",
+    dependencies: ["Parameters", "NumericKernels", "Options", "Optimizers", "Checkpoints"],
+    swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
   .target(
     name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
   .target(name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece"], swiftSettings: strictSwift),
   .target(name: "Metrics", swiftSettings: strictSwift),
-  .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(name: "RunLog", swiftSettings: strictSwift),
   .target(
     name: "Tasks",
@@ -126,7 +127,11 @@ func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "rnn-dist",
   products: [
+    // Cells, layers and models with what trains and saves them: `import RecurrentNN` is enough.
     .library(name: "RecurrentNN", targets: ["RecurrentNN"]),
+    // Sums over the processes of a job, for data-parallel training.
+    .library(name: "Communication", targets: ["Communication"]),
+    // A wrapper of MPI that knows nothing of networks.
     .library(name: "MPI", targets: ["MPI"]),
     .executable(name: "rnn-dist", targets: ["rnn-dist"]),
   ],

@@ -42,9 +42,7 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
 
   private func readPiece(_ prompts: [[Int32]]) {
     let layout = PackedLayout(lengths: prompts.map(\.count))
-    let ids = (0..<layout.steps).flatMap { step in
-      (0..<layout.activeCounts[step]).map { prompts[layout.order[$0]][step] }
-    }
+    let ids = layout.pack(prompts)
     let order = layout.order.map { Int32($0) }
     // The stream that stands at each place of the sorted order, and the place of each stream.
     let places = layout.order.indices.sorted { layout.order[$0] < layout.order[$1] }.map { Int32($0) }

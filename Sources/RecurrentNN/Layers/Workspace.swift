@@ -1,4 +1,5 @@
 import NumericKernels
+import Optimizers
 import Parameters
 
 /// What a model needs besides its parameters: scratch memory and packed copies of the weights used at every
@@ -68,6 +69,27 @@ public final class Workspace<Element: Scalar> {
     }
     // By index: an iterator would be made on the heap.
     for index in blocks.packs.indices { blocks.packs[index].endRepacking() }
+  }
+}
+
+extension Optimizer where S: Scalar {
+  /// Makes one update of a model: overwrites the parameters and this optimizer's moments.
+  ///
+  /// - Parameters:
+  ///   - parameters: θ.
+  ///   - gradients: with the same layout, normally SUMS over the tokens of a batch. They are only read.
+  ///   - scale: the rule sees g = scale·gradients. For sums this is 1 over the number of tokens, times a clip factor (see
+  ///     ``clipFactor(norm:maximum:)``).
+  ///   - learningRate: η.
+  ///   - workspace: the one that the layers compute with. It keeps its packed copies of the parameters up to date.
+  public func update(
+    _ parameters: ParameterBuffer<S>, by gradients: ParameterBuffer<S>, scale: Double, learningRate: Double,
+    in workspace: Workspace<S>
+  ) {
+    let update = beginUpdate(
+      parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.elements),
+      gradientScale: scale, learningRate: learningRate, within: gradients.spans)
+    workspace.forEachBlock(of: parameters) { update.apply(to: $0) }
   }
 }
 
