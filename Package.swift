@@ -46,7 +46,7 @@ let libraryTargets: [Target] = [
     name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
   .target(name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece"], swiftSettings: strictSwift),
   .target(name: "Metrics", swiftSettings: strictSwift),
-  .target(name: "RunLog", swiftSettings: strictSwift),
+  .target(name: "RunLog", dependencies: ["Checkpoints"], swiftSettings: strictSwift),
   .target(
     name: "Tasks",
     dependencies: [
@@ -110,7 +110,7 @@ let testTargets: [Target] = [
   test("Datasets", of: ["Datasets"]),
   test("Metrics", of: ["Metrics"]),
   test("Checkpoints", of: ["Checkpoints"]),
-  test("RunLog", of: ["RunLog"]),
+  test("RunLog", of: ["RunLog", "Checkpoints"]),
   test(
     "Training",
     of: [

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Communication
 import Configuration
 import Datasets
@@ -167,10 +168,10 @@ struct PredictCommand: LocalCommand {
 struct AttentionFolder {
   private let path: String
 
-  /// Makes the folder. Throws `RunFileFailure`.
+  /// Creates the folder. Throws `FileFailure`.
   init(_ path: String) throws {
     self.path = path
-    try RunDirectory.makeFolder(path)
+    try FileSystemOperations.standard.createDirectories(path)
   }
 
   /// Draws where the model looked; nothing for models without attention.
