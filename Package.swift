@@ -44,7 +44,10 @@ let libraryTargets: [Target] = [
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
   .target(
     name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
-  .target(name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece"], swiftSettings: strictSwift),
+  .target(name: "UnicodeText", swiftSettings: strictSwift),
+  .target(
+    name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece", "UnicodeText"],
+    swiftSettings: strictSwift),
   .target(name: "Metrics", swiftSettings: strictSwift),
   .target(name: "RunLog", swiftSettings: strictSwift),
   .target(
@@ -108,6 +111,7 @@ let testTargets: [Target] = [
   test("Communication", of: ["Communication", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "rnn-dist"]),
   test("Datasets", of: ["Datasets"]),
+  test("UnicodeText", of: ["UnicodeText"]),
   test("Metrics", of: ["Metrics"]),
   test("Checkpoints", of: ["Checkpoints"]),
   test("RunLog", of: ["RunLog"]),

@@ -37,7 +37,8 @@ let allowedImports: [TargetRule] = [
   TargetRule("MPI", ["COpenMPI"], external: platform.union(["Synchronization"])),
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
   TargetRule("Configuration", external: ["Foundation"]),
-  TargetRule("Datasets", ["NumericKernels", "CSentencePiece"], external: ["Foundation"]),
+  TargetRule("UnicodeText"),
+  TargetRule("Datasets", ["NumericKernels", "CSentencePiece", "UnicodeText"], external: ["Foundation"]),
   TargetRule("Metrics", external: platform),
   TargetRule("RunLog", external: platform.union(["Foundation"])),
   TargetRule(
