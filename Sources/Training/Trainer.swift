@@ -250,7 +250,7 @@ final class Trainer {
   private func note(_ result: EvaluationResult) throws -> Bool {
     let chosen = configuration.evaluation.metric
     guard let value = result[chosen] else {
-      throw TrainingFailure.metricMissing(chosen, available: result.metrics)
+      throw TrainingFailure.metricMissing(chosen, available: result.metrics.map(\.metric))
     }
     // Everything that follows a metric wants less of it.
     let metric = chosen.isHigherBetter ? -value : value
@@ -259,7 +259,7 @@ final class Trainer {
     if improved {
       previousBest = (state.bestMetric, state.bestLoss, state.bestStep, state.bestFigures)
       (state.bestMetric, state.bestLoss, state.bestStep) = (metric, result.loss.mean, state.step)
-      state.bestFigures = result.figures.map { NamedFigure(name: $0.metric.rawValue, value: $0.value) }
+      state.bestFigures = result.otherMetrics.map { NamedFigure(name: $0.metric.name, value: $0.value) }
       state.evaluationsWithoutImprovement = 0
     } else {
       state.evaluationsWithoutImprovement += 1
