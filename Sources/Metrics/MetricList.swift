@@ -7,6 +7,7 @@ extension Metric {
     .f1,
     .exactMatch,
     .tokenErrorRate,
+    .characterErrorRate,
     .wordErrorRate,
     .sequenceErrorRate,
     .bleu,

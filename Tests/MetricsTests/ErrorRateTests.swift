@@ -48,6 +48,14 @@ struct GoldenEdits: Decodable {
     #expect(sums == [golden.words.reduce(0) { $0 + $1[0] }, golden.words.reduce(0) { $0 + $1[1] }])
   }
 
+  @Test func editsOfCharactersAreThoseOfJiwer() throws {
+    let golden = try GoldenFuzz.load()
+    for (example, expected) in zip(golden.examples(), golden.characters) {
+      #expect(EditTally<Characters>.of([example]).sums == expected, "\(example)")
+    }
+    #expect(EditTally<Characters>.of([TextExample(" \u{A0}", ["\t a \u{2028}"])]).sums == [1, 1])
+  }
+
   @Test func equallyCloseReferencesCountTheShorter() {
     for references in [["a", "a b c"], ["a b c", "a"]] {
       #expect(EditTally<Tokens>.of([TextExample("a b", references)]).sums == [1, 1])
