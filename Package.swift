@@ -42,17 +42,20 @@ let libraryTargets: [Target] = [
     swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
+  .target(name: "UnicodeText", swiftSettings: strictSwift),
+  .target(name: "Metrics", dependencies: ["UnicodeText"], swiftSettings: strictSwift),
   .target(
-    name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
-  .target(name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece"], swiftSettings: strictSwift),
-  .target(name: "Metrics", swiftSettings: strictSwift),
+    name: "Configuration", dependencies: ["Metrics"], resources: [.embedInCode("Presets")],
+    swiftSettings: strictSwift),
+  .target(
+    name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece", "UnicodeText"],
+    swiftSettings: strictSwift),
   .target(name: "RunLog", dependencies: ["Checkpoints"], swiftSettings: strictSwift),
   .target(
     name: "Tasks",
     dependencies: [
       "RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Communication",
-      "Configuration",
-      "Datasets", "Metrics", "Checkpoints", "RunLog",
+      "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
     ],
     swiftSettings: strictSwift),
   .target(
@@ -84,7 +87,8 @@ let executableTargets: [Target] = [
     name: "rnn-dist",
     dependencies: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
-      "Optimizers", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Yams",
+      "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
+      "RunLog", "Yams",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)
@@ -108,14 +112,16 @@ let testTargets: [Target] = [
   test("Communication", of: ["Communication", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "rnn-dist"]),
   test("Datasets", of: ["Datasets"]),
-  test("Metrics", of: ["Metrics"]),
+  test("UnicodeText", of: ["UnicodeText"]),
+  test("Metrics", of: ["Metrics", "UnicodeText"]),
   test("Checkpoints", of: ["Checkpoints"]),
   test("RunLog", of: ["RunLog", "Checkpoints"]),
   test(
     "Training",
     of: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
-      "Optimizers", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog",
+      "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
+      "RunLog",
     ]),
   test("Command", of: ["rnn-dist", "Configuration", "Datasets", "Checkpoints", "Tasks", "Training"]),
 ]

@@ -1,6 +1,7 @@
 import Configuration
 import Datasets
 import Foundation
+import Metrics
 import RecurrentNN
 import RunLog
 import Training
@@ -11,17 +12,19 @@ import Inference
 enum RunReport {
   static func write(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
-      let figures = outcome.bestFigures.map { ", \(FigureText.describe($0.name, $0.value))" }.joined()
+      let metrics = outcome.bestFigures.compactMap { figure in
+        Metric(rawValue: figure.name).map { ", \(MetricText.describe($0, figure.value))" }
+      }.joined()
       let evaluation = configuration.evaluation
       let decoded =
-        evaluation.metric.needsDecoding && evaluation.decodeLimit > 0
-        ? " of \(evaluation.decodeLimit) sources (rnn-dist evaluate writes for all)" : ""
+        evaluation.metric.comparesTexts && evaluation.decodeLimit > 0
+        ? " of at most \(evaluation.decodeLimit) sources (rnn-dist evaluate compares all)" : ""
       let output = configuration.model.output
       let perplexity = output.hasPerplexity ? ", perplexity \(Console.number(exp(loss)))" : ""
       try StandardOutput.line(
         String(
           format: "held-out loss %@ %@%@%@%@ (best, at step %d of %d)", Console.loss(loss),
-          LossUnit.name(configuration), perplexity, figures, decoded, step, outcome.step))
+          LossUnit.name(configuration), perplexity, metrics, decoded, step, outcome.step))
     }
     try StandardOutput.line("run directory: \(directory)")
     let run = try RunPaths(existing: directory)
@@ -65,7 +68,7 @@ enum RunReport {
   /// A few held-out entries with what the model makes of them, and pictures of its attention.
   private static func examples(_ saved: SavedSequenceModel, _ run: RunPaths) throws {
     guard let split = try saved.split(.valid), let texts = split.sourceTexts, split.count > 0 else { return }
-    let groups = sameSource(texts, split)
+    let groups = groups(texts, split, saved.configuration.evaluation)
     let chosen = groups.prefix(exampleCount).map { $0[0] }
     let draws =
       saved.configuration.task == .seq2seq && saved.configuration.model.context == .attention
@@ -78,8 +81,9 @@ enum RunReport {
         separator: " | ")
       let written = String(decoding: output.lines.first ?? [], as: UTF8.self)
       let expected = group.compactMap { target(of: Int($0), split, saved.encoding.labels) }
-      let verdict =
-        expected.isEmpty || expected.contains(written) ? "" : "   (expected \(shortened(expected[0])))"
+      // By bytes: strings are equal to Swift when they are canonically equivalent.
+      let isRight = expected.isEmpty || expected.contains { $0.utf8.elementsEqual(written.utf8) }
+      let verdict = isRight ? "" : "   (expected \(shortened(expected[0])))"
       try StandardOutput.line("  \(source) -> \(shortened(written))\(verdict)")
     }
     guard draws else { return }
@@ -91,8 +95,11 @@ enum RunReport {
       "where the model looked: \(run.attention)/line-1.svg to line-\(outputs.count).svg")
   }
 
-  /// The entries of each source, sources in the order of the data: any target of a source is a right answer.
-  private static func sameSource(_ texts: TextLines, _ split: ExampleSet) -> [[Int32]] {
+  /// The entries of each source, sources in the order of the data. Where references are grouped, any target of a source
+  /// is a right answer; where they are not, the first is shown.
+  private static func groups(
+    _ texts: TextLines, _ split: ExampleSet, _ evaluation: EvaluationConfiguration
+  ) -> [[Int32]] {
     var places: [[UInt8]: Int] = [:]
     var groups: [[Int32]] = []
     for entry in 0..<split.count {
@@ -104,7 +111,7 @@ enum RunReport {
         groups.append([Int32(entry)])
       }
     }
-    return groups
+    return evaluation.groupReferences ? groups : groups.map { Array($0.prefix(1)) }
   }
 
   /// What an entry should give: a text, a class, a tag for every step, or numbers.

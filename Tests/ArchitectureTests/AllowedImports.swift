@@ -36,16 +36,16 @@ let allowedImports: [TargetRule] = [
   TargetRule("RecurrentNN", ["Parameters", "NumericKernels", "Options", "Optimizers", "Checkpoints"]),
   TargetRule("MPI", ["COpenMPI"], external: platform.union(["Synchronization"])),
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
-  TargetRule("Configuration", external: ["Foundation"]),
-  TargetRule("Datasets", ["NumericKernels", "CSentencePiece"], external: ["Foundation"]),
-  TargetRule("Metrics", external: platform),
+  TargetRule("UnicodeText"),
+  TargetRule("Metrics", ["UnicodeText"], external: platform),
+  TargetRule("Configuration", ["Metrics"], external: ["Foundation"]),
+  TargetRule("Datasets", ["NumericKernels", "CSentencePiece", "UnicodeText"], external: ["Foundation"]),
   TargetRule("RunLog", ["Checkpoints"], external: platform.union(["Foundation"])),
   TargetRule(
     "Tasks",
     [
       "NumericKernels", "Options", "Parameters", "RecurrentNN", "Optimizers", "Communication",
-      "Configuration",
-      "Datasets", "Metrics", "Checkpoints", "RunLog",
+      "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
     ], external: ["Foundation"]),
   TargetRule(
     "Inference",

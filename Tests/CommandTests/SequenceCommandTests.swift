@@ -12,6 +12,7 @@ private struct Scores: Decodable {
   var exactMatch: Double?
   var tokenErrorRate: Double?
   var wordErrorRate: Double?
+  var sequenceErrorRate: Double?
   var bleu: Double?
   var chrf: Double?
   var notes: [String]
@@ -126,10 +127,11 @@ private struct Scores: Decodable {
     #expect(
       try String(contentsOfFile: folder.path("run/attention/line-1.svg"), encoding: .utf8).contains("<svg"))
     let greedy = try scores()
-    for figure in [
-      greedy.exactMatch, greedy.tokenErrorRate, greedy.wordErrorRate, greedy.bleu, greedy.chrf,
+    for metric in [
+      greedy.exactMatch, greedy.tokenErrorRate, greedy.wordErrorRate, greedy.sequenceErrorRate, greedy.bleu,
+      greedy.chrf,
     ] {
-      #expect(figure != nil)
+      #expect(metric != nil)
     }
     #expect(greedy.notes.contains { $0.hasPrefix("BLEU nrefs:") && $0.contains("tok:13a") })
     #expect(greedy.notes.contains { $0.hasPrefix("chrF2 nrefs:") })

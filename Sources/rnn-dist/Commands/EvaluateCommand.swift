@@ -4,6 +4,7 @@ import Communication
 import Configuration
 import Datasets
 import Foundation
+import Metrics
 import NumericKernels
 import Parameters
 import RecurrentNN
@@ -16,14 +17,18 @@ struct EvaluateCommand: DistributedCommand {
     commandName: "evaluate",
     abstract: "Score held-out data with the model of a run.",
     discussion: """
-      Every entry once, spread over all ranks. Sequences are also written out (seq2seq: with the settings of decoding.*) and \
-      compared with their references. A text is cut into evaluation.batch_size parallel streams: 1 loses no context, more are faster.
+      Scores every example once, spread over all ranks. Sequences are also written (seq2seq: with the settings of decoding.*) \
+      and compared with their references, each line with its own or, with evaluation.group_references=true, each source with \
+      those of all its lines. A text is cut into evaluation.batch_size parallel streams: 1 loses no context, more are faster.
 
       Examples:
         rnn-dist evaluate runs/shakespeare --split valid
         mpirun -np 2 rnn-dist evaluate runs/shakespeare --data other.txt --json
         rnn-dist evaluate runs/ptb --split test evaluation.batch_size=1
         rnn-dist evaluate runs/g2p --data held-out.tsv decoding.beam=5
+
+      Metrics, each where the task has it:
+      \(MetricText.definitions)
       """)
 
   @OptionGroup var run: RunArguments
@@ -141,7 +146,7 @@ struct EvaluateCommand: DistributedCommand {
           "bits_per_character", scored.bits(per: scored.text?.characters).map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)),
         JSONMember("examples", .integer(result.examples)),
-      ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
+      ] + result.otherMetrics.map { JSONMember($0.metric.name, .double($0.value)) }
     return .object(
       members + [
         JSONMember("notes", .array(result.notes.map { .string($0) })),
@@ -166,12 +171,13 @@ struct EvaluateCommand: DistributedCommand {
     for (unit, count) in [("byte", scored.text?.bytes), ("character", scored.text?.characters)] {
       if let bits = scored.bits(per: count) { loss += ", \(String(format: "%.4f", bits)) bits/\(unit)" }
     }
-    var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\nloss        \(loss)\n"
-    if let perplexity = result.perplexity { text += FigureText.line("perplexity", perplexity) + "\n" }
-    for figure in result.figures { text += FigureText.line(figure.metric.rawValue, figure.value) + "\n" }
+    var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\n" + MetricText.line("loss", loss)
+    for value in result.metrics where value.metric != .loss {
+      text += MetricText.line(value.metric.label, MetricText.number(value.metric, value.value))
+    }
     for note in result.notes { text += note + "\n" }
     let steps = scored.averagedSteps.map { "\($0)" }.joined(separator: ", ")
-    return text + "checkpoint  \(scored.checkpoint)"
-      + (steps.isEmpty ? "" : ", mean of \(scored.averagedSteps.count): steps \(steps)")
+    let mean = steps.isEmpty ? "" : ", mean of \(scored.averagedSteps.count): steps \(steps)"
+    return text + MetricText.line("checkpoint", scored.checkpoint + mean).dropLast()
   }
 }

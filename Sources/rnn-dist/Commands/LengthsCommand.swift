@@ -3,6 +3,7 @@ import Communication
 import Configuration
 import Datasets
 import Foundation
+import Metrics
 import RunLog
 import Tasks
 import Inference
@@ -10,7 +11,7 @@ import Inference
 struct LengthsCommand: LocalCommand {
   static let configuration = CommandConfiguration(
     commandName: "lengths",
-    abstract: "A figure of several runs by the length of the source, as a table and a picture.",
+    abstract: "A metric of several runs by the length of the source, as a table and a picture.",
     discussion: """
       The held-out entries of the first run are scored with every model, in groups of similar source length.
 
@@ -20,7 +21,7 @@ struct LengthsCommand: LocalCommand {
 
   @Argument(help: "Directories of runs on the same kind of data.") var runs: [String]
   @Option(help: "Lengths that are counted together.") var width = 3
-  @Option(help: "Figure to compare (default: the first run's evaluation.metric).") var metric: String?
+  @Option(help: "Metric to compare (default: the first run's evaluation.metric).") var metric: String?
   @Option(help: "Which of the first run's data: train, valid or test.") var split: DataSplit = .valid
   @Option(help: "A file of your own instead, in the runs' format.") var data: String?
   @Option(help: ArgumentHelp("Draw a line for each run.", valueName: "file.svg")) var plot: String?
@@ -31,13 +32,13 @@ struct LengthsCommand: LocalCommand {
   func validate() throws {
     guard !runs.isEmpty else { throw ValidationError("name at least one run") }
     guard (1...100_000).contains(width) else { throw ValidationError("--width \(width): 1 to 100000") }
-    if let metric, EvaluationConfiguration.Metric(rawValue: metric) == nil {
-      let known = EvaluationConfiguration.Metric.allCases.map(\.rawValue).joined(separator: ", ")
+    if let metric, Metric(rawValue: metric) == nil {
+      let known = Metric.all.map(\.name).joined(separator: ", ")
       throw ValidationError("--metric \(metric): one of \(known)")
     }
   }
 
-  /// A group of lengths and the figure of each run for it; nil where a run has no such figure.
+  /// A group of lengths and the metric of each run for it; nil where a run does not have it.
   private struct Row {
     var lengths: ClosedRange<Int>
     var examples: Int
@@ -49,9 +50,9 @@ struct LengthsCommand: LocalCommand {
     try checkComparable(models)
     if data == nil { warnOfOtherData(models) }
     let chosen =
-      metric.flatMap(EvaluationConfiguration.Metric.init) ?? models[0].configuration.evaluation.metric
+      metric.flatMap(Metric.init) ?? models[0].configuration.evaluation.metric
     guard chosen.belongs(to: models[0].configuration.task, models[0].configuration.model.output) else {
-      throw ValidationError("--metric \(chosen.rawValue): \(runs[0]) has no such figure")
+      throw ValidationError("--metric \(chosen.name): \(runs[0]) has no such metric")
     }
     try Threads.share(among: SoloCommunicator(), reproducible: false)
     let rows = try measure(models, chosen)
@@ -91,7 +92,7 @@ struct LengthsCommand: LocalCommand {
 
   /// Each model reads the data with its own vocabularies.
   private func measure(
-    _ models: [SavedSequenceModel], _ metric: EvaluationConfiguration.Metric
+    _ models: [SavedSequenceModel], _ metric: Metric
   ) throws -> [Row] {
     let splits = try models.map { model in
       if let data { return try model.split(ofFile: data) }
@@ -119,23 +120,23 @@ struct LengthsCommand: LocalCommand {
 
   // MARK: The result
 
-  private func table(_ rows: [Row], _ metric: EvaluationConfiguration.Metric) -> String {
+  private func table(_ rows: [Row], _ metric: Metric) -> String {
     let names = runs.map { ($0 as NSString).lastPathComponent }
     let head = ["length", "entries"] + names
     let cells = rows.map { row in
       ["\(row.lengths.lowerBound)-\(row.lengths.upperBound)", "\(row.examples)"]
-        + row.values.map { $0.map { FigureText.number(metric.rawValue, $0) } ?? "-" }
+        + row.values.map { $0.map { MetricText.number(metric, $0) } ?? "-" }
     }
     let widths = head.indices.map { column in ([head] + cells).map { $0[column].count }.max() ?? 0 }
     let lines = ([head] + cells).map { line in
       zip(line, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }.joined(separator: "  ")
     }
-    return "\(metric.rawValue) by length of the source\n" + lines.joined(separator: "\n")
+    return "\(metric.name) by length of the source\n" + lines.joined(separator: "\n")
   }
 
-  private func object(_ rows: [Row], _ metric: EvaluationConfiguration.Metric) -> JSONValue {
+  private func object(_ rows: [Row], _ metric: Metric) -> JSONValue {
     [
-      "metric": .string(metric.rawValue), "runs": .array(runs.map { .string($0) }),
+      "metric": .string(metric.name), "runs": .array(runs.map { .string($0) }),
       "lengths": .array(
         rows.map { row in
           [
@@ -147,19 +148,19 @@ struct LengthsCommand: LocalCommand {
     ]
   }
 
-  private func draw(_ rows: [Row], _ metric: EvaluationConfiguration.Metric) -> LinePlot {
-    let scale = FigureText.scale(metric.rawValue)
-    let name = metric.rawValue.replacingOccurrences(of: "_", with: " ")
+  private func draw(_ rows: [Row], _ metric: Metric) -> LinePlot {
+    let axis = MetricText.axis(metric)
+    let name = metric.name.replacing("_", with: " ")
     let series = runs.enumerated().map { index, run in
       LinePlot.Series(
         (run as NSString).lastPathComponent,
         rows.filter { $0.examples >= atLeast }.map { row in
           let middle = Double(row.lengths.lowerBound + row.lengths.upperBound) / 2
-          return LinePlot.Point(x: middle, y: row.values[index].map { $0 * scale.factor } ?? .nan)
+          return LinePlot.Point(x: middle, y: row.values[index].map { $0 * axis.factor } ?? .nan)
         })
     }
     return LinePlot(
-      title: "\(name) by length of the source", xLabel: "steps of the source", yLabel: name + scale.unit,
+      title: "\(name) by length of the source", xLabel: "steps of the source", yLabel: name + axis.unit,
       series: series)
   }
 }

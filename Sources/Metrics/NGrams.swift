@@ -5,7 +5,7 @@
 struct PrefixTree {
   private struct Edge {
     var key: UInt64 = 0
-    /// 0: no edge. Roots are nobody's children.
+    /// 0: no edge, because a root is never a child.
     var child: UInt32 = 0
   }
 
@@ -16,7 +16,7 @@ struct PrefixTree {
   /// 64 - log2 of the size of the table.
   private var shift: Int
 
-  /// A tree that holds so many nodes without growing.
+  /// A tree that holds `capacity` nodes without growing.
   init(roots: Int, capacity: Int) {
     self.roots = roots
     nodeCount = roots
@@ -27,13 +27,13 @@ struct PrefixTree {
     edges = [Edge](repeating: Edge(), count: 1 << bits)
   }
 
-  /// The child of a node by a symbol, or nil where there is none.
+  /// The child of a node by a symbol, or nil.
   func existingChild(of node: UInt32, _ symbol: UInt32) -> UInt32? {
     let child = edges[slot(of: Self.key(node, symbol))].child
     return child == 0 ? nil : child
   }
 
-  /// The child of a node by a symbol, which is made where there is none: the next number.
+  /// The child of a node by a symbol. A new child gets the next number.
   mutating func child(of node: UInt32, _ symbol: UInt32) -> UInt32 {
     let key = Self.key(node, symbol)
     let slot = slot(of: key)
@@ -49,7 +49,7 @@ struct PrefixTree {
 
   /// Where the edge of this key is, or where it would go.
   private func slot(of key: UInt64) -> Int {
-    // Fibonacci hashing (Knuth, volume 3, 6.4); the upper half is folded in, since keys differ in both
+    // Fibonacci hashing (Knuth, volume 3, 6.4); the upper half is folded in, because keys differ in both
     // halves.
     let mixed = (key ^ (key >> 29)) &* 0x9E37_79B9_7F4A_7C15
     var slot = Int(truncatingIfNeeded: mixed >> UInt64(shift))
@@ -81,12 +81,39 @@ struct NodeCounts {
     }
   }
 
-  mutating func removeAll() { counts.removeAll(keepingCapacity: true) }
-
   /// Raises every count to that of `other` where that one is larger.
   mutating func formMaximum(_ other: NodeCounts) {
     for (index, count) in other.counts.enumerated() where count > self[UInt32(index)] {
       self[UInt32(index)] = count
     }
   }
+}
+
+/// How many references the examples of a corpus have, for the `nrefs` of a signature.
+///
+/// Whether all have the same number follows from sums: by Cauchy and Schwarz, n Σ r² = (Σ r)² if and only if
+/// all r are equal.
+struct ReferenceCounts: Equatable, Sendable {
+  private var examples = 0
+  private var references = 0
+  private var squares = 0
+
+  init() {}
+
+  mutating func add(_ count: Int) {
+    examples += 1
+    references += count
+    squares += count * count
+  }
+
+  /// The number of references of every example, or `var`.
+  var signature: String {
+    guard examples > 0 else { return "0" }
+    let (mean, rest) = references.quotientAndRemainder(dividingBy: examples)
+    return rest == 0 && squares == mean * references ? "\(mean)" : "var"
+  }
+
+  var integers: [Int] { [examples, references, squares] }
+
+  init(integers: [Int]) { (examples, references, squares) = (integers[0], integers[1], integers[2]) }
 }

@@ -2,15 +2,15 @@
 /// (Levenshtein 1966).
 ///
 /// Myers' bit-parallel algorithm (JACM 1999) in Hyyrö's form for the distance of whole sequences (2003): the
-/// columns of the table of distances are kept as differences of neighbouring cells, 64 cells a word. The
+/// columns of the table of distances are kept as differences of neighbouring cells, 64 cells per word. The
 /// table is filled in bands of 64 rows, each of which needs only the differences along the lower edge of the
 /// band above, so memory is O(|a| + |b|) and time O(|a| |b| / 64): 10,000 tokens against 10,000 take
 /// milliseconds.
 ///
-/// `Token` must have an `==` to be trusted: pass ids or Unicode scalars rather than Swift strings, which are
-/// equal when they are canonically equivalent.
-public func levenshteinDistance<Token: Hashable>(_ a: [Token], _ b: [Token]) -> Int {
-  // What both begin or end with costs nothing, and is most of a sequence that is nearly right.
+/// Pass bytes, ids or Unicode scalars rather than Swift strings, which are equal when they are canonically
+/// equivalent.
+func levenshteinDistance<Token: Hashable>(_ a: [Token], _ b: [Token]) -> Int {
+  // A common beginning and end cost nothing, and are most of a sequence that is nearly right.
   let shorter = min(a.count, b.count)
   var (head, tail) = (0, 0)
   while head < shorter, a[head] == b[head] { head += 1 }
@@ -32,7 +32,7 @@ public func levenshteinDistance<Token: Hashable>(_ a: [Token], _ b: [Token]) -> 
 /// The distance of two sequences of symbols below `symbolCount`, the first of which isn't empty.
 private func bitParallelDistance(_ pattern: [Int], _ text: [Int], symbolCount: Int) -> Int {
   // Differences of each column to the one on its left, along the lower edge of the band above. Above the
-  // first band that edge is the distance from the empty sequence, which grows by 1 a column.
+  // first band that edge is the distance from the empty sequence, which grows by 1 per column.
   var edge = [Int8](repeating: 1, count: text.count)
   var matches = [UInt64](repeating: 0, count: symbolCount)
   for start in stride(from: 0, to: pattern.count, by: 64) {
@@ -41,7 +41,7 @@ private func bitParallelDistance(_ pattern: [Int], _ text: [Int], symbolCount: I
     advance(&edge, over: text, matches: matches, lastRow: UInt64(1) << UInt64(band.count - 1))
     for symbol in band { matches[symbol] = 0 }
   }
-  // Down the left side the distance grows by 1 a row; along the lower edge by the differences.
+  // Down the left side the distance grows by 1 per row; along the lower edge by the differences.
   return edge.reduce(pattern.count) { $0 + Int($1) }
 }
 

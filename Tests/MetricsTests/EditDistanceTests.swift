@@ -1,9 +1,10 @@
-import Metrics
 import Testing
 
-@Suite struct LevenshteinTests {
+@testable import Metrics
+
+@Suite struct EditDistanceTests {
   @Test func distancesAreThoseOfTheScript() throws {
-    let edits: GoldenEdits = try golden("edits")
+    let edits: GoldenEdits = try golden("metrics-edits")
     #expect(edits.pairs.count == 32)
     for pair in edits.pairs {
       #expect(levenshteinDistance(pair.a, pair.b) == pair.distance)

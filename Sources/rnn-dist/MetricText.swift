@@ -1,0 +1,34 @@
+import Foundation
+import Metrics
+
+/// How metrics are written for people.
+enum MetricText {
+  /// `accuracy 97.20 %`
+  static func describe(_ metric: Metric, _ value: Double) -> String {
+    "\(metric.label) \(number(metric, value))"
+  }
+
+  /// A line of a table: a label, and what it is for.
+  static func line(_ label: String, _ text: String) -> String {
+    label + String(repeating: " ", count: max(1, 22 - label.count)) + text + "\n"
+  }
+
+  static func number(_ metric: Metric, _ value: Double) -> String {
+    switch metric.scale {
+    case .share: String(format: "%.2f %%", 100 * value)
+    case .points: String(format: "%.2f", value)
+    case .decimal: String(format: "%.4f", value)
+    case .significant: String(format: "%.6g", value)
+    }
+  }
+
+  /// What a value is multiplied by on an axis, and the unit behind the name there.
+  static func axis(_ metric: Metric) -> (factor: Double, unit: String) {
+    if case .share = metric.scale { (100, ", %") } else { (1, "") }
+  }
+
+  /// A line for each metric with its definition, for the help of commands.
+  static var definitions: String {
+    Metric.all.map { "  " + line($0.name, $0.definition) }.joined()
+  }
+}
