@@ -35,7 +35,7 @@ let libraryTargets: [Target] = [
   .target(name: "Options", swiftSettings: strictSwift),
   .target(name: "Parameters", dependencies: ["NumericKernels"], swiftSettings: strictSwift),
   .target(
-    name: "RecurrentNN", dependencies: ["Parameters", "NumericKernels", "Options"],
+    name: "RecurrentNN", dependencies: ["Parameters", "NumericKernels", "CKernels", "Options"],
     swiftSettings: strictSwift),
   .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
@@ -97,7 +97,7 @@ let testTargets: [Target] = [
     name: "MPIConformance", dependencies: ["MPI", "Communication"], path: "Tests/MPIConformance",
     swiftSettings: strictSwift),
   test("Architecture", of: []),
-  test("NumericKernels", of: ["NumericKernels", "Checkpoints"]),
+  test("NumericKernels", of: ["NumericKernels", "CKernels", "Checkpoints"]),
   test("Parameters", of: ["Parameters", "NumericKernels"]),
   test(
     "RecurrentNN",

@@ -9,8 +9,7 @@ extension ParameterBuffer {
   /// Shapes: values [N, E], ids [N], the table [V, E].
   public func addRows(_ values: MatrixView<Element>, at ids: UnsafePointer<Int32>, of table: Parameter) {
     let target = matrix(table)
-    Element.scatterAddRows(
-      values.base, values.stride, ids, values.rows, values.columns, target.base, target.stride)
+    target.scatterAddRows(values, at: ids)
     guard let index = layout.tables.firstIndex(of: table) else { return }
     touched[index].insert(UnsafeBufferPointer(start: ids, count: values.rows))
   }

@@ -31,7 +31,7 @@ let allowedImports: [TargetRule] = [
   TargetRule("NumericKernels", ["CKernels", "COpenBLAS"]),
   TargetRule("Options"),
   TargetRule("Parameters", ["NumericKernels"]),
-  TargetRule("RecurrentNN", ["Parameters", "NumericKernels", "Options"]),
+  TargetRule("RecurrentNN", ["Parameters", "NumericKernels", "CKernels", "Options"]),
   TargetRule("Optimizers", ["CKernels"], external: ["Foundation"]),
   TargetRule("MPI", ["COpenMPI"], external: platform.union(["Synchronization"])),
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 
 /// What a single cell keeps from step to step. A view that a kind of cell has no use for is empty.
@@ -79,22 +80,31 @@ struct CellMemory<Element: Scalar> {
   /// Masks the previous hidden state for the products of a step, if variational dropout is on.
   func maskState(_ t: Int, _ layout: PackedLayout) {
     guard masks.state.count > 0 else { return }
-    Element.multiply(
-      hidden.row(layout.previousSlab(t)), masks.state.base, masks.maskedStates.row(layout.offsets[t]),
-      layout.activeCounts[t] * hidden.columns)
+    rnd_multiply(
+      Element.kernelType,
+      rnd_factors(
+        count: layout.activeCounts[t] * hidden.columns, x: hidden.row(layout.previousSlab(t)),
+        y: masks.state.base, out: masks.maskedStates.row(layout.offsets[t])))
   }
 
   /// Makes the state after a step out of the previous and the new one, if zoneout is on.
   func zoneOut(_ t: Int, _ layout: PackedLayout) {
     guard masks.zoneout.isActive else { return }
     let (n, row) = (layout.activeCounts[t], layout.offsets[t])
-    Element.zoneout(
-      hidden.row(layout.previousSlab(t)), newHidden.row(row), masks.rows(masks.hiddenZoneout, t, layout),
-      Element(masks.zoneout.hidden), hidden.row(layout.slab(t)), n * hidden.columns)
+    rnd_zoneout(
+      Element.kernelType,
+      rnd_zoneout_step(
+        count: n * hidden.columns, rate: masks.zoneout.hidden,
+        mask: masks.rows(masks.hiddenZoneout, t, layout),
+        previous: hidden.row(layout.previousSlab(t)), candidate: newHidden.row(row),
+        out: hidden.row(layout.slab(t))))
     guard cell.columns > 0 else { return }
-    Element.zoneout(
-      cell.row(layout.previousSlab(t)), newCell.row(row), masks.rows(masks.cellZoneout, t, layout),
-      Element(masks.zoneout.cell), cell.row(layout.slab(t)), n * cell.columns)
+    rnd_zoneout(
+      Element.kernelType,
+      rnd_zoneout_step(
+        count: n * cell.columns, rate: masks.zoneout.cell, mask: masks.rows(masks.cellZoneout, t, layout),
+        previous: cell.row(layout.previousSlab(t)), candidate: newCell.row(row), out: cell.row(layout.slab(t))
+      ))
   }
 }
 
@@ -151,7 +161,9 @@ struct ReverseMemory<Element: Scalar> {
     let dMasked = masked.rows(0..<d.rows)
     weights.multiply(d, into: dMasked, accumulate: false)
     if !accumulate { dh.fill(0) }
-    Element.multiplyAdd(dMasked.base, masks.state.base, dh.base, dh.count)
+    rnd_multiply_add(
+      Element.kernelType,
+      rnd_factors(count: dh.count, x: dMasked.base, y: masks.state.base, out: dh.base))
   }
 
   /// Splits the gradients of the states after a step into those of what the step computed, left in dh and dc, and
@@ -160,13 +172,17 @@ struct ReverseMemory<Element: Scalar> {
     _ t: Int, _ layout: PackedLayout, _ masks: CellMasks<Element>, outputGradient: MatrixView<Element>
   ) -> MatrixView<Element> {
     let n = layout.activeCounts[t]
-    Element.zoneoutBackward(
-      dh.base, outputGradient.base, masks.rows(masks.hiddenZoneout, t, layout),
-      Element(masks.zoneout.hidden), keptHidden.base, n * dh.columns)
+    rnd_zoneout_backward(
+      Element.kernelType,
+      rnd_zoneout_gradient(
+        count: n * dh.columns, rate: masks.zoneout.hidden, mask: masks.rows(masks.hiddenZoneout, t, layout),
+        d_out: outputGradient.base, d: dh.base, kept: keptHidden.base))
     if dc.columns > 0 {
-      Element.zoneoutBackward(
-        dc.base, nil, masks.rows(masks.cellZoneout, t, layout), Element(masks.zoneout.cell), keptCell.base,
-        n * dc.columns)
+      rnd_zoneout_backward(
+        Element.kernelType,
+        rnd_zoneout_gradient(
+          count: n * dc.columns, rate: masks.zoneout.cell, mask: masks.rows(masks.cellZoneout, t, layout),
+          d_out: nil, d: dc.base, kept: keptCell.base))
     }
     return zeros.rows(0..<n)
   }

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -72,7 +73,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   var weightIH: Parameter { weights.weightIH }
   private var gateCount: Int { options.coupledGates ? 3 : 4 }
-  private var cellClip: Element { options.cellClip.map { Element($0) } ?? .infinity }
+  private var cellClip: Double { options.cellClip ?? .infinity }
 
   // MARK: Forward
 
@@ -137,23 +138,30 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
       memory.weights.multiply(read, into: g, accumulate: true)
     }
     let c = memory.newCell.rows(rows)
-    Element.lstmOptionCell(
-      n, H, options.coupledGates, cellClip, g.base, memory.bias.base, extended.peepholes,
-      memory.cell.row(layout.previousSlab(t)), c.base)
-    let seen = extended.seenCell.rows(rows)
+    let (seen, h) = (extended.seenCell.rows(rows), extended.unprojected.rows(rows))
+    let step = rnd_extended_lstm(
+      rows: n, units: H, coupled: options.coupledGates, clip: cellClip, gates: g.base, bias: memory.bias.base,
+      peepholes: extended.peepholes, c_previous: memory.cell.row(layout.previousSlab(t)), c: c.base,
+      seen: seen.base, h: h.base)
+    rnd_extended_lstm_cell(Element.kernelType, step)
     if let cellGain, let cellShift {
       seen.copy(from: c)
-      Element.layerNorm(
-        n, H, seen.base, seen.stride, context.parameters.pointer(cellGain),
-        context.parameters.pointer(cellShift), extended.normalizedCell.row(rows.lowerBound), H,
-        extended.cellScales.row(rows.lowerBound), 1)
+      rnd_layer_norm_forward(
+        Element.kernelType,
+        rnd_layer_norm(
+          rows: n, columns: H, x: seen.base, stride: seen.stride, gain: context.parameters.pointer(cellGain),
+          bias: context.parameters.pointer(cellShift),
+          normalized: extended.normalizedCell.row(rows.lowerBound), normalized_stride: H,
+          scale: extended.cellScales.row(rows.lowerBound), scale_stride: 1))
     }
-    let h = extended.unprojected.rows(rows)
-    Element.lstmOptionOutput(n, H, Int32(gateCount), g.base, seen.base, h.base)
+    rnd_extended_lstm_output(Element.kernelType, step)
     guard let weights = extended.projection else { return }
     let projected = memory.newHidden.rows(rows)
     weights.multiply(h, into: projected, accumulate: false)
-    if let clip = options.projectionClip { Element.clip(projected.base, projected.count, Element(clip)) }
+    if let clip = options.projectionClip {
+      rnd_clip(
+        Element.kernelType, rnd_clipping(count: projected.count, bound: clip, x: projected.base, d: nil))
+    }
   }
 
   // MARK: Backward
@@ -201,19 +209,23 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     let (n, g) = (rows.count, memory.gates.rows(rows))
     passProjection(n, rows, memory, reverse, sums, outputGradient)
     let dSeen = sums.dSeen.rows(0..<n)
-    Element.lstmOptionOutputBackward(
-      n, H, Int32(gateCount), g.base, extended.seenCell.row(rows.lowerBound), sums.dUnprojected.base,
-      dSeen.base)
+    let step = rnd_extended_lstm_gradient(
+      rows: n, units: H, coupled: options.coupledGates, clip: cellClip, gates: g.base,
+      peepholes: extended.peepholes, c_previous: memory.cell.row(layout.previousSlab(t)),
+      c: memory.newCell.row(rows.lowerBound), seen: extended.seenCell.row(rows.lowerBound),
+      dh: sums.dUnprojected.base, d_seen: dSeen.base, dc: reverse.dc.base, dbias: reverse.biasIH.base,
+      dpeepholes: sums.peepholes.base)
+    rnd_extended_lstm_output_backward(Element.kernelType, step)
     if let cellGain {
-      Element.layerNormBackward(
-        n, H, dSeen.base, H, context.parameters.pointer(cellGain),
-        extended.normalizedCell.row(rows.lowerBound), H, extended.cellScales.row(rows.lowerBound), 1,
-        sums.cellGain.base, sums.cellShift.base)
+      rnd_layer_norm_backward(
+        Element.kernelType,
+        rnd_layer_norm_gradient(
+          rows: n, columns: H, d: dSeen.base, stride: H, gain: context.parameters.pointer(cellGain),
+          normalized: extended.normalizedCell.row(rows.lowerBound), normalized_stride: H,
+          scale: extended.cellScales.row(rows.lowerBound), scale_stride: 1, dgain: sums.cellGain.base,
+          dbias: sums.cellShift.base))
     }
-    Element.lstmOptionCellBackward(
-      n, H, options.coupledGates, cellClip, g.base, extended.peepholes,
-      memory.cell.row(layout.previousSlab(t)), memory.newCell.row(rows.lowerBound), dSeen.base,
-      reverse.dc.base, reverse.biasIH.base, sums.peepholes.base)
+    rnd_extended_lstm_cell_backward(Element.kernelType, step)
     guard let normalization, let kept = memory.normalization, let gains = reverse.normalization else {
       return reverse.passProduct(g, reverse.weights, memory.masks, accumulate: false)
     }
@@ -234,7 +246,9 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     dh.add(outputGradient)
     guard let weights = sums.projection else { return }
     if let clip = options.projectionClip {
-      Element.clipBackward(dh.base, memory.newHidden.row(rows.lowerBound), dh.count, Element(clip))
+      rnd_clip_backward(
+        Element.kernelType,
+        rnd_clipping(count: dh.count, bound: clip, x: memory.newHidden.row(rows.lowerBound), d: dh.base))
     }
     sums.projected.rows(rows).copy(from: dh)
     weights.multiply(dh, into: sums.dUnprojected.rows(0..<n), accumulate: false)

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -94,22 +95,29 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
         normalization.forward(kept.input, rows: rows, g, context)
         normalization.forward(kept.state, rows: rows, recurrent, context)
       }
-      Element.gruForward(
-        n, H, g.base, recurrent.base, context.parameters.pointer(weights.biasIH),
-        context.parameters.pointer(weights.biasHH), previous, next)
+      let step = rnd_gru(
+        units: H, x_gates: g.base, h_gates: recurrent.base,
+        x_bias: context.parameters.pointer(weights.biasIH),
+        h_bias: context.parameters.pointer(weights.biasHH), h_previous: previous, h: next)
+      KernelThreads.shareRows(n, width: H) { rnd_gru_forward(Element.kernelType, step, $0, $1) }
     case .before:
       memory.weights.multiply(read, into: g.columns(gateRows.rz), accumulate: true)
-      Element.gruBeforeGates(n, H, g.base, memory.bias.base, previous, recurrent.base)
+      let step = rnd_gru_before(
+        rows: n, units: H, gates: g.base, bias: memory.bias.base, h_previous: previous,
+        reset_h: recurrent.base,
+        h: next)
+      rnd_gru_before_gates(Element.kernelType, step)
       applyStateMask(recurrent, memory)
       memory.outputWeights.multiply(recurrent, into: g.columns(gateRows.n), accumulate: true)
-      Element.gruBeforeOutput(n, H, g.base, memory.bias.base, previous, next)
+      rnd_gru_before_output(Element.kernelType, step)
     }
   }
 
   /// What variational dropout leaves of reset states, or of their gradient.
   private func applyStateMask(_ x: MatrixView<Element>, _ memory: CellMemory<Element>) {
     guard memory.masks.state.count > 0 else { return }
-    Element.multiply(x.base, memory.masks.state.base, x.base, x.count)
+    rnd_multiply(
+      Element.kernelType, rnd_factors(count: x.count, x: x.base, y: memory.masks.state.base, out: x.base))
   }
 
   // MARK: Backward
@@ -144,9 +152,10 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     switch reset {
     case .after:
       let products = memory.recurrent.rows(rows)
-      Element.gruBackward(
-        n, H, g.base, products.base, previous, outputGradient.base, dh, reverse.biasIH.base,
-        reverse.biasHH.base)
+      let step = rnd_gru_gradient(
+        rows: n, units: H, x_gates: g.base, h_gates: products.base, h_previous: previous,
+        dh_out: outputGradient.base, dh: dh, dx_bias: reverse.biasIH.base, dh_bias: reverse.biasHH.base)
+      KernelThreads.shareUnits(H, rows: n) { rnd_gru_backward(Element.kernelType, step, $0, $1) }
       if let normalization, let kept = memory.normalization, let sums = reverse.normalization {
         normalization.backward(kept.input, rows: rows, g, gain: sums.input, context)
         normalization.backward(kept.state, rows: rows, products, gain: sums.state, context)
@@ -155,10 +164,13 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
       reverse.passProduct(products, reverse.weights, memory.masks, accumulate: true)
     case .before:
       let dReset = reverse.scratch.rows(0..<n)
-      Element.gruBeforeOutputBackward(n, H, g.base, previous, outputGradient.base, dh, reverse.biasIH.base)
+      let step = rnd_gru_before_gradient(
+        rows: n, units: H, gates: g.base, h_previous: previous, dh_out: outputGradient.base,
+        d_reset_h: dReset.base, dh: dh, dbias: reverse.biasIH.base)
+      rnd_gru_before_output_backward(Element.kernelType, step)
       reverse.outputWeights.multiply(g.columns(gateRows.n), into: dReset, accumulate: false)
       applyStateMask(dReset, memory)
-      Element.gruBeforeGatesBackward(n, H, g.base, previous, dReset.base, dh, reverse.biasIH.base)
+      rnd_gru_before_gates_backward(Element.kernelType, step)
       reverse.passProduct(g.columns(gateRows.rz), reverse.weights, memory.masks, accumulate: true)
     }
   }

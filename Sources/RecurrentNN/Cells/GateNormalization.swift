@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -62,10 +63,14 @@ struct GateNormalization<Element: Scalar>: Sendable {
   ) {
     let gain = context.parameters.pointer(part.gain)
     for (index, block) in blocks.enumerated() {
-      Element.layerNorm(
-        x.rows, block.count, x.base + block.lowerBound, x.stride, gain + block.lowerBound, nil,
-        part.normalized.row(rows.lowerBound) + block.lowerBound, part.normalized.stride,
-        part.scales.row(rows.lowerBound) + index, part.scales.stride)
+      rnd_layer_norm_forward(
+        Element.kernelType,
+        rnd_layer_norm(
+          rows: x.rows, columns: block.count, x: x.base + block.lowerBound, stride: x.stride,
+          gain: gain + block.lowerBound, bias: nil,
+          normalized: part.normalized.row(rows.lowerBound) + block.lowerBound,
+          normalized_stride: part.normalized.stride, scale: part.scales.row(rows.lowerBound) + index,
+          scale_stride: part.scales.stride))
     }
   }
 
@@ -77,10 +82,13 @@ struct GateNormalization<Element: Scalar>: Sendable {
   ) {
     let gain = context.parameters.pointer(part.gain)
     for (index, block) in blocks.enumerated() {
-      Element.layerNormBackward(
-        d.rows, block.count, d.base + block.lowerBound, d.stride, gain + block.lowerBound,
-        part.normalized.row(rows.lowerBound) + block.lowerBound, part.normalized.stride,
-        part.scales.row(rows.lowerBound) + index, part.scales.stride, dGain.base + block.lowerBound, nil)
+      rnd_layer_norm_backward(
+        Element.kernelType,
+        rnd_layer_norm_gradient(
+          rows: d.rows, columns: block.count, d: d.base + block.lowerBound, stride: d.stride,
+          gain: gain + block.lowerBound, normalized: part.normalized.row(rows.lowerBound) + block.lowerBound,
+          normalized_stride: part.normalized.stride, scale: part.scales.row(rows.lowerBound) + index,
+          scale_stride: part.scales.stride, dgain: dGain.base + block.lowerBound, dbias: nil))
     }
   }
 

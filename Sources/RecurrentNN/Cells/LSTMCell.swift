@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -71,9 +72,13 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     let row = layout.offsets[t]
     let g = memory.gates.rows(layout.rows(t))
     memory.weights.multiply(memory.recurrentInput(t, layout), into: g, accumulate: true)
-    Element.lstmForward(
-      g.rows, hiddenSize, g.base, memory.bias.base, memory.cell.row(layout.previousSlab(t)),
-      memory.newCell.row(row), memory.newHidden.row(row))
+    let step = rnd_lstm(
+      units: hiddenSize, gates: g.base, bias: memory.bias.base,
+      c_previous: memory.cell.row(layout.previousSlab(t)), c: memory.newCell.row(row),
+      h: memory.newHidden.row(row))
+    KernelThreads.shareRows(g.rows, width: hiddenSize) {
+      rnd_lstm_forward(Element.kernelType, step, $0, $1)
+    }
   }
 
   // MARK: Backward
@@ -92,10 +97,13 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
     let g = memory.gates.rows(layout.rows(t))
-    Element.lstmBackward(
-      g.rows, hiddenSize, g.base, memory.cell.row(layout.previousSlab(t)),
-      memory.newCell.row(layout.offsets[t]), outputGradient.base, reverse.dh.base, reverse.dc.base,
-      reverse.biasIH.base)
+    let step = rnd_lstm_gradient(
+      rows: g.rows, units: hiddenSize, gates: g.base, c_previous: memory.cell.row(layout.previousSlab(t)),
+      c: memory.newCell.row(layout.offsets[t]), dh_out: outputGradient.base, dh_next: reverse.dh.base,
+      dc: reverse.dc.base, dbias: reverse.biasIH.base)
+    KernelThreads.shareUnits(hiddenSize, rows: g.rows) {
+      rnd_lstm_backward(Element.kernelType, step, $0, $1)
+    }
     reverse.passProduct(g, reverse.weights, memory.masks, accumulate: false)  // dL/dh = dgates · W_hh
   }
 

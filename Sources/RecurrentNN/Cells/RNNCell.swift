@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -43,7 +44,6 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public var parameters: [Parameter] { weights.all }
 
   var weightIH: Parameter { weights.weightIH }
-  private var elementwise: ElementwiseActivation { activation == .tanh ? .tanh : .relu }
 
   // MARK: Forward
 
@@ -62,8 +62,12 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
   ) {
     let pre = memory.gates.rows(layout.rows(t))
     memory.weights.multiply(memory.recurrentInput(t, layout), into: pre, accumulate: true)
-    Element.rnnForward(
-      pre.rows, hiddenSize, pre.base, memory.bias.base, memory.newHidden.row(layout.offsets[t]), elementwise)
+    let step = rnd_rnn(
+      units: hiddenSize, relu: activation == .relu, pre: pre.base, bias: memory.bias.base,
+      h: memory.newHidden.row(layout.offsets[t]))
+    KernelThreads.shareRows(pre.rows, width: hiddenSize) {
+      rnd_rnn_forward(Element.kernelType, step, $0, $1)
+    }
   }
 
   // MARK: Backward
@@ -82,9 +86,12 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
     outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
     let d = memory.gates.rows(layout.rows(t))
-    Element.rnnBackward(
-      d.rows, hiddenSize, memory.newHidden.row(layout.offsets[t]), outputGradient.base, reverse.dh.base,
-      d.base, reverse.biasIH.base, elementwise)
+    let step = rnd_rnn_gradient(
+      rows: d.rows, units: hiddenSize, relu: activation == .relu, h: memory.newHidden.row(layout.offsets[t]),
+      dh_out: outputGradient.base, dh_next: reverse.dh.base, d_pre: d.base, dbias: reverse.biasIH.base)
+    KernelThreads.shareUnits(hiddenSize, rows: d.rows) {
+      rnd_rnn_backward(Element.kernelType, step, $0, $1)
+    }
     reverse.passProduct(d, reverse.weights, memory.masks, accumulate: false)  // dL/dh = dpre · W_hh
   }
 

@@ -243,9 +243,9 @@ extension SteppedCell {
     guard x.count > 0 else { return input }
     switch input {
     case .dense(let dense): mask(dense, into: x, firstRow: 0, context)
-    case .indexed(let index, let count, let table):
+    case .indexed(let index, _, let table):
       let entries = context.parameters.matrix(table)
-      Element.gatherRows(entries.base, entries.stride, index, count, x.columns, x.base, x.stride)
+      x.gatherRows(of: entries, at: index)
       mask(x, into: x, firstRow: 0, context)
     }
     return .dense(x)
