@@ -11,7 +11,7 @@ import CKernels
 ///
 /// The raw values are words of the counter: changing one changes the results of runs with the same seed.
 public enum RandomPurpose: UInt32, Sendable, Hashable, CaseIterable {
-  case initialisation = 1
+  case initialization = 1
   case shuffle = 2
   case dropout = 3
   case teacherForcing = 4

@@ -25,7 +25,7 @@ struct GateNormalization<Element: Scalar>: Sendable {
     gainHH = builder.add("norm_hh" + suffix, [width], .constant(1), insists: true)
   }
 
-  /// What a part keeps of all rows: the normalized numbers and the factors that made their variance 1.
+  /// The cache of a part for all rows: the normalized numbers and the factors that made their variance 1.
   struct Part {
     let gain: Parameter
     let normalized: MatrixView<Element>
@@ -33,28 +33,28 @@ struct GateNormalization<Element: Scalar>: Sendable {
   }
 
   /// Both parts.
-  struct Memory {
+  struct Cache {
     let input: Part
     let state: Part
   }
 
   /// Summed gradients of the gains.
-  struct Reverse {
+  struct Gradients {
     let input: MatrixView<Element>
     let state: MatrixView<Element>
   }
 
-  func makeMemory(_ layout: PackedLayout, _ context: LayerContext<Element>) -> Memory {
+  func makeCache(_ layout: PackedLayout, _ context: LayerContext<Element>) -> Cache {
     let (N, width) = (layout.rowCount, gainIH.count)
     func part(_ gain: Parameter) -> Part {
       Part(
         gain: gain, normalized: context.arena.matrix(N, width), scales: context.arena.matrix(N, blocks.count))
     }
-    return Memory(input: part(gainIH), state: part(gainHH))
+    return Cache(input: part(gainIH), state: part(gainHH))
   }
 
-  func makeReverse(_ context: LayerContext<Element>) -> Reverse {
-    Reverse(input: context.arena.zeros(1, gainIH.count), state: context.arena.zeros(1, gainHH.count))
+  func makeGradients(_ context: LayerContext<Element>) -> Gradients {
+    Gradients(input: context.arena.zeros(1, gainIH.count), state: context.arena.zeros(1, gainHH.count))
   }
 
   /// Replaces the products of some rows by their normalized form with the gain.
@@ -93,8 +93,8 @@ struct GateNormalization<Element: Scalar>: Sendable {
   }
 
   /// Adds the summed gradients of the gains.
-  func addGradients(_ reverse: Reverse, to gradients: ParameterBuffer<Element>) {
-    gradients.matrix(gainIH).add(reverse.input)
-    gradients.matrix(gainHH).add(reverse.state)
+  func addGradients(_ sums: Gradients, to gradients: ParameterBuffer<Element>) {
+    gradients.matrix(gainIH).add(sums.input)
+    gradients.matrix(gainHH).add(sums.state)
   }
 }

@@ -549,7 +549,7 @@ extension Decoder {
       }
     }
     cell.finishBackward(back, inputs: x, into: gradients, context)
-    cell.finishKnown(back, inputGradient: work.dEmbedded, into: gradients, context)
+    cell.finishPrecomputed(back, inputGradient: work.dEmbedded, into: gradients, context)
   }
 
   /// Gradient of all contexts: where the cell reads them, columns of its input's gradient, else those of the readout.

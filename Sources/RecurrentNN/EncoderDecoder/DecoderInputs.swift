@@ -106,7 +106,7 @@ extension Decoder {
     let known: SequenceInput<Element> =
       if isRead, let embedded { .dense(embedded) } else { indexes(batch) }
     guard
-      let trace = cell.begin(layout, from: start.state, knowing: known, columns: width, context)
+      let trace = cell.begin(layout, from: start.state, precomputing: known, columns: width, context)
     else { return nil }
     let rest = context.arena.matrix(layout.rowCount, inputSize - width)
     let inputs = DecoderInputs(embedded: embedded, embeddedIsRead: isRead, stepped: rest, known: width)

@@ -87,7 +87,8 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
     // The same two products as in training, so that no other copy of the weights is packed.
     let known =
       decoder.inputSize > y.columns
-      ? decoder.cell.begin(layout, from: rows.state, knowing: .dense(y), columns: y.columns, context) : nil
+      ? decoder.cell.begin(layout, from: rows.state, precomputing: .dense(y), columns: y.columns, context)
+      : nil
     let trace = known ?? decoder.cell.begin(layout, from: rows.state, context)
     if decoder.attendsBefore { attend(rows, trace.state(before: 0), into: contexts) }
     decoder.cell.forward(
