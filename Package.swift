@@ -38,7 +38,9 @@ let libraryTargets: [Target] = [
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(
     name: "RecurrentNN",
-    dependencies: ["Parameters", "NumericKernels", "Options", "Optimizers", "Checkpoints"],
+    dependencies: [
+      "Parameters", "NumericKernels", "CKernels", "Options", "Optimizers", "Checkpoints",
+    ],
     swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
@@ -102,7 +104,7 @@ let testTargets: [Target] = [
     name: "MPIConformance", dependencies: ["MPI", "Communication"], path: "Tests/MPIConformance",
     swiftSettings: strictSwift),
   test("Architecture", of: []),
-  test("NumericKernels", of: ["NumericKernels", "Checkpoints"]),
+  test("NumericKernels", of: ["NumericKernels", "CKernels", "Checkpoints"]),
   test("Parameters", of: ["Parameters", "NumericKernels"]),
   test(
     "RecurrentNN",

@@ -33,7 +33,8 @@ let allowedImports: [TargetRule] = [
   TargetRule("Parameters", ["NumericKernels"]),
   TargetRule("Optimizers", ["CKernels"], external: ["Foundation"]),
   TargetRule("Checkpoints", ["CXXHash"], external: platform.union(["Foundation"])),
-  TargetRule("RecurrentNN", ["Parameters", "NumericKernels", "Options", "Optimizers", "Checkpoints"]),
+  TargetRule(
+    "RecurrentNN", ["Parameters", "NumericKernels", "CKernels", "Options", "Optimizers", "Checkpoints"]),
   TargetRule("MPI", ["COpenMPI"], external: platform.union(["Synchronization"])),
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
   TargetRule("UnicodeText"),
