@@ -49,8 +49,7 @@ public final class SavedSequenceModel {
   }
 
   /// The vocabularies of a run. Throws `DataError`.
-  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding
-  {
+  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try DataEncoding.load(
       from: run.root, options: SequenceData.options(configuration),
       like: SequenceData.trainingSource(configuration))

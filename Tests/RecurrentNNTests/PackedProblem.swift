@@ -20,17 +20,17 @@ final class PackedProblem {
     table: Parameter? = nil, masked: Bool = true, zeroState: Bool = false
   ) {
     self.layer = layer
+    let memory = scratch
     input =
       table.map { table in
         let rows = (0..<layout.rowCount).map { $0 * 5 % table.shape[0] }
-        return .indexed(scratch.indices(rows), count: layout.rowCount, table: table)
-      } ?? .dense(scratch.matrix(randomTensor([layout.rowCount, layer.inputSize], stream: 1)))
+        return .indexed(memory.indices(rows), count: layout.rowCount, table: table)
+      } ?? .dense(memory.matrix(randomTensor([layout.rowCount, layer.inputSize], stream: 1)))
     self.layout = layout
     coordinates = Coordinates(layout)
     context = LayerContext(
       parameters: parameters, workspace: Workspace(),
       dropout: masked ? DropoutContext(seed: 9, step: 4, rows: coordinates.rows) : nil)
-    let memory = scratch
     outputWeight = memory.matrix(randomTensor([layout.rowCount, layer.outputSize], stream: 2))
     func states(_ stream: Int) -> [MatrixView<Double>] {
       layer.stateSize.parts.enumerated().map {
