@@ -100,6 +100,8 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
     case notADirectory
     /// To be read, but there is no run in it.
     case notARun
+    /// To be resumed, but there is no run in it.
+    case nothingToResume
     /// To be trained into, but there is a run in it.
     case alreadyARun
     /// To be trained into, but there are files in it that aren't a run's.
@@ -116,10 +118,10 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
     self.reason = reason
   }
 
-  /// 66 where a run to be read isn't there, 73 where none can be created.
+  /// 66 where a run to be read or resumed isn't there, 73 where none can be created.
   public var exitCode: Int32 {
     switch reason {
-    case .missing, .notARun: 66
+    case .missing, .notARun, .nothingToResume: 66
     default: 73
     }
   }
@@ -130,6 +132,8 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
     case .notADirectory: "\(path) isn't a directory; choose another run directory"
     case .notARun:
       "\(path) isn't a run directory: it has none of \(RunPaths.marks.joined(separator: ", ")); check the path"
+    case .nothingToResume:
+      "\(path): there is no run to resume; check --run-dir, or name a configuration to start a new run there"
     case .alreadyARun:
       "\(path) already holds a run; go on with it by --resume, replace it by --overwrite, or choose another"
     case .foreignFiles:

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Communication
+import Configuration
 import Glibc
 import Tasks
 
@@ -55,7 +56,11 @@ struct RNNDist: ParsableCommand {
   private static func report(_ error: any Error, of command: (any ParsableCommand)?) -> Int32 {
     let code = exitCode(for: error).rawValue
     let text =
-      if let command, let problem = error as? ValidationError { usageError(problem, of: command) } else {
+      if let command, let problem = error as? ValidationError {
+        usageError(problem, of: type(of: command))
+      } else if command == nil, let unknown = unknownCommand(in: CommandLine.arguments.dropFirst()) {
+        usageError(unknown.problem, of: unknown.parent)
+      } else {
         fullMessage(for: error)
       }
     // A request for help or the version is an "error" of code 0 whose text belongs on standard output.
@@ -75,10 +80,32 @@ struct RNNDist: ParsableCommand {
 extension RNNDist {
   /// What is wrong with the arguments of a command, which it found itself, and how it is called: the parser, which is done by
   /// then, would show how the program is called.
-  static func usageError(_ problem: ValidationError, of command: any ParsableCommand) -> String {
-    let usage = usageString(for: type(of: command))
+  static func usageError(_ problem: ValidationError, of command: any ParsableCommand.Type) -> String {
+    let usage = usageString(for: command)
     let name = usage.prefix { $0 != "[" && $0 != "<" }.split(separator: " ").joined(separator: " ")
     return "\(_errorPrefix)\(problem)\nUsage: \(usage)\n  See '\(name) --help' for more information."
+  }
+}
+
+extension RNNDist {
+  /// The first word that names no command, with the nearest one: the parser would call it an unexpected argument.
+  private static func unknownCommand(
+    in words: some Sequence<String>
+  ) -> (problem: ValidationError, parent: any ParsableCommand.Type)? {
+    var parent: any ParsableCommand.Type = RNNDist.self
+    for word in words {
+      let names = parent.configuration.subcommands.map { $0.configuration.commandName ?? "" }
+      guard !names.isEmpty, !word.hasPrefix("-") else { return nil }
+      if let index = names.firstIndex(of: word) {
+        parent = parent.configuration.subcommands[index]
+        continue
+      }
+      let hint =
+        nearestName(to: word, among: names).map { "; did you mean \"\($0)\"?" }
+        ?? " (commands: \(names.joined(separator: ", ")))"
+      return (ValidationError("unknown command \"\(word)\"" + hint), parent)
+    }
+    return nil
   }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Communication
 import Configuration
 import Datasets
 import RunLog
@@ -31,14 +32,21 @@ struct RunArguments: ParsableArguments {
     case sequences(SavedSequenceModel)
   }
 
-  /// Loads the model of whatever task, and warns of newer checkpoints that had to be passed over.
+  /// Loads the model of the run, whatever its task. Rank 0 reads the configuration for all. Collective.
   ///
   /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` and ``SavedSequenceModel`` throw.
   ///
   /// - Parameter ensemble: runs whose models decide together with it.
-  func load(overrides: [String] = [], ensemble: [String] = []) throws -> Loaded {
+  func load(
+    overrides: [String] = [], ensemble: [String] = [], on communicator: any Communicator = SoloCommunicator()
+  ) throws -> Loaded {
+    let stored = try communicator.readOnRank0 { try Self.storedText(of: RunPaths(existing: run)) }
+    return try communicator.agree { try load(stored, overrides, ensemble) }
+  }
+
+  private func load(_ stored: [UInt8], _ overrides: [String], _ ensemble: [String]) throws -> Loaded {
     let paths = try RunPaths(existing: run)
-    let configuration = try Self.configuration(of: paths, overrides: overrides)
+    let configuration = try Self.configuration(of: paths, stored, overrides: overrides)
     if configuration.task == .languageModel {
       guard ensemble.isEmpty else { throw ValidationError("--ensemble is for encoder-decoders") }
       return .language(try SavedModel(run: paths, configuration: configuration, choice: checkpoint))
@@ -53,9 +61,20 @@ struct RunArguments: ParsableArguments {
     return .sequences(saved)
   }
 
-  /// What a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.
-  static func configuration(of run: RunPaths, overrides: [String] = []) throws -> RunConfiguration {
-    let layers = [try YAMLReader.node(path: run.configuration)]
+  /// The configuration of a run.
+  static func configuration(of run: RunPaths) throws -> RunConfiguration {
+    try configuration(of: run, storedText(of: run), overrides: [])
+  }
+
+  private static func storedText(of run: RunPaths) throws -> [UInt8] {
+    try YAMLReader.contents(of: .file(run.configuration))
+  }
+
+  /// What the text of a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.
+  private static func configuration(
+    of run: RunPaths, _ stored: [UInt8], overrides: [String]
+  ) throws -> RunConfiguration {
+    let layers = [try YAMLReader.node(bytes: stored, source: .file(run.configuration))]
     func resolve(_ overrides: [String]) throws -> RunConfiguration {
       try RunConfiguration.resolve(
         layers: layers, overrides: overrides, requiringText: false, stored: true

@@ -41,7 +41,7 @@ extension Mistake {
   var isWorthALauncher: Bool {
     [
       "no such run", "truncated weights", "broken YAML", "unknown key", "key of the model", "text missing",
-      "text of one token", "run exists", "unknown option",
+      "text of one token", "run exists", "unknown option", "nothing to resume",
     ].contains(name)
   }
 
@@ -112,6 +112,9 @@ extension Mistake {
       name: "unknown key", arguments: ["train", "char-lm", "data.train=text.txt", "model.layrs=2"],
       exitCode: 78,
       words: ["model.layrs", "did you mean \"model.layers\"?"]),
+    Mistake(
+      name: "key by another program's name", arguments: ["config", "check", "lr=1"], exitCode: 78,
+      words: ["lr: unknown key; did you mean \"training.learning_rate\"?"]),
     Mistake(
       name: "a key without its value", arguments: ["train", "model.layers", "2"], exitCode: 66,
       words: ["\"model.layers\" is a key", "model.layers=VALUE"]),
@@ -193,7 +196,21 @@ extension Mistake {
     Mistake(
       name: "unknown split", arguments: ["evaluate", "run", "--split", "dev"], exitCode: 64, words: ["valid"]),
     Mistake(name: "unknown option", arguments: ["evaluate", "run", "--jsn"], exitCode: 64, words: ["--jsn"]),
-    Mistake(name: "unknown command", arguments: ["trian"], exitCode: 64, words: ["trian"]),
+    Mistake(
+      name: "mistyped command", arguments: ["trian"], exitCode: 64,
+      words: ["unknown command \"trian\"; did you mean \"train\"?", "Usage: rnn-dist <subcommand>"]),
+    Mistake(
+      name: "mistyped second command", arguments: ["config", "shw", "default"], exitCode: 64,
+      words: ["unknown command \"shw\"; did you mean \"show\"?", "Usage: rnn-dist config <subcommand>"]),
+    Mistake(
+      name: "unknown command", arguments: ["translate"], exitCode: 64,
+      words: ["unknown command \"translate\" (commands: train, evaluate, predict"]),
+    Mistake(
+      name: "nothing to resume", arguments: ["train", "--run-dir", "rnu", "--resume"], exitCode: 66,
+      words: ["rnu: there is no run to resume", "--run-dir", "name a configuration"]),
+    Mistake(
+      name: "file to predict from", arguments: ["predict", "run", "text.txt"], exitCode: 64,
+      words: ["rnn-dist predict run < text.txt"]),
     Mistake(name: "run forgotten", arguments: ["generate"], exitCode: 64, words: ["<run>"]),
     Mistake(
       name: "a class for a language model", arguments: ["generate", "run", "--class", "x"], exitCode: 64,

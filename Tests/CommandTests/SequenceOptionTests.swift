@@ -64,6 +64,31 @@ import Testing
     #expect(scored.exitCode == 0 && scored.standardError.contains("24 sequences cut"), "\(scored)")
   }
 
+  /// A warning about the data comes before the checkpoint is restored, and must not open the log at step 0.
+  @Test func aWarningDoesNotCutTheLogOfAResumedRun() throws {
+    let settings = [
+      "data.max_length=3", "data.too_long=skip", "log.every_steps=1", "training.schedule.kind=constant",
+    ]
+    try runs.trained("seq2seq", settings + ["training.steps=6"])
+    let resumed = try runs.run("train", "--run-dir", "run", "--resume", "training.steps=12")
+    #expect(resumed.exitCode == 0 && resumed.standardError.contains("warning:"), "\(resumed)")
+    try runs.trained("seq2seq", settings, run: "whole")
+    for kind in ["train", "valid", "checkpoint"] {
+      func steps(_ run: String) throws -> [Int] {
+        try runs.events(kind, run: run).map { try #require($0["step"] as? Int) }
+      }
+      #expect(try steps("run") == steps("whole"), "\(kind)")
+    }
+    #expect(try runs.losses("train") == runs.losses("train", run: "whole"))
+    // TensorBoard hides the steps from the one that a session starts at: step 7 (field 2), start of a session (field 7).
+    let boards = try FileManager.default.contentsOfDirectory(atPath: runs.folder.path("run"))
+      .filter { $0.hasPrefix("events.out.tfevents.") }
+      .map { try Data(contentsOf: URL(fileURLWithPath: runs.folder.path("run/\($0)"))) }
+    let start = [Data([0x10, 1, 0x3A]), Data([0x10, 7, 0x3A])]
+    #expect(boards.contains { $0.range(of: start[1]) != nil })
+    #expect(boards.allSatisfy { $0.range(of: start[0]) == nil })
+  }
+
   @Test func figuresOfAFewSourcesSaySo() throws {
     let outcome = try runs.train(
       "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])

@@ -80,6 +80,38 @@ import Testing
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("begins anew"), "\(outcome)")
   }
 
+  /// Each rank is told another directory, or another configuration; only rank 0 would use its own.
+  @Test(arguments: [
+    (["text", "--run-dir", "other"], "the run directory"),
+    (["char-lm", "--run-dir", "run"], "the configuration"),
+    (["text", "--run-dir", "run", "--dry-run"], "the command line"),
+  ]) func ranksWithOtherArguments(words: [String], what: String) throws {
+    let settings = ["data.train=text.txt"] + TinyRun.settings
+    let outcome = try Program.run(
+      eachRank: [["train", "text", "--run-dir", "run"] + settings, ["train"] + words + settings],
+      in: folder.root)
+    #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
+    #expect(outcome.errors.first?.contains(what) == true && !exists("run") && !exists("other"), "\(outcome)")
+  }
+
+  /// A mistyped directory must not become a run of the built-in model.
+  @Test func resumingAMistypedDirectoryCreatesNothing() throws {
+    let outcome = try Program.run(["train", "--run-dir", "typo", "--resume"], in: folder.root)
+    #expect(outcome.exitCode == 66 && !exists("typo"), "\(outcome)")
+  }
+
+  /// Only rank 0 needs to see the run directory: its configuration reaches every rank.
+  @Test func rank0ReadsTheConfigurationOfTheRun() throws {
+    #expect(try Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
+    let script = """
+      test "$OMPI_COMM_WORLD_RANK" = 0 || { mkdir -p elsewhere && cp -f text.txt elsewhere && cd elsewhere; }
+      exec "$PROGRAM" train --run-dir run --resume training.steps=5
+      """
+    let outcome = try Program.run(shell: script, ranks: 2, in: folder.root)
+    #expect(outcome.exitCode == 0 && outcome.standardError.contains("resumed from step 3"), "\(outcome)")
+    #expect(try lastStep(of: "run") == 5 && !exists("elsewhere/run"))
+  }
+
   /// SIGUSR1, to mpirun where there is one, asks for a checkpoint and nothing else.
   @Test(arguments: [nil, 2]) func saveOnRequest(ranks: Int?) throws {
     let never = ["evaluation.every_steps=100000000", "checkpoint.every_steps=100000000"]

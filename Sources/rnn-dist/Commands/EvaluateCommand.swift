@@ -42,7 +42,7 @@ struct EvaluateCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    let loaded = try communicator.agree { try run.load(overrides: overrides, ensemble: ensemble.runs) }
+    let loaded = try run.load(overrides: overrides, ensemble: ensemble.runs, on: communicator)
     if communicator.rank == 0 { run.warn(of: loaded) }
     try requireSame(loaded, communicator)
     let scored: Scored =

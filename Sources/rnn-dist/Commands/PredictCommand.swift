@@ -82,7 +82,9 @@ struct PredictCommand: LocalCommand {
 
   func runLocally() throws -> Int32 {
     if let word = overrides.first(where: { !$0.contains("=") }) {
-      throw ValidationError("\(word): one run, and then overrides such as decoding.beam=5")
+      throw ValidationError(
+        "\(word): expects one run, then overrides such as decoding.beam=5. Lines are read from standard input: "
+          + "rnn-dist predict \(Launcher.quoted(run.run)) < \(Launcher.quoted(word))")
     }
     var changes = overrides
     if let beam { changes.append("decoding.beam=\(beam)") }

@@ -34,9 +34,15 @@ struct TrainCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    let configuration = try communicator.agree { try resolveConfiguration() }
-    // What decides which collectives follow must be the same everywhere before the first of them.
-    try communicator.allEqual(Array("\(dryRun) \(runDir == nil)".utf8), what: "the command line")
+    // What decides which file is read and which collectives follow must be the same on all ranks.
+    for (what, value) in [
+      ("the run directory (--run-dir)", runDir ?? ""),
+      ("the name of the configuration", arguments.source ?? ""),
+      ("the command line", "\(resume) \(dryRun)"),
+    ] {
+      try communicator.allEqual(Array(value.utf8), what: what)
+    }
+    let configuration = try arguments.resolve(resuming: resume ? runDir : nil, on: communicator)
     try Threads.share(among: communicator, reproducible: configuration.training.reproducible)
     StopSignals.install()
     let directory = dryRun ? nil : try sharedRunDirectory(communicator)
@@ -58,18 +64,6 @@ struct TrainCommand: DistributedCommand {
       try report(outcome, configuration, directory, ranks: communicator.worldSize)
     }
     return outcome.ending == .signalled ? ExitCode.stopped : ExitCode.done
-  }
-
-  /// The named configuration; to resume without naming another, that of the run.
-  private func resolveConfiguration() throws -> RunConfiguration {
-    if resume, let runDir {
-      let stored = RunPaths(root: runDir).configuration
-      let isNamed = arguments.source.map { URL(fileURLWithPath: $0) == URL(fileURLWithPath: stored) }
-      if isNamed ?? true, FileManager.default.fileExists(atPath: stored) {
-        return try arguments.resolve(stored: stored).configuration
-      }
-    }
-    return try arguments.resolve().configuration
   }
 
   /// The run directory; where none is given, rank 0's choice on every rank.
