@@ -164,7 +164,7 @@ extension Inspection {
       JSONMember("optimizer_bytes", .integer(checkpoint.optimizerBytes)),
     ]
       + (state.products.map { products in
-        [JSONMember("products", .array(products.choices.map(ProductText.json)))]
+        [JSONMember("products", .array(products.choices.map { .object(joining: [$0.members]) }))]
       } ?? [])
   }
 

@@ -11,7 +11,7 @@ import Inference
 enum RunReport {
   static func write(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
-      let figures = outcome.bestFigures.map { ", \(FigureText.describe($0.name, $0.value))" }.joined()
+      let figures = outcome.bestFigures.map { ", \(MetricText.describe($0.name, $0.value))" }.joined()
       let evaluation = configuration.evaluation
       let decoded =
         evaluation.metric.needsDecoding && evaluation.decodeLimit > 0
@@ -124,22 +124,5 @@ enum RunReport {
 
   private static func shortened(_ text: String) -> String {
     text.count > 100 ? text.prefix(97) + "..." : text
-  }
-}
-
-/// What a loss is counted in.
-enum LossUnit {
-  /// `nats/token`; of models of numbers `squared error/step`.
-  static func name(_ configuration: RunConfiguration) -> String {
-    (configuration.model.output.isInNats ? "nats/" : "squared error/") + unit(configuration.task)
-  }
-
-  /// What has a target of its own.
-  static func unit(_ task: RunConfiguration.Task) -> String {
-    switch task {
-    case .languageModel, .generator, .seq2seq: "token"
-    case .tagger: "step"
-    case .classifier: "example"
-    }
   }
 }

@@ -9,26 +9,30 @@ import Benchmarking
 struct ProductBenchCommand: LocalCommand {
   static let configuration = CommandConfiguration(
     commandName: "gemm",
-    abstract: "Measure the peak of one core and the products of training steps beside it.",
+    abstract: "Measure the peak of one core and the matrix products of training steps.",
     discussion: """
-      GFLOP/s on one thread, and the share of what the multiply-add units do without loads and stores. recurrent: weights \
-      packed once and used many times; the others pack both operands as they go. "blas" is OpenBLAS on the same product. --tune \
-      measures these products and those of other models as `training.products: tuned` does, on the threads of this process, \
-      and prints what it would choose.
+      GFLOP/s on one thread, and the share of the peak, which is the rate of the multiply-add units without loads and stores. \
+      "recurrent" products use weights that were packed once; the others pack both operands each time. "blas" is OpenBLAS on \
+      the same product.
+
+      --tune measures these products and those of other models as training.products=tuned does, on the threads of this \
+      process, and prints the choices.
       """)
 
   @Flag(help: "Print one JSON object.") var json = false
-  @Flag(help: "Print how long each product takes both ways, and which is chosen, instead.") var tune = false
+  @Flag(help: "Print the time of each product with our kernels and with OpenBLAS, and the choice.") var tune =
+    false
   @Option(
     help: ArgumentHelp(
-      "Fail unless recurrent products of 20 rows and more reach this share of the peak in fp32.",
+      "Fail unless recurrent products of at least 20 rows reach this share of the peak in fp32.",
       valueName: "share"))
   var require: Double?
   @Option(help: ArgumentHelp("The same in bf16.", valueName: "share")) var requireBf16: Double?
 
   func validate() throws {
     guard !tune || (require == nil && requireBf16 == nil) else {
-      throw ValidationError("--tune has nothing to do with --require and --require-bf16")
+      throw ValidationError(
+        "--tune and --require contradict each other: --tune requires no share of the peak")
     }
   }
 
@@ -54,19 +58,18 @@ struct ProductBenchCommand: LocalCommand {
 
   private func printChoices() throws -> Int32 {
     KernelThreads.count = BLAS.threadCount
-    // Time enough for all of them: there is no first step that waits.
+    // Enough time for all of them: no first step waits for the result.
     let uses = ProductBenchmark.uses
     let measurements = ProductTuner(budget: 0.3 * Double(uses.count)).measure(uses)
     if json {
       let result: JSONValue = [
         "bench": "gemm", "kernels": .string("\(InstructionSet.best)"), "blas": .string(BLAS.coreName),
-        "threads": .integer(KernelThreads.count), "products": .array(measurements.map(ProductText.json)),
+        "threads": .integer(KernelThreads.count), "products": .array(measurements.map(\.json)),
       ]
       try StandardOutput.line(result.text)
       return ExitCode.done
     }
-    try StandardOutput.line(ProductText.heading)
-    for measurement in measurements { try StandardOutput.line(ProductText.line(measurement)) }
+    try StandardOutput.line(([ProductMeasurement.heading] + measurements.map(\.line)).joined(separator: "\n"))
     let choices = measurements.map { ProductChoice($0.shape, $0.backend) }
     try StandardOutput.line(
       "\(ProductChoices(choices).summary); \(KernelThreads.count) "
@@ -74,7 +77,7 @@ struct ProductBenchCommand: LocalCommand {
     return ExitCode.done
   }
 
-  /// Names what stays below a required share, and fails if there is anything.
+  /// Names the products that are below a required share; fails if there are any.
   private func verdict(
     _ results: [ProductBenchmark.Measurement], _ peak: (fp32: Double, bf16: Double)
   ) -> Int32 {
@@ -122,6 +125,34 @@ struct ProductBenchCommand: LocalCommand {
             "blas_gflops": .double(result.blas),
           ]
         }),
+    ]
+  }
+}
+
+extension ProductMeasurement {
+  /// The heading of lines of measurements.
+  static let heading = "form                rows columns   depth   kernels, µs  OpenBLAS, µs  chosen"
+
+  var line: String {
+    let form = shape.form.rawValue.padding(toLength: 18, withPad: " ", startingAt: 0)
+    return form
+      + String(
+        format: "%6d %7d %7d %13.1f %13.1f  %@", shape.rows, shape.columns, shape.depth, kernels, blas,
+        backend.rawValue)
+  }
+
+  var json: JSONValue {
+    .object(joining: [
+      ProductChoice(shape, backend).members, ["kernels_us": .double(kernels), "blas_us": .double(blas)],
+    ])
+  }
+}
+
+extension ProductChoice {
+  var members: KeyValuePairs<String, JSONValue> {
+    [
+      "form": .string(shape.form.rawValue), "rows": .integer(shape.rows), "columns": .integer(shape.columns),
+      "depth": .integer(shape.depth), "chosen": .string(backend.rawValue),
     ]
   }
 }

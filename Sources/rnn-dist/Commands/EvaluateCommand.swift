@@ -167,8 +167,8 @@ struct EvaluateCommand: DistributedCommand {
       if let bits = scored.bits(per: count) { loss += ", \(String(format: "%.4f", bits)) bits/\(unit)" }
     }
     var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\nloss        \(loss)\n"
-    if let perplexity = result.perplexity { text += FigureText.line("perplexity", perplexity) + "\n" }
-    for figure in result.figures { text += FigureText.line(figure.metric.rawValue, figure.value) + "\n" }
+    if let perplexity = result.perplexity { text += MetricText.line("perplexity", perplexity) + "\n" }
+    for figure in result.figures { text += MetricText.line(figure.metric.rawValue, figure.value) + "\n" }
     for note in result.notes { text += note + "\n" }
     let steps = scored.averagedSteps.map { "\($0)" }.joined(separator: ", ")
     return text + "checkpoint  \(scored.checkpoint)"

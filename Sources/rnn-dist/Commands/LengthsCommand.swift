@@ -124,7 +124,7 @@ struct LengthsCommand: LocalCommand {
     let head = ["length", "entries"] + names
     let cells = rows.map { row in
       ["\(row.lengths.lowerBound)-\(row.lengths.upperBound)", "\(row.examples)"]
-        + row.values.map { $0.map { FigureText.number(metric.rawValue, $0) } ?? "-" }
+        + row.values.map { $0.map { MetricText.number(metric.rawValue, $0) } ?? "-" }
     }
     let widths = head.indices.map { column in ([head] + cells).map { $0[column].count }.max() ?? 0 }
     let lines = ([head] + cells).map { line in
@@ -148,7 +148,7 @@ struct LengthsCommand: LocalCommand {
   }
 
   private func draw(_ rows: [Row], _ metric: EvaluationConfiguration.Metric) -> LinePlot {
-    let scale = FigureText.scale(metric.rawValue)
+    let scale = MetricText.scale(metric.rawValue)
     let name = metric.rawValue.replacingOccurrences(of: "_", with: " ")
     let series = runs.enumerated().map { index, run in
       LinePlot.Series(
