@@ -7,12 +7,12 @@ import RunLog
 import Tasks
 import Inference
 
-/// `[--ensemble RUN …]`, of commands that let an encoder-decoder write from sources.
+/// `[--ensemble RUN …]`, for commands that decode with an encoder-decoder.
 struct EnsembleArguments: ParsableArguments {
   @Option(
     name: .customLong("ensemble"),
     help: ArgumentHelp(
-      "seq2seq: decide together with the model of this run, which has the same vocabularies; can be repeated.",
+      "seq2seq: add the model of this run to the ensemble; it must have the same vocabularies. Can be repeated.",
       valueName: "run"))
   var runs: [String] = []
 }
@@ -22,7 +22,7 @@ struct RunArguments: ParsableArguments {
   @Argument(help: "Directory of the run.") var run: String
   @Option(
     help: ArgumentHelp(
-      "Checkpoint: best (by validation; the last if none was scored), last, a step, or average-N: the mean of the newest N.",
+      "Checkpoint to use: best (by validation; the last if none was evaluated), last, a step, or average-N for the mean of the newest N.",
       valueName: "best|last|step|average-N"))
   var checkpoint: CheckpointChoice = .best
 
@@ -153,7 +153,7 @@ extension RunArguments.Loaded {
 }
 
 extension RunArguments {
-  /// Says on standard error where what was loaded is not quite what was asked for.
+  /// Warns on standard error if the loaded model is not exactly what was asked for.
   func warn(of loaded: Loaded) {
     for bad in loaded.rejected {
       Console.error("warning: skipped a checkpoint that does not verify: \(bad)")

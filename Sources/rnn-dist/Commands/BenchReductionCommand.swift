@@ -12,7 +12,8 @@ struct ReductionBenchCommand: DistributedCommand {
     discussion: """
       The median of 21 sums per size, on the slowest rank. The fit is t = latency + bytes / bandwidth.
 
-      Example: mpirun -np 4 rnn-dist bench allreduce --largest 20
+      Example:
+        mpirun -np 4 rnn-dist bench allreduce --largest 20
       """)
 
   @Option(help: "Largest buffer, MB.") var largest = 20
