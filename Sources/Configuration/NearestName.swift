@@ -47,7 +47,7 @@ extension ConfigurationSchema {
   }
 
   /// Names that other programs give to our keys, where no nearness of the spelling would find the key.
-  static let familiarNames = [
+  package static let familiarNames = [
     "lr": "training.learning_rate", "bs": "training.batch_size", "batch": "training.batch_size",
     "wd": "training.weight_decay", "optim": "training.optimizer", "clip": "training.clip_norm",
     "grad_clip": "training.clip_norm", "max_grad_norm": "training.clip_norm",

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What `predict` answers, and how a line that it can't answer is named.
+/// The outputs of `predict`, and how it names a line that has no output.
 @Suite(.timeLimit(.minutes(5))) struct AnsweringTests {
   private let runs: SequenceRuns
 
@@ -85,7 +85,7 @@ import Testing
 
   // MARK: Pictures
 
-  @Test func whatStandsInAPicture() throws {
+  @Test func aPictureHasItsLabels() throws {
     try runs.trained(
       "seq2seq",
       [
@@ -100,9 +100,9 @@ import Testing
     #expect(!picture.contains("0␣1"))
   }
 
-  // MARK: What a generator writes for
+  // MARK: The class of a generator
 
-  @Test func aClassThatWasNeverLearnt() throws {
+  @Test func aClassThatWasNeverLearned() throws {
     try runs.trained("generator")
     let outcome = try runs.run("generate", "run", "--class", "Klingon")
     outcome.expect(64, "\"Klingon\"", "the nearest is \"", "all 2", "run/vocab.labels.txt")

@@ -10,7 +10,7 @@ import rnn_dist
     #expect(Console.erasing(length, columns: columns) == up + "\r\u{1B}[J")
   }
 
-  /// What fits a narrow window is what matters most: how far it is, how good, how long it will take.
+  /// A narrow window shows the most important fields: step, loss and remaining time.
   @Test(arguments: [
     (
       120,

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// One way to get it wrong, and what the program must say.
+/// One mistake of a user, and the message that the program must give.
 struct Mistake: Sendable, CustomTestStringConvertible {
   let name: String
   /// Spoils a folder that holds a good run in `run` and its text in `text.txt`.
@@ -16,28 +16,42 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 
 /// Every mistake gives one message, the documented exit code and no result.
 @Suite(.timeLimit(.minutes(5))) struct ErrorTests {
-  @Test(arguments: Mistake.all) func alone(mistake: Mistake) throws { try expect(mistake, ranks: nil) }
+  @Test(arguments: Mistake.all) func alone(mistake: Mistake) throws {
+    let folder = try folder(of: mistake)
+    expect(mistake, try Program.run(mistake.arguments, in: folder.root))
+  }
 
-  private func expect(_ mistake: Mistake, ranks: Int?) throws {
+  /// Three ranks give the message once. Jobs mostly wait for each other's start, so several run at the same time.
+  @Test func threeRanks() throws {
+    var waiting = Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher }[...]
+    while !waiting.isEmpty {
+      let jobs = try waiting.prefix(4).map { mistake in
+        let folder = try folder(of: mistake)
+        return (mistake, folder, try Program(mistake.arguments, ranks: 3, in: folder.root))
+      }
+      waiting = waiting.dropFirst(jobs.count)
+      for (mistake, _, job) in jobs { expect(mistake, try job.wait()) }
+    }
+  }
+
+  private func folder(of mistake: Mistake) throws -> TemporaryFolder {
     let folder = try TinyRun.folder()
     try mistake.prepare(folder)
-    let outcome = try Program.run(mistake.arguments, ranks: ranks, in: folder.root)
-    #expect(outcome.exitCode == mistake.exitCode && !outcome.wasKilled, "\(outcome)")
+    return folder
+  }
+
+  private func expect(_ mistake: Mistake, _ outcome: Outcome) {
+    #expect(outcome.exitCode == mistake.exitCode && !outcome.wasKilled, "\(mistake.name): \(outcome)")
     #expect(outcome.errors.count == 1 && !outcome.standardError.contains("Error: "), "\(outcome)")
     for word in mistake.words { #expect(outcome.standardError.contains(word), "\(outcome)") }
     #expect(outcome.standardOutput.isEmpty, "\(outcome)")
-  }
-
-  @Suite(.serialized, .timeLimit(.minutes(5))) struct ThreeRanks {
-    @Test(arguments: Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher })
-    func sayItOnce(mistake: Mistake) throws { try ErrorTests().expect(mistake, ranks: 3) }
   }
 }
 
 extension Mistake {
   static let all = missing + damaged + configuration + texts + usage
 
-  /// Starting mpirun takes a second: one mistake of each kind will do.
+  /// Starting mpirun takes a second, so it is done for one mistake of each kind.
   var isWorthALauncher: Bool {
     [
       "no such run", "truncated weights", "broken YAML", "unknown key", "key of the model", "text missing",
@@ -188,7 +202,9 @@ extension Mistake {
       name: "resume and overwrite", arguments: ["train", "--run-dir", "run", "--resume", "--overwrite"],
       exitCode: 64,
       words: ["--resume and --overwrite"]),
-    Mistake(name: "resume what", arguments: ["train", "--resume"], exitCode: 64, words: ["--run-dir"]),
+    Mistake(
+      name: "resume without a directory", arguments: ["train", "--resume"], exitCode: 64, words: ["--run-dir"]
+    ),
     Mistake(
       name: "two texts", arguments: ["evaluate", "run", "--split", "test", "--data", "text.txt"],
       exitCode: 64,
@@ -219,7 +235,7 @@ extension Mistake {
       name: "a text to predict from", arguments: ["predict", "run"], exitCode: 64,
       words: ["error: run is a language model", "Usage: rnn-dist predict "]),
     Mistake(
-      name: "partners of a language model", arguments: ["evaluate", "run", "--ensemble", "run"], exitCode: 64,
+      name: "ensemble of a language model", arguments: ["evaluate", "run", "--ensemble", "run"], exitCode: 64,
       words: ["error: --ensemble"]),
   ]
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What `evaluate --json` prints.
+/// The object that `evaluate --json` prints.
 private struct Score: Decodable {
   var split: String
   var data: String?
@@ -13,7 +13,7 @@ private struct Score: Decodable {
   var checkpoint: String
 }
 
-@Suite(.serialized, .timeLimit(.minutes(3))) struct EvaluateCommandTests {
+@Suite(.timeLimit(.minutes(3))) struct EvaluateCommandTests {
   private func score(_ arguments: [String], ranks: Int? = nil, in folder: TemporaryFolder) throws -> Score {
     let outcome = try Program.run(["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
@@ -55,7 +55,7 @@ private struct Score: Decodable {
     #expect(alone.tokens == together.tokens && alone.checkpoint == together.checkpoint)
   }
 
-  /// Ranks that score in different ways would add up figures that are none.
+  /// Ranks with different settings would add up values that don't belong together.
   @Test(arguments: [
     (["evaluation.batch_size=1"], "the configuration"), (["--checkpoint", "4"], "the checkpoint"),
     (["--data", "text.txt"], "the text"),
@@ -68,7 +68,7 @@ private struct Score: Decodable {
     #expect(outcome.errors.first?.contains("rank 1 (of 2)") == true, "\(outcome)")
   }
 
-  @Test func ranksWithOtherPartners() throws {
+  @Test func ranksWithOtherEnsembles() throws {
     let runs = try SequenceRuns()
     try runs.trained("seq2seq")
     try runs.trained("seq2seq", ["seed=2"], run: "second")
@@ -107,7 +107,7 @@ private struct Score: Decodable {
     }
   }
 
-  @Test func aDamagedCheckpointIsPassedOverAloud() throws {
+  @Test func aDamagedCheckpointIsSkippedWithAWarning() throws {
     let folder = try TinyRun.folder()
     let damaged = folder.path("run/checkpoints/step-12/model.safetensors")
     #expect(truncate(damaged, 100) == 0)

@@ -20,7 +20,7 @@ import Testing
     #expect(outcome.exitCode == 0 && count == length + 1, "\(outcome)")
   }
 
-  /// A word or the end of a line each.
+  /// Each token is a word or the end of a line.
   @Test func wordsAreJoined() throws {
     let outcome = try generate(["--prompt", "the cat", "--length", "40"], tokens: "word")
     #expect(outcome.exitCode == 0, "\(outcome)")
@@ -82,7 +82,7 @@ import Testing
     #expect(outcome.standardOutput.isEmpty)
   }
 
-  /// `generate | head -1`: when the reader leaves, the program does too, without a word.
+  /// `generate | head -1`: when the reader closes the pipe, the program ends without a message.
   @Test(arguments: [
     ["generate", "run", "--length", "1000000"], ["evaluate", "run"], ["inspect", "run"], ["--help"],
   ])

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What came of a finished process.
+/// The result of a finished process.
 struct Outcome: CustomStringConvertible {
   let exitCode: Int32
   /// True where a signal ended it: a trap, for example.
@@ -35,7 +35,7 @@ final class Program {
   ///
   /// - Parameters:
   ///   - ranks: nil: without a launcher.
-  ///   - input: what it reads from standard input; nothing by default.
+  ///   - input: the bytes of standard input; none by default.
   ///   - output: where standard output goes instead of being kept.
   convenience init(
     _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, input: [UInt8] = [],
@@ -47,7 +47,8 @@ final class Program {
 
   /// The same with `ranks` ranks for each of several lists of arguments, and further variables in the environment.
   ///
-  /// - Parameter shell: every rank is a shell that runs this script instead, in which `$PROGRAM` is the program.
+  /// - Parameter shell: every rank, or the one process, is a shell that runs this script instead, in which `$PROGRAM` is
+  ///   the program and `$MPIRUN` mpirun.
   private init(
     _ groups: [[String]], ranks: Int?, in directory: String?, input: [UInt8] = [],
     output: FileHandle? = nil, limit: Int = 60, environment: [String: String] = [:], shell: String? = nil
@@ -56,24 +57,27 @@ final class Program {
     self.limit = limit
     deadline = .now + .seconds(limit)
     let program = try Self.executable()
-    process.executableURL = ranks == nil ? program : try Self.mpirun()
+    let mpirun = try Self.mpirun()
+    process.executableURL = ranks != nil ? mpirun : shell != nil ? URL(fileURLWithPath: "/bin/sh") : program
     process.arguments =
-      ranks.map { ranks in
+      (ranks == nil ? shell.map { ["-ec", $0] } : nil) ?? ranks.map { ranks in
         let parts = groups.map {
           ["-np", "\(ranks)"] + (shell.map { ["sh", "-c", $0] } ?? [program.path]) + $0
         }
         return ["--timeout", "\(limit)", "--bind-to", "none"] + Array(parts.joined(separator: [":"]))
       } ?? groups.flatMap { $0 }
-    // What a test leaves in a cache must not be found by another, or by the user.
+    // A cache that a test writes must not be seen by another test or by the user.
     let cache = (directory ?? folder.root) + "/cache"
-    process.environment = Self.environment.merging(["XDG_CACHE_HOME": cache, "PROGRAM": program.path]) { $1 }
-      .merging(environment) { $1 }
+    process.environment = Self.environment.merging([
+      "XDG_CACHE_HOME": cache, "PROGRAM": program.path, "MPIRUN": mpirun.path,
+    ]) { $1 }
+    .merging(environment) { $1 }
     process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
     process.standardInput =
       input.isEmpty
       ? FileHandle.nullDevice
       : try FileHandle(forReadingFrom: URL(fileURLWithPath: folder.write("stdin", input)))
-    // Files, unlike pipes, never fill up while nobody reads.
+    // Files, unlike pipes, never fill up.
     process.standardOutput = try output ?? Self.file(at: folder.path("stdout"))
     process.standardError = try Self.file(at: folder.path("stderr"))
     try Self.withoutBlockedSignals { try process.run() }
@@ -102,6 +106,12 @@ final class Program {
   /// Runs a job whose ranks are shells that run a script, in which `$PROGRAM` is the program.
   static func run(shell script: String, ranks: Int, in directory: String) throws -> Outcome {
     try Program([[]], ranks: ranks, in: directory, shell: script).wait()
+  }
+
+  /// Runs a script by a shell without a launcher, and stops at the first command that fails.
+  static func run(shell script: String, in directory: String, environment: [String: String]) throws -> Outcome
+  {
+    try Program([[]], ranks: nil, in: directory, environment: environment, shell: script).wait()
   }
 
   /// Waits for the end.
@@ -162,7 +172,7 @@ final class Program {
     try body()
   }
 
-  /// The variables of this process without those of a launcher around it, with what containers need.
+  /// The variables of this process without those of a launcher around it, with the settings that containers need.
   private static let environment: [String: String] = {
     var variables = ProcessInfo.processInfo.environment.filter { name, _ in
       !["OMPI_COMM_WORLD", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
@@ -183,9 +193,8 @@ final class Program {
     throw Unusable(description: "there is no mpirun in PATH; launch/setup installs it")
   }
 
-  /// The program, which the package builds beside the test bundle.
-  /// The program built with the tests, or the one that RNN_DIST_PROGRAM names: an optimised build has errors that another
-  /// has not (what is freed too early, for one).
+  /// The program that is built with the tests, or the one that RNN_DIST_PROGRAM names: an optimized build can have errors
+  /// that a debug build doesn't have, such as memory that is freed too early.
   private static func executable() throws -> URL {
     if let named = ProcessInfo.processInfo.environment["RNN_DIST_PROGRAM"] {
       guard FileManager.default.isExecutableFile(atPath: named) else {

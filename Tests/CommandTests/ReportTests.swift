@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What `train` and `evaluate` say of a model is true of that model.
+/// Reports of `train` and `evaluate` are true of the model.
 @Suite(.timeLimit(.minutes(5))) struct ReportTests {
   private let runs: SequenceRuns
 
@@ -9,7 +9,7 @@ import Testing
 
   // MARK: Ensembles
 
-  /// Two models decide by the mean of their probabilities; of two that are the same that is what one says.
+  /// An ensemble uses the mean of its members' probabilities; two equal members give what one of them gives.
   @Test func theLossOfAnEnsembleIsItsOwn() throws {
     try runs.trained("seq2seq", ["training.learning_rate=0.02"])
     try runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  /// Without the question no answer can be judged.
+  /// An answer makes no sense without its question.
   @Test func examplesHaveBothSources() throws {
     let text = (0..<40).map { "cat \($0 % 7) dog\tcat\twhere \($0 % 5)\n" }.joined()
     _ = try runs.folder.write("questions.tsv", Array(text.utf8))

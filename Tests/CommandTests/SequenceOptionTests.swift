@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Options of models of sequences from `train` to use: what is set takes effect, and what was trained is what is loaded.
+/// Options of models of sequences from `train` to `predict`: settings take effect, and the trained model is the one that is loaded.
 @Suite(.timeLimit(.minutes(5))) struct SequenceOptionTests {
   private let runs: SequenceRuns
 
@@ -13,8 +13,8 @@ import Testing
     "model.dropout", "model.variational_dropout", "model.zoneout", "model.embedding_dropout",
   ]
 
-  /// A text of which a step reads all, twice, with hardly anything learnt in between.
-  @Test(arguments: random + [""]) func everyStepOfATextDrawsAnew(option: String) throws {
+  /// One step reads the whole text; two steps with almost no update between them differ only by their random masks.
+  @Test(arguments: random + [""]) func everyStepOfATextHasNewMasks(option: String) throws {
     _ = try runs.folder.write("text.txt", Array(TinyRun.text.prefix(500).utf8))
     let outcome = try runs.run(
       "train", "text", "data.train=text.txt", "--run-dir", "run", "data.generator=none",
@@ -42,7 +42,7 @@ import Testing
     #expect(abs(found - reported) < 1e-9 * reported)
   }
 
-  // MARK: What can be had
+  // MARK: Limits of the data
 
   /// Tags that mark no spans have no F1: known before the first step.
   @Test func spansAreNeededBeforeTheFirstStep() throws {
@@ -54,8 +54,8 @@ import Testing
     outcome.expect(78, "f1 needs tags such as B-name")
   }
 
-  /// What limits leave out, or cut, is said wherever it changes a figure.
-  @Test func entriesLeftOutAreCounted() throws {
+  /// Examples that limits leave out or cut are counted wherever they change a metric.
+  @Test func examplesLeftOutAreCounted() throws {
     let settings = ["data.max_length=3", "data.too_long=skip"]
     let planned = try runs.train("seq2seq", settings + ["--dry-run"])
     #expect(planned.exitCode == 0 && planned.standardError.contains("entries left out"), "\(planned)")
@@ -89,7 +89,7 @@ import Testing
     #expect(boards.allSatisfy { $0.range(of: start[0]) == nil })
   }
 
-  @Test func figuresOfAFewSourcesSaySo() throws {
+  @Test func metricsOfAFewSourcesSaySo() throws {
     let outcome = try runs.train(
       "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("(of 2 sources)"), "\(outcome)")
@@ -117,10 +117,10 @@ import Testing
     try runs.run("train", "text", "data.train=").expect(78, "data.train", "no value", "data.train=null")
   }
 
-  // MARK: What may be written
+  // MARK: Sampled texts
 
-  /// What the configuration says of texts holds for those that are drawn, too.
-  @Test func drawnTextsKeepToTheirLengths() throws {
+  /// The limits of the configuration hold for sampled texts, too.
+  @Test func sampledTextsKeepToTheirLengths() throws {
     try runs.trained(
       "generator", ["decoding.min_length=2", "decoding.max_length=3", "decoding.no_repeat_ngram=1"])
     let written = try runs.run("generate", "run", "--class", "few", "--count", "40")
@@ -136,7 +136,7 @@ import Testing
 
   // MARK: A text from a vector
 
-  /// What is written for a vector can be wrong; what is written for a class is one of many.
+  /// A text for a vector has a reference; a text for a class is one of many.
   @Test func captionsAreChosenByTheirTexts() throws {
     let settings = ["model.hidden_size=8", "model.embedding_size=6", "training.epochs=2", "data.min_count=1"]
     let trained = try Program.run(
@@ -185,7 +185,7 @@ import Testing
     try expectTheSameModel()
   }
 
-  /// What a run says of its data is an input like any other.
+  /// The files of a run are inputs like any other and may be damaged.
   @Test(arguments: [
     "", "{", "[]", #"{"source_width":-1,"source_count":1}"#, #"{"source_width":1e99,"source_count":1}"#,
     #"{"source_count":3}"#, #"{"source_count":1,"steps":0}"#,
@@ -234,7 +234,7 @@ import Testing
     #expect(try runs.score("--ensemble", "other")["chrf"] != nil)
   }
 
-  @Test func aPartnerThatReadsSomethingElse() throws {
+  @Test func anEnsembleOfDifferentInputs() throws {
     try runs.trained("seq2seq")
     try runs.trained("seq2seq", ["data.train=triples.tsv"], run: "two")
     try runs.trained("seq2seq", ["data.reverse_source=true"], run: "reversed")
@@ -247,9 +247,9 @@ import Testing
     try runs.run("predict", "run", lines: "cat\tdog\n").expect(65)
   }
 
-  // MARK: What trapped
+  // MARK: Earlier traps
 
-  @Test func lettersOfATaggerOfNumbers() throws {
+  @Test func charactersOfATaggerOfNumbers() throws {
     try runs.trained(
       "tagger",
       [

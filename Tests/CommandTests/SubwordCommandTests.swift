@@ -27,7 +27,7 @@ import Testing
     let (loss, tokens) = (try #require(score["loss"] as? Double), try #require(score["tokens"] as? Int))
     let (perByte, perCharacter) = (score["bits_per_byte"] as? Double, score["bits_per_character"] as? Double)
     let bytes = try #require(perByte.map { loss * Double(tokens) / log(2) / $0 })
-    // The last tenth without its first subword; one letter in it has two bytes.
+    // The last tenth without its first subword; one character in it has two bytes.
     #expect(bytes < Double(TinyRun.text.utf8.count) * 0.11 && bytes > Double(TinyRun.text.utf8.count) * 0.08)
     #expect(try #require(perCharacter) > perByte ?? .infinity)
     let lines = try runs.run("evaluate", "run", "--data", "text.txt")
