@@ -1,13 +1,14 @@
+import Checkpoints
 import RunLog
 
 /// A folder of pictures of the attention, `line-1.svg` and so on.
 package struct AttentionFolder {
   private let path: String
 
-  /// Creates the folder. Throws `RunFileFailure`.
+  /// Creates the folder. Throws `FileFailure`.
   package init(_ path: String) throws {
     self.path = path
-    try RunDirectory.makeFolder(path)
+    try FileSystemOperations.standard.createDirectories(path)
   }
 
   /// Writes the picture of the output for a line; nothing for models without attention.

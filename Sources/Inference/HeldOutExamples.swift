@@ -6,7 +6,7 @@ package struct HeldOutExample {
   /// The source texts; two for tasks with a second source.
   package var sources: [String]
   package var output: SavedSequenceModel.Output
-  /// The targets that are right: those of all examples with the same sources.
+  /// The targets that are right: that of the example or, if references are grouped, of all examples with the same sources.
   package var expected: [String]
 }
 
@@ -20,7 +20,9 @@ extension SavedSequenceModel {
     return zip(groups, outputs).map { group, output in
       HeldOutExample(
         sources: sources.map { String(decoding: $0[Int(group[0])], as: UTF8.self) }, output: output,
-        expected: group.compactMap { target(of: Int($0), in: split) })
+        expected: (configuration.evaluation.groupReferences ? group : [group[0]]).compactMap {
+          target(of: Int($0), in: split)
+        })
     }
   }
 

@@ -1,6 +1,7 @@
 import Communication
 import Configuration
 import Datasets
+import Metrics
 import Tasks
 
 /// A metric of several models by the length of the source.
@@ -37,7 +38,7 @@ package struct LengthComparison {
   }
 
   /// Evaluates all models on a split of the first run, in groups of `width` lengths; nil if the run has no such split.
-  package func measure(_ metric: EvaluationConfiguration.Metric, on split: DataSplit, width: Int) throws
+  package func measure(_ metric: Metric, on split: DataSplit, width: Int) throws
     -> [Row]?
   {
     let splits = try runs.compactMap { try runs[0].model.heldOut(split, readBy: $0.model) }
@@ -45,7 +46,7 @@ package struct LengthComparison {
   }
 
   /// The same for the examples of a file.
-  package func measure(_ metric: EvaluationConfiguration.Metric, onFile path: String, width: Int) throws
+  package func measure(_ metric: Metric, onFile path: String, width: Int) throws
     -> [Row]
   {
     try measure(metric, runs.map { try $0.model.split(ofFile: path) }, width)
@@ -53,7 +54,7 @@ package struct LengthComparison {
 
   /// Each model reads the examples with its own vocabularies.
   private func measure(
-    _ metric: EvaluationConfiguration.Metric, _ splits: [ExampleSet], _ width: Int
+    _ metric: Metric, _ splits: [ExampleSet], _ width: Int
   ) throws -> [Row] {
     for (run, split) in zip(runs, splits) where split.count != splits[0].count {
       throw TrainingFailure.unusableRun(

@@ -97,7 +97,7 @@ struct SavedWeights {
         let (from, to) = part.elements.baseAddress.flatMap({ p in sum.elements.baseAddress.map { (p, $0) } })
       else { continue }
       withExtendedLifetime((part, sum)) {
-        Float.axpy(1 / Float(checkpoints.count), from, to, sum.count)
+        to.addScaled(1 / Float(checkpoints.count), from, count: sum.count)
       }
     }
     sum.didChange()

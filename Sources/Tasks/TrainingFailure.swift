@@ -1,5 +1,6 @@
 import Communication
 import Configuration
+import Metrics
 
 /// A setting that has another value than when the run was started.
 public struct SettingChange: Sendable, Equatable, CustomStringConvertible {
@@ -26,8 +27,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
   case otherData(what: String)
   /// Data hold no target at all.
   case nothingToPredict(String)
-  /// The metric that decides which checkpoint is the best is none that these data give.
-  case metricMissing(EvaluationConfiguration.Metric, available: [EvaluationConfiguration.Metric])
+  /// The metric that decides which checkpoint is the best is not known for these data.
+  case metricMissing(Metric, available: [Metric])
   /// Settings and data do not go together.
   case unfittingData(String)
   /// A checkpoint does not hold what this model needs.
@@ -72,8 +73,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       "\(data): there is nothing to predict in any sequence (labels that were never learnt, pieces of one step)"
     case .metricMissing(let metric, let available):
       """
-      evaluation.metric: \(metric.rawValue) can't be had of these data (f1 needs tags such as B-name and I-name); choose \
-      among \(available.map(\.rawValue).joined(separator: ", "))
+      evaluation.metric: \(metric.name) is not known for these data (spans need tags such as B-name and I-name); choose \
+      among \(available.map(\.name).joined(separator: ", "))
       """
     case .unfittingData(let problem):
       problem

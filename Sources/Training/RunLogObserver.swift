@@ -76,7 +76,7 @@ final class RunLogObserver: TrainingObserver {
       try board?.write(
         scalars: [("\(split)/loss", result.loss.mean)]
           + (result.perplexity.map { [("\(split)/perplexity", $0)] } ?? [])
-          + result.figures.map { ("\(split)/\($0.metric.rawValue)", $0.value) }, step: report.step)
+          + result.otherMetrics.map { ("\(split)/\($0.metric.name)", $0.value) }, step: report.step)
     case .skippedStep(let step, let inARow, let parameters):
       try metrics?.write([
         "event": "skipped", "step": .integer(step), "time": time, "in_a_row": .integer(inARow),
@@ -122,7 +122,7 @@ final class RunLogObserver: TrainingObserver {
         JSONMember("loss", .double(result.loss.mean)),
         JSONMember("perplexity", result.perplexity.map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)), JSONMember("examples", .integer(result.examples)),
-      ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
+      ] + result.otherMetrics.map { JSONMember($0.metric.name, .double($0.value)) }
     return members + (result.decoded.map { [JSONMember("decoded", .integer($0))] } ?? [])
       + [JSONMember("best", .bool(report.isBest))]
   }

@@ -160,7 +160,7 @@ package final class Console: TrainingObserver {
 
   private func describe(_ report: EvaluationReport) -> String {
     let result = report.result
-    let metrics = result.figures.map { ", \(MetricText.describe($0.metric.rawValue, $0.value))" }.joined()
+    let metrics = result.otherMetrics.map { ", \(MetricText.describe($0.metric, $0.value))" }.joined()
     let decoded = result.decoded.map { " (of \($0) sources)" } ?? ""
     let text = String(
       format: "%@ at step %d (epoch %.2f): loss %@%@%@%@ over %@ tokens in %.1f s",

@@ -1,43 +1,36 @@
 import Configuration
 import Foundation
+import Metrics
 
 /// How metrics are written for people.
 enum MetricText {
   /// `accuracy 97.20 %`
-  static func describe(_ name: String, _ value: Double) -> String {
-    "\(label(name)) \(number(name, value))"
+  static func describe(_ metric: Metric, _ value: Double) -> String {
+    "\(metric.label) \(number(metric, value))"
   }
 
-  /// The same as a line of a table.
-  static func line(_ name: String, _ value: Double) -> String {
-    let label = label(name)
-    return label + String(repeating: " ", count: max(1, 12 - label.count)) + number(name, value)
+  /// A line of a table: a label and a text.
+  static func line(_ label: String, _ text: String) -> String {
+    label + String(repeating: " ", count: max(1, 22 - label.count)) + text + "\n"
   }
 
-  private static func label(_ name: String) -> String {
-    switch name {
-    case "bleu": "BLEU"
-    case "chrf": "chrF"
-    case "f1": "F1"
-    case "token_error_rate": "TER"
-    case "word_error_rate": "WER"
-    default: name.replacingOccurrences(of: "_", with: " ")
+  static func number(_ metric: Metric, _ value: Double) -> String {
+    switch metric.scale {
+    case .share: String(format: "%.2f %%", 100 * value)
+    case .points: String(format: "%.2f", value)
+    case .decimal: String(format: "%.4f", value)
+    case .significant: String(format: "%.6g", value)
     }
   }
 
-  /// Shares are shown in percent; losses, perplexities, BLEU and chrF have their own scales.
-  static func number(_ name: String, _ value: Double) -> String {
-    switch name {
-    case "loss", "perplexity": String(format: "%.4f", value)
-    case "bleu", "chrf": String(format: "%.2f", value)
-    case "mse": String(format: "%.6g", value)
-    default: String(format: "%.2f %%", 100 * value)
-    }
+  /// The factor of values on an axis, and the unit behind the name there.
+  static func axis(_ metric: Metric) -> (factor: Double, unit: String) {
+    if case .share = metric.scale { (100, ", %") } else { (1, "") }
   }
 
-  /// The factor that a metric is multiplied by to be shown, and the unit behind its name on an axis.
-  static func scale(_ name: String) -> (factor: Double, unit: String) {
-    number(name, 0).hasSuffix("%") ? (100, ", %") : (1, "")
+  /// A line for each metric with its definition, for the help of commands.
+  static var definitions: String {
+    Metric.all.map { "  " + line($0.name, $0.definition) }.joined()
   }
 }
 

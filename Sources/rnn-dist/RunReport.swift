@@ -1,6 +1,7 @@
 import Configuration
 import Datasets
 import Foundation
+import Metrics
 import RecurrentNN
 import RunLog
 import Training
@@ -10,11 +11,13 @@ import Inference
 enum RunReport {
   static func write(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
-      let metrics = outcome.bestFigures.map { ", \(MetricText.describe($0.name, $0.value))" }.joined()
+      let metrics = outcome.bestFigures.compactMap { figure in
+        Metric(rawValue: figure.name).map { ", \(MetricText.describe($0, figure.value))" }
+      }.joined()
       let evaluation = configuration.evaluation
       let decoded =
-        evaluation.metric.needsDecoding && evaluation.decodeLimit > 0
-        ? " of \(evaluation.decodeLimit) sources (rnn-dist evaluate decodes all)" : ""
+        evaluation.metric.comparesTexts && evaluation.decodeLimit > 0
+        ? " of at most \(evaluation.decodeLimit) sources (rnn-dist evaluate compares all)" : ""
       let output = configuration.model.output
       let perplexity = output.hasPerplexity ? ", perplexity \(Console.number(exp(loss)))" : ""
       try StandardOutput.line(
@@ -65,7 +68,9 @@ enum RunReport {
     for example in examples {
       let source = example.sources.map(shortened).joined(separator: " | ")
       let written = String(decoding: example.output.lines.first ?? [], as: UTF8.self)
-      let isRight = example.expected.isEmpty || example.expected.contains(written)
+      // By bytes: strings are equal to Swift when they are canonically equivalent.
+      let isRight =
+        example.expected.isEmpty || example.expected.contains { $0.utf8.elementsEqual(written.utf8) }
       let verdict = isRight ? "" : "   (expected \(shortened(example.expected[0])))"
       try StandardOutput.line("  \(source) -> \(shortened(written))\(verdict)")
     }

@@ -107,7 +107,7 @@ extension Mistake {
       words: ["model.safetensors"]),
     Mistake(
       name: "no safetensors", arguments: ["inspect", "text.txt"], exitCode: 65,
-      words: ["text.txt", "no safetensors file"]),
+      words: ["text.txt", "not a safetensors file"]),
     Mistake(
       name: "weights of another model",
       prepare: { try $0.replace("run/config.yaml", "hidden_size: 8", by: "hidden_size: 65536") },

@@ -12,6 +12,7 @@ private struct Scores: Decodable {
   var exactMatch: Double?
   var tokenErrorRate: Double?
   var wordErrorRate: Double?
+  var sequenceErrorRate: Double?
   var bleu: Double?
   var chrf: Double?
   var notes: [String]
@@ -112,7 +113,8 @@ private struct Scores: Decodable {
       try String(contentsOfFile: folder.path("run/attention/line-1.svg"), encoding: .utf8).contains("<svg"))
     let greedy = try scores()
     for metric in [
-      greedy.exactMatch, greedy.tokenErrorRate, greedy.wordErrorRate, greedy.bleu, greedy.chrf,
+      greedy.exactMatch, greedy.tokenErrorRate, greedy.wordErrorRate, greedy.sequenceErrorRate, greedy.bleu,
+      greedy.chrf,
     ] {
       #expect(metric != nil)
     }

@@ -93,8 +93,33 @@ import Testing
     let outcome = try runs.train(
       "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("(of 2 sources)"), "\(outcome)")
-    #expect(outcome.output.contains("of 2 sources (rnn-dist evaluate"), "\(outcome)")
+    #expect(outcome.output.contains("of at most 2 sources (rnn-dist evaluate"), "\(outcome)")
     #expect(try runs.events("valid").allSatisfy { $0["decoded"] as? Int == 2 })
+  }
+
+  /// The number is that of the sources that were compared, where there are fewer than the limit.
+  @Test func aLimitAboveTheSourcesIsNotTheirNumber() throws {
+    let settings = [
+      "data.valid=pairs.tsv", "evaluation.metric=token_error_rate", "evaluation.decode_limit=1000",
+    ]
+    try runs.trained("seq2seq", settings)
+    let decoded = try runs.events("valid").map { try #require($0["decoded"] as? Int) }
+    let examples = try runs.events("valid").map { try #require($0["examples"] as? Int) }
+    #expect(decoded == examples && !decoded.isEmpty)
+  }
+
+  /// One line, one reference; or one source with the references of all its lines.
+  @Test func referencesAreGroupedOnRequest() throws {
+    _ = try runs.folder.write("same.tsv", Array("cat\tdog\ncat\tcow\nhen\tcat\n".utf8))
+    try runs.trained("seq2seq")
+    func notes(_ settings: String...) throws -> [String] {
+      let outcome = try Program.run(
+        ["evaluate", "run", "--json", "--data", "same.tsv"] + settings, in: runs.folder.root)
+      let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
+      return try #require(object?["notes"] as? [String])
+    }
+    #expect(try notes().allSatisfy { $0.contains("nrefs:1|") })
+    #expect(try notes("evaluation.group_references=true").allSatisfy { $0.contains("nrefs:var|") })
   }
 
   /// Space without a break is no token: no answer, as for an empty line, and the next is answered.
@@ -144,7 +169,7 @@ import Testing
         "train", "captions", "data.train=captions.tsv", "data.valid=captions.tsv", "--run-dir", "run",
         "evaluation.metric=token_error_rate",
       ] + settings, in: runs.folder.root)
-    #expect(trained.exitCode == 0 && trained.output.contains("TER"), "\(trained)")
+    #expect(trained.exitCode == 0 && trained.output.contains("token error rate "), "\(trained)")
     let errors = try runs.events("valid").map { try #require($0["token_error_rate"] as? Double) }
     #expect(errors.count == 2)
     let refused = try Program.run(

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 
 /// The encoder's states of a batch, sentence after sentence without padding, in the order of the decoder's rows.
@@ -47,14 +48,12 @@ struct SourceMemory<Element: Scalar> {
     self.lengths = UnsafePointer(lengths.baseAddress!)
     packedRows = UnsafePointer(index.baseAddress!)
     values = arena.matrix(layout.rowCount, output.columns)
-    Element.gatherRows(
-      output.base, output.stride, packedRows, values.rows, values.columns, values.base, values.stride)
+    values.gatherRows(of: output, at: packedRows)
   }
 
   /// Adds gradients of the values to those of the packed outputs.
   func addGradient(_ dValues: MatrixView<Element>, to dOutput: MatrixView<Element>) {
-    Element.scatterAddRows(
-      dValues.base, dValues.stride, packedRows, dValues.rows, dValues.columns, dOutput.base, dOutput.stride)
+    dOutput.scatterAddRows(dValues, at: packedRows)
   }
 }
 
@@ -124,7 +123,7 @@ struct AttentionTrace<Element: Scalar> {
     guard let now = coverage(step) else { return }
     guard step > 0, let before = coverage(step - 1) else { return now.zeroElements(count: count(step)) }
     now.copyElements(from: before, count: count(step))
-    Element.axpy(1, weights(step - 1), now, count(step))
+    now.addScaled(1, weights(step - 1), count: count(step))
   }
 }
 
@@ -224,10 +223,12 @@ extension Attention {
         state.rows, step: step, starts: rowState.starts, lengths: rowState.lengths, places: rowState.places)
       computeFeatures(
         rows, prepared, previous: rowState.weights.base, coverage: rowState.coverage.base, context)
-      Element.attentionForward(
-        rows, operands(prepared, query), weights: rowState.weights.base, context: contexts.base,
-        contextStride: contexts.stride)
-      Element.axpy(1, rowState.weights.base, rowState.coverage.base, places)
+      rnd_attention_forward(
+        Element.kernelType,
+        rnd_attention(
+          at: rows, of: operands(prepared, query), weights: rowState.weights.base, context: contexts.base,
+          context_stride: contexts.stride))
+      rowState.coverage.base.addScaled(1, rowState.weights.base, count: places)
     }
   }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 
 /// How a beam search compares, keeps and ends hypotheses.
@@ -204,8 +205,7 @@ final class BeamSearch<Element: Scalar> {
   /// Selects the best continuations of a sequence's rows; returns their number.
   private func select(_ range: Range<Int>, _ logits: MatrixView<Element>, length: Int, shortest: Int) -> Int {
     // First the probabilities, which are the model's, then what is excluded.
-    Element.logNormalizers(
-      logits.base, logits.stride, logits.rows, logits.columns, continuations.normalizers)
+    logits.logNormalizers(into: continuations.normalizers)
     for (index, row) in range.enumerated() {
       continuations.base[index] = rows[row].logProbability
       options.constraints.mask(logits.row(index), length: length, shortest: shortest) {
@@ -307,7 +307,8 @@ final class BeamSearch<Element: Scalar> {
     coverage.base.zeroElements(count: positions)
     tree.addAttention(to: node, into: coverage.base, count: positions)
     if let last { HypothesisTree.add(last, into: coverage.base, count: positions) }
-    return normalised + options.coveragePenalty * Element.logCoverage(coverage.base, positions)
+    return normalised + options.coveragePenalty
+      * rnd_log_coverage(Element.kernelType, rnd_numbers(count: positions, x: coverage.base))
   }
 
   private func hypothesis(_ text: FoundTexts.Text) -> Hypothesis<Element> {
@@ -348,8 +349,10 @@ final class ContinuationBuffer {
 
   /// Selects the best continuations of all rows of `logits`; returns their number.
   func select<Element: Scalar>(from logits: MatrixView<Element>) -> Int {
-    Element.bestContinuations(
-      logits.base, logits.stride, logits.rows, logits.columns, base, normalizers, limit, scores, sources,
-      tokens)
+    rnd_best_continuations(
+      Element.kernelType,
+      rnd_continuations(
+        logits: logits.logits, base: base, normalizer: normalizers, limit: limit, score: scores, row: sources,
+        token: tokens))
   }
 }

@@ -128,7 +128,7 @@ struct HypothesisTree<Element: Scalar> {
     precondition(
       attention.count == count, "attention over \(attention.count) positions of a source of \(count)")
     guard let base = elements(attention).baseAddress else { return }
-    Element.axpy(1, base, sum, count)
+    sum.addScaled(1, base, count: count)
   }
 
   private static func elements(_ attention: Attention) -> UnsafeBufferPointer<Element> {

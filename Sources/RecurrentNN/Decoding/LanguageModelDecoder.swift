@@ -92,7 +92,7 @@ private struct StateRows<Element: Scalar> {
       let (view, source) = (
         MatrixView(buffers[index].base, rows: count, columns: part), other.views[index]
       )
-      Element.gatherRows(source.base, source.stride, rows, count, part, view.base, view.stride)
+      view.rows(0..<count).gatherRows(of: source, at: rows)
       views[index] = view
     }
     self.count = count
@@ -119,14 +119,12 @@ extension LanguageModel {
     context.arena.scoped {
       let sorted = state.map { context.arena.matrix($0.rows, $0.columns) }
       for (kept, copy) in zip(state, sorted) {
-        Element.gatherRows(
-          kept.base, kept.stride, order, kept.rows, kept.columns, copy.base, copy.stride)
+        copy.gatherRows(of: kept, at: order)
       }
       let unrolled = stack.unroll(
         .indexed(tokens, count: layout.rowCount, table: embedding), layout, from: sorted, context)
       for (kept, final) in zip(state, unrolled.finalState) {
-        Element.gatherRows(
-          final.base, final.stride, places, kept.rows, kept.columns, kept.base, kept.stride)
+        kept.gatherRows(of: final, at: places)
       }
     }
   }

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 
 /// How the next token is drawn from a distribution.
@@ -37,10 +38,12 @@ func sampleTokens<Element: Scalar>(
   // A temperature too small to divide by is the limit as well.
   let inverse = 1 / Element(options.temperature)
   let isGreedy = !(options.temperature > 0 && inverse.isFinite)
-  Element.drawTokens(
-    logits.base, logits.stride, logits.rows, logits.columns, isGreedy ? 1 : inverse,
-    isGreedy ? 1 : max(1, options.topK ?? .max), max(options.topP ?? 1, .leastNonzeroMagnitude), uniforms,
-    weights, tokens)
+  rnd_sample_tokens(
+    Element.kernelType,
+    rnd_sampling(
+      logits: logits.logits, inverse_temperature: isGreedy ? 1 : Double(inverse),
+      k: isGreedy ? 1 : max(1, options.topK ?? .max), p: max(options.topP ?? 1, .leastNonzeroMagnitude),
+      uniform: uniforms, weights: weights, token: tokens))
 }
 
 /// Draws one token; nil if none is possible.

@@ -104,7 +104,7 @@ func logNormalizers<Element: Scalar>(_ logits: MatrixView<Element>) -> [Double] 
   [Double](unsafeUninitializedCapacity: logits.rows) { buffer, count in
     count = logits.rows
     guard let base = buffer.baseAddress else { return }
-    Element.logNormalizers(logits.base, logits.stride, logits.rows, logits.columns, base)
+    logits.logNormalizers(into: base)
   }
 }
 

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Options
 import Parameters
@@ -238,7 +239,7 @@ struct Decoder<Element: Scalar>: Sendable {
     firstRow: Int = 0
   ) {
     let table = context.parameters.matrix(embedding)
-    Element.gatherRows(table.base, table.stride, ids, y.rows, y.columns, y.base, y.stride)
+    y.gatherRows(of: table, at: ids)
     dropEmbedding(y, context, firstRow: firstRow)
   }
 
@@ -418,9 +419,11 @@ extension Decoder {
     for trace in pass.attention {
       for t in 0..<trace.layout.steps {
         guard let coverage = trace.coverage(t) else { continue }
-        sum += Element.coverageLoss(
-          weights: trace.weights(t), coverage: coverage, trace.count(t), scale: 0, weightsGradient: nil,
-          coverageGradient: nil)
+        sum += rnd_coverage_loss(
+          Element.kernelType,
+          rnd_coverage(
+            count: trace.count(t), weights: trace.weights(t), coverage: coverage, scale: 0, d_weights: nil,
+            d_coverage: nil))
       }
     }
     return sum
@@ -546,7 +549,7 @@ extension Decoder {
       }
     }
     cell.finishBackward(back, inputs: x, into: gradients, context)
-    cell.finishKnown(back, inputGradient: work.dEmbedded, into: gradients, context)
+    cell.finishPrecomputed(back, inputGradient: work.dEmbedded, into: gradients, context)
   }
 
   /// Gradient of all contexts: where the cell reads them, columns of its input's gradient, else those of the readout.

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -105,7 +106,7 @@ extension Decoder {
     let known: SequenceInput<Element> =
       if isRead, let embedded { .dense(embedded) } else { indexes(batch) }
     guard
-      let trace = cell.begin(layout, from: start.state, knowing: known, columns: width, context)
+      let trace = cell.begin(layout, from: start.state, precomputing: known, columns: width, context)
     else { return nil }
     let rest = context.arena.matrix(layout.rowCount, inputSize - width)
     let inputs = DecoderInputs(embedded: embedded, embeddedIsRead: isRead, stepped: rest, known: width)
@@ -162,8 +163,7 @@ extension Decoder {
   ) {
     guard condition == .everyStep, let vector = start.condition, let x = inputs.stepped else { return }
     let c = x.columns(inputs.place(contextColumns))
-    Element.gatherRows(
-      vector.base, vector.stride, batch.positions(context.arena), c.rows, c.columns, c.base, c.stride)
+    c.gatherRows(of: vector, at: batch.positions(context.arena))
   }
 
   /// Replaces some of the tokens that step t reads by the model's own (Bengio et al. 2015): for each sequence a coin that
@@ -199,10 +199,12 @@ extension Decoder {
       let logits = arena.matrix(n, shape.vocabularySize)
       output.logits(previous, into: logits, context)
       let chosen = arena.words(n, of: Int32.self)
-      Element.drawTokens(
-        logits.base, logits.stride, n, shape.vocabularySize, 1,
-        options.feedsSamples ? shape.vocabularySize : 1,
-        1, draws, arena.matrix(1, shape.vocabularySize).base, chosen.baseAddress!)
+      rnd_sample_tokens(
+        Element.kernelType,
+        rnd_sampling(
+          logits: logits.rows(0..<n).logits, inverse_temperature: 1,
+          k: options.feedsSamples ? shape.vocabularySize : 1, p: 1, uniform: draws,
+          weights: arena.matrix(1, shape.vocabularySize).base, token: chosen.baseAddress!))
       // A row of nothing but NaN has no choice: its loss will be NaN as well.
       for position in 0..<n where isOwn[position] == 1 && chosen[position] >= 0 {
         batch.inputs[first + position] = chosen[position]
@@ -234,9 +236,7 @@ extension Decoder {
       case .everyStep:
         guard let dc = work.dInputs?.columns(inputs.place(contextColumns)) else { break }
         if !readout.contextColumns.isEmpty { dc.add(work.dJoined.columns(readout.contextColumns)) }
-        Element.scatterAddRows(
-          dc.base, dc.stride, batch.positions(context.arena), dc.rows, dc.columns, dVector.base,
-          dVector.stride)
+        dVector.scatterAddRows(dc, at: batch.positions(context.arena))
       case .initialInput:
         guard let firstInput, let y = inputs.embedded, let dEmbedding else { break }
         first = vector.rows  // Step 0 read X instead of a token.

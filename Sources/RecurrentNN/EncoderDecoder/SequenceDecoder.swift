@@ -87,7 +87,8 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
     // The same two products as in training, so that no other copy of the weights is packed.
     let known =
       decoder.inputSize > y.columns
-      ? decoder.cell.begin(layout, from: rows.state, knowing: .dense(y), columns: y.columns, context) : nil
+      ? decoder.cell.begin(layout, from: rows.state, precomputing: .dense(y), columns: y.columns, context)
+      : nil
     let trace = known ?? decoder.cell.begin(layout, from: rows.state, context)
     if decoder.attendsBefore { attend(rows, trace.state(before: 0), into: contexts) }
     decoder.cell.forward(
@@ -107,9 +108,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
   private func addCondition(_ sequences: [Int32], to x: MatrixView<Element>) {
     guard let condition, decoder.condition != .none else { return }
     let vectors = context.arena.matrix(sequences.count, condition.columns)
-    Element.gatherRows(
-      condition.base, condition.stride, sequences, vectors.rows, vectors.columns, vectors.base, vectors.stride
-    )
+    vectors.gatherRows(of: condition, at: sequences)
     if decoder.condition == .everyStep {
       x.columns(decoder.contextColumns).copy(from: vectors)
     } else if time == 0 {
@@ -164,8 +163,7 @@ struct DecoderRows<Element: Scalar> {
     func gather(_ source: MatrixView<Element>) -> MatrixView<Element> {
       let view = arena.matrix(parents.count, source.columns)
       if let rows = parents.baseAddress, source.columns > 0 {
-        Element.gatherRows(
-          source.base, source.stride, rows, view.rows, view.columns, view.base, view.stride)
+        view.gatherRows(of: source, at: rows)
       }
       return view
     }

@@ -148,7 +148,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   ) {
     for (part, columns) in zip(parts, columns(parts.map { pass.finalState[$0].columns })) {
       let (source, view) = (pass.finalState[part], target.columns(columns))
-      Element.gatherRows(source.base, source.stride, rows, view.rows, view.columns, view.base, view.stride)
+      view.gatherRows(of: source, at: rows)
     }
   }
 
@@ -210,8 +210,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   ) {
     for (part, columns) in zip(parts, columns(parts.map { finals[$0].columns })) {
       let (target, view) = (finals[part], gradient.columns(columns))
-      Element.scatterAddRows(
-        view.base, view.stride, rows, view.rows, view.columns, target.base, target.stride)
+      target.scatterAddRows(view, at: rows)
     }
   }
 }

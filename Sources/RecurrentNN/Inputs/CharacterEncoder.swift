@@ -34,8 +34,9 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
     }
     directions = builder.scoped("rnn") { builder in
       ["_l0", "_l0_reverse"].map { suffix in
-        shape.cell.makeCell(
-          inputSize: shape.embeddingSize, hiddenSize: shape.hiddenSize, suffix: suffix, in: &builder)
+        CellSetup(
+          inputSize: shape.embeddingSize, hiddenSize: shape.hiddenSize, options: shape.cell, suffix: suffix
+        ).makeCell(in: &builder)
       }
     }
   }

@@ -140,14 +140,13 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
       let letters = characters.forward(forms, context)
       let rows = wordRows(forms, letters.layout, callerRows, layout.rowCount, context)
       let right = x.columns(table.shape[1]..<outputSize)
-      Element.gatherRows(
-        letters.words.base, letters.words.stride, rows, right.rows, right.columns, right.base, right.stride)
+      right.gatherRows(of: letters.words, at: rows)
       drop(x, context)
       return Trace(output: .dense(x), ids: index, words: (letters, rows))
     case (.vectors(let values, let width), .none, .none):
       precondition(width == outputSize, "vectors of \(width) numbers for a model that reads \(outputSize)")
       let x = context.arena.matrix(layout.rowCount, width)
-      Element.gatherRows(values, width, callerRows, layout.rowCount, width, x.base, x.stride)
+      x.gatherRows(of: values, at: callerRows)
       drop(x, context)
       return Trace(output: .dense(x), ids: nil)
     default:
@@ -200,7 +199,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     _ context: LayerContext<Element>
   ) {
     let entries = context.parameters.matrix(table)
-    Element.gatherRows(entries.base, entries.stride, index, x.rows, x.columns, x.base, x.stride)
+    x.gatherRows(of: entries, at: index)
   }
 
   private func drop(_ x: MatrixView<Element>, _ context: LayerContext<Element>) {
@@ -230,8 +229,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     context.arena.scoped {
       let right = dx.columns(width..<outputSize)
       let dWords = context.arena.zeros(words.trace.words.rows, right.columns)
-      Element.scatterAddRows(
-        right.base, right.stride, words.rows, right.rows, right.columns, dWords.base, dWords.stride)
+      dWords.scatterAddRows(right, at: words.rows)
       characters.backward(words.trace, gradient: dWords, into: gradients, context)
     }
   }

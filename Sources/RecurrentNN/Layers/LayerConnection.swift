@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -84,9 +85,12 @@ extension LayerConnection {
     case .highway(let weight, let bias):
       let gate = level.gate.rows(rows)
       context.packed(weight, transposed: true).multiply(x, into: gate, accumulate: false)
-      Element.activateRows(
-        gate.base, gate.stride, context.parameters.pointer(bias), gate.rows, gate.columns, .sigmoid)
-      Element.highway(gate.base, x.base, y.base, output.base, output.count)
+      gate.activate(.sigmoid, bias: context.parameters.pointer(bias))
+      rnd_highway_forward(
+        Element.kernelType,
+        rnd_highway(
+          count: output.count, gate: gate.base, x: x.base, y: y.base, out: output.base, d_out: nil, dx: nil,
+          dy: nil))
     }
   }
 
@@ -106,9 +110,12 @@ extension LayerConnection {
     case .highway(let weight, _):
       let (dOutput, gate) = (dOutput.contiguous(context.arena), level.gate.rows(rows))
       let dComputed = context.arena.matrix(dOutput.rows, dOutput.columns)
-      Element.highwayBackward(
-        gate.base, level.carried.row(rows.lowerBound), level.computed.row(rows.lowerBound), dOutput.base,
-        dCarried.base, dComputed.base, dOutput.count)
+      rnd_highway_backward(
+        Element.kernelType,
+        rnd_highway(
+          count: dOutput.count, gate: gate.base, x: level.carried.row(rows.lowerBound),
+          y: level.computed.row(rows.lowerBound), out: nil, d_out: dOutput.base, dx: dCarried.base,
+          dy: dComputed.base))
       context.packed(weight, transposed: false).multiply(gate, into: dCarried, accumulate: true)
       return dComputed
     }
@@ -118,7 +125,6 @@ extension LayerConnection {
   func addGradients<Element>(_ level: StackLevel<Element>, to gradients: ParameterBuffer<Element>) {
     guard case .highway(let weight, let bias) = self else { return }
     multiply(level.gate, level.carried, .left, into: gradients.matrix(weight), accumulate: true)
-    Element.addColumnSums(
-      level.gate.base, level.gate.stride, level.gate.rows, level.gate.columns, gradients.pointer(bias))
+    level.gate.addColumnSums(to: gradients.pointer(bias))
   }
 }

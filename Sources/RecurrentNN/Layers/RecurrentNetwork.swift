@@ -69,9 +69,11 @@ public struct NetworkOptions: Options, Hashable {
     _ index: Int, inputSize: Int, in builder: inout ParameterLayout.Builder
   ) -> any SequenceLayer<Element> {
     func makeCell(isReverse: Bool) -> any RecurrentCell<Element> {
-      cell.makeCell(
-        inputSize: inputSize, hiddenSize: hiddenSize, suffix: "_l\(index)" + (isReverse ? "_reverse" : ""),
-        at: CellPosition(layer: index, isReverse: isReverse), in: &builder)
+      CellSetup(
+        inputSize: inputSize, hiddenSize: hiddenSize, options: cell,
+        suffix: "_l\(index)" + (isReverse ? "_reverse" : ""),
+        position: CellPosition(layer: index, isReverse: isReverse)
+      ).makeCell(in: &builder)
     }
     let forward = makeCell(isReverse: false)
     return bidirectional ? Bidirectional(distinct: forward, makeCell(isReverse: true)) : forward
@@ -144,9 +146,10 @@ extension StackedCell {
     var (cells, connections): ([any RecurrentCell<Element>], [LayerConnection]) = ([], [])
     var width = inputSize
     for index in 0..<options.layers {
-      let cell: any RecurrentCell<Element> = options.cell.makeCell(
-        inputSize: width, hiddenSize: options.hiddenSize, suffix: "_l\(index)",
-        at: CellPosition(layer: index), in: &builder)
+      let cell: any RecurrentCell<Element> = CellSetup(
+        inputSize: width, hiddenSize: options.hiddenSize, options: options.cell, suffix: "_l\(index)",
+        position: CellPosition(layer: index)
+      ).makeCell(in: &builder)
       width = cell.outputSize
       if index > 0 {
         connections.append(

@@ -143,11 +143,11 @@ public struct Generator<Element: Scalar>: Sendable {
         precondition(index[row] >= 0 && index[row] < count, "class \(index[row]) of \(count)")
       }
       let entries = context.parameters.matrix(table)
-      Element.gatherRows(entries.base, entries.stride, rows, x.rows, x.columns, x.base, x.stride)
+      x.gatherRows(of: entries, at: rows)
       return (x, rows)
     case (.features(let values), .features):
       for (row, sequence) in order.enumerated() { index[row] = Int32(sequence) }
-      Element.gatherRows(values, x.columns, rows, x.rows, x.columns, x.base, x.stride)
+      x.gatherRows(of: values, at: rows)
       return (x, nil)
     default:
       preconditionFailure("conditions \(conditions) for a generator of \(shape.condition)")

@@ -261,7 +261,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     }
     let table = context.parameters.matrix(embedding)
     let x = context.arena.matrix(rows, shape.embeddingSize)
-    Element.gatherRows(table.base, table.stride, batch.tokens, rows, x.columns, x.base, x.stride)
+    x.rows(0..<rows).gatherRows(of: table, at: batch.tokens)
     Element.dropout(from: x, to: x, masks.rows, masks.key(stream: 0), rate: shape.embeddingDropout)
     return .dense(x)
   }

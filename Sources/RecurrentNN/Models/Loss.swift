@@ -15,20 +15,11 @@ public struct LossSum: Sendable, Equatable {
   /// Nats per token; NaN without tokens.
   public var mean: Double { total / Double(tokens) }
   /// e^mean.
-  public var perplexity: Double { mean.exponential }
+  public var perplexity: Double { RealFunctions.exp(mean) }
 
   public static func += (sum: inout LossSum, other: LossSum) {
     sum.total += other.total
     sum.tokens += other.tokens
-  }
-}
-
-extension Double {
-  /// e^self, through the kernels: this module links no mathematics library of its own.
-  fileprivate var exponential: Double {
-    var (x, y) = (self, 0.0)
-    Double.exp(&x, &y, 1)
-    return y
   }
 }
 

@@ -179,7 +179,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
       precondition(width == output.size, "targets of \(width) numbers for a model of \(output.size)")
       precondition(options.labelSmoothing == 0, "label smoothing \(options.labelSmoothing) for numbers")
       let packed = arena.matrix(top.rows, width)
-      Element.gatherRows(numbers, width, sequences, packed.rows, width, packed.base, packed.stride)
+      packed.gatherRows(of: numbers, at: sequences)
       let total = output.loss(top, targets: packed, gradient: dTop, into: gradients, context)
       return LossSum(total: total, tokens: packed.rows)
     default:
@@ -212,9 +212,9 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     case .softmax(let output):
       let scores = context.arena.matrix(top.rows, output.classes)
       output.logits(top, into: scores, context)
-      Element.softmaxRows(scores.base, scores.stride, nil, scores.rows, scores.columns, 1)
+      scores.softmax()
       let classes = context.arena.words(top.rows, of: Int32.self)
-      Element.argmaxRows(scores.base, scores.stride, top.rows, scores.columns, classes.baseAddress!)
+      scores.argmaxRows(into: classes.baseAddress!)
       return .classes(
         inCallerOrder(classes, sequences), probabilities: inCallerOrder(scores, sequences))
     case .linear(let output):

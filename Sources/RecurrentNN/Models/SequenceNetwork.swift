@@ -138,7 +138,7 @@ extension PackedLayout {
     _ values: UnsafePointer<Element>, width: Int, _ callerRows: UnsafePointer<Int32>, _ arena: Arena<Element>
   ) -> MatrixView<Element> {
     let packed = arena.matrix(rowCount, width)
-    Element.gatherRows(values, width, callerRows, rowCount, width, packed.base, packed.stride)
+    packed.gatherRows(of: values, at: callerRows)
     return packed
   }
 }

@@ -201,7 +201,7 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
       case .softmax(let output):
         let logits = context.arena.matrix(top.rows, output.classes)
         output.logits(top, into: logits, context)
-        return classes { Element.argmaxRows(logits.base, logits.stride, top.rows, logits.columns, $0) }
+        return classes { logits.argmaxRows(into: $0) }
       case .conditionalRandomField(let output):
         return classes { output.bestPath(top, layout, into: $0, context) }
       case .bernoulli(let output):

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -34,9 +35,12 @@ public struct LinearOutput<Element: Scalar>: Sendable {
     context.arena.scoped {
       let y = context.arena.matrix(h.rows, size)
       context.multiply(h, context.parameters.matrix(linear.weight), .right, into: y)
-      let total = Element.squaredError(
-        y.base, y.stride, context.parameters.pointer(linear.bias), targets.base, targets.stride, h.rows, size,
-        dh != nil)
+      let total = rnd_squared_error(
+        Element.kernelType,
+        rnd_output_loss(
+          rows: h.rows, columns: size, y: y.base, stride: y.stride,
+          bias: context.parameters.pointer(linear.bias), target: targets.base, target_stride: targets.stride,
+          with_gradient: dh != nil))
       linear.backward(h, preActivation: y, inputGradient: dh, into: gradients, context)
       return total
     }
@@ -83,9 +87,12 @@ public struct BernoulliOutput<Element: Scalar>: Sendable {
     context.arena.scoped {
       let logits = context.arena.matrix(h.rows, bits)
       context.multiply(h, context.parameters.matrix(linear.weight), .right, into: logits)
-      let total = Element.sigmoidCrossEntropy(
-        logits.base, logits.stride, context.parameters.pointer(linear.bias), targets.base, targets.stride,
-        h.rows, bits, dh != nil)
+      let total = rnd_sigmoid_cross_entropy(
+        Element.kernelType,
+        rnd_output_loss(
+          rows: h.rows, columns: bits, y: logits.base, stride: logits.stride,
+          bias: context.parameters.pointer(linear.bias), target: targets.base, target_stride: targets.stride,
+          with_gradient: dh != nil))
       linear.backward(h, preActivation: logits, inputGradient: dh, into: gradients, context)
       return total
     }
@@ -96,8 +103,6 @@ public struct BernoulliOutput<Element: Scalar>: Sendable {
     _ h: MatrixView<Element>, into probabilities: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
     context.multiply(h, context.parameters.matrix(linear.weight), .right, into: probabilities)
-    Element.activateRows(
-      probabilities.base, probabilities.stride, context.parameters.pointer(linear.bias), h.rows, bits,
-      .sigmoid)
+    probabilities.activate(.sigmoid, bias: context.parameters.pointer(linear.bias))
   }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -65,17 +66,14 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
         let rows = first..<min(first + blockRows, h.rows)
         let (part, logits) = (h.rows(rows), block.rows(0..<rows.count))
         context.multiply(part, table, .right, into: logits)
-        total += Element.softmaxCrossEntropy(
-          logits.base, logits.stride, bias.map { context.parameters.pointer($0) }, targets + first,
-          rows.count,
-          classes,
-          Element(smoothing), dh != nil)
+        total += logits.softmaxCrossEntropy(
+          targets: targets + first, bias: bias.map { context.parameters.pointer($0) }, smoothing: smoothing,
+          withGradient: dh != nil)
         if let dh, let gradients {
           context.multiply(logits, table, into: dh.rows(rows))
           context.multiply(logits, part, .left, into: gradients.matrix(weight), accumulate: true)
           if let bias {
-            Element.addColumnSums(
-              logits.base, logits.stride, rows.count, classes, gradients.pointer(bias))
+            logits.addColumnSums(to: gradients.pointer(bias))
           }
         }
       }
@@ -90,8 +88,7 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
   ) {
     context.packed(weight, transposed: true).multiply(h, into: logits, accumulate: false)
     guard let bias else { return }
-    Element.activateRows(
-      logits.base, logits.stride, context.parameters.pointer(bias), logits.rows, logits.columns, .identity)
+    logits.activate(.identity, bias: context.parameters.pointer(bias))
   }
 }
 
@@ -220,7 +217,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
     guard count > 0 else { return 0 }
     let (index, own) = (UnsafePointer(rows.baseAddress!), UnsafePointer(classes.baseAddress!))
     let x = arena.matrix(count, inputSize)
-    Element.gatherRows(h.base, h.stride, index, count, inputSize, x.base, x.stride)
+    x.gatherRows(of: h, at: index)
     let projected = arena.matrix(count, cluster.output.inputSize)
     context.packed(cluster.projection, transposed: true).multiply(x, into: projected, accumulate: false)
     let dProjected = dh.map { _ in arena.matrix(count, cluster.output.inputSize) }
@@ -230,7 +227,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
       context.multiply(dProjected, x, .left, into: gradients.matrix(cluster.projection), accumulate: true)
       // x is no longer needed: its memory takes its gradient.
       context.packed(cluster.projection, transposed: false).multiply(dProjected, into: x, accumulate: false)
-      Element.scatterAddRows(x.base, x.stride, index, count, inputSize, dh.base, dh.stride)
+      dh.scatterAddRows(x, at: index)
     }
     return total
   }
@@ -246,24 +243,30 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
       head.logits(h, into: first, context)
       // What is taken from the head's logits: its normalizer; from a cluster's further its own.
       let normalizers = doubles(h.rows, context)
-      Element.logNormalizers(first.base, first.stride, h.rows, first.columns, normalizers)
+      first.logNormalizers(into: normalizers)
       let shift = doubles(h.rows, context)
       let frequent = logits.columns(0..<shortlist)
       frequent.copy(from: first.columns(0..<shortlist))
       for row in 0..<h.rows { shift[row] = -normalizers[row] }
-      Element.shiftRows(frequent.base, frequent.stride, shift, h.rows, shortlist)
+      shiftRows(frequent, by: shift)
       for (index, cluster) in clusters.enumerated() {
         let projected = context.arena.matrix(h.rows, cluster.output.inputSize)
         context.packed(cluster.projection, transposed: true).multiply(h, into: projected, accumulate: false)
         let part = logits.columns(cluster.classes)
         cluster.output.logits(projected, into: part, context)
-        Element.logNormalizers(part.base, part.stride, h.rows, part.columns, shift)
+        part.logNormalizers(into: shift)
         for row in 0..<h.rows {
           shift[row] = Double(first[row, shortlist + index]) - normalizers[row] - shift[row]
         }
-        Element.shiftRows(part.base, part.stride, shift, h.rows, part.columns)
+        shiftRows(part, by: shift)
       }
     }
+  }
+
+  private func shiftRows(_ x: MatrixView<Element>, by shift: UnsafePointer<Double>) {
+    rnd_shift_rows(
+      Element.kernelType,
+      rnd_row_shift(rows: x.rows, columns: x.columns, x: x.base, stride: x.stride, shift: shift))
   }
 
   private func doubles(_ count: Int, _ context: LayerContext<Element>) -> UnsafeMutablePointer<Double> {

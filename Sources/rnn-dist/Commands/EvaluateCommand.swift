@@ -4,6 +4,7 @@ import Communication
 import Configuration
 import Datasets
 import Foundation
+import Metrics
 import NumericKernels
 import Parameters
 import RecurrentNN
@@ -17,7 +18,8 @@ struct EvaluateCommand: DistributedCommand {
     abstract: "Evaluate the model of a run on held-out data.",
     discussion: """
       Every example is evaluated once, and the ranks share the work. Models that write sequences also decode every source \
-      (seq2seq: with the settings of decoding.*), and the outputs are compared with the references. A text is cut into \
+      (seq2seq: with the settings of decoding.*), and each output is compared with its reference or, with \
+      evaluation.group_references=true, with the references of all lines with the same source. A text is cut into \
       evaluation.batch_size parallel streams: one stream keeps all context, more are faster.
 
       Examples:
@@ -25,6 +27,9 @@ struct EvaluateCommand: DistributedCommand {
         mpirun -np 2 rnn-dist evaluate runs/shakespeare --data other.txt --json
         rnn-dist evaluate runs/ptb --split test evaluation.batch_size=1
         rnn-dist evaluate runs/g2p --data held-out.tsv decoding.beam=5
+
+      Metrics, each where the task has it:
+      \(MetricText.definitions)
       """)
 
   @OptionGroup var run: RunArguments
@@ -142,7 +147,7 @@ struct EvaluateCommand: DistributedCommand {
           "bits_per_character", scored.bits(per: scored.text?.characters).map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)),
         JSONMember("examples", .integer(result.examples)),
-      ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
+      ] + result.otherMetrics.map { JSONMember($0.metric.name, .double($0.value)) }
     return .object(
       members + [
         JSONMember("notes", .array(result.notes.map { .string($0) })),
@@ -167,12 +172,13 @@ struct EvaluateCommand: DistributedCommand {
     for (unit, count) in [("byte", scored.text?.bytes), ("character", scored.text?.characters)] {
       if let bits = scored.bits(per: count) { loss += ", \(String(format: "%.4f", bits)) bits/\(unit)" }
     }
-    var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\nloss        \(loss)\n"
-    if let perplexity = result.perplexity { text += MetricText.line("perplexity", perplexity) + "\n" }
-    for figure in result.figures { text += MetricText.line(figure.metric.rawValue, figure.value) + "\n" }
+    var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\n" + MetricText.line("loss", loss)
+    for value in result.metrics where value.metric != .loss {
+      text += MetricText.line(value.metric.label, MetricText.number(value.metric, value.value))
+    }
     for note in result.notes { text += note + "\n" }
     let steps = scored.averagedSteps.map { "\($0)" }.joined(separator: ", ")
-    return text + "checkpoint  \(scored.checkpoint)"
-      + (steps.isEmpty ? "" : ", mean of \(scored.averagedSteps.count): steps \(steps)")
+    let mean = steps.isEmpty ? "" : ", mean of \(scored.averagedSteps.count): steps \(steps)"
+    return text + MetricText.line("checkpoint", scored.checkpoint + mean).dropLast()
   }
 }

@@ -4,6 +4,7 @@ import Configuration
 import Datasets
 import Foundation
 import Inference
+import Metrics
 import RunLog
 import Tasks
 
@@ -21,7 +22,7 @@ struct LengthsCommand: LocalCommand {
 
   @Argument(help: "Directories of runs on the same kind of data.") var runs: [String]
   @Option(help: "Number of lengths per group.") var width = 3
-  @Option(help: "Metric to compare (default: the first run's evaluation.metric).") var metric: String?
+  @Option(help: "Metric to compare (default: the first run's evaluation.metric).") var metric: Metric?
   @Option(help: "Part of the first run's data to evaluate.") var split: DataSplit = .valid
   @Option(help: "Evaluate this file instead, in the runs' format.") var data: String?
   @Option(help: ArgumentHelp("Write a picture with one line per run.", valueName: "file.svg")) var plot:
@@ -33,10 +34,6 @@ struct LengthsCommand: LocalCommand {
   func validate() throws {
     guard !runs.isEmpty else { throw ValidationError("name at least one run") }
     guard (1...100_000).contains(width) else { throw ValidationError("--width \(width): 1 to 100000") }
-    if let metric, EvaluationConfiguration.Metric(rawValue: metric) == nil {
-      let known = EvaluationConfiguration.Metric.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--metric \(metric): one of \(known)")
-    }
   }
 
   func runLocally() throws -> Int32 {
@@ -48,9 +45,9 @@ struct LengthsCommand: LocalCommand {
           + "it may know some of the examples; --data FILE evaluates all runs on a separate file")
     }
     let first = models[0].configuration
-    let chosen = metric.flatMap(EvaluationConfiguration.Metric.init) ?? first.evaluation.metric
+    let chosen = metric ?? first.evaluation.metric
     guard chosen.belongs(to: first.task, first.model.output) else {
-      throw ValidationError("--metric \(chosen.rawValue): \(runs[0]) has no such metric")
+      throw ValidationError("--metric \(chosen.name): \(runs[0]) has no such metric")
     }
     try Threads.share(among: SoloCommunicator(), reproducible: false)
     let rows =
@@ -80,24 +77,24 @@ struct LengthsCommand: LocalCommand {
 
   private var names: [String] { runs.map { ($0 as NSString).lastPathComponent } }
 
-  private func table(_ rows: [LengthComparison.Row], _ metric: EvaluationConfiguration.Metric) -> String {
+  private func table(_ rows: [LengthComparison.Row], _ metric: Metric) -> String {
     let lines =
       [["length", "examples"] + names]
       + rows.map { row in
         ["\(row.lengths.lowerBound)-\(row.lengths.upperBound)", "\(row.examples)"]
-          + row.values.map { $0.map { MetricText.number(metric.rawValue, $0) } ?? "-" }
+          + row.values.map { $0.map { MetricText.number(metric, $0) } ?? "-" }
       }
     let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
     return
-      (["\(metric.rawValue) by length of the source"]
+      (["\(metric.name) by length of the source"]
       + lines.map { line in
         zip(line, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }.joined(separator: "  ")
       }).joined(separator: "\n")
   }
 
-  private func object(_ rows: [LengthComparison.Row], _ metric: EvaluationConfiguration.Metric) -> JSONValue {
+  private func object(_ rows: [LengthComparison.Row], _ metric: Metric) -> JSONValue {
     [
-      "metric": .string(metric.rawValue), "runs": .array(runs.map { .string($0) }),
+      "metric": .string(metric.name), "runs": .array(runs.map { .string($0) }),
       "lengths": .array(
         rows.map { row in
           [
@@ -108,19 +105,23 @@ struct LengthsCommand: LocalCommand {
     ]
   }
 
-  private func picture(_ rows: [LengthComparison.Row], _ metric: EvaluationConfiguration.Metric) -> LinePlot {
-    let scale = MetricText.scale(metric.rawValue)
-    let name = metric.rawValue.replacingOccurrences(of: "_", with: " ")
+  private func picture(_ rows: [LengthComparison.Row], _ metric: Metric) -> LinePlot {
+    let axis = MetricText.axis(metric)
+    let name = metric.name.replacing("_", with: " ")
     let series = names.enumerated().map { index, name in
       LinePlot.Series(
         name,
         rows.filter { $0.examples >= atLeast }.map { row in
           let middle = Double(row.lengths.lowerBound + row.lengths.upperBound) / 2
-          return LinePlot.Point(x: middle, y: row.values[index].map { $0 * scale.factor } ?? .nan)
+          return LinePlot.Point(x: middle, y: row.values[index].map { $0 * axis.factor } ?? .nan)
         })
     }
     return LinePlot(
-      title: "\(name) by length of the source", xLabel: "steps of the source", yLabel: name + scale.unit,
+      title: "\(name) by length of the source", xLabel: "steps of the source", yLabel: name + axis.unit,
       series: series)
   }
+}
+
+extension Metric: ExpressibleByArgument {
+  public static var allValueStrings: [String] { all.map(\.name) }
 }
