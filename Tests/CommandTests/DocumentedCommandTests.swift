@@ -57,7 +57,7 @@ import Testing
     try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
   }
 
-  /// Gives files of `runs` the names that commands use.
+  /// Copies small data to the names that the commands use.
   private func provide(_ files: KeyValuePairs<String, String>) throws {
     for (name, source) in files {
       try write(name, String(contentsOfFile: runs.folder.path(source), encoding: .utf8))
@@ -110,7 +110,7 @@ import Testing
     }
   }
 
-  /// Every command's help fits 80 columns, and none of its lines is broken at a word that begins with a dash.
+  /// The help of every command fits 80 columns.
   @Test(arguments: [
     "", "train", "evaluate", "predict", "generate", "inspect", "lengths", "bench", "bench lm",
     "bench seq2seq",
@@ -119,7 +119,7 @@ import Testing
 
   // MARK: Presets
 
-  /// The names of the files in the comment of a preset, and the small data that they stand for.
+  /// The files that the comment of a preset names, and the small data that replace them.
   private static let files: [String: KeyValuePairs<String, String>] = [
     "text": ["input.txt": "text.txt"], "char-lm": ["input.txt": "text.txt"],
     "ptb-small": [

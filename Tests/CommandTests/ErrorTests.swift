@@ -4,7 +4,7 @@ import Testing
 /// One mistake of a user, and the message that the program must give.
 struct Mistake: Sendable, CustomTestStringConvertible {
   let name: String
-  /// Spoils a folder that holds a good run in `run` and its text in `text.txt`.
+  /// Damages a folder with a good run in `run` and its text in `text.txt`.
   var prepare: @Sendable (TemporaryFolder) throws -> Void = { _ in }
   let arguments: [String]
   let exitCode: Int32

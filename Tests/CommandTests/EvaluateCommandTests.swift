@@ -23,7 +23,7 @@ private struct Score: Decodable {
     return try decoder.decode(Score.self, from: outcome.standardOutput)
   }
 
-  /// The validation text is the last tenth, and its first token has none before it to be predicted from.
+  /// The validation text is the last tenth; its first token can't be predicted, because no token precedes it.
   @Test func theNumbersBelongTogether() throws {
     let folder = try TinyRun.folder()
     let score = try score([], in: folder)
@@ -35,7 +35,7 @@ private struct Score: Decodable {
     #expect(score.checkpoint == "run/checkpoints/step-\(score.step)")
   }
 
-  /// Scored after training, the text has the loss that was found during training.
+  /// Evaluation after training gives the loss that training reported.
   @Test func trainingSawTheSameLoss() throws {
     let folder = try TinyRun.folder()
     let score = try score(["--checkpoint", "8"], in: folder)
@@ -81,7 +81,7 @@ private struct Score: Decodable {
     #expect(outcome.errors.count == 1 && outcome.errors[0].contains("the checkpoint"), "\(outcome)")
   }
 
-  @Test func aTextOfOnesOwn() throws {
+  @Test func anotherText() throws {
     let folder = try TinyRun.folder()
     let own = try score(["--data", "text.txt"], in: folder)
     let test = try score(["--split", "test", "data.test=text.txt"], in: folder)
@@ -90,8 +90,8 @@ private struct Score: Decodable {
     #expect(own.loss == test.loss && own.tokens == test.tokens)
   }
 
-  /// A single stream never loses its context; the default of 32 does at 31 places.
-  @Test func theNumberOfStreamsIsTheUsers() throws {
+  /// A single stream never loses its context; the default of 32 streams loses it at 31 places.
+  @Test func theNumberOfStreamsIsASetting() throws {
     let folder = try TinyRun.folder()
     let (many, one) = (try score([], in: folder), try score(["evaluation.batch_size=1"], in: folder))
     #expect(many.tokens == one.tokens)

@@ -38,7 +38,7 @@ private struct Report: Decodable {
 }
 
 @Suite(.timeLimit(.minutes(3))) struct InspectCommandTests {
-  /// A killed job can't write down that it has ended; its lock goes with it.
+  /// A killed job can't record its end, but its lock is released.
   @Test func aRunThatWasKilledIsNotRunning() throws {
     let folder = try TinyRun.folder()
     let path = folder.path("run/run.json")
@@ -97,7 +97,7 @@ private struct Report: Decodable {
     #expect(report.digest?.hasPrefix("xxh3-128:") == true && report.checkpoints == nil)
   }
 
-  /// A file of another program has no digest.
+  /// A file that another program wrote has no digest.
   @Test func aFileFromElsewhere() throws {
     let folder = try TemporaryFolder()
     let header = #"{"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}}"#

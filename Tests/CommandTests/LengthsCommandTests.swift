@@ -60,7 +60,7 @@ import Testing
     let table = try JSONDecoder().decode(Table.self, from: outcome.standardOutput)
     #expect(table.metric == "loss" && table.runs == ["initial-state", "attention"])
     #expect(table.lengths.allSatisfy { $0.to - $0.from == 2 && $0.values.count == 2 })
-    // The whole is the mean of its parts, weighted with their targets: at least it lies between them.
+    // The loss of all examples is a weighted mean of the groups' losses, so it lies between them.
     let evaluated = try Program.run(["evaluate", "attention", "--json"], in: folder.root)
     let scores = try JSONDecoder().decode(Whole.self, from: evaluated.standardOutput)
     #expect(table.lengths.reduce(0) { $0 + $1.examples } == scores.examples)

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Every preset trains and is scored: as it is, but for sizes that let it train in a second.
+/// Every preset trains and is evaluated, unchanged except for small sizes.
 @Suite(.timeLimit(.minutes(5))) struct PresetTests {
   private let runs: SequenceRuns
 

@@ -3,7 +3,7 @@ import Foundation
 /// The result of a finished process.
 struct Outcome: CustomStringConvertible {
   let exitCode: Int32
-  /// True where a signal ended it: a trap, for example.
+  /// True if a signal ended it, for example after a trap.
   let wasKilled: Bool
   let standardOutput: Data
   let standardError: String
@@ -34,9 +34,9 @@ final class Program {
   /// Starts the program; it is killed after `limit` seconds.
   ///
   /// - Parameters:
-  ///   - ranks: nil: without a launcher.
+  ///   - ranks: the number of ranks under mpirun; nil for a process without a launcher.
   ///   - input: the bytes of standard input; none by default.
-  ///   - output: where standard output goes instead of being kept.
+  ///   - output: receives standard output, which is kept otherwise.
   convenience init(
     _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, input: [UInt8] = [],
     output: FileHandle? = nil, limit: Int = 60
@@ -91,7 +91,7 @@ final class Program {
     try Program(arguments, ranks: ranks, in: directory, input: input, output: output).wait()
   }
 
-  /// Runs a job in which every rank is given arguments of its own.
+  /// Runs a job in which every rank has its own arguments.
   static func run(eachRank arguments: [[String]], in directory: String) throws -> Outcome {
     try Program(arguments, ranks: 1, in: directory).wait()
   }
@@ -124,7 +124,7 @@ final class Program {
       standardError: standardError)
   }
 
-  /// Waits until something is true of the running program.
+  /// Waits until a condition of the running program is true.
   func wait(for what: String, _ isTrue: () -> Bool) throws {
     while !isTrue() {
       guard .now < deadline, what == "the end" || process.isRunning else {
@@ -163,7 +163,7 @@ final class Program {
     return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
   }
 
-  /// Threads that run tests block signals, and children inherit that: mpirun would forward none.
+  /// Threads that run tests block signals and child processes inherit that, so mpirun would not forward any.
   private static func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
     var (none, before) = (sigset_t(), sigset_t())
     sigemptyset(&none)

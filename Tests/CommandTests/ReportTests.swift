@@ -34,7 +34,7 @@ import Testing
 
   // MARK: Averages of checkpoints
 
-  @Test func anAverageSaysOfWhat() throws {
+  @Test func anAverageNamesItsSteps() throws {
     let folder = try TinyRun.folder()
     func evaluate(_ arguments: String...) throws -> Outcome {
       try Program.run(["evaluate", "run"] + arguments, in: folder.root)
@@ -57,7 +57,7 @@ import Testing
 
   // MARK: Examples
 
-  @Test func examplesOfTagsAndClassesSayWhatWasExpected() throws {
+  @Test func examplesOfTagsAndClassesShowTheExpectedOutput() throws {
     for (task, settings) in [("classifier", [String]()), ("tagger", [])] {
       let outcome = try runs.train(task, settings + ["training.learning_rate=1e-9"], run: task)
       try #require(outcome.exitCode == 0, "\(outcome)")
@@ -80,7 +80,7 @@ import Testing
     #expect(examples.first?.contains("  cat 0 dog | where 0 -> ") == true, "\(outcome)")
   }
 
-  /// Any of the references of a source will do.
+  /// Any reference of a source counts as right.
   @Test func examplesHaveDifferentSources() throws {
     let text = (0..<200).map { "\($0 % 2 == 0 ? "cat dog" : "hen")\t\($0 % 3 == 0 ? "a" : "b")\n" }.joined()
     _ = try runs.folder.write("few.tsv", Array(text.utf8))

@@ -37,7 +37,7 @@ import Testing
   }
 
   /// A sample depends on the line, its number, the options and the seed, but not on the other lines of its batch.
-  @Test(arguments: models) func theLineDecides(task: String, settings: [String]) throws {
+  @Test(arguments: models) func samplesDependOnTheLineOnly(task: String, settings: [String]) throws {
     let lines = try train(task, settings)
     let count = lines.split(separator: "\n").count
     let options = ["--sample", "--temperature", "1.2", "--top-k", "9", "--top-p", "0.97", "--n-best", "3"]
@@ -48,12 +48,12 @@ import Testing
     #expect(try predict(options + ["--seed", "2"], lines) != together)
     let firsts = try predict(options.dropLast(2), lines)
     #expect(firsts == (0..<count).map { together[3 * $0] })
-    // An empty line has a number as well.
+    // An empty line is numbered, too.
     let shifted = try predict(options, "\n" + lines)
     #expect(shifted.count == together.count + 3 && shifted.dropFirst(3) != together[...])
   }
 
-  /// Texts occur as often as the model gives them probability.
+  /// The frequency of a text is its probability.
   @Test func shares() throws {
     try runs.trained("seq2seq", ["decoding.max_length=2"])
     let samples = try predict(["--sample", "--n-best", "1000", "--scores"], "cat dog\n")

@@ -43,7 +43,7 @@ private struct Scores: Decodable {
     return try decoder.decode(Scores.self, from: outcome.standardOutput)
   }
 
-  /// Under mpirun, not in threads: a ragged last batch, batches of like lengths.
+  /// Under mpirun, not in threads: with a ragged last batch and batches of similar lengths.
   @Test func ranksAgree() throws {
     let settings = [
       "data.format=tsv", "data.train=pairs.tsv", "data.valid=pairs.tsv", "decoding.max_length=9",
@@ -153,7 +153,7 @@ private struct Scores: Decodable {
 
   // MARK: Bad data
 
-  /// A file that is no data, where, and why.
+  /// A file with bad data, the line of the mistake and the reason.
   struct BadData: Sendable, CustomTestStringConvertible {
     var name: String
     var settings: [String]

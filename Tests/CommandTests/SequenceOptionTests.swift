@@ -34,7 +34,7 @@ import Testing
     let plain = try runs.losses("train")
     try runs.trained(task, options, run: "other")
     #expect(try runs.losses("train", run: "other") != plain)
-    // Nothing is random in use.
+    // Evaluation is not random.
     let score = try runs.score(run: "other")
     #expect(try runs.score(run: "other")["loss"] as? Double == score["loss"] as? Double)
     let found = try #require(score["loss"] as? Double)
@@ -44,7 +44,7 @@ import Testing
 
   // MARK: Limits of the data
 
-  /// Tags that mark no spans have no F1: known before the first step.
+  /// Tags that mark no spans have no F1, which is known before the first step.
   @Test func spansAreNeededBeforeTheFirstStep() throws {
     let outcome = try Program.run(
       [
@@ -89,7 +89,7 @@ import Testing
     #expect(boards.allSatisfy { $0.range(of: start[0]) == nil })
   }
 
-  @Test func metricsOfAFewSourcesSaySo() throws {
+  @Test func metricsOfAFewSourcesNameTheirNumber() throws {
     let outcome = try runs.train(
       "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("(of 2 sources)"), "\(outcome)")
@@ -97,7 +97,7 @@ import Testing
     #expect(try runs.events("valid").allSatisfy { $0["decoded"] as? Int == 2 })
   }
 
-  /// The number is that of the sources that were compared, where there are fewer than the limit.
+  /// If there are fewer sources than the limit, their number is reported.
   @Test func aLimitAboveTheSourcesIsNotTheirNumber() throws {
     let settings = [
       "data.valid=pairs.tsv", "evaluation.metric=token_error_rate", "evaluation.decode_limit=1000",
@@ -122,7 +122,7 @@ import Testing
     #expect(try notes("evaluation.group_references=true").allSatisfy { $0.contains("nrefs:var|") })
   }
 
-  /// Space without a break is no token: no answer, as for an empty line, and the next is answered.
+  /// A no-break space is not a token here: the line counts as empty, and the next line has its output.
   @Test func linesWithoutTokensAreEmptyLines() throws {
     try runs.trained("seq2seq", ["data.tokens=bpe", "data.subword_vocabulary=20"])
     let answered = try runs.run("predict", "run", lines: "cat\n\u{A0}\ndog\n")
@@ -131,14 +131,14 @@ import Testing
     try runs.run("predict", "run", "other").expect(64, "other", "decoding.beam=5")
   }
 
-  @Test func aClassIsNoPartOfAText() throws {
+  @Test func aClassIsNotAPartOfAText() throws {
     try runs.trained("classifier")
     let outcome = try runs.run("predict", "run", lines: "cat dog\nfew\tcat\n")
     #expect(outcome.exitCode == 65 && outcome.output.split(separator: "\n").count == 1, "\(outcome)")
     #expect(outcome.standardError.contains("standard input:2: 2 fields"), "\(outcome)")
   }
 
-  @Test func valuesThatAShellHasLostAreMissed() throws {
+  @Test func missingValuesAreReported() throws {
     try runs.run("train", "text", "data.train=").expect(78, "data.train", "no value", "data.train=null")
   }
 
@@ -216,7 +216,7 @@ import Testing
     #"{"source_count":3}"#, #"{"source_count":1,"steps":0}"#,
     #"{"source_count":1,"source_width":4294967296}"#,
   ])
-  func spoilt(text: String) throws {
+  func damagedShape(text: String) throws {
     try runs.trained("seq2seq")
     _ = try runs.folder.write("run/shape.json", Array(text.utf8))
     try runs.run("evaluate", "run").expect(65, "run/shape.json")
@@ -242,7 +242,7 @@ import Testing
 
   // MARK: Ensembles
 
-  @Test func twoModelsDecideTogether() throws {
+  @Test func anEnsembleDecodesTogether() throws {
     try runs.trained("seq2seq", ["training.learning_rate=0.02"])
     try runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
     func scores(_ arguments: String...) throws -> [String] {
@@ -286,7 +286,7 @@ import Testing
     #expect(predicted.exitCode == 0 && predicted.output.split(separator: " ").count == 2, "\(predicted)")
   }
 
-  /// Whether there is a second source, and so how wide all contexts are, only the data say.
+  /// Only the data show whether there is a second source, which decides the width of all contexts.
   @Test func tiedEmbeddingsOfTwoSources() throws {
     let settings = ["model.tie_embeddings=true", "data.train=triples.tsv"]
     let narrow = try runs.train("seq2seq", settings + ["model.decoder_embedding_size=16"])

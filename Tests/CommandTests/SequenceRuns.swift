@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Folders with small data of every kind, and the commands on runs that are trained on them.
+/// A folder with small data of every kind, and commands on runs that are trained on them.
 struct SequenceRuns {
   let folder: TemporaryFolder
 

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Subwords wherever text is cut into tokens, from training to use.
+/// Subwords in every place that uses tokens, from training to prediction.
 @Suite(.timeLimit(.minutes(5))) struct SubwordCommandTests {
   private let runs: SequenceRuns
 
@@ -43,7 +43,7 @@ import Testing
     #expect(try runs.run("inspect", "run").output.contains("tokens (bpe)"))
   }
 
-  /// Stopped in between and resumed, the run is the same as one that was not.
+  /// A run that is resumed ends as one that was not interrupted.
   @Test func resumed() throws {
     try #require(try train(["training.steps=12"], run: "whole").exitCode == 0)
     try #require(try train(["training.steps=6"]).exitCode == 0)

@@ -47,7 +47,7 @@ import Testing
     let endless = arguments("stopped", ["training.steps=100000000", "checkpoint.every_steps=1000000"])
     let program = try Program(endless, ranks: ranks, in: folder.root)
     try program.wait(for: "the first report") { reports("stopped") > 0 }
-    // One rank is told; all leave together.
+    // One rank gets the signal; all stop together.
     if ranks == nil { program.send(signal) } else { try program.sendToOneRank(signal) }
     let stopped = try program.wait()
     #expect(stopped.exitCode == 75 && stopped.errors.isEmpty, "\(stopped)")
@@ -75,14 +75,14 @@ import Testing
     #expect(try status(of: "stopped") == "finished")
   }
 
-  /// A supervisor may always pass --resume; a mistyped name must not go unnoticed all the same.
+  /// A supervisor may always pass --resume with a configuration; a warning reveals a mistyped name.
   @Test func resumingNothingSaysSo() throws {
     let outcome = try Program.run(
       arguments("nothing", ["training.steps=2", "--resume"]), in: folder.root)
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("begins anew"), "\(outcome)")
   }
 
-  /// Each rank is told another directory, or another configuration; only rank 0 would use its own.
+  /// Ranks are given different directories or configurations, of which only rank 0's would be used.
   @Test(arguments: [
     (["text", "--run-dir", "other"], "the run directory"),
     (["char-lm", "--run-dir", "run"], "the configuration"),
@@ -123,7 +123,7 @@ import Testing
     #expect(!exists("run/checkpoints/last"))
     program.send(SIGUSR1)
     try program.wait(for: "a checkpoint") { exists("run/checkpoints/last") }
-    // Two ranks may get the signal at different steps, and each saves; then there is quiet.
+    // Two ranks may get the signal at different steps, and a checkpoint is written for each; then no more.
     try waitForReports(20, of: program)
     let saved = try lastStep(of: "run")
     try waitForReports(20, of: program)
@@ -139,23 +139,23 @@ import Testing
     try program.wait(for: "further reports") { reports("run") >= seen + count }
   }
 
-  /// Complete lines of progress in the metrics file.
+  /// The number of training reports in the metrics file.
   private func reports(_ run: String) -> Int {
     let text = (try? String(contentsOfFile: folder.path("\(run)/metrics.jsonl"), encoding: .utf8)) ?? ""
     return text.components(separatedBy: "\"event\":\"train\"").count - 1
   }
 
   /// Larger states: an optimized build once freed their memory before the first step was rehearsed.
-  @Test(arguments: ["char", "word"]) func aLanguageModelOfMiddlingSize(tokens: String) throws {
+  @Test(arguments: ["char", "word"]) func aLargerLanguageModel(tokens: String) throws {
     let outcome = try Program.run(
       arguments(
-        "middling",
+        "larger",
         [
           "data.tokens=\(tokens)", "model.hidden_size=64", "model.embedding_size=16",
           "training.batch_size=16", "training.bptt=4", "training.steps=2", "evaluation.every_steps=0",
         ]), in: folder.root)
     #expect(outcome.exitCode == 0 && !outcome.wasKilled, "\(outcome)")
-    #expect(try status(of: "middling") == "finished")
+    #expect(try status(of: "larger") == "finished")
   }
 
   @Test func anExistingRunIsKeptOrReplacedAsAsked() throws {
@@ -186,8 +186,8 @@ import Testing
     #expect(outcome.standardError.contains("model.hidden_size was 8, now it is 9"), "\(outcome)")
   }
 
-  /// Bad data leave nothing behind that a second try would stumble over.
-  @Test func aSecondTryAfterBadData() throws {
+  /// A run that fails because of its data leaves nothing behind that would stop a second attempt.
+  @Test func aSecondAttemptAfterBadData() throws {
     let bad = try Program.run(["train", "text", "data.train=none.txt", "--run-dir", "run"], in: folder.root)
     #expect(bad.exitCode == 66, "\(bad)")
     let good = try Program.run(arguments("run", ["training.steps=2"]), in: folder.root)
