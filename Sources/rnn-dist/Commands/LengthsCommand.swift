@@ -50,7 +50,7 @@ struct LengthsCommand: LocalCommand {
       throw ValidationError("--metric \(chosen.name): \(runs[0]) has no such metric")
     }
     try Threads.share(among: SoloCommunicator(), reproducible: false)
-    let rows =
+    let rows: [LengthComparison.Row]? =
       if let data {
         try comparison.measure(chosen, onFile: data, width: width)
       } else {
