@@ -32,15 +32,17 @@ struct RunArguments: ParsableArguments {
     case sequences(SavedSequenceModel)
   }
 
-  /// Loads the model of the run, whatever its task. Rank 0 reads the configuration for all. Collective.
+  /// Loads the model of the run, whatever its task. With a communicator rank 0 reads the configuration for all (collective).
   ///
   /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` and ``SavedSequenceModel`` throw.
   ///
   /// - Parameter ensemble: runs whose models decide together with it.
   func load(
-    overrides: [String] = [], ensemble: [String] = [], on communicator: any Communicator = SoloCommunicator()
+    overrides: [String] = [], ensemble: [String] = [], on communicator: (any Communicator)? = nil
   ) throws -> Loaded {
-    let stored = try communicator.readOnRank0 { try Self.storedText(of: RunPaths(existing: run)) }
+    func read() throws -> [UInt8] { try Self.storedText(of: RunPaths(existing: run)) }
+    guard let communicator else { return try load(read(), overrides, ensemble) }
+    let stored = try communicator.readOnRank0(read)
     return try communicator.agree { try load(stored, overrides, ensemble) }
   }
 
