@@ -64,7 +64,7 @@ let libraryTargets: [Target] = [
     name: "Inference",
     dependencies: [
       "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Communication", "Configuration", "Datasets",
-      "Checkpoints", "RunLog",
+      "Metrics", "Checkpoints", "RunLog",
     ],
     swiftSettings: strictSwift),
   .target(

@@ -58,6 +58,14 @@ extension Communicator {
     return try outcome.get()
   }
 
+  /// Returns on every rank the bytes that `read` returns on rank 0, the only rank that calls it (collective).
+  ///
+  /// What `read` throws becomes a `CollectiveFailure` on every rank.
+  public func readOnRank0(_ read: () throws -> [UInt8]) throws -> [UInt8] {
+    let bytes = try agree { rank == 0 ? try read() : [] }
+    return try allgather(bytes)[0]
+  }
+
   /// Throws `ReplicaMismatch` on every rank unless all ranks pass the same bytes (collective).
   public func allEqual(_ bytes: [UInt8], what: String) throws {
     let all = try allgather(bytes)

@@ -86,6 +86,8 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
     case notADirectory
     /// A run was to be read, but the directory holds none.
     case notARun
+    /// A run was to be resumed, but the directory holds none.
+    case nothingToResume
     /// A new run was to be started, but the directory already holds one.
     case alreadyARun
     /// A run was to be started, but the directory has files that don't belong to a run.
@@ -102,10 +104,10 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
     self.reason = reason
   }
 
-  /// 66 if a run to read doesn't exist, 73 if a run can't be created.
+  /// 66 if a run to read or resume doesn't exist, 73 if a run can't be created.
   public var exitCode: Int32 {
     switch reason {
-    case .missing, .notARun: 66
+    case .missing, .notARun, .nothingToResume: 66
     default: 73
     }
   }
@@ -116,6 +118,8 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
     case .notADirectory: "\(path) isn't a directory; choose another run directory"
     case .notARun:
       "\(path) isn't a run directory: it has none of \(RunPaths.marks.joined(separator: ", ")); check the path"
+    case .nothingToResume:
+      "\(path): there is no run to resume; check --run-dir, or name a configuration to start a new run there"
     case .alreadyARun:
       "\(path) already holds a run; continue it with --resume, replace it with --overwrite, or choose another"
     case .foreignFiles:

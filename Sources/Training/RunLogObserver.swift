@@ -21,15 +21,18 @@ final class RunLogObserver: TrainingObserver {
   }
 
   func handle(_ event: TrainingEvent) {
-    if case .resumed(let step, _, _) = event { open(resumedStep: step) }
-    if case .started = event {} else { open(resumedStep: directory.isResumed ? 0 : nil) }
+    switch event {
+    // Nothing is written for these, and they come before it is known from which step a run is resumed.
+    case .started, .warning: break
+    case .resumed(let step, _, _): open(resumedStep: step)
+    default: open(resumedStep: directory.isResumed ? 0 : nil)
+    }
     attempt { try write(event) }
     next?.handle(event)
   }
 
-  /// Opens the files at the first event after the start: only then is it known whether there was a checkpoint
-  /// to resume from. Where there was none, the run begins anew, and what an earlier attempt logged is
-  /// dropped.
+  /// Opens the files at the first event that is written: only then is it known whether there was a checkpoint to
+  /// resume from. Where there was none, the run begins anew, and what an earlier attempt logged is dropped.
   private func open(resumedStep: Int?) {
     guard !isOpen else { return }
     isOpen = true

@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import Metrics
 
@@ -8,7 +9,7 @@ enum MetricText {
     "\(metric.label) \(number(metric, value))"
   }
 
-  /// A line of a table: a label, and what it is for.
+  /// A line of a table: a label and a text.
   static func line(_ label: String, _ text: String) -> String {
     label + String(repeating: " ", count: max(1, 22 - label.count)) + text + "\n"
   }
@@ -22,7 +23,7 @@ enum MetricText {
     }
   }
 
-  /// What a value is multiplied by on an axis, and the unit behind the name there.
+  /// The factor of values on an axis, and the unit behind the name there.
   static func axis(_ metric: Metric) -> (factor: Double, unit: String) {
     if case .share = metric.scale { (100, ", %") } else { (1, "") }
   }
@@ -30,5 +31,22 @@ enum MetricText {
   /// A line for each metric with its definition, for the help of commands.
   static var definitions: String {
     Metric.all.map { "  " + line($0.name, $0.definition) }.joined()
+  }
+}
+
+/// The units of losses.
+enum LossUnit {
+  /// `nats/token`; for models of numbers `squared error/step`.
+  static func name(_ configuration: RunConfiguration) -> String {
+    (configuration.model.output.isInNats ? "nats/" : "squared error/") + unit(configuration.task)
+  }
+
+  /// What the loss is a mean over.
+  static func unit(_ task: RunConfiguration.Task) -> String {
+    switch task {
+    case .languageModel, .generator, .seq2seq: "token"
+    case .tagger: "step"
+    case .classifier: "example"
+    }
   }
 }

@@ -52,8 +52,8 @@ let allowedImports: [TargetRule] = [
     "Inference",
     [
       "NumericKernels", "Parameters", "RecurrentNN", "Communication", "Configuration", "Datasets",
-      "Checkpoints", "RunLog", "Tasks",
-    ]),
+      "Metrics", "Checkpoints", "RunLog", "Tasks",
+    ], external: ["Foundation"]),
   TargetRule(
     "Training",
     [

@@ -15,11 +15,12 @@ import Inference
 struct EvaluateCommand: DistributedCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Score held-out data with the model of a run.",
+    abstract: "Evaluate the model of a run on held-out data.",
     discussion: """
-      Scores every example once, spread over all ranks. Sequences are also written (seq2seq: with the settings of decoding.*) \
-      and compared with their references, each line with its own or, with evaluation.group_references=true, each source with \
-      those of all its lines. A text is cut into evaluation.batch_size parallel streams: 1 loses no context, more are faster.
+      Every example is evaluated once, and the ranks share the work. Models that write sequences also decode every source \
+      (seq2seq: with the settings of decoding.*), and each output is compared with its reference or, with \
+      evaluation.group_references=true, with the references of all lines with the same source. A text is cut into \
+      evaluation.batch_size parallel streams: one stream keeps all context, more are faster.
 
       Examples:
         rnn-dist evaluate runs/shakespeare --split valid
@@ -35,11 +36,11 @@ struct EvaluateCommand: DistributedCommand {
   @OptionGroup var ensemble: EnsembleArguments
   @Argument(
     help: ArgumentHelp(
-      "Changes to the run's configuration that its model doesn't depend on, such as data.test=FILE.",
+      "Changes of settings that the trained model doesn't depend on, such as data.test=FILE.",
       valueName: "key.path=value"))
   var overrides: [String] = []
-  @Option(help: "Which of the run's data: train, valid or test (default: valid).") var split: DataSplit?
-  @Option(help: "A file of your own instead, in the run's format.") var data: String?
+  @Option(help: "Part of the run's data to evaluate (default: valid).") var split: DataSplit?
+  @Option(help: "Evaluate this file instead, in the run's format.") var data: String?
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
@@ -47,7 +48,7 @@ struct EvaluateCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    let loaded = try communicator.agree { try run.load(overrides: overrides, ensemble: ensemble.runs) }
+    let loaded = try run.load(overrides: overrides, ensemble: ensemble.runs, on: communicator)
     if communicator.rank == 0 { run.warn(of: loaded) }
     try requireSame(loaded, communicator)
     let scored: Scored =

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// What is counted and shown of models of sequences, and what is left alone.
-@Suite(.timeLimit(.minutes(5))) struct SequenceFigureTests {
+/// Metrics of models of sequences, and how they are shown.
+@Suite(.timeLimit(.minutes(5))) struct SequenceMetricTests {
   private let runs: SequenceRuns
 
   init() throws { runs = try SequenceRuns() }
@@ -31,14 +31,14 @@ import Testing
     try runs.run("evaluate", "mixed", "--data", "chords.txt").expect(65, "nothing to predict")
   }
 
-  @Test func onlyClassesThatWereNeverLearnt() throws {
+  @Test func onlyClassesThatWereNeverLearned() throws {
     _ = try runs.folder.write("other.tsv", Array("none\tcat dog\nother\then\n".utf8))
     let outcome = try runs.train("classifier", ["data.valid=other.tsv"])
     #expect(outcome.exitCode == 65 && outcome.standardError.contains("nothing to predict"), "\(outcome)")
     #expect(!outcome.standardError.contains("diverged"))
   }
 
-  // MARK: Figures
+  // MARK: Metrics
 
   @Test func theMetricIsOneThatTheModelHas() throws {
     for (task, settings) in [
@@ -64,7 +64,7 @@ import Testing
     #expect(try runs.score()["f1"] is Double)
   }
 
-  /// e to the power of a squared error means nothing.
+  /// e to the power of a squared error is not a perplexity.
   @Test func noPerplexityOfNumbers() throws {
     let outcome = try runs.train("tagger", ["model.output=linear", "data.train.labels=numbers.txt"])
     #expect(outcome.exitCode == 0, "\(outcome)")
@@ -119,7 +119,7 @@ import Testing
     outcome.expect(78, overrides[0].hasPrefix("data.format") ? "data.format" : "data.train", "trained model")
   }
 
-  /// The same data elsewhere are the same kind of data.
+  /// Data may be moved to another path.
   @Test func dataThatWereMoved() throws {
     try runs.trained("seq2seq", ["data.valid=pairs.tsv"])
     try FileManager.default.moveItem(
