@@ -90,8 +90,8 @@ struct LanguageModelBenchCommand: DistributedCommand {
     try Threads.share(among: communicator, reproducible: false)
     let benchmark = LanguageModelBenchmark(
       shape: LanguageModelShape(
-        vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind,
-        cutoffs: clusters ?? []),
+        vocabularySize: vocab, embeddingSize: embed,
+        network: NetworkOptions(cellKind, hiddenSize: hidden, layers: layers), cutoffs: clusters ?? []),
       batchSize: batch, steps: steps, shortest: shortest, segment: recompute,
       benchmark: StepBenchmark(
         iterations: iters, optimizer: kind, precision: mode, tunesProducts: products == "tuned"))

@@ -44,7 +44,8 @@ struct GenerationBenchCommand: LocalCommand {
     KernelThreads.count = threads
     let benchmark = GenerationBenchmark(
       shape: LanguageModelShape(
-        vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: kind),
+        vocabularySize: vocab, embeddingSize: embed,
+        network: NetworkOptions(kind, hiddenSize: hidden, layers: layers)),
       streams: streams, length: length, precision: mode)
     let result = try benchmark.run()
     if json {
