@@ -23,7 +23,7 @@ public struct LossSum: Sendable, Equatable {
   }
 }
 
-/// What a loss depends on besides a model and its data.
+/// Options of a loss.
 public struct LossOptions: Sendable, Hashable {
   /// Label smoothing ε of a softmax output (Szegedy et al. 2016, section 7), 0 when evaluating: the target is 1 - ε of its
   /// class and ε spread evenly over all classes. Other outputs have none.
