@@ -61,7 +61,7 @@ package final class ClassifierLearner: SequenceLearner {
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
     let arena = workspace.arena
-    let targets: SequenceTargets<Float>
+    let targets: OutputTargets<Float>
     switch split.target {
     case .labels(let labels):
       let chosen = arena.words(entries.count, of: Int32.self)
@@ -75,7 +75,7 @@ package final class ClassifierLearner: SequenceLearner {
     let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
     let smoothing = gradients == nil ? 0 : configuration.training.labelSmoothing
     return model.evaluate(
-      ClassifierBatch(input: input, targets: targets, masks: masks), LossOptions(labelSmoothing: smoothing),
+      LabeledBatch(input: input, targets: targets, masks: masks), LossOptions(labelSmoothing: smoothing),
       into: gradients, LayerContext(parameters: parameters, workspace: workspace))
   }
 

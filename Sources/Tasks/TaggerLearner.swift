@@ -85,24 +85,24 @@ package final class TaggerLearner: SequenceLearner {
 
   private func batch(
     _ entries: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
-  ) -> TaggerBatch<Float>? {
+  ) -> LabeledBatch<Float>? {
     guard split.source != nil else { return nextSteps(entries, split, masks: masks, arena) }
     switch split.target {
     case .tokens(let tags):
       let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
       let (_, ids) = arena.ids(entries, of: tags)
-      return TaggerBatch(
+      return LabeledBatch(
         input: input, targets: .classes(UnsafePointer(ids.baseAddress!)), masks: masks)
     case .vectors(let numbers):
       let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
       let targets = arena.vectors(entries, of: numbers).values
-      return TaggerBatch(input: input, targets: vectorTargets(targets), masks: masks)
+      return LabeledBatch(input: input, targets: vectorTargets(targets), masks: masks)
     case .labels, .none:
       return nil
     }
   }
 
-  private func vectorTargets(_ targets: MatrixView<Float>) -> StepTargets<Float> {
+  private func vectorTargets(_ targets: MatrixView<Float>) -> OutputTargets<Float> {
     configuration.model.output == .bernoulli
       ? .bits(targets.base, width: targets.columns) : .numbers(targets.base, width: targets.columns)
   }
@@ -110,7 +110,7 @@ package final class TaggerLearner: SequenceLearner {
   /// Sequences alone: every step predicts the next one, from the second on.
   private func nextSteps(
     _ entries: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
-  ) -> TaggerBatch<Float>? {
+  ) -> LabeledBatch<Float>? {
     guard let vectors = split.target?.vectorSequences else { return nil }
     let (lengths, values) = arena.vectors(entries, of: vectors)
     let steps = lengths.map { max(0, $0 - 1) }
@@ -122,7 +122,7 @@ package final class TaggerLearner: SequenceLearner {
       if count > 0 { targets.rows(to..<to + count).copy(from: values.rows(from + 1..<from + 1 + count)) }
       (from, to) = (from + length, to + count)
     }
-    return TaggerBatch(
+    return LabeledBatch(
       input: InputSequences(lengths: steps, content: .vectors(inputs.base, width: vectors.width)),
       targets: vectorTargets(targets), masks: masks)
   }
@@ -184,7 +184,7 @@ package final class TaggerLearner: SequenceLearner {
     return arena.scoped {
       let targets = arena.words(max(1, tags.count), of: Int32.self)
       for (step, tag) in tags.enumerated() { targets[step] = tag }
-      let batch = TaggerBatch(
+      let batch = LabeledBatch(
         input: inputSequences([entry], of: split.source, forms: split.forms, arena),
         targets: .classes(UnsafePointer(targets.baseAddress!)))
       let context = LayerContext(parameters: parameters, workspace: workspace)

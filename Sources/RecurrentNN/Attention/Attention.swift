@@ -2,7 +2,8 @@ import CKernels
 import NumericKernels
 import Parameters
 
-/// How a decoder weighs the states of its source: the score, what it may look at, and from which of its own states.
+/// How a decoder weighs the states of its source: the score, the positions it may attend to, and the decoder state it uses as
+/// the query.
 ///
 /// With s the decoder's state, h_j the encoder's states, the score e_j is one of
 ///
@@ -22,7 +23,7 @@ public struct AttentionShape: Sendable, Hashable {
     case general
   }
 
-  /// What a dot or general score is multiplied with.
+  /// The factor of a dot or general score.
   public enum Scaling: String, Sendable, Hashable, CaseIterable {
     case none
     /// 1/√H, H the width of the decoder's state (Vaswani et al. 2017, section 3.2.1).
@@ -189,7 +190,7 @@ public struct Attention<Element: Scalar>: Sendable {
 
   /// Projects the keys of a batch, once for all steps.
   ///
-  /// - Parameter arena: where they are kept.
+  /// - Parameter arena: holds the keys.
   func prepare(
     _ memory: SourceMemory<Element>, in arena: Arena<Element>, _ context: LayerContext<Element>
   ) -> PreparedAttention<Element> {
@@ -270,7 +271,7 @@ public struct Attention<Element: Scalar>: Sendable {
     for row in 0..<x.rows { y.row(row).addScaled(alpha, x.row(row), count: x.columns) }
   }
 
-  /// Which rows attend to what at a step.
+  /// The rows of a step with their positions in the source.
   func rows(
     _ count: Int, step: Int, starts: UnsafePointer<Int32>, lengths: UnsafePointer<Int32>,
     places: UnsafePointer<Int32>
@@ -344,7 +345,7 @@ public struct Attention<Element: Scalar>: Sendable {
   }
 }
 
-/// Gradients that gather over the steps of a batch while it runs backwards.
+/// Gradients that accumulate over the steps of the backward pass.
 struct AttentionReverse<Element: Scalar> {
   /// [S, size]
   let keys: MatrixView<Element>
@@ -356,7 +357,7 @@ struct AttentionReverse<Element: Scalar> {
   let featureWeight: MatrixView<Element>
   /// Of the features of one step, [S, features].
   let features: MatrixView<Element>
-  /// What reaches the weights of this step and of the one before from later steps, [1, S] each; they take turns.
+  /// Gradients that later steps pass to the weights of this step and of the one before, [1, S] each; they take turns.
   let weights: (MatrixView<Element>, MatrixView<Element>)
   /// Of the coverage after a step, on return of that before it, [1, S].
   let coverage: MatrixView<Element>
@@ -365,7 +366,7 @@ struct AttentionReverse<Element: Scalar> {
 }
 
 extension Attention {
-  /// Zeros for everything that gathers.
+  /// Zeros for everything that accumulates.
   func beginBackward(
     _ prepared: PreparedAttention<Element>, _ trace: AttentionTrace<Element>, coverageLoss: Double,
     _ context: LayerContext<Element>
@@ -378,10 +379,10 @@ extension Attention {
       coverage: arena.zeros(1, rows), coverageLoss: Element(coverageLoss))
   }
 
-  /// Step t backwards.
+  /// The backward pass of step t.
   ///
   /// - Parameters:
-  ///   - state: what `forward` was given.
+  ///   - state: the same as in `forward`.
   ///   - contextGradient: of the contexts, [n, D]; it must stay as it is until `finishBackward`.
   ///   - stateGradient: that of the state is ADDED, [n, H].
   @_specialize(where Element == Float)
@@ -431,7 +432,7 @@ extension Attention {
     }
   }
 
-  /// What is left when all steps have run backwards: one product for each parameter.
+  /// The gradients that can wait until all steps have run backward: one GEMM per parameter.
   ///
   /// - Parameters:
   ///   - states: s of all rows, [N, H].

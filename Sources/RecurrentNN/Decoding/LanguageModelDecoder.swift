@@ -25,7 +25,7 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
 
   public var vocabularySize: Int { model.shape.vocabularySize }
 
-  /// Reads a text into each stream, before the first step, without computing what may follow.
+  /// Reads a text into each stream before the first step, without computing logits.
   ///
   /// - Parameter prompts: token ids of each stream; some may be empty. The last token of a prompt is not to be
   ///   read here but given to the first step.
@@ -44,7 +44,7 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
     let layout = PackedLayout(lengths: prompts.map(\.count))
     let ids = layout.pack(prompts)
     let order = layout.order.map { Int32($0) }
-    // The stream that stands at each place of the sorted order, and the place of each stream.
+    // The stream at each place of the sorted order, and the place of each stream.
     let places = layout.order.indices.sorted { layout.order[$0] < layout.order[$1] }.map { Int32($0) }
     ids.withUnsafeBufferPointer { ids in
       guard let base = ids.baseAddress else { return }

@@ -1,7 +1,7 @@
 import NumericKernels
 import Parameters
 
-/// How the vector c that stands for a whole source is made from its encoder's states.
+/// How the vector c that summarizes a whole source is made from its encoder's states.
 public enum SummaryForm: Sendable, Hashable {
   /// The last hidden state of the top layer; of a bidirectional one those of both directions, each after ITS last step.
   case last
@@ -28,7 +28,7 @@ struct ContextSummary<Element: Scalar>: Sendable {
     }
   }
 
-  /// What the forward pass keeps.
+  /// The forward cache.
   struct Pass {
     /// tanh(W h + b), of the last states or of all.
     fileprivate let transformed: MatrixView<Element>

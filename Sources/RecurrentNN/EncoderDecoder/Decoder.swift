@@ -3,7 +3,7 @@ import NumericKernels
 import Options
 import Parameters
 
-/// How the decoder's output vector is made, over which the softmax stands.
+/// How the decoder's output vector, the input of the softmax, is made.
 ///
 /// s is the output of the top cell, c the context (attention's, or the condition of every step), y the embedding of the
 /// token the step has read.
@@ -36,7 +36,7 @@ public struct DecoderShape: Sendable, Hashable {
   public var readout: DecoderReadout
   /// The output vector r of a step is joined to the input of the next (Luong et al. 2015, section 3.3).
   public var inputFeeding: Bool
-  /// Probability to drop a unit of the output vector r, when training. What input feeding hands on is not dropped.
+  /// Probability to drop a unit of the output vector r, when training. Input feeding passes r on without dropout.
   public var readoutDropout: Double
   /// Probability to drop a unit of the embedding.
   public var embeddingDropout: Double
@@ -94,12 +94,12 @@ public enum DecoderCondition: String, Sendable, Hashable, CaseIterable {
   case everyStep
 }
 
-/// What may differ from one evaluation of a model to the next.
+/// Options of a loss that may differ between training and evaluation.
 public struct DecoderOptions: Sendable, Hashable {
   /// Label smoothing ε (Szegedy et al. 2016, section 7).
   public var labelSmoothing: Double
   /// Probability that a step reads the true previous token rather than the model's own (scheduled sampling, Bengio et
-  /// al. 2015): a coin for each sample and step. Below 1 a batch needs masks, whose coordinates the coins are keyed by.
+  /// al. 2015): a Bernoulli draw for each sample and step. Below 1 a batch needs masks, whose coordinates key the draws.
   public var teacherForcing: Double
   /// The model's own token is drawn from its distribution instead of being the most probable one.
   public var feedsSamples: Bool
@@ -274,7 +274,7 @@ struct Decoder<Element: Scalar>: Sendable {
   }
 }
 
-/// What a decoder starts a batch from.
+/// The start of a decoder's batch.
 struct DecoderStart<Element: Scalar> {
   /// For each part of the state [batchSize, part], in the order of the batch's layout.
   let state: [MatrixView<Element>]
@@ -284,7 +284,7 @@ struct DecoderStart<Element: Scalar> {
   let memories: [SourceMemory<Element>]
 }
 
-/// What a decoder keeps of its forward pass.
+/// The forward cache of a decoder.
 struct DecoderPass<Element: Scalar> {
   let batch: DecoderBatch<Element>
   let start: DecoderStart<Element>
@@ -332,7 +332,7 @@ extension Decoder {
     return pass
   }
 
-  /// The time loop: what is in it depends on the step before.
+  /// The time loop: everything in it depends on the step before.
   @_specialize(where Element == Float)
   private func runSteps(
     _ pass: DecoderPass<Element>, _ options: DecoderOptions, _ context: LayerContext<Element>
@@ -384,7 +384,7 @@ extension Decoder {
   }
 }
 
-/// Gradients of what a decoder started from.
+/// Gradients of ``DecoderStart``.
 struct DecoderStartGradient<Element: Scalar> {
   /// Of each part of the initial state, [batchSize, part].
   let state: [MatrixView<Element>]
@@ -429,7 +429,7 @@ extension Decoder {
     return sum
   }
 
-  /// Runs all steps backwards and ADDS the gradients of all parameters but those of the output layer.
+  /// The backward pass of all steps: ADDS the gradients of all parameters but those of the output layer.
   ///
   /// - Parameter dr: gradient of r, [N, R]; overwritten.
   func backward(
@@ -475,11 +475,11 @@ extension Decoder {
 
   struct BackwardWork {
     let pass: DecoderPass<Element>
-    /// Of r, later of what its tanh was applied to.
+    /// Of r, later of the pre-activation of its tanh.
     let dr: MatrixView<Element>
     /// Of [s; c; y].
     let dJoined: MatrixView<Element>
-    /// Of what the steps were given.
+    /// Of the inputs of the steps.
     let dInputs: MatrixView<Element>?
     /// Of E[y] as the cells read it: columns of `dInputs`, unless they knew it; nil if they read indexes.
     let dEmbedded: MatrixView<Element>?

@@ -62,7 +62,7 @@ struct Readout<Element: Scalar>: Sendable {
     r.activate(.tanh, bias: context.parameters.pointer(hidden.bias))
   }
 
-  /// Given r and its gradient (overwritten with that of what tanh was applied to), overwrites the gradient of [s; c; y],
+  /// Given r and its gradient (overwritten with that of the pre-activation), overwrites the gradient of [s; c; y],
   /// which in the direct form is the same matrix.
   func backward(
     _ r: MatrixView<Element>, gradient dr: MatrixView<Element>, joinedGradient: MatrixView<Element>,

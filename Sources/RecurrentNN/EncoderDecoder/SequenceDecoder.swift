@@ -8,7 +8,7 @@ import Parameters
 public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
   private let decoder: Decoder<Element>
   private let context: LayerContext<Element>
-  /// What lasts as long as the batch.
+  /// Memory that lasts as long as the batch.
   private let kept: Arena<Element>
   private let attention: [PreparedAttention<Element>]
   private let condition: MatrixView<Element>?
@@ -16,13 +16,13 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
 
   /// The rows of the last call.
   private var rows: DecoderRows<Element>
-  /// Where they are, and where the next ones will be.
+  /// The memory of these rows, and that of the next ones.
   private var (arena, spare) = (Arena<Element>(), Arena<Element>())
   private var time = 0
 
   /// - Parameters:
   ///   - count: sequences of the batch.
-  ///   - start: makes what the decoder starts from, memories in the given arena, in the order of the sequences.
+  ///   - start: makes the start of the decoder, memories in the given arena, in the order of the sequences.
   init(
     _ decoder: Decoder<Element>, count: Int, _ context: LayerContext<Element>,
     start: (Arena<Element>, LayerContext<Element>) -> DecoderStart<Element>
@@ -47,7 +47,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
   }
 
   public var vocabularySize: Int { decoder.shape.vocabularySize }
-  /// What the first step has to be given: the begin mark for each sequence.
+  /// The tokens of the first step: the begin mark for each sequence.
   public var startTokens: [Int32] {
     Array(repeating: Int32(decoder.shape.beginToken), count: sequenceCount)
   }

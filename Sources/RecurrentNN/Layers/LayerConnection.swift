@@ -2,7 +2,7 @@ import CKernels
 import NumericKernels
 import Parameters
 
-/// What connects the input of a layer with its output, from the second layer of a network on.
+/// The connection around a layer, from the second layer of a network on.
 public enum LayerConnectionKind: String, Sendable, Hashable, CaseIterable {
   /// Nothing: x_{l+1} = y_l.
   case none
@@ -14,8 +14,7 @@ public enum LayerConnectionKind: String, Sendable, Hashable, CaseIterable {
 
 /// A connection around one layer, of equal input and output size D.
 ///
-/// What is carried past the layer is its input before dropout, as TensorFlow's ResidualWrapper around a
-/// DropoutWrapper does it.
+/// It carries the layer's input before dropout, as TensorFlow's ResidualWrapper around a DropoutWrapper does.
 enum LayerConnection: Sendable {
   case none
   case residual
@@ -44,11 +43,11 @@ enum LayerConnection: Sendable {
   var isNone: Bool { if case .none = self { true } else { false } }
 }
 
-/// What stands between two layers of a stack, for all rows of a batch.
+/// The values between two layers of a stack, for all rows of a batch.
 struct StackLevel<Element: Scalar> {
-  /// What the connection carries past the layer: the output of the level below.
+  /// The value that the connection carries past the layer: the output of the level below.
   let carried: MatrixView<Element>
-  /// What the layer reads: the same, or a copy with dropped units.
+  /// The layer's input: the same, or a copy with dropped units.
   let read: MatrixView<Element>
   /// The layer's own output.
   let computed: MatrixView<Element>
@@ -95,7 +94,7 @@ extension LayerConnection {
   }
 
   /// The gradient of the layer's output for some rows, in arena memory or `dOutput` itself, and, overwritten in
-  /// `dCarried`, that of what was carried past it.
+  /// `dCarried`, that of the carried value.
   func split<Element>(
     _ level: StackLevel<Element>, rows: Range<Int>, _ dOutput: MatrixView<Element>,
     carried dCarried: MatrixView<Element>, _ context: LayerContext<Element>

@@ -31,7 +31,7 @@ public struct NetworkOptions: Options, Hashable {
     self.connection = connection
   }
 
-  /// What leads around every layer but the lowest.
+  /// The connection around every layer but the lowest.
   public var connection: LayerConnectionKind {
     get { residual ? .residual : highway ? .highway : .none }
     set { (residual, highway) = (newValue == .residual, newValue == .highway) }
@@ -84,7 +84,7 @@ extension LayerStack {
   /// A network of equal layers with PyTorch's parameter names: `weight_ih_l0`, …, `weight_ih_l0_reverse`, …
   ///
   /// - Parameters:
-  ///   - options: cells, sizes, and what stands between the layers.
+  ///   - options: cells, sizes, dropout and connections between the layers.
   ///   - inputSize: width of the input vectors.
   /// - Throws: ``OptionError`` if options exclude each other or are out of range.
   public init(
@@ -92,22 +92,6 @@ extension LayerStack {
   ) throws(OptionError) {
     try options.validate()
     self.init(valid: options, inputSize: inputSize, in: &builder)
-  }
-
-  /// A network of equal layers with the usual options only.
-  ///
-  /// - Parameters:
-  ///   - inputSize: width of the input vectors.
-  ///   - hiddenSize: units of each cell; a bidirectional layer's output is twice as wide.
-  ///   - dropout: probability to drop a unit between two layers, in 0..<1.
-  public init(
-    _ cell: CellOptions, inputSize: Int, hiddenSize: Int, layers: Int, bidirectional: Bool = false,
-    dropout: Double = 0, in builder: inout ParameterLayout.Builder
-  ) throws(RepeatedCellError) {
-    self.init(
-      valid: NetworkOptions(
-        cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
-        dropout: dropout), inputSize: inputSize, in: &builder)
   }
 
   init(valid options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder) {
@@ -127,7 +111,7 @@ extension LayerStack {
 }
 
 extension StackedCell {
-  /// A network of equal cells that can be stepped: what a decoder is made of. Parameter names as in
+  /// A network of equal cells that can be stepped, as a decoder needs it. Parameter names as in
   /// ``LayerStack/init(_:inputSize:in:)``.
   ///
   /// - Throws: ``OptionError`` if options exclude each other or are out of range, or ask for two directions.

@@ -9,10 +9,10 @@ import Parameters
 ///     L = log Σ_{y'} exp s(y') - s(y)
 ///
 /// Shapes: h [N, inputSize], `output.weight` [tags, inputSize], `output.bias` [tags], `crf.start_transitions` and
-/// `crf.end_transitions` [tags], `crf.transitions` [from, to]. Where a step has no target, the likelihood is that of all
-/// paths which agree with the targets there are.
+/// `crf.end_transitions` [tags], `crf.transitions` [from, to]. If steps have no target, the likelihood is that of all paths
+/// which agree with the other targets.
 ///
-/// The sum over all paths is the forward algorithm in log space; its gradient are the probabilities of tags and pairs of
+/// The sum over all paths is the forward algorithm in log space; its gradient consists of the probabilities of tags and of pairs of
 /// tags, by the recursion from the last step to the first.
 public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
   private let linear: Linear<Element>
@@ -51,7 +51,7 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - h: the packed rows, [layout.rowCount, inputSize].
-  ///   - targets: [layout.rowCount]; below zero where the tag is not known.
+  ///   - targets: [layout.rowCount]; below zero for a step whose tag is unknown.
   ///   - dh: overwritten with the gradient of h if given.
   ///   - gradients: those of all parameters are ADDED here if given, which they are if `dh` is.
   public func loss(
@@ -102,7 +102,7 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
 }
 
 extension PackedLayout {
-  /// Where the steps of the sequences lie, in arena memory.
+  /// The rows of the steps of each sequence, in arena memory.
   func packedRows<Element>(_ arena: Arena<Element>) -> rnd_packed_rows {
     let count = activeCounts.first ?? 0
     let first = arena.words(steps, of: Int64.self)

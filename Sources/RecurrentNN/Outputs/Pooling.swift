@@ -76,7 +76,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
     }
   }
 
-  /// What the forward pass keeps for the backward pass.
+  /// The forward cache.
   struct Trace {
     /// A vector for each sequence, in the order of the layout, [batchSize, outputSize].
     let pooled: MatrixView<Element>
@@ -209,7 +209,7 @@ struct AttentionPooling<Element: Scalar>: Sendable {
 
   var parameters: [Parameter] { [keys.weight, keys.bias, query] }
 
-  /// What the forward pass keeps for the backward pass.
+  /// The forward cache.
   struct Trace {
     /// u, [rows, size].
     let keys: MatrixView<Element>

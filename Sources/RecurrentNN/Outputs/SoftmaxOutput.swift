@@ -44,7 +44,7 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - h: [N, inputSize].
-  ///   - targets: [N]; rows whose target is below zero count for nothing.
+  ///   - targets: [N]; rows whose target is below zero are skipped.
   ///   - smoothing: label smoothing ε (Szegedy et al. 2016, section 7): the target is (1 - ε) of its class and ε spread
   ///     evenly over all classes.
   ///   - dh: overwritten with the gradient of h if given.
@@ -92,8 +92,8 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
   }
 }
 
-/// An output layer for large vocabularies (adaptive softmax): frequent classes first, rare ones in clusters of which most
-/// rows compute nothing.
+/// An output layer for large vocabularies (adaptive softmax): frequent classes first, rare ones in clusters that most rows
+/// skip.
 ///
 /// The head is a softmax over the `cutoffs[0]` most frequent classes and one entry for each cluster. Cluster k holds the
 /// classes from `cutoffs[k]` up to the next cutoff (the last: up to `classes`), seen through a projection that is narrower by
@@ -172,7 +172,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - h: [N, inputSize].
-  ///   - targets: [N]; rows whose target is below zero count for nothing.
+  ///   - targets: [N]; rows whose target is below zero are skipped.
   ///   - dh: overwritten with the gradient of h if given.
   ///   - gradients: those of the parameters are ADDED here if given.
   public func loss(
@@ -241,7 +241,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
     context.arena.scoped {
       let first = context.arena.matrix(h.rows, head.classes)
       head.logits(h, into: first, context)
-      // What is taken from the head's logits: its normalizer; from a cluster's further its own.
+      // Head logits are shifted by the head's normalizer, cluster logits also by their own.
       let normalizers = doubles(h.rows, context)
       first.logNormalizers(into: normalizers)
       let shift = doubles(h.rows, context)
@@ -275,7 +275,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
   }
 }
 
-/// How a model's last layer spreads probability over a vocabulary.
+/// The output layer of a model over a vocabulary.
 public enum VocabularyOutput<Element: Scalar>: Sendable {
   case softmax(SoftmaxOutput<Element>)
   case adaptive(AdaptiveSoftmaxOutput<Element>)
@@ -289,7 +289,7 @@ public enum VocabularyOutput<Element: Scalar>: Sendable {
   }
 
   /// Cross-entropy summed over the rows, nats; shapes and gradients as in
-  /// ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``. An adaptive softmax knows no label smoothing.
+  /// ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``. An adaptive softmax has no label smoothing.
   public func loss(
     _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, smoothing: Double,
     gradient dh: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,

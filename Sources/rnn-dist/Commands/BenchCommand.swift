@@ -47,8 +47,8 @@ struct BenchmarkModelArguments: ParsableArguments {
     var options = CellOptions()
     options.kind = cell
     return LanguageModelShape(
-      vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: options,
-      cutoffs: cutoffs)
+      vocabularySize: vocab, embeddingSize: embed,
+      network: NetworkOptions(options, hiddenSize: hidden, layers: layers), cutoffs: cutoffs)
   }
 
   var members: KeyValuePairs<String, JSONValue> {
