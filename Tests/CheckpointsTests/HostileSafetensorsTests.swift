@@ -42,7 +42,7 @@ struct HostileHeader: Sendable, CustomTestStringConvertible {
     .init("{\"__metadata__\":{\"a\":1}}", "byte 21 of the header: __metadata__ must be an object of strings"),
     .init("{\"__metadata__\":null}", "byte 16 of the header: __metadata__ must be an object of strings"),
     .init("{\"__metadata__\":[]}", "byte 16 of the header: __metadata__ must be an object of strings"),
-    .init("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "byte 23 of the header: key \"a\" occurs twice"),
+    .init("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "byte 24 of the header: key \"a\" occurs twice"),
     .init(
       "{\"__metadata__\":{},\"__metadata__\":{}}", "byte 19 of the header: key \"__metadata__\" occurs twice"),
   ]
@@ -101,7 +101,7 @@ struct HostileHeader: Sendable, CustomTestStringConvertible {
       "tensor \"b\" begins at 0, but the tensor before it ends at 4"),
     .init(
       "{\(tensor("a", "[1]", "[0,4]")),\(tensor("a", "[1]", "[0,4]"))}", data: 4,
-      "byte 52 of the header: key \"a\" occurs twice"),
+      "byte 54 of the header: key \"a\" occurs twice"),
     .init(
       "{\(tensor("w", "[4611686018427387904,4]", "[0,4]"))}", data: 4,
       "tensor \"w\" of shape [4611686018427387904, 4] is too large"),
