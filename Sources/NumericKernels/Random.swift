@@ -1,12 +1,12 @@
 // Random numbers that are functions of their coordinates: (seed, purpose, step, stream, sample, index).
 //
-// No draw depends on the rank, on the number of ranks, or on what was drawn before it. Nothing but the
-// coordinates has to be saved in a checkpoint. The layout of Philox's counter is written down, and
+// No number depends on the rank, on the number of ranks, or on the numbers that were generated before it. Only the
+// coordinates have to be saved in a checkpoint. The layout of Philox's counter is written down, and
 // implemented once for all instruction sets, in CKernels/include/random_kernels.h.
 
 import CKernels
 
-/// What a random number is for: draws for different purposes are independent, whatever their other
+/// What a random number is for: numbers for different purposes are independent, whatever their other
 /// coordinates.
 ///
 /// The raw values are words of the counter: changing one changes the results of runs with the same seed.
@@ -20,7 +20,7 @@ public enum RandomPurpose: UInt32, Sendable, Hashable, CaseIterable {
   case augmentation = 7
 }
 
-/// The coordinates that all draws of one activity in one step have in common.
+/// The coordinates that all random numbers of one activity in one step have in common.
 public struct RandomKey: Sendable, Hashable {
   /// The seed of the run.
   public var seed: UInt64
