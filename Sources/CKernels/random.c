@@ -1,4 +1,4 @@
-// Philox4x32-10 and what is drawn from it; include/random_kernels.h describes the coordinates of a number.
+// Philox4x32-10, fills and dropout; include/random_kernels.h describes the coordinates of a number.
 #ifndef T  // Both element types are compiled from this file, see both_types.h.
 #include "kernel_support.h"
 
@@ -18,7 +18,7 @@
 #define PHILOX_W1 0xBB67AE85u
 
 // One block. Each word lives in 64 bits of which the upper half is of no account: a round is then two 32 x 32
-// products, two shifts and two three-way exclusive ors, which is what a vector unit does without any shuffle.
+// products, two shifts and two three-way exclusive ors, which a vector unit computes without shuffles.
 RND_INLINE void philox(uint64_t x[4], uint32_t k0, uint32_t k1) {
 #pragma clang loop unroll(full)
   for (int round = 0; round < 10; round++) {

@@ -1,7 +1,8 @@
 // Counter-based random numbers: Philox4x32-10, fills and dropout.
 //
-// Nothing here has a state. A random number is a function of its coordinates, so it is the same whichever rank, thread or
-// instruction set computes it, and can be computed again instead of being stored.
+// Nothing here has a state. A random number is a function of its coordinates: any rank and thread computes the same number,
+// and it can be computed again instead of being stored. Uniform numbers and dropout masks have the same bits for every
+// instruction set; normal numbers have the accuracy of the C library's log1p, sin and cos.
 //
 //   key     = first two words of Philox(counter: step low, step high, stream, purpose; key: seed)
 //   block b = Philox(counter: b low, b high, sample low, sample high; key)          scalars and fills
