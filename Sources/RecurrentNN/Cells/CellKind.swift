@@ -9,6 +9,7 @@ public struct CellKind: OptionChoice {
     .rnn,
     .gru,
     .lstm,
+    .mingru,
   ]
 
   public let rawValue: String
