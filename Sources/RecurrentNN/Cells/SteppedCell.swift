@@ -133,17 +133,14 @@ struct CellBackwardPass<Element: Scalar> {
   let dc: MatrixView<Element>
   /// Room for the gradient of a masked state.
   let masked: MatrixView<Element>?
-  let zoneout: ZoneoutGradients<Element>?
 
   init(
     _ forward: CellPass<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
   ) {
     self.forward = forward
-    let dh = stateGradient[0]
-    let dc = stateGradient.count > 1 ? stateGradient[1] : context.arena.matrix(dh.rows, 0)
-    (self.dh, self.dc) = (dh, dc)
+    dh = stateGradient[0]
+    dc = stateGradient.count > 1 ? stateGradient[1] : context.arena.matrix(dh.rows, 0)
     masked = forward.dropout?.stateMask(0) == nil ? nil : context.arena.matrix(dh.rows, dh.columns)
-    zoneout = forward.zoneout.map { ZoneoutGradients($0, dh: dh, dc: dc, context.arena) }
   }
 
   func step(_ t: Int, outputGradient: MatrixView<Element>) -> CellBackwardStep<Element> {
@@ -320,13 +317,11 @@ extension SteppedCell {
     _ t: Int, _ trace: CellBackwardTrace<Self>, outputGradient: MatrixView<Element>,
     _ context: LayerContext<Element>
   ) {
-    var step = trace.pass.step(t, outputGradient: outputGradient)
-    guard let zoneout = trace.pass.zoneout else {
+    let step = trace.pass.step(t, outputGradient: outputGradient)
+    guard let zoneout = trace.pass.forward.zoneout else {
       return backward(step, trace.cache, trace.state, context)
     }
-    zoneout.split(&step)
-    backward(step, trace.cache, trace.state, context)
-    zoneout.join(step)
+    zoneout.backward(step, context.arena) { backward($0, trace.cache, trace.state, context) }
   }
 
   public func finishBackward(
