@@ -77,13 +77,6 @@ public struct CounterRandom: RandomNumberGenerator, Sendable, Hashable {
     self.sample = sample
   }
 
-  /// The next 32 random bits.
-  public mutating func nextUInt32() -> UInt32 {
-    let words = block(position / 4)
-    defer { position += 1 }
-    return words[Int(position % 4)]
-  }
-
   /// The next 64 random bits, from an even position on; the lower half comes first.
   public mutating func next() -> UInt64 {
     position += position % 2
@@ -95,14 +88,6 @@ public struct CounterRandom: RandomNumberGenerator, Sendable, Hashable {
   /// A number from the uniform distribution on [0, 1), a multiple of 2⁻⁵³.
   public mutating func nextUniform() -> Double {
     Self.unit(next())
-  }
-
-  /// A number from the standard normal distribution, by Box and Muller from the next whole block of four
-  /// words.
-  public mutating func nextNormal() -> Double {
-    position = (position + 3) / 4 * 4
-    let u = nextUniform()
-    return rnd_box_muller(u, nextUniform())
   }
 
   /// An integer from 0..<bound, each equally probable. Requires bound > 0.
