@@ -23,14 +23,14 @@ public enum InstructionSet: Int32, Sendable, Hashable, CaseIterable {
   public static let best = InstructionSet(rawValue: rnd_best_set()) ?? .portable
 }
 
-/// How a matrix product is computed: its precision, and by what.
+/// How a matrix product is computed: in which precision, and by the kernels or the BLAS.
 ///
 /// Without a table the choice is a rule of processor and precision, never of a measurement, so that ranks on equal
 /// processors compute equal bits. A table of choices must be the same on all ranks.
 public struct ProductMode: Sendable, Hashable {
   public let precision: ProductPrecision
   let instructionSet: InstructionSet
-  /// What computes products that are not in the table.
+  /// The backend of products that are not in the table.
   private let rule: ProductBackend
   /// Choices for single shapes.
   private let table: ProductTable?
@@ -65,12 +65,12 @@ public struct ProductMode: Sendable, Hashable {
   /// The BLAS in single precision, whatever the shape.
   public static let blas = ProductMode(.fp32, .best, .blas, nil, isChosen: false)
 
-  /// What computes products of single precision without a table: the kernels, but the BLAS where the processor has
+  /// The backend of products of single precision without a table: the kernels, but the BLAS where the processor has
   /// only the portable ones (measured: they beat OpenBLAS with AVX2 and with AVX-512; on x86-64 without either
   /// they don't).
   public static let rule: ProductBackend = InstructionSet.best == .portable ? .blas : .kernels
 
-  /// What computes a product of floats.
+  /// The backend of a product of floats.
   @inline(__always)
   func backend(_ form: ProductForm, _ rows: Int, _ columns: Int, _ depth: Int) -> ProductBackend {
     guard let table, let code = ProductShape.code(form, rows, columns, depth) else { return rule }

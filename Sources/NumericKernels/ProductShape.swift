@@ -103,7 +103,7 @@ extension ProductShape {
   }
 }
 
-/// What computes a matrix product.
+/// The code that computes a matrix product.
 public enum ProductBackend: String, Sendable, Hashable, CaseIterable, Codable {
   /// The kernels of this package.
   case kernels

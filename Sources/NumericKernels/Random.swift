@@ -6,8 +6,8 @@
 
 import CKernels
 
-/// What a random number is for: numbers for different purposes are independent, whatever their other
-/// coordinates.
+/// The purpose of a random number. Numbers for different purposes are independent, whatever their other
+/// coordinates are.
 ///
 /// The raw values are words of the counter: changing one changes the results of runs with the same seed.
 public enum RandomPurpose: UInt32, Sendable, Hashable, CaseIterable {
@@ -70,8 +70,8 @@ public struct CounterRandom: RandomNumberGenerator, Sendable, Hashable {
   public var position: UInt64 = 0
 
   /// - Parameters:
-  ///   - sample: the global index of the sample (sentence, stream of a language model) the draws belong to.
-  ///   - stream: tells several uses within one purpose apart, such as layers or parameters.
+  ///   - sample: the global index of the sample (sentence, stream of a language model) that the numbers belong to.
+  ///   - stream: distinguishes uses with the same purpose, for example layers or parameters.
   public init(key: RandomKey, sample: UInt64 = 0, stream: UInt32 = 0) {
     self.key = key.derived(stream: stream)
     self.sample = sample
@@ -106,8 +106,8 @@ public struct CounterRandom: RandomNumberGenerator, Sendable, Hashable {
     return Int(product.high)
   }
 
-  /// The uniform number number `index` of this generator, wherever it stands: what `nextUniform` returns when
-  /// called for the (index + 1)-th time, and element `index` of a `uniformFill` on [0, 1).
+  /// Uniform number `index` of this generator, independent of its position: the result of the (index + 1)-th call of
+  /// `nextUniform`, and element `index` of a `uniformFill` on [0, 1).
   public func uniform(at index: UInt64) -> Double {
     let words = block(index / 2)
     return Self.unit(index % 2 == 0 ? Self.join(words[0], words[1]) : Self.join(words[2], words[3]))

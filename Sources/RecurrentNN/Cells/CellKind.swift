@@ -4,7 +4,7 @@ import Parameters
 
 /// The cells that a network can be made of.
 public struct CellKind: OptionChoice {
-  /// The list of all cells: one line for each. The file of a cell declares what the line names.
+  /// The list of all cells, one line for each; the name is declared in the file of the cell.
   public static let allCases: [CellKind] = [
     .rnn,
     .gru,
@@ -29,7 +29,7 @@ public struct CellKind: OptionChoice {
   public func hash(into hasher: inout Hasher) { hasher.combine(rawValue) }
 }
 
-/// What the file of a cell says about it for ``CellKind``.
+/// The description of a cell for ``CellKind``, in the file of the cell.
 protocol CellDefinition: SendableMetatype {
   /// The options that this cell has and not every other one.
   static var ownOptions: [PartialKeyPath<CellOptions>] { get }
@@ -47,15 +47,15 @@ extension CellDefinition {
   static func check(_ checks: inout OptionChecks<CellOptions>) {}
 }
 
-/// What a cell is made from.
+/// The sizes, options and names from which a cell is made.
 struct CellSetup {
   var inputSize: Int
   var hiddenSize: Int
   /// Valid options of the kind of cell.
   var options: CellOptions
-  /// Added to the names of the parameters, such as `_l0`.
+  /// Appended to the names of the parameters, for example `_l0`.
   var suffix = ""
-  /// Where the cell stands in its network, which tells its random masks from those of others.
+  /// The place of the cell in its network; its random masks depend on it.
   var position = CellPosition()
 
   func makeCell<Element: Scalar>(in builder: inout ParameterLayout.Builder) -> any RecurrentCell<Element> {
@@ -63,7 +63,7 @@ struct CellSetup {
   }
 }
 
-/// Where a cell stands in its network.
+/// The place of a cell in its network.
 public struct CellPosition: Sendable, Hashable {
   /// Counted from 0 at the bottom.
   public var layer: Int

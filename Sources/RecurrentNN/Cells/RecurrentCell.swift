@@ -47,7 +47,7 @@ public protocol RecurrentCell<Element>: SequenceLayer {
   ///
   /// - Parameters:
   ///   - input: [n, inputSize] with n = `layout.activeCounts[t]`.
-  ///   - trace: what `begin` returned.
+  ///   - trace: the result of `begin`.
   func forward(
     step t: Int, _ input: MatrixView<Element>, _ trace: Unrolled<Element>, _ context: LayerContext<Element>)
 

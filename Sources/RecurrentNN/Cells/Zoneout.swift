@@ -5,7 +5,7 @@ import NumericKernels
 ///
 ///     s_t = d_t ∘ s_{t−1} + (1 − d_t) ∘ s̃_t,   d_t ~ Bernoulli(rate)
 ///
-/// s̃ is what the cell computes; hidden and cell state have masks of their own, so h̃ is computed from c̃. When
+/// s̃ is the state that the cell computes; hidden and cell state have masks of their own, so h̃ is computed from c̃. When
 /// evaluating, d_t is its mean, the rate.
 struct Zoneout: Sendable {
   /// Probability of a unit of the cell state (LSTM).

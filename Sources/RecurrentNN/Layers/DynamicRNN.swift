@@ -14,7 +14,7 @@ public struct DynamicRNNResult<Element: Scalar> {
   let steps: Int
   private let trace = Trace()
 
-  /// The backward pass overwrites what the forward pass kept: a second one would return nonsense.
+  /// The backward pass overwrites the caches of the forward pass, so that it can run only once.
   private final class Trace {
     var isSpent = false
   }

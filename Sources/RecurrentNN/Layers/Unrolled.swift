@@ -21,7 +21,7 @@ public struct Unrolled<Element: Scalar> {
   var cell: Any?
   /// The layers inside a stack or the two directions.
   var children: [Unrolled<Element>] = []
-  /// What is between the layers of a stack, for every layer but the lowest.
+  /// Dropout and connection below every layer of a stack but the lowest.
   var levels: [StackLevel<Element>] = []
 
   init(layout: PackedLayout, output: MatrixView<Element>, slabs: [MatrixView<Element>], topPart: Int = 0) {
@@ -31,7 +31,7 @@ public struct Unrolled<Element: Scalar> {
     self.topPart = topPart
   }
 
-  /// A part of the state before a step, [activeCounts[step], part], a view of what the cell itself reads.
+  /// A part of the state before a step, [activeCounts[step], part], a view of the memory that the cell itself reads.
   ///
   /// - Parameter part: index into the `parts` of the cell's ``StateSize``; nil for the hidden state of the top
   ///   cell.
