@@ -3,7 +3,7 @@ import Options
 import Parameters
 
 /// The cells that a network can be made of.
-public struct CellKind: OptionChoice {
+public struct CellKind: OptionChoice, CustomStringConvertible {
   /// The list of all cells, one line for each; the name is declared in the file of the cell.
   public static let allCases: [CellKind] = [
     .rnn,
@@ -13,6 +13,7 @@ public struct CellKind: OptionChoice {
   ]
 
   public let rawValue: String
+  public var description: String { rawValue }
   let definition: any CellDefinition.Type
 
   init(_ name: String, _ definition: any CellDefinition.Type) {
