@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test(arguments: [TokenUnit.char, .word, .space, .bpe])
-  func whatIsNoText(tokenization: TokenUnit) {
+  func bytesThatAreNotText(tokenization: TokenUnit) {
     let options = ExampleOptions(.generated, .lines, target: tokenization)
     check(options, .bytes(Array("ab\na".utf8) + [0xFF]), 2, .invalidUTF8(byte: 1))
     check(options, .bytes([0xC3, 0x0A, 0x41]), 1, .invalidUTF8(byte: 0))
@@ -161,7 +161,7 @@ import Testing
     }
   }
 
-  @Test func noFileAndNothingInIt() {
+  @Test func missingAndEmptyFiles() {
     let options = ExampleOptions(.labeled, .tsv)
     #expect(throws: DataError.missing(path: "/no/file.tsv")) {
       try options.load(.file(.file("/no/file.tsv")))

@@ -44,8 +44,8 @@ import Testing
     #expect(error(single.path, tokenization)?.exitCode == 65)
   }
 
-  /// Bytes that begin no character: alone, overlong, surrogates, above U+10FFFF, cut short by the next
-  /// letter.
+  /// Bytes that do not begin a character: alone, overlong, surrogates, above U+10FFFF, cut short by the next
+  /// character.
   @Test(
     arguments: [
       [0x80], [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x9F, 0xBF], [0xED, 0xA0, 0x80], [0xF0, 0x8F, 0xBF, 0xBF],

@@ -19,7 +19,7 @@ import Testing
     return Set((0..<texts.count).map { texts.string($0) })
   }
 
-  @Test func entriesOfAWordStayTogether() throws {
+  @Test func examplesOfAWordStayTogether() throws {
     let corpus = try Self.options(0.1).load(.text(Self.dictionary))
     let (train, valid) = (words(corpus.train), words(corpus.valid))
     #expect(valid.count == 30 && train.count == 270)

@@ -1,7 +1,7 @@
 import Datasets
 import Testing
 
-/// Every format of every task that has it: what is read is what was written.
+/// Every format of every kind of data gives the examples that were written.
 @Suite struct ExampleFormatTests {
   @Test func linesAreTargetsOfAGenerator() throws {
     let corpus = try ExampleOptions(.generated, .lines, target: .char).load(.text("ab\r\nb a\nc"))

@@ -91,7 +91,7 @@ import Testing
 
   /// Reads every generated date by itself: numbers, and the names that Unicode's data has for the language.
   @Test(arguments: DateLanguage.allCases)
-  func datesAreWhatTheySay(language: DateLanguage) throws {
+  func textAndTargetAreTheSameDate(language: DateLanguage) throws {
     let (months, weekdays) = Self.symbols(language)
     var (named, numeric, withWeekday) = (0, 0, 0)
     for (source, target) in all(try GeneratedTask(seed: 5, train: 700, valid: 0).dates(languages: [language]))
@@ -139,7 +139,7 @@ import Testing
     return numbers[1] <= 12 ? numbers.reversed() : [numbers[2], numbers[0], numbers[1]]
   }
 
-  /// No text stands for two days, whatever the languages: as generated, nor when its case is lost.
+  /// No text means two days in any language, neither as generated nor in lower case.
   @Test func noTextHasTwoMeanings() throws {
     var meanings: [String: String] = [:]
     for (source, target) in all(try GeneratedTask(seed: 9, train: 30_000, valid: 0).dates()) {

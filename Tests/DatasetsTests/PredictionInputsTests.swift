@@ -51,7 +51,7 @@ import Testing
     }
   }
 
-  @Test func wordsOfATaggerHaveTheirLetters() throws {
+  @Test func wordsOfATaggerHaveTheirCharacters() throws {
     let options = ExampleOptions(.tagged, .columns) { $0.characters = true }
     var (inputs, encoding) = try inputs(options, .text("ab X\nc Y"))
     try inputs.append("c new c".utf8, name: "input", line: 1)

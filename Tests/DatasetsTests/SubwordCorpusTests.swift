@@ -103,7 +103,7 @@ import Testing
     let corpus = try load(Self.lines.joined(separator: "\n"), options())
     let text = "low lower\n\nnew é\nwide"
     let tokens = try TokenStream(reading: .text(text), vocabulary: corpus.vocabulary)
-    // Everything but the first subword, what is unknown as one character.
+    // All text but the first subword; an unknown character counts as one.
     let first = corpus.vocabulary.decode([tokens[0]]).count
     #expect(
       corpus.vocabulary.predictedSize(of: tokens)
@@ -116,7 +116,7 @@ import Testing
     #expect(bytes.vocabulary.predictedSize(of: bytes.train) == .init(bytes: 2, characters: nil))
   }
 
-  @Test func whatIsWrong() throws {
+  @Test func unusableTexts() throws {
     func error(_ bytes: [UInt8], _ size: Int = 24) -> DataError? {
       #expect(throws: DataError.self) {
         try TextCorpus.load(train: .memory(bytes, name: "text"), options: options(size))

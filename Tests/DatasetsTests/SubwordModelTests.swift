@@ -61,13 +61,13 @@ import Testing
     #expect(throws: SubwordError.self) { try model.reordered([0]) }
   }
 
-  @Test func whatIsUnknownIsOnePiece() throws {
+  @Test func unknownTextIsOnePiece() throws {
     let model = try Self.model(60)
     #expect(try model.encode("ЖЖ".utf8).contains(0))
     #expect(try String(decoding: model.decode([0]), as: UTF8.self).contains("⁇"))
   }
 
-  /// What is copied from a source stands where the unknown piece stood, and words keep the spaces between them.
+  /// A replacement takes the place of the unknown piece, and words keep the spaces between them.
   @Test func unknownPiecesAreReplaced() throws {
     var options = ExampleOptions(kind: .paired, format: .tsv)
     options.source = TextOptions(.word)

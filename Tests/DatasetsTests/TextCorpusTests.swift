@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test func charactersAcrossBufferEdgesAreRead() throws {
-    // One letter and then only characters of three or four bytes: every edge of a buffer falls inside one.
+    // One ASCII character and then only characters of three or four bytes: every edge of a buffer falls inside one.
     let text = "x" + String(repeating: "日\u{10348}", count: 120_000)
     let file = try TemporaryFile(text)
     let corpus = try TextCorpus.load(train: .file(file.path), options: TextOptions(.char))

@@ -29,7 +29,7 @@ import Testing
     #expect(source.beginOfSentence == nil && source.endOfSentence == nil)
   }
 
-  /// What is copied stands where the unknown token stood, marks give nothing, and the rest is as without.
+  /// A replacement takes the place of its unknown token, special tokens give nothing, and the other tokens are unchanged.
   @Test func unknownTokensAreReplaced() throws {
     let words = try vocabulary("the cat", .word)
     let ids = [1] + (try words.encode("the dog saw the ox".utf8)) + [2]
@@ -64,7 +64,7 @@ import Testing
     #expect(try vocabulary.encode("<bos> a <eos> <unk> b".utf8) == [0, 3, 0, 0, 0])
   }
 
-  @Test func whatIsUnknown() throws {
+  @Test func unknownTokens() throws {
     let words = try vocabulary("a b", .word)
     #expect(words.decode([0, 3]) == Array("<unk> a".utf8))
     let letters = try vocabulary("ab", .char)
