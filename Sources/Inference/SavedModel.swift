@@ -37,9 +37,11 @@ public final class SavedModel {
     let checkpoint = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (checkpoint.step, checkpoint.path, checkpoint.rejected)
     averagedSteps = checkpoint.averagedSteps
-    vocabulary = try Vocabulary.load(
-      path: run.vocabulary(), tokenization: Corpora.tokenization(configuration.data),
-      lowercase: configuration.data.lowercase)
+    guard
+      let vocabulary = try DataEncoding.load(from: run.root, stream: Corpora.options(configuration.data))
+        .stream
+    else { throw TrainingFailure.unusableRun(path: run.root, problem: "has no vocabulary") }
+    self.vocabulary = vocabulary
     let shape = LanguageModelShape(configuration.model, vocabularySize: vocabulary.count)
     try shape.requireFittingCutoffs()
     model = try LanguageModel(shape)
@@ -88,6 +90,6 @@ public final class SavedModel {
 
   /// The tokens of a file. Throws `DataError`.
   public func tokens(ofFile path: String) throws -> TokenStream {
-    try TextCorpus.encode(.file(path), vocabulary: vocabulary)
+    try TokenStream(reading: .file(path), vocabulary: vocabulary)
   }
 }

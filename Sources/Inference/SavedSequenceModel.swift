@@ -32,9 +32,8 @@ public final class SavedSequenceModel {
     let weights = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
     averagedSteps = weights.averagedSteps
-    let shape = try DataShape(of: run, weights.tensors, configuration)
-    encoding = shape.applied(to: try Self.encoding(of: run, configuration), configuration)
-    learner = try Learners.make(configuration, encoding: encoding, shape: shape, .saved(weights))
+    encoding = try Self.encoding(of: run, configuration)
+    learner = try Learners.make(configuration, encoding: encoding, .saved(weights))
   }
 
   public var parameters: ParameterBuffer<Float> { learner.parameters }

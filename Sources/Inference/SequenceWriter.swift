@@ -7,7 +7,7 @@ import Tasks
 public final class SequenceWriter {
   private let learner: GeneratorLearner
   private let saved: SavedSequenceModel
-  private let target: SequenceVocabulary
+  private let target: Vocabulary
   private let workspace: Workspace<Float>
 
   /// nil for models that are no generators.

@@ -42,7 +42,8 @@ public final class TextGenerator {
     let sampler = SequenceSampler(
       decoder, startTokens: prompt.suffix(1), textsPerSequence: count, options: options,
       constraints: TokenConstraints(
-        endToken: nil, length: LengthBounds(maximum: length), excludedTokens: vocabulary.notText),
+        endToken: nil, length: LengthBounds(maximum: length),
+        excludedTokens: vocabulary.unknown.map { [$0] } ?? []),
       seed: seed)
     var isWanted = true
     while isWanted && !sampler.isFinished {

@@ -17,7 +17,7 @@ package final class GeneratorLearner: SequenceLearner {
   package var drawing: Drawing?
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
-  private let target: SequenceVocabulary
+  private let target: Vocabulary
   private let scorer: TextScorer
 
   package init(

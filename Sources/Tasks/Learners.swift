@@ -11,13 +11,13 @@ package enum Learners {
   /// - Parameter values: where the model's parameters come from.
   /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together, and what `values` throws.
   package static func make(
-    _ configuration: RunConfiguration, encoding: DataEncoding, shape: DataShape, _ values: ParameterSource
+    _ configuration: RunConfiguration, encoding: DataEncoding, _ values: ParameterSource
   ) throws -> any SequenceLearner {
     switch configuration.task {
     case .tagger: try TaggerLearner(configuration, encoding, values)
-    case .classifier: try ClassifierLearner(configuration, encoding, steps: shape.steps, values)
+    case .classifier: try ClassifierLearner(configuration, encoding, steps: encoding.sourceSteps, values)
     case .generator: try GeneratorLearner(configuration, encoding, values)
-    case .seq2seq: try TranslationLearner(configuration, encoding, sourceCount: shape.sourceCount, values)
+    case .seq2seq: try TranslationLearner(configuration, encoding, sourceCount: encoding.sourceCount, values)
     case .languageModel:
       preconditionFailure("a language model learns from a text, not from sequences")
     }

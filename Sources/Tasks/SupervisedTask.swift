@@ -12,13 +12,11 @@ import RunLog
 /// global batch: neither depends on the number of ranks.
 package final class SupervisedTask: TrainingTask {
   package let learner: any SequenceLearner
-  package let corpus: SequenceCorpus
+  package let corpus: ExampleCorpus
   private let configuration: RunConfiguration
-  private let shape: DataShape
   private let plan: ShardPlan
-  private let batches: ExampleBatches
+  private var batches: ExampleBatches
   package let workspace: Workspace<Float>
-  private var epochPlan: BatchPlan
 
   package var parameters: ParameterBuffer<Float> { learner.parameters }
   package let dataDigest: UInt64
@@ -29,15 +27,14 @@ package final class SupervisedTask: TrainingTask {
     self.plan = plan
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     corpus = try SequenceData.load(configuration)
-    shape = DataShape(corpus, configuration)
     learner = try Learners.make(
-      configuration, encoding: corpus.encoding, shape: shape, .initial(configuration))
+      configuration, encoding: corpus.encoding, .initial(configuration))
     for split in [corpus.train, corpus.valid, corpus.test].compactMap({ $0 }) { try learner.check(split) }
     let training = configuration.training
-    batches = ExampleBatches(
-      corpus.train, size: training.batchTokens.map { .tokens($0) } ?? .sequences(training.batchSize),
-      bucketing: training.bucketing, seed: UInt64(configuration.seed))
-    epochPlan = batches.epoch(0)
+    var options = BatchOptions(training.batchTokens.map { .tokens($0) } ?? .examples(training.batchSize))
+    options.bucketing = training.bucketing
+    options.seed = UInt64(configuration.seed)
+    batches = try corpus.train.trainingBatches(options)
     dataDigest = corpus.digest
   }
 
@@ -57,36 +54,29 @@ package final class SupervisedTask: TrainingTask {
       trainExamples: corpus.train.count, validExamples: corpus.valid?.count ?? 0)
   }
 
-  package var warnings: [String] {
-    let parts: [(String, ExampleSet?)] = [
-      ("training data", corpus.train), ("validation data", corpus.valid), ("test data", corpus.test),
-    ]
-    return parts.flatMap { name, split in split?.report.warnings(of: name) ?? [] }
-  }
+  package var warnings: [String] { corpus.warnings }
 
   package func writeInputs(to run: RunPaths) throws {
-    try corpus.encoding.save(to: run.root, options: SequenceData.options(configuration))
-    try shape.save(to: run)
+    try corpus.encoding.save(to: run.root)
   }
 
   // MARK: Training
 
-  package var microbatchesPerEpoch: Int { epochPlan.count }
+  package var microbatchesPerEpoch: Int { batches.count }
 
-  package func beginEpoch(_ epoch: Int, isResumed: Bool) { epochPlan = batches.epoch(epoch) }
+  package func beginEpoch(_ epoch: Int, isResumed: Bool) { batches.beginEpoch(epoch) }
 
   package func addGradient(
     of microbatch: Microbatch, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
-    let batch = epochPlan[microbatch.index]
-    let entries = BatchPlan.shard(batch, shard, of: plan.shardCount)
-    guard !entries.isEmpty else { return LossSum() }
-    let places = BatchPlan.shard(Array(0..<Int32(batch.count))[...], shard, of: plan.shardCount)
+    guard let batch = batches.batch(microbatch.index, shard: shard, of: plan.shardCount) else {
+      return LossSum()
+    }
     let masks = SampleMasks(
-      seed: UInt64(configuration.seed), step: UInt64(microbatch.serial), samples: places.map { UInt32($0) })
+      seed: UInt64(configuration.seed), step: UInt64(microbatch.serial), samples: batch.places)
     workspace.arena.reset()
     return try learner.loss(
-      entries, of: corpus.train, masks: masks,
+      batch.examples, of: corpus.train, masks: masks,
       teacherForcing: configuration.training.teacherForcing(at: microbatch.update), into: gradients, workspace
     )
   }
@@ -94,10 +84,7 @@ package final class SupervisedTask: TrainingTask {
   /// Batches of other epochs hold other sequences, of about the same lengths. A model that reads its own tokens takes
   /// more memory than the first step where that is to come.
   package func rehearse(into gradients: ParameterBuffer<Float>) throws {
-    let costs = (0..<epochPlan.count).map { batch in
-      epochPlan[batch].reduce(0) { $0 + corpus.train.rowCount(Int($1)) }
-    }
-    guard let largest = costs.indices.max(by: { costs[$0] < costs[$1] }) else { return }
+    guard let largest = batches.largestBatch else { return }
     for shard in plan.own {
       // With true tokens alone a model computes all steps at once, with its own tokens step by step.
       for update in configuration.training.extremesOfTeacherForcing {
@@ -140,7 +127,7 @@ package final class SupervisedEvaluation: EvaluationPass {
   private let split: ExampleSet
   private let plan: ShardPlan
   private let workspace: Workspace<Float>
-  private let scored: [[Int32]]
+  private let scored: ExampleBatches
   /// Groups of examples with the same source, of which one output is compared with all targets, in batches.
   private var compared: [[ArraySlice<Int32>]] = []
 
@@ -159,8 +146,7 @@ package final class SupervisedEvaluation: EvaluationPass {
     self.split = split
     self.plan = plan
     self.workspace = workspace
-    let batches = ExampleBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
-    scored = (0..<batches.count).map { batches[$0].filter(includes) }.filter { !$0.isEmpty }
+    scored = ExampleBatches(evaluating: split, BatchOptions(.examples(batchSize)), including: includes)
     guard comparesOutputs else { return }
     let groups =
       (learner.comparesTexts && groupsReferences
@@ -186,28 +172,14 @@ package final class SupervisedEvaluation: EvaluationPass {
   package func score(piece: Int, shard: Int) throws -> ScoreSums {
     workspace.arena.reset()
     if piece < scored.count {
-      let entries = BatchPlan.shard(scored[piece][...], shard, of: plan.shardCount)
-      guard !entries.isEmpty else { return ScoreSums() }
+      guard let batch = scored.batch(piece, shard: shard, of: plan.shardCount) else { return ScoreSums() }
       let loss = try learner.loss(
-        entries, of: split, masks: nil, teacherForcing: 1, into: nil, workspace)
-      return ScoreSums(loss: loss, examples: entries.count)
+        batch.examples, of: split, masks: nil, teacherForcing: 1, into: nil, workspace)
+      return ScoreSums(loss: loss, examples: batch.examples.count)
     }
     let batch = compared[piece - scored.count]
     let groups = stride(from: shard, to: batch.count, by: plan.shardCount).map { batch[$0] }
     guard !groups.isEmpty else { return ScoreSums() }
     return ScoreSums(outputs: groups.count, tallies: try learner.tally(groups, of: split, workspace))
-  }
-}
-
-extension ExampleSet {
-  /// Steps of an entry on all its sides together.
-  package func rowCount(_ entry: Int) -> Int {
-    [.source, .target].reduce(0) { $0 + (field($1)?.length(entry) ?? 0) }
-  }
-
-  /// Tokens of the longer side, summed over all entries.
-  package var tokenCount: Int {
-    let (source, target) = (lengths(.source), lengths(.target))
-    return max(source.reduce(0) { $0 + Int($1) }, target.reduce(0) { $0 + Int($1) })
   }
 }

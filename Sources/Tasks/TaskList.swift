@@ -36,27 +36,9 @@ package enum Corpora {
 
   package static func options(_ data: DataConfiguration) -> TextOptions {
     var options = TextOptions(
-      tokenization(data), lowercase: data.lowercase, minCount: data.minCount,
+      TokenUnit(rawValue: data.tokens.rawValue) ?? .char, lowercase: data.lowercase, minCount: data.minCount,
       maxVocabulary: data.tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
-    options.subwords.kind = SubwordOptions.Kind(data.subwordKind)
+    options.subwordKind = SubwordKind(rawValue: data.subwordKind.rawValue) ?? .bpe
     return options
-  }
-
-  package static func tokenization(_ data: DataConfiguration) -> Tokenization {
-    switch data.tokens {
-    case .byte: .byte
-    case .char: .char
-    case .word, .space: .word
-    case .bpe: .bpe
-    }
-  }
-}
-
-extension SubwordOptions.Kind {
-  package init(_ kind: DataConfiguration.SubwordKind) {
-    switch kind {
-    case .bpe: self = .bpe
-    case .unigram: self = .unigram
-    }
   }
 }

@@ -12,7 +12,7 @@ package final class TranslationLearner: SequenceLearner {
   package let comparesTexts = true
   package let configuration: RunConfiguration
   package let encoding: DataEncoding
-  package let target: SequenceVocabulary
+  package let target: Vocabulary
   private let scorer: TextScorer
   /// Models that decide together with this one.
   package var partners: [TranslationLearner] = []

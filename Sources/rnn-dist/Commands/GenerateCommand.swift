@@ -100,7 +100,7 @@ struct GenerateCommand: LocalCommand {
     guard className == nil, features == nil else {
       throw ValidationError("--class and --features are for generators; a language model takes --prompt")
     }
-    let ids = try saved.vocabulary.encode(Array(prompt.utf8), name: "--prompt")
+    let ids = try saved.vocabulary.encode(stream: Array(prompt.utf8), name: "--prompt")
     warnOfUnknown(ids, saved.vocabulary)
     if count == 1 {
       try stream(from: ids, saved)
@@ -142,14 +142,14 @@ struct GenerateCommand: LocalCommand {
 
   private func draw(from prompt: [Int32], _ saved: SavedModel, emit: (_ text: Int, _ id: Int32) -> Bool) {
     TextGenerator(saved).generate(
-      prompt: prompt, length: length ?? Self.usualLength(saved.vocabulary.tokenization), count: count,
+      prompt: prompt, length: length ?? Self.usualLength(saved.vocabulary.unit), count: count,
       options: sampling.options, seed: sampling.seed ?? UInt64(saved.configuration.seed), emit: emit)
   }
 
-  private static func usualLength(_ tokenization: Tokenization) -> Int {
-    switch tokenization {
+  private static func usualLength(_ unit: TokenUnit) -> Int {
+    switch unit {
     case .byte, .char: 500
-    case .word, .bpe: 100
+    case .word, .space, .bpe: 100
     }
   }
 
@@ -158,15 +158,13 @@ struct GenerateCommand: LocalCommand {
   /// Warns of the parts of the prompt that the model has never seen.
   private func warnOfUnknown(_ ids: [Int32], _ vocabulary: Vocabulary) {
     guard let unknown = vocabulary.unknown, ids.contains(unknown) else { return }
-    let isWords = vocabulary.tokenization == .word
-    let parts =
-      isWords
-      ? prompt.split(whereSeparator: \.isWhitespace).map(String.init) : prompt.unicodeScalars.map(String.init)
-    var strange: [String] = []
-    for part in parts where !strange.contains(part) {
-      if let ids = try? vocabulary.encode(Array(part.utf8)), ids.contains(unknown) { strange.append(part) }
+    let isWords = vocabulary.unit == .word
+    var strange: [[UInt8]] = []
+    for part in vocabulary.units(of: prompt.utf8) ?? prompt.unicodeScalars.map({ Array($0.utf8) })
+    where !strange.contains(part) {
+      if let ids = try? vocabulary.encode(stream: part), ids.contains(unknown) { strange.append(part) }
     }
-    let list = strange.map { "\"\($0)\"" }.joined(separator: ", ")
+    let list = strange.map { "\"\(String(decoding: $0, as: UTF8.self))\"" }.joined(separator: ", ")
     Console.error(
       "warning: the prompt has \(isWords ? "words" : "characters") that the model has never seen, and reads as "
         + "\(SpecialToken.unknown): \(list)")
