@@ -72,9 +72,8 @@ package final class LanguageModelTask: TrainingTask {
     evaluationStreams = configuration.evaluation.batchSize
     evaluationSteps = configuration.training.bptt
     batcher = try StreamBatches(
-      tokenCount: corpus.train.count, streams: configuration.training.batchSize,
-      steps: configuration.training.bptt, dropLast: configuration.training.dropLastChunk,
-      name: configuration.data.train?.file ?? "the generated text")
+      corpus.train, streams: configuration.training.batchSize, steps: configuration.training.bptt,
+      dropLast: configuration.training.dropLastChunk)
     let parts = model.stateParts
     carried = [:]
     for shard in plan.own {
@@ -88,7 +87,7 @@ package final class LanguageModelTask: TrainingTask {
       vocabulary: corpus.vocabulary.count, trainTokens: corpus.train.count,
       validTokens: corpus.valid?.count ?? 0, trainExamples: 1, validExamples: 1)
   }
-  package var microbatchesPerEpoch: Int { batcher.chunks }
+  package var microbatchesPerEpoch: Int { batcher.count }
   package var tokensPerEpoch: Int { batcher.tokensPerEpoch }
   package var dataDigest: UInt64 { corpus.digest }
 
@@ -126,13 +125,13 @@ package final class LanguageModelTask: TrainingTask {
     into gradients: ParameterBuffer<Float>
   ) -> LossSum {
     let streams = plan.items(of: shard, count: batcher.streams)
-    guard !streams.isEmpty else { return LossSum() }
+    guard let chunk = batcher.batch(microbatch, shard: shard, of: plan.shardCount) else { return LossSum() }
     let arena = workspace.arena
     arena.reset()
-    let layout = PackedLayout(steps: batcher.chunk(microbatch).count, batchSize: streams.count)
+    let layout = PackedLayout(lengths: chunk.lengths)
     let tokens = arena.words(layout.rowCount, of: Int32.self)
     let targets = arena.words(layout.rowCount, of: Int32.self)
-    batcher.fill(chunk: microbatch, streams: streams, from: corpus.train, inputs: tokens, targets: targets)
+    chunk.fill(inputs: tokens, targets: targets)
     let context = LayerContext(
       parameters: parameters, workspace: workspace, dropout: masks(layout, streams, serial: serial, arena))
     let batch = LanguageModelBatch<Float>(

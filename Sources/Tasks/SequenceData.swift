@@ -146,15 +146,3 @@ package enum SequenceData {
     }
   }
 }
-
-extension ReadingReport {
-  /// What a user should know of the reading of a part, one line each.
-  public func warnings(of part: String) -> [String] {
-    func line(_ count: Int, _ what: String, _ first: DataError?) -> [String] {
-      count == 0 ? [] : ["\(part): \(count) \(what)" + (first.map { "; the first: \($0)" } ?? "")]
-    }
-    return line(emptySkipped + overlongSkipped, "entries left out (empty or too long)", firstSkipped)
-      + line(truncated, "sequences cut to data.max_length", nil)
-      + line(unknownLabels, "labels that were never learnt count as wrong", firstUnknownLabel)
-  }
-}

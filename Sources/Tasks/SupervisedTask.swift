@@ -16,9 +16,8 @@ package final class SupervisedTask: TrainingTask {
   private let configuration: RunConfiguration
   private let shape: DataShape
   private let plan: ShardPlan
-  private let batches: ExampleBatches
+  private var batches: ExampleBatches
   package let workspace: Workspace<Float>
-  private var epochPlan: BatchPlan
 
   package var parameters: ParameterBuffer<Float> { learner.parameters }
   package let dataDigest: UInt64
@@ -34,10 +33,10 @@ package final class SupervisedTask: TrainingTask {
       configuration, encoding: corpus.encoding, shape: shape, .initial(configuration))
     for split in [corpus.train, corpus.valid, corpus.test].compactMap({ $0 }) { try learner.check(split) }
     let training = configuration.training
-    batches = ExampleBatches(
-      corpus.train, size: training.batchTokens.map { .tokens($0) } ?? .sequences(training.batchSize),
-      bucketing: training.bucketing, seed: UInt64(configuration.seed))
-    epochPlan = batches.epoch(0)
+    var options = BatchOptions(training.batchTokens.map { .tokens($0) } ?? .examples(training.batchSize))
+    options.bucketing = training.bucketing
+    options.seed = UInt64(configuration.seed)
+    batches = try corpus.train.trainingBatches(options)
     dataDigest = corpus.digest
   }
 
@@ -61,7 +60,7 @@ package final class SupervisedTask: TrainingTask {
     let parts: [(String, ExampleSet?)] = [
       ("training data", corpus.train), ("validation data", corpus.valid), ("test data", corpus.test),
     ]
-    return parts.flatMap { name, split in split?.report.warnings(of: name) ?? [] }
+    return parts.flatMap { name, split in split?.warnings(of: name) ?? [] }
   }
 
   package func writeInputs(to run: RunPaths) throws {
@@ -71,38 +70,37 @@ package final class SupervisedTask: TrainingTask {
 
   // MARK: Training
 
-  package var microbatchesPerEpoch: Int { epochPlan.count }
+  package var microbatchesPerEpoch: Int { batches.count }
 
-  package func beginEpoch(_ epoch: Int, isResumed: Bool) { epochPlan = batches.epoch(epoch) }
+  package func beginEpoch(_ epoch: Int, isResumed: Bool) { batches.beginEpoch(epoch) }
 
-  package func addGradient(
-    of microbatch: Microbatch, shard: Int, into gradients: ParameterBuffer<Float>
+  package func accumulateGradient(
+    microbatch: Int, serial: Int, update: Int, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum {
-    let batch = epochPlan[microbatch.index]
-    let entries = BatchPlan.shard(batch, shard, of: plan.shardCount)
-    guard !entries.isEmpty else { return LossSum() }
-    let places = BatchPlan.shard(Array(0..<Int32(batch.count))[...], shard, of: plan.shardCount)
-    let masks = SampleMasks(
-      seed: UInt64(configuration.seed), step: UInt64(microbatch.serial), samples: places.map { UInt32($0) })
+    try accumulateGradient(
+      microbatch: microbatch, serial: serial, shard: shard,
+      teacherForcing: configuration.training.teacherForcing(at: update), into: gradients)
+  }
+
+  private func accumulateGradient(
+    microbatch: Int, serial: Int, shard: Int, teacherForcing: Double, into gradients: ParameterBuffer<Float>
+  ) throws -> LossSum {
+    guard let batch = batches.batch(microbatch, shard: shard, of: plan.shardCount) else { return LossSum() }
+    let masks = SampleMasks(seed: UInt64(configuration.seed), step: UInt64(serial), samples: batch.places)
     workspace.arena.reset()
     return try learner.loss(
-      entries, of: corpus.train, masks: masks,
-      teacherForcing: configuration.training.teacherForcing(at: microbatch.update), into: gradients, workspace
-    )
+      batch.examples, of: corpus.train, masks: masks,
+      teacherForcing: teacherForcing, into: gradients, workspace)
   }
 
   /// Batches of other epochs hold other sequences, of about the same lengths. A model that reads its own tokens takes
   /// more memory than the first step where that is to come.
   package func rehearse(into gradients: ParameterBuffer<Float>) throws {
-    let costs = (0..<epochPlan.count).map { batch in
-      epochPlan[batch].reduce(0) { $0 + corpus.train.rowCount(Int($1)) }
-    }
-    guard let largest = costs.indices.max(by: { costs[$0] < costs[$1] }) else { return }
+    guard let largest = batches.largestBatch else { return }
     for shard in plan.own {
-      // With true tokens alone a model computes all steps at once, with its own tokens step by step.
-      for update in configuration.training.extremesOfTeacherForcing {
-        _ = try addGradient(
-          of: Microbatch(index: largest, serial: 0, update: update), shard: shard, into: gradients)
+      for teacherForcing in configuration.training.extremesOfTeacherForcing {
+        _ = try accumulateGradient(
+          microbatch: largest, serial: 0, shard: shard, teacherForcing: teacherForcing, into: gradients)
       }
     }
   }
@@ -138,7 +136,7 @@ package final class SupervisedEvaluation: EvaluationPass {
   private let split: ExampleSet
   private let plan: ShardPlan
   private let workspace: Workspace<Float>
-  private let scored: [[Int32]]
+  private let scored: ExampleBatches
   /// Entries that are judged together (several references of one source), in batches.
   private var judged: [[ArraySlice<Int32>]] = []
 
@@ -156,8 +154,8 @@ package final class SupervisedEvaluation: EvaluationPass {
     self.split = split
     self.plan = plan
     self.workspace = workspace
-    let batches = ExampleBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
-    scored = (0..<batches.count).map { batches[$0].filter(includes) }.filter { !$0.isEmpty }
+    scored = ExampleBatches(
+      evaluating: split, BatchOptions(.examples(batchSize)), including: includes)
     guard judges else { return }
     let groups =
       (learner.judgesGroups ? Self.references(of: split) : (0..<Int32(split.count)).map { [$0][...] })
@@ -182,28 +180,14 @@ package final class SupervisedEvaluation: EvaluationPass {
   package func score(piece: Int, shard: Int) throws -> ScoreSums {
     workspace.arena.reset()
     if piece < scored.count {
-      let entries = BatchPlan.shard(scored[piece][...], shard, of: plan.shardCount)
-      guard !entries.isEmpty else { return ScoreSums() }
+      guard let batch = scored.batch(piece, shard: shard, of: plan.shardCount) else { return ScoreSums() }
       let loss = try learner.loss(
-        entries, of: split, masks: nil, teacherForcing: 1, into: nil, workspace)
-      return ScoreSums(loss: loss, examples: entries.count)
+        batch.examples, of: split, masks: nil, teacherForcing: 1, into: nil, workspace)
+      return ScoreSums(loss: loss, examples: batch.examples.count)
     }
     let batch = judged[piece - scored.count]
     let groups = stride(from: shard, to: batch.count, by: plan.shardCount).map { batch[$0] }
     guard !groups.isEmpty else { return ScoreSums() }
     return ScoreSums(tallies: try learner.tally(groups, of: split, workspace))
-  }
-}
-
-extension ExampleSet {
-  /// Steps of an entry on all its sides together.
-  package func rowCount(_ entry: Int) -> Int {
-    [.source, .target].reduce(0) { $0 + (field($1)?.length(entry) ?? 0) }
-  }
-
-  /// Tokens of the longer side, summed over all entries.
-  package var tokenCount: Int {
-    let (source, target) = (lengths(.source), lengths(.target))
-    return max(source.reduce(0) { $0 + Int($1) }, target.reduce(0) { $0 + Int($1) })
   }
 }

@@ -63,6 +63,16 @@ public struct ReadingReport: Sendable, Equatable {
   /// The first of each of these, as an error that names file and line.
   public internal(set) var firstSkipped: DataError?
   public internal(set) var firstUnknownLabel: DataError?
+
+  /// What a user should know of the reading of a part, one line each.
+  func warnings(of part: String) -> [String] {
+    func line(_ count: Int, _ what: String, _ first: DataError?) -> [String] {
+      count == 0 ? [] : ["\(part): \(count) \(what)" + (first.map { "; the first: \($0)" } ?? "")]
+    }
+    return line(emptySkipped + overlongSkipped, "examples left out (empty or too long)", firstSkipped)
+      + line(truncated, "sequences cut to data.max_length", nil)
+      + line(unknownLabels, "labels that were never learned count as wrong", firstUnknownLabel)
+  }
 }
 
 /// The examples of one part of a corpus.

@@ -139,39 +139,18 @@ private struct TokenEncoder {
 
   /// The first `split` and the other tokens of a text that has `count` of them.
   func encode(_ source: TextSource, count: Int, splitAt split: Int) throws -> Parts {
-    switch TokenWidth(vocabularySize: vocabulary.count) {
-    case .bits8:
-      let (first, second) = try encode(source, count, split, as: UInt8.self)
-      return (TokenStream(first), TokenStream(second))
-    case .bits16:
-      let (first, second) = try encode(source, count, split, as: UInt16.self)
-      return (TokenStream(first), TokenStream(second))
-    case .bits32:
-      let (first, second) = try encode(source, count, split, as: UInt32.self)
-      return (TokenStream(first), TokenStream(second))
-    }
-  }
-
-  private func encode<Value: FixedWidthInteger>(
-    _ source: TextSource, _ count: Int, _ split: Int, as type: Value.Type
-  ) throws -> ([Value], [Value]) {
-    var first: [Value] = []
-    var second: [Value] = []
-    first.reserveCapacity(split)
-    second.reserveCapacity(count - split)
+    var stream = TokenStream(name: source.name, vocabularySize: vocabulary.count, capacity: count)
     let unknown = vocabulary.unknown ?? 0
     var total = 0
     var scanner = SymbolScanner(name: source.name, lowercase: vocabulary.lowercase, table: table)
     try scanner.scan(source) { symbols in
       // More than was counted: the file has grown, which is reported below; don't fill the memory with it.
-      let ids = symbols.prefix(max(0, count - total)).lazy.map { symbol in
-        Value(truncatingIfNeeded: symbol < 0 ? unknown : idOfSymbol[Int(symbol)])
+      for symbol in symbols.prefix(max(0, count - total)) {
+        stream.append(symbol < 0 ? unknown : idOfSymbol[Int(symbol)])
       }
-      first.append(contentsOf: ids.prefix(max(0, split - total)))
-      second.append(contentsOf: ids.dropFirst(max(0, split - total)))
       total += symbols.count
     }
     guard total == count else { throw DataError.changed(path: source.name) }
-    return (first, second)
+    return (stream.part(0..<split), stream.part(split..<count))
   }
 }

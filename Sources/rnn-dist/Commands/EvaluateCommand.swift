@@ -87,7 +87,7 @@ struct EvaluateCommand: DistributedCommand {
   private func score(_ saved: SavedSequenceModel, _ communicator: any Communicator) throws -> Scored {
     let split = try communicator.agree { try sequences(for: saved) }
     if communicator.rank == 0 {
-      for warning in split.report.warnings(of: split.name) { Console.error("warning: \(warning)") }
+      for warning in split.warnings(of: split.name) { Console.error("warning: \(warning)") }
     }
     try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
     try communicator.allEqual(
