@@ -220,30 +220,38 @@ final class Trainer {
 
   /// Scores the validation data; returns whether it is the best so far, nil if a signal ended it.
   private func scoreValidation() throws -> Bool? {
-    let evaluator = Evaluator(task: task, plan: plan, communicator: communicator, signals: signals)
+    guard let pass = task.evaluationPass(.valid) else {
+      state.evaluationPending = false
+      return false
+    }
+    let clock = ContinuousClock()
+    let started = clock.now
     progress.pause()
     average?.exchange(task.parameters)
     defer {
       average?.exchange(task.parameters)
       progress.start(at: state)
     }
-    switch try evaluator.score(.valid, stopsForSignals: true) {
-    case .interrupted: return nil
-    case .noData:
-      state.evaluationPending = false
-      return false
-    case .scored(let result, let seconds):
-      guard result.loss.tokens > 0 else { throw TrainingFailure.nothingToPredict("the validation data") }
-      guard result.loss.mean.isFinite else { throw TrainingFailure.validationNotFinite(step: state.step) }
-      state.evaluationPending = false
-      let improved = try note(result)
-      observer?.handle(
-        .evaluated(
-          EvaluationReport(
-            split: .valid, step: state.step, epoch: epochPosition, result: result, seconds: seconds,
-            isBest: improved)))
-      return improved
-    }
+    guard let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator, until: anyRankStops)
+    else { return nil }
+    let result = task.result(of: sums)
+    guard result.loss.tokens > 0 else { throw TrainingFailure.nothingToPredict("the validation data") }
+    guard result.loss.mean.isFinite else { throw TrainingFailure.validationNotFinite(step: state.step) }
+    state.evaluationPending = false
+    let improved = try note(result)
+    observer?.handle(
+      .evaluated(
+        EvaluationReport(
+          split: .valid, step: state.step, epoch: epochPosition, result: result,
+          seconds: (clock.now - started).inSeconds, isBest: improved)))
+    return improved
+  }
+
+  /// Whether any rank was asked to stop. Collective.
+  private func anyRankStops() throws -> Bool {
+    var flag = [signals.stop == nil ? 0.0 : 1.0]
+    try flag.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+    return flag[0] > 0
   }
 
   /// Updates plateau, best and patience; returns whether the metric improved.

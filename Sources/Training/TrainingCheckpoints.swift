@@ -1,5 +1,6 @@
 import Checkpoints
 import Communication
+import Foundation
 import Optimizers
 import Parameters
 import Tasks
@@ -33,7 +34,7 @@ final class TrainingCheckpoints {
   func save(
     _ state: TrainingState, isBest: Bool, required: Bool, _ observer: (any TrainingObserver)?
   ) throws -> Bool {
-    let carried = try task.gatherCarriedState(communicator)
+    let carried = try task.carriedState.gather(communicator)
     try requireEqualReplicas()
     guard required else {
       let failure = write(state, carried, isBest: isBest, observer)
@@ -146,11 +147,11 @@ final class TrainingCheckpoints {
     if let average { try broadcastBits(average.values.elements) }
     for moment in optimizer.moments { try broadcastBits(moment.buffer) }
     var carried =
-      found?.carried ?? task.carriedStateShapes.map { [Float](repeating: 0, count: $0.shape.reduce(1, *)) }
+      found?.carried ?? task.carriedState.shapes.map { [Float](repeating: 0, count: $0.shape.reduce(1, *)) }
     for index in carried.indices {
       try carried[index].withUnsafeMutableBufferPointer { try broadcastBits($0) }
     }
-    task.restoreCarriedState(carried)
+    task.carriedState.restore(carried)
     task.parameters.didChange()
     optimizer.updates = state.optimizerUpdates
     return found?.restored ?? Restored(state: state, path: "", rejected: [])
@@ -175,7 +176,7 @@ final class TrainingCheckpoints {
           into: UnsafeMutableBufferPointer(rebasing: moment.buffer[parameter.range]))
       }
     }
-    return try task.carriedStateShapes.map { entry in
+    return try task.carriedState.shapes.map { entry in
       var values = [Float](repeating: 0, count: entry.shape.reduce(1, *))
       try values.withUnsafeMutableBufferPointer {
         try read(entry.name, entry.shape, of: checkpoint.optimizer, into: $0)
@@ -201,5 +202,25 @@ final class TrainingCheckpoints {
   private func broadcast(_ bytes: [UInt8]) throws -> [UInt8]? {
     let all = try communicator.allgather(communicator.rank == 0 ? bytes : [])
     return all[0].isEmpty ? nil : all[0]
+  }
+}
+
+/// JSON of small values, for what ranks tell each other.
+enum JSONText {
+  private static let nonFinite = ("inf", "-inf", "nan")
+
+  static func encode(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: nonFinite.0, negativeInfinity: nonFinite.1, nan: nonFinite.2)
+    return Array(try encoder.encode(value))
+  }
+
+  static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: nonFinite.0, negativeInfinity: nonFinite.1, nan: nonFinite.2)
+    return try decoder.decode(type, from: Data(bytes))
   }
 }

@@ -109,7 +109,7 @@ struct Inspection {
 
   private mutating func look(atVocabulariesOf run: RunPaths, _ configuration: RunConfiguration) {
     guard configuration.task == .languageModel else {
-      encoding = collect { try SavedSequenceModel.encoding(of: run, configuration) }
+      encoding = collect { try SavedModel.encoding(of: run, configuration) }
       return
     }
     let data = configuration.data

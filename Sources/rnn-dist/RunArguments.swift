@@ -25,32 +25,20 @@ struct RunArguments: ParsableArguments {
       valueName: "best|last|step|average-N"))
   var checkpoint: CheckpointChoice = .best
 
-  /// A language model, or a model of sequences.
-  enum Loaded {
-    case language(SavedModel)
-    case sequences(SavedSequenceModel)
-  }
-
-  /// Loads the model of whatever task, and warns of newer checkpoints that had to be passed over.
+  /// Loads the model of whatever task.
   ///
-  /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` and ``SavedSequenceModel`` throw.
+  /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` throws.
   ///
   /// - Parameter ensemble: runs whose models decide together with it.
-  func load(overrides: [String] = [], ensemble: [String] = []) throws -> Loaded {
-    let paths = try RunPaths(existing: run)
-    let configuration = try Self.configuration(of: paths, overrides: overrides)
-    if configuration.task == .languageModel {
-      guard ensemble.isEmpty else { throw ValidationError("--ensemble is for encoder-decoders") }
-      return .language(try SavedModel(run: paths, configuration: configuration, choice: checkpoint))
+  func load(overrides: [String] = [], ensemble: [String] = []) throws -> SavedModel {
+    func load(_ run: String, _ overrides: [String]) throws -> SavedModel {
+      let paths = try RunPaths(existing: run)
+      let configuration = try Self.configuration(of: paths, overrides: overrides)
+      return try SavedModel(run: paths, configuration: configuration, choice: checkpoint)
     }
-    let saved = try SavedSequenceModel(run: paths, configuration: configuration, choice: checkpoint)
-    for other in ensemble {
-      let paths = try RunPaths(existing: other)
-      try saved.join(
-        SavedSequenceModel(run: paths, configuration: try Self.configuration(of: paths), choice: checkpoint),
-        path: other)
-    }
-    return .sequences(saved)
+    let saved = try load(run, overrides)
+    for other in ensemble { try saved.join(load(other, []), path: other) }
+    return saved
   }
 
   /// What a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.
@@ -99,43 +87,9 @@ struct RunArguments: ParsableArguments {
   }
 }
 
-extension RunArguments.Loaded {
-  /// With the changes of the command line.
-  var configuration: RunConfiguration {
-    switch self {
-    case .language(let saved): saved.configuration
-    case .sequences(let saved): saved.configuration
-    }
-  }
-
-  /// A hash of the weights, those of an ensemble's partners included.
-  var digest: UInt64 {
-    switch self {
-    case .language(let saved): saved.digest
-    case .sequences(let saved): saved.digest
-    }
-  }
-
-  /// Newer checkpoints that were passed over.
-  fileprivate var rejected: [RejectedCheckpoint] {
-    switch self {
-    case .language(let saved): saved.rejected
-    case .sequences(let saved): saved.rejected
-    }
-  }
-
-  /// The steps of the checkpoints whose mean the weights are; none where they are those of one checkpoint.
-  fileprivate var averagedSteps: [Int] {
-    switch self {
-    case .language(let saved): saved.averagedSteps
-    case .sequences(let saved): saved.averagedSteps
-    }
-  }
-}
-
 extension RunArguments {
   /// Says on standard error where what was loaded is not quite what was asked for.
-  func warn(of loaded: Loaded) {
+  func warn(of loaded: SavedModel) {
     for bad in loaded.rejected {
       Console.error("warning: skipped a checkpoint that does not verify: \(bad)")
     }

@@ -5,6 +5,7 @@ import RecurrentNN
 import RunLog
 import Training
 import Inference
+import Tasks
 
 /// What `train` says at the end on standard output: the held-out figures, where the run is, and a taste of what was
 /// learnt.
@@ -25,35 +26,35 @@ enum RunReport {
     }
     try StandardOutput.line("run directory: \(directory)")
     let run = try RunPaths(existing: directory)
-    switch configuration.task {
-    case .languageModel: try sample(try SavedModel(run: run, configuration: configuration))
-    case .generator:
-      let saved = try SavedSequenceModel(run: run, configuration: configuration)
-      // Every vector is another one: what was written for those held out says more than draws for one.
-      if saved.readsVector { try examples(saved, run) } else { try texts(saved) }
-    case .tagger, .classifier, .seq2seq:
-      try examples(try SavedSequenceModel(run: run, configuration: configuration), run)
+    let saved = try SavedModel(run: run, configuration: configuration)
+    switch saved.abilities.writesAfter {
+    case .prompt: try sample(saved)
+    case .nothing: try texts(saved, for: [nil])
+    // Every vector is another one: what was written for those held out says more than samples for one.
+    case .condition where saved.encoding.labels != nil:
+      try texts(saved, for: (saved.encoding.labels?.names ?? []).prefix(5).map { $0 })
+    case .condition, nil: try examples(saved, run)
     }
   }
 
-  private static func sample(_ saved: SavedModel) throws {
-    let text = TextGenerator(saved).text(
-      prompt: [], length: saved.configuration.data.tokens == .word ? 60 : 300,
-      options: SamplingOptions(temperature: 0.8), seed: UInt64(saved.configuration.seed))
-    try StandardOutput.line("sample (temperature 0.8):")
-    try StandardOutput.write(text + [UInt8(ascii: "\n")])
+  private static func request(_ saved: SavedModel, _ index: Int = 0) -> SavedModel.WritingRequest {
+    let seed = UInt64(saved.configuration.seed) &+ UInt64(index)
+    return SavedModel.WritingRequest(TextSampling(SamplingOptions(temperature: 0.8), seed: seed))
   }
 
-  private static func texts(_ saved: SavedSequenceModel) throws {
-    guard let writer = saved.sequenceWriter else { return }
+  private static func sample(_ saved: SavedModel) throws {
+    var request = request(saved)
+    request.maximumLength = saved.configuration.data.tokens == .word ? 60 : 300
+    try StandardOutput.line("sample (temperature 0.8):")
+    try StandardOutput.write(try saved.texts(request)[0] + [UInt8(ascii: "\n")])
+  }
+
+  private static func texts(_ saved: SavedModel, for names: [String?]) throws {
     try StandardOutput.line("samples (temperature 0.8):")
-    let names: [String?] =
-      writer.needsInput ? (saved.encoding.labels?.names ?? []).prefix(5).map { $0 } : [nil]
     for (index, name) in names.enumerated() {
-      let lines = try writer.write(
-        for: name, count: 3, options: SamplingOptions(temperature: 0.8), maximumLength: 100,
-        seed: UInt64(saved.configuration.seed) &+ UInt64(index))
-      let text = lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ", ")
+      var request = request(saved, index)
+      (request.condition, request.count, request.maximumLength) = (name, 3, 100)
+      let text = try saved.texts(request).map { String(decoding: $0, as: UTF8.self) }.joined(separator: ", ")
       try StandardOutput.line("  \(name.map { "\($0): " } ?? "")\(text)")
     }
   }
@@ -63,13 +64,14 @@ enum RunReport {
   private static let exampleCount = 5
 
   /// A few held-out entries with what the model makes of them, and pictures of its attention.
-  private static func examples(_ saved: SavedSequenceModel, _ run: RunPaths) throws {
-    guard let split = try saved.split(.valid), let texts = split.sourceTexts, split.count > 0 else { return }
+  private static func examples(_ saved: SavedModel, _ run: RunPaths) throws {
+    guard let split = try saved.examples(.valid), let texts = split.sourceTexts, split.count > 0 else {
+      return
+    }
     let groups = sameSource(texts, split)
     let chosen = groups.prefix(exampleCount).map { $0[0] }
-    let draws =
-      saved.configuration.task == .seq2seq && saved.configuration.model.context == .attention
-    let outputs = try saved.predict(chosen, of: split, keepsAttention: draws)
+    let draws = saved.abilities.attends
+    let outputs = try saved.predict(chosen, of: split, PredictionOptions(keepsAttention: draws))
     try StandardOutput.line("held-out examples:")
     for (group, output) in zip(groups, outputs) {
       let entry = Int(group[0])

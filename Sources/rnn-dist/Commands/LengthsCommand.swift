@@ -60,17 +60,17 @@ struct LengthsCommand: LocalCommand {
     return ExitCode.done
   }
 
-  private func load(_ run: String) throws -> SavedSequenceModel {
+  private func load(_ run: String) throws -> SavedModel {
     let paths = try RunPaths(existing: run)
     let configuration = try RunArguments.configuration(of: paths)
     guard configuration.task != .languageModel else {
       throw ValidationError("\(run) is a language model: its text has no sources")
     }
-    return try SavedSequenceModel(run: paths, configuration: configuration)
+    return try SavedModel(run: paths, configuration: configuration)
   }
 
   /// One file is read by all models: what a line is, and what its figures are of, must be the same.
-  private func checkComparable(_ models: [SavedSequenceModel]) throws {
+  private func checkComparable(_ models: [SavedModel]) throws {
     for (run, model) in zip(runs, models).dropFirst() where model.dataForm != models[0].dataForm {
       throw TrainingFailure.unusableRun(
         path: run,
@@ -80,7 +80,7 @@ struct LengthsCommand: LocalCommand {
   }
 
   /// What the first run has kept apart may be what another was trained on.
-  private func warnOfOtherData(_ models: [SavedSequenceModel]) {
+  private func warnOfOtherData(_ models: [SavedModel]) {
     for (run, model) in zip(runs, models).dropFirst()
     where !model.configuration.holdsOutTheSame(as: models[0].configuration) {
       Console.error(
@@ -91,22 +91,24 @@ struct LengthsCommand: LocalCommand {
 
   /// Each model reads the data with its own vocabularies.
   private func measure(
-    _ models: [SavedSequenceModel], _ metric: EvaluationConfiguration.Metric
+    _ models: [SavedModel], _ metric: EvaluationConfiguration.Metric
   ) throws -> [Row] {
     let splits = try models.map { model in
-      if let data { return try model.split(ofFile: data) }
-      guard let part = try models[0].heldOut(split, readBy: model) else {
+      if let data { return try model.data(file: data) }
+      guard let part = try model.data(split, of: models[0]) else {
         throw ValidationError("\(runs[0]) has no \(split.rawValue) data: use --data FILE")
       }
       return part
     }
-    for (run, split) in zip(runs, splits) where split.count != splits[0].count {
+    for (run, split) in zip(runs, splits) where split.exampleCount != splits[0].exampleCount {
       throw TrainingFailure.unusableRun(
         path: run,
-        problem: "reads \(split.count) of the entries, \(runs[0]) \(splits[0].count): their limits differ")
+        problem:
+          "reads \(split.exampleCount) of the entries, \(runs[0]) \(splits[0].exampleCount): their limits differ"
+      )
     }
     // As the first run counts them: another model may read characters where it reads words.
-    let lengths = splits[0].lengths(.source).map { Int($0) }
+    let lengths = splits[0].sourceLengths
     let communicator = SoloCommunicator()
     return try Set(lengths.map { $0 / width }).sorted().map { group in
       let range = group * width...group * width + width - 1

@@ -6,6 +6,44 @@ import Parameters
 import RecurrentNN
 import RunLog
 
+/// What a model has to know of its data: vocabularies, widths, fixed lengths.
+package struct DataDescription {
+  /// The vocabulary of a stream.
+  package var text: Vocabulary?
+  /// The vocabularies of examples.
+  package var encoding = DataEncoding()
+  package var shape = DataShape()
+
+  package init(text: Vocabulary) { self.text = text }
+
+  package init(_ encoding: DataEncoding, _ shape: DataShape) {
+    (self.encoding, self.shape) = (encoding, shape)
+  }
+
+  /// A hash that is the same on every rank and in every process.
+  package var digest: UInt64 { text?.digest ?? encoding.digest }
+
+  /// The vocabulary of what a model predicts, or else of what it reads, with its name for a summary.
+  var mainVocabulary: (name: String, count: Int) {
+    if let text { return ("vocabulary", text.count) }
+    if let target = encoding.target {
+      return (encoding.source == nil ? "vocabulary" : "target vocabulary", target.count)
+    }
+    if let source = encoding.source { return ("vocabulary", source.count) }
+    return ("set of labels", encoding.labels?.count ?? 0)
+  }
+
+  /// Tokens as text.
+  package func decode(_ ids: [Int32]) -> [UInt8] { text?.decode(ids) ?? encoding.target?.decode(ids) ?? [] }
+
+  /// Writes what ``TaskData/description(of:_:_:)`` reads.
+  func save(to run: RunPaths, _ configuration: RunConfiguration) throws {
+    if let text { return try text.save(to: run.vocabulary()) }
+    try encoding.save(to: run.root, options: SequenceData.options(configuration))
+    try shape.save(to: run)
+  }
+}
+
 /// What the data decide about a model besides its vocabularies. Kept in the run, beside the weights.
 package struct DataShape: Codable, Equatable {
   /// Numbers of a step of source and target; nil where these are tokens or classes.
@@ -22,6 +60,8 @@ package struct DataShape: Codable, Equatable {
     case steps
     case sourceCount = "source_count"
   }
+
+  package init() {}
 
   /// Of the data to train on.
   package init(_ corpus: SequenceCorpus, _ configuration: RunConfiguration) {
@@ -104,23 +144,4 @@ extension DataShape {
       return width > 0 ? width : nil
     }
   }
-}
-
-/// Where the parameters of a model come from, once it is known which it has.
-package struct ParameterSource {
-  private let make: (ParameterLayout) throws -> ParameterBuffer<Float>
-
-  package init(_ make: @escaping (ParameterLayout) throws -> ParameterBuffer<Float>) { self.make = make }
-
-  /// First values for training, drawn from the seed. It throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` where
-  /// the machine has no room for them.
-  package static func initial(_ configuration: RunConfiguration) -> ParameterSource {
-    ParameterSource { layout in
-      try ModelMemory.require(layout, copies: ModelMemory.copies(configuration.training))
-      return ParameterBuffer(layout, seed: UInt64(configuration.seed))
-    }
-  }
-
-  /// Throws ``TrainingFailure`` if there are none for this model.
-  package func parameters(of layout: ParameterLayout) throws -> ParameterBuffer<Float> { try make(layout) }
 }

@@ -3,6 +3,35 @@ import Foundation
 import Optimizers
 import Parameters
 
+/// Where the parameters of a model come from, once it is known which it has.
+package struct ParameterSource {
+  private let make: (_ layout: ParameterLayout, _ carried: Int) throws -> ParameterBuffer<Float>
+
+  package init(_ make: @escaping (_ layout: ParameterLayout, _ carried: Int) throws -> ParameterBuffer<Float>)
+  {
+    self.make = make
+  }
+
+  /// Initial values for training, drawn from the seed. It throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` where
+  /// the machine has no room for them.
+  package static func initial(_ configuration: RunConfiguration) -> ParameterSource {
+    ParameterSource { layout, carried in
+      let states = configuration.training.batchSize.multipliedReportingOverflow(by: carried)
+      try ModelMemory.require(
+        layout, copies: ModelMemory.copies(configuration.training),
+        further: states.overflow ? .max : states.partialValue)
+      return ParameterBuffer(layout, seed: UInt64(configuration.seed))
+    }
+  }
+
+  /// Throws ``TrainingFailure`` if there are none for this model.
+  ///
+  /// - Parameter carried: numbers of the state that each stream of the model carries.
+  package func parameters(of layout: ParameterLayout, carrying carried: Int = 0) throws
+    -> ParameterBuffer<Float>
+  { try make(layout, carried) }
+}
+
 /// Refuses models that the machine has no room for, before it is asked for any.
 package enum ModelMemory {
   /// Throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` if so many numbers as large as the model alone would take
