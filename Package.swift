@@ -34,31 +34,37 @@ let libraryTargets: [Target] = [
     name: "NumericKernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strictSwift),
   .target(name: "Options", swiftSettings: strictSwift),
   .target(name: "Parameters", dependencies: ["NumericKernels"], swiftSettings: strictSwift),
-  .target(
-    name: "RecurrentNN", dependencies: ["Parameters", "NumericKernels", "Options"],
-    swiftSettings: strictSwift),
   .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strictSwift),
+  .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
+  .target(
+    name: "RecurrentNN",
+    dependencies: [
+      "Parameters", "NumericKernels", "CKernels", "Options", "Optimizers", "Checkpoints",
+    ],
+    swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
+  .target(name: "UnicodeText", swiftSettings: strictSwift),
+  .target(name: "Metrics", dependencies: ["UnicodeText"], swiftSettings: strictSwift),
   .target(
-    name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
-  .target(name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece"], swiftSettings: strictSwift),
-  .target(name: "Metrics", swiftSettings: strictSwift),
-  .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
-  .target(name: "RunLog", swiftSettings: strictSwift),
+    name: "Configuration", dependencies: ["Metrics"], resources: [.embedInCode("Presets")],
+    swiftSettings: strictSwift),
+  .target(
+    name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece", "UnicodeText"],
+    swiftSettings: strictSwift),
+  .target(name: "RunLog", dependencies: ["Checkpoints"], swiftSettings: strictSwift),
   .target(
     name: "Tasks",
     dependencies: [
       "RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Communication",
-      "Configuration",
-      "Datasets", "Metrics", "Checkpoints", "RunLog",
+      "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
     ],
     swiftSettings: strictSwift),
   .target(
     name: "Inference",
     dependencies: [
       "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Communication", "Configuration", "Datasets",
-      "Checkpoints", "RunLog",
+      "Metrics", "Checkpoints", "RunLog",
     ],
     swiftSettings: strictSwift),
   .target(
@@ -83,7 +89,8 @@ let executableTargets: [Target] = [
     name: "rnn-dist",
     dependencies: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
-      "Optimizers", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Yams",
+      "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
+      "RunLog", "Yams",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)
@@ -97,7 +104,7 @@ let testTargets: [Target] = [
     name: "MPIConformance", dependencies: ["MPI", "Communication"], path: "Tests/MPIConformance",
     swiftSettings: strictSwift),
   test("Architecture", of: []),
-  test("NumericKernels", of: ["NumericKernels", "Checkpoints"]),
+  test("NumericKernels", of: ["NumericKernels", "CKernels", "Checkpoints"]),
   test("Parameters", of: ["Parameters", "NumericKernels"]),
   test(
     "RecurrentNN",
@@ -107,14 +114,16 @@ let testTargets: [Target] = [
   test("Communication", of: ["Communication", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "rnn-dist"]),
   test("Datasets", of: ["Datasets"]),
-  test("Metrics", of: ["Metrics"]),
+  test("UnicodeText", of: ["UnicodeText"]),
+  test("Metrics", of: ["Metrics", "UnicodeText"]),
   test("Checkpoints", of: ["Checkpoints"]),
-  test("RunLog", of: ["RunLog"]),
+  test("RunLog", of: ["RunLog", "Checkpoints"]),
   test(
     "Training",
     of: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
-      "Optimizers", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog",
+      "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
+      "RunLog",
     ]),
   test("Command", of: ["rnn-dist", "Configuration", "Datasets", "Checkpoints", "Tasks", "Training"]),
 ]
@@ -126,7 +135,11 @@ func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "rnn-dist",
   products: [
+    // Cells, layers and models with what trains and saves them: `import RecurrentNN` is enough.
     .library(name: "RecurrentNN", targets: ["RecurrentNN"]),
+    // Sums over the processes of a job, for data-parallel training.
+    .library(name: "Communication", targets: ["Communication"]),
+    // A wrapper of MPI that knows nothing of networks.
     .library(name: "MPI", targets: ["MPI"]),
     .executable(name: "rnn-dist", targets: ["rnn-dist"]),
   ],

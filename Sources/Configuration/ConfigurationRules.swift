@@ -1,3 +1,5 @@
+import Metrics
+
 /// A demand on several keys together.
 struct ConfigurationRule: Sendable {
   typealias Field = PartialKeyPath<RunConfiguration> & Sendable
@@ -242,17 +244,17 @@ extension ConfigurationRule {
     ConfigurationRule([\.evaluation.metric, \.task, \.model.output]) {
       let (task, output) = ($0.task, $0.model.output)
       guard !$0.evaluation.metric.belongs(to: task, output) else { return nil }
-      let fitting = EvaluationConfiguration.Metric.allCases.filter { $0.belongs(to: task, output) }
+      let fitting = Metric.all.filter { $0.belongs(to: task, output) }
       let isOfTask = $0.evaluation.metric.belongs(to: task)
       return "the task \(task.rawValue)"
         + (isOfTask ? " with \(name(\.model.output)) \(output.rawValue)" : "")
-        + " has no \($0.evaluation.metric.rawValue); it has "
-        + fitting.map(\.rawValue).joined(separator: ", ")
+        + " has no \($0.evaluation.metric.name); it has "
+        + fitting.map(\.name).joined(separator: ", ")
     },
     ConfigurationRule([\.evaluation.metric, \.task, \.data.format]) {
-      guard $0.evaluation.metric.needsDecoding, !$0.comparesTexts else { return nil }
+      guard $0.evaluation.metric.comparesTexts, !$0.comparesTexts else { return nil }
       return
-        "\($0.evaluation.metric.rawValue) compares a text with those of the same vector, and a class has no right one: "
+        "\($0.evaluation.metric.name) compares a text with those of the same vector, and a class has no right one: "
         + "loss or perplexity"
     },
     ConfigurationRule([\.training.schedule.kind, \.data.valid, \.data.validFraction]) {

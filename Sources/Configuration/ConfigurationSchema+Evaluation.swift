@@ -46,10 +46,14 @@ extension ConfigurationSchema {
       "sequences (language model: parallel streams of the text) scored together"),
     ConfigurationKey(
       "evaluation.decode_limit", \.evaluation.decodeLimit, .integer(.atLeast(0)), tasks: .writers,
-      "during training: sources written for, for the metric; 0: all"),
+      "during training: sources whose outputs are compared, for the metric; 0: all"),
     ConfigurationKey(
       "evaluation.bleu_tokens", \.evaluation.bleuTokens, .choice, tasks: .writers,
-      "how BLEU cuts its words, as in sacrebleu"),
+      "how BLEU splits texts into words, as in sacrebleu"),
+    ConfigurationKey(
+      "evaluation.group_references", \.evaluation.groupReferences, .flag, tasks: .writers,
+      "lines with the same source are one source with several references; false: each line is compared by itself"
+    ),
   ]
 
   static let log: [ConfigurationKey] = [

@@ -101,7 +101,7 @@ struct UnreadKey: Sendable {
 
   private static let decoding: [UnreadKey] = [
     attention(\.decoding.coveragePenalty), comparison(\.evaluation.decodeLimit),
-    comparison(\.evaluation.bleuTokens),
+    comparison(\.evaluation.bleuTokens), comparison(\.evaluation.groupReferences),
     UnreadKey([
       \.decoding.replaceUnknown, \.model.context, \.model.pyramid, \.data.format, \.data.tokens,
       \.data.sourceTokens, \.data.targetTokens,

@@ -13,6 +13,7 @@ package final class ClassifierLearner: Learner {
   package let parameters: ParameterBuffer<Float>
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
+  private let metrics = MetricGroup.labels(markSpans: false)
 
   package init(
     _ configuration: RunConfiguration, _ description: DataDescription, _ values: ParameterSource
@@ -61,7 +62,7 @@ package final class ClassifierLearner: Learner {
 
   package func loss(of shard: ExampleBatches.Batch, _ context: LossContext) throws -> LossSum {
     let (entries, split, arena) = (shard.examples, shard.set, context.workspace.arena)
-    let targets: SequenceTargets<Float>
+    let targets: OutputTargets<Float>
     switch split.target {
     case .labels(let labels):
       let chosen = arena.words(entries.count, of: Int32.self)
@@ -73,7 +74,7 @@ package final class ClassifierLearner: Learner {
       return LossSum()
     }
     let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
-    let batch = ClassifierBatch(input: input, targets: targets, masks: context.masks(shard.places))
+    let batch = LabeledBatch(input: input, targets: targets, masks: context.masks(shard.places))
     let smoothing = context.inTraining(configuration.training.labelSmoothing)
     return model.evaluate(
       batch, LossOptions(labelSmoothing: smoothing), into: context.gradients, context.layers(parameters))
@@ -86,21 +87,15 @@ package final class ClassifierLearner: Learner {
     guard let labels = split.target?.classLabels,
       case .classes(let predicted, _) = output(entries, split, workspace).output
     else { return [] }
-    var accuracy = AccuracyTally()
-    accuracy.add(predicted: predicted, reference: entries.map { labels[Int($0)] })
-    return accuracy.sums
+    return metrics.sums(
+      of: [LabelExample(predicted: predicted, reference: entries.map { labels[Int($0)] })])
   }
 
   package func result(of sums: ScoreSums) -> EvaluationResult {
-    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
-    result.hasPerplexity = configuration.model.output.hasPerplexity
-    if sums.tallies.count == AccuracyTally.count {
-      result.figures.append(.init(.accuracy, AccuracyTally(sums: sums.tallies).value))
-    }
-    if configuration.model.output == .linear {
-      result.figures.append(.init(.mse, sums.loss.mean / Double(encoding.targetWidth ?? 1)))
-    }
-    return result
+    EvaluationResult(
+      loss: sums.loss, examples: sums.examples, hasPerplexity: configuration.model.output.hasPerplexity,
+      numberWidth: configuration.model.output == .linear ? encoding.targetWidth ?? 1 : nil,
+      compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
   }
 
   private func output(

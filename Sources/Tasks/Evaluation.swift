@@ -40,7 +40,9 @@ package final class LearnerEvaluation<L: Learner>: EvaluationPass {
     state = CarriedState(parts: learner.stateParts, streams: L.Data.streams(of: batches), plan: plan)
     examples = (0..<Int32(data.exampleCount)).count { includes($0) }
     guard comparesOutputs else { return }
-    let groups = data.comparedGroups(joined: learner.comparesTexts).filter { $0.first.map(includes) ?? false }
+    let groups = data.comparedGroups(
+      joined: learner.comparesTexts && configuration.evaluation.groupReferences
+    ).filter { $0.first.map(includes) ?? false }
     let chosen = limit > 0 ? Array(groups.prefix(limit)) : groups
     let lengths = chosen.map { $0.first.map { data.sourceLength(Int($0)) } ?? 0 }
     let order = chosen.indices.sorted { (lengths[$0], $0) > (lengths[$1], $1) }
@@ -64,7 +66,7 @@ package final class LearnerEvaluation<L: Learner>: EvaluationPass {
     let batch = compared[piece - batches.count]
     let groups = stride(from: shard, to: batch.count, by: plan.shardCount).map { batch[$0] }
     guard !groups.isEmpty else { return ScoreSums() }
-    return ScoreSums(tallies: try learner.tally(groups, of: data, workspace))
+    return ScoreSums(outputs: groups.count, tallies: try learner.tally(groups, of: data, workspace))
   }
 }
 

@@ -10,13 +10,13 @@ package final class GeneratorLearner: Learner {
 
   package let model: Generator<Float>
   package let parameters: ParameterBuffer<Float>
-  /// Texts for a vector, such as captions of a picture, can be compared with others for the same; of a class there are too
-  /// many.
+  /// Texts for a vector, such as captions of a picture, can be compared with others for the same vector. A class has too
+  /// many right texts.
   package var comparesTexts: Bool { if case .features = model.shape.condition { true } else { false } }
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
   private let target: SequenceVocabulary
-  private let judge: OutputJudge
+  private let scorer: TextScorer
 
   package init(
     _ configuration: RunConfiguration, _ description: DataDescription, _ values: ParameterSource
@@ -28,7 +28,7 @@ package final class GeneratorLearner: Learner {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
     self.target = target
-    judge = OutputJudge(target, bleuTokens: configuration.evaluation.bleuTokens)
+    scorer = TextScorer(target, bleuTokenizer: configuration.evaluation.bleuTokens)
     let form: GeneratorShape.Form =
       switch configuration.model.condition {
       case .initialState, .none: .initialState
@@ -98,10 +98,10 @@ package final class GeneratorLearner: Learner {
   ) throws -> [Double] {
     guard comparesTexts else { return [] }
     let found = search(groups.compactMap(\.first), split, PredictionOptions(), workspace)
-    return judge.tally(found.map { $0.first.map { target.decode($0.tokens) } }, of: groups, in: split)
+    return scorer.sums(of: found.map { $0.first.map { target.decode($0.tokens) } }, groups, in: split)
   }
 
-  package func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
+  package func result(of sums: ScoreSums) -> EvaluationResult { scorer.result(of: sums) }
 
   // MARK: Writing
 

@@ -95,11 +95,12 @@ extension LanguageModelShape {
   /// The model a configuration describes, for a vocabulary.
   public init(_ model: ModelConfiguration, vocabularySize: Int) {
     self.init(
-      vocabularySize: vocabularySize, embeddingSize: model.embeddingSize, hiddenSize: model.hiddenSize,
-      layers: model.layers, cell: CellOptions(model), dropout: model.dropout,
-      embeddingDropout: model.effectiveEmbeddingDropout,
-      tieEmbeddings: model.tieEmbeddings, uniformInitialization: model.initUniform,
-      connection: LayerConnectionKind(model, layers: model.layers))
+      vocabularySize: vocabularySize, embeddingSize: model.embeddingSize,
+      network: NetworkOptions(
+        CellOptions(model), hiddenSize: model.hiddenSize, layers: model.layers, dropout: model.dropout,
+        connection: LayerConnectionKind(model, layers: model.layers)),
+      embeddingDropout: model.effectiveEmbeddingDropout, tieEmbeddings: model.tieEmbeddings,
+      uniformInitialization: model.initUniform)
     cutoffs = model.adaptiveCutoffs
     clusterFactor = model.adaptiveFactor
   }

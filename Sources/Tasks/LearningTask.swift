@@ -109,15 +109,16 @@ package final class LearningTask<L: Learner>: TrainingTask {
     let evaluation = configuration.evaluation
     let pass = LearnerEvaluation(
       learner, part, configuration, plan: plan, workspace: workspace,
-      comparesOutputs: !learner.comparesTexts || evaluation.metric.needsDecoding,
+      comparesOutputs: !learner.comparesTexts || evaluation.metric.comparesTexts,
       limit: learner.comparesTexts ? evaluation.decodeLimit : 0)
     return pass.pieces > 0 ? pass : nil
   }
 
   package func result(of sums: ScoreSums) -> EvaluationResult {
     var result = learner.result(of: sums)
-    let limit = configuration.evaluation.decodeLimit
-    if limit > 0, learner.comparesTexts, !sums.tallies.isEmpty { result.decoded = limit }
+    if configuration.evaluation.decodeLimit > 0, learner.comparesTexts, !sums.tallies.isEmpty {
+      result.decoded = sums.outputs
+    }
     return result
   }
 }

@@ -15,7 +15,7 @@ package final class TranslationLearner: Learner {
   package let configuration: RunConfiguration
   package let encoding: DataEncoding
   package let target: SequenceVocabulary
-  private let judge: OutputJudge
+  private let scorer: TextScorer
   /// Further members of an ensemble with this model.
   private(set) var partners: [TranslationLearner] = []
   let ownWorkspace: Workspace<Float>
@@ -30,7 +30,7 @@ package final class TranslationLearner: Learner {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
     self.target = target
-    judge = OutputJudge(target, bleuTokens: configuration.evaluation.bleuTokens)
+    scorer = TextScorer(target, bleuTokenizer: configuration.evaluation.bleuTokens)
     model = try EncoderDecoder(
       EncoderDecoderShape(configuration, encoding, sourceCount: description.shape.sourceCount))
     parameters = try values.parameters(of: model.layout)
@@ -187,10 +187,10 @@ package final class TranslationLearner: Learner {
       hypotheses, entry in
       hypotheses.first.map { text($0, entry: entry, of: split) }
     }
-    return judge.tally(outputs, of: groups, in: split)
+    return scorer.sums(of: outputs, groups, in: split)
   }
 
-  package func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
+  package func result(of sums: ScoreSums) -> EvaluationResult { scorer.result(of: sums) }
 
   package func predict(
     _ entries: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>

@@ -71,25 +71,23 @@ struct RunIdentity: Codable, Equatable {
   func requireSame(as other: RunIdentity) throws(TrainingFailure) {
     if configuration != other.configuration {
       let (mine, theirs) = (Self.settings(of: configuration), Self.settings(of: other.configuration))
-      // A key that did not exist yet when the checkpoint was written had what is its default now.
-      let standard = Self.settings(of: RunConfiguration().yaml(commented: false))
-      let keys = Set(mine.keys).union(theirs.keys).filter { key in
-        mine[key] != theirs[key] && (theirs[key] != nil || mine[key] != standard[key])
+      let changes = Set(mine.keys).union(theirs.keys).sorted().filter { mine[$0] != theirs[$0] }.map { key in
+        SettingChange(key: key, stored: theirs[key] ?? "absent", asked: mine[key] ?? "absent")
       }
-      guard keys.isEmpty else { throw .otherConfiguration(keys: keys.sorted()) }
+      guard changes.isEmpty else { throw .otherConfiguration(changes) }
     }
     if data != other.data { throw .otherData(what: "the text or its vocabulary") }
   }
 
   /// The values of a configuration's YAML by dotted key.
-  private static func settings(of yaml: String) -> [String: Substring] {
+  private static func settings(of yaml: String) -> [String: String] {
     var sections: [Substring] = []
-    var values: [String: Substring] = [:]
+    var values: [String: String] = [:]
     for line in yaml.split(separator: "\n") {
       let text = line.drop { $0 == " " }
       let key = text.prefix { $0 != ":" }
       sections = sections.prefix((line.count - text.count) / 2) + [key]
-      values[sections.joined(separator: ".")] = text.dropFirst(key.count)
+      values[sections.joined(separator: ".")] = String(text.dropFirst(key.count + 1).drop { $0 == " " })
     }
     return values
   }

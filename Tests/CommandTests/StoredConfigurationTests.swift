@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import Testing
 
-/// Runs of earlier versions, which took settings that nothing reads and that a new run is refused for.
+/// Runs of earlier versions have settings that nothing reads and that a new run would refuse.
 @Suite(.timeLimit(.minutes(5))) struct StoredConfigurationTests {
   private let runs: SequenceRuns
 

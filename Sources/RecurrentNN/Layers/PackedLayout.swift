@@ -80,6 +80,13 @@ public struct PackedLayout: Sendable, Hashable {
   /// The rows of a step.
   public func rows(_ step: Int) -> Range<Int> { offsets[step]..<offsets[step + 1] }
 
+  /// One value for each step of each of the caller's sequences, in the order of the packed rows, [rowCount].
+  ///
+  /// - Parameter sequences: in the caller's order, with the lengths that this layout was made of.
+  public func pack<Value>(_ sequences: [[Value]]) -> [Value] {
+    (0..<steps).flatMap { step in (0..<activeCounts[step]).map { sequences[order[$0]][step] } }
+  }
+
   // MARK: States over time
   //
   // The states of all steps are kept in one matrix of batchSize + rowCount rows: slab 0 is the initial state,

@@ -112,3 +112,11 @@ public protocol SequenceLayer<Element>: Sendable {
     inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>)
 }
+
+extension SequenceLayer {
+  /// The state zero, for each part of ``stateSize`` a matrix [batchSize, part] in arena memory. It also serves as the
+  /// gradient of a final state that nothing reads.
+  public func zeroState(_ batchSize: Int, in arena: Arena<Element>) -> [MatrixView<Element>] {
+    stateSize.parts.map { arena.zeros(batchSize, $0) }
+  }
+}

@@ -1,8 +1,9 @@
 import NumericKernels
+import Optimizers
 import Parameters
 
-/// What a model needs besides its parameters: scratch memory and packed copies of the weights used at every
-/// time step.
+/// The memory of a model besides its parameters: scratch memory, and packed copies of the weights that every time step
+/// uses.
 public final class Workspace<Element: Scalar> {
   public let arena = Arena<Element>()
   /// How the layers multiply.
@@ -71,6 +72,27 @@ public final class Workspace<Element: Scalar> {
   }
 }
 
+extension Optimizer where S: Scalar {
+  /// Makes one update of a model: overwrites the parameters and this optimizer's moments.
+  ///
+  /// - Parameters:
+  ///   - parameters: θ.
+  ///   - gradients: with the same layout, normally SUMS over the tokens of a batch. They are only read.
+  ///   - scale: the rule sees g = scale·gradients. For sums this is 1 over the number of tokens, times a clip factor (see
+  ///     ``clipFactor(norm:maximum:)``).
+  ///   - learningRate: η.
+  ///   - workspace: the one that the layers compute with. It keeps its packed copies of the parameters up to date.
+  public func update(
+    _ parameters: ParameterBuffer<S>, by gradients: ParameterBuffer<S>, scale: Double, learningRate: Double,
+    in workspace: Workspace<S>
+  ) {
+    let update = beginUpdate(
+      parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.elements),
+      gradientScale: scale, learningRate: learningRate, within: gradients.spans)
+    workspace.forEachBlock(of: parameters) { update.apply(to: $0) }
+  }
+}
+
 extension LayerContext {
   /// `c = op(a) op(b)`, or `c += op(a) op(b)` if `accumulate`, in the precision of the workspace.
   func multiply(
@@ -107,7 +129,7 @@ extension LayerContext {
 private final class PackedWeight<Element: Scalar> {
   var matrix: PackedMatrix<Element>
   let parameters: ParameterBuffer<Element>
-  /// Where the rows begin in the flat buffer, with the columns that are not packed.
+  /// Index in the flat buffer of the first row, with the columns that are not packed.
   let begin: Int
   let rows: Int
   /// Columns of the weight.

@@ -2,7 +2,7 @@ import NumericKernels
 import Options
 import Parameters
 
-/// How what the encoder has read reaches the decoder.
+/// How the states of the encoder reach the decoder.
 public enum ContextForm: Sendable, Hashable {
   /// As the decoder's initial state alone.
   case initialState
@@ -143,7 +143,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  /// Weights multiplied for every source step and for every target token, forwards.
+  /// Weights multiplied per source step and per target token in the forward pass.
   public var multipliedWeights: (source: Int, target: Int) {
     let keys = decoder.attentions.reduce(0) { $0 + ($1.key?.count ?? 0) }
     return (sources.encoders.reduce(keys) { $0 + $1.multipliedWeights }, decoder.multipliedWeights)
