@@ -12,7 +12,8 @@ import Tasks
 /// data, to answer lines and to write.
 public final class SavedModel {
   public let configuration: RunConfiguration
-  package let description: DataDescription
+  /// The vocabularies, and what else decides how data become numbers.
+  public let encoding: DataEncoding
   package let learner: any Learner
   /// Updates done when the checkpoint was written.
   public let step: Int
@@ -37,27 +38,19 @@ public final class SavedModel {
     let weights = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
     averagedSteps = weights.averagedSteps
-    func load<L: Learner>(_ type: L.Type) throws -> (DataDescription, any Learner) {
-      let description = try L.Data.description(of: run, configuration, weights.tensors)
-      return (description, try L(configuration, description, .saved(weights)))
+    func load<L: Learner>(_ type: L.Type) throws -> (DataEncoding, any Learner) {
+      let encoding = try L.Data.encoding(of: run, configuration)
+      return (encoding, try L(configuration, encoding, .saved(weights)))
     }
-    (description, learner) = try load(TaskList.learner(of: configuration.task))
+    (encoding, learner) = try load(TaskList.learner(of: configuration.task))
   }
 
   public var parameters: ParameterBuffer<Float> { learner.parameters }
   public var abilities: ModelAbilities { learner.abilities }
 
-  /// The vocabulary of a language model; nil for other models.
-  public var vocabulary: Vocabulary? { description.text }
-  /// The vocabularies of a model of examples.
-  public var encoding: DataEncoding { description.encoding }
-
-  /// A hash of all vocabularies.
-  public var vocabularyDigest: UInt64 { description.digest }
-
-  /// The vocabularies that a run on examples has kept. Throws `DataError`.
+  /// The vocabularies that a run has kept. Throws `DataError`.
   public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
-    try ExampleSet.encoding(of: run, configuration)
+    try TaskList.learner(of: configuration.task).encoding(of: run, configuration)
   }
 
   /// A hash of the step and the weights, those of all members of an ensemble.
@@ -89,7 +82,7 @@ public final class SavedModel {
   /// - Parameter other: the model whose run names the data, read with the vocabularies of this one; nil: this one.
   public func data(_ split: DataSplit, of other: SavedModel? = nil) throws -> HeldOutData? {
     func read<L: Learner>(_ learner: L) throws -> HeldOutData? {
-      let part = try L.Data.read(split, of: (other ?? self).configuration, description)
+      let part = try L.Data.read(split, of: (other ?? self).configuration, encoding)
       return part.map { HeldOutData($0, of: self, learner) }
     }
     return try read(learner)
@@ -98,7 +91,7 @@ public final class SavedModel {
   /// A file of the user's. Throws `DataError`.
   public func data(file path: String) throws -> HeldOutData {
     func read<L: Learner>(_ learner: L) throws -> HeldOutData {
-      HeldOutData(try L.Data.read(file: path, of: configuration, description), of: self, learner)
+      HeldOutData(try L.Data.read(file: path, of: configuration, encoding), of: self, learner)
     }
     return try read(learner)
   }
@@ -122,7 +115,7 @@ public final class SavedModel {
 
   /// The examples of a configured part; nil if the run has none. Throws `DataError`.
   public func examples(_ split: DataSplit) throws -> ExampleSet? {
-    try ExampleSet.read(split, of: configuration, description)
+    try ExampleSet.read(split, of: configuration, encoding)
   }
 
   /// The outputs for some examples.
@@ -181,7 +174,7 @@ public final class SavedModel {
       texts[text].append(id)
       return true
     }
-    return texts.map(description.decode)
+    return texts.map(encoding.decode)
   }
 
   private func condition(_ input: String) throws -> ExampleSet {
@@ -223,7 +216,7 @@ public struct HeldOutData {
     (name, digest, exampleCount) = (data.name, data.digest, data.exampleCount)
     warnings = data.warnings(of: data.name)
     sourceLengths = (0..<data.exampleCount).map(data.sourceLength)
-    textSize = data.predictedSize(model.description)
+    textSize = data.predictedSize(model.encoding)
     let (configuration, workspace) = (model.configuration, model.workspace)
     pass = { plan, includes in
       try learner.check(data)

@@ -16,10 +16,10 @@ package final class ClassifierLearner: Learner {
   private let metrics = MetricGroup.labels(markSpans: false)
 
   package init(
-    _ configuration: RunConfiguration, _ description: DataDescription, _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
-    encoding = description.encoding
+    self.encoding = encoding
     let output: ClassifierOutput
     if configuration.model.output == .linear {
       output = .linear(size: encoding.targetWidth ?? 1)
@@ -31,7 +31,7 @@ package final class ClassifierLearner: Learner {
     let network = try configuration.network(encoding)
     model = try SequenceClassifier(
       SequenceClassifierShape(
-        network: network, pooling: try Self.pooling(configuration.model, description.shape.steps),
+        network: network, pooling: try Self.pooling(configuration.model, encoding.sourceSteps),
         output: output))
     parameters = try values.parameters(of: model.layout)
   }

@@ -143,7 +143,7 @@ extension SearchOptions {
   ///
   /// - Parameter count: hypotheses wanted of each sequence.
   package init(
-    _ decoding: DecodingConfiguration, _ vocabulary: SequenceVocabulary, count: Int = 1,
+    _ decoding: DecodingConfiguration, _ vocabulary: Vocabulary, count: Int = 1,
     keepsAttention: Bool = false
   ) {
     // A mark of the beginning never follows anything.

@@ -15,13 +15,12 @@ package final class GeneratorLearner: Learner {
   package var comparesTexts: Bool { if case .features = model.shape.condition { true } else { false } }
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
-  private let target: SequenceVocabulary
+  private let target: Vocabulary
   private let scorer: TextScorer
 
   package init(
-    _ configuration: RunConfiguration, _ description: DataDescription, _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
-    let encoding = description.encoding
     (self.configuration, self.encoding) = (configuration, encoding)
     let decoder = try DecoderShape(configuration, encoding)
     guard let target = encoding.target else {

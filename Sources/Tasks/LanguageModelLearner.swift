@@ -14,9 +14,9 @@ package final class LanguageModelLearner: Learner {
   private let configuration: RunConfiguration
 
   package init(
-    _ configuration: RunConfiguration, _ description: DataDescription, _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
-    guard let vocabulary = description.text else {
+    guard let vocabulary = encoding.stream else {
       throw TrainingFailure.unfittingData("the data hold no text to learn from")
     }
     (self.configuration, self.vocabulary) = (configuration, vocabulary)
@@ -87,7 +87,8 @@ package final class LanguageModelLearner: Learner {
     let length = LengthBounds(maximum: beginning.maximumLength ?? configuration.decoding.maxLength)
     return TextWriter(
       decoder: decoder, startToken: beginning.prompt.last ?? lineEnd,
-      constraints: TokenConstraints(endToken: nil, length: length, excludedTokens: vocabulary.notText))
+      constraints: TokenConstraints(
+        endToken: nil, length: length, excludedTokens: vocabulary.unknown.map { [$0] } ?? []))
   }
 }
 

@@ -3,6 +3,7 @@ import Datasets
 import NumericKernels
 import Parameters
 import RecurrentNN
+import RunLog
 
 /// A model with what it takes to train it on data, to score it and to use it. There is one learner for each task, listed in
 /// ``TaskList``.
@@ -17,7 +18,7 @@ package protocol Learner: AnyObject {
   ///
   /// - Parameter values: where the parameters of the model come from.
   /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together, and what `values` throws.
-  init(_ configuration: RunConfiguration, _ description: DataDescription, _ values: ParameterSource) throws
+  init(_ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource) throws
 
   var parameters: ParameterBuffer<Float> { get }
   /// The numbers in each part of the state that a stream carries from batch to batch; empty for models that begin every
@@ -57,6 +58,11 @@ package protocol Learner: AnyObject {
 }
 
 extension Learner {
+  /// The vocabularies and the shape of the data that a run has kept. Throws `DataError`.
+  package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
+    try Data.encoding(of: run, configuration)
+  }
+
   package var stateParts: [Int] { [] }
   package var comparesTexts: Bool { false }
   package var allParameters: [ParameterBuffer<Float>] { [parameters] }

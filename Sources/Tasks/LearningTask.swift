@@ -12,7 +12,7 @@ import RunLog
 /// global batch: neither depends on the number of ranks.
 package final class LearningTask<L: Learner>: TrainingTask {
   package let learner: L
-  package let corpus: TaskCorpus<L.Data>
+  package let corpus: Corpus<L.Data>
   package let workspace: Workspace<Float>
   package let carriedState: CarriedState
   private let configuration: RunConfiguration
@@ -26,13 +26,13 @@ package final class LearningTask<L: Learner>: TrainingTask {
     try self.init(configuration, corpus: try L.Data.load(configuration), plan: plan)
   }
 
-  package init(_ configuration: RunConfiguration, corpus: TaskCorpus<L.Data>, plan: ShardPlan) throws {
+  package init(_ configuration: RunConfiguration, corpus: Corpus<L.Data>, plan: ShardPlan) throws {
     self.configuration = configuration
     self.corpus = corpus
     self.plan = plan
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
-    learner = try L(configuration, corpus.description, .initial(configuration))
-    for (_, part) in corpus.parts { try learner.check(part) }
+    learner = try L(configuration, corpus.encoding, .initial(configuration))
+    for split in DataSplit.allCases { try corpus[split].map(learner.check) }
     let training = configuration.training
     var options = BatchOptions(
       training.batchTokens.map { .tokens($0) } ?? .examples(training.batchSize), steps: training.bptt)
@@ -45,18 +45,16 @@ package final class LearningTask<L: Learner>: TrainingTask {
   }
 
   package var size: TaskSize {
-    let vocabulary = corpus.description.mainVocabulary
+    let vocabulary = corpus.encoding.mainVocabulary
     return TaskSize(
       vocabularyName: vocabulary.name, vocabulary: vocabulary.count,
       trainTokens: corpus.train.tokenCount, validTokens: corpus.valid?.tokenCount ?? 0,
       trainExamples: corpus.train.exampleCount, validExamples: corpus.valid?.exampleCount ?? 0)
   }
   package var dataDigest: UInt64 { corpus.digest }
-  package var warnings: [String] { corpus.parts.flatMap { $1.warnings(of: $0) } }
+  package var warnings: [String] { corpus.warnings }
 
-  package func writeInputs(to run: RunPaths) throws {
-    try corpus.description.save(to: run, configuration)
-  }
+  package func writeInputs(to run: RunPaths) throws { try corpus.encoding.save(to: run.root) }
 
   // MARK: Training
 

@@ -19,10 +19,10 @@ package final class TaggerLearner: Learner {
   private static let unknownTag = "B-<unknown>"
 
   package init(
-    _ configuration: RunConfiguration, _ description: DataDescription, _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
-    encoding = description.encoding
+    self.encoding = encoding
     let shape = SequenceTaggerShape(
       network: try configuration.network(encoding), output: try Self.output(configuration, encoding))
     model = try SequenceTagger(shape)

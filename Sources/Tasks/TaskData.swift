@@ -1,4 +1,3 @@
-import Checkpoints
 import Configuration
 import Datasets
 import RunLog
@@ -10,19 +9,17 @@ package protocol TaskData: Dataset {
   /// The name of the file, for messages.
   var name: String { get }
   /// Reads, or generates, all parts. Throws `DataError`.
-  static func load(_ configuration: RunConfiguration) throws -> TaskCorpus<Self>
+  static func load(_ configuration: RunConfiguration) throws -> Corpus<Self>
   /// A configured part for a known model: read again, or generated again; nil if the run has no such part.
   static func read(
-    _ split: DataSplit, of configuration: RunConfiguration, _ description: DataDescription
+    _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> Self?
   /// A file of the user's for a known model. Throws `DataError`.
   static func read(
-    file path: String, of configuration: RunConfiguration, _ description: DataDescription
+    file path: String, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> Self
-  /// What a run has kept of the data it was trained on. Throws `DataError`, ``TrainingFailure``.
-  static func description(
-    of run: RunPaths, _ configuration: RunConfiguration, _ tensors: [String: TensorInfo]
-  ) throws -> DataDescription
+  /// The vocabularies and the shape of the data that a run has kept. Throws `DataError`.
+  static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding
 
   /// Parallel streams of batches whose state is carried; 0 where every example begins anew.
   static func streams(of batches: Batches) -> Int
@@ -33,73 +30,66 @@ package protocol TaskData: Dataset {
   /// Steps of an example's source.
   func sourceLength(_ example: Int) -> Int
   /// How much text is predicted, of a stream.
-  func predictedSize(_ description: DataDescription) -> Vocabulary.TextSize?
+  func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize?
 }
 
-/// The data of a run.
-package struct TaskCorpus<Part: TaskData> {
-  package let description: DataDescription
-  package let train: Part
-  package let valid: Part?
-  package let test: Part?
-  /// A hash of everything, the same on every rank and in every process.
-  package let digest: UInt64
-
-  package subscript(split: DataSplit) -> Part? {
+extension Corpus {
+  package subscript(split: DataSplit) -> Data? {
     switch split {
     case .train: train
     case .valid: valid
     case .test: test
     }
   }
+}
 
-  /// The parts there are, with their names for messages.
-  var parts: [(name: String, part: Part)] {
-    [("training data", train), ("validation data", valid), ("test data", test)].compactMap { name, part in
-      part.map { (name, $0) }
-    }
+extension DataEncoding {
+  /// The vocabulary of what a model predicts, or else of what it reads, with its name for a summary.
+  var mainVocabulary: (name: String, count: Int) {
+    if let stream { return ("vocabulary", stream.count) }
+    if let target { return (source == nil ? "vocabulary" : "target vocabulary", target.count) }
+    if let source { return ("vocabulary", source.count) }
+    return ("set of labels", labels?.count ?? 0)
   }
+
+  /// Tokens that a model has written as text.
+  package func decode(_ ids: [Int32]) -> [UInt8] { (stream ?? target)?.decode(ids) ?? [] }
 }
 
 // MARK: - Streams
 
 extension TokenStream: TaskData {
-  package static func load(_ configuration: RunConfiguration) throws -> TaskCorpus<TokenStream> {
-    TaskCorpus(try Corpora.load(configuration))
+  package static func load(_ configuration: RunConfiguration) throws -> TextCorpus {
+    try Corpora.load(configuration)
   }
 
   package static func read(
-    _ split: DataSplit, of configuration: RunConfiguration, _ description: DataDescription
+    _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> TokenStream? {
     // A text in a file of its own needs no look at the others, which may be elsewhere by now.
     switch split {
-    case .train: return try Corpora.load(configuration, vocabulary: description.text).train
+    case .train: return try Corpora.load(configuration, vocabulary: encoding.stream).train
     case .valid:
       guard let path = configuration.data.valid?.file else {
-        return try Corpora.load(configuration, vocabulary: description.text).valid
+        return try Corpora.load(configuration, vocabulary: encoding.stream).valid
       }
-      return try read(file: path, of: configuration, description)
+      return try read(file: path, of: configuration, encoding)
     case .test:
-      return try configuration.data.test?.file.map { try read(file: $0, of: configuration, description) }
+      return try configuration.data.test?.file.map { try read(file: $0, of: configuration, encoding) }
     }
   }
 
   package static func read(
-    file path: String, of configuration: RunConfiguration, _ description: DataDescription
+    file path: String, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> TokenStream {
-    guard let vocabulary = description.text else {
+    guard let vocabulary = encoding.stream else {
       throw TrainingFailure.unfittingData("the model was not trained on a text")
     }
-    return try TextCorpus.encode(.file(path), vocabulary: vocabulary)
+    return try TokenStream(reading: .file(path), vocabulary: vocabulary)
   }
 
-  package static func description(
-    of run: RunPaths, _ configuration: RunConfiguration, _ tensors: [String: TensorInfo]
-  ) throws -> DataDescription {
-    DataDescription(
-      text: try Vocabulary.load(
-        path: run.vocabulary(), tokenization: Corpora.tokenization(configuration.data),
-        lowercase: configuration.data.lowercase))
+  package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
+    try DataEncoding.load(from: run.root, stream: Corpora.options(configuration.data))
   }
 
   package static func streams(of batches: StreamBatches) -> Int { batches.streams }
@@ -111,45 +101,26 @@ extension TokenStream: TaskData {
   package func comparedGroups(joined: Bool) -> [ArraySlice<Int32>] { [] }
   package func sourceLength(_ example: Int) -> Int { 0 }
 
-  package func predictedSize(_ description: DataDescription) -> Vocabulary.TextSize? {
-    description.text?.predictedSize(of: self)
-  }
-}
-
-extension TaskCorpus<TokenStream> {
-  package init(_ corpus: TextCorpus) {
-    self.init(
-      description: DataDescription(text: corpus.vocabulary), train: corpus.train, valid: corpus.valid,
-      test: corpus.test, digest: corpus.digest)
+  package func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize? {
+    encoding.stream?.predictedSize(of: self)
   }
 }
 
 // MARK: - Examples
 
 extension ExampleSet: TaskData {
-  package static func load(_ configuration: RunConfiguration) throws -> TaskCorpus<ExampleSet> {
-    let corpus = try SequenceData.load(configuration)
-    return TaskCorpus(
-      description: DataDescription(corpus.encoding, DataShape(corpus, configuration)), train: corpus.train,
-      valid: corpus.valid, test: corpus.test, digest: corpus.digest)
+  package static func load(_ configuration: RunConfiguration) throws -> ExampleCorpus {
+    try SequenceData.load(configuration)
   }
 
   package static func read(
-    _ split: DataSplit, of configuration: RunConfiguration, _ description: DataDescription
-  ) throws -> ExampleSet? { try SequenceData.split(split, of: configuration, description.encoding) }
+    _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
+  ) throws -> ExampleSet? { try SequenceData.split(split, of: configuration, encoding) }
 
   package static func read(
-    file path: String, of configuration: RunConfiguration, _ description: DataDescription
-  ) throws -> ExampleSet { try SequenceData.file(path, of: configuration, description.encoding) }
+    file path: String, of configuration: RunConfiguration, _ encoding: DataEncoding
+  ) throws -> ExampleSet { try SequenceData.file(path, of: configuration, encoding) }
 
-  package static func description(
-    of run: RunPaths, _ configuration: RunConfiguration, _ tensors: [String: TensorInfo]
-  ) throws -> DataDescription {
-    let shape = try DataShape(of: run, tensors, configuration)
-    return DataDescription(shape.applied(to: try encoding(of: run, configuration), configuration), shape)
-  }
-
-  /// The vocabularies of a run. Throws `DataError`.
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try DataEncoding.load(
       from: run.root, options: SequenceData.options(configuration),
@@ -169,7 +140,7 @@ extension ExampleSet: TaskData {
   }
 
   package func sourceLength(_ example: Int) -> Int { source?.length(example) ?? 0 }
-  package func predictedSize(_ description: DataDescription) -> Vocabulary.TextSize? { nil }
+  package func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize? { nil }
 }
 
 /// The corpora a configuration names.
@@ -193,27 +164,9 @@ package enum Corpora {
 
   package static func options(_ data: DataConfiguration) -> TextOptions {
     var options = TextOptions(
-      tokenization(data), lowercase: data.lowercase, minCount: data.minCount,
+      TokenUnit(rawValue: data.tokens.rawValue) ?? .char, lowercase: data.lowercase, minCount: data.minCount,
       maxVocabulary: data.tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
-    options.subwords.kind = SubwordOptions.Kind(data.subwordKind)
+    options.subwordKind = SubwordKind(rawValue: data.subwordKind.rawValue) ?? .bpe
     return options
-  }
-
-  package static func tokenization(_ data: DataConfiguration) -> Tokenization {
-    switch data.tokens {
-    case .byte: .byte
-    case .char: .char
-    case .word, .space: .word
-    case .bpe: .bpe
-    }
-  }
-}
-
-extension SubwordOptions.Kind {
-  package init(_ kind: DataConfiguration.SubwordKind) {
-    switch kind {
-    case .bpe: self = .bpe
-    case .unigram: self = .unigram
-    }
   }
 }

@@ -14,17 +14,17 @@ package final class TranslationLearner: Learner {
   package let comparesTexts = true
   package let configuration: RunConfiguration
   package let encoding: DataEncoding
-  package let target: SequenceVocabulary
+  package let target: Vocabulary
   private let scorer: TextScorer
   /// Further members of an ensemble with this model.
   private(set) var partners: [TranslationLearner] = []
   let ownWorkspace: Workspace<Float>
 
   package init(
-    _ configuration: RunConfiguration, _ description: DataDescription, _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
-    encoding = description.encoding
+    self.encoding = encoding
     ownWorkspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     guard let target = encoding.target else {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
@@ -32,7 +32,7 @@ package final class TranslationLearner: Learner {
     self.target = target
     scorer = TextScorer(target, bleuTokenizer: configuration.evaluation.bleuTokens)
     model = try EncoderDecoder(
-      EncoderDecoderShape(configuration, encoding, sourceCount: description.shape.sourceCount))
+      EncoderDecoderShape(configuration, encoding, sourceCount: encoding.sourceCount))
     parameters = try values.parameters(of: model.layout)
   }
 

@@ -128,7 +128,7 @@ import Testing
 
   @Test func shardsAreAPartitionOfSimilarSize() throws {
     let text = Self.lengths(300).map { [String](repeating: "x", count: Int($0)).joined(separator: " ") }
-    let set = try SequenceOptions(.generator, .lines).load(.text(text.joined(separator: "\n"))).train
+    let set = try ExampleOptions(.generated, .lines).load(.text(text.joined(separator: "\n"))).train
     let batches = try set.trainingBatches(BatchOptions(.examples(37)))
     let whole = try #require(batches.batch(0, shard: 0, of: 1))
     for shards in [1, 2, 3, 8] {
@@ -145,12 +145,12 @@ import Testing
   }
 
   @Test func theLongerSideOfAPairCounts() throws {
-    let corpus = try SequenceOptions(.seq2seq, .tsv).load(.text("a b c\tx\na\tx y z w\na\tx"))
+    let corpus = try ExampleOptions(.paired, .tsv).load(.text("a b c\tx\na\tx y z w\na\tx"))
     // With the end of the target: 3, 5 and 2 steps.
     let batches = corpus.train.evaluationBatches(BatchOptions(.tokens(5)))
     #expect(batches.plan.order == [1, 0, 2])
     #expect(batches.plan.offsets == [0, 1, 3])
-    let generator = try SequenceOptions(.generator, .lines).load(.text("a\na b"))
+    let generator = try ExampleOptions(.generated, .lines).load(.text("a\na b"))
     #expect(generator.train.evaluationBatches(BatchOptions(.examples(1))).plan.order == [1, 0])
   }
 

@@ -27,7 +27,7 @@ struct CarriedStateTests {
         options: TextOptions(.char))
       let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
       let task = try LanguageModelTask(
-        configuration, corpus: TaskCorpus(corpus), plan: plan)
+        configuration, corpus: corpus, plan: plan)
       try body(task, communicator)
       return try task.carriedState.gather(communicator).map { tensor in
         let values = Array(tensor.bytes.bindMemory(to: Float.self))

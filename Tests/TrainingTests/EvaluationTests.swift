@@ -48,7 +48,7 @@ struct EvaluationTests {
   private func lossByHand(_ text: String, streams: Int) throws -> Double {
     let saved = try saved()
     let (model, vocabulary) = try withLearner(saved)
-    let tokens = try TextCorpus.encode(.memory(Array(text.utf8), name: "a test"), vocabulary: vocabulary)
+    let tokens = try TokenStream(reading: .memory(Array(text.utf8), name: "a test"), vocabulary: vocabulary)
     let context = LayerContext(parameters: saved.parameters, workspace: Workspace<Float>())
     let logits = AlignedBuffer<Float>(count: vocabulary.count)
     let output = MatrixView(logits.base, rows: 1, columns: logits.count)

@@ -27,7 +27,7 @@ struct MemoryPlanTests {
       validFraction: 0, options: TextOptions(.char))
     let plan = try ShardPlan(rank: 0, worldSize: 1, reproducible: false)
     let task = try LearningTask<LanguageModelLearner>(
-      configuration, corpus: TaskCorpus(corpus), plan: plan)
+      configuration, corpus: corpus, plan: plan)
     let recorder = Recorder()
     let selection = ProductSelection(cache: nil, tuner: ProductTuner(budget: 0.1))
     _ = try Trainer(

@@ -6,7 +6,6 @@ import Testing
 
 @testable import Inference
 @testable import Tasks
-@testable import Training
 
 @Suite("Tasks on sequences")
 struct SequenceTaskTests {

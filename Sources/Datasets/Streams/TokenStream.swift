@@ -26,7 +26,7 @@ public struct TokenStream: Sendable, Equatable {
     }
   }
 
-  /// Adds a token at the end. Requires that the stream is no part of another one.
+  /// Adds a token at the end. Requires that the stream is not a part of another one.
   mutating func append(_ id: Int32) {
     switch bytesPerToken {
     case 1: storage.append(UInt8(truncatingIfNeeded: id))

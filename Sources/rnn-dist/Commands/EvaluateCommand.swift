@@ -54,7 +54,7 @@ struct EvaluateCommand: DistributedCommand {
     let data = try communicator.agree { try heldOut(saved) }
     if communicator.rank == 0 { data.warnings.forEach { Console.error("warning: \($0)") } }
     try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
-    let digests = "\(saved.vocabularyDigest) \(data.digest)"
+    let digests = "\(saved.encoding.digest) \(data.digest)"
     try communicator.allEqual(Array(digests.utf8), what: "the data or their vocabularies")
     let scored = Scored(
       configuration: saved.configuration, text: data.textSize,

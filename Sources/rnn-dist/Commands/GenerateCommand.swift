@@ -50,7 +50,7 @@ struct GenerateCommand: LocalCommand {
     let saved = try run.load()
     run.warn(of: saved)
     try Threads.share(among: SoloCommunicator(), reproducible: false)
-    if let vocabulary = saved.vocabulary { try write(saved, vocabulary) } else { try writeLines(saved) }
+    if let vocabulary = saved.encoding.stream { try write(saved, vocabulary) } else { try writeLines(saved) }
     return ExitCode.done
   }
 
@@ -104,8 +104,8 @@ struct GenerateCommand: LocalCommand {
       throw ValidationError("--class and --features are for generators; a language model takes --prompt")
     }
     var request = request(saved)
-    request.prompt = try vocabulary.encode(Array(prompt.utf8), name: "--prompt")
-    request.maximumLength = length ?? Self.usualLength(vocabulary.tokenization)
+    request.prompt = try vocabulary.encode(stream: Array(prompt.utf8), name: "--prompt")
+    request.maximumLength = length ?? Self.usualLength(vocabulary.unit)
     warnOfUnknown(request.prompt, vocabulary)
     if count == 1 {
       try stream(request, saved, vocabulary)
@@ -138,10 +138,10 @@ struct GenerateCommand: LocalCommand {
     try StandardOutput.write(text.finish() + Array("\n".utf8))
   }
 
-  private static func usualLength(_ tokenization: Tokenization) -> Int {
-    switch tokenization {
+  private static func usualLength(_ unit: TokenUnit) -> Int {
+    switch unit {
     case .byte, .char: 500
-    case .word, .bpe: 100
+    case .word, .space, .bpe: 100
     }
   }
 
@@ -150,15 +150,13 @@ struct GenerateCommand: LocalCommand {
   /// Warns of the parts of the prompt that the model has never seen.
   private func warnOfUnknown(_ ids: [Int32], _ vocabulary: Vocabulary) {
     guard let unknown = vocabulary.unknown, ids.contains(unknown) else { return }
-    let isWords = vocabulary.tokenization == .word
-    let parts =
-      isWords
-      ? prompt.split(whereSeparator: \.isWhitespace).map(String.init) : prompt.unicodeScalars.map(String.init)
-    var strange: [String] = []
-    for part in parts where !strange.contains(part) {
-      if let ids = try? vocabulary.encode(Array(part.utf8)), ids.contains(unknown) { strange.append(part) }
+    let isWords = vocabulary.unit == .word
+    var strange: [[UInt8]] = []
+    for part in vocabulary.units(of: prompt.utf8) ?? prompt.unicodeScalars.map({ Array($0.utf8) })
+    where !strange.contains(part) {
+      if let ids = try? vocabulary.encode(stream: part), ids.contains(unknown) { strange.append(part) }
     }
-    let list = strange.map { "\"\($0)\"" }.joined(separator: ", ")
+    let list = strange.map { "\"\(String(decoding: $0, as: UTF8.self))\"" }.joined(separator: ", ")
     Console.error(
       "warning: the prompt has \(isWords ? "words" : "characters") that the model has never seen, and reads as "
         + "\(SpecialToken.unknown): \(list)")

@@ -135,15 +135,9 @@ private struct Inspection {
   }
 
   private mutating func readVocabularies(of run: RunPaths, _ configuration: RunConfiguration) {
-    guard configuration.task == .languageModel else {
-      encoding = collect { try SavedModel.encoding(of: run, configuration) }
-      return
-    }
-    let data = configuration.data
-    guard let tokenization = Tokenization(rawValue: data.tokens.rawValue) else { return }
-    vocabulary = collect {
-      try Vocabulary.load(path: run.vocabulary(), tokenization: tokenization, lowercase: data.lowercase)
-    }
+    let kept = collect { try SavedModel.encoding(of: run, configuration) }
+    vocabulary = kept?.stream
+    encoding = vocabulary == nil ? kept : nil
   }
 
   /// Verifies all checkpoints, and keeps the best, or else the newest, of those that verify.
@@ -183,7 +177,7 @@ private struct Inspection {
     if let record { rows.append(("run", "\(path): \(describe(record))")) }
     if let configuration { rows.append(("configuration", Self.describe(configuration))) }
     if let vocabulary {
-      let kind = vocabulary.tokenization.rawValue
+      let kind = vocabulary.unit.rawValue
       rows.append(("vocabulary", "\(vocabulary.count) tokens (\(kind)), digest \(Self.digest(vocabulary))"))
     }
     if let encoding {
@@ -275,7 +269,7 @@ private struct Inspection {
     if let configuration { parts.append(["configuration": Self.json(configuration)]) }
     if let vocabulary {
       let object: JSONValue = [
-        "tokens": .integer(vocabulary.count), "kind": .string(vocabulary.tokenization.rawValue),
+        "tokens": .integer(vocabulary.count), "kind": .string(vocabulary.unit.rawValue),
         "digest": .string(Self.digest(vocabulary)),
       ]
       parts.append(["vocabulary": object])
@@ -345,7 +339,7 @@ extension DataEncoding {
   fileprivate var parts: [(name: String, count: Int, kind: String?)] {
     let vocabularies = [("source", source), ("target", target), ("characters", characters)]
     let tokens = vocabularies.compactMap { name, vocabulary in
-      vocabulary.map { (name: name, count: $0.count, kind: Optional($0.tokenization.rawValue)) }
+      vocabulary.map { (name: name, count: $0.count, kind: Optional($0.unit.rawValue)) }
     }
     return tokens + (labels.map { [(name: "labels", count: $0.count, kind: nil)] } ?? [])
   }

@@ -120,24 +120,22 @@ struct PredictCommand: LocalCommand {
 
   private func serve(_ predictor: Predictor) throws {
     let pictures = try attention.map { try AttentionFolder($0) }
-    let input = LineInput()
+    let input = try LineReader(.standardInput)
     var answered = 0
-    while let lines = try input.next(atMost: batchSize) {
+    while let lines = try input.nextLines(atMost: batchSize) {
       var isEmpty: [Bool] = []
       var failure: (any Error)?
       for (index, line) in lines.enumerated() {
-        var blank = line.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
         do {
-          if !blank { try predictor.add(line, number: answered + index + 1) }
-        } catch DataError.line(_, _, .empty(field: "source")) {
-          // Characters that are no tokens, such as a space without a break: as good as none.
-          blank = true
+          if !line.isEmpty { try predictor.add(line, number: answered + index + 1) }
+          isEmpty.append(line.isEmpty)
+        } catch DataError.line(_, _, .empty) {
+          isEmpty.append(true)
         } catch {
           // The lines before a bad one have an answer all the same.
           failure = error
           break
         }
-        isEmpty.append(blank)
       }
       var outputs = try predictor.run()[...]
       var text: [UInt8] = []

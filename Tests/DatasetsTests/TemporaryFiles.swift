@@ -26,14 +26,14 @@ final class TemporaryFolder {
   func write(_ name: String, _ content: String) throws -> String { try write(name, Array(content.utf8)) }
 }
 
-extension SequenceSource {
-  static func text(_ text: String, name: String = "text") -> SequenceSource {
+extension DataSource {
+  static func text(_ text: String, name: String = "text") -> DataSource {
     .file(.memory(Array(text.utf8), name: name))
   }
 
-  static func bytes(_ bytes: [UInt8]) -> SequenceSource { .file(.memory(bytes, name: "text")) }
+  static func bytes(_ bytes: [UInt8]) -> DataSource { .file(.memory(bytes, name: "text")) }
 
-  static func parallel(_ source: String, _ target: String, second: String? = nil) -> SequenceSource {
+  static func parallel(_ source: String, _ target: String, second: String? = nil) -> DataSource {
     .parallel(
       source: .memory(Array(source.utf8), name: "source"),
       target: .memory(Array(target.utf8), name: "target"),
@@ -41,26 +41,26 @@ extension SequenceSource {
   }
 }
 
-extension SequenceOptions {
+extension ExampleOptions {
   init(
-    _ task: SequenceTask, _ format: SequenceFormat, source: SequenceTokenization = .word,
-    target: SequenceTokenization = .word, _ change: (inout SequenceOptions) -> Void = { _ in }
+    _ kind: DataKind, _ format: DataFormat, source: TokenUnit = .word,
+    target: TokenUnit = .word, _ change: (inout ExampleOptions) -> Void = { _ in }
   ) {
-    self.init(task: task, format: format)
-    self.source = SequenceTextOptions(source)
-    self.target = SequenceTextOptions(target)
+    self.init(kind: kind, format: format)
+    self.source = TextOptions(source)
+    self.target = TextOptions(target)
     change(&self)
   }
 
   /// The corpus of one training file.
-  func load(_ train: SequenceSource) throws -> SequenceCorpus {
-    try .load(SequenceSources(train: train), options: self)
+  func load(_ train: DataSource) throws -> ExampleCorpus {
+    try .load(DataSources(train: train), options: self)
   }
 }
 
 extension ExampleSet {
   /// The source of each example as tokens.
-  func words(_ side: Side, _ vocabulary: SequenceVocabulary?) -> [[String]] {
+  func words(_ side: Side, _ vocabulary: Vocabulary?) -> [[String]] {
     guard let tokens = field(side)?.tokenSequences, let vocabulary else { return [] }
     return (0..<tokens.count).map { tokens[$0].map { vocabulary[$0] } }
   }
@@ -94,4 +94,28 @@ func numpyHeader(_ text: String, _ version: UInt8 = 1) -> [UInt8] {
   let header = Array((text + "\n").utf8)
   let length = withUnsafeBytes(of: UInt32(header.count).littleEndian) { Array($0) }
   return [0x93] + Array("NUMPY".utf8) + [version, 0] + length.prefix(version == 1 ? 2 : 4) + header
+}
+
+/// A file with some content that is removed with the last reference to it.
+final class TemporaryFile {
+  let path: String
+
+  init(_ content: [UInt8] = []) throws {
+    path = NSTemporaryDirectory() + "/datasets-test-" + UUID().uuidString
+    try Data(content).write(to: URL(fileURLWithPath: path))
+  }
+
+  convenience init(_ text: String) throws {
+    try self.init(Array(text.utf8))
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+extension TextSource {
+  static func text(_ text: String) -> TextSource { .memory(Array(text.utf8), name: "text") }
+}
+
+extension TokenStream {
+  var ids: [Int32] { (0..<count).map { self[$0] } }
 }

@@ -1,14 +1,14 @@
 import Datasets
 import Testing
 
-@Suite struct SequenceCorpusTests {
+@Suite struct ExampleCorpusTests {
   /// Words with one to three pronunciations.
   private static let dictionary = (0..<300).flatMap { word in
     (0...word % 3).map { "W\(word)\tp\(word) q\($0)" }
   }.joined(separator: "\n")
 
-  private static func options(_ fraction: Double) -> SequenceOptions {
-    SequenceOptions(.seq2seq, .tsv, source: .char, target: .space) {
+  private static func options(_ fraction: Double) -> ExampleOptions {
+    ExampleOptions(.paired, .tsv, source: .char, target: .space) {
       $0.validFraction = fraction
       $0.keepTrainingTexts = true
     }
@@ -19,7 +19,7 @@ import Testing
     return Set((0..<texts.count).map { texts.string($0) })
   }
 
-  @Test func entriesOfAWordStayTogether() throws {
+  @Test func examplesOfAWordStayTogether() throws {
     let corpus = try Self.options(0.1).load(.text(Self.dictionary))
     let (train, valid) = (words(corpus.train), words(corpus.valid))
     #expect(valid.count == 30 && train.count == 270)
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test func aGeneratorIsCutByItsText() throws {
-    let options = SequenceOptions(.generator, .tsv, target: .char) { $0.validFraction = 0.5 }
+    let options = ExampleOptions(.generated, .tsv, target: .char) { $0.validFraction = 0.5 }
     let corpus = try options.load(
       .text((0..<100).map { "c\($0 % 2)\tname\($0 / 2)" }.joined(separator: "\n")))
     #expect(corpus.train.count == 50 && corpus.valid?.count == 50)
@@ -52,7 +52,7 @@ import Testing
 
   @Test func aLabelMayBeHeldOut() throws {
     let text = (0..<20).map { "class\($0)\ttext \($0)" }.joined(separator: "\n")
-    let corpus = try SequenceOptions(.classifier, .tsv) { $0.validFraction = 0.5 }.load(.text(text))
+    let corpus = try ExampleOptions(.labeled, .tsv) { $0.validFraction = 0.5 }.load(.text(text))
     #expect(corpus.encoding.labels?.count == 20)
     #expect(corpus.encoding.source?.count == 12)
     #expect(corpus.train.count == 10 && corpus.valid?.count == 10)
@@ -67,29 +67,28 @@ import Testing
   @Test func groupsHoldAllReferences() throws {
     let options = Self.options(0)
     let encoding = try options.load(.text("a\tx\nb\ty")).encoding
-    let split = try SequenceCorpus.read(
+    let split = try ExampleCorpus.read(
       .text("a\tx\nQ\ty\na\ty\nR\tx\nQ\tx\na\tx"), options: options, encoding: encoding)
     let groups = split.groups()
     #expect(groups.count == 3)
     #expect((0..<3).map { Array(groups.members($0)) } == [[0, 2, 5], [1, 4], [3]])
-    #expect((0..<3).map { groups.representative($0) } == [0, 1, 3])
     #expect(groups.members(1).map { split.targetTexts?.string(Int($0)) } == ["y", "x"])
     // Without text the ids decide: both unknown words look alike.
     var bare = options
     bare.keepTrainingTexts = false
-    let train = try SequenceCorpus.load(
-      SequenceSources(train: .text("a\tx\nQ\ty\na\ty\nR\tx")), options: bare, encoding: encoding
+    let train = try ExampleCorpus.load(
+      DataSources(train: .text("a\tx\nQ\ty\na\ty\nR\tx")), options: bare, encoding: encoding
     ).train
     #expect(train.groups().count == 2)
-    #expect(try SequenceOptions(.generator, .lines).load(.text("a\na")).train.groups().count == 2)
+    #expect(try ExampleOptions(.generated, .lines).load(.text("a\na")).train.groups().count == 2)
   }
 
   @Test func textsAreKeptAsTheyAre() throws {
     var options = Self.options(0)
     options.keepTrainingTexts = false
     options.target.lowercase = true
-    let sources = SequenceSources(train: .text("a\tX"), valid: .text("a \t X  y"), test: .text("b\tZ"))
-    let corpus = try SequenceCorpus.load(sources, options: options)
+    let sources = DataSources(train: .text("a\tX"), valid: .text("a \t X  y"), test: .text("b\tZ"))
+    let corpus = try ExampleCorpus.load(sources, options: options)
     #expect(corpus.train.sourceTexts == nil && corpus.train.targetTexts == nil)
     #expect(corpus.valid?.sourceTexts?.string(0) == "a ")
     #expect(corpus.valid?.targetTexts?.string(0) == " X  y")
@@ -118,7 +117,7 @@ import Testing
     #expect(cut.lengths(.source) == [3, 3, 2, 1] && cut.lengths(.target) == [2, 1, 2, 1])
     #expect(cut.report.truncated == 2)
     // Tags are cut with their words.
-    let tagger = SequenceOptions(.tagger, .columns) {
+    let tagger = ExampleOptions(.tagged, .columns) {
       $0.maximumLength = 2
       $0.overlong = .truncate
       $0.characters = true
@@ -158,26 +157,25 @@ import Testing
 
   @Test func aSharedVocabulary() throws {
     let folder = try TemporaryFolder()
-    let options = SequenceOptions(.seq2seq, .tsv) { $0.sharedVocabulary = true }
-    let source = SequenceSource.text("a b\tb c")
+    let options = ExampleOptions(.paired, .tsv) { $0.sharedVocabulary = true }
+    let source = DataSource.text("a b\tb c")
     let corpus = try options.load(source)
     #expect(corpus.encoding.source == corpus.encoding.target)
     #expect(corpus.encoding.source?.tokens == ["<unk>", "<bos>", "<eos>", "b", "a", "c"])
-    #expect(try corpus.encoding.save(to: folder.path, options: options) == ["\(folder.path)/vocab.txt"])
-    var read = try DataEncoding.load(from: folder.path, options: options, like: source)
-    read.hasSecondSource = false
-    #expect(read == corpus.encoding)
+    #expect(
+      try corpus.encoding.save(to: folder.path) == ["vocab.txt", "shape.json"].map { "\(folder.path)/\($0)" })
+    #expect(try DataEncoding.load(from: folder.path, options: options, like: source) == corpus.encoding)
   }
 
   @Test func vocabulariesOfATagger() throws {
     let folder = try TemporaryFolder()
-    let options = SequenceOptions(.tagger, .columns) { $0.characters = true }
-    let source = SequenceSource.text("The X\ncat Y\n\nthe X\ncat Y\nThe X")
+    let options = ExampleOptions(.tagged, .columns) { $0.characters = true }
+    let source = DataSource.text("The X\ncat Y\n\nthe X\ncat Y\nThe X")
     let corpus = try options.load(source)
-    let paths = try corpus.encoding.save(to: folder.path, options: options)
+    let paths = try corpus.encoding.save(to: folder.path)
     #expect(
       paths.map { $0.split(separator: "/").last }
-        == ["vocab.source.txt", "vocab.characters.txt", "vocab.labels.txt"])
+        == ["vocab.source.txt", "vocab.characters.txt", "vocab.labels.txt", "shape.json"])
     let read = try DataEncoding.load(from: folder.path, options: options, like: source)
     #expect(read == corpus.encoding)
 
@@ -200,17 +198,17 @@ import Testing
   }
 
   @Test func partsHaveTheSameShape() throws {
-    let options = SequenceOptions(.seq2seq, .tsv) { $0.validFraction = 0 }
+    let options = ExampleOptions(.paired, .tsv) { $0.validFraction = 0 }
     let problem = { (train: String, valid: String) in
       #expect(throws: DataError.self) {
-        try SequenceCorpus.load(
-          SequenceSources(train: .text(train), valid: .text(valid, name: "v")), options: options)
+        try ExampleCorpus.load(
+          DataSources(train: .text(train), valid: .text(valid, name: "v")), options: options)
       }
     }
     #expect(
       problem("a\tb", "x\ty\tz") == .line(name: "v", line: 1, problem: .secondSource(expected: false)))
     #expect(problem("a\tb\tc", "x\ty") == .line(name: "v", line: 1, problem: .secondSource(expected: true)))
-    let vectors = SequenceOptions(.classifier, .tsv) {
+    let vectors = ExampleOptions(.labeled, .tsv) {
       $0.numericTargets = true
       $0.validFraction = 0.5
     }
@@ -221,12 +219,12 @@ import Testing
 
   @Test func missingVocabularyFiles() throws {
     let folder = try TemporaryFolder()
-    #expect(throws: DataError.missing(path: "\(folder.path)/vocab.source.txt")) {
+    #expect(throws: DataError.missing(path: "\(folder.path)/shape.json")) {
       try DataEncoding.load(from: folder.path, options: Self.options(0), like: .text(""))
     }
     let encoding = try Self.options(0).load(.text("a\tb")).encoding
     let error = #expect(throws: DataError.self) {
-      try encoding.save(to: "/no/folder", options: Self.options(0))
+      try encoding.save(to: "/no/folder")
     }
     #expect(error?.exitCode == 73)
   }

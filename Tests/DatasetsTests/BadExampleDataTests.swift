@@ -2,8 +2,8 @@ import Datasets
 import Testing
 
 /// Whatever a file holds, the answer is an error that names file and line.
-@Suite struct BadSequenceDataTests {
-  private func problem(_ options: SequenceOptions, _ source: SequenceSource) -> (
+@Suite struct BadExampleDataTests {
+  private func problem(_ options: ExampleOptions, _ source: DataSource) -> (
     name: String, line: Int, problem: LineProblem
   )? {
     let error = #expect(throws: DataError.self) { try options.load(source) }
@@ -17,7 +17,7 @@ import Testing
   }
 
   private func check(
-    _ options: SequenceOptions, _ source: SequenceSource, _ line: Int, _ expected: LineProblem,
+    _ options: ExampleOptions, _ source: DataSource, _ line: Int, _ expected: LineProblem,
     name: String = "text", _ location: SourceLocation = #_sourceLocation
   ) {
     let found = problem(options, source)
@@ -27,24 +27,24 @@ import Testing
   }
 
   @Test func fieldsOfALine() {
-    let classifier = SequenceOptions(.classifier, .tsv)
+    let classifier = ExampleOptions(.labeled, .tsv)
     check(classifier, .text("a\tb\nab"), 2, .fields(found: 1, expected: "label<TAB>text"))
     check(classifier, .text("a\tb\tc"), 1, .fields(found: 3, expected: "label<TAB>text"))
     check(classifier, .text("a\tb\n\tc"), 2, .empty(field: "label"))
     check(classifier, .text("a\tb\nc\t  "), 2, .empty(field: "source"))
     check(classifier, .text("a\tb\n\nc\td"), 2, .empty(field: "sequence"))
-    let pairs = SequenceOptions(.seq2seq, .tsv)
+    let pairs = ExampleOptions(.paired, .tsv)
     for text in ["a\tb\tc\na\tb", "a\tb\na\tb\tc"] {
       #expect(problem(pairs, .text(text))?.line == 2)
     }
     check(pairs, .text("a\t"), 1, .empty(field: "target"))
     check(pairs, .text("a\tb\t "), 1, .empty(field: "second source"))
-    check(SequenceOptions(.generator, .tsv), .text("\tb"), 1, .empty(field: "label"))
+    check(ExampleOptions(.generated, .tsv), .text("\tb"), 1, .empty(field: "label"))
   }
 
-  @Test(arguments: [SequenceTokenization.char, .word, .space, .bpe])
-  func whatIsNoText(tokenization: SequenceTokenization) {
-    let options = SequenceOptions(.generator, .lines, target: tokenization)
+  @Test(arguments: [TokenUnit.char, .word, .space, .bpe])
+  func bytesThatAreNotText(tokenization: TokenUnit) {
+    let options = ExampleOptions(.generated, .lines, target: tokenization)
     check(options, .bytes(Array("ab\na".utf8) + [0xFF]), 2, .invalidUTF8(byte: 1))
     check(options, .bytes([0xC3, 0x0A, 0x41]), 1, .invalidUTF8(byte: 0))
     check(options, .bytes([0x41, 0xED, 0xA0, 0x80]), 1, .invalidUTF8(byte: 1))
@@ -52,16 +52,16 @@ import Testing
   }
 
   @Test func bytesMayBeAnything() throws {
-    let options = SequenceOptions(.generator, .lines, target: .byte)
+    let options = ExampleOptions(.generated, .lines, target: .byte)
     let corpus = try options.load(.bytes([0xFF, 0x00, 0x0A, 0x80]))
     #expect(corpus.train.target?.tokenSequences?[0] == [257, 2])
     // Labels are text all the same.
-    let labelled = SequenceOptions(.classifier, .tsv, source: .byte)
+    let labelled = ExampleOptions(.labeled, .tsv, source: .byte)
     check(labelled, .bytes([0xFF, 0x09, 0xFF]), 1, .invalidUTF8(byte: 0))
   }
 
   @Test func parallelFilesOfDifferentLengths() {
-    let options = SequenceOptions(.seq2seq, .lines)
+    let options = ExampleOptions(.paired, .lines)
     check(options, .parallel("a\nb\n\nc", "x\ny\n"), 4, .noPartner(file: "target"), name: "source")
     check(options, .parallel("a", "x\ny"), 2, .noPartner(file: "source"), name: "target")
     check(options, .parallel("a\nb", "x\n\n"), 2, .empty(field: "target"), name: "target")
@@ -69,15 +69,15 @@ import Testing
   }
 
   @Test func tagsThatDoNotMatchTheWords() {
-    let options = SequenceOptions(.tagger, .lines)
+    let options = ExampleOptions(.tagged, .lines)
     check(options, .parallel("a b\na b", "O O\nO O O"), 2, .stepCount(source: 2, target: 3), name: "target")
-    let numbers = SequenceOptions(.tagger, .lines) { $0.numericTargets = true }
+    let numbers = ExampleOptions(.tagged, .lines) { $0.numericTargets = true }
     check(numbers, .parallel("a b", "1"), 1, .stepCount(source: 2, target: 1), name: "target")
     check(numbers, .parallel("a b", "1 x"), 1, .notANumber("x", column: 2), name: "target")
   }
 
   @Test func raggedColumns() {
-    let options = SequenceOptions(.tagger, .columns)
+    let options = ExampleOptions(.tagged, .columns)
     check(options, .text("a O\n\nb"), 3, .columns(found: 1, expected: 2))
     check(options, .text("a"), 1, .columns(found: 1, expected: 2))
     check(options, .text("a x O\nb O"), 2, .columns(found: 2, expected: 3))
@@ -86,7 +86,7 @@ import Testing
 
   @Test func wordsOfCoNLLU() {
     let rest = "\t_\t_\t_\t_\t_\t_"
-    let options = SequenceOptions(.tagger, .conllu)
+    let options = ExampleOptions(.tagged, .conllu)
     check(options, .text("1\ta\ta\tX"), 1, .conlluColumns(found: 4))
     check(options, .text("# x\nx\ta\ta\tX\(rest)"), 2, .badWordNumber("x"))
     check(options, .text("1-2-3\ta\ta\tX\(rest)"), 1, .badWordNumber("1-2-3"))
@@ -96,7 +96,7 @@ import Testing
   }
 
   @Test func numbersOfCSV() {
-    let options = SequenceOptions(.classifier, .csv)
+    let options = ExampleOptions(.labeled, .csv)
     check(options, .text("a,1,2\nb,1"), 2, .columns(found: 2, expected: 3))
     check(options, .text("a,1,2\nb,1,2,3"), 2, .columns(found: 4, expected: 3))
     check(options, .text("a,1,2\nb"), 2, .columns(found: 1, expected: 3))
@@ -111,13 +111,13 @@ import Testing
     check(
       options, .text("a,1\n" + "b," + String(repeating: "9", count: 200)), 2,
       .notANumber(String(repeating: "9", count: 200), column: 2))
-    let regression = SequenceOptions(.classifier, .csv) { $0.numericTargets = true }
+    let regression = ExampleOptions(.labeled, .csv) { $0.numericTargets = true }
     check(regression, .text("1,1\nx,1"), 2, .notANumber("x", column: 1))
     check(regression, .text("1,1\n1 2,1"), 2, .width(found: 2, expected: 1))
   }
 
   @Test func keysOfMultihot() {
-    let options = SequenceOptions(.tagger, .multihot)
+    let options = ExampleOptions(.tagged, .multihot)
     check(options, .text("1 2|87\n1|88"), 2, .badKey("88", width: 88))
     check(options, .text("1 -1"), 1, .badKey("-1", width: 88))
     check(options, .text("1,2"), 1, .badKey("1,2", width: 88))
@@ -125,53 +125,53 @@ import Testing
   }
 
   @Test func aLineOfSeparatorsDoesNotFillTheMemory() {
-    let options = SequenceOptions(.tagger, .multihot) { $0.multihotWidth = 1 << 20 }
+    let options = ExampleOptions(.tagged, .multihot) { $0.multihotWidth = 1 << 20 }
     check(
       options, .bytes([UInt8](repeating: UInt8(ascii: "|"), count: 1000)), 1,
       .tooLong(field: "sequence", length: 1001, limit: 64))
   }
 
   @Test func labelsThatTrainingDoesNotHave() throws {
-    let options = SequenceOptions(.classifier, .tsv)
+    let options = ExampleOptions(.labeled, .tsv)
     let encoding = try options.load(.text("PlayMusic\ta\nRateBook\tb")).encoding
     let expected = LineProblem.unknownLabel("playmusik", nearest: "PlayMusic")
     #expect(throws: DataError.line(name: "text", line: 2, problem: expected)) {
-      try SequenceCorpus.read(.text("RateBook\tx\nplaymusik\ty"), options: options, encoding: encoding)
+      try ExampleCorpus.read(.text("RateBook\tx\nplaymusik\ty"), options: options, encoding: encoding)
     }
     #expect(expected.description.contains("nearest: \"PlayMusic\""))
     #expect(throws: DataError.line(name: "text", line: 1, problem: .unknownLabel("Qqqqqqq", nearest: nil))) {
-      try SequenceCorpus.read(.text("Qqqqqqq\tx"), options: options, encoding: encoding)
+      try ExampleCorpus.read(.text("Qqqqqqq\tx"), options: options, encoding: encoding)
     }
   }
 
   @Test func unknownLabelsMayBeCounted() throws {
-    let options = SequenceOptions(.tagger, .columns) { $0.unknownLabels = .count }
+    let options = ExampleOptions(.tagged, .columns) { $0.unknownLabels = .count }
     let encoding = try options.load(.text("a O\nb X")).encoding
-    let split = try SequenceCorpus.read(.text("a O\n\nb B\nc C"), options: options, encoding: encoding)
+    let split = try ExampleCorpus.read(.text("a O\n\nb B\nc C"), options: options, encoding: encoding)
     #expect(split.target?.tokenSequences?[1] == [LabelVocabulary.unknown, LabelVocabulary.unknown])
     #expect(split.report.unknownLabels == 2)
     #expect(
       split.report.firstUnknownLabel
         == .line(name: "text", line: 3, problem: .unknownLabel("B", nearest: "O")))
     // A class that a generator is asked for must exist.
-    let generator = SequenceOptions(.generator, .tsv) { $0.unknownLabels = .count }
+    let generator = ExampleOptions(.generated, .tsv) { $0.unknownLabels = .count }
     let names = try generator.load(.text("a\tx")).encoding
     #expect(throws: DataError.line(name: "text", line: 1, problem: .unknownLabel("b", nearest: "a"))) {
-      try SequenceCorpus.read(.text("b\tx"), options: generator, encoding: names)
+      try ExampleCorpus.read(.text("b\tx"), options: generator, encoding: names)
     }
   }
 
-  @Test func noFileAndNothingInIt() {
-    let options = SequenceOptions(.classifier, .tsv)
+  @Test func missingAndEmptyFiles() {
+    let options = ExampleOptions(.labeled, .tsv)
     #expect(throws: DataError.missing(path: "/no/file.tsv")) {
       try options.load(.file(.file("/no/file.tsv")))
     }
     #expect(throws: DataError.notAFile(path: "/")) { try options.load(.file(.file("/"))) }
     for text in ["", "\n\n", "\u{FEFF}"] {
-      #expect(throws: DataError.noSequences(name: "text")) { try options.load(.text(text)) }
+      #expect(throws: DataError.noExamples(name: "text")) { try options.load(.text(text)) }
     }
-    #expect(throws: DataError.noSequences(name: "text")) {
-      try SequenceOptions(.tagger, .conllu).load(.text("# nothing\n\n"))
+    #expect(throws: DataError.noExamples(name: "text")) {
+      try ExampleOptions(.tagged, .conllu).load(.text("# nothing\n\n"))
     }
   }
 
@@ -200,11 +200,11 @@ import Testing
           bytes[place] = byte
         }
       }
-      for task in SequenceTask.allCases {
-        for format in SequenceFormat.allCases {
-          let tokens: [SequenceTokenization] = [.byte, .char, .word, .space]
-          let options = SequenceOptions(
-            task, format, source: tokens[random(4)], target: tokens[random(4)]
+      for kind in DataKind.allCases where kind != .stream {
+        for format in DataFormat.allCases {
+          let tokens: [TokenUnit] = [.byte, .char, .word, .space]
+          let options = ExampleOptions(
+            kind, format, source: tokens[random(4)], target: tokens[random(4)]
           ) {
             $0.numericTargets = random(2) == 0
             $0.emptySequences = random(2) == 0 ? .error : .skip
@@ -212,7 +212,7 @@ import Testing
             $0.maximumLength = random(3)
           }
           let file = TextSource.memory(bytes, name: "text")
-          for source in [SequenceSource.file(file), .parallel(source: file, target: file)] {
+          for source in [DataSource.file(file), .parallel(source: file, target: file)] {
             do {
               _ = try options.load(source)
               results.read += 1

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct GeneratedTaskTests {
-  private func pairs(_ source: SequenceSource?) -> [(source: String, target: String)] {
+  private func pairs(_ source: DataSource?) -> [(source: String, target: String)] {
     guard case .file(.memory(let bytes, _)) = source else { return [] }
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { line in
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
@@ -11,7 +11,7 @@ import Testing
     }
   }
 
-  private func all(_ sources: SequenceSources) -> [(source: String, target: String)] {
+  private func all(_ sources: DataSources) -> [(source: String, target: String)] {
     pairs(sources.train) + pairs(sources.valid) + pairs(sources.test)
   }
 
@@ -19,7 +19,7 @@ import Testing
     let task = GeneratedTask(seed: 3, train: 300, valid: 50, test: 20)
     for make in [
       { try $0.dates() }, { try $0.addition() }, { try $0.symbols(.copy, lengths: 1...10) },
-    ] as [(GeneratedTask) throws -> SequenceSources] {
+    ] as [(GeneratedTask) throws -> DataSources] {
       let sources = try make(task)
       #expect(sources == (try make(task)))
       #expect(sources != (try make(GeneratedTask(seed: 4, train: 300, valid: 50, test: 20))))
@@ -41,11 +41,6 @@ import Testing
       #expect(numbers.allSatisfy { (0...999).contains($0) })
       #expect(numbers[0] + numbers[1] == Int(target))
       #expect(unordered.insert(numbers.sorted()).inserted)
-    }
-    for (source, target) in pairs(try task.addition(digits: 4, padded: true, reversed: true).train) {
-      #expect(source.count == 9 && target.count == 5)
-      let sum = source.reversed().split { " +".contains($0) }.compactMap { Int(String($0)) }.reduce(0, +)
-      #expect(target == "\(sum)".padding(toLength: 5, withPad: " ", startingAt: 0))
     }
   }
 
@@ -96,7 +91,7 @@ import Testing
 
   /// Reads every generated date by itself: numbers, and the names that Unicode's data has for the language.
   @Test(arguments: DateLanguage.allCases)
-  func datesAreWhatTheySay(language: DateLanguage) throws {
+  func textAndTargetAreTheSameDate(language: DateLanguage) throws {
     let (months, weekdays) = Self.symbols(language)
     var (named, numeric, withWeekday) = (0, 0, 0)
     for (source, target) in all(try GeneratedTask(seed: 5, train: 700, valid: 0).dates(languages: [language]))
@@ -144,7 +139,7 @@ import Testing
     return numbers[1] <= 12 ? numbers.reversed() : [numbers[2], numbers[0], numbers[1]]
   }
 
-  /// No text stands for two days, whatever the languages: as generated, nor when its case is lost.
+  /// No text means two days in any language, neither as generated nor in lower case.
   @Test func noTextHasTwoMeanings() throws {
     var meanings: [String: String] = [:]
     for (source, target) in all(try GeneratedTask(seed: 9, train: 30_000, valid: 0).dates()) {
@@ -165,12 +160,77 @@ import Testing
   }
 
   @Test func theTaskIsLearnableWithFewCharacters() throws {
-    let options = SequenceOptions(.seq2seq, .tsv, source: .char, target: .char)
-    let corpus = try SequenceCorpus.load(
+    let options = ExampleOptions(.paired, .tsv, source: .char, target: .char)
+    let corpus = try ExampleCorpus.load(
       GeneratedTask(seed: 1, train: 5000, valid: 500).dates(), options: options)
     #expect((corpus.encoding.source?.count ?? 0) < 100)
     #expect(corpus.encoding.target?.count == 14)
     #expect(corpus.train.lengths(.target).allSatisfy { $0 == 10 })
     #expect((corpus.train.lengths(.source).max() ?? 0) <= 50)
+  }
+}
+
+@Suite struct DateTextGeneratorTests {
+  private static let lines = String(
+    decoding: DateTextGenerator(seed: 7, characters: 200_000).generate(), as: UTF8.self
+  ).split(separator: "\n")
+
+  @Test func aSeedGivesOneText() {
+    let text = DateTextGenerator(seed: 1, characters: 5000).generate()
+    #expect(text == DateTextGenerator(seed: 1, characters: 5000).generate())
+    #expect(text != DateTextGenerator(seed: 2, characters: 5000).generate())
+    #expect(text.starts(with: DateTextGenerator(seed: 1, characters: 1000).generate()))
+    #expect((5000..<5100).contains(text.count))
+    #expect(text.last == UInt8(ascii: "\n"))
+    #expect(text.allSatisfy { $0 < 0x80 })
+  }
+
+  /// Every line is right by the calendar of Foundation.
+  @Test func datesAgreeWithTheCalendar() throws {
+    var calendar = Calendar(identifier: .gregorian)
+    calendar.timeZone = .gmt
+    let pattern = /(.+) is ((\d{4})-(\d\d)-(\d\d)), a ([A-Z][a-z]+)\./
+    let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
+    for line in Self.lines {
+      let match = try #require(try pattern.wholeMatch(in: line), "\(line)")
+      let (year, month, day) = (Int(match.3) ?? 0, Int(match.4) ?? 0, Int(match.5) ?? 0)
+      let components = DateComponents(year: year, month: month, day: day)
+      #expect((1950...2049).contains(year))
+      let date = try #require(calendar.date(from: components))
+      #expect(calendar.dateComponents([.year, .month, .day], from: date) == components, "\(line)")
+      #expect(weekdays[calendar.component(.weekday, from: date) - 1] == match.6, "\(line)")
+      let dayOfYear = try #require(calendar.ordinality(of: .day, in: .year, for: date))
+      #expect(Self.spellings(year, month, day, dayOfYear).contains(String(match.1)), "\(line)")
+    }
+  }
+
+  private static func spellings(_ year: Int, _ month: Int, _ day: Int, _ dayOfYear: Int) -> [String] {
+    let names = [
+      "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+      "November", "December",
+    ]
+    let ordinals = [1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"]
+    let name = names[month - 1]
+    let ordinal = "\(day)" + (ordinals[day] ?? "th")
+    return [
+      "the \(ordinal) of \(name), \(year)", "\(name) \(day), \(year)", "\(name) the \(ordinal), \(year)",
+      "\(day) \(name) \(year)", "\(day) \(name.prefix(3)) \(year)", "\(year)/\(month)/\(day)",
+      "day \(dayOfYear) of \(year)",
+    ]
+  }
+
+  @Test func formsYearsAndDaysAllOccur() {
+    let text = Self.lines.joined(separator: "\n")
+    for part in ["the 1st of", "May the ", "day 3", " Feb 19", "1950", "2049", "-12-31", "-02-29", "11th"] {
+      #expect(text.contains(part), "\(part)")
+    }
+  }
+
+  @Test func theTextIsACorpus() throws {
+    let corpus = try TextCorpus.load(
+      train: DateTextGenerator(seed: 1, characters: 20_000).source(), validFraction: 0.1,
+      options: TextOptions(.char))
+    #expect(corpus.vocabulary.count < 64)
+    #expect(corpus.valid?.ids.contains(0) == false)
   }
 }

@@ -3,16 +3,16 @@ import Foundation
 import Testing
 
 /// Lists of NumPy files.
-@Suite struct NumpySequenceTests {
+@Suite struct NumpyExampleTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
   private func load(
-    _ list: String, _ task: SequenceTask = .classifier, _ change: (inout SequenceOptions) -> Void = { _ in }
-  ) throws -> SequenceCorpus {
+    _ list: String, _ kind: DataKind = .labeled, _ change: (inout ExampleOptions) -> Void = { _ in }
+  ) throws -> ExampleCorpus {
     let path = try folder.write("list.tsv", list)
-    return try SequenceOptions(task, .npy, target: .char, change).load(.file(.file(path)))
+    return try ExampleOptions(kind, .npy, target: .char, change).load(.file(.file(path)))
   }
 
   @Test func arraysOfStepsAndSeries() throws {
@@ -36,19 +36,19 @@ import Testing
   @Test func targetsOfEveryKind() throws {
     try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
     try folder.write("y.npy", numpyFile([9, 8, 7, 6, 5, 4], shape: "(2, 3)"))
-    let text = try load("ab\ta.npy", .seq2seq)
+    let text = try load("ab\ta.npy", .paired)
     #expect(text.train.words(.target, text.encoding.target) == [["a", "b"]])
     let number = try load("0.5\ta.npy") { $0.numericTargets = true }
     #expect(number.train.numbers(.target) == [[0.5]])
-    let tags = try load("A B\ta.npy", .tagger)
+    let tags = try load("A B\ta.npy", .tagged)
     #expect(tags.train.tags(tags.encoding.labels) == [["A", "B"]])
-    let steps = try load("y.npy\ta.npy", .tagger) { $0.numericTargets = true }
+    let steps = try load("y.npy\ta.npy", .tagged) { $0.numericTargets = true }
     #expect(steps.train.numbers(.target) == [[9, 8, 7, 6, 5, 4]])
     #expect(steps.encoding.targetWidth == 3)
-    let series = try load("1 2\ta.npy", .tagger) { $0.numericTargets = true }
+    let series = try load("1 2\ta.npy", .tagged) { $0.numericTargets = true }
     #expect(series.train.numbers(.target) == [[1, 2]])
     try folder.write("v.npy", numpyFile([1, 2, 3], shape: "(3,)"))
-    let caption = try load("ab\tv.npy", .generator)
+    let caption = try load("ab\tv.npy", .generated)
     #expect(caption.train.numbers(.source) == [[1, 2, 3]])
     #expect(caption.train.lengths(.source) == [1])
     #expect(caption.encoding.sourceWidth == 3)
@@ -132,7 +132,7 @@ import Testing
     try folder.write("y.npy", numpyFile([0, 1, 0.5, 1.5], shape: "(2, 2)"))
     func error(_ list: String) -> DataError? {
       #expect(throws: DataError.self) {
-        try load(list, .tagger) { ($0.numericTargets, $0.bits) = (true, true) }
+        try load(list, .tagged) { ($0.numericTargets, $0.bits) = (true, true) }
       }
     }
     let list = "\(folder.path)/list.tsv"
@@ -150,12 +150,12 @@ import Testing
       try load("x\ta.npy\ny\tb.npy")
     }
     #expect(throws: DataError.line(name: list, line: 1, problem: .stepCount(source: 2, target: 3))) {
-      try load("A B C\ta.npy", .tagger)
+      try load("A B C\ta.npy", .tagged)
     }
     #expect(throws: DataError.line(name: list, line: 1, problem: .empty(field: "source"))) {
       try load("x\te.npy")
     }
-    #expect(throws: DataError.self) { try load("ab\ta.npy", .generator) }
+    #expect(throws: DataError.self) { try load("ab\ta.npy", .generated) }
     // Whatever part the first example of all is in, and the second.
     for seed in 0..<6 as Range<UInt64> {
       #expect(throws: DataError.line(name: list, line: 2, problem: .width(found: 3, expected: 2))) {
@@ -163,11 +163,11 @@ import Testing
       }
     }
     // A part read later must fit the model.
-    let options = SequenceOptions(.classifier, .npy)
+    let options = ExampleOptions(.labeled, .npy)
     let encoding = try load("x\ta.npy").encoding
     let other = try folder.write("other.tsv", "x\tb.npy")
     #expect(throws: DataError.line(name: other, line: 1, problem: .width(found: 3, expected: 2))) {
-      try SequenceCorpus.read(.file(.file(other)), options: options, encoding: encoding)
+      try ExampleCorpus.read(.file(.file(other)), options: options, encoding: encoding)
     }
   }
 }

@@ -1,18 +1,24 @@
 import UnicodeText
 
 /// Cuts lines of valid text into the units that get ids, without a string for each.
-struct LineTokenizer: Sendable, Equatable {
-  let tokenization: SequenceTokenization
+struct Tokenizer: Sendable, Equatable {
+  let unit: TokenUnit
   let lowercase: Bool
 
-  /// Calls `body` with each unit as it stands in the line: words, or symbols between spaces.
+  /// A line in the case of the vocabulary.
+  func folded(_ line: [UInt8]) -> [UInt8] {
+    guard lowercase else { return line }
+    return unit == .byte ? line.map(lowercasedASCII) : lowercased(utf8: line)
+  }
+
+  /// Calls `body` with each word, or each symbol between spaces or tabs, of a line.
   func forEachWord<Failure>(
     in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
   ) throws(Failure) {
     var start = 0
     var position = 0
     while position < line.count {
-      let width = tokenization == .space ? spaceWidth(line, position) : whiteSpaceWidth(line, position)
+      let width = unit == .space ? spaceWidth(line, position) : whiteSpaceWidth(line, position)
       guard width > 0 else {
         position += 1
         continue
@@ -24,25 +30,13 @@ struct LineTokenizer: Sendable, Equatable {
     if position > start { try body(UnsafeBufferPointer(rebasing: line[start..<position])) }
   }
 
-  /// Calls `body` with each scalar of the line, in lower case if asked for.
+  /// Calls `body` with each scalar of a line.
   func forEachScalar(in line: UnsafeBufferPointer<UInt8>, _ body: (Unicode.Scalar) -> Void) {
     var decoder = UTF8Decoder()
-    func decode(_ line: some Collection<UInt8>) {
-      for byte in line {
-        if case .scalar(let scalar) = decoder.next(byte) { body(scalar) }
-      }
+    for byte in line {
+      if case .scalar(let scalar) = decoder.next(byte) { body(scalar) }
     }
-    if lowercase { decode(lowercased(utf8: line)) } else { decode(line) }
   }
-
-  /// Overwrites `word` with a unit in the case of the vocabulary.
-  func fold(_ unit: UnsafeBufferPointer<UInt8>, into word: inout [UInt8]) {
-    word.removeAll(keepingCapacity: true)
-    if lowercase { word.append(contentsOf: lowercased(utf8: unit)) } else { word.append(contentsOf: unit) }
-  }
-
-  /// A byte in the case of the vocabulary.
-  func fold(_ byte: UInt8) -> UInt8 { lowercase ? lowercasedASCII(byte) : byte }
 
   private func spaceWidth(_ line: UnsafeBufferPointer<UInt8>, _ position: Int) -> Int {
     line[position] == 0x20 || line[position] == 0x09 ? 1 : 0
@@ -74,6 +68,20 @@ func forEachCell<Failure>(
   var start = 0
   for position in 0...line.count where position == line.count || line[position] == 0x09 {
     try body(UnsafeBufferPointer(rebasing: line[start..<position]))
+    start = position + 1
+  }
+}
+
+/// Calls `body` with the words of a line that is given in place of a file of columns.
+func forEachInputWord<Failure>(
+  in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
+) throws(Failure) {
+  let hasTabs = line.contains(0x09)
+  var start = 0
+  for position in 0...line.count {
+    let isEnd = position == line.count || (hasTabs ? line[position] == 0x09 : isASCIISpace(line[position]))
+    guard isEnd else { continue }
+    if position > start { try body(UnsafeBufferPointer(rebasing: line[start..<position])) }
     start = position + 1
   }
 }

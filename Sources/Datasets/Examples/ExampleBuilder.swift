@@ -1,6 +1,6 @@
-/// Turns examples into the fields of a part, and deals with those that don't fit.
-struct SplitBuilder {
-  private let options: SequenceOptions
+/// Turns examples into the fields of a set, and deals with those that don't fit.
+struct ExampleBuilder {
+  private let options: ExampleOptions
   private let layout: RecordLayout
   private let isEvaluation: Bool
   /// Its widths become those of the first example.
@@ -12,14 +12,14 @@ struct SplitBuilder {
   private var report = ReadingReport()
   /// Examples so far.
   private(set) var count = 0
-  // Memory that every example uses again.
+  // Buffers that every example reuses.
   private var source = EncodedField()
   private var second = EncodedField()
   private var target = EncodedField()
 
   /// - Parameter isEvaluation: labels may be unknown if the options allow it, and the text is kept.
   init(
-    _ options: SequenceOptions, _ layout: RecordLayout, _ encoding: DataEncoding, folder: String,
+    _ options: ExampleOptions, _ layout: RecordLayout, _ encoding: DataEncoding, folder: String,
     isEvaluation: Bool
   ) {
     self.options = options
@@ -92,12 +92,12 @@ struct SplitBuilder {
     report.firstUnknownLabel = record.targetProblem(problem, step: step)
   }
 
-  /// The spelling of each token of a source, as it stands in the file, if letters are read.
+  /// The spelling of each token of a source, as it is in the file, if characters are read.
   private static func spell(
     _ bytes: [UInt8], _ kind: FieldKind, _ encoding: DataEncoding, in field: inout EncodedField,
     _ forms: inout SurfaceForms?
   ) throws(LineProblem) {
-    guard var known = forms, let words = encoding.source, let letters = encoding.characters else { return }
+    guard var known = forms, let words = encoding.source, let characters = encoding.characters else { return }
     // Not copied when it grows.
     forms = nil
     defer { forms = known }
@@ -105,7 +105,7 @@ struct SplitBuilder {
     func add(_ unit: UnsafeBufferPointer<UInt8>) throws(LineProblem) {
       let form = try known.intern(Array(unit)) { (form: [UInt8]) throws(LineProblem) -> [Int32] in
         var ids: [Int32] = []
-        try letters.encode(form, into: &ids)
+        try characters.encode(form, into: &ids)
         return ids
       }
       field.forms.append(form)
@@ -113,6 +113,8 @@ struct SplitBuilder {
     try bytes.withUnsafeBufferPointer { (line: UnsafeBufferPointer<UInt8>) throws(LineProblem) in
       if kind == .cells {
         try forEachCell(in: line, add)
+      } else if kind == .words {
+        try forEachInputWord(in: line, add)
       } else {
         try words.tokenizer.forEachWord(in: line, add)
       }
@@ -140,7 +142,7 @@ struct SplitBuilder {
   }
 
   private mutating func checkShape(_ record: RawRecord) throws {
-    if layout.source == .text, options.task == .seq2seq {
+    if layout.source == .text, options.kind == .paired {
       let expected = encoding.hasSecondSource ?? record.hasSecondSource
       guard record.hasSecondSource == expected else {
         throw record.source.problem(.secondSource(expected: expected))
@@ -163,7 +165,7 @@ struct SplitBuilder {
     }
   }
 
-  /// False if the example is left out; it may have been cut.
+  /// False if the example is left out. An example that stays may have been truncated.
   private mutating func fitsLimits(_ record: RawRecord) throws -> Bool {
     let hasTargetLimit = layout.target == .text || layout.target == .multihot
     let limits = [
@@ -196,6 +198,7 @@ struct SplitBuilder {
   }
 
   private mutating func commit(_ record: RawRecord) throws {
+    if count == 0 { report.firstExample = description(of: record) }
     columns.source?.append(source)
     columns.target?.append(target)
     if record.hasSecondSource {
@@ -208,27 +211,96 @@ struct SplitBuilder {
     guard keepsTexts else { return }
     switch layout.source {
     case .cells: texts.source.append(record.source.bytes.lazy.map { $0 == 0x09 ? 0x20 : $0 })
-    case .text, .label, .array, .arrayVector: texts.source.append(record.source.bytes)
+    case .text, .words, .label, .array, .arrayVector: texts.source.append(record.source.bytes)
     default: break
     }
     if record.hasSecondSource { texts.second.append(record.secondSource.bytes) }
     if layout.target == .text { texts.target.append(record.target.bytes) }
   }
 
+  private func description(of record: RawRecord) -> String {
+    func text(_ name: String, _ field: RawRecord.Field) -> String {
+      "\(name) \(quoted(String(decoding: field.bytes, as: UTF8.self)))"
+    }
+    return [
+      layout.source == nil ? nil : text("source", record.source),
+      record.hasSecondSource ? text("second source", record.secondSource) : nil,
+      layout.target == nil ? nil : text("target", record.target),
+    ].compactMap { $0 }.joined(separator: ", ")
+  }
+
+  /// The number of different classes or tags if they are more than half of the examples or words.
+  private var suspiciousLabels: Int? {
+    let labels: [Int32]
+    switch (layout.target, columns.target?.field) {
+    case (.label, .labels(let classes)): labels = classes
+    case (.tags, .tokens(let tags)), (.tagCells, .tokens(let tags)): labels = tags.elements
+    default: return nil
+    }
+    let different = Set(labels).count
+    return labels.count >= 20 && different * 2 > labels.count ? different : nil
+  }
+
   // MARK: The result
 
   /// The examples so far, and an empty builder again.
-  mutating func take(name: String, blankLines: BlankLines? = nil) -> ExampleSet {
-    report.emptySkipped += blankLines?.skipped ?? 0
-    report.firstSkipped = report.firstSkipped ?? blankLines?.first
+  mutating func take(name: String, from records: (any RecordReader)? = nil) -> ExampleSet {
+    if let records {
+      report.emptySkipped += records.blankLines.skipped
+      report.firstSkipped = report.firstSkipped ?? records.blankLines.first
+      report.asides = records.asides
+    }
+    if !isEvaluation { report.suspiciousLabels = suspiciousLabels }
     func kept(_ lines: TextLines) -> TextLines? { lines.count > 0 ? lines : nil }
     let split = ExampleSet(
       name: name, count: count, source: columns.source?.field, secondSource: columns.second?.field,
       target: columns.target?.field, forms: forms.source,
       secondForms: columns.second == nil ? nil : forms.second, sourceTexts: kept(texts.source),
       secondSourceTexts: kept(texts.second), targetTexts: kept(texts.target), report: report)
-    self = SplitBuilder(
+    self = ExampleBuilder(
       options, layout, encoding, folder: encoder.folder, isEvaluation: isEvaluation)
     return split
+  }
+}
+
+/// Collects one field of all examples.
+///
+/// The collections are separate properties, not in the enumeration that they become: taking one out of it to append would
+/// copy it.
+struct FieldColumn {
+  private enum Content { case tokens, labels, vectors }
+
+  private let content: Content
+  private var tokens = RaggedTokens()
+  private var labels: [Int32] = []
+  /// Nil before the first example, whose width is that of all.
+  private var vectors: RaggedVectors?
+
+  init(_ kind: FieldKind) {
+    switch kind {
+    case .text, .cells, .words, .tags, .tagCells: content = .tokens
+    case .label: content = .labels
+    case .numbers, .stepNumbers, .series, .array, .arrayVector, .multihot: content = .vectors
+    }
+  }
+
+  /// Adds the field of an example.
+  mutating func append(_ encoded: EncodedField) {
+    switch content {
+    case .tokens: tokens.append(encoded.ids)
+    case .labels: labels.append(contentsOf: encoded.ids)
+    case .vectors:
+      if vectors == nil { vectors = RaggedVectors(width: encoded.width) }
+      vectors?.append(encoded.values)
+    }
+  }
+
+  /// All examples; nil for vectors of which there are none.
+  var field: ExampleField? {
+    switch content {
+    case .tokens: .tokens(tokens)
+    case .labels: .labels(labels)
+    case .vectors: vectors.map { .vectors($0) }
+    }
   }
 }
