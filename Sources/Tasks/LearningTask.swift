@@ -32,7 +32,9 @@ package final class LearningTask<L: Learner>: TrainingTask {
     self.plan = plan
     workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
     learner = try L(configuration, corpus.encoding, .initial(configuration))
-    for split in DataSplit.allCases { try corpus[split].map(learner.check) }
+    for split in DataSplit.allCases {
+      if let part = corpus[split] { try learner.check(part) }
+    }
     let training = configuration.training
     var options = BatchOptions(
       training.batchTokens.map { .tokens($0) } ?? .examples(training.batchSize), steps: training.bptt)

@@ -3,9 +3,9 @@ import NumericKernels
 import RunLog
 import Tasks
 
-/// Writes what happens to `metrics.jsonl` and TensorBoard's event file, and passes it on.
+/// Writes events to `metrics.jsonl` and TensorBoard's event file, and passes them on.
 ///
-/// A disk that is full must not end a run: a failing write is reported once, and writing goes on being tried.
+/// A full disk must not end a run: the first failed write is reported, and later events are still written if possible.
 final class RunLogObserver: TrainingObserver {
   private let directory: RunDirectory
   private let usesTensorBoard: Bool
@@ -129,7 +129,7 @@ final class RunLogObserver: TrainingObserver {
   }
 }
 
-/// Keeps `run.json` of a run directory up to date; does nothing where there is none.
+/// Keeps `run.json` of a run directory up to date; does nothing without a run directory.
 final class RunRecorder {
   private let path: String?
   private var record: RunRecord
@@ -142,7 +142,7 @@ final class RunRecorder {
       seed: UInt64(request.configuration.seed), started: Date())
   }
 
-  /// Writes the status `running`. Throws `RunFileFailure`.
+  /// Writes the status `running`. Throws `FileFailure`.
   func begin() throws {
     guard let path else { return }
     try record.write(to: path)
@@ -157,8 +157,7 @@ final class RunRecorder {
     end(ExitCode.code(of: error) == ExitCode.diverged ? .diverged : .failed, message: "\(error)")
   }
 
-  /// The last word about a run that is over anyway: where it can't be written, the error that matters is
-  /// another one.
+  /// Writes how the run ended. If that fails the run is over all the same, and its own error matters more.
   private func end(_ status: RunRecord.Status, message: String) {
     guard let path, hasBegun else { return }
     record.ended = Date()
