@@ -135,12 +135,9 @@ private struct Inspection {
   }
 
   private mutating func readVocabularies(of run: RunPaths, _ configuration: RunConfiguration) {
-    guard configuration.task == .languageModel else {
-      encoding = collect { try SavedSequenceModel.encoding(of: run, configuration) }
-      return
-    }
-    vocabulary =
-      collect { try DataEncoding.load(from: run.root, stream: Corpora.options(configuration.data)) }?.stream
+    let kept = collect { try SavedModel.encoding(of: run, configuration) }
+    vocabulary = kept?.stream
+    encoding = vocabulary == nil ? kept : nil
   }
 
   /// Verifies all checkpoints, and keeps the best, or else the newest, of those that verify.
