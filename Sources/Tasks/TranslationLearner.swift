@@ -48,7 +48,8 @@ package final class TranslationLearner: Learner {
   /// Makes another model a member of the ensemble, if both read and write the same: vocabularies, widths, sources.
   package func join(_ other: any Learner, path: String) throws {
     guard let partner = other as? Self else {
-      throw TrainingFailure.unusableRun(path: path, problem: "can't be a member of an ensemble: only encoder-decoders can")
+      throw TrainingFailure.unusableRun(
+        path: path, problem: "can't be a member of an ensemble: only encoder-decoders can")
     }
     if let difference = difference(from: partner) {
       throw TrainingFailure.unusableRun(path: path, problem: "has \(difference): it can't be joined")
