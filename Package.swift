@@ -34,7 +34,7 @@ let libraryTargets: [Target] = [
     name: "NumericKernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strictSwift),
   .target(name: "Options", swiftSettings: strictSwift),
   .target(name: "Parameters", dependencies: ["NumericKernels"], swiftSettings: strictSwift),
-  .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strictSwift),
+  .target(name: "Optimizers", dependencies: ["CKernels", "Options"], swiftSettings: strictSwift),
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(
     name: "RecurrentNN",
@@ -43,9 +43,13 @@ let libraryTargets: [Target] = [
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
   .target(
-    name: "Configuration", resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
-  .target(name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece"], swiftSettings: strictSwift),
+    name: "Datasets", dependencies: ["NumericKernels", "Options", "CSentencePiece"],
+    swiftSettings: strictSwift),
   .target(name: "Metrics", swiftSettings: strictSwift),
+  .target(
+    name: "Configuration",
+    dependencies: ["NumericKernels", "Options", "RecurrentNN", "Optimizers", "Datasets"],
+    resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
   .target(name: "RunLog", swiftSettings: strictSwift),
   .target(
     name: "Tasks",
@@ -106,7 +110,7 @@ let testTargets: [Target] = [
   test("Optimizers", of: ["Optimizers"]),
   test("MPI", of: ["MPI", "MPIConformance"]),
   test("Communication", of: ["Communication", "MPIConformance"]),
-  test("Configuration", of: ["Configuration", "rnn-dist"]),
+  test("Configuration", of: ["Configuration", "Datasets", "rnn-dist"]),
   test("Datasets", of: ["Datasets"]),
   test("Metrics", of: ["Metrics"]),
   test("Checkpoints", of: ["Checkpoints"]),

@@ -1,24 +1,10 @@
-/// How sequences are written with a trained model, in evaluation and by `predict`.
-public struct DecodingConfiguration: Sendable, Equatable {
-  public var beam = 1
-  public var lengthPenalty = 1.0
-  public var coveragePenalty = 0.0
-  /// A sequence is done when this many times `beam` of its hypotheses have ended; nil: when none can win any more.
-  public var patience: Double? = 1
-  public var minLength = 0
-  public var maxLength = 500
-  /// Tokens for each token of the source, besides `maxLength`; 0: no limit of this kind.
-  public var maxLengthRatio = 0.0
-  public var noRepeatNgram = 0
-  public var replaceUnknown = false
-
-  public init() {}
-}
+import Options
+import RecurrentNN
 
 /// When held-out data are scored, and what follows from it.
-public struct EvaluationConfiguration: Sendable, Equatable {
+public struct EvaluationConfiguration: Options {
   /// Figure that decides which checkpoint is the best.
-  public enum Metric: String, ConfigurationChoice {
+  public enum Metric: String, OptionChoice {
     case loss, perplexity, accuracy, f1
     case exactMatch = "exact_match"
     case tokenErrorRate = "token_error_rate"
@@ -44,7 +30,7 @@ public struct EvaluationConfiguration: Sendable, Equatable {
     }
 
     /// Whether a model of a task with such an output has it; for f1 the tags must mark spans as well.
-    public func belongs(to task: RunConfiguration.Task, _ output: ModelConfiguration.Output) -> Bool {
+    public func belongs(to task: RunConfiguration.Task, _ output: OutputShape.Kind) -> Bool {
       guard belongs(to: task) else { return false }
       return switch self {
       case .perplexity, .accuracy, .f1: output.hasPerplexity
@@ -64,27 +50,41 @@ public struct EvaluationConfiguration: Sendable, Equatable {
   /// Held-out entries decoded during training; 0: all.
   public var decodeLimit = 0
   /// BLEU's tokenization.
-  public enum BLEUTokens: String, ConfigurationChoice {
+  public enum BLEUTokens: String, OptionChoice {
     case mteval13a = "13a"
     case none, char
   }
   public var bleuTokens = BLEUTokens.mteval13a
 
   public init() {}
+
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.everySteps, .atLeast(0))
+    checks.bound(\.patience, .atLeast(0))
+    checks.bound(\.batchSize, .within(1...1_000_000))
+    checks.bound(\.decodeLimit, .atLeast(0))
+  }
 }
 
 /// What is reported during the run.
-public struct LogConfiguration: Sendable, Equatable {
+public struct LogConfiguration: Options {
   public var everySteps = 10
   public var tensorboard = true
 
   public init() {}
+
+  public func check(_ checks: inout OptionChecks<Self>) { checks.bound(\.everySteps, .atLeast(1)) }
 }
 
 /// When the run is saved, and how many savings stay.
-public struct CheckpointConfiguration: Sendable, Equatable {
+public struct CheckpointConfiguration: Options {
   public var everySteps = 1000
   public var keep = 3
 
   public init() {}
+
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.everySteps, .atLeast(0))
+    checks.bound(\.keep, .atLeast(1))
+  }
 }

@@ -64,7 +64,7 @@ public final class SavedModel {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     let pass = LanguageModelEvaluation(
       model: model, parameters: parameters,
-      workspace: Workspace(precision: ProductPrecision(configuration.training.precision)), tokens: tokens,
+      workspace: Workspace(precision: configuration.training.precision), tokens: tokens,
       plan: plan,
       streams: streams ?? configuration.evaluation.batchSize, steps: configuration.training.bptt)
     let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator)

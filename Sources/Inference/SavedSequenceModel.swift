@@ -28,7 +28,7 @@ public final class SavedSequenceModel {
     run: RunPaths, configuration: RunConfiguration, choice: CheckpointChoice = .best
   ) throws {
     self.configuration = configuration
-    workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
+    workspace = Workspace(precision: configuration.training.precision)
     let weights = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
     averagedSteps = weights.averagedSteps
@@ -49,8 +49,7 @@ public final class SavedSequenceModel {
   }
 
   /// The vocabularies of a run. Throws `DataError`.
-  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding
-  {
+  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try DataEncoding.load(
       from: run.root, options: SequenceData.options(configuration),
       like: SequenceData.trainingSource(configuration))

@@ -16,7 +16,7 @@ public final class SequenceWriter {
       return nil
     }
     (self.learner, self.saved, self.target) = (learner, saved, target)
-    workspace = Workspace(precision: ProductPrecision(saved.configuration.training.precision))
+    workspace = Workspace(precision: saved.configuration.training.precision)
   }
 
   /// True if the model writes for a class, or for a vector in a file.

@@ -21,7 +21,7 @@ public final class TextGenerator {
   public convenience init(_ saved: SavedModel) {
     self.init(
       saved.model, parameters: saved.parameters, vocabulary: saved.vocabulary,
-      precision: ProductPrecision(saved.configuration.training.precision))
+      precision: saved.configuration.training.precision)
   }
 
   /// Writes `count` texts of `length` tokens after a prompt.

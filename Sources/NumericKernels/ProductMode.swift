@@ -2,7 +2,7 @@ import CKernels
 
 /// In which precision the operands of a product are multiplied. Sums are in single precision either way, and so is
 /// everything outside of products.
-public enum ProductPrecision: Sendable, Hashable, CaseIterable {
+public enum ProductPrecision: String, Sendable, Hashable, CaseIterable {
   case fp32
   /// Both operands rounded to bfloat16 (8 bits of mantissa), to nearest, ties to even.
   case bf16

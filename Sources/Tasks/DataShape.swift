@@ -83,14 +83,14 @@ extension DataShape {
       ? Self.featureWidth(tensors, model)
       : (tensors["rnn.weight_ih_l0"] ?? tensors["encoder.rnn.weight_ih_l0"])?.shape.last
     targetWidth = tensors["output.weight"]?.shape.first
-    let states = (model.projectionSize ?? model.hiddenSize) * (model.bidirectional ? 2 : 1)
+    let states = model.network.outputSize
     steps = tensors["output.weight"]?.shape.last.map { $0 / states }
     sourceCount = tensors.keys.contains { $0.hasPrefix("encoder2.") } ? 2 : 1
   }
 
   /// Numbers of a generator's vector, which is seen by the bridge, by the projection in place of the first token, or by the
   /// cells beside the token and what is fed back to them.
-  private static func featureWidth(_ tensors: [String: TensorInfo], _ model: ModelConfiguration) -> Int? {
+  private static func featureWidth(_ tensors: [String: TensorInfo], _ model: ModelOptions) -> Int? {
     switch model.condition {
     case .none: return nil
     case .initialState: return tensors["bridge.h_l0.weight"]?.shape.last

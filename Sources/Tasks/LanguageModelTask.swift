@@ -9,13 +9,14 @@ import RunLog
 
 extension LanguageModelShape {
   /// The model a configuration describes, for a vocabulary.
-  public init(_ model: ModelConfiguration, vocabularySize: Int) {
+  public init(_ model: ModelOptions, vocabularySize: Int) {
     self.init(
-      vocabularySize: vocabularySize, embeddingSize: model.embeddingSize, hiddenSize: model.hiddenSize,
-      layers: model.layers, cell: CellOptions(model), dropout: model.dropout,
-      embeddingDropout: model.effectiveEmbeddingDropout,
+      vocabularySize: vocabularySize, embeddingSize: model.embeddingSize,
+      hiddenSize: model.network.hiddenSize,
+      layers: model.network.layers, cell: model.network.cell, dropout: model.network.dropout,
+      embeddingDropout: model.inputDropout,
       tieEmbeddings: model.tieEmbeddings, uniformInitialization: model.initUniform,
-      connection: LayerConnectionKind(model, layers: model.layers))
+      connection: model.network.connection)
     cutoffs = model.adaptiveCutoffs
     clusterFactor = model.adaptiveFactor
   }
@@ -65,7 +66,7 @@ package final class LanguageModelTask: TrainingTask {
     parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
     self.corpus = corpus
     self.plan = plan
-    workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
+    workspace = Workspace(precision: configuration.training.precision)
     segment = configuration.training.recompute > 0 ? configuration.training.recompute : nil
     seed = UInt64(configuration.seed)
     labelSmoothing = configuration.training.labelSmoothing

@@ -57,8 +57,8 @@ package enum SequenceData {
   package static func options(_ configuration: RunConfiguration) -> SequenceOptions {
     let (data, model) = (configuration.data, configuration.model)
     var options = SequenceOptions(task: task(configuration), format: format(configuration))
-    options.source = text(data.effectiveSourceTokens, data)
-    options.target = text(data.effectiveTargetTokens, data)
+    options.source = text(data.sourceUnit, data)
+    options.target = text(data.targetUnit, data)
     options.sharedVocabulary = data.sharedVocabulary
     options.characters = model.characterHiddenSize > 0
     options.numericTargets = model.output.isNumeric
@@ -106,7 +106,7 @@ package enum SequenceData {
   }
 
   private static func text(
-    _ tokens: DataConfiguration.Tokens, _ data: DataConfiguration
+    _ tokens: TokenUnit, _ data: DataOptions
   ) -> SequenceTextOptions {
     let tokenization: SequenceTokenization =
       switch tokens {

@@ -27,7 +27,7 @@ package final class SupervisedTask: TrainingTask {
   package init(_ configuration: RunConfiguration, plan: ShardPlan) throws {
     self.configuration = configuration
     self.plan = plan
-    workspace = Workspace(precision: ProductPrecision(configuration.training.precision))
+    workspace = Workspace(precision: configuration.training.precision)
     corpus = try SequenceData.load(configuration)
     shape = DataShape(corpus, configuration)
     learner = try Learners.make(

@@ -34,7 +34,7 @@ package enum Corpora {
       vocabulary: vocabulary)
   }
 
-  package static func options(_ data: DataConfiguration) -> TextOptions {
+  package static func options(_ data: DataOptions) -> TextOptions {
     var options = TextOptions(
       tokenization(data), lowercase: data.lowercase, minCount: data.minCount,
       maxVocabulary: data.tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
@@ -42,7 +42,7 @@ package enum Corpora {
     return options
   }
 
-  package static func tokenization(_ data: DataConfiguration) -> Tokenization {
+  package static func tokenization(_ data: DataOptions) -> Tokenization {
     switch data.tokens {
     case .byte: .byte
     case .char: .char
@@ -53,7 +53,7 @@ package enum Corpora {
 }
 
 extension SubwordOptions.Kind {
-  package init(_ kind: DataConfiguration.SubwordKind) {
+  package init(_ kind: SubwordKind) {
     switch kind {
     case .bpe: self = .bpe
     case .unigram: self = .unigram

@@ -29,7 +29,7 @@ package final class TranslationLearner: SequenceLearner {
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
-    ownWorkspace = Workspace(precision: ProductPrecision(configuration.training.precision))
+    ownWorkspace = Workspace(precision: configuration.training.precision)
     guard let target = encoding.target else {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
@@ -70,7 +70,8 @@ package final class TranslationLearner: SequenceLearner {
     options.teacherForcing = teacherForcing
     if gradients != nil {
       options.labelSmoothing = configuration.training.labelSmoothing
-      options.coverageLoss = configuration.model.coverage ? configuration.training.coverageWeight : 0
+      options.coverageLoss =
+        configuration.model.attention.coverage ? configuration.training.coverageWeight : 0
     }
     return model.evaluate(
       batch, options, into: gradients, LayerContext(parameters: parameters, workspace: workspace))

@@ -36,61 +36,25 @@ package struct TrainingState: Codable, Equatable {
   var identity = RunIdentity()
 }
 
-/// A fingerprint of a run: its settings (as YAML), its vocabulary and its data.
+/// A fingerprint of a run: its settings, its vocabulary and its data.
 struct RunIdentity: Codable, Equatable {
-  var configuration = ""
+  /// The values, by key, that must be the same when the run is resumed.
+  var settings: [String: String] = [:]
   var data = ""
 
   init() {}
 
   init(_ configuration: RunConfiguration, dataDigest: UInt64) {
-    self.configuration = Self.settingsThatMatter(configuration).yaml(commented: false)
+    for key in ConfigurationSchema.keys where key.change != .always {
+      settings[key.path] = key.text(of: configuration)
+    }
     data = String(dataDigest, radix: 16)
-  }
-
-  /// The configuration with everything reset that may change when a run is resumed: how long it is, what is
-  /// reported and saved, and where the same data lie.
-  private static func settingsThatMatter(_ configuration: RunConfiguration) -> RunConfiguration {
-    var settings = configuration
-    let standard = RunConfiguration()
-    settings.training.epochs = standard.training.epochs
-    settings.training.steps = standard.training.steps
-    settings.training.skipLimit = standard.training.skipLimit
-    settings.evaluation = standard.evaluation
-    settings.evaluation.metric = configuration.evaluation.metric
-    settings.decoding = standard.decoding
-    settings.log = standard.log
-    settings.checkpoint = standard.checkpoint
-    settings.data.train = nil
-    settings.data.valid = nil
-    settings.data.test = nil
-    return settings
   }
 
   /// Throws if `other`, of the checkpoint, belongs to another run.
   func requireSame(as other: RunIdentity) throws(TrainingFailure) {
-    if configuration != other.configuration {
-      let (mine, theirs) = (Self.settings(of: configuration), Self.settings(of: other.configuration))
-      // A key that did not exist yet when the checkpoint was written had what is its default now.
-      let standard = Self.settings(of: RunConfiguration().yaml(commented: false))
-      let keys = Set(mine.keys).union(theirs.keys).filter { key in
-        mine[key] != theirs[key] && (theirs[key] != nil || mine[key] != standard[key])
-      }
-      guard keys.isEmpty else { throw .otherConfiguration(keys: keys.sorted()) }
-    }
+    let keys = Set(settings.keys).union(other.settings.keys).filter { settings[$0] != other.settings[$0] }
+    guard keys.isEmpty else { throw .otherConfiguration(keys: keys.sorted()) }
     if data != other.data { throw .otherData(what: "the text or its vocabulary") }
-  }
-
-  /// The values of a configuration's YAML by dotted key.
-  private static func settings(of yaml: String) -> [String: Substring] {
-    var sections: [Substring] = []
-    var values: [String: Substring] = [:]
-    for line in yaml.split(separator: "\n") {
-      let text = line.drop { $0 == " " }
-      let key = text.prefix { $0 != ":" }
-      sections = sections.prefix((line.count - text.count) / 2) + [key]
-      values[sections.joined(separator: ".")] = text.dropFirst(key.count)
-    }
-    return values
   }
 }

@@ -29,8 +29,8 @@ import Testing
     classifier.check(option, SequenceCase.numbers(option.lengths.count, width: 2))
   }
 
-  @Test(arguments: inputs, [ClassifierOutput.softmax(classes: 3), .linear(size: 3)])
-  func allStates(option: SequenceCase, output: ClassifierOutput) throws {
+  @Test(arguments: inputs, [OutputShape.softmax(classes: 3), .linear(size: 3)])
+  func allStates(option: SequenceCase, output: OutputShape) throws {
     var option = option
     option.lengths = [3, 3]
     let classifier = try SequenceClassifier<Double>(

@@ -1,5 +1,6 @@
 import Communication
 import Configuration
+import Datasets
 import Foundation
 import RunLog
 import Testing
@@ -20,8 +21,8 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
   /// Writes the data and describes the run.
   func configuration(in directory: TemporaryDirectory) throws -> RunConfiguration {
     var configuration = RunConfiguration.small("") {
-      $0.model.layers = 2
-      $0.model.dropout = 0.2
+      $0.model.network.layers = 2
+      $0.model.network.dropout = 0.2
       $0.training.batchSize = 7
       $0.training.steps = 14
       $0.evaluation.everySteps = 5
@@ -55,7 +56,7 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
     $0.task = .tagger
     $0.data.format = .columns
     $0.data.tokens = .word
-    $0.model.bidirectional = true
+    $0.model.network.bidirectional = true
     $0.model.characterEmbeddingSize = 3
     $0.model.characterHiddenSize = 4
     $0.model.output = .crf
@@ -71,7 +72,7 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
     $0.task = .classifier
     $0.data.format = .tsv
     $0.data.tokens = .word
-    $0.model.cell = .gru
+    $0.model.network.cell.kind = .gru
     $0.model.pooling = .attention
     $0.model.characterEmbeddingSize = 3
     $0.model.characterHiddenSize = 4
@@ -98,10 +99,10 @@ struct SequenceTaskCase: Sendable, CustomTestStringConvertible {
     $0.task = .seq2seq
     $0.data.format = .tsv
     $0.data.tokens = .space
-    $0.model.cell = .gru
-    $0.model.bidirectional = true
+    $0.model.network.cell.kind = .gru
+    $0.model.network.bidirectional = true
     $0.model.readoutSize = 5
-    $0.model.coverage = true
+    $0.model.attention.coverage = true
     $0.model.characterEmbeddingSize = 3
     $0.model.characterHiddenSize = 4
     $0.training.teacherForcing = 1
@@ -232,7 +233,7 @@ struct SequenceTaskTests {
   @Test("A state of a pyramid stands for several steps in a picture of attention")
   func pyramid() throws {
     var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
-    configuration.model.layers = 1
+    configuration.model.network.layers = 1
     configuration.model.decoderLayers = 2
     configuration.model.pyramid = 1
     configuration.decoding.minLength = 1

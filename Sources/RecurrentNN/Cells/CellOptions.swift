@@ -115,11 +115,7 @@ public struct CellOptions: Options, Hashable {
   private func requireOwn<Value: Equatable>(
     _ option: KeyPath<Self, Value>, _ checks: inout OptionChecks<Self>
   ) {
-    let owners = CellKind.allCases.filter { $0.ownOptions.contains(option) }
-    checks.read(
-      option, if: owners.contains(kind), with: \.kind,
-      otherwise:
-        "is an option of \(owners.map(\.rawValue).joined(separator: ", ")); \(\.kind) is \(kind.rawValue)")
+    checks.read(option, if: \.kind, isOneOf: CellKind.allCases.filter { $0.ownOptions.contains(option) })
   }
 
   /// A cell with these options, its parameters added to a layout with a suffix such as `_l0`. The options must be

@@ -2,24 +2,12 @@ import NumericKernels
 import Options
 import Parameters
 
-/// What a tagger says at every step.
-public enum TaggerOutput: Sendable, Hashable {
-  /// One of several classes, each step by itself.
-  case softmax(classes: Int)
-  /// One of several classes, the steps of a sequence together, see ``ConditionalRandomFieldOutput``.
-  case conditionalRandomField(classes: Int)
-  /// Independent bits, for example the keys that sound.
-  case bernoulli(bits: Int)
-  /// Numbers.
-  case linear(size: Int)
-}
-
 /// The sizes and options of a tagger.
 public struct SequenceTaggerShape: Sendable, Hashable {
   public var network: SequenceNetworkShape
-  public var output: TaggerOutput
+  public var output: OutputShape
 
-  public init(network: SequenceNetworkShape, output: TaggerOutput) {
+  public init(network: SequenceNetworkShape, output: OutputShape) {
     self.network = network
     self.output = output
   }
@@ -90,18 +78,17 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
   }
 
   private static func makeOutput(
-    _ output: TaggerOutput, inputSize: Int, in builder: inout ParameterLayout.Builder
+    _ output: OutputShape, inputSize: Int, in builder: inout ParameterLayout.Builder
   ) -> Output {
-    switch output {
-    case .conditionalRandomField(let classes):
-      .conditionalRandomField(
-        ConditionalRandomFieldOutput(inputSize: inputSize, tags: classes, in: &builder))
-    case .softmax(let classes):
-      .softmax(
-        builder.scoped("output") { SoftmaxOutput(inputSize: inputSize, classes: classes, in: &$0) })
-    case .bernoulli(let bits):
-      .bernoulli(builder.scoped("output") { BernoulliOutput(inputSize: inputSize, bits: bits, in: &$0) })
-    case .linear(let size):
+    let size = output.size
+    return switch output.kind {
+    case .crf:
+      .conditionalRandomField(ConditionalRandomFieldOutput(inputSize: inputSize, tags: size, in: &builder))
+    case .softmax:
+      .softmax(builder.scoped("output") { SoftmaxOutput(inputSize: inputSize, classes: size, in: &$0) })
+    case .bernoulli:
+      .bernoulli(builder.scoped("output") { BernoulliOutput(inputSize: inputSize, bits: size, in: &$0) })
+    case .linear:
       .linear(builder.scoped("output") { LinearOutput(inputSize: inputSize, size: size, in: &$0) })
     }
   }
