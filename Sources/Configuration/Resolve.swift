@@ -6,18 +6,16 @@ extension RunConfiguration {
   /// - `layers`: roots as read from files or presets; an empty text is an empty layer.
   /// - `overrides`: `key.path=value` as typed; of two for one key the last counts.
   /// - `requiringText`: false for listing a preset whose `data.train` the user will add.
-  /// - `stored`: the layers are what a run wrote down when it was trained. A later version may know that a key in them was
-  ///   never read, which is no reason to refuse the run; of the overrides it is.
   ///
   /// Returns the values with the origin of each. Throws `ConfigurationErrors` with everything that is wrong:
   /// unknown and repeated keys, values of the wrong type or out of range, and keys that don't go together.
   public static func resolve(
-    layers: [ConfigurationNode], overrides: [String], requiringText: Bool = true, stored: Bool = false
+    layers: [ConfigurationNode], overrides: [String], requiringText: Bool = true
   ) throws(ConfigurationErrors) -> ResolvedConfiguration {
     var resolver = Resolver()
     for layer in layers { resolver.apply(layer: layer) }
     for override in overrides { resolver.apply(override: override) }
-    resolver.check(requiringText: requiringText, stored: stored)
+    resolver.check(requiringText: requiringText)
     guard resolver.issues.isEmpty else { throw ConfigurationErrors(resolver.issues) }
     return ResolvedConfiguration(configuration: resolver.configuration, origins: resolver.origins)
   }
@@ -138,15 +136,13 @@ private struct Resolver {
   /// Reports values that do not go together, and settings that nothing reads.
   ///
   /// A preset says more than another task needs, and is no mistake of the user's: its settings that nothing reads are set
-  /// back to the default. What a run has stored stays as it is, so that it is the run's own configuration that a resumed run
-  /// is compared with.
-  mutating func check(requiringText: Bool, stored: Bool) {
+  /// back to the default.
+  mutating func check(requiringText: Bool) {
     guard !invalid.contains(ConfigurationSchema.path(of: \RunConfiguration.task)) else { return }
     var findings = findings(requiringText: requiringText)
     while resetUnread(findings) { findings = self.findings(requiringText: requiringText) }
     for finding in findings where finding.kind == .unread && refused.insert(finding.paths[0]).inserted {
-      let origin = origins[finding.paths[0]] ?? .defaultValue
-      if origin.isOverride || !stored { report(origin, finding.paths[0], finding.message) }
+      report(origins[finding.paths[0]] ?? .defaultValue, finding.paths[0], finding.message)
     }
     for finding in findings where finding.kind == .conflict && !refused.contains(finding.paths[0]) {
       report(lastSet(of: finding.paths), finding.paths[0], finding.message)

@@ -143,7 +143,14 @@ public struct DataOptions: Options {
     checks.read(
       \.subwordVocabulary, if: hasSubwords, with: \.tokens, \.sourceTokens, \.targetTokens,
       otherwise: "is for tokens bpe")
-    if tokens != .byte, (1...2).contains(maxVocabulary) {
+    let counts = units.contains { $0 != .byte && $0 != .bpe }
+    checks.read(
+      \.minCount, if: counts, with: \.tokens, \.sourceTokens, \.targetTokens,
+      otherwise: "is for tokens char, word, space")
+    checks.read(
+      \.maxVocabulary, if: counts, with: \.tokens, \.sourceTokens, \.targetTokens,
+      otherwise: "is for tokens char, word, space")
+    if (1...2).contains(maxVocabulary) {
       checks.refuse(
         \.maxVocabulary, with: \.tokens,
         because: "leaves no room beside the special tokens: at least 3, or 0 for no limit")

@@ -25,6 +25,6 @@ struct ConfigurationArguments: ParsableArguments {
   /// The same on top of what a run has stored.
   func resolve(stored path: String) throws -> ResolvedConfiguration {
     try RunConfiguration.resolve(
-      layers: [try YAMLReader.node(path: path)], overrides: overrides, stored: true)
+      layers: [try YAMLReader.node(path: path)], overrides: overrides)
   }
 }

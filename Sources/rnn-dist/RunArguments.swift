@@ -58,7 +58,7 @@ struct RunArguments: ParsableArguments {
     let layers = [try YAMLReader.node(path: run.configuration)]
     func resolve(_ overrides: [String]) throws -> RunConfiguration {
       try RunConfiguration.resolve(
-        layers: layers, overrides: overrides, requiringText: false, stored: true
+        layers: layers, overrides: overrides, requiringText: false
       ).configuration
     }
     let stored = try resolve([])

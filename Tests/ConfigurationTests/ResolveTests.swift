@@ -220,7 +220,9 @@ import Testing
     (["training.steps=10", "training.schedule.warmup_steps=10"], "training.schedule.warmup_steps"),
     (["training.schedule.kind=plateau", "data.valid_fraction=0"], "training.schedule.kind"),
     (["evaluation.patience=1", "data.valid_fraction=0"], "evaluation.patience"),
-    (["data.max_vocabulary=2"], "data.max_vocabulary"), (["data.generator=none"], "data.train"),
+    (["data.max_vocabulary=2"], "data.max_vocabulary"),
+    (["data.tokens=byte", "data.max_vocabulary=200"], "data.max_vocabulary"),
+    (["data.tokens=bpe", "data.min_count=2"], "data.min_count"), (["data.generator=none"], "data.train"),
   ])
   func keysThatDoNotGoTogether(overrides: [String], key: String) {
     let error = #expect(throws: ConfigurationErrors.self) {
@@ -235,7 +237,6 @@ import Testing
     ["model.gru_reset=before", "model.cell=gru"], ["training.epochs=0", "training.steps=1"],
     ["training.reproducible=true", "training.batch_size=8"], ["training.products=tuned"],
     ["training.products=rule", "training.reproducible=true", "training.precision=bf16"],
-    ["data.tokens=byte", "data.max_vocabulary=2"],
     ["training.schedule.kind=plateau", "data.valid_fraction=0", "data.valid=v"],
     ["data.generator=none", "data.train=t"],
   ])

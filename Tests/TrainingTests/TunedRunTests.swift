@@ -143,17 +143,4 @@ struct TunedRunTests {
     let warnings = recorder.events.compactMap { if case .warning(let text) = $0 { text } else { nil } }
     #expect(warnings.contains { $0.contains("not kept") })
   }
-
-  @Test("A checkpoint of a time before a key existed belongs to the run whose key has its default")
-  func olderCheckpoint() throws {
-    var older = RunIdentity(configuration(.rule), dataDigest: 1)
-    let lines = older.configuration.split(separator: "\n").filter { !$0.contains("products:") }
-    #expect(lines.count < older.configuration.split(separator: "\n").count)
-    older.configuration = lines.joined(separator: "\n")
-    try RunIdentity(configuration(.rule), dataDigest: 1).requireSame(as: older)
-    let failure = #expect(throws: TrainingFailure.self) {
-      try RunIdentity(configuration(.tuned), dataDigest: 1).requireSame(as: older)
-    }
-    #expect("\(failure.map { "\($0)" } ?? "")".contains("training.products"))
-  }
 }
