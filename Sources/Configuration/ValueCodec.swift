@@ -99,19 +99,20 @@ extension ValueCodec where Value: OptionChoice {
 
 extension ValueCodec {
   /// The same value, or `null`: not set.
-  static func optional<Wrapped>(_ codec: ValueCodec<Wrapped>) -> Self where Value == Wrapped? {
-    let readPart = codec.readPart
-    return ValueCodec(
+  static func optional<Wrapped: Sendable>(_ codec: ValueCodec<Wrapped>) -> Self where Value == Wrapped? {
+    var result = ValueCodec(
       expectation: codec.expectation + ", or null", choices: codec.choices,
       read: { $0.isNull ? .some(nil) : codec.read($0).map { .some($0) } },
-      write: { $0.map(codec.write) ?? "null" }, partNames: codec.partNames,
-      readPart: readPart.map { readPart in
-        { part, node, value in
-          var inner = value ?? nil
-          defer { value = .some(inner) }
-          return readPart(part, node, &inner)
-        }
-      })
+      write: { $0.map(codec.write) ?? "null" })
+    guard let readPart = codec.readPart else { return result }
+    result.partNames = codec.partNames
+    result.readPart = { (part: String, node: ConfigurationNode, value: inout Value?) -> Bool in
+      var inner: Wrapped? = value ?? nil
+      let isRead = readPart(part, node, &inner)
+      value = .some(inner)
+      return isRead
+    }
+    return result
   }
 }
 

@@ -59,7 +59,7 @@ extension Inspection {
     return """
       \(configuration.task.rawValue) of \(input); \(model.network.cell.kind.rawValue), \(model.network.layers) \
       \(model.network.layers == 1 ? "layer" : "layers") of \(model.network.hiddenSize), embedding of \(model.embeddingSize); \
-      \(training.optimizer.rawValue), batch of \(batch), seed \(configuration.seed)
+      \(training.optimizer.kind.rawValue), batch of \(batch), seed \(configuration.seed)
       """
   }
 
@@ -141,7 +141,7 @@ extension Inspection {
       "cell": .string(model.network.cell.kind.rawValue), "layers": .integer(model.network.layers),
       "hidden_size": .integer(model.network.hiddenSize), "embedding_size": .integer(model.embeddingSize),
       "tokens": .string(configuration.data.tokens.rawValue),
-      "optimizer": .string(training.optimizer.rawValue),
+      "optimizer": .string(training.optimizer.kind.rawValue),
       "batch_size": .integer(training.batchSize), "bptt": .integer(training.bptt),
     ]
   }

@@ -101,9 +101,9 @@ import Testing
     let data = SequenceData(
       lengths: lengths, content: .words([], index: [], lengths: [], letters: []))
     let targets: TargetData =
-      switch output {
-      case .bernoulli(let bits): .bits([], width: bits)
-      case .linear(let size): .numbers([], width: size)
+      switch output.kind {
+      case .bernoulli: .bits([], width: output.size)
+      case .linear: .numbers([], width: output.size)
       default: .classes([])
       }
     let scratch = Scratch<Float>()

@@ -16,11 +16,11 @@ struct RandomOptionsTests {
     var testDescription: String { name }
 
     static let all = [
-      Option(name: "dropout") { $0.dropout = 0.5 },
+      Option(name: "dropout") { $0.network.dropout = 0.5 },
       Option(name: "embedding_dropout") { $0.embeddingDropout = 0.5 },
-      Option(name: "variational_dropout") { $0.variationalDropout = 0.5 },
-      Option(name: "zoneout") { $0.zoneout = 0.5 },
-      Option(name: "zoneout_cell") { $0.zoneoutCell = 0.5 },
+      Option(name: "variational_dropout") { $0.network.cell.variationalDropout = 0.5 },
+      Option(name: "zoneout") { $0.network.cell.zoneout = 0.5 },
+      Option(name: "zoneout_cell") { $0.network.cell.zoneoutCell = 0.5 },
     ]
   }
 
