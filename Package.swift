@@ -38,32 +38,34 @@ let libraryTargets: [Target] = [
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(
     name: "RecurrentNN",
-    dependencies: ["Parameters", "NumericKernels", "Options", "Optimizers", "Checkpoints"],
+    dependencies: [
+      "Parameters", "NumericKernels", "CKernels", "Options", "Optimizers", "Checkpoints",
+    ],
     swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
+  .target(name: "UnicodeText", swiftSettings: strictSwift),
+  .target(name: "Metrics", dependencies: ["UnicodeText"], swiftSettings: strictSwift),
   .target(
-    name: "Datasets", dependencies: ["NumericKernels", "Options", "CSentencePiece"],
+    name: "Datasets", dependencies: ["NumericKernels", "Options", "CSentencePiece", "UnicodeText"],
     swiftSettings: strictSwift),
-  .target(name: "Metrics", swiftSettings: strictSwift),
   .target(
     name: "Configuration",
-    dependencies: ["NumericKernels", "Options", "RecurrentNN", "Optimizers", "Datasets"],
+    dependencies: ["NumericKernels", "Options", "RecurrentNN", "Optimizers", "Datasets", "Metrics"],
     resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
-  .target(name: "RunLog", swiftSettings: strictSwift),
+  .target(name: "RunLog", dependencies: ["Checkpoints"], swiftSettings: strictSwift),
   .target(
     name: "Tasks",
     dependencies: [
       "RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Communication",
-      "Configuration",
-      "Datasets", "Metrics", "Checkpoints", "RunLog",
+      "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
     ],
     swiftSettings: strictSwift),
   .target(
     name: "Inference",
     dependencies: [
       "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Communication", "Configuration", "Datasets",
-      "Checkpoints", "RunLog",
+      "Metrics", "Checkpoints", "RunLog",
     ],
     swiftSettings: strictSwift),
   .target(
@@ -88,7 +90,8 @@ let executableTargets: [Target] = [
     name: "rnn-dist",
     dependencies: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
-      "Optimizers", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Yams",
+      "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
+      "RunLog", "Yams",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)
@@ -102,7 +105,7 @@ let testTargets: [Target] = [
     name: "MPIConformance", dependencies: ["MPI", "Communication"], path: "Tests/MPIConformance",
     swiftSettings: strictSwift),
   test("Architecture", of: []),
-  test("NumericKernels", of: ["NumericKernels", "Checkpoints"]),
+  test("NumericKernels", of: ["NumericKernels", "CKernels", "Checkpoints"]),
   test("Parameters", of: ["Parameters", "NumericKernels"]),
   test(
     "RecurrentNN",
@@ -112,14 +115,16 @@ let testTargets: [Target] = [
   test("Communication", of: ["Communication", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "Datasets", "rnn-dist"]),
   test("Datasets", of: ["Datasets"]),
-  test("Metrics", of: ["Metrics"]),
+  test("UnicodeText", of: ["UnicodeText"]),
+  test("Metrics", of: ["Metrics", "UnicodeText"]),
   test("Checkpoints", of: ["Checkpoints"]),
-  test("RunLog", of: ["RunLog"]),
+  test("RunLog", of: ["RunLog", "Checkpoints"]),
   test(
     "Training",
     of: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
-      "Optimizers", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog",
+      "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
+      "RunLog",
     ]),
   test("Command", of: ["rnn-dist", "Configuration", "Datasets", "Checkpoints", "Tasks", "Training"]),
 ]

@@ -1,4 +1,4 @@
-// Counts what a process takes from the heap and writes the number on standard error when it ends.
+// Counts the heap allocations of a process and writes their number to standard error when it ends.
 //
 //   cc -O2 -shared -fPIC -o counter.so allocation_counter.c && LD_PRELOAD=./counter.so PROGRAM
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-// The C library's own, under the names that it exports for those who replace the usual ones.
+// The functions of the C library, under the names that it exports for replacements of the usual ones.
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);

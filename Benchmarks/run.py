@@ -6,11 +6,11 @@
     Benchmarks/run.py --rows lstm512 ptb200 --rounds 5 --output Benchmarks/results.md --machine "2-core Zen 4 virtual machine"
     Benchmarks/run.py --own                            # and then what is compared with itself
 
-Each round runs ours in fp32, ours in bf16 and the peer (as one process with all cores as threads, and as one process a core with
-gloo; the better counts), one after the other, so that a drift of the machine meets all of them; the ratios are those of each
-round. With --own also: all ranks against one, one process with threads against ranks, ragged lengths against fixed ones, and the
-recurrent products against the peak of a core (below 90 % of it the run fails). Build first: swift build -c
-release. Nothing else should run meanwhile.
+Each round runs rnn-dist in fp32, rnn-dist in bf16 and the peer, one after another, so that a drift of the machine affects all of
+them; ratios are computed per round. The peer runs as one process with one thread per core, and as one process per core with
+gloo; the faster one counts. --own adds comparisons of rnn-dist with itself: all ranks against one, one process with threads
+against ranks, ragged lengths against fixed ones, and the recurrent matrix products against the peak of a core (the run fails
+below 90 % of it). Build first: swift build -c release. No other program should run meanwhile.
 """
 import argparse
 import datetime
@@ -97,19 +97,19 @@ def peer(settings, row):
     return best["tok_s"], best["rss_mib"]
 
 
-def figure(values, form=",.0f"):
+def median_text(values, form=",.0f"):
     median = statistics.median(values)
     spread = (max(values) - min(values)) / median / 2 if len(values) > 1 else 0
     return f"{median:{form}} ±{100 * spread:.0f}%"
 
 
 def ratio(own, other):
-    """Of the figures of each round, which had the machine to themselves in the same minute."""
-    return figure([a / b for a, b in zip(own, other)], ".2f")
+    """The ratio per round, whose two runs were measured in the same minute."""
+    return median_text([a / b for a, b in zip(own, other)], ".2f")
 
 
 def measure(settings, row):
-    """The table's line of a row, and its figures."""
+    """Returns the line of the table for a row."""
     rates = {"fp32": [], "bf16": [], "peer": []}
     memory = {}
     for _ in range(settings.rounds):
@@ -119,9 +119,9 @@ def measure(settings, row):
         if settings.peer:
             rate, memory["peer"] = peer(settings, row)
             rates["peer"].append(rate)
-    cells = [TEXT[row], figure(rates["fp32"]), figure(rates["bf16"])]
+    cells = [TEXT[row], median_text(rates["fp32"]), median_text(rates["bf16"])]
     if settings.peer:
-        cells += [figure(rates["peer"]), ratio(rates["fp32"], rates["peer"]), ratio(rates["bf16"], rates["peer"]),
+        cells += [median_text(rates["peer"]), ratio(rates["fp32"], rates["peer"]), ratio(rates["bf16"], rates["peer"]),
                   f"{memory['fp32'] / memory['peer']:.2f}"]
     return "| " + " | ".join(cells) + " |"
 
@@ -135,7 +135,7 @@ def tokens(settings, options, precision, ranks, threads):
 
 
 def own_lines(settings):
-    """What is compared with itself, in both precisions."""
+    """Returns the comparisons of rnn-dist with itself, in both precisions."""
     n, lines = settings.ranks, []
     for precision in ("fp32", "bf16"):
         for row in ("lstm512", "ptb650"):
@@ -144,21 +144,21 @@ def own_lines(settings):
             for _ in range(settings.rounds):
                 for form, (ranks, threads) in forms.items():
                     rates[form].append(tokens(settings, LM[row], precision, ranks, threads))
-            lines.append(f"| {TEXT[row]}, {precision}: {n} ranks against one of one thread | {figure(rates['ranks'])} | "
-                         f"{figure(rates['one'])} | {ratio(rates['ranks'], rates['one'])} |")
-            lines.append(f"| the same: one process of {n} threads against {n} ranks | {figure(rates['threads'])} | "
-                         f"{figure(rates['ranks'])} | {ratio(rates['threads'], rates['ranks'])} |")
+            lines.append(f"| {TEXT[row]}, {precision}: {n} ranks against one of one thread | {median_text(rates['ranks'])} | "
+                         f"{median_text(rates['one'])} | {ratio(rates['ranks'], rates['one'])} |")
+            lines.append(f"| the same: one process of {n} threads against {n} ranks | {median_text(rates['threads'])} | "
+                         f"{median_text(rates['ranks'])} | {ratio(rates['threads'], rates['ranks'])} |")
         fixed, ragged = [], []
         for _ in range(settings.rounds):
             ragged.append(tokens(settings, {**LM["lstm512"], "steps": 50, "shortest": 5}, precision, n, 1))
             fixed.append(tokens(settings, {**LM["lstm512"], "steps": 27}, precision, n, 1))
-        lines.append(f"| LSTM 2x512, {precision}: lengths of 5 to 50 against 27, real tokens | {figure(ragged)} | "
-                     f"{figure(fixed)} | {ratio(ragged, fixed)} |")
+        lines.append(f"| LSTM 2x512, {precision}: lengths of 5 to 50 against 27, real tokens | {median_text(ragged)} | "
+                     f"{median_text(fixed)} | {ratio(ragged, fixed)} |")
     return lines
 
 
 def products(settings):
-    """The recurrent products beside the peak; whether they keep to their thresholds."""
+    """Compares the recurrent matrix products with the peak; returns 0 if they reach their thresholds."""
     core = str(min(os.sched_getaffinity(0)))
     return subprocess.run(["taskset", "-c", core, settings.program, "bench", "gemm", "--require", "0.90", "--require-bf16",
                            "0.90"], env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}).returncode
@@ -166,7 +166,7 @@ def products(settings):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", help="a Python that has torch; without it no peer is run")
+    parser.add_argument("--peer", help="a Python interpreter with torch; without it no peer is run")
     parser.add_argument("--rows", nargs="+", choices=list(TEXT), default=list(TEXT))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ranks", type=int, default=len(os.sched_getaffinity(0)))
@@ -179,7 +179,7 @@ def main():
     if settings.peer:
         head += ["PyTorch fp32", "ratio fp32", "ratio bf16", "memory"]
     lines = [
-        f"Tokens a second, {settings.ranks} ranks, {settings.machine}, {datetime.date.today()}: medians of "
+        f"Tokens per second, {settings.ranks} ranks, {settings.machine}, {datetime.date.today()}: medians of "
         f"{settings.rounds} alternated rounds ± half the range.", "",
         "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
     ]
@@ -194,7 +194,7 @@ def main():
     for row in settings.rows:
         add(measure(settings, row))
     if settings.own:
-        add("", "| with itself, tokens a second | first | second | ratio |", "|---|---|---|---|", *own_lines(settings))
+        add("", "| with itself, tokens per second | first | second | ratio |", "|---|---|---|---|", *own_lines(settings))
         sys.exit(products(settings))
 
 

@@ -1,11 +1,13 @@
-"""How many sequences a second a batched beam search writes in PyTorch: the encoder-decoder of torch_peers.py (bidirectional LSTM,
-additive attention, readout) with random weights, keys projected once, all hypotheses of a batch in one step, states reordered
-by index_select. Every search runs for the same number of steps, so that weights do not matter.
+"""The sequences per second of a batched beam search in PyTorch.
+
+The model is the encoder-decoder of torch_peers.py (bidirectional LSTM, additive attention, readout) with random weights. Keys
+are projected once, all hypotheses of a batch advance in one step, and states are reordered by index_select. Every search runs
+for the same number of steps, so the weights don't affect the time.
 
     python torch_beam.py --layers 2 --embed 64 --hidden 256 --decoder 400 --attention 200 --readout 128 --src 30 --tgt 42 \
         --slen 8 --tlen 8 --beam 5 --batch 64 --threads 2
 
-Prints one JSON line with sequences a second, the median of --runs batches. Needs numpy and torch.
+Prints one JSON line with the sequences per second, the median of --runs batches. Needs numpy and torch.
 """
 import argparse
 import json

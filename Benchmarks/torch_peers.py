@@ -1,4 +1,4 @@
-"""What rnn-dist bench measures, in PyTorch: one process with several threads, or several processes with gloo.
+"""The workloads of `rnn-dist bench` in PyTorch, as one process with several threads or as several processes with gloo.
 
     python torch_peers.py lm --cell lstm --vocab 65 --embed 512 --hidden 512 --layers 2 --batch 64 --steps 50 --iters 8
     python torch_peers.py seq2seq --src 8000 --tgt 8000 --embed 256 --hidden 512 --batch 64 --slen 20 --tlen 20 --iters 6
@@ -32,7 +32,7 @@ class LanguageModel(nn.Module):
 
 
 class Translator(nn.Module):
-    """Additive attention from the decoder's previous state; keys projected once, the output layer once for all steps."""
+    """Additive attention on the decoder's previous state. Keys are projected once; the output layer runs once for all steps."""
 
     def __init__(self, options):
         super().__init__()
@@ -64,7 +64,7 @@ def detached(state):
 
 
 class TextSteps:
-    """A language model, its state carried from step to step."""
+    """A language model whose state is carried from step to step."""
 
     def __init__(self, options, streams):
         self.model, self.state = LanguageModel(options), None

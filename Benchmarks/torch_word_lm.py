@@ -1,11 +1,11 @@
-"""The recipe of configs/ptb-small.yaml in PyTorch, to compare where it ends with where rnn-dist ends.
+"""The recipe of configs/ptb-small.yaml in PyTorch, to compare its final perplexity with that of rnn-dist.
 
 Usage: python torch_word_lm.py TRAIN VALID EPOCHS SEED [THREADS [VOCABULARY]]
 
 LSTM 2x200, batch 20, 20 steps, carried state, all parameters from U(-0.1, 0.1), SGD at 20 on the mean loss, clipping to
-0.25, whole chunks only, no dropout. Words by white space, a line end is <eos>, the VOCABULARY (10,000) most frequent words are kept.
-Prints the validation perplexity of each epoch. Needs numpy and torch in an environment of its own; neither the build nor the
-tests use it.
+0.25, whole chunks only, no dropout. Words are split at white space, a line end is <eos>, and the VOCABULARY (10,000) most frequent words are
+kept. Prints the validation perplexity of each epoch. Needs numpy and torch in a separate environment; neither the build nor
+the tests use it.
 """
 import collections
 import math

@@ -108,10 +108,7 @@ public enum ProductBenchmark {
       result.blas = max(
         result.blas,
         rate {
-          Float.gemm(
-            transposition == .left, transposition == .right, m, n, k, a.base, a.stride, b.base, b.stride, 1,
-            c.base,
-            c.stride)
+          BLAS.multiply(a, b, transposition, into: c, accumulate: true)
         })
     }
     return result

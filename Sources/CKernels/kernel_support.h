@@ -1,6 +1,8 @@
-// What every kernel file shares: run-time dispatch over instruction sets.
+// What every kernel file shares: run-time dispatch over instruction sets. To be included before the headers of kernels, see
+// include/element.h.
 #ifndef KERNEL_SUPPORT_H
 #define KERNEL_SUPPORT_H
+#define RND_DEFINES_KERNELS
 #include <stdint.h>
 
 // One ELF function per instruction set, chosen by the dynamic loader (ifunc), so that an ordinary build without unsafe

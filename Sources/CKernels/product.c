@@ -52,56 +52,52 @@ static int64_t values_a_step(rnd_words kind) { return kind == rnd_paired_words ?
 
 // MARK: Packing a whole matrix
 
-int64_t rnd_packed_words(int64_t K, int64_t N, rnd_product_mode mode) {
+ptrdiff_t rnd_packed_words(ptrdiff_t K, ptrdiff_t N, rnd_product_mode mode) {
   const int64_t each = values_a_step(words_kind(mode));
   return (N + RND_PANEL - 1) / RND_PANEL * RND_PANEL * ((K + each - 1) / each);
 }
 
 static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
 
-void rnd_pack_columns(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,
-                      rnd_product_mode mode) {
-  const rnd_words kind = words_kind(mode);
-  const int64_t each = values_a_step(kind), steps = (K + each - 1) / each, end = smaller(first + count, N);
+// Where element (i, j) of an operand lies.
+static const float *element(rnd_operand x, int64_t i, int64_t j) {
+  return (const float *)x.base + i * x.row_stride + j * x.column_stride;
+}
+
+void rnd_pack_columns(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
+  const rnd_words kind = words_kind(p.mode);
+  const int64_t each = values_a_step(kind), steps = (p.depth + each - 1) / each;
+  const int64_t end = smaller(first + count, p.columns);
   for (int64_t n = first; n < end;) {
     const int64_t within = n % RND_PANEL, these = smaller(RND_PANEL - within, end - n);
     // The last columns take the zeros that fill the panel with them.
-    const int64_t width = n + these == N ? RND_PANEL - within : these;
-    rnd_pack_panel(kind, b.base + n * b.column_stride, b.row_stride, b.column_stride, K, these, width,
-                   (uint32_t *)packed + (n - within) * steps + within);
+    const int64_t width = n + these == p.columns ? RND_PANEL - within : these;
+    rnd_pack_panel(kind, element(p.source, 0, n), p.source.row_stride, p.source.column_stride, p.depth, these, width,
+                   (uint32_t *)p.packed + (n - within) * steps + within);
     n += these;
   }
 }
 
-typedef struct {
-  rnd_operand b;
-  int64_t K, N;
-  void *packed;
-  rnd_product_mode mode;
-} packing;
-
 static void pack_part(int part, int parts, void *argument) {
-  const packing *p = argument;
-  const int64_t panels = (p->N + RND_PANEL - 1) / RND_PANEL;
+  const rnd_packing *p = argument;
+  const int64_t panels = (p->columns + RND_PANEL - 1) / RND_PANEL;
   const int64_t begin = rnd_part_begin(panels, part, parts), end = rnd_part_begin(panels, part + 1, parts);
-  rnd_pack_columns(p->b, p->K, p->N, begin * RND_PANEL, (end - begin) * RND_PANEL, p->packed, p->mode);
+  rnd_pack_columns(*p, begin * RND_PANEL, (end - begin) * RND_PANEL);
 }
 
-void rnd_pack(rnd_operand b, int64_t K, int64_t N, void *packed, rnd_product_mode mode) {
-  packing p = {.b = b, .K = K, .N = N, .packed = packed, .mode = mode};
+void rnd_pack(rnd_packing p) {
   // Below this size waking other threads costs more than it saves.
-  if (K * N >= 1 << 16) rnd_parallel(pack_part, &p);
+  if (p.depth * p.columns >= 1 << 16) rnd_parallel(pack_part, &p);
   else pack_part(0, 1, &p);
 }
 
-void rnd_pack_depths(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,
-                     rnd_product_mode mode) {
-  const rnd_words kind = words_kind(mode);
-  const int64_t each = values_a_step(kind), steps = (K + each - 1) / each;
-  for (int64_t n = 0; n < N; n += RND_PANEL) {
-    rnd_pack_panel(kind, b.base + first * b.row_stride + n * b.column_stride, b.row_stride, b.column_stride,
-                   smaller(count, K - first), smaller(RND_PANEL, N - n), RND_PANEL,
-                   (uint32_t *)packed + n * steps + first / each * RND_PANEL);
+void rnd_pack_depths(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
+  const rnd_words kind = words_kind(p.mode);
+  const int64_t each = values_a_step(kind), steps = (p.depth + each - 1) / each;
+  for (int64_t n = 0; n < p.columns; n += RND_PANEL) {
+    rnd_pack_panel(kind, element(p.source, first, n), p.source.row_stride, p.source.column_stride,
+                   smaller(count, p.depth - first), smaller(RND_PANEL, p.columns - n), RND_PANEL,
+                   (uint32_t *)p.packed + n * steps + first / each * RND_PANEL);
   }
 }
 
@@ -151,7 +147,7 @@ static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t 
   const int strip = p->a.row_stride == 1 && p->a.column_stride != 1;
   for (int64_t m = 0; m < p->M; m += rows_a_block) {
     const int64_t height = smaller(rows_a_block, p->M - m);
-    const float *a = p->a.base + m * p->a.row_stride + k * p->a.column_stride;
+    const float *a = element(p->a, m, k);
     const void *rows = a;
     int64_t row_words = p->a.row_stride;
     if (strip) {
@@ -186,8 +182,8 @@ static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_
       }
       const int64_t these = (depth + each - 1) / each;
       for (int64_t panel = 0; panel < columns; panel += RND_PANEL) {
-        rnd_pack_panel(p->kind, p->b.base + k * p->b.row_stride + (j + panel) * p->b.column_stride, p->b.row_stride,
-                       p->b.column_stride, depth, smaller(RND_PANEL, columns - panel), RND_PANEL, b_scratch + panel * these);
+        rnd_pack_panel(p->kind, element(p->b, k, j + panel), p->b.row_stride, p->b.column_stride, depth,
+                       smaller(RND_PANEL, columns - panel), RND_PANEL, b_scratch + panel * these);
       }
       multiply_panels(p, j, columns, k, depth, height, b_scratch, RND_PANEL * these, scratch);
     }
@@ -234,7 +230,7 @@ static void multiply_part(int part, int parts, void *argument) {
   const int64_t begin = rnd_part_begin(tiles, part, parts) * RND_TILE_ROWS;
   const int64_t end = smaller(rnd_part_begin(tiles, part + 1, parts) * RND_TILE_ROWS, p.M);
   if (begin >= end) return;
-  p.a.base += begin * p.a.row_stride;
+  p.a.base = element(p.a, begin, 0);
   p.c += begin * p.c_stride;
   p.M = end - begin;
   multiply_columns(&p, 0, p.N, scratch_of_thread());
@@ -255,16 +251,8 @@ static void run(const product *p) {
   }
 }
 
-void rnd_packed_product(int64_t M, int64_t N, int64_t K, rnd_operand a, const void *packed, float *c,
-                        int64_t c_stride, int accumulate, rnd_product_mode mode) {
-  product p = {.M = M, .N = N, .K = K, .a = a, .packed = packed, .c = c, .c_stride = c_stride,
-               .accumulate = accumulate, .kind = words_kind(mode), .tile = tile_of(mode)};
-  run(&p);
-}
-
-void rnd_product(int64_t M, int64_t N, int64_t K, rnd_operand a, rnd_operand b, float *c, int64_t c_stride,
-                 int accumulate, rnd_product_mode mode) {
-  product p = {.M = M, .N = N, .K = K, .a = a, .b = b, .c = c, .c_stride = c_stride, .accumulate = accumulate,
-               .kind = words_kind(mode), .tile = tile_of(mode)};
+void rnd_multiply_matrices(rnd_product a) {
+  product p = {.M = a.rows, .N = a.columns, .K = a.depth, .a = a.a, .b = a.b, .packed = a.packed, .c = a.c,
+               .c_stride = a.c_stride, .accumulate = a.accumulate, .kind = words_kind(a.mode), .tile = tile_of(a.mode)};
   run(&p);
 }

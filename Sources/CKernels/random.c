@@ -1,16 +1,15 @@
-// Philox4x32-10 and what is drawn from it; include/random_kernels.h describes the coordinates of a draw.
+// Philox4x32-10 and what is drawn from it; include/random_kernels.h describes the coordinates of a number.
+#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#include "kernel_support.h"
 
 #include "random_kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "kernel_support.h"
-
-// See optimizers.c: the clones must give the same bits.
+// A fused multiply-add rounds once where a product and a sum round twice: without this the variants for different
+// instruction sets would give different bits.
 #pragma STDC FP_CONTRACT OFF
-
-
 
 // Multipliers and Weyl increments of Philox4x32 (Salmon et al., table 2 and section 3.3).
 #define PHILOX_M0 0xD2511F53u
@@ -80,21 +79,6 @@ static void normal_chunk(double z[FILL_DRAWS], uint64_t block, uint64_t key, uin
   }
 }
 
-#define DEFINE_FILL(NAME, T, CHUNK, OFFSET, FACTOR)                                                     \
-  void NAME(T *out, int64_t count, uint64_t key, uint64_t sample, double first, double second) {        \
-    double draw[FILL_DRAWS];                                                                            \
-    for (int64_t start = 0; start < count; start += FILL_DRAWS) {                                       \
-      CHUNK(draw, (uint64_t)start / 2, key, sample);                                                    \
-      const int64_t length = count - start < FILL_DRAWS ? count - start : FILL_DRAWS;                   \
-      for (int64_t i = 0; i < length; i++) out[start + i] = (T)((OFFSET) + (FACTOR) * draw[i]);         \
-    }                                                                                                   \
-  }
-
-DEFINE_FILL(rnd_uniform_fill_f32, float, uniform_chunk, first, second - first)
-DEFINE_FILL(rnd_uniform_fill_f64, double, uniform_chunk, first, second - first)
-DEFINE_FILL(rnd_normal_fill_f32, float, normal_chunk, first, second)
-DEFINE_FILL(rnd_normal_fill_f64, double, normal_chunk, first, second)
-
 // MARK: - Dropout
 
 // Sixteen bits decide about one unit, so a block serves eight. Eight blocks make a group of 64 units; within
@@ -124,12 +108,71 @@ static uint32_t dropout_threshold(double rate) {
   return parts > 65535 ? 65535 : (uint32_t)parts;
 }
 
-#define T float
-#define NAME(base) base##_f32
-#include "dropout_body.h"
-#undef T
-#undef NAME
+#define BODY "random.c"
+#include "both_types.h"
+#else
 
-#define T double
-#define NAME(base) base##_f64
-#include "dropout_body.h"
+// MARK: - Fills
+
+void NAME(rnd_uniform_fill)(rnd_fill a) {
+  double draw[FILL_DRAWS];
+  T *out = a.out;
+  for (int64_t start = 0; start < a.count; start += FILL_DRAWS) {
+    uniform_chunk(draw, (uint64_t)start / 2, a.key, a.sample);
+    const int64_t length = a.count - start < FILL_DRAWS ? a.count - start : FILL_DRAWS;
+    for (int64_t i = 0; i < length; i++) out[start + i] = (T)(a.first + (a.second - a.first) * draw[i]);
+  }
+}
+
+void NAME(rnd_normal_fill)(rnd_fill a) {
+  double draw[FILL_DRAWS];
+  T *out = a.out;
+  for (int64_t start = 0; start < a.count; start += FILL_DRAWS) {
+    normal_chunk(draw, (uint64_t)start / 2, a.key, a.sample);
+    const int64_t length = a.count - start < FILL_DRAWS ? a.count - start : FILL_DRAWS;
+    for (int64_t i = 0; i < length; i++) out[start + i] = (T)(a.first + a.second * draw[i]);
+  }
+}
+
+// MARK: - Dropout
+
+// y = x m for one chunk of a row. In place is a loop of its own, because two pointers that may be the same
+// keep the compiler from vectorising. The product with 0 is meant, instead of the constant 0: a NaN has to
+// reach the check that makes all ranks skip the step.
+RND_INLINE void NAME(dropout_chunk)(T *y, const T *x, const uint16_t *bits, int64_t length, uint16_t limit,
+                                    T scale) {
+  if (y == x) {
+    for (int64_t j = 0; j < length; j++) y[j] *= bits[j] >= limit ? scale : 0;
+  } else {
+    for (int64_t j = 0; j < length; j++) y[j] = x[j] * (bits[j] >= limit ? scale : 0);
+  }
+}
+
+RND_CLONES static void NAME(dropout_masked)(rnd_dropout a, uint64_t key, uint32_t threshold) {
+  const T scale = (T)(65536.0 / (65536.0 - threshold)), *x = a.x;
+  const uint16_t limit = (uint16_t)threshold;
+  uint16_t bits[CHUNK];
+  for (int64_t r = 0; r < a.rows; r++) {
+    for (int64_t start = 0; start < a.units; start += CHUNK) {
+      const int64_t length = a.units - start < CHUNK ? a.units - start : CHUNK;
+      dropout_bits(bits, (length + GROUP - 1) / GROUP, (uint32_t)(start / GROUP * LANES), a.time ? a.time[r] : 0,
+                   a.sample[r], (uint32_t)key, (uint32_t)(key >> 32));
+      NAME(dropout_chunk)((T *)a.y + r * a.y_stride + start, x + r * a.x_stride + start, bits, length, limit, scale);
+    }
+  }
+}
+
+void NAME(rnd_dropout_rows)(rnd_dropout a) {
+  const uint32_t threshold = dropout_threshold(a.rate);
+  if (threshold == 0) {
+    if (a.y == a.x) return;
+    for (int64_t r = 0; r < a.rows; r++) {
+      memcpy((T *)a.y + r * a.y_stride, (const T *)a.x + r * a.x_stride, (size_t)a.units * sizeof(T));
+    }
+    return;
+  }
+  const uint64_t key = rnd_derive_key(a.seed, a.step, RND_PURPOSE_DROPOUT, a.stream);
+  NAME(dropout_masked)(a, key, threshold);
+}
+
+#endif

@@ -1,50 +1,47 @@
 import Foundation
 
-/// The content of `state.json`: the trainer's state and the digests of the files beside it.
+/// The content of `state.json`: the trainer's state and the digests of the tensor files.
 ///
 ///     {"digest":"xxh3-128:…","content":{"files":{NAME:{"bytes":N,"digest":"…"},…},"format":1,"state":…,"step":N}}
 ///
-/// The digest is that of the content's bytes as they stand; around them nothing but the bytes above is allowed,
-/// so that every change of a single bit is noticed.
-struct CheckpointState: Sendable, Equatable {
-  struct File: Codable, Sendable, Equatable {
+/// The digest covers the bytes of the content. Around the content only the bytes above are allowed, so that every
+/// change of a single bit is noticed.
+struct CheckpointState: Sendable {
+  struct File: Codable, Sendable {
     var bytes: Int
     var digest: String
   }
 
   static let fileName = "state.json"
-  static let format = 1
-  /// A larger `state.json` is none of ours: what grows with the model is in the tensor files.
-  static let maximumBytes = 256 << 20
-
-  var step: Int
-  var files: [String: File]
-  /// The trainer's state as JSON.
-  var state: Data
-
+  private static let format = 1
+  /// The limit for `state.json`. Everything whose size depends on the model is in the tensor files.
+  private static let maximumBytes = 256 << 20
   private static let opening = "{\"digest\":\""
   private static let middle = "\",\"content\":"
   private static let closing = "}\n"
 
-  init(step: Int, files: [String: File], state: Data) {
-    self.step = step
-    self.files = files
-    self.state = state
-  }
+  let step: Int
+  let files: [String: File]
+  /// The JSON of the content, verified.
+  private let content: Data
 
   // MARK: - Writing
 
-  /// Returns the file's bytes; the same state gives the same bytes.
-  func encoded() -> Data {
-    let list = files.sorted { $0.key < $1.key }.map { name, file in
-      "\(quotedJSON(name)):{\"bytes\":\(file.bytes),\"digest\":\(quotedJSON(file.digest))}"
-    }
-    var content = Data(
-      "{\"files\":{\(list.joined(separator: ","))},\"format\":\(Self.format),\"state\":".utf8)
-    content += state
-    content += Data(",\"step\":\(step)}".utf8)
-    return Data((Self.opening + Self.digest(of: content) + Self.middle).utf8) + content
-      + Data(Self.closing.utf8)
+  private struct Content<State: Encodable>: Encodable {
+    let files: [String: File]
+    let format = CheckpointState.format
+    let state: State
+    let step: Int
+  }
+
+  /// Returns the bytes of `state.json`; the same arguments give the same bytes. Throws `EncodingError`.
+  static func encode(step: Int, files: [String: File], state: some Encodable) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy =
+      .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    let content = try encoder.encode(Content(files: files, state: state, step: step))
+    return Data((opening + digest(of: content) + middle).utf8) + content + Data(closing.utf8)
   }
 
   private static func digest(of content: Data) -> String {
@@ -53,95 +50,58 @@ struct CheckpointState: Sendable, Equatable {
 
   // MARK: - Reading
 
-  /// Reads `state.json` in a checkpoint's directory; throws `CheckpointFailure` and `FileFailure`.
+  private struct Summary: Decodable {
+    let files: [String: File]?
+    let format: Int
+    let step: Int?
+  }
+
+  private struct StateOnly<State: Decodable>: Decodable {
+    let state: State
+  }
+
+  /// Reads and verifies `state.json` in the directory of a checkpoint; throws `CheckpointFailure` and `FileFailure`.
   init(checkpoint: String) throws {
     let path = checkpoint + "/" + Self.fileName
-    guard let data = try InputFile.contents(of: path, limit: Self.maximumBytes) else {
-      throw CheckpointFailure(path: path, reason: .damagedState("not a file of a credible size"))
+    func damage(_ problem: String) -> CheckpointFailure {
+      CheckpointFailure(path: path, reason: .damagedState(problem))
     }
-    do {
-      try self.init(content: try Self.verifiedContent(of: data))
-    } catch let problem as Damage {
-      throw CheckpointFailure(path: path, reason: .damagedState(problem.explanation))
-    } catch let problem as JSONProblem {
-      let text = "byte \(problem.offset) of its content: \(problem.explanation)"
-      throw CheckpointFailure(path: path, reason: .damagedState(text))
+    guard let data = try DurableFile.read(path, limit: Self.maximumBytes) else {
+      throw damage("not a regular file of at most \(Self.maximumBytes) bytes")
     }
-  }
-
-  private struct Damage: Error {
-    let explanation: String
-  }
-
-  private static func verifiedContent(of data: Data) throws -> Data {
-    let head = opening.utf8.count
-    let digestBytes = digest(of: Data()).utf8.count
-    let contentStart = head + digestBytes + middle.utf8.count
-    guard data.count >= contentStart + closing.utf8.count else { throw Damage(explanation: "cut") }
-    let content = data[contentStart..<(data.count - closing.utf8.count)]
-    let frame = [data[..<head], data[(head + digestBytes)..<contentStart], data[content.endIndex...]]
-    guard frame.elementsEqual([opening, middle, closing].map { Data($0.utf8) }) else {
-      throw Damage(explanation: "cut, extended or not a checkpoint's state")
+    let (head, digestBytes) = (Self.opening.utf8.count, Self.digest(of: Data()).utf8.count)
+    let start = head + digestBytes + Self.middle.utf8.count
+    guard data.count >= start + Self.closing.utf8.count else { throw damage("truncated") }
+    content = data[start..<(data.count - Self.closing.utf8.count)]
+    let frame = [data[..<head], data[(head + digestBytes)..<start], data[content.endIndex...]]
+    guard frame.elementsEqual([Self.opening, Self.middle, Self.closing].map { Data($0.utf8) }) else {
+      throw damage("truncated, extended or not the state of a checkpoint")
     }
     let recorded = String(decoding: data[head..<(head + digestBytes)], as: UTF8.self)
-    let computed = digest(of: content)
+    let computed = Self.digest(of: content)
     guard recorded == computed else {
-      throw Damage(explanation: "its digest is \(computed), but \(recorded) was recorded")
+      throw damage("the digest is \(computed), but \(recorded) was recorded")
     }
-    return content
+    let summary: Summary
+    do { summary = try Self.decoder.decode(Summary.self, from: content) } catch { throw damage("\(error)") }
+    guard summary.format == Self.format else {
+      throw damage("it has format \(summary.format), this program reads format \(Self.format)")
+    }
+    guard let step = summary.step, let files = summary.files else {
+      throw damage("step or files are missing")
+    }
+    (self.step, self.files) = (step, files)
   }
 
-  private init(content: Data) throws {
-    var (step, format) = (0, 0)
-    var files: [String: File] = [:]
-    var stateRange = 0..<0
-    try content.withUnsafeBytes { bytes in
-      var json = StrictJSON(bytes)
-      try json.object { json, key in
-        switch key {
-        case "files": try json.object { json, name in files[name] = try Self.file(&json) }
-        case "format": format = try json.count()
-        case "state": stateRange = try json.skip()
-        case "step": step = try json.count()
-        default: throw Damage(explanation: "unknown key \"\(key)\"")
-        }
-      }
-      try json.end()
-    }
-    guard format == Self.format else {
-      throw Damage(explanation: "format \(format), this program knows \(Self.format)")
-    }
-    let start = content.startIndex + stateRange.lowerBound
-    self.init(step: step, files: files, state: Data(content[start..<(start + stateRange.count)]))
+  /// Returns the trainer's state bit for bit, infinities and NaN included; throws `DecodingError`.
+  func decode<State: Decodable>(_ type: State.Type) throws -> State {
+    try Self.decoder.decode(StateOnly<State>.self, from: content).state
   }
 
-  private static func file(_ json: inout StrictJSON) throws -> File {
-    var file = File(bytes: 0, digest: "")
-    try json.object { json, key in
-      switch key {
-      case "bytes": file.bytes = try json.count()
-      case "digest": file.digest = try json.string()
-      default: throw Damage(explanation: "unknown key \"\(key)\"")
-      }
-    }
-    return file
-  }
-}
-
-/// How the trainer's state becomes JSON and comes back bit for bit, infinities and NaN included.
-enum StateCoding {
-  static func encode(_ state: some Encodable) throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy =
-      .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try encoder.encode(state)
-  }
-
-  static func decode<State: Decodable>(_ type: State.Type, from data: Data) throws -> State {
+  private static var decoder: JSONDecoder {
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy =
       .convertFromString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try decoder.decode(type, from: data)
+    return decoder
   }
 }

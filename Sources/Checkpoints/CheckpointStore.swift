@@ -1,21 +1,22 @@
 import Foundation
 
-/// The checkpoints of a run: written so that a death at any moment costs at most the one being written, kept as
-/// many as asked for, and verified when read.
+/// The checkpoints of a run.
 ///
 ///     step-N/ {model.safetensors, optimizer.safetensors, state.json}    last -> step-N    best -> step-N
 ///
-/// One process writes; any number may read meanwhile.
+/// If the process dies, at most the checkpoint that is being written is lost. The newest `keep` checkpoints and the best
+/// one are kept, and checkpoints are verified when they are loaded. One process writes; any number of processes may read
+/// at the same time.
 public struct CheckpointStore: Sendable {
   /// The directory of the checkpoints, `checkpoints` of a run.
   public let directory: String
-  /// How many of the newest checkpoints stay; the best one stays besides.
+  /// The number of newest checkpoints that are kept. The best one is kept in addition.
   public let keep: Int
   private let operations: FileSystemOperations
 
-  /// Describes a store; nothing is read or written.
+  /// Creates a description of the store without any access to the disk.
   public init(directory: String, keep: Int, operations: FileSystemOperations = .standard) {
-    precondition(keep > 0, "keep is \(keep), at least one checkpoint must stay")
+    precondition(keep > 0, "keep is \(keep), it must be positive")
     self.directory = directory
     self.keep = keep
     self.operations = operations
@@ -23,18 +24,18 @@ public struct CheckpointStore: Sendable {
 
   // MARK: - Writing
 
-  /// Writes a checkpoint, points `last` (and `best`) at it, and removes those that need not be kept.
+  /// Writes a checkpoint, points `last` (and `best`) at it, and removes old ones.
   ///
-  /// The same arguments give the same bytes. Where it throws, the checkpoints that were there still are; where
-  /// only links or old checkpoints couldn't be tended to, the new one is there too.
+  /// The same arguments give the same bytes. If it throws, all earlier checkpoints still exist. If it throws while it
+  /// updates links or removes old checkpoints, the new one exists too.
   ///
   /// - Parameters:
-  ///   - step: optimizer steps done.
+  ///   - step: the number of optimizer steps done.
   ///   - model: the weights.
-  ///   - optimizer: the optimizer's moments and whatever else is as large as the model.
-  ///   - state: everything else that is needed to go on; encoded as JSON.
-  ///   - isBest: whether it is the best so far.
-  /// - Returns: the checkpoint's directory.
+  ///   - optimizer: the moments of the optimizer and everything else that is as large as the model.
+  ///   - state: everything else that is needed to continue; encoded as JSON.
+  ///   - isBest: whether this is the best checkpoint so far.
+  /// - Returns: the directory of the checkpoint.
   /// - Throws: `FileFailure`, `CheckpointFailure.unencodableState`.
   @discardableResult public func save(
     step: Int, model: [TensorToWrite], optimizer: [TensorToWrite], state: some Encodable & Sendable,
@@ -42,15 +43,16 @@ public struct CheckpointStore: Sendable {
   ) throws -> String {
     precondition(step >= 0, "step is \(step), it can't be negative")
     let path = path(step: step)
-    let stateData: Data
-    do { stateData = try StateCoding.encode(state) } catch {
-      throw CheckpointFailure(path: path, reason: .unencodableState("\(error)"))
-    }
     try operations.createDirectory(directory)
     try recover()
     let temporary = "\(directory)/\(Name.temporary(step: step))"
     do {
-      try write(to: temporary, step: step, model: model, optimizer: optimizer, stateData: stateData)
+      let files = try writeTensors(to: temporary, model: model, optimizer: optimizer)
+      let data: Data
+      do { data = try CheckpointState.encode(step: step, files: files, state: state) } catch {
+        throw CheckpointFailure(path: path, reason: .unencodableState("\(error)"))
+      }
+      try DurableFile.write(data, to: "\(temporary)/\(CheckpointState.fileName)", operations: operations)
       try replace(step: step, by: temporary)
     } catch {
       try? operations.remove(temporary)
@@ -63,9 +65,9 @@ public struct CheckpointStore: Sendable {
     return path
   }
 
-  private func write(
-    to temporary: String, step: Int, model: [TensorToWrite], optimizer: [TensorToWrite], stateData: Data
-  ) throws {
+  private func writeTensors(
+    to temporary: String, model: [TensorToWrite], optimizer: [TensorToWrite]
+  ) throws -> [String: CheckpointState.File] {
     try operations.remove(temporary)
     try operations.createDirectory(temporary)
     var files: [String: CheckpointState.File] = [:]
@@ -73,17 +75,15 @@ public struct CheckpointStore: Sendable {
       (LoadedCheckpoint.FileName.model, model), (LoadedCheckpoint.FileName.optimizer, optimizer),
     ] {
       let file = "\(temporary)/\(name)"
-      // "format": "pt" is what readers of the PyTorch world ask for.
+      // Readers in the PyTorch world require "format": "pt".
       let digest = try SafetensorsFile.write(
         to: file, tensors: tensors, metadata: ["format": "pt"], operations: operations)
       files[name] = .init(bytes: try Self.byteCount(file), digest: digest)
     }
-    try DurableFile.write(
-      CheckpointState(step: step, files: files, state: stateData).encoded(),
-      to: "\(temporary)/\(CheckpointState.fileName)", operations: operations)
+    return files
   }
 
-  /// Gives a complete directory its name. What had the name before stays under another until that is done.
+  /// Renames a complete directory to its final name. An earlier directory of that name is kept until this is done.
   private func replace(step: Int, by temporary: String) throws {
     let path = path(step: step)
     let old = "\(directory)/\(Name.replaced(step: step))"
@@ -106,9 +106,88 @@ public struct CheckpointStore: Sendable {
     try operations.rename(temporary, to: "\(directory)/\(link)")
   }
 
-  // MARK: - Tidying
+  // MARK: - Loading
 
-  /// Brings back a checkpoint whose replacement was cut short, and removes what dead processes left behind.
+  /// Returns the steps of all checkpoints, damaged ones too, in ascending order. Empty without a directory.
+  ///
+  /// - Throws: `FileFailure` if the directory can't be listed.
+  public func steps() throws -> [Int] {
+    try operations.names(in: directory).compactMap(Name.checkpointStep).sorted()
+  }
+
+  /// Opens the newest intact checkpoint. Damaged ones are left as they are and listed in `rejected`.
+  ///
+  /// - Returns: nil if there is no checkpoint.
+  /// - Throws: `NoValidCheckpoint` if all checkpoints are damaged; `FileFailure`.
+  public func loadNewestValid() throws -> LoadedCheckpoint? {
+    var before: [Candidate] = []
+    while true {
+      let candidates = try candidates()
+      if candidates.isEmpty { return nil }
+      var rejected: [RejectedCheckpoint] = []
+      for candidate in candidates {
+        do {
+          return try LoadedCheckpoint(
+            verifying: candidate.path, expectedStep: candidate.step, rejected: rejected)
+        } catch {
+          rejected.append(RejectedCheckpoint(path: candidate.path, reason: "\(error)"))
+        }
+      }
+      // A run in progress may have removed a checkpoint after it was listed. In that case there are newer ones.
+      if candidates == before { throw NoValidCheckpoint(directory: directory, rejected: rejected) }
+      before = candidates
+    }
+  }
+
+  /// Opens and verifies the checkpoint of a step.
+  ///
+  /// - Throws: `CheckpointFailure`, `SafetensorsFailure`, `FileFailure`.
+  public func load(step: Int) throws -> LoadedCheckpoint {
+    guard let candidate = try candidates().first(where: { $0.step == step }) else {
+      throw CheckpointFailure(path: path(step: step), reason: .missing)
+    }
+    return try LoadedCheckpoint(verifying: candidate.path, expectedStep: step)
+  }
+
+  /// Opens and verifies the checkpoint in a directory, or the one that a link points at.
+  ///
+  /// - Throws: `CheckpointFailure`, `SafetensorsFailure`, `FileFailure`.
+  public static func load(path: String) throws -> LoadedCheckpoint {
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw CheckpointFailure(path: path, reason: .missing)
+    }
+    return try LoadedCheckpoint(verifying: path)
+  }
+
+  /// Returns the directory of the best checkpoint, nil if there is none.
+  public func best() -> String? { destination(of: "best") }
+
+  /// Returns the directory of the checkpoint that was written last, nil if there is none.
+  public func last() -> String? { destination(of: "last") }
+
+  private func destination(of link: String) -> String? {
+    linkedStep(link).map(path(step:)).flatMap { Self.exists($0) ? $0 : nil }
+  }
+
+  private struct Candidate: Equatable {
+    let step: Int
+    let path: String
+  }
+
+  /// The checkpoints, newest first, including those whose replacement was interrupted between two renames.
+  private func candidates() throws -> [Candidate] {
+    let names = try operations.names(in: directory)
+    let complete = Set(names.compactMap(Name.checkpointStep))
+    let replaced = Set(names.compactMap(Name.replacedStep)).subtracting(complete)
+    let list =
+      complete.map { Candidate(step: $0, path: path(step: $0)) }
+      + replaced.map { Candidate(step: $0, path: "\(directory)/\(Name.replaced(step: $0))") }
+    return list.sorted { $0.step > $1.step }
+  }
+
+  // MARK: - Cleaning up
+
+  /// Restores a checkpoint whose replacement was interrupted, and removes the leftovers of dead processes.
   private func recover() throws {
     for name in try operations.names(in: directory) {
       let path = "\(directory)/\(name)"
@@ -125,13 +204,13 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// Removes what is older than the newest `keep` checkpoints up to this one, except the best.
+  /// Keeps this checkpoint and the `keep - 1` before it, and removes all older ones except the best.
   ///
-  /// Damaged checkpoints don't count, or they would displace the good ones; neither do those of later steps,
-  /// which a run that had to go back to an earlier checkpoint leaves behind until it gets there again.
+  /// Damaged checkpoints aren't counted, because they would displace good ones. Checkpoints of later steps aren't
+  /// counted either: a run that resumed from an earlier checkpoint leaves them until it reaches those steps again.
   private func prune(newest step: Int) throws {
     let older = try steps().filter { $0 < step }.sorted(by: >)
-    let best = bestStep()
+    let best = linkedStep("best")
     var kept = 1
     for old in older {
       if kept >= keep {
@@ -142,7 +221,7 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// Takes the name away first, so that no half-removed checkpoint is ever seen.
+  /// Renames the checkpoint first, so that a reader never sees a partly removed one.
   private func removeCheckpoint(step: Int) throws {
     let temporary = "\(directory)/\(Name.temporary(step: step))"
     try operations.remove(temporary)
@@ -150,7 +229,7 @@ public struct CheckpointStore: Sendable {
     try operations.remove(temporary)
   }
 
-  /// Returns whether a checkpoint looks whole without reading its tensors.
+  /// Returns whether a checkpoint looks intact, without reading its tensors.
   private func isPlausible(step: Int) -> Bool {
     let path = path(step: step)
     guard let state = try? CheckpointState(checkpoint: path), state.step == step else { return false }
@@ -158,7 +237,7 @@ public struct CheckpointStore: Sendable {
   }
 
   private static func isAlive(_ process: pid_t) -> Bool {
-    // What this process left behind it left after a failure: it is not writing it now.
+    // This process isn't writing its own leftovers; they are from an earlier failure.
     process != getpid() && (kill(process, 0) == 0 || errno == EPERM)
   }
 
@@ -175,17 +254,16 @@ public struct CheckpointStore: Sendable {
 
   // MARK: - Names
 
-  func path(step: Int) -> String { "\(directory)/\(Name.checkpoint(step: step))" }
+  private func path(step: Int) -> String { "\(directory)/\(Name.checkpoint(step: step))" }
 
-  func names() throws -> [String] { try operations.names(in: directory) }
-
-  private func bestStep() -> Int? {
-    (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/best"))
+  /// Returns the step that a link points at.
+  private func linkedStep(_ link: String) -> Int? {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\(link)"))
       .flatMap(Name.checkpointStep)
   }
 
-  /// The names in a store's directory, read and written in this one place.
-  enum Name {
+  /// The names in the directory of a store.
+  private enum Name {
     static func checkpoint(step: Int) -> String { "step-\(step)" }
     static func temporary(step: Int) -> String { ".step-\(step).tmp-\(getpid())" }
     static func replaced(step: Int) -> String { ".step-\(step).replaced" }

@@ -1,30 +1,40 @@
-/// The description of a safetensors file's tensors: the JSON between the length at the file's beginning and the data.
+/// The header of a safetensors file: the JSON between the length at the beginning of the file and the data.
 ///
-/// The rules are those of the format's reference reader, and one more: no key occurs twice.
-public struct SafetensorsHeader: Sendable, Equatable {
-  /// The largest header that readers accept, in bytes.
-  public static let maximumLength = 100_000_000
+/// The rules are those of the reference reader, and in addition no key may occur twice.
+struct SafetensorsHeader: Sendable {
+  /// The size in bytes of the largest header that readers accept.
+  static let maximumLength = 100_000_000
 
   /// The tensors in the order of their data.
-  public let tensors: [TensorInfo]
-  /// What the file says about itself besides its tensors.
-  public let metadata: [String: String]
+  let tensors: [TensorInfo]
+  /// The metadata of the file.
+  let metadata: [String: String]
+
+  /// A broken rule of the format.
+  private struct Violation: Error {
+    let problem: String
+
+    init(_ problem: String) { self.problem = problem }
+
+    init(tensor: String, _ problem: String) { self.problem = "tensor \"\(tensor)\" \(problem)" }
+  }
 
   /// Reads and checks a header.
   ///
   /// - Parameters:
-  ///   - json: the header's bytes, padding included, without the length before them.
-  ///   - dataBytes: what the file holds behind the header.
-  ///   - path: names the file in an error.
+  ///   - json: the bytes of the header, with padding, without the length before them.
+  ///   - dataBytes: the size of the data after the header.
+  ///   - path: the file, for errors.
   /// - Throws: `SafetensorsFailure`.
-  public init(parsing json: UnsafeRawBufferPointer, dataBytes: Int, path: String) throws {
+  init(parsing json: UnsafeRawBufferPointer, dataBytes: Int, path: String) throws {
     do {
       (tensors, metadata) = try Self.parse(json)
       try Self.check(tensors, dataBytes: dataBytes)
-    } catch let violation as SafetensorsFailure.Violation {
-      throw SafetensorsFailure(path: path, violation: violation)
+    } catch let violation as Violation {
+      throw SafetensorsFailure(path: path, problem: violation.problem)
     } catch let problem as JSONProblem {
-      throw SafetensorsFailure(path: path, violation: .init(problem))
+      throw SafetensorsFailure(
+        path: path, problem: "byte \(problem.offset) of the header: \(problem.explanation)")
     }
   }
 
@@ -34,7 +44,7 @@ public struct SafetensorsHeader: Sendable, Equatable {
     _ bytes: UnsafeRawBufferPointer
   ) throws -> (tensors: [TensorInfo], metadata: [String: String]) {
     guard bytes.first == UInt8(ascii: "{") else {
-      throw SafetensorsFailure.Violation.headerNotJSON(offset: 0, problem: "expected '{' at once")
+      throw JSONProblem(offset: 0, explanation: "expected '{' as the first character")
     }
     var json = StrictJSON(bytes)
     var tensors: [TensorInfo] = []
@@ -47,7 +57,7 @@ public struct SafetensorsHeader: Sendable, Equatable {
       }
     }
     try json.end()
-    // A tensor without elements lies at the beginning of its neighbour, so it comes before it.
+    // An empty tensor begins at the same position as the next one and must come before it.
     tensors.sort {
       ($0.dataOffsets.lowerBound, $0.dataOffsets.upperBound)
         < ($1.dataOffsets.lowerBound, $1.dataOffsets.upperBound)
@@ -57,11 +67,10 @@ public struct SafetensorsHeader: Sendable, Equatable {
 
   private static func parseMetadata(_ json: inout StrictJSON) throws -> [String: String] {
     var metadata: [String: String] = [:]
-    guard json.isNext("{") else { throw SafetensorsFailure.Violation.metadataNotText(offset: json.offset) }
+    let rule = "__metadata__ must be an object of strings"
+    guard json.isNext("{") else { throw JSONProblem(offset: json.offset, explanation: rule) }
     try json.object { json, key in
-      guard json.isNext("\"") else {
-        throw SafetensorsFailure.Violation.metadataNotText(offset: json.offset)
-      }
+      guard json.isNext("\"") else { throw JSONProblem(offset: json.offset, explanation: rule) }
       metadata[key] = try json.string()
     }
     return metadata
@@ -71,80 +80,75 @@ public struct SafetensorsHeader: Sendable, Equatable {
     var dtype: TensorType?
     var shape: [Int]?
     var offsets: [Int]?
-    guard json.isNext("{") else { throw SafetensorsFailure.Violation.tensorNotObject(tensor: name) }
+    guard json.isNext("{") else { throw Violation(tensor: name, "isn't described by an object") }
     try json.object { json, field in
       switch field {
       case "dtype":
         let type = try json.string()
         dtype = TensorType(rawValue: type)
-        if dtype == nil { throw SafetensorsFailure.Violation.unknownType(tensor: name, type: type) }
+        if dtype == nil { throw Violation(tensor: name, "has the unsupported dtype \"\(type)\"") }
       case "shape":
-        shape = try counts(&json) { .badShape(tensor: name, problem: $0) }
+        shape = try counts(&json, of: name, "shape")
       case "data_offsets":
-        offsets = try counts(&json) { .badOffsets(tensor: name, problem: $0) }
-      default: throw SafetensorsFailure.Violation.unknownField(tensor: name, field: field)
+        offsets = try counts(&json, of: name, "data_offsets")
+      default: throw Violation(tensor: name, "has an unknown field \"\(field)\"")
       }
     }
-    guard let dtype else { throw SafetensorsFailure.Violation.missingField(tensor: name, field: "dtype") }
-    guard let shape else { throw SafetensorsFailure.Violation.missingField(tensor: name, field: "shape") }
-    guard let offsets else {
-      throw SafetensorsFailure.Violation.missingField(tensor: name, field: "data_offsets")
-    }
+    guard let dtype else { throw Violation(tensor: name, "has no field \"dtype\"") }
+    guard let shape else { throw Violation(tensor: name, "has no field \"shape\"") }
+    guard let offsets else { throw Violation(tensor: name, "has no field \"data_offsets\"") }
     guard offsets.count == 2 else {
-      throw SafetensorsFailure.Violation.badOffsets(
-        tensor: name, problem: "\(offsets.count) numbers instead of two")
+      throw Violation(tensor: name, "has bad data_offsets: expected 2 numbers, found \(offsets.count)")
     }
     guard offsets[0] <= offsets[1] else {
-      throw SafetensorsFailure.Violation.reversedOffsets(tensor: name, begin: offsets[0], end: offsets[1])
+      throw Violation(
+        tensor: name, "has bad data_offsets: it begins at \(offsets[0]) and ends at \(offsets[1])")
     }
     return TensorInfo(name: name, dtype: dtype, shape: shape, dataOffsets: offsets[0]..<offsets[1])
   }
 
   private static func counts(
-    _ json: inout StrictJSON, violation: (String) -> SafetensorsFailure.Violation
+    _ json: inout StrictJSON, of tensor: String, _ field: String
   ) throws -> [Int] {
     var counts: [Int] = []
     do {
       try json.array { counts.append(try $0.count()) }
     } catch let problem as JSONProblem {
-      throw violation(problem.explanation)
+      throw Violation(tensor: tensor, "has a bad \(field): \(problem.explanation)")
     }
     return counts
   }
 
-  /// Checks that the tensors fill the data without holes and overlaps, each with the bytes its shape needs.
+  /// Checks that the tensors fill the data without gaps and overlaps, each with the bytes that its shape requires.
   private static func check(_ tensors: [TensorInfo], dataBytes: Int) throws {
     var end = 0
     for tensor in tensors {
       let range = tensor.dataOffsets
-      if range.lowerBound > end {
-        throw SafetensorsFailure.Violation.hole(tensor: tensor.name, expected: end, begin: range.lowerBound)
-      }
-      if range.lowerBound < end {
-        throw SafetensorsFailure.Violation.overlap(
-          tensor: tensor.name, expected: end, begin: range.lowerBound)
+      guard range.lowerBound == end else {
+        throw Violation(
+          tensor: tensor.name, "begins at \(range.lowerBound), but the tensor before it ends at \(end)")
       }
       var shapeBytes = tensor.dtype.byteCount
       for size in tensor.shape {
         let (product, overflow) = shapeBytes.multipliedReportingOverflow(by: size)
-        if overflow {
-          throw SafetensorsFailure.Violation.sizeOverflow(tensor: tensor.name, shape: tensor.shape)
-        }
+        if overflow { throw Violation(tensor: tensor.name, "of shape \(tensor.shape) is too large") }
         shapeBytes = product
       }
-      if shapeBytes != range.count {
-        throw SafetensorsFailure.Violation.sizeMismatch(
-          tensor: tensor.name, shapeBytes: shapeBytes, rangeBytes: range.count)
+      guard shapeBytes == range.count else {
+        throw Violation(
+          tensor: tensor.name, "has \(range.count) bytes, but its shape and dtype require \(shapeBytes)")
       }
       end = range.upperBound
     }
-    if dataBytes < end { throw SafetensorsFailure.Violation.dataTooShort(expected: end, found: dataBytes) }
-    if dataBytes > end { throw SafetensorsFailure.Violation.dataTooLong(expected: end, found: dataBytes) }
+    guard dataBytes == end else {
+      let verdict = dataBytes < end ? "truncated" : "too long"
+      throw Violation("\(verdict): the header describes \(end) bytes of data, the file has \(dataBytes)")
+    }
   }
 
   // MARK: - Writing
 
-  /// Returns the beginning of a file: the header's length and the header, padded with spaces to whole 8 bytes.
+  /// Returns the beginning of a file: the length of the header and the header, padded with spaces to a multiple of 8.
   static func encode(_ tensors: [TensorToWrite], metadata: [String: String]) -> [UInt8] {
     let pairs = metadata.sorted { $0.key < $1.key }.map { "\(quotedJSON($0.key)):\(quotedJSON($0.value))" }
     var json = "{\"__metadata__\":{\(pairs.joined(separator: ","))}"
@@ -159,28 +163,26 @@ public struct SafetensorsHeader: Sendable, Equatable {
     json += "}"
     json += String(repeating: " ", count: (8 - json.utf8.count % 8) % 8)
     let length = UInt64(json.utf8.count)
-    precondition(length <= maximumLength, "a header of \(length) bytes, \(maximumLength) are allowed")
+    precondition(
+      length <= maximumLength, "the header has \(length) bytes, at most \(maximumLength) are allowed")
     return withUnsafeBytes(of: length.littleEndian, Array.init) + json.utf8
   }
 }
 
-extension SafetensorsFailure.Violation: Error {
-  init(_ problem: JSONProblem) {
-    switch problem.kind {
-    case .expected: self = .headerNotJSON(offset: problem.offset, problem: problem.explanation)
-    case .notUTF8: self = .headerNotUTF8(offset: problem.offset)
-    case .duplicateKey(let key): self = .duplicateKey(key)
-    }
-  }
-}
+/// A safetensors file breaks a rule of the format, or doesn't hold a requested tensor.
+public struct SafetensorsFailure: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The file.
+  public let path: String
+  /// The broken rule, with the tensor or the position.
+  public let problem: String
 
-extension JSONProblem {
-  /// What is wrong, for a message that says where.
-  var explanation: String {
-    switch kind {
-    case .expected(let what): "expected \(what)"
-    case .notUTF8: "not UTF-8"
-    case .duplicateKey(let key): "key \"\(key)\" occurs twice"
-    }
+  public init(path: String, problem: String) {
+    self.path = path
+    self.problem = problem
   }
+
+  /// 65: bad data.
+  public var exitCode: Int32 { 65 }
+
+  public var description: String { "\(path): \(problem); use another copy of this file" }
 }

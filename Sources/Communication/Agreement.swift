@@ -1,10 +1,10 @@
-/// The error of the lowest failing rank, thrown by `agree` on every rank.
+/// The error of the lowest failing rank, which `agree` throws on every rank.
 public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   /// The lowest rank that failed.
   public let rank: Int
   /// The host of that rank.
   public let host: String
-  /// The exit code its error asks for, 1 unless the error is `ExitCoded`.
+  /// The exit code of its error, 1 unless the error is `ExitCoded`.
   public let exitCode: Int32
   /// The description of its error.
   public let message: String
@@ -20,15 +20,15 @@ public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvert
   public var description: String { "rank \(rank) on \(host): \(message)" }
 }
 
-/// Ranks that hold other bytes than rank 0 where all must be equal.
+/// Some ranks have different bytes than rank 0 where all must be equal.
 public struct ReplicaMismatch: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   /// What was compared, such as "the configuration".
   public let what: String
   /// The ranks that differ from rank 0, ascending.
   public let ranks: [Int]
-  /// How many ranks were compared.
+  /// The number of ranks that were compared.
   public let worldSize: Int
-  /// 78: ranks that disagree were started or configured differently.
+  /// 78: the ranks were started or configured differently.
   public var exitCode: Int32 { 78 }
 
   /// Creates the mismatch of `what` on `ranks`.
@@ -41,21 +41,29 @@ public struct ReplicaMismatch: Error, Sendable, Equatable, CustomStringConvertib
   public var description: String {
     let list = ranks.map(String.init).joined(separator: ", ")
     return "\(what) differs from rank 0's on rank \(list) (of \(worldSize)); "
-      + "all ranks must be given the same program, configuration and data"
+      + "start all ranks with the same program, configuration and data"
   }
 }
 
 extension Communicator {
-  /// Runs `body` on every rank and returns its value, or throws everywhere if it threw anywhere (collective).
+  /// Runs `body` on every rank and returns its value, or throws on all ranks if it threw on any (collective).
   ///
-  /// This is how an error on one rank becomes an error on all, before any of them waits for a rank that has
-  /// left. Throws the `CollectiveFailure` of the lowest failing rank, or the transport's error.
+  /// In this way an error on one rank becomes an error on all, before any of them waits for a rank that has left. Throws
+  /// the `CollectiveFailure` of the lowest failing rank, or an error of the communication itself.
   public func agree<Value>(_ body: () throws -> Value) throws -> Value {
     let outcome = Result { try body() }
     for report in try allgather(encode(outcome)) {
       if let failure = decode(report) { throw failure }
     }
     return try outcome.get()
+  }
+
+  /// Returns on every rank the bytes that `read` returns on rank 0, the only rank that calls it (collective).
+  ///
+  /// What `read` throws becomes a `CollectiveFailure` on every rank.
+  public func readOnRank0(_ read: () throws -> [UInt8]) throws -> [UInt8] {
+    let bytes = try agree { rank == 0 ? try read() : [] }
+    return try allgather(bytes)[0]
   }
 
   /// Throws `ReplicaMismatch` on every rank unless all ranks pass the same bytes (collective).
@@ -65,9 +73,9 @@ extension Communicator {
     guard odd.isEmpty else { throw ReplicaMismatch(what: what, ranks: odd, worldSize: worldSize) }
   }
 
-  /// Nothing for success; otherwise rank, exit code, the length of the host name, its bytes, the message.
+  /// Encodes success as no bytes, failure as rank, exit code, length of the host name, host name and message.
   ///
-  /// A failure that an inner agreement has already attributed keeps its rank.
+  /// A failure that an inner `agree` has already attributed to a rank keeps that rank.
   private func encode<Value>(_ outcome: Result<Value, any Error>) -> [UInt8] {
     guard case .failure(let error) = outcome else { return [] }
     let failure =

@@ -1,10 +1,10 @@
-/// An error that decides with which documented code the program ends.
+/// An error with a documented exit code of the program.
 public protocol ExitCoded: Error {
   /// The exit code of the process, such as 65 for bad data.
   var exitCode: Int32 { get }
 }
 
-/// A collective that could not be carried out, as seen by one rank.
+/// A failed collective, as one rank sees it.
 public struct CommunicationError: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   /// What went wrong.
   public enum Kind: Sendable, Equatable {
@@ -14,13 +14,13 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
     case peerFailed
     /// A rank ended the job by `abort(exitCode:)`.
     case aborted(exitCode: Int32)
-    /// These ranks called another operation, or the same one with another size, than the rest.
+    /// These ranks called a different operation than the others, or the same one with a different size.
     case mismatch(ranks: [Int])
-    /// A root or partner outside `0 ..< worldSize`.
+    /// A root or peer outside `0 ..< worldSize`.
     case invalidRank(Int)
-    /// The operation needs a number of ranks that is a power of two.
+    /// The operation requires a power of two as the number of ranks.
     case notPowerOfTwo(worldSize: Int)
-    /// The launcher announced another number of ranks than MPI found.
+    /// The launcher announced a different number of ranks than MPI found.
     case wrongLauncher(announced: Int, found: Int)
     /// The communicator was used after `finalize()`.
     case finalized
@@ -34,10 +34,10 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
   public let host: String
   /// The operation that failed, such as `allreduceSum`.
   public let collective: String
-  /// What happened and what to do about it, in words.
+  /// What happened and what to do about it.
   public let detail: String
 
-  /// Creates an error of `kind` that `rank` on `host` met in `collective`.
+  /// Creates an error of `kind` that occurred on `rank` in `collective`.
   public init(kind: Kind, rank: Int, host: String, collective: String, detail: String) {
     self.kind = kind
     self.rank = rank
@@ -46,7 +46,7 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
     self.detail = detail
   }
 
-  /// 78 (configuration) for a wrong launcher, the code of an abort, otherwise 1.
+  /// 78 (configuration) for a wrong launcher, the exit code of an abort, otherwise 1.
   public var exitCode: Int32 {
     switch kind {
     case .wrongLauncher: 78

@@ -2,18 +2,15 @@ import Foundation
 
 /// One of several ranks that are threads of this process, for tests of distributed code without a launcher.
 ///
-/// A collective is carried out by the rank that comes last, while the others sleep with their memory at its
-/// disposal. Sums are added in rank order. A rank that fails wakes all others with an error, and a rank that
-/// calls another collective than the rest is reported, so no mistake ends in a hang.
+/// The last rank to enter a collective carries it out on the memory of all ranks while the others sleep. Sums are added
+/// in rank order. A rank that fails wakes all others with an error, and a rank that calls a different collective is
+/// reported, so no mistake ends in a hang.
 public final class InProcessCommunicator: Communicator {
   public let rank: Int
   public var worldSize: Int { hub.size }
-  public var localRank: Int { rank }
-  public var localSize: Int { hub.size }
   public let hostName: String
   private let hub: Hub
   private var collectives = 0
-  private var startedReductions = 0
   private var exchanges: [Int: Int] = [:]
   private var isFinalized = false
 
@@ -23,14 +20,14 @@ public final class InProcessCommunicator: Communicator {
     self.hostName = hostName
   }
 
-  /// Runs `body` once for each of `ranks` ranks, each on a thread of its own, and waits for all.
+  /// Runs `body` once per rank, each on its own thread, and waits for all of them.
   ///
-  /// Returns what they returned, in rank order; throws the error that a rank threw first.
+  /// Returns the results in rank order, or throws the error that a rank threw first.
   @discardableResult
   public static func run<Value: Sendable>(
     ranks: Int, _ body: @escaping @Sendable (InProcessCommunicator) throws -> Value
   ) throws -> [Value] {
-    precondition(ranks > 0, "a job of \(ranks) ranks")
+    precondition(ranks > 0, "a job can't have \(ranks) ranks")
     let hub = Hub(size: ranks)
     let host = localHostName()
     let values = RankValues<Value>()
@@ -87,14 +84,14 @@ public final class InProcessCommunicator: Communicator {
   }
 
   public func exchange(
-    _ send: UnsafeRawBufferPointer, _ receive: UnsafeMutableRawBufferPointer, with partner: Int
+    _ send: UnsafeRawBufferPointer, _ receive: UnsafeMutableRawBufferPointer, with peer: Int
   ) throws {
-    try requireRank(partner, in: "exchange")
-    let (low, high) = (min(rank, partner), max(rank, partner))
-    let key = Hub.Key.exchange(low: low, high: high, number: exchanges[partner, default: 0])
-    exchanges[partner, default: 0] += 1
+    try requireRank(peer, in: "exchange")
+    let (low, high) = (min(rank, peer), max(rank, peer))
+    let key = Hub.Key.exchange(low: low, high: high, number: exchanges[peer, default: 0])
+    exchanges[peer, default: 0] += 1
     try meet(key, Hub.Call("exchange of \(low) and \(high)", 0), Part(memory: receive, send: send)) { parts in
-      // Alone, a rank is its own partner.
+      // A rank that exchanges with itself is the only part.
       let (first, last) = (parts[0], parts[parts.count - 1])
       guard first.send.count == last.memory.count, last.send.count == first.memory.count else { return false }
       first.memory.copyMemory(from: last.send)
@@ -103,19 +100,7 @@ public final class InProcessCommunicator: Communicator {
     }
   }
 
-  public func startAllreduceSum(
-    _ values: UnsafeMutableBufferPointer<Float>
-  ) throws -> any PendingReduction {
-    try requireActive("startAllreduceSum")
-    let key = Hub.Key.started(number: startedReductions)
-    startedReductions += 1
-    try hub.join(
-      key, self, Hub.Call("startAllreduceSum", values.count), Part(memory: .init(values))
-    ) { sum($0, of: Float.self) }
-    return InProcessReduction(hub: hub, key: key, communicator: self)
-  }
-
-  /// Ends this rank and fails the others; `run` then throws `CommunicationError` of kind `aborted`.
+  /// Ends this rank and fails the others; `run` then throws a `CommunicationError` of kind `aborted`.
   public func abort(exitCode: Int32) -> Never {
     hub.leave(
       rank: rank,
@@ -129,7 +114,7 @@ public final class InProcessCommunicator: Communicator {
     isFinalized = true
   }
 
-  /// Waits for all ranks to make the same call; the last one carries it out.
+  /// Waits until all ranks make the same call; the last one carries it out.
   private func meetAll(
     _ name: String, _ count: Int, _ part: Part = Part(), _ work: ([Part]) -> Bool
   ) throws {
@@ -139,17 +124,13 @@ public final class InProcessCommunicator: Communicator {
   }
 
   private func meet(_ key: Hub.Key, _ call: Hub.Call, _ part: Part, _ work: ([Part]) -> Bool) throws {
-    try requireActive(call.name)
+    guard !isFinalized else { throw failure(.finalized, in: call.name, "called after finalize()") }
     try hub.join(key, self, call, part, work)
     try hub.wait(for: key, self)
   }
-
-  private func requireActive(_ collective: String) throws {
-    guard !isFinalized else { throw failure(.finalized, in: collective, "called after finalize()") }
-  }
 }
 
-/// Overwrites every part with the sum of all, added in rank order.
+/// Overwrites every part with the sum of all parts, added in rank order.
 private func sum<Scalar: BinaryFloatingPoint & BitwiseCopyable>(_ parts: [Part], of type: Scalar.Type) -> Bool
 {
   let vectors = parts.map { $0.memory.bindMemory(to: type) }
@@ -161,26 +142,190 @@ private func sum<Scalar: BinaryFloatingPoint & BitwiseCopyable>(_ parts: [Part],
   return true
 }
 
-private final class InProcessReduction: PendingReduction {
-  private let hub: Hub
-  private let key: Hub.Key
-  private let communicator: InProcessCommunicator
-  private var isComplete = false
+/// The memory of one rank that the rank carrying out a collective may use.
+private struct Part {
+  /// The bytes to overwrite.
+  var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  /// The bytes that an exchange sends.
+  var send = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// The contribution to an allgather, and the destination of its result.
+  var bytes: [UInt8] = []
+  var gathered: UnsafeMutablePointer<[[UInt8]]>?
+}
 
-  init(hub: Hub, key: Hub.Key, communicator: InProcessCommunicator) {
-    self.hub = hub
-    self.key = key
-    self.communicator = communicator
+/// The place where the ranks of an `InProcessCommunicator` meet. One condition guards all its state.
+private final class Hub: @unchecked Sendable {
+  /// Identifies a meeting by the number of earlier calls of its kind.
+  enum Key: Hashable {
+    case collective(number: Int)
+    case exchange(low: Int, high: Int, number: Int)
   }
 
-  func progress() throws -> Bool {
-    if !isComplete, hub.isComplete(key) { try wait() }
-    return isComplete
+  /// The operation that a rank calls. All members of a meeting must call the same one.
+  struct Call: Equatable {
+    let name: String
+    let count: Int
+    init(_ name: String, _ count: Int) {
+      self.name = name
+      self.count = count
+    }
   }
 
-  func wait() throws {
-    guard !isComplete else { return }
-    try hub.wait(for: key, communicator)
-    isComplete = true
+  private struct Meeting {
+    enum Outcome {
+      case open
+      case done
+      /// These ranks don't match the others, for this reason.
+      case mismatch(ranks: [Int], reason: String)
+    }
+    let members: [Int]
+    var calls: [Int: Call] = [:]
+    var parts: [Int: Part] = [:]
+    var outcome = Outcome.open
+    var unread: Int
   }
+
+  let size: Int
+  private let condition = NSCondition()
+  private var meetings: [Key: Meeting] = [:]
+  /// The meeting that each sleeping rank waits for.
+  private var sleeping: [Int: Key] = [:]
+  private var left: Set<Int> = []
+  private var firstError: (rank: Int, error: any Error)?
+
+  init(size: Int) { self.size = size }
+
+  /// Enters a meeting. The last member compares all calls and does `work` on the parts, in rank order.
+  ///
+  /// `work` returns false if the parts don't match each other.
+  func join(
+    _ key: Key, _ caller: InProcessCommunicator, _ call: Call, _ part: Part, _ work: ([Part]) -> Bool
+  ) throws {
+    condition.lock()
+    defer { condition.unlock() }
+    try requireNoFailure(caller, call)
+    var meeting = meetings[key] ?? Meeting(members: members(of: key), unread: members(of: key).count)
+    meeting.calls[caller.rank] = call
+    meeting.parts[caller.rank] = part
+    if meeting.parts.count == meeting.members.count {
+      meeting.outcome = finish(meeting, work)
+      meeting.parts = [:]
+      condition.broadcast()
+    }
+    meetings[key] = meeting
+  }
+
+  /// Sleeps until the meeting is over. Throws if it failed or can never be complete.
+  func wait(for key: Key, _ caller: InProcessCommunicator) throws {
+    condition.lock()
+    defer { condition.unlock() }
+    sleeping[caller.rank] = key
+    defer { sleeping[caller.rank] = nil }
+    while isOpen(key) {
+      let call = meetings[key]?.calls[caller.rank] ?? Call("wait", 0)
+      try requireNoFailure(caller, call)
+      try requireProgress(key, caller, call)
+      condition.wait()
+    }
+    guard var meeting = meetings[key] else { return }
+    meeting.unread -= 1
+    meetings[key] = meeting.unread == 0 ? nil : meeting
+    if case .mismatch(let ranks, let reason) = meeting.outcome {
+      throw caller.failure(.mismatch(ranks: ranks), in: meeting.calls[caller.rank]?.name ?? "wait", reason)
+    }
+  }
+
+  /// Records that a rank has returned or thrown, and wakes the ranks that wait for it.
+  func leave(rank: Int, error: (any Error)?) {
+    condition.lock()
+    defer { condition.unlock() }
+    left.insert(rank)
+    if let error, firstError == nil { firstError = (rank, error) }
+    condition.broadcast()
+  }
+
+  /// Sleeps until every rank has left. Throws the first error.
+  func waitForAll() throws {
+    condition.lock()
+    defer { condition.unlock() }
+    while left.count < size { condition.wait() }
+    if let firstError { throw firstError.error }
+  }
+
+  // MARK: - With the condition locked
+
+  private func members(of key: Key) -> [Int] {
+    guard case .exchange(let low, let high, _) = key else { return Array(0..<size) }
+    return low == high ? [low] : [low, high]
+  }
+
+  private func isOpen(_ key: Key) -> Bool {
+    guard let meeting = meetings[key], case .open = meeting.outcome else { return false }
+    return true
+  }
+
+  private func finish(_ meeting: Meeting, _ work: ([Part]) -> Bool) -> Meeting.Outcome {
+    let odd = oddOnes(out: meeting.members.map { meeting.calls[$0] }).map { meeting.members[$0] }
+    guard odd.isEmpty else {
+      let calls = meeting.members.compactMap { rank in
+        meeting.calls[rank].map { "rank \(rank) called \($0.name) of \($0.count)" }
+      }
+      return .mismatch(ranks: odd, reason: calls.joined(separator: ", "))
+    }
+    guard work(meeting.members.compactMap { meeting.parts[$0] }) else {
+      return .mismatch(
+        ranks: meeting.members, reason: "one rank sends a different length than the other receives")
+    }
+    return .done
+  }
+
+  private func requireNoFailure(_ caller: InProcessCommunicator, _ call: Call) throws {
+    guard let firstError else { return }
+    throw caller.failure(
+      .peerFailed, in: call.name, "rank \(firstError.rank) failed: \(firstError.error)")
+  }
+
+  /// Throws if a member of the meeting has left, or if all ranks sleep in meetings that lack a member.
+  ///
+  /// That fails the whole job, because the memory of the caller remains registered in the meeting.
+  private func requireProgress(_ key: Key, _ caller: InProcessCommunicator, _ call: Call) throws {
+    let missing = (meetings[key]?.members ?? []).filter { meetings[key]?.parts[$0] == nil }
+    if let gone = missing.first(where: left.contains) {
+      throw failJob(
+        caller, caller.failure(.peerFailed, in: call.name, "rank \(gone) has left without making this call"))
+    }
+    let allSleep = (0..<size).allSatisfy { left.contains($0) || sleeping[$0].map(isOpen) == true }
+    guard allSleep else { return }
+    let absent = missing.map(String.init).joined(separator: ", ")
+    throw failJob(
+      caller,
+      caller.failure(.mismatch(ranks: missing), in: call.name, "rank \(absent) waits in another call"))
+  }
+
+  private func failJob(_ caller: InProcessCommunicator, _ error: CommunicationError) -> CommunicationError {
+    firstError = firstError ?? (caller.rank, error)
+    condition.broadcast()
+    return error
+  }
+
+  /// Returns the indices of the elements that differ from the most frequent one. The earlier one wins a tie.
+  private func oddOnes<Element: Equatable>(out elements: [Element]) -> [Int] {
+    var usual = elements.first
+    var votes = 0
+    for element in elements {
+      let count = elements.count { $0 == element }
+      if count > votes { (usual, votes) = (element, count) }
+    }
+    return elements.indices.filter { elements[$0] != usual }
+  }
+}
+
+/// The results of the ranks, filled in by their threads.
+private final class RankValues<Value: Sendable>: @unchecked Sendable {
+  private let lock = NSLock()
+  private var values: [Int: Value] = [:]
+
+  func set(_ value: Value, at rank: Int) { lock.withLock { values[rank] = value } }
+  /// All values in rank order.
+  func all() -> [Value] { lock.withLock { values.keys.sorted().compactMap { values[$0] } } }
 }

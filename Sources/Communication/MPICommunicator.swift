@@ -1,20 +1,18 @@
+import Foundation
 import MPI
 
-/// What the launcher of this process says about the job, read without calling MPI.
+/// The position of this process in its job, read from the launcher's environment without calling MPI.
 public typealias LauncherEnvironment = MPI.LauncherEnvironment
 
-/// Chooses the communicator that fits how this process was started.
+/// Chooses the communicator according to the way this process was started.
 public enum CommunicatorFactory {
-  /// Returns the communicator of all ranks under an MPI launcher, else one for this process alone.
+  /// Returns the communicator of all ranks under an MPI launcher, otherwise one for this process alone.
   ///
-  /// MPI is initialized only under a launcher. With `debugChecks` every collective is compared across ranks
-  /// first. Throws `CommunicationError` of kind `wrongLauncher` if the launcher announces another number of
-  /// ranks than MPI finds, as the `mpiexec` of another MPI does, or the error MPI starts with.
-  public static func make(debugChecks: Bool = false) throws -> any Communicator {
-    guard let environment = LauncherEnvironment.current else {
-      let solo = SoloCommunicator()
-      return debugChecks ? CheckedCommunicator(solo) : solo
-    }
+  /// MPI is initialized only under a launcher. Throws `CommunicationError` of kind `wrongLauncher` if the launcher
+  /// announces a different number of ranks than MPI finds, as the `mpiexec` of another MPI does, or the error of the
+  /// initialization.
+  public static func make() throws -> any Communicator {
+    guard let environment = LauncherEnvironment.current else { return SoloCommunicator() }
     let communicator = try MPICommunicator()
     if let announced = environment.worldSize, announced != communicator.worldSize {
       let found = communicator.worldSize
@@ -25,21 +23,21 @@ public enum CommunicatorFactory {
       try communicator.finalize()
       throw error
     }
-    return debugChecks ? CheckedCommunicator(communicator) : communicator
+    return communicator
   }
 }
 
-/// All ranks that an MPI launcher started.
+/// The ranks that an MPI launcher started.
 public final class MPICommunicator: Communicator {
   public let rank: Int
   public let worldSize: Int
-  public let localRank: Int
-  public let localSize: Int
   public let hostName: String
-  /// Both until `finalize()`; optional because neither can be copied out of an object.
+  /// The number of ranks on this host.
+  private let localSize: Int
+  /// Present until `finalize()`. Optional because noncopyable values can only be taken out of an optional.
   private var runtime: Runtime?
   private var world: MPI.Communicator?
-  /// Memory shared with the other ranks of this host, given back by `finalize()`.
+  /// Memory shared with the other ranks of this host, released by `finalize()`.
   private var windows: [WindowHolder] = []
 
   /// The MPI library's name and version.
@@ -47,18 +45,14 @@ public final class MPICommunicator: Communicator {
     Runtime.libraryVersion.prefix { $0 != "," && $0 != "\n" }.description
   }
 
-  /// Initializes MPI, which can be done once in a process (collective over all ranks).
-  ///
-  /// Collectives over more than `maximumCount` elements are made of several calls. Throws
-  /// `CommunicationError`.
-  public init(maximumCount: Int = MPI.Communicator.defaultMaximumCount) throws {
+  /// Initializes MPI, which is possible once per process (collective). Throws `CommunicationError`.
+  public init() throws {
     do throws(MPIError) {
       let runtime = try Runtime(requiring: .funneled)
-      let world = try runtime.world(maximumCount: maximumCount)
+      let world = try runtime.world()
       let host = try world.splitByHost()
       rank = world.rank
       worldSize = world.size
-      localRank = host.rank
       localSize = host.size
       hostName = runtime.processorName
       try host.free()
@@ -91,56 +85,27 @@ public final class MPICommunicator: Communicator {
   }
 
   public func allgather(_ bytes: [UInt8]) throws -> [[UInt8]] {
-    try call("allgather") { world throws(MPIError) in
-      var counts = [Int64](repeating: 0, count: world.size)
-      try [Int64(bytes.count)].withUnsafeBufferPointer { own throws(MPIError) in
-        try counts.withUnsafeMutableBufferPointer { all throws(MPIError) in
-          try world.allgather(own, into: all)
-        }
-      }
-      let lengths = counts.map(Int.init)
-      var joined = [UInt8](repeating: 0, count: lengths.reduce(0, +))
-      try bytes.withUnsafeBufferPointer { own throws(MPIError) in
-        try joined.withUnsafeMutableBufferPointer { all throws(MPIError) in
-          try world.allgather(own, into: all, counts: lengths)
-        }
-      }
-      var rest = joined[...]
-      return lengths.map { length in
-        defer { rest = rest.dropFirst(length) }
-        return Array(rest.prefix(length))
-      }
-    }
+    try call("allgather") { world throws(MPIError) in try world.allgather(varying: bytes) }
   }
 
   public func exchange(
-    _ send: UnsafeRawBufferPointer, _ receive: UnsafeMutableRawBufferPointer, with partner: Int
+    _ send: UnsafeRawBufferPointer, _ receive: UnsafeMutableRawBufferPointer, with peer: Int
   ) throws {
-    try requireRank(partner, in: "exchange")
-    let name = "exchange with \(partner)"
+    try requireRank(peer, in: "exchange")
+    let name = "exchange with \(peer)"
     let status = try call(name) { world throws(MPIError) in
       try world.sendReceive(
-        send.assumingMemoryBound(to: UInt8.self), to: partner,
-        into: receive.assumingMemoryBound(to: UInt8.self), from: partner)
+        send.assumingMemoryBound(to: UInt8.self), to: peer,
+        into: receive.assumingMemoryBound(to: UInt8.self), from: peer)
     }
     guard status.count == receive.count else {
       throw failure(
-        .mismatch(ranks: [min(rank, partner), max(rank, partner)]), in: name,
+        .mismatch(ranks: [min(rank, peer), max(rank, peer)]), in: name,
         "received \(status.count) bytes where \(receive.count) were expected")
     }
   }
 
-  public func startAllreduceSum(
-    _ values: UnsafeMutableBufferPointer<Float>
-  ) throws -> any PendingReduction {
-    let reduction = MPIReduction(self)
-    try call("startAllreduceSum") { world throws(MPIError) in
-      reduction.request = try world.startAllreduce(inPlace: Buffer(unowned: values), .sum)
-    }
-    return reduction
-  }
-
-  /// Where all ranks are on one host, and there is room, a vector in memory they share.
+  /// Makes a vector in shared memory if all ranks are on one host and there is enough of it, else a private one.
   public func makeSummedVector(count: Int) throws -> any SummedVector {
     guard worldSize > 1, localSize == worldSize, count > 0, try hasSharedRoom(count: count) else {
       return PrivateVector(count: count, communicator: self)
@@ -158,7 +123,7 @@ public final class MPICommunicator: Communicator {
     }
   }
 
-  /// What rank 0 finds, on every rank (collective).
+  /// Returns on every rank whether rank 0 finds enough shared memory (collective).
   private func hasSharedRoom(count: Int) throws -> Bool {
     let (bytes, overflows) = worldSize.multipliedReportingOverflow(
       by: (count + WindowHolder.slack) * MemoryLayout<Float>.stride)
@@ -168,7 +133,7 @@ public final class MPICommunicator: Communicator {
   }
 
   public func abort(exitCode: Int32) -> Never {
-    // After `finalize()` there is no job left to end but this process.
+    // After `finalize()` this process is all that is left of the job.
     _ = world?.abort(exitCode)
     SoloCommunicator().abort(exitCode: exitCode)
   }
@@ -186,14 +151,16 @@ public final class MPICommunicator: Communicator {
     }
   }
 
-  /// Runs `body` on the world, and gives an error of MPI this rank, host and collective.
+  /// Runs `body` on the world, and adds this rank, host and collective to an MPI error.
   private func call<Value>(
     _ collective: String, _ body: (borrowing MPI.Communicator) throws(MPIError) -> Value
   ) throws -> Value {
     do throws(MPIError) {
       if let value = try withWorld(body) { return value }
     } catch {
-      throw wrapped(error, in: collective)
+      // If the two sides of an exchange differ in length, MPI reports a truncated message.
+      let isTruncated = error.kind == .reported(.truncated)
+      throw failure(isTruncated ? .mismatch(ranks: [rank]) : .transport, in: collective, "\(error)")
     }
     throw failure(.finalized, in: collective, "called after finalize()")
   }
@@ -206,57 +173,21 @@ public final class MPICommunicator: Communicator {
     case .none: nil
     }
   }
-
-  fileprivate func wrapped(_ error: MPIError, in collective: String) -> CommunicationError {
-    // The two sides of an exchange differ in length: the transport knows it as a truncated message.
-    let kind: CommunicationError.Kind =
-      if error.kind == .reported(.truncated) { .mismatch(ranks: [rank]) } else { .transport }
-    return failure(kind, in: collective, "\(error)")
-  }
 }
 
-/// A reduction under way; the request is there until it was waited for.
-private final class MPIReduction: PendingReduction {
-  fileprivate var request: Request<Float>?
-  private let communicator: MPICommunicator
-
-  init(_ communicator: MPICommunicator) { self.communicator = communicator }
-
-  func progress() throws -> Bool {
-    do throws(MPIError) {
-      guard try request?.test() ?? true else { return false }
-      try complete()
-      return true
-    } catch {
-      throw communicator.wrapped(error, in: "startAllreduceSum")
-    }
-  }
-
-  func wait() throws {
-    do throws(MPIError) {
-      try complete()
-    } catch {
-      throw communicator.wrapped(error, in: "startAllreduceSum")
-    }
-  }
-
-  private func complete() throws(MPIError) {
-    if let request = request.take() { _ = try request.wait() }
-  }
-}
-
-/// A window on memory that ranks share, which can't be copied out of an array either.
+/// Holds a shared window, because an array can't hold a noncopyable value.
 private final class WindowHolder {
   private var window: SharedWindow<Float>?
 
-  /// Elements beyond those asked for: room to begin at a cache line.
+  /// Additional elements, so that the vector can begin at a cache line.
   static let slack = line - 1
   private static let line = 64 / MemoryLayout<Float>.stride
 
   init(_ window: consuming SharedWindow<Float>) { self.window = consume window }
 
-  /// Every rank's segment, from its first cache line on. Segments begin at equal addresses, up to whole pages, in every
-  /// process, so all find the same beginnings.
+  /// Returns the segment of every rank, beginning at its first cache line.
+  ///
+  /// The address of a segment differs between processes only by whole pages, so all ranks find the same beginnings.
   func segments(ranks: Int, count: Int) throws(MPIError) -> [UnsafeMutableBufferPointer<Float>] {
     var result: [UnsafeMutableBufferPointer<Float>] = []
     for rank in 0..<ranks {
@@ -271,4 +202,23 @@ private final class WindowHolder {
   func fence() throws(MPIError) { try window?.fence() }
 
   func free() throws(MPIError) { try window.take()?.free() }
+}
+
+/// The file system that holds shared memory. It is small in many containers.
+enum SharedMemoryRoom {
+  /// The directory where Open MPI keeps shared windows.
+  static let directory = "/dev/shm"
+  /// Left free for other users, Open MPI's own segments among them.
+  private static let reserve = 32 << 20
+
+  /// Whether `bytes` more fit.
+  ///
+  /// This must be known in advance, because Open MPI's ranks wait for each other forever if the rank that makes the
+  /// segment fails.
+  static func has(_ bytes: Int, in directory: String = directory) -> Bool {
+    var status = statvfs()
+    guard statvfs(directory, &status) == 0 else { return false }
+    let free = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    return free.overflow || free.partialValue >= UInt64(max(0, bytes)) + UInt64(reserve)
+  }
 }

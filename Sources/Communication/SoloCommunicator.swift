@@ -1,11 +1,9 @@
 import Foundation
 
-/// The communicator of a program that runs alone: one rank, no MPI, every collective its own result.
+/// The communicator of a program that runs alone: one rank and no MPI.
 public final class SoloCommunicator: Communicator {
   public let rank = 0
   public let worldSize = 1
-  public let localRank = 0
-  public let localSize = 1
   public let hostName = localHostName()
   private var isFinalized = false
 
@@ -33,23 +31,16 @@ public final class SoloCommunicator: Communicator {
   }
 
   public func exchange(
-    _ send: UnsafeRawBufferPointer, _ receive: UnsafeMutableRawBufferPointer, with partner: Int
+    _ send: UnsafeRawBufferPointer, _ receive: UnsafeMutableRawBufferPointer, with peer: Int
   ) throws {
     try requireActive("exchange")
-    try requireRank(partner, in: "exchange")
+    try requireRank(peer, in: "exchange")
     guard send.count == receive.count else {
       throw failure(
         .mismatch(ranks: [rank]), in: "exchange",
-        "\(send.count) bytes sent where \(receive.count) are received")
+        "sends \(send.count) bytes and receives \(receive.count)")
     }
     receive.copyMemory(from: send)
-  }
-
-  public func startAllreduceSum(
-    _ values: UnsafeMutableBufferPointer<Float>
-  ) throws -> any PendingReduction {
-    try requireActive("startAllreduceSum")
-    return CompletedReduction()
   }
 
   public func abort(exitCode: Int32) -> Never { exit(exitCode) }
@@ -64,8 +55,9 @@ public final class SoloCommunicator: Communicator {
   }
 }
 
-/// A reduction that had nothing to wait for.
-private final class CompletedReduction: PendingReduction {
-  func progress() throws -> Bool { true }
-  func wait() throws {}
+/// Returns the name of this host, without a query to any name service.
+func localHostName() -> String {
+  var name = [CChar](repeating: 0, count: 256)
+  guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+  return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }

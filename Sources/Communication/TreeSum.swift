@@ -2,20 +2,18 @@ extension Communicator {
   /// Overwrites `values` with their sum over all ranks, added in one fixed binary tree (collective).
   ///
   /// `((v₀ + v₁) + (v₂ + v₃)) + …`: in round k each rank exchanges with `rank XOR 2ᵏ` and adds, as in
-  /// recursive doubling (Thakur, Rabenseifner, Gropp 2005, section 4). Addition of two numbers commutes, so
-  /// both partners get the same bits, and 2ⁿ ranks give the bits of one process that adds 2ⁿ parts in pairs.
+  /// recursive doubling (Thakur, Rabenseifner, Gropp 2005, section 4). Addition of two numbers commutes, so both ranks
+  /// of a pair get the same bits, and 2ⁿ ranks get the bits of one process that adds 2ⁿ parts in pairs.
   ///
-  /// `scratch` holds the partner's part; it is overwritten, and a smaller one means more messages. Throws
-  /// `CommunicationError` of kind `notPowerOfTwo`, or the transport's error.
+  /// `scratch` receives the elements of the other rank. A smaller one means more messages. Throws `CommunicationError`
+  /// of kind `notPowerOfTwo`, or an error of the communication itself.
   public func treeSum(
     _ values: UnsafeMutableBufferPointer<Float>, scratch: UnsafeMutableBufferPointer<Float>
   ) throws {
     try addInPairs(values, scratch: scratch)
   }
 
-  /// Overwrites `values` with their sum over all ranks, added in one fixed binary tree (collective).
-  ///
-  /// As for `Float`.
+  /// The sum of `Double` values, in the same way.
   public func treeSum(
     _ values: UnsafeMutableBufferPointer<Double>, scratch: UnsafeMutableBufferPointer<Double>
   ) throws {
@@ -32,7 +30,7 @@ extension Communicator {
     }
     precondition(
       !scratch.isEmpty || values.isEmpty || worldSize == 1,
-      "treeSum of \(values.count) values needs scratch for at least 1, and got \(scratch.count)")
+      "treeSum of \(values.count) values needs scratch space for at least one")
     var distance = 1
     while distance < worldSize {
       for start in stride(from: 0, to: values.count, by: scratch.count) {

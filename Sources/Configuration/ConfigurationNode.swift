@@ -86,6 +86,9 @@ public enum ConfigurationSource: Sendable, Hashable {
   case file(String)
   case preset(String)
 
+  /// What a user means by a name: the preset of this name, or else a file.
+  public init(name: String) { self = Presets.names.contains(name) ? .preset(name) : .file(name) }
+
   /// The origin at `line` and `column` of this text, both counted from 1.
   public func origin(line: Int, column: Int) -> Origin {
     switch self {

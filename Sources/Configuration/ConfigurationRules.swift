@@ -1,4 +1,5 @@
 import Datasets
+import Metrics
 import Options
 import RecurrentNN
 
@@ -375,19 +376,19 @@ extension RunConfiguration {
   private func checkEvaluation(_ checks: inout OptionChecks<Self>) {
     let (metric, output) = (evaluation.metric, model.output)
     if !metric.belongs(to: task, output) {
-      let fitting = EvaluationConfiguration.Metric.allCases.filter { $0.belongs(to: task, output) }
-      let having = fitting.map(\.rawValue).joined(separator: ", ")
+      let fitting = Metric.all.filter { $0.belongs(to: task, output) }
+      let having = fitting.map(\.name).joined(separator: ", ")
       checks.refuse(
         \.evaluation.metric, with: \.task, \.model.output,
         because: metric.belongs(to: task)
           ? """
-          the task \(task.rawValue) with \(\.model.output) \(output.rawValue) has no \(metric.rawValue); it has \(having)
-          """ : "the task \(task.rawValue) has no \(metric.rawValue); it has \(having)")
-    } else if metric.needsDecoding, !comparesTexts {
+          the task \(task.rawValue) with \(\.model.output) \(output.rawValue) has no \(metric.name); it has \(having)
+          """ : "the task \(task.rawValue) has no \(metric.name); it has \(having)")
+    } else if metric.comparesTexts, !comparesTexts {
       checks.refuse(
         \.evaluation.metric, with: \.task, \.data.format,
         because: """
-          \(metric.rawValue) compares a text with those of the same vector, and a class has no right one: loss or \
+          \(metric.name) compares a text with those of the same vector, and a class has no right one: loss or \
           perplexity
           """)
     }
@@ -396,6 +397,8 @@ extension RunConfiguration {
       \.evaluation.decodeLimit, if: comparesTexts, with: \.task, \.data.format, otherwise: reason)
     checks.read(
       \.evaluation.bleuTokens, if: comparesTexts, with: \.task, \.data.format, otherwise: reason)
+    checks.read(
+      \.evaluation.groupReferences, if: comparesTexts, with: \.task, \.data.format, otherwise: reason)
     guard !data.hasValidation else { return }
     if training.schedule.kind == .plateau {
       checks.refuse(

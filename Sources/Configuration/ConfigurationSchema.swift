@@ -540,10 +540,13 @@ extension ConfigurationSchema {
       "sequences (language model: parallel streams of the text) scored together"),
     ConfigurationKey(
       "evaluation.decode_limit", \.evaluation.decodeLimit, tasks: .writers, change: .always,
-      "during training: sources written for, for the metric; 0: all"),
+      "during training: sources whose outputs are compared, for the metric; 0: all"),
     ConfigurationKey(
       "evaluation.bleu_tokens", \.evaluation.bleuTokens, tasks: .writers, change: .always,
       "how BLEU splits texts into words, as in sacrebleu"),
+    ConfigurationKey(
+      "evaluation.group_references", \.evaluation.groupReferences, tasks: .writers, change: .always,
+      "lines with the same source are one source with several references; false: each line is compared by itself"),
   ]
 
   private static let log: [ConfigurationKey] = [

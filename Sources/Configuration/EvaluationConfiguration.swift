@@ -1,60 +1,19 @@
+import Metrics
 import Options
 import RecurrentNN
 
-/// When held-out data are scored, and what follows from it.
+/// When held-out data are scored, and how.
 public struct EvaluationConfiguration: Options {
-  /// Figure that decides which checkpoint is the best.
-  public enum Metric: String, OptionChoice {
-    case loss, perplexity, accuracy, f1
-    case exactMatch = "exact_match"
-    case tokenErrorRate = "token_error_rate"
-    case wordErrorRate = "word_error_rate"
-    case bleu, chrf, mse
-
-    /// Whether more is better.
-    public var isHigherBetter: Bool {
-      switch self {
-      case .loss, .perplexity, .tokenErrorRate, .wordErrorRate, .mse: false
-      case .accuracy, .f1, .exactMatch, .bleu, .chrf: true
-      }
-    }
-
-    /// The tasks that have it.
-    public func belongs(to task: RunConfiguration.Task) -> Bool {
-      switch self {
-      case .loss, .perplexity: true
-      case .accuracy, .mse: task == .tagger || task == .classifier
-      case .f1: task == .tagger
-      case .exactMatch, .tokenErrorRate, .wordErrorRate, .bleu, .chrf: task == .seq2seq || task == .generator
-      }
-    }
-
-    /// Whether a model of a task with such an output has it; for f1 the tags must mark spans as well.
-    public func belongs(to task: RunConfiguration.Task, _ output: OutputShape.Kind) -> Bool {
-      guard belongs(to: task) else { return false }
-      return switch self {
-      case .perplexity, .accuracy, .f1: output.hasPerplexity
-      case .mse: output == .linear
-      case .loss, .exactMatch, .tokenErrorRate, .wordErrorRate, .bleu, .chrf: true
-      }
-    }
-
-    /// Whether sequences must be decoded to know it.
-    public var needsDecoding: Bool { belongs(to: .seq2seq) && !belongs(to: .tagger) }
-  }
-
   public var everySteps = 0
+  /// Decides which checkpoint is the best.
   public var metric = Metric.loss
   public var patience = 0
   public var batchSize = 32
-  /// Held-out entries decoded during training; 0: all.
+  /// Held-out sources whose outputs are compared during training; 0: all.
   public var decodeLimit = 0
-  /// BLEU's tokenization.
-  public enum BLEUTokens: String, OptionChoice {
-    case mteval13a = "13a"
-    case none, char
-  }
-  public var bleuTokens = BLEUTokens.mteval13a
+  public var bleuTokens = BLEUTokenizer.mteval13a
+  /// Lines with the same source are one source with several references, of which any will do.
+  public var groupReferences = false
 
   public init() {}
 
@@ -88,3 +47,24 @@ public struct CheckpointConfiguration: Options {
     checks.bound(\.keep, .atLeast(1))
   }
 }
+
+extension Metric: OptionChoice {
+  /// The tasks that have it, with an output that they can have.
+  public func belongs(to task: RunConfiguration.Task) -> Bool {
+    OutputShape.Kind.allCases.contains { $0.belongs(to: task) && belongs(to: task, $0) }
+  }
+
+  /// Whether a model of a task with such an output has it. For metrics of spans the tags must mark spans as well.
+  public func belongs(to task: RunConfiguration.Task, _ output: OutputShape.Kind) -> Bool {
+    switch measure {
+    case .loss: true
+    case .probabilities: output.hasPerplexity
+    case .numbers: output == .linear
+    case .labels: output.hasPerplexity && (task == .tagger || task == .classifier)
+    case .spans: output.hasPerplexity && task == .tagger
+    case .texts: task == .seq2seq || task == .generator
+    }
+  }
+}
+
+extension BLEUTokenizer: OptionChoice {}

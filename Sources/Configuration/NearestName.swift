@@ -23,7 +23,7 @@ func editDistance(_ first: String, _ second: String) -> Int {
 ///
 /// The last part of a dotted path counts on its own as well, so that a key written under the wrong section is
 /// found. Names longer than 64 bytes are nobody's slip of the finger.
-func nearestName(to name: String, among names: [String]) -> String? {
+package func nearestName(to name: String, among names: [String]) -> String? {
   guard name.utf8.count <= 64 else { return nil }
   let last = lastPart(of: name)
   func distance(_ candidate: String) -> (distance: Int, tie: Int) {
@@ -38,4 +38,23 @@ func nearestName(to name: String, among names: [String]) -> String? {
 
 private func lastPart(of path: String) -> String {
   path.split(separator: ".").last.map(String.init) ?? path
+}
+
+extension ConfigurationSchema {
+  /// The known key that a mistyped or unknown one stands for, or nil.
+  static func nearestKey(to path: String) -> String? {
+    familiarNames[lastPart(of: path)] ?? nearestName(to: path, among: allPaths)
+  }
+
+  /// Names that other programs give to our keys, where no nearness of the spelling would find the key.
+  package static let familiarNames = [
+    "lr": "training.learning_rate", "bs": "training.batch_size", "batch": "training.batch_size",
+    "wd": "training.weight_decay", "optim": "training.optimizer", "clip": "training.clip_norm",
+    "grad_clip": "training.clip_norm", "max_grad_norm": "training.clip_norm",
+    "seq_len": "training.bptt", "seq_length": "training.bptt", "max_epochs": "training.epochs",
+    "max_steps": "training.steps", "hidden": "model.hidden_size", "units": "model.hidden_size",
+    "rnn_size": "model.hidden_size", "emb": "model.embedding_size", "embed": "model.embedding_size",
+    "num_layers": "model.layers", "nlayers": "model.layers", "rnn_type": "model.cell",
+    "tied": "model.tie_embeddings", "vocab_size": "data.max_vocabulary", "beam_size": "decoding.beam",
+  ]
 }

@@ -82,7 +82,7 @@ private struct Resolver {
     } else {
       let nearest =
         issues.count < Self.suggestedIssues
-        ? nearestName(to: path, among: ConfigurationSchema.allPaths) : nil
+        ? ConfigurationSchema.nearestKey(to: path) : nil
       report(keyOrigin, path, "unknown key", suggestion: nearest)
     }
   }

@@ -113,7 +113,8 @@ public final class SavedSequenceModel {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     let pass = SupervisedEvaluation(
       learner, split, plan: plan, batchSize: configuration.evaluation.batchSize, workspace: workspace,
-      judges: true, including: includes ?? { _ in true })
+      comparesOutputs: true, groupsReferences: configuration.evaluation.groupReferences,
+      including: includes ?? { _ in true })
     let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator)
     guard sums.loss.tokens > 0 || includes != nil else { throw TrainingFailure.nothingToPredict(split.name) }
     return learner.result(of: sums)

@@ -1,6 +1,7 @@
 import Checkpoints
 import NumericKernels
 import Parameters
+import RecurrentNN
 import RunLog
 import Tasks
 
@@ -69,35 +70,24 @@ struct SavedWeights {
   ///
   /// Throws ``TrainingFailure/unfittingCheckpoint(path:problem:)`` if weights and settings do not belong together.
   func parameters(of layout: ParameterLayout) throws -> ParameterBuffer<Float> {
-    // Before memory is taken for a model that settings and file may disagree about.
+    // Before memory is allocated: settings and file may disagree about the model.
     for checkpoint in checkpoints {
-      for parameter in layout.parameters {
-        guard let info = checkpoint.model.tensors[parameter.name], info.shape == parameter.shape,
-          info.dtype == .float32
-        else {
-          throw TrainingFailure.unfittingCheckpoint(
-            path: checkpoint.model.path, problem: "has no \(parameter.name) of shape \(parameter.shape)")
-        }
-      }
-      // What is left over would be a part of the model that plays no part.
-      if let name = checkpoint.model.names.first(where: { layout[$0] == nil }) {
-        throw TrainingFailure.unfittingCheckpoint(
-          path: checkpoint.model.path, problem: "has \(name), which the model has not")
+      do {
+        try layout.requireFit(of: checkpoint.model)
+      } catch {
+        throw TrainingFailure.unfittingCheckpoint(path: error.path, problem: error.explanation)
       }
     }
     try ModelMemory.require(layout, copies: checkpoints.count > 1 ? 2 : 1)
     let sum = ParameterBuffer<Float>(layout)
     let part = checkpoints.count > 1 ? ParameterBuffer<Float>(layout) : sum
     for checkpoint in checkpoints {
-      for parameter in layout.parameters {
-        try checkpoint.model.read(
-          parameter.name, into: UnsafeMutableRawBufferPointer(part.elements(parameter)))
-      }
+      try part.read(checkpoint.model)
       guard part !== sum,
         let (from, to) = part.elements.baseAddress.flatMap({ p in sum.elements.baseAddress.map { (p, $0) } })
       else { continue }
       withExtendedLifetime((part, sum)) {
-        Float.axpy(1 / Float(checkpoints.count), from, to, sum.count)
+        to.addScaled(1 / Float(checkpoints.count), from, count: sum.count)
       }
     }
     sum.didChange()

@@ -1,13 +1,39 @@
-/// Memory for the elements of a message, owned by whoever holds the value.
+import COpenMPI
+
+/// A number type that MPI can send and reduce in its native memory layout.
+public protocol MPIElement: BitwiseCopyable, Sendable {
+  /// The MPI datatype of this type.
+  static var datatype: Datatype { get }
+}
+
+/// An MPI datatype.
+public struct Datatype {
+  let handle: MPI_Datatype
+
+  init(_ handle: MPI_Datatype) { self.handle = handle }
+}
+
+extension Int8: MPIElement { public static var datatype: Datatype { Datatype(shim_int8()) } }
+extension UInt8: MPIElement { public static var datatype: Datatype { Datatype(shim_uint8()) } }
+extension Int16: MPIElement { public static var datatype: Datatype { Datatype(shim_int16()) } }
+extension UInt16: MPIElement { public static var datatype: Datatype { Datatype(shim_uint16()) } }
+extension Int32: MPIElement { public static var datatype: Datatype { Datatype(shim_int32()) } }
+extension UInt32: MPIElement { public static var datatype: Datatype { Datatype(shim_uint32()) } }
+extension Int64: MPIElement { public static var datatype: Datatype { Datatype(shim_int64()) } }
+extension UInt64: MPIElement { public static var datatype: Datatype { Datatype(shim_uint64()) } }
+extension Float: MPIElement { public static var datatype: Datatype { Datatype(shim_float()) } }
+extension Double: MPIElement { public static var datatype: Datatype { Datatype(shim_double()) } }
+
+/// Memory for the elements of a message.
 ///
-/// A request takes its buffers when it starts and hands the result back from `wait`, so memory that MPI may
-/// still read or write can't be reached or freed in between.
+/// A request takes ownership of its buffers when it starts, and `wait` returns the result. Memory that MPI may
+/// still read or write can therefore be neither accessed nor freed in between.
 public struct Buffer<Element: MPIElement>: ~Copyable {
   let memory: Memory<Element>
 
   /// Creates a buffer of `count` elements, all bits zero, aligned to 64 bytes.
   public init(count: Int) {
-    precondition(count >= 0, "a buffer of \(count) elements")
+    precondition(count >= 0, "a buffer can't have \(count) elements")
     let bytes = UnsafeMutableRawBufferPointer.allocate(
       byteCount: count * MemoryLayout<Element>.stride, alignment: 64)
     bytes.initializeMemory(as: UInt8.self, repeating: 0)
@@ -20,9 +46,9 @@ public struct Buffer<Element: MPIElement>: ~Copyable {
     _ = memory.pointer.update(fromContentsOf: elements)
   }
 
-  /// Wraps `pointer` without a copy and without owning it.
+  /// Wraps `pointer` without copying it and without owning it.
   ///
-  /// The memory must stay alive and untouched until the request that takes this buffer was waited for.
+  /// The memory must stay alive and untouched until `wait` of the request that takes this buffer has returned.
   public init(unowned pointer: UnsafeMutableBufferPointer<Element>) {
     memory = Memory(pointer: pointer, isOwned: false)
   }
@@ -31,7 +57,7 @@ public struct Buffer<Element: MPIElement>: ~Copyable {
 
   deinit { memory.free() }
 
-  /// How many elements the buffer holds.
+  /// The number of elements.
   public var count: Int { memory.pointer.count }
 
   /// The element at `index`.
@@ -41,7 +67,7 @@ public struct Buffer<Element: MPIElement>: ~Copyable {
   }
 
   private func checked(_ index: Int) -> Int {
-    precondition(index >= 0 && index < count, "element \(index) of a buffer of \(count)")
+    precondition(index >= 0 && index < count, "index \(index) is outside a buffer of \(count) elements")
     return index
   }
 

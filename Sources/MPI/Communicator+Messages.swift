@@ -1,20 +1,13 @@
 import COpenMPI
 
-/// Where a message came from and how long it was.
+/// The origin and the length of a message.
 public struct Status: Sendable, Equatable {
   /// The rank that sent it.
   public let source: Int
-  /// The tag it was sent with.
+  /// The tag of the message.
   public let tag: Int
-  /// How many elements it has.
+  /// The number of its elements.
   public let count: Int
-
-  /// Creates the status of a message.
-  public init(source: Int, tag: Int, count: Int) {
-    self.source = source
-    self.tag = tag
-    self.count = count
-  }
 }
 
 extension Communicator {
@@ -34,18 +27,23 @@ extension Communicator {
     }
   }
 
+  /// Sends `values` to rank `destination`.
+  public func send<Element: MPIElement>(
+    _ values: [Element], to destination: Int, tag: Int = 0
+  ) throws(MPIError) {
+    try values.withUnsafeBufferPointer { own throws(MPIError) in try send(own, to: destination, tag: tag) }
+  }
+
   /// Overwrites the start of `values` with a message and returns its origin and length.
   ///
-  /// `source` and `tag` nil mean any. Throws `MPIError` of class `truncated` if the message is longer; if it
-  /// was sent in several parts, those after the one that did not fit are still to be received.
+  /// Nil for `source` or `tag` means any. Throws `MPIError` of class `truncated` if the message is longer than
+  /// `values`. If it was sent in several parts, the parts after the one that didn't fit must still be received.
   @discardableResult
   public func receive<Element: MPIElement>(
     into values: UnsafeMutableBufferPointer<Element>, from source: Int? = nil, tag: Int? = nil
   ) throws(MPIError) -> Status {
     let call = "MPI_Recv"
-    var reception = try Reception(
-      into: values, from: try envelope(source: source, call), tag: try envelope(tag: tag, call),
-      on: self)
+    var reception = try Reception(into: values, from: source, tag: tag, on: self, call)
     repeat {
       var status = MPI_Status()
       try check(
@@ -58,16 +56,28 @@ extension Communicator {
     return reception.status
   }
 
-  /// Sends `values` to `destination` and overwrites `received` with a message from `source`, at once.
+  /// Returns a message of at most `count` elements. Nil for `source` or `tag` means any.
+  public func receive<Element: MPIElement>(
+    atMost count: Int, of type: Element.Type = Element.self, from source: Int? = nil, tag: Int? = nil
+  ) throws(MPIError) -> [Element] {
+    let buffer = Buffer<Element>(count: count)
+    let status = try buffer.withUnsafePointer { memory throws(MPIError) in
+      try receive(into: memory, from: source, tag: tag)
+    }
+    return Array(buffer.elements.prefix(status.count))
+  }
+
+  /// Sends `values` to `destination` while it overwrites `received` with a message from `source`.
   ///
-  /// Two ranks that exchange can't block each other. Returns the origin and length of what was received.
+  /// Two ranks that exchange messages with this call can't block each other. Returns the origin and the length of the
+  /// received message.
   @discardableResult
   public func sendReceive<Element: MPIElement>(
     _ values: UnsafeBufferPointer<Element>, to destination: Int,
     into received: UnsafeMutableBufferPointer<Element>, from source: Int? = nil, tag: Int = 0
   ) throws(MPIError) -> Status {
     if let source { try requireRank(source, "MPI_Sendrecv", .rank) }
-    // The request only reads, and it is waited for before the caller's memory can go away.
+    // The request only reads the memory, and `wait` returns before the caller can free it.
     let sent = UnsafeMutableBufferPointer(mutating: values)
     let request = try startSend(Buffer(unowned: sent), to: destination, tag: tag)
     let outcome: Result<Status, MPIError>
@@ -82,7 +92,7 @@ extension Communicator {
 
   /// Waits for a message and returns its origin and length without receiving it.
   ///
-  /// Of a message of `maximumCount` elements or more the length is that of its first part, `maximumCount`.
+  /// For a message of `maximumCount` elements or more, the length is that of its first part, `maximumCount`.
   public func probe<Element: MPIElement>(
     for type: Element.Type, from source: Int? = nil, tag: Int? = nil
   ) throws(MPIError) -> Status {
@@ -110,7 +120,7 @@ extension Communicator {
     return flag == 0 ? nil : try Status(status, of: type, rank: rank)
   }
 
-  /// Starts to send `values`, which the request owns until it is waited for.
+  /// Starts to send `values`, which the request owns until `wait`.
   public func startSend<Element: MPIElement>(
     _ values: consuming Buffer<Element>, to destination: Int, tag: Int = 0
   ) throws(MPIError) -> Request<Element> {
@@ -129,30 +139,27 @@ extension Communicator {
     }
   }
 
-  /// Starts to receive into `values`, which the request owns until it is waited for.
+  /// Starts to receive into `values`, which the request owns until `wait`.
   ///
-  /// `source` and `tag` nil mean any. `wait` throws class `truncated` if the message is longer.
+  /// Nil for `source` or `tag` means any. `wait` throws an error of class `truncated` if the message is longer.
   public func startReceive<Element: MPIElement>(
     into values: consuming Buffer<Element>, from source: Int? = nil, tag: Int? = nil
   ) throws(MPIError) -> Request<Element> {
-    let call = "MPI_Irecv"
-    let reception = try Reception(
-      into: values.memory.pointer, from: try envelope(source: source, call),
-      tag: try envelope(tag: tag, call), on: self)
+    let reception = try Reception(into: values.memory.pointer, from: source, tag: tag, on: self, "MPI_Irecv")
     let first = try reception.post()
     return Request(
       Posting(rank: rank, handles: [first]), result: values.relinquish(), reception: reception)
   }
 
-  /// Returns a source as MPI's integer; MPI's own word for "any" is -1, which only nil says here.
-  private func envelope(source: Int?, _ call: String) throws(MPIError) -> Int32 {
+  /// Returns a source as MPI expects it. Only nil means any source; MPI's own constant for that is -1.
+  fileprivate func envelope(source: Int?, _ call: String) throws(MPIError) -> Int32 {
     guard let source else { return MPI_ANY_SOURCE }
     try requireRank(source, call, .rank)
     return Int32(source)
   }
 
-  /// Returns a tag as MPI's integer; MPI's own word for "any" is -1, which only nil says here.
-  private func envelope(tag: Int?, _ call: String) throws(MPIError) -> Int32 {
+  /// Returns a tag as MPI expects it. Only nil means any tag; MPI's own constant for that is -1.
+  fileprivate func envelope(tag: Int?, _ call: String) throws(MPIError) -> Int32 {
     guard let tag else { return MPI_ANY_TAG }
     guard tag >= 0 else {
       throw MPIError(
@@ -162,70 +169,65 @@ extension Communicator {
   }
 }
 
-/// Returns the parts a message of `count` is sent in: full ones of `limit`, then a shorter one that ends it.
+/// Returns the parts of a message of `count` elements: full parts of `limit` elements, then a shorter, last one.
 ///
-/// The receiver recognises the end by the shorter part, so it need not know the length beforehand.
+/// The receiver recognizes the end by the shorter part, so it need not know the length in advance.
 private func messageParts(of count: Int, limit: Int) -> [Range<Int>] {
   (0...count / limit).map { $0 * limit..<min(($0 + 1) * limit, count) }
 }
 
 /// The progress of one message that arrives in parts.
-struct Reception {
-  let capacity: Int
-  let memory: UnsafeMutableRawPointer?
-  let elementSize: Int
-  let datatype: MPI_Datatype
-  let communicator: MPI_Comm
-  let rank: Int
-  let limit: Int
+struct Reception<Element: MPIElement> {
+  private let values: UnsafeMutableBufferPointer<Element>
+  private let communicator: MPI_Comm
+  private let rank: Int
+  private let limit: Int
   private(set) var source: Int32
   private(set) var tag: Int32
   private(set) var received = 0
   private(set) var isComplete = false
 
-  init<Element: MPIElement>(
-    into values: UnsafeMutableBufferPointer<Element>, from source: Int32, tag: Int32,
-    on communicator: borrowing Communicator
+  init(
+    into values: UnsafeMutableBufferPointer<Element>, from source: Int?, tag: Int?,
+    on communicator: borrowing Communicator, _ call: String
   ) throws(MPIError) {
-    capacity = values.count
-    memory = UnsafeMutableRawPointer(values.baseAddress)
-    elementSize = MemoryLayout<Element>.stride
-    datatype = Element.datatype.handle
+    self.values = values
     self.communicator = communicator.handle
     rank = communicator.rank
     limit = communicator.maximumCount
-    self.source = source
-    self.tag = tag
+    self.source = try communicator.envelope(source: source, call)
+    self.tag = try communicator.envelope(tag: tag, call)
   }
 
-  /// Where the next part goes.
-  var address: UnsafeMutableRawPointer? { memory.map { $0 + received * elementSize } }
-  /// How many elements it may have.
-  var room: Int32 { Int32(min(capacity - received, limit)) }
+  /// The address for the next part.
+  var address: UnsafeMutableRawPointer? { values.baseAddress.map { UnsafeMutableRawPointer($0 + received) } }
+  /// The largest number of elements that the next part may have.
+  var room: Int32 { Int32(min(values.count - received, limit)) }
   var status: Status { Status(source: Int(source), tag: Int(tag), count: received) }
 
-  /// Takes note of a part that arrived. The rest comes from the same rank with the same tag.
+  /// Records a part that arrived. The remaining parts come from the same rank with the same tag.
   mutating func note(_ status: MPI_Status) throws(MPIError) {
-    var status = status
-    var count: Int32 = 0
-    try requireSuccess("MPI_Get_count", MPI_Get_count(&status, datatype, &count), rank: rank)
+    let part = try Status(status, of: Element.self, rank: rank)
     source = status.MPI_SOURCE
     tag = status.MPI_TAG
-    received += Int(count)
-    isComplete = Int(count) < limit
+    received += part.count
+    isComplete = part.count < limit
   }
 
   /// Starts to receive the next part.
   func post() throws(MPIError) -> MPI_Request? {
     var request: MPI_Request?
     try requireSuccess(
-      "MPI_Irecv", MPI_Irecv(address, room, datatype, source, tag, communicator, &request), rank: rank)
+      "MPI_Irecv", MPI_Irecv(address, room, Element.datatype.handle, source, tag, communicator, &request),
+      rank: rank)
     return request
   }
 }
 
 extension Status {
-  init<Element: MPIElement>(_ status: MPI_Status, of type: Element.Type, rank: Int) throws(MPIError) {
+  fileprivate init<Element: MPIElement>(
+    _ status: MPI_Status, of type: Element.Type, rank: Int
+  ) throws(MPIError) {
     var status = status
     var count: Int32 = 0
     try requireSuccess("MPI_Get_count", MPI_Get_count(&status, type.datatype.handle, &count), rank: rank)

@@ -8,23 +8,24 @@ import COpenMPI
   import Darwin
 #endif
 
-/// A group of ranks that exchange messages apart from all other groups.
+/// A group of ranks whose messages are separate from those of all other groups.
 ///
-/// Errors are returned, never fatal, and thrown as `MPIError`. After an error in a collective the state of
-/// the other ranks is unknown: `abort` is the way out. Free what `duplicate` and `split` make.
+/// Errors are thrown as `MPIError` and never end the process. After an error in a collective the state of the other
+/// ranks is unknown, so the only safe continuation is `abort`. Call `free()` on the communicators that `duplicate` and
+/// `split` return.
 ///
-/// MPI counts in 32 bits. A collective over more than `maximumCount` elements is therefore made of several
-/// calls, and a message of that many is sent in several parts, the last one shorter; both sides must have the
-/// same `maximumCount`. Below it every operation is exactly one call.
+/// MPI counts elements with 32-bit integers. A collective over more than `maximumCount` elements therefore takes several
+/// calls, and a longer message is sent in several parts, the last of which is shorter. All ranks must use the same
+/// `maximumCount`. Up to that limit every operation is exactly one MPI call.
 public struct Communicator: ~Copyable {
-  /// The bound on the elements of one call unless another is asked for, 2³⁰.
+  /// The default limit on the elements of one call, 2³⁰.
   public static var defaultMaximumCount: Int { 1 << 30 }
 
-  /// This process within the group, `0 ..< size`.
+  /// The rank of this process in the group, `0 ..< size`.
   public let rank: Int
-  /// How many ranks the group has.
+  /// The number of ranks in the group.
   public let size: Int
-  /// The most elements that one call of MPI is given.
+  /// The largest number of elements that is passed to one MPI call.
   public let maximumCount: Int
 
   let handle: MPI_Comm
@@ -33,7 +34,7 @@ public struct Communicator: ~Copyable {
   init(_ handle: MPI_Comm, owned: Bool, maximumCount: Int) throws(MPIError) {
     precondition(
       maximumCount > 0 && maximumCount <= Int(Int32.max),
-      "maximumCount is \(maximumCount), and MPI counts from 1 to \(Int32.max)")
+      "maximumCount is \(maximumCount), it must be 1 to \(Int32.max)")
     var rank: Int32 = 0
     var size: Int32 = 0
     try requireSuccess(
@@ -47,16 +48,16 @@ public struct Communicator: ~Copyable {
     isOwned = owned
   }
 
-  /// Returns a communicator of the same ranks whose messages are apart from this one's (collective).
+  /// Returns a communicator of the same ranks whose messages are separate from this one's (collective).
   public func duplicate(maximumCount: Int? = nil) throws(MPIError) -> Communicator {
     var made: MPI_Comm?
     try check("MPI_Comm_dup", MPI_Comm_dup(handle, &made))
     return try adopt(made, "MPI_Comm_dup", maximumCount: maximumCount ?? self.maximumCount)
   }
 
-  /// Returns the communicator of the ranks that give the same `color`, or nil for color nil (collective).
+  /// Returns the communicator of the ranks that pass the same `color`, or nil if `color` is nil (collective).
   ///
-  /// Ranks are ordered by `key`, and by the present rank where keys are equal.
+  /// The new ranks are ordered by `key`, and by the current rank where keys are equal.
   public func split(color: Int?, key: Int = 0) throws(MPIError) -> Communicator? {
     var made: MPI_Comm?
     let call = "MPI_Comm_split"
@@ -76,16 +77,16 @@ public struct Communicator: ~Copyable {
     return try adopt(made, call, maximumCount: maximumCount)
   }
 
-  /// Gives back what MPI holds for a communicator made by `duplicate` or `split` (collective).
+  /// Releases a communicator that `duplicate` or `split` returned (collective).
   ///
-  /// Does nothing for the communicators of the runtime, which live until MPI ends.
+  /// Does nothing for the communicators of the runtime, which exist until MPI is finalized.
   public consuming func free() throws(MPIError) {
     guard isOwned else { return }
     var handle: MPI_Comm? = handle
     try requireSuccess("MPI_Comm_free", MPI_Comm_free(&handle), rank: rank)
   }
 
-  /// Ends all ranks of the job with `exitCode`, without waiting for any.
+  /// Ends all ranks of the job with `exitCode`, without waiting for any of them.
   public func abort(_ exitCode: Int32) -> Never {
     MPI_Abort(handle, exitCode)
     exit(exitCode)
@@ -105,10 +106,10 @@ public struct Communicator: ~Copyable {
     try requireSuccess(call, code, rank: rank)
   }
 
-  /// Returns `value` as MPI's integer.
+  /// Returns `value` as a 32-bit integer, as MPI requires.
   func int32(_ value: Int, _ call: String) throws(MPIError) -> Int32 {
     guard let small = Int32(exactly: value) else {
-      throw outOfRange(call, value, "does not fit MPI's 32-bit integers")
+      throw outOfRange(call, value, "doesn't fit the 32-bit integers of MPI")
     }
     return small
   }
@@ -122,11 +123,11 @@ public struct Communicator: ~Copyable {
     guard peer >= 0, peer < size else {
       throw MPIError(
         kind: .reported(kind), call: call, rank: rank,
-        message: "there is no rank \(peer); this communicator has ranks 0 to \(size - 1)")
+        message: "there is no rank \(peer); the ranks of this communicator are 0 to \(size - 1)")
     }
   }
 
-  /// Throws unless a buffer, or a list, has the length that the operation requires.
+  /// Throws unless a buffer or a list has the length that the operation requires.
   func requireLength(_ actual: Int, _ expected: Int, _ what: String, _ call: String) throws(MPIError) {
     guard actual == expected else {
       throw MPIError(
@@ -134,10 +135,46 @@ public struct Communicator: ~Copyable {
         message: "\(what) must have \(expected) elements and has \(actual)")
     }
   }
+
+  /// Returns the `count` elements that `body` writes, given `values`.
+  func collect<Element: MPIElement>(
+    _ values: [Element], count: Int,
+    _ body: (UnsafeBufferPointer<Element>, UnsafeMutableBufferPointer<Element>) throws(MPIError) -> Void
+  ) throws(MPIError) -> [Element] {
+    let result = Buffer<Element>(count: count)
+    try values.withUnsafeBufferPointer { own throws(MPIError) in
+      try result.withUnsafePointer { memory throws(MPIError) in try body(own, memory) }
+    }
+    return result.elements
+  }
 }
 
-/// Returns the ranges of at most `limit` that make up `0 ..< count`; one empty range for none.
+/// Returns the ranges of at most `limit` elements that make up `0 ..< count`; one empty range if `count` is 0.
 func pieces(of count: Int, limit: Int) -> [Range<Int>] {
   guard count > limit else { return [0..<count] }
   return stride(from: 0, to: count, by: limit).map { $0..<min($0 + limit, count) }
+}
+
+/// Returns the address of the element at `offset`, nil for a buffer without memory.
+func address<Element>(_ buffer: UnsafeBufferPointer<Element>, _ offset: Int) -> UnsafeRawPointer? {
+  buffer.baseAddress.map { UnsafeRawPointer($0 + offset) }
+}
+
+/// Returns the address of the element at `offset`, nil for a buffer without memory.
+func address<Element>(
+  _ buffer: UnsafeMutableBufferPointer<Element>, _ offset: Int
+) -> UnsafeMutableRawPointer? {
+  buffer.baseAddress.map { UnsafeMutableRawPointer($0 + offset) }
+}
+
+/// Returns the address to send from. Without a buffer that is `MPI_IN_PLACE`: the elements are in the result already.
+func sendAddress<Element>(_ buffer: UnsafeBufferPointer<Element>?, _ offset: Int) -> UnsafeRawPointer? {
+  if let buffer { address(buffer, offset) } else { UnsafeRawPointer(shim_in_place()) }
+}
+
+/// Returns the address to receive at. Without a buffer that is `MPI_IN_PLACE`: the elements stay where they are.
+func receiveAddress<Element>(
+  _ buffer: UnsafeMutableBufferPointer<Element>?, _ offset: Int
+) -> UnsafeMutableRawPointer? {
+  if let buffer { address(buffer, offset) } else { shim_in_place() }
 }

@@ -6,23 +6,23 @@
   import Darwin
 #endif
 
-/// What the program that started this process says about the job, read without calling MPI.
+/// The position of this process in its job, read from the launcher's environment variables without calling MPI.
 ///
-/// So usage errors can be printed by one rank, a program started alone needs no MPI, and a launcher of
-/// another MPI can be recognised: it announces a number of ranks that MPI does not find.
+/// With it, one rank alone can print usage errors, a program that was started without a launcher needs no MPI, and a
+/// launcher of another MPI can be recognized: it announces a number of ranks that MPI doesn't find.
 public struct LauncherEnvironment: Sendable, Equatable {
-  /// Which family of variables was found, such as `Open MPI`.
+  /// The launcher whose variables were found, such as `Open MPI`.
   public let launcher: String
-  /// This process among all of the job.
+  /// The rank of this process in the job.
   public let rank: Int
-  /// How many processes the job has; PMIx alone does not say.
+  /// The number of processes in the job. PMIx alone doesn't tell.
   public let worldSize: Int?
-  /// This process among those on the same host, if the launcher says.
+  /// The rank of this process among those on the same host, if the launcher tells.
   public let localRank: Int?
-  /// How many processes of the job share this host, if the launcher says.
+  /// The number of processes of the job on this host, if the launcher tells.
   public let localSize: Int?
 
-  /// What the launcher of this process says, or nil if it was started without one.
+  /// The environment of this process, or nil if it was started without a launcher.
   public static var current: LauncherEnvironment? {
     LauncherEnvironment { name in getenv(name).map { String(cString: $0) } }
   }
@@ -30,7 +30,7 @@ public struct LauncherEnvironment: Sendable, Equatable {
   /// Whether this process was started by an MPI launcher.
   public static var isUnderLauncher: Bool { current != nil }
 
-  /// Reads the variables that `lookup` returns, or gives nil where they name no rank of a job.
+  /// Reads the variables that `lookup` returns. Fails if they don't name a rank of a job.
   public init?(_ lookup: (String) -> String?) {
     func number(_ names: [String]) -> Int? {
       names.compactMap { lookup($0).flatMap { Int($0) } }.first { $0 >= 0 }
@@ -56,18 +56,18 @@ public struct LauncherEnvironment: Sendable, Equatable {
     var worldSize: [String] = []
     var localRank: [String] = []
     var localSize: [String] = []
-    /// Unless this variable names a step that the launcher started, the others don't count.
+    /// The variables count only if this one names a step that the launcher started.
     var step: String?
   }
 
-  /// SLURM numbers the steps that srun starts from 0; the highest 32-bit numbers stand for batch shells,
-  /// interactive shells and the like, which are not ranks of a job.
+  /// SLURM numbers the steps that srun starts from 0. The highest 32-bit numbers mean batch shells, interactive
+  /// shells and the like, which are not ranks of a job.
   private static func isLaunchedStep(_ identifier: String?) -> Bool {
     guard let number = identifier.flatMap({ UInt64($0) }) else { return false }
     return number < 0xFFFF_FFF0
   }
 
-  /// In order of precedence: mpirun inside a SLURM step sets its own variables beside SLURM's.
+  /// In order of precedence, because mpirun inside a SLURM step sets its own variables in addition to SLURM's.
   private static let families = [
     Family(
       name: "Open MPI", rank: "OMPI_COMM_WORLD_RANK", worldSize: ["OMPI_COMM_WORLD_SIZE"],
@@ -75,7 +75,7 @@ public struct LauncherEnvironment: Sendable, Equatable {
     Family(
       name: "PMI", rank: "PMI_RANK", worldSize: ["PMI_SIZE"],
       localRank: ["MPI_LOCALRANKID", "PMI_LOCAL_RANK"], localSize: ["MPI_LOCALNRANKS", "PMI_LOCAL_SIZE"]),
-    // The shell of a batch job has SLURM_PROCID too, but it is no step that srun started.
+    // The shell of a batch job has SLURM_PROCID too, but srun didn't start it.
     Family(
       name: "SLURM", rank: "SLURM_PROCID", worldSize: ["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"],
       localRank: ["SLURM_LOCALID"], step: "SLURM_STEP_ID"),

@@ -1,29 +1,29 @@
 import COpenMPI
 
-/// A call of MPI that failed, or that was refused because its arguments can't be right.
+/// An MPI call that failed, or that was refused because its arguments can't be right.
 public struct MPIError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What went wrong.
   public enum Kind: Sendable, Equatable {
     /// MPI returned this class of error.
     case reported(ErrorClass)
-    /// A buffer, or a list of counts, is not as long as the operation requires.
+    /// A buffer or a list of counts doesn't have the required length.
     case lengthMismatch(expected: Int, actual: Int)
-    /// A rank, tag or count is outside the range MPI can express.
+    /// A rank, tag or count is outside the range that MPI can express.
     case outOfRange(Int)
-    /// The library can't give the thread level that was asked for.
+    /// The MPI library doesn't provide the requested thread level.
     case threadLevel(required: ThreadLevel, provided: ThreadLevel)
-    /// MPI was initialized before; it can be only once in a process.
+    /// MPI was already initialized. It can be initialized only once per process.
     case alreadyInitialized
-    /// All places for user-defined reductions are taken.
+    /// All slots for user-defined reductions are in use.
     case reductionsExhausted(limit: Int)
   }
 
-  /// MPI's classes of errors (MPI 3.1, section 8.4), as far as programs tell them apart.
+  /// The MPI error classes (MPI 3.1, section 8.4) that programs distinguish.
   public struct ErrorClass: RawRepresentable, Sendable, Equatable {
     public let rawValue: Int32
-    /// Creates the class with MPI's number `rawValue`.
+    /// Creates the class with the MPI number `rawValue`.
     public init(rawValue: Int32) { self.rawValue = rawValue }
-    /// A message was longer than the buffer that receives it.
+    /// A message was longer than the receive buffer.
     public static let truncated = ErrorClass(rawValue: MPI_ERR_TRUNCATE)
     /// There is no such rank.
     public static let rank = ErrorClass(rawValue: MPI_ERR_RANK)
@@ -39,11 +39,11 @@ public struct MPIError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// What went wrong.
   public let kind: Kind
-  /// The call of MPI, such as `MPI_Allreduce`.
+  /// The MPI function, such as `MPI_Allreduce`.
   public let call: String
-  /// The rank within the communicator of the call, if there was one.
+  /// The rank in the communicator of the call, if there was one.
   public let rank: Int?
-  /// What happened, in MPI's own words where MPI reported it.
+  /// What happened. For errors that MPI reported, this is the text of the MPI library.
   public let message: String
 
   public var description: String {
@@ -57,19 +57,20 @@ func requireSuccess(_ call: String, _ code: Int32, rank: Int?) throws(MPIError) 
   guard code != MPI_SUCCESS else { return }
   var errorClass = code
   MPI_Error_class(code, &errorClass)
+  let text = mpiText(capacity: MPI_MAX_ERROR_STRING) { MPI_Error_string(code, $0, $1) }
   throw MPIError(
     kind: .reported(MPIError.ErrorClass(rawValue: errorClass)), call: call, rank: rank,
-    message: errorText(code))
+    message: text.isEmpty ? "error code \(code)" : text)
 }
 
-/// Returns MPI's own text for `code`.
-private func errorText(_ code: Int32) -> String {
+/// Returns the text that `call` writes to a buffer of `capacity` bytes, empty if it fails.
+func mpiText(
+  capacity: Int32, _ call: (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<Int32>?) -> Int32
+) -> String {
   var length: Int32 = 0
-  let text = [CChar](unsafeUninitializedCapacity: Int(MPI_MAX_ERROR_STRING)) { buffer, count in
+  let text = [CChar](unsafeUninitializedCapacity: Int(capacity)) { buffer, count in
     buffer.initialize(repeating: 0)
-    if MPI_Error_string(code, buffer.baseAddress, &length) != MPI_SUCCESS { length = 0 }
-    count = Int(max(0, length))
+    count = call(buffer.baseAddress, &length) == MPI_SUCCESS ? Int(max(0, length)) : 0
   }
-  guard !text.isEmpty else { return "error code \(code)" }
   return String(decoding: text.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }

@@ -1,17 +1,18 @@
 import COpenMPI
 
-/// An operation under way, which owns its buffers until it is waited for.
+/// A nonblocking operation in progress, which owns its buffers until `wait`.
 ///
-/// Wait for every request. One that is dropped instead, or that fails, keeps its memory for ever, because MPI
+/// Call `wait` on every request. A request that is dropped instead, or that fails, never frees its memory, because MPI
 /// may still use it. The request of a barrier has an empty buffer.
 public struct Request<Element: MPIElement>: ~Copyable {
   private var posting: Posting
-  private var reception: Reception?
+  private var reception: Reception<Element>?
   private let result: Memory<Element>
   private let held: Memory<Element>?
 
   init(
-    _ posting: Posting, result: Memory<Element>, held: Memory<Element>? = nil, reception: Reception? = nil
+    _ posting: Posting, result: Memory<Element>, held: Memory<Element>? = nil,
+    reception: Reception<Element>? = nil
   ) {
     self.posting = posting
     self.result = result
@@ -19,7 +20,7 @@ public struct Request<Element: MPIElement>: ~Copyable {
     self.reception = reception
   }
 
-  /// Lets the operation advance, and returns whether `wait` would return at once.
+  /// Lets the operation make progress, and returns whether `wait` would return immediately.
   public mutating func test() throws(MPIError) -> Bool {
     while try posting.test(noting: &reception) {
       guard let reception, !reception.isComplete else { return true }
@@ -30,13 +31,14 @@ public struct Request<Element: MPIElement>: ~Copyable {
 
   /// Waits until the operation is complete and returns the buffer with its result.
   ///
-  /// That is the buffer received into, or the one sent. Throws what the operation failed with.
+  /// For a receive that is the buffer with the message, for a send the buffer that was sent. Throws the error of the
+  /// operation if it failed.
   public consuming func wait() throws(MPIError) -> Buffer<Element> {
     var status: Status?
     return try wait(status: &status)
   }
 
-  /// Waits as `wait()`, and sets `status` to the origin and length of a received message, else nil.
+  /// Waits like `wait()`, and sets `status` to the origin and length of a received message, or to nil.
   public consuming func wait(status: inout Status?) throws(MPIError) -> Buffer<Element> {
     try posting.wait(noting: &reception)
     while let partial = reception, !partial.isComplete {
@@ -49,9 +51,9 @@ public struct Request<Element: MPIElement>: ~Copyable {
     return Buffer(result)
   }
 
-  /// Gives up a receive that no message has matched, waits, and returns its buffer.
+  /// Cancels a receive that no message has matched yet, waits, and returns its buffer.
   ///
-  /// If a message did match, it has been received or is lost; either way nothing is under way afterwards.
+  /// If a message has matched already, it is received or lost. In either case nothing is in progress afterwards.
   public consuming func cancel() throws(MPIError) -> Buffer<Element> {
     for index in posting.handles.indices where posting.handles[index] != shim_request_null() {
       try requireSuccess("MPI_Cancel", MPI_Cancel(&posting.handles[index]), rank: posting.rank)
@@ -61,10 +63,10 @@ public struct Request<Element: MPIElement>: ~Copyable {
   }
 }
 
-/// The calls of MPI an operation consists of: made at once, or started and remembered.
+/// The MPI calls of one operation. They are made immediately, or started and their requests kept.
 struct Posting {
   let rank: Int
-  /// Whether calls are started and remembered.
+  /// Whether calls are started and their requests kept.
   let isNonblocking: Bool
   var handles: [MPI_Request?] = []
   /// Lists of counts that MPI reads until the operation is complete.
@@ -76,7 +78,7 @@ struct Posting {
     self.isNonblocking = isNonblocking
   }
 
-  /// Makes the blocking call `MPI_<name>`, or starts `MPI_I<name>`.
+  /// Makes the blocking call, or starts the nonblocking one.
   mutating func issue(
     _ name: (blocking: String, nonblocking: String), blocking: () -> Int32,
     starting: (UnsafeMutablePointer<MPI_Request?>) -> Int32
@@ -88,7 +90,7 @@ struct Posting {
     }
   }
 
-  /// Starts a call and remembers its request.
+  /// Starts a call and keeps its request.
   mutating func start(
     _ call: String, _ body: (UnsafeMutablePointer<MPI_Request?>) -> Int32
   ) throws(MPIError) {
@@ -97,7 +99,7 @@ struct Posting {
     handles.append(request)
   }
 
-  /// Returns a copy of `list` that lives until `freeCounts()`.
+  /// Returns a copy of `list` that exists until `freeCounts()`.
   mutating func keep(_ list: [Int32]) -> UnsafePointer<Int32>? {
     let copy = UnsafeMutableBufferPointer<Int32>.allocate(capacity: list.count)
     _ = copy.initialize(from: list)
@@ -110,8 +112,8 @@ struct Posting {
     counts = []
   }
 
-  /// Waits for every call that is under way.
-  mutating func wait(noting reception: inout Reception?) throws(MPIError) {
+  /// Waits for every call that is in progress.
+  mutating func wait<Element: MPIElement>(noting reception: inout Reception<Element>?) throws(MPIError) {
     for index in handles.indices where handles[index] != shim_request_null() {
       var status = MPI_Status()
       try requireSuccess("MPI_Wait", MPI_Wait(&handles[index], &status), rank: rank)
@@ -120,7 +122,9 @@ struct Posting {
   }
 
   /// Returns whether every call is complete.
-  mutating func test(noting reception: inout Reception?) throws(MPIError) -> Bool {
+  mutating func test<Element: MPIElement>(noting reception: inout Reception<Element>?) throws(MPIError)
+    -> Bool
+  {
     for index in handles.indices where handles[index] != shim_request_null() {
       var status = MPI_Status()
       var flag: Int32 = 0
@@ -133,9 +137,9 @@ struct Posting {
 }
 
 extension Communicator {
-  /// Starts an operation on `buffer`, and on `held` that it reads only, and returns its request.
+  /// Starts an operation that writes `buffer` and only reads `held`, and returns its request.
   ///
-  /// If the start fails after a first part is under way, the memory is kept for ever.
+  /// If the start fails when a first part is already in progress, the memory is never freed.
   func start<Element: MPIElement>(
     _ buffer: consuming Buffer<Element>, holding held: consuming Buffer<Element>? = nil,
     _ body: (UnsafeMutableBufferPointer<Element>, inout Posting) throws(MPIError) -> Void
@@ -160,22 +164,23 @@ extension Communicator {
     return Request(posting, result: memory, held: heldMemory)
   }
 
+  /// Starts an operation that reads `values` and writes a new buffer of `resultCount` elements.
+  func start<Element: MPIElement>(
+    reading values: consuming Buffer<Element>, resultCount: Int,
+    _ body: (UnsafeBufferPointer<Element>, UnsafeMutableBufferPointer<Element>, inout Posting)
+      throws(MPIError) -> Void
+  ) throws(MPIError) -> Request<Element> {
+    let source = UnsafeBufferPointer(values.memory.pointer)
+    return try start(Buffer<Element>(count: resultCount), holding: values) {
+      memory, posting throws(MPIError) in
+      try body(source, memory, &posting)
+    }
+  }
+
   /// Makes the calls of a blocking operation.
   func perform(_ body: (inout Posting) throws(MPIError) -> Void) throws(MPIError) {
     var posting = Posting(rank: rank, isNonblocking: false)
     defer { posting.freeCounts() }
     try body(&posting)
   }
-}
-
-/// The address of the element at `offset`, nil for a buffer without memory.
-func address<Element>(_ buffer: UnsafeBufferPointer<Element>, _ offset: Int) -> UnsafeRawPointer? {
-  buffer.baseAddress.map { UnsafeRawPointer($0 + offset) }
-}
-
-/// The address of the element at `offset`, nil for a buffer without memory.
-func address<Element>(
-  _ buffer: UnsafeMutableBufferPointer<Element>, _ offset: Int
-) -> UnsafeMutableRawPointer? {
-  buffer.baseAddress.map { UnsafeMutableRawPointer($0 + offset) }
 }

@@ -1,35 +1,43 @@
+// MPI for Swift, a product of its own.
+//
+// This module wraps MPI for any Swift program, not only for this project's. It covers the runtime, communicators,
+// point-to-point messages, the collectives on equal and on varying blocks, reductions written in Swift, and shared
+// memory. Every collective exists in a blocking form, in a nonblocking form, in place where MPI offers that, and on
+// arrays. That is why the module has operations that rnn-dist doesn't call; Examples/ has a program that uses it.
+
 import COpenMPI
 
-/// Which threads may call MPI, from none but one to all at once (MPI 3.1, section 12.4).
+/// The threads that may call MPI (MPI 3.1, section 12.4), in ascending order of freedom.
 public enum ThreadLevel: Int32, Sendable, Comparable {
   /// The process has one thread.
   case single = 0
-  /// Only the thread that initialized MPI calls it.
+  /// Only the thread that initialized MPI may call it.
   case funneled = 1
-  /// Any thread calls it, one at a time.
+  /// Any thread may call it, one at a time.
   case serialized = 2
-  /// Any thread calls it at any time.
+  /// Any thread may call it at any time.
   case multiple = 3
 
   public static func < (left: ThreadLevel, right: ThreadLevel) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// MPI between its initialization and its end, of which a process has one.
+/// The MPI runtime from its initialization to its end. A process has at most one.
 ///
-/// Finalize it explicitly: nothing happens when it goes out of scope, because MPI's end is collective and a
-/// rank that is leaving on an error must not wait in it. Communicators and requests must not be used after.
+/// Call `finalize()` explicitly. Nothing happens when the value goes out of scope, because `MPI_Finalize` is
+/// collective, and a rank that leaves on an error must not wait in it. Communicators and requests must not be used
+/// after `finalize()`.
 public struct Runtime: ~Copyable {
-  /// The thread level MPI provides, at least the one required.
+  /// The thread level that MPI provides, at least the required one.
   public let threadLevel: ThreadLevel
 
   /// Initializes MPI for this process (collective over all ranks of the job).
   ///
-  /// Throws `MPIError` if it was initialized before, or if MPI can't provide the thread level `required`.
+  /// Throws `MPIError` if MPI was already initialized, or if it can't provide the thread level `required`.
   public init(requiring required: ThreadLevel = .funneled) throws(MPIError) {
     guard !Runtime.isInitialized else {
       throw MPIError(
         kind: .alreadyInitialized, call: "MPI_Init_thread", rank: nil,
-        message: "MPI was initialized before, and can be only once in a process")
+        message: "MPI was already initialized; it can be initialized only once per process")
     }
     var provided: Int32 = 0
     try requireSuccess("MPI_Init_thread", MPI_Init_thread(nil, nil, required.rawValue, &provided), rank: nil)
@@ -42,43 +50,41 @@ public struct Runtime: ~Copyable {
       MPI_Finalize()
       throw MPIError(
         kind: .threadLevel(required: required, provided: level), call: "MPI_Init_thread", rank: nil,
-        message: "this MPI library provides thread level \(level), and \(required) is required")
+        message: "this MPI library provides thread level \(level), but \(required) is required")
     }
-    self.init(threadLevel: level)
+    threadLevel = level
   }
 
-  private init(threadLevel: ThreadLevel) { self.threadLevel = threadLevel }
-
-  /// Whether MPI was ever initialized in this process.
+  /// Whether MPI has been initialized in this process, even if it has been finalized since.
   public static var isInitialized: Bool {
     var flag: Int32 = 0
     return MPI_Initialized(&flag) == MPI_SUCCESS && flag != 0
   }
 
-  /// Whether MPI was finalized in this process.
+  /// Whether MPI has been finalized in this process.
   public static var isFinalized: Bool {
     var flag: Int32 = 0
     return MPI_Finalized(&flag) == MPI_SUCCESS && flag != 0
   }
 
-  /// The version of the MPI library, in its own words.
+  /// The version text of the MPI library.
   public static var libraryVersion: String {
-    processText(capacity: MPI_MAX_LIBRARY_VERSION_STRING, MPI_Get_library_version)
+    mpiText(capacity: MPI_MAX_LIBRARY_VERSION_STRING, MPI_Get_library_version)
   }
 
-  /// The name of the host this process runs on, as MPI knows it.
+  /// The host name of this process, as MPI reports it.
   public var processorName: String {
-    processText(capacity: MPI_MAX_PROCESSOR_NAME, MPI_Get_processor_name)
+    mpiText(capacity: MPI_MAX_PROCESSOR_NAME, MPI_Get_processor_name)
   }
 
   /// Returns the communicator of all ranks of the job.
   ///
-  /// `maximumCount` bounds the elements of one call of MPI, see `Communicator.maximumCount`.
+  /// `maximumCount` limits the elements of one MPI call, see `Communicator.maximumCount`.
   public func world(maximumCount: Int = Communicator.defaultMaximumCount) throws(MPIError) -> Communicator {
     try Communicator(shim_comm_world(), owned: false, maximumCount: maximumCount)
   }
 
-  /// Returns the communicator of this rank alone.
+  /// Returns the communicator that holds only this rank.
   public func alone(maximumCount: Int = Communicator.defaultMaximumCount) throws(MPIError) -> Communicator {
     try Communicator(shim_comm_self(), owned: false, maximumCount: maximumCount)
   }
@@ -87,16 +93,4 @@ public struct Runtime: ~Copyable {
   public consuming func finalize() throws(MPIError) {
     try requireSuccess("MPI_Finalize", MPI_Finalize(), rank: nil)
   }
-}
-
-/// Returns the text that `call` writes.
-private func processText(
-  capacity: Int32, _ call: (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<Int32>?) -> Int32
-) -> String {
-  var length: Int32 = 0
-  let text = [CChar](unsafeUninitializedCapacity: Int(capacity)) { buffer, count in
-    buffer.initialize(repeating: 0)
-    count = call(buffer.baseAddress, &length) == MPI_SUCCESS ? Int(max(0, length)) : 0
-  }
-  return String(decoding: text.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }

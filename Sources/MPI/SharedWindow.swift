@@ -1,16 +1,16 @@
 import COpenMPI
 
-/// Memory that the ranks of one host share, a segment for each.
+/// Memory that the ranks of one host share, with one segment per rank.
 ///
-/// Every rank can read and write every segment directly; `fence` separates writing from reading.
+/// Every rank can read and write every segment directly. Call `fence()` between writing and reading.
 public struct SharedWindow<Element: MPIElement>: ~Copyable {
   private let handle: MPI_Win
   private let rank: Int
   private let size: Int
 
-  /// Allocates `count` elements, all bits zero, for this rank (collective; `count` may differ).
+  /// Allocates `count` elements, all bits zero, for this rank (collective; ranks may pass different counts).
   ///
-  /// All ranks of `communicator` must be on one host: use `Communicator.splitByHost()`.
+  /// All ranks of `communicator` must be on one host; `Communicator.splitByHost()` makes such a communicator.
   public init(count: Int, on communicator: borrowing Communicator) throws(MPIError) {
     let call = "MPI_Win_allocate_shared"
     let rank = communicator.rank
@@ -28,22 +28,18 @@ public struct SharedWindow<Element: MPIElement>: ~Copyable {
       "MPI_Win_set_errhandler", MPI_Win_set_errhandler(made, shim_errors_return()), rank: rank)
     if count > 0 { base?.initializeMemory(as: UInt8.self, repeating: 0, count: count * stride) }
     try requireSuccess("MPI_Win_fence", MPI_Win_fence(0, made), rank: rank)
-    self.init(handle: made, rank: rank, size: communicator.size)
-  }
-
-  private init(handle: MPI_Win, rank: Int, size: Int) {
-    self.handle = handle
+    handle = made
     self.rank = rank
-    self.size = size
+    size = communicator.size
   }
 
-  /// Returns the segment of `rank`, valid until `free()`.
+  /// Returns the segment of `rank`. It is valid until `free()`.
   public func segment(of rank: Int) throws(MPIError) -> UnsafeMutableBufferPointer<Element> {
     let call = "MPI_Win_shared_query"
     guard rank >= 0, rank < size else {
       throw MPIError(
         kind: .reported(.rank), call: call, rank: self.rank,
-        message: "there is no rank \(rank); this window has ranks 0 to \(size - 1)")
+        message: "there is no rank \(rank); the ranks of this window are 0 to \(size - 1)")
     }
     var bytes = 0
     var unit: Int32 = 0
@@ -57,12 +53,12 @@ public struct SharedWindow<Element: MPIElement>: ~Copyable {
       start: count == 0 ? nil : base?.bindMemory(to: Element.self, capacity: count), count: count)
   }
 
-  /// Returns when all ranks have called it; what any wrote before, all see after (collective).
+  /// Returns once all ranks have called it. Every rank then sees what any rank wrote before (collective).
   public func fence() throws(MPIError) {
     try requireSuccess("MPI_Win_fence", MPI_Win_fence(0, handle), rank: rank)
   }
 
-  /// Gives the memory back (collective).
+  /// Releases the memory (collective).
   public consuming func free() throws(MPIError) {
     var handle: MPI_Win? = handle
     try requireSuccess("MPI_Win_free", MPI_Win_free(&handle), rank: rank)

@@ -1,3 +1,19 @@
+import UnicodeText
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+extension Metric {
+  public static let bleu = Metric(
+    "bleu", label: "BLEU", isHigherBetter: true, scale: .points, .texts(BLEUTally.self),
+    "BLEU of the corpus, as sacrebleu computes it by default")
+}
+
 /// BLEU (Papineni, Roukos, Ward, Zhu 2002) with the definitions and the default options of sacrebleu (Post
 /// 2018), so that a score can be compared with published ones.
 ///
@@ -6,62 +22,29 @@
 ///     BP = 1 where hypotheses are at least as long as references, else exp(1 - r/c)  (section 2.2.2)
 ///
 /// An n-gram matches at most as often as it is in the reference that has it most often; r sums, over the
-/// entries, the length of the reference closest in length to the hypothesis (of two, the shorter).
-public struct BLEU: Sendable, Equatable {
-  /// What is put in the place of a precision of 0 (Chen and Cherry 2014).
-  public enum Smoothing: Sendable, Equatable {
-    /// Nothing: one n without matches makes the score 0.
-    case none
-    /// This many matches (method 1).
-    case floor(Double = 0.1)
-    /// This many more matches and n-grams of each n above 1, with matches or without (method 2).
-    case addK(Double = 1)
-    /// 1/2, 1/4, … match for the first, second, … n without matches (method 3, of mteval-v13a.pl): the
-    /// default.
-    case exponential
-  }
+/// examples, the length of the reference closest in length to the hypothesis (of two, the shorter). A
+/// precision of 0 is smoothed: 1/2, 1/4, … match for the first, second, … n without matches (method 3 of Chen
+/// and Cherry 2014, as in mteval-v13a.pl).
+public struct BLEUTally: MetricTally, Equatable {
+  /// The longest n-gram.
+  static let order = 4
 
-  public var tokenizer: BLEUTokenizer
-  public var smoothing: Smoothing
-  /// Compares in lower case.
-  public var lowercase: Bool
-  /// Leaves out the n that the hypotheses are too short for; meant for the scores of single sentences.
-  public var effectiveOrder: Bool
+  /// Tokens of the hypotheses.
+  private(set) var hypothesisLength = 0
+  /// Tokens of the references, of each example those of the reference closest in length.
+  private(set) var referenceLength = 0
+  /// Of each n, n-grams of the hypotheses that are in a reference, each at most as often as there.
+  private(set) var matches = [Int](repeating: 0, count: order)
+  /// Of each n, n-grams of the hypotheses.
+  private(set) var totals = [Int](repeating: 0, count: order)
+  private var references = ReferenceCounts()
 
-  public init(
-    tokenizer: BLEUTokenizer = .mteval13a, smoothing: Smoothing = .exponential, lowercase: Bool = false,
-    effectiveOrder: Bool = false
-  ) {
-    self.tokenizer = tokenizer
-    self.smoothing = smoothing
-    self.lowercase = lowercase
-    self.effectiveOrder = effectiveOrder
-  }
+  public init() {}
 
-  /// The score of a corpus; `references` holds, for each hypothesis, one or more references.
-  public func corpusScore(hypotheses: [String], references: [[String]]) -> BLEUScore {
-    precondition(
-      hypotheses.count == references.count,
-      "references for each hypothesis: \(references.count) for \(hypotheses.count)")
-    var sum = BLEUTally()
-    for (hypothesis, references) in zip(hypotheses, references) {
-      sum += tally(hypothesis: hypothesis, references: references)
+  public mutating func add(_ example: TextExample) {
+    let texts = ([example.output] + example.references).map {
+      example.options.bleuTokenizer.tokenized($0.scalars, lowercase: example.options.lowercase)
     }
-    return score(sum)
-  }
-
-  /// The score of one sentence. Set `effectiveOrder`, as sacrebleu's `sentence_bleu` does, or every sentence
-  /// of fewer than four tokens has the score 0.
-  public func sentenceScore(hypothesis: String, references: [String]) -> BLEUScore {
-    score(tally(hypothesis: hypothesis, references: references))
-  }
-
-  // MARK: - Counting
-
-  /// The counts of one entry with one or more references.
-  public func tally(hypothesis: String, references: [String]) -> BLEUTally {
-    precondition(!references.isEmpty, "an entry has at least 1 reference, not \(references.count)")
-    let texts = ([hypothesis] + references).map(tokenized)
     var ngrams = NGramMatcher(characters: texts.reduce(0) { $0 + $1.count })
     let hypothesis = ngrams.words(texts[0])
     var (closest, difference) = (0, Int.max)
@@ -71,23 +54,57 @@ public struct BLEU: Sendable, Equatable {
       let (length, distance) = (reference.count, abs(reference.count - hypothesis.count))
       if (distance, length) < (difference, closest) { (closest, difference) = (length, distance) }
     }
-
-    var result = BLEUTally()
-    result.hypothesisLength = hypothesis.count
-    result.referenceLength = closest
-    result.matches = ngrams.matches(hypothesis)
-    result.totals = (1...BLEUTally.order).map { max(0, hypothesis.count + 1 - $0) }
-    result.references.add(references.count)
-    return result
+    hypothesisLength += hypothesis.count
+    referenceLength += closest
+    for (n, count) in ngrams.matches(hypothesis).enumerated() {
+      matches[n] += count
+      totals[n] += max(0, hypothesis.count - n)
+    }
+    references.add(example.references.count)
   }
 
-  private func tokenized(_ text: String) -> [UInt32] {
-    let characters = scalars(of: text)
-    return tokenizer.separated(withoutTrailingSpace(lowercase ? lowercased(characters) : characters))
+  /// From 0 to 100; 0 where nothing matches.
+  public var value: Double {
+    guard matches.contains(where: { $0 > 0 }) else { return 0 }
+    let (length, referenceLength) = (Double(hypothesisLength), Double(referenceLength))
+    let brevityPenalty = length < referenceLength ? exp(1 - referenceLength / length) : 1
+    return brevityPenalty * exp(smoothedPrecisions.map(Self.logarithm).reduce(0, +) / Double(Self.order))
+  }
+
+  /// sacrebleu's logarithm, with its stand-in for minus infinity.
+  private static func logarithm(_ number: Double) -> Double { number == 0 ? -9_999_999_999 : log(number) }
+
+  /// In percent; 0 for an n that all hypotheses are too short for.
+  private var smoothedPrecisions: [Double] {
+    var halves = 1.0
+    return zip(matches, totals).map { matches, total in
+      if total == 0 { return 0 }
+      if matches > 0 { return 100 * Double(matches) / Double(total) }
+      halves *= 2
+      return 100 / (halves * Double(total))
+    }
+  }
+
+  /// In the form of sacrebleu 2: `BLEU nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:…`.
+  public func signature(_ options: ComparisonOptions, version: String) -> String? {
+    "BLEU nrefs:\(references.signature)|case:\(options.lowercase ? "lc" : "mixed")|eff:no"
+      + "|tok:\(options.bleuTokenizer.rawValue)|smooth:exp|version:\(version)"
+  }
+
+  public var sums: [Double] {
+    ([hypothesisLength, referenceLength] + matches + totals + references.integers).map(Double.init)
+  }
+
+  public init(sums: [Double]) {
+    let values = integers(sums, of: Self.self)
+    (hypothesisLength, referenceLength) = (values[0], values[1])
+    matches = Array(values[2..<2 + Self.order])
+    totals = Array(values[2 + Self.order..<2 + 2 * Self.order])
+    references = ReferenceCounts(integers: Array(values[(2 + 2 * Self.order)...]))
   }
 }
 
-/// The n-grams of the references of one entry.
+/// The n-grams of the references of one example.
 private struct NGramMatcher {
   private static let wordRoot: UInt32 = 0
   private static let ngramRoot: UInt32 = 1
@@ -108,7 +125,7 @@ private struct NGramMatcher {
     var result: [UInt32] = []
     var node = Self.wordRoot
     for character in text {
-      if !isWhiteSpace(character) {
+      if !isPythonWhiteSpace(character) {
         node = tree.child(of: node, character)
       } else if node != Self.wordRoot {
         result.append(node)
@@ -133,7 +150,7 @@ private struct NGramMatcher {
     references += 1
   }
 
-  /// Of each n, how many n-grams of the hypothesis match. Uses the references up.
+  /// Of each n, how many n-grams of the hypothesis match. Consumes the references.
   mutating func matches(_ words: [UInt32]) -> [Int] {
     var result = [Int](repeating: 0, count: BLEUTally.order)
     for start in words.indices {

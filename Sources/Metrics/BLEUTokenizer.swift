@@ -1,7 +1,8 @@
-/// How a text is cut into the tokens that BLEU counts, by the names of sacrebleu.
+import UnicodeText
+
+/// How BLEU splits a text into tokens, by the names of sacrebleu.
 ///
-/// The result of each is a text whose tokens are separated by white space. Tokenizers that need a dictionary
-/// or a model (zh, ja-mecab, ko-mecab, spm) are not there.
+/// Tokenizers that need a dictionary or a model (zh, ja-mecab, ko-mecab, spm) are not available.
 public enum BLEUTokenizer: String, CaseIterable, Sendable {
   /// That of NIST's mteval-v13a.pl: the default, and the one to report.
   case mteval13a = "13a"
@@ -14,8 +15,12 @@ public enum BLEUTokenizer: String, CaseIterable, Sendable {
   case none
 
   /// The text with its tokens separated by white space.
-  func separated(_ text: [UInt32]) -> [UInt32] {
-    switch self {
+  func tokenized(_ text: [UInt32], lowercase: Bool) -> [UInt32] {
+    // As in sacrebleu: case first, then white space at the end, then the tokenizer.
+    let cased = lowercase ? lowercased(text) : text
+    let end = cased.lastIndex { !isPythonWhiteSpace($0) }.map { $0 + 1 } ?? 0
+    let text = end == cased.count ? cased : Array(cased[..<end])
+    return switch self {
     case .mteval13a: separatedAsInMteval13a(text)
     case .international: separatedByUnicodeClass(text)
     case .characters: Array(text.map { [$0] }.joined(separator: [space]))
@@ -28,8 +33,8 @@ private let space: UInt32 = 0x20
 
 // MARK: - 13a
 
-/// The steps of mteval-v13a.pl. Each goes through the text from left to right, and a character that a match
-/// has taken takes part in no other match of that step.
+/// The steps of mteval-v13a.pl. Each goes through the text from left to right, and a character that is part of
+/// a match is part of no other match of the same step.
 private func separatedAsInMteval13a(_ text: [UInt32]) -> [UInt32] {
   // Language-independent part: marks of skipped segments, words broken at line ends, the entities of SGML.
   var line = replacing(Literals.skipped, in: text, with: [])
@@ -63,6 +68,8 @@ private func isOwnToken(_ character: UInt32) -> Bool {
   default: false
   }
 }
+
+private func isDigit(_ character: UInt32) -> Bool { 0x30...0x39 ~= character }
 
 private func isPointOrComma(_ character: UInt32) -> Bool { character == 0x2E || character == 0x2C }
 

@@ -18,75 +18,51 @@ public struct DropoutKey: Sendable, Hashable {
   }
 }
 
-/// Inverted dropout in place: x = x∘m, where m is 0 with probability p and 1/(1 − p) otherwise.
-///
-/// N. Srivastava et al., "Dropout", JMLR 15, 2014. The backward pass is the same call on the gradient. The
-/// mask of an element is a function of (key, samples[row], times[row], unit) alone, so it doesn't depend on
-/// how the rows of a batch are spread over ranks. NaN and infinities stay visible.
-///
-/// - Parameters:
-///   - x: `rows` rows of `units` numbers, the first numbers of two rows `stride` apart (in elements).
-///   - samples: the global index of each row's sample, `[rows]`.
-///   - times: the time step of each row, `[rows]`; nil gives a sample one mask for all its steps (variational
-///     dropout: Gal and Ghahramani, NIPS 2016), the mask of time 0.
-///   - rate: the probability p in 0..<1, rounded to a multiple of 1/65536. 0 leaves x as it is.
-public func applyDropout(
-  _ x: UnsafeMutablePointer<Float>, stride: Int, rows: Int, units: Int, samples: UnsafePointer<UInt32>,
-  times: UnsafePointer<UInt32>?, key: DropoutKey, rate: Double
-) {
-  checkDropout(rows: rows, units: units, strides: (stride, stride), rate: rate)
-  rnd_dropout_rows_f32(
-    x, Int64(stride), Int64(rows), Int64(units), samples, times, key.stream, key.stepLow, key.stepHigh,
-    key.seed,
-    rate)
+/// Which sample and which time step each row of a packed block belongs to: the coordinates of its random numbers.
+public struct RowCoordinates {
+  /// Global sample index of each row.
+  public let samples: UnsafePointer<UInt32>
+  /// Time step of each row; nil if all rows of a sample have the same numbers.
+  public let times: UnsafePointer<UInt32>?
+
+  public init(samples: UnsafePointer<UInt32>, times: UnsafePointer<UInt32>?) {
+    self.samples = samples
+    self.times = times
+  }
+
+  /// The coordinates without those of the first `count` rows.
+  public func dropFirst(_ count: Int) -> RowCoordinates {
+    RowCoordinates(samples: samples + count, times: times.map { $0 + count })
+  }
+
+  /// The coordinates of numbers that a sample keeps for all its time steps.
+  public var withoutTimes: RowCoordinates { RowCoordinates(samples: samples, times: nil) }
 }
 
-/// The same for Double, with the same mask.
-public func applyDropout(
-  _ x: UnsafeMutablePointer<Double>, stride: Int, rows: Int, units: Int, samples: UnsafePointer<UInt32>,
-  times: UnsafePointer<UInt32>?, key: DropoutKey, rate: Double
-) {
-  checkDropout(rows: rows, units: units, strides: (stride, stride), rate: rate)
-  rnd_dropout_rows_f64(
-    x, Int64(stride), Int64(rows), Int64(units), samples, times, key.stream, key.stepLow, key.stepHigh,
-    key.seed,
-    rate)
-}
-
-/// Inverted dropout from one block to another: y = x∘m. Overwrites y, which must not overlap x; otherwise as
-/// the call that works in place.
-public func applyDropout(
-  from x: UnsafePointer<Float>, stride xStride: Int, to y: UnsafeMutablePointer<Float>, stride yStride: Int,
-  rows: Int, units: Int, samples: UnsafePointer<UInt32>, times: UnsafePointer<UInt32>?, key: DropoutKey,
-  rate: Double
-) {
-  checkDropout(rows: rows, units: units, strides: (xStride, yStride), rate: rate)
-  rnd_dropout_rows_to_f32(
-    y, Int64(yStride), x, Int64(xStride), Int64(rows), Int64(units), samples, times, key.stream, key.stepLow,
-    key.stepHigh, key.seed, rate)
-}
-
-/// The same for Double, with the same mask.
-public func applyDropout(
-  from x: UnsafePointer<Double>, stride xStride: Int, to y: UnsafeMutablePointer<Double>, stride yStride: Int,
-  rows: Int, units: Int, samples: UnsafePointer<UInt32>, times: UnsafePointer<UInt32>?, key: DropoutKey,
-  rate: Double
-) {
-  checkDropout(rows: rows, units: units, strides: (xStride, yStride), rate: rate)
-  rnd_dropout_rows_to_f64(
-    y, Int64(yStride), x, Int64(xStride), Int64(rows), Int64(units), samples, times, key.stream, key.stepLow,
-    key.stepHigh, key.seed, rate)
-}
-
-extension DropoutKey {
-  fileprivate var stepLow: UInt32 { UInt32(truncatingIfNeeded: step) }
-  fileprivate var stepHigh: UInt32 { UInt32(truncatingIfNeeded: step >> 32) }
-}
-
-private func checkDropout(rows: Int, units: Int, strides: (Int, Int), rate: Double) {
-  precondition(rows >= 0 && units >= 0, "dropout on a block of \(rows) rows of \(units) units")
-  precondition(
-    rows <= 1 || min(strides.0, strides.1) >= units,
-    "dropout: strides \(strides) are smaller than \(units) units")
-  precondition((0..<1).contains(rate), "dropout rate \(rate) is outside 0..<1")
+extension Scalar {
+  /// Inverted dropout: y = x∘m, where m is 0 with probability p and 1/(1 − p) otherwise.
+  ///
+  /// N. Srivastava et al., "Dropout", JMLR 15, 2014. The backward pass is the same call on the gradient. The mask of an
+  /// element is a function of the key, its row's coordinates and its column alone, so it doesn't depend on how the rows of a
+  /// batch are spread over ranks. NaN and infinities stay visible.
+  ///
+  /// - Parameters:
+  ///   - y: overwritten; x itself, or a matrix that doesn't overlap it.
+  ///   - rows: coordinates without times give a sample one mask for all its steps (variational dropout: Gal and Ghahramani,
+  ///     NIPS 2016), the mask of time 0.
+  ///   - rate: the probability p in 0..<1, rounded to a multiple of 1/65536. 0 copies x.
+  public static func dropout(
+    from x: MatrixView<Self>, to y: MatrixView<Self>, _ rows: RowCoordinates, _ key: DropoutKey, rate: Double
+  ) {
+    precondition(
+      x.rows == y.rows && x.columns == y.columns,
+      "dropout from [\(x.rows), \(x.columns)] to [\(y.rows), \(y.columns)]")
+    precondition((0..<1).contains(rate), "dropout rate \(rate) is outside 0..<1")
+    rnd_dropout_rows(
+      kernelType,
+      rnd_dropout(
+        rows: x.rows, units: x.columns, x: x.base, x_stride: x.stride, y: y.base, y_stride: y.stride,
+        sample: rows.samples, time: rows.times, seed: key.seed, step: key.step, stream: key.stream, rate: rate
+      ))
+  }
 }

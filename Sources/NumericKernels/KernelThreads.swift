@@ -14,20 +14,20 @@ public enum KernelThreads {
   /// Elements below which waking other threads costs more than it saves.
   private static var leastSharedElements: Int { 1 << 13 }
 
-  /// Runs `body` on consecutive ranges that together are `0..<count`, each range on a thread of its own.
+  /// Runs `body` on consecutive ranges `first..<end` that together are `0..<count`, each range on a thread of its own.
   ///
   /// - Parameters:
-  ///   - elements: size of the work; little of it is done by the caller alone.
+  ///   - elements: size of the work; a small one is left to the calling thread alone.
   ///   - unit: every range but the last begins and ends at a multiple of this, so that vectors and cache lines stay
   ///     whole.
   ///   - kind: what the time is counted as.
-  static func split(
+  public static func split(
     _ count: Int, elements: Int, unit: Int = 1, as kind: StepProfile.Kind = .pointwise,
-    _ body: (_ range: Range<Int>) -> Void
+    _ body: (_ first: Int, _ end: Int) -> Void
   ) {
     let start = rnd_profile_clock()
     defer { rnd_profile_add(kind.rawValue, start, 0) }
-    guard elements >= leastSharedElements, Self.count > 1, count > unit else { return body(0..<count) }
+    guard elements >= leastSharedElements, Self.count > 1, count > unit else { return body(0, count) }
     withoutActuallyEscaping(body) { body in
       var work = Share(count: count, unit: unit, body: body)
       withUnsafeMutablePointer(to: &work) { work in
@@ -40,25 +40,36 @@ public enum KernelThreads {
     }
   }
 
-  /// Runs `body` for every index below `count`, neighbouring indexes on one thread; each is a piece of work worth the
-  /// waking of a thread.
+  /// Shares the rows of a block of `width` columns among the threads.
+  public static func shareRows(_ rows: Int, width: Int, _ body: (_ first: Int, _ end: Int) -> Void) {
+    split(rows, elements: rows * width, body)
+  }
+
+  /// Shares the units of a block of rows among the threads: for kernels that sum over the rows.
+  public static func shareUnits(_ units: Int, rows: Int, _ body: (_ first: Int, _ end: Int) -> Void) {
+    split(units, elements: rows * units, unit: 16, body)
+  }
+
+  /// Runs `body` for every index below `count`, neighboring indexes on one thread; each is enough work to wake
+  /// a thread for.
   public static func forEach(
     _ count: Int, as kind: StepProfile.Kind, _ body: (_ index: Int) -> Void
   ) {
-    split(count, elements: .max, as: kind) { range in
-      for index in range { body(index) }
+    split(count, elements: .max, as: kind) { first, end in
+      for index in first..<end { body(index) }
     }
   }
 
   private struct Share {
     let count: Int
     let unit: Int
-    let body: (Range<Int>) -> Void
+    let body: (Int, Int) -> Void
 
     func run(_ part: Int, of parts: Int) {
       let units = (count + unit - 1) / unit
-      let range = min(count, units * part / parts * unit)..<min(count, units * (part + 1) / parts * unit)
-      if !range.isEmpty { body(range) }
+      let first = min(count, units * part / parts * unit)
+      let end = min(count, units * (part + 1) / parts * unit)
+      if first < end { body(first, end) }
     }
   }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import COpenBLAS
 
 /// Which operand of a product is transposed.
@@ -32,14 +33,65 @@ public func multiply<Element: Scalar>(
     return
   }
   StepProfile.measure(.products, operations: 2 * Double(m) * Double(n) * Double(k)) {
-    Element.product(
-      transposition == .left, transposition == .right, m, n, k, a.base, a.stride, b.base, b.stride,
-      accumulate, c.base, c.stride, mode)
+    let form: ProductForm =
+      switch transposition {
+      case .none: .plain
+      case .left: .left
+      case .right: .right
+      }
+    if Element.hasKernels { ProductRecorder.note(form, m, n, k, mode) }
+    guard Element.hasKernels, mode.backend(form, m, n, k) == .kernels else {
+      return BLAS.multiply(a, b, transposition, into: c, accumulate: accumulate)
+    }
+    var product = rnd_product()
+    (product.rows, product.columns, product.depth) = (m, n, k)
+    product.a = a.operand(transposed: transposition == .left)
+    product.b = b.operand(transposed: transposition == .right)
+    (product.c, product.c_stride) = (UnsafeMutableRawPointer(c.base), c.stride)
+    (product.accumulate, product.mode) = (accumulate, mode.kernelMode)
+    rnd_multiply_matrices(product)
   }
 }
 
-/// The BLAS library, which multiplies where the kernels don't: its threads, and what it calls itself.
+extension Scalar {
+  /// True if there are kernels for products of this type, packed ones included; otherwise the BLAS computes them.
+  static var hasKernels: Bool { kernelType == rnd_f32 }
+}
+
+extension MatrixView {
+  /// The matrix, or its transpose, as the product kernels take it.
+  func operand(transposed: Bool) -> rnd_operand {
+    rnd_operand(base: base, row_stride: transposed ? 1 : stride, column_stride: transposed ? stride : 1)
+  }
+}
+
+/// The BLAS library, which multiplies where the kernels don't.
 public enum BLAS {
+  /// `c = op(a) op(b)`, or `c += op(a) op(b)` if `accumulate`, whose shapes fit and are not empty.
+  public static func multiply<Element: Scalar>(
+    _ a: MatrixView<Element>, _ b: MatrixView<Element>, _ transposition: Transposition,
+    into c: MatrixView<Element>, accumulate: Bool
+  ) {
+    let (m, n, k) = (
+      blasint(c.rows), blasint(c.columns), blasint(transposition == .left ? a.rows : a.columns)
+    )
+    let left = transposition == .left ? CblasTrans : CblasNoTrans
+    let right = transposition == .right ? CblasTrans : CblasNoTrans
+    let (strideA, strideB, strideC) = (blasint(a.stride), blasint(b.stride), blasint(c.stride))
+    func elements<T>(_ x: MatrixView<Element>, of type: T.Type) -> UnsafeMutablePointer<T> {
+      UnsafeMutableRawPointer(x.base).assumingMemoryBound(to: type)
+    }
+    if Element.kernelType == rnd_f32 {
+      cblas_sgemm(
+        CblasRowMajor, left, right, m, n, k, 1, elements(a, of: Float.self), strideA,
+        elements(b, of: Float.self), strideB, accumulate ? 1 : 0, elements(c, of: Float.self), strideC)
+    } else {
+      cblas_dgemm(
+        CblasRowMajor, left, right, m, n, k, 1, elements(a, of: Double.self), strideA,
+        elements(b, of: Double.self), strideB, accumulate ? 1 : 0, elements(c, of: Double.self), strideC)
+    }
+  }
+
   /// Number of threads a product may use in this process.
   public static var threadCount: Int {
     get { Int(openblas_get_num_threads()) }

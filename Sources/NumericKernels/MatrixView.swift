@@ -1,5 +1,4 @@
-/// A row-major block of memory that somebody else owns: a parameter, a slab of hidden states, a part of an
-/// arena.
+/// A row-major block of memory with another owner: a parameter, a slab of hidden states, a part of an arena.
 ///
 /// Element (i, j) is at `base[i * stride + j]`. A view is a pointer with sizes: copying it copies nothing,
 /// and it must not outlive what it points into.
@@ -66,18 +65,6 @@ public struct MatrixView<Element: Scalar> {
       base.copyElements(from: source.base, count: count)
     } else {
       for index in 0..<rows { row(index).copyElements(from: source.row(index), count: columns) }
-    }
-  }
-
-  /// `self += source`.
-  public func add(_ source: MatrixView) {
-    precondition(
-      rows == source.rows && columns == source.columns,
-      "sum of [\(source.rows), \(source.columns)] into [\(rows), \(columns)]")
-    if isContiguous && source.isContiguous {
-      Element.axpy(1, source.base, base, count)
-    } else {
-      for index in 0..<rows { Element.axpy(1, source.row(index), row(index), columns) }
     }
   }
 }

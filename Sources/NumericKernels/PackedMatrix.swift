@@ -38,7 +38,7 @@ public struct PackedMatrix<Element: Scalar> {
       "packed in \(self.mode.precision), to be used in \(mode.precision)")
     self.mode = mode
     kernelRows = Element.hasKernels ? mode.kernelRows(form, columns, rows) : 0
-    // Perhaps nobody reads it any more.
+    // It may not be read any more.
     packed.drop()
   }
 
@@ -54,9 +54,9 @@ public struct PackedMatrix<Element: Scalar> {
   /// Rows of the source that ``repack(sourceRows:)`` takes together.
   public static var rowUnit: Int { Int(RND_PANEL_UNIT) }
 
-  /// Packs some rows of the source again, on the calling thread: for who changes a weight piece by piece and has the
-  /// piece in cache. Different pieces may be packed by different threads at once. A matrix that has to be packed as a whole
-  /// before it is used, stays so; so does one whose packed copy nobody has read since ``endRepacking()``.
+  /// Packs some rows of the source again, on the calling thread: for callers that change a weight piece by piece and
+  /// have the piece in cache. Different pieces may be packed by different threads at once. A matrix that has to be packed as a whole
+  /// before it is used, stays so; so does one whose packed copy has not been read since ``endRepacking()``.
   ///
   /// - Parameter sourceRows: begins at a multiple of ``rowUnit``, and ends at one or where the source ends.
   public func repack(sourceRows: Range<Int>) {
@@ -65,9 +65,12 @@ public struct PackedMatrix<Element: Scalar> {
         && (sourceRows.upperBound % Self.rowUnit == 0 || sourceRows.upperBound == source.rows),
       "rows \(sourceRows) of \(source.rows) are not whole units of \(Self.rowUnit)")
     guard let words = packed.presentWords else { return }
-    Element.packAgain(
-      sourceRows, depths: !transposed, source.base, transposed ? 1 : source.stride,
-      transposed ? source.stride : 1, rows, columns, words, mode)
+    let packing = rnd_packing(source, transposed: transposed, into: words, mode)
+    if transposed {
+      rnd_pack_columns(packing, sourceRows.lowerBound, sourceRows.count)
+    } else {
+      rnd_pack_depths(packing, sourceRows.lowerBound, sourceRows.count)
+    }
   }
 
   /// Says that ``repack(sourceRows:)`` was called for all rows, if at all, and that a next step begins.
@@ -82,13 +85,29 @@ public struct PackedMatrix<Element: Scalar> {
     if kernelRows >> UInt64(ProductShape.exponent(a.rows)) & 1 != 0 {
       let words = packed.words(mode)
       StepProfile.measure(.products, operations: 2 * Double(a.rows) * Double(columns) * Double(rows)) {
-        Element.packedProduct(
-          a.rows, columns, rows, a.base, a.stride, words, c.base, c.stride, accumulate, mode)
+        var product = rnd_product()
+        (product.rows, product.columns, product.depth) = (a.rows, columns, rows)
+        (product.a, product.packed) = (a.operand(transposed: false), UnsafeRawPointer(words))
+        (product.c, product.c_stride) = (UnsafeMutableRawPointer(c.base), c.stride)
+        (product.accumulate, product.mode) = (accumulate, mode.kernelMode)
+        rnd_multiply_matrices(product)
       }
     } else {
       NumericKernels.multiply(
         a, source, transposed ? .right : .none, into: c, accumulate: accumulate, mode: .blas)
     }
+  }
+}
+
+extension rnd_packing {
+  /// The packing of a matrix, or of its transpose.
+  fileprivate init<Element>(
+    _ source: MatrixView<Element>, transposed: Bool, into words: UnsafeMutablePointer<Element>,
+    _ mode: ProductMode
+  ) {
+    self.init(
+      source: source.operand(transposed: transposed), depth: transposed ? source.columns : source.rows,
+      columns: transposed ? source.rows : source.columns, packed: words, mode: mode.kernelMode)
   }
 }
 
@@ -109,10 +128,10 @@ private final class PackedCopy<Element: Scalar> {
 
   var byteCount: Int { (buffer?.count ?? 0) * MemoryLayout<Element>.stride }
 
-  /// The packed values if there are any that are not out of date, and if somebody reads them.
+  /// The packed values if there are any, they are not out of date, and they are read.
   var presentWords: UnsafeMutablePointer<Element>? { isStale || !isRead ? nil : buffer?.base }
 
-  /// Values that nobody has read were not packed again.
+  /// Values that were not read in a step were not packed again in it.
   func nextStep() {
     isStale = isStale || !isRead
     isRead = false
@@ -127,11 +146,9 @@ private final class PackedCopy<Element: Scalar> {
     if let buffer, !isStale { return UnsafePointer(buffer.base) }
     let depth = transposed ? source.columns : source.rows
     let columns = transposed ? source.rows : source.columns
-    let words = buffer ?? AlignedBuffer(count: Element.packedSize(depth, columns, mode))
+    let words = buffer ?? AlignedBuffer(count: rnd_packed_words(depth, columns, mode.kernelMode))
     StepProfile.measure(.products) {
-      Element.pack(
-        source.base, transposed ? 1 : source.stride, transposed ? source.stride : 1, depth, columns,
-        words.base, mode)
+      rnd_pack(rnd_packing(source, transposed: transposed, into: words.base, mode))
     }
     (buffer, isStale) = (words, false)
     return UnsafePointer(words.base)

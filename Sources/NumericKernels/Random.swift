@@ -11,7 +11,7 @@ import CKernels
 ///
 /// The raw values are words of the counter: changing one changes the results of runs with the same seed.
 public enum RandomPurpose: UInt32, Sendable, Hashable, CaseIterable {
-  case initialisation = 1
+  case initialization = 1
   case shuffle = 2
   case dropout = 3
   case teacherForcing = 4
@@ -158,45 +158,38 @@ public func permutation(count: Int, key: RandomKey, stream: UInt32 = 0) -> [Int]
   return order
 }
 
-/// Overwrites a buffer with numbers from the uniform distribution on [low, high).
-///
-/// Element i is low + (high − low)·u with u = `CounterRandom.uniform(at: i)`, computed in Double, so Float
-/// and Double buffers get the same numbers up to rounding (which may give `high` itself).
-public func uniformFill(
-  _ buffer: UnsafeMutableBufferPointer<Float>, low: Double, high: Double, key: RandomKey, sample: UInt64 = 0,
-  stream: UInt32 = 0
-) {
-  rnd_uniform_fill_f32(
-    buffer.baseAddress, Int64(buffer.count), key.derived(stream: stream), sample, low, high)
-}
+extension Scalar {
+  /// Overwrites a buffer with numbers from the uniform distribution on [low, high).
+  ///
+  /// Element i is low + (high − low)·u with u = `CounterRandom.uniform(at: i)`, computed in Double, so Float
+  /// and Double buffers get the same numbers up to rounding (which may give `high` itself).
+  public static func fillUniform(
+    _ buffer: UnsafeMutableBufferPointer<Self>, low: Double, high: Double, key: RandomKey, sample: UInt64 = 0,
+    stream: UInt32 = 0
+  ) {
+    rnd_uniform_fill(
+      kernelType,
+      rnd_fill(
+        out: buffer.baseAddress, count: buffer.count, key: key.derived(stream: stream), sample: sample,
+        first: low,
+        second: high))
+  }
 
-/// The same for Double.
-public func uniformFill(
-  _ buffer: UnsafeMutableBufferPointer<Double>, low: Double, high: Double, key: RandomKey, sample: UInt64 = 0,
-  stream: UInt32 = 0
-) {
-  rnd_uniform_fill_f64(
-    buffer.baseAddress, Int64(buffer.count), key.derived(stream: stream), sample, low, high)
-}
-
-/// Overwrites a buffer with numbers from the normal distribution, computed in Double from the numbers of
-/// `uniformFill`.
-///
-/// G. Box and M. Muller, "A note on the generation of random normal deviates", Ann. Math. Statist. 29(2),
-/// 1958.
-public func normalFill(
-  _ buffer: UnsafeMutableBufferPointer<Float>, mean: Double, standardDeviation: Double, key: RandomKey,
-  sample: UInt64 = 0, stream: UInt32 = 0
-) {
-  rnd_normal_fill_f32(
-    buffer.baseAddress, Int64(buffer.count), key.derived(stream: stream), sample, mean, standardDeviation)
-}
-
-/// The same for Double.
-public func normalFill(
-  _ buffer: UnsafeMutableBufferPointer<Double>, mean: Double, standardDeviation: Double, key: RandomKey,
-  sample: UInt64 = 0, stream: UInt32 = 0
-) {
-  rnd_normal_fill_f64(
-    buffer.baseAddress, Int64(buffer.count), key.derived(stream: stream), sample, mean, standardDeviation)
+  /// Overwrites a buffer with numbers from the normal distribution, computed in Double from the numbers of
+  /// `fillUniform`.
+  ///
+  /// G. Box and M. Muller, "A note on the generation of random normal deviates", Ann. Math. Statist. 29(2),
+  /// 1958.
+  public static func fillNormal(
+    _ buffer: UnsafeMutableBufferPointer<Self>, mean: Double, standardDeviation: Double, key: RandomKey,
+    sample: UInt64 = 0,
+    stream: UInt32 = 0
+  ) {
+    rnd_normal_fill(
+      kernelType,
+      rnd_fill(
+        out: buffer.baseAddress, count: buffer.count, key: key.derived(stream: stream), sample: sample,
+        first: mean,
+        second: standardDeviation))
+  }
 }

@@ -2,6 +2,9 @@ import CKernels
 
 /// Functions of one real number, for code above that links no mathematics library of its own.
 public enum RealFunctions {
+  /// e to the power of x.
+  public static func exp(_ x: Double) -> Double { rnd_exp(x) }
+
   /// The natural logarithm; -inf at 0, NaN below.
   public static func log(_ x: Double) -> Double { rnd_log(x) }
 

@@ -70,7 +70,8 @@ public final class Optimizer<S: OptimizerScalar> {
       first: moments.first?.buffer.baseAddress, second: moments.last?.buffer.baseAddress,
       spans: settings.leavesWithoutGradient ? spans : nil,
       constants: rnd_update(
-        gradient_scale: gradientScale, learning_rate: learningRate, weight_decay: settings.weightDecay,
+        count: 0, parameters: nil, gradient: nil, first: nil, second: nil, gradient_scale: gradientScale,
+        learning_rate: learningRate, weight_decay: settings.weightDecay,
         momentum: settings.momentum, decay: settings.decay, beta1: settings.beta1, beta2: settings.beta2,
         epsilon: settings.resolvedEpsilon, bias1: 1 - pow(settings.beta1, time),
         bias2: 1 - pow(settings.beta2, time)))
@@ -108,11 +109,14 @@ public struct OptimizerUpdate<S: OptimizerScalar> {
   }
 
   private func sweep(_ range: Range<Int>) {
-    S.sweep(
-      kind, parameters: .init(rebasing: parameters[range]),
-      gradients: gradients.map { $0 + range.lowerBound },
-      first: first.map { $0 + range.lowerBound }, second: second.map { $0 + range.lowerBound },
-      update: constants)
+    guard let base = parameters.baseAddress else { return }
+    var update = constants
+    update.count = range.count
+    update.parameters = UnsafeMutableRawPointer(base + range.lowerBound)
+    update.gradient = gradients.map { UnsafeRawPointer($0 + range.lowerBound) }
+    update.first = first.map { UnsafeMutableRawPointer($0 + range.lowerBound) }
+    update.second = second.map { UnsafeMutableRawPointer($0 + range.lowerBound) }
+    S.sweep(kind, update)
   }
 }
 

@@ -1,6 +1,6 @@
 import NumericKernels
 
-/// How a parameter gets its first values.
+/// How a parameter gets its initial values.
 public indirect enum Initializer: Sendable, Hashable {
   case constant(Double)
   /// Uniform on [-bound, bound).
@@ -50,7 +50,7 @@ public indirect enum Initializer: Sendable, Hashable {
 ///
 /// The Gram-Schmidt process, in its modified form, on a matrix of normal numbers: with the positive diagonal it
 /// implies, the result is uniformly distributed over all orthogonal matrices (Mezzadri 2007, section 5). It is
-/// computed in Double in one fixed order of operations, so every rank and every machine gets the same bits.
+/// computed in Double in one fixed order of operations, so that it is the same on every rank.
 struct OrthogonalMatrix {
   private typealias Lanes = SIMD8<Double>
 

@@ -4,13 +4,13 @@ import NumericKernels
 public final class ParameterBuffer<Element: Scalar> {
   public let layout: ParameterLayout
   private let base: UnsafeMutablePointer<Element>
-  /// Whoever frees the memory.
+  /// What frees the memory.
   private let owner: AnyObject
   /// For each of the layout's tables the rows that were added to since the last ``clear()``.
-  var touched: [TouchedRows] { didSet { spansAreKnown = false } }
-  /// What ``spans`` found since a row was last touched, and its memory for the next time.
-  var knownSpans: [Range<Int>] = []
-  var spansAreKnown = false
+  private var touched: [TouchedRows] { didSet { spansAreUpToDate = false } }
+  /// The last value of ``spans``.
+  private var lastSpans: [Range<Int>] = []
+  private var spansAreUpToDate = false
   /// Grows with every change announced by ``didChange()``; packed copies of weights compare it with their
   /// own.
   public private(set) var version = 0
@@ -21,7 +21,7 @@ public final class ParameterBuffer<Element: Scalar> {
     self.init(layout, in: storage.elements, owner: storage)
   }
 
-  /// A buffer in memory of somebody else's, which is all zeros.
+  /// A buffer in the memory of another owner, which is all zeros.
   ///
   /// - Parameters:
   ///   - memory: as many elements as the layout has.
@@ -66,26 +66,133 @@ public final class ParameterBuffer<Element: Scalar> {
   }
 
   public func fill(_ value: Element) {
-    forgetTouched()
+    for index in touched.indices { touched[index].removeAll() }
     value == 0 ? base.zeroElements(count: count) : base.update(repeating: value, count: count)
   }
 
-  func forgetTouched() {
-    for index in touched.indices { touched[index].removeAll() }
-  }
-
-  func pointer(at index: Int) -> UnsafeMutablePointer<Element> { base + index }
-
-  /// Tells everybody who keeps a packed copy of a weight that the values have changed.
+  /// Tells the owners of packed copies of weights that the values have changed.
   public func didChange() { version += 1 }
 
   /// Overwrites every parameter with its initial values. Each has a stream of its own, so that adding a
   /// parameter does not change the numbers of those before it.
   public func initialize(seed: UInt64) {
-    let key = RandomKey(seed: seed, purpose: .initialisation)
+    let key = RandomKey(seed: seed, purpose: .initialization)
     for (index, (parameter, initializer)) in zip(layout.parameters, layout.initializers).enumerated() {
       initializer.fill(matrix(parameter), key: key, stream: UInt32(index))
     }
     didChange()
+  }
+
+  // MARK: Rows of tables
+  //
+  // A step reads few rows of an embedding. Code that adds to the gradient of a table says where, so that zeroing, summing
+  // over ranks and updating need not walk through a table of zeros.
+
+  /// Adds rows of `values` to the rows `ids` of a table, one after the other, and remembers which. Rows whose id is below
+  /// zero are left out, as targets below zero are.
+  ///
+  /// Shapes: values [N, E], ids [N], the table [V, E].
+  public func addRows(_ values: MatrixView<Element>, at ids: UnsafePointer<Int32>, of table: Parameter) {
+    matrix(table).scatterAddRows(values, at: ids)
+    guard let index = layout.tables.firstIndex(of: table) else { return }
+    touched[index].insert(UnsafeBufferPointer(start: ids, count: values.rows))
+  }
+
+  /// Marks all rows of a table as added to. For parameters that are not tables of the layout it does nothing.
+  public func touchAll(_ table: Parameter) {
+    if let index = layout.tables.firstIndex(of: table) { touched[index].insertAll() }
+  }
+
+  /// The rows that were added to, for each of the layout's tables; nil for a whole table.
+  public var touchedRows: [[Int32]?] { touched.map { $0.isWhole ? nil : $0.rows } }
+
+  /// Adds rows that another rank has touched to those of one of the layout's tables; nil: the whole table.
+  public func touch(_ rows: UnsafeBufferPointer<Int32>?, ofTable index: Int) {
+    precondition(touched.indices.contains(index), "rows of table \(index) of \(touched.count)")
+    if let rows { touched[index].insert(rows) } else { touched[index].insertAll() }
+  }
+
+  /// Where the elements may differ from zero: all but the untouched rows of tables, ascending and joined where they meet.
+  public var spans: [Range<Int>] {
+    if !spansAreUpToDate { findSpans() }
+    return lastSpans
+  }
+
+  private func findSpans() {
+    lastSpans.removeAll(keepingCapacity: true)
+    var next = 0
+    for (index, table) in layout.tables.enumerated() where !touched[index].isWhole {
+      addSpan(next..<table.offset)
+      let width = table.count / table.shape[0]
+      touched[index].forEachAscending { row in
+        let begin = table.offset + row * width
+        addSpan(begin..<begin + width)
+      }
+      next = table.range.upperBound
+    }
+    addSpan(next..<count)
+    spansAreUpToDate = true
+  }
+
+  private func addSpan(_ range: Range<Int>) {
+    if let last = lastSpans.last, last.upperBound == range.lowerBound {
+      lastSpans[lastSpans.count - 1] = last.lowerBound..<range.upperBound
+    } else if !range.isEmpty {
+      lastSpans.append(range)
+    }
+  }
+
+  /// Sets all elements that may differ from zero to zero, and forgets the touched rows.
+  public func clear() {
+    for span in spans { (base + span.lowerBound).zeroElements(count: span.count) }
+    for index in touched.indices { touched[index].removeAll() }
+  }
+}
+
+/// A set of rows of a table, which grows row by row.
+private struct TouchedRows {
+  /// Rows of the table.
+  private let capacity: Int
+  private var marks: [UInt64]
+  private(set) var isWhole = false
+  /// The rows, each once, in the order in which they came; without meaning for the whole table.
+  private(set) var rows: [Int32] = []
+
+  init(capacity: Int) {
+    self.capacity = capacity
+    marks = [UInt64](repeating: 0, count: (capacity + 63) / 64)
+  }
+
+  /// Adds rows; numbers below zero are left out.
+  mutating func insert(_ rows: UnsafeBufferPointer<Int32>) { for row in rows { insert(row) } }
+
+  private mutating func insert(_ row: Int32) {
+    guard row >= 0 else { return }
+    precondition(Int(row) < capacity, "row \(row) of a table of \(capacity)")
+    let (word, bit) = (Int(row) >> 6, UInt64(1) << UInt64(row & 63))
+    guard marks[word] & bit == 0 else { return }
+    marks[word] |= bit
+    rows.append(row)
+    // Beyond that, working on the table as a whole is faster than row by row.
+    if rows.count > capacity / 2 { isWhole = true }
+  }
+
+  mutating func insertAll() { isWhole = true }
+
+  /// Calls `body` for every row.
+  func forEachAscending(_ body: (Int) -> Void) {
+    for (word, marks) in marks.enumerated() {
+      var rest = marks
+      while rest != 0 {
+        body(word << 6 + rest.trailingZeroBitCount)
+        rest &= rest - 1
+      }
+    }
+  }
+
+  mutating func removeAll() {
+    for row in rows { marks[Int(row) >> 6] = 0 }
+    rows.removeAll(keepingCapacity: true)
+    isWhole = false
   }
 }

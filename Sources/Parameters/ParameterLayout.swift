@@ -6,7 +6,7 @@ public struct Parameter: Sendable, Hashable {
   /// Index of the first element in the flat buffer.
   public let offset: Int
 
-  /// Number of elements; the largest number there is where it would be larger still.
+  /// Number of elements; `Int.max` if it is larger than that.
   public var count: Int {
     shape.reduce(1) { product, extent in
       let (larger, overflows) = product.multipliedReportingOverflow(by: extent)
@@ -19,8 +19,8 @@ public struct Parameter: Sendable, Hashable {
 
 /// Every parameter of a model with its place in ONE contiguous buffer, in forward order and without holes.
 ///
-/// Parameters, gradients and optimizer moments are buffers with the same layout, so that whatever treats all
-/// parameters alike (update, norm, reduction, broadcast, checkpoint) is one loop or one call over a flat
+/// Parameters, gradients and optimizer moments are buffers with the same layout, so that everything that treats
+/// all parameters alike (update, norm, reduction, broadcast, checkpoint) is one loop or one call over a flat
 /// array.
 public struct ParameterLayout: Sendable {
   public let parameters: [Parameter]
@@ -39,7 +39,7 @@ public struct ParameterLayout: Sendable {
     parameters.first { $0.name == name } ?? aliases.first { $0.name == name }?.parameter
   }
 
-  /// The parameters that overlap a range of the flat buffer: whom to name when a value there is not finite.
+  /// The parameters that overlap a range of the flat buffer, for messages about the values there.
   public func parameters(overlapping range: Range<Int>) -> [Parameter] {
     parameters.filter { $0.range.overlaps(range) }
   }
@@ -62,10 +62,11 @@ public struct ParameterLayout: Sendable {
     /// Adds a parameter behind all others. Requires a new name and a shape of positive extents.
     ///
     /// - Parameters:
-    ///   - insists: the parameter has this first value even where all others are drawn from U(-bound, bound): the gain of
-    ///     a normalization would be useless with a random one.
-    ///   - isTable: rows are looked up in it and nothing else; whoever adds to its gradient does so with
-    ///     ``ParameterBuffer/addRows(_:at:of:)``, or says ``ParameterBuffer/touchAll(_:)``. A table that is tied is none.
+    ///   - insists: the parameter has this initial value even where all others are drawn from U(-bound, bound): the gain of
+    ///     a normalization would be useless with a random value.
+    ///   - isTable: the parameter is used for looking up rows and for nothing else; its gradient is added to with
+    ///     ``ParameterBuffer/addRows(_:at:of:)``, or ``ParameterBuffer/touchAll(_:)`` is called. Tied parameters are not
+    ///     tables.
     public mutating func add(
       _ name: String, _ shape: [Int], _ initializer: Initializer, insists: Bool = false, isTable: Bool = false
     ) -> Parameter {
@@ -103,7 +104,7 @@ public struct ParameterLayout: Sendable {
   }
 }
 
-/// A model that is described may be larger than any machine: it must be possible to say so.
+/// A described model may be larger than any machine; its size must still be a number.
 private func saturatingSum(_ first: Int, _ second: Int) -> Int {
   let (sum, overflows) = first.addingReportingOverflow(second)
   return overflows ? .max : sum

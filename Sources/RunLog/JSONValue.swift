@@ -1,18 +1,18 @@
-/// A value of a metrics line. Literals can be written as they are.
+/// A JSON value. Swift literals of all kinds convert to it.
 public indirect enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)
   case integer(Int)
-  /// A 32-bit float, written with as few digits as give it back exactly.
+  /// A 32-bit float, written with the fewest digits that represent it exactly.
   case float(Float)
-  /// A 64-bit float, written with as few digits as give it back exactly.
+  /// A 64-bit float, written with the fewest digits that represent it exactly.
   case double(Double)
   case string(String)
   case array([JSONValue])
-  /// Members in the order in which they are to be written.
+  /// Members in the order in which they are written.
   case object([JSONMember])
 
-  /// The value as JSON on one line. JSON has neither NaN nor infinities: they are written as `null`.
+  /// The value as JSON on one line. NaN and infinities, which JSON doesn't have, become `null`.
   public var text: String {
     switch self {
     case .null: "null"
@@ -35,7 +35,7 @@ public indirect enum JSONValue: Sendable, Equatable {
       case "\\": result += "\\\\"
       case "\n": result += "\\n"
       case "\t": result += "\\t"
-      // Some readers of lines split at these two as well.
+      // Some line readers also split at U+2028 and U+2029.
       case "\u{0}"..."\u{1f}", "\u{2028}", "\u{2029}":
         let digits = String(scalar.value, radix: 16)
         result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

@@ -1,14 +1,15 @@
+import Checkpoints
 import Foundation
 
-/// Writes `metrics.jsonl`: one JSON object a line, each on its way to the disk before the call returns.
+/// Writes `metrics.jsonl`, one JSON object per line. Each line is passed to the system before the call returns.
 ///
-/// To be used by one thread, that of the rank that reports.
+/// Only the reporting rank has a writer, and it uses the writer from one thread.
 public final class MetricsWriter {
-  /// What was removed from a file that a resumed run goes on writing.
+  /// The numbers of lines that were removed from the file of a resumed run.
   public struct Dropped: Sendable, Equatable {
-    /// Lines of steps after the one resumed from; they will be written again.
+    /// Lines of steps after the resumed one, which will be written again.
     public var laterLines: Int
-    /// Lines that aren't JSON objects, such as one cut by a death in mid-write.
+    /// Lines that aren't complete JSON objects, because the process died while it wrote them.
     public var tornLines: Int
 
     public init(laterLines: Int = 0, tornLines: Int = 0) {
@@ -17,10 +18,10 @@ public final class MetricsWriter {
     }
   }
 
-  /// A longer line is none that this program wrote.
+  /// The length of the longest line that this program writes.
   public static let longestLine = 1 << 20
 
-  /// What opening the file removed from it.
+  /// The lines that were removed when the file was opened.
   public let dropped: Dropped
   private let file: RecordFile
 
@@ -28,10 +29,10 @@ public final class MetricsWriter {
   ///
   /// - Parameters:
   ///   - path: `metrics.jsonl` of the run.
-  ///   - resumedStep: the step of the checkpoint that training goes on from; lines of later steps are removed
-  ///     first, so that no step is there twice. nil leaves the lines as they are.
-  ///   - write: the system's `write`; a test puts a failing one in its place.
-  /// - Throws: `RunFileFailure`.
+  ///   - resumedStep: the step of the checkpoint from which training continues. Lines of later steps are removed, so that
+  ///     no step occurs twice. Nil keeps all lines.
+  ///   - write: the `write` function of the system; a test may pass one that fails.
+  /// - Throws: `FileFailure`.
   public init(
     path: String, resumedStep: Int? = nil, write: @escaping WriteCall = Foundation.write
   ) throws {
@@ -39,21 +40,19 @@ public final class MetricsWriter {
     file = try RecordFile(path: path, write: write)
   }
 
-  /// Appends one line, its keys in the order given; NaN and infinities become `null`.
+  /// Appends one line with its keys in the given order. NaN and infinities become `null`.
   ///
-  /// - Throws: `RunFileFailure`. The line is then not in the file, which can go on being written.
+  /// - Throws: `FileFailure`. The line is then not in the file, and later lines can still be written.
   public func write(_ members: [JSONMember]) throws {
     try file.append(Array(JSONValue.object(members).text.utf8) + [Self.newline])
   }
 
-  /// Appends one line, its keys in the order given: `write(["event": "train", "step": 3, "loss": .float(x)])`.
-  ///
-  /// - Throws: `RunFileFailure`. The line is then not in the file, which can go on being written.
+  /// Appends one line, for example `write(["event": "train", "step": 3, "loss": .float(x)])`; throws `FileFailure`.
   public func write(_ members: KeyValuePairs<String, JSONValue>) throws {
     try write(members.map { JSONMember($0.key, $0.value) })
   }
 
-  /// Waits until everything written is on the disk; throws `RunFileFailure`.
+  /// Waits until all lines are on the disk; throws `FileFailure`.
   public func flush() throws { try file.flush() }
 
   // MARK: - Resuming
@@ -64,15 +63,13 @@ public final class MetricsWriter {
     var step: Int?
   }
 
-  /// Removes the lines after a step, and those that are torn; the file is replaced in one step or left alone.
+  /// Removes lines of later steps and incomplete lines. The file is replaced atomically, or not changed.
   private static func rewind(_ path: String, to step: Int) throws -> Dropped {
     let contents: Data
     do {
-      contents = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
-    } catch let error as CocoaError where error.code == .fileReadNoSuchFile {
+      contents = try DurableFile.read(path, limit: .max) ?? Data()
+    } catch let failure as FileFailure where failure.operation == .open && failure.errno == ENOENT {
       return Dropped()
-    } catch {
-      throw RunFileFailure(path: path, operation: .read, errno: systemErrorNumber(error))
     }
     var dropped = Dropped()
     var kept = Data()
@@ -94,7 +91,7 @@ public final class MetricsWriter {
         kept += line + [newline]
       }
     }
-    if dropped != Dropped() { try replaceFile(at: path, with: kept) }
+    if dropped != Dropped() { try DurableFile.write(kept, to: path) }
     return dropped
   }
 }

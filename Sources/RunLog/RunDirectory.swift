@@ -1,48 +1,40 @@
+import Checkpoints
 import Foundation
 
-/// The directory of a run that is being trained, held by a lock until this value is gone.
+/// The directory of a run that is being trained. It is locked as long as this value exists.
 public final class RunDirectory: Sendable {
-  /// What to do where the directory already holds a run.
+  /// How to treat a directory that already holds a run.
   public enum ExistingRun: Sendable, CaseIterable {
     /// Refuse it: the default.
     case refuse
-    /// Go on with it: `--resume`. Where there is none yet, it begins, so that a supervisor can always resume.
+    /// Continue the run: `--resume`. If there is none yet, a new run begins, so that a supervisor can always resume.
     case resume
-    /// Remove its files first: `--overwrite`.
+    /// Remove the files of the run first: `--overwrite`.
     case overwrite
   }
 
   public let paths: RunPaths
-  /// Whether there was a run that is now gone on with.
+  /// Whether the directory held a run that is now continued.
   public let isResumed: Bool
-  /// Whether the directory is locked; false on file systems without locks.
-  public var isLocked: Bool { lock.isHeld }
   private let lock: RunLock
 
   /// Creates the directory or takes over an existing one, according to `existing`, and locks it.
   ///
-  /// A directory with other files than a run's is never touched, whatever `existing` says.
+  /// A directory with files that don't belong to a run is never changed, whatever `existing` is.
   ///
-  /// - Throws: `RunDirectoryFailure` where it is refused, `RunFileFailure` where the system refuses.
+  /// - Throws: `RunDirectoryFailure` if the directory is refused, `FileFailure` if a system call fails.
   public init(path: String, existing: ExistingRun = .refuse) throws {
     let paths = RunPaths(root: path)
     self.paths = paths
-    // Looked at before the lock, which would be one file more in somebody else's directory ...
-    if try Self.check(paths, existing) == .absent { try Self.makeFolder(path) }
+    // Check before locking, because the lock would add a file to a directory that isn't a run's ...
+    if try Self.check(paths, existing) == .absent {
+      try FileSystemOperations.standard.createDirectories(path)
+    }
     lock = try RunLock(path: paths.lock)
-    // ... and again under it, since another job may have begun between the two.
+    // ... and again under the lock, because another job may have started a run between the two.
     let content = try Self.check(paths, existing)
     isResumed = content == .run && existing == .resume
     if content == .run && existing == .overwrite { try Self.removeRun(paths) }
-  }
-
-  /// Makes a directory, and those it is in, unless it exists. Throws `RunFileFailure`.
-  public static func makeFolder(_ path: String) throws {
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw RunFileFailure(path: path, operation: .create, errno: systemErrorNumber(error))
-    }
   }
 
   private static func check(_ paths: RunPaths, _ existing: ExistingRun) throws -> RunContent {
@@ -60,10 +52,11 @@ public final class RunDirectory: Sendable {
 
   // MARK: - Overwriting
 
-  /// Removes what a run writes, by its documented names, and nothing else.
+  /// Removes the files that a run writes, by their documented names, and no others.
   private static func removeRun(_ paths: RunPaths) throws {
-    let names = try listDirectory(paths.root).filter(RunPaths.isDocumented)
-    // What marks the directory as a run goes last, so that a removal cut short can be repeated.
+    let files = FileSystemOperations.standard
+    let names = try files.names(in: paths.root).filter(RunPaths.isDocumented)
+    // The files that mark the directory as a run go last, so that an interrupted removal can be repeated.
     let (marks, others) = (
       names.filter(RunPaths.marks.contains), names.filter { !RunPaths.marks.contains($0) }
     )
@@ -72,24 +65,17 @@ public final class RunDirectory: Sendable {
       switch name {
       case "checkpoints": try removeContents(of: path, where: RunPaths.isCheckpoint)
       case "attention": try removeContents(of: path) { $0.hasSuffix(".svg") }
-      default: try remove(path)
+      default: try files.remove(path)
       }
     }
   }
 
-  /// Removes the entries that are a run's, and the directory if that leaves it empty.
+  /// Removes the entries of a directory that belong to a run, and the directory if it is empty then.
   private static func removeContents(of directory: String, where isOurs: (String) -> Bool) throws {
-    for name in try listDirectory(directory) where isOurs(name) { try remove("\(directory)/\(name)") }
-    let isEmptyOrLink = rmdir(directory) == 0 || [ENOTEMPTY, EEXIST, ENOTDIR].contains(errno)
-    guard isEmptyOrLink else { throw RunFileFailure(path: directory, operation: .remove, errno: errno) }
-  }
-
-  private static func remove(_ path: String) throws {
-    do {
-      try FileManager.default.removeItem(atPath: path)
-    } catch {
-      throw RunFileFailure(path: path, operation: .remove, errno: systemErrorNumber(error))
-    }
+    let files = FileSystemOperations.standard
+    for name in try files.names(in: directory) where isOurs(name) { try files.remove("\(directory)/\(name)") }
+    let isDone = rmdir(directory) == 0 || [ENOTEMPTY, EEXIST, ENOTDIR].contains(errno)
+    guard isDone else { throw FileFailure(path: directory, operation: .remove, errno: errno) }
   }
 }
 
@@ -98,13 +84,15 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
   public enum Reason: Sendable, Equatable {
     case missing
     case notADirectory
-    /// To be read, but there is no run in it.
+    /// A run was to be read, but the directory holds none.
     case notARun
-    /// To be trained into, but there is a run in it.
+    /// A run was to be resumed, but the directory holds none.
+    case nothingToResume
+    /// A new run was to be started, but the directory already holds one.
     case alreadyARun
-    /// To be trained into, but there are files in it that aren't a run's.
+    /// A run was to be started, but the directory has files that don't belong to a run.
     case foreignFiles
-    /// Another job trains into it; `holder` says which, where that is known.
+    /// Another job trains in it; `holder` names it if it is known.
     case locked(holder: String)
   }
 
@@ -116,10 +104,10 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
     self.reason = reason
   }
 
-  /// 66 where a run to be read isn't there, 73 where none can be created.
+  /// 66 if a run to read or resume doesn't exist, 73 if a run can't be created.
   public var exitCode: Int32 {
     switch reason {
-    case .missing, .notARun: 66
+    case .missing, .notARun, .nothingToResume: 66
     default: 73
     }
   }
@@ -130,12 +118,164 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
     case .notADirectory: "\(path) isn't a directory; choose another run directory"
     case .notARun:
       "\(path) isn't a run directory: it has none of \(RunPaths.marks.joined(separator: ", ")); check the path"
+    case .nothingToResume:
+      "\(path): there is no run to resume; check --run-dir, or name a configuration to start a new run there"
     case .alreadyARun:
-      "\(path) already holds a run; go on with it by --resume, replace it by --overwrite, or choose another"
+      "\(path) already holds a run; continue it with --resume, replace it with --overwrite, or choose another"
     case .foreignFiles:
       "\(path) isn't empty and isn't a run directory, so nothing is written there; choose another or empty it"
     case .locked(let holder):
-      "\(path): another job trains into it\(holder.isEmpty ? "" : " (\(holder))"); end it or choose another"
+      "\(path): another job trains in it\(holder.isEmpty ? "" : " (\(holder))"); end it or choose another"
     }
+  }
+}
+
+/// The paths of the files in a run directory.
+public struct RunPaths: Sendable, Equatable {
+  /// The run directory itself.
+  public let root: String
+
+  /// Describes the directory at `root`, whether it exists or not.
+  public init(root: String) {
+    self.root = root
+  }
+
+  /// Describes an existing run, for the commands that read one; throws `RunDirectoryFailure`.
+  public init(existing root: String) throws {
+    self.init(root: root)
+    switch try RunContent(of: self) {
+    case .run: break
+    case .absent: throw RunDirectoryFailure(path: root, reason: .missing)
+    case .empty, .foreign, .notADirectory: throw RunDirectoryFailure(path: root, reason: .notARun)
+    }
+  }
+
+  public var configuration: String { file("config.yaml") }
+  public var record: String { file("run.json") }
+  public var metrics: String { file("metrics.jsonl") }
+  /// The sizes that follow from the data of a run on examples.
+  public var dataShape: String { file("shape.json") }
+  public var checkpoints: String { file("checkpoints") }
+  public var samples: String { file("samples") }
+  public var attention: String { file("attention") }
+  public var report: String { file("report.html") }
+  public var lock: String { file(Self.lockName) }
+  /// Whether a job on this host is training in the directory.
+  public var isBeingTrained: Bool { RunLock.isHeld(path: lock) }
+
+  /// `vocab.txt`, or `vocab-NAME.txt` if the run has several vocabularies.
+  public func vocabulary(_ name: String? = nil) -> String {
+    file(name.map { "vocab-\($0).txt" } ?? "vocab.txt")
+  }
+
+  /// The file of this name in the run directory.
+  public func file(_ name: String) -> String { "\(root)/\(name)" }
+
+  fileprivate static let lockName = "run.lock"
+  /// A directory with one of these is a run.
+  fileprivate static let marks = ["run.json", "config.yaml", "checkpoints"]
+  static let eventFilePrefix = "events.out.tfevents."
+
+  /// Whether this program gives this name to a file in a run directory.
+  fileprivate static func isDocumented(_ name: String) -> Bool {
+    switch name {
+    case "config.yaml", "run.json", "metrics.jsonl", "shape.json", "checkpoints", "samples", "attention",
+      "report.html":
+      true
+    default:
+      name.hasPrefix(eventFilePrefix)
+        || (name.hasPrefix("vocab") && (name.hasSuffix(".txt") || name.hasSuffix(".model")))
+        || isTemporary(name)
+    }
+  }
+
+  /// Whether a file is left over from an interrupted replacement.
+  fileprivate static func isTemporary(_ name: String) -> Bool {
+    name.hasPrefix(".") && name.contains(".tmp-")
+  }
+
+  /// Whether the checkpoint store gives this name to an entry of `checkpoints`.
+  fileprivate static func isCheckpoint(_ name: String) -> Bool {
+    name == "last" || name == "best" || name.hasPrefix("step-") || name.hasPrefix(".step-")
+      || isTemporary(name)
+  }
+}
+
+/// The content at the path of a run directory.
+private enum RunContent {
+  case absent
+  case empty
+  case run
+  /// Files that don't belong to a run.
+  case foreign
+  case notADirectory
+
+  init(of paths: RunPaths) throws {
+    var status = stat()
+    if stat(paths.root, &status) != 0 {
+      guard errno == ENOENT else {
+        throw FileFailure(path: paths.root, operation: .list, errno: errno)
+      }
+      self = .absent
+    } else if status.st_mode & S_IFMT != S_IFDIR {
+      self = .notADirectory
+    } else {
+      let names = try FileSystemOperations.standard.names(in: paths.root)
+      if names.contains(where: RunPaths.marks.contains) {
+        self = .run
+      } else {
+        // A job that died right after its start leaves only these.
+        let others = names.filter { $0 != RunPaths.lockName && !RunPaths.isTemporary($0) }
+        self = others.isEmpty ? .empty : .foreign
+      }
+    }
+  }
+}
+
+/// The lock that keeps two jobs from training in the same directory. The system releases it when the process dies.
+private final class RunLock: Sendable {
+  private let descriptor: Int32
+
+  /// Takes the lock without waiting.
+  ///
+  /// - Throws: `RunDirectoryFailure.Reason.locked` if another job has it, `FileFailure`.
+  init(path: String) throws {
+    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw FileFailure(path: path, operation: .create, errno: errno) }
+    var number: Int32 = 0
+    repeat { number = flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno } while number == EINTR
+    switch number {
+    // Some file systems of clusters have no locks. Training without a lock is better than not training.
+    case 0, ENOLCK, ENOSYS, ENOTSUP: break
+    default:
+      let holder = Self.holder(descriptor)
+      _ = close(descriptor)
+      if number == EWOULDBLOCK {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().relativePath
+        throw RunDirectoryFailure(path: directory, reason: .locked(holder: holder))
+      }
+      throw FileFailure(path: path, operation: .lock, errno: number)
+    }
+    let note = "process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n"
+    // The note is only for the message of a second job; the lock works without it.
+    _ = ftruncate(descriptor, 0)
+    _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+  }
+
+  deinit { _ = close(descriptor) }
+
+  /// Whether a job on this host holds the lock at present.
+  static func isHeld(path: String) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { _ = close(descriptor) }
+    return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  }
+
+  /// Returns the note that the holder wrote about itself.
+  private static func holder(_ descriptor: Int32) -> String {
+    var bytes = [UInt8](repeating: 0, count: 256)
+    let count = max(0, pread(descriptor, &bytes, bytes.count, 0))
+    return String(decoding: bytes[..<count], as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
   }
 }

@@ -1,13 +1,14 @@
+import Checkpoints
 import Foundation
 
-/// The content of `run.json`: who trained what, where, and how it ended.
+/// The content of `run.json`: the command, the hosts and the versions of a run, and how it ended.
 public struct RunRecord: Codable, Sendable, Equatable {
-  /// How a run stands.
+  /// The state of a run.
   public enum Status: String, Codable, Sendable, CaseIterable {
-    /// Going on, or killed without being able to say so.
+    /// In progress, or killed before it could record its end.
     case running
     case finished
-    /// By a signal; it can be resumed.
+    /// Stopped by a signal; it can be resumed.
     case stopped
     case diverged
     case failed
@@ -22,7 +23,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var started: Date
   public var ended: Date?
   public var status: Status
-  /// Why it ended, where there is something to say.
+  /// The reason of its end, if there is one.
   public var message: String?
 
   public init(
@@ -45,9 +46,9 @@ public struct RunRecord: Codable, Sendable, Equatable {
     case commandLine = "command_line"
   }
 
-  /// Writes the record in the place of what was at `path`, times to the second in ISO 8601.
+  /// Writes the record to `path`, with times in ISO 8601 to the second.
   ///
-  /// - Throws: `RunFileFailure`; the old record is then still there.
+  /// - Throws: `FileFailure`; the old record then still exists.
   public func write(to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -56,14 +57,16 @@ public struct RunRecord: Codable, Sendable, Equatable {
     do { json = try encoder.encode(self) } catch {
       throw RunRecordFailure(path: path, problem: "can't be written as JSON: \(error)")
     }
-    try replaceFile(at: path, with: json + Data("\n".utf8))
+    try DurableFile.write(json + Data("\n".utf8), to: path)
   }
 
   /// Reads a record.
   ///
-  /// - Throws: `RunFileFailure` where there is none, `RunRecordFailure` where it isn't one.
+  /// - Throws: `FileFailure` if it doesn't exist, `RunRecordFailure` if it isn't a run record.
   public init(contentsOf path: String) throws {
-    let json = try Self.contents(of: path)
+    guard let json = try DurableFile.read(path, limit: Self.largestFile) else {
+      throw RunRecordFailure(path: path, problem: "isn't a regular file of at most \(Self.largestFile) bytes")
+    }
     let decoder = JSONDecoder()
     decoder.dateDecodingStrategy = .iso8601
     do { self = try decoder.decode(RunRecord.self, from: json) } catch {
@@ -72,21 +75,9 @@ public struct RunRecord: Codable, Sendable, Equatable {
   }
 
   private static let largestFile = 16 << 20
-
-  private static func contents(of path: String) throws -> Data {
-    var status = stat()
-    guard stat(path, &status) == 0 else { throw RunFileFailure(path: path, operation: .read, errno: errno) }
-    guard status.st_mode & S_IFMT == S_IFREG, status.st_size <= largestFile else {
-      throw RunRecordFailure(path: path, problem: "isn't a file of a credible size")
-    }
-    guard let contents = FileManager.default.contents(atPath: path) else {
-      throw RunFileFailure(path: path, operation: .read, errno: EACCES)
-    }
-    return contents
-  }
 }
 
-/// `run.json` isn't what was written.
+/// `run.json` isn't a run record.
 public struct RunRecordFailure: Error, Sendable, Equatable, CustomStringConvertible {
   public let path: String
   public let problem: String
@@ -99,5 +90,5 @@ public struct RunRecordFailure: Error, Sendable, Equatable, CustomStringConverti
   /// 65: bad data.
   public var exitCode: Int32 { 65 }
 
-  public var description: String { "\(path) \(problem); move it away to go on without it" }
+  public var description: String { "\(path) \(problem); move it away to continue without it" }
 }

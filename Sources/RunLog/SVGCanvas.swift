@@ -1,14 +1,15 @@
+import Checkpoints
 import Foundation
 
-/// Collects the elements of a self-contained SVG image: shapes and text, no script, no link, no style sheet.
+/// Collects the elements of a self-contained SVG image: shapes and text, without scripts, links or style sheets.
 ///
-/// The same calls give the same bytes. Lengths are pixels at 100 %; y grows downwards.
+/// The same calls give the same bytes. Lengths are in pixels at 100 %, and y increases downward.
 struct SVGCanvas {
   enum Anchor: String { case start, middle, end }
 
   private(set) var body = ""
 
-  /// Text, escaped, on one line: `y` is its baseline, `angle` turns it around its anchor, in degrees.
+  /// Adds one line of text, escaped. `y` is its baseline; `angle` rotates it around its anchor, in degrees.
   mutating func text(
     _ text: String, x: Double, y: Double, size: Double = 12, anchor: Anchor = .start, angle: Double = 0,
     isBold: Bool = false, color: String = "#222222"
@@ -23,7 +24,7 @@ struct SVGCanvas {
       + "fill=\"\(color)\">\(xmlEscaped(text))</text>\n"
   }
 
-  /// A filled rectangle; browsers show `hint` under the pointer.
+  /// Adds a filled rectangle. Browsers show `hint` under the pointer.
   mutating func rectangle(
     x: Double, y: Double, width: Double, height: Double, fill: String, hint: String? = nil
   ) {
@@ -33,7 +34,7 @@ struct SVGCanvas {
     body += hint.map { "\(shape)><title>\(xmlEscaped($0))</title></rect>\n" } ?? "\(shape)/>\n"
   }
 
-  /// The outline of an SVG path, such as `M0 0L5 5`.
+  /// Adds the outline of an SVG path, such as `M0 0L5 5`.
   mutating func path(_ commands: String, color: String, width: Double = 1, dashes: String? = nil) {
     let dashes = dashes.map { " stroke-dasharray=\"\($0)\"" } ?? ""
     body +=
@@ -55,7 +56,7 @@ struct SVGCanvas {
       "<circle cx=\"\(svgNumber(x))\" cy=\"\(svgNumber(y))\" r=\"\(svgNumber(radius))\" fill=\"\(fill)\"/>\n"
   }
 
-  /// The whole image, on a white ground; `title` is what a screen reader says.
+  /// Returns the complete image on a white background. A screen reader reads `title`.
   func document(width: Double, height: Double, title: String) -> String {
     let (width, height) = (svgNumber(width.rounded(.up)), svgNumber(height.rounded(.up)))
     return """
@@ -70,7 +71,7 @@ struct SVGCanvas {
   }
 }
 
-/// A coordinate with at most two decimals.
+/// Returns a coordinate with at most two decimals.
 func svgNumber(_ number: Double) -> String {
   let hundredths = Int((number * 100).rounded())
   let (whole, rest) = hundredths.magnitude.quotientAndRemainder(dividingBy: 100)
@@ -79,7 +80,7 @@ func svgNumber(_ number: Double) -> String {
   return rest % 10 == 0 ? "\(sign)\(whole).\(rest / 10)" : "\(sign)\(whole).\(rest < 10 ? "0" : "")\(rest)"
 }
 
-/// The text as XML content or attribute, on one line; what XML forbids even as an entity becomes U+FFFD.
+/// Returns the text as XML content or attribute, on one line. Characters that XML forbids become U+FFFD.
 func xmlEscaped(_ text: String) -> String {
   var result = ""
   for scalar in text.unicodeScalars {
@@ -97,15 +98,9 @@ func xmlEscaped(_ text: String) -> String {
   return result
 }
 
-/// Writes an image in the place of what was at `path`; the directory is made where there is none.
-///
-/// Throws `RunFileFailure`.
+/// Writes an image and the directory that it is in; throws `FileFailure`.
 func writeImage(_ svg: String, to path: String) throws {
   let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-  do {
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-  } catch {
-    throw RunFileFailure(path: directory, operation: .create, errno: systemErrorNumber(error))
-  }
-  try replaceFile(at: path, with: Data(svg.utf8))
+  try FileSystemOperations.standard.createDirectories(directory)
+  try DurableFile.write(Data(svg.utf8), to: path)
 }

@@ -1,23 +1,24 @@
+import Checkpoints
 import Foundation
 
-/// Writes an event file that TensorBoard shows: TFRecords of `tensorflow.Event` messages, encoded by hand.
+/// Writes an event file for TensorBoard: TFRecords of `tensorflow.Event` messages.
 ///
-/// The field numbers are those of TensorFlow's event.proto, summary.proto, tensor.proto and tensor_shape.proto.
-/// To be used by one thread, that of the rank that reports.
+/// The field numbers are those of event.proto and summary.proto of TensorFlow. Only the reporting rank has a writer, and
+/// it uses the writer from one thread.
 public final class TensorBoardWriter {
   /// The event file.
   public var path: String { file.path }
   private let file: RecordFile
 
-  /// Begins a new event file, `events.out.tfevents.SECONDS.HOST.PROCESS`; TensorBoard reads all those of a run.
+  /// Creates a new event file, `events.out.tfevents.SECONDS.HOST.PROCESS`. TensorBoard reads all event files of a run.
   ///
   /// - Parameters:
   ///   - directory: the run directory.
-  ///   - resumedStep: the step of the checkpoint that training goes on from; TensorBoard then hides the later
-  ///     steps of the earlier files.
-  ///   - time: now, in seconds since 1970.
-  ///   - write: the system's `write`; a test puts a failing one in its place.
-  /// - Throws: `RunFileFailure`.
+  ///   - resumedStep: the step of the checkpoint from which training continues. TensorBoard then hides later steps in
+  ///     the earlier files.
+  ///   - time: the current time in seconds since 1970.
+  ///   - write: the `write` function of the system; a test may pass one that fails.
+  /// - Throws: `FileFailure`.
   public init(
     directory: String, resumedStep: Int? = nil, time: Double = Date().timeIntervalSince1970,
     host: String = ProcessInfo.processInfo.hostName, process: Int32 = getpid(),
@@ -33,12 +34,12 @@ public final class TensorBoardWriter {
     }
   }
 
-  /// Writes the values of several curves at one step, in one event.
+  /// Writes the values of several curves at one step as one event.
   ///
   /// - Parameters:
-  ///   - scalars: tags such as `train/loss` and their values; TensorBoard shows NaN as such.
-  ///   - time: now, in seconds since 1970.
-  /// - Throws: `RunFileFailure`. The event is then not in the file, which can go on being written.
+  ///   - scalars: tags, such as `train/loss`, with their values. TensorBoard shows NaN as NaN.
+  ///   - time: the current time in seconds since 1970.
+  /// - Throws: `FileFailure`. The event is then not in the file, and later events can still be written.
   public func write(
     scalars: [(tag: String, value: Double)], step: Int, time: Double = Date().timeIntervalSince1970
   ) throws {
@@ -54,40 +55,13 @@ public final class TensorBoardWriter {
     }
   }
 
-  /// Writes a text (Markdown), such as a sample of the model's output.
-  ///
-  /// - Throws: `RunFileFailure`. The event is then not in the file, which can go on being written.
-  public func write(
-    text: String, tag: String, step: Int, time: Double = Date().timeIntervalSince1970
-  ) throws {
-    try append(time: time, step: step) { event in
-      event.add(Field.Event.summary) { summary in
-        summary.add(Field.Summary.value) { value in
-          value.add(Field.Value.tag, text: tag)
-          value.add(Field.Value.tensor) { tensor in
-            tensor.add(Field.Tensor.type, varint: Field.Tensor.typeString)
-            // A vector of one text: an empty shape would be a single number's.
-            tensor.add(Field.Tensor.shape) { shape in
-              shape.add(Field.Shape.dimension) { $0.add(Field.Dimension.size, varint: 1) }
-            }
-            tensor.add(Field.Tensor.stringValue, text: text)
-          }
-          value.add(Field.Value.metadata) { metadata in
-            metadata.add(Field.Metadata.pluginData) { $0.add(Field.PluginData.name, text: "text") }
-            metadata.add(Field.Metadata.dataClass, varint: Field.Metadata.dataClassTensor)
-          }
-        }
-      }
-    }
-  }
-
-  /// Waits until everything written is on the disk; throws `RunFileFailure`.
+  /// Waits until all events are on the disk; throws `FileFailure`.
   public func flush() throws { try file.flush() }
 
   private func append(time: Double, step: Int, build: (inout ProtobufMessage) -> Void) throws {
     var event = ProtobufMessage()
     event.add(Field.Event.wallTime, double: time)
-    // A zero is the default, which is never written.
+    // Zero is the default of the field, and defaults are not written.
     if step != 0 { event.add(Field.Event.step, varint: UInt64(bitPattern: Int64(step))) }
     build(&event)
     try file.append(Self.record(event.bytes))
@@ -104,7 +78,7 @@ public final class TensorBoardWriter {
   }
 }
 
-/// The numbers of the fields that are written, by message.
+/// The field numbers, by message.
 private enum Field {
   enum Event {
     static let (wallTime, step, fileVersion, summary, sessionLog) = (1, 2, 3, 5, 7)
@@ -117,23 +91,74 @@ private enum Field {
     static let value = 1
   }
   enum Value {
-    static let (tag, simpleValue, tensor, metadata) = (1, 2, 8, 9)
+    static let (tag, simpleValue) = (1, 2)
   }
-  enum Metadata {
-    static let (pluginData, dataClass) = (1, 4)
-    static let dataClassTensor: UInt64 = 2
+}
+
+/// An encoder of protocol buffer messages, with the field types of TensorBoard's events.
+private struct ProtobufMessage {
+  private(set) var bytes: [UInt8] = []
+
+  mutating func add(_ field: Int, varint value: UInt64) {
+    tag(field, wireType: 0)
+    append(varint: value)
   }
-  enum PluginData {
-    static let name = 1
+
+  mutating func add(_ field: Int, double value: Double) {
+    tag(field, wireType: 1)
+    append(littleEndian: value.bitPattern)
   }
-  enum Tensor {
-    static let (type, shape, stringValue) = (1, 2, 8)
-    static let typeString: UInt64 = 7
+
+  mutating func add(_ field: Int, float value: Float) {
+    tag(field, wireType: 5)
+    append(littleEndian: value.bitPattern)
   }
-  enum Shape {
-    static let dimension = 2
+
+  mutating func add(_ field: Int, text: String) { add(field, bytes: Array(text.utf8)) }
+
+  mutating func add(_ field: Int, message build: (inout ProtobufMessage) -> Void) {
+    var message = ProtobufMessage()
+    build(&message)
+    add(field, bytes: message.bytes)
   }
-  enum Dimension {
-    static let size = 1
+
+  private mutating func add(_ field: Int, bytes: [UInt8]) {
+    tag(field, wireType: 2)
+    append(varint: UInt64(bytes.count))
+    self.bytes += bytes
+  }
+
+  private mutating func tag(_ field: Int, wireType: UInt64) { append(varint: UInt64(field) << 3 | wireType) }
+
+  private mutating func append(varint value: UInt64) {
+    var rest = value
+    while rest >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+  }
+
+  private mutating func append(littleEndian value: some FixedWidthInteger) {
+    withUnsafeBytes(of: value.littleEndian) { bytes += $0 }
+  }
+}
+
+/// The CRC-32C (Castagnoli) checksum: polynomial 0x1EDC6F41, reflected, as in RFC 3720, appendix B.4.
+enum CRC32C {
+  /// Returns the checksum of bytes.
+  static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    ~bytes.reduce(~UInt32(0)) { crc, byte in table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ (crc >> 8) }
+  }
+
+  /// Returns the checksum in the form of TFRecord files. It is rotated, and a constant is added, because the checksum of
+  /// data that contain their own checksum would be degenerate.
+  static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    let crc = checksum(bytes)
+    return (crc >> 15 | crc << 17) &+ 0xa282_ead8
+  }
+
+  private static let table: [UInt32] = (0..<256).map { index in
+    (0..<8).reduce(UInt32(index)) { crc, _ in crc & 1 == 1 ? crc >> 1 ^ 0x82f6_3b78 : crc >> 1 }
   }
 }

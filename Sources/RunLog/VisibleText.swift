@@ -1,23 +1,23 @@
-/// A token as a label that a person can see, and about how wide it is.
+/// A token as a visible label, and its approximate width.
 ///
-/// Spaces, control characters and characters that only act on others are replaced by signs: a label must
-/// neither be invisible nor turn round what stands beside it.
+/// Spaces, control characters and formatting characters are replaced by visible signs, so that a label is never invisible
+/// and never changes the direction of the text next to it.
 struct VisibleText: Equatable {
-  /// What is drawn.
+  /// The text to draw.
   let text: String
-  /// The width of the text in units of the font size, estimated, since a file knows no font.
+  /// The estimated width of the text in units of the font size; the actual font is unknown.
   let width: Double
 
   /// - Parameters:
   ///   - token: any text.
-  ///   - most: a wider label is cut, and ends with `…`.
-  ///   - keepsSpaces: white space is a plain space, as in a title.
+  ///   - most: the maximum width; a wider label is shortened and ends with `…`.
+  ///   - keepsSpaces: white space becomes a plain space, as in a title.
   init(_ token: String, most: Double = .infinity, keepsSpaces: Bool = false) {
     var (text, width) = ("", 0.0)
-    // The whole and its width at the last place where an ellipsis would still have room.
+    // The longest prefix after which an ellipsis still fits, and its width.
     var (cut, cutWidth) = ("", 0.0)
     var isTooWide = false
-    // Whole characters, so that no letter loses its marks.
+    // Whole grapheme clusters, so that no character loses its combining marks.
     for character in token {
       let sign = Self.visible(character, isFirst: text.isEmpty, keepsSpaces: keepsSpaces)
       let signWidth = sign.unicodeScalars.reduce(0) { $0 + Self.width(of: $1) }
@@ -39,7 +39,7 @@ struct VisibleText: Equatable {
 
   private static func visible(_ character: Character, isFirst: Bool, keepsSpaces: Bool) -> String {
     var result = ""
-    // A carriage return and line feed are one Character, a family of emojis too.
+    // Carriage return and line feed are one Character, and so is an emoji of several scalars.
     let scalars = character.unicodeScalars
     let hasBase = scalars.contains { isBase($0) }
     for scalar in scalars {
@@ -48,7 +48,7 @@ struct VisibleText: Equatable {
       } else if let sign = signs[scalar] {
         result += sign
       } else if isMark(scalar) {
-        // A mark without its letter would be drawn over its neighbour.
+        // A mark without a base character would be drawn over the preceding one.
         if isFirst && !hasBase && result.isEmpty { result += "◌" }
         result.unicodeScalars.append(scalar)
       } else if isJoiner(scalar) && hasBase {
@@ -63,7 +63,7 @@ struct VisibleText: Equatable {
     return result
   }
 
-  /// Unicode's pictures of control characters are too small to be read; these are known from programs.
+  /// These are more familiar than Unicode's symbols for control characters, which are too small to read.
   private static let signs: [Unicode.Scalar: String] = [" ": "␣", "\n": "\\n", "\t": "\\t", "\r": "\\r"]
 
   private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
@@ -73,7 +73,7 @@ struct VisibleText: Equatable {
     }
   }
 
-  /// The two that join letters or emojis, and the tags of flags.
+  /// Whether it is one of the two joiners or a tag of a flag.
   private static func isJoiner(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x200C, 0x200D, 0xE0020...0xE007F: true
@@ -81,7 +81,7 @@ struct VisibleText: Equatable {
     }
   }
 
-  /// Whether a character is drawn on its own.
+  /// Whether it is visible on its own.
   private static func isBase(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.properties.isDefaultIgnorableCodePoint { return false }
     switch scalar.properties.generalCategory {
@@ -94,7 +94,7 @@ struct VisibleText: Equatable {
 
   // MARK: - Width
 
-  /// Of one character, in units of the font size, on the wide side for the usual fonts without serifs.
+  /// Returns the width in units of the font size. It is rather too wide for common sans-serif fonts.
   private static func width(of scalar: Unicode.Scalar) -> Double {
     switch scalar {
     case "i", "j", "l", "I", "f", "t", "r", ".", ",", ":", ";", "'", "|", "!", "(", ")", "[", "]", " ":
@@ -110,7 +110,7 @@ struct VisibleText: Equatable {
     default: break
     }
     switch scalar.value {
-    // East Asian wide characters and emojis.
+    // East Asian wide characters and emoji.
     case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE4F, 0xFF00...0xFF60,
       0xFFE0...0xFFE6, 0x1F000...0x1FAFF, 0x20000...0x3FFFD:
       return 1.05

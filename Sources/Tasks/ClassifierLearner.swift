@@ -9,11 +9,12 @@ import RecurrentNN
 package final class ClassifierLearner: SequenceLearner {
   package let model: SequenceClassifier<Float>
   package let parameters: ParameterBuffer<Float>
-  package let judgesGroups = false
+  package let comparesTexts = false
   /// Classes to be named for every entry, the most probable first.
   package var resultCount = 1
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
+  private let metrics = MetricGroup.labels(markSpans: false)
 
   /// - Parameter steps: the number of steps that `pooling: all` is made for.
   package init(
@@ -58,7 +59,7 @@ package final class ClassifierLearner: SequenceLearner {
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum {
     let arena = workspace.arena
-    let targets: SequenceTargets<Float>
+    let targets: OutputTargets<Float>
     switch split.target {
     case .labels(let labels):
       let chosen = arena.words(entries.count, of: Int32.self)
@@ -72,7 +73,7 @@ package final class ClassifierLearner: SequenceLearner {
     let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
     let smoothing = gradients == nil ? 0 : configuration.training.labelSmoothing
     return model.evaluate(
-      ClassifierBatch(input: input, targets: targets, masks: masks), LossOptions(labelSmoothing: smoothing),
+      LabeledBatch(input: input, targets: targets, masks: masks), LossOptions(labelSmoothing: smoothing),
       into: gradients, LayerContext(parameters: parameters, workspace: workspace))
   }
 
@@ -83,21 +84,15 @@ package final class ClassifierLearner: SequenceLearner {
     guard let labels = split.target?.classLabels,
       case .classes(let predicted, _) = output(entries, split, workspace).output
     else { return [] }
-    var accuracy = AccuracyTally()
-    accuracy.add(predicted: predicted, reference: entries.map { labels[Int($0)] })
-    return accuracy.sums
+    return metrics.sums(
+      of: [LabelExample(predicted: predicted, reference: entries.map { labels[Int($0)] })])
   }
 
   package func result(of sums: ScoreSums) -> EvaluationResult {
-    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
-    result.hasPerplexity = configuration.model.output.hasPerplexity
-    if sums.tallies.count == AccuracyTally.count {
-      result.figures.append(.init(.accuracy, AccuracyTally(sums: sums.tallies).value))
-    }
-    if configuration.model.output == .linear {
-      result.figures.append(.init(.mse, sums.loss.mean / Double(encoding.targetWidth ?? 1)))
-    }
-    return result
+    EvaluationResult(
+      loss: sums.loss, examples: sums.examples, hasPerplexity: configuration.model.output.hasPerplexity,
+      numberWidth: configuration.model.output == .linear ? encoding.targetWidth ?? 1 : nil,
+      compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
   }
 
   private func output(

@@ -38,5 +38,4 @@ extension OptionError: ExitCoded {
 }
 extension DataError: ExitCoded {}
 extension RunDirectoryFailure: ExitCoded {}
-extension RunFileFailure: ExitCoded {}
 extension RunRecordFailure: ExitCoded {}

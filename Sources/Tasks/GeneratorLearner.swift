@@ -8,9 +8,9 @@ import RecurrentNN
 package final class GeneratorLearner: SequenceLearner {
   package let model: Generator<Float>
   package let parameters: ParameterBuffer<Float>
-  /// Texts for a vector, such as captions of a picture, can be compared with others for the same; of a class there are too
-  /// many.
-  package var judgesGroups: Bool { if case .features = model.shape.condition { true } else { false } }
+  /// Texts for a vector, such as captions of a picture, can be compared with others for the same vector. A class has too
+  /// many right texts.
+  package var comparesTexts: Bool { if case .features = model.shape.condition { true } else { false } }
   /// Texts to be written for every entry.
   package var resultCount = 1
   /// Texts are drawn for the entries, instead of searched for.
@@ -18,7 +18,7 @@ package final class GeneratorLearner: SequenceLearner {
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
   private let target: SequenceVocabulary
-  private let judge: OutputJudge
+  private let scorer: TextScorer
 
   package init(
     _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
@@ -30,7 +30,7 @@ package final class GeneratorLearner: SequenceLearner {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
     self.target = target
-    judge = OutputJudge(target, bleuTokens: configuration.evaluation.bleuTokens)
+    scorer = TextScorer(target, bleuTokenizer: configuration.evaluation.bleuTokens)
     model = try Generator(
       GeneratorShape(
         condition: Self.condition(configuration, encoding), form: configuration.model.condition,
@@ -91,12 +91,12 @@ package final class GeneratorLearner: SequenceLearner {
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
-    guard judgesGroups else { return [] }
+    guard comparesTexts else { return [] }
     let found = search(groups.compactMap(\.first), split, workspace, count: 1)
-    return judge.tally(found.map { $0.first.map { target.decode($0.tokens) } }, of: groups, in: split)
+    return scorer.sums(of: found.map { $0.first.map { target.decode($0.tokens) } }, groups, in: split)
   }
 
-  package func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
+  package func result(of sums: ScoreSums) -> EvaluationResult { scorer.result(of: sums) }
 
   // MARK: Writing
 

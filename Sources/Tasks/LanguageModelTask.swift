@@ -12,11 +12,8 @@ extension LanguageModelShape {
   public init(_ model: ModelOptions, vocabularySize: Int) {
     self.init(
       vocabularySize: vocabularySize, embeddingSize: model.embeddingSize,
-      hiddenSize: model.network.hiddenSize,
-      layers: model.network.layers, cell: model.network.cell, dropout: model.network.dropout,
-      embeddingDropout: model.inputDropout,
-      tieEmbeddings: model.tieEmbeddings, uniformInitialization: model.initUniform,
-      connection: model.network.connection)
+      network: model.network, embeddingDropout: model.inputDropout, tieEmbeddings: model.tieEmbeddings,
+      uniformInitialization: model.initUniform)
     cutoffs = model.adaptiveCutoffs
     clusterFactor = model.adaptiveFactor
   }

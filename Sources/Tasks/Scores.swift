@@ -1,17 +1,20 @@
-import Configuration
+import Metrics
 import RecurrentNN
 
-/// Sums over held-out data, from which all figures follow: shards add them up, whatever rank computed them.
+/// Sums over held-out data, from which all metrics follow. Shards are added up, whichever rank computed them.
 package struct ScoreSums: Equatable {
   package var loss = LossSum()
-  /// Entries scored (a text counts as one).
+  /// Examples scored (a text counts as one).
   package var examples = 0
+  /// Sources whose outputs were compared.
+  package var outputs = 0
   /// Sums that the task knows how to read; of one length for all shards of a pass, or empty.
   package var tallies: [Double] = []
 
   package static func += (sum: inout ScoreSums, other: ScoreSums) {
     sum.loss += other.loss
     sum.examples += other.examples
+    sum.outputs += other.outputs
     if sum.tallies.isEmpty {
       sum.tallies = other.tallies
     } else {
@@ -24,8 +27,9 @@ package struct ScoreSums: Equatable {
   /// The sums as bytes, the same on every machine.
   package var bytes: [UInt8] {
     let words =
-      [loss.total.bitPattern, UInt64(loss.tokens), UInt64(examples), UInt64(tallies.count)]
-      + tallies.map(\.bitPattern)
+      [
+        loss.total.bitPattern, UInt64(loss.tokens), UInt64(examples), UInt64(outputs), UInt64(tallies.count),
+      ] + tallies.map(\.bitPattern)
     return words.flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
   }
 
@@ -38,57 +42,64 @@ package struct ScoreSums: Equatable {
     let total = Double(bitPattern: next())
     loss = LossSum(total: total, tokens: Int(next()))
     examples = Int(next())
+    outputs = Int(next())
     tallies = (0..<Int(next())).map { _ in Double(bitPattern: next()) }
   }
 
-  package init(loss: LossSum = LossSum(), examples: Int = 0, tallies: [Double] = []) {
-    (self.loss, self.examples, self.tallies) = (loss, examples, tallies)
+  package init(loss: LossSum = LossSum(), examples: Int = 0, outputs: Int = 0, tallies: [Double] = []) {
+    (self.loss, self.examples, self.outputs, self.tallies) = (loss, examples, outputs, tallies)
   }
 }
 
-/// The figures of a scored split.
+/// The metrics of a scored split.
 public struct EvaluationResult: Sendable, Equatable {
-  /// One figure.
-  public struct Figure: Sendable, Equatable {
-    public var metric: EvaluationConfiguration.Metric
-    public var value: Double
-
-    public init(_ metric: EvaluationConfiguration.Metric, _ value: Double) {
-      (self.metric, self.value) = (metric, value)
-    }
+  public struct MetricValue: Sendable, Equatable {
+    public let metric: Metric
+    public let value: Double
   }
 
-  /// Summed loss and number of target tokens (or entries, for a task with one target each).
-  public var loss: LossSum
-  public var examples: Int
-  /// Whether the loss is that of choices among tokens or classes: e^loss of squared errors or independent bits is no
-  /// perplexity.
-  public var hasPerplexity = true
-  /// Further figures, beside loss and perplexity.
-  public var figures: [Figure]
-  /// Sources whose outputs the figures compare, where these are not all.
+  /// Summed loss and number of target tokens (or examples, for a task with one target each).
+  public let loss: LossSum
+  public let examples: Int
+  /// The metrics that this task, or this evaluation, has, in the order of `Metric.all`.
+  public let metrics: [MetricValue]
+  /// Sources whose outputs the metrics compare, where there was a limit.
   public var decoded: Int?
-  /// How a figure was computed, where that has a standard notation (BLEU's signature).
-  public var notes: [String]
+  /// How a metric was computed, where that has a standard notation (BLEU's signature).
+  public let notes: [String]
 
-  public init(loss: LossSum, examples: Int, figures: [Figure] = [], notes: [String] = []) {
-    (self.loss, self.examples, self.figures, self.notes) = (loss, examples, figures, notes)
+  /// - Parameters:
+  ///   - hasPerplexity: whether the loss is that of choices among tokens or classes: e^loss of squared errors
+  ///     or independent bits is not a perplexity.
+  ///   - numberWidth: numbers in each target, of a model that predicts numbers.
+  ///   - compared: metrics that do not follow from the loss.
+  package init(
+    loss: LossSum, examples: Int, hasPerplexity: Bool = true, numberWidth: Int? = nil,
+    compared: [(metric: Metric, value: Double)] = [], notes: [String] = []
+  ) {
+    (self.loss, self.examples, self.notes) = (loss, examples, notes)
+    let mean = MeanLoss(total: loss.total, targets: loss.tokens, width: numberWidth ?? 1)
+    let hasLoss = loss.tokens > 0
+    metrics = Metric.all.compactMap { metric in
+      let value: Double? =
+        switch metric.measure {
+        case .loss(let value): hasLoss ? value(mean) : nil
+        case .probabilities(let value): hasLoss && hasPerplexity ? value(mean) : nil
+        case .numbers(let value): hasLoss && numberWidth != nil ? value(mean) : nil
+        case .labels, .spans, .texts: compared.first { $0.metric == metric }?.value
+        }
+      return value.map { MetricValue(metric: metric, value: $0) }
+    }
   }
 
   /// e^loss; nil where that means nothing.
-  public var perplexity: Double? { hasPerplexity && loss.tokens > 0 ? loss.perplexity : nil }
+  public var perplexity: Double? { self[.perplexity] }
 
-  /// The figures there are.
-  public var metrics: [EvaluationConfiguration.Metric] {
-    EvaluationConfiguration.Metric.allCases.filter { self[$0] != nil }
+  /// The metrics besides loss and perplexity.
+  public var otherMetrics: [MetricValue] {
+    metrics.filter { $0.metric != .loss && $0.metric != .perplexity }
   }
 
-  /// A figure; nil if this task, or this evaluation, has none.
-  public subscript(metric: EvaluationConfiguration.Metric) -> Double? {
-    switch metric {
-    case .loss: loss.tokens > 0 ? loss.mean : nil
-    case .perplexity: perplexity
-    default: figures.first { $0.metric == metric }?.value
-    }
-  }
+  /// The value of a metric; nil if this task, or this evaluation, does not have it.
+  public subscript(metric: Metric) -> Double? { metrics.first { $0.metric == metric }?.value }
 }

@@ -3,7 +3,7 @@ import NumericKernels
 import Parameters
 import RecurrentNN
 
-/// A model together with what it takes to feed it from a corpus of sequences and to judge its outputs.
+/// A model together with what it takes to feed it from a corpus of sequences and to score its outputs.
 ///
 /// One for each task; what they share (batches, shards, epochs, evaluation passes) is ``SupervisedTask``'s work.
 package protocol SequenceLearner: AnyObject {
@@ -22,14 +22,14 @@ package protocol SequenceLearner: AnyObject {
     into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
   ) throws -> LossSum
 
-  /// The sums behind the figures of some entries, beyond their loss; always of one length. Entries of a group have
-  /// the same source: one output is judged by the targets of all of them.
+  /// The sums behind the metrics of some examples, beyond their loss; always of one length. Examples of a group have
+  /// the same source: one output is compared with the targets of all of them.
   func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double]
-  /// Whether several entries with the same source are judged as one, with several references.
-  var judgesGroups: Bool { get }
-  /// The figures of the sums of all shards.
+  /// Whether outputs are texts that are compared with references, which takes a search.
+  var comparesTexts: Bool { get }
+  /// The metrics of the sums of all shards.
   func result(of sums: ScoreSums) -> EvaluationResult
 
   /// The outputs for some entries: for each a line, or several of models that rank if several were asked for.

@@ -120,36 +120,39 @@ package final class SupervisedTask: TrainingTask {
     let evaluation = configuration.evaluation
     return SupervisedEvaluation(
       learner, part, plan: plan, batchSize: evaluation.batchSize, workspace: workspace,
-      judges: !learner.judgesGroups || evaluation.metric.needsDecoding,
-      limit: learner.judgesGroups ? evaluation.decodeLimit : 0)
+      comparesOutputs: !learner.comparesTexts || evaluation.metric.comparesTexts,
+      groupsReferences: evaluation.groupReferences,
+      limit: learner.comparesTexts ? evaluation.decodeLimit : 0)
   }
 
   package func result(of sums: ScoreSums) -> EvaluationResult {
     var result = learner.result(of: sums)
-    let limit = configuration.evaluation.decodeLimit
-    if limit > 0, learner.judgesGroups, !sums.tallies.isEmpty { result.decoded = limit }
+    if configuration.evaluation.decodeLimit > 0, learner.comparesTexts, !sums.tallies.isEmpty {
+      result.decoded = sums.outputs
+    }
     return result
   }
 }
 
-/// A pass over a split: first the loss of every entry, then (where outputs are judged) the outputs.
+/// A pass over a split: first the loss of every example, then (where outputs are compared) the outputs.
 package final class SupervisedEvaluation: EvaluationPass {
   private let learner: any SequenceLearner
   private let split: ExampleSet
   private let plan: ShardPlan
   private let workspace: Workspace<Float>
   private let scored: [[Int32]]
-  /// Entries that are judged together (several references of one source), in batches.
-  private var judged: [[ArraySlice<Int32>]] = []
+  /// Groups of examples with the same source, of which one output is compared with all targets, in batches.
+  private var compared: [[ArraySlice<Int32>]] = []
 
   /// - Parameters:
   ///   - batchSize: entries scored at a time, over all shards.
-  ///   - judges: also judge outputs.
-  ///   - limit: judge only so many sources; 0: all.
+  ///   - comparesOutputs: also compare outputs with their references.
+  ///   - groupsReferences: give examples with the same source one output with several references.
+  ///   - limit: sources whose outputs are compared; 0: all.
   ///   - includes: which entries.
   package init(
     _ learner: any SequenceLearner, _ split: ExampleSet, plan: ShardPlan, batchSize: Int,
-    workspace: Workspace<Float>, judges: Bool, limit: Int = 0,
+    workspace: Workspace<Float>, comparesOutputs: Bool, groupsReferences: Bool, limit: Int = 0,
     including includes: (_ entry: Int32) -> Bool = { _ in true }
   ) {
     self.learner = learner
@@ -158,9 +161,10 @@ package final class SupervisedEvaluation: EvaluationPass {
     self.workspace = workspace
     let batches = ExampleBatches(split, size: .sequences(batchSize), bucketing: true, seed: 0).evaluation()
     scored = (0..<batches.count).map { batches[$0].filter(includes) }.filter { !$0.isEmpty }
-    guard judges else { return }
+    guard comparesOutputs else { return }
     let groups =
-      (learner.judgesGroups ? Self.references(of: split) : (0..<Int32(split.count)).map { [$0][...] })
+      (learner.comparesTexts && groupsReferences
+      ? Self.references(of: split) : (0..<Int32(split.count)).map { [$0][...] })
       .filter { $0.first.map(includes) ?? false }
     let chosen = limit > 0 ? Array(groups.prefix(limit)) : groups
     let order = chosen.indices.sorted { first, second in
@@ -168,7 +172,7 @@ package final class SupervisedEvaluation: EvaluationPass {
       return (lengths[0], first) > (lengths[1], second)
     }
     for first in stride(from: 0, to: order.count, by: batchSize) {
-      judged.append(order[first..<min(first + batchSize, order.count)].map { chosen[$0] })
+      compared.append(order[first..<min(first + batchSize, order.count)].map { chosen[$0] })
     }
   }
 
@@ -177,7 +181,7 @@ package final class SupervisedEvaluation: EvaluationPass {
     return (0..<groups.count).map { groups.members($0) }
   }
 
-  package var pieces: Int { scored.count + judged.count }
+  package var pieces: Int { scored.count + compared.count }
 
   package func score(piece: Int, shard: Int) throws -> ScoreSums {
     workspace.arena.reset()
@@ -188,10 +192,10 @@ package final class SupervisedEvaluation: EvaluationPass {
         entries, of: split, masks: nil, teacherForcing: 1, into: nil, workspace)
       return ScoreSums(loss: loss, examples: entries.count)
     }
-    let batch = judged[piece - scored.count]
+    let batch = compared[piece - scored.count]
     let groups = stride(from: shard, to: batch.count, by: plan.shardCount).map { batch[$0] }
     guard !groups.isEmpty else { return ScoreSums() }
-    return ScoreSums(tallies: try learner.tally(groups, of: split, workspace))
+    return ScoreSums(outputs: groups.count, tallies: try learner.tally(groups, of: split, workspace))
   }
 }
 

@@ -9,13 +9,14 @@ import RecurrentNN
 package final class TaggerLearner: SequenceLearner {
   package let model: SequenceTagger<Float>
   package let parameters: ParameterBuffer<Float>
-  package let judgesGroups = false
+  package let comparesTexts = false
   /// Whether to give outputs their score, which the line is read a second time for.
   package var keepsScores = false
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
   private let spans: SpanLabels?
-  /// The name behind those of the tags, for gold tags that were never learnt: a span that no output can match.
+  private let metrics: MetricGroup<LabelExample>
+  /// The name behind those of the tags, for gold tags that were never learned: a span that no output can match.
   private static let unknownTag = "B-<unknown>"
 
   package init(
@@ -29,12 +30,13 @@ package final class TaggerLearner: SequenceLearner {
     parameters = try values.parameters(of: model.layout)
     let names = encoding.labels?.names ?? []
     spans = names.contains(where: SpanLabels.marksSpan) ? SpanLabels(names + [Self.unknownTag]) : nil
-    guard spans != nil || configuration.evaluation.metric != .f1 else {
-      let output = configuration.model.output
+    metrics = .labels(markSpans: spans != nil)
+    let metric = configuration.evaluation.metric
+    guard spans != nil || !metric.comparesSpans else {
       throw TrainingFailure.metricMissing(
-        .f1,
-        available: EvaluationConfiguration.Metric.allCases.filter {
-          $0 != .f1 && $0.belongs(to: .tagger, output)
+        metric,
+        available: Metric.all.filter {
+          !$0.comparesSpans && $0.belongs(to: .tagger, configuration.model.output)
         })
     }
   }
@@ -82,24 +84,24 @@ package final class TaggerLearner: SequenceLearner {
 
   private func batch(
     _ entries: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
-  ) -> TaggerBatch<Float>? {
+  ) -> LabeledBatch<Float>? {
     guard split.source != nil else { return nextSteps(entries, split, masks: masks, arena) }
     switch split.target {
     case .tokens(let tags):
       let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
       let (_, ids) = arena.ids(entries, of: tags)
-      return TaggerBatch(
+      return LabeledBatch(
         input: input, targets: .classes(UnsafePointer(ids.baseAddress!)), masks: masks)
     case .vectors(let numbers):
       let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
       let targets = arena.vectors(entries, of: numbers).values
-      return TaggerBatch(input: input, targets: vectorTargets(targets), masks: masks)
+      return LabeledBatch(input: input, targets: vectorTargets(targets), masks: masks)
     case .labels, .none:
       return nil
     }
   }
 
-  private func vectorTargets(_ targets: MatrixView<Float>) -> StepTargets<Float> {
+  private func vectorTargets(_ targets: MatrixView<Float>) -> OutputTargets<Float> {
     configuration.model.output == .bernoulli
       ? .bits(targets.base, width: targets.columns) : .numbers(targets.base, width: targets.columns)
   }
@@ -107,7 +109,7 @@ package final class TaggerLearner: SequenceLearner {
   /// Sequences alone: every step predicts the next one, from the second on.
   private func nextSteps(
     _ entries: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
-  ) -> TaggerBatch<Float>? {
+  ) -> LabeledBatch<Float>? {
     guard let vectors = split.target?.vectorSequences else { return nil }
     let (lengths, values) = arena.vectors(entries, of: vectors)
     let steps = lengths.map { max(0, $0 - 1) }
@@ -119,14 +121,12 @@ package final class TaggerLearner: SequenceLearner {
       if count > 0 { targets.rows(to..<to + count).copy(from: values.rows(from + 1..<from + 1 + count)) }
       (from, to) = (from + length, to + count)
     }
-    return TaggerBatch(
+    return LabeledBatch(
       input: InputSequences(lengths: steps, content: .vectors(inputs.base, width: vectors.width)),
       targets: vectorTargets(targets), masks: masks)
   }
 
-  // MARK: Judgement
-
-  private typealias Tags = (predicted: [Int32], reference: [Int32])
+  // MARK: Scoring
 
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
@@ -136,36 +136,22 @@ package final class TaggerLearner: SequenceLearner {
     guard let tags = split.target?.tokenSequences else { return [] }
     let input = inputSequences(entries, of: split.source, forms: split.forms, workspace.arena)
     guard case .classes(let predicted) = model.predict(input, context) else { return [] }
-    var (accuracy, found) = (AccuracyTally(), SpanTally())
+    let unknown = Int32(encoding.labels?.count ?? 0)
     var first = 0
-    for entry in entries {
-      let reference = Array(tags[Int(entry)])
-      let own = Array(predicted[first..<first + reference.count])
-      first += reference.count
-      accuracy.add(predicted: own, reference: reference)
-      if let spans {
-        let unknown = Int32(encoding.labels?.count ?? 0)
-        found.add(predicted: own, reference: reference.map { $0 < 0 ? unknown : $0 }, labels: spans)
-      }
-    }
-    return accuracy.sums + (spans == nil ? [] : found.sums)
+    return metrics.sums(
+      of: entries.map { entry in
+        let reference = tags[Int(entry)].map { $0 < 0 ? unknown : $0 }
+        defer { first += reference.count }
+        return LabelExample(
+          predicted: Array(predicted[first..<first + reference.count]), reference: reference, spans: spans)
+      })
   }
 
   package func result(of sums: ScoreSums) -> EvaluationResult {
-    var result = EvaluationResult(loss: sums.loss, examples: sums.examples)
-    result.hasPerplexity = configuration.model.output.hasPerplexity
-    if sums.tallies.count >= AccuracyTally.count {
-      let accuracy = AccuracyTally(sums: Array(sums.tallies.prefix(AccuracyTally.count)))
-      result.figures.append(.init(.accuracy, accuracy.value))
-    }
-    if spans != nil, sums.tallies.count == AccuracyTally.count + SpanTally.count {
-      result.figures.append(
-        .init(.f1, SpanTally(sums: Array(sums.tallies.dropFirst(AccuracyTally.count))).f1))
-    }
-    if configuration.model.output == .linear, let width = encoding.targetWidth {
-      result.figures.append(.init(.mse, sums.loss.mean / Double(width)))
-    }
-    return result
+    EvaluationResult(
+      loss: sums.loss, examples: sums.examples, hasPerplexity: configuration.model.output.hasPerplexity,
+      numberWidth: configuration.model.output == .linear ? encoding.targetWidth : nil,
+      compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
   }
 
   // MARK: Prediction
@@ -197,7 +183,7 @@ package final class TaggerLearner: SequenceLearner {
     return arena.scoped {
       let targets = arena.words(max(1, tags.count), of: Int32.self)
       for (step, tag) in tags.enumerated() { targets[step] = tag }
-      let batch = TaggerBatch(
+      let batch = LabeledBatch(
         input: inputSequences([entry], of: split.source, forms: split.forms, arena),
         targets: .classes(UnsafePointer(targets.baseAddress!)))
       let context = LayerContext(parameters: parameters, workspace: workspace)

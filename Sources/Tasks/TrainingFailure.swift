@@ -1,5 +1,19 @@
 import Communication
 import Configuration
+import Metrics
+
+/// A setting that has another value than when the run was started.
+public struct SettingChange: Sendable, Equatable, CustomStringConvertible {
+  public var key: String
+  public var stored: String
+  public var asked: String
+
+  public init(key: String, stored: String, asked: String) {
+    (self.key, self.stored, self.asked) = (key, stored, asked)
+  }
+
+  public var description: String { "\(key) was \(stored), now it is \(asked)" }
+}
 
 /// Why a run can't go on, other than what its data, files or ranks report themselves.
 public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
@@ -8,13 +22,13 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
   /// The validation loss is not finite.
   case validationNotFinite(step: Int)
   /// The run to resume was made with other settings.
-  case otherConfiguration(keys: [String])
+  case otherConfiguration([SettingChange])
   /// The run to resume was made with another vocabulary or other data.
   case otherData(what: String)
   /// Data hold no target at all.
   case nothingToPredict(String)
-  /// The metric that decides which checkpoint is the best is none that these data give.
-  case metricMissing(EvaluationConfiguration.Metric, available: [EvaluationConfiguration.Metric])
+  /// The metric that decides which checkpoint is the best is not known for these data.
+  case metricMissing(Metric, available: [Metric])
   /// Settings and data do not go together.
   case unfittingData(String)
   /// A checkpoint does not hold what this model needs.
@@ -47,11 +61,11 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       """
     case .validationNotFinite(let step):
       "the validation loss is not finite at step \(step): training has diverged. Lower training.learning_rate"
-    case .otherConfiguration(let keys):
+    case .otherConfiguration(let changes):
       """
-      the run was started with other values of \(keys.joined(separator: ", ")): it can only be resumed with the \
-      same (or without naming a configuration); only the length of the run and the settings of evaluation (except \
-      its metric), log and checkpoint may change
+      the run was started with other settings: \(changes.map { "\($0)" }.joined(separator: "; ")). Resume it with the same \
+      settings, or without naming a configuration; only the length of the run and the settings of evaluation (except its \
+      metric), decoding, log and checkpoint may change
       """
     case .otherData(let what):
       "\(what) is not the one this run was started with: restore the data, or start a new run"
@@ -59,8 +73,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       "\(data): there is nothing to predict in any sequence (labels that were never learnt, pieces of one step)"
     case .metricMissing(let metric, let available):
       """
-      evaluation.metric: \(metric.rawValue) can't be had of these data (f1 needs tags such as B-name and I-name); choose \
-      among \(available.map(\.rawValue).joined(separator: ", "))
+      evaluation.metric: \(metric.name) is not known for these data (spans need tags such as B-name and I-name); choose \
+      among \(available.map(\.name).joined(separator: ", "))
       """
     case .unfittingData(let problem):
       problem

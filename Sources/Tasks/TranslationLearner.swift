@@ -9,11 +9,11 @@ import RecurrentNN
 package final class TranslationLearner: SequenceLearner {
   package let model: EncoderDecoder<Float>
   package let parameters: ParameterBuffer<Float>
-  package let judgesGroups = true
+  package let comparesTexts = true
   package let configuration: RunConfiguration
   package let encoding: DataEncoding
   package let target: SequenceVocabulary
-  private let judge: OutputJudge
+  private let scorer: TextScorer
   /// Models that decide together with this one.
   package var partners: [TranslationLearner] = []
   package let ownWorkspace: Workspace<Float>
@@ -34,7 +34,7 @@ package final class TranslationLearner: SequenceLearner {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
     self.target = target
-    judge = OutputJudge(target, bleuTokens: configuration.evaluation.bleuTokens)
+    scorer = TextScorer(target, bleuTokenizer: configuration.evaluation.bleuTokens)
     model = try EncoderDecoder(
       EncoderDecoderShape(configuration, encoding, sourceCount: sourceCount))
     parameters = try values.parameters(of: model.layout)
@@ -165,10 +165,10 @@ package final class TranslationLearner: SequenceLearner {
     let outputs = zip(search(entries, split, workspace), entries).map { hypotheses, entry in
       hypotheses.first.map { text($0, entry: entry, of: split) }
     }
-    return judge.tally(outputs, of: groups, in: split)
+    return scorer.sums(of: outputs, groups, in: split)
   }
 
-  package func result(of sums: ScoreSums) -> EvaluationResult { judge.result(of: sums) }
+  package func result(of sums: ScoreSums) -> EvaluationResult { scorer.result(of: sums) }
 
   package func predict(
     _ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>

@@ -112,7 +112,7 @@ package final class GradientReduction {
     while let sibling = pending.last, sibling.level == node.level {
       pending.removeLast()
       let (part, sum) = (node.gradient.elements, sibling.gradient.elements)
-      if let part = part.baseAddress, let sum = sum.baseAddress { Float.axpy(1, part, sum, total.count) }
+      if let part = part.baseAddress, let sum = sum.baseAddress { sum.addScaled(1, part, count: total.count) }
       spare.append(node.gradient)
       let totals = zip(sibling.totals.values, node.totals.values).map { $0 + $1 }
       node = (node.level + 1, sibling.gradient, StepTotals(values: totals))

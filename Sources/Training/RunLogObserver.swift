@@ -21,15 +21,18 @@ final class RunLogObserver: TrainingObserver {
   }
 
   func handle(_ event: TrainingEvent) {
-    if case .resumed(let step, _, _) = event { open(resumedStep: step) }
-    if case .started = event {} else { open(resumedStep: directory.isResumed ? 0 : nil) }
+    switch event {
+    // Nothing is written for these, and they come before it is known from which step a run is resumed.
+    case .started, .warning: break
+    case .resumed(let step, _, _): open(resumedStep: step)
+    default: open(resumedStep: directory.isResumed ? 0 : nil)
+    }
     attempt { try write(event) }
     next?.handle(event)
   }
 
-  /// Opens the files at the first event after the start: only then is it known whether there was a checkpoint
-  /// to resume from. Where there was none, the run begins anew, and what an earlier attempt logged is
-  /// dropped.
+  /// Opens the files at the first event that is written: only then is it known whether there was a checkpoint to
+  /// resume from. Where there was none, the run begins anew, and what an earlier attempt logged is dropped.
   private func open(resumedStep: Int?) {
     guard !isOpen else { return }
     isOpen = true
@@ -73,7 +76,7 @@ final class RunLogObserver: TrainingObserver {
       try board?.write(
         scalars: [("\(split)/loss", result.loss.mean)]
           + (result.perplexity.map { [("\(split)/perplexity", $0)] } ?? [])
-          + result.figures.map { ("\(split)/\($0.metric.rawValue)", $0.value) }, step: report.step)
+          + result.otherMetrics.map { ("\(split)/\($0.metric.name)", $0.value) }, step: report.step)
     case .skippedStep(let step, let inARow, let parameters):
       try metrics?.write([
         "event": "skipped", "step": .integer(step), "time": time, "in_a_row": .integer(inARow),
@@ -119,7 +122,7 @@ final class RunLogObserver: TrainingObserver {
         JSONMember("loss", .double(result.loss.mean)),
         JSONMember("perplexity", result.perplexity.map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)), JSONMember("examples", .integer(result.examples)),
-      ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
+      ] + result.otherMetrics.map { JSONMember($0.metric.name, .double($0.value)) }
     return members + (result.decoded.map { [JSONMember("decoded", .integer($0))] } ?? [])
       + [JSONMember("best", .bool(report.isBest))]
   }

@@ -15,7 +15,7 @@ final class RunRecorder {
       seed: UInt64(request.configuration.seed), started: Date())
   }
 
-  /// Writes the status `running`. Throws `RunFileFailure`.
+  /// Writes the status `running`. Throws `FileFailure`.
   func begin() throws {
     guard let path else { return }
     try record.write(to: path)

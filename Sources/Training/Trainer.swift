@@ -246,26 +246,26 @@ final class Trainer {
     }
   }
 
-  /// Updates plateau, best and patience; returns whether the metric improved.
+  /// Updates plateau, best and patience; returns whether this is the best model so far.
   private func note(_ result: EvaluationResult) throws -> Bool {
     let chosen = configuration.evaluation.metric
     guard let value = result[chosen] else {
-      throw TrainingFailure.metricMissing(chosen, available: result.metrics)
+      throw TrainingFailure.metricMissing(chosen, available: result.metrics.map(\.metric))
     }
     // Everything that follows a metric wants less of it.
     let metric = chosen.isHigherBetter ? -value : value
     _ = state.plateau.observe(metric: metric, schedule: schedule)
-    let improved = state.bestMetric.map { metric < $0 } ?? true
-    if improved {
+    let isBetter = state.bestMetric.map { metric < $0 } ?? true
+    // Equal metrics are decided by the loss, which does not count as progress for patience.
+    let isTie = state.bestMetric == metric && result.loss.mean < state.bestLoss ?? .infinity
+    if isBetter || isTie {
       previousBest = (state.bestMetric, state.bestLoss, state.bestStep, state.bestFigures)
       (state.bestMetric, state.bestLoss, state.bestStep) = (metric, result.loss.mean, state.step)
-      state.bestFigures = result.figures.map { NamedFigure(name: $0.metric.rawValue, value: $0.value) }
-      state.evaluationsWithoutImprovement = 0
-    } else {
-      state.evaluationsWithoutImprovement += 1
+      state.bestFigures = result.otherMetrics.map { NamedFigure(name: $0.metric.name, value: $0.value) }
     }
+    state.evaluationsWithoutImprovement = isBetter ? 0 : state.evaluationsWithoutImprovement + 1
     if isOutOfPatience && !state.isComplete { (state.isComplete, state.stoppedEarly) = (true, true) }
-    return improved
+    return isBetter || isTie
   }
 
   private var isOutOfPatience: Bool {

@@ -53,8 +53,12 @@ struct RunIdentity: Codable, Equatable {
 
   /// Throws if `other`, of the checkpoint, belongs to another run.
   func requireSame(as other: RunIdentity) throws(TrainingFailure) {
-    let keys = Set(settings.keys).union(other.settings.keys).filter { settings[$0] != other.settings[$0] }
-    guard keys.isEmpty else { throw .otherConfiguration(keys: keys.sorted()) }
+    let keys = Set(settings.keys).union(other.settings.keys).sorted()
+    let changes = keys.filter { settings[$0] != other.settings[$0] }.map { key in
+      SettingChange(
+        key: key, stored: other.settings[key] ?? "absent", asked: settings[key] ?? "absent")
+    }
+    guard changes.isEmpty else { throw .otherConfiguration(changes) }
     if data != other.data { throw .otherData(what: "the text or its vocabulary") }
   }
 }

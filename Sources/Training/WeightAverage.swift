@@ -26,8 +26,8 @@ final class WeightAverage {
     let rate = Float(1 - min(decay, (1 + n) / (10 + n)))
     // w̄ += (1 − d) (w − w̄)
     _ = scratch.elements.update(fromContentsOf: UnsafeBufferPointer(parameters.elements))
-    Float.axpy(-1, values.base, scratch.base, values.count)
-    Float.axpy(rate, scratch.base, values.base, values.count)
+    scratch.base.addScaled(-1, values.base, count: values.count)
+    values.base.addScaled(rate, scratch.base, count: values.count)
   }
 
   /// Exchanges weights and average: before scoring, and back after it.

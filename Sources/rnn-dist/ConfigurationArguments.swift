@@ -1,5 +1,8 @@
 import ArgumentParser
+import Communication
 import Configuration
+import Foundation
+import RunLog
 
 /// `[CONFIG] [key.path=value …]`: a YAML file or a preset, and overrides.
 struct ConfigurationArguments: ParsableArguments {
@@ -16,15 +19,35 @@ struct ConfigurationArguments: ParsableArguments {
   var overrides: [String] { Array(source == nil ? words[...] : words.dropFirst()) }
 
   /// Reads and checks. Throws `ConfigurationErrors` with everything that is wrong.
-  func resolve(requiringText: Bool = true) throws -> ResolvedConfiguration {
+  func resolve(requiringText: Bool) throws -> ResolvedConfiguration {
     try RunConfiguration.resolve(
       layers: [try YAMLReader.node(named: source ?? "default")], overrides: overrides,
       requiringText: requiringText)
   }
 
-  /// The same on top of what a run has stored.
-  func resolve(stored path: String) throws -> ResolvedConfiguration {
-    try RunConfiguration.resolve(
-      layers: [try YAMLReader.node(path: path)], overrides: overrides)
+  /// The configuration that `train` starts with; to resume a run without naming another, the one that the run has stored.
+  ///
+  /// Rank 0 reads the file, so that other hosts need not see its disk. Collective; all ranks must have the same arguments.
+  func resolve(resuming runDirectory: String?, on communicator: any Communicator) throws -> RunConfiguration {
+    let stored = runDirectory.map { RunPaths(root: $0).configuration }
+    let usesStored = stored.map { source == nil || isSameFile($0, source ?? "") } ?? false
+    let text = ConfigurationSource(name: (usesStored ? stored : source) ?? "default")
+    let bytes = try communicator.readOnRank0 {
+      if let runDirectory, case .file(let path) = text, source == nil,
+        !FileManager.default.fileExists(atPath: path)
+      {
+        throw RunDirectoryFailure(path: runDirectory, reason: .nothingToResume)
+      }
+      return try YAMLReader.contents(of: text)
+    }
+    return try communicator.agree {
+      try RunConfiguration.resolve(
+        layers: [try YAMLReader.node(bytes: bytes, source: text)], overrides: overrides
+      ).configuration
+    }
+  }
+
+  private func isSameFile(_ first: String, _ second: String) -> Bool {
+    URL(fileURLWithPath: first) == URL(fileURLWithPath: second)
   }
 }

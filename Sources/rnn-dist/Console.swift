@@ -2,16 +2,16 @@ import Foundation
 import RecurrentNN
 import Training
 
-/// Standard error: messages, and one line of progress that is redrawn where it is a terminal.
+/// Standard error: messages, and one progress line that is redrawn if standard error is a terminal.
 package final class Console: TrainingObserver {
   private let isTerminal: Bool
   private let usesColor: Bool
-  /// Characters of the line of progress that stands unfinished on the terminal.
+  /// The length of the progress line on the terminal, which is not finished yet.
   private var openLine: Int?
-  /// Fields that had no room in an earlier report of the same width; they stay away, so that the fields of all lines are the
-  /// same.
+  /// How many fields did not fit an earlier progress line of the same width. They stay away, so that all lines have the same
+  /// fields.
   private var leftOut = 0
-  /// Columns that the last line of progress had on a terminal.
+  /// The width of the terminal at the last progress line.
   private var lastWidth = 0
 
   init() {
@@ -41,7 +41,7 @@ package final class Console: TrainingObserver {
     case .saved(let step, _, let seconds):
       if !isTerminal { line("saved step \(step) in \(String(format: "%.2f", seconds)) s") }
     case .saveFailed(let step, let reason):
-      line("warning: no checkpoint at step \(step): \(reason); training goes on and will try again")
+      line("warning: no checkpoint at step \(step): \(reason); training continues and will try again")
     case .warning(let text): line("warning: \(text)")
     case .finished(let outcome):
       closeLine()
@@ -57,8 +57,7 @@ package final class Console: TrainingObserver {
     Self.error(width.map { Self.wrapped(text, columns: $0) } ?? text)
   }
 
-  /// Lines of a text broken at spaces where they would not fit a window, the rest of a line a little to the right. What
-  /// colours a word takes no room.
+  /// Breaks the lines of a text at spaces to fit a window; the rest of a broken line is indented. Color codes have no width.
   package static func wrapped(_ text: String, columns: Int) -> String {
     let indent = columns > 20 ? "  " : ""
     return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
@@ -82,7 +81,7 @@ package final class Console: TrainingObserver {
   /// Columns of `^C`.
   private static let interruption = 2
 
-  /// Columns of a terminal that nobody can ask, as behind a launcher that hands the lines on.
+  /// The width that is assumed where it can't be asked for, as behind a launcher that passes the lines on.
   private static let usualWidth = 80
 
   private func progress(_ report: StepReport) {
@@ -91,7 +90,7 @@ package final class Console: TrainingObserver {
       leftOut = max(leftOut, line.fieldsToLeaveOut(width: Self.usualWidth))
       return Self.error(line.text(leavingOut: leftOut))
     }
-    // A line that wraps could not be redrawn, and a terminal shows Ctrl-C behind it.
+    // A wrapped line could not be redrawn; a terminal appends ^C to the line.
     let width = Self.windowWidth.map { $0 - 1 - Self.interruption } ?? Self.usualWidth
     if width != lastWidth { (lastWidth, leftOut) = (width, 0) }
     leftOut = max(leftOut, line.fieldsToLeaveOut(width: width))
@@ -107,8 +106,8 @@ package final class Console: TrainingObserver {
     openLine = nil
   }
 
-  /// What takes a line of so many characters away, the cursor at its end. In a window that has become narrower since it was
-  /// written, it has been wrapped into several.
+  /// The codes that erase a line of `length` characters with the cursor at its end. If the window has become narrower since
+  /// the line was written, the line is wrapped into several rows.
   package static func erasing(_ length: Int, columns: Int) -> String {
     let further = max(0, length - 1) / max(1, columns)
     return (further > 0 ? "\u{1B}[\(further)A" : "") + "\r\u{1B}[J"
@@ -146,14 +145,14 @@ package final class Console: TrainingObserver {
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
       \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") on \(summary.hosts.joined(separator: ", ")), \
       \(summary.threadsPerRank) \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
-      \(batch), \(grouped(summary.stepsPerEpoch)) steps an epoch, \(grouped(summary.totalSteps)) in all
+      \(batch), \(grouped(summary.stepsPerEpoch)) steps per epoch, \(grouped(summary.totalSteps)) in all
       """
   }
 
   private static func describe(_ plan: MemoryPlan) -> String {
     func mebibytes(_ bytes: Int) -> String { String(format: "%.1f", Double(bytes) / Double(1 << 20)) }
     return """
-      memory a rank, MiB: parameters \(mebibytes(plan.parameters)), gradients \(mebibytes(plan.gradients)), \
+      memory per rank, MiB: parameters \(mebibytes(plan.parameters)), gradients \(mebibytes(plan.gradients)), \
       optimizer \(mebibytes(plan.optimizer)), packed weights \(mebibytes(plan.packedWeights)), activations \
       \(mebibytes(plan.activations)): \(mebibytes(plan.total)) besides data and program
       """
@@ -161,18 +160,18 @@ package final class Console: TrainingObserver {
 
   private func describe(_ report: EvaluationReport) -> String {
     let result = report.result
-    let figures = result.figures.map { ", \(FigureText.describe($0.metric.rawValue, $0.value))" }.joined()
+    let metrics = result.otherMetrics.map { ", \(MetricText.describe($0.metric, $0.value))" }.joined()
     let decoded = result.decoded.map { " (of \($0) sources)" } ?? ""
     let text = String(
       format: "%@ at step %d (epoch %.2f): loss %@%@%@%@ over %@ tokens in %.1f s",
       report.split.rawValue, report.step, report.epoch, Self.loss(result.loss.mean),
-      result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", figures, decoded,
+      result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", metrics, decoded,
       Self.grouped(result.loss.tokens), report.seconds)
     guard report.isBest else { return text }
     return text + (usesColor ? "  \u{1B}[32mbest\u{1B}[0m" : "  best")
   }
 
-  /// A loss of a million and more is that of a model that has run away.
+  /// Losses of a million and more, of models that have diverged, are shortened.
   static func loss(_ value: Double) -> String { String(format: value < 1e6 ? "%.4f" : "%.3g", value) }
 
   /// Perplexities range from 1 to the size of the vocabulary.
@@ -196,5 +195,42 @@ package final class Console: TrainingObserver {
       text.append(digit)
     }
     return (value < 0 ? "-" : "") + String(text.reversed())
+  }
+}
+
+/// The report of a step as a line. The least important fields are left out if there is no room.
+package struct StepLine {
+  /// In the order of the line; the larger `order`, the earlier a field is left out. 0: never.
+  private let fields: [(order: Int, text: String)]
+
+  package init(_ report: StepReport) {
+    // The loss is not a number if nothing was predicted.
+    let isFinite = report.loss.isFinite
+    let perplexity = report.perplexity.flatMap { isFinite ? $0 : nil }
+    let fields: [(order: Int, text: String)?] = [
+      (0, "step \(report.step)/\(report.totalSteps)"),
+      (3, String(format: "epoch %.2f", report.epoch)),
+      (0, "loss " + (isFinite ? Console.loss(report.loss) : "-")),
+      perplexity.map { (5, "ppl \(Console.number($0))") },
+      (6, String(format: "|g| %.3g", report.gradientNorm)),
+      (4, String(format: "lr %.3g", report.learningRate)),
+      (1, "\(Console.grouped(Int(report.tokensPerSecond))) tok/s"),
+      report.communicationShare.map { (2, String(format: "comm %.0f%%", 100 * $0)) },
+      (0, "ETA \(Console.clock(report.remaining))"),
+    ]
+    self.fields = fields.compactMap { $0 }
+  }
+
+  /// How many fields can be left out.
+  private static let optional = 6
+
+  /// The line without the `count` fields that are left out first.
+  package func text(leavingOut count: Int) -> String {
+    fields.filter { $0.order <= Self.optional - count }.map(\.text).joined(separator: "  ")
+  }
+
+  /// How many fields must be left out to fit a width; all of them if even that is not enough.
+  package func fieldsToLeaveOut(width: Int) -> Int {
+    (0..<Self.optional).first { text(leavingOut: $0).count <= width } ?? Self.optional
   }
 }

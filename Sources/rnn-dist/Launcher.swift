@@ -1,18 +1,20 @@
+import Checkpoints
 import Communication
 import Foundation
+import NumericKernels
+import Tasks
 
-/// How this process was started.
+/// How this process was started: as a rank of a job, or alone.
 package enum Launcher {
-  /// Whether another process of the same job reports for this one: an MPI launcher started this process itself, as a rank
+  /// Whether rank 0 of the same job reports for this process: an MPI launcher started this process itself, as a rank
   /// above 0.
   ///
-  /// Environment variables alone prove nothing. Every shell that a launcher starts hands them on, a batch script may have some left
-  /// over, and a process that kept silent because of them would lose its results without a word.
+  /// Environment variables alone prove nothing. Every shell that a launcher starts passes them on, and a batch script may have
+  /// some left over. A process that kept silent because of them would lose its results without a message.
   static let isReportedByRank0: Bool =
     (LauncherEnvironment.current?.rank ?? 0) > 0 && startsRanks(parentName)
 
-  /// Whether a program of that name is one of those that start the ranks of a job on their host: Open MPI 4 and 5, MPICH and
-  /// Intel MPI, SLURM.
+  /// Whether a program of that name starts the ranks of a job on their host: Open MPI 4 and 5, MPICH and Intel MPI, SLURM.
   package static func startsRanks(_ name: String) -> Bool {
     [
       "mpirun", "mpiexec", "orterun", "orted", "prterun", "prted", "hydra_pmi_proxy", "pmi_proxy",
@@ -26,7 +28,7 @@ package enum Launcher {
     return name.trimmingCharacters(in: .newlines)
   }
 
-  /// What `launch/run` says of itself and its options: a program under mpirun can't know them.
+  /// Holds how `launch/run` was called: a program under mpirun can't know that.
   static let variable = "RNN_DIST_LAUNCHER"
 
   /// The words before the name of a command, such as `mpirun -np 4 rnn-dist`.
@@ -38,9 +40,54 @@ package enum Launcher {
     return (ranks > 1 ? "mpirun -np \(ranks) " : "") + quoted(program)
   }
 
-  /// A word as a shell has to be given it.
+  /// A word as it must be written in a shell.
   package static func quoted(_ word: String) -> String {
     let isPlain = !word.isEmpty && word.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:,@%".contains($0) }
     return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+  }
+}
+
+/// Versions of everything that decides the bits of a result, for `run.json` and for refusing to train together with
+/// another build.
+enum ProgramVersion {
+  /// `build` is a digest of the executable: two builds of one version are two programs. `blas` and `kernels` differ between
+  /// ranks on different processors.
+  static var all: [String: String] {
+    var versions = [
+      "rnn-dist": ReleaseVersion.text, "blas": "OpenBLAS \(BLAS.coreName)",
+      "kernels": "\(InstructionSet.best)",
+    ]
+    if let program = try? Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .alwaysMapped) {
+      versions["build"] = program.withUnsafeBytes { String(Digest.digest64(of: $0), radix: 16) }
+    }
+    if LauncherEnvironment.isUnderLauncher { versions["mpi"] = MPICommunicator.libraryVersion }
+    return versions
+  }
+}
+
+/// How the cores of a host are shared between the ranks on it.
+enum Threads {
+  /// Sets the number of threads of this rank for kernels and BLAS: the cores it may run on, divided by the ranks that may run
+  /// on the same cores. OPENBLAS_NUM_THREADS takes precedence if it is set. Collective.
+  ///
+  /// - Parameter reproducible: one thread for the BLAS, which may add in another order with several. The kernels don't.
+  static func share(among communicator: any Communicator, reproducible: Bool) throws {
+    let cores = allowedCores()
+    let mine = Array(communicator.hostName.utf8) + [0] + cores
+    let sharing = try communicator.allgather(mine).count { $0 == mine }
+    if ProcessInfo.processInfo.environment["OPENBLAS_NUM_THREADS"] == nil {
+      BLAS.threadCount = max(1, cores.reduce(0) { $0 + $1.nonzeroBitCount } / max(1, sharing))
+    }
+    KernelThreads.count = BLAS.threadCount
+    if reproducible { BLAS.threadCount = 1 }
+  }
+
+  /// The affinity mask of this process, one bit per core, as the kernel writes it in /proc. A launcher that binds its ranks
+  /// has narrowed it. (The system call is not visible to Swift without GNU extensions.)
+  private static func allowedCores() -> [UInt8] {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") } ?? ""
+    let digits = line.dropFirst("Cpus_allowed:".count).compactMap { UInt8(String($0), radix: 16) }
+    return digits.isEmpty ? [1] : digits
   }
 }

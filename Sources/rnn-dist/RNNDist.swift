@@ -1,21 +1,22 @@
 import ArgumentParser
 import Communication
+import Configuration
 import Glibc
 import Tasks
 
-/// The program: parses the command line, runs one command, and is the only place a rank leaves through.
+/// The program: parses the command line, runs one command, and is the only place where a rank exits.
 @main
 struct RNNDist: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rnn-dist",
     abstract: "Data-parallel training of recurrent networks on CPU clusters.",
     discussion: """
-      Starts alone or under a launcher: mpirun -np 4 rnn-dist train. Standard output carries results, standard error the log.
+      Runs alone or under a launcher: mpirun -np 4 rnn-dist train. Results go to standard output, the log to standard error.
 
       Exit codes: 0 done; 1 internal error; 3 training diverged; 64 usage; 65 bad data or checkpoint; 66 input missing; \
-      73 can't create; 74 read or write failed; 75 stopped by a signal, resumable; 78 configuration.
+      73 can't create; 74 read or write failed; 75 stopped by a signal, can be resumed; 78 configuration.
       """,
-    version: ProgramVersion.text,
+    version: ReleaseVersion.text,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
       InspectCommand.self, LengthsCommand.self, BenchCommand.self, ConfigCommand.self,
@@ -24,21 +25,21 @@ struct RNNDist: ParsableCommand {
   static let _errorPrefix = "error: "
 
   static func main() {
-    // Writing to a closed pipe or past a file-size limit is an error to report, not a reason to die of a signal.
+    // Writing to a closed pipe or past a file-size limit is an error to report; by default a signal would end the program.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
-    Glibc.exit(run(CommandLine.arguments.dropFirst()))
+    Glibc.exit(run(Array(CommandLine.arguments.dropFirst())))
   }
 
-  private static func run(_ arguments: some Sequence<String>) -> Int32 {
+  private static func run(_ arguments: [String]) -> Int32 {
     let reports = !Launcher.isReportedByRank0
     var parsed: (any ParsableCommand)?
     do {
-      let command = try parseAsRoot(Array(arguments))
+      let command = try parseAsRoot(arguments)
       parsed = command
       switch command {
-      case let command as any DistributedCommand: return JobRunner.run(command)
-      case var command as any LocalCommand: return reports ? try JobRunner.run(&command) : ExitCode.done
+      case let command as any DistributedCommand: return run(distributed: command)
+      case var command as any LocalCommand: return reports ? try run(local: &command) : ExitCode.done
       default:
         var command = command
         if reports { try command.run() }
@@ -47,15 +48,78 @@ struct RNNDist: ParsableCommand {
     } catch {
       // Before MPI is initialized, the launcher ends the job when the first rank fails, perhaps before rank 0 has printed its
       // message. So the other ranks report success.
-      return reports ? report(error, of: parsed) : ExitCode.done
+      return reports ? report(error, of: parsed, arguments) : ExitCode.done
     }
   }
 
-  /// Prints what the argument parser has to say, or a command of its arguments; returns the exit code.
-  private static func report(_ error: any Error, of command: (any ParsableCommand)?) -> Int32 {
+  // MARK: Running a command
+
+  private static func run(distributed command: any DistributedCommand) -> Int32 {
+    let communicator: any Communicator
+    do {
+      communicator = try CommunicatorFactory.make()
+    } catch {
+      // All processes of a job fail under a wrong launcher, and rank 0 reports it for all.
+      if !Launcher.isReportedByRank0 { Console.error("error: \(error)") }
+      return ExitCode.code(of: error)
+    }
+    do {
+      let code = try command.run(on: communicator)
+      try communicator.finalize()
+      return code
+    } catch let error as OutputFailure where error.isClosedPipe {
+      // Results are written after the last collective: the other ranks are already leaving.
+      do { try communicator.finalize() } catch { return ExitCode.code(of: error) }
+      return ExitCode.done
+    } catch {
+      return leave(communicator, error)
+    }
+  }
+
+  private static func run(local command: inout any LocalCommand) throws -> Int32 {
+    do {
+      return try command.runLocally()
+    } catch let error as OutputFailure where error.isClosedPipe {
+      return ExitCode.done
+    } catch let error
+      where !(error is ValidationError || error is CleanExit || error is ArgumentParser.ExitCode)
+    {
+      // The errors of the argument parser carry their own text and exit code.
+      Console.error("error: \(error)")
+      return ExitCode.code(of: error)
+    }
+  }
+
+  /// Ends the job after an error. When all ranks threw it together, rank 0 prints it and all ranks finalize. When only
+  /// this rank threw it, the others are waiting in a collective: the rank prints it with its number and aborts the job.
+  private static func leave(_ communicator: any Communicator, _ error: any Error) -> Int32 {
+    let code = ExitCode.code(of: error)
+    let isAlone = communicator.worldSize == 1
+    guard error is CollectiveFailure || error is ReplicaMismatch || error is TrainingFailure || isAlone else {
+      Console.error("error: rank \(communicator.rank) on \(communicator.hostName): \(error)")
+      communicator.abort(exitCode: code)
+    }
+    if communicator.rank == 0 {
+      // The rank is worth naming only if there are several.
+      Console.error("error: " + ((isAlone ? (error as? CollectiveFailure)?.message : nil) ?? "\(error)"))
+    }
+    do { try communicator.finalize() } catch { return code }
+    return code
+  }
+
+  // MARK: Errors of the command line
+
+  /// Prints a message of the argument parser, or of a command about its arguments; returns the exit code.
+  private static func report(
+    _ error: any Error, of command: (any ParsableCommand)?, _ arguments: [String]
+  ) -> Int32 {
     let code = exitCode(for: error).rawValue
     let text =
-      if let command, let problem = error as? ValidationError { usageError(problem, of: command) } else {
+      if let command, let problem = error as? ValidationError {
+        usageError(problem, of: type(of: command))
+      } else if command == nil, let unknown = unknownCommand(in: arguments) {
+        usageError(unknown.problem, of: unknown.parent)
+      } else {
         fullMessage(for: error)
       }
     // A request for help or the version is an "error" of code 0 whose text belongs on standard output.
@@ -70,15 +134,33 @@ struct RNNDist: ParsableCommand {
       return error.isClosedPipe ? ExitCode.done : error.exitCode
     }
   }
-}
 
-extension RNNDist {
-  /// What is wrong with the arguments of a command, which it found itself, and how it is called: the parser, which is done by
-  /// then, would show how the program is called.
-  static func usageError(_ problem: ValidationError, of command: any ParsableCommand) -> String {
-    let usage = usageString(for: type(of: command))
+  /// An error that a command found in its arguments, with the usage of that command. The parser would show the usage of
+  /// the program, because it has finished by then.
+  private static func usageError(_ problem: ValidationError, of command: any ParsableCommand.Type) -> String {
+    let usage = usageString(for: command)
     let name = usage.prefix { $0 != "[" && $0 != "<" }.split(separator: " ").joined(separator: " ")
     return "\(_errorPrefix)\(problem)\nUsage: \(usage)\n  See '\(name) --help' for more information."
+  }
+
+  /// The first word that is not a command, with the nearest command. The parser would call it an unexpected argument.
+  private static func unknownCommand(
+    in words: [String]
+  ) -> (problem: ValidationError, parent: any ParsableCommand.Type)? {
+    var parent: any ParsableCommand.Type = RNNDist.self
+    for word in words {
+      let names = parent.configuration.subcommands.map { $0.configuration.commandName ?? "" }
+      guard !names.isEmpty, !word.hasPrefix("-") else { return nil }
+      if let index = names.firstIndex(of: word) {
+        parent = parent.configuration.subcommands[index]
+        continue
+      }
+      let hint =
+        nearestName(to: word, among: names).map { "; did you mean \"\($0)\"?" }
+        ?? " (commands: \(names.joined(separator: ", ")))"
+      return (ValidationError("unknown command \"\(word)\"" + hint), parent)
+    }
+    return nil
   }
 }
 
@@ -92,4 +174,9 @@ protocol DistributedCommand: ParsableCommand {
 protocol LocalCommand: ParsableCommand {
   /// Returns the exit code.
   mutating func runLocally() throws -> Int32
+}
+
+/// When ranks agree on an error, its exit code is passed on with it.
+extension ValidationError: ExitCoded {
+  public var exitCode: Int32 { Tasks.ExitCode.usage }
 }

@@ -1,17 +1,18 @@
 import ArgumentParser
 import Checkpoints
+import Communication
 import Configuration
 import Datasets
 import RunLog
 import Tasks
 import Inference
 
-/// `[--ensemble RUN …]`, of commands that let an encoder-decoder write from sources.
+/// `[--ensemble RUN …]`, for commands that decode with an encoder-decoder.
 struct EnsembleArguments: ParsableArguments {
   @Option(
     name: .customLong("ensemble"),
     help: ArgumentHelp(
-      "seq2seq: decide together with the model of this run, which has the same vocabularies; can be repeated.",
+      "seq2seq: add the model of this run to the ensemble; it must have the same vocabularies. Can be repeated.",
       valueName: "run"))
   var runs: [String] = []
 }
@@ -21,7 +22,7 @@ struct RunArguments: ParsableArguments {
   @Argument(help: "Directory of the run.") var run: String
   @Option(
     help: ArgumentHelp(
-      "Checkpoint: best (by validation; the last if none was scored), last, a step, or average-N: the mean of the newest N.",
+      "Checkpoint to use: best (by validation; the last if none was evaluated), last, a step, or average-N for the mean of the newest N.",
       valueName: "best|last|step|average-N"))
   var checkpoint: CheckpointChoice = .best
 
@@ -31,14 +32,23 @@ struct RunArguments: ParsableArguments {
     case sequences(SavedSequenceModel)
   }
 
-  /// Loads the model of whatever task, and warns of newer checkpoints that had to be passed over.
+  /// Loads the model of the run, whatever its task. With a communicator rank 0 reads the configuration for all (collective).
   ///
   /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` and ``SavedSequenceModel`` throw.
   ///
   /// - Parameter ensemble: runs whose models decide together with it.
-  func load(overrides: [String] = [], ensemble: [String] = []) throws -> Loaded {
+  func load(
+    overrides: [String] = [], ensemble: [String] = [], on communicator: (any Communicator)? = nil
+  ) throws -> Loaded {
+    func read() throws -> [UInt8] { try Self.storedText(of: RunPaths(existing: run)) }
+    guard let communicator else { return try load(read(), overrides, ensemble) }
+    let stored = try communicator.readOnRank0(read)
+    return try communicator.agree { try load(stored, overrides, ensemble) }
+  }
+
+  private func load(_ stored: [UInt8], _ overrides: [String], _ ensemble: [String]) throws -> Loaded {
     let paths = try RunPaths(existing: run)
-    let configuration = try Self.configuration(of: paths, overrides: overrides)
+    let configuration = try Self.configuration(of: paths, stored, overrides: overrides)
     if configuration.task == .languageModel {
       guard ensemble.isEmpty else { throw ValidationError("--ensemble is for encoder-decoders") }
       return .language(try SavedModel(run: paths, configuration: configuration, choice: checkpoint))
@@ -53,9 +63,20 @@ struct RunArguments: ParsableArguments {
     return .sequences(saved)
   }
 
-  /// What a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.
-  static func configuration(of run: RunPaths, overrides: [String] = []) throws -> RunConfiguration {
-    let layers = [try YAMLReader.node(path: run.configuration)]
+  /// The configuration of a run.
+  static func configuration(of run: RunPaths) throws -> RunConfiguration {
+    try configuration(of: run, storedText(of: run), overrides: [])
+  }
+
+  private static func storedText(of run: RunPaths) throws -> [UInt8] {
+    try YAMLReader.contents(of: .file(run.configuration))
+  }
+
+  /// What the text of a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.
+  private static func configuration(
+    of run: RunPaths, _ stored: [UInt8], overrides: [String]
+  ) throws -> RunConfiguration {
+    let layers = [try YAMLReader.node(bytes: stored, source: .file(run.configuration))]
     func resolve(_ overrides: [String]) throws -> RunConfiguration {
       try RunConfiguration.resolve(
         layers: layers, overrides: overrides, requiringText: false
@@ -122,7 +143,7 @@ extension RunArguments.Loaded {
 }
 
 extension RunArguments {
-  /// Says on standard error where what was loaded is not quite what was asked for.
+  /// Warns on standard error if the loaded model is not exactly what was asked for.
   func warn(of loaded: Loaded) {
     for bad in loaded.rejected {
       Console.error("warning: skipped a checkpoint that does not verify: \(bad)")

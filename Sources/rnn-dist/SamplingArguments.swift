@@ -1,15 +1,15 @@
 import ArgumentParser
 import RecurrentNN
 
-/// How tokens are drawn, the same for everything that writes.
+/// How tokens are sampled, the same for all models that write.
 struct SamplingArguments: ParsableArguments {
   @Option(
-    help: "Below 1 more careful, above 1 more daring; 0 always takes the most probable token (default: 1).")
+    help:
+      "Below 1 makes likely tokens likelier, above 1 less so; 0 takes the most probable token (default: 1).")
   var temperature: Double?
-  @Option(help: "Draw from the K most probable tokens only.") var topK: Int?
-  @Option(help: "Draw from the most probable tokens that make up P of the probability only.") var topP:
-    Double?
-  @Option(help: "Seed of the draws (default: that of the run).") var seed: UInt64?
+  @Option(help: "Sample from the K most probable tokens only.") var topK: Int?
+  @Option(help: "Sample from the most probable tokens with a total probability of P only.") var topP: Double?
+  @Option(help: "Seed of the samples (default: the run's seed).") var seed: UInt64?
 
   func validate() throws {
     if let temperature, !(temperature.isFinite && temperature >= 0) {
@@ -25,7 +25,7 @@ struct SamplingArguments: ParsableArguments {
     SamplingOptions(temperature: temperature ?? 1, topK: topK, topP: topP)
   }
 
-  /// The name of an option that is given; nil if none is.
+  /// The name of an option that is given, or nil.
   var given: String? {
     [
       ("--temperature", temperature != nil), ("--top-k", topK != nil), ("--top-p", topP != nil),

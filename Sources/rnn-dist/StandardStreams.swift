@@ -1,10 +1,11 @@
 import Communication
 import Glibc
+import RunLog
 
 /// Standard output, where results go.
 ///
-/// Everything is handed to the system at once, so that a reader sees each piece when it is made. A reader that
-/// has gone, or a full disk, is an error to report; the file handles of Foundation would trap.
+/// Bytes are passed to the system at once, so that a reader sees each piece when it is made. A closed pipe or a full
+/// disk is an error to report; the file handles of Foundation would trap.
 enum StandardOutput {
   /// Writes bytes as they are. Throws `OutputFailure`.
   static func write(_ bytes: [UInt8]) throws(OutputFailure) {
@@ -17,7 +18,21 @@ enum StandardOutput {
   }
 }
 
-/// Standard error, where messages go; when nobody can hear them, nobody can be told.
+extension JSONValue {
+  /// An object of the members of several lists, in their order.
+  static func object(joining lists: [KeyValuePairs<String, JSONValue>]) -> JSONValue {
+    .object(lists.flatMap { $0.map { JSONMember($0.key, $0.value) } })
+  }
+
+  /// A number, or null.
+  init(_ number: Double?) { self = number.map { .double($0) } ?? .null }
+  init(_ number: Int?) { self = number.map { .integer($0) } ?? .null }
+
+  /// A text, or null.
+  init(_ text: String?) { self = text.map { .string($0) } ?? .null }
+}
+
+/// Standard error, where messages go; there is nowhere to report that it can't be written.
 enum StandardError {
   static func write(_ text: String) {
     _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
@@ -29,7 +44,7 @@ struct OutputFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitC
   /// The system's error number.
   let errno: Int32
 
-  /// The reader of a pipe has left, as `head` does once it has its lines: no error of anybody.
+  /// The reader of a pipe has closed it, as `head` does once it has its lines, which is not an error.
   var isClosedPipe: Bool { errno == EPIPE }
 
   var exitCode: Int32 { 74 }

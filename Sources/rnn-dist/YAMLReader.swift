@@ -19,29 +19,26 @@ package enum YAMLReader {
   ///
   /// Throws `ConfigurationUnavailable` when there is neither, `ConfigurationErrors` when it isn't YAML.
   package static func node(named name: String) throws -> ConfigurationNode {
-    if let text = Presets.text(named: name) { return try node(text: text, source: .preset(name)) }
-    return try node(path: name)
+    let source = ConfigurationSource(name: name)
+    return try node(bytes: contents(of: source), source: source)
   }
 
-  /// The configuration in a file; throws as `node(named:)`.
-  package static func node(path: String) throws -> ConfigurationNode {
-    let source = ConfigurationSource.file(path)
-    let bytes = try contents(of: path)
+  /// The bytes of a file, as far as they are looked at, or of a preset. Throws `ConfigurationUnavailable`.
+  static func contents(of source: ConfigurationSource) throws -> [UInt8] {
+    switch source {
+    case .preset(let name): Array((Presets.text(named: name) ?? "").utf8)
+    case .file(let path): Array(try contents(ofFile: path))
+    }
+  }
+
+  /// The configuration in the bytes of a source; none are an empty scalar. Throws `ConfigurationErrors`.
+  static func node(bytes: [UInt8], source: ConfigurationSource) throws -> ConfigurationNode {
+    let start = source.origin(line: 1, column: 1)
     guard bytes.count <= maximumBytes else {
-      throw problem(
-        "is larger than \(maximumBytes) bytes; is it a configuration?", source.origin(line: 1, column: 1))
+      throw problem("is larger than \(maximumBytes) bytes; is it a configuration?", start)
     }
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw problem("isn't UTF-8 text; is it a configuration?", source.origin(line: 1, column: 1))
-    }
-    return try node(text: text, source: source)
-  }
-
-  /// The root of a YAML text; an empty one is an empty scalar. Throws `ConfigurationErrors`.
-  package static func node(text: String, source: ConfigurationSource) throws -> ConfigurationNode {
-    let start = source.origin(line: 1, column: 1)
-    guard text.utf8.count <= maximumBytes else {
-      throw problem("is larger than \(maximumBytes) bytes; is it a configuration?", start)
+      throw problem("isn't UTF-8 text; is it a configuration?", start)
     }
     guard aliasLikeWords(in: text) <= maximumAliases else {
       throw problem("has more than \(maximumAliases) YAML aliases (*name); write the values out", start)
@@ -57,7 +54,12 @@ package enum YAMLReader {
     }
   }
 
-  private static func contents(of path: String) throws -> Data {
+  /// The root of a YAML text; an empty one is an empty scalar. Throws `ConfigurationErrors`.
+  package static func node(text: String, source: ConfigurationSource) throws -> ConfigurationNode {
+    try node(bytes: Array(text.utf8), source: source)
+  }
+
+  private static func contents(ofFile path: String) throws -> Data {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
       throw ConfigurationUnavailable(name: path, reason: .missing)

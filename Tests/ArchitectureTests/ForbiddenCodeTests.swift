@@ -1,8 +1,8 @@
 import Testing
 
-/// Code that is nowhere, or only in one place, of Sources.
+/// Code that may occur nowhere in Sources, or only in some targets.
 @Suite struct ForbiddenCodeTests {
-  /// Words, the targets where they may stand, and why not elsewhere.
+  /// Words, the targets in which they are allowed, and the reason why they are forbidden elsewhere.
   struct Rule: Sendable, CustomTestStringConvertible {
     let words: [String]
     let exceptions: Set<String>
@@ -47,7 +47,7 @@ import Testing
     }
   }
 
-  /// Exceptions are for targets that exist.
+  /// Every exception is an existing target.
   @Test(arguments: rules)
   func exceptionsAreTargets(rule: Rule) throws {
     #expect(rule.exceptions.subtracting(try SourceTree.targets()) == [])

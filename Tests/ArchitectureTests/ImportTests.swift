@@ -1,6 +1,6 @@
 import Testing
 
-/// The import lines against the drawing in docs/ARCHITECTURE.md.
+/// Compares the import lines with the drawing in docs/ARCHITECTURE.md.
 @Suite struct ImportTests {
   @Test func tableNamesEveryTarget() throws {
     #expect(try SourceTree.targets() == Set(allowedImports.map(\.name)))
@@ -10,7 +10,8 @@ import Testing
     var below: Set<String> = []
     for rule in allowedImports {
       #expect(
-        rule.targets.subtracting(below).isEmpty, "\(rule.name) knows a target of its own or a higher layer")
+        rule.targets.subtracting(below).isEmpty,
+        "\(rule.name) may import a target that isn't above it in the table")
       below.insert(rule.name)
     }
   }
@@ -23,15 +24,14 @@ import Testing
     }
   }
 
-  /// A row that allows more than is used no longer describes the program. Only the program may know
-  /// everything.
+  /// A row that allows more than its target imports no longer describes the program. Only rnn-dist may import everything.
   @Test(arguments: allowedImports.filter { !$0.targets.isEmpty && $0.name != "rnn-dist" })
   func everyAllowedTargetIsUsed(rule: TargetRule) throws {
     let used = Set(try SourceTree.files(of: rule.name).flatMap(\.text.importedModules))
     #expect(rule.targets.subtracting(used).sorted() == [])
   }
 
-  /// A library that one file adapts is known to this file alone.
+  /// Only one file of a target imports the library that it adapts.
   @Test(arguments: [
     ("Communication", "MPI"), ("rnn-dist", "Yams"), ("Checkpoints", "CXXHash"),
     ("Datasets", "CSentencePiece"), ("RecurrentNN", "Checkpoints"),
@@ -41,8 +41,7 @@ import Testing
     #expect(importing.count == 1, "\(module) is imported by \(importing.map(\.path))")
   }
 
-  /// C sees only the standard library, its own headers and, in a system module, the library that it stands
-  /// for.
+  /// C code includes only the standard library, its own headers and the library of its system module.
   @Test(
     arguments: [
       ("CKernels", ["pthread.h", "sched.h", "signal.h"]), ("COpenBLAS", ["cblas.h"]), ("COpenMPI", ["mpi.h"]),

@@ -1,16 +1,21 @@
-/// Swift or C source reduced to its code: comments and the contents of string literals are gone, lines stay lines.
+/// Swift or C source, separated into code and prose, line by line.
 ///
-/// Good enough to find words, not a parser: code interpolated into a string counts as part of the string.
+/// The prose is the text of comments and string literals. This is good enough to find words, but it isn't a parser: code
+/// that is interpolated into a string counts as prose.
 struct SourceText: Sendable {
-  /// The code, a line of the file each.
+  /// The code of each line.
   let lines: [Substring]
+  /// The prose of each line.
+  let prose: [Substring]
 
   init(_ source: String) {
     var stripper = Stripper(source)
-    lines = stripper.code().split(separator: "\n", omittingEmptySubsequences: false)
+    stripper.run()
+    lines = stripper.code.split(separator: "\n", omittingEmptySubsequences: false)
+    prose = stripper.prose.split(separator: "\n", omittingEmptySubsequences: false)
   }
 
-  /// The modules that the file imports, without their submodules and single declarations.
+  /// The modules that the file imports, without submodules and single declarations.
   var importedModules: [String] {
     lines.filter { $0.contains("import") }.compactMap { line in
       let pattern =
@@ -24,15 +29,23 @@ struct SourceText: Sendable {
     }
   }
 
-  /// The numbers, from 1, of the lines that hold `word` as it is: not as a part of a longer name, not as a member.
-  func lines(with word: String) -> [Int] {
+  /// Returns the numbers, from 1, of the lines whose code has `word`, but not as a part of a longer name or as a member.
+  func lines(with word: String) -> [Int] { Self.numbers(of: lines, with: word) }
+
+  /// Returns the numbers, from 1, of the lines whose prose has `word`, but not as a part of a longer word.
+  func proseLines(with word: String) -> [Int] { Self.numbers(of: prose, with: word) }
+
+  private static func numbers(of lines: [Substring], with word: String) -> [Int] {
     lines.indices.filter { index in
-      lines[index].contains(word) && lines[index].ranges(of: word).contains { isWhole($0, in: lines[index]) }
+      lines[index].contains(word)
+        && lines[index].ranges(of: word).contains { isWhole($0, in: lines[index]) }
     }.map { $0 + 1 }
   }
 
-  private func isWhole(_ range: Range<Substring.Index>, in line: Substring) -> Bool {
-    let isName = { (character: Character) in character.isLetter || character.isNumber || character == "_" }
+  private static func isWhole(_ range: Range<Substring.Index>, in line: Substring) -> Bool {
+    let isName = { (character: Character) in
+      character.isLetter || character.isNumber || character == "_"
+    }
     let before = line[..<range.lowerBound].last
     let after = line[range.upperBound...].first
     if let before, before == "." || isName(before) { return false }
@@ -41,30 +54,108 @@ struct SourceText: Sendable {
   }
 }
 
-/// Copies the code of a source text, byte by byte, and leaves out the rest.
+extension SourceText {
+  /// The functions and initializers with more than `limit` parameters without a label, by line number from 1.
+  func functions(withUnlabeledParametersOver limit: Int) -> [(line: Int, count: Int)] {
+    var found: [(line: Int, count: Int)] = []
+    for index in lines.indices where lines[index].contains("func ") || lines[index].contains("init") {
+      // A parameter list that is longer than this many lines would be a defect of its own.
+      let text = Array(lines[index..<min(index + 60, lines.count)].joined(separator: "\n").utf8)
+      for start in Self.parameterLists(in: text, before: lines[index].utf8.count) {
+        let count = Self.unlabeledParameters(in: text[start...])
+        if count > limit { found.append((index + 1, count)) }
+      }
+    }
+    return found
+  }
+
+  /// Returns the positions after the `(` of the declarations that begin before `end`.
+  private static func parameterLists(in text: [UInt8], before end: Int) -> [Int] {
+    var starts: [Int] = []
+    for keyword in ["func ", "init"] {
+      let keyword = Array(keyword.utf8)
+      for begin in 0..<end where text[begin...].starts(with: keyword) {
+        if begin > 0, isName(text[begin - 1]) || text[begin - 1] == UInt8(ascii: ".") { continue }
+        var position = begin + keyword.count
+        if keyword.last != UInt8(ascii: " "), position < text.count, isName(text[position]) {
+          continue
+        }
+        var angles = 0
+        // The name, and type parameters in angle brackets, which may themselves hold parentheses.
+        while position < text.count, text[position] != UInt8(ascii: "(") || angles > 0,
+          text[position] != UInt8(ascii: "{")
+        {
+          if text[position] == UInt8(ascii: "<") { angles += 1 }
+          if text[position] == UInt8(ascii: ">"), angles > 0 { angles -= 1 }
+          position += 1
+        }
+        if position < text.count, text[position] == UInt8(ascii: "(") {
+          starts.append(position + 1)
+        }
+      }
+    }
+    return starts
+  }
+
+  /// Returns the number of parameters that begin with `_`, given the text after the `(`.
+  private static func unlabeledParameters(in text: ArraySlice<UInt8>) -> Int {
+    var (depth, angles, count) = (0, 0, 0)
+    var (isStart, previous) = (true, UInt8(ascii: "("))
+    for byte in text {
+      switch byte {
+      case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "{"): depth += 1
+      case UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "}"):
+        depth -= 1
+        if depth < 0 { return count }
+      case UInt8(ascii: "<") where isName(previous): angles += 1
+      case UInt8(ascii: ">") where angles > 0 && previous != UInt8(ascii: "-"): angles -= 1
+      case UInt8(ascii: ",") where depth == 0 && angles == 0: isStart = true
+      case UInt8(ascii: " ") where isStart && previous == UInt8(ascii: "_"):
+        count += 1
+        isStart = false
+      case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "_"): break
+      default: isStart = false
+      }
+      previous = byte
+    }
+    return count
+  }
+
+  private static func isName(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "_") || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+      || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
+      || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte
+  }
+}
+
+/// Separates a source text into code and prose, byte by byte. Both keep the line ends.
 private struct Stripper {
   private static let newline = UInt8(ascii: "\n")
 
   private let text: [UInt8]
   private var position = 0
-  private var output: [UInt8] = []
+  private var codeBytes: [UInt8] = []
+  private var proseBytes: [UInt8] = []
 
   init(_ source: String) { text = Array(source.utf8) }
 
-  mutating func code() -> String {
+  var code: String { String(decoding: codeBytes, as: UTF8.self) }
+  var prose: String { String(decoding: proseBytes, as: UTF8.self) }
+
+  mutating func run() {
     while position < text.count {
       if starts(with: "//") {
-        while position < text.count, text[position] != Self.newline { position += 1 }
+        while position < text.count, text[position] != Self.newline { drop(1) }
       } else if starts(with: "/*") {
         skipBlockComment()
       } else if let hashes = literalStart() {
         skipLiteral(hashes: hashes)
       } else {
-        output.append(text[position])
+        codeBytes.append(text[position])
+        if text[position] == Self.newline { proseBytes.append(Self.newline) }
         position += 1
       }
     }
-    return String(decoding: output, as: UTF8.self)
   }
 
   private func starts(with word: String) -> Bool {
@@ -76,17 +167,18 @@ private struct Stripper {
     return true
   }
 
-  /// The number of `#` before the quotation mark of a literal that begins here.
+  /// The number of `#` before the quotation mark of a literal that begins here, nil if none does.
   private func literalStart() -> Int? {
     var quote = position
     while quote < text.count, text[quote] == UInt8(ascii: "#") { quote += 1 }
     return quote < text.count && text[quote] == UInt8(ascii: "\"") ? quote - position : nil
   }
 
-  /// Steps over `count` bytes, keeping their line ends.
+  /// Moves `count` bytes to the prose. The code keeps their line ends.
   private mutating func drop(_ count: Int) {
     for _ in 0..<count where position < text.count {
-      if text[position] == Self.newline { output.append(Self.newline) }
+      if text[position] == Self.newline { codeBytes.append(Self.newline) }
+      proseBytes.append(text[position])
       position += 1
     }
   }
@@ -114,11 +206,11 @@ private struct Stripper {
     let escape = "\\" + fence
     drop(quotes)
     while position < text.count, !starts(with: end) {
-      // A quotation mark that opens nothing, as in a comment of the preprocessor.
+      // A quotation mark that doesn't begin a literal, as in an #error of the preprocessor.
       if quotes == 1, text[position] == Self.newline { return }
       drop(starts(with: escape) ? hashes + 2 : 1)
     }
     drop(end.utf8.count)
-    output.append(contentsOf: "\"\"".utf8)
+    codeBytes.append(contentsOf: "\"\"".utf8)
   }
 }

@@ -1,8 +1,8 @@
 import Testing
 
-/// The other tests here are worth what this reader is.
+/// The other tests of this target depend on this reader.
 @Suite struct SourceTextTests {
-  @Test func commentsAndLiteralsGoAndLinesStay() {
+  @Test func commentsAndLiteralsAreNoCode() {
     let source = #"""
       a // try!
       b /* fatalError( /* nested */ as! */ c
@@ -18,8 +18,28 @@ import Testing
     #expect(lines.map { $0.filter { $0.isLetter } } == ["a", "bc", "", "d", "e", "", "", "f"])
   }
 
-  @Test func rawLiteralsMayHoldQuotationMarks() {
+  @Test func rawLiteralsMayHaveQuotationMarks() {
     #expect(SourceText(##"x = #"a "try!" \"# + y"##).lines == [#"x = "" + y"#])
+  }
+
+  @Test func commentsAndLiteralsAreProse() {
+    let text = SourceText("let coin = 1 // a coin\nf(\"two coins\")\n/* no\ncoin */ let coin = 2")
+    #expect(text.proseLines(with: "coin") == [1, 4])
+    #expect(text.proseLines(with: "coins") == [2])
+    #expect(text.lines(with: "coin") == [1, 4])
+  }
+
+  @Test(
+    arguments: [
+      ("func f(_ a: Int, _ b: Int, c: Int, _ d: [Int: Int] = [:]) {}", 3), ("init(_ a: Int) {}", 1),
+      ("func f<A: B<C>, D>(\n  _ a: (A, D) -> Void,\n  _ b: Dictionary<A, D>, with c: D\n) {}", 2),
+      ("init?(_ a: Int, b _: Int) { f(1, 2) }", 1), ("func + (_ a: A, _ b: A) -> A {}", 2),
+      ("let value = try Value.init(1, 2)", 0), ("func f(a: Int) { g { _ in 1 } }", 0),
+      ("let initial = (_ a, _ b)", 0),
+    ])
+  func unlabeledParameters(source: String, count: Int) {
+    let found = SourceText(source).functions(withUnlabeledParametersOver: 0).map(\.count)
+    #expect(found == (count == 0 ? [] : [count]))
   }
 
   @Test(

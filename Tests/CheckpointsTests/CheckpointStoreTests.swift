@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import Testing
 
-/// What a trainer might keep besides its tensors.
+/// A state such as a trainer might save in addition to its tensors.
 struct TrainerState: Codable, Sendable, Equatable {
   var cursor: UInt64 = .max - 12345
   var bestLoss = Double.infinity
@@ -24,7 +24,7 @@ struct CheckpointStoreTests {
 
   private func names() throws -> [String] { try directory.names(in: "checkpoints") }
 
-  @Test("what was saved is loaded, bit for bit")
+  @Test("a saved checkpoint is loaded bit for bit")
   func roundTrip() throws {
     let path = try store().saveTest(step: 12, isBest: true)
     #expect(path == directory.file("checkpoints/step-12"))
@@ -55,7 +55,7 @@ struct CheckpointStoreTests {
     }
   }
 
-  @Test("the newest and the best stay, the links are relative and right")
+  @Test("the newest and the best are kept, and the links are relative and correct")
   func pruning() throws {
     for step in [5, 10, 15, 20, 100] { try store(keep: 2).saveTest(step: step, isBest: step == 10) }
     #expect(try names() == ["best", "last", "step-10", "step-100", "step-20"])
@@ -68,7 +68,7 @@ struct CheckpointStoreTests {
     #expect(try names() == ["best", "last", "step-101"])
   }
 
-  @Test("a damaged checkpoint doesn't count among those kept")
+  @Test("a damaged checkpoint isn't counted among the kept ones")
   func pruningAroundDamage() throws {
     for step in [1, 2, 3] { try store(keep: 2).saveTest(step: step) }
     try Data().write(to: URL(fileURLWithPath: directory.file("checkpoints/step-3/model.safetensors")))
@@ -78,7 +78,7 @@ struct CheckpointStoreTests {
     #expect(try names() == ["last", "step-4", "step-5"])
   }
 
-  @Test("after a return to an earlier checkpoint the one just saved stays")
+  @Test("after resuming from an earlier checkpoint the one just saved is kept")
   func returnToEarlier() throws {
     for step in [8, 9] { try store().saveTest(step: step) }
     try store(keep: 1).saveTest(step: 4)
@@ -106,7 +106,7 @@ struct CheckpointStoreTests {
     #expect(throws: CheckpointFailure(path: path, reason: .missing)) { try CheckpointStore.load(path: path) }
   }
 
-  @Test("without checkpoints there is nothing to load, and that is no error")
+  @Test("without checkpoints nothing is loaded, without an error")
   func nothing() throws {
     #expect(try store().loadNewestValid() == nil)
     #expect(store().best() == nil && store().last() == nil)
@@ -115,7 +115,7 @@ struct CheckpointStoreTests {
     #expect(try store().loadNewestValid() == nil)
   }
 
-  @Test("what dead processes left is removed at the next save, what living ones write is not")
+  @Test("a save removes the leftovers of dead processes, but not the files of living ones")
   func leftovers() throws {
     // Process 1 is always alive; no process has the largest number.
     for name in [".step-4.tmp-1", ".step-5.tmp-\(Int32.max)", ".step-6.tmp-\(getpid())"] {
@@ -126,7 +126,7 @@ struct CheckpointStoreTests {
     #expect(try names() == [".step-4.tmp-1", "last", "step-7"])
   }
 
-  @Test("a replacement cut short between its two renames loses nothing")
+  @Test("a replacement that is interrupted between its two renames loses nothing")
   func cutReplacement() throws {
     try store().saveTest(step: 7)
     try FileManager.default.moveItem(
@@ -150,7 +150,7 @@ struct CheckpointStoreTests {
     }
   }
 
-  @Test("a directory that can't be written is a typed failure")
+  @Test("a directory that can't be written gives a typed failure")
   func unwritable() throws {
     _ = try directory.write("".utf8, to: "file")
     let store = CheckpointStore(directory: directory.file("file/checkpoints"), keep: 1)
@@ -160,7 +160,7 @@ struct CheckpointStoreTests {
 }
 
 extension CheckpointStore {
-  /// Saves tensors and a state that follow from the step, or from another seed.
+  /// Saves a state, and tensors that depend on the step or on another seed.
   @discardableResult func saveTest(step: Int, isBest: Bool = false, seed: Float? = nil) throws -> String {
     let seed = seed ?? Float(step)
     return try Tensors(seed: seed).withTensors { model in

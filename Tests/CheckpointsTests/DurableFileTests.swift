@@ -8,7 +8,7 @@ struct DurableFileTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  @Test("a file is replaced and nothing else is left")
+  @Test("a file is replaced and no other file is left")
   func replaces() throws {
     let path = try directory.write("old".utf8, to: "f")
     try DurableFile.write(Data("new".utf8), to: path)
@@ -16,18 +16,18 @@ struct DurableFileTests {
     #expect(try directory.names() == ["f"])
   }
 
-  @Test("pieces and short writes make up the whole", arguments: [1, 3, 1000])
+  @Test("pieces and short writes give the complete file", arguments: [1, 3, 1000])
   func shortWrites(longest: Int) throws {
     let path = directory.file("f")
     let bytes = (0..<500).map { UInt8(truncatingIfNeeded: $0) }
-    try DurableFile.write(to: path, operations: FileSystemOperations(longestWrite: longest)) { sink in
-      try bytes.prefix(123).withUnsafeBytes { try sink.append($0) }
-      try bytes.dropFirst(123).withUnsafeBytes { try sink.append($0) }
+    try DurableFile.write(to: path, operations: FileSystemOperations(longestWrite: longest)) { append in
+      try bytes.prefix(123).withUnsafeBytes(append)
+      try bytes.dropFirst(123).withUnsafeBytes(append)
     }
     #expect(try contents(path) == bytes)
   }
 
-  @Test("the content is flushed before the file gets its name, and the name after that")
+  @Test("the content is flushed before the rename, and the directory after it")
   func order() throws {
     let system = FaultySystem()
     try DurableFile.write(Data("new".utf8), to: directory.file("f"), operations: system.operations)
@@ -42,7 +42,7 @@ struct DurableFileTests {
     #expect(system.calls.count == 8)
   }
 
-  @Test("a call that fails before the rename leaves the old file and no other", arguments: 0..<5)
+  @Test("a failure before the rename leaves only the old file", arguments: 0..<5)
   func failure(call: Int) throws {
     let path = try directory.write("old".utf8, to: "f")
     let system = FaultySystem(at: call, .failure(ENOSPC))
@@ -55,7 +55,7 @@ struct DurableFileTests {
     #expect(try directory.names() == ["f"])
   }
 
-  @Test("a real failure names file, operation and reason, and has its exit code")
+  @Test("a real failure names the file, the operation and the reason")
   func realFailure() throws {
     let path = directory.file("missing/f")
     let failure = try #require(throws: FileFailure.self) {
@@ -74,5 +74,28 @@ struct DurableFileTests {
     ])
   func exitCodes(operation: FileOperation, number: Int32, exitCode: Int32) {
     #expect(FileFailure(path: "f", operation: operation, errno: number).exitCode == exitCode)
+  }
+
+  @Test("a file is read up to a limit, and only if it is a regular file")
+  func reading() throws {
+    let path = try directory.write("12345".utf8, to: "f")
+    #expect(try DurableFile.read(path, limit: 5) == Data("12345".utf8))
+    #expect(try DurableFile.read(path, limit: 4) == nil)
+    #expect(try DurableFile.read(directory.path, limit: 100) == nil)
+    let failure = #expect(throws: FileFailure.self) { try DurableFile.read(path + "x", limit: 5) }
+    #expect(failure?.exitCode == 66)
+  }
+
+  @Test("directories are created with their parents, and an existing file is not mistaken for one")
+  func directories() throws {
+    for _ in 0..<2 { try FileSystemOperations.standard.createDirectories(directory.file("a/b/c")) }
+    #expect(try directory.names(in: "a/b") == ["c"])
+    let path = try directory.write("".utf8, to: "f")
+    for path in [path, path + "/a"] {
+      let failure = #expect(throws: FileFailure.self) {
+        try FileSystemOperations.standard.createDirectories(path)
+      }
+      #expect(failure?.operation == .createDirectory && failure?.exitCode == 73)
+    }
   }
 }

@@ -2,13 +2,13 @@ import Checkpoints
 import Foundation
 import Testing
 
-/// Where a save is interrupted: a checkpoint that exists is written again, or a new one beside it.
+/// The point of interruption of a save, which replaces the existing checkpoint 20 or adds checkpoint 21.
 struct Interruption: Sendable, CustomTestStringConvertible {
   let step: Int
   let call: Int
   var testDescription: String { "step \(step), call \(call)" }
 
-  /// Every call of either save, counted in a save that nothing happens to.
+  /// Every system call of both saves, counted in a save without interruption.
   static let all: [Interruption] = [20, 21].flatMap { step in
     let count = (try? callsOfSave(step: step)) ?? 0
     return (0..<max(count, 1)).map { Interruption(step: step, call: $0) }
@@ -33,7 +33,7 @@ struct Interruption: Sendable, CustomTestStringConvertible {
   }
 }
 
-@Suite("Faults of every step of a save")
+@Suite("Faults at every system call of a save")
 struct SaveFaultTests {
   let directory: TemporaryDirectory
   let store: CheckpointStore
@@ -44,7 +44,7 @@ struct SaveFaultTests {
     try Interruption.prepare(directory)
   }
 
-  /// The newest checkpoint is the old one or the new one, whole; and all that were there can still be loaded.
+  /// The newest checkpoint is the complete old or the complete new one, and the best one can be loaded.
   private func expectNothingLost(_ step: Int) throws {
     let loaded = try #require(try store.loadNewestValid())
     #expect(loaded.rejected.isEmpty)
@@ -55,7 +55,7 @@ struct SaveFaultTests {
     #expect(best.step == 18 || best.step == step)
   }
 
-  @Test("the save has the steps that these tests are about")
+  @Test("a save makes all kinds of system calls")
   func steps() throws {
     let system = FaultySystem()
     try Interruption.save(in: directory, step: 20, system)
@@ -82,7 +82,7 @@ struct SaveFaultTests {
   }
 
   @Test(
-    "a call that fails is reported or tidied over, and what was there still is", arguments: Interruption.all)
+    "a failing call is reported, and no earlier checkpoint is lost", arguments: Interruption.all)
   func failure(_ interruption: Interruption) throws {
     let system = FaultySystem(at: interruption.call, .failure(ENOSPC))
     let failure = #expect(throws: FileFailure.self) {
@@ -92,7 +92,7 @@ struct SaveFaultTests {
     #expect(failure?.operation == system.calls[interruption.call])
     try expectNothingLost(interruption.step)
 
-    // The caller's retry.
+    // The caller tries again.
     try Interruption.save(in: directory, step: interruption.step, FaultySystem())
     #expect(try store.load(step: interruption.step).model.readFloats("rnn.bias_ih_l0").first == 77)
     #expect(try directory.names(in: "c").filter { $0.hasPrefix(".") } == [])

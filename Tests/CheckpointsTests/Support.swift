@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import Testing
 
-/// A directory of its own for one test, removed when the test lets go of it.
+/// A directory for one test, which is removed together with this value.
 final class TemporaryDirectory: Sendable {
   let path: String
 
@@ -30,7 +30,7 @@ func contents(_ path: String) throws -> [UInt8] {
   [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
 }
 
-/// The bytes of a safetensors file made by hand, valid or not.
+/// Returns the bytes of a safetensors file with any header, valid or not.
 func safetensorsBytes(header: String, data: Int = 0, length: UInt64? = nil) -> [UInt8] {
   let header = Array(header.utf8)
   let length = length ?? UInt64(header.count)
@@ -38,11 +38,11 @@ func safetensorsBytes(header: String, data: Int = 0, length: UInt64? = nil) -> [
     + (0..<data).map { UInt8(truncatingIfNeeded: $0) }
 }
 
-/// Owns the numbers of tensors while they are written.
+/// Tensors with their elements.
 struct Tensors: Sendable {
   var list: [(name: String, shape: [Int], values: [Float])]
 
-  /// Two tensors whose values follow from `seed`.
+  /// Creates two tensors whose values depend on `seed`.
   init(seed: Float) {
     list = [
       ("rnn.weight_ih_l0", [2, 3], (0..<6).map { seed + Float($0) / 8 }),
@@ -64,10 +64,10 @@ struct Tensors: Sendable {
   }
 }
 
-/// What ends a save as a death of the process would: an error the code doesn't know, then no call works any more.
+/// Ends a save as the death of the process would: an unknown error, after which no call succeeds.
 struct Death: Error, Equatable {}
 
-/// Counts calls, and makes the one asked for fail or be the last.
+/// Records system calls, and makes a chosen one fail or be the last.
 final class FaultySystem: @unchecked Sendable {
   enum Fault {
     case none

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What `predict` answers, and how a line that it can't answer is named.
+/// The outputs of `predict`, and how it names a line that has no output.
 @Suite(.timeLimit(.minutes(5))) struct AnsweringTests {
   private let runs: SequenceRuns
 
@@ -13,9 +13,9 @@ import Testing
     return outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
   }
 
-  // MARK: As many lines as were asked for
+  // MARK: Number of output lines
 
-  @Test func asManyClassesAsWereAskedFor() throws {
+  @Test func everyLineGivesTheAskedNumberOfClasses() throws {
     try runs.trained("classifier")
     for options in [[], ["--scores"]] {
       let outcome = try Program.run(
@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  @Test func asManySequencesAsWereAskedFor() throws {
+  @Test func everyLineGivesTheAskedNumberOfSequences() throws {
     try runs.trained("seq2seq")
     let answers = try lines("run", "--n-best", "4", "--scores", "--beam", "4", input: "cat\n\n \nhen dog\n")
     #expect(answers.count == 16 && answers[4..<12].allSatisfy(\.isEmpty), "\(answers)")
@@ -35,7 +35,7 @@ import Testing
 
   // MARK: Scores
 
-  /// A path of tags has the probability that the field gives it: all paths together have 1.
+  /// The score of a path of tags is the log-probability of the CRF, in which all paths together have probability 1.
   @Test(arguments: ["crf", "softmax"]) func scoresOfTags(output: String) throws {
     try runs.trained("tagger", ["model.output=\(output)"])
     let answers = try lines("run", "--scores", input: "cat\ncat dog hen\n\ncat\n").map {
@@ -55,7 +55,7 @@ import Testing
     try runs.run("predict", "run", "--scores", lines: "cat\n").expect(64, "--scores")
   }
 
-  // MARK: Lines that have no answer
+  // MARK: Lines without an output
 
   @Test func aSeriesOfAnotherLengthIsNamed() throws {
     _ = try runs.folder.write(
@@ -72,7 +72,7 @@ import Testing
     try runs.run("evaluate", "run", "--data", "long.csv").expect(65, "long.csv:1", "exactly 3")
   }
 
-  @Test func asManySourcesAsTheModelReads() throws {
+  @Test func aLineHasAsManySourcesAsTheModelReads() throws {
     try runs.trained("seq2seq", ["data.train=triples.tsv"])
     try runs.run("predict", "run", lines: "cat\n")
       .expect(65, "standard input:1", "source<TAB>second source")
@@ -85,7 +85,7 @@ import Testing
 
   // MARK: Pictures
 
-  @Test func whatStandsInAPicture() throws {
+  @Test func aPictureHasItsLabels() throws {
     try runs.trained(
       "seq2seq",
       [
@@ -100,9 +100,9 @@ import Testing
     #expect(!picture.contains("0␣1"))
   }
 
-  // MARK: What a generator writes for
+  // MARK: The class of a generator
 
-  @Test func aClassThatWasNeverLearnt() throws {
+  @Test func aClassThatWasNeverLearned() throws {
     try runs.trained("generator")
     let outcome = try runs.run("generate", "run", "--class", "Klingon")
     outcome.expect(64, "\"Klingon\"", "the nearest is \"", "all 2", "run/vocab.labels.txt")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The benchmarks run and print what they promise; how fast they are is not tested.
+/// The benchmarks run and print their results; their speed is not tested.
 @Suite(.timeLimit(.minutes(3))) struct BenchCommandTests {
   private func run(_ arguments: [String], ranks: Int? = nil) throws -> [String: Any] {
     let outcome = try Program.run(["bench"] + arguments + ["--json"], ranks: ranks)

@@ -31,7 +31,7 @@ import Testing
     #expect(line("model.dropout").hasSuffix("# default"))
   }
 
-  /// A preset that waits for its text can be shown and checked.
+  /// A preset can be shown and checked without its data.
   @Test(arguments: Presets.names, ["show", "check"]) func presets(name: String, verb: String) throws {
     let outcome = try Program.run(["config", verb, name])
     #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")

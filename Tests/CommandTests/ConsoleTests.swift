@@ -3,14 +3,14 @@ import Training
 import rnn_dist
 
 @Suite struct ConsoleTests {
-  /// A terminal that has become narrower shows the line of progress in several rows, all of which go.
+  /// In a terminal that has become narrower the progress line has several rows, which are all erased.
   @Test(arguments: [(0, 80, 0), (1, 80, 0), (79, 80, 0), (80, 80, 0), (81, 80, 1), (79, 40, 1), (79, 20, 3)])
-  func aLineGoesWithAllItsRows(length: Int, columns: Int, above: Int) {
+  func aLineIsErasedWithAllItsRows(length: Int, columns: Int, above: Int) {
     let up = above > 0 ? "\u{1B}[\(above)A" : ""
     #expect(Console.erasing(length, columns: columns) == up + "\r\u{1B}[J")
   }
 
-  /// What fits a narrow window is what matters most: how far it is, how good, how long it will take.
+  /// A narrow window shows the most important fields: step, loss and remaining time.
   @Test(arguments: [
     (
       120,

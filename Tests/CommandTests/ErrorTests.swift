@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// One way to get it wrong, and what the program must say.
+/// One mistake of a user, and the message that the program must give.
 struct Mistake: Sendable, CustomTestStringConvertible {
   let name: String
-  /// Spoils a folder that holds a good run in `run` and its text in `text.txt`.
+  /// Damages a folder with a good run in `run` and its text in `text.txt`.
   var prepare: @Sendable (TemporaryFolder) throws -> Void = { _ in }
   let arguments: [String]
   let exitCode: Int32
@@ -16,32 +16,48 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 
 /// Every mistake gives one message, the documented exit code and no result.
 @Suite(.timeLimit(.minutes(5))) struct ErrorTests {
-  @Test(arguments: Mistake.all) func alone(mistake: Mistake) throws { try expect(mistake, ranks: nil) }
+  @Test(arguments: Mistake.all) func alone(mistake: Mistake) throws {
+    let folder = try folder(of: mistake)
+    let outcome = try Program.run(mistake.arguments, in: folder.root)
+    expect(mistake, outcome)
+    #expect(!outcome.standardError.contains("rank 0"), "the only process is not worth naming: \(outcome)")
+  }
 
-  private func expect(_ mistake: Mistake, ranks: Int?) throws {
+  /// Three ranks give the message once. Jobs mostly wait for each other's start, so several run at the same time.
+  @Test func threeRanks() throws {
+    var waiting = Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher }[...]
+    while !waiting.isEmpty {
+      let jobs = try waiting.prefix(4).map { mistake in
+        let folder = try folder(of: mistake)
+        return (mistake, folder, try Program(mistake.arguments, ranks: 3, in: folder.root))
+      }
+      waiting = waiting.dropFirst(jobs.count)
+      for (mistake, _, job) in jobs { expect(mistake, try job.wait()) }
+    }
+  }
+
+  private func folder(of mistake: Mistake) throws -> TemporaryFolder {
     let folder = try TinyRun.folder()
     try mistake.prepare(folder)
-    let outcome = try Program.run(mistake.arguments, ranks: ranks, in: folder.root)
-    #expect(outcome.exitCode == mistake.exitCode && !outcome.wasKilled, "\(outcome)")
+    return folder
+  }
+
+  private func expect(_ mistake: Mistake, _ outcome: Outcome) {
+    #expect(outcome.exitCode == mistake.exitCode && !outcome.wasKilled, "\(mistake.name): \(outcome)")
     #expect(outcome.errors.count == 1 && !outcome.standardError.contains("Error: "), "\(outcome)")
     for word in mistake.words { #expect(outcome.standardError.contains(word), "\(outcome)") }
     #expect(outcome.standardOutput.isEmpty, "\(outcome)")
-  }
-
-  @Suite(.serialized, .timeLimit(.minutes(5))) struct ThreeRanks {
-    @Test(arguments: Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher })
-    func sayItOnce(mistake: Mistake) throws { try ErrorTests().expect(mistake, ranks: 3) }
   }
 }
 
 extension Mistake {
   static let all = missing + damaged + configuration + texts + usage
 
-  /// Starting mpirun takes a second: one mistake of each kind will do.
+  /// Starting mpirun takes a second, so it is done for one mistake of each kind.
   var isWorthALauncher: Bool {
     [
       "no such run", "truncated weights", "broken YAML", "unknown key", "key of the model", "text missing",
-      "text of one token", "run exists", "unknown option",
+      "text of one token", "run exists", "unknown option", "nothing to resume",
     ].contains(name)
   }
 
@@ -93,7 +109,7 @@ extension Mistake {
       words: ["model.safetensors"]),
     Mistake(
       name: "no safetensors", arguments: ["inspect", "text.txt"], exitCode: 65,
-      words: ["text.txt", "no safetensors file"]),
+      words: ["text.txt", "not a safetensors file"]),
     Mistake(
       name: "weights of another model",
       prepare: { try $0.replace("run/config.yaml", "hidden_size: 8", by: "hidden_size: 65536") },
@@ -112,6 +128,9 @@ extension Mistake {
       name: "unknown key", arguments: ["train", "char-lm", "data.train=text.txt", "model.layrs=2"],
       exitCode: 78,
       words: ["model.layrs", "did you mean \"model.layers\"?"]),
+    Mistake(
+      name: "key by another program's name", arguments: ["config", "check", "lr=1"], exitCode: 78,
+      words: ["lr: unknown key; did you mean \"training.learning_rate\"?"]),
     Mistake(
       name: "a key without its value", arguments: ["train", "model.layers", "2"], exitCode: 66,
       words: ["\"model.layers\" is a key", "model.layers=VALUE"]),
@@ -185,7 +204,9 @@ extension Mistake {
       name: "resume and overwrite", arguments: ["train", "--run-dir", "run", "--resume", "--overwrite"],
       exitCode: 64,
       words: ["--resume and --overwrite"]),
-    Mistake(name: "resume what", arguments: ["train", "--resume"], exitCode: 64, words: ["--run-dir"]),
+    Mistake(
+      name: "resume without a directory", arguments: ["train", "--resume"], exitCode: 64, words: ["--run-dir"]
+    ),
     Mistake(
       name: "two texts", arguments: ["evaluate", "run", "--split", "test", "--data", "text.txt"],
       exitCode: 64,
@@ -193,7 +214,21 @@ extension Mistake {
     Mistake(
       name: "unknown split", arguments: ["evaluate", "run", "--split", "dev"], exitCode: 64, words: ["valid"]),
     Mistake(name: "unknown option", arguments: ["evaluate", "run", "--jsn"], exitCode: 64, words: ["--jsn"]),
-    Mistake(name: "unknown command", arguments: ["trian"], exitCode: 64, words: ["trian"]),
+    Mistake(
+      name: "mistyped command", arguments: ["trian"], exitCode: 64,
+      words: ["unknown command \"trian\"; did you mean \"train\"?", "Usage: rnn-dist <subcommand>"]),
+    Mistake(
+      name: "mistyped second command", arguments: ["config", "shw", "default"], exitCode: 64,
+      words: ["unknown command \"shw\"; did you mean \"show\"?", "Usage: rnn-dist config <subcommand>"]),
+    Mistake(
+      name: "unknown command", arguments: ["translate"], exitCode: 64,
+      words: ["unknown command \"translate\" (commands: train, evaluate, predict"]),
+    Mistake(
+      name: "nothing to resume", arguments: ["train", "--run-dir", "rnu", "--resume"], exitCode: 66,
+      words: ["rnu: there is no run to resume", "--run-dir", "name a configuration"]),
+    Mistake(
+      name: "file to predict from", arguments: ["predict", "run", "text.txt"], exitCode: 64,
+      words: ["rnn-dist predict run < text.txt"]),
     Mistake(name: "run forgotten", arguments: ["generate"], exitCode: 64, words: ["<run>"]),
     Mistake(
       name: "a class for a language model", arguments: ["generate", "run", "--class", "x"], exitCode: 64,
@@ -202,7 +237,7 @@ extension Mistake {
       name: "a text to predict from", arguments: ["predict", "run"], exitCode: 64,
       words: ["error: run is a language model", "Usage: rnn-dist predict "]),
     Mistake(
-      name: "partners of a language model", arguments: ["evaluate", "run", "--ensemble", "run"], exitCode: 64,
+      name: "ensemble of a language model", arguments: ["evaluate", "run", "--ensemble", "run"], exitCode: 64,
       words: ["error: --ensemble"]),
   ]
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What `evaluate --json` prints.
+/// The object that `evaluate --json` prints.
 private struct Score: Decodable {
   var split: String
   var data: String?
@@ -13,7 +13,7 @@ private struct Score: Decodable {
   var checkpoint: String
 }
 
-@Suite(.serialized, .timeLimit(.minutes(3))) struct EvaluateCommandTests {
+@Suite(.timeLimit(.minutes(3))) struct EvaluateCommandTests {
   private func score(_ arguments: [String], ranks: Int? = nil, in folder: TemporaryFolder) throws -> Score {
     let outcome = try Program.run(["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
@@ -23,7 +23,7 @@ private struct Score: Decodable {
     return try decoder.decode(Score.self, from: outcome.standardOutput)
   }
 
-  /// The validation text is the last tenth, and its first token has none before it to be predicted from.
+  /// The validation text is the last tenth; its first token can't be predicted, because no token precedes it.
   @Test func theNumbersBelongTogether() throws {
     let folder = try TinyRun.folder()
     let score = try score([], in: folder)
@@ -35,7 +35,7 @@ private struct Score: Decodable {
     #expect(score.checkpoint == "run/checkpoints/step-\(score.step)")
   }
 
-  /// Scored after training, the text has the loss that was found during training.
+  /// Evaluation after training gives the loss that training reported.
   @Test func trainingSawTheSameLoss() throws {
     let folder = try TinyRun.folder()
     let score = try score(["--checkpoint", "8"], in: folder)
@@ -55,7 +55,7 @@ private struct Score: Decodable {
     #expect(alone.tokens == together.tokens && alone.checkpoint == together.checkpoint)
   }
 
-  /// Ranks that score in different ways would add up figures that are none.
+  /// Ranks with different settings would add up values that don't belong together.
   @Test(arguments: [
     (["evaluation.batch_size=1"], "the configuration"), (["--checkpoint", "4"], "the checkpoint"),
     (["--data", "text.txt"], "the text"),
@@ -68,7 +68,7 @@ private struct Score: Decodable {
     #expect(outcome.errors.first?.contains("rank 1 (of 2)") == true, "\(outcome)")
   }
 
-  @Test func ranksWithOtherPartners() throws {
+  @Test func ranksWithOtherEnsembles() throws {
     let runs = try SequenceRuns()
     try runs.trained("seq2seq")
     try runs.trained("seq2seq", ["seed=2"], run: "second")
@@ -81,7 +81,7 @@ private struct Score: Decodable {
     #expect(outcome.errors.count == 1 && outcome.errors[0].contains("the checkpoint"), "\(outcome)")
   }
 
-  @Test func aTextOfOnesOwn() throws {
+  @Test func anotherText() throws {
     let folder = try TinyRun.folder()
     let own = try score(["--data", "text.txt"], in: folder)
     let test = try score(["--split", "test", "data.test=text.txt"], in: folder)
@@ -90,8 +90,8 @@ private struct Score: Decodable {
     #expect(own.loss == test.loss && own.tokens == test.tokens)
   }
 
-  /// A single stream never loses its context; the default of 32 does at 31 places.
-  @Test func theNumberOfStreamsIsTheUsers() throws {
+  /// A single stream never loses its context; the default of 32 streams loses it at 31 places.
+  @Test func theNumberOfStreamsIsASetting() throws {
     let folder = try TinyRun.folder()
     let (many, one) = (try score([], in: folder), try score(["evaluation.batch_size=1"], in: folder))
     #expect(many.tokens == one.tokens)
@@ -107,7 +107,7 @@ private struct Score: Decodable {
     }
   }
 
-  @Test func aDamagedCheckpointIsPassedOverAloud() throws {
+  @Test func aDamagedCheckpointIsSkippedWithAWarning() throws {
     let folder = try TinyRun.folder()
     let damaged = folder.path("run/checkpoints/step-12/model.safetensors")
     #expect(truncate(damaged, 100) == 0)

@@ -20,7 +20,7 @@ import Testing
     #expect(outcome.exitCode == 0 && count == length + 1, "\(outcome)")
   }
 
-  /// A word or the end of a line each.
+  /// Each token is a word or the end of a line.
   @Test func wordsAreJoined() throws {
     let outcome = try generate(["--prompt", "the cat", "--length", "40"], tokens: "word")
     #expect(outcome.exitCode == 0, "\(outcome)")
@@ -47,11 +47,11 @@ import Testing
     #expect(outcome.exitCode == 0 && texts.count == 3, "\(outcome)")
     #expect(Set(texts).count == 3)
     #expect(texts.allSatisfy { $0.hasPrefix("a") })
-    // The first is the one that is streamed when it is alone.
+    // The first text is the one that is streamed if no others are asked for.
     #expect(try generate(["--prompt", "a", "--length", "20"]).output == texts[0] + "\n")
   }
 
-  /// The most probable token is one of the one most probable, whatever the seed.
+  /// With one token to choose from, the seed makes no difference.
   @Test(arguments: [["--temperature", "0"], ["--top-k", "1"], ["--top-p", "1e-9"]])
   func withoutChoiceSeedsAgree(options: [String]) throws {
     let texts = try ["1", "2"].map { try generate(["--length", "30", "--seed", $0] + options).output }
@@ -82,7 +82,7 @@ import Testing
     #expect(outcome.standardOutput.isEmpty)
   }
 
-  /// `generate | head -1`: when the reader leaves, the program does too, without a word.
+  /// `generate | head -1`: when the reader closes the pipe, the program ends without a message.
   @Test(arguments: [
     ["generate", "run", "--length", "1000000"], ["evaluate", "run"], ["inspect", "run"], ["--help"],
   ])
@@ -106,7 +106,7 @@ import Testing
     #expect(outcome.errors.count == 1, "\(outcome)")
   }
 
-  /// Under a launcher one rank writes; the others have nothing to do.
+  /// Under a launcher only rank 0 writes.
   @Test func oneRankWrites() throws {
     let folder = try TinyRun.folder()
     let arguments = ["generate", "run", "--length", "20"]

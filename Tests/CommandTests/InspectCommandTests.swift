@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import Testing
 
-/// What `inspect --json` prints.
+/// The object that `inspect --json` prints.
 private struct Report: Decodable {
   struct Tensor: Decodable {
     var name: String
@@ -38,7 +38,7 @@ private struct Report: Decodable {
 }
 
 @Suite(.timeLimit(.minutes(3))) struct InspectCommandTests {
-  /// A killed job can't write down that it has ended; its lock goes with it.
+  /// A killed job can't record its end, but its lock is released.
   @Test func aRunThatWasKilledIsNotRunning() throws {
     let folder = try TinyRun.folder()
     let path = folder.path("run/run.json")
@@ -55,7 +55,7 @@ private struct Report: Decodable {
     return try JSONDecoder().decode(Report.self, from: outcome.standardOutput)
   }
 
-  /// Letters, space, line end and `<unk>`: the shapes follow.
+  /// Characters, space, line end and `<unk>`: the shapes follow.
   @Test func aRun() throws {
     let report = try inspect("run", in: TinyRun.folder())
     let vocabulary = Set(TinyRun.text.unicodeScalars.map(\.value)).count + 1
@@ -71,7 +71,7 @@ private struct Report: Decodable {
     #expect(report.tensors?.reduce(0) { $0 + $1.count } == count)
   }
 
-  /// What was measured is told at the start, kept in the user's cache, and shown afterwards.
+  /// The measured choices are reported at the start, kept in the user's cache, and shown by inspect.
   @Test func productsThatWereTuned() throws {
     let folder = try TemporaryFolder()
     _ = try folder.write("text.txt", TinyRun.text.utf8)
@@ -97,7 +97,7 @@ private struct Report: Decodable {
     #expect(report.digest?.hasPrefix("xxh3-128:") == true && report.checkpoints == nil)
   }
 
-  /// A file of another program has no digest.
+  /// A file that another program wrote has no digest.
   @Test func aFileFromElsewhere() throws {
     let folder = try TemporaryFolder()
     let header = #"{"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}}"#
@@ -111,7 +111,7 @@ private struct Report: Decodable {
     #expect(text.output.contains("none: the file was written by another program"), "\(text)")
   }
 
-  /// What is wrong is named, and the rest is shown.
+  /// The damage is named, and the rest is shown.
   @Test func aDamagedCheckpointAmongGoodOnes() throws {
     let folder = try TinyRun.folder()
     #expect(truncate(folder.path("run/checkpoints/step-8/optimizer.safetensors"), 64) == 0)

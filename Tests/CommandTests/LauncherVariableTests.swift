@@ -2,7 +2,7 @@ import Testing
 
 @testable import rnn_dist
 
-/// Environment variables alone must not silence a process: a shell hands them on, a batch script may have some left over.
+/// Environment variables alone must not silence a process: a shell passes them on, and a batch script may have some left over.
 @Suite(.timeLimit(.minutes(5))) struct LauncherVariableTests {
   /// Variables that name rank 1 of two, without a launcher behind them.
   static let leftOver: [[String: String]] = [
@@ -29,8 +29,8 @@ import Testing
     #expect(outcome.exitCode == 64 && !outcome.errors.isEmpty, "\(outcome)")
   }
 
-  /// Variables that announce two ranks contradict MPI, which finds one: training refuses, and says so. PMIx announces no number.
-  @Test(arguments: leftOver) func aLoneRankSaysWhyItRefuses(variables: [String: String]) throws {
+  /// Variables that announce two ranks contradict MPI, which finds one: training refuses with a message. PMIx announces no number.
+  @Test(arguments: leftOver) func aLoneRankRefusesWithAReason(variables: [String: String]) throws {
     let outcome = try Program.run(
       ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.root,
       environment: variables)

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `lengths`: figures of several runs by the length of the source.
+/// `lengths`: a metric of several runs by the length of the source.
 @Suite(.timeLimit(.minutes(5))) struct LengthsCommandTests {
   private struct Table: Decodable {
     struct Group: Decodable {
@@ -24,7 +24,15 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    // All different, so that entries of every length are held out.
+    let trained = try SharedFolders.folder("lengths") { try Self.train() }
+    for name in ["pairs.tsv", "initial-state", "attention"] {
+      try FileManager.default.copyItem(atPath: trained.path(name), toPath: folder.path(name))
+    }
+  }
+
+  /// Two runs on the same pairs, whose sources are all different, so that examples of every length are held out.
+  private static func train() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
     let lines = (0..<150).map { line in
       let words = (0..<1 + line % 7).map { "w\((line * 7 + $0 * $0) % 61)" }
       return "\(words.joined(separator: " "))\t\(words.reversed().joined(separator: " "))\n"
@@ -37,21 +45,22 @@ import Testing
           "data.tokens=word", "model.context=\(context)", "model.hidden_size=8", "model.embedding_size=8",
           "training.steps=6", "training.epochs=0", "training.batch_size=8", "decoding.max_length=9",
         ], in: folder.root)
-      #expect(outcome.exitCode == 0, "\(outcome)")
+      try #require(outcome.exitCode == 0, "\(outcome)")
     }
+    return folder
   }
 
   private func lengths(_ arguments: [String]) throws -> Outcome {
     try Program.run(["lengths", "initial-state", "attention"] + arguments, in: folder.root)
   }
 
-  @Test func groupsHoldEveryHeldOutEntryOnce() throws {
+  @Test func groupsHoldEveryHeldOutExampleOnce() throws {
     let outcome = try lengths(["--width", "3", "--metric", "loss", "--json"])
     #expect(outcome.exitCode == 0, "\(outcome)")
     let table = try JSONDecoder().decode(Table.self, from: outcome.standardOutput)
     #expect(table.metric == "loss" && table.runs == ["initial-state", "attention"])
     #expect(table.lengths.allSatisfy { $0.to - $0.from == 2 && $0.values.count == 2 })
-    // The whole is the mean of its parts, weighted with their targets: at least it lies between them.
+    // The loss of all examples is a weighted mean of the groups' losses, so it lies between them.
     let evaluated = try Program.run(["evaluate", "attention", "--json"], in: folder.root)
     let scores = try JSONDecoder().decode(Whole.self, from: evaluated.standardOutput)
     #expect(table.lengths.reduce(0) { $0 + $1.examples } == scores.examples)
@@ -59,7 +68,7 @@ import Testing
     #expect((losses.min() ?? .nan) <= scores.loss && scores.loss <= (losses.max() ?? .nan))
   }
 
-  @Test func thePictureLeavesOutGroupsOfFewEntries() throws {
+  @Test func thePictureLeavesOutGroupsOfFewExamples() throws {
     func points(_ atLeast: String) throws -> Int {
       let outcome = try lengths([
         "--metric", "loss", "--width", "2", "--plot", "plot.svg", "--at-least", atLeast,
@@ -81,7 +90,7 @@ import Testing
     #expect(try !svg("loss").contains("loss, %"))
   }
 
-  /// What the first run has held out, a run with another part may have learnt by heart.
+  /// A run with another held-out part may have been trained on the held-out examples of the first.
   @Test func runsOfOtherDataAreNamed() throws {
     let outcome = try Program.run(
       [
@@ -96,21 +105,21 @@ import Testing
     #expect(named.exitCode == 0 && named.standardError.isEmpty, "\(named)")
   }
 
-  /// Groups are those of the first run, also for a model that reads the same entries in other units.
-  @Test func entriesOfALengthAreTheSameForAll() throws {
+  /// Groups are those of the first run, also for a model that reads the same examples in other units.
+  @Test func examplesOfALengthAreTheSameForAll() throws {
     let outcome = try Program.run(
       [
-        "train", "text", "task=seq2seq", "--run-dir", "letters", "data.format=tsv", "data.train=pairs.tsv",
+        "train", "text", "task=seq2seq", "--run-dir", "characters", "data.format=tsv", "data.train=pairs.tsv",
         "data.tokens=char", "model.hidden_size=8", "model.embedding_size=8", "training.steps=6",
         "training.epochs=0", "decoding.max_length=40",
       ], in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
     let compared = try Program.run(
-      ["lengths", "attention", "letters", "--metric", "loss", "--width", "2", "--json"], in: folder.root)
+      ["lengths", "attention", "characters", "--metric", "loss", "--width", "2", "--json"], in: folder.root)
     let table = try JSONDecoder().decode(Table.self, from: compared.standardOutput)
     #expect(table.lengths.count > 2 && table.lengths.allSatisfy { !$0.values.contains(nil) }, "\(compared)")
     let swapped = try Program.run(
-      ["lengths", "letters", "attention", "--metric", "loss", "--width", "200", "--json"], in: folder.root)
+      ["lengths", "characters", "attention", "--metric", "loss", "--width", "200", "--json"], in: folder.root)
     let whole = try JSONDecoder().decode(Table.self, from: swapped.standardOutput)
     #expect(whole.lengths.map(\.examples) == [table.lengths.reduce(0) { $0 + $1.examples }])
   }

@@ -1,12 +1,15 @@
 import Foundation
 import Testing
 
-/// Every preset trains and is scored: as it is, but for sizes that let it train in a second.
+/// Every preset trains and is evaluated, unchanged except for small sizes.
 @Suite(.timeLimit(.minutes(5))) struct PresetTests {
   private let runs: SequenceRuns
 
-  init() throws {
-    runs = try SequenceRuns()
+  init() throws { runs = try Self.data() }
+
+  /// Small data for every preset.
+  static func data() throws -> SequenceRuns {
+    let runs = try SequenceRuns()
     let text = (0..<60).map { SequenceRuns.words($0).joined(separator: " ") + "\n" }.joined()
     _ = try runs.folder.write("text.txt", Array(text.utf8))
     let series = (0..<40).map { line in
@@ -19,9 +22,12 @@ import Testing
       }.joined()
     }
     _ = try runs.folder.write("words.conllu", Array((sentences.joined(separator: "\n") + "\n").utf8))
+    let kinds = (0..<60).map { SequenceRuns.words($0).count > 2 ? "many\n" : "few\n" }
+    _ = try runs.folder.write("kinds.txt", Array(kinds.joined().utf8))
+    return runs
   }
 
-  /// What a preset reads, and settings that are of its sizes.
+  /// A preset with the data that it reads and settings that make it small.
   struct Preset: Sendable, CustomTestStringConvertible {
     var name: String
     var settings: [String]
@@ -57,19 +63,21 @@ import Testing
     Preset("speech", "data.train=captions.tsv", "data.valid=captions.tsv", "model.decoder_hidden_size=8"),
   ]
 
+  /// Sizes that let a model train in milliseconds.
+  static let small = [
+    "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=8", "training.epochs=0",
+    "training.steps=3", "evaluation.every_steps=3", "checkpoint.every_steps=0",
+  ]
+
   @Test func theListIsThatOfTheProgram() throws {
     let listed = try runs.run("config", "list").output.split(separator: "\n").filter { !$0.hasPrefix(" ") }
     #expect(listed.map(String.init) == Self.presets.map(\.name))
   }
 
   @Test(arguments: presets) func trainsAndIsScored(preset: Preset) throws {
-    let small = [
-      "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=8", "training.epochs=0",
-      "training.steps=3", "evaluation.every_steps=3", "checkpoint.every_steps=0",
-    ]
-    // Later settings count: sizes of its own come last.
+    // Of several settings for a key the last counts: the sizes of the preset come last.
     let trained = try Program.run(
-      ["train", preset.name, "--run-dir", "run"] + small + preset.settings, in: runs.folder.root)
+      ["train", preset.name, "--run-dir", "run"] + Self.small + preset.settings, in: runs.folder.root)
     try #require(trained.exitCode == 0 && trained.output.contains("held-out loss"), "\(trained)")
     #expect(trained.errors.isEmpty, "\(trained)")
     let reported = try #require(try runs.losses("valid").last)

@@ -1,9 +1,9 @@
 import Foundation
 
-/// What came of a finished process.
+/// The result of a finished process.
 struct Outcome: CustomStringConvertible {
   let exitCode: Int32
-  /// True where a signal ended it: a trap, for example.
+  /// True if a signal ended it, for example after a trap.
   let wasKilled: Bool
   let standardOutput: Data
   let standardError: String
@@ -34,9 +34,9 @@ final class Program {
   /// Starts the program; it is killed after `limit` seconds.
   ///
   /// - Parameters:
-  ///   - ranks: nil: without a launcher.
-  ///   - input: what it reads from standard input; nothing by default.
-  ///   - output: where standard output goes instead of being kept.
+  ///   - ranks: the number of ranks under mpirun; nil for a process without a launcher.
+  ///   - input: the bytes of standard input; none by default.
+  ///   - output: receives standard output, which is kept otherwise.
   convenience init(
     _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, input: [UInt8] = [],
     output: FileHandle? = nil, limit: Int = 60
@@ -47,7 +47,8 @@ final class Program {
 
   /// The same with `ranks` ranks for each of several lists of arguments, and further variables in the environment.
   ///
-  /// - Parameter shell: every rank is a shell that runs this script instead, in which `$PROGRAM` is the program.
+  /// - Parameter shell: every rank, or the one process, is a shell that runs this script instead, in which `$PROGRAM` is
+  ///   the program and `$MPIRUN` mpirun.
   private init(
     _ groups: [[String]], ranks: Int?, in directory: String?, input: [UInt8] = [],
     output: FileHandle? = nil, limit: Int = 60, environment: [String: String] = [:], shell: String? = nil
@@ -56,24 +57,27 @@ final class Program {
     self.limit = limit
     deadline = .now + .seconds(limit)
     let program = try Self.executable()
-    process.executableURL = ranks == nil ? program : try Self.mpirun()
+    let mpirun = try Self.mpirun()
+    process.executableURL = ranks != nil ? mpirun : shell != nil ? URL(fileURLWithPath: "/bin/sh") : program
     process.arguments =
-      ranks.map { ranks in
+      (ranks == nil ? shell.map { ["-ec", $0] } : nil) ?? ranks.map { ranks in
         let parts = groups.map {
           ["-np", "\(ranks)"] + (shell.map { ["sh", "-c", $0] } ?? [program.path]) + $0
         }
         return ["--timeout", "\(limit)", "--bind-to", "none"] + Array(parts.joined(separator: [":"]))
       } ?? groups.flatMap { $0 }
-    // What a test leaves in a cache must not be found by another, or by the user.
+    // A cache that a test writes must not be seen by another test or by the user.
     let cache = (directory ?? folder.root) + "/cache"
-    process.environment = Self.environment.merging(["XDG_CACHE_HOME": cache, "PROGRAM": program.path]) { $1 }
-      .merging(environment) { $1 }
+    process.environment = Self.environment.merging([
+      "XDG_CACHE_HOME": cache, "PROGRAM": program.path, "MPIRUN": mpirun.path,
+    ]) { $1 }
+    .merging(environment) { $1 }
     process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
     process.standardInput =
       input.isEmpty
       ? FileHandle.nullDevice
       : try FileHandle(forReadingFrom: URL(fileURLWithPath: folder.write("stdin", input)))
-    // Files, unlike pipes, never fill up while nobody reads.
+    // Files, unlike pipes, never fill up.
     process.standardOutput = try output ?? Self.file(at: folder.path("stdout"))
     process.standardError = try Self.file(at: folder.path("stderr"))
     try Self.withoutBlockedSignals { try process.run() }
@@ -87,7 +91,7 @@ final class Program {
     try Program(arguments, ranks: ranks, in: directory, input: input, output: output).wait()
   }
 
-  /// Runs a job in which every rank is given arguments of its own.
+  /// Runs a job in which every rank has its own arguments.
   static func run(eachRank arguments: [[String]], in directory: String) throws -> Outcome {
     try Program(arguments, ranks: 1, in: directory).wait()
   }
@@ -104,6 +108,12 @@ final class Program {
     try Program([[]], ranks: ranks, in: directory, shell: script).wait()
   }
 
+  /// Runs a script by a shell without a launcher, and stops at the first command that fails.
+  static func run(shell script: String, in directory: String, environment: [String: String]) throws -> Outcome
+  {
+    try Program([[]], ranks: nil, in: directory, environment: environment, shell: script).wait()
+  }
+
   /// Waits for the end.
   func wait() throws -> Outcome {
     try wait(for: "the end") { !process.isRunning }
@@ -114,7 +124,7 @@ final class Program {
       standardError: standardError)
   }
 
-  /// Waits until something is true of the running program.
+  /// Waits until a condition of the running program is true.
   func wait(for what: String, _ isTrue: () -> Bool) throws {
     while !isTrue() {
       guard .now < deadline, what == "the end" || process.isRunning else {
@@ -153,7 +163,7 @@ final class Program {
     return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
   }
 
-  /// Threads that run tests block signals, and children inherit that: mpirun would forward none.
+  /// Threads that run tests block signals and child processes inherit that, so mpirun would not forward any.
   private static func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
     var (none, before) = (sigset_t(), sigset_t())
     sigemptyset(&none)
@@ -162,7 +172,7 @@ final class Program {
     try body()
   }
 
-  /// The variables of this process without those of a launcher around it, with what containers need.
+  /// The variables of this process without those of a launcher around it, with the settings that containers need.
   private static let environment: [String: String] = {
     var variables = ProcessInfo.processInfo.environment.filter { name, _ in
       !["OMPI_COMM_WORLD", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
@@ -183,9 +193,8 @@ final class Program {
     throw Unusable(description: "there is no mpirun in PATH; launch/setup installs it")
   }
 
-  /// The program, which the package builds beside the test bundle.
-  /// The program built with the tests, or the one that RNN_DIST_PROGRAM names: an optimised build has errors that another
-  /// has not (what is freed too early, for one).
+  /// The program that is built with the tests, or the one that RNN_DIST_PROGRAM names: an optimized build can have errors
+  /// that a debug build doesn't have, such as memory that is freed too early.
   private static func executable() throws -> URL {
     if let named = ProcessInfo.processInfo.environment["RNN_DIST_PROGRAM"] {
       guard FileManager.default.isExecutableFile(atPath: named) else {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What `train` and `evaluate` say of a model is true of that model.
+/// Reports of `train` and `evaluate` are true of the model.
 @Suite(.timeLimit(.minutes(5))) struct ReportTests {
   private let runs: SequenceRuns
 
@@ -9,7 +9,7 @@ import Testing
 
   // MARK: Ensembles
 
-  /// Two models decide by the mean of their probabilities; of two that are the same that is what one says.
+  /// An ensemble uses the mean of its members' probabilities; two equal members give what one of them gives.
   @Test func theLossOfAnEnsembleIsItsOwn() throws {
     try runs.trained("seq2seq", ["training.learning_rate=0.02"])
     try runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
@@ -34,7 +34,7 @@ import Testing
 
   // MARK: Averages of checkpoints
 
-  @Test func anAverageSaysOfWhat() throws {
+  @Test func anAverageNamesItsSteps() throws {
     let folder = try TinyRun.folder()
     func evaluate(_ arguments: String...) throws -> Outcome {
       try Program.run(["evaluate", "run"] + arguments, in: folder.root)
@@ -57,7 +57,7 @@ import Testing
 
   // MARK: Examples
 
-  @Test func examplesOfTagsAndClassesSayWhatWasExpected() throws {
+  @Test func examplesOfTagsAndClassesShowTheExpectedOutput() throws {
     for (task, settings) in [("classifier", [String]()), ("tagger", [])] {
       let outcome = try runs.train(task, settings + ["training.learning_rate=1e-9"], run: task)
       try #require(outcome.exitCode == 0, "\(outcome)")
@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  /// Without the question no answer can be judged.
+  /// An answer makes no sense without its question.
   @Test func examplesHaveBothSources() throws {
     let text = (0..<40).map { "cat \($0 % 7) dog\tcat\twhere \($0 % 5)\n" }.joined()
     _ = try runs.folder.write("questions.tsv", Array(text.utf8))
@@ -80,7 +80,7 @@ import Testing
     #expect(examples.first?.contains("  cat 0 dog | where 0 -> ") == true, "\(outcome)")
   }
 
-  /// Any of the references of a source will do.
+  /// Any reference of a source counts as right.
   @Test func examplesHaveDifferentSources() throws {
     let text = (0..<200).map { "\($0 % 2 == 0 ? "cat dog" : "hen")\t\($0 % 3 == 0 ? "a" : "b")\n" }.joined()
     _ = try runs.folder.write("few.tsv", Array(text.utf8))

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `predict --sample`: sequences drawn from a model instead of searched for.
+/// `predict --sample`: sequences that are sampled from a model instead of searched for.
 @Suite(.timeLimit(.minutes(5))) struct SampleCommandTests {
   private let runs: SequenceRuns
 
@@ -36,8 +36,8 @@ import Testing
     #expect(try predict(["--sample"], lines) != greedy)
   }
 
-  /// A draw is a matter of the line, its number, the options and the seed: not of what is computed with it.
-  @Test(arguments: models) func theLineDecides(task: String, settings: [String]) throws {
+  /// A sample depends on the line, its number, the options and the seed, but not on the other lines of its batch.
+  @Test(arguments: models) func samplesDependOnTheLineOnly(task: String, settings: [String]) throws {
     let lines = try train(task, settings)
     let count = lines.split(separator: "\n").count
     let options = ["--sample", "--temperature", "1.2", "--top-k", "9", "--top-p", "0.97", "--n-best", "3"]
@@ -48,30 +48,30 @@ import Testing
     #expect(try predict(options + ["--seed", "2"], lines) != together)
     let firsts = try predict(options.dropLast(2), lines)
     #expect(firsts == (0..<count).map { together[3 * $0] })
-    // An empty line has a number as well.
+    // An empty line is numbered, too.
     let shifted = try predict(options, "\n" + lines)
     #expect(shifted.count == together.count + 3 && shifted.dropFirst(3) != together[...])
   }
 
-  /// Texts occur as often as the model gives them probability.
+  /// The frequency of a text is its probability.
   @Test func shares() throws {
     try runs.trained("seq2seq", ["decoding.max_length=2"])
-    let draws = try predict(["--sample", "--n-best", "1000", "--scores"], "cat dog\n")
+    let samples = try predict(["--sample", "--n-best", "1000", "--scores"], "cat dog\n")
     var counts: [String: Double] = [:]
-    for draw in draws { counts[draw, default: 0] += 1 }
+    for sample in samples { counts[sample, default: 0] += 1 }
     var common = 0
-    for (draw, count) in counts {
-      let score = try #require(Double(draw.prefix { $0 != "\t" }))
+    for (sample, count) in counts {
+      let score = try #require(Double(sample.prefix { $0 != "\t" }))
       let (share, expected) = (count / 1000, exp(score))
       guard expected > 0.02 else { continue }
       common += 1
       #expect(
-        abs(share - expected) < 4.5 * (expected * (1 - expected) / 1000).squareRoot(), "\(draw): \(share)")
+        abs(share - expected) < 4.5 * (expected * (1 - expected) / 1000).squareRoot(), "\(sample): \(share)")
     }
     #expect(common > 3)
   }
 
-  @Test func withPicturesAndPartners() throws {
+  @Test func withPicturesAndEnsembles() throws {
     try runs.trained("seq2seq", ["model.readout_size=8", "data.min_count=12"])
     try runs.trained("seq2seq", ["model.readout_size=8", "data.min_count=12", "seed=2"], run: "other")
     let alone = try predict(["--sample", "--attention", "pictures"])
@@ -86,7 +86,7 @@ import Testing
     #expect(zip(replaced, alone).allSatisfy { $1.contains("<unk>") ? !$0.contains("<unk>") : $0 == $1 })
   }
 
-  @Test func whatContradictsItself() throws {
+  @Test func contradictingOptions() throws {
     try runs.trained("seq2seq")
     func expect(_ words: String, _ arguments: String...) throws {
       let outcome = try Program.run(

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Options of models of sequences from `train` to use: what is set takes effect, and what was trained is what is loaded.
+/// Options of models of sequences from `train` to `predict`: settings take effect, and the trained model is the one that is loaded.
 @Suite(.timeLimit(.minutes(5))) struct SequenceOptionTests {
   private let runs: SequenceRuns
 
@@ -13,8 +13,8 @@ import Testing
     "model.dropout", "model.variational_dropout", "model.zoneout", "model.embedding_dropout",
   ]
 
-  /// A text of which a step reads all, twice, with hardly anything learnt in between.
-  @Test(arguments: random + [""]) func everyStepOfATextDrawsAnew(option: String) throws {
+  /// One step reads the whole text; two steps with almost no update between them differ only by their random masks.
+  @Test(arguments: random + [""]) func everyStepOfATextHasNewMasks(option: String) throws {
     _ = try runs.folder.write("text.txt", Array(TinyRun.text.prefix(500).utf8))
     let outcome = try runs.run(
       "train", "text", "data.train=text.txt", "--run-dir", "run", "data.generator=none",
@@ -34,7 +34,7 @@ import Testing
     let plain = try runs.losses("train")
     try runs.trained(task, options, run: "other")
     #expect(try runs.losses("train", run: "other") != plain)
-    // Nothing is random in use.
+    // Evaluation is not random.
     let score = try runs.score(run: "other")
     #expect(try runs.score(run: "other")["loss"] as? Double == score["loss"] as? Double)
     let found = try #require(score["loss"] as? Double)
@@ -42,9 +42,9 @@ import Testing
     #expect(abs(found - reported) < 1e-9 * reported)
   }
 
-  // MARK: What can be had
+  // MARK: Limits of the data
 
-  /// Tags that mark no spans have no F1: known before the first step.
+  /// Tags that mark no spans have no F1, which is known before the first step.
   @Test func spansAreNeededBeforeTheFirstStep() throws {
     let outcome = try Program.run(
       [
@@ -54,8 +54,8 @@ import Testing
     outcome.expect(78, "f1 needs tags such as B-name")
   }
 
-  /// What limits leave out, or cut, is said wherever it changes a figure.
-  @Test func entriesLeftOutAreCounted() throws {
+  /// Examples that limits leave out or cut are counted wherever they change a metric.
+  @Test func examplesLeftOutAreCounted() throws {
     let settings = ["data.max_length=3", "data.too_long=skip"]
     let planned = try runs.train("seq2seq", settings + ["--dry-run"])
     #expect(planned.exitCode == 0 && planned.standardError.contains("entries left out"), "\(planned)")
@@ -64,15 +64,65 @@ import Testing
     #expect(scored.exitCode == 0 && scored.standardError.contains("24 sequences cut"), "\(scored)")
   }
 
-  @Test func figuresOfAFewSourcesSaySo() throws {
+  /// A warning about the data comes before the checkpoint is restored, and must not open the log at step 0.
+  @Test func aWarningDoesNotCutTheLogOfAResumedRun() throws {
+    let settings = [
+      "data.max_length=3", "data.too_long=skip", "log.every_steps=1", "training.schedule.kind=constant",
+    ]
+    try runs.trained("seq2seq", settings + ["training.steps=6"])
+    let resumed = try runs.run("train", "--run-dir", "run", "--resume", "training.steps=12")
+    #expect(resumed.exitCode == 0 && resumed.standardError.contains("warning:"), "\(resumed)")
+    try runs.trained("seq2seq", settings, run: "whole")
+    for kind in ["train", "valid", "checkpoint"] {
+      func steps(_ run: String) throws -> [Int] {
+        try runs.events(kind, run: run).map { try #require($0["step"] as? Int) }
+      }
+      #expect(try steps("run") == steps("whole"), "\(kind)")
+    }
+    #expect(try runs.losses("train") == runs.losses("train", run: "whole"))
+    // TensorBoard hides the steps from the one that a session starts at: step 7 (field 2), start of a session (field 7).
+    let boards = try FileManager.default.contentsOfDirectory(atPath: runs.folder.path("run"))
+      .filter { $0.hasPrefix("events.out.tfevents.") }
+      .map { try Data(contentsOf: URL(fileURLWithPath: runs.folder.path("run/\($0)"))) }
+    let start = [Data([0x10, 1, 0x3A]), Data([0x10, 7, 0x3A])]
+    #expect(boards.contains { $0.range(of: start[1]) != nil })
+    #expect(boards.allSatisfy { $0.range(of: start[0]) == nil })
+  }
+
+  @Test func metricsOfAFewSourcesNameTheirNumber() throws {
     let outcome = try runs.train(
       "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("(of 2 sources)"), "\(outcome)")
-    #expect(outcome.output.contains("of 2 sources (rnn-dist evaluate"), "\(outcome)")
+    #expect(outcome.output.contains("of at most 2 sources (rnn-dist evaluate"), "\(outcome)")
     #expect(try runs.events("valid").allSatisfy { $0["decoded"] as? Int == 2 })
   }
 
-  /// Space without a break is no token: no answer, as for an empty line, and the next is answered.
+  /// If there are fewer sources than the limit, their number is reported.
+  @Test func aLimitAboveTheSourcesIsNotTheirNumber() throws {
+    let settings = [
+      "data.valid=pairs.tsv", "evaluation.metric=token_error_rate", "evaluation.decode_limit=1000",
+    ]
+    try runs.trained("seq2seq", settings)
+    let decoded = try runs.events("valid").map { try #require($0["decoded"] as? Int) }
+    let examples = try runs.events("valid").map { try #require($0["examples"] as? Int) }
+    #expect(decoded == examples && !decoded.isEmpty)
+  }
+
+  /// One line, one reference; or one source with the references of all its lines.
+  @Test func referencesAreGroupedOnRequest() throws {
+    _ = try runs.folder.write("same.tsv", Array("cat\tdog\ncat\tcow\nhen\tcat\n".utf8))
+    try runs.trained("seq2seq")
+    func notes(_ settings: String...) throws -> [String] {
+      let outcome = try Program.run(
+        ["evaluate", "run", "--json", "--data", "same.tsv"] + settings, in: runs.folder.root)
+      let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
+      return try #require(object?["notes"] as? [String])
+    }
+    #expect(try notes().allSatisfy { $0.contains("nrefs:1|") })
+    #expect(try notes("evaluation.group_references=true").allSatisfy { $0.contains("nrefs:var|") })
+  }
+
+  /// A no-break space is not a token here: the line counts as empty, and the next line has its output.
   @Test func linesWithoutTokensAreEmptyLines() throws {
     try runs.trained("seq2seq", ["data.tokens=bpe", "data.subword_vocabulary=20"])
     let answered = try runs.run("predict", "run", lines: "cat\n\u{A0}\ndog\n")
@@ -81,21 +131,21 @@ import Testing
     try runs.run("predict", "run", "other").expect(64, "other", "decoding.beam=5")
   }
 
-  @Test func aClassIsNoPartOfAText() throws {
+  @Test func aClassIsNotAPartOfAText() throws {
     try runs.trained("classifier")
     let outcome = try runs.run("predict", "run", lines: "cat dog\nfew\tcat\n")
     #expect(outcome.exitCode == 65 && outcome.output.split(separator: "\n").count == 1, "\(outcome)")
     #expect(outcome.standardError.contains("standard input:2: 2 fields"), "\(outcome)")
   }
 
-  @Test func valuesThatAShellHasLostAreMissed() throws {
+  @Test func missingValuesAreReported() throws {
     try runs.run("train", "text", "data.train=").expect(78, "data.train", "no value", "data.train=null")
   }
 
-  // MARK: What may be written
+  // MARK: Sampled texts
 
-  /// What the configuration says of texts holds for those that are drawn, too.
-  @Test func drawnTextsKeepToTheirLengths() throws {
+  /// The limits of the configuration hold for sampled texts, too.
+  @Test func sampledTextsKeepToTheirLengths() throws {
     try runs.trained(
       "generator", ["decoding.min_length=2", "decoding.max_length=3", "decoding.no_repeat_ngram=1"])
     let written = try runs.run("generate", "run", "--class", "few", "--count", "40")
@@ -111,7 +161,7 @@ import Testing
 
   // MARK: A text from a vector
 
-  /// What is written for a vector can be wrong; what is written for a class is one of many.
+  /// A text for a vector has a reference; a text for a class is one of many.
   @Test func captionsAreChosenByTheirTexts() throws {
     let settings = ["model.hidden_size=8", "model.embedding_size=6", "training.epochs=2", "data.min_count=1"]
     let trained = try Program.run(
@@ -119,7 +169,7 @@ import Testing
         "train", "captions", "data.train=captions.tsv", "data.valid=captions.tsv", "--run-dir", "run",
         "evaluation.metric=token_error_rate",
       ] + settings, in: runs.folder.root)
-    #expect(trained.exitCode == 0 && trained.output.contains("TER"), "\(trained)")
+    #expect(trained.exitCode == 0 && trained.output.contains("token error rate "), "\(trained)")
     let errors = try runs.events("valid").map { try #require($0["token_error_rate"] as? Double) }
     #expect(errors.count == 2)
     let refused = try Program.run(
@@ -160,13 +210,13 @@ import Testing
     try expectTheSameModel()
   }
 
-  /// What a run says of its data is an input like any other.
+  /// The files of a run are inputs like any other and may be damaged.
   @Test(arguments: [
     "", "{", "[]", #"{"source_width":-1,"source_count":1}"#, #"{"source_width":1e99,"source_count":1}"#,
     #"{"source_count":3}"#, #"{"source_count":1,"steps":0}"#,
     #"{"source_count":1,"source_width":4294967296}"#,
   ])
-  func spoilt(text: String) throws {
+  func damagedShape(text: String) throws {
     try runs.trained("seq2seq")
     _ = try runs.folder.write("run/shape.json", Array(text.utf8))
     try runs.run("evaluate", "run").expect(65, "run/shape.json")
@@ -192,7 +242,7 @@ import Testing
 
   // MARK: Ensembles
 
-  @Test func twoModelsDecideTogether() throws {
+  @Test func anEnsembleDecodesTogether() throws {
     try runs.trained("seq2seq", ["training.learning_rate=0.02"])
     try runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
     func scores(_ arguments: String...) throws -> [String] {
@@ -209,7 +259,7 @@ import Testing
     #expect(try runs.score("--ensemble", "other")["chrf"] != nil)
   }
 
-  @Test func aPartnerThatReadsSomethingElse() throws {
+  @Test func anEnsembleOfDifferentInputs() throws {
     try runs.trained("seq2seq")
     try runs.trained("seq2seq", ["data.train=triples.tsv"], run: "two")
     try runs.trained("seq2seq", ["data.reverse_source=true"], run: "reversed")
@@ -222,9 +272,9 @@ import Testing
     try runs.run("predict", "run", lines: "cat\tdog\n").expect(65)
   }
 
-  // MARK: What trapped
+  // MARK: Earlier traps
 
-  @Test func lettersOfATaggerOfNumbers() throws {
+  @Test func charactersOfATaggerOfNumbers() throws {
     try runs.trained(
       "tagger",
       [
@@ -236,7 +286,7 @@ import Testing
     #expect(predicted.exitCode == 0 && predicted.output.split(separator: " ").count == 2, "\(predicted)")
   }
 
-  /// Whether there is a second source, and so how wide all contexts are, only the data say.
+  /// Only the data show whether there is a second source, which decides the width of all contexts.
   @Test func tiedEmbeddingsOfTwoSources() throws {
     let settings = ["model.tie_embeddings=true", "data.train=triples.tsv"]
     let narrow = try runs.train("seq2seq", settings + ["model.decoder_embedding_size=16"])

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Folders with small data of every kind, and the commands on runs that are trained on them.
+/// A folder with small data of every kind, and commands on runs that are trained on them.
 struct SequenceRuns {
   let folder: TemporaryFolder
 
@@ -51,12 +51,12 @@ struct SequenceRuns {
     "evaluation.metric=loss",
   ]
 
-  /// Only what writes sequences has a longest one.
+  /// Only tasks that write sequences have a largest length.
   private static func length(_ task: String) -> [String] {
     ["generator", "seq2seq"].contains(task) ? ["decoding.max_length=9"] : []
   }
 
-  /// What each task learns from.
+  /// The data that each task is trained on.
   static let data = [
     "classifier": ["data.format=tsv", "data.train=classes.tsv"],
     "tagger": ["data.format=lines", "data.train.input=words.txt", "data.train.labels=tags.txt"],
@@ -71,10 +71,32 @@ struct SequenceRuns {
         + Self.length(task) + (Self.data[task] ?? []) + settings, in: folder.root)
   }
 
-  /// The same, which must work.
+  /// The same, which must succeed. Models of data that every folder has are trained once for all tests, and copied.
   func trained(_ task: String, _ settings: [String] = [], run: String = "run") throws {
-    let outcome = try train(task, settings, run: run)
-    try #require(outcome.exitCode == 0, "\(outcome)")
+    func train(_ runs: SequenceRuns, run: String) throws {
+      let outcome = try runs.train(task, settings, run: run)
+      try #require(outcome.exitCode == 0, "\(outcome)")
+    }
+    guard settings.allSatisfy({ !$0.hasPrefix("data.") || Self.usesCommonData($0) }) else {
+      return try train(self, run: run)
+    }
+    let shared = try SharedFolders.folder("\(task) \(settings)") {
+      let runs = try SequenceRuns()
+      try train(runs, run: "run")
+      return runs.folder
+    }
+    try FileManager.default.copyItem(atPath: shared.path("run"), toPath: folder.path(run))
+  }
+
+  /// Whether a setting names no file, or one that every folder has.
+  private static func usesCommonData(_ setting: String) -> Bool {
+    let value = setting.split(separator: "=").last ?? ""
+    return !value.hasSuffix(".txt") && !value.hasSuffix(".tsv") && !value.hasSuffix(".csv")
+      || [
+        "classes.tsv", "pairs.tsv", "triples.tsv", "words.txt", "tags.txt", "numbers.txt", "pieces.txt",
+        "chords.txt", "captions.tsv",
+      ]
+      .contains(value)
   }
 
   func run(_ arguments: String..., input: [UInt8] = []) throws -> Outcome {
@@ -85,7 +107,7 @@ struct SequenceRuns {
     try Program.run(arguments, in: folder.root, input: Array(lines.utf8))
   }
 
-  /// What `evaluate --json` prints.
+  /// The object that `evaluate --json` prints.
   func score(_ arguments: String..., run: String = "run") throws -> [String: Any] {
     let outcome = try Program.run(["evaluate", run, "--json"] + arguments, in: folder.root)
     try #require(outcome.exitCode == 0, "\(outcome)")

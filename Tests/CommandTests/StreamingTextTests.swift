@@ -15,7 +15,7 @@ import rnn_dist
     #expect(pieces.filter { !$0.isEmpty } == ["a", "é", "€", "😀", "."].map { Array($0.utf8) })
   }
 
-  /// What is no UTF-8 comes out unchanged, at the latest at the end.
+  /// Bytes that are not UTF-8 come out unchanged, at the latest at the end.
   @Test(
     arguments: [
       [0xFF, 0x61], [0x80, 0x80, 0x80, 0x80, 0x80], [0xC3, 0x61], [0xE2, 0x82], [0xF0, 0x9F, 0x98],

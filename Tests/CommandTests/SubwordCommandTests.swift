@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Subwords wherever text is cut into tokens, from training to use.
+/// Subwords in every place that uses tokens, from training to prediction.
 @Suite(.timeLimit(.minutes(5))) struct SubwordCommandTests {
   private let runs: SequenceRuns
 
@@ -27,7 +27,7 @@ import Testing
     let (loss, tokens) = (try #require(score["loss"] as? Double), try #require(score["tokens"] as? Int))
     let (perByte, perCharacter) = (score["bits_per_byte"] as? Double, score["bits_per_character"] as? Double)
     let bytes = try #require(perByte.map { loss * Double(tokens) / log(2) / $0 })
-    // The last tenth without its first subword; one letter in it has two bytes.
+    // The last tenth without its first subword; one character in it has two bytes.
     #expect(bytes < Double(TinyRun.text.utf8.count) * 0.11 && bytes > Double(TinyRun.text.utf8.count) * 0.08)
     #expect(try #require(perCharacter) > perByte ?? .infinity)
     let lines = try runs.run("evaluate", "run", "--data", "text.txt")
@@ -43,7 +43,7 @@ import Testing
     #expect(try runs.run("inspect", "run").output.contains("tokens (bpe)"))
   }
 
-  /// Stopped in between and resumed, the run is the same as one that was not.
+  /// A run that is resumed ends as one that was not interrupted.
   @Test func resumed() throws {
     try #require(try train(["training.steps=12"], run: "whole").exitCode == 0)
     try #require(try train(["training.steps=6"]).exitCode == 0)

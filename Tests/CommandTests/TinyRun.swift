@@ -3,13 +3,13 @@ import Synchronization
 
 /// A small finished run of characters or words, trained once for all tests.
 enum TinyRun {
-  /// What is true of every run of these tests: a model that trains in milliseconds.
+  /// Settings of a model that trains in milliseconds.
   static let settings = [
     "data.generator=none", "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=4",
     "training.bptt=8", "training.epochs=0",
   ]
 
-  /// Sixty lines of small words; one letter has two bytes.
+  /// Sixty lines of small words; one character has two bytes.
   static let text: String = {
     let words = ["the", "cat", "sat", "on", "a", "mat", "dog", "ran", "café"]
     let lines = (0..<60).map { line in
@@ -22,21 +22,9 @@ enum TinyRun {
   static func folder(_ tokens: String = "char") throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     _ = try folder.write("text.txt", text.utf8)
-    let trained = try trained(tokens).get()
+    let trained = try SharedFolders.folder("tiny \(tokens)") { try train(tokens) }
     try FileManager.default.copyItem(atPath: trained.path("run"), toPath: folder.path("run"))
     return folder
-  }
-
-  private static let characters = Result { try train("char") }
-  private static let words = Result { try train("word") }
-  private static let bytes = Result { try train("byte") }
-
-  private static func trained(_ tokens: String) -> Result<TemporaryFolder, any Error> {
-    switch tokens {
-    case "word": words
-    case "byte": bytes
-    default: characters
-    }
   }
 
   /// Three checkpoints, at steps 4, 8 and 12.
@@ -48,13 +36,38 @@ enum TinyRun {
         "training.steps=12", "evaluation.every_steps=4", "checkpoint.every_steps=4",
       ], in: folder.root)
     guard outcome.exitCode == 0 else { throw Program.Unusable(description: "\(outcome)") }
-    remains.withLock { $0.append(folder.root) }
     return folder
   }
+}
 
-  /// What static values hold on to is never released, so it is removed when the process ends.
+/// Folders that are made once for all tests. Tests copy from them and don't change them.
+enum SharedFolders {
+  private final class Entry: Sendable {
+    let result = Mutex<Result<TemporaryFolder, any Error>?>(nil)
+  }
+
+  private static let entries = Mutex<[String: Entry]>([:])
+
+  /// The folder of a name, made by the first caller; the others wait for it.
+  static func folder(_ name: String, _ make: () throws -> TemporaryFolder) throws -> TemporaryFolder {
+    let entry = entries.withLock { entries in
+      let entry = entries[name] ?? Entry()
+      entries[name] = entry
+      return entry
+    }
+    return try entry.result.withLock { result in
+      let folder = result ?? Result { try make() }
+      if result == nil, case .success(let made) = folder { remains.withLock { $0.append(made.root) } }
+      result = folder
+      return try folder.get()
+    }
+  }
+
+  /// Values that a static property holds are never released, so the folders are removed when the process ends.
   private static let remains: Mutex<[String]> = {
-    atexit { TinyRun.remains.withLock { $0.forEach { try? FileManager.default.removeItem(atPath: $0) } } }
+    atexit {
+      SharedFolders.remains.withLock { $0.forEach { try? FileManager.default.removeItem(atPath: $0) } }
+    }
     return Mutex([])
   }()
 }

@@ -1,14 +1,14 @@
 import Communication
 import Testing
 
-/// What the threads implementation promises beyond the protocol: no mistake ends in a hang.
+/// Beyond the protocol, the implementation with threads promises that no mistake ends in a hang.
 @Suite struct InProcessCommunicatorTests {
   private struct Broken: Error, Equatable { let rank: Int }
 
   @Test func returnsValuesInRankOrder() throws {
-    let values = try InProcessCommunicator.run(ranks: 5) { ($0.rank, $0.worldSize, $0.localRank) }
+    let values = try InProcessCommunicator.run(ranks: 5) { ($0.rank, $0.worldSize) }
     #expect(values.map(\.0) == [0, 1, 2, 3, 4])
-    #expect(values.allSatisfy { $0.1 == 5 && $0.0 == $0.2 })
+    #expect(values.allSatisfy { $0.1 == 5 })
   }
 
   @Test(arguments: 0..<3)
@@ -65,24 +65,6 @@ import Testing
     }
     #expect(error?.kind == .mismatch(ranks: [2]))
     #expect(error?.detail.contains("rank 2 called allreduceSum of Float of 7") == true)
-  }
-
-  @Test func startedReductionFailsWithItsPeer() {
-    #expect(throws: Broken(rank: 1)) {
-      try InProcessCommunicator.run(ranks: 2) { communicator in
-        if communicator.rank == 1 { throw Broken(rank: 1) }
-        var values: [Float] = [1]
-        try values.withUnsafeMutableBufferPointer { values in
-          let pending = try communicator.startAllreduceSum(values)
-          do {
-            while try !pending.progress() {}
-            Issue.record("the sum was complete without rank 1")
-          } catch {
-            try pending.wait()
-          }
-        }
-      }
-    }
   }
 
   @Test func abortEndsTheJobWithItsCode() {

@@ -3,7 +3,7 @@ import Testing
 @testable import Communication
 
 @Suite struct SummedVectorTests {
-  /// Every element of the spans belongs to one part, and cuts lie at cache lines.
+  /// Every element of the spans belongs to exactly one part, and parts are divided at cache lines.
   @Test(arguments: 1...5)
   func partsCoverTheSpansOnce(parts: Int) {
     for spans in [[0..<1000], [3..<5], [], [0..<7, 9..<10, 100..<333], [5..<5, 6..<70]] {
@@ -19,19 +19,19 @@ import Testing
     }
   }
 
-  /// Of spans that are thin at one end and dense at the other every part gets some of both; a part of the vector belongs to
-  /// the same part of the ranks whatever the spans.
+  /// If spans are sparse at one end and dense at the other, every part gets elements of both ends. An element belongs to
+  /// the same part for any spans.
   @Test(arguments: 1...5)
-  func partsAreDealtOutInBlocks(parts: Int) {
-    let thin = (0..<300).map { 40 * $0..<40 * $0 + 3 }
+  func blocksAreAssignedInTurn(parts: Int) {
+    let sparse = (0..<300).map { 40 * $0..<40 * $0 + 3 }
     let dense = 12_000..<20_000
     var owner = [Int](repeating: -1, count: 20_000)
-    var sizes = [(thin: Int, dense: Int)](repeating: (0, 0), count: parts)
+    var sizes = [(sparse: Int, dense: Int)](repeating: (0, 0), count: parts)
     for index in 0..<parts {
-      forEachRange(ofPart: index, of: parts, thin + [dense], count: 20_000, limit: 64) { range in
+      forEachRange(ofPart: index, of: parts, sparse + [dense], count: 20_000, limit: 64) { range in
         for element in range { owner[element] = index }
         if range.lowerBound < 12_000 {
-          sizes[index].thin += range.count
+          sizes[index].sparse += range.count
         } else {
           sizes[index].dense += range.count
         }
@@ -42,16 +42,16 @@ import Testing
       }
     }
     #expect(sizes.map(\.dense).max()! - sizes.map(\.dense).min()! <= 2 * 64)
-    #expect(sizes.map(\.thin).max()! - sizes.map(\.thin).min()! <= 2 * 64, "\(sizes)")
+    #expect(sizes.map(\.sparse).max()! - sizes.map(\.sparse).min()! <= 2 * 64, "\(sizes)")
   }
 
-  @Test func roomIsAskedForBeforehand() {
+  @Test func sharedMemoryIsCheckedInAdvance() {
     #expect(!SharedMemoryRoom.has(1, in: "/no such directory"))
     #expect(!SharedMemoryRoom.has(.max, in: "/"))
-    #expect(SharedMemoryRoom.has(0, in: "/proc") == false, "a file system without blocks has no room")
+    #expect(SharedMemoryRoom.has(0, in: "/proc") == false, "a file system without blocks has no space")
   }
 
-  /// Memory that several ranks see, here threads of one process.
+  /// Memory that several ranks share, here threads of one process.
   private final class Segments: @unchecked Sendable {
     let all: [UnsafeMutableBufferPointer<Float>]
     init(ranks: Int, count: Int) {
@@ -68,7 +68,7 @@ import Testing
     Float(index % 89 + step) / Float(3 + 7 * rank)
   }
 
-  /// Sums are made in rank order: the same bits as by hand, longer than a block, and nothing else is touched.
+  /// Sums are added in rank order, so they have the bits of a plain loop. Other elements don't change.
   @Test(arguments: 1...4)
   func sharedMemory(ranks: Int) throws {
     let count = 9000

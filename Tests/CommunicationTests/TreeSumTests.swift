@@ -2,7 +2,7 @@ import Communication
 import Testing
 
 @Suite struct TreeSumTests {
-  /// Numbers whose sum depends on the order in which they are added.
+  /// Numbers whose sum depends on the order of addition.
   private static func part(_ index: Int, _ count: Int) -> [Double] {
     (0..<count).map { Double($0 + 1) / Double(3 + index * 7) * (index % 2 == 0 ? 1 : -1e-9) }
   }
@@ -15,7 +15,7 @@ import Testing
       })
   }
 
-  /// Eight virtual shards, added in pairs on each rank and then over ranks, give one result for all.
+  /// Eight shards, added in pairs on each rank and then over ranks, give the same result for any number of ranks.
   @Test(arguments: [1, 2, 4, 8], [1, 7, 64])
   func sameBitsForAnyNumberOfRanks(ranks: Int, scratchCount: Int) throws {
     let count = 40
@@ -31,7 +31,7 @@ import Testing
     }
     #expect(sums == Array(repeating: Self.inPairs(parts).map(\.bitPattern), count: ranks))
     let inRankOrder = parts.dropFirst().reduce(parts[0]) { zip($0, $1).map { $0 + $1 } }
-    #expect(inRankOrder.map(\.bitPattern) != sums[0], "the numbers can't tell one order from another")
+    #expect(inRankOrder.map(\.bitPattern) != sums[0], "these numbers don't depend on the order of addition")
   }
 
   @Test(arguments: [3, 5, 6])

@@ -71,6 +71,7 @@ import rnn_dist
     "decoding.replace_unknown": ("true", []), "evaluation.every_steps": ("2", []),
     "evaluation.patience": ("2", []), "evaluation.batch_size": ("2", []),
     "evaluation.decode_limit": ("2", []), "evaluation.bleu_tokens": ("char", []),
+    "evaluation.group_references": ("true", []),
     "log.every_steps": ("2", []),
     "log.tensorboard": ("false", []), "checkpoint.every_steps": ("2", []), "checkpoint.keep": ("2", []),
   ]
@@ -95,7 +96,7 @@ import rnn_dist
         "model.attention", "model.attention_query", "model.attention_window", "model.coverage",
         "data.shared_vocabulary", "data.reverse_source", "training.coverage_weight",
         "decoding.coverage_penalty", "decoding.max_length_ratio", "decoding.replace_unknown",
-        "evaluation.decode_limit", "evaluation.bleu_tokens",
+        "evaluation.decode_limit", "evaluation.bleu_tokens", "evaluation.group_references",
       ])
     add([.classifier, .seq2seq], ["model.attention_size"])
     add([.classifier], ["model.pooling"])

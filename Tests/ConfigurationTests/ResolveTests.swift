@@ -91,6 +91,21 @@ import Testing
     #expect(found.first?.message == "unknown key")
   }
 
+  /// Keys by the names that other programs give to them, under the right section, another one or none.
+  @Test(arguments: [
+    ("lr=1", "training.learning_rate"), ("training.lr=1", "training.learning_rate"),
+    ("model.batch=8", "training.batch_size"), ("hidden=8", "model.hidden_size"),
+  ])
+  func namesOfOtherProgramsGetOurKey(override: String, suggestion: String) {
+    #expect(issues(override).map(\.suggestion) == [suggestion])
+  }
+
+  @Test func familiarNamesStandForKeys() {
+    for (name, key) in ConfigurationSchema.familiarNames {
+      #expect(ConfigurationSchema.keys.contains { $0.path == key }, "\(name): \(key)")
+    }
+  }
+
   @Test(arguments: ["zzz=1", "optimisation.warp=2"])
   func keysLikeNoneAreUnknownWithoutAGuess(override: String) {
     #expect(issues(override).map(\.suggestion) == [nil])

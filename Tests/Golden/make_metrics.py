@@ -1,18 +1,19 @@
-"""Writes metrics-{text,spans,edits,sums}.json: scores of small corpora by the field's own tools.
+"""Writes metrics-{text,fuzz,spans,edits}.json and unicode-lowercase.json: scores of small corpora by the field's own
+tools, and lower case by Python.
 
-Run anywhere: python make_metrics.py [FOLDER] (default: the folder of this file). It needs sacrebleu and seqeval;
+Run anywhere: python make_metrics.py [FOLDER] (default: the folder of this file). It needs sacrebleu, jiwer and seqeval;
 what the files hold and which versions wrote them is in README.md.
 """
 
 import json
 import logging
-import math
 import os
 import random
-import struct
 import sys
+import unicodedata
 from collections import Counter
 
+import jiwer
 from sacrebleu.metrics import BLEU, CHRF
 from seqeval.metrics.sequence_labeling import get_entities
 
@@ -20,7 +21,7 @@ logging.getLogger("sacrebleu").setLevel(logging.ERROR)
 
 # --- Texts -----------------------------------------------------------------------------------------------------
 
-# Hypothesis and references: the corners of tokenization, matching and smoothing.
+# Hypothesis and references: edge cases of tokenization, matching and smoothing.
 WRITTEN = [
     ("the cat sat on the mat", ["the cat sat on the mat"]),
     ("the the the the the the the", ["the cat is on the mat", "there is a cat on the mat"]),
@@ -107,47 +108,37 @@ def corpora(entries):
     return result
 
 
-def scores(metric, entries, selections, with_sentences, detail):
-    """What a metric of sacrebleu says of each corpus and, if asked, of each sentence."""
-    found = {"corpora": {}}
+def corpus_scores(metric, entries, selections, detail):
+    """What a metric of sacrebleu says of each corpus."""
+    found = {}
     for name, selection in selections.items():
         chosen = [entries[i] for i in selection]
         score = metric.corpus_score([h for h, _ in chosen], streams(chosen))
-        found["corpora"][name] = {"score": score.score, "signature": str(metric.get_signature()), **detail(score)}
-    if with_sentences:
-        found["sentences"] = [metric.sentence_score(h, r).score for h, r in entries]
+        found[name] = {"score": score.score, "signature": str(metric.get_signature()), **detail(score)}
     return found
+
+
+BLEU_OPTIONS = [(tokenizer, lowercase) for tokenizer in ("13a", "intl", "char", "none") for lowercase in (False, True)]
+CHRF_OPTIONS = [(word_order, lowercase) for word_order in (0, 2) for lowercase in (False, True)]
 
 
 def bleu_cases(entries, selections):
     def detail(score):
-        return {"text": str(score), "precisions": score.precisions, "brevity_penalty": score.bp,
-                "hypothesis_length": score.sys_len, "reference_length": score.ref_len}
+        return {"matches": score.counts, "totals": score.totals, "hypothesis_length": score.sys_len,
+                "reference_length": score.ref_len}
 
-    options = [(t, lc, "exp", None, eff) for t in ("13a", "intl", "char", "none") for lc in (False, True)
-               for eff in (False, True)]
-    options += [("13a", False, method, value, eff) for eff in (False, True)
-                for method, value in [("none", None), ("floor", None), ("floor", 0.025), ("add-k", None),
-                                      ("add-k", 0.5)]]
-    cases = []
-    for tokenizer, lowercase, method, value, effective in options:
-        metric = BLEU(tokenize=tokenizer, lowercase=lowercase, smooth_method=method, smooth_value=value,
-                      effective_order=effective)
-        cases.append({"tokenizer": tokenizer, "lowercase": lowercase, "smoothing": method, "value": value,
-                      "effective_order": effective,
-                      **scores(metric, entries, selections, effective or method != "exp", detail)})
-    return cases
+    return [{"tokenizer": tokenizer, "lowercase": lowercase,
+             "corpora": corpus_scores(BLEU(tokenize=tokenizer, lowercase=lowercase), entries, selections, detail)}
+            for tokenizer, lowercase in BLEU_OPTIONS]
 
 
 def chrf_cases(entries, selections):
     cases = []
-    for word_order in (0, 1, 2):
-        for lowercase, white_space, epsilon in [(False, False, False), (True, False, False), (False, True, False),
-                                                (False, False, True)]:
-            metric = CHRF(word_order=word_order, lowercase=lowercase, whitespace=white_space, eps_smoothing=epsilon)
-            cases.append({"word_order": word_order, "lowercase": lowercase, "white_space": white_space,
-                          "epsilon": epsilon,
-                          **scores(metric, entries, selections, True, lambda score: {"name": score.name})})
+    for word_order, lowercase in CHRF_OPTIONS:
+        metric = CHRF(word_order=word_order, lowercase=lowercase)
+        cases.append({"word_order": word_order, "lowercase": lowercase,
+                      "corpora": corpus_scores(metric, entries, selections, lambda score: {"name": score.name}),
+                      "sentences": [metric.sentence_score(h, r).score for h, r in entries]})
     return cases
 
 
@@ -269,20 +260,13 @@ WRITTEN_SPANS = [
 
 
 def span_case(name, sentences, counts):
-    correct, predicted, reference = counts
-    kinds = sorted(set(predicted) | set(reference))
-
-    def figures(c, p, r):
-        precision, recall = (c / p if p else 0.0), (c / r if r else 0.0)
-        f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-        return {"correct": c, "predicted": p, "reference": r, "precision": precision, "recall": recall, "f1": f1}
-
+    c, p, r = (sum(counter.values()) for counter in counts)
+    precision, recall = (c / p if p else 0.0), (c / r if r else 0.0)
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     return {
         "name": name,
         "sentences": [{"reference": list(r), "predicted": list(p)} for r, p in sentences],
-        "total": figures(sum(correct.values()), sum(predicted.values()), sum(reference.values())),
-        "types": {k: figures(correct[k], predicted[k], reference[k]) for k in kinds
-                  if predicted[k] or reference[k]},
+        "total": {"correct": c, "predicted": p, "reference": r, "precision": precision, "recall": recall, "f1": f1},
     }
 
 
@@ -364,34 +348,121 @@ def edit_file():
     }
 
 
-# --- Sums ------------------------------------------------------------------------------------------------------
+# --- Texts of all kinds ----------------------------------------------------------------------------------------
 
-def bits(number):
-    return struct.pack(">d", number).hex()
+# Ranges of scripts, and pieces that tools are known to treat differently.
+SCRIPTS = ["az", "AZ", "\u00c0\u017f", "\u0391\u03c9", "\u0410\u044f", "\u05d0\u05ea", "\u0621\u064a", "\u0905\u0939",
+           "\u0b85\u0bb9", "\u0e01\u0e2e", "\u1100\u1175", "\u10a0\u10c5", "\u13a0\u13f5", "\u3041\u3093", "\u4e00\u4fff",
+           "\uac00\ud7a3", "\U00010400\U0001044f", "\U0001d400\U0001d433", "\U0001f600\U0001f64f", "09", "\u0660\u0669",
+           "\u0966\u096f", "\u2160\u217f", "\u00b2\u00b3"]
+MARKS = ["\u0301", "\u0308", "\u0345", "\u05b8", "\u064b", "\u093e", "\u093f", "\u094d", "\u0bbe", "\u0e31", "\u1161", "\u11a8",
+         "\u200d", "\u200c", "\ufe0f", "\U0001f3fd", "\u20e3"]
+SPACES = [" "] * 12 + ["  ", "\t", "\x1c", "\x1f", "\x85", "\u00a0", "\u1680", "\u2003", "\u2028", "\u2029", "\u202f",
+                       "\u3000", " \u00a0", "\u200b", "\ufeff", "\r", "\n"]
+PIECES = ["&quot;", "&amp;", "&lt;", "<skipped>", "-", "--", ".", "...", ",", "1,000.5", "3-", "(", ")", "'", '"', "$", "%",
+          "\u2014", "\u201c", "\u3002", "\u060c", "\u0964", "\u20ac", "\u2116", "\u00d7", "\u200e", "\u200f", "\u202b", "\u2066",
+          "\u03a3", "\u03c2", "\u03a3.", "\u0130", "\u1e9e", "\ufb01", "\u01c5", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+          "\U0001f1e9\U0001f1ea", "\u00e9", "e\u0301"]
 
 
-def sum_file():
-    source = random.Random(7)
-    tiny, huge = 5e-324, sys.float_info.max
-    cases = [
-        [], [0.0], [-0.0], [tiny], [-tiny, tiny], [tiny] * 3, [huge], [-huge, huge, 1.0], [huge, huge, -huge],
-        [1.0, 2.0**-53], [1.0, 2.0**-53, tiny], [1.0 + 2.0**-52, 2.0**-53], [1e100, 1.0, -1e100], [0.1] * 10,
-        [2.0**53, 1.0, 1.0], [2.0**-1022, -tiny], [2.0**31, -(2.0**32), 0.5],
-    ]
-    for spread in (3, 60, 700):
-        for _ in range(8):
-            cases.append([source.uniform(-1, 1) * 2.0 ** source.randrange(-spread, spread + 1) for _ in range(40)])
-    # math.fsum rounds the exact sum once (Shewchuk 1997); the partial sums of these don't overflow in this order.
-    order = {8: [huge, -huge, huge]}
-    return [{"terms": [bits(x) for x in case], "sum": bits(math.fsum(order.get(i, case)))}
-            for i, case in enumerate(cases)]
+def fuzzed_words(source, count):
+    """Some words and what separates them."""
+    parts = []
+    for _ in range(count):
+        if source.random() < 0.25:
+            parts.append(source.choice(PIECES))
+        else:
+            first, last = source.choice(SCRIPTS)
+            for _ in range(source.randrange(1, 5)):
+                parts.append(chr(source.randint(ord(first), ord(last))))
+                if source.random() < 0.2:
+                    parts.append(source.choice(MARKS))
+        if source.random() < 0.7:
+            parts.append(source.choice(SPACES))
+            if source.random() < 0.1:
+                parts.append(source.choice(MARKS))
+    return parts
+
+
+def fuzzed_texts(count, seed):
+    """Pairs of hypothesis and reference. The reference is a changed copy, and never only white space."""
+    source = random.Random(seed)
+    pairs = []
+    while len(pairs) < count:
+        hypothesis = fuzzed_words(source, source.randrange(1, 7))
+        reference = [part.swapcase() if source.random() < 0.1 else part
+                     for part in hypothesis if source.random() > 0.15]
+        for _ in range(source.randrange(0, 3)):
+            place = source.randrange(len(reference) + 1)
+            reference[place:place] = fuzzed_words(source, 1)
+        pair = "".join(hypothesis), "".join(reference)
+        scalars = "".join(pair)
+        if pair[1].strip() and all(unicodedata.category(c) not in ("Cn", "Cs") for c in scalars):
+            pairs.append(pair)
+    return pairs
+
+
+def fingerprint(text):
+    """FNV-1a of the UTF-8, 64 bits, in hexadecimal."""
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return f"{value:016x}"
+
+
+def edits(process, pairs):
+    """Edits and length of the reference for each pair."""
+    found = [process(reference, hypothesis) for hypothesis, reference in pairs]
+    return [[f.substitutions + f.deletions + f.insertions, f.hits + f.substitutions + f.deletions] for f in found]
+
+
+def fuzz_file(count=500, size=20):
+    pairs = fuzzed_texts(count, seed=17)
+    corpora = [pairs[i:i + size] for i in range(0, count, size)]
+
+    def scores(metric):
+        return [metric.corpus_score([h for h, _ in c], [[r for _, r in c]]).score for c in corpora]
+
+    tokens, bleu = {}, []
+    for tokenizer, lowercase in BLEU_OPTIONS:
+        metric = BLEU(tokenize=tokenizer, lowercase=lowercase)
+        bleu.append({"tokenizer": tokenizer, "lowercase": lowercase, "scores": scores(metric)})
+        if not lowercase:
+            tokens[tokenizer] = [fingerprint(" ".join(metric.tokenizer(h.rstrip()).split())) for h, _ in pairs]
+    chrf = [{"word_order": word_order, "lowercase": lowercase,
+             "scores": scores(CHRF(word_order=word_order, lowercase=lowercase))}
+            for word_order, lowercase in CHRF_OPTIONS]
+    return {
+        "pairs": pairs, "corpus_size": size, "tokens": tokens, "bleu": bleu, "chrf": chrf,
+        "lowercase": [fingerprint(h.lower()) for h, _ in pairs],
+        "words": edits(jiwer.process_words, pairs),
+        "characters": edits(jiwer.process_characters, pairs),
+    }
+
+
+# --- Lower case ------------------------------------------------------------------------------------------------
+
+# Capital sigma after and before cased and case-ignorable characters, marks and white space among them.
+SIGMAS = ["\u03a3", "\u0391\u03a3", "\u0391\u03a3\u0391", "\u0391\u03a3 \u0391", "\u0391\u03a3.", "\u0391\u03a3.\u0391",
+          "\u0391\u0301\u03a3", "\u0391\u03a3\u0301", "\u0391\u03a3\u0301\u0391", "\u0391'\u03a3", "'\u03a3", "1\u03a3",
+          "\u0391\u03a3\u03a3", "\u0391\u00ad\u03a3\u00ad", "\u0391\u0345\u03a3", "\u0345\u03a3", "\u0391\u03a3\u0345", "\u02b0\u03a3",
+          "\u4e00\u03a3", "\u0391\u03a3\u4e00", "\u0391\u00a0\u03a3", "\u0391\u03a3\u200d\u0391", "\U00010400\u03a3", "\u24b6\u03a3"]
+
+
+def lowercase_file():
+    """Every scalar whose lower case is another text, and texts in which the context decides."""
+    scalars = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    return {"unicode": unicodedata.unidata_version,
+            "mapped": [[ord(c)] + [ord(x) for x in c.lower()] for c in scalars if c.lower() != c],
+            "texts": [[t, t.lower()] for t in SIGMAS]}
 
 
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    files = {"text": text_file(), "spans": span_file(), "edits": edit_file(), "sums": sum_file()}
+    files = {"metrics-text": text_file(), "metrics-fuzz": fuzz_file(), "metrics-spans": span_file(),
+             "metrics-edits": edit_file(), "unicode-lowercase": lowercase_file()}
     for name, content in files.items():
-        with open(os.path.join(folder, f"metrics-{name}.json"), "w", encoding="utf-8") as file:
+        with open(os.path.join(folder, f"{name}.json"), "w", encoding="utf-8") as file:
             json.dump(content, file, ensure_ascii=True, separators=(",", ":"))
             file.write("\n")
 

@@ -26,7 +26,7 @@ enum BlockSuite {
       let place = Buffer<Element>(alone(own, in: all.count, at: world.rank * count))
       try own.withUnsafeBufferPointer { own throws(MPIError) in
         try place.withUnsafePointer { memory throws(MPIError) in
-          try world.gather(inPlace: memory, orSending: own, to: root)
+          try world.gather(isRoot ? nil : own, into: memory, to: root)
         }
       }
       if isRoot { checks.equal("gather in place of \(count) to \(root)", place.elements, all) }
@@ -60,7 +60,7 @@ enum BlockSuite {
       let place = Buffer<Element>(count: count)
       try all.withUnsafeBufferPointer { all throws(MPIError) in
         try place.withUnsafePointer { memory throws(MPIError) in
-          try world.scatter(inPlace: all, orReceivingInto: memory, from: root)
+          try world.scatter(all, into: isRoot ? nil : memory, from: root)
         }
       }
       checks.equal(
@@ -72,7 +72,7 @@ enum BlockSuite {
   private static func allToAll<Element: TestElement>(
     _ type: Element.Type, _ count: Int, _ world: borrowing Communicator, _ checks: Checks
   ) throws(MPIError) {
-    // What rank s sends to rank r are the numbers of "rank" s + 2r.
+    // Rank s sends the numbers of "rank" s + 2r to rank r.
     let own = (0..<world.size).flatMap { numbers(count, rank: world.rank + 2 * $0, type) }
     let expected = (0..<world.size).flatMap { numbers(count, rank: $0 + 2 * world.rank, type) }
     checks.equal("allToAll of \(count)", try world.allToAll(own), expected)
@@ -84,7 +84,7 @@ enum BlockSuite {
   }
 }
 
-/// Returns `count` elements, zero but for `own` at `start`.
+/// Returns `count` elements that are zero except for `own` at `start`.
 func alone<Element: TestElement>(_ own: [Element], in count: Int, at start: Int) -> [Element] {
   var all = [Element](repeating: 0, count: count)
   all.replaceSubrange(start..<start + own.count, with: own)

@@ -6,25 +6,25 @@
   import Darwin
 #endif
 
-/// What one rank found: the checks it made and those that failed.
+/// The checks that one rank made, and those that failed.
 public final class Checks {
   /// The names of all checks made.
   public private(set) var names: [String] = []
-  /// A line for each check that failed.
+  /// One line per failed check.
   public private(set) var failures: [String] = []
-  /// Put before every name, such as the element type.
+  /// A prefix of every name, such as the element type.
   var context = ""
 
   public init() {}
 
-  /// Records that `name` held, or why not.
+  /// Records whether `name` holds, and why not.
   func check(_ name: String, _ holds: Bool, _ detail: @autoclosure () -> String = "") {
     let full = context.isEmpty ? name : "\(context) \(name)"
     names.append(full)
     if !holds { failures.append("\(full) \(detail())") }
   }
 
-  /// Records whether `actual` is as expected.
+  /// Records whether `actual` is equal to `expected`.
   func equal<Value: Equatable>(_ name: String, _ actual: Value, _ expected: Value) {
     check(name, actual == expected, "is \(actual), expected \(expected)")
   }
@@ -44,9 +44,9 @@ public final class Checks {
     }
   }
 
-  /// Prints the failures of every rank, and on rank 0 what held and how much.
+  /// Prints the failures of every rank, and on rank 0 the passed checks and their number.
   func report(rank: Int, failed: Bool) {
-    // An abort that follows would lose what is still in the buffer.
+    // An abort that follows would lose the content of the output buffer.
     defer { fflush(nil) }
     for failure in failures { print("FAIL rank \(rank): \(failure)") }
     guard rank == 0, !failed else { return }

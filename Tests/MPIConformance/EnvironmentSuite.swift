@@ -1,6 +1,6 @@
 import MPI
 
-/// The runtime, and the communicators made from others.
+/// The runtime, and communicators that are made from others.
 enum EnvironmentSuite {
   static func run(_ runtime: borrowing Runtime, _ checks: Checks) throws(MPIError) {
     checks.context = "environment"
@@ -42,7 +42,7 @@ enum EnvironmentSuite {
     try reductionTable(world, checks)
   }
 
-  /// The places for user-defined reductions run out with a typed error, and come back.
+  /// One user-defined reduction too many is a typed error, and a freed slot can be used again.
   private static func reductionTable(
     _ world: borrowing Communicator, _ checks: Checks
   ) throws(MPIError) {
@@ -51,11 +51,11 @@ enum EnvironmentSuite {
       for index in other.indices { accumulator[index] &+= other[index] }
     }
     checks.equal(
-      "a freed place is used again", try world.allreduce([1], again.operation), [Int32(world.size)])
+      "a freed slot is used again", try world.allreduce([1], again.operation), [Int32(world.size)])
     try again.free()
   }
 
-  /// Defines reductions until `left` is 0, each told from the others by its factor, and uses each.
+  /// Defines and uses reductions until `left` is 0. Each has a different factor.
   private static func occupy(
     _ left: Int, _ world: borrowing Communicator, _ checks: Checks
   ) throws(MPIError) {

@@ -1,6 +1,6 @@
 import MPI
 
-/// Mistakes, each of which must be thrown, with the call and the rank, and leave the communicator usable.
+/// Mistakes. Each must throw an error with the call and the rank, and leave the communicator usable.
 enum ErrorSuite {
   static func run(_ world: borrowing Communicator, _ checks: Checks) throws(MPIError) {
     peers(world, checks)
@@ -134,10 +134,10 @@ enum ErrorSuite {
     }
   }
 
-  /// A message longer than the buffer, received from oneself or the neighbour.
+  /// A message that is longer than the buffer, from this rank itself or from its neighbor.
   private static func truncation(_ world: borrowing Communicator, _ checks: Checks) throws(MPIError) {
     let next = (world.rank + 1) % world.size
-    // One part, and three parts where parts are of three: the last one does not fit.
+    // One part, or three parts if a part has three elements; the last part doesn't fit.
     for values in [[1, 2], [1, 2, 3, 4, 5, 6, 7, 8]] as [[Int16]] {
       let room = values.count - 1
       let first = try world.startSend(Buffer(values), to: next, tag: 3)

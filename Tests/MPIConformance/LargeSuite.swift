@@ -1,6 +1,6 @@
 import MPI
 
-/// Messages too long to be sent before the receiver is ready, whole and in parts that don't divide them.
+/// Messages that are too long to be sent before the receiver is ready, whole and in parts of unequal length.
 enum LargeSuite {
   static func run(_ world: borrowing Communicator, _ checks: Checks) throws(MPIError) {
     let count = 250_001
@@ -32,6 +32,6 @@ enum LargeSuite {
     let sending = try world.startSend(Buffer(own), to: next, tag: 2)
     let message = try world.receive(atMost: count + 1, of: Int32.self, from: previous, tag: 2)
     checks.check("message", message == blocks[previous])
-    checks.check("message given back", try sending.wait().elements == own)
+    checks.check("message returned", try sending.wait().elements == own)
   }
 }

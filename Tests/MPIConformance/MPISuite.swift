@@ -8,7 +8,7 @@ import MPI
   import Darwin
 #endif
 
-/// The wrapper's suites, one after the other on every element type.
+/// The suites of the wrapper, one after another, on every element type.
 enum MPISuite {
   /// Every operation of the wrapper, on every element type.
   static func run() throws {
@@ -16,7 +16,7 @@ enum MPISuite {
     let runtime = try Runtime(requiring: .funneled)
     do throws(MPIError) {
       try EnvironmentSuite.run(runtime, checks)
-      // Whole, then with at most three elements in a call.
+      // Without a limit, then with at most three elements per call.
       for limit in [Communicator.defaultMaximumCount, 3] {
         let world = try runtime.world().duplicate(maximumCount: limit)
         let label = limit == 3 ? " in parts" : ""
@@ -63,7 +63,7 @@ enum MPISuite {
     try WindowSuite.run(type, world, checks)
   }
 
-  /// MPI begins once in a process, and never again after its end.
+  /// MPI can be initialized once per process, and not again after it was finalized.
   static func initializeTwice() throws {
     let checks = Checks()
     let runtime = try Runtime()

@@ -14,7 +14,7 @@ enum MessageSuite {
       try nonblocking(own, expected, next, previous, world, checks)
     }
     try probes(type, next, previous, world, checks)
-    try cancelled(type, world, checks)
+    try canceled(type, world, checks)
     try world.barrier()
   }
 
@@ -31,12 +31,12 @@ enum MessageSuite {
     }
     checks.equal("sendReceive of \(count)", received.elements, expected)
     checks.equal(
-      "sendReceive status of \(count)", [status.source, status.tag, status.count], [previous, 5, count])
+      "sendReceive status of \(count)", fields(status), [previous, 5, count])
 
-    // Blocking in a ring: the first rank sends first, the others receive first.
+    // A blocking ring: rank 0 sends first, the other ranks receive first.
     if world.size > 1 {
       if world.rank == 0 { try world.send(own, to: next, tag: 7) }
-      // Room for more than comes: the length is the message's.
+      // The buffer is larger than the message, so the length must be that of the message.
       let message = try world.receive(atMost: count + 5, of: Element.self, from: previous, tag: 7)
       if world.rank != 0 { try world.send(own, to: next, tag: 7) }
       checks.equal("send and receive of \(count)", message, expected)
@@ -54,10 +54,10 @@ enum MessageSuite {
     var status: Status?
     let received = try receiving.wait(status: &status)
     checks.equal("startReceive of \(count)", Array(received.elements.prefix(count)), expected)
-    checks.equal("startReceive status of \(count)", status, Status(source: previous, tag: 9, count: count))
+    checks.equal("startReceive status of \(count)", status.map(fields), [previous, 9, count])
     checks.equal("startSend gives back \(count)", try sending.wait().elements, own)
 
-    // Two messages under way at once keep their order, also where each has several parts.
+    // Two messages in progress at the same time keep their order, even if each has several parts.
     let first = try world.startSend(Buffer(own), to: next, tag: 1)
     let second = try world.startSend(Buffer(own + own), to: next, tag: 1)
     let one = try world.startReceive(into: Buffer<Element>(count: count), from: previous, tag: 1)
@@ -75,14 +75,16 @@ enum MessageSuite {
     try world.barrier()
     let sending = try world.startSend(Buffer(numbers(2, rank: world.rank, type)), to: next, tag: 4)
     let status = try world.probe(for: type, tag: 4)
-    checks.equal("probe", status, Status(source: previous, tag: 4, count: 2))
+    checks.equal("probe", fields(status), [previous, 4, 2])
     checks.equal("probeIfReady", try world.probeIfReady(for: type, from: previous, tag: 4), status)
     let message = try world.receive(atMost: 2, of: type, from: status.source, tag: status.tag)
     checks.equal("message after probe", message, numbers(2, rank: previous, type))
     _ = try sending.wait()
   }
 
-  private static func cancelled<Element: TestElement>(
+  private static func fields(_ status: Status) -> [Int] { [status.source, status.tag, status.count] }
+
+  private static func canceled<Element: TestElement>(
     _ type: Element.Type, _ world: borrowing Communicator, _ checks: Checks
   ) throws(MPIError) {
     let receiving = try world.startReceive(into: Buffer(numbers(5, rank: 0, type)), tag: 77)

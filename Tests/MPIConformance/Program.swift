@@ -8,7 +8,7 @@ import Communication
   import Darwin
 #endif
 
-/// What can be run: the suites, and the accidents whose outcome a test looks at from outside.
+/// The suites that can be run, and programs that fail on purpose, whose outcome a test checks from outside.
 enum Program {
   static func run(_ name: String) throws {
     switch name {
@@ -25,7 +25,7 @@ enum Program {
     }
   }
 
-  /// The protocol's suite over MPI, whole and with every collective made of several calls.
+  /// The suite of the `Communicator` protocol over MPI.
   private static func runCommunicatorSuite() throws {
     let checks = Checks()
     let communicator = try CommunicatorFactory.make()
@@ -40,7 +40,7 @@ enum Program {
     exit(failed || !checks.failures.isEmpty ? 1 : 0)
   }
 
-  /// One rank meets an error while the others wait in a collective that it will never call.
+  /// One rank throws while the others wait in a collective that it will never call.
   private static func throwOnLastRank() throws {
     struct BadData: Error, ExitCoded { let exitCode: Int32 = 65 }
     let communicator = try CommunicatorFactory.make()
@@ -53,18 +53,18 @@ enum Program {
     }
   }
 
-  /// One rank finds a failure, to show that the tests would see it.
+  /// A check fails on one rank, to show that the tests would notice it.
   private static func failOnLastRank() throws {
     let checks = Checks()
     let communicator = try CommunicatorFactory.make()
-    checks.check("rank is not the last", communicator.rank < communicator.worldSize - 1, "by intention")
+    checks.check("rank is not the last", communicator.rank < communicator.worldSize - 1, "on purpose")
     let failed = try communicator.allgather([checks.failures.isEmpty ? 0 : 1]).joined().contains(1)
     checks.report(rank: communicator.rank, failed: failed)
     try communicator.finalize()
     exit(failed ? 1 : 0)
   }
 
-  /// One rank never comes to the barrier.
+  /// One rank never reaches the barrier.
   private static func hangOnLastRank() throws {
     let communicator = try CommunicatorFactory.make()
     while communicator.rank == communicator.worldSize - 1 { sleep(1) }

@@ -79,7 +79,7 @@ enum ReductionSuite {
   private static func reduceScatter<Element: TestElement>(
     _ type: Element.Type, _ count: Int, _ world: borrowing Communicator, _ checks: Checks
   ) throws(MPIError) {
-    // Rank r gets r more than the first, so that blocks differ.
+    // Rank r gets r elements more than rank 0, so that the blocks have different lengths.
     let counts = (0..<world.size).map { count + $0 }
     let whole = counts.reduce(0, +)
     let start = counts[..<world.rank].reduce(0, +)
@@ -98,7 +98,7 @@ enum ReductionSuite {
     checks.equal("startReduceScatter of \(whole)", try request.wait().elements, expected)
   }
 
-  /// Reductions written in Swift, one that commutes and one that depends on the order of the ranks.
+  /// Reductions written in Swift. One is commutative, the other depends on the order of the ranks.
   private static func userDefined<Element: TestElement>(
     _ type: Element.Type, _ world: borrowing Communicator, _ checks: Checks
   ) throws(MPIError) {
@@ -114,7 +114,7 @@ enum ReductionSuite {
       "user-defined startAllreduce", try request.wait().elements, reduced(8, ranks: world.size, max))
     try largest.free()
 
-    // Associative, but not commutative: the lowest rank's element wins.
+    // Associative but not commutative: the result is the element of the lowest rank.
     let first = try UserReduction<Element>(commutative: false) { accumulator, other in
       for index in other.indices { accumulator[index] = other[index] }
     }
@@ -140,7 +140,7 @@ enum ReductionSuite {
     checks.equal(
       "bitwise xor", try world.allreduce(own, .bitwiseXor),
       [all, ranks % 2 == 0 ? 0 : 3, ranks % 2 == 0 ? 2 : 0])
-    // One rank alone gets its own elements back.
+    // A single rank gets its own elements back, which need not be 0 or 1.
     let and = try world.allreduce(own, .logicalAnd)
     let or = try world.allreduce(own, .logicalOr)
     checks.equal("logical and", and.map { $0 != 0 }, [true, true, false])

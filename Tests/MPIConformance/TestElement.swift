@@ -16,15 +16,15 @@ extension UInt64: TestElement {}
 extension Float: TestElement {}
 extension Double: TestElement {}
 
-/// The lengths every operation is tried with: none, one, one whole part of three, and several.
+/// The lengths for every operation: 0, 1, exactly one part of three elements, and several parts.
 let testCounts = [0, 1, 3, 8]
 
-/// Returns `count` numbers that tell the ranks apart and whose sums and products fit 8 bits.
+/// Returns `count` numbers that differ between ranks. Their sums and products fit 8 bits.
 func numbers<Element: TestElement>(_ count: Int, rank: Int, _ type: Element.Type) -> [Element] {
   (0..<count).map { Element(1 + ($0 + rank) % 3) }
 }
 
-/// Returns the elementwise reduction over the ranks' numbers.
+/// Returns the elementwise reduction of the numbers of all ranks.
 func reduced<Element: TestElement>(
   _ count: Int, ranks: Int, _ combine: (Element, Element) -> Element
 ) -> [Element] {

@@ -1,7 +1,7 @@
 import MPI
 import Testing
 
-/// What can be said of the wrapper without initializing MPI.
+/// The parts of the wrapper that work without an initialized MPI.
 @Suite struct BufferTests {
   @Test(arguments: [0, 1, 1000])
   func startsAtZeroAndAligned(count: Int) {

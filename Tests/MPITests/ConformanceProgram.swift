@@ -1,10 +1,10 @@
 import Foundation
 
-/// Starts the conformance program and keeps what came of it.
+/// A finished run of the conformance program.
 struct ConformanceProgram {
-  /// The exit code of mpirun, or of the program itself where it was started alone.
+  /// The exit code of mpirun, or of the program itself if it was started without mpirun.
   let exitCode: Int32
-  /// Everything written to standard output and standard error.
+  /// The standard output and standard error together.
   let output: String
 
   /// The lines that begin with `word`.
@@ -12,7 +12,7 @@ struct ConformanceProgram {
     output.split(separator: "\n").map(String.init).filter { $0.hasPrefix(word) }
   }
 
-  /// How many checks the first rank counted, 0 if it never got there.
+  /// The number of checks that rank 0 reported, 0 if it reported none.
   var passed: Int {
     lines("conformance: ").first.flatMap { Int($0.split(separator: " ")[1]) } ?? 0
   }
@@ -26,11 +26,11 @@ struct ConformanceProgram {
     let arguments = [
       "--timeout", "\(limit)", "--bind-to", "none", "-np", "\(ranks)", try executable().path, suite,
     ]
-    // mpirun keeps the time itself and ends its ranks; the watchdog is for an mpirun that hangs.
+    // mpirun itself ends its ranks at the time limit. The watchdog is for an mpirun that hangs.
     return try run(try mpirun(), arguments, [:], limit: limit + 15)
   }
 
-  /// Runs `suite` as a process alone, with more variables in its environment.
+  /// Runs `suite` without mpirun, with additional environment variables.
   static func runAlone(_ suite: String, environment: [String: String]) throws -> ConformanceProgram {
     try run(try executable(), [suite], environment, limit: 60)
   }
@@ -51,11 +51,11 @@ struct ConformanceProgram {
     let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
     let text = String(decoding: output, as: UTF8.self)
-    guard watchdog.stop() else { throw Unusable(description: "no end within \(limit) s:\n\(text)") }
+    guard watchdog.stop() else { throw Unusable(description: "still running after \(limit) s:\n\(text)") }
     return ConformanceProgram(exitCode: process.terminationStatus, output: text)
   }
 
-  /// The variables of this process, without those of a launcher around it, with what containers need.
+  /// The variables of this process without those of an enclosing launcher, plus those that containers need.
   private static var mpiEnvironment: [String: String] {
     var variables = ProcessInfo.processInfo.environment.filter { name, _ in
       !["OMPI_COMM_WORLD", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
@@ -76,7 +76,7 @@ struct ConformanceProgram {
     throw Unusable(description: "there is no mpirun in PATH; launch/setup installs it")
   }
 
-  /// The program, which the package builds beside the test bundle.
+  /// The program, which the package builds next to the test bundle.
   private static func executable() throws -> URL {
     let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
     let program = bundle.resolvingSymlinksInPath().deletingLastPathComponent()
@@ -88,30 +88,30 @@ struct ConformanceProgram {
   }
 }
 
-/// Ends a process that takes too long.
+/// Kills a process that takes too long.
 private final class Watchdog: @unchecked Sendable {
   private let lock = NSLock()
   private var isOver = false
-  private var hasBitten = false
+  private var hasKilled = false
 
   /// Kills the process `pid`, and its group if it leads one, after `limit` seconds.
   ///
-  /// SIGTERM would not do: the thread that runs a test may block it, and its children inherit that.
+  /// SIGTERM is not enough: the thread that runs a test may block it, and child processes inherit that.
   init(_ pid: pid_t, limit: Int) {
     DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(limit)) { [self] in
       lock.withLock {
         guard !isOver else { return }
-        hasBitten = true
+        hasKilled = true
         kill(getpgid(pid) == pid ? -pid : pid, SIGKILL)
       }
     }
   }
 
-  /// Takes note that the process has ended, and returns whether it did so by itself.
+  /// Records that the process has ended, and returns whether it ended by itself.
   func stop() -> Bool {
     lock.withLock {
       isOver = true
-      return !hasBitten
+      return !hasKilled
     }
   }
 }

@@ -36,7 +36,7 @@ import Testing
     #expect(environment.localRank == 1 && environment.localSize == nil)
   }
 
-  /// A batch shell has SLURM's variables, but nothing was launched.
+  /// A batch shell has SLURM's variables but was not started by srun.
   @Test(arguments: [nil, "4294967291", "batch"])
   func slurmWithoutStep(step: String?) {
     var variables = Self.slurmStep

@@ -2,48 +2,59 @@ import Metrics
 import Testing
 
 @Suite struct CHRFTests {
-  @Test func everyOptionIsThere() throws {
-    let cases = try GoldenTexts.load().chrf
-    #expect(cases.count == 12)
-    #expect(Set(cases.map(\.wordOrder)) == [0, 1, 2])
+  /// The value and the signature of examples, by the order of words.
+  private func measured(
+    _ examples: [TextExample], wordOrder: Int, _ options: ComparisonOptions
+  ) -> (value: Double, signature: String?) {
+    func measured<Tally: MetricTally<TextExample>>(_ type: Tally.Type) -> (Double, String?) {
+      let tally = Tally.of(examples)
+      return (tally.value, tally.signature(options, version: "2.6.0"))
+    }
+    return wordOrder == 0 ? measured(CHRFTally<NoWords>.self) : measured(CHRFTally<OneOrTwoWords>.self)
   }
 
   @Test(arguments: try GoldenTexts.load().chrf)
   func scoresAreThoseOfSacrebleu(chrfCase: GoldenTexts.CHRFCase) throws {
     let texts = try GoldenTexts.load()
-    let metric = chrfCase.metric
+    let options = chrfCase.options
     for (name, expected) in chrfCase.corpora {
-      let (hypotheses, references) = try texts.corpus(name)
-      var tally = CHRFTally()
-      for (hypothesis, references) in zip(hypotheses, references) {
-        tally += metric.tally(hypothesis: hypothesis, references: references)
-      }
-      #expect(metric.corpusScore(hypotheses: hypotheses, references: references) == metric.score(tally))
-      #expect(
-        isClose(metric.score(tally), expected.score), "\(name): \(metric.score(tally)), not \(expected.score)"
-      )
-      #expect(metric.signature(tally, version: "2.6.0") == expected.signature, "\(name)")
-      #expect(metric.name == expected.name)
+      let found = measured(try texts.corpus(name, options), wordOrder: chrfCase.wordOrder, options)
+      #expect(isClose(found.value, expected.score), "\(name): \(found.value), not \(expected.score)")
+      #expect(found.signature == "\(expected.name) \(expected.signature)", "\(name)")
     }
-    let expected = try #require(chrfCase.sentences)
-    try #require(expected.count == texts.entries.count)
-    for (entry, expected) in zip(texts.entries, expected) {
-      let score = metric.sentenceScore(hypothesis: entry.hypothesis, references: entry.references)
-      #expect(isClose(score, expected), "\(score), not \(expected): \(entry)")
+    try #require(chrfCase.sentences.count == texts.entries.count)
+    for (example, expected) in zip(texts.entries, chrfCase.sentences) {
+      let score = measured([TextExample(example, options)], wordOrder: chrfCase.wordOrder, options).value
+      #expect(isClose(score, expected), "\(score), not \(expected): \(example)")
+    }
+  }
+
+  @Test func everyOptionIsThere() throws {
+    #expect(try GoldenTexts.load().chrf.map(\.wordOrder) == [0, 0, 2, 2])
+    #expect(try GoldenFuzz.load().chrf.map(\.wordOrder) == [0, 0, 2, 2])
+  }
+
+  @Test func textsOfAllKindsAreScoredAsBySacrebleu() throws {
+    let golden = try GoldenFuzz.load()
+    for chrfCase in golden.chrf {
+      let options = ComparisonOptions(lowercase: chrfCase.lowercase)
+      let scores = golden.corpora(options).map {
+        measured($0, wordOrder: chrfCase.wordOrder, options).value
+      }
+      #expect(scores.elementsEqual(chrfCase.scores, by: isClose), "words \(chrfCase.wordOrder)")
     }
   }
 
   @Test func nothingCountedIsZero() {
-    #expect(CHRF().score(CHRFTally()) == 0)
-    #expect(CHRF(wordOrder: 2).corpusScore(hypotheses: [], references: []) == 0)
+    #expect(CHRFTally<NoWords>().value == 0 && CHRFTally<OneOrTwoWords>().value == 0)
   }
 
-  /// Of two references the entry's counts are those of the better one, not a mixture.
+  /// Of two references the example's counts are those of the better one, not a mixture.
   @Test func theBestReferenceCounts() {
-    let metric = CHRF()
-    let tally = metric.tally(hypothesis: "abcdefg", references: ["xyz", "abcdefg"])
-    #expect(isClose(metric.score(tally), 100))
+    let tally = CHRFTally<NoWords>.of([TextExample("abcdefg", ["xyz", "abcdefg"])])
+    #expect(isClose(tally.value, 100))
     #expect(
-      metric.signature(tally, version: "v") == "nrefs:2|case:mixed|eff:yes|nc:6|nw:0|space:no|version:v")
+      tally.signature(ComparisonOptions(), version: "v")
+        == "chrF2 nrefs:2|case:mixed|eff:yes|nc:6|nw:0|space:no|version:v")
   }
 }

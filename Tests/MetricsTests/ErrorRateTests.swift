@@ -22,80 +22,76 @@ struct GoldenEdits: Decodable {
 }
 
 @Suite struct ErrorRateTests {
-  @Test func ratesAreThoseOfTheScript() throws {
-    let edits: GoldenEdits = try golden("edits")
-    #expect(edits.entries.count > 60)
-    var (tokens, words, matches) = (TokenErrorTally(), WordErrorTally(), ExactMatchTally())
-    for entry in edits.entries {
-      tokens.add(output: entry.output, references: entry.references)
-      words.add(output: entry.output, references: entry.references)
-      matches.add(output: entry.output, references: entry.references)
-    }
-    #expect(tokens.edits == edits.edits)
-    #expect(tokens.referenceTokens == edits.referenceTokens)
-    #expect(tokens.value == Double(edits.edits) / Double(edits.referenceTokens))
-    #expect(words.wrong == edits.wrong && words.entries == edits.entries.count)
-    #expect(words.value == Double(edits.wrong) / Double(edits.entries.count))
-    #expect(isClose(matches.value, 1 - words.value))
+  private func text(_ symbols: [String]) -> ComparedText {
+    ComparedText(Array(symbols.joined(separator: " ").utf8), tokens: symbols.map { Array($0.utf8) })
   }
 
-  @Test func tokensMayBeIds() {
-    var (tokens, words, matches) = (TokenErrorTally(), WordErrorTally(), ExactMatchTally())
-    for (output, references) in [([1, 2, 3], [[1, 3], [9]]), ([4], [[4, 4, 4], [4]])]
-      as [([Int32], [[Int32]])]
-    {
-      tokens.add(output: output, references: references)
-      words.add(output: output, references: references)
-      matches.add(output: output, references: references)
+  @Test func ratesAreThoseOfTheScript() throws {
+    let edits: GoldenEdits = try golden("metrics-edits")
+    #expect(edits.entries.count > 60)
+    let examples = edits.entries.map {
+      TextExample(output: text($0.output), references: $0.references.map(text))
     }
-    #expect(tokens.edits == 1 && tokens.referenceTokens == 3)
-    #expect(words.value == 0.5)
-    #expect(matches.value == 0.5)
+    #expect(
+      EditTally<Tokens>.of(examples).sums == [Double(edits.edits), Double(edits.referenceTokens)])
+    let wrong = Double(edits.wrong) / Double(examples.count)
+    #expect(SequenceErrorTally.of(examples).value == wrong)
+    #expect(isClose(ExactMatchTally.of(examples).value, 1 - wrong))
+  }
+
+  @Test func editsOfWordsAreThoseOfJiwer() throws {
+    let golden = try GoldenFuzz.load()
+    for (example, expected) in zip(golden.examples(), golden.words) {
+      #expect(EditTally<Words>.of([example]).sums == expected, "\(example)")
+    }
+    let sums = EditTally<Words>.of(golden.examples()).sums
+    #expect(sums == [golden.words.reduce(0) { $0 + $1[0] }, golden.words.reduce(0) { $0 + $1[1] }])
+  }
+
+  @Test func editsOfCharactersAreThoseOfJiwer() throws {
+    let golden = try GoldenFuzz.load()
+    for (example, expected) in zip(golden.examples(), golden.characters) {
+      #expect(EditTally<Characters>.of([example]).sums == expected, "\(example)")
+    }
+    #expect(EditTally<Characters>.of([TextExample(" \u{A0}", ["\t a \u{2028}"])]).sums == [1, 1])
   }
 
   @Test func equallyCloseReferencesCountTheShorter() {
-    for references in [[[1], [1, 2, 3]], [[1, 2, 3], [1]]] {
-      var tally = TokenErrorTally()
-      tally.add(output: [1, 2], references: references)
-      #expect(tally.edits == 1 && tally.referenceTokens == 1)
+    for references in [["a", "a b c"], ["a b c", "a"]] {
+      #expect(EditTally<Tokens>.of([TextExample("a b", references)]).sums == [1, 1])
     }
   }
 
-  /// Swift takes the two for equal; no other tool does.
-  @Test func textsAreComparedByScalars() {
-    let (composed, decomposed) = ("\u{E9}", "e\u{301}")
-    var (tokens, words, matches) = (TokenErrorTally(), WordErrorTally(), ExactMatchTally())
-    tokens.add(output: composed, references: [decomposed])
-    #expect(tokens.edits == 2 && tokens.referenceTokens == 2)
-    tokens.add(output: [composed], references: [[decomposed]])
-    #expect(tokens.edits == 3 && tokens.referenceTokens == 3)
-    words.add(output: composed, references: [decomposed])
-    words.add(output: [composed], references: [[decomposed]])
-    #expect(words.wrong == 2)
-    matches.add(output: composed, references: [decomposed])
-    matches.add(output: [composed], references: [[decomposed]])
-    #expect(matches.matches == 0)
-    matches.add(output: decomposed, references: ["x", decomposed])
-    #expect(matches.matches == 1 && matches.entries == 3)
+  /// Swift takes the two for equal; no other tool does. White space before a combining mark is white space.
+  @Test(arguments: [("\u{E9}", "e\u{301}"), ("\u{915} \u{93E}", "\u{915} \u{93F}")])
+  func textsAreComparedByScalars(output: String, reference: String) {
+    let example = TextExample(output, [reference])
+    #expect(ExactMatchTally.of([example]).value == 0 && SequenceErrorTally.of([example]).value == 1)
+    #expect(EditTally<Tokens>.of([example]).sums.first == 1)
+    #expect(EditTally<Words>.of([example]).sums.first == 1)
+    #expect(ExactMatchTally.of([TextExample(reference, ["x", reference])]).value == 1)
   }
 
-  @Test func nothingIsNoFigure() {
+  /// Bytes that are not UTF-8 are compared as they are.
+  @Test func bytesThatAreNoTextDiffer() {
+    let (first, second) = (ComparedText([0x80], tokens: [[0x80]]), ComparedText([0x81], tokens: [[0x81]]))
+    #expect(ExactMatchTally.of([TextExample(output: first, references: [second])]).value == 0)
+    #expect(EditTally<Tokens>.of([TextExample(output: first, references: [second])]).value == 1)
+  }
+
+  @Test func nothingCountedIsNotANumber() {
     #expect(AccuracyTally().value.isNaN)
     #expect(ExactMatchTally().value.isNaN)
-    #expect(WordErrorTally().value.isNaN)
-    #expect(TokenErrorTally().value.isNaN)
-    var tokens = TokenErrorTally()
-    tokens.add(output: [1], references: [[]])
-    #expect(tokens.value == .infinity)
+    #expect(SequenceErrorTally().value.isNaN)
+    #expect(EditTally<Tokens>().value.isNaN)
+    #expect(EditTally<Tokens>.of([TextExample("a", [""])]).value == .infinity)
   }
 
   @Test func accuracy() {
-    var tally = AccuracyTally()
-    tally.add(predicted: [1, 2, 3], reference: [1, 2, 4])
-    tally.add(isCorrect: true)
-    tally.add(isCorrect: false)
-    tally.add(correct: 5, of: 5)
-    #expect(tally.correct == 8 && tally.total == 10)
-    #expect(tally.value == 0.8)
+    let tally = AccuracyTally.of([
+      LabelExample(predicted: [1, 2, 3], reference: [1, 2, 4]),
+      LabelExample(predicted: [1, 2], reference: [1, 3]),
+    ])
+    #expect(tally.sums == [3, 5] && tally.value == 0.6)
   }
 }

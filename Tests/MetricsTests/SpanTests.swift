@@ -1,5 +1,6 @@
-import Metrics
 import Testing
+
+@testable import Metrics
 
 /// One corpus of metrics-spans.json.
 struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
@@ -8,7 +9,7 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
     var predicted: [String]
   }
 
-  struct Figures: Decodable {
+  struct Counts: Decodable {
     var correct: Int
     var predicted: Int
     var reference: Int
@@ -19,14 +20,13 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
 
   var name: String
   var sentences: [Sentence]
-  var total: Figures
-  var types: [String: Figures]
+  var total: Counts
   /// Of the labels; conlleval only.
   var accuracy: Double?
 
   var testDescription: String { name }
 
-  static func load() throws -> [GoldenSpans] { try golden("spans") }
+  static func load() throws -> [GoldenSpans] { try golden("metrics-spans") }
 
   /// All labels, in the order in which they are met.
   var labels: [String] {
@@ -38,9 +38,14 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
   }
 
   /// The sentences as ids of the labels.
-  var ids: [(reference: [Int32], predicted: [Int32])] {
+  var examples: [LabelExample] {
     let ids = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, Int32($0)) })
-    return sentences.map { ($0.reference.compactMap { ids[$0] }, $0.predicted.compactMap { ids[$0] }) }
+    let spans = SpanLabels(labels)
+    return sentences.map {
+      LabelExample(
+        predicted: $0.predicted.compactMap { ids[$0] }, reference: $0.reference.compactMap { ids[$0] },
+        spans: spans)
+    }
   }
 }
 
@@ -62,35 +67,27 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
 
   @Test(arguments: try GoldenSpans.load())
   func countsAreThoseOfTheScript(spans: GoldenSpans) throws {
-    var report = SpanReport(labels: SpanLabels(spans.labels))
-    for (reference, predicted) in spans.ids { report.add(predicted: predicted, reference: reference) }
-    expect(report.total.spans, spans.total)
-    if let accuracy = spans.accuracy { #expect(report.total.accuracy == accuracy) }
-    let found = zip(report.labels.types, report.counts).filter { $1.predicted + $1.reference > 0 }
-    #expect(found.map(\.0) == spans.types.keys.sorted())
-    for (type, counts) in found { expect(counts, try #require(spans.types[type])) }
-  }
-
-  private func expect(_ counts: SpanCounts, _ expected: GoldenSpans.Figures) {
-    #expect(counts.correct == expected.correct)
-    #expect(counts.predicted == expected.predicted)
-    #expect(counts.reference == expected.reference)
-    #expect(counts.precision == expected.precision)
-    #expect(counts.recall == expected.recall)
-    #expect(counts.f1 == expected.f1)
+    let tally = SpanTally.of(spans.examples)
+    #expect(tally.correct == spans.total.correct)
+    #expect(tally.predicted == spans.total.predicted)
+    #expect(tally.reference == spans.total.reference)
+    #expect(tally.precision == spans.total.precision)
+    #expect(tally.recall == spans.total.recall)
+    #expect(tally.value == spans.total.f1)
+    if let accuracy = spans.accuracy { #expect(AccuracyTally.of(spans.examples).value == accuracy) }
   }
 
   /// Counting both sequences at once is the same as comparing the sets of their spans.
   @Test(arguments: try GoldenSpans.load())
   func countsAreThoseOfSetsOfSpans(spans: GoldenSpans) {
     let labels = SpanLabels(spans.labels)
-    for (reference, predicted) in spans.ids {
-      var tally = SpanTally()
-      tally.add(predicted: predicted, reference: reference, labels: labels)
-      let (found, expected) = (labels.spans(in: predicted), labels.spans(in: reference))
-      #expect(tally.spans.predicted == found.count)
-      #expect(tally.spans.reference == expected.count)
-      #expect(tally.spans.correct == Set(found).intersection(expected).count)
+    for example in spans.examples {
+      let tally = SpanTally.of([example])
+      let found = labels.spans(in: example.predicted, spans.labels)
+      let expected = labels.spans(in: example.reference, spans.labels)
+      #expect(tally.predicted == found.count)
+      #expect(tally.reference == expected.count)
+      #expect(tally.correct == Set(found).intersection(expected).count)
     }
   }
 
@@ -107,29 +104,52 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
     ] as [(String, [(String, Range<Int>)])])
   func spansOfLabels(text: String, expected: [(String, Range<Int>)]) {
     let names = text.split(separator: " ").map(String.init)
-    let labels = SpanLabels(names)
-    #expect(
-      labels.spans(in: names.indices.map(Int32.init))
-        == expected.map { SpanLabels.Span(type: $0, positions: $1) })
+    let found = SpanLabels(names).spans(in: names.indices.map(Int32.init), names)
+    #expect(found == expected.map { Span(type: $0, positions: $1) })
   }
 
   /// A label that isn't of a tagger's scheme has no type, and so ends a span by its type.
   @Test func otherLabels() {
-    let labels = SpanLabels(["O", "B-X", "<pad>"])
-    #expect(labels.types == ["", "X"])
-    #expect(labels.spans(in: [0, 2, 2]) == [])
-    #expect(labels.spans(in: [1, 2]).first == SpanLabels.Span(type: "X", positions: 0..<1))
+    let names = ["O", "B-X", "<pad>"]
+    let labels = SpanLabels(names)
+    #expect(labels.spans(in: [0, 2, 2], names) == [])
+    #expect(labels.spans(in: [1, 2], names).first == Span(type: "X", positions: 0..<1))
   }
 
   @Test func typesDifferAsScalars() {
-    #expect(SpanLabels(["B-\u{E9}", "I-e\u{301}"]).types.count == 2)
+    let names = ["B-\u{E9}", "I-e\u{301}"]
+    #expect(SpanLabels(names).spans(in: [0, 1], names).count == 2)
   }
 
   @Test func nothingFoundIsZero() {
-    var tally = SpanTally()
-    #expect(tally.f1 == 0 && tally.precision == 0 && tally.recall == 0)
-    #expect(tally.accuracy.isNaN)
-    tally.add(predicted: [], reference: [], labels: SpanLabels(["O"]))
-    #expect(tally == SpanTally())
+    #expect(SpanTally().value == 0 && SpanTally().precision == 0 && SpanTally().recall == 0)
+    let empty = LabelExample(predicted: [], reference: [], spans: SpanLabels(["O"]))
+    #expect(SpanTally.of([empty]) == SpanTally())
+  }
+}
+
+struct Span: Hashable {
+  var type: String
+  var positions: Range<Int>
+}
+
+extension SpanLabels {
+  /// The spans in a sequence of label ids, in the order in which they begin.
+  func spans(in sequence: [Int32], _ names: [String]) -> [Span] {
+    var result: [Span] = []
+    var begin: Int?
+    var previous = Label.outside
+    for position in 0...sequence.count {
+      let label = label(at: position, of: sequence)
+      let step = Step(from: previous, to: label)
+      if step.ends, let start = begin {
+        let type = names[Int(sequence[start])].split(separator: "-", maxSplits: 1).dropFirst().first ?? ""
+        result.append(Span(type: String(type), positions: start..<position))
+        begin = nil
+      }
+      if step.begins { begin = position }
+      previous = label
+    }
+    return result
   }
 }

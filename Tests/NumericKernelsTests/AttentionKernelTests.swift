@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Testing
 
@@ -86,12 +87,14 @@ import Testing
 
   /// See et al. 2017, equation 12, and its gradient: the smaller of the two gets it.
   @Test func coverageLossIsTheSumOfTheSmallerOnes() {
-    let (weights, coverage) = ([0.25, 0.5, 0.25], [0.5, 0.125, 0.0])
-    var (dWeights, dCoverage) = ([1.0, 1.0, 1.0], [2.0, 2.0, 2.0])
-    let loss = Double.coverageLoss(
-      weights: weights, coverage: coverage, 3, scale: 0.5, weightsGradient: &dWeights,
-      coverageGradient: &dCoverage)
+    let (weights, coverage) = (Block([0.25, 0.5, 0.25]), Block([0.5, 0.125, 0.0]))
+    let (dWeights, dCoverage) = (Block([1.0, 1, 1]), Block([2.0, 2, 2]))
+    let loss = rnd_coverage_loss(
+      rnd_f64,
+      rnd_coverage(
+        count: 3, weights: weights.base, coverage: coverage.base, scale: 0.5, d_weights: dWeights.base,
+        d_coverage: dCoverage.base))
     #expect(loss == 0.375)
-    #expect(dWeights == [1.5, 1, 1] && dCoverage == [2, 2.5, 2.5])
+    #expect(dWeights.values == [1.5, 1, 1] && dCoverage.values == [2, 2.5, 2.5])
   }
 }

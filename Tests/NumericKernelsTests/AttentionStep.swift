@@ -1,3 +1,5 @@
+import Foundation
+import CKernels
 import NumericKernels
 
 /// One decoder step of three rows over ragged sources, one of them empty, with everything the attention kernels read and
@@ -10,7 +12,7 @@ final class AttentionStep<Element: Scalar> {
 
   private let arena = Arena<Element>()
   let isAdditive: Bool
-  private var rows: AttentionRows
+  private let rows: rnd_attention_rows
   let keys, query, v, feature, featureWeight, values: MatrixView<Element>
   /// What a loss multiplies weights and contexts with.
   let weightFactor, contextFactor: MatrixView<Element>
@@ -34,10 +36,9 @@ final class AttentionStep<Element: Scalar> {
       return UnsafePointer(words.baseAddress!)
     }
     // Neither sources nor weights lie in the order of the rows.
-    rows = AttentionRows(
+    rows = rnd_attention_rows(
       rows: 3, start: words([5, 0, 0]), length: words(lengths), place: words([0, 0, 3]), size: Self.size,
-      width: Self.width, features: isAdditive ? Self.features : 0, window: window)
-    rows.center = center
+      width: Self.width, features: isAdditive ? Self.features : 0, center: center, window: window ?? -1)
     keys = random(8, Self.size, 0.5)
     query = random(3, Self.size, 0.5)
     v = random(1, Self.size)
@@ -50,18 +51,20 @@ final class AttentionStep<Element: Scalar> {
     context = arena.matrix(3, Self.width)
   }
 
-  private var operands: AttentionOperands<Element> {
-    AttentionOperands(
-      keys: keys.base, query: query.base, queryStride: query.stride,
-      v: isAdditive ? UnsafePointer(v.base) : nil,
-      features: feature.base, featureWeight: featureWeight.base, values: values.base)
+  private var operands: rnd_attention_operands {
+    rnd_attention_operands(
+      keys: keys.base, query: query.base, query_stride: query.stride,
+      v: isAdditive ? UnsafeRawPointer(v.base) : nil, features: feature.base,
+      feature_weight: featureWeight.base, values: values.base)
   }
 
   func forward() {
     weights.fill(.nan)
     context.fill(.nan)
-    Element.attentionForward(
-      rows, operands, weights: weights.base, context: context.base, contextStride: context.stride)
+    rnd_attention_forward(
+      Element.kernelType,
+      rnd_attention(
+        at: rows, of: operands, weights: weights.base, context: context.base, context_stride: context.stride))
   }
 
   /// Σ weights·factor + Σ contexts·factor.
@@ -85,22 +88,24 @@ final class AttentionStep<Element: Scalar> {
       values: arena.zeros(8, Self.width))
     let scores = arena.matrix(1, 8)
     scores.copy(from: weightFactor)
-    Element.attentionBackward(
-      rows, operands, weights: weights.base, contextGradient: contextFactor.base,
-      contextStride: contextFactor.stride,
-      into: AttentionGradients(
-        weights: scores.base, query: result.query.base, queryStride: result.query.stride,
-        keys: result.keys.base,
-        v: result.v.base, features: result.feature.base, featureWeight: result.featureWeight.base))
+    rnd_attention_backward(
+      Element.kernelType,
+      rnd_attention_gradient(
+        at: rows, of: operands, weights: weights.base, d_context: contextFactor.base,
+        context_stride: contextFactor.stride, d_weights: scores.base, d_query: result.query.base,
+        d_query_stride: result.query.stride, d_keys: result.keys.base, d_v: result.v.base,
+        d_features: result.feature.base, d_feature_weight: result.featureWeight.base))
     let (steps, place, row) = (
       arena.words(3, of: Int32.self), arena.words(1, of: Int64.self), arena.words(1, of: Int64.self)
     )
     for index in 0..<3 { steps[index] = 1 }
     (place[0], row[0]) = (0, 0)
-    Element.attentionValuesBackward(
-      rows, steps: UnsafePointer(steps.baseAddress!), stepPlace: UnsafePointer(place.baseAddress!),
-      stepRow: UnsafePointer(row.baseAddress!), weights: weights.base, contextGradient: contextFactor.base,
-      contextStride: contextFactor.stride, valuesGradient: result.values.base)
+    rnd_attention_values_backward(
+      Element.kernelType,
+      rnd_attention_values_gradient(
+        at: rows, steps: UnsafePointer(steps.baseAddress!), step_place: UnsafePointer(place.baseAddress!),
+        step_row: UnsafePointer(row.baseAddress!), weights: weights.base, d_context: contextFactor.base,
+        context_stride: contextFactor.stride, d_values: result.values.base))
     return result
   }
 
@@ -111,9 +116,9 @@ final class AttentionStep<Element: Scalar> {
     for row in 0..<3 {
       let (start, length, place) = (Int(rows.start[row]), Int(rows.length[row]), Int(rows.place[row]))
       let center = min(rows.center, length - 1)
-      let seen = (0..<length).filter { abs($0 - center) <= rows.window ?? length }
+      let seen = (0..<length).filter { abs($0 - center) <= (rows.window < 0 ? length : rows.window) }
       let exponentials: [Double] = seen.map { position in
-        var (score, result) = (0.0, 0.0)
+        var score = 0.0
         for unit in 0..<Self.size {
           var inner = Double(keys[start + position, unit])
           guard isAdditive else {
@@ -124,12 +129,9 @@ final class AttentionStep<Element: Scalar> {
           for index in 0..<Self.features {
             inner += Double(feature[place + position, index]) * Double(featureWeight[index, unit])
           }
-          var activated = 0.0
-          Double.tanh(&inner, &activated, 1)
-          score += Double(v[0, unit]) * activated
+          score += Double(v[0, unit]) * tanh(inner)
         }
-        Double.exp(&score, &result, 1)
-        return result
+        return exp(score)
       }
       let sum = exponentials.reduce(0, +)
       for (position, value) in zip(seen, exponentials) { all[place + position] = value / sum }

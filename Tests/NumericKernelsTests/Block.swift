@@ -22,6 +22,12 @@ final class Block<Element: Scalar> {
     self.init(rows: rows, columns: columns, gap: gap) { values[$0 * columns + $1] }
   }
 
+  /// A single row.
+  convenience init(_ values: [Element]) { self.init(rows: 1, columns: values.count, values) }
+
+  /// The memory, for the arguments of a kernel.
+  var base: UnsafeMutablePointer<Element> { view.base }
+
   /// The elements, row by row.
   var values: [Element] {
     (0..<view.rows).flatMap { Array(UnsafeBufferPointer(start: view.row($0), count: view.columns)) }

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Testing
 
@@ -24,11 +25,23 @@ import Testing
     let x = random(rows * stride, 1, type)
     let (gain, bias) = (random(columns, 2, type), random(columns, 3, type))
     let dy = random(rows * stride, 4, type)
-    var (y, d, hat) = (x, dy, [Element](repeating: 0, count: rows * columns))
-    var scales = [Element](repeating: 0, count: rows)
-    var (dGain, dBias) = ([Element](repeating: 1, count: columns), [Element](repeating: 2, count: columns))
-    Element.layerNorm(rows, columns, &y, stride, gain, bias, &hat, columns, &scales, 1)
-    Element.layerNormBackward(rows, columns, &d, stride, gain, hat, columns, scales, 1, &dGain, &dBias)
+    let (yBlock, dBlock, gains, biases) = (Block(x), Block(dy), Block(gain), Block(bias))
+    let hat = Block<Element>(rows: rows, columns: columns) { _, _ in 0 }
+    let scales = Block<Element>(rows: 1, columns: rows) { _, _ in 0 }
+    let dGains = Block<Element>(rows: 1, columns: columns) { _, _ in 1 }
+    let dBiases = Block<Element>(rows: 1, columns: columns) { _, _ in 2 }
+    rnd_layer_norm_forward(
+      type.kernelType,
+      rnd_layer_norm(
+        rows: rows, columns: columns, x: yBlock.base, stride: stride, gain: gains.base, bias: biases.base,
+        normalized: hat.base, normalized_stride: columns, scale: scales.base, scale_stride: 1))
+    rnd_layer_norm_backward(
+      type.kernelType,
+      rnd_layer_norm_gradient(
+        rows: rows, columns: columns, d: dBlock.base, stride: stride, gain: gains.base, normalized: hat.base,
+        normalized_stride: columns, scale: scales.base, scale_stride: 1, dgain: dGains.base,
+        dbias: dBiases.base))
+    let (y, d, dGain, dBias) = (yBlock.values, dBlock.values, dGains.values, dBiases.values)
     var (expectedGain, expectedBias) = (
       [Double](repeating: 1, count: columns), [Double](repeating: 2, count: columns)
     )
@@ -60,27 +73,45 @@ import Testing
   }
 
   @Test func aRowWithoutVarianceIsNormalizedToZero() {
-    var (x, hat, scale): ([Float], [Float], [Float]) = ([3, 3, 3], [9, 9, 9], [0])
-    Float.layerNorm(1, 3, &x, 3, [1, 1, 1], nil, &hat, 3, &scale, 1)
-    #expect(x == [0, 0, 0] && hat == [0, 0, 0])
-    #expect(abs(scale[0] - 316.22777) < 0.01)
+    let (x, hat, scale) = (Block<Float>([3, 3, 3]), Block<Float>([9, 9, 9]), Block<Float>([0]))
+    let gain = Block<Float>([1, 1, 1])
+    rnd_layer_norm_forward(
+      rnd_f32,
+      rnd_layer_norm(
+        rows: 1, columns: 3, x: x.base, stride: 3, gain: gain.base, bias: nil, normalized: hat.base,
+        normalized_stride: 3, scale: scale.base, scale_stride: 1))
+    #expect(x.values == [0, 0, 0] && hat.values == [0, 0, 0])
+    #expect(abs(scale.base[0] - 316.22777) < 0.01)
   }
 
   @Test func aNaNStaysVisible() {
-    var x: [Float] = [.nan, 5, -5, 0.5]
-    Float.clip(&x, 4, 2)
-    #expect(x[0].isNaN && x[1...] == [2, -2, 0.5])
-    var d: [Float] = [1, 1, 1, .nan]
-    Float.clipBackward(&d, [.nan, 2, -3, 0.5], 4, 2)
-    #expect(d[0] == 1 && d[1] == 0 && d[2] == 0 && d[3].isNaN)
-    var c: [Float] = [0]
-    var gates: [Float] = [.nan, 0, 0, 0]
-    Float.lstmOptionCell(1, 1, false, 2, &gates, [0, 0, 0, 0], [0, 0, 0], [1], &c)
-    #expect(c[0].isNaN)
-    var out: [Float] = [0, 0]
-    Float.zoneout([.nan, 1], [1, .nan], [0, 1], 0.5, &out, 2)
-    #expect(out.allSatisfy { $0.isNaN })
-    Float.highway([0.5, 0.5], [.nan, 1], [1, .nan], &out, 2)
-    #expect(out.allSatisfy { $0.isNaN })
+    let x = Block<Float>([.nan, 5, -5, 0.5])
+    rnd_clip(rnd_f32, rnd_clipping(count: 4, bound: 2, x: x.base, d: nil))
+    #expect(x.values[0].isNaN && x.values[1...] == [2, -2, 0.5])
+    let (d, limited) = (Block<Float>([1, 1, 1, .nan]), Block<Float>([.nan, 2, -3, 0.5]))
+    rnd_clip_backward(rnd_f32, rnd_clipping(count: 4, bound: 2, x: limited.base, d: d.base))
+    #expect(d.values[..<3] == [1, 0, 0] && d.values[3].isNaN)
+    let (gates, zeros, c) = (Block<Float>([.nan, 0, 0, 0]), Block<Float>([0, 0, 0, 0]), Block<Float>([0]))
+    let one = Block<Float>([1])
+    rnd_extended_lstm_cell(
+      rnd_f32,
+      rnd_extended_lstm(
+        rows: 1, units: 1, coupled: false, clip: 2, gates: gates.base, bias: zeros.base,
+        peepholes: zeros.base,
+        c_previous: one.base, c: c.base, seen: c.base, h: c.base))
+    #expect(c.values[0].isNaN)
+    let (first, second, out) = (Block<Float>([.nan, 1]), Block<Float>([1, .nan]), Block<Float>([0, 0]))
+    let (mask, halves) = (Block<Float>([0, 1]), Block<Float>([0.5, 0.5]))
+    rnd_zoneout(
+      rnd_f32,
+      rnd_zoneout_step(
+        count: 2, rate: 0.5, mask: mask.base, previous: first.base, candidate: second.base, out: out.base))
+    #expect(out.values.allSatisfy { $0.isNaN })
+    rnd_highway_forward(
+      rnd_f32,
+      rnd_highway(
+        count: 2, gate: halves.base, x: first.base, y: second.base, out: out.base, d_out: nil, dx: nil,
+        dy: nil))
+    #expect(out.values.allSatisfy { $0.isNaN })
   }
 }

@@ -11,17 +11,23 @@ import Testing
     samples: [UInt32] = Self.samples, times: [UInt32]? = Self.times, units: Int, key: DropoutKey = Self.key,
     rate: Double = 0.4
   ) -> [Float] {
-    var x = [Float](repeating: 1, count: samples.count * units)
-    if let times {
-      applyDropout(
-        &x, stride: units, rows: samples.count, units: units, samples: samples, times: times, key: key,
-        rate: rate)
-    } else {
-      applyDropout(
-        &x, stride: units, rows: samples.count, units: units, samples: samples, times: nil, key: key,
-        rate: rate)
+    let x = Block<Float>(rows: samples.count, columns: units) { _, _ in 1 }
+    drop(x.view, samples: samples, times: times, key: key, rate: rate)
+    return x.values
+  }
+
+  /// Dropout from a matrix to another, or in place.
+  private func drop<Element: Scalar>(
+    _ x: MatrixView<Element>, to y: MatrixView<Element>? = nil, samples: [UInt32] = Self.samples,
+    times: [UInt32]? = Self.times, key: DropoutKey = Self.key, rate: Double
+  ) {
+    samples.withUnsafeBufferPointer { samples in
+      (times ?? []).withUnsafeBufferPointer { steps in
+        let rows = RowCoordinates(
+          samples: samples.baseAddress!, times: times == nil ? nil : steps.baseAddress)
+        Element.dropout(from: x, to: y ?? x, rows, key, rate: rate)
+      }
     }
-    return x
   }
 
   /// The mask by the documented layout, one unit after the other.
@@ -98,55 +104,38 @@ import Testing
 
   @Test(arguments: [1, 37, 64, 600])
   func gapsBetweenRowsStayUntouchedAndDoubleHasTheSameMask(units: Int) {
-    let (rows, stride) = (Self.samples.count, units + 3)
-    let start = (0..<rows * stride).map { Double($0 + 1) / 8 }
-    var (inPlace, single) = (start, start.map { Float($0) })
-    applyDropout(
-      &inPlace, stride: stride, rows: rows, units: units, samples: Self.samples, times: Self.times,
-      key: Self.key,
-      rate: 0.5)
-    applyDropout(
-      &single, stride: stride, rows: rows, units: units, samples: Self.samples, times: Self.times,
-      key: Self.key,
-      rate: 0.5)
-    let ones = mask(units: units, rate: 0.5)
-    for index in start.indices {
-      let (row, unit) = index.quotientAndRemainder(dividingBy: stride)
-      let factor = unit < units ? Double(ones[row * units + unit]) : 1
-      #expect(inPlace[index] == start[index] * factor)
-      #expect(single[index] == Float(start[index] * factor))
-    }
+    let rows = Self.samples.count
+    func start(_ row: Int, _ unit: Int) -> Double { Double(row * units + unit + 1) / 8 }
+    let double = Block<Double>(rows: rows, columns: units, gap: 3, start)
+    let single = Block<Float>(rows: rows, columns: units, gap: 3) { Float(start($0, $1)) }
+    let before = double.values
+    drop(double.view, rate: 0.5)
+    drop(single.view, rate: 0.5)
+    let expected = zip(before, mask(units: units, rate: 0.5)).map { $0 * Double($1) }
+    #expect(double.values == expected && single.values == expected.map { Float($0) })
+    #expect(double.gapsAreUntouched && single.gapsAreUntouched)
   }
 
   @Test(arguments: [0, 0.3])
   func outOfPlaceEqualsInPlace(rate: Double) {
     let (rows, units) = (Self.samples.count, 70)
-    let x = (0..<rows * 71).map { Double($0) - 100 }
-    var (y, single) = ([Double](repeating: 7, count: rows * 75), [Float](repeating: 7, count: rows * 75))
-    applyDropout(
-      from: x, stride: 71, to: &y, stride: 75, rows: rows, units: units, samples: Self.samples,
-      times: Self.times,
-      key: Self.key, rate: rate)
-    applyDropout(
-      from: x.map { Float($0) }, stride: 71, to: &single, stride: 75, rows: rows, units: units,
-      samples: Self.samples,
-      times: Self.times, key: Self.key, rate: rate)
-    var expected = x
-    applyDropout(
-      &expected, stride: 71, rows: rows, units: units, samples: Self.samples, times: Self.times,
-      key: Self.key,
-      rate: rate)
-    for row in 0..<rows {
-      #expect(y[row * 75..<row * 75 + units] == expected[row * 71..<row * 71 + units])
-      #expect(y[row * 75 + units..<(row + 1) * 75].allSatisfy { $0 == 7 })
-      #expect((0..<units).allSatisfy { abs(Double(single[row * 75 + $0]) - y[row * 75 + $0]) < 1e-4 })
-    }
-    #expect((expected == x) == (rate == 0))
+    func start(_ row: Int, _ unit: Int) -> Double { Double(row * units + unit) - 100 }
+    let x = Block<Double>(rows: rows, columns: units, gap: 1, start)
+    let y = Block<Double>(rows: rows, columns: units, gap: 5) { _, _ in 7 }
+    let single = Block<Float>(rows: rows, columns: units, gap: 5) { _, _ in 7 }
+    let before = x.values
+    drop(x.view, to: y.view, rate: rate)
+    let floats = Block<Float>(rows: rows, columns: units) { Float(start($0, $1)) }
+    drop(floats.view, to: single.view, rate: rate)
+    #expect(x.values == before && y.gapsAreUntouched && single.gapsAreUntouched)
+    #expect(zip(single.values, y.values).allSatisfy { abs(Double($0) - $1) < 1e-4 })
+    drop(x.view, rate: rate)
+    #expect(x.values == y.values && (y.values == before) == (rate == 0))
   }
 
   @Test func nonFiniteNumbersStayVisible() {
-    var x = [Float](repeating: .nan, count: 256)
-    applyDropout(&x, stride: 256, rows: 1, units: 256, samples: [3], times: [1], key: Self.key, rate: 0.5)
-    #expect(x.allSatisfy { $0.isNaN })
+    let x = Block<Float>(rows: 1, columns: 256) { _, _ in .nan }
+    drop(x.view, samples: [3], times: [1], rate: 0.5)
+    #expect(x.values.allSatisfy { $0.isNaN })
   }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Testing
 
@@ -49,26 +50,33 @@ import Testing
         let gates = numbers(rows, 4 * units, 1)
         let (c, h) = (numbers(rows, units, 2), numbers(rows, units, 3))
         let (dc, dBias) = (numbers(rows, units, 8), numbers(1, 4 * units, 9))
-        Float.lstmForward(
-          rows, units, gates.view.base, bias.view.base, previous.view.base, c.view.base, h.view.base)
-        Float.lstmBackward(
-          rows, units, gates.view.base, previous.view.base, c.view.base, dOut.view.base, dNext.view.base,
-          dc.view.base, dBias.view.base)
+        let lstm = rnd_lstm(
+          units: units, gates: gates.base, bias: bias.base, c_previous: previous.base, c: c.base, h: h.base)
+        KernelThreads.shareRows(rows, width: units) { rnd_lstm_forward(rnd_f32, lstm, $0, $1) }
+        let lstmGradient = rnd_lstm_gradient(
+          rows: rows, units: units, gates: gates.base, c_previous: previous.base, c: c.base,
+          dh_out: dOut.base,
+          dh_next: dNext.base, dc: dc.base, dbias: dBias.base)
+        KernelThreads.shareUnits(units, rows: rows) { rnd_lstm_backward(rnd_f32, lstmGradient, $0, $1) }
         let (x, recurrent, dh) = (
           numbers(rows, 3 * units, 1), numbers(rows, 3 * units, 2), numbers(rows, units, 3)
         )
         let (dx, dr) = (numbers(1, 3 * units, 4), numbers(1, 3 * units, 5))
-        Float.gruForward(
-          rows, units, x.view.base, recurrent.view.base, bias.view.base, bias.view.base, previous.view.base,
-          h.view.base)
-        Float.gruBackward(
-          rows, units, x.view.base, recurrent.view.base, previous.view.base, dOut.view.base, dh.view.base,
-          dx.view.base, dr.view.base)
+        let gru = rnd_gru(
+          units: units, x_gates: x.base, h_gates: recurrent.base, x_bias: bias.base, h_bias: bias.base,
+          h_previous: previous.base, h: h.base)
+        KernelThreads.shareRows(rows, width: units) { rnd_gru_forward(rnd_f32, gru, $0, $1) }
+        let gruGradient = rnd_gru_gradient(
+          rows: rows, units: units, x_gates: x.base, h_gates: recurrent.base, h_previous: previous.base,
+          dh_out: dOut.base, dh: dh.base, dx_bias: dx.base, dh_bias: dr.base)
+        KernelThreads.shareUnits(units, rows: rows) { rnd_gru_backward(rnd_f32, gruGradient, $0, $1) }
         let (plain, dPre, dPlain) = (numbers(rows, units, 1), numbers(rows, units, 2), numbers(1, units, 3))
-        Float.rnnForward(rows, units, previous.view.base, bias.view.base, plain.view.base, .tanh)
-        Float.rnnBackward(
-          rows, units, plain.view.base, dOut.view.base, dNext.view.base, dPre.view.base, dPlain.view.base,
-          .tanh)
+        let rnn = rnd_rnn(units: units, relu: false, pre: previous.base, bias: bias.base, h: plain.base)
+        KernelThreads.shareRows(rows, width: units) { rnd_rnn_forward(rnd_f32, rnn, $0, $1) }
+        let rnnGradient = rnd_rnn_gradient(
+          rows: rows, units: units, relu: false, h: plain.base, dh_out: dOut.base, dh_next: dNext.base,
+          d_pre: dPre.base, dbias: dPlain.base)
+        KernelThreads.shareUnits(units, rows: rows) { rnd_rnn_backward(rnd_f32, rnnGradient, $0, $1) }
         return [gates, c, h, dc, dBias, x, recurrent, dh, dx, dr, plain, dPre, dPlain].flatMap(\.values)
       }, "cells")
   }
@@ -81,12 +89,12 @@ import Testing
         let (logits, table, sums) = (
           numbers(rows, columns, 1), numbers(20, columns, 2), numbers(1, columns, 3)
         )
-        let loss = Float.softmaxCrossEntropy(
-          logits.view.base, columns, sums.view.base, index, rows, columns, 0.1, true)
-        Float.scatterAddRows(logits.view.base, columns, index, rows, columns, table.view.base, columns)
-        Float.gatherRows(table.view.base, columns, index, rows, columns, logits.view.base, columns)
-        Float.addColumnSums(logits.view.base, columns, rows, columns, sums.view.base)
-        Float.axpy(0.3, logits.view.base, table.view.base, 20 * columns)
+        let loss = logits.view.softmaxCrossEntropy(
+          targets: index, bias: sums.base, smoothing: 0.1, withGradient: true)
+        table.view.scatterAddRows(logits.view, at: index)
+        logits.view.gatherRows(of: table.view, at: index)
+        logits.view.addColumnSums(to: sums.base)
+        table.view.addScaled(0.3, logits.view.rows(0..<20))
         return [logits, table, sums].flatMap(\.values)
           + [Float(bitPattern: UInt32(truncatingIfNeeded: loss.bitPattern >> 29)), Float(loss)]
       }, "rows")

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Testing
 
@@ -17,28 +18,22 @@ import Testing
       for place in [0, count - 1] {
         var x = [Element](repeating: 0.5, count: count)
         x[place] = .nan
-        let expected = x.map(\.isNaN)
-        for function in [Element.exp, Element.sigmoid, Element.tanh] {
-          var y = [Element](repeating: 0, count: count)
-          function(x, &y, count)
-          #expect(y.map(\.isNaN) == expected)
-        }
+        let (expected, kept) = (x.map(\.isNaN), Block(x))
         for activation in ElementwiseActivation.allCases {
-          var y = x
-          Element.activateRows(&y, count, nil, 1, count, activation)
-          #expect(y.map(\.isNaN) == expected, "\(activation)")
+          let y = Block(x)
+          y.view.activate(activation)
+          #expect(y.values.map(\.isNaN) == expected, "\(activation)")
           // A NaN in the gradient stays, whatever the activation there was, and so does one in the
           // activation.
           for active in [0, 1] as [Element] {
-            var gradient = x
-            Element.activateBackward(
-              &gradient, count, [Element](repeating: active, count: count), count, 1, count, activation)
-            #expect(gradient.map(\.isNaN) == expected, "\(activation)")
+            let (gradient, y) = (Block(x), Block<Element>(rows: 1, columns: count) { _, _ in active })
+            gradient.view.activateBackward(activation, y.view)
+            #expect(gradient.values.map(\.isNaN) == expected, "\(activation)")
           }
           guard activation != .identity else { continue }
-          var gradient = [Element](repeating: 1, count: count)
-          Element.activateBackward(&gradient, count, x, count, 1, count, activation)
-          #expect(gradient.map(\.isNaN) == expected, "\(activation)")
+          let gradient = Block<Element>(rows: 1, columns: count) { _, _ in 1 }
+          gradient.view.activateBackward(activation, kept.view)
+          #expect(gradient.values.map(\.isNaN) == expected, "\(activation)")
         }
       }
     }
@@ -56,11 +51,11 @@ import Testing
     for place in [0, columns / 2, columns - 1] {
       var x = [Element](repeating: 0.5, count: columns)
       x[place] = .nan
-      var y = x
-      Element.softmaxRows(&y, columns, nil, 1, columns, 1)
-      #expect(y.allSatisfy { $0.isNaN })
-      let loss = Element.softmaxCrossEntropy(&x, columns, nil, [0], 1, columns, 0, true)
-      #expect(loss.isNaN && x.allSatisfy { $0.isNaN })
+      let (y, z) = (Block(x), Block(x))
+      y.view.softmax()
+      #expect(y.values.allSatisfy { $0.isNaN })
+      let loss = z.view.softmaxCrossEntropy(targets: [0], withGradient: true)
+      #expect(loss.isNaN && z.values.allSatisfy { $0.isNaN })
     }
   }
 
@@ -76,22 +71,28 @@ import Testing
   private func checkCells<Element: Scalar>(_ type: Element.Type) {
     let hiddenSize = 3
     /// True if h is NaN in unit 1 when the named operand is.
-    func reaches(_ sizes: [Int], _ operand: Int, unit: Int, _ step: ([[Element]], inout [Element]) -> Void)
-      -> Bool
-    {
-      var operands = sizes.map { [Element](repeating: 0.5, count: $0) }
-      operands[operand][unit] = .nan
-      var h = [Element](repeating: 0, count: hiddenSize)
-      step(operands, &h)
-      return h.map(\.isNaN) == [false, true, false]
+    func reaches(
+      _ sizes: [Int], _ operand: Int, unit: Int,
+      _ step: (_ operands: [UnsafeMutablePointer<Element>], _ h: UnsafeMutablePointer<Element>) -> Void
+    ) -> Bool {
+      let operands = sizes.map { Block<Element>(rows: 1, columns: $0) { _, _ in 0.5 } }
+      operands[operand].base[unit] = .nan
+      let h = Block<Element>(rows: 1, columns: hiddenSize) { _, _ in 0 }
+      step(operands.map(\.base), h.base)
+      return h.values.map(\.isNaN) == [false, true, false]
     }
+    let type = Element.kernelType
     for gate in 0..<4 {
       for operand in [0, 1] {
         #expect(
           reaches([4 * hiddenSize, 4 * hiddenSize, hiddenSize], operand, unit: gate * hiddenSize + 1) {
             operands, h in
-            var (gates, c) = (operands[0], h)
-            Element.lstmForward(1, hiddenSize, &gates, operands[1], operands[2], &c, &h)
+            let c = Block<Element>(rows: 1, columns: hiddenSize) { _, _ in 0 }
+            rnd_lstm_forward(
+              type,
+              rnd_lstm(
+                units: hiddenSize, gates: operands[0], bias: operands[1], c_previous: operands[2], c: c.base,
+                h: h), 0, 1)
           }, "lstm gate \(gate)")
       }
     }
@@ -102,21 +103,31 @@ import Testing
             [3 * hiddenSize, 3 * hiddenSize, 3 * hiddenSize, 3 * hiddenSize, hiddenSize], operand,
             unit: gate * hiddenSize + 1
           ) { operands, h in
-            var (x, product) = (operands[0], operands[1])
-            Element.gruForward(1, hiddenSize, &x, &product, operands[2], operands[3], operands[4], &h)
+            rnd_gru_forward(
+              type,
+              rnd_gru(
+                units: hiddenSize, x_gates: operands[0], h_gates: operands[1], x_bias: operands[2],
+                h_bias: operands[3], h_previous: operands[4], h: h), 0, 1)
           }, "gru gate \(gate)")
       }
     }
-    for activation in [ElementwiseActivation.tanh, .relu] {
+    for relu in [false, true] {
       #expect(
         reaches([hiddenSize, hiddenSize], 0, unit: 1) { operands, h in
-          Element.rnnForward(1, hiddenSize, operands[0], operands[1], &h, activation)
+          rnd_rnn_forward(
+            type, rnd_rnn(units: hiddenSize, relu: relu, pre: operands[0], bias: operands[1], h: h), 0, 1)
         })
-      var (gradient, dBias) = (
-        [Element](repeating: 0, count: hiddenSize), [Element](repeating: 0, count: hiddenSize)
+      let (h, ones, zeros) = (
+        Block<Element>([0, .nan, 0]), Block<Element>([1, 1, 1]), Block<Element>([0, 0, 0])
       )
-      Element.rnnBackward(1, hiddenSize, [0, .nan, 0], [1, 1, 1], [0, 0, 0], &gradient, &dBias, activation)
-      #expect(gradient.map(\.isNaN) == [false, true, false] && dBias.map(\.isNaN) == [false, true, false])
+      let (gradient, dBias) = (Block<Element>([0, 0, 0]), Block<Element>([0, 0, 0]))
+      rnd_rnn_backward(
+        type,
+        rnd_rnn_gradient(
+          rows: 1, units: hiddenSize, relu: relu, h: h.base, dh_out: ones.base, dh_next: zeros.base,
+          d_pre: gradient.base, dbias: dBias.base), 0, hiddenSize)
+      #expect(gradient.values.map(\.isNaN) == [false, true, false])
+      #expect(dBias.values.map(\.isNaN) == [false, true, false])
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import CKernels
 import NumericKernels
 import Testing
 
@@ -20,54 +21,69 @@ import Testing
     check(Float.self, bits, logits, targets, expected, gradient, within: 1e-6)
   }
 
+  private typealias Loss = (rnd_element, rnd_output_loss) -> Double
+
+  /// Calls a loss on rows of y without gaps; returns it with what y has become.
+  private func apply<Element: Scalar>(
+    _ loss: Loss, _ y: [Element], bias: [Element], targets: [Element], targetStride: Int? = nil,
+    withGradient: Bool
+  ) -> (loss: Double, y: [Element]) {
+    let (block, bias, targets, columns) = (Block(y), Block(bias), Block(targets), bias.count)
+    let total = loss(
+      Element.kernelType,
+      rnd_output_loss(
+        rows: y.count / columns, columns: columns, y: block.base, stride: columns, bias: bias.base,
+        target: targets.base, target_stride: targetStride ?? columns, with_gradient: withGradient))
+    return (total, block.values)
+  }
+
   private func check<Element: Scalar>(
     _ type: Element.Type, _ bits: Int, _ logits: [Double], _ targets: [Double], _ expected: Double,
     _ gradient: [Double], within tolerance: Double
   ) {
-    var z = logits.map { Element($0) }
-    var plain = z
-    let (t, bias) = (targets.map { Element($0) }, [Element](repeating: 0, count: bits))
-    let total = Element.sigmoidCrossEntropy(&z, bits, bias, t, bits, 2, bits, true)
+    let (z, t) = (logits.map { Element($0) }, targets.map { Element($0) })
+    let bias = [Element](repeating: 0, count: bits)
+    let (total, dz) = apply(rnd_sigmoid_cross_entropy, z, bias: bias, targets: t, withGradient: true)
     #expect(abs(total - expected) < tolerance * expected)
-    #expect(zip(z, gradient).allSatisfy { abs(Double($0) - $1) < max(tolerance, 1e-15) })
-    #expect(Element.sigmoidCrossEntropy(&plain, bits, bias, t, bits, 2, bits, false) == total)
+    #expect(zip(dz, gradient).allSatisfy { abs(Double($0) - $1) < max(tolerance, 1e-15) })
+    #expect(apply(rnd_sigmoid_cross_entropy, z, bias: bias, targets: t, withGradient: false).loss == total)
   }
 
   @Test func rowsWithoutBitsAreSkipped() {
     let (bias, targets): ([Float], [Float]) = ([1, -1], [0, 1, -1, 0, 1, 1])
-    var logits: [Float] = [1, 2, 3, 4, 5, 6]
-    let all = Float.sigmoidCrossEntropy(&logits, 2, bias, targets, 2, 3, 2, true)
-    #expect(logits[2...3] == [0, 0] && logits[0] > 0 && logits[1] < 0)
-    var first: [Float] = [1, 2]
-    var last: [Float] = [5, 6]
-    let sum =
-      Float.sigmoidCrossEntropy(&first, 2, bias, [0, 1], 2, 1, 2, false)
-      + Float.sigmoidCrossEntropy(&last, 2, bias, [1, 1], 2, 1, 2, false)
-    #expect(all == sum)
+    func loss(_ logits: [Float], _ targets: [Float], withGradient: Bool = false) -> (loss: Double, y: [Float])
+    {
+      apply(rnd_sigmoid_cross_entropy, logits, bias: bias, targets: targets, withGradient: withGradient)
+    }
+    let (all, gradient) = loss([1, 2, 3, 4, 5, 6], targets, withGradient: true)
+    #expect(gradient[2...3] == [0, 0] && gradient[0] > 0 && gradient[1] < 0)
+    #expect(all == loss([1, 2], [0, 1]).loss + loss([5, 6], [1, 1]).loss)
   }
 
   @Test func notANumberStaysVisible() {
     var logits = [Float](repeating: 0.5, count: 20)
     logits[18] = .nan
     let zeros = [Float](repeating: 0, count: 20)
-    #expect(Float.sigmoidCrossEntropy(&logits, 20, zeros, zeros, 20, 1, 20, true).isNaN && logits[18].isNaN)
-    var numbers: [Float] = [1, .nan]
-    #expect(Float.squaredError(&numbers, 2, zeros, zeros, 2, 1, 2, true).isNaN && numbers[1].isNaN)
+    let bits = apply(rnd_sigmoid_cross_entropy, logits, bias: zeros, targets: zeros, withGradient: true)
+    #expect(bits.loss.isNaN && bits.y[18].isNaN)
+    let numbers = apply(
+      rnd_squared_error, [1, .nan], bias: [0, 0], targets: [0, 0] as [Float], withGradient: true)
+    #expect(numbers.loss.isNaN && numbers.y[1].isNaN)
   }
 
   @Test func squaredErrors() {
-    var y: [Double] = [1, 2, 0, 3, 4, 0]
-    let loss = Double.squaredError(&y, 3, [0.5, -1], [0, 0, 9, 1, 1, 9], 3, 2, 2, true)
+    let (loss, gradient) = apply(
+      rnd_squared_error, [1, 2, 3, 4], bias: [0.5, -1], targets: [0, 0, 9, 1, 1, 9], targetStride: 3,
+      withGradient: true)
     #expect(loss == 1.5 * 1.5 + 1 + 2.5 * 2.5 + 4)
-    #expect(y == [3, 2, 0, 5, 4, 0])
-    var plain: [Double] = [1, 2]
-    #expect(Double.squaredError(&plain, 2, [0.5, -1], [0, 0], 2, 1, 2, false) == 1.5 * 1.5 + 1)
-    #expect(plain == [1.5, 1])
+    #expect(gradient == [3, 2, 5, 4])
+    let plain = apply(rnd_squared_error, [1, 2], bias: [0.5, -1], targets: [0, 0], withGradient: false)
+    #expect(plain.loss == 1.5 * 1.5 + 1 && plain.y == [1.5, 1])
   }
 
   @Test func theFirstOfEqualsWins() {
     var index: [Int32] = [9, 9, 9]
-    Double.argmaxRows([1, 3, 3, 0, -2, -1, -1, 0, 5, 5, 5, 0], 4, 3, 3, &index)
+    Block<Double>(rows: 3, columns: 3, gap: 1, [1, 3, 3, -2, -1, -1, 5, 5, 5]).view.argmaxRows(into: &index)
     #expect(index == [1, 1, 0])
   }
 }

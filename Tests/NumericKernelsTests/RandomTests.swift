@@ -63,7 +63,7 @@ import Testing
   @Test func uniformNumbersHaveTheRightMoments() {
     let count = 100_000
     var values = [Double](repeating: -1, count: count)
-    values.withUnsafeMutableBufferPointer { uniformFill($0, low: 0, high: 1, key: key) }
+    values.withUnsafeMutableBufferPointer { Double.fillUniform($0, low: 0, high: 1, key: key) }
     #expect(values.allSatisfy { 0 <= $0 && $0 < 1 })
     let mean = values.reduce(0, +) / Double(count)
     let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count)
@@ -80,7 +80,7 @@ import Testing
   @Test func normalNumbersHaveTheRightMoments() {
     let count = 100_000
     var values = [Double](repeating: 0, count: count)
-    values.withUnsafeMutableBufferPointer { normalFill($0, mean: 3, standardDeviation: 2, key: key) }
+    values.withUnsafeMutableBufferPointer { Double.fillNormal($0, mean: 3, standardDeviation: 2, key: key) }
     let z = values.map { ($0 - 3) / 2 }
     func moment(_ order: Int) -> Double {
       z.reduce(0) { sum, z in sum + (0..<order).reduce(1) { power, _ in power * z } } / Double(count)
@@ -100,18 +100,18 @@ import Testing
     let normals = (0..<count).map { $0 % 2 == 0 ? random.nextNormal() : 0 }
     var (doubles, floats) = ([Double](repeating: 9, count: count), [Float](repeating: 9, count: count))
     doubles.withUnsafeMutableBufferPointer {
-      uniformFill($0, low: -0.1, high: 0.3, key: key, sample: 1 << 40, stream: 9)
+      Double.fillUniform($0, low: -0.1, high: 0.3, key: key, sample: 1 << 40, stream: 9)
     }
     floats.withUnsafeMutableBufferPointer {
-      uniformFill($0, low: -0.1, high: 0.3, key: key, sample: 1 << 40, stream: 9)
+      Float.fillUniform($0, low: -0.1, high: 0.3, key: key, sample: 1 << 40, stream: 9)
     }
     #expect(doubles == expected)
     #expect(floats == expected.map { Float($0) })
     doubles.withUnsafeMutableBufferPointer {
-      normalFill($0, mean: 0, standardDeviation: 1, key: key, sample: 1 << 40, stream: 9)
+      Double.fillNormal($0, mean: 0, standardDeviation: 1, key: key, sample: 1 << 40, stream: 9)
     }
     floats.withUnsafeMutableBufferPointer {
-      normalFill($0, mean: 0, standardDeviation: 1, key: key, sample: 1 << 40, stream: 9)
+      Float.fillNormal($0, mean: 0, standardDeviation: 1, key: key, sample: 1 << 40, stream: 9)
     }
     #expect(stride(from: 0, to: count, by: 2).allSatisfy { doubles[$0] == normals[$0] })
     #expect(floats == doubles.map { Float($0) })

@@ -7,7 +7,7 @@ import Testing
   func columnSumsAreAdded(columns: Int, gap: Int) {
     let x = Block<Float>(rows: 6, columns: columns, gap: gap) { smallInteger($0, $1) }
     var sum = (0..<columns).map { Float($0) } + [99]
-    Float.addColumnSums(x.view.base, x.view.stride, 6, columns, &sum)
+    x.view.addColumnSums(to: &sum)
     let expected = (0..<columns).map { column in (0..<6).reduce(Float(column)) { $0 + x.view[$1, column] } }
     #expect(sum == expected + [99])
   }
@@ -17,7 +17,7 @@ import Testing
     let table = Block<Double>(rows: 5, columns: columns, gap: gap) { Double(100 * $0 + $1) }
     let index: [Int32] = [4, 0, 0, 3]
     let y = Block<Double>(rows: 4, columns: columns, gap: 1) { _, _ in .nan }
-    Double.gatherRows(table.view.base, table.view.stride, index, 4, columns, y.view.base, y.view.stride)
+    y.view.gatherRows(of: table.view, at: index)
     #expect(y.values == index.flatMap { row in (0..<columns).map { Double(100 * Int(row) + $0) } })
     #expect(y.gapsAreUntouched)
   }
@@ -26,20 +26,20 @@ import Testing
   func scatterAddsRepeatedRows(columns: Int, gap: Int) {
     let x = Block<Float>(rows: 4, columns: columns, gap: 1) { row, _ in [1, 10, 100, 1000][row] }
     let table = Block<Float>(rows: 5, columns: columns, gap: gap) { _, _ in 0.5 }
-    Float.scatterAddRows(
-      x.view.base, x.view.stride, [4, 0, 0, 3], 4, columns, table.view.base, table.view.stride)
+    table.view.scatterAddRows(x.view, at: [4, 0, 0, 3])
     #expect(
       table.values
         == [110.5, 0.5, 0.5, 1000.5, 1.5].flatMap { Array(repeating: Float($0), count: columns) })
     #expect(table.gapsAreUntouched)
   }
 
-  @Test(arguments: [0, 1, 17])
-  func axpyAdds(count: Int) {
-    let x = (0..<count).map { Double($0) }
-    var y = [Double](repeating: 3, count: count)
-    Double.axpy(-2, x, &y, count)
-    #expect(y == x.map { 3 - 2 * $0 })
+  @Test(arguments: [0, 1, 17], [0, 2])
+  func addScaledAdds(columns: Int, gap: Int) {
+    let x = Block<Double>(rows: 2, columns: columns, gap: gap) { Double(10 * $0 + $1) }
+    let y = Block<Double>(rows: 2, columns: columns, gap: 2 * gap) { _, _ in 3 }
+    y.view.addScaled(-2, x.view)
+    #expect(y.values == x.values.map { 3 - 2 * $0 })
+    #expect(y.gapsAreUntouched)
   }
 
   @Test(arguments: ElementwiseActivation.allCases, [true, false])
@@ -50,10 +50,9 @@ import Testing
     func pre(_ row: Int, _ column: Int) -> Double {
       0.3 * smallInteger(row, column) + 0.05 + (biased ? bias[column] : 0)
     }
-    Double.activateRows(x.view.base, x.view.stride, biased ? bias : nil, 3, columns, activation)
+    bias.withUnsafeBufferPointer { x.view.activate(activation, bias: biased ? $0.baseAddress : nil) }
     let dy = Block<Double>(rows: 3, columns: columns, gap: 1) { _, column in Double(column + 1) }
-    Double.activateBackward(
-      dy.view.base, dy.view.stride, x.view.base, x.view.stride, 3, columns, activation)
+    dy.view.activateBackward(activation, x.view)
     for row in 0..<3 {
       for column in 0..<columns {
         let (value, slope) = reference(activation, pre(row, column))

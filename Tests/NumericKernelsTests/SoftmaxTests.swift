@@ -4,14 +4,14 @@ import NumericKernels
 import Testing
 
 @Suite struct SoftmaxTests {
-  @Test(arguments: [1, 2, 15, 16, 17, 100], [1.0, 0.5, 3.0])
-  func rowsAreNormalisedExponentials(columns: Int, temperature: Double) {
+  @Test(arguments: [1, 2, 15, 16, 17, 100])
+  func rowsAreNormalizedExponentials(columns: Int) {
     let x = Block<Double>(rows: 3, columns: columns, gap: 2) { smallInteger($0, $1) }
     let logits = x.values
     let bias = (0..<columns).map { Double($0 % 3) }
-    Double.softmaxRows(x.view.base, x.view.stride, bias, 3, columns, temperature)
+    x.view.softmax(bias: bias)
     for row in 0..<3 {
-      let powers = (0..<columns).map { exp((logits[row * columns + $0] + bias[$0]) / temperature) }
+      let powers = (0..<columns).map { exp(logits[row * columns + $0] + bias[$0]) }
       let sum = powers.reduce(0, +)
       for column in 0..<columns { #expect(abs(x.view[row, column] - powers[column] / sum) < 1e-14) }
     }
@@ -20,8 +20,9 @@ import Testing
 
   @Test func largeLogitsNeitherOverflowNorVanish() {
     for shift in [-1e4, 0, 1e4] as [Float] {
-      var x: [Float] = [shift, shift + 1, shift - 200]
-      Float.softmaxRows(&x, 3, nil, 1, 3, 1)
+      let block = Block<Float>([shift, shift + 1, shift - 200])
+      block.view.softmax()
+      let x = block.values
       #expect(abs(x[0] - 0.268_941_43) < 1e-6 && abs(x[1] - 0.731_058_6) < 1e-6 && x[2] < 1e-30)
     }
   }
@@ -29,10 +30,10 @@ import Testing
   @Test(arguments: [2, 17])
   func backwardIsTheJacobian(columns: Int) {
     let y = Block<Double>(rows: 2, columns: columns, gap: 1) { smallInteger($0, $1) }
-    Double.softmaxRows(y.view.base, y.view.stride, nil, 2, columns, 1)
+    y.view.softmax()
     let dy = Block<Double>(rows: 2, columns: columns, gap: 3) { smallInteger($0, $1, salt: 4) }
     let before = dy.values
-    Double.softmaxBackward(y.view.base, y.view.stride, dy.view.base, dy.view.stride, 2, columns)
+    dy.view.softmaxBackward(y.view)
     for row in 0..<2 {
       for column in 0..<columns {
         // dL/dx_j = Σ_i dL/dy_i y_i (δ_ij − y_j)
@@ -67,16 +68,15 @@ import Testing
     let bias = (0..<golden.classes).map { Element($0 % 5) / 4 }
     for row in golden.targets.indices {
       let logits = golden.row(golden.logits, row).enumerated().map { Element($0.element) - bias[$0.offset] }
-      var (withGradient, without) = (logits, logits)
-      func loss(_ values: inout [Element], gradient: Bool) -> Double {
-        Element.softmaxCrossEntropy(
-          &values, golden.classes, bias, [golden.targets[row]], 1, golden.classes, Element(golden.smoothing),
-          gradient)
+      let (withGradient, without) = (Block(logits), Block(logits))
+      func loss(_ block: Block<Element>, gradient: Bool) -> Double {
+        block.view.softmaxCrossEntropy(
+          targets: [golden.targets[row]], bias: bias, smoothing: golden.smoothing, withGradient: gradient)
       }
-      let (first, second) = (loss(&withGradient, gradient: true), loss(&without, gradient: false))
+      let (first, second) = (loss(withGradient, gradient: true), loss(without, gradient: false))
       #expect(first == second)
       #expect(abs(first - golden.losses[row]) < tolerance * max(1, golden.losses[row]), "row \(row)")
-      for (ours, theirs) in zip(withGradient, golden.row(golden.gradient, row)) {
+      for (ours, theirs) in zip(withGradient.values, golden.row(golden.gradient, row)) {
         #expect(abs(Double(ours) - theirs) < tolerance, "row \(row)")
       }
     }
@@ -88,8 +88,8 @@ import Testing
     let x = Block<Double>(rows: 5, columns: golden.classes, gap: 3, golden.logits)
     var targets = golden.targets
     targets[3] = -1
-    let loss = Double.softmaxCrossEntropy(
-      x.view.base, x.view.stride, nil, targets, 5, golden.classes, golden.smoothing, true)
+    let loss = x.view.softmaxCrossEntropy(
+      targets: targets, smoothing: golden.smoothing, withGradient: true)
     let expected = [0, 1, 2, 4].reduce(0) { $0 + golden.losses[$1] }
     #expect(abs(loss - expected) < 1e-12 * expected)
     for row in 0..<5 {

@@ -12,7 +12,7 @@ import Testing
       multiply(a.view, b.view, into: c.view)
       PackedMatrix(b.view, transposed: false).multiply(a.view, into: c.view, accumulate: true)
       StepProfile.measure(.optimizer) { _ = c.values }
-      Float.axpy(1, a.view.base, b.view.base, 12)
+      b.base.addScaled(1, a.base, count: 12)
     }
     let difference = StepProfile.totals.since(before)
     #expect(difference.operations == 2 * 2 * 3 * 4 * 5)

@@ -13,7 +13,7 @@ import Testing
       let (kind, (inputSize, hiddenSize)) = entry
       return try builder.scoped("cell\(layer)") { builder in
         let single = try LayerStack<Double>(
-          kind, inputSize: inputSize, hiddenSize: hiddenSize, layers: 1, in: &builder)
+          NetworkOptions(kind, hiddenSize: hiddenSize), inputSize: inputSize, in: &builder)
         return try #require(single.layers[0] as? any RecurrentCell<Double>)
       }
     }

@@ -9,7 +9,7 @@ import Testing
   private func model(_ cell: CellOptions = .lstm()) throws -> LanguageModel<Double> {
     try LanguageModel(
       LanguageModelShape(
-        vocabularySize: 9, embeddingSize: 4, hiddenSize: 5, layers: 2, cell: cell,
+        vocabularySize: 9, embeddingSize: 4, network: NetworkOptions(cell, hiddenSize: 5, layers: 2),
         uniformInitialization: 1.5)
     )
   }

@@ -86,22 +86,16 @@ import Testing
     }
   }
 
-  @Test func unknownWordsAreLookedUp() {
+  @Test func attendedPositionsAreThoseOfTheLargestWeights() {
     let text = Hypothesis<Float>(
       tokens: [7, 2, 2, 9], logProbability: 0, score: 0, tokenLogProbabilities: [],
       attention: [[1, 0, 0], [0.2, 0.4, 0.4], [0, 0.1, 0.9], [1, 0, 0]], endedByItself: true)
     #expect(text.attendedPositions == [0, 1, 2, 0])
-    let (words, source) = (["the", "<unk>", "<unk>", "sleeps"], ["der", "Kater", "Paul"])
-    #expect(text.replacingUnknown(words, by: source, unknown: 2) == ["the", "Kater", "Paul", "sleeps"])
-    let dictionary = ["Kater": "tomcat"]
-    #expect(
-      text.replacingUnknown(words, by: source, unknown: 2) { dictionary[$0] ?? $0 }
-        == ["the", "tomcat", "Paul", "sleeps"])
     var plain = text
     plain.attention = nil
-    #expect(plain.replacingUnknown(words, by: source, unknown: 2) == words)
+    #expect(plain.attendedPositions == nil)
     plain.attention = [[], [], [], []]
-    #expect(plain.replacingUnknown(words, by: [], unknown: 2) == words)
+    #expect(plain.attendedPositions == [nil, nil, nil, nil])
   }
 
   // MARK: Lengths

@@ -230,7 +230,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
       case .tokens(let vocabulary, _), .words(let vocabulary, _, _):
         randomTokens(lengths[index], vocabulary: vocabulary, stream: index).map { .tokens($0) }
       case .vectors(let size):
-        lengths[index].enumerated().map { .vectors(randomTensor([$0.element, size], stream: $0.offset)) }
+        lengths[index].enumerated().map { .vectors(exactTensor([$0.element, size], stream: $0.offset)) }
       }
     }
     let pairs = PairBatch<Element>(

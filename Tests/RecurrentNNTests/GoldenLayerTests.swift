@@ -18,8 +18,9 @@ import Testing
   ) throws {
     var builder = ParameterLayout.Builder()
     let layer = try LayerStack<Element>(
-      golden.cellKind(), inputSize: golden.size("input_size"), hiddenSize: golden.size("hidden_size"),
-      layers: golden.size("layers"), bidirectional: golden.flag("bidirectional"), in: &builder)
+      NetworkOptions(
+        golden.cellKind(), hiddenSize: golden.size("hidden_size"), layers: golden.size("layers"),
+        bidirectional: golden.flag("bidirectional")), inputSize: golden.size("input_size"), in: &builder)
     let layout = builder.build()
     #expect(Set(layout.parameters.map(\.name)) == Set(golden.parameterNames))
     let parameters: ParameterBuffer<Element> = try golden.parameters(layout)

@@ -79,7 +79,7 @@ import Testing
   }
 
   /// Names of the parameters, loss, and all gradients; returns a context with the file's parameters.
-  private func checkLoss<Model: SequenceModelRun>(
+  private func checkLoss<Model: LabelingModel>(
     _ model: Model, _ golden: GoldenFile, _ tolerance: Double
   ) throws -> LayerContext<Model.Element> {
     #expect(Set(model.layout.parameters.map(\.name)) == Set(golden.parameterNames))
@@ -87,7 +87,7 @@ import Testing
     let context = LayerContext(parameters: parameters, workspace: Workspace<Model.Element>())
     let gradients = ParameterBuffer<Model.Element>(model.layout)
     let loss = model.evaluate(
-      try golden.sequenceData(), try golden.targetData(), Scratch(), masks: nil,
+      try golden.sequenceData(), try golden.targetData(), Scratch(),
       smoothing: try golden.number("label_smoothing"), into: gradients, context)
     #expect([loss.tokens] == (try golden.integers("tokens_counted")))
     expectClose([loss.total], try golden.doubles("loss"), within: tolerance, "loss")

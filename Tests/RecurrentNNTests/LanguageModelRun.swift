@@ -54,7 +54,7 @@ final class LanguageModelRun<Element: Scalar> {
   }
 
   /// Hidden states of all layers, [layers, B, H].
-  var hidden: [Element] { parts(0, of: state.count / model.shape.layers) }
+  var hidden: [Element] { parts(0, of: state.count / model.shape.network.layers) }
   /// Cell states of an LSTM, [layers, B, H].
   var cells: [Element] { parts(1, of: 2) }
 }
@@ -65,7 +65,7 @@ extension GoldenFile {
     try LanguageModel(
       LanguageModelShape(
         vocabularySize: size("vocabulary_size"), embeddingSize: size("embedding_size"),
-        hiddenSize: size("hidden_size"), layers: size("layers"), cell: try cellKind(),
+        network: NetworkOptions(try cellKind(), hiddenSize: size("hidden_size"), layers: size("layers")),
         tieEmbeddings: flag("tie_embeddings"),
         cutoffs: text("cutoffs")?.split(separator: ",").compactMap { Int($0) } ?? [],
         clusterFactor: text("cluster_factor").flatMap(Double.init) ?? 4))

@@ -10,8 +10,8 @@ import Testing
   ) throws -> LanguageModel<Element> {
     try LanguageModel(
       LanguageModelShape(
-        vocabularySize: vocabularySize, embeddingSize: 3, hiddenSize: 5, layers: 2, cell: cell,
-        dropout: dropout, embeddingDropout: dropout))
+        vocabularySize: vocabularySize, embeddingSize: 3,
+        network: NetworkOptions(cell, hiddenSize: 5, layers: 2, dropout: dropout), embeddingDropout: dropout))
   }
 
   private func ids(_ count: Int, _ factor: Int, below bound: Int = 7) -> [Int] {
@@ -39,36 +39,6 @@ import Testing
     expectClose(whole.hidden, stepwise.hidden, within: 1e-14, "h")
   }
 
-  @Test(arguments: Precision.allCases)
-  func aSecondCallFindsTheArenaAsTheFirstDid(precision: Precision) throws {
-    switch precision {
-    case .double: try checkArena(Double.self)
-    case .float: try checkArena(Float.self)
-    }
-  }
-
-  private func checkArena<Element: Scalar>(_ type: Element.Type) throws {
-    let model: LanguageModel<Element> = try model(dropout: 0.3)
-    let parameters = ParameterBuffer<Element>(model.layout, seed: 1)
-    let coordinates = Coordinates(PackedLayout(steps: 5, batchSize: 2))
-    let run = LanguageModelRun(
-      model, parameters, batchSize: 2, dropout: DropoutContext(seed: 1, step: 2, rows: coordinates.rows))
-    func call() -> (LossSum, [Element]) {
-      for part in run.state { part.fill(0) }
-      let gradients = ParameterBuffer<Element>(model.layout)
-      let loss = run.evaluate(ids(10, 3), ids(10, 5), into: gradients)
-      return (loss, Array(gradients.elements))
-    }
-    let arena = run.context.workspace.arena
-    let first = call()
-    let (peak, capacity) = (arena.peak, arena.capacityInBytes)
-    for _ in 0..<3 {
-      let again = call()
-      #expect(again == first)
-    }
-    #expect(arena.peak == peak && arena.capacityInBytes == capacity && peak > 0)
-  }
-
   /// Computing activations twice changes what is in memory, and nothing else: ragged lengths, every random option, a state
   /// that is carried.
   @Test(arguments: 1...6)
@@ -78,8 +48,8 @@ import Testing
     cell.variationalDropout = 0.3
     let model = try LanguageModel<Double>(
       LanguageModelShape(
-        vocabularySize: 7, embeddingSize: 3, hiddenSize: 5, layers: 2, cell: cell, dropout: 0.2,
-        embeddingDropout: 0.2))
+        vocabularySize: 7, embeddingSize: 3,
+        network: NetworkOptions(cell, hiddenSize: 5, layers: 2, dropout: 0.2), embeddingDropout: 0.2))
     let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
     let layout = PackedLayout(lengths: [6, 4, 2, 1])
     let coordinates = Coordinates(layout)
@@ -111,7 +81,8 @@ import Testing
   func anAdaptiveSoftmaxIsADistribution(cutoffs: [Int]) throws {
     let model = try LanguageModel<Double>(
       LanguageModelShape(
-        vocabularySize: 7, embeddingSize: 3, hiddenSize: 6, cutoffs: cutoffs, clusterFactor: 2))
+        vocabularySize: 7, embeddingSize: 3, network: NetworkOptions(.lstm(), hiddenSize: 6),
+        cutoffs: cutoffs, clusterFactor: 2))
     let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
     let logits = LanguageModelRun(model, parameters, batchSize: 2).step([1, 4])
     for stream in 0..<2 {
@@ -143,50 +114,13 @@ import Testing
     #expect(abs(left.total + right.total - both.total) < 1e-13 && left.total > 0)
   }
 
-  /// Lengths may differ, and a shard of the batch drops the same units as the whole.
-  @Test(arguments: [0, 0.4])
-  func aBatchEqualsItsSequencesOneByOne(dropout: Double) throws {
-    let model: LanguageModel<Double> = try model(dropout: dropout)
-    let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
-    let layout = PackedLayout(lengths: [4, 2, 1])
-    let (tokens, targets) = (ids(7, 3), ids(7, 5))
-
-    func evaluate(
-      _ rows: [Int], _ lengths: [Int], samples: [UInt32], times: [UInt32],
-      into gradients: ParameterBuffer<Double>
-    ) -> LossSum {
-      samples.withUnsafeBufferPointer { samples in
-        times.withUnsafeBufferPointer { times in
-          let coordinates = RowCoordinates(samples: samples.baseAddress!, times: times.baseAddress!)
-          let run = LanguageModelRun(
-            model, parameters, batchSize: lengths.count,
-            dropout: DropoutContext(seed: 3, step: 9, rows: coordinates))
-          return run.evaluate(
-            rows.map { tokens[$0] }, rows.map { targets[$0] }, lengths: lengths, into: gradients)
-        }
-      }
-    }
-
-    let (whole, parts) = (ParameterBuffer<Double>(model.layout), ParameterBuffer<Double>(model.layout))
-    let all = evaluate(
-      Array(0..<7), layout.lengths, samples: [0, 1, 2, 0, 1, 0, 0], times: [0, 0, 0, 1, 1, 2, 3], into: whole)
-    var sum = LossSum()
-    for (sample, length) in layout.lengths.enumerated() {
-      sum += evaluate(
-        (0..<length).map { layout.offsets[$0] + sample }, [length],
-        samples: Array(repeating: UInt32(sample), count: length), times: (0..<length).map { UInt32($0) },
-        into: parts)
-    }
-    #expect(all.tokens == sum.tokens && abs(all.total - sum.total) < 1e-12)
-    expectClose(Array(whole.elements), Array(parts.elements), within: 1e-12, "gradients")
-  }
-
   /// More rows than fit into one block of logits.
   @Test func manyBlocksOfLogitsEqualOne() throws {
     let vocabulary = 40_000
     let model = try LanguageModel<Double>(
       LanguageModelShape(
-        vocabularySize: vocabulary, embeddingSize: 1, hiddenSize: 2, cell: .rnn(), uniformInitialization: 1))
+        vocabularySize: vocabulary, embeddingSize: 1, network: NetworkOptions(.rnn(), hiddenSize: 2),
+        uniformInitialization: 1))
     let parameters = ParameterBuffer<Double>(model.layout, seed: 1)
     let (tokens, targets) = (ids(70, 571, below: vocabulary), ids(70, 977, below: vocabulary))
     let (whole, parts) = (ParameterBuffer<Double>(model.layout), ParameterBuffer<Double>(model.layout))

@@ -8,7 +8,7 @@ import Testing
   private static let lengths = [3, 0, 5, 2]
   private static let (steps, inputSize, hiddenSize) = (5, 2, 3)
 
-  @Test(arguments: NetworkCase.all, [true, false])
+  @Test(arguments: NetworkCase.networks, [true, false])
   func gradientsAreSlopes(network: NetworkCase, explicitState: Bool) throws {
     let (stack, parameters): (LayerStack<Double>, _) = try network.make(
       inputSize: Self.inputSize, hiddenSize: Self.hiddenSize)

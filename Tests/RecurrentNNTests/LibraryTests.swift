@@ -114,6 +114,8 @@ import Testing
       }
       optimizer.update(parameters, by: gradients, scale: 1.0 / 4, learningRate: 0.05, in: context.workspace)
     }
-    for (found, expected) in zip(parameters.elements, [2, -3, 1] as [Float]) { #expect(abs(found - expected) < 1e-2) }
+    for (found, expected) in zip(parameters.elements, [2, -3, 1] as [Float]) {
+      #expect(abs(found - expected) < 1e-2)
+    }
   }
 }

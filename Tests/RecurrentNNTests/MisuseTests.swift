@@ -11,7 +11,8 @@ import Testing
 
   private static func languageModelRun() throws -> LanguageModelRun<Float> {
     let model = try LanguageModel<Float>(
-      LanguageModelShape(vocabularySize: 5, embeddingSize: 2, hiddenSize: 3))
+      LanguageModelShape(
+        vocabularySize: 5, embeddingSize: 2, network: NetworkOptions(.lstm(), hiddenSize: 3)))
     return LanguageModelRun(model, ParameterBuffer(model.layout, seed: 1), batchSize: 1)
   }
 

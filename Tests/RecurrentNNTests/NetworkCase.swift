@@ -38,16 +38,32 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
       + (dropout > 0 ? " dropout \(dropout)" : "")
   }
 
-  static let kinds: [CellOptions] = [
-    .rnn(activation: .tanh), .rnn(activation: .relu), .gru(reset: .after), .gru(reset: .before),
-    .lstm(forgetBias: 0), .lstm(forgetBias: 1),
-  ]
+  /// Every listed cell in its plain forms.
+  static let kinds: [CellOptions] = CellKind.allCases.flatMap { kind -> [CellOptions] in
+    switch kind {
+    case .rnn: return [.rnn(activation: .tanh), .rnn(activation: .relu)]
+    case .gru: return [.gru(reset: .after), .gru(reset: .before)]
+    case .lstm: return [.lstm(forgetBias: 0), .lstm(forgetBias: 1)]
+    default:
+      var options = CellOptions()
+      options.kind = kind
+      return [options]
+    }
+  }
 
-  /// Every cell alone, stacked, in two directions, and both.
-  static let all: [NetworkCase] = kinds.flatMap { kind in
+  /// Every listed cell alone, in its plain forms and with every option: what `checkCell` is called with.
+  static let cells: [NetworkCase] =
+    kinds.map { NetworkCase(kind: $0) }
+    + (lstmOptions + gruOptions + commonOptions).map { network in
+      var single = network
+      (single.layers, single.bidirectional, single.connection) = (1, false, .none)
+      return single
+    }
+
+  /// Every cell stacked, in two directions, and both.
+  static let networks: [NetworkCase] = kinds.flatMap { kind in
     [
-      NetworkCase(kind: kind), NetworkCase(kind: kind, layers: 2),
-      NetworkCase(kind: kind, bidirectional: true),
+      NetworkCase(kind: kind, layers: 2), NetworkCase(kind: kind, bidirectional: true),
       NetworkCase(kind: kind, layers: 2, bidirectional: true),
     ]
   }
@@ -69,13 +85,16 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     },
   ]
 
-  /// Options that every kind has.
+  private static let gruOptions = [NetworkCase("layer norm", .gru()) { $0.layerNorm = true }]
+
+  /// Options that every kind has, or may refuse.
   private static let commonOptions: [NetworkCase] = kinds.flatMap { kind in
     let cellZoneout: Double? = kind.kind == .lstm ? 0.4 : nil
     return [
       NetworkCase("zoneout", kind) { ($0.zoneoutCell, $0.zoneout) = (cellZoneout, 0.3) },
       NetworkCase("variational", kind, layers: 2) {
         ($0.variationalInputDropout, $0.variationalDropout) = (0.3, 0.4)
+        if (try? $0.validate()) == nil { $0.variationalDropout = 0 }
       },
     ]
   }
@@ -87,9 +106,9 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     NetworkCase("highway", .rnn(), layers: 2, bidirectional: true, connection: .highway),
   ]
 
-  /// Networks with every option beyond the usual ones.
+  /// Networks of several cells with every option beyond the usual ones.
   static let options =
-    lstmOptions + [NetworkCase("layer norm", .gru()) { $0.layerNorm = true }] + commonOptions + connections
+    (lstmOptions + commonOptions).filter { $0.layers > 1 || $0.bidirectional } + connections
 
   // MARK: Making one
 

@@ -7,6 +7,7 @@ import Testing
 final class PackedProblem {
   let scratch = Scratch<Double>()
   private let layer: any SequenceLayer<Double>
+  private let input: SequenceInput<Double>
   private let layout: PackedLayout
   private let context: LayerContext<Double>
   private let outputWeight: MatrixView<Double>
@@ -16,15 +17,20 @@ final class PackedProblem {
 
   init(
     _ layer: any SequenceLayer<Double>, _ layout: PackedLayout, _ parameters: ParameterBuffer<Double>,
-    masked: Bool = true
+    table: Parameter? = nil, masked: Bool = true, zeroState: Bool = false
   ) {
     self.layer = layer
+    let memory = scratch
+    input =
+      table.map { table in
+        let rows = (0..<layout.rowCount).map { $0 * 5 % table.shape[0] }
+        return .indexed(memory.indices(rows), count: layout.rowCount, table: table)
+      } ?? .dense(memory.matrix(randomTensor([layout.rowCount, layer.inputSize], stream: 1)))
     self.layout = layout
     coordinates = Coordinates(layout)
     context = LayerContext(
       parameters: parameters, workspace: Workspace(),
       dropout: masked ? DropoutContext(seed: 9, step: 4, rows: coordinates.rows) : nil)
-    let memory = scratch
     outputWeight = memory.matrix(randomTensor([layout.rowCount, layer.outputSize], stream: 2))
     func states(_ stream: Int) -> [MatrixView<Double>] {
       layer.stateSize.parts.enumerated().map {
@@ -33,15 +39,16 @@ final class PackedProblem {
     }
     stateWeights = states(100)
     initial = states(200)
+    if zeroState { for state in initial { state.fill(0) } }
   }
 
-  private func unroll(_ input: SequenceInput<Double>, _ context: LayerContext<Double>) -> Unrolled<Double> {
+  private func unroll(_ context: LayerContext<Double>) -> Unrolled<Double> {
     layer.unroll(input, layout, from: initial, context)
   }
 
-  func loss(_ input: SequenceInput<Double>) -> Double {
+  func loss() -> Double {
     context.workspace.arena.scoped {
-      let unrolled = unroll(input, context)
+      let unrolled = unroll(context)
       return zip([unrolled.output] + unrolled.finalState, [outputWeight] + stateWeights).reduce(0) {
         $0 + dot(values($1.0), values($1.1))
       }
@@ -49,10 +56,8 @@ final class PackedProblem {
   }
 
   /// Expects the gradients of parameters, dense input and initial state to be slopes of the loss.
-  func expectGradientsAreSlopes(
-    _ input: SequenceInput<Double>, sourceLocation: SourceLocation = #_sourceLocation
-  ) {
-    let unrolled = unroll(input, context)
+  func expectGradientsAreSlopes(sourceLocation: SourceLocation = #_sourceLocation) {
+    let unrolled = unroll(context)
     let dStates = stateWeights.map { weight in
       let copy = scratch.matrix(rows: weight.rows, columns: weight.columns)
       copy.copy(from: weight)
@@ -66,25 +71,25 @@ final class PackedProblem {
       unrolled, outputGradient: outputWeight, stateGradient: dStates, inputGradient: wanted, into: gradients,
       context)
     let analyticInput = values(dInput)
-    expectGradients(gradients, of: context.parameters, sourceLocation: sourceLocation) { loss(input) }
+    expectGradients(gradients, of: context.parameters, sourceLocation: sourceLocation) { loss() }
     for (part, state) in initial.enumerated() {
       expectGradient(
         values(dStates[part]), of: UnsafeMutableBufferPointer(start: state.base, count: state.count),
         "initial state \(part)", sourceLocation: sourceLocation
-      ) { loss(input) }
+      ) { loss() }
     }
     if case .dense(let x) = input {
       expectGradient(
         analyticInput, of: UnsafeMutableBufferPointer(start: x.base, count: x.count), "input",
         sourceLocation: sourceLocation
-      ) { loss(input) }
+      ) { loss() }
     }
   }
 
   /// True if the masks of this step change the output.
-  func dropsSomething(_ input: SequenceInput<Double>) -> Bool {
+  func dropsSomething() -> Bool {
     let plain = LayerContext(parameters: context.parameters, workspace: context.workspace)
-    return values(unroll(input, context).output) != values(unroll(input, plain).output)
+    return values(unroll(context).output) != values(unroll(plain).output)
   }
 }
 

@@ -42,7 +42,7 @@ import Testing
     let run = PyramidRun(
       encoder, lengths: Self.lengths, parameters,
       dropout: DropoutContext(seed: 9, step: 4, rows: coordinates.rows))
-    let outRows = encoder.outputLayout(run.layout).rowCount
+    let outRows = run.layout.halved.halved.rowCount
     #expect(outRows == 2 + 1 + 1 + 2)  // lengths 7, 5, 3, 2, quartered: 2, 2, 1, 1
     let input = run.scratch.matrix(randomTensor([run.layout.rowCount, 2], stream: 1))
     let outputWeight = run.scratch.matrix(randomTensor([outRows, 6], stream: 2))

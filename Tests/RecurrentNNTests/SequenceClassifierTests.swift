@@ -72,7 +72,7 @@ import Testing
     #expect(numbers(classifier.predict(empty.input(scratch), context)) == expected + expected)
     let gradients = ParameterBuffer<Double>(classifier.layout)
     let loss = classifier.evaluate(
-      empty, .numbers([0, 0, 0, 1, 1, 1], width: 3), scratch, masks: nil, smoothing: 0, into: gradients,
+      empty, .numbers([0, 0, 0, 1, 1, 1], width: 3), scratch, into: gradients,
       context)
     #expect(loss.tokens == 2 && loss.total > 0)
     #expect(
@@ -84,7 +84,7 @@ import Testing
     let scratch = Scratch<Double>()
     let none = SequenceData(lengths: [], content: .words([], index: [], lengths: [], letters: []))
     let loss = classifier.evaluate(
-      none, .classes([]), scratch, masks: nil, smoothing: 0, into: ParameterBuffer(classifier.layout), context
+      none, .classes([]), scratch, into: ParameterBuffer(classifier.layout), context
     )
     #expect(loss == LossSum() && numbers(classifier.predict(none.input(scratch), context)).isEmpty)
   }

@@ -20,17 +20,22 @@ struct SequenceData: Sendable {
   }
 
   /// One sequence alone.
-  subscript(sequence: Int) -> SequenceData {
-    let steps = steps(sequence)
+  subscript(sequence: Int) -> SequenceData { self[[sequence]] }
+
+  /// Some of the sequences.
+  subscript(sequences: [Int]) -> SequenceData {
+    let steps = sequences.map(steps)
     let part: Content =
       switch content {
-      case .tokens(let tokens): .tokens(Array(tokens[steps]))
+      case .tokens(let tokens): .tokens(steps.flatMap { tokens[$0] })
       case .words(let tokens, let index, let lengths, let letters):
-        .words(Array(tokens[steps]), index: Array(index[steps]), lengths: lengths, letters: letters)
+        .words(
+          steps.flatMap { tokens[$0] }, index: steps.flatMap { index[$0] }, lengths: lengths, letters: letters
+        )
       case .vectors(let values, let width):
-        .vectors(Array(values[steps.lowerBound * width..<steps.upperBound * width]), width: width)
+        .vectors(steps.flatMap { values[$0.lowerBound * width..<$0.upperBound * width] }, width: width)
       }
-    return SequenceData(lengths: [lengths[sequence]], content: part)
+    return SequenceData(lengths: sequences.map { lengths[$0] }, content: part)
   }
 
   func input<Element>(_ scratch: Scratch<Element>) -> InputSequences<Element> {
@@ -54,29 +59,23 @@ enum TargetData: Sendable {
   case bits([Double], width: Int)
   case numbers([Double], width: Int)
 
-  subscript(rows: Range<Int>) -> TargetData {
-    switch self {
-    case .classes(let classes): .classes(Array(classes[rows]))
-    case .bits(let values, let width):
-      .bits(Array(values[rows.lowerBound * width..<rows.upperBound * width]), width: width)
-    case .numbers(let values, let width):
-      .numbers(Array(values[rows.lowerBound * width..<rows.upperBound * width]), width: width)
+  /// The targets of some rows.
+  subscript(rows ranges: [Range<Int>]) -> TargetData {
+    func numbers(_ values: [Double], _ width: Int) -> [Double] {
+      ranges.flatMap { values[$0.lowerBound * width..<$0.upperBound * width] }
+    }
+    return switch self {
+    case .classes(let classes): .classes(ranges.flatMap { classes[$0] })
+    case .bits(let values, let width): .bits(numbers(values, width), width: width)
+    case .numbers(let values, let width): .numbers(numbers(values, width), width: width)
     }
   }
 
-  func ofSteps<Element>(_ scratch: Scratch<Element>) -> StepTargets<Element> {
+  func rows<Element>(_ scratch: Scratch<Element>) -> OutputTargets<Element> {
     switch self {
     case .classes(let classes): .classes(scratch.indices(classes))
     case .bits(let values, let width): .bits(scratch.numbers(values), width: width)
     case .numbers(let values, let width): .numbers(scratch.numbers(values), width: width)
-    }
-  }
-
-  func ofSequences<Element>(_ scratch: Scratch<Element>) -> SequenceTargets<Element> {
-    switch self {
-    case .classes(let classes): .classes(scratch.indices(classes))
-    case .bits(let values, let width), .numbers(let values, let width):
-      .numbers(scratch.numbers(values), width: width)
     }
   }
 }
@@ -88,44 +87,27 @@ extension Scratch {
   }
 }
 
-/// Evaluates `model` on data: what taggers and classifiers have in common for tests that run over both.
-protocol SequenceModelRun<Element> {
+/// A tagger or a classifier.
+protocol LabelingModel<Element> {
   associatedtype Element: Scalar
   var layout: ParameterLayout { get }
-  /// Targets of one sequence.
-  func targets(_ targets: TargetData, _ data: SequenceData, _ sequence: Int) -> TargetData
   func evaluate(
-    _ data: SequenceData, _ targets: TargetData, _ scratch: Scratch<Element>, masks: SampleMasks?,
-    smoothing: Double, into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+    _ batch: LabeledBatch<Element>, _ options: LossOptions, into gradients: ParameterBuffer<Element>?,
+    _ context: LayerContext<Element>
   ) -> LossSum
 }
 
-extension SequenceTagger: SequenceModelRun {
-  func targets(_ targets: TargetData, _ data: SequenceData, _ sequence: Int) -> TargetData {
-    targets[data.steps(sequence)]
-  }
+extension SequenceTagger: LabelingModel {}
+extension SequenceClassifier: LabelingModel {}
 
+extension LabelingModel {
+  /// The loss of data without masks.
   func evaluate(
-    _ data: SequenceData, _ targets: TargetData, _ scratch: Scratch<Element>, masks: SampleMasks?,
-    smoothing: Double, into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+    _ data: SequenceData, _ targets: TargetData, _ scratch: Scratch<Element>, smoothing: Double = 0,
+    into gradients: ParameterBuffer<Element>? = nil, _ context: LayerContext<Element>
   ) -> LossSum {
     evaluate(
-      TaggerBatch(input: data.input(scratch), targets: targets.ofSteps(scratch), masks: masks),
-      LossOptions(labelSmoothing: smoothing), into: gradients, context)
-  }
-}
-
-extension SequenceClassifier: SequenceModelRun {
-  func targets(_ targets: TargetData, _ data: SequenceData, _ sequence: Int) -> TargetData {
-    targets[sequence..<sequence + 1]
-  }
-
-  func evaluate(
-    _ data: SequenceData, _ targets: TargetData, _ scratch: Scratch<Element>, masks: SampleMasks?,
-    smoothing: Double, into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
-  ) -> LossSum {
-    evaluate(
-      ClassifierBatch(input: data.input(scratch), targets: targets.ofSequences(scratch), masks: masks),
+      LabeledBatch(input: data.input(scratch), targets: targets.rows(scratch)),
       LossOptions(labelSmoothing: smoothing), into: gradients, context)
   }
 }

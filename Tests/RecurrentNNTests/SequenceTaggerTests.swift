@@ -46,7 +46,7 @@ import Testing
       parameters: ParameterBuffer<Double>(tagger.layout, seed: 2), workspace: Workspace<Double>())
     func loss(_ targets: TargetData) -> Double {
       tagger.evaluate(
-        option.data, targets, scratch, masks: nil, smoothing: 0, into: nil, context
+        option.data, targets, scratch, context
       ).total
     }
     switch tagger.predict(option.data.input(scratch), context) {
@@ -83,7 +83,7 @@ import Testing
     func loss(_ inputs: [Double], _ targets: [Double]) -> LossSum {
       tagger.evaluate(
         SequenceData(lengths: [inputs.count / 3], content: .vectors(inputs, width: 3)),
-        .bits(targets, width: 3), scratch, masks: nil, smoothing: 0, into: nil, context)
+        .bits(targets, width: 3), scratch, context)
     }
     let (first, both) = (loss([0, 0, 0], [1, 0, 1]), loss([0, 0, 0, 1, 0, 1], frames))
     #expect(first.total > 0 && first.tokens == 1 && both.tokens == 2 && both.total > first.total)
@@ -109,30 +109,9 @@ import Testing
     let scratch = Scratch<Float>()
     let gradients = ParameterBuffer<Float>(tagger.layout)
     let loss = tagger.evaluate(
-      data, targets, scratch, masks: nil, smoothing: 0, into: gradients, context)
+      data, targets, scratch, into: gradients, context)
     #expect(loss == LossSum() && gradients.elements.allSatisfy { $0 == 0 })
     #expect(numbers(tagger.predict(data.input(scratch), context)).isEmpty)
-  }
-
-  @Test func theArenaIsLeftAsItWas() throws {
-    let option = Self.words
-    let tagger = try SequenceTagger<Float>(
-      SequenceTaggerShape(network: option.network, output: .conditionalRandomField(classes: 4)))
-    let context = LayerContext(
-      parameters: ParameterBuffer<Float>(tagger.layout, seed: 2), workspace: Workspace<Float>())
-    let (scratch, arena) = (Scratch<Float>(), context.workspace.arena)
-    var results: [[Float]] = []
-    var memory: [[Int]] = []
-    for _ in 0..<3 {
-      let gradients = ParameterBuffer<Float>(tagger.layout)
-      _ = tagger.evaluate(
-        option.data, SequenceCase.classes(10, of: 4), scratch, masks: option.masks, smoothing: 0,
-        into: gradients, context)
-      results.append(Array(gradients.elements) + numbers(tagger.predict(option.data.input(scratch), context)))
-      memory.append([arena.peak, arena.capacityInBytes])
-    }
-    #expect(results[1] == results[0] && results[2] == results[0])
-    #expect(memory[1] == memory[0] && memory[2] == memory[0])
   }
 
   @Test func namesAndSizes() throws {

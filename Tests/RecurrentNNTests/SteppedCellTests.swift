@@ -8,13 +8,10 @@ import Testing
   private static let lengths = [3, 0, 5, 2]
   private static let (inputSize, hiddenSize) = (3, 4)
 
-  /// Single cells, and stacks of two and three of them with dropout in between.
+  /// Stacks of two and three cells with dropout in between; single cells are checked by `checkCell`.
   static let cases: [NetworkCase] =
     NetworkCase.kinds.flatMap { kind in
-      [
-        NetworkCase(kind: kind), NetworkCase(kind: kind, layers: 2),
-        NetworkCase(kind: kind, layers: 3, dropout: 0.4),
-      ]
+      [NetworkCase(kind: kind, layers: 2), NetworkCase(kind: kind, layers: 3, dropout: 0.4)]
     } + NetworkCase.options.filter { !$0.bidirectional } + [everything]
 
   private static let everything = NetworkCase("everything", .lstm(), layers: 3, connection: .highway) {
@@ -28,30 +25,7 @@ import Testing
   func equalsAllStepsAtOnce(network: NetworkCase) throws {
     let drive = try SteppedDrive(
       network, lengths: Self.lengths, inputSize: Self.inputSize, hiddenSize: Self.hiddenSize)
-    let (whole, stepped) = (drive.wholeRun(), try #require(drive.steppedRun()))
-    #expect(Set(whole.keys) == Set(stepped.keys))
-    for (name, expected) in whole {
-      expectClose(try #require(stepped[name]), expected, within: 1e-14, name)
-    }
-  }
-
-  /// Columns that are known before the first step are multiplied once for all steps; only masks of variational dropout,
-  /// which are for whole inputs, prevent that.
-  @Test(arguments: cases)
-  func equalsAllStepsAtOnceWithKnownColumns(network: NetworkCase) throws {
-    let drive = try SteppedDrive(
-      network, lengths: Self.lengths, inputSize: Self.inputSize, hiddenSize: Self.hiddenSize)
-    let whole = drive.wholeRun()
-    for known in 1..<Self.inputSize {
-      guard let stepped = drive.steppedRun(known: known) else {
-        #expect(network.masksInputs)
-        continue
-      }
-      #expect(!network.masksInputs && Set(whole.keys) == Set(stepped.keys))
-      for (name, expected) in whole {
-        expectClose(try #require(stepped[name]), expected, within: 1e-13, "\(known) known: \(name)")
-      }
-    }
+    try drive.expectStepsEqualAllStepsAtOnce(masksInputs: network.masksInputs)
   }
 
   /// What a decoder with attention does: it reads the top hidden state before every step, and adds the gradient
@@ -61,14 +35,7 @@ import Testing
     let drive = try SteppedDrive(
       network, lengths: Self.lengths, inputSize: Self.inputSize, hiddenSize: Self.hiddenSize,
       readsStates: true)
-    let gradients = try #require(drive.steppedRun())
-    let analytic = ParameterBuffer<Double>(drive.parameters.layout)
-    _ = analytic.elements.update(fromContentsOf: try #require(gradients["parameters"]))
-    expectGradients(analytic, of: drive.parameters) { drive.loss() }
-    let x = drive.input
-    expectGradient(
-      try #require(gradients["input"]), of: UnsafeMutableBufferPointer(start: x.base, count: x.count), "input"
-    ) { drive.loss() }
+    try drive.expectGradientsAreSlopes()
   }
 
   @Test func theTraceShowsTheStatesOfTheSteps() throws {
@@ -163,6 +130,39 @@ final class SteppedDrive {
     }
   }
 
+  /// Expects the same outputs, states and gradients from both ways to run a cell. Columns of the inputs can be multiplied
+  /// before the first step; only masks of variational dropout, which are for whole inputs, prevent that.
+  func expectStepsEqualAllStepsAtOnce(
+    masksInputs: Bool, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let whole = wholeRun()
+    for precomputed in 0..<cell.inputSize {
+      guard let stepped = steppedRun(precomputed: precomputed) else {
+        #expect(masksInputs && precomputed > 0, sourceLocation: sourceLocation)
+        continue
+      }
+      #expect(!masksInputs || precomputed == 0, sourceLocation: sourceLocation)
+      #expect(Set(whole.keys) == Set(stepped.keys), sourceLocation: sourceLocation)
+      for (name, expected) in whole {
+        expectClose(
+          try #require(stepped[name]), expected, within: precomputed == 0 ? 1e-14 : 1e-13,
+          "\(precomputed) precomputed: \(name)", sourceLocation: sourceLocation)
+      }
+    }
+  }
+
+  /// Expects the gradients of a run by steps to be slopes of the loss.
+  func expectGradientsAreSlopes(sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let gradients = try #require(steppedRun())
+    let analytic = ParameterBuffer<Double>(parameters.layout)
+    _ = analytic.elements.update(fromContentsOf: try #require(gradients["parameters"]))
+    expectGradients(analytic, of: parameters, sourceLocation: sourceLocation) { loss() }
+    expectGradient(
+      try #require(gradients["input"]), of: UnsafeMutableBufferPointer(start: input.base, count: input.count),
+      "input", sourceLocation: sourceLocation
+    ) { loss() }
+  }
+
   /// Outputs, states and all gradients, by unroll and backpropagate.
   func wholeRun() -> [String: [Double]] {
     let trace = cell.unroll(.dense(input), layout, from: initial, context)
@@ -179,22 +179,23 @@ final class SteppedDrive {
     return results
   }
 
-  private func forward(known: Int = 0) -> Unrolled<Double>? {
+  private func forward(precomputed: Int = 0) -> Unrolled<Double>? {
     let trace =
-      known == 0
+      precomputed == 0
       ? cell.begin(layout, from: initial, context)
       : cell.begin(
-        layout, from: initial, knowing: .dense(input.columns(0..<known)), columns: known, context)
+        layout, from: initial, precomputing: .dense(input.columns(0..<precomputed)), columns: precomputed,
+        context)
     guard let trace else { return nil }
-    let rest = input.columns(known..<input.columns)
+    let rest = input.columns(precomputed..<input.columns)
     for t in 0..<layout.steps { cell.forward(step: t, rest.rows(layout.rows(t)), trace, context) }
     return trace
   }
 
-  /// The same by steps; nil if the cell does not take columns that are known from the beginning.
-  func steppedRun(known: Int = 0) -> [String: [Double]]? {
-    guard let trace = forward(known: known) else { return nil }
-    let rest = known..<input.columns
+  /// The same by steps; nil if the cell does not take precomputed columns.
+  func steppedRun(precomputed: Int = 0) -> [String: [Double]]? {
+    guard let trace = forward(precomputed: precomputed) else { return nil }
+    let rest = precomputed..<input.columns
     let dStates = copies(of: stateWeights)
     let dInput = scratch.matrix(rows: input.rows, columns: input.columns)
     var results = [
@@ -214,7 +215,7 @@ final class SteppedDrive {
       }
     }
     cell.finishBackward(back, inputs: input.columns(rest), into: gradients, context)
-    cell.finishKnown(back, inputGradient: dInput.columns(0..<known), into: gradients, context)
+    cell.finishPrecomputed(back, inputGradient: dInput.columns(0..<precomputed), into: gradients, context)
     results["input"] = values(dInput)
     results["initial"] = dStates.flatMap { values($0) }
     results["parameters"] = Array(gradients.elements)

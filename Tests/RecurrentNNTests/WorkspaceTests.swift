@@ -53,7 +53,7 @@ import Testing
   func updatingByBlocksGivesTheSameBits(cell: CellOptions, precision: ProductPrecision) throws {
     let model = try LanguageModel<Float>(
       LanguageModelShape(
-        vocabularySize: 21, embeddingSize: 19, hiddenSize: 37, layers: 2, cell: cell))
+        vocabularySize: 21, embeddingSize: 19, network: NetworkOptions(cell, hiddenSize: 37, layers: 2)))
     let results = Way.allCases.map { train(model, precision, $0) }
     #expect(results[0].allSatisfy { $0.isFinite })
     for result in results.dropFirst() { #expect(result == results[0]) }
@@ -123,7 +123,7 @@ import Testing
   @Test func everyElementOnce() throws {
     let model = try LanguageModel<Float>(
       LanguageModelShape(
-        vocabularySize: 900, embeddingSize: 50, hiddenSize: 70, layers: 1, cell: .lstm()))
+        vocabularySize: 900, embeddingSize: 50, network: NetworkOptions(.lstm(), hiddenSize: 70, layers: 1)))
     let workspace = Workspace<Float>()
     for copiesInUse in [false, true] {
       let parameters = ParameterBuffer<Float>(model.layout, seed: 1)

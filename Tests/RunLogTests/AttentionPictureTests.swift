@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Testing
 
@@ -9,7 +10,7 @@ struct AttentionPictureTests {
     title: "step 5", outputTokens: ["a", "b"], sourceTokens: ["x", "y", "z"],
     weights: [1, 0, 0, 0.25, 0.5, 0.25])
 
-  /// The cells of a picture: rectangles that say what they are.
+  /// Returns the cells of a picture, which are the rectangles with a title.
   private func cells(_ image: ImageElements) -> [ImageElements.Element] {
     image.all.indices.filter {
       image.all[$0].name == "rect" && $0 + 1 < image.all.count && image.all[$0 + 1].parents.last == "rect"
@@ -28,7 +29,7 @@ struct AttentionPictureTests {
     #expect(hints == ["a ← x: 1.0", "b ← x: 0.25", "b ← y: 0.5", "b ← z: 0.25"])
   }
 
-  @Test("labels stand beside the rows and above the columns that they name")
+  @Test("labels are next to their rows and above their columns")
   func labels() throws {
     let image = try ImageElements(picture.svg)
     let cells = cells(image)
@@ -45,7 +46,7 @@ struct AttentionPictureTests {
     }
   }
 
-  @Test("there is one title, for the eye and for a screen reader, and a legend from 0 to 1")
+  @Test("there is a visible title, one for screen readers, and a legend from 0 to 1")
   func titleAndLegend() throws {
     let image = try ImageElements(picture.svg)
     #expect(image.texts.first == "step 5")
@@ -56,7 +57,7 @@ struct AttentionPictureTests {
     #expect(!image.texts.contains("not a number"))
   }
 
-  @Test("all that is drawn lies within the image")
+  @Test("all elements are inside the image")
   func lies() throws {
     let wide = AttentionPicture(
       title: String(repeating: "long title ", count: 20), outputTokens: ["output"],
@@ -75,7 +76,7 @@ struct AttentionPictureTests {
         > #require(try ImageElements(picture.svg).named("svg").first).number("width") + 500)
   }
 
-  @Test("sources stand side by side, each with its name")
+  @Test("sources are side by side, each with its name")
   func panels() throws {
     let image = try ImageElements(
       AttentionPicture(
@@ -92,7 +93,7 @@ struct AttentionPictureTests {
     #expect(cells[2].number("y") == cells[1].number("y"))
   }
 
-  @Test("tokens and title may hold anything")
+  @Test("tokens and titles may contain any character")
   func escaping() throws {
     let hostile = [
       "<b>", "&amp;", "\"'", "]]>", "\u{0}", "\u{B}", "\u{FFFF}", "\u{202E}", " ", "\n", "", "e\u{301}",
@@ -113,7 +114,7 @@ struct AttentionPictureTests {
     #expect(cells(image).count == hostile.count * hostile.count)
   }
 
-  @Test("NaN is drawn as what it is, and weights out of range as the nearer end")
+  @Test("NaN has its own mark, and weights out of range are drawn like the nearer bound")
   func strangeWeights() throws {
     let image = try ImageElements(
       AttentionPicture(
@@ -129,7 +130,7 @@ struct AttentionPictureTests {
     #expect(image.named("title").contains { $0.text == "a ← w: nan" })
   }
 
-  @Test("an empty picture says so", arguments: [(0, 0), (0, 2), (2, 0)])
+  @Test("an empty picture has a note", arguments: [(0, 0), (0, 2), (2, 0)])
   func empty(rows: Int, columns: Int) throws {
     let image = try ImageElements(
       AttentionPicture(
@@ -141,7 +142,7 @@ struct AttentionPictureTests {
       try ImageElements(AttentionPicture(title: "t", outputTokens: ["a"], panels: []).svg).texts.count == 2)
   }
 
-  @Test("of long sequences the beginning is drawn, and the picture says so")
+  @Test("only the beginning of long sequences is drawn, with a note")
   func long() throws {
     let most = AttentionPicture.mostTokens
     let tokens = (0..<most + 7).map { "\($0)" }
@@ -155,10 +156,10 @@ struct AttentionPictureTests {
     #expect(image.texts.contains("the first \(most) tokens are drawn, there are \(most + 7) of source"))
   }
 
-  @Test("the same content is the same bytes")
+  @Test("the same content gives the same bytes")
   func deterministic() { #expect(picture.svg == picture.svg) }
 
-  @Test("shades run from white to dark without a step back")
+  @Test("shades become monotonically darker, beginning with white")
   func shades() {
     #expect(Shade.color(of: 0) == "#ffffff")
     #expect(Shade.color(of: -1) == Shade.color(of: 0) && Shade.color(of: 2) == Shade.color(of: 1))
@@ -170,7 +171,7 @@ struct AttentionPictureTests {
     #expect(zip(luminances, luminances.dropFirst()).allSatisfy { $0 > $1 })
   }
 
-  @Test("writing makes the directory, replaces the file, and fails with the path")
+  @Test("writing creates the directory, replaces the file, and a failure names the path")
   func writing() throws {
     let directory = try TemporaryDirectory()
     try directory.write("old", to: "attention/1.svg")
@@ -180,11 +181,11 @@ struct AttentionPictureTests {
     #expect(try directory.text("new/attention/2.svg") == picture.svg)
     #expect(directory.tree("attention") == ["1.svg"])
     try directory.write("a file", to: "file")
-    let failure = #expect(throws: RunFileFailure.self) {
+    let failure = #expect(throws: FileFailure.self) {
       try picture.write(to: directory.file("file/1.svg"))
     }
     #expect(failure?.path.hasPrefix(directory.file("file")) == true)
-    #expect(throws: RunFileFailure.self) { try picture.write(to: directory.file("new")) }
+    #expect(throws: FileFailure.self) { try picture.write(to: directory.file("new")) }
     #expect(directory.tree("new") == ["attention", "attention/2.svg"])
   }
 }
@@ -192,7 +193,7 @@ struct AttentionPictureTests {
 @Suite("VisibleText")
 struct VisibleTextTests {
   @Test(
-    "what can't be seen is replaced by what can",
+    "invisible characters are replaced by visible signs",
     arguments: [
       ("word", "word"), (" ", "␣"), ("a b", "a␣b"), ("\r\n", "\\r\\n"), ("\t", "\\t"), ("\u{7}", "U+0007"),
       ("\u{A0}", "U+00A0"), ("\u{3000}", "U+3000"), ("\u{200B}", "U+200B"), ("\u{FEFF}x", "U+FEFFx"),
@@ -205,7 +206,7 @@ struct VisibleTextTests {
     #expect(text.unicodeScalars.elementsEqual(expected.unicodeScalars), "\(text)")
   }
 
-  @Test("a wide label is cut to its width, marks and all")
+  @Test("a wide label is shortened without separating combining marks")
   func cut() {
     let label = VisibleText(String(repeating: "e\u{301}", count: 50), most: 5)
     #expect(label.text.hasPrefix("e\u{301}e\u{301}") && label.text.hasSuffix("e\u{301}…"))
@@ -214,7 +215,7 @@ struct VisibleTextTests {
     #expect(VisibleText(String(repeating: "東", count: 50), most: 5).text.count < 6)
   }
 
-  @Test("in a title white space is a space")
+  @Test("white space in a title becomes a space")
   func titles() {
     #expect(VisibleText("a b\nc\td", keepsSpaces: true).text == "a b c d")
     #expect(VisibleText("", keepsSpaces: true).text == "")

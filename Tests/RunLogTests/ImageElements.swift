@@ -5,14 +5,14 @@ import Testing
   import FoundationXML
 #endif
 
-/// The elements of an SVG image, read by an XML parser that refuses what isn't well-formed.
+/// The elements of an SVG image, read by a strict XML parser.
 struct ImageElements {
   struct Element {
     var name: String
     var attributes: [String: String]
-    /// The text right inside, without that of elements within.
+    /// The text of the element, without that of nested elements.
     var text: String
-    /// Of the enclosing elements, from outside in.
+    /// The names of the enclosing elements, outermost first.
     var parents: [String]
 
     func number(_ attribute: String) -> Double { attributes[attribute].flatMap(Double.init) ?? .nan }
@@ -30,7 +30,7 @@ struct ImageElements {
 
   func named(_ name: String) -> [Element] { all.filter { $0.name == name } }
 
-  /// Everything that is written in the image, in its order.
+  /// All visible texts, in order.
   var texts: [String] { named("text").map(\.text) }
 
   private final class Reader: NSObject, XMLParserDelegate {

@@ -5,7 +5,7 @@ import Testing
 @Suite("JSONValue")
 struct JSONValueTests {
   @Test(
-    "values are written on one line, numbers as short as gives them back",
+    "values are written on one line, numbers with the fewest exact digits",
     arguments: [
       (nil, "null"), (true, "true"), (-7, "-7"), (0.1, "0.1"), (.float(0.1), "0.1"), (.double(1), "1.0"),
       (.double(1e300), "1e+300"), (.double(5e-7), "5e-07"), (.double(.nan), "null"),
@@ -18,7 +18,7 @@ struct JSONValueTests {
     #expect(value.text == expected)
   }
 
-  @Test("another reader gets the same numbers", arguments: [0.1 + 0.2, 1e22, 1e-7, 123456789.125, -0.0])
+  @Test("another JSON reader gets the same numbers", arguments: [0.1 + 0.2, 1e22, 1e-7, 123456789.125, -0.0])
   func numbers(number: Double) throws {
     let line = JSONValue.array([.double(number), .float(Float(number))]).text
     let read = try JSONDecoder().decode([Double].self, from: Data(line.utf8))

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Testing
 
@@ -13,13 +14,13 @@ struct LinePlotTests {
 
   private func points(_ pairs: [(Double, Double)]) -> [LinePlot.Point] { pairs.map { .init(x: $0, y: $1) } }
 
-  /// Lines of series: the paths that no axis has the color of.
+  /// Returns the lines of the series, which are the paths without the color of an axis.
   private func lines(_ image: ImageElements) -> [ImageElements.Element] {
     let axes = ["#e4e4e4", "#f0f0f0", "#888888"]
     return image.named("path").filter { !axes.contains($0.attributes["stroke"] ?? "") }
   }
 
-  /// The coordinates of a path of straight lines.
+  /// Returns the coordinates of a path of straight lines.
   private func places(_ path: ImageElements.Element) -> [(x: Double, y: Double)] {
     (path.attributes["d"] ?? "").split { "ML".contains($0) }.map { pair in
       let numbers = pair.split(separator: " ").compactMap { Double($0) }
@@ -27,14 +28,14 @@ struct LinePlotTests {
     }
   }
 
-  @Test("each series is a line and a dot a point, its name in the legend")
+  @Test("each series has a line, one dot per point and its name in the legend")
   func series() throws {
     let image = try ImageElements(
       plot([
         .init("<a> & b", points([(0, 1), (5, 3), (10, 2)])), .init("second", points([(0, 3), (10, 1)])),
       ]).svg)
     let lines = lines(image)
-    // A line and its sample in the legend each.
+    // Each series has a line in the plot and one in the legend.
     #expect(lines.count == 4)
     #expect(Set(lines.compactMap { $0.attributes["stroke"] }).count == 2)
     #expect(image.named("circle").count == 5)
@@ -42,12 +43,12 @@ struct LinePlotTests {
     let places = places(lines[0])
     #expect(places.count == 3)
     #expect(places[0].x < places[1].x && places[1].x < places[2].x)
-    // Larger numbers lie higher, and y grows downwards.
+    // Larger numbers are higher, and y increases downward.
     #expect(places[1].y < places[2].y && places[2].y < places[0].y)
     #expect(places[2].y - places[1].y == places[0].y - places[2].y)
   }
 
-  @Test("points lie at the ticks with their numbers")
+  @Test("points are at the ticks of their numbers")
   func ticks() throws {
     let image = try ImageElements(plot([.init("", points([(0, 10), (100, 20)]))]).svg)
     let line = try #require(lines(image).first)
@@ -59,7 +60,7 @@ struct LinePlotTests {
     #expect(abs(label.number("x") - places(line)[1].x) < 0.02)
   }
 
-  @Test("what can't be drawn interrupts the line; a single point is a dot")
+  @Test("points that can't be drawn interrupt the line, and a single point is a dot")
   func gaps() throws {
     let ys: [Double] = [1, 2, .nan, 3, .infinity, 4, 5, -.infinity, 6, 1e300]
     let image = try ImageElements(
@@ -69,13 +70,13 @@ struct LinePlotTests {
     #expect(!image.texts.contains { $0.contains("nan") || $0.contains("inf") })
     let hidden = try ImageElements(plot([.init("", points([(.nan, 1), (1, .nan)]))]).svg)
     #expect(hidden.texts.contains("no points to show"))
-    // Many points, so no dots, but for the one that is alone.
+    // Many points are drawn without dots, except a single one.
     let many = (0..<100).map { LinePlot.Point(x: Double($0), y: $0 == 98 ? .nan : 1) }
     let last = try ImageElements(plot([.init("", many)]).svg)
     #expect(last.named("circle").count == 1)
   }
 
-  @Test("on logarithmic axes equal ratios are equal distances, and zero has no place")
+  @Test("on logarithmic axes equal ratios are equal distances, and zero isn't drawn")
   func logarithmic() throws {
     let image = try ImageElements(
       plot(
@@ -91,7 +92,7 @@ struct LinePlotTests {
     for text in ["0.001", "0.01", "0.1", "10", "100"] { #expect(image.texts.contains(text), "\(text)") }
   }
 
-  @Test("an empty chart has axes and says so", arguments: [LinePlot.Scale.linear, .logarithmic])
+  @Test("an empty chart has axes and a note", arguments: [LinePlot.Scale.linear, .logarithmic])
   func empty(scale: LinePlot.Scale) throws {
     for series in [[], [LinePlot.Series("a", [])]] {
       let image = try ImageElements(plot(series, x: scale, y: scale).svg)
@@ -100,7 +101,7 @@ struct LinePlotTests {
     }
   }
 
-  @Test("a long line is thinned to what can be seen: its peaks stay")
+  @Test("a long line is thinned without losing its peaks")
   func thinning() throws {
     var points = (0..<100_000).map { LinePlot.Point(x: Double($0), y: Double($0 % 7)) }
     points[54_321].y = 100
@@ -113,7 +114,7 @@ struct LinePlotTests {
     let reach = (places.map(\.y).max() ?? 0) - (places.map(\.y).min() ?? 0)
     #expect(abs(reach - 320 * (axis.position(of: 100) - axis.position(of: -50))) < 0.02)
     #expect(zip(places, places.dropFirst()).allSatisfy { $0.x <= $1.x })
-    // A line that goes back and forth has no columns to be thinned by.
+    // A line that goes back and forth isn't thinned.
     let circle = (0..<5000).map { LinePlot.Point(x: cos(Double($0)), y: sin(Double($0))) }
     let whole = try #require(lines(try ImageElements(plot([.init("", circle)]).svg)).first)
     #expect(self.places(whole).count == 5000)
@@ -129,14 +130,14 @@ struct LinePlotTests {
     #expect(Set(styles).count == 20)
   }
 
-  @Test("the same content is the same bytes, and writing replaces the file")
+  @Test("the same content gives the same bytes, and writing replaces the file")
   func writing() throws {
     let chart = plot([.init("a", points([(0, 1), (1, 2)]))])
     let directory = try TemporaryDirectory()
     try chart.write(to: directory.file("charts/loss.svg"))
     try chart.write(to: directory.file("charts/loss.svg"))
     #expect(try directory.text("charts/loss.svg") == chart.svg)
-    #expect(throws: RunFileFailure.self) { try chart.write(to: directory.file("charts")) }
+    #expect(throws: FileFailure.self) { try chart.write(to: directory.file("charts")) }
   }
 }
 
@@ -148,7 +149,7 @@ struct LineAxisTests {
     LineAxis(values, scale: scale, extendsToTicks: extendsToTicks).ticks.map(\.label)
   }
 
-  @Test("ticks are round numbers with the decimals that they need")
+  @Test("ticks are round numbers with as many decimals as necessary")
   func linear() {
     #expect(labels([0, 1]) == ["0", "0.2", "0.4", "0.6", "0.8", "1.0"])
     #expect(labels([-3, 14]) == ["-5", "0", "5", "10", "15"])
@@ -158,7 +159,7 @@ struct LineAxisTests {
     #expect(labels([0, 2e-7]).last == "2.0e-7")
   }
 
-  @Test("logarithmic ticks are decades, or parts of few decades, or round numbers within one")
+  @Test("logarithmic ticks are decades, parts of a few decades, or round numbers within one")
   func logarithmic() {
     #expect(labels([0.01, 1000], .logarithmic) == ["0.01", "0.1", "1", "10", "100", "1000"])
     #expect(labels([3, 120], .logarithmic) == ["5", "10", "20", "50", "100"])
@@ -168,7 +169,7 @@ struct LineAxisTests {
   }
 
   @Test(
-    "any numbers have an axis with a few ticks in their order",
+    "an axis for any numbers has a few ticks in ascending order",
     arguments: [
       [], [0], [5], [-5], [1e100, -1e100], [1e16, 1e16 + 2], [1e-100, 2e-100], [1, 1 + 1e-15],
       [-1e-90, 1e90],

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import RunLog
 import Testing
@@ -23,7 +24,7 @@ struct MetricsWriterTests {
     try writer.flush()
   }
 
-  @Test("a resumed run drops the lines of later steps and those that are torn")
+  @Test("a resumed run drops lines of later steps and incomplete lines")
   func rewinds() throws {
     try directory.write(
       """
@@ -50,7 +51,7 @@ struct MetricsWriterTests {
     #expect(directory.tree(".") == ["metrics.jsonl"])
   }
 
-  @Test("a line without its end is torn even if it is whole otherwise")
+  @Test("a line without a line end is incomplete even if it is valid JSON")
   func missingNewline() throws {
     try directory.write("{\"step\":1}\n{\"step\":2}", to: "metrics.jsonl")
     let writer = try MetricsWriter(path: path, resumedStep: 5)
@@ -59,7 +60,7 @@ struct MetricsWriterTests {
   }
 
   @Test(
-    "a file that needs no change, is empty or isn't there is left as it is",
+    "a file that needs no change, is empty or doesn't exist isn't changed",
     arguments: ["{\"step\":5}\n", "", nil])
   func nothingToRewind(text: String?) throws {
     if let text { try directory.write(text, to: "metrics.jsonl") }
@@ -69,7 +70,7 @@ struct MetricsWriterTests {
     #expect(try directory.text("metrics.jsonl") == (text ?? "") + "{\"step\":6}\n")
   }
 
-  @Test("garbage of one endless line is dropped")
+  @Test("a line that is too long is dropped")
   func endlessLine() throws {
     let endless = String(repeating: "[", count: MetricsWriter.longestLine + 1)
     try directory.write(endless + "\n{\"step\":1}\n", to: "metrics.jsonl")
@@ -77,13 +78,13 @@ struct MetricsWriterTests {
     #expect(try directory.text("metrics.jsonl") == "{\"step\":1}\n")
   }
 
-  @Test("a full disk is reported, leaves no part of a line, and can be overcome", arguments: [0, 1, 11])
+  @Test("a full disk is reported, leaves no part of a line, and writing can continue", arguments: [0, 1, 11])
   func fullDisk(room: Int) throws {
     let disk = SmallDisk(room: 11 + room)
     let writer = try MetricsWriter(path: path, write: disk.write)
     try writer.write(["step": 1])
-    let failure = #expect(throws: RunFileFailure.self) { try writer.write(["step": 2, "loss": 1]) }
-    #expect(failure == RunFileFailure(path: path, operation: .write, errno: ENOSPC))
+    let failure = #expect(throws: FileFailure.self) { try writer.write(["step": 2, "loss": 1]) }
+    #expect(failure == FileFailure(path: path, operation: .write, errno: ENOSPC))
     #expect(failure?.exitCode == 74)
     #expect(try directory.text("metrics.jsonl") == "{\"step\":1}\n")
     disk.room = 100
@@ -91,10 +92,10 @@ struct MetricsWriterTests {
     #expect(try directory.text("metrics.jsonl") == "{\"step\":1}\n{\"step\":3}\n")
   }
 
-  @Test("a file that can't be created is a typed failure")
+  @Test("a file that can't be created gives a typed failure")
   func uncreatable() throws {
     let path = directory.file("none/metrics.jsonl")
-    #expect(throws: RunFileFailure(path: path, operation: .create, errno: ENOENT)) {
+    #expect(throws: FileFailure(path: path, operation: .create, errno: ENOENT)) {
       try MetricsWriter(path: path)
     }
   }

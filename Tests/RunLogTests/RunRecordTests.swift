@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import RunLog
 import Testing
@@ -42,7 +43,7 @@ struct RunRecordTests {
     #expect(directory.tree(".") == ["run.json"])
   }
 
-  @Test("each status comes back, with its end and message", arguments: RunRecord.Status.allCases)
+  @Test("each status is read as written, with end and message", arguments: RunRecord.Status.allCases)
   func roundTrip(status: RunRecord.Status) throws {
     var ended = record
     ended.status = status
@@ -53,16 +54,16 @@ struct RunRecordTests {
     #expect(try RunRecord(contentsOf: directory.file("run.json")) == ended)
   }
 
-  @Test("garbage and absence are typed failures", arguments: ["", "{", "[]", "{\"ranks\":\"two\"}"])
+  @Test("invalid and missing files give typed failures", arguments: ["", "{", "[]", "{\"ranks\":\"two\"}"])
   func garbage(text: String) throws {
     let path = try directory.write(text, to: "run.json")
     let failure = #expect(throws: RunRecordFailure.self) { try RunRecord(contentsOf: path) }
     #expect(failure?.path == path && failure?.exitCode == 65)
     #expect(throws: RunRecordFailure.self) { try RunRecord(contentsOf: directory.path) }
     let missing = directory.file("none")
-    #expect(throws: RunFileFailure(path: missing, operation: .read, errno: ENOENT)) {
+    #expect(throws: FileFailure(path: missing, operation: .open, errno: ENOENT)) {
       try RunRecord(contentsOf: missing)
     }
-    #expect(RunFileFailure(path: missing, operation: .read, errno: ENOENT).exitCode == 66)
+    #expect(FileFailure(path: missing, operation: .open, errno: ENOENT).exitCode == 66)
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import RunLog
 
-/// A directory of its own for one test, removed when the test lets go of it.
+/// A directory for one test, which is removed together with this value.
 final class TemporaryDirectory: Sendable {
   let path: String
 
@@ -14,7 +14,7 @@ final class TemporaryDirectory: Sendable {
 
   func file(_ name: String) -> String { "\(path)/\(name)" }
 
-  /// Writes a file, and the directories it is in.
+  /// Writes a file and the directories that it is in.
   @discardableResult func write(_ text: String, to name: String) throws -> String {
     let url = URL(fileURLWithPath: file(name))
     try FileManager.default.createDirectory(
@@ -27,13 +27,13 @@ final class TemporaryDirectory: Sendable {
     String(decoding: try Data(contentsOf: URL(fileURLWithPath: file(name))), as: UTF8.self)
   }
 
-  /// Every path below a directory, sorted.
+  /// Returns all paths below a directory, sorted.
   func tree(_ name: String) -> [String] {
     (FileManager.default.enumerator(atPath: file(name))?.compactMap { $0 as? String } ?? []).sorted()
   }
 }
 
-/// A disk that has room for so many bytes, then for none until there is more.
+/// A disk that is full after `room` bytes.
 final class SmallDisk {
   var room: Int
 

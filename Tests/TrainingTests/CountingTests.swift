@@ -3,6 +3,7 @@ import Configuration
 import Foundation
 import Parameters
 import RecurrentNN
+import Synchronization
 import Testing
 
 @testable import Training
@@ -33,7 +34,7 @@ struct CountingTests {
 
   private func train(
     _ configuration: RunConfiguration, ranks: Int = 1, _ recorder: Recorder = Recorder(),
-    evaluation: (@Sendable (_ shard: Int) throws -> LossSum)? = nil,
+    evaluation: (@Sendable (_ shard: Int) throws -> LossSum)? = nil, accuracy: Double? = nil,
     microbatches: @escaping @Sendable (_ epoch: Int) -> Int = { _ in 100 },
     tokens: @escaping @Sendable (_ serial: Int) -> Int = { _ in 2 }
   ) throws -> Result {
@@ -41,6 +42,7 @@ struct CountingTests {
       let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
       let task = FakeTask(
         microbatches: microbatches, tokens: tokens, evaluation: evaluation, fault: { _, _, _ in })
+      task.accuracy = accuracy
       let trainer = try Trainer(
         configuration, task: task, plan: plan, communicator: communicator, store: nil,
         observer: communicator.rank == 0 ? recorder : nil, signals: StopSignals())
@@ -157,6 +159,31 @@ struct CountingTests {
       }, ranks: 2, evaluation: { _ in LossSum(total: 1, tokens: 1) })
     #expect(result.exitCode == ExitCode.configuration && result.calls.count == 4)
     for word in ["evaluation.metric", "f1", "loss, perplexity"] { #expect(result.error.contains(word)) }
+  }
+
+  @Test("Of equal metrics the lower loss is the best, which does not reset patience")
+  func ties() throws {
+    let losses = [4.0, 3, 3, 5, 1]
+    let pieces = Mutex(0)
+    let recorder = Recorder()
+    let result = try train(
+      configuration {
+        $0.training.steps = 10
+        $0.evaluation.everySteps = 2
+        $0.evaluation.metric = .accuracy
+        $0.evaluation.patience = 3
+      }, recorder,
+      evaluation: { _ in
+        // Two pieces per evaluation.
+        let evaluation = pieces.withLock { pieces in
+          defer { pieces += 1 }
+          return pieces / 2
+        }
+        return LossSum(total: losses[evaluation], tokens: 1)
+      }, accuracy: 1)
+    #expect(recorder.evaluations.map(\.isBest) == [true, true, false, false])
+    #expect(result.outcome?.ending == .earlyStopped)
+    #expect(result.outcome?.bestStep == 4 && result.outcome?.bestLoss == 3)
   }
 }
 

@@ -87,6 +87,14 @@ final class FakeTask: TrainingTask {
 
   func dropNonFiniteState() { droppedStates += 1 }
 
+  /// The accuracy of every evaluation, if there is one.
+  var accuracy: Double?
+
+  func result(of sums: ScoreSums) -> EvaluationResult {
+    EvaluationResult(
+      loss: sums.loss, examples: sums.examples, compared: accuracy.map { [(.accuracy, $0)] } ?? [])
+  }
+
   func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)? { evaluation.map(Pass.init) }
 
   private final class Pass: EvaluationPass {

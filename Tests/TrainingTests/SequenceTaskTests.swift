@@ -266,10 +266,10 @@ struct SequenceTaskTests {
       }[0]
     }
     let (first, second, both) = (try score([0]), try score([1]), try score([0, 1]))
-    #expect(both.figures != first.figures && both.figures != second.figures)
-    #expect(try score([1, 0]).figures == both.figures)
-    #expect(try score([0, 1], ranks: 3).figures == both.figures)
-    #expect(try score([0, 0]).figures == first.figures)
+    #expect(both.metrics != first.metrics && both.metrics != second.metrics)
+    #expect(try score([1, 0]).metrics == both.metrics)
+    #expect(try score([0, 1], ranks: 3).metrics == both.metrics)
+    #expect(try score([0, 0]).metrics == first.metrics)
 
     let writer = try SequenceTaskCase.generator.configuration(in: directory)
     let generator = try SavedSequenceModel(

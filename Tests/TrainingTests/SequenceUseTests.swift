@@ -78,7 +78,7 @@ import Testing
     configuration.evaluation.decodeLimit = 1
     let limited = try train(configuration, "limited").evaluations.map(\.result)
     #expect(limited.map(\.loss) == all.map(\.loss))
-    #expect(limited.map(\.figures) != all.map(\.figures))
+    #expect(limited.map(\.metrics) != all.map(\.metrics))
   }
 
   // MARK: Two sources

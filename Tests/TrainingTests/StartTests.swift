@@ -158,7 +158,7 @@ struct StartTests {
     ]
     for (key, change) in changes {
       try expectUntouched(
-        Job(.small(text, change), ranks: ranks, directory: run), ExitCode.configuration, "values of \(key):")
+        Job(.small(text, change), ranks: ranks, directory: run), ExitCode.configuration, "other settings: \(key) was ")
     }
   }
 

@@ -1,39 +1,70 @@
-// Elementwise functions and small row operations. n, rows, columns count elements; strides are in elements.
+// Activation functions and small row operations.
 #ifndef ELEMENTWISE_KERNELS_H
 #define ELEMENTWISE_KERNELS_H
-#include <stdint.h>
+#include "element.h"
 
-// Activation codes shared with Swift's `Activation`.
-enum {
-  rnd_identity = 0,
-  rnd_sigmoid = 1,
-  rnd_tanh = 2,
-  rnd_relu = 3,
-};
+/// Activation functions; Swift's `ElementwiseActivation` has the same codes. `rnd_exponential` has no backward pass: it is
+/// for tests of the exponential that all other functions are made of.
+enum { rnd_identity = 0, rnd_sigmoid = 1, rnd_tanh = 2, rnd_relu = 3, rnd_exponential = 4 };
 
-#define RND_DECLARE(T, S)                                                                                         \
-  /* y = exp(x), y = sigmoid(x), y = tanh(x); y may be x. */                                                      \
-  void rnd_exp_array_##S(const T *x, T *y, int64_t n);                                                            \
-  void rnd_sigmoid_array_##S(const T *x, T *y, int64_t n);                                                        \
-  void rnd_tanh_array_##S(const T *x, T *y, int64_t n);                                                           \
-  /* y = f(y + bias) row by row; bias may be null. */                                                             \
-  void rnd_activate_rows_##S(T *y, int64_t stride, const T *bias, int64_t rows, int64_t columns, int activation); \
-  /* dy = dy * f'(pre-activation), written with the activated y. */                                               \
-  void rnd_activate_backward_##S(T *dy, int64_t dstride, const T *y, int64_t ystride, int64_t rows,               \
-                                 int64_t columns, int activation);                                                \
-  /* y += alpha * x. */                                                                                           \
-  void rnd_axpy_##S(T alpha, const T *x, T *y, int64_t n);                                                        \
-  /* sum[j] += sum over rows of x[row][j]. */                                                                     \
-  void rnd_add_column_sums_##S(const T *x, int64_t stride, int64_t rows, int64_t columns, T *sum);                \
-  /* y[row] = table[index[row]]. */                                                                               \
-  void rnd_gather_rows_##S(const T *table, int64_t table_stride, const int32_t *index, int64_t rows,              \
-                           int64_t columns, T *y, int64_t stride);                                                \
-  /* table[index[row]] += x[row], rows in order, so that the sum does not depend on anything but the data;        \
-     rows whose index is below zero are left out. */                                                              \
-  void rnd_scatter_add_rows_##S(const T *x, int64_t stride, const int32_t *index, int64_t rows, int64_t columns,  \
-                                T *table, int64_t table_stride);
+/// y = f(y + bias) row by row.
+typedef struct {
+  ptrdiff_t rows, columns;
+  void *y;
+  ptrdiff_t stride;
+  const void *bias;  // null: none
+  int activation;
+} rnd_activation;
+RND_KERNEL(void, rnd_activate, rnd_activation)
 
-RND_DECLARE(float, f32)
-RND_DECLARE(double, f64)
-#undef RND_DECLARE
+/// dy = dy f'(pre-activation), computed from the activated y.
+typedef struct {
+  ptrdiff_t rows, columns;
+  void *dy;
+  ptrdiff_t dy_stride;
+  const void *y;
+  ptrdiff_t y_stride;
+  int activation;
+} rnd_activation_gradient;
+RND_KERNEL(void, rnd_activate_backward, rnd_activation_gradient)
+
+/// y += alpha x. Threads share the elements.
+typedef struct {
+  double alpha;
+  const void *x;
+  void *y;
+} rnd_scaled;
+RND_SHARED_KERNEL(rnd_add_scaled, rnd_scaled)
+
+/// sum[j] += the sum over the rows of x[row][j]. Threads share the columns.
+typedef struct {
+  ptrdiff_t rows;
+  const void *x;
+  ptrdiff_t stride;
+  void *sum;
+} rnd_columns;
+RND_SHARED_KERNEL(rnd_add_column_sums, rnd_columns)
+
+/// y[row] = table[index[row]]. Threads share the rows.
+typedef struct {
+  ptrdiff_t columns;
+  const int32_t *index;
+  const void *table;
+  ptrdiff_t table_stride;
+  void *y;
+  ptrdiff_t stride;
+} rnd_gather;
+RND_SHARED_KERNEL(rnd_gather_rows, rnd_gather)
+
+/// table[index[row]] += x[row], rows in order, so that the sum depends on the data alone; rows whose index is below zero are
+/// left out. Threads share the columns.
+typedef struct {
+  ptrdiff_t rows;
+  const int32_t *index;
+  const void *x;
+  ptrdiff_t stride;
+  void *table;
+  ptrdiff_t table_stride;
+} rnd_scatter;
+RND_SHARED_KERNEL(rnd_scatter_add_rows, rnd_scatter)
 #endif

@@ -8,7 +8,7 @@
 // way B was packed: a row of a product does not depend on how many rows there are.
 #ifndef PRODUCT_KERNELS_H
 #define PRODUCT_KERNELS_H
-#include <stdint.h>
+#include "element.h"
 
 /// Instruction sets with tiles of their own, best last. rnd_set_avx512_bf16 differs from rnd_set_avx512 only in
 /// rnd_bf16 products, which the others compute in fp32 on rounded operands.
@@ -32,30 +32,43 @@ typedef struct {
 /// Columns or rows of a matrix that are packed together at least.
 enum { RND_PANEL_UNIT = 16 };
 
-/// A matrix anywhere: element (i, j) at base[i * row_stride + j * column_stride]. One of the strides must be 1.
+/// A matrix of floats anywhere: element (i, j) at base[i * row_stride + j * column_stride]. One of the strides must be 1.
 typedef struct {
-  const float *base;
-  int64_t row_stride;
-  int64_t column_stride;
+  const void *base;
+  ptrdiff_t row_stride;
+  ptrdiff_t column_stride;
 } rnd_operand;
 
 /// Number of 32-bit words a packed [K, N] matrix takes.
-int64_t rnd_packed_words(int64_t K, int64_t N, rnd_product_mode mode);
-/// packed <- B [K, N].
-void rnd_pack(rnd_operand b, int64_t K, int64_t N, void *packed, rnd_product_mode mode);
-/// Columns (or `depths`: rows) [first, first + count) of B again, of one packed before. `first` is a multiple of
+ptrdiff_t rnd_packed_words(ptrdiff_t K, ptrdiff_t N, rnd_product_mode mode);
+
+/// packed <- source [depth, columns].
+typedef struct {
+  rnd_operand source;
+  ptrdiff_t depth, columns;
+  void *packed;
+  rnd_product_mode mode;
+} rnd_packing;
+void rnd_pack(rnd_packing p);
+/// Columns (or `depths`: rows) [first, first + count) again, of a matrix packed before. `first` is a multiple of
 /// RND_PANEL_UNIT; `count` too, unless they end where the matrix ends. Parts don't touch each other's words.
-void rnd_pack_columns(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,
-                      rnd_product_mode mode);
-void rnd_pack_depths(rnd_operand b, int64_t K, int64_t N, int64_t first, int64_t count, void *packed,
-                     rnd_product_mode mode);
-/// c [M, N] (+)= A [M, K] B, with B packed. c is added to if accumulate is not 0.
-void rnd_packed_product(int64_t M, int64_t N, int64_t K, rnd_operand a, const void *packed, float *c,
-                        int64_t c_stride, int accumulate, rnd_product_mode mode);
-/// c [M, N] (+)= A [M, K] B [K, N], both operands packed on the fly in blocks that stay in cache.
-void rnd_product(int64_t M, int64_t N, int64_t K, rnd_operand a, rnd_operand b, float *c, int64_t c_stride,
-                 int accumulate, rnd_product_mode mode);
-/// Multiplies and adds in registers alone for a number of rounds; returns the operations that were, to be divided by the
-/// time it took. Adds something to *sink.
+void rnd_pack_columns(rnd_packing p, ptrdiff_t first, ptrdiff_t count);
+void rnd_pack_depths(rnd_packing p, ptrdiff_t first, ptrdiff_t count);
+
+/// c [rows, columns] = A [rows, depth] B, or c += A B if `accumulate`. B is packed already, or if `packed` is null it is `b`
+/// [depth, columns], which like A is packed on the fly in blocks that stay in cache.
+typedef struct {
+  ptrdiff_t rows, columns, depth;
+  rnd_operand a, b;
+  const void *packed;
+  void *c;
+  ptrdiff_t c_stride;
+  bool accumulate;
+  rnd_product_mode mode;
+} rnd_product;
+void rnd_multiply_matrices(rnd_product p);
+
+/// Multiplies and adds in registers alone for a number of rounds; returns the number of operations, to be divided by the
+/// time they took. Adds something to *sink.
 double rnd_multiply_add_operations(int64_t rounds, rnd_product_mode mode, float *sink);
 #endif

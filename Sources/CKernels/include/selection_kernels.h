@@ -1,38 +1,72 @@
-// What decoding does with a block of logits [rows, V]: log-probabilities, best continuations, draws, mixtures.
+// What decoding does with a block of logits [rows, V]: log-probabilities, best continuations, sampling, mixtures.
 //
 // Whatever a model may have computed, a logit that is NaN counts as -inf (impossible), and +inf as the largest finite
-// number, so that nothing here loops or returns an id outside of 0..<V. Every row is treated by itself.
+// number, so that nothing here loops or returns a token outside of 0..<V. Every row is treated by itself.
 #ifndef SELECTION_KERNELS_H
 #define SELECTION_KERNELS_H
-#include <stdint.h>
+#include "element.h"
 
-#define RND_DECLARE(T, S)                                                                                            \
-  /* normalizer[row] = log of the sum over v of exp(x[row][v]); -inf if nothing in the row is possible. */           \
-  void rnd_log_normalizers_##S(const T *x, int64_t stride, int64_t rows, int64_t V, double *normalizer);             \
-  /* The `limit` best of all rows * V continuations by base[row] + x[row][v] - normalizer[row], best first, equal    \
-     ones by row, then by v. score, row and token have room for `limit`; returns how many there are, fewer if only   \
-     so many are possible. */                                                                                        \
-  int64_t rnd_best_continuations_##S(const T *x, int64_t stride, int64_t rows, int64_t V, const double *base,        \
-                                     const double *normalizer, int64_t limit, double *score, int32_t *row,           \
-                                     int32_t *token);                                                                \
-  /* token[row] = a draw from softmax(x[row] * inverse_temperature) reduced to the k most probable tokens, and of    \
-     what is left to the most probable ones that reach p in sum; uniform[row] in [0, 1) decides. Tokens of equal     \
-     probability keep the order of their ids. -1 if nothing is possible. `weights` is scratch memory for 3 V         \
-     numbers; k >= 1, p > 0 (at most 1), inverse_temperature finite; with k = 1 the first of the largest logits. */           \
-  void rnd_draw_tokens_##S(const T *x, int64_t stride, int64_t rows, int64_t V, T inverse_temperature, int64_t k,    \
-                           double p, const double *uniform, T *weights, int32_t *token);                             \
-  /* y = log(exp(y) + exp(log_weight) softmax(x)) row by row, overwritten with log_weight + log softmax(x) if        \
-     `first`. */                                                                                                     \
-  void rnd_mix_log_probabilities_##S(const T *x, int64_t xstride, int64_t rows, int64_t V, double log_weight,        \
-                                     T *y, int64_t ystride, int first);                                              \
-  /* Sum over i of log(min(c[i], 1)); what is below the smallest normal float counts as that. */                     \
-  double rnd_log_coverage_##S(const T *c, int64_t n);
+/// A block of logits.
+typedef struct {
+  ptrdiff_t rows;
+  ptrdiff_t columns;  // V
+  const void *x;
+  ptrdiff_t stride;
+} rnd_logits;
 
-RND_DECLARE(float, f32)
-RND_DECLARE(double, f64)
-#undef RND_DECLARE
+/// normalizer[row] = log of the sum over v of exp(x[row][v]); -inf if nothing in the row is possible.
+typedef struct {
+  rnd_logits logits;
+  double *normalizer;
+} rnd_normalization;
+RND_KERNEL(void, rnd_log_normalizers, rnd_normalization)
 
-// For code that may not import a mathematics library.
+/// The `limit` best of all rows * V continuations by base[row] + x[row][v] - normalizer[row], best first, equal ones by row,
+/// then by v. score, row and token have room for `limit`; returns how many there are, fewer if only so many are possible.
+typedef struct {
+  rnd_logits logits;
+  const double *base;
+  const double *normalizer;
+  ptrdiff_t limit;
+  double *score;
+  int32_t *row;
+  int32_t *token;
+} rnd_continuations;
+RND_KERNEL(ptrdiff_t, rnd_best_continuations, rnd_continuations)
+
+/// token[row] = a sample of softmax(x[row] * inverse_temperature) reduced to the k most probable tokens, and of these to the
+/// most probable ones that reach p in sum; uniform[row] in [0, 1) decides. Tokens of equal probability keep their order. -1
+/// if nothing is possible. k >= 1, 0 < p <= 1, inverse_temperature finite; with k = 1 the first of the largest logits.
+typedef struct {
+  rnd_logits logits;
+  double inverse_temperature;
+  ptrdiff_t k;
+  double p;
+  const double *uniform;
+  void *weights;  // room for 3 V elements
+  int32_t *token;
+} rnd_sampling;
+RND_KERNEL(void, rnd_sample_tokens, rnd_sampling)
+
+/// y = log(exp(y) + exp(log_weight) softmax(x)) row by row, or log_weight + log softmax(x) if `is_first`.
+typedef struct {
+  rnd_logits logits;
+  double log_weight;
+  bool is_first;
+  void *y;
+  ptrdiff_t y_stride;
+} rnd_mixture;
+RND_KERNEL(void, rnd_mix_log_probabilities, rnd_mixture)
+
+/// Sum over i of log(min(x[i], 1)); a number below the smallest normal float counts as that.
+typedef struct {
+  ptrdiff_t count;
+  const void *x;
+} rnd_numbers;
+RND_KERNEL(double, rnd_log_coverage, rnd_numbers)
+
+/// For code that may not import a mathematics library.
+double rnd_exp(double x);
 double rnd_log(double x);
 double rnd_power(double x, double y);
 #endif

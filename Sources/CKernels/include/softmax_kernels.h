@@ -1,23 +1,49 @@
 // Softmax over the columns of each row, and its cross-entropy with gradient in place.
 #ifndef SOFTMAX_KERNELS_H
 #define SOFTMAX_KERNELS_H
-#include <stdint.h>
+#include "element.h"
 
-#define RND_DECLARE(T, S)                                                                                           \
-  /* x = softmax((x + bias) / temperature) row by row; bias may be null. */                                         \
-  void rnd_softmax_rows_##S(T *x, int64_t stride, const T *bias, int64_t rows, int64_t columns, T temperature);     \
-  /* x += shift[row] in every column. */                                                                            \
-  void rnd_shift_rows_##S(T *x, int64_t stride, const double *shift, int64_t rows, int64_t columns);               \
-  /* dx = y * (dy - sum(dy * y)), in place over dy. */                                                              \
-  void rnd_softmax_backward_##S(const T *y, int64_t ystride, T *dy, int64_t dstride, int64_t rows, int64_t columns); \
-  /* Cross-entropy of softmax(logits + bias) against target[row], summed over rows in double and returned (nats).  \
-     With label smoothing e the target distribution is (1 - e) one-hot + e/V uniform. If with_gradient, logits       \
-     become softmax - target distribution; otherwise they hold unspecified values afterwards. A target below zero    \
-     is skipped: no loss, zero gradient. */                                                                         \
-  double rnd_softmax_cross_entropy_##S(T *logits, int64_t stride, const T *bias, const int32_t *target,             \
-                                       int64_t rows, int64_t V, T smoothing, int with_gradient);
+/// x = softmax(x + bias) row by row.
+typedef struct {
+  ptrdiff_t rows, columns;
+  void *x;
+  ptrdiff_t stride;
+  const void *bias;  // null: none
+} rnd_softmax;
+RND_KERNEL(void, rnd_softmax_rows, rnd_softmax)
 
-RND_DECLARE(float, f32)
-RND_DECLARE(double, f64)
-#undef RND_DECLARE
+/// dy = y (dy - sum of dy y) row by row.
+typedef struct {
+  ptrdiff_t rows, columns;
+  const void *y;
+  ptrdiff_t y_stride;
+  void *dy;
+  ptrdiff_t dy_stride;
+} rnd_softmax_gradient;
+RND_KERNEL(void, rnd_softmax_backward, rnd_softmax_gradient)
+
+/// x += shift[row] in every column.
+typedef struct {
+  ptrdiff_t rows, columns;
+  void *x;
+  ptrdiff_t stride;
+  const double *shift;
+} rnd_row_shift;
+RND_KERNEL(void, rnd_shift_rows, rnd_row_shift)
+
+/// Cross-entropy of softmax(logits + bias) against target[row]: a block of rows, whose sum in double goes to *loss (nats).
+/// With label smoothing e the target distribution is (1 - e) one-hot + e / classes uniform. If with_gradient, logits become
+/// softmax - target distribution; otherwise they hold unspecified values afterwards. A target below zero is skipped: no
+/// loss, zero gradient.
+typedef struct {
+  ptrdiff_t classes;
+  void *logits;
+  ptrdiff_t stride;
+  const void *bias;  // null: none
+  const int32_t *target;
+  double smoothing;
+  bool with_gradient;
+  double *loss;
+} rnd_cross_entropy;
+RND_SHARED_KERNEL(rnd_softmax_cross_entropy, rnd_cross_entropy)
 #endif

@@ -43,16 +43,3 @@ extension Collection<UInt8> where Self: BidirectionalCollection, SubSequence: Bi
     return rest
   }
 }
-
-extension Unicode.Scalar {
-  /// Calls `body` with this scalar or, for `lowercase`, with its lower case, which may be several scalars.
-  @inline(__always)
-  func forEachCased(lowercase: Bool, _ body: (Unicode.Scalar) -> Void) {
-    guard lowercase else { return body(self) }
-    if isASCII {
-      let isUpper = value >= 0x41 && value <= 0x5A
-      return body(isUpper ? Unicode.Scalar(UInt8(value) | 0x20) : self)
-    }
-    for lower in properties.lowercaseMapping.unicodeScalars { body(lower) }
-  }
-}

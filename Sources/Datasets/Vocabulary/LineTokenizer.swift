@@ -1,3 +1,5 @@
+import UnicodeText
+
 /// Cuts lines of valid text into the units that get ids, without a string for each.
 struct LineTokenizer: Sendable, Equatable {
   let tokenization: SequenceTokenization
@@ -25,21 +27,22 @@ struct LineTokenizer: Sendable, Equatable {
   /// Calls `body` with each scalar of the line, in lower case if asked for.
   func forEachScalar(in line: UnsafeBufferPointer<UInt8>, _ body: (Unicode.Scalar) -> Void) {
     var decoder = UTF8Decoder()
-    for byte in line {
-      guard case .scalar(let scalar) = decoder.next(byte) else { continue }
-      scalar.forEachCased(lowercase: lowercase, body)
+    func decode(_ line: some Collection<UInt8>) {
+      for byte in line {
+        if case .scalar(let scalar) = decoder.next(byte) { body(scalar) }
+      }
     }
+    if lowercase { decode(lowercased(utf8: line)) } else { decode(line) }
   }
 
   /// Overwrites `word` with a unit in the case of the vocabulary.
   func fold(_ unit: UnsafeBufferPointer<UInt8>, into word: inout [UInt8]) {
     word.removeAll(keepingCapacity: true)
-    guard lowercase else { return word.append(contentsOf: unit) }
-    forEachScalar(in: unit) { word.append(contentsOf: $0.utf8) }
+    if lowercase { word.append(contentsOf: lowercased(utf8: unit)) } else { word.append(contentsOf: unit) }
   }
 
   /// A byte in the case of the vocabulary.
-  func fold(_ byte: UInt8) -> UInt8 { lowercase && byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte }
+  func fold(_ byte: UInt8) -> UInt8 { lowercase ? lowercasedASCII(byte) : byte }
 
   private func spaceWidth(_ line: UnsafeBufferPointer<UInt8>, _ position: Int) -> Int {
     line[position] == 0x20 || line[position] == 0x09 ? 1 : 0

@@ -1,8 +1,10 @@
+import CKernels
 import NumericKernels
 import Options
 import Parameters
 
-/// How a decoder weighs the states of its source: the score, what it may look at, and from which of its own states.
+/// How a decoder weighs the states of its source: the score, the positions it may attend to, and the decoder state it uses as
+/// the query.
 ///
 /// With s the decoder's state, h_j the encoder's states, the score e_j is one of
 ///
@@ -21,7 +23,7 @@ public struct AttentionShape: Options, Hashable {
     case general
   }
 
-  /// What a dot or general score is multiplied with.
+  /// The factor of a dot or general score.
   public enum Scaling: String, Sendable, Hashable, CaseIterable {
     case none
     /// 1/√H, H the width of the decoder's state (Vaswani et al. 2017, section 3.2.1).
@@ -236,7 +238,7 @@ public struct Attention<Element: Scalar>: Sendable {
 
   /// Projects the keys of a batch, once for all steps.
   ///
-  /// - Parameter arena: where they are kept.
+  /// - Parameter arena: holds the keys.
   func prepare(
     _ memory: SourceMemory<Element>, in arena: Arena<Element>, _ context: LayerContext<Element>
   ) -> PreparedAttention<Element> {
@@ -247,8 +249,7 @@ public struct Attention<Element: Scalar>: Sendable {
       context.multiply(memory.values, by: key, transposed: true, into: keys)
       if let query {
         // The bias of the query is added to the keys: once for all steps.
-        Element.activateRows(
-          keys.base, keys.stride, context.parameters.pointer(query.bias), rows, size, .identity)
+        keys.activate(.identity, bias: context.parameters.pointer(query.bias))
       }
     }
     return PreparedAttention(
@@ -266,7 +267,7 @@ public struct Attention<Element: Scalar>: Sendable {
     guard let vLength else { return UnsafePointer(raw.base) }
     let normed = arena.zeros(1, raw.columns)
     let g = context.parameters.pointer(vLength).pointee
-    Element.axpy(g / product(raw, raw, context).squareRoot(), raw.base, normed.base, raw.columns)
+    normed.base.addScaled(g / product(raw, raw, context).squareRoot(), raw.base, count: raw.columns)
     return UnsafePointer(normed.base)
   }
 
@@ -315,48 +316,51 @@ public struct Attention<Element: Scalar>: Sendable {
 
   /// y += α x of equal shapes.
   func addScaled(_ alpha: Element, _ x: MatrixView<Element>, to y: MatrixView<Element>) {
-    for row in 0..<x.rows { Element.axpy(alpha, x.row(row), y.row(row), x.columns) }
+    for row in 0..<x.rows { y.row(row).addScaled(alpha, x.row(row), count: x.columns) }
   }
 
-  /// Which rows attend to what at a step.
+  /// The rows of a step with their positions in the source.
   func rows(
     _ count: Int, step: Int, starts: UnsafePointer<Int32>, lengths: UnsafePointer<Int32>,
     places: UnsafePointer<Int32>
-  ) -> AttentionRows {
-    var rows = AttentionRows(
+  ) -> rnd_attention_rows {
+    rnd_attention_rows(
       rows: count, start: starts, length: lengths, place: places, size: size, width: memorySize,
-      features: shape.featureCount, window: shape.window)
-    rows.center = step
-    return rows
+      features: shape.featureCount, center: step, window: shape.window ?? -1)
   }
 
-  /// The filters over the weights of the step before; none without location features.
-  func filters(_ context: LayerContext<Element>, or nothing: MatrixView<Element>) -> AttentionFilters<Element>
-  {
-    guard let filters, let location = shape.location else {
-      return AttentionFilters(nothing.base, channels: 0, width: 1)
+  /// What the features of a step are computed from: the weights of the step before, and filters over them if there are
+  /// location features.
+  func positionFeatures(
+    _ rows: rnd_attention_rows, previous: UnsafePointer<Element>, _ context: LayerContext<Element>
+  ) -> rnd_attention_position_features {
+    var features = rnd_attention_position_features()
+    (features.at, features.previous, features.filter_width) = (rows, UnsafeRawPointer(previous), 1)
+    if let filters, let location = shape.location {
+      features.filter = UnsafeRawPointer(context.parameters.pointer(filters))
+      (features.channels, features.filter_width) = (location.channels, location.width)
     }
-    return AttentionFilters(
-      context.parameters.pointer(filters), channels: location.channels, width: location.width)
+    return features
   }
 
   /// Overwrites the features of a step.
   func computeFeatures(
-    _ rows: AttentionRows, _ prepared: PreparedAttention<Element>, previous: UnsafePointer<Element>,
+    _ rows: rnd_attention_rows, _ prepared: PreparedAttention<Element>, previous: UnsafePointer<Element>,
     coverage: UnsafePointer<Element>?, _ context: LayerContext<Element>
   ) {
     guard shape.featureCount > 0 else { return }
-    Element.attentionFeatures(
-      rows, coverage: shape.coverage ? coverage : nil, previous: previous,
-      filters(context, or: prepared.zeros), features: prepared.features.base)
+    var features = positionFeatures(rows, previous: previous, context)
+    features.coverage = shape.coverage ? coverage.map { UnsafeRawPointer($0) } : nil
+    features.features = UnsafeMutableRawPointer(prepared.features.base)
+    rnd_attention_features(Element.kernelType, features)
   }
 
   func operands(
     _ prepared: PreparedAttention<Element>, _ query: MatrixView<Element>
-  ) -> AttentionOperands<Element> {
-    AttentionOperands(
-      keys: prepared.keys.base, query: query.base, queryStride: query.stride, v: prepared.v,
-      features: prepared.features.base, featureWeight: prepared.featureWeight.base,
+  ) -> rnd_attention_operands {
+    rnd_attention_operands(
+      keys: prepared.keys.base, query: query.base, query_stride: query.stride, v: prepared.v,
+      features: prepared.features.base, feature_weight: prepared.featureWeight.base,
       values: prepared.memory.values.base)
   }
 
@@ -376,18 +380,20 @@ public struct Attention<Element: Scalar>: Sendable {
       rows, prepared, previous: t == 0 ? prepared.zeros.base : trace.weights(t - 1),
       coverage: trace.coverage(t),
       context)
-    Element.attentionForward(
-      rows, operands(prepared, query), weights: trace.weights(t), context: contexts.base,
-      contextStride: contexts.stride)
+    rnd_attention_forward(
+      Element.kernelType,
+      rnd_attention(
+        at: rows, of: operands(prepared, query), weights: trace.weights(t), context: contexts.base,
+        context_stride: contexts.stride))
   }
 
   /// The first `count` sentences of a batch.
-  func rows(_ count: Int, step: Int, _ memory: SourceMemory<Element>) -> AttentionRows {
+  func rows(_ count: Int, step: Int, _ memory: SourceMemory<Element>) -> rnd_attention_rows {
     rows(count, step: step, starts: memory.starts, lengths: memory.lengths, places: memory.starts)
   }
 }
 
-/// Gradients that gather over the steps of a batch while it runs backwards.
+/// Gradients that accumulate over the steps of the backward pass.
 struct AttentionReverse<Element: Scalar> {
   /// [S, size]
   let keys: MatrixView<Element>
@@ -399,7 +405,7 @@ struct AttentionReverse<Element: Scalar> {
   let featureWeight: MatrixView<Element>
   /// Of the features of one step, [S, features].
   let features: MatrixView<Element>
-  /// What reaches the weights of this step and of the one before from later steps, [1, S] each; they take turns.
+  /// Gradients that later steps pass to the weights of this step and of the one before, [1, S] each; they take turns.
   let weights: (MatrixView<Element>, MatrixView<Element>)
   /// Of the coverage after a step, on return of that before it, [1, S].
   let coverage: MatrixView<Element>
@@ -408,7 +414,7 @@ struct AttentionReverse<Element: Scalar> {
 }
 
 extension Attention {
-  /// Zeros for everything that gathers.
+  /// Zeros for everything that accumulates.
   func beginBackward(
     _ prepared: PreparedAttention<Element>, _ trace: AttentionTrace<Element>, coverageLoss: Double,
     _ context: LayerContext<Element>
@@ -421,10 +427,10 @@ extension Attention {
       coverage: arena.zeros(1, rows), coverageLoss: Element(coverageLoss))
   }
 
-  /// Step t backwards.
+  /// The backward pass of step t.
   ///
   /// - Parameters:
-  ///   - state: what `forward` was given.
+  ///   - state: the same as in `forward`.
   ///   - contextGradient: of the contexts, [n, D]; it must stay as it is until `finishBackward`.
   ///   - stateGradient: that of the state is ADDED, [n, H].
   @_specialize(where Element == Float)
@@ -439,9 +445,11 @@ extension Attention {
       // cov_{t+1} = cov_t + a_t: a_t gets the gradient of cov_{t+1}, and cov_t keeps it.
       now.add(reverse.coverage)
       if reverse.coverageLoss > 0 {
-        _ = Element.coverageLoss(
-          weights: trace.weights(t), coverage: coverage, trace.count(t), scale: reverse.coverageLoss,
-          weightsGradient: now.base, coverageGradient: reverse.coverage.base)
+        _ = rnd_coverage_loss(
+          Element.kernelType,
+          rnd_coverage(
+            count: trace.count(t), weights: trace.weights(t), coverage: coverage,
+            scale: Double(reverse.coverageLoss), d_weights: now.base, d_coverage: reverse.coverage.base))
       }
     }
     let rows = rows(state.rows, step: t, prepared.memory)
@@ -449,18 +457,21 @@ extension Attention {
     computeFeatures(rows, prepared, previous: previous, coverage: trace.coverage(t), context)
     let range = trace.layout.rows(t)
     let dQuery = reverse.queries.rows(range)
-    Element.attentionBackward(
-      rows, operands(prepared, trace.queries?.rows(range) ?? state), weights: trace.weights(t),
-      contextGradient: contextGradient.base, contextStride: contextGradient.stride,
-      into: AttentionGradients(
-        weights: now.base, query: dQuery.base, queryStride: dQuery.stride, keys: reverse.keys.base,
-        v: reverse.v.base, features: reverse.features.base, featureWeight: reverse.featureWeight.base))
+    rnd_attention_backward(
+      Element.kernelType,
+      rnd_attention_gradient(
+        at: rows, of: operands(prepared, trace.queries?.rows(range) ?? state), weights: trace.weights(t),
+        d_context: contextGradient.base, context_stride: contextGradient.stride, d_weights: now.base,
+        d_query: dQuery.base, d_query_stride: dQuery.stride, d_keys: reverse.keys.base, d_v: reverse.v.base,
+        d_features: reverse.features.base, d_feature_weight: reverse.featureWeight.base))
     before.fill(0)
     if shape.featureCount > 0 {
-      Element.attentionFeaturesBackward(
-        rows, featuresGradient: reverse.features.base, previous: previous,
-        filters(context, or: prepared.zeros), coverageGradient: shape.coverage ? reverse.coverage.base : nil,
-        previousGradient: before.base, filterGradient: filters.map(gradients.pointer) ?? before.base)
+      var features = positionFeatures(rows, previous: previous, context)
+      features.d_features = UnsafeRawPointer(reverse.features.base)
+      features.d_coverage = shape.coverage ? UnsafeMutableRawPointer(reverse.coverage.base) : nil
+      features.d_previous = UnsafeMutableRawPointer(before.base)
+      features.d_filter = UnsafeMutableRawPointer(filters.map(gradients.pointer) ?? before.base)
+      rnd_attention_features_backward(Element.kernelType, features)
     }
     if let query {
       context.packed(query.weight, transposed: false).multiply(dQuery, into: stateGradient, accumulate: true)
@@ -469,7 +480,7 @@ extension Attention {
     }
   }
 
-  /// What is left when all steps have run backwards: one product for each parameter.
+  /// The gradients that can wait until all steps have run backward: one GEMM per parameter.
   ///
   /// - Parameters:
   ///   - states: s of all rows, [N, H].
@@ -492,8 +503,7 @@ extension Attention {
     if let query {
       context.multiply(reverse.queries, states, .left, into: gradients.matrix(query.weight), accumulate: true)
       let dQuery = reverse.queries
-      Element.addColumnSums(
-        dQuery.base, dQuery.stride, dQuery.rows, dQuery.columns, gradients.pointer(query.bias))
+      dQuery.addColumnSums(to: gradients.pointer(query.bias))
     }
     if let v { addVGradient(v, reverse, into: gradients, context) }
     addFeatureGradient(reverse, into: gradients)
@@ -521,11 +531,14 @@ extension Attention {
         places[step] = Int64(trace.places[step])
         rows[step] = Int64(layout.offsets[step])
       }
-      Element.attentionValuesBackward(
-        self.rows(layout.batchSize, step: 0, prepared.memory), steps: UnsafePointer(steps.baseAddress!),
-        stepPlace: UnsafePointer(places.baseAddress!), stepRow: UnsafePointer(rows.baseAddress!),
-        weights: trace.weights.base, contextGradient: contextGradient.base,
-        contextStride: contextGradient.stride, valuesGradient: valuesGradient.base)
+      rnd_attention_values_backward(
+        Element.kernelType,
+        rnd_attention_values_gradient(
+          at: self.rows(layout.batchSize, step: 0, prepared.memory), steps: UnsafePointer(steps.baseAddress!),
+          step_place: UnsafePointer(places.baseAddress!), step_row: UnsafePointer(rows.baseAddress!),
+          weights: trace.weights.base, d_context: contextGradient.base,
+          context_stride: contextGradient.stride,
+          d_values: valuesGradient.base))
     }
   }
 
@@ -540,8 +553,8 @@ extension Attention {
     let (g, square) = (context.parameters.pointer(vLength).pointee, product(raw, raw, context))
     let (length, along) = (square.squareRoot(), product(reverse.v, raw, context))
     gradients.pointer(vLength).pointee += along / length
-    Element.axpy(g / length, reverse.v.base, target.base, size)
-    Element.axpy(-g * along / (length * square), raw.base, target.base, size)
+    target.base.addScaled(g / length, reverse.v.base, count: size)
+    target.base.addScaled(-g * along / (length * square), raw.base, count: size)
   }
 
   private func addFeatureGradient(

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 
 /// The encoder's states of a batch, sentence after sentence without padding, in the order of the decoder's rows.
@@ -47,14 +48,12 @@ struct SourceMemory<Element: Scalar> {
     self.lengths = UnsafePointer(lengths.baseAddress!)
     packedRows = UnsafePointer(index.baseAddress!)
     values = arena.matrix(layout.rowCount, output.columns)
-    Element.gatherRows(
-      output.base, output.stride, packedRows, values.rows, values.columns, values.base, values.stride)
+    values.gatherRows(of: output, at: packedRows)
   }
 
   /// Adds gradients of the values to those of the packed outputs.
   func addGradient(_ dValues: MatrixView<Element>, to dOutput: MatrixView<Element>) {
-    Element.scatterAddRows(
-      dValues.base, dValues.stride, packedRows, dValues.rows, dValues.columns, dOutput.base, dOutput.stride)
+    dOutput.scatterAddRows(dValues, at: packedRows)
   }
 }
 
@@ -67,8 +66,8 @@ extension PackedLayout {
   }
 }
 
-/// What attention works with in a batch before the first step: keys projected once, and weights in the form the kernel
-/// reads.
+/// The inputs of attention that are the same for all steps of a batch: keys, projected once, and weights in the form that the
+/// kernel reads.
 struct PreparedAttention<Element: Scalar> {
   let memory: SourceMemory<Element>
   /// Keys with the bias of the query added, [S, size]; the values themselves for a dot score.
@@ -85,7 +84,7 @@ struct PreparedAttention<Element: Scalar> {
   var zeros: MatrixView<Element>
 }
 
-/// What attention keeps of all steps of a batch: queries, weights, coverage.
+/// The forward cache of attention for all steps of a batch: queries, weights, coverage.
 ///
 /// The weights of step t are one block without padding that begins at `places[t]`: sentence i of the n still running has
 /// its weights there at the same offset as its rows in the memory.
@@ -97,7 +96,7 @@ struct AttentionTrace<Element: Scalar> {
   let places: [Int]
   /// [places of all steps, 1].
   let weights: MatrixView<Element>
-  /// The coverage before each step in the same places; nil if nobody asks for it.
+  /// The coverage before each step in the same places; nil if it is not used.
   let coverage: MatrixView<Element>?
 
   init(
@@ -124,11 +123,11 @@ struct AttentionTrace<Element: Scalar> {
     guard let now = coverage(step) else { return }
     guard step > 0, let before = coverage(step - 1) else { return now.zeroElements(count: count(step)) }
     now.copyElements(from: before, count: count(step))
-    Element.axpy(1, weights(step - 1), now, count(step))
+    now.addScaled(1, weights(step - 1), count: count(step))
   }
 }
 
-/// The weights a_ij of a batch: how strongly target step i of a sentence looked at source position j.
+/// The weights a_ij of a batch: how strongly target step i of a sentence attended to source position j.
 ///
 /// Valid only during the call that hands it out.
 public struct AttentionWeights<Element: Scalar> {
@@ -166,10 +165,10 @@ public struct AttentionWeights<Element: Scalar> {
   }
 }
 
-/// Where each of some rows looks, and what it has looked at: weights and coverage, row after row without padding.
+/// The attention state of decoder rows: weights of the last step and coverage so far, row after row without padding.
 struct AttentionRowState<Element: Scalar> {
   let count: Int
-  /// Memory rows of each row, and where its weights begin.
+  /// First source row, number of source rows, and first weight of each decoder row.
   let starts: UnsafeMutablePointer<Int32>
   let lengths: UnsafeMutablePointer<Int32>
   let places: UnsafeMutablePointer<Int32>
@@ -178,7 +177,7 @@ struct AttentionRowState<Element: Scalar> {
   /// Sums of the weights of all steps so far.
   let coverage: MatrixView<Element>
 
-  /// Rows that haven't looked at anything yet.
+  /// Rows before their first step.
   init(_ memory: SourceMemory<Element>, _ sequences: [Int32], _ arena: Arena<Element>) {
     count = sequences.count
     func words() -> UnsafeMutablePointer<Int32> { arena.words(sequences.count, of: Int32.self).baseAddress! }
@@ -224,10 +223,12 @@ extension Attention {
         state.rows, step: step, starts: rowState.starts, lengths: rowState.lengths, places: rowState.places)
       computeFeatures(
         rows, prepared, previous: rowState.weights.base, coverage: rowState.coverage.base, context)
-      Element.attentionForward(
-        rows, operands(prepared, query), weights: rowState.weights.base, context: contexts.base,
-        contextStride: contexts.stride)
-      Element.axpy(1, rowState.weights.base, rowState.coverage.base, places)
+      rnd_attention_forward(
+        Element.kernelType,
+        rnd_attention(
+          at: rows, of: operands(prepared, query), weights: rowState.weights.base, context: contexts.base,
+          context_stride: contexts.stride))
+      rowState.coverage.base.addScaled(1, rowState.weights.base, count: places)
     }
   }
 }

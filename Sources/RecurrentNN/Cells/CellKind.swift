@@ -1,20 +1,76 @@
+import NumericKernels
 import Options
+import Parameters
 
 /// The cells that a network can be made of.
-public enum CellKind: String, OptionChoice {
-  case rnn, gru, lstm
+public struct CellKind: OptionChoice {
+  /// The list of all cells: one line for each. The file of a cell declares what the line names.
+  public static let allCases: [CellKind] = [
+    .rnn,
+    .gru,
+    .lstm,
+  ]
 
+  public let rawValue: String
+  let definition: any CellDefinition.Type
+
+  init(_ name: String, _ definition: any CellDefinition.Type) {
+    rawValue = name
+    self.definition = definition
+  }
+
+  public init?(rawValue: String) {
+    guard let kind = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+    self = kind
+  }
+
+  public static func == (a: CellKind, b: CellKind) -> Bool { a.rawValue == b.rawValue }
+  public func hash(into hasher: inout Hasher) { hasher.combine(rawValue) }
+}
+
+/// What the file of a cell says about it for ``CellKind``.
+protocol CellDefinition: SendableMetatype {
   /// The options that this cell has and not every other one.
-  var ownOptions: [PartialKeyPath<CellOptions>] {
-    switch self {
-    case .rnn: [\.activation]
-    case .gru: [\.gruReset, \.layerNorm]
-    case .lstm:
-      [
-        \.forgetBias, \.peepholes, \.projectionSize, \.cellClip, \.projectionClip, \.coupledGates,
-        \.layerNorm,
-        \.zoneoutCell, \.forgetGateInit,
-      ]
-    }
+  static var ownOptions: [PartialKeyPath<CellOptions>] { get }
+
+  /// Checks options of this cell that depend on each other.
+  static func check(_ checks: inout OptionChecks<CellOptions>)
+
+  /// The cell, its parameters added to a layout.
+  static func makeCell<Element: Scalar>(
+    _ setup: CellSetup, in builder: inout ParameterLayout.Builder
+  ) -> any RecurrentCell<Element>
+}
+
+extension CellDefinition {
+  static func check(_ checks: inout OptionChecks<CellOptions>) {}
+}
+
+/// What a cell is made from.
+struct CellSetup {
+  var inputSize: Int
+  var hiddenSize: Int
+  /// Valid options of the kind of cell.
+  var options: CellOptions
+  /// Added to the names of the parameters, such as `_l0`.
+  var suffix = ""
+  /// Where the cell stands in its network, which tells its random masks from those of others.
+  var position = CellPosition()
+
+  func makeCell<Element: Scalar>(in builder: inout ParameterLayout.Builder) -> any RecurrentCell<Element> {
+    options.kind.definition.makeCell(self, in: &builder)
+  }
+}
+
+/// Where a cell stands in its network.
+public struct CellPosition: Sendable, Hashable {
+  /// Counted from 0 at the bottom.
+  public var layer: Int
+  /// The cell reads the sequences from their ends.
+  public var isReverse: Bool
+
+  public init(layer: Int = 0, isReverse: Bool = false) {
+    self.layer = layer
+    self.isReverse = isReverse
   }
 }

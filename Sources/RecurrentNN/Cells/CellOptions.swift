@@ -74,11 +74,6 @@ public struct CellOptions: Options, Hashable {
     VariationalDropout(input: variationalInputDropout, state: variationalDropout)
   }
 
-  /// True if only ``ExtendedLSTMCell`` has what is asked for.
-  var needsExtendedLSTM: Bool {
-    kind == .lstm && (peepholes || projectionSize != nil || cellClip != nil || coupledGates || layerNorm)
-  }
-
   public func check(_ checks: inout OptionChecks<Self>) {
     checks.bound(\.forgetBias, .within(-100...100))
     checks.bound(\.projectionSize, .within(1...65_536))
@@ -100,47 +95,15 @@ public struct CellOptions: Options, Hashable {
     requireOwn(\.layerNorm, &checks)
     requireOwn(\.zoneoutCell, &checks)
     requireOwn(\.forgetGateInit, &checks)
-    if kind == .gru, layerNorm, gruReset == .before {
-      checks.refuse(
-        \.layerNorm, with: \.kind, \.gruReset,
-        because: "applies the reset gate to the normalized product: \(\.gruReset) must be after")
-    }
-    if projectionClip != nil, projectionSize == nil {
-      checks.refuse(
-        \.projectionClip, with: \.projectionSize, because: "limits the projection: set \(\.projectionSize)")
-    }
+    kind.definition.check(&checks)
   }
 
   /// An option that some cells do not have.
   private func requireOwn<Value: Equatable>(
     _ option: KeyPath<Self, Value>, _ checks: inout OptionChecks<Self>
   ) {
-    checks.read(option, if: \.kind, isOneOf: CellKind.allCases.filter { $0.ownOptions.contains(option) })
-  }
-
-  /// A cell with these options, its parameters added to a layout with a suffix such as `_l0`. The options must be
-  /// valid.
-  ///
-  /// - Parameter position: where the cell stands in its network, which tells its random masks from those of others.
-  func makeCell<Element: Scalar>(
-    inputSize: Int, hiddenSize: Int, suffix: String, at position: CellPosition = CellPosition(),
-    in builder: inout ParameterLayout.Builder
-  ) -> any RecurrentCell<Element> {
-    if needsExtendedLSTM {
-      return ExtendedLSTMCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, self, at: position, suffix: suffix, in: &builder)
-    }
-    return switch kind {
-    case .rnn:
-      RNNCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, self, at: position, suffix: suffix, in: &builder)
-    case .gru:
-      GRUCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, self, at: position, suffix: suffix, in: &builder)
-    case .lstm:
-      LSTMCell<Element>(
-        inputSize: inputSize, hiddenSize: hiddenSize, self, at: position, suffix: suffix, in: &builder)
-    }
+    checks.read(
+      option, if: \.kind, isOneOf: CellKind.allCases.filter { $0.definition.ownOptions.contains(option) })
   }
 }
 
@@ -153,5 +116,6 @@ public func makeCell<Element: Scalar>(
   in builder: inout ParameterLayout.Builder
 ) throws(OptionError) -> any RecurrentCell<Element> {
   try NetworkOptions(options, hiddenSize: hiddenSize).validate()
-  return options.makeCell(inputSize: inputSize, hiddenSize: hiddenSize, suffix: suffix, in: &builder)
+  return CellSetup(inputSize: inputSize, hiddenSize: hiddenSize, options: options, suffix: suffix).makeCell(
+    in: &builder)
 }

@@ -1,7 +1,41 @@
 import NumericKernels
+import Options
 import Parameters
 
-/// The four parameters every cell has, named and shaped as PyTorch does.
+/// How the initial values of a cell's parameters are drawn.
+public enum CellInitialization: String, OptionChoice {
+  /// Everything from U(±1/√H), as torch.nn.LSTM, GRU and RNN do.
+  case pytorch
+  /// The weights of each gate from U(±√(6 / (fanIn + fanOut))) (Glorot & Bengio 2010), biases zero.
+  case xavier
+  /// As `xavier`, but the recurrent weights of each gate are a random orthogonal matrix (Saxe et al. 2013).
+  case orthogonal
+
+  /// A weight [gates · rows, columns], every gate a matrix of its own.
+  func weight(gates: Int, rows: Int, columns: Int, units: Int) -> Initializer {
+    switch self {
+    case .pytorch: .uniform(1 / Double(units).squareRoot())
+    case .xavier, .orthogonal: .xavier(fanIn: columns, fanOut: rows)
+    }
+  }
+
+  /// The recurrent weight.
+  func recurrent(gates: Int, rows: Int, columns: Int, units: Int) -> Initializer {
+    self == .orthogonal
+      ? .blocks(Array(repeating: .orthogonal, count: gates))
+      : weight(gates: gates, rows: rows, columns: columns, units: units)
+  }
+
+  /// A vector of biases or peepholes.
+  func vector(units: Int) -> Initializer {
+    switch self {
+    case .pytorch: .uniform(1 / Double(units).squareRoot())
+    case .xavier, .orthogonal: .constant(0)
+    }
+  }
+}
+
+/// The four parameters of a cell with a recurrent product, named and shaped as PyTorch does.
 ///
 /// For G gates of H units and a hidden state of width P (H without a projection): `weight_ih` [G·H, inputSize],
 /// `weight_hh` [G·H, P], `bias_ih` [G·H], `bias_hh` [G·H].
@@ -18,32 +52,26 @@ struct CellParameters {
   ///   - stateWidth: P; H if nil.
   ///   - forgetGate: which of the gates is a forget gate.
   init(
-    inputSize: Int, hiddenSize: Int, stateWidth: Int? = nil, gates: Int, forgetGate: Int? = nil,
-    _ options: CellOptions, suffix: String, in builder: inout ParameterLayout.Builder
+    _ setup: CellSetup, gates: Int, stateWidth: Int? = nil, forgetGate: Int? = nil,
+    in builder: inout ParameterLayout.Builder
   ) {
-    precondition(
-      inputSize > 0 && hiddenSize > 0, "a cell of inputSize \(inputSize) and hiddenSize \(hiddenSize)")
-    let (rows, stateWidth) = (gates * hiddenSize, stateWidth ?? hiddenSize)
-    let first = options.initialization
+    let (H, suffix, options) = (setup.hiddenSize, setup.suffix, setup.options)
+    let (rows, P, first) = (gates * H, stateWidth ?? H, options.initialization)
+    precondition(setup.inputSize > 0 && H > 0, "a cell of inputSize \(setup.inputSize) and hiddenSize \(H)")
     weightIH = builder.add(
-      "weight_ih" + suffix, [rows, inputSize],
-      first.weight(gates: gates, rows: hiddenSize, columns: inputSize, units: hiddenSize))
+      "weight_ih" + suffix, [rows, setup.inputSize],
+      first.weight(gates: gates, rows: H, columns: setup.inputSize, units: H))
     weightHH = builder.add(
-      "weight_hh" + suffix, [rows, stateWidth],
-      first.recurrent(gates: gates, rows: hiddenSize, columns: stateWidth, units: hiddenSize))
-    // The sum of both biases is what counts: the second one of a given forget bias is zero. With layer
-    // normalization biases begin at zero, as those of normalization layers do.
-    biasIH = builder.add(
-      "bias_ih" + suffix, [rows],
-      first.bias(
-        gates: gates, units: hiddenSize, forgetGate: forgetGate, forget: options.forgetGateInit,
-        zero: options.layerNorm))
-    biasHH = builder.add(
-      "bias_hh" + suffix, [rows],
-      first.bias(
-        gates: gates, units: hiddenSize, forgetGate: forgetGate,
-        forget: options.forgetGateInit.map { _ in 0 },
-        zero: options.layerNorm))
+      "weight_hh" + suffix, [rows, P], first.recurrent(gates: gates, rows: H, columns: P, units: H))
+    // With layer normalization biases begin at zero, as those of normalization layers do.
+    let plain = options.layerNorm ? .constant(0) : first.vector(units: H)
+    func bias(forget: Double) -> Initializer {
+      guard let forgetGate, options.forgetGateInit != nil else { return plain }
+      return .blocks((0..<gates).map { $0 == forgetGate ? .constant(forget) : plain })
+    }
+    // The sum of both biases is what counts: of a given forget bias the second one is zero.
+    biasIH = builder.add("bias_ih" + suffix, [rows], bias(forget: options.forgetGateInit ?? 0))
+    biasHH = builder.add("bias_hh" + suffix, [rows], bias(forget: 0))
   }
 
   /// b_ih + b_hh, [1, gates], in arena memory.

@@ -1,4 +1,6 @@
+import CKernels
 import NumericKernels
+import Options
 import Parameters
 
 /// An LSTM with the options of the literature, each of which may be on or off.
@@ -32,35 +34,28 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
   private let cellShift: Parameter?
   let regularization: CellRegularization
 
-  /// Adds the parameters to a layout. The options are valid and those of an LSTM.
-  init(
-    inputSize: Int, hiddenSize: Int, _ options: CellOptions, at position: CellPosition, suffix: String,
-    in builder: inout ParameterLayout.Builder
-  ) {
-    self.inputSize = inputSize
-    self.hiddenSize = hiddenSize
-    self.options = options
-    regularization = CellRegularization(options, at: position)
+  /// Adds the parameters to a layout. The options are those of an LSTM.
+  init(_ setup: CellSetup, in builder: inout ParameterLayout.Builder) {
+    (inputSize, hiddenSize, options) = (setup.inputSize, setup.hiddenSize, setup.options)
+    regularization = CellRegularization(setup)
+    let (H, suffix, first) = (setup.hiddenSize, setup.suffix, setup.options.initialization)
     let gates = options.coupledGates ? 3 : 4
     weights = CellParameters(
-      inputSize: inputSize, hiddenSize: hiddenSize, stateWidth: options.projectionSize, gates: gates,
-      forgetGate: options.coupledGates ? 0 : 1, options, suffix: suffix, in: &builder)
-    let first = options.initialization
+      setup, gates: gates, stateWidth: options.projectionSize, forgetGate: options.coupledGates ? 0 : 1,
+      in: &builder)
     projection = options.projectionSize.map { size in
       builder.add(
-        "weight_hr" + suffix, [size, hiddenSize],
-        first.weight(gates: 1, rows: size, columns: hiddenSize, units: hiddenSize))
+        "weight_hr" + suffix, [size, H], first.weight(gates: 1, rows: size, columns: H, units: H))
     }
     peephole =
-      options.peepholes
-      ? builder.add("peephole" + suffix, [gates - 1, hiddenSize], first.vector(units: hiddenSize)) : nil
+      options.peepholes ? builder.add("peephole" + suffix, [gates - 1, H], first.vector(units: H)) : nil
     guard options.layerNorm else {
       (normalization, cellGain, cellShift) = (nil, nil, nil)
       return
     }
-    normalization = GateNormalization(blocks: [0..<gates * hiddenSize], suffix: suffix, in: &builder)
-    cellGain = builder.add("norm_c" + suffix, [hiddenSize], .constant(1), insists: true)
-    cellShift = builder.add("norm_c_bias" + suffix, [hiddenSize], .constant(0), insists: true)
+    normalization = GateNormalization(blocks: [0..<gates * H], suffix: suffix, in: &builder)
+    cellGain = builder.add("norm_c" + suffix, [H], .constant(1), insists: true)
+    cellShift = builder.add("norm_c_bias" + suffix, [H], .constant(0), insists: true)
   }
 
   public var outputSize: Int { options.outputSize(hiddenSize: hiddenSize) }
@@ -72,195 +67,189 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   var weightIH: Parameter { weights.weightIH }
   private var gateCount: Int { options.coupledGates ? 3 : 4 }
-  private var cellClip: Element { options.cellClip.map { Element($0) } ?? .infinity }
+  private var cellClip: Double { options.cellClip ?? .infinity }
 
   // MARK: Forward
 
-  /// What the options keep of all steps.
-  struct Memory {
+  struct Cache {
+    /// The sum of both biases and of the forget bias, [1, G·H].
+    let bias: MatrixView<Element>
     /// [3, H], zeros without peepholes.
     let peepholes: UnsafeMutablePointer<Element>
-    /// What the tanh of the output reads, n(c'), [N, H].
-    let seenCell: MatrixView<Element>
-    /// Layer normalization: the normalized cell states [N, H] and their factors [N, 1].
-    let normalizedCell: MatrixView<Element>
-    let cellScales: MatrixView<Element>
-    /// o ∘ tanh(n(c')), [N, H], if it is projected.
+    let recurrent: PackedMatrix<Element>
+    /// n(c'), which the tanh of the output reads, [N, H].
+    let seenC: MatrixView<Element>
+    /// o ∘ tanh(n(c')), [N, H].
     let unprojected: MatrixView<Element>
     let projection: PackedMatrix<Element>?
+    let normalization: Normalization?
   }
 
-  func makeMemory(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
-  ) -> CellMemory<Element> {
-    let (N, H, arena) = (layout.rowCount, hiddenSize, context.arena)
-    var memory = CellMemory(
-      layout, from: initial, gateWidth: gateCount * H, inputSize: inputSize, regularization,
-      weights: context.packed(weights.weightHH, transposed: true), context)
-    memory.bias = weights.summedBias(context)
+  /// With layer normalization.
+  struct Normalization {
+    /// W_hh h, later its gradient, [N, G·H].
+    let products: MatrixView<Element>
+    let gates: GateNormalization<Element>.Cache
+    /// The normalized cell states [N, H], and the factors that made their variance 1 [N, 1].
+    let normalizedC: MatrixView<Element>
+    let scales: MatrixView<Element>
+  }
+
+  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
+    let (N, H, arena) = (pass.layout.rowCount, hiddenSize, context.arena)
+    let bias = weights.summedBias(context)
     let forgetUnits = gateCount == 4 ? H..<2 * H : 0..<H
-    for unit in forgetUnits { memory.bias.base[unit] += Element(options.forgetBias) }
-    let none = arena.matrix(0, 0)
-    let normalizes = normalization != nil
-    if normalizes { memory.recurrent = arena.matrix(N, gateCount * H) }
-    memory.normalization = normalization?.makeMemory(layout, context)
-    memory.extended = Memory(
-      peepholes: peephole.map { context.parameters.pointer($0) } ?? arena.zeros(3, H).base,
-      seenCell: normalizes ? arena.matrix(N, H) : memory.newCell,
-      normalizedCell: normalizes ? arena.matrix(N, H) : none,
-      cellScales: normalizes ? arena.matrix(N, 1) : none,
-      unprojected: projection == nil ? memory.newHidden : arena.matrix(N, H),
-      projection: projection.map { context.packed($0, transposed: true) })
-    return memory
+    for unit in forgetUnits { bias.base[unit] += Element(options.forgetBias) }
+    return Cache(
+      bias: bias, peepholes: peephole.map { context.parameters.pointer($0) } ?? arena.zeros(3, H).base,
+      recurrent: context.packed(weights.weightHH, transposed: true),
+      seenC: normalization == nil ? pass.c.new : arena.matrix(N, H),
+      unprojected: projection == nil ? pass.h.new : arena.matrix(N, H),
+      projection: projection.map { context.packed($0, transposed: true) },
+      normalization: normalization.map {
+        Normalization(
+          products: arena.matrix(N, gateCount * H), gates: $0.makeCache(pass.layout, context),
+          normalizedC: arena.matrix(N, H), scales: arena.matrix(N, 1))
+      })
   }
 
-  private func extended(_ memory: CellMemory<Element>) -> Memory {
-    guard let extended = memory.extended else {
-      preconditionFailure("an LSTM with options needs what its own begin or unroll returned")
-    }
-    return extended
-  }
-
-  func advance(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
-  ) {
-    let (rows, H, extended) = (layout.rows(t), hiddenSize, extended(memory))
-    let (n, g) = (rows.count, memory.gates.rows(rows))
-    let read = memory.recurrentInput(t, layout)
-    if let normalization, let kept = memory.normalization {
-      let products = memory.recurrent.rows(rows)
-      memory.weights.multiply(read, into: products, accumulate: false)
-      normalization.forward(kept.input, rows: rows, g, context)
-      normalization.forward(kept.state, rows: rows, products, context)
+  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
+    let (rows, g, H) = (step.rows, step.gates, hiddenSize)
+    if let normalization, let kept = cache.normalization {
+      let products = kept.products.rows(rows)
+      cache.recurrent.multiply(step.recurrentInput, into: products, accumulate: false)
+      normalization.forward(kept.gates.input, rows: rows, g, context)
+      normalization.forward(kept.gates.state, rows: rows, products, context)
       g.add(products)
     } else {
-      memory.weights.multiply(read, into: g, accumulate: true)
+      cache.recurrent.multiply(step.recurrentInput, into: g, accumulate: true)
     }
-    let c = memory.newCell.rows(rows)
-    Element.lstmOptionCell(
-      n, H, options.coupledGates, cellClip, g.base, memory.bias.base, extended.peepholes,
-      memory.cell.row(layout.previousSlab(t)), c.base)
-    let seen = extended.seenCell.rows(rows)
-    if let cellGain, let cellShift {
-      seen.copy(from: c)
-      Element.layerNorm(
-        n, H, seen.base, seen.stride, context.parameters.pointer(cellGain),
-        context.parameters.pointer(cellShift), extended.normalizedCell.row(rows.lowerBound), H,
-        extended.cellScales.row(rows.lowerBound), 1)
+    let (seen, h) = (cache.seenC.rows(rows), cache.unprojected.rows(rows))
+    let arguments = rnd_extended_lstm(
+      rows: step.count, units: H, coupled: options.coupledGates, clip: cellClip, gates: g.base,
+      bias: cache.bias.base, peepholes: cache.peepholes, c_previous: step.previousC.base, c: step.newC.base,
+      seen: seen.base, h: h.base)
+    rnd_extended_lstm_cell(Element.kernelType, arguments)
+    if let kept = cache.normalization, let cellGain, let cellShift {
+      seen.copy(from: step.newC)
+      rnd_layer_norm_forward(
+        Element.kernelType,
+        rnd_layer_norm(
+          rows: step.count, columns: H, x: seen.base, stride: seen.stride,
+          gain: context.parameters.pointer(cellGain), bias: context.parameters.pointer(cellShift),
+          normalized: kept.normalizedC.row(rows.lowerBound), normalized_stride: H,
+          scale: kept.scales.row(rows.lowerBound), scale_stride: 1))
     }
-    let h = extended.unprojected.rows(rows)
-    Element.lstmOptionOutput(n, H, Int32(gateCount), g.base, seen.base, h.base)
-    guard let weights = extended.projection else { return }
-    let projected = memory.newHidden.rows(rows)
-    weights.multiply(h, into: projected, accumulate: false)
-    if let clip = options.projectionClip { Element.clip(projected.base, projected.count, Element(clip)) }
+    rnd_extended_lstm_output(Element.kernelType, arguments)
+    guard let projection = cache.projection else { return }
+    projection.multiply(h, into: step.newH, accumulate: false)
+    if let clip = options.projectionClip {
+      rnd_clip(
+        Element.kernelType, rnd_clipping(count: step.newH.count, bound: clip, x: step.newH.base, d: nil))
+    }
   }
 
   // MARK: Backward
 
-  /// What the options sum up, and room for a step.
-  struct Reverse {
+  struct BackwardState {
+    let recurrent: PackedMatrix<Element>
+    let projection: PackedMatrix<Element>?
+    // Sums of gradients; that of the bias is the same for both biases.
+    let bias: MatrixView<Element>
     let peepholes: MatrixView<Element>
+    let gains: GateNormalization<Element>.Gradients?
     let cellGain: MatrixView<Element>
     let cellShift: MatrixView<Element>
     /// Gradients of the hidden states of all rows before they are limited, [N, P], if there is a projection.
     let projected: MatrixView<Element>
-    let projection: PackedMatrix<Element>?
-    /// Gradients of a step: of h, of o ∘ tanh(n(c')) and of n(c').
+    /// Gradients of a step: of h', of o ∘ tanh(n(c')) and of n(c').
     let dh: MatrixView<Element>
     let dUnprojected: MatrixView<Element>
     let dSeen: MatrixView<Element>
   }
 
-  func makeReverseMemory(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
-    _ context: LayerContext<Element>
-  ) -> ReverseMemory<Element> {
-    let (B, N, H, P, arena) = (layout.batchSize, layout.rowCount, hiddenSize, outputSize, context.arena)
-    var reverse = ReverseMemory(
-      memory, stateGradient: stateGradient, weights: context.packed(weights.weightHH, transposed: false),
-      context)
-    reverse.normalization = normalization?.makeReverse(context)
+  func makeBackwardState(
+    _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
+  ) -> BackwardState {
+    let (B, N, H, P) = (pass.layout.batchSize, pass.layout.rowCount, hiddenSize, outputSize)
+    let arena = context.arena
     let dh = arena.matrix(B, P)
-    reverse.extended = Reverse(
-      peepholes: arena.zeros(3, H), cellGain: arena.zeros(1, H), cellShift: arena.zeros(1, H),
-      projected: projection == nil ? arena.matrix(0, 0) : arena.matrix(N, P),
-      projection: projection.map { context.packed($0, transposed: false) }, dh: dh,
+    return BackwardState(
+      recurrent: context.packed(weights.weightHH, transposed: false),
+      projection: projection.map { context.packed($0, transposed: false) },
+      bias: arena.zeros(1, gateCount * H), peepholes: arena.zeros(3, H),
+      gains: normalization?.makeGradients(context), cellGain: arena.zeros(1, H),
+      cellShift: arena.zeros(1, H), projected: arena.matrix(projection == nil ? 0 : N, P), dh: dh,
       dUnprojected: projection == nil ? dh : arena.matrix(B, H), dSeen: arena.matrix(B, H))
-    return reverse
   }
 
-  func retreat(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
-    outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
+  func backward(
+    _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
+    _ context: LayerContext<Element>
   ) {
-    guard let sums = reverse.extended else {
-      preconditionFailure("an LSTM with options needs what its own beginBackward returned")
+    let (rows, g, H) = (step.rows, step.gates, hiddenSize)
+    passProjection(step, state)
+    let dSeen = state.dSeen.rows(0..<step.count)
+    let arguments = rnd_extended_lstm_gradient(
+      rows: step.count, units: H, coupled: options.coupledGates, clip: cellClip, gates: g.base,
+      peepholes: cache.peepholes, c_previous: step.forward.previousC.base, c: step.forward.newC.base,
+      seen: cache.seenC.row(rows.lowerBound), dh: state.dUnprojected.base, d_seen: dSeen.base,
+      dc: step.dc.base, dbias: state.bias.base, dpeepholes: state.peepholes.base)
+    rnd_extended_lstm_output_backward(Element.kernelType, arguments)
+    if let kept = cache.normalization, let cellGain {
+      rnd_layer_norm_backward(
+        Element.kernelType,
+        rnd_layer_norm_gradient(
+          rows: step.count, columns: H, d: dSeen.base, stride: H, gain: context.parameters.pointer(cellGain),
+          normalized: kept.normalizedC.row(rows.lowerBound), normalized_stride: H,
+          scale: kept.scales.row(rows.lowerBound), scale_stride: 1, dgain: state.cellGain.base,
+          dbias: state.cellShift.base))
     }
-    let (rows, H, extended) = (layout.rows(t), hiddenSize, extended(memory))
-    let (n, g) = (rows.count, memory.gates.rows(rows))
-    passProjection(n, rows, memory, reverse, sums, outputGradient)
-    let dSeen = sums.dSeen.rows(0..<n)
-    Element.lstmOptionOutputBackward(
-      n, H, Int32(gateCount), g.base, extended.seenCell.row(rows.lowerBound), sums.dUnprojected.base,
-      dSeen.base)
-    if let cellGain {
-      Element.layerNormBackward(
-        n, H, dSeen.base, H, context.parameters.pointer(cellGain),
-        extended.normalizedCell.row(rows.lowerBound), H, extended.cellScales.row(rows.lowerBound), 1,
-        sums.cellGain.base, sums.cellShift.base)
+    rnd_extended_lstm_cell_backward(Element.kernelType, arguments)
+    guard let normalization, let kept = cache.normalization, let gains = state.gains else {
+      return step.passRecurrent(g, state.recurrent, accumulate: false)
     }
-    Element.lstmOptionCellBackward(
-      n, H, options.coupledGates, cellClip, g.base, extended.peepholes,
-      memory.cell.row(layout.previousSlab(t)), memory.newCell.row(rows.lowerBound), dSeen.base,
-      reverse.dc.base, reverse.biasIH.base, sums.peepholes.base)
-    guard let normalization, let kept = memory.normalization, let gains = reverse.normalization else {
-      return reverse.passProduct(g, reverse.weights, memory.masks, accumulate: false)
-    }
-    let products = memory.recurrent.rows(rows)
+    let products = kept.products.rows(rows)
     products.copy(from: g)
-    normalization.backward(kept.state, rows: rows, products, gain: gains.state, context)
-    normalization.backward(kept.input, rows: rows, g, gain: gains.input, context)
-    reverse.passProduct(products, reverse.weights, memory.masks, accumulate: false)
+    normalization.backward(kept.gates.state, rows: rows, products, gain: gains.state, context)
+    normalization.backward(kept.gates.input, rows: rows, g, gain: gains.input, context)
+    step.passRecurrent(products, state.recurrent, accumulate: false)
   }
 
   /// From the gradient of h' to that of o ∘ tanh(n(c')).
-  private func passProjection(
-    _ n: Int, _ rows: Range<Int>, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
-    _ sums: Reverse, _ outputGradient: MatrixView<Element>
-  ) {
-    let dh = sums.dh.rows(0..<n)
-    dh.copy(from: reverse.dh.rows(0..<n))
-    dh.add(outputGradient)
-    guard let weights = sums.projection else { return }
+  private func passProjection(_ step: CellBackwardStep<Element>, _ state: BackwardState) {
+    let dh = state.dh.rows(0..<step.count)
+    dh.copy(from: step.dh)
+    dh.add(step.outputGradient)
+    guard let projection = state.projection else { return }
     if let clip = options.projectionClip {
-      Element.clipBackward(dh.base, memory.newHidden.row(rows.lowerBound), dh.count, Element(clip))
+      rnd_clip_backward(
+        Element.kernelType,
+        rnd_clipping(count: dh.count, bound: clip, x: step.forward.newH.base, d: dh.base))
     }
-    sums.projected.rows(rows).copy(from: dh)
-    weights.multiply(dh, into: sums.dUnprojected.rows(0..<n), accumulate: false)
+    state.projected.rows(step.rows).copy(from: dh)
+    projection.multiply(dh, into: state.dUnprojected.rows(0..<step.count), accumulate: false)
   }
 
   func addGradients(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
+    _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    guard let sums = reverse.extended else { return }
     context.multiply(
-      normalization == nil ? memory.gates : memory.recurrent, memory.recurrentInputs(layout, context.arena),
-      .left, into: gradients.matrix(weights.weightHH), accumulate: true)
-    weights.addBiasGradient(reverse.biasIH, to: gradients)
+      cache.normalization?.products ?? pass.gates, pass.recurrentInputs(context), .left,
+      into: gradients.matrix(weights.weightHH), accumulate: true)
+    weights.addBiasGradient(state.bias, to: gradients)
     if let projection {
       context.multiply(
-        sums.projected, extended(memory).unprojected, .left, into: gradients.matrix(projection),
-        accumulate: true)
+        state.projected, cache.unprojected, .left, into: gradients.matrix(projection), accumulate: true)
     }
     if let peephole {
       let dPeephole = gradients.matrix(peephole)
-      dPeephole.add(sums.peepholes.rows(0..<dPeephole.rows))
+      dPeephole.add(state.peepholes.rows(0..<dPeephole.rows))
     }
-    guard let normalization, let gains = reverse.normalization, let cellGain, let cellShift else { return }
-    normalization.addGradients(gains, to: gradients)
-    gradients.matrix(cellGain).add(sums.cellGain)
-    gradients.matrix(cellShift).add(sums.cellShift)
+    guard let gains = state.gains, let cellGain, let cellShift else { return }
+    normalization?.addGradients(gains, to: gradients)
+    gradients.matrix(cellGain).add(state.cellGain)
+    gradients.matrix(cellShift).add(state.cellShift)
   }
 }

@@ -1,5 +1,30 @@
+import CKernels
 import NumericKernels
+import Options
 import Parameters
+
+extension CellKind {
+  /// The gated recurrent unit.
+  public static let gru = CellKind("gru", GRUDefinition.self)
+}
+
+private enum GRUDefinition: CellDefinition {
+  static var ownOptions: [PartialKeyPath<CellOptions>] { [\.gruReset, \.layerNorm] }
+
+  static func check(_ checks: inout OptionChecks<CellOptions>) {
+    if checks.options.layerNorm, checks.options.gruReset == .before {
+      checks.refuse(
+        \.layerNorm, with: \.kind, \.gruReset,
+        because: "applies the reset gate to the normalized product: \(\.gruReset) must be after")
+    }
+  }
+
+  static func makeCell<Element: Scalar>(
+    _ setup: CellSetup, in builder: inout ParameterLayout.Builder
+  ) -> any RecurrentCell<Element> {
+    GRUCell<Element>(setup, in: &builder)
+  }
+}
 
 /// Gated recurrent unit (Cho et al. 2014), with the reset gate after or before the recurrent product.
 ///
@@ -26,24 +51,20 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     in builder: inout ParameterLayout.Builder
   ) {
     self.init(
-      inputSize: inputSize, hiddenSize: hiddenSize, .gru(reset: reset), suffix: suffix, in: &builder)
+      CellSetup(
+        inputSize: inputSize, hiddenSize: hiddenSize, options: .gru(reset: reset), suffix: suffix),
+      in: &builder)
   }
 
-  /// The same with options, which are valid and of this kind.
-  init(
-    inputSize: Int, hiddenSize: Int, _ options: CellOptions, at position: CellPosition = CellPosition(),
-    suffix: String, in builder: inout ParameterLayout.Builder
-  ) {
-    self.inputSize = inputSize
-    self.hiddenSize = hiddenSize
-    reset = options.gruReset
-    regularization = CellRegularization(options, at: position)
-    weights = CellParameters(
-      inputSize: inputSize, hiddenSize: hiddenSize, gates: 3, options, suffix: suffix, in: &builder)
+  init(_ setup: CellSetup, in builder: inout ParameterLayout.Builder) {
+    (inputSize, hiddenSize) = (setup.inputSize, setup.hiddenSize)
+    reset = setup.options.gruReset
+    regularization = CellRegularization(setup)
+    weights = CellParameters(setup, gates: 3, in: &builder)
+    let (H, suffix) = (setup.hiddenSize, setup.suffix)
     normalization =
-      options.layerNorm
-      ? GateNormalization(
-        blocks: [0..<2 * hiddenSize, 2 * hiddenSize..<3 * hiddenSize], suffix: suffix, in: &builder) : nil
+      setup.options.layerNorm
+      ? GateNormalization(blocks: [0..<2 * H, 2 * H..<3 * H], suffix: suffix, in: &builder) : nil
   }
 
   public var outputSize: Int { hiddenSize }
@@ -52,138 +73,143 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   var weightIH: Parameter { weights.weightIH }
 
-  /// Rows of the stacked weights that belong to r and z, and to n.
-  private var gateRows: (rz: Range<Int>, n: Range<Int>) {
-    (0..<2 * hiddenSize, 2 * hiddenSize..<3 * hiddenSize)
-  }
+  /// Rows of the stacked weights, and columns of the gates, that belong to r and z, and to n.
+  private var rz: Range<Int> { 0..<2 * hiddenSize }
+  private var n: Range<Int> { 2 * hiddenSize..<3 * hiddenSize }
 
   // MARK: Forward
 
-  func makeMemory(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
-  ) -> CellMemory<Element> {
-    let (N, H) = (layout.rowCount, hiddenSize)
-    let rows: Range<Int>? = reset == .after ? nil : gateRows.rz
-    var memory = CellMemory(
-      layout, from: initial, gateWidth: 3 * H, inputSize: inputSize, regularization,
-      weights: context.packed(weights.weightHH, rows: rows, transposed: true), context)
-    memory.normalization = normalization?.makeMemory(layout, context)
-    switch reset {
-    case .after:
-      memory.recurrent = context.arena.matrix(N, 3 * H)  // the recurrent products
-    case .before:
-      memory.recurrent = context.arena.matrix(N, H)  // the reset states r ∘ h
-      memory.bias = weights.summedBias(context)
-      memory.outputWeights = context.packed(weights.weightHH, rows: gateRows.n, transposed: true)
-    }
-    return memory
+  struct Cache {
+    /// Reset after the product: W_hh h, later its gradient, [N, 3H]. Before: the reset states r ∘ h, [N, H].
+    let recurrent: MatrixView<Element>
+    /// W_hh, or its rows of r and z if the reset gate comes before the product.
+    let weights: PackedMatrix<Element>
+    let normalization: GateNormalization<Element>.Cache?
+    /// Reset before the product: the rows of n of W_hh, and the sum of both biases.
+    var weightsN: PackedMatrix<Element>?
+    var bias: MatrixView<Element>?
   }
 
-  func advance(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
-  ) {
-    let (rows, H) = (layout.rows(t), hiddenSize)
-    let n = rows.count
-    let (previous, next) = (memory.hidden.row(layout.previousSlab(t)), memory.newHidden.row(rows.lowerBound))
-    let (g, recurrent) = (memory.gates.rows(rows), memory.recurrent.rows(rows))
-    let read = memory.recurrentInput(t, layout)
-    switch reset {
+  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
+    func pack(_ rows: Range<Int>?) -> PackedMatrix<Element> {
+      context.packed(weights.weightHH, rows: rows, transposed: true)
+    }
+    let (N, H) = (pass.layout.rowCount, hiddenSize)
+    return switch reset {
     case .after:
-      memory.weights.multiply(read, into: recurrent, accumulate: false)
-      if let normalization, let kept = memory.normalization {
-        normalization.forward(kept.input, rows: rows, g, context)
-        normalization.forward(kept.state, rows: rows, recurrent, context)
-      }
-      Element.gruForward(
-        n, H, g.base, recurrent.base, context.parameters.pointer(weights.biasIH),
-        context.parameters.pointer(weights.biasHH), previous, next)
+      Cache(
+        recurrent: context.arena.matrix(N, 3 * H), weights: pack(nil),
+        normalization: normalization?.makeCache(pass.layout, context))
     case .before:
-      memory.weights.multiply(read, into: g.columns(gateRows.rz), accumulate: true)
-      Element.gruBeforeGates(n, H, g.base, memory.bias.base, previous, recurrent.base)
-      applyStateMask(recurrent, memory)
-      memory.outputWeights.multiply(recurrent, into: g.columns(gateRows.n), accumulate: true)
-      Element.gruBeforeOutput(n, H, g.base, memory.bias.base, previous, next)
+      Cache(
+        recurrent: context.arena.matrix(N, H), weights: pack(rz), normalization: nil, weightsN: pack(n),
+        bias: weights.summedBias(context))
     }
   }
 
-  /// What variational dropout leaves of reset states, or of their gradient.
-  private func applyStateMask(_ x: MatrixView<Element>, _ memory: CellMemory<Element>) {
-    guard memory.masks.state.count > 0 else { return }
-    Element.multiply(x.base, memory.masks.state.base, x.base, x.count)
+  @_specialize(where Element == Float)
+  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
+    let (g, recurrent) = (step.gates, cache.recurrent.rows(step.rows))
+    if let weightsN = cache.weightsN, let bias = cache.bias {
+      let arguments = rnd_gru_before(
+        rows: step.count, units: hiddenSize, gates: g.base, bias: bias.base, h_previous: step.previousH.base,
+        reset_h: recurrent.base, h: step.newH.base)
+      cache.weights.multiply(step.recurrentInput, into: g.columns(rz), accumulate: true)
+      rnd_gru_before_gates(Element.kernelType, arguments)
+      step.maskState(recurrent)
+      weightsN.multiply(recurrent, into: g.columns(n), accumulate: true)
+      rnd_gru_before_output(Element.kernelType, arguments)
+      return
+    }
+    cache.weights.multiply(step.recurrentInput, into: recurrent, accumulate: false)
+    if let normalization, let kept = cache.normalization {
+      normalization.forward(kept.input, rows: step.rows, g, context)
+      normalization.forward(kept.state, rows: step.rows, recurrent, context)
+    }
+    let arguments = rnd_gru(
+      units: hiddenSize, x_gates: g.base, h_gates: recurrent.base,
+      x_bias: context.parameters.pointer(weights.biasIH), h_bias: context.parameters.pointer(weights.biasHH),
+      h_previous: step.previousH.base, h: step.newH.base)
+    KernelThreads.shareRows(step.count, width: hiddenSize) {
+      rnd_gru_forward(Element.kernelType, arguments, $0, $1)
+    }
   }
 
   // MARK: Backward
 
-  func makeReverseMemory(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
-    _ context: LayerContext<Element>
-  ) -> ReverseMemory<Element> {
-    let rows: Range<Int>? = reset == .after ? nil : gateRows.rz
-    var reverse = ReverseMemory(
-      memory, stateGradient: stateGradient,
-      weights: context.packed(weights.weightHH, rows: rows, transposed: false), context)
-    reverse.normalization = normalization?.makeReverse(context)
-    switch reset {
-    case .after:
-      reverse.biasHH = context.arena.zeros(1, 3 * hiddenSize)
-    case .before:
-      reverse.scratch = context.arena.matrix(layout.batchSize, hiddenSize)
-      reverse.outputWeights = context.packed(weights.weightHH, rows: gateRows.n, transposed: false)
-    }
-    return reverse
+  struct BackwardState {
+    let weights: PackedMatrix<Element>
+    let biasIH: MatrixView<Element>
+    /// Reset after the product.
+    let biasHH: MatrixView<Element>
+    let normalization: GateNormalization<Element>.Gradients?
+    /// Reset before the product, with room for the gradient of r ∘ h of a step.
+    var weightsN: PackedMatrix<Element>?
+    let resetH: MatrixView<Element>
   }
 
-  func retreat(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
-    outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
-  ) {
-    let (rows, H) = (layout.rows(t), hiddenSize)
-    let n = rows.count
-    let previous = memory.hidden.row(layout.previousSlab(t))
-    let (dh, g) = (reverse.dh.base, memory.gates.rows(rows))
-    switch reset {
-    case .after:
-      let products = memory.recurrent.rows(rows)
-      Element.gruBackward(
-        n, H, g.base, products.base, previous, outputGradient.base, dh, reverse.biasIH.base,
-        reverse.biasHH.base)
-      if let normalization, let kept = memory.normalization, let sums = reverse.normalization {
-        normalization.backward(kept.input, rows: rows, g, gain: sums.input, context)
-        normalization.backward(kept.state, rows: rows, products, gain: sums.state, context)
-      }
-      // dL/dh = z ∘ dh' + dproduct · W_hh
-      reverse.passProduct(products, reverse.weights, memory.masks, accumulate: true)
-    case .before:
-      let dReset = reverse.scratch.rows(0..<n)
-      Element.gruBeforeOutputBackward(n, H, g.base, previous, outputGradient.base, dh, reverse.biasIH.base)
-      reverse.outputWeights.multiply(g.columns(gateRows.n), into: dReset, accumulate: false)
-      applyStateMask(dReset, memory)
-      Element.gruBeforeGatesBackward(n, H, g.base, previous, dReset.base, dh, reverse.biasIH.base)
-      reverse.passProduct(g.columns(gateRows.rz), reverse.weights, memory.masks, accumulate: true)
+  func makeBackwardState(
+    _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
+  ) -> BackwardState {
+    func pack(_ rows: Range<Int>?) -> PackedMatrix<Element> {
+      context.packed(weights.weightHH, rows: rows, transposed: false)
     }
+    let (isAfter, H, arena) = (reset == .after, hiddenSize, context.arena)
+    return BackwardState(
+      weights: pack(isAfter ? nil : rz), biasIH: arena.zeros(1, 3 * H),
+      biasHH: arena.zeros(isAfter ? 1 : 0, 3 * H), normalization: normalization?.makeGradients(context),
+      weightsN: isAfter ? nil : pack(n), resetH: arena.matrix(isAfter ? 0 : pass.layout.batchSize, H))
+  }
+
+  @_specialize(where Element == Float)
+  func backward(
+    _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
+    _ context: LayerContext<Element>
+  ) {
+    let (g, previous) = (step.gates, step.forward.previousH)
+    if let weightsN = state.weightsN {
+      let dReset = state.resetH.rows(0..<step.count)
+      let arguments = rnd_gru_before_gradient(
+        rows: step.count, units: hiddenSize, gates: g.base, h_previous: previous.base,
+        dh_out: step.outputGradient.base, d_reset_h: dReset.base, dh: step.dh.base, dbias: state.biasIH.base)
+      rnd_gru_before_output_backward(Element.kernelType, arguments)
+      weightsN.multiply(g.columns(n), into: dReset, accumulate: false)
+      step.forward.maskState(dReset)
+      rnd_gru_before_gates_backward(Element.kernelType, arguments)
+      return step.passRecurrent(g.columns(rz), state.weights, accumulate: true)
+    }
+    let products = cache.recurrent.rows(step.rows)
+    let arguments = rnd_gru_gradient(
+      rows: step.count, units: hiddenSize, x_gates: g.base, h_gates: products.base, h_previous: previous.base,
+      dh_out: step.outputGradient.base, dh: step.dh.base, dx_bias: state.biasIH.base,
+      dh_bias: state.biasHH.base)
+    KernelThreads.shareUnits(hiddenSize, rows: step.count) {
+      rnd_gru_backward(Element.kernelType, arguments, $0, $1)
+    }
+    if let normalization, let kept = cache.normalization, let sums = state.normalization {
+      normalization.backward(kept.input, rows: step.rows, g, gain: sums.input, context)
+      normalization.backward(kept.state, rows: step.rows, products, gain: sums.state, context)
+    }
+    step.passRecurrent(products, state.weights, accumulate: true)  // dL/dh = z ∘ dh' + dproduct · W_hh
   }
 
   func addGradients(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
+    _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    let dWeight = gradients.matrix(weights.weightHH)
-    if let normalization, let sums = reverse.normalization {
-      normalization.addGradients(sums, to: gradients)
-    }
-    let previous = memory.recurrentInputs(layout, context.arena)
+    let (dWeight, previous) = (gradients.matrix(weights.weightHH), pass.recurrentInputs(context))
     switch reset {
     case .after:
-      context.multiply(memory.recurrent, previous, .left, into: dWeight, accumulate: true)
-      gradients.matrix(weights.biasIH).add(reverse.biasIH)
-      gradients.matrix(weights.biasHH).add(reverse.biasHH)
+      context.multiply(cache.recurrent, previous, .left, into: dWeight, accumulate: true)
+      gradients.matrix(weights.biasIH).add(state.biasIH)
+      gradients.matrix(weights.biasHH).add(state.biasHH)
+      if let sums = state.normalization { normalization?.addGradients(sums, to: gradients) }
     case .before:
-      let gates = memory.gates
       context.multiply(
-        gates.columns(gateRows.rz), previous, .left, into: dWeight.rows(gateRows.rz), accumulate: true)
+        pass.gates.columns(rz), previous, .left, into: dWeight.rows(rz), accumulate: true)
       context.multiply(
-        gates.columns(gateRows.n), memory.recurrent, .left, into: dWeight.rows(gateRows.n), accumulate: true)
-      weights.addBiasGradient(reverse.biasIH, to: gradients)
+        pass.gates.columns(n), cache.recurrent, .left, into: dWeight.rows(n), accumulate: true)
+      weights.addBiasGradient(state.biasIH, to: gradients)
     }
   }
 }

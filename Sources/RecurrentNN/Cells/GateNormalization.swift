@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -24,7 +25,7 @@ struct GateNormalization<Element: Scalar>: Sendable {
     gainHH = builder.add("norm_hh" + suffix, [width], .constant(1), insists: true)
   }
 
-  /// What a part keeps of all rows: the normalized numbers and the factors that made their variance 1.
+  /// The cache of a part for all rows: the normalized numbers and the factors that made their variance 1.
   struct Part {
     let gain: Parameter
     let normalized: MatrixView<Element>
@@ -32,28 +33,28 @@ struct GateNormalization<Element: Scalar>: Sendable {
   }
 
   /// Both parts.
-  struct Memory {
+  struct Cache {
     let input: Part
     let state: Part
   }
 
   /// Summed gradients of the gains.
-  struct Reverse {
+  struct Gradients {
     let input: MatrixView<Element>
     let state: MatrixView<Element>
   }
 
-  func makeMemory(_ layout: PackedLayout, _ context: LayerContext<Element>) -> Memory {
+  func makeCache(_ layout: PackedLayout, _ context: LayerContext<Element>) -> Cache {
     let (N, width) = (layout.rowCount, gainIH.count)
     func part(_ gain: Parameter) -> Part {
       Part(
         gain: gain, normalized: context.arena.matrix(N, width), scales: context.arena.matrix(N, blocks.count))
     }
-    return Memory(input: part(gainIH), state: part(gainHH))
+    return Cache(input: part(gainIH), state: part(gainHH))
   }
 
-  func makeReverse(_ context: LayerContext<Element>) -> Reverse {
-    Reverse(input: context.arena.zeros(1, gainIH.count), state: context.arena.zeros(1, gainHH.count))
+  func makeGradients(_ context: LayerContext<Element>) -> Gradients {
+    Gradients(input: context.arena.zeros(1, gainIH.count), state: context.arena.zeros(1, gainHH.count))
   }
 
   /// Replaces the products of some rows by their normalized form with the gain.
@@ -62,10 +63,14 @@ struct GateNormalization<Element: Scalar>: Sendable {
   ) {
     let gain = context.parameters.pointer(part.gain)
     for (index, block) in blocks.enumerated() {
-      Element.layerNorm(
-        x.rows, block.count, x.base + block.lowerBound, x.stride, gain + block.lowerBound, nil,
-        part.normalized.row(rows.lowerBound) + block.lowerBound, part.normalized.stride,
-        part.scales.row(rows.lowerBound) + index, part.scales.stride)
+      rnd_layer_norm_forward(
+        Element.kernelType,
+        rnd_layer_norm(
+          rows: x.rows, columns: block.count, x: x.base + block.lowerBound, stride: x.stride,
+          gain: gain + block.lowerBound, bias: nil,
+          normalized: part.normalized.row(rows.lowerBound) + block.lowerBound,
+          normalized_stride: part.normalized.stride, scale: part.scales.row(rows.lowerBound) + index,
+          scale_stride: part.scales.stride))
     }
   }
 
@@ -77,16 +82,19 @@ struct GateNormalization<Element: Scalar>: Sendable {
   ) {
     let gain = context.parameters.pointer(part.gain)
     for (index, block) in blocks.enumerated() {
-      Element.layerNormBackward(
-        d.rows, block.count, d.base + block.lowerBound, d.stride, gain + block.lowerBound,
-        part.normalized.row(rows.lowerBound) + block.lowerBound, part.normalized.stride,
-        part.scales.row(rows.lowerBound) + index, part.scales.stride, dGain.base + block.lowerBound, nil)
+      rnd_layer_norm_backward(
+        Element.kernelType,
+        rnd_layer_norm_gradient(
+          rows: d.rows, columns: block.count, d: d.base + block.lowerBound, stride: d.stride,
+          gain: gain + block.lowerBound, normalized: part.normalized.row(rows.lowerBound) + block.lowerBound,
+          normalized_stride: part.normalized.stride, scale: part.scales.row(rows.lowerBound) + index,
+          scale_stride: part.scales.stride, dgain: dGain.base + block.lowerBound, dbias: nil))
     }
   }
 
   /// Adds the summed gradients of the gains.
-  func addGradients(_ reverse: Reverse, to gradients: ParameterBuffer<Element>) {
-    gradients.matrix(gainIH).add(reverse.input)
-    gradients.matrix(gainHH).add(reverse.state)
+  func addGradients(_ sums: Gradients, to gradients: ParameterBuffer<Element>) {
+    gradients.matrix(gainIH).add(sums.input)
+    gradients.matrix(gainHH).add(sums.state)
   }
 }

@@ -1,5 +1,39 @@
+import CKernels
 import NumericKernels
+import Options
 import Parameters
+
+extension CellKind {
+  /// Long short-term memory, in the plain form or with options.
+  public static let lstm = CellKind("lstm", LSTMDefinition.self)
+}
+
+private enum LSTMDefinition: CellDefinition {
+  static var ownOptions: [PartialKeyPath<CellOptions>] {
+    [
+      \.forgetBias, \.peepholes, \.projectionSize, \.cellClip, \.projectionClip, \.coupledGates, \.layerNorm,
+      \.zoneoutCell, \.forgetGateInit,
+    ]
+  }
+
+  static func check(_ checks: inout OptionChecks<CellOptions>) {
+    if checks.options.projectionClip != nil, checks.options.projectionSize == nil {
+      checks.refuse(
+        \.projectionClip, with: \.projectionSize, because: "limits the projection: set \(\.projectionSize)")
+    }
+  }
+
+  static func makeCell<Element: Scalar>(
+    _ setup: CellSetup, in builder: inout ParameterLayout.Builder
+  ) -> any RecurrentCell<Element> {
+    let options = setup.options
+    let isExtended =
+      options.peepholes || options.projectionSize != nil || options.cellClip != nil || options.coupledGates
+      || options.layerNorm
+    return isExtended
+      ? ExtendedLSTMCell<Element>(setup, in: &builder) : LSTMCell<Element>(setup, in: &builder)
+  }
+}
 
 /// Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000;
 /// torch.nn.LSTM).
@@ -12,8 +46,8 @@ import Parameters
 ///
 /// Shapes: x [B, inputSize], h and c [B, hiddenSize], W_i· and W_h· stacked in the order i f g o as
 /// `weight_ih` [4H, inputSize] and `weight_hh` [4H, H]. The output is h'; the state is the pair (c, h).
-/// `forgetBias` is a constant added at run time as TensorFlow's BasicLSTMCell does; it is no parameter and is
-/// in no checkpoint's weights.
+/// `forgetBias` is a constant added at run time as TensorFlow's BasicLSTMCell does; it is not a parameter and is
+/// not in the weights of a checkpoint.
 public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
@@ -28,22 +62,16 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     in builder: inout ParameterLayout.Builder
   ) {
     self.init(
-      inputSize: inputSize, hiddenSize: hiddenSize, .lstm(forgetBias: forgetBias), suffix: suffix,
+      CellSetup(
+        inputSize: inputSize, hiddenSize: hiddenSize, options: .lstm(forgetBias: forgetBias), suffix: suffix),
       in: &builder)
   }
 
-  /// The same with options, which are valid and of this kind.
-  init(
-    inputSize: Int, hiddenSize: Int, _ options: CellOptions, at position: CellPosition = CellPosition(),
-    suffix: String, in builder: inout ParameterLayout.Builder
-  ) {
-    self.inputSize = inputSize
-    self.hiddenSize = hiddenSize
-    forgetBias = options.forgetBias
-    regularization = CellRegularization(options, at: position)
-    weights = CellParameters(
-      inputSize: inputSize, hiddenSize: hiddenSize, gates: 4, forgetGate: 1, options, suffix: suffix,
-      in: &builder)
+  init(_ setup: CellSetup, in builder: inout ParameterLayout.Builder) {
+    (inputSize, hiddenSize) = (setup.inputSize, setup.hiddenSize)
+    forgetBias = setup.options.forgetBias
+    regularization = CellRegularization(setup)
+    weights = CellParameters(setup, gates: 4, forgetGate: 1, in: &builder)
   }
 
   public var outputSize: Int { hiddenSize }
@@ -54,58 +82,67 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   // MARK: Forward
 
-  func makeMemory(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
-  ) -> CellMemory<Element> {
-    var memory = CellMemory(
-      layout, from: initial, gateWidth: 4 * hiddenSize, inputSize: inputSize, regularization,
-      weights: context.packed(weights.weightHH, transposed: true), context)
-    memory.bias = weights.summedBias(context)
-    for unit in hiddenSize..<2 * hiddenSize { memory.bias.base[unit] += Element(forgetBias) }
-    return memory
+  struct Cache {
+    /// The sum of both biases and of the forget bias, [1, 4H].
+    let bias: MatrixView<Element>
+    let recurrent: PackedMatrix<Element>
   }
 
-  func advance(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
-  ) {
-    let row = layout.offsets[t]
-    let g = memory.gates.rows(layout.rows(t))
-    memory.weights.multiply(memory.recurrentInput(t, layout), into: g, accumulate: true)
-    Element.lstmForward(
-      g.rows, hiddenSize, g.base, memory.bias.base, memory.cell.row(layout.previousSlab(t)),
-      memory.newCell.row(row), memory.newHidden.row(row))
+  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
+    let bias = weights.summedBias(context)
+    for unit in hiddenSize..<2 * hiddenSize { bias.base[unit] += Element(forgetBias) }
+    return Cache(bias: bias, recurrent: context.packed(weights.weightHH, transposed: true))
+  }
+
+  @_specialize(where Element == Float)
+  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
+    cache.recurrent.multiply(step.recurrentInput, into: step.gates, accumulate: true)
+    let arguments = rnd_lstm(
+      units: hiddenSize, gates: step.gates.base, bias: cache.bias.base, c_previous: step.previousC.base,
+      c: step.newC.base, h: step.newH.base)
+    KernelThreads.shareRows(step.count, width: hiddenSize) {
+      rnd_lstm_forward(Element.kernelType, arguments, $0, $1)
+    }
   }
 
   // MARK: Backward
 
-  func makeReverseMemory(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
-    _ context: LayerContext<Element>
-  ) -> ReverseMemory<Element> {
-    ReverseMemory(
-      memory, stateGradient: stateGradient, weights: context.packed(weights.weightHH, transposed: false),
-      context)
+  struct BackwardState {
+    let recurrent: PackedMatrix<Element>
+    /// The gradient that both biases have in common, [1, 4H].
+    let bias: MatrixView<Element>
   }
 
-  func retreat(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
-    outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
+  func makeBackwardState(
+    _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
+  ) -> BackwardState {
+    BackwardState(
+      recurrent: context.packed(weights.weightHH, transposed: false),
+      bias: context.arena.zeros(1, 4 * hiddenSize))
+  }
+
+  @_specialize(where Element == Float)
+  func backward(
+    _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
+    _ context: LayerContext<Element>
   ) {
-    let g = memory.gates.rows(layout.rows(t))
-    Element.lstmBackward(
-      g.rows, hiddenSize, g.base, memory.cell.row(layout.previousSlab(t)),
-      memory.newCell.row(layout.offsets[t]), outputGradient.base, reverse.dh.base, reverse.dc.base,
-      reverse.biasIH.base)
-    reverse.passProduct(g, reverse.weights, memory.masks, accumulate: false)  // dL/dh = dgates · W_hh
+    let arguments = rnd_lstm_gradient(
+      rows: step.count, units: hiddenSize, gates: step.gates.base, c_previous: step.forward.previousC.base,
+      c: step.forward.newC.base, dh_out: step.outputGradient.base, dh_next: step.dh.base, dc: step.dc.base,
+      dbias: state.bias.base)
+    KernelThreads.shareUnits(hiddenSize, rows: step.count) {
+      rnd_lstm_backward(Element.kernelType, arguments, $0, $1)
+    }
+    step.passRecurrent(step.gates, state.recurrent, accumulate: false)  // dL/dh = dgates · W_hh
   }
 
   func addGradients(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
+    _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
     context.multiply(
-      memory.gates, memory.recurrentInputs(layout, context.arena), .left,
-      into: gradients.matrix(weights.weightHH), accumulate: true)
-    weights.addBiasGradient(reverse.biasIH, to: gradients)
+      pass.gates, pass.recurrentInputs(context), .left, into: gradients.matrix(weights.weightHH),
+      accumulate: true)
+    weights.addBiasGradient(state.bias, to: gradients)
   }
 }

@@ -1,5 +1,22 @@
+import CKernels
 import NumericKernels
+import Options
 import Parameters
+
+extension CellKind {
+  /// The basic recurrent cell.
+  public static let rnn = CellKind("rnn", RNNDefinition.self)
+}
+
+private enum RNNDefinition: CellDefinition {
+  static var ownOptions: [PartialKeyPath<CellOptions>] { [\.activation] }
+
+  static func makeCell<Element: Scalar>(
+    _ setup: CellSetup, in builder: inout ParameterLayout.Builder
+  ) -> any RecurrentCell<Element> {
+    RNNCell<Element>(setup, in: &builder)
+  }
+}
 
 /// The basic recurrent cell (Elman 1990; torch.nn.RNN, TensorFlow's BasicRNNCell).
 ///
@@ -21,21 +38,16 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
     in builder: inout ParameterLayout.Builder
   ) {
     self.init(
-      inputSize: inputSize, hiddenSize: hiddenSize, .rnn(activation: activation), suffix: suffix, in: &builder
-    )
+      CellSetup(
+        inputSize: inputSize, hiddenSize: hiddenSize, options: .rnn(activation: activation), suffix: suffix),
+      in: &builder)
   }
 
-  /// The same with options, which are valid and of this kind.
-  init(
-    inputSize: Int, hiddenSize: Int, _ options: CellOptions, at position: CellPosition = CellPosition(),
-    suffix: String, in builder: inout ParameterLayout.Builder
-  ) {
-    self.inputSize = inputSize
-    self.hiddenSize = hiddenSize
-    activation = options.activation
-    regularization = CellRegularization(options, at: position)
-    weights = CellParameters(
-      inputSize: inputSize, hiddenSize: hiddenSize, gates: 1, options, suffix: suffix, in: &builder)
+  init(_ setup: CellSetup, in builder: inout ParameterLayout.Builder) {
+    (inputSize, hiddenSize) = (setup.inputSize, setup.hiddenSize)
+    activation = setup.options.activation
+    regularization = CellRegularization(setup)
+    weights = CellParameters(setup, gates: 1, in: &builder)
   }
 
   public var outputSize: Int { hiddenSize }
@@ -43,58 +55,69 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public var parameters: [Parameter] { weights.all }
 
   var weightIH: Parameter { weights.weightIH }
-  private var elementwise: ElementwiseActivation { activation == .tanh ? .tanh : .relu }
 
   // MARK: Forward
 
-  func makeMemory(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
-  ) -> CellMemory<Element> {
-    var memory = CellMemory(
-      layout, from: initial, gateWidth: hiddenSize, inputSize: inputSize, regularization,
-      weights: context.packed(weights.weightHH, transposed: true), context)
-    memory.bias = weights.summedBias(context)
-    return memory
+  struct Cache {
+    /// The sum of both biases, [1, H].
+    let bias: MatrixView<Element>
+    let recurrent: PackedMatrix<Element>
   }
 
-  func advance(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
-  ) {
-    let pre = memory.gates.rows(layout.rows(t))
-    memory.weights.multiply(memory.recurrentInput(t, layout), into: pre, accumulate: true)
-    Element.rnnForward(
-      pre.rows, hiddenSize, pre.base, memory.bias.base, memory.newHidden.row(layout.offsets[t]), elementwise)
+  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
+    Cache(
+      bias: weights.summedBias(context), recurrent: context.packed(weights.weightHH, transposed: true))
+  }
+
+  @_specialize(where Element == Float)
+  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
+    cache.recurrent.multiply(step.recurrentInput, into: step.gates, accumulate: true)
+    let arguments = rnd_rnn(
+      units: hiddenSize, relu: activation == .relu, pre: step.gates.base, bias: cache.bias.base,
+      h: step.newH.base)
+    KernelThreads.shareRows(step.count, width: hiddenSize) {
+      rnd_rnn_forward(Element.kernelType, arguments, $0, $1)
+    }
   }
 
   // MARK: Backward
 
-  func makeReverseMemory(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
-    _ context: LayerContext<Element>
-  ) -> ReverseMemory<Element> {
-    ReverseMemory(
-      memory, stateGradient: stateGradient, weights: context.packed(weights.weightHH, transposed: false),
-      context)
+  struct BackwardState {
+    let recurrent: PackedMatrix<Element>
+    /// The gradient that both biases have in common, [1, H].
+    let bias: MatrixView<Element>
   }
 
-  func retreat(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
-    outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
+  func makeBackwardState(
+    _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
+  ) -> BackwardState {
+    BackwardState(
+      recurrent: context.packed(weights.weightHH, transposed: false),
+      bias: context.arena.zeros(1, hiddenSize))
+  }
+
+  @_specialize(where Element == Float)
+  func backward(
+    _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
+    _ context: LayerContext<Element>
   ) {
-    let d = memory.gates.rows(layout.rows(t))
-    Element.rnnBackward(
-      d.rows, hiddenSize, memory.newHidden.row(layout.offsets[t]), outputGradient.base, reverse.dh.base,
-      d.base, reverse.biasIH.base, elementwise)
-    reverse.passProduct(d, reverse.weights, memory.masks, accumulate: false)  // dL/dh = dpre · W_hh
+    let arguments = rnd_rnn_gradient(
+      rows: step.count, units: hiddenSize, relu: activation == .relu, h: step.forward.newH.base,
+      dh_out: step.outputGradient.base, dh_next: step.dh.base, d_pre: step.gates.base,
+      dbias: state.bias.base)
+    KernelThreads.shareUnits(hiddenSize, rows: step.count) {
+      rnd_rnn_backward(Element.kernelType, arguments, $0, $1)
+    }
+    step.passRecurrent(step.gates, state.recurrent, accumulate: false)  // dL/dh = dpre · W_hh
   }
 
   func addGradients(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
+    _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
     context.multiply(
-      memory.gates, memory.recurrentInputs(layout, context.arena), .left,
-      into: gradients.matrix(weights.weightHH), accumulate: true)
-    weights.addBiasGradient(reverse.biasIH, to: gradients)
+      pass.gates, pass.recurrentInputs(context), .left, into: gradients.matrix(weights.weightHH),
+      accumulate: true)
+    weights.addBiasGradient(state.bias, to: gradients)
   }
 }

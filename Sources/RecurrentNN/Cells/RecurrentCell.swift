@@ -18,7 +18,7 @@ import Parameters
 ///     cell.finishBackward(back, inputs: x, into: gradients, context)
 ///
 /// Where the first columns of all inputs are known before the first step, as embeddings are that a context joins,
-/// ``begin(_:from:knowing:columns:_:)`` multiplies them at once, and the steps get the other columns only.
+/// ``begin(_:from:precomputing:columns:_:)`` multiplies them at once, and the steps get the other columns only.
 ///
 /// Everything in between lives in the arena and has to be used before the `scoped` call it was made in ends.
 public protocol RecurrentCell<Element>: SequenceLayer {
@@ -31,14 +31,14 @@ public protocol RecurrentCell<Element>: SequenceLayer {
 
   /// The same for inputs whose first columns are known: their product with the input weights is computed here, once for
   /// all steps. `forward`, `backward` and `finishBackward` are then about the other columns, [n, inputSize - columns], and
-  /// ``finishKnown(_:inputGradient:into:_:)`` about these.
+  /// ``finishPrecomputed(_:inputGradient:into:_:)`` about these.
   ///
   /// - Parameters:
   ///   - input: the known columns of all rows.
   ///   - columns: how many they are.
   /// - Returns: nil if the cell has to see its inputs whole (variational dropout masks them); nothing has happened then.
   func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], knowing input: SequenceInput<Element>,
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing input: SequenceInput<Element>,
     columns: Int, _ context: LayerContext<Element>
   ) -> Unrolled<Element>?
 
@@ -85,18 +85,18 @@ public protocol RecurrentCell<Element>: SequenceLayer {
   ///
   /// - Parameter inputGradient: OVERWRITTEN with that of a dense known input, [rowCount, columns], if given. The gradient
   ///   of an indexed one is added to that of its table.
-  func finishKnown(
+  func finishPrecomputed(
     _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
 }
 
 extension RecurrentCell {
   public func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], knowing input: SequenceInput<Element>,
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing input: SequenceInput<Element>,
     columns: Int, _ context: LayerContext<Element>
   ) -> Unrolled<Element>? { nil }
 
-  public func finishKnown(
+  public func finishPrecomputed(
     _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {}

@@ -1,105 +1,263 @@
 import NumericKernels
 import Parameters
 
-/// A single cell whose input enters by one product, W_ih x: all that its kinds have in common.
+/// A single cell whose input enters by one product, W_ih x.
 ///
-/// A kind of cell says what it keeps and what a step does once W_ih x is there; from that follow both ways to
-/// run it: all steps at once, where that product is one for all steps, and step by step. Zoneout and
-/// variational dropout act around the step and are here as well.
+/// A cell says what it keeps and what one step does once W_ih x is there. From that follow both ways to run it: all steps at
+/// once, where that product is one for all steps, and step by step. Variational dropout and zoneout are around every cell:
+/// they wrap its steps here.
 protocol SteppedCell<Element>: RecurrentCell {
+  /// What the forward pass keeps for its steps and for the backward pass, besides states and gates.
+  associatedtype Cache
+  /// What the steps of the backward pass share, such as sums of gradients.
+  associatedtype BackwardState
+
   var weightIH: Parameter { get }
   var regularization: CellRegularization { get }
 
-  /// Takes memory for all steps, copies the initial state.
-  func makeMemory(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
-  ) -> CellMemory<Element>
+  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache
 
-  /// Step t; the rows of `memory.gates` hold W_ih x.
-  func advance(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>)
+  /// One step: computes `newH` (and `newC`) from the previous state and the gates, which hold W_ih x.
+  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>)
 
-  func makeReverseMemory(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, stateGradient: [MatrixView<Element>],
-    _ context: LayerContext<Element>
-  ) -> ReverseMemory<Element>
+  func makeBackwardState(
+    _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
+  ) -> BackwardState
 
-  /// Step t backwards; leaves the gradient of W_ih x in the rows of `memory.gates`. `outputGradient` is
-  /// contiguous.
-  func retreat(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
-    outputGradient: MatrixView<Element>, _ context: LayerContext<Element>)
+  /// One step backwards: turns the gates into the gradient of W_ih x, and the gradient of the new state into that of the
+  /// previous one.
+  func backward(
+    _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
+    _ context: LayerContext<Element>)
 
-  /// Adds the gradients of all parameters but W_ih.
+  /// Adds the gradients of all parameters but W_ih, after the last step.
   func addGradients(
-    _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
+    _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
 }
 
-// What runs at every step is compiled for single precision too: what generic code spends on looking up types is
-// 4 % of a step of a small network.
+/// The forward pass of a cell over a layout, as far as it is the same for every cell.
+struct CellPass<Element: Scalar> {
+  let layout: PackedLayout
+  /// W_ih x of every row, then what the cell makes of it, and in the backward pass the gradient of W_ih x.
+  let gates: MatrixView<Element>
+  let h: StateOverTime<Element>
+  /// Empty for cells without a cell state.
+  let c: StateOverTime<Element>
+  let dropout: VariationalDropoutPass<Element>?
+  let zoneout: ZoneoutPass<Element>?
+  /// The columns of the inputs whose product is in the gates from the beginning.
+  let precomputedColumns: Range<Int>
+
+  /// - Parameter initial: hidden state, and cell state if there is one.
+  init(
+    _ cell: some SteppedCell<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
+    precomputedColumns: Range<Int>, _ context: LayerContext<Element>
+  ) {
+    self.layout = layout
+    self.precomputedColumns = precomputedColumns
+    gates = context.arena.matrix(layout.rowCount, cell.weightIH.shape[0])
+    let isolated = cell.regularization.zoneout.isActive
+    h = StateOverTime(layout, from: initial[0], isolated: isolated, context.arena)
+    c = StateOverTime(
+      layout, from: initial.count > 1 ? initial[1] : context.arena.matrix(layout.batchSize, 0),
+      isolated: isolated, context.arena)
+    dropout = VariationalDropoutPass(
+      cell.regularization, layout, inputSize: cell.inputSize, stateSize: h.slabs.columns, context)
+    zoneout = ZoneoutPass(
+      cell.regularization, layout, hiddenSize: h.slabs.columns, cellSize: c.slabs.columns, context)
+  }
+
+  func step(_ t: Int) -> CellStep<Element> {
+    let (rows, n) = (layout.rows(t), layout.activeCounts[t])
+    let (previous, next) = (layout.previousSlab(t), layout.slab(t))
+    let previousH = h.slabs.rows(previous..<previous + n)
+    return CellStep(
+      rows: rows, next: next..<next + n, gates: gates.rows(rows), previousH: previousH,
+      newH: h.new.rows(rows), previousC: c.slabs.rows(previous..<previous + n), newC: c.new.rows(rows),
+      recurrentInput: dropout?.maskedState(rows) ?? previousH, stateMask: dropout?.stateMask(n))
+  }
+
+  /// What the recurrent products of all steps read, [N, P].
+  func recurrentInputs(_ context: LayerContext<Element>) -> MatrixView<Element> {
+    dropout?.maskedState(0..<layout.rowCount) ?? layout.previousStates(h.slabs, context.arena)
+  }
+}
+
+/// A part of the state at all steps.
+struct StateOverTime<Element: Scalar> {
+  /// [batchSize + rowCount, width], see ``PackedLayout``.
+  let slabs: MatrixView<Element>
+  /// Where the cell writes the state after each step, [rowCount, width]: the slabs, or if isolated memory beside them.
+  let new: MatrixView<Element>
+
+  init(
+    _ layout: PackedLayout, from initial: MatrixView<Element>, isolated: Bool, _ arena: Arena<Element>
+  ) {
+    let (B, N) = (layout.batchSize, layout.rowCount)
+    slabs = arena.matrix(B + N, initial.columns)
+    slabs.rows(0..<B).copy(from: initial)
+    new = isolated ? arena.matrix(N, initial.columns) : slabs.rows(B..<B + N)
+  }
+}
+
+/// What a cell reads and writes in one step; n sequences are running. All rows are contiguous.
+struct CellStep<Element: Scalar> {
+  /// The rows of the step in matrices of all rows, and in the slabs of the states.
+  let rows: Range<Int>
+  let next: Range<Int>
+  /// [n, gates].
+  let gates: MatrixView<Element>
+  /// [n, P], and [n, H] of the cell state, which is empty if the cell has none.
+  let previousH: MatrixView<Element>
+  let newH: MatrixView<Element>
+  let previousC: MatrixView<Element>
+  let newC: MatrixView<Element>
+  /// The previous hidden state as the recurrent product reads it: masked by variational dropout, [n, P].
+  let recurrentInput: MatrixView<Element>
+  fileprivate let stateMask: MatrixView<Element>?
+
+  var count: Int { rows.count }
+
+  /// Applies the mask of variational dropout to something else that a recurrent product reads, or to its gradient.
+  func maskState(_ x: MatrixView<Element>) {
+    if let stateMask { VariationalDropoutPass.multiply(x, stateMask, into: x) }
+  }
+}
+
+/// The backward pass of a cell, as far as it is the same for every cell.
+struct CellBackwardPass<Element: Scalar> {
+  let forward: CellPass<Element>
+  /// The gradient of the state, [batchSize, P] and [batchSize, H].
+  let dh: MatrixView<Element>
+  let dc: MatrixView<Element>
+  /// Room for the gradient of a masked state.
+  let masked: MatrixView<Element>?
+  let zoneout: ZoneoutGradients<Element>?
+
+  init(
+    _ forward: CellPass<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) {
+    self.forward = forward
+    let dh = stateGradient[0]
+    let dc = stateGradient.count > 1 ? stateGradient[1] : context.arena.matrix(dh.rows, 0)
+    (self.dh, self.dc) = (dh, dc)
+    masked = forward.dropout?.stateMask(0) == nil ? nil : context.arena.matrix(dh.rows, dh.columns)
+    zoneout = forward.zoneout.map { ZoneoutGradients($0, dh: dh, dc: dc, context.arena) }
+  }
+
+  func step(_ t: Int, outputGradient: MatrixView<Element>) -> CellBackwardStep<Element> {
+    let n = 0..<forward.layout.activeCounts[t]
+    return CellBackwardStep(
+      forward: forward.step(t), outputGradient: outputGradient, dh: dh.rows(n), dc: dc.rows(n),
+      masked: masked?.rows(n))
+  }
+}
+
+/// What a cell reads and writes in one step backwards.
+struct CellBackwardStep<Element: Scalar> {
+  let forward: CellStep<Element>
+  /// [n, P], contiguous.
+  var outputGradient: MatrixView<Element>
+  /// Gradients of the new state without that of the output; the step turns them into those of the previous state.
+  let dh: MatrixView<Element>
+  let dc: MatrixView<Element>
+  fileprivate let masked: MatrixView<Element>?
+
+  var rows: Range<Int> { forward.rows }
+  var count: Int { forward.count }
+  var gates: MatrixView<Element> { forward.gates }
+
+  /// dh = d · W, or dh += d · W if `accumulate`: the gradient of the state from that of the recurrent product W ·
+  /// `recurrentInput`, through the mask of variational dropout if there is one.
+  func passRecurrent(_ d: MatrixView<Element>, _ weights: PackedMatrix<Element>, accumulate: Bool) {
+    guard let masked, let mask = forward.stateMask else {
+      return weights.multiply(d, into: dh, accumulate: accumulate)
+    }
+    weights.multiply(d, into: masked, accumulate: false)
+    if !accumulate { dh.fill(0) }
+    VariationalDropoutPass.multiplyAdd(masked, mask, to: dh)
+  }
+}
+
+/// What a single cell keeps in the trace of its layer.
+private struct CellTrace<Cell: SteppedCell> {
+  let pass: CellPass<Cell.Element>
+  let cache: Cell.Cache
+}
+
+private struct CellBackwardTrace<Cell: SteppedCell> {
+  let pass: CellBackwardPass<Cell.Element>
+  let cache: Cell.Cache
+  let state: Cell.BackwardState
+}
+
 extension SteppedCell {
   // MARK: Forward
 
-  @_specialize(where Self == LSTMCell<Float>)
-  @_specialize(where Self == GRUCell<Float>)
-  @_specialize(where Self == RNNCell<Float>)
   public func begin(
     _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
-    let memory = makeMemory(layout, from: initial, context)
-    let batchSize = layout.batchSize
-    var trace = Unrolled(
-      layout: layout, output: memory.hidden.rows(batchSize..<batchSize + layout.rowCount),
-      slabs: memory.slabs)
-    trace.memory = memory
-    return trace
+    begin(layout, from: initial, precomputedColumns: 0..<0, context)
   }
 
   public func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], knowing input: SequenceInput<Element>,
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing input: SequenceInput<Element>,
     columns: Int, _ context: LayerContext<Element>
   ) -> Unrolled<Element>? {
     // A mask is one for the whole input.
     guard regularization.variational.input == 0 || context.dropout == nil else { return nil }
-    var trace = begin(layout, from: initial, context)
+    var trace = begin(layout, from: initial, precomputedColumns: 0..<columns, context)
     trace.input = input
-    trace.memory?.knownColumns = 0..<columns
     InputProjection(weight: weightIH, columns: 0..<columns).forward(
-      input, into: trace.cellMemory.gates, context)
+      input, into: own(trace).pass.gates, context)
     return trace
   }
 
-  /// The columns of the inputs that the steps are given.
-  private func steppedColumns(_ memory: CellMemory<Element>) -> Range<Int> {
-    memory.knownColumns.upperBound..<inputSize
+  private func begin(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputedColumns: Range<Int>,
+    _ context: LayerContext<Element>
+  ) -> Unrolled<Element> {
+    let pass = CellPass(self, layout, from: initial, precomputedColumns: precomputedColumns, context)
+    let (B, N) = (layout.batchSize, layout.rowCount)
+    var trace = Unrolled(
+      layout: layout, output: pass.h.slabs.rows(B..<B + N),
+      slabs: initial.count > 1 ? [pass.h.slabs, pass.c.slabs] : [pass.h.slabs])
+    trace.cell = CellTrace<Self>(pass: pass, cache: makeCache(pass, context))
+    return trace
   }
 
-  @_specialize(where Self == LSTMCell<Float>)
-  @_specialize(where Self == GRUCell<Float>)
-  @_specialize(where Self == RNNCell<Float>)
+  private func own(_ trace: Unrolled<Element>) -> CellTrace<Self> {
+    guard let own = trace.cell as? CellTrace<Self> else {
+      preconditionFailure("a cell needs the trace that its own begin or unroll returned")
+    }
+    return own
+  }
+
+  /// The columns of the inputs that the steps are given.
+  private func steppedColumns(_ pass: CellPass<Element>) -> Range<Int> {
+    pass.precomputedColumns.upperBound..<inputSize
+  }
+
   public func forward(
     step t: Int, _ input: MatrixView<Element>, _ trace: Unrolled<Element>, _ context: LayerContext<Element>
   ) {
-    let (layout, memory) = (trace.layout, trace.cellMemory)
-    let rows = layout.rows(t)
-    var input = input
-    if memory.masks.inputs.count > 0 {
-      let masked = memory.masks.inputs.rows(rows)
-      mask(input, into: masked, firstRow: rows.lowerBound, context)
-      input = masked
-    }
-    context.packed(weightIH, columns: steppedColumns(memory), transposed: true).multiply(
-      input, into: memory.gates.rows(rows), accumulate: !memory.knownColumns.isEmpty)
-    run(t, layout, memory, context)
+    let own = own(trace)
+    let (pass, step) = (own.pass, own.pass.step(t))
+    let read = pass.dropout?.maskInput(input, rows: step.rows, context) ?? input
+    context.packed(weightIH, columns: steppedColumns(pass), transposed: true).multiply(
+      read, into: step.gates, accumulate: !pass.precomputedColumns.isEmpty)
+    run(step, pass, own.cache, context)
   }
 
   private func run(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
+    _ step: CellStep<Element>, _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
   ) {
-    memory.maskState(t, layout)
-    advance(t, layout, memory, context)
-    memory.zoneOut(t, layout)
+    if let mask = step.stateMask {
+      VariationalDropoutPass.multiply(step.previousH, mask, into: step.recurrentInput)
+    }
+    forward(step, cache, context)
+    pass.zoneout?.mix(step, h: pass.h, c: pass.c)
   }
 
   public func finalState(
@@ -108,19 +266,16 @@ extension SteppedCell {
     trace.slabs.map { trace.layout.finalState($0, context.arena) }
   }
 
-  @_specialize(where Self == LSTMCell<Float>)
-  @_specialize(where Self == GRUCell<Float>)
-  @_specialize(where Self == RNNCell<Float>)
   public func unroll(
     _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
     _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
     var trace = begin(layout, from: initial, context)
-    let memory = trace.cellMemory
+    let own = own(trace)
     trace.input = input
     InputProjection(weight: weightIH).forward(
-      maskedInput(input, memory, context), into: memory.gates, context)
-    for t in 0..<layout.steps { run(t, layout, memory, context) }
+      own.pass.dropout?.maskInputs(input, context) ?? input, into: own.pass.gates, context)
+    for t in 0..<layout.steps { run(own.pass.step(t), own.pass, own.cache, context) }
     trace.finalState = finalState(trace, context)
     return trace
   }
@@ -131,71 +286,70 @@ extension SteppedCell {
     _ trace: Unrolled<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> BackwardTrace<Element> {
     var backward = BackwardTrace(trace, stateGradient: stateGradient)
-    backward.memory = makeReverseMemory(
-      trace.layout, trace.cellMemory, stateGradient: stateGradient, context)
+    let own = own(trace)
+    backward.cell = CellBackwardTrace<Self>(
+      pass: CellBackwardPass(own.pass, stateGradient: stateGradient, context), cache: own.cache,
+      state: makeBackwardState(own.pass, own.cache, context))
     return backward
   }
 
-  @_specialize(where Self == LSTMCell<Float>)
-  @_specialize(where Self == GRUCell<Float>)
-  @_specialize(where Self == RNNCell<Float>)
+  private func own(_ trace: BackwardTrace<Element>) -> CellBackwardTrace<Self> {
+    guard let own = trace.cell as? CellBackwardTrace<Self> else {
+      preconditionFailure("a cell needs the backward trace that its own beginBackward returned")
+    }
+    return own
+  }
+
   public func backward(
     step t: Int, _ trace: BackwardTrace<Element>, outputGradient: MatrixView<Element>,
     inputGradient: MatrixView<Element>?, _ context: LayerContext<Element>
   ) {
-    let (layout, memory) = (trace.forward.layout, trace.forward.cellMemory)
-    let rows = layout.rows(t)
+    let own = own(trace)
+    let pass = own.pass.forward
     context.arena.scoped {
-      runBack(
-        t, layout, memory, trace.reverseMemory, outputGradient: outputGradient.contiguous(context.arena),
-        context)
+      runBack(t, own, outputGradient: outputGradient.contiguous(context.arena), context)
     }
     guard let inputGradient else { return }
-    context.packed(weightIH, columns: steppedColumns(memory), transposed: false).multiply(
-      memory.gates.rows(rows), into: inputGradient, accumulate: false)
-    if memory.masks.inputs.count > 0 {
-      mask(inputGradient, into: inputGradient, firstRow: rows.lowerBound, context)
-    }
+    let rows = pass.layout.rows(t)
+    context.packed(weightIH, columns: steppedColumns(pass), transposed: false).multiply(
+      pass.gates.rows(rows), into: inputGradient, accumulate: false)
+    pass.dropout?.maskInputGradient(inputGradient, firstRow: rows.lowerBound, context)
   }
 
   private func runBack(
-    _ t: Int, _ layout: PackedLayout, _ memory: CellMemory<Element>, _ reverse: ReverseMemory<Element>,
-    outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
+    _ t: Int, _ trace: CellBackwardTrace<Self>, outputGradient: MatrixView<Element>,
+    _ context: LayerContext<Element>
   ) {
-    guard memory.masks.zoneout.isActive else {
-      return retreat(t, layout, memory, reverse, outputGradient: outputGradient, context)
+    var step = trace.pass.step(t, outputGradient: outputGradient)
+    guard let zoneout = trace.pass.zoneout else {
+      return backward(step, trace.cache, trace.state, context)
     }
-    let rest = reverse.enterZoneout(t, layout, memory.masks, outputGradient: outputGradient)
-    retreat(t, layout, memory, reverse, outputGradient: rest, context)
-    reverse.leaveZoneout(rows: layout.activeCounts[t])
+    zoneout.split(&step)
+    backward(step, trace.cache, trace.state, context)
+    zoneout.join(step)
   }
 
   public func finishBackward(
     _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    let memory = trace.forward.cellMemory
-    context.arena.scoped {
-      addGradients(trace.forward.layout, memory, trace.reverseMemory, into: gradients, context)
-    }
-    let read = memory.masks.inputs.count > 0 ? memory.masks.inputs : inputs
-    InputProjection(weight: weightIH, columns: steppedColumns(memory)).backward(
-      memory.gates, .dense(read), inputGradient: nil, into: gradients, context)
+    let own = own(trace)
+    let pass = own.pass.forward
+    context.arena.scoped { addGradients(pass, own.cache, own.state, into: gradients, context) }
+    InputProjection(weight: weightIH, columns: steppedColumns(pass)).backward(
+      pass.gates, .dense(pass.dropout?.maskedInputs ?? inputs), inputGradient: nil, into: gradients, context)
   }
 
-  public func finishKnown(
+  public func finishPrecomputed(
     _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    let memory = trace.forward.cellMemory
-    guard !memory.knownColumns.isEmpty, let input = trace.forward.input else { return }
-    InputProjection(weight: weightIH, columns: memory.knownColumns).backward(
-      memory.gates, input, inputGradient: inputGradient, into: gradients, context)
+    let pass = own(trace).pass.forward
+    guard !pass.precomputedColumns.isEmpty, let input = trace.forward.input else { return }
+    InputProjection(weight: weightIH, columns: pass.precomputedColumns).backward(
+      pass.gates, input, inputGradient: inputGradient, into: gradients, context)
   }
 
-  @_specialize(where Self == LSTMCell<Float>)
-  @_specialize(where Self == GRUCell<Float>)
-  @_specialize(where Self == RNNCell<Float>)
   public func backpropagate(
     _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
     inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
@@ -204,67 +358,32 @@ extension SteppedCell {
     guard let input = unrolled.input else {
       preconditionFailure("backpropagate of a cell needs what its own unroll returned")
     }
-    let (layout, memory) = (unrolled.layout, unrolled.cellMemory)
+    let layout = unrolled.layout
     context.arena.scoped {
       let dOutput = outputGradient.contiguous(context.arena)
-      let reverse = makeReverseMemory(layout, memory, stateGradient: stateGradient, context)
+      let own = own(beginBackward(unrolled, stateGradient: stateGradient, context))
+      let pass = own.pass.forward
       for t in (0..<layout.steps).reversed() {
-        runBack(t, layout, memory, reverse, outputGradient: dOutput.rows(layout.rows(t)), context)
+        runBack(t, own, outputGradient: dOutput.rows(layout.rows(t)), context)
       }
-      addGradients(layout, memory, reverse, into: gradients, context)
-      if memory.masks.inputs.count > 0 {
-        passMaskedInput(input, memory, inputGradient: inputGradient, into: gradients, context)
+      addGradients(pass, own.cache, own.state, into: gradients, context)
+      let projection = InputProjection<Element>(weight: weightIH)
+      if let dropout = pass.dropout, dropout.maskedInputs != nil {
+        dropout.backpropagate(
+          projection, pass.gates, input, inputGradient: inputGradient, into: gradients, context)
       } else {
-        InputProjection(weight: weightIH).backward(
-          memory.gates, input, inputGradient: inputGradient, into: gradients, context)
+        projection.backward(pass.gates, input, inputGradient: inputGradient, into: gradients, context)
       }
     }
   }
+}
 
-  // MARK: Variational dropout of the input
-
-  /// y = x ∘ m, m the mask each sequence has for all its steps.
-  private func mask(
-    _ x: MatrixView<Element>, into y: MatrixView<Element>, firstRow: Int, _ context: LayerContext<Element>
-  ) {
-    guard let dropout = context.dropout else {
-      preconditionFailure("the step was begun with dropout masks that its context no longer has")
-    }
-    Element.dropout(
-      from: x, to: y, dropout.rows.dropFirst(firstRow).withoutTimes,
-      dropout.key(.input, at: regularization.position), rate: regularization.variational.input)
-  }
-
-  /// The input as the product reads it.
-  private func maskedInput(
-    _ input: SequenceInput<Element>, _ memory: CellMemory<Element>, _ context: LayerContext<Element>
-  ) -> SequenceInput<Element> {
-    let x = memory.masks.inputs
-    guard x.count > 0 else { return input }
-    switch input {
-    case .dense(let dense): mask(dense, into: x, firstRow: 0, context)
-    case .indexed(let index, let count, let table):
-      let entries = context.parameters.matrix(table)
-      Element.gatherRows(entries.base, entries.stride, index, count, x.columns, x.base, x.stride)
-      mask(x, into: x, firstRow: 0, context)
-    }
-    return .dense(x)
-  }
-
-  /// The gradient of W_ih, and through the mask that of the input or of its table.
-  private func passMaskedInput(
-    _ input: SequenceInput<Element>, _ memory: CellMemory<Element>, inputGradient: MatrixView<Element>?,
-    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
-  ) {
-    let x = memory.masks.inputs
-    var dx = inputGradient
-    if case .indexed = input { dx = context.arena.matrix(x.rows, x.columns) }
-    InputProjection(weight: weightIH).backward(
-      memory.gates, .dense(x), inputGradient: dx, into: gradients, context)
-    guard let dx else { return }
-    mask(dx, into: dx, firstRow: 0, context)
-    if case .indexed(let index, let count, let table) = input {
-      gradients.addRows(dx.rows(0..<count), at: index, of: table)
-    }
+extension MatrixView {
+  /// The matrix itself if its rows are contiguous, as the cell kernels require, or else a copy.
+  func contiguous(_ arena: Arena<Element>) -> MatrixView {
+    if isContiguous { return self }
+    let copy = arena.matrix(rows, columns)
+    copy.copy(from: self)
+    return copy
   }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 
 /// How a beam search compares, keeps and ends hypotheses.
@@ -6,7 +7,7 @@ public struct SearchOptions: Sendable, Hashable {
   public var beamWidth: Int
   /// Hypotheses returned for each sequence, at most beamWidth.
   public var resultCount: Int
-  /// What may be written, and how much of it.
+  /// Which tokens a text may have, and how many.
   public var constraints: TokenConstraints
   /// α of the length penalty; 0: none. Above 0, longer texts are favoured, and a search goes on as long as a text
   /// of the maximum length could still win: let the maximum follow the length of the source.
@@ -48,7 +49,7 @@ public struct SearchOptions: Sendable, Hashable {
   /// Ended hypotheses after which a sequence is given up.
   var endedTexts: Double? { patience.map { $0 * Double(beamWidth) } }
 
-  /// lp(Y) = ((5 + |Y|) / 6)^α, Wu et al. 2016, equation 14; |Y| counts what was predicted, the end mark
+  /// lp(Y) = ((5 + |Y|) / 6)^α, Wu et al. 2016, equation 14; |Y| counts all predictions, the end mark
   /// included.
   public func lengthPenalty(predictions: Int) -> Double {
     lengthPenalty == 0 ? 1 : RealFunctions.power((5 + Double(predictions)) / 6, lengthPenalty)
@@ -77,7 +78,7 @@ public struct SearchOptions: Sendable, Hashable {
 /// with a_ij the attention of prediction j to position i of the source (Wu et al. 2016, equation 14; there p_ij).
 /// |Y| and the sum over j count every prediction, the end mark included. Hypotheses that can't reach the score of
 /// the worst result any more are given up, and a sequence is done when none is left: never earlier (unless the
-/// options ask for it), so a longer text that normalisation favours is still found.
+/// options ask for it), so a longer text that normalization favors is still found.
 ///
 /// Probabilities are the model's: excluding a token takes it from the choice without giving its share to the
 /// others, so that scores equal those of ``forcedLogProbabilities(_:startTokens:targets:sequences:endToken:)``.
@@ -166,11 +167,7 @@ final class BeamSearch<Element: Scalar> {
     while !next.isEmpty {
       swap(&rows, &next)
       let logits = block.rows(rows.count)
-      tokens.withUnsafeBufferPointer { tokens in
-        parents.withUnsafeBufferPointer { parents in
-          decoder.advance(tokens: tokens, parents: parents, logits: logits)
-        }
-      }
+      decoder.advance(tokens, parents, logits: logits)
       hasAttention = decoder.attention(ofRow: 0) != nil
       next.removeAll(keepingCapacity: true)
       tokens.removeAll(keepingCapacity: true)
@@ -204,8 +201,7 @@ final class BeamSearch<Element: Scalar> {
   /// Selects the best continuations of a sequence's rows; returns their number.
   private func select(_ range: Range<Int>, _ logits: MatrixView<Element>, length: Int, shortest: Int) -> Int {
     // First the probabilities, which are the model's, then what is excluded.
-    Element.logNormalizers(
-      logits.base, logits.stride, logits.rows, logits.columns, continuations.normalizers)
+    logits.logNormalizers(into: continuations.normalizers)
     for (index, row) in range.enumerated() {
       continuations.base[index] = rows[row].logProbability
       options.constraints.mask(logits.row(index), length: length, shortest: shortest) {
@@ -300,14 +296,15 @@ final class BeamSearch<Element: Scalar> {
   private func score(
     _ logProbability: Double, _ node: Int32, _ last: HypothesisTree<Element>.Attention?, predictions: Int
   ) -> Double {
-    let normalised = logProbability / options.lengthPenalty(predictions: predictions)
+    let normalized = logProbability / options.lengthPenalty(predictions: predictions)
     guard options.coveragePenalty > 0, let positions = last?.count ?? tree.attentionCount(at: node)
-    else { return normalised }
+    else { return normalized }
     if coverage.count < positions { coverage = AlignedBuffer(count: positions) }
     coverage.base.zeroElements(count: positions)
     tree.addAttention(to: node, into: coverage.base, count: positions)
     if let last { HypothesisTree.add(last, into: coverage.base, count: positions) }
-    return normalised + options.coveragePenalty * Element.logCoverage(coverage.base, positions)
+    return normalized + options.coveragePenalty
+      * rnd_log_coverage(Element.kernelType, rnd_numbers(count: positions, x: coverage.base))
   }
 
   private func hypothesis(_ text: FoundTexts.Text) -> Hypothesis<Element> {
@@ -320,7 +317,7 @@ final class BeamSearch<Element: Scalar> {
   }
 }
 
-/// What the kernels that select continuations read and write for the rows of one sequence.
+/// Inputs and results of the kernel that selects continuations of the rows of one sequence.
 final class ContinuationBuffer {
   /// Most continuations that are selected, and most rows they are selected from.
   let limit: Int
@@ -348,8 +345,10 @@ final class ContinuationBuffer {
 
   /// Selects the best continuations of all rows of `logits`; returns their number.
   func select<Element: Scalar>(from logits: MatrixView<Element>) -> Int {
-    Element.bestContinuations(
-      logits.base, logits.stride, logits.rows, logits.columns, base, normalizers, limit, scores, sources,
-      tokens)
+    rnd_best_continuations(
+      Element.kernelType,
+      rnd_continuations(
+        logits: logits.logits, base: base, normalizer: normalizers, limit: limit, score: scores, row: sources,
+        token: tokens))
   }
 }

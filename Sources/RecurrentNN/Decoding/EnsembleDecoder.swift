@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 
 /// Several models that decide together: the average of their probabilities.
@@ -41,9 +42,11 @@ public final class EnsembleDecoder<Element: Scalar>: StepwiseDecoder {
     for (index, member) in members.enumerated() {
       let own = block.rows(rowCount)
       member.advance(tokens: tokens, parents: parents, logits: own)
-      Element.mixLogProbabilities(
-        own.base, own.stride, rowCount, own.columns, RealFunctions.log(weights[index]), logits.base,
-        logits.stride, index == 0)
+      rnd_mix_log_probabilities(
+        Element.kernelType,
+        rnd_mixture(
+          logits: own.rows(0..<rowCount).logits, log_weight: RealFunctions.log(weights[index]),
+          is_first: index == 0, y: logits.base, y_stride: logits.stride))
     }
   }
 
@@ -73,7 +76,7 @@ private struct AttentionAverages<Element: Scalar> {
     for (member, weight) in zip(members, weights) {
       for row in 0..<rows {
         guard let own = member.attention(ofRow: row)?.baseAddress else { continue }
-        Element.axpy(Element(weight), own, storage.base + offsets[row], counts[row])
+        (storage.base + offsets[row]).addScaled(Element(weight), own, count: counts[row])
       }
     }
   }

@@ -25,7 +25,7 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
 
   public var vocabularySize: Int { model.shape.vocabularySize }
 
-  /// Reads a text into each stream, before the first step, without computing what may follow.
+  /// Reads a text into each stream before the first step, without computing logits.
   ///
   /// - Parameter prompts: token ids of each stream; some may be empty. The last token of a prompt is not to be
   ///   read here but given to the first step.
@@ -44,7 +44,7 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
     let layout = PackedLayout(lengths: prompts.map(\.count))
     let ids = layout.pack(prompts)
     let order = layout.order.map { Int32($0) }
-    // The stream that stands at each place of the sorted order, and the place of each stream.
+    // The stream at each place of the sorted order, and the place of each stream.
     let places = layout.order.indices.sorted { layout.order[$0] < layout.order[$1] }.map { Int32($0) }
     ids.withUnsafeBufferPointer { ids in
       guard let base = ids.baseAddress else { return }
@@ -92,7 +92,7 @@ private struct StateRows<Element: Scalar> {
       let (view, source) = (
         MatrixView(buffers[index].base, rows: count, columns: part), other.views[index]
       )
-      Element.gatherRows(source.base, source.stride, rows, count, part, view.base, view.stride)
+      view.rows(0..<count).gatherRows(of: source, at: rows)
       views[index] = view
     }
     self.count = count
@@ -119,14 +119,12 @@ extension LanguageModel {
     context.arena.scoped {
       let sorted = state.map { context.arena.matrix($0.rows, $0.columns) }
       for (kept, copy) in zip(state, sorted) {
-        Element.gatherRows(
-          kept.base, kept.stride, order, kept.rows, kept.columns, copy.base, copy.stride)
+        copy.gatherRows(of: kept, at: order)
       }
       let unrolled = stack.unroll(
         .indexed(tokens, count: layout.rowCount, table: embedding), layout, from: sorted, context)
       for (kept, final) in zip(state, unrolled.finalState) {
-        Element.gatherRows(
-          final.base, final.stride, places, kept.rows, kept.columns, kept.base, kept.stride)
+        kept.gatherRows(of: final, at: places)
       }
     }
   }

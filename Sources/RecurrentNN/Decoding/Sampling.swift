@@ -1,9 +1,10 @@
+import CKernels
 import NumericKernels
 
-/// How the next token is drawn from a distribution.
+/// How the next token is sampled from a distribution.
 ///
-/// The options act one after the other, each on what the one before it left, made to sum to 1 again:
-/// temperature, then top-k, then top-p (the order of Hugging Face's `generate`).
+/// The options are applied in order, each to the distribution that the one before it left, normalized again: temperature,
+/// then top-k, then top-p (the order of Hugging Face's `generate`).
 public struct SamplingOptions: Sendable, Hashable {
   /// Logits are divided by this; 0 takes the most probable token.
   public var temperature: Double
@@ -20,7 +21,7 @@ public struct SamplingOptions: Sendable, Hashable {
   }
 }
 
-/// Draws one token a row.
+/// Samples one token per row.
 ///
 /// Tokens of equal probability keep the order of their ids; with temperature 0 the first of the largest logits is
 /// taken.
@@ -29,7 +30,7 @@ public struct SamplingOptions: Sendable, Hashable {
 ///   - logits: [rows, V]; -inf (or NaN) makes a token impossible.
 ///   - uniforms: for each row a random number in [0, 1).
 ///   - weights: scratch memory for 3 V numbers.
-///   - tokens: overwritten with one id a row; -1 where no token is possible.
+///   - tokens: overwritten with one id per row; -1 if no token is possible.
 func sampleTokens<Element: Scalar>(
   _ logits: MatrixView<Element>, _ options: SamplingOptions, uniforms: UnsafePointer<Double>,
   weights: UnsafeMutablePointer<Element>, into tokens: UnsafeMutablePointer<Int32>
@@ -37,18 +38,20 @@ func sampleTokens<Element: Scalar>(
   // A temperature too small to divide by is the limit as well.
   let inverse = 1 / Element(options.temperature)
   let isGreedy = !(options.temperature > 0 && inverse.isFinite)
-  Element.drawTokens(
-    logits.base, logits.stride, logits.rows, logits.columns, isGreedy ? 1 : inverse,
-    isGreedy ? 1 : max(1, options.topK ?? .max), max(options.topP ?? 1, .leastNonzeroMagnitude), uniforms,
-    weights, tokens)
+  rnd_sample_tokens(
+    Element.kernelType,
+    rnd_sampling(
+      logits: logits.logits, inverse_temperature: isGreedy ? 1 : Double(inverse),
+      k: isGreedy ? 1 : max(1, options.topK ?? .max), p: max(options.topP ?? 1, .leastNonzeroMagnitude),
+      uniform: uniforms, weights: weights, token: tokens))
 }
 
-/// Draws one token; nil if none is possible.
+/// Samples one token; nil if none is possible.
 ///
 /// - Parameters:
 ///   - logits: [V] logits of one stream; those of excluded ids are overwritten with -inf.
 ///   - uniform: a random number in [0, 1).
-///   - excluded: ids that must not be drawn (such as an unknown-word mark).
+///   - excluded: ids that must not be sampled (such as an unknown-word mark).
 public func sampleToken<Element: Scalar>(
   from logits: UnsafeMutableBufferPointer<Element>, _ options: SamplingOptions, uniform: Double,
   excluding excluded: [Int] = []
@@ -65,18 +68,18 @@ public func sampleToken<Element: Scalar>(
   }
 }
 
-/// A token as it is drawn.
+/// A sampled token.
 public struct SampledToken: Sendable, Hashable {
   /// Number of the text, 0..<textCount.
   public let text: Int
   public let token: Int32
-  /// What the model gave it, before temperature and bounds, nats.
+  /// Its log-probability under the model, before temperature and bounds, nats.
   public let logProbability: Double
   /// True for the end mark, which is not part of the text.
   public let isEnd: Bool
 }
 
-/// Ancestral sampling: draws the texts of a batch token by token from the model's distribution.
+/// Ancestral sampling: samples the texts of a batch token by token from the model's distribution.
 ///
 /// Every draw is a function of (seed, number of the text, position), so a text doesn't depend on the other texts of
 /// its batch. Texts that have ended leave the batch.
@@ -96,7 +99,7 @@ public final class SequenceSampler<Element: Scalar> {
   /// The tokens themselves, if repetitions are blocked.
   private var texts: [[Int32]]
 
-  // The open texts, one a row of the next step: number, last token, and row of the last step.
+  // The unfinished texts, one per row of the next step: number, last token, and row of the last step.
   private var open: [Int] = []
   private var tokens: [Int32] = []
   private var parents: [Int32] = []
@@ -106,8 +109,8 @@ public final class SequenceSampler<Element: Scalar> {
   ///   - startTokens: for each sequence the token that its texts begin after.
   ///   - textsPerSequence: how many texts are drawn for each; texts 0..<textsPerSequence belong to sequence 0.
   ///   - sourceLengths: positions of each sequence's source, if bounds of the length depend on them.
-  ///   - textNumbers: for each text its number in the random numbers, so that parts of a larger batch draw what the
-  ///     whole would; nil: 0, 1, 2, …
+  ///   - textNumbers: the number that keys the random numbers of each text, so that a part of a larger batch is sampled as
+  ///     in the whole; nil: 0, 1, 2, …
   public init(
     _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], textsPerSequence: Int = 1,
     sourceLengths: [Int]? = nil, options: SamplingOptions, constraints: TokenConstraints, seed: UInt64,
@@ -149,9 +152,7 @@ public final class SequenceSampler<Element: Scalar> {
   public func step(_ emit: (SampledToken) -> Void) {
     guard !open.isEmpty else { return }
     let logits = block.rows(open.count)
-    tokens.withUnsafeBufferPointer { tokens in
-      parents.withUnsafeBufferPointer { decoder.advance(tokens: tokens, parents: $0, logits: logits) }
-    }
+    decoder.advance(tokens, parents, logits: logits)
     let normalizers = logNormalizers(logits)
     draw(logits)
     let rows = open
@@ -195,8 +196,7 @@ public final class SequenceSampler<Element: Scalar> {
   }
 }
 
-/// Draws whole texts for every sequence of a batch by ancestral sampling, each until its end mark or its maximum
-/// length.
+/// Samples whole texts for every sequence of a batch, each until its end mark or its maximum length.
 ///
 /// Parameters as in ``SequenceSampler``. Returns the texts of each sequence; their score is their
 /// log-probability under the model, before temperature and bounds.

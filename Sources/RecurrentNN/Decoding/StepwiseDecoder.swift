@@ -2,9 +2,9 @@ import NumericKernels
 
 /// A model that extends sequences by one token at a time, many rows at once.
 ///
-/// A row is one unfinished text: a hypothesis of a beam search, a sample being drawn, a target being scored.
-/// An object stands for one batch that has been read (encoded sources, conditions, prompts) and serves one
-/// search: its states move with every call.
+/// A row is one unfinished text: a hypothesis of a beam search, a sample, or a target that is scored. An object belongs to
+/// one batch that has been read (encoded sources, conditions, prompts) and serves one search: its states advance with
+/// every call.
 public protocol StepwiseDecoder<Element>: AnyObject {
   associatedtype Element: Scalar
 
@@ -12,19 +12,19 @@ public protocol StepwiseDecoder<Element>: AnyObject {
   var vocabularySize: Int { get }
 
   /// Sequences (sources, conditions, streams) of the batch. Before the first ``advance(tokens:parents:logits:)``
-  /// row i stands at the beginning of sequence i.
+  /// row i is at the beginning of sequence i.
   var sequenceCount: Int { get }
 
   /// Extends rows by one token each.
   ///
   /// - Parameters:
-  ///   - tokens: one id a row.
+  ///   - tokens: one id per row.
   ///   - parents: `parents[r]` is the row of the previous call, or the sequence at the first call, whose state
   ///     row r continues. Rows may be reordered, repeated and dropped, and their number may change: this is how
   ///     a search carries its choice over to the states. The rows of a sequence lie together, in the order of
   ///     the sequences.
-  ///   - logits: [rows, vocabularySize], overwritten with the scores of what may follow. The caller may write
-  ///     into it afterwards.
+  ///   - logits: [rows, vocabularySize], overwritten with the scores of the next token. The caller may write into it
+  ///     afterwards.
   func advance(
     tokens: UnsafeBufferPointer<Int32>, parents: UnsafeBufferPointer<Int32>, logits: MatrixView<Element>)
 
@@ -35,6 +35,13 @@ public protocol StepwiseDecoder<Element>: AnyObject {
 }
 
 extension StepwiseDecoder {
+  /// The same with arrays.
+  func advance(_ tokens: [Int32], _ parents: [Int32], logits: MatrixView<Element>) {
+    tokens.withUnsafeBufferPointer { tokens in
+      parents.withUnsafeBufferPointer { advance(tokens: tokens, parents: $0, logits: logits) }
+    }
+  }
+
   /// A model without attention.
   public func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>? { nil }
 }
@@ -53,16 +60,16 @@ struct LogitsBlock<Element: Scalar> {
   }
 }
 
-/// The log-probabilities a model gives to texts that are known: for rescoring, and for perplexities.
+/// The log-probabilities that a model gives to existing texts: for rescoring and for perplexities.
 ///
 /// - Parameters:
 ///   - decoder: the model with its batch, before its first step.
 ///   - startTokens: for each sequence the token that the text begins after.
 ///   - targets: token ids of each text, without start and end marks.
-///   - sequences: for each text the sequence it belongs to, in ascending order; nil if there is one a sequence.
+///   - sequences: for each text the sequence it belongs to, in ascending order; nil if there is one per sequence.
 ///   - endToken: the end mark, which is scored after the last token; nil: it is not scored.
 /// - Returns: for each text the log-probability of each token, and of the end mark if there is one, nats; -inf
-///   where the model holds a token to be impossible.
+///   for a token that the model excludes.
 public func forcedLogProbabilities<Element: Scalar>(
   _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], targets: [[Int32]], sequences: [Int]? = nil,
   endToken: Int32?
@@ -84,9 +91,7 @@ public func forcedLogProbabilities<Element: Scalar>(
   while !rows.isEmpty {
     let tokens = rows.map { step == 0 ? startTokens[sequences[$0]] : texts[$0][step - 1] }
     let logits = block.rows(rows.count)
-    tokens.withUnsafeBufferPointer { tokens in
-      parents.withUnsafeBufferPointer { decoder.advance(tokens: tokens, parents: $0, logits: logits) }
-    }
+    decoder.advance(tokens, parents, logits: logits)
     let normalizers = logNormalizers(logits)
     for (row, text) in rows.enumerated() {
       let logit = Double(logits[row, Int(texts[text][step])])
@@ -104,7 +109,7 @@ func logNormalizers<Element: Scalar>(_ logits: MatrixView<Element>) -> [Double] 
   [Double](unsafeUninitializedCapacity: logits.rows) { buffer, count in
     count = logits.rows
     guard let base = buffer.baseAddress else { return }
-    Element.logNormalizers(logits.base, logits.stride, logits.rows, logits.columns, base)
+    logits.logNormalizers(into: base)
   }
 }
 

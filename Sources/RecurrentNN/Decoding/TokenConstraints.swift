@@ -61,7 +61,7 @@ public struct LengthBounds: Sendable, Hashable {
   }
 }
 
-/// What a text may consist of, whatever the model thinks of it.
+/// Constraints on a text, independent of the model's probabilities.
 public struct TokenConstraints: Sendable, Hashable {
   /// The id that ends a text and is not part of it; nil: texts run to their maximum length.
   public var endToken: Int32?
@@ -90,7 +90,7 @@ public struct TokenConstraints: Sendable, Hashable {
     }
   }
 
-  /// Makes impossible what may not follow a text: overwrites logits with -inf.
+  /// Excludes the tokens that may not follow a text: overwrites their logits with -inf.
   ///
   /// - Parameters:
   ///   - logits: [vocabularySize] of one row.

@@ -12,7 +12,7 @@ public struct BridgeShape: Sendable, Hashable {
     /// tanh(W x + b), with weights of their own for every layer and part.
     case transform
   }
-  /// What it is made from.
+  /// The states that it is made from.
   public enum Source: String, Sendable, Hashable, CaseIterable {
     /// c, for every layer.
     case summary
@@ -48,7 +48,7 @@ public struct BridgeShape: Sendable, Hashable {
   }
 }
 
-/// What a bridge starts from, rows in the order of the decoder.
+/// The input of a bridge, rows in the order of the decoder.
 struct BridgeInput<Element: Scalar> {
   /// c, [B, C]; nil if the bridge doesn't ask for it.
   var summary: MatrixView<Element>?
@@ -87,8 +87,7 @@ struct Bridge<Element: Scalar>: Sendable {
     let sizes = stateSize.parts
     var parts = sizes.map { Part(size: $0, origin: .zeros, transform: nil) }
     var next = 0
-    let layers = if case .stacked(let layers) = stateSize { layers } else { [stateSize] }
-    for (layer, size) in layers.enumerated() {
+    for (layer, size) in stateSize.layers.enumerated() {
       let kinds = size.kindsOfParts(from: &next)
       let origin: (part: Origin, size: Int) =
         shape.source == .summary
@@ -142,7 +141,7 @@ struct Bridge<Element: Scalar>: Sendable {
     }
   }
 
-  /// ADDS to the gradients of what the bridge started from and of the parameters.
+  /// ADDS to the gradients of the bridge's input and of the parameters.
   ///
   /// - Parameter stateGradient: of the initial state; overwritten.
   func backward(

@@ -2,7 +2,7 @@ import NumericKernels
 import Options
 import Parameters
 
-/// How the vector c that stands for a whole source is made from its encoder's states.
+/// How the vector c that summarizes a whole source is made from its encoder's states.
 public struct SummaryForm: Sendable, Hashable {
   public enum Kind: String, OptionChoice {
     /// The last hidden state of the top layer; of a bidirectional one those of both directions, each after ITS last step.
@@ -40,7 +40,7 @@ struct ContextSummary<Element: Scalar>: Sendable {
       ? nil : Linear(inputSize: outputSize, outputSize: size, activation: .tanh, in: &builder)
   }
 
-  /// What the forward pass keeps.
+  /// The forward cache.
   struct Pass {
     /// tanh(W h + b), of the last states or of all.
     fileprivate let transformed: MatrixView<Element>
@@ -81,7 +81,7 @@ struct ContextSummary<Element: Scalar>: Sendable {
     }
     let index = UnsafePointer(rows.baseAddress!)
     let sums = arena.zeros(order.count, size)
-    Element.scatterAddRows(y.base, y.stride, index, y.rows, size, sums.base, sums.stride)
+    sums.scatterAddRows(y, at: index)
     scale(sums, by: weights, into: c)
     return Pass(transformed: y, rows: index, weights: weights)
   }
@@ -90,7 +90,7 @@ struct ContextSummary<Element: Scalar>: Sendable {
     _ x: MatrixView<Element>, by weights: MatrixView<Element>, into y: MatrixView<Element>
   ) {
     y.fill(0)
-    for row in 0..<x.rows { Element.axpy(weights.base[row], x.row(row), y.row(row), size) }
+    for row in 0..<x.rows { y.row(row).addScaled(weights.base[row], x.row(row), count: size) }
   }
 
   /// ADDS to the gradients of the last states [B, D] and of the source's outputs [rowCount, D], and of the parameters.
@@ -108,7 +108,7 @@ struct ContextSummary<Element: Scalar>: Sendable {
       if let rows = pass.rows {
         let scaled = arena.matrix(dc.rows, size)
         scale(dc, by: pass.weights, into: scaled)
-        Element.gatherRows(scaled.base, scaled.stride, rows, dy.rows, size, dy.base, dy.stride)
+        dy.gatherRows(of: scaled, at: rows)
       } else {
         dy.copy(from: dc)
       }

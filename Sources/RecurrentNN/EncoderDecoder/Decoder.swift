@@ -1,8 +1,9 @@
+import CKernels
 import NumericKernels
 import Options
 import Parameters
 
-/// How the decoder's output vector is made, over which the softmax stands.
+/// How the decoder's output vector, the input of the softmax, is made.
 ///
 /// s is the output of the top cell, c the context (attention's, or the condition of every step), y the embedding of the
 /// token the step has read.
@@ -35,7 +36,7 @@ public struct DecoderShape: Sendable, Hashable {
   public var readout: DecoderReadout
   /// The output vector r of a step is joined to the input of the next (Luong et al. 2015, section 3.3).
   public var inputFeeding: Bool
-  /// Probability to drop a unit of the output vector r, when training. What input feeding hands on is not dropped.
+  /// Probability to drop a unit of the output vector r, when training. Input feeding passes r on without dropout.
   public var readoutDropout: Double
   /// Probability to drop a unit of the embedding.
   public var embeddingDropout: Double
@@ -93,12 +94,12 @@ public enum DecoderCondition: String, Sendable, Hashable, CaseIterable {
   case everyStep
 }
 
-/// What may differ from one evaluation of a model to the next.
+/// Options of a loss that may differ between training and evaluation.
 public struct DecoderOptions: Sendable, Hashable {
   /// Label smoothing ε (Szegedy et al. 2016, section 7).
   public var labelSmoothing: Double
   /// Probability that a step reads the true previous token rather than the model's own (scheduled sampling, Bengio et
-  /// al. 2015): a coin for each sample and step. Below 1 a batch needs masks, whose coordinates the coins are keyed by.
+  /// al. 2015): a Bernoulli draw for each sample and step. Below 1 a batch needs masks, whose coordinates key the draws.
   public var teacherForcing: Double
   /// The model's own token is drawn from its distribution instead of being the most probable one.
   public var feedsSamples: Bool
@@ -238,7 +239,7 @@ struct Decoder<Element: Scalar>: Sendable {
     firstRow: Int = 0
   ) {
     let table = context.parameters.matrix(embedding)
-    Element.gatherRows(table.base, table.stride, ids, y.rows, y.columns, y.base, y.stride)
+    y.gatherRows(of: table, at: ids)
     dropEmbedding(y, context, firstRow: firstRow)
   }
 
@@ -273,7 +274,7 @@ struct Decoder<Element: Scalar>: Sendable {
   }
 }
 
-/// What a decoder starts a batch from.
+/// The start of a decoder's batch.
 struct DecoderStart<Element: Scalar> {
   /// For each part of the state [batchSize, part], in the order of the batch's layout.
   let state: [MatrixView<Element>]
@@ -283,7 +284,7 @@ struct DecoderStart<Element: Scalar> {
   let memories: [SourceMemory<Element>]
 }
 
-/// What a decoder keeps of its forward pass.
+/// The forward cache of a decoder.
 struct DecoderPass<Element: Scalar> {
   let batch: DecoderBatch<Element>
   let start: DecoderStart<Element>
@@ -331,7 +332,7 @@ extension Decoder {
     return pass
   }
 
-  /// The time loop: what is in it depends on the step before.
+  /// The time loop: everything in it depends on the step before.
   @_specialize(where Element == Float)
   private func runSteps(
     _ pass: DecoderPass<Element>, _ options: DecoderOptions, _ context: LayerContext<Element>
@@ -383,7 +384,7 @@ extension Decoder {
   }
 }
 
-/// Gradients of what a decoder started from.
+/// Gradients of ``DecoderStart``.
 struct DecoderStartGradient<Element: Scalar> {
   /// Of each part of the initial state, [batchSize, part].
   let state: [MatrixView<Element>]
@@ -418,15 +419,17 @@ extension Decoder {
     for trace in pass.attention {
       for t in 0..<trace.layout.steps {
         guard let coverage = trace.coverage(t) else { continue }
-        sum += Element.coverageLoss(
-          weights: trace.weights(t), coverage: coverage, trace.count(t), scale: 0, weightsGradient: nil,
-          coverageGradient: nil)
+        sum += rnd_coverage_loss(
+          Element.kernelType,
+          rnd_coverage(
+            count: trace.count(t), weights: trace.weights(t), coverage: coverage, scale: 0, d_weights: nil,
+            d_coverage: nil))
       }
     }
     return sum
   }
 
-  /// Runs all steps backwards and ADDS the gradients of all parameters but those of the output layer.
+  /// The backward pass of all steps: ADDS the gradients of all parameters but those of the output layer.
   ///
   /// - Parameter dr: gradient of r, [N, R]; overwritten.
   func backward(
@@ -472,11 +475,11 @@ extension Decoder {
 
   struct BackwardWork {
     let pass: DecoderPass<Element>
-    /// Of r, later of what its tanh was applied to.
+    /// Of r, later of the pre-activation of its tanh.
     let dr: MatrixView<Element>
     /// Of [s; c; y].
     let dJoined: MatrixView<Element>
-    /// Of what the steps were given.
+    /// Of the inputs of the steps.
     let dInputs: MatrixView<Element>?
     /// Of E[y] as the cells read it: columns of `dInputs`, unless they knew it; nil if they read indexes.
     let dEmbedded: MatrixView<Element>?
@@ -546,7 +549,7 @@ extension Decoder {
       }
     }
     cell.finishBackward(back, inputs: x, into: gradients, context)
-    cell.finishKnown(back, inputGradient: work.dEmbedded, into: gradients, context)
+    cell.finishPrecomputed(back, inputGradient: work.dEmbedded, into: gradients, context)
   }
 
   /// Gradient of all contexts: where the cell reads them, columns of its input's gradient, else those of the readout.

@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -20,9 +21,9 @@ public struct TokenSequences {
 struct DecoderBatch<Element: Scalar> {
   /// Sequences sorted by their lengths, end mark included.
   let layout: PackedLayout
-  /// What each row reads: the begin mark, then the target. Scheduled sampling replaces some of them.
+  /// The token that each row reads: the begin mark, then the target. Scheduled sampling replaces some of them.
   let inputs: UnsafeMutablePointer<Int32>
-  /// What each row predicts: the target, then the end mark.
+  /// The token that each row predicts: the target, then the end mark.
   let targets: UnsafePointer<Int32>
   let masks: SampleMasks?
 
@@ -68,16 +69,16 @@ struct DecoderBatch<Element: Scalar> {
   }
 }
 
-/// What the cells of a decoder read.
+/// The inputs of a decoder's cells.
 struct DecoderInputs<Element: Scalar> {
-  /// E[y] of all rows, [N, E]; nil if the cells look it up themselves and nobody else wants it.
+  /// E[y] of all rows, [N, E]; nil if only the cells need it and look it up themselves.
   var embedded: MatrixView<Element>?
   /// Whether the cells have been given E[y] as rows rather than as indexes of the table.
   var embeddedIsRead: Bool
-  /// What the steps are given, [N, ·]: the whole inputs, or what stands in them behind the embedding; nil if embeddings
-  /// alone are read, by the cells themselves.
+  /// The inputs of the steps, [N, ·]: all columns, or those behind the embedding; nil if the cells read only embeddings and
+  /// look them up themselves.
   var stepped: MatrixView<Element>?
-  /// Columns of the inputs that `stepped` leaves out, because the cells know them from the beginning.
+  /// Number of columns of the inputs that are precomputed before the time loop and left out of `stepped`.
   var known: Int
 
   /// Where columns of the inputs are in `stepped`.
@@ -89,8 +90,8 @@ struct DecoderInputs<Element: Scalar> {
 extension Decoder {
   // MARK: Forward
 
-  /// Where the steps need more than embeddings, and those are known: their product with the input weights is made before
-  /// the loop. nil where it can't be.
+  /// For steps that read more than embeddings: the product of the embeddings with the input weights is precomputed before
+  /// the loop. nil if that is not possible.
   func beginKnowingEmbeddings(
     _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ options: DecoderOptions,
     _ context: LayerContext<Element>
@@ -105,7 +106,7 @@ extension Decoder {
     let known: SequenceInput<Element> =
       if isRead, let embedded { .dense(embedded) } else { indexes(batch) }
     guard
-      let trace = cell.begin(layout, from: start.state, knowing: known, columns: width, context)
+      let trace = cell.begin(layout, from: start.state, precomputing: known, columns: width, context)
     else { return nil }
     let rest = context.arena.matrix(layout.rowCount, inputSize - width)
     let inputs = DecoderInputs(embedded: embedded, embeddedIsRead: isRead, stepped: rest, known: width)
@@ -113,7 +114,7 @@ extension Decoder {
     return (inputs, trace)
   }
 
-  /// The cells read whole inputs, or indexes if an embedding that nobody alters is all there is.
+  /// The cells read whole inputs, or indexes of the table if they read only unchanged embeddings.
   func begin(
     _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ options: DecoderOptions,
     _ context: LayerContext<Element>
@@ -155,19 +156,18 @@ extension Decoder {
     return y
   }
 
-  /// Joins X to all inputs, if that is where it goes.
+  /// Joins X to all inputs if the condition is `everyStep`.
   private func fillCondition(
     _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ inputs: DecoderInputs<Element>,
     _ context: LayerContext<Element>
   ) {
     guard condition == .everyStep, let vector = start.condition, let x = inputs.stepped else { return }
     let c = x.columns(inputs.place(contextColumns))
-    Element.gatherRows(
-      vector.base, vector.stride, batch.positions(context.arena), c.rows, c.columns, c.base, c.stride)
+    c.gatherRows(of: vector, at: batch.positions(context.arena))
   }
 
-  /// Replaces some of the tokens that step t reads by the model's own (Bengio et al. 2015): for each sequence a coin that
-  /// depends on seed, step of training, sample and time alone. No gradient passes through the choice.
+  /// Replaces some of the tokens that step t reads by the model's own (Bengio et al. 2015): a Bernoulli draw per sequence,
+  /// which depends on seed, training step, sample and time alone. No gradient passes through the choice.
   ///
   /// - Parameters:
   ///   - previous: r of the step before, [n, R], without dropped units.
@@ -178,7 +178,7 @@ extension Decoder {
   ) {
     guard let masks = batch.masks else {
       preconditionFailure(
-        "teacher forcing of \(options.teacherForcing) needs the masks of a batch, which key its coins")
+        "teacher forcing of \(options.teacherForcing) needs the masks of a batch, which key its random draws")
     }
     let (arena, n, first) = (context.arena, previous.rows, batch.layout.offsets[t])
     func uniform(_ position: Int, stream: UInt32) -> Double {
@@ -199,10 +199,12 @@ extension Decoder {
       let logits = arena.matrix(n, shape.vocabularySize)
       output.logits(previous, into: logits, context)
       let chosen = arena.words(n, of: Int32.self)
-      Element.drawTokens(
-        logits.base, logits.stride, n, shape.vocabularySize, 1,
-        options.feedsSamples ? shape.vocabularySize : 1,
-        1, draws, arena.matrix(1, shape.vocabularySize).base, chosen.baseAddress!)
+      rnd_sample_tokens(
+        Element.kernelType,
+        rnd_sampling(
+          logits: logits.rows(0..<n).logits, inverse_temperature: 1,
+          k: options.feedsSamples ? shape.vocabularySize : 1, p: 1, uniform: draws,
+          weights: arena.matrix(1, shape.vocabularySize).base, token: chosen.baseAddress!))
       // A row of nothing but NaN has no choice: its loss will be NaN as well.
       for position in 0..<n where isOwn[position] == 1 && chosen[position] >= 0 {
         batch.inputs[first + position] = chosen[position]
@@ -234,9 +236,7 @@ extension Decoder {
       case .everyStep:
         guard let dc = work.dInputs?.columns(inputs.place(contextColumns)) else { break }
         if !readout.contextColumns.isEmpty { dc.add(work.dJoined.columns(readout.contextColumns)) }
-        Element.scatterAddRows(
-          dc.base, dc.stride, batch.positions(context.arena), dc.rows, dc.columns, dVector.base,
-          dVector.stride)
+        dVector.scatterAddRows(dc, at: batch.positions(context.arena))
       case .initialInput:
         guard let firstInput, let y = inputs.embedded, let dEmbedding else { break }
         first = vector.rows  // Step 0 read X instead of a token.

@@ -45,23 +45,12 @@ public struct EncoderShape: Sendable, Hashable {
 /// Parameters: `embedding.weight`, `rnn.weight_ih_l0` …, as PyTorch names them.
 struct Encoder<Element: Scalar>: Sendable {
   let embedding: InputEmbedding<Element>
-  private let network: Network
+  /// A stack or a pyramid: its state has one entry for each layer.
+  private let network: any SequenceLayer<Element>
   /// Widths of the state's matrices.
   private let partSizes: [Int]
   /// The parts of the state that are a layer's hidden states, one for each direction, and its cell states if it has any.
   private let layerParts: [(hidden: [Int], cell: [Int])]
-
-  private enum Network: Sendable {
-    case stack(LayerStack<Element>)
-    case pyramid(PyramidalEncoder<Element>)
-
-    var layers: [any SequenceLayer<Element>] {
-      switch self {
-      case .stack(let stack): stack.layers
-      case .pyramid(let pyramid): pyramid.layers
-      }
-    }
-  }
 
   /// - Parameter sharedTable: a table of embeddings that exists already.
   init(
@@ -77,52 +66,42 @@ struct Encoder<Element: Scalar>: Sendable {
       }
     }
     let inputSize = embedding.outputSize
-    let network: Network = try builder.scoped("rnn") { builder throws(OptionError) in
-      shape.pyramidal
-        ? .pyramid(try PyramidalEncoder(shape.network, inputSize: inputSize, in: &builder))
-        : .stack(try LayerStack(shape.network, inputSize: inputSize, in: &builder))
+    let network: any SequenceLayer<Element> = try builder.scoped("rnn") { builder throws(OptionError) in
+      if shape.pyramidal {
+        try PyramidalEncoder(shape.network, inputSize: inputSize, in: &builder)
+      } else {
+        try LayerStack(shape.network, inputSize: inputSize, in: &builder)
+      }
     }
     self.network = network
-    partSizes = network.layers.flatMap(\.stateSize.parts)
+    partSizes = network.stateSize.parts
     var next = 0
-    layerParts = network.layers.map { $0.stateSize.kindsOfParts(from: &next) }
+    layerParts = network.stateSize.layers.map { $0.kindsOfParts(from: &next) }
   }
 
-  private var layers: [any SequenceLayer<Element>] { network.layers }
-
-  private var parameters: [Parameter] {
-    switch network {
-    case .stack(let stack): stack.parameters
-    case .pyramid(let pyramid): pyramid.parameters
-    }
-  }
-
-  var outputSize: Int { layers[layers.count - 1].outputSize }
+  var outputSize: Int { network.outputSize }
   /// Number of layers whose final states can be asked for.
-  var layerCount: Int { layers.count }
+  var layerCount: Int { layerParts.count }
 
   /// Weights multiplied for each source step.
   var multipliedWeights: Int {
-    parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
+    network.parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
   }
 
-  /// What the forward pass keeps.
+  /// The forward cache.
   struct Pass {
-    /// How outputs lie, sorted by length; of a pyramid they are fewer than the inputs.
-    let layout: PackedLayout
-    /// [rowCount, outputSize].
-    let output: MatrixView<Element>
-    /// [batchSize, part] for each part of the stack's state, in sorted order.
-    let finalState: [MatrixView<Element>]
     fileprivate let input: InputEmbedding<Element>.Trace
+    /// Number of input vectors.
     fileprivate let rowCount: Int
-    fileprivate let trace: NetworkTrace
+    fileprivate let trace: Unrolled<Element>
     fileprivate let context: LayerContext<Element>
-  }
 
-  fileprivate enum NetworkTrace {
-    case stack(Unrolled<Element>)
-    case pyramid(PyramidalEncoder<Element>.Trace)
+    /// The layout of the outputs, sorted by length; those of a pyramid are fewer than the inputs.
+    var layout: PackedLayout { trace.layout }
+    /// [rowCount, outputSize].
+    var output: MatrixView<Element> { trace.output }
+    /// [batchSize, part] for each part of the state, in sorted order.
+    var finalState: [MatrixView<Element>] { trace.finalState }
   }
 
   /// - Parameters:
@@ -134,19 +113,9 @@ struct Encoder<Element: Scalar>: Sendable {
     let layout = PackedLayout(lengths: source.lengths)
     let masked = context.masked(by: masks, layout, firstStream: firstStream)
     let input = embedding.forward(source, layout, masked)
-    let zeros = partSizes.map { context.arena.zeros(source.count, $0) }
-    switch network {
-    case .stack(let stack):
-      let trace = stack.unroll(input.output, layout, from: zeros, masked)
-      return Pass(
-        layout: layout, output: trace.output, finalState: trace.finalState, input: input,
-        rowCount: layout.rowCount, trace: .stack(trace), context: masked)
-    case .pyramid(let pyramid):
-      let trace = pyramid.unroll(input.output, layout, from: zeros, masked)
-      return Pass(
-        layout: trace.layout, output: trace.output, finalState: trace.finalState, input: input,
-        rowCount: layout.rowCount, trace: .pyramid(trace), context: masked)
-    }
+    let trace = network.unroll(
+      input.output, layout, from: network.zeroState(source.count, in: context.arena), masked)
+    return Pass(input: input, rowCount: layout.rowCount, trace: trace, context: masked)
   }
 
   /// ADDS the gradients of all parameters.
@@ -162,17 +131,9 @@ struct Encoder<Element: Scalar>: Sendable {
     arena.scoped {
       let dInput =
         embedding.needsGradient(pass.input) ? arena.matrix(pass.rowCount, embedding.outputSize) : nil
-      switch (network, pass.trace) {
-      case (.stack(let stack), .stack(let trace)):
-        stack.backpropagate(
-          trace, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
-          into: gradients, pass.context)
-      case (.pyramid(let pyramid), .pyramid(let trace)):
-        pyramid.backpropagate(
-          trace, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
-          into: gradients, pass.context)
-      default: preconditionFailure("the trace of another encoder")
-      }
+      network.backpropagate(
+        pass.trace, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
+        into: gradients, pass.context)
       if let dInput { embedding.backward(pass.input, gradient: dInput, into: gradients, pass.context) }
     }
   }
@@ -188,6 +149,11 @@ struct Encoder<Element: Scalar>: Sendable {
 }
 
 extension StateSize {
+  /// The states of a stack, or the state itself as the only entry.
+  var layers: [StateSize] {
+    if case .stacked(let layers) = self { layers } else { [self] }
+  }
+
   /// Which parts, numbered from `next` on, are hidden states and which are cell states.
   func kindsOfParts(from next: inout Int) -> (hidden: [Int], cell: [Int]) {
     switch self {

@@ -59,18 +59,17 @@ struct Readout<Element: Scalar>: Sendable {
       context.multiply(
         $0, by: hidden.weight, columns: $1, transposed: true, into: r, accumulate: $1 != outputColumns)
     }
-    Element.activateRows(
-      r.base, r.stride, context.parameters.pointer(hidden.bias), r.rows, r.columns, .tanh)
+    r.activate(.tanh, bias: context.parameters.pointer(hidden.bias))
   }
 
-  /// Given r and its gradient (overwritten with that of what tanh was applied to), overwrites the gradient of [s; c; y],
+  /// Given r and its gradient (overwritten with that of the pre-activation), overwrites the gradient of [s; c; y],
   /// which in the direct form is the same matrix.
   func backward(
     _ r: MatrixView<Element>, gradient dr: MatrixView<Element>, joinedGradient: MatrixView<Element>,
     _ context: LayerContext<Element>
   ) {
     guard let hidden else { return }
-    Element.activateBackward(dr.base, dr.stride, r.base, r.stride, r.rows, r.columns, .tanh)
+    dr.activateBackward(.tanh, r)
     context.multiply(dr, by: hidden.weight, transposed: false, into: joinedGradient)
   }
 
@@ -83,6 +82,6 @@ struct Readout<Element: Scalar>: Sendable {
     guard let hidden else { return }
     let weight = gradients.matrix(hidden.weight)
     forEachOperand(s, c, y) { context.multiply(dr, $0, .left, into: weight.columns($1), accumulate: true) }
-    Element.addColumnSums(dr.base, dr.stride, dr.rows, dr.columns, gradients.pointer(hidden.bias))
+    dr.addColumnSums(to: gradients.pointer(hidden.bias))
   }
 }

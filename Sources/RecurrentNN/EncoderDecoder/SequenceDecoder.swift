@@ -8,7 +8,7 @@ import Parameters
 public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
   private let decoder: Decoder<Element>
   private let context: LayerContext<Element>
-  /// What lasts as long as the batch.
+  /// Memory that lasts as long as the batch.
   private let kept: Arena<Element>
   private let attention: [PreparedAttention<Element>]
   private let condition: MatrixView<Element>?
@@ -16,13 +16,13 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
 
   /// The rows of the last call.
   private var rows: DecoderRows<Element>
-  /// Where they are, and where the next ones will be.
+  /// The memory of these rows, and that of the next ones.
   private var (arena, spare) = (Arena<Element>(), Arena<Element>())
   private var time = 0
 
   /// - Parameters:
   ///   - count: sequences of the batch.
-  ///   - start: makes what the decoder starts from, memories in the given arena, in the order of the sequences.
+  ///   - start: makes the start of the decoder, memories in the given arena, in the order of the sequences.
   init(
     _ decoder: Decoder<Element>, count: Int, _ context: LayerContext<Element>,
     start: (Arena<Element>, LayerContext<Element>) -> DecoderStart<Element>
@@ -47,7 +47,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
   }
 
   public var vocabularySize: Int { decoder.shape.vocabularySize }
-  /// What the first step has to be given: the begin mark for each sequence.
+  /// The tokens of the first step: the begin mark for each sequence.
   public var startTokens: [Int32] {
     Array(repeating: Int32(decoder.shape.beginToken), count: sequenceCount)
   }
@@ -87,7 +87,8 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
     // The same two products as in training, so that no other copy of the weights is packed.
     let known =
       decoder.inputSize > y.columns
-      ? decoder.cell.begin(layout, from: rows.state, knowing: .dense(y), columns: y.columns, context) : nil
+      ? decoder.cell.begin(layout, from: rows.state, precomputing: .dense(y), columns: y.columns, context)
+      : nil
     let trace = known ?? decoder.cell.begin(layout, from: rows.state, context)
     if decoder.attendsBefore { attend(rows, trace.state(before: 0), into: contexts) }
     decoder.cell.forward(
@@ -107,9 +108,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
   private func addCondition(_ sequences: [Int32], to x: MatrixView<Element>) {
     guard let condition, decoder.condition != .none else { return }
     let vectors = context.arena.matrix(sequences.count, condition.columns)
-    Element.gatherRows(
-      condition.base, condition.stride, sequences, vectors.rows, vectors.columns, vectors.base, vectors.stride
-    )
+    vectors.gatherRows(of: condition, at: sequences)
     if decoder.condition == .everyStep {
       x.columns(decoder.contextColumns).copy(from: vectors)
     } else if time == 0 {
@@ -164,8 +163,7 @@ struct DecoderRows<Element: Scalar> {
     func gather(_ source: MatrixView<Element>) -> MatrixView<Element> {
       let view = arena.matrix(parents.count, source.columns)
       if let rows = parents.baseAddress, source.columns > 0 {
-        Element.gatherRows(
-          source.base, source.stride, rows, view.rows, view.columns, view.base, view.stride)
+        view.gatherRows(of: source, at: rows)
       }
       return view
     }

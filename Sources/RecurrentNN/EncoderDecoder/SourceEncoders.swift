@@ -2,7 +2,7 @@ import NumericKernels
 import Options
 import Parameters
 
-/// The encoders of all sources of a model with what follows them: the summary c and the decoder's initial state.
+/// The encoders of all sources of a model, with the summary c and the states that the decoder starts from.
 struct SourceEncoders<Element: Scalar>: Sendable {
   let encoders: [Encoder<Element>]
   /// One for each source, or none if the model has no use for c.
@@ -55,7 +55,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
     }
   }
 
-  /// What the forward pass keeps.
+  /// The forward cache.
   struct Pass {
     let passes: [Encoder<Element>.Pass]
     /// c and final states, rows in the order of the decoder.
@@ -148,7 +148,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   ) {
     for (part, columns) in zip(parts, columns(parts.map { pass.finalState[$0].columns })) {
       let (source, view) = (pass.finalState[part], target.columns(columns))
-      Element.gatherRows(source.base, source.stride, rows, view.rows, view.columns, view.base, view.stride)
+      view.gatherRows(of: source, at: rows)
     }
   }
 
@@ -210,8 +210,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   ) {
     for (part, columns) in zip(parts, columns(parts.map { finals[$0].columns })) {
       let (target, view) = (finals[part], gradient.columns(columns))
-      Element.scatterAddRows(
-        view.base, view.stride, rows, view.rows, view.columns, target.base, target.stride)
+      target.scatterAddRows(view, at: rows)
     }
   }
 }

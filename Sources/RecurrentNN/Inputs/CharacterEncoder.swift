@@ -1,7 +1,7 @@
 import NumericKernels
 import Parameters
 
-/// How the letters of a word become a vector.
+/// How the characters of a word become a vector.
 public struct CharacterShape: Sendable, Hashable {
   public var vocabularySize: Int
   public var embeddingSize: Int
@@ -17,13 +17,13 @@ public struct CharacterShape: Sendable, Hashable {
   }
 }
 
-/// Words as vectors made of their letters: the final states of two cells that read a word forwards and backwards, side
+/// Words as vectors made of their characters: the final states of two cells that read a word forwards and backwards, side
 /// by side (Ling et al. 2015, section 3; Lample et al. 2016, section 4.1).
 ///
-///     w = [h→ after the last letter, h← after the first letter],   width 2H
+///     w = [h→ after the last character, h← after the first character],   width 2H
 ///
 /// Parameters: `embedding.weight` [characters, E], `rnn.weight_ih_l0`, …, `rnn.weight_ih_l0_reverse`, …: those of a
-/// bidirectional torch.nn.LSTM over the letters. A word without letters has the state zero.
+/// bidirectional torch.nn.LSTM over the characters. A word without characters has the state zero.
 struct CharacterEncoder<Element: Scalar>: Sendable {
   private let table: Parameter
   private let directions: [any RecurrentCell<Element>]
@@ -34,8 +34,9 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
     }
     directions = builder.scoped("rnn") { builder in
       ["_l0", "_l0_reverse"].map { suffix in
-        shape.cell.makeCell(
-          inputSize: shape.embeddingSize, hiddenSize: shape.hiddenSize, suffix: suffix, in: &builder)
+        CellSetup(
+          inputSize: shape.embeddingSize, hiddenSize: shape.hiddenSize, options: shape.cell, suffix: suffix
+        ).makeCell(in: &builder)
       }
     }
   }
@@ -43,7 +44,7 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
   var outputSize: Int { directions.reduce(0) { $0 + $1.stateSize.parts[0] } }
   var parameters: [Parameter] { [table] + directions.flatMap(\.parameters) }
 
-  /// What the forward pass keeps for the backward pass.
+  /// The forward cache.
   struct Trace {
     /// A vector for each distinct word, in the order of the layout, [words, 2H].
     let words: MatrixView<Element>
@@ -59,8 +60,8 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
     var unrolled: [Unrolled<Element>] = []
     var first = 0
     for (direction, cell) in directions.enumerated() {
-      let ids = letters(forms, layout, reversed: direction == 1, context)
-      let initial = cell.stateSize.parts.map { context.arena.zeros(layout.batchSize, $0) }
+      let ids = characters(forms, layout, reversed: direction == 1, context)
+      let initial = cell.zeroState(layout.batchSize, in: context.arena)
       let trace = cell.unroll(
         .indexed(ids, count: layout.rowCount, table: table), layout, from: initial, context)
       let width = trace.finalState[0].columns
@@ -71,8 +72,8 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
     return Trace(words: words, layout: layout, unrolled: unrolled)
   }
 
-  /// Ids of the letters of every packed row; the backward direction reads each word from its own end.
-  private func letters(
+  /// Ids of the characters of every packed row; the backward direction reads each word from its own end.
+  private func characters(
     _ forms: InputSequences<Element>.WordForms, _ layout: PackedLayout, reversed: Bool,
     _ context: LayerContext<Element>
   ) -> UnsafePointer<Int32> {
@@ -80,10 +81,10 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
     let packed = context.arena.words(layout.rowCount, of: Int32.self)
     for step in 0..<layout.steps {
       for (position, row) in layout.rows(step).enumerated() {
-        // The first letter's place, then `step` letters on, or back from the last.
+        // The first character's place, then `step` characters on, or back from the last.
         let start = Int(source[row]) - step
         let id = forms.characters[start + (reversed ? layout.lengths[position] - 1 - step : step)]
-        precondition(id >= 0 && Int(id) < table.shape[0], "letter \(id) of \(table.shape[0]) letters")
+        precondition(id >= 0 && Int(id) < table.shape[0], "character \(id) of \(table.shape[0])")
         packed[row] = id
       }
     }
@@ -100,7 +101,7 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
       var first = 0
       for (cell, unrolled) in zip(directions, trace.unrolled) {
         let parts = cell.stateSize.parts
-        let dState = parts.map { context.arena.zeros(trace.layout.batchSize, $0) }
+        let dState = cell.zeroState(trace.layout.batchSize, in: context.arena)
         dState[0].copy(from: dWords.columns(first..<first + parts[0]))
         first += parts[0]
         cell.backpropagate(

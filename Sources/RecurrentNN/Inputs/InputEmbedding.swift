@@ -1,19 +1,19 @@
 import NumericKernels
 import Parameters
 
-/// What a model reads at every step, and how it becomes a vector.
+/// The input of a model at every step, and how it becomes a vector.
 public enum InputShape: Sendable, Hashable {
   /// Token ids, looked up in a table [vocabularySize, embeddingSize].
   case tokens(vocabularySize: Int, embeddingSize: Int)
-  /// Token ids together with the letters of the words: the row of the table, and beside it what a recurrent network makes
-  /// of the letters.
+  /// Token ids together with the characters of the words: the row of the table, and beside it the vector of a
+  /// ``CharacterEncoder``.
   case words(vocabularySize: Int, embeddingSize: Int, characters: CharacterShape)
   /// Vectors of numbers, used as they are.
   case vectors(size: Int)
 }
 
-/// Replaces token ids by that of the unknown token, so that its vector gets trained where all tokens of the training data
-/// are known (Kiperwasser & Goldberg 2016, section 4.1, with one rate for all words). The letters of a word stay.
+/// Replaces token ids by that of the unknown token, so that its vector is trained even if the training data have no unknown
+/// tokens (Kiperwasser & Goldberg 2016, section 4.1, with one rate for all words). The characters of a word stay.
 public struct WordDropout: Sendable, Hashable {
   /// Probability to replace an id, when training.
   public var rate: Double
@@ -26,8 +26,8 @@ public struct WordDropout: Sendable, Hashable {
   }
 }
 
-/// The lowest layer of a model: token ids to vectors by a table `weight` [V, E], with what a ``CharacterEncoder`` makes of
-/// the words' letters beside it if wanted, or vectors as they are.
+/// The lowest layer of a model: token ids become vectors by a table `weight` [V, E], optionally with the vector of a
+/// ``CharacterEncoder`` beside it; inputs that are vectors stay as they are.
 public struct InputEmbedding<Element: Scalar>: Sendable {
   public let shape: InputShape
   /// Probability to drop a unit of the vectors, when training.
@@ -60,9 +60,9 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     case .tokens(let vocabularySize, let embeddingSize):
       table = makeTable(vocabularySize, embeddingSize)
       characters = nil
-    case .words(let vocabularySize, let embeddingSize, let letters):
+    case .words(let vocabularySize, let embeddingSize, let shape):
       table = makeTable(vocabularySize, embeddingSize)
-      characters = builder.scoped("characters") { CharacterEncoder(letters, in: &$0) }
+      characters = builder.scoped("characters") { CharacterEncoder(shape, in: &$0) }
     case .vectors:
       precondition(wordDropout == nil, "word dropout for inputs that are vectors")
       (table, characters) = (nil, nil)
@@ -103,19 +103,19 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
   /// Handles of all parameters, in layout order.
   public var parameters: [Parameter] { (table.map { [$0] } ?? []) + (characters?.parameters ?? []) }
 
-  /// What the forward pass keeps for the backward pass.
+  /// The forward cache.
   public struct Trace {
     /// The vectors of all packed rows, or the ids that still have to be looked up.
     public let output: SequenceInput<Element>
     /// Ids of the packed rows; nil for vectors.
     let ids: UnsafePointer<Int32>?
-    /// The words' letters, and for each packed row its word.
+    /// The words' characters, and for each packed row its word.
     var words: (trace: CharacterEncoder<Element>.Trace, rows: UnsafePointer<Int32>)?
   }
 
   // MARK: Forward
 
-  /// The packed rows of a batch. Nothing is looked up here unless units are dropped or letters joined: a layer may project
+  /// The packed rows of a batch. Nothing is looked up here unless units are dropped or characters joined: a layer may project
   /// the table instead of the rows.
   ///
   /// - Parameter context: with the masks of `layout`, of which stream 0 is used.
@@ -137,17 +137,16 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
       let index = pack(ids, callerRows, layout.rowCount, table, context)
       let x = context.arena.matrix(layout.rowCount, outputSize)
       lookUp(index, table, into: x.columns(0..<table.shape[1]), context)
-      let letters = characters.forward(forms, context)
-      let rows = wordRows(forms, letters.layout, callerRows, layout.rowCount, context)
+      let encoded = characters.forward(forms, context)
+      let rows = wordRows(forms, encoded.layout, callerRows, layout.rowCount, context)
       let right = x.columns(table.shape[1]..<outputSize)
-      Element.gatherRows(
-        letters.words.base, letters.words.stride, rows, right.rows, right.columns, right.base, right.stride)
+      right.gatherRows(of: encoded.words, at: rows)
       drop(x, context)
-      return Trace(output: .dense(x), ids: index, words: (letters, rows))
+      return Trace(output: .dense(x), ids: index, words: (encoded, rows))
     case (.vectors(let values, let width), .none, .none):
       precondition(width == outputSize, "vectors of \(width) numbers for a model that reads \(outputSize)")
       let x = context.arena.matrix(layout.rowCount, width)
-      Element.gatherRows(values, width, callerRows, layout.rowCount, width, x.base, x.stride)
+      x.gatherRows(of: values, at: callerRows)
       drop(x, context)
       return Trace(output: .dense(x), ids: nil)
     default:
@@ -200,7 +199,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     _ context: LayerContext<Element>
   ) {
     let entries = context.parameters.matrix(table)
-    Element.gatherRows(entries.base, entries.stride, index, x.rows, x.columns, x.base, x.stride)
+    x.gatherRows(of: entries, at: index)
   }
 
   private func drop(_ x: MatrixView<Element>, _ context: LayerContext<Element>) {
@@ -230,8 +229,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     context.arena.scoped {
       let right = dx.columns(width..<outputSize)
       let dWords = context.arena.zeros(words.trace.words.rows, right.columns)
-      Element.scatterAddRows(
-        right.base, right.stride, words.rows, right.rows, right.columns, dWords.base, dWords.stride)
+      dWords.scatterAddRows(right, at: words.rows)
       characters.backward(words.trace, gradient: dWords, into: gradients, context)
     }
   }

@@ -4,7 +4,7 @@ import NumericKernels
 ///
 /// Models sort them by length themselves (``PackedLayout``), so that a batch costs what its real tokens cost.
 public struct InputSequences<Element: Scalar> {
-  /// What the steps of the sequences are.
+  /// The inputs of the steps.
   public enum Content {
     /// One id a step, [sum of lengths].
     case tokens(UnsafePointer<Int32>, characters: WordForms?)
@@ -12,7 +12,7 @@ public struct InputSequences<Element: Scalar> {
     case vectors(UnsafePointer<Element>, width: Int)
   }
 
-  /// The letters of the words of a batch, each distinct word once.
+  /// The characters of the words of a batch, each distinct word once.
   public struct WordForms {
     /// For every token of the batch its word, an index into `forms`, [sum of lengths].
     public let index: UnsafePointer<Int32>
@@ -43,7 +43,7 @@ public struct InputSequences<Element: Scalar> {
 }
 
 extension PackedLayout {
-  /// Where the step of each packed row stands in a caller's sequences laid one after the other, [rowCount], in arena
+  /// The position of each packed row's step in the caller's sequences laid one after the other, [rowCount], in arena
   /// memory.
   func callerRows<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
     var start = [Int](repeating: 0, count: batchSize)

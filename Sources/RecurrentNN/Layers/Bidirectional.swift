@@ -81,9 +81,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
         context)
       if let inputGradient, let dInputBack {
         // Turning round is its own inverse, so adding the turned rows is a scatter by the same index.
-        Element.scatterAddRows(
-          dInputBack.base, dInputBack.stride, reversal, layout.rowCount, inputGradient.columns,
-          inputGradient.base, inputGradient.stride)
+        inputGradient.scatterAddRows(dInputBack, at: reversal)
       }
     }
   }
@@ -93,8 +91,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
   private func turn(
     _ source: MatrixView<Element>, _ reversal: UnsafePointer<Int32>, into target: MatrixView<Element>
   ) {
-    Element.gatherRows(
-      source.base, source.stride, reversal, source.rows, source.columns, target.base, target.stride)
+    target.gatherRows(of: source, at: reversal)
   }
 
   private func reversed(

@@ -78,6 +78,7 @@ public func dynamicRNN<Element: Scalar>(
   let state = initialState ?? .zero(layer.stateSize, batchSize: batchSize)
   let parts = sortedParts(state, of: layer.stateSize, layout, context.arena)
   let unrolled = layer.unroll(.dense(pack(inputs, layout, context.arena)), layout, from: parts, context)
+  precondition(unrolled.layout == layout, "a layer whose output has fewer steps than its input")
   return DynamicRNNResult(
     outputs: unpack(unrolled.output, layout, steps: steps),
     state: CellState(layer.stateSize, parts: callerOrder(unrolled.finalState, layout)),

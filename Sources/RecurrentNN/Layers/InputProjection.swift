@@ -30,8 +30,7 @@ struct InputProjection<Element: Scalar> {
         if projectsTable(count, table) {
           let projected = context.arena.matrix(entries.rows, gates.columns)
           context.multiply(entries, by: weight, columns: columns, transposed: true, into: projected)
-          Element.gatherRows(
-            projected.base, projected.stride, index, count, gates.columns, gates.base, gates.stride)
+          gates.rows(0..<count).gatherRows(of: projected, at: index)
         } else {
           context.multiply(
             lookUp(index, count, entries, context), by: weight, columns: columns, transposed: true,
@@ -58,8 +57,7 @@ struct InputProjection<Element: Scalar> {
       context.arena.scoped {
         if projectsTable(count, table) {
           let dProjected = context.arena.zeros(entries.rows, dgates.columns)
-          Element.scatterAddRows(
-            dgates.base, dgates.stride, index, count, dgates.columns, dProjected.base, dProjected.stride)
+          dProjected.scatterAddRows(dgates.rows(0..<count), at: index)
           context.multiply(dProjected, entries, .left, into: dWeight, accumulate: true)
           context.multiply(
             dProjected, by: weight, columns: columns, transposed: false, into: gradients.matrix(table),
@@ -81,7 +79,7 @@ struct InputProjection<Element: Scalar> {
     _ context: LayerContext<Element>
   ) -> MatrixView<Element> {
     let x = context.arena.matrix(count, entries.columns)
-    Element.gatherRows(entries.base, entries.stride, index, count, entries.columns, x.base, x.stride)
+    x.gatherRows(of: entries, at: index)
     return x
   }
 }

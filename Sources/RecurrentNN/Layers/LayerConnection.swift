@@ -1,7 +1,8 @@
+import CKernels
 import NumericKernels
 import Parameters
 
-/// What connects the input of a layer with its output, from the second layer of a network on.
+/// The connection around a layer, from the second layer of a network on.
 public enum LayerConnectionKind: String, Sendable, Hashable, CaseIterable {
   /// Nothing: x_{l+1} = y_l.
   case none
@@ -13,8 +14,7 @@ public enum LayerConnectionKind: String, Sendable, Hashable, CaseIterable {
 
 /// A connection around one layer, of equal input and output size D.
 ///
-/// What is carried past the layer is its input before dropout, as TensorFlow's ResidualWrapper around a
-/// DropoutWrapper does it.
+/// It carries the layer's input before dropout, as TensorFlow's ResidualWrapper around a DropoutWrapper does.
 enum LayerConnection: Sendable {
   case none
   case residual
@@ -43,11 +43,11 @@ enum LayerConnection: Sendable {
   var isNone: Bool { if case .none = self { true } else { false } }
 }
 
-/// What stands between two layers of a stack, for all rows of a batch.
+/// The values between two layers of a stack, for all rows of a batch.
 struct StackLevel<Element: Scalar> {
-  /// What the connection carries past the layer: the output of the level below.
+  /// The value that the connection carries past the layer: the output of the level below.
   let carried: MatrixView<Element>
-  /// What the layer reads: the same, or a copy with dropped units.
+  /// The layer's input: the same, or a copy with dropped units.
   let read: MatrixView<Element>
   /// The layer's own output.
   let computed: MatrixView<Element>
@@ -84,14 +84,17 @@ extension LayerConnection {
     case .highway(let weight, let bias):
       let gate = level.gate.rows(rows)
       context.packed(weight, transposed: true).multiply(x, into: gate, accumulate: false)
-      Element.activateRows(
-        gate.base, gate.stride, context.parameters.pointer(bias), gate.rows, gate.columns, .sigmoid)
-      Element.highway(gate.base, x.base, y.base, output.base, output.count)
+      gate.activate(.sigmoid, bias: context.parameters.pointer(bias))
+      rnd_highway_forward(
+        Element.kernelType,
+        rnd_highway(
+          count: output.count, gate: gate.base, x: x.base, y: y.base, out: output.base, d_out: nil, dx: nil,
+          dy: nil))
     }
   }
 
   /// The gradient of the layer's output for some rows, in arena memory or `dOutput` itself, and, overwritten in
-  /// `dCarried`, that of what was carried past it.
+  /// `dCarried`, that of the carried value.
   func split<Element>(
     _ level: StackLevel<Element>, rows: Range<Int>, _ dOutput: MatrixView<Element>,
     carried dCarried: MatrixView<Element>, _ context: LayerContext<Element>
@@ -106,9 +109,12 @@ extension LayerConnection {
     case .highway(let weight, _):
       let (dOutput, gate) = (dOutput.contiguous(context.arena), level.gate.rows(rows))
       let dComputed = context.arena.matrix(dOutput.rows, dOutput.columns)
-      Element.highwayBackward(
-        gate.base, level.carried.row(rows.lowerBound), level.computed.row(rows.lowerBound), dOutput.base,
-        dCarried.base, dComputed.base, dOutput.count)
+      rnd_highway_backward(
+        Element.kernelType,
+        rnd_highway(
+          count: dOutput.count, gate: gate.base, x: level.carried.row(rows.lowerBound),
+          y: level.computed.row(rows.lowerBound), out: nil, d_out: dOutput.base, dx: dCarried.base,
+          dy: dComputed.base))
       context.packed(weight, transposed: false).multiply(gate, into: dCarried, accumulate: true)
       return dComputed
     }
@@ -118,7 +124,6 @@ extension LayerConnection {
   func addGradients<Element>(_ level: StackLevel<Element>, to gradients: ParameterBuffer<Element>) {
     guard case .highway(let weight, let bias) = self else { return }
     multiply(level.gate, level.carried, .left, into: gradients.matrix(weight), accumulate: true)
-    Element.addColumnSums(
-      level.gate.base, level.gate.stride, level.gate.rows, level.gate.columns, gradients.pointer(bias))
+    level.gate.addColumnSums(to: gradients.pointer(bias))
   }
 }

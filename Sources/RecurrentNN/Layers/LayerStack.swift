@@ -86,15 +86,53 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     return trace
   }
 
+  var drops: Bool { dropout > 0 }
+
   /// A copy with dropped units, or the matrix itself if nothing is dropped: the layer below still needs its
   /// own output.
   private func dropped(
     _ output: MatrixView<Element>, below position: Int, _ context: LayerContext<Element>
   ) -> MatrixView<Element> {
-    guard let masks = context.dropout, dropout > 0 else { return output }
+    guard drops, context.dropout != nil else { return output }
     let result = context.arena.matrix(output.rows, output.columns)
-    Element.dropout(from: output, to: result, masks.rows, masks.key(stream: position), rate: dropout)
+    drop(output, to: result, below: position, firstRow: 0, context)
     return result
+  }
+
+  /// Drops units below a layer, or the same units of a gradient; does nothing without dropout.
+  func drop(
+    _ x: MatrixView<Element>, to y: MatrixView<Element>, below position: Int, firstRow: Int,
+    _ context: LayerContext<Element>
+  ) {
+    guard drops, let masks = context.dropout else { return }
+    Element.dropout(
+      from: x, to: y, masks.rows.dropFirst(firstRow), masks.key(stream: position), rate: dropout)
+  }
+
+  /// Leads a gradient back through a layer above the lowest, and through dropout and connection around it.
+  ///
+  /// - Parameters:
+  ///   - rows: the rows it is about.
+  ///   - gradient: that of the level's output.
+  ///   - layer: overwrites the gradient of the layer's input, given that of what it computed.
+  /// - Returns: the gradient of the output of the level below, in arena memory.
+  func passBack(
+    _ position: Int, _ level: StackLevel<Element>, rows: Range<Int>, _ gradient: MatrixView<Element>,
+    _ context: LayerContext<Element>,
+    through layer: (_ computed: MatrixView<Element>, _ below: MatrixView<Element>) -> Void
+  ) -> MatrixView<Element> {
+    let (connection, width) = (connections[position - 1], layers[position].inputSize)
+    let below = context.arena.matrix(rows.count, width)
+    guard !connection.isNone else {
+      layer(gradient, below)
+      drop(below, to: below, below: position, firstRow: rows.lowerBound, context)
+      return below
+    }
+    let carried = context.arena.matrix(rows.count, width)
+    layer(connection.split(level, rows: rows, gradient, carried: carried, context), below)
+    drop(below, to: below, below: position, firstRow: rows.lowerBound, context)
+    below.add(carried)
+    return below
   }
 
   public func backpropagate(
@@ -105,32 +143,19 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     let rows = 0..<unrolled.layout.rowCount
     context.arena.scoped {
       var gradient = outputGradient
-      for (position, layer) in layers.enumerated().reversed() {
-        let state = Array(stateGradient[partRanges[position]])
-        guard position > 0 else {
+      for (position, layer) in layers.enumerated().dropFirst().reversed() {
+        let level = unrolled.levels[position - 1]
+        gradient = passBack(position, level, rows: rows, gradient, context) { computed, below in
           layer.backpropagate(
-            unrolled.children[0], outputGradient: gradient, stateGradient: state,
-            inputGradient: inputGradient, into: gradients, context)
-          return
+            unrolled.children[position], outputGradient: computed,
+            stateGradient: Array(stateGradient[partRanges[position]]), inputGradient: below, into: gradients,
+            context)
         }
-        let below = context.arena.matrix(rows.count, layer.inputSize)
-        let (connection, level) = (connections[position - 1], unrolled.levels[position - 1])
-        var (carried, computed): (MatrixView<Element>?, MatrixView<Element>) = (nil, gradient)
-        if !connection.isNone {
-          let passed = context.arena.matrix(rows.count, layer.inputSize)
-          computed = connection.split(level, rows: rows, gradient, carried: passed, context)
-          connection.addGradients(level, to: gradients)
-          carried = passed
-        }
-        layer.backpropagate(
-          unrolled.children[position], outputGradient: computed, stateGradient: state, inputGradient: below,
-          into: gradients, context)
-        if let masks = context.dropout, dropout > 0 {
-          Element.dropout(from: below, to: below, masks.rows, masks.key(stream: position), rate: dropout)
-        }
-        if let carried { below.add(carried) }
-        gradient = below
+        connections[position - 1].addGradients(level, to: gradients)
       }
+      layers[0].backpropagate(
+        unrolled.children[0], outputGradient: gradient, stateGradient: Array(stateGradient[partRanges[0]]),
+        inputGradient: inputGradient, into: gradients, context)
     }
   }
 }
@@ -145,5 +170,192 @@ extension Unrolled {
       topPart: slabs.count - top.slabs.count + top.topPart)
     self.children = children
     self.levels = levels
+  }
+}
+
+/// Cells stacked into one cell: TensorFlow's MultiRNNCell.
+///
+/// ``stateSize`` has one entry for each cell, `(128, 128, 128)` for three of 128 units; the state is one
+/// state a cell. The output is that of the top cell.
+public struct StackedCell<Element: Scalar>: RecurrentCell {
+  public let cells: [any RecurrentCell<Element>]
+  private let stack: LayerStack<Element>
+
+  /// Throws ``RepeatedCellError`` if a cell occurs twice: every layer needs weights of its own.
+  public init(_ cells: [any RecurrentCell<Element>], dropout: Double = 0) throws(RepeatedCellError) {
+    self.cells = cells
+    stack = try LayerStack(cells, dropout: dropout)
+  }
+
+  /// A network of cells with its dropout and connections.
+  init(distinct cells: [any RecurrentCell<Element>], dropout: Double, connections: [LayerConnection]) {
+    self.cells = cells
+    stack = LayerStack(distinct: cells, dropout: dropout, connections: connections)
+  }
+
+  public var dropout: Double { stack.dropout }
+  public var inputSize: Int { stack.inputSize }
+  public var outputSize: Int { stack.outputSize }
+  public var stateSize: StateSize { stack.stateSize }
+  public var parameters: [Parameter] { stack.parameters }
+
+  // MARK: All steps at once, cell after cell
+
+  public func unroll(
+    _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
+    _ context: LayerContext<Element>
+  ) -> Unrolled<Element> {
+    stack.unroll(input, layout, from: initial, context)
+  }
+
+  public func backpropagate(
+    _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
+    inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    stack.backpropagate(
+      unrolled, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: inputGradient,
+      into: gradients, context)
+  }
+
+  // MARK: Step by step, every cell in turn
+
+  public func begin(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) -> Unrolled<Element> {
+    let children = zip(cells, stack.partRanges).map { cell, parts in
+      cell.begin(layout, from: Array(initial[parts]), context)
+    }
+    return join(children, layout, context)
+  }
+
+  public func begin(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing input: SequenceInput<Element>,
+    columns: Int, _ context: LayerContext<Element>
+  ) -> Unrolled<Element>? {
+    let parts = stack.partRanges
+    guard
+      let lowest = cells[0].begin(
+        layout, from: Array(initial[parts[0]]), precomputing: input, columns: columns, context)
+    else { return nil }
+    let others = zip(cells, parts).dropFirst().map { $0.begin(layout, from: Array(initial[$1]), context) }
+    return join([lowest] + others, layout, context)
+  }
+
+  private func join(
+    _ children: [Unrolled<Element>], _ layout: PackedLayout, _ context: LayerContext<Element>
+  ) -> Unrolled<Element> {
+    let drops = context.dropout != nil && stack.drops
+    var levels: [StackLevel<Element>] = []
+    for (below, child) in zip(children, children.dropFirst()) {
+      let carried = levels.last?.output ?? below.output
+      let read = drops ? context.arena.matrix(layout.rowCount, carried.columns) : carried
+      levels.append(
+        stack.connections[levels.count].makeLevel(
+          carried: carried, read: read, computed: child.output, context))
+    }
+    return Unrolled(layout: layout, children: children, levels: levels)
+  }
+
+  public func forward(
+    step t: Int, _ input: MatrixView<Element>, _ trace: Unrolled<Element>, _ context: LayerContext<Element>
+  ) {
+    let rows = trace.layout.rows(t)
+    cells[0].forward(step: t, input, trace.children[0], context)
+    for (position, cell) in cells.enumerated().dropFirst() {
+      let level = trace.levels[position - 1]
+      let read = level.read.rows(rows)
+      stack.drop(level.carried.rows(rows), to: read, below: position, firstRow: rows.lowerBound, context)
+      cell.forward(step: t, read, trace.children[position], context)
+      stack.connections[position - 1].join(level, rows: rows, context)
+    }
+  }
+
+  public func finalState(
+    _ trace: Unrolled<Element>, _ context: LayerContext<Element>
+  ) -> [MatrixView<Element>] {
+    zip(cells, trace.children).flatMap { $0.finalState($1, context) }
+  }
+
+  public func beginBackward(
+    _ trace: Unrolled<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) -> BackwardTrace<Element> {
+    var backward = BackwardTrace(trace, stateGradient: stateGradient)
+    for (position, parts) in stack.partRanges.enumerated() {
+      backward.children.append(
+        cells[position].beginBackward(
+          trace.children[position], stateGradient: Array(stateGradient[parts]), context))
+    }
+    return backward
+  }
+
+  public func backward(
+    step t: Int, _ trace: BackwardTrace<Element>, outputGradient: MatrixView<Element>,
+    inputGradient: MatrixView<Element>?, _ context: LayerContext<Element>
+  ) {
+    let rows = trace.forward.layout.rows(t)
+    context.arena.scoped {
+      var gradient = outputGradient
+      for (position, cell) in cells.enumerated().dropFirst().reversed() {
+        let level = trace.forward.levels[position - 1]
+        gradient = stack.passBack(position, level, rows: rows, gradient, context) { computed, below in
+          cell.backward(
+            step: t, trace.children[position], outputGradient: computed, inputGradient: below, context)
+        }
+      }
+      cells[0].backward(
+        step: t, trace.children[0], outputGradient: gradient, inputGradient: inputGradient, context)
+    }
+  }
+
+  public func finishBackward(
+    _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    cells[0].finishBackward(trace.children[0], inputs: inputs, into: gradients, context)
+    for (position, cell) in cells.enumerated().dropFirst() {
+      let level = trace.forward.levels[position - 1]
+      stack.connections[position - 1].addGradients(level, to: gradients)
+      cell.finishBackward(trace.children[position], inputs: level.read, into: gradients, context)
+    }
+  }
+
+  public func finishPrecomputed(
+    _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
+    cells[0].finishPrecomputed(trace.children[0], inputGradient: inputGradient, into: gradients, context)
+  }
+}
+
+// MARK: - Distinct cells
+
+/// Stacked or combined cells must be different cells.
+public struct RepeatedCellError: Error, Hashable, CustomStringConvertible {
+  /// Positions of the two equal cells.
+  public let first: Int
+  public let second: Int
+  /// Name of a parameter both would use.
+  public let parameter: String
+
+  public var description: String {
+    """
+    cells \(first) and \(second) of the stack are the same cell (both use parameter \(parameter)): a cell owns \
+    one set of weights, so stacking it twice would tie the two layers together. Make a new cell for every \
+    layer, for example with (0..<layers).map { _ in makeCell() }
+    """
+  }
+}
+
+/// Throws ``RepeatedCellError`` if two layers share a parameter.
+func requireDistinct<Element>(_ layers: [any SequenceLayer<Element>]) throws(RepeatedCellError) {
+  var owner: [Int: Int] = [:]
+  for (position, layer) in layers.enumerated() {
+    for parameter in layer.parameters {
+      if let first = owner[parameter.offset] {
+        throw RepeatedCellError(first: first, second: position, parameter: parameter.name)
+      }
+    }
+    for parameter in layer.parameters { owner[parameter.offset] = position }
   }
 }

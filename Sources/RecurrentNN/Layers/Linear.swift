@@ -55,9 +55,9 @@ public struct Linear<Element: Scalar>: Sendable {
   ) {
     multiply(x, parameters.matrix(weight), .right, into: y)
     if let elementwise = activation.elementwise {
-      Element.activateRows(y.base, y.stride, parameters.pointer(bias), y.rows, y.columns, elementwise)
+      y.activate(elementwise, bias: parameters.pointer(bias))
     } else {
-      Element.softmaxRows(y.base, y.stride, parameters.pointer(bias), y.rows, y.columns, 1)
+      y.softmax(bias: parameters.pointer(bias))
     }
   }
 
@@ -69,12 +69,12 @@ public struct Linear<Element: Scalar>: Sendable {
     into gradients: ParameterBuffer<Element>, _ parameters: ParameterBuffer<Element>
   ) {
     if let elementwise = activation.elementwise {
-      Element.activateBackward(dy.base, dy.stride, y.base, y.stride, y.rows, y.columns, elementwise)
+      dy.activateBackward(elementwise, y)
     } else {
-      Element.softmaxBackward(y.base, y.stride, dy.base, dy.stride, y.rows, y.columns)
+      dy.softmaxBackward(y)
     }
     multiply(dy, x, .left, into: gradients.matrix(weight), accumulate: true)  // dW += dyᵀ x
-    Element.addColumnSums(dy.base, dy.stride, dy.rows, dy.columns, gradients.pointer(bias))
+    dy.addColumnSums(to: gradients.pointer(bias))
     if let dx { multiply(dy, parameters.matrix(weight), into: dx) }
   }
 
@@ -104,6 +104,6 @@ extension Linear {
     if let dh { context.multiply(dz, context.parameters.matrix(weight), into: dh) }
     guard let gradients else { return }
     context.multiply(dz, h, .left, into: gradients.matrix(weight), accumulate: true)
-    Element.addColumnSums(dz.base, dz.stride, dz.rows, dz.columns, gradients.pointer(bias))
+    dz.addColumnSums(to: gradients.pointer(bias))
   }
 }

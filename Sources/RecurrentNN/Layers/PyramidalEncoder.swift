@@ -7,11 +7,11 @@ import Parameters
 ///
 ///     x^{l+1}_t = [y^l_{2t}, y^l_{2t+1}],   y^{l+1} = layer(x^{l+1})
 ///
-/// The lowest layer reads every step. The last step of an odd length is joined with zeros. Output and final
-/// layout belong to sequences of ⌈length / 2^(layers − 1)⌉ steps in the order of the input's layout.
-public struct PyramidalEncoder<Element: Scalar>: Sendable {
+/// The lowest layer reads every step. The last step of an odd length is joined with zeros. The output has fewer steps than
+/// the input: sequences of ⌈length / 2^(layers − 1)⌉ steps, in the order of the input's layout.
+public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
   public let layers: [any SequenceLayer<Element>]
-  /// Probability to drop a unit of what the upper layers read.
+  /// Probability to drop a unit of the inputs of the upper layers.
   public let dropout: Double
 
   /// Throws ``RepeatedCellError`` if two of the layers are the same. Requires every layer but the lowest to
@@ -60,25 +60,9 @@ public struct PyramidalEncoder<Element: Scalar>: Sendable {
   public var stateSize: StateSize { .stacked(layers.map(\.stateSize)) }
   public var parameters: [Parameter] { layers.flatMap(\.parameters) }
 
-  /// The layout of the output for an input of a layout.
-  public func outputLayout(_ layout: PackedLayout) -> PackedLayout {
-    layers.dropFirst().reduce(layout) { layout, _ in layout.halved }
-  }
-
-  /// The results of a forward pass, and what the backward pass needs.
-  public struct Trace {
-    /// The layout of the output.
-    public let layout: PackedLayout
-    /// [layout.rowCount, outputSize].
-    public let output: MatrixView<Element>
-    /// The state of every sequence after its last step in each layer, in sorted order.
-    public let finalState: [MatrixView<Element>]
-    let children: [Unrolled<Element>]
-  }
-
   // MARK: Forward
 
-  /// Runs all layers.
+  /// Runs all layers. The layout of the result is that of the output.
   ///
   /// - Parameters:
   ///   - input: `layout.rowCount` vectors of `inputSize`.
@@ -87,26 +71,27 @@ public struct PyramidalEncoder<Element: Scalar>: Sendable {
   public func unroll(
     _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
     _ context: LayerContext<Element>
-  ) -> Trace {
+  ) -> Unrolled<Element> {
     var children: [Unrolled<Element>] = []
-    var (input, layout, finalState, part) = (input, layout, [MatrixView<Element>](), 0)
+    var (below, layout, part) = (input, layout, 0)
     for (position, layer) in layers.enumerated() {
-      if let below = children.last {
-        let joined = join(below.output, below.layout, context)
-        layout = below.layout.halved
+      if let lower = children.last {
+        let joined = join(lower.output, lower.layout, context)
+        layout = lower.layout.halved
         drop(joined, at: position, layout, context)
-        input = .dense(joined)
+        below = .dense(joined)
       }
       let parts = part..<part + layer.stateSize.parts.count
       part = parts.upperBound
-      let child = layer.unroll(
-        input, layout, from: Array(initial[parts]), masked(layout, context, isLowest: position == 0))
-      finalState += child.finalState
-      children.append(child)
+      children.append(
+        layer.unroll(
+          below, layout, from: Array(initial[parts]), masked(layout, context, isLowest: position == 0)))
     }
-    return Trace(
-      layout: layout, output: children[children.count - 1].output, finalState: finalState,
-      children: children)
+    var trace = Unrolled(layout: layout, output: children[children.count - 1].output, slabs: [])
+    trace.input = input
+    trace.finalState = children.flatMap(\.finalState)
+    trace.children = children
+    return trace
   }
 
   /// [rows, W] to [rows of half the steps, 2W].
@@ -169,7 +154,7 @@ public struct PyramidalEncoder<Element: Scalar>: Sendable {
 
   // MARK: Backward
 
-  /// Runs all layers backwards, once for each call of `unroll`.
+  /// The backward pass of all layers, once for each call of `unroll`.
   ///
   /// - Parameters:
   ///   - outputGradient: [trace.layout.rowCount, outputSize].
@@ -177,7 +162,7 @@ public struct PyramidalEncoder<Element: Scalar>: Sendable {
   ///   - inputGradient: overwritten with the gradient of a dense input if given.
   ///   - gradients: parameter gradients are ADDED here.
   public func backpropagate(
-    _ trace: Trace, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
+    _ trace: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
     inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {

@@ -31,7 +31,7 @@ public struct NetworkOptions: Options, Hashable {
     self.connection = connection
   }
 
-  /// What leads around every layer but the lowest.
+  /// The connection around every layer but the lowest.
   public var connection: LayerConnectionKind {
     get { residual ? .residual : highway ? .highway : .none }
     set { (residual, highway) = (newValue == .residual, newValue == .highway) }
@@ -69,9 +69,11 @@ public struct NetworkOptions: Options, Hashable {
     _ index: Int, inputSize: Int, in builder: inout ParameterLayout.Builder
   ) -> any SequenceLayer<Element> {
     func makeCell(isReverse: Bool) -> any RecurrentCell<Element> {
-      cell.makeCell(
-        inputSize: inputSize, hiddenSize: hiddenSize, suffix: "_l\(index)" + (isReverse ? "_reverse" : ""),
-        at: CellPosition(layer: index, isReverse: isReverse), in: &builder)
+      CellSetup(
+        inputSize: inputSize, hiddenSize: hiddenSize, options: cell,
+        suffix: "_l\(index)" + (isReverse ? "_reverse" : ""),
+        position: CellPosition(layer: index, isReverse: isReverse)
+      ).makeCell(in: &builder)
     }
     let forward = makeCell(isReverse: false)
     return bidirectional ? Bidirectional(distinct: forward, makeCell(isReverse: true)) : forward
@@ -82,7 +84,7 @@ extension LayerStack {
   /// A network of equal layers with PyTorch's parameter names: `weight_ih_l0`, …, `weight_ih_l0_reverse`, …
   ///
   /// - Parameters:
-  ///   - options: cells, sizes, and what stands between the layers.
+  ///   - options: cells, sizes, dropout and connections between the layers.
   ///   - inputSize: width of the input vectors.
   /// - Throws: ``OptionError`` if options exclude each other or are out of range.
   public init(
@@ -90,22 +92,6 @@ extension LayerStack {
   ) throws(OptionError) {
     try options.validate()
     self.init(valid: options, inputSize: inputSize, in: &builder)
-  }
-
-  /// A network of equal layers with the usual options only.
-  ///
-  /// - Parameters:
-  ///   - inputSize: width of the input vectors.
-  ///   - hiddenSize: units of each cell; a bidirectional layer's output is twice as wide.
-  ///   - dropout: probability to drop a unit between two layers, in 0..<1.
-  public init(
-    _ cell: CellOptions, inputSize: Int, hiddenSize: Int, layers: Int, bidirectional: Bool = false,
-    dropout: Double = 0, in builder: inout ParameterLayout.Builder
-  ) throws(RepeatedCellError) {
-    self.init(
-      valid: NetworkOptions(
-        cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
-        dropout: dropout), inputSize: inputSize, in: &builder)
   }
 
   init(valid options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder) {
@@ -125,7 +111,7 @@ extension LayerStack {
 }
 
 extension StackedCell {
-  /// A network of equal cells that can be stepped: what a decoder is made of. Parameter names as in
+  /// A network of equal cells that can be stepped, as a decoder needs it. Parameter names as in
   /// ``LayerStack/init(_:inputSize:in:)``.
   ///
   /// - Throws: ``OptionError`` if options exclude each other or are out of range, or ask for two directions.
@@ -144,9 +130,10 @@ extension StackedCell {
     var (cells, connections): ([any RecurrentCell<Element>], [LayerConnection]) = ([], [])
     var width = inputSize
     for index in 0..<options.layers {
-      let cell: any RecurrentCell<Element> = options.cell.makeCell(
-        inputSize: width, hiddenSize: options.hiddenSize, suffix: "_l\(index)",
-        at: CellPosition(layer: index), in: &builder)
+      let cell: any RecurrentCell<Element> = CellSetup(
+        inputSize: width, hiddenSize: options.hiddenSize, options: options.cell, suffix: "_l\(index)",
+        position: CellPosition(layer: index)
+      ).makeCell(in: &builder)
       width = cell.outputSize
       if index > 0 {
         connections.append(

@@ -1,6 +1,6 @@
 import NumericKernels
 
-/// An array of numbers with a shape, row-major: what goes into and comes out of the public calls.
+/// An array of numbers with a shape, row-major: the arguments and results of the public calls.
 ///
 /// Inside a training step the library works on ``MatrixView``s of one arena; a tensor is the convenient form
 /// outside.

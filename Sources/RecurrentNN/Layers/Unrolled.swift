@@ -17,8 +17,8 @@ public struct Unrolled<Element: Scalar> {
   let topPart: Int
   /// The input of all rows; nil if the cell was stepped, for then its caller has it.
   var input: SequenceInput<Element>?
-  /// What a single cell keeps.
-  var memory: CellMemory<Element>?
+  /// What a single cell keeps, in the type of its own.
+  var cell: Any?
   /// The layers inside a stack or the two directions.
   var children: [Unrolled<Element>] = []
   /// What stands between the layers of a stack, for every layer but the lowest.
@@ -51,14 +51,6 @@ public struct Unrolled<Element: Scalar> {
       "part \(index) of a state of \(slabs.count) parts that can be read by step")
     return slabs[index]
   }
-
-  /// The memory of a single cell.
-  var cellMemory: CellMemory<Element> {
-    guard let memory else {
-      preconditionFailure("a cell needs the trace that its own begin or unroll returned")
-    }
-    return memory
-  }
 }
 
 /// A backward pass under way over the steps of a cell.
@@ -71,21 +63,14 @@ public struct BackwardTrace<Element: Scalar> {
   /// state after step t, afterwards that of the state before it. Whoever else reads a state (attention) adds
   /// the gradient here between two steps.
   public let stateGradient: [MatrixView<Element>]
-  /// What a single cell keeps.
-  var memory: ReverseMemory<Element>?
+  /// What a single cell keeps, in the type of its own.
+  var cell: Any?
   /// Of stacked cells: one for each cell.
   var children: [BackwardTrace<Element>] = []
 
   init(_ forward: Unrolled<Element>, stateGradient: [MatrixView<Element>]) {
     self.forward = forward
     self.stateGradient = stateGradient
-  }
-
-  var reverseMemory: ReverseMemory<Element> {
-    guard let memory else {
-      preconditionFailure("a cell needs the backward trace that its own beginBackward returned")
-    }
-    return memory
   }
 }
 

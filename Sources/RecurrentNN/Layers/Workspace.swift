@@ -2,8 +2,8 @@ import NumericKernels
 import Optimizers
 import Parameters
 
-/// What a model needs besides its parameters: scratch memory and packed copies of the weights used at every
-/// time step.
+/// The memory of a model besides its parameters: scratch memory, and packed copies of the weights that every time step
+/// uses.
 public final class Workspace<Element: Scalar> {
   public let arena = Arena<Element>()
   /// How the layers multiply.
@@ -129,7 +129,7 @@ extension LayerContext {
 private final class PackedWeight<Element: Scalar> {
   var matrix: PackedMatrix<Element>
   let parameters: ParameterBuffer<Element>
-  /// Where the rows begin in the flat buffer, with the columns that are not packed.
+  /// Index in the flat buffer of the first row, with the columns that are not packed.
   let begin: Int
   let rows: Int
   /// Columns of the weight.

@@ -167,7 +167,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  /// Weights multiplied for every source step and for every target token, forwards.
+  /// Weights multiplied per source step and per target token in the forward pass.
   public var multipliedWeights: (source: Int, target: Int) {
     let keys = decoder.attentions.reduce(0) { $0 + ($1.key?.count ?? 0) }
     return (sources.encoders.reduce(keys) { $0 + $1.multipliedWeights }, decoder.multipliedWeights)

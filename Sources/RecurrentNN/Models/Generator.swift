@@ -2,9 +2,9 @@ import NumericKernels
 import Options
 import Parameters
 
-/// What a generator writes about.
+/// The condition of a generator, X.
 public enum GeneratorCondition: Sendable, Hashable {
-  /// Nothing: the sequences themselves are all there is.
+  /// None: the sequences are generated without a condition.
   case none
   /// One of `count` classes, looked up in a table of vectors of `size`.
   case classes(count: Int, size: Int)
@@ -22,7 +22,7 @@ public enum GeneratorCondition: Sendable, Hashable {
 
 /// The sizes and options of a generator.
 public struct GeneratorShape: Sendable, Hashable {
-  /// Where X enters.
+  /// How X enters the decoder.
   public enum Form: String, OptionChoice {
     /// The initial state of every layer is tanh(W X + b).
     case initialState = "initial-state"
@@ -66,7 +66,7 @@ public enum GeneratorConditions<Element: Scalar> {
   case features(UnsafePointer<Element>)
 }
 
-/// Sequences and what they are about, in the caller's order.
+/// Sequences with their conditions, in the caller's order.
 public struct GeneratorBatch<Element: Scalar> {
   public let conditions: GeneratorConditions<Element>
   /// Without begin and end marks, which the model adds.
@@ -125,7 +125,7 @@ public struct Generator<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  /// Weights multiplied for every token, forwards.
+  /// Weights multiplied per token in the forward pass.
   public var multipliedWeights: Int { decoder.multipliedWeights }
 
   /// X of every sequence, [count, C], in an order of the caller's sequences, with its classes; nil without.
@@ -145,11 +145,11 @@ public struct Generator<Element: Scalar>: Sendable {
         precondition(index[row] >= 0 && index[row] < count, "class \(index[row]) of \(count)")
       }
       let entries = context.parameters.matrix(table)
-      Element.gatherRows(entries.base, entries.stride, rows, x.rows, x.columns, x.base, x.stride)
+      x.gatherRows(of: entries, at: rows)
       return (x, rows)
     case (.features(let values), .features):
       for (row, sequence) in order.enumerated() { index[row] = Int32(sequence) }
-      Element.gatherRows(values, x.columns, rows, x.rows, x.columns, x.base, x.stride)
+      x.gatherRows(of: values, at: rows)
       return (x, nil)
     default:
       preconditionFailure("conditions \(conditions) for a generator of \(shape.condition)")

@@ -6,52 +6,42 @@ import Parameters
 public struct LanguageModelShape: Sendable, Hashable {
   public var vocabularySize: Int
   public var embeddingSize: Int
-  public var hiddenSize: Int
-  public var layers: Int
-  public var cell: CellOptions
-  /// Probability to drop a unit between layers and before the output layer, when training.
-  public var dropout: Double
+  /// Cells, units, layers, dropout between layers: everything but two directions.
+  public var network: NetworkOptions
+  /// Probability to drop a unit before the output layer, when training.
+  public var outputDropout: Double
   /// Probability to drop a unit of the embedding.
   public var embeddingDropout: Double
-  /// The output layer's weight is the embedding; requires embeddingSize == hiddenSize.
+  /// The output layer's weight is the embedding; requires embeddingSize == network.outputSize.
   public var tieEmbeddings: Bool
-  /// Where clusters of rare tokens begin (``AdaptiveSoftmaxOutput``); empty: one softmax over all. Excludes tied embeddings.
+  /// First ids of the clusters of rare tokens (``AdaptiveSoftmaxOutput``); empty: one softmax over all. Excludes tied
+  /// embeddings.
   public var cutoffs: [Int]
   /// By how much each of those clusters is narrower than the one before.
   public var clusterFactor: Double
   /// If set, every parameter starts from U(-bound, bound).
   public var uniformInitialization: Double?
-  /// What leads around every layer but the lowest.
-  public var connection: LayerConnectionKind
 
+  /// A model whose dropout between layers also acts before the output layer.
   public init(
-    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
-    dropout: Double = 0, embeddingDropout: Double = 0, tieEmbeddings: Bool = false,
-    cutoffs: [Int] = [], clusterFactor: Double = 4, uniformInitialization: Double? = nil,
-    connection: LayerConnectionKind = .none
+    vocabularySize: Int, embeddingSize: Int, network: NetworkOptions, embeddingDropout: Double = 0,
+    tieEmbeddings: Bool = false, cutoffs: [Int] = [], clusterFactor: Double = 4,
+    uniformInitialization: Double? = nil
   ) {
     self.vocabularySize = vocabularySize
     self.embeddingSize = embeddingSize
-    self.hiddenSize = hiddenSize
-    self.layers = layers
-    self.cell = cell
-    self.dropout = dropout
+    self.network = network
+    outputDropout = network.dropout
     self.embeddingDropout = embeddingDropout
     self.tieEmbeddings = tieEmbeddings
     self.cutoffs = cutoffs
     self.clusterFactor = clusterFactor
     self.uniformInitialization = uniformInitialization
-    self.connection = connection
   }
 
-  /// The recurrent layers.
-  /// Whether training draws anything: then it needs the coordinates of masks, see ``LayerContext``.
-  public var isRandom: Bool { dropout > 0 || embeddingDropout > 0 || cell.isRandom }
-
-  var network: NetworkOptions {
-    NetworkOptions(
-      cell, hiddenSize: hiddenSize, layers: layers, bidirectional: false, dropout: dropout,
-      connection: connection)
+  /// Whether training uses random numbers: then it needs the coordinates of masks, see ``LayerContext``.
+  public var isRandom: Bool {
+    network.dropout > 0 || outputDropout > 0 || embeddingDropout > 0 || network.cell.isRandom
   }
 }
 
@@ -60,9 +50,9 @@ public struct LanguageModelBatch<Element: Scalar> {
   public let layout: PackedLayout
   /// Token ids of the inputs, [rowCount].
   public let tokens: UnsafePointer<Int32>
-  /// Ids of the tokens to predict, [rowCount]; where one is below zero nothing is predicted.
+  /// Ids of the tokens to predict, [rowCount]; a row whose id is below zero predicts nothing.
   public let targets: UnsafePointer<Int32>
-  /// Row of the whole batch that is row 0 here: where the coordinates of dropout masks begin.
+  /// Row of the whole batch that is row 0 here: the first coordinate of the dropout masks.
   let firstRow: Int
 
   public init(layout: PackedLayout, tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>) {
@@ -101,6 +91,10 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   /// Throws ``OptionError`` if options of the layers exclude each other or are out of range.
   public init(_ shape: LanguageModelShape) throws(OptionError) {
     try shape.network.validate()
+    if shape.network.bidirectional {
+      throw shape.network.error(
+        \.bidirectional, because: "is not for a language model: the next token must not depend on later ones")
+    }
     precondition(
       !shape.tieEmbeddings || shape.cutoffs.isEmpty, "tied embeddings with an adaptive softmax")
     precondition(
@@ -134,7 +128,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   /// Widths of the state's matrices, bottom layer first (h before c for an LSTM).
   public var stateParts: [Int] { stack.stateParts }
 
-  /// Weights multiplied with every token, forwards: the measure of a step's floating-point operations (six
+  /// Weights multiplied per token in the forward pass: the measure of a step's floating-point operations (six
   /// times that number for each token, Kaplan et al. 2020, section 2.1). The look-up of an embedding
   /// multiplies nothing. Of an adaptive softmax all weights count, though most tokens see few of them.
   public var multipliedWeights: Int {
@@ -151,8 +145,8 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ///     order of the layout's rows; on return the state after the last step. Gradients are not passed back
   ///     through it (truncated backpropagation through time).
   ///   - labelSmoothing: ε of ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``; 0 with an adaptive softmax.
-  ///   - segment: steps between states that are kept for the way back; what lies between is computed a second time there
-  ///     (T. Chen et al., "Training deep nets with sublinear memory cost", 2016). Loss and gradient are those without, to
+  ///   - segment: steps between states that are kept for the backward pass, which computes the steps in between a second
+  ///     time (T. Chen et al., "Training deep nets with sublinear memory cost", 2016). Loss and gradient are those without, to
   ///     rounding; the activations of one segment and a state for each are all there is in memory. nil: keep everything.
   ///   - context: parameters, workspace, and the masks of dropout when training. The arena is left as it was.
   public func evaluate(
@@ -170,9 +164,9 @@ public struct LanguageModel<Element: Scalar>: Sendable {
         batch.segment($0..<min($0 + length, steps))
       }
       var loss = 0.0
-      let dState = stateParts.map { context.arena.zeros(batch.layout.batchSize, $0) }
+      let dState = stack.zeroState(batch.layout.batchSize, in: context.arena)
       let before = gradients == nil ? [] : statesBefore(parts, state, context)
-      // Forwards in order, or with gradients from the last part to the first.
+      // In order; with gradients from the last part to the first.
       for (part, start) in gradients == nil ? parts.map({ ($0, state) }) : zip(parts, before).reversed() {
         loss += run(part, state: start, labelSmoothing, stateGradient: dState, into: gradients, context)
       }
@@ -197,7 +191,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     return states
   }
 
-  /// After the way back the last part's state is the state after the batch.
+  /// After the backward pass the last part's state is the state after the batch.
   private func leave(
     _ states: [[MatrixView<Element>]], in state: [MatrixView<Element>], _ parts: [LanguageModelBatch<Element>]
   ) {
@@ -216,7 +210,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     return (unrolled, context)
   }
 
-  /// Forwards, and with gradients backwards, over the steps of one part.
+  /// The forward pass, and with gradients the backward pass, over the steps of one part.
   ///
   /// - Parameters:
   ///   - state: before the part on entry, after it on return.
@@ -261,17 +255,18 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     }
     let table = context.parameters.matrix(embedding)
     let x = context.arena.matrix(rows, shape.embeddingSize)
-    Element.gatherRows(table.base, table.stride, batch.tokens, rows, x.columns, x.base, x.stride)
+    x.rows(0..<rows).gatherRows(of: table, at: batch.tokens)
     Element.dropout(from: x, to: x, masks.rows, masks.key(stream: 0), rate: shape.embeddingDropout)
     return .dense(x)
   }
 
   private func dropped(_ output: MatrixView<Element>, _ context: LayerContext<Element>) -> MatrixView<Element>
   {
-    guard let masks = context.dropout, shape.dropout > 0 else { return output }
+    guard let masks = context.dropout, shape.outputDropout > 0 else { return output }
     let result = context.arena.matrix(output.rows, output.columns)
     Element.dropout(
-      from: output, to: result, masks.rows, masks.key(stream: shape.layers), rate: shape.dropout)
+      from: output, to: result, masks.rows, masks.key(stream: shape.network.layers), rate: shape.outputDropout
+    )
     return result
   }
 
@@ -281,8 +276,9 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     _ context: LayerContext<Element>
   ) {
     let arena = context.arena
-    if let masks = context.dropout, shape.dropout > 0 {
-      Element.dropout(from: dTop, to: dTop, masks.rows, masks.key(stream: shape.layers), rate: shape.dropout)
+    if let masks = context.dropout, shape.outputDropout > 0 {
+      Element.dropout(
+        from: dTop, to: dTop, masks.rows, masks.key(stream: shape.network.layers), rate: shape.outputDropout)
     }
     guard case .dense = unrolled.input, let masks = context.dropout else {
       stack.backpropagate(
@@ -303,7 +299,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   /// Advances every stream by one token.
   ///
   /// - Parameters:
-  ///   - tokens: one id a stream.
+  ///   - tokens: one id per stream.
   ///   - state: [streams, part] for each part, advanced in place.
   ///   - logits: [streams, V], overwritten with V h + c.
   public func step(

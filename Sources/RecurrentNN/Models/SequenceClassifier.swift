@@ -16,29 +16,7 @@ public struct SequenceClassifierShape: Sendable, Hashable {
   }
 }
 
-/// What shall come out for each sequence of a batch, in the caller's order.
-public enum SequenceTargets<Element: Scalar> {
-  /// [count]; below zero: no target.
-  case classes(UnsafePointer<Int32>)
-  /// [count, width].
-  case numbers(UnsafePointer<Element>, width: Int)
-}
-
-/// Sequences together with what shall come out for them.
-public struct ClassifierBatch<Element: Scalar> {
-  public let input: InputSequences<Element>
-  public let targets: SequenceTargets<Element>
-  /// The coordinates of the masks of dropout; nil when evaluating: nothing is dropped.
-  public let masks: SampleMasks?
-
-  public init(input: InputSequences<Element>, targets: SequenceTargets<Element>, masks: SampleMasks? = nil) {
-    self.input = input
-    self.targets = targets
-    self.masks = masks
-  }
-}
-
-/// What a classifier says about sequences, in the caller's order.
+/// The predictions of a classifier, in the caller's order.
 public struct ClassifierPrediction<Element: Scalar> {
   public enum Output {
     /// The most probable class of each sequence [count], and the probabilities of all [count, classes].
@@ -53,8 +31,8 @@ public struct ClassifierPrediction<Element: Scalar> {
   public let attention: [Element]?
 }
 
-/// A recurrent network that says one thing about a whole sequence (N-1): input embedding, stacked cells in one or two
-/// directions, the states made into one vector, and an output layer.
+/// A recurrent network with one output for a whole sequence (N-1): input embedding, stacked cells in one or two directions,
+/// pooling, and an output layer.
 ///
 ///     x_t = embedding(input_t),   h_t = layers(x)_t,   y = output(pooling(h_1, …, h_T))
 ///
@@ -69,12 +47,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
   public let layout: ParameterLayout
   private let network: SequenceNetwork<Element>
   private let pooling: PoolingLayer<Element>
-  private let output: Output
-
-  private enum Output: Sendable {
-    case softmax(SoftmaxOutput<Element>)
-    case linear(LinearOutput<Element>)
-  }
+  private let output: OutputLayer<Element>
 
   /// - Throws: ``OptionError`` if options of the cells exclude each other or are out of range.
   public init(_ shape: SequenceClassifierShape) throws(OptionError) {
@@ -97,8 +70,8 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  /// Weights multiplied with every step, forwards; those over letters, and the output layer's, which are used once a
-  /// sequence, are left out (see ``LanguageModel/multipliedWeights``).
+  /// Weights multiplied per step in the forward pass, without those over characters and those of the output layer, which
+  /// are used once per sequence (see ``LanguageModel/multipliedWeights``).
   public var multipliedWeights: Int {
     network.multipliedWeights + (layout["attention.weight"]?.count ?? 0)
   }
@@ -117,7 +90,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
   /// - Returns: softmax: nats, over the sequences that have a target. Numbers: squared errors summed over a sequence's
   ///   numbers, over the sequences.
   public func evaluate(
-    _ batch: ClassifierBatch<Element>, _ options: LossOptions = LossOptions(),
+    _ batch: LabeledBatch<Element>, _ options: LossOptions = LossOptions(),
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     context.arena.scoped {
@@ -128,7 +101,9 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
       let pooled = pooling.forward(trace.output, layout, context)
       let top = network.dropped(pooled.pooled, perSequence)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
-      let loss = loss(top, layout, batch.targets, options, gradient: dTop, into: gradients, context)
+      let loss = output.loss(
+        top, layout, targets: batch.targets, at: callerSequences(layout, context.arena), options,
+        gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
         network.dropGradient(dTop, perSequence)
         let dh = context.arena.matrix(layout.rowCount, network.outputSize)
@@ -158,34 +133,9 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     return UnsafePointer(index.baseAddress!)
   }
 
-  private func loss(
-    _ top: MatrixView<Element>, _ layout: PackedLayout, _ targets: SequenceTargets<Element>,
-    _ options: LossOptions, gradient dTop: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,
-    _ context: LayerContext<Element>
-  ) -> LossSum {
-    let arena = context.arena
-    let sequences = callerSequences(layout, arena)
-    switch (output, targets) {
-    case (.softmax(let output), .classes(let classes)):
-      let (packed, known) = gatherClasses(classes, sequences, top.rows, classes: output.classes, arena)
-      let total = output.loss(
-        top, targets: packed, smoothing: options.labelSmoothing, gradient: dTop, into: gradients, context)
-      return LossSum(total: total, tokens: known)
-    case (.linear(let output), .numbers(let numbers, let width)):
-      precondition(width == output.size, "targets of \(width) numbers for a model of \(output.size)")
-      precondition(options.labelSmoothing == 0, "label smoothing \(options.labelSmoothing) for numbers")
-      let packed = arena.matrix(top.rows, width)
-      Element.gatherRows(numbers, width, sequences, packed.rows, width, packed.base, packed.stride)
-      let total = output.loss(top, targets: packed, gradient: dTop, into: gradients, context)
-      return LossSum(total: total, tokens: packed.rows)
-    default:
-      preconditionFailure("targets of another kind than the model's output, \(shape.output)")
-    }
-  }
-
   // MARK: Prediction
 
-  /// What the model says about sequences that ``check(lengths:)`` accepts; nothing is dropped.
+  /// Predicts for sequences that ``check(lengths:)`` accepts, without dropout.
   ///
   /// - Parameter context: parameters and workspace. The arena is left as it was.
   public func predict(
@@ -208,15 +158,15 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     case .softmax(let output):
       let scores = context.arena.matrix(top.rows, output.classes)
       output.logits(top, into: scores, context)
-      Element.softmaxRows(scores.base, scores.stride, nil, scores.rows, scores.columns, 1)
+      scores.softmax()
       let classes = context.arena.words(top.rows, of: Int32.self)
-      Element.argmaxRows(scores.base, scores.stride, top.rows, scores.columns, classes.baseAddress!)
+      scores.argmaxRows(into: classes.baseAddress!)
       return .classes(
         inCallerOrder(classes, sequences), probabilities: inCallerOrder(scores, sequences))
     case .linear(let output):
-      let numbers = context.arena.matrix(top.rows, output.size)
-      output.numbers(top, into: numbers, context)
-      return .numbers(inCallerOrder(numbers, sequences))
+      return .numbers(output.predict(top, at: sequences, context))
+    case .conditionalRandomField:
+      preconditionFailure("a CRF scores the steps of a sequence, not the sequence")
     }
   }
 }

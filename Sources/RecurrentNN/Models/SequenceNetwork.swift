@@ -2,12 +2,12 @@ import NumericKernels
 import Options
 import Parameters
 
-/// The sizes and options of the part that taggers and classifiers have in common: what is read, and the recurrent layers.
+/// The sizes and options of the part that taggers and classifiers have in common: input embedding and recurrent layers.
 public struct SequenceNetworkShape: Sendable, Hashable {
   public var input: InputShape
   /// Cells, units, layers, directions, and dropout between layers.
   public var recurrent: NetworkOptions
-  /// Probability to drop a unit of the input vectors (looked up, joined with letters, or given as numbers), when training.
+  /// Probability to drop a unit of the input vectors (looked up, joined with characters, or given as numbers), when training.
   public var inputDropout: Double
   /// Probability to drop a unit before the output layer.
   public var outputDropout: Double
@@ -66,12 +66,12 @@ struct SequenceNetwork<Element: Scalar>: Sendable {
 
   var outputSize: Int { stack.outputSize }
 
-  /// Weights of the recurrent layers that are multiplied with every step, forwards.
+  /// Weights of the recurrent layers multiplied per step in the forward pass.
   var multipliedWeights: Int {
     stack.parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
   }
 
-  /// What the forward pass keeps for the backward pass.
+  /// The forward cache.
   struct Trace {
     let input: InputEmbedding<Element>.Trace
     let unrolled: Unrolled<Element>
@@ -87,11 +87,8 @@ struct SequenceNetwork<Element: Scalar>: Sendable {
     let vectors = embedding.forward(input, layout, context)
     return Trace(
       input: vectors,
-      unrolled: stack.unroll(vectors.output, layout, from: zeroState(layout, context), context))
-  }
-
-  private func zeroState(_ layout: PackedLayout, _ context: LayerContext<Element>) -> [MatrixView<Element>] {
-    stack.stateParts.map { context.arena.zeros(layout.batchSize, $0) }
+      unrolled: stack.unroll(
+        vectors.output, layout, from: stack.zeroState(layout.batchSize, in: context.arena), context))
   }
 
   /// Adds the gradients of all parameters, given that of the output.
@@ -105,7 +102,8 @@ struct SequenceNetwork<Element: Scalar>: Sendable {
         embedding.needsGradient(trace.input)
         ? context.arena.matrix(layout.rowCount, embedding.outputSize) : nil
       stack.backpropagate(
-        trace.unrolled, outputGradient: outputGradient, stateGradient: zeroState(layout, context),
+        trace.unrolled, outputGradient: outputGradient,
+        stateGradient: stack.zeroState(layout.batchSize, in: context.arena),
         inputGradient: dx, into: gradients, context)
       if let dx { embedding.backward(trace.input, gradient: dx, into: gradients, context) }
     }
@@ -130,53 +128,4 @@ struct SequenceNetwork<Element: Scalar>: Sendable {
     guard let masks = context.dropout, shape.outputDropout > 0 else { return }
     Element.dropout(from: dx, to: dx, masks.rows, masks.key(stream: outputStream), rate: shape.outputDropout)
   }
-}
-
-extension PackedLayout {
-  /// Rows of numbers [rowCount, width] of a caller's sequences in packed order.
-  func pack<Element>(
-    _ values: UnsafePointer<Element>, width: Int, _ callerRows: UnsafePointer<Int32>, _ arena: Arena<Element>
-  ) -> MatrixView<Element> {
-    let packed = arena.matrix(rowCount, width)
-    Element.gatherRows(values, width, callerRows, rowCount, width, packed.base, packed.stride)
-    return packed
-  }
-}
-
-/// Classes in another order.
-///
-/// - Parameters:
-///   - rows: for each row of the result the row it comes from.
-///   - classes: how many there are; negative numbers (no target) are allowed, larger ones are not.
-func gatherClasses<Element>(
-  _ targets: UnsafePointer<Int32>, _ rows: UnsafePointer<Int32>, _ count: Int, classes: Int,
-  _ arena: Arena<Element>
-) -> (targets: UnsafePointer<Int32>, known: Int) {
-  let packed = arena.words(count, of: Int32.self)
-  var known = 0
-  for row in 0..<count {
-    let target = targets[Int(rows[row])]
-    precondition(Int(target) < classes, "target \(target) of \(classes) classes")
-    packed[row] = target
-    known += target >= 0 ? 1 : 0
-  }
-  return (UnsafePointer(packed.baseAddress!), known)
-}
-
-/// The rows of a matrix put where a caller has them: row r becomes row `rows[r]` of the result, row after row.
-func inCallerOrder<Element>(_ matrix: MatrixView<Element>, _ rows: UnsafePointer<Int32>) -> [Element] {
-  Array(unsafeUninitializedCapacity: matrix.count) { result, count in
-    guard let base = result.baseAddress else { return }
-    for row in 0..<matrix.rows {
-      (base + Int(rows[row]) * matrix.columns).copyElements(from: matrix.row(row), count: matrix.columns)
-    }
-    count = matrix.count
-  }
-}
-
-/// The same for one class a row.
-func inCallerOrder(_ classes: UnsafeMutableBufferPointer<Int32>, _ rows: UnsafePointer<Int32>) -> [Int32] {
-  var result = [Int32](repeating: 0, count: classes.count)
-  for row in classes.indices { result[Int(rows[row])] = classes[row] }
-  return result
 }

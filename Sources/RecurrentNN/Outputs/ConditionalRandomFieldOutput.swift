@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -8,10 +9,10 @@ import Parameters
 ///     L = log Σ_{y'} exp s(y') - s(y)
 ///
 /// Shapes: h [N, inputSize], `output.weight` [tags, inputSize], `output.bias` [tags], `crf.start_transitions` and
-/// `crf.end_transitions` [tags], `crf.transitions` [from, to]. Where a step has no target, the likelihood is that of all
-/// paths which agree with the targets there are.
+/// `crf.end_transitions` [tags], `crf.transitions` [from, to]. If steps have no target, the likelihood is that of all paths
+/// which agree with the other targets.
 ///
-/// The sum over all paths is the forward algorithm in log space; its gradient are the probabilities of tags and pairs of
+/// The sum over all paths is the forward algorithm in log space; its gradient consists of the probabilities of tags and of pairs of
 /// tags, by the recursion from the last step to the first.
 public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
   private let linear: Linear<Element>
@@ -36,17 +37,21 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
     }
   }
 
-  private func scores(_ context: LayerContext<Element>) -> RandomFieldScores<Element> {
-    RandomFieldScores(
+  /// The field over some emissions.
+  private func field(
+    _ emissions: MatrixView<Element>, _ layout: PackedLayout, _ context: LayerContext<Element>
+  ) -> rnd_crf {
+    rnd_crf(
+      at: layout.packedRows(context.arena), tags: tags, emission: emissions.base, stride: emissions.stride,
       start: context.parameters.pointer(start), end: context.parameters.pointer(end),
-      transitions: context.parameters.pointer(transitions))
+      transition: context.parameters.pointer(transitions))
   }
 
   /// The negative log-likelihood of the tags, summed over the sequences, nats.
   ///
   /// - Parameters:
   ///   - h: the packed rows, [layout.rowCount, inputSize].
-  ///   - targets: [layout.rowCount]; below zero where the tag is not known.
+  ///   - targets: [layout.rowCount]; below zero for a step whose tag is unknown.
   ///   - dh: overwritten with the gradient of h if given.
   ///   - gradients: those of all parameters are ADDED here if given, which they are if `dh` is.
   public func loss(
@@ -59,17 +64,18 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
       let emissions = arena.matrix(h.rows, tags)
       linear.forward(h, into: emissions, context.parameters)
       let workspace = arena.matrix(2 * (layout.steps + 2), tags)
-      let at = layout.packedRows(arena)
-      guard let gradients, let dh else {
-        return Element.randomFieldLoss(
-          emissions.base, emissions.stride, tags, scores(context), at, targets, workspace.base, gradient: nil)
-      }
+      var likelihood = rnd_crf_likelihood()
+      likelihood.crf = field(emissions, layout, context)
+      likelihood.target = targets
+      likelihood.workspace = UnsafeMutableRawPointer(workspace.base)
+      guard let gradients, let dh else { return rnd_crf_loss(Element.kernelType, likelihood) }
       let dEmissions = arena.matrix(h.rows, tags)
-      let total = Element.randomFieldLoss(
-        emissions.base, emissions.stride, tags, scores(context), at, targets, workspace.base,
-        gradient: RandomFieldGradient(
-          emissions: dEmissions.base, stride: dEmissions.stride, start: gradients.pointer(start),
-          end: gradients.pointer(end), transitions: gradients.pointer(transitions)))
+      likelihood.d_emission = UnsafeMutableRawPointer(dEmissions.base)
+      likelihood.d_stride = dEmissions.stride
+      likelihood.d_start = UnsafeMutableRawPointer(gradients.pointer(start))
+      likelihood.d_end = UnsafeMutableRawPointer(gradients.pointer(end))
+      likelihood.d_transition = UnsafeMutableRawPointer(gradients.pointer(transitions))
+      let total = rnd_crf_loss(Element.kernelType, likelihood)
       linear.backward(h, preActivation: dEmissions, inputGradient: dh, into: gradients, context)
       return total
     }
@@ -85,22 +91,26 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
       let emissions = arena.matrix(h.rows, tags)
       linear.forward(h, into: emissions, context.parameters)
       let back = arena.words(layout.steps * tags, of: Int32.self)
-      Element.randomFieldPath(
-        emissions.base, emissions.stride, tags, scores(context), layout.packedRows(arena),
-        arena.matrix(2, tags).base, back.baseAddress!, path)
+      rnd_crf_viterbi(
+        Element.kernelType,
+        rnd_crf_path(
+          crf: field(emissions, layout, context), workspace: arena.matrix(2, tags).base,
+          back: back.baseAddress!,
+          path: path))
     }
   }
 }
 
 extension PackedLayout {
-  /// Where the steps of the sequences lie, in arena memory.
-  func packedRows<Element>(_ arena: Arena<Element>) -> PackedRows {
+  /// The rows of the steps of each sequence, in arena memory.
+  func packedRows<Element>(_ arena: Arena<Element>) -> rnd_packed_rows {
     let count = activeCounts.first ?? 0
     let first = arena.words(steps, of: Int64.self)
     for step in 0..<steps { first[step] = Int64(offsets[step]) }
     let length = arena.words(count, of: Int64.self)
     for position in 0..<count { length[position] = Int64(lengths[position]) }
-    return PackedRows(
-      offsets: UnsafePointer(first.baseAddress!), lengths: UnsafePointer(length.baseAddress!), count: count)
+    return rnd_packed_rows(
+      offset: UnsafePointer(first.baseAddress!), length: UnsafePointer(length.baseAddress!),
+      count: Int64(count))
   }
 }

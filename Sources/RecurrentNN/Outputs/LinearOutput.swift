@@ -1,13 +1,21 @@
+import CKernels
 import NumericKernels
 import Parameters
 
-/// An output layer of numbers: y = W h + b, with its squared error.
+/// An output layer of numbers or of independent bits, with its loss, from z = W h + b:
 ///
-///     L = Σ_k (y_k - t_k)²
+///     numbers   y = z       L = Σ_k (y_k - t_k)²
+///     bits      p = σ(z)    L = -Σ_k t_k log p_k + (1 - t_k) log(1 - p_k)
 ///
-/// Shapes: h [N, inputSize], `weight` [size, inputSize], `bias` [size], targets t [N, size]. The loss has no factor 1/2,
-/// and is summed over the numbers of a row: the mean squared error of a number is the loss per row over `size`.
+/// Shapes: h [N, inputSize], `weight` [size, inputSize], `bias` [size], targets t [N, size], for bits in 0...1. The squared
+/// error has no factor 1/2 and is summed over the numbers of a row: the mean squared error of a number is the loss per row
+/// over `size`. Bits are those of Boulanger-Lewandowski et al. 2012 for music, one per key.
 public struct LinearOutput<Element: Scalar>: Sendable {
+  public enum Kind: Sendable, Hashable {
+    case numbers, bits
+  }
+
+  public let kind: Kind
   private let linear: Linear<Element>
 
   public var inputSize: Int { linear.inputSize }
@@ -16,15 +24,18 @@ public struct LinearOutput<Element: Scalar>: Sendable {
   public var parameters: [Parameter] { [linear.weight, linear.bias] }
 
   /// Adds `weight` and `bias` to a layout, drawn from U(±1/√inputSize) as torch.nn.Linear does.
-  public init(inputSize: Int, size: Int, in builder: inout ParameterLayout.Builder) {
+  public init(
+    _ kind: Kind = .numbers, inputSize: Int, size: Int, in builder: inout ParameterLayout.Builder
+  ) {
+    self.kind = kind
     linear = Linear(inputSize: inputSize, outputSize: size, in: &builder)
   }
 
-  /// The squared errors summed over numbers and rows.
+  /// The loss summed over the rows: squared errors, or cross-entropy in nats.
   ///
   /// - Parameters:
   ///   - h: [N, inputSize].
-  ///   - targets: [N, size].
+  ///   - targets: [N, size]. Rows of bits that begin with a number below zero are skipped.
   ///   - dh: overwritten with the gradient of h if given.
   ///   - gradients: those of weight and bias are ADDED here if given.
   public func loss(
@@ -32,72 +43,28 @@ public struct LinearOutput<Element: Scalar>: Sendable {
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> Double {
     context.arena.scoped {
-      let y = context.arena.matrix(h.rows, size)
-      context.multiply(h, context.parameters.matrix(linear.weight), .right, into: y)
-      let total = Element.squaredError(
-        y.base, y.stride, context.parameters.pointer(linear.bias), targets.base, targets.stride, h.rows, size,
-        dh != nil)
-      linear.backward(h, preActivation: y, inputGradient: dh, into: gradients, context)
+      // z, and after the kernel its gradient.
+      let z = context.arena.matrix(h.rows, size)
+      context.multiply(h, context.parameters.matrix(linear.weight), .right, into: z)
+      let arguments = rnd_output_loss(
+        rows: h.rows, columns: size, y: z.base, stride: z.stride,
+        bias: context.parameters.pointer(linear.bias), target: targets.base, target_stride: targets.stride,
+        with_gradient: dh != nil)
+      let total =
+        switch kind {
+        case .numbers: rnd_squared_error(Element.kernelType, arguments)
+        case .bits: rnd_sigmoid_cross_entropy(Element.kernelType, arguments)
+        }
+      linear.backward(h, preActivation: z, inputGradient: dh, into: gradients, context)
       return total
     }
   }
 
-  /// Overwrites `numbers` [N, size] with W h + b.
-  public func numbers(
-    _ h: MatrixView<Element>, into numbers: MatrixView<Element>, _ context: LayerContext<Element>
+  /// Overwrites `values` [N, size] with y or p.
+  public func predict(
+    _ h: MatrixView<Element>, into values: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    linear.forward(h, into: numbers, context.parameters)
-  }
-}
-
-/// An output layer of independent bits: p_k = σ(W h + b)_k, with its cross-entropy (Boulanger-Lewandowski et al. 2012 for
-/// music, one bit a key).
-///
-///     L = -Σ_k t_k log p_k + (1 - t_k) log(1 - p_k)
-///
-/// Shapes: h [N, inputSize], `weight` [bits, inputSize], `bias` [bits], targets t [N, bits] in 0...1.
-public struct BernoulliOutput<Element: Scalar>: Sendable {
-  private let linear: Linear<Element>
-
-  public var inputSize: Int { linear.inputSize }
-  public var bits: Int { linear.outputSize }
-  /// Handles of all parameters, in layout order.
-  public var parameters: [Parameter] { [linear.weight, linear.bias] }
-
-  /// Adds `weight` and `bias` to a layout, drawn from U(±1/√inputSize) as torch.nn.Linear does.
-  public init(inputSize: Int, bits: Int, in builder: inout ParameterLayout.Builder) {
-    linear = Linear(inputSize: inputSize, outputSize: bits, in: &builder)
-  }
-
-  /// The cross-entropy summed over bits and rows, nats.
-  ///
-  /// - Parameters:
-  ///   - h: [N, inputSize].
-  ///   - targets: [N, bits]; rows that begin with a number below zero count for nothing.
-  ///   - dh: overwritten with the gradient of h if given.
-  ///   - gradients: those of weight and bias are ADDED here if given.
-  public func loss(
-    _ h: MatrixView<Element>, targets: MatrixView<Element>, gradient dh: MatrixView<Element>?,
-    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
-  ) -> Double {
-    context.arena.scoped {
-      let logits = context.arena.matrix(h.rows, bits)
-      context.multiply(h, context.parameters.matrix(linear.weight), .right, into: logits)
-      let total = Element.sigmoidCrossEntropy(
-        logits.base, logits.stride, context.parameters.pointer(linear.bias), targets.base, targets.stride,
-        h.rows, bits, dh != nil)
-      linear.backward(h, preActivation: logits, inputGradient: dh, into: gradients, context)
-      return total
-    }
-  }
-
-  /// Overwrites `probabilities` [N, bits] with σ(W h + b).
-  public func probabilities(
-    _ h: MatrixView<Element>, into probabilities: MatrixView<Element>, _ context: LayerContext<Element>
-  ) {
-    context.multiply(h, context.parameters.matrix(linear.weight), .right, into: probabilities)
-    Element.activateRows(
-      probabilities.base, probabilities.stride, context.parameters.pointer(linear.bias), h.rows, bits,
-      .sigmoid)
+    context.multiply(h, context.parameters.matrix(linear.weight), .right, into: values)
+    values.activate(kind == .bits ? .sigmoid : .identity, bias: context.parameters.pointer(linear.bias))
   }
 }

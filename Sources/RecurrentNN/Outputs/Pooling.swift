@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Options
 import Parameters
@@ -90,7 +91,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
     }
   }
 
-  /// What the forward pass keeps for the backward pass.
+  /// The forward cache.
   struct Trace {
     /// A vector for each sequence, in the order of the layout, [batchSize, outputSize].
     let pooled: MatrixView<Element>
@@ -106,19 +107,19 @@ struct PoolingLayer<Element: Scalar>: Sendable {
     let arena = context.arena
     let at = layout.packedRows(arena)
     let pooled = arena.matrix(layout.batchSize, outputSize)
-    pooled.rows(at.count..<layout.batchSize).fill(0)
+    let count = Int(at.count)
+    pooled.rows(count..<layout.batchSize).fill(0)
     switch pooling.kind {
     case .last:
       for end in ends(layout, arena) {
         let (source, target) = (h.columns(end.columns), pooled.columns(end.columns))
-        Element.gatherRows(
-          source.base, source.stride, end.rows, at.count, target.columns, target.base, target.stride)
+        target.rows(0..<count).gatherRows(of: source, at: end.rows)
       }
     case .mean:
-      Element.meanPool(h.base, h.stride, at, inputSize, pooled.base, pooled.stride)
+      rnd_mean_pool(Element.kernelType, pooling(h, at, into: pooled))
     case .max:
-      let steps = arena.words(at.count * inputSize, of: Int32.self)
-      Element.maxPool(h.base, h.stride, at, inputSize, pooled.base, pooled.stride, steps.baseAddress!)
+      let steps = arena.words(count * inputSize, of: Int32.self)
+      rnd_max_pool(Element.kernelType, pooling(h, at, into: pooled, steps: steps.baseAddress!))
       return Trace(pooled: pooled, steps: UnsafePointer(steps.baseAddress!))
     case .attention:
       return Trace(pooled: pooled, attention: attention?.forward(h, at, into: pooled, context))
@@ -129,6 +130,16 @@ struct PoolingLayer<Element: Scalar>: Sendable {
       }
     }
     return Trace(pooled: pooled)
+  }
+
+  private func pooling(
+    _ h: MatrixView<Element>, _ at: rnd_packed_rows, into pooled: MatrixView<Element>,
+    steps: UnsafeMutablePointer<Int32>? = nil
+  ) -> rnd_pooling {
+    rnd_pooling(
+      at: at, width: inputSize, h: h.base, stride: h.stride, pooled: pooled.base,
+      pooled_stride: pooled.stride,
+      where: steps, scores: nil)
   }
 
   private func requireLength(_ steps: Int, _ layout: PackedLayout) {
@@ -166,14 +177,13 @@ struct PoolingLayer<Element: Scalar>: Sendable {
         dh.fill(0)
         for end in ends(layout, context.arena) {
           let (source, target) = (dPooled.columns(end.columns), dh.columns(end.columns))
-          Element.scatterAddRows(
-            source.base, source.stride, end.rows, at.count, source.columns, target.base, target.stride)
+          target.scatterAddRows(source.rows(0..<Int(at.count)), at: end.rows)
         }
       case .mean:
-        Element.meanPoolBackward(dPooled.base, dPooled.stride, at, inputSize, dh.base, dh.stride)
+        rnd_mean_pool_backward(Element.kernelType, poolingGradient(dPooled, at, states: dh))
       case .max:
         guard let steps = trace.steps else { return }
-        Element.maxPoolBackward(dPooled.base, dPooled.stride, steps, at, inputSize, dh.base, dh.stride)
+        rnd_max_pool_backward(Element.kernelType, poolingGradient(dPooled, at, states: dh, steps: steps))
       case .attention:
         guard let attention, let kept = trace.attention else { return }
         attention.backward(kept, h, at, gradient: dPooled, states: dh, into: gradients, context)
@@ -184,6 +194,15 @@ struct PoolingLayer<Element: Scalar>: Sendable {
         }
       }
     }
+  }
+
+  private func poolingGradient(
+    _ dPooled: MatrixView<Element>, _ at: rnd_packed_rows, states dh: MatrixView<Element>,
+    steps: UnsafePointer<Int32>? = nil
+  ) -> rnd_pooling_gradient {
+    rnd_pooling_gradient(
+      at: at, width: inputSize, d_pooled: dPooled.base, pooled_stride: dPooled.stride, dh: dh.base,
+      dh_stride: dh.stride, where: steps, h: nil, stride: 0, weights: nil, d_scores: nil)
   }
 }
 
@@ -205,7 +224,7 @@ struct AttentionPooling<Element: Scalar>: Sendable {
 
   var parameters: [Parameter] { [keys.weight, keys.bias, query] }
 
-  /// What the forward pass keeps for the backward pass.
+  /// The forward cache.
   struct Trace {
     /// u, [rows, size].
     let keys: MatrixView<Element>
@@ -215,30 +234,37 @@ struct AttentionPooling<Element: Scalar>: Sendable {
 
   /// Overwrites the first `at.count` rows of `pooled`.
   func forward(
-    _ h: MatrixView<Element>, _ at: PackedRows, into pooled: MatrixView<Element>,
+    _ h: MatrixView<Element>, _ at: rnd_packed_rows, into pooled: MatrixView<Element>,
     _ context: LayerContext<Element>
   ) -> Trace {
     let u = context.arena.matrix(h.rows, keys.outputSize)
     keys.forward(h, into: u, context.parameters)
     let weights = context.arena.matrix(h.rows, 1)
     context.multiply(u, context.parameters.matrix(query), .right, into: weights)
-    Element.attentionPool(
-      weights.base, h.base, h.stride, at, h.columns, pooled.base, pooled.stride)
+    rnd_attention_pool(
+      Element.kernelType,
+      rnd_pooling(
+        at: at, width: h.columns, h: h.base, stride: h.stride, pooled: pooled.base,
+        pooled_stride: pooled.stride,
+        where: nil, scores: weights.base))
     return Trace(keys: u, weights: weights)
   }
 
   /// Overwrites `dh` and adds to the parameters' gradients.
   func backward(
-    _ trace: Trace, _ h: MatrixView<Element>, _ at: PackedRows, gradient dPooled: MatrixView<Element>,
+    _ trace: Trace, _ h: MatrixView<Element>, _ at: rnd_packed_rows, gradient dPooled: MatrixView<Element>,
     states dh: MatrixView<Element>, into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
     let arena = context.arena
     arena.scoped {
       let dScores = arena.matrix(h.rows, 1)
       // dh = a dpooled;  ds_t = a_t (da_t - Σ_s a_s da_s) with da_t = dpooled·h_t
-      Element.attentionPoolBackward(
-        trace.weights.base, h.base, h.stride, dPooled.base, dPooled.stride, at, h.columns, dScores.base,
-        dh.base, dh.stride)
+      rnd_attention_pool_backward(
+        Element.kernelType,
+        rnd_pooling_gradient(
+          at: at, width: h.columns, d_pooled: dPooled.base, pooled_stride: dPooled.stride, dh: dh.base,
+          dh_stride: dh.stride, where: nil, h: h.base, stride: h.stride, weights: trace.weights.base,
+          d_scores: dScores.base))
       // dv += Σ ds_t u_t;  du_t = ds_t v
       context.multiply(dScores, trace.keys, .left, into: gradients.matrix(query), accumulate: true)
       let du = arena.matrix(h.rows, keys.outputSize)

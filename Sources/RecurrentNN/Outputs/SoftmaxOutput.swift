@@ -1,3 +1,4 @@
+import CKernels
 import NumericKernels
 import Parameters
 
@@ -43,7 +44,7 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - h: [N, inputSize].
-  ///   - targets: [N]; rows whose target is below zero count for nothing.
+  ///   - targets: [N]; rows whose target is below zero are skipped.
   ///   - smoothing: label smoothing ε (Szegedy et al. 2016, section 7): the target is (1 - ε) of its class and ε spread
   ///     evenly over all classes.
   ///   - dh: overwritten with the gradient of h if given.
@@ -65,17 +66,14 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
         let rows = first..<min(first + blockRows, h.rows)
         let (part, logits) = (h.rows(rows), block.rows(0..<rows.count))
         context.multiply(part, table, .right, into: logits)
-        total += Element.softmaxCrossEntropy(
-          logits.base, logits.stride, bias.map { context.parameters.pointer($0) }, targets + first,
-          rows.count,
-          classes,
-          Element(smoothing), dh != nil)
+        total += logits.softmaxCrossEntropy(
+          targets: targets + first, bias: bias.map { context.parameters.pointer($0) }, smoothing: smoothing,
+          withGradient: dh != nil)
         if let dh, let gradients {
           context.multiply(logits, table, into: dh.rows(rows))
           context.multiply(logits, part, .left, into: gradients.matrix(weight), accumulate: true)
           if let bias {
-            Element.addColumnSums(
-              logits.base, logits.stride, rows.count, classes, gradients.pointer(bias))
+            logits.addColumnSums(to: gradients.pointer(bias))
           }
         }
       }
@@ -90,13 +88,12 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
   ) {
     context.packed(weight, transposed: true).multiply(h, into: logits, accumulate: false)
     guard let bias else { return }
-    Element.activateRows(
-      logits.base, logits.stride, context.parameters.pointer(bias), logits.rows, logits.columns, .identity)
+    logits.activate(.identity, bias: context.parameters.pointer(bias))
   }
 }
 
-/// An output layer for large vocabularies (adaptive softmax): frequent classes first, rare ones in clusters of which most
-/// rows compute nothing.
+/// An output layer for large vocabularies (adaptive softmax): frequent classes first, rare ones in clusters that most rows
+/// skip.
 ///
 /// The head is a softmax over the `cutoffs[0]` most frequent classes and one entry for each cluster. Cluster k holds the
 /// classes from `cutoffs[k]` up to the next cutoff (the last: up to `classes`), seen through a projection that is narrower by
@@ -175,7 +172,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - h: [N, inputSize].
-  ///   - targets: [N]; rows whose target is below zero count for nothing.
+  ///   - targets: [N]; rows whose target is below zero are skipped.
   ///   - dh: overwritten with the gradient of h if given.
   ///   - gradients: those of the parameters are ADDED here if given.
   public func loss(
@@ -220,7 +217,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
     guard count > 0 else { return 0 }
     let (index, own) = (UnsafePointer(rows.baseAddress!), UnsafePointer(classes.baseAddress!))
     let x = arena.matrix(count, inputSize)
-    Element.gatherRows(h.base, h.stride, index, count, inputSize, x.base, x.stride)
+    x.gatherRows(of: h, at: index)
     let projected = arena.matrix(count, cluster.output.inputSize)
     context.packed(cluster.projection, transposed: true).multiply(x, into: projected, accumulate: false)
     let dProjected = dh.map { _ in arena.matrix(count, cluster.output.inputSize) }
@@ -230,7 +227,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
       context.multiply(dProjected, x, .left, into: gradients.matrix(cluster.projection), accumulate: true)
       // x is no longer needed: its memory takes its gradient.
       context.packed(cluster.projection, transposed: false).multiply(dProjected, into: x, accumulate: false)
-      Element.scatterAddRows(x.base, x.stride, index, count, inputSize, dh.base, dh.stride)
+      dh.scatterAddRows(x, at: index)
     }
     return total
   }
@@ -244,26 +241,32 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
     context.arena.scoped {
       let first = context.arena.matrix(h.rows, head.classes)
       head.logits(h, into: first, context)
-      // What is taken from the head's logits: its normalizer; from a cluster's further its own.
+      // Head logits are shifted by the head's normalizer, cluster logits also by their own.
       let normalizers = doubles(h.rows, context)
-      Element.logNormalizers(first.base, first.stride, h.rows, first.columns, normalizers)
+      first.logNormalizers(into: normalizers)
       let shift = doubles(h.rows, context)
       let frequent = logits.columns(0..<shortlist)
       frequent.copy(from: first.columns(0..<shortlist))
       for row in 0..<h.rows { shift[row] = -normalizers[row] }
-      Element.shiftRows(frequent.base, frequent.stride, shift, h.rows, shortlist)
+      shiftRows(frequent, by: shift)
       for (index, cluster) in clusters.enumerated() {
         let projected = context.arena.matrix(h.rows, cluster.output.inputSize)
         context.packed(cluster.projection, transposed: true).multiply(h, into: projected, accumulate: false)
         let part = logits.columns(cluster.classes)
         cluster.output.logits(projected, into: part, context)
-        Element.logNormalizers(part.base, part.stride, h.rows, part.columns, shift)
+        part.logNormalizers(into: shift)
         for row in 0..<h.rows {
           shift[row] = Double(first[row, shortlist + index]) - normalizers[row] - shift[row]
         }
-        Element.shiftRows(part.base, part.stride, shift, h.rows, part.columns)
+        shiftRows(part, by: shift)
       }
     }
+  }
+
+  private func shiftRows(_ x: MatrixView<Element>, by shift: UnsafePointer<Double>) {
+    rnd_shift_rows(
+      Element.kernelType,
+      rnd_row_shift(rows: x.rows, columns: x.columns, x: x.base, stride: x.stride, shift: shift))
   }
 
   private func doubles(_ count: Int, _ context: LayerContext<Element>) -> UnsafeMutablePointer<Double> {
@@ -272,7 +275,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
   }
 }
 
-/// How a model's last layer spreads probability over a vocabulary.
+/// The output layer of a model over a vocabulary.
 public enum VocabularyOutput<Element: Scalar>: Sendable {
   case softmax(SoftmaxOutput<Element>)
   case adaptive(AdaptiveSoftmaxOutput<Element>)
@@ -286,7 +289,7 @@ public enum VocabularyOutput<Element: Scalar>: Sendable {
   }
 
   /// Cross-entropy summed over the rows, nats; shapes and gradients as in
-  /// ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``. An adaptive softmax knows no label smoothing.
+  /// ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``. An adaptive softmax has no label smoothing.
   public func loss(
     _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, smoothing: Double,
     gradient dh: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,

@@ -1,12 +1,14 @@
 import ArgumentParser
+import Benchmarking
+import Checkpoints
 import Communication
+import Configuration
 import Foundation
 import NumericKernels
 import Optimizers
 import RecurrentNN
 import RunLog
 import Tasks
-import Benchmarking
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -17,114 +19,164 @@ struct BenchCommand: ParsableCommand {
     ])
 }
 
-struct LanguageModelBenchCommand: DistributedCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "lm",
-    abstract: "Time whole training steps of a language model on random tokens.",
-    discussion: """
-      Forward, backward, reduction, clipping to norm 5 and update; the median of --iters steps after 5 for warming up. --batch \
-      is the global batch. "gflops" counts six operations for each weight multiplied and token, however the work was saved.
-      """)
+extension ProductPrecision: ExpressibleByArgument {}
+extension OptimizerSettings.Kind: ExpressibleByArgument {}
+extension TrainingConfiguration.Products: ExpressibleByArgument {}
+extension CellKind: ExpressibleByArgument {}
 
-  @Option(help: "rnn | gru | lstm") var cell = "lstm"
+/// Throws unless every size is one that a benchmark can have.
+func requireSizes(_ sizes: KeyValuePairs<String, Int>) throws {
+  for (name, value) in sizes where value < 1 || value > 1 << 24 {
+    throw ValidationError("--\(name) must be from 1 to \(1 << 24), not \(value)")
+  }
+}
+
+/// The language model that a benchmark trains or samples from.
+struct BenchmarkModelArguments: ParsableArguments {
+  @Option(help: "Recurrent cell.") var cell = CellKind.lstm
   @Option(help: "Vocabulary size.") var vocab = 65
   @Option(help: "Embedding size.") var embed = 512
-  @Option(help: "Units of a layer.") var hidden = 512
+  @Option(help: "Units per layer.") var hidden = 512
   @Option(help: "Number of layers.") var layers = 2
-  @Option(help: "Sequences in a step over all ranks.") var batch = 64
-  @Option(help: "Time steps.") var steps = 50
-  @Option(help: "Lengths spread evenly from this to --steps (default: all equal).") var shortest: Int?
+
+  func validate() throws {
+    try requireSizes(["vocab": vocab, "embed": embed, "hidden": hidden, "layers": layers])
+  }
+
+  func shape(cutoffs: [Int] = []) -> LanguageModelShape {
+    var options = CellOptions()
+    options.kind = cell
+    return LanguageModelShape(
+      vocabularySize: vocab, embeddingSize: embed,
+      network: NetworkOptions(options, hiddenSize: hidden, layers: layers), cutoffs: cutoffs)
+  }
+
+  var members: KeyValuePairs<String, JSONValue> {
+    [
+      "cell": .string(cell.rawValue), "vocab": .integer(vocab), "embed": .integer(embed),
+      "hidden": .integer(hidden), "layers": .integer(layers),
+    ]
+  }
+
+  /// `lstm 2x512, V=65`
+  var summary: String { "\(cell.rawValue) \(layers)x\(hidden), V=\(vocab)" }
+}
+
+/// What the benchmarks of training steps have in common: options, and how the result is printed.
+struct StepBenchmarkArguments: ParsableArguments {
+  @Option(help: "Optimizer (default: sgd for lm, adam for seq2seq).") var optimizer: OptimizerSettings.Kind?
+  @Option(help: "Precision of the operands of matrix products.") var precision = ProductPrecision.fp32
   @Option(
-    help: ArgumentHelp(
-      "Where clusters of an adaptive softmax begin, as 2000,6000; tokens then follow Zipf's law.",
-      valueName: "ids"))
-  var cutoffs: String?
-  @Option(help: "Keep the activations of so many steps only (default: of all).") var recompute: Int?
-  @Option(help: "Timed training steps.") var iters = 20
-  @Option(help: "sgd | momentum | nesterov | rmsprop | adagrad | adam | adamw") var optimizer = "sgd"
-  @Option(help: "fp32 | bf16: operands of matrix products.") var precision = "fp32"
-  @Option(help: "rule | tuned: who computes products in fp32, kernels or OpenBLAS; tuned: what is faster.")
-  var products = "rule"
+    help: "How to choose between our kernels and OpenBLAS in fp32: by a rule, or by measuring (tuned).")
+  var products = TrainingConfiguration.Products.rule
+  @Option(help: "Timed training steps (default: 20 for lm, 10 for seq2seq).") var iters: Int?
   @Flag(help: "Print one JSON object.") var json = false
   @Option(
     help: ArgumentHelp("Write the last step of rank 0 as a trace for Perfetto or Chrome.", valueName: "file"))
   var profile: String?
 
-  /// The clusters' first ids; nil if the option is not rising ids below the vocabulary.
-  private var clusters: [Int]? {
-    guard let cutoffs else { return [] }
-    let ids = cutoffs.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
-    return AdaptiveSoftmaxOutput<Float>.areCutoffs(ids, of: vocab) ? ids : nil
-  }
-
   func validate() throws {
-    guard clusters != nil else {
-      throw ValidationError("--cutoffs must be rising numbers from 1 to below --vocab, not \(cutoffs ?? "")")
-    }
-    if let recompute, recompute < 1 {
-      throw ValidationError("--recompute must be at least 1, not \(recompute)")
-    }
-    guard BenchOptions.precision(precision) != nil else {
-      throw ValidationError("--precision must be fp32 or bf16, not \(precision)")
-    }
-    try BenchOptions.requireProducts(products, precision)
-    guard BenchOptions.cell(cell) != nil else {
-      throw ValidationError("--cell must be rnn, gru or lstm, not \(cell)")
-    }
-    guard OptimizerSettings.Kind(rawValue: optimizer) != nil else {
-      throw ValidationError("--optimizer must be one of \(OptimizerSettings.Kind.allCases.map(\.rawValue))")
-    }
-    try BenchOptions.requireSizes([
-      ("vocab", vocab), ("embed", embed), ("hidden", hidden), ("layers", layers), ("batch", batch),
-      ("steps", steps), ("iters", iters),
-    ])
-    if let shortest, !(1...steps).contains(shortest) {
-      throw ValidationError("--shortest must be from 1 to --steps, not \(shortest)")
+    try requireSizes(["iters": iters ?? 1])
+    guard products == .rule || precision == .fp32 else {
+      throw ValidationError("--products tuned is for fp32: OpenBLAS has no products in \(precision)")
     }
   }
 
-  func run(on communicator: any Communicator) throws -> Int32 {
-    guard let cellKind = BenchOptions.cell(cell), let mode = BenchOptions.precision(precision),
-      let kind = OptimizerSettings.Kind(rawValue: optimizer)
-    else { return ExitCode.usage }
+  func benchmark(optimizer usual: OptimizerSettings.Kind, iterations: Int) -> StepBenchmark {
+    StepBenchmark(
+      iterations: iters ?? iterations, optimizer: optimizer ?? usual, precision: precision,
+      tunesProducts: products == .tuned)
+  }
+
+  /// What a benchmark is called, and its settings for programs and for people.
+  struct Subject {
+    var name: String
+    var settings: [KeyValuePairs<String, JSONValue>]
+    var summary: String
+    /// `target ` where only tokens of the targets are counted.
+    var tokens = ""
+  }
+
+  /// Runs a benchmark on all ranks and prints the result on rank 0.
+  func report(
+    _ subject: Subject, _ benchmark: StepBenchmark, on communicator: any Communicator,
+    _ run: () throws -> StepBenchmark.Result
+  ) throws -> Int32 {
     try Threads.share(among: communicator, reproducible: false)
-    let benchmark = LanguageModelBenchmark(
-      shape: LanguageModelShape(
-        vocabularySize: vocab, embeddingSize: embed, hiddenSize: hidden, layers: layers, cell: cellKind,
-        cutoffs: clusters ?? []),
-      batchSize: batch, steps: steps, shortest: shortest, segment: recompute,
-      benchmark: StepBenchmark(
-        iterations: iters, optimizer: kind, precision: mode, tunesProducts: products == "tuned"))
-    let result = try benchmark.run(on: communicator)
+    let result = try run()
     guard communicator.rank == 0 else { return ExitCode.done }
-    try BenchOptions.writeTrace(result, to: profile)
-    try StandardOutput.line(json ? describe(result, communicator).text : line(result, communicator))
-    if !json { try BenchOptions.lines(result).forEach(StandardOutput.line) }
+    if let profile {
+      try DurableFile.write(Data(Self.trace(result.trace).text.utf8), to: profile)
+    }
+    guard !json else {
+      let rate = subject.tokens.isEmpty ? "tok_s" : "tgt_tok_s"
+      let settings: KeyValuePairs<String, JSONValue> = [
+        "optimizer": .string(benchmark.optimizer.rawValue), "precision": .string(precision.rawValue),
+        rate: .integer(Int(result.tokensPerSecond)),
+        "best_" + rate: .integer(Int(result.bestTokensPerSecond)),
+        "ranks": .integer(communicator.worldSize),
+      ]
+      let object = JSONValue.object(
+        joining: [["bench": .string(subject.name)]] + subject.settings + [settings, Self.members(result)]
+          + (result.products.map { [["products": .array($0.measurements.map(\.json))]] } ?? []))
+      try StandardOutput.line(object.text)
+      return ExitCode.done
+    }
+    let rate = Console.grouped(Int(result.tokensPerSecond))
+    let best = Console.grouped(Int(result.bestTokensPerSecond))
+    let work = String(
+      format: "%.1f ms, %@ %@tok/s (best %@), %.1f GFLOP/s, %d MiB (%d planned), comm %.1f%%",
+      result.milliseconds, rate, subject.tokens, best, result.gigaflops, result.residentMiB,
+      result.plan.total >> 20, 100 * result.communicationShare)
+    try StandardOutput.line(
+      "\(subject.summary), \(communicator.worldSize) x \(KernelThreads.count): \(work)\n"
+        + Self.roofline(result))
+    if let products = result.products {
+      let lines = ["products: \(products.choices.summary)"] + products.measurements.map(\.line)
+      try StandardOutput.line(lines.map { "  \($0)" }.joined(separator: "\n"))
+    }
     return ExitCode.done
   }
 
-  private func describe(_ result: StepBenchmark.Result, _ communicator: any Communicator) -> JSONValue {
-    .object(
-      [
-        JSONMember("bench", "lm"), JSONMember("cell", .string(cell)), JSONMember("vocab", .integer(vocab)),
-        JSONMember("embed", .integer(embed)), JSONMember("hidden", .integer(hidden)),
-        JSONMember("layers", .integer(layers)), JSONMember("batch", .integer(batch)),
-        JSONMember("steps", .integer(steps)), JSONMember("shortest", .integer(shortest ?? steps)),
-        JSONMember("cutoffs", .array((clusters ?? []).map { .integer($0) })),
-        JSONMember("recompute", .integer(recompute ?? 0)), JSONMember("optimizer", .string(optimizer)),
-        JSONMember("precision", .string(precision)),
-        JSONMember("tok_s", .integer(Int(result.tokensPerSecond))),
-        JSONMember("best_tok_s", .integer(Int(result.bestTokensPerSecond))),
-      ] + BenchOptions.members(result, communicator))
+  private static func members(_ result: StepBenchmark.Result) -> KeyValuePairs<String, JSONValue> {
+    [
+      "threads": .integer(KernelThreads.count), "parameters": .integer(result.parameters),
+      "ms": rounded(result.milliseconds), "gflops": rounded(result.gigaflops),
+      "rss_mib": .integer(result.residentMiB), "activation_mib": .integer(result.plan.activations >> 20),
+      "planned_mib": .integer(result.plan.total >> 20), "comm_share": rounded(result.communicationShare),
+      "product_gflops": rounded(result.productGigaflops), "peak_gflops": rounded(result.peakGigaflops),
+      "shares": .object(
+        StepProfile.Kind.allCases.map { JSONMember("\($0)", rounded(result.shares[$0] ?? 0)) }),
+      "loss": rounded(result.loss),
+    ]
   }
 
-  private func line(_ result: StepBenchmark.Result, _ communicator: any Communicator) -> String {
-    String(
-      format:
-        "%@ %dx%d, V=%d, B=%d, T=%d, %d x %d: %.1f ms, %@ tok/s (best %@), %.1f GFLOP/s, %d MiB (%d planned), comm %.1f%%",
-      cell, layers, hidden, vocab, batch, steps, communicator.worldSize, KernelThreads.count,
-      result.milliseconds,
-      Console.grouped(Int(result.tokensPerSecond)), Console.grouped(Int(result.bestTokensPerSecond)),
-      result.gigaflops, result.residentMiB, result.plan.total >> 20, 100 * result.communicationShare)
+  /// How near the products come to the machine's peak, and where the time of a step goes.
+  private static func roofline(_ result: StepBenchmark.Result) -> String {
+    let shares = StepProfile.Kind.allCases.map { kind in
+      String(format: "%@ %.1f%%", "\(kind)", 100 * (result.shares[kind] ?? 0))
+    }
+    return String(
+      format: "  products at %.1f GFLOP/s per rank, %.0f%% of a core's peak of %.1f; time: %@, rest %.1f%%",
+      result.productGigaflops, 100 * result.productGigaflops / result.peakGigaflops, result.peakGigaflops,
+      shares.joined(separator: ", "), 100 * (1 - result.shares.values.reduce(0, +)))
   }
+
+  /// The pieces of work of a step in the Trace Event Format, which Perfetto and Chrome show on a time axis.
+  private static func trace(_ events: [StepProfile.Event]) -> JSONValue {
+    let origin = events.first?.start ?? 0
+    return [
+      "displayTimeUnit": "ms",
+      "traceEvents": .array(
+        events.map { event in
+          [
+            "name": .string("\(event.kind)"), "ph": "X", "pid": 0, "tid": .integer(Int(event.kind.rawValue)),
+            "ts": .double(Double(event.start - origin) / 1e3),
+            "dur": .double(Double(event.end - event.start) / 1e3),
+          ]
+        }),
+    ]
+  }
+
+  private static func rounded(_ value: Double) -> JSONValue { .double((value * 1e4).rounded() / 1e4) }
 }

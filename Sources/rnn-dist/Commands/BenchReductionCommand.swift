@@ -10,21 +10,25 @@ struct ReductionBenchCommand: DistributedCommand {
     commandName: "allreduce",
     abstract: "Time sums over all ranks and fit their latency and bandwidth.",
     discussion: """
-      Medians of 21 sums for each size, of the slowest rank. The fit is t = latency + bytes / bandwidth.
+      The median of 21 sums per size, on the slowest rank. The fit is t = latency + bytes / bandwidth.
 
-      Example: mpirun -np 4 rnn-dist bench allreduce --largest 20
+      Example:
+        mpirun -np 4 rnn-dist bench allreduce --largest 20
       """)
 
   @Option(help: "Largest buffer, MB.") var largest = 20
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
-    guard (1...4000).contains(largest) else { throw ValidationError("--largest \(largest): 1 to 4000 MB") }
+    guard (1...4000).contains(largest) else {
+      throw ValidationError("--largest must be from 1 to 4000 MB, not \(largest)")
+    }
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
     guard communicator.worldSize > 1 else {
-      throw ValidationError("one rank alone has nothing to add up: mpirun -np 2 rnn-dist bench allreduce")
+      throw ValidationError(
+        "one rank alone has nothing to add up; start several: mpirun -np 2 rnn-dist bench allreduce")
     }
     let result = try ReductionBenchmark(largest: largest * 250_000).run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }

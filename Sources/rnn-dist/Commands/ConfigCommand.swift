@@ -5,7 +5,7 @@ import Tasks
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "config",
-    abstract: "List presets, show or check a configuration.",
+    abstract: "List the presets; show or check a configuration.",
     subcommands: [ConfigListCommand.self, ConfigShowCommand.self, ConfigCheckCommand.self])
 }
 
@@ -22,7 +22,7 @@ struct ConfigListCommand: LocalCommand {
     return ExitCode.done
   }
 
-  /// A preset's comment, what it is for and how to run it, without the preset's own name.
+  /// The comment at the start of a preset, which says what it is for and how to run it, without the name of the preset.
   private static func opening(of text: String, name: String) -> [String] {
     let comment = text.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("#") }
     return comment.enumerated().map { number, line in
@@ -36,7 +36,7 @@ struct ConfigListCommand: LocalCommand {
 struct ConfigShowCommand: LocalCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
-    abstract: "Print every value and where it comes from.",
+    abstract: "Print every value and its origin.",
     discussion: """
       Example:
         rnn-dist config show char-lm model.layers=3
@@ -54,10 +54,9 @@ struct ConfigShowCommand: LocalCommand {
 struct ConfigCheckCommand: LocalCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Report everything that is wrong in a configuration.",
+    abstract: "Report all mistakes in a configuration.",
     discussion: """
-      Prints ok, or all mistakes at once and ends with exit code 78. The files it names are not looked at: \
-      rnn-dist train --dry-run does that.
+      Prints ok, or all mistakes at once with exit code 78. The data files are not read: rnn-dist train --dry-run does that.
       """)
 
   @OptionGroup var arguments: ConfigurationArguments

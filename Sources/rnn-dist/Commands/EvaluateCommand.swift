@@ -4,6 +4,7 @@ import Communication
 import Configuration
 import Datasets
 import Foundation
+import Metrics
 import NumericKernels
 import Parameters
 import RecurrentNN
@@ -14,27 +15,32 @@ import Inference
 struct EvaluateCommand: DistributedCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Score held-out data with the model of a run.",
+    abstract: "Evaluate the model of a run on held-out data.",
     discussion: """
-      Every entry once, spread over all ranks. Sequences are also written out (seq2seq: with the settings of decoding.*) and \
-      compared with their references. A text is cut into evaluation.batch_size parallel streams: 1 loses no context, more are faster.
+      Every example is evaluated once, and the ranks share the work. Models that write sequences also decode every source \
+      (seq2seq: with the settings of decoding.*), and each output is compared with its reference or, with \
+      evaluation.group_references=true, with the references of all lines with the same source. A text is cut into \
+      evaluation.batch_size parallel streams: one stream keeps all context, more are faster.
 
       Examples:
         rnn-dist evaluate runs/shakespeare --split valid
         mpirun -np 2 rnn-dist evaluate runs/shakespeare --data other.txt --json
         rnn-dist evaluate runs/ptb --split test evaluation.batch_size=1
         rnn-dist evaluate runs/g2p --data held-out.tsv decoding.beam=5
+
+      Metrics, each where the task has it:
+      \(MetricText.definitions)
       """)
 
   @OptionGroup var run: RunArguments
   @OptionGroup var ensemble: EnsembleArguments
   @Argument(
     help: ArgumentHelp(
-      "Changes to the run's configuration that its model doesn't depend on, such as data.test=FILE.",
+      "Changes of settings that the trained model doesn't depend on, such as data.test=FILE.",
       valueName: "key.path=value"))
   var overrides: [String] = []
-  @Option(help: "Which of the run's data: train, valid or test (default: valid).") var split: DataSplit?
-  @Option(help: "A file of your own instead, in the run's format.") var data: String?
+  @Option(help: "Part of the run's data to evaluate (default: valid).") var split: DataSplit?
+  @Option(help: "Evaluate this file instead, in the run's format.") var data: String?
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
@@ -42,7 +48,7 @@ struct EvaluateCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    let loaded = try communicator.agree { try run.load(overrides: overrides, ensemble: ensemble.runs) }
+    let loaded = try run.load(overrides: overrides, ensemble: ensemble.runs, on: communicator)
     if communicator.rank == 0 { run.warn(of: loaded) }
     try requireSame(loaded, communicator)
     let scored: Scored =
@@ -141,7 +147,7 @@ struct EvaluateCommand: DistributedCommand {
           "bits_per_character", scored.bits(per: scored.text?.characters).map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)),
         JSONMember("examples", .integer(result.examples)),
-      ] + result.figures.map { JSONMember($0.metric.rawValue, .double($0.value)) }
+      ] + result.otherMetrics.map { JSONMember($0.metric.name, .double($0.value)) }
     return .object(
       members + [
         JSONMember("notes", .array(result.notes.map { .string($0) })),
@@ -166,12 +172,13 @@ struct EvaluateCommand: DistributedCommand {
     for (unit, count) in [("byte", scored.text?.bytes), ("character", scored.text?.characters)] {
       if let bits = scored.bits(per: count) { loss += ", \(String(format: "%.4f", bits)) bits/\(unit)" }
     }
-    var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\nloss        \(loss)\n"
-    if let perplexity = result.perplexity { text += FigureText.line("perplexity", perplexity) + "\n" }
-    for figure in result.figures { text += FigureText.line(figure.metric.rawValue, figure.value) + "\n" }
+    var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\n" + MetricText.line("loss", loss)
+    for value in result.metrics where value.metric != .loss {
+      text += MetricText.line(value.metric.label, MetricText.number(value.metric, value.value))
+    }
     for note in result.notes { text += note + "\n" }
     let steps = scored.averagedSteps.map { "\($0)" }.joined(separator: ", ")
-    return text + "checkpoint  \(scored.checkpoint)"
-      + (steps.isEmpty ? "" : ", mean of \(scored.averagedSteps.count): steps \(steps)")
+    let mean = steps.isEmpty ? "" : ", mean of \(scored.averagedSteps.count): steps \(steps)"
+    return text + MetricText.line("checkpoint", scored.checkpoint + mean).dropLast()
   }
 }

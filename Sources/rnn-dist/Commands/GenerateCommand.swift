@@ -9,32 +9,31 @@ import Inference
 struct GenerateCommand: LocalCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate",
-    abstract: "Let the language model or the generator of a run write.",
+    abstract: "Sample text from the language model or the generator of a run.",
     discussion: """
-      The text begins with the prompt and appears as it is drawn. With --count several texts are written side by \
-      side and printed when all are done, with a line --- between them. The same options give the same text; \
-      another --seed gives another.
+      The text begins with the prompt and appears as it is sampled. With --count several texts are sampled together and printed \
+      at the end, with a line --- between them. The same options give the same text; another --seed gives another text.
 
       Examples:
-        rnn-dist generate runs/shakespeare --prompt 'ROMEO:' --length 1000 --temperature 0.8
+        rnn-dist generate runs/shakespeare --prompt 'ROMEO:' --temperature 0.8
         rnn-dist generate runs/shakespeare --count 5 --top-p 0.9 --seed 7
         rnn-dist generate runs/surnames --class Russian --count 10
       """)
 
   @OptionGroup var run: RunArguments
-  @Option(parsing: .unconditional, help: "Text the model reads first.") var prompt = ""
-  @Option(name: .customLong("class"), help: "Generators: the class to write for.") var className: String?
-  @Option(help: ArgumentHelp("Generators: the vector to write for.", valueName: "file.npy"))
+  @Option(parsing: .unconditional, help: "Text that the model reads first.") var prompt = ""
+  @Option(name: .customLong("class"), help: "Generator: the class to write for.") var className: String?
+  @Option(help: ArgumentHelp("Generator: the vector to write for.", valueName: "file.npy"))
   var features: String?
   @Option(
     help:
-      "Tokens to draw (default: 500 bytes or characters, 100 words or subwords); generators: at most so many."
+      "Number of tokens (default: 500 bytes or characters, 100 words or subwords); generator: the largest number."
   )
   var length: Int?
   @Option(help: "Number of texts.") var count = 1
   @OptionGroup var sampling: SamplingArguments
 
-  /// Texts side by side cost memory for a state and a distribution each.
+  /// Each text needs memory for a state and a distribution.
   private static let largestCount = 1000
 
   func validate() throws {
@@ -156,7 +155,7 @@ struct GenerateCommand: LocalCommand {
 
   // MARK: The prompt
 
-  /// Says which parts of the prompt the model has never seen.
+  /// Warns of the parts of the prompt that the model has never seen.
   private func warnOfUnknown(_ ids: [Int32], _ vocabulary: Vocabulary) {
     guard let unknown = vocabulary.unknown, ids.contains(unknown) else { return }
     let isWords = vocabulary.tokenization == .word
@@ -171,5 +170,52 @@ struct GenerateCommand: LocalCommand {
     Console.error(
       "warning: the prompt has \(isWords ? "words" : "characters") that the model has never seen, and reads as "
         + "\(SpecialToken.unknown): \(list)")
+  }
+}
+
+/// Turns token ids into text as they come.
+///
+/// The pieces joined are what `Vocabulary.decode` gives for all ids. No piece ends within a character of UTF-8 text, because
+/// a terminal would show its bytes as garbage.
+package struct StreamingText {
+  private let vocabulary: Vocabulary
+  /// The last token: the separator between two words depends on it.
+  private var previous: [Int32] = []
+  /// The first bytes of a character that is not complete yet.
+  private var incomplete: [UInt8] = []
+
+  package init(_ vocabulary: Vocabulary) {
+    self.vocabulary = vocabulary
+  }
+
+  /// The text that is complete with one more token; it may be empty.
+  package mutating func append(_ id: Int32) -> [UInt8] {
+    let text = vocabulary.decode(previous + [id]).dropFirst(vocabulary.decode(previous).count)
+    previous = [id]
+    incomplete += text
+    let complete = incomplete.dropLast(Self.openCharacter(at: incomplete))
+    incomplete.removeFirst(complete.count)
+    return Array(complete)
+  }
+
+  /// The bytes of an incomplete character at the end of the text. The next token begins a new text.
+  package mutating func finish() -> [UInt8] {
+    defer { (previous, incomplete) = ([], []) }
+    return incomplete
+  }
+
+  /// How many bytes at the end begin a character that isn't complete: 0 to 3.
+  private static func openCharacter(at bytes: [UInt8]) -> Int {
+    for (index, byte) in bytes.reversed().prefix(3).enumerated() where byte & 0xC0 != 0x80 {
+      let needed =
+        switch byte {
+        case 0xC2...0xDF: 2
+        case 0xE0...0xEF: 3
+        case 0xF0...0xF4: 4
+        default: 1
+        }
+      return needed > index + 1 ? index + 1 : 0
+    }
+    return 0
   }
 }

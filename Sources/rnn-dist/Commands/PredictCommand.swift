@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Communication
 import Configuration
 import Datasets
@@ -10,45 +11,47 @@ import Inference
 struct PredictCommand: LocalCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict",
-    abstract: "Classes, tags or sequences for the lines of standard input.",
+    abstract: "Predict classes, tags or sequences for the lines of standard input.",
     discussion: """
-      One line in, one line out, in order: a class (classifier), a tag for each token (tagger; of bits the keys of the next \
-      step), a sequence (seq2seq; a second source stands behind a tab). Lines that arrive together are computed together; a line that arrives alone is answered at \
-      once. An empty line gives an empty line; with --n-best N every line gives N, the last of them empty where there are fewer \
-      outputs.
+      Each input line gives one output line, in order: a class (classifier), one tag per token (tagger; for bits the keys of \
+      the next step) or a sequence (seq2seq). A second source follows the first after a tab. Lines that arrive together are \
+      computed together; a line that arrives alone is answered immediately. An empty line gives an empty line. With \
+      --n-best N each line gives N lines; the last ones are empty if there are fewer outputs.
 
-      With --sample sequences are drawn from the model instead of searched for: N of them with --n-best N, in the order in \
-      which they were drawn. What is drawn for a line depends on its number, the options and the seed, not on the other lines.
+      With --sample, sequences are sampled from the model instead of searched for. The samples for a line depend on its number, \
+      the options and the seed, but not on the other lines.
 
       Examples:
         rnn-dist predict runs/dates < dates.txt
-        echo 'the 3rd of May, 2017' | rnn-dist predict runs/dates --beam 5 --attention pictures
-        rnn-dist predict runs/dates --sample --temperature 0.8 --n-best 3 < dates.txt
+        echo 'May 3rd, 2017' | rnn-dist predict runs/dates --attention pictures
+        rnn-dist predict runs/dates --beam 5 --n-best 3 --scores < dates.txt
+        rnn-dist predict runs/dates --sample --temperature 0.8 < dates.txt
       """)
 
   @OptionGroup var run: RunArguments
   @OptionGroup var ensemble: EnsembleArguments
   @Argument(
-    help: ArgumentHelp("Changes such as decoding.max_length=50.", valueName: "key.path=value"))
+    help: ArgumentHelp("Changes of settings, such as decoding.max_length=50.", valueName: "key.path=value"))
   var overrides: [String] = []
-  @Option(help: "Hypotheses kept (default: as the run's decoding.beam).") var beam: Int?
-  @Option(help: "Exponent of the length normalization (default: as the run).") var lengthPenalty: Double?
-  @Flag(help: "Draw sequences instead of searching for the most probable ones (seq2seq, generators).")
+  @Option(help: "Beam size (default: the run's decoding.beam).") var beam: Int?
+  @Option(help: "Exponent of the length normalization (default: the run's decoding.length_penalty).")
+  var lengthPenalty: Double?
+  @Flag(help: "Sample sequences instead of searching for the most probable ones (seq2seq, generator).")
   var sample = false
   @OptionGroup var sampling: SamplingArguments
   @Option(
     help:
-      "Outputs for each line, best first (with --sample: as drawn), each on a line of its own (not of taggers)."
+      "Outputs per line, each on its own line, best first (with --sample: in the order of sampling; not for taggers)."
   )
   var nBest = 1
   @Flag(
     help:
-      "Write the score of each output before it, with a tab: a probability (classifier), a log-probability (tagger, seq2seq)."
+      "Write a score and a tab before each output: a probability (classifier), a log-probability (tagger, seq2seq)."
   )
   var scores = false
-  @Option(help: ArgumentHelp("Draw where the model looked for each line.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Write a picture of the attention for each line.", valueName: "dir"))
   var attention: String?
-  @Option(help: "Lines computed together at most.") var batchSize = 64
+  @Option(help: "Largest number of lines to compute together.") var batchSize = 64
 
   func validate() throws {
     for (name, value, most) in [
@@ -63,11 +66,11 @@ struct PredictCommand: LocalCommand {
     }
   }
 
-  /// A search has no temperature, and a draw no beam.
+  /// A search has no temperature, and sampling has no beam.
   private func checkSampling() throws {
     guard sample else {
       guard let option = sampling.given else { return }
-      throw ValidationError("\(option) is for sequences that are drawn: it goes with --sample")
+      throw ValidationError("\(option) is for sampling: it goes with --sample")
     }
     let search = ["beam", "length_penalty", "coverage_penalty", "patience"].map { "decoding.\($0)=" }
     let named =
@@ -76,13 +79,15 @@ struct PredictCommand: LocalCommand {
       : lengthPenalty != nil
         ? "--length-penalty" : overrides.first { key in search.contains { key.hasPrefix($0) } }
     if let named {
-      throw ValidationError("\(named) is for a search, and --sample draws: leave one of them out")
+      throw ValidationError("\(named) is for a search, not for sampling: leave out --sample or \(named)")
     }
   }
 
   func runLocally() throws -> Int32 {
     if let word = overrides.first(where: { !$0.contains("=") }) {
-      throw ValidationError("\(word): one run, and then overrides such as decoding.beam=5")
+      throw ValidationError(
+        "\(word): expects one run, then overrides such as decoding.beam=5. Lines are read from standard input: "
+          + "rnn-dist predict \(Launcher.quoted(run.run)) < \(Launcher.quoted(word))")
     }
     var changes = overrides
     if let beam { changes.append("decoding.beam=\(beam)") }
@@ -93,16 +98,16 @@ struct PredictCommand: LocalCommand {
       throw ValidationError("\(run.run) is a language model: use rnn-dist generate")
     }
     guard nBest == 1 || saved.ranksOutputs else {
-      throw ValidationError("--n-best: a model that says one thing of a line has no second best")
+      throw ValidationError("--n-best: \(run.run) has one output per line")
     }
     guard !scores || saved.scoresOutputs else {
-      throw ValidationError("--scores: a model of numbers or bits gives its outputs no score")
+      throw ValidationError("--scores: \(run.run) predicts numbers or bits, which have no score")
     }
     guard attention == nil || saved.looksAtSource else {
-      throw ValidationError("--attention: \(run.run) is a model without attention")
+      throw ValidationError("--attention: \(run.run) has no attention")
     }
     guard !sample || saved.writesSequences else {
-      throw ValidationError("--sample: \(run.run) writes no sequences, of which one could be drawn")
+      throw ValidationError("--sample: \(run.run) writes no sequences that could be sampled")
     }
     try Threads.share(among: SoloCommunicator(), reproducible: saved.configuration.training.reproducible)
     let seed = sampling.seed ?? UInt64(saved.configuration.seed)
@@ -160,43 +165,5 @@ struct PredictCommand: LocalCommand {
       text.append(UInt8(ascii: "\n"))
     }
     return text
-  }
-}
-
-/// A folder of attention pictures, `line-1.svg` and so on.
-struct AttentionFolder {
-  private let path: String
-
-  /// Makes the folder. Throws `RunFileFailure`.
-  init(_ path: String) throws {
-    self.path = path
-    try RunDirectory.makeFolder(path)
-  }
-
-  /// Draws where the model looked; nothing for models without attention.
-  func draw(_ output: SavedSequenceModel.Output, of input: [UInt8], number: Int) throws {
-    guard !output.attention.isEmpty else { return }
-    let picture = AttentionPicture(output, of: input)
-    try picture.write(to: "\(path)/line-\(number).svg")
-  }
-}
-
-extension AttentionPicture {
-  /// The picture of the output of a line.
-  init(_ output: SavedSequenceModel.Output, of input: [UInt8]) {
-    self.init(
-      title: "\(Self.shortened(input)) → \(Self.shortened(output.lines.first ?? []))",
-      outputTokens: output.attention.first?.outputLabels ?? [],
-      panels: output.attention.enumerated().map { index, matrix in
-        Panel(
-          name: output.attention.count > 1 ? "source \(index + 1)" : "source", tokens: matrix.sourceLabels,
-          weights: matrix.weights.flatMap { $0.map { Float($0) } })
-      })
-  }
-
-  /// A line as a part of a title.
-  private static func shortened(_ line: [UInt8]) -> String {
-    let text = String(decoding: line.map { $0 == UInt8(ascii: "\t") ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
-    return text.count > 40 ? text.prefix(37) + "..." : text
   }
 }

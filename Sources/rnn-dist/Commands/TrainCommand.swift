@@ -12,31 +12,44 @@ import Tasks
 struct TrainCommand: DistributedCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Train a model; alone, the built-in default.",
+    abstract: "Train a model.",
     discussion: """
+      Without a configuration the built-in default is trained, which generates its own data. The best checkpoint is the one \
+      that evaluate, predict and generate use.
+
       Examples:
         rnn-dist train
-        mpirun -np 4 rnn-dist train char-lm data.train=input.txt --run-dir runs/shakespeare
+        rnn-dist train char-lm data.train=input.txt --run-dir runs/shakespeare
         rnn-dist train --run-dir runs/shakespeare --resume
+        mpirun -np 4 rnn-dist train char-lm data.train=input.txt
 
-      SIGUSR1 writes a checkpoint; SIGINT (Ctrl-C) and SIGTERM write one and leave with exit code 75.
+      SIGUSR1 writes a checkpoint. SIGINT (Ctrl-C) and SIGTERM write one and end the run with exit code 75; --resume \
+      continues it.
       """)
 
   @OptionGroup var arguments: ConfigurationArguments
   @Option(help: "Directory of the run (default: runs/NAME-DATE).") var runDir: String?
-  @Flag(help: "Go on with the run in --run-dir.") var resume = false
+  @Flag(help: "Continue the run in --run-dir.") var resume = false
   @Flag(help: "Replace the run in --run-dir.") var overwrite = false
   @Flag(help: "Check configuration and data, print the plan, and stop.") var dryRun = false
 
   func validate() throws {
     if resume && overwrite { throw ValidationError("--resume and --overwrite contradict each other") }
-    if resume && runDir == nil { throw ValidationError("--resume needs --run-dir, the run to go on with") }
+    if resume && runDir == nil {
+      throw ValidationError("--resume needs --run-dir, the directory of the run to continue")
+    }
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    let configuration = try communicator.agree { try resolveConfiguration() }
-    // What decides which collectives follow must be the same everywhere before the first of them.
-    try communicator.allEqual(Array("\(dryRun) \(runDir == nil)".utf8), what: "the command line")
+    // What decides which file is read and which collectives follow must be the same on all ranks.
+    for (what, value) in [
+      ("the run directory (--run-dir)", runDir ?? ""),
+      ("the name of the configuration", arguments.source ?? ""),
+      ("the command line", "\(resume) \(dryRun)"),
+    ] {
+      try communicator.allEqual(Array(value.utf8), what: what)
+    }
+    let configuration = try arguments.resolve(resuming: resume ? runDir : nil, on: communicator)
     try Threads.share(among: communicator, reproducible: configuration.training.reproducible)
     StopSignals.install()
     let directory = dryRun ? nil : try sharedRunDirectory(communicator)
@@ -60,32 +73,20 @@ struct TrainCommand: DistributedCommand {
     return outcome.ending == .signalled ? ExitCode.stopped : ExitCode.done
   }
 
-  /// The named configuration; to resume without naming another, that of the run.
-  private func resolveConfiguration() throws -> RunConfiguration {
-    if resume, let runDir {
-      let stored = RunPaths(root: runDir).configuration
-      let isNamed = arguments.source.map { URL(fileURLWithPath: $0) == URL(fileURLWithPath: stored) }
-      if isNamed ?? true, FileManager.default.fileExists(atPath: stored) {
-        return try arguments.resolve(stored: stored).configuration
-      }
-    }
-    return try arguments.resolve().configuration
-  }
-
-  /// The run directory; where none is given, rank 0's choice on every rank.
+  /// The run directory; if none is given, rank 0 chooses for all ranks.
   private func sharedRunDirectory(_ communicator: any Communicator) throws -> String {
     if let runDir { return runDir }
     let chosen = try communicator.allgather(Array(RunDirectoryName.choose(for: arguments.source).utf8))
     return String(decoding: chosen[0], as: UTF8.self)
   }
 
-  /// The result on standard output, or how to go on.
+  /// Prints the result, or how to continue the run.
   private func report(
     _ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String, ranks: Int
   ) throws {
     if outcome.ending == .signalled {
       Console.error(
-        "stopped at step \(outcome.step); go on with: \(Launcher.command(ranks: ranks)) train --run-dir "
+        "stopped at step \(outcome.step); to continue: \(Launcher.command(ranks: ranks)) train --run-dir "
           + "\(Launcher.quoted(directory)) --resume")
       return
     }
@@ -93,7 +94,7 @@ struct TrainCommand: DistributedCommand {
   }
 }
 
-/// Names for runs that were given none: `runs/char-lm-20260131-235959`.
+/// Names for runs without --run-dir: `runs/char-lm-20260131-235959`.
 enum RunDirectoryName {
   static func choose(for source: String?) -> String {
     let name = source.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent } ?? "default"

@@ -1,0 +1,30 @@
+// One time step of the LSTM, elementwise; the matrix products around it are the caller's. States are [rows, units], gates
+// [rows, 4 units] in the order i f g o.
+#ifndef LSTM_KERNELS_H
+#define LSTM_KERNELS_H
+#include "element.h"
+
+/// c = f c_previous + i g, h = o tanh(c). Threads share the rows.
+typedef struct {
+  ptrdiff_t units;
+  void *gates;  // pre-activations without bias -> activations
+  const void *bias;
+  const void *c_previous;
+  void *c;
+  void *h;
+} rnd_lstm;
+RND_SHARED_KERNEL(rnd_lstm_forward, rnd_lstm)
+
+/// Its backward pass. Threads share the units: dbias is a sum over the rows in order.
+typedef struct {
+  ptrdiff_t rows, units;
+  void *gates;  // activations -> gradients of the pre-activations
+  const void *c_previous;
+  const void *c;
+  const void *dh_out;   // gradient of the output
+  const void *dh_next;  // gradient of h from the next step
+  void *dc;             // gradient of c from the next step -> gradient of c_previous
+  void *dbias;          // added to
+} rnd_lstm_gradient;
+RND_SHARED_KERNEL(rnd_lstm_backward, rnd_lstm_gradient)
+#endif

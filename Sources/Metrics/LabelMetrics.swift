@@ -1,0 +1,181 @@
+extension Metric {
+  public static let accuracy = Metric(
+    "accuracy", isHigherBetter: true, .labels(AccuracyTally.self), "share of classes or tags that are right")
+
+  public static let f1 = Metric(
+    "f1", label: "F1", isHigherBetter: true, .spans(SpanTally.self),
+    "F1 of spans with equal beginning, end and type, over all types (conlleval)")
+}
+
+/// Accuracy: correct / total labels.
+public struct AccuracyTally: MetricTally, Equatable {
+  private var correct = 0
+  private var total = 0
+
+  public init() {}
+
+  public mutating func add(_ example: LabelExample) {
+    correct += zip(example.predicted, example.reference).count { $0 == $1 }
+    total += example.predicted.count
+  }
+
+  public var value: Double { share(correct, of: total) }
+
+  public var sums: [Double] { [Double(correct), Double(total)] }
+
+  public init(sums: [Double]) {
+    let values = integers(sums, of: Self.self)
+    (correct, total) = (values[0], values[1])
+  }
+}
+
+/// Spans that were predicted, are in the reference, and are in both: precision, recall and F1 over all types
+/// (conlleval's FB1, micro-averaged).
+///
+/// conlleval gives the three in percent; here they are shares. As in conlleval they are 0 where they would be
+/// 0 / 0.
+public struct SpanTally: MetricTally, Equatable {
+  /// Predicted spans that are in the reference with the same beginning, end and type.
+  private(set) var correct = 0
+  private(set) var predicted = 0
+  private(set) var reference = 0
+
+  public init() {}
+
+  public mutating func add(_ example: LabelExample) {
+    guard let labels = example.spans else { return }
+    // Both sequences at once: a span is right as long as both began it and neither ended it alone.
+    var isRight = false
+    var (before, beforeReference) = (SpanLabels.Label.outside, SpanLabels.Label.outside)
+    for position in 0...example.reference.count {
+      let label = labels.label(at: position, of: example.predicted)
+      let referenceLabel = labels.label(at: position, of: example.reference)
+      let step = SpanLabels.Step(from: before, to: label)
+      let referenceStep = SpanLabels.Step(from: beforeReference, to: referenceLabel)
+      if isRight && step.ends && referenceStep.ends { correct += 1 }
+      if step.ends || referenceStep.ends { isRight = false }
+      if step.begins { predicted += 1 }
+      if referenceStep.begins { reference += 1 }
+      if step.begins && referenceStep.begins && label.type == referenceLabel.type { isRight = true }
+      (before, beforeReference) = (label, referenceLabel)
+    }
+  }
+
+  /// correct / predicted
+  var precision: Double { predicted == 0 ? 0 : share(correct, of: predicted) }
+  /// correct / reference
+  var recall: Double { reference == 0 ? 0 : share(correct, of: reference) }
+
+  /// F1 = 2 · precision · recall / (precision + recall)
+  public var value: Double {
+    let (precision, recall) = (precision, recall)
+    return precision + recall == 0 ? 0 : 2 * precision * recall / (precision + recall)
+  }
+
+  public var sums: [Double] { [correct, predicted, reference].map(Double.init) }
+
+  public init(sums: [Double]) {
+    let values = integers(sums, of: Self.self)
+    (correct, predicted, reference) = (values[0], values[1], values[2])
+  }
+}
+
+/// The labels of a tagger, read as spans: `B-PER`, `I-PER`, `O`.
+///
+/// A label is a prefix, a hyphen and a type, which may hold hyphens itself. Spans are found as conlleval
+/// finds them, the script of the CoNLL-2000 shared task (Tjong Kim Sang and Buchholz 2000), from two
+/// neighbouring labels at a time, so that any sequence of labels has an interpretation, in IOB1, IOB2, IOE1,
+/// IOE2, IOBES and BILOU:
+///
+/// - A span begins at B and S (U); at I and E (L) after O, after E (L) and after S (U); and wherever the type
+///   changes, except at O.
+/// - It ends after E (L) and S (U); before B, S (U) and O; and wherever the type changes.
+///
+/// conlleval itself knows B, I, E and O. S, and B after E, are as in seqeval; L and U mean E and S. Other
+/// prefixes begin and end a span only by their type; a label without a hyphen has the empty type.
+public struct SpanLabels: Sendable, Equatable {
+  enum Prefix: Sendable { case outside, begin, inside, end, single, other }
+
+  struct Label: Sendable, Equatable {
+    let prefix: Prefix
+    /// Equal types have equal numbers; 0 is the empty type.
+    let type: Int
+
+    /// The label before and after a sequence.
+    static let outside = Label(prefix: .outside, type: 0)
+  }
+
+  private let labels: [Label]
+
+  /// The labels in the order of their ids.
+  public init(_ names: [String]) {
+    var types: [[UInt8]: Int] = [[]: 0]
+    labels = names.map { name in
+      let (prefix, type) = Self.split(name)
+      let number = types[type] ?? types.count
+      types[type] = number
+      return Label(prefix: prefix, type: number)
+    }
+  }
+
+  /// Whether a label is one of a scheme of spans: B, I, E, L, S or U, a hyphen and a type.
+  public static func marksSpan(_ name: String) -> Bool {
+    guard name.utf8.contains(UInt8(ascii: "-")) else { return false }
+    return switch split(name).0 {
+    case .begin, .inside, .end, .single: true
+    case .outside, .other: false
+    }
+  }
+
+  private static func split(_ name: String) -> (Prefix, [UInt8]) {
+    let parts = name.utf8.split(separator: UInt8(ascii: "-"), maxSplits: 1, omittingEmptySubsequences: false)
+    let type = parts.count > 1 ? Array(parts[1]) : []
+    let prefix: Prefix =
+      switch parts[0].count == 1 ? parts[0].first : nil {
+      // conlleval's second name for outside.
+      case UInt8(ascii: "O"), UInt8(ascii: "."): .outside
+      case UInt8(ascii: "B"): .begin
+      case UInt8(ascii: "I"): .inside
+      case UInt8(ascii: "E"), UInt8(ascii: "L"): .end
+      case UInt8(ascii: "S"), UInt8(ascii: "U"): .single
+      default: .other
+      }
+    return (prefix, type)
+  }
+
+  /// The label at a position of a sequence of ids; outside beyond its ends.
+  func label(at position: Int, of sequence: [Int32]) -> Label {
+    guard sequence.indices.contains(position) else { return .outside }
+    let id = Int(sequence[position])
+    precondition(labels.indices.contains(id), "label ids below \(labels.count), not \(id)")
+    return labels[id]
+  }
+
+  /// What happens between two neighbouring labels.
+  struct Step {
+    /// Whether a span ends with the first label.
+    let ends: Bool
+    /// Whether a span begins with the second label.
+    let begins: Bool
+
+    init(from previous: Label, to label: Label) {
+      let typeChanges = previous.type != label.type
+      let isInside = previous.prefix == .begin || previous.prefix == .inside
+      ends =
+        switch (previous.prefix, label.prefix) {
+        case (.outside, _): false
+        case (.end, _), (.single, _): true
+        case (_, .begin), (_, .single), (_, .outside): isInside || typeChanges
+        default: typeChanges
+        }
+      begins =
+        switch (previous.prefix, label.prefix) {
+        case (_, .outside): false
+        case (_, .begin), (_, .single): true
+        case (.outside, .inside), (.end, .inside), (.single, .inside): true
+        case (.outside, .end), (.end, .end), (.single, .end): true
+        default: typeChanges
+        }
+    }
+  }
+}

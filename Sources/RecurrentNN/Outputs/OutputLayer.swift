@@ -1,0 +1,154 @@
+import NumericKernels
+import Parameters
+
+/// A loss as a SUM over tokens together with their number: sums of shards can be added, means can't.
+public struct LossSum: Sendable, Equatable {
+  /// Summed cross-entropy, nats.
+  public var total: Double
+  /// Number of target tokens.
+  public var tokens: Int
+
+  public init(total: Double = 0, tokens: Int = 0) {
+    self.total = total
+    self.tokens = tokens
+  }
+
+  /// Nats per token; NaN without tokens.
+  public var mean: Double { total / Double(tokens) }
+  /// e^mean.
+  public var perplexity: Double { RealFunctions.exp(mean) }
+
+  public static func += (sum: inout LossSum, other: LossSum) {
+    sum.total += other.total
+    sum.tokens += other.tokens
+  }
+}
+
+/// Options of a loss.
+public struct LossOptions: Sendable, Hashable {
+  /// Label smoothing ε of a softmax output (Szegedy et al. 2016, section 7), 0 when evaluating: the target is 1 - ε of its
+  /// class and ε spread evenly over all classes. Other outputs have none.
+  public var labelSmoothing: Double
+
+  public init(labelSmoothing: Double = 0) { self.labelSmoothing = labelSmoothing }
+}
+
+/// The targets of a batch, in the caller's order: one row per step for a tagger, one row per sequence for a classifier.
+public enum OutputTargets<Element: Scalar> {
+  /// A class per row, [rows]; a row whose class is below zero has no target.
+  case classes(UnsafePointer<Int32>)
+  /// Bits as numbers in 0...1, [rows, width]; a row that begins with a number below zero has no target.
+  case bits(UnsafePointer<Element>, width: Int)
+  /// Numbers, [rows, width].
+  case numbers(UnsafePointer<Element>, width: Int)
+}
+
+/// Sequences with their targets.
+public struct LabeledBatch<Element: Scalar> {
+  public let input: InputSequences<Element>
+  public let targets: OutputTargets<Element>
+  /// The coordinates of the dropout masks; nil for evaluation: nothing is dropped.
+  public let masks: SampleMasks?
+
+  public init(input: InputSequences<Element>, targets: OutputTargets<Element>, masks: SampleMasks? = nil) {
+    self.input = input
+    self.targets = targets
+    self.masks = masks
+  }
+}
+
+/// The output layer of a tagger or a classifier, over packed rows.
+enum OutputLayer<Element: Scalar>: Sendable {
+  case softmax(SoftmaxOutput<Element>)
+  case conditionalRandomField(ConditionalRandomFieldOutput<Element>)
+  case linear(LinearOutput<Element>)
+
+  /// The loss summed over the rows, and the number of rows that have a target.
+  ///
+  /// - Parameters:
+  ///   - top: [N, inputSize].
+  ///   - layout: of the steps; only a CRF needs it.
+  ///   - targets: in the caller's order.
+  ///   - callerRows: for each row of `top` the caller's row, [N].
+  ///   - dTop: overwritten with the gradient of `top` if given.
+  ///   - gradients: those of the parameters are ADDED here if given.
+  func loss(
+    _ top: MatrixView<Element>, _ layout: PackedLayout, targets: OutputTargets<Element>,
+    at callerRows: UnsafePointer<Int32>, _ options: LossOptions, gradient dTop: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> LossSum {
+    switch (self, targets) {
+    case (.softmax(let output), .classes(let classes)):
+      let (packed, known) = gather(classes, callerRows, top.rows, classes: output.classes, context)
+      let total = output.loss(
+        top, targets: packed, smoothing: options.labelSmoothing, gradient: dTop, into: gradients, context)
+      return LossSum(total: total, tokens: known)
+    case (.conditionalRandomField(let output), .classes(let classes)):
+      requireNoSmoothing(options)
+      let (packed, known) = gather(classes, callerRows, top.rows, classes: output.tags, context)
+      let total = output.loss(top, layout, targets: packed, gradient: dTop, into: gradients, context)
+      return LossSum(total: total, tokens: known)
+    case (.linear(let output), .bits(let values, let width)) where output.kind == .bits,
+      (.linear(let output), .numbers(let values, let width)) where output.kind == .numbers:
+      requireNoSmoothing(options)
+      precondition(width == output.size, "targets of \(width) \(output.kind) for a model of \(output.size)")
+      let packed = context.arena.matrix(top.rows, width)
+      packed.gatherRows(of: values, at: callerRows)
+      let total = output.loss(top, targets: packed, gradient: dTop, into: gradients, context)
+      let isBits = output.kind == .bits
+      return LossSum(total: total, tokens: (0..<packed.rows).count { !isBits || packed[$0, 0] >= 0 })
+    default:
+      preconditionFailure("targets of another kind than the model's output, \(self)")
+    }
+  }
+
+  private func requireNoSmoothing(_ options: LossOptions) {
+    precondition(
+      options.labelSmoothing == 0, "label smoothing of \(options.labelSmoothing) without a softmax")
+  }
+
+  /// Targets in the order of the packed rows, and the number of those that are known.
+  private func gather(
+    _ targets: UnsafePointer<Int32>, _ callerRows: UnsafePointer<Int32>, _ count: Int, classes: Int,
+    _ context: LayerContext<Element>
+  ) -> (targets: UnsafePointer<Int32>, known: Int) {
+    let packed = context.arena.words(count, of: Int32.self)
+    var known = 0
+    for row in 0..<count {
+      let target = targets[Int(callerRows[row])]
+      precondition(Int(target) < classes, "target \(target) of \(classes) classes")
+      packed[row] = target
+      known += target >= 0 ? 1 : 0
+    }
+    return (UnsafePointer(packed.baseAddress!), known)
+  }
+}
+
+extension LinearOutput {
+  /// The predictions for packed rows in the caller's order, row after row.
+  func predict(
+    _ top: MatrixView<Element>, at callerRows: UnsafePointer<Int32>, _ context: LayerContext<Element>
+  ) -> [Element] {
+    let values = context.arena.matrix(top.rows, size)
+    predict(top, into: values, context)
+    return inCallerOrder(values, callerRows)
+  }
+}
+
+/// The rows of a matrix in the caller's order: row r becomes row `rows[r]` of the result.
+func inCallerOrder<Element>(_ matrix: MatrixView<Element>, _ rows: UnsafePointer<Int32>) -> [Element] {
+  Array(unsafeUninitializedCapacity: matrix.count) { result, count in
+    guard let base = result.baseAddress else { return }
+    for row in 0..<matrix.rows {
+      (base + Int(rows[row]) * matrix.columns).copyElements(from: matrix.row(row), count: matrix.columns)
+    }
+    count = matrix.count
+  }
+}
+
+/// The same for one class per row.
+func inCallerOrder(_ classes: UnsafeMutableBufferPointer<Int32>, _ rows: UnsafePointer<Int32>) -> [Int32] {
+  var result = [Int32](repeating: 0, count: classes.count)
+  for row in classes.indices { result[Int(rows[row])] = classes[row] }
+  return result
+}

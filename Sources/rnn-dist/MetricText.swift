@@ -1,0 +1,52 @@
+import Configuration
+import Foundation
+import Metrics
+
+/// How metrics are written for people.
+enum MetricText {
+  /// `accuracy 97.20 %`
+  static func describe(_ metric: Metric, _ value: Double) -> String {
+    "\(metric.label) \(number(metric, value))"
+  }
+
+  /// A line of a table: a label and a text.
+  static func line(_ label: String, _ text: String) -> String {
+    label + String(repeating: " ", count: max(1, 22 - label.count)) + text + "\n"
+  }
+
+  static func number(_ metric: Metric, _ value: Double) -> String {
+    switch metric.scale {
+    case .share: String(format: "%.2f %%", 100 * value)
+    case .points: String(format: "%.2f", value)
+    case .decimal: String(format: "%.4f", value)
+    case .significant: String(format: "%.6g", value)
+    }
+  }
+
+  /// The factor of values on an axis, and the unit behind the name there.
+  static func axis(_ metric: Metric) -> (factor: Double, unit: String) {
+    if case .share = metric.scale { (100, ", %") } else { (1, "") }
+  }
+
+  /// A line for each metric with its definition, for the help of commands.
+  static var definitions: String {
+    Metric.all.map { "  " + line($0.name, $0.definition) }.joined()
+  }
+}
+
+/// The units of losses.
+enum LossUnit {
+  /// `nats/token`; for models of numbers `squared error/step`.
+  static func name(_ configuration: RunConfiguration) -> String {
+    (configuration.model.output.isInNats ? "nats/" : "squared error/") + unit(configuration.task)
+  }
+
+  /// What the loss is a mean over.
+  static func unit(_ task: RunConfiguration.Task) -> String {
+    switch task {
+    case .languageModel, .generator, .seq2seq: "token"
+    case .tagger: "step"
+    case .classifier: "example"
+    }
+  }
+}

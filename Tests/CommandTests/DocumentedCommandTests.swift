@@ -1,0 +1,172 @@
+import Configuration
+import Foundation
+import Testing
+
+/// The commands in help texts, in the comments of presets and in `launch/README.md` run as they are written.
+///
+/// Each block is run by a shell in a folder with small data under the names that the commands use. `rnn-dist` is a script
+/// there that makes every model small, and `mpirun` starts two ranks.
+@Suite(.timeLimit(.minutes(5))) struct DocumentedCommandTests {
+  private let runs: SequenceRuns
+
+  init() throws {
+    runs = try PresetTests.data()
+    let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    for name in ["launch", "configs"] {
+      try FileManager.default.copyItem(
+        atPath: repository.appendingPathComponent(name).path, toPath: runs.folder.path(name))
+    }
+    for preset in PresetTests.presets {
+      let sizes =
+        PresetTests.small
+        + preset.settings.filter { !$0.hasPrefix("data.train") && !$0.hasPrefix("data.format") }
+      try write("small/\(preset.name)", sizes.joined(separator: " "))
+    }
+    let program = """
+      #!/bin/sh
+      case "$*" in
+        train*--resume*) exec "$PROGRAM" "$@" ;;
+        train*)
+          name=$(basename "${2:-default}" .yaml)
+          [ -f "small/$name" ] || name=default
+          exec "$PROGRAM" "$@" $(cat "small/$name") ;;
+      esac
+      exec "$PROGRAM" "$@"
+      """
+    let launcher = """
+      #!/bin/sh
+      until [ "${1##*/}" = rnn-dist ]; do shift; done
+      exec "$MPIRUN" -np 2 --bind-to none "$@"
+      """
+    // launch/run finds its program newer than its sources, and starts it without a build.
+    try write("Package.swift", "")
+    try write("Sources/main.swift", "")
+    for path in ["bin/rnn-dist", ".build/release/rnn-dist"] { try write(path, program, mode: 0o755) }
+    try write("bin/mpirun", launcher, mode: 0o755)
+    try write(
+      "bin/sbatch", "#!/bin/sh\nSLURM_SUBMIT_DIR=. SLURM_JOB_ID=7 SLURM_NTASKS=2 exec bash \"$@\"\n",
+      mode: 0o755)
+  }
+
+  private func write(_ name: String, _ text: String, mode: Int = 0o644) throws {
+    let path = runs.folder.path(name)
+    try FileManager.default.createDirectory(
+      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+  }
+
+  /// Copies small data to the names that the commands use.
+  private func provide(_ files: KeyValuePairs<String, String>) throws {
+    for (name, source) in files {
+      try write(name, String(contentsOfFile: runs.folder.path(source), encoding: .utf8))
+    }
+  }
+
+  private func run(_ commands: String) throws {
+    let outcome = try Program.run(
+      shell: commands, in: runs.folder.root,
+      environment: ["PATH": "\(runs.folder.path("bin")):\(ProcessInfo.processInfo.environment["PATH"] ?? "")"]
+    )
+    #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(commands)\n\(outcome)")
+  }
+
+  // MARK: Help texts
+
+  /// The examples of a help text, as a terminal of 80 columns shows them.
+  private func examples(of command: String) throws -> String {
+    let outcome = try Program.run(
+      command.split(separator: " ").map(String.init) + ["--help"], in: runs.folder.root,
+      environment: ["COLUMNS": "80"])
+    let lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)
+    for line in lines where !line.hasPrefix("USAGE: ") { #expect(line.count <= 80, "\(command): \(line)") }
+    guard let start = lines.firstIndex(where: { $0.hasPrefix("Example") }) else { return "" }
+    return lines[(start + 1)...].prefix { !$0.isEmpty }.joined(separator: "\n")
+  }
+
+  @Test func examplesOfHelpTexts() throws {
+    try provide([
+      "input.txt": "text.txt", "other.txt": "text.txt", "test.txt": "text.txt", "ptb.train.txt": "text.txt",
+      "held-out.tsv": "pairs.tsv", "dates.txt": "words.txt",
+    ])
+    try run(examples(of: "train"))
+    try run(
+      """
+      rnn-dist train ptb-small data.train=input.txt data.valid=input.txt data.test=input.txt --run-dir runs/ptb
+      rnn-dist train pronunciation data.train=pairs.tsv data.valid=pairs.tsv --run-dir runs/g2p
+      rnn-dist train default --run-dir runs/dates
+      rnn-dist train surnames data.train=classes.tsv --run-dir runs/surnames
+      for context in initial-state every-step attention; do
+        rnn-dist train default model.context=$context --run-dir runs/$context
+      done
+      """)
+    for command in [
+      "evaluate", "predict", "generate", "inspect", "lengths", "bench allreduce", "config show",
+    ] {
+      let commands = try examples(of: command)
+      #expect(commands.contains("rnn-dist \(command)"), "\(command) has no example")
+      try run(commands)
+    }
+  }
+
+  /// The help of every command fits 80 columns.
+  @Test(arguments: [
+    "", "train", "evaluate", "predict", "generate", "inspect", "lengths", "bench", "bench lm",
+    "bench seq2seq",
+    "bench generate", "bench gemm", "bench allreduce", "config", "config list", "config show", "config check",
+  ]) func helpFitsATerminal(command: String) throws { _ = try examples(of: command) }
+
+  // MARK: Presets
+
+  /// The files that the comment of a preset names, and the small data that replace them.
+  private static let files: [String: KeyValuePairs<String, String>] = [
+    "text": ["input.txt": "text.txt"], "char-lm": ["input.txt": "text.txt"],
+    "ptb-small": [
+      "ptb.train.txt": "text.txt", "ptb.valid.txt": "text.txt", "ptb.test.txt": "text.txt",
+    ],
+    "war-and-peace-bytes": ["train.txt": "text.txt", "valid.txt": "text.txt", "test.txt": "text.txt"],
+    "tagger": ["en_ewt-ud-train.conllu": "words.conllu", "en_ewt-ud-dev.conllu": "words.conllu"],
+    "slots": [
+      "train/seq.in": "words.txt", "train/seq.out": "tags.txt", "valid/seq.in": "words.txt",
+      "valid/seq.out": "tags.txt",
+    ],
+    "music": ["JSB_Chorales.train.txt": "pieces.txt", "JSB_Chorales.valid.txt": "pieces.txt"],
+    "intent": [
+      "train/seq.in": "words.txt", "train/label": "kinds.txt", "valid/seq.in": "words.txt",
+      "valid/label": "kinds.txt",
+    ],
+    "mnist1d": ["train.csv": "series.csv"], "japanese-vowels": ["train.tsv": "captions.tsv"],
+    "surnames": ["names/Russian.txt": "words.txt", "names/Irish.txt": "words.txt"],
+    "captions": ["train.tsv": "captions.tsv"],
+    "pronunciation": ["train.tsv": "pairs.tsv", "dev.tsv": "pairs.tsv"],
+    "pronunciation-small": ["fre_train.tsv": "pairs.tsv", "fre_dev.tsv": "pairs.tsv"],
+    "reading": ["train.tsv": "triples.tsv"],
+    "speech": ["train.tsv": "captions.tsv", "valid.tsv": "captions.tsv"],
+  ]
+
+  @Test(arguments: Presets.names.filter { $0 != "default" }) func commentsOfPresets(preset: String) throws {
+    let listed = try Program.run(["config", "list"]).output
+    let own = try #require(listed.components(separatedBy: "\n\(preset)\n").last)
+    let comment = own.components(separatedBy: "\n").prefix { $0.isEmpty || $0.hasPrefix("    ") }
+    let commands = comment.filter { $0.hasPrefix("      ") }.joined(separator: "\n")
+    try #require(commands.contains("rnn-dist train \(preset)"), "\(comment)")
+    try provide(Self.files[preset] ?? [:])
+    if preset == "captions" {
+      try FileManager.default.copyItem(
+        atPath: runs.folder.path("picture-0.npy"), toPath: runs.folder.path("picture.npy"))
+    }
+    try run(commands)
+  }
+
+  // MARK: launch/README.md
+
+  @Test func commandsOfTheLaunchers() throws {
+    try provide(["input.txt": "text.txt"])
+    try write("hosts", "localhost slots=2\n")
+    let text = try String(contentsOfFile: runs.folder.path("launch/README.md"), encoding: .utf8)
+    let commands = text.split(separator: "\n").filter { $0.hasPrefix("    ") }
+    #expect(commands.count > 3)
+    for command in commands { try run(String(command)) }
+  }
+}

@@ -1,0 +1,48 @@
+import Metrics
+import Testing
+
+@Suite struct MetricListTests {
+  @Test func namesAreDifferentAndFoundAgain() {
+    #expect(Set(Metric.all.map(\.name)).count == Metric.all.count)
+    for metric in Metric.all {
+      #expect(Metric(rawValue: metric.name) == metric)
+      #expect(!metric.label.isEmpty && !metric.definition.isEmpty)
+    }
+    #expect(Metric(rawValue: "ter") == nil)
+  }
+
+  @Test func valuesOfTheLoss() throws {
+    let mean = MeanLoss(total: 6, targets: 3, width: 4)
+    func value(_ metric: Metric) throws -> Double {
+      switch metric.measure {
+      case .loss(let value), .probabilities(let value), .numbers(let value): value(mean)
+      case .labels, .spans, .texts: try #require(nil as Double?)
+      }
+    }
+    #expect(try value(.loss) == 2)
+    #expect(isClose(try value(.perplexity), 7.38905609893065))
+    #expect(try value(.mse) == 0.5)
+  }
+
+  /// All metrics of a kind from one array of sums, in the order of the list.
+  @Test func groupsKeepTheirSumsApart() throws {
+    let texts = MetricGroup<TextExample>.texts
+    let examples = try GoldenTexts.load().entries.map { TextExample($0) }
+    let halves = [examples.prefix(50), examples.suffix(50)].map { texts.sums(of: Array($0)) }
+    let sums = zip(halves[0], halves[1]).map(+)
+    #expect(sums == texts.sums(of: examples))
+    let values = texts.values(of: sums)
+    #expect(values.map(\.metric) == Metric.all.filter(\.comparesTexts))
+    let found = Dictionary(uniqueKeysWithValues: values.map { ($0.metric, $0.value) })
+    #expect(found[.bleu] == BLEUTally.of(examples).value)
+    #expect(found[.wordErrorRate] == EditTally<Words>.of(examples).value)
+    #expect(found[.exactMatch] == ExactMatchTally.of(examples).value)
+    #expect(texts.signatures(of: sums, ComparisonOptions(), version: "v").count == 3)
+    #expect(texts.sums(of: []).allSatisfy { $0 == 0 } && texts.sums(of: []).count == sums.count)
+  }
+
+  @Test func spansAreForLabelsThatMarkThem() throws {
+    #expect(MetricGroup.labels(markSpans: false).metrics == [.accuracy])
+    #expect(MetricGroup.labels(markSpans: true).metrics == [.accuracy, .f1])
+  }
+}
