@@ -235,7 +235,8 @@ extension EncoderDecoderCase: ModelCase {
     let model = try EncoderDecoder<Element>(shape)
     let pairs: PairBatch<Element> = pairs()
     var evaluation = options
-    evaluation.teacherForcing = 1  // Without masks there are no draws that a model could read its own tokens by.
+    // Without masks there are no random numbers to decide by whether the model reads its own tokens.
+    evaluation.teacherForcing = 1
     return ModelProblem(layout: model.layout, count: pairs.targets.count, isRandom: isMasked) {
       examples, isMasked, gradients, context in
       model.evaluate(

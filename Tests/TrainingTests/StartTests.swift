@@ -158,7 +158,8 @@ struct StartTests {
     ]
     for (key, change) in changes {
       try expectUntouched(
-        Job(.small(text, change), ranks: ranks, directory: run), ExitCode.configuration, "other settings: \(key) was ")
+        Job(.small(text, change), ranks: ranks, directory: run), ExitCode.configuration,
+        "other settings: \(key) was ")
     }
   }
 
