@@ -26,7 +26,7 @@ public struct ConfigurationKey: Sendable {
   public let defaultText: String
   /// The tasks that read it; any other refuses values that are not the default.
   public let tasks: Set<RunConfiguration.Task>
-  public let change: Change
+  public fileprivate(set) var change: Change
 
   let choices: [String]
   let property: PartialKeyPath<RunConfiguration> & Sendable
@@ -120,8 +120,19 @@ extension Set<RunConfiguration.Task> {
 public enum ConfigurationSchema {
   /// Every key, in the order in which a configuration is written.
   public static let keys: [ConfigurationKey] =
-    run + model + cellOptions + inputAndOutput + encoderDecoder + data + training + schedule + decoding
-    + evaluation + log + checkpoint
+    run + changing(.never, model + cellOptions + inputAndOutput + encoderDecoder) + data + training + schedule
+    + changing(.always, decoding) + evaluation + changing(.always, log + checkpoint)
+
+  private typealias Key = ConfigurationKey
+
+  /// Keys that may all be changed at the same time.
+  private static func changing(_ change: Key.Change, _ keys: [Key]) -> [Key] {
+    keys.map { key in
+      var key = key
+      key.change = change
+      return key
+    }
+  }
 
   /// The bounds of all properties.
   static let bounds = RunConfiguration.bounds
@@ -162,233 +173,224 @@ public enum ConfigurationSchema {
 // MARK: - Model
 
 extension ConfigurationSchema {
-  private static let run: [ConfigurationKey] = [
-    ConfigurationKey(
+  private static let run: [Key] = [
+    Key(
       "task", \.task, change: .never,
       "what is learned: the next token (language-model), a label per step (tagger), a class (classifier), a sequence from "
         + "a class or vector (generator), a sequence from a sequence (seq2seq)"),
-    ConfigurationKey(
+    Key(
       "seed", \.seed, "initial parameters, order of the data, dropout and generated data follow from it"),
   ]
 
   /// The recurrent network, of an encoder-decoder its encoder.
-  private static let model: [ConfigurationKey] = [
-    ConfigurationKey("model.cell", \.model.network.cell.kind, change: .never, "recurrent cell"),
-    ConfigurationKey(
-      "model.activation", \.model.network.cell.activation, change: .never,
+  private static let model: [Key] = [
+    Key("model.cell", \.model.network.cell.kind, "recurrent cell"),
+    Key(
+      "model.activation", \.model.network.cell.activation,
       "nonlinearity of the rnn cell; the others use tanh"),
-    ConfigurationKey(
-      "model.forget_bias", \.model.network.cell.forgetBias, change: .never,
+    Key(
+      "model.forget_bias", \.model.network.cell.forgetBias,
       "lstm: constant added to the forget gate before its sigmoid (TensorFlow)"),
-    ConfigurationKey(
-      "model.gru_reset", \.model.network.cell.gruReset, change: .never,
+    Key(
+      "model.gru_reset", \.model.network.cell.gruReset,
       "gru: reset gate after the recurrent product (PyTorch) or before it (Cho et al. 2014)"),
-    ConfigurationKey("model.layers", \.model.network.layers, change: .never, "stacked recurrent layers"),
-    ConfigurationKey(
-      "model.hidden_size", \.model.network.hiddenSize, change: .never,
+    Key("model.layers", \.model.network.layers, "stacked recurrent layers"),
+    Key(
+      "model.hidden_size", \.model.network.hiddenSize,
       "units of each layer (bidirectional: of each direction)"),
-    ConfigurationKey(
-      "model.embedding_size", \.model.embeddingSize, change: .never,
+    Key(
+      "model.embedding_size", \.model.embeddingSize,
       "numbers that represent a token at the input; inputs that are numbers have none"),
-    ConfigurationKey(
-      "model.bidirectional", \.model.network.bidirectional, tasks: .readers, change: .never,
+    Key(
+      "model.bidirectional", \.model.network.bidirectional, tasks: .readers,
       "encoders, taggers, classifiers: read both ways"),
-    ConfigurationKey(
-      "model.pyramid", \.model.pyramid, tasks: [.seq2seq], change: .never,
+    Key(
+      "model.pyramid", \.model.pyramid, tasks: [.seq2seq],
       "encoders: further layers that each halve the number of states (Chan et al. 2016)"),
   ]
 
   /// Options of cells, between layers, and of initial values.
-  private static let cellOptions: [ConfigurationKey] = [
-    ConfigurationKey(
-      "model.peepholes", \.model.network.cell.peepholes, change: .never,
+  private static let cellOptions: [Key] = [
+    Key(
+      "model.peepholes", \.model.network.cell.peepholes,
       "lstm: gates see the cell state (Gers & Schmidhuber 2000)"),
-    ConfigurationKey(
-      "model.projection_size", \.model.network.cell.projectionSize, change: .never,
+    Key(
+      "model.projection_size", \.model.network.cell.projectionSize,
       "lstm: width of the projected output (Sak et al. 2014); null: none"),
-    ConfigurationKey(
-      "model.cell_clip", \.model.network.cell.cellClip, change: .never,
+    Key(
+      "model.cell_clip", \.model.network.cell.cellClip,
       "lstm: limit of the cell state's absolute value; null: none"),
-    ConfigurationKey(
-      "model.coupled_gates", \.model.network.cell.coupledGates, change: .never,
-      "lstm: the input gate is 1 - forget gate"),
-    ConfigurationKey(
-      "model.layer_norm", \.model.network.cell.layerNorm, change: .never,
-      "lstm, gru: layer normalization (Ba et al. 2016)"),
-    ConfigurationKey(
-      "model.residual", \.model.network.residual, change: .never,
+    Key("model.coupled_gates", \.model.network.cell.coupledGates, "lstm: the input gate is 1 - forget gate"),
+    Key(
+      "model.layer_norm", \.model.network.cell.layerNorm, "lstm, gru: layer normalization (Ba et al. 2016)"),
+    Key(
+      "model.residual", \.model.network.residual,
       "add a layer's input to its output, from the second layer on"),
-    ConfigurationKey(
-      "model.highway", \.model.network.highway, change: .never,
+    Key(
+      "model.highway", \.model.network.highway,
       "a learned mixture of a layer's input and output, from the second layer on (Srivastava et al. 2015)"),
-    ConfigurationKey(
-      "model.dropout", \.model.network.dropout, change: .never,
+    Key(
+      "model.dropout", \.model.network.dropout,
       "share of units zeroed at the embedding output, between layers and at the last output"),
-    ConfigurationKey(
-      "model.embedding_dropout", \.model.embeddingDropout, change: .never,
+    Key(
+      "model.embedding_dropout", \.model.embeddingDropout,
       "dropout of the embedding output alone; null: as model.dropout"),
-    ConfigurationKey(
-      "model.variational_dropout", \.model.network.cell.variationalDropout, change: .never,
+    Key(
+      "model.variational_dropout", \.model.network.cell.variationalDropout,
       "dropout of the recurrent state with one mask for all steps (Gal & Ghahramani 2016)"),
-    ConfigurationKey(
-      "model.variational_input_dropout", \.model.network.cell.variationalInputDropout, change: .never,
+    Key(
+      "model.variational_input_dropout", \.model.network.cell.variationalInputDropout,
       "dropout of each layer's input with one mask for all steps, in the place of model.dropout"),
-    ConfigurationKey(
-      "model.zoneout", \.model.network.cell.zoneout, change: .never,
+    Key(
+      "model.zoneout", \.model.network.cell.zoneout,
       "share of hidden units that keep their value in a step (Krueger et al. 2017)"),
-    ConfigurationKey(
-      "model.zoneout_cell", \.model.network.cell.zoneoutCell, change: .never,
+    Key(
+      "model.zoneout_cell", \.model.network.cell.zoneoutCell,
       "lstm: the same for the cell state; null: as zoneout"),
-    ConfigurationKey(
-      "model.word_dropout", \.model.wordDropout, tasks: .readers, change: .never,
+    Key(
+      "model.word_dropout", \.model.wordDropout, tasks: .readers,
       "taggers, classifiers, encoders: share of input tokens read as <unk> in training (not bytes)"),
-    ConfigurationKey(
-      "model.initialization", \.model.network.cell.initialization, change: .never,
+    Key(
+      "model.initialization", \.model.network.cell.initialization,
       "initial values of the recurrent cells: pytorch's, xavier (Glorot & Bengio 2010), or xavier with orthogonal recurrent "
         + "matrices; embeddings and other layers always start as in PyTorch"),
-    ConfigurationKey(
-      "model.init_uniform", \.model.initUniform, change: .never,
+    Key(
+      "model.init_uniform", \.model.initUniform,
       "a: every parameter starts from U(-a, a); null: see initialization"),
-    ConfigurationKey(
-      "model.forget_gate_init", \.model.network.cell.forgetGateInit, change: .never,
+    Key(
+      "model.forget_gate_init", \.model.network.cell.forgetGateInit,
       "lstm: initial value of the forget gate's bias, a parameter (Jozefowicz et al. 2015); null: as the others"
     ),
   ]
 
-  private static let inputAndOutput: [ConfigurationKey] = [
-    ConfigurationKey(
+  private static let inputAndOutput: [Key] = [
+    Key(
       "model.tie_embeddings", \.model.tieEmbeddings, tasks: [.languageModel, .generator, .seq2seq],
-      change: .never, "input and output of the language model or decoder share one matrix"),
-    ConfigurationKey(
-      "model.character_embedding_size", \.model.characterEmbeddingSize, tasks: .readers, change: .never,
+      "input and output of the language model or decoder share one matrix"),
+    Key(
+      "model.character_embedding_size", \.model.characterEmbeddingSize, tasks: .readers,
       "of words: numbers per character; with character_hidden_size, a recurrent network reads each word's characters"
     ),
-    ConfigurationKey(
-      "model.character_hidden_size", \.model.characterHiddenSize, tasks: .readers, change: .never,
+    Key(
+      "model.character_hidden_size", \.model.characterHiddenSize, tasks: .readers,
       "units of each direction of that network; 0: none"),
-    ConfigurationKey(
-      "model.output", \.model.output, change: .never,
+    Key(
+      "model.output", \.model.output,
       "softmax; crf (tagger: linear-chain conditional random field); bernoulli (independent bits); linear (numbers)"
     ),
-    ConfigurationKey(
-      "model.adaptive_cutoffs", \.model.adaptiveCutoffs, tasks: [.languageModel], change: .never,
+    Key(
+      "model.adaptive_cutoffs", \.model.adaptiveCutoffs, tasks: [.languageModel],
       "language model: ids at which clusters of rarer tokens begin (adaptive softmax, Grave et al. 2017); []: one softmax"
     ),
-    ConfigurationKey(
-      "model.adaptive_factor", \.model.adaptiveFactor, tasks: [.languageModel], change: .never,
+    Key(
+      "model.adaptive_factor", \.model.adaptiveFactor, tasks: [.languageModel],
       "adaptive softmax: by how much each cluster is narrower than the one before"),
-    ConfigurationKey(
-      "model.pooling", \.model.pooling, tasks: [.classifier], change: .never,
-      "classifier: how all states become one vector"),
-    ConfigurationKey(
-      "model.readout_size", \.model.readoutSize, tasks: .writers, change: .never,
+    Key(
+      "model.pooling", \.model.pooling, tasks: [.classifier], "classifier: how all states become one vector"),
+    Key(
+      "model.readout_size", \.model.readoutSize, tasks: .writers,
       "decoder: width of tanh(W [state; c; token]) before the output layer; 0: none"),
   ]
 
-  private static let encoderDecoder: [ConfigurationKey] = [
-    ConfigurationKey(
-      "model.context", \.model.context, tasks: [.seq2seq], change: .never,
-      "seq2seq: how the decoder uses the encoder"),
-    ConfigurationKey(
-      "model.bridge", \.model.bridge, tasks: [.seq2seq], change: .never,
+  private static let encoderDecoder: [Key] = [
+    Key("model.context", \.model.context, tasks: [.seq2seq], "seq2seq: how the decoder uses the encoder"),
+    Key(
+      "model.bridge", \.model.bridge, tasks: [.seq2seq],
       "seq2seq: the decoder starts from a transform of c, or from a copy of the encoder's last states of the same size"
     ),
-    ConfigurationKey(
-      "model.summary", \.model.summary, tasks: [.seq2seq], change: .never,
+    Key(
+      "model.summary", \.model.summary, tasks: [.seq2seq],
       "seq2seq: c is the encoder's last state, a transform of it, or a transform of all states"),
-    ConfigurationKey(
-      "model.context_to_output", \.model.contextToOutput, tasks: [.seq2seq], change: .never,
+    Key(
+      "model.context_to_output", \.model.contextToOutput, tasks: [.seq2seq],
       "every-step: c also goes to the output layer"),
-    ConfigurationKey(
-      "model.condition", \.model.condition, tasks: [.generator], change: .never,
+    Key(
+      "model.condition", \.model.condition, tasks: [.generator],
       "generator: where X enters; none: without X"),
-    ConfigurationKey(
-      "model.attention", \.model.attention.score, tasks: [.seq2seq], change: .never,
+    Key(
+      "model.attention", \.model.attention.score, tasks: [.seq2seq],
       "score of an encoder's state (Bahdanau 2014, Luong 2015)"),
-    ConfigurationKey(
-      "model.attention_size", \.model.attention.size, tasks: [.classifier, .seq2seq], change: .never,
+    Key(
+      "model.attention_size", \.model.attention.size, tasks: [.classifier, .seq2seq],
       "units of the additive score; null: as the decoder"),
-    ConfigurationKey(
-      "model.attention_query", \.model.attention.query, tasks: [.seq2seq], change: .never,
+    Key(
+      "model.attention_query", \.model.attention.query, tasks: [.seq2seq],
       "the decoder's state before the step, or after it (Luong)"),
-    ConfigurationKey(
-      "model.attention_window", \.model.attention.window, tasks: [.seq2seq], change: .never,
+    Key(
+      "model.attention_window", \.model.attention.window, tasks: [.seq2seq],
       "attend only to positions at most this far from the present one (Luong's local-m); null: everywhere"),
-    ConfigurationKey(
-      "model.coverage", \.model.attention.coverage, tasks: [.seq2seq], change: .never,
+    Key(
+      "model.coverage", \.model.attention.coverage, tasks: [.seq2seq],
       "attention sees the sum of its earlier weights (See et al. 2017)"),
-    ConfigurationKey(
-      "model.input_feeding", \.model.inputFeeding, tasks: .writers, change: .never,
+    Key(
+      "model.input_feeding", \.model.inputFeeding, tasks: .writers,
       "the decoder reads its last readout as well (Luong 2015)"),
-    ConfigurationKey(
-      "model.decoder_layers", \.model.decoderLayers, tasks: .writers, change: .never, "null: as the encoder"),
-    ConfigurationKey(
-      "model.decoder_hidden_size", \.model.decoderHiddenSize, tasks: .writers, change: .never,
-      "null: as the encoder"),
-    ConfigurationKey(
-      "model.decoder_embedding_size", \.model.decoderEmbeddingSize, tasks: .writers, change: .never,
-      "null: as the encoder"),
+    Key(
+      "model.decoder_layers", \.model.decoderLayers, tasks: .writers, "null: as the encoder"),
+    Key("model.decoder_hidden_size", \.model.decoderHiddenSize, tasks: .writers, "null: as the encoder"),
+    Key(
+      "model.decoder_embedding_size", \.model.decoderEmbeddingSize, tasks: .writers, "null: as the encoder"),
   ]
 }
 
 // MARK: - Data
 
 extension ConfigurationSchema {
-  private static let data: [ConfigurationKey] = [
-    ConfigurationKey(
+  private static let data: [Key] = [
+    Key(
       "data.train", \.data.train, change: .always,
       "training data; paths are relative to the current directory"),
-    ConfigurationKey(
+    Key(
       "data.valid", \.data.valid, change: .always, "validation data; null: cut from the training data"),
-    ConfigurationKey("data.test", \.data.test, change: .always, "test data, for evaluate --split test"),
-    ConfigurationKey(
+    Key("data.test", \.data.test, change: .always, "test data, for evaluate --split test"),
+    Key(
       "data.valid_fraction", \.data.validFraction,
       "without data.valid: the part of the training data kept for validation (of a text, its end)"),
-    ConfigurationKey("data.format", \.data.format, change: .never, "layout of the files"),
-    ConfigurationKey(
+    Key("data.format", \.data.format, change: .never, "layout of the files"),
+    Key(
       "data.tokens", \.data.tokens, change: .never,
       "byte: 256 values; char: Unicode characters; word: between white space; space: symbols between spaces; bpe: subwords"
     ),
-    ConfigurationKey(
+    Key(
       "data.source_tokens", \.data.sourceTokens, tasks: .readers, change: .never,
       "the source's; null: as tokens"),
-    ConfigurationKey(
+    Key(
       "data.target_tokens", \.data.targetTokens, tasks: .writers, change: .never,
       "the target's; null: as tokens"),
-    ConfigurationKey(
+    Key(
       "data.shared_vocabulary", \.data.sharedVocabulary, tasks: [.seq2seq], change: .never,
       "one vocabulary and one embedding for source and target"),
-    ConfigurationKey(
+    Key(
       "data.subword_kind", \.data.subwordKind, change: .never, "bpe: how SentencePiece learns subwords"),
-    ConfigurationKey(
+    Key(
       "data.subword_vocabulary", \.data.subwordVocabulary, change: .never, "bpe: number of subwords"),
-    ConfigurationKey(
+    Key(
       "data.lowercase", \.data.lowercase, change: .never,
       "convert the text to lower case (bytes: A to Z only)"),
-    ConfigurationKey(
+    Key(
       "data.min_count", \.data.minCount, change: .never, "rarer tokens become <unk> (char, word, space)"),
-    ConfigurationKey(
+    Key(
       "data.max_vocabulary", \.data.maxVocabulary, change: .never,
       "keep the most frequent tokens, special ones included; 0: no limit (char, word, space)"),
-    ConfigurationKey(
+    Key(
       "data.reverse_source", \.data.reverseSource, tasks: [.seq2seq], change: .never,
       "seq2seq: read the source's tokens backwards (Sutskever et al. 2014)"),
-    ConfigurationKey(
+    Key(
       "data.max_length", \.data.maxLength, tasks: .sequences,
       "longest source and target in tokens; 0: no limit"),
-    ConfigurationKey(
+    Key(
       "data.too_long", \.data.tooLong, tasks: .sequences, "what to do with sequences longer than max_length"),
-    ConfigurationKey(
+    Key(
       "data.empty_sequences", \.data.emptySequences, tasks: .sequences,
       "what to do with lines without source or target"),
-    ConfigurationKey(
+    Key(
       "data.width", \.data.width, tasks: [.tagger, .classifier], change: .never,
       "multihot: numbers per step"),
-    ConfigurationKey(
+    Key(
       "data.generator", \.data.generator, tasks: [.languageModel, .seq2seq],
       "without data.train: dates writes a text; date-pairs, addition, copy and reverse write pairs for seq2seq"
     ),
-    ConfigurationKey(
+    Key(
       "data.generated_size", \.data.generatedSize, tasks: [.languageModel, .seq2seq],
       "characters of generated text, or generated training pairs (addition: at most 400000)"),
   ]
@@ -397,95 +399,95 @@ extension ConfigurationSchema {
 // MARK: - Training
 
 extension ConfigurationSchema {
-  private static let training: [ConfigurationKey] = [
-    ConfigurationKey(
+  private static let training: [Key] = [
+    Key(
       "training.batch_size", \.training.batchSize,
       "sequences (language model: parallel streams of text) in a step, over all ranks together"),
-    ConfigurationKey(
+    Key(
       "training.batch_tokens", \.training.batchTokens, tasks: .sequences,
       "tokens in a step over all ranks, instead of batch_size; null: batch_size counts"),
-    ConfigurationKey(
+    Key(
       "training.bucketing", \.training.bucketing, tasks: .sequences,
       "sequences of similar length in one step; language models have no use for it"),
-    ConfigurationKey(
+    Key(
       "training.bptt", \.training.bptt, tasks: [.languageModel],
       "language model: tokens of each stream in a step; the state is carried over"),
-    ConfigurationKey(
+    Key(
       "training.epochs", \.training.epochs, change: .always, "passes over the data; 0: not limited"),
-    ConfigurationKey(
+    Key(
       "training.steps", \.training.steps, change: .always,
       "updates; 0: not limited; the first limit reached ends the run"),
-    ConfigurationKey("training.optimizer", \.training.optimizer.kind, "rule of the update, as in PyTorch"),
-    ConfigurationKey("training.learning_rate", \.training.learningRate, "before the schedule's factor"),
-    ConfigurationKey("training.momentum", \.training.optimizer.momentum, "momentum, nesterov"),
-    ConfigurationKey("training.decay", \.training.optimizer.decay, "rmsprop: decay of the mean square"),
-    ConfigurationKey("training.beta1", \.training.optimizer.beta1, "adam, adamw: decay of the mean"),
-    ConfigurationKey("training.beta2", \.training.optimizer.beta2, "adam, adamw: decay of the mean square"),
-    ConfigurationKey(
+    Key("training.optimizer", \.training.optimizer.kind, "rule of the update, as in PyTorch"),
+    Key("training.learning_rate", \.training.learningRate, "before the schedule's factor"),
+    Key("training.momentum", \.training.optimizer.momentum, "momentum, nesterov"),
+    Key("training.decay", \.training.optimizer.decay, "rmsprop: decay of the mean square"),
+    Key("training.beta1", \.training.optimizer.beta1, "adam, adamw: decay of the mean"),
+    Key("training.beta2", \.training.optimizer.beta2, "adam, adamw: decay of the mean square"),
+    Key(
       "training.epsilon", \.training.optimizer.epsilon,
       "added to the denominator; null: the optimizer's own (adagrad 1e-10, others 1e-8)"),
-    ConfigurationKey(
+    Key(
       "training.weight_decay", \.training.optimizer.weightDecay,
       "pull towards zero; adamw: apart from the gradient"),
-    ConfigurationKey(
+    Key(
       "training.clip_norm", \.training.clipNorm,
       "largest gradient norm (Euclidean, over all parameters); 0: off"),
-    ConfigurationKey(
+    Key(
       "training.reproducible", \.training.reproducible,
       "the same bits on 1, 2, 4 and 8 ranks; needs a batch_size of at least 8"),
-    ConfigurationKey(
+    Key(
       "training.precision", \.training.precision,
       "operands of matrix products; sums, parameters and moments are fp32 either way"),
-    ConfigurationKey(
+    Key(
       "training.products", \.training.products,
       "what computes a matrix product in fp32, kernels or OpenBLAS: a rule of the processor, or whatever is faster for its "
         + "shape, measured before the first step and kept in the user's cache directory; tuned runs have other bits on other "
         + "machines"),
-    ConfigurationKey(
+    Key(
       "training.recompute", \.training.recompute, tasks: [.languageModel],
       "language model: keep the activations of this many steps of a chunk only and compute the rest again in the backward "
         + "pass: less memory, a third more work; 0: off"),
-    ConfigurationKey(
+    Key(
       "training.accumulate", \.training.accumulate, "chunks whose gradients are added up before an update"),
-    ConfigurationKey(
+    Key(
       "training.skip_limit", \.training.skipLimit, change: .always,
       "steps in a row with a gradient that is not finite before the run stops"),
-    ConfigurationKey(
+    Key(
       "training.drop_last_chunk", \.training.dropLastChunk, tasks: [.languageModel],
       "leave out the chunk shorter than bptt at the end of an epoch"),
-    ConfigurationKey(
+    Key(
       "training.label_smoothing", \.training.labelSmoothing, "share of the target spread over all classes"),
-    ConfigurationKey(
+    Key(
       "training.teacher_forcing", \.training.teacherForcing, tasks: .writers,
       "seq2seq, generator: probability that a step reads the true token rather than the model's own"),
-    ConfigurationKey(
+    Key(
       "training.teacher_forcing_end", \.training.teacherForcingEnd, tasks: .writers,
       "probability after teacher_forcing_steps, reached in a straight line; null: constant"),
-    ConfigurationKey(
+    Key(
       "training.teacher_forcing_steps", \.training.teacherForcingSteps, tasks: .writers,
       "updates until teacher_forcing_end"),
-    ConfigurationKey(
+    Key(
       "training.coverage_weight", \.training.coverageWeight, tasks: [.seq2seq],
       "with model.coverage: weight of the coverage loss"),
-    ConfigurationKey(
+    Key(
       "training.average_decay", \.training.averageDecay,
       "decay of a moving average of the weights, which is scored and saved instead of them; 0: none"),
   ]
 
-  private static let schedule: [ConfigurationKey] = [
-    ConfigurationKey("training.schedule.kind", \.training.schedule.kind, "how the learning rate changes"),
-    ConfigurationKey(
+  private static let schedule: [Key] = [
+    Key("training.schedule.kind", \.training.schedule.kind, "how the learning rate changes"),
+    Key(
       "training.schedule.warmup_steps", \.training.schedule.warmupSteps,
       "first updates, over which the rate rises from zero"),
-    ConfigurationKey(
+    Key(
       "training.schedule.start_epoch", \.training.schedule.startEpoch, "step: epochs at the full rate"),
-    ConfigurationKey(
+    Key(
       "training.schedule.factor", \.training.schedule.factor,
       "exponential, step: each further epoch; plateau: each time the metric stalls"),
-    ConfigurationKey(
+    Key(
       "training.schedule.patience", \.training.schedule.patience,
       "plateau: evaluations in a row without improvement"),
-    ConfigurationKey(
+    Key(
       "training.schedule.minimum", \.training.schedule.minimum,
       "lowest rate, as a fraction of learning_rate; where cosine ends"),
   ]
@@ -494,72 +496,67 @@ extension ConfigurationSchema {
 // MARK: - Use and reports
 
 extension ConfigurationSchema {
-  private static let decoding: [ConfigurationKey] = [
-    ConfigurationKey(
-      "decoding.beam", \.decoding.beam, tasks: .writers, change: .always,
-      "hypotheses kept for each sequence; 1: greedy"),
-    ConfigurationKey(
-      "decoding.length_penalty", \.decoding.lengthPenalty, tasks: .writers, change: .always,
+  private static let decoding: [Key] = [
+    Key("decoding.beam", \.decoding.beam, tasks: .writers, "hypotheses kept for each sequence; 1: greedy"),
+    Key(
+      "decoding.length_penalty", \.decoding.lengthPenalty, tasks: .writers,
       "exponent of the length normalization (Wu et al. 2016); 0: none"),
-    ConfigurationKey(
-      "decoding.coverage_penalty", \.decoding.coveragePenalty, tasks: [.seq2seq], change: .always,
+    Key(
+      "decoding.coverage_penalty", \.decoding.coveragePenalty, tasks: [.seq2seq],
       "weight of the coverage penalty (Wu et al. 2016); needs attention"),
-    ConfigurationKey(
-      "decoding.patience", \.decoding.patience, tasks: .writers, change: .always,
+    Key(
+      "decoding.patience", \.decoding.patience, tasks: .writers,
       "a search ends when this many times beam hypotheses have ended (Kasai et al. 2022); null: when no other can win"
     ),
-    ConfigurationKey(
-      "decoding.min_length", \.decoding.minLength, tasks: .writers, change: .always,
-      "fewest tokens of an output"),
-    ConfigurationKey(
-      "decoding.max_length", \.decoding.maxLength, tasks: .writers, change: .always,
-      "most tokens of an output"),
-    ConfigurationKey(
-      "decoding.max_length_ratio", \.decoding.maxLengthRatio, tasks: [.seq2seq], change: .always,
+    Key("decoding.min_length", \.decoding.minLength, tasks: .writers, "fewest tokens of an output"),
+    Key("decoding.max_length", \.decoding.maxLength, tasks: .writers, "most tokens of an output"),
+    Key(
+      "decoding.max_length_ratio", \.decoding.maxLengthRatio, tasks: [.seq2seq],
       "most tokens of an output per token of the source, plus ten; 0: max_length alone"),
-    ConfigurationKey(
-      "decoding.no_repeat_ngram", \.decoding.noRepeatNgram, tasks: .writers, change: .always,
+    Key(
+      "decoding.no_repeat_ngram", \.decoding.noRepeatNgram, tasks: .writers,
       "no run of this many tokens twice in an output; 0: off"),
-    ConfigurationKey(
-      "decoding.replace_unknown", \.decoding.replaceUnknown, tasks: [.seq2seq], change: .always,
+    Key(
+      "decoding.replace_unknown", \.decoding.replaceUnknown, tasks: [.seq2seq],
       "write the source token with the largest attention in place of <unk>; needs attention without a pyramid"
     ),
   ]
 
-  private static let evaluation: [ConfigurationKey] = [
-    ConfigurationKey(
+  private static let evaluation: [Key] = [
+    Key(
       "evaluation.every_steps", \.evaluation.everySteps, change: .always, "0: at the end of each epoch"),
-    ConfigurationKey(
+    Key(
       "evaluation.metric", \.evaluation.metric,
       "decides which checkpoint is the best, and when patience and plateau count"),
-    ConfigurationKey(
+    Key(
       "evaluation.patience", \.evaluation.patience, change: .always,
       "evaluations in a row without improvement that end the run; 0: off"),
-    ConfigurationKey(
+    Key(
       "evaluation.batch_size", \.evaluation.batchSize, change: .always,
       "sequences (language model: parallel streams of the text) scored together"),
-    ConfigurationKey(
+    Key(
       "evaluation.decode_limit", \.evaluation.decodeLimit, tasks: .writers, change: .always,
       "during training: sources whose outputs are compared, for the metric; 0: all"),
-    ConfigurationKey(
+    Key(
       "evaluation.bleu_tokens", \.evaluation.bleuTokens, tasks: .writers, change: .always,
       "how BLEU splits texts into words, as in sacrebleu"),
-    ConfigurationKey(
+    Key(
       "evaluation.group_references", \.evaluation.groupReferences, tasks: .writers, change: .always,
-      "lines with the same source are one source with several references; false: each line is compared by itself"),
+      "lines with the same source are one source with several references; false: each line is compared by itself"
+    ),
   ]
 
-  private static let log: [ConfigurationKey] = [
-    ConfigurationKey(
-      "log.every_steps", \.log.everySteps, change: .always, "updates between two reports"),
-    ConfigurationKey(
-      "log.tensorboard", \.log.tensorboard, change: .always, "write events for TensorBoard as well"),
+  private static let log: [Key] = [
+    Key(
+      "log.every_steps", \.log.everySteps, "updates between two reports"),
+    Key(
+      "log.tensorboard", \.log.tensorboard, "write events for TensorBoard as well"),
   ]
 
-  private static let checkpoint: [ConfigurationKey] = [
-    ConfigurationKey(
-      "checkpoint.every_steps", \.checkpoint.everySteps, change: .always, "0: at the end of each epoch"),
-    ConfigurationKey(
-      "checkpoint.keep", \.checkpoint.keep, change: .always, "newest checkpoints kept, besides the best"),
+  private static let checkpoint: [Key] = [
+    Key(
+      "checkpoint.every_steps", \.checkpoint.everySteps, "0: at the end of each epoch"),
+    Key(
+      "checkpoint.keep", \.checkpoint.keep, "newest checkpoints kept, besides the best"),
   ]
 }

@@ -184,7 +184,7 @@ import Testing
     #expect(text.split(separator: "\n").count == 5)
     #expect(
       text.hasPrefix(
-        "run.yaml:1:13: model.cell: expects one of rnn, gru, lstm; found \"lstmm\"; did you mean \"lstm\"?\n"
+        "run.yaml:1:13: model.cell: expects one of rnn, gru, lstm, mingru; found \"lstmm\"; did you mean \"lstm\"?\n"
           + "run.yaml:2:1: seeed: unknown key; did you mean \"seed\"?\n"))
     #expect(ConfigurationErrors(found).exitCode == 78)
   }
