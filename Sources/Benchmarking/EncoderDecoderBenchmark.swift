@@ -11,12 +11,12 @@ public struct EncoderDecoderBenchmark: Sendable {
   public var sourceVocabulary: Int
   public var targetVocabulary: Int
   public var embeddingSize: Int
-  /// Units of each direction of the encoder, of the decoder and of the attention.
+  /// Units of each encoder direction, of the decoder and of the attention.
   public var hiddenSize: Int
   /// Pairs over all ranks.
   public var batchSize: Int
   public var sourceLength: Int
-  /// Predictions of each target, its end included.
+  /// Predictions per target, including its end token.
   public var targetLength: Int
   public var benchmark: StepBenchmark
 
@@ -46,7 +46,7 @@ public struct EncoderDecoderBenchmark: Sendable {
       context: .attention(AttentionShape(.additive, size: hiddenSize)))
   }
 
-  /// Runs the benchmark. Collective. Tokens are those of the targets.
+  /// Runs the benchmark and counts target tokens. Collective.
   public func run(on communicator: any Communicator) throws -> StepBenchmark.Result {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     return try benchmark.run(try EncoderDecoderWorkload(self, plan), plan: plan, on: communicator)
@@ -78,7 +78,7 @@ private final class EncoderDecoderWorkload: BenchmarkWorkload {
       * Double(weights.source * settings.sourceLength + weights.target * settings.targetLength)
     let pairs = plan.ownItems(count: settings.batchSize)
     sourceLengths = Array(repeating: settings.sourceLength, count: pairs.count)
-    // The model adds the end of a target itself.
+    // The model adds the end token of each target itself.
     targetLengths = Array(repeating: settings.targetLength - 1, count: pairs.count)
     func random(_ length: Int, below vocabulary: Int, stream: UInt32) -> [[Int32]] {
       (0..<count).map { iteration in

@@ -7,9 +7,9 @@ import Training
 /// Times sampling from a language model with random weights: the tokens of several streams, one step after the other.
 public struct GenerationBenchmark: Sendable {
   public var shape: LanguageModelShape
-  /// Texts written side by side.
+  /// Texts that are written in parallel.
   public var streams: Int
-  /// Tokens drawn for each stream in a timed run.
+  /// Tokens sampled per stream in a timed run.
   public var length: Int
   public var precision: ProductPrecision
 
@@ -24,7 +24,7 @@ public struct GenerationBenchmark: Sendable {
   }
 
   public struct Result: Sendable {
-    /// Tokens a second over all streams: median and best of several runs.
+    /// Tokens per second over all streams: median and best of several runs.
     public var tokensPerSecond: Double
     public var bestTokensPerSecond: Double
     /// Peak of resident memory, MiB.
@@ -44,7 +44,7 @@ public struct GenerationBenchmark: Sendable {
     var random = CounterRandom(key: RandomKey(seed: 1, purpose: .sampling), sample: 0)
     let options = SamplingOptions(temperature: 0.8)
     func write(_ count: Int) {
-      // The views do not keep what they point into.
+      // The views don't retain the memory that they point to.
       withExtendedLifetime((state, logits)) {
         for _ in 0..<count { writeOne() }
       }

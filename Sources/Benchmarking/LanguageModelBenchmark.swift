@@ -8,7 +8,7 @@ import Tasks
 
 /// Times whole training steps of a language model on random tokens.
 public struct LanguageModelBenchmark: Sendable {
-  /// The model; nothing is dropped.
+  /// The model, without dropout.
   public var shape: LanguageModelShape
   /// Streams over all ranks.
   public var batchSize: Int
@@ -16,7 +16,7 @@ public struct LanguageModelBenchmark: Sendable {
   public var steps: Int
   /// Lengths of the streams are spread evenly from this to `steps`; nil: all have `steps`.
   public var shortest: Int?
-  /// Steps between states that are kept for the way back; nil: all.
+  /// Steps between the states that are kept for the backward pass; nil: all states are kept.
   public var segment: Int?
   public var benchmark: StepBenchmark
 
@@ -38,14 +38,15 @@ public struct LanguageModelBenchmark: Sendable {
     return try benchmark.run(try LanguageModelWorkload(self, plan), plan: plan, on: communicator)
   }
 
-  /// A random token: all alike, or with clusters of rare ones by Zipf's law, p(v) ∝ 1/(v + 1), as words come.
+  /// A random token. All tokens have the same probability, or with an adaptive softmax that of Zipf's law, p(v) ∝ 1/(v + 1),
+  /// as words have.
   func token(_ random: inout CounterRandom) -> Int32 {
     guard !shape.cutoffs.isEmpty else { return Int32(random.nextIndex(below: shape.vocabularySize)) }
     let rank = Foundation.exp(random.nextUniform() * Foundation.log(Double(shape.vocabularySize) + 1))
     return Int32(min(Int(rank) - 1, shape.vocabularySize - 1))
   }
 
-  /// The length of a stream. Dealt out so that contiguous shards hold like numbers of tokens.
+  /// The length of a stream. Lengths are arranged so that contiguous shards hold similar numbers of tokens.
   func length(of stream: Int) -> Int {
     guard let shortest, batchSize > 1 else { return steps }
     let place = stream % 2 == 0 ? stream / 2 : batchSize - 1 - stream / 2

@@ -1,15 +1,15 @@
 import NumericKernels
 
-/// Measures the machine's matrix products: the peak of its multiply-add units, and what the products of training steps
-/// reach of it.
+/// Measures the matrix products of this machine: the peak of its multiply-add units, and the share of it that the products
+/// of training steps reach.
 public enum ProductBenchmark {
-  /// What a product is for, and with it the form of its operands.
+  /// The use of a product, which decides the form of its operands.
   public enum Role: String, Sendable {
     /// States times weights that were packed once for all time steps.
     case recurrent
     /// Rows times a transposed weight, used once: the logits.
     case output
-    /// Rows times a weight, used once: the gradient that goes down.
+    /// Rows times a weight, used once: the gradient of the input.
     case back
     /// Transposed gradients times rows: the gradient of a weight.
     case gradient
@@ -47,8 +47,8 @@ public enum ProductBenchmark {
       Shape(role: .output, rows: 1600, columns: 65, depth: 512),
     ]
 
-  /// The same and others, for the choice between kernels and BLAS: what goes back through packed weights, squares, and
-  /// products of one row or few columns.
+  /// The same products and others, for the choice between kernels and BLAS: the backward pass through packed weights, square
+  /// matrices, and products of one row or few columns.
   public static var uses: [ProductUse] {
     let further: [(ProductForm, Int, Int, Int)] = [
       (.packed, 64, 512, 2048), (.packed, 10, 200, 800), (.packed, 10, 650, 2600), (.packed, 1600, 512, 2048),
@@ -69,10 +69,10 @@ public enum ProductBenchmark {
     }
   }
 
-  /// Times one shape, the three ways in turn, and keeps the best of five.
+  /// Times one shape in three ways by turns, and keeps the best of five rounds.
   public static func measure(_ shape: Shape, seconds: Double = 0.1) -> Measurement {
     let arena = Arena<Float>()
-    // The views do not keep what they point into.
+    // The views don't retain the memory that they point to.
     return withExtendedLifetime(arena) { measure(shape, seconds: seconds, arena) }
   }
 
@@ -114,8 +114,8 @@ public enum ProductBenchmark {
     return result
   }
 
-  /// The highest rate, in billions a second, of several runs of about `seconds`; `operations` does something and returns
-  /// how much it was.
+  /// The highest rate, in billions per second, of several runs of about `seconds`. `operations` returns the number of
+  /// operations that it did.
   fileprivate static func best(of runs: Int, seconds: Double, _ operations: () -> Double) -> Double {
     let clock = ContinuousClock()
     return (0..<runs).reduce(0.0) { best, _ in

@@ -10,7 +10,7 @@ public struct ReductionBenchmark: Sendable {
 
   public struct Measurement: Sendable {
     public var bytes: Int
-    /// Median time of a sum, seconds; of the slowest rank.
+    /// Median time of a sum on the slowest rank, in seconds.
     public var seconds: Double
   }
 
@@ -29,7 +29,7 @@ public struct ReductionBenchmark: Sendable {
     var measurements: [Measurement] = []
     for count in sequence(first: 1, next: { $0 < largest ? min(largest, $0 * 4) : nil }) {
       let values = UnsafeMutableBufferPointer(rebasing: buffer.elements[0..<count])
-      // The values do not keep what they point into.
+      // The values don't retain the memory that they point to.
       var times = try withExtendedLifetime(buffer) {
         try (0..<Self.repetitions).map { _ in try time(values, communicator) }
       }
@@ -40,7 +40,7 @@ public struct ReductionBenchmark: Sendable {
     return Result(measurements: measurements, latency: latency, bandwidth: bandwidth)
   }
 
-  /// One sum, as long as it took on the slowest rank.
+  /// The time of one sum on the slowest rank.
   private func time(_ values: UnsafeMutableBufferPointer<Float>, _ communicator: any Communicator) throws
     -> Double
   {
@@ -59,8 +59,8 @@ public struct ReductionBenchmark: Sendable {
   /// bandwidth, under a ≥ 0 and b > 0.
   ///
   /// On a busy machine small buffers can take longer than large ones, and the best line falls. Then the largest buffer alone
-  /// says how fast bytes go, which is at least so fast, and what is shortest bounds the latency. With no time above 0 nothing
-  /// is known: latency 0, bandwidth infinite.
+  /// gives a lower bound of the bandwidth, and the shortest time an upper bound of the latency. If no time is above 0, the
+  /// latency is 0 and the bandwidth infinite.
   static func fit(_ measurements: [Measurement]) -> (latency: Double, bandwidth: Double) {
     let points = measurements.filter { $0.seconds > 0 && $0.seconds.isFinite && $0.bytes > 0 }
     guard let largest = points.max(by: { $0.bytes < $1.bytes }) else { return (0, .infinity) }

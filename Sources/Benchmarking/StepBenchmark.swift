@@ -8,7 +8,7 @@ import Training
 
 /// The model of a benchmark with its random data on one rank.
 protocol BenchmarkWorkload: GradientSource {
-  /// Operations of the model's arithmetic in a step over all ranks: six for each multiplied weight and token.
+  /// Arithmetic operations of the model per step over all ranks: six for each multiplied weight and token.
   var operationsPerStep: Double { get }
 }
 
@@ -22,13 +22,13 @@ public struct StepBenchmark: Sendable {
   public var iterations: Int
   public var optimizer: OptimizerSettings.Kind
   public var precision: ProductPrecision
-  /// Measures the products of a step both ways before it begins, and uses what was faster.
+  /// Times each product of a step with the kernels and with the BLAS first, and uses the faster way.
   public var tunesProducts: Bool
 
-  /// Steps before the first timed one: they size the arena and fault in the memory.
+  /// Steps before the first timed one. They give the arena its size and touch the memory.
   public static let warmUp = 5
   static let clipNorm = 5.0
-  /// Pieces of work of a step that are kept for a trace.
+  /// The most events of a step that are kept for a trace.
   private static let traceLimit = 1 << 16
 
   public init(
@@ -41,31 +41,31 @@ public struct StepBenchmark: Sendable {
     self.precision = precision
   }
 
-  /// What was measured; the same on every rank but for ``communicationShare``, which is this rank's.
+  /// The measurements: the same on every rank, except ``communicationShare`` and the values named as those of this rank.
   public struct Result: Sendable {
     /// Median time of a step, milliseconds.
     public var milliseconds: Double
-    /// Target tokens a second over all ranks, from the median and from the fastest step.
+    /// Target tokens per second over all ranks, from the median and from the fastest step.
     public var tokensPerSecond: Double
     public var bestTokensPerSecond: Double
-    /// Six times the multiplied weights times tokens, a second: the model's arithmetic, whatever way it was saved.
+    /// Six operations per multiplied weight and token, in billions per second, even where the program avoids some of them.
     public var gigaflops: Double
     /// Largest peak of resident memory of a rank, MiB.
     public var residentMiB: Int
-    /// What this rank holds for training; ``residentMiB`` has the program, its libraries and all else besides.
+    /// The memory of this rank for training. ``residentMiB`` also has the program and its libraries.
     public var plan: MemoryPlan
     public var parameters: Int
     public var communicationShare: Double
-    /// Share of this rank's time by kind of work; what is missing to 1 is none of them.
+    /// Share of this rank's time per kind of work. The rest, up to 1, belongs to no kind.
     public var shares: [StepProfile.Kind: Double]
     /// GFLOP/s of this rank inside of its products, and the peak of one core measured just before.
     public var productGigaflops: Double
     public var peakGigaflops: Double
-    /// The last step of this rank, piece by piece.
+    /// The events of the last step on this rank.
     public var trace: [StepProfile.Event]
-    /// What was chosen, and on rank 0 measured, for the products; nil where a rule decides.
+    /// The choices for the products and, on rank 0, their measurements; nil if the rule decides.
     public var products: (choices: ProductChoices, measurements: [ProductMeasurement])?
-    /// Mean loss of the last step, nats: about ln V, or something is wrong.
+    /// Mean loss of the last step in nats. It must be about ln V.
     public var loss: Double
   }
 
@@ -130,7 +130,7 @@ public struct StepBenchmark: Sendable {
     try step.run(&state, learningRate: optimizer == .sgd ? 0.1 : 1e-3).totals
   }
 
-  /// Measured anew every time: a benchmark has no use for what an earlier one found.
+  /// Measures without a cache, because a benchmark must not depend on earlier runs.
   private func chooseProducts(
     for workload: any BenchmarkWorkload, _ step: TrainingStep, _ communicator: any Communicator
   ) throws -> (choices: ProductChoices, measurements: [ProductMeasurement]) {

@@ -119,8 +119,6 @@ void rnd_sp_unload(rnd_sp_model *model) { delete model; }
 
 int32_t rnd_sp_piece_count(const rnd_sp_model *model) { return model->processor.GetPieceSize(); }
 int32_t rnd_sp_unknown_id(const rnd_sp_model *model) { return model->processor.unk_id(); }
-int32_t rnd_sp_begin_id(const rnd_sp_model *model) { return model->processor.bos_id(); }
-int32_t rnd_sp_end_id(const rnd_sp_model *model) { return model->processor.eos_id(); }
 
 const char *rnd_sp_piece(const rnd_sp_model *model, int32_t id, size_t *size) {
   if (id < 0 || id >= model->processor.GetPieceSize()) return nullptr;
@@ -140,18 +138,6 @@ bool rnd_sp_encode(const rnd_sp_model *model, const char *text, size_t size, int
     for (size_t i = 0; i < found.size(); ++i) (*ids)[i] = found[i];
     *count = found.size();
     return std::string();
-  });
-}
-
-bool rnd_sp_encode_pieces(const rnd_sp_model *model, const char *text, size_t size, char **pieces,
-                          size_t *pieces_size, char **error) {
-  return guarded(error, [&]() -> std::string {
-    std::vector<std::string> found;
-    const Status status = model->processor.Encode(std::string_view(text, size), &found);
-    if (!status.ok()) return message(status);
-    std::string joined;
-    for (const std::string &piece : found) joined.append(piece).push_back('\0');
-    return give(joined, pieces, pieces_size) ? std::string() : out_of_memory;
   });
 }
 

@@ -1,10 +1,10 @@
-/// Why data can't be used: what happened, where, and what to do.
+/// The reason why data can't be used: what happened, where, and what to do.
 public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   /// No such file.
   case missing(path: String)
   /// A directory or a device where a regular file belongs.
   case notAFile(path: String)
-  /// The system refused to open or read; its own words.
+  /// The system refused to open or read the file; its own words.
   case unreadable(path: String, reason: String)
   /// The file could not be written; the system's own words.
   case unwritable(path: String, reason: String)
@@ -14,31 +14,25 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   case empty(name: String)
   /// Fewer than two tokens: nothing to predict.
   case tooShort(name: String, tokens: Int)
-  /// The byte at `offset` (from 0) in `line` (from 1) doesn't continue UTF-8 text.
-  case invalidUTF8(name: String, line: Int, offset: Int)
-  /// A zero byte, which no text has.
-  case binary(name: String, line: Int, offset: Int)
-  /// White space is so far apart that this is no text of words.
-  case wordTooLong(name: String, line: Int, limit: Int)
   /// A part cut off by a fraction is too small to use.
   case splitTooSmall(name: String, part: String, tokens: Int, fraction: Double)
   /// A vocabulary file is wrong at `line` (from 1).
   case badVocabulary(path: String, line: Int, problem: String)
   /// The text is too short for this many parallel streams of this many steps.
   case tooFewTokens(name: String, tokens: Int, streams: Int, steps: Int, wholeChunks: Bool)
-  /// Something is wrong in `line` (from 1) of a file of sequences.
+  /// Something is wrong in `line` (from 1) of a file.
   case line(name: String, line: Int, problem: LineProblem)
-  /// A file of sequences without a single usable one.
-  case noSequences(name: String)
-  /// Something that is given alone, in no file of lines, can't be read.
+  /// A file without a single usable example.
+  case noExamples(name: String)
+  /// An input that is given alone, not in a file of lines, can't be read.
   case input(name: String, reason: String)
   /// Too few different sources to cut off this share of them.
   case noSplit(name: String, sources: Int, fraction: Double)
-  /// A format, a kind of token or a pair of files that a task can't use.
-  case unsupported(task: SequenceTask, format: SequenceFormat, reason: String)
-  /// A subword model can't be made, read or used; the library's own words where they are.
+  /// A format, a unit of tokens or a pair of files that a task can't use.
+  case unsupported(format: DataFormat, reason: String)
+  /// A subword model can't be made, read or used; the library's own words where it has some.
   case subwordModel(name: String, reason: String)
-  /// A generated task has fewer different examples than are asked for.
+  /// A generator has fewer different examples than were asked for.
   case tooFewDifferent(task: String, wanted: Int, found: Int)
 
   /// The program's exit code: 66 input missing, 65 bad data, 73 can't create, 74 read failed.
@@ -62,12 +56,6 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
     case .empty(let name): "\(name): holds no text; give a file with at least two tokens"
     case .tooShort(let name, let tokens):
       "\(name): holds \(tokens) token; at least two are needed, one to read and one to predict"
-    case .invalidUTF8(let name, let line, let offset):
-      "\(name):\(line): not UTF-8 text at byte \(offset); convert the file, or use data.tokens=byte"
-    case .binary(let name, let line, let offset):
-      "\(name):\(line): a zero byte at byte \(offset): not a text file; use data.tokens=byte for other files"
-    case .wordTooLong(let name, let line, let limit):
-      "\(name):\(line): a word of more than \(limit) bytes; use data.tokens=char for text without spaces"
     case .splitTooSmall(let name, let part, let tokens, let fraction):
       "\(name): a validation part of \(fraction) leaves \(tokens) tokens for \(part), at least 2 are needed; "
         + "change data.valid_fraction or give data.valid"
@@ -80,15 +68,175 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
         + " or give more text"
     case .line(let name, let line, let problem): "\(name):\(line): \(problem)"
     case .input(let name, let reason): "\(name): \(reason)"
-    case .noSequences(let name): "\(name): holds no sequence that can be used; give a file with at least one"
+    case .noExamples(let name): "\(name): holds no example that can be used; give a file with at least one"
     case .noSplit(let name, let sources, let fraction):
       "\(name): a validation part of \(fraction) of \(sources) different sources leaves nothing on one side; "
         + "change data.valid_fraction or give data.valid"
-    case .unsupported(let task, let format, let reason):
-      "task \(task.rawValue) with data.format=\(format.rawValue): \(reason)"
+    case .unsupported(let format, let reason): "data.format=\(format.rawValue): \(reason)"
     case .subwordModel(let name, let reason): "\(name): \(reason)"
     case .tooFewDifferent(let task, let wanted, let found):
-      "\(task): \(wanted) different examples wanted, only \(found) found; ask for fewer or for longer ones"
+      "\(task): \(wanted) different examples wanted, only \(found) found; ask for fewer or longer ones"
     }
   }
+}
+
+/// What is wrong with one line of a file, and what to do about it.
+public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The byte of the line (from 0) that doesn't continue UTF-8 text.
+  case invalidUTF8(byte: Int)
+  /// A zero byte, which no text has.
+  case zeroByte(byte: Int)
+  /// So long that the file can't be one of lines.
+  case tooManyBytes(limit: Int)
+  /// White space is so far apart that the file can't be a text of words.
+  case wordTooLong(limit: Int)
+  /// Nothing where a sequence or a label belongs.
+  case empty(field: String)
+  /// A different number of fields than the format has.
+  case fields(found: Int, expected: String)
+  /// A header whose column of labels is not where the format has it; columns count from 1.
+  case labelColumn(String, column: Int, expected: Int)
+  /// A different number of columns than the first line of the file.
+  case columns(found: Int, expected: Int)
+  /// A different number of columns than CoNLL-U has.
+  case conlluColumns(found: Int)
+  /// Not a number, a range or a decimal where CoNLL-U numbers its words.
+  case badWordNumber(String)
+  /// A word without a tag.
+  case missingTag(word: String)
+  /// A class or tag that the training text doesn't have.
+  case unknownLabel(String, nearest: String?)
+  /// A text that is not a number in the column (from 1).
+  case notANumber(String, column: Int)
+  /// A number in the column (from 1) that is infinite, not a number, or too large for 32 bits.
+  case notFinite(String, column: Int)
+  /// A key of a multi-hot step that is not a whole number below the width.
+  case badKey(String, width: Int)
+  /// A number at a step (from 1) of a target that is neither a bit nor a probability.
+  case notABit(String, step: Int)
+  /// A different number of targets than of steps.
+  case stepCount(source: Int, target: Int)
+  /// A different number of steps than the model is made for.
+  case exactSteps(found: Int, expected: Int)
+  /// Vectors of a width that differs from the others.
+  case width(found: Int, expected: Int)
+  /// A second source is missing where the training data have one, or present where they have none.
+  case secondSource(expected: Bool)
+  /// A sequence above the limit.
+  case tooLong(field: String, length: Int, limit: Int)
+  /// Parallel files of different lengths: this line is the first that has no counterpart.
+  case noPartner(file: String)
+  /// The array that the line names.
+  case array(path: String, problem: ArrayProblem)
+  /// A text that the subword model refuses; its own words.
+  case subwords(String)
+
+  /// The same problem in a part of a line with `bytes` bytes of the line before it.
+  func moved(by bytes: Int) -> LineProblem {
+    switch self {
+    case .invalidUTF8(let byte): .invalidUTF8(byte: byte + bytes)
+    case .zeroByte(let byte): .zeroByte(byte: byte + bytes)
+    default: self
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .invalidUTF8(let byte):
+      "not UTF-8 text at byte \(byte) of the line; convert the file, or use data.tokens=byte"
+    case .zeroByte(let byte):
+      "a zero byte at byte \(byte) of the line: not a text file; use data.tokens=byte for other files"
+    case .tooManyBytes(let limit): "a line of more than \(limit) bytes; give one sequence per line"
+    case .wordTooLong(let limit):
+      "a word of more than \(limit) bytes; use data.tokens=char for text without spaces"
+    case .empty(let field):
+      "no \(field); remove the line (of parallel files from each), or set data.empty_sequences=skip"
+    case .fields(let found, let expected):
+      "\(found) field\(found == 1 ? "" : "s") between tabs; expected \(expected)"
+    case .labelColumn(let name, let column, let expected):
+      "a header with \(quoted(name)) in column \(column); the labels must be in column \(expected): move the column, and "
+        + "remove a column of row numbers"
+    case .columns(let found, let expected):
+      "\(found) column\(found == 1 ? "" : "s"), \(expected) in the lines before; every line needs the same number"
+    case .conlluColumns(let found):
+      "\(found) column\(found == 1 ? "" : "s") between tabs where CoNLL-U has 10; "
+        + "data.format=columns reads files with a word and its tag per line"
+    case .badWordNumber(let text): "\(quoted(text)) is not a word number of CoNLL-U (3, 3-4 or 3.1)"
+    case .missingTag(let word): "the word \(quoted(word)) has no tag; tagged text is needed"
+    case .unknownLabel(let label, let nearest):
+      "the label \(quoted(label)) does not occur in the training data"
+        + (nearest.map { " (nearest: \(quoted($0)))" } ?? "") + "; correct it, or remove the line"
+    case .notANumber(let text, let column): "column \(column): \(quoted(text)) is not a number"
+    case .notFinite(let text, let column): "column \(column): \(quoted(text)) is not a finite 32-bit number"
+    case .badKey(let text, let width):
+      "\(quoted(text)) is not one of the keys 0 to \(width - 1); correct it, or set a larger data.width"
+    case .notABit(let text, let step):
+      "step \(step): \(text) is neither a bit nor a probability, 0 to 1; correct it, or set model.output=linear"
+    case .stepCount(let source, let target):
+      "\(target) target\(target == 1 ? "" : "s") for \(source) steps; every step needs one"
+    case .exactSteps(let found, let expected):
+      "\(found) steps where the model reads exactly \(expected); cut or pad the sequence, or set another model.pooling than all"
+    case .width(let found, let expected): "vectors of width \(found) where \(expected) is expected"
+    case .secondSource(let expected):
+      expected
+        ? "no second source, which the training data have: source<TAB>second source to answer, "
+          + "source<TAB>target<TAB>second source in a file of pairs"
+        : "a second source, which the training data do not have; remove it"
+    case .tooLong(let field, let length, let limit):
+      "a \(field) of length \(length), the limit is \(limit); raise data.max_length, or set data.too_long=skip or truncate"
+    case .noPartner(let file):
+      "has no counterpart: \(file) ends before it; parallel files need the same number of lines"
+    case .array(let path, let problem): "\(path): \(problem)"
+    case .subwords(let reason): "the subword model can't encode the line: \(reason)"
+    }
+  }
+}
+
+/// The reason why a NumPy file can't be used.
+public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
+  case missing
+  /// The system refused to open or read; its own words.
+  case unreadable(String)
+  /// The file doesn't begin as NumPy files do.
+  case notNumPy
+  case version(major: UInt8, minor: UInt8)
+  /// The description of the array is damaged.
+  case header(String)
+  case elementType(String)
+  case shape(String)
+  /// A shape that is not that of one vector.
+  case notAVector(String)
+  /// Fewer or more bytes than the shape needs.
+  case size(found: Int, expected: Int)
+  case tooLarge(limit: Int)
+  /// An element (from 0) that is infinite, not a number, or too large for 32 bits.
+  case notFinite(element: Int)
+
+  public var description: String {
+    switch self {
+    case .missing: "no such file; paths are relative to the folder of the list"
+    case .unreadable(let reason): "can't be read: \(reason)"
+    case .notNumPy: "not a NumPy file; write it with numpy.save"
+    case .version(let major, let minor): "version \(major).\(minor) of the format; 1.0, 2.0 and 3.0 are known"
+    case .header(let problem): "a damaged header: \(problem)"
+    case .elementType(let type):
+      "elements of type \(quoted(type)); save it as little-endian float32 or float64"
+    case .shape(let shape): "shape \(shape); expected [steps, width] or [steps]"
+    case .notAVector(let shape): "shape \(shape), expected that of one vector, [numbers]"
+    case .size(let found, let expected):
+      "\(found) bytes of elements, \(expected) by its shape; write it again"
+    case .tooLarge(let limit): "larger than \(limit) bytes; cut the sequence"
+    case .notFinite(let element): "element \(element) is not a finite 32-bit number"
+    }
+  }
+}
+
+/// A text in quotation marks, cut to a length that fits a message, with characters escaped that would disturb a terminal.
+func quoted(_ text: String) -> String {
+  let limit = 60
+  var shown = ""
+  for scalar in text.unicodeScalars.prefix(limit) {
+    shown += scalar == " " ? " " : scalar.escaped(asASCII: false)
+  }
+  return "\"\(shown)\"" + (text.unicodeScalars.count > limit ? "…" : "")
 }

@@ -118,6 +118,15 @@ public struct DataOptions: Options {
   public var hasValidation: Bool { valid != nil || validFraction > 0 || generator.isPairs }
   public var sourceUnit: TokenUnit { sourceTokens ?? tokens }
   public var targetUnit: TokenUnit { targetTokens ?? tokens }
+  /// How text is cut into tokens of a unit.
+  public func text(of unit: TokenUnit) -> TextOptions {
+    var options = TextOptions(
+      unit, lowercase: lowercase, minCount: minCount,
+      maxVocabulary: unit == .bpe ? subwordVocabulary : maxVocabulary)
+    options.subwordKind = subwordKind
+    return options
+  }
+
   /// A bound on the vocabulary of a text; nil where only the text says.
   public var largestVocabulary: Int? {
     switch tokens {

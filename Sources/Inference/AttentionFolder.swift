@@ -1,5 +1,6 @@
 import Checkpoints
 import RunLog
+import Tasks
 
 /// A folder of pictures of the attention, `line-1.svg` and so on.
 package struct AttentionFolder {
@@ -12,7 +13,7 @@ package struct AttentionFolder {
   }
 
   /// Writes the picture of the output for a line; nothing for models without attention.
-  package func draw(_ output: SavedSequenceModel.Output, of input: [UInt8], number: Int) throws {
+  package func draw(_ output: Prediction, of input: [UInt8], number: Int) throws {
     guard !output.attention.isEmpty else { return }
     try AttentionPicture(output, of: input).write(to: "\(path)/line-\(number).svg")
   }
@@ -20,7 +21,7 @@ package struct AttentionFolder {
 
 extension AttentionPicture {
   /// The picture of the output for a line.
-  fileprivate init(_ output: SavedSequenceModel.Output, of input: [UInt8]) {
+  fileprivate init(_ output: Prediction, of input: [UInt8]) {
     self.init(
       title: "\(Self.shortened(input)) → \(Self.shortened(output.lines.first ?? []))",
       outputTokens: output.attention.first?.outputLabels ?? [],

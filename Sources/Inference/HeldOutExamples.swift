@@ -1,22 +1,24 @@
 import Datasets
 import Foundation
+import Tasks
 
 /// A held-out example with the output of a model.
 package struct HeldOutExample {
   /// The source texts; two for tasks with a second source.
   package var sources: [String]
-  package var output: SavedSequenceModel.Output
+  package var output: Prediction
   /// The targets that are right: that of the example or, if references are grouped, of all examples with the same sources.
   package var expected: [String]
 }
 
-extension SavedSequenceModel {
+extension SavedModel {
   /// The outputs for the first validation examples with different sources; none if the data have no texts as sources.
   package func heldOutExamples(_ count: Int, keepsAttention: Bool) throws -> [HeldOutExample] {
-    guard let split = try split(.valid), let texts = split.sourceTexts, split.count > 0 else { return [] }
+    guard let split = try examples(.valid), let texts = split.sourceTexts, split.count > 0 else { return [] }
     let sources = [texts] + (split.secondSourceTexts.map { [$0] } ?? [])
     let groups = Self.groups(of: split, sources: sources).prefix(count)
-    let outputs = try predict(groups.map { $0[0] }, of: split, keepsAttention: keepsAttention)
+    let outputs = try predict(
+      groups.map { $0[0] }, of: split, PredictionOptions(keepsAttention: keepsAttention))
     return zip(groups, outputs).map { group, output in
       HeldOutExample(
         sources: sources.map { String(decoding: $0[Int(group[0])], as: UTF8.self) }, output: output,

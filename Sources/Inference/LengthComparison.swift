@@ -1,13 +1,12 @@
 import Communication
 import Configuration
-import Datasets
 import Metrics
 import Tasks
 
 /// A metric of several models by the length of the source.
 package struct LengthComparison {
   /// A model and the name of its run.
-  package typealias Run = (name: String, model: SavedSequenceModel)
+  package typealias Run = (name: String, model: SavedModel)
 
   /// A group of lengths and the metric of each model for it; nil if the group does not give the metric.
   package struct Row {
@@ -41,7 +40,7 @@ package struct LengthComparison {
   package func measure(_ metric: Metric, on split: DataSplit, width: Int) throws
     -> [Row]?
   {
-    let splits = try runs.compactMap { try runs[0].model.heldOut(split, readBy: $0.model) }
+    let splits = try runs.compactMap { try $0.model.data(split, of: runs[0].model) }
     return splits.count == runs.count ? try measure(metric, splits, width) : nil
   }
 
@@ -49,21 +48,22 @@ package struct LengthComparison {
   package func measure(_ metric: Metric, onFile path: String, width: Int) throws
     -> [Row]
   {
-    try measure(metric, runs.map { try $0.model.split(ofFile: path) }, width)
+    try measure(metric, runs.map { try $0.model.data(file: path) }, width)
   }
 
   /// Each model reads the examples with its own vocabularies.
   private func measure(
-    _ metric: Metric, _ splits: [ExampleSet], _ width: Int
+    _ metric: Metric, _ splits: [HeldOutData], _ width: Int
   ) throws -> [Row] {
-    for (run, split) in zip(runs, splits) where split.count != splits[0].count {
+    for (run, split) in zip(runs, splits) where split.exampleCount != splits[0].exampleCount {
       throw TrainingFailure.unusableRun(
         path: run.name,
         problem:
-          "reads \(split.count) of the examples, \(runs[0].name) \(splits[0].count): their limits differ")
+          "reads \(split.exampleCount) of the examples, \(runs[0].name) \(splits[0].exampleCount): their limits differ"
+      )
     }
     // Lengths are those of the first run: another model may read characters where it reads words.
-    let lengths = splits[0].lengths(.source).map { Int($0) }
+    let lengths = splits[0].sourceLengths
     let communicator = SoloCommunicator()
     return try Set(lengths.map { $0 / width }).sorted().map { group in
       let range = group * width...group * width + width - 1

@@ -8,86 +8,249 @@ import RecurrentNN
 import RunLog
 import Tasks
 
-/// The model of a finished (or running) run: its weights, its vocabulary and its settings, ready to score or
-/// to generate.
+/// The model of a finished (or running) run, of whatever task: its weights, its vocabularies and its settings, ready to score
+/// data, to answer lines and to write.
 public final class SavedModel {
   public let configuration: RunConfiguration
-  public let vocabulary: Vocabulary
-  public let model: LanguageModel<Float>
-  public let parameters: ParameterBuffer<Float>
+  /// The vocabularies, and what else decides how data become numbers.
+  public let encoding: DataEncoding
+  package let learner: any Learner
   /// Updates done when the checkpoint was written.
   public let step: Int
   /// Directory of the checkpoint.
   public let checkpointPath: String
   /// Newer checkpoints that were passed over because they don't verify.
   public let rejected: [RejectedCheckpoint]
-  /// The steps of the checkpoints whose mean the weights are, rising; none where they are those of one checkpoint.
+  /// The steps of the checkpoints whose mean the weights are, rising; empty where they are those of one checkpoint.
   public let averagedSteps: [Int]
+  fileprivate let workspace: Workspace<Float>
 
   /// Loads a model from a run directory.
   ///
   /// - Parameters:
   ///   - run: the run directory.
   ///   - configuration: what its `config.yaml` says.
-  /// Throws the errors of Checkpoints and Datasets, or ``TrainingFailure`` if weights and settings do not
-  /// belong together.
+  /// - Throws: the errors of Checkpoints and Datasets, or ``TrainingFailure`` if weights and settings do not belong together.
   public init(run: RunPaths, configuration: RunConfiguration, choice: CheckpointChoice = .best) throws {
     self.configuration = configuration
+    workspace = Workspace(precision: configuration.training.precision)
     // First what says whether there is anything to load at all.
-    let checkpoint = try SavedWeights(of: run, choice)
-    (step, checkpointPath, rejected) = (checkpoint.step, checkpoint.path, checkpoint.rejected)
-    averagedSteps = checkpoint.averagedSteps
-    vocabulary = try Vocabulary.load(
-      path: run.vocabulary(), tokenization: Corpora.tokenization(configuration.data),
-      lowercase: configuration.data.lowercase)
-    let shape = LanguageModelShape(configuration.model, vocabularySize: vocabulary.count)
-    try shape.requireFittingCutoffs()
-    model = try LanguageModel(shape)
-    parameters = try checkpoint.parameters(of: model.layout)
+    let weights = try SavedWeights(of: run, choice)
+    (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
+    averagedSteps = weights.averagedSteps
+    func load<L: Learner>(_ type: L.Type) throws -> (DataEncoding, any Learner) {
+      let encoding = try L.Data.encoding(of: run, configuration)
+      return (encoding, try L(configuration, encoding, .saved(weights)))
+    }
+    (encoding, learner) = try load(TaskList.learner(of: configuration.task))
   }
 
-  /// A hash of the step and the weights.
+  public var parameters: ParameterBuffer<Float> { learner.parameters }
+  public var abilities: ModelAbilities { learner.abilities }
+
+  /// The vocabularies that a run has kept. Throws `DataError`.
+  public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
+    try TaskList.learner(of: configuration.task).encoding(of: run, configuration)
+  }
+
+  /// A hash of the step and the weights, those of all members of an ensemble.
   public var digest: UInt64 {
-    let weights = Digest.digest64(of: UnsafeRawBufferPointer(parameters.elements))
-    return [UInt64(step), weights].withUnsafeBytes { Digest.digest64(of: $0) }
+    let weights = learner.allParameters.map { Digest.digest64(of: UnsafeRawBufferPointer($0.elements)) }
+    return ([UInt64(step)] + weights).withUnsafeBytes { Digest.digest64(of: $0) }
+  }
+
+  /// Lets another model decide together with this one, in everything that is scored or written from now on.
+  ///
+  /// Throws ``TrainingFailure/unusableRun(path:problem:)`` if one of them does not write from a source, or if they read or
+  /// write something else: other vocabularies, vectors of another width, another number of sources, another direction.
+  public func join(_ other: SavedModel, path: String) throws { try learner.join(other.learner, path: path) }
+
+  /// What a line of its data is: `the tsv data of a seq2seq`. Models with the same can be scored on the same file.
+  public var dataForm: String {
+    let parts = configuration.data.train?.parts.keys.map(\.rawValue).sorted() ?? []
+    let second = encoding.hasSecondSource == true ? " with second sources" : ""
+    let width = encoding.sourceWidth.map { ", vectors of \($0)" } ?? ""
+    return "the \(configuration.data.format.rawValue) data of a \(configuration.task.rawValue)"
+      + (configuration.model.output == .softmax ? "" : " with output \(configuration.model.output.rawValue)")
+      + (parts.isEmpty ? "" : " in files \(parts.joined(separator: ", "))") + second + width
   }
 
   // MARK: Scoring
 
-  /// Scores a text on all ranks together, each token once. Collective.
+  /// A configured part of the data; nil if the run has none. Throws `DataError`.
   ///
-  /// - Parameter streams: parallel streams the text is cut into; nil: as configured. More are faster, fewer lose
-  ///   less context.
+  /// - Parameter other: the model whose run names the data, read with the vocabularies of this one; nil: this one.
+  public func data(_ split: DataSplit, of other: SavedModel? = nil) throws -> HeldOutData? {
+    func read<L: Learner>(_ learner: L) throws -> HeldOutData? {
+      let part = try L.Data.read(split, of: (other ?? self).configuration, encoding)
+      return part.map { HeldOutData($0, of: self, learner) }
+    }
+    return try read(learner)
+  }
+
+  /// A file of the user's. Throws `DataError`.
+  public func data(file path: String) throws -> HeldOutData {
+    func read<L: Learner>(_ learner: L) throws -> HeldOutData {
+      HeldOutData(try L.Data.read(file: path, of: configuration, encoding), of: self, learner)
+    }
+    return try read(learner)
+  }
+
+  /// Scores data on all ranks together, each example or token once, outputs included. Collective.
+  ///
+  /// - Parameter includes: which examples; nil: all.
+  /// - Throws: ``TrainingFailure/nothingToPredict(_:)`` if no example at all has a target that was learned.
   public func score(
-    _ tokens: TokenStream, communicator: any Communicator, streams: Int? = nil
+    _ data: HeldOutData, communicator: any Communicator,
+    including includes: ((_ example: Int32) -> Bool)? = nil
   ) throws -> EvaluationResult {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
-    let pass = LanguageModelEvaluation(
-      model: model, parameters: parameters,
-      workspace: Workspace(precision: configuration.training.precision), tokens: tokens,
-      plan: plan,
-      streams: streams ?? configuration.evaluation.batchSize, steps: configuration.training.bptt)
+    let pass = try data.pass(plan, includes ?? { _ in true })
     let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator)
-    return EvaluationResult(loss: sums.loss, examples: sums.examples)
+    guard sums.loss.tokens > 0 || includes != nil else { throw TrainingFailure.nothingToPredict(data.name) }
+    return learner.result(of: sums)
   }
 
-  /// The tokens of a configured split: read again, or generated again. Throws `DataError`; nil if the run has
-  /// no such split.
-  public func tokens(of split: DataSplit) throws -> TokenStream? {
-    // A text in a file of its own needs no look at the others, which may be elsewhere by now.
-    switch split {
-    case .train:
-      return try Corpora.load(configuration, vocabulary: vocabulary).train
-    case .valid:
-      if let path = configuration.data.valid?.file { return try tokens(ofFile: path) }
-      return try Corpora.load(configuration, vocabulary: vocabulary).valid
-    case .test:
-      return try configuration.data.test?.file.map { try tokens(ofFile: $0) }
+  // MARK: Answering lines
+
+  /// The examples of a configured part; nil if the run has none. Throws `DataError`.
+  public func examples(_ split: DataSplit) throws -> ExampleSet? {
+    try ExampleSet.read(split, of: configuration, encoding)
+  }
+
+  /// The outputs for some examples.
+  public func predict(
+    _ examples: [Int32], of set: ExampleSet, _ options: PredictionOptions = PredictionOptions()
+  ) throws -> [Prediction] {
+    workspace.arena.reset()
+    return try learner.predict(examples, of: set, options, workspace)
+  }
+
+  /// Something that turns lines into outputs.
+  public func predictor(_ options: PredictionOptions = PredictionOptions()) throws -> Predictor {
+    try Predictor(self, options)
+  }
+
+  /// Input lines that are known to this model.
+  fileprivate func inputs() throws -> PredictionInputs {
+    try PredictionInputs(
+      options: SequenceData.options(configuration), encoding: encoding,
+      like: SequenceData.trainingSource(configuration))
+  }
+
+  // MARK: Writing
+
+  /// What texts are wanted of a model that writes by itself.
+  public struct WritingRequest: Sendable {
+    /// Language models: the tokens that the text goes on from.
+    public var prompt: [Int32] = []
+    /// Generators: the name of a class, or the path of an .npy file.
+    public var condition: String?
+    public var count = 1
+    /// Most tokens to write; nil: decoding.max_length.
+    public var maximumLength: Int?
+    public var sampling: TextSampling
+
+    public init(_ sampling: TextSampling) { self.sampling = sampling }
+  }
+
+  /// Samples texts side by side.
+  ///
+  /// - Parameter emit: called with every token as soon as it is sampled: number of the text, id. Return false to stop.
+  /// - Throws: `DataError` for a class that was never learned or a file without a fitting vector,
+  ///   ``TrainingFailure/unfittingData(_:)`` if the model does not write by itself, or an input is missing or too many.
+  public func write(_ request: WritingRequest, emit: (_ text: Int, _ id: Int32) -> Bool) throws {
+    workspace.arena.reset()
+    let beginning = TextBeginning(
+      prompt: request.prompt, condition: try request.condition.map(condition),
+      maximumLength: request.maximumLength)
+    try learner.writer(of: beginning, workspace).write(count: request.count, request.sampling, emit: emit)
+  }
+
+  /// The texts as bytes.
+  public func texts(_ request: WritingRequest, withPrompt: Bool = false) throws -> [[UInt8]] {
+    var texts = [[Int32]](repeating: withPrompt ? request.prompt : [], count: request.count)
+    try write(request) { text, id in
+      texts[text].append(id)
+      return true
+    }
+    return texts.map(encoding.decode)
+  }
+
+  private func condition(_ input: String) throws -> ExampleSet {
+    guard learner.abilities.writesAfter == .condition else {
+      throw TrainingFailure.unfittingData("this generator was trained without a condition")
+    }
+    var inputs = try inputs()
+    do {
+      try inputs.append(Array(input.utf8), name: input, line: 1)
+    } catch DataError.line(_, _, .array(let path, .missing)) {
+      throw DataError.missing(path: path)
+    } catch DataError.line(_, _, .array(let path, let problem)) {
+      throw DataError.input(name: path, reason: "\(problem)")
+    } catch DataError.line(let name, _, let problem) {
+      // There is only one, and it is not in a file of lines.
+      throw DataError.input(name: name, reason: "\(problem)")
+    }
+    return inputs.take()
+  }
+}
+
+/// Data that were read to be scored by one model.
+public struct HeldOutData {
+  /// The name of the file, for messages.
+  public let name: String
+  /// A hash that is the same on every rank.
+  public let digest: UInt64
+  public let exampleCount: Int
+  /// What a user should know of how they were read.
+  public let warnings: [String]
+  /// Steps of the source of each example.
+  public let sourceLengths: [Int]
+  /// Of a text: how much of it is predicted.
+  public let textSize: Vocabulary.TextSize?
+  fileprivate let pass:
+    (_ plan: ShardPlan, _ includes: @escaping (_ example: Int32) -> Bool) throws -> any EvaluationPass
+
+  fileprivate init<L: Learner>(_ data: L.Data, of model: SavedModel, _ learner: L) {
+    (name, digest, exampleCount) = (data.name, data.digest, data.exampleCount)
+    warnings = data.warnings(of: data.name)
+    sourceLengths = (0..<data.exampleCount).map(data.sourceLength)
+    textSize = data.predictedSize(model.encoding)
+    let (configuration, workspace) = (model.configuration, model.workspace)
+    pass = { plan, includes in
+      try learner.check(data)
+      return LearnerEvaluation(
+        learner, data, configuration, plan: plan, workspace: workspace, comparesOutputs: true,
+        including: includes)
     }
   }
+}
 
-  /// The tokens of a file. Throws `DataError`.
-  public func tokens(ofFile path: String) throws -> TokenStream {
-    try TextCorpus.encode(.file(path), vocabulary: vocabulary)
+/// Reads input lines and gives their outputs, many at a time.
+public final class Predictor {
+  private let model: SavedModel
+  private var inputs: PredictionInputs
+  private var options: PredictionOptions
+
+  fileprivate init(_ model: SavedModel, _ options: PredictionOptions) throws {
+    (self.model, self.options) = (model, options)
+    inputs = try model.inputs()
+  }
+
+  /// Takes a line; throws `DataError` if it can't be read.
+  public func add(_ line: [UInt8], number: Int) throws {
+    try inputs.append(line, name: "standard input", line: number)
+    options.lineNumbers.append(number)
+  }
+
+  /// Lines waiting.
+  public var count: Int { inputs.count }
+
+  /// The outputs of the lines taken since the last call, in their order.
+  public func run() throws -> [Prediction] {
+    let set = inputs.take()
+    defer { options.lineNumbers.removeAll(keepingCapacity: true) }
+    return set.count > 0 ? try model.predict((0..<Int32(set.count)).map { $0 }, of: set, options) : []
   }
 }

@@ -98,6 +98,6 @@ struct SavedWeights {
 extension ParameterSource {
   /// Those of a checkpoint.
   static func saved(_ weights: SavedWeights) -> ParameterSource {
-    ParameterSource { try weights.parameters(of: $0) }
+    ParameterSource { layout, _ in try weights.parameters(of: layout) }
   }
 }

@@ -6,19 +6,17 @@ import Parameters
 import RecurrentNN
 
 /// The classifier (N-1) with its data: a class or numbers for a whole sequence.
-package final class ClassifierLearner: SequenceLearner {
+package final class ClassifierLearner: Learner {
+  package typealias Data = ExampleSet
+
   package let model: SequenceClassifier<Float>
   package let parameters: ParameterBuffer<Float>
-  package let comparesTexts = false
-  /// Classes to be named for every entry, the most probable first.
-  package var resultCount = 1
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
   private let metrics = MetricGroup.labels(markSpans: false)
 
-  /// - Parameter steps: the number of steps that `pooling: all` is made for.
   package init(
-    _ configuration: RunConfiguration, _ encoding: DataEncoding, steps: Int?, _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
@@ -33,7 +31,8 @@ package final class ClassifierLearner: SequenceLearner {
     let network = try configuration.network(encoding)
     model = try SequenceClassifier(
       SequenceClassifierShape(
-        network: network, pooling: try Self.pooling(configuration.model, steps), output: output))
+        network: network, pooling: try Self.pooling(configuration.model, encoding.sourceSteps),
+        output: output))
     parameters = try values.parameters(of: model.layout)
   }
 
@@ -47,18 +46,20 @@ package final class ClassifierLearner: SequenceLearner {
     }
   }
 
-  package var multipliedWeights: Int { model.multipliedWeights }
+  package var abilities: ModelAbilities {
+    var abilities = ModelAbilities()
+    abilities.ranksOutputs = configuration.model.output == .softmax
+    abilities.scoresOutputs = configuration.model.output.hasPerplexity
+    return abilities
+  }
 
   package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
     try split.requireWidth(encoding.targetWidth, of: .target)
   }
 
-  package func loss(
-    _ entries: [Int32], of split: ExampleSet, masks: SampleMasks?, teacherForcing: Double,
-    into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
-  ) throws -> LossSum {
-    let arena = workspace.arena
+  package func loss(of shard: ExampleBatches.Batch, _ context: LossContext) throws -> LossSum {
+    let (entries, split, arena) = (shard.examples, shard.set, context.workspace.arena)
     let targets: OutputTargets<Float>
     switch split.target {
     case .labels(let labels):
@@ -71,10 +72,10 @@ package final class ClassifierLearner: SequenceLearner {
       return LossSum()
     }
     let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
-    let smoothing = gradients == nil ? 0 : configuration.training.labelSmoothing
+    let batch = LabeledBatch(input: input, targets: targets, masks: context.masks(shard.places))
+    let smoothing = context.inTraining(configuration.training.labelSmoothing)
     return model.evaluate(
-      LabeledBatch(input: input, targets: targets, masks: masks), LossOptions(labelSmoothing: smoothing),
-      into: gradients, LayerContext(parameters: parameters, workspace: workspace))
+      batch, LossOptions(labelSmoothing: smoothing), into: context.gradients, context.layers(parameters))
   }
 
   package func tally(
@@ -104,13 +105,15 @@ package final class ClassifierLearner: SequenceLearner {
   }
 
   package func predict(
-    _ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>
+    _ entries: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     try check(split)
     switch output(entries, split, workspace).output {
     case .classes(let ids, let probabilities):
       let classes = probabilities.count / max(1, ids.count)
-      return ids.indices.map { ranked(Array(probabilities[$0 * classes..<($0 + 1) * classes])) }
+      return ids.indices.map {
+        ranked(Array(probabilities[$0 * classes..<($0 + 1) * classes]), options.count)
+      }
     case .numbers(let values):
       let width = values.count / max(1, entries.count)
       return entries.indices.map { index in
@@ -121,9 +124,9 @@ package final class ClassifierLearner: SequenceLearner {
   }
 
   /// The most probable classes of an entry with their probabilities; of equal ones the first.
-  private func ranked(_ probabilities: [Float]) -> Prediction {
+  private func ranked(_ probabilities: [Float], _ count: Int) -> Prediction {
     let order = probabilities.indices.sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
-      .prefix(resultCount)
+      .prefix(count)
     return Prediction(
       lines: order.map { Array((encoding.labels?.names[$0] ?? "\($0)").utf8) },
       scores: order.map { Double(probabilities[$0]) })

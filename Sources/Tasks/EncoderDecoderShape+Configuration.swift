@@ -83,7 +83,7 @@ extension SearchOptions {
   ///
   /// - Parameter count: hypotheses wanted of each sequence.
   package init(
-    _ decoding: DecodingOptions, _ vocabulary: SequenceVocabulary, count: Int = 1,
+    _ decoding: DecodingOptions, _ vocabulary: Vocabulary, count: Int = 1,
     keepsAttention: Bool = false
   ) {
     self = decoding.search(

@@ -5,26 +5,23 @@ import Parameters
 import RecurrentNN
 
 /// The generator (1-N) with its data: a sequence from a class, from a vector, or from nothing.
-package final class GeneratorLearner: SequenceLearner {
+package final class GeneratorLearner: Learner {
+  package typealias Data = ExampleSet
+
   package let model: Generator<Float>
   package let parameters: ParameterBuffer<Float>
   /// Texts for a vector, such as captions of a picture, can be compared with others for the same vector. A class has too
   /// many right texts.
   package var comparesTexts: Bool { if case .features = model.shape.condition { true } else { false } }
-  /// Texts to be written for every entry.
-  package var resultCount = 1
-  /// Texts are drawn for the entries, instead of searched for.
-  package var drawing: Drawing?
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
-  private let target: SequenceVocabulary
+  private let target: Vocabulary
   private let scorer: TextScorer
 
   package init(
     _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
-    self.configuration = configuration
-    self.encoding = encoding
+    (self.configuration, self.encoding) = (configuration, encoding)
     let decoder = try DecoderShape(configuration, encoding)
     guard let target = encoding.target else {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
@@ -50,30 +47,32 @@ package final class GeneratorLearner: SequenceLearner {
     return encoding.sourceWidth.map { .features(size: $0) } ?? .none
   }
 
-  package var multipliedWeights: Int { model.multipliedWeights }
+  package var abilities: ModelAbilities {
+    var abilities = ModelAbilities()
+    (abilities.ranksOutputs, abilities.scoresOutputs, abilities.samplesOutputs) = (true, true, true)
+    abilities.writesAfter = model.shape.condition == .none ? .nothing : .condition
+    return abilities
+  }
 
   package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
   }
 
-  package func loss(
-    _ entries: [Int32], of split: ExampleSet, masks: SampleMasks?, teacherForcing: Double,
-    into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
-  ) throws -> LossSum {
-    guard let targets = split.target?.tokenSequences else { return LossSum() }
-    let (lengths, ids) = workspace.arena.ids(entries, of: targets)
+  package func loss(of shard: ExampleBatches.Batch, _ context: LossContext) throws -> LossSum {
+    guard let targets = shard.set.target?.tokenSequences else { return LossSum() }
+    let arena = context.workspace.arena
+    let (lengths, ids) = arena.ids(shard.examples, of: targets)
     let batch = GeneratorBatch<Float>(
-      conditions: conditions(entries, split, workspace.arena),
+      conditions: conditions(shard.examples, shard.set, arena),
       targets: RecurrentNN.TokenSequences(lengths: lengths, ids: UnsafePointer(ids.baseAddress!)),
-      masks: masks)
+      masks: context.masks(shard.places))
     var options = DecoderOptions()
-    options.teacherForcing = teacherForcing
-    if gradients != nil { options.labelSmoothing = configuration.training.labelSmoothing }
-    return model.evaluate(
-      batch, options, into: gradients, LayerContext(parameters: parameters, workspace: workspace))
+    options.teacherForcing = context.teacherForcing
+    options.labelSmoothing = context.inTraining(configuration.training.labelSmoothing)
+    return model.evaluate(batch, options, into: context.gradients, context.layers(parameters))
   }
 
-  package func conditions(
+  private func conditions(
     _ entries: [Int32], _ split: ExampleSet, _ arena: Arena<Float>
   ) -> GeneratorConditions<Float> {
     switch (model.shape.condition, split.source) {
@@ -92,7 +91,7 @@ package final class GeneratorLearner: SequenceLearner {
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     guard comparesTexts else { return [] }
-    let found = search(groups.compactMap(\.first), split, workspace, count: 1)
+    let found = search(groups.compactMap(\.first), split, PredictionOptions(), workspace)
     return scorer.sums(of: found.map { $0.first.map { target.decode($0.tokens) } }, groups, in: split)
   }
 
@@ -100,27 +99,55 @@ package final class GeneratorLearner: SequenceLearner {
 
   // MARK: Writing
 
-  /// The most probable texts for each entry, or those that are drawn for it.
+  /// The most probable texts for each example, or those that are sampled for it.
   package func predict(
-    _ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>
+    _ entries: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
-    search(entries, split, workspace, count: resultCount).map { hypotheses in
+    try check(split)
+    return search(entries, split, options, workspace).map { hypotheses in
       Prediction(lines: hypotheses.map { target.decode($0.tokens) }, scores: hypotheses.map(\.score))
     }
   }
 
   private func search(
-    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>, count: Int
+    _ entries: [Int32], _ split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
     let decoder = decoder(conditions(entries, split, workspace.arena), count: entries.count, workspace)
     let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)
-    let options = SearchOptions(configuration.decoding, target, count: count)
-    return drawing?.texts(
-      decoder, startTokens: begins, count: count, options.constraints, without: target.unknown)
-      ?? beamSearch(decoder, startTokens: begins, options)
+    let search = SearchOptions(configuration.decoding, target, count: options.count)
+    return options.sampling?.texts(decoder, startTokens: begins, options, withoutUnknown(search.constraints))
+      ?? beamSearch(decoder, startTokens: begins, search)
   }
 
-  package func decoder(
+  /// A mark of unknown words is never sampled.
+  private func withoutUnknown(_ constraints: TokenConstraints) -> TokenConstraints {
+    var constraints = constraints
+    constraints.excludedTokens += target.unknown.map { [$0] } ?? []
+    return constraints
+  }
+
+  package func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter {
+    guard (beginning.condition != nil) == (model.shape.condition != .none) else {
+      throw TrainingFailure.unfittingData(
+        beginning.condition == nil
+          ? "this generator writes for a class (--class) or a vector (--features): give one"
+          : "this generator was trained without a condition")
+    }
+    var constraints = withoutUnknown(SearchOptions(configuration.decoding, target).constraints)
+    if let maximum = beginning.maximumLength {
+      constraints.length.maximum = maximum
+      constraints.length.minimum = min(constraints.length.minimum, maximum)
+    }
+    let given = try beginning.condition.map { set in
+      try check(set)
+      return conditions([0], set, workspace.arena)
+    }
+    return TextWriter(
+      decoder: decoder(given ?? .none, count: 1, workspace),
+      startToken: Int32(model.shape.decoder.beginToken), constraints: constraints)
+  }
+
+  private func decoder(
     _ conditions: GeneratorConditions<Float>, count: Int, _ workspace: Workspace<Float>
   ) -> any StepwiseDecoder<Float> {
     model.decoder(

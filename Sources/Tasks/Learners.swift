@@ -1,28 +1,6 @@
-import Checkpoints
 import Configuration
 import Datasets
-import Parameters
 import RecurrentNN
-
-/// The learner of a configuration.
-package enum Learners {
-  /// Builds the model that a configuration describes, for the vocabularies and widths of its data.
-  ///
-  /// - Parameter values: where the model's parameters come from.
-  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together, and what `values` throws.
-  package static func make(
-    _ configuration: RunConfiguration, encoding: DataEncoding, shape: DataShape, _ values: ParameterSource
-  ) throws -> any SequenceLearner {
-    switch configuration.task {
-    case .tagger: try TaggerLearner(configuration, encoding, values)
-    case .classifier: try ClassifierLearner(configuration, encoding, steps: shape.steps, values)
-    case .generator: try GeneratorLearner(configuration, encoding, values)
-    case .seq2seq: try TranslationLearner(configuration, encoding, sourceCount: shape.sourceCount, values)
-    case .languageModel:
-      preconditionFailure("a language model learns from a text, not from sequences")
-    }
-  }
-}
 
 extension RunConfiguration {
   /// The recurrent network of a tagger or a classifier.

@@ -15,6 +15,13 @@ public struct ShardPlan: Sendable, Hashable {
   /// True if sums must follow the fixed tree.
   public let isReproducible: Bool
 
+  /// One shard on one rank.
+  package static let alone = ShardPlan(shardCount: 1, own: 0..<1, isReproducible: false)
+
+  private init(shardCount: Int, own: Range<Int>, isReproducible: Bool) {
+    (self.shardCount, self.own, self.isReproducible) = (shardCount, own, isReproducible)
+  }
+
   /// Throws ``TrainingFailure/unevenRanks(_:)`` if the shards can't be dealt out evenly.
   public init(rank: Int, worldSize: Int, reproducible: Bool) throws(TrainingFailure) {
     isReproducible = reproducible

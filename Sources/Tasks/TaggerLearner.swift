@@ -6,12 +6,11 @@ import Parameters
 import RecurrentNN
 
 /// The tagger (N-N) with its data: a label, bits or numbers for every step.
-package final class TaggerLearner: SequenceLearner {
+package final class TaggerLearner: Learner {
+  package typealias Data = ExampleSet
+
   package let model: SequenceTagger<Float>
   package let parameters: ParameterBuffer<Float>
-  package let comparesTexts = false
-  /// Whether to give outputs their score, which the line is read a second time for.
-  package var keepsScores = false
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
   private let spans: SpanLabels?
@@ -63,7 +62,11 @@ package final class TaggerLearner: SequenceLearner {
     return width
   }
 
-  package var multipliedWeights: Int { model.multipliedWeights }
+  package var abilities: ModelAbilities {
+    var abilities = ModelAbilities()
+    abilities.scoresOutputs = configuration.model.output.hasPerplexity
+    return abilities
+  }
 
   package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
@@ -72,14 +75,14 @@ package final class TaggerLearner: SequenceLearner {
 
   // MARK: Loss
 
-  package func loss(
-    _ entries: [Int32], of split: ExampleSet, masks: SampleMasks?, teacherForcing: Double,
-    into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
-  ) throws -> LossSum {
-    let smoothing = gradients == nil ? 0 : configuration.training.labelSmoothing
-    let context = LayerContext(parameters: parameters, workspace: workspace)
-    guard let batch = batch(entries, split, masks: masks, workspace.arena) else { return LossSum() }
-    return model.evaluate(batch, LossOptions(labelSmoothing: smoothing), into: gradients, context)
+  package func loss(of shard: ExampleBatches.Batch, _ context: LossContext) throws -> LossSum {
+    let masks = context.masks(shard.places)
+    guard let batch = batch(shard.examples, shard.set, masks: masks, context.workspace.arena) else {
+      return LossSum()
+    }
+    let smoothing = context.inTraining(configuration.training.labelSmoothing)
+    return model.evaluate(
+      batch, LossOptions(labelSmoothing: smoothing), into: context.gradients, context.layers(parameters))
   }
 
   private func batch(
@@ -157,8 +160,9 @@ package final class TaggerLearner: SequenceLearner {
   // MARK: Prediction
 
   package func predict(
-    _ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>
+    _ entries: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
+    try check(split)
     let input = inputSequences(
       entries, of: split.source ?? split.target, forms: split.forms, workspace.arena)
     let context = LayerContext(parameters: parameters, workspace: workspace)
@@ -168,7 +172,7 @@ package final class TaggerLearner: SequenceLearner {
       defer { first += length }
       let steps = first..<first + length
       var result = Prediction(lines: [Array(text(of: prediction, steps, input.tokenCount).utf8)])
-      if keepsScores, case .classes(let ids) = prediction {
+      if options.keepsScores, case .classes(let ids) = prediction {
         result.scores = [logProbability(of: Array(ids[steps]), entry, split, workspace)]
       }
       return result

@@ -5,11 +5,11 @@ import UnicodeText
 
 /// Compares the texts that a model writes with their references, by every metric of texts.
 struct TextScorer {
-  private let vocabulary: SequenceVocabulary
+  private let vocabulary: Vocabulary
   private let options: ComparisonOptions
   let metrics = MetricGroup<TextExample>.texts
 
-  init(_ vocabulary: SequenceVocabulary, bleuTokenizer: BLEUTokenizer) {
+  init(_ vocabulary: Vocabulary, bleuTokenizer: BLEUTokenizer) {
     self.vocabulary = vocabulary
     // A model of lower case is compared in lower case, and the signatures say so.
     options = ComparisonOptions(bleuTokenizer: bleuTokenizer, lowercase: vocabulary.lowercase)
@@ -44,11 +44,11 @@ struct TextScorer {
     var text = text
     if vocabulary.lowercase {
       // Of bytes a model folds A to Z only: the others are parts of characters.
-      text = vocabulary.tokenization == .byte ? text.map(lowercasedASCII) : lowercased(utf8: text)
+      text = vocabulary.unit == .byte ? text.map(lowercasedASCII) : lowercased(utf8: text)
     }
     let space = UInt8(ascii: " ")
     let tokens = vocabulary.units(of: text) ?? text.split(separator: space).map(Array.init)
-    let isSeparated = vocabulary.tokenization == .word || vocabulary.tokenization == .space
+    let isSeparated = vocabulary.unit == .word || vocabulary.unit == .space
     return ComparedText(isSeparated ? Array(tokens.joined(separator: [space])) : text, tokens: tokens)
   }
 }

@@ -83,16 +83,8 @@ package protocol TrainingTask: GradientSource {
   /// The figures of what a pass summed up over all shards.
   func result(of sums: ScoreSums) -> EvaluationResult
 
-  /// What besides parameters has to be kept in a checkpoint: carried states of the whole global batch.
-  /// Collective; the tensors' memory belongs to the task.
-  func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite]
-
-  /// Names and shapes of the tensors that ``gatherCarriedState(_:)`` returns.
-  var carriedStateShapes: [(name: String, shape: [Int])] { get }
-
-  /// Takes this rank's part of such tensors, given with all their values in the order of
-  /// ``carriedStateShapes``.
-  func restoreCarriedState(_ tensors: [[Float]])
+  /// What besides parameters has to be kept in a checkpoint.
+  var carriedState: CarriedState { get }
 }
 
 extension TrainingTask {
@@ -101,21 +93,8 @@ extension TrainingTask {
   }
 
   package var warnings: [String] { [] }
-
-  // Most tasks start every sequence anew.
-  package func gatherCarriedState(_ communicator: any Communicator) throws -> [TensorToWrite] { [] }
-  package var carriedStateShapes: [(name: String, shape: [Int])] { [] }
-  package func restoreCarriedState(_ tensors: [[Float]]) {}
 }
 
 extension GradientSource {
   package func dropNonFiniteState() {}
-}
-
-/// A pass over held-out data in pieces, so that a signal can end it between two of them.
-package protocol EvaluationPass: AnyObject {
-  /// Number of pieces: the same on every rank.
-  var pieces: Int { get }
-  /// The sums of a piece's part that belongs to a shard. Pieces come in order.
-  func score(piece: Int, shard: Int) throws -> ScoreSums
 }

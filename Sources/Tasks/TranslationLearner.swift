@@ -6,26 +6,22 @@ import Parameters
 import RecurrentNN
 
 /// The encoder-decoder (N-M) with its data: a sequence from one or two sequences.
-package final class TranslationLearner: SequenceLearner {
+package final class TranslationLearner: Learner {
+  package typealias Data = ExampleSet
+
   package let model: EncoderDecoder<Float>
   package let parameters: ParameterBuffer<Float>
   package let comparesTexts = true
   package let configuration: RunConfiguration
   package let encoding: DataEncoding
-  package let target: SequenceVocabulary
+  package let target: Vocabulary
   private let scorer: TextScorer
-  /// Models that decide together with this one.
-  package var partners: [TranslationLearner] = []
-  package let ownWorkspace: Workspace<Float>
-  /// Hypotheses to be written for every source, and whether to keep their attention.
-  package var resultCount = 1
-  package var keepsAttention = false
-  /// Texts are drawn for the entries, instead of searched for.
-  package var drawing: Drawing?
+  /// Further members of an ensemble with this model.
+  private(set) var partners: [TranslationLearner] = []
+  let ownWorkspace: Workspace<Float>
 
   package init(
-    _ configuration: RunConfiguration, _ encoding: DataEncoding, sourceCount: Int,
-    _ values: ParameterSource
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
@@ -36,11 +32,39 @@ package final class TranslationLearner: SequenceLearner {
     self.target = target
     scorer = TextScorer(target, bleuTokenizer: configuration.evaluation.bleuTokens)
     model = try EncoderDecoder(
-      EncoderDecoderShape(configuration, encoding, sourceCount: sourceCount))
+      EncoderDecoderShape(configuration, encoding, sourceCount: encoding.sourceCount))
     parameters = try values.parameters(of: model.layout)
   }
 
-  package var multipliedWeights: Int { model.multipliedWeights.target }
+  package var abilities: ModelAbilities {
+    var abilities = ModelAbilities()
+    (abilities.ranksOutputs, abilities.scoresOutputs, abilities.samplesOutputs) = (true, true, true)
+    abilities.attends = configuration.model.context == .attention
+    return abilities
+  }
+
+  package var allParameters: [ParameterBuffer<Float>] { [parameters] + partners.map(\.parameters) }
+
+  /// Makes another model a member of the ensemble, if both read and write the same: vocabularies, widths, sources.
+  package func join(_ other: any Learner, path: String) throws {
+    guard let partner = other as? Self else {
+      throw TrainingFailure.unusableRun(path: path, problem: "can't be joined: only encoder-decoders can")
+    }
+    if let difference = difference(from: partner) {
+      throw TrainingFailure.unusableRun(path: path, problem: "has \(difference): it can't be joined")
+    }
+    partners.append(partner)
+  }
+
+  private func difference(from other: TranslationLearner) -> String? {
+    let (mine, theirs) = (model.shape.sources.count, other.model.shape.sources.count)
+    guard mine == theirs else { return "\(theirs) sources, not \(mine)" }
+    if encoding.sourceWidth != other.encoding.sourceWidth { return "vectors of another width as source" }
+    guard encoding.digest == other.encoding.digest else { return "other vocabularies" }
+    // A hypothesis is shown with the average of all members' attention.
+    return configuration.data.reverseSource == other.configuration.data.reverseSource
+      ? nil : "another data.reverse_source"
+  }
 
   package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
@@ -55,26 +79,24 @@ package final class TranslationLearner: SequenceLearner {
 
   // MARK: Loss
 
-  package func loss(
-    _ entries: [Int32], of split: ExampleSet, masks: SampleMasks?, teacherForcing: Double,
-    into gradients: ParameterBuffer<Float>?, _ workspace: Workspace<Float>
-  ) throws -> LossSum {
+  package func loss(of shard: ExampleBatches.Batch, _ context: LossContext) throws -> LossSum {
+    let (entries, split, workspace) = (shard.examples, shard.set, context.workspace)
     guard let targets = split.target?.tokenSequences else { return LossSum() }
-    guard partners.isEmpty || gradients != nil else { return jointLoss(entries, targets, split, workspace) }
+    guard partners.isEmpty || context.gradients != nil else {
+      return jointLoss(entries, targets, split, workspace)
+    }
     let (lengths, ids) = workspace.arena.ids(entries, of: targets)
     let batch = EncoderDecoderBatch<Float>(
       sources: sources(entries, split, workspace.arena),
       targets: RecurrentNN.TokenSequences(lengths: lengths, ids: UnsafePointer(ids.baseAddress!)),
-      masks: masks)
+      masks: context.masks(shard.places))
+    let training = configuration.training
     var options = DecoderOptions()
-    options.teacherForcing = teacherForcing
-    if gradients != nil {
-      options.labelSmoothing = configuration.training.labelSmoothing
-      options.coverageLoss =
-        configuration.model.attention.coverage ? configuration.training.coverageWeight : 0
-    }
-    return model.evaluate(
-      batch, options, into: gradients, LayerContext(parameters: parameters, workspace: workspace))
+    options.teacherForcing = context.teacherForcing
+    options.labelSmoothing = context.inTraining(training.labelSmoothing)
+    options.coverageLoss = context.inTraining(
+      configuration.model.attention.coverage ? training.coverageWeight : 0)
+    return model.evaluate(batch, options, into: context.gradients, context.layers(parameters))
   }
 
   /// The loss of all models together, nats: -log of the mean of their probabilities, token by token.
@@ -105,30 +127,30 @@ package final class TranslationLearner: SequenceLearner {
 
   // MARK: Outputs
 
-  /// The best hypotheses for some entries.
+  /// The best hypotheses for some examples, or those that are sampled.
   private func search(
-    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
+    _ entries: [Int32], _ split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
     let lengths = sources(entries, split, workspace.arena)[0].lengths
     let decoder = members(entries, split, workspace)
     let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)
-    let options = SearchOptions(
-      configuration.decoding, target, count: resultCount,
-      keepsAttention: keepsAttention && configuration.model.context == .attention)
-    guard let drawing else {
-      return beamSearch(decoder, startTokens: begins, sourceLengths: lengths, options)
+    let search = SearchOptions(
+      configuration.decoding, target, count: options.count,
+      keepsAttention: options.keepsAttention && abilities.attends)
+    guard let sampling = options.sampling else {
+      return beamSearch(decoder, startTokens: begins, sourceLengths: lengths, search)
     }
-    let drawn = drawing.texts(
-      decoder, startTokens: begins, count: resultCount, sourceLengths: lengths, options.constraints)
-    return options.keepsAttention ? withAttention(drawn, entries, split, workspace) : drawn
+    let texts = sampling.texts(
+      decoder, startTokens: begins, sourceLengths: lengths, options, search.constraints)
+    return search.keepsAttention ? withAttention(texts, entries, split, workspace) : texts
   }
 
-  /// Texts that were drawn with the attention that a search would have kept.
+  /// Sampled texts with the attention that a search would have kept.
   private func withAttention(
-    _ drawn: [[Hypothesis<Float>]], _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
+    _ texts: [[Hypothesis<Float>]], _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
-    var drawn = drawn
-    for place in 0..<resultCount {
+    var drawn = texts
+    for place in 0..<(texts.first?.count ?? 0) {
       let weights = lookAgain(at: 0, while: drawn.map { $0[place].tokens }, entries, split, workspace)
       for index in drawn.indices { drawn[index][place].attention = weights[index] }
     }
@@ -162,7 +184,8 @@ package final class TranslationLearner: SequenceLearner {
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     let entries = groups.compactMap(\.first)
-    let outputs = zip(search(entries, split, workspace), entries).map { hypotheses, entry in
+    let outputs = zip(search(entries, split, PredictionOptions(), workspace), entries).map {
+      hypotheses, entry in
       hypotheses.first.map { text($0, entry: entry, of: split) }
     }
     return scorer.sums(of: outputs, groups, in: split)
@@ -171,17 +194,18 @@ package final class TranslationLearner: SequenceLearner {
   package func result(of sums: ScoreSums) -> EvaluationResult { scorer.result(of: sums) }
 
   package func predict(
-    _ entries: [Int32], of split: ExampleSet, _ workspace: Workspace<Float>
+    _ entries: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
-    let found = search(entries, split, workspace)
+    try check(split)
+    let found = search(entries, split, options, workspace)
     let second =
-      keepsAttention && split.secondSource != nil
+      options.keepsAttention && split.secondSource != nil
       ? lookAgain(at: 1, while: found.map { $0.first?.tokens ?? [] }, entries, split, workspace) : []
     return entries.enumerated().map { index, entry in
       let hypotheses = found[index]
       var prediction = Prediction(
         lines: hypotheses.map { text($0, entry: entry, of: split) }, scores: hypotheses.map(\.score))
-      if keepsAttention, let best = hypotheses.first, let weights = best.attention {
+      if options.keepsAttention, let best = hypotheses.first, let weights = best.attention {
         prediction.attention = [picture(best, weights, entry, split.source, split.sourceTexts)]
         if let weights = second.isEmpty ? nil : second[index] {
           prediction.attention.append(
@@ -196,7 +220,7 @@ package final class TranslationLearner: SequenceLearner {
   ///
   /// - Parameter look: called with the step, the texts that still run, and for each a row of what the decoder said of its
   ///   next token.
-  package func follow(
+  func follow(
     _ texts: [[Int32]], _ decoder: any StepwiseDecoder<Float>, _ arena: Arena<Float>,
     _ look: (_ step: Int, _ rows: [Int], _ logits: MatrixView<Float>) -> Void
   ) {
@@ -218,4 +242,97 @@ package final class TranslationLearner: SequenceLearner {
     }
   }
 
+}
+
+// MARK: - Attention
+
+/// Where a model looked while it wrote.
+extension TranslationLearner {
+  /// A hypothesis as text, unknown words replaced by what they look at if that is asked for.
+  package func text(_ hypothesis: Hypothesis<Float>, entry: Int32, of split: ExampleSet) -> [UInt8] {
+    guard configuration.decoding.replaceUnknown, let unknown = target.unknown,
+      hypothesis.tokens.contains(unknown), let line = split.sourceTexts?[Int(entry)],
+      let source = encoding.source?.units(of: line)
+    else { return target.decode(hypothesis.tokens) }
+    let ordered = configuration.data.reverseSource ? Array(source.reversed()) : source
+    var replacements: [Int: [UInt8]] = [:]
+    for (place, position) in (hypothesis.attendedPositions ?? []).enumerated()
+    where hypothesis.tokens[place] == unknown {
+      // A line that was cut has more words than positions, never fewer.
+      if let position, position < ordered.count { replacements[place] = ordered[position] }
+    }
+    return target.decode(hypothesis.tokens, replacing: replacements)
+  }
+
+  /// The attention to a source while each entry's text was written, [entry][token][step], for what a search does not keep:
+  /// the texts are read once more, by all models that decided.
+  package func lookAgain(
+    at source: Int, while texts: [[Int32]], _ entries: [Int32], _ split: ExampleSet,
+    _ workspace: Workspace<Float>
+  ) -> [[[Float]]] {
+    var sum: [[[Float]]] = []
+    for (number, learner) in ([self] + partners).enumerated() {
+      if number > 0 { learner.ownWorkspace.arena.reset() }
+      let own = learner.attention(
+        of: texts, toSource: source, entries, split, number == 0 ? workspace : learner.ownWorkspace)
+      sum = number == 0 ? own : zip(sum, own).map { zip($0, $1).map { zip($0, $1).map(+) } }
+    }
+    let share = 1 / Float(1 + partners.count)
+    return sum.map { $0.map { $0.map { $0 * share } } }
+  }
+
+  /// The weights over the steps of a source for every token of a given text, [entry][token][step].
+  private func attention(
+    of texts: [[Int32]], toSource source: Int, _ entries: [Int32], _ split: ExampleSet,
+    _ workspace: Workspace<Float>
+  ) -> [[[Float]]] {
+    let decoder = model.decoder(
+      for: sources(entries, split, workspace.arena),
+      LayerContext(parameters: parameters, workspace: workspace))
+    var result: [[[Float]]] = texts.map { _ in [] }
+    follow(texts, decoder, workspace.arena) { _, rows, _ in
+      for (row, text) in rows.enumerated() {
+        result[text].append(decoder.attention(ofRow: row, source: source).map { Array($0) } ?? [])
+      }
+    }
+    return result
+  }
+
+  /// The weights of a hypothesis over a source with the names of rows and columns.
+  package func picture(
+    _ best: Hypothesis<Float>, _ weights: [[Float]], _ entry: Int32, _ source: ExampleField?,
+    _ texts: TextLines?
+  ) -> AttentionMatrix {
+    var labels = sourceLabels(entry, source, texts)
+    if configuration.data.reverseSource { labels.reverse() }
+    // A state of a pyramid stands for several steps.
+    let steps = 1 << configuration.model.pyramid
+    let columns = weights.first?.count ?? (labels.count + steps - 1) / steps
+    if columns < labels.count {
+      let isNumbered = source?.vectorSequences != nil
+      labels = (0..<columns).map {
+        let own = labels[$0 * steps..<min(($0 + 1) * steps, labels.count)]
+        guard isNumbered, own.count > 1, let first = own.first, let last = own.last else {
+          return own.joined(separator: " ")
+        }
+        return "\(first)–\(last)"
+      }
+    }
+    return AttentionMatrix(
+      sourceLabels: labels, outputLabels: best.tokens.map { target[$0] },
+      weights: weights.map { row in row.prefix(labels.count).map { Double($0) } })
+  }
+
+  /// The source's steps by name: its symbols as they stand in the file, or the numbers of vectors.
+  private func sourceLabels(_ entry: Int32, _ source: ExampleField?, _ texts: TextLines?) -> [String] {
+    if let vocabulary = encoding.source, let texts,
+      let units = vocabulary.units(of: texts[Int(entry)])
+    {
+      return units.map { String(decoding: $0, as: UTF8.self) }
+    }
+    if let vocabulary = encoding.source, let tokens = source?.tokenSequences {
+      return tokens[Int(entry)].map { vocabulary[$0] }
+    }
+    return (0..<(source?.length(Int(entry)) ?? 0)).map { "\($0)" }
+  }
 }

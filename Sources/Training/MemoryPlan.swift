@@ -2,13 +2,13 @@ import Glibc
 import Parameters
 import RecurrentNN
 
-/// What a rank holds in memory for training, bytes: known before the first step, because the largest batch was tried.
+/// The memory of a rank for training, in bytes. It is known before the first step, because the largest batch was rehearsed.
 public struct MemoryPlan: Sendable, Equatable {
   public var parameters: Int
   public var gradients: Int
-  /// The optimizer's moments and, where one is kept, the moving average of the weights.
+  /// The optimizer's moments and, if there is one, the moving average of the weights.
   public var optimizer: Int
-  /// Copies of weights in the order in which products read them.
+  /// Packed copies of weights, in the order in which products read them.
   public var packedWeights: Int
   /// Activations and scratch memory of a step.
   public var activations: Int

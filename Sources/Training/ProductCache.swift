@@ -4,9 +4,10 @@ import NumericKernels
 
 /// Measurements of products that outlive a run, in a file for each kind of processor, library and number of threads.
 ///
-/// Nothing of it decides over right and wrong: what can't be read is measured again, what can't be written is a warning.
+/// The cache never decides whether results are right. If it can't be read, products are measured again; if it can't be
+/// written, there is a warning.
 public struct ProductCache: Sendable {
-  /// What measurements depend on besides shapes.
+  /// Everything but the shapes that measurements depend on.
   struct Machine: Codable, Sendable, Equatable {
     var processor: String
     var kernels: String
@@ -33,7 +34,7 @@ public struct ProductCache: Sendable {
   private let directory: String
   private let machine: Machine
 
-  /// - Parameter directory: made when something is to be written.
+  /// - Parameter directory: created by the first write.
   public init(directory: String) { self.init(directory: directory, machine: .present) }
 
   init(directory: String, machine: Machine) {
@@ -54,7 +55,7 @@ public struct ProductCache: Sendable {
     return "\(directory)/products-\(String(digest, radix: 16)).json"
   }
 
-  /// What is known, and what is to be said about it. Without a file nothing is known and nothing said.
+  /// The known measurements, and warnings about the file. Without a file both are empty.
   func load() -> (known: [ProductShape: ProductMeasurement], warnings: [String]) {
     func warning(_ problem: String) -> (known: [ProductShape: ProductMeasurement], warnings: [String]) {
       ([:], ["\(path) \(problem); products are measured again"])
@@ -79,7 +80,7 @@ public struct ProductCache: Sendable {
     }
   }
 
-  /// Replaces the file; returns why that was not possible.
+  /// Replaces the file; returns the reason if that fails.
   func save(_ known: [ProductShape: ProductMeasurement]) -> String? {
     let products = known.values.sorted { $0.shape.description < $1.shape.description }
     let encoder = JSONEncoder()
@@ -96,9 +97,9 @@ public struct ProductCache: Sendable {
   }
 }
 
-/// What processor this is.
+/// The processor of this machine.
 enum ProcessorModel {
-  /// The name the system gives the first processor, or what it says of it instead: numbers of maker and part.
+  /// The name of the first processor or, where the system gives none, the numbers of its maker and part.
   static var name: String {
     let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
     let first = text.components(separatedBy: "\n\n").first ?? ""

@@ -12,10 +12,10 @@ public struct ProductChoice: Codable, Sendable, Equatable {
   }
 }
 
-/// The choices of a run: what all ranks multiply by, and what a checkpoint keeps.
+/// The choices of a run, the same on all ranks and kept in its checkpoints.
 public struct ProductChoices: Codable, Sendable, Equatable {
   public var choices: [ProductChoice]
-  /// Classes that were met and not measured in the time there was: they follow the rule.
+  /// The number of classes that were not measured, for lack of time. They follow the rule.
   public var unmeasured: Int
 
   public init(_ choices: [ProductChoice] = [], unmeasured: Int = 0) {
@@ -23,7 +23,7 @@ public struct ProductChoices: Codable, Sendable, Equatable {
     self.unmeasured = unmeasured
   }
 
-  /// In the form in which products ask.
+  /// The choices in the form that products look up.
   public var table: ProductTable {
     ProductTable(Dictionary(choices.map { ($0.shape, $0.backend) }) { first, _ in first })
   }
@@ -41,7 +41,7 @@ public struct ProductChoices: Codable, Sendable, Equatable {
   }
 }
 
-/// Lays down for all ranks how the products of a run are computed, by measurement.
+/// Decides for all ranks, by measurement, how the products of a run are computed.
 package struct ProductSelection {
   /// Where measurements are kept; nil: nowhere.
   package var cache: ProductCache?
@@ -51,17 +51,17 @@ package struct ProductSelection {
     (self.cache, self.tuner) = (cache, tuner)
   }
 
-  /// What was chosen, and what rank 0 should say about the cache.
+  /// The choices, and the warnings about the cache that rank 0 should give.
   package struct Result: Sendable {
     package var choices: ProductChoices
     package var measurements: [ProductMeasurement]
     package var warnings: [String]
   }
 
-  /// Rank 0's choices for the products that any rank has met, on every rank. Collective.
+  /// Rank 0's choices for the products of all ranks, given to every rank. Collective.
   ///
-  /// Measured on rank 0 alone and only where the cache knows nothing: two ranks that measure would not come to the same.
-  /// `measurements` and `warnings` are empty on the others.
+  /// Only rank 0 measures, because two ranks would come to different choices, and only products that are not in the cache.
+  /// `measurements` and `warnings` are empty on the other ranks.
   package func choose(_ uses: [ProductUse], on communicator: any Communicator) throws -> Result {
     let everyone = try communicator.allgather(try JSONText.encode(uses))
     var result = Result(choices: ProductChoices(), measurements: [], warnings: [])

@@ -1,16 +1,16 @@
 import NumericKernels
 
-/// What a class of products takes, both ways.
+/// The times of a class of products with the kernels and with the BLAS.
 public struct ProductMeasurement: Codable, Sendable, Equatable {
   public var shape: ProductShape
   public var backend: ProductBackend
-  /// Microseconds a product, its share in packing included.
+  /// Microseconds per product, including its share of packing.
   public var kernels: Double
   public var blas: Double
 
-  /// The faster way; the other than the rule's only where it is clearly faster, lest noise decides.
+  /// Chooses the faster way. The way that the rule would not choose must be clearly faster, so that noise does not decide.
   ///
-  /// - Parameter rule: who computes products that were not measured.
+  /// - Parameter rule: the way of products that were not measured.
   public init(_ shape: ProductShape, kernels: Double, blas: Double, rule: ProductBackend = ProductMode.rule) {
     self.shape = shape
     self.kernels = kernels
@@ -23,14 +23,14 @@ public struct ProductMeasurement: Codable, Sendable, Equatable {
   private static let margin = 0.03
 }
 
-/// Measures products both ways, those with the largest share of the work first, until the time for it is over.
+/// Measures products with the kernels and with the BLAS until the time is over, in the order that is given.
 public struct ProductTuner: Sendable {
   /// Microseconds of one product with the kernels and with the BLAS.
   public typealias Times = (kernels: Double, blas: Double)
 
-  /// Seconds for all classes together; the one that is being measured when they are over is measured to its end.
+  /// Seconds for all classes together. A measurement that has begun is finished.
   public var budget: Double
-  /// Measures one class in about so many seconds.
+  /// Measures one class in about the given number of seconds.
   var time: @Sendable (_ use: ProductUse, _ seconds: Double) -> Times
 
   public init(budget: Double = 2) { self.init(budget: budget, time: Self.measureTimes) }
@@ -40,7 +40,7 @@ public struct ProductTuner: Sendable {
     self.time = time
   }
 
-  /// The measurements of as many of the products as there was time for, in their order.
+  /// The measurements of the first products, as many as there was time for.
   public func measure(_ uses: [ProductUse]) -> [ProductMeasurement] {
     let clock = ContinuousClock()
     let started = clock.now
@@ -48,7 +48,7 @@ public struct ProductTuner: Sendable {
     var results: [ProductMeasurement] = []
     for use in uses {
       guard (clock.now - started).inSeconds < budget else { break }
-      // Half of the time by share of the work, half evenly: small products add up as well.
+      // Half of the time is spent by share of the work, half evenly, because many small products add up.
       let share = 0.5 * use.operations / max(1, work) + 0.5 / Double(uses.count)
       let times = time(use, budget * share)
       results.append(ProductMeasurement(use.shape, kernels: times.kernels, blas: times.blas))
@@ -61,8 +61,8 @@ public struct ProductTuner: Sendable {
   private static let fewestRounds = 2
   private static let mostRounds = 20
 
-  /// Both ways in turn, the best of several rounds each. All but the first, which touches all memory, are long enough for
-  /// the clock.
+  /// Times both ways by turns and keeps the best of several rounds. The first round touches all memory; the later ones are
+  /// long enough for the clock.
   private static func measureTimes(_ use: ProductUse, seconds: Double) -> Times {
     let bench = ProductBench(use)
     let clock = ContinuousClock()
@@ -88,11 +88,11 @@ public struct ProductTuner: Sendable {
     return best
   }
 
-  /// Microseconds that are long enough to be timed.
+  /// The shortest round, in microseconds, that the clock can time.
   private static let shortest = 100.0
 }
 
-/// A product of zeros with the sizes of a class, computed either way.
+/// A product of zeros with the sizes of a class, for both ways.
 private final class ProductBench {
   private let use: ProductUse
   private let arena = Arena<Float>()
@@ -139,6 +139,6 @@ private final class ProductBench {
 }
 
 extension ProductBackend {
-  /// Everything in single precision by this way.
+  /// All products in single precision, computed in this way.
   var mode: ProductMode { self == .kernels ? ProductMode(.fp32, on: .best) : .blas }
 }

@@ -11,13 +11,13 @@ struct ProgressMeter {
   private var trainedAtReport = Duration.zero
   private var communicationAtReport = Duration.zero
 
-  /// Starts, or goes on after a pause.
+  /// Starts the clock, or continues after a pause.
   mutating func start(at state: TrainingState) {
     firstStep = firstStep ?? state.step
     runningSince = runningSince ?? clock.now
   }
 
-  /// Time of evaluation and saving does not count as training.
+  /// Stops the clock: evaluation and saving do not count as training.
   mutating func pause() {
     trained = trainedSoFar
     runningSince = nil
@@ -37,7 +37,7 @@ struct ProgressMeter {
     tokensSinceReport += totals.tokens
   }
 
-  /// The report of everything since the last one; sums start again from zero.
+  /// A report since the last one. Sums start again from zero.
   mutating func report(
     state: TrainingState, totalSteps: Int, epoch: Double, norm: Double, learningRate: Double,
     communication: Duration?, hasPerplexity: Bool

@@ -1,10 +1,11 @@
 import Foundation
 import NumericKernels
 import RunLog
+import Tasks
 
-/// Writes what happens to `metrics.jsonl` and TensorBoard's event file, and passes it on.
+/// Writes events to `metrics.jsonl` and TensorBoard's event file, and passes them on.
 ///
-/// A disk that is full must not end a run: a failing write is reported once, and writing goes on being tried.
+/// A full disk must not end a run: the first failed write is reported, and later events are still written if possible.
 final class RunLogObserver: TrainingObserver {
   private let directory: RunDirectory
   private let usesTensorBoard: Bool
@@ -125,5 +126,43 @@ final class RunLogObserver: TrainingObserver {
       ] + result.otherMetrics.map { JSONMember($0.metric.name, .double($0.value)) }
     return members + (result.decoded.map { [JSONMember("decoded", .integer($0))] } ?? [])
       + [JSONMember("best", .bool(report.isBest))]
+  }
+}
+
+/// Keeps `run.json` of a run directory up to date; does nothing without a run directory.
+final class RunRecorder {
+  private let path: String?
+  private var record: RunRecord
+  private var hasBegun = false
+
+  init(_ directory: RunDirectory?, _ request: TrainingJob.Request, _ hosts: [String], ranks: Int) {
+    path = directory?.paths.record
+    record = RunRecord(
+      versions: request.versions, commandLine: request.commandLine, ranks: ranks, hosts: hosts,
+      seed: UInt64(request.configuration.seed), started: Date())
+  }
+
+  /// Writes the status `running`. Throws `FileFailure`.
+  func begin() throws {
+    guard let path else { return }
+    try record.write(to: path)
+    hasBegun = true
+  }
+
+  func end(_ outcome: RunOutcome) {
+    end(outcome.ending == .signalled ? .stopped : .finished, message: outcome.ending.rawValue)
+  }
+
+  func end(_ error: any Error) {
+    end(ExitCode.code(of: error) == ExitCode.diverged ? .diverged : .failed, message: "\(error)")
+  }
+
+  /// Writes how the run ended. If that fails the run is over all the same, and its own error matters more.
+  private func end(_ status: RunRecord.Status, message: String) {
+    guard let path, hasBegun else { return }
+    record.ended = Date()
+    record.status = status
+    record.message = message
+    try? record.write(to: path)
   }
 }

@@ -1,11 +1,11 @@
 import Glibc
 import Synchronization
 
-/// What a running job was asked from outside: a checkpoint, or a checkpoint and an orderly end.
+/// Requests to a running job: for a checkpoint, or for a checkpoint and the end.
 ///
-/// In a process of its own a job listens to signals: SIGUSR1 asks for a checkpoint, SIGTERM and SIGINT for
-/// the end. A handler only sets a flag; the trainer looks at it once a step, and all ranks agree on the step.
-/// A program that embeds training can give a job requests of its own instead.
+/// A job that has its own process receives them as signals: SIGUSR1 asks for a checkpoint, SIGTERM and SIGINT ask for the
+/// end. A handler only sets a flag. The trainer reads it once per step, and all ranks act after the same step. A program
+/// that embeds training can give a job its own requests instead.
 public final class StopSignals: Sendable {
   /// The requests of the signals sent to this process, once ``install()`` was called.
   public static let process = StopSignals()
@@ -15,12 +15,12 @@ public final class StopSignals: Sendable {
   /// Seconds of the monotonic clock at the first stop signal.
   private let firstStopAt = Atomic<Int>(0)
 
-  /// Nothing is asked for yet.
+  /// No requests yet.
   public init() {}
 
   /// Takes over SIGINT, SIGTERM, SIGHUP (unless it is ignored, as under nohup) and SIGUSR1 for the rest of the
-  /// process. A further signal to stop at least two seconds after the first ends the process at once, for people who
-  /// really mean it; sooner it is a duplicate, as launchers and `timeout` send them.
+  /// process. A second signal to stop ends the process at once if it comes at least two seconds after the first. An
+  /// earlier one is a duplicate, as launchers and `timeout` send them.
   public static func install() {
     _ = process  // made here, since a signal handler must not be the first to need it
     for number in [SIGINT, SIGTERM, SIGHUP] {
@@ -37,7 +37,7 @@ public final class StopSignals: Sendable {
     action.__sigaction_handler.sa_handler = { _ in StopSignals.process.requestCheckpoint() }
     action.sa_flags = SA_RESTART
     sigaction(SIGUSR1, &action, nil)
-    // A program that blocks these signals in the thread that starts this one passes the block on.
+    // The thread may have inherited a mask that blocks these signals.
     var ours = sigset_t()
     sigemptyset(&ours)
     for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] { sigaddset(&ours, number) }
@@ -48,7 +48,7 @@ public final class StopSignals: Sendable {
     unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
-  /// Notes a stop signal; true if it is meant as a second one. Only async-signal-safe calls.
+  /// Records a stop signal; true if it is a second one and no duplicate. Makes only async-signal-safe calls.
   private func isRepeated(_ signal: Int32) -> Bool {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
@@ -59,7 +59,7 @@ public final class StopSignals: Sendable {
     return now.tv_sec - firstStopAt.load(ordering: .relaxed) >= 2
   }
 
-  /// Asks for a checkpoint and an orderly end; returns the signal of an earlier request, if there was one.
+  /// Asks for a checkpoint and the end; returns the signal of an earlier request, if there was one.
   @discardableResult
   public func requestStop(_ signal: Int32 = SIGTERM) -> Int32? {
     let earlier = stopSignal.exchange(signal, ordering: .relaxed)
@@ -69,7 +69,7 @@ public final class StopSignals: Sendable {
   /// Asks for a checkpoint after the next step.
   public func requestCheckpoint() { saveRequested.store(true, ordering: .relaxed) }
 
-  /// The signal that asked for the end, if one did.
+  /// The signal that asked for the end; nil: none did.
   public var stop: Int32? {
     let number = stopSignal.load(ordering: .relaxed)
     return number == 0 ? nil : number

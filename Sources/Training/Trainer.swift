@@ -9,10 +9,9 @@ import Tasks
 
 /// Data-parallel training of a task: the loop over steps, the same on every rank.
 ///
-/// A step: every rank adds up the gradients of its shards, the sums of all ranks are added, and every rank
-/// makes the same update with the same bits. Evaluation is spread over the ranks; rank 0 writes checkpoints.
-/// The loop is a state machine whose whole state is ``TrainingState``, so that a run can be cut anywhere
-/// between two steps and go on as if it had not been.
+/// ``TrainingStep`` makes one step. The trainer decides what happens between steps: evaluations, which are spread over the
+/// ranks, and checkpoints, which rank 0 writes. The loop is a state machine whose whole state is ``TrainingState``, so that
+/// a run can be stopped between any two steps and continue with the same bits.
 final class Trainer {
   private let configuration: RunConfiguration
   private let communicator: any Communicator
@@ -31,21 +30,21 @@ final class Trainer {
   private var retrySaveAt: Int?
   /// A checkpoint was due at a step that was skipped.
   private var isSaveDelayed = false
-  /// The best before the present one, in case that can't be saved.
+  /// The previous best, in case the current one can't be saved.
   private var previousBest: (metric: Double?, loss: Double?, step: Int?, figures: [NamedFigure]) = (
     nil, nil, nil, []
   )
 
-  /// Steps of the run, if all epochs are as long as the first: where schedules end. Batches of so many tokens are more in
-  /// one epoch than in another.
+  /// The steps of the run if all epochs are as long as the first, where schedules end. Batches that are measured in tokens
+  /// can differ in number between epochs.
   let totalSteps: Int
   private let stepsPerEpoch: Int
 
   /// - Parameters:
   ///   - store: where rank 0 keeps checkpoints; nil: none are written.
-  ///   - observer: is told what happens; on rank 0 only.
-  ///   - signals: who may ask this rank to save or to stop.
-  ///   - products: chooses how products are computed, by measurement; nil: a rule does.
+  ///   - observer: receives the events, on rank 0 only.
+  ///   - signals: requests to this rank to save or to stop.
+  ///   - products: chooses by measurement how products are computed; nil: by the rule.
   init(
     _ configuration: RunConfiguration, task: any TrainingTask, plan: ShardPlan,
     communicator: any Communicator,
@@ -80,14 +79,13 @@ final class Trainer {
   /// Steps in an epoch, for the summary.
   var epochSteps: Int { stepsPerEpoch }
 
-  /// Takes over the newest valid checkpoint, if there is one; returns whether there was. Collective.
+  /// Continues from the newest valid checkpoint; returns false if there is none. Collective.
   func resume() throws -> Bool {
     guard let restored = try checkpoints.restore(expecting: state.identity) else { return false }
     let identity = state.identity
     state = restored.state
     state.identity = identity
-    // The length of the run and its patience may be others than before: a longer run goes on where the
-    // shorter one ended.
+    // The length of the run and its patience may have changed: a longer run continues where the shorter one ended.
     state.stoppedEarly = state.stoppedEarly && isOutOfPatience
     state.isComplete = state.stoppedEarly || isAtEnd
     if state.microbatch > 0 { task.beginEpoch(state.epoch, isResumed: true) }
@@ -118,8 +116,8 @@ final class Trainer {
     }
   }
 
-  /// Gives the workspace its size, and tells how much memory training takes. The products that are met on the way are
-  /// measured, if they are to be; those of a resumed run stay as they were.
+  /// Runs the largest batch once, so that the workspace has its size, and reports the memory that training takes. With
+  /// `training.products: tuned` the products on the way are measured, unless a resumed run has its choices already.
   private func rehearse() throws {
     guard !state.isComplete else { return }
     if let choices = state.products {
@@ -130,14 +128,14 @@ final class Trainer {
       let result = try products.choose(uses, on: communicator)
       state.products = result.choices
       task.workspace.choose(result.choices.table)
-      // Once more, so that memory is planned as it will be.
+      // Once more, because the choices change the memory that is needed.
       try task.rehearse(into: step.gradients.total)
       for warning in result.warnings { observer?.handle(.warning(warning)) }
     } else {
       try task.rehearse(into: step.gradients.total)
     }
     step.gradients.total.clear()
-    // What it grew by block after block becomes one, of the size that it will keep.
+    // The arena has grown in several blocks; now it gets one block of its final size.
     task.workspace.arena.reset()
     if let choices = state.products { observer?.handle(.choseProducts(choices)) }
     observer?.handle(
@@ -186,7 +184,7 @@ final class Trainer {
       || training.epochs > 0 && state.epoch >= training.epochs
   }
 
-  /// Steps at the end, if all epochs to come are as long as this one.
+  /// The steps of the run if all further epochs are as long as this one.
   private var expectedSteps: Int {
     let training = configuration.training
     guard !state.isComplete, training.epochs > 0 else {
@@ -211,39 +209,47 @@ final class Trainer {
           hasPerplexity: configuration.model.output.hasPerplexity)))
   }
 
-  /// Epochs done, with the fraction of the one under way.
+  /// Epochs done, with the fraction of the current one.
   private var epochPosition: Double {
     Double(state.epoch) + Double(state.microbatch) / Double(task.microbatchesPerEpoch)
   }
 
   // MARK: Evaluation
 
-  /// Scores the validation data; returns whether it is the best so far, nil if a signal ended it.
+  /// Evaluates on the validation data; returns whether the model is the best so far, nil if a signal ended the evaluation.
   private func scoreValidation() throws -> Bool? {
-    let evaluator = Evaluator(task: task, plan: plan, communicator: communicator, signals: signals)
+    guard let pass = task.evaluationPass(.valid) else {
+      state.evaluationPending = false
+      return false
+    }
+    let clock = ContinuousClock()
+    let started = clock.now
     progress.pause()
     average?.exchange(task.parameters)
     defer {
       average?.exchange(task.parameters)
       progress.start(at: state)
     }
-    switch try evaluator.score(.valid, stopsForSignals: true) {
-    case .interrupted: return nil
-    case .noData:
-      state.evaluationPending = false
-      return false
-    case .scored(let result, let seconds):
-      guard result.loss.tokens > 0 else { throw TrainingFailure.nothingToPredict("the validation data") }
-      guard result.loss.mean.isFinite else { throw TrainingFailure.validationNotFinite(step: state.step) }
-      state.evaluationPending = false
-      let improved = try note(result)
-      observer?.handle(
-        .evaluated(
-          EvaluationReport(
-            split: .valid, step: state.step, epoch: epochPosition, result: result, seconds: seconds,
-            isBest: improved)))
-      return improved
-    }
+    guard let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator, until: anyRankStops)
+    else { return nil }
+    let result = task.result(of: sums)
+    guard result.loss.tokens > 0 else { throw TrainingFailure.nothingToPredict("the validation data") }
+    guard result.loss.mean.isFinite else { throw TrainingFailure.validationNotFinite(step: state.step) }
+    state.evaluationPending = false
+    let improved = try note(result)
+    observer?.handle(
+      .evaluated(
+        EvaluationReport(
+          split: .valid, step: state.step, epoch: epochPosition, result: result,
+          seconds: (clock.now - started).inSeconds, isBest: improved)))
+    return improved
+  }
+
+  /// Whether any rank was asked to stop. Collective.
+  private func anyRankStops() throws -> Bool {
+    var flag = [signals.stop == nil ? 0.0 : 1.0]
+    try flag.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+    return flag[0] > 0
   }
 
   /// Updates plateau, best and patience; returns whether this is the best model so far.
@@ -252,7 +258,7 @@ final class Trainer {
     guard let value = result[chosen] else {
       throw TrainingFailure.metricMissing(chosen, available: result.metrics.map(\.metric))
     }
-    // Everything that follows a metric wants less of it.
+    // Plateau, best and patience expect a metric whose lower values are better.
     let metric = chosen.isHigherBetter ? -value : value
     _ = state.plateau.observe(metric: metric, schedule: schedule)
     let isBetter = state.bestMetric.map { metric < $0 } ?? true
@@ -275,8 +281,8 @@ final class Trainer {
 
   // MARK: Saving and stopping
 
-  /// Parameters whose gradient is not finite may be beyond repair: a checkpoint of them waits for the next update, so that
-  /// it doesn't take the place of an older one that can be trained on.
+  /// Parameters that just gave a gradient that is not finite may be useless. Their checkpoint waits for the next update, so
+  /// that it does not replace an older one that can be trained on.
   private func isSaveDue(_ totals: StepTotals) -> Bool {
     let every = configuration.checkpoint.everySteps
     let isScheduled = isSaveDelayed || (every > 0 ? state.step % every == 0 : state.microbatch == 0)
@@ -294,7 +300,7 @@ final class Trainer {
     defer { progress.start(at: state) }
     let saved = try checkpoints.save(state, isBest: isBest, required: false, observer)
     retrySaveAt = saved ? nil : state.step + 10
-    // A best model that was not kept is not the best there is: the next one to beat is the one before.
+    // A best model that could not be saved does not count: the one before it stays the best.
     if isBest && !saved {
       (state.bestMetric, state.bestLoss, state.bestStep, state.bestFigures) = previousBest
     }

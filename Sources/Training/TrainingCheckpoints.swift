@@ -1,5 +1,6 @@
 import Checkpoints
 import Communication
+import Foundation
 import Optimizers
 import Parameters
 import Tasks
@@ -27,18 +28,18 @@ final class TrainingCheckpoints {
 
   /// Writes a checkpoint; returns whether that worked. Collective.
   ///
-  /// - Parameter required: an error on rank 0 is thrown on all ranks instead of reported: there will be no later
-  ///   try.
+  /// - Parameter required: an error on rank 0 is thrown on all ranks instead of reported, because there will be no later
+  ///   attempt.
   @discardableResult
   func save(
     _ state: TrainingState, isBest: Bool, required: Bool, _ observer: (any TrainingObserver)?
   ) throws -> Bool {
-    let carried = try task.gatherCarriedState(communicator)
+    let carried = try task.carriedState.gather(communicator)
     try requireEqualReplicas()
     guard required else {
       let failure = write(state, carried, isBest: isBest, observer)
       if let failure { observer?.handle(.saveFailed(step: state.step, reason: "\(failure)")) }
-      // Rank 0's word on every rank: what the run believes to be its best depends on it.
+      // Every rank must know, because the best step of the run depends on it.
       return try communicator.allgather([failure == nil ? 1 : 0])[0] == [1]
     }
     try communicator.agree {
@@ -49,7 +50,7 @@ final class TrainingCheckpoints {
     return true
   }
 
-  /// Replicas must hold the same bits; they are compared whenever they are about to be kept.
+  /// Throws if the parameters of the ranks differ by a bit. Compared before every checkpoint.
   private func requireEqualReplicas() throws {
     guard communicator.worldSize > 1 else { return }
     let digest = Digest.digest64(of: UnsafeRawBufferPointer(task.parameters.elements))
@@ -84,13 +85,13 @@ final class TrainingCheckpoints {
     }
   }
 
-  /// What is saved as the model: the average of the weights where there is one.
+  /// The values that are saved as the model: the average of the weights if there is one.
   private func values(of parameter: Parameter) -> UnsafeBufferPointer<Float> {
     guard let average else { return UnsafeBufferPointer(task.parameters.elements(parameter)) }
     return UnsafeBufferPointer(rebasing: average.values.elements[parameter.range])
   }
 
-  /// With an average: the weights that training goes on with.
+  /// If there is an average, the weights that training continues with.
   private var rawWeights: [TensorToWrite] {
     guard average != nil else { return [] }
     return task.parameters.layout.parameters.map { parameter in
@@ -118,15 +119,15 @@ final class TrainingCheckpoints {
 
   // MARK: Restoring
 
-  /// What ``restore(expecting:)`` found.
+  /// A checkpoint that ``restore(expecting:)`` has read.
   struct Restored {
     let state: TrainingState
     let path: String
     let rejected: [String]
   }
 
-  /// Restores the newest checkpoint that verifies; nil if none was ever written. Collective: rank 0 reads,
-  /// and what it read is broadcast, so that other hosts need not see its disk.
+  /// Restores the newest checkpoint that verifies; nil if there is none. Collective: rank 0 reads and broadcasts, so that
+  /// other hosts need not see its disk.
   func restore(expecting identity: RunIdentity) throws -> Restored? {
     var found: (restored: Restored, carried: [[Float]])?
     try communicator.agree {
@@ -146,11 +147,11 @@ final class TrainingCheckpoints {
     if let average { try broadcastBits(average.values.elements) }
     for moment in optimizer.moments { try broadcastBits(moment.buffer) }
     var carried =
-      found?.carried ?? task.carriedStateShapes.map { [Float](repeating: 0, count: $0.shape.reduce(1, *)) }
+      found?.carried ?? task.carriedState.shapes.map { [Float](repeating: 0, count: $0.shape.reduce(1, *)) }
     for index in carried.indices {
       try carried[index].withUnsafeMutableBufferPointer { try broadcastBits($0) }
     }
-    task.restoreCarriedState(carried)
+    task.carriedState.restore(carried)
     task.parameters.didChange()
     optimizer.updates = state.optimizerUpdates
     return found?.restored ?? Restored(state: state, path: "", rejected: [])
@@ -175,7 +176,7 @@ final class TrainingCheckpoints {
           into: UnsafeMutableBufferPointer(rebasing: moment.buffer[parameter.range]))
       }
     }
-    return try task.carriedStateShapes.map { entry in
+    return try task.carriedState.shapes.map { entry in
       var values = [Float](repeating: 0, count: entry.shape.reduce(1, *))
       try values.withUnsafeMutableBufferPointer {
         try read(entry.name, entry.shape, of: checkpoint.optimizer, into: $0)
@@ -201,5 +202,25 @@ final class TrainingCheckpoints {
   private func broadcast(_ bytes: [UInt8]) throws -> [UInt8]? {
     let all = try communicator.allgather(communicator.rank == 0 ? bytes : [])
     return all[0].isEmpty ? nil : all[0]
+  }
+}
+
+/// Small values as JSON, to be sent between ranks.
+enum JSONText {
+  private static let nonFinite = ("inf", "-inf", "nan")
+
+  static func encode(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: nonFinite.0, negativeInfinity: nonFinite.1, nan: nonFinite.2)
+    return Array(try encoder.encode(value))
+  }
+
+  static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: nonFinite.0, negativeInfinity: nonFinite.1, nan: nonFinite.2)
+    return try decoder.decode(type, from: Data(bytes))
   }
 }

@@ -2,23 +2,23 @@ import Configuration
 import RecurrentNN
 import Tasks
 
-/// What happens during a run, told to whoever watches: the console, the metrics file, a test.
+/// An event of a run, for its observers: the console, the metrics file, a test.
 public enum TrainingEvent: Sendable {
   case started(RunSummary)
   /// Training goes on from a checkpoint. `rejected` names newer ones that did not verify.
   case resumed(step: Int, path: String, rejected: [String])
   /// What this rank will hold in memory.
   case planned(MemoryPlan)
-  /// How products are computed, where that was measured.
+  /// The choices of how products are computed, if they were measured.
   case choseProducts(ProductChoices)
   case step(StepReport)
   /// The gradient of a step was not finite: all ranks skip the update.
   case skippedStep(step: Int, inARow: Int, parameters: [String])
   case evaluated(EvaluationReport)
   case saved(step: Int, path: String, seconds: Double)
-  /// A checkpoint could not be written; the run goes on and tries again.
+  /// A checkpoint could not be written. The run goes on and tries again.
   case saveFailed(step: Int, reason: String)
-  /// Something that does not stop the run but should be known.
+  /// A problem that does not stop the run.
   case warning(String)
   case finished(RunOutcome)
 }
@@ -32,7 +32,7 @@ public struct RunSummary: Sendable {
   public var task: RunConfiguration.Task
   public var trainTokens: Int
   public var validTokens: Int
-  /// Sequences to learn from and to be scored on.
+  /// The numbers of examples to train on and to evaluate on.
   public var trainExamples: Int
   public var validExamples: Int
   public var ranks: Int
@@ -49,20 +49,20 @@ public struct RunSummary: Sendable {
 public struct StepReport: Sendable {
   public var step: Int
   public var totalSteps: Int
-  /// Epochs done, with the fraction of the present one.
+  /// Epochs done, with the fraction of the current one.
   public var epoch: Double
   /// Mean over the tokens since the last report, nats (models of numbers: squared error).
   public var loss: Double
-  /// e^loss; nil where that is no perplexity.
+  /// e^loss; nil if that is not a perplexity.
   public var perplexity: Double?
   /// Global norm before clipping, at this step.
   public var gradientNorm: Double
   public var learningRate: Double
-  /// Target tokens a second over all ranks since the last report.
+  /// Target tokens per second over all ranks since the last report.
   public var tokensPerSecond: Double
-  /// Part of the time rank 0 spent in reductions, waiting included.
+  /// Share of the time that rank 0 spent in reductions, including waiting.
   public var communicationShare: Double?
-  /// Seconds of training so far in this process.
+  /// Seconds of training in this process so far.
   public var elapsed: Double
   /// Estimated seconds to the end.
   public var remaining: Double
@@ -105,7 +105,7 @@ public struct EvaluationReport: Sendable {
   }
 }
 
-/// A figure with the name it has in files.
+/// A metric with the name that it has in files.
 public struct NamedFigure: Sendable, Codable, Equatable {
   public var name: String
   public var value: Double
@@ -127,14 +127,14 @@ public struct RunOutcome: Sendable, Equatable {
   /// Loss of the best evaluation, nats per token.
   public var bestLoss: Double?
   public var bestStep: Int?
-  /// Further figures of that evaluation, by metric.
+  /// The other metrics of that evaluation.
   public var bestFigures: [NamedFigure] = []
   public var seconds: Double
-  /// Peak of this process's resident memory, MiB: data, program and libraries included.
+  /// Peak of the resident memory of this process in MiB, including data, program and libraries.
   public var peakResidentMiB = 0
 }
 
-/// Is told what happens, on rank 0.
+/// Receives the events of a run, on rank 0.
 public protocol TrainingObserver: AnyObject {
   func handle(_ event: TrainingEvent)
 }

@@ -7,7 +7,7 @@ import RecurrentNN
 import RunLog
 import Tasks
 
-/// A training run from its configuration to its outcome: what `rnn-dist train` calls.
+/// A training run from its configuration to its outcome, as `rnn-dist train` calls it.
 public struct TrainingJob {
   /// What to do.
   public struct Request: Sendable {
@@ -40,8 +40,8 @@ public struct TrainingJob {
   private let signals: StopSignals
 
   /// - Parameters:
-  ///   - observer: is told what happens; used on rank 0 only.
-  ///   - signals: who may ask this rank for a checkpoint or for the end; one rank that is asked is enough.
+  ///   - observer: receives the events, on rank 0 only.
+  ///   - signals: requests to this rank for a checkpoint or the end. One rank that receives a request is enough.
   public init(
     _ request: Request, communicator: any Communicator, observer: (any TrainingObserver)? = nil,
     signals: StopSignals = .process
@@ -54,8 +54,7 @@ public struct TrainingJob {
 
   /// Trains. Collective; every rank returns the same outcome or throws.
   ///
-  /// Nothing is created, and no earlier run is removed, before it is certain that there is something to train
-  /// on.
+  /// Nothing is created, and no earlier run is removed, before the data have been read.
   public func run() throws -> RunOutcome {
     let (task, plan) = try prepare()
     let directory = try communicator.agree { () -> RunDirectory? in
@@ -79,13 +78,13 @@ public struct TrainingJob {
     let (task, plan) = try prepare()
     let trainer = try Trainer(
       request.configuration, task: task, plan: plan, communicator: communicator, store: nil, observer: nil)
-    // Collective, and so not inside of what only rank 0 does, whose observer is the only one.
+    // Collective, so all ranks must call it, although only rank 0 has an observer.
     let hosts = try hosts()
     observer?.handle(.started(summary(task, trainer, hosts)))
     for warning in task.warnings { observer?.handle(.warning(warning)) }
   }
 
-  /// The task on this rank, the same job on every rank.
+  /// The task and the shards of this rank, after a check that all ranks were given the same request and data.
   private func prepare() throws -> (any TrainingTask, ShardPlan) {
     try requireSameRequest()
     let plan = try ShardPlan(
@@ -118,8 +117,7 @@ public struct TrainingJob {
       watcher?.handle(
         .warning("\(directory.paths.root) holds no checkpoint to go on from: training begins anew"))
     }
-    // Only now: a run that must not be resumed with these settings keeps its own configuration and
-    // vocabulary.
+    // Only now, because a run that can't be resumed with these settings keeps its configuration and vocabulary.
     try communicator.agree {
       guard let directory else { return }
       try record.begin()
@@ -130,8 +128,8 @@ public struct TrainingJob {
     return try trainer.run()
   }
 
-  /// Ranks that were started with other settings or another program must not train together. Compared before
-  /// anything depends on the settings, the order of collectives included.
+  /// Throws if ranks were started with different settings or programs. This is compared first, because even the order of
+  /// collective calls depends on the settings.
   private func requireSameRequest() throws {
     let versions = request.versions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     try communicator.allEqual(

@@ -2,20 +2,20 @@ import Configuration
 import Optimizers
 import Tasks
 
-/// Everything besides tensors that decides how a run goes on. Its JSON is `state.json` of a checkpoint; the
-/// same state gives the same bytes, so that it holds no times and nothing about ranks.
+/// Everything besides tensors that a run continues from. Its JSON is `state.json` of a checkpoint. The same state gives the
+/// same bytes, so it holds no times and nothing about ranks.
 package struct TrainingState: Codable, Equatable {
   package init() {}
 
-  /// Updates done (skipped ones included).
+  /// Steps done, including skipped ones.
   var step = 0
-  /// The epoch under way, from 0.
+  /// The current epoch, from 0.
   var epoch = 0
-  /// Microbatches of it that are done.
+  /// Microbatches of the current epoch that are done.
   var microbatch = 0
   /// Microbatches done in the whole run: the step of random numbers.
   var serial = 0
-  /// Updates the optimizer made: what Adam's bias correction counts.
+  /// Updates of the optimizer: t of Adam's bias correction.
   var optimizerUpdates = 0
   var tokens = 0
   var plateau = PlateauState()
@@ -25,14 +25,14 @@ package struct TrainingState: Codable, Equatable {
   var bestFigures: [NamedFigure] = []
   var evaluationsWithoutImprovement = 0
   var skippedInARow = 0
-  /// An evaluation is due before the next step (a signal may have cut it off).
+  /// An evaluation is due before the next step. A signal may have interrupted it.
   var evaluationPending = false
   /// The run is over: all steps done or stopped early.
   var isComplete = false
   var stoppedEarly = false
-  /// With `training.products: tuned` how products are computed, so that a resumed run has the same bits; nil: by the rule.
+  /// How products are computed with `training.products: tuned`, so that a resumed run has the same bits; nil: by the rule.
   var products: ProductChoices?
-  /// What must be the same when the run is resumed.
+  /// The identity that a resumed run must have.
   var identity = RunIdentity()
 }
 

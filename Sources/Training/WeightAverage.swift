@@ -1,7 +1,7 @@
 import NumericKernels
 import Parameters
 
-/// An exponential moving average of the weights, which is scored and saved in their place.
+/// An exponential moving average of the weights, which is evaluated and saved in their place.
 ///
 ///     w̄ ← d w̄ + (1 − d) w,   d = min(decay, (1 + n) / (10 + n)) after n updates
 ///
@@ -20,7 +20,7 @@ final class WeightAverage {
     _ = values.elements.update(fromContentsOf: UnsafeBufferPointer(parameters.elements))
   }
 
-  /// Takes in the weights after update number `updates`, counted from 1.
+  /// Adds the weights after update number `updates`, counted from 1, to the average.
   func add(_ parameters: ParameterBuffer<Float>, updates: Int) {
     let n = Double(updates)
     let rate = Float(1 - min(decay, (1 + n) / (10 + n)))
@@ -30,7 +30,7 @@ final class WeightAverage {
     values.base.addScaled(rate, scratch.base, count: values.count)
   }
 
-  /// Exchanges weights and average: before scoring, and back after it.
+  /// Exchanges weights and average. Call it before an evaluation and again after it.
   func exchange(_ parameters: ParameterBuffer<Float>) {
     _ = scratch.elements.update(fromContentsOf: UnsafeBufferPointer(parameters.elements))
     _ = parameters.elements.update(fromContentsOf: UnsafeBufferPointer(values.elements))

@@ -26,41 +26,32 @@ struct RunArguments: ParsableArguments {
       valueName: "best|last|step|average-N"))
   var checkpoint: CheckpointChoice = .best
 
-  /// A language model, or a model of sequences.
-  enum Loaded {
-    case language(SavedModel)
-    case sequences(SavedSequenceModel)
-  }
-
   /// Loads the model of the run, whatever its task. With a communicator rank 0 reads the configuration for all (collective).
   ///
-  /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` and ``SavedSequenceModel`` throw.
+  /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` throws.
   ///
   /// - Parameter ensemble: runs whose models decide together with it.
   func load(
     overrides: [String] = [], ensemble: [String] = [], on communicator: (any Communicator)? = nil
-  ) throws -> Loaded {
+  ) throws -> SavedModel {
     func read() throws -> [UInt8] { try Self.storedText(of: RunPaths(existing: run)) }
     guard let communicator else { return try load(read(), overrides, ensemble) }
     let stored = try communicator.readOnRank0(read)
     return try communicator.agree { try load(stored, overrides, ensemble) }
   }
 
-  private func load(_ stored: [UInt8], _ overrides: [String], _ ensemble: [String]) throws -> Loaded {
+  private func load(_ stored: [UInt8], _ overrides: [String], _ ensemble: [String]) throws -> SavedModel {
     let paths = try RunPaths(existing: run)
-    let configuration = try Self.configuration(of: paths, stored, overrides: overrides)
-    if configuration.task == .languageModel {
-      guard ensemble.isEmpty else { throw ValidationError("--ensemble is for encoder-decoders") }
-      return .language(try SavedModel(run: paths, configuration: configuration, choice: checkpoint))
-    }
-    let saved = try SavedSequenceModel(run: paths, configuration: configuration, choice: checkpoint)
+    let saved = try SavedModel(
+      run: paths, configuration: try Self.configuration(of: paths, stored, overrides: overrides),
+      choice: checkpoint)
     for other in ensemble {
       let paths = try RunPaths(existing: other)
       try saved.join(
-        SavedSequenceModel(run: paths, configuration: try Self.configuration(of: paths), choice: checkpoint),
+        SavedModel(run: paths, configuration: try Self.configuration(of: paths), choice: checkpoint),
         path: other)
     }
-    return .sequences(saved)
+    return saved
   }
 
   /// The configuration of a run.
@@ -108,43 +99,9 @@ struct RunArguments: ParsableArguments {
   }
 }
 
-extension RunArguments.Loaded {
-  /// With the changes of the command line.
-  var configuration: RunConfiguration {
-    switch self {
-    case .language(let saved): saved.configuration
-    case .sequences(let saved): saved.configuration
-    }
-  }
-
-  /// A hash of the weights, those of an ensemble's partners included.
-  var digest: UInt64 {
-    switch self {
-    case .language(let saved): saved.digest
-    case .sequences(let saved): saved.digest
-    }
-  }
-
-  /// Newer checkpoints that were passed over.
-  fileprivate var rejected: [RejectedCheckpoint] {
-    switch self {
-    case .language(let saved): saved.rejected
-    case .sequences(let saved): saved.rejected
-    }
-  }
-
-  /// The steps of the checkpoints whose mean the weights are; none where they are those of one checkpoint.
-  fileprivate var averagedSteps: [Int] {
-    switch self {
-    case .language(let saved): saved.averagedSteps
-    case .sequences(let saved): saved.averagedSteps
-    }
-  }
-}
-
 extension RunArguments {
   /// Warns on standard error if the loaded model is not exactly what was asked for.
-  func warn(of loaded: Loaded) {
+  func warn(of loaded: SavedModel) {
     for bad in loaded.rejected {
       Console.error("warning: skipped a checkpoint that does not verify: \(bad)")
     }

@@ -6,6 +6,7 @@ import RecurrentNN
 import RunLog
 import Training
 import Inference
+import Tasks
 
 /// The result of `train` on standard output: the held-out metrics, the run directory, and some outputs of the model.
 enum RunReport {
@@ -27,42 +28,42 @@ enum RunReport {
     }
     try StandardOutput.line("run directory: \(directory)")
     let run = try RunPaths(existing: directory)
-    switch configuration.task {
-    case .languageModel: try sample(try SavedModel(run: run, configuration: configuration))
-    case .generator:
-      let saved = try SavedSequenceModel(run: run, configuration: configuration)
-      // Vectors all differ, so outputs for held-out vectors say more than several samples for one vector.
-      if saved.readsVector { try examples(saved, run) } else { try texts(saved) }
-    case .tagger, .classifier, .seq2seq:
-      try examples(try SavedSequenceModel(run: run, configuration: configuration), run)
+    let saved = try SavedModel(run: run, configuration: configuration)
+    switch saved.abilities.writesAfter {
+    case .prompt: try sample(saved)
+    case .nothing: try texts(saved, for: [nil])
+    case .condition where saved.encoding.labels != nil:
+      try texts(saved, for: (saved.encoding.labels?.names ?? []).prefix(5).map { $0 })
+    // Vectors all differ, so outputs for held-out vectors say more than several samples for one vector.
+    case .condition, nil: try examples(saved, run)
     }
   }
 
-  private static func sample(_ saved: SavedModel) throws {
-    let text = TextGenerator(saved).text(
-      prompt: [], length: saved.configuration.data.tokens == .word ? 60 : 300,
-      options: SamplingOptions(temperature: 0.8), seed: UInt64(saved.configuration.seed))
-    try StandardOutput.line("sample (temperature 0.8):")
-    try StandardOutput.write(text + [UInt8(ascii: "\n")])
+  private static func request(_ saved: SavedModel, _ index: Int = 0) -> SavedModel.WritingRequest {
+    let seed = UInt64(saved.configuration.seed) &+ UInt64(index)
+    return SavedModel.WritingRequest(TextSampling(SamplingOptions(temperature: 0.8), seed: seed))
   }
 
-  private static func texts(_ saved: SavedSequenceModel) throws {
-    guard let writer = saved.sequenceWriter else { return }
+  private static func sample(_ saved: SavedModel) throws {
+    var request = request(saved)
+    request.maximumLength = saved.configuration.data.tokens == .word ? 60 : 300
+    try StandardOutput.line("sample (temperature 0.8):")
+    try StandardOutput.write(try saved.texts(request)[0] + [UInt8(ascii: "\n")])
+  }
+
+  private static func texts(_ saved: SavedModel, for names: [String?]) throws {
     try StandardOutput.line("samples (temperature 0.8):")
-    let names: [String?] =
-      writer.needsInput ? (saved.encoding.labels?.names ?? []).prefix(5).map { $0 } : [nil]
     for (index, name) in names.enumerated() {
-      let lines = try writer.write(
-        for: name, count: 3, options: SamplingOptions(temperature: 0.8), maximumLength: 100,
-        seed: UInt64(saved.configuration.seed) &+ UInt64(index))
-      let text = lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ", ")
+      var request = request(saved, index)
+      (request.condition, request.count, request.maximumLength) = (name, 3, 100)
+      let text = try saved.texts(request).map { String(decoding: $0, as: UTF8.self) }.joined(separator: ", ")
       try StandardOutput.line("  \(name.map { "\($0): " } ?? "")\(text)")
     }
   }
 
   /// Some held-out examples with their outputs, and pictures of the attention.
-  private static func examples(_ saved: SavedSequenceModel, _ run: RunPaths) throws {
-    let examples = try saved.heldOutExamples(5, keepsAttention: saved.looksAtSource)
+  private static func examples(_ saved: SavedModel, _ run: RunPaths) throws {
+    let examples = try saved.heldOutExamples(5, keepsAttention: saved.abilities.attends)
     guard !examples.isEmpty else { return }
     try StandardOutput.line("held-out examples:")
     for example in examples {
@@ -74,7 +75,7 @@ enum RunReport {
       let verdict = isRight ? "" : "   (expected \(shortened(example.expected[0])))"
       try StandardOutput.line("  \(source) -> \(shortened(written))\(verdict)")
     }
-    guard saved.looksAtSource else { return }
+    guard saved.abilities.attends else { return }
     let folder = try AttentionFolder(run.attention)
     for (index, example) in examples.enumerated() {
       try folder.draw(example.output, of: Array(example.sources[0].utf8), number: index + 1)

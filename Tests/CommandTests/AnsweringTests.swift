@@ -33,6 +33,33 @@ import Testing
     #expect(answers.count == 16 && answers[4..<12].allSatisfy(\.isEmpty), "\(answers)")
   }
 
+  // MARK: Standard input is read as files are
+
+  @Test func markAndLineEndsAreNotPartOfAWord() throws {
+    try runs.trained("seq2seq")
+    let expected = try lines("run", input: "cat dog\nhen\n")
+    #expect(try lines("run", input: "\u{FEFF}cat dog\r\nhen\r\n") == expected)
+    #expect(try lines("run", input: "cat dog\nhen") == expected)
+  }
+
+  /// A tab in a parallel file is white space between words, and a no-break space is as well.
+  @Test func whiteSpaceIsThatOfTheTrainingData() throws {
+    _ = try runs.folder.write(
+      "tabs.txt", Array((0..<60).map { "cat\tdog\u{A0}hen w\($0 % 9)\n" }.joined().utf8))
+    _ = try runs.folder.write("three.txt", Array((0..<60).map { _ in "B-pet O O O\n" }.joined().utf8))
+    try runs.trained("tagger", ["data.train.input=tabs.txt", "data.train.labels=three.txt"])
+    let answers = try lines("run", input: "cat\tdog\u{A0}hen w1\ncat dog hen w1\n")
+    #expect(answers.count == 2 && answers[0] == answers[1] && answers[0].split(separator: " ").count == 4)
+  }
+
+  @Test(arguments: ["seq2seq", "classifier", "tagger", "generator"])
+  func everySplitIsEvaluated(task: String) throws {
+    try runs.trained(task)
+    for split in ["train", "valid"] {
+      #expect(try runs.score("--split", split)["loss"] is Double)
+    }
+  }
+
   // MARK: Scores
 
   /// The score of a path of tags is the log-probability of the CRF, in which all paths together have probability 1.

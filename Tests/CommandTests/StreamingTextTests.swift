@@ -4,6 +4,12 @@ import Testing
 import rnn_dist
 
 @Suite struct StreamingTextTests {
+  private let bytes: Vocabulary
+
+  init() throws {
+    bytes = try TextCorpus.load(train: .memory([1, 2], name: "bytes"), options: TextOptions(.byte)).vocabulary
+  }
+
   private func pieces(_ ids: [Int32], _ vocabulary: Vocabulary) -> [[UInt8]] {
     var text = StreamingText(vocabulary)
     return ids.map { text.append($0) } + [text.finish()]
@@ -11,7 +17,7 @@ import rnn_dist
 
   @Test func bytesOfACharacterStayTogether() {
     let text = Array("aé€😀.".utf8)
-    let pieces = pieces(text.map(Int32.init), .bytes())
+    let pieces = pieces(text.map(Int32.init), bytes)
     #expect(pieces.filter { !$0.isEmpty } == ["a", "é", "€", "😀", "."].map { Array($0.utf8) })
   }
 
@@ -22,21 +28,22 @@ import rnn_dist
       [0xC3, 0xC3, 0xA9],
       [0xC0, 0x80], [0xF5, 0x80, 0x80, 0x80], [],
     ] as [[UInt8]])
-  func invalidBytesAreNotLost(bytes: [UInt8]) {
-    #expect(Array(pieces(bytes.map(Int32.init), .bytes()).joined()) == bytes)
+  func invalidBytesAreNotLost(invalid: [UInt8]) {
+    #expect(Array(pieces(invalid.map(Int32.init), bytes).joined()) == invalid)
   }
 
   @Test func onlyAnOpenCharacterIsHeldBack() {
-    #expect(pieces([0xC3, 0x61], .bytes()) == [[], [0xC3, 0x61], []])
-    #expect(pieces([0xE2, 0x82], .bytes()) == [[], [], [0xE2, 0x82]])
-    #expect(pieces([0xC0], .bytes()) == [[0xC0], []])
+    #expect(pieces([0xC3, 0x61], bytes) == [[], [0xC3, 0x61], []])
+    #expect(pieces([0xE2, 0x82], bytes) == [[], [], [0xE2, 0x82]])
+    #expect(pieces([0xC0], bytes) == [[0xC0], []])
   }
 
-  @Test(arguments: [Tokenization.char, .word]) func piecesAreTheWholeText(tokenization: Tokenization) throws {
-    let tokens = tokenization == .char ? ["<unk>", "a", "é", "\\u000a"] : ["<eos>", "<unk>", "a", "café"]
+  @Test(arguments: [TokenUnit.char, .word]) func piecesAreTheWholeText(unit: TokenUnit) throws {
+    let tokens = unit == .char ? ["<unk>", "a", "é", "\\u000a"] : ["<unk>", "<eos>", "a", "café"]
     let folder = try TemporaryFolder()
     let path = try folder.write("vocab.txt", Array((tokens.joined(separator: "\n") + "\n").utf8))
-    let vocabulary = try Vocabulary.load(path: path, tokenization: tokenization)
+    let vocabulary = try Vocabulary.load(
+      path: path, options: TextOptions(unit), boundaries: unit == .char ? .none : .lineEnds)
     let ids: [Int32] = [2, 3, 0, 0, 3, 1, 2, 0, 2, 1]
     #expect(Array(pieces(ids, vocabulary).joined()) == vocabulary.decode(ids))
   }

@@ -3,8 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct DataErrorTests {
-  private func error(_ path: String, _ tokenization: Tokenization = .char, fraction: Double = 0) -> DataError?
-  {
+  private func error(_ path: String, _ tokenization: TokenUnit = .char, fraction: Double = 0) -> DataError? {
     #expect(throws: DataError.self) {
       try TextCorpus.load(
         train: .file(path), validFraction: fraction, options: TextOptions(tokenization))
@@ -35,8 +34,8 @@ import Testing
     }
   #endif
 
-  @Test(arguments: Tokenization.allCases)
-  func emptyAndSingle(tokenization: Tokenization) throws {
+  @Test(arguments: TokenUnit.allCases)
+  func emptyAndSingle(tokenization: TokenUnit) throws {
     let empty = try TemporaryFile()
     #expect(error(empty.path, tokenization) == .empty(name: empty.path))
     #expect(error(empty.path, tokenization, fraction: 0.5) == .empty(name: empty.path))
@@ -45,8 +44,8 @@ import Testing
     #expect(error(single.path, tokenization)?.exitCode == 65)
   }
 
-  /// Bytes that begin no character: alone, overlong, surrogates, above U+10FFFF, cut short by the next
-  /// letter.
+  /// Bytes that do not begin a character: alone, overlong, surrogates, above U+10FFFF, cut short by the next
+  /// character.
   @Test(
     arguments: [
       [0x80], [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x9F, 0xBF], [0xED, 0xA0, 0x80], [0xF0, 0x8F, 0xBF, 0xBF],
@@ -54,22 +53,30 @@ import Testing
     ] as [[UInt8]])
   func notUTF8(bytes: [UInt8]) throws {
     let file = try TemporaryFile(Array("é\nab".utf8) + bytes)
-    for tokenization in [Tokenization.char, .word] {
-      #expect(error(file.path, tokenization) == .invalidUTF8(name: file.path, line: 2, offset: 5))
+    for unit in [TokenUnit.char, .word, .space, .bpe] {
+      #expect(error(file.path, unit) == .line(name: file.path, line: 2, problem: .invalidUTF8(byte: 2)))
     }
     let corpus = try TextCorpus.load(train: .file(file.path), options: TextOptions(.byte))
     #expect(corpus.train.count == 5 + bytes.count)
   }
 
+  /// The place of an error counts from the beginning of its line, also where a long line is read in parts.
+  @Test func placesInLongLines() throws {
+    let file = try TemporaryFile(Array(("a\n" + String(repeating: "ab ", count: 5000)).utf8) + [0xFF])
+    for unit in [TokenUnit.char, .word] {
+      #expect(error(file.path, unit) == .line(name: file.path, line: 2, problem: .invalidUTF8(byte: 15_000)))
+    }
+  }
+
   @Test func zeroBytesAreNotText() throws {
     let file = try TemporaryFile("a\nb\0c")
-    #expect(error(file.path) == .binary(name: file.path, line: 2, offset: 3))
+    #expect(error(file.path) == .line(name: file.path, line: 2, problem: .zeroByte(byte: 1)))
     #expect(error(file.path)?.description.contains("data.tokens=byte") == true)
   }
 
   @Test func wordsHaveALimit() throws {
     let file = try TemporaryFile("a\n" + String(repeating: "x", count: 1 << 20) + "xx")
-    #expect(error(file.path, .word) == .wordTooLong(name: file.path, line: 2, limit: 1 << 20))
+    #expect(error(file.path, .word) == .line(name: file.path, line: 2, problem: .wordTooLong(limit: 1 << 20)))
   }
 
   @Test(arguments: [(0.9, "training"), (0.1, "validation")])
@@ -88,7 +95,7 @@ import Testing
       try TextCorpus.load(train: .text(""), options: TextOptions(.char), vocabulary: vocabulary)
     }
     #expect(throws: DataError.tooShort(name: "text", tokens: 1)) {
-      try TextCorpus.encode(.text("a"), vocabulary: vocabulary)
+      try TokenStream(reading: .text("a"), vocabulary: vocabulary)
     }
   }
 }

@@ -22,18 +22,18 @@ import Testing
 
   @Test(
     arguments: [1, 2, 7, 64, 1000],
-    [ExampleBatches.Size.sequences(1), .sequences(8), .tokens(100), .tokens(1)])
-  func everyExampleIsInOneBatch(count: Int, size: ExampleBatches.Size) {
+    [BatchOptions.Size.examples(1), .examples(8), .tokens(100), .tokens(1)])
+  func everyExampleIsInOneBatch(count: Int, size: BatchOptions.Size) {
     let lengths = Self.lengths(count)
     for bucketing in [false, true] {
-      let batches = ExampleBatches(
+      let batches = BatchPlanner(
         lengths: lengths, size: size, bucketing: bucketing, seed: 1, windowBatches: 3)
       for epoch in 0..<3 {
         let plan = batches.epoch(epoch)
         check(plan, lengths)
         for batch in 0..<plan.count {
           switch size {
-          case .sequences(let most): #expect(plan[batch].count <= most)
+          case .examples(let most): #expect(plan[batch].count <= most)
           case .tokens(let most):
             #expect(plan[batch].count == 1 || plan[batch].reduce(0) { $0 + Int(lengths[Int($1)]) } <= most)
           }
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test func batchesOfSequencesAreFullButOne() {
-    let batches = ExampleBatches(lengths: Self.lengths(1003), size: .sequences(10), seed: 5)
+    let batches = BatchPlanner(lengths: Self.lengths(1003), size: .examples(10), seed: 5)
     let sizes = (0..<3).map { epoch -> [Int] in
       let plan = batches.epoch(epoch)
       return (0..<plan.count).map { plan[$0].count }
@@ -53,15 +53,15 @@ import Testing
 
   @Test func seedAndEpochDecide() {
     let lengths = Self.lengths(500)
-    let batches = ExampleBatches(lengths: lengths, size: .sequences(8), seed: 1)
-    #expect(batches.epoch(2) == ExampleBatches(lengths: lengths, size: .sequences(8), seed: 1).epoch(2))
+    let batches = BatchPlanner(lengths: lengths, size: .examples(8), seed: 1)
+    #expect(batches.epoch(2) == BatchPlanner(lengths: lengths, size: .examples(8), seed: 1).epoch(2))
     #expect(batches.epoch(2) != batches.epoch(3))
-    #expect(batches.epoch(2) != ExampleBatches(lengths: lengths, size: .sequences(8), seed: 2).epoch(2))
+    #expect(batches.epoch(2) != BatchPlanner(lengths: lengths, size: .examples(8), seed: 2).epoch(2))
   }
 
   /// The order is the same in every build and on every machine.
   @Test func theOrderIsFixed() {
-    let plan = ExampleBatches(lengths: [3, 1, 2, 5, 4, 2, 1, 9], size: .sequences(3), seed: 7).epoch(1)
+    let plan = BatchPlanner(lengths: [3, 1, 2, 5, 4, 2, 1, 9], size: .examples(3), seed: 7).epoch(1)
     #expect(plan.order == Self.expectedOrder)
     #expect(plan.offsets == Self.expectedOffsets)
   }
@@ -72,7 +72,7 @@ import Testing
   @Test func bucketsHoldSimilarLengths() {
     let lengths = Self.lengths(4000)
     let spread = { (bucketing: Bool) -> Int in
-      let plan = ExampleBatches(lengths: lengths, size: .sequences(16), bucketing: bucketing, seed: 1).epoch(
+      let plan = BatchPlanner(lengths: lengths, size: .examples(16), bucketing: bucketing, seed: 1).epoch(
         0)
       return (0..<plan.count).reduce(0) { sum, batch in
         let inBatch = plan[batch].map { Int(lengths[Int($0)]) }
@@ -85,7 +85,7 @@ import Testing
   /// Batches of one length don't follow each other: their order is random too.
   @Test func theBatchesAreShuffled() {
     let lengths = Self.lengths(4000)
-    let plan = ExampleBatches(lengths: lengths, size: .sequences(10), seed: 1).epoch(0)
+    let plan = BatchPlanner(lengths: lengths, size: .examples(10), seed: 1).epoch(0)
     let longest = (0..<plan.count).map { lengths[Int(plan[$0].first ?? 0)] }
     let falls = zip(longest, longest.dropFirst()).count { $0 > $1 }
     #expect((plan.count / 4...plan.count * 3 / 4).contains(falls))
@@ -93,7 +93,7 @@ import Testing
 
   /// Over many epochs every example is anywhere in the order equally often.
   @Test func theOrderIsUniform() {
-    let batches = ExampleBatches(lengths: [Int32](repeating: 1, count: 10), size: .sequences(1), seed: 3)
+    let batches = BatchPlanner(lengths: [Int32](repeating: 1, count: 10), size: .examples(1), seed: 3)
     var counts = [[Int]](repeating: [Int](repeating: 0, count: 10), count: 10)
     for epoch in 0..<2000 {
       for (place, example) in batches.epoch(epoch).order.enumerated() { counts[place][Int(example)] += 1 }
@@ -105,55 +105,58 @@ import Testing
   @Test func aSequenceAHundredTimesLongerIsABatchAlone() {
     var lengths = [Int32](repeating: 10, count: 200)
     lengths[77] = 100_000
-    let batches = ExampleBatches(lengths: lengths, size: .tokens(100), seed: 1)
+    let batches = BatchPlanner(lengths: lengths, size: .tokens(100), seed: 1)
     let plan = batches.epoch(0)
     check(plan, lengths)
     let own = (0..<plan.count).filter { plan[$0].contains(77) }
     #expect(own.count == 1 && plan[own[0]].count == 1)
     #expect((0..<plan.count).count { plan[$0].count == 10 } >= 15)
-    check(ExampleBatches(lengths: lengths, size: .sequences(16), seed: 1).epoch(0), lengths)
+    check(BatchPlanner(lengths: lengths, size: .examples(16), seed: 1).epoch(0), lengths)
   }
 
   @Test func evaluationIsByFallingLength() {
     let lengths: [Int32] = [2, 9, 2, 5, 9]
-    let plan = ExampleBatches(
-      lengths: lengths, secondLengths: [1, 1, 3, 0, 2], size: .sequences(2), seed: 1
+    let plan = BatchPlanner(
+      lengths: lengths, secondLengths: [1, 1, 3, 0, 2], size: .examples(2), seed: 1
     )
     .evaluation()
     #expect(plan.order == [4, 1, 3, 2, 0])
     #expect(plan.offsets == [0, 2, 4, 5])
     #expect(
-      ExampleBatches(lengths: lengths, size: .tokens(11), seed: 1).evaluation().offsets == [0, 1, 2, 5])
+      BatchPlanner(lengths: lengths, size: .tokens(11), seed: 1).evaluation().offsets == [0, 1, 2, 5])
   }
 
-  @Test func shardsAreAPartitionOfSimilarSize() {
-    let plan = ExampleBatches(lengths: Self.lengths(300), size: .sequences(37), seed: 1).epoch(0)
+  @Test func shardsAreAPartitionOfSimilarSize() throws {
+    let text = Self.lengths(300).map { [String](repeating: "x", count: Int($0)).joined(separator: " ") }
+    let set = try ExampleOptions(.generated, .lines).load(.text(text.joined(separator: "\n"))).train
+    let batches = try set.trainingBatches(BatchOptions(.examples(37)))
+    let whole = try #require(batches.batch(0, shard: 0, of: 1))
     for shards in [1, 2, 3, 8] {
-      let parts = (0..<shards).map { BatchPlan.shard(plan[0], $0, of: shards) }
-      #expect(parts.joined().sorted() == plan[0].sorted())
-      for (index, part) in parts.enumerated() {
-        for (k, example) in part.enumerated() {
-          #expect(example == plan[0][plan[0].startIndex + index + k * shards])
-        }
+      let parts = (0..<shards).compactMap { batches.batch(0, shard: $0, of: shards) }
+      #expect(parts.flatMap(\.examples).sorted() == whole.examples.sorted())
+      for part in parts {
+        #expect(part.examples == part.places.map { whole.examples[Int($0)] })
       }
+      let tokens = parts.map { part in part.examples.reduce(0) { $0 + set.lengths(.target)[Int($1)] } }
+      #expect((tokens.max() ?? 0) - (tokens.min() ?? 0) <= 40)
     }
     // More shards than examples: empty ones.
-    #expect(BatchPlan.shard([5, 6], 3, of: 8).isEmpty)
+    #expect(batches.batch(0, shard: 37, of: 64) == nil)
   }
 
   @Test func theLongerSideOfAPairCounts() throws {
-    let corpus = try SequenceOptions(.seq2seq, .tsv).load(.text("a b c\tx\na\tx y z w\na\tx"))
+    let corpus = try ExampleOptions(.paired, .tsv).load(.text("a b c\tx\na\tx y z w\na\tx"))
     // With the end of the target: 3, 5 and 2 steps.
-    let batches = ExampleBatches(corpus.train, size: .tokens(5), seed: 1)
-    #expect(batches.evaluation().order == [1, 0, 2])
-    #expect(batches.evaluation().offsets == [0, 1, 3])
-    let generator = try SequenceOptions(.generator, .lines).load(.text("a\na b"))
-    #expect(ExampleBatches(generator.train, size: .sequences(1), seed: 1).evaluation().order == [1, 0])
+    let batches = corpus.train.evaluationBatches(BatchOptions(.tokens(5)))
+    #expect(batches.plan.order == [1, 0, 2])
+    #expect(batches.plan.offsets == [0, 1, 3])
+    let generator = try ExampleOptions(.generated, .lines).load(.text("a\na b"))
+    #expect(generator.train.evaluationBatches(BatchOptions(.examples(1))).plan.order == [1, 0])
   }
 
   @Test func aMillionExamplesAreDealtQuickly() {
     let lengths = (0..<1_000_000).map { Int32(1 + $0 % 97) }
-    let plan = ExampleBatches(lengths: lengths, size: .tokens(4000), seed: 1).epoch(0)
+    let plan = BatchPlanner(lengths: lengths, size: .tokens(4000), seed: 1).epoch(0)
     #expect(plan.order.count == 1_000_000)
     #expect(plan.count < 13_000)
   }

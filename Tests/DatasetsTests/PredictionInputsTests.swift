@@ -2,7 +2,7 @@ import Datasets
 import Testing
 
 @Suite struct SequenceInputsTests {
-  private func inputs(_ options: SequenceOptions, _ train: SequenceSource) throws -> (
+  private func inputs(_ options: ExampleOptions, _ train: DataSource) throws -> (
     PredictionInputs, DataEncoding
   ) {
     let encoding = try options.load(train).encoding
@@ -10,7 +10,7 @@ import Testing
   }
 
   @Test func linesBecomeExamplesInOrder() throws {
-    var (inputs, encoding) = try inputs(SequenceOptions(.classifier, .tsv), .text("x\ta b\ny\tc"))
+    var (inputs, encoding) = try inputs(ExampleOptions(.labeled, .tsv), .text("x\ta b\ny\tc"))
     try inputs.append("b  q".utf8, name: "input", line: 1)
     try inputs.append("a".utf8, name: "input", line: 2)
     #expect(inputs.count == 2)
@@ -23,7 +23,7 @@ import Testing
   }
 
   @Test func badLinesAreNamedAndAddNothing() throws {
-    var (inputs, _) = try inputs(SequenceOptions(.classifier, .tsv), .text("x\ta b"))
+    var (inputs, _) = try inputs(ExampleOptions(.labeled, .tsv), .text("x\ta b"))
     #expect(throws: DataError.line(name: "input", line: 7, problem: .empty(field: "source"))) {
       try inputs.append(" ".utf8, name: "input", line: 7)
     }
@@ -36,7 +36,7 @@ import Testing
   }
 
   @Test func noLineIsLeftOut() throws {
-    let options = SequenceOptions(.classifier, .tsv) {
+    let options = ExampleOptions(.labeled, .tsv) {
       $0.emptySequences = .skip
       $0.overlong = .skip
       $0.maximumLength = 2
@@ -51,8 +51,8 @@ import Testing
     }
   }
 
-  @Test func wordsOfATaggerHaveTheirLetters() throws {
-    let options = SequenceOptions(.tagger, .columns) { $0.characters = true }
+  @Test func wordsOfATaggerHaveTheirCharacters() throws {
+    let options = ExampleOptions(.tagged, .columns) { $0.characters = true }
     var (inputs, encoding) = try inputs(options, .text("ab X\nc Y"))
     try inputs.append("c new c".utf8, name: "input", line: 1)
     let split = inputs.take()
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test func aSecondSourceStandsBehindATab() throws {
-    var (inputs, encoding) = try inputs(SequenceOptions(.seq2seq, .tsv), .text("a b\tx\tb"))
+    var (inputs, encoding) = try inputs(ExampleOptions(.paired, .tsv), .text("a b\tx\tb"))
     try inputs.append("a\tb b".utf8, name: "input", line: 1)
     #expect(throws: DataError.line(name: "input", line: 2, problem: .secondSource(expected: true))) {
       try inputs.append("a".utf8, name: "input", line: 2)
@@ -71,15 +71,36 @@ import Testing
     #expect(split.words(.secondSource, encoding.source) == [["b", "b"]])
   }
 
+  /// Only the separators of the training format separate: a no-break space does not cut a word of columns, and a tab in
+  /// parallel files is part of the text.
+  @Test func separatorsAreThoseOfTheTrainingFormat() throws {
+    var (columns, encoding) = try inputs(ExampleOptions(.tagged, .columns), .text("a\u{A0}b X\nc Y"))
+    try columns.append("a\u{A0}b c".utf8, name: "input", line: 1)
+    #expect(columns.take().words(.source, encoding.source) == [["a\u{A0}b", "c"]])
+    let rest = "\t_\t_\t_\t_\t_\t_"
+    let conllu = "1\t10 000\t_\tNUM\(rest)\n2\tc\t_\tX\(rest)"
+    var (cells, cellEncoding) = try inputs(ExampleOptions(.tagged, .conllu), .text(conllu))
+    try cells.append("10 000\tc".utf8, name: "input", line: 1)
+    #expect(cells.take().words(.source, cellEncoding.source) == [["10 000", "c"]])
+
+    let characters = ExampleOptions(.paired, .lines, source: .char)
+    var (parallel, parallelEncoding) = try inputs(characters, .parallel("a\tb", "x"))
+    try parallel.append("a\tb".utf8, name: "input", line: 1)
+    #expect(parallel.take().words(.source, parallelEncoding.source) == [["a", "\t", "b"]])
+    var (classes, _) = try inputs(ExampleOptions(.labeled, .lines), .parallel("a\tb", "x"))
+    try classes.append("a\tb".utf8, name: "input", line: 1)
+    #expect(classes.take().lengths(.source) == [2])
+  }
+
   @Test func numbersClassesAndArrays() throws {
-    var (series, _) = try inputs(SequenceOptions(.classifier, .csv), .text("x,1,2"))
+    var (series, _) = try inputs(ExampleOptions(.labeled, .csv), .text("x,1,2"))
     try series.append("3,4,5".utf8, name: "input", line: 1)
     #expect(series.take().numbers(.source) == [[3, 4, 5]])
     #expect(throws: DataError.line(name: "input", line: 2, problem: .notFinite("inf", column: 1))) {
       try series.append("inf".utf8, name: "input", line: 2)
     }
 
-    var (classes, _) = try inputs(SequenceOptions(.generator, .tsv), .text("a\tx\nb\ty"))
+    var (classes, _) = try inputs(ExampleOptions(.generated, .tsv), .text("a\tx\nb\ty"))
     try classes.append("b".utf8, name: "input", line: 1)
     #expect(classes.take().source == .labels([1]))
     #expect(throws: DataError.self) { try classes.append("c".utf8, name: "input", line: 2) }
@@ -87,10 +108,10 @@ import Testing
     let folder = try TemporaryFolder()
     let array = try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
     let list = try folder.write("list.tsv", "x\ta.npy")
-    var (arrays, _) = try inputs(SequenceOptions(.classifier, .npy), .file(.file(list)))
+    var (arrays, _) = try inputs(ExampleOptions(.labeled, .npy), .file(.file(list)))
     try arrays.append(array.utf8, name: "input", line: 1)
     #expect(arrays.take().numbers(.source) == [[1, 2, 3, 4]])
 
-    #expect(throws: DataError.self) { try inputs(SequenceOptions(.generator, .lines), .text("a")) }
+    #expect(throws: DataError.self) { try inputs(ExampleOptions(.generated, .lines), .text("a")) }
   }
 }

@@ -1,5 +1,6 @@
-import Datasets
 import Testing
+
+@testable import Datasets
 
 @Suite struct SubwordModelTests {
   private static let lines: TextLines = {
@@ -12,60 +13,69 @@ import Testing
     return lines
   }()
 
-  private static func options(_ kind: SubwordOptions.Kind) -> SubwordOptions {
-    var options = SubwordOptions()
-    options.kind = kind
-    return options
+  private static func model(
+    _ size: Int, _ kind: SubwordKind = .bpe, _ boundaries: Vocabulary.Boundaries = .sequence
+  ) throws -> SubwordModel {
+    var options = TextOptions(.bpe, maxVocabulary: size)
+    options.subwordKind = kind
+    return try SubwordModel.trained(on: lines, options, boundaries: boundaries)
   }
 
-  @Test(arguments: SubwordOptions.Kind.allCases)
-  func textSurvivesTheRoundTrip(kind: SubwordOptions.Kind) throws {
-    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true, options: Self.options(kind))
+  @Test(arguments: SubwordKind.allCases)
+  func textSurvivesTheRoundTrip(kind: SubwordKind) throws {
+    let model = try Self.model(60, kind)
     #expect(model.pieces.prefix(3) == ["<unk>", "<bos>", "<eos>"])
     #expect(model.pieces.count > 30 && model.pieces.count <= 60)
-    #expect([model.unknown, model.beginOfSentence, model.endOfSentence] == [0, 1, 2])
+    #expect(model.unknown == 0)
     for line in ["lower newest Straße", "日本 naïve", "low"] {
       let ids = try model.encode(line.utf8)
       #expect(try model.decode(ids) == Array(line.utf8))
-      #expect(try model.encodeAsPieces(line.utf8) == ids.map { model.pieces[Int($0)] })
-      #expect(try model.encodeAsPieces(line.utf8).joined() == "▁" + line.replacing(" ", with: "▁"))
+      #expect(ids.map { model.pieces[Int($0)] }.joined() == "▁" + line.replacing(" ", with: "▁"))
     }
     #expect(try model.decode([1] + model.encode("low".utf8) + [2]) == Array("low".utf8))
     #expect(try model.encode([]) == [])
     #expect(try model.decode([]) == [])
   }
 
-  @Test(arguments: SubwordOptions.Kind.allCases)
-  func trainingIsDeterministic(kind: SubwordOptions.Kind) throws {
+  @Test(arguments: SubwordKind.allCases)
+  func trainingIsDeterministic(kind: SubwordKind) throws {
     let models = try (0..<2).map { _ in
-      try SubwordModel.train(Self.lines, size: 50, boundaries: false, options: Self.options(kind))
+      try Self.model(50, kind, .none)
     }
     #expect(models[0].bytes == models[1].bytes)
-    #expect(models[0].beginOfSentence == nil && models[0].endOfSentence == nil)
+    #expect(models[0].pieces[0] == "<unk>" && !models[0].pieces.contains("<eos>"))
   }
 
-  @Test func userSymbolsAreNeverCut() throws {
-    var options = Self.options(.bpe)
-    options.userSymbols = ["<num>", "a,b", "\"q\""]
-    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true, options: options)
-    #expect(try model.encodeAsPieces("low<num>a,b\"q\"".utf8).suffix(3) == ["<num>", "a,b", "\"q\""])
+  @Test(arguments: SubwordKind.allCases)
+  func anotherOrderChangesOnlyIds(kind: SubwordKind) throws {
+    let model = try Self.model(60, kind)
+    let order = [0, 1, 2] + (3..<model.pieces.count).reversed()
+    let moved = try model.reordered(order)
+    #expect(moved.pieces == order.map { model.pieces[$0] })
+    for index in 0..<Self.lines.count {
+      let ids = try model.encode(Self.lines[index])
+      #expect(
+        try moved.encode(Self.lines[index]).map { moved.pieces[Int($0)] } == ids.map { model.pieces[Int($0)] }
+      )
+    }
+    #expect(throws: SubwordError.self) { try model.reordered([0]) }
   }
 
-  @Test func whatIsUnknownIsOnePiece() throws {
-    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true)
+  @Test func unknownTextIsOnePiece() throws {
+    let model = try Self.model(60)
     #expect(try model.encode("ЖЖ".utf8).contains(0))
     #expect(try String(decoding: model.decode([0]), as: UTF8.self).contains("⁇"))
   }
 
-  /// What is copied from a source stands where the unknown piece stood, and words keep the spaces between them.
+  /// A replacement takes the place of the unknown piece, and words keep the spaces between them.
   @Test func unknownPiecesAreReplaced() throws {
-    var options = SequenceOptions(task: .seq2seq, format: .tsv)
-    options.source = SequenceTextOptions(.word)
-    options.target = SequenceTextOptions(.bpe, maxVocabulary: 60)
+    var options = ExampleOptions(kind: .paired, format: .tsv)
+    options.source = TextOptions(.word)
+    options.target = TextOptions(.bpe, maxVocabulary: 60)
     let text = (0..<Self.lines.count).map { "x\t\(Self.lines.string($0))" }.joined(separator: "\n")
     let target = try #require(
-      try SequenceCorpus.load(
-        SequenceSources(train: .file(.memory(Array(text.utf8), name: "pairs"))), options: options
+      try ExampleCorpus.load(
+        DataSources(train: .file(.memory(Array(text.utf8), name: "pairs"))), options: options
       ).encoding.target)
     for (line, expected) in [
       ("low Ж wide", "low cat wide"), ("Ж low", "cat low"), ("loЖw", "locatw"), ("low Ж", "low cat"),
@@ -81,11 +91,13 @@ import Testing
   }
 
   @Test func refusalsAreErrors() throws {
-    #expect(throws: SubwordError.self) { try SubwordModel.train(Self.lines, size: 5, boundaries: true) }
-    #expect(throws: SubwordError.self) { try SubwordModel.train(TextLines(), size: 50, boundaries: true) }
+    #expect(throws: DataError.self) { try Self.model(5) }
+    #expect(throws: DataError.self) {
+      try SubwordModel.trained(on: TextLines(), TextOptions(.bpe, maxVocabulary: 50), boundaries: .sequence)
+    }
     #expect(throws: SubwordError.self) { try SubwordModel([]) }
     #expect(throws: SubwordError.self) { try SubwordModel(Array("no model".utf8)) }
-    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true)
+    let model = try Self.model(60)
     #expect(throws: SubwordError.self) { try SubwordModel(Array(model.bytes.prefix(model.bytes.count / 2))) }
     for id in [-1, Int32(model.pieces.count), .max, .min] {
       #expect(throws: SubwordError.self) { try model.decode([id]) }
@@ -94,7 +106,7 @@ import Testing
 
   /// The library trusts the tables of a model file; a damaged one must end here, not in it.
   @Test func damagedModelsNeverTrap() throws {
-    let model = try SubwordModel.train(Self.lines, size: 60, boundaries: true)
+    let model = try Self.model(60)
     var state: UInt64 = 7
     func random(_ bound: Int) -> Int {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -123,33 +135,25 @@ import Testing
 
   @Test func filesOfAModel() throws {
     let folder = try TemporaryFolder()
-    var options = SequenceOptions(.seq2seq, .lines, source: .bpe, target: .bpe)
+    var options = ExampleOptions(.paired, .lines, source: .bpe, target: .bpe)
     options.source.maxVocabulary = 40
     options.target.maxVocabulary = 50
     let text = (0..<Self.lines.count).map { Self.lines.string($0) }.joined(separator: "\n")
-    let source = SequenceSource.parallel(text, text)
+    let source = DataSource.parallel(text, text)
     let corpus = try options.load(source)
     #expect(corpus.encoding.source?.count == 40 && corpus.encoding.target?.count == 50)
     #expect(corpus.encoding.source?.endOfSentence == nil && corpus.encoding.target?.endOfSentence == 2)
     let ids = try #require(corpus.train.target?.tokenSequences?[3])
     #expect(corpus.encoding.target?.decode([1] + ids + [2]) == Array(Self.lines[3]))
 
-    let paths = try corpus.encoding.save(to: folder.path, options: options)
+    let paths = try corpus.encoding.save(to: folder.path)
     #expect(
       paths.map { $0.split(separator: "/").last } == [
-        "vocab.source.txt", "vocab.source.model", "vocab.target.txt", "vocab.target.model",
+        "vocab.source.txt", "vocab.source.model", "vocab.target.txt", "vocab.target.model", "shape.json",
       ])
-    var read = try DataEncoding.load(from: folder.path, options: options, like: source)
-    read.hasSecondSource = false
+    let read = try DataEncoding.load(from: folder.path, options: options, like: source)
     #expect(read == corpus.encoding && read.digest == corpus.encoding.digest)
 
-    // A model that was there before.
-    options.subwords.modelPath = "\(folder.path)/vocab.target.model"
-    #expect(try options.load(source).encoding.target?.tokens == corpus.encoding.target?.tokens)
-    options.subwords.modelPath = "\(folder.path)/vocab.source.model"
-    #expect(throws: DataError.self) { try options.load(source) }
-    options.subwords.modelPath = "\(folder.path)/no.model"
-    #expect(throws: DataError.missing(path: "\(folder.path)/no.model")) { try options.load(source) }
     try folder.write("vocab.target.model", "damaged")
     #expect(throws: DataError.self) {
       try DataEncoding.load(from: folder.path, options: options, like: source)
@@ -157,13 +161,13 @@ import Testing
   }
 
   @Test func tooSmallAVocabularyIsADataError() throws {
-    var options = SequenceOptions(.generator, .lines, target: .bpe)
+    var options = ExampleOptions(.generated, .lines, target: .bpe)
     options.target.maxVocabulary = 4
     let error = #expect(throws: DataError.self) { try options.load(.text("abcdefgh\nhgfedcba")) }
     guard case .subwordModel(_, let reason) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
-    #expect(reason.contains("ocab"))
+    #expect(reason.contains("data.subword_vocabulary"))
   }
 }

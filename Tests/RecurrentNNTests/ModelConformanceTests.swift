@@ -42,7 +42,7 @@ struct LanguageModelCase: ModelCase {
       LanguageModelCase(cell: cell, dropout: 0.3, embeddingDropout: 0.3),
       LanguageModelCase(cell: cell, tied: true, dropout: 0.3, embeddingDropout: 0.3),
       LanguageModelCase(cell: cell, cutoffs: [2]),
-      LanguageModelCase(cell: cell, dropout: 0.3, cutoffs: [1, 3, 6]),
+      LanguageModelCase(cell: cell, dropout: 0.3, cutoffs: [1, 3, 5]),
       LanguageModelCase(cell: cell, segment: 1),
       LanguageModelCase(cell: cell, dropout: 0.3, embeddingDropout: 0.3, segment: 3),
       LanguageModelCase(cell: cell, cutoffs: [3], segment: 2, variational: 0.4),

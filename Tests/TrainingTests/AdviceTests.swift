@@ -5,7 +5,9 @@ import Testing
 /// What messages about data tell the user to set must exist, or the advice ends in another error.
 @Suite struct AdviceTests {
   private static let problems: [LineProblem] = [
-    .invalidUTF8(byte: 1), .zeroByte(byte: 1), .tooManyBytes(limit: 1), .empty(field: "source"),
+    .invalidUTF8(byte: 1), .zeroByte(byte: 1), .tooManyBytes(limit: 1), .wordTooLong(limit: 1),
+    .labelColumn("c", column: 2, expected: 1),
+    .empty(field: "source"),
     .fields(found: 1, expected: "2"), .columns(found: 1, expected: 2), .badWordNumber("x"),
     .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("x", column: 1),
     .notFinite("x", column: 1), .badKey("x", width: 3), .stepCount(source: 1, target: 2),
@@ -19,13 +21,12 @@ import Testing
     [
       .missing(path: "p"), .notAFile(path: "p"), .unreadable(path: "p", reason: "r"),
       .unwritable(path: "p", reason: "r"), .changed(path: "p"), .empty(name: "n"),
-      .tooShort(name: "n", tokens: 1), .invalidUTF8(name: "n", line: 1, offset: 1),
-      .binary(name: "n", line: 1, offset: 1), .wordTooLong(name: "n", line: 1, limit: 1),
+      .tooShort(name: "n", tokens: 1),
       .splitTooSmall(name: "n", part: "p", tokens: 1, fraction: 0.1),
       .badVocabulary(path: "p", line: 1, problem: "p"),
-      .tooFewTokens(name: "n", tokens: 1, streams: 2, steps: 3, wholeChunks: true), .noSequences(name: "n"),
+      .tooFewTokens(name: "n", tokens: 1, streams: 2, steps: 3, wholeChunks: true), .noExamples(name: "n"),
       .input(name: "n", reason: "r"), .noSplit(name: "n", sources: 1, fraction: 0.5),
-      .unsupported(task: .tagger, format: .tsv, reason: "r"), .subwordModel(name: "n", reason: "r"),
+      .unsupported(format: .tsv, reason: "r"), .subwordModel(name: "n", reason: "r"),
       .tooFewDifferent(task: "t", wanted: 2, found: 1),
     ] + problems.map { .line(name: "n", line: 1, problem: $0) }
 
@@ -35,8 +36,10 @@ import Testing
     case .invalidUTF8: "invalidUTF8"
     case .zeroByte: "zeroByte"
     case .tooManyBytes: "tooManyBytes"
+    case .wordTooLong: "wordTooLong"
     case .empty: "empty"
     case .fields: "fields"
+    case .labelColumn: "labelColumn"
     case .columns: "columns"
     case .conlluColumns: "conlluColumns"
     case .badWordNumber: "badWordNumber"
@@ -71,7 +74,7 @@ import Testing
   }
 
   @Test func theListIsComplete() {
-    #expect(Set(Self.problems.map(Self.name)).count == 22)
+    #expect(Set(Self.problems.map(Self.name)).count == 24)
     #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
   }
 

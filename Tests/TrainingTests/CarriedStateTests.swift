@@ -8,6 +8,8 @@ import Testing
 
 @testable import Tasks
 
+private typealias LanguageModelTask = LearningTask<LanguageModelLearner>
+
 @Suite("The carried states of a language model's streams")
 struct CarriedStateTests {
   /// Four streams of 20 steps; the letter z is read in the first step of streams 0 and 3 only.
@@ -24,9 +26,10 @@ struct CarriedStateTests {
         train: .memory(Array(Self.text.utf8), name: "a test"), valid: nil, test: nil, validFraction: 0,
         options: TextOptions(.char))
       let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
-      let task = try LanguageModelTask(configuration, corpus: corpus, plan: plan)
+      let task = try LanguageModelTask(
+        configuration, corpus: corpus, plan: plan)
       try body(task, communicator)
-      return try task.gatherCarriedState(communicator).map { tensor in
+      return try task.carriedState.gather(communicator).map { tensor in
         let values = Array(tensor.bytes.bindMemory(to: Float.self))
         return stride(from: 0, to: values.count, by: tensor.shape[1]).map {
           Array(values[$0..<$0 + tensor.shape[1]])
@@ -48,7 +51,7 @@ struct CarriedStateTests {
     let good = try states(ranks: 1) { task, communicator in try Self.readChunk(0, task, communicator.rank) }
     #expect(good.count == 4 && good.allSatisfy { $0.count == 4 && $0.allSatisfy { $0.contains { $0 != 0 } } })
     let left = try states(ranks: ranks) { task, communicator in
-      let letter = try #require(task.corpus.vocabulary.id(of: "z"))
+      let letter = try #require(task.learner.vocabulary.id(of: "z"))
       let table = try #require(task.parameters.layout["embedding.weight"])
       task.parameters.matrix(table)[Int(letter), 0] = .nan
       task.parameters.didChange()
@@ -71,12 +74,12 @@ struct CarriedStateTests {
       for chunk in 0..<2 { try Self.readChunk(chunk, task, communicator.rank) }
     }
     let restored = try states(ranks: after) { task, _ in
-      task.restoreCarriedState(gathered.map { $0.flatMap { $0 } })
+      task.carriedState.restore(gathered.map { $0.flatMap { $0 } })
     }
     #expect(restored == gathered)
     // An epoch begins with states of zero.
     let begun = try states(ranks: after) { task, _ in
-      task.restoreCarriedState(gathered.map { $0.flatMap { $0 } })
+      task.carriedState.restore(gathered.map { $0.flatMap { $0 } })
       task.beginEpoch(1, isResumed: false)
     }
     #expect(begun.allSatisfy { $0.allSatisfy { $0.allSatisfy { $0 == 0 } } })

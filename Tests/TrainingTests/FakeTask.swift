@@ -64,6 +64,7 @@ final class FakeTask: TrainingTask {
   func writeInputs(to run: RunPaths) {}
 
   let workspace = Workspace<Float>()
+  let carriedState = CarriedState(plan: .alone)
 
   /// Adds what must be thrown away.
   func rehearse(into gradients: ParameterBuffer<Float>) {

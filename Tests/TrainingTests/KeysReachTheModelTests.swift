@@ -4,6 +4,7 @@ import RunLog
 import Testing
 
 @testable import Inference
+@testable import Tasks
 
 /// Every setting that says what is computed changes it: what is read, checked and written down, but lost on the way to the
 /// layers, would change nothing.
@@ -98,9 +99,9 @@ import Testing
     let training =
       ["training.steps=40", "training.optimizer=adam", "training.learning_rate=0.02"] + base
     try Job(try configuration(training), directory: run).run()
-    let saved = try SavedSequenceModel(
+    let saved = try SavedModel(
       run: RunPaths(existing: run), configuration: try configuration(training + setting))
-    let predictor = try saved.predictor(count: 2)
+    let predictor = try saved.predictor(PredictionOptions(count: 2))
     for (number, line) in ["ab cde f", "gh gh f ab", "f", "cde ab unknown"].enumerated() {
       try predictor.add(Array(line.utf8), number: number + 1)
     }

@@ -26,7 +26,8 @@ struct MemoryPlanTests {
       train: .memory(Array(sampleText(characters: 16 * 80 + 1).utf8), name: "a test"), valid: nil, test: nil,
       validFraction: 0, options: TextOptions(.char))
     let plan = try ShardPlan(rank: 0, worldSize: 1, reproducible: false)
-    let task = try LanguageModelTask(configuration, corpus: corpus, plan: plan)
+    let task = try LearningTask<LanguageModelLearner>(
+      configuration, corpus: corpus, plan: plan)
     let recorder = Recorder()
     let selection = ProductSelection(cache: nil, tuner: ProductTuner(budget: 0.1))
     _ = try Trainer(
@@ -42,7 +43,7 @@ struct MemoryPlanTests {
   @Test("A model that begins to read its own tokens has been planned for", arguments: [1, 0.3])
   func laterSteps(end: Double) throws {
     let directory = try TemporaryDirectory()
-    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     // Every batch is as large as the largest: all entries.
     configuration.training.batchSize = 100
     configuration.training.steps = 4

@@ -28,7 +28,7 @@ struct RandomOptionsTests {
   /// random and by nothing else.
   private func losses(_ task: String, _ change: (inout ModelOptions) -> Void) throws -> [Double] {
     var configuration: RunConfiguration
-    if let test = SequenceTaskCase.all.first(where: { $0.name == task }) {
+    if let test = LearnerCase.sequences.first(where: { $0.name == task }) {
       configuration = try test.configuration(in: directory)
       configuration.training.batchTokens = nil
       configuration.training.batchSize = 1000
@@ -53,7 +53,7 @@ struct RandomOptionsTests {
     return recorder.losses
   }
 
-  static let tasks = ["language-model"] + SequenceTaskCase.all.map(\.name)
+  static let tasks = ["language-model"] + LearnerCase.sequences.map(\.name)
 
   @Test("Each option alone", arguments: tasks, Option.all)
   func alone(task: String, option: Option) throws {

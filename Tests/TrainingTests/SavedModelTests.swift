@@ -22,8 +22,8 @@ struct SavedModelTests {
     return try RunPaths(existing: path)
   }
 
-  private func sequences(_ run: RunPaths, _ configuration: RunConfiguration) throws -> SavedSequenceModel {
-    try SavedSequenceModel(run: run, configuration: configuration, choice: .last)
+  private func sequences(_ run: RunPaths, _ configuration: RunConfiguration) throws -> SavedModel {
+    try SavedModel(run: run, configuration: configuration, choice: .last)
   }
 
   /// Loads settings that describe a smaller model than the one that was saved.
@@ -46,7 +46,7 @@ struct SavedModelTests {
     var one = two
     one.model.network.layers = 1
     expectUnfitting("rnn.weight_ih_l1") { _ = try SavedModel(run: run, configuration: one) }
-    for test in [SequenceTaskCase.classifier, .seq2seq] {
+    for test in [LearnerCase.classifier, .seq2seq] {
       var configuration = try test.configuration(in: directory)
       let run = try train(configuration)
       _ = try sequences(run, configuration)
@@ -68,7 +68,7 @@ struct SavedModelTests {
   // MARK: Ensembles
 
   private func seq2seq(_ change: (inout RunConfiguration) -> Void = { _ in }) throws -> RunConfiguration {
-    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     configuration.training.learningRate = 0.05
     change(&configuration)
     return configuration
@@ -104,7 +104,7 @@ struct SavedModelTests {
     #expect(try refusal(two, alone).contains("sources"))
     #expect(try refusal(alone, seq2seq { $0.data.reverseSource = true }).contains("data.reverse_source"))
     #expect(
-      try refusal(alone, SequenceTaskCase.classifier.configuration(in: directory)).contains(
+      try refusal(alone, LearnerCase.classifier.configuration(in: directory)).contains(
         "encoder-decoders"))
   }
 
@@ -112,16 +112,16 @@ struct SavedModelTests {
   func differentModels() throws {
     let settings = [try seq2seq(), try seq2seq { $0.seed = 99 }]
     let runs = try settings.map(train)
-    func outputs(_ members: [Int]) throws -> [SavedSequenceModel.Output] {
+    func outputs(_ members: [Int]) throws -> [Prediction] {
       let models = try members.map { try sequences(runs[$0], settings[$0]) }
       for (number, other) in models.dropFirst().enumerated() { try models[0].join(other, path: "\(number)") }
-      let predictor = try models[0].predictor(count: 3)
+      let predictor = try models[0].predictor(PredictionOptions(count: 3))
       for (number, line) in ["ax aby abcz", "abz", "ax ax aby"].enumerated() {
         try predictor.add(Array(line.utf8), number: number + 1)
       }
       return try predictor.run()
     }
-    func scores(_ outputs: [SavedSequenceModel.Output]) -> [Double] { outputs.flatMap(\.scores) }
+    func scores(_ outputs: [Prediction]) -> [Double] { outputs.flatMap(\.scores) }
     let (first, second) = (try outputs([0]), try outputs([1]))
     let (both, turned) = (try outputs([0, 1]), try outputs([1, 0]))
     #expect(both.map(\.lines) == turned.map(\.lines))
@@ -140,7 +140,7 @@ struct SavedModelTests {
     func scores(_ count: Int) throws -> [Double] {
       let saved = try sequences(run, configuration)
       for _ in 1..<count { try saved.join(try sequences(run, configuration), path: "twin") }
-      let predictor = try saved.predictor(count: 3)
+      let predictor = try saved.predictor(PredictionOptions(count: 3))
       try predictor.add(Array("ax aby abcz".utf8), number: 1)
       return try predictor.run().flatMap(\.scores)
     }
@@ -153,19 +153,19 @@ struct SavedModelTests {
       ProductPrecision.fp32, .bf16,
     ])
   func precisionOfWriters(_ precision: ProductPrecision) throws {
-    var configuration = try SequenceTaskCase.generator.configuration(in: directory)
+    var configuration = try LearnerCase.generator.configuration(in: directory)
     configuration.training.precision = precision
     configuration.model.network.hiddenSize = 32
     let saved = try sequences(train(configuration), configuration)
-    let writer = try #require(saved.sequenceWriter)
-    let written = try writer.write(
-      for: "1", count: 500, options: SamplingOptions(), maximumLength: 20, seed: 3)
+    var request = SavedModel.WritingRequest(TextSampling(SamplingOptions(), seed: 3))
+    (request.condition, request.count, request.maximumLength) = ("1", 500, 20)
+    let written = try saved.texts(request)
     #expect(try written == byHand(saved, precision))
     #expect(try written != byHand(saved, precision == .fp32 ? .bf16 : .fp32))
   }
 
   /// The same draws with a workspace of this precision.
-  private func byHand(_ saved: SavedSequenceModel, _ precision: ProductPrecision) throws -> [[UInt8]] {
+  private func byHand(_ saved: SavedModel, _ precision: ProductPrecision) throws -> [[UInt8]] {
     let learner = try #require(saved.learner as? GeneratorLearner)
     let target = try #require(saved.encoding.target)
     let id = try #require(saved.encoding.labels?.names.firstIndex(of: "1"))
@@ -173,7 +173,9 @@ struct SavedModelTests {
     return [Int32(id)].withUnsafeBufferPointer { ids in
       guard let base = ids.baseAddress else { return [] }
       let workspace = Workspace<Float>(precision: precision)
-      let decoder = learner.decoder(.classes(base), count: 1, workspace)
+      let decoder = learner.model.decoder(
+        for: .classes(base), count: 1,
+        LayerContext(parameters: saved.parameters, workspace: workspace))
       return sampleSequences(
         decoder, startTokens: [begin], textsPerSequence: 500, options: SamplingOptions(),
         constraints: TokenConstraints(

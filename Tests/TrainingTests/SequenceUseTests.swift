@@ -22,24 +22,25 @@ import Testing
     return recorder
   }
 
-  private func saved(_ configuration: RunConfiguration) throws -> SavedSequenceModel {
+  private func saved(_ configuration: RunConfiguration) throws -> SavedModel {
     try train(configuration)
-    return try SavedSequenceModel(
+    return try SavedModel(
       run: RunPaths(existing: directory.file("run")), configuration: configuration)
   }
 
   private func outputs(
-    _ saved: SavedSequenceModel, _ lines: [String], count: Int = 1, keepsAttention: Bool = false
-  ) throws -> [SavedSequenceModel.Output] {
-    let predictor = try saved.predictor(count: count, keepsAttention: keepsAttention)
+    _ saved: SavedModel, _ lines: [String], count: Int = 1, keepsAttention: Bool = false
+  ) throws -> [Prediction] {
+    let predictor = try saved.predictor(
+      PredictionOptions(count: count, keepsAttention: keepsAttention))
     for (number, line) in lines.enumerated() { try predictor.add(Array(line.utf8), number: number + 1) }
     return try predictor.run()
   }
 
   // MARK: Several outputs
 
-  @Test(arguments: [SequenceTaskCase.classifier, .generator, .seq2seq])
-  func severalOutputsAreDifferentAndInOrder(test: SequenceTaskCase) throws {
+  @Test(arguments: [LearnerCase.classifier, .generator, .seq2seq])
+  func severalOutputsAreDifferentAndInOrder(test: LearnerCase) throws {
     let saved = try saved(try test.configuration(in: directory))
     let line = test.name == "generator" ? "1" : "ax aby abcz"
     let output = try #require(try outputs(saved, [line], count: 2).first)
@@ -54,7 +55,7 @@ import Testing
   /// Several hypotheses are compared with the length penalty, also where the run's own beam has room for one.
   @Test func severalOutputsUseTheLengthPenalty() throws {
     let vocabulary = try #require(
-      try SequenceData.load(SequenceTaskCase.seq2seq.configuration(in: directory)).encoding.target)
+      try SequenceData.load(LearnerCase.seq2seq.configuration(in: directory)).encoding.target)
     var decoding = DecodingOptions()
     decoding.lengthPenalty = 0.7
     #expect(SearchOptions(decoding, vocabulary, count: 3).lengthPenalty == 0.7)
@@ -64,8 +65,8 @@ import Testing
   // MARK: Evaluation
 
   /// The limit is on entries that are decoded; tags and classes cost nothing beyond the loss.
-  @Test(arguments: [SequenceTaskCase.tagger, .classifier])
-  func theDecodeLimitCutsNoTagsOrClasses(test: SequenceTaskCase) throws {
+  @Test(arguments: [LearnerCase.tagger, .classifier])
+  func theDecodeLimitCutsNoTagsOrClasses(test: LearnerCase) throws {
     var configuration = try test.configuration(in: directory)
     let all = try train(configuration, "all").evaluations.map(\.result)
     configuration.evaluation.decodeLimit = 1
@@ -73,7 +74,7 @@ import Testing
   }
 
   @Test func theDecodeLimitCutsDecoding() throws {
-    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     let all = try train(configuration, "all").evaluations.map(\.result)
     configuration.evaluation.decodeLimit = 1
     let limited = try train(configuration, "limited").evaluations.map(\.result)
@@ -84,7 +85,7 @@ import Testing
   // MARK: Two sources
 
   @Test func everySourceGetsItsPicture() throws {
-    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     let text = (0..<20).map { "ax aby\taby ax\tabz a\($0 % 3 == 0 ? "x" : "y") ax" }.joined(separator: "\n")
     configuration.data.train = DataPath(file: try directory.write(text, to: "two"))
     configuration.data.valid = configuration.data.train
@@ -101,7 +102,7 @@ import Testing
     }
     let text2 = output.lines[0]
     try saved.join(
-      SavedSequenceModel(run: RunPaths(existing: directory.file("run")), configuration: configuration),
+      SavedModel(run: RunPaths(existing: directory.file("run")), configuration: configuration),
       path: "twin")
     let twice = try #require(
       try outputs(saved, ["ax aby\tabz ax ax"], keepsAttention: true).first)
@@ -115,7 +116,7 @@ import Testing
   // MARK: Words that are dropped
 
   @Test func sourceWordsAreDropped() throws {
-    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     configuration.model.network.dropout = 0
     configuration.training.teacherForcingEnd = nil
     configuration.training.steps = 1
@@ -129,7 +130,7 @@ import Testing
 
   /// Last states of both directions become the decoder's first, layer by layer and cell state by cell state.
   @Test func statesAreCopied() throws {
-    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     configuration.model.network.cell.kind = .lstm
     configuration.model.bridge = .copy
     configuration.model.decoderHiddenSize = 16
@@ -145,7 +146,7 @@ import Testing
 
   @Test(arguments: [(8, nil as Int?, 1), (16, 4, 1), (16, nil, 2)])
   func statesOfAnotherSizeAreRefused(size: Int, projection: Int?, sources: Int) throws {
-    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     configuration.model.network.cell.kind = .lstm
     configuration.model.bridge = .copy
     configuration.model.decoderHiddenSize = size
@@ -160,7 +161,7 @@ import Testing
   // MARK: Lines that are left out
 
   @Test func emptySequencesAreErrorsOrLeftOut() throws {
-    var configuration = try SequenceTaskCase.seq2seq.configuration(in: directory)
+    var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     configuration.data.train = DataPath(
       file: try directory.write("ax\tby\n\tby\nax\t\n\nby ax\tax by\n", to: "gaps"))
     let error = #expect(throws: DataError.self) { try SequenceData.load(configuration) }

@@ -71,7 +71,7 @@ struct StepTests {
         LanguageModelShape(configuration.model, vocabularySize: corpus.vocabulary.count))
       parameters = ParameterBuffer(model.layout, seed: UInt64(configuration.seed))
       batcher = try StreamBatches(
-        tokenCount: corpus.train.count, streams: training.batchSize, steps: training.bptt)
+        corpus.train, streams: training.batchSize, steps: training.bptt)
       state = model.stateParts.map { AlignedBuffer(count: training.batchSize * $0) }
     }
 
@@ -80,14 +80,13 @@ struct StepTests {
       let gradient = ParameterBuffer<Float>(model.layout)
       var loss = LossSum()
       for chunk in chunks {
-        let layout = PackedLayout(steps: batcher.chunk(chunk).count, batchSize: batcher.streams)
+        guard let batch = batcher.batch(chunk, shard: 0, of: 1) else { continue }
+        let layout = PackedLayout(lengths: batch.lengths)
         var inputs = [Int32](repeating: 0, count: layout.rowCount)
         var targets = inputs
         inputs.withUnsafeMutableBufferPointer { inputs in
           targets.withUnsafeMutableBufferPointer { targets in
-            batcher.fill(
-              chunk: chunk, streams: 0..<batcher.streams, from: corpus.train, inputs: inputs, targets: targets
-            )
+            batch.fill(inputs: inputs, targets: targets)
             guard let tokens = inputs.baseAddress, let next = targets.baseAddress else { return }
             loss += model.evaluate(
               LanguageModelBatch(layout: layout, tokens: UnsafePointer(tokens), targets: UnsafePointer(next)),

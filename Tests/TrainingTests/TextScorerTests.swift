@@ -8,22 +8,22 @@ import Testing
 /// What an output is compared with, and the signatures of how.
 @Suite struct TextScorerTests {
   private func scored(
-    _ tokenization: SequenceTokenization, lowercase: Bool, output: String, references: [String]
+    _ tokenization: TokenUnit, lowercase: Bool, output: String, references: [String]
   ) throws -> EvaluationResult {
-    var options = SequenceOptions(task: .seq2seq, format: .tsv)
-    options.source = SequenceTextOptions(tokenization, lowercase: lowercase)
+    var options = ExampleOptions(kind: .paired, format: .tsv)
+    options.source = TextOptions(tokenization, lowercase: lowercase)
     options.target = options.source
     let text = "The Cat\tthe cat\nA dog\tA Dog\n"
-    let corpus = try SequenceCorpus.load(
-      SequenceSources(train: .file(.memory(Array(text.utf8), name: "pairs"))), options: options)
+    let corpus = try ExampleCorpus.load(
+      DataSources(train: .file(.memory(Array(text.utf8), name: "pairs"))), options: options)
     let scorer = TextScorer(try #require(corpus.encoding.target), bleuTokenizer: .mteval13a)
     let example = scorer.example(Array(output.utf8), references: references.map { Array($0.utf8) })
     return scorer.result(of: ScoreSums(examples: 1, tallies: scorer.metrics.sums(of: [example])))
   }
 
   /// A model of lower case writes "the cat" at best: against "The Cat" that is not an error, by any metric.
-  @Test(arguments: [SequenceTokenization.word, .space, .char, .byte])
-  func lowerCaseCountsInEveryMetric(tokenization: SequenceTokenization) throws {
+  @Test(arguments: [TokenUnit.word, .space, .char, .byte])
+  func lowerCaseCountsInEveryMetric(tokenization: TokenUnit) throws {
     let folded = try scored(tokenization, lowercase: true, output: "the cat", references: ["The Cat"])
     #expect(folded[.tokenErrorRate] == 0)
     #expect(folded[.exactMatch] == 1 && folded[.sequenceErrorRate] == 0)

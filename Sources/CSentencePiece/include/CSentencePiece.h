@@ -1,7 +1,7 @@
 // SentencePiece (Kudo and Richardson 2018) as C: no exception and no C++ type leaves it.
 //
-// Functions return true or false. On false `error` is a message; what they hand out, messages included, is
-// freed with rnd_sp_free. Results may be asked for by several threads at a time; training may not.
+// Functions return true or false. On false `error` is a message. The caller frees everything that they return, messages
+// included, with rnd_sp_free. Several threads may use a loaded model at a time; only one may train.
 
 #ifndef CSENTENCEPIECE_H
 #define CSENTENCEPIECE_H
@@ -32,19 +32,14 @@ void rnd_sp_unload(rnd_sp_model *model);
 
 // Number of pieces.
 int32_t rnd_sp_piece_count(const rnd_sp_model *model);
-// Ids of special pieces, negative where the model has none.
+// The id of the piece for unknown characters, negative if the model has none.
 int32_t rnd_sp_unknown_id(const rnd_sp_model *model);
-int32_t rnd_sp_begin_id(const rnd_sp_model *model);
-int32_t rnd_sp_end_id(const rnd_sp_model *model);
 // The text of a piece, which the model owns; null for an id that it doesn't have.
 const char *rnd_sp_piece(const rnd_sp_model *model, int32_t id, size_t *size);
 
 // The ids of a text.
 bool rnd_sp_encode(const rnd_sp_model *model, const char *text, size_t size, int32_t **ids, size_t *count,
                    char **error);
-// The pieces of a text, each ended by a zero byte.
-bool rnd_sp_encode_pieces(const rnd_sp_model *model, const char *text, size_t size, char **pieces,
-                          size_t *pieces_size, char **error);
 // The text of ids, all of which the model must have.
 bool rnd_sp_decode(const rnd_sp_model *model, const int32_t *ids, size_t count, char **text, size_t *size,
                    char **error);

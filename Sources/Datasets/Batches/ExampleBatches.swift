@@ -1,27 +1,18 @@
 import NumericKernels
 
-/// Deals examples of any lengths out to batches: shuffled, yet with neighbours of similar length in each.
+/// Deals examples of any length out to batches: in random order, but with examples of similar length in each.
 ///
 /// An epoch is a random order of all examples, cut into windows of many batches. A window is sorted by length
 /// and cut into batches, and the batches of all windows are shuffled. Order and batches are functions of seed
 /// and epoch alone: every rank makes the same plan, whatever their number.
-public struct ExampleBatches: Sendable {
-  /// How much a batch holds over all ranks.
-  public enum Size: Sendable, Equatable {
-    /// So many examples; the last batch of an epoch may have fewer.
-    case sequences(Int)
-    /// Examples whose longer sides have at most so many tokens together. An example that is longer alone is a
-    /// batch.
-    case tokens(Int)
-  }
-
-  public let size: Size
+public struct BatchPlanner: Sendable {
+  public let size: BatchOptions.Size
   /// Sorts by length within windows; without, batches are cut from the random order as it is.
   public let bucketing: Bool
   public let seed: UInt64
   /// Batches of a window; fewer if there would not be four windows an epoch.
   public let windowBatches: Int
-  /// What an example costs, and a second length that is alike within a batch.
+  /// What an example costs, and a second length that is similar within a batch.
   private let lengths: [Int32]
   private let secondLengths: [Int32]
 
@@ -29,7 +20,8 @@ public struct ExampleBatches: Sendable {
   ///   - lengths: tokens of each example on its longer side.
   ///   - secondLengths: lengths that decide between examples of the same length; none if empty.
   public init(
-    lengths: [Int32], secondLengths: [Int32] = [], size: Size, bucketing: Bool = true, seed: UInt64,
+    lengths: [Int32], secondLengths: [Int32] = [], size: BatchOptions.Size, bucketing: Bool = true,
+    seed: UInt64,
     windowBatches: Int = 50
   ) {
     precondition(
@@ -37,7 +29,7 @@ public struct ExampleBatches: Sendable {
       "\(secondLengths.count) second lengths of \(lengths.count) examples")
     precondition(windowBatches > 0, "windows of at least a batch, not of \(windowBatches)")
     switch size {
-    case .sequences(let count): precondition(count > 0, "batches of at least an example, not of \(count)")
+    case .examples(let count): precondition(count > 0, "batches of at least an example, not of \(count)")
     case .tokens(let count): precondition(count > 0, "batches of at least a token, not of \(count)")
     }
     self.size = size
@@ -48,22 +40,19 @@ public struct ExampleBatches: Sendable {
     self.secondLengths = secondLengths
   }
 
-  /// The examples of a part, each as long as the longest of its sides; a target of tokens has one step more,
-  /// its end.
-  public init(
-    _ split: ExampleSet, size: Size, bucketing: Bool = true, seed: UInt64, windowBatches: Int = 50
-  ) {
-    let source = split.lengths(.source)
+  /// The examples of a set, each as long as the longest of its sides; a target of tokens has one more step for its end.
+  init(_ set: ExampleSet, _ options: BatchOptions) {
+    let source = set.lengths(.source)
     var longest = source
     for side in [ExampleSet.Side.secondSource, .target] {
-      let end: Int32 = side == .target && split.target?.tokenSequences != nil ? 1 : 0
-      for (index, length) in split.lengths(side).enumerated() {
+      let end: Int32 = side == .target && set.target?.tokenSequences != nil ? 1 : 0
+      for (index, length) in set.lengths(side).enumerated() {
         longest[index] = max(longest[index], length &+ end)
       }
     }
     self.init(
-      lengths: longest, secondLengths: source, size: size, bucketing: bucketing, seed: seed,
-      windowBatches: windowBatches)
+      lengths: longest, secondLengths: source, size: options.size, bucketing: options.bucketing,
+      seed: options.seed)
   }
 
   /// The batches of an epoch in the order in which they are trained on.
@@ -78,7 +67,7 @@ public struct ExampleBatches: Sendable {
     if !bucketing {
       for batch in 1..<max(1, offsets.count) { sort(&order, offsets[batch - 1]..<offsets[batch]) }
     }
-    return BatchPlan(order, offsets, permutation(count: offsets.count - 1, key: key, stream: 1))
+    return BatchPlan(order, offsets, batches: permutation(count: offsets.count - 1, key: key, stream: 1))
   }
 
   /// All examples by falling length, in batches of the same size: `order` holds their places in the part.
@@ -98,7 +87,7 @@ public struct ExampleBatches: Sendable {
 
   private func windows(_ order: [Int32]) -> [Range<Int>] {
     switch size {
-    case .sequences(let count):
+    case .examples(let count):
       let batches = (order.count + count - 1) / count
       let length = max(1, min(windowBatches, batches / 4)) * count
       return stride(from: 0, to: order.count, by: length).map { $0..<min($0 + length, order.count) }
@@ -139,7 +128,7 @@ public struct ExampleBatches: Sendable {
   /// Appends the ends of the batches of a range.
   private func cut(_ order: [Int32], _ range: Range<Int>, _ offsets: inout [Int]) {
     switch size {
-    case .sequences(let count):
+    case .examples(let count):
       for start in stride(from: range.lowerBound, to: range.upperBound, by: count) {
         offsets.append(min(start + count, range.upperBound))
       }
@@ -158,9 +147,23 @@ public struct ExampleBatches: Sendable {
   }
 }
 
-extension BatchPlan {
+/// Examples dealt out to batches, each exactly once.
+public struct BatchPlan: Sendable, Equatable {
+  /// The examples, batch after batch.
+  public let order: [Int32]
+  /// Where each batch begins in `order`, and after the last one the number of examples.
+  public let offsets: [Int]
+
+  /// Number of batches.
+  public var count: Int { offsets.count - 1 }
+
+  /// The examples of a batch, the longest first.
+  public subscript(batch: Int) -> ArraySlice<Int32> { order[offsets[batch]..<offsets[batch + 1]] }
+
+  init(order: [Int32], offsets: [Int]) { (self.order, self.offsets) = (order, offsets) }
+
   /// The batches that end at `offsets`, in another order.
-  fileprivate init(_ order: [Int32], _ offsets: [Int], _ batches: [Int]) {
+  fileprivate init(_ order: [Int32], _ offsets: [Int], batches: [Int]) {
     var moved: [Int32] = []
     moved.reserveCapacity(order.count)
     var ends = [0]
@@ -169,5 +172,90 @@ extension BatchPlan {
       ends.append(moved.count)
     }
     self.init(order: moved, offsets: ends)
+  }
+}
+
+/// The batches of a list of examples.
+public struct ExampleBatches: BatchSource {
+  /// Examples of one shard of a batch.
+  public struct Batch: Sendable {
+    public let set: ExampleSet
+    /// The examples, as places in the set, the longest first.
+    public let examples: [Int32]
+    /// The place of each example in the whole batch, which does not depend on the number of shards.
+    public let places: [UInt32]
+  }
+
+  public let set: ExampleSet
+  private let planner: BatchPlanner?
+  /// The batches of the current epoch.
+  public private(set) var plan: BatchPlan
+
+  /// The batches of a training set, at first those of epoch 0.
+  init(training set: ExampleSet, _ options: BatchOptions) {
+    let planner = BatchPlanner(set, options)
+    (self.set, self.planner, plan) = (set, planner, planner.epoch(0))
+  }
+
+  /// The batches of an evaluation, by falling length.
+  ///
+  /// - Parameter includes: which examples; the batches are the same as without, less what is left out.
+  public init(
+    evaluating set: ExampleSet, _ options: BatchOptions, including includes: (Int32) -> Bool = { _ in true }
+  ) {
+    (self.set, planner) = (set, nil)
+    let whole = BatchPlanner(set, options).evaluation()
+    var (order, offsets) = ([Int32](), [0])
+    for batch in 0..<whole.count {
+      order += whole[batch].filter(includes)
+      if order.count > offsets[offsets.count - 1] { offsets.append(order.count) }
+    }
+    plan = BatchPlan(order: order, offsets: offsets)
+  }
+
+  public var count: Int { plan.count }
+
+  public var largestBatch: Int? {
+    let costs = (0..<plan.count).map { batch in
+      plan[batch].reduce(0) { sum, example in
+        sum + [.source, .target].reduce(0) { $0 + (set.field($1)?.length(Int(example)) ?? 0) }
+      }
+    }
+    return costs.indices.max { costs[$0] < costs[$1] }
+  }
+
+  public mutating func beginEpoch(_ epoch: Int) {
+    if let planner { plan = planner.epoch(epoch) }
+  }
+
+  /// Every `shardCount`-th example from example `shard` on.
+  ///
+  /// Neighbors in a batch have nearly the same length, so the shards have nearly as many tokens each. Those of a
+  /// contiguous cut would not.
+  public func batch(_ index: Int, shard: Int, of shardCount: Int) -> Batch? {
+    precondition(shard >= 0 && shard < shardCount, "shard \(shard) of \(shardCount)")
+    let whole = plan[index]
+    let places = Array(stride(from: shard, to: whole.count, by: shardCount))
+    guard !places.isEmpty else { return nil }
+    return Batch(
+      set: set, examples: places.map { whole[whole.startIndex + $0] }, places: places.map { UInt32($0) })
+  }
+}
+
+extension ExampleSet: Dataset {
+  public var exampleCount: Int { count }
+
+  public var tokenCount: Int {
+    [Side.source, .target].map { side in lengths(side).reduce(0) { $0 + Int($1) } }.max() ?? 0
+  }
+
+  public func warnings(of part: String) -> [String] { report.warnings(of: part) }
+
+  public func trainingBatches(_ options: BatchOptions) throws -> ExampleBatches {
+    ExampleBatches(training: self, options)
+  }
+
+  public func evaluationBatches(_ options: BatchOptions) -> ExampleBatches {
+    ExampleBatches(evaluating: self, options)
   }
 }

@@ -1,33 +1,40 @@
-/// How the text of a task becomes numbers, and back.
+import Foundation
+
+/// How the text of a run becomes numbers, and back.
 public struct DataEncoding: Sendable, Equatable {
+  /// The tokens of a stream.
+  public var stream: Vocabulary?
   /// The tokens of the source, and of a second source.
-  public var source: SequenceVocabulary?
+  public var source: Vocabulary?
   /// The tokens of a target text; the same as `source` if they are shared.
-  public var target: SequenceVocabulary?
+  public var target: Vocabulary?
   /// The classes or tags.
   public var labels: LabelVocabulary?
-  /// The letters of words.
-  public var characters: SequenceVocabulary?
-  /// Numbers of a step of the source, of a step of the target, and whether there is a second source: as in
-  /// the first example that is read. Not part of the files; set them from the model to have other data
-  /// checked.
+  /// The characters of words.
+  public var characters: Vocabulary?
+  /// Numbers of a step of source and target, as in the first example that is read; nil where these are tokens or classes.
+  /// Data that are read later must have the same.
   public var sourceWidth: Int?
   public var targetWidth: Int?
+  /// Whether there is a second source; nil before the first example.
   public var hasSecondSource: Bool?
-  /// Steps of every source, for a model that reads exactly so many; nil: any number. Set it from the model, too.
+  /// Steps of every source, for a model that reads exactly so many; nil: any number.
   public var sourceSteps: Int?
 
   public init() {}
 
+  /// 1, or 2 where there is a second source.
+  public var sourceCount: Int { hasSecondSource == true ? 2 : 1 }
+
   /// A hash of all of it that is the same on every rank and in every process.
   public var digest: UInt64 {
     var hash = StableHash()
-    for part in [source?.digest, target?.digest, labels?.digest, characters?.digest] {
+    for part in [stream?.digest, source?.digest, target?.digest, labels?.digest, characters?.digest] {
       hash.combine(part ?? 0)
     }
     hash.combine(UInt64(sourceWidth ?? 0))
     hash.combine(UInt64(targetWidth ?? 0))
-    hash.combine(hasSecondSource == true ? 1 : 0)
+    hash.combine(UInt64(sourceCount))
     return hash.value
   }
 }
@@ -40,16 +47,18 @@ extension DataEncoding {
   private static let targetFile = "vocab.target.txt"
   private static let labelsFile = "vocab.labels.txt"
   private static let charactersFile = "vocab.characters.txt"
+  private static let shapeFile = "shape.json"
 
-  /// Writes every vocabulary to a file of its own in a directory: `vocab.source.txt`, `vocab.target.txt`, or
-  /// `vocab.txt` for both; `vocab.labels.txt`; `vocab.characters.txt`. Returns the paths. Throws
-  /// `DataError.unwritable`.
+  /// Writes every vocabulary to a file of its own in a directory: `vocab.txt` of a stream; `vocab.source.txt`,
+  /// `vocab.target.txt`, or `vocab.txt` for both; `vocab.labels.txt`; `vocab.characters.txt`. The shape of examples goes to
+  /// `shape.json`. Returns the paths. Throws `DataError.unwritable`.
   @discardableResult
-  public func save(to directory: String, options: SequenceOptions) throws -> [String] {
+  public func save(to directory: String) throws -> [String] {
     let path = { (name: String) in "\(directory)/\(name)" }
     var paths: [String] = []
-    if options.sharedVocabulary {
-      paths += try source?.save(to: path(Self.sharedFile)) ?? []
+    if let stream { return try stream.save(to: path(Self.sharedFile)) }
+    if let source, source == target {
+      paths += try source.save(to: path(Self.sharedFile))
     } else {
       paths += try source?.save(to: path(Self.sourceFile)) ?? []
       paths += try target?.save(to: path(Self.targetFile)) ?? []
@@ -59,33 +68,86 @@ extension DataEncoding {
       try labels.save(to: path(Self.labelsFile))
       paths.append(path(Self.labelsFile))
     }
-    return paths
+    try saveShape(to: path(Self.shapeFile))
+    return paths + [path(Self.shapeFile)]
   }
 
   /// Reads what `save` wrote for the same options and the same kind of source. Throws `DataError`.
-  public static func load(from directory: String, options: SequenceOptions, like file: SequenceSource) throws
+  public static func load(from directory: String, options: ExampleOptions, like file: DataSource) throws
     -> DataEncoding
   {
     let layout = try RecordLayout(options, file)
     let path = { (name: String) in "\(directory)/\(name)" }
     var encoding = DataEncoding()
+    try encoding.loadShape(path(shapeFile), isPaired: options.kind == .paired && layout.source == .text)
     if options.sharedVocabulary {
-      encoding.source = try .load(path: path(sharedFile), options: options.source, boundaries: true)
+      encoding.source = try .load(path: path(sharedFile), options: options.source, boundaries: .sequence)
       encoding.target = encoding.source
       return encoding
     }
     if layout.source == .text || layout.source == .cells {
-      encoding.source = try .load(path: path(sourceFile), options: options.source, boundaries: false)
+      encoding.source = try .load(path: path(sourceFile), options: options.source, boundaries: .none)
     }
     if layout.target == .text {
-      encoding.target = try .load(path: path(targetFile), options: options.target, boundaries: true)
+      encoding.target = try .load(path: path(targetFile), options: options.target, boundaries: .sequence)
     }
     if layout.hasLabels { encoding.labels = try .load(path: path(labelsFile)) }
     if options.characters {
       encoding.characters = try .load(
-        path: path(charactersFile), options: SequenceTextOptions(.char), boundaries: false)
+        path: path(charactersFile), options: TextOptions(.char), boundaries: .none)
     }
     return encoding
+  }
+}
+
+extension DataEncoding {
+  /// Reads the vocabulary of a stream that `save` wrote. Throws `DataError`.
+  public static func load(from directory: String, stream options: TextOptions) throws -> DataEncoding {
+    var encoding = DataEncoding()
+    encoding.stream = try .load(
+      path: "\(directory)/\(sharedFile)", options: options, boundaries: .ofStream(options.unit))
+    return encoding
+  }
+
+  /// The part of an encoding that is not a vocabulary, as it is written to a file.
+  private struct Shape: Codable {
+    var sourceWidth: Int?
+    var targetWidth: Int?
+    var sourceSteps: Int?
+    var sourceCount: Int?
+
+    enum CodingKeys: String, CodingKey {
+      case sourceWidth = "source_width"
+      case targetWidth = "target_width"
+      case sourceSteps = "steps"
+      case sourceCount = "source_count"
+    }
+  }
+
+  private func saveShape(to path: String) throws {
+    let shape = Shape(
+      sourceWidth: sourceWidth, targetWidth: targetWidth, sourceSteps: sourceSteps,
+      sourceCount: sourceCount)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    do {
+      try (encoder.encode(shape) + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      throw DataError.unwritable(path: path, reason: error.localizedDescription)
+    }
+  }
+
+  private mutating func loadShape(_ path: String, isPaired: Bool) throws {
+    let damaged = DataError.input(
+      name: path, reason: "is not the description of its data that a run writes; restore the file")
+    let text = try TextSource.file(path).content(limit: 1 << 16, tooLarge: damaged)
+    let sizes = 1...Int(Int32.max)
+    guard let shape = try? JSONDecoder().decode(Shape.self, from: Data(text)),
+      (1...2).contains(shape.sourceCount ?? 0),
+      [shape.sourceWidth, shape.targetWidth, shape.sourceSteps].allSatisfy({ $0.map(sizes.contains) ?? true })
+    else { throw damaged }
+    (sourceWidth, targetWidth, sourceSteps) = (shape.sourceWidth, shape.targetWidth, shape.sourceSteps)
+    if isPaired { hasSecondSource = shape.sourceCount == 2 }
   }
 }
 
@@ -98,21 +160,21 @@ extension RecordLayout {
 
 // MARK: - Counting
 
-/// Makes the encoding of the examples that it is shown.
+/// Makes the encoding of the examples that are added.
 struct EncodingCounter {
-  private let options: SequenceOptions
+  private let options: ExampleOptions
   private let layout: RecordLayout
   private var source: TokenCounter
   private var target: TokenCounter
   private var characters: TokenCounter
   private var labels = WordTable()
 
-  init(_ options: SequenceOptions, _ layout: RecordLayout) {
+  init(_ options: ExampleOptions, _ layout: RecordLayout) {
     self.options = options
     self.layout = layout
-    source = TokenCounter(options.source, boundaries: options.sharedVocabulary, subwords: options.subwords)
-    target = TokenCounter(options.target, boundaries: true, subwords: options.subwords)
-    characters = TokenCounter(SequenceTextOptions(.char), boundaries: false, subwords: options.subwords)
+    source = TokenCounter(options.source, boundaries: options.sharedVocabulary ? .sequence : .none)
+    target = TokenCounter(options.target, boundaries: .sequence)
+    characters = TokenCounter(TextOptions(.char), boundaries: .none)
   }
 
   /// Counts tokens and collects labels.
@@ -138,7 +200,7 @@ struct EncodingCounter {
       case .text:
         try source.add(field.bytes)
         if options.characters {
-          // White space between words is no letter of any.
+          // White space between words is not part of them.
           try characters.add(field.bytes.filter { !isASCIISpace($0) })
         }
       case .cells:
@@ -168,23 +230,23 @@ struct EncodingCounter {
   private mutating func addLabel(_ label: ArraySlice<UInt8>) {
     let label = label.trimmed()
     guard !label.isEmpty, textProblem(in: label) == nil else { return }
-    _ = labels.intern(Array(label))
+    _ = labels.intern(label)
   }
 
-  /// The encoding of what was counted. Throws `DataError.subwordModel`.
+  /// The encoding of the examples that were added. Throws `DataError.subwordModel`.
   func encoding() throws -> DataEncoding {
     var encoding = DataEncoding()
     if layout.source == .text || layout.source == .cells {
-      encoding.source = try source.vocabulary(options.subwords)
+      encoding.source = try source.vocabulary()
     }
     if layout.target == .text {
-      encoding.target = try options.sharedVocabulary ? encoding.source : target.vocabulary(options.subwords)
+      encoding.target = try options.sharedVocabulary ? encoding.source : target.vocabulary()
     }
     if layout.hasLabels {
       encoding.labels = LabelVocabulary(
         (0..<labels.count).map { String(decoding: labels[$0], as: UTF8.self) })
     }
-    if options.characters { encoding.characters = try characters.vocabulary(options.subwords) }
+    if options.characters { encoding.characters = try characters.vocabulary() }
     return encoding
   }
 }

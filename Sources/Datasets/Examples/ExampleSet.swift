@@ -1,8 +1,8 @@
-/// One field of all examples of a part.
+/// One field of all examples of a set.
 public enum ExampleField: Sendable, Equatable {
   case tokens(RaggedTokens)
   case vectors(RaggedVectors)
-  /// One class an example.
+  /// One class per example.
   case labels([Int32])
 
   /// The tokens, if the field is of tokens.
@@ -50,7 +50,7 @@ public enum ExampleField: Sendable, Equatable {
   }
 }
 
-/// What happened while a part was read.
+/// What happened while a set was read.
 public struct ReadingReport: Sendable, Equatable {
   /// Examples left out because source or target is empty.
   public internal(set) var emptySkipped = 0
@@ -60,14 +60,40 @@ public struct ReadingReport: Sendable, Equatable {
   public internal(set) var truncated = 0
   /// Labels and tags that the training part doesn't have.
   public internal(set) var unknownLabels = 0
+  /// The places of a header and of the first comment, which are not data, and the number of comments.
+  var asides = Asides()
+  /// Different classes or tags, if they are suspiciously many for the number of examples or words.
+  public internal(set) var suspiciousLabels: Int?
+  /// The first example as it was read, such as `source "a b", target "x"`; nil if there is none.
+  public internal(set) var firstExample: String?
   /// The first of each of these, as an error that names file and line.
   public internal(set) var firstSkipped: DataError?
   public internal(set) var firstUnknownLabel: DataError?
+
+  /// What a user should know of the reading of a part, one line each.
+  func warnings(of part: String) -> [String] {
+    func line(_ count: Int, _ what: String, _ first: DataError?, at place: String? = nil) -> [String] {
+      let first = first.map { "\($0)" } ?? place
+      return count == 0 ? [] : ["\(part): \(count) \(what)" + (first.map { "; the first: \($0)" } ?? "")]
+    }
+    let header = asides.header.map { ["\(part): \($0) was read as a header"] } ?? []
+    let labels = suspiciousLabels.map {
+      [
+        "\(part): \($0) different labels, nearly as many as there is data: are they in another column? The first example was "
+          + "read as \(firstExample ?? "nothing")"
+      ]
+    }
+    return header + (labels ?? [])
+      + line(asides.comments, "comments left out", nil, at: asides.firstComment)
+      + line(emptySkipped + overlongSkipped, "examples left out (empty or too long)", firstSkipped)
+      + line(truncated, "sequences cut to data.max_length", nil)
+      + line(unknownLabels, "labels that were never learned count as wrong", firstUnknownLabel)
+  }
 }
 
-/// The examples of one part of a corpus.
+/// A list of examples: one part of a corpus.
 ///
-/// What a task finds in `source` and `target`:
+/// The fields `source` and `target` by kind of data:
 ///
 /// | task | source | target |
 /// |---|---|---|
@@ -85,14 +111,14 @@ public struct ExampleSet: Sendable {
   public let source: ExampleField?
   public let secondSource: ExampleField?
   public let target: ExampleField?
-  /// The spelling of each token of the sources, for models that read letters.
+  /// The spelling of each token of the sources, for models that read characters of words.
   public let forms: SurfaceForms?
   public let secondForms: SurfaceForms?
-  /// The source as it stands in the file (tokens of columns with a space between them, of arrays the path);
-  /// nil if texts aren't kept or there are none.
+  /// The source as it is in the file (tokens of columns with a space between them, of arrays the path);
+  /// nil if texts aren't kept or the source is not text.
   public let sourceTexts: TextLines?
   public let secondSourceTexts: TextLines?
-  /// The target text as it stands in the file; nil if texts aren't kept or the target is none.
+  /// The target text as it is in the file; nil if texts aren't kept or the target is not text.
   public let targetTexts: TextLines?
   public let report: ReadingReport
 
@@ -123,5 +149,66 @@ public struct ExampleSet: Sendable {
     hash.combine(forms?.digest ?? 0)
     if let secondForms { hash.combine(secondForms.digest) }
     return hash.value
+  }
+}
+
+// MARK: - Groups
+
+/// Examples of a set that have the same source: a word with several pronunciations is scored once, against
+/// all of them.
+public struct ReferenceGroups: Sendable, Equatable {
+  private let order: [Int32]
+  private let offsets: [Int]
+
+  /// Number of distinct sources, in the order of their first appearance.
+  public var count: Int { offsets.count - 1 }
+
+  /// The examples of a group in their order.
+  public func members(_ group: Int) -> ArraySlice<Int32> { order[offsets[group]..<offsets[group + 1]] }
+
+  /// Groups of examples of which the n-th belongs to group `groups[n]`; groups are numbered as they first
+  /// appear.
+  init(_ groups: [Int32], count: Int) {
+    var offsets = [Int](repeating: 0, count: count + 1)
+    for group in groups { offsets[Int(group) + 1] += 1 }
+    for group in 0..<count { offsets[group + 1] += offsets[group] }
+    var next = offsets
+    var order = [Int32](repeating: 0, count: groups.count)
+    for (example, group) in groups.enumerated() {
+      order[next[Int(group)]] = Int32(example)
+      next[Int(group)] += 1
+    }
+    self.order = order
+    self.offsets = offsets
+  }
+}
+
+extension ExampleSet {
+  /// The examples with the same source: by the text where it is kept (of an array its path), else by the tokens. Every
+  /// example is a group of its own where the source is a class, numbers whose text is not kept, or absent.
+  public func groups() -> ReferenceGroups {
+    var table = WordTable()
+    var key: [UInt8] = []
+    let hasKey = source?.tokenSequences != nil || source?.vectorSequences != nil && sourceTexts != nil
+    let groups = (0..<count).map { example -> Int32 in
+      key.removeAll(keepingCapacity: true)
+      guard hasKey else { return Int32(example) }
+      append(example, sourceTexts, source, to: &key)
+      // Not a byte of text, so that two fields never look like one.
+      key.append(0xFF)
+      append(example, secondSourceTexts, secondSource, to: &key)
+      return table.intern(key)
+    }
+    return ReferenceGroups(groups, count: hasKey ? table.count : count)
+  }
+
+  private func append(
+    _ example: Int, _ texts: TextLines?, _ field: ExampleField?, to key: inout [UInt8]
+  ) {
+    if let texts {
+      key.append(contentsOf: texts[example])
+    } else if let tokens = field?.tokenSequences {
+      for id in tokens[example] { withUnsafeBytes(of: id.littleEndian) { key.append(contentsOf: $0) } }
+    }
   }
 }

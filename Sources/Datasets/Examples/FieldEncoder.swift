@@ -1,4 +1,4 @@
-/// What one field of one example became.
+/// One field of one example as ids or numbers.
 struct EncodedField {
   var ids: [Int32] = []
   var values: [Float] = []
@@ -31,14 +31,13 @@ struct FieldEncoder {
   /// Most numbers of one example: what a single line may ask for.
   static let mostValues = 1 << 26
 
-  let options: SequenceOptions
+  let options: ExampleOptions
   /// The folder that the paths of arrays start from.
   let folder: String
   private(set) var unknownLabels = 0
   private(set) var firstUnknown: LineProblem?
-  private var word: [UInt8] = []
 
-  init(_ options: SequenceOptions, folder: String) {
+  init(_ options: ExampleOptions, folder: String) {
     self.options = options
     self.folder = folder
   }
@@ -46,7 +45,7 @@ struct FieldEncoder {
   /// Overwrites `field`; on an error, `field.steps` is the step that it is about. With `countsUnknown`,
   /// labels that aren't known are counted instead of refused.
   mutating func encode(
-    _ bytes: [UInt8], _ kind: FieldKind, _ vocabulary: SequenceVocabulary?, _ labels: LabelVocabulary?,
+    _ bytes: [UInt8], _ kind: FieldKind, _ vocabulary: Vocabulary?, _ labels: LabelVocabulary?,
     countsUnknown: Bool = false, into field: inout EncodedField
   ) throws(LineProblem) {
     field.clear()
@@ -58,7 +57,13 @@ struct FieldEncoder {
       guard let vocabulary else { preconditionFailure("tokens without their vocabulary") }
       if let problem = textProblem(in: bytes) { throw problem }
       bytes.withUnsafeBufferPointer { line in
-        forEachCell(in: line) { field.ids.append(vocabulary.id(ofUnit: $0, scratch: &word)) }
+        forEachCell(in: line) { field.ids.append(vocabulary.id(ofCell: $0)) }
+      }
+    case .words:
+      guard let vocabulary else { preconditionFailure("words without their vocabulary") }
+      if let problem = textProblem(in: bytes) { throw problem }
+      bytes.withUnsafeBufferPointer { line in
+        forEachInputWord(in: line) { field.ids.append(vocabulary.id(ofCell: $0)) }
       }
     case .tags, .tagCells:
       let cells =
@@ -101,7 +106,7 @@ struct FieldEncoder {
     let name = bytes.trimmed()
     guard !name.isEmpty else { throw .empty(field: "label") }
     if let problem = textProblem(in: name) { throw problem }
-    let id = labels.find(Array(name))
+    let id = labels.find(name)
     guard id < 0 else { return id }
     let text = String(decoding: name, as: UTF8.self)
     if !countsUnknown || firstUnknown == nil {
@@ -136,21 +141,5 @@ struct FieldEncoder {
     }
     field.values = array.values
     field.steps = array.values.count / field.width
-  }
-}
-
-extension TextSource {
-  /// The folder of a file with a slash at the end; empty for the current one.
-  var folder: String {
-    guard case .file(let path) = self, let slash = path.lastIndex(of: "/") else { return "" }
-    return String(path[...slash])
-  }
-}
-
-extension SequenceSource {
-  /// The folder that the paths in the file start from.
-  var folder: String {
-    guard case .file(let file) = self else { return "" }
-    return file.folder
   }
 }

@@ -1,21 +1,23 @@
 /// Lines to predict from: the source of an example each, without a target.
 ///
-/// A line is, by format and task, the text (of columns the words with white space between them), for seq2seq
+/// A line is, by format and kind of data: the text (of columns the words with white space between them), for seq2seq
 /// `source[<TAB>second source]`, for csv `x0,x1,…`, for npy the path of an array, relative to the current
-/// directory, for multihot the steps, and for a generator the class.
+/// directory, for multihot the steps, and for a generator the class. A tab is part of the text where it could be in the
+/// training data: in parallel files.
 public struct PredictionInputs: Sendable {
-  private let options: SequenceOptions
+  private let options: ExampleOptions
   private let layout: RecordLayout
-  private var builder: SplitBuilder
+  /// Whether the fields of the training data had tabs between them.
+  private let hasTabs: Bool
+  private var builder: ExampleBuilder
   private var record = RawRecord()
   private let encoding: DataEncoding
 
   /// Inputs for a model that was trained with these options on a source of this kind. Throws
   /// `DataError.unsupported`, also for a generator without a source.
-  public init(options: SequenceOptions, encoding: DataEncoding, like source: SequenceSource) throws {
+  public init(options: ExampleOptions, encoding: DataEncoding, like source: DataSource) throws {
     let trained = try RecordLayout(options, source)
-    // Steps alone are read as well as written: each predicts the next.
-    guard let kind = trained.source ?? (trained.target == .multihot ? .multihot : nil) else {
+    guard let layout = trained.input else {
       throw options.unsupported("the model was trained without a source; it takes no input")
     }
     // One line in, one line out: none is left out.
@@ -23,9 +25,10 @@ public struct PredictionInputs: Sendable {
     options.emptySequences = .error
     if options.overlong == .skip { options.overlong = .error }
     self.options = options
-    layout = RecordLayout(inputOf: kind)
+    self.layout = layout
+    if case .tabs = trained.cut { hasTabs = true } else { hasTabs = false }
     self.encoding = encoding
-    builder = SplitBuilder(options, layout, encoding, folder: "", isEvaluation: true)
+    builder = ExampleBuilder(options, layout, encoding, folder: "", isEvaluation: true)
   }
 
   /// Number of lines since the last `take`.
@@ -37,12 +40,14 @@ public struct PredictionInputs: Sendable {
     record.source.bytes = Array(line)
     record.hasSecondSource = false
     (record.source.name, record.source.line) = (name, number)
-    if options.task == .classifier, options.format == .tsv, record.source.bytes.contains(0x09) {
-      // A line of the training data, most likely: its class would be read as a word.
+    if options.kind == .labeled, hasTabs, layout.source == .text, record.source.bytes.contains(0x09) {
+      // Most likely a line of the training data: its class would be read as a word.
       let fields = record.source.bytes.count { $0 == 0x09 } + 1
       throw record.source.problem(.fields(found: fields, expected: "the text alone, without a class"))
     }
-    if options.task == .seq2seq, layout.source == .text, let tab = record.source.bytes.firstIndex(of: 0x09) {
+    if options.kind == .paired, layout.source == .text, hasTabs || encoding.hasSecondSource == true,
+      let tab = record.source.bytes.firstIndex(of: 0x09)
+    {
       let fields = record.source.bytes.count { $0 == 0x09 } + 1
       guard fields == 2 else {
         let expected = encoding.hasSecondSource == true ? "source<TAB>second source" : "one"

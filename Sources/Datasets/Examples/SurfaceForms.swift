@@ -1,4 +1,4 @@
-/// The spellings of the tokens of a part, each distinct one once, so that a model can read the letters of a
+/// The spellings of the tokens of a set, each distinct one once, so that a model can read the characters of a
 /// word once however often it occurs in a batch.
 public struct SurfaceForms: Sendable, Equatable {
   /// For every token its form.
@@ -33,17 +33,17 @@ public struct SurfaceForms: Sendable, Equatable {
     var index: [Int32] = []
     for sequence in selected { index.append(contentsOf: forms[Int(sequence)]) }
     let order = index.indices.sorted { index[$0] < index[$1] }
-    var (lengths, letters): ([Int], [Int32]) = ([], [])
+    var (lengths, ids): ([Int], [Int32]) = ([], [])
     var last: Int32 = -1
     for place in order {
       if index[place] != last {
         last = index[place]
         lengths.append(characters.length(Int(last)))
-        letters.append(contentsOf: characters[Int(last)])
+        ids.append(contentsOf: characters[Int(last)])
       }
       index[place] = Int32(lengths.count - 1)
     }
-    return (index, lengths, letters)
+    return (index, lengths, ids)
   }
 
   /// A hash that is the same on every rank and in every process.

@@ -1,66 +1,152 @@
 import Foundation
 
-/// The lines of a source, one after the other, with their numbers.
+/// The lines of a source, one after the other, with their numbers: the one way in which files, standard input and prompts
+/// are read.
 ///
-/// A line ends with a line feed, or a carriage return and a line feed; a byte order mark before the first is
+/// A line ends with a line feed, or a carriage return and a line feed; a byte order mark before the first line is
 /// skipped. Memory is bounded by the longest line, which has a limit.
-final class LineReader {
-  /// Longest line, in bytes; more is no file of lines, and would only fill the memory.
+public final class LineReader {
+  /// Where a long line may be cut into parts.
+  enum Cut {
+    /// Nowhere: a line of more than ``longestLine`` bytes is an error.
+    case nowhere
+    /// After a space, so that no word and no subword is cut. More than ``longestWord`` bytes without one are an error.
+    case spaces
+    /// After a space or, where there is none, after any character.
+    case characters
+  }
+
+  /// Longest line, in bytes; a longer one is not from a file of lines, and would only fill the memory.
   static let longestLine = 1 << 24
+  /// Longest word, in bytes; a longer one is not from a text of words.
+  static let longestWord = 1 << 20
+  /// A line that may be cut is cut at the first chance after this many bytes.
+  private static let usualPart = 1 << 12
 
   private let reader: ByteReader
-  private var part = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+  private let cut: Cut
+  private let isRaw: Bool
+  private var buffer = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
   private var position = 0
   private var isAtEnd = false
+  /// The line in `bytes` has begun, and its end has not arrived.
+  private var isWaiting = false
 
   /// The number of the current line, from 1.
-  private(set) var number = 0
-  /// The current line without its end.
-  private(set) var bytes: [UInt8] = []
+  public private(set) var number = 0
+  /// The current line, or the current part of it, without its end.
+  public private(set) var bytes: [UInt8] = []
+  /// Whether a line feed follows `bytes`.
+  private(set) var endsLine = true
+  /// Bytes of the source before `bytes`.
+  private(set) var offset = 0
+  /// Bytes of the line before `bytes`.
+  private var lineOffset = 0
+  /// Bytes taken from the source, line ends included.
+  private var taken = 0
 
   /// Opens the source. Throws `DataError`.
-  init(_ source: TextSource) throws { reader = try ByteReader(source) }
+  ///
+  /// - Parameters:
+  ///   - cut: where a long line may be cut into parts.
+  ///   - isRaw: keeps byte order mark and carriage returns, for bytes that need not be text.
+  init(_ source: TextSource, cut: Cut, isRaw: Bool = false) throws {
+    reader = try ByteReader(source)
+    self.cut = cut
+    self.isRaw = isRaw
+  }
+
+  /// Opens a source that is read in whole lines. Throws `DataError`.
+  public convenience init(_ source: TextSource) throws { try self.init(source, cut: .nowhere) }
 
   /// Named in errors.
   var name: String { reader.name }
 
   /// An error in the current line.
-  func problem(_ problem: LineProblem) -> DataError { .line(name: name, line: number, problem: problem) }
-
-  /// Goes to the next line; false at the end. Throws `DataError`.
-  func next() throws -> Bool {
-    bytes.removeAll(keepingCapacity: true)
-    var isComplete = false
-    var isStarted = false
-    while !isComplete {
-      if position == part.count {
-        guard !isAtEnd else { break }
-        part = try reader.next()
-        position = 0
-        isAtEnd = part.isEmpty
-        continue
-      }
-      if !isStarted { number += 1 }
-      isStarted = true
-      isComplete = appendRest()
-      guard bytes.count <= Self.longestLine else { throw problem(.tooManyBytes(limit: Self.longestLine)) }
-    }
-    if number == 1, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
-    if isComplete, bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
-    return isStarted
+  func problem(_ problem: LineProblem) -> DataError {
+    .line(name: name, line: number, problem: problem.moved(by: lineOffset))
   }
 
-  /// Appends what the current part holds of the line; true if that is its end.
-  private func appendRest() -> Bool {
-    let rest = UnsafeBufferPointer(rebasing: part[position...])
-    guard let start = rest.baseAddress, let end = memchr(start, Int32(UInt8(ascii: "\n")), rest.count) else {
-      bytes.append(contentsOf: rest)
-      position = part.count
-      return false
+  /// Goes to the next line, or part of one; false at the end. Throws `DataError`.
+  public func next() throws -> Bool { try advance(waits: true) ?? false }
+
+  /// The next lines: waits for the first, and takes the others that have already arrived, as from a pipe whose other end
+  /// waits for answers. nil at the end. Throws `DataError`.
+  public func nextLines(atMost limit: Int) throws -> [[UInt8]]? {
+    var lines: [[UInt8]] = []
+    while lines.count < limit, try advance(waits: lines.isEmpty) == true { lines.append(bytes) }
+    return lines.isEmpty ? nil : lines
+  }
+
+  /// True at a line, false at the end, nil if the line has not arrived as a whole and `waits` is false.
+  private func advance(waits: Bool) throws -> Bool? {
+    if !isWaiting {
+      bytes.removeAll(keepingCapacity: true)
+      lineOffset = endsLine ? 0 : lineOffset + (taken - offset)
+      offset = taken
     }
-    let length = UnsafeRawPointer(end) - UnsafeRawPointer(start)
-    bytes.append(contentsOf: rest[..<length])
-    position += length + 1
+    var isComplete = false
+    while !isComplete {
+      if position == buffer.count {
+        guard !isAtEnd else { break }
+        guard waits || reader.isReady else { return nil }
+        buffer = try reader.next()
+        position = 0
+        isAtEnd = buffer.isEmpty
+        continue
+      }
+      if !isWaiting, lineOffset == 0 { number += 1 }
+      isWaiting = true
+      isComplete = takePart()
+      try checkLength()
+    }
+    defer { isWaiting = false }
+    guard isWaiting else { return false }
+    if !isComplete { endsLine = false }
+    if !isRaw {
+      if offset == 0, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
+      if endsLine, bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+    }
     return true
+  }
+
+  private func checkLength() throws {
+    switch cut {
+    case .nowhere where bytes.count > Self.longestLine:
+      throw problem(.tooManyBytes(limit: Self.longestLine))
+    case .spaces where bytes.count > Self.longestWord: throw problem(.wordTooLong(limit: Self.longestWord))
+    default: break
+    }
+  }
+
+  /// Appends what the buffer holds of the line or part; true if that is its end.
+  private func takePart() -> Bool {
+    let rest = UnsafeBufferPointer(rebasing: buffer[position...])
+    let lineFeed = Self.index(of: UInt8(ascii: "\n"), in: rest) ?? rest.count
+    var length = lineFeed
+    if cut != .nowhere, bytes.count + lineFeed > Self.usualPart {
+      let first = max(0, Self.usualPart - bytes.count)
+      let long = UnsafeBufferPointer(rebasing: rest[first..<lineFeed])
+      if let space = Self.index(of: UInt8(ascii: " "), in: long) {
+        length = first + space + 1
+      } else if cut == .characters {
+        // Up to the beginning of a character; a byte of the form 10xxxxxx continues one.
+        let end = long.indices.first { $0 > 0 && (isRaw || long[$0] & 0xC0 != 0x80) }
+        length = end.map { first + $0 } ?? lineFeed
+      }
+    }
+    bytes.append(contentsOf: rest[..<length])
+    let isLineEnd = length == lineFeed && lineFeed < rest.count
+    position += length + (isLineEnd ? 1 : 0)
+    taken += length + (isLineEnd ? 1 : 0)
+    endsLine = isLineEnd
+    return isLineEnd || length < lineFeed
+  }
+
+  private static func index(of byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
+    guard let start = bytes.baseAddress, let found = memchr(start, Int32(byte), bytes.count) else {
+      return nil
+    }
+    return UnsafeRawPointer(found) - UnsafeRawPointer(start)
   }
 }

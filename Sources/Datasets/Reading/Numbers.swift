@@ -1,4 +1,4 @@
-/// The number that a text stands for, whatever white space is around it; nil for no number. May be infinite.
+/// The number that a text is, with or without white space around it; nil for other text. May be infinite.
 func parsedNumber(_ text: ArraySlice<UInt8>) -> Float? {
   let digits = text.trimmed()
   guard !digits.isEmpty, digits.count <= 100 else { return nil }
@@ -26,7 +26,7 @@ func parseNumbers(
   }
 }
 
-/// Appends the steps of a line such as `39 43 46||39`, a vector of zeros and ones each; returns their number.
+/// Appends the steps of a line such as `39 43 46||39`, each as a vector of zeros and ones; returns their number.
 func parseMultihot(
   _ line: [UInt8], width: Int, limit: Int, into values: inout [Float]
 ) throws(LineProblem) -> Int {
@@ -44,4 +44,125 @@ func parseMultihot(
     }
   }
   return steps
+}
+
+/// The numbers of a NumPy file (format 1.0 to 3.0), as 32-bit floats.
+struct NumpyArray {
+  /// Largest file, in bytes: an example is one sequence.
+  static let largestFile = 1 << 28
+  /// Longest description of an array, in bytes.
+  private static let longestHeader = 1 << 16
+
+  /// One or two sizes, of which the second is above 0.
+  let shape: [Int]
+  /// Row after row.
+  let values: [Float]
+
+  /// Reads little-endian float32 or float64, in row-major or in column-major ("Fortran") order. Throws
+  /// `ArrayProblem`.
+  init(path: String) throws(ArrayProblem) {
+    let bytes = try Self.content(of: path)
+    guard bytes.count >= 10, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else { throw .notNumPy }
+    let (major, minor) = (bytes[6], bytes[7])
+    guard (1...3).contains(major), minor == 0 else { throw .version(major: major, minor: minor) }
+    let start = major == 1 ? 10 : 12
+    guard bytes.count >= start else { throw .header("the file ends within it") }
+    let length = bytes[8..<start].reversed().reduce(0) { $0 << 8 | Int($1) }
+    guard length <= Self.longestHeader else { throw .header("\(length) bytes of description") }
+    guard start + length <= bytes.count else { throw .header("the file ends within it") }
+    let header = try NumpyHeader(bytes[start..<start + length])
+    let shape = header.shape
+    let data = bytes[(start + length)...]
+    let stored =
+      header.isDouble
+      ? try Self.elements(data, UInt64.self, shape) { Float(Double(bitPattern: $0)) }
+      : try Self.elements(data, UInt32.self, shape) { Float(bitPattern: $0) }
+    self.shape = shape
+    values =
+      header.isColumnMajor
+      ? stored.indices.map { stored[$0 % shape[1] * shape[0] + $0 / shape[1]] } : stored
+  }
+
+  private static func content(of path: String) throws(ArrayProblem) -> [UInt8] {
+    var bytes: [UInt8] = []
+    do {
+      let reader = try ByteReader(.file(path))
+      while case let part = try reader.next(), !part.isEmpty {
+        guard bytes.count + part.count <= largestFile else {
+          throw ArrayProblem.tooLarge(limit: largestFile)
+        }
+        bytes.append(contentsOf: part)
+      }
+    } catch let problem as ArrayProblem {
+      throw problem
+    } catch DataError.missing {
+      throw .missing
+    } catch DataError.unreadable(_, let reason) {
+      throw .unreadable(reason)
+    } catch {
+      throw .unreadable("not a regular file")
+    }
+    return bytes
+  }
+
+  private static func elements<Bits: FixedWidthInteger>(
+    _ data: ArraySlice<UInt8>, _ bits: Bits.Type, _ shape: [Int], _ value: (Bits) -> Float
+  ) throws(ArrayProblem) -> [Float] {
+    var expected = MemoryLayout<Bits>.size
+    for size in shape {
+      let (product, overflow) = expected.multipliedReportingOverflow(by: size)
+      guard !overflow else { throw .shape("\(shape)") }
+      expected = product
+    }
+    guard data.count == expected else { throw .size(found: data.count, expected: expected) }
+    let values = data.withUnsafeBytes { raw in
+      (0..<expected / MemoryLayout<Bits>.size).map { index in
+        value(
+          Bits(
+            littleEndian: raw.loadUnaligned(fromByteOffset: index * MemoryLayout<Bits>.size, as: Bits.self)))
+      }
+    }
+    if let bad = values.firstIndex(where: { !$0.isFinite }) { throw .notFinite(element: bad) }
+    return values
+  }
+}
+
+/// The description of an array in its file: a dictionary as Python writes it.
+private struct NumpyHeader {
+  let isDouble: Bool
+  let isColumnMajor: Bool
+  let shape: [Int]
+
+  init(_ bytes: ArraySlice<UInt8>) throws(ArrayProblem) {
+    guard let text = String(validating: bytes, as: UTF8.self) else { throw .header("not text") }
+    guard let type = Self.value("descr", text, from: "'", to: "'"),
+      let order = Self.value("fortran_order", text, from: "", to: ","),
+      let sizesText = Self.value("shape", text, from: "(", to: ")"), ["True", "False"].contains(order)
+    else { throw .header("expected {'descr': '…', 'fortran_order': …, 'shape': (…)}") }
+    isDouble = type == "<f8"
+    guard isDouble || type == "<f4" else { throw .elementType(String(type)) }
+    var entries = sizesText.split(separator: ",", omittingEmptySubsequences: false).map {
+      $0.trimmingPrefix(while: \.isWhitespace)
+    }
+    if entries.last?.isEmpty == true { entries.removeLast() }
+    let sizes = entries.compactMap { Int($0) }
+    guard (1...2).contains(entries.count), sizes.count == entries.count,
+      sizes.allSatisfy({ $0 >= 0 }), sizes.count == 1 || sizes[1] > 0
+    else { throw .shape("(\(sizesText))") }
+    isColumnMajor = order == "True" && sizes.count == 2
+    shape = sizes
+  }
+
+  /// The text between two marks after a key.
+  private static func value(_ key: String, _ text: String, from open: String, to close: String) -> Substring?
+  {
+    guard let name = text.firstRange(of: "'\(key)'") else { return nil }
+    var rest = text[name.upperBound...].trimmingPrefix(while: \.isWhitespace)
+    guard rest.popFirst() == ":" else { return nil }
+    rest = rest.trimmingPrefix(while: \.isWhitespace)
+    guard rest.hasPrefix(open) else { return nil }
+    rest = rest.dropFirst(open.count)
+    guard let end = rest.firstRange(of: close) else { return nil }
+    return rest[..<end.lowerBound]
+  }
 }

@@ -1,30 +1,33 @@
-/// What the bytes of a field mean.
+/// The meaning of the bytes of a field.
 enum FieldKind: Equatable {
   /// Text that a vocabulary cuts into tokens.
   case text
-  /// Tokens with a tab between them.
+  /// Words of a file of columns, with a tab between them.
   case cells
-  /// A label a step, with white space between them.
+  /// The same words in a line of input: with tabs between them, or else with the white space of ASCII, which no word of
+  /// columns has. Other white space, such as a no-break space, belongs to the words.
+  case words
+  /// One label per step, with white space between them.
   case tags
-  /// A label a step, with a tab between them.
+  /// One label per step, with a tab between them.
   case tagCells
   /// One label.
   case label
   /// The numbers of one vector, with white space between them.
   case numbers
-  /// One number a step, with white space between them, or the path of an array.
+  /// One number per step, with white space between them, or the path of an array.
   case stepNumbers
-  /// One number a step, with commas between them; of a line these are the columns from `firstColumn` (from 1)
+  /// One number per step, with commas between them: the columns of a line from `firstColumn` (from 1)
   /// on.
   case series(firstColumn: Int)
-  /// The path of an array, a row a step.
+  /// The path of an array with one row per step.
   case array
   /// The path of an array that is one vector.
   case arrayVector
   /// The keys of each step.
   case multihot
 
-  /// True for one entry a step of the source.
+  /// True for fields with one value per step of the source.
   var isPerStep: Bool { self == .tags || self == .tagCells || self == .stepNumbers }
 }
 
@@ -37,18 +40,18 @@ enum RecordCut: Equatable {
   case comma
   /// Columns with white space between them, or those of CoNLL-U.
   case columns, conllu
-  /// One field a file.
+  /// One field per file.
   case parallel
 }
 
-/// What an example of a task consists of in a format.
+/// The fields of an example in a format.
 struct RecordLayout: Equatable {
   let cut: RecordCut
   let source: FieldKind?
   let target: FieldKind?
 
-  /// Throws `DataError.unsupported` for a format that the task has no use for.
-  init(_ options: SequenceOptions, _ file: SequenceSource) throws {
+  /// Throws `DataError.unsupported` for a format that does not hold examples of the kind.
+  init(_ options: ExampleOptions, _ file: DataSource) throws {
     if case .parallel(_, _, let second) = file {
       self = try Self.parallel(options, hasSecondSource: second != nil)
     } else {
@@ -57,12 +60,14 @@ struct RecordLayout: Equatable {
     try check(options)
   }
 
-  /// The source alone, as it is given to predict from: the words of a sentence stand in a line.
-  init(inputOf trained: FieldKind) {
-    switch trained {
-    case .cells: self.init(.wholeLine, .text, nil)
-    case .series: self.init(.wholeLine, .series(firstColumn: 1), nil)
-    default: self.init(.wholeLine, trained, nil)
+  /// The source alone, as it is given to predict from; nil without a source.
+  var input: RecordLayout? {
+    // Steps alone are read as well as written: each predicts the next.
+    guard let source = source ?? (target == .multihot ? .multihot : nil) else { return nil }
+    return switch source {
+    case .cells: RecordLayout(.wholeLine, .words, nil)
+    case .series: RecordLayout(.wholeLine, .series(firstColumn: 1), nil)
+    default: RecordLayout(.wholeLine, source, nil)
     }
   }
 
@@ -70,86 +75,90 @@ struct RecordLayout: Equatable {
     (self.cut, self.source, self.target) = (cut, source, target)
   }
 
-  private static func parallel(_ options: SequenceOptions, hasSecondSource: Bool) throws -> RecordLayout {
+  private static func parallel(_ options: ExampleOptions, hasSecondSource: Bool) throws -> RecordLayout {
     guard options.format == .lines else {
-      throw options.unsupported("parallel files hold one sequence a line; set data.format=lines")
+      throw options.unsupported("parallel files hold one sequence per line; set data.format=lines")
     }
-    guard !hasSecondSource || options.task == .seq2seq else {
-      throw options.unsupported("only task seq2seq has a second source")
+    guard !hasSecondSource || options.kind == .paired else {
+      throw options.unsupported("only the task seq2seq has a second source")
     }
-    switch options.task {
-    case .tagger: return Self(.parallel, .text, options.numericTargets ? .stepNumbers : .tags)
-    case .classifier: return Self(.parallel, .text, options.numericTargets ? .numbers : .label)
-    case .generator: return Self(.parallel, .label, .text)
-    case .seq2seq: return Self(.parallel, .text, .text)
+    switch options.kind {
+    case .stream: preconditionFailure("a stream has no examples")
+    case .tagged: return Self(.parallel, .text, options.numericTargets ? .stepNumbers : .tags)
+    case .labeled: return Self(.parallel, .text, options.numericTargets ? .numbers : .label)
+    case .generated: return Self(.parallel, .label, .text)
+    case .paired: return Self(.parallel, .text, .text)
     }
   }
 
-  private static func single(_ options: SequenceOptions) throws -> RecordLayout {
+  private static func single(_ options: ExampleOptions) throws -> RecordLayout {
     let label = options.numericTargets ? FieldKind.numbers : .label
-    switch (options.task, options.format) {
-    case (.tagger, .columns): return Self(.columns, .cells, .tagCells)
-    case (.tagger, .conllu): return Self(.conllu, .cells, .tagCells)
-    case (.tagger, .npy):
+    switch (options.kind, options.format) {
+    case (.tagged, .columns): return Self(.columns, .cells, .tagCells)
+    case (.tagged, .conllu): return Self(.conllu, .cells, .tagCells)
+    case (.tagged, .npy):
       return Self(.tabs(targetFirst: true), .array, options.numericTargets ? .stepNumbers : .tags)
     // Every step is a target of the one before it.
-    case (.tagger, .multihot): return Self(.wholeLine, nil, .multihot)
-    case (.classifier, .tsv): return Self(.tabs(targetFirst: true), .text, label)
-    case (.classifier, .csv): return Self(.comma, .series(firstColumn: 2), label)
-    case (.classifier, .npy): return Self(.tabs(targetFirst: true), .array, label)
-    case (.classifier, .multihot): return Self(.tabs(targetFirst: true), .multihot, label)
-    case (.generator, .lines): return Self(.wholeLine, nil, .text)
-    // The label is what a generator starts from.
-    case (.generator, .tsv): return Self(.tabs(targetFirst: false), .label, .text)
-    case (.generator, .npy): return Self(.tabs(targetFirst: true), .arrayVector, .text)
-    case (.seq2seq, .tsv): return Self(.tabs(targetFirst: false), .text, .text)
-    case (.seq2seq, .csv): return Self(.comma, .series(firstColumn: 2), .text)
-    case (.seq2seq, .npy): return Self(.tabs(targetFirst: true), .array, .text)
+    case (.tagged, .multihot): return Self(.wholeLine, nil, .multihot)
+    case (.labeled, .tsv): return Self(.tabs(targetFirst: true), .text, label)
+    case (.labeled, .csv): return Self(.comma, .series(firstColumn: 2), label)
+    case (.labeled, .npy): return Self(.tabs(targetFirst: true), .array, label)
+    case (.labeled, .multihot): return Self(.tabs(targetFirst: true), .multihot, label)
+    case (.generated, .lines): return Self(.wholeLine, nil, .text)
+    // A generator starts from the label.
+    case (.generated, .tsv): return Self(.tabs(targetFirst: false), .label, .text)
+    case (.generated, .npy): return Self(.tabs(targetFirst: true), .arrayVector, .text)
+    case (.paired, .tsv): return Self(.tabs(targetFirst: false), .text, .text)
+    case (.paired, .csv): return Self(.comma, .series(firstColumn: 2), .text)
+    case (.paired, .npy): return Self(.tabs(targetFirst: true), .array, .text)
     case (_, .lines):
       throw options.unsupported(
         "one file of lines holds no pairs; \(options.formats); a run trained on two files is scored on "
           + "others with data.test.input=FILE data.test.labels=FILE --split test")
+    case (.stream, _): preconditionFailure("a stream has no examples")
     default: throw options.unsupported("not a format of this task; \(options.formats)")
     }
   }
 
-  private func check(_ options: SequenceOptions) throws {
-    let isWords = [.word, .space].contains(options.source.tokenization)
+  private func check(_ options: ExampleOptions) throws {
+    let isWords = [.word, .space].contains(options.source.unit)
     if source == .cells, !isWords {
-      throw options.unsupported("its tokens are given; set data.tokens=word")
+      throw options.unsupported("its words are given; set data.tokens=word")
     }
-    if source == .text, options.task == .tagger, options.source.tokenization == .bpe {
+    if source == .text, options.kind == .tagged, options.source.unit == .bpe {
       throw options.unsupported("tags belong to words, not to subwords; set data.tokens=word")
     }
     if options.characters, !(source == .cells || source == .text && isWords) {
-      throw options.unsupported("letters belong to words; set data.tokens=word")
+      throw options.unsupported(
+        "model.character_hidden_size reads the characters of words; set data.tokens=word")
     }
     if options.numericTargets, target == .tagCells {
       throw options.unsupported("its tags are names; use data.format=npy for numbers")
     }
     if options.sharedVocabulary {
       guard source == .text, target == .text, options.source == options.target else {
-        throw options.unsupported("a shared vocabulary needs two sides of text cut the same way")
+        throw options.unsupported("a shared vocabulary needs two sides of text cut in the same way")
       }
     }
   }
 }
 
-extension SequenceOptions {
+extension ExampleOptions {
   func unsupported(_ reason: String) -> DataError {
-    .unsupported(task: task, format: format, reason: reason)
+    .unsupported(format: format, reason: reason)
   }
 }
 
-extension SequenceOptions {
-  /// The formats of which the task makes something: numbers to learn are not in all of them.
+extension ExampleOptions {
+  /// The formats of this kind of examples: not all of them hold numbers to learn.
   fileprivate var formats: String {
-    switch task {
-    case .tagger:
+    switch kind {
+    case .stream: "use text"
+    case .tagged:
       "use \(numericTargets ? "npy, multihot" : "columns, conllu, npy"), or lines with {input: …, labels: …}"
-    case .classifier: "use tsv, csv, npy, multihot, or lines with {input: …, labels: …}"
-    case .generator: "use lines, tsv or npy"
-    case .seq2seq: "use tsv, csv, npy, or lines with {source: …, target: …}"
+    case .labeled: "use tsv, csv, npy, multihot, or lines with {input: …, labels: …}"
+    case .generated: "use lines, tsv or npy"
+    case .paired: "use tsv, csv, npy, or lines with {source: …, target: …}"
     }
   }
 }

@@ -1,177 +1,159 @@
-/// A text for a language model, as tokens: what to learn from, and what to score on.
-public struct TextCorpus: Sendable {
-  public let vocabulary: Vocabulary
-  public let train: TokenStream
-  public let valid: TokenStream?
-  public let test: TokenStream?
+extension Corpus<TokenStream> {
+  /// The tokens of the text.
+  public var vocabulary: Vocabulary {
+    guard let vocabulary = encoding.stream else { preconditionFailure("a text without a vocabulary") }
+    return vocabulary
+  }
 
   /// Reads the files and counts the vocabulary over the training text.
   ///
   /// Without `valid`, the first ⌊n (1 - validFraction)⌋ of the n tokens are for training and the others for
-  /// validation; the vocabulary is counted over the training part only, and what appears in other parts alone
-  /// is `<unk>`. A `validFraction` of 0 leaves no validation text. With `vocabulary`, that of an earlier run,
-  /// nothing is counted.
+  /// validation. The vocabulary is counted over the training part only, and tokens that appear in other parts alone
+  /// are `<unk>`. Subwords are cut by bytes instead of by tokens, at the beginning of a line, because their model must
+  /// not have seen the validation part. A `validFraction` of 0 leaves no validation text. With `vocabulary`, that of an
+  /// earlier run, nothing is counted.
   ///
-  /// The text is read in two passes, three when it is cut, and is never in memory as a whole: at most the
-  /// tokens, the vocabulary and a buffer are, but for the training text that subwords are learnt from. Throws `DataError`.
+  /// The text is read in two passes, or three if it is cut, and is never in memory as a whole: only its tokens, the
+  /// vocabulary and a buffer are. The exception is the training text that a subword model learns from. Throws `DataError`.
   public static func load(
-    train: TextSource, valid: TextSource? = nil, test: TextSource? = nil, validFraction: Double = 0,
-    options: TextOptions, vocabulary: Vocabulary? = nil
+    train source: TextSource, valid: TextSource? = nil, test: TextSource? = nil, validFraction: Double = 0,
+    options: TextOptions, vocabulary known: Vocabulary? = nil
   ) throws -> TextCorpus {
     precondition((0..<1).contains(validFraction), "a fraction in 0 ..< 1, not \(validFraction)")
-    if let known = vocabulary {
+    if let known {
       precondition(
-        known.tokenization == options.tokenization && known.lowercase == options.lowercase,
-        "a vocabulary of \(known.tokenization) for a text of \(options.tokenization)")
+        known.unit == options.unit && known.lowercase == options.lowercase,
+        "a vocabulary of \(known.unit) for a text of \(options.unit)")
     }
-    let fraction = valid == nil ? validFraction : 0
-    if options.tokenization == .bpe {
-      return try loadSubwords(
-        train: train, valid: valid, test: test, validFraction: fraction, options: options,
-        vocabulary: vocabulary)
-    }
-    let plan = try plan(for: train, fraction, options, vocabulary)
-    let parts = try TokenEncoder(vocabulary: plan.vocabulary).encode(
-      train, count: plan.total, splitAt: plan.train)
-    return TextCorpus(
-      vocabulary: plan.vocabulary, train: parts.first,
-      valid: try valid.map { try encode($0, vocabulary: plan.vocabulary) }
-        ?? (fraction > 0 ? parts.second : nil),
-      test: try test.map { try encode($0, vocabulary: plan.vocabulary) })
-  }
-
-  private typealias Plan = (vocabulary: Vocabulary, total: Int, train: Int)
-
-  /// The vocabulary, the number of tokens and how many of them are for training.
-  private static func plan(
-    for source: TextSource, _ fraction: Double, _ options: TextOptions, _ known: Vocabulary?
-  ) throws -> Plan {
+    let isCut = valid == nil && validFraction > 0
+    let isSubwords = options.unit == .bpe
+    var total: Int?
+    // Tokens, or of subwords bytes, that are for training.
     var limit = Int.max
-    var plan: Plan
-    if fraction > 0 || known != nil {
-      let total = try countTokens(of: source, options.tokenization, options.lowercase)
-      limit = trainingTokens(of: total, validFraction: fraction)
-      try checkSizes(of: source, total: total, train: limit, fraction)
-      if let known { return (known, total, limit) }
+    if isCut || known != nil && !isSubwords {
+      let count = try isSubwords ? byteCount(of: source) : tokenCount(of: source, options)
+      if !isSubwords { total = count }
+      if isCut { limit = min(count, Int((Double(count) * (1 - validFraction)).rounded(.down))) }
+      try checkSizes(of: source, total: count, train: min(limit, count), isCut ? validFraction : 0)
     }
-    (plan.vocabulary, plan.total) = try countVocabulary(of: source, upTo: limit, options)
-    plan.train = min(limit, plan.total)
-    try checkSizes(of: source, total: plan.total, train: plan.train, fraction)
-    return plan
-  }
-
-  /// The tokens of a text in a given vocabulary. Throws `DataError`, also for fewer than two tokens.
-  public static func encode(_ source: TextSource, vocabulary: Vocabulary) throws -> TokenStream {
-    if vocabulary.subwords != nil { return try encodeSubwords(source, vocabulary: vocabulary) }
-    let count = try countTokens(of: source, vocabulary.tokenization, vocabulary.lowercase)
-    try checkSizes(of: source, total: count, train: count, 0)
-    return try TokenEncoder(vocabulary: vocabulary).encode(source, count: count, splitAt: count).first
-  }
-
-  /// A hash of the vocabulary and all tokens that is the same on every rank and in every process.
-  public var digest: UInt64 {
-    var hash = StableHash()
-    hash.combine(vocabulary.digest)
-    for part in [train, valid, test] { hash.combine(part?.digest ?? 0) }
-    return hash.value
-  }
-
-  /// How many of `total` tokens are for training when a part is cut off for validation.
-  static func trainingTokens(of total: Int, validFraction: Double) -> Int {
-    min(total, Int((Double(total) * (1 - validFraction)).rounded(.down)))
-  }
-
-  static func checkSizes(of source: TextSource, total: Int, train: Int, _ fraction: Double) throws {
-    guard total > 0 else { throw DataError.empty(name: source.name) }
-    guard total > 1 else { throw DataError.tooShort(name: source.name, tokens: total) }
-    guard fraction > 0 else { return }
-    for (part, tokens) in [("training", train), ("validation", total - train)] where tokens < 2 {
-      throw DataError.splitTooSmall(name: source.name, part: part, tokens: tokens, fraction: fraction)
+    var vocabulary: Vocabulary
+    if let known {
+      vocabulary = known
+    } else {
+      let counter = try counter(of: source, options, limit: limit)
+      guard counter.total > 0 else { throw DataError.empty(name: source.name) }
+      if !isSubwords { total = counter.total }
+      vocabulary = try counter.vocabulary()
     }
+    var (tokens, before) = try TokenStream.read(
+      source, vocabulary, count: total, byteLimit: isSubwords ? limit : .max)
+    let train = isSubwords ? before : min(limit, tokens.count)
+    try checkSizes(of: source, total: tokens.count, train: train, isCut ? validFraction : 0)
+    if isSubwords, known == nil {
+      (vocabulary, tokens) = try orderedByFrequency(vocabulary, tokens, counting: train)
+    }
+    var encoding = DataEncoding()
+    encoding.stream = vocabulary
+    return TextCorpus(
+      encoding: encoding, train: tokens.part(0..<train),
+      valid: try valid.map { try TokenStream(reading: $0, vocabulary: vocabulary) }
+        ?? (isCut ? tokens.part(train..<tokens.count) : nil),
+      test: try test.map { try TokenStream(reading: $0, vocabulary: vocabulary) })
   }
 }
 
-// MARK: - The passes
+extension TokenStream {
+  /// The tokens of a text in a given vocabulary. Throws `DataError`, also for fewer than two tokens.
+  public init(reading source: TextSource, vocabulary: Vocabulary) throws {
+    let options = TextOptions(vocabulary.unit, lowercase: vocabulary.lowercase)
+    let count = vocabulary.unit == .bpe ? nil : try Datasets.tokenCount(of: source, options)
+    if let count { try checkSizes(of: source, total: count, train: count, 0) }
+    self = try Self.read(source, vocabulary, count: count, byteLimit: .max).tokens
+    try checkSizes(of: source, total: self.count, train: self.count, 0)
+  }
 
-/// Number of tokens of a text.
-private func countTokens(of source: TextSource, _ tokenization: Tokenization, _ lowercase: Bool) throws -> Int
-{
-  var table = SymbolTable(tokenization)
-  table.isFrozen = true
+  /// The tokens of a text, of which there must be `count` if that is known, and how many of them are in lines that begin
+  /// before `byteLimit`.
+  fileprivate static func read(
+    _ source: TextSource, _ vocabulary: Vocabulary, count: Int?, byteLimit: Int
+  ) throws -> (tokens: TokenStream, before: Int) {
+    var tokens = TokenStream(name: source.name, vocabularySize: vocabulary.count, capacity: count ?? 0)
+    var before = 0
+    try vocabulary.forEachPart(of: source) { ids, offset in
+      // More than was counted: the file has grown. The memory must not fill with it.
+      if let count, tokens.count + ids.count > count { throw DataError.changed(path: source.name) }
+      for id in ids { tokens.append(id) }
+      if offset < byteLimit { before = tokens.count }
+    }
+    guard count == nil || count == tokens.count else { throw DataError.changed(path: source.name) }
+    return (tokens, before)
+  }
+}
+
+// MARK: - The passes over a text
+
+private func byteCount(of source: TextSource) throws -> Int {
+  let reader = try ByteReader(source)
   var count = 0
-  var scanner = SymbolScanner(name: source.name, lowercase: lowercase, table: table)
-  try scanner.scan(source) { count += $0.count }
+  while case let part = try reader.next(), !part.isEmpty { count += part.count }
   return count
 }
 
-/// The vocabulary of the first `limit` tokens of a text, and the number of all its tokens.
-private func countVocabulary(
-  of source: TextSource, upTo limit: Int, _ options: TextOptions
-) throws -> (Vocabulary, Int) {
-  var counts: [Int] = []
-  var total = 0
-  let table = SymbolTable(options.tokenization)
-  var scanner = SymbolScanner(name: source.name, lowercase: options.lowercase, table: table)
-  try scanner.scan(source) { symbols in
-    let counted = symbols.prefix(max(0, limit - total))
-    let highest = Int(counted.max() ?? -1)
-    counts.append(contentsOf: repeatElement(0, count: max(0, highest + 1 - counts.count)))
-    for symbol in counted { counts[Int(symbol)] += 1 }
-    total += symbols.count
-  }
-  counts.append(contentsOf: repeatElement(0, count: max(0, scanner.table.count - counts.count)))
-  return (Vocabulary(table: scanner.table, counts: counts, options: options), total)
+private func tokenCount(of source: TextSource, _ options: TextOptions) throws -> Int {
+  try counter(of: source, options, limit: 0).total
 }
 
-/// Turns texts into tokens of one vocabulary.
-private struct TokenEncoder {
-  let vocabulary: Vocabulary
-  private let table: SymbolTable
-  private let idOfSymbol: [Int32]
-
-  init(vocabulary: Vocabulary) {
-    self.vocabulary = vocabulary
-    table = vocabulary.symbolTable()
-    idOfSymbol = vocabulary.idOfSymbol(in: table)
-  }
-
-  typealias Parts = (first: TokenStream, second: TokenStream)
-
-  /// The first `split` and the other tokens of a text that has `count` of them.
-  func encode(_ source: TextSource, count: Int, splitAt split: Int) throws -> Parts {
-    switch TokenWidth(vocabularySize: vocabulary.count) {
-    case .bits8:
-      let (first, second) = try encode(source, count, split, as: UInt8.self)
-      return (TokenStream(first), TokenStream(second))
-    case .bits16:
-      let (first, second) = try encode(source, count, split, as: UInt16.self)
-      return (TokenStream(first), TokenStream(second))
-    case .bits32:
-      let (first, second) = try encode(source, count, split, as: UInt32.self)
-      return (TokenStream(first), TokenStream(second))
+/// The counts of the first `limit` tokens of a text; of subwords the lines that begin in the first `limit` bytes.
+private func counter(of source: TextSource, _ options: TextOptions, limit: Int) throws -> TokenCounter {
+  var counter = TokenCounter(options, boundaries: .ofStream(options.unit))
+  counter.limit = limit
+  let reader = try LineReader(stream: source, options.unit)
+  while try reader.next() {
+    if options.unit == .bpe, reader.offset >= limit || reader.bytes.isEmpty { continue }
+    do throws(LineProblem) {
+      try counter.add(reader.bytes)
+    } catch {
+      throw reader.problem(error)
     }
+    if reader.endsLine { counter.addLineEnd() }
   }
+  return counter
+}
 
-  private func encode<Value: FixedWidthInteger>(
-    _ source: TextSource, _ count: Int, _ split: Int, as type: Value.Type
-  ) throws -> ([Value], [Value]) {
-    var first: [Value] = []
-    var second: [Value] = []
-    first.reserveCapacity(split)
-    second.reserveCapacity(count - split)
-    let unknown = vocabulary.unknown ?? 0
-    var total = 0
-    var scanner = SymbolScanner(name: source.name, lowercase: vocabulary.lowercase, table: table)
-    try scanner.scan(source) { symbols in
-      // More than was counted: the file has grown, which is reported below; don't fill the memory with it.
-      let ids = symbols.prefix(max(0, count - total)).lazy.map { symbol in
-        Value(truncatingIfNeeded: symbol < 0 ? unknown : idOfSymbol[Int(symbol)])
-      }
-      first.append(contentsOf: ids.prefix(max(0, split - total)))
-      second.append(contentsOf: ids.dropFirst(max(0, split - total)))
-      total += symbols.count
+/// A vocabulary of subwords and a text with the ids in the order of frequency, as clusters of rare tokens want it.
+private func orderedByFrequency(
+  _ vocabulary: Vocabulary, _ tokens: TokenStream, counting train: Int
+) throws -> (Vocabulary, TokenStream) {
+  guard let model = vocabulary.subwords else { return (vocabulary, tokens) }
+  var counts = [Int](repeating: 0, count: vocabulary.count)
+  for position in 0..<train { counts[Int(tokens[position])] += 1 }
+  let specials = 0..<vocabulary.specialCount
+  let order =
+    Array(specials)
+    + (vocabulary.specialCount..<vocabulary.count).sorted {
+      counts[$0] != counts[$1]
+        ? counts[$0] > counts[$1]
+        : vocabulary.tokens[$0].utf8.lexicographicallyPrecedes(vocabulary.tokens[$1].utf8)
     }
-    guard total == count else { throw DataError.changed(path: source.name) }
-    return (first, second)
+  var newIDs = [Int32](repeating: 0, count: order.count)
+  for (new, old) in order.enumerated() { newIDs[old] = Int32(new) }
+  do {
+    let ordered = try Vocabulary(
+      model.reordered(order), lowercase: vocabulary.lowercase, boundaries: vocabulary.boundaries,
+      name: "subword model")
+    var moved = TokenStream(name: tokens.name, vocabularySize: ordered.count, capacity: tokens.count)
+    for position in 0..<tokens.count { moved.append(newIDs[Int(tokens[position])]) }
+    return (ordered, moved)
+  } catch let error as SubwordError {
+    throw DataError.subwordModel(name: "subword model", reason: error.description)
+  }
+}
+
+private func checkSizes(of source: TextSource, total: Int, train: Int, _ fraction: Double) throws {
+  guard total > 0 else { throw DataError.empty(name: source.name) }
+  guard total > 1 else { throw DataError.tooShort(name: source.name, tokens: total) }
+  guard fraction > 0 else { return }
+  for (part, tokens) in [("training", train), ("validation", total - train)] where tokens < 2 {
+    throw DataError.splitTooSmall(name: source.name, part: part, tokens: tokens, fraction: fraction)
   }
 }

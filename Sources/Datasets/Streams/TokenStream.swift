@@ -1,104 +1,107 @@
 /// A text as token ids, in the narrowest of 8, 16 and 32 bits that holds its vocabulary.
 public struct TokenStream: Sendable, Equatable {
-  private enum Storage: Sendable, Equatable {
-    case bits8([UInt8])
-    case bits16([UInt16])
-    case bits32([UInt32])
-  }
+  /// The name of the text in messages.
+  public let name: String
+  /// Memory of one token, in bytes.
+  public let bytesPerToken: Int
+  /// The ids in the byte order of the machine. Parts of a text share it.
+  private var storage: [UInt8] = []
+  /// The tokens of `storage` that belong to this stream.
+  private var range = 0..<0
 
-  private let storage: Storage
+  /// No tokens yet.
+  init(name: String, vocabularySize: Int, capacity: Int = 0) {
+    self.name = name
+    bytesPerToken = vocabularySize <= 1 << 8 ? 1 : vocabularySize <= 1 << 16 ? 2 : 4
+    storage.reserveCapacity(capacity * bytesPerToken)
+  }
 
   /// The tokens of `ids`, each of which must be in `0 ..< vocabularySize`.
-  public init(_ ids: some Sequence<Int32>, vocabularySize: Int) {
-    let checked = ids.lazy.map { id in
+  public init(_ ids: some Sequence<Int32>, vocabularySize: Int, name: String = "the text") {
+    self.init(name: name, vocabularySize: vocabularySize)
+    for id in ids {
       precondition(
         id >= 0 && id < vocabularySize, "token \(id) isn't below the vocabulary size \(vocabularySize)")
-      return id
-    }
-    switch TokenWidth(vocabularySize: vocabularySize) {
-    case .bits8: storage = .bits8(checked.map { UInt8($0) })
-    case .bits16: storage = .bits16(checked.map { UInt16($0) })
-    case .bits32: storage = .bits32(checked.map { UInt32($0) })
+      append(id)
     }
   }
 
-  init(_ values: [UInt8]) { storage = .bits8(values) }
-  init(_ values: [UInt16]) { storage = .bits16(values) }
-  init(_ values: [UInt32]) { storage = .bits32(values) }
+  /// Adds a token at the end. Requires that the stream is not a part of another one.
+  mutating func append(_ id: Int32) {
+    switch bytesPerToken {
+    case 1: storage.append(UInt8(truncatingIfNeeded: id))
+    case 2: withUnsafeBytes(of: UInt16(truncatingIfNeeded: id)) { storage.append(contentsOf: $0) }
+    default: withUnsafeBytes(of: id) { storage.append(contentsOf: $0) }
+    }
+    range = 0..<range.upperBound + 1
+  }
+
+  /// Some of the tokens, in the same memory.
+  func part(_ tokens: Range<Int>) -> TokenStream {
+    var part = self
+    part.range = range.lowerBound + tokens.lowerBound..<range.lowerBound + tokens.upperBound
+    precondition(range.lowerBound <= part.range.lowerBound && part.range.upperBound <= range.upperBound)
+    return part
+  }
 
   /// Number of tokens.
-  public var count: Int {
-    switch storage {
-    case .bits8(let values): values.count
-    case .bits16(let values): values.count
-    case .bits32(let values): values.count
-    }
-  }
-
-  /// Memory of one token, in bytes.
-  public var bytesPerToken: Int {
-    switch storage {
-    case .bits8: 1
-    case .bits16: 2
-    case .bits32: 4
-    }
-  }
+  public var count: Int { range.count }
 
   /// The id at a position in `0 ..< count`.
   public subscript(position: Int) -> Int32 {
-    switch storage {
-    case .bits8(let values): Int32(values[position])
-    case .bits16(let values): Int32(values[position])
-    case .bits32(let values): Int32(values[position])
+    precondition(position >= 0 && position < count, "token \(position) of \(count)")
+    let place = range.lowerBound + position
+    return storage.withUnsafeBytes { bytes in
+      switch bytesPerToken {
+      case 1: Int32(bytes[place])
+      case 2: Int32(bytes.loadUnaligned(fromByteOffset: 2 * place, as: UInt16.self))
+      default: bytes.loadUnaligned(fromByteOffset: 4 * place, as: Int32.self)
+      }
     }
   }
 
-  /// Overwrites the beginning of `destination` with the ids of `range`.
-  public func copy(_ range: Range<Int>, into destination: UnsafeMutableBufferPointer<Int32>) {
-    precondition(
-      destination.count >= range.count, "room for \(destination.count) tokens, \(range.count) to copy")
-    copy(range, into: destination, offset: 0, stride: 1)
-  }
-
-  /// Overwrites every `stride`-th element of `destination` from `offset` on with the ids of `range`.
-  func copy(
-    _ range: Range<Int>, into destination: UnsafeMutableBufferPointer<Int32>, offset: Int, stride: Int
+  /// Overwrites every `stride`-th element of `destination` from `offset` on with the ids of `positions`.
+  public func copy(
+    _ positions: Range<Int>, into destination: UnsafeMutableBufferPointer<Int32>, offset: Int = 0,
+    stride: Int = 1
   ) {
-    switch storage {
-    case .bits8(let values): scatter(values[range], into: destination, offset: offset, stride: stride)
-    case .bits16(let values): scatter(values[range], into: destination, offset: offset, stride: stride)
-    case .bits32(let values): scatter(values[range], into: destination, offset: offset, stride: stride)
+    guard !positions.isEmpty else { return }
+    precondition(
+      positions.lowerBound >= 0 && positions.upperBound <= count, "tokens \(positions) of \(count)")
+    precondition(
+      destination.count > offset + (positions.count - 1) * stride,
+      "room for \(destination.count) tokens, \(positions.count) to copy")
+    let first = range.lowerBound + positions.lowerBound
+    storage.withUnsafeBytes { bytes in
+      switch bytesPerToken {
+      case 1:
+        for index in 0..<positions.count {
+          destination[offset + index * stride] = Int32(bytes[first + index])
+        }
+      case 2:
+        for index in 0..<positions.count {
+          destination[offset + index * stride] =
+            Int32(bytes.loadUnaligned(fromByteOffset: 2 * (first + index), as: UInt16.self))
+        }
+      default:
+        for index in 0..<positions.count {
+          destination[offset + index * stride] =
+            bytes.loadUnaligned(fromByteOffset: 4 * (first + index), as: Int32.self)
+        }
+      }
     }
+  }
+
+  /// True for the same tokens, whatever their names.
+  public static func == (first: TokenStream, second: TokenStream) -> Bool {
+    first.count == second.count && (0..<first.count).allSatisfy { first[$0] == second[$0] }
   }
 
   /// A hash of the ids that is the same on every rank and in every process, whatever the width in memory.
   public var digest: UInt64 {
     var hash = StableHash()
     hash.combine(UInt64(count))
-    switch storage {
-    case .bits8(let values): for value in values { hash.combine(UInt64(value)) }
-    case .bits16(let values): for value in values { hash.combine(UInt64(value)) }
-    case .bits32(let values): for value in values { hash.combine(UInt64(value)) }
-    }
+    for position in 0..<count { hash.combine(UInt64(UInt32(bitPattern: self[position]))) }
     return hash.value
-  }
-}
-
-/// How many bits a token of a vocabulary takes.
-enum TokenWidth {
-  case bits8, bits16, bits32
-
-  init(vocabularySize: Int) {
-    self = vocabularySize <= 1 << 8 ? .bits8 : vocabularySize <= 1 << 16 ? .bits16 : .bits32
-  }
-}
-
-private func scatter<Value: FixedWidthInteger>(
-  _ values: ArraySlice<Value>, into destination: UnsafeMutableBufferPointer<Int32>, offset: Int, stride: Int
-) {
-  values.withUnsafeBufferPointer { values in
-    for index in values.indices {
-      destination[offset + index * stride] = Int32(truncatingIfNeeded: values[index])
-    }
   }
 }

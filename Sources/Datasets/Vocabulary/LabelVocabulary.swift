@@ -49,7 +49,7 @@ public struct LabelVocabulary: Sendable, Equatable {
   public func id(of name: String) -> Int32? { table.number(of: name) }
 
   /// The id of a label, or -1.
-  func find(_ name: [UInt8]) -> Int32 { table.find(name) }
+  func find(_ name: some Collection<UInt8>) -> Int32 { table.find(name) }
 
   /// The label of an id in `0 ..< count`.
   public subscript(id: Int32) -> String { names[Int(id)] }
@@ -61,9 +61,9 @@ public struct LabelVocabulary: Sendable, Equatable {
     return hash.value
   }
 
-  /// The label that a misspelled one is probably meant to be.
+  /// The label that a misspelled label most likely is.
   ///
-  /// - Parameter isSimilar: nil rather than one that has little in common with it.
+  /// - Parameter isSimilar: gives nil rather than a label that has little in common with it.
   public func nearest(_ name: String, isSimilar: Bool = true) -> String? {
     let wanted = Array(name.lowercased().utf8)
     let limit = isSimilar ? max(1, wanted.count / 3) : Int.max

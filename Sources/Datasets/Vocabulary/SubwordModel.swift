@@ -1,6 +1,7 @@
 import CSentencePiece
+import Foundation
 
-/// Why SentencePiece refused; its own words.
+/// The reason why SentencePiece refused; its own words.
 public struct SubwordError: Error, Sendable, Equatable, CustomStringConvertible {
   public let description: String
 }
@@ -13,21 +14,19 @@ public final class SubwordModel: Sendable {
   public let bytes: [UInt8]
   /// The pieces in the order of their ids.
   public let pieces: [String]
-  /// Ids of the pieces for what is unknown, for the begin and the end of a sentence.
-  public let unknown: Int32?
-  public let beginOfSentence: Int32?
-  public let endOfSentence: Int32?
+  /// The id of the piece for unknown characters.
+  let unknown: Int32
 
   /// The library only reads a loaded model, from any number of threads.
   private nonisolated(unsafe) let model: OpaquePointer
 
-  /// A model of the bytes of a model file. Throws for what is none.
+  /// A model of the bytes of a model file. Throws for other bytes.
   public init(_ bytes: [UInt8]) throws(SubwordError) {
     var loaded: OpaquePointer?
     try throwing { error in
       bytes.withUnsafeBytes { rnd_sp_load($0.baseAddress, $0.count, &loaded, error) }
     }
-    guard let model = loaded else { throw SubwordError(description: "no model") }
+    guard let model = loaded else { throw SubwordError(description: "not a model") }
     self.bytes = bytes
     self.model = model
     pieces = (0..<rnd_sp_piece_count(model)).map { id in
@@ -35,10 +34,7 @@ public final class SubwordModel: Sendable {
       let start = rnd_sp_piece(model, id, &size)
       return String(decoding: UnsafeRawBufferPointer(start: start, count: size), as: UTF8.self)
     }
-    let known = { (id: Int32) -> Int32? in id < 0 ? nil : id }
-    unknown = known(rnd_sp_unknown_id(model))
-    beginOfSentence = known(rnd_sp_begin_id(model))
-    endOfSentence = known(rnd_sp_end_id(model))
+    unknown = rnd_sp_unknown_id(model)
   }
 
   deinit { rnd_sp_unload(model) }
@@ -55,19 +51,8 @@ public final class SubwordModel: Sendable {
     return Array(UnsafeBufferPointer(start: ids, count: count))
   }
 
-  /// The pieces of a text; what no piece covers stands there as it is.
-  public func encodeAsPieces(_ text: some Sequence<UInt8>) throws(SubwordError) -> [String] {
-    let text = Array(text)
-    let joined = try received { start, size, error in
-      text.withUnsafeBytes { rnd_sp_encode_pieces(model, $0.characters, $0.count, start, size, error) }
-    }
-    return joined.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
-      String(decoding: $0, as: UTF8.self)
-    }
-  }
-
-  /// The text of ids; special pieces give nothing, but the unknown one ` ⁇ `. Throws for an id that it
-  /// doesn't have.
+  /// The text of ids; special pieces give nothing, except the unknown one, which gives ` ⁇ `. Throws for an id that the
+  /// model doesn't have.
   public func decode(_ ids: some Sequence<Int32>) throws(SubwordError) -> [UInt8] {
     let ids = Array(ids)
     return try received { start, size, error in
@@ -78,32 +63,99 @@ public final class SubwordModel: Sendable {
   /// Learns a model from lines of text. The same lines and options give the same bytes.
   ///
   /// - Parameters:
-  ///   - boundaries: with pieces for begin and end.
-  ///   - size: most pieces; fewer if the text has not that many.
-  /// - Throws: `SubwordError`, above all for a size that does not hold the characters of the text.
-  public static func train(
-    _ lines: TextLines, size: Int, boundaries: Bool, options: SubwordOptions = SubwordOptions()
-  ) throws(SubwordError) -> SubwordModel {
+  ///   - options: `maxVocabulary` is the largest number of pieces; a text may have fewer. 0: 8,000.
+  ///   - boundaries: which special tokens are pieces.
+  /// - Throws: `DataError.subwordModel`, above all for a size that does not hold the characters of the text.
+  static func trained(
+    on lines: TextLines, _ options: TextOptions, boundaries: Vocabulary.Boundaries
+  ) throws -> SubwordModel {
+    let size = options.maxVocabulary > 0 ? options.maxVocabulary : 8000
+    let specials = Vocabulary.specials(.bpe, boundaries)
+    func id(_ token: String) -> String { "\(specials.firstIndex(of: token) ?? -1)" }
     let settings: [(String, String)] = [
-      ("model_type", options.kind.rawValue), ("vocab_size", "\(size)"), ("hard_vocab_limit", "false"),
-      ("character_coverage", "\(options.characterCoverage)"), ("unk_piece", SpecialToken.unknown),
+      ("model_type", options.subwordKind.rawValue), ("vocab_size", "\(size)"), ("hard_vocab_limit", "false"),
+      ("character_coverage", "1.0"), ("unk_piece", SpecialToken.unknown),
       ("bos_piece", SpecialToken.beginOfSentence), ("eos_piece", SpecialToken.endOfSentence),
-      ("unk_id", "0"), ("bos_id", boundaries ? "1" : "-1"), ("eos_id", boundaries ? "2" : "-1"),
-      ("user_defined_symbols", commaSeparated(options.userSymbols)),
-      ("max_sentence_length", "\(LineReader.longestLine)"),
+      ("unk_id", "0"), ("bos_id", id(SpecialToken.beginOfSentence)),
+      ("eos_id", id(SpecialToken.endOfSentence)), ("max_sentence_length", "\(LineReader.longestLine)"),
       // Sums of several threads would depend on their number.
       ("num_threads", "1"), ("shuffle_input_sentence", "false"), ("minloglevel", "2"),
     ]
     let seed: UInt32 = 0
-    return try SubwordModel(
-      received { start, size, error in
-        withStrings(settings.flatMap { [$0.0, $0.1] }) { arguments in
-          lines.withUnsafeStorage { text, offsets in
-            rnd_sp_train(
-              arguments, settings.count, text.characters, offsets, lines.count, seed, start, size, error)
+    do {
+      return try SubwordModel(
+        received { start, size, error in
+          withStrings(settings.flatMap { [$0.0, $0.1] }) { arguments in
+            lines.withUnsafeStorage { text, offsets in
+              rnd_sp_train(
+                arguments, settings.count, text.characters, offsets, lines.count, seed, start, size, error)
+            }
           }
-        }
-      })
+        })
+    } catch {
+      throw DataError.subwordModel(
+        name: "subword model of \(size) pieces",
+        reason: "\(error); set another data.subword_vocabulary, which is SentencePiece's vocab_size")
+    }
+  }
+
+  /// The same model with its pieces in another order: the new id of piece `order[n]` is n. Throws for bytes that are not
+  /// those of a model.
+  ///
+  /// Only ids change. The segmentation depends on the scores of the pieces, which they keep.
+  func reordered(_ order: [Int]) throws(SubwordError) -> SubwordModel {
+    var pieces: [ArraySlice<UInt8>] = []
+    var others: [UInt8] = []
+    var rest = bytes[...]
+    // A model file is a message of Protocol Buffers, whose field 1 occurs once for every piece.
+    while !rest.isEmpty {
+      let begin = rest.startIndex
+      guard let tag = Self.variableInteger(&rest), tag & 7 == 2, let length = Self.variableInteger(&rest),
+        length <= rest.count
+      else { throw SubwordError(description: "not a model file") }
+      rest = rest.dropFirst(length)
+      let field = bytes[begin..<rest.startIndex]
+      if tag >> 3 == 1 { pieces.append(field) } else { others += field }
+    }
+    guard pieces.count == order.count else { throw SubwordError(description: "not a model file") }
+    return try SubwordModel(order.flatMap { pieces[$0] } + others)
+  }
+
+  private static func variableInteger(_ bytes: inout ArraySlice<UInt8>) -> Int? {
+    var value = 0
+    for shift in stride(from: 0, to: 56, by: 7) {
+      guard let byte = bytes.popFirst() else { return nil }
+      value |= Int(byte & 0x7F) << shift
+      if byte < 0x80 { return value }
+    }
+    return nil
+  }
+
+  // MARK: Files
+
+  /// Largest model file that is read, in bytes.
+  private static let largestFile = 1 << 28
+
+  /// Reads a model file of SentencePiece. Throws `DataError`.
+  public static func load(path: String) throws -> SubwordModel {
+    let bytes = try TextSource.file(path).content(
+      limit: largestFile,
+      tooLarge: DataError.subwordModel(name: path, reason: "more than \(largestFile) bytes"))
+    do {
+      return try SubwordModel(bytes)
+    } catch {
+      throw DataError.subwordModel(name: path, reason: error.description)
+    }
+  }
+
+  /// Writes a model file that SentencePiece's own tools read. Replaces the file in one step. Throws
+  /// `DataError.unwritable`.
+  public func save(to path: String) throws {
+    do {
+      try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      throw DataError.unwritable(path: path, reason: error.localizedDescription)
+    }
   }
 }
 
@@ -115,7 +167,7 @@ extension UnsafeRawBufferPointer {
 
 private typealias Message = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 
-/// Calls `body`, and throws what it gives as an error if it returns false.
+/// Calls `body`, and throws the message that it leaves if it returns false.
 private func throwing(_ body: (Message) -> Bool) throws(SubwordError) {
   var message: UnsafeMutablePointer<CChar>?
   guard !body(&message) else { return }
@@ -152,12 +204,4 @@ private func withStrings<Result>(
       withUnsafePointer(to: Optional<UnsafePointer<CChar>>.none) { body(pointers.baseAddress ?? $0) }
     }
   }
-}
-
-/// A list as SentencePiece reads it: in quotation marks where an entry holds a comma or a quotation mark.
-private func commaSeparated(_ entries: [String]) -> String {
-  entries.map { entry in
-    guard entry.contains(where: { $0 == "," || $0 == "\"" }) else { return entry }
-    return "\"" + entry.replacing("\"", with: "\"\"") + "\""
-  }.joined(separator: ",")
 }

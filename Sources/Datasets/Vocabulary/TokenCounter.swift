@@ -1,83 +1,102 @@
 /// Counts the tokens of lines, and makes the vocabulary of them.
 struct TokenCounter {
-  let options: SequenceTextOptions
-  /// Special tokens for begin and end.
-  var boundaries: Bool
-  private let tokenizer: LineTokenizer
+  let options: TextOptions
+  let boundaries: Vocabulary.Boundaries
+  /// Only the first tokens up to this number are counted.
+  var limit = Int.max
+  /// Tokens so far, those above the limit included; of subwords lines.
+  private(set) var total = 0
+  private let tokenizer: Tokenizer
   private var words = WordTable()
   private var scalars = ScalarTable()
   private var scalarList: [Unicode.Scalar] = []
   private var counts: [Int] = []
   /// The lines themselves, for a subword model.
   private var lines = TextLines()
-  private let keepsLines: Bool
-  private var word: [UInt8] = []
 
-  init(_ options: SequenceTextOptions, boundaries: Bool, subwords: SubwordOptions) {
+  init(_ options: TextOptions, boundaries: Vocabulary.Boundaries) {
     self.options = options
     self.boundaries = boundaries
-    keepsLines = options.tokenization == .bpe && subwords.modelPath == nil
-    tokenizer = LineTokenizer(tokenization: options.tokenization, lowercase: options.lowercase)
+    tokenizer = Tokenizer(unit: options.unit, lowercase: options.lowercase)
   }
 
   /// Counts the tokens of a line.
   mutating func add(_ line: [UInt8]) throws(LineProblem) {
-    guard options.tokenization != .byte else { return }
+    guard options.unit != .byte else {
+      total += line.count
+      return
+    }
     if let problem = textProblem(in: line) { throw problem }
-    line.withUnsafeBufferPointer { line in
-      switch options.tokenization {
+    let line = tokenizer.folded(line)
+    line.withUnsafeBufferPointer { bytes in
+      switch options.unit {
       case .byte: break
-      case .char: tokenizer.forEachScalar(in: line) { count($0) }
-      case .word, .space: tokenizer.forEachWord(in: line) { count($0) }
+      case .char: tokenizer.forEachScalar(in: bytes) { count($0) }
+      case .word, .space: tokenizer.forEachWord(in: bytes) { count($0) }
       case .bpe:
-        guard keepsLines else { return }
-        tokenizer.fold(line, into: &word)
-        lines.append(word)
+        total += 1
+        lines.append(bytes)
       }
+    }
+  }
+
+  /// Counts the end of a line, where that is a token.
+  mutating func addLineEnd() {
+    switch options.unit {
+    case .char: count("\n")
+    case .byte, .word, .space: total += 1
+    case .bpe: break
     }
   }
 
   /// Counts the cells of a line as tokens.
   mutating func addCells(_ line: [UInt8]) throws(LineProblem) {
     if let problem = textProblem(in: line) { throw problem }
-    line.withUnsafeBufferPointer { line in forEachCell(in: line) { count($0) } }
+    line.withUnsafeBufferPointer { line in
+      forEachCell(in: line) { count(tokenizer.folded(Array($0))) }
+    }
   }
 
-  private mutating func count(_ unit: UnsafeBufferPointer<UInt8>) {
-    tokenizer.fold(unit, into: &word)
-    count(Int(words.intern(word)))
+  private mutating func count(_ word: some Collection<UInt8>) {
+    total += 1
+    if total <= limit { count(number: Int(words.intern(word))) }
   }
 
   private mutating func count(_ scalar: Unicode.Scalar) {
+    total += 1
+    guard total <= limit else { return }
     if scalars[scalar] < 0 {
       scalars.set(scalar, to: Int32(scalarList.count))
       scalarList.append(scalar)
     }
-    count(Int(scalars[scalar]))
+    count(number: Int(scalars[scalar]))
   }
 
-  private mutating func count(_ number: Int) {
+  private mutating func count(number: Int) {
     if number == counts.count { counts.append(0) }
     counts[number] += 1
   }
 
-  /// The vocabulary of what was counted. Throws `DataError.subwordModel`.
-  func vocabulary(_ subwords: SubwordOptions) throws -> SequenceVocabulary {
-    let specials = SequenceVocabulary.specials(options.tokenization, boundaries: boundaries)
+  /// The vocabulary of the tokens that were counted. Throws `DataError.subwordModel`.
+  func vocabulary() throws -> Vocabulary {
+    let specials = Vocabulary.specials(options.unit, boundaries)
     let tokens: [String]
-    switch options.tokenization {
+    switch options.unit {
     case .byte: tokens = (UInt8.min...UInt8.max).map { String(Unicode.Scalar($0)) }
     case .char:
       let kept = mostFrequent(specials.count) { String(scalarList[$0]) }
       tokens = kept.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     case .word, .space:
-      // Text that spells a special token is no special token.
+      // Text that spells a special token is not that token.
       tokens = mostFrequent(specials.count) { String(decoding: words[$0], as: UTF8.self) }
         .filter { !specials.contains($0) }
-    case .bpe: return try subwordVocabulary(subwords)
+    case .bpe:
+      return try Vocabulary(
+        .trained(on: lines, options, boundaries: boundaries), lowercase: options.lowercase,
+        boundaries: boundaries, name: "subword model")
     }
-    return SequenceVocabulary(
-      options.tokenization, lowercase: options.lowercase, boundaries: boundaries, tokens: specials + tokens)
+    return Vocabulary(
+      options.unit, lowercase: options.lowercase, boundaries: boundaries, tokens: specials + tokens)
   }
 
   /// The tokens that stay, by falling count, then by code points: the order of UTF-8 bytes is that of code
@@ -91,18 +110,5 @@ struct TokenCounter {
       }
     let limit = options.maxVocabulary > 0 ? max(0, options.maxVocabulary - specialCount) : sorted.count
     return sorted.prefix(limit).map(\.text)
-  }
-
-  private func subwordVocabulary(_ subwords: SubwordOptions) throws -> SequenceVocabulary {
-    let size = options.maxVocabulary > 0 ? options.maxVocabulary : 8000
-    let model =
-      if let path = subwords.modelPath {
-        try SubwordModel.load(path: path)
-      } else {
-        try SubwordModel.trained(on: lines, size: size, boundaries: boundaries, options: subwords)
-      }
-    return try SequenceVocabulary(
-      model, lowercase: options.lowercase, boundaries: boundaries, name: subwords.modelPath ?? "subword model"
-    )
   }
 }

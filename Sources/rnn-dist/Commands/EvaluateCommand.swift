@@ -48,14 +48,18 @@ struct EvaluateCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    let loaded = try run.load(overrides: overrides, ensemble: ensemble.runs, on: communicator)
-    if communicator.rank == 0 { run.warn(of: loaded) }
-    try requireSame(loaded, communicator)
-    let scored: Scored =
-      switch loaded {
-      case .language(let saved): try score(saved, communicator)
-      case .sequences(let saved): try score(saved, communicator)
-      }
+    let saved = try run.load(overrides: overrides, ensemble: ensemble.runs, on: communicator)
+    if communicator.rank == 0 { run.warn(of: saved) }
+    try requireSame(saved, communicator)
+    let data = try communicator.agree { try heldOut(saved) }
+    if communicator.rank == 0 { data.warnings.forEach { Console.error("warning: \($0)") } }
+    try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
+    let digests = "\(saved.encoding.digest) \(data.digest)"
+    try communicator.allEqual(Array(digests.utf8), what: "the data or their vocabularies")
+    let scored = Scored(
+      configuration: saved.configuration, text: data.textSize,
+      result: try saved.score(data, communicator: communicator), step: saved.step,
+      checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
     if communicator.rank == 0 {
       try StandardOutput.line(json ? object(scored).text : lines(scored))
     }
@@ -79,38 +83,9 @@ struct EvaluateCommand: DistributedCommand {
     }
   }
 
-  private func score(_ saved: SavedModel, _ communicator: any Communicator) throws -> Scored {
-    let tokens = try communicator.agree { try text(for: saved) }
-    try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
-    try communicator.allEqual(
-      Array("\(saved.vocabulary.digest) \(tokens.digest)".utf8), what: "the text or its vocabulary")
-    return Scored(
-      configuration: saved.configuration, text: saved.vocabulary.predictedSize(of: tokens),
-      result: try saved.score(tokens, communicator: communicator),
-      step: saved.step, checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
-  }
-
-  private func score(_ saved: SavedSequenceModel, _ communicator: any Communicator) throws -> Scored {
-    let split = try communicator.agree { try sequences(for: saved) }
-    if communicator.rank == 0 {
-      for warning in split.report.warnings(of: split.name) { Console.error("warning: \(warning)") }
-    }
-    try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
-    try communicator.allEqual(
-      Array("\(saved.encoding.digest) \(split.digest)".utf8), what: "the data or their vocabularies")
-    return Scored(
-      configuration: saved.configuration, result: try saved.score(split, communicator: communicator),
-      step: saved.step, checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
-  }
-
-  private func text(for saved: SavedModel) throws -> TokenStream {
-    if let data { return try saved.tokens(ofFile: data) }
-    return try saved.tokens(of: split ?? .valid) ?? { throw missingSplit }()
-  }
-
-  private func sequences(for saved: SavedSequenceModel) throws -> ExampleSet {
-    if let data { return try saved.split(ofFile: data) }
-    return try saved.split(split ?? .valid) ?? { throw missingSplit }()
+  private func heldOut(_ saved: SavedModel) throws -> HeldOutData {
+    if let data { return try saved.data(file: data) }
+    return try saved.data(split ?? .valid) ?? { throw missingSplit }()
   }
 
   private var missingSplit: ConfigurationErrors {
@@ -124,7 +99,7 @@ struct EvaluateCommand: DistributedCommand {
 
   /// Ranks that were started with other settings would add up figures that are none, or wait for each other for ever; and a
   /// run that is still training may have got another best checkpoint between the looks of two ranks.
-  private func requireSame(_ loaded: RunArguments.Loaded, _ communicator: any Communicator) throws {
+  private func requireSame(_ loaded: SavedModel, _ communicator: any Communicator) throws {
     let configuration = loaded.configuration.yaml(commented: false)
     try communicator.allEqual(Array(configuration.utf8), what: "the configuration")
     try communicator.allEqual(Array("\(loaded.digest)".utf8), what: "the checkpoint")

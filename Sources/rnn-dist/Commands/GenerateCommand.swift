@@ -47,31 +47,34 @@ struct GenerateCommand: LocalCommand {
   }
 
   func runLocally() throws -> Int32 {
-    let loaded = try run.load()
-    run.warn(of: loaded)
+    let saved = try run.load()
+    run.warn(of: saved)
     try Threads.share(among: SoloCommunicator(), reproducible: false)
-    switch loaded {
-    case .language(let saved): try write(saved)
-    case .sequences(let saved): try write(saved)
-    }
+    if let vocabulary = saved.encoding.stream { try write(saved, vocabulary) } else { try writeLines(saved) }
     return ExitCode.done
   }
 
-  /// Sequences of a generator, a line each.
-  private func write(_ saved: SavedSequenceModel) throws {
-    guard let writer = saved.sequenceWriter else {
+  private func request(_ saved: SavedModel) -> SavedModel.WritingRequest {
+    var request = SavedModel.WritingRequest(
+      TextSampling(sampling.options, seed: sampling.seed ?? UInt64(saved.configuration.seed)))
+    (request.count, request.maximumLength) = (count, length)
+    return request
+  }
+
+  /// Sequences of a generator, one per line.
+  private func writeLines(_ saved: SavedModel) throws {
+    guard let beginning = saved.abilities.writesAfter else {
       throw ValidationError("\(run.run) is no model that writes by itself: use rnn-dist predict")
     }
     guard prompt.isEmpty else { throw ValidationError("--prompt is for language models") }
-    if writer.needsInput { try checkCondition(saved) }
-    let lines = try writer.write(
-      for: className ?? features, count: count, options: sampling.options, maximumLength: length,
-      seed: sampling.seed ?? UInt64(saved.configuration.seed))
-    try StandardOutput.write(lines.flatMap { $0 + Array("\n".utf8) })
+    if beginning == .condition { try checkCondition(saved) }
+    var request = request(saved)
+    request.condition = className ?? features
+    try StandardOutput.write(try saved.texts(request).flatMap { $0 + Array("\n".utf8) })
   }
 
   /// What a generator writes for is a class that it has learnt, or a vector, and nothing else.
-  private func checkCondition(_ saved: SavedSequenceModel) throws {
+  private func checkCondition(_ saved: SavedModel) throws {
     guard let labels = saved.encoding.labels else {
       guard className == nil else {
         throw ValidationError("--class: this generator writes for a vector: use --features FILE")
@@ -96,26 +99,31 @@ struct GenerateCommand: LocalCommand {
         + "\(run.run)/vocab.labels.txt")
   }
 
-  private func write(_ saved: SavedModel) throws {
+  private func write(_ saved: SavedModel, _ vocabulary: Vocabulary) throws {
     guard className == nil, features == nil else {
       throw ValidationError("--class and --features are for generators; a language model takes --prompt")
     }
-    let ids = try saved.vocabulary.encode(Array(prompt.utf8), name: "--prompt")
-    warnOfUnknown(ids, saved.vocabulary)
+    var request = request(saved)
+    request.prompt = try vocabulary.encode(stream: Array(prompt.utf8), name: "--prompt")
+    request.maximumLength = length ?? Self.usualLength(vocabulary.unit)
+    warnOfUnknown(request.prompt, vocabulary)
     if count == 1 {
-      try stream(from: ids, saved)
+      try stream(request, saved, vocabulary)
     } else {
-      try writeAll(from: ids, saved)
+      let texts = try saved.texts(request, withPrompt: true).map { $0 + Array("\n".utf8) }
+      try StandardOutput.write(Array(texts.joined(separator: Array("---\n".utf8))))
     }
   }
 
   // MARK: Writing
 
-  private func stream(from prompt: [Int32], _ saved: SavedModel) throws {
-    var text = StreamingText(saved.vocabulary)
-    try StandardOutput.write(prompt.flatMap { text.append($0) })
+  private func stream(
+    _ request: SavedModel.WritingRequest, _ saved: SavedModel, _ vocabulary: Vocabulary
+  ) throws {
+    var text = StreamingText(vocabulary)
+    try StandardOutput.write(request.prompt.flatMap { text.append($0) })
     var failure: OutputFailure?
-    draw(from: prompt, saved) { _, id in
+    try saved.write(request) { _, id in
       let piece = text.append(id)
       guard !piece.isEmpty else { return true }
       do throws(OutputFailure) {
@@ -130,26 +138,10 @@ struct GenerateCommand: LocalCommand {
     try StandardOutput.write(text.finish() + Array("\n".utf8))
   }
 
-  private func writeAll(from prompt: [Int32], _ saved: SavedModel) throws {
-    var texts = [[Int32]](repeating: prompt, count: count)
-    draw(from: prompt, saved) { text, id in
-      texts[text].append(id)
-      return true
-    }
-    let written = texts.map { saved.vocabulary.decode($0) + Array("\n".utf8) }
-    try StandardOutput.write(Array(written.joined(separator: Array("---\n".utf8))))
-  }
-
-  private func draw(from prompt: [Int32], _ saved: SavedModel, emit: (_ text: Int, _ id: Int32) -> Bool) {
-    TextGenerator(saved).generate(
-      prompt: prompt, length: length ?? Self.usualLength(saved.vocabulary.tokenization), count: count,
-      options: sampling.options, seed: sampling.seed ?? UInt64(saved.configuration.seed), emit: emit)
-  }
-
-  private static func usualLength(_ tokenization: Tokenization) -> Int {
-    switch tokenization {
+  private static func usualLength(_ unit: TokenUnit) -> Int {
+    switch unit {
     case .byte, .char: 500
-    case .word, .bpe: 100
+    case .word, .space, .bpe: 100
     }
   }
 
@@ -158,15 +150,13 @@ struct GenerateCommand: LocalCommand {
   /// Warns of the parts of the prompt that the model has never seen.
   private func warnOfUnknown(_ ids: [Int32], _ vocabulary: Vocabulary) {
     guard let unknown = vocabulary.unknown, ids.contains(unknown) else { return }
-    let isWords = vocabulary.tokenization == .word
-    let parts =
-      isWords
-      ? prompt.split(whereSeparator: \.isWhitespace).map(String.init) : prompt.unicodeScalars.map(String.init)
-    var strange: [String] = []
-    for part in parts where !strange.contains(part) {
-      if let ids = try? vocabulary.encode(Array(part.utf8)), ids.contains(unknown) { strange.append(part) }
+    let isWords = vocabulary.unit == .word
+    var strange: [[UInt8]] = []
+    for part in vocabulary.units(of: prompt.utf8) ?? prompt.unicodeScalars.map({ Array($0.utf8) })
+    where !strange.contains(part) {
+      if let ids = try? vocabulary.encode(stream: part), ids.contains(unknown) { strange.append(part) }
     }
-    let list = strange.map { "\"\($0)\"" }.joined(separator: ", ")
+    let list = strange.map { "\"\(String(decoding: $0, as: UTF8.self))\"" }.joined(separator: ", ")
     Console.error(
       "warning: the prompt has \(isWords ? "words" : "characters") that the model has never seen, and reads as "
         + "\(SpecialToken.unknown): \(list)")

@@ -64,13 +64,13 @@ struct LengthsCommand: LocalCommand {
     return ExitCode.done
   }
 
-  private func load(_ run: String) throws -> SavedSequenceModel {
+  private func load(_ run: String) throws -> SavedModel {
     let paths = try RunPaths(existing: run)
     let configuration = try RunArguments.configuration(of: paths)
     guard configuration.task != .languageModel else {
       throw ValidationError("\(run) is a language model: its text has no sources")
     }
-    return try SavedSequenceModel(run: paths, configuration: configuration)
+    return try SavedModel(run: paths, configuration: configuration)
   }
 
   // MARK: The result

@@ -92,52 +92,50 @@ struct PredictCommand: LocalCommand {
     var changes = overrides
     if let beam { changes.append("decoding.beam=\(beam)") }
     if let lengthPenalty { changes.append("decoding.length_penalty=\(lengthPenalty)") }
-    let loaded = try run.load(overrides: changes, ensemble: ensemble.runs)
-    run.warn(of: loaded)
-    guard case .sequences(let saved) = loaded else {
+    let saved = try run.load(overrides: changes, ensemble: ensemble.runs)
+    run.warn(of: saved)
+    guard saved.abilities.writesAfter != .prompt else {
       throw ValidationError("\(run.run) is a language model: use rnn-dist generate")
     }
-    guard nBest == 1 || saved.ranksOutputs else {
+    guard nBest == 1 || saved.abilities.ranksOutputs else {
       throw ValidationError("--n-best: \(run.run) has one output per line")
     }
-    guard !scores || saved.scoresOutputs else {
+    guard !scores || saved.abilities.scoresOutputs else {
       throw ValidationError("--scores: \(run.run) predicts numbers or bits, which have no score")
     }
-    guard attention == nil || saved.looksAtSource else {
+    guard attention == nil || saved.abilities.attends else {
       throw ValidationError("--attention: \(run.run) has no attention")
     }
-    guard !sample || saved.writesSequences else {
+    guard !sample || saved.abilities.samplesOutputs else {
       throw ValidationError("--sample: \(run.run) writes no sequences that could be sampled")
     }
     try Threads.share(among: SoloCommunicator(), reproducible: saved.configuration.training.reproducible)
     let seed = sampling.seed ?? UInt64(saved.configuration.seed)
-    try serve(
-      saved.predictor(
-        count: nBest, keepsAttention: attention != nil, keepsScores: scores,
-        drawing: sample ? Drawing(sampling.options, seed: seed) : nil))
+    let options = PredictionOptions(
+      count: nBest, keepsAttention: attention != nil, keepsScores: scores,
+      sampling: sample ? TextSampling(sampling.options, seed: seed) : nil)
+    try serve(saved.predictor(options))
     return ExitCode.done
   }
 
-  private func serve(_ predictor: SavedSequenceModel.Predictor) throws {
+  private func serve(_ predictor: Predictor) throws {
     let pictures = try attention.map { try AttentionFolder($0) }
-    let input = LineInput()
+    let input = try LineReader(.standardInput)
     var answered = 0
-    while let lines = try input.next(atMost: batchSize) {
+    while let lines = try input.nextLines(atMost: batchSize) {
       var isEmpty: [Bool] = []
       var failure: (any Error)?
       for (index, line) in lines.enumerated() {
-        var blank = line.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
         do {
-          if !blank { try predictor.add(line, number: answered + index + 1) }
-        } catch DataError.line(_, _, .empty(field: "source")) {
-          // Characters that are no tokens, such as a space without a break: as good as none.
-          blank = true
+          if !line.isEmpty { try predictor.add(line, number: answered + index + 1) }
+          isEmpty.append(line.isEmpty)
+        } catch DataError.line(_, _, .empty) {
+          isEmpty.append(true)
         } catch {
           // The lines before a bad one have an answer all the same.
           failure = error
           break
         }
-        isEmpty.append(blank)
       }
       var outputs = try predictor.run()[...]
       var text: [UInt8] = []
@@ -155,7 +153,7 @@ struct PredictCommand: LocalCommand {
   }
 
   /// As many lines as were asked for, whatever there is, so that a reader can tell which input they belong to.
-  private func answer(_ output: SavedSequenceModel.Output?) -> [UInt8] {
+  private func answer(_ output: Prediction?) -> [UInt8] {
     var text: [UInt8] = []
     for index in 0..<nBest {
       if let output, index < output.lines.count {

@@ -1,0 +1,87 @@
+import UnicodeText
+
+/// Cuts lines of valid text into the units that get ids, without a string for each.
+struct Tokenizer: Sendable, Equatable {
+  let unit: TokenUnit
+  let lowercase: Bool
+
+  /// A line in the case of the vocabulary.
+  func folded(_ line: [UInt8]) -> [UInt8] {
+    guard lowercase else { return line }
+    return unit == .byte ? line.map(lowercasedASCII) : lowercased(utf8: line)
+  }
+
+  /// Calls `body` with each word, or each symbol between spaces or tabs, of a line.
+  func forEachWord<Failure>(
+    in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
+  ) throws(Failure) {
+    var start = 0
+    var position = 0
+    while position < line.count {
+      let width = unit == .space ? spaceWidth(line, position) : whiteSpaceWidth(line, position)
+      guard width > 0 else {
+        position += 1
+        continue
+      }
+      if position > start { try body(UnsafeBufferPointer(rebasing: line[start..<position])) }
+      position += width
+      start = position
+    }
+    if position > start { try body(UnsafeBufferPointer(rebasing: line[start..<position])) }
+  }
+
+  /// Calls `body` with each scalar of a line.
+  func forEachScalar(in line: UnsafeBufferPointer<UInt8>, _ body: (Unicode.Scalar) -> Void) {
+    var decoder = UTF8Decoder()
+    for byte in line {
+      if case .scalar(let scalar) = decoder.next(byte) { body(scalar) }
+    }
+  }
+
+  private func spaceWidth(_ line: UnsafeBufferPointer<UInt8>, _ position: Int) -> Int {
+    line[position] == 0x20 || line[position] == 0x09 ? 1 : 0
+  }
+
+  /// Bytes of the white space that begins here, 0 for none.
+  private func whiteSpaceWidth(_ line: UnsafeBufferPointer<UInt8>, _ position: Int) -> Int {
+    func isSpace(width: Int) -> Bool {
+      guard position + width <= line.count else { return false }
+      // The bits of a scalar of two or three bytes of UTF-8.
+      let lead = UInt32(line[position]) & (width == 2 ? 0x1F : 0x0F)
+      return isWhiteSpace(
+        line[position + 1..<position + width].reduce(lead) { $0 << 6 | UInt32($1 & 0x3F) })
+    }
+    switch line[position] {
+    case 0x20, 0x09...0x0D: return 1
+    case ..<0xC2: return 0
+    case 0xC2: return isSpace(width: 2) ? 2 : 0
+    case 0xE1, 0xE2, 0xE3: return isSpace(width: 3) ? 3 : 0
+    default: return 0
+    }
+  }
+}
+
+/// Calls `body` with the cells of a line between tabs, of which there is always one more than tabs.
+func forEachCell<Failure>(
+  in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
+) throws(Failure) {
+  var start = 0
+  for position in 0...line.count where position == line.count || line[position] == 0x09 {
+    try body(UnsafeBufferPointer(rebasing: line[start..<position]))
+    start = position + 1
+  }
+}
+
+/// Calls `body` with the words of a line that is given in place of a file of columns.
+func forEachInputWord<Failure>(
+  in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
+) throws(Failure) {
+  let hasTabs = line.contains(0x09)
+  var start = 0
+  for position in 0...line.count {
+    let isEnd = position == line.count || (hasTabs ? line[position] == 0x09 : isASCIISpace(line[position]))
+    guard isEnd else { continue }
+    if position > start { try body(UnsafeBufferPointer(rebasing: line[start..<position])) }
+    start = position + 1
+  }
+}

@@ -1,0 +1,114 @@
+import Configuration
+import Datasets
+import NumericKernels
+import Parameters
+import RecurrentNN
+
+/// The language model with its data: the next token of a stream, whose state is carried from batch to batch.
+package final class LanguageModelLearner: Learner {
+  package typealias Data = TokenStream
+
+  package let model: LanguageModel<Float>
+  package let parameters: ParameterBuffer<Float>
+  package let vocabulary: Vocabulary
+  private let configuration: RunConfiguration
+
+  package init(
+    _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
+  ) throws {
+    guard let vocabulary = encoding.stream else {
+      throw TrainingFailure.unfittingData("the data hold no text to learn from")
+    }
+    (self.configuration, self.vocabulary) = (configuration, vocabulary)
+    let shape = LanguageModelShape(configuration.model, vocabularySize: vocabulary.count)
+    try shape.requireFittingCutoffs()
+    model = try LanguageModel(shape)
+    parameters = try values.parameters(of: model.layout, carrying: model.stateParts.reduce(0, +))
+  }
+
+  package var stateParts: [Int] { model.stateParts }
+
+  package var abilities: ModelAbilities {
+    var abilities = ModelAbilities()
+    abilities.writesAfter = .prompt
+    return abilities
+  }
+
+  // MARK: Loss
+
+  package func loss(of streams: StreamBatches.Batch, _ context: LossContext) throws -> LossSum {
+    let arena = context.workspace.arena
+    let layout = PackedLayout(lengths: streams.lengths)
+    let tokens = arena.words(max(1, layout.rowCount), of: Int32.self)
+    let targets = arena.words(max(1, layout.rowCount), of: Int32.self)
+    streams.fill(inputs: tokens, targets: targets)
+    let batch = LanguageModelBatch<Float>(
+      layout: layout, tokens: UnsafePointer(tokens.baseAddress!), targets: UnsafePointer(targets.baseAddress!)
+    )
+    let training = configuration.training
+    return model.evaluate(
+      batch, state: context.state, labelSmoothing: context.inTraining(training.labelSmoothing),
+      segment: context.gradients != nil && training.recompute > 0 ? training.recompute : nil,
+      into: context.gradients, context.layers(parameters, dropout: masks(layout, streams, context)))
+  }
+
+  /// Coordinates of the dropout masks: global stream, step within the batch, and the number of the batch in the run.
+  private func masks(
+    _ layout: PackedLayout, _ batch: StreamBatches.Batch, _ context: LossContext
+  ) -> DropoutContext? {
+    guard let random = context.random, model.shape.isRandom else { return nil }
+    let arena = context.workspace.arena
+    let samples = arena.words(max(1, layout.rowCount), of: UInt32.self)
+    let times = arena.words(max(1, layout.rowCount), of: UInt32.self)
+    for step in 0..<layout.steps {
+      for (position, row) in layout.rows(step).enumerated() {
+        samples[row] = UInt32(batch.streams.lowerBound + position)
+        times[row] = UInt32(step)
+      }
+    }
+    return DropoutContext(
+      seed: random.seed, step: random.step,
+      rows: RowCoordinates(
+        samples: UnsafePointer(samples.baseAddress!), times: UnsafePointer(times.baseAddress!)))
+  }
+
+  package func result(of sums: ScoreSums) -> EvaluationResult {
+    EvaluationResult(loss: sums.loss, examples: sums.examples)
+  }
+
+  // MARK: Writing
+
+  /// Goes on from a prompt; without one, the model begins as after the end of a line.
+  package func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter {
+    let lineEnd = vocabulary.endOfSentence ?? vocabulary.id(of: "\n") ?? 0
+    // All texts begin alike: the prompt is read once.
+    let decoder = LanguageModelDecoder(model, LayerContext(parameters: parameters, workspace: workspace))
+    decoder.read([beginning.prompt.dropLast()])
+    let length = LengthBounds(maximum: beginning.maximumLength ?? configuration.decoding.maxLength)
+    return TextWriter(
+      decoder: decoder, startToken: beginning.prompt.last ?? lineEnd,
+      constraints: TokenConstraints(
+        endToken: nil, length: length, excludedTokens: vocabulary.unknown.map { [$0] } ?? []))
+  }
+}
+
+extension LanguageModelShape {
+  /// The model a configuration describes, for a vocabulary.
+  public init(_ model: ModelOptions, vocabularySize: Int) {
+    self.init(
+      vocabularySize: vocabularySize, embeddingSize: model.embeddingSize,
+      network: model.network,
+      embeddingDropout: model.inputDropout, tieEmbeddings: model.tieEmbeddings,
+      uniformInitialization: model.initUniform)
+    cutoffs = model.adaptiveCutoffs
+    clusterFactor = model.adaptiveFactor
+  }
+
+  /// Throws ``TrainingFailure`` if clusters of rare tokens begin beyond the vocabulary.
+  package func requireFittingCutoffs() throws {
+    guard cutoffs.isEmpty || AdaptiveSoftmaxOutput<Float>.areCutoffs(cutoffs, of: vocabularySize) else {
+      throw TrainingFailure.unfittingData(
+        "model.adaptive_cutoffs \(cutoffs) must all be below the size of the vocabulary, \(vocabularySize)")
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import Datasets
+import Foundation
+
+/// A folder with some files that is removed with the last reference to it.
+final class TemporaryFolder {
+  let path: String
+
+  init() throws {
+    path = NSTemporaryDirectory() + "/datasets-test-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// The path of a file in it.
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Writes a file and returns its path.
+  @discardableResult
+  func write(_ name: String, _ content: [UInt8]) throws -> String {
+    try Data(content).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
+    return "\(path)/\(name)"
+  }
+
+  @discardableResult
+  func write(_ name: String, _ content: String) throws -> String { try write(name, Array(content.utf8)) }
+}
+
+extension DataSource {
+  static func text(_ text: String, name: String = "text") -> DataSource {
+    .file(.memory(Array(text.utf8), name: name))
+  }
+
+  static func bytes(_ bytes: [UInt8]) -> DataSource { .file(.memory(bytes, name: "text")) }
+
+  static func parallel(_ source: String, _ target: String, second: String? = nil) -> DataSource {
+    .parallel(
+      source: .memory(Array(source.utf8), name: "source"),
+      target: .memory(Array(target.utf8), name: "target"),
+      secondSource: second.map { .memory(Array($0.utf8), name: "second") })
+  }
+}
+
+extension ExampleOptions {
+  init(
+    _ kind: DataKind, _ format: DataFormat, source: TokenUnit = .word,
+    target: TokenUnit = .word, _ change: (inout ExampleOptions) -> Void = { _ in }
+  ) {
+    self.init(kind: kind, format: format)
+    self.source = TextOptions(source)
+    self.target = TextOptions(target)
+    change(&self)
+  }
+
+  /// The corpus of one training file.
+  func load(_ train: DataSource) throws -> ExampleCorpus {
+    try .load(DataSources(train: train), options: self)
+  }
+}
+
+extension ExampleSet {
+  /// The source of each example as tokens.
+  func words(_ side: Side, _ vocabulary: Vocabulary?) -> [[String]] {
+    guard let tokens = field(side)?.tokenSequences, let vocabulary else { return [] }
+    return (0..<tokens.count).map { tokens[$0].map { vocabulary[$0] } }
+  }
+
+  /// The target of each example as names of labels.
+  func tags(_ labels: LabelVocabulary?) -> [[String]] {
+    guard let tokens = target?.tokenSequences, let labels else { return [] }
+    return (0..<tokens.count).map { tokens[$0].map { labels[$0] } }
+  }
+
+  /// The vectors of each example, one after the other.
+  func numbers(_ side: Side) -> [[Float]] {
+    guard let vectors = field(side)?.vectorSequences else { return [] }
+    return (0..<vectors.count).map { Array(vectors[$0]) }
+  }
+}
+
+/// A NumPy file of version 1.0.
+func numpyFile(
+  _ values: [Float], shape: String, type: String = "<f4", order: String = "False", version: UInt8 = 1
+) -> [UInt8] {
+  let bytes = values.flatMap { value in
+    type == "<f8"
+      ? withUnsafeBytes(of: Double(value).bitPattern.littleEndian) { Array($0) }
+      : withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+  }
+  return numpyHeader("{'descr': '\(type)', 'fortran_order': \(order), 'shape': \(shape), }", version) + bytes
+}
+
+func numpyHeader(_ text: String, _ version: UInt8 = 1) -> [UInt8] {
+  let header = Array((text + "\n").utf8)
+  let length = withUnsafeBytes(of: UInt32(header.count).littleEndian) { Array($0) }
+  return [0x93] + Array("NUMPY".utf8) + [version, 0] + length.prefix(version == 1 ? 2 : 4) + header
+}
+
+/// A file with some content that is removed with the last reference to it.
+final class TemporaryFile {
+  let path: String
+
+  init(_ content: [UInt8] = []) throws {
+    path = NSTemporaryDirectory() + "/datasets-test-" + UUID().uuidString
+    try Data(content).write(to: URL(fileURLWithPath: path))
+  }
+
+  convenience init(_ text: String) throws {
+    try self.init(Array(text.utf8))
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+extension TextSource {
+  static func text(_ text: String) -> TextSource { .memory(Array(text.utf8), name: "text") }
+}
+
+extension TokenStream {
+  var ids: [Int32] { (0..<count).map { self[$0] } }
+}
