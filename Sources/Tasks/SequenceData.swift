@@ -58,9 +58,11 @@ package enum SequenceData {
     _ configuration: RunConfiguration, keepsTrainingTexts: Bool = false
   ) -> ExampleOptions {
     let (data, model) = (configuration.data, configuration.model)
-    var options = ExampleOptions(kind: kind(configuration), format: format(configuration))
-    options.source = text(data.effectiveSourceTokens, data)
-    options.target = text(data.effectiveTargetTokens, data)
+    var options = ExampleOptions(
+      // Generated pairs are TSV whatever the format of files would be.
+      kind: kind(configuration), format: data.train == nil ? .tsv : data.format)
+    options.source = data.text(of: data.sourceUnit)
+    options.target = data.text(of: data.targetUnit)
     options.sharedVocabulary = data.sharedVocabulary
     options.characters = model.characterHiddenSize > 0
     options.numericTargets = model.output.isNumeric
@@ -69,13 +71,8 @@ package enum SequenceData {
     options.multihotWidth = data.width
     options.maximumLength = data.maxLength
     options.maximumTargetLength = data.maxLength
-    options.overlong =
-      switch data.tooLong {
-      case .error: .error
-      case .skip: .skip
-      case .truncate: .truncate
-      }
-    options.emptySequences = data.emptySequences == .skip ? .skip : .error
+    options.overlong = data.tooLong
+    options.emptySequences = data.emptySequences
     // Held-out data may hold targets that were never learnt: they count as wrong instead of being refused. A class that a
     // generator is to read can't be read, and is refused.
     options.unknownLabels = .count
@@ -92,30 +89,6 @@ package enum SequenceData {
     case .generator: .generated
     case .seq2seq, .languageModel: .paired
     }
-  }
-
-  /// Generated pairs are TSV whatever the format of files would be.
-  private static func format(_ configuration: RunConfiguration) -> DataFormat {
-    if configuration.data.train == nil { return .tsv }
-    return switch configuration.data.format {
-    case .text, .lines: .lines
-    case .tsv: .tsv
-    case .columns: .columns
-    case .conllu: .conllu
-    case .csv: .csv
-    case .npy: .npy
-    case .multihot: .multihot
-    }
-  }
-
-  private static func text(
-    _ tokens: DataConfiguration.Tokens, _ data: DataConfiguration
-  ) -> TextOptions {
-    var options = TextOptions(
-      TokenUnit(rawValue: tokens.rawValue) ?? .word, lowercase: data.lowercase, minCount: data.minCount,
-      maxVocabulary: tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
-    options.subwordKind = SubwordKind(rawValue: data.subwordKind.rawValue) ?? .bpe
-    return options
   }
 
   private static func source(_ path: DataPath) -> DataSource {

@@ -89,7 +89,7 @@ extension TokenStream: TaskData {
   }
 
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
-    try DataEncoding.load(from: run.root, stream: Corpora.options(configuration.data))
+    try DataEncoding.load(from: run.root, stream: configuration.data.text(of: configuration.data.tokens))
   }
 
   package static func streams(of batches: StreamBatches) -> Int { batches.streams }
@@ -158,15 +158,7 @@ package enum Corpora {
       }
     return try TextCorpus.load(
       train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
-      validFraction: data.valid == nil ? data.validFraction : 0, options: options(data),
+      validFraction: data.valid == nil ? data.validFraction : 0, options: data.text(of: data.tokens),
       vocabulary: vocabulary)
-  }
-
-  package static func options(_ data: DataConfiguration) -> TextOptions {
-    var options = TextOptions(
-      TokenUnit(rawValue: data.tokens.rawValue) ?? .char, lowercase: data.lowercase, minCount: data.minCount,
-      maxVocabulary: data.tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
-    options.subwordKind = SubwordKind(rawValue: data.subwordKind.rawValue) ?? .bpe
-    return options
   }
 }

@@ -25,7 +25,7 @@ package final class TranslationLearner: Learner {
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
-    ownWorkspace = Workspace(precision: ProductPrecision(configuration.training.precision))
+    ownWorkspace = Workspace(precision: configuration.training.precision)
     guard let target = encoding.target else {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
@@ -95,7 +95,8 @@ package final class TranslationLearner: Learner {
     var options = DecoderOptions()
     options.teacherForcing = context.teacherForcing
     options.labelSmoothing = context.inTraining(training.labelSmoothing)
-    options.coverageLoss = context.inTraining(configuration.model.coverage ? training.coverageWeight : 0)
+    options.coverageLoss = context.inTraining(
+      configuration.model.attention.coverage ? training.coverageWeight : 0)
     return model.evaluate(batch, options, into: context.gradients, context.layers(parameters))
   }
 

@@ -43,7 +43,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
     if options.connection != .none {
       throw options.error(
         options.residual ? \.residual : \.highway,
-        "has no place in a pyramid, whose layers read vectors twice as wide as they write")
+        because: "has no place in a pyramid, whose layers read vectors twice as wide as they write")
     }
     var (layers, width): ([any SequenceLayer<Element>], Int) = ([], inputSize)
     for index in 0..<options.layers {

@@ -93,7 +93,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     try shape.network.validate()
     if shape.network.bidirectional {
       throw shape.network.error(
-        \.bidirectional, "is not for a language model: the next token must not depend on later ones")
+        \.bidirectional, because: "is not for a language model: the next token must not depend on later ones")
     }
     precondition(
       !shape.tieEmbeddings || shape.cutoffs.isEmpty, "tied embeddings with an adaptive softmax")

@@ -2,21 +2,14 @@ import NumericKernels
 import Options
 import Parameters
 
-/// The output of a classifier.
-public enum ClassifierOutput: Sendable, Hashable {
-  /// One of several classes.
-  case softmax(classes: Int)
-  /// Numbers (regression).
-  case linear(size: Int)
-}
-
 /// The sizes and options of a classifier.
 public struct SequenceClassifierShape: Sendable, Hashable {
   public var network: SequenceNetworkShape
   public var pooling: Pooling
-  public var output: ClassifierOutput
+  /// Softmax or linear.
+  public var output: OutputShape
 
-  public init(network: SequenceNetworkShape, pooling: Pooling = .last, output: ClassifierOutput) {
+  public init(network: SequenceNetworkShape, pooling: Pooling = .last, output: OutputShape) {
     self.network = network
     self.pooling = pooling
     self.output = output
@@ -66,9 +59,12 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
       in: &builder)
     let width = pooling.outputSize
     output = builder.scoped("output") { builder in
-      switch shape.output {
-      case .softmax(let classes): .softmax(SoftmaxOutput(inputSize: width, classes: classes, in: &builder))
-      case .linear(let size): .linear(LinearOutput(inputSize: width, size: size, in: &builder))
+      let size = shape.output.size
+      switch shape.output.kind {
+      case .softmax: return .softmax(SoftmaxOutput(inputSize: width, classes: size, in: &builder))
+      case .linear: return .linear(LinearOutput(inputSize: width, size: size, in: &builder))
+      case .crf, .bernoulli:
+        preconditionFailure("a classifier with output \(shape.output.kind): it has softmax and linear")
       }
     }
     layout = builder.build()

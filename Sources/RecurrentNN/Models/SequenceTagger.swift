@@ -2,24 +2,12 @@ import NumericKernels
 import Options
 import Parameters
 
-/// The output of a tagger at every step.
-public enum TaggerOutput: Sendable, Hashable {
-  /// One of several classes, each step by itself.
-  case softmax(classes: Int)
-  /// One of several classes, the steps of a sequence together, see ``ConditionalRandomFieldOutput``.
-  case conditionalRandomField(classes: Int)
-  /// Independent bits, for example the keys that sound.
-  case bernoulli(bits: Int)
-  /// Numbers.
-  case linear(size: Int)
-}
-
 /// The sizes and options of a tagger.
 public struct SequenceTaggerShape: Sendable, Hashable {
   public var network: SequenceNetworkShape
-  public var output: TaggerOutput
+  public var output: OutputShape
 
-  public init(network: SequenceNetworkShape, output: TaggerOutput) {
+  public init(network: SequenceNetworkShape, output: OutputShape) {
     self.network = network
     self.output = output
   }
@@ -54,17 +42,16 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
     network = try SequenceNetwork(shape.network, in: &builder)
-    let width = network.outputSize
+    let (width, size) = (network.outputSize, shape.output.size)
     output =
-      switch shape.output {
-      case .conditionalRandomField(let classes):
-        .conditionalRandomField(
-          ConditionalRandomFieldOutput(inputSize: width, tags: classes, in: &builder))
-      case .softmax(let classes):
-        .softmax(builder.scoped("output") { SoftmaxOutput(inputSize: width, classes: classes, in: &$0) })
-      case .bernoulli(let bits):
-        .linear(builder.scoped("output") { LinearOutput(.bits, inputSize: width, size: bits, in: &$0) })
-      case .linear(let size):
+      switch shape.output.kind {
+      case .crf:
+        .conditionalRandomField(ConditionalRandomFieldOutput(inputSize: width, tags: size, in: &builder))
+      case .softmax:
+        .softmax(builder.scoped("output") { SoftmaxOutput(inputSize: width, classes: size, in: &$0) })
+      case .bernoulli:
+        .linear(builder.scoped("output") { LinearOutput(.bits, inputSize: width, size: size, in: &$0) })
+      case .linear:
         .linear(builder.scoped("output") { LinearOutput(inputSize: width, size: size, in: &$0) })
       }
     layout = builder.build()
