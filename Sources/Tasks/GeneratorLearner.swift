@@ -143,12 +143,12 @@ package final class GeneratorLearner: Learner {
       constraints.length.maximum = maximum
       constraints.length.minimum = min(constraints.length.minimum, maximum)
     }
-    let conditions = try beginning.condition.map { set in
+    let given = try beginning.condition.map { set in
       try check(set)
       return conditions([0], set, workspace.arena)
     }
     return TextWriter(
-      decoder: decoder(conditions ?? .none, count: 1, workspace),
+      decoder: decoder(given ?? .none, count: 1, workspace),
       startToken: Int32(model.shape.decoder.beginToken), constraints: constraints)
   }
 

@@ -4,6 +4,7 @@ import RunLog
 import Testing
 
 @testable import Inference
+@testable import Tasks
 
 /// Every setting that says what is computed changes it: what is read, checked and written down, but lost on the way to the
 /// layers, would change nothing.

@@ -237,7 +237,7 @@ struct LearnerConformanceTests {
     func score(_ size: Int) throws -> EvaluationResult {
       configuration.evaluation.batchSize = size
       let saved = try SavedModel(run: run, configuration: configuration)
-      return try saved.score(try #require(saved.data(.valid)), communicator: SoloCommunicator())
+      return try saved.score(try #require(try saved.data(.valid)), communicator: SoloCommunicator())
     }
     let (alone, together) = (try score(1), try score(6))
     #expect(alone.examples == together.examples && alone.loss.tokens == together.loss.tokens)
