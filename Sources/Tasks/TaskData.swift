@@ -60,23 +60,33 @@ extension DataEncoding {
 
 extension TokenStream: TaskData {
   package static func load(_ configuration: RunConfiguration) throws -> TextCorpus {
-    try Corpora.load(configuration)
+    try load(configuration, vocabulary: nil)
+  }
+
+  private static func load(_ configuration: RunConfiguration, vocabulary: Vocabulary?) throws -> TextCorpus {
+    let data = configuration.data
+    let train: TextSource =
+      if let path = data.train?.file {
+        .file(path)
+      } else {
+        DateTextGenerator(seed: UInt64(configuration.seed), characters: data.generatedSize).source()
+      }
+    return try TextCorpus.load(
+      train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
+      validFraction: data.valid == nil ? data.validFraction : 0, options: textOptions(data.tokens, data),
+      vocabulary: vocabulary)
   }
 
   package static func read(
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> TokenStream? {
     // A text in a file of its own needs no look at the others, which may be elsewhere by now.
-    switch split {
-    case .train: return try Corpora.load(configuration, vocabulary: encoding.stream).train
-    case .valid:
-      guard let path = configuration.data.valid?.file else {
-        return try Corpora.load(configuration, vocabulary: encoding.stream).valid
-      }
+    let data = configuration.data
+    if let path = (split == .valid ? data.valid : split == .test ? data.test : nil)?.file {
       return try read(file: path, of: configuration, encoding)
-    case .test:
-      return try configuration.data.test?.file.map { try read(file: $0, of: configuration, encoding) }
     }
+    guard split != .test else { return nil }
+    return try load(configuration, vocabulary: encoding.stream)[split]
   }
 
   package static func read(
@@ -89,7 +99,7 @@ extension TokenStream: TaskData {
   }
 
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
-    try DataEncoding.load(from: run.root, stream: Corpora.options(configuration.data))
+    try DataEncoding.load(from: run.root, stream: textOptions(configuration.data.tokens, configuration.data))
   }
 
   package static func streams(of batches: StreamBatches) -> Int { batches.streams }
@@ -110,21 +120,49 @@ extension TokenStream: TaskData {
 
 extension ExampleSet: TaskData {
   package static func load(_ configuration: RunConfiguration) throws -> ExampleCorpus {
-    try SequenceData.load(configuration)
+    let data = configuration.data
+    let options = options(configuration)
+    guard let train = data.train else {
+      return try ExampleCorpus.load(try generated(configuration), options: options, encoding: nil)
+    }
+    let sources = DataSources(
+      train: source(train), valid: data.valid.map(source), test: data.test.map(source))
+    return try ExampleCorpus.load(sources, options: options, encoding: nil)
   }
 
   package static func read(
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
-  ) throws -> ExampleSet? { try SequenceData.split(split, of: configuration, encoding) }
+  ) throws -> ExampleSet? {
+    let data = configuration.data
+    let options = options(configuration, keepsTrainingTexts: true)
+    let path =
+      switch split {
+      case .train: data.valid == nil && data.validFraction > 0 ? nil : data.train
+      case .valid: data.valid
+      case .test: data.test
+      }
+    if let path { return try ExampleCorpus.read(source(path), options: options, encoding: encoding) }
+    if split == .test && data.train != nil { return nil }
+    let sources =
+      try data.train.map { DataSources(train: source($0)) } ?? generated(configuration)
+    return try ExampleCorpus.load(sources, options: options, encoding: encoding)[split]
+  }
 
   package static func read(
     file path: String, of configuration: RunConfiguration, _ encoding: DataEncoding
-  ) throws -> ExampleSet { try SequenceData.file(path, of: configuration, encoding) }
+  ) throws -> ExampleSet {
+    try ExampleCorpus.read(
+      .file(.file(path)), options: options(configuration), encoding: encoding)
+  }
+
+  /// Where the training data come from: how many files there are decides what a line is.
+  package static func trainingSource(_ configuration: RunConfiguration) -> DataSource {
+    configuration.data.train.map(source) ?? .file(.memory([], name: "generated pairs"))
+  }
 
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try DataEncoding.load(
-      from: run.root, options: SequenceData.options(configuration),
-      like: SequenceData.trainingSource(configuration))
+      from: run.root, options: options(configuration), like: trainingSource(configuration))
   }
 
   package static func streams(of batches: ExampleBatches) -> Int { 0 }
@@ -143,30 +181,93 @@ extension ExampleSet: TaskData {
   package func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize? { nil }
 }
 
-/// The corpora a configuration names.
-package enum Corpora {
-  /// Reads, or generates, the text of a configuration. Throws `DataError`.
-  package static func load(_ configuration: RunConfiguration, vocabulary: Vocabulary? = nil) throws
-    -> TextCorpus
-  {
-    let data = configuration.data
-    let train: TextSource =
-      if let path = data.train?.file {
-        .file(path)
-      } else {
-        DateTextGenerator(seed: UInt64(configuration.seed), characters: data.generatedSize).source()
-      }
-    return try TextCorpus.load(
-      train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
-      validFraction: data.valid == nil ? data.validFraction : 0, options: options(data),
-      vocabulary: vocabulary)
-  }
+// MARK: - Options of the data
 
-  package static func options(_ data: DataConfiguration) -> TextOptions {
-    var options = TextOptions(
-      TokenUnit(rawValue: data.tokens.rawValue) ?? .char, lowercase: data.lowercase, minCount: data.minCount,
-      maxVocabulary: data.tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
-    options.subwordKind = SubwordKind(rawValue: data.subwordKind.rawValue) ?? .bpe
+extension ExampleSet {
+  package static func options(
+    _ configuration: RunConfiguration, keepsTrainingTexts: Bool = false
+  ) -> ExampleOptions {
+    let (data, model) = (configuration.data, configuration.model)
+    var options = ExampleOptions(kind: kind(configuration), format: format(configuration))
+    options.source = textOptions(data.effectiveSourceTokens, data)
+    options.target = textOptions(data.effectiveTargetTokens, data)
+    options.sharedVocabulary = data.sharedVocabulary
+    options.characters = model.characterHiddenSize > 0
+    options.numericTargets = model.output.isNumeric
+    options.bits = model.output == .bernoulli
+    options.equalSteps = configuration.task == .classifier && model.pooling == .all
+    options.multihotWidth = data.width
+    options.maximumLength = data.maxLength
+    options.maximumTargetLength = data.maxLength
+    options.overlong =
+      switch data.tooLong {
+      case .error: .error
+      case .skip: .skip
+      case .truncate: .truncate
+      }
+    options.emptySequences = data.emptySequences == .skip ? .skip : .error
+    // Held-out data may hold targets that were never learnt: they count as wrong instead of being refused. A class that a
+    // generator is to read can't be read, and is refused.
+    options.unknownLabels = .count
+    options.validFraction = data.valid == nil ? data.validFraction : 0
+    // Held-out texts are always kept; those of the training examples only where they are evaluated.
+    options.keepTrainingTexts = keepsTrainingTexts
     return options
   }
+
+  private static func kind(_ configuration: RunConfiguration) -> DataKind {
+    switch configuration.task {
+    case .tagger: .tagged
+    case .classifier: .labeled
+    case .generator: .generated
+    case .seq2seq, .languageModel: .paired
+    }
+  }
+
+  /// Generated pairs are TSV whatever the format of files would be.
+  private static func format(_ configuration: RunConfiguration) -> DataFormat {
+    if configuration.data.train == nil { return .tsv }
+    return switch configuration.data.format {
+    case .text, .lines: .lines
+    case .tsv: .tsv
+    case .columns: .columns
+    case .conllu: .conllu
+    case .csv: .csv
+    case .npy: .npy
+    case .multihot: .multihot
+    }
+  }
+
+  private static func source(_ path: DataPath) -> DataSource {
+    if let file = path.file { return .file(.file(file)) }
+    return .parallel(
+      source: .file(path.source ?? ""), target: .file(path.target ?? ""),
+      secondSource: path.secondSource.map { .file($0) })
+  }
+
+  // MARK: Generated pairs
+
+  /// Characters of the sequences that are copied or reversed.
+  private static let copiedLengths = 1...20
+
+  private static func generated(_ configuration: RunConfiguration) throws -> DataSources {
+    let train = configuration.data.generatedSize
+    let heldOut = max(20, min(1000, train / 9))
+    let task = GeneratedTask(
+      seed: UInt64(configuration.seed), train: train, valid: heldOut, test: heldOut)
+    return switch configuration.data.generator {
+    case .addition: try task.addition()
+    case .copy: try task.symbols(.copy, lengths: copiedLengths)
+    case .reverse: try task.symbols(.reverse, lengths: copiedLengths)
+    case .datePairs, .dates, .none: try task.dates()
+    }
+  }
+}
+
+private func textOptions(_ tokens: DataConfiguration.Tokens, _ data: DataConfiguration) -> TextOptions {
+  var options = TextOptions(
+    TokenUnit(rawValue: tokens.rawValue) ?? .word, lowercase: data.lowercase, minCount: data.minCount,
+    maxVocabulary: tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
+  options.subwordKind = SubwordKind(rawValue: data.subwordKind.rawValue) ?? .bpe
+  return options
 }
