@@ -2,9 +2,7 @@ import Configuration
 import Datasets
 import RunLog
 
-/// What a task learns from, read as its configuration says: a stream of tokens, or examples.
-///
-/// The only place that asks which of the two it is.
+/// The data of a task, read as its configuration says: a stream of tokens, or examples. Only this file tells the two apart.
 package protocol TaskData: Dataset {
   /// The name of the file, for messages.
   var name: String { get }
@@ -21,7 +19,7 @@ package protocol TaskData: Dataset {
   /// The vocabularies and the shape of the data that a run has kept. Throws `DataError`.
   static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding
 
-  /// Parallel streams of batches whose state is carried; 0 where every example begins anew.
+  /// The number of parallel streams whose state is carried from batch to batch; 0 for examples.
   static func streams(of batches: Batches) -> Int
   /// Batches for an evaluation of some of the examples.
   func evaluationBatches(_ options: BatchOptions, including includes: (_ example: Int32) -> Bool) -> Batches
@@ -29,7 +27,7 @@ package protocol TaskData: Dataset {
   func comparedGroups(joined: Bool) -> [ArraySlice<Int32>]
   /// Steps of an example's source.
   func sourceLength(_ example: Int) -> Int
-  /// How much text is predicted, of a stream.
+  /// For a stream, how much text is predicted.
   func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize?
 }
 
@@ -80,7 +78,7 @@ extension TokenStream: TaskData {
   package static func read(
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> TokenStream? {
-    // A text in a file of its own needs no look at the others, which may be elsewhere by now.
+    // A text in its own file is read without the others, which may have been moved.
     let data = configuration.data
     if let path = (split == .valid ? data.valid : split == .test ? data.test : nil)?.file {
       return try read(file: path, of: configuration, encoding)
@@ -155,7 +153,7 @@ extension ExampleSet: TaskData {
       .file(.file(path)), options: options(configuration), encoding: encoding)
   }
 
-  /// Where the training data come from: how many files there are decides what a line is.
+  /// Where the training data come from. The number of files decides how a line is read.
   package static func trainingSource(_ configuration: RunConfiguration) -> DataSource {
     configuration.data.train.map(source) ?? .file(.memory([], name: "generated pairs"))
   }
@@ -206,7 +204,7 @@ extension ExampleSet {
       case .truncate: .truncate
       }
     options.emptySequences = data.emptySequences == .skip ? .skip : .error
-    // Held-out data may hold targets that were never learnt: they count as wrong instead of being refused. A class that a
+    // Held-out data may hold targets that were never learned: they count as wrong instead of being refused. A class that a
     // generator is to read can't be read, and is refused.
     options.unknownLabels = .count
     options.validFraction = data.valid == nil ? data.validFraction : 0
