@@ -8,6 +8,8 @@ import RecurrentNN
 /// The classifier (N-1) with its data: a class or numbers for a whole sequence.
 package final class ClassifierLearner: Learner {
   package typealias Data = ExampleSet
+  package static let dataKind = DataKind.labeled
+  package static let lossUnit = "example"
 
   package let model: SequenceClassifier<Float>
   package let parameters: ParameterBuffer<Float>

@@ -7,6 +7,7 @@ import RecurrentNN
 /// The generator (1-N) with its data: a sequence from a class, from a vector, or from nothing.
 package final class GeneratorLearner: Learner {
   package typealias Data = ExampleSet
+  package static let dataKind = DataKind.generated
 
   package let model: Generator<Float>
   package let parameters: ParameterBuffer<Float>

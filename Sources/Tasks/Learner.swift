@@ -13,6 +13,10 @@ import RunLog
 package protocol Learner: AnyObject {
   /// What it learns from: a stream of tokens, or examples.
   associatedtype Data: TaskData
+  /// The roles of source and target in its examples.
+  static var dataKind: DataKind { get }
+  /// What has a target of its own, such as `token`: the loss is a mean over these.
+  static var lossUnit: String { get }
 
   /// Builds the model that a configuration describes, for the vocabularies and widths of its data.
   ///
@@ -58,6 +62,9 @@ package protocol Learner: AnyObject {
 }
 
 extension Learner {
+  package static var dataKind: DataKind { .paired }
+  package static var lossUnit: String { "token" }
+
   /// The vocabularies and the shape of the data that a run has kept. Throws `DataError`.
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try Data.encoding(of: run, configuration)

@@ -8,6 +8,8 @@ import RecurrentNN
 /// The tagger (N-N) with its data: a label, bits or numbers for every step.
 package final class TaggerLearner: Learner {
   package typealias Data = ExampleSet
+  package static let dataKind = DataKind.tagged
+  package static let lossUnit = "step"
 
   package let model: SequenceTagger<Float>
   package let parameters: ParameterBuffer<Float>

@@ -186,7 +186,8 @@ extension ExampleSet {
     _ configuration: RunConfiguration, keepsTrainingTexts: Bool = false
   ) -> ExampleOptions {
     let (data, model) = (configuration.data, configuration.model)
-    var options = ExampleOptions(kind: kind(configuration), format: format(configuration))
+    var options = ExampleOptions(
+      kind: TaskList.learner(of: configuration.task).dataKind, format: format(configuration))
     options.source = textOptions(data.effectiveSourceTokens, data)
     options.target = textOptions(data.effectiveTargetTokens, data)
     options.sharedVocabulary = data.sharedVocabulary
@@ -211,15 +212,6 @@ extension ExampleSet {
     // Held-out texts are always kept; those of the training examples only where they are evaluated.
     options.keepTrainingTexts = keepsTrainingTexts
     return options
-  }
-
-  private static func kind(_ configuration: RunConfiguration) -> DataKind {
-    switch configuration.task {
-    case .tagger: .tagged
-    case .classifier: .labeled
-    case .generator: .generated
-    case .seq2seq, .languageModel: .paired
-    }
   }
 
   /// Generated pairs are TSV whatever the format of files would be.
