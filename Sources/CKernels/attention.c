@@ -48,7 +48,7 @@ RND_INLINE void NAME(sum_into)(const T *restrict x, const T *restrict y, T *rest
   for (int64_t j = 0; j < n; j++) p[j] = x[j] + y[j];
 }
 
-// What tanh is applied to, for units first ..< first + n of a position.
+// The argument of tanh, for units first ..< first + n of a position.
 RND_INLINE void NAME(pre_activation)(const rnd_attention_rows *r, const T *key, const T *query, const T *feature,
                                      const T *feature_weight, int64_t first, int64_t n, T *restrict p) {
   NAME(sum_into)(key + first, query + first, p, n);

@@ -3,7 +3,7 @@
 #ifndef T  // Both element types are compiled from this file, see both_types.h.
 #include "vector_math.h"
 
-#include "crf_kernels.h"
+#include "sequence_kernels.h"
 
 // The score of a tag that a step can't have: low enough that e^score vanishes beside any other, finite so that no
 // difference of two becomes a NaN.
@@ -108,7 +108,7 @@ RND_INLINE void NAME(crf_step_back)(const T *restrict alpha, const T *restrict t
   }
 }
 
-// Adds sign times the expected counts of tags and pairs (the gradient of what crf_forward returned) to the gradients.
+// Adds sign times the expected counts of tags and pairs (the gradient of the result of crf_forward) to the gradients.
 RND_INLINE void NAME(crf_backward)(const NAME(crf) *c, int64_t p, T sign) {
   int64_t K = c->K, L = c->at.length[p];
   T *q = c->scratch, *previous = c->scratch + K;

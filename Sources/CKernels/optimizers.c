@@ -83,7 +83,7 @@ RND_CLONES void NAME(rnd_adagrad)(rnd_update a) {
   }
 }
 
-// Adam and AdamW differ in what weight decay acts on: Adam adds `decay` p to the gradient (keep = 1), AdamW
+// Adam and AdamW apply weight decay differently: Adam adds `decay` p to the gradient (keep = 1), AdamW
 // multiplies p by `keep` = 1 - lr weight_decay (decay = 0).
 RND_INLINE void NAME(adam_sweep)(T *restrict p, const T *restrict gradient, T *restrict m, T *restrict v,
                                  const rnd_update *u, T decay, T keep) {

@@ -1,4 +1,4 @@
-// Sums keep sixteen partial results in a fixed order, which lets them vectorize.
+// Reductions keep sixteen partial results in a fixed order, which lets them vectorize.
 #ifndef T  // Both element types are compiled from this file, see both_types.h.
 #include "vector_math.h"
 
@@ -12,6 +12,112 @@
 #define BODY "outputs.c"
 #include "both_types.h"
 #else
+
+// MARK: Softmax
+
+RND_INLINE T NAME(rnd_row_maximum)(const T *restrict x, int64_t n) {
+  T lanes[LANES];
+  for (int k = 0; k < LANES; k++) lanes[k] = x[0];
+  int64_t whole = n - n % LANES;
+  for (int64_t j = 0; j < whole; j += LANES) {
+    for (int k = 0; k < LANES; k++) lanes[k] = x[j + k] > lanes[k] ? x[j + k] : lanes[k];
+  }
+  T best = lanes[0];
+  for (int k = 1; k < LANES; k++) best = lanes[k] > best ? lanes[k] : best;
+  for (int64_t j = whole; j < n; j++) best = x[j] > best ? x[j] : best;
+  return best;
+}
+
+// x = exp(x - shift); returns the sum.
+RND_INLINE T NAME(rnd_row_exp_sum)(T *restrict x, int64_t n, T shift) {
+  T lanes[LANES] = {0};
+  int64_t whole = n - n % LANES;
+  for (int64_t j = 0; j < whole; j += LANES) {
+    for (int k = 0; k < LANES; k++) {
+      T e = NAME(rnd_exp)(x[j + k] - shift);
+      x[j + k] = e;
+      lanes[k] += e;
+    }
+  }
+  for (int64_t j = whole; j < n; j++) {
+    x[j] = NAME(rnd_exp)(x[j] - shift);
+    lanes[j - whole] += x[j];
+  }
+  for (int width = LANES / 2; width > 0; width /= 2) {
+    for (int k = 0; k < width; k++) lanes[k] += lanes[k + width];
+  }
+  return lanes[0];
+}
+
+RND_INLINE void NAME(add_bias)(T *restrict x, const T *restrict bias, int64_t n) {
+  for (int64_t j = 0; j < n; j++) x[j] += bias[j];
+}
+
+RND_INLINE void NAME(scale_and_shift)(T *restrict x, T scale, T shift, int64_t n) {
+  for (int64_t j = 0; j < n; j++) x[j] = x[j] * scale + shift;
+}
+
+RND_CLONES void NAME(rnd_softmax_rows)(rnd_softmax a) {
+  for (int64_t row = 0; row < a.rows; row++) {
+    T *v = (T *)a.x + row * a.stride;
+    if (a.bias) NAME(add_bias)(v, a.bias, a.columns);
+    T sum = NAME(rnd_row_exp_sum)(v, a.columns, NAME(rnd_row_maximum)(v, a.columns));
+    NAME(scale_and_shift)(v, 1 / sum, 0, a.columns);
+  }
+}
+
+RND_CLONES void NAME(rnd_shift_rows)(rnd_row_shift a) {
+  for (int64_t row = 0; row < a.rows; row++) {
+    NAME(scale_and_shift)((T *)a.x + row * a.stride, 1, (T)a.shift[row], a.columns);
+  }
+}
+
+RND_INLINE void NAME(softmax_backward_row)(const T *restrict y, T *restrict d, int64_t n) {
+  T dot = 0;
+  for (int64_t j = 0; j < n; j++) dot += y[j] * d[j];
+  for (int64_t j = 0; j < n; j++) d[j] = y[j] * (d[j] - dot);
+}
+
+RND_CLONES void NAME(rnd_softmax_backward)(rnd_softmax_gradient a) {
+  for (int64_t row = 0; row < a.rows; row++) {
+    NAME(softmax_backward_row)((const T *)a.y + row * a.y_stride, (T *)a.dy + row * a.dy_stride, a.columns);
+  }
+}
+
+// One row: returns -sum over v of q[v] log p[v] for the smoothed target distribution q.
+RND_INLINE double NAME(cross_entropy_row)(T *restrict v, int64_t V, int64_t correct, T smoothing, int with_gradient) {
+  T maximum = NAME(rnd_row_maximum)(v, V);
+  T correct_logit = v[correct];
+  double mean_logit = 0;
+  if (smoothing > 0) {
+    for (int64_t j = 0; j < V; j++) mean_logit += v[j];
+    mean_logit /= (double)V;
+  }
+  T sum = NAME(rnd_row_exp_sum)(v, V, maximum);
+  double log_normalizer = log((double)sum) + (double)maximum;
+  if (with_gradient) {
+    NAME(scale_and_shift)(v, 1 / sum, -smoothing / (T)V, V);
+    v[correct] -= 1 - smoothing;
+  }
+  return log_normalizer - (1 - (double)smoothing) * (double)correct_logit - (double)smoothing * mean_logit;
+}
+
+RND_CLONES void NAME(rnd_softmax_cross_entropy)(rnd_cross_entropy a, ptrdiff_t first, ptrdiff_t end) {
+  const int64_t V = a.classes;
+  double total = 0;
+  for (int64_t row = first; row < end; row++) {
+    T *v = (T *)a.logits + row * a.stride;
+    if (a.target[row] < 0) {
+      if (a.with_gradient) memset(v, 0, (size_t)V * sizeof(T));
+      continue;
+    }
+    if (a.bias) NAME(add_bias)(v, a.bias, V);
+    total += NAME(cross_entropy_row)(v, V, a.target[row], (T)a.smoothing, a.with_gradient);
+  }
+  *a.loss = total;
+}
+
+// MARK: Other outputs
 
 typedef struct {
   double product[LANES];  // of 1 + e^-|z|
@@ -49,10 +155,6 @@ RND_INLINE double NAME(bits_row)(T *restrict z, const T *restrict t, int64_t n, 
   return total;
 }
 
-RND_INLINE void NAME(add_output_bias)(T *restrict x, const T *restrict bias, int64_t n) {
-  for (int64_t j = 0; j < n; j++) x[j] += bias[j];
-}
-
 RND_CLONES double NAME(rnd_sigmoid_cross_entropy)(rnd_output_loss a) {
   double total = 0;
   for (int64_t row = 0; row < a.rows; row++) {
@@ -62,7 +164,7 @@ RND_CLONES double NAME(rnd_sigmoid_cross_entropy)(rnd_output_loss a) {
       if (a.with_gradient) memset(z, 0, (size_t)a.columns * sizeof(T));
       continue;
     }
-    NAME(add_output_bias)(z, a.bias, a.columns);
+    NAME(add_bias)(z, a.bias, a.columns);
     total += a.with_gradient ? NAME(bits_row)(z, t, a.columns, 1) : NAME(bits_row)(z, t, a.columns, 0);
   }
   return total;
@@ -73,7 +175,7 @@ RND_CLONES double NAME(rnd_squared_error)(rnd_output_loss a) {
   for (int64_t row = 0; row < a.rows; row++) {
     T *v = (T *)a.y + row * a.stride;
     const T *t = (const T *)a.target + row * a.target_stride;
-    NAME(add_output_bias)(v, a.bias, a.columns);
+    NAME(add_bias)(v, a.bias, a.columns);
     for (int64_t j = 0; j < a.columns; j++) {
       T error = v[j] - t[j];
       total += (double)error * (double)error;

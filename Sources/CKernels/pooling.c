@@ -1,7 +1,7 @@
 #ifndef T  // Both element types are compiled from this file, see both_types.h.
 #include "vector_math.h"
 
-#include "pooling_kernels.h"
+#include "sequence_kernels.h"
 
 #define BODY "pooling.c"
 #include "both_types.h"

@@ -172,7 +172,7 @@ RND_INLINE void strips(rnd_words kind, const float *source, int64_t along, int64
       for (int64_t i = 0; i < each; i++) prefetch_row(row + (ROWS_AHEAD + i) * along, count);
     }
     words_across(kind, row, k * each + 1 < depth ? row + along : 0, count, line);
-    // What a vector writes beyond its strip's row belongs to the strip's next depths, which follow.
+    // A vector writes beyond the row of its strip; the next depths overwrite these words.
     const int has_room = k + COPIED <= steps;
     for (int64_t s = 0; s < strips; s++) {
       const int64_t height = begin[s + 1] - begin[s];

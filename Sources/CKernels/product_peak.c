@@ -1,4 +1,4 @@
-// What the multiply-add units can do when nothing has to be loaded: the measure of the products.
+// The speed of the multiply-add units without loads: the upper bound of the matrix products.
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 // The factors, which the compiler must not know.
 static volatile int rnd_zero = 0;
 
-// Independent sums: twice what hides the latency of two units, and few enough that each keeps a register.
+// Independent sums: twice as many as hide the latency of two units, and few enough for each to stay in a register.
 enum { CHAINS = 16, CHAINS_OF_16_REGISTERS = 12 };
 
 // Keeps a sum in the register where it is: left alone, the compiler moves all of them round in every turn of the loop.

@@ -1,10 +1,10 @@
-// The tiles of every instruction set; product_tile_body.h holds what they have in common.
+// The tiles of every instruction set; product_tile_body.h is their common body.
 
 #include "product_tiles.h"
 
 #include <string.h>
 
-// A product and a sum become one fused multiply-add, which is what a tile's speed is measured in.
+// A product and a sum become one fused multiply-add, the unit of a tile's speed.
 #pragma STDC FP_CONTRACT ON
 
 #define WORD float

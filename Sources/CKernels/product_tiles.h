@@ -1,4 +1,4 @@
-// The tile functions of the instruction sets, and what the blocking code shares with them.
+// The tile functions of the instruction sets, and the sizes that the blocking code shares with them.
 #ifndef PRODUCT_TILES_H
 #define PRODUCT_TILES_H
 #include "kernel_support.h"

@@ -1,4 +1,4 @@
-// Philox4x32-10 and what is drawn from it; include/random_kernels.h describes the coordinates of a number.
+// Philox4x32-10, fills and dropout; include/random_kernels.h describes the coordinates of a number.
 #ifndef T  // Both element types are compiled from this file, see both_types.h.
 #include "kernel_support.h"
 
@@ -18,7 +18,7 @@
 #define PHILOX_W1 0xBB67AE85u
 
 // One block. Each word lives in 64 bits of which the upper half is of no account: a round is then two 32 x 32
-// products, two shifts and two three-way exclusive ors, which is what a vector unit does without any shuffle.
+// products, two shifts and two three-way exclusive ors, which a vector unit computes without shuffles.
 RND_INLINE void philox(uint64_t x[4], uint32_t k0, uint32_t k1) {
 #pragma clang loop unroll(full)
   for (int round = 0; round < 10; round++) {
@@ -64,16 +64,11 @@ RND_CLONES static void uniform_chunk(double u[FILL_DRAWS], uint64_t block, uint6
   }
 }
 
-// The polar form of Box and Muller's pair; 1 - u is in (0, 1], where the logarithm is finite.
-RND_INLINE double normal_radius(double u) { return sqrt(-2 * log1p(-u)); }
-RND_INLINE double normal_angle(double v) { return 6.283185307179586 * v; }
-
-double rnd_box_muller(double u, double v) { return normal_radius(u) * cos(normal_angle(v)); }
-
+// 1 - u is in (0, 1], where the logarithm is finite.
 static void normal_chunk(double z[FILL_DRAWS], uint64_t block, uint64_t key, uint64_t sample) {
   uniform_chunk(z, block, key, sample);
   for (int i = 0; i < FILL_DRAWS; i += 2) {
-    const double radius = normal_radius(z[i]), angle = normal_angle(z[i + 1]);
+    const double radius = sqrt(-2 * log1p(-z[i])), angle = 6.283185307179586 * z[i + 1];
     z[i] = radius * cos(angle);
     z[i + 1] = radius * sin(angle);
   }
@@ -114,25 +109,20 @@ static uint32_t dropout_threshold(double rate) {
 
 // MARK: - Fills
 
-void NAME(rnd_uniform_fill)(rnd_fill a) {
+// out[i] = first + factor draw[i], the draws being made chunk by chunk.
+RND_INLINE void NAME(fill)(rnd_fill a, double factor, void (*chunk)(double *, uint64_t, uint64_t, uint64_t)) {
   double draw[FILL_DRAWS];
   T *out = a.out;
   for (int64_t start = 0; start < a.count; start += FILL_DRAWS) {
-    uniform_chunk(draw, (uint64_t)start / 2, a.key, a.sample);
+    chunk(draw, (uint64_t)start / 2, a.key, a.sample);
     const int64_t length = a.count - start < FILL_DRAWS ? a.count - start : FILL_DRAWS;
-    for (int64_t i = 0; i < length; i++) out[start + i] = (T)(a.first + (a.second - a.first) * draw[i]);
+    for (int64_t i = 0; i < length; i++) out[start + i] = (T)(a.first + factor * draw[i]);
   }
 }
 
-void NAME(rnd_normal_fill)(rnd_fill a) {
-  double draw[FILL_DRAWS];
-  T *out = a.out;
-  for (int64_t start = 0; start < a.count; start += FILL_DRAWS) {
-    normal_chunk(draw, (uint64_t)start / 2, a.key, a.sample);
-    const int64_t length = a.count - start < FILL_DRAWS ? a.count - start : FILL_DRAWS;
-    for (int64_t i = 0; i < length; i++) out[start + i] = (T)(a.first + a.second * draw[i]);
-  }
-}
+void NAME(rnd_uniform_fill)(rnd_fill a) { NAME(fill)(a, a.second - a.first, uniform_chunk); }
+
+void NAME(rnd_normal_fill)(rnd_fill a) { NAME(fill)(a, a.second, normal_chunk); }
 
 // MARK: - Dropout
 

@@ -12,7 +12,7 @@ double rnd_power(double x, double y) { return pow(x, y); }
 
 // MARK: - The best of many
 
-// A heap in three parallel arrays whose root is the worst candidate kept: a newcomer is compared with it alone.
+// A heap in three parallel arrays whose root is the worst candidate: a new candidate is compared with it alone.
 typedef struct {
   double *score;
   int32_t *row;
@@ -63,7 +63,7 @@ static void offer(candidates *h, double score, int32_t row, int32_t token) {
   }
 }
 
-// The worst goes to the end again and again: what remains is sorted, best first.
+// Moves the worst candidate to the end repeatedly, which sorts them, best first.
 static void sort_best_first(candidates *h) {
   for (int64_t count = h->count; count > 1; count--) {
     swap_candidates(h, 0, count - 1);
@@ -151,7 +151,7 @@ RND_CLONES void NAME(rnd_log_normalizers)(rnd_normalization a) {
 
 // MARK: - Best continuations
 
-// What a logit of this row has to exceed to enter the heap, rounded down: the candidate itself is compared exactly.
+// The bound that a logit of this row has to exceed to enter the heap, rounded down: candidates are compared exactly.
 RND_INLINE T NAME(entry_logit)(const candidates *heap, double base, double normalizer) {
   if (heap->count < heap->limit) return -INFINITY;
   double worst = heap->score[0], logit = worst - base + normalizer;

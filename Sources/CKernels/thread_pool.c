@@ -18,7 +18,7 @@ typedef struct {
 } task;
 
 static struct {
-  pthread_mutex_t owner;  // held by whoever's work the threads are doing
+  pthread_mutex_t owner;  // held by the caller whose work the threads are doing
   pthread_mutex_t sleep;
   pthread_cond_t wake;
   task present;
@@ -72,7 +72,7 @@ static void *work(void *argument) {
   return 0;
 }
 
-// Signals are for the threads of the program, which know what to do with them.
+// Signals are left to the threads of the program.
 static int make_worker(int part) {
   sigset_t all, before;
   pthread_t thread;

@@ -64,15 +64,23 @@ public final class SafetensorsFile: Sendable {
     try read(tensor, from: 0, into: destination)
   }
 
-  /// Returns a tensor of any floating-point type as 32-bit numbers, row-major.
-  ///
-  /// - Throws: `SafetensorsFailure` if there is no such tensor or it holds integers; `FileFailure`.
-  public func readFloats(_ name: String) throws -> [Float] { try readNumbers(name) }
-
   /// Returns a tensor of any floating-point type as 64-bit numbers, row-major.
   ///
   /// - Throws: `SafetensorsFailure` if there is no such tensor or it holds integers; `FileFailure`.
-  public func readDoubles(_ name: String) throws -> [Double] { try readNumbers(name) }
+  public func readDoubles(_ name: String) throws -> [Double] {
+    let tensor = try info(name)
+    return switch tensor.dtype {
+    case .float32: try convert(tensor) { (value: Float) in Double(value) }
+    case .float64: try convert(tensor) { (value: Double) in value }
+    case .float16: try convert(tensor) { (value: Float16) in Double(value) }
+    // A bfloat16 is the upper half of a 32-bit float.
+    case .bfloat16: try convert(tensor) { (bits: UInt16) in Double(Float(bitPattern: UInt32(bits) << 16)) }
+    default:
+      throw SafetensorsFailure(
+        path: path,
+        problem: "tensor \"\(name)\" has dtype \(tensor.dtype.rawValue), a floating-point type is required")
+    }
+  }
 
   /// Compares the content with the digest in the metadata.
   ///
@@ -149,25 +157,10 @@ public final class SafetensorsFile: Sendable {
     }
   }
 
-  private func readNumbers<Number: BinaryFloatingPoint>(_ name: String) throws -> [Number] {
-    let tensor = try info(name)
-    return switch tensor.dtype {
-    case .float32: try convert(tensor) { (value: Float) in Number(value) }
-    case .float64: try convert(tensor) { (value: Double) in Number(value) }
-    case .float16: try convert(tensor) { (value: Float16) in Number(value) }
-    // A bfloat16 is the upper half of a 32-bit float.
-    case .bfloat16: try convert(tensor) { (bits: UInt16) in Number(Float(bitPattern: UInt32(bits) << 16)) }
-    default:
-      throw SafetensorsFailure(
-        path: path,
-        problem: "tensor \"\(name)\" has dtype \(tensor.dtype.rawValue), a floating-point type is required")
-    }
-  }
-
-  private func convert<Stored: BitwiseCopyable, Number>(
-    _ tensor: TensorInfo, _ transform: (Stored) -> Number
-  ) throws -> [Number] {
-    var numbers: [Number] = []
+  private func convert<Stored: BitwiseCopyable>(
+    _ tensor: TensorInfo, _ transform: (Stored) -> Double
+  ) throws -> [Double] {
+    var numbers: [Double] = []
     numbers.reserveCapacity(tensor.count)
     try forEachPiece(of: tensor) { piece in
       numbers.append(contentsOf: piece.bindMemory(to: Stored.self).lazy.map(transform))

@@ -17,6 +17,10 @@ struct SafetensorsHeader: Sendable {
     init(_ problem: String) { self.problem = problem }
 
     init(tensor: String, _ problem: String) { self.problem = "tensor \"\(tensor)\" \(problem)" }
+
+    init(tensor: String, field: String, _ problem: String) {
+      self.init(tensor: tensor, "has an invalid field \"\(field)\": \(problem)")
+    }
   }
 
   /// Reads and checks a header.
@@ -98,11 +102,11 @@ struct SafetensorsHeader: Sendable {
     guard let shape else { throw Violation(tensor: name, "has no field \"shape\"") }
     guard let offsets else { throw Violation(tensor: name, "has no field \"data_offsets\"") }
     guard offsets.count == 2 else {
-      throw Violation(tensor: name, "has bad data_offsets: expected 2 numbers, found \(offsets.count)")
+      throw Violation(tensor: name, field: "data_offsets", "expected 2 numbers, found \(offsets.count)")
     }
     guard offsets[0] <= offsets[1] else {
       throw Violation(
-        tensor: name, "has bad data_offsets: it begins at \(offsets[0]) and ends at \(offsets[1])")
+        tensor: name, field: "data_offsets", "it begins at \(offsets[0]) and ends at \(offsets[1])")
     }
     return TensorInfo(name: name, dtype: dtype, shape: shape, dataOffsets: offsets[0]..<offsets[1])
   }
@@ -114,7 +118,7 @@ struct SafetensorsHeader: Sendable {
     do {
       try json.array { counts.append(try $0.count()) }
     } catch let problem as JSONProblem {
-      throw Violation(tensor: tensor, "has a bad \(field): \(problem.explanation)")
+      throw Violation(tensor: tensor, field: field, problem.explanation)
     }
     return counts
   }
@@ -125,8 +129,7 @@ struct SafetensorsHeader: Sendable {
     for tensor in tensors {
       let range = tensor.dataOffsets
       guard range.lowerBound == end else {
-        throw Violation(
-          tensor: tensor.name, "begins at \(range.lowerBound), but the tensor before it ends at \(end)")
+        throw Violation(tensor: tensor.name, "begins at \(range.lowerBound) instead of \(end)")
       }
       var shapeBytes = tensor.dtype.byteCount
       for size in tensor.shape {

@@ -126,13 +126,16 @@ struct StrictJSON {
 }
 
 /// Returns a string as JSON, with its quotation marks. The same string always gives the same bytes.
-func quotedJSON(_ text: String) -> String {
+package func quotedJSON(_ text: String) -> String {
   var result = "\""
   for scalar in text.unicodeScalars {
     switch scalar {
     case "\"": result += "\\\""
     case "\\": result += "\\\\"
-    case "\u{0}"..."\u{1f}":
+    case "\n": result += "\\n"
+    case "\t": result += "\\t"
+    // Some line readers also split at U+2028 and U+2029.
+    case "\u{0}"..."\u{1f}", "\u{2028}", "\u{2029}":
       let digits = String(scalar.value, radix: 16)
       result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
     default: result.unicodeScalars.append(scalar)

@@ -101,7 +101,7 @@ public final class MPICommunicator: Communicator {
     guard status.count == receive.count else {
       throw failure(
         .mismatch(ranks: [min(rank, peer), max(rank, peer)]), in: name,
-        "received \(status.count) bytes where \(receive.count) were expected")
+        "received \(status.count) bytes, expected \(receive.count)")
     }
   }
 

@@ -7,7 +7,7 @@ public enum BLEUTokenizer: String, CaseIterable, Sendable {
   /// That of NIST's mteval-v13a.pl: the default, and the one to report.
   case mteval13a = "13a"
   /// That of mteval-v14.pl with `--international-tokenization`: Unicode's punctuation and symbols are tokens.
-  /// Characters that are newer than the Unicode version of Swift's standard library count as letters.
+  /// Characters that are newer than the Unicode version of Swift's standard library count as characters without a class.
   case international = "intl"
   /// Every character but white space is a token.
   case characters = "char"

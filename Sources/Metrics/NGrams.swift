@@ -65,7 +65,7 @@ struct PrefixTree {
   }
 }
 
-/// How often each node of a tree occurs; a node that hasn't been counted occurs 0 times.
+/// How often each node of a tree occurs; a node that was not counted occurs 0 times.
 struct NodeCounts {
   private var counts: [UInt32] = []
 

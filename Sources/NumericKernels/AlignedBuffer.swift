@@ -9,7 +9,7 @@ public final class AlignedBuffer<Element: Scalar> {
     base.zeroElements(count: max(1, count))
   }
 
-  /// Whatever is there: of a large block the system then provides no more memory than has been written to.
+  /// Uninitialized: of a large block the system then provides only the memory that is written to.
   init(uninitialized count: Int) {
     precondition(count >= 0, "a buffer of \(count) elements")
     let raw = UnsafeMutableRawPointer.allocate(

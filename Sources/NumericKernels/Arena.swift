@@ -75,7 +75,7 @@ public final class Arena<Element: Scalar> {
     live = 0
   }
 
-  /// Runs `body` and frees what it took from the arena.
+  /// Runs `body` and frees the memory that it took from the arena.
   public func scoped<Result>(_ body: () throws -> Result) rethrows -> Result {
     let (savedUsed, savedCurrent, savedLive) = (used.isEmpty ? 0 : used[current], current, live)
     defer {

@@ -5,7 +5,7 @@ import CKernels
 /// Work is cut by rows, columns or units, never inside of a sum: results have the same bits for any number of
 /// threads.
 public enum KernelThreads {
-  /// Number of threads in use, the caller's among them; at most what the system grants.
+  /// Number of threads in use, including the caller's; at most as many as the system grants.
   public static var count: Int {
     get { Int(rnd_thread_count()) }
     set { _ = rnd_set_thread_count(Int32(clamping: newValue)) }
@@ -20,7 +20,7 @@ public enum KernelThreads {
   ///   - elements: size of the work; a small one is left to the calling thread alone.
   ///   - unit: every range but the last begins and ends at a multiple of this, so that vectors and cache lines stay
   ///     whole.
-  ///   - kind: what the time is counted as.
+  ///   - kind: the kind of work that the time is counted as.
   public static func split(
     _ count: Int, elements: Int, unit: Int = 1, as kind: StepProfile.Kind = .pointwise,
     _ body: (_ first: Int, _ end: Int) -> Void

@@ -1,7 +1,7 @@
 /// A row-major block of memory with another owner: a parameter, a slab of hidden states, a part of an arena.
 ///
 /// Element (i, j) is at `base[i * stride + j]`. A view is a pointer with sizes: copying it copies nothing,
-/// and it must not outlive what it points into.
+/// and it must not outlive the memory it points into.
 public struct MatrixView<Element: Scalar> {
   public let base: UnsafeMutablePointer<Element>
   public let rows: Int

@@ -9,7 +9,7 @@ public struct PackedMatrix<Element: Scalar> {
   private let transposed: Bool
   private var mode: ProductMode
   private let packed: PackedCopy<Element>
-  /// One bit for each power of two of rows: set where the packed copy is what is multiplied.
+  /// One bit for each power of two of rows: set where the packed copy is multiplied.
   private var kernelRows: UInt64
 
   /// Rows and columns of the operand `B` as used in `A B`.

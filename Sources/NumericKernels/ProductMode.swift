@@ -1,7 +1,6 @@
 import CKernels
 
-/// In which precision the operands of a product are multiplied. Sums are in single precision either way, and so is
-/// everything outside of products.
+/// The precision of the operands of matrix products. Sums are in single precision either way, and so is everything else.
 public enum ProductPrecision: String, Sendable, Hashable, CaseIterable {
   case fp32
   /// Both operands rounded to bfloat16 (8 bits of mantissa), to nearest, ties to even.
@@ -24,18 +23,18 @@ public enum InstructionSet: Int32, Sendable, Hashable, CaseIterable {
   public static let best = InstructionSet(rawValue: rnd_best_set()) ?? .portable
 }
 
-/// How a product is computed: precision, and who computes it.
+/// How a matrix product is computed: in which precision, and by the kernels or the BLAS.
 ///
 /// Without a table the choice is a rule of processor and precision, never of a measurement, so that ranks on equal
 /// processors compute equal bits. A table of choices must be the same on all ranks.
 public struct ProductMode: Sendable, Hashable {
   public let precision: ProductPrecision
   let instructionSet: InstructionSet
-  /// Who computes what is not in the table.
+  /// The backend of products that are not in the table.
   private let rule: ProductBackend
   /// Choices for single shapes.
   private let table: ProductTable?
-  /// Whether the way is chosen, by rule or table, and not laid down.
+  /// Whether the way of computation is chosen by rule or table, and not given.
   let isChosen: Bool
 
   private init(
@@ -66,12 +65,12 @@ public struct ProductMode: Sendable, Hashable {
   /// The BLAS in single precision, whatever the shape.
   public static let blas = ProductMode(.fp32, .best, .blas, nil, isChosen: false)
 
-  /// Who computes products of single precision without a table: the kernels, but the BLAS where the processor has nothing
-  /// better than the portable ones (measured: they beat OpenBLAS with AVX2 and with AVX-512; on x86-64 without either
+  /// The backend of products of single precision without a table: the kernels, but the BLAS where the processor has
+  /// only the portable ones (measured: they beat OpenBLAS with AVX2 and with AVX-512; on x86-64 without either
   /// they don't).
   public static let rule: ProductBackend = InstructionSet.best == .portable ? .blas : .kernels
 
-  /// Who computes a product of floats.
+  /// The backend of a product of floats.
   @inline(__always)
   func backend(_ form: ProductForm, _ rows: Int, _ columns: Int, _ depth: Int) -> ProductBackend {
     guard let table, let code = ProductShape.code(form, rows, columns, depth) else { return rule }
@@ -91,16 +90,16 @@ public struct ProductMode: Sendable, Hashable {
   }
 }
 
-/// What the multiply-add units of a core do when nothing is loaded or stored: the measure of all products.
+/// The speed of the multiply-add units of a core when nothing is loaded or stored: the upper bound of all products.
 public enum MultiplyAddPeak {
   /// Multiplies and adds in registers for a number of rounds, with the best instructions for a precision.
   ///
-  /// - Returns: the floating-point operations that were done, to be divided by the time they took.
+  /// - Returns: the number of floating-point operations, to be divided by the time they took.
   public static func run(_ precision: ProductPrecision, rounds: Int) -> Double {
     var sink: Float = 0
     let operations = rnd_multiply_add_operations(
       Int64(rounds), ProductMode(precision, on: .best).kernelMode, &sink)
-    // The result is used, so that nothing is left out.
+    // The result is used, so that the compiler removes nothing.
     precondition(sink != .infinity, "the sums of zeros are not zero")
     return operations
   }

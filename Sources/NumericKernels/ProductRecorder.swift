@@ -1,12 +1,12 @@
 import CKernels
 
-/// A class of products that were computed, and how often.
+/// A class of matrix products, and how often they were computed.
 public struct ProductUse: Sendable, Hashable, Codable {
   public var shape: ProductShape
-  /// The number that the shape rounds up: the largest there was.
+  /// The largest value of the number that the shape rounds up.
   public var extent: Int
   public var calls: Int
-  /// For each of the calls, how often a matrix of this form was packed.
+  /// How often a matrix of this form was packed, per call.
   public var packingsPerCall: Double
 
   public init(_ shape: ProductShape, extent: Int, calls: Int, packingsPerCall: Double = 0) {
@@ -20,18 +20,18 @@ public struct ProductUse: Sendable, Hashable, Codable {
   public var rows: Int { shape.form == .left ? shape.rows : extent }
   /// Depth of the largest product.
   public var depth: Int { shape.form == .left ? extent : shape.depth }
-  /// Floating-point operations of the calls, were all as large as the largest.
+  /// Floating-point operations of the calls, as if all were as large as the largest.
   public var operations: Double {
     2 * Double(calls) * Double(rows) * Double(shape.columns) * Double(depth)
   }
 }
 
-/// Finds out which products a thread computes.
+/// Records which matrix products a thread computes.
 public enum ProductRecorder {
   private static var capacity: Int { 1 << 12 }
 
-  /// Runs `body` and returns the products of floats in single precision that this thread computed in it, those left aside
-  /// that were told what to be computed by. Not to be nested.
+  /// Runs `body` and returns the matrix products in single precision that this thread computed in it, without those whose
+  /// way of computation was given. Calls must not be nested.
   public static func record(_ body: () throws -> Void) rethrows -> [ProductUse] {
     let table = UnsafeMutableBufferPointer<rnd_product_use>.allocate(capacity: capacity)
     table.initialize(repeating: rnd_product_use())
@@ -42,7 +42,7 @@ public enum ProductRecorder {
     return uses(table.filter { $0.shape != 0 })
   }
 
-  /// A packing is noted under the shape of a product without rows.
+  /// Packings are recorded under the shape of a product of one row.
   private static func uses(_ entries: [rnd_product_use]) -> [ProductUse] {
     var packings: [UInt64: Int64] = [:]
     var calls: [UInt64: Int64] = [:]
@@ -71,7 +71,7 @@ public enum ProductRecorder {
     return ProductShape.code(shape.form, 1, shape.columns, shape.depth)
   }
 
-  /// Notes a product if this thread is being recorded.
+  /// Records a product if this thread is recording.
   @inline(__always)
   static func note(_ form: ProductForm, _ rows: Int, _ columns: Int, _ depth: Int, _ mode: ProductMode) {
     guard rnd_is_recording_products() != 0, mode.isChosen else { return }
@@ -79,7 +79,7 @@ public enum ProductRecorder {
     rnd_record_product(code, Int64(form == .left ? depth : rows))
   }
 
-  /// Notes that a matrix has to be packed.
+  /// Records that a matrix has to be packed.
   static func notePacking(_ form: ProductForm, _ columns: Int, _ depth: Int, _ mode: ProductMode) {
     guard rnd_is_recording_products() != 0, mode.isChosen else { return }
     guard let code = ProductShape.code(form, 1, columns, depth) else { return }

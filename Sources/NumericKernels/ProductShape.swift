@@ -1,4 +1,4 @@
-/// How the operands of a product lie in memory.
+/// How the operands of a matrix product lie in memory.
 public enum ProductForm: String, Sendable, Hashable, CaseIterable, Codable {
   case plain
   /// `aᵀ b`
@@ -13,8 +13,8 @@ public enum ProductForm: String, Sendable, Hashable, CaseIterable, Codable {
   var isPacked: Bool { self == .packed || self == .packedTransposed }
 }
 
-/// Products between which a choice of the way to multiply makes no difference: one form and one pair of widths, and about as
-/// many rows of a batch.
+/// A class of matrix products that are computed in the same way: one form, one pair of widths, and about as many rows of a
+/// batch.
 ///
 /// With `op(a)` [rows, depth] and `op(b)` [depth, columns]. The number that changes from batch to batch (the rows; of a
 /// weight's gradient, form `left`, the depth) is rounded up to a power of two.
@@ -24,7 +24,7 @@ public struct ProductShape: Sendable, Hashable, Codable {
   public let columns: Int
   public let depth: Int
 
-  /// The class of a product; nil for widths and batches beyond all use.
+  /// The class of a product; nil for widths and batches that are too large for a table.
   public init?(_ form: ProductForm, rows: Int, columns: Int, depth: Int) {
     guard let code = Self.code(form, rows, columns, depth) else { return nil }
     self.init(code: code)
@@ -78,14 +78,14 @@ public struct ProductShape: Sendable, Hashable, Codable {
 }
 
 extension ProductShape: CustomStringConvertible {
-  /// Such as `packed 32 x 2048, depth 512`.
+  /// For example `packed 32 x 2048, depth 512`.
   public var description: String { "\(form.rawValue) \(rows) x \(columns), depth \(depth)" }
 }
 
 extension ProductShape {
   private enum CodingKeys: String, CodingKey { case form, rows, columns, depth }
 
-  /// Throws `DecodingError` for what is no class.
+  /// Throws `DecodingError` for numbers that are not a class.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     let form = try values.decode(ProductForm.self, forKey: .form)
@@ -95,14 +95,15 @@ extension ProductShape {
     else {
       throw DecodingError.dataCorrupted(
         .init(
-          codingPath: decoder.codingPath, debugDescription: "\(form.rawValue) \(sizes) is no class of shapes")
+          codingPath: decoder.codingPath,
+          debugDescription: "\(form.rawValue) \(sizes) is not a class of shapes")
       )
     }
     self = shape
   }
 }
 
-/// Who computes a product.
+/// The code that computes a matrix product.
 public enum ProductBackend: String, Sendable, Hashable, CaseIterable, Codable {
   /// The kernels of this package.
   case kernels

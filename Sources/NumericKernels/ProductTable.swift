@@ -1,11 +1,10 @@
-/// Which way products of single precision are computed, by their shape: what was measured somewhere, in the form in which
-/// every product can ask.
+/// Measured choices of how matrix products in single precision are computed, by shape.
 ///
-/// An open-addressed table of whole numbers that never changes: it is read without locks or allocations. It is handed on in
-/// a ``ProductMode`` and not kept in a global, so that two models in one process, or the ranks of a test, may have tables of
-/// their own. Shapes that are not in it are left to the rule of ``ProductMode``.
+/// An open-addressed table of integers that never changes: it is read without locks or allocations. It is passed in
+/// a ``ProductMode`` and not kept in a global variable, so that two models in one process, or the ranks of a test, can have
+/// different tables. Shapes that are not in it follow the rule of ``ProductMode``.
 public struct ProductTable: Sendable, Hashable {
-  /// Number of a shape's class times two, plus one for the BLAS; 0 is free. A power of two of them, half of them free.
+  /// The code of a shape times two, plus one for the BLAS; 0 is free. Their number is a power of two; half of them are free.
   private let slots: [UInt64]
 
   public init(_ choices: [ProductShape: ProductBackend]) {

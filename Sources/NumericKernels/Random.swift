@@ -1,13 +1,13 @@
 // Random numbers that are functions of their coordinates: (seed, purpose, step, stream, sample, index).
 //
-// No draw depends on the rank, on the number of ranks, or on what was drawn before it. Nothing but the
-// coordinates has to be saved in a checkpoint. The layout of Philox's counter is written down, and
+// No number depends on the rank, on the number of ranks, or on the numbers that were generated before it. Only the
+// coordinates have to be saved in a checkpoint. The layout of Philox's counter is written down, and
 // implemented once for all instruction sets, in CKernels/include/random_kernels.h.
 
 import CKernels
 
-/// What a random number is for: draws for different purposes are independent, whatever their other
-/// coordinates.
+/// The purpose of a random number. Numbers for different purposes are independent, whatever their other
+/// coordinates are.
 ///
 /// The raw values are words of the counter: changing one changes the results of runs with the same seed.
 public enum RandomPurpose: UInt32, Sendable, Hashable, CaseIterable {
@@ -20,7 +20,7 @@ public enum RandomPurpose: UInt32, Sendable, Hashable, CaseIterable {
   case augmentation = 7
 }
 
-/// The coordinates that all draws of one activity in one step have in common.
+/// The coordinates that all random numbers of one activity in one step have in common.
 public struct RandomKey: Sendable, Hashable {
   /// The seed of the run.
   public var seed: UInt64
@@ -70,18 +70,11 @@ public struct CounterRandom: RandomNumberGenerator, Sendable, Hashable {
   public var position: UInt64 = 0
 
   /// - Parameters:
-  ///   - sample: the global index of the sample (sentence, stream of a language model) the draws belong to.
-  ///   - stream: tells several uses within one purpose apart, such as layers or parameters.
+  ///   - sample: the global index of the sample (sentence, stream of a language model) that the numbers belong to.
+  ///   - stream: distinguishes uses with the same purpose, for example layers or parameters.
   public init(key: RandomKey, sample: UInt64 = 0, stream: UInt32 = 0) {
     self.key = key.derived(stream: stream)
     self.sample = sample
-  }
-
-  /// The next 32 random bits.
-  public mutating func nextUInt32() -> UInt32 {
-    let words = block(position / 4)
-    defer { position += 1 }
-    return words[Int(position % 4)]
   }
 
   /// The next 64 random bits, from an even position on; the lower half comes first.
@@ -95,14 +88,6 @@ public struct CounterRandom: RandomNumberGenerator, Sendable, Hashable {
   /// A number from the uniform distribution on [0, 1), a multiple of 2⁻⁵³.
   public mutating func nextUniform() -> Double {
     Self.unit(next())
-  }
-
-  /// A number from the standard normal distribution, by Box and Muller from the next whole block of four
-  /// words.
-  public mutating func nextNormal() -> Double {
-    position = (position + 3) / 4 * 4
-    let u = nextUniform()
-    return rnd_box_muller(u, nextUniform())
   }
 
   /// An integer from 0..<bound, each equally probable. Requires bound > 0.
@@ -121,8 +106,8 @@ public struct CounterRandom: RandomNumberGenerator, Sendable, Hashable {
     return Int(product.high)
   }
 
-  /// The uniform number number `index` of this generator, wherever it stands: what `nextUniform` returns when
-  /// called for the (index + 1)-th time, and element `index` of a `uniformFill` on [0, 1).
+  /// Uniform number `index` of this generator, independent of its position: the result of the (index + 1)-th call of
+  /// `nextUniform`, and element `index` of a `uniformFill` on [0, 1).
   public func uniform(at index: UInt64) -> Double {
     let words = block(index / 2)
     return Self.unit(index % 2 == 0 ? Self.join(words[0], words[1]) : Self.join(words[2], words[3]))

@@ -9,11 +9,11 @@ import CKernels
 ///     }
 ///
 /// It works on a whole block, so that generic code pays for dispatch once per block and never once per element. The headers
-/// of CKernels say what each field means, what is added to and what is overwritten.
+/// of CKernels explain each field, and which results are added to and which are overwritten.
 public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible {
   /// The safetensors name of the type: `F32` or `F64`.
   static var dataTypeName: String { get }
-  /// What tells a kernel the type of its elements.
+  /// The type of the elements, for kernels.
   static var kernelType: rnd_element { get }
 }
 

@@ -1,12 +1,12 @@
 import CKernels
 
-/// Where the time of the calling thread went, by kind of work: always on, for two readings of the clock a kernel.
+/// Where the time of the calling thread went, by kind of work. It is always on and costs two clock readings per kernel.
 public enum StepProfile {
-  /// Kinds of work; what belongs to none of them is the rest.
+  /// Kinds of work. Time outside of all of them is not counted.
   public enum Kind: Int32, Sendable, CaseIterable {
     /// Matrix products, and packing their operands.
     case products = 0
-    /// Gates, states, biases, look-ups: what is done element by element.
+    /// Elementwise work: gates, states, biases, look-ups.
     case pointwise = 1
     /// Softmax, its loss and its gradient.
     case softmax = 2
@@ -21,7 +21,7 @@ public enum StepProfile {
     public var seconds: [Kind: Double] = [:]
     public var operations = 0.0
 
-    /// What was added since an earlier reading.
+    /// The difference to an earlier reading.
     public func since(_ earlier: Totals) -> Totals {
       var difference = self
       for (kind, value) in earlier.seconds { difference.seconds[kind, default: 0] -= value }
@@ -38,7 +38,7 @@ public enum StepProfile {
     return totals
   }
 
-  /// Runs `body` and adds its time to a kind. Don't nest: the inner time would count twice.
+  /// Runs `body` and adds its time to a kind. Calls must not be nested: the inner time would count twice.
   public static func measure<Result>(
     _ kind: Kind, operations: Double = 0, _ body: () throws -> Result
   ) rethrows -> Result {

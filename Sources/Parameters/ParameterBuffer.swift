@@ -4,7 +4,7 @@ import NumericKernels
 public final class ParameterBuffer<Element: Scalar> {
   public let layout: ParameterLayout
   private let base: UnsafeMutablePointer<Element>
-  /// What frees the memory.
+  /// The owner of the memory, which frees it.
   private let owner: AnyObject
   /// For each of the layout's tables the rows that were added to since the last ``clear()``.
   private var touched: [TouchedRows] { didSet { spansAreUpToDate = false } }
@@ -39,7 +39,7 @@ public final class ParameterBuffer<Element: Scalar> {
     touched = layout.tables.map { TouchedRows(capacity: $0.shape[0]) }
   }
 
-  /// A buffer with the initial values each layer asked for, drawn from the seed: the same on every rank.
+  /// A buffer with the initial values that the layers ask for, drawn from the seed: the same on every rank.
   public convenience init(_ layout: ParameterLayout, seed: UInt64) {
     self.init(layout)
     initialize(seed: seed)

@@ -27,8 +27,8 @@ public struct ParameterLayout: Sendable {
   /// Further names of parameters that are used in two places (tied weights).
   public let aliases: [(name: String, parameter: Parameter)]
   let initializers: [Initializer]
-  /// The tables that are looked up in and nothing else: a step's gradient of such a table is zero but for the rows that the
-  /// step has read. In layout order.
+  /// The parameters that are used for looking up rows and for nothing else, in layout order: the gradient of a step is zero
+  /// outside of the rows that the step has read.
   public let tables: [Parameter]
 
   /// Number of elements of the flat buffer.
@@ -53,8 +53,8 @@ public struct ParameterLayout: Sendable {
     private var names: Set<String> = []
     private var prefix = ""
     private var next = 0
-    /// If set, every parameter is drawn from U(-bound, bound) whatever its layer asks for, constants excepted
-    /// that it insists on.
+    /// If set, every parameter is drawn from U(-bound, bound), whatever its layer asks for, except constants that the
+    /// layer insists on.
     private let uniformOverride: Double?
 
     public init(initializeAllUniform bound: Double? = nil) { uniformOverride = bound }

@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// A JSON value. Swift literals of all kinds convert to it.
 public indirect enum JSONValue: Sendable, Equatable {
   case null
@@ -20,29 +22,11 @@ public indirect enum JSONValue: Sendable, Equatable {
     case .integer(let value): String(value)
     case .float(let value): value.isFinite ? "\(value)" : "null"
     case .double(let value): value.isFinite ? "\(value)" : "null"
-    case .string(let value): Self.quoted(value)
+    case .string(let value): quotedJSON(value)
     case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"
     case .object(let members):
-      "{" + members.map { Self.quoted($0.key) + ":" + $0.value.text }.joined(separator: ",") + "}"
+      "{" + members.map { quotedJSON($0.key) + ":" + $0.value.text }.joined(separator: ",") + "}"
     }
-  }
-
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\t": result += "\\t"
-      // Some line readers also split at U+2028 and U+2029.
-      case "\u{0}"..."\u{1f}", "\u{2028}", "\u{2029}":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }
 

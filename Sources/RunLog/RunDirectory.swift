@@ -156,9 +156,7 @@ public struct RunPaths: Sendable, Equatable {
   /// The sizes that follow from the data of a run on examples.
   public var dataShape: String { file("shape.json") }
   public var checkpoints: String { file("checkpoints") }
-  public var samples: String { file("samples") }
   public var attention: String { file("attention") }
-  public var report: String { file("report.html") }
   public var lock: String { file(Self.lockName) }
   /// Whether a job on this host is training in the directory.
   public var isBeingTrained: Bool { RunLock.isHeld(path: lock) }

@@ -78,7 +78,7 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       "\(data): there is nothing to predict in any sequence (labels that were never learned, pieces of one step)"
     case .metricMissing(let metric, let available):
       """
-      evaluation.metric: \(metric.name) is not known for these data (spans need tags such as B-name and I-name); choose \
+      evaluation.metric: \(metric.name) is not known for these data (f1 needs tags such as B-name and I-name); choose \
       among \(available.map(\.name).joined(separator: ", "))
       """
     case .unfittingData(let problem):

@@ -42,7 +42,7 @@ struct HostileHeader: Sendable, CustomTestStringConvertible {
     .init("{\"__metadata__\":{\"a\":1}}", "byte 21 of the header: __metadata__ must be an object of strings"),
     .init("{\"__metadata__\":null}", "byte 16 of the header: __metadata__ must be an object of strings"),
     .init("{\"__metadata__\":[]}", "byte 16 of the header: __metadata__ must be an object of strings"),
-    .init("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "byte 23 of the header: key \"a\" occurs twice"),
+    .init("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "byte 24 of the header: key \"a\" occurs twice"),
     .init(
       "{\"__metadata__\":{},\"__metadata__\":{}}", "byte 19 of the header: key \"__metadata__\" occurs twice"),
   ]
@@ -52,7 +52,7 @@ struct HostileHeader: Sendable, CustomTestStringConvertible {
     .one(String(repeating: "[", count: 100_000), "isn't described by an object"),
     .one(
       "{\"shape\":" + String(repeating: "[", count: 100_000),
-      "has a bad shape: expected a non-negative integer"),
+      "has an invalid field \"shape\": expected a non-negative integer"),
     .one("{\"dtype\":\"F32\",\"shape\":[0]}", "has no field \"data_offsets\""),
     .one("{\"dtype\":\"F32\",\"data_offsets\":[0,0]}", "has no field \"shape\""),
     .one("{\"shape\":[0],\"data_offsets\":[0,0]}", "has no field \"dtype\""),
@@ -60,20 +60,20 @@ struct HostileHeader: Sendable, CustomTestStringConvertible {
       "{\"w\":{\"dtype\":\"F32\",\"dtype\":\"F32\"}}", "byte 20 of the header: key \"dtype\" occurs twice"),
     .one("{\"dtype\":\"F31\"}", "has the unsupported dtype \"F31\""),
     .one("{\"type\":\"F32\"}", "has an unknown field \"type\""),
-    .one("{\"shape\":3}", "has a bad shape: expected an array"),
-    .one("{\"shape\":[-1]}", "has a bad shape: expected a non-negative integer"),
-    .one("{\"shape\":[1.0]}", "has a bad shape: expected a non-negative integer"),
-    .one("{\"shape\":[1e3]}", "has a bad shape: expected a non-negative integer"),
-    .one("{\"shape\":[\"1\"]}", "has a bad shape: expected a non-negative integer"),
+    .one("{\"shape\":3}", "has an invalid field \"shape\": expected an array"),
+    .one("{\"shape\":[-1]}", "has an invalid field \"shape\": expected a non-negative integer"),
+    .one("{\"shape\":[1.0]}", "has an invalid field \"shape\": expected a non-negative integer"),
+    .one("{\"shape\":[1e3]}", "has an invalid field \"shape\": expected a non-negative integer"),
+    .one("{\"shape\":[\"1\"]}", "has an invalid field \"shape\": expected a non-negative integer"),
     .one(
       "{\"shape\":[01]}",
-      "has a bad shape: expected an integer below 2^63 without leading zeros"),
+      "has an invalid field \"shape\": expected an integer below 2^63 without leading zeros"),
     .one(
       "{\"shape\":[9223372036854775808]}",
-      "has a bad shape: expected an integer below 2^63 without leading zeros"),
+      "has an invalid field \"shape\": expected an integer below 2^63 without leading zeros"),
     .one(
       "{\"data_offsets\":[0,-4]}",
-      "has a bad data_offsets: expected a non-negative integer"),
+      "has an invalid field \"data_offsets\": expected a non-negative integer"),
   ]
 
   private static func tensor(_ name: String, _ shape: String, _ offsets: String) -> String {
@@ -82,26 +82,29 @@ struct HostileHeader: Sendable, CustomTestStringConvertible {
 
   static let offsets: [HostileHeader] = [
     .init(
-      "{\(tensor("w", "[1]", "[0,4,8]"))}", "tensor \"w\" has bad data_offsets: expected 2 numbers, found 3"),
-    .init("{\(tensor("w", "[1]", "[4]"))}", "tensor \"w\" has bad data_offsets: expected 2 numbers, found 1"),
+      "{\(tensor("w", "[1]", "[0,4,8]"))}",
+      "tensor \"w\" has an invalid field \"data_offsets\": expected 2 numbers, found 3"),
+    .init(
+      "{\(tensor("w", "[1]", "[4]"))}",
+      "tensor \"w\" has an invalid field \"data_offsets\": expected 2 numbers, found 1"),
     .init(
       "{\(tensor("w", "[1]", "[4,0]"))}", data: 4,
-      "tensor \"w\" has bad data_offsets: it begins at 4 and ends at 0"),
+      "tensor \"w\" has an invalid field \"data_offsets\": it begins at 4 and ends at 0"),
     .init(
       "{\(tensor("w", "[1]", "[4,8]"))}", data: 8,
-      "tensor \"w\" begins at 4, but the tensor before it ends at 0"),
+      "tensor \"w\" begins at 4 instead of 0"),
     .init(
       "{\(tensor("b", "[1]", "[8,12]")),\(tensor("a", "[1]", "[0,4]"))}", data: 12,
-      "tensor \"b\" begins at 8, but the tensor before it ends at 4"),
+      "tensor \"b\" begins at 8 instead of 4"),
     .init(
       "{\(tensor("a", "[2]", "[0,8]")),\(tensor("b", "[1]", "[4,8]"))}", data: 8,
-      "tensor \"b\" begins at 4, but the tensor before it ends at 8"),
+      "tensor \"b\" begins at 4 instead of 8"),
     .init(
       "{\(tensor("a", "[1]", "[0,4]")),\(tensor("b", "[1]", "[0,4]"))}", data: 4,
-      "tensor \"b\" begins at 0, but the tensor before it ends at 4"),
+      "tensor \"b\" begins at 0 instead of 4"),
     .init(
       "{\(tensor("a", "[1]", "[0,4]")),\(tensor("a", "[1]", "[0,4]"))}", data: 4,
-      "byte 52 of the header: key \"a\" occurs twice"),
+      "byte 54 of the header: key \"a\" occurs twice"),
     .init(
       "{\(tensor("w", "[4611686018427387904,4]", "[0,4]"))}", data: 4,
       "tensor \"w\" of shape [4611686018427387904, 4] is too large"),

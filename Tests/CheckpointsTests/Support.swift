@@ -38,6 +38,10 @@ func safetensorsBytes(header: String, data: Int = 0, length: UInt64? = nil) -> [
     + (0..<data).map { UInt8(truncatingIfNeeded: $0) }
 }
 
+extension SafetensorsFile {
+  func readFloats(_ name: String) throws -> [Float] { try readDoubles(name).map(Float.init) }
+}
+
 /// Tensors with their elements.
 struct Tensors: Sendable {
   var list: [(name: String, shape: [Int], values: [Float])]

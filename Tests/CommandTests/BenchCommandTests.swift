@@ -65,7 +65,7 @@ import Testing
   }
 
   @Test(arguments: ["lm", "seq2seq", "generate"]) func tooLarge(kind: String) throws {
-    let sizes = ["--hidden", "\(1 << 24)"] + (kind == "seq2seq" ? [] : ["--layers", "50"])
+    let sizes = ["--hidden", "65536"] + (kind == "seq2seq" ? [] : ["--layers", "50"])
     try Program.run(["bench", kind] + sizes).expect(78, "GiB")
   }
 
@@ -86,7 +86,8 @@ import Testing
 
   @Test(arguments: [
     ["lm", "--precision", "fp16"], ["generate", "--cell", "cnn"], ["generate", "--streams", "0"],
-    ["allreduce", "--largest", "0"], ["lm", "--products", "fast"],
+    ["lm", "--hidden", "65537"], ["generate", "--layers", "65"], ["allreduce", "--largest", "0"],
+    ["lm", "--products", "fast"],
     ["seq2seq", "--products", "tuned", "--precision", "bf16"], ["gemm", "--tune", "--require", "0.5"],
   ]) func badOptions(arguments: [String]) throws {
     let outcome = try Program.run(["bench"] + arguments)

@@ -248,6 +248,67 @@ def make_tensorflow_forms(folder):
 
 
 # --------------------------------------------------------------------------------------------------
+# minGRU, which PyTorch does not have, worked out from the equations of its paper
+
+
+class MinGRU(nn.Module):
+    """Feng et al. 2024, "Were RNNs All We Needed?", arXiv:2410.01201: the form that they compute in log space."""
+
+    def __init__(self, suffix=""):
+        super().__init__()
+        self.names = [f"weight_ih{suffix}", f"bias_ih{suffix}"]
+        for name, shape in zip(self.names, [(2 * HIDDEN, INPUT), (2 * HIDDEN,)]):
+            setattr(self, name, nn.Parameter(torch.zeros(*shape, dtype=torch.float64)))
+
+    def project(self, x):
+        return F.linear(x, *(getattr(self, name) for name in self.names)).chunk(2, dim=-1)
+
+    def forward(self, x, h):
+        k, candidate = self.project(x)
+        z = torch.sigmoid(k)
+        g = torch.where(candidate >= 0, candidate + 0.5, torch.sigmoid(candidate))
+        return ((1 - z) * h + z * g,)
+
+    def scan(self, inputs, h):
+        """All steps at once, as in appendix B of the paper: h must be positive."""
+        k, candidate = self.project(inputs)
+        log_g = torch.where(candidate >= 0, (F.relu(candidate) + 0.5).log(), -F.softplus(-candidate))
+        values = torch.cat([h.log().unsqueeze(0), log_g - F.softplus(-k)])
+        a = F.pad(torch.cumsum(-F.softplus(k), dim=0), (0, 0, 0, 0, 1, 0))
+        return torch.exp(a + torch.logcumsumexp(values - a, dim=0))[1:]
+
+
+def make_mingru(folder):
+    name = "cell-mingru"
+    draw = Draw(name)
+    module = draw.fill(MinGRU())
+    inputs, initial = draw.variable(BATCH, INPUT), draw_initial(draw, "mingru", BATCH, HIDDEN)
+    loss, tensors = weighted_loss(draw, module(inputs, initial["h"])[0], {})
+    loss.backward()
+    tensors |= parameters_and_gradients(module)
+    tensors |= {"input": inputs, "gradient.input": inputs.grad}
+    tensors |= {"initial.h": initial["h"], "gradient.initial.h": initial["h"].grad}
+    write(folder, name, tensors, {
+        "family": "cell", "cell": "mingru", "input_size": INPUT, "hidden_size": HIDDEN, "batch": BATCH,
+    })
+
+    name = "layer-mingru-l1-ragged"
+    draw = Draw(name)
+    module = draw.fill(MinGRU("_l0"))
+    inputs, initial = draw.variable(STEPS, BATCH, INPUT), draw_initial(draw, "mingru", 1, BATCH, HIDDEN)
+    with torch.no_grad():
+        positive = {"h": initial["h"].abs() + 0.1}
+        output, final = run_steps(module, inputs, torch.tensor([STEPS] * BATCH), positive)
+        scanned = module.scan(inputs, positive["h"][0])
+        require_equal((output, final), (scanned, {"h": scanned[-1:]}), f"{name}, the scan in log space")
+    tensors = layer_tensors(draw, module, partial(run_steps, module), inputs, torch.tensor(LENGTHS), initial)
+    write(folder, name, tensors, {
+        "family": "layer", "cell": "mingru", "input_size": INPUT, "hidden_size": HIDDEN, "layers": 1,
+        "bidirectional": "false", "steps": STEPS, "batch": BATCH, "initial_state": "explicit",
+    })
+
+
+# --------------------------------------------------------------------------------------------------
 # One step of one cell
 
 
@@ -498,6 +559,7 @@ def main():
     make_cells(folder)
     make_layers(folder)
     make_tensorflow_forms(folder)
+    make_mingru(folder)
     make_linear(folder)
     make_language_models(folder)
     make_trajectories(folder)

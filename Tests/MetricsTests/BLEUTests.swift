@@ -4,7 +4,7 @@ import UnicodeText
 @testable import Metrics
 
 @Suite struct BLEUTests {
-  /// What sacrebleu calls itself in the golden signatures.
+  /// The version of sacrebleu in the golden signatures.
   private static let version = "2.6.0"
 
   @Test func everyOptionIsThere() throws {

@@ -62,7 +62,7 @@ struct GoldenEdits: Decodable {
     }
   }
 
-  /// Swift takes the two for equal; no other tool does. White space before a combining mark is white space.
+  /// Swift treats the first two as equal; no other tool does. A space before a combining mark is a space.
   @Test(arguments: [("\u{E9}", "e\u{301}"), ("\u{915} \u{93E}", "\u{915} \u{93F}")])
   func textsAreComparedByScalars(output: String, reference: String) {
     let example = TextExample(output, [reference])
@@ -73,7 +73,7 @@ struct GoldenEdits: Decodable {
   }
 
   /// Bytes that are not UTF-8 are compared as they are.
-  @Test func bytesThatAreNoTextDiffer() {
+  @Test func bytesThatAreNotTextDiffer() {
     let (first, second) = (ComparedText([0x80], tokens: [[0x80]]), ComparedText([0x81], tokens: [[0x81]]))
     #expect(ExactMatchTally.of([TextExample(output: first, references: [second])]).value == 0)
     #expect(EditTally<Tokens>.of([TextExample(output: first, references: [second])]).value == 1)

@@ -1,7 +1,7 @@
 import Metrics
 import Testing
 
-/// metrics-text.json: texts, and what sacrebleu says of them.
+/// metrics-text.json: texts, and the scores that sacrebleu gives them.
 struct GoldenTexts: Decodable, Sendable {
   struct Example: Decodable, Sendable {
     var hypothesis: String
@@ -62,7 +62,7 @@ struct GoldenTexts: Decodable, Sendable {
   }
 }
 
-/// metrics-fuzz.json: texts of all kinds, and what sacrebleu, jiwer and Python make of them.
+/// metrics-fuzz.json: texts of all kinds, and the results of sacrebleu, jiwer and Python for them.
 struct GoldenFuzz: Decodable, Sendable {
   struct BLEUCase: Decodable, Sendable {
     var tokenizer: String
@@ -78,7 +78,7 @@ struct GoldenFuzz: Decodable, Sendable {
 
   /// Hypothesis and reference.
   var pairs: [[String]]
-  /// Scores are those of this many pairs each.
+  /// The number of pairs in each corpus that has a score.
   var corpusSize: Int
   /// Fingerprints of the tokenized hypotheses by tokenizer.
   var tokens: [String: [String]]
@@ -125,7 +125,7 @@ extension ComparedText {
 }
 
 extension MetricTally {
-  /// What is counted of some examples.
+  /// The tally of some examples.
   static func of(_ examples: [Example]) -> Self {
     var tally = Self()
     for example in examples { tally.add(example) }

@@ -44,7 +44,7 @@ import Testing
       func check<Tally: MetricTally<LabelExample>>(_ tally: Tally) { expectSame(Tally.self, examples) }
       check(tally.init())
     case .loss(let value), .probabilities(let value), .numbers(let value):
-      // Of the loss the shards are added in a fixed order; only the sum comes here.
+      // The evaluation pass adds the losses of the shards in a fixed order; a metric sees only the sum.
       #expect(value(MeanLoss(total: 6, targets: 3)).isFinite)
     }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import NumericKernels
 import Testing
 
@@ -31,11 +32,8 @@ import Testing
     let block = philox4x32(counter: SIMD4(1, 0, 5, 9), key: SIMD2(derived[0], derived[1]))
     var random = CounterRandom(key: key, sample: sample, stream: 3)
     random.position = 4
-    let words = (0..<4).map { _ in random.nextUInt32() }
-    #expect(words == [block[0], block[1], block[2], block[3]])
-    random.position = 6
-    let joined = UInt64(block[3]) << 32 | UInt64(block[2])
-    #expect(random.next() == joined)
+    #expect(random.next() == UInt64(block[1]) << 32 | UInt64(block[0]))
+    #expect(random.next() == UInt64(block[3]) << 32 | UInt64(block[2]))
   }
 
   @Test func everyCoordinateMatters() {
@@ -95,9 +93,13 @@ import Testing
 
   @Test(arguments: [0, 1, 2, 63, 64, 65, 127, 1001])
   func fillsEqualTheScalarGenerator(count: Int) {
-    var random = CounterRandom(key: key, sample: 1 << 40, stream: 9)
+    let random = CounterRandom(key: key, sample: 1 << 40, stream: 9)
     let expected = (0..<count).map { -0.1 + (0.3 - -0.1) * random.uniform(at: UInt64($0)) }
-    let normals = (0..<count).map { $0 % 2 == 0 ? random.nextNormal() : 0 }
+    let normals = (0..<count).map { index in
+      let (u, v) = (random.uniform(at: UInt64(index / 2 * 2)), random.uniform(at: UInt64(index / 2 * 2 + 1)))
+      let (radius, angle) = ((-2 * log1p(-u)).squareRoot(), 6.283185307179586 * v)
+      return radius * (index % 2 == 0 ? cos(angle) : sin(angle))
+    }
     var (doubles, floats) = ([Double](repeating: 9, count: count), [Float](repeating: 9, count: count))
     doubles.withUnsafeMutableBufferPointer {
       Double.fillUniform($0, low: -0.1, high: 0.3, key: key, sample: 1 << 40, stream: 9)
@@ -113,7 +115,7 @@ import Testing
     floats.withUnsafeMutableBufferPointer {
       Float.fillNormal($0, mean: 0, standardDeviation: 1, key: key, sample: 1 << 40, stream: 9)
     }
-    #expect(stride(from: 0, to: count, by: 2).allSatisfy { doubles[$0] == normals[$0] })
+    #expect(doubles == normals)
     #expect(floats == doubles.map { Float($0) })
   }
 

@@ -58,7 +58,8 @@ private struct CellCheck {
 
   func gradientsAreSlopes() throws {
     for masked in network.isRandom ? [true, false] : [false] {
-      for zeroState in [true, false] {
+      // Layer normalization of a state that is zero has so large a slope that differences are too inexact.
+      for zeroState in network.cell.layerNorm ? [false] : [true, false] {
         // With fewer entries than rows the table is projected, with more the rows are.
         for tableRows in [nil, 3, 11] {
           try gradientsAreSlopes(tableRows: tableRows, masked: masked, zeroState: zeroState)

@@ -40,6 +40,14 @@ import Testing
         ["cell.layerNorm", "gruReset must be after"]
       ),
       (network(.gru()) { $0.cell.zoneoutCell = 0.1 }, ["cell.zoneoutCell", "kind is gru"]),
+      (
+        network(CellOptions(.mingru)) { $0.cell.variationalDropout = 0.1 },
+        ["cell.variationalDropout", "kind mingru has none"]
+      ),
+      (
+        network(CellOptions(.mingru)) { $0.cell.initialization = .orthogonal },
+        ["cell.initialization", "recurrent weights"]
+      ),
       (network(.gru()) { $0.cell.zoneout = 1 }, ["cell.zoneout", "is 1.0", "below 1"]),
       (network(.gru()) { $0.cell.variationalInputDropout = -0.1 }, ["cell.variationalInputDropout", "-0.1"]),
       (network(.gru()) { $0.cell.forgetGateInit = 1 }, ["cell.forgetGateInit", "kind is gru"]),

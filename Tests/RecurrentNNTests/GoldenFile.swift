@@ -87,7 +87,8 @@ struct GoldenFile {
     case "rnn": .rnn(activation: try #require(.init(rawValue: try option("nonlinearity"))))
     case "gru": .gru(reset: try #require(.init(rawValue: file.metadata["reset"] ?? "after")))
     case "lstm": .lstm(forgetBias: Double(file.metadata["forget_bias"] ?? "0") ?? .nan)
-    case let other: throw UnknownCell(name: other)
+    case let other:
+      if let kind = CellKind(rawValue: other) { CellOptions(kind) } else { throw UnknownCell(name: other) }
     }
   }
 

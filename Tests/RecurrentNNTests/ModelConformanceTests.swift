@@ -42,7 +42,7 @@ struct LanguageModelCase: ModelCase {
       LanguageModelCase(cell: cell, dropout: 0.3, embeddingDropout: 0.3),
       LanguageModelCase(cell: cell, tied: true, dropout: 0.3, embeddingDropout: 0.3),
       LanguageModelCase(cell: cell, cutoffs: [2]),
-      LanguageModelCase(cell: cell, dropout: 0.3, cutoffs: [1, 3, 6]),
+      LanguageModelCase(cell: cell, dropout: 0.3, cutoffs: [1, 3, 5]),
       LanguageModelCase(cell: cell, segment: 1),
       LanguageModelCase(cell: cell, dropout: 0.3, embeddingDropout: 0.3, segment: 3),
       LanguageModelCase(cell: cell, cutoffs: [3], segment: 2, variational: 0.4),
@@ -235,7 +235,8 @@ extension EncoderDecoderCase: ModelCase {
     let model = try EncoderDecoder<Element>(shape)
     let pairs: PairBatch<Element> = pairs()
     var evaluation = options
-    evaluation.teacherForcing = 1  // Without masks there are no draws that a model could read its own tokens by.
+    // Without masks there are no random numbers to decide by whether the model reads its own tokens.
+    evaluation.teacherForcing = 1
     return ModelProblem(layout: model.layout, count: pairs.targets.count, isRandom: isMasked) {
       examples, isMasked, gradients, context in
       model.evaluate(

@@ -44,10 +44,7 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     case .rnn: return [.rnn(activation: .tanh), .rnn(activation: .relu)]
     case .gru: return [.gru(reset: .after), .gru(reset: .before)]
     case .lstm: return [.lstm(forgetBias: 0), .lstm(forgetBias: 1)]
-    default:
-      var options = CellOptions()
-      options.kind = kind
-      return [options]
+    default: return [CellOptions(kind)]
     }
   }
 
@@ -93,8 +90,7 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     return [
       NetworkCase("zoneout", kind) { ($0.zoneoutCell, $0.zoneout) = (cellZoneout, 0.3) },
       NetworkCase("variational", kind, layers: 2) {
-        ($0.variationalInputDropout, $0.variationalDropout) = (0.3, 0.4)
-        if (try? $0.validate()) == nil { $0.variationalDropout = 0 }
+        $0.setVariationalDropout(input: 0.3, state: 0.4)
       },
     ]
   }
@@ -128,6 +124,21 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     let parameters = ParameterBuffer<Element>(builder.build(), seed: seed)
     if !name.isEmpty { parameters.roughen() }
     return (stack, parameters)
+  }
+}
+
+extension CellOptions {
+  /// Whether the cell has a recurrent product, whose state can be masked.
+  var masksStates: Bool {
+    var options = self
+    options.variationalDropout = 0.5
+    return (try? options.validate()) != nil
+  }
+
+  /// Sets the rates that the cell accepts.
+  mutating func setVariationalDropout(input: Double, state: Double) {
+    variationalInputDropout = input
+    if masksStates { variationalDropout = state }
   }
 }
 

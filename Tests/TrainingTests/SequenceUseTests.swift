@@ -79,7 +79,7 @@ import Testing
     configuration.evaluation.decodeLimit = 1
     let limited = try train(configuration, "limited").evaluations.map(\.result)
     #expect(limited.map(\.loss) == all.map(\.loss))
-    #expect(limited.map(\.metrics) != all.map(\.metrics))
+    #expect(limited.map(\.otherMetrics) != all.map(\.otherMetrics))
   }
 
   // MARK: Two sources

@@ -46,7 +46,7 @@ struct StepTests {
     }
     let file = try SafetensorsFile(path: "\(run)/checkpoints/last/model.safetensors")
     for parameter in byHand.model.layout.parameters {
-      let found = try file.readFloats(parameter.name)
+      let found = try file.readDoubles(parameter.name).map(Float.init)
       let expected = Array(byHand.parameters.elements(parameter))
       #expect(found.count == expected.count)
       #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-6 }, "\(parameter.name)")

@@ -19,7 +19,7 @@ private struct GoldenLowercase: Decodable {
 }
 
 @Suite struct LowercaseTests {
-  /// All of Unicode but for what is newer than Python's tables.
+  /// All of Unicode except scalars that are newer than Python's tables.
   @Test func everyScalarIsThatOfPython() throws {
     let golden = try GoldenLowercase.load()
     let mapped = Dictionary(uniqueKeysWithValues: golden.mapped.map { ($0[0], Array($0[1...])) })

@@ -19,7 +19,7 @@ typedef struct {
   ptrdiff_t window;       // positions further than this from the center have no weight; below zero: no window
 } rnd_attention_rows;
 
-/// What the scores are computed from.
+/// The operands of the scores and contexts.
 typedef struct {
   const void *keys;
   const void *query;  // [rows, size]
@@ -47,8 +47,7 @@ RND_KERNEL(void, rnd_attention_forward, rnd_attention)
 typedef struct {
   rnd_attention_rows at;
   rnd_attention_operands of;
-  const void *weights;
-  const void *d_context;
+  const void *weights, *d_context;
   ptrdiff_t context_stride;
   void *d_weights;  // gradient of the weights besides that through the context -> gradient of the scores
   void *d_query;
@@ -67,8 +66,7 @@ typedef struct {
   const int32_t *steps;
   const int64_t *step_place;
   const int64_t *step_row;
-  const void *weights;
-  const void *d_context;
+  const void *weights, *d_context;
   ptrdiff_t context_stride;
   void *d_values;
 } rnd_attention_values_gradient;
@@ -86,9 +84,7 @@ typedef struct {
   const void *coverage;
   void *features;
   const void *d_features;
-  void *d_coverage;
-  void *d_previous;
-  void *d_filter;
+  void *d_coverage, *d_previous, *d_filter;
 } rnd_attention_position_features;
 RND_KERNEL(void, rnd_attention_features, rnd_attention_position_features)
 RND_KERNEL(void, rnd_attention_features_backward, rnd_attention_position_features)
@@ -97,11 +93,9 @@ RND_KERNEL(void, rnd_attention_features_backward, rnd_attention_position_feature
 /// d_weights_j where the weight is the smaller one, else to d_coverage_j.
 typedef struct {
   ptrdiff_t count;
-  const void *weights;
-  const void *coverage;
+  const void *weights, *coverage;
   double scale;
-  void *d_weights;
-  void *d_coverage;
+  void *d_weights, *d_coverage;
 } rnd_coverage;
 RND_KERNEL(double, rnd_coverage_loss, rnd_coverage)
 #endif

@@ -1,4 +1,4 @@
-// What is around cells and between the layers of a stack: clipping, masks, zoneout, highway connections and layer
+// Operations around cells and between the layers of a stack: clipping, masks, zoneout, highway connections and layer
 // normalization. `count` is the number of elements of contiguous blocks.
 #ifndef CELL_OPTION_KERNELS_H
 #define CELL_OPTION_KERNELS_H
@@ -8,8 +8,7 @@
 typedef struct {
   ptrdiff_t count;
   double bound;
-  void *x;
-  void *d;
+  void *x, *d;
 } rnd_clipping;
 RND_KERNEL(void, rnd_clip, rnd_clipping)
 RND_KERNEL(void, rnd_clip_backward, rnd_clipping)
@@ -17,8 +16,7 @@ RND_KERNEL(void, rnd_clip_backward, rnd_clipping)
 /// `multiply`: out = x y; out may be x. `multiply_add`: out += x y.
 typedef struct {
   ptrdiff_t count;
-  const void *x;
-  const void *y;
+  const void *x, *y;
   void *out;
 } rnd_factors;
 RND_KERNEL(void, rnd_multiply, rnd_factors)
@@ -28,9 +26,7 @@ RND_KERNEL(void, rnd_multiply_add, rnd_factors)
 typedef struct {
   ptrdiff_t count;
   double rate;
-  const void *mask;
-  const void *previous;
-  const void *candidate;
+  const void *mask, *previous, *candidate;
   void *out;
 } rnd_zoneout_step;
 RND_KERNEL(void, rnd_zoneout, rnd_zoneout_step)
@@ -39,10 +35,8 @@ RND_KERNEL(void, rnd_zoneout, rnd_zoneout_step)
 typedef struct {
   ptrdiff_t count;
   double rate;
-  const void *mask;
-  const void *d_out;
-  void *d;
-  void *kept;
+  const void *mask, *d_out;
+  void *d, *kept;
 } rnd_zoneout_gradient;
 RND_KERNEL(void, rnd_zoneout_backward, rnd_zoneout_gradient)
 
@@ -51,12 +45,10 @@ RND_KERNEL(void, rnd_zoneout_backward, rnd_zoneout_gradient)
 typedef struct {
   ptrdiff_t count;
   void *gate;
-  const void *x;
-  const void *y;
+  const void *x, *y;
   void *out;
   const void *d_out;
-  void *dx;
-  void *dy;
+  void *dx, *dy;
 } rnd_highway;
 RND_KERNEL(void, rnd_highway_forward, rnd_highway)
 RND_KERNEL(void, rnd_highway_backward, rnd_highway)
@@ -81,8 +73,7 @@ typedef struct {
   ptrdiff_t rows, columns;
   void *d;
   ptrdiff_t stride;
-  const void *gain;
-  const void *normalized;
+  const void *gain, *normalized;
   ptrdiff_t normalized_stride;
   const void *scale;
   ptrdiff_t scale_stride;

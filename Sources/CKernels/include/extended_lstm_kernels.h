@@ -6,7 +6,7 @@
 #include "element.h"
 
 /// `cell` computes c = clip(f c_previous + i g): i and f see c_previous through their peepholes, o sees c. `output` computes
-/// h = o tanh(seen), with what the caller made of c.
+/// h = o tanh(seen), where `seen` is c itself or the normalized c.
 typedef struct {
   ptrdiff_t rows, units;
   bool coupled;
@@ -29,11 +29,8 @@ typedef struct {
   bool coupled;
   double clip;
   void *gates;
-  const void *peepholes;
-  const void *c_previous;
-  const void *c;
-  const void *seen;
-  const void *dh;
+  const void *peepholes, *c_previous;
+  const void *c, *seen, *dh;
   void *d_seen;
   void *dc;          // gradient of c from the next step -> gradient of c_previous
   void *dbias;       // added to

@@ -9,9 +9,7 @@ typedef struct {
   ptrdiff_t units;
   void *x_gates;  // W x -> r z n
   void *h_gates;  // U h_previous; the part of n becomes that with its bias
-  const void *x_bias;
-  const void *h_bias;
-  const void *h_previous;
+  const void *x_bias, *h_bias, *h_previous;
   void *h;
 } rnd_gru;
 RND_SHARED_KERNEL(rnd_gru_forward, rnd_gru)
@@ -23,7 +21,7 @@ typedef struct {
   void *h_gates;  // -> gradient of U h_previous
   const void *h_previous;
   const void *dh_out;  // gradient of the output
-  void *dh;            // gradient of h from the next step -> that of h_previous without what passes U
+  void *dh;            // gradient of h from the next step -> that of h_previous without the part through U
   void *dx_bias;       // added to
   void *dh_bias;       // added to
 } rnd_gru_gradient;
@@ -34,10 +32,8 @@ RND_SHARED_KERNEL(rnd_gru_backward, rnd_gru_gradient)
 typedef struct {
   ptrdiff_t rows, units;
   void *gates;  // pre-activations without bias -> activations
-  const void *bias;
-  const void *h_previous;
-  void *reset_h;
-  void *h;
+  const void *bias, *h_previous;
+  void *reset_h, *h;
 } rnd_gru_before;
 RND_KERNEL(void, rnd_gru_before_gates, rnd_gru_before)
 RND_KERNEL(void, rnd_gru_before_output, rnd_gru_before)
@@ -47,9 +43,7 @@ RND_KERNEL(void, rnd_gru_before_output, rnd_gru_before)
 typedef struct {
   ptrdiff_t rows, units;
   void *gates;
-  const void *h_previous;
-  const void *dh_out;
-  const void *d_reset_h;
+  const void *h_previous, *dh_out, *d_reset_h;
   void *dh;
   void *dbias;  // added to
 } rnd_gru_before_gradient;

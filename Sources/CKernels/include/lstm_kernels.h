@@ -8,10 +8,8 @@
 typedef struct {
   ptrdiff_t units;
   void *gates;  // pre-activations without bias -> activations
-  const void *bias;
-  const void *c_previous;
-  void *c;
-  void *h;
+  const void *bias, *c_previous;
+  void *c, *h;
 } rnd_lstm;
 RND_SHARED_KERNEL(rnd_lstm_forward, rnd_lstm)
 
@@ -19,8 +17,7 @@ RND_SHARED_KERNEL(rnd_lstm_forward, rnd_lstm)
 typedef struct {
   ptrdiff_t rows, units;
   void *gates;  // activations -> gradients of the pre-activations
-  const void *c_previous;
-  const void *c;
+  const void *c_previous, *c;
   const void *dh_out;   // gradient of the output
   const void *dh_next;  // gradient of h from the next step
   void *dc;             // gradient of c from the next step -> gradient of c_previous

@@ -1,7 +1,51 @@
-// Losses and decisions of output layers other than softmax, row by row.
+// Softmax, losses and decisions of output layers, row by row.
 #ifndef OUTPUT_KERNELS_H
 #define OUTPUT_KERNELS_H
 #include "element.h"
+
+/// x = softmax(x + bias) row by row.
+typedef struct {
+  ptrdiff_t rows, columns;
+  void *x;
+  ptrdiff_t stride;
+  const void *bias;  // null: none
+} rnd_softmax;
+RND_KERNEL(void, rnd_softmax_rows, rnd_softmax)
+
+/// dy = y (dy - sum of dy y) row by row.
+typedef struct {
+  ptrdiff_t rows, columns;
+  const void *y;
+  ptrdiff_t y_stride;
+  void *dy;
+  ptrdiff_t dy_stride;
+} rnd_softmax_gradient;
+RND_KERNEL(void, rnd_softmax_backward, rnd_softmax_gradient)
+
+/// x += shift[row] in every column.
+typedef struct {
+  ptrdiff_t rows, columns;
+  void *x;
+  ptrdiff_t stride;
+  const double *shift;
+} rnd_row_shift;
+RND_KERNEL(void, rnd_shift_rows, rnd_row_shift)
+
+/// Cross-entropy of softmax(logits + bias) against target[row]: a block of rows, whose sum in double goes to *loss (nats).
+/// With label smoothing e the target distribution is (1 - e) one-hot + e / classes uniform. If with_gradient, logits become
+/// softmax - target distribution; otherwise they hold unspecified values afterwards. A target below zero is skipped: no
+/// loss, zero gradient.
+typedef struct {
+  ptrdiff_t classes;
+  void *logits;
+  ptrdiff_t stride;
+  const void *bias;  // null: none
+  const int32_t *target;
+  double smoothing;
+  bool with_gradient;
+  double *loss;
+} rnd_cross_entropy;
+RND_SHARED_KERNEL(rnd_softmax_cross_entropy, rnd_cross_entropy)
 
 /// A loss of y + bias against targets, summed over columns and rows in double and returned. y becomes the gradient if
 /// with_gradient, y + bias otherwise.
@@ -9,8 +53,7 @@ typedef struct {
   ptrdiff_t rows, columns;
   void *y;
   ptrdiff_t stride;
-  const void *bias;
-  const void *target;
+  const void *bias, *target;
   ptrdiff_t target_stride;
   bool with_gradient;
 } rnd_output_loss;

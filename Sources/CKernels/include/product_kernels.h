@@ -1,11 +1,11 @@
 // C = A B in single precision: register-blocked tiles over packed panels, blocked for the caches.
 //
 // B is cut into panels of 64 columns, each stored depth step by depth step (64 words a step, zero-padded to a whole
-// panel). A step is one row of B in fp32; in bf16 two neighbouring rows, whose values share a 32-bit word. A tile of up
+// panel). A step is one row of B in fp32; in bf16 two neighboring rows, whose values share a 32-bit word. A tile of up
 // to 6 x 64 of C stays in registers over a whole block of the depth. One layout serves every instruction set.
 //
-// Every element of C is a sum over the depth in one order, whatever the shape of the rest, the number of threads or the
-// way B was packed: a row of a product does not depend on how many rows there are.
+// For a given instruction set, every element of C is a sum over the depth in one order. It does not depend on the other rows
+// and columns, on the number of threads or on how B was packed.
 #ifndef PRODUCT_KERNELS_H
 #define PRODUCT_KERNELS_H
 #include "element.h"

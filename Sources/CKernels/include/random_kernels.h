@@ -1,7 +1,8 @@
 // Counter-based random numbers: Philox4x32-10, fills and dropout.
 //
-// Nothing here has a state. A random number is a function of its coordinates, so it is the same whichever rank, thread or
-// instruction set computes it, and can be computed again instead of being stored.
+// Nothing here has a state. A random number is a function of its coordinates: any rank and thread computes the same number,
+// and it can be computed again instead of being stored. Uniform numbers and dropout masks have the same bits for every
+// instruction set; normal numbers have the accuracy of the C library's log1p, sin and cos.
 //
 //   key     = first two words of Philox(counter: step low, step high, stream, purpose; key: seed)
 //   block b = Philox(counter: b low, b high, sample low, sample high; key)          scalars and fills
@@ -21,9 +22,6 @@ void rnd_philox4x32_10(const uint32_t counter[4], const uint32_t key[2], uint32_
 
 /// The 64-bit key under which the numbers of one (seed, step, purpose, stream) are made; low word first.
 uint64_t rnd_derive_key(uint64_t seed, uint64_t step, uint32_t purpose, uint32_t stream);
-
-/// A standard normal number from two uniform ones in [0, 1): sqrt(-2 ln(1 - u)) cos(2 pi v).
-double rnd_box_muller(double u, double v);
 
 /// `uniform`: out[i] = first + (second - first) u_i, where u_i in [0, 1) is made of the 53 upper bits of words 2i and 2i + 1.
 /// `normal`: Box-Muller over the same uniforms: with r = sqrt(-2 ln(1 - u_2k)) and a = 2 pi u_2k+1,

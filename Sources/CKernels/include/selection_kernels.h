@@ -1,7 +1,7 @@
-// What decoding does with a block of logits [rows, V]: log-probabilities, best continuations, sampling, mixtures.
+// Operations of decoding on a block of logits [rows, V]: log-probabilities, best continuations, sampling, mixtures.
 //
-// Whatever a model may have computed, a logit that is NaN counts as -inf (impossible), and +inf as the largest finite
-// number, so that nothing here loops or returns a token outside of 0..<V. Every row is treated by itself.
+// A logit that is NaN counts as -inf (impossible), and +inf as the largest finite number, so that every kernel terminates and
+// returns tokens in 0..<V. Rows are independent.
 #ifndef SELECTION_KERNELS_H
 #define SELECTION_KERNELS_H
 #include "element.h"

@@ -1,7 +1,7 @@
 // The threads of this process that share the work of one kernel.
 //
-// Work is cut by what it is about (columns, rows, units), never by how fast a thread is, and no sum is ever split: the
-// result has the same bits for any number of threads.
+// Work is divided by columns, rows or units, and a sum is never split: the result has the same bits for any number of
+// threads.
 #ifndef THREAD_POOL_H
 #define THREAD_POOL_H
 #include <stdint.h>
@@ -9,8 +9,8 @@
 /// Most threads a kernel may use.
 enum { RND_MOST_THREADS = 64 };
 
-/// Lets kernels use up to `count` threads, the caller's among them; 1 at first. Threads are made here and never end.
-/// Returns the number there are, which is smaller if the system grants no more.
+/// Lets kernels use up to `count` threads, including the caller's; the initial value is 1. Threads are created here and never
+/// end. Returns their number, which is smaller if the system grants no more.
 int rnd_set_thread_count(int count);
 int rnd_thread_count(void);
 

@@ -3,15 +3,17 @@ import Options
 import Parameters
 
 /// The cells that a network can be made of.
-public struct CellKind: OptionChoice {
-  /// The list of all cells: one line for each. The file of a cell declares what the line names.
+public struct CellKind: OptionChoice, CustomStringConvertible {
+  /// The list of all cells, one line for each; the name is declared in the file of the cell.
   public static let allCases: [CellKind] = [
     .rnn,
     .gru,
     .lstm,
+    .mingru,
   ]
 
   public let rawValue: String
+  public var description: String { rawValue }
   let definition: any CellDefinition.Type
 
   init(_ name: String, _ definition: any CellDefinition.Type) {
@@ -28,7 +30,7 @@ public struct CellKind: OptionChoice {
   public func hash(into hasher: inout Hasher) { hasher.combine(rawValue) }
 }
 
-/// What the file of a cell says about it for ``CellKind``.
+/// The description of a cell for ``CellKind``, in the file of the cell.
 protocol CellDefinition: SendableMetatype {
   /// The options that this cell has and not every other one.
   static var ownOptions: [PartialKeyPath<CellOptions>] { get }
@@ -46,15 +48,15 @@ extension CellDefinition {
   static func check(_ checks: inout OptionChecks<CellOptions>) {}
 }
 
-/// What a cell is made from.
+/// The sizes, options and names from which a cell is made.
 struct CellSetup {
   var inputSize: Int
   var hiddenSize: Int
   /// Valid options of the kind of cell.
   var options: CellOptions
-  /// Added to the names of the parameters, such as `_l0`.
+  /// Appended to the names of the parameters, for example `_l0`.
   var suffix = ""
-  /// Where the cell stands in its network, which tells its random masks from those of others.
+  /// The place of the cell in its network; its random masks depend on it.
   var position = CellPosition()
 
   func makeCell<Element: Scalar>(in builder: inout ParameterLayout.Builder) -> any RecurrentCell<Element> {
@@ -62,7 +64,7 @@ struct CellSetup {
   }
 }
 
-/// Where a cell stands in its network.
+/// The place of a cell in its network.
 public struct CellPosition: Sendable, Hashable {
   /// Counted from 0 at the bottom.
   public var layer: Int

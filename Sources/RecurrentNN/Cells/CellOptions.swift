@@ -46,6 +46,9 @@ public struct CellOptions: Options, Hashable {
 
   public init() {}
 
+  /// A cell without further options.
+  public init(_ kind: CellKind) { self.kind = kind }
+
   // The cells without further options.
   public static func rnn(activation: RNNActivation = .tanh) -> CellOptions {
     var options = CellOptions()

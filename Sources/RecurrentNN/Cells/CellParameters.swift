@@ -69,7 +69,7 @@ struct CellParameters {
       guard let forgetGate, options.forgetGateInit != nil else { return plain }
       return .blocks((0..<gates).map { $0 == forgetGate ? .constant(forget) : plain })
     }
-    // The sum of both biases is what counts: of a given forget bias the second one is zero.
+    // Only the sum of both biases matters: if the forget bias is given, the second one is zero.
     biasIH = builder.add("bias_ih" + suffix, [rows], bias(forget: options.forgetGateInit ?? 0))
     biasHH = builder.add("bias_hh" + suffix, [rows], bias(forget: 0))
   }

@@ -5,8 +5,8 @@ import Parameters
 ///
 /// A cell is the unit TensorFlow calls RNNCell: it has a ``SequenceLayer/stateSize``, an
 /// ``SequenceLayer/outputSize``, a zero state, and a call that advances one time step. `dynamicRNN` unrolls
-/// it over a whole sequence in one call. The output of a cell is its hidden state h; the y of a network
-/// picture is a further layer's work (``Linear``).
+/// it over a whole sequence in one call. The output of a cell is its hidden state h; the output y of a network is
+/// computed by another layer (``Linear``).
 ///
 /// Besides running all steps at once (``SequenceLayer/unroll(_:_:from:_:)``) a cell can be driven step by step,
 /// for a decoder whose input depends on its previous output:
@@ -17,40 +17,41 @@ import Parameters
 ///     for t in (0..<layout.steps).reversed() { cell.backward(step: t, back, outputGradient: …, …) }
 ///     cell.finishBackward(back, inputs: x, into: gradients, context)
 ///
-/// Where the first columns of all inputs are known before the first step, as embeddings are that a context joins,
-/// ``begin(_:from:precomputing:columns:_:)`` multiplies them at once, and the steps get the other columns only.
+/// If the first columns of all inputs are available before the first step, such as embeddings that each step joins with a
+/// context, ``begin(_:from:precomputing:columns:_:)`` multiplies them for all steps at once, and the steps get the other
+/// columns only.
 ///
-/// Everything in between lives in the arena and has to be used before the `scoped` call it was made in ends.
+/// Traces live in the arena and must be used before the `scoped` call in which they were made ends.
 public protocol RecurrentCell<Element>: SequenceLayer {
-  /// Takes memory for all steps of a layout and copies the initial state; nothing is computed yet.
+  /// Allocates memory for all steps of a layout and copies the initial state; nothing is computed yet.
   ///
   /// - Parameter initial: for each part of the state a matrix [batchSize, part] in sorted order.
   func begin(
     _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> Unrolled<Element>
 
-  /// The same for inputs whose first columns are known: their product with the input weights is computed here, once for
-  /// all steps. `forward`, `backward` and `finishBackward` are then about the other columns, [n, inputSize - columns], and
-  /// ``finishPrecomputed(_:inputGradient:into:_:)`` about these.
+  /// The same, and computes the product of the first columns of the inputs with the input weights, once for all steps.
+  /// `forward`, `backward` and `finishBackward` then take the other columns, [n, inputSize - columns], and
+  /// ``finishPrecomputed(_:inputGradient:into:_:)`` these.
   ///
   /// - Parameters:
-  ///   - input: the known columns of all rows.
-  ///   - columns: how many they are.
-  /// - Returns: nil if the cell has to see its inputs whole (variational dropout masks them); nothing has happened then.
+  ///   - input: the precomputed columns of all rows.
+  ///   - columns: their number.
+  /// - Returns: nil if the cell needs its inputs whole (variational dropout masks them); nothing has happened then.
   func begin(
     _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing input: SequenceInput<Element>,
     columns: Int, _ context: LayerContext<Element>
   ) -> Unrolled<Element>?
 
-  /// Computes step t, the steps before it being done; its output is then in `trace.output.rows(layout.rows(t))`.
+  /// Computes step t after the steps before it. Its output is then in `trace.output.rows(layout.rows(t))`.
   ///
   /// - Parameters:
   ///   - input: [n, inputSize] with n = `layout.activeCounts[t]`.
-  ///   - trace: what `begin` returned.
+  ///   - trace: the result of `begin`.
   func forward(
     step t: Int, _ input: MatrixView<Element>, _ trace: Unrolled<Element>, _ context: LayerContext<Element>)
 
-  /// The state of every sequence after its own last step, once all steps are done: copies, one matrix
+  /// The state of every sequence after its own last step, to be called after all steps: copies, one matrix
   /// [batchSize, part] for each part.
   func finalState(
     _ trace: Unrolled<Element>, _ context: LayerContext<Element>
@@ -64,7 +65,7 @@ public protocol RecurrentCell<Element>: SequenceLayer {
     _ trace: Unrolled<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> BackwardTrace<Element>
 
-  /// Step t backwards, the steps after it being done.
+  /// The backward pass of step t, after those of the steps after it.
   ///
   /// - Parameters:
   ///   - outputGradient: gradient of the step's output, [n, outputSize].
@@ -73,18 +74,17 @@ public protocol RecurrentCell<Element>: SequenceLayer {
     step t: Int, _ trace: BackwardTrace<Element>, outputGradient: MatrixView<Element>,
     inputGradient: MatrixView<Element>?, _ context: LayerContext<Element>)
 
-  /// ADDS the gradients of all parameters, once all steps are done: one product for each weight.
+  /// ADDS the gradients of all parameters, after all steps: one matrix product for each weight.
   ///
   /// - Parameter inputs: the inputs of all steps, [rowCount, inputSize].
   func finishBackward(
     _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>)
 
-  /// ADDS the gradients of what is multiplied with the known columns, once all steps are done; without such columns it does
-  /// nothing.
+  /// ADDS the gradient of the weights of the precomputed columns, after all steps; does nothing without such columns.
   ///
-  /// - Parameter inputGradient: OVERWRITTEN with that of a dense known input, [rowCount, columns], if given. The gradient
-  ///   of an indexed one is added to that of its table.
+  /// - Parameter inputGradient: OVERWRITTEN with that of a dense precomputed input, [rowCount, columns], if given. The
+  ///   gradient of an indexed input is added to that of its table.
   func finishPrecomputed(
     _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
@@ -129,7 +129,7 @@ extension RecurrentCell {
   }
 }
 
-/// A cell with the parameters it computes with.
+/// A cell with its parameters.
 public struct BoundCell<Element: Scalar> {
   public let cell: any RecurrentCell<Element>
   public let parameters: ParameterBuffer<Element>

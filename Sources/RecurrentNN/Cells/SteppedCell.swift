@@ -3,13 +3,13 @@ import Parameters
 
 /// A single cell whose input enters by one product, W_ih x.
 ///
-/// A cell says what it keeps and what one step does once W_ih x is there. From that follow both ways to run it: all steps at
-/// once, where that product is one for all steps, and step by step. Variational dropout and zoneout are around every cell:
-/// they wrap its steps here.
+/// A cell defines its cache and one step, which begins when W_ih x has been computed. Both ways to run a cell are derived from
+/// that: all steps at once, with one product W_ih x for all steps, and step by step. Variational dropout and zoneout wrap the
+/// steps of every cell here.
 protocol SteppedCell<Element>: RecurrentCell {
-  /// What the forward pass keeps for its steps and for the backward pass, besides states and gates.
+  /// The data that the forward pass keeps for its steps and for the backward pass, besides states and gates.
   associatedtype Cache
-  /// What the steps of the backward pass share, such as sums of gradients.
+  /// The data that the steps of the backward pass share, for example sums of gradients.
   associatedtype BackwardState
 
   var weightIH: Parameter { get }
@@ -39,14 +39,14 @@ protocol SteppedCell<Element>: RecurrentCell {
 /// The forward pass of a cell over a layout, as far as it is the same for every cell.
 struct CellPass<Element: Scalar> {
   let layout: PackedLayout
-  /// W_ih x of every row, then what the cell makes of it, and in the backward pass the gradient of W_ih x.
+  /// W_ih x of every row; a step turns it into activations, and a step of the backward pass into the gradient of W_ih x.
   let gates: MatrixView<Element>
   let h: StateOverTime<Element>
   /// Empty for cells without a cell state.
   let c: StateOverTime<Element>
   let dropout: VariationalDropoutPass<Element>?
   let zoneout: ZoneoutPass<Element>?
-  /// The columns of the inputs whose product is in the gates from the beginning.
+  /// The columns of the inputs whose product was computed before the first step.
   let precomputedColumns: Range<Int>
 
   /// - Parameter initial: hidden state, and cell state if there is one.
@@ -78,7 +78,7 @@ struct CellPass<Element: Scalar> {
       recurrentInput: dropout?.maskedState(rows) ?? previousH, stateMask: dropout?.stateMask(n))
   }
 
-  /// What the recurrent products of all steps read, [N, P].
+  /// The operands of the recurrent products of all steps, [N, P].
   func recurrentInputs(_ context: LayerContext<Element>) -> MatrixView<Element> {
     dropout?.maskedState(0..<layout.rowCount) ?? layout.previousStates(h.slabs, context.arena)
   }
@@ -101,7 +101,7 @@ struct StateOverTime<Element: Scalar> {
   }
 }
 
-/// What a cell reads and writes in one step; n sequences are running. All rows are contiguous.
+/// The operands and results of one step of a cell; n sequences are running. All rows are contiguous.
 struct CellStep<Element: Scalar> {
   /// The rows of the step in matrices of all rows, and in the slabs of the states.
   let rows: Range<Int>
@@ -119,7 +119,7 @@ struct CellStep<Element: Scalar> {
 
   var count: Int { rows.count }
 
-  /// Applies the mask of variational dropout to something else that a recurrent product reads, or to its gradient.
+  /// Applies the mask of variational dropout to another operand of a recurrent product, or to its gradient.
   func maskState(_ x: MatrixView<Element>) {
     if let stateMask { VariationalDropoutPass.multiply(x, stateMask, into: x) }
   }
@@ -133,17 +133,14 @@ struct CellBackwardPass<Element: Scalar> {
   let dc: MatrixView<Element>
   /// Room for the gradient of a masked state.
   let masked: MatrixView<Element>?
-  let zoneout: ZoneoutGradients<Element>?
 
   init(
     _ forward: CellPass<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
   ) {
     self.forward = forward
-    let dh = stateGradient[0]
-    let dc = stateGradient.count > 1 ? stateGradient[1] : context.arena.matrix(dh.rows, 0)
-    (self.dh, self.dc) = (dh, dc)
+    dh = stateGradient[0]
+    dc = stateGradient.count > 1 ? stateGradient[1] : context.arena.matrix(dh.rows, 0)
     masked = forward.dropout?.stateMask(0) == nil ? nil : context.arena.matrix(dh.rows, dh.columns)
-    zoneout = forward.zoneout.map { ZoneoutGradients($0, dh: dh, dc: dc, context.arena) }
   }
 
   func step(_ t: Int, outputGradient: MatrixView<Element>) -> CellBackwardStep<Element> {
@@ -154,7 +151,7 @@ struct CellBackwardPass<Element: Scalar> {
   }
 }
 
-/// What a cell reads and writes in one step backwards.
+/// The operands and results of one step of the backward pass of a cell.
 struct CellBackwardStep<Element: Scalar> {
   let forward: CellStep<Element>
   /// [n, P], contiguous.
@@ -180,7 +177,7 @@ struct CellBackwardStep<Element: Scalar> {
   }
 }
 
-/// What a single cell keeps in the trace of its layer.
+/// The entry of a single cell in the trace of its layer.
 private struct CellTrace<Cell: SteppedCell> {
   let pass: CellPass<Cell.Element>
   let cache: Cell.Cache
@@ -320,13 +317,11 @@ extension SteppedCell {
     _ t: Int, _ trace: CellBackwardTrace<Self>, outputGradient: MatrixView<Element>,
     _ context: LayerContext<Element>
   ) {
-    var step = trace.pass.step(t, outputGradient: outputGradient)
-    guard let zoneout = trace.pass.zoneout else {
+    let step = trace.pass.step(t, outputGradient: outputGradient)
+    guard let zoneout = trace.pass.forward.zoneout else {
       return backward(step, trace.cache, trace.state, context)
     }
-    zoneout.split(&step)
-    backward(step, trace.cache, trace.state, context)
-    zoneout.join(step)
+    zoneout.backward(step, context.arena) { backward($0, trace.cache, trace.state, context) }
   }
 
   public func finishBackward(

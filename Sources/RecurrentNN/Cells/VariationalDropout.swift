@@ -7,7 +7,7 @@ import Parameters
 ///     gates = W_ih (x_t ∘ m_x) + W_hh (h_{t−1} ∘ m_h) + b
 ///
 /// The masks are inverted (0 or 1/(1 − rate)) and the same for all gates; the state itself is not masked, only
-/// what the products see of it. When evaluating nothing is dropped.
+/// the operands of the products. When evaluating nothing is dropped.
 struct VariationalDropout: Sendable {
   /// Probability to drop a unit of the input.
   var input: Double
@@ -42,7 +42,7 @@ struct CellRegularization: Sendable {
   }
 }
 
-/// What a random mask of a cell is for.
+/// The purpose of a random mask of a cell.
 public enum CellMask: Int, Sendable, Hashable, CaseIterable {
   case input, state, hiddenZoneout, cellZoneout
 }

@@ -5,7 +5,7 @@ import NumericKernels
 ///
 ///     s_t = d_t ∘ s_{t−1} + (1 − d_t) ∘ s̃_t,   d_t ~ Bernoulli(rate)
 ///
-/// s̃ is what the cell computes; hidden and cell state have masks of their own, so h̃ is computed from c̃. When
+/// s̃ is the state that the cell computes; hidden and cell state have masks of their own, so h̃ is computed from c̃. When
 /// evaluating, d_t is its mean, the rate.
 struct Zoneout: Sendable {
   /// Probability of a unit of the cell state (LSTM).
@@ -61,51 +61,31 @@ struct ZoneoutPass<Element: Scalar> {
     mix(step.previousC, step.newC, cellMask, rate: rates.cell, into: c.slabs)
   }
 
-  /// Turns the gradient d + dOutput of mixed states into that of what the cell computed, and returns in `kept` what passes
-  /// the cell by.
-  fileprivate func split(
-    _ step: CellBackwardStep<Element>, keptH: MatrixView<Element>, keptC: MatrixView<Element>
+  /// Around the backward step of a cell: `body` gets the gradients of the states that the cell computed, and none for its
+  /// output; the gradients that pass the cell by are added to its result.
+  func backward(
+    _ step: CellBackwardStep<Element>, _ arena: Arena<Element>, _ body: (CellBackwardStep<Element>) -> Void
   ) {
-    rnd_zoneout_backward(
-      Element.kernelType,
-      rnd_zoneout_gradient(
-        count: step.dh.count, rate: rates.hidden, mask: rows(hiddenMask, step.rows),
-        d_out: step.outputGradient.base, d: step.dh.base, kept: keptH.base))
-    guard step.dc.columns > 0 else { return }
-    rnd_zoneout_backward(
-      Element.kernelType,
-      rnd_zoneout_gradient(
-        count: step.dc.count, rate: rates.cell, mask: rows(cellMask, step.rows), d_out: nil, d: step.dc.base,
-        kept: keptC.base))
-  }
-}
-
-/// The backward pass of zoneout, around the backward steps of the cell.
-struct ZoneoutGradients<Element: Scalar> {
-  private let forward: ZoneoutPass<Element>
-  /// Gradients that pass the cell by in a step, and zeros.
-  private let keptH: MatrixView<Element>
-  private let keptC: MatrixView<Element>
-  private let zeros: MatrixView<Element>
-
-  init(
-    _ forward: ZoneoutPass<Element>, dh: MatrixView<Element>, dc: MatrixView<Element>, _ arena: Arena<Element>
-  ) {
-    self.forward = forward
-    keptH = arena.matrix(dh.rows, dh.columns)
-    keptC = arena.matrix(dc.rows, dc.columns)
-    zeros = arena.zeros(dh.rows, dh.columns)
-  }
-
-  /// Before the step of the cell: leaves in dh and dc the gradients of what the cell computed; none is left for its output.
-  func split(_ step: inout CellBackwardStep<Element>) {
-    forward.split(step, keptH: keptH, keptC: keptC)
-    step.outputGradient = zeros.rows(0..<step.count)
-  }
-
-  /// After it: adds what has passed the step by.
-  func join(_ step: CellBackwardStep<Element>) {
-    step.dh.add(keptH.rows(0..<step.count))
-    if step.dc.columns > 0 { step.dc.add(keptC.rows(0..<step.count)) }
+    arena.scoped {
+      let keptH = arena.matrix(step.count, step.dh.columns)
+      let keptC = arena.matrix(step.count, step.dc.columns)
+      rnd_zoneout_backward(
+        Element.kernelType,
+        rnd_zoneout_gradient(
+          count: step.dh.count, rate: rates.hidden, mask: rows(hiddenMask, step.rows),
+          d_out: step.outputGradient.base, d: step.dh.base, kept: keptH.base))
+      if step.dc.columns > 0 {
+        rnd_zoneout_backward(
+          Element.kernelType,
+          rnd_zoneout_gradient(
+            count: step.dc.count, rate: rates.cell, mask: rows(cellMask, step.rows), d_out: nil,
+            d: step.dc.base, kept: keptC.base))
+      }
+      var inner = step
+      inner.outputGradient = arena.zeros(step.count, step.dh.columns)
+      body(inner)
+      step.dh.add(keptH)
+      if step.dc.columns > 0 { step.dc.add(keptC) }
+    }
   }
 }

@@ -4,8 +4,8 @@ import Parameters
 /// Two cells, one reading each sequence forwards and one backwards from ITS OWN last step (Schuster & Paliwal
 /// 1997).
 ///
-/// The output at a step is the two outputs side by side, [forward, backward], of width 2H. The state is the
-/// pair of states: of the backward cell the one after it has read the first step.
+/// The output of a step is the two outputs side by side, [forward, backward], of width 2H. The state is the pair of
+/// states; that of the backward cell is the one after the first step, which it reads last.
 public struct Bidirectional<Element: Scalar>: SequenceLayer {
   public let forward: any RecurrentCell<Element>
   public let backward: any RecurrentCell<Element>
@@ -48,7 +48,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
       reversed(input, reversal, context), layout, from: Array(initial[forwardParts...]), context)
     let output = context.arena.matrix(layout.rowCount, outputSize)
     output.columns(forwardColumns).copy(from: ahead.output)
-    turn(back.output, reversal, into: output.columns(backwardColumns))
+    reverse(back.output, reversal, into: output.columns(backwardColumns))
     var trace = Unrolled(layout: layout, output: output, slabs: [])
     trace.input = input
     trace.finalState = ahead.finalState + back.finalState
@@ -65,12 +65,12 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
       let layout = unrolled.layout
       let reversal = layout.reversal(context.arena)
       let dBack = context.arena.matrix(layout.rowCount, backward.outputSize)
-      turn(outputGradient.columns(backwardColumns), reversal, into: dBack)
+      reverse(outputGradient.columns(backwardColumns), reversal, into: dBack)
       let dInputBack = inputGradient.map { context.arena.matrix($0.rows, $0.columns) }
       backward.backpropagate(
         unrolled.children[1], outputGradient: dBack, stateGradient: Array(stateGradient[forwardParts...]),
         inputGradient: dInputBack, into: gradients, context)
-      // Cells want it without gaps between the rows: in the memory of the other direction's.
+      // Cells need contiguous rows; the memory of the other direction is free again.
       let dAhead =
         forward.outputSize == backward.outputSize
         ? dBack : context.arena.matrix(layout.rowCount, forward.outputSize)
@@ -80,15 +80,15 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
         inputGradient: inputGradient, into: gradients,
         context)
       if let inputGradient, let dInputBack {
-        // Turning round is its own inverse, so adding the turned rows is a scatter by the same index.
+        // Reversing is its own inverse, so adding the reversed rows is a scatter by the same index.
         inputGradient.scatterAddRows(dInputBack, at: reversal)
       }
     }
   }
 
-  // MARK: Turning sequences round
+  // MARK: Reversing sequences
 
-  private func turn(
+  private func reverse(
     _ source: MatrixView<Element>, _ reversal: UnsafePointer<Int32>, into target: MatrixView<Element>
   ) {
     target.gatherRows(of: source, at: reversal)
@@ -100,7 +100,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
     switch input {
     case .dense(let x):
       let copy = context.arena.matrix(x.rows, x.columns)
-      turn(x, reversal, into: copy)
+      reverse(x, reversal, into: copy)
       return .dense(copy)
     case .indexed(let index, let count, let table):
       let copy = context.arena.words(count, of: Int32.self)

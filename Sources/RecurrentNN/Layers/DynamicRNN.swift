@@ -14,7 +14,7 @@ public struct DynamicRNNResult<Element: Scalar> {
   let steps: Int
   private let trace = Trace()
 
-  /// The backward pass overwrites what the forward pass kept: a second one would return nonsense.
+  /// The backward pass overwrites the caches of the forward pass, so that it can run only once.
   private final class Trace {
     var isSpent = false
   }
@@ -55,12 +55,12 @@ public struct DynamicRNNResult<Element: Scalar> {
 ///
 /// - Parameters:
 ///   - layer: a cell, stacked cells, or a bidirectional layer.
-///   - inputs: [batchSize, steps, inputSize]; what stands past a sequence's length is ignored.
+///   - inputs: [batchSize, steps, inputSize]; values past the length of a sequence are ignored.
 ///   - sequenceLengths: length of each sequence, in 0...steps; all `steps` long if nil.
 ///   - initialState: the state before the first step; zeros if nil.
 ///   - parameters: the buffer of the layout the layer was built in.
 /// - Returns: outputs (zero past a sequence's length) and the state after each sequence's last step (carried
-///   through past its length), and with them the means to backpropagate.
+///   through past its length), with which gradients can be computed.
 public func dynamicRNN<Element: Scalar>(
   _ layer: any SequenceLayer<Element>, _ inputs: Tensor<Element>, sequenceLengths: [Int]? = nil,
   initialState: CellState<Element>? = nil, parameters: ParameterBuffer<Element>

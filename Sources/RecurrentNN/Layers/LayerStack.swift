@@ -10,7 +10,7 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
   public let layers: [any SequenceLayer<Element>]
   /// Probability to drop a unit between two layers.
   public let dropout: Double
-  /// For every layer but the lowest what leads around it.
+  /// The connections around every layer but the lowest.
   let connections: [LayerConnection]
   /// The parts of the state that belong to each layer.
   let partRanges: [Range<Int>]
@@ -114,7 +114,7 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
   /// - Parameters:
   ///   - rows: the rows it is about.
   ///   - gradient: that of the level's output.
-  ///   - layer: overwrites the gradient of the layer's input, given that of what it computed.
+  ///   - layer: overwrites the gradient of the layer's input, given that of its output.
   /// - Returns: the gradient of the output of the level below, in arena memory.
   func passBack(
     _ position: Int, _ level: StackLevel<Element>, rows: Range<Int>, _ gradient: MatrixView<Element>,

@@ -1,8 +1,7 @@
 import NumericKernels
 import Parameters
 
-/// What every layer of a step works with: the parameter values, scratch memory, and the coordinates of
-/// dropout masks.
+/// What all layers need in a step: the values of the parameters, scratch memory, and the coordinates of dropout masks.
 public struct LayerContext<Element: Scalar> {
   public let parameters: ParameterBuffer<Element>
   public let workspace: Workspace<Element>
@@ -19,14 +18,14 @@ public struct LayerContext<Element: Scalar> {
 
   var arena: Arena<Element> { workspace.arena }
 
-  /// The same with the masks of the rows from one on: for a batch that is taken in pieces.
+  /// The same with the masks of the rows from `row` on: for a batch that is processed in pieces.
   func rows(from row: Int) -> LayerContext {
     LayerContext(
       parameters: parameters, workspace: workspace,
       dropout: dropout.map { $0.at(rows: $0.rows.dropFirst(row), firstStream: $0.firstStream) })
   }
 
-  /// A packed copy that is kept, of the whole weight or of some of its rows or columns.
+  /// A packed copy that the workspace keeps, of the whole weight or of some of its rows or columns.
   func packed(
     _ weight: Parameter, rows: Range<Int>? = nil, columns: Range<Int>? = nil, transposed: Bool
   ) -> PackedMatrix<Element> {
@@ -64,10 +63,10 @@ public struct DropoutContext {
 
 /// The input of a layer for all rows of a packed batch.
 public enum SequenceInput<Element: Scalar> {
-  /// One vector a row, [rowCount, inputSize].
+  /// One vector per row, [rowCount, inputSize].
   case dense(MatrixView<Element>)
   /// One row of a parameter table [V, inputSize] for each row: an embedding that has not been looked up yet.
-  /// A cell may then project the table instead of the rows, which is cheaper when there are more rows than
+  /// A cell may then multiply the table instead of the rows, which is cheaper if there are more rows than
   /// table entries.
   case indexed(UnsafePointer<Int32>, count: Int, table: Parameter)
 }
@@ -92,20 +91,20 @@ public protocol SequenceLayer<Element>: Sendable {
   ///   - input: `layout.rowCount` vectors of `inputSize`.
   ///   - initial: the state before the first step, for each part of ``stateSize`` a matrix [batchSize, part]
   ///     in sorted order.
-  /// - Returns: output, final state, and what
-  ///   ``backpropagate(_:outputGradient:stateGradient:inputGradient:into:_:)`` needs.
+  /// - Returns: output and final state, and the caches for
+  ///   ``backpropagate(_:outputGradient:stateGradient:inputGradient:into:_:)``.
   func unroll(
     _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
     _ context: LayerContext<Element>
   ) -> Unrolled<Element>
 
-  /// Runs the time steps backwards, once for each call of `unroll`.
+  /// The backward pass over all time steps, once for each call of `unroll`.
   ///
   /// - Parameters:
   ///   - outputGradient: gradient of the output, [rowCount, outputSize].
   ///   - stateGradient: gradient of the final state on entry, of the initial state on return.
-  ///   - inputGradient: overwritten with the gradient of a dense input, [rowCount, inputSize]; nil if nobody
-  ///     wants it. The gradient of an indexed input is added to that of its table.
+  ///   - inputGradient: overwritten with the gradient of a dense input, [rowCount, inputSize]; nil if it is
+  ///     not needed. The gradient of an indexed input is added to that of its table.
   ///   - gradients: parameter gradients are ADDED here.
   func backpropagate(
     _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],

@@ -1,27 +1,27 @@
 import NumericKernels
 
-/// What a layer keeps of its forward pass: its results, and what its backward pass needs.
+/// The results of a layer's forward pass, and the caches that its backward pass needs.
 ///
-/// All matrices live in the workspace's arena and end with its step.
+/// All matrices live in the arena of the workspace until its step ends.
 public struct Unrolled<Element: Scalar> {
   public let layout: PackedLayout
-  /// The output of every row, [rowCount, outputSize]. Of a cell that is stepped, the rows of the steps done.
+  /// The output of every row, [rowCount, outputSize]. Of a cell that is driven step by step, the rows of the computed steps.
   public let output: MatrixView<Element>
   /// The state of every sequence after its last step, in sorted order, one matrix for each part of the state.
-  /// Empty as long as a cell is stepped: see ``RecurrentCell/finalState(_:_:)``.
+  /// Empty while a cell is driven step by step: see ``RecurrentCell/finalState(_:_:)``.
   public internal(set) var finalState: [MatrixView<Element>] = []
   /// The states of all steps, for each part of the state [batchSize + rowCount, part] (see ``PackedLayout``);
-  /// none for layers that are no cells.
+  /// empty for layers that are not cells.
   let slabs: [MatrixView<Element>]
   /// Which part is the hidden state of the top cell.
   let topPart: Int
-  /// The input of all rows; nil if the cell was stepped, for then its caller has it.
+  /// The input of all rows; nil if the cell is driven step by step, because its caller has the inputs.
   var input: SequenceInput<Element>?
-  /// What a single cell keeps, in the type of its own.
+  /// The cache of a single cell, in a type of its own.
   var cell: Any?
   /// The layers inside a stack or the two directions.
   var children: [Unrolled<Element>] = []
-  /// What stands between the layers of a stack, for every layer but the lowest.
+  /// Dropout and connection below every layer of a stack but the lowest.
   var levels: [StackLevel<Element>] = []
 
   init(layout: PackedLayout, output: MatrixView<Element>, slabs: [MatrixView<Element>], topPart: Int = 0) {
@@ -31,7 +31,7 @@ public struct Unrolled<Element: Scalar> {
     self.topPart = topPart
   }
 
-  /// A part of the state before a step, [activeCounts[step], part], a view of what the cell itself reads.
+  /// A part of the state before a step, [activeCounts[step], part], a view of the memory that the cell itself reads.
   ///
   /// - Parameter part: index into the `parts` of the cell's ``StateSize``; nil for the hidden state of the top
   ///   cell.
@@ -39,7 +39,7 @@ public struct Unrolled<Element: Scalar> {
     slab(part).rows(from: layout.previousSlab(step), count: layout.activeCounts[step])
   }
 
-  /// A part of the state after a step that has been done, [activeCounts[step], part].
+  /// A part of the state after a computed step, [activeCounts[step], part].
   public func state(part: Int? = nil, after step: Int) -> MatrixView<Element> {
     slab(part).rows(from: layout.slab(step), count: layout.activeCounts[step])
   }
@@ -53,19 +53,19 @@ public struct Unrolled<Element: Scalar> {
   }
 }
 
-/// A backward pass under way over the steps of a cell.
+/// A backward pass over the steps of a cell, while it is running.
 ///
 /// Made by ``RecurrentCell/beginBackward(_:stateGradient:_:)``; its matrices live in the workspace's arena.
 public struct BackwardTrace<Element: Scalar> {
-  /// What the forward pass kept.
+  /// The trace of the forward pass.
   public let forward: Unrolled<Element>
   /// The gradient of the state, [batchSize, part] for each part: before step t of the backward pass that of the
-  /// state after step t, afterwards that of the state before it. Whoever else reads a state (attention) adds
-  /// the gradient here between two steps.
+  /// state after step t, afterwards that of the state before it. Other readers of a state (attention) add their
+  /// gradients here between two steps.
   public let stateGradient: [MatrixView<Element>]
-  /// What a single cell keeps, in the type of its own.
+  /// The backward state of a single cell, in a type of its own.
   var cell: Any?
-  /// Of stacked cells: one for each cell.
+  /// The traces of stacked cells.
   var children: [BackwardTrace<Element>] = []
 
   init(_ forward: Unrolled<Element>, stateGradient: [MatrixView<Element>]) {

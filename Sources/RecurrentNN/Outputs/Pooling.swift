@@ -110,7 +110,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
       return Trace(pooled: pooled, attention: attention?.forward(h, at, into: pooled, context))
     case .all(let steps):
       requireLength(steps, layout)
-      for step in 0..<steps {
+      for step in 0..<layout.steps {  // None in a batch without sequences.
         pooled.columns(step * inputSize..<(step + 1) * inputSize).copy(from: h.rows(layout.rows(step)))
       }
     }
@@ -172,8 +172,8 @@ struct PoolingLayer<Element: Scalar>: Sendable {
       case .attention:
         guard let attention, let kept = trace.attention else { return }
         attention.backward(kept, h, at, gradient: dPooled, states: dh, into: gradients, context)
-      case .all(let steps):
-        for step in 0..<steps {
+      case .all:
+        for step in 0..<layout.steps {
           dh.rows(layout.rows(step)).copy(
             from: dPooled.columns(step * inputSize..<(step + 1) * inputSize))
         }

@@ -26,8 +26,14 @@ extension CellKind: ExpressibleByArgument {}
 
 /// Throws unless every size is one that a benchmark can have.
 func requireSizes(_ sizes: KeyValuePairs<String, Int>) throws {
-  for (name, value) in sizes where value < 1 || value > 1 << 24 {
-    throw ValidationError("--\(name) must be from 1 to \(1 << 24), not \(value)")
+  let ofNetworks = [
+    "hidden": NetworkOptions.bounds(of: \.hiddenSize), "layers": NetworkOptions.bounds(of: \.layers),
+  ]
+  for (name, value) in sizes {
+    let bounds = (ofNetworks[name] ?? nil) ?? .within(1...1 << 24)
+    guard bounds.contains(value) else {
+      throw ValidationError("--\(name) must be \(bounds), not \(value)")
+    }
   }
 }
 

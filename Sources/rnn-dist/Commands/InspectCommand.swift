@@ -36,17 +36,6 @@ struct InspectCommand: LocalCommand {
 
 /// The contents of a run, a checkpoint or a safetensors file, all verified; problems are collected.
 private struct Inspection {
-  /// The tensors of a safetensors file.
-  struct Weights {
-    let path: String
-    let tensors: [TensorInfo]
-    /// The verified digest in the file; nil if the file has none.
-    let digest: String?
-
-    var parameters: Int { tensors.reduce(0) { $0 + $1.count } }
-    var bytes: Int { tensors.reduce(0) { $0 + $1.dataOffsets.count } }
-  }
-
   /// The part of a checkpoint's `state.json` that is shown.
   struct State: Decodable {
     var epoch: Int
@@ -56,15 +45,6 @@ private struct Inspection {
     var isComplete: Bool
     /// How products are computed, if that was measured.
     var products: ProductChoices?
-  }
-
-  /// A checkpoint that verifies.
-  struct Checkpoint {
-    let path: String
-    let step: Int
-    let state: State
-    /// Bytes of the optimizer's moments and the carried states.
-    let optimizerBytes: Int
   }
 
   /// One checkpoint of a run; `problem` says why it can't be used.
@@ -84,8 +64,9 @@ private struct Inspection {
   private var encoding: DataEncoding?
   /// The checkpoints of a run; nil if the path is not a run.
   private var entries: [Entry]?
-  private var checkpoint: Checkpoint?
-  private var weights: Weights?
+  /// A checkpoint that verifies.
+  private var checkpoint: (files: LoadedCheckpoint, state: State)?
+  private var weights: SafetensorsFile?
   private(set) var problems: [any Error] = []
 
   // MARK: Reading
@@ -100,7 +81,7 @@ private struct Inspection {
     if exists && !isDirectory.boolValue {
       let file = try SafetensorsFile(path: path)
       try file.verifyDigest()
-      read(file)
+      weights = file
     } else if exists && Self.isCheckpoint(path) {
       try read(CheckpointStore.load(path: path))
     } else {
@@ -114,17 +95,9 @@ private struct Inspection {
     }
   }
 
-  private mutating func read(_ file: SafetensorsFile) {
-    weights = Weights(
-      path: file.path, tensors: file.names.compactMap { file.tensors[$0] },
-      digest: file.metadata[SafetensorsFile.digestKey])
-  }
-
   private mutating func read(_ loaded: LoadedCheckpoint) throws {
-    read(loaded.model)
-    checkpoint = Checkpoint(
-      path: loaded.path, step: loaded.step, state: try loaded.state(),
-      optimizerBytes: loaded.optimizer.tensors.values.reduce(0) { $0 + $1.dataOffsets.count })
+    weights = loaded.model
+    checkpoint = (loaded, try loaded.state())
   }
 
   private mutating func read(_ run: RunPaths) {
@@ -150,7 +123,7 @@ private struct Inspection {
         let loaded = try store.load(step: step)
         entry.links = [("best", best), ("last", last)].filter { $0.1 == loaded.path }.map(\.0)
         // Steps ascend, so the newest is kept unless the best came before it.
-        if checkpoint == nil || checkpoint?.path != best { try read(loaded) }
+        if checkpoint == nil || checkpoint?.files.path != best { try read(loaded) }
       } catch let failure as CheckpointFailure where failure.reason == .missing {
         continue  // A run that is still training has removed it in the meantime.
       } catch {
@@ -193,7 +166,7 @@ private struct Inspection {
       }
       rows.append(("checkpoints", list.isEmpty ? "none yet" : list.joined(separator: "; ")))
     }
-    if let checkpoint { rows += Self.rows(checkpoint) }
+    if let checkpoint { rows += Self.rows(checkpoint.files, checkpoint.state) }
     if let weights { rows += Self.rows(weights) }
     let width = rows.map(\.name.count).max() ?? 0
     return rows.map { $0.name.padding(toLength: width, withPad: " ", startingAt: 0) + "  " + $0.text }
@@ -226,31 +199,30 @@ private struct Inspection {
       """
   }
 
-  private static func rows(_ checkpoint: Checkpoint) -> [(name: String, text: String)] {
-    let state = checkpoint.state
+  private static func rows(_ files: LoadedCheckpoint, _ state: State) -> [(name: String, text: String)] {
     var parts = [
-      "step \(checkpoint.step)", "epoch \(state.epoch)", "\(Console.grouped(state.tokens)) tokens",
+      "step \(files.step)", "epoch \(state.epoch)", "\(Console.grouped(state.tokens)) tokens",
     ]
     if let loss = state.bestLoss, let step = state.bestStep {
       parts.append(String(format: "best loss %.4f at step %d", loss, step))
     }
     parts.append(state.isComplete ? "complete" : "can be resumed")
     return [
-      ("checkpoint", "\(checkpoint.path), all files verified"), ("state", parts.joined(separator: ", ")),
-      ("optimizer", "\(Console.grouped(checkpoint.optimizerBytes)) bytes of state"),
+      ("checkpoint", "\(files.path), all files verified"), ("state", parts.joined(separator: ", ")),
+      ("optimizer", "\(Console.grouped(files.optimizer.byteCount)) bytes of state"),
     ] + (state.products.map { [("products", $0.summary)] } ?? [])
   }
 
-  private static func rows(_ weights: Weights) -> [(name: String, text: String)] {
-    let nameWidth = weights.tensors.map(\.name.count).max() ?? 0
-    let shapes = weights.tensors.map { "\($0.shape)" }
+  private static func rows(_ weights: SafetensorsFile) -> [(name: String, text: String)] {
+    let nameWidth = weights.names.map(\.count).max() ?? 0
+    let shapes = weights.list.map { "\($0.shape)" }
     let shapeWidth = shapes.map(\.count).max() ?? 0
-    let lines = zip(weights.tensors, shapes).map { tensor, shape in
+    let lines = zip(weights.list, shapes).map { tensor, shape in
       let name = tensor.name.padding(toLength: nameWidth, withPad: " ", startingAt: 0)
       let padded = shape.padding(toLength: shapeWidth, withPad: " ", startingAt: 0)
       return "\(name)  \(padded)  \(tensor.dtype.rawValue)  \(Console.grouped(tensor.count))"
     }
-    let total = "\(Console.grouped(weights.parameters)) in all, \(Console.grouped(weights.bytes)) bytes"
+    let total = "\(Console.grouped(weights.parameters)) in all, \(Console.grouped(weights.byteCount)) bytes"
     let digest = weights.digest.map { "\($0), verified" } ?? "none: the file was written by another program"
     return [("weights", weights.path), ("digest", digest)]
       + lines.enumerated().map { ($0 == 0 ? "parameters" : "", $1) } + [("", total)]
@@ -289,7 +261,7 @@ private struct Inspection {
       }
       parts.append(["checkpoints": .array(list)])
     }
-    if let checkpoint { parts += Self.members(checkpoint) }
+    if let checkpoint { parts += Self.members(checkpoint.files, checkpoint.state) }
     if let weights { parts.append(Self.members(weights)) }
     return .object(joining: parts + [["problems": .array(problems.map { .string("\($0)") })]])
   }
@@ -306,25 +278,26 @@ private struct Inspection {
     ]
   }
 
-  private static func members(_ checkpoint: Checkpoint) -> [KeyValuePairs<String, JSONValue>] {
-    let state = checkpoint.state
+  private static func members(
+    _ files: LoadedCheckpoint, _ state: State
+  ) -> [KeyValuePairs<String, JSONValue>] {
     let products = state.products?.choices.map { JSONValue.object(joining: [$0.members]) }
     return [
       [
-        "checkpoint": .string(checkpoint.path), "step": .integer(checkpoint.step),
+        "checkpoint": .string(files.path), "step": .integer(files.step),
         "epoch": .integer(state.epoch), "tokens": .integer(state.tokens),
         "best_loss": JSONValue(state.bestLoss), "best_step": JSONValue(state.bestStep),
-        "complete": .bool(state.isComplete), "optimizer_bytes": .integer(checkpoint.optimizerBytes),
+        "complete": .bool(state.isComplete), "optimizer_bytes": .integer(files.optimizer.byteCount),
       ]
     ] + (products.map { [["products": .array($0)]] } ?? [])
   }
 
-  private static func members(_ weights: Weights) -> KeyValuePairs<String, JSONValue> {
+  private static func members(_ weights: SafetensorsFile) -> KeyValuePairs<String, JSONValue> {
     [
       "weights": .string(weights.path), "digest": JSONValue(weights.digest),
-      "parameters": .integer(weights.parameters), "bytes": .integer(weights.bytes),
+      "parameters": .integer(weights.parameters), "bytes": .integer(weights.byteCount),
       "tensors": .array(
-        weights.tensors.map { tensor in
+        weights.list.map { tensor in
           [
             "name": .string(tensor.name), "shape": .array(tensor.shape.map { .integer($0) }),
             "dtype": .string(tensor.dtype.rawValue), "count": .integer(tensor.count),
@@ -332,6 +305,14 @@ private struct Inspection {
         }),
     ]
   }
+}
+
+extension SafetensorsFile {
+  fileprivate var list: [TensorInfo] { names.compactMap { tensors[$0] } }
+  fileprivate var parameters: Int { list.reduce(0) { $0 + $1.count } }
+  fileprivate var byteCount: Int { list.reduce(0) { $0 + $1.dataOffsets.count } }
+  /// The digest in the file, verified when it was loaded; nil if the file has none.
+  fileprivate var digest: String? { metadata[Self.digestKey] }
 }
 
 extension DataEncoding {

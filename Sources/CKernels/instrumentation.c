@@ -1,7 +1,9 @@
 #define _GNU_SOURCE  // clock_gettime beside strict C11
-#include "step_profile.h"
+#include "instrumentation.h"
 
+#include <stddef.h>
 #include <time.h>
+
 
 static _Thread_local struct {
   double seconds[RND_PROFILE_KINDS];
@@ -36,3 +38,28 @@ void rnd_profile_record(rnd_profile_event *events, int64_t capacity) {
 }
 
 int64_t rnd_profile_recorded(void) { return profile.recorded; }
+
+static _Thread_local struct {
+  rnd_product_use *uses;
+  int64_t capacity;
+} record;
+
+void rnd_record_products(rnd_product_use *uses, int64_t capacity) {
+  record.uses = uses;
+  record.capacity = uses ? capacity : 0;
+}
+
+int rnd_is_recording_products(void) { return record.uses != NULL; }
+
+void rnd_record_product(uint64_t shape, int64_t extent) {
+  const uint64_t mask = (uint64_t)record.capacity - 1;
+  uint64_t place = shape * 0x9E3779B97F4A7C15u >> 32;
+  for (int64_t tries = 0; tries < record.capacity; tries++, place++) {
+    rnd_product_use *use = record.uses + (place & mask);
+    if (use->shape != 0 && use->shape != shape) continue;
+    use->shape = shape;
+    if (extent > use->extent) use->extent = extent;
+    use->count++;
+    return;
+  }
+}
