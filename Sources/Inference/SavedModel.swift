@@ -134,8 +134,8 @@ public final class SavedModel {
   /// Input lines that are known to this model.
   fileprivate func inputs() throws -> PredictionInputs {
     try PredictionInputs(
-      options: SequenceData.options(configuration), encoding: encoding,
-      like: SequenceData.trainingSource(configuration))
+      options: ExampleSet.options(configuration), encoding: encoding,
+      like: ExampleSet.trainingSource(configuration))
   }
 
   // MARK: Writing

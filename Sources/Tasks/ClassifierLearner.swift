@@ -8,6 +8,8 @@ import RecurrentNN
 /// The classifier (N-1) with its data: a class or numbers for a whole sequence.
 package final class ClassifierLearner: Learner {
   package typealias Data = ExampleSet
+  package static let dataKind = DataKind.labeled
+  package static let lossUnit = "example"
 
   package let model: SequenceClassifier<Float>
   package let parameters: ParameterBuffer<Float>
@@ -59,19 +61,19 @@ package final class ClassifierLearner: Learner {
   }
 
   package func loss(of shard: ExampleBatches.Batch, _ context: LossContext) throws -> LossSum {
-    let (entries, split, arena) = (shard.examples, shard.set, context.workspace.arena)
+    let (examples, split, arena) = (shard.examples, shard.set, context.workspace.arena)
     let targets: OutputTargets<Float>
     switch split.target {
     case .labels(let labels):
-      let chosen = arena.words(entries.count, of: Int32.self)
-      for (index, entry) in entries.enumerated() { chosen[index] = labels[Int(entry)] }
+      let chosen = arena.words(examples.count, of: Int32.self)
+      for (index, example) in examples.enumerated() { chosen[index] = labels[Int(example)] }
       targets = .classes(UnsafePointer(chosen.baseAddress!))
     case .vectors(let numbers):
-      targets = .numbers(arena.vectors(entries, of: numbers).values.base, width: numbers.width)
+      targets = .numbers(arena.vectors(examples, of: numbers).values.base, width: numbers.width)
     case .tokens, .none:
       return LossSum()
     }
-    let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
+    let input = inputSequences(examples, of: split.source, forms: split.forms, arena)
     let batch = LabeledBatch(input: input, targets: targets, masks: context.masks(shard.places))
     let smoothing = context.inTraining(configuration.training.labelSmoothing)
     return model.evaluate(
@@ -81,12 +83,12 @@ package final class ClassifierLearner: Learner {
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
-    let entries = groups.compactMap(\.first)
+    let examples = groups.compactMap(\.first)
     guard let labels = split.target?.classLabels,
-      case .classes(let predicted, _) = output(entries, split, workspace).output
+      case .classes(let predicted, _) = output(examples, split, workspace).output
     else { return [] }
     return metrics.sums(
-      of: [LabelExample(predicted: predicted, reference: entries.map { labels[Int($0)] })])
+      of: [LabelExample(predicted: predicted, reference: examples.map { labels[Int($0)] })])
   }
 
   package func result(of sums: ScoreSums) -> EvaluationResult {
@@ -97,33 +99,33 @@ package final class ClassifierLearner: Learner {
   }
 
   private func output(
-    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
+    _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> ClassifierPrediction<Float> {
     model.predict(
-      inputSequences(entries, of: split.source, forms: split.forms, workspace.arena),
+      inputSequences(examples, of: split.source, forms: split.forms, workspace.arena),
       LayerContext(parameters: parameters, workspace: workspace))
   }
 
   package func predict(
-    _ entries: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
+    _ examples: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     try check(split)
-    switch output(entries, split, workspace).output {
+    switch output(examples, split, workspace).output {
     case .classes(let ids, let probabilities):
       let classes = probabilities.count / max(1, ids.count)
       return ids.indices.map {
         ranked(Array(probabilities[$0 * classes..<($0 + 1) * classes]), options.count)
       }
     case .numbers(let values):
-      let width = values.count / max(1, entries.count)
-      return entries.indices.map { index in
+      let width = values.count / max(1, examples.count)
+      return examples.indices.map { index in
         let own = values[index * width..<(index + 1) * width]
         return Prediction(lines: [Array(own.map { "\($0)" }.joined(separator: ",").utf8)])
       }
     }
   }
 
-  /// The most probable classes of an entry with their probabilities; of equal ones the first.
+  /// The most probable classes of an example with their probabilities. Of equal ones the first comes first.
   private func ranked(_ probabilities: [Float], _ count: Int) -> Prediction {
     let order = probabilities.indices.sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
       .prefix(count)

@@ -7,6 +7,7 @@ import RecurrentNN
 /// The generator (1-N) with its data: a sequence from a class, from a vector, or from nothing.
 package final class GeneratorLearner: Learner {
   package typealias Data = ExampleSet
+  package static let dataKind = DataKind.generated
 
   package let model: Generator<Float>
   package let parameters: ParameterBuffer<Float>
@@ -73,15 +74,15 @@ package final class GeneratorLearner: Learner {
   }
 
   private func conditions(
-    _ entries: [Int32], _ split: ExampleSet, _ arena: Arena<Float>
+    _ examples: [Int32], _ split: ExampleSet, _ arena: Arena<Float>
   ) -> GeneratorConditions<Float> {
     switch (model.shape.condition, split.source) {
     case (.classes, .labels(let labels)):
-      let ids = arena.words(max(1, entries.count), of: Int32.self)
-      for (index, entry) in entries.enumerated() { ids[index] = labels[Int(entry)] }
+      let ids = arena.words(max(1, examples.count), of: Int32.self)
+      for (index, example) in examples.enumerated() { ids[index] = labels[Int(example)] }
       return .classes(UnsafePointer(ids.baseAddress!))
     case (.features, .vectors(let vectors)):
-      return .features(UnsafePointer(arena.vectors(entries, of: vectors).values.base))
+      return .features(UnsafePointer(arena.vectors(examples, of: vectors).values.base))
     default:
       return .none
     }
@@ -101,19 +102,19 @@ package final class GeneratorLearner: Learner {
 
   /// The most probable texts for each example, or those that are sampled for it.
   package func predict(
-    _ entries: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
+    _ examples: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     try check(split)
-    return search(entries, split, options, workspace).map { hypotheses in
+    return search(examples, split, options, workspace).map { hypotheses in
       Prediction(lines: hypotheses.map { target.decode($0.tokens) }, scores: hypotheses.map(\.score))
     }
   }
 
   private func search(
-    _ entries: [Int32], _ split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
+    _ examples: [Int32], _ split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
-    let decoder = decoder(conditions(entries, split, workspace.arena), count: entries.count, workspace)
-    let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)
+    let decoder = decoder(conditions(examples, split, workspace.arena), count: examples.count, workspace)
+    let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: examples.count)
     let search = SearchOptions(configuration.decoding, target, count: options.count)
     return options.sampling?.texts(decoder, startTokens: begins, options, withoutUnknown(search.constraints))
       ?? beamSearch(decoder, startTokens: begins, search)

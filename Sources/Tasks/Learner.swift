@@ -13,6 +13,10 @@ import RunLog
 package protocol Learner: AnyObject {
   /// What it learns from: a stream of tokens, or examples.
   associatedtype Data: TaskData
+  /// The roles of source and target in its examples.
+  static var dataKind: DataKind { get }
+  /// What has a target of its own, such as `token`: the loss is a mean over these.
+  static var lossUnit: String { get }
 
   /// Builds the model that a configuration describes, for the vocabularies and widths of its data.
   ///
@@ -58,6 +62,9 @@ package protocol Learner: AnyObject {
 }
 
 extension Learner {
+  package static var dataKind: DataKind { .paired }
+  package static var lossUnit: String { "token" }
+
   /// The vocabularies and the shape of the data that a run has kept. Throws `DataError`.
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try Data.encoding(of: run, configuration)
@@ -125,42 +132,42 @@ package struct LossContext {
 extension Arena where Element == Float {
   /// Room for the ids of some sequences, filled by the split.
   package func ids(
-    _ entries: [Int32], of tokens: RaggedTokens, begin: Int32? = nil, end: Int32? = nil
+    _ examples: [Int32], of tokens: RaggedTokens, begin: Int32? = nil, end: Int32? = nil
   ) -> (lengths: [Int], ids: UnsafeMutableBufferPointer<Int32>) {
     let marks = (begin == nil ? 0 : 1) + (end == nil ? 0 : 1)
-    let lengths = entries.map { tokens.length(Int($0)) + marks }
+    let lengths = examples.map { tokens.length(Int($0)) + marks }
     let buffer = words(max(1, lengths.reduce(0, +)), of: Int32.self)
-    _ = tokens.gather(entries[...], begin: begin, end: end, into: buffer)
+    _ = tokens.gather(examples[...], begin: begin, end: end, into: buffer)
     return (lengths, buffer)
   }
 
   /// Room for the vectors of some sequences, filled by the split.
   package func vectors(
-    _ entries: [Int32], of vectors: RaggedVectors
+    _ examples: [Int32], of vectors: RaggedVectors
   ) -> (lengths: [Int], values: MatrixView<Float>) {
-    let lengths = entries.map { vectors.length(Int($0)) }
+    let lengths = examples.map { vectors.length(Int($0)) }
     let matrix = self.matrix(max(1, lengths.reduce(0, +)), vectors.width)
     _ = vectors.gather(
-      entries[...], into: UnsafeMutableBufferPointer(start: matrix.base, count: matrix.count))
+      examples[...], into: UnsafeMutableBufferPointer(start: matrix.base, count: matrix.count))
     return (lengths, matrix)
   }
 }
 
-/// The input side of some entries as a model reads it.
+/// The input side of some examples as a model reads it.
 package func inputSequences(
-  _ entries: [Int32], of field: ExampleField?, forms: SurfaceForms? = nil, reversed: Bool = false,
+  _ examples: [Int32], of field: ExampleField?, forms: SurfaceForms? = nil, reversed: Bool = false,
   _ arena: Arena<Float>
 ) -> InputSequences<Float> {
   switch field {
   case .tokens(let tokens):
-    let (lengths, ids) = arena.ids(entries, of: tokens)
+    let (lengths, ids) = arena.ids(examples, of: tokens)
     if reversed { reverseEach(ids, lengths) }
-    let characters = forms.map { wordForms($0, entries, reversed: reversed, arena) }
+    let characters = forms.map { wordForms($0, examples, reversed: reversed, arena) }
     return InputSequences(
       lengths: lengths,
       content: .tokens(UnsafePointer(ids.baseAddress!), characters: characters))
   case .vectors(let vectors):
-    let (lengths, values) = arena.vectors(entries, of: vectors)
+    let (lengths, values) = arena.vectors(examples, of: vectors)
     return InputSequences(lengths: lengths, content: .vectors(values.base, width: values.columns))
   case .labels, .none:
     preconditionFailure("a model of sequences without sequences to read")
@@ -177,13 +184,13 @@ private func reverseEach(_ ids: UnsafeMutableBufferPointer<Int32>, _ lengths: [I
   }
 }
 
-/// The distinct words of some entries in arena memory.
+/// The distinct words of some examples in arena memory.
 private func wordForms(
-  _ forms: SurfaceForms, _ entries: [Int32], reversed: Bool, _ arena: Arena<Float>
+  _ forms: SurfaceForms, _ examples: [Int32], reversed: Bool, _ arena: Arena<Float>
 ) -> InputSequences<Float>.WordForms {
-  var (index, lengths, characters) = forms.gather(entries[...])
+  var (index, lengths, characters) = forms.gather(examples[...])
   if reversed {
-    let words = entries.map { forms.forms.length(Int($0)) }
+    let words = examples.map { forms.forms.length(Int($0)) }
     index.withUnsafeMutableBufferPointer { reverseEach($0, words) }
   }
   func stored(_ values: [Int32]) -> UnsafePointer<Int32> {

@@ -3,7 +3,7 @@ import Foundation
 import Optimizers
 import Parameters
 
-/// Where the parameters of a model come from, once it is known which it has.
+/// Where the parameters of a model come from: initial values or a checkpoint.
 package struct ParameterSource {
   private let make: (_ layout: ParameterLayout, _ carried: Int) throws -> ParameterBuffer<Float>
 
@@ -12,8 +12,8 @@ package struct ParameterSource {
     self.make = make
   }
 
-  /// Initial values for training, drawn from the seed. It throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` where
-  /// the machine has no room for them.
+  /// Initial values for training, which follow from the seed. Throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` if
+  /// the machine does not have enough memory.
   package static func initial(_ configuration: RunConfiguration) -> ParameterSource {
     ParameterSource { layout, carried in
       let states = configuration.training.batchSize.multipliedReportingOverflow(by: carried)
@@ -24,7 +24,7 @@ package struct ParameterSource {
     }
   }
 
-  /// Throws ``TrainingFailure`` if there are none for this model.
+  /// Throws ``TrainingFailure`` if the source does not fit this model.
   ///
   /// - Parameter carried: numbers of the state that each stream of the model carries.
   package func parameters(of layout: ParameterLayout, carrying carried: Int = 0) throws
@@ -32,14 +32,14 @@ package struct ParameterSource {
   { try make(layout, carried) }
 }
 
-/// Refuses models that the machine has no room for, before it is asked for any.
+/// Refuses models that are larger than the memory of the machine, before any memory is allocated.
 package enum ModelMemory {
-  /// Throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` if so many numbers as large as the model alone would take
-  /// more than the memory of this machine. What a step needs besides is not counted.
+  /// Throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` if the copies of the parameters alone take more than the
+  /// memory of this machine. Activations are not counted.
   ///
   /// - Parameters:
-  ///   - copies: the parameters, their gradient, moments: buffers of the layout.
-  ///   - further: numbers besides.
+  ///   - copies: the number of buffers with the layout: parameters, gradient, moments.
+  ///   - further: other numbers that are kept, such as carried states.
   package static func require(_ layout: ParameterLayout, copies: Int, further: Int = 0)
     throws(TrainingFailure)
   {

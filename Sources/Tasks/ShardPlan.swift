@@ -1,9 +1,8 @@
 /// Which part of a global batch each rank computes.
 ///
-/// A batch is cut into shards of (almost) equal numbers of items in a fixed order. Normally there is one
-/// shard a rank. In reproducible mode there are always eight, a rank takes several of them one after the
-/// other, and their gradients are added in one binary tree: the sums, and so the parameters, have the same
-/// bits at 1, 2, 4 and 8 ranks.
+/// A batch is cut into shards of (almost) equal numbers of items in a fixed order. Normally there is one shard per rank. In
+/// reproducible mode there are always eight shards. A rank computes several of them one after the other, and their gradients
+/// are added in one binary tree. The sums, and so the parameters, then have the same bits at 1, 2, 4 and 8 ranks.
 public struct ShardPlan: Sendable, Hashable {
   /// Shards of a batch in reproducible mode.
   public static let reproducibleShards = 8
@@ -22,7 +21,7 @@ public struct ShardPlan: Sendable, Hashable {
     (self.shardCount, self.own, self.isReproducible) = (shardCount, own, isReproducible)
   }
 
-  /// Throws ``TrainingFailure/unevenRanks(_:)`` if the shards can't be dealt out evenly.
+  /// Throws ``TrainingFailure/unevenRanks(_:)`` if the shards can't be divided evenly among the ranks.
   public init(rank: Int, worldSize: Int, reproducible: Bool) throws(TrainingFailure) {
     isReproducible = reproducible
     guard reproducible else {

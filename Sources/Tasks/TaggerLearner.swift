@@ -8,6 +8,8 @@ import RecurrentNN
 /// The tagger (N-N) with its data: a label, bits or numbers for every step.
 package final class TaggerLearner: Learner {
   package typealias Data = ExampleSet
+  package static let dataKind = DataKind.tagged
+  package static let lossUnit = "step"
 
   package let model: SequenceTagger<Float>
   package let parameters: ParameterBuffer<Float>
@@ -15,7 +17,7 @@ package final class TaggerLearner: Learner {
   private let encoding: DataEncoding
   private let spans: SpanLabels?
   private let metrics: MetricGroup<LabelExample>
-  /// The name behind those of the tags, for gold tags that were never learned: a span that no output can match.
+  /// The name, after those of all tags, of gold tags that were never learned: a span that no output can match.
   private static let unknownTag = "B-<unknown>"
 
   package init(
@@ -86,18 +88,18 @@ package final class TaggerLearner: Learner {
   }
 
   private func batch(
-    _ entries: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
+    _ examples: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
   ) -> LabeledBatch<Float>? {
-    guard split.source != nil else { return nextSteps(entries, split, masks: masks, arena) }
+    guard split.source != nil else { return nextSteps(examples, split, masks: masks, arena) }
     switch split.target {
     case .tokens(let tags):
-      let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
-      let (_, ids) = arena.ids(entries, of: tags)
+      let input = inputSequences(examples, of: split.source, forms: split.forms, arena)
+      let (_, ids) = arena.ids(examples, of: tags)
       return LabeledBatch(
         input: input, targets: .classes(UnsafePointer(ids.baseAddress!)), masks: masks)
     case .vectors(let numbers):
-      let input = inputSequences(entries, of: split.source, forms: split.forms, arena)
-      let targets = arena.vectors(entries, of: numbers).values
+      let input = inputSequences(examples, of: split.source, forms: split.forms, arena)
+      let targets = arena.vectors(examples, of: numbers).values
       return LabeledBatch(input: input, targets: vectorTargets(targets), masks: masks)
     case .labels, .none:
       return nil
@@ -109,12 +111,12 @@ package final class TaggerLearner: Learner {
       ? .bits(targets.base, width: targets.columns) : .numbers(targets.base, width: targets.columns)
   }
 
-  /// Sequences alone: every step predicts the next one, from the second on.
+  /// For sequences without a source, every step predicts the next one.
   private func nextSteps(
-    _ entries: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
+    _ examples: [Int32], _ split: ExampleSet, masks: SampleMasks?, _ arena: Arena<Float>
   ) -> LabeledBatch<Float>? {
     guard let vectors = split.target?.vectorSequences else { return nil }
-    let (lengths, values) = arena.vectors(entries, of: vectors)
+    let (lengths, values) = arena.vectors(examples, of: vectors)
     let steps = lengths.map { max(0, $0 - 1) }
     let rows = max(1, steps.reduce(0, +))
     let (inputs, targets) = (arena.matrix(rows, vectors.width), arena.matrix(rows, vectors.width))
@@ -134,16 +136,16 @@ package final class TaggerLearner: Learner {
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
-    let entries = groups.compactMap(\.first)
+    let examples = groups.compactMap(\.first)
     let context = LayerContext(parameters: parameters, workspace: workspace)
     guard let tags = split.target?.tokenSequences else { return [] }
-    let input = inputSequences(entries, of: split.source, forms: split.forms, workspace.arena)
+    let input = inputSequences(examples, of: split.source, forms: split.forms, workspace.arena)
     guard case .classes(let predicted) = model.predict(input, context) else { return [] }
     let unknown = Int32(encoding.labels?.count ?? 0)
     var first = 0
     return metrics.sums(
-      of: entries.map { entry in
-        let reference = tags[Int(entry)].map { $0 < 0 ? unknown : $0 }
+      of: examples.map { example in
+        let reference = tags[Int(example)].map { $0 < 0 ? unknown : $0 }
         defer { first += reference.count }
         return LabelExample(
           predicted: Array(predicted[first..<first + reference.count]), reference: reference, spans: spans)
@@ -160,42 +162,42 @@ package final class TaggerLearner: Learner {
   // MARK: Prediction
 
   package func predict(
-    _ entries: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
+    _ examples: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     try check(split)
     let input = inputSequences(
-      entries, of: split.source ?? split.target, forms: split.forms, workspace.arena)
+      examples, of: split.source ?? split.target, forms: split.forms, workspace.arena)
     let context = LayerContext(parameters: parameters, workspace: workspace)
     let prediction = model.predict(input, context)
     var first = 0
-    return zip(entries, input.lengths).map { entry, length in
+    return zip(examples, input.lengths).map { example, length in
       defer { first += length }
       let steps = first..<first + length
       var result = Prediction(lines: [Array(text(of: prediction, steps, input.tokenCount).utf8)])
       if options.keepsScores, case .classes(let ids) = prediction {
-        result.scores = [logProbability(of: Array(ids[steps]), entry, split, workspace)]
+        result.scores = [logProbability(of: Array(ids[steps]), example, split, workspace)]
       }
       return result
     }
   }
 
-  /// log p(tags | line): of a random field that of the path among all paths, of a softmax the sum over the steps.
+  /// log p(tags | line): for a CRF the log-probability of the path, for a softmax the sum over the steps.
   private func logProbability(
-    of tags: [Int32], _ entry: Int32, _ split: ExampleSet, _ workspace: Workspace<Float>
+    of tags: [Int32], _ example: Int32, _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> Double {
     let arena = workspace.arena
     return arena.scoped {
       let targets = arena.words(max(1, tags.count), of: Int32.self)
       for (step, tag) in tags.enumerated() { targets[step] = tag }
       let batch = LabeledBatch(
-        input: inputSequences([entry], of: split.source, forms: split.forms, arena),
+        input: inputSequences([example], of: split.source, forms: split.forms, arena),
         targets: .classes(UnsafePointer(targets.baseAddress!)))
       let context = LayerContext(parameters: parameters, workspace: workspace)
       return -model.evaluate(batch, into: nil, context).total
     }
   }
 
-  /// The outputs of some steps on one line: tags, keys that sound, or numbers.
+  /// The outputs of some steps as one line: tags, active bits, or numbers.
   private func text(of prediction: TaggerPrediction<Float>, _ steps: Range<Int>, _ count: Int) -> String {
     func row(_ values: [Float], _ step: Int) -> ArraySlice<Float> {
       let width = values.count / max(1, count)
@@ -211,7 +213,7 @@ package final class TaggerLearner: Learner {
 
   private func name(_ id: Int32) -> String { encoding.labels?.names[Int(id)] ?? "\(id)" }
 
-  /// The keys more likely to sound than not, as the format `multihot` writes them.
+  /// The bits with a probability above one half, in the format `multihot`.
   private func keys(_ probabilities: ArraySlice<Float>) -> String {
     probabilities.enumerated().filter { $0.element > 0.5 }.map { "\($0.offset)" }.joined(separator: " ")
   }

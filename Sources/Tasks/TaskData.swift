@@ -2,9 +2,7 @@ import Configuration
 import Datasets
 import RunLog
 
-/// What a task learns from, read as its configuration says: a stream of tokens, or examples.
-///
-/// The only place that asks which of the two it is.
+/// The data of a task, read as its configuration says: a stream of tokens, or examples. Only this file tells the two apart.
 package protocol TaskData: Dataset {
   /// The name of the file, for messages.
   var name: String { get }
@@ -21,7 +19,7 @@ package protocol TaskData: Dataset {
   /// The vocabularies and the shape of the data that a run has kept. Throws `DataError`.
   static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding
 
-  /// Parallel streams of batches whose state is carried; 0 where every example begins anew.
+  /// The number of parallel streams whose state is carried from batch to batch; 0 for examples.
   static func streams(of batches: Batches) -> Int
   /// Batches for an evaluation of some of the examples.
   func evaluationBatches(_ options: BatchOptions, including includes: (_ example: Int32) -> Bool) -> Batches
@@ -29,7 +27,7 @@ package protocol TaskData: Dataset {
   func comparedGroups(joined: Bool) -> [ArraySlice<Int32>]
   /// Steps of an example's source.
   func sourceLength(_ example: Int) -> Int
-  /// How much text is predicted, of a stream.
+  /// For a stream, how much text is predicted.
   func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize?
 }
 
@@ -60,23 +58,33 @@ extension DataEncoding {
 
 extension TokenStream: TaskData {
   package static func load(_ configuration: RunConfiguration) throws -> TextCorpus {
-    try Corpora.load(configuration)
+    try load(configuration, vocabulary: nil)
+  }
+
+  private static func load(_ configuration: RunConfiguration, vocabulary: Vocabulary?) throws -> TextCorpus {
+    let data = configuration.data
+    let train: TextSource =
+      if let path = data.train?.file {
+        .file(path)
+      } else {
+        DateTextGenerator(seed: UInt64(configuration.seed), characters: data.generatedSize).source()
+      }
+    return try TextCorpus.load(
+      train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
+      validFraction: data.valid == nil ? data.validFraction : 0, options: data.text(of: data.tokens),
+      vocabulary: vocabulary)
   }
 
   package static func read(
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> TokenStream? {
-    // A text in a file of its own needs no look at the others, which may be elsewhere by now.
-    switch split {
-    case .train: return try Corpora.load(configuration, vocabulary: encoding.stream).train
-    case .valid:
-      guard let path = configuration.data.valid?.file else {
-        return try Corpora.load(configuration, vocabulary: encoding.stream).valid
-      }
+    // A text in its own file is read without the others, which may have been moved.
+    let data = configuration.data
+    if let path = (split == .valid ? data.valid : split == .test ? data.test : nil)?.file {
       return try read(file: path, of: configuration, encoding)
-    case .test:
-      return try configuration.data.test?.file.map { try read(file: $0, of: configuration, encoding) }
     }
+    guard split != .test else { return nil }
+    return try load(configuration, vocabulary: encoding.stream)[split]
   }
 
   package static func read(
@@ -110,21 +118,49 @@ extension TokenStream: TaskData {
 
 extension ExampleSet: TaskData {
   package static func load(_ configuration: RunConfiguration) throws -> ExampleCorpus {
-    try SequenceData.load(configuration)
+    let data = configuration.data
+    let options = options(configuration)
+    guard let train = data.train else {
+      return try ExampleCorpus.load(try generated(configuration), options: options, encoding: nil)
+    }
+    let sources = DataSources(
+      train: source(train), valid: data.valid.map(source), test: data.test.map(source))
+    return try ExampleCorpus.load(sources, options: options, encoding: nil)
   }
 
   package static func read(
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
-  ) throws -> ExampleSet? { try SequenceData.split(split, of: configuration, encoding) }
+  ) throws -> ExampleSet? {
+    let data = configuration.data
+    let options = options(configuration, keepsTrainingTexts: true)
+    let path =
+      switch split {
+      case .train: data.valid == nil && data.validFraction > 0 ? nil : data.train
+      case .valid: data.valid
+      case .test: data.test
+      }
+    if let path { return try ExampleCorpus.read(source(path), options: options, encoding: encoding) }
+    if split == .test && data.train != nil { return nil }
+    let sources =
+      try data.train.map { DataSources(train: source($0)) } ?? generated(configuration)
+    return try ExampleCorpus.load(sources, options: options, encoding: encoding)[split]
+  }
 
   package static func read(
     file path: String, of configuration: RunConfiguration, _ encoding: DataEncoding
-  ) throws -> ExampleSet { try SequenceData.file(path, of: configuration, encoding) }
+  ) throws -> ExampleSet {
+    try ExampleCorpus.read(
+      .file(.file(path)), options: options(configuration), encoding: encoding)
+  }
+
+  /// Where the training data come from. The number of files decides how a line is read.
+  package static func trainingSource(_ configuration: RunConfiguration) -> DataSource {
+    configuration.data.train.map(source) ?? .file(.memory([], name: "generated pairs"))
+  }
 
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try DataEncoding.load(
-      from: run.root, options: SequenceData.options(configuration),
-      like: SequenceData.trainingSource(configuration))
+      from: run.root, options: options(configuration), like: trainingSource(configuration))
   }
 
   package static func streams(of batches: ExampleBatches) -> Int { 0 }
@@ -143,22 +179,59 @@ extension ExampleSet: TaskData {
   package func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize? { nil }
 }
 
-/// The corpora a configuration names.
-package enum Corpora {
-  /// Reads, or generates, the text of a configuration. Throws `DataError`.
-  package static func load(_ configuration: RunConfiguration, vocabulary: Vocabulary? = nil) throws
-    -> TextCorpus
-  {
-    let data = configuration.data
-    let train: TextSource =
-      if let path = data.train?.file {
-        .file(path)
-      } else {
-        DateTextGenerator(seed: UInt64(configuration.seed), characters: data.generatedSize).source()
-      }
-    return try TextCorpus.load(
-      train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
-      validFraction: data.valid == nil ? data.validFraction : 0, options: data.text(of: data.tokens),
-      vocabulary: vocabulary)
+// MARK: - Options of the data
+
+extension ExampleSet {
+  package static func options(
+    _ configuration: RunConfiguration, keepsTrainingTexts: Bool = false
+  ) -> ExampleOptions {
+    let (data, model) = (configuration.data, configuration.model)
+    var options = ExampleOptions(
+      // Generated pairs are TSV whatever the format of files would be.
+      kind: TaskList.learner(of: configuration.task).dataKind, format: data.train == nil ? .tsv : data.format)
+    options.source = data.text(of: data.sourceUnit)
+    options.target = data.text(of: data.targetUnit)
+    options.sharedVocabulary = data.sharedVocabulary
+    options.characters = model.characterHiddenSize > 0
+    options.numericTargets = model.output.isNumeric
+    options.bits = model.output == .bernoulli
+    options.equalSteps = configuration.task == .classifier && model.pooling == .all
+    options.multihotWidth = data.width
+    options.maximumLength = data.maxLength
+    options.maximumTargetLength = data.maxLength
+    options.overlong = data.tooLong
+    options.emptySequences = data.emptySequences
+    // Held-out data may hold targets that were never learned: they count as wrong instead of being refused. A class that a
+    // generator is to read can't be read, and is refused.
+    options.unknownLabels = .count
+    options.validFraction = data.valid == nil ? data.validFraction : 0
+    // Held-out texts are always kept; those of the training examples only where they are evaluated.
+    options.keepTrainingTexts = keepsTrainingTexts
+    return options
+  }
+
+  private static func source(_ path: DataPath) -> DataSource {
+    if let file = path.file { return .file(.file(file)) }
+    return .parallel(
+      source: .file(path.source ?? ""), target: .file(path.target ?? ""),
+      secondSource: path.secondSource.map { .file($0) })
+  }
+
+  // MARK: Generated pairs
+
+  /// Characters of the sequences that are copied or reversed.
+  private static let copiedLengths = 1...20
+
+  private static func generated(_ configuration: RunConfiguration) throws -> DataSources {
+    let train = configuration.data.generatedSize
+    let heldOut = max(20, min(1000, train / 9))
+    let task = GeneratedTask(
+      seed: UInt64(configuration.seed), train: train, valid: heldOut, test: heldOut)
+    return switch configuration.data.generator {
+    case .addition: try task.addition()
+    case .copy: try task.symbols(.copy, lengths: copiedLengths)
+    case .reverse: try task.symbols(.reverse, lengths: copiedLengths)
+    case .datePairs, .dates, .none: try task.dates()
+    }
   }
 }

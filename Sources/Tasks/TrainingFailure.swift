@@ -20,7 +20,7 @@ public struct SettingChange: Sendable, Equatable, CustomStringConvertible {
   public var description: String { "\(key) was \(stored), now it is \(asked)" }
 }
 
-/// Why a run can't go on, other than what its data, files or ranks report themselves.
+/// Why a run can't go on, other than errors of its data, files or ranks.
 public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   /// The gradient was not finite for too many steps in a row.
   case diverged(step: Int, inARow: Int, parameters: [String])
@@ -30,21 +30,21 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
   case otherConfiguration([SettingChange])
   /// The run to resume was made with another vocabulary or other data.
   case otherData(what: String)
-  /// Data hold no target at all.
+  /// The data have no target at all.
   case nothingToPredict(String)
   /// The metric that decides which checkpoint is the best is not known for these data.
   case metricMissing(Metric, available: [Metric])
-  /// Settings and data do not go together.
+  /// Settings and data do not fit each other.
   case unfittingData(String)
-  /// A checkpoint does not hold what this model needs.
+  /// A checkpoint does not fit this model.
   case unfittingCheckpoint(path: String, problem: String)
-  /// The number of ranks can't be had in reproducible mode.
+  /// Reproducible mode does not allow this number of ranks.
   case unevenRanks(Int)
   /// The last checkpoint could not be written.
   case notSaved(String)
   /// The model needs more memory, in bytes, than the machine has.
   case tooLarge(parameters: Int, bytes: Int, memory: Int)
-  /// A file of the run directory that a command needs is not usable.
+  /// A file of the run directory that a command needs is missing or damaged.
   case unusableRun(path: String, problem: String)
 
   public var exitCode: Int32 {
@@ -75,7 +75,7 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
     case .otherData(let what):
       "\(what) is not the one this run was started with: restore the data, or start a new run"
     case .nothingToPredict(let data):
-      "\(data): there is nothing to predict in any sequence (labels that were never learnt, pieces of one step)"
+      "\(data): there is nothing to predict in any sequence (labels that were never learned, pieces of one step)"
     case .metricMissing(let metric, let available):
       """
       evaluation.metric: \(metric.name) is not known for these data (f1 needs tags such as B-name and I-name); choose \
@@ -131,7 +131,7 @@ public enum ExitCode {
   }
 }
 
-// The lower modules know their exit codes but not each other: here they learn the protocol's name.
+// The lower targets know their exit codes but not each other, so they conform to the protocol here.
 extension CheckpointFailure: ExitCoded {}
 extension SafetensorsFailure: ExitCoded {}
 extension NoValidCheckpoint: ExitCoded {}

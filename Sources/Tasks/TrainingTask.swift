@@ -4,20 +4,20 @@ import Parameters
 import RecurrentNN
 import RunLog
 
-/// Which text or corpus a model is scored on.
+/// A part of the data.
 public enum DataSplit: String, Sendable, CaseIterable {
   case train, valid, test
 }
 
-/// How much a task has to learn from and to be scored on.
+/// The sizes of the data of a task, for the summary at the start.
 package struct TaskSize: Sendable {
   /// What is counted in ``vocabulary``: `vocabulary`, `target vocabulary`, `source vocabulary`, `set of labels`.
   package var vocabularyName = "vocabulary"
-  /// Entries of the vocabulary (of the target where there are two); 0 without one.
+  /// The size of the vocabulary, of the target if there are two; 0 without a vocabulary.
   package var vocabulary: Int
   package var trainTokens: Int
   package var validTokens: Int
-  /// Sequences; 1 for a text.
+  /// Examples; 1 for a text.
   package var trainExamples: Int
   package var validExamples: Int
 }
@@ -62,28 +62,28 @@ package protocol GradientSource: AnyObject {
 ///
 /// The trainer knows steps, ranks, optimizers and checkpoints; a task knows what a batch is.
 package protocol TrainingTask: GradientSource {
-  /// What there is to learn from, for the summary at the start.
+  /// The sizes of the data, for the summary at the start.
   var size: TaskSize { get }
-  /// A hash of everything the data consists of: equal on all ranks, and equal when a run is resumed.
+  /// A hash of all data. It must be equal on all ranks, and when a run is resumed.
   var dataDigest: UInt64 { get }
 
-  /// What a user should know of the data before training.
+  /// What a user should know about the data before training.
   var warnings: [String] { get }
 
-  /// Writes what is needed besides the weights to use the model later: its vocabularies.
+  /// Writes the vocabularies and the shape of the data, which the model needs besides its weights.
   func writeInputs(to run: RunPaths) throws
 
-  /// Runs the largest batch of an epoch forwards and backwards, so that the workspace has its size before the first step.
-  /// What it adds to `gradients` is to be thrown away; carried states stay as they are.
+  /// Runs the forward and backward pass of the largest batch of an epoch, so that the workspace has its size before the first
+  /// step. The caller discards what it adds to `gradients`. Carried states do not change.
   func rehearse(into gradients: ParameterBuffer<Float>) throws
 
-  /// Prepares a pass over a split; nil if there is no such data.
+  /// Prepares an evaluation of a split; nil if there is no such data.
   func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)?
 
-  /// The figures of what a pass summed up over all shards.
+  /// The metrics of the sums of all shards.
   func result(of sums: ScoreSums) -> EvaluationResult
 
-  /// What besides parameters has to be kept in a checkpoint.
+  /// The state of streams, which a checkpoint keeps besides the parameters.
   var carriedState: CarriedState { get }
 }
 

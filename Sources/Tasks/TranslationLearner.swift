@@ -81,14 +81,14 @@ package final class TranslationLearner: Learner {
   // MARK: Loss
 
   package func loss(of shard: ExampleBatches.Batch, _ context: LossContext) throws -> LossSum {
-    let (entries, split, workspace) = (shard.examples, shard.set, context.workspace)
+    let (examples, split, workspace) = (shard.examples, shard.set, context.workspace)
     guard let targets = split.target?.tokenSequences else { return LossSum() }
     guard partners.isEmpty || context.gradients != nil else {
-      return jointLoss(entries, targets, split, workspace)
+      return jointLoss(examples, targets, split, workspace)
     }
-    let (lengths, ids) = workspace.arena.ids(entries, of: targets)
+    let (lengths, ids) = workspace.arena.ids(examples, of: targets)
     let batch = EncoderDecoderBatch<Float>(
-      sources: sources(entries, split, workspace.arena),
+      sources: sources(examples, split, workspace.arena),
       targets: RecurrentNN.TokenSequences(lengths: lengths, ids: UnsafePointer(ids.baseAddress!)),
       masks: context.masks(shard.places))
     let training = configuration.training
@@ -102,13 +102,13 @@ package final class TranslationLearner: Learner {
 
   /// The loss of all models together, nats: -log of the mean of their probabilities, token by token.
   private func jointLoss(
-    _ entries: [Int32], _ targets: RaggedTokens, _ split: ExampleSet,
+    _ examples: [Int32], _ targets: RaggedTokens, _ split: ExampleSet,
     _ workspace: Workspace<Float>
   ) -> LossSum {
     let end = Int32(model.shape.decoder.endToken)
-    let texts = entries.map { Array(targets[Int($0)]) + [end] }
+    let texts = examples.map { Array(targets[Int($0)]) + [end] }
     var loss = LossSum()
-    follow(texts, members(entries, split, workspace), workspace.arena) { step, rows, logProbabilities in
+    follow(texts, members(examples, split, workspace), workspace.arena) { step, rows, logProbabilities in
       for (row, text) in rows.enumerated() {
         loss.total -= Double(logProbabilities[row, Int(texts[text][step])])
       }
@@ -118,11 +118,11 @@ package final class TranslationLearner: Learner {
   }
 
   package func sources(
-    _ entries: [Int32], _ split: ExampleSet, _ arena: Arena<Float>
+    _ examples: [Int32], _ split: ExampleSet, _ arena: Arena<Float>
   ) -> [InputSequences<Float>] {
     let isReversed = configuration.data.reverseSource
     return [(split.source, split.forms), (split.secondSource, split.secondForms)].compactMap { field, forms in
-      field.map { inputSequences(entries, of: $0, forms: forms, reversed: isReversed, arena) }
+      field.map { inputSequences(examples, of: $0, forms: forms, reversed: isReversed, arena) }
     }
   }
 
@@ -130,11 +130,11 @@ package final class TranslationLearner: Learner {
 
   /// The best hypotheses for some examples, or those that are sampled.
   private func search(
-    _ entries: [Int32], _ split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
+    _ examples: [Int32], _ split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
-    let lengths = sources(entries, split, workspace.arena)[0].lengths
-    let decoder = members(entries, split, workspace)
-    let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: entries.count)
+    let lengths = sources(examples, split, workspace.arena)[0].lengths
+    let decoder = members(examples, split, workspace)
+    let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: examples.count)
     let search = SearchOptions(
       configuration.decoding, target, count: options.count,
       keepsAttention: options.keepsAttention && abilities.attends)
@@ -143,16 +143,16 @@ package final class TranslationLearner: Learner {
     }
     let texts = sampling.texts(
       decoder, startTokens: begins, sourceLengths: lengths, options, search.constraints)
-    return search.keepsAttention ? withAttention(texts, entries, split, workspace) : texts
+    return search.keepsAttention ? withAttention(texts, examples, split, workspace) : texts
   }
 
   /// Sampled texts with the attention that a search would have kept.
   private func withAttention(
-    _ texts: [[Hypothesis<Float>]], _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
+    _ texts: [[Hypothesis<Float>]], _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
     var drawn = texts
     for place in 0..<(texts.first?.count ?? 0) {
-      let weights = lookAgain(at: 0, while: drawn.map { $0[place].tokens }, entries, split, workspace)
+      let weights = lookAgain(at: 0, while: drawn.map { $0[place].tokens }, examples, split, workspace)
       for index in drawn.indices { drawn[index][place].attention = weights[index] }
     }
     return drawn
@@ -160,34 +160,34 @@ package final class TranslationLearner: Learner {
 
   /// The model, or the ensemble of it and its partners.
   private func members(
-    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
+    _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> any StepwiseDecoder<Float> {
-    let own = decoder(entries, split, workspace)
+    let own = decoder(examples, split, workspace)
     return partners.isEmpty
-      ? own : EnsembleDecoder([own] + partners.map { $0.decoderOfItsOwn(entries, split) })
+      ? own : EnsembleDecoder([own] + partners.map { $0.decoderOfItsOwn(examples, split) })
   }
 
   private func decoder(
-    _ entries: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
+    _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> any StepwiseDecoder<Float> {
     model.decoder(
-      for: sources(entries, split, workspace.arena),
+      for: sources(examples, split, workspace.arena),
       LayerContext(parameters: parameters, workspace: workspace))
   }
 
   /// The decoder of a partner in an ensemble, with packed weights and memory of its own.
-  private func decoderOfItsOwn(_ entries: [Int32], _ split: ExampleSet) -> any StepwiseDecoder<Float> {
+  private func decoderOfItsOwn(_ examples: [Int32], _ split: ExampleSet) -> any StepwiseDecoder<Float> {
     ownWorkspace.arena.reset()
-    return decoder(entries, split, ownWorkspace)
+    return decoder(examples, split, ownWorkspace)
   }
 
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
-    let entries = groups.compactMap(\.first)
-    let outputs = zip(search(entries, split, PredictionOptions(), workspace), entries).map {
-      hypotheses, entry in
-      hypotheses.first.map { text($0, entry: entry, of: split) }
+    let examples = groups.compactMap(\.first)
+    let outputs = zip(search(examples, split, PredictionOptions(), workspace), examples).map {
+      hypotheses, example in
+      hypotheses.first.map { text($0, example: example, of: split) }
     }
     return scorer.sums(of: outputs, groups, in: split)
   }
@@ -195,22 +195,22 @@ package final class TranslationLearner: Learner {
   package func result(of sums: ScoreSums) -> EvaluationResult { scorer.result(of: sums) }
 
   package func predict(
-    _ entries: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
+    _ examples: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     try check(split)
-    let found = search(entries, split, options, workspace)
+    let found = search(examples, split, options, workspace)
     let second =
       options.keepsAttention && split.secondSource != nil
-      ? lookAgain(at: 1, while: found.map { $0.first?.tokens ?? [] }, entries, split, workspace) : []
-    return entries.enumerated().map { index, entry in
+      ? lookAgain(at: 1, while: found.map { $0.first?.tokens ?? [] }, examples, split, workspace) : []
+    return examples.enumerated().map { index, example in
       let hypotheses = found[index]
       var prediction = Prediction(
-        lines: hypotheses.map { text($0, entry: entry, of: split) }, scores: hypotheses.map(\.score))
+        lines: hypotheses.map { text($0, example: example, of: split) }, scores: hypotheses.map(\.score))
       if options.keepsAttention, let best = hypotheses.first, let weights = best.attention {
-        prediction.attention = [picture(best, weights, entry, split.source, split.sourceTexts)]
+        prediction.attention = [picture(best, weights, example, split.source, split.sourceTexts)]
         if let weights = second.isEmpty ? nil : second[index] {
           prediction.attention.append(
-            picture(best, weights, entry, split.secondSource, split.secondSourceTexts))
+            picture(best, weights, example, split.secondSource, split.secondSourceTexts))
         }
       }
       return prediction
@@ -250,9 +250,9 @@ package final class TranslationLearner: Learner {
 /// Where a model looked while it wrote.
 extension TranslationLearner {
   /// A hypothesis as text, unknown words replaced by what they look at if that is asked for.
-  package func text(_ hypothesis: Hypothesis<Float>, entry: Int32, of split: ExampleSet) -> [UInt8] {
+  package func text(_ hypothesis: Hypothesis<Float>, example: Int32, of split: ExampleSet) -> [UInt8] {
     guard configuration.decoding.replaceUnknown, let unknown = target.unknown,
-      hypothesis.tokens.contains(unknown), let line = split.sourceTexts?[Int(entry)],
+      hypothesis.tokens.contains(unknown), let line = split.sourceTexts?[Int(example)],
       let source = encoding.source?.units(of: line)
     else { return target.decode(hypothesis.tokens) }
     let ordered = configuration.data.reverseSource ? Array(source.reversed()) : source
@@ -265,30 +265,30 @@ extension TranslationLearner {
     return target.decode(hypothesis.tokens, replacing: replacements)
   }
 
-  /// The attention to a source while each entry's text was written, [entry][token][step], for what a search does not keep:
+  /// The attention to a source while each example's text was written, [example][token][step], for what a search does not keep:
   /// the texts are read once more, by all models that decided.
   package func lookAgain(
-    at source: Int, while texts: [[Int32]], _ entries: [Int32], _ split: ExampleSet,
+    at source: Int, while texts: [[Int32]], _ examples: [Int32], _ split: ExampleSet,
     _ workspace: Workspace<Float>
   ) -> [[[Float]]] {
     var sum: [[[Float]]] = []
     for (number, learner) in ([self] + partners).enumerated() {
       if number > 0 { learner.ownWorkspace.arena.reset() }
       let own = learner.attention(
-        of: texts, toSource: source, entries, split, number == 0 ? workspace : learner.ownWorkspace)
+        of: texts, toSource: source, examples, split, number == 0 ? workspace : learner.ownWorkspace)
       sum = number == 0 ? own : zip(sum, own).map { zip($0, $1).map { zip($0, $1).map(+) } }
     }
     let share = 1 / Float(1 + partners.count)
     return sum.map { $0.map { $0.map { $0 * share } } }
   }
 
-  /// The weights over the steps of a source for every token of a given text, [entry][token][step].
+  /// The weights over the steps of a source for every token of a given text, [example][token][step].
   private func attention(
-    of texts: [[Int32]], toSource source: Int, _ entries: [Int32], _ split: ExampleSet,
+    of texts: [[Int32]], toSource source: Int, _ examples: [Int32], _ split: ExampleSet,
     _ workspace: Workspace<Float>
   ) -> [[[Float]]] {
     let decoder = model.decoder(
-      for: sources(entries, split, workspace.arena),
+      for: sources(examples, split, workspace.arena),
       LayerContext(parameters: parameters, workspace: workspace))
     var result: [[[Float]]] = texts.map { _ in [] }
     follow(texts, decoder, workspace.arena) { _, rows, _ in
@@ -301,10 +301,10 @@ extension TranslationLearner {
 
   /// The weights of a hypothesis over a source with the names of rows and columns.
   package func picture(
-    _ best: Hypothesis<Float>, _ weights: [[Float]], _ entry: Int32, _ source: ExampleField?,
+    _ best: Hypothesis<Float>, _ weights: [[Float]], _ example: Int32, _ source: ExampleField?,
     _ texts: TextLines?
   ) -> AttentionMatrix {
-    var labels = sourceLabels(entry, source, texts)
+    var labels = sourceLabels(example, source, texts)
     if configuration.data.reverseSource { labels.reverse() }
     // A state of a pyramid stands for several steps.
     let steps = 1 << configuration.model.pyramid
@@ -325,15 +325,15 @@ extension TranslationLearner {
   }
 
   /// The source's steps by name: its symbols as they stand in the file, or the numbers of vectors.
-  private func sourceLabels(_ entry: Int32, _ source: ExampleField?, _ texts: TextLines?) -> [String] {
+  private func sourceLabels(_ example: Int32, _ source: ExampleField?, _ texts: TextLines?) -> [String] {
     if let vocabulary = encoding.source, let texts,
-      let units = vocabulary.units(of: texts[Int(entry)])
+      let units = vocabulary.units(of: texts[Int(example)])
     {
       return units.map { String(decoding: $0, as: UTF8.self) }
     }
     if let vocabulary = encoding.source, let tokens = source?.tokenSequences {
-      return tokens[Int(entry)].map { vocabulary[$0] }
+      return tokens[Int(example)].map { vocabulary[$0] }
     }
-    return (0..<(source?.length(Int(entry)) ?? 0)).map { "\($0)" }
+    return (0..<(source?.length(Int(example)) ?? 0)).map { "\($0)" }
   }
 }

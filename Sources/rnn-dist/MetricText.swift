@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Metrics
+import Tasks
 
 /// How metrics are written for people.
 enum MetricText {
@@ -43,10 +44,6 @@ enum LossUnit {
 
   /// What the loss is a mean over.
   static func unit(_ task: RunConfiguration.Task) -> String {
-    switch task {
-    case .languageModel, .generator, .seq2seq: "token"
-    case .tagger: "step"
-    case .classifier: "example"
-    }
+    TaskList.learner(of: task).lossUnit
   }
 }

@@ -45,6 +45,9 @@ struct RunArguments: ParsableArguments {
     let saved = try SavedModel(
       run: paths, configuration: try Self.configuration(of: paths, stored, overrides: overrides),
       choice: checkpoint)
+    guard ensemble.isEmpty || saved.encoding.stream == nil else {
+      throw ValidationError("--ensemble is for encoder-decoders")
+    }
     for other in ensemble {
       let paths = try RunPaths(existing: other)
       try saved.join(

@@ -23,7 +23,7 @@ import Testing
       isParallel
       ? DataPath(parts: [.source: "/none/source", .target: "/none/target"]) : DataPath(file: "/none/file")
     do {
-      _ = try SequenceData.load(configuration)
+      _ = try ExampleSet.load(configuration)
       return false
     } catch DataError.unsupported {
       return true
@@ -70,7 +70,7 @@ import Testing
       $0.data.format = .tsv
     }
     configuration.data.valid = DataPath(file: try directory.write("a\tone\nc\ttwo\n", to: "valid"))
-    let error = #expect(throws: DataError.self) { try SequenceData.load(configuration) }
+    let error = #expect(throws: DataError.self) { try ExampleSet.load(configuration) }
     #expect(
       error
         == .line(

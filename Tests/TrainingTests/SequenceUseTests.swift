@@ -55,7 +55,7 @@ import Testing
   /// Several hypotheses are compared with the length penalty, also where the run's own beam has room for one.
   @Test func severalOutputsUseTheLengthPenalty() throws {
     let vocabulary = try #require(
-      try SequenceData.load(LearnerCase.seq2seq.configuration(in: directory)).encoding.target)
+      try ExampleSet.load(LearnerCase.seq2seq.configuration(in: directory)).encoding.target)
     var decoding = DecodingOptions()
     decoding.lengthPenalty = 0.7
     #expect(SearchOptions(decoding, vocabulary, count: 3).lengthPenalty == 0.7)
@@ -139,7 +139,7 @@ import Testing
     #expect(!saved.parameters.layout.parameters.contains { $0.name.hasPrefix("bridge.") })
     #expect(try outputs(saved, ["ax aby"]).count == 1)
     configuration.model.bridge = .transform
-    let encoding = try SequenceData.load(configuration).encoding
+    let encoding = try ExampleSet.load(configuration).encoding
     let transform = try EncoderDecoder<Float>(EncoderDecoderShape(configuration, encoding, sourceCount: 1))
     #expect(transform.layout.parameters.contains { $0.name.hasPrefix("bridge.") })
   }
@@ -151,7 +151,7 @@ import Testing
     configuration.model.bridge = .copy
     configuration.model.decoderHiddenSize = size
     configuration.model.network.cell.projectionSize = projection
-    let encoding = try SequenceData.load(configuration).encoding
+    let encoding = try ExampleSet.load(configuration).encoding
     let error = #expect(throws: TrainingFailure.self) {
       try EncoderDecoderShape(configuration, encoding, sourceCount: sources)
     }
@@ -164,13 +164,13 @@ import Testing
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     configuration.data.train = DataPath(
       file: try directory.write("ax\tby\n\tby\nax\t\n\nby ax\tax by\n", to: "gaps"))
-    let error = #expect(throws: DataError.self) { try SequenceData.load(configuration) }
+    let error = #expect(throws: DataError.self) { try ExampleSet.load(configuration) }
     guard case .line(_, _, .empty) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
     configuration.data.emptySequences = .skip
-    let corpus = try SequenceData.load(configuration)
+    let corpus = try ExampleSet.load(configuration)
     #expect(corpus.train.count == 2 && corpus.train.report.emptySkipped == 3)
   }
 

@@ -54,8 +54,9 @@ struct EvaluateCommand: DistributedCommand {
     let data = try communicator.agree { try heldOut(saved) }
     if communicator.rank == 0 { data.warnings.forEach { Console.error("warning: \($0)") } }
     try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
-    let digests = "\(saved.encoding.digest) \(data.digest)"
-    try communicator.allEqual(Array(digests.utf8), what: "the data or their vocabularies")
+    try communicator.allEqual(
+      Array("\(saved.encoding.digest) \(data.digest)".utf8),
+      what: data.textSize == nil ? "the data or their vocabularies" : "the text or its vocabulary")
     let scored = Scored(
       configuration: saved.configuration, text: data.textSize,
       result: try saved.score(data, communicator: communicator), step: saved.step,
