@@ -26,11 +26,10 @@ extension CellKind: ExpressibleByArgument {}
 
 /// Throws unless every size is one that a benchmark can have.
 func requireSizes(_ sizes: KeyValuePairs<String, Int>) throws {
-  let ofNetworks = [
-    "hidden": NetworkOptions.bounds(of: \.hiddenSize), "layers": NetworkOptions.bounds(of: \.layers),
-  ]
+  let ofNetworks = ["hidden": \NetworkOptions.hiddenSize, "layers": \NetworkOptions.layers]
   for (name, value) in sizes {
-    let bounds = (ofNetworks[name] ?? nil) ?? .within(1...1 << 24)
+    let bounds =
+      ofNetworks[name].flatMap { NetworkOptions.bounds.bounds(of: $0, as: Int.self) } ?? .within(1...1 << 24)
     guard bounds.contains(value) else {
       throw ValidationError("--\(name) must be \(bounds), not \(value)")
     }
