@@ -97,8 +97,8 @@ struct EvaluateCommand: DistributedCommand {
     ])
   }
 
-  /// Ranks with different settings would add up values that don't belong together, or wait for each other forever. Two ranks
-  /// may also find different best checkpoints while the run is still training.
+  /// Ranks that were started with other settings would add up figures that are none, or wait for each other for ever; and a
+  /// run that is still training may have got another best checkpoint between the looks of two ranks.
   private func requireSame(_ loaded: SavedModel, _ communicator: any Communicator) throws {
     let configuration = loaded.configuration.yaml(commented: false)
     try communicator.allEqual(Array(configuration.utf8), what: "the configuration")
