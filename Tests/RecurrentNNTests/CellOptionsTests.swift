@@ -17,29 +17,30 @@ import Testing
     return [
       (
         network(.gru()) { $0.cell.peepholes = true },
-        ["cell.peepholes", "option of lstm", "cell.kind is gru"]
+        ["cell.peepholes", "is for cell.kind lstm", "not gru"]
       ),
-      (network(.rnn()) { $0.cell.projectionSize = 2 }, ["cell.projectionSize", "kind is rnn"]),
-      (network(.gru()) { $0.cell.cellClip = 1 }, ["cell.cellClip", "kind is gru"]),
-      (network(.rnn()) { $0.cell.coupledGates = true }, ["cell.coupledGates", "kind is rnn"]),
+      (network(.rnn()) { $0.cell.projectionSize = 2 }, ["cell.projectionSize", "not rnn"]),
+      (network(.gru()) { $0.cell.cellClip = 1 }, ["cell.cellClip", "not gru"]),
+      (network(.rnn()) { $0.cell.coupledGates = true }, ["cell.coupledGates", "not rnn"]),
       (
-        network(.lstm()) { $0.cell.activation = .relu }, ["cell.activation", "option of rnn", "kind is lstm"]
+        network(.lstm()) { $0.cell.activation = .relu },
+        ["cell.activation", "is for cell.kind rnn", "not lstm"]
       ),
-      (network(.rnn()) { $0.cell.gruReset = .before }, ["cell.gruReset", "option of gru", "kind is rnn"]),
-      (network(.gru()) { $0.cell.forgetBias = 1 }, ["cell.forgetBias", "option of lstm", "kind is gru"]),
+      (network(.rnn()) { $0.cell.gruReset = .before }, ["cell.gruReset", "is for cell.kind gru", "not rnn"]),
+      (network(.gru()) { $0.cell.forgetBias = 1 }, ["cell.forgetBias", "is for cell.kind lstm", "not gru"]),
       (network(.lstm()) { $0.cell.projectionClip = 1 }, ["cell.projectionClip", "set cell.projectionSize"]),
       (network(.lstm()) { $0.cell.projectionSize = 4 }, ["cell.projectionSize", "4 units", "at most 3"]),
       (network(.lstm()) { $0.cell.cellClip = 0 }, ["cell.cellClip", "is 0.0", "above 0"]),
       (network(.lstm()) { $0.cell.cellClip = .nan }, ["cell.cellClip", "nan"]),
       (
         network(.rnn()) { $0.cell.layerNorm = true },
-        ["cell.layerNorm", "option of gru, lstm", "kind is rnn"]
+        ["cell.layerNorm", "is for cell.kind gru, lstm", "not rnn"]
       ),
       (
         network(.gru(reset: .before)) { $0.cell.layerNorm = true },
         ["cell.layerNorm", "gruReset must be after"]
       ),
-      (network(.gru()) { $0.cell.zoneoutCell = 0.1 }, ["cell.zoneoutCell", "kind is gru"]),
+      (network(.gru()) { $0.cell.zoneoutCell = 0.1 }, ["cell.zoneoutCell", "not gru"]),
       (
         network(CellOptions(.mingru)) { $0.cell.variationalDropout = 0.1 },
         ["cell.variationalDropout", "kind mingru has none"]
@@ -50,7 +51,7 @@ import Testing
       ),
       (network(.gru()) { $0.cell.zoneout = 1 }, ["cell.zoneout", "is 1.0", "below 1"]),
       (network(.gru()) { $0.cell.variationalInputDropout = -0.1 }, ["cell.variationalInputDropout", "-0.1"]),
-      (network(.gru()) { $0.cell.forgetGateInit = 1 }, ["cell.forgetGateInit", "kind is gru"]),
+      (network(.gru()) { $0.cell.forgetGateInit = 1 }, ["cell.forgetGateInit", "not gru"]),
       (network(.gru(), layers: 1) { $0.highway = true }, ["highway", "second layer", "layers is 1"]),
       (network(.gru()) { ($0.residual, $0.highway) = (true, true) }, ["residual and highway exclude"]),
       (
