@@ -34,7 +34,7 @@ let libraryTargets: [Target] = [
     name: "NumericKernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strictSwift),
   .target(name: "Options", swiftSettings: strictSwift),
   .target(name: "Parameters", dependencies: ["NumericKernels"], swiftSettings: strictSwift),
-  .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strictSwift),
+  .target(name: "Optimizers", dependencies: ["CKernels", "Options"], swiftSettings: strictSwift),
   .target(name: "Checkpoints", dependencies: ["CXXHash"], swiftSettings: strictSwift),
   .target(
     name: "RecurrentNN",
@@ -47,11 +47,12 @@ let libraryTargets: [Target] = [
   .target(name: "UnicodeText", swiftSettings: strictSwift),
   .target(name: "Metrics", dependencies: ["UnicodeText"], swiftSettings: strictSwift),
   .target(
-    name: "Configuration", dependencies: ["Metrics"], resources: [.embedInCode("Presets")],
+    name: "Datasets", dependencies: ["NumericKernels", "Options", "CSentencePiece", "UnicodeText"],
     swiftSettings: strictSwift),
   .target(
-    name: "Datasets", dependencies: ["NumericKernels", "CSentencePiece", "UnicodeText"],
-    swiftSettings: strictSwift),
+    name: "Configuration",
+    dependencies: ["NumericKernels", "Options", "RecurrentNN", "Optimizers", "Datasets", "Metrics"],
+    resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
   .target(name: "RunLog", dependencies: ["Checkpoints"], swiftSettings: strictSwift),
   .target(
     name: "Tasks",
@@ -112,7 +113,7 @@ let testTargets: [Target] = [
   test("Optimizers", of: ["Optimizers"]),
   test("MPI", of: ["MPI", "MPIConformance"]),
   test("Communication", of: ["Communication", "MPIConformance"]),
-  test("Configuration", of: ["Configuration", "rnn-dist"]),
+  test("Configuration", of: ["Configuration", "Datasets", "rnn-dist"]),
   test("Datasets", of: ["Datasets"]),
   test("UnicodeText", of: ["UnicodeText"]),
   test("Metrics", of: ["Metrics", "UnicodeText"]),

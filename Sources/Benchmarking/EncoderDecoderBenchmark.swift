@@ -43,7 +43,7 @@ public struct EncoderDecoderBenchmark: Sendable {
       readout: .hidden(size: embeddingSize), beginToken: 0, endToken: 1)
     return EncoderDecoderShape(
       sources: [encoder], decoder: decoder,
-      context: .attention(AttentionShape(.additive(size: hiddenSize, normed: false))))
+      context: .attention(AttentionShape(.additive, size: hiddenSize)))
   }
 
   /// Runs the benchmark and counts target tokens. Collective.

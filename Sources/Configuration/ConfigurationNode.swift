@@ -70,8 +70,6 @@ public enum Origin: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Origin {
-  var isOverride: Bool { if case .override = self { true } else { false } }
-
   /// Later ones overrule earlier ones.
   var order: Int {
     switch self {

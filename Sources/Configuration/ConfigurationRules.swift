@@ -1,319 +1,438 @@
+import Datasets
 import Metrics
+import Options
+import RecurrentNN
 
-/// A demand on several keys together.
-struct ConfigurationRule: Sendable {
-  typealias Field = PartialKeyPath<RunConfiguration> & Sendable
-
-  /// The keys it reads, the one to change first. A rule isn't tried when one of them has no valid value.
-  let fields: [Field]
-  /// What is wrong, or nil.
-  let problem: @Sendable (RunConfiguration) -> String?
-
-  init(_ fields: [Field], _ problem: @escaping @Sendable (RunConfiguration) -> String?) {
-    self.fields = fields
-    self.problem = problem
+/// The constraints that involve several parts of a run: the task, the model, the data and how it is evaluated. Those of a
+/// single part are stated by its own options.
+///
+/// A constraint on a key that the task does not read needs no question for the task: such a key has its default.
+extension RunConfiguration {
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.seed, .atLeast(0))
+    checks.include(\.model)
+    checks.include(\.model.network, as: usedNetwork)
+    checks.include(\.data)
+    checks.include(\.training)
+    checks.include(\.decoding)
+    checks.include(\.evaluation)
+    checks.include(\.log)
+    checks.include(\.checkpoint)
+    checkFiles(&checks)
+    checkTokens(&checks)
+    checkFormat(&checks)
+    checkGenerated(&checks)
+    checkOutput(&checks)
+    checkAttention(&checks)
+    checkWidths(&checks)
+    checkDecoding(&checks)
+    checkEvaluation(&checks)
   }
-}
 
-extension TrainingConfiguration {
-  /// The fixed number of parts in which a reproducible step sums its gradients.
-  public static let virtualShards = 8
-}
-
-extension ConfigurationRule {
-  /// The demands on the model, the training and the validation.
-  static let all: [ConfigurationRule] =
-    model + cells + tasks + widths + data + training + decoding + validation
-
-  private static let model: [ConfigurationRule] = [
-    ConfigurationRule([
-      \.model.tieEmbeddings, \.task, \.model.embeddingSize, \.model.hiddenSize, \.model.readoutSize,
-      \.model.decoderEmbeddingSize, \.model.decoderHiddenSize, \.model.projectionSize, \.model.bidirectional,
-      \.model.context, \.model.contextToOutput, \.data.train, \.data.format,
-    ]) {
-      guard $0.model.tieEmbeddings else { return nil }
-      let embedding =
-        $0.task == .languageModel ? $0.model.embeddingSize : $0.model.effectiveDecoderEmbeddingSize
-      let tops = $0.tiedWidths
-      guard $0.task != .tagger, $0.task != .classifier else { return nil }
-      return tops.contains(embedding)
-        ? nil
-        : "needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(tops[0])): change "
-          + "\(name(\.model.embeddingSize)), \(name(\.model.hiddenSize)) or \(name(\.model.readoutSize))"
-    },
-    ConfigurationRule([\.model.activation, \.model.cell]) {
-      guard $0.model.activation != .tanh, $0.model.cell != .rnn else { return nil }
-      return "\($0.model.activation.rawValue) works with cell rnn only; \(name(\.model.cell)) is "
-        + $0.model.cell.rawValue
-    },
-    ConfigurationRule([\.model.forgetBias, \.model.cell]) {
-      guard $0.model.forgetBias != 0, $0.model.cell != .lstm else { return nil }
-      return "only an lstm has a forget gate; \(name(\.model.cell)) is \($0.model.cell.rawValue): set it to 0"
-    },
-    ConfigurationRule([\.model.gruReset, \.model.cell]) {
-      guard $0.model.gruReset == .before, $0.model.cell != .gru else { return nil }
-      return "only a gru has a reset gate; \(name(\.model.cell)) is \($0.model.cell.rawValue): "
-        + "leave it at \(ModelConfiguration.ResetGate.after.rawValue)"
-    },
-    ConfigurationRule([\.data.maxVocabulary, \.data.tokens]) {
-      guard $0.data.tokens != .byte, (1...2).contains($0.data.maxVocabulary) else { return nil }
-      return "leaves no room beside the special tokens: at least 3, or 0 for no limit"
-    },
-  ]
-
-  private static let cells: [ConfigurationRule] = [
-    lstmOnly(\.model.peepholes) { $0.peepholes },
-    lstmOnly(\.model.projectionSize) { $0.projectionSize != nil },
-    lstmOnly(\.model.cellClip) { $0.cellClip != nil }, lstmOnly(\.model.coupledGates) { $0.coupledGates },
-    lstmOnly(\.model.forgetGateInit) { $0.forgetGateInit != nil },
-    lstmOnly(\.model.zoneoutCell) { $0.zoneoutCell != nil },
-    ConfigurationRule([\.model.layerNorm, \.model.cell]) {
-      guard $0.model.layerNorm, $0.model.cell == .rnn else { return nil }
-      return "is for lstm and gru; \(name(\.model.cell)) is rnn"
-    },
-    ConfigurationRule([\.model.layerNorm, \.model.cell, \.model.gruReset]) {
-      guard $0.model.layerNorm, $0.model.cell == .gru, $0.model.gruReset == .before else { return nil }
-      return "applies the reset gate to the normalized product: \(name(\.model.gruReset)) must be after"
-    },
-    ConfigurationRule([
-      \.model.projectionSize, \.model.cell, \.task, \.model.hiddenSize, \.model.decoderHiddenSize,
-    ]) {
-      let model = $0.model
-      guard let width = model.projectionSize, model.cell == .lstm else { return nil }
-      let units: Int =
-        switch $0.task {
-        case .languageModel, .tagger, .classifier: model.hiddenSize
-        case .generator: model.effectiveDecoderHiddenSize
-        case .seq2seq: min(model.hiddenSize, model.effectiveDecoderHiddenSize)
-        }
-      return width < units ? nil : "projects \(units) units to fewer numbers: at most \(units - 1), or null"
-    },
-    ConfigurationRule([\.model.variationalInputDropout, \.model.dropout]) {
-      guard $0.model.variationalInputDropout > 0, $0.model.dropout > 0 else { return nil }
-      return "and \(name(\.model.dropout)) both drop what layers read: set one of them to 0"
-    },
-    ConfigurationRule([\.model.pyramid, \.task, \.model.residual, \.model.highway]) {
-      guard $0.model.pyramid > 0, $0.task == .seq2seq, $0.model.residual || $0.model.highway else {
-        return nil
-      }
-      let connection = $0.model.residual ? name(\.model.residual) : name(\.model.highway)
-      return "reads vectors twice as wide as it writes, past which nothing leads: set \(connection) to false"
-    },
-    ConfigurationRule([\.model.residual, \.model.highway]) {
-      guard $0.model.residual, $0.model.highway else { return nil }
-      return "and \(name(\.model.highway)) exclude each other"
-    },
-  ]
-
-  /// An option that only an LSTM has.
-  private static func lstmOnly(
-    _ field: Field, isSet: @escaping @Sendable (ModelConfiguration) -> Bool
-  ) -> ConfigurationRule {
-    ConfigurationRule([field, \.model.cell]) {
-      guard isSet($0.model), $0.model.cell != .lstm else { return nil }
-      return "is an option of lstm; \(name(\.model.cell)) is \($0.model.cell.rawValue)"
+  /// The network whose layers and units the constraints are about: with a decoder besides an encoder the deeper one, and
+  /// the narrower one.
+  private var usedNetwork: NetworkOptions {
+    switch task {
+    case .languageModel, .tagger, .classifier: return model.network
+    case .generator:
+      var network = model.network
+      network.layers = model.decoderNetwork.layers
+      network.hiddenSize = model.decoderNetwork.hiddenSize
+      return network
+    case .seq2seq:
+      var network = model.network
+      network.layers = min(64, max(model.encoderNetwork.layers, model.decoderNetwork.layers))
+      network.hiddenSize = min(model.network.hiddenSize, model.decoderNetwork.hiddenSize)
+      return network
     }
   }
 
-  /// What goes with which task.
-  private static let tasks: [ConfigurationRule] = [
-    ConfigurationRule([\.data.format, \.task]) {
-      guard !$0.data.format.belongs(to: $0.task), !$0.data.generator.makesPairs || $0.task != .seq2seq else {
-        return nil
-      }
-      let task = $0.task
-      let fitting = DataConfiguration.Format.allCases.filter { $0.belongs(to: task) }.map(\.rawValue)
-      return "\($0.data.format.rawValue) does not serve the task \(task.rawValue); it takes "
-        + fitting.joined(separator: ", ")
-    },
-    ConfigurationRule([\.model.output, \.task]) {
-      $0.model.output.belongs(to: $0.task)
-        ? nil : "\($0.model.output.rawValue) does not serve the task \($0.task.rawValue)"
-    },
-    ConfigurationRule([\.model.adaptiveCutoffs, \.task, \.model.tieEmbeddings, \.training.labelSmoothing]) {
-      guard !$0.model.adaptiveCutoffs.isEmpty, $0.task == .languageModel else { return nil }
-      guard !$0.model.tieEmbeddings else {
-        return
-          "an adaptive softmax has no matrix of the embedding's shape: \(name(\.model.tieEmbeddings)) must be false"
-      }
-      return $0.training.labelSmoothing == 0
-        ? nil : "an adaptive softmax has no label smoothing: set \(name(\.training.labelSmoothing)) to 0"
-    },
-    ConfigurationRule([\.model.pyramid, \.task, \.model.layers]) {
-      guard $0.model.pyramid > 0, $0.task == .seq2seq else { return nil }
-      return $0.model.layers == 1
-        ? nil : "stands on one layer that reads every step: set \(name(\.model.layers)) to 1"
-    },
-    ConfigurationRule([\.model.attentionQuery, \.model.inputFeeding, \.model.readoutSize]) {
-      guard $0.task == .seq2seq, $0.model.context == .attention, $0.model.readoutSize == 0 else { return nil }
-      guard $0.model.inputFeeding || $0.model.attentionQuery == .current else { return nil }
-      return "needs a readout: set \(name(\.model.readoutSize)) above 0"
-    },
-    ConfigurationRule([\.model.coverage, \.model.attention, \.model.context]) {
-      guard $0.task == .seq2seq, $0.model.coverage, $0.model.context == .attention else { return nil }
-      return $0.model.attention.isAdditive
-        ? nil : "is a part of additive scores; attention is \($0.model.attention.rawValue)"
-    },
-    ConfigurationRule([\.model.characterHiddenSize, \.model.characterEmbeddingSize]) {
-      guard $0.model.characterHiddenSize > 0 || $0.model.characterEmbeddingSize > 0 else { return nil }
-      return $0.model.characterHiddenSize > 0 && $0.model.characterEmbeddingSize > 0
-        ? nil : "goes with \(name(\.model.characterEmbeddingSize)): set both above 0, or none"
-    },
-  ]
+  // MARK: Data
 
-  /// States that are multiplied with each other, or handed on as they are, must be of one size.
-  private static let widths: [ConfigurationRule] = [
-    ConfigurationRule([
-      \.model.attention, \.model.decoderHiddenSize, \.model.hiddenSize, \.model.bidirectional,
-      \.model.projectionSize, \.model.context, \.task,
-    ]) {
-      let model = $0.model
-      guard $0.task == .seq2seq, model.context == .attention, model.attention.multipliesStates else {
-        return nil
+  private func checkFiles(_ checks: inout OptionChecks<Self>) {
+    for (property, path) in [
+      (\Self.data.train, data.train), (\Self.data.valid, data.valid), (\Self.data.test, data.test),
+    ] {
+      if let path, let problem = problem(of: path) {
+        checks.refuse(property, with: \.data.format, \.task, because: problem)
       }
-      let (encoder, decoder) = (
-        model.encoderOutputSize, model.projectionSize ?? model.effectiveDecoderHiddenSize
-      )
-      return encoder == decoder
-        ? nil
-        : "\(model.attention.rawValue) multiplies states of the encoder (\(encoder) numbers) and of the decoder "
-          + "(\(decoder)): make them equal with \(name(\.model.decoderHiddenSize)), or use "
-          + ModelConfiguration.Attention.general.rawValue
-    },
-    ConfigurationRule([
-      \.model.bridge, \.model.decoderHiddenSize, \.model.hiddenSize, \.model.bidirectional,
-      \.model.projectionSize, \.task, \.data.train, \.data.format,
-    ]) {
-      guard $0.task == .seq2seq, $0.model.bridge == .copy else { return nil }
-      let (model, directions) = ($0.model, $0.model.bidirectional ? 2 : 1)
-      let widths = $0.possibleSources.map { $0 * directions * model.hiddenSize }
-      guard widths.contains(model.effectiveDecoderHiddenSize) else {
-        return
-          "copy hands on states of \(widths[0]) numbers (all directions and sources together) to a decoder of "
-          + "\(model.effectiveDecoderHiddenSize): set \(name(\.model.decoderHiddenSize)) to \(widths[0]), or use "
-          + ModelConfiguration.Bridge.transform.rawValue
-      }
-      // Encoder and decoder project to the same width, so the copies of one direction of one source fit, and no others.
-      let copies = $0.possibleSources.map { $0 * directions }
-      guard let projection = model.projectionSize, !copies.contains(1) else { return nil }
-      return
-        "copy hands on outputs of \(copies[0] * projection) numbers to a decoder of \(projection): leave "
-        + "\(name(\.model.projectionSize)) out, or use \(ModelConfiguration.Bridge.transform.rawValue)"
-    },
-  ]
-
-  private static let training: [ConfigurationRule] = [
-    ConfigurationRule([\.training.labelSmoothing, \.model.output]) {
-      guard $0.training.labelSmoothing > 0, $0.model.output != .softmax else { return nil }
-      return "smooths the targets of a softmax; \(name(\.model.output)) is \($0.model.output.rawValue)"
-    },
-    ConfigurationRule([\.training.epochs, \.training.steps]) {
-      guard $0.training.epochs == 0, $0.training.steps == 0 else { return nil }
-      return "the run would never end: set it or \(name(\.training.steps)) above 0"
-    },
-    ConfigurationRule([\.training.reproducible, \.training.batchSize]) {
-      let shards = TrainingConfiguration.virtualShards
-      guard $0.training.reproducible, $0.training.batchSize < shards else { return nil }
-      return "sums \(shards) fixed parts of the batch, so \(name(\.training.batchSize)) must be at least "
-        + "\(shards), not \($0.training.batchSize)"
-    },
-    ConfigurationRule([\.training.products, \.training.reproducible, \.training.precision]) {
-      guard $0.training.products == .tuned else { return nil }
-      if $0.training.reproducible {
-        return
-          "tuned follows a measurement, which may choose otherwise on another day or number of ranks: set "
-          + "\(name(\.training.reproducible)) to false"
-      }
-      guard $0.training.precision == .bf16 else { return nil }
-      return "tuned chooses between kernels and OpenBLAS, which has no products in bf16: leave it at rule"
-    },
-    ConfigurationRule([\.training.schedule.warmupSteps, \.training.steps]) {
-      guard $0.training.steps > 0, $0.training.schedule.warmupSteps >= $0.training.steps else { return nil }
-      return "must be below \(name(\.training.steps)) (\($0.training.steps)), or the warm-up never ends"
-    },
-  ]
-
-  private static let decoding: [ConfigurationRule] = [
-    ConfigurationRule([\.decoding.minLength, \.decoding.maxLength]) {
-      let (least, most) = ($0.decoding.minLength, $0.decoding.maxLength)
-      return least <= most ? nil : "\(least) is above \(name(\.decoding.maxLength)) (\(most))"
     }
-  ]
+    // The number of files says what a line is, and how many sources a model reads.
+    guard task != .languageModel, let train = data.train else { return }
+    for (property, path) in [(\Self.data.valid, data.valid), (\Self.data.test, data.test)] {
+      guard let path else { continue }
+      if (train.file == nil) != (path.file == nil) {
+        checks.refuse(
+          property, with: \.data.train, \.data.format, \.task,
+          because: "must be \(train.file == nil ? "several files" : "one file"), as \(\.data.train) is")
+      } else if (train.secondSource == nil) != (path.secondSource == nil) {
+        checks.refuse(
+          property, with: \.data.train, \.data.format, \.task,
+          because: "must have \(train.secondSource == nil ? "no" : "a") second source, as \(\.data.train) has"
+        )
+      }
+    }
+  }
 
-  private static let validation: [ConfigurationRule] = [
-    ConfigurationRule([\.evaluation.metric, \.task, \.model.output]) {
-      let (task, output) = ($0.task, $0.model.output)
-      guard !$0.evaluation.metric.belongs(to: task, output) else { return nil }
-      let fitting = Metric.all.filter { $0.belongs(to: task, output) }
-      let isOfTask = $0.evaluation.metric.belongs(to: task)
-      return "the task \(task.rawValue)"
-        + (isOfTask ? " with \(name(\.model.output)) \(output.rawValue)" : "")
-        + " has no \($0.evaluation.metric.name); it has "
-        + fitting.map(\.name).joined(separator: ", ")
-    },
-    ConfigurationRule([\.evaluation.metric, \.task, \.data.format]) {
-      guard $0.evaluation.metric.comparesTexts, !$0.comparesTexts else { return nil }
+  /// What a task and a format that go together make of the number of files.
+  private func problem(of path: DataPath) -> OptionText<Self>? {
+    guard path.file != nil || task != .languageModel else { return "a language model reads one file" }
+    if let problem = path.problem { return "\(problem)" }
+    let format = data.format
+    guard task != .languageModel, format.belongs(to: task) else { return nil }
+    guard path.file == nil else {
+      guard format == .lines, task != .generator else { return nil }
+      let fitting = task == .seq2seq ? "{source: …, target: …}" : "{input: …, labels: …}"
+      return "one file of lines holds no pairs: name \(fitting), or use another \(\.data.format)"
+    }
+    guard format == .lines else {
       return
-        "\($0.evaluation.metric.name) compares a text with those of the same vector, and a class has no right one: "
-        + "loss or perplexity"
-    },
-    ConfigurationRule([\.training.schedule.kind, \.data.valid, \.data.validFraction]) {
-      guard $0.training.schedule.kind == .plateau, !$0.data.hasValidation else { return nil }
-      return "plateau follows the validation metric: " + wantsValidation
-    },
-    ConfigurationRule([\.evaluation.patience, \.data.valid, \.data.validFraction]) {
-      guard $0.evaluation.patience > 0, !$0.data.hasValidation else { return nil }
-      return "patience follows the validation metric: " + wantsValidation
-    },
-  ]
+        "parallel files hold one sequence per line: set \(\.data.format) to lines, not \(format.rawValue)"
+    }
+    return path.secondSource == nil || task == .seq2seq ? nil : "only the task seq2seq has a second source"
+  }
 
-  /// Demanded of a run, not of a preset that waits for its text.
-  static let needsText = ConfigurationRule([\.data.train, \.data.generator]) {
-    guard $0.data.train == nil, $0.data.generator == .none else { return nil }
-    let generator: DataConfiguration.Generator? =
-      switch $0.task {
+  private func checkTokens(_ checks: inout OptionChecks<Self>) {
+    let (source, target, format) = (data.sourceUnit, data.targetUnit, data.format)
+    if task == .languageModel, data.tokens == .space {
+      checks.refuse(
+        \.data.tokens, with: \.task,
+        because: "space is for models of sequences; a language model of a text takes byte, char, word or bpe")
+    }
+    if task == .tagger, !source.isWord {
+      // Said of the key that says it.
+      let key: PartialKeyPath<Self> = data.sourceTokens == nil ? \.data.tokens : \.data.sourceTokens
+      if format.holdsWords {
+        checks.refuse(
+          key, with: \.data.format, \.task,
+          because: "\(format.rawValue) holds words as they are: use word or space")
+      } else if !format.isNumeric, source == .bpe {
+        checks.refuse(
+          key, with: \.data.format, \.task, because: "tags belong to words, not to subwords: use word")
+      }
+    }
+    checks.read(
+      \.model.wordDropout, if: !format.isNumeric, with: \.data.format,
+      otherwise: "replaces tokens; \(format.rawValue) holds numbers")
+    checks.read(
+      \.model.wordDropout, if: source != .byte, with: \.data.tokens, \.data.sourceTokens,
+      otherwise: "has no <unk> to put in place of bytes")
+    checkCharacters(&checks)
+    guard task == .seq2seq, data.sharedVocabulary else { return }
+    if data.train != nil, format.isNumeric {
+      checks.refuse(
+        \.data.sharedVocabulary, with: \.data.format, \.data.train, \.task,
+        because: "needs two sides of text; \(format.rawValue) holds numbers")
+    } else if source != target {
+      checks.refuse(
+        \.data.sharedVocabulary, with: \.data.tokens, \.data.sourceTokens, \.data.targetTokens, \.task,
+        because: """
+          needs both sides cut the same way; the source is cut into \(source.rawValue), the target into \
+          \(target.rawValue)
+          """)
+    }
+    if model.characterHiddenSize > 0 {
+      checks.refuse(
+        \.data.sharedVocabulary, with: \.model.characterHiddenSize, \.task,
+        because: """
+          is one embedding for both sides, and characters are the source's alone: set one of them to 0 or false
+          """)
+    }
+    if model.embeddingSize != model.targetEmbeddingSize {
+      checks.refuse(
+        \.data.sharedVocabulary, with: \.model.decoderEmbeddingSize, \.model.embeddingSize, \.task,
+        because: """
+          is one embedding as well, which can't have \(model.embeddingSize) numbers for the source and \
+          \(model.targetEmbeddingSize) for the target: leave \(\.model.decoderEmbeddingSize) at null
+          """)
+    }
+  }
+
+  private func checkCharacters(_ checks: inout OptionChecks<Self>) {
+    let (source, format) = (data.sourceUnit, data.format)
+    guard model.characterHiddenSize > 0 else { return }
+    if format.isNumeric, data.train != nil {
+      checks.refuse(
+        \.model.characterHiddenSize, with: \.data.format, \.data.train,
+        because: "reads the characters of words; \(format.rawValue) holds numbers")
+    } else if !source.isWord, !format.holdsWords {
+      checks.refuse(
+        \.model.characterHiddenSize, with: \.data.tokens, \.data.sourceTokens, \.data.format,
+        because: "reads the characters of words; the tokens are \(source.rawValue): use word or space")
+    }
+  }
+
+  private func checkFormat(_ checks: inout OptionChecks<Self>) {
+    let (format, task) = (data.format, task)
+    if !format.belongs(to: task), !data.generator.isPairs || task != .seq2seq {
+      let fitting = DataFormat.allCases.filter { $0.belongs(to: task) }.map(\.rawValue)
+      checks.refuse(
+        \.data.format, with: \.task,
+        because: """
+          \(format.rawValue) does not serve the task \(task.rawValue); it takes \(fitting.joined(separator: ", "))
+          """)
+    }
+    checks.read(
+      \.model.condition, if: format != .lines || data.train?.file == nil || model.condition == .none,
+      with: \.data.format, \.data.train, otherwise: "says where X enters; one file of lines holds no X")
+  }
+
+  private func checkGenerated(_ checks: inout OptionChecks<Self>) {
+    guard data.train == nil else { return }
+    let generator = data.generator
+    if generator.isPairs, task != .seq2seq {
+      checks.refuse(
+        \.data.generator, with: \.task, because: "\(generator.rawValue) writes pairs, for the task seq2seq")
+    }
+    if task == .seq2seq, let most = generator.largestSize, data.generatedSize > most {
+      checks.refuse(
+        \.data.generatedSize, with: \.data.generator, \.data.train, \.task,
+        because:
+          "\(generator.rawValue) has too few different pairs for \(data.generatedSize): at most \(most)")
+    }
+  }
+
+  /// Demanded of a run, not of a preset that waits for its text: data to learn from.
+  var missingText: [OptionProblem] {
+    guard data.train == nil, data.generator == .none else { return [] }
+    let generator: GeneratedData? =
+      switch task {
       case .languageModel: .dates
       case .seq2seq: .datePairs
       default: nil
       }
-    return "nothing to learn from: add \(name(\.data.train))=FILE"
-      + (generator.map { ", or \(name(\.data.generator))=\($0.rawValue) for generated data" } ?? "")
+    guard let generator else {
+      return error(\.data.train, because: "nothing to learn from: add \(\.data.train)=FILE").problems
+    }
+    return error(
+      \.data.train, with: [\.data.generator],
+      because: """
+        nothing to learn from: add \(\.data.train)=FILE, or \(\.data.generator)=\(generator.rawValue) for generated data
+        """
+    ).problems
   }
 
-  private static var wantsValidation: String {
-    "set \(name(\.data.valid)), or \(name(\.data.validFraction)) above 0"
+  // MARK: Model
+
+  private func checkOutput(_ checks: inout OptionChecks<Self>) {
+    let (output, format) = (model.output, data.format)
+    if !output.belongs(to: task) {
+      checks.refuse(
+        \.model.output, with: \.task, because: "\(output.rawValue) does not serve the task \(task.rawValue)")
+    } else if task == .tagger, format.holdsWords, output.isNumeric {
+      checks.refuse(
+        \.model.output, with: \.data.format, \.task,
+        because: """
+          \(output.rawValue) learns numbers; the tags of \(format.rawValue) are names: use npy or lines
+          """)
+    } else if task == .tagger, format == .multihot, !output.isNumeric {
+      checks.refuse(
+        \.model.output, with: \.data.format, \.task,
+        because: """
+          \(output.rawValue) chooses among tags; multihot has none, each step is what the one before it learns: \
+          use bernoulli or linear
+          """)
+    }
+    if training.labelSmoothing > 0, output != .softmax {
+      checks.refuse(
+        \.training.labelSmoothing, with: \.model.output,
+        because: "smooths the targets of a softmax; \(\.model.output) is \(output.rawValue)")
+    }
+    guard let last = model.adaptiveCutoffs.last else { return }
+    if training.labelSmoothing > 0 {
+      checks.refuse(
+        \.model.adaptiveCutoffs, with: \.training.labelSmoothing,
+        because: "an adaptive softmax has no label smoothing: set \(\.training.labelSmoothing) to 0")
+    }
+    if task == .languageModel, let largest = data.largestVocabulary, last >= largest {
+      checks.refuse(
+        \.model.adaptiveCutoffs, with: \.data.tokens, \.data.maxVocabulary, \.data.subwordVocabulary, \.task,
+        because: "must all be below the size of the vocabulary, which is at most \(largest)")
+    }
   }
 
-  static func name(_ field: PartialKeyPath<RunConfiguration>) -> String {
-    ConfigurationSchema.path(of: field)
+  private func checkAttention(_ checks: inout OptionChecks<Self>) {
+    let attention = model.attention
+    if task == .classifier {
+      checks.read(
+        \.model.attention.size, if: model.pooling == .attention, with: \.task, \.model.pooling,
+        otherwise: "is for pooling attention")
+    } else {
+      checks.read(
+        \.model.attention.size, if: model.context == .attention, with: \.task, \.model.context,
+        otherwise: "needs attention; \(\.model.context) is \(model.context.rawValue)")
+      checks.read(
+        \.model.attention.size, if: attention.form == .additive, with: \.task, \.model.attention.score,
+        otherwise: "is a part of additive scores; \(\.model.attention.score) is \(attention.score.rawValue)")
+    }
+    checks.read(
+      \.training.coverageWeight, if: attention.coverage, with: \.model.attention.coverage,
+      otherwise: "goes with \(\.model.attention.coverage)")
+    guard task == .seq2seq, model.context == .attention, model.readoutSize == 0 else { return }
+    if attention.query == .current {
+      checks.refuse(
+        \.model.attention.query, with: \.model.readoutSize,
+        because: "needs a readout: set \(\.model.readoutSize) above 0")
+    } else if model.inputFeeding {
+      checks.refuse(
+        \.model.inputFeeding, with: \.model.readoutSize,
+        because: "needs a readout: set \(\.model.readoutSize) above 0")
+    }
   }
-}
 
-extension RunConfiguration {
+  /// Vectors that are multiplied with each other, or handed on as they are, must be of one size.
+  private func checkWidths(_ checks: inout OptionChecks<Self>) {
+    let score = model.attention.score
+    let (encoder, decoder) = (model.network.outputSize, model.decoderNetwork)
+    if task == .seq2seq, model.context == .attention, score.multipliesStates, encoder != decoder.outputSize {
+      checks.refuse(
+        \.model.attention.score, with: \.model.decoderHiddenSize, \.model.network.hiddenSize,
+        \.model.network.bidirectional, \.model.network.cell.projectionSize, \.model.context, \.task,
+        because: """
+          \(score.rawValue) multiplies states of the encoder (\(encoder) numbers) and of the decoder \
+          (\(decoder.outputSize)): make them equal with \(\.model.decoderHiddenSize), or use general
+          """)
+    }
+    checkCopy(&checks)
+    guard model.tieEmbeddings, task != .tagger, task != .classifier else { return }
+    let embedding = task == .languageModel ? model.embeddingSize : model.targetEmbeddingSize
+    let tops = tiedWidths
+    if !tops.contains(embedding) {
+      checks.refuse(
+        \.model.tieEmbeddings, with: \.task, \.model.embeddingSize, \.model.network.hiddenSize,
+        \.model.readoutSize, \.model.decoderEmbeddingSize, \.model.decoderHiddenSize,
+        \.model.network.cell.projectionSize, \.model.network.bidirectional, \.model.context,
+        \.model.contextToOutput, \.data.train, \.data.format,
+        because: """
+          needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(tops[0])): change \
+          \(\.model.embeddingSize), \(\.model.network.hiddenSize) or \(\.model.readoutSize)
+          """)
+    }
+  }
+
+  private func checkCopy(_ checks: inout OptionChecks<Self>) {
+    guard task == .seq2seq, model.bridge == .copy else { return }
+    let copies = possibleSources.map { $0 * (model.network.bidirectional ? 2 : 1) }
+    let (width, decoder) = (copies[0] * model.network.hiddenSize, model.decoderNetwork.hiddenSize)
+    var problem: OptionText<Self>?
+    if !copies.contains(where: { $0 * model.network.hiddenSize == decoder }) {
+      problem = """
+        copy hands on states of \(width) numbers (all directions and sources together) to a decoder of \
+        \(decoder): set \(\.model.decoderHiddenSize) to \(width), or use transform
+        """
+    } else if let projection = model.network.cell.projectionSize, !copies.contains(1) {
+      // Encoder and decoder project to the same width, so the copies of one direction of one source fit, and no others.
+      problem = """
+        copy hands on outputs of \(copies[0] * projection) numbers to a decoder of \(projection): leave \
+        \(\.model.network.cell.projectionSize) out, or use transform
+        """
+    }
+    guard let problem else { return }
+    checks.refuse(
+      \.model.bridge, with: \.model.decoderHiddenSize, \.model.network.hiddenSize,
+      \.model.network.bidirectional, \.model.network.cell.projectionSize, \.task, \.data.train, \.data.format,
+      because: problem)
+  }
+
   /// Width of what the output layer reads; two where it depends on the data whether there is a second source.
-  fileprivate var tiedWidths: [Int] {
-    if task == .languageModel { return [model.projectionSize ?? model.hiddenSize] }
+  private var tiedWidths: [Int] {
+    if task == .languageModel { return [model.network.outputSize] }
     if model.readoutSize > 0 { return [model.readoutSize] }
-    let state = model.projectionSize ?? model.effectiveDecoderHiddenSize
+    let state = model.decoderNetwork.outputSize
     guard task == .seq2seq, model.joinsContext else { return [state] }
-    return possibleSources.map { state + $0 * model.encoderOutputSize }
+    return possibleSources.map { state + $0 * model.network.outputSize }
   }
 
   /// How many sources the data of seq2seq may have.
-  fileprivate var possibleSources: [Int] {
+  private var possibleSources: [Int] {
     let mayHaveColumns = data.train?.file != nil && data.format == .tsv
     return mayHaveColumns ? [1, 2] : [data.train?.secondSource == nil ? 1 : 2]
   }
+
+  // MARK: Use
+
+  private func checkDecoding(_ checks: inout OptionChecks<Self>) {
+    let hasAttention = model.context == .attention
+    checks.read(
+      \.decoding.coveragePenalty, if: hasAttention, with: \.model.context,
+      otherwise: "needs attention; \(\.model.context) is \(model.context.rawValue)")
+    let replace = \Self.decoding.replaceUnknown
+    checks.read(
+      replace, if: hasAttention, with: \.model.context,
+      otherwise: "needs attention; \(\.model.context) is \(model.context.rawValue)")
+    checks.read(
+      replace, if: model.pyramid == 0, with: \.model.pyramid,
+      otherwise: "needs a state for every word; with \(\.model.pyramid) a state stands for several")
+    let (format, source) = (data.format, data.sourceUnit)
+    checks.read(
+      replace, if: !format.isNumeric && source != .bpe, with: \.data.format, \.data.tokens,
+      \.data.sourceTokens,
+      otherwise: "copies words of the source, which holds \(format.isNumeric ? "numbers" : "subwords")")
+    checks.read(
+      replace, if: data.targetUnit != .byte, with: \.data.tokens, \.data.targetTokens,
+      otherwise: "has nothing to replace: bytes have no <unk>")
+  }
+
+  private func checkEvaluation(_ checks: inout OptionChecks<Self>) {
+    let (metric, output) = (evaluation.metric, model.output)
+    if !metric.belongs(to: task, output) {
+      let fitting = Metric.all.filter { $0.belongs(to: task, output) }
+      let having = fitting.map(\.name).joined(separator: ", ")
+      checks.refuse(
+        \.evaluation.metric, with: \.task, \.model.output,
+        because: metric.belongs(to: task)
+          ? """
+          the task \(task.rawValue) with \(\.model.output) \(output.rawValue) has no \(metric.name); it has \(having)
+          """ : "the task \(task.rawValue) has no \(metric.name); it has \(having)")
+    } else if metric.comparesTexts, !comparesTexts {
+      checks.refuse(
+        \.evaluation.metric, with: \.task, \.data.format,
+        because: """
+          \(metric.name) compares a text with those of the same vector, and a class has no right one: loss or \
+          perplexity
+          """)
+    }
+    let reason: OptionText<Self> = "is for texts that are compared with others; a class has no right one"
+    checks.read(
+      \.evaluation.decodeLimit, if: comparesTexts, with: \.task, \.data.format, otherwise: reason)
+    checks.read(
+      \.evaluation.bleuTokens, if: comparesTexts, with: \.task, \.data.format, otherwise: reason)
+    checks.read(
+      \.evaluation.groupReferences, if: comparesTexts, with: \.task, \.data.format, otherwise: reason)
+    guard !data.hasValidation else { return }
+    if training.schedule.kind == .plateau {
+      checks.refuse(
+        \.training.schedule.kind, with: \.data.valid, \.data.validFraction,
+        because: """
+          plateau follows the validation metric: set \(\.data.valid), or \(\.data.validFraction) above 0
+          """)
+    }
+    if evaluation.patience > 0 {
+      checks.refuse(
+        \.evaluation.patience, with: \.data.valid, \.data.validFraction,
+        because: """
+          patience follows the validation metric: set \(\.data.valid), or \(\.data.validFraction) above 0
+          """)
+    }
+  }
 }
 
-extension ModelConfiguration.Attention {
-  /// Whether states of encoder and decoder are multiplied as they are.
-  var multipliesStates: Bool { self == .dot || self == .scaled || self == .learnedScale }
-  /// Whether the score has a layer in which further terms can stand.
-  var isAdditive: Bool { self == .additive || self == .normedAdditive || self == .location }
+extension DataFormat {
+  /// The tasks that read it.
+  public func belongs(to task: RunConfiguration.Task) -> Bool {
+    switch self {
+    case .text: task == .languageModel
+    case .lines: task != .languageModel
+    case .tsv: task == .classifier || task == .generator || task == .seq2seq
+    case .columns, .conllu: task == .tagger
+    case .csv: task == .classifier || task == .seq2seq
+    case .npy: task != .languageModel
+    case .multihot: task == .tagger || task == .classifier
+    }
+  }
 }
 
-extension ModelConfiguration.Output {
+extension OutputShape.Kind {
   /// The tasks that have it.
   func belongs(to task: RunConfiguration.Task) -> Bool {
     switch self {

@@ -1,19 +1,36 @@
-/// One key: its dotted path, the property it sets, its values and its help.
+import Datasets
+import Options
+import RecurrentNN
+
+/// One key: its dotted path, the property that it sets, and a line of help.
+///
+/// The default, the constraints and the words of a choice are the property's own.
 public struct ConfigurationKey: Sendable {
+  /// When the value may differ from that of the run that exists already.
+  public enum Change: Sendable {
+    /// Never: the weights or the vocabularies depend on it.
+    case never
+    /// When the trained model is used (evaluate, predict, generate), but not when training is resumed.
+    case inUse
+    /// When training is resumed as well.
+    case always
+  }
+
   /// Dotted path, as in `model.hidden_size`.
   public let path: String
-  /// What the values may be.
+  /// The values that are accepted, in words.
   public let expectation: String
   /// One line for a user.
   public let help: String
   /// The default as YAML text.
   public let defaultText: String
-  /// The tasks that read it; any other refuses values that aren't the default.
+  /// The tasks that read it; any other refuses values that are not the default.
   public let tasks: Set<RunConfiguration.Task>
+  public fileprivate(set) var change: Change
 
   let choices: [String]
-  let field: PartialKeyPath<RunConfiguration> & Sendable
-  /// Sets the property from a node; false, and nothing set, when the node isn't what is expected.
+  let property: PartialKeyPath<RunConfiguration> & Sendable
+  /// Sets the property from a node; false, and nothing set, when the node is not what is expected.
   let read: @Sendable (ConfigurationNode, inout RunConfiguration) -> Bool
   /// Sets a named part of the property (`data.train.source`); nil where the property has no parts.
   let readPart: (@Sendable (String, ConfigurationNode, inout RunConfiguration) -> Bool)?
@@ -24,35 +41,66 @@ public struct ConfigurationKey: Sendable {
   /// Gives the property its default.
   let reset: @Sendable (inout RunConfiguration) -> Void
 
-  init<Value>(
-    _ path: String, _ field: WritableKeyPath<RunConfiguration, Value> & Sendable,
-    _ codec: ValueCodec<Value>, tasks: Set<RunConfiguration.Task> = .all, _ help: String
+  private init<Value>(
+    _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
+    _ codec: ValueCodec<Value>,
+    _ tasks: Set<RunConfiguration.Task>, _ change: Change, _ help: String
   ) {
     self.path = path
     self.expectation = codec.expectation
     self.help = help
     self.tasks = tasks
+    self.change = change
     self.choices = codec.choices
-    self.field = field
+    self.property = property
     self.read = { node, configuration in
       guard let value = codec.read(node) else { return false }
-      configuration[keyPath: field] = value
+      configuration[keyPath: property] = value
       return true
     }
     self.partNames = codec.partNames
     if let readPart = codec.readPart {
       self.readPart = { part, node, configuration in
-        var value = configuration[keyPath: field]
-        defer { configuration[keyPath: field] = value }
-        return readPart(part, node, &value)
+        var value: Value? = configuration[keyPath: property]
+        guard readPart(part, node, &value), let value else { return false }
+        configuration[keyPath: property] = value
+        return true
       }
     } else {
       self.readPart = nil
     }
-    self.write = { codec.write($0[keyPath: field]) }
-    self.defaultText = codec.write(RunConfiguration()[keyPath: field])
-    self.reset = { $0[keyPath: field] = RunConfiguration()[keyPath: field] }
+    self.write = { codec.write($0[keyPath: property]) }
+    self.defaultText = codec.write(RunConfiguration()[keyPath: property])
+    self.reset = { $0[keyPath: property] = RunConfiguration()[keyPath: property] }
   }
+
+  /// A key with a value of a type that has one form in YAML.
+  init<Value: ConfigurationValue>(
+    _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
+    tasks: Set<RunConfiguration.Task> = .all, change: Change = .inUse, _ help: String
+  ) {
+    let codec = Value.codec(ConfigurationSchema.bounds, property)
+    self.init(path, property, codec, tasks, change, help)
+  }
+
+  /// A key with a choice.
+  init<Value: OptionChoice>(
+    _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
+    tasks: Set<RunConfiguration.Task> = .all, change: Change = .inUse, _ help: String
+  ) {
+    self.init(path, property, .choice, tasks, change, help)
+  }
+
+  /// A key with a choice, or none.
+  init<Value: OptionChoice>(
+    _ path: String, _ property: WritableKeyPath<RunConfiguration, Value?> & Sendable,
+    tasks: Set<RunConfiguration.Task> = .all, change: Change = .inUse, _ help: String
+  ) {
+    self.init(path, property, .optional(.choice), tasks, change, help)
+  }
+
+  /// The value as YAML text.
+  public func text(of configuration: RunConfiguration) -> String { write(configuration) }
 
   /// The names from the root to the key.
   var parts: [String] { path.split(separator: ".").map(String.init) }
@@ -72,14 +120,26 @@ extension Set<RunConfiguration.Task> {
 public enum ConfigurationSchema {
   /// Every key, in the order in which a configuration is written.
   public static let keys: [ConfigurationKey] =
-    run + model + cellOptions + inputAndOutput + encoderDecoder + data + training + schedule + decoding
-    + evaluation + log + checkpoint
+    run + changing(.never, model + cellOptions + inputAndOutput + encoderDecoder) + data + training + schedule
+    + changing(.always, decoding) + evaluation + changing(.always, log + checkpoint)
 
-  /// The path of the key that sets `field`.
-  static func path(of field: PartialKeyPath<RunConfiguration>) -> String {
-    let key = keys.first { $0.field == field }
-    precondition(key != nil, "no key of the schema sets \(field)")
-    return key?.path ?? ""
+  private typealias Key = ConfigurationKey
+
+  /// Keys that may all be changed at the same time.
+  private static func changing(_ change: Key.Change, _ keys: [Key]) -> [Key] {
+    keys.map { key in
+      var key = key
+      key.change = change
+      return key
+    }
+  }
+
+  /// The bounds of all properties.
+  static let bounds = RunConfiguration.bounds
+
+  /// The name of a property in messages: the path of its key.
+  static func path(of property: AnyKeyPath) -> String {
+    paths.byProperty[property] ?? property.debugDescription
   }
 
   /// The key of which a path names a part, as `data.train.source` does, with the name of the part.
@@ -92,7 +152,7 @@ public enum ConfigurationSchema {
   /// Whether a path is that of a value.
   static func hasValue(at path: String) -> Bool { keysByPath[path] != nil || partOwner(of: path) != nil }
 
-  static let keysByPath = Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0) })
+  public static let keysByPath = Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0) })
 
   /// The paths that hold keys and no value of their own: `model`, `training.schedule`.
   static let sections = Set(
@@ -102,4 +162,401 @@ public enum ConfigurationSchema {
 
   static let allPaths =
     keys.map(\.path) + keys.flatMap { key in key.partNames.map { "\(key.path).\($0)" } } + sections.sorted()
+
+  private struct Paths: @unchecked Sendable {  // Key paths of plain properties are immutable.
+    let byProperty: [AnyKeyPath: String]
+  }
+  private static let paths = Paths(
+    byProperty: Dictionary(uniqueKeysWithValues: keys.map { ($0.property, $0.path) }))
+}
+
+// MARK: - Model
+
+extension ConfigurationSchema {
+  private static let run: [Key] = [
+    Key(
+      "task", \.task, change: .never,
+      "what is learned: the next token (language-model), a label per step (tagger), a class (classifier), a sequence from "
+        + "a class or vector (generator), a sequence from a sequence (seq2seq)"),
+    Key(
+      "seed", \.seed, "initial parameters, order of the data, dropout and generated data follow from it"),
+  ]
+
+  /// The recurrent network, of an encoder-decoder its encoder.
+  private static let model: [Key] = [
+    Key("model.cell", \.model.network.cell.kind, "recurrent cell"),
+    Key(
+      "model.activation", \.model.network.cell.activation,
+      "nonlinearity of the rnn cell; the others use tanh"),
+    Key(
+      "model.forget_bias", \.model.network.cell.forgetBias,
+      "lstm: constant added to the forget gate before its sigmoid (TensorFlow)"),
+    Key(
+      "model.gru_reset", \.model.network.cell.gruReset,
+      "gru: reset gate after the recurrent product (PyTorch) or before it (Cho et al. 2014)"),
+    Key("model.layers", \.model.network.layers, "stacked recurrent layers"),
+    Key(
+      "model.hidden_size", \.model.network.hiddenSize,
+      "units of each layer (bidirectional: of each direction)"),
+    Key(
+      "model.embedding_size", \.model.embeddingSize,
+      "numbers that represent a token at the input; inputs that are numbers have none"),
+    Key(
+      "model.bidirectional", \.model.network.bidirectional, tasks: .readers,
+      "encoders, taggers, classifiers: read both ways"),
+    Key(
+      "model.pyramid", \.model.pyramid, tasks: [.seq2seq],
+      "encoders: further layers that each halve the number of states (Chan et al. 2016)"),
+  ]
+
+  /// Options of cells, between layers, and of initial values.
+  private static let cellOptions: [Key] = [
+    Key(
+      "model.peepholes", \.model.network.cell.peepholes,
+      "lstm: gates see the cell state (Gers & Schmidhuber 2000)"),
+    Key(
+      "model.projection_size", \.model.network.cell.projectionSize,
+      "lstm: width of the projected output (Sak et al. 2014); null: none"),
+    Key(
+      "model.cell_clip", \.model.network.cell.cellClip,
+      "lstm: limit of the cell state's absolute value; null: none"),
+    Key("model.coupled_gates", \.model.network.cell.coupledGates, "lstm: the input gate is 1 - forget gate"),
+    Key(
+      "model.layer_norm", \.model.network.cell.layerNorm, "lstm, gru: layer normalization (Ba et al. 2016)"),
+    Key(
+      "model.residual", \.model.network.residual,
+      "add a layer's input to its output, from the second layer on"),
+    Key(
+      "model.highway", \.model.network.highway,
+      "a learned mixture of a layer's input and output, from the second layer on (Srivastava et al. 2015)"),
+    Key(
+      "model.dropout", \.model.network.dropout,
+      "share of units zeroed at the embedding output, between layers and at the last output"),
+    Key(
+      "model.embedding_dropout", \.model.embeddingDropout,
+      "dropout of the embedding output alone; null: as model.dropout"),
+    Key(
+      "model.variational_dropout", \.model.network.cell.variationalDropout,
+      "dropout of the recurrent state with one mask for all steps (Gal & Ghahramani 2016)"),
+    Key(
+      "model.variational_input_dropout", \.model.network.cell.variationalInputDropout,
+      "dropout of each layer's input with one mask for all steps, in the place of model.dropout"),
+    Key(
+      "model.zoneout", \.model.network.cell.zoneout,
+      "share of hidden units that keep their value in a step (Krueger et al. 2017)"),
+    Key(
+      "model.zoneout_cell", \.model.network.cell.zoneoutCell,
+      "lstm: the same for the cell state; null: as zoneout"),
+    Key(
+      "model.word_dropout", \.model.wordDropout, tasks: .readers,
+      "taggers, classifiers, encoders: share of input tokens read as <unk> in training (not bytes)"),
+    Key(
+      "model.initialization", \.model.network.cell.initialization,
+      "initial values of the recurrent cells: pytorch's, xavier (Glorot & Bengio 2010), or xavier with orthogonal recurrent "
+        + "matrices; embeddings and other layers always start as in PyTorch"),
+    Key(
+      "model.init_uniform", \.model.initUniform,
+      "a: every parameter starts from U(-a, a); null: see initialization"),
+    Key(
+      "model.forget_gate_init", \.model.network.cell.forgetGateInit,
+      "lstm: initial value of the forget gate's bias, a parameter (Jozefowicz et al. 2015); null: as the others"
+    ),
+  ]
+
+  private static let inputAndOutput: [Key] = [
+    Key(
+      "model.tie_embeddings", \.model.tieEmbeddings, tasks: [.languageModel, .generator, .seq2seq],
+      "input and output of the language model or decoder share one matrix"),
+    Key(
+      "model.character_embedding_size", \.model.characterEmbeddingSize, tasks: .readers,
+      "of words: numbers per character; with character_hidden_size, a recurrent network reads each word's characters"
+    ),
+    Key(
+      "model.character_hidden_size", \.model.characterHiddenSize, tasks: .readers,
+      "units of each direction of that network; 0: none"),
+    Key(
+      "model.output", \.model.output,
+      "softmax; crf (tagger: linear-chain conditional random field); bernoulli (independent bits); linear (numbers)"
+    ),
+    Key(
+      "model.adaptive_cutoffs", \.model.adaptiveCutoffs, tasks: [.languageModel],
+      "language model: ids at which clusters of rarer tokens begin (adaptive softmax, Grave et al. 2017); []: one softmax"
+    ),
+    Key(
+      "model.adaptive_factor", \.model.adaptiveFactor, tasks: [.languageModel],
+      "adaptive softmax: by how much each cluster is narrower than the one before"),
+    Key(
+      "model.pooling", \.model.pooling, tasks: [.classifier], "classifier: how all states become one vector"),
+    Key(
+      "model.readout_size", \.model.readoutSize, tasks: .writers,
+      "decoder: width of tanh(W [state; c; token]) before the output layer; 0: none"),
+  ]
+
+  private static let encoderDecoder: [Key] = [
+    Key("model.context", \.model.context, tasks: [.seq2seq], "seq2seq: how the decoder uses the encoder"),
+    Key(
+      "model.bridge", \.model.bridge, tasks: [.seq2seq],
+      "seq2seq: the decoder starts from a transform of c, or from a copy of the encoder's last states of the same size"
+    ),
+    Key(
+      "model.summary", \.model.summary, tasks: [.seq2seq],
+      "seq2seq: c is the encoder's last state, a transform of it, or a transform of all states"),
+    Key(
+      "model.context_to_output", \.model.contextToOutput, tasks: [.seq2seq],
+      "every-step: c also goes to the output layer"),
+    Key(
+      "model.condition", \.model.condition, tasks: [.generator],
+      "generator: where X enters; none: without X"),
+    Key(
+      "model.attention", \.model.attention.score, tasks: [.seq2seq],
+      "score of an encoder's state (Bahdanau 2014, Luong 2015)"),
+    Key(
+      "model.attention_size", \.model.attention.size, tasks: [.classifier, .seq2seq],
+      "units of the additive score; null: as the decoder"),
+    Key(
+      "model.attention_query", \.model.attention.query, tasks: [.seq2seq],
+      "the decoder's state before the step, or after it (Luong)"),
+    Key(
+      "model.attention_window", \.model.attention.window, tasks: [.seq2seq],
+      "attend only to positions at most this far from the present one (Luong's local-m); null: everywhere"),
+    Key(
+      "model.coverage", \.model.attention.coverage, tasks: [.seq2seq],
+      "attention sees the sum of its earlier weights (See et al. 2017)"),
+    Key(
+      "model.input_feeding", \.model.inputFeeding, tasks: .writers,
+      "the decoder reads its last readout as well (Luong 2015)"),
+    Key(
+      "model.decoder_layers", \.model.decoderLayers, tasks: .writers, "null: as the encoder"),
+    Key("model.decoder_hidden_size", \.model.decoderHiddenSize, tasks: .writers, "null: as the encoder"),
+    Key(
+      "model.decoder_embedding_size", \.model.decoderEmbeddingSize, tasks: .writers, "null: as the encoder"),
+  ]
+}
+
+// MARK: - Data
+
+extension ConfigurationSchema {
+  private static let data: [Key] = [
+    Key(
+      "data.train", \.data.train, change: .always,
+      "training data; paths are relative to the current directory"),
+    Key(
+      "data.valid", \.data.valid, change: .always, "validation data; null: cut from the training data"),
+    Key("data.test", \.data.test, change: .always, "test data, for evaluate --split test"),
+    Key(
+      "data.valid_fraction", \.data.validFraction,
+      "without data.valid: the part of the training data kept for validation (of a text, its end)"),
+    Key("data.format", \.data.format, change: .never, "layout of the files"),
+    Key(
+      "data.tokens", \.data.tokens, change: .never,
+      "byte: 256 values; char: Unicode characters; word: between white space; space: symbols between spaces; bpe: subwords"
+    ),
+    Key(
+      "data.source_tokens", \.data.sourceTokens, tasks: .readers, change: .never,
+      "the source's; null: as tokens"),
+    Key(
+      "data.target_tokens", \.data.targetTokens, tasks: .writers, change: .never,
+      "the target's; null: as tokens"),
+    Key(
+      "data.shared_vocabulary", \.data.sharedVocabulary, tasks: [.seq2seq], change: .never,
+      "one vocabulary and one embedding for source and target"),
+    Key(
+      "data.subword_kind", \.data.subwordKind, change: .never, "bpe: how SentencePiece learns subwords"),
+    Key(
+      "data.subword_vocabulary", \.data.subwordVocabulary, change: .never, "bpe: number of subwords"),
+    Key(
+      "data.lowercase", \.data.lowercase, change: .never,
+      "convert the text to lower case (bytes: A to Z only)"),
+    Key(
+      "data.min_count", \.data.minCount, change: .never, "rarer tokens become <unk> (char, word, space)"),
+    Key(
+      "data.max_vocabulary", \.data.maxVocabulary, change: .never,
+      "keep the most frequent tokens, special ones included; 0: no limit (char, word, space)"),
+    Key(
+      "data.reverse_source", \.data.reverseSource, tasks: [.seq2seq], change: .never,
+      "seq2seq: read the source's tokens backwards (Sutskever et al. 2014)"),
+    Key(
+      "data.max_length", \.data.maxLength, tasks: .sequences,
+      "longest source and target in tokens; 0: no limit"),
+    Key(
+      "data.too_long", \.data.tooLong, tasks: .sequences, "what to do with sequences longer than max_length"),
+    Key(
+      "data.empty_sequences", \.data.emptySequences, tasks: .sequences,
+      "what to do with lines without source or target"),
+    Key(
+      "data.width", \.data.width, tasks: [.tagger, .classifier], change: .never,
+      "multihot: numbers per step"),
+    Key(
+      "data.generator", \.data.generator, tasks: [.languageModel, .seq2seq],
+      "without data.train: dates writes a text; date-pairs, addition, copy and reverse write pairs for seq2seq"
+    ),
+    Key(
+      "data.generated_size", \.data.generatedSize, tasks: [.languageModel, .seq2seq],
+      "characters of generated text, or generated training pairs (addition: at most 400000)"),
+  ]
+}
+
+// MARK: - Training
+
+extension ConfigurationSchema {
+  private static let training: [Key] = [
+    Key(
+      "training.batch_size", \.training.batchSize,
+      "sequences (language model: parallel streams of text) in a step, over all ranks together"),
+    Key(
+      "training.batch_tokens", \.training.batchTokens, tasks: .sequences,
+      "tokens in a step over all ranks, instead of batch_size; null: batch_size counts"),
+    Key(
+      "training.bucketing", \.training.bucketing, tasks: .sequences,
+      "sequences of similar length in one step; language models have no use for it"),
+    Key(
+      "training.bptt", \.training.bptt, tasks: [.languageModel],
+      "language model: tokens of each stream in a step; the state is carried over"),
+    Key(
+      "training.epochs", \.training.epochs, change: .always, "passes over the data; 0: not limited"),
+    Key(
+      "training.steps", \.training.steps, change: .always,
+      "updates; 0: not limited; the first limit reached ends the run"),
+    Key("training.optimizer", \.training.optimizer.kind, "rule of the update, as in PyTorch"),
+    Key("training.learning_rate", \.training.learningRate, "before the schedule's factor"),
+    Key("training.momentum", \.training.optimizer.momentum, "momentum, nesterov"),
+    Key("training.decay", \.training.optimizer.decay, "rmsprop: decay of the mean square"),
+    Key("training.beta1", \.training.optimizer.beta1, "adam, adamw: decay of the mean"),
+    Key("training.beta2", \.training.optimizer.beta2, "adam, adamw: decay of the mean square"),
+    Key(
+      "training.epsilon", \.training.optimizer.epsilon,
+      "added to the denominator; null: the optimizer's own (adagrad 1e-10, others 1e-8)"),
+    Key(
+      "training.weight_decay", \.training.optimizer.weightDecay,
+      "pull towards zero; adamw: apart from the gradient"),
+    Key(
+      "training.clip_norm", \.training.clipNorm,
+      "largest gradient norm (Euclidean, over all parameters); 0: off"),
+    Key(
+      "training.reproducible", \.training.reproducible,
+      "the same bits on 1, 2, 4 and 8 ranks; needs a batch_size of at least 8"),
+    Key(
+      "training.precision", \.training.precision,
+      "operands of matrix products; sums, parameters and moments are fp32 either way"),
+    Key(
+      "training.products", \.training.products,
+      "what computes a matrix product in fp32, kernels or OpenBLAS: a rule of the processor, or whatever is faster for its "
+        + "shape, measured before the first step and kept in the user's cache directory; tuned runs have other bits on other "
+        + "machines"),
+    Key(
+      "training.recompute", \.training.recompute, tasks: [.languageModel],
+      "language model: keep the activations of this many steps of a chunk only and compute the rest again in the backward "
+        + "pass: less memory, a third more work; 0: off"),
+    Key(
+      "training.accumulate", \.training.accumulate, "chunks whose gradients are added up before an update"),
+    Key(
+      "training.skip_limit", \.training.skipLimit, change: .always,
+      "steps in a row with a gradient that is not finite before the run stops"),
+    Key(
+      "training.drop_last_chunk", \.training.dropLastChunk, tasks: [.languageModel],
+      "leave out the chunk shorter than bptt at the end of an epoch"),
+    Key(
+      "training.label_smoothing", \.training.labelSmoothing, "share of the target spread over all classes"),
+    Key(
+      "training.teacher_forcing", \.training.teacherForcing, tasks: .writers,
+      "seq2seq, generator: probability that a step reads the true token rather than the model's own"),
+    Key(
+      "training.teacher_forcing_end", \.training.teacherForcingEnd, tasks: .writers,
+      "probability after teacher_forcing_steps, reached in a straight line; null: constant"),
+    Key(
+      "training.teacher_forcing_steps", \.training.teacherForcingSteps, tasks: .writers,
+      "updates until teacher_forcing_end"),
+    Key(
+      "training.coverage_weight", \.training.coverageWeight, tasks: [.seq2seq],
+      "with model.coverage: weight of the coverage loss"),
+    Key(
+      "training.average_decay", \.training.averageDecay,
+      "decay of a moving average of the weights, which is scored and saved instead of them; 0: none"),
+  ]
+
+  private static let schedule: [Key] = [
+    Key("training.schedule.kind", \.training.schedule.kind, "how the learning rate changes"),
+    Key(
+      "training.schedule.warmup_steps", \.training.schedule.warmupSteps,
+      "first updates, over which the rate rises from zero"),
+    Key(
+      "training.schedule.start_epoch", \.training.schedule.startEpoch, "step: epochs at the full rate"),
+    Key(
+      "training.schedule.factor", \.training.schedule.factor,
+      "exponential, step: each further epoch; plateau: each time the metric stalls"),
+    Key(
+      "training.schedule.patience", \.training.schedule.patience,
+      "plateau: evaluations in a row without improvement"),
+    Key(
+      "training.schedule.minimum", \.training.schedule.minimum,
+      "lowest rate, as a fraction of learning_rate; where cosine ends"),
+  ]
+}
+
+// MARK: - Use and reports
+
+extension ConfigurationSchema {
+  private static let decoding: [Key] = [
+    Key("decoding.beam", \.decoding.beam, tasks: .writers, "hypotheses kept for each sequence; 1: greedy"),
+    Key(
+      "decoding.length_penalty", \.decoding.lengthPenalty, tasks: .writers,
+      "exponent of the length normalization (Wu et al. 2016); 0: none"),
+    Key(
+      "decoding.coverage_penalty", \.decoding.coveragePenalty, tasks: [.seq2seq],
+      "weight of the coverage penalty (Wu et al. 2016); needs attention"),
+    Key(
+      "decoding.patience", \.decoding.patience, tasks: .writers,
+      "a search ends when this many times beam hypotheses have ended (Kasai et al. 2022); null: when no other can win"
+    ),
+    Key("decoding.min_length", \.decoding.minLength, tasks: .writers, "fewest tokens of an output"),
+    Key("decoding.max_length", \.decoding.maxLength, tasks: .writers, "most tokens of an output"),
+    Key(
+      "decoding.max_length_ratio", \.decoding.maxLengthRatio, tasks: [.seq2seq],
+      "most tokens of an output per token of the source, plus ten; 0: max_length alone"),
+    Key(
+      "decoding.no_repeat_ngram", \.decoding.noRepeatNgram, tasks: .writers,
+      "no run of this many tokens twice in an output; 0: off"),
+    Key(
+      "decoding.replace_unknown", \.decoding.replaceUnknown, tasks: [.seq2seq],
+      "write the source token with the largest attention in place of <unk>; needs attention without a pyramid"
+    ),
+  ]
+
+  private static let evaluation: [Key] = [
+    Key(
+      "evaluation.every_steps", \.evaluation.everySteps, change: .always, "0: at the end of each epoch"),
+    Key(
+      "evaluation.metric", \.evaluation.metric,
+      "decides which checkpoint is the best, and when patience and plateau count"),
+    Key(
+      "evaluation.patience", \.evaluation.patience, change: .always,
+      "evaluations in a row without improvement that end the run; 0: off"),
+    Key(
+      "evaluation.batch_size", \.evaluation.batchSize, change: .always,
+      "sequences (language model: parallel streams of the text) scored together"),
+    Key(
+      "evaluation.decode_limit", \.evaluation.decodeLimit, tasks: .writers, change: .always,
+      "during training: sources whose outputs are compared, for the metric; 0: all"),
+    Key(
+      "evaluation.bleu_tokens", \.evaluation.bleuTokens, tasks: .writers, change: .always,
+      "how BLEU splits texts into words, as in sacrebleu"),
+    Key(
+      "evaluation.group_references", \.evaluation.groupReferences, tasks: .writers, change: .always,
+      "lines with the same source are one source with several references; false: each line is compared by itself"
+    ),
+  ]
+
+  private static let log: [Key] = [
+    Key(
+      "log.every_steps", \.log.everySteps, "updates between two reports"),
+    Key(
+      "log.tensorboard", \.log.tensorboard, "write events for TensorBoard as well"),
+  ]
+
+  private static let checkpoint: [Key] = [
+    Key(
+      "checkpoint.every_steps", \.checkpoint.everySteps, "0: at the end of each epoch"),
+    Key(
+      "checkpoint.keep", \.checkpoint.keep, "newest checkpoints kept, besides the best"),
+  ]
 }

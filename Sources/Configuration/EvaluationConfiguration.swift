@@ -1,24 +1,9 @@
 import Metrics
+import Options
+import RecurrentNN
 
-/// How sequences are written with a trained model, in evaluation and by `predict`.
-public struct DecodingConfiguration: Sendable, Equatable {
-  public var beam = 1
-  public var lengthPenalty = 1.0
-  public var coveragePenalty = 0.0
-  /// A sequence is done when this many times `beam` of its hypotheses have ended; nil: when none can win any more.
-  public var patience: Double? = 1
-  public var minLength = 0
-  public var maxLength = 500
-  /// Tokens for each token of the source, besides `maxLength`; 0: no limit of this kind.
-  public var maxLengthRatio = 0.0
-  public var noRepeatNgram = 0
-  public var replaceUnknown = false
-
-  public init() {}
-}
-
-/// When held-out data are scored, and what follows from it.
-public struct EvaluationConfiguration: Sendable, Equatable {
+/// When held-out data are scored, and how.
+public struct EvaluationConfiguration: Options {
   public var everySteps = 0
   /// Decides which checkpoint is the best.
   public var metric = Metric.loss
@@ -31,32 +16,46 @@ public struct EvaluationConfiguration: Sendable, Equatable {
   public var groupReferences = false
 
   public init() {}
+
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.everySteps, .atLeast(0))
+    checks.bound(\.patience, .atLeast(0))
+    checks.bound(\.batchSize, .within(1...1_000_000))
+    checks.bound(\.decodeLimit, .atLeast(0))
+  }
 }
 
 /// What is reported during the run.
-public struct LogConfiguration: Sendable, Equatable {
+public struct LogConfiguration: Options {
   public var everySteps = 10
   public var tensorboard = true
 
   public init() {}
+
+  public func check(_ checks: inout OptionChecks<Self>) { checks.bound(\.everySteps, .atLeast(1)) }
 }
 
 /// When the run is saved, and how many savings stay.
-public struct CheckpointConfiguration: Sendable, Equatable {
+public struct CheckpointConfiguration: Options {
   public var everySteps = 1000
   public var keep = 3
 
   public init() {}
+
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.everySteps, .atLeast(0))
+    checks.bound(\.keep, .atLeast(1))
+  }
 }
 
-extension Metric: ConfigurationChoice {
+extension Metric: OptionChoice {
   /// The tasks that have it, with an output that they can have.
   public func belongs(to task: RunConfiguration.Task) -> Bool {
-    ModelConfiguration.Output.allCases.contains { $0.belongs(to: task) && belongs(to: task, $0) }
+    OutputShape.Kind.allCases.contains { $0.belongs(to: task) && belongs(to: task, $0) }
   }
 
   /// Whether a model of a task with such an output has it. For metrics of spans the tags must mark spans as well.
-  public func belongs(to task: RunConfiguration.Task, _ output: ModelConfiguration.Output) -> Bool {
+  public func belongs(to task: RunConfiguration.Task, _ output: OutputShape.Kind) -> Bool {
     switch measure {
     case .loss: true
     case .probabilities: output.hasPerplexity
@@ -68,4 +67,4 @@ extension Metric: ConfigurationChoice {
   }
 }
 
-extension BLEUTokenizer: ConfigurationChoice {}
+extension BLEUTokenizer: OptionChoice {}

@@ -1,22 +1,21 @@
+import Options
+
 extension RunConfiguration {
   /// The configuration that `layers`, later ones first in force, and then `overrides` give.
   ///
   /// - `layers`: roots as read from files or presets; an empty text is an empty layer.
   /// - `overrides`: `key.path=value` as typed; of two for one key the last counts.
   /// - `requiringText`: false for listing a preset whose `data.train` the user will add.
-  /// - `stored`: the layers are what a run wrote down when it was trained. A later version may know that a key in them was
-  ///   never read, which is no reason to refuse the run; of the overrides it is.
   ///
   /// Returns the values with the origin of each. Throws `ConfigurationErrors` with everything that is wrong:
   /// unknown and repeated keys, values of the wrong type or out of range, and keys that don't go together.
   public static func resolve(
-    layers: [ConfigurationNode], overrides: [String], requiringText: Bool = true, stored: Bool = false
+    layers: [ConfigurationNode], overrides: [String], requiringText: Bool = true
   ) throws(ConfigurationErrors) -> ResolvedConfiguration {
     var resolver = Resolver()
     for layer in layers { resolver.apply(layer: layer) }
     for override in overrides { resolver.apply(override: override) }
-    resolver.refuseUnread(stored: stored)
-    resolver.check(ConfigurationRule.all + (requiringText ? [.needsText] : []))
+    resolver.check(requiringText: requiringText)
     guard resolver.issues.isEmpty else { throw ConfigurationErrors(resolver.issues) }
     return ResolvedConfiguration(configuration: resolver.configuration, origins: resolver.origins)
   }
@@ -127,45 +126,67 @@ private struct Resolver {
     report(node.origin, "\(key.path).\(part)", "expects a path; found \(node.summary)")
   }
 
-  /// Reports settings that nothing reads. A preset says more than another task needs, and is no mistake of the user's:
-  /// what it says in vain is set back to the default. What a run has stored stays as it is, so that it is the run's own
-  /// configuration that a resumed run is compared with.
-  mutating func refuseUnread(stored: Bool) {
-    guard !invalid.contains(ConfigurationSchema.path(of: \.task)) else { return }
-    for key in ConfigurationSchema.keys
-    where !invalid.contains(key.path) && key.write(configuration) != key.defaultText {
-      guard let reason = unreadReason(key) else { continue }
-      let origin = origins[key.path] ?? .defaultValue
-      if case .preset = origin {
-        key.reset(&configuration)
-        origins[key.path] = nil
-      } else if origin.isOverride || !stored {
-        report(origin, key.path, reason)
-        refused.insert(key.path)
-      }
+  /// Something that is wrong with valid values: the keys involved, the one to change first, and what it is.
+  private struct Finding {
+    let kind: OptionProblem.Kind
+    let paths: [String]
+    let message: String
+  }
+
+  /// Reports values that do not go together, and settings that nothing reads.
+  ///
+  /// A preset says more than another task needs, and is no mistake of the user's: its settings that nothing reads are set
+  /// back to the default.
+  mutating func check(requiringText: Bool) {
+    guard !invalid.contains(ConfigurationSchema.path(of: \RunConfiguration.task)) else { return }
+    var findings = findings(requiringText: requiringText)
+    while resetUnread(findings) { findings = self.findings(requiringText: requiringText) }
+    for finding in findings where finding.kind == .unread && refused.insert(finding.paths[0]).inserted {
+      report(origins[finding.paths[0]] ?? .defaultValue, finding.paths[0], finding.message)
+    }
+    for finding in findings where finding.kind == .conflict && !refused.contains(finding.paths[0]) {
+      report(lastSet(of: finding.paths), finding.paths[0], finding.message)
     }
   }
 
-  private func unreadReason(_ key: ConfigurationKey) -> String? {
-    // With files there is nothing to generate, whatever the task.
-    let isGenerator = key.path.hasPrefix("data.generat")
-    if isGenerator, configuration.data.train != nil { return nil }
-    if let reason = UnreadKey.reason(key, task: configuration.task) { return reason }
-    for rule in UnreadKey.all where rule.fields[0] == key.field {
-      guard invalid.isDisjoint(with: rule.fields.map { ConfigurationSchema.path(of: $0) }) else { continue }
-      if let reason = rule.reason(configuration) { return reason }
+  /// What is wrong, in the order of the keys; nothing is said of keys without a valid value.
+  private func findings(requiringText: Bool) -> [Finding] {
+    var findings = ConfigurationSchema.keys.compactMap { key in
+      ignored(key).map { Finding(kind: .unread, paths: [key.path], message: $0) }
     }
-    return nil
+    let problems = configuration.problems + (requiringText ? configuration.missingText : [])
+    findings += problems.map { problem in
+      Finding(
+        kind: problem.kind, paths: problem.properties.map(ConfigurationSchema.path),
+        message: problem.message(ConfigurationSchema.path))
+    }
+    let hasFiles = configuration.data.train != nil
+    return findings.filter { finding in
+      // With files there is nothing to generate, whatever the task.
+      let isGenerator = finding.kind == .unread && finding.paths[0].hasPrefix("data.generat")
+      return invalid.isDisjoint(with: finding.paths) && !(isGenerator && hasFiles)
+    }
   }
 
-  mutating func check(_ rules: [ConfigurationRule]) {
-    for rule in rules {
-      let paths = rule.fields.map { ConfigurationSchema.path(of: $0) }
-      guard invalid.isDisjoint(with: paths), !refused.contains(paths[0]),
-        let problem = rule.problem(configuration)
-      else { continue }
-      report(lastSet(of: paths), paths[0], problem)
+  /// Why the task has no use for the value of a key, or nil.
+  private func ignored(_ key: ConfigurationKey) -> String? {
+    let task = configuration.task
+    guard !key.tasks.contains(task), key.write(configuration) != key.defaultText else { return nil }
+    let readers = RunConfiguration.Task.allCases.filter(key.tasks.contains).map(\.rawValue)
+    return "is for \(readers.joined(separator: ", ")); the task \(task.rawValue) would ignore it"
+  }
+
+  /// Sets back what a preset says in vain; false if there was nothing to set back.
+  private mutating func resetUnread(_ findings: [Finding]) -> Bool {
+    var resets = false
+    for finding in findings where finding.kind == .unread {
+      let path = finding.paths[0]
+      guard case .preset = origins[path], let key = ConfigurationSchema.keysByPath[path] else { continue }
+      key.reset(&configuration)
+      origins[path] = nil
+      resets = true
     }
+    return resets
   }
 
   /// Where the last word on some keys was said: what fitted before is not to blame for what came later. Which data there

@@ -1,10 +1,14 @@
+import Datasets
+import Options
+import RecurrentNN
+
 /// Everything that decides what a run computes, as read from YAML, presets and `key=value` overrides.
 ///
-/// The initial value of each property is the default of its key; names, bounds and help are in
-/// `ConfigurationSchema`, which reads the defaults from here so that no key is described twice.
-public struct RunConfiguration: Sendable, Equatable {
+/// The options, their defaults and their constraints are those of the modules that use them. `ConfigurationSchema` gives
+/// each property its key; constraints that involve several of the parts below are in ConfigurationRules.swift.
+public struct RunConfiguration: Options {
   /// What the network learns.
-  public enum Task: String, ConfigurationChoice {
+  public enum Task: String, OptionChoice {
     /// The next token of a text (N-N).
     case languageModel = "language-model"
     /// A label, bits or numbers for every step of a sequence (N-N).
@@ -19,10 +23,10 @@ public struct RunConfiguration: Sendable, Equatable {
 
   public var task = Task.languageModel
   public var seed = 1
-  public var model = ModelConfiguration()
-  public var data = DataConfiguration()
+  public var model = ModelOptions()
+  public var data = DataOptions()
   public var training = TrainingConfiguration()
-  public var decoding = DecodingConfiguration()
+  public var decoding = DecodingOptions()
   public var evaluation = EvaluationConfiguration()
   public var log = LogConfiguration()
   public var checkpoint = CheckpointConfiguration()
@@ -44,7 +48,3 @@ public struct RunConfiguration: Sendable, Equatable {
     return mine.valid != nil || mine.validFraction == theirs.validFraction
   }
 }
-
-/// A setting with a closed list of values; the raw value is the word written in YAML.
-public protocol ConfigurationChoice: RawRepresentable, CaseIterable, Hashable, Sendable
-where RawValue == String {}

@@ -1,15 +1,14 @@
-/// How the parameters are learnt.
-public struct TrainingConfiguration: Sendable, Equatable {
-  /// Rule of the parameter update.
-  public enum Optimizer: String, ConfigurationChoice {
-    case sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw
-  }
+import NumericKernels
+import Optimizers
+import Options
 
-  /// How the operands of matrix products are rounded.
-  public enum Precision: String, ConfigurationChoice { case fp32, bf16 }
-
+/// How the parameters are learned.
+public struct TrainingConfiguration: Options {
   /// Who decides whether the kernels or the BLAS compute a product.
-  public enum Products: String, ConfigurationChoice { case rule, tuned }
+  public enum Products: String, OptionChoice { case rule, tuned }
+
+  /// The fixed number of parts in which a reproducible step sums its gradients.
+  public static let virtualShards = 8
 
   public var batchSize = 32
   /// Tokens of a step over all ranks; nil: `batchSize` sequences.
@@ -18,21 +17,14 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var bptt = 50
   public var epochs = 10
   public var steps = 0
-  public var optimizer = Optimizer.adam
+  public var optimizer = OptimizerSettings()
   public var learningRate = 0.002
-  public var momentum = 0.9
-  public var decay = 0.99
-  public var beta1 = 0.9
-  public var beta2 = 0.999
-  /// Nil: the optimizer's own, as in PyTorch (1e-10 for adagrad, 1e-8 for the others).
-  public var epsilon: Double?
-  public var weightDecay = 0.0
-  public var schedule = ScheduleConfiguration()
+  public var schedule = Schedule()
   public var clipNorm = 5.0
   public var reproducible = false
-  /// Steps between the states a language model keeps for the way back; 0: all.
+  /// Steps between the states that a language model keeps for the backward pass; 0: all.
   public var recompute = 0
-  public var precision = Precision.fp32
+  public var precision = ProductPrecision.fp32
   public var products = Products.rule
   public var accumulate = 1
   public var skipLimit = 5
@@ -47,23 +39,75 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var averageDecay = 0.0
 
   public init() {}
-}
 
-/// How the learning rate changes during the run.
-public struct ScheduleConfiguration: Sendable, Equatable {
-  /// Shape of the learning rate over time.
-  public enum Kind: String, ConfigurationChoice {
-    case constant, exponential, step, plateau
-    case inverseSquareRoot = "inverse-sqrt"
-    case cosine
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.include(\.optimizer)
+    checks.include(\.schedule)
+    checks.bound(\.batchSize, .within(1...1_000_000))
+    checks.bound(\.batchTokens, .within(1...1_000_000_000))
+    checks.bound(\.bptt, .within(1...1_000_000))
+    checks.bound(\.epochs, .within(0...1_000_000_000_000))
+    checks.bound(\.steps, .within(0...1_000_000_000_000))
+    checks.bound(\.learningRate, .above(0))
+    checks.bound(\.clipNorm, .atLeast(0))
+    checks.bound(\.recompute, .within(0...1_000_000))
+    checks.bound(\.accumulate, .within(1...100_000))
+    checks.bound(\.skipLimit, .atLeast(1))
+    checks.bound(\.labelSmoothing, .from(0, below: 1))
+    checks.bound(\.teacherForcing, .within(0...1))
+    checks.bound(\.teacherForcingEnd, .within(0...1))
+    checks.bound(\.teacherForcingSteps, .atLeast(0))
+    checks.bound(\.coverageWeight, .atLeast(0))
+    checks.bound(\.averageDecay, .from(0, below: 1))
+    checks.read(
+      \.recompute, if: recompute < bptt, with: \.bptt,
+      otherwise: """
+        keeps the states of every \(recompute)th step and computes those between again, but a chunk has \
+        \(bptt) (\(\.bptt)): choose a smaller one, or 0 to keep all
+        """)
+    checks.read(
+      \.teacherForcingSteps, if: teacherForcingEnd != nil, with: \.teacherForcingEnd,
+      otherwise: "goes with \(\.teacherForcingEnd)")
+    checkLength(&checks)
+    checkProducts(&checks)
   }
 
-  public var kind = Kind.constant
-  public var warmupSteps = 0
-  public var startEpoch = 1
-  public var factor = 0.5
-  public var patience = 1
-  public var minimum = 0.0
+  private func checkLength(_ checks: inout OptionChecks<Self>) {
+    if epochs == 0, steps == 0 {
+      checks.refuse(
+        \.epochs, with: \.steps, because: "the run would never end: set it or \(\.steps) above 0")
+    }
+    if steps > 0, schedule.warmupSteps >= steps {
+      checks.refuse(
+        \.schedule.warmupSteps, with: \.steps,
+        because: "must be below \(\.steps) (\(steps)), or the warm-up never ends")
+    }
+  }
 
-  public init() {}
+  private func checkProducts(_ checks: inout OptionChecks<Self>) {
+    let shards = Self.virtualShards
+    if reproducible, batchSize < shards {
+      checks.refuse(
+        \.reproducible, with: \.batchSize,
+        because: """
+          sums \(shards) fixed parts of the batch, so \(\.batchSize) must be at least \(shards), not \(batchSize)
+          """)
+    }
+    guard products == .tuned else { return }
+    if reproducible {
+      checks.refuse(
+        \.products, with: \.reproducible,
+        because: """
+          tuned follows a measurement, which may choose otherwise on another day or number of ranks: set \
+          \(\.reproducible) to false
+          """)
+    } else if precision == .bf16 {
+      checks.refuse(
+        \.products, with: \.precision,
+        because: "tuned chooses between kernels and OpenBLAS, which has no products in bf16: leave it at rule"
+      )
+    }
+  }
 }
+
+extension ProductPrecision: OptionChoice {}

@@ -1,3 +1,6 @@
+import Datasets
+import Options
+
 /// How the value of a key is read from a scalar and written back, and how messages describe it.
 struct ValueCodec<Value: Sendable>: Sendable {
   /// What is expected, with an article: `a whole number, at least 1`.
@@ -10,24 +13,40 @@ struct ValueCodec<Value: Sendable>: Sendable {
   let write: @Sendable (Value) -> String
   /// Names of parts that can be set alone, and how.
   var partNames: [String] = []
-  var readPart: (@Sendable (String, ConfigurationNode, inout Value) -> Bool)?
+  var readPart: (@Sendable (String, ConfigurationNode, inout Value?) -> Bool)?
 }
 
-extension ValueCodec where Value == Int {
-  static func integer(_ bounds: Bounds<Int>) -> Self {
+/// A type of values with one form in YAML.
+protocol ConfigurationValue: Sendable {
+  /// - Parameter property: of which `bounds` says the bounds.
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<Self>
+}
+
+extension ConfigurationValue {
+  /// A value that is parsed from plain text.
+  fileprivate static func bounded(
+    _ what: String, _ bounds: Bounds<Self>?, write: @escaping @Sendable (Self) -> String,
+    read: @escaping @Sendable (ConfigurationNode) -> Self?
+  ) -> ValueCodec<Self> {
     ValueCodec(
-      expectation: "a whole number, \(bounds)",
-      read: { plainText($0).flatMap { Int($0) }.flatMap { bounds.contains($0) ? $0 : nil } },
-      write: { String($0) })
+      expectation: what + (bounds.map { ", \($0)" } ?? ""),
+      read: { node in read(node).flatMap { bounds?.contains($0) ?? true ? $0 : nil } }, write: write)
   }
 }
 
-extension ValueCodec where Value == Double {
-  static func number(_ bounds: Bounds<Double>) -> Self {
-    ValueCodec(
-      expectation: "a number, \(bounds)",
-      read: { plainText($0).flatMap(decimal).flatMap { bounds.contains($0) ? $0 : nil } },
-      write: { String($0) })
+extension Int: ConfigurationValue {
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<Int> {
+    bounded("a whole number", bounds.bounds(of: property, as: Int.self), write: { String($0) }) {
+      plainText($0).flatMap { Int($0) }
+    }
+  }
+}
+
+extension Double: ConfigurationValue {
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<Double> {
+    bounded("a number", bounds.bounds(of: property, as: Double.self), write: { String($0) }) {
+      plainText($0).flatMap(decimal)
+    }
   }
 
   /// Decimal notation only: `Double.init` also takes hexadecimal, `nan` and `inf`.
@@ -37,8 +56,8 @@ extension ValueCodec where Value == Double {
   }
 }
 
-extension ValueCodec where Value == Bool {
-  static var flag: Self {
+extension Bool: ConfigurationValue {
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<Bool> {
     ValueCodec(
       expectation: "true or false", choices: ["true", "false"],
       read: { plainText($0).flatMap { Bool($0) } },
@@ -46,19 +65,26 @@ extension ValueCodec where Value == Bool {
   }
 }
 
-extension ValueCodec where Value == String {
-  static func text(_ expectation: String) -> Self {
-    ValueCodec(
-      expectation: expectation,
-      read: { node in
-        guard case .scalar(let text, _) = node.content, !node.isNull, !text.isEmpty else { return nil }
-        return text
-      },
-      write: yamlScalar)
+extension [Int]: ConfigurationValue {
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<[Int]> {
+    bounded(
+      "a list of whole numbers", bounds.bounds(of: property, as: [Int].self),
+      write: { "[" + $0.map(String.init).joined(separator: ", ") + "]" }
+    ) { node in
+      guard let texts = listed(node) else { return nil }
+      let values = texts.compactMap { Int($0) }
+      return values.count == texts.count ? values : nil
+    }
   }
 }
 
-extension ValueCodec where Value: ConfigurationChoice {
+extension Optional: ConfigurationValue where Wrapped: ConfigurationValue {
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<Wrapped?> {
+    .optional(Wrapped.codec(bounds, property))
+  }
+}
+
+extension ValueCodec where Value: OptionChoice {
   static var choice: Self {
     let words = Value.allCases.map(\.rawValue)
     return ValueCodec(
@@ -73,46 +99,38 @@ extension ValueCodec where Value: ConfigurationChoice {
 
 extension ValueCodec {
   /// The same value, or `null`: not set.
-  static func optional<Wrapped>(_ codec: ValueCodec<Wrapped>) -> Self where Value == Wrapped? {
-    ValueCodec(
+  static func optional<Wrapped: Sendable>(_ codec: ValueCodec<Wrapped>) -> Self where Value == Wrapped? {
+    var result = ValueCodec(
       expectation: codec.expectation + ", or null", choices: codec.choices,
       read: { $0.isNull ? .some(nil) : codec.read($0).map { .some($0) } },
       write: { $0.map(codec.write) ?? "null" })
+    guard let readPart = codec.readPart else { return result }
+    result.partNames = codec.partNames
+    result.readPart = { (part: String, node: ConfigurationNode, value: inout Value?) -> Bool in
+      var inner: Wrapped? = value ?? nil
+      let isRead = readPart(part, node, &inner)
+      value = .some(inner)
+      return isRead
+    }
+    return result
   }
 }
 
-extension ValueCodec where Value == [Int] {
-  /// A list of whole numbers, each above the one before.
-  static func rising(_ bounds: Bounds<Int>) -> Self {
+/// A path, or `{source: path, target: path}`.
+extension DataPath: ConfigurationValue {
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<DataPath> {
     ValueCodec(
-      expectation: "a list of rising whole numbers, each \(bounds), or []",
+      expectation: "a path, or {source: path, target: path}",
       read: { node in
-        guard let texts = listed(node) else { return nil }
-        let values = texts.compactMap { Int($0) }
-        let isRising = zip(values, values.dropFirst()).allSatisfy { $0 < $1 }
-        return values.count == texts.count && isRising && values.allSatisfy(bounds.contains) ? values : nil
-      },
-      write: { "[" + $0.map(String.init).joined(separator: ", ") + "]" })
-  }
-}
-
-extension ValueCodec where Value == DataPath? {
-  /// A path, `{source: path, target: path}`, or null.
-  static var dataPath: Self {
-    ValueCodec(
-      expectation: "a path, or {source: path, target: path}, or null",
-      read: { node in
-        if node.isNull { return .some(nil) }
         guard case .mapping(let entries) = node.content else {
           guard case .scalar(let text, _) = node.content, !text.isEmpty else { return nil }
           return DataPath(file: text)
         }
         var path: DataPath?
         for entry in entries where !setPart(entry.key, entry.value, &path) { return nil }
-        return path.map { .some($0) }
+        return path
       },
       write: { path in
-        guard let path else { return "null" }
         if let file = path.file { return yamlScalar(file) }
         let parts = DataPath.Part.allCases.compactMap { part in
           path.parts[part].map { "\(part.rawValue): \(yamlScalar($0))" }

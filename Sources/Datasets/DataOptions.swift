@@ -1,5 +1,7 @@
+import Options
+
 /// The layout of a file.
-public enum DataFormat: String, CaseIterable, Sendable {
+public enum DataFormat: String, OptionChoice {
   /// One stream of text, for language models.
   case text
   /// One sequence per line.
@@ -16,10 +18,15 @@ public enum DataFormat: String, CaseIterable, Sendable {
   case npy
   /// Steps between `|`, each step the keys that sound: `39 43 46|39 43|46`.
   case multihot
+
+  /// Whether sources are numbers rather than text.
+  public var isNumeric: Bool { self == .csv || self == .npy || self == .multihot }
+  /// Whether the file has one word per line, each with its tag.
+  public var holdsWords: Bool { self == .columns || self == .conllu }
 }
 
 /// The unit of text that gets an id.
-public enum TokenUnit: String, CaseIterable, Sendable {
+public enum TokenUnit: String, OptionChoice {
   case byte
   /// Unicode scalars.
   case char
@@ -29,10 +36,13 @@ public enum TokenUnit: String, CaseIterable, Sendable {
   case space
   /// Subwords of a SentencePiece model.
   case bpe
+
+  /// Whether a token is a word, with white space around it.
+  public var isWord: Bool { self == .word || self == .space }
 }
 
 /// How a SentencePiece model chooses its subwords.
-public enum SubwordKind: String, CaseIterable, Sendable {
+public enum SubwordKind: String, OptionChoice {
   /// Byte-pair encoding (Sennrich, Haddow, Birch 2016).
   case bpe
   /// The unigram language model (Kudo 2018).
@@ -40,17 +50,17 @@ public enum SubwordKind: String, CaseIterable, Sendable {
 }
 
 /// What to do with an example that is longer than the limit.
-public enum OverlongExamples: String, CaseIterable, Sendable {
+public enum OverlongExamples: String, OptionChoice {
   case error, skip, truncate
 }
 
 /// What to do with an example whose source or target is empty.
-public enum EmptyExamples: String, CaseIterable, Sendable {
+public enum EmptyExamples: String, OptionChoice {
   case error, skip
 }
 
 /// Data that the program writes itself when no file is given.
-public enum GeneratedData: String, CaseIterable, Sendable {
+public enum GeneratedData: String, OptionChoice {
   case none
   /// A text about dates, for language models.
   case dates
@@ -65,6 +75,142 @@ public enum GeneratedData: String, CaseIterable, Sendable {
   ///
   /// Two numbers of up to three digits have 500,500 different sums, and the last of them would hardly ever be drawn.
   public var largestSize: Int? { self == .addition ? 400_000 : nil }
+}
+
+/// The data of a run, and how they become tokens.
+public struct DataOptions: Options {
+  public var train: DataPath?
+  public var valid: DataPath?
+  public var test: DataPath?
+  /// Without `valid`: the part of the training data that is kept for validation.
+  public var validFraction = 0.1
+  public var format = DataFormat.text
+  public var tokens = TokenUnit.char
+  /// nil: as `tokens`; see `sourceUnit`.
+  public var sourceTokens: TokenUnit?
+  /// nil: as `tokens`; see `targetUnit`.
+  public var targetTokens: TokenUnit?
+  /// One vocabulary for source and target.
+  public var sharedVocabulary = false
+  public var subwordKind = SubwordKind.bpe
+  public var subwordVocabulary = 8000
+  public var lowercase = false
+  /// Rarer tokens become `<unk>`.
+  public var minCount = 1
+  /// Largest vocabulary, special tokens included; 0: no limit.
+  public var maxVocabulary = 50_000
+  /// The tokens of a source are read backwards (Sutskever et al. 2014).
+  public var reverseSource = false
+  /// Most tokens of a source or target; 0: no limit.
+  public var maxLength = 0
+  public var tooLong = OverlongExamples.error
+  public var emptySequences = EmptyExamples.error
+  /// Numbers of a multi-hot step.
+  public var width = 88
+  /// Without `train`.
+  public var generator = GeneratedData.none
+  /// Characters of a generated text, or generated training pairs.
+  public var generatedSize = 1_000_000
+
+  public init() {}
+
+  /// Whether there are data for validation.
+  public var hasValidation: Bool { valid != nil || validFraction > 0 || generator.isPairs }
+  public var sourceUnit: TokenUnit { sourceTokens ?? tokens }
+  public var targetUnit: TokenUnit { targetTokens ?? tokens }
+  /// How text is cut into tokens of a unit.
+  public func text(of unit: TokenUnit) -> TextOptions {
+    var options = TextOptions(
+      unit, lowercase: lowercase, minCount: minCount,
+      maxVocabulary: unit == .bpe ? subwordVocabulary : maxVocabulary)
+    options.subwordKind = subwordKind
+    return options
+  }
+
+  /// A bound on the vocabulary of a text; nil where only the text says.
+  public var largestVocabulary: Int? {
+    switch tokens {
+    case .byte: 256
+    case .char, .word, .space: maxVocabulary > 0 ? maxVocabulary : nil
+    case .bpe: subwordVocabulary
+    }
+  }
+
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.validFraction, .from(0, below: 1))
+    checks.bound(\.subwordVocabulary, .within(8...1_000_000))
+    checks.bound(\.minCount, .atLeast(1))
+    checks.bound(\.maxVocabulary, .atLeast(0))
+    checks.bound(\.maxLength, .within(0...10_000_000))
+    checks.bound(\.width, .within(1...65_536))
+    checks.bound(\.generatedSize, .within(100...1_000_000_000))
+    let units: Set = [sourceUnit, targetUnit]
+    let hasSubwords = units.contains(.bpe)
+    checks.read(
+      \.subwordKind, if: hasSubwords, with: \.tokens, \.sourceTokens, \.targetTokens,
+      otherwise: "is for tokens bpe")
+    checks.read(
+      \.subwordVocabulary, if: hasSubwords, with: \.tokens, \.sourceTokens, \.targetTokens,
+      otherwise: "is for tokens bpe")
+    let counts = units.contains { $0 != .byte && $0 != .bpe }
+    checks.read(
+      \.minCount, if: counts, with: \.tokens, \.sourceTokens, \.targetTokens,
+      otherwise: "is for tokens char, word, space")
+    checks.read(
+      \.maxVocabulary, if: counts, with: \.tokens, \.sourceTokens, \.targetTokens,
+      otherwise: "is for tokens char, word, space")
+    if (1...2).contains(maxVocabulary) {
+      checks.refuse(
+        \.maxVocabulary, with: \.tokens,
+        because: "leaves no room beside the special tokens: at least 3, or 0 for no limit")
+    }
+    checks.read(
+      \.reverseSource, if: !format.isNumeric, with: \.format,
+      otherwise: "turns tokens round; \(format.rawValue) holds numbers")
+    checks.read(
+      \.tooLong, if: maxLength > 0, with: \.maxLength,
+      otherwise: "goes with \(\.maxLength), which is 0: no limit")
+    checks.read(\.width, if: \.format, isOneOf: [.multihot])
+  }
+}
+
+/// One file, or parallel files that are read line by line together.
+public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
+  /// The names under which the parts of parallel files are written.
+  public enum Part: String, CaseIterable, Sendable {
+    case source, target
+    case secondSource = "second_source"
+    case input, labels
+  }
+
+  /// The file that holds everything.
+  public var file: String?
+  /// Parallel files.
+  public var parts: [Part: String]
+
+  public init(file: String) { (self.file, parts) = (file, [:]) }
+
+  public init(parts: [Part: String]) { (file, self.parts) = (nil, parts) }
+
+  public init(stringLiteral value: String) { self.init(file: value) }
+
+  /// The sequences that are read: `source` or `input`.
+  public var source: String? { parts[.source] ?? parts[.input] }
+  /// What belongs to them: `target` or `labels`.
+  public var target: String? { parts[.target] ?? parts[.labels] }
+  public var secondSource: String? { parts[.secondSource] }
+
+  /// What is missing of a set of parallel files, or nil.
+  public var problem: String? {
+    guard file == nil else { return nil }
+    let given = Set(parts.keys)
+    let pairs: [Set<Part>] = [[.source, .target], [.source, .target, .secondSource], [.input, .labels]]
+    return pairs.contains(given)
+      ? nil : "parallel files are {source, target}, with second_source if there are two, or {input, labels}"
+  }
+
+  /// Every file named.
+  public var files: [String] { [file, source, secondSource, target].compactMap { $0 } }
 }
 
 /// What a task learns from: one stream of tokens, or examples of some form.

@@ -1,9 +1,11 @@
+import Options
+
 /// Which update rule, and its constants. The learning rate isn't among them: it is given with each update.
-public struct OptimizerSettings: Sendable, Equatable {
+public struct OptimizerSettings: Options {
   /// The update rules, with the formulas of torch.optim (PyTorch 2).
   ///
   /// θ are the parameters, g the scaled gradient, η the learning rate, t the number of the update from 1.
-  public enum Kind: String, Sendable, CaseIterable {
+  public enum Kind: String, OptionChoice {
     /// θ ← θ − η·g
     case sgd
     /// b ← μ·b + g;  θ ← θ − η·b
@@ -22,19 +24,21 @@ public struct OptimizerSettings: Sendable, Equatable {
     case adamw
   }
 
-  public var kind: Kind
+  public var kind = Kind.adam
   /// μ of `momentum` and `nesterov`.
-  public var momentum: Double
+  public var momentum = 0.9
   /// α of `rmsprop`.
-  public var decay: Double
+  public var decay = 0.99
   /// β₁ of `adam` and `adamw`.
-  public var beta1: Double
+  public var beta1 = 0.9
   /// β₂ of `adam` and `adamw`.
-  public var beta2: Double
+  public var beta2 = 0.999
   /// ε; nil means PyTorch's default for the kind.
   public var epsilon: Double?
   /// λ: λ·θ is added to the gradient (L2 penalty), except in `adamw`, where it shrinks the parameters.
-  public var weightDecay: Double
+  public var weightDecay = 0.0
+
+  public init() {}
 
   public init(
     kind: Kind, momentum: Double = 0.9, decay: Double = 0.99, beta1: Double = 0.9, beta2: Double = 0.999,
@@ -47,6 +51,20 @@ public struct OptimizerSettings: Sendable, Equatable {
     self.beta2 = beta2
     self.epsilon = epsilon
     self.weightDecay = weightDecay
+  }
+
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.momentum, .from(0, below: 1))
+    checks.bound(\.decay, .from(0, below: 1))
+    checks.bound(\.beta1, .from(0, below: 1))
+    checks.bound(\.beta2, .from(0, below: 1))
+    checks.bound(\.epsilon, .above(0))
+    checks.bound(\.weightDecay, .atLeast(0))
+    checks.read(\.momentum, if: \.kind, isOneOf: [.momentum, .nesterov])
+    checks.read(\.decay, if: \.kind, isOneOf: [.rmsprop])
+    checks.read(\.beta1, if: \.kind, isOneOf: [.adam, .adamw])
+    checks.read(\.beta2, if: \.kind, isOneOf: [.adam, .adamw])
+    checks.read(\.epsilon, if: \.kind, isOneOf: [.rmsprop, .adagrad, .adam, .adamw])
   }
 
   /// The ε that is used: the one set, or 1e-10 for `adagrad` and 1e-8 for all others.

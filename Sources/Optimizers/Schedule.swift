@@ -1,9 +1,10 @@
 import Foundation
+import Options
 
 /// The learning rate as a pure function of the position in the run; only `plateau` has a state to save.
-public struct Schedule: Sendable, Equatable {
+public struct Schedule: Options {
   /// How the rate changes after the warm-up. Each formula is the factor on the base rate.
-  public enum Kind: String, Sendable, CaseIterable {
+  public enum Kind: String, OptionChoice {
     /// 1
     case constant
     /// factor^epoch, with epochs counted from 0
@@ -21,21 +22,22 @@ public struct Schedule: Sendable, Equatable {
     case cosine
   }
 
-  public var kind: Kind
+  public var kind = Kind.constant
   /// In these first updates the rate is also multiplied by (step + 1) / warmupSteps, with every kind.
-  public var warmupSteps: Int
+  public var warmupSteps = 0
   /// Of `step`: the number of epochs at the base rate.
-  public var startEpoch: Int
+  public var startEpoch = 1
   /// Of `exponential`, `step` and `plateau`.
-  public var factor: Double
+  public var factor = 0.5
   /// Of `plateau`: evaluations without an improvement before a reduction, at least 1.
-  public var patience: Int
+  public var patience = 1
   /// The lower bound of the factor on the base rate, before the warm-up is applied.
-  public var minimum: Double
+  public var minimum = 0.0
+
+  public init() {}
 
   public init(
-    kind: Kind = .constant, warmupSteps: Int = 0, startEpoch: Int = 1, factor: Double = 0.5,
-    patience: Int = 1,
+    kind: Kind, warmupSteps: Int = 0, startEpoch: Int = 1, factor: Double = 0.5, patience: Int = 1,
     minimum: Double = 0
   ) {
     self.kind = kind
@@ -44,6 +46,18 @@ public struct Schedule: Sendable, Equatable {
     self.factor = factor
     self.patience = patience
     self.minimum = minimum
+  }
+
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.warmupSteps, .atLeast(0))
+    checks.bound(\.startEpoch, .atLeast(1))
+    checks.bound(\.factor, .above(0, to: 1))
+    checks.bound(\.patience, .atLeast(1))
+    checks.bound(\.minimum, .from(0, below: 1))
+    checks.read(\.startEpoch, if: \.kind, isOneOf: [.step])
+    checks.read(\.factor, if: \.kind, isOneOf: [.exponential, .step, .plateau])
+    checks.read(\.patience, if: \.kind, isOneOf: [.plateau])
+    checks.read(\.minimum, if: \.kind, isOneOf: Kind.allCases.filter { $0 != .constant })
   }
 
   /// The learning rate of one update.

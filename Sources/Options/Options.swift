@@ -24,27 +24,20 @@ extension Options {
   }
 
   /// The error of a property whose value does not serve a particular use.
-  public func error(_ property: PartialKeyPath<Self>, _ text: OptionText<Self>) -> OptionError {
+  public func error(
+    _ property: PartialKeyPath<Self>, with others: [PartialKeyPath<Self>] = [], because text: OptionText<Self>
+  ) -> OptionError {
     OptionError(
-      of: "\(Self.self)", [OptionProblem(kind: .conflict, properties: [property], text: text.pieces)])
-  }
-
-  /// The bounds of a number; nil if any number will do.
-  public static func bounds<Value>(of property: KeyPath<Self, Value>) -> Bounds<Value>? {
-    boundsByProperty[property] as? Bounds<Value>
-  }
-
-  /// The bounds of a number that may be absent.
-  public static func bounds<Value>(of property: KeyPath<Self, Value?>) -> Bounds<Value>? {
-    boundsByProperty[property] as? Bounds<Value>
+      of: "\(Self.self)", [OptionProblem(kind: .conflict, properties: [property] + others, text: text.pieces)]
+    )
   }
 
   /// The bounds of every property that has some.
-  public static var boundsByProperty: [AnyKeyPath: Any] {
+  public static var bounds: OptionBounds {
     let options = Self()
     var checks = OptionChecks(options)
     options.check(&checks)
-    return checks.bounds
+    return OptionBounds(byProperty: checks.bounds)
   }
 }
 
@@ -104,6 +97,17 @@ public struct OptionChecks<Root: Options> {
     problems.append(OptionProblem(kind: .unread, properties: [property] + others, text: text().pieces))
   }
 
+  /// The same of an option that some choices have and others do not.
+  public mutating func read<Value: Equatable, Choice: OptionChoice>(
+    _ property: KeyPath<Root, Value>, if choice: KeyPath<Root, Choice>, isOneOf choices: [Choice]
+  ) {
+    let chosen = options[keyPath: choice]
+    let words = choices.map(\.rawValue).joined(separator: ", ")
+    read(
+      property, if: choices.contains(chosen), with: choice,
+      otherwise: "is for \(choice) \(words), not \(chosen.rawValue)")
+  }
+
   /// Checks options that are part of these.
   ///
   /// - Parameter value: what to check in place of the property's value, for options that are completed by others.
@@ -115,6 +119,16 @@ public struct OptionChecks<Root: Options> {
       if let outer = (property as AnyKeyPath).appending(path: inner) { self.bounds[outer] = bounds }
     }
     problems += part.problems.map { $0.inside(property) }
+  }
+}
+
+/// The bounds of properties.
+public struct OptionBounds: @unchecked Sendable {  // Key paths of plain properties are immutable.
+  fileprivate let byProperty: [AnyKeyPath: Any]
+
+  /// The bounds of a property of the given type, or of an optional of it; nil if any value will do.
+  public func bounds<Value>(of property: AnyKeyPath, as type: Value.Type) -> Bounds<Value>? {
+    byProperty[property] as? Bounds<Value>
   }
 }
 
@@ -204,12 +218,14 @@ public struct OptionText<Root>: ExpressibleByStringInterpolation {
 }
 
 /// The values that a number may have, with the words that say so in messages and help.
-public struct Bounds<Value: Comparable & Sendable>: Sendable, CustomStringConvertible {
+public struct Bounds<Value: Sendable>: Sendable, CustomStringConvertible {
   private let allows: @Sendable (Value) -> Bool
   public let description: String
 
   public func contains(_ value: Value) -> Bool { allows(value) }
+}
 
+extension Bounds where Value: Comparable {
   public static func atLeast(_ low: Value) -> Bounds {
     Bounds(allows: { $0 >= low }, description: "at least \(low)")
   }
@@ -232,5 +248,15 @@ public struct Bounds<Value: Comparable & Sendable>: Sendable, CustomStringConver
   /// From `low`, which is not allowed, up to `high`, which is.
   public static func above(_ low: Value, to high: Value) -> Bounds {
     Bounds(allows: { $0 > low && $0 <= high }, description: "above \(low) and at most \(high)")
+  }
+}
+
+extension Bounds where Value == [Int] {
+  /// Each number above the one before.
+  public static func rising(from low: Int) -> Bounds {
+    Bounds(
+      allows: { values in
+        zip(values, values.dropFirst()).allSatisfy { $0 < $1 } && values.allSatisfy { $0 >= low }
+      }, description: "rising, each at least \(low)")
   }
 }

@@ -22,7 +22,7 @@ package final class ClassifierLearner: Learner {
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
-    let output: ClassifierOutput
+    let output: OutputShape
     if configuration.model.output == .linear {
       output = .linear(size: encoding.targetWidth ?? 1)
     } else if let labels = encoding.labels {
@@ -38,12 +38,10 @@ package final class ClassifierLearner: Learner {
     parameters = try values.parameters(of: model.layout)
   }
 
-  private static func pooling(_ model: ModelConfiguration, _ steps: Int?) throws -> Pooling {
+  private static func pooling(_ model: ModelOptions, _ steps: Int?) throws -> Pooling {
     switch model.pooling {
-    case .last: return .last
-    case .mean: return .mean
-    case .max: return .max
-    case .attention: return .attention(size: model.attentionSize ?? model.hiddenSize)
+    case .last, .mean, .max: return Pooling(model.pooling)
+    case .attention: return .attention(size: model.attention.size ?? model.network.hiddenSize)
     case .all:
       guard let steps else { throw TrainingFailure.unfittingData("pooling all needs data of one length") }
       return .all(steps: steps)

@@ -29,15 +29,10 @@ package final class GeneratorLearner: Learner {
     }
     self.target = target
     scorer = TextScorer(target, bleuTokenizer: configuration.evaluation.bleuTokens)
-    let form: GeneratorShape.Form =
-      switch configuration.model.condition {
-      case .initialState, .none: .initialState
-      case .initialInput: .initialInput
-      case .everyStep: .everyStep
-      }
     model = try Generator(
       GeneratorShape(
-        condition: Self.condition(configuration, encoding), form: form, decoder: decoder,
+        condition: Self.condition(configuration, encoding), form: configuration.model.condition,
+        decoder: decoder,
         tieOutput: configuration.model.tieEmbeddings,
         uniformInitialization: configuration.model.initUniform))
     parameters = try values.parameters(of: model.layout)

@@ -94,13 +94,11 @@ package final class LanguageModelLearner: Learner {
 
 extension LanguageModelShape {
   /// The model a configuration describes, for a vocabulary.
-  public init(_ model: ModelConfiguration, vocabularySize: Int) {
+  public init(_ model: ModelOptions, vocabularySize: Int) {
     self.init(
       vocabularySize: vocabularySize, embeddingSize: model.embeddingSize,
-      network: NetworkOptions(
-        CellOptions(model), hiddenSize: model.hiddenSize, layers: model.layers, dropout: model.dropout,
-        connection: LayerConnectionKind(model, layers: model.layers)),
-      embeddingDropout: model.effectiveEmbeddingDropout, tieEmbeddings: model.tieEmbeddings,
+      network: model.network,
+      embeddingDropout: model.inputDropout, tieEmbeddings: model.tieEmbeddings,
       uniformInitialization: model.initUniform)
     cutoffs = model.adaptiveCutoffs
     clusterFactor = model.adaptiveFactor

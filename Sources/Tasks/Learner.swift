@@ -91,7 +91,8 @@ extension Learner {
   }
 
   package func join(_ other: any Learner, path: String) throws {
-    throw TrainingFailure.unusableRun(path: path, problem: "can't be joined: only encoder-decoders can")
+    throw TrainingFailure.unusableRun(
+      path: path, problem: "can't be a member of an ensemble: only encoder-decoders can")
   }
 }
 

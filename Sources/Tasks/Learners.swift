@@ -2,61 +2,13 @@ import Configuration
 import Datasets
 import RecurrentNN
 
-extension CellOptions {
-  /// The cell a configuration asks for.
-  package init(_ model: ModelConfiguration) {
-    self.init()
-    kind =
-      switch model.cell {
-      case .rnn: .rnn
-      case .gru: .gru
-      case .lstm: .lstm
-      }
-    activation = model.activation == .tanh ? .tanh : .relu
-    gruReset = model.gruReset == .after ? .after : .before
-    forgetBias = model.forgetBias
-    peepholes = model.peepholes
-    projectionSize = model.projectionSize
-    cellClip = model.cellClip
-    coupledGates = model.coupledGates
-    layerNorm = model.layerNorm
-    zoneout = model.zoneout
-    zoneoutCell = model.zoneoutCell
-    variationalDropout = model.variationalDropout
-    variationalInputDropout = model.variationalInputDropout
-    initialization =
-      switch model.initialization {
-      case .pytorch: .pytorch
-      case .xavier: .xavier
-      case .orthogonal: .orthogonal
-      }
-    forgetGateInit = model.forgetGateInit
-  }
-}
-
-extension NetworkOptions {
-  /// The layers a configuration asks for.
-  package init(_ model: ModelConfiguration, layers: Int, hiddenSize: Int) {
-    self.init(
-      CellOptions(model), hiddenSize: hiddenSize, layers: layers, bidirectional: model.bidirectional,
-      dropout: model.dropout, connection: LayerConnectionKind(model, layers: layers))
-  }
-}
-
-extension LayerConnectionKind {
-  /// What a configuration puts between layers; nothing where there is one layer only.
-  package init(_ model: ModelConfiguration, layers: Int) {
-    self = layers < 2 ? .none : model.residual ? .residual : model.highway ? .highway : .none
-  }
-}
-
 extension RunConfiguration {
   /// The recurrent network of a tagger or a classifier.
   package func network(_ encoding: DataEncoding) throws -> SequenceNetworkShape {
-    return SequenceNetworkShape(
+    SequenceNetworkShape(
       input: try inputShape(encoding),
-      recurrent: NetworkOptions(model, layers: model.layers, hiddenSize: model.hiddenSize),
-      inputDropout: model.effectiveEmbeddingDropout, outputDropout: model.dropout,
+      recurrent: model.network,
+      inputDropout: model.inputDropout, outputDropout: model.network.dropout,
       wordDropout: wordDropout(encoding),
       uniformInitialization: model.initUniform)
   }

@@ -62,6 +62,6 @@ package enum ModelMemory {
 
   /// Buffers that training keeps: parameters, gradient, moments, and the average of the weights.
   package static func copies(_ training: TrainingConfiguration) -> Int {
-    2 + OptimizerSettings(training).kind.momentNames.count + (training.averageDecay > 0 ? 1 : 0)
+    2 + training.optimizer.kind.momentNames.count + (training.averageDecay > 0 ? 1 : 0)
   }
 }

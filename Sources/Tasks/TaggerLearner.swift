@@ -44,17 +44,16 @@ package final class TaggerLearner: Learner {
 
   private static func output(
     _ configuration: RunConfiguration, _ encoding: DataEncoding
-  ) throws -> TaggerOutput {
-    switch configuration.model.output {
+  ) throws -> OutputShape {
+    let output = configuration.model.output
+    switch output {
     case .softmax, .crf:
       guard let labels = encoding.labels else {
         throw TrainingFailure.unfittingData(
           "the data hold no labels: model.output must be bernoulli or linear for targets that are numbers")
       }
-      return configuration.model.output == .crf
-        ? .conditionalRandomField(classes: labels.count) : .softmax(classes: labels.count)
-    case .bernoulli: return .bernoulli(bits: try targetWidth(encoding))
-    case .linear: return .linear(size: try targetWidth(encoding))
+      return OutputShape(output, size: labels.count)
+    case .bernoulli, .linear: return OutputShape(output, size: try targetWidth(encoding))
     }
   }
 

@@ -71,7 +71,7 @@ extension TokenStream: TaskData {
       }
     return try TextCorpus.load(
       train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
-      validFraction: data.valid == nil ? data.validFraction : 0, options: textOptions(data.tokens, data),
+      validFraction: data.valid == nil ? data.validFraction : 0, options: data.text(of: data.tokens),
       vocabulary: vocabulary)
   }
 
@@ -97,7 +97,7 @@ extension TokenStream: TaskData {
   }
 
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
-    try DataEncoding.load(from: run.root, stream: textOptions(configuration.data.tokens, configuration.data))
+    try DataEncoding.load(from: run.root, stream: configuration.data.text(of: configuration.data.tokens))
   }
 
   package static func streams(of batches: StreamBatches) -> Int { batches.streams }
@@ -187,9 +187,10 @@ extension ExampleSet {
   ) -> ExampleOptions {
     let (data, model) = (configuration.data, configuration.model)
     var options = ExampleOptions(
-      kind: TaskList.learner(of: configuration.task).dataKind, format: format(configuration))
-    options.source = textOptions(data.effectiveSourceTokens, data)
-    options.target = textOptions(data.effectiveTargetTokens, data)
+      // Generated pairs are TSV whatever the format of files would be.
+      kind: TaskList.learner(of: configuration.task).dataKind, format: data.train == nil ? .tsv : data.format)
+    options.source = data.text(of: data.sourceUnit)
+    options.target = data.text(of: data.targetUnit)
     options.sharedVocabulary = data.sharedVocabulary
     options.characters = model.characterHiddenSize > 0
     options.numericTargets = model.output.isNumeric
@@ -198,13 +199,8 @@ extension ExampleSet {
     options.multihotWidth = data.width
     options.maximumLength = data.maxLength
     options.maximumTargetLength = data.maxLength
-    options.overlong =
-      switch data.tooLong {
-      case .error: .error
-      case .skip: .skip
-      case .truncate: .truncate
-      }
-    options.emptySequences = data.emptySequences == .skip ? .skip : .error
+    options.overlong = data.tooLong
+    options.emptySequences = data.emptySequences
     // Held-out data may hold targets that were never learned: they count as wrong instead of being refused. A class that a
     // generator is to read can't be read, and is refused.
     options.unknownLabels = .count
@@ -212,20 +208,6 @@ extension ExampleSet {
     // Held-out texts are always kept; those of the training examples only where they are evaluated.
     options.keepTrainingTexts = keepsTrainingTexts
     return options
-  }
-
-  /// Generated pairs are TSV whatever the format of files would be.
-  private static func format(_ configuration: RunConfiguration) -> DataFormat {
-    if configuration.data.train == nil { return .tsv }
-    return switch configuration.data.format {
-    case .text, .lines: .lines
-    case .tsv: .tsv
-    case .columns: .columns
-    case .conllu: .conllu
-    case .csv: .csv
-    case .npy: .npy
-    case .multihot: .multihot
-    }
   }
 
   private static func source(_ path: DataPath) -> DataSource {
@@ -252,12 +234,4 @@ extension ExampleSet {
     case .datePairs, .dates, .none: try task.dates()
     }
   }
-}
-
-private func textOptions(_ tokens: DataConfiguration.Tokens, _ data: DataConfiguration) -> TextOptions {
-  var options = TextOptions(
-    TokenUnit(rawValue: tokens.rawValue) ?? .word, lowercase: data.lowercase, minCount: data.minCount,
-    maxVocabulary: tokens == .bpe ? data.subwordVocabulary : data.maxVocabulary)
-  options.subwordKind = SubwordKind(rawValue: data.subwordKind.rawValue) ?? .bpe
-  return options
 }

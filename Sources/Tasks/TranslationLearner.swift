@@ -25,7 +25,7 @@ package final class TranslationLearner: Learner {
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
-    ownWorkspace = Workspace(precision: ProductPrecision(configuration.training.precision))
+    ownWorkspace = Workspace(precision: configuration.training.precision)
     guard let target = encoding.target else {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }
@@ -48,7 +48,8 @@ package final class TranslationLearner: Learner {
   /// Makes another model a member of the ensemble, if both read and write the same: vocabularies, widths, sources.
   package func join(_ other: any Learner, path: String) throws {
     guard let partner = other as? Self else {
-      throw TrainingFailure.unusableRun(path: path, problem: "can't be joined: only encoder-decoders can")
+      throw TrainingFailure.unusableRun(
+        path: path, problem: "can't be a member of an ensemble: only encoder-decoders can")
     }
     if let difference = difference(from: partner) {
       throw TrainingFailure.unusableRun(path: path, problem: "has \(difference): it can't be joined")
@@ -94,7 +95,8 @@ package final class TranslationLearner: Learner {
     var options = DecoderOptions()
     options.teacherForcing = context.teacherForcing
     options.labelSmoothing = context.inTraining(training.labelSmoothing)
-    options.coverageLoss = context.inTraining(configuration.model.coverage ? training.coverageWeight : 0)
+    options.coverageLoss = context.inTraining(
+      configuration.model.attention.coverage ? training.coverageWeight : 0)
     return model.evaluate(batch, options, into: context.gradients, context.layers(parameters))
   }
 

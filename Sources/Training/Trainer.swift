@@ -60,13 +60,13 @@ final class Trainer {
     self.signals = signals
     let training = configuration.training
     step = try TrainingStep(
-      task, plan: plan, optimizer: OptimizerSettings(training), accumulate: training.accumulate,
+      task, plan: plan, optimizer: training.optimizer, accumulate: training.accumulate,
       clipNorm: training.clipNorm, communicator: communicator)
     average =
       training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(
       store: store, task: task, optimizer: step.optimizer, average: average, communicator: communicator)
-    schedule = Schedule(training.schedule)
+    schedule = training.schedule
     stepsPerEpoch = (task.microbatchesPerEpoch + training.accumulate - 1) / training.accumulate
     let (byEpochs, overflows) = training.epochs.multipliedReportingOverflow(by: stepsPerEpoch)
     let limits = [training.steps, overflows ? .max : byEpochs].filter { $0 > 0 }

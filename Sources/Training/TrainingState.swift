@@ -36,59 +36,29 @@ package struct TrainingState: Codable, Equatable {
   var identity = RunIdentity()
 }
 
-/// A fingerprint of a run: its settings (as YAML), its vocabulary and its data.
+/// A fingerprint of a run: its settings, its vocabulary and its data.
 struct RunIdentity: Codable, Equatable {
-  var configuration = ""
+  /// The values, by key, that must be the same when the run is resumed.
+  var settings: [String: String] = [:]
   var data = ""
 
   init() {}
 
   init(_ configuration: RunConfiguration, dataDigest: UInt64) {
-    self.configuration = Self.settingsThatMatter(configuration).yaml(commented: false)
+    for key in ConfigurationSchema.keys where key.change != .always {
+      settings[key.path] = key.text(of: configuration)
+    }
     data = String(dataDigest, radix: 16)
-  }
-
-  /// The configuration with everything reset that may change when a run is resumed: how long it is, what is
-  /// reported and saved, and where the same data lie.
-  private static func settingsThatMatter(_ configuration: RunConfiguration) -> RunConfiguration {
-    var settings = configuration
-    let standard = RunConfiguration()
-    settings.training.epochs = standard.training.epochs
-    settings.training.steps = standard.training.steps
-    settings.training.skipLimit = standard.training.skipLimit
-    settings.evaluation = standard.evaluation
-    settings.evaluation.metric = configuration.evaluation.metric
-    settings.decoding = standard.decoding
-    settings.log = standard.log
-    settings.checkpoint = standard.checkpoint
-    settings.data.train = nil
-    settings.data.valid = nil
-    settings.data.test = nil
-    return settings
   }
 
   /// Throws if `other`, of the checkpoint, belongs to another run.
   func requireSame(as other: RunIdentity) throws(TrainingFailure) {
-    if configuration != other.configuration {
-      let (mine, theirs) = (Self.settings(of: configuration), Self.settings(of: other.configuration))
-      let changes = Set(mine.keys).union(theirs.keys).sorted().filter { mine[$0] != theirs[$0] }.map { key in
-        SettingChange(key: key, stored: theirs[key] ?? "absent", asked: mine[key] ?? "absent")
-      }
-      guard changes.isEmpty else { throw .otherConfiguration(changes) }
+    let keys = Set(settings.keys).union(other.settings.keys).sorted()
+    let changes = keys.filter { settings[$0] != other.settings[$0] }.map { key in
+      SettingChange(
+        key: key, stored: other.settings[key] ?? "absent", asked: settings[key] ?? "absent")
     }
+    guard changes.isEmpty else { throw .otherConfiguration(changes) }
     if data != other.data { throw .otherData(what: "the text or its vocabulary") }
-  }
-
-  /// The values of a configuration's YAML by dotted key.
-  private static func settings(of yaml: String) -> [String: String] {
-    var sections: [Substring] = []
-    var values: [String: String] = [:]
-    for line in yaml.split(separator: "\n") {
-      let text = line.drop { $0 == " " }
-      let key = text.prefix { $0 != ":" }
-      sections = sections.prefix((line.count - text.count) / 2) + [key]
-      values[sections.joined(separator: ".")] = String(text.dropFirst(key.count + 1).drop { $0 == " " })
-    }
-    return values
   }
 }

@@ -42,7 +42,7 @@ struct ConfigurationArguments: ParsableArguments {
     }
     return try communicator.agree {
       try RunConfiguration.resolve(
-        layers: [try YAMLReader.node(bytes: bytes, source: text)], overrides: overrides, stored: usesStored
+        layers: [try YAMLReader.node(bytes: bytes, source: text)], overrides: overrides
       ).configuration
     }
   }

@@ -73,7 +73,7 @@ struct RunArguments: ParsableArguments {
     let layers = [try YAMLReader.node(bytes: stored, source: .file(run.configuration))]
     func resolve(_ overrides: [String]) throws -> RunConfiguration {
       try RunConfiguration.resolve(
-        layers: layers, overrides: overrides, requiringText: false, stored: true
+        layers: layers, overrides: overrides, requiringText: false
       ).configuration
     }
     let stored = try resolve([])
@@ -85,9 +85,8 @@ struct RunArguments: ParsableArguments {
 
   private static func issue(of override: String, _ stored: RunConfiguration) -> ConfigurationIssue? {
     let name = String(override.prefix { $0 != "=" })
-    let isKey = ConfigurationSchema.keys.contains { $0.path == name }
     let changesLayout = changesLayout(name, stored)
-    guard isKey && isFixed(name) || changesLayout else { return nil }
+    guard ConfigurationSchema.keysByPath[name]?.change == .never || changesLayout else { return nil }
     return ConfigurationIssue(
       origin: .override(override), key: changesLayout ? "data.train" : name,
       message: "the trained model depends on it; train another run to change it")
@@ -100,17 +99,6 @@ struct RunArguments: ParsableArguments {
     if name == "data.train" { return stored.data.train?.file == nil }
     let part = DataPath.Part.allCases.first { name == "data.train.\($0.rawValue)" }
     return part.map { stored.data.train?.parts[$0] == nil } ?? false
-  }
-
-  /// Whether the weights or the vocabulary depend on a key.
-  private static func isFixed(_ path: String) -> Bool {
-    path.hasPrefix("model.")
-      || [
-        "task", "data.format", "data.tokens", "data.source_tokens", "data.target_tokens",
-        "data.shared_vocabulary",
-        "data.subword_kind", "data.subword_vocabulary", "data.lowercase", "data.min_count",
-        "data.max_vocabulary", "data.reverse_source", "data.width",
-      ].contains(path)
   }
 }
 

@@ -31,7 +31,7 @@ let allowedImports: [TargetRule] = [
   TargetRule("NumericKernels", ["CKernels", "COpenBLAS"]),
   TargetRule("Options"),
   TargetRule("Parameters", ["NumericKernels"]),
-  TargetRule("Optimizers", ["CKernels"], external: ["Foundation"]),
+  TargetRule("Optimizers", ["CKernels", "Options"], external: ["Foundation"]),
   TargetRule("Checkpoints", ["CXXHash"], external: platform.union(["Foundation"])),
   TargetRule(
     "RecurrentNN", ["Parameters", "NumericKernels", "CKernels", "Options", "Optimizers", "Checkpoints"]),
@@ -39,8 +39,11 @@ let allowedImports: [TargetRule] = [
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
   TargetRule("UnicodeText"),
   TargetRule("Metrics", ["UnicodeText"], external: platform),
-  TargetRule("Configuration", ["Metrics"], external: ["Foundation"]),
-  TargetRule("Datasets", ["NumericKernels", "CSentencePiece", "UnicodeText"], external: ["Foundation"]),
+  TargetRule(
+    "Datasets", ["NumericKernels", "CSentencePiece", "UnicodeText", "Options"], external: ["Foundation"]),
+  TargetRule(
+    "Configuration", ["NumericKernels", "Options", "RecurrentNN", "Optimizers", "Datasets", "Metrics"],
+    external: ["Foundation"]),
   TargetRule("RunLog", ["Checkpoints"], external: platform.union(["Foundation"])),
   TargetRule(
     "Tasks",

@@ -237,8 +237,8 @@ extension Mistake {
       name: "a text to predict from", arguments: ["predict", "run"], exitCode: 64,
       words: ["error: run is a language model", "Usage: rnn-dist predict "]),
     Mistake(
-      name: "ensemble of a language model", arguments: ["evaluate", "run", "--ensemble", "run"], exitCode: 64,
-      words: ["error: --ensemble"]),
+      name: "ensemble of a language model", arguments: ["evaluate", "run", "--ensemble", "run"], exitCode: 65,
+      words: ["error: run can't be a member of an ensemble"]),
   ]
 }
 

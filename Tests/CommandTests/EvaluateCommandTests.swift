@@ -58,7 +58,7 @@ private struct Score: Decodable {
   /// Ranks with different settings would add up values that don't belong together.
   @Test(arguments: [
     (["evaluation.batch_size=1"], "the configuration"), (["--checkpoint", "4"], "the checkpoint"),
-    (["--data", "text.txt"], "the text"),
+    (["--data", "text.txt"], "the data"),
   ]) func ranksWithOtherSettings(other: [String], what: String) throws {
     let folder = try TinyRun.folder()
     let outcome = try Program.run(

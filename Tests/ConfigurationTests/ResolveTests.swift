@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Testing
 
 @Suite struct ResolveTests {
@@ -27,9 +28,9 @@ import Testing
         layer([("model.layers", "3"), ("model.cell", "gru")], file: "b.yaml"),
       ],
       overrides: ["model.cell=lstm", "model.cell=rnn"])
-    #expect(resolved.configuration.model.layers == 3)
-    #expect(resolved.configuration.model.hiddenSize == 10)
-    #expect(resolved.configuration.model.cell == .rnn)
+    #expect(resolved.configuration.model.network.layers == 3)
+    #expect(resolved.configuration.model.network.hiddenSize == 10)
+    #expect(resolved.configuration.model.network.cell.kind == .rnn)
     #expect(resolved.origin(of: "model.layers") == .file("b.yaml", line: 1, column: 15))
     #expect(resolved.origin(of: "model.hidden_size") == .file("a.yaml", line: 2, column: 20))
     #expect(resolved.origin(of: "model.cell") == .override("model.cell=rnn"))
@@ -46,19 +47,19 @@ import Testing
     #expect(configuration.training.learningRate == 0.004)
     #expect(configuration.training.clipNorm == 1)
     #expect(configuration.model.tieEmbeddings)
-    #expect(configuration.training.schedule.kind == .inverseSquareRoot)
+    #expect(configuration.training.schedule.kind == .inverseSqrt)
     #expect(configuration.model.initUniform == 0.08)
     #expect(configuration.data.test == "null")
     #expect(configuration.data.valid == "a b")
-    #expect(configuration.training.epsilon == 1e-10)
-    #expect(configuration.model.effectiveEmbeddingDropout == 0.5)
+    #expect(configuration.training.optimizer.epsilon == 1e-10)
+    #expect(configuration.model.inputDropout == 0.5)
   }
 
   @Test func nullUnsetsWhatIsOptional() throws {
     let resolved = try resolve(
       "data.valid=x", "data.valid=null", "model.dropout=0.3", "model.embedding_dropout=~")
     #expect(resolved.configuration.data.valid == nil)
-    #expect(resolved.configuration.model.effectiveEmbeddingDropout == 0.3)
+    #expect(resolved.configuration.model.inputDropout == 0.3)
     #expect(issues("model.layers=").map(\.key) == ["model.layers"])
   }
 
@@ -183,7 +184,7 @@ import Testing
     #expect(text.split(separator: "\n").count == 5)
     #expect(
       text.hasPrefix(
-        "run.yaml:1:13: model.cell: expects one of rnn, gru, lstm; found \"lstmm\"; did you mean \"lstm\"?\n"
+        "run.yaml:1:13: model.cell: expects one of rnn, gru, lstm, mingru; found \"lstmm\"; did you mean \"lstm\"?\n"
           + "run.yaml:2:1: seeed: unknown key; did you mean \"seed\"?\n"))
     #expect(ConfigurationErrors(found).exitCode == 78)
   }
@@ -234,7 +235,9 @@ import Testing
     (["training.steps=10", "training.schedule.warmup_steps=10"], "training.schedule.warmup_steps"),
     (["training.schedule.kind=plateau", "data.valid_fraction=0"], "training.schedule.kind"),
     (["evaluation.patience=1", "data.valid_fraction=0"], "evaluation.patience"),
-    (["data.max_vocabulary=2"], "data.max_vocabulary"), (["data.generator=none"], "data.train"),
+    (["data.max_vocabulary=2"], "data.max_vocabulary"),
+    (["data.tokens=byte", "data.max_vocabulary=200"], "data.max_vocabulary"),
+    (["data.tokens=bpe", "data.min_count=2"], "data.min_count"), (["data.generator=none"], "data.train"),
   ])
   func keysThatDoNotGoTogether(overrides: [String], key: String) {
     let error = #expect(throws: ConfigurationErrors.self) {
@@ -249,7 +252,6 @@ import Testing
     ["model.gru_reset=before", "model.cell=gru"], ["training.epochs=0", "training.steps=1"],
     ["training.reproducible=true", "training.batch_size=8"], ["training.products=tuned"],
     ["training.products=rule", "training.reproducible=true", "training.precision=bf16"],
-    ["data.tokens=byte", "data.max_vocabulary=2"],
     ["training.schedule.kind=plateau", "data.valid_fraction=0", "data.valid=v"],
     ["data.generator=none", "data.train=t"],
   ])

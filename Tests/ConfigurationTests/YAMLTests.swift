@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Foundation
 import Testing
 import rnn_dist
@@ -24,7 +25,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
         log:
         """)
     #expect(resolved.configuration.seed == 3)
-    #expect(resolved.configuration.model.cell == .gru)
+    #expect(resolved.configuration.model.network.cell.kind == .gru)
     #expect(resolved.configuration.training.schedule.kind == .cosine)
     #expect(resolved.origin(of: "model.layers") == .file("a.yaml", line: 5, column: 11))
     #expect(resolved.origin(of: "training.schedule.kind") == .file("a.yaml", line: 6, column: 40))
@@ -60,7 +61,8 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
 
   @Test func aliasesWorkButCannotMultiply() throws {
     #expect(
-      try resolve(yaml: "model: {hidden_size: &n 32, embedding_size: *n}").configuration.model.hiddenSize
+      try resolve(yaml: "model: {hidden_size: &n 32, embedding_size: *n}").configuration.model.network
+        .hiddenSize
         == 32)
     var bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
     for level in 1..<40 {

@@ -59,7 +59,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
 
   static let all = forms + bridges + scores + options
 
-  var hasAttention: Bool { if case .attention = shape.context { true } else { false } }
+  var hasAttention: Bool { shape.context.kind == .attention }
 
   /// Each context with each summary.
   static let forms: [EncoderDecoderCase] = {
@@ -116,25 +116,25 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
       ]
     }
     let location = AttentionShape.LocationFeatures(channels: 2, width: 3)
-    return attention("additive", AttentionShape(.additive(size: 7)))
-      + attention("normed", AttentionShape(.additive(size: 7, normed: true)))
+    return attention("additive", AttentionShape(.additive, size: 7))
+      + attention("normed", AttentionShape(.additive, size: 7, normed: true))
       + attention("dot", AttentionShape(.dot))
       + attention("general", AttentionShape(.general))
       + attention("scaled", AttentionShape(.general, scaling: .inverseSquareRoot))
       + attention("learned scale", AttentionShape(.dot, scaling: .learned))
       + attention(
-        "coverage", AttentionShape(.additive(size: 3), coverage: true), DecoderOptions(coverageLoss: 0.7))
+        "coverage", AttentionShape(.additive, size: 3, coverage: true), DecoderOptions(coverageLoss: 0.7))
       + attention("coverage loss of general", AttentionShape(.general), DecoderOptions(coverageLoss: 0.5))
-      + attention("location", AttentionShape(.additive(size: 3), location: location))
+      + attention("location", AttentionShape(.additive, size: 3, location: location))
       + attention(
         "everything",
-        AttentionShape(.additive(size: 3, normed: true), coverage: true, location: location, window: 1),
+        AttentionShape(.additive, size: 3, normed: true, coverage: true, location: location, window: 1),
         DecoderOptions(labelSmoothing: 0.1, coverageLoss: 0.3))
       + attention("window", AttentionShape(.general, window: 1))
   }()
 
   static let options: [EncoderDecoderCase] = {
-    let attention = ContextForm.attention(AttentionShape(.additive(size: 3)))
+    let attention = ContextForm.attention(AttentionShape(.additive, size: 3))
     let question = encoder(cell: .gru(), hiddenSize: 3, bidirectional: false)
     var tied = model(attention, decoder(readout: .hidden(size: embeddingSize)))
     tied.tieOutput = true

@@ -30,15 +30,11 @@ extension GoldenFile {
   }
 
   private func attentionShape() throws -> AttentionShape {
-    let score: AttentionShape.Score = try value(
-      "score",
-      [
-        "additive": .additive(size: try size("attention_size"), normed: flag("normed")), "dot": .dot,
-        "general": .general,
-      ])
+    let form = try #require(AttentionShape.Form(rawValue: try option("score")))
+    let isAdditive = form == .additive
     let (channels, window) = (try size("location_channels"), try size("window"))
     return AttentionShape(
-      score,
+      form, size: isAdditive ? try size("attention_size") : nil, normed: isAdditive && flag("normed"),
       scaling: try value(
         "scaling", ["none": .none, "inverse-square-root": .inverseSquareRoot, "learned": .learned]),
       query: try value("query", ["previous": .previous, "current": .current]), coverage: flag("coverage"),

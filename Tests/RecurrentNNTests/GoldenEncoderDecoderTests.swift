@@ -44,7 +44,7 @@ import Testing
       looked.append(all)
     }
     var sources = 0
-    if case .attention = model.shape.context { sources = model.shape.sources.count }
+    if model.shape.context.kind == .attention { sources = model.shape.sources.count }
     #expect(looked.count == sources)
     // The weights of a batch of the benchmark's size are not worth their bytes.
     for (source, weights) in looked.enumerated() where golden.name != "seq2seq-benchmark" {

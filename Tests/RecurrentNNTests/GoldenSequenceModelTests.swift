@@ -17,7 +17,7 @@ import Testing
     _ golden: GoldenFile, _ type: Element.Type, _ tolerance: Double
   ) throws {
     let outputs = try golden.size("outputs")
-    let kinds: [String: TaggerOutput] = [
+    let kinds: [String: OutputShape] = [
       "softmax": .softmax(classes: outputs), "crf": .conditionalRandomField(classes: outputs),
       "bernoulli": .bernoulli(bits: outputs), "linear": .linear(size: outputs),
     ]

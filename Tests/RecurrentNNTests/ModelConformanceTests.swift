@@ -100,7 +100,7 @@ struct LanguageModelCase: ModelCase {
 /// Every output with every input and every place of dropout.
 struct TaggerCase: ModelCase {
   let option: SequenceCase
-  let output: TaggerOutput
+  let output: OutputShape
   let targets: TargetData
 
   var testDescription: String { "\(option.name), \(output), smoothing \(option.smoothing)" }
@@ -120,7 +120,7 @@ struct TaggerCase: ModelCase {
       var smoothed = option
       smoothed.smoothing = 0.1
       let (softmax, field) = (
-        TaggerOutput.softmax(classes: 3), TaggerOutput.conditionalRandomField(classes: 3)
+        OutputShape.softmax(classes: 3), OutputShape.conditionalRandomField(classes: 3)
       )
       func classes(_ unknown: Set<Int>) -> TargetData {
         SequenceCase.classes(option.steps, of: 3, unknown: unknown)
@@ -160,7 +160,7 @@ struct TaggerCase: ModelCase {
 struct ClassifierCase: ModelCase {
   let option: SequenceCase
   let pooling: Pooling
-  let output: ClassifierOutput
+  let output: OutputShape
 
   var testDescription: String { "\(option.name), \(pooling), \(output), smoothing \(option.smoothing)" }
 

@@ -9,7 +9,7 @@ import Testing
     layers: 2, readout: .hidden(size: 3), inputFeeding: true)
   private static let cases = [
     EncoderDecoderCase.model(.initialState),
-    EncoderDecoderCase.model(.attention(AttentionShape(.additive(size: 3))), hidden),
+    EncoderDecoderCase.model(.attention(AttentionShape(.additive, size: 3)), hidden),
     EncoderDecoderCase.model(.everyStep),
   ]
 

@@ -10,7 +10,7 @@ import Testing
   private static let poolings: [Pooling] = [.last, .mean, .max, .attention(size: 5)]
 
   private func make(
-    _ pooling: Pooling, _ output: ClassifierOutput, _ option: SequenceCase = option
+    _ pooling: Pooling, _ output: OutputShape, _ option: SequenceCase = option
   ) throws -> (SequenceClassifier<Double>, LayerContext<Double>) {
     let classifier = try SequenceClassifier<Double>(
       SequenceClassifierShape(network: option.network, pooling: pooling, output: output))
@@ -25,8 +25,8 @@ import Testing
     }
   }
 
-  @Test(arguments: poolings, [ClassifierOutput.softmax(classes: 3), .linear(size: 3)])
-  func predictionsStandInTheCallersOrder(pooling: Pooling, output: ClassifierOutput) throws {
+  @Test(arguments: poolings, [OutputShape.softmax(classes: 3), .linear(size: 3)])
+  func predictionsStandInTheCallersOrder(pooling: Pooling, output: OutputShape) throws {
     let (classifier, context) = try make(pooling, output)
     let scratch = Scratch<Double>()
     let data = Self.option.data

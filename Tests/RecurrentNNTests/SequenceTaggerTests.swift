@@ -9,7 +9,7 @@ import Testing
     inputDropout: 0.3,
     wordDropout: 0.3, lengths: [2, 5, 0, 3])
   private static let vectors = SequenceCase(name: "vectors", input: .vectors, lengths: [2, 5, 0, 3])
-  private static let outputs: [TaggerOutput] = [
+  private static let outputs: [OutputShape] = [
     .softmax(classes: 4), .conditionalRandomField(classes: 4), .bernoulli(bits: 3), .linear(size: 2),
   ]
 
@@ -21,7 +21,7 @@ import Testing
   }
 
   @Test(arguments: [words, vectors], outputs)
-  func predictionsStandInTheCallersOrder(option: SequenceCase, output: TaggerOutput) throws {
+  func predictionsStandInTheCallersOrder(option: SequenceCase, output: OutputShape) throws {
     var network = option.network
     network.uniformInitialization = 2  // Wide enough that the steps differ.
     let tagger = try SequenceTagger<Double>(SequenceTaggerShape(network: network, output: output))
@@ -38,7 +38,7 @@ import Testing
 
   /// The argmax of a softmax, the path of a random field, and bits: what is predicted has the least loss.
   @Test(arguments: outputs)
-  func predictionsAreTheLeastLoss(output: TaggerOutput) throws {
+  func predictionsAreTheLeastLoss(output: OutputShape) throws {
     let option = Self.vectors
     let tagger = try SequenceTagger<Double>(SequenceTaggerShape(network: option.network, output: output))
     let scratch = Scratch<Double>()
@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test(arguments: outputs, [[], [0], [0, 0]])
-  func nothingToTag(output: TaggerOutput, lengths: [Int]) throws {
+  func nothingToTag(output: OutputShape, lengths: [Int]) throws {
     let tagger = try SequenceTagger<Float>(
       SequenceTaggerShape(network: Self.words.network, output: output))
     let context = LayerContext(
@@ -101,9 +101,9 @@ import Testing
     let data = SequenceData(
       lengths: lengths, content: .words([], index: [], lengths: [], letters: []))
     let targets: TargetData =
-      switch output {
-      case .bernoulli(let bits): .bits([], width: bits)
-      case .linear(let size): .numbers([], width: size)
+      switch output.kind {
+      case .bernoulli: .bits([], width: output.size)
+      case .linear: .numbers([], width: output.size)
       default: .classes([])
       }
     let scratch = Scratch<Float>()

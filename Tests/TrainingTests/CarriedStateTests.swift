@@ -21,7 +21,7 @@ struct CarriedStateTests {
     ranks: Int, _ body: @escaping @Sendable (LanguageModelTask, any Communicator) throws -> Void
   ) throws -> [[[Float]]] {
     try InProcessCommunicator.run(ranks: ranks) { communicator in
-      let configuration = RunConfiguration.small("not read") { $0.model.layers = 2 }
+      let configuration = RunConfiguration.small("not read") { $0.model.network.layers = 2 }
       let corpus = try TextCorpus.load(
         train: .memory(Array(Self.text.utf8), name: "a test"), valid: nil, test: nil, validFraction: 0,
         options: TextOptions(.char))

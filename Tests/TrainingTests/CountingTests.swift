@@ -14,7 +14,7 @@ struct CountingTests {
   /// Plain gradient descent: a step moves every parameter by -0.5 × the mean gradient, which is 1.
   private func configuration(_ change: (inout RunConfiguration) -> Void) -> RunConfiguration {
     var configuration = RunConfiguration()
-    configuration.training.optimizer = .sgd
+    configuration.training.optimizer.kind = .sgd
     configuration.training.learningRate = 0.5
     configuration.training.clipNorm = 0
     configuration.training.epochs = 0
@@ -121,7 +121,7 @@ struct CountingTests {
       configuration {
         $0.training.steps = 10
         $0.training.skipLimit = 1
-        $0.training.weightDecay = 0
+        $0.training.optimizer.weightDecay = 0
       }, ranks: ranks, recorder, tokens: { [3, 4, 7].contains($0) ? 0 : 2 })
     #expect(result.error == "" && result.calls.count == 10)
     #expect(result.parameters == [Float](repeating: -0.5 * 7, count: 5))

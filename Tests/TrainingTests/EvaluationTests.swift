@@ -20,8 +20,8 @@ struct EvaluationTests {
     directory = try TemporaryDirectory()
     let text = try directory.write(sampleText(characters: 400), to: "text.txt")
     configuration = .small(text) {
-      $0.model.layers = 2
-      $0.model.dropout = 0.5  // must play no part
+      $0.model.network.layers = 2
+      $0.model.network.dropout = 0.5  // must play no part
       $0.training.steps = 15
       $0.training.learningRate = 0.05
     }

@@ -38,7 +38,7 @@ struct FaultTests {
   /// Ten steps of plain gradient descent: every one moves every parameter by -0.5 × the mean gradient.
   private func configuration(_ change: (inout RunConfiguration) -> Void = { _ in }) -> RunConfiguration {
     var configuration = RunConfiguration()
-    configuration.training.optimizer = .sgd
+    configuration.training.optimizer.kind = .sgd
     configuration.training.learningRate = 0.5
     configuration.training.clipNorm = 0
     configuration.training.epochs = 0

@@ -9,10 +9,10 @@ import Testing
 /// The table of formats that configurations are checked against is the one that files are read by.
 @Suite struct FormatTableTests {
   private static let pairs = RunConfiguration.Task.allCases.filter { $0 != .languageModel }
-    .flatMap { task in DataConfiguration.Format.allCases.map { (task, $0) } }
+    .flatMap { task in DataFormat.allCases.map { (task, $0) } }
 
   /// Whether the reader refuses a format for a task, before it has read anything.
-  private func isRefused(_ task: RunConfiguration.Task, _ format: DataConfiguration.Format) throws -> Bool {
+  private func isRefused(_ task: RunConfiguration.Task, _ format: DataFormat) throws -> Bool {
     var configuration = RunConfiguration()
     configuration.task = task
     configuration.data.format = format
@@ -33,7 +33,7 @@ import Testing
   }
 
   @Test(arguments: pairs)
-  func whatIsAllowedIsRead(task: RunConfiguration.Task, format: DataConfiguration.Format) throws {
+  func whatIsAllowedIsRead(task: RunConfiguration.Task, format: DataFormat) throws {
     // A text is one stream: no task but the language model has a use for it.
     let isRead = try format != .text && !isRefused(task, format)
     #expect(format.belongs(to: task) == isRead)
@@ -42,11 +42,11 @@ import Testing
   /// Formats that the reader knows and no configuration could ask for.
   @Test(arguments: [
     (
-      RunConfiguration.Task.classifier, DataConfiguration.Format.multihot, "a\t1 2|0\nb\t0\na\t1|1 2\nb\t|0\n"
+      RunConfiguration.Task.classifier, DataFormat.multihot, "a\t1 2|0\nb\t0\na\t1|1 2\nb\t|0\n"
     ),
     (.seq2seq, .csv, "one two,0.5,1,2\nthree,1,2,3\none,0,0,1\ntwo,3,2,1\n"),
   ])
-  func trainsOn(task: RunConfiguration.Task, format: DataConfiguration.Format, text: String) throws {
+  func trainsOn(task: RunConfiguration.Task, format: DataFormat, text: String) throws {
     let directory = try TemporaryDirectory()
     let configuration = RunConfiguration.small(try directory.write(text, to: "data")) {
       $0.task = task

@@ -1,5 +1,6 @@
 import Communication
 import Configuration
+import Datasets
 import Foundation
 import NumericKernels
 import Parameters
@@ -23,8 +24,8 @@ struct LearnerCase: Sendable, CustomTestStringConvertible {
   /// Writes the data and describes the run.
   func configuration(in directory: TemporaryDirectory) throws -> RunConfiguration {
     var configuration = RunConfiguration.small("") {
-      $0.model.layers = 2
-      $0.model.dropout = 0.2
+      $0.model.network.layers = 2
+      $0.model.network.dropout = 0.2
       $0.training.batchSize = 7
       $0.training.steps = 14
       $0.evaluation.everySteps = 5
@@ -58,7 +59,7 @@ struct LearnerCase: Sendable, CustomTestStringConvertible {
     $0.task = .tagger
     $0.data.format = .columns
     $0.data.tokens = .word
-    $0.model.bidirectional = true
+    $0.model.network.bidirectional = true
     $0.model.characterEmbeddingSize = 3
     $0.model.characterHiddenSize = 4
     $0.model.output = .crf
@@ -74,7 +75,7 @@ struct LearnerCase: Sendable, CustomTestStringConvertible {
     $0.task = .classifier
     $0.data.format = .tsv
     $0.data.tokens = .word
-    $0.model.cell = .gru
+    $0.model.network.cell.kind = .gru
     $0.model.pooling = .attention
     $0.model.characterEmbeddingSize = 3
     $0.model.characterHiddenSize = 4
@@ -101,10 +102,10 @@ struct LearnerCase: Sendable, CustomTestStringConvertible {
     $0.task = .seq2seq
     $0.data.format = .tsv
     $0.data.tokens = .space
-    $0.model.cell = .gru
-    $0.model.bidirectional = true
+    $0.model.network.cell.kind = .gru
+    $0.model.network.bidirectional = true
     $0.model.readoutSize = 5
-    $0.model.coverage = true
+    $0.model.attention.coverage = true
     $0.model.characterEmbeddingSize = 3
     $0.model.characterHiddenSize = 4
     $0.training.teacherForcing = 1

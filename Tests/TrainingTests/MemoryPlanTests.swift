@@ -15,7 +15,7 @@ struct MemoryPlanTests {
   func whatIsPlannedIsTaken(products: TrainingConfiguration.Products) throws {
     let configuration = RunConfiguration.small("not read") {
       // Several blocks of an arena.
-      $0.model.hiddenSize = 64
+      $0.model.network.hiddenSize = 64
       $0.training.batchSize = 16
       $0.training.bptt = 40
       $0.training.epochs = 0

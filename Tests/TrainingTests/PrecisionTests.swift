@@ -4,7 +4,7 @@ import Testing
 
 @Suite("training.precision")
 struct PrecisionTests {
-  private func losses(_ precision: TrainingConfiguration.Precision, ranks: Int = 1) throws -> [Double] {
+  private func losses(_ precision: ProductPrecision, ranks: Int = 1) throws -> [Double] {
     let directory = try TemporaryDirectory()
     let text = try directory.write(sampleText(characters: 400), to: "text.txt")
     let configuration = RunConfiguration.small(text) {

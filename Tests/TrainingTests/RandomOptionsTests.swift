@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import RecurrentNN
 import Testing
 
 @Suite("What is random in a model is drawn anew in every step of training, whatever else is set")
@@ -11,21 +12,21 @@ struct RandomOptionsTests {
   /// An option that makes training random, alone.
   struct Option: Sendable, CustomTestStringConvertible {
     var name: String
-    var set: @Sendable (inout ModelConfiguration) -> Void
+    var set: @Sendable (inout ModelOptions) -> Void
     var testDescription: String { name }
 
     static let all = [
-      Option(name: "dropout") { $0.dropout = 0.5 },
+      Option(name: "dropout") { $0.network.dropout = 0.5 },
       Option(name: "embedding_dropout") { $0.embeddingDropout = 0.5 },
-      Option(name: "variational_dropout") { $0.variationalDropout = 0.5 },
-      Option(name: "zoneout") { $0.zoneout = 0.5 },
-      Option(name: "zoneout_cell") { $0.zoneoutCell = 0.5 },
+      Option(name: "variational_dropout") { $0.network.cell.variationalDropout = 0.5 },
+      Option(name: "zoneout") { $0.network.cell.zoneout = 0.5 },
+      Option(name: "zoneout_cell") { $0.network.cell.zoneoutCell = 0.5 },
     ]
   }
 
   /// The losses of two epochs of a single step each, between which nothing is learnt to speak of: they differ by what is
   /// random and by nothing else.
-  private func losses(_ task: String, _ change: (inout ModelConfiguration) -> Void) throws -> [Double] {
+  private func losses(_ task: String, _ change: (inout ModelOptions) -> Void) throws -> [Double] {
     var configuration: RunConfiguration
     if let test = LearnerCase.sequences.first(where: { $0.name == task }) {
       configuration = try test.configuration(in: directory)
@@ -38,8 +39,8 @@ struct RandomOptionsTests {
         $0.training.bptt = 400
       }
     }
-    configuration.model.cell = .lstm
-    configuration.model.dropout = 0
+    configuration.model.network.cell.kind = .lstm
+    configuration.model.network.dropout = 0
     configuration.model.wordDropout = 0
     configuration.training.learningRate = 1e-30
     configuration.training.steps = 2

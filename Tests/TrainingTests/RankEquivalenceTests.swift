@@ -1,6 +1,7 @@
 import Communication
 import Configuration
 import Foundation
+import RecurrentNN
 import Testing
 @testable import Tasks
 
@@ -15,7 +16,7 @@ struct RankEquivalenceTests {
   }
 
   struct Case: Sendable, CustomTestStringConvertible {
-    var cell: ModelConfiguration.Cell
+    var cell: CellKind
     var batchSize: Int
     var tiesEmbeddings = false
     var testDescription: String { "\(cell.rawValue), batch of \(batchSize)" }
@@ -29,14 +30,14 @@ struct RankEquivalenceTests {
     ])
   func sameTraining(_ test: Case) throws {
     let configuration = RunConfiguration.small(text) {
-      $0.model.cell = test.cell
-      $0.model.layers = 2
-      $0.model.dropout = 0.3
+      $0.model.network.cell.kind = test.cell
+      $0.model.network.layers = 2
+      $0.model.network.dropout = 0.3
       $0.model.tieEmbeddings = test.tiesEmbeddings
-      $0.model.embeddingSize = test.tiesEmbeddings ? $0.model.hiddenSize : 6
+      $0.model.embeddingSize = test.tiesEmbeddings ? $0.model.network.hiddenSize : 6
       $0.training.batchSize = test.batchSize
       $0.training.steps = 24
-      $0.training.optimizer = .momentum
+      $0.training.optimizer.kind = .momentum
       $0.training.learningRate = 0.05
       $0.evaluation.everySteps = 10
       $0.checkpoint.everySteps = 8
@@ -60,7 +61,7 @@ struct RankEquivalenceTests {
   func clipping(ranks: Int) throws {
     let configuration = RunConfiguration.small(text) {
       $0.training.batchSize = 7
-      $0.training.optimizer = .sgd
+      $0.training.optimizer.kind = .sgd
       $0.training.learningRate = 1
       $0.training.clipNorm = 0.02
     }
@@ -77,8 +78,8 @@ struct RankEquivalenceTests {
   @Test("Reproducible runs have the same bits at 1, 2, 4 and 8 ranks")
   func sameBits() throws {
     let configuration = RunConfiguration.small(text) {
-      $0.model.layers = 2
-      $0.model.dropout = 0.2
+      $0.model.network.layers = 2
+      $0.model.network.dropout = 0.2
       $0.training.batchSize = 9
       $0.training.accumulate = 2
       $0.training.reproducible = true
@@ -121,7 +122,7 @@ struct RankEquivalenceTests {
   @Test("Ranks without streams take part", arguments: [false, true])
   func fewerStreamsThanRanks(reproducible: Bool) throws {
     let configuration = RunConfiguration.small(text) {
-      $0.model.dropout = 0.3
+      $0.model.network.dropout = 0.3
       $0.training.batchSize = 1
       $0.training.reproducible = reproducible
       $0.evaluation.batchSize = 2

@@ -1,6 +1,7 @@
 import Checkpoints
 import Configuration
 import Foundation
+import Optimizers
 import Testing
 
 @testable import Training
@@ -16,10 +17,10 @@ struct ResumeTests {
   }
 
   /// 12 steps an epoch, an evaluation after each, 30 steps in all.
-  private func configuration(_ schedule: ScheduleConfiguration.Kind = .plateau) -> RunConfiguration {
+  private func configuration(_ schedule: Schedule.Kind = .plateau) -> RunConfiguration {
     .small(text) {
-      $0.model.layers = 2
-      $0.model.dropout = 0.3
+      $0.model.network.layers = 2
+      $0.model.network.dropout = 0.3
       $0.training.steps = 30
       $0.training.learningRate = 0.05
       $0.training.schedule.kind = schedule
@@ -64,12 +65,12 @@ struct ResumeTests {
 
   @Test("The same with other schedules, optimizers and sums", arguments: [1, 2])
   func sameBytesElsewhere(ranks: Int) throws {
-    var variants = [configuration(.cosine), configuration(.inverseSquareRoot), configuration(.exponential)]
+    var variants = [configuration(.cosine), configuration(.inverseSqrt), configuration(.exponential)]
     variants[0].training.accumulate = 5
     variants[0].training.steps = 8
-    variants[1].training.optimizer = .sgd
-    variants[1].model.cell = .gru
-    variants[2].training.optimizer = .momentum
+    variants[1].training.optimizer.kind = .sgd
+    variants[1].model.network.cell.kind = .gru
+    variants[2].training.optimizer.kind = .momentum
     variants[2].training.reproducible = true
     for configuration in variants {
       let expected = try straight(configuration, ranks: ranks)
@@ -171,7 +172,7 @@ struct ResumeTests {
   @Test("A run out of patience goes on with more of it, and not without")
   func patience() throws {
     var settings = configuration(.constant)
-    settings.training.optimizer = .sgd
+    settings.training.optimizer.kind = .sgd
     settings.training.learningRate = 1e-30  // nothing moves, nothing improves
     settings.evaluation.everySteps = 3
     settings.evaluation.patience = 2

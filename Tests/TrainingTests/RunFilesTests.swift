@@ -29,7 +29,7 @@ struct RunFilesTests {
     // A learning rate that grows until it only does harm: the best evaluation is an early one.
     let configuration = RunConfiguration.small(text) {
       $0.training.steps = 20
-      $0.training.optimizer = .sgd
+      $0.training.optimizer.kind = .sgd
       $0.training.learningRate = 30
       $0.training.clipNorm = 0
       $0.training.schedule.warmupSteps = 19
@@ -137,9 +137,9 @@ struct RunFilesTests {
   /// Beyond all numbers after a few steps.
   private func diverging(_ change: (inout RunConfiguration) -> Void) -> RunConfiguration {
     .small(text) {
-      $0.model.cell = .rnn
-      $0.model.activation = .relu
-      $0.training.optimizer = .sgd
+      $0.model.network.cell.kind = .rnn
+      $0.model.network.cell.activation = .relu
+      $0.training.optimizer.kind = .sgd
       $0.training.clipNorm = 0
       $0.training.learningRate = 1e30
       change(&$0)

@@ -1,5 +1,6 @@
 import Communication
 import Configuration
+import Datasets
 import Foundation
 import NumericKernels
 import RecurrentNN
@@ -39,17 +40,17 @@ struct SavedModelTests {
   @Test("Weights of layers that the settings do not have are refused")
   func moreLayers() throws {
     let text = try directory.write(sampleText(characters: 400), to: "text.txt")
-    let two = RunConfiguration.small(text) { $0.model.layers = 2 }
+    let two = RunConfiguration.small(text) { $0.model.network.layers = 2 }
     let run = try train(two)
     _ = try SavedModel(run: run, configuration: two)
     var one = two
-    one.model.layers = 1
+    one.model.network.layers = 1
     expectUnfitting("rnn.weight_ih_l1") { _ = try SavedModel(run: run, configuration: one) }
     for test in [LearnerCase.classifier, .seq2seq] {
       var configuration = try test.configuration(in: directory)
       let run = try train(configuration)
       _ = try sequences(run, configuration)
-      configuration.model.layers = 1
+      configuration.model.network.layers = 1
       expectUnfitting("_l1") { _ = try sequences(run, configuration) }
     }
   }
@@ -149,17 +150,17 @@ struct SavedModelTests {
   @Test(
     "A generator writes in the precision it was trained in",
     arguments: [
-      TrainingConfiguration.Precision.fp32, .bf16,
+      ProductPrecision.fp32, .bf16,
     ])
-  func precisionOfWriters(_ precision: TrainingConfiguration.Precision) throws {
+  func precisionOfWriters(_ precision: ProductPrecision) throws {
     var configuration = try LearnerCase.generator.configuration(in: directory)
     configuration.training.precision = precision
-    configuration.model.hiddenSize = 32
+    configuration.model.network.hiddenSize = 32
     let saved = try sequences(train(configuration), configuration)
     var request = SavedModel.WritingRequest(TextSampling(SamplingOptions(), seed: 3))
     (request.condition, request.count, request.maximumLength) = ("1", 500, 20)
     let written = try saved.texts(request)
-    #expect(try written == byHand(saved, ProductPrecision(precision)))
+    #expect(try written == byHand(saved, precision))
     #expect(try written != byHand(saved, precision == .fp32 ? .bf16 : .fp32))
   }
 

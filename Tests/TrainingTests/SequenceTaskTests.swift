@@ -1,5 +1,6 @@
 import Communication
 import Configuration
+import Datasets
 import Foundation
 import RunLog
 import Testing
@@ -47,7 +48,7 @@ struct SequenceTaskTests {
   @Test("A state of a pyramid stands for several steps in a picture of attention")
   func pyramid() throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
-    configuration.model.layers = 1
+    configuration.model.network.layers = 1
     configuration.model.decoderLayers = 2
     configuration.model.pyramid = 1
     configuration.decoding.minLength = 1

@@ -56,7 +56,7 @@ import Testing
   @Test func severalOutputsUseTheLengthPenalty() throws {
     let vocabulary = try #require(
       try ExampleSet.load(LearnerCase.seq2seq.configuration(in: directory)).encoding.target)
-    var decoding = DecodingConfiguration()
+    var decoding = DecodingOptions()
     decoding.lengthPenalty = 0.7
     #expect(SearchOptions(decoding, vocabulary, count: 3).lengthPenalty == 0.7)
     #expect(SearchOptions(decoding, vocabulary, count: 1).lengthPenalty == 0)
@@ -89,7 +89,7 @@ import Testing
     let text = (0..<20).map { "ax aby\taby ax\tabz a\($0 % 3 == 0 ? "x" : "y") ax" }.joined(separator: "\n")
     configuration.data.train = DataPath(file: try directory.write(text, to: "two"))
     configuration.data.valid = configuration.data.train
-    configuration.model.coverage = false
+    configuration.model.attention.coverage = false
     let saved = try saved(configuration)
     let output = try #require(
       try outputs(saved, ["ax aby\tabz ax ax", "ax\tay"], keepsAttention: true).first)
@@ -117,7 +117,7 @@ import Testing
 
   @Test func sourceWordsAreDropped() throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
-    configuration.model.dropout = 0
+    configuration.model.network.dropout = 0
     configuration.training.teacherForcingEnd = nil
     configuration.training.steps = 1
     let whole = try train(configuration, "whole").losses
@@ -131,7 +131,7 @@ import Testing
   /// Last states of both directions become the decoder's first, layer by layer and cell state by cell state.
   @Test func statesAreCopied() throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
-    configuration.model.cell = .lstm
+    configuration.model.network.cell.kind = .lstm
     configuration.model.bridge = .copy
     configuration.model.decoderHiddenSize = 16
     configuration.training.steps = 2
@@ -147,10 +147,10 @@ import Testing
   @Test(arguments: [(8, nil as Int?, 1), (16, 4, 1), (16, nil, 2)])
   func statesOfAnotherSizeAreRefused(size: Int, projection: Int?, sources: Int) throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
-    configuration.model.cell = .lstm
+    configuration.model.network.cell.kind = .lstm
     configuration.model.bridge = .copy
     configuration.model.decoderHiddenSize = size
-    configuration.model.projectionSize = projection
+    configuration.model.network.cell.projectionSize = projection
     let encoding = try ExampleSet.load(configuration).encoding
     let error = #expect(throws: TrainingFailure.self) {
       try EncoderDecoderShape(configuration, encoding, sourceCount: sources)

@@ -1,6 +1,7 @@
 import Configuration
 import Datasets
 import Foundation
+import RecurrentNN
 import Testing
 
 @testable import Tasks
@@ -50,7 +51,7 @@ import Testing
     "model.hidden_size=4", "model.embedding_size=4", "training.batch_size=2", "data.valid_fraction=0",
   ]
 
-  private func file(_ task: RunConfiguration.Task, _ format: DataConfiguration.Format) -> String {
+  private func file(_ task: RunConfiguration.Task, _ format: DataFormat) -> String {
     switch (task, format) {
     case (.tagger, .multihot): "steps"
     case (.generator, .npy): "vectors"
@@ -99,9 +100,9 @@ import Testing
       case .generator, .languageModel: [[]]
       }
     var (found, trained): ([String], Int) = ([], 0)
-    for format in DataConfiguration.Format.allCases {
-      for tokens in DataConfiguration.Tokens.allCases {
-        for output in ModelConfiguration.Output.allCases {
+    for format in DataFormat.allCases {
+      for tokens in TokenUnit.allCases {
+        for output in OutputShape.Kind.allCases {
           for files in Self.files {
             for more in switches {
               let paths = files.map { $0.replacing("FILE", with: file(task, format)) }

@@ -151,7 +151,7 @@ struct StartTests {
   func resumeOtherSettings(ranks: Int) throws {
     try Job(.small(text), directory: run).run()
     let changes: [(String, @Sendable (inout RunConfiguration) -> Void)] = [
-      ("model.hidden_size", { $0.model.hiddenSize = 9 }),
+      ("model.hidden_size", { $0.model.network.hiddenSize = 9 }),
       ("training.schedule.patience", { $0.training.schedule.patience = 4 }),
       ("evaluation.metric", { $0.evaluation.metric = .perplexity }),
       ("seed", { $0.seed = 8 }),

@@ -24,13 +24,13 @@ struct StepTests {
     arguments: [1, 2])
   func accumulatedSteps(ranks: Int) throws {
     let configuration = RunConfiguration.small(text) {
-      $0.model.layers = 2
+      $0.model.network.layers = 2
       $0.data.validFraction = 0
       $0.training.batchSize = 3
       $0.training.bptt = 4
       $0.training.accumulate = 2
       $0.training.steps = 2
-      $0.training.optimizer = .sgd
+      $0.training.optimizer.kind = .sgd
       $0.training.learningRate = 0.5
       $0.training.clipNorm = 0
     }
@@ -106,7 +106,7 @@ struct StepTests {
 
   // MARK: Learning rates
 
-  private func rates(_ change: (inout ScheduleConfiguration) -> Void) throws -> (Recorder, [Double]) {
+  private func rates(_ change: (inout Schedule) -> Void) throws -> (Recorder, [Double]) {
     let recorder = Recorder()
     let configuration = RunConfiguration.small(text) {
       $0.training.steps = 40  // 18 steps an epoch
@@ -118,8 +118,8 @@ struct StepTests {
 
   @Test(
     "The rates used are those of the schedule, by step and epoch",
-    arguments: ScheduleConfiguration.Kind.allCases)
-  func schedules(_ kind: ScheduleConfiguration.Kind) throws {
+    arguments: Schedule.Kind.allCases)
+  func schedules(_ kind: Schedule.Kind) throws {
     let (recorder, rates) = try rates {
       $0.kind = kind
       $0.warmupSteps = 4
@@ -133,7 +133,7 @@ struct StepTests {
       switch kind {
       case .constant: 1
       case .exponential, .step: pow(0.5, Double(step / 18))
-      case .inverseSquareRoot: (4 / Double(step + 1)).squareRoot()
+      case .inverseSqrt: (4 / Double(step + 1)).squareRoot()
       case .cosine: 0.05 + 0.95 * 0.5 * (1 + cos(Double.pi * Double(step - 4) / 36))
       case .plateau: rates[step]
       }
@@ -147,7 +147,7 @@ struct StepTests {
     let recorder = Recorder()
     let configuration = RunConfiguration.small(text) {
       $0.training.steps = 9
-      $0.training.optimizer = .sgd
+      $0.training.optimizer.kind = .sgd
       $0.training.learningRate = 1e-30  // nothing moves, nothing improves
       $0.training.schedule.kind = .plateau
       $0.evaluation.everySteps = 2

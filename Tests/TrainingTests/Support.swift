@@ -1,6 +1,7 @@
 import Checkpoints
 import Communication
 import Configuration
+import Datasets
 import Foundation
 import RunLog
 import Synchronization
@@ -44,7 +45,7 @@ extension RunConfiguration {
   {
     var configuration = RunConfiguration()
     configuration.seed = 7
-    configuration.model.hiddenSize = 8
+    configuration.model.network.hiddenSize = 8
     configuration.model.embeddingSize = 6
     configuration.data.train = DataPath(file: text)
     configuration.training.batchSize = 4

@@ -20,7 +20,7 @@ struct TunedRunTests {
   private func configuration(_ products: TrainingConfiguration.Products = .tuned) -> RunConfiguration {
     .small(text) {
       // Sums long enough to show in the last bits who added them up.
-      $0.model.hiddenSize = 48
+      $0.model.network.hiddenSize = 48
       $0.training.steps = 9
       $0.training.products = products
     }

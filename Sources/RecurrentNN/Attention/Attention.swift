@@ -1,5 +1,6 @@
 import CKernels
 import NumericKernels
+import Options
 import Parameters
 
 /// How a decoder weighs the states of its source: the score, the positions it may attend to, and the decoder state it uses as
@@ -12,12 +13,11 @@ import Parameters
 ///     general    s · W h_j                          Luong et al. 2015, eq. 8
 ///
 /// and the context c = Σ_j a_j h_j with a = softmax(e) over the sentence.
-public struct AttentionShape: Sendable, Hashable {
+public struct AttentionShape: Options, Hashable {
   /// The form of the score.
-  public enum Score: Sendable, Hashable {
-    /// A hidden layer of `size` units. With `normed`, v is g v/‖v‖ with a learned g (Salimans & Kingma 2016), as in
-    /// TensorFlow's normed BahdanauAttention, whose bias is the bias of the query.
-    case additive(size: Int, normed: Bool = false)
+  public enum Form: String, Sendable, Hashable, CaseIterable {
+    /// A hidden layer.
+    case additive
     /// Requires encoder outputs as wide as the decoder's state.
     case dot
     case general
@@ -33,7 +33,7 @@ public struct AttentionShape: Sendable, Hashable {
   }
 
   /// The decoder state s of step i.
-  public enum Query: String, Sendable, Hashable, CaseIterable {
+  public enum Query: String, OptionChoice {
     /// s_{i-1}: the context is part of the cell's input at step i (Bahdanau et al. 2014).
     case previous
     /// s_i: the context is joined to the cell's output at step i (Luong et al. 2015). It reaches later steps by input
@@ -52,24 +52,53 @@ public struct AttentionShape: Sendable, Hashable {
       self.channels = channels
       self.width = width
     }
+
+    /// The sizes of Chorowski et al. 2015, section 4, for inputs that are not speech.
+    static let standard = LocationFeatures(channels: 10, width: 15)
   }
 
-  public var score: Score
-  public var scaling: Scaling
-  public var query: Query
-  /// Adds w_c cov_j inside tanh, cov_j the sum of the weights of all steps before (See et al. 2017, eq. 11).
-  public var coverage: Bool
+  /// The usual combinations of form, scaling and further terms, by name.
+  public enum Score: String, OptionChoice {
+    case additive
+    case normedAdditive = "normed-additive"
+    case dot, general
+    /// Dot, divided by the square root of the width.
+    case scaled
+    /// Dot, times a learned number.
+    case learnedScale = "learned-scale"
+    /// Additive with location features.
+    case location
+
+    /// Whether states of encoder and decoder are multiplied as they are.
+    public var multipliesStates: Bool { self == .dot || self == .scaled || self == .learnedScale }
+  }
+
+  public var form = Form.additive
+  /// Additive: units of the hidden layer; nil: as many as the decoder's cells have.
+  public var size: Int?
+  /// Additive: v is g v/‖v‖ with a learned g (Salimans & Kingma 2016), as in TensorFlow's normed BahdanauAttention, whose
+  /// bias is the bias of the query.
+  public var normed = false
+  /// Dot and general.
+  public var scaling = Scaling.none
+  public var query = Query.previous
+  /// Additive: adds w_c cov_j inside tanh, cov_j the sum of the weights of all steps before (See et al. 2017, eq. 11).
+  public var coverage = false
+  /// Additive.
   public var location: LocationFeatures?
   /// Only positions at most this far from position i of step i (Luong et al. 2015, local-m), from the last position in
   /// steps past the end of the source.
   public var window: Int?
 
-  /// Coverage and location need an additive score, scaling a dot or general one.
+  public init() {}
+
   public init(
-    _ score: Score, scaling: Scaling = .none, query: Query = .previous, coverage: Bool = false,
-    location: LocationFeatures? = nil, window: Int? = nil
+    _ form: Form, size: Int? = nil, normed: Bool = false, scaling: Scaling = .none, query: Query = .previous,
+    coverage: Bool = false, location: LocationFeatures? = nil, window: Int? = nil
   ) {
-    self.score = score
+    self.form = form
+    self.size = size
+    self.normed = normed
     self.scaling = scaling
     self.query = query
     self.coverage = coverage
@@ -77,27 +106,43 @@ public struct AttentionShape: Sendable, Hashable {
     self.window = window
   }
 
+  /// The name of the combination, of those with further terms that of the nearest one; setting it sets form, scaling,
+  /// `normed` and location features.
+  public var score: Score {
+    get {
+      switch form {
+      case .additive: location != nil ? .location : normed ? .normedAdditive : .additive
+      case .dot: scaling == .none ? .dot : scaling == .learned ? .learnedScale : .scaled
+      case .general: .general
+      }
+    }
+    set {
+      form = newValue == .general ? .general : newValue.multipliesStates ? .dot : .additive
+      scaling = newValue == .scaled ? .inverseSquareRoot : newValue == .learnedScale ? .learned : .none
+      normed = newValue == .normedAdditive
+      location = newValue == .location ? .standard : nil
+    }
+  }
+
   /// Features of a position that enter its score.
   var featureCount: Int { (coverage ? 1 : 0) + (location?.channels ?? 0) }
 
-  /// Stops at a combination that has no meaning.
-  func requireMeaning(memorySize: Int, querySize: Int) {
-    if case .additive(let size, _) = score {
-      precondition(size > 0, "additive attention of size \(size)")
-      precondition(scaling == .none, "additive attention with scaling \(scaling)")
-    } else {
-      precondition(featureCount == 0, "coverage or location features without an additive score")
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.size, .within(1...65_536))
+    checks.bound(\.window, .within(0...100_000))
+    if form != .additive {
+      let reason: OptionText<Self> = "is a part of additive scores; \(\.score) is \(score.rawValue)"
+      if coverage { checks.refuse(\.coverage, with: \.score, because: reason) }
+      if location != nil { checks.refuse(\.location, with: \.score, because: reason) }
+      if normed { checks.refuse(\.normed, with: \.score, because: reason) }
+    } else if scaling != .none {
+      checks.refuse(\.scaling, with: \.form, because: "is for dot and general scores; \(\.form) is additive")
     }
-    if case .dot = score {
-      precondition(
-        memorySize == querySize, "dot attention of a state of \(querySize) over outputs of \(memorySize)")
+    if let location, location.channels < 1 || location.width < 1 || location.width % 2 == 0 {
+      checks.refuse(
+        \.location,
+        because: "has \(location.channels) filters of width \(location.width): at least 1, of an odd width")
     }
-    if let location {
-      precondition(
-        location.channels > 0 && location.width > 0 && location.width % 2 == 1,
-        "\(location.channels) location filters of width \(location.width): the width has to be odd")
-    }
-    precondition((window ?? 0) >= 0, "attention window of \(window ?? 0)")
   }
 }
 
@@ -127,15 +172,18 @@ public struct Attention<Element: Scalar>: Sendable {
   public init(
     _ shape: AttentionShape, memorySize: Int, querySize: Int, in builder: inout ParameterLayout.Builder
   ) {
-    shape.requireMeaning(memorySize: memorySize, querySize: querySize)
+    precondition(
+      shape.form != .dot || memorySize == querySize,
+      "dot attention of a state of \(querySize) over outputs of \(memorySize)")
     self.shape = shape
     self.memorySize = memorySize
     self.querySize = querySize
     func uniform(_ inputs: Int) -> Initializer { .uniform(1 / Double(inputs).squareRoot()) }
     var additive = AdditiveParameters()
     var key: Parameter?
-    switch shape.score {
-    case .additive(let size, let normed):
+    switch shape.form {
+    case .additive:
+      let (size, normed) = (shape.size ?? querySize, shape.normed)
       key = builder.add("key.weight", [size, memorySize], uniform(memorySize))
       additive.query = (
         builder.add("query.weight", [size, querySize], uniform(querySize)),

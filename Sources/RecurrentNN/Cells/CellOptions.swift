@@ -105,11 +105,8 @@ public struct CellOptions: Options, Hashable {
   private func requireOwn<Value: Equatable>(
     _ option: KeyPath<Self, Value>, _ checks: inout OptionChecks<Self>
   ) {
-    let owners = CellKind.allCases.filter { $0.definition.ownOptions.contains(option) }
     checks.read(
-      option, if: owners.contains(kind), with: \.kind,
-      otherwise:
-        "is an option of \(owners.map(\.rawValue).joined(separator: ", ")); \(\.kind) is \(kind.rawValue)")
+      option, if: \.kind, isOneOf: CellKind.allCases.filter { $0.definition.ownOptions.contains(option) })
   }
 }
 

@@ -1,4 +1,5 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// How the decoder's initial state is made.
@@ -19,6 +20,14 @@ public struct BridgeShape: Sendable, Hashable {
     case finalStates
   }
 
+  /// The usual bridges, by name.
+  public enum Name: String, OptionChoice {
+    /// A transform of c; the cell state of an LSTM starts from zeros.
+    case transform
+    /// The final states of the encoder, which must be as wide.
+    case copy
+  }
+
   public var form: Form
   public var source: Source
   /// The cell state of an LSTM is made as well, from the encoder's cell state if there is one, else from what makes h;
@@ -29,6 +38,13 @@ public struct BridgeShape: Sendable, Hashable {
     self.form = form
     self.source = source
     self.cellState = cellState
+  }
+
+  public init(_ name: Name) {
+    switch name {
+    case .transform: self.init()
+    case .copy: self.init(.identity, from: .finalStates, cellState: true)
+    }
   }
 }
 

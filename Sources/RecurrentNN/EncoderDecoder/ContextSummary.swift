@@ -1,14 +1,29 @@
 import NumericKernels
+import Options
 import Parameters
 
 /// How the vector c that summarizes a whole source is made from its encoder's states.
-public enum SummaryForm: Sendable, Hashable {
-  /// The last hidden state of the top layer; of a bidirectional one those of both directions, each after ITS last step.
-  case last
-  /// tanh(W h_last + b); as wide as h_last if no size is given.
-  case lastTransform(size: Int? = nil)
-  /// (1/S) Σ_j tanh(W h_j + b), the mean over the states of all S steps.
-  case allTransform(size: Int? = nil)
+public struct SummaryForm: Sendable, Hashable {
+  public enum Kind: String, OptionChoice {
+    /// The last hidden state of the top layer; of a bidirectional one those of both directions, each after ITS last step.
+    case last
+    /// tanh(W h_last + b).
+    case lastTransform = "last-transform"
+    /// (1/S) Σ_j tanh(W h_j + b), the mean over the states of all S steps.
+    case allTransform = "all-transform"
+  }
+
+  public var kind: Kind
+  /// Of a transform: its width; nil: as wide as h_last.
+  public var size: Int?
+
+  public init(_ kind: Kind, size: Int? = nil) { (self.kind, self.size) = (kind, size) }
+
+  public static let last = SummaryForm(.last)
+  public static func lastTransform(size: Int? = nil) -> SummaryForm {
+    SummaryForm(.lastTransform, size: size)
+  }
+  public static func allTransform(size: Int? = nil) -> SummaryForm { SummaryForm(.allTransform, size: size) }
 }
 
 /// A source's summary. Parameters, if there is a transform: `weight` [C, D], `bias` [C].
@@ -18,14 +33,11 @@ struct ContextSummary<Element: Scalar>: Sendable {
   let size: Int
 
   init(_ form: SummaryForm, outputSize: Int, in builder: inout ParameterLayout.Builder) {
-    switch form {
-    case .last:
-      (ofAll, size, transform) = (false, outputSize, nil)
-    case .lastTransform(let size), .allTransform(let size):
-      if case .allTransform = form { ofAll = true } else { ofAll = false }
-      self.size = size ?? outputSize
-      transform = Linear(inputSize: outputSize, outputSize: self.size, activation: .tanh, in: &builder)
-    }
+    ofAll = form.kind == .allTransform
+    size = form.kind == .last ? outputSize : form.size ?? outputSize
+    transform =
+      form.kind == .last
+      ? nil : Linear(inputSize: outputSize, outputSize: size, activation: .tanh, in: &builder)
   }
 
   /// The forward cache.

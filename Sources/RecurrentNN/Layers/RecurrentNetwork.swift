@@ -121,7 +121,7 @@ extension StackedCell {
     try options.validate()
     if options.bidirectional {
       throw options.error(
-        \.bidirectional, "is not for a decoder: writing step by step, it can't read from the end")
+        \.bidirectional, because: "is not for a decoder: writing step by step, it can't read from the end")
     }
     self.init(valid: options, inputSize: inputSize, in: &builder)
   }

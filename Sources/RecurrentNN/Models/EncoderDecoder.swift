@@ -3,23 +3,45 @@ import Options
 import Parameters
 
 /// How the states of the encoder reach the decoder.
-public enum ContextForm: Sendable, Hashable {
-  /// As the decoder's initial state alone.
-  case initialState
-  /// c takes the place of the first input; the initial state is the bridge's.
-  case initialInput
-  /// c is joined to every input (Cho et al. 2014).
-  case everyStep
-  /// A context of its own for every step.
-  case attention(AttentionShape)
+public struct ContextForm: Sendable, Hashable {
+  public enum Kind: String, OptionChoice {
+    /// As the decoder's initial state alone.
+    case initialState = "initial-state"
+    /// c takes the place of the first input; the initial state is the bridge's.
+    case initialInput = "initial-input"
+    /// c is joined to every input (Cho et al. 2014).
+    case everyStep = "every-step"
+    /// A context of its own for every step.
+    case attention
 
-  var condition: DecoderCondition {
-    switch self {
-    case .initialState, .attention: .none
-    case .initialInput: .initialInput
-    case .everyStep: .everyStep
+    /// Whether the decoder reads c itself.
+    public var readsSummary: Bool { condition != .none }
+
+    var condition: DecoderCondition {
+      switch self {
+      case .initialState, .attention: .none
+      case .initialInput: .initialInput
+      case .everyStep: .everyStep
+      }
     }
   }
+
+  public var kind: Kind
+  /// Of contexts by attention.
+  public var shape: AttentionShape
+
+  public init(_ kind: Kind, _ shape: AttentionShape = AttentionShape()) {
+    (self.kind, self.shape) = (kind, shape)
+  }
+
+  public static let initialState = ContextForm(.initialState)
+  public static let initialInput = ContextForm(.initialInput)
+  public static let everyStep = ContextForm(.everyStep)
+  public static func attention(_ shape: AttentionShape) -> ContextForm { ContextForm(.attention, shape) }
+
+  var condition: DecoderCondition { kind.condition }
+  /// The attention; nil without.
+  public var attention: AttentionShape? { kind == .attention ? shape : nil }
 }
 
 /// The sizes and options of an encoder-decoder.
@@ -60,10 +82,10 @@ public struct EncoderDecoderShape: Sendable, Hashable {
   /// Stops at a combination that has no meaning.
   func requireMeaning() {
     precondition((1...2).contains(sources.count), "\(sources.count) sources: a model has one or two")
-    if case .initialState = context {
+    if context.kind == .initialState {
       precondition(bridge.form != .zero, "context as initial state with a bridge that hands nothing on")
     }
-    if case .attention(let attention) = context, attention.query == .current {
+    if context.attention?.query == .current {
       precondition(
         decoder.readout.withContext, "attention from the current state without the context in the readout")
     }
@@ -123,7 +145,9 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
         layerSizes: sources.layerSizes, in: &$0)
     }
     var attentions: [Attention<Element>] = []
-    if case .attention(let attention) = shape.context {
+    if var attention = shape.context.attention {
+      try attention.validate()
+      attention.size = attention.size ?? shape.decoder.network.hiddenSize
       for (index, encoder) in sources.encoders.enumerated() {
         attentions.append(
           builder.scoped(SourceEncoders<Element>.name("attention", index)) {

@@ -23,13 +23,15 @@ public enum GeneratorCondition: Sendable, Hashable {
 /// The sizes and options of a generator.
 public struct GeneratorShape: Sendable, Hashable {
   /// How X enters the decoder.
-  public enum Form: String, Sendable, Hashable, CaseIterable {
+  public enum Form: String, OptionChoice {
     /// The initial state of every layer is tanh(W X + b).
-    case initialState
+    case initialState = "initial-state"
     /// A projection of X takes the place of the first input.
-    case initialInput
+    case initialInput = "initial-input"
     /// X is joined to every input.
-    case everyStep
+    case everyStep = "every-step"
+    /// Nowhere: the sequences are generated without X.
+    case none
   }
 
   public var condition: GeneratorCondition
@@ -97,12 +99,12 @@ public struct Generator<Element: Scalar>: Sendable {
     self.shape = shape
     let stateSize = try shape.decoder.stateSize()
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
-    if case .classes(let count, let size) = shape.condition {
+    if case .classes(let count, let size) = shape.condition, shape.form != .none {
       table = builder.add("condition.weight", [count, size], .normal(standardDeviation: 1), isTable: true)
     } else {
       table = nil
     }
-    let hasCondition = shape.condition != .none
+    let hasCondition = shape.condition != .none && shape.form != .none
     let bridgeForm: BridgeShape.Form = hasCondition && shape.form == .initialState ? .transform : .zero
     bridge = builder.scoped("bridge") {
       Bridge(

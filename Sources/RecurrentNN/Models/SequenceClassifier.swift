@@ -2,21 +2,14 @@ import NumericKernels
 import Options
 import Parameters
 
-/// The output of a classifier.
-public enum ClassifierOutput: Sendable, Hashable {
-  /// One of several classes.
-  case softmax(classes: Int)
-  /// Numbers (regression).
-  case linear(size: Int)
-}
-
 /// The sizes and options of a classifier.
 public struct SequenceClassifierShape: Sendable, Hashable {
   public var network: SequenceNetworkShape
   public var pooling: Pooling
-  public var output: ClassifierOutput
+  /// Softmax or linear.
+  public var output: OutputShape
 
-  public init(network: SequenceNetworkShape, pooling: Pooling = .last, output: ClassifierOutput) {
+  public init(network: SequenceNetworkShape, pooling: Pooling = .last, output: OutputShape) {
     self.network = network
     self.pooling = pooling
     self.output = output
@@ -66,9 +59,12 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
       in: &builder)
     let width = pooling.outputSize
     output = builder.scoped("output") { builder in
-      switch shape.output {
-      case .softmax(let classes): .softmax(SoftmaxOutput(inputSize: width, classes: classes, in: &builder))
-      case .linear(let size): .linear(LinearOutput(inputSize: width, size: size, in: &builder))
+      let size = shape.output.size
+      switch shape.output.kind {
+      case .softmax: return .softmax(SoftmaxOutput(inputSize: width, classes: size, in: &builder))
+      case .linear: return .linear(LinearOutput(inputSize: width, size: size, in: &builder))
+      case .crf, .bernoulli:
+        preconditionFailure("a classifier with output \(shape.output.kind): it has softmax and linear")
       }
     }
     layout = builder.build()
@@ -98,11 +94,10 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     context.arena.scoped {
-      let layout = PackedLayout(lengths: batch.input.lengths)
-      let context = context.masked(by: batch.masks, layout, firstStream: 0)
+      let pass = network.forward(batch.input, masks: batch.masks, context)
+      let layout = pass.layout
       let perSequence = sequenceContext(batch.masks, layout, context)
-      let trace = network.forward(batch.input, layout, context)
-      let pooled = pooling.forward(trace.output, layout, context)
+      let pooled = pooling.forward(pass.output, layout, context)
       let top = network.dropped(pooled.pooled, perSequence)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
@@ -112,8 +107,8 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
         network.dropGradient(dTop, perSequence)
         let dh = context.arena.matrix(layout.rowCount, network.outputSize)
         pooling.backward(
-          pooled, trace.output, layout, gradient: dTop, states: dh, into: gradients, context)
-        network.backward(trace, outputGradient: dh, into: gradients, context)
+          pooled, pass.output, layout, gradient: dTop, states: dh, into: gradients, context)
+        network.backward(pass, outputGradient: dh, into: gradients)
       }
       return loss
     }
@@ -123,7 +118,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
   private func sequenceContext(
     _ masks: SampleMasks?, _ layout: PackedLayout, _ context: LayerContext<Element>
   ) -> LayerContext<Element> {
-    guard let masks else { return context }
+    guard let masks else { return context.withoutMasks }
     let rows = PackedLayout(steps: 1, batchSize: layout.batchSize)
     let sorted = SampleMasks(
       seed: masks.seed, step: masks.step, samples: layout.order.map { masks.samples[$0] })
@@ -146,9 +141,9 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     _ input: InputSequences<Element>, _ context: LayerContext<Element>
   ) -> ClassifierPrediction<Element> {
     context.arena.scoped {
-      let layout = PackedLayout(lengths: input.lengths)
-      let context = context.withoutMasks
-      let pooled = pooling.forward(network.forward(input, layout, context).output, layout, context)
+      let pass = network.forward(input, masks: nil, context)
+      let layout = pass.layout
+      let pooled = pooling.forward(pass.output, layout, context)
       return ClassifierPrediction(
         output: predict(pooled.pooled, callerSequences(layout, context.arena), context),
         attention: pooled.attention.map { inCallerOrder($0.weights, layout.callerRows(context.arena)) })

@@ -2,24 +2,12 @@ import NumericKernels
 import Options
 import Parameters
 
-/// The output of a tagger at every step.
-public enum TaggerOutput: Sendable, Hashable {
-  /// One of several classes, each step by itself.
-  case softmax(classes: Int)
-  /// One of several classes, the steps of a sequence together, see ``ConditionalRandomFieldOutput``.
-  case conditionalRandomField(classes: Int)
-  /// Independent bits, for example the keys that sound.
-  case bernoulli(bits: Int)
-  /// Numbers.
-  case linear(size: Int)
-}
-
 /// The sizes and options of a tagger.
 public struct SequenceTaggerShape: Sendable, Hashable {
   public var network: SequenceNetworkShape
-  public var output: TaggerOutput
+  public var output: OutputShape
 
-  public init(network: SequenceNetworkShape, output: TaggerOutput) {
+  public init(network: SequenceNetworkShape, output: OutputShape) {
     self.network = network
     self.output = output
   }
@@ -54,17 +42,16 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
     network = try SequenceNetwork(shape.network, in: &builder)
-    let width = network.outputSize
+    let (width, size) = (network.outputSize, shape.output.size)
     output =
-      switch shape.output {
-      case .conditionalRandomField(let classes):
-        .conditionalRandomField(
-          ConditionalRandomFieldOutput(inputSize: width, tags: classes, in: &builder))
-      case .softmax(let classes):
-        .softmax(builder.scoped("output") { SoftmaxOutput(inputSize: width, classes: classes, in: &$0) })
-      case .bernoulli(let bits):
-        .linear(builder.scoped("output") { LinearOutput(.bits, inputSize: width, size: bits, in: &$0) })
-      case .linear(let size):
+      switch shape.output.kind {
+      case .crf:
+        .conditionalRandomField(ConditionalRandomFieldOutput(inputSize: width, tags: size, in: &builder))
+      case .softmax:
+        .softmax(builder.scoped("output") { SoftmaxOutput(inputSize: width, classes: size, in: &$0) })
+      case .bernoulli:
+        .linear(builder.scoped("output") { LinearOutput(.bits, inputSize: width, size: size, in: &$0) })
+      case .linear:
         .linear(builder.scoped("output") { LinearOutput(inputSize: width, size: size, in: &$0) })
       }
     layout = builder.build()
@@ -92,17 +79,15 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
   ) -> LossSum {
     guard batch.input.tokenCount > 0 else { return LossSum() }
     return context.arena.scoped {
-      let layout = PackedLayout(lengths: batch.input.lengths)
-      let context = context.masked(by: batch.masks, layout, firstStream: 0)
-      let trace = network.forward(batch.input, layout, context)
-      let top = network.dropped(trace.output, context)
+      let pass = network.forward(batch.input, masks: batch.masks, context)
+      let top = network.dropped(pass.output, pass.context)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
-        top, layout, targets: batch.targets, at: layout.callerRows(context.arena), options, gradient: dTop,
-        into: gradients, context)
+        top, pass.layout, targets: batch.targets, at: pass.layout.callerRows(context.arena), options,
+        gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
-        network.dropGradient(dTop, context)
-        network.backward(trace, outputGradient: dTop, into: gradients, context)
+        network.dropGradient(dTop, pass.context)
+        network.backward(pass, outputGradient: dTop, into: gradients)
       }
       return loss
     }
@@ -117,10 +102,9 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     _ input: InputSequences<Element>, _ context: LayerContext<Element>
   ) -> TaggerPrediction<Element> {
     context.arena.scoped {
-      let layout = PackedLayout(lengths: input.lengths)
-      let context = context.withoutMasks
+      let pass = network.forward(input, masks: nil, context)
+      let (layout, top) = (pass.layout, pass.output)
       let callerRows = layout.callerRows(context.arena)
-      let top = network.forward(input, layout, context).output
       func classes(_ fill: (UnsafeMutablePointer<Int32>) -> Void) -> TaggerPrediction<Element> {
         let packed = context.arena.words(top.rows, of: Int32.self)
         fill(packed.baseAddress!)

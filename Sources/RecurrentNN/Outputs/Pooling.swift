@@ -1,20 +1,35 @@
 import CKernels
 import NumericKernels
+import Options
 import Parameters
 
 /// How the states of a sequence become one vector.
-public enum Pooling: Sendable, Hashable {
-  /// The output after the last step; of a bidirectional network that of each direction after its own last step, side by
-  /// side (torch's h_n).
-  case last
-  /// The mean over the steps.
-  case mean
-  /// The largest value of each unit.
-  case max
-  /// A weighted mean, with weights that a layer of `size` units learns, see ``AttentionPooling``.
-  case attention(size: Int)
-  /// The outputs of all steps joined, for sequences of exactly `steps` steps.
-  case all(steps: Int)
+public struct Pooling: Sendable, Hashable {
+  public enum Kind: String, OptionChoice {
+    /// The output after the last step; of a bidirectional network that of each direction after its own last step, side by
+    /// side (torch's h_n).
+    case last
+    /// The mean over the steps.
+    case mean
+    /// The largest value of each unit.
+    case max
+    /// A weighted mean, with weights that a layer learns, see ``AttentionPooling``.
+    case attention
+    /// The outputs of all steps joined, for sequences of one length.
+    case all
+  }
+
+  public var kind: Kind
+  /// Attention: units of its layer. All: steps of a sequence.
+  public var size: Int
+
+  public init(_ kind: Kind, size: Int = 0) { (self.kind, self.size) = (kind, size) }
+
+  public static let last = Pooling(.last)
+  public static let mean = Pooling(.mean)
+  public static let max = Pooling(.max)
+  public static func attention(size: Int) -> Pooling { Pooling(.attention, size: size) }
+  public static func all(steps: Int) -> Pooling { Pooling(.all, size: steps) }
 }
 
 /// A sequence that is not as long as a model needs it.
@@ -54,9 +69,9 @@ struct PoolingLayer<Element: Scalar>: Sendable {
     self.pooling = pooling
     self.inputSize = inputSize
     self.bidirectional = bidirectional
-    if case .attention(let size) = pooling {
+    if pooling.kind == .attention {
       attention = builder.scoped("attention") { builder in
-        AttentionPooling(inputSize: inputSize, size: size, in: &builder)
+        AttentionPooling(inputSize: inputSize, size: pooling.size, in: &builder)
       }
     } else {
       attention = nil
@@ -64,15 +79,15 @@ struct PoolingLayer<Element: Scalar>: Sendable {
   }
 
   var outputSize: Int {
-    if case .all(let steps) = pooling { steps * inputSize } else { inputSize }
+    pooling.kind == .all ? pooling.size * inputSize : inputSize
   }
   var parameters: [Parameter] { attention?.parameters ?? [] }
 
   /// Throws if a sequence can't be pooled.
   func check(lengths: [Int]) throws(SequenceLengthError) {
-    guard case .all(let steps) = pooling else { return }
-    for (sequence, length) in lengths.enumerated() where length != steps {
-      throw SequenceLengthError(sequence: sequence, length: length, steps: steps)
+    guard pooling.kind == .all else { return }
+    for (sequence, length) in lengths.enumerated() where length != pooling.size {
+      throw SequenceLengthError(sequence: sequence, length: length, steps: pooling.size)
     }
   }
 
@@ -94,7 +109,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
     let pooled = arena.matrix(layout.batchSize, outputSize)
     let count = Int(at.count)
     pooled.rows(count..<layout.batchSize).fill(0)
-    switch pooling {
+    switch pooling.kind {
     case .last:
       for end in ends(layout, arena) {
         let (source, target) = (h.columns(end.columns), pooled.columns(end.columns))
@@ -108,8 +123,8 @@ struct PoolingLayer<Element: Scalar>: Sendable {
       return Trace(pooled: pooled, steps: UnsafePointer(steps.baseAddress!))
     case .attention:
       return Trace(pooled: pooled, attention: attention?.forward(h, at, into: pooled, context))
-    case .all(let steps):
-      requireLength(steps, layout)
+    case .all:
+      requireLength(pooling.size, layout)
       for step in 0..<layout.steps {  // None in a batch without sequences.
         pooled.columns(step * inputSize..<(step + 1) * inputSize).copy(from: h.rows(layout.rows(step)))
       }
@@ -157,7 +172,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
   ) {
     context.arena.scoped {
       let at = layout.packedRows(context.arena)
-      switch pooling {
+      switch pooling.kind {
       case .last:
         dh.fill(0)
         for end in ends(layout, context.arena) {

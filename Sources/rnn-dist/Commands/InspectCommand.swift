@@ -193,9 +193,9 @@ private struct Inspection {
       : training.batchTokens.map { "\($0) tokens" } ?? "\(training.batchSize) sequences"
     let input = isText ? "\(data.tokens.rawValue) tokens" : data.format.rawValue
     return """
-      \(configuration.task.rawValue) of \(input); \(model.cell.rawValue), \(model.layers) \
-      \(model.layers == 1 ? "layer" : "layers") of \(model.hiddenSize), embedding of \(model.embeddingSize); \
-      \(training.optimizer.rawValue), batch of \(batch), seed \(configuration.seed)
+      \(configuration.task.rawValue) of \(input); \(model.network.cell.kind.rawValue), \(model.network.layers) \
+      \(model.network.layers == 1 ? "layer" : "layers") of \(model.network.hiddenSize), embedding of \(model.embeddingSize); \
+      \(training.optimizer.kind.rawValue), batch of \(batch), seed \(configuration.seed)
       """
   }
 
@@ -270,10 +270,10 @@ private struct Inspection {
     let (model, training) = (configuration.model, configuration.training)
     return [
       "task": .string(configuration.task.rawValue), "seed": .integer(configuration.seed),
-      "cell": .string(model.cell.rawValue), "layers": .integer(model.layers),
-      "hidden_size": .integer(model.hiddenSize), "embedding_size": .integer(model.embeddingSize),
+      "cell": .string(model.network.cell.kind.rawValue), "layers": .integer(model.network.layers),
+      "hidden_size": .integer(model.network.hiddenSize), "embedding_size": .integer(model.embeddingSize),
       "tokens": .string(configuration.data.tokens.rawValue),
-      "optimizer": .string(training.optimizer.rawValue),
+      "optimizer": .string(training.optimizer.kind.rawValue),
       "batch_size": .integer(training.batchSize), "bptt": .integer(training.bptt),
     ]
   }
