@@ -170,9 +170,7 @@ extension ExampleSet: TaskData {
   ) -> ExampleBatches { ExampleBatches(evaluating: self, options, including: includes) }
 
   package func comparedGroups(joined: Bool) -> [ArraySlice<Int32>] {
-    guard joined else { return (0..<Int32(count)).map { [$0][...] } }
-    let groups = groups()
-    return (0..<groups.count).map { groups.members($0) }
+    (joined ? groups() : (0..<Int32(count)).map { [$0] }).map { $0[...] }
   }
 
   package func sourceLength(_ example: Int) -> Int { source?.length(example) ?? 0 }

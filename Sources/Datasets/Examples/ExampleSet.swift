@@ -154,52 +154,28 @@ public struct ExampleSet: Sendable {
 
 // MARK: - Groups
 
-/// Examples of a set that have the same source: a word with several pronunciations is scored once, against
-/// all of them.
-public struct ReferenceGroups: Sendable, Equatable {
-  private let order: [Int32]
-  private let offsets: [Int]
-
-  /// Number of distinct sources, in the order of their first appearance.
-  public var count: Int { offsets.count - 1 }
-
-  /// The examples of a group in their order.
-  public func members(_ group: Int) -> ArraySlice<Int32> { order[offsets[group]..<offsets[group + 1]] }
-
-  /// Groups of examples of which the n-th belongs to group `groups[n]`; groups are numbered as they first
-  /// appear.
-  init(_ groups: [Int32], count: Int) {
-    var offsets = [Int](repeating: 0, count: count + 1)
-    for group in groups { offsets[Int(group) + 1] += 1 }
-    for group in 0..<count { offsets[group + 1] += offsets[group] }
-    var next = offsets
-    var order = [Int32](repeating: 0, count: groups.count)
-    for (example, group) in groups.enumerated() {
-      order[next[Int(group)]] = Int32(example)
-      next[Int(group)] += 1
-    }
-    self.order = order
-    self.offsets = offsets
-  }
-}
-
 extension ExampleSet {
   /// The examples with the same source: by the text where it is kept (of an array its path), else by the tokens. Every
   /// example is a group of its own where the source is a class, numbers whose text is not kept, or absent.
-  public func groups() -> ReferenceGroups {
+  ///
+  /// - Returns: the examples of each group in their order, the groups as they first appear.
+  public func groups() -> [[Int32]] {
+    let hasKey = source?.tokenSequences != nil || source?.vectorSequences != nil && sourceTexts != nil
+    guard hasKey else { return (0..<Int32(count)).map { [$0] } }
     var table = WordTable()
     var key: [UInt8] = []
-    let hasKey = source?.tokenSequences != nil || source?.vectorSequences != nil && sourceTexts != nil
-    let groups = (0..<count).map { example -> Int32 in
+    var groups: [[Int32]] = []
+    for example in 0..<count {
       key.removeAll(keepingCapacity: true)
-      guard hasKey else { return Int32(example) }
       append(example, sourceTexts, source, to: &key)
       // Not a byte of text, so that two fields never look like one.
       key.append(0xFF)
       append(example, secondSourceTexts, secondSource, to: &key)
-      return table.intern(key)
+      let group = Int(table.intern(key))
+      if group == groups.count { groups.append([]) }
+      groups[group].append(Int32(example))
     }
-    return ReferenceGroups(groups, count: hasKey ? table.count : count)
+    return groups
   }
 
   private func append(

@@ -50,13 +50,15 @@ public struct TokenStream: Sendable, Equatable {
   /// The id at a position in `0 ..< count`.
   public subscript(position: Int) -> Int32 {
     precondition(position >= 0 && position < count, "token \(position) of \(count)")
-    let place = range.lowerBound + position
-    return storage.withUnsafeBytes { bytes in
-      switch bytesPerToken {
-      case 1: Int32(bytes[place])
-      case 2: Int32(bytes.loadUnaligned(fromByteOffset: 2 * place, as: UInt16.self))
-      default: bytes.loadUnaligned(fromByteOffset: 4 * place, as: Int32.self)
-      }
+    return storage.withUnsafeBytes { load(range.lowerBound + position, from: $0) }
+  }
+
+  @inline(__always)
+  private func load(_ place: Int, from bytes: UnsafeRawBufferPointer) -> Int32 {
+    switch bytesPerToken {
+    case 1: Int32(bytes[place])
+    case 2: Int32(bytes.loadUnaligned(fromByteOffset: 2 * place, as: UInt16.self))
+    default: bytes.loadUnaligned(fromByteOffset: 4 * place, as: Int32.self)
     }
   }
 
@@ -73,21 +75,8 @@ public struct TokenStream: Sendable, Equatable {
       "room for \(destination.count) tokens, \(positions.count) to copy")
     let first = range.lowerBound + positions.lowerBound
     storage.withUnsafeBytes { bytes in
-      switch bytesPerToken {
-      case 1:
-        for index in 0..<positions.count {
-          destination[offset + index * stride] = Int32(bytes[first + index])
-        }
-      case 2:
-        for index in 0..<positions.count {
-          destination[offset + index * stride] =
-            Int32(bytes.loadUnaligned(fromByteOffset: 2 * (first + index), as: UInt16.self))
-        }
-      default:
-        for index in 0..<positions.count {
-          destination[offset + index * stride] =
-            bytes.loadUnaligned(fromByteOffset: 4 * (first + index), as: Int32.self)
-        }
+      for index in 0..<positions.count {
+        destination[offset + index * stride] = load(first + index, from: bytes)
       }
     }
   }

@@ -30,11 +30,16 @@ struct Tokenizer: Sendable, Equatable {
     if position > start { try body(UnsafeBufferPointer(rebasing: line[start..<position])) }
   }
 
-  /// Calls `body` with each scalar of a line.
+  /// Calls `body` with each scalar of a line, which must be valid UTF-8.
   func forEachScalar(in line: UnsafeBufferPointer<UInt8>, _ body: (Unicode.Scalar) -> Void) {
-    var decoder = UTF8Decoder()
-    for byte in line {
-      if case .scalar(let scalar) = decoder.next(byte) { body(scalar) }
+    var position = 0
+    while position < line.count {
+      let first = UInt32(line[position])
+      let width = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4
+      let lead = width == 1 ? first : first & (0x7F >> UInt32(width))
+      let value = line[position + 1..<position + width].reduce(lead) { $0 << 6 | UInt32($1 & 0x3F) }
+      if let scalar = Unicode.Scalar(value) { body(scalar) }
+      position += width
     }
   }
 
