@@ -57,7 +57,7 @@ let libraryTargets: [Target] = [
   .target(
     name: "Tasks",
     dependencies: [
-      "RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Communication",
+      "RecurrentNN", "Parameters", "NumericKernels", "Options", "Communication",
       "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
     ],
     swiftSettings: strictSwift),

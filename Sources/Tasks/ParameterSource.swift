@@ -1,6 +1,5 @@
 import Configuration
 import Foundation
-import Optimizers
 import Parameters
 
 /// Where the parameters of a model come from: initial values or a checkpoint.

@@ -48,7 +48,7 @@ let allowedImports: [TargetRule] = [
   TargetRule(
     "Tasks",
     [
-      "NumericKernels", "Options", "Parameters", "RecurrentNN", "Optimizers", "Communication",
+      "NumericKernels", "Options", "Parameters", "RecurrentNN", "Communication",
       "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
     ], external: ["Foundation"]),
   TargetRule(

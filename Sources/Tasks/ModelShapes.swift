@@ -2,6 +2,56 @@ import Configuration
 import Datasets
 import RecurrentNN
 
+// The models that a configuration describes, for the vocabularies and widths of its data.
+
+extension RunConfiguration {
+  /// The recurrent network of a tagger or a classifier.
+  package func network(_ encoding: DataEncoding) throws -> SequenceNetworkShape {
+    SequenceNetworkShape(
+      input: try inputShape(encoding),
+      recurrent: model.network,
+      inputDropout: model.inputDropout, outputDropout: model.network.dropout,
+      wordDropout: wordDropout(encoding),
+      uniformInitialization: model.initUniform)
+  }
+
+  /// The dropout of source tokens in training; nil: none.
+  package func wordDropout(_ encoding: DataEncoding) -> WordDropout? {
+    guard model.wordDropout > 0 else { return nil }
+    return encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) }
+  }
+
+  /// What the model reads at each step: tokens, words with their characters, or vectors.
+  package func inputShape(_ encoding: DataEncoding) throws -> InputShape {
+    if let vocabulary = encoding.source {
+      guard model.characterHiddenSize > 0, let characters = encoding.characters else {
+        return .tokens(vocabularySize: vocabulary.count, embeddingSize: model.embeddingSize)
+      }
+      return .words(
+        vocabularySize: vocabulary.count, embeddingSize: model.embeddingSize,
+        characters: CharacterShape(
+          vocabularySize: characters.count, embeddingSize: model.characterEmbeddingSize,
+          hiddenSize: model.characterHiddenSize))
+    }
+    // Sequences that predict their own next step are also the input.
+    guard let width = encoding.sourceWidth ?? encoding.targetWidth else {
+      throw TrainingFailure.unfittingData("the data hold nothing to read")
+    }
+    return .vectors(size: width)
+  }
+}
+
+extension ExampleSet {
+  /// Throws ``TrainingFailure/unfittingData(_:)`` if the vectors of a side are not as wide as the model's; nil: any width.
+  package func requireWidth(_ width: Int?, of side: Side) throws {
+    guard let width, let vectors = field(side)?.vectorSequences, vectors.width != width else { return }
+    throw TrainingFailure.unfittingData(
+      "\(name): vectors of \(vectors.width) numbers for a model made for \(width)")
+  }
+}
+
+// MARK: - Encoder-decoders and generators
+
 extension EncoderDecoderShape {
   /// The encoder-decoder that a configuration describes, for the vocabularies of its data.
   ///
@@ -26,7 +76,7 @@ extension EncoderDecoderShape {
       shareEmbeddings: configuration.data.sharedVocabulary, uniformInitialization: model.initUniform)
   }
 
-  /// Throws unless the last states of the encoders, joined, are as wide as the decoder's.
+  /// Throws unless the joined final states of the encoders are as wide as the states of the decoder.
   private static func checkCopy(from encoders: [EncoderShape], to decoder: DecoderShape) throws {
     func width(_ size: (NetworkOptions) -> Int) -> (encoders: Int, decoder: Int) {
       let networks = encoders.map(\.network)
@@ -45,7 +95,8 @@ extension EncoderDecoderShape {
     }
   }
 
-  /// How many sources there are, and so how wide their contexts, the configuration alone may not say.
+  /// Throws unless the embedding is as wide as the input of the output layer, where the two are tied. The configuration alone
+  /// does not give the number of sources, and so the width of their contexts.
   private static func requireTie(
     _ model: ModelOptions, _ decoder: DecoderShape, contextSize: Int
   ) throws {
@@ -79,9 +130,9 @@ extension DecoderShape {
 }
 
 extension SearchOptions {
-  /// The search that a configuration asks for.
+  /// The search with the options of a configuration.
   ///
-  /// - Parameter count: hypotheses wanted of each sequence.
+  /// - Parameter count: hypotheses per sequence.
   package init(
     _ decoding: DecodingOptions, _ vocabulary: Vocabulary, count: Int = 1,
     keepsAttention: Bool = false
