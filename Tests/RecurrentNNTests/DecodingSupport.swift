@@ -35,3 +35,14 @@ func options(
     lengthPenalty: lengthPenalty, coveragePenalty: coveragePenalty, patience: patience,
     keepsAttention: keepsAttention)
 }
+
+/// Greedy decoding: the most probable token at every step, the lowest id of equal ones, until it is the end mark.
+///
+/// A beam search of width 1; parameters as in ``beamSearch(_:startTokens:sourceLengths:_:)``.
+func greedySearch<Element: Scalar>(
+  _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], sourceLengths: [Int]? = nil,
+  constraints: TokenConstraints, keepsAttention: Bool = false
+) -> [Hypothesis<Element>] {
+  let options = SearchOptions(constraints: constraints, keepsAttention: keepsAttention)
+  return beamSearch(decoder, startTokens: startTokens, sourceLengths: sourceLengths, options).map { $0[0] }
+}

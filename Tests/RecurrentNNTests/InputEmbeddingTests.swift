@@ -27,7 +27,7 @@ import Testing
   ) -> (InputEmbedding<Double>, ParameterBuffer<Double>) {
     var builder = ParameterLayout.Builder()
     let embedding = InputEmbedding<Double>(
-      shape, wordDropout: wordDropout, name: "embedding", in: &builder)
+      shape, wordDropout: wordDropout, in: &builder)
     return (embedding, ParameterBuffer(builder.build(), seed: 1))
   }
 

@@ -60,31 +60,33 @@ struct LogitsBlock<Element: Scalar> {
   }
 }
 
-/// The log-probabilities that a model gives to existing texts: for rescoring and for perplexities.
+/// Makes a model read existing texts token by token, all at once.
 ///
 /// - Parameters:
 ///   - decoder: the model with its batch, before its first step.
-///   - startTokens: for each sequence the token that the text begins after.
-///   - targets: token ids of each text, without start and end marks.
+///   - startTokens: for each sequence the token that its texts begin after.
+///   - texts: token ids of each text; a text with nothing left to predict leaves the batch.
 ///   - sequences: for each text the sequence it belongs to, in ascending order; nil if there is one per sequence.
-///   - endToken: the end mark, which is scored after the last token; nil: it is not scored.
-/// - Returns: for each text the log-probability of each token, and of the end mark if there is one, nats; -inf
-///   for a token that the model excludes.
-public func forcedLogProbabilities<Element: Scalar>(
-  _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], targets: [[Int32]], sequences: [Int]? = nil,
-  endToken: Int32?
-) -> [[Double]] {
-  let sequences = sequences ?? Array(targets.indices)
+///   - body: called at each step with its number, the texts that have a token there, and for each of them a row of logits of
+///     this token. The decoder's attention is then that of these rows.
+public func forcedDecoding<Element: Scalar>(
+  _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], texts: [[Int32]], sequences: [Int]? = nil,
+  _ body: (_ step: Int, _ texts: [Int], _ logits: MatrixView<Element>) -> Void
+) {
+  let sequences = sequences ?? Array(texts.indices)
   precondition(
-    startTokens.count == decoder.sequenceCount && sequences.count == targets.count
+    startTokens.count == decoder.sequenceCount && sequences.count == texts.count
       && zip(sequences, sequences.dropFirst()).allSatisfy { $0 <= $1 },
-    "\(targets.count) texts of sequences \(sequences), with \(startTokens.count) start tokens for "
+    "\(texts.count) texts of sequences \(sequences), with \(startTokens.count) start tokens for "
       + "\(decoder.sequenceCount) sequences")
-  let texts = targets.map { $0 + (endToken.map { [$0] } ?? []) }
-  requireInVocabulary(texts, decoder.vocabularySize)
+  for (text, ids) in texts.enumerated() {
+    for id in ids {
+      precondition(
+        id >= 0 && id < decoder.vocabularySize,
+        "id \(id) in text \(text) for a vocabulary of \(decoder.vocabularySize)")
+    }
+  }
   var block = LogitsBlock<Element>(vocabularySize: decoder.vocabularySize)
-  var result = texts.map { _ in [Double]() }
-  // The texts that go on; texts that have ended leave the batch.
   var rows = texts.indices.filter { !texts[$0].isEmpty }
   var parents = rows.map { Int32(sequences[$0]) }
   var step = 0
@@ -92,14 +94,34 @@ public func forcedLogProbabilities<Element: Scalar>(
     let tokens = rows.map { step == 0 ? startTokens[sequences[$0]] : texts[$0][step - 1] }
     let logits = block.rows(rows.count)
     decoder.advance(tokens, parents, logits: logits)
+    body(step, rows, logits)
+    step += 1
+    parents = rows.indices.filter { texts[rows[$0]].count > step }.map { Int32($0) }
+    rows = parents.map { rows[Int($0)] }
+  }
+}
+
+/// The log-probabilities that a model gives to existing texts: for rescoring and for perplexities. Parameters as in
+/// ``forcedDecoding(_:startTokens:texts:sequences:_:)``.
+///
+/// - Parameters:
+///   - targets: token ids of each text, without start and end marks.
+///   - endToken: the end mark, which is scored after the last token; nil: it is not scored.
+/// - Returns: for each text the log-probability of each token, and of the end mark if there is one, nats; -inf
+///   for a token that the model excludes.
+public func forcedLogProbabilities<Element: Scalar>(
+  _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], targets: [[Int32]], sequences: [Int]? = nil,
+  endToken: Int32?
+) -> [[Double]] {
+  let texts = targets.map { $0 + (endToken.map { [$0] } ?? []) }
+  var result = texts.map { _ in [Double]() }
+  forcedDecoding(decoder, startTokens: startTokens, texts: texts, sequences: sequences) {
+    step, rows, logits in
     let normalizers = logNormalizers(logits)
     for (row, text) in rows.enumerated() {
       let logit = Double(logits[row, Int(texts[text][step])])
       result[text].append(logit > -.infinity ? min(0, logit - normalizers[row]) : -.infinity)
     }
-    step += 1
-    parents = rows.indices.filter { texts[rows[$0]].count > step }.map { Int32($0) }
-    rows = parents.map { rows[Int($0)] }
   }
   return result
 }
@@ -110,14 +132,5 @@ func logNormalizers<Element: Scalar>(_ logits: MatrixView<Element>) -> [Double] 
     count = logits.rows
     guard let base = buffer.baseAddress else { return }
     logits.logNormalizers(into: base)
-  }
-}
-
-private func requireInVocabulary(_ texts: [[Int32]], _ vocabularySize: Int) {
-  for (text, ids) in texts.enumerated() {
-    for id in ids {
-      precondition(
-        id >= 0 && id < vocabularySize, "id \(id) in text \(text) for a vocabulary of \(vocabularySize)")
-    }
   }
 }

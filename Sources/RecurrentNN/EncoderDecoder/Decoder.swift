@@ -240,18 +240,11 @@ struct Decoder<Element: Scalar>: Sendable {
   ) {
     let table = context.parameters.matrix(embedding)
     y.gatherRows(of: table, at: ids)
-    dropEmbedding(y, context, firstRow: firstRow)
+    context.drop(y, rate: shape.embeddingDropout, stream: 0, firstRow: firstRow)
   }
 
   func dropsEmbedding(_ context: LayerContext<Element>) -> Bool {
     context.dropout != nil && shape.embeddingDropout > 0
-  }
-
-  /// Forward and backward alike.
-  func dropEmbedding(_ y: MatrixView<Element>, _ context: LayerContext<Element>, firstRow: Int = 0) {
-    guard dropsEmbedding(context), let masks = context.dropout else { return }
-    Element.dropout(
-      from: y, to: y, masks.rows.dropFirst(firstRow), masks.key(stream: 0), rate: shape.embeddingDropout)
   }
 
   /// Overwrites the embeddings of step 0, which are the first rows, with the projection of X.
@@ -261,16 +254,7 @@ struct Decoder<Element: Scalar>: Sendable {
     guard let firstInput else { return }
     let y = embedded.rows(0..<condition.rows)
     firstInput.forward(condition, into: y, context.parameters)
-    dropEmbedding(y, context)
-  }
-
-  /// r with dropped units, or r itself.
-  func droppedReadout(_ r: MatrixView<Element>, _ context: LayerContext<Element>) -> MatrixView<Element> {
-    guard let masks = context.dropout, shape.readoutDropout > 0 else { return r }
-    let result = context.arena.matrix(r.rows, r.columns)
-    Element.dropout(
-      from: r, to: result, masks.rows, masks.key(stream: shape.network.layers), rate: shape.readoutDropout)
-    return result
+    context.drop(y, rate: shape.embeddingDropout, stream: 0)
   }
 }
 
@@ -400,15 +384,12 @@ extension Decoder {
     _ pass: DecoderPass<Element>, _ options: DecoderOptions, into gradients: ParameterBuffer<Element>?,
     _ context: LayerContext<Element>
   ) -> (loss: Double, readoutGradient: MatrixView<Element>?) {
-    let r = droppedReadout(pass.readout, context)
+    let r = context.dropped(pass.readout, rate: shape.readoutDropout, stream: shape.network.layers)
     let dr = gradients.map { _ in context.arena.matrix(r.rows, r.columns) }
     var loss = output.loss(
       r, targets: pass.batch.targets, smoothing: options.labelSmoothing, gradient: dr, into: gradients,
       context)
-    if let dr, let masks = context.dropout, shape.readoutDropout > 0 {
-      Element.dropout(
-        from: dr, to: dr, masks.rows, masks.key(stream: shape.network.layers), rate: shape.readoutDropout)
-    }
+    if let dr { context.drop(dr, rate: shape.readoutDropout, stream: shape.network.layers) }
     if options.coverageLoss > 0 { loss += options.coverageLoss * coverageLoss(pass) }
     return (loss, dr)
   }

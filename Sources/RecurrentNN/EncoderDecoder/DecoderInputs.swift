@@ -228,7 +228,7 @@ extension Decoder {
       let ofReadout = work.dJoined.columns(readout.inputColumns)
       if let dEmbedding { dEmbedding.add(ofReadout) } else { dEmbedding = ofReadout }
     }
-    if let dEmbedding { dropEmbedding(dEmbedding, context) }
+    if let dEmbedding { context.drop(dEmbedding, rate: shape.embeddingDropout, stream: 0) }
     var first = 0
     if let vector = work.pass.start.condition, let dVector = start.condition {
       switch condition {

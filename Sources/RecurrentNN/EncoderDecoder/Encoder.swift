@@ -42,7 +42,8 @@ public struct EncoderShape: Sendable, Hashable {
 
 /// Reads a source: an embedding (or vectors as they are) and a stack or a pyramid of layers in one or two directions.
 ///
-/// Parameters: `embedding.weight`, `rnn.weight_ih_l0` …, as PyTorch names them.
+/// Parameters: `embedding.weight` and `characters.…` as the input needs them, and `rnn.weight_ih_l0` …, as PyTorch names
+/// them.
 struct Encoder<Element: Scalar>: Sendable {
   let embedding: InputEmbedding<Element>
   /// A stack or a pyramid: its state has one entry for each layer.
@@ -56,7 +57,7 @@ struct Encoder<Element: Scalar>: Sendable {
   init(
     _ shape: EncoderShape, sharedTable: Parameter?, in builder: inout ParameterLayout.Builder
   ) throws(OptionError) {
-    embedding = builder.scoped("embedding") { builder in
+    embedding =
       if let sharedTable {
         InputEmbedding(
           sharing: sharedTable, dropout: shape.embeddingDropout, wordDropout: shape.wordDropout, in: &builder)
@@ -64,7 +65,6 @@ struct Encoder<Element: Scalar>: Sendable {
         InputEmbedding(
           shape.input, dropout: shape.embeddingDropout, wordDropout: shape.wordDropout, in: &builder)
       }
-    }
     let inputSize = embedding.outputSize
     let network: any SequenceLayer<Element> = try builder.scoped("rnn") { builder throws(OptionError) in
       if shape.pyramidal {
@@ -94,7 +94,8 @@ struct Encoder<Element: Scalar>: Sendable {
     /// Number of input vectors.
     fileprivate let rowCount: Int
     fileprivate let trace: Unrolled<Element>
-    fileprivate let context: LayerContext<Element>
+    /// With the masks of the batch.
+    let context: LayerContext<Element>
 
     /// The layout of the outputs, sorted by length; those of a pyramid are fewer than the inputs.
     var layout: PackedLayout { trace.layout }
@@ -122,9 +123,9 @@ struct Encoder<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - outputGradient: [rowCount, outputSize].
-  ///   - stateGradient: of the final states, overwritten.
+  ///   - stateGradient: of the final states, overwritten; nil: zero.
   func backward(
-    _ pass: Pass, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
+    _ pass: Pass, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>]? = nil,
     into gradients: ParameterBuffer<Element>
   ) {
     let arena = pass.context.arena
@@ -132,8 +133,9 @@ struct Encoder<Element: Scalar>: Sendable {
       let dInput =
         embedding.needsGradient(pass.input) ? arena.matrix(pass.rowCount, embedding.outputSize) : nil
       network.backpropagate(
-        pass.trace, outputGradient: outputGradient, stateGradient: stateGradient, inputGradient: dInput,
-        into: gradients, pass.context)
+        pass.trace, outputGradient: outputGradient,
+        stateGradient: stateGradient ?? network.zeroState(pass.layout.batchSize, in: arena),
+        inputGradient: dInput, into: gradients, pass.context)
       if let dInput { embedding.backward(pass.input, gradient: dInput, into: gradients, pass.context) }
     }
   }

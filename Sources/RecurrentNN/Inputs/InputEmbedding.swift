@@ -26,7 +26,7 @@ public struct WordDropout: Sendable, Hashable {
   }
 }
 
-/// The lowest layer of a model: token ids become vectors by a table `weight` [V, E], optionally with the vector of a
+/// The lowest layer of a model: token ids become vectors by a table [V, E], optionally with the vector of a
 /// ``CharacterEncoder`` beside it; inputs that are vectors stay as they are.
 public struct InputEmbedding<Element: Scalar>: Sendable {
   public let shape: InputShape
@@ -38,20 +38,17 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
   public let table: Parameter?
   private let characters: CharacterEncoder<Element>?
 
-  /// Adds the table, drawn from N(0, 1) as torch.nn.Embedding does, and the parameters `characters.…`.
+  /// Adds the table `embedding.weight`, drawn from N(0, 1) as torch.nn.Embedding does, and the parameters `characters.…`.
   ///
-  /// - Parameters:
-  ///   - dropout: probability to drop a unit, in 0..<1.
-  ///   - name: the table becomes `name.weight` instead of `weight`; `characters.…` stand beside `name`.
+  /// - Parameter dropout: probability to drop a unit, in 0..<1.
   public init(
-    _ shape: InputShape, dropout: Double = 0, wordDropout: WordDropout? = nil, name: String? = nil,
+    _ shape: InputShape, dropout: Double = 0, wordDropout: WordDropout? = nil,
     in builder: inout ParameterLayout.Builder
   ) {
     func makeTable(_ vocabularySize: Int, _ embeddingSize: Int) -> Parameter {
       Self.require(wordDropout, vocabularySize)
       return builder.add(
-        name.map { $0 + ".weight" } ?? "weight", [vocabularySize, embeddingSize],
-        .normal(standardDeviation: 1), isTable: true)
+        "embedding.weight", [vocabularySize, embeddingSize], .normal(standardDeviation: 1), isTable: true)
     }
     self.shape = shape
     self.dropout = dropout
@@ -69,12 +66,12 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     }
   }
 
-  /// The same with a table that exists already, [V, E]: `weight` becomes a second name of it.
+  /// The same with a table that exists already, [V, E]: `embedding.weight` becomes a second name of it.
   public init(
     sharing table: Parameter, dropout: Double = 0, wordDropout: WordDropout? = nil,
     in builder: inout ParameterLayout.Builder
   ) {
-    builder.tie("weight", to: table)
+    builder.tie("embedding.weight", to: table)
     self.table = table
     self.dropout = dropout
     Self.require(wordDropout, table.shape[0])
@@ -131,7 +128,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
       }
       let x = context.arena.matrix(layout.rowCount, table.shape[1])
       lookUp(index, table, into: x, context)
-      drop(x, context)
+      context.drop(x, rate: dropout, stream: 0)
       return Trace(output: .dense(x), ids: index)
     case (.tokens(let ids, .some(let forms)), .some(let table), .some(let characters)):
       let index = pack(ids, callerRows, layout.rowCount, table, context)
@@ -141,13 +138,13 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
       let rows = wordRows(forms, encoded.layout, callerRows, layout.rowCount, context)
       let right = x.columns(table.shape[1]..<outputSize)
       right.gatherRows(of: encoded.words, at: rows)
-      drop(x, context)
+      context.drop(x, rate: dropout, stream: 0)
       return Trace(output: .dense(x), ids: index, words: (encoded, rows))
     case (.vectors(let values, let width), .none, .none):
       precondition(width == outputSize, "vectors of \(width) numbers for a model that reads \(outputSize)")
       let x = context.arena.matrix(layout.rowCount, width)
       x.gatherRows(of: values, at: callerRows)
-      drop(x, context)
+      context.drop(x, rate: dropout, stream: 0)
       return Trace(output: .dense(x), ids: nil)
     default:
       preconditionFailure("the input of a batch is not what the model reads: \(shape)")
@@ -202,11 +199,6 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     x.gatherRows(of: entries, at: index)
   }
 
-  private func drop(_ x: MatrixView<Element>, _ context: LayerContext<Element>) {
-    guard let masks = context.dropout, dropout > 0 else { return }
-    Element.dropout(from: x, to: x, masks.rows, masks.key(stream: 0), rate: dropout)
-  }
-
   // MARK: Backward
 
   /// True if the backward pass wants the gradient of the vectors; an indexed input has added its gradient to the table
@@ -222,7 +214,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     _ context: LayerContext<Element>
   ) {
     guard let ids = trace.ids, let table else { return }
-    drop(dx, context)
+    context.drop(dx, rate: dropout, stream: 0)
     let width = table.shape[1]
     gradients.addRows(dx.columns(0..<width), at: ids, of: table)
     guard let words = trace.words, let characters else { return }

@@ -75,17 +75,16 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
     var children: [Unrolled<Element>] = []
     var (below, layout, part) = (input, layout, 0)
     for (position, layer) in layers.enumerated() {
+      if position > 0 { layout = layout.halved }
+      let own = masked(layout, context, isLowest: position == 0)
       if let lower = children.last {
         let joined = join(lower.output, lower.layout, context)
-        layout = lower.layout.halved
-        drop(joined, at: position, layout, context)
+        own.drop(joined, rate: dropout, stream: position)
         below = .dense(joined)
       }
       let parts = part..<part + layer.stateSize.parts.count
       part = parts.upperBound
-      children.append(
-        layer.unroll(
-          below, layout, from: Array(initial[parts]), masked(layout, context, isLowest: position == 0)))
+      children.append(layer.unroll(below, layout, from: Array(initial[parts]), own))
     }
     var trace = Unrolled(layout: layout, output: children[children.count - 1].output, slabs: [])
     trace.input = input
@@ -145,13 +144,6 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
       dropout: masks.at(rows: rows, firstStream: masks.firstStream))
   }
 
-  private func drop(
-    _ x: MatrixView<Element>, at position: Int, _ layout: PackedLayout, _ context: LayerContext<Element>
-  ) {
-    guard dropout > 0, let masks = masked(layout, context, isLowest: false).dropout else { return }
-    Element.dropout(from: x, to: x, masks.rows, masks.key(stream: position), rate: dropout)
-  }
-
   // MARK: Backward
 
   /// The backward pass of all layers, once for each call of `unroll`.
@@ -174,11 +166,12 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
         part = parts.lowerBound
         let isLowest = position == 0
         let below = isLowest ? inputGradient : context.arena.matrix(child.layout.rowCount, layer.inputSize)
+        let own = masked(child.layout, context, isLowest: isLowest)
         layer.backpropagate(
           child, outputGradient: gradient, stateGradient: Array(stateGradient[parts]), inputGradient: below,
-          into: gradients, masked(child.layout, context, isLowest: isLowest))
+          into: gradients, own)
         guard !isLowest, let below else { return }
-        drop(below, at: position, child.layout, context)
+        own.drop(below, rate: dropout, stream: position)
         gradient = separate(below, trace.children[position - 1].layout, context)
       }
     }

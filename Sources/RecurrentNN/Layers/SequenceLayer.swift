@@ -31,6 +31,24 @@ public struct LayerContext<Element: Scalar> {
   ) -> PackedMatrix<Element> {
     workspace.packed(weight, rows: rows, columns: columns, of: parameters, transposed: transposed)
   }
+
+  /// Drops units in place if there are masks. On a gradient this is the backward pass of dropout.
+  ///
+  /// - Parameters:
+  ///   - stream: number of the masks' stream.
+  ///   - firstRow: row of the batch that is row 0 of `x`.
+  func drop(_ x: MatrixView<Element>, rate: Double, stream: Int, firstRow: Int = 0) {
+    guard let masks = dropout, rate > 0 else { return }
+    Element.dropout(from: x, to: x, masks.rows.dropFirst(firstRow), masks.key(stream: stream), rate: rate)
+  }
+
+  /// A copy with dropped units, or the matrix itself if nothing is dropped.
+  func dropped(_ x: MatrixView<Element>, rate: Double, stream: Int) -> MatrixView<Element> {
+    guard let masks = dropout, rate > 0 else { return x }
+    let result = arena.matrix(x.rows, x.columns)
+    Element.dropout(from: x, to: result, masks.rows, masks.key(stream: stream), rate: rate)
+    return result
+  }
 }
 
 /// The coordinates of all dropout masks of a step: they depend on the run's seed, the step, the sample and

@@ -222,7 +222,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ) -> Double {
     whole.arena.scoped {
       let (unrolled, context) = forward(part, state: state, whole)
-      let top = dropped(unrolled.output, context)
+      let top = context.dropped(unrolled.output, rate: shape.outputDropout, stream: shape.network.layers)
       let dTop = gradients.map { _ in
         context.arena.matrix(part.layout.rowCount, shape.network.outputSize)
       }
@@ -250,24 +250,14 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     _ batch: LanguageModelBatch<Element>, _ context: LayerContext<Element>
   ) -> SequenceInput<Element> {
     let rows = batch.layout.rowCount
-    guard let masks = context.dropout, shape.embeddingDropout > 0 else {
+    guard context.dropout != nil, shape.embeddingDropout > 0 else {
       return .indexed(batch.tokens, count: rows, table: embedding)
     }
     let table = context.parameters.matrix(embedding)
     let x = context.arena.matrix(rows, shape.embeddingSize)
-    x.rows(0..<rows).gatherRows(of: table, at: batch.tokens)
-    Element.dropout(from: x, to: x, masks.rows, masks.key(stream: 0), rate: shape.embeddingDropout)
+    x.gatherRows(of: table, at: batch.tokens)
+    context.drop(x, rate: shape.embeddingDropout, stream: 0)
     return .dense(x)
-  }
-
-  private func dropped(_ output: MatrixView<Element>, _ context: LayerContext<Element>) -> MatrixView<Element>
-  {
-    guard let masks = context.dropout, shape.outputDropout > 0 else { return output }
-    let result = context.arena.matrix(output.rows, output.columns)
-    Element.dropout(
-      from: output, to: result, masks.rows, masks.key(stream: shape.network.layers), rate: shape.outputDropout
-    )
-    return result
   }
 
   private func backpropagate(
@@ -275,22 +265,16 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     stateGradient: [MatrixView<Element>], into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    let arena = context.arena
-    if let masks = context.dropout, shape.outputDropout > 0 {
-      Element.dropout(
-        from: dTop, to: dTop, masks.rows, masks.key(stream: shape.network.layers), rate: shape.outputDropout)
+    context.drop(dTop, rate: shape.outputDropout, stream: shape.network.layers)
+    var dx: MatrixView<Element>?
+    if case .dense = unrolled.input {
+      dx = context.arena.matrix(batch.layout.rowCount, shape.embeddingSize)
     }
-    guard case .dense = unrolled.input, let masks = context.dropout else {
-      stack.backpropagate(
-        unrolled, outputGradient: dTop, stateGradient: stateGradient, inputGradient: nil, into: gradients,
-        context)
-      return
-    }
-    let dx = arena.matrix(batch.layout.rowCount, shape.embeddingSize)
     stack.backpropagate(
       unrolled, outputGradient: dTop, stateGradient: stateGradient, inputGradient: dx, into: gradients,
       context)
-    Element.dropout(from: dx, to: dx, masks.rows, masks.key(stream: 0), rate: shape.embeddingDropout)
+    guard let dx else { return }
+    context.drop(dx, rate: shape.embeddingDropout, stream: 0)
     gradients.addRows(dx, at: batch.tokens, of: embedding)
   }
 

@@ -98,11 +98,10 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     context.arena.scoped {
-      let layout = PackedLayout(lengths: batch.input.lengths)
-      let context = context.masked(by: batch.masks, layout, firstStream: 0)
+      let pass = network.forward(batch.input, masks: batch.masks, context)
+      let layout = pass.layout
       let perSequence = sequenceContext(batch.masks, layout, context)
-      let trace = network.forward(batch.input, layout, context)
-      let pooled = pooling.forward(trace.output, layout, context)
+      let pooled = pooling.forward(pass.output, layout, context)
       let top = network.dropped(pooled.pooled, perSequence)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
@@ -112,8 +111,8 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
         network.dropGradient(dTop, perSequence)
         let dh = context.arena.matrix(layout.rowCount, network.outputSize)
         pooling.backward(
-          pooled, trace.output, layout, gradient: dTop, states: dh, into: gradients, context)
-        network.backward(trace, outputGradient: dh, into: gradients, context)
+          pooled, pass.output, layout, gradient: dTop, states: dh, into: gradients, context)
+        network.backward(pass, outputGradient: dh, into: gradients)
       }
       return loss
     }
@@ -123,7 +122,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
   private func sequenceContext(
     _ masks: SampleMasks?, _ layout: PackedLayout, _ context: LayerContext<Element>
   ) -> LayerContext<Element> {
-    guard let masks else { return context }
+    guard let masks else { return context.withoutMasks }
     let rows = PackedLayout(steps: 1, batchSize: layout.batchSize)
     let sorted = SampleMasks(
       seed: masks.seed, step: masks.step, samples: layout.order.map { masks.samples[$0] })
@@ -146,9 +145,9 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     _ input: InputSequences<Element>, _ context: LayerContext<Element>
   ) -> ClassifierPrediction<Element> {
     context.arena.scoped {
-      let layout = PackedLayout(lengths: input.lengths)
-      let context = context.withoutMasks
-      let pooled = pooling.forward(network.forward(input, layout, context).output, layout, context)
+      let pass = network.forward(input, masks: nil, context)
+      let layout = pass.layout
+      let pooled = pooling.forward(pass.output, layout, context)
       return ClassifierPrediction(
         output: predict(pooled.pooled, callerSequences(layout, context.arena), context),
         attention: pooled.attention.map { inCallerOrder($0.weights, layout.callerRows(context.arena)) })

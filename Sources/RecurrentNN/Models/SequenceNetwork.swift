@@ -45,87 +45,49 @@ public struct SequenceNetworkShape: Sendable, Hashable {
   }
 }
 
-/// Input embedding and a stack of recurrent layers from the state zero: a vector for every step of every sequence.
-///
-/// Parameters: `embedding.weight`, `characters.…` as the input needs them, and `rnn.weight_ih_l0`, ….
+/// Input embedding and recurrent layers from the state zero, and dropout before an output layer.
 struct SequenceNetwork<Element: Scalar>: Sendable {
   let shape: SequenceNetworkShape
-  let embedding: InputEmbedding<Element>
-  let stack: LayerStack<Element>
+  private let encoder: Encoder<Element>
 
+  /// Adds the parameters of an ``Encoder``.
   init(_ shape: SequenceNetworkShape, in builder: inout ParameterLayout.Builder) throws(OptionError) {
     self.shape = shape
-    let embedding = InputEmbedding<Element>(
-      shape.input, dropout: shape.inputDropout, wordDropout: shape.wordDropout, name: "embedding",
-      in: &builder)
-    self.embedding = embedding
-    stack = try builder.scoped("rnn") { builder throws(OptionError) in
-      try LayerStack<Element>(shape.recurrent, inputSize: embedding.outputSize, in: &builder)
-    }
+    encoder = try Encoder(
+      EncoderShape(
+        shape.input, network: shape.recurrent, embeddingDropout: shape.inputDropout,
+        wordDropout: shape.wordDropout),
+      sharedTable: nil, in: &builder)
   }
 
-  var outputSize: Int { stack.outputSize }
-
+  var outputSize: Int { encoder.outputSize }
   /// Weights of the recurrent layers multiplied per step in the forward pass.
-  var multipliedWeights: Int {
-    stack.parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
-  }
+  var multipliedWeights: Int { encoder.multipliedWeights }
 
-  /// The forward cache.
-  struct Trace {
-    let input: InputEmbedding<Element>.Trace
-    let unrolled: Unrolled<Element>
-
-    /// The output of every packed row, [rowCount, outputSize].
-    var output: MatrixView<Element> { unrolled.output }
-  }
-
-  /// - Parameter context: with the masks of `layout`.
+  /// A vector for every step of every sequence.
   func forward(
-    _ input: InputSequences<Element>, _ layout: PackedLayout, _ context: LayerContext<Element>
-  ) -> Trace {
-    let vectors = embedding.forward(input, layout, context)
-    return Trace(
-      input: vectors,
-      unrolled: stack.unroll(
-        vectors.output, layout, from: stack.zeroState(layout.batchSize, in: context.arena), context))
+    _ input: InputSequences<Element>, masks: SampleMasks?, _ context: LayerContext<Element>
+  ) -> Encoder<Element>.Pass {
+    encoder.forward(input, masks: masks, firstStream: 0, context)
   }
 
   /// Adds the gradients of all parameters, given that of the output.
   func backward(
-    _ trace: Trace, outputGradient: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
-    _ context: LayerContext<Element>
+    _ pass: Encoder<Element>.Pass, outputGradient: MatrixView<Element>,
+    into gradients: ParameterBuffer<Element>
   ) {
-    context.arena.scoped {
-      let layout = trace.unrolled.layout
-      let dx =
-        embedding.needsGradient(trace.input)
-        ? context.arena.matrix(layout.rowCount, embedding.outputSize) : nil
-      stack.backpropagate(
-        trace.unrolled, outputGradient: outputGradient,
-        stateGradient: stack.zeroState(layout.batchSize, in: context.arena),
-        inputGradient: dx, into: gradients, context)
-      if let dx { embedding.backward(trace.input, gradient: dx, into: gradients, context) }
-    }
+    encoder.backward(pass, outputGradient: outputGradient, into: gradients)
   }
 
-  // MARK: Dropout before the output layer
-
-  /// Number of the masks' stream behind those of the layers.
-  private var outputStream: Int { shape.recurrent.layers }
+  // The masks before the output layer have a stream behind those of the layers.
 
   /// A copy with dropped units, or the matrix itself if nothing is dropped.
   func dropped(_ x: MatrixView<Element>, _ context: LayerContext<Element>) -> MatrixView<Element> {
-    guard let masks = context.dropout, shape.outputDropout > 0 else { return x }
-    let result = context.arena.matrix(x.rows, x.columns)
-    Element.dropout(
-      from: x, to: result, masks.rows, masks.key(stream: outputStream), rate: shape.outputDropout)
-    return result
+    context.dropped(x, rate: shape.outputDropout, stream: shape.recurrent.layers)
   }
 
   /// The backward pass of ``dropped(_:_:)``, in place.
   func dropGradient(_ dx: MatrixView<Element>, _ context: LayerContext<Element>) {
-    guard let masks = context.dropout, shape.outputDropout > 0 else { return }
-    Element.dropout(from: dx, to: dx, masks.rows, masks.key(stream: outputStream), rate: shape.outputDropout)
+    context.drop(dx, rate: shape.outputDropout, stream: shape.recurrent.layers)
   }
 }

@@ -92,17 +92,15 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
   ) -> LossSum {
     guard batch.input.tokenCount > 0 else { return LossSum() }
     return context.arena.scoped {
-      let layout = PackedLayout(lengths: batch.input.lengths)
-      let context = context.masked(by: batch.masks, layout, firstStream: 0)
-      let trace = network.forward(batch.input, layout, context)
-      let top = network.dropped(trace.output, context)
+      let pass = network.forward(batch.input, masks: batch.masks, context)
+      let top = network.dropped(pass.output, pass.context)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
-        top, layout, targets: batch.targets, at: layout.callerRows(context.arena), options, gradient: dTop,
-        into: gradients, context)
+        top, pass.layout, targets: batch.targets, at: pass.layout.callerRows(context.arena), options,
+        gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
-        network.dropGradient(dTop, context)
-        network.backward(trace, outputGradient: dTop, into: gradients, context)
+        network.dropGradient(dTop, pass.context)
+        network.backward(pass, outputGradient: dTop, into: gradients)
       }
       return loss
     }
@@ -117,10 +115,9 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     _ input: InputSequences<Element>, _ context: LayerContext<Element>
   ) -> TaggerPrediction<Element> {
     context.arena.scoped {
-      let layout = PackedLayout(lengths: input.lengths)
-      let context = context.withoutMasks
+      let pass = network.forward(input, masks: nil, context)
+      let (layout, top) = (pass.layout, pass.output)
       let callerRows = layout.callerRows(context.arena)
-      let top = network.forward(input, layout, context).output
       func classes(_ fill: (UnsafeMutablePointer<Int32>) -> Void) -> TaggerPrediction<Element> {
         let packed = context.arena.words(top.rows, of: Int32.self)
         fill(packed.baseAddress!)
