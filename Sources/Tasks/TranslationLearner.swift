@@ -108,13 +108,19 @@ package final class TranslationLearner: Learner {
     let end = Int32(model.shape.decoder.endToken)
     let texts = examples.map { Array(targets[Int($0)]) + [end] }
     var loss = LossSum()
-    follow(texts, members(examples, split, workspace), workspace.arena) { step, rows, logProbabilities in
+    forcedDecoding(members(examples, split, workspace), startTokens: startTokens(texts.count), texts: texts) {
+      step, rows, logProbabilities in
       for (row, text) in rows.enumerated() {
         loss.total -= Double(logProbabilities[row, Int(texts[text][step])])
       }
       loss.tokens += rows.count
     }
     return loss
+  }
+
+  /// The token that every text begins after.
+  private func startTokens(_ count: Int) -> [Int32] {
+    Array(repeating: Int32(model.shape.decoder.beginToken), count: count)
   }
 
   package func sources(
@@ -216,33 +222,6 @@ package final class TranslationLearner: Learner {
       return prediction
     }
   }
-
-  /// Lets a decoder write given texts, a token of each a step.
-  ///
-  /// - Parameter look: called with the step, the texts that still run, and for each a row of what the decoder said of its
-  ///   next token.
-  func follow(
-    _ texts: [[Int32]], _ decoder: any StepwiseDecoder<Float>, _ arena: Arena<Float>,
-    _ look: (_ step: Int, _ rows: [Int], _ logits: MatrixView<Float>) -> Void
-  ) {
-    var rows = texts.indices.filter { !texts[$0].isEmpty }
-    var parents = rows.map { Int32($0) }
-    var step = 0
-    while !rows.isEmpty {
-      let tokens = rows.map { step == 0 ? Int32(model.shape.decoder.beginToken) : texts[$0][step - 1] }
-      arena.scoped {
-        let logits = arena.matrix(rows.count, decoder.vocabularySize)
-        tokens.withUnsafeBufferPointer { tokens in
-          parents.withUnsafeBufferPointer { decoder.advance(tokens: tokens, parents: $0, logits: logits) }
-        }
-        look(step, rows, logits)
-      }
-      step += 1
-      parents = rows.indices.filter { texts[rows[$0]].count > step }.map { Int32($0) }
-      rows = parents.map { rows[Int($0)] }
-    }
-  }
-
 }
 
 // MARK: - Attention
@@ -291,7 +270,7 @@ extension TranslationLearner {
       for: sources(examples, split, workspace.arena),
       LayerContext(parameters: parameters, workspace: workspace))
     var result: [[[Float]]] = texts.map { _ in [] }
-    follow(texts, decoder, workspace.arena) { _, rows, _ in
+    forcedDecoding(decoder, startTokens: startTokens(texts.count), texts: texts) { _, rows, _ in
       for (row, text) in rows.enumerated() {
         result[text].append(decoder.attention(ofRow: row, source: source).map { Array($0) } ?? [])
       }
