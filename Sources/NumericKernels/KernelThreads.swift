@@ -41,11 +41,13 @@ public enum KernelThreads {
   }
 
   /// Shares the rows of a block of `width` columns among the threads.
+  @inlinable
   public static func shareRows(_ rows: Int, width: Int, _ body: (_ first: Int, _ end: Int) -> Void) {
     split(rows, elements: rows * width, body)
   }
 
   /// Shares the units of a block of rows among the threads: for kernels that sum over the rows.
+  @inlinable
   public static func shareUnits(_ units: Int, rows: Int, _ body: (_ first: Int, _ end: Int) -> Void) {
     split(units, elements: rows * units, unit: 16, body)
   }

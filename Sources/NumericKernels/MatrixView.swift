@@ -8,6 +8,7 @@ public struct MatrixView<Element: Scalar> {
   public let columns: Int
   public let stride: Int
 
+  @inlinable
   public init(_ base: UnsafeMutablePointer<Element>, rows: Int, columns: Int, stride: Int? = nil) {
     self.base = base
     self.rows = rows
@@ -16,7 +17,9 @@ public struct MatrixView<Element: Scalar> {
   }
 
   /// Number of elements, rows x columns.
+  @inlinable
   public var count: Int { rows * columns }
+  @inlinable
   public var isContiguous: Bool { stride == columns || rows <= 1 }
 
   public subscript(row: Int, column: Int) -> Element {
@@ -25,9 +28,11 @@ public struct MatrixView<Element: Scalar> {
   }
 
   /// Pointer to the first element of a row.
+  @inlinable
   public func row(_ index: Int) -> UnsafeMutablePointer<Element> { base + index * stride }
 
   /// The rows of a range, as a view of the same memory.
+  @inlinable
   public func rows(_ range: Range<Int>) -> MatrixView {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of a matrix of \(rows) rows")
@@ -35,6 +40,7 @@ public struct MatrixView<Element: Scalar> {
   }
 
   /// The columns of a range, as a view of the same memory.
+  @inlinable
   public func columns(_ range: Range<Int>) -> MatrixView {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= columns,

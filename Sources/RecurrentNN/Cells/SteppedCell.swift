@@ -36,6 +36,9 @@ protocol SteppedCell<Element>: RecurrentCell {
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
 }
 
+// The steps below, and those of the cells, are compiled for single precision as well: in a step of a small network generic
+// code would spend a noticeable part of the time on looking up types.
+
 /// The forward pass of a cell over a layout, as far as it is the same for every cell.
 struct CellPass<Element: Scalar> {
   let layout: PackedLayout
@@ -68,6 +71,7 @@ struct CellPass<Element: Scalar> {
       cell.regularization, layout, hiddenSize: h.slabs.columns, cellSize: c.slabs.columns, context)
   }
 
+  @_specialize(where Element == Float)
   func step(_ t: Int) -> CellStep<Element> {
     let (rows, n) = (layout.rows(t), layout.activeCounts[t])
     let (previous, next) = (layout.previousSlab(t), layout.slab(t))
@@ -143,6 +147,7 @@ struct CellBackwardPass<Element: Scalar> {
     masked = forward.dropout?.stateMask(0) == nil ? nil : context.arena.matrix(dh.rows, dh.columns)
   }
 
+  @_specialize(where Element == Float)
   func step(_ t: Int, outputGradient: MatrixView<Element>) -> CellBackwardStep<Element> {
     let n = 0..<forward.layout.activeCounts[t]
     return CellBackwardStep(
@@ -167,6 +172,7 @@ struct CellBackwardStep<Element: Scalar> {
 
   /// dh = d · W, or dh += d · W if `accumulate`: the gradient of the state from that of the recurrent product W ·
   /// `recurrentInput`, through the mask of variational dropout if there is one.
+  @_specialize(where Element == Float)
   func passRecurrent(_ d: MatrixView<Element>, _ weights: PackedMatrix<Element>, accumulate: Bool) {
     guard let masked, let mask = forward.stateMask else {
       return weights.multiply(d, into: dh, accumulate: accumulate)

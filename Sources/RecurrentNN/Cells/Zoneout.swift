@@ -45,6 +45,7 @@ struct ZoneoutPass<Element: Scalar> {
   }
 
   /// Makes the state after a step out of the previous and the new one.
+  @_specialize(where Element == Float)
   func mix(_ step: CellStep<Element>, h: StateOverTime<Element>, c: StateOverTime<Element>) {
     func mix(
       _ previous: MatrixView<Element>, _ new: MatrixView<Element>, _ mask: MatrixView<Element>?, rate: Double,
@@ -63,6 +64,7 @@ struct ZoneoutPass<Element: Scalar> {
 
   /// Around the backward step of a cell: `body` gets the gradients of the states that the cell computed, and none for its
   /// output; the gradients that pass the cell by are added to its result.
+  @_specialize(where Element == Float)
   func backward(
     _ step: CellBackwardStep<Element>, _ arena: Arena<Element>, _ body: (CellBackwardStep<Element>) -> Void
   ) {
