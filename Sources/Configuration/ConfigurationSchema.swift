@@ -433,6 +433,9 @@ extension ConfigurationSchema {
       "training.clip_norm", \.training.clipNorm,
       "largest gradient norm (Euclidean, over all parameters); 0: off"),
     Key(
+      "training.clip_value", \.training.clipValue,
+      "largest absolute value of an element of the gradient, limited before its norm is; 0: off"),
+    Key(
       "training.reproducible", \.training.reproducible,
       "the same bits on 1, 2, 4 and 8 ranks; needs a batch_size of at least 8"),
     Key(

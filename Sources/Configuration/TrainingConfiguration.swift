@@ -21,6 +21,8 @@ public struct TrainingConfiguration: Options {
   public var learningRate = 0.002
   public var schedule = Schedule()
   public var clipNorm = 5.0
+  /// Largest absolute value of an element of the mean gradient, limited before its norm is; 0: any.
+  public var clipValue = 0.0
   public var reproducible = false
   /// Steps between the states that a language model keeps for the backward pass; 0: all.
   public var recompute = 0
@@ -50,6 +52,7 @@ public struct TrainingConfiguration: Options {
     checks.bound(\.steps, .within(0...1_000_000_000_000))
     checks.bound(\.learningRate, .above(0))
     checks.bound(\.clipNorm, .atLeast(0))
+    checks.bound(\.clipValue, .atLeast(0))
     checks.bound(\.recompute, .within(0...1_000_000))
     checks.bound(\.accumulate, .within(1...100_000))
     checks.bound(\.skipLimit, .atLeast(1))

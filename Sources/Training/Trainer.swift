@@ -61,7 +61,7 @@ final class Trainer {
     let training = configuration.training
     step = try TrainingStep(
       task, plan: plan, optimizer: training.optimizer, accumulate: training.accumulate,
-      clipNorm: training.clipNorm, communicator: communicator)
+      clipNorm: training.clipNorm, clipValue: training.clipValue, communicator: communicator)
     average =
       training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(

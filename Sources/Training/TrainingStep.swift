@@ -15,6 +15,8 @@ package final class TrainingStep {
   private let accumulate: Int
   /// Largest norm of the mean gradient; 0: any.
   private let clipNorm: Double
+  /// Largest absolute value of an element of the mean gradient; 0: any.
+  private let clipValue: Double
 
   /// What became of a step.
   package struct Result {
@@ -31,12 +33,13 @@ package final class TrainingStep {
   /// Collective.
   package init(
     _ model: any GradientSource, plan: ShardPlan, optimizer: OptimizerSettings, accumulate: Int = 1,
-    clipNorm: Double, communicator: any Communicator
+    clipNorm: Double, clipValue: Double = 0, communicator: any Communicator
   ) throws {
     self.model = model
     self.plan = plan
     self.accumulate = accumulate
     self.clipNorm = clipNorm
+    self.clipValue = clipValue
     self.optimizer = Optimizer(settings: optimizer, count: model.parameters.count)
     gradients = try GradientReduction(
       layout: model.parameters.layout, plan: plan, communicator: communicator)
@@ -59,7 +62,7 @@ package final class TrainingStep {
     let totals = try gradients.reduce(requests)
     let result = examine(totals)
     if result.isUpdate {
-      update(scale: clipFactor(norm: result.norm, maximum: clipNorm) / totals.tokens, learningRate)
+      update(scale: clip(totals, norm: result.norm) / totals.tokens, learningRate)
     }
     advance(&state, batches.count, result)
     return result
@@ -86,6 +89,18 @@ package final class TrainingStep {
       return Result(totals: totals, norm: norm, isUpdate: false, skippedFor: names)
     }
     return Result(totals: totals, norm: norm, isUpdate: !isEmpty, skippedFor: nil)
+  }
+
+  /// Limits each element of the mean gradient (torch.nn.utils.clip_grad_value_).
+  ///
+  /// - Returns: the factor that limits the norm of the result.
+  private func clip(_ totals: StepTotals, norm: Double) -> Double {
+    guard clipValue > 0 else { return clipFactor(norm: norm, maximum: clipNorm) }
+    let (elements, limit) = (gradients.total.elements, Float(clipValue * totals.tokens))
+    for span in gradients.spans {
+      for index in span { elements[index] = max(-limit, min(limit, elements[index])) }
+    }
+    return clipFactor(norm: gradients.norm / totals.tokens, maximum: clipNorm)
   }
 
   /// Block by block, so that the packed copies of a block's weights are made again while the block is in the cache.

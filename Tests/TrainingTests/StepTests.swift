@@ -20,9 +20,9 @@ struct StepTests {
   }
 
   @Test(
-    "Two steps of two accumulated chunks are updates with the mean over the tokens of both",
-    arguments: [1, 2])
-  func accumulatedSteps(ranks: Int) throws {
+    "Two steps of two accumulated chunks are updates with the mean over the tokens of both, its elements clipped or not",
+    arguments: [1, 2], [0, 0.002])
+  func accumulatedSteps(ranks: Int, clipValue: Double) throws {
     let configuration = RunConfiguration.small(text) {
       $0.model.network.layers = 2
       $0.data.validFraction = 0
@@ -33,6 +33,7 @@ struct StepTests {
       $0.training.optimizer.kind = .sgd
       $0.training.learningRate = 0.5
       $0.training.clipNorm = 0
+      $0.training.clipValue = clipValue
     }
     let run = directory.file("run")
     let recorder = Recorder()
@@ -40,7 +41,7 @@ struct StepTests {
 
     var byHand = try HandTraining(configuration)
     for (step, chunks) in [[0, 1], [2, 3]].enumerated() {
-      let (loss, norm) = byHand.update(chunks: chunks, learningRate: 0.5)
+      let (loss, norm) = byHand.update(chunks: chunks, learningRate: 0.5, clipValue: Float(clipValue))
       #expect(abs(recorder.losses[step] - loss) < 1e-6)
       #expect(abs(recorder.steps[step].gradientNorm - norm) < 1e-6)
     }
@@ -75,8 +76,10 @@ struct StepTests {
       state = model.stateParts.map { AlignedBuffer(count: training.batchSize * $0) }
     }
 
-    /// Returns the mean loss and the norm of the mean gradient.
-    mutating func update(chunks: [Int], learningRate: Float) -> (loss: Double, norm: Double) {
+    /// Returns the mean loss and the norm of the mean gradient before its elements are clipped.
+    mutating func update(
+      chunks: [Int], learningRate: Float, clipValue: Float
+    ) -> (loss: Double, norm: Double) {
       let gradient = ParameterBuffer<Float>(model.layout)
       var loss = LossSum()
       for chunk in chunks {
@@ -98,7 +101,10 @@ struct StepTests {
         }
       }
       let mean = gradient.elements.map { $0 / Float(loss.tokens) }
-      for (index, value) in mean.enumerated() { parameters.elements[index] -= learningRate * value }
+      let limit = clipValue > 0 ? clipValue : .infinity
+      for (index, value) in mean.enumerated() {
+        parameters.elements[index] -= learningRate * max(-limit, min(limit, value))
+      }
       parameters.didChange()
       return (loss.mean, mean.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot())
     }
