@@ -275,10 +275,12 @@ extension SteppedCell {
   ) -> Unrolled<Element> {
     var trace = begin(layout, from: initial, context)
     let own = own(trace)
+    // Parts of a generic struct are looked up at run time: outside of the loop.
+    let (pass, cache) = (own.pass, own.cache)
     trace.input = input
     InputProjection(weight: weightIH).forward(
-      own.pass.dropout?.maskInputs(input, context) ?? input, into: own.pass.gates, context)
-    for t in 0..<layout.steps { run(own.pass.step(t), own.pass, own.cache, context) }
+      pass.dropout?.maskInputs(input, context) ?? input, into: pass.gates, context)
+    for t in 0..<layout.steps { run(pass.step(t), pass, cache, context) }
     trace.finalState = finalState(trace, context)
     return trace
   }
@@ -310,7 +312,9 @@ extension SteppedCell {
     let own = own(trace)
     let pass = own.pass.forward
     context.arena.scoped {
-      runBack(t, own, outputGradient: outputGradient.contiguous(context.arena), context)
+      runBack(
+        own.pass.step(t, outputGradient: outputGradient.contiguous(context.arena)), pass.zoneout, own.cache,
+        own.state, context)
     }
     guard let inputGradient else { return }
     let rows = pass.layout.rows(t)
@@ -320,14 +324,11 @@ extension SteppedCell {
   }
 
   private func runBack(
-    _ t: Int, _ trace: CellBackwardTrace<Self>, outputGradient: MatrixView<Element>,
-    _ context: LayerContext<Element>
+    _ step: CellBackwardStep<Element>, _ zoneout: ZoneoutPass<Element>?, _ cache: Cache,
+    _ state: BackwardState, _ context: LayerContext<Element>
   ) {
-    let step = trace.pass.step(t, outputGradient: outputGradient)
-    guard let zoneout = trace.pass.forward.zoneout else {
-      return backward(step, trace.cache, trace.state, context)
-    }
-    zoneout.backward(step, context.arena) { backward($0, trace.cache, trace.state, context) }
+    guard let zoneout else { return backward(step, cache, state, context) }
+    zoneout.backward(step, context.arena) { backward($0, cache, state, context) }
   }
 
   public func finishBackward(
@@ -363,11 +364,13 @@ extension SteppedCell {
     context.arena.scoped {
       let dOutput = outputGradient.contiguous(context.arena)
       let own = own(beginBackward(unrolled, stateGradient: stateGradient, context))
-      let pass = own.pass.forward
+      let (back, cache, state) = (own.pass, own.cache, own.state)
+      let pass = back.forward
       for t in (0..<layout.steps).reversed() {
-        runBack(t, own, outputGradient: dOutput.rows(layout.rows(t)), context)
+        let step = back.step(t, outputGradient: dOutput.rows(layout.rows(t)))
+        runBack(step, pass.zoneout, cache, state, context)
       }
-      addGradients(pass, own.cache, own.state, into: gradients, context)
+      addGradients(pass, cache, state, into: gradients, context)
       let projection = InputProjection<Element>(weight: weightIH)
       if let dropout = pass.dropout, dropout.maskedInputs != nil {
         dropout.backpropagate(
