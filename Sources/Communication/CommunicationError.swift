@@ -14,7 +14,7 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
     case peerFailed
     /// A rank ended the job by `abort(exitCode:)`.
     case aborted(exitCode: Int32)
-    /// These ranks called a different operation than the others, or the same one with a different size.
+    /// These ranks called another operation than the other ranks, or the same operation with another size.
     case mismatch(ranks: [Int])
     /// A root or peer outside `0 ..< worldSize`.
     case invalidRank(Int)

@@ -244,7 +244,7 @@ private final class Hub: @unchecked Sendable {
     condition.broadcast()
   }
 
-  /// Sleeps until every rank has left. Throws the first error.
+  /// Blocks until every rank has left the collective. Throws the first error.
   func waitForAll() throws {
     condition.lock()
     defer { condition.unlock() }

@@ -116,7 +116,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case notABit(String, step: Int)
   /// A different number of targets than of steps.
   case stepCount(source: Int, target: Int)
-  /// A different number of steps than the model is made for.
+  /// A number of steps other than the one that the model was built for.
   case exactSteps(found: Int, expected: Int)
   /// Vectors of a width that differs from the others.
   case width(found: Int, expected: Int)

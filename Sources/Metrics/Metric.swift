@@ -131,7 +131,7 @@ func integers<Tally: MetricTally>(_ sums: [Double], of tally: Tally.Type) -> [In
 /// numerator / denominator; NaN where nothing was counted, because an unknown value is not 0.
 func share(_ numerator: Int, of denominator: Int) -> Double { Double(numerator) / Double(denominator) }
 
-/// Metrics that compare the same kind of example, with their sums one after the other in one array.
+/// The metrics of one kind of comparison. Their sums are stored one after the other in one array.
 public struct MetricGroup<Example: Sendable>: Sendable {
   private typealias Member = (metric: Metric, tally: any MetricTally<Example>.Type)
   private let members: [Member]

@@ -83,7 +83,7 @@ extension Learner {
   package func predict(
     _ examples: [Int32], of set: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
-    throw TrainingFailure.unfittingData("this model has no outputs for lines: use rnn-dist generate")
+    throw TrainingFailure.unfittingData("this model makes no predictions for lines: use rnn-dist generate")
   }
 
   package func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter {

@@ -204,7 +204,7 @@ package struct StepLine {
   private let fields: [(order: Int, text: String)]
 
   package init(_ report: StepReport) {
-    // The loss is not a number if nothing was predicted.
+    // The loss is NaN if nothing was predicted.
     let isFinite = report.loss.isFinite
     let perplexity = report.perplexity.flatMap { isFinite ? $0 : nil }
     let fields: [(order: Int, text: String)?] = [

@@ -34,9 +34,9 @@ public struct CellOptions: Options, Hashable {
   public var zoneout = 0.0
   /// LSTM: the same for the cell state; nil: as `zoneout`.
   public var zoneoutCell: Double?
-  /// Probability to drop a unit of the recurrent state, with one mask for all steps (Gal & Ghahramani 2016).
+  /// Probability of dropping a unit of the recurrent state, with one mask for all steps (Gal & Ghahramani 2016).
   public var variationalDropout = 0.0
-  /// Probability to drop a unit of the cell's input, with one mask for all steps.
+  /// Probability of dropping a unit of the cell's input, with one mask for all steps.
   public var variationalInputDropout = 0.0
   /// How the initial values of the parameters are drawn.
   public var initialization = CellInitialization.pytorch

@@ -9,9 +9,9 @@ import Parameters
 /// The masks are inverted (0 or 1/(1 − rate)) and the same for all gates; the state itself is not masked, only
 /// the operands of the products. When evaluating nothing is dropped.
 struct VariationalDropout: Sendable {
-  /// Probability to drop a unit of the input.
+  /// Probability of dropping a unit of the input.
   var input: Double
-  /// Probability to drop a unit of the hidden state.
+  /// Probability of dropping a unit of the hidden state.
   var state: Double
 
   var isActive: Bool { input > 0 || state > 0 }

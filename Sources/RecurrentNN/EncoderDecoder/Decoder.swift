@@ -36,9 +36,9 @@ public struct DecoderShape: Sendable, Hashable {
   public var readout: DecoderReadout
   /// The output vector r of a step is joined to the input of the next (Luong et al. 2015, section 3.3).
   public var inputFeeding: Bool
-  /// Probability to drop a unit of the output vector r, when training. Input feeding passes r on without dropout.
+  /// Probability of dropping a unit of the output vector r, when training. Input feeding passes r on without dropout.
   public var readoutDropout: Double
-  /// Probability to drop a unit of the embedding.
+  /// Probability of dropping a unit of the embedding.
   public var embeddingDropout: Double
   /// The token read at the first step.
   public var beginToken: Int

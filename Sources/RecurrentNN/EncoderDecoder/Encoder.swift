@@ -9,7 +9,7 @@ public struct EncoderShape: Sendable, Hashable {
   public var network: NetworkOptions
   /// Every layer but the lowest reads pairs of steps, see ``PyramidalEncoder``: for long sources.
   public var pyramidal: Bool
-  /// Probability to drop a unit of the input vectors, when training.
+  /// Probability of dropping a unit of the input vectors, when training.
   public var embeddingDropout: Double
   /// Whether tokens are replaced by the unknown one, when training.
   public var wordDropout: WordDropout?

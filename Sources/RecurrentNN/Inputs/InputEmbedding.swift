@@ -30,7 +30,7 @@ public struct WordDropout: Sendable, Hashable {
 /// ``CharacterEncoder`` beside it; inputs that are vectors stay as they are.
 public struct InputEmbedding<Element: Scalar>: Sendable {
   public let shape: InputShape
-  /// Probability to drop a unit of the vectors, when training.
+  /// Probability of dropping a unit of the vectors, when training.
   public let dropout: Double
   /// Whether whole words are replaced when training.
   public let wordDropout: WordDropout?

@@ -8,7 +8,7 @@ import Parameters
 /// Residual or highway connections may lead around these layers, see ``LayerConnectionKind``.
 public struct LayerStack<Element: Scalar>: SequenceLayer {
   public let layers: [any SequenceLayer<Element>]
-  /// Probability to drop a unit between two layers.
+  /// Probability of dropping a unit between two layers.
   public let dropout: Double
   /// The connections around every layer but the lowest.
   let connections: [LayerConnection]

@@ -11,7 +11,7 @@ import Parameters
 /// the input: sequences of ⌈length / 2^(layers − 1)⌉ steps, in the order of the input's layout.
 public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
   public let layers: [any SequenceLayer<Element>]
-  /// Probability to drop a unit of the inputs of the upper layers.
+  /// Probability of dropping a unit of the inputs of the upper layers.
   public let dropout: Double
 
   /// Throws ``RepeatedCellError`` if two of the layers are the same. Requires every layer but the lowest to

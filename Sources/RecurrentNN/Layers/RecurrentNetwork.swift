@@ -10,7 +10,7 @@ public struct NetworkOptions: Options, Hashable {
   public var layers = 1
   /// Every layer reads the sequences in both directions; its output is twice as wide.
   public var bidirectional = false
-  /// Probability to drop a unit between two layers.
+  /// Probability of dropping a unit between two layers.
   public var dropout = 0.0
   /// The input of every layer but the lowest is added to its output (Wu et al. 2016, equation 4).
   public var residual = false

@@ -8,9 +8,9 @@ public struct LanguageModelShape: Sendable, Hashable {
   public var embeddingSize: Int
   /// Cells, units, layers, dropout between layers: everything but two directions.
   public var network: NetworkOptions
-  /// Probability to drop a unit before the output layer, when training.
+  /// Probability of dropping a unit before the output layer, when training.
   public var outputDropout: Double
-  /// Probability to drop a unit of the embedding.
+  /// Probability of dropping a unit of the embedding.
   public var embeddingDropout: Double
   /// The output layer's weight is the embedding; requires embeddingSize == network.outputSize.
   public var tieEmbeddings: Bool

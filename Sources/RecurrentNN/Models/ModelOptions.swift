@@ -9,7 +9,7 @@ public struct ModelOptions: Options, Hashable {
   /// Encoders: further layers that each halve the number of states (Chan et al. 2016).
   public var pyramid = 0
 
-  /// Probability to drop a unit of the embedding; nil: as `network.dropout`, see `inputDropout`.
+  /// Probability of dropping a unit of the embedding; nil: as `network.dropout`, see `inputDropout`.
   public var embeddingDropout: Double?
   /// Probability to read an input token as the unknown one in training.
   public var wordDropout = 0.0

@@ -7,9 +7,9 @@ public struct SequenceNetworkShape: Sendable, Hashable {
   public var input: InputShape
   /// Cells, units, layers, directions, and dropout between layers.
   public var recurrent: NetworkOptions
-  /// Probability to drop a unit of the input vectors (looked up, joined with characters, or given as numbers), when training.
+  /// Probability of dropping a unit of the input vectors (looked up, joined with characters, or given as numbers), when training.
   public var inputDropout: Double
-  /// Probability to drop a unit before the output layer.
+  /// Probability of dropping a unit before the output layer.
   public var outputDropout: Double
   /// Whether ids of whole words are replaced by that of the unknown word.
   public var wordDropout: WordDropout?
