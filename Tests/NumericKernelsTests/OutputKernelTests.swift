@@ -83,7 +83,9 @@ import Testing
 
   @Test func theFirstOfEqualsWins() {
     var index: [Int32] = [9, 9, 9]
-    Block<Double>(rows: 3, columns: 3, gap: 1, [1, 3, 3, -2, -1, -1, 5, 5, 5]).view.argmaxRows(into: &index)
+    // A temporary would be released before its view is read.
+    let block = Block<Double>(rows: 3, columns: 3, gap: 1, [1, 3, 3, -2, -1, -1, 5, 5, 5])
+    block.view.argmaxRows(into: &index)
     #expect(index == [1, 1, 0])
   }
 }
