@@ -70,6 +70,8 @@ final class Program {
     let cache = (directory ?? folder.root) + "/cache"
     process.environment = Self.environment.merging([
       "XDG_CACHE_HOME": cache, "PROGRAM": program.path, "MPIRUN": mpirun.path,
+      // Jobs that start at the same time must not create and remove each other's session directory.
+      "OMPI_MCA_orte_tmpdir_base": folder.root,
     ]) { $1 }
     .merging(environment) { $1 }
     process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
