@@ -48,16 +48,23 @@ static rnd_tile *tile_of(rnd_product_mode mode) {
   return rnd_tile_portable;
 }
 
+// Columns of a panel: those of the tile.
+static int64_t panel_of(rnd_product_mode mode) {
+  return mode.set >= rnd_set_avx512 ? RND_WIDE_PANEL : RND_NARROW_PANEL;
+}
+
 static int64_t values_a_step(rnd_words kind) { return kind == rnd_paired_words ? 2 : 1; }
+
+static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
+
+static int64_t rounded_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 
 // MARK: Packing a whole matrix
 
 ptrdiff_t rnd_packed_words(ptrdiff_t K, ptrdiff_t N, rnd_product_mode mode) {
   const int64_t each = values_a_step(words_kind(mode));
-  return (N + RND_PANEL - 1) / RND_PANEL * RND_PANEL * ((K + each - 1) / each);
+  return rounded_up(N, panel_of(mode)) * ((K + each - 1) / each);
 }
-
-static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
 
 // Where element (i, j) of an operand lies.
 static const float *element(rnd_operand x, int64_t i, int64_t j) {
@@ -67,22 +74,23 @@ static const float *element(rnd_operand x, int64_t i, int64_t j) {
 void rnd_pack_columns(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
   const rnd_words kind = words_kind(p.mode);
   const int64_t each = values_a_step(kind), steps = (p.depth + each - 1) / each;
-  const int64_t end = smaller(first + count, p.columns);
+  const int64_t end = smaller(first + count, p.columns), panel = panel_of(p.mode);
   for (int64_t n = first; n < end;) {
-    const int64_t within = n % RND_PANEL, these = smaller(RND_PANEL - within, end - n);
+    const int64_t within = n % panel, these = smaller(RND_WIDE_PANEL - within, end - n);
     // The last columns take the zeros that fill the panel with them.
-    const int64_t width = n + these == p.columns ? RND_PANEL - within : these;
-    rnd_pack_panel(kind, element(p.source, 0, n), p.source.row_stride, p.source.column_stride, p.depth, these, width,
-                   (uint32_t *)p.packed + (n - within) * steps + within);
+    const int64_t width = n + these == p.columns ? rounded_up(within + these, panel) - within : these;
+    const rnd_panels panels = {(uint32_t *)p.packed + (n - within) * steps + within, panel, panel * steps};
+    rnd_pack_panels(kind, element(p.source, 0, n), p.source.row_stride, p.source.column_stride, p.depth, these, width,
+                    panels);
     n += these;
   }
 }
 
 static void pack_part(int part, int parts, void *argument) {
   const rnd_packing *p = argument;
-  const int64_t panels = (p->columns + RND_PANEL - 1) / RND_PANEL;
-  const int64_t begin = rnd_part_begin(panels, part, parts), end = rnd_part_begin(panels, part + 1, parts);
-  rnd_pack_columns(*p, begin * RND_PANEL, (end - begin) * RND_PANEL);
+  const int64_t groups = (p->columns + RND_WIDE_PANEL - 1) / RND_WIDE_PANEL;
+  const int64_t begin = rnd_part_begin(groups, part, parts), end = rnd_part_begin(groups, part + 1, parts);
+  rnd_pack_columns(*p, begin * RND_WIDE_PANEL, (end - begin) * RND_WIDE_PANEL);
 }
 
 void rnd_pack(rnd_packing p) {
@@ -94,10 +102,12 @@ void rnd_pack(rnd_packing p) {
 void rnd_pack_depths(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
   const rnd_words kind = words_kind(p.mode);
   const int64_t each = values_a_step(kind), steps = (p.depth + each - 1) / each;
-  for (int64_t n = 0; n < p.columns; n += RND_PANEL) {
-    rnd_pack_panel(kind, element(p.source, first, n), p.source.row_stride, p.source.column_stride,
-                   smaller(count, p.depth - first), smaller(RND_PANEL, p.columns - n), RND_PANEL,
-                   (uint32_t *)p.packed + n * steps + first / each * RND_PANEL);
+  const int64_t panel = panel_of(p.mode);
+  for (int64_t n = 0; n < p.columns; n += RND_WIDE_PANEL) {
+    const int64_t these = smaller(RND_WIDE_PANEL, p.columns - n);
+    const rnd_panels panels = {(uint32_t *)p.packed + n * steps + first / each * panel, panel, panel * steps};
+    rnd_pack_panels(kind, element(p.source, first, n), p.source.row_stride, p.source.column_stride,
+                    smaller(count, p.depth - first), these, rounded_up(these, panel), panels);
   }
 }
 
@@ -113,13 +123,13 @@ typedef struct {
   int accumulate;
   rnd_words kind;
   rnd_tile *tile;
+  int64_t panel;  // columns of a panel
 } product;
 
 // `total` cut into equal parts of at most `limit`, each but the last a multiple of `unit`.
 static int64_t part_of(int64_t total, int64_t limit, int64_t unit) {
   const int64_t parts = (total + limit - 1) / limit;
-  const int64_t part = (total + parts - 1) / parts;
-  return (part + unit - 1) / unit * unit;
+  return rounded_up((total + parts - 1) / parts, unit);
 }
 
 // One block of A against one block of panels: panel by panel, each used by all rows while it is in cache.
@@ -128,23 +138,30 @@ static void multiply_block(const product *p, int64_t m, int64_t height, int64_t 
                            const void *rows, int64_t row_words, int strip, const uint32_t *panels, int64_t panel_words,
                            int accumulate) {
   const int64_t strips = (height + RND_TILE_ROWS - 1) / RND_TILE_ROWS;
-  for (int64_t column = 0; column < width; column += RND_PANEL) {
-    const uint32_t *panel = panels + column / RND_PANEL * panel_words;
+  for (int64_t column = 0; column < width; column += p->panel) {
+    const uint32_t *panel = panels + column / p->panel * panel_words;
     for (int64_t s = 0; s < strips; s++) {
       const int64_t begin = rnd_strip_begin(s, height, strips), end = rnd_strip_begin(s + 1, height, strips);
       const uint32_t *words = (const uint32_t *)rows + begin * (strip ? steps : row_words);
       p->tile((int)(end - begin), strip, steps, words, row_words, panel,
-              p->c + (m + begin) * p->c_stride + n + column, p->c_stride, smaller(RND_PANEL, width - column),
+              p->c + (m + begin) * p->c_stride + n + column, p->c_stride, smaller(p->panel, width - column),
               accumulate);
     }
   }
 }
+
+// Columns from which on packing rows of A pays.
+enum { LEAST_WIDTH_FOR_ROWS = 256 };
 
 // Columns n to n + width at the depths k to k + depth, for all rows.
 static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t k, int64_t depth, int64_t rows_a_block,
                             const uint32_t *panels, int64_t panel_words, uint32_t *scratch) {
   const int64_t steps = (depth + values_a_step(p->kind) - 1) / values_a_step(p->kind);
   const int strip = p->a.row_stride == 1 && p->a.column_stride != 1;
+  // Rows far apart are read through a few sets of the first-level cache, once per panel: with many narrow panels packing
+  // them first is cheaper.
+  const int packs_rows = p->kind != rnd_plain_words ||
+                         (p->panel == RND_NARROW_PANEL && p->a.row_stride > steps && width >= LEAST_WIDTH_FOR_ROWS);
   for (int64_t m = 0; m < p->M; m += rows_a_block) {
     const int64_t height = smaller(rows_a_block, p->M - m);
     const float *a = element(p->a, m, k);
@@ -154,7 +171,7 @@ static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t 
       rnd_pack_strips(p->kind, a, p->a.column_stride, depth, height, (height + RND_TILE_ROWS - 1) / RND_TILE_ROWS,
                       scratch);
       rows = scratch;
-    } else if (p->kind != rnd_plain_words) {
+    } else if (packs_rows) {
       rnd_pack_rows(p->kind, a, p->a.row_stride, depth, height, scratch);
       rows = scratch;
       row_words = steps;
@@ -164,35 +181,42 @@ static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t 
   }
 }
 
+// Words of scratch memory: a block of A, whose rows are rounded up to whole tiles, and a block of B.
+enum {
+  A_SCRATCH_WORDS = RND_BLOCK_A_WORDS + RND_WIDE_STEPS * 8 * RND_TILE_ROWS,
+  SCRATCH_WORDS = A_SCRATCH_WORDS + RND_BLOCK_B_WORDS
+};
+
 // Columns n to n + width of C.
 static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_t *scratch) {
-  const int64_t each = values_a_step(p->kind), all_steps = (p->K + each - 1) / each;
-  const int64_t steps = part_of(all_steps, RND_BLOCK_STEPS, 1);
+  const int64_t each = values_a_step(p->kind), all_steps = (p->K + each - 1) / each, panel = p->panel;
+  const int64_t steps = part_of(all_steps, panel == RND_WIDE_PANEL ? RND_WIDE_STEPS : RND_NARROW_STEPS, 1);
   const int64_t height = part_of(p->M, smaller(RND_BLOCK_ROWS, RND_BLOCK_A_WORDS / steps), 8 * RND_TILE_ROWS);
-  uint32_t *const b_scratch = scratch + RND_BLOCK_A_WORDS + RND_BLOCK_STEPS * 8 * RND_TILE_ROWS;
-  const int64_t block = p->packed ? width : part_of(width, RND_BLOCK_B_WORDS / steps / RND_PANEL * RND_PANEL, RND_PANEL);
+  uint32_t *const b_scratch = scratch + A_SCRATCH_WORDS;
+  const int64_t most = RND_BLOCK_B_WORDS / steps / RND_WIDE_PANEL * RND_WIDE_PANEL;
+  const int64_t block = p->packed ? width : part_of(width, most, RND_WIDE_PANEL);
   for (int64_t j = n; j < n + width; j += block) {
     const int64_t columns = smaller(block, n + width - j);
     for (int64_t step = 0; step < all_steps; step += steps) {
       const int64_t k = step * each, depth = smaller(steps * each, p->K - k);
       if (p->packed) {
-        multiply_panels(p, j, columns, k, depth, height, p->packed + j * all_steps + step * RND_PANEL,
-                        RND_PANEL * all_steps, scratch);
+        multiply_panels(p, j, columns, k, depth, height, p->packed + j * all_steps + step * panel, panel * all_steps,
+                        scratch);
         continue;
       }
       const int64_t these = (depth + each - 1) / each;
-      for (int64_t panel = 0; panel < columns; panel += RND_PANEL) {
-        rnd_pack_panel(p->kind, element(p->b, k, j + panel), p->b.row_stride, p->b.column_stride, depth,
-                       smaller(RND_PANEL, columns - panel), RND_PANEL, b_scratch + panel * these);
+      for (int64_t first = 0; first < columns; first += RND_WIDE_PANEL) {
+        const int64_t count = smaller(RND_WIDE_PANEL, columns - first);
+        const rnd_panels panels = {b_scratch + first * these, panel, panel * these};
+        rnd_pack_panels(p->kind, element(p->b, k, j + first), p->b.row_stride, p->b.column_stride, depth, count,
+                        rounded_up(count, panel), panels);
       }
-      multiply_panels(p, j, columns, k, depth, height, b_scratch, RND_PANEL * these, scratch);
+      multiply_panels(p, j, columns, k, depth, height, b_scratch, panel * these, scratch);
     }
   }
 }
 
 // MARK: Scratch memory
-
-enum { SCRATCH_WORDS = RND_BLOCK_A_WORDS + RND_BLOCK_STEPS * 8 * RND_TILE_ROWS + RND_BLOCK_B_WORDS };
 
 static pthread_key_t scratch_key;
 static void make_scratch_key(void) {
@@ -219,11 +243,11 @@ static const double LEAST_SHARED_WORK = 5e5;
 // A part of C: whole panels of columns, or whole tiles of rows where that divides the work more evenly.
 static void multiply_part(int part, int parts, void *argument) {
   product p = *(const product *)argument;
-  const int64_t panels = (p.N + RND_PANEL - 1) / RND_PANEL, tiles = (p.M + RND_TILE_ROWS - 1) / RND_TILE_ROWS;
+  const int64_t panels = (p.N + p.panel - 1) / p.panel, tiles = (p.M + RND_TILE_ROWS - 1) / RND_TILE_ROWS;
   const int64_t most_panels = (panels + parts - 1) / parts, most_tiles = (tiles + parts - 1) / parts;
   if (most_panels * tiles <= most_tiles * panels) {
-    const int64_t begin = rnd_part_begin(panels, part, parts) * RND_PANEL;
-    const int64_t end = smaller(rnd_part_begin(panels, part + 1, parts) * RND_PANEL, p.N);
+    const int64_t begin = rnd_part_begin(panels, part, parts) * p.panel;
+    const int64_t end = smaller(rnd_part_begin(panels, part + 1, parts) * p.panel, p.N);
     if (begin < end) multiply_columns(&p, begin, end - begin, scratch_of_thread());
     return;
   }
@@ -253,6 +277,7 @@ static void run(const product *p) {
 
 void rnd_multiply_matrices(rnd_product a) {
   product p = {.M = a.rows, .N = a.columns, .K = a.depth, .a = a.a, .b = a.b, .packed = a.packed, .c = a.c,
-               .c_stride = a.c_stride, .accumulate = a.accumulate, .kind = words_kind(a.mode), .tile = tile_of(a.mode)};
+               .c_stride = a.c_stride, .accumulate = a.accumulate, .kind = words_kind(a.mode), .tile = tile_of(a.mode),
+               .panel = panel_of(a.mode)};
   run(&p);
 }

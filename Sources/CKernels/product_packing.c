@@ -80,29 +80,34 @@ RND_INLINE void prefetch_row(const float *row, int64_t count) {
   for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(row + i);
 }
 
-RND_INLINE void panel_from_rows(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count,
-                                int64_t width, uint32_t *panel) {
-  const int64_t each = kind == rnd_paired_words ? 2 : 1;
+// `panels.columns` is a constant in every expansion, so that the copies have a known size.
+RND_INLINE void panels_from_rows(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count,
+                                 int64_t width, rnd_panels panels) {
+  const int64_t each = kind == rnd_paired_words ? 2 : 1, P = panels.columns;
   for (int64_t k = 0; k < depth; k += each) {
     const float *row = source + k * along;
     const float *second = k + 1 < depth ? row + along : 0;
-    uint32_t *words = panel + k / each * RND_PANEL;
     if (k + ROWS_AHEAD + 1 < depth) {
       for (int64_t i = 0; i < each; i++) prefetch_row(row + (ROWS_AHEAD + i) * along, count);
     }
-    if (count == RND_PANEL) {
-      words_across(kind, row, second, RND_PANEL, words);
-    } else {
-      words_across(kind, row, second, count, words);
-      memset(words + count, 0, (size_t)(width - count) * sizeof *words);
+    uint32_t *words = panels.words + k / each * P;
+    for (int64_t n = 0; n < width; n += P, words += panels.distance) {
+      const float *next = second ? second + n : 0;
+      if (count - n >= P) {
+        words_across(kind, row + n, next, P, words);
+      } else {
+        const int64_t present = count > n ? count - n : 0, all = width - n < P ? width - n : P;
+        words_across(kind, row + n, next, present, words);
+        memset(words + present, 0, (size_t)(all - present) * sizeof *words);
+      }
     }
   }
 }
 
-RND_INLINE void panel_from_columns(rnd_words kind, const float *source, int64_t across, int64_t depth, int64_t count,
-                                   int64_t width, uint32_t *panel) {
+RND_INLINE void panels_from_columns(rnd_words kind, const float *source, int64_t across, int64_t depth, int64_t count,
+                                    int64_t width, rnd_panels panels) {
   enum { SIDE = RND_PANEL_UNIT };
-  const int64_t span = kind == rnd_paired_words ? 2 * SIDE : SIDE;
+  const int64_t span = kind == rnd_paired_words ? 2 * SIDE : SIDE, P = panels.columns;
   const int64_t steps = steps_of(kind, depth);
   for (int64_t n = 0; n < width; n += SIDE) {
     for (int64_t k = 0; k < depth; k += span) {
@@ -122,9 +127,9 @@ RND_INLINE void panel_from_columns(rnd_words kind, const float *source, int64_t 
       }
       transpose16(block);
       const int64_t first = k / span * SIDE;
-      uint32_t *target = panel + first * RND_PANEL + n;
+      uint32_t *target = panels.words + n / P * panels.distance + first * P + n % P;
       const int64_t rows = steps - first < SIDE ? steps - first : SIDE;
-      for (int64_t i = 0; i < rows; i++) memcpy(target + i * RND_PANEL, &block[i], sizeof block[i]);
+      for (int64_t i = 0; i < rows; i++) memcpy(target + i * P, &block[i], sizeof block[i]);
     }
   }
 }
@@ -137,12 +142,17 @@ RND_INLINE void panel_from_columns(rnd_words kind, const float *source, int64_t 
     case rnd_paired_words: call(rnd_paired_words); break;      \
   }
 
-RND_CLONES void rnd_pack_panel(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth,
-                               int64_t count, int64_t width, uint32_t *panel) {
-#define CALL(KIND)                                                                    \
-  do {                                                                                \
-    if (across == 1) panel_from_rows(KIND, source, along, depth, count, width, panel); \
-    else panel_from_columns(KIND, source, across, depth, count, width, panel);         \
+RND_CLONES void rnd_pack_panels(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth,
+                                int64_t count, int64_t width, rnd_panels panels) {
+  const rnd_panels wide = {panels.words, RND_WIDE_PANEL, panels.distance};
+  const rnd_panels narrow = {panels.words, RND_NARROW_PANEL, panels.distance};
+  const int is_wide = panels.columns == RND_WIDE_PANEL;
+#define CALL(KIND)                                                                                     \
+  do {                                                                                                 \
+    if (across == 1 && is_wide) panels_from_rows(KIND, source, along, depth, count, width, wide);      \
+    else if (across == 1) panels_from_rows(KIND, source, along, depth, count, width, narrow);          \
+    else if (is_wide) panels_from_columns(KIND, source, across, depth, count, width, wide);            \
+    else panels_from_columns(KIND, source, across, depth, count, width, narrow);                       \
   } while (0)
   FOR_KIND(kind, CALL)
 #undef CALL

@@ -20,7 +20,7 @@ RND_INLINE TARGET void TILE(rnd_span)(const int ROWS, const int VECTORS, const i
   }
   for (int64_t k = 0; k < steps; k++) {
     ROW row[SPAN_VECTORS];
-    UNROLL for (int v = 0; v < VECTORS; v++) row[v] = *(const ROW *)(b + k * RND_PANEL + v * WIDTH);
+    UNROLL for (int v = 0; v < VECTORS; v++) row[v] = *(const ROW *)(b + k * SPAN + v * WIDTH);
     UNROLL for (int r = 0; r < ROWS; r++) {
       WORD word = STRIP ? a[k * ROWS + r] : a[r * a_stride + k];
       UNROLL for (int v = 0; v < VECTORS; v++) sum[r][v] = MULTIPLY_ADD(sum[r][v], word, row[v]);
@@ -65,21 +65,18 @@ DEFINE_SPANS(4)
 
 TARGET void TILE(rnd_tile)(int rows, int strip, int64_t steps, const void *a, int64_t a_stride, const void *b, float *c,
                            int64_t c_stride, int64_t columns, int accumulate) {
-#define SPANS(VECTORS)                                                                                             \
-  case VECTORS:                                                                                                    \
-    TILE(rnd_spans##VECTORS)(rows, strip, steps, a, a_stride, (const WORD *)b + n, c + n, c_stride, width, accumulate); \
+#define SPANS(VECTORS)                                                                                \
+  case VECTORS:                                                                                       \
+    TILE(rnd_spans##VECTORS)(rows, strip, steps, a, a_stride, b, c, c_stride, columns, accumulate);   \
     break;
-  for (int64_t n = 0; n < columns; n += SPAN) {
-    const int64_t width = columns - n < SPAN ? columns - n : SPAN;
-    // The last columns of C in no more vectors than they take.
-    switch ((width + WIDTH - 1) / WIDTH) {
-      SPANS(1)
-      SPANS(2)
+  // The last columns of C in no more vectors than they take.
+  switch ((columns + WIDTH - 1) / WIDTH) {
+    SPANS(1)
+    SPANS(2)
 #if SPAN_VECTORS == 4
-      SPANS(3)
-      SPANS(4)
+    SPANS(3)
+    SPANS(4)
 #endif
-    }
   }
 #undef SPANS
 }

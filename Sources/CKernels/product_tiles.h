@@ -5,19 +5,26 @@
 #include "product_kernels.h"
 
 enum {
-  RND_PANEL = 64,    // columns of a panel of B
-  RND_TILE_ROWS = 6,  // most rows of a tile of C
-  // Cache blocks, measured on 1 MiB of second-level cache: depth steps of a panel and a strip (a strip stays in the
-  // first level), rows and words of a block of A, words of a block of B that is packed on the fly.
-  RND_BLOCK_STEPS = 768,
+  // Columns of a panel of B: those of a tile, so that a tile reads a panel from one end to the other. A tile that reads 64
+  // bytes of every 256 uses only a quarter of the sets of the first-level cache.
+  RND_WIDE_PANEL = 64,    // AVX-512
+  RND_NARROW_PANEL = 16,  // all others
+  RND_TILE_ROWS = 6,      // most rows of a tile of C
+  // Depth steps that a tile sums in registers. A strip of A, and with narrow panels the panel too, then stays in the
+  // first-level cache. They decide the order of the sums, and with it their last bits: that is why they are constants and do
+  // not follow the caches of the processor.
+  RND_WIDE_STEPS = 768,
+  RND_NARROW_STEPS = 320,
+  // Cache blocks, measured on 1 MiB of second-level cache: rows and words of a block of A, words of a block of B that is
+  // packed on the fly.
   RND_BLOCK_ROWS = 240,
   RND_BLOCK_A_WORDS = 1 << 16,
   RND_BLOCK_B_WORDS = 1 << 19
 };
 
-// c [rows, columns] (+)= A B over `steps` depth steps, rows <= RND_TILE_ROWS, columns <= RND_PANEL.
+// c [rows, columns] (+)= A B over `steps` depth steps, rows <= RND_TILE_ROWS, columns <= those of a panel.
 // a: words, row r at step k at a[r * a_stride + k]; if `strip`, at a[k * rows + r].
-// b: words, column n at step k at b[k * RND_PANEL + n].
+// b: a panel: words, column n at step k at b[k * (columns of a panel) + n].
 typedef void rnd_tile(int rows, int strip, int64_t steps, const void *a, int64_t a_stride, const void *b, float *c,
                       int64_t c_stride, int64_t columns, int accumulate);
 
@@ -34,10 +41,17 @@ typedef enum { rnd_plain_words, rnd_rounded_words, rnd_paired_words } rnd_words;
 // Rows or columns `first` to `first + count` of an operand over `depth` values of the shared dimension. `along` is the
 // distance between two depths, `across` between two rows of A (columns of B). All are in product_packing.c.
 
-// The first `width` columns (a multiple of RND_PANEL_UNIT) of a panel of B: words [steps][RND_PANEL], columns from
-// `count` on are zero.
-void rnd_pack_panel(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth, int64_t count,
-                    int64_t width, uint32_t *panel);
+// Where packed columns of B go: column n at step k to words[n / columns * distance + k * columns + n % columns].
+typedef struct {
+  uint32_t *words;
+  int64_t columns;   // of a panel: RND_WIDE_PANEL or RND_NARROW_PANEL
+  int64_t distance;  // between two panels, in words
+} rnd_panels;
+
+// `width` neighboring columns of B (a multiple of RND_PANEL_UNIT, at most RND_WIDE_PANEL), all in one wide panel or in whole
+// narrow ones. Columns from `count` on are zero.
+void rnd_pack_panels(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth, int64_t count,
+                     int64_t width, rnd_panels panels);
 // Rows of A as they are used one by one: words [count][steps].
 void rnd_pack_rows(rnd_words kind, const float *source, int64_t stride, int64_t depth, int64_t count, uint32_t *rows);
 // Rows of A that lie across memory, in strips: words [steps][rows of the strip], strip after strip; strip s of

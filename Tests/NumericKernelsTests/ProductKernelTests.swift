@@ -2,10 +2,10 @@ import NumericKernels
 import Testing
 
 /// Every product kernel this processor can run against a plain sum, over shapes on both sides of every edge: tile rows
-/// (6), panel columns (64), vector widths (4, 8, 16), pairs of depths, cache blocks.
+/// (6), panel columns (16 and 64), vector widths (4, 8, 16), pairs of depths, cache blocks.
 @Suite struct ProductKernelTests {
   static let allRows = [0, 1, 5, 6, 7, 65]
-  static let allColumns = [0, 1, 5, 6, 7, 63, 64, 65, 129]
+  static let allColumns = [0, 1, 5, 7, 15, 16, 17, 31, 63, 64, 65, 129]
   static let depths = [0, 1, 6, 7, 63, 64, 129]
   static let sets = InstructionSet.allCases.filter(\.isAvailable)
   static let modes = sets.flatMap { set in ProductPrecision.allCases.map { ProductMode($0, on: set) } }
@@ -57,8 +57,11 @@ import Testing
     }
   }
 
-  /// Depths, rows and columns beyond a cache block, one at a time.
-  @Test(arguments: modes, [(3, 5, 1801), (500, 7, 9), (4, 1100, 3), (130, 70, 1000)])
+  /// Depths, rows and columns beyond a cache block, one at a time; then as many columns as it takes to pack rows of A, beyond
+  /// one and beyond two blocks of the depth.
+  @Test(
+    arguments: modes,
+    [(3, 5, 1801), (500, 7, 9), (4, 1100, 3), (130, 70, 1000), (13, 300, 321), (5, 257, 700)])
   func cacheBlocksJoin(mode: ProductMode, shape: (Int, Int, Int)) {
     let (m, n, k) = shape
     let sums = product(m, n, k)

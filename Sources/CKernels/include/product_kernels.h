@@ -1,8 +1,8 @@
 // C = A B in single precision: register-blocked tiles over packed panels, blocked for the caches.
 //
-// B is cut into panels of 64 columns, each stored depth step by depth step (64 words a step, zero-padded to a whole
-// panel). A step is one row of B in fp32; in bf16 two neighboring rows, whose values share a 32-bit word. A tile of up
-// to 6 x 64 of C stays in registers over a whole block of the depth. One layout serves every instruction set.
+// B is cut into panels as wide as a tile (64 columns with AVX-512, 16 otherwise), each stored depth step by depth step and
+// padded with zeros to its full width. A step is one row of B in fp32; in bf16 two neighboring rows, whose values share a
+// 32-bit word. A tile of up to 6 rows of C stays in registers over a whole block of the depth.
 //
 // For a given instruction set, every element of C is a sum over the depth in one order. It does not depend on the other rows
 // and columns, on the number of threads or on how B was packed.
