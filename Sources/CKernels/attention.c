@@ -242,9 +242,9 @@ RND_CLONES void NAME(rnd_attention_features_backward)(rnd_attention_position_fea
       for (int64_t c = 0; c < channels; c++) {
         const T d = dy[offset + c];
         for (int64_t k = from; k < to; k++) {
-          const int64_t neighbour = place + j + k - filter_width / 2;
-          d_previous[neighbour] += d * filter[c * filter_width + k];
-          d_filter[c * filter_width + k] += d * previous[neighbour];
+          const int64_t neighbor = place + j + k - filter_width / 2;
+          d_previous[neighbor] += d * filter[c * filter_width + k];
+          d_filter[c * filter_width + k] += d * previous[neighbor];
         }
       }
     }

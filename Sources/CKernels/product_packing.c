@@ -134,7 +134,7 @@ RND_INLINE void panels_from_columns(rnd_words kind, const float *source, int64_t
   }
 }
 
-// The kind is a constant in each expansion: a switch inside the loops would keep them from vectorising.
+// The kind is a constant in each expansion: a switch inside the loops would keep them from vectorizing.
 #define FOR_KIND(kind, call)                                   \
   switch (kind) {                                              \
     case rnd_plain_words: call(rnd_plain_words); break;        \

@@ -56,7 +56,7 @@ typedef float rnd_vector16 __attribute__((vector_size(64), aligned(4)));
 #undef ROW
 #undef MULTIPLY_ADD
 
-// The same with two depths a step: sum += a[2k] b[2k] + a[2k + 1] b[2k + 1] in each of sixteen lanes.
+// The same with two depths per step: sum += a[2k] b[2k] + a[2k + 1] b[2k + 1] in each of sixteen lanes.
 typedef int rnd_words16 __attribute__((vector_size(64), aligned(4)));
 #define TILE(stem) stem##_avx512_bf16
 #define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,fma")))

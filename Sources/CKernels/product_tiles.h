@@ -35,7 +35,7 @@ rnd_tile rnd_tile_avx2, rnd_tile_avx512, rnd_tile_avx512_bf16;
 #endif
 
 // How words of packed operands come about: as they are, rounded to bfloat16 but still floats (where the processor
-// multiplies no bfloat16), or two neighbouring depths as bfloat16 in one word.
+// multiplies no bfloat16), or two neighboring depths as bfloat16 in one word.
 typedef enum { rnd_plain_words, rnd_rounded_words, rnd_paired_words } rnd_words;
 
 // Rows or columns `first` to `first + count` of an operand over `depth` values of the shared dimension. `along` is the

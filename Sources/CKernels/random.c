@@ -78,7 +78,7 @@ static void normal_chunk(double z[FILL_DRAWS], uint64_t block, uint64_t key, uin
 
 // Sixteen bits decide about one unit, so a block serves eight. Eight blocks make a group of 64 units; within
 // a group, unit 16 w + 2 l + h reads half h (0: low) of word w of block l. The order puts the bits of
-// neighbouring units side by side in little-endian memory without any transposition, and doesn't depend on
+// neighboring units side by side in little-endian memory without any transposition, and doesn't depend on
 // the width of a vector register.
 enum { LANES = 8, GROUP = 64, CHUNK_GROUPS = 8, CHUNK = GROUP * CHUNK_GROUPS };
 
@@ -127,7 +127,7 @@ void NAME(rnd_normal_fill)(rnd_fill a) { NAME(fill)(a, a.second, normal_chunk); 
 // MARK: - Dropout
 
 // y = x m for one chunk of a row. In place is a loop of its own, because two pointers that may be the same
-// keep the compiler from vectorising. The product with 0 is meant, instead of the constant 0: a NaN has to
+// keep the compiler from vectorizing. The product with 0 is meant, instead of the constant 0: a NaN has to
 // reach the check that makes all ranks skip the step.
 RND_INLINE void NAME(dropout_chunk)(T *y, const T *x, const uint16_t *bits, int64_t length, uint16_t limit,
                                     T scale) {

@@ -11,7 +11,7 @@ class Fields {
  public:
   explicit Fields(std::string_view message) : rest_(message) {}
 
-  // Goes to the next field; false at the end and for what is no message.
+  // Goes to the next field; false at the end and if the bytes are not a message.
   bool next() {
     uint64_t key = 0;
     if (rest_.empty() || !varint(&key)) return false;
@@ -81,7 +81,7 @@ bool is_closed(const std::vector<uint32_t> &units, std::string_view texts) {
   return true;
 }
 
-// A table of normalisation: the size of a trie, the trie, and the texts that its values begin, each ended by
+// A table of normalization: the size of a trie, the trie, and the texts that its values begin, each ended by
 // a zero.
 bool is_sound(std::string_view table) {
   if (table.empty()) return true;
@@ -102,7 +102,7 @@ std::string model_problem(std::string_view bytes) {
   for (Fields model(bytes); model.next();) {
     if (model.number() != normalizer && model.number() != denormalizer) continue;
     for (Fields spec(model.content()); spec.next();) {
-      if (spec.number() == table && !is_sound(spec.content())) return "a damaged table of normalisation";
+      if (spec.number() == table && !is_sound(spec.content())) return "a damaged table of normalization";
     }
   }
   return std::string();

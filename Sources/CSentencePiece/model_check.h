@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-// Empty if the tables of normalisation in the bytes of a model file point nowhere but into themselves;
+// Empty if the tables of normalization in the bytes of a model file point nowhere but into themselves;
 // otherwise what is wrong. The library itself checks the rest.
 std::string model_problem(std::string_view bytes);
 

@@ -2,7 +2,7 @@ import CXXHash
 
 /// A streaming XXH3-128 digest. It doesn't depend on the pieces in which the bytes are added.
 ///
-/// It detects accidents, such as a flipped bit, a truncated file or replicas that differ. It is no protection against
+/// It detects accidents, such as a flipped bit, a truncated file or replicas that differ. It doesn't protect against
 /// files that are forged on purpose.
 public struct Digest: ~Copyable {
   private let state: OpaquePointer

@@ -1,11 +1,11 @@
 /// A parsed configuration text: a tree of mappings, sequences and scalars, each with its origin.
 ///
-/// This module never reads YAML; whoever does (the program) builds these nodes.
+/// This module never reads YAML; the program does, and builds these nodes.
 public struct ConfigurationNode: Sendable, Equatable {
   /// One `key: value` of a mapping.
   public struct Entry: Sendable, Equatable {
     public let key: String
-    /// Where the key stands; the value has its own origin.
+    /// Where the key is; the value has its own origin.
     public let origin: Origin
     public let value: ConfigurationNode
 

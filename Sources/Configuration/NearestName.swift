@@ -1,4 +1,4 @@
-/// The smallest number of insertions, deletions, replacements and swaps of neighbours that turn one text into
+/// The smallest number of insertions, deletions, replacements and swaps of neighbors that turn one text into
 /// the other (optimal string alignment, after Damerau 1964).
 func editDistance(_ first: String, _ second: String) -> Int {
   let a = Array(first.utf8)
@@ -22,7 +22,7 @@ func editDistance(_ first: String, _ second: String) -> Int {
 /// The name nearest to a mistyped one, or nil when none is near enough to be what was meant.
 ///
 /// The last part of a dotted path counts on its own as well, so that a key written under the wrong section is
-/// found. Names longer than 64 bytes are nobody's slip of the finger.
+/// found. A name longer than 64 bytes is not a typing mistake.
 package func nearestName(to name: String, among names: [String]) -> String? {
   guard name.utf8.count <= 64 else { return nil }
   let last = lastPart(of: name)

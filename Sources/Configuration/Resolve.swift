@@ -30,7 +30,7 @@ private struct Resolver {
   /// Keys that nothing reads: one issue is enough for each.
   private var refused: Set<String> = []
 
-  /// Suggestions stop after so many issues: nobody reads more, and each costs a look at every key.
+  /// Suggestions stop after this number of issues: no user reads more, and each costs a look at every key.
   private static let suggestedIssues = 50
 
   mutating func apply(layer: ConfigurationNode) {
@@ -135,8 +135,8 @@ private struct Resolver {
 
   /// Reports values that do not go together, and settings that nothing reads.
   ///
-  /// A preset says more than another task needs, and is no mistake of the user's: its settings that nothing reads are set
-  /// back to the default.
+  /// A preset says more than another task needs. That isn't the user's mistake, so its settings that nothing reads are
+  /// set back to the default.
   mutating func check(requiringText: Bool) {
     guard !invalid.contains(ConfigurationSchema.path(of: \RunConfiguration.task)) else { return }
     var findings = findings(requiringText: requiringText)
@@ -189,8 +189,8 @@ private struct Resolver {
     return resets
   }
 
-  /// Where the last word on some keys was said: what fitted before is not to blame for what came later. Which data there
-  /// are is no setting that anyone would change to mend another.
+  /// Where the last word on some keys was said: what fitted before is not to blame for what came later. Keys that
+  /// name data are left out: a user wouldn't change the data to make another setting valid.
   private func lastSet(of paths: [String]) -> Origin {
     let own = origins[paths[0]]
     let candidates =

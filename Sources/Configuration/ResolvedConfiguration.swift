@@ -1,7 +1,7 @@
 /// A checked configuration and where each of its values was written.
 public struct ResolvedConfiguration: Sendable, Equatable {
   public let configuration: RunConfiguration
-  /// By dotted path; keys that nobody wrote are absent.
+  /// By dotted path; keys that have their defaults are absent.
   private let origins: [String: Origin]
 
   init(configuration: RunConfiguration, origins: [String: Origin]) {

@@ -36,7 +36,7 @@ public struct RunConfiguration: Options {
   /// Whether what the model writes can be right or wrong: a sequence for a source, or for a vector of its own.
   var comparesTexts: Bool { task == .seq2seq || task == .generator && data.format == .npy }
 
-  /// Whether a run of another configuration, started in the same folder, keeps the same entries for validation and trains on
+  /// Whether a run of another configuration, started in the same folder, keeps the same examples for validation and trains on
   /// the same others.
   public func holdsOutTheSame(as other: RunConfiguration) -> Bool {
     let (mine, theirs) = (data, other.data)

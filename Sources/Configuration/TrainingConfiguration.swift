@@ -4,7 +4,7 @@ import Options
 
 /// How the parameters are learned.
 public struct TrainingConfiguration: Options {
-  /// Who decides whether the kernels or the BLAS compute a product.
+  /// How the choice between the kernels and the BLAS is made for a matrix product.
   public enum Products: String, OptionChoice { case rule, tuned }
 
   /// The fixed number of parts in which a reproducible step sums its gradients.

@@ -125,7 +125,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   /// A sequence above the limit.
   case tooLong(field: String, length: Int, limit: Int)
   /// Parallel files of different lengths: this line is the first that has no counterpart.
-  case noPartner(file: String)
+  case missingCounterpart(file: String)
   /// The array that the line names.
   case array(path: String, problem: ArrayProblem)
   /// A text that the subword model refuses; its own words.
@@ -184,7 +184,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
         : "a second source, which the training data do not have; remove it"
     case .tooLong(let field, let length, let limit):
       "a \(field) of length \(length), the limit is \(limit); raise data.max_length, or set data.too_long=skip or truncate"
-    case .noPartner(let file):
+    case .missingCounterpart(let file):
       "has no counterpart: \(file) ends before it; parallel files need the same number of lines"
     case .array(let path, let problem): "\(path): \(problem)"
     case .subwords(let reason): "the subword model can't encode the line: \(reason)"

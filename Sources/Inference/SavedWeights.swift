@@ -11,7 +11,7 @@ public enum CheckpointChoice: Sendable, Hashable {
   case best
   case last
   case step(Int)
-  /// The mean of the weights of the newest checkpoints, so many of them.
+  /// The mean of the weights of this number of newest checkpoints.
   case average(Int)
 }
 

@@ -43,8 +43,8 @@ private func separatedAsInMteval13a(_ text: [UInt32]) -> [UInt32] {
   if line.contains(0x26) {
     for (entity, character) in Literals.entities { line = replacing(entity, in: line, with: [character]) }
   }
-  // Language-dependent part, for Western languages. The spaces at both ends count as characters that are no
-  // digits.
+  // Language-dependent part, for Western languages. The spaces at both ends count as characters other
+  // than digits.
   line = [space] + line + [space]
   line = surrounding(line, where: isOwnToken)
   line = splittingPairs(line, where: { !isDigit($0) && isPointOrComma($1) }, spaces: (false, true))

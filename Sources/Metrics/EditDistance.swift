@@ -2,7 +2,7 @@
 /// (Levenshtein 1966).
 ///
 /// Myers' bit-parallel algorithm (JACM 1999) in Hyyrö's form for the distance of whole sequences (2003): the
-/// columns of the table of distances are kept as differences of neighbouring cells, 64 cells per word. The
+/// columns of the table of distances are kept as differences of neighboring cells, 64 cells per word. The
 /// table is filled in bands of 64 rows, each of which needs only the differences along the lower edge of the
 /// band above, so memory is O(|a| + |b|) and time O(|a| |b| / 64): 10,000 tokens against 10,000 take
 /// milliseconds.

@@ -84,7 +84,7 @@ public struct SpanTally: MetricTally, Equatable {
 ///
 /// A label is a prefix, a hyphen and a type, which may hold hyphens itself. Spans are found as conlleval
 /// finds them, the script of the CoNLL-2000 shared task (Tjong Kim Sang and Buchholz 2000), from two
-/// neighbouring labels at a time, so that any sequence of labels has an interpretation, in IOB1, IOB2, IOE1,
+/// neighboring labels at a time, so that any sequence of labels has an interpretation, in IOB1, IOB2, IOE1,
 /// IOE2, IOBES and BILOU:
 ///
 /// - A span begins at B and S (U); at I and E (L) after O, after E (L) and after S (U); and wherever the type
@@ -151,7 +151,7 @@ public struct SpanLabels: Sendable, Equatable {
     return labels[id]
   }
 
-  /// What happens between two neighbouring labels.
+  /// What happens between two neighboring labels.
   struct Step {
     /// Whether a span ends with the first label.
     let ends: Bool

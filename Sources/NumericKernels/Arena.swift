@@ -22,7 +22,7 @@ public final class Arena<Element: Scalar> {
   /// Bytes the arena holds at present.
   public var capacityInBytes: Int { blocks.reduce(0) { $0 + $1.count } * MemoryLayout<Element>.stride }
 
-  /// An uninitialised [rows, columns] block, contiguous, its start at a 64-byte boundary.
+  /// An uninitialized [rows, columns] block, contiguous, its start at a 64-byte boundary.
   public func matrix(_ rows: Int, _ columns: Int) -> MatrixView<Element> {
     MatrixView(allocate(rows * columns), rows: rows, columns: columns)
   }
@@ -34,7 +34,7 @@ public final class Arena<Element: Scalar> {
     return view
   }
 
-  /// Room for 32-bit integers (indexes, row coordinates) in the same memory, uninitialised.
+  /// Room for 32-bit integers (indexes, row coordinates) in the same memory, uninitialized.
   public func words<Word: FixedWidthInteger>(_ count: Int, of type: Word.Type) -> UnsafeMutableBufferPointer<
     Word
   > {

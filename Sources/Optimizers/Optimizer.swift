@@ -121,7 +121,7 @@ public struct OptimizerUpdate<S: OptimizerScalar> {
 }
 
 extension Array {
-  /// The index of the first element for which `belongs` is true, of elements of which all such come last.
+  /// The index of the first element for which `belongs` is true. All elements for which it is true come last.
   fileprivate func partitioningIndex(where belongs: (Element) -> Bool) -> Int {
     var (low, high) = (0, count)
     while low < high {

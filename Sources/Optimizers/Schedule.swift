@@ -108,7 +108,7 @@ public struct PlateauState: Sendable, Codable, Equatable {
 
   public init() {}
 
-  /// Takes note of an evaluation whose metric is better when lower; one that isn't finite is no improvement.
+  /// Takes note of an evaluation whose metric is better when lower; one that isn't finite doesn't count as an improvement.
   ///
   /// - Returns: whether the rate was reduced.
   @discardableResult

@@ -29,7 +29,7 @@ public struct ModelAbilities: Sendable, Equatable {
 
 /// What is wanted of the outputs for lines.
 public struct PredictionOptions: Sendable {
-  /// Outputs for each line, best first; fewer if there are not so many, one of models that don't rank.
+  /// Outputs for each line, best first; fewer if there are fewer, and one for models that don't rank.
   public var count = 1
   /// Also say where the model looked.
   public var keepsAttention = false

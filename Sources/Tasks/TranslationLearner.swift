@@ -17,7 +17,7 @@ package final class TranslationLearner: Learner {
   package let target: Vocabulary
   private let scorer: TextScorer
   /// Further members of an ensemble with this model.
-  private(set) var partners: [TranslationLearner] = []
+  private(set) var otherMembers: [TranslationLearner] = []
   let ownWorkspace: Workspace<Float>
 
   package init(
@@ -43,18 +43,18 @@ package final class TranslationLearner: Learner {
     return abilities
   }
 
-  package var allParameters: [ParameterBuffer<Float>] { [parameters] + partners.map(\.parameters) }
+  package var allParameters: [ParameterBuffer<Float>] { [parameters] + otherMembers.map(\.parameters) }
 
   /// Makes another model a member of the ensemble, if both read and write the same: vocabularies, widths, sources.
   package func join(_ other: any Learner, path: String) throws {
-    guard let partner = other as? Self else {
+    guard let member = other as? Self else {
       throw TrainingFailure.unusableRun(
         path: path, problem: "can't be a member of an ensemble: only encoder-decoders can")
     }
-    if let difference = difference(from: partner) {
+    if let difference = difference(from: member) {
       throw TrainingFailure.unusableRun(path: path, problem: "has \(difference): it can't be joined")
     }
-    partners.append(partner)
+    otherMembers.append(member)
   }
 
   private func difference(from other: TranslationLearner) -> String? {
@@ -83,7 +83,7 @@ package final class TranslationLearner: Learner {
   package func loss(of shard: ExampleBatches.Batch, _ context: LossContext) throws -> LossSum {
     let (examples, split, workspace) = (shard.examples, shard.set, context.workspace)
     guard let targets = split.target?.tokenSequences else { return LossSum() }
-    guard partners.isEmpty || context.gradients != nil else {
+    guard otherMembers.isEmpty || context.gradients != nil else {
       return jointLoss(examples, targets, split, workspace)
     }
     let (lengths, ids) = workspace.arena.ids(examples, of: targets)
@@ -164,13 +164,13 @@ package final class TranslationLearner: Learner {
     return drawn
   }
 
-  /// The model, or the ensemble of it and its partners.
+  /// The model, or the ensemble that it is a member of.
   private func members(
     _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> any StepwiseDecoder<Float> {
     let own = decoder(examples, split, workspace)
-    return partners.isEmpty
-      ? own : EnsembleDecoder([own] + partners.map { $0.decoderOfItsOwn(examples, split) })
+    return otherMembers.isEmpty
+      ? own : EnsembleDecoder([own] + otherMembers.map { $0.decoderOfItsOwn(examples, split) })
   }
 
   private func decoder(
@@ -181,7 +181,7 @@ package final class TranslationLearner: Learner {
       LayerContext(parameters: parameters, workspace: workspace))
   }
 
-  /// The decoder of a partner in an ensemble, with packed weights and memory of its own.
+  /// The decoder of another member of an ensemble, with packed weights and memory of its own.
   private func decoderOfItsOwn(_ examples: [Int32], _ split: ExampleSet) -> any StepwiseDecoder<Float> {
     ownWorkspace.arena.reset()
     return decoder(examples, split, ownWorkspace)
@@ -251,13 +251,13 @@ extension TranslationLearner {
     _ workspace: Workspace<Float>
   ) -> [[[Float]]] {
     var sum: [[[Float]]] = []
-    for (number, learner) in ([self] + partners).enumerated() {
+    for (number, learner) in ([self] + otherMembers).enumerated() {
       if number > 0 { learner.ownWorkspace.arena.reset() }
       let own = learner.attention(
         of: texts, toSource: source, examples, split, number == 0 ? workspace : learner.ownWorkspace)
       sum = number == 0 ? own : zip(sum, own).map { zip($0, $1).map { zip($0, $1).map(+) } }
     }
-    let share = 1 / Float(1 + partners.count)
+    let share = 1 / Float(1 + otherMembers.count)
     return sum.map { $0.map { $0.map { $0 * share } } }
   }
 
@@ -303,7 +303,7 @@ extension TranslationLearner {
       weights: weights.map { row in row.prefix(labels.count).map { Double($0) } })
   }
 
-  /// The source's steps by name: its symbols as they stand in the file, or the numbers of vectors.
+  /// The source's steps by name: its symbols as in the file, or the numbers of vectors.
   private func sourceLabels(_ example: Int32, _ source: ExampleField?, _ texts: TextLines?) -> [String] {
     if let vocabulary = encoding.source, let texts,
       let units = vocabulary.units(of: texts[Int(example)])

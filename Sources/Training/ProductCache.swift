@@ -62,7 +62,7 @@ public struct ProductCache: Sendable {
     }
     do {
       guard let data = try DurableFile.read(path, limit: Self.largestFile) else {
-        return warning("is no file of a credible size")
+        return warning("does not have a plausible size")
       }
       let content = try JSONDecoder().decode(Content.self, from: data)
       guard content.format == Self.format, content.machine == machine else {

@@ -31,7 +31,7 @@ final class Trainer {
   /// A checkpoint was due at a step that was skipped.
   private var isSaveDelayed = false
   /// The previous best, in case the current one can't be saved.
-  private var previousBest: (metric: Double?, loss: Double?, step: Int?, figures: [NamedFigure]) = (
+  private var previousBest: (metric: Double?, loss: Double?, step: Int?, others: [NamedMetric]) = (
     nil, nil, nil, []
   )
 
@@ -265,9 +265,9 @@ final class Trainer {
     // Equal metrics are decided by the loss, which does not count as progress for patience.
     let isTie = state.bestMetric == metric && result.loss.mean < state.bestLoss ?? .infinity
     if isBetter || isTie {
-      previousBest = (state.bestMetric, state.bestLoss, state.bestStep, state.bestFigures)
+      previousBest = (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics)
       (state.bestMetric, state.bestLoss, state.bestStep) = (metric, result.loss.mean, state.step)
-      state.bestFigures = result.otherMetrics.map { NamedFigure(name: $0.metric.name, value: $0.value) }
+      state.bestMetrics = result.otherMetrics.map { NamedMetric(name: $0.metric.name, value: $0.value) }
     }
     state.evaluationsWithoutImprovement = isBetter ? 0 : state.evaluationsWithoutImprovement + 1
     if isOutOfPatience && !state.isComplete { (state.isComplete, state.stoppedEarly) = (true, true) }
@@ -302,7 +302,7 @@ final class Trainer {
     retrySaveAt = saved ? nil : state.step + 10
     // A best model that could not be saved does not count: the one before it stays the best.
     if isBest && !saved {
-      (state.bestMetric, state.bestLoss, state.bestStep, state.bestFigures) = previousBest
+      (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics) = previousBest
     }
   }
 
@@ -314,7 +314,7 @@ final class Trainer {
   private func outcome(_ ending: RunOutcome.Ending) -> RunOutcome {
     let result = RunOutcome(
       ending: ending, step: state.step, bestLoss: state.bestLoss, bestStep: state.bestStep,
-      bestFigures: state.bestFigures, seconds: progress.elapsed, peakResidentMiB: ProcessMemory.peakMiB)
+      bestMetrics: state.bestMetrics, seconds: progress.elapsed, peakResidentMiB: ProcessMemory.peakMiB)
     observer?.handle(.finished(result))
     return result
   }

@@ -106,7 +106,7 @@ public struct EvaluationReport: Sendable {
 }
 
 /// A metric with the name that it has in files.
-public struct NamedFigure: Sendable, Codable, Equatable {
+public struct NamedMetric: Sendable, Codable, Equatable {
   public var name: String
   public var value: Double
 }
@@ -128,7 +128,7 @@ public struct RunOutcome: Sendable, Equatable {
   public var bestLoss: Double?
   public var bestStep: Int?
   /// The other metrics of that evaluation.
-  public var bestFigures: [NamedFigure] = []
+  public var bestMetrics: [NamedMetric] = []
   public var seconds: Double
   /// Peak of the resident memory of this process in MiB, including data, program and libraries.
   public var peakResidentMiB = 0

@@ -22,7 +22,7 @@ package struct TrainingState: Codable, Equatable {
   var bestMetric: Double?
   var bestLoss: Double?
   var bestStep: Int?
-  var bestFigures: [NamedFigure] = []
+  var bestMetrics: [NamedMetric] = []
   var evaluationsWithoutImprovement = 0
   var skippedInARow = 0
   /// An evaluation is due before the next step. A signal may have interrupted it.

@@ -12,8 +12,8 @@ import Tasks
 enum RunReport {
   static func write(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
-      let metrics = outcome.bestFigures.compactMap { figure in
-        Metric(rawValue: figure.name).map { ", \(MetricText.describe($0, figure.value))" }
+      let metrics = outcome.bestMetrics.compactMap { metric in
+        Metric(rawValue: metric.name).map { ", \(MetricText.describe($0, metric.value))" }
       }.joined()
       let evaluation = configuration.evaluation
       let decoded =

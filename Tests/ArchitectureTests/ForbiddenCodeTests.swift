@@ -63,6 +63,15 @@ import Testing
     }
   }
 
+  /// A call with many values in a row can't be read, and values of one type are easily exchanged.
+  @Test(arguments: ["Sources", "Tests", "Examples"])
+  func parametersHaveLabels(folder: String) throws {
+    for file in try SourceTree.files(under: folder, endingIn: [".swift"]) {
+      let found = file.text.functions(withUnlabeledParametersOver: 6).map(\.line)
+      #expect(found.isEmpty, "\(file.path), lines \(found): more than six parameters without a label")
+    }
+  }
+
   @Test(arguments: ["Sources", "Tests", "launch"])
   func nothingIsLeftForLater(folder: String) throws {
     let files = try SourceTree.files(

@@ -23,10 +23,10 @@ import Testing
   }
 
   @Test func commentsAndLiteralsAreProse() {
-    let text = SourceText("let coin = 1 // a coin\nf(\"two coins\")\n/* no\ncoin */ let coin = 2")
-    #expect(text.proseLines(with: "coin") == [1, 4])
-    #expect(text.proseLines(with: "coins") == [2])
-    #expect(text.lines(with: "coin") == [1, 4])
+    let text = SourceText("let cat = 1 // a cat\nf(\"two cats\")\n/* no\ncat */ let cat = 2")
+    #expect(text.proseLines(with: "cat") == [1, 4])
+    #expect(text.proseLines(with: "cats") == [2])
+    #expect(text.lines(with: "cat") == [1, 4])
   }
 
   @Test(

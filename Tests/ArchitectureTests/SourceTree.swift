@@ -41,4 +41,12 @@ enum SourceTree {
       return SourceFile(path: "\(folder)/\(path)", content: content, text: SourceText(content))
     }
   }
+
+  /// Returns files at the top of the package.
+  static func files(named names: [String]) throws -> [SourceFile] {
+    try names.map { name in
+      let content = try String(contentsOf: root.appending(path: name), encoding: .utf8)
+      return SourceFile(path: name, content: content, text: SourceText(content))
+    }
+  }
 }

@@ -200,7 +200,7 @@ final class Program {
   private static func executable() throws -> URL {
     if let named = ProcessInfo.processInfo.environment["RNN_DIST_PROGRAM"] {
       guard FileManager.default.isExecutableFile(atPath: named) else {
-        throw Unusable(description: "RNN_DIST_PROGRAM names \(named), which is no program")
+        throw Unusable(description: "RNN_DIST_PROGRAM names \(named), which is not a program")
       }
       return URL(fileURLWithPath: named)
     }

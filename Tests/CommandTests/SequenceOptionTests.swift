@@ -233,7 +233,7 @@ import Testing
     let predicted = try runs.run("predict", "run", lines: "cat dog\nhen\n")
     #expect(predicted.exitCode == 0, "\(predicted)")
     #expect(predicted.output.split(separator: "\n", omittingEmptySubsequences: false).count == 3)
-    #expect(!predicted.output.contains("\u{2581}"), "marks of word boundaries are no text")
+    #expect(!predicted.output.contains("\u{2581}"), "marks of word boundaries are not text")
     for side in ["source", "target"] {
       #expect(FileManager.default.fileExists(atPath: runs.folder.path("run/vocab.\(side).model")))
     }

@@ -80,7 +80,7 @@ import rnn_dist
   /// Keys of which single values are refused, and the task itself.
   private static let byValue: Set = ["task", "data.format", "model.output", "evaluation.metric"]
 
-  /// Who reads what, written down apart from the schema: two tables that must agree are harder to get wrong.
+  /// The tasks that read each key, written down apart from the schema: two tables that must agree are harder to get wrong.
   private static let readers: [String: Set<RunConfiguration.Task>] = {
     let writing: Set<RunConfiguration.Task> = [.generator, .seq2seq]
     let sequences: Set<RunConfiguration.Task> = [.tagger, .classifier, .generator, .seq2seq]
@@ -210,8 +210,8 @@ import rnn_dist
     #expect(issues(["task=\(task)"] + base + settings).map(\.key) == [key])
   }
 
-  /// `train text task=tagger …` is no mistake: what the preset says of language models alone is left behind, also for the
-  /// written configuration, which is read again.
+  /// `train text task=tagger …` is not a mistake: settings of the preset that only language models have are left out, also
+  /// in the written configuration, which is read again.
   @Test func whatAPresetSaysOfAnotherTaskIsLeftBehind() throws {
     let preset = try YAMLReader.node(named: "text")
     let overrides = ["task=classifier", "data.format=tsv", "data.train=x", "evaluation.metric=loss"]

@@ -106,7 +106,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["zzz=1", "optimisation.warp=2"])
+  @Test(arguments: ["zzz=1", "optimization.warp=2"])
   func keysLikeNoneAreUnknownWithoutAGuess(override: String) {
     #expect(issues(override).map(\.suggestion) == [nil])
   }
@@ -374,10 +374,11 @@ import Testing
     ),
     ("tagger", ["data.format=multihot"], "model.output", "use bernoulli or linear"),
     ("tagger", ["data.format=multihot", "model.output=crf"], "model.output", "use bernoulli or linear"),
-    ("tagger", ["data.format=npy"] + letters, "model.character_hidden_size", "npy holds numbers"),
+    ("tagger", ["data.format=npy"] + characterOptions, "model.character_hidden_size", "npy holds numbers"),
     (
       "tagger",
-      ["data.format=lines", "data.train=null", "data.train.input=a", "data.train.labels=b"] + letters,
+      ["data.format=lines", "data.train=null", "data.train.input=a", "data.train.labels=b"]
+        + characterOptions,
       "model.character_hidden_size", "the tokens are char"
     ),
     ("tagger", ["data.format=lines"], "data.train", "name {input: …, labels: …}"),
@@ -426,7 +427,7 @@ import Testing
     #expect(found.first?.message.contains(words) == true, "\(found)")
   }
 
-  private static let letters = ["model.character_hidden_size=4", "model.character_embedding_size=4"]
+  private static let characterOptions = ["model.character_hidden_size=4", "model.character_embedding_size=4"]
   private static let pair = ["data.train.source=a", "data.train.target=b"]
 
   @Test(arguments: [

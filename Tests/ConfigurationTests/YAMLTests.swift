@@ -44,7 +44,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
 
   @Test(arguments: [
     ("seed: 1\nmodel: [1, 2\n", 3), ("seed: 1\n\tmodel: 2\n", 2), ("seed: 1\nseed: 2\n", 2),
-    ("model:\n  cell: a: b\n", 2), ("seed: *nobody\n", 1), ("seed: 1\n---\nseed: 2\n", 2),
+    ("model:\n  cell: a: b\n", 2), ("seed: *missing\n", 1), ("seed: 1\n---\nseed: 2\n", 2),
     ("? [a]\n: b\n", 1),
     ("seed: \"\\q\"\n", 1), ("a: 1\nb: \u{1}\n", 2),
   ])

@@ -56,14 +56,14 @@ import Testing
     let corpus = try options.load(.bytes([0xFF, 0x00, 0x0A, 0x80]))
     #expect(corpus.train.target?.tokenSequences?[0] == [257, 2])
     // Labels are text all the same.
-    let labelled = ExampleOptions(.labeled, .tsv, source: .byte)
-    check(labelled, .bytes([0xFF, 0x09, 0xFF]), 1, .invalidUTF8(byte: 0))
+    let labeled = ExampleOptions(.labeled, .tsv, source: .byte)
+    check(labeled, .bytes([0xFF, 0x09, 0xFF]), 1, .invalidUTF8(byte: 0))
   }
 
   @Test func parallelFilesOfDifferentLengths() {
     let options = ExampleOptions(.paired, .lines)
-    check(options, .parallel("a\nb\n\nc", "x\ny\n"), 4, .noPartner(file: "target"), name: "source")
-    check(options, .parallel("a", "x\ny"), 2, .noPartner(file: "source"), name: "target")
+    check(options, .parallel("a\nb\n\nc", "x\ny\n"), 4, .missingCounterpart(file: "target"), name: "source")
+    check(options, .parallel("a", "x\ny"), 2, .missingCounterpart(file: "source"), name: "target")
     check(options, .parallel("a\nb", "x\n\n"), 2, .empty(field: "target"), name: "target")
     check(options, .parallel("a\n\nb", "x\n\ny"), 2, .empty(field: "sequence"), name: "source")
   }

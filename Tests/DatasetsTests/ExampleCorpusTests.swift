@@ -180,12 +180,12 @@ import Testing
 
     let forms = try #require(corpus.train.forms)
     #expect(forms.forms == RaggedTokens([[0, 1], [2, 1, 0]]))
-    let letters = try #require(corpus.encoding.characters)
-    #expect(forms.characters[0].map { letters[$0] } == ["T", "h", "e"])
+    let vocabulary = try #require(corpus.encoding.characters)
+    #expect(forms.characters[0].map { vocabulary[$0] } == ["T", "h", "e"])
     let batch = forms.gather([1])
     #expect(batch.index == [2, 1, 0])
     #expect(batch.lengths == [3, 3, 3])
-    #expect(batch.characters.map { letters[$0] }.joined() == "Thecatthe")
+    #expect(batch.characters.map { vocabulary[$0] }.joined() == "Thecatthe")
     let both = forms.gather([0, 1])
     #expect(both.index == [0, 1, 2, 1, 0] && both.lengths.count == 3)
     // Spelling keeps its case where words are in lower case.

@@ -130,7 +130,7 @@ import Testing
       #expect(set.warnings(of: "data") == ["data: text:1 was read as a header"])
     }
     #expect(try ExampleOptions(.paired, .tsv).load(.text("source\ttarget\na\tb")).train.count == 1)
-    // Names that are no names of columns are data, and so is a second line of names.
+    // Words that are not names of columns are data, and so is a second line of names.
     #expect(try ExampleOptions(.labeled, .tsv).load(.text("music\ttext\na\tb")).train.count == 2)
     #expect(try ExampleOptions(.labeled, .tsv).load(.text("a\tb\nlabel\ttext")).train.count == 2)
     for (format, text, column) in [

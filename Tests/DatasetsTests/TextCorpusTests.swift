@@ -147,7 +147,7 @@ import Testing
     #expect(corpus.train.bytesPerToken == 1)
   }
 
-  @Test func lowerCaseTouchesOnlyLetters() throws {
+  @Test func lowerCaseChangesOnlyCharactersWithCase() throws {
     let corpus = try TextCorpus.load(
       train: .memory([0x40, 0x41, 0x5A, 0x5B, 0xC3], name: "bytes"),
       options: TextOptions(.byte, lowercase: true))

@@ -36,8 +36,8 @@ import Testing
     #expect(String(decoding: words.decode(ids), as: UTF8.self) == "the <unk> <unk> the <unk>")
     let copied = words.decode(ids, replacing: [2: Array("Hund".utf8), 5: Array("Ochse".utf8)])
     #expect(String(decoding: copied, as: UTF8.self) == "the Hund <unk> the Ochse")
-    let letters = try vocabulary("ab", .char)
-    let text = letters.decode([3, 0, 4, 0], replacing: [1: Array("ß".utf8)])
+    let characters = try vocabulary("ab", .char)
+    let text = characters.decode([3, 0, 4, 0], replacing: [1: Array("ß".utf8)])
     #expect(String(decoding: text, as: UTF8.self) == "aßb\u{FFFD}")
   }
 
@@ -67,9 +67,9 @@ import Testing
   @Test func unknownTokens() throws {
     let words = try vocabulary("a b", .word)
     #expect(words.decode([0, 3]) == Array("<unk> a".utf8))
-    let letters = try vocabulary("ab", .char)
-    #expect(try letters.encode("ac\u{10FFFF}".utf8) == [3, 0, 0])
-    #expect(letters.decode([0, 4]) == Array("\u{FFFD}b".utf8))
+    let characters = try vocabulary("ab", .char)
+    #expect(try characters.encode("ac\u{10FFFF}".utf8) == [3, 0, 0])
+    #expect(characters.decode([0, 4]) == Array("\u{FFFD}b".utf8))
   }
 
   @Test func limitsOfTheVocabulary() throws {
@@ -84,9 +84,9 @@ import Testing
     let words = try vocabulary("The the ÉTÉ", .word) { $0.lowercase = true }
     #expect(words.tokens.dropFirst(3) == ["the", "été"])
     #expect(try words.encode("THE Été".utf8) == [3, 4])
-    let letters = try vocabulary("aA\u{130}", .char) { $0.lowercase = true }
-    #expect(letters.tokens.dropFirst(3).map { Array($0.unicodeScalars) } == [["a"], ["i"], ["\u{307}"]])
-    #expect(try letters.encode("\u{130}".utf8) == [4, 5])
+    let characters = try vocabulary("aA\u{130}", .char) { $0.lowercase = true }
+    #expect(characters.tokens.dropFirst(3).map { Array($0.unicodeScalars) } == [["a"], ["i"], ["\u{307}"]])
+    #expect(try characters.encode("\u{130}".utf8) == [4, 5])
     let bytes = try vocabulary("x", .byte) { $0.lowercase = true }
     #expect(try bytes.encode([0x41, 0xC0]) == [0x61 + 2, 0xC0 + 2])
   }

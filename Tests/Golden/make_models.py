@@ -20,10 +20,10 @@ from make_golden import LAYER_MODULES, Draw, parameters_and_gradients, scalar, w
 
 # Odd where it can be, and all different.
 VOCABULARY, EMBEDDING, HIDDEN, VECTOR = 9, 3, 4, 2
-LETTERS, LETTER_EMBEDDING, LETTER_HIDDEN = 6, 2, 3
+CHARACTERS, CHARACTER_EMBEDDING, CHARACTER_HIDDEN = 6, 2, 3
 CLASSES, TAGS, BITS, NUMBERS, ATTENTION, STEPS = 5, 4, 7, 2, 6, 3
 LENGTHS = [3, 5, 1, 4]  # not sorted
-WORD_LENGTHS = [2, 4, 1, 3, 2, 5, 1]  # letters of the distinct words
+WORD_LENGTHS = [2, 4, 1, 3, 2, 5, 1]  # characters of the distinct words
 
 
 # --------------------------------------------------------------------------------------------------
@@ -31,15 +31,15 @@ WORD_LENGTHS = [2, 4, 1, 3, 2, 5, 1]  # letters of the distinct words
 
 
 class Characters(nn.Module):
-    """The final states of both directions over the letters of a word."""
+    """The final states of both directions over the characters of a word."""
 
     def __init__(self, cell):
         super().__init__()
-        self.embedding = nn.Embedding(LETTERS, LETTER_EMBEDDING)
-        self.rnn = LAYER_MODULES[cell](LETTER_EMBEDDING, LETTER_HIDDEN, bidirectional=True)
+        self.embedding = nn.Embedding(CHARACTERS, CHARACTER_EMBEDDING)
+        self.rnn = LAYER_MODULES[cell](CHARACTER_EMBEDDING, CHARACTER_HIDDEN, bidirectional=True)
 
-    def forward(self, letters):
-        _, final = self.rnn(self.embedding(letters).unsqueeze(1))
+    def forward(self, characters):
+        _, final = self.rnn(self.embedding(characters).unsqueeze(1))
         h = final[0] if isinstance(final, tuple) else final
         return h.reshape(-1)
 
@@ -55,7 +55,7 @@ class Attention(nn.Linear):
         return torch.softmax(torch.tanh(super().forward(h)) @ self.query, dim=0)
 
 
-class RandomField(nn.Module):
+class ConditionalRandomField(nn.Module):
     def __init__(self):
         super().__init__()
         self.start_transitions = nn.Parameter(torch.empty(TAGS))
@@ -97,14 +97,14 @@ class Model(nn.Module):
             inputs = EMBEDDING
         if words:
             self.characters = Characters(words)
-            inputs += 2 * LETTER_HIDDEN
+            inputs += 2 * CHARACTER_HIDDEN
         self.rnn = LAYER_MODULES[cell](inputs, HIDDEN, layers, bidirectional=bidirectional)
         states = HIDDEN * (2 if bidirectional else 1)
         if attention:
             self.attention = Attention(states)
         self.output = nn.Linear(width or states, outputs)
         if crf:
-            self.crf = RandomField()
+            self.crf = ConditionalRandomField()
         self.double()
 
     def states(self, x):
@@ -129,7 +129,7 @@ class Inputs:
         if words:
             self.tensors["words.index"] = draw.integers(self.count, below=len(WORD_LENGTHS))
             self.tensors["words.lengths"] = torch.tensor(WORD_LENGTHS)
-            self.tensors["words.characters"] = draw.integers(sum(WORD_LENGTHS), below=LETTERS)
+            self.tensors["words.characters"] = draw.integers(sum(WORD_LENGTHS), below=CHARACTERS)
 
     def ranges(self):
         start = 0
@@ -240,7 +240,7 @@ def metadata(family, kind, cell, outputs, smoothing, options):
         **({"nonlinearity": "tanh"} if cell == "rnn" else {}), "hidden_size": HIDDEN,
         "input": "vectors" if options.get("vectors") else "words" if options.get("words") else "tokens",
         "vocabulary_size": VOCABULARY, "embedding_size": EMBEDDING, "vector_size": VECTOR,
-        "letters": LETTERS, "letter_embedding_size": LETTER_EMBEDDING, "letter_hidden_size": LETTER_HIDDEN,
+        "letters": CHARACTERS, "letter_embedding_size": CHARACTER_EMBEDDING, "letter_hidden_size": CHARACTER_HIDDEN,
         "letter_cell": options.get("words") or "", "layers": options.get("layers", 1),
         "bidirectional": str(options.get("bidirectional", False)).lower(),
     }

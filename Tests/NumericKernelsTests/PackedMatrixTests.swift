@@ -85,9 +85,9 @@ import Testing
     }
   }
 
-  /// A copy that nobody reads is not packed again with every step, and is right when somebody does.
+  /// A copy that is not read is not packed again in every step, and it is correct when it is read.
   @Test(arguments: [false, true])
-  func whatNobodyReadsIsNotPackedAgain(transposed: Bool) {
+  func anUnreadCopyIsNotPackedAgain(transposed: Bool) {
     let source = Block<Float>(rows: 3, columns: 3) { $0 == $1 ? 1 : 0 }
     let packed = PackedMatrix(source.view, transposed: transposed, mode: ProductMode(on: .best))
     let a = Block<Float>(rows: 1, columns: 3, [1, 2, 3])

@@ -24,7 +24,7 @@ import Testing
     let opposite: ProductBackend = ProductMode.rule == .kernels ? .blas : .kernels
     var others: [ProductShape: ProductBackend] = [:]
     for further in ProductForm.allCases {
-      // Neighbours: other rows, columns, depths and forms.
+      // Neighbors: other rows, columns, depths and forms.
       for (m, n, k) in [(16, 70, 901), (4, 70, 901), (7, 71, 901), (7, 70, 2000), (7, 69, 901), (7, 70, 400)]
       where further == form {
         others[try #require(ProductShape(form, rows: m, columns: n, depth: k))] = opposite

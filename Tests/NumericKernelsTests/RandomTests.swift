@@ -87,8 +87,8 @@ import Testing
     #expect(abs(moment(2) - 1) < 0.023)
     #expect(abs(moment(3)) < 0.062)
     #expect(abs(moment(4) - 3) < 0.16)
-    let neighbours = zip(z, z.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 } / Double(count)
-    #expect(abs(neighbours) < 0.016)
+    let neighbors = zip(z, z.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 } / Double(count)
+    #expect(abs(neighbors) < 0.016)
   }
 
   @Test(arguments: [0, 1, 2, 63, 64, 65, 127, 1001])
@@ -128,7 +128,7 @@ import Testing
   }
 
   @Test func indexesAreNotBiased() {
-    // The bound is 3/8 of 2⁶⁴. A plain remainder would favour the lower thirds, a plain product the residues
+    // The bound is 3/8 of 2⁶⁴. A plain remainder would favor the lower thirds, a plain product the residues
     // 0 and 1.
     var random = CounterRandom(key: key)
     let bound = 3 << 61

@@ -60,7 +60,7 @@ import Testing
     #expect(Initializer.xavier(fanIn: 8, fanOut: 16) == .uniform(0.5))
   }
 
-  @Test func aParameterMayInsistOnItsFirstValue() throws {
+  @Test func aParameterMayInsistOnItsInitialValue() throws {
     var builder = ParameterLayout.Builder(initializeAllUniform: 0.1)
     _ = builder.add("gain", [3], .constant(1), insists: true)
     _ = builder.add("weight", [3], .constant(1))

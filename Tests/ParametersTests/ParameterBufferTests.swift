@@ -118,7 +118,7 @@ import Testing
 
   @Test func aBufferKnowsWhichRowsOfItsTablesWereAddedTo() {
     let (layout, table, tied) = tables()
-    #expect(layout.tables == [table], "a tied table is none")
+    #expect(layout.tables == [table], "a tied table does not count")
     let buffer = ParameterBuffer<Float>(layout)
     #expect(buffer.spans == [0..<3, 43..<55])
     add([7, 2, 7], to: buffer, table)

@@ -40,8 +40,8 @@ private struct CellCheck {
 
   private static let lengths = [3, 0, 5, 2]
   private static let (batchSize, steps, inputSize) = (4, 5, 3)
-  /// Not the size of the input. With layer normalization the variance of four cell states may be so small that differences
-  /// are no slopes.
+  /// Not the size of the input. With layer normalization the variance of four cell states may be so small that finite differences
+  /// don't approximate the gradient.
   private var hiddenSize: Int { network.cell.layerNorm ? 5 : 4 }
 
   private func makeCell() throws -> (any RecurrentCell<Double>, ParameterBuffer<Double>) {

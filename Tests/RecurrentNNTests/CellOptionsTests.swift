@@ -126,7 +126,7 @@ import Testing
     }
   }
 
-  // MARK: First values
+  // MARK: Initial values
 
   private func parameters(
     _ kind: CellOptions, _ initialization: CellInitialization = .pytorch, override: Double? = nil,
@@ -171,7 +171,7 @@ import Testing
     #expect(weight[0..<256] != weight[256..<512])
   }
 
-  @Test func theForgetBiasIsTheFirstValueOfItsGate() throws {
+  @Test func theForgetBiasIsTheInitialValueOfItsGate() throws {
     let forget = try parameters(.lstm()) { $0.forgetGateInit = 1 }
     let (input, state) = (try forget("bias_ih_l0"), try forget("bias_hh_l0"))
     #expect(input[16..<32].allSatisfy { $0 == 1 } && state[16..<32].allSatisfy { $0 == 0 })

@@ -4,7 +4,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// The random field alone, against the enumeration of all ways to tag a sequence.
+/// The CRF alone, against the enumeration of all ways to tag a sequence.
 @Suite struct ConditionalRandomFieldTests {
   /// Tags, lengths, and steps without a target. 18 tags are more than the kernels treat at once.
   static let cases: [(tags: Int, lengths: [Int], unknown: Set<Int>)] = [
@@ -42,7 +42,7 @@ import Testing
   }
 }
 
-/// A random field over numbers of which the first `tags` are the emissions themselves.
+/// A CRF over numbers of which the first `tags` are the emissions themselves.
 private final class Field<Element: Scalar> {
   let h: MatrixView<Element>
   private let tags: Int

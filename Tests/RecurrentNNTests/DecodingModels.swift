@@ -9,7 +9,7 @@ final class PrefixModel<Element: Scalar>: StepwiseDecoder {
   typealias Scores = (_ sequence: Int, _ text: [Int32]) -> [Double]
 
   let vocabularySize: Int
-  /// Names of the sequences of the batch: a sequence has the same scores wherever it stands.
+  /// Names of the sequences of the batch: a sequence has the same scores at any position.
   let sequences: [Int]
   private let scores: Scores
   private let weights: Scores?

@@ -17,14 +17,14 @@ import Testing
     }
   }
 
-  /// The long text wins by normalisation long after the best hypothesis has ended.
+  /// The long text wins by normalization long after the best hypothesis has ended.
   @Test(arguments: [(0, []), (1, [1, 1, 1, 1, 1])] as [(Double, [Int32])])
   func aTextThatEndsLaterMayBeBetter(lengthPenalty: Double, best: [Int32]) {
     let model = PrefixModel<Double>(vocabularySize: 3, scores: shortOrLong)
     let found = beamSearch(
       model, startTokens: [2], options(width: 2, results: 1, maximum: 20, lengthPenalty: lengthPenalty))[0]
     #expect(found.map(\.tokens) == [best])
-    // Without normalisation nothing can overtake what has ended: one step is enough.
+    // Without normalization nothing can overtake what has ended: one step is enough.
     #expect(model.rowCounts.count == (best.isEmpty ? 1 : 6))
   }
 
@@ -74,7 +74,7 @@ import Testing
     #expect(found[0].score < -10 && found[1].score > -1)
   }
 
-  // MARK: Scores that are no numbers
+  // MARK: Scores that are not numbers
 
   @Test(arguments: Precision.allCases)
   func notANumberIsImpossible(precision: Precision) {

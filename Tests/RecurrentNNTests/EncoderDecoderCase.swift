@@ -7,7 +7,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
   let testDescription: String
   var shape: EncoderDecoderShape
   var options = DecoderOptions()
-  /// The batch has masks: units are dropped, coins are tossed.
+  /// The batch has masks: dropout and scheduled sampling draw random numbers.
   var isMasked = false
 
   static let (sourceVocabulary, targetVocabulary, embeddingSize, hiddenSize) = (6, 5, 3, 4)
@@ -32,7 +32,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
       layers: layers, bidirectional: bidirectional)
   }
 
-  /// Reads words and their letters.
+  /// Reads words and their characters.
   static let spelling = EncoderShape(
     .words(
       vocabularySize: sourceVocabulary, embeddingSize: 2,
@@ -208,9 +208,9 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
       .init("variational dropout and zoneout", variational, isMasked: true),
       .init("dropout", dropped, isMasked: true), .init("dropout at once", droppedOnce, isMasked: true),
       .init("word dropout", droppedWords, isMasked: true),
-      .init("words with letters", model(attention, sources: [spelling], decoder())),
+      .init("words with characters", model(attention, sources: [spelling], decoder())),
       .init(
-        "two sources with letters",
+        "two sources with characters",
         model(attention, sources: [spelling, spelling], decoder(readout: .hidden(size: 3)))),
       .init(
         "own tokens", model(attention, decoder(readout: .hidden(size: 3))),

@@ -11,7 +11,7 @@ final class PairBatch<Element: Scalar> {
   }
   let sources: [[Source]]
   let targets: [[Int]]
-  /// Tokens are words of so many, each spelt with one to three of four letters.
+  /// The number of distinct words, each spelled with one to three of four characters; nil: tokens aren't spelled.
   var spelledWords: Int?
   private let scratch = Scratch<Element>()
 

@@ -124,7 +124,7 @@ extension GoldenFile {
       default:
         .words(
           try integers("tokens"), index: try integers("words.index"), lengths: try integers("words.lengths"),
-          letters: try integers("words.characters"))
+          characters: try integers("words.characters"))
       }
     return SequenceData(lengths: try integers("lengths"), content: content)
   }

@@ -31,13 +31,13 @@ import Testing
     return (embedding, ParameterBuffer(builder.build(), seed: 1))
   }
 
-  /// The right part depends on the word's letters alone, the left on the id alone; a word without letters has zeros.
-  @Test func idsAndLettersStandSideBySide() {
+  /// The right part depends only on the characters of the word, the left only on its id; a word without characters has zeros.
+  @Test func idsAndCharactersAreSideBySide() {
     let (embedding, parameters) = make(shape)
     let data = SequenceData(
       lengths: [5],
       content: .words(
-        [3, 3, 1, 0, 4], index: [2, 0, 2, 1, 3], lengths: [2, 0, 3, 2], letters: [0, 1, 2, 1, 0, 0, 1])
+        [3, 3, 1, 0, 4], index: [2, 0, 2, 1, 3], lengths: [2, 0, 3, 2], characters: [0, 1, 2, 1, 0, 0, 1])
     )
     let x = vectors(embedding, parameters, data)
     #expect(embedding.outputSize == 8 && x.map(\.count) == [8, 8, 8, 8, 8])
@@ -55,14 +55,14 @@ import Testing
       lengths: Array(repeating: 50, count: 40),
       content: .words(
         Array(repeating: 2, count: 2000), index: Array(repeating: 0, count: 2000), lengths: [2],
-        letters: [1, 2]))
+        characters: [1, 2]))
     let coordinates = Coordinates(PackedLayout(lengths: data.lengths))
     func dropped(seed: UInt64, step: UInt64) -> [Bool] {
       let masks = DropoutContext(seed: seed, step: step, rows: coordinates.rows)
       let rows = vectors(embedding, parameters, data, masks)
       let table = parameters.layout["embedding.weight"].map { values(parameters.matrix($0)) } ?? []
-      let letters = rows[0][2...]
-      #expect(rows.allSatisfy { $0[2...] == letters })
+      let characters = rows[0][2...]
+      #expect(rows.allSatisfy { $0[2...] == characters })
       #expect(rows.allSatisfy { [Array(table[2..<4]), Array(table[4..<6])].contains(Array($0[..<2])) })
       return rows.map { Array($0[..<2]) == Array(table[2..<4]) }
     }

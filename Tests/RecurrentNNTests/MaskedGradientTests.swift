@@ -32,7 +32,7 @@ import Testing
   }
 
   private func check(_ network: NetworkCase, tableRows: Int? = nil, masked: Bool = true) throws {
-    // The variance of three cell states may be so small that differences are no slopes.
+    // The variance of three cell states may be so small that finite differences don't approximate the gradient.
     let problem = try network.packedProblem(
       lengths: [4, 3, 1, 0], hiddenSize: network.cell.layerNorm ? 5 : 3, tableRows: tableRows, masked: masked)
     problem.expectGradientsAreSlopes()

@@ -34,8 +34,8 @@ import Testing
     expectClose([loss.total], [expected], within: 1e-11, "loss")
   }
 
-  /// Coins depend on seed, step and sample, and about as many fall as the ratio says.
-  @Test func coinsFollowTheRatio() throws {
+  /// Bernoulli draws depend on seed, step and sample, and their mean is about the ratio.
+  @Test func drawsFollowTheRatio() throws {
     let run = try EncoderDecoderRun<Double>(Self.cases[0])
     let pairs: PairBatch<Double> = EncoderDecoderCase("", Self.cases[0]).pairs()
     func loss(_ ratio: Double, seed: UInt64 = 1, step: UInt64 = 1, samples: Bool = false) -> Double {
@@ -50,7 +50,7 @@ import Testing
     #expect(Set(draws).count > 8)
     #expect(draws.contains(forced) || draws.contains { abs($0 - forced) > abs($0 - free) })
     #expect(Set((0..<20).map { loss(0, seed: $0, samples: true) }).count > 8)
-    // No coin of a ratio close to 1 falls on the other side among these few.
+    // With a ratio this close to 1, none of these few draws is false.
     #expect(loss(1 - 1e-9) == forced)
   }
 }

@@ -54,10 +54,10 @@ struct SequenceCase: Sendable, CustomTestStringConvertible {
       switch input {
       case .tokens: .tokens(tokens)
       case .words:
-        // One word without letters.
+        // One word without characters.
         .words(
           tokens, index: (0..<steps).map { $0 * 2 % 4 }, lengths: [2, 0, 4, 1],
-          letters: [1, 3, 0, 2, 2, 1, 3])
+          characters: [1, 3, 0, 2, 2, 1, 3])
       case .vectors:
         .vectors((exactTensor([steps, 3], stream: 40) as Tensor<Double>).values, width: 3)
       }

@@ -68,7 +68,7 @@ import Testing
     let prediction = classifier.predict(Self.option.data.input(scratch), context)
     #expect(Array(numbers(prediction)[6..<9]) == expected)
     let empty = SequenceData(
-      lengths: [0, 0], content: .words([], index: [], lengths: [], letters: []))
+      lengths: [0, 0], content: .words([], index: [], lengths: [], characters: []))
     #expect(numbers(classifier.predict(empty.input(scratch), context)) == expected + expected)
     let gradients = ParameterBuffer<Double>(classifier.layout)
     let loss = classifier.evaluate(
@@ -82,7 +82,7 @@ import Testing
   @Test func noSequences() throws {
     let (classifier, context) = try make(.attention(size: 2), .softmax(classes: 3))
     let scratch = Scratch<Double>()
-    let none = SequenceData(lengths: [], content: .words([], index: [], lengths: [], letters: []))
+    let none = SequenceData(lengths: [], content: .words([], index: [], lengths: [], characters: []))
     let loss = classifier.evaluate(
       none, .classes([]), scratch, into: ParameterBuffer(classifier.layout), context
     )

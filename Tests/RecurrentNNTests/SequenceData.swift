@@ -6,7 +6,7 @@ import RecurrentNN
 struct SequenceData: Sendable {
   enum Content: Sendable {
     case tokens([Int])
-    case words([Int], index: [Int], lengths: [Int], letters: [Int])
+    case words([Int], index: [Int], lengths: [Int], characters: [Int])
     case vectors([Double], width: Int)
   }
 
@@ -28,9 +28,10 @@ struct SequenceData: Sendable {
     let part: Content =
       switch content {
       case .tokens(let tokens): .tokens(steps.flatMap { tokens[$0] })
-      case .words(let tokens, let index, let lengths, let letters):
+      case .words(let tokens, let index, let lengths, let characters):
         .words(
-          steps.flatMap { tokens[$0] }, index: steps.flatMap { index[$0] }, lengths: lengths, letters: letters
+          steps.flatMap { tokens[$0] }, index: steps.flatMap { index[$0] }, lengths: lengths,
+          characters: characters
         )
       case .vectors(let values, let width):
         .vectors(steps.flatMap { values[$0.lowerBound * width..<$0.upperBound * width] }, width: width)
@@ -42,11 +43,11 @@ struct SequenceData: Sendable {
     let content: InputSequences<Element>.Content =
       switch content {
       case .tokens(let tokens): .tokens(scratch.indices(tokens), characters: nil)
-      case .words(let tokens, let index, let lengths, let letters):
+      case .words(let tokens, let index, let lengths, let characters):
         .tokens(
           scratch.indices(tokens),
           characters: .init(
-            index: scratch.indices(index), lengths: lengths, characters: scratch.indices(letters)))
+            index: scratch.indices(index), lengths: lengths, characters: scratch.indices(characters)))
       case .vectors(let values, let width): .vectors(scratch.numbers(values), width: width)
       }
     return InputSequences(lengths: lengths, content: content)

@@ -36,7 +36,7 @@ import Testing
     #expect(Set(whole).count > 2 && whole.count % 10 == 0)
   }
 
-  /// The argmax of a softmax, the path of a random field, and bits: what is predicted has the least loss.
+  /// The argmax of a softmax, the path of a CRF, and bits: what is predicted has the least loss.
   @Test(arguments: outputs)
   func predictionsAreTheLeastLoss(output: OutputShape) throws {
     let option = Self.vectors
@@ -99,7 +99,7 @@ import Testing
     let context = LayerContext(
       parameters: ParameterBuffer<Float>(tagger.layout, seed: 2), workspace: Workspace<Float>())
     let data = SequenceData(
-      lengths: lengths, content: .words([], index: [], lengths: [], letters: []))
+      lengths: lengths, content: .words([], index: [], lengths: [], characters: []))
     let targets: TargetData =
       switch output.kind {
       case .bernoulli: .bits([], width: output.size)

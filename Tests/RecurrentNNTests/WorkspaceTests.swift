@@ -47,7 +47,7 @@ import Testing
     case byBlocksBetweenGeneratedTokens
   }
 
-  /// Heights that are no multiples of the packing's unit, gates that are packed apart (GRU), weights before, between and
+  /// Heights that are not multiples of the packing's unit, gates that are packed apart (GRU), weights before, between and
   /// after those that are packed.
   @Test(arguments: NetworkCase.kinds, ProductPrecision.allCases)
   func updatingByBlocksGivesTheSameBits(cell: CellOptions, precision: ProductPrecision) throws {

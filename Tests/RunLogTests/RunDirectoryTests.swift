@@ -76,7 +76,7 @@ struct RunDirectoryTests {
       "samples/1.txt", "attention/1.svg", "report.html", ".run.json.tmp-5",
       "checkpoints/step-10/model.safetensors", "checkpoints/.step-11.tmp-5/state.json",
     ]
-    let theirs = ["notes.md", "vocab.json", "attention/talk.key", "checkpoints/favourite/model.safetensors"]
+    let theirs = ["notes.md", "vocab.json", "attention/talk.key", "checkpoints/favorite/model.safetensors"]
     for name in ours + theirs { try directory.write("x", to: "runs/a/\(name)") }
     try FileManager.default.createSymbolicLink(
       atPath: path + "/checkpoints/last", withDestinationPath: "step-10")

@@ -12,7 +12,7 @@ import Testing
     .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("x", column: 1),
     .notFinite("x", column: 1), .badKey("x", width: 3), .stepCount(source: 1, target: 2),
     .width(found: 1, expected: 2), .secondSource(expected: true),
-    .tooLong(field: "source", length: 2, limit: 1), .noPartner(file: "f"),
+    .tooLong(field: "source", length: 2, limit: 1), .missingCounterpart(file: "f"),
     .array(path: "p", problem: .missing), .subwords("why"), .exactSteps(found: 1, expected: 2),
     .notABit("2.0", step: 1), .conlluColumns(found: 1),
   ]
@@ -52,7 +52,7 @@ import Testing
     case .width: "width"
     case .secondSource: "secondSource"
     case .tooLong: "tooLong"
-    case .noPartner: "noPartner"
+    case .missingCounterpart: "missingCounterpart"
     case .array: "array"
     case .subwords: "subwords"
     case .exactSteps: "exactSteps"

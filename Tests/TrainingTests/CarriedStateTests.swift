@@ -12,7 +12,7 @@ private typealias LanguageModelTask = LearningTask<LanguageModelLearner>
 
 @Suite("The carried states of a language model's streams")
 struct CarriedStateTests {
-  /// Four streams of 20 steps; the letter z is read in the first step of streams 0 and 3 only.
+  /// Four streams of 20 steps; the character z is read in the first step of streams 0 and 3 only.
   private static let text = ["z", "a", "a", "z"].map { $0 + sampleText(characters: 19) }.joined() + "a"
 
   /// The states of all streams, gathered on rank 0, after `body` did something with each rank's task:
@@ -51,9 +51,9 @@ struct CarriedStateTests {
     let good = try states(ranks: 1) { task, communicator in try Self.readChunk(0, task, communicator.rank) }
     #expect(good.count == 4 && good.allSatisfy { $0.count == 4 && $0.allSatisfy { $0.contains { $0 != 0 } } })
     let left = try states(ranks: ranks) { task, communicator in
-      let letter = try #require(task.learner.vocabulary.id(of: "z"))
+      let token = try #require(task.learner.vocabulary.id(of: "z"))
       let table = try #require(task.parameters.layout["embedding.weight"])
-      task.parameters.matrix(table)[Int(letter), 0] = .nan
+      task.parameters.matrix(table)[Int(token), 0] = .nan
       task.parameters.didChange()
       try Self.readChunk(0, task, communicator.rank)
       task.dropNonFiniteState()

@@ -32,7 +32,7 @@ struct CheckpointFaultTests {
 
   // MARK: Writing
 
-  /// Puts a file where the checkpoints' directory belongs: nobody, not even root, can write a checkpoint
+  /// Puts a file where the checkpoints' directory belongs: no user, not even root, can write a checkpoint
   /// then.
   private static func block(_ run: String) {
     let checkpoints = "\(run)/checkpoints"

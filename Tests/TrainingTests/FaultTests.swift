@@ -99,7 +99,7 @@ struct FaultTests {
     guard case .planned = recorder.events.first else { Issue.record("the plan comes first"); return }
   }
 
-  // MARK: Numbers that are none
+  // MARK: Not a number
 
   @Test("NaN in one rank's gradient makes all ranks skip that step, and only that", arguments: 1...4)
   func nanOnce(ranks: Int) throws {

@@ -61,7 +61,7 @@ import Testing
     #expect(recorder.losses.count == 2)
   }
 
-  /// A class that was never learnt can't be read by a generator: the message says where it stands and advises nothing
+  /// A generator can't read a class that is not in its training data: the message says where it is and advises nothing
   /// that doesn't help.
   @Test func aGeneratorRefusesAnUnseenClass() throws {
     let directory = try TemporaryDirectory()

@@ -93,7 +93,7 @@ import Testing
     #expect(with.count == 4 && with.allSatisfy(\.isFinite) && with != without)
   }
 
-  /// Texts and scores of some lines, written by a model that has learnt something.
+  /// Texts and scores of some lines, written by a model that has been trained.
   private func answers(_ setting: [String], on base: [String]) throws -> [String] {
     let run = directory.file(setting.isEmpty ? "without" : "with")
     let training =

@@ -39,11 +39,11 @@ struct LearnerCase: Sendable, CustomTestStringConvertible {
     return configuration
   }
 
-  /// Words of one to three letters.
+  /// Words of one to three characters.
   private static func words(_ line: Int, part: Int) -> [String] {
     (0..<1 + (line * 7 + part) % 6).map { position in
-      let letters = (line * 5 + position * 3 + part * 11) % 26
-      return String("abcde".prefix(1 + letters % 3)) + ["x", "y", "z"][letters % 3]
+      let number = (line * 5 + position * 3 + part * 11) % 26
+      return String("abcde".prefix(1 + number % 3)) + ["x", "y", "z"][number % 3]
     }
   }
 
@@ -198,10 +198,10 @@ struct LearnerConformanceTests {
       #expect(scores.count == 3 && scores.map(\.loss.tokens) == expected.map(\.loss.tokens))
       #expect(scores.map(\.examples) == expected.map(\.examples))
       #expect(relativeDifference(scores.map(\.loss.mean), expected.map(\.loss.mean)) < 1e-4)
-      let figures = (scores.compactMap { $0[metric] }, expected.compactMap { $0[metric] })
-      #expect(figures.0.count == 3 && figures.1.count == 3)
+      let values = (scores.compactMap { $0[metric] }, expected.compactMap { $0[metric] })
+      #expect(values.0.count == 3 && values.1.count == 3)
       // Counts are equal; losses are sums in another order.
-      #expect(metric == .loss ? relativeDifference(figures.0, figures.1) < 1e-4 : figures.0 == figures.1)
+      #expect(metric == .loss ? relativeDifference(values.0, values.1) < 1e-4 : values.0 == values.1)
     }
   }
 

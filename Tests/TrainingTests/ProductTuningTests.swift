@@ -191,7 +191,7 @@ struct ProductTuningTests {
   @Test("A cache that can't be written is a warning")
   func unwritable() throws {
     let directory = try TemporaryDirectory()
-    // A file where the directory would be stops even those whom no permission stops.
+    // A file in the place of the directory stops even root, which permissions would not.
     let cache = ProductCache(directory: try directory.write("", to: "file") + "/cache", machine: Self.machine)
     let uses = [try Self.use(.plain, 4, 5, 6)]
     for _ in 0..<2 {

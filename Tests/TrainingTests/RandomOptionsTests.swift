@@ -24,8 +24,8 @@ struct RandomOptionsTests {
     ]
   }
 
-  /// The losses of two epochs of a single step each, between which nothing is learnt to speak of: they differ by what is
-  /// random and by nothing else.
+  /// The losses of two epochs of a single step each, at a learning rate so small that the parameters hardly change: they differ
+  /// only in random numbers.
   private func losses(_ task: String, _ change: (inout ModelOptions) -> Void) throws -> [Double] {
     var configuration: RunConfiguration
     if let test = LearnerCase.sequences.first(where: { $0.name == task }) {
@@ -61,7 +61,7 @@ struct RandomOptionsTests {
     #expect(abs(losses[0] - losses[1]) > 1e-6 * losses[0], "\(losses)")
   }
 
-  @Test("What is computed again on the way back draws the same masks", arguments: Option.all)
+  @Test("Recomputation in the backward pass draws the same masks", arguments: Option.all)
   func recomputed(option: Option) throws {
     let text = try directory.write(sampleText(characters: 400), to: "text.txt")
     func losses(_ steps: Int) throws -> [Double] {

@@ -75,7 +75,7 @@ struct RunFilesTests {
     ).run()
     let lines = try metrics(of: run)
     let events = lines.map { "\($0["event"] as? String ?? "?") \($0["step"] as? Int ?? -1)" }
-    // The last step is reported although it is no multiple of five; evaluations come before the checkpoints
+    // The last step is reported although it is not a multiple of five; evaluations come before the checkpoints
     // they may cause.
     #expect(
       events.filter { !$0.hasPrefix("checkpoint") }

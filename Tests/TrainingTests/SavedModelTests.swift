@@ -82,8 +82,8 @@ struct SavedModelTests {
     return error.map { "\($0)" } ?? ""
   }
 
-  @Test("A partner with another number of sources, or that reads them the other way round, is refused")
-  func unlikePartners() throws {
+  @Test("An ensemble member that reads other sources, or in the other direction, is refused")
+  func unlikeMembers() throws {
     // The second source is made of words of the first: the vocabularies are equal.
     let one = try seq2seq()
     let file = try #require(one.data.train?.file)
@@ -134,7 +134,7 @@ struct SavedModelTests {
   // MARK: Precision
 
   @Test("The twin of a bf16 model multiplies in bf16 as well")
-  func precisionOfPartners() throws {
+  func precisionOfMembers() throws {
     let configuration = try seq2seq { $0.training.precision = .bf16 }
     let run = try train(configuration)
     func scores(_ count: Int) throws -> [Double] {

@@ -30,8 +30,8 @@ struct SequenceTaskTests {
     #expect(try train(configuration, ranks: 1).recorder.losses != sorted)
   }
 
-  /// Ids and letters both: the same as if the file were written that way.
-  @Test("Sources that are read backwards, with the letters of their words")
+  /// Ids and characters both: the same as if the file were written that way.
+  @Test("Sources that are read backwards, with the characters of their words")
   func backwards() throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     configuration.data.reverseSource = true
@@ -45,7 +45,7 @@ struct SequenceTaskTests {
     #expect(try train(configuration, ranks: 1).recorder.losses == turned)
   }
 
-  @Test("A state of a pyramid stands for several steps in a picture of attention")
+  @Test("A state of a pyramid covers several steps in a picture of attention")
   func pyramid() throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     configuration.model.network.layers = 1
@@ -75,7 +75,7 @@ struct SequenceTaskTests {
     func score(_ members: [Int], ranks: Int = 1) throws -> EvaluationResult {
       try InProcessCommunicator.run(ranks: ranks) { communicator in
         let models = try members.map { try SavedModel(run: runs[$0], configuration: settings[$0]) }
-        for partner in models.dropFirst() { try models[0].join(partner, path: "partner") }
+        for member in models.dropFirst() { try models[0].join(member, path: "member") }
         let data = try #require(try models[0].data(.valid))
         return try models[0].score(data, communicator: communicator)
       }[0]

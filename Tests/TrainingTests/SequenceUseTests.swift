@@ -64,7 +64,7 @@ import Testing
 
   // MARK: Evaluation
 
-  /// The limit is on entries that are decoded; tags and classes cost nothing beyond the loss.
+  /// The limit is on examples that are decoded; tags and classes cost nothing beyond the loss.
   @Test(arguments: [LearnerCase.tagger, .classifier])
   func theDecodeLimitCutsNoTagsOrClasses(test: LearnerCase) throws {
     var configuration = try test.configuration(in: directory)

@@ -91,12 +91,15 @@ import Testing
 
   @Test(arguments: RunConfiguration.Task.allCases.filter { $0 != .languageModel })
   func layouts(task: RunConfiguration.Task) throws {
-    let letters = ["model.character_hidden_size=2", "model.character_embedding_size=2"]
+    let characterOptions = ["model.character_hidden_size=2", "model.character_embedding_size=2"]
     let switches: [[String]] =
       switch task {
-      case .tagger, .classifier: [[], letters]
+      case .tagger, .classifier: [[], characterOptions]
       case .seq2seq:
-        [[], letters, ["data.shared_vocabulary=true"], letters + ["data.shared_vocabulary=true"]]
+        [
+          [], characterOptions, ["data.shared_vocabulary=true"],
+          characterOptions + ["data.shared_vocabulary=true"],
+        ]
       case .generator, .languageModel: [[]]
       }
     var (found, trained): ([String], Int) = ([], 0)

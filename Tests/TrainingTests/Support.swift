@@ -100,7 +100,7 @@ struct Job: Sendable {
   var versions: @Sendable (_ rank: Int) -> [String: String] = { _ in ["rnn-dist": "test"] }
   /// Where measurements of products are kept.
   var productCache: ProductCache?
-  /// Who asks which rank for the end; by default nobody.
+  /// The stop signals of each rank; by default none are sent.
   var signals: @Sendable (_ rank: Int) -> StopSignals = { _ in StopSignals() }
 
   init(_ configuration: RunConfiguration, ranks: Int = 1, directory: String? = nil) {

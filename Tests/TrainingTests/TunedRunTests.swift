@@ -19,7 +19,7 @@ struct TunedRunTests {
 
   private func configuration(_ products: TrainingConfiguration.Products = .tuned) -> RunConfiguration {
     .small(text) {
-      // Sums long enough to show in the last bits who added them up.
+      // Sums long enough that their last bits show which implementation added them up.
       $0.model.network.hiddenSize = 48
       $0.training.steps = 9
       $0.training.products = products
@@ -49,7 +49,7 @@ struct TunedRunTests {
 
   private func model(_ run: String) throws -> Data { try CheckpointFiles(last: directory.file(run)).model }
 
-  @Test("The choice decides who computes, on all ranks", arguments: [1, 2])
+  @Test("The choice decides which implementation computes, on all ranks", arguments: [1, 2])
   func theChoiceIsUsed(ranks: Int) throws {
     let first = Recorder()
     try job("first", ranks: ranks).run(first)

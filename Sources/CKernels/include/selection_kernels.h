@@ -22,7 +22,8 @@ typedef struct {
 RND_KERNEL(void, rnd_log_normalizers, rnd_normalization)
 
 /// The `limit` best of all rows * V continuations by base[row] + x[row][v] - normalizer[row], best first, equal ones by row,
-/// then by v. score, row and token have room for `limit`; returns how many there are, fewer if only so many are possible.
+/// then by v. score, row and token have room for `limit`; returns how many were written, fewer than
+/// `limit` if there are not enough candidates.
 typedef struct {
   rnd_logits logits;
   const double *base;

@@ -18,7 +18,7 @@ public struct DataEncoding: Sendable, Equatable {
   public var targetWidth: Int?
   /// Whether there is a second source; nil before the first example.
   public var hasSecondSource: Bool?
-  /// Steps of every source, for a model that reads exactly so many; nil: any number.
+  /// The number of steps of every source, for a model that needs a fixed number; nil: any number.
   public var sourceSteps: Int?
 
   public init() {}

@@ -97,7 +97,7 @@ public struct ReadingReport: Sendable, Equatable {
 ///
 /// | task | source | target |
 /// |---|---|---|
-/// | tagger | tokens or vectors; none of multihot | a tag a step as tokens; numbers or bits as vectors |
+/// | tagger | tokens or vectors; none of multihot | one tag per step as tokens; numbers or bits as vectors |
 /// | classifier | tokens or vectors | classes; numbers as vectors of one step |
 /// | generator | none, classes, or vectors of one step | tokens |
 /// | seq2seq | tokens or vectors, and perhaps a second source | tokens |

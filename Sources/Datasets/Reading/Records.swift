@@ -66,7 +66,8 @@ struct BlankLines {
     pending += 1
   }
 
-  /// Meets another line: the blank ones before it were not the end of the file.
+  /// Reports the blank lines that were read before this line. Blank lines at the end of a file are not reported, so they
+  /// wait until another line follows.
   mutating func settle() throws {
     guard let error = firstPending else { return }
     if policy == .error { throw error }
@@ -258,7 +259,7 @@ final class ParallelRecords: RecordReader {
     guard let ended = zip(readers, more).first(where: { !$1 })?.0 else { return }
     for (reader, hasLine) in zip(readers, more) where hasLine {
       repeat {
-        guard reader.bytes.isEmpty else { throw reader.problem(.noPartner(file: ended.name)) }
+        guard reader.bytes.isEmpty else { throw reader.problem(.missingCounterpart(file: ended.name)) }
       } while try reader.next()
     }
   }

@@ -9,7 +9,7 @@ public struct SearchOptions: Sendable, Hashable {
   public var resultCount: Int
   /// Which tokens a text may have, and how many.
   public var constraints: TokenConstraints
-  /// α of the length penalty; 0: none. Above 0, longer texts are favoured, and a search goes on as long as a text
+  /// α of the length penalty; 0: none. Above 0, longer texts are favored, and a search goes on as long as a text
   /// of the maximum length could still win: let the maximum follow the length of the source.
   public var lengthPenalty: Double
   /// β of the coverage penalty, for models with attention; 0: none.
@@ -56,7 +56,7 @@ public struct SearchOptions: Sendable, Hashable {
   }
 
   /// The largest score (Wu et al. 2016, equation 14) that a text can still reach whose log-probability has
-  /// come down to `logProbability` and which will have so many predictions in the end.
+  /// come down to `logProbability` and which will end with a number of predictions in the given range.
   ///
   /// The log-probability can only fall, the coverage penalty is never above 0, and lp is monotonic in the
   /// length, so the best case is at one end of the range.

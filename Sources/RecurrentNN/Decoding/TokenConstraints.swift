@@ -19,7 +19,7 @@ public struct LinearLength: Sendable, Hashable {
 
 /// How many tokens a text may have, its end mark not counted.
 public struct LengthBounds: Sendable, Hashable {
-  /// No text ends before it has so many tokens.
+  /// The smallest number of tokens of a text.
   public var minimum: Int
   /// No text has more tokens.
   public var maximum: Int

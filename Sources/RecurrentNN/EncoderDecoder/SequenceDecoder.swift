@@ -70,7 +70,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
     time += 1
   }
 
-  /// One step of rows that stand in the order of the tokens; returns them after it.
+  /// One step of rows that are in the order of the tokens; returns them after it.
   private func step(
     _ ids: UnsafePointer<Int32>, _ rows: DecoderRows<Element>, _ logits: MatrixView<Element>
   ) -> DecoderRows<Element> {

@@ -6,9 +6,9 @@ import NumericKernels
 public struct InputSequences<Element: Scalar> {
   /// The inputs of the steps.
   public enum Content {
-    /// One id a step, [sum of lengths].
+    /// One id per step, [sum of lengths].
     case tokens(UnsafePointer<Int32>, characters: WordForms?)
-    /// One vector a step, [sum of lengths, width].
+    /// One vector per step, [sum of lengths, width].
     case vectors(UnsafePointer<Element>, width: Int)
   }
 

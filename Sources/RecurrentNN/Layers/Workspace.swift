@@ -120,8 +120,8 @@ extension LayerContext {
     }
   }
 
-  /// Products of so many rows are those of all time steps at once, one for an update: a copy that is kept would save no
-  /// packing, and takes as much memory as the weight.
+  /// Products of at least this number of rows are those over all time steps, which run once per update. A packed copy that
+  /// is kept for them would save no packing, and it would take as much memory as the weight.
   private var rowsWorthPacking: Int { 256 }
 }
 

@@ -121,7 +121,7 @@ public struct ModelOptions: Options, Hashable {
     if network.layers != 1 {
       checks.refuse(
         \.pyramid, with: \.network.layers,
-        because: "stands on one layer that reads every step: set \(\.network.layers) to 1")
+        because: "needs one layer below it that reads every step: set \(\.network.layers) to 1")
     }
     if network.residual {
       checks.refuse(

@@ -98,7 +98,7 @@ struct EvaluateCommand: DistributedCommand {
     ])
   }
 
-  /// Ranks that were started with other settings would add up figures that are none, or wait for each other for ever; and a
+  /// Ranks that were started with other settings would add up unrelated sums, or wait for each other for ever; and a
   /// run that is still training may have got another best checkpoint between the looks of two ranks.
   private func requireSame(_ loaded: SavedModel, _ communicator: any Communicator) throws {
     let configuration = loaded.configuration.yaml(commented: false)

@@ -64,7 +64,7 @@ struct GenerateCommand: LocalCommand {
   /// Sequences of a generator, one per line.
   private func writeLines(_ saved: SavedModel) throws {
     guard let beginning = saved.abilities.writesAfter else {
-      throw ValidationError("\(run.run) is no model that writes by itself: use rnn-dist predict")
+      throw ValidationError("\(run.run) is not a model that generates without input: use rnn-dist predict")
     }
     guard prompt.isEmpty else { throw ValidationError("--prompt is for language models") }
     if beginning == .condition { try checkCondition(saved) }
@@ -73,7 +73,7 @@ struct GenerateCommand: LocalCommand {
     try StandardOutput.write(try saved.texts(request).flatMap { $0 + Array("\n".utf8) })
   }
 
-  /// What a generator writes for is a class that it has learnt, or a vector, and nothing else.
+  /// A generator writes for a class of its training data or for a vector.
   private func checkCondition(_ saved: SavedModel) throws {
     guard let labels = saved.encoding.labels else {
       guard className == nil else {
@@ -89,13 +89,13 @@ struct GenerateCommand: LocalCommand {
     }
     guard let className else {
       throw ValidationError(
-        "this generator writes for a class: name one with --class; all \(labels.count) stand in "
+        "this generator writes for a class: name one with --class; all \(labels.count) are in "
           + "\(run.run)/vocab.labels.txt")
     }
     guard labels.id(of: className) == nil else { return }
     let nearest = labels.nearest(className, isSimilar: false).map { "; the nearest is \"\($0)\"" } ?? ""
     throw ValidationError(
-      "--class \"\(className)\": the model has learnt no such class\(nearest); all \(labels.count) stand in "
+      "--class \"\(className)\": the model has not learned this class\(nearest); all \(labels.count) are in "
         + "\(run.run)/vocab.labels.txt")
   }
 
