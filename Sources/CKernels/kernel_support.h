@@ -1,4 +1,4 @@
-// What every kernel file shares: run-time dispatch over instruction sets. To be included before the headers of kernels, see
+// Code that all kernel files share: run-time dispatch over instruction sets. Include it before the headers of kernels, see
 // include/element.h.
 #ifndef KERNEL_SUPPORT_H
 #define KERNEL_SUPPORT_H

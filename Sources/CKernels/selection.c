@@ -200,7 +200,7 @@ RND_CLONES ptrdiff_t NAME(rnd_best_continuations)(rnd_continuations a) {
 
 // MARK: - Sampling
 
-// Sum over the weights of at least `bound` of the weights themselves, or of ones if `counting`.
+// The sum of the weights that are at least `bound`, or their number if `counting`.
 RND_INLINE T NAME(mass_from)(const T *restrict w, int64_t n, T bound, const int counting) {
   T lanes[LANES] = {0};
   int64_t whole = n - n % LANES;

@@ -86,7 +86,7 @@ public enum ConfigurationSource: Sendable, Hashable {
   case file(String)
   case preset(String)
 
-  /// What a user means by a name: the preset of this name, or else a file.
+  /// The configuration that a name refers to: the preset of this name, or else a file.
   public init(name: String) { self = Presets.names.contains(name) ? .preset(name) : .file(name) }
 
   /// The origin at `line` and `column` of this text, both counted from 1.

@@ -74,7 +74,7 @@ extension RunConfiguration {
     }
   }
 
-  /// What a task and a format that go together make of the number of files.
+  /// The problem of a path with a number of files that the task and the format can't read, or nil.
   private func problem(of path: DataPath) -> OptionText<Self>? {
     guard path.file != nil || task != .languageModel else { return "a language model reads one file" }
     if let problem = path.problem { return "\(problem)" }

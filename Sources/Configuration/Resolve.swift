@@ -149,7 +149,7 @@ private struct Resolver {
     }
   }
 
-  /// What is wrong, in the order of the keys; nothing is said of keys without a valid value.
+  /// The problems in the order of the keys, without those of keys that have no valid value.
   private func findings(requiringText: Bool) -> [Finding] {
     var findings = ConfigurationSchema.keys.compactMap { key in
       ignored(key).map { Finding(kind: .unread, paths: [key.path], message: $0) }

@@ -13,7 +13,7 @@ public struct Corpus<Data: Dataset>: Sendable {
     return hash.value
   }
 
-  /// What a user should know of how the data were read, one line each.
+  /// Notes for the user on how the data were read, one line each.
   public var warnings: [String] {
     train.warnings(of: "training data") + (valid?.warnings(of: "validation data") ?? [])
       + (test?.warnings(of: "test data") ?? [])

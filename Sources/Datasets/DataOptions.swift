@@ -196,11 +196,11 @@ public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
 
   /// The sequences that are read: `source` or `input`.
   public var source: String? { parts[.source] ?? parts[.input] }
-  /// What belongs to them: `target` or `labels`.
+  /// The name of the files that belong to them: `target` or `labels`.
   public var target: String? { parts[.target] ?? parts[.labels] }
   public var secondSource: String? { parts[.secondSource] }
 
-  /// What is missing of a set of parallel files, or nil.
+  /// The problem of an incomplete set of parallel files, or nil.
   public var problem: String? {
     guard file == nil else { return nil }
     let given = Set(parts.keys)

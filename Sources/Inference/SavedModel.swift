@@ -140,7 +140,7 @@ public final class SavedModel {
 
   // MARK: Writing
 
-  /// What texts are wanted of a model that writes by itself.
+  /// A request for texts from a model that generates without input.
   public struct WritingRequest: Sendable {
     /// Language models: the tokens that the text goes on from.
     public var prompt: [Int32] = []
@@ -203,11 +203,11 @@ public struct HeldOutData {
   /// A hash that is the same on every rank.
   public let digest: UInt64
   public let exampleCount: Int
-  /// What a user should know of how they were read.
+  /// Notes for the user on how they were read.
   public let warnings: [String]
   /// Steps of the source of each example.
   public let sourceLengths: [Int]
-  /// Of a text: how much of it is predicted.
+  /// The part of a text that is predicted; nil for examples.
   public let textSize: Vocabulary.TextSize?
   fileprivate let pass:
     (_ plan: ShardPlan, _ includes: @escaping (_ example: Int32) -> Bool) throws -> any EvaluationPass

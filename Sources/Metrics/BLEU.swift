@@ -33,9 +33,9 @@ public struct BLEUTally: MetricTally, Equatable {
   private(set) var hypothesisLength = 0
   /// Tokens of the references, of each example those of the reference closest in length.
   private(set) var referenceLength = 0
-  /// Of each n, n-grams of the hypotheses that are in a reference, each at most as often as there.
+  /// For each n, the n-grams of the hypotheses that are in a reference, each counted at most as often as there.
   private(set) var matches = [Int](repeating: 0, count: order)
-  /// Of each n, n-grams of the hypotheses.
+  /// For each n, the n-grams of the hypotheses.
   private(set) var totals = [Int](repeating: 0, count: order)
   private var references = ReferenceCounts()
 
@@ -110,7 +110,7 @@ private struct NGramMatcher {
   private static let ngramRoot: UInt32 = 1
 
   private var tree: PrefixTree
-  /// Of each n-gram, how often it is in the reference that has it most often.
+  /// For each n-gram, its count in the reference that has it most often.
   private var most: NodeCounts
   private var references = 0
 
@@ -150,7 +150,7 @@ private struct NGramMatcher {
     references += 1
   }
 
-  /// Of each n, how many n-grams of the hypothesis match. Consumes the references.
+  /// Returns for each n the number of n-grams of the hypothesis that match. Consumes the references.
   mutating func matches(_ words: [UInt32]) -> [Int] {
     var result = [Int](repeating: 0, count: BLEUTally.order)
     for start in words.indices {

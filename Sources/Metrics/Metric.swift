@@ -85,7 +85,7 @@ extension Metric: RawRepresentable, CaseIterable, Hashable {
 /// an integer below 2^53, which a Double holds exactly, so adding them in any order and in any grouping gives
 /// the same bits: the metric does not depend on the number of ranks.
 public protocol MetricTally<Example>: Sendable {
-  /// What one example compares.
+  /// The comparison of one example.
   associatedtype Example: Sendable
 
   /// Nothing counted yet.

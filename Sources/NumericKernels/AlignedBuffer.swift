@@ -9,7 +9,7 @@ public final class AlignedBuffer<Element: Scalar> {
     base.zeroElements(count: max(1, count))
   }
 
-  /// Uninitialized: of a large block the system then provides only the memory that is written to.
+  /// Doesn't initialize the elements, so that the system provides only those pages of a large block that are written to.
   init(uninitialized count: Int) {
     precondition(count >= 0, "a buffer of \(count) elements")
     let raw = UnsafeMutableRawPointer.allocate(

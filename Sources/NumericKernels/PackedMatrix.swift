@@ -31,7 +31,7 @@ public struct PackedMatrix<Element: Scalar> {
 
   private var form: ProductForm { transposed ? .packedTransposed : .packed }
 
-  /// Multiplies as another mode of the same precision says from now on.
+  /// Changes the mode of further products to another one of the same precision.
   public mutating func choose(_ mode: ProductMode) {
     precondition(
       mode.precision == self.mode.precision,

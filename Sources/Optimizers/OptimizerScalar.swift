@@ -2,7 +2,7 @@ import CKernels
 
 /// A number type that an optimizer works on: Float for training, Double for checks.
 public protocol OptimizerScalar: BinaryFloatingPoint, Sendable {
-  /// What tells a kernel the type of its elements.
+  /// The value that tells a kernel the type of its elements.
   static var elementType: rnd_element { get }
 }
 

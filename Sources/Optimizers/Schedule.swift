@@ -25,11 +25,11 @@ public struct Schedule: Options {
   public var kind = Kind.constant
   /// In these first updates the rate is also multiplied by (step + 1) / warmupSteps, with every kind.
   public var warmupSteps = 0
-  /// Of `step`: the number of epochs at the base rate.
+  /// For `step`: the number of epochs at the base rate.
   public var startEpoch = 1
-  /// Of `exponential`, `step` and `plateau`.
+  /// For `exponential`, `step` and `plateau`: the factor of a reduction.
   public var factor = 0.5
-  /// Of `plateau`: evaluations without an improvement before a reduction, at least 1.
+  /// For `plateau`: evaluations without an improvement before a reduction, at least 1.
   public var patience = 1
   /// The lower bound of the factor on the base rate, before the warm-up is applied.
   public var minimum = 0.0

@@ -150,7 +150,7 @@ public struct OptionProblem: @unchecked Sendable {  // Key paths of plain proper
   public let properties: [AnyKeyPath]
   let text: [Piece]
 
-  /// What is wrong, said of the first property.
+  /// The problem as a statement about the first property.
   ///
   /// - Parameter name: the name of a property.
   public func message(_ name: (AnyKeyPath) -> String) -> String {

@@ -8,7 +8,7 @@ import RunLog
 /// A model with what it takes to train it on data, to score it and to use it. There is one learner for each task, listed in
 /// ``TaskList``.
 ///
-/// What learners share is elsewhere: batches, shards and epochs in ``LearningTask``, the evaluation pass in
+/// Code that learners share is elsewhere: batches, shards and epochs in ``LearningTask``, the evaluation pass in
 /// ``LearnerEvaluation``.
 package protocol Learner: AnyObject {
   /// What it learns from: a stream of tokens, or examples.
@@ -53,7 +53,7 @@ package protocol Learner: AnyObject {
   func predict(
     _ examples: [Int32], of set: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction]
-  /// What writes texts after a beginning.
+  /// Returns a writer of texts after a beginning.
   func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter
   /// Lets another model decide together with this one, in everything that is scored or written from now on.
   func join(_ other: any Learner, path: String) throws
@@ -96,7 +96,7 @@ extension Learner {
   }
 }
 
-/// What the loss of a batch is computed with.
+/// The inputs of the loss of a batch besides the batch.
 package struct LossContext {
   package let workspace: Workspace<Float>
   /// Where to add the gradient; nil: only the loss is wanted, without anything that only training has, such as smoothing.

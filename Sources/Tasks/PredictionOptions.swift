@@ -21,13 +21,13 @@ public struct ModelAbilities: Sendable, Equatable {
   public var samplesOutputs = false
   /// There is attention to show.
   public var attends = false
-  /// What it writes after by itself; nil: it only answers lines.
+  /// The beginning after which it writes without input; nil: it only answers lines.
   public var writesAfter: Beginning?
 
   package init() {}
 }
 
-/// What is wanted of the outputs for lines.
+/// Options of the outputs for lines.
 public struct PredictionOptions: Sendable {
   /// Outputs for each line, best first; fewer if there are fewer, and one for models that don't rank.
   public var count = 1
@@ -48,7 +48,7 @@ public struct PredictionOptions: Sendable {
   }
 }
 
-/// What a model says of one example.
+/// The outputs of a model for one example.
 public struct Prediction: Sendable {
   /// Best first; one unless several were asked for.
   public var lines: [[UInt8]]

@@ -43,7 +43,7 @@ struct TextScorer {
   private func compared(_ text: [UInt8]) -> ComparedText {
     var text = text
     if vocabulary.lowercase {
-      // Of bytes a model folds A to Z only: the others are parts of characters.
+      // A model over bytes lowers only A to Z, because other bytes are parts of characters.
       text = vocabulary.unit == .byte ? text.map(lowercasedASCII) : lowercased(utf8: text)
     }
     let space = UInt8(ascii: " ")

@@ -36,7 +36,7 @@ package struct Microbatch: Sendable, Equatable {
   }
 }
 
-/// What a training step needs of a model and its data: gradients of shards.
+/// The part of a model and its data that a training step needs: gradients of shards.
 package protocol GradientSource: AnyObject {
   var parameters: ParameterBuffer<Float> { get }
   /// Scratch memory and packed weights.
@@ -49,7 +49,7 @@ package protocol GradientSource: AnyObject {
 
   /// Adds the gradient of the SUMMED loss of a shard.
   ///
-  /// What is computed for a shard depends on the global batch and the shard alone, never on the rank.
+  /// The result for a shard depends only on the global batch and the shard, never on the rank.
   func addGradient(
     of microbatch: Microbatch, shard: Int, into gradients: ParameterBuffer<Float>
   ) throws -> LossSum
@@ -67,7 +67,7 @@ package protocol TrainingTask: GradientSource {
   /// A hash of all data. It must be equal on all ranks, and when a run is resumed.
   var dataDigest: UInt64 { get }
 
-  /// What a user should know about the data before training.
+  /// Notes for the user on the data, before training.
   var warnings: [String] { get }
 
   /// Writes the vocabularies and the shape of the data, which the model needs besides its weights.

@@ -5,7 +5,7 @@ import Parameters
 import RecurrentNN
 import Tasks
 
-/// What all ranks learn from a step besides the gradient, summed in double precision.
+/// The sums that all ranks get from a step besides the gradient, in double precision.
 package struct StepTotals: Equatable {
   /// Summed loss over the tokens of the global batch, nats.
   package var loss = 0.0
@@ -30,7 +30,7 @@ package struct StepTotals: Equatable {
   }
 }
 
-/// What this rank was asked for before a step. Requests travel with the loss, so that all ranks act on them after the same
+/// The requests that this rank received before a step. Requests travel with the loss, so that all ranks act on them after the same
 /// step.
 package struct StepRequests: Sendable {
   package var stop = false

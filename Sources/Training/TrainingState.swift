@@ -13,7 +13,7 @@ package struct TrainingState: Codable, Equatable {
   var epoch = 0
   /// Microbatches of the current epoch that are done.
   var microbatch = 0
-  /// Microbatches done in the whole run: the step of random numbers.
+  /// The number of microbatches since the start of the run, which is the step in the key of random numbers.
   var serial = 0
   /// Updates of the optimizer: t of Adam's bias correction.
   var optimizerUpdates = 0

@@ -18,7 +18,7 @@ package final class TrainingStep {
   /// Largest absolute value of an element of the mean gradient; 0: any.
   private let clipValue: Double
 
-  /// What became of a step.
+  /// The outcome of a step.
   package struct Result {
     /// Sums over all ranks, the same on every rank.
     package let totals: StepTotals

@@ -66,7 +66,7 @@ struct RunArguments: ParsableArguments {
     try YAMLReader.contents(of: .file(run.configuration))
   }
 
-  /// What the text of a run's `config.yaml` says, with overrides of keys that its model doesn't depend on.
+  /// The configuration in the text of a run's `config.yaml`, with overrides of keys that its model doesn't depend on.
   private static func configuration(
     of run: RunPaths, _ stored: [UInt8], overrides: [String]
   ) throws -> RunConfiguration {

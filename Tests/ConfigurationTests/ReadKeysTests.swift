@@ -142,7 +142,7 @@ import rnn_dist
   @Test(arguments: RunConfiguration.Task.allCases)
   func aKeyIsReadOrRefused(task: RunConfiguration.Task) throws {
     for (path, setting) in Self.values {
-      // What goes with the key only where the task reads that as well.
+      // Further settings that the key needs, where the task reads them.
       let with = setting.with.filter { Self.readers(of: String($0.prefix { $0 != "=" })).contains(task) }
       let overrides = ["task=\(task.rawValue)"] + (Self.bases[task] ?? []) + with
       let own = issues(overrides + ["\(path)=\(setting.value)"]).filter { $0.key == path }

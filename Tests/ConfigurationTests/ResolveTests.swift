@@ -3,7 +3,7 @@ import Datasets
 import Testing
 
 @Suite struct ResolveTests {
-  /// What fitted before is not to blame.
+  /// The message names the key that was set last, because the earlier ones were valid together.
   @Test func theKeyThatWasSetLast() {
     let file = layer([
       ("training.schedule.warmup_steps", "500"), ("training.steps", "1000"), ("data.generator", "dates"),
@@ -324,7 +324,7 @@ import Testing
     #expect(issues(overrides: overrides + ["data.train=t", "data.generator=none"]).map(\.key) == [key])
   }
 
-  /// What `train` would refuse once it has the data is refused before.
+  /// Settings that `train` would refuse once it has the data are refused before.
   @Test(arguments: [
     (["model.attention=dot", "model.decoder_hidden_size=64"], "model.attention"),
     (["model.attention=scaled", "model.bidirectional=true", "model.projection_size=8"], "model.attention"),

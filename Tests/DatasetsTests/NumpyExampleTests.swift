@@ -120,7 +120,7 @@ import Testing
     #expect(throws: DataError.line(name: list, line: 2, problem: .exactSteps(found: 1, expected: 2))) {
       try load("x\ta.npy\ny\tb.npy") { $0.equalSteps = true }
     }
-    // What is left out because of its length decides nothing.
+    // An example that is left out because of its length decides nothing.
     let short = try load("x\ta.npy\ny\tb.npy") {
       ($0.equalSteps, $0.maximumLength, $0.overlong) = (true, 1, .skip)
     }

@@ -49,7 +49,7 @@ import Testing
     #expect(corpus.vocabulary.tokens.prefix(2) == ["<unk>", "<eos>"])
   }
 
-  /// What is cut off begins with a line, and the model has not seen it.
+  /// The part that is cut off begins with a line, and the model has not seen it.
   @Test func theValidationPartIsTheEnd() throws {
     let text = Self.lines.joined(separator: "\n") + "\nzebra zebra zebra\n"
     let corpus = try load(text, options(), validFraction: 0.1)

@@ -49,7 +49,7 @@ import Testing
     #expect(CHRFTally<NoWords>().value == 0 && CHRFTally<OneOrTwoWords>().value == 0)
   }
 
-  /// Of two references the example's counts are those of the better one, not a mixture.
+  /// With two references an example has the counts of the better one, not a mixture.
   @Test func theBestReferenceCounts() {
     let tally = CHRFTally<NoWords>.of([TextExample("abcdefg", ["xyz", "abcdefg"])])
     #expect(isClose(tally.value, 100))

@@ -21,7 +21,7 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
   var name: String
   var sentences: [Sentence]
   var total: Counts
-  /// Of the labels; conlleval only.
+  /// The accuracy of the labels, which only conlleval reports.
   var accuracy: Double?
 
   var testDescription: String { name }

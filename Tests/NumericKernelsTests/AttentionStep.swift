@@ -14,7 +14,7 @@ final class AttentionStep<Element: Scalar> {
   let isAdditive: Bool
   private let rows: rnd_attention_rows
   let keys, query, v, feature, featureWeight, values: MatrixView<Element>
-  /// What a loss multiplies weights and contexts with.
+  /// The factors by which a loss multiplies weights and contexts.
   let weightFactor, contextFactor: MatrixView<Element>
   let weights, context: MatrixView<Element>
 

@@ -62,7 +62,7 @@ import Testing
         expectedGain[j] += at(dy)[j] * normal[j]
         expectedBias[j] += at(dy)[j]
       }
-      // What lies between the rows is left alone.
+      // The gaps between the rows don't change.
       #expect(y[row * stride + columns] == x[row * stride + columns])
       #expect(d[row * stride + columns] == dy[row * stride + columns])
     }

@@ -6,7 +6,7 @@ import Testing
   private static let samples: [UInt32] = [0, 1, 2, 70_000, 1, .max]
   private static let times: [UInt32] = [0, 0, 0, 5, 9, 9]
 
-  /// What dropout makes of rows of ones without gaps.
+  /// The result of dropout on contiguous rows of ones.
   private func mask(
     samples: [UInt32] = Self.samples, times: [UInt32]? = Self.times, units: Int, key: DropoutKey = Self.key,
     rate: Double = 0.4

@@ -16,7 +16,7 @@ import Testing
     }
   }
 
-  /// What a kernel makes of the states, and the steps or scores it leaves.
+  /// Calls a pooling kernel; returns its result and the steps or scores that it wrote.
   private func pool(
     _ kernel: (rnd_element, rnd_pooling) -> Void, _ h: [Double] = h, scores: [Double] = [0, 0, 0, 0]
   ) -> (pooled: [Double], steps: [Int32], scores: [Double]) {

@@ -18,7 +18,7 @@ import Testing
     for result in [chosen, other] { Self.expectSum(result) }
   }
 
-  /// Neither an empty table nor one that speaks of everything but this shape changes what the rule says.
+  /// Shapes that are not in the table follow the rule: with an empty table, and with a table of all other shapes.
   @Test(arguments: ProductForm.allCases)
   func whatIsNotInTheTableFollowsTheRule(form: ProductForm) throws {
     let opposite: ProductBackend = ProductMode.rule == .kernels ? .blas : .kernels
@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  /// What was packed before the choice neither takes memory nor is packed again with every update.
+  /// A matrix that was packed before the BLAS was chosen takes no memory and isn't packed again in every update.
   @Test func theCopyIsGivenBackWhereTheBLASIsChosen() throws {
     let source = Block<Float>(rows: 2, columns: 2, [1, 2, 3, 4])
     let a = Block<Float>(rows: 1, columns: 2, [1, 10])

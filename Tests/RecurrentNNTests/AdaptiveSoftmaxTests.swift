@@ -8,7 +8,7 @@ import Testing
   /// Cutoffs 3 and 5 of nine classes: 0 to 2 are in the head, 3 and 4 in the first cluster, the rest in the second.
   private static let (classes, inputSize, cutoffs) = (9, 5, [3, 5])
 
-  /// What is left of head and clusters where some rows are ignored.
+  /// Targets of which some rows are ignored, so that head or clusters have fewer rows or none.
   static let targets: [[Int]] = [
     [0, -1, 2, 3, -1, 4, 8, 5, -3], [-1, -1, 3, -1, 6, -1, -1, -1, -1], [-1, 0, 1, 2, -1, -1, -1, -1, -1],
     [-1, 4, -2, 3, -1, -1, -1, -1, -1], [-1, 7, 8, -5, -1, -1, -1, -1, -1],

@@ -164,7 +164,7 @@ private struct CellCheck {
 }
 
 extension Tensor {
-  /// What [B, T, D] holds for step t: [B, D].
+  /// The part of [B, T, D] for step t: [B, D].
   fileprivate func step(_ t: Int) -> Tensor {
     let (batchSize, width) = (shape[0], shape[2])
     return Tensor([batchSize, width], (0..<batchSize).flatMap { b in (0..<width).map { self[b, t, $0] } })

@@ -51,7 +51,7 @@ import Testing
     #expect(found.map(\.count) == expected.map(\.count))
   }
 
-  /// What one model holds to be impossible may be written if another allows it; a NaN is impossible.
+  /// A token with probability 0 in one model may be written if another model allows it; a NaN never is.
   @Test(arguments: Precision.allCases)
   func impossibleForSome(precision: Precision) {
     switch precision {

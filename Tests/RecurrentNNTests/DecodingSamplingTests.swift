@@ -36,7 +36,7 @@ import Testing
     for text in texts.exhaustive() where text.tokens.count < 2 {
       expected[text.tokens] = exp(text.logProbability)
     }
-    // What has two tokens ended or was cut off: its probability is that of the two tokens.
+    // A text of two tokens has ended or was cut off: its probability is that of the two tokens.
     for text in texts.exhaustive() where text.tokens.count == 2 {
       expected[text.tokens] = exp(text.steps[0] + text.steps[1])
     }

@@ -114,7 +114,7 @@ import Testing
     expectShares(shares(Self.logits, SamplingOptions(temperature: 0.5, topK: 3)), [0, 16, 4, 9])
   }
 
-  /// Of equal probabilities the lower ids are kept.
+  /// Among equal probabilities, those with lower ids are kept.
   @Test func equalProbabilitiesAtABound() {
     let equal = [2.0, 2, 2, 2, 2]
     expectShares(shares(equal, SamplingOptions(topK: 3)), [1, 1, 1, 0, 0])

@@ -84,7 +84,8 @@ import Testing
     return losses + Array(parameters.elements) + run.step([4, 5, 6])
   }
 
-  /// Of the decoder's input weights some columns are packed and others read in place; of the readout's each operand's.
+  /// Some columns of the decoder's input weights are packed and others are read in place; those of the readout are packed
+  /// for each operand.
   @Test(arguments: ProductPrecision.allCases)
   func columnsOfAWeightArePackedApart(precision: ProductPrecision) throws {
     var decoder = EncoderDecoderCase.decoder(readout: .hidden(size: 9), inputFeeding: true)

@@ -15,7 +15,7 @@ struct FaultTests {
     let description = "the disk of this rank is on fire"
   }
 
-  /// What is left of a rank after its training.
+  /// The state of a rank after its training.
   struct Ending: Sendable {
     var parameters: [Float]
     var droppedStates: Int

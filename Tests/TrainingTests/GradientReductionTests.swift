@@ -28,8 +28,7 @@ struct GradientReductionTests {
     LossSum(total: 1 / Double(shard + 3), tokens: shard % 3)
   }
 
-  /// What every rank has after two reductions of the same shards: the second must not see anything of the
-  /// first.
+  /// Returns the sums of every rank after two reductions of the same shards. The second must not see anything of the first.
   private func reduce(ranks: Int, reproducible: Bool) throws -> [(gradient: [Float], totals: StepTotals)] {
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: reproducible)

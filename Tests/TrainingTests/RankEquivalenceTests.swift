@@ -140,7 +140,7 @@ struct RankEquivalenceTests {
     #expect(try longer.run().step == configuration.training.steps + 3)
   }
 
-  /// What a run of its own reported, and its directory.
+  /// Trains a new run; returns the events that it reported, and its directory.
   private func train(_ configuration: RunConfiguration, ranks: Int) throws -> (
     recorder: Recorder, run: String
   ) {

@@ -20,7 +20,7 @@ struct SequenceTaskTests {
     try directory.train(configuration, ranks: ranks)
   }
 
-  /// Of fewer batches than a window holds there would be nothing to sort.
+  /// There are more batches than a window holds; otherwise there would be nothing to sort.
   @Test("Sequences of like length are together", arguments: LearnerCase.sequences)
   func bucketing(_ test: LearnerCase) throws {
     var configuration = try test.configuration(in: directory)

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Tasks
 
-/// What `config check` lets pass, training does not refuse for reasons that the settings gave already: every combination
-/// of what decides how a line is read is resolved, and what passes is made a task of, on data that suit all of them.
+/// `config check` and training agree on settings: every combination of the keys that decide how a line is read is resolved,
+/// and if it passes, a task is made of it, on data that suit all combinations.
 @Suite struct SettingsAgreementTests {
   private let directory: TemporaryDirectory
 
@@ -126,7 +126,7 @@ import Testing
     #expect(trained > 10, "\(trained) combinations were tried")
   }
 
-  /// Of the settings below those that go with no data.
+  /// Those of the settings below that are refused with any data.
   private static let refused: Set = [
     [
       "model.bridge=copy", "model.projection_size=2", "model.bidirectional=true",
@@ -164,7 +164,7 @@ import Testing
     #expect((trained == 0) == Self.refused.contains(settings))
   }
 
-  /// What the layers refuse for the options alone is refused before.
+  /// Combinations of options that the layers refuse are refused before any data are read.
   @Test(arguments: [
     ["model.cell=gru", "model.layer_norm=true", "model.gru_reset=before"], ["model.projection_size=4"],
     ["model.pyramid=2", "model.residual=true"], ["model.pyramid=2", "model.highway=true"],

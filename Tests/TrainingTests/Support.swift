@@ -152,7 +152,7 @@ struct CheckpointFiles: Equatable {
   var optimizer: Data
   var state: Data
 
-  /// Of the checkpoint written last.
+  /// The files of the checkpoint that was written last.
   init(last run: String) throws { try self.init("\(run)/checkpoints/last") }
 
   init(run: String, step: Int) throws { try self.init("\(run)/checkpoints/step-\(step)") }

@@ -9,7 +9,7 @@ public protocol Dataset: Sendable {
   var tokenCount: Int { get }
   /// A hash of everything a model sees of the data; the same on every rank and in every process.
   var digest: UInt64 { get }
-  /// What a user should know of how the data were read, one line each.
+  /// Notes for the user on how the data were read, one line each.
   ///
   /// - Parameter part: the name of the data in these lines, such as "training data".
   func warnings(of part: String) -> [String]

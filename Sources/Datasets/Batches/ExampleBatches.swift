@@ -12,7 +12,7 @@ public struct BatchPlanner: Sendable {
   public let seed: UInt64
   /// Batches of a window; fewer if there would not be four windows an epoch.
   public let windowBatches: Int
-  /// What an example costs, and a second length that is similar within a batch.
+  /// The cost of an example, and a second length that is similar within a batch.
   private let lengths: [Int32]
   private let secondLengths: [Int32]
 

@@ -70,7 +70,7 @@ public struct ReadingReport: Sendable, Equatable {
   public internal(set) var firstSkipped: DataError?
   public internal(set) var firstUnknownLabel: DataError?
 
-  /// What a user should know of the reading of a part, one line each.
+  /// Notes for the user on how a part was read, one line each.
   func warnings(of part: String) -> [String] {
     func line(_ count: Int, _ what: String, _ first: DataError?, at place: String? = nil) -> [String] {
       let first = first.map { "\($0)" } ?? place

@@ -98,7 +98,7 @@ extension GeneratedTask {
     case copy, reverse
   }
 
-  /// Random characters to themselves or to their reverse; the length is uniform in a range.
+  /// Pairs of a random string and the same string or its reverse. The length is uniform in a range.
   ///
   /// - Parameter symbols: size of the alphabet, 1 to 62.
   public func symbols(_ task: SymbolTask, symbols: Int = 26, lengths: ClosedRange<Int>) throws

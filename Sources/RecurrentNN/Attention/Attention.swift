@@ -329,8 +329,8 @@ public struct Attention<Element: Scalar>: Sendable {
       features: shape.featureCount, center: step, window: shape.window ?? -1)
   }
 
-  /// What the features of a step are computed from: the weights of the step before, and filters over them if there are
-  /// location features.
+  /// The inputs of the features of a step: the weights of the previous step, and filters over them if there are location
+  /// features.
   func positionFeatures(
     _ rows: rnd_attention_rows, previous: UnsafePointer<Element>, _ context: LayerContext<Element>
   ) -> rnd_attention_position_features {
@@ -403,11 +403,11 @@ struct AttentionReverse<Element: Scalar> {
   let v: MatrixView<Element>
   /// [features, size]
   let featureWeight: MatrixView<Element>
-  /// Of the features of one step, [S, features].
+  /// The gradient of the features of one step, [S, features].
   let features: MatrixView<Element>
   /// Gradients that later steps pass to the weights of this step and of the one before, [1, S] each; they take turns.
   let weights: (MatrixView<Element>, MatrixView<Element>)
-  /// Of the coverage after a step, on return of that before it, [1, S].
+  /// The gradient of the coverage after a step, on return of the coverage before it, [1, S].
   let coverage: MatrixView<Element>
   /// Weight of the coverage loss.
   let coverageLoss: Element

@@ -125,7 +125,7 @@ final class BeamSearch<Element: Scalar> {
   private var next: [Row] = []
   private var tokens: [Int32] = []
   private var parents: [Int32] = []
-  // Of the rows of the sequence at hand: attention, and whether some continuation was selected, or the end.
+  // For each row of the current sequence: its attention, whether a continuation was selected, and whether the end was.
   private var attention: [HypothesisTree<Element>.Attention?] = []
   private var isContinued: [Bool] = []
   private var hasEnded: [Bool] = []

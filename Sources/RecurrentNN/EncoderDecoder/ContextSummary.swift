@@ -14,7 +14,7 @@ public struct SummaryForm: Sendable, Hashable {
   }
 
   public var kind: Kind
-  /// Of a transform: its width; nil: as wide as h_last.
+  /// The width of the transform, if there is one; nil: as wide as h_last.
   public var size: Int?
 
   public init(_ kind: Kind, size: Int? = nil) { (self.kind, self.size) = (kind, size) }
@@ -26,7 +26,7 @@ public struct SummaryForm: Sendable, Hashable {
   public static func allTransform(size: Int? = nil) -> SummaryForm { SummaryForm(.allTransform, size: size) }
 }
 
-/// A source's summary. Parameters, if there is a transform: `weight` [C, D], `bias` [C].
+/// Summarizes a source in one vector. Parameters, if there is a transform: `weight` [C, D], `bias` [C].
 struct ContextSummary<Element: Scalar>: Sendable {
   private let ofAll: Bool
   private let transform: Linear<Element>?

@@ -370,11 +370,11 @@ extension Decoder {
 
 /// Gradients of ``DecoderStart``.
 struct DecoderStartGradient<Element: Scalar> {
-  /// Of each part of the initial state, [batchSize, part].
+  /// The gradient of each part of the initial state, [batchSize, part].
   let state: [MatrixView<Element>]
-  /// Of X, [batchSize, C]; nil without.
+  /// The gradient of X, [batchSize, C]; nil without X.
   let condition: MatrixView<Element>?
-  /// Of the values of each source memory, [S, D].
+  /// The gradient of the values of each source memory, [S, D].
   let memories: [MatrixView<Element>]
 }
 
@@ -456,13 +456,14 @@ extension Decoder {
 
   struct BackwardWork {
     let pass: DecoderPass<Element>
-    /// Of r, later of the pre-activation of its tanh.
+    /// The gradient of r, later of the pre-activation of its tanh.
     let dr: MatrixView<Element>
-    /// Of [s; c; y].
+    /// The gradient of [s; c; y].
     let dJoined: MatrixView<Element>
-    /// Of the inputs of the steps.
+    /// The gradient of the inputs of the steps.
     let dInputs: MatrixView<Element>?
-    /// Of E[y] as the cells read it: columns of `dInputs`, unless they knew it; nil if they read indexes.
+    /// The gradient of E[y] as the cells read it: columns of `dInputs`, unless they are precomputed; nil if the cells read
+    /// indexes.
     let dEmbedded: MatrixView<Element>?
     let reverses: [AttentionReverse<Element>]
     let readsBack: Bool

@@ -1,7 +1,7 @@
 import NumericKernels
 import Parameters
 
-/// What all layers need in a step: the values of the parameters, scratch memory, and the coordinates of dropout masks.
+/// The inputs that all layers need in a step: the values of the parameters, scratch memory, and the coordinates of dropout masks.
 public struct LayerContext<Element: Scalar> {
   public let parameters: ParameterBuffer<Element>
   public let workspace: Workspace<Element>

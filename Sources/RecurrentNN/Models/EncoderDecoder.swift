@@ -27,7 +27,7 @@ public struct ContextForm: Sendable, Hashable {
   }
 
   public var kind: Kind
-  /// Of contexts by attention.
+  /// The attention, if the context is computed by one.
   public var shape: AttentionShape
 
   public init(_ kind: Kind, _ shape: AttentionShape = AttentionShape()) {

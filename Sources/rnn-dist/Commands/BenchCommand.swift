@@ -93,7 +93,7 @@ struct StepBenchmarkArguments: ParsableArguments {
       tunesProducts: products == .tuned)
   }
 
-  /// What a benchmark is called, and its settings for programs and for people.
+  /// The name of a benchmark, and its settings as JSON and as text.
   struct Subject {
     var name: String
     var settings: [KeyValuePairs<String, JSONValue>]

@@ -70,15 +70,15 @@ struct EvaluateCommand: DistributedCommand {
   /// A result and where it comes from.
   private struct Scored {
     var configuration: RunConfiguration
-    /// Of a language model: how much text was predicted.
+    /// The amount of text that was predicted; nil except for a language model.
     var text: Vocabulary.TextSize?
     var result: EvaluationResult
     var step: Int
     var checkpoint: String
-    /// Of the checkpoints that were averaged; empty if one is taken as it is.
+    /// The steps of the checkpoints that were averaged; empty for a single checkpoint.
     var averagedSteps: [Int]
 
-    /// What texts cut in different ways are compared by; nil without such a count.
+    /// The loss in bits per byte or character, by which texts with different tokens can be compared; nil without a count.
     func bits(per count: Int?) -> Double? {
       count.flatMap { $0 > 0 ? result.loss.total / log(2) / Double($0) : nil }
     }

@@ -41,7 +41,7 @@ struct TrainCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    // What decides which file is read and which collectives follow must be the same on all ranks.
+    // Everything that decides which file is read and which collectives follow must be the same on all ranks.
     for (what, value) in [
       ("the run directory (--run-dir)", runDir ?? ""),
       ("the name of the configuration", arguments.source ?? ""),
