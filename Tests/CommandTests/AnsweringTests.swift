@@ -7,18 +7,19 @@ import Testing
 
   init() throws { runs = try SequenceRuns() }
 
-  private func lines(_ arguments: String..., input: String) throws -> [String] {
-    let outcome = try Program.run(["predict"] + arguments, in: runs.folder.root, input: Array(input.utf8))
+  private func lines(_ arguments: String..., input: String) async throws -> [String] {
+    let outcome = try await Program.run(
+      ["predict"] + arguments, in: runs.folder.root, input: Array(input.utf8))
     try #require(outcome.exitCode == 0, "\(outcome)")
     return outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
   }
 
   // MARK: Number of output lines
 
-  @Test func everyLineGivesTheAskedNumberOfClasses() throws {
-    try runs.trained("classifier")
+  @Test func everyLineGivesTheAskedNumberOfClasses() async throws {
+    try await runs.trained("classifier")
     for options in [[], ["--scores"]] {
-      let outcome = try Program.run(
+      let outcome = try await Program.run(
         ["predict", "run", "--n-best", "3"] + options, in: runs.folder.root, input: Array("cat\n\ndog\n".utf8)
       )
       let answers = outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
@@ -27,45 +28,46 @@ import Testing
     }
   }
 
-  @Test func everyLineGivesTheAskedNumberOfSequences() throws {
-    try runs.trained("seq2seq")
-    let answers = try lines("run", "--n-best", "4", "--scores", "--beam", "4", input: "cat\n\n \nhen dog\n")
+  @Test func everyLineGivesTheAskedNumberOfSequences() async throws {
+    try await runs.trained("seq2seq")
+    let answers = try await lines(
+      "run", "--n-best", "4", "--scores", "--beam", "4", input: "cat\n\n \nhen dog\n")
     #expect(answers.count == 16 && answers[4..<12].allSatisfy(\.isEmpty), "\(answers)")
   }
 
   // MARK: Standard input is read as files are
 
-  @Test func markAndLineEndsAreNotPartOfAWord() throws {
-    try runs.trained("seq2seq")
-    let expected = try lines("run", input: "cat dog\nhen\n")
-    #expect(try lines("run", input: "\u{FEFF}cat dog\r\nhen\r\n") == expected)
-    #expect(try lines("run", input: "cat dog\nhen") == expected)
+  @Test func markAndLineEndsAreNotPartOfAWord() async throws {
+    try await runs.trained("seq2seq")
+    let expected = try await lines("run", input: "cat dog\nhen\n")
+    #expect(try await lines("run", input: "\u{FEFF}cat dog\r\nhen\r\n") == expected)
+    #expect(try await lines("run", input: "cat dog\nhen") == expected)
   }
 
   /// A tab in a parallel file is white space between words, and a no-break space is as well.
-  @Test func whiteSpaceIsThatOfTheTrainingData() throws {
+  @Test func whiteSpaceIsThatOfTheTrainingData() async throws {
     _ = try runs.folder.write(
       "tabs.txt", Array((0..<60).map { "cat\tdog\u{A0}hen w\($0 % 9)\n" }.joined().utf8))
     _ = try runs.folder.write("three.txt", Array((0..<60).map { _ in "B-pet O O O\n" }.joined().utf8))
-    try runs.trained("tagger", ["data.train.input=tabs.txt", "data.train.labels=three.txt"])
-    let answers = try lines("run", input: "cat\tdog\u{A0}hen w1\ncat dog hen w1\n")
+    try await runs.trained("tagger", ["data.train.input=tabs.txt", "data.train.labels=three.txt"])
+    let answers = try await lines("run", input: "cat\tdog\u{A0}hen w1\ncat dog hen w1\n")
     #expect(answers.count == 2 && answers[0] == answers[1] && answers[0].split(separator: " ").count == 4)
   }
 
   @Test(arguments: ["seq2seq", "classifier", "tagger", "generator"])
-  func everySplitIsEvaluated(task: String) throws {
-    try runs.trained(task)
+  func everySplitIsEvaluated(task: String) async throws {
+    try await runs.trained(task)
     for split in ["train", "valid"] {
-      #expect(try runs.score("--split", split)["loss"] is Double)
+      #expect(try await runs.score("--split", split)["loss"] is Double)
     }
   }
 
   // MARK: Scores
 
   /// The score of a path of tags is the log-probability of the CRF, in which all paths together have probability 1.
-  @Test(arguments: ["crf", "softmax"]) func scoresOfTags(output: String) throws {
-    try runs.trained("tagger", ["model.output=\(output)"])
-    let answers = try lines("run", "--scores", input: "cat\ncat dog hen\n\ncat\n").map {
+  @Test(arguments: ["crf", "softmax"]) func scoresOfTags(output: String) async throws {
+    try await runs.trained("tagger", ["model.output=\(output)"])
+    let answers = try await lines("run", "--scores", input: "cat\ncat dog hen\n\ncat\n").map {
       $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
     }
     try #require(answers.map(\.count) == [2, 2, 1, 2], "\(answers)")
@@ -74,36 +76,36 @@ import Testing
     #expect(scores[0] < 0 && scores[0] >= log(0.5) - 1e-3)
     #expect(scores[1] < scores[0] && scores[1] >= log(0.125) - 1e-3)
     #expect(scores[2] == scores[0])
-    #expect(answers[0][1] == (try lines("run", input: "cat\n"))[0])
+    #expect(answers[0][1] == (try await lines("run", input: "cat\n"))[0])
   }
 
-  @Test func numbersHaveNoScore() throws {
-    try runs.trained("tagger", ["model.output=linear", "data.train.labels=numbers.txt"])
-    try runs.run("predict", "run", "--scores", lines: "cat\n").expect(64, "--scores")
+  @Test func numbersHaveNoScore() async throws {
+    try await runs.trained("tagger", ["model.output=linear", "data.train.labels=numbers.txt"])
+    try await runs.run("predict", "run", "--scores", lines: "cat\n").expect(64, "--scores")
   }
 
   // MARK: Lines without an output
 
-  @Test func aSeriesOfAnotherLengthIsNamed() throws {
+  @Test func aSeriesOfAnotherLengthIsNamed() async throws {
     _ = try runs.folder.write(
       "series.csv", Array((0..<40).map { "\($0 % 2),\($0 % 3),\($0 % 5),\($0 % 7)\n" }.joined().utf8))
     let settings = ["data.format=csv", "data.train=series.csv", "model.pooling=all"]
-    try runs.trained("classifier", settings)
-    let outcome = try runs.run("predict", "run", lines: "1,2,3\n\n1,2,3\n1,2,3,4\n")
+    try await runs.trained("classifier", settings)
+    let outcome = try await runs.run("predict", "run", lines: "1,2,3\n\n1,2,3\n1,2,3,4\n")
     #expect(outcome.exitCode == 65, "\(outcome)")
     for word in ["standard input:4", "4 steps", "exactly 3"] {
       #expect(outcome.standardError.contains(word), "\(outcome)")
     }
     #expect(outcome.output.split(separator: "\n", omittingEmptySubsequences: false).count == 4, "\(outcome)")
     _ = try runs.folder.write("long.csv", Array("1,2,3,4,5\n0,1,2,3,4\n".utf8))
-    try runs.run("evaluate", "run", "--data", "long.csv").expect(65, "long.csv:1", "exactly 3")
+    try await runs.run("evaluate", "run", "--data", "long.csv").expect(65, "long.csv:1", "exactly 3")
   }
 
-  @Test func aLineHasAsManySourcesAsTheModelReads() throws {
-    try runs.trained("seq2seq", ["data.train=triples.tsv"])
-    try runs.run("predict", "run", lines: "cat\n")
+  @Test func aLineHasAsManySourcesAsTheModelReads() async throws {
+    try await runs.trained("seq2seq", ["data.train=triples.tsv"])
+    try await runs.run("predict", "run", lines: "cat\n")
       .expect(65, "standard input:1", "source<TAB>second source")
-    let outcome = try runs.run("predict", "run", lines: "cat\tdog\ncat\tdog\then\n")
+    let outcome = try await runs.run("predict", "run", lines: "cat\tdog\ncat\tdog\then\n")
     #expect(outcome.exitCode == 65 && outcome.standardError.contains("standard input:2"), "\(outcome)")
     #expect(
       outcome.standardError.contains("3 fields") && outcome.standardError.contains("<TAB>"), "\(outcome)")
@@ -112,14 +114,14 @@ import Testing
 
   // MARK: Pictures
 
-  @Test func aPictureHasItsLabels() throws {
-    try runs.trained(
+  @Test func aPictureHasItsLabels() async throws {
+    try await runs.trained(
       "seq2seq",
       [
         "data.format=npy", "data.train=captions.tsv", "data.valid=captions.tsv", "model.pyramid=1",
         "model.layers=1", "decoding.min_length=2",
       ])
-    _ = try lines("run", "--attention", "pictures", input: "picture-1.npy\n")
+    _ = try await lines("run", "--attention", "pictures", input: "picture-1.npy\n")
     let picture = try String(contentsOfFile: runs.folder.path("pictures/line-1.svg"), encoding: .utf8)
     for label in ["0–1", "4–5", ">6<", "picture-1.npy"] {
       #expect(picture.contains(label), "no \(label) in \(picture)")
@@ -129,12 +131,12 @@ import Testing
 
   // MARK: The class of a generator
 
-  @Test func aClassThatWasNeverLearned() throws {
-    try runs.trained("generator")
-    let outcome = try runs.run("generate", "run", "--class", "Klingon")
+  @Test func aClassThatWasNeverLearned() async throws {
+    try await runs.trained("generator")
+    let outcome = try await runs.run("generate", "run", "--class", "Klingon")
     outcome.expect(64, "\"Klingon\"", "the nearest is \"", "all 2", "run/vocab.labels.txt")
     #expect(!outcome.standardError.contains("unknown_labels"), "\(outcome)")
-    try runs.run("generate", "run", "--features", "picture-1.npy").expect(64, "--class")
+    try await runs.run("generate", "run", "--features", "picture-1.npy").expect(64, "--class")
     #expect(FileManager.default.fileExists(atPath: runs.folder.path("run/vocab.labels.txt")))
   }
 }

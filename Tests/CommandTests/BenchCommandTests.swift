@@ -3,8 +3,8 @@ import Testing
 
 /// The benchmarks run and print their results; their speed is not tested.
 @Suite(.timeLimit(.minutes(3))) struct BenchCommandTests {
-  private func run(_ arguments: [String], ranks: Int? = nil) throws -> [String: Any] {
-    let outcome = try Program.run(["bench"] + arguments + ["--json"], ranks: ranks)
+  private func run(_ arguments: [String], ranks: Int? = nil) async throws -> [String: Any] {
+    let outcome = try await Program.run(["bench"] + arguments + ["--json"], ranks: ranks)
     #expect(outcome.exitCode == 0, "\(outcome)")
     let object = try JSONSerialization.jsonObject(with: outcome.standardOutput)
     return try #require(object as? [String: Any])
@@ -15,8 +15,8 @@ import Testing
   ]
 
   @Test(arguments: ["fp32", "bf16"], [nil, 2] as [Int?])
-  func trainingSteps(precision: String, ranks: Int?) throws {
-    let result = try run(
+  func trainingSteps(precision: String, ranks: Int?) async throws {
+    let result = try await run(
       ["lm", "--batch", "4", "--steps", "3", "--iters", "3", "--precision", precision] + Self.small,
       ranks: ranks)
     #expect(result["precision"] as? String == precision && result["ranks"] as? Int == ranks ?? 1)
@@ -30,11 +30,12 @@ import Testing
   }
 
   @Test(arguments: [nil, 2] as [Int?])
-  func tunedTrainingSteps(ranks: Int?) throws {
+  func tunedTrainingSteps(ranks: Int?) async throws {
     for kind in [
       ["lm", "--steps", "3"] + Self.small, ["seq2seq", "--hidden", "6", "--src", "9", "--tgt", "9"],
     ] {
-      let result = try run(kind + ["--batch", "4", "--iters", "2", "--products", "tuned"], ranks: ranks)
+      let result = try await run(
+        kind + ["--batch", "4", "--iters", "2", "--products", "tuned"], ranks: ranks)
       let products = try #require(result["products"] as? [[String: Any]])
       #expect(products.count > 4)
       for product in products {
@@ -43,12 +44,13 @@ import Testing
         #expect(["kernels", "blas"].contains(product["chosen"] as? String), "\(product)")
       }
     }
-    #expect(try run(["lm", "--batch", "4", "--steps", "3", "--iters", "2"] + Self.small)["products"] == nil)
+    #expect(
+      try await run(["lm", "--batch", "4", "--steps", "3", "--iters", "2"] + Self.small)["products"] == nil)
   }
 
-  @Test func aTraceHasEveryKindOfWork() throws {
+  @Test func aTraceHasEveryKindOfWork() async throws {
     let folder = try TemporaryFolder()
-    _ = try run(
+    _ = try await run(
       ["lm", "--batch", "4", "--steps", "3", "--iters", "2", "--profile", folder.path("trace.json")]
         + Self.small)
     let data = try Data(contentsOf: URL(fileURLWithPath: folder.path("trace.json")))
@@ -64,23 +66,23 @@ import Testing
     }
   }
 
-  @Test(arguments: ["lm", "seq2seq", "generate"]) func tooLarge(kind: String) throws {
+  @Test(arguments: ["lm", "seq2seq", "generate"]) func tooLarge(kind: String) async throws {
     let sizes = ["--hidden", "65536"] + (kind == "seq2seq" ? [] : ["--layers", "50"])
-    try Program.run(["bench", kind] + sizes).expect(78, "GiB")
+    try await Program.run(["bench", kind] + sizes).expect(78, "GiB")
   }
 
-  @Test(arguments: ["fp32", "bf16"]) func generation(precision: String) throws {
-    let result = try run(
+  @Test(arguments: ["fp32", "bf16"]) func generation(precision: String) async throws {
+    let result = try await run(
       ["generate", "--length", "5", "--streams", "3", "--precision", precision] + Self.small)
     #expect(result["streams"] as? Int == 3 && (result["chars_s"] as? Int ?? 0) > 0)
   }
 
-  @Test func reductions() throws {
-    let result = try run(["allreduce", "--largest", "1"], ranks: 2)
+  @Test func reductions() async throws {
+    let result = try await run(["allreduce", "--largest", "1"], ranks: 2)
     let sizes = try #require(result["sizes"] as? [[String: Any]])
     #expect(sizes.compactMap { $0["bytes"] as? Int }.last == 1_000_000 && sizes.count == 10)
     #expect((result["bandwidth_gb_s"] as? Double ?? 0) > 0)
-    let alone = try Program.run(["bench", "allreduce"])
+    let alone = try await Program.run(["bench", "allreduce"])
     #expect(alone.exitCode == 64 && alone.standardError.contains("mpirun -np 2"), "\(alone)")
   }
 
@@ -89,8 +91,8 @@ import Testing
     ["lm", "--hidden", "65537"], ["generate", "--layers", "65"], ["allreduce", "--largest", "0"],
     ["lm", "--products", "fast"],
     ["seq2seq", "--products", "tuned", "--precision", "bf16"], ["gemm", "--tune", "--require", "0.5"],
-  ]) func badOptions(arguments: [String]) throws {
-    let outcome = try Program.run(["bench"] + arguments)
+  ]) func badOptions(arguments: [String]) async throws {
+    let outcome = try await Program.run(["bench"] + arguments)
     #expect(outcome.exitCode == 64 && outcome.standardError.contains(arguments[1]), "\(outcome)")
   }
 }

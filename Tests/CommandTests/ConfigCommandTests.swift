@@ -3,8 +3,8 @@ import Foundation
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ConfigCommandTests {
-  @Test func listNamesAndDescribesEveryPreset() throws {
-    let outcome = try Program.run(["config", "list"])
+  @Test func listNamesAndDescribesEveryPreset() async throws {
+    let outcome = try await Program.run(["config", "list"])
     let lines = outcome.output.split(separator: "\n").map(String.init)
     #expect(outcome.exitCode == 0 && lines.filter { !$0.hasPrefix(" ") } == Presets.names, "\(outcome)")
     #expect(outcome.output.contains("default\n    what `rnn-dist train` does alone"), "\(outcome)")
@@ -16,10 +16,10 @@ import Testing
     }
   }
 
-  @Test func showHasEveryValueAndItsOrigin() throws {
+  @Test func showHasEveryValueAndItsOrigin() async throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("own.yaml", Array("seed: 7\nmodel: {layers: 2}\n".utf8))
-    let outcome = try Program.run(["config", "show", path, "training.steps=9"])
+    let outcome = try await Program.run(["config", "show", path, "training.steps=9"])
     let lines = outcome.output.split(separator: "\n").map(String.init)
     #expect(outcome.exitCode == 0 && lines.count == ConfigurationSchema.keys.count, "\(outcome)")
     func line(_ key: String) -> String { lines.first { $0.hasPrefix(key + ": ") } ?? "" }
@@ -32,8 +32,8 @@ import Testing
   }
 
   /// A preset can be shown and checked without its data.
-  @Test(arguments: Presets.names, ["show", "check"]) func presets(name: String, verb: String) throws {
-    let outcome = try Program.run(["config", verb, name])
+  @Test(arguments: Presets.names, ["show", "check"]) func presets(name: String, verb: String) async throws {
+    let outcome = try await Program.run(["config", verb, name])
     #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
     if verb == "check" {
       #expect(outcome.output == "ok\n")
@@ -42,8 +42,8 @@ import Testing
     }
   }
 
-  @Test func withoutANameItIsTheDefault() throws {
-    let outcome = try Program.run(["config", "show", "seed=3"])
+  @Test func withoutANameItIsTheDefault() async throws {
+    let outcome = try await Program.run(["config", "show", "seed=3"])
     #expect(outcome.exitCode == 0 && outcome.output.contains("# preset default:"), "\(outcome)")
     #expect(outcome.output.contains("# override seed=3"))
   }
@@ -56,21 +56,21 @@ import Testing
   ]
 
   @Test(arguments: commands, ["-h", "--help"]) func everyCommandHasHelp(command: [String], flag: String)
-    throws
+    async throws
   {
-    let outcome = try Program.run(command + [flag])
+    let outcome = try await Program.run(command + [flag])
     #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
     #expect(outcome.output.contains("OVERVIEW: ") && outcome.output.contains("USAGE: rnn-dist"), "\(outcome)")
   }
 
-  @Test(arguments: commands) func everyCommandHasAVersion(command: [String]) throws {
-    let outcome = try Program.run(command + ["--version"])
+  @Test(arguments: commands) func everyCommandHasAVersion(command: [String]) async throws {
+    let outcome = try await Program.run(command + ["--version"])
     #expect(outcome.exitCode == 0, "\(outcome)")
     #expect(outcome.output.wholeMatch(of: /[0-9]+\.[0-9]+\.[0-9]+\n/) != nil, "\(outcome)")
   }
 
-  @Test func ranksPrintItOnce() throws {
-    let outcome = try Program.run(["--version"], ranks: 3)
+  @Test func ranksPrintItOnce() async throws {
+    let outcome = try await Program.run(["--version"], ranks: 3)
     #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 1, "\(outcome)")
   }
 }

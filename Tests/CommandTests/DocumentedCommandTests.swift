@@ -64,8 +64,8 @@ import Testing
     }
   }
 
-  private func run(_ commands: String) throws {
-    let outcome = try Program.run(
+  private func run(_ commands: String) async throws {
+    let outcome = try await Program.run(
       shell: commands, in: runs.folder.root,
       environment: ["PATH": "\(runs.folder.path("bin")):\(ProcessInfo.processInfo.environment["PATH"] ?? "")"]
     )
@@ -75,8 +75,8 @@ import Testing
   // MARK: Help texts
 
   /// The examples of a help text, as a terminal of 80 columns shows them.
-  private func examples(of command: String) throws -> String {
-    let outcome = try Program.run(
+  private func examples(of command: String) async throws -> String {
+    let outcome = try await Program.run(
       command.split(separator: " ").map(String.init) + ["--help"], in: runs.folder.root,
       environment: ["COLUMNS": "80"])
     let lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)
@@ -85,13 +85,13 @@ import Testing
     return lines[(start + 1)...].prefix { !$0.isEmpty }.joined(separator: "\n")
   }
 
-  @Test func examplesOfHelpTexts() throws {
+  @Test func examplesOfHelpTexts() async throws {
     try provide([
       "input.txt": "text.txt", "other.txt": "text.txt", "test.txt": "text.txt", "ptb.train.txt": "text.txt",
       "held-out.tsv": "pairs.tsv", "dates.txt": "words.txt",
     ])
-    try run(examples(of: "train"))
-    try run(
+    try await run(examples(of: "train"))
+    try await run(
       """
       rnn-dist train ptb-small data.train=input.txt data.valid=input.txt data.test=input.txt --run-dir runs/ptb
       rnn-dist train pronunciation data.train=pairs.tsv data.valid=pairs.tsv --run-dir runs/g2p
@@ -105,9 +105,9 @@ import Testing
     for command in [
       "evaluate", "predict", "generate", "inspect", "lengths", "bench allreduce", "config show",
     ] {
-      let commands = try examples(of: command)
+      let commands = try await examples(of: command)
       #expect(commands.contains("rnn-dist \(command)"), "\(command) has no example")
-      try run(commands)
+      try await run(commands)
     }
   }
 
@@ -116,7 +116,7 @@ import Testing
     "", "train", "evaluate", "predict", "generate", "inspect", "lengths", "bench", "bench lm",
     "bench seq2seq",
     "bench generate", "bench gemm", "bench allreduce", "config", "config list", "config show", "config check",
-  ]) func helpFitsATerminal(command: String) throws { _ = try examples(of: command) }
+  ]) func helpFitsATerminal(command: String) async throws { _ = try await examples(of: command) }
 
   // MARK: Presets
 
@@ -146,8 +146,10 @@ import Testing
     "speech": ["train.tsv": "captions.tsv", "valid.tsv": "captions.tsv"],
   ]
 
-  @Test(arguments: Presets.names.filter { $0 != "default" }) func commentsOfPresets(preset: String) throws {
-    let listed = try Program.run(["config", "list"]).output
+  @Test(arguments: Presets.names.filter { $0 != "default" }) func commentsOfPresets(preset: String)
+    async throws
+  {
+    let listed = try await Program.run(["config", "list"]).output
     let own = try #require(listed.components(separatedBy: "\n\(preset)\n").last)
     let comment = own.components(separatedBy: "\n").prefix { $0.isEmpty || $0.hasPrefix("    ") }
     let commands = comment.filter { $0.hasPrefix("      ") }.joined(separator: "\n")
@@ -162,17 +164,17 @@ import Testing
       try FileManager.default.copyItem(
         atPath: runs.folder.path("picture-0.npy"), toPath: runs.folder.path("picture.npy"))
     }
-    try run(commands)
+    try await run(commands)
   }
 
   // MARK: launch/README.md
 
-  @Test func commandsOfTheLaunchers() throws {
+  @Test func commandsOfTheLaunchers() async throws {
     try provide(["input.txt": "text.txt"])
     try write("hosts", "localhost slots=2\n")
     let text = try String(contentsOfFile: runs.folder.path("launch/README.md"), encoding: .utf8)
     let commands = text.split(separator: "\n").filter { $0.hasPrefix("    ") }
     #expect(commands.count > 3)
-    for command in commands { try run(String(command)) }
+    for command in commands { try await run(String(command)) }
   }
 }

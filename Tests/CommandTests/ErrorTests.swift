@@ -16,28 +16,22 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 
 /// Every mistake gives one message, the documented exit code and no result.
 @Suite(.timeLimit(.minutes(5))) struct ErrorTests {
-  @Test(arguments: Mistake.all) func alone(mistake: Mistake) throws {
-    let folder = try folder(of: mistake)
-    let outcome = try Program.run(mistake.arguments, in: folder.root)
+  @Test(arguments: Mistake.all) func alone(mistake: Mistake) async throws {
+    let folder = try await folder(of: mistake)
+    let outcome = try await Program.run(mistake.arguments, in: folder.root)
     expect(mistake, outcome)
     #expect(!outcome.standardError.contains("rank 0"), "the only process is not worth naming: \(outcome)")
   }
 
-  /// Three ranks give the message once. Jobs mostly wait for each other's start, so several run at the same time.
-  @Test func threeRanks() throws {
-    var waiting = Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher }[...]
-    while !waiting.isEmpty {
-      let jobs = try waiting.prefix(4).map { mistake in
-        let folder = try folder(of: mistake)
-        return (mistake, folder, try Program(mistake.arguments, ranks: 3, in: folder.root))
-      }
-      waiting = waiting.dropFirst(jobs.count)
-      for (mistake, _, job) in jobs { expect(mistake, try job.wait()) }
-    }
+  /// Three ranks give the message once.
+  @Test(arguments: Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher })
+  func threeRanks(mistake: Mistake) async throws {
+    let folder = try await folder(of: mistake)
+    expect(mistake, try await Program.run(mistake.arguments, ranks: 3, in: folder.root))
   }
 
-  private func folder(of mistake: Mistake) throws -> TemporaryFolder {
-    let folder = try TinyRun.folder()
+  private func folder(of mistake: Mistake) async throws -> TemporaryFolder {
+    let folder = try await TinyRun.folder()
     try mistake.prepare(folder)
     return folder
   }

@@ -14,8 +14,11 @@ private struct Score: Decodable {
 }
 
 @Suite(.timeLimit(.minutes(3))) struct EvaluateCommandTests {
-  private func score(_ arguments: [String], ranks: Int? = nil, in folder: TemporaryFolder) throws -> Score {
-    let outcome = try Program.run(["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
+  private func score(_ arguments: [String], ranks: Int? = nil, in folder: TemporaryFolder) async throws
+    -> Score
+  {
+    let outcome = try await Program.run(
+      ["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
     #expect(outcome.output.hasSuffix("}\n") && outcome.output.split(separator: "\n").count == 1)
     let decoder = JSONDecoder()
@@ -24,9 +27,9 @@ private struct Score: Decodable {
   }
 
   /// The validation text is the last tenth; its first token can't be predicted, because no token precedes it.
-  @Test func theNumbersBelongTogether() throws {
-    let folder = try TinyRun.folder()
-    let score = try score([], in: folder)
+  @Test func theNumbersBelongTogether() async throws {
+    let folder = try await TinyRun.folder()
+    let score = try await score([], in: folder)
     let characters = TinyRun.text.unicodeScalars.count
     #expect(score.split == "valid" && score.data == nil)
     #expect(score.tokens == characters - characters * 9 / 10 - 1)
@@ -36,9 +39,9 @@ private struct Score: Decodable {
   }
 
   /// Evaluation after training gives the loss that training reported.
-  @Test func trainingSawTheSameLoss() throws {
-    let folder = try TinyRun.folder()
-    let score = try score(["--checkpoint", "8"], in: folder)
+  @Test func trainingSawTheSameLoss() async throws {
+    let folder = try await TinyRun.folder()
+    let score = try await score(["--checkpoint", "8"], in: folder)
     let lines = try String(contentsOfFile: folder.path("run/metrics.jsonl"), encoding: .utf8).split(
       separator: "\n")
     let line = try #require(lines.first { $0.contains("\"event\":\"valid\",\"step\":8,") })
@@ -48,9 +51,9 @@ private struct Score: Decodable {
     #expect(abs(score.loss - loss) < 1e-12 * loss)
   }
 
-  @Test(arguments: [1, 3]) func ranksAgreeWithOneProcess(ranks: Int) throws {
-    let folder = try TinyRun.folder()
-    let (alone, together) = (try score([], in: folder), try score([], ranks: ranks, in: folder))
+  @Test(arguments: [1, 3]) func ranksAgreeWithOneProcess(ranks: Int) async throws {
+    let folder = try await TinyRun.folder()
+    let (alone, together) = (try await score([], in: folder), try await score([], ranks: ranks, in: folder))
     #expect(abs(alone.loss - together.loss) < 1e-6 * alone.loss)
     #expect(alone.tokens == together.tokens && alone.checkpoint == together.checkpoint)
   }
@@ -59,21 +62,21 @@ private struct Score: Decodable {
   @Test(arguments: [
     (["evaluation.batch_size=1"], "the configuration"), (["--checkpoint", "4"], "the checkpoint"),
     (["--data", "text.txt"], "the text"),
-  ]) func ranksWithOtherSettings(other: [String], what: String) throws {
-    let folder = try TinyRun.folder()
-    let outcome = try Program.run(
+  ]) func ranksWithOtherSettings(other: [String], what: String) async throws {
+    let folder = try await TinyRun.folder()
+    let outcome = try await Program.run(
       eachRank: [["evaluate", "run"], ["evaluate", "run"] + other], in: folder.root)
     #expect(outcome.exitCode == 78 && outcome.output.isEmpty, "\(outcome)")
     #expect(outcome.errors.count == 1 && outcome.errors[0].contains("\(what)"), "\(outcome)")
     #expect(outcome.errors.first?.contains("rank 1 (of 2)") == true, "\(outcome)")
   }
 
-  @Test func ranksWithOtherEnsembles() throws {
+  @Test func ranksWithOtherEnsembles() async throws {
     let runs = try SequenceRuns()
-    try runs.trained("seq2seq")
-    try runs.trained("seq2seq", ["seed=2"], run: "second")
-    try runs.trained("seq2seq", ["seed=3"], run: "third")
-    let outcome = try Program.run(
+    try await runs.trained("seq2seq")
+    try await runs.trained("seq2seq", ["seed=2"], run: "second")
+    try await runs.trained("seq2seq", ["seed=3"], run: "third")
+    let outcome = try await Program.run(
       eachRank: [
         ["evaluate", "run", "--ensemble", "second"], ["evaluate", "run", "--ensemble", "third"],
       ], in: runs.folder.root)
@@ -81,41 +84,43 @@ private struct Score: Decodable {
     #expect(outcome.errors.count == 1 && outcome.errors[0].contains("the checkpoint"), "\(outcome)")
   }
 
-  @Test func anotherText() throws {
-    let folder = try TinyRun.folder()
-    let own = try score(["--data", "text.txt"], in: folder)
-    let test = try score(["--split", "test", "data.test=text.txt"], in: folder)
+  @Test func anotherText() async throws {
+    let folder = try await TinyRun.folder()
+    let own = try await score(["--data", "text.txt"], in: folder)
+    let test = try await score(["--split", "test", "data.test=text.txt"], in: folder)
     #expect(own.tokens == TinyRun.text.unicodeScalars.count - 1)
     #expect(own.split == "data" && own.data == "text.txt" && test.split == "test")
     #expect(own.loss == test.loss && own.tokens == test.tokens)
   }
 
   /// A short text is one stream and has one loss; a long one loses its context where its streams begin.
-  @Test func theNumberOfStreamsIsASetting() throws {
-    let folder = try TinyRun.folder()
-    let (many, one) = (try score([], in: folder), try score(["evaluation.batch_size=1"], in: folder))
+  @Test func theNumberOfStreamsIsASetting() async throws {
+    let folder = try await TinyRun.folder()
+    let (many, one) = (
+      try await score([], in: folder), try await score(["evaluation.batch_size=1"], in: folder)
+    )
     #expect(many.tokens == one.tokens && many.loss == one.loss)
     _ = try folder.write(
       "long.txt", String(repeating: TinyRun.text, count: 5000 / TinyRun.text.count + 1).utf8)
-    let long = try score(["--data", "long.txt"], in: folder)
-    let single = try score(["--data", "long.txt", "evaluation.batch_size=1"], in: folder)
+    let long = try await score(["--data", "long.txt"], in: folder)
+    let single = try await score(["--data", "long.txt", "evaluation.batch_size=1"], in: folder)
     #expect(long.tokens == single.tokens && long.loss != single.loss && abs(long.loss - single.loss) < 0.01)
   }
 
-  @Test func readableLines() throws {
-    let folder = try TinyRun.folder()
-    let outcome = try Program.run(["evaluate", "run", "--checkpoint", "last"], in: folder.root)
+  @Test func readableLines() async throws {
+    let folder = try await TinyRun.folder()
+    let outcome = try await Program.run(["evaluate", "run", "--checkpoint", "last"], in: folder.root)
     #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
     for part in ["nats/token", "bits/token", "perplexity", "run/checkpoints/step-12"] {
       #expect(outcome.output.contains(part), "\(outcome)")
     }
   }
 
-  @Test func aDamagedCheckpointIsSkippedWithAWarning() throws {
-    let folder = try TinyRun.folder()
+  @Test func aDamagedCheckpointIsSkippedWithAWarning() async throws {
+    let folder = try await TinyRun.folder()
     let damaged = folder.path("run/checkpoints/step-12/model.safetensors")
     #expect(truncate(damaged, 100) == 0)
-    let last = try Program.run(["evaluate", "run", "--checkpoint", "last", "--json"], in: folder.root)
+    let last = try await Program.run(["evaluate", "run", "--checkpoint", "last", "--json"], in: folder.root)
     #expect(last.exitCode == 0, "\(last)")
     #expect(last.output.contains("checkpoints/step-8"), "\(last)")
     #expect(last.standardError.contains("warning:") && last.standardError.contains("step-12"), "\(last)")

@@ -16,22 +16,22 @@ import Testing
 
   init() throws { runs = try SequenceRuns() }
 
-  @Test(arguments: leftOver) func aLocalCommandAnswers(variables: [String: String]) throws {
-    try runs.trained("classifier")
-    let outcome = try Program.run(
+  @Test(arguments: leftOver) func aLocalCommandAnswers(variables: [String: String]) async throws {
+    try await runs.trained("classifier")
+    let outcome = try await Program.run(
       ["predict", "run"], in: runs.folder.root, input: Array("cat\ndog\n".utf8), environment: variables)
     #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 2, "\(outcome)")
   }
 
-  @Test(arguments: leftOver) func aMistakeIsReported(variables: [String: String]) throws {
-    let outcome = try Program.run(
+  @Test(arguments: leftOver) func aMistakeIsReported(variables: [String: String]) async throws {
+    let outcome = try await Program.run(
       ["predict", "--nonsense"], in: runs.folder.root, environment: variables)
     #expect(outcome.exitCode == 64 && !outcome.errors.isEmpty, "\(outcome)")
   }
 
   /// Variables that announce two ranks contradict MPI, which finds one: training refuses with a message. PMIx announces no number.
-  @Test(arguments: leftOver) func aLoneRankRefusesWithAReason(variables: [String: String]) throws {
-    let outcome = try Program.run(
+  @Test(arguments: leftOver) func aLoneRankRefusesWithAReason(variables: [String: String]) async throws {
+    let outcome = try await Program.run(
       ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.root,
       environment: variables)
     if variables.count > 1 {
@@ -42,9 +42,9 @@ import Testing
     }
   }
 
-  @Test func everyShellOfAJobGetsItsAnswers() throws {
-    try runs.trained("classifier")
-    let outcome = try Program.run(
+  @Test func everyShellOfAJobGetsItsAnswers() async throws {
+    try await runs.trained("classifier")
+    let outcome = try await Program.run(
       shell: "echo cat | \"$PROGRAM\" predict run", ranks: 3, in: runs.folder.root)
     #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 3, "\(outcome)")
   }

@@ -22,16 +22,16 @@ import Testing
 
   private let folder: TemporaryFolder
 
-  init() throws {
+  init() async throws {
     folder = try TemporaryFolder()
-    let trained = try SharedFolders.folder("lengths") { try Self.train() }
+    let trained = try await SharedFolders.folder("lengths") { try await Self.train() }
     for name in ["pairs.tsv", "initial-state", "attention"] {
       try FileManager.default.copyItem(atPath: trained.path(name), toPath: folder.path(name))
     }
   }
 
   /// Two runs on the same pairs, whose sources are all different, so that examples of every length are held out.
-  private static func train() throws -> TemporaryFolder {
+  private static func train() async throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     let lines = (0..<150).map { line in
       let words = (0..<1 + line % 7).map { "w\((line * 7 + $0 * $0) % 61)" }
@@ -39,7 +39,7 @@ import Testing
     }
     _ = try folder.write("pairs.tsv", Array(lines.joined().utf8))
     for context in ["initial-state", "attention"] {
-      let outcome = try Program.run(
+      let outcome = try await Program.run(
         [
           "train", "text", "task=seq2seq", "--run-dir", context, "data.format=tsv", "data.train=pairs.tsv",
           "data.tokens=word", "model.context=\(context)", "model.hidden_size=8", "model.embedding_size=8",
@@ -50,84 +50,85 @@ import Testing
     return folder
   }
 
-  private func lengths(_ arguments: [String]) throws -> Outcome {
-    try Program.run(["lengths", "initial-state", "attention"] + arguments, in: folder.root)
+  private func lengths(_ arguments: [String]) async throws -> Outcome {
+    try await Program.run(["lengths", "initial-state", "attention"] + arguments, in: folder.root)
   }
 
-  @Test func groupsHoldEveryHeldOutExampleOnce() throws {
-    let outcome = try lengths(["--width", "3", "--metric", "loss", "--json"])
+  @Test func groupsHoldEveryHeldOutExampleOnce() async throws {
+    let outcome = try await lengths(["--width", "3", "--metric", "loss", "--json"])
     #expect(outcome.exitCode == 0, "\(outcome)")
     let table = try JSONDecoder().decode(Table.self, from: outcome.standardOutput)
     #expect(table.metric == "loss" && table.runs == ["initial-state", "attention"])
     #expect(table.lengths.allSatisfy { $0.to - $0.from == 2 && $0.values.count == 2 })
     // The loss of all examples is a weighted mean of the groups' losses, so it lies between them.
-    let evaluated = try Program.run(["evaluate", "attention", "--json"], in: folder.root)
+    let evaluated = try await Program.run(["evaluate", "attention", "--json"], in: folder.root)
     let scores = try JSONDecoder().decode(Whole.self, from: evaluated.standardOutput)
     #expect(table.lengths.reduce(0) { $0 + $1.examples } == scores.examples)
     let losses = table.lengths.compactMap { $0.values[1] }
     #expect((losses.min() ?? .nan) <= scores.loss && scores.loss <= (losses.max() ?? .nan))
   }
 
-  @Test func thePictureLeavesOutGroupsOfFewExamples() throws {
-    func points(_ atLeast: String) throws -> Int {
-      let outcome = try lengths([
+  @Test func thePictureLeavesOutGroupsOfFewExamples() async throws {
+    func points(_ atLeast: String) async throws -> Int {
+      let outcome = try await lengths([
         "--metric", "loss", "--width", "2", "--plot", "plot.svg", "--at-least", atLeast,
       ])
       #expect(outcome.exitCode == 0, "\(outcome)")
       let svg = try String(contentsOfFile: "\(folder.root)/plot.svg", encoding: .utf8)
       return svg.components(separatedBy: "<circle").count - 1
     }
-    #expect(try points("1") > points("6"))
+    #expect(try await points("1") > points("6"))
   }
 
-  @Test func aPictureOfSharesIsInPercent() throws {
-    func svg(_ metric: String) throws -> String {
-      let outcome = try lengths(["--metric", metric, "--plot", "plot.svg", "--at-least", "1"])
+  @Test func aPictureOfSharesIsInPercent() async throws {
+    func svg(_ metric: String) async throws -> String {
+      let outcome = try await lengths(["--metric", metric, "--plot", "plot.svg", "--at-least", "1"])
       #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
       return try String(contentsOfFile: "\(folder.root)/plot.svg", encoding: .utf8)
     }
-    #expect(try svg("token_error_rate").contains("token error rate, %"))
-    #expect(try !svg("loss").contains("loss, %"))
+    #expect(try await svg("token_error_rate").contains("token error rate, %"))
+    #expect(try await !svg("loss").contains("loss, %"))
   }
 
   /// A run with another held-out part may have been trained on the held-out examples of the first.
-  @Test func runsOfOtherDataAreNamed() throws {
-    let outcome = try Program.run(
+  @Test func runsOfOtherDataAreNamed() async throws {
+    let outcome = try await Program.run(
       [
         "train", "text", "task=seq2seq", "--run-dir", "other", "data.format=tsv", "data.train=pairs.tsv",
         "data.tokens=word", "data.valid_fraction=0.3", "model.hidden_size=8", "model.embedding_size=8",
         "training.steps=2", "training.epochs=0", "decoding.max_length=9",
       ], in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
-    let compared = try Program.run(["lengths", "attention", "other"], in: folder.root)
+    let compared = try await Program.run(["lengths", "attention", "other"], in: folder.root)
     #expect(compared.exitCode == 0 && compared.standardError.contains("warning: other"), "\(compared)")
-    let named = try Program.run(["lengths", "attention", "other", "--data", "pairs.tsv"], in: folder.root)
+    let named = try await Program.run(
+      ["lengths", "attention", "other", "--data", "pairs.tsv"], in: folder.root)
     #expect(named.exitCode == 0 && named.standardError.isEmpty, "\(named)")
   }
 
   /// Groups are those of the first run, also for a model that reads the same examples in other units.
-  @Test func examplesOfALengthAreTheSameForAll() throws {
-    let outcome = try Program.run(
+  @Test func examplesOfALengthAreTheSameForAll() async throws {
+    let outcome = try await Program.run(
       [
         "train", "text", "task=seq2seq", "--run-dir", "characters", "data.format=tsv", "data.train=pairs.tsv",
         "data.tokens=char", "model.hidden_size=8", "model.embedding_size=8", "training.steps=6",
         "training.epochs=0", "decoding.max_length=40",
       ], in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
-    let compared = try Program.run(
+    let compared = try await Program.run(
       ["lengths", "attention", "characters", "--metric", "loss", "--width", "2", "--json"], in: folder.root)
     let table = try JSONDecoder().decode(Table.self, from: compared.standardOutput)
     #expect(table.lengths.count > 2 && table.lengths.allSatisfy { !$0.values.contains(nil) }, "\(compared)")
-    let swapped = try Program.run(
+    let swapped = try await Program.run(
       ["lengths", "characters", "attention", "--metric", "loss", "--width", "200", "--json"], in: folder.root)
     let whole = try JSONDecoder().decode(Table.self, from: swapped.standardOutput)
     #expect(whole.lengths.map(\.examples) == [table.lengths.reduce(0) { $0 + $1.examples }])
   }
 
-  @Test func otherTasksAreNotCompared() throws {
+  @Test func otherTasksAreNotCompared() async throws {
     let lines = (0..<40).map { "w\($0 % 9) w\($0 % 7)\tclass\($0 % 2)\n" }
     _ = try folder.write("classes.tsv", Array(lines.joined().utf8))
-    let outcome = try Program.run(
+    let outcome = try await Program.run(
       [
         "train", "text", "task=classifier", "--run-dir", "classes", "data.format=tsv",
         "data.train=classes.tsv", "data.tokens=word", "model.hidden_size=8", "model.embedding_size=8",
@@ -135,17 +136,17 @@ import Testing
       ], in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
     for runs in [["attention", "classes"], ["classes", "attention"]] {
-      let compared = try Program.run(["lengths"] + runs, in: folder.root)
+      let compared = try await Program.run(["lengths"] + runs, in: folder.root)
       compared.expect(65, "of a classifier", "of a seq2seq", "can't be compared")
     }
-    try lengths(["--metric", "accuracy"]).expect(64, "--metric accuracy")
+    try await lengths(["--metric", "accuracy"]).expect(64, "--metric accuracy")
   }
 
-  @Test func mistakesAreNamed() throws {
+  @Test func mistakesAreNamed() async throws {
     for (arguments, code) in [(["--width", "0"], Int32(64)), (["--metric", "beauty"], 64)] {
-      let outcome = try lengths(arguments)
+      let outcome = try await lengths(arguments)
       #expect(outcome.exitCode == code && outcome.standardError.contains(arguments[0]), "\(outcome)")
     }
-    #expect(try Program.run(["lengths", "nowhere"], in: folder.root).exitCode == 66)
+    #expect(try await Program.run(["lengths", "nowhere"], in: folder.root).exitCode == 66)
   }
 }

@@ -69,18 +69,20 @@ import Testing
     "training.steps=3", "evaluation.every_steps=3", "checkpoint.every_steps=0",
   ]
 
-  @Test func theListIsThatOfTheProgram() throws {
-    let listed = try runs.run("config", "list").output.split(separator: "\n").filter { !$0.hasPrefix(" ") }
+  @Test func theListIsThatOfTheProgram() async throws {
+    let listed = try await runs.run("config", "list").output.split(separator: "\n").filter {
+      !$0.hasPrefix(" ")
+    }
     #expect(listed.map(String.init) == Self.presets.map(\.name))
   }
 
-  @Test(arguments: presets) func trainsAndIsScored(preset: Preset) throws {
+  @Test(arguments: presets) func trainsAndIsScored(preset: Preset) async throws {
     // Of several settings for a key the last counts: the sizes of the preset come last.
-    let trained = try Program.run(
+    let trained = try await Program.run(
       ["train", preset.name, "--run-dir", "run"] + Self.small + preset.settings, in: runs.folder.root)
     try #require(trained.exitCode == 0 && trained.output.contains("held-out loss"), "\(trained)")
     #expect(trained.errors.isEmpty, "\(trained)")
     let reported = try #require(try runs.losses("valid").last)
-    #expect(abs(try #require(try runs.score()["loss"] as? Double) - reported) < 1e-6 * abs(reported))
+    #expect(abs(try #require(try await runs.score()["loss"] as? Double) - reported) < 1e-6 * abs(reported))
   }
 }

@@ -21,6 +21,8 @@ struct Outcome: CustomStringConvertible {
 }
 
 /// The built program as a process, alone or under mpirun.
+///
+/// Tests wait for it without blocking a thread, so several run at the same time; ``ProcessSlots`` limits their number.
 final class Program {
   struct Unusable: Error, CustomStringConvertible {
     let description: String
@@ -31,7 +33,7 @@ final class Program {
   private let deadline: ContinuousClock.Instant
   private let limit: Int
 
-  /// Starts the program; it is killed after `limit` seconds.
+  /// Starts the program as soon as there is a slot; it is killed after `limit` seconds.
   ///
   /// - Parameters:
   ///   - ranks: the number of ranks under mpirun; nil for a process without a launcher.
@@ -40,8 +42,8 @@ final class Program {
   convenience init(
     _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, input: [UInt8] = [],
     output: FileHandle? = nil, limit: Int = 60
-  ) throws {
-    try self.init(
+  ) async throws {
+    try await self.init(
       [arguments], ranks: ranks, in: directory, input: input, output: output, limit: limit)
   }
 
@@ -52,10 +54,9 @@ final class Program {
   private init(
     _ groups: [[String]], ranks: Int?, in directory: String?, input: [UInt8] = [],
     output: FileHandle? = nil, limit: Int = 60, environment: [String: String] = [:], shell: String? = nil
-  ) throws {
+  ) async throws {
     folder = try TemporaryFolder()
     self.limit = limit
-    deadline = .now + .seconds(limit)
     let program = try Self.executable()
     let mpirun = try Self.mpirun()
     process.executableURL = ranks != nil ? mpirun : shell != nil ? URL(fileURLWithPath: "/bin/sh") : program
@@ -82,43 +83,53 @@ final class Program {
     // Files, unlike pipes, never fill up.
     process.standardOutput = try output ?? Self.file(at: folder.path("stdout"))
     process.standardError = try Self.file(at: folder.path("stderr"))
-    try Self.withoutBlockedSignals { try process.run() }
+    let size = (ranks ?? 1) * groups.count
+    await ProcessSlots.shared.take(size)
+    deadline = .now + .seconds(limit)
+    process.terminationHandler = { _ in Task { await ProcessSlots.shared.giveBack(size) } }
+    do {
+      try Self.withoutBlockedSignals { try process.run() }
+    } catch {
+      await ProcessSlots.shared.giveBack(size)
+      throw error
+    }
   }
 
   /// Runs the program to its end.
   static func run(
     _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, input: [UInt8] = [],
     output: FileHandle? = nil
-  ) throws -> Outcome {
-    try Program(arguments, ranks: ranks, in: directory, input: input, output: output).wait()
+  ) async throws -> Outcome {
+    try await Program(arguments, ranks: ranks, in: directory, input: input, output: output).wait()
   }
 
   /// Runs a job in which every rank has its own arguments.
-  static func run(eachRank arguments: [[String]], in directory: String) throws -> Outcome {
-    try Program(arguments, ranks: 1, in: directory).wait()
+  static func run(eachRank arguments: [[String]], in directory: String) async throws -> Outcome {
+    try await Program(arguments, ranks: 1, in: directory).wait()
   }
 
   /// Runs the program without a launcher, but with variables that a launcher would set.
   static func run(
     _ arguments: [String], in directory: String, input: [UInt8] = [], environment: [String: String]
-  ) throws -> Outcome {
-    try Program([arguments], ranks: nil, in: directory, input: input, environment: environment).wait()
+  ) async throws -> Outcome {
+    try await Program([arguments], ranks: nil, in: directory, input: input, environment: environment).wait()
   }
 
   /// Runs a job whose ranks are shells that run a script, in which `$PROGRAM` is the program.
-  static func run(shell script: String, ranks: Int, in directory: String) throws -> Outcome {
-    try Program([[]], ranks: ranks, in: directory, shell: script).wait()
+  static func run(shell script: String, ranks: Int, in directory: String) async throws -> Outcome {
+    try await Program([[]], ranks: ranks, in: directory, shell: script).wait()
   }
 
   /// Runs a script by a shell without a launcher, and stops at the first command that fails.
-  static func run(shell script: String, in directory: String, environment: [String: String]) throws -> Outcome
+  static func run(shell script: String, in directory: String, environment: [String: String]) async throws
+    -> Outcome
   {
-    try Program([[]], ranks: nil, in: directory, environment: environment, shell: script).wait()
+    try await Program([[]], ranks: nil, in: directory, environment: environment, shell: script).wait()
   }
 
   /// Waits for the end.
-  func wait() throws -> Outcome {
-    try wait(for: "the end") { !process.isRunning }
+  func wait() async throws -> Outcome {
+    try await wait(for: "the end") { !process.isRunning }
     process.waitUntilExit()
     return Outcome(
       exitCode: process.terminationStatus, wasKilled: process.terminationReason == .uncaughtSignal,
@@ -127,13 +138,13 @@ final class Program {
   }
 
   /// Waits until a condition of the running program is true.
-  func wait(for what: String, _ isTrue: () -> Bool) throws {
+  func wait(for what: String, _ isTrue: () -> Bool) async throws {
     while !isTrue() {
       guard .now < deadline, what == "the end" || process.isRunning else {
         kill(process.processIdentifier, SIGKILL)
         throw Unusable(description: "waited for \(what), at most \(limit) s, in vain:\n\(standardError)")
       }
-      usleep(2000)
+      try await Task.sleep(for: .milliseconds(2))
     }
   }
 
@@ -211,6 +222,39 @@ final class Program {
       throw Unusable(description: "there is no \(program.path); run launch/setup, then `swift build`")
     }
     return program
+  }
+}
+
+/// Limits the number of processes that run at the same time, counted in ranks. Without a limit every test would start its
+/// program at once, and all would be too slow for their deadlines.
+private actor ProcessSlots {
+  static let shared = ProcessSlots(3 * ProcessInfo.processInfo.activeProcessorCount)
+
+  private var free: Int
+  private let total: Int
+  private var waiting: [(size: Int, resume: CheckedContinuation<Void, Never>)] = []
+
+  private init(_ total: Int) {
+    free = total
+    self.total = total
+  }
+
+  /// Waits, in the order of the calls, until `size` slots are free; a larger job than there are slots runs alone.
+  func take(_ size: Int) async {
+    let size = min(size, total)
+    guard !waiting.isEmpty || free < size else {
+      free -= size
+      return
+    }
+    await withCheckedContinuation { waiting.append((size, $0)) }
+  }
+
+  func giveBack(_ size: Int) {
+    free += min(size, total)
+    while let first = waiting.first, first.size <= free {
+      free -= first.size
+      waiting.removeFirst().resume.resume()
+    }
   }
 }
 

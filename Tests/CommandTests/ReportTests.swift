@@ -10,11 +10,11 @@ import Testing
   // MARK: Ensembles
 
   /// An ensemble uses the mean of its members' probabilities; two equal members give what one of them gives.
-  @Test func theLossOfAnEnsembleIsItsOwn() throws {
-    try runs.trained("seq2seq", ["training.learning_rate=0.02"])
-    try runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
-    func loss(_ arguments: String..., run: String = "run") throws -> Double {
-      let outcome = try Program.run(
+  @Test func theLossOfAnEnsembleIsItsOwn() async throws {
+    try await runs.trained("seq2seq", ["training.learning_rate=0.02"])
+    try await runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
+    func loss(_ arguments: String..., run: String = "run") async throws -> Double {
+      let outcome = try await Program.run(
         ["evaluate", run, "--json", "--data", "pairs.tsv"] + arguments, in: runs.folder.root)
       try #require(outcome.exitCode == 0, "\(outcome)")
       let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
@@ -23,10 +23,10 @@ import Testing
       #expect(abs(perplexity - exp(loss)) < 1e-9 * perplexity)
       return loss
     }
-    let (one, other) = (try loss(), try loss(run: "other"))
-    #expect(abs(try loss("--ensemble", "run") - one) < 1e-5 * one)
-    let both = try loss("--ensemble", "other")
-    #expect(abs(try loss("--ensemble", "run", run: "other") - both) < 1e-5 * both)
+    let (one, other) = (try await loss(), try await loss(run: "other"))
+    #expect(abs(try await loss("--ensemble", "run") - one) < 1e-5 * one)
+    let both = try await loss("--ensemble", "other")
+    #expect(abs(try await loss("--ensemble", "run", run: "other") - both) < 1e-5 * both)
     #expect(abs(both - one) > 1e-4 && abs(both - other) > 1e-4)
     // The logarithm is concave: the mean of two probabilities loses at most the mean of the losses.
     #expect(both < (one + other) / 2)
@@ -34,32 +34,32 @@ import Testing
 
   // MARK: Averages of checkpoints
 
-  @Test func anAverageNamesItsSteps() throws {
-    let folder = try TinyRun.folder()
-    func evaluate(_ arguments: String...) throws -> Outcome {
-      try Program.run(["evaluate", "run"] + arguments, in: folder.root)
+  @Test func anAverageNamesItsSteps() async throws {
+    let folder = try await TinyRun.folder()
+    func evaluate(_ arguments: String...) async throws -> Outcome {
+      try await Program.run(["evaluate", "run"] + arguments, in: folder.root)
     }
-    let two = try evaluate("--checkpoint", "average-2")
+    let two = try await evaluate("--checkpoint", "average-2")
     #expect(two.exitCode == 0 && two.standardError.isEmpty, "\(two)")
     #expect(two.output.contains("mean of 2") && two.output.contains("8, 12"), "\(two)")
-    let nine = try evaluate("--checkpoint", "average-9")
+    let nine = try await evaluate("--checkpoint", "average-9")
     #expect(nine.exitCode == 0 && nine.standardError.contains("warning:"), "\(nine)")
     #expect(nine.standardError.contains("average-9") && nine.standardError.contains("3"), "\(nine)")
     #expect(nine.output.contains("mean of 3"), "\(nine)")
-    func steps(_ arguments: String...) throws -> [Int]? {
-      let outcome = try Program.run(["evaluate", "run", "--json"] + arguments, in: folder.root)
+    func steps(_ arguments: String...) async throws -> [Int]? {
+      let outcome = try await Program.run(["evaluate", "run", "--json"] + arguments, in: folder.root)
       let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
       return object?["averaged_steps"] as? [Int]
     }
-    #expect(try steps("--checkpoint", "average-2") == [8, 12])
-    #expect(try steps() == nil)
+    #expect(try await steps("--checkpoint", "average-2") == [8, 12])
+    #expect(try await steps() == nil)
   }
 
   // MARK: Examples
 
-  @Test func examplesOfTagsAndClassesShowTheExpectedOutput() throws {
+  @Test func examplesOfTagsAndClassesShowTheExpectedOutput() async throws {
     for (task, settings) in [("classifier", [String]()), ("tagger", [])] {
-      let outcome = try runs.train(task, settings + ["training.learning_rate=1e-9"], run: task)
+      let outcome = try await runs.train(task, settings + ["training.learning_rate=1e-9"], run: task)
       try #require(outcome.exitCode == 0, "\(outcome)")
       let examples =
         outcome.output.components(separatedBy: "held-out examples:\n").last?
@@ -71,20 +71,20 @@ import Testing
   }
 
   /// An answer makes no sense without its question.
-  @Test func examplesHaveBothSources() throws {
+  @Test func examplesHaveBothSources() async throws {
     let text = (0..<40).map { "cat \($0 % 7) dog\tcat\twhere \($0 % 5)\n" }.joined()
     _ = try runs.folder.write("questions.tsv", Array(text.utf8))
-    let outcome = try runs.train(
+    let outcome = try await runs.train(
       "seq2seq", ["data.train=questions.tsv", "data.valid=questions.tsv", "data.tokens=word"])
     let examples = outcome.output.split(separator: "\n").filter { $0.contains(" -> ") }
     #expect(examples.first?.contains("  cat 0 dog | where 0 -> ") == true, "\(outcome)")
   }
 
   /// Where references are grouped, any of them is right.
-  @Test func examplesHaveDifferentSources() throws {
+  @Test func examplesHaveDifferentSources() async throws {
     let text = (0..<200).map { "\($0 % 2 == 0 ? "cat dog" : "hen")\t\($0 % 3 == 0 ? "a" : "b")\n" }.joined()
     _ = try runs.folder.write("few.tsv", Array(text.utf8))
-    let outcome = try runs.train(
+    let outcome = try await runs.train(
       "seq2seq",
       [
         "data.train=few.tsv", "data.valid=few.tsv", "training.steps=60", "training.learning_rate=0.01",
@@ -97,9 +97,9 @@ import Testing
 
   // MARK: The width of a report
 
-  @Test func reportsFitATerminal() throws {
-    let folder = try TinyRun.folder()
-    let outcome = try Program.run(
+  @Test func reportsFitATerminal() async throws {
+    let folder = try await TinyRun.folder()
+    let outcome = try await Program.run(
       ["train", "text", "data.train=text.txt", "--run-dir", "new", "log.every_steps=1"] + TinyRun.settings
         + ["training.steps=12", "model.hidden_size=64", "training.batch_size=16"], in: folder.root)
     let reports = outcome.standardError.split(separator: "\n").filter { $0.hasPrefix("step ") }

@@ -29,14 +29,15 @@ private struct Scores: Decodable {
     "training.steps=12", "evaluation.every_steps=6", "checkpoint.every_steps=6", "data.tokens=word",
   ]
 
-  private func train(_ task: String, _ settings: [String], ranks: Int? = nil) throws -> Outcome {
-    try Program.run(
+  private func train(_ task: String, _ settings: [String], ranks: Int? = nil) async throws -> Outcome {
+    try await Program.run(
       ["train", "text", "task=\(task)", "--run-dir", "run", "data.generator=none"] + small + settings,
       ranks: ranks, in: folder.root)
   }
 
-  private func scores(_ arguments: [String] = [], ranks: Int? = nil) throws -> Scores {
-    let outcome = try Program.run(["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
+  private func scores(_ arguments: [String] = [], ranks: Int? = nil) async throws -> Scores {
+    let outcome = try await Program.run(
+      ["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -44,75 +45,77 @@ private struct Scores: Decodable {
   }
 
   /// Under mpirun, not in threads: with a ragged last batch and batches of similar lengths.
-  @Test func ranksAgree() throws {
+  @Test func ranksAgree() async throws {
     let settings = [
       "data.format=tsv", "data.train=pairs.tsv", "data.valid=pairs.tsv", "decoding.max_length=9",
       "training.batch_size=7", "evaluation.metric=token_error_rate", "training.learning_rate=0.02",
     ]
     var found: [Scores] = []
     for ranks in [nil, 2] {
-      let outcome = try Program.run(
+      let outcome = try await Program.run(
         ["train", "text", "task=seq2seq", "--run-dir", "run", "--overwrite", "data.generator=none"] + small
           + settings, ranks: ranks, in: folder.root)
       try #require(outcome.exitCode == 0, "\(outcome)")
-      found.append(try scores(ranks: ranks))
+      found.append(try await scores(ranks: ranks))
     }
     #expect(abs(found[0].loss - found[1].loss) < 1e-4 * found[0].loss && found[0].loss < 2)
     #expect(found[0].examples == found[1].examples && found[0].tokens == found[1].tokens)
     #expect(found[0].tokenErrorRate == found[1].tokenErrorRate && found[0].bleu == found[1].bleu)
   }
 
-  private func predict(_ text: String, _ arguments: [String] = []) throws -> [String] {
-    let outcome = try Program.run(
+  private func predict(_ text: String, _ arguments: [String] = []) async throws -> [String] {
+    let outcome = try await Program.run(
       ["predict", "run"] + arguments, in: folder.root, input: Array(text.utf8))
     #expect(outcome.exitCode == 0, "\(outcome)")
     return outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
   }
 
-  @Test func classifier() throws {
-    let trained = try train("classifier", ["data.format=tsv", "data.train=classes.tsv"])
+  @Test func classifier() async throws {
+    let trained = try await train("classifier", ["data.format=tsv", "data.train=classes.tsv"])
     #expect(trained.exitCode == 0 && trained.output.contains("held-out examples:"), "\(trained)")
-    let alone = try scores()
+    let alone = try await scores()
     #expect(alone.accuracy != nil && alone.tokens == alone.examples && alone.f1 == nil)
-    let together = try scores(ranks: 3)
+    let together = try await scores(ranks: 3)
     #expect(together.accuracy == alone.accuracy && abs(together.loss - alone.loss) < 1e-6)
-    let classes = try predict("cat\n\ncat cow dog hen\r\ncat")
+    let classes = try await predict("cat\n\ncat cow dog hen\r\ncat")
     #expect(classes.count == 4 && classes[1].isEmpty)
     #expect(Set([classes[0], classes[2], classes[3]]).isSubset(of: ["few", "many"]))
-    let both = try predict("cat\n", ["--n-best", "3", "--scores"])
+    let both = try await predict("cat\n", ["--n-best", "3", "--scores"])
     #expect(both.count == 3 && both.prefix(2).allSatisfy { $0.contains("\t") } && both[2].isEmpty)
     #expect(both[0].split(separator: "\t").last.map(String.init) == classes[0])
     for (option, code) in [(["--beam", "4"], 78), (["--attention", "pictures"], 64)] {
-      let refused = try Program.run(["predict", "run"] + option, in: folder.root, input: Array("cat\n".utf8))
+      let refused = try await Program.run(
+        ["predict", "run"] + option, in: folder.root, input: Array("cat\n".utf8))
       #expect(refused.exitCode == code && refused.output.isEmpty, "\(refused)")
     }
-    let scored = try predict("cat\n", ["--scores"])
+    let scored = try await predict("cat\n", ["--scores"])
     #expect(try #require(Double(scored[0].prefix { $0 != "\t" })) > 0.3)
   }
 
-  @Test func tagger() throws {
+  @Test func tagger() async throws {
     let files = ["data.format=lines", "data.train.input=words.txt", "data.train.labels=tags.txt"]
-    let trained = try train("tagger", files + ["model.output=crf", "evaluation.metric=f1"])
+    let trained = try await train("tagger", files + ["model.output=crf", "evaluation.metric=f1"])
     #expect(trained.exitCode == 0, "\(trained)")
-    let found = try scores()
+    let found = try await scores()
     #expect(found.accuracy != nil && found.f1 != nil)
-    let other = try scores(
+    let other = try await scores(
       ["--split", "test", "data.test.input=words.txt", "data.test.labels=tags.txt"])
     #expect(other.examples == 60)
-    let tags = try predict("cat dog unknown\n")
+    let tags = try await predict("cat dog unknown\n")
     #expect(tags.count == 1 && tags[0].split(separator: " ").count == 3)
-    let refused = try Program.run(["predict", "run", "--n-best", "2"], in: folder.root)
+    let refused = try await Program.run(["predict", "run", "--n-best", "2"], in: folder.root)
     #expect(refused.exitCode == 64 && refused.standardError.contains("--n-best"), "\(refused)")
   }
 
-  @Test func encoderDecoder() throws {
+  @Test func encoderDecoder() async throws {
     let files = ["data.format=tsv", "data.train=pairs.tsv", "decoding.max_length=9"]
-    let trained = try train("seq2seq", files + ["evaluation.metric=exact_match", "model.readout_size=8"])
+    let trained = try await train(
+      "seq2seq", files + ["evaluation.metric=exact_match", "model.readout_size=8"])
     #expect(trained.exitCode == 0, "\(trained)")
     #expect(trained.output.contains("attention: run/attention/line-1.svg"), "\(trained)")
     #expect(
       try String(contentsOfFile: folder.path("run/attention/line-1.svg"), encoding: .utf8).contains("<svg"))
-    let greedy = try scores()
+    let greedy = try await scores()
     for metric in [
       greedy.exactMatch, greedy.tokenErrorRate, greedy.wordErrorRate, greedy.sequenceErrorRate, greedy.bleu,
       greedy.chrf,
@@ -121,32 +124,33 @@ private struct Scores: Decodable {
     }
     #expect(greedy.notes.contains { $0.hasPrefix("BLEU nrefs:") && $0.contains("tok:13a") })
     #expect(greedy.notes.contains { $0.hasPrefix("chrF2 nrefs:") })
-    #expect(try scores(["decoding.beam=1"], ranks: 2).exactMatch == greedy.exactMatch)
-    let lines = try predict("cat dog\n\nhen\n", ["--beam", "4", "--n-best", "3", "--attention", "pictures"])
+    #expect(try await scores(["decoding.beam=1"], ranks: 2).exactMatch == greedy.exactMatch)
+    let lines = try await predict(
+      "cat dog\n\nhen\n", ["--beam", "4", "--n-best", "3", "--attention", "pictures"])
     #expect(lines.count == 9 && lines[3..<6].allSatisfy(\.isEmpty))
     #expect(Set(lines[0..<3]).count == 3)
     #expect(FileManager.default.fileExists(atPath: folder.path("pictures/line-3.svg")))
   }
 
-  @Test func generator() throws {
-    let trained = try train("generator", ["data.format=tsv", "data.train=classes.tsv"])
+  @Test func generator() async throws {
+    let trained = try await train("generator", ["data.format=tsv", "data.train=classes.tsv"])
     #expect(trained.exitCode == 0 && trained.output.contains("few: "), "\(trained)")
-    #expect(try scores().tokens > 6)
-    func write(_ arguments: [String]) throws -> Outcome {
-      try Program.run(["generate", "run"] + arguments, in: folder.root)
+    #expect(try await scores().tokens > 6)
+    func write(_ arguments: [String]) async throws -> Outcome {
+      try await Program.run(["generate", "run"] + arguments, in: folder.root)
     }
-    let names = try write(["--class", "many", "--count", "4", "--length", "6"])
+    let names = try await write(["--class", "many", "--count", "4", "--length", "6"])
     #expect(
       names.exitCode == 0 && names.output.split(separator: "\n", omittingEmptySubsequences: false).count == 5)
-    #expect(try write(["--class", "many", "--count", "4", "--length", "6"]).output == names.output)
-    let other = try write(["--class", "none"])
+    #expect(try await write(["--class", "many", "--count", "4", "--length", "6"]).output == names.output)
+    let other = try await write(["--class", "none"])
     #expect(other.exitCode == 64 && other.standardError.contains("none"), "\(other)")
-    #expect(try write([]).exitCode == 64)
+    #expect(try await write([]).exitCode == 64)
   }
 
-  @Test func inspected() throws {
-    #expect(try train("classifier", ["data.format=tsv", "data.train=classes.tsv"]).exitCode == 0)
-    let outcome = try Program.run(["inspect", "run"], in: folder.root)
+  @Test func inspected() async throws {
+    #expect(try await train("classifier", ["data.format=tsv", "data.train=classes.tsv"]).exitCode == 0)
+    let outcome = try await Program.run(["inspect", "run"], in: folder.root)
     #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
     #expect(outcome.output.contains("labels 2") && outcome.output.contains("source"), "\(outcome)")
   }
@@ -206,11 +210,11 @@ private struct Scores: Decodable {
       words: ["bad:1: 1 column between", "data.format=columns"]),
   ]
 
-  @Test(arguments: badData) func namesFileAndLine(bad: BadData) throws {
+  @Test(arguments: badData) func namesFileAndLine(bad: BadData) async throws {
     let bytes = bad.name == "not UTF-8" ? Array("a\tb\nc\t".utf8) + [0xFF] : Array(bad.text.utf8)
     _ = try folder.write("bad", bytes)
     let settings = ["data.generator=none", "data.tokens=word", "data.train=bad", "data.valid_fraction=0"]
-    let outcome = try Program.run(
+    let outcome = try await Program.run(
       ["train", "text", "--run-dir", "new", "evaluation.metric=loss"] + settings + bad.settings,
       in: folder.root)
     #expect([65, 66].contains(outcome.exitCode) && !outcome.wasKilled, "\(outcome)")
@@ -220,11 +224,11 @@ private struct Scores: Decodable {
   }
 
   /// The lines before a bad one have their answers.
-  @Test func aBadLineAmongGoodOnes() throws {
-    #expect(try train("classifier", ["data.format=tsv", "data.train=classes.tsv"]).exitCode == 0)
+  @Test func aBadLineAmongGoodOnes() async throws {
+    #expect(try await train("classifier", ["data.format=tsv", "data.train=classes.tsv"]).exitCode == 0)
     let input = Array("cat\n\ndog\nhen \u{E9}".utf8.dropLast()) + Array("\ncow\n".utf8)
     for size in ["1", "2", "3", "64"] {
-      let outcome = try Program.run(
+      let outcome = try await Program.run(
         ["predict", "run", "--batch-size", size], in: folder.root, input: input)
       #expect(outcome.exitCode == 65 && outcome.standardError.contains("standard input:4"), "\(outcome)")
       let lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)

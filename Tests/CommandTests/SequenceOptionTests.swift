@@ -14,9 +14,9 @@ import Testing
   ]
 
   /// One step reads the whole text; two steps with almost no update between them differ only by their random masks.
-  @Test(arguments: random + [""]) func everyStepOfATextHasNewMasks(option: String) throws {
+  @Test(arguments: random + [""]) func everyStepOfATextHasNewMasks(option: String) async throws {
     _ = try runs.folder.write("text.txt", Array(TinyRun.text.prefix(500).utf8))
-    let outcome = try runs.run(
+    let outcome = try await runs.run(
       "train", "text", "data.train=text.txt", "--run-dir", "run", "data.generator=none",
       "data.valid_fraction=0",
       "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=4", "training.bptt=1000",
@@ -28,15 +28,17 @@ import Testing
     #expect((abs(losses[0] - losses[1]) > 1e-4) == !option.isEmpty, "\(losses)")
   }
 
-  @Test(arguments: ["classifier", "tagger", "generator", "seq2seq"]) func regularized(task: String) throws {
+  @Test(arguments: ["classifier", "tagger", "generator", "seq2seq"]) func regularized(task: String)
+    async throws
+  {
     let options = ["model.zoneout=0.3", "model.variational_dropout=0.2", "log.every_steps=1"]
-    try runs.trained(task)
+    try await runs.trained(task)
     let plain = try runs.losses("train")
-    try runs.trained(task, options, run: "other")
+    try await runs.trained(task, options, run: "other")
     #expect(try runs.losses("train", run: "other") != plain)
     // Evaluation is not random.
-    let score = try runs.score(run: "other")
-    #expect(try runs.score(run: "other")["loss"] as? Double == score["loss"] as? Double)
+    let score = try await runs.score(run: "other")
+    #expect(try await runs.score(run: "other")["loss"] as? Double == score["loss"] as? Double)
     let found = try #require(score["loss"] as? Double)
     let reported = try #require(try runs.losses("valid", run: "other").min())
     #expect(abs(found - reported) < 1e-9 * reported)
@@ -45,8 +47,8 @@ import Testing
   // MARK: Limits of the data
 
   /// Tags that mark no spans have no F1, which is known before the first step.
-  @Test func spansAreNeededBeforeTheFirstStep() throws {
-    let outcome = try Program.run(
+  @Test func spansAreNeededBeforeTheFirstStep() async throws {
+    let outcome = try await Program.run(
       [
         "train", "slots", "data.train.input=words.txt", "data.train.labels=numbers.txt", "--run-dir", "run",
         "--dry-run",
@@ -55,24 +57,24 @@ import Testing
   }
 
   /// Examples that limits leave out or cut are counted wherever they change a metric.
-  @Test func examplesLeftOutAreCounted() throws {
+  @Test func examplesLeftOutAreCounted() async throws {
     let settings = ["data.max_length=3", "data.too_long=skip"]
-    let planned = try runs.train("seq2seq", settings + ["--dry-run"])
+    let planned = try await runs.train("seq2seq", settings + ["--dry-run"])
     #expect(planned.exitCode == 0 && planned.standardError.contains("examples left out"), "\(planned)")
-    try runs.trained("seq2seq", settings)
-    let scored = try runs.run("evaluate", "run", "--data", "pairs.tsv", "data.too_long=truncate")
+    try await runs.trained("seq2seq", settings)
+    let scored = try await runs.run("evaluate", "run", "--data", "pairs.tsv", "data.too_long=truncate")
     #expect(scored.exitCode == 0 && scored.standardError.contains("24 sequences cut"), "\(scored)")
   }
 
   /// A warning about the data comes before the checkpoint is restored, and must not open the log at step 0.
-  @Test func aWarningDoesNotCutTheLogOfAResumedRun() throws {
+  @Test func aWarningDoesNotCutTheLogOfAResumedRun() async throws {
     let settings = [
       "data.max_length=3", "data.too_long=skip", "log.every_steps=1", "training.schedule.kind=constant",
     ]
-    try runs.trained("seq2seq", settings + ["training.steps=6"])
-    let resumed = try runs.run("train", "--run-dir", "run", "--resume", "training.steps=12")
+    try await runs.trained("seq2seq", settings + ["training.steps=6"])
+    let resumed = try await runs.run("train", "--run-dir", "run", "--resume", "training.steps=12")
     #expect(resumed.exitCode == 0 && resumed.standardError.contains("warning:"), "\(resumed)")
-    try runs.trained("seq2seq", settings, run: "whole")
+    try await runs.trained("seq2seq", settings, run: "whole")
     for kind in ["train", "valid", "checkpoint"] {
       func steps(_ run: String) throws -> [Int] {
         try runs.events(kind, run: run).map { try #require($0["step"] as? Int) }
@@ -89,8 +91,8 @@ import Testing
     #expect(boards.allSatisfy { $0.range(of: start[0]) == nil })
   }
 
-  @Test func metricsOfAFewSourcesNameTheirNumber() throws {
-    let outcome = try runs.train(
+  @Test func metricsOfAFewSourcesNameTheirNumber() async throws {
+    let outcome = try await runs.train(
       "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("(of 2 sources)"), "\(outcome)")
     #expect(outcome.output.contains("of at most 2 sources (rnn-dist evaluate"), "\(outcome)")
@@ -98,73 +100,73 @@ import Testing
   }
 
   /// If there are fewer sources than the limit, their number is reported.
-  @Test func aLimitAboveTheSourcesIsNotTheirNumber() throws {
+  @Test func aLimitAboveTheSourcesIsNotTheirNumber() async throws {
     let settings = [
       "data.valid=pairs.tsv", "evaluation.metric=token_error_rate", "evaluation.decode_limit=1000",
     ]
-    try runs.trained("seq2seq", settings)
+    try await runs.trained("seq2seq", settings)
     let decoded = try runs.events("valid").map { try #require($0["decoded"] as? Int) }
     let examples = try runs.events("valid").map { try #require($0["examples"] as? Int) }
     #expect(decoded == examples && !decoded.isEmpty)
   }
 
   /// One line, one reference; or one source with the references of all its lines.
-  @Test func referencesAreGroupedOnRequest() throws {
+  @Test func referencesAreGroupedOnRequest() async throws {
     _ = try runs.folder.write("same.tsv", Array("cat\tdog\ncat\tcow\nhen\tcat\n".utf8))
-    try runs.trained("seq2seq")
-    func notes(_ settings: String...) throws -> [String] {
-      let outcome = try Program.run(
+    try await runs.trained("seq2seq")
+    func notes(_ settings: String...) async throws -> [String] {
+      let outcome = try await Program.run(
         ["evaluate", "run", "--json", "--data", "same.tsv"] + settings, in: runs.folder.root)
       let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
       return try #require(object?["notes"] as? [String])
     }
-    #expect(try notes().allSatisfy { $0.contains("nrefs:1|") })
-    #expect(try notes("evaluation.group_references=true").allSatisfy { $0.contains("nrefs:var|") })
+    #expect(try await notes().allSatisfy { $0.contains("nrefs:1|") })
+    #expect(try await notes("evaluation.group_references=true").allSatisfy { $0.contains("nrefs:var|") })
   }
 
   /// A no-break space is not a token here: the line counts as empty, and the next line has its output.
-  @Test func linesWithoutTokensAreEmptyLines() throws {
-    try runs.trained("seq2seq", ["data.tokens=bpe", "data.subword_vocabulary=20"])
-    let answered = try runs.run("predict", "run", lines: "cat\n\u{A0}\ndog\n")
+  @Test func linesWithoutTokensAreEmptyLines() async throws {
+    try await runs.trained("seq2seq", ["data.tokens=bpe", "data.subword_vocabulary=20"])
+    let answered = try await runs.run("predict", "run", lines: "cat\n\u{A0}\ndog\n")
     let lines = answered.output.split(separator: "\n", omittingEmptySubsequences: false)
     #expect(answered.exitCode == 0 && lines.count == 4 && lines[1].isEmpty, "\(answered)")
-    try runs.run("predict", "run", "other").expect(64, "other", "decoding.beam=5")
+    try await runs.run("predict", "run", "other").expect(64, "other", "decoding.beam=5")
   }
 
-  @Test func aClassIsNotAPartOfAText() throws {
-    try runs.trained("classifier")
-    let outcome = try runs.run("predict", "run", lines: "cat dog\nfew\tcat\n")
+  @Test func aClassIsNotAPartOfAText() async throws {
+    try await runs.trained("classifier")
+    let outcome = try await runs.run("predict", "run", lines: "cat dog\nfew\tcat\n")
     #expect(outcome.exitCode == 65 && outcome.output.split(separator: "\n").count == 1, "\(outcome)")
     #expect(outcome.standardError.contains("standard input:2: 2 fields"), "\(outcome)")
   }
 
-  @Test func missingValuesAreReported() throws {
-    try runs.run("train", "text", "data.train=").expect(78, "data.train", "no value", "data.train=null")
+  @Test func missingValuesAreReported() async throws {
+    try await runs.run("train", "text", "data.train=").expect(78, "data.train", "no value", "data.train=null")
   }
 
   // MARK: Sampled texts
 
   /// The limits of the configuration hold for sampled texts, too.
-  @Test func sampledTextsKeepToTheirLengths() throws {
-    try runs.trained(
+  @Test func sampledTextsKeepToTheirLengths() async throws {
+    try await runs.trained(
       "generator", ["decoding.min_length=2", "decoding.max_length=3", "decoding.no_repeat_ngram=1"])
-    let written = try runs.run("generate", "run", "--class", "few", "--count", "40")
+    let written = try await runs.run("generate", "run", "--class", "few", "--count", "40")
     let texts = written.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
       .map { $0.split(separator: " ") }
     #expect(written.exitCode == 0 && texts.count == 40, "\(written)")
     #expect(texts.allSatisfy { (2...3).contains($0.count) && Set($0).count == $0.count }, "\(written)")
-    let short = try runs.run("generate", "run", "--class", "few", "--count", "9", "--length", "1")
+    let short = try await runs.run("generate", "run", "--class", "few", "--count", "9", "--length", "1")
     #expect(
       short.output.split(separator: "\n").allSatisfy { $0.split(separator: " ").count == 1 }, "\(short)")
-    try runs.run("generate", "run", "--ensemble", "run").expect(64, "--ensemble")
+    try await runs.run("generate", "run", "--ensemble", "run").expect(64, "--ensemble")
   }
 
   // MARK: A text from a vector
 
   /// A text for a vector has a reference; a text for a class is one of many.
-  @Test func captionsAreChosenByTheirTexts() throws {
+  @Test func captionsAreChosenByTheirTexts() async throws {
     let settings = ["model.hidden_size=8", "model.embedding_size=6", "training.epochs=2", "data.min_count=1"]
-    let trained = try Program.run(
+    let trained = try await Program.run(
       [
         "train", "captions", "data.train=captions.tsv", "data.valid=captions.tsv", "--run-dir", "run",
         "evaluation.metric=token_error_rate",
@@ -172,41 +174,43 @@ import Testing
     #expect(trained.exitCode == 0 && trained.output.contains("token error rate "), "\(trained)")
     let errors = try runs.events("valid").map { try #require($0["token_error_rate"] as? Double) }
     #expect(errors.count == 2)
-    let refused = try Program.run(
+    let refused = try await Program.run(
       ["train", "surnames", "data.train=classes.tsv", "--run-dir", "new", "evaluation.metric=bleu"],
       in: runs.folder.root)
     refused.expect(78, "evaluation.metric", "no right one")
   }
 
   @Test(arguments: ["initial-state", "initial-input", "every-step"])
-  func captions(condition: String) throws {
-    let trained = try runs.run(
+  func captions(condition: String) async throws {
+    let trained = try await runs.run(
       "train", "captions", "data.train=captions.tsv", "--run-dir", "run", "model.hidden_size=8",
       "model.embedding_size=6", "model.condition=\(condition)", "training.epochs=8", "data.min_count=1",
       "data.valid_fraction=0.3")
     try #require(trained.exitCode == 0, "\(trained)")
     #expect(trained.output.contains("held-out examples:\n  picture-"), "\(trained)")
     let reported = try #require(try runs.losses("valid").min())
-    func expectTheSameModel() throws {
-      let found = try #require(try runs.score()["loss"] as? Double)
+    func expectTheSameModel() async throws {
+      let found = try #require(try await runs.score()["loss"] as? Double)
       #expect(abs(found - reported) < 1e-9 * reported)
-      let written = try runs.run("generate", "run", "--features", "picture-1.npy", "--count", "3")
+      let written = try await runs.run("generate", "run", "--features", "picture-1.npy", "--count", "3")
       #expect(written.exitCode == 0, "\(written)")
       #expect(written.output.split(separator: "\n", omittingEmptySubsequences: false).count == 4)
-      try runs.run("generate", "run").expect(64, "--features")
+      try await runs.run("generate", "run").expect(64, "--features")
       _ = try runs.folder.write("short.npy", SequenceRuns.npy([1, 2]))
-      try runs.run("generate", "run", "--features", "short.npy").expect(65, "error: short.npy: ", "width 2")
-      try runs.run("generate", "run", "--features", "none.npy").expect(66, "error: none.npy: no such file")
-      try runs.run("generate", "run", "--class", "few").expect(64, "--features")
-      let predicted = try runs.run("predict", "run", lines: "picture-0.npy\npicture-1.npy\n")
+      try await runs.run("generate", "run", "--features", "short.npy").expect(
+        65, "error: short.npy: ", "width 2")
+      try await runs.run("generate", "run", "--features", "none.npy").expect(
+        66, "error: none.npy: no such file")
+      try await runs.run("generate", "run", "--class", "few").expect(64, "--features")
+      let predicted = try await runs.run("predict", "run", lines: "picture-0.npy\npicture-1.npy\n")
       #expect(predicted.exitCode == 0 && predicted.output.split(separator: "\n").count == 2, "\(predicted)")
     }
-    try expectTheSameModel()
+    try await expectTheSameModel()
     // Four pictures, each with several captions: one text is compared with all of them.
-    let score = try runs.score()
+    let score = try await runs.score()
     #expect((score["bleu"] as? Double ?? -1) >= 0 && (0...1).contains(score["exact_match"] as? Double ?? -1))
     try FileManager.default.removeItem(atPath: runs.folder.path("run/shape.json"))
-    try runs.run("evaluate", "run").expect(66, "run/shape.json: no such file")
+    try await runs.run("evaluate", "run").expect(66, "run/shape.json: no such file")
   }
 
   /// The files of a run are inputs like any other and may be damaged.
@@ -215,22 +219,22 @@ import Testing
     #"{"source_count":3}"#, #"{"source_count":1,"steps":0}"#,
     #"{"source_count":1,"source_width":4294967296}"#,
   ])
-  func damagedShape(text: String) throws {
-    try runs.trained("seq2seq")
+  func damagedShape(text: String) async throws {
+    try await runs.trained("seq2seq")
     _ = try runs.folder.write("run/shape.json", Array(text.utf8))
-    try runs.run("evaluate", "run").expect(65, "run/shape.json")
+    try await runs.run("evaluate", "run").expect(65, "run/shape.json")
   }
 
   // MARK: Subwords
 
-  @Test(arguments: ["bpe", "unigram"]) func subwords(kind: String) throws {
+  @Test(arguments: ["bpe", "unigram"]) func subwords(kind: String) async throws {
     let settings = [
       "data.tokens=bpe", "data.subword_kind=\(kind)", "data.subword_vocabulary=20", "decoding.max_length=30",
     ]
-    try runs.trained("seq2seq", settings)
-    let (score, reported) = (try runs.score(), try runs.losses("valid"))
+    try await runs.trained("seq2seq", settings)
+    let (score, reported) = (try await runs.score(), try runs.losses("valid"))
     #expect(abs(try #require(score["loss"] as? Double) - (try #require(reported.min()))) < 1e-9)
-    let predicted = try runs.run("predict", "run", lines: "cat dog\nhen\n")
+    let predicted = try await runs.run("predict", "run", lines: "cat dog\nhen\n")
     #expect(predicted.exitCode == 0, "\(predicted)")
     #expect(predicted.output.split(separator: "\n", omittingEmptySubsequences: false).count == 3)
     #expect(!predicted.output.contains("\u{2581}"), "marks of word boundaries are not text")
@@ -241,73 +245,73 @@ import Testing
 
   // MARK: Ensembles
 
-  @Test func anEnsembleDecodesTogether() throws {
-    try runs.trained("seq2seq", ["training.learning_rate=0.02"])
-    try runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
-    func scores(_ arguments: String...) throws -> [String] {
-      let outcome = try Program.run(
+  @Test func anEnsembleDecodesTogether() async throws {
+    try await runs.trained("seq2seq", ["training.learning_rate=0.02"])
+    try await runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
+    func scores(_ arguments: String...) async throws -> [String] {
+      let outcome = try await Program.run(
         ["predict"] + arguments + ["--scores", "--beam", "4", "--n-best", "4"], in: runs.folder.root,
         input: Array("cat dog\nhen cow cat\n".utf8))
       #expect(outcome.exitCode == 0, "\(outcome)")
       return outcome.output.split(separator: "\n").map(String.init)
     }
-    let (one, other) = (try scores("run"), try scores("other"))
-    let both = try scores("run", "--ensemble", "other")
+    let (one, other) = (try await scores("run"), try await scores("other"))
+    let both = try await scores("run", "--ensemble", "other")
     #expect(both.count == 8 && both != one && both != other)
-    #expect(try scores("other", "--ensemble", "run") == both)
-    #expect(try runs.score("--ensemble", "other")["chrf"] != nil)
+    #expect(try await scores("other", "--ensemble", "run") == both)
+    #expect(try await runs.score("--ensemble", "other")["chrf"] != nil)
   }
 
-  @Test func anEnsembleOfDifferentInputs() throws {
-    try runs.trained("seq2seq")
-    try runs.trained("seq2seq", ["data.train=triples.tsv"], run: "two")
-    try runs.trained("seq2seq", ["data.reverse_source=true"], run: "reversed")
-    try runs.run("predict", "run", "--ensemble", "two", lines: "cat\n").expect(65, "two", "source")
-    try runs.run("predict", "run", "--ensemble", "reversed", lines: "cat\n")
+  @Test func anEnsembleOfDifferentInputs() async throws {
+    try await runs.trained("seq2seq")
+    try await runs.trained("seq2seq", ["data.train=triples.tsv"], run: "two")
+    try await runs.trained("seq2seq", ["data.reverse_source=true"], run: "reversed")
+    try await runs.run("predict", "run", "--ensemble", "two", lines: "cat\n").expect(65, "two", "source")
+    try await runs.run("predict", "run", "--ensemble", "reversed", lines: "cat\n")
       .expect(65, "reversed", "data.reverse_source")
-    let good = try runs.run("predict", "two", lines: "cat\tdog\n")
+    let good = try await runs.run("predict", "two", lines: "cat\tdog\n")
     #expect(good.exitCode == 0, "\(good)")
-    try runs.run("predict", "two", lines: "cat\n").expect(65)
-    try runs.run("predict", "run", lines: "cat\tdog\n").expect(65)
+    try await runs.run("predict", "two", lines: "cat\n").expect(65)
+    try await runs.run("predict", "run", lines: "cat\tdog\n").expect(65)
   }
 
   // MARK: Earlier traps
 
-  @Test func charactersOfATaggerOfNumbers() throws {
-    try runs.trained(
+  @Test func charactersOfATaggerOfNumbers() async throws {
+    try await runs.trained(
       "tagger",
       [
         "model.output=linear", "model.character_embedding_size=3", "model.character_hidden_size=3",
         "data.train.labels=numbers.txt",
       ])
-    #expect(try runs.score()["mse"] != nil)
-    let predicted = try runs.run("predict", "run", lines: "cat dog\n")
+    #expect(try await runs.score()["mse"] != nil)
+    let predicted = try await runs.run("predict", "run", lines: "cat dog\n")
     #expect(predicted.exitCode == 0 && predicted.output.split(separator: " ").count == 2, "\(predicted)")
   }
 
   /// Only the data show whether there is a second source, which decides the width of all contexts.
-  @Test func tiedEmbeddingsOfTwoSources() throws {
+  @Test func tiedEmbeddingsOfTwoSources() async throws {
     let settings = ["model.tie_embeddings=true", "data.train=triples.tsv"]
-    let narrow = try runs.train("seq2seq", settings + ["model.decoder_embedding_size=16"])
+    let narrow = try await runs.train("seq2seq", settings + ["model.decoder_embedding_size=16"])
     narrow.expect(65, "model.tie_embeddings", "24", "model.readout_size")
-    try runs.trained("seq2seq", settings + ["model.decoder_embedding_size=24"])
-    #expect(try runs.score()["loss"] is Double)
+    try await runs.trained("seq2seq", settings + ["model.decoder_embedding_size=24"])
+    #expect(try await runs.score()["loss"] is Double)
   }
 
-  @Test func aGeneratorHasNoSourceToMeasure() throws {
-    try runs.trained("generator")
-    try runs.run("predict", "run", "decoding.max_length_ratio=2", lines: "few\n")
+  @Test func aGeneratorHasNoSourceToMeasure() async throws {
+    try await runs.trained("generator")
+    try await runs.run("predict", "run", "decoding.max_length_ratio=2", lines: "few\n")
       .expect(78, "decoding.max_length_ratio")
   }
 
-  @Test(arguments: ["generator", "seq2seq", "classifier"]) func theLargestSeed(task: String) throws {
-    try runs.trained(task, ["seed=9223372036854775807"])
+  @Test(arguments: ["generator", "seq2seq", "classifier"]) func theLargestSeed(task: String) async throws {
+    try await runs.trained(task, ["seed=9223372036854775807"])
   }
 
-  @Test(arguments: ["language-model", "seq2seq"]) func aModelLargerThanTheMachine(task: String) throws {
+  @Test(arguments: ["language-model", "seq2seq"]) func aModelLargerThanTheMachine(task: String) async throws {
     _ = try runs.folder.write("text.txt", Array(TinyRun.text.utf8))
     let data = task == "seq2seq" ? [] : ["data.format=text", "data.train=text.txt"]
-    let outcome = try runs.train(
+    let outcome = try await runs.train(
       task, data + ["data.tokens=char", "model.hidden_size=65536", "model.layers=8"])
     outcome.expect(78, "model.hidden_size", "GiB")
     #expect(!FileManager.default.fileExists(atPath: runs.folder.path("run")))

@@ -65,24 +65,24 @@ struct SequenceRuns {
   ]
 
   /// Trains a model of a few units on the data of its task, or on those that `settings` name.
-  func train(_ task: String, _ settings: [String] = [], run: String = "run") throws -> Outcome {
-    try Program.run(
+  func train(_ task: String, _ settings: [String] = [], run: String = "run") async throws -> Outcome {
+    try await Program.run(
       ["train", "text", "task=\(task)", "--run-dir", run, "data.generator=none"] + Self.small
         + Self.length(task) + (Self.data[task] ?? []) + settings, in: folder.root)
   }
 
   /// The same, which must succeed. Models of data that every folder has are trained once for all tests, and copied.
-  func trained(_ task: String, _ settings: [String] = [], run: String = "run") throws {
-    func train(_ runs: SequenceRuns, run: String) throws {
-      let outcome = try runs.train(task, settings, run: run)
+  func trained(_ task: String, _ settings: [String] = [], run: String = "run") async throws {
+    @Sendable func train(_ runs: SequenceRuns, run: String) async throws {
+      let outcome = try await runs.train(task, settings, run: run)
       try #require(outcome.exitCode == 0, "\(outcome)")
     }
     guard settings.allSatisfy({ !$0.hasPrefix("data.") || Self.usesCommonData($0) }) else {
-      return try train(self, run: run)
+      return try await train(self, run: run)
     }
-    let shared = try SharedFolders.folder("\(task) \(settings)") {
+    let shared = try await SharedFolders.folder("\(task) \(settings)") {
       let runs = try SequenceRuns()
-      try train(runs, run: "run")
+      try await train(runs, run: "run")
       return runs.folder
     }
     try FileManager.default.copyItem(atPath: shared.path("run"), toPath: folder.path(run))
@@ -99,17 +99,17 @@ struct SequenceRuns {
       .contains(value)
   }
 
-  func run(_ arguments: String..., input: [UInt8] = []) throws -> Outcome {
-    try Program.run(arguments, in: folder.root, input: input)
+  func run(_ arguments: String..., input: [UInt8] = []) async throws -> Outcome {
+    try await Program.run(arguments, in: folder.root, input: input)
   }
 
-  func run(_ arguments: String..., lines: String) throws -> Outcome {
-    try Program.run(arguments, in: folder.root, input: Array(lines.utf8))
+  func run(_ arguments: String..., lines: String) async throws -> Outcome {
+    try await Program.run(arguments, in: folder.root, input: Array(lines.utf8))
   }
 
   /// The object that `evaluate --json` prints.
-  func score(_ arguments: String..., run: String = "run") throws -> [String: Any] {
-    let outcome = try Program.run(["evaluate", run, "--json"] + arguments, in: folder.root)
+  func score(_ arguments: String..., run: String = "run") async throws -> [String: Any] {
+    let outcome = try await Program.run(["evaluate", run, "--json"] + arguments, in: folder.root)
     try #require(outcome.exitCode == 0, "\(outcome)")
     return try Self.object(outcome.standardOutput)
   }

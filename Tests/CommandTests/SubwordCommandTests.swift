@@ -10,8 +10,8 @@ import Testing
     _ = try runs.folder.write("text.txt", Array(TinyRun.text.utf8))
   }
 
-  private func train(_ settings: [String], run: String = "run") throws -> Outcome {
-    try Program.run(
+  private func train(_ settings: [String], run: String = "run") async throws -> Outcome {
+    try await Program.run(
       [
         "train", "text", "data.train=text.txt", "data.tokens=bpe", "data.subword_vocabulary=40", "--run-dir",
         run,
@@ -20,36 +20,37 @@ import Testing
   }
 
   @Test(arguments: [[], ["data.subword_kind=unigram"], ["model.adaptive_cutoffs=[8,20]"]])
-  func aLanguageModel(settings: [String]) throws {
-    let trained = try train(settings + ["training.steps=12"])
+  func aLanguageModel(settings: [String]) async throws {
+    let trained = try await train(settings + ["training.steps=12"])
     try #require(trained.exitCode == 0, "\(trained)")
-    let score = try runs.score()
+    let score = try await runs.score()
     let (loss, tokens) = (try #require(score["loss"] as? Double), try #require(score["tokens"] as? Int))
     let (perByte, perCharacter) = (score["bits_per_byte"] as? Double, score["bits_per_character"] as? Double)
     let bytes = try #require(perByte.map { loss * Double(tokens) / log(2) / $0 })
     // The last tenth without its first subword; one character in it has two bytes.
     #expect(bytes < Double(TinyRun.text.utf8.count) * 0.11 && bytes > Double(TinyRun.text.utf8.count) * 0.08)
     #expect(try #require(perCharacter) > perByte ?? .infinity)
-    let lines = try runs.run("evaluate", "run", "--data", "text.txt")
+    let lines = try await runs.run("evaluate", "run", "--data", "text.txt")
     #expect(lines.exitCode == 0 && lines.output.contains(" bits/byte, "), "\(lines)")
-    let written = try runs.run("generate", "run", "--prompt", "the cat\nsat", "--length", "20", "--seed", "3")
+    let written = try await runs.run(
+      "generate", "run", "--prompt", "the cat\nsat", "--length", "20", "--seed", "3")
     #expect(written.exitCode == 0 && written.errors.isEmpty, "\(written)")
     #expect(written.output.hasPrefix("the cat\nsat") && !written.output.contains("▁"), "\(written)")
-    let several = try runs.run(
+    let several = try await runs.run(
       "generate", "run", "--prompt", "the cat\nsat", "--length", "20", "--seed", "3", "--count", "2")
     #expect(several.output.hasPrefix(written.output))
-    let strange = try runs.run("generate", "run", "--prompt", "Ж", "--length", "2")
+    let strange = try await runs.run("generate", "run", "--prompt", "Ж", "--length", "2")
     #expect(strange.exitCode == 0 && strange.standardError.contains("characters that the model has never"))
-    #expect(try runs.run("inspect", "run").output.contains("tokens (bpe)"))
+    #expect(try await runs.run("inspect", "run").output.contains("tokens (bpe)"))
   }
 
   /// A run that is resumed ends as one that was not interrupted.
-  @Test func resumed() throws {
-    try #require(try train(["training.steps=12"], run: "whole").exitCode == 0)
-    try #require(try train(["training.steps=6"]).exitCode == 0)
-    let resumed = try runs.run("train", "--run-dir", "run", "--resume", "training.steps=12")
+  @Test func resumed() async throws {
+    try #require(try await train(["training.steps=12"], run: "whole").exitCode == 0)
+    try #require(try await train(["training.steps=6"]).exitCode == 0)
+    let resumed = try await runs.run("train", "--run-dir", "run", "--resume", "training.steps=12")
     #expect(resumed.exitCode == 0 && resumed.standardError.contains("resumed from step 6"), "\(resumed)")
-    let ranks = try Program.run(
+    let ranks = try await Program.run(
       ["evaluate", "run", "--json", "--data", "text.txt"], ranks: 2, in: runs.folder.root)
     #expect(ranks.exitCode == 0, "\(ranks)")
     for name in ["vocab.txt", "vocab.model"] {
@@ -64,13 +65,13 @@ import Testing
     ("seq2seq", ["data.tokens=bpe", "data.shared_vocabulary=true"]),
     ("seq2seq", ["data.source_tokens=bpe", "data.target_tokens=char"]),
   ])
-  func sequences(task: String, settings: [String]) throws {
-    try runs.trained(task, ["data.subword_vocabulary=20"] + settings)
-    #expect(try runs.score()["loss"] as? Double != nil)
+  func sequences(task: String, settings: [String]) async throws {
+    try await runs.trained(task, ["data.subword_vocabulary=20"] + settings)
+    #expect(try await runs.score()["loss"] as? Double != nil)
     let used =
       task == "generator"
-      ? try runs.run("generate", "run", "--class", "many", "--count", "2")
-      : try runs.run("predict", "run", lines: "cat dog\nhen\n")
+      ? try await runs.run("generate", "run", "--class", "many", "--count", "2")
+      : try await runs.run("predict", "run", lines: "cat dog\nhen\n")
     #expect(
       used.exitCode == 0 && used.output.split(separator: "\n", omittingEmptySubsequences: false).count == 3)
     #expect(!used.output.contains("▁"), "\(used)")

@@ -19,19 +19,19 @@ enum TinyRun {
   }()
 
   /// A folder with `text.txt` and a copy of the run of a tokenization in `run`.
-  static func folder(_ tokens: String = "char") throws -> TemporaryFolder {
+  static func folder(_ tokens: String = "char") async throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     _ = try folder.write("text.txt", text.utf8)
-    let trained = try SharedFolders.folder("tiny \(tokens)") { try train(tokens) }
+    let trained = try await SharedFolders.folder("tiny \(tokens)") { try await train(tokens) }
     try FileManager.default.copyItem(atPath: trained.path("run"), toPath: folder.path("run"))
     return folder
   }
 
   /// Three checkpoints, at steps 4, 8 and 12.
-  private static func train(_ tokens: String) throws -> TemporaryFolder {
+  private static func train(_ tokens: String) async throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     _ = try folder.write("text.txt", text.utf8)
-    let outcome = try Program.run(
+    let outcome = try await Program.run(
       ["train", "text", "data.train=text.txt", "data.tokens=\(tokens)", "--run-dir", "run"] + settings + [
         "training.steps=12", "evaluation.every_steps=4", "checkpoint.every_steps=4",
       ], in: folder.root)
@@ -42,29 +42,24 @@ enum TinyRun {
 
 /// Folders that are made once for all tests. Tests copy from them and don't change them.
 enum SharedFolders {
-  private final class Entry: Sendable {
-    let result = Mutex<Result<TemporaryFolder, any Error>?>(nil)
-  }
-
-  private static let entries = Mutex<[String: Entry]>([:])
+  private static let folders = Mutex<[String: Task<TemporaryFolder, any Error>]>([:])
 
   /// The folder of a name, made by the first caller; the others wait for it.
-  static func folder(_ name: String, _ make: () throws -> TemporaryFolder) throws -> TemporaryFolder {
-    let entry = entries.withLock { entries in
-      let entry = entries[name] ?? Entry()
-      entries[name] = entry
-      return entry
+  static func folder(
+    _ name: String, _ make: @escaping @Sendable () async throws -> TemporaryFolder
+  ) async throws -> TemporaryFolder {
+    let making = folders.withLock { folders in
+      let making = folders[name] ?? Task { try await make() }
+      folders[name] = making
+      return making
     }
-    return try entry.result.withLock { result in
-      let folder = result ?? Result { try make() }
-      if result == nil, case .success(let made) = folder { remains.withLock { $0.append(made.root) } }
-      result = folder
-      return try folder.get()
-    }
+    let folder = try await making.value
+    remains.withLock { _ = $0.insert(folder.root) }
+    return folder
   }
 
   /// Values that a static property holds are never released, so the folders are removed when the process ends.
-  private static let remains: Mutex<[String]> = {
+  private static let remains: Mutex<Set<String>> = {
     atexit {
       SharedFolders.remains.withLock { $0.forEach { try? FileManager.default.removeItem(atPath: $0) } }
     }

@@ -43,13 +43,13 @@ import Testing
 
   /// An endless run is stopped by a signal at some step, resumed, and ends as if it had never stopped.
   @Test(arguments: [nil, 2], [SIGTERM, SIGINT, SIGHUP])
-  func stopAndResume(ranks: Int?, signal: Int32) throws {
+  func stopAndResume(ranks: Int?, signal: Int32) async throws {
     let endless = arguments("stopped", ["training.steps=100000000", "checkpoint.every_steps=1000000"])
-    let program = try Program(endless, ranks: ranks, in: folder.root)
-    try program.wait(for: "the first report") { reports("stopped") > 0 }
+    let program = try await Program(endless, ranks: ranks, in: folder.root)
+    try await program.wait(for: "the first report") { reports("stopped") > 0 }
     // One rank gets the signal; all stop together.
     if ranks == nil { program.send(signal) } else { try program.sendToOneRank(signal) }
-    let stopped = try program.wait()
+    let stopped = try await program.wait()
     #expect(stopped.exitCode == 75 && stopped.errors.isEmpty, "\(stopped)")
     let launcher = ranks.map { "to continue: mpirun -np \($0) " } ?? "to continue: "
     #expect(
@@ -60,11 +60,12 @@ import Testing
     let steps = try lastStep(of: "stopped") + 25
     let length = ["training.steps=\(steps)"]
     let (resuming, training) = (
-      try Program(["train", "--run-dir", "stopped", "--resume"] + length, ranks: ranks, in: folder.root),
-      try Program(
+      try await Program(
+        ["train", "--run-dir", "stopped", "--resume"] + length, ranks: ranks, in: folder.root),
+      try await Program(
         arguments("whole", length + ["checkpoint.every_steps=1000000"]), ranks: ranks, in: folder.root)
     )
-    let (resumed, whole) = (try resuming.wait(), try training.wait())
+    let (resumed, whole) = (try await resuming.wait(), try await training.wait())
     #expect(
       resumed.exitCode == 0 && resumed.standardError.contains("resumed from step \(steps - 25)"), "\(resumed)"
     )
@@ -76,8 +77,8 @@ import Testing
   }
 
   /// A supervisor may always pass --resume with a configuration; a warning reveals a mistyped name.
-  @Test func resumingNothingSaysSo() throws {
-    let outcome = try Program.run(
+  @Test func resumingNothingSaysSo() async throws {
+    let outcome = try await Program.run(
       arguments("nothing", ["training.steps=2", "--resume"]), in: folder.root)
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("begins anew"), "\(outcome)")
   }
@@ -87,9 +88,9 @@ import Testing
     (["text", "--run-dir", "other"], "the run directory"),
     (["char-lm", "--run-dir", "run"], "the configuration"),
     (["text", "--run-dir", "run", "--dry-run"], "the command line"),
-  ]) func ranksWithOtherArguments(words: [String], what: String) throws {
+  ]) func ranksWithOtherArguments(words: [String], what: String) async throws {
     let settings = ["data.train=text.txt"] + TinyRun.settings
-    let outcome = try Program.run(
+    let outcome = try await Program.run(
       eachRank: [["train", "text", "--run-dir", "run"] + settings, ["train"] + words + settings],
       in: folder.root)
     #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
@@ -97,46 +98,46 @@ import Testing
   }
 
   /// A mistyped directory must not become a run of the built-in model.
-  @Test func resumingAMistypedDirectoryCreatesNothing() throws {
-    let outcome = try Program.run(["train", "--run-dir", "typo", "--resume"], in: folder.root)
+  @Test func resumingAMistypedDirectoryCreatesNothing() async throws {
+    let outcome = try await Program.run(["train", "--run-dir", "typo", "--resume"], in: folder.root)
     #expect(outcome.exitCode == 66 && !exists("typo"), "\(outcome)")
   }
 
   /// Only rank 0 needs to see the run directory: its configuration reaches every rank.
-  @Test func rank0ReadsTheConfigurationOfTheRun() throws {
-    #expect(try Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
+  @Test func rank0ReadsTheConfigurationOfTheRun() async throws {
+    #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
     let script = """
       test "$OMPI_COMM_WORLD_RANK" = 0 || { mkdir -p elsewhere && cp -f text.txt elsewhere && cd elsewhere; }
       exec "$PROGRAM" train --run-dir run --resume training.steps=5
       """
-    let outcome = try Program.run(shell: script, ranks: 2, in: folder.root)
+    let outcome = try await Program.run(shell: script, ranks: 2, in: folder.root)
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("resumed from step 3"), "\(outcome)")
     #expect(try lastStep(of: "run") == 5 && !exists("elsewhere/run"))
   }
 
   /// SIGUSR1, to mpirun where there is one, asks for a checkpoint and nothing else.
-  @Test(arguments: [nil, 2]) func saveOnRequest(ranks: Int?) throws {
+  @Test(arguments: [nil, 2]) func saveOnRequest(ranks: Int?) async throws {
     let never = ["evaluation.every_steps=100000000", "checkpoint.every_steps=100000000"]
-    let program = try Program(
+    let program = try await Program(
       arguments("run", ["training.steps=100000000"] + never), ranks: ranks, in: folder.root)
-    try program.wait(for: "the first report") { reports("run") > 0 }
+    try await program.wait(for: "the first report") { reports("run") > 0 }
     #expect(!exists("run/checkpoints/last"))
     program.send(SIGUSR1)
-    try program.wait(for: "a checkpoint") { exists("run/checkpoints/last") }
+    try await program.wait(for: "a checkpoint") { exists("run/checkpoints/last") }
     // Two ranks may get the signal at different steps, and a checkpoint is written for each; then no more.
-    try waitForReports(20, of: program)
+    try await waitForReports(20, of: program)
     let saved = try lastStep(of: "run")
-    try waitForReports(20, of: program)
+    try await waitForReports(20, of: program)
     #expect(try lastStep(of: "run") == saved)
     if ranks == nil { program.send(SIGTERM) } else { try program.sendToOneRank(SIGTERM) }
-    let outcome = try program.wait()
+    let outcome = try await program.wait()
     #expect(outcome.exitCode == 75, "\(outcome)")
     #expect(try lastStep(of: "run") > saved)
   }
 
-  private func waitForReports(_ count: Int, of program: Program) throws {
+  private func waitForReports(_ count: Int, of program: Program) async throws {
     let seen = reports("run")
-    try program.wait(for: "further reports") { reports("run") >= seen + count }
+    try await program.wait(for: "further reports") { reports("run") >= seen + count }
   }
 
   /// The number of training reports in the metrics file.
@@ -146,8 +147,8 @@ import Testing
   }
 
   /// Larger states: an optimized build once freed their memory before the first step was rehearsed.
-  @Test(arguments: ["char", "word"]) func aLargerLanguageModel(tokens: String) throws {
-    let outcome = try Program.run(
+  @Test(arguments: ["char", "word"]) func aLargerLanguageModel(tokens: String) async throws {
+    let outcome = try await Program.run(
       arguments(
         "larger",
         [
@@ -158,51 +159,53 @@ import Testing
     #expect(try status(of: "larger") == "finished")
   }
 
-  @Test func anExistingRunIsKeptOrReplacedAsAsked() throws {
-    let first = try Program.run(arguments("run", ["training.steps=3"]), in: folder.root)
+  @Test func anExistingRunIsKeptOrReplacedAsAsked() async throws {
+    let first = try await Program.run(arguments("run", ["training.steps=3"]), in: folder.root)
     #expect(first.exitCode == 0, "\(first)")
     let before = try checkpoint("run", step: 3)
-    let refused = try Program.run(arguments("run", ["training.steps=5"]), in: folder.root)
+    let refused = try await Program.run(arguments("run", ["training.steps=5"]), in: folder.root)
     #expect(refused.exitCode == 73 && refused.errors.count == 1, "\(refused)")
     #expect(try checkpoint("run", step: 3) == before && !exists("run/checkpoints/step-5"))
-    let replaced = try Program.run(arguments("run", ["training.steps=5", "--overwrite"]), in: folder.root)
+    let replaced = try await Program.run(
+      arguments("run", ["training.steps=5", "--overwrite"]), in: folder.root)
     #expect(replaced.exitCode == 0 && exists("run/checkpoints/step-5"), "\(replaced)")
     #expect(!exists("run/checkpoints/step-3"))
   }
 
   /// The configuration that a run writes repeats the run.
-  @Test func theWrittenConfigurationRepeatsTheRun() throws {
-    #expect(try Program.run(arguments("one", ["training.steps=5"]), in: folder.root).exitCode == 0)
-    let again = try Program.run(["train", "one/config.yaml", "--run-dir", "two"], in: folder.root)
+  @Test func theWrittenConfigurationRepeatsTheRun() async throws {
+    #expect(try await Program.run(arguments("one", ["training.steps=5"]), in: folder.root).exitCode == 0)
+    let again = try await Program.run(["train", "one/config.yaml", "--run-dir", "two"], in: folder.root)
     #expect(again.exitCode == 0, "\(again)")
     #expect(try checkpoint("one", step: 5) == checkpoint("two", step: 5))
   }
 
-  @Test func otherSettingsCannotResume() throws {
-    #expect(try Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
-    let outcome = try Program.run(
+  @Test func otherSettingsCannotResume() async throws {
+    #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
+    let outcome = try await Program.run(
       ["train", "--run-dir", "run", "--resume", "model.hidden_size=9"], ranks: 3, in: folder.root)
     #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
     #expect(outcome.standardError.contains("model.hidden_size was 8, now it is 9"), "\(outcome)")
   }
 
   /// A run that fails because of its data leaves nothing behind that would stop a second attempt.
-  @Test func aSecondAttemptAfterBadData() throws {
-    let bad = try Program.run(["train", "text", "data.train=none.txt", "--run-dir", "run"], in: folder.root)
+  @Test func aSecondAttemptAfterBadData() async throws {
+    let bad = try await Program.run(
+      ["train", "text", "data.train=none.txt", "--run-dir", "run"], in: folder.root)
     #expect(bad.exitCode == 66, "\(bad)")
-    let good = try Program.run(arguments("run", ["training.steps=2"]), in: folder.root)
+    let good = try await Program.run(arguments("run", ["training.steps=2"]), in: folder.root)
     #expect(good.exitCode == 0, "\(good)")
   }
 
-  @Test(arguments: [nil, 2]) func dryRunWritesNothing(ranks: Int?) throws {
-    let outcome = try Program.run(arguments("run", ["--dry-run"]), ranks: ranks, in: folder.root)
+  @Test(arguments: [nil, 2]) func dryRunWritesNothing(ranks: Int?) async throws {
+    let outcome = try await Program.run(arguments("run", ["--dry-run"]), ranks: ranks, in: folder.root)
     #expect(outcome.exitCode == 0 && !exists("run"), "\(outcome)")
     #expect(outcome.standardError.contains("parameters") && outcome.standardOutput.isEmpty, "\(outcome)")
   }
 
   /// The result on standard output, the log on standard error, from one rank.
-  @Test(arguments: [nil, 3]) func resultAndLog(ranks: Int?) throws {
-    let outcome = try Program.run(arguments("run", ["training.steps=7"]), ranks: ranks, in: folder.root)
+  @Test(arguments: [nil, 3]) func resultAndLog(ranks: Int?) async throws {
+    let outcome = try await Program.run(arguments("run", ["training.steps=7"]), ranks: ranks, in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")
     #expect(outcome.output.components(separatedBy: "held-out loss").count == 2, "\(outcome)")
     #expect(outcome.output.contains("run directory: run\n"), "\(outcome)")
