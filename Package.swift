@@ -49,22 +49,22 @@ let libraryTargets: [Target] = [
   .target(
     name: "Datasets", dependencies: ["NumericKernels", "Options", "CSentencePiece", "UnicodeText"],
     swiftSettings: strictSwift),
-  .target(
-    name: "Configuration",
-    dependencies: ["NumericKernels", "Options", "RecurrentNN", "Optimizers", "Datasets", "Metrics"],
-    resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
   .target(name: "RunLog", dependencies: ["Checkpoints"], swiftSettings: strictSwift),
   .target(
     name: "Tasks",
     dependencies: [
-      "RecurrentNN", "Parameters", "NumericKernels", "Options", "Communication",
-      "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
+      "RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Communication",
+      "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
     ],
     swiftSettings: strictSwift),
   .target(
+    name: "Configuration",
+    dependencies: ["Tasks", "Options", "RecurrentNN", "Datasets", "Communication"],
+    resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
+  .target(
     name: "Inference",
     dependencies: [
-      "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Communication", "Configuration", "Datasets",
+      "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Communication", "Datasets",
       "Metrics", "Checkpoints", "RunLog",
     ],
     swiftSettings: strictSwift),
@@ -113,7 +113,7 @@ let testTargets: [Target] = [
   test("Optimizers", of: ["Optimizers"]),
   test("MPI", of: ["MPI", "MPIConformance"]),
   test("Communication", of: ["Communication", "MPIConformance"]),
-  test("Configuration", of: ["Configuration", "Datasets", "rnn-dist"]),
+  test("Configuration", of: ["Configuration", "Tasks", "Datasets", "rnn-dist"]),
   test("Datasets", of: ["Datasets"]),
   test("UnicodeText", of: ["UnicodeText"]),
   test("Metrics", of: ["Metrics", "UnicodeText"]),

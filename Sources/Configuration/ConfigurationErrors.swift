@@ -1,3 +1,5 @@
+import Communication
+
 /// One thing wrong in a configuration.
 public struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
   /// Where it was written.
@@ -24,7 +26,7 @@ public struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Everything wrong in a configuration, reported at once.
-public struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConvertible {
+public struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   public let issues: [ConfigurationIssue]
 
   public init(_ issues: [ConfigurationIssue]) {
@@ -38,7 +40,7 @@ public struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConve
 }
 
 /// A configuration that couldn't be read at all.
-public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomStringConvertible {
+public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   /// Why there is no text.
   public enum Reason: Sendable, Equatable {
     /// Neither a file nor a preset has this name.

@@ -1,6 +1,7 @@
 import Datasets
 import Options
 import RecurrentNN
+import Tasks
 
 /// One key: its dotted path, the property that it sets, and a line of help.
 ///
@@ -24,8 +25,8 @@ public struct ConfigurationKey: Sendable {
   public let help: String
   /// The default as YAML text.
   public let defaultText: String
-  /// The tasks that read it; any other refuses values that are not the default.
-  public let tasks: Set<RunConfiguration.Task>
+  /// The groups it belongs to; a task without any of them refuses values that are not the default.
+  let groups: Set<KeyGroup>
   public fileprivate(set) var change: Change
 
   let choices: [String]
@@ -44,12 +45,12 @@ public struct ConfigurationKey: Sendable {
   private init<Value>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
     _ codec: ValueCodec<Value>,
-    _ tasks: Set<RunConfiguration.Task>, _ change: Change, _ help: String
+    _ groups: Set<KeyGroup>, _ change: Change, _ help: String
   ) {
     self.path = path
     self.expectation = codec.expectation
     self.help = help
-    self.tasks = tasks
+    self.groups = groups
     self.change = change
     self.choices = codec.choices
     self.property = property
@@ -77,43 +78,36 @@ public struct ConfigurationKey: Sendable {
   /// A key with a value of a type that has one form in YAML.
   init<Value: ConfigurationValue>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
-    tasks: Set<RunConfiguration.Task> = .all, change: Change = .inUse, _ help: String
+    groups: Set<KeyGroup> = [], change: Change = .inUse, _ help: String
   ) {
     let codec = Value.codec(ConfigurationSchema.bounds, property)
-    self.init(path, property, codec, tasks, change, help)
+    self.init(path, property, codec, groups, change, help)
   }
 
   /// A key with a choice.
   init<Value: OptionChoice>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
-    tasks: Set<RunConfiguration.Task> = .all, change: Change = .inUse, _ help: String
+    groups: Set<KeyGroup> = [], change: Change = .inUse, _ help: String
   ) {
-    self.init(path, property, .choice, tasks, change, help)
+    self.init(path, property, .choice, groups, change, help)
   }
 
   /// A key with a choice, or none.
   init<Value: OptionChoice>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value?> & Sendable,
-    tasks: Set<RunConfiguration.Task> = .all, change: Change = .inUse, _ help: String
+    groups: Set<KeyGroup> = [], change: Change = .inUse, _ help: String
   ) {
-    self.init(path, property, .optional(.choice), tasks, change, help)
+    self.init(path, property, .optional(.choice), groups, change, help)
   }
+
+  /// Whether a task makes use of the value.
+  func isRead(by task: TaskKind) -> Bool { groups.isEmpty || !groups.isDisjoint(with: task.groups) }
 
   /// The value as YAML text.
   public func text(of configuration: RunConfiguration) -> String { write(configuration) }
 
   /// The names from the root to the key.
   var parts: [String] { path.split(separator: ".").map(String.init) }
-}
-
-extension Set<RunConfiguration.Task> {
-  static let all = Set(RunConfiguration.Task.allCases)
-  /// Everything but a stream of text.
-  static let sequences: Set = [.tagger, .classifier, .generator, .seq2seq]
-  /// Those that read a sequence from both ends if they like.
-  static let readers: Set = [.tagger, .classifier, .seq2seq]
-  /// Those that write a sequence.
-  static let writers: Set = [.generator, .seq2seq]
 }
 
 /// The table of all keys. Reading, defaults, checks, `show`, suggestions and writing follow from it.
@@ -176,8 +170,7 @@ extension ConfigurationSchema {
   private static let run: [Key] = [
     Key(
       "task", \.task, change: .never,
-      "what is learned: the next token (language-model), a label per step (tagger), a class (classifier), a sequence from "
-        + "a class or vector (generator), a sequence from a sequence (seq2seq)"),
+      "what is learned: " + TaskKind.all.map { "\($0.summary) (\($0.name))" }.joined(separator: ", ")),
     Key(
       "seed", \.seed, "initial parameters, order of the data, dropout and generated data follow from it"),
   ]
@@ -202,10 +195,10 @@ extension ConfigurationSchema {
       "model.embedding_size", \.model.embeddingSize,
       "numbers that represent a token at the input; inputs that are numbers have none"),
     Key(
-      "model.bidirectional", \.model.network.bidirectional, tasks: .readers,
+      "model.bidirectional", \.model.network.bidirectional, groups: [.source],
       "encoders, taggers, classifiers: read both ways"),
     Key(
-      "model.pyramid", \.model.pyramid, tasks: [.seq2seq],
+      "model.pyramid", \.model.pyramid, groups: [.encoderDecoder],
       "encoders: further layers that each halve the number of states (Chan et al. 2016)"),
   ]
 
@@ -248,7 +241,7 @@ extension ConfigurationSchema {
       "model.zoneout_cell", \.model.network.cell.zoneoutCell,
       "lstm: the same for the cell state; null: as zoneout"),
     Key(
-      "model.word_dropout", \.model.wordDropout, tasks: .readers,
+      "model.word_dropout", \.model.wordDropout, groups: [.source],
       "taggers, classifiers, encoders: share of input tokens read as <unk> in training (not bytes)"),
     Key(
       "model.initialization", \.model.network.cell.initialization,
@@ -265,71 +258,74 @@ extension ConfigurationSchema {
 
   private static let inputAndOutput: [Key] = [
     Key(
-      "model.tie_embeddings", \.model.tieEmbeddings, tasks: [.languageModel, .generator, .seq2seq],
+      "model.tie_embeddings", \.model.tieEmbeddings, groups: [.stream, .writing],
       "input and output of the language model or decoder share one matrix"),
     Key(
-      "model.character_embedding_size", \.model.characterEmbeddingSize, tasks: .readers,
+      "model.character_embedding_size", \.model.characterEmbeddingSize, groups: [.source],
       "of words: numbers per character; with character_hidden_size, a recurrent network reads each word's characters"
     ),
     Key(
-      "model.character_hidden_size", \.model.characterHiddenSize, tasks: .readers,
+      "model.character_hidden_size", \.model.characterHiddenSize, groups: [.source],
       "units of each direction of that network; 0: none"),
     Key(
       "model.output", \.model.output,
       "softmax; crf (tagger: linear-chain conditional random field); bernoulli (independent bits); linear (numbers)"
     ),
     Key(
-      "model.adaptive_cutoffs", \.model.adaptiveCutoffs, tasks: [.languageModel],
+      "model.adaptive_cutoffs", \.model.adaptiveCutoffs, groups: [.stream],
       "language model: ids at which clusters of rarer tokens begin (adaptive softmax, Grave et al. 2017); []: one softmax"
     ),
     Key(
-      "model.adaptive_factor", \.model.adaptiveFactor, tasks: [.languageModel],
+      "model.adaptive_factor", \.model.adaptiveFactor, groups: [.stream],
       "adaptive softmax: by how much each cluster is narrower than the one before"),
     Key(
-      "model.pooling", \.model.pooling, tasks: [.classifier], "classifier: how all states become one vector"),
+      "model.pooling", \.model.pooling, groups: [.pooling], "classifier: how all states become one vector"),
     Key(
-      "model.readout_size", \.model.readoutSize, tasks: .writers,
+      "model.readout_size", \.model.readoutSize, groups: [.writing],
       "decoder: width of tanh(W [state; c; token]) before the output layer; 0: none"),
   ]
 
   private static let encoderDecoder: [Key] = [
-    Key("model.context", \.model.context, tasks: [.seq2seq], "seq2seq: how the decoder uses the encoder"),
     Key(
-      "model.bridge", \.model.bridge, tasks: [.seq2seq],
+      "model.context", \.model.context, groups: [.encoderDecoder], "seq2seq: how the decoder uses the encoder"
+    ),
+    Key(
+      "model.bridge", \.model.bridge, groups: [.encoderDecoder],
       "seq2seq: the decoder starts from a transform of c, or from a copy of the encoder's last states of the same size"
     ),
     Key(
-      "model.summary", \.model.summary, tasks: [.seq2seq],
+      "model.summary", \.model.summary, groups: [.encoderDecoder],
       "seq2seq: c is the encoder's last state, a transform of it, or a transform of all states"),
     Key(
-      "model.context_to_output", \.model.contextToOutput, tasks: [.seq2seq],
+      "model.context_to_output", \.model.contextToOutput, groups: [.encoderDecoder],
       "every-step: c also goes to the output layer"),
     Key(
-      "model.condition", \.model.condition, tasks: [.generator],
+      "model.condition", \.model.condition, groups: [.condition],
       "generator: where X enters; none: without X"),
     Key(
-      "model.attention", \.model.attention.score, tasks: [.seq2seq],
+      "model.attention", \.model.attention.score, groups: [.encoderDecoder],
       "score of an encoder's state (Bahdanau 2014, Luong 2015)"),
     Key(
-      "model.attention_size", \.model.attention.size, tasks: [.classifier, .seq2seq],
+      "model.attention_size", \.model.attention.size, groups: [.pooling, .encoderDecoder],
       "units of the additive score; null: as the decoder"),
     Key(
-      "model.attention_query", \.model.attention.query, tasks: [.seq2seq],
+      "model.attention_query", \.model.attention.query, groups: [.encoderDecoder],
       "the decoder's state before the step, or after it (Luong)"),
     Key(
-      "model.attention_window", \.model.attention.window, tasks: [.seq2seq],
+      "model.attention_window", \.model.attention.window, groups: [.encoderDecoder],
       "attend only to positions at most this far from the present one (Luong's local-m); null: everywhere"),
     Key(
-      "model.coverage", \.model.attention.coverage, tasks: [.seq2seq],
+      "model.coverage", \.model.attention.coverage, groups: [.encoderDecoder],
       "attention sees the sum of its earlier weights (See et al. 2017)"),
     Key(
-      "model.input_feeding", \.model.inputFeeding, tasks: .writers,
+      "model.input_feeding", \.model.inputFeeding, groups: [.writing],
       "the decoder reads its last readout as well (Luong 2015)"),
     Key(
-      "model.decoder_layers", \.model.decoderLayers, tasks: .writers, "null: as the encoder"),
-    Key("model.decoder_hidden_size", \.model.decoderHiddenSize, tasks: .writers, "null: as the encoder"),
+      "model.decoder_layers", \.model.decoderLayers, groups: [.writing], "null: as the encoder"),
+    Key("model.decoder_hidden_size", \.model.decoderHiddenSize, groups: [.writing], "null: as the encoder"),
     Key(
-      "model.decoder_embedding_size", \.model.decoderEmbeddingSize, tasks: .writers, "null: as the encoder"),
+      "model.decoder_embedding_size", \.model.decoderEmbeddingSize, groups: [.writing], "null: as the encoder"
+    ),
   ]
 }
 
@@ -352,13 +348,13 @@ extension ConfigurationSchema {
       "byte: 256 values; char: Unicode characters; word: between white space; space: symbols between spaces; bpe: subwords"
     ),
     Key(
-      "data.source_tokens", \.data.sourceTokens, tasks: .readers, change: .never,
+      "data.source_tokens", \.data.sourceTokens, groups: [.source], change: .never,
       "the source's; null: as tokens"),
     Key(
-      "data.target_tokens", \.data.targetTokens, tasks: .writers, change: .never,
+      "data.target_tokens", \.data.targetTokens, groups: [.writing], change: .never,
       "the target's; null: as tokens"),
     Key(
-      "data.shared_vocabulary", \.data.sharedVocabulary, tasks: [.seq2seq], change: .never,
+      "data.shared_vocabulary", \.data.sharedVocabulary, groups: [.encoderDecoder], change: .never,
       "one vocabulary and one embedding for source and target"),
     Key(
       "data.subword_kind", \.data.subwordKind, change: .never, "bpe: how SentencePiece learns subwords"),
@@ -373,25 +369,26 @@ extension ConfigurationSchema {
       "data.max_vocabulary", \.data.maxVocabulary, change: .never,
       "keep the most frequent tokens, special ones included; 0: no limit (char, word, space)"),
     Key(
-      "data.reverse_source", \.data.reverseSource, tasks: [.seq2seq], change: .never,
+      "data.reverse_source", \.data.reverseSource, groups: [.encoderDecoder], change: .never,
       "seq2seq: read the source's tokens backwards (Sutskever et al. 2014)"),
     Key(
-      "data.max_length", \.data.maxLength, tasks: .sequences,
+      "data.max_length", \.data.maxLength, groups: [.examples],
       "longest source and target in tokens; 0: no limit"),
     Key(
-      "data.too_long", \.data.tooLong, tasks: .sequences, "what to do with sequences longer than max_length"),
+      "data.too_long", \.data.tooLong, groups: [.examples], "what to do with sequences longer than max_length"
+    ),
     Key(
-      "data.empty_sequences", \.data.emptySequences, tasks: .sequences,
+      "data.empty_sequences", \.data.emptySequences, groups: [.examples],
       "what to do with lines without source or target"),
     Key(
-      "data.width", \.data.width, tasks: [.tagger, .classifier], change: .never,
+      "data.width", \.data.width, groups: [.multihot], change: .never,
       "multihot: numbers per step"),
     Key(
-      "data.generator", \.data.generator, tasks: [.languageModel, .seq2seq],
+      "data.generator", \.data.generator, groups: [.generatedData],
       "without data.train: dates writes a text; date-pairs, addition, copy and reverse write pairs for seq2seq"
     ),
     Key(
-      "data.generated_size", \.data.generatedSize, tasks: [.languageModel, .seq2seq],
+      "data.generated_size", \.data.generatedSize, groups: [.generatedData],
       "characters of generated text, or generated training pairs (addition: at most 400000)"),
   ]
 }
@@ -404,13 +401,13 @@ extension ConfigurationSchema {
       "training.batch_size", \.training.batchSize,
       "sequences (language model: parallel streams of text) in a step, over all ranks together"),
     Key(
-      "training.batch_tokens", \.training.batchTokens, tasks: .sequences,
+      "training.batch_tokens", \.training.batchTokens, groups: [.examples],
       "tokens in a step over all ranks, instead of batch_size; null: batch_size counts"),
     Key(
-      "training.bucketing", \.training.bucketing, tasks: .sequences,
+      "training.bucketing", \.training.bucketing, groups: [.examples],
       "sequences of similar length in one step; language models have no use for it"),
     Key(
-      "training.bptt", \.training.bptt, tasks: [.languageModel],
+      "training.bptt", \.training.bptt, groups: [.stream],
       "language model: tokens of each stream in a step; the state is carried over"),
     Key(
       "training.epochs", \.training.epochs, change: .always, "passes over the data; 0: not limited"),
@@ -447,7 +444,7 @@ extension ConfigurationSchema {
         + "shape, measured before the first step and kept in the user's cache directory; tuned runs have other bits on other "
         + "machines"),
     Key(
-      "training.recompute", \.training.recompute, tasks: [.languageModel],
+      "training.recompute", \.training.recompute, groups: [.stream],
       "language model: keep the activations of this many steps of a chunk only and compute the rest again in the backward "
         + "pass: less memory, a third more work; 0: off"),
     Key(
@@ -456,21 +453,21 @@ extension ConfigurationSchema {
       "training.skip_limit", \.training.skipLimit, change: .always,
       "steps in a row with a gradient that is not finite before the run stops"),
     Key(
-      "training.drop_last_chunk", \.training.dropLastChunk, tasks: [.languageModel],
+      "training.drop_last_chunk", \.training.dropLastChunk, groups: [.stream],
       "leave out the chunk shorter than bptt at the end of an epoch"),
     Key(
       "training.label_smoothing", \.training.labelSmoothing, "share of the target spread over all classes"),
     Key(
-      "training.teacher_forcing", \.training.teacherForcing, tasks: .writers,
+      "training.teacher_forcing", \.training.teacherForcing, groups: [.writing],
       "seq2seq, generator: probability that a step reads the true token rather than the model's own"),
     Key(
-      "training.teacher_forcing_end", \.training.teacherForcingEnd, tasks: .writers,
+      "training.teacher_forcing_end", \.training.teacherForcingEnd, groups: [.writing],
       "probability after teacher_forcing_steps, reached in a straight line; null: constant"),
     Key(
-      "training.teacher_forcing_steps", \.training.teacherForcingSteps, tasks: .writers,
+      "training.teacher_forcing_steps", \.training.teacherForcingSteps, groups: [.writing],
       "updates until teacher_forcing_end"),
     Key(
-      "training.coverage_weight", \.training.coverageWeight, tasks: [.seq2seq],
+      "training.coverage_weight", \.training.coverageWeight, groups: [.encoderDecoder],
       "with model.coverage: weight of the coverage loss"),
     Key(
       "training.average_decay", \.training.averageDecay,
@@ -500,27 +497,27 @@ extension ConfigurationSchema {
 
 extension ConfigurationSchema {
   private static let decoding: [Key] = [
-    Key("decoding.beam", \.decoding.beam, tasks: .writers, "hypotheses kept for each sequence; 1: greedy"),
+    Key("decoding.beam", \.decoding.beam, groups: [.writing], "hypotheses kept for each sequence; 1: greedy"),
     Key(
-      "decoding.length_penalty", \.decoding.lengthPenalty, tasks: .writers,
+      "decoding.length_penalty", \.decoding.lengthPenalty, groups: [.writing],
       "exponent of the length normalization (Wu et al. 2016); 0: none"),
     Key(
-      "decoding.coverage_penalty", \.decoding.coveragePenalty, tasks: [.seq2seq],
+      "decoding.coverage_penalty", \.decoding.coveragePenalty, groups: [.encoderDecoder],
       "weight of the coverage penalty (Wu et al. 2016); needs attention"),
     Key(
-      "decoding.patience", \.decoding.patience, tasks: .writers,
+      "decoding.patience", \.decoding.patience, groups: [.writing],
       "a search ends when this many times beam hypotheses have ended (Kasai et al. 2022); null: when no other can win"
     ),
-    Key("decoding.min_length", \.decoding.minLength, tasks: .writers, "fewest tokens of an output"),
-    Key("decoding.max_length", \.decoding.maxLength, tasks: .writers, "most tokens of an output"),
+    Key("decoding.min_length", \.decoding.minLength, groups: [.writing], "fewest tokens of an output"),
+    Key("decoding.max_length", \.decoding.maxLength, groups: [.writing], "most tokens of an output"),
     Key(
-      "decoding.max_length_ratio", \.decoding.maxLengthRatio, tasks: [.seq2seq],
+      "decoding.max_length_ratio", \.decoding.maxLengthRatio, groups: [.encoderDecoder],
       "most tokens of an output per token of the source, plus ten; 0: max_length alone"),
     Key(
-      "decoding.no_repeat_ngram", \.decoding.noRepeatNgram, tasks: .writers,
+      "decoding.no_repeat_ngram", \.decoding.noRepeatNgram, groups: [.writing],
       "no run of this many tokens twice in an output; 0: off"),
     Key(
-      "decoding.replace_unknown", \.decoding.replaceUnknown, tasks: [.seq2seq],
+      "decoding.replace_unknown", \.decoding.replaceUnknown, groups: [.encoderDecoder],
       "write the source token with the largest attention in place of <unk>; needs attention without a pyramid"
     ),
   ]
@@ -538,13 +535,13 @@ extension ConfigurationSchema {
       "evaluation.batch_size", \.evaluation.batchSize, change: .always,
       "sequences (language model: parallel streams of the text) scored together"),
     Key(
-      "evaluation.decode_limit", \.evaluation.decodeLimit, tasks: .writers, change: .always,
+      "evaluation.decode_limit", \.evaluation.decodeLimit, groups: [.writing], change: .always,
       "during training: sources whose outputs are compared, for the metric; 0: all"),
     Key(
-      "evaluation.bleu_tokens", \.evaluation.bleuTokens, tasks: .writers, change: .always,
+      "evaluation.bleu_tokens", \.evaluation.bleuTokens, groups: [.writing], change: .always,
       "how BLEU splits texts into words, as in sacrebleu"),
     Key(
-      "evaluation.group_references", \.evaluation.groupReferences, tasks: .writers, change: .always,
+      "evaluation.group_references", \.evaluation.groupReferences, groups: [.writing], change: .always,
       "lines with the same source are one source with several references; false: each line is compared by itself"
     ),
   ]

@@ -1,4 +1,5 @@
 import Options
+import Tasks
 
 extension RunConfiguration {
   /// The configuration that `layers`, later ones first in force, and then `overrides` give.
@@ -171,9 +172,9 @@ private struct Resolver {
   /// Why the task has no use for the value of a key, or nil.
   private func ignored(_ key: ConfigurationKey) -> String? {
     let task = configuration.task
-    guard !key.tasks.contains(task), key.write(configuration) != key.defaultText else { return nil }
-    let readers = RunConfiguration.Task.allCases.filter(key.tasks.contains).map(\.rawValue)
-    return "is for \(readers.joined(separator: ", ")); the task \(task.rawValue) would ignore it"
+    guard !key.isRead(by: task), key.write(configuration) != key.defaultText else { return nil }
+    let readers = TaskKind.all.filter(key.isRead).map(\.name)
+    return "is for \(readers.joined(separator: ", ")); the task \(task.name) would ignore it"
   }
 
   /// Sets back what a preset says in vain; false if there was nothing to set back.

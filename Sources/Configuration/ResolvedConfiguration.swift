@@ -1,3 +1,5 @@
+import Tasks
+
 /// A checked configuration and where each of its values was written.
 public struct ResolvedConfiguration: Sendable, Equatable {
   public let configuration: RunConfiguration

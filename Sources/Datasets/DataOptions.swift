@@ -225,4 +225,15 @@ public enum DataKind: String, CaseIterable, Sendable {
   case generated
   /// Target sequences from source sequences (seq2seq).
   case paired
+
+  /// The formats that hold it.
+  public var formats: [DataFormat] {
+    switch self {
+    case .stream: [.text]
+    case .tagged: [.lines, .columns, .conllu, .npy, .multihot]
+    case .labeled: [.lines, .tsv, .csv, .npy, .multihot]
+    case .generated: [.lines, .tsv, .npy]
+    case .paired: [.lines, .tsv, .csv, .npy]
+    }
+  }
 }

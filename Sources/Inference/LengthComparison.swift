@@ -1,5 +1,4 @@
 import Communication
-import Configuration
 import Metrics
 import Tasks
 

@@ -1,6 +1,5 @@
 import Checkpoints
 import Communication
-import Configuration
 import Datasets
 import NumericKernels
 import Parameters
@@ -42,7 +41,7 @@ public final class SavedModel {
       let encoding = try L.Data.encoding(of: run, configuration)
       return (encoding, try L(configuration, encoding, .saved(weights)))
     }
-    (encoding, learner) = try load(TaskList.learner(of: configuration.task))
+    (encoding, learner) = try load(configuration.task.learner)
   }
 
   public var parameters: ParameterBuffer<Float> { learner.parameters }
@@ -50,7 +49,7 @@ public final class SavedModel {
 
   /// The vocabularies that a run has kept. Throws `DataError`.
   public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
-    try TaskList.learner(of: configuration.task).encoding(of: run, configuration)
+    try configuration.task.learner.encoding(of: run, configuration)
   }
 
   /// A hash of the step and the weights, those of all members of an ensemble.
@@ -70,7 +69,7 @@ public final class SavedModel {
     let parts = configuration.data.train?.parts.keys.map(\.rawValue).sorted() ?? []
     let second = encoding.hasSecondSource == true ? " with second sources" : ""
     let width = encoding.sourceWidth.map { ", vectors of \($0)" } ?? ""
-    return "the \(configuration.data.format.rawValue) data of a \(configuration.task.rawValue)"
+    return "the \(configuration.data.format.rawValue) data of a \(configuration.task.name)"
       + (configuration.model.output == .softmax ? "" : " with output \(configuration.model.output.rawValue)")
       + (parts.isEmpty ? "" : " in files \(parts.joined(separator: ", "))") + second + width
   }

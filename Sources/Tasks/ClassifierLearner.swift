@@ -1,15 +1,20 @@
-import Configuration
 import Datasets
 import Metrics
 import NumericKernels
 import Parameters
 import RecurrentNN
 
+extension TaskKind {
+  /// A class or numbers for a whole sequence (N-1).
+  public static let classifier = TaskKind(
+    "classifier", "a class", data: .labeled, outputs: [.softmax, .linear], comparisons: [.labels],
+    groups: [.source, .pooling], lossUnit: "example")
+}
+
 /// The classifier (N-1) with its data: a class or numbers for a whole sequence.
 package final class ClassifierLearner: Learner {
   package typealias Data = ExampleSet
-  package static let dataKind = DataKind.labeled
-  package static let lossUnit = "example"
+  package static let kind = TaskKind.classifier
 
   package let model: SequenceClassifier<Float>
   package let parameters: ParameterBuffer<Float>

@@ -1,13 +1,19 @@
-import Configuration
 import Datasets
 import NumericKernels
 import Parameters
 import RecurrentNN
 
+extension TaskKind {
+  /// A sequence from a class or a vector (1-N).
+  public static let generator = TaskKind(
+    "generator", "a sequence from a class or vector", data: .generated, comparisons: [.texts],
+    groups: [.writing, .condition])
+}
+
 /// The generator (1-N) with its data: a sequence from a class, from a vector, or from nothing.
 package final class GeneratorLearner: Learner {
   package typealias Data = ExampleSet
-  package static let dataKind = DataKind.generated
+  package static let kind = TaskKind.generator
 
   package let model: Generator<Float>
   package let parameters: ParameterBuffer<Float>

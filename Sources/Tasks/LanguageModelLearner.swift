@@ -1,12 +1,17 @@
-import Configuration
 import Datasets
 import NumericKernels
 import Parameters
 import RecurrentNN
 
+extension TaskKind {
+  /// The next token of a text (N-N).
+  public static let languageModel = TaskKind("language-model", "the next token", data: .stream)
+}
+
 /// The language model with its data: the next token of a stream, whose state is carried from batch to batch.
 package final class LanguageModelLearner: Learner {
   package typealias Data = TokenStream
+  package static let kind = TaskKind.languageModel
 
   package let model: LanguageModel<Float>
   package let parameters: ParameterBuffer<Float>

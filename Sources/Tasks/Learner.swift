@@ -1,4 +1,3 @@
-import Configuration
 import Datasets
 import NumericKernels
 import Parameters
@@ -6,17 +5,15 @@ import RecurrentNN
 import RunLog
 
 /// A model with what it takes to train it on data, to score it and to use it. There is one learner for each task, listed in
-/// ``TaskList``.
+/// ``TaskKind/learners``.
 ///
 /// Code that learners share is elsewhere: batches, shards and epochs in ``LearningTask``, the evaluation pass in
 /// ``LearnerEvaluation``.
-package protocol Learner: AnyObject {
+package protocol Learner: AnyObject, SendableMetatype {
   /// What it learns from: a stream of tokens, or examples.
   associatedtype Data: TaskData
-  /// The roles of source and target in its examples.
-  static var dataKind: DataKind { get }
-  /// What has a target of its own, such as `token`: the loss is a mean over these.
-  static var lossUnit: String { get }
+  /// The task, as configurations and messages know it.
+  static var kind: TaskKind { get }
 
   /// Builds the model that a configuration describes, for the vocabularies and widths of its data.
   ///
@@ -62,9 +59,6 @@ package protocol Learner: AnyObject {
 }
 
 extension Learner {
-  package static var dataKind: DataKind { .paired }
-  package static var lossUnit: String { "token" }
-
   /// The vocabularies and the shape of the data that a run has kept. Throws `DataError`.
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try Data.encoding(of: run, configuration)

@@ -1,4 +1,3 @@
-import Configuration
 import Datasets
 import NumericKernels
 import Parameters

@@ -1,4 +1,3 @@
-import Configuration
 import Datasets
 import RecurrentNN
 
@@ -117,7 +116,7 @@ extension DecoderShape {
     let model = configuration.model
     guard let target = encoding.target, let begin = target.beginOfSentence, let end = target.endOfSentence
     else { throw TrainingFailure.unfittingData("the data hold no sequences to write") }
-    let hasContext = configuration.task == .seq2seq && model.joinsContext
+    let hasContext = configuration.task.groups.contains(.encoderDecoder) && model.joinsContext
     self.init(
       vocabularySize: target.count, embeddingSize: model.targetEmbeddingSize,
       network: model.decoderNetwork,

@@ -1,15 +1,20 @@
-import Configuration
 import Datasets
 import Metrics
 import NumericKernels
 import Parameters
 import RecurrentNN
 
+extension TaskKind {
+  /// A label, bits or numbers for every step of a sequence (N-N).
+  public static let tagger = TaskKind(
+    "tagger", "a label per step", data: .tagged, outputs: [.softmax, .crf, .bernoulli, .linear],
+    comparisons: [.labels, .spans], groups: [.source], lossUnit: "step")
+}
+
 /// The tagger (N-N) with its data: a label, bits or numbers for every step.
 package final class TaggerLearner: Learner {
   package typealias Data = ExampleSet
-  package static let dataKind = DataKind.tagged
-  package static let lossUnit = "step"
+  package static let kind = TaskKind.tagger
 
   package let model: SequenceTagger<Float>
   package let parameters: ParameterBuffer<Float>
@@ -37,7 +42,7 @@ package final class TaggerLearner: Learner {
       throw TrainingFailure.metricMissing(
         metric,
         available: Metric.all.filter {
-          !$0.comparesSpans && $0.belongs(to: .tagger, configuration.model.output)
+          !$0.comparesSpans && $0.belongs(to: Self.kind, configuration.model.output)
         })
     }
   }

@@ -1,4 +1,3 @@
-import Configuration
 import Datasets
 import RunLog
 
@@ -186,14 +185,14 @@ extension ExampleSet {
     let (data, model) = (configuration.data, configuration.model)
     var options = ExampleOptions(
       // Generated pairs are TSV whatever the format of files would be.
-      kind: TaskList.learner(of: configuration.task).dataKind, format: data.train == nil ? .tsv : data.format)
+      kind: configuration.task.data, format: data.train == nil ? .tsv : data.format)
     options.source = data.text(of: data.sourceUnit)
     options.target = data.text(of: data.targetUnit)
     options.sharedVocabulary = data.sharedVocabulary
     options.characters = model.characterHiddenSize > 0
     options.numericTargets = model.output.isNumeric
     options.bits = model.output == .bernoulli
-    options.equalSteps = configuration.task == .classifier && model.pooling == .all
+    options.equalSteps = model.pooling == .all
     options.multihotWidth = data.width
     options.maximumLength = data.maxLength
     options.maximumTargetLength = data.maxLength

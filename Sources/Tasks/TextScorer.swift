@@ -1,4 +1,3 @@
-import Configuration
 import Datasets
 import Metrics
 import UnicodeText

@@ -1,6 +1,5 @@
 import Checkpoints
 import Communication
-import Configuration
 import Datasets
 import Metrics
 import Options
@@ -136,8 +135,6 @@ extension CheckpointFailure: ExitCoded {}
 extension SafetensorsFailure: ExitCoded {}
 extension NoValidCheckpoint: ExitCoded {}
 extension FileFailure: ExitCoded {}
-extension ConfigurationErrors: ExitCoded {}
-extension ConfigurationUnavailable: ExitCoded {}
 extension OptionError: ExitCoded {
   public var exitCode: Int32 { ExitCode.configuration }
 }

@@ -1,13 +1,20 @@
-import Configuration
 import Datasets
 import Metrics
 import NumericKernels
 import Parameters
 import RecurrentNN
 
+extension TaskKind {
+  /// A sequence from one or two sequences (N-M).
+  public static let seq2seq = TaskKind(
+    "seq2seq", "a sequence from a sequence", data: .paired, comparisons: [.texts],
+    groups: [.source, .writing, .encoderDecoder])
+}
+
 /// The encoder-decoder (N-M) with its data: a sequence from one or two sequences.
 package final class TranslationLearner: Learner {
   package typealias Data = ExampleSet
+  package static let kind = TaskKind.seq2seq
 
   package let model: EncoderDecoder<Float>
   package let parameters: ParameterBuffer<Float>

@@ -1,6 +1,5 @@
 import Checkpoints
 import Communication
-import Configuration
 import NumericKernels
 import Optimizers
 import Parameters

@@ -1,4 +1,3 @@
-import Configuration
 import RecurrentNN
 import Tasks
 
@@ -29,7 +28,7 @@ public struct RunSummary: Sendable {
   /// What ``vocabularySize`` counts.
   public var vocabularyName: String
   public var vocabularySize: Int
-  public var task: RunConfiguration.Task
+  public var task: TaskKind
   public var trainTokens: Int
   public var validTokens: Int
   /// The numbers of examples to train on and to evaluate on.

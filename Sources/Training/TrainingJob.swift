@@ -90,7 +90,7 @@ public struct TrainingJob {
     let plan = try ShardPlan(
       rank: communicator.rank, worldSize: communicator.worldSize,
       reproducible: request.configuration.training.reproducible)
-    let task = try communicator.agree { try TaskList.make(request.configuration, plan: plan) }
+    let task = try communicator.agree { try TaskKind.make(request.configuration, plan: plan) }
     try communicator.allEqual(Array(String(task.dataDigest).utf8), what: "the training data")
     return (task, plan)
   }

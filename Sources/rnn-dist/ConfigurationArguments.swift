@@ -3,6 +3,7 @@ import Communication
 import Configuration
 import Foundation
 import RunLog
+import Tasks
 
 /// `[CONFIG] [key.path=value …]`: a YAML file or a preset, and overrides.
 struct ConfigurationArguments: ParsableArguments {

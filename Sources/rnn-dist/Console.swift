@@ -122,7 +122,7 @@ package final class Console: TrainingObserver {
   // MARK: Texts
 
   private static func describe(_ summary: RunSummary) -> String {
-    let isText = summary.task == .languageModel
+    let isText = summary.task.data == .stream
     let unit = isText ? "tokens" : "sequences"
     let (train, valid) =
       isText

@@ -1,4 +1,3 @@
-import Configuration
 import Foundation
 import Metrics
 import Tasks
@@ -39,11 +38,6 @@ enum MetricText {
 enum LossUnit {
   /// `nats/token`; for models of numbers `squared error/step`.
   static func name(_ configuration: RunConfiguration) -> String {
-    (configuration.model.output.isInNats ? "nats/" : "squared error/") + unit(configuration.task)
-  }
-
-  /// What the loss is a mean over.
-  static func unit(_ task: RunConfiguration.Task) -> String {
-    TaskList.learner(of: task).lossUnit
+    (configuration.model.output.isInNats ? "nats/" : "squared error/") + configuration.task.lossUnit
   }
 }

@@ -95,7 +95,7 @@ struct RunArguments: ParsableArguments {
   /// Where the training data of a model of sequences are may change, but not whether they are one file or several, by which
   /// a line is read, or none.
   private static func changesLayout(_ name: String, _ stored: RunConfiguration) -> Bool {
-    guard stored.task != .languageModel else { return false }
+    guard stored.task.data != .stream else { return false }
     if name == "data.train" { return stored.data.train?.file == nil }
     let part = DataPath.Part.allCases.first { name == "data.train.\($0.rawValue)" }
     return part.map { stored.data.train?.parts[$0] == nil } ?? false

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Tasks
 import Yams
 
 /// Turns YAML texts into `ConfigurationNode`s; the only place that knows the YAML library.

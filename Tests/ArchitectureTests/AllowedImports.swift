@@ -41,20 +41,21 @@ let allowedImports: [TargetRule] = [
   TargetRule("Metrics", ["UnicodeText"], external: platform),
   TargetRule(
     "Datasets", ["NumericKernels", "CSentencePiece", "UnicodeText", "Options"], external: ["Foundation"]),
-  TargetRule(
-    "Configuration", ["NumericKernels", "Options", "RecurrentNN", "Optimizers", "Datasets", "Metrics"],
-    external: ["Foundation"]),
   TargetRule("RunLog", ["Checkpoints"], external: platform.union(["Foundation"])),
   TargetRule(
     "Tasks",
     [
-      "NumericKernels", "Options", "Parameters", "RecurrentNN", "Communication",
-      "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
+      "NumericKernels", "Options", "Parameters", "Optimizers", "RecurrentNN", "Communication",
+      "Datasets", "Metrics", "Checkpoints", "RunLog", "UnicodeText",
     ], external: ["Foundation"]),
+  TargetRule(
+    "Configuration",
+    ["Options", "RecurrentNN", "Datasets", "Communication", "Tasks"],
+    external: ["Foundation"]),
   TargetRule(
     "Inference",
     [
-      "NumericKernels", "Parameters", "RecurrentNN", "Communication", "Configuration", "Datasets",
+      "NumericKernels", "Parameters", "RecurrentNN", "Communication", "Datasets",
       "Metrics", "Checkpoints", "RunLog", "Tasks",
     ], external: ["Foundation"]),
   TargetRule(

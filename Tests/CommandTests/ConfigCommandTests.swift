@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Tasks
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ConfigCommandTests {

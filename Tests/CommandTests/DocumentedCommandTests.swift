@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Tasks
 import Testing
 
 /// The commands in help texts, in the comments of presets and in `launch/README.md` run as they are written.

@@ -1,4 +1,5 @@
 import Configuration
+import Tasks
 
 /// Builds nodes as a YAML reader would; each line of `settings` is `path: value` at its line number.
 func layer(_ settings: [(String, String)], file: String = "a.yaml") -> ConfigurationNode {

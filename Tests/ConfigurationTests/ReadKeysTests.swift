@@ -1,10 +1,11 @@
 import Configuration
+import Tasks
 import Testing
 import rnn_dist
 
 /// Every key is read by a task, or refused there: no setting is accepted and then ignored.
 @Suite struct ReadKeysTests {
-  private static let bases: [RunConfiguration.Task: [String]] = [
+  private static let bases: [TaskKind: [String]] = [
     .languageModel: ["data.train=x"],
     .tagger: ["data.train=x", "data.format=columns", "data.tokens=word"],
     .classifier: ["data.train=x", "data.format=tsv"], .generator: ["data.train=x", "data.format=tsv"],
@@ -81,12 +82,12 @@ import rnn_dist
   private static let byValue: Set = ["task", "data.format", "model.output", "evaluation.metric"]
 
   /// The tasks that read each key, written down apart from the schema: two tables that must agree are harder to get wrong.
-  private static let readers: [String: Set<RunConfiguration.Task>] = {
-    let writing: Set<RunConfiguration.Task> = [.generator, .seq2seq]
-    let sequences: Set<RunConfiguration.Task> = [.tagger, .classifier, .generator, .seq2seq]
-    let reading: Set<RunConfiguration.Task> = [.tagger, .classifier, .seq2seq]
-    var table: [String: Set<RunConfiguration.Task>] = [:]
-    func add(_ tasks: Set<RunConfiguration.Task>, _ paths: [String]) {
+  private static let readers: [String: Set<TaskKind>] = {
+    let writing: Set<TaskKind> = [.generator, .seq2seq]
+    let sequences: Set<TaskKind> = [.tagger, .classifier, .generator, .seq2seq]
+    let reading: Set<TaskKind> = [.tagger, .classifier, .seq2seq]
+    var table: [String: Set<TaskKind>] = [:]
+    func add(_ tasks: Set<TaskKind>, _ paths: [String]) {
       for path in paths { table[path] = tasks }
     }
     add(reading, ["model.bidirectional", "model.word_dropout", "data.source_tokens"])
@@ -126,8 +127,8 @@ import rnn_dist
     return table
   }()
 
-  private static func readers(of path: String) -> Set<RunConfiguration.Task> {
-    readers[path] ?? Set(RunConfiguration.Task.allCases)
+  private static func readers(of path: String) -> Set<TaskKind> {
+    readers[path] ?? Set(TaskKind.allCases)
   }
 
   @Test func everyKeyIsListed() {
@@ -139,8 +140,8 @@ import rnn_dist
     }
   }
 
-  @Test(arguments: RunConfiguration.Task.allCases)
-  func aKeyIsReadOrRefused(task: RunConfiguration.Task) throws {
+  @Test(arguments: TaskKind.allCases)
+  func aKeyIsReadOrRefused(task: TaskKind) throws {
     for (path, setting) in Self.values {
       // Further settings that the key needs, where the task reads them.
       let with = setting.with.filter { Self.readers(of: String($0.prefix { $0 != "=" })).contains(task) }
@@ -206,7 +207,7 @@ import rnn_dist
     ("generator", ["model.decoder_layers=1", "model.layers=2", "model.highway=true"], "model.highway"),
   ])
   func aSettingThatOthersMakeMeaninglessIsRefused(task: String, settings: [String], key: String) throws {
-    let base = Self.bases[try #require(RunConfiguration.Task(rawValue: task))] ?? []
+    let base = Self.bases[try #require(TaskKind(rawValue: task))] ?? []
     #expect(issues(["task=\(task)"] + base + settings).map(\.key) == [key])
   }
 

@@ -1,5 +1,6 @@
 import Configuration
 import Datasets
+import Tasks
 import Testing
 
 @Suite struct ResolveTests {

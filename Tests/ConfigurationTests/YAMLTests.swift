@@ -1,6 +1,7 @@
 import Configuration
 import Datasets
 import Foundation
+import Tasks
 import Testing
 import rnn_dist
 

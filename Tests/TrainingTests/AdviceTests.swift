@@ -1,5 +1,6 @@
 import Configuration
 import Datasets
+import Tasks
 import Testing
 
 /// What messages about data tell the user to set must exist, or the advice ends in another error.

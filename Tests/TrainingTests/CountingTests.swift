@@ -1,5 +1,4 @@
 import Communication
-import Configuration
 import Foundation
 import Parameters
 import RecurrentNN

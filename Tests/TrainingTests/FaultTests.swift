@@ -1,6 +1,5 @@
 import Checkpoints
 import Communication
-import Configuration
 import Parameters
 import RecurrentNN
 import Synchronization

@@ -1,4 +1,3 @@
-import Configuration
 import Datasets
 import Foundation
 import RecurrentNN
@@ -8,11 +7,11 @@ import Testing
 
 /// The table of formats that configurations are checked against is the one that files are read by.
 @Suite struct FormatTableTests {
-  private static let pairs = RunConfiguration.Task.allCases.filter { $0 != .languageModel }
+  private static let pairs = TaskKind.allCases.filter { $0 != .languageModel }
     .flatMap { task in DataFormat.allCases.map { (task, $0) } }
 
   /// Whether the reader refuses a format for a task, before it has read anything.
-  private func isRefused(_ task: RunConfiguration.Task, _ format: DataFormat) throws -> Bool {
+  private func isRefused(_ task: TaskKind, _ format: DataFormat) throws -> Bool {
     var configuration = RunConfiguration()
     configuration.task = task
     configuration.data.format = format
@@ -33,20 +32,20 @@ import Testing
   }
 
   @Test(arguments: pairs)
-  func whatIsAllowedIsRead(task: RunConfiguration.Task, format: DataFormat) throws {
+  func whatIsAllowedIsRead(task: TaskKind, format: DataFormat) throws {
     // A text is one stream: no task but the language model has a use for it.
     let isRead = try format != .text && !isRefused(task, format)
-    #expect(format.belongs(to: task) == isRead)
+    #expect(task.data.formats.contains(format) == isRead)
   }
 
   /// Formats that the reader knows and no configuration could ask for.
   @Test(arguments: [
     (
-      RunConfiguration.Task.classifier, DataFormat.multihot, "a\t1 2|0\nb\t0\na\t1|1 2\nb\t|0\n"
+      TaskKind.classifier, DataFormat.multihot, "a\t1 2|0\nb\t0\na\t1|1 2\nb\t|0\n"
     ),
     (.seq2seq, .csv, "one two,0.5,1,2\nthree,1,2,3\none,0,0,1\ntwo,3,2,1\n"),
   ])
-  func trainsOn(task: RunConfiguration.Task, format: DataFormat, text: String) throws {
+  func trainsOn(task: TaskKind, format: DataFormat, text: String) throws {
     let directory = try TemporaryDirectory()
     let configuration = RunConfiguration.small(try directory.write(text, to: "data")) {
       $0.task = task

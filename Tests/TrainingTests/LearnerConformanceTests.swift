@@ -1,5 +1,4 @@
 import Communication
-import Configuration
 import Datasets
 import Foundation
 import NumericKernels
@@ -161,7 +160,7 @@ struct LearnerConformanceTests {
 
   /// The loss and the gradient of a batch, summed over all shards of a plan.
   private func gradient(_ configuration: RunConfiguration, _ plan: ShardPlan) throws -> (LossSum, [Double]) {
-    let task = try TaskList.make(configuration, plan: plan)
+    let task = try TaskKind.make(configuration, plan: plan)
     task.beginEpoch(0, isResumed: false)
     let gradient = ParameterBuffer<Float>(task.parameters.layout)
     var loss = LossSum()

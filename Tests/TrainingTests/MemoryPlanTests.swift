@@ -1,5 +1,4 @@
 import Communication
-import Configuration
 import Datasets
 import NumericKernels
 import Testing
@@ -53,7 +52,7 @@ struct MemoryPlanTests {
     configuration.data.validFraction = 0
     configuration.evaluation.metric = .loss
     let plan = try ShardPlan(rank: 0, worldSize: 1, reproducible: false)
-    let task = try TaskList.make(configuration, plan: plan)
+    let task = try TaskKind.make(configuration, plan: plan)
     let recorder = Recorder()
     _ = try Trainer(
       configuration, task: task, plan: plan, communicator: SoloCommunicator(), store: nil, observer: recorder,

@@ -1,5 +1,5 @@
-import Configuration
 import NumericKernels
+import Tasks
 import Testing
 
 @Suite("training.precision")

@@ -1,8 +1,8 @@
 import Communication
-import Configuration
 import Foundation
 import NumericKernels
 import Synchronization
+import Tasks
 import Testing
 
 @testable import Training

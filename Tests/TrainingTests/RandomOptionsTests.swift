@@ -1,6 +1,6 @@
-import Configuration
 import Foundation
 import RecurrentNN
+import Tasks
 import Testing
 
 @Suite("What is random in a model is drawn anew in every step of training, whatever else is set")

@@ -1,7 +1,7 @@
 import Checkpoints
-import Configuration
 import Foundation
 import Optimizers
+import Tasks
 import Testing
 
 @testable import Training

@@ -1,5 +1,4 @@
 import Communication
-import Configuration
 import Datasets
 import Foundation
 import RunLog

@@ -51,7 +51,7 @@ import Testing
     "model.hidden_size=4", "model.embedding_size=4", "training.batch_size=2", "data.valid_fraction=0",
   ]
 
-  private func file(_ task: RunConfiguration.Task, _ format: DataFormat) -> String {
+  private func file(_ task: TaskKind, _ format: DataFormat) -> String {
     switch (task, format) {
     case (.tagger, .multihot): "steps"
     case (.generator, .npy): "vectors"
@@ -78,7 +78,7 @@ import Testing
     else { return .refused }
     let plan = try ShardPlan(rank: 0, worldSize: 1, reproducible: false)
     do {
-      _ = try TaskList.make(resolved.configuration, plan: plan)
+      _ = try TaskKind.make(resolved.configuration, plan: plan)
       return .trains
     } catch DataError.subwordModel {
       return .trains  // but for too little text to learn subwords of
@@ -89,18 +89,18 @@ import Testing
     }
   }
 
-  @Test(arguments: RunConfiguration.Task.allCases.filter { $0 != .languageModel })
-  func layouts(task: RunConfiguration.Task) throws {
+  @Test(arguments: TaskKind.allCases.filter { $0 != .languageModel })
+  func layouts(task: TaskKind) throws {
     let characterOptions = ["model.character_hidden_size=2", "model.character_embedding_size=2"]
     let switches: [[String]] =
-      switch task {
-      case .tagger, .classifier: [[], characterOptions]
-      case .seq2seq:
+      switch task.data {
+      case .tagged, .labeled: [[], characterOptions]
+      case .paired:
         [
           [], characterOptions, ["data.shared_vocabulary=true"],
           characterOptions + ["data.shared_vocabulary=true"],
         ]
-      case .generator, .languageModel: [[]]
+      case .generated, .stream: [[]]
       }
     var (found, trained): ([String], Int) = ([], 0)
     for format in DataFormat.allCases {

@@ -1,12 +1,12 @@
 import Checkpoints
 import Communication
-import Configuration
 import Datasets
 import Foundation
 import NumericKernels
 import Optimizers
 import Parameters
 import RecurrentNN
+import Tasks
 import Testing
 
 @Suite("A training step, done by hand")

@@ -1,6 +1,5 @@
 import Checkpoints
 import Communication
-import Configuration
 import Datasets
 import Foundation
 import RunLog

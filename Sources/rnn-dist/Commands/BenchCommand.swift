@@ -2,7 +2,6 @@ import ArgumentParser
 import Benchmarking
 import Checkpoints
 import Communication
-import Configuration
 import Foundation
 import NumericKernels
 import Optimizers

@@ -138,12 +138,12 @@ struct EvaluateCommand: DistributedCommand {
     let result = scored.result
     let task = scored.configuration.task
     let counts =
-      task == .languageModel
+      task.data == .stream
       ? "\(Console.grouped(result.loss.tokens)) tokens predicted"
       : "\(Console.grouped(result.examples)) examples, \(Console.grouped(result.loss.tokens)) targets"
     var loss = "\(String(format: "%.4f", result.loss.mean)) \(LossUnit.name(scored.configuration))"
     if scored.configuration.model.output.isInNats {
-      loss += ", \(String(format: "%.4f", result.loss.mean / log(2))) bits/\(LossUnit.unit(task))"
+      loss += ", \(String(format: "%.4f", result.loss.mean / log(2))) bits/\(task.lossUnit)"
     }
     for (unit, count) in [("byte", scored.text?.bytes), ("character", scored.text?.characters)] {
       if let bits = scored.bits(per: count) { loss += ", \(String(format: "%.4f", bits)) bits/\(unit)" }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Communication
-import Configuration
 import Datasets
 import RecurrentNN
 import Tasks

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Checkpoints
-import Configuration
 import Datasets
 import Foundation
 import Inference
@@ -186,14 +185,14 @@ private struct Inspection {
 
   private static func describe(_ configuration: RunConfiguration) -> String {
     let (model, data, training) = (configuration.model, configuration.data, configuration.training)
-    let isText = configuration.task == .languageModel
+    let isText = configuration.task.data == .stream
     let batch =
       isText
       ? "\(training.batchSize) x \(training.bptt) tokens"
       : training.batchTokens.map { "\($0) tokens" } ?? "\(training.batchSize) sequences"
     let input = isText ? "\(data.tokens.rawValue) tokens" : data.format.rawValue
     return """
-      \(configuration.task.rawValue) of \(input); \(model.network.cell.kind.rawValue), \(model.network.layers) \
+      \(configuration.task.name) of \(input); \(model.network.cell.kind.rawValue), \(model.network.layers) \
       \(model.network.layers == 1 ? "layer" : "layers") of \(model.network.hiddenSize), embedding of \(model.embeddingSize); \
       \(training.optimizer.kind.rawValue), batch of \(batch), seed \(configuration.seed)
       """
@@ -269,7 +268,7 @@ private struct Inspection {
   private static func json(_ configuration: RunConfiguration) -> JSONValue {
     let (model, training) = (configuration.model, configuration.training)
     return [
-      "task": .string(configuration.task.rawValue), "seed": .integer(configuration.seed),
+      "task": .string(configuration.task.name), "seed": .integer(configuration.seed),
       "cell": .string(model.network.cell.kind.rawValue), "layers": .integer(model.network.layers),
       "hidden_size": .integer(model.network.hiddenSize), "embedding_size": .integer(model.embeddingSize),
       "tokens": .string(configuration.data.tokens.rawValue),

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Communication
-import Configuration
 import Datasets
 import Foundation
 import Inference
@@ -67,7 +66,7 @@ struct LengthsCommand: LocalCommand {
   private func load(_ run: String) throws -> SavedModel {
     let paths = try RunPaths(existing: run)
     let configuration = try RunArguments.configuration(of: paths)
-    guard configuration.task != .languageModel else {
+    guard configuration.task.data != .stream else {
       throw ValidationError("\(run) is a language model: its text has no sources")
     }
     return try SavedModel(run: paths, configuration: configuration)

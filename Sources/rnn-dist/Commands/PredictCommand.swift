@@ -1,7 +1,6 @@
 import ArgumentParser
 import Checkpoints
 import Communication
-import Configuration
 import Datasets
 import Foundation
 import RunLog

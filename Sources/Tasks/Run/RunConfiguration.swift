@@ -8,20 +8,7 @@ import RecurrentNN
 /// each property its key; constraints that involve several of the parts below are in ConfigurationRules.swift.
 public struct RunConfiguration: Options {
   /// What the network learns.
-  public enum Task: String, OptionChoice {
-    /// The next token of a text (N-N).
-    case languageModel = "language-model"
-    /// A label, bits or numbers for every step of a sequence (N-N).
-    case tagger
-    /// A class or numbers for a whole sequence (N-1).
-    case classifier
-    /// A sequence from a class or a vector (1-N).
-    case generator
-    /// A sequence from one or two sequences (N-M).
-    case seq2seq
-  }
-
-  public var task = Task.languageModel
+  public var task = TaskKind.languageModel
   public var seed = 1
   public var model = ModelOptions()
   public var data = DataOptions()
@@ -34,7 +21,9 @@ public struct RunConfiguration: Options {
   public init() {}
 
   /// Whether what the model writes can be right or wrong: a sequence for a source, or for a vector of its own.
-  var comparesTexts: Bool { task == .seq2seq || task == .generator && data.format == .npy }
+  var comparesTexts: Bool {
+    task.comparisons.contains(.texts) && (task.data != .generated || data.format == .npy)
+  }
 
   /// Whether a run of another configuration, started in the same folder, keeps the same examples for validation and trains on
   /// the same others.

@@ -29,22 +29,22 @@ extension RunConfiguration {
     checkEvaluation(&checks)
   }
 
+  /// Whether the task reads the keys of a group.
+  private func has(_ group: KeyGroup) -> Bool { task.groups.contains(group) }
+
   /// The network whose layers and units the constraints are about: with a decoder besides an encoder the deeper one, and
   /// the narrower one.
   private var usedNetwork: NetworkOptions {
-    switch task {
-    case .languageModel, .tagger, .classifier: return model.network
-    case .generator:
-      var network = model.network
-      network.layers = model.decoderNetwork.layers
-      network.hiddenSize = model.decoderNetwork.hiddenSize
-      return network
-    case .seq2seq:
-      var network = model.network
-      network.layers = min(64, max(model.encoderNetwork.layers, model.decoderNetwork.layers))
-      network.hiddenSize = min(model.network.hiddenSize, model.decoderNetwork.hiddenSize)
-      return network
+    guard has(.writing) else { return model.network }
+    var network = model.network
+    let decoder = model.decoderNetwork
+    if has(.source) {
+      network.layers = min(64, max(model.encoderNetwork.layers, decoder.layers))
+      network.hiddenSize = min(network.hiddenSize, decoder.hiddenSize)
+    } else {
+      (network.layers, network.hiddenSize) = (decoder.layers, decoder.hiddenSize)
     }
+    return network
   }
 
   // MARK: Data
@@ -58,7 +58,7 @@ extension RunConfiguration {
       }
     }
     // The number of files says what a line is, and how many sources a model reads.
-    guard task != .languageModel, let train = data.train else { return }
+    guard task.data != .stream, let train = data.train else { return }
     for (property, path) in [(\Self.data.valid, data.valid), (\Self.data.test, data.test)] {
       guard let path else { continue }
       if (train.file == nil) != (path.file == nil) {
@@ -76,30 +76,31 @@ extension RunConfiguration {
 
   /// The problem of a path with a number of files that the task and the format can't read, or nil.
   private func problem(of path: DataPath) -> OptionText<Self>? {
-    guard path.file != nil || task != .languageModel else { return "a language model reads one file" }
+    guard path.file != nil || task.data != .stream else { return "a language model reads one file" }
     if let problem = path.problem { return "\(problem)" }
     let format = data.format
-    guard task != .languageModel, format.belongs(to: task) else { return nil }
+    guard task.data != .stream, task.data.formats.contains(format) else { return nil }
     guard path.file == nil else {
-      guard format == .lines, task != .generator else { return nil }
-      let fitting = task == .seq2seq ? "{source: …, target: …}" : "{input: …, labels: …}"
+      guard format == .lines, task.data != .generated else { return nil }
+      let fitting = task.data == .paired ? "{source: …, target: …}" : "{input: …, labels: …}"
       return "one file of lines holds no pairs: name \(fitting), or use another \(\.data.format)"
     }
     guard format == .lines else {
       return
         "parallel files hold one sequence per line: set \(\.data.format) to lines, not \(format.rawValue)"
     }
-    return path.secondSource == nil || task == .seq2seq ? nil : "only the task seq2seq has a second source"
+    return path.secondSource == nil || task.data == .paired
+      ? nil : "only the task seq2seq has a second source"
   }
 
   private func checkTokens(_ checks: inout OptionChecks<Self>) {
     let (source, target, format) = (data.sourceUnit, data.targetUnit, data.format)
-    if task == .languageModel, data.tokens == .space {
+    if task.data == .stream, data.tokens == .space {
       checks.refuse(
         \.data.tokens, with: \.task,
         because: "space is for models of sequences; a language model of a text takes byte, char, word or bpe")
     }
-    if task == .tagger, !source.isWord {
+    if task.data == .tagged, !source.isWord {
       // Said of the key that says it.
       let key: PartialKeyPath<Self> = data.sourceTokens == nil ? \.data.tokens : \.data.sourceTokens
       if format.holdsWords {
@@ -118,7 +119,7 @@ extension RunConfiguration {
       \.model.wordDropout, if: source != .byte, with: \.data.tokens, \.data.sourceTokens,
       otherwise: "has no <unk> to put in place of bytes")
     checkCharacters(&checks)
-    guard task == .seq2seq, data.sharedVocabulary else { return }
+    guard data.sharedVocabulary else { return }
     if data.train != nil, format.isNumeric {
       checks.refuse(
         \.data.sharedVocabulary, with: \.data.format, \.data.train, \.task,
@@ -164,12 +165,12 @@ extension RunConfiguration {
 
   private func checkFormat(_ checks: inout OptionChecks<Self>) {
     let (format, task) = (data.format, task)
-    if !format.belongs(to: task), !data.generator.isPairs || task != .seq2seq {
-      let fitting = DataFormat.allCases.filter { $0.belongs(to: task) }.map(\.rawValue)
+    if !task.data.formats.contains(format), !data.generator.isPairs || task.data != .paired {
+      let fitting = task.data.formats.map(\.rawValue)
       checks.refuse(
         \.data.format, with: \.task,
         because: """
-          \(format.rawValue) does not serve the task \(task.rawValue); it takes \(fitting.joined(separator: ", "))
+          \(format.rawValue) does not serve the task \(task.name); it takes \(fitting.joined(separator: ", "))
           """)
     }
     checks.read(
@@ -180,11 +181,11 @@ extension RunConfiguration {
   private func checkGenerated(_ checks: inout OptionChecks<Self>) {
     guard data.train == nil else { return }
     let generator = data.generator
-    if generator.isPairs, task != .seq2seq {
+    if generator.isPairs, task.data != .paired {
       checks.refuse(
         \.data.generator, with: \.task, because: "\(generator.rawValue) writes pairs, for the task seq2seq")
     }
-    if task == .seq2seq, let most = generator.largestSize, data.generatedSize > most {
+    if task.data == .paired, let most = generator.largestSize, data.generatedSize > most {
       checks.refuse(
         \.data.generatedSize, with: \.data.generator, \.data.train, \.task,
         because:
@@ -193,13 +194,13 @@ extension RunConfiguration {
   }
 
   /// Demanded of a run, not of a preset that waits for its text: data to learn from.
-  var missingText: [OptionProblem] {
+  package var missingText: [OptionProblem] {
     guard data.train == nil, data.generator == .none else { return [] }
     let generator: GeneratedData? =
-      switch task {
-      case .languageModel: .dates
-      case .seq2seq: .datePairs
-      default: nil
+      switch task.data {
+      case .stream: .dates
+      case .paired: .datePairs
+      case .tagged, .labeled, .generated: nil
       }
     guard let generator else {
       return error(\.data.train, because: "nothing to learn from: add \(\.data.train)=FILE").problems
@@ -216,16 +217,16 @@ extension RunConfiguration {
 
   private func checkOutput(_ checks: inout OptionChecks<Self>) {
     let (output, format) = (model.output, data.format)
-    if !output.belongs(to: task) {
+    if !task.outputs.contains(output) {
       checks.refuse(
-        \.model.output, with: \.task, because: "\(output.rawValue) does not serve the task \(task.rawValue)")
-    } else if task == .tagger, format.holdsWords, output.isNumeric {
+        \.model.output, with: \.task, because: "\(output.rawValue) does not serve the task \(task.name)")
+    } else if task.data == .tagged, format.holdsWords, output.isNumeric {
       checks.refuse(
         \.model.output, with: \.data.format, \.task,
         because: """
           \(output.rawValue) learns numbers; the tags of \(format.rawValue) are names: use npy or lines
           """)
-    } else if task == .tagger, format == .multihot, !output.isNumeric {
+    } else if task.data == .tagged, format == .multihot, !output.isNumeric {
       checks.refuse(
         \.model.output, with: \.data.format, \.task,
         because: """
@@ -244,7 +245,7 @@ extension RunConfiguration {
         \.model.adaptiveCutoffs, with: \.training.labelSmoothing,
         because: "an adaptive softmax has no label smoothing: set \(\.training.labelSmoothing) to 0")
     }
-    if task == .languageModel, let largest = data.largestVocabulary, last >= largest {
+    if let largest = data.largestVocabulary, last >= largest {
       checks.refuse(
         \.model.adaptiveCutoffs, with: \.data.tokens, \.data.maxVocabulary, \.data.subwordVocabulary, \.task,
         because: "must all be below the size of the vocabulary, which is at most \(largest)")
@@ -253,7 +254,7 @@ extension RunConfiguration {
 
   private func checkAttention(_ checks: inout OptionChecks<Self>) {
     let attention = model.attention
-    if task == .classifier {
+    if has(.pooling) {
       checks.read(
         \.model.attention.size, if: model.pooling == .attention, with: \.task, \.model.pooling,
         otherwise: "is for pooling attention")
@@ -268,7 +269,7 @@ extension RunConfiguration {
     checks.read(
       \.training.coverageWeight, if: attention.coverage, with: \.model.attention.coverage,
       otherwise: "goes with \(\.model.attention.coverage)")
-    guard task == .seq2seq, model.context == .attention, model.readoutSize == 0 else { return }
+    guard has(.encoderDecoder), model.context == .attention, model.readoutSize == 0 else { return }
     if attention.query == .current {
       checks.refuse(
         \.model.attention.query, with: \.model.readoutSize,
@@ -284,7 +285,9 @@ extension RunConfiguration {
   private func checkWidths(_ checks: inout OptionChecks<Self>) {
     let score = model.attention.score
     let (encoder, decoder) = (model.network.outputSize, model.decoderNetwork)
-    if task == .seq2seq, model.context == .attention, score.multipliesStates, encoder != decoder.outputSize {
+    if has(.encoderDecoder), model.context == .attention, score.multipliesStates,
+      encoder != decoder.outputSize
+    {
       checks.refuse(
         \.model.attention.score, with: \.model.decoderHiddenSize, \.model.network.hiddenSize,
         \.model.network.bidirectional, \.model.network.cell.projectionSize, \.model.context, \.task,
@@ -294,8 +297,8 @@ extension RunConfiguration {
           """)
     }
     checkCopy(&checks)
-    guard model.tieEmbeddings, task != .tagger, task != .classifier else { return }
-    let embedding = task == .languageModel ? model.embeddingSize : model.targetEmbeddingSize
+    guard model.tieEmbeddings else { return }
+    let embedding = has(.writing) ? model.targetEmbeddingSize : model.embeddingSize
     let tops = tiedWidths
     if !tops.contains(embedding) {
       checks.refuse(
@@ -311,7 +314,7 @@ extension RunConfiguration {
   }
 
   private func checkCopy(_ checks: inout OptionChecks<Self>) {
-    guard task == .seq2seq, model.bridge == .copy else { return }
+    guard model.bridge == .copy else { return }
     let copies = possibleSources.map { $0 * (model.network.bidirectional ? 2 : 1) }
     let (width, decoder) = (copies[0] * model.network.hiddenSize, model.decoderNetwork.hiddenSize)
     var problem: OptionText<Self>?
@@ -336,14 +339,14 @@ extension RunConfiguration {
 
   /// Width of what the output layer reads; two where it depends on the data whether there is a second source.
   private var tiedWidths: [Int] {
-    if task == .languageModel { return [model.network.outputSize] }
+    guard has(.writing) else { return [model.network.outputSize] }
     if model.readoutSize > 0 { return [model.readoutSize] }
     let state = model.decoderNetwork.outputSize
-    guard task == .seq2seq, model.joinsContext else { return [state] }
+    guard has(.encoderDecoder), model.joinsContext else { return [state] }
     return possibleSources.map { state + $0 * model.network.outputSize }
   }
 
-  /// How many sources the data of seq2seq may have.
+  /// How many sources the data of an encoder-decoder may have.
   private var possibleSources: [Int] {
     let mayHaveColumns = data.train?.file != nil && data.format == .tsv
     return mayHaveColumns ? [1, 2] : [data.train?.secondSource == nil ? 1 : 2]
@@ -382,8 +385,8 @@ extension RunConfiguration {
         \.evaluation.metric, with: \.task, \.model.output,
         because: metric.belongs(to: task)
           ? """
-          the task \(task.rawValue) with \(\.model.output) \(output.rawValue) has no \(metric.name); it has \(having)
-          """ : "the task \(task.rawValue) has no \(metric.name); it has \(having)")
+          the task \(task.name) with \(\.model.output) \(output.rawValue) has no \(metric.name); it has \(having)
+          """ : "the task \(task.name) has no \(metric.name); it has \(having)")
     } else if metric.comparesTexts, !comparesTexts {
       checks.refuse(
         \.evaluation.metric, with: \.task, \.data.format,
@@ -413,32 +416,6 @@ extension RunConfiguration {
         because: """
           patience follows the validation metric: set \(\.data.valid), or \(\.data.validFraction) above 0
           """)
-    }
-  }
-}
-
-extension DataFormat {
-  /// The tasks that read it.
-  public func belongs(to task: RunConfiguration.Task) -> Bool {
-    switch self {
-    case .text: task == .languageModel
-    case .lines: task != .languageModel
-    case .tsv: task == .classifier || task == .generator || task == .seq2seq
-    case .columns, .conllu: task == .tagger
-    case .csv: task == .classifier || task == .seq2seq
-    case .npy: task != .languageModel
-    case .multihot: task == .tagger || task == .classifier
-    }
-  }
-}
-
-extension OutputShape.Kind {
-  /// The tasks that have it.
-  func belongs(to task: RunConfiguration.Task) -> Bool {
-    switch self {
-    case .softmax: true
-    case .crf, .bernoulli: task == .tagger
-    case .linear: task == .tagger || task == .classifier
     }
   }
 }

@@ -50,19 +50,19 @@ public struct CheckpointConfiguration: Options {
 
 extension Metric: OptionChoice {
   /// The tasks that have it, with an output that they can have.
-  public func belongs(to task: RunConfiguration.Task) -> Bool {
-    OutputShape.Kind.allCases.contains { $0.belongs(to: task) && belongs(to: task, $0) }
+  public func belongs(to task: TaskKind) -> Bool {
+    task.outputs.contains { belongs(to: task, $0) }
   }
 
   /// Whether a model of a task with such an output has it. For metrics of spans the tags must mark spans as well.
-  public func belongs(to task: RunConfiguration.Task, _ output: OutputShape.Kind) -> Bool {
+  public func belongs(to task: TaskKind, _ output: OutputShape.Kind) -> Bool {
     switch measure {
     case .loss: true
     case .probabilities: output.hasPerplexity
     case .numbers: output == .linear
-    case .labels: output.hasPerplexity && (task == .tagger || task == .classifier)
-    case .spans: output.hasPerplexity && task == .tagger
-    case .texts: task == .seq2seq || task == .generator
+    case .labels: output.hasPerplexity && task.comparisons.contains(.labels)
+    case .spans: output.hasPerplexity && task.comparisons.contains(.spans)
+    case .texts: task.comparisons.contains(.texts)
     }
   }
 }
