@@ -126,7 +126,9 @@ let testTargets: [Target] = [
       "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
       "RunLog",
     ]),
-  test("Command", of: ["rnn-dist", "Configuration", "Datasets", "Checkpoints", "Tasks", "Training"]),
+  test(
+    "Command",
+    of: ["rnn-dist", "NumericKernels", "Configuration", "Datasets", "Checkpoints", "Tasks", "Training"]),
 ]
 
 func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {

@@ -1,4 +1,4 @@
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "attention_kernels.h"
@@ -20,7 +20,7 @@ RND_INLINE void visible_positions(const rnd_attention_rows *r, int64_t i, int64_
 }
 
 #define BODY "attention.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 RND_INLINE T NAME(fold_lanes)(T *lanes) {
@@ -60,9 +60,9 @@ RND_INLINE void NAME(pre_activation)(const rnd_attention_rows *r, const T *key, 
 RND_INLINE void NAME(add_tanh_products)(const T *restrict p, const T *restrict v, T *restrict lanes, int64_t n) {
   const int64_t whole = n - n % LANES;
   for (int64_t j = 0; j < whole; j += LANES) {
-    for (int k = 0; k < LANES; k++) lanes[k] += v[j + k] * NAME(rnd_tanh)(p[j + k]);
+    for (int k = 0; k < LANES; k++) lanes[k] += v[j + k] * TYPED(rnd_tanh)(p[j + k]);
   }
-  for (int64_t j = whole; j < n; j++) lanes[j - whole] += v[j] * NAME(rnd_tanh)(p[j]);
+  for (int64_t j = whole; j < n; j++) lanes[j - whole] += v[j] * TYPED(rnd_tanh)(p[j]);
 }
 
 RND_INLINE T NAME(additive_score)(const rnd_attention_rows *r, const T *key, const T *query, const T *v,
@@ -80,12 +80,12 @@ RND_INLINE T NAME(additive_score)(const rnd_attention_rows *r, const T *key, con
 RND_INLINE void NAME(normalize_scores)(T *restrict w, int64_t n) {
   T best = w[0], sum = 0;
   for (int64_t j = 1; j < n; j++) best = w[j] > best ? w[j] : best;
-  for (int64_t j = 0; j < n; j++) w[j] = NAME(rnd_exp)(w[j] - best);
+  for (int64_t j = 0; j < n; j++) w[j] = TYPED(rnd_exp)(w[j] - best);
   for (int64_t j = 0; j < n; j++) sum += w[j];
   for (int64_t j = 0; j < n; j++) w[j] /= sum;
 }
 
-RND_CLONES void NAME(rnd_attention_forward)(rnd_attention a) {
+void NAME(rnd_attention_forward)(rnd_attention a) {
   const rnd_attention_rows *r = &a.at;
   const T *keys = a.of.keys, *query = a.of.query, *v = a.of.v, *features = a.of.features, *values = a.of.values;
   const T *feature_weight = a.of.feature_weight;
@@ -113,7 +113,7 @@ RND_CLONES void NAME(rnd_attention_forward)(rnd_attention a) {
 RND_INLINE void NAME(tanh_backward)(T d, T *restrict p, const T *restrict v, T *restrict dv, T *restrict dkey,
                                     T *restrict dquery, int64_t n) {
   for (int64_t j = 0; j < n; j++) {
-    const T t = NAME(rnd_tanh)(p[j]);
+    const T t = TYPED(rnd_tanh)(p[j]);
     const T g = d * v[j] * (1 - t * t);
     dv[j] += d * t;
     dkey[j] += g;
@@ -144,7 +144,7 @@ RND_INLINE void NAME(scores_backward)(const T *restrict w, T *restrict dw, int64
   for (int64_t j = 0; j < n; j++) dw[j] = w[j] * (dw[j] - sum);
 }
 
-RND_CLONES void NAME(rnd_attention_backward)(rnd_attention_gradient a) {
+void NAME(rnd_attention_backward)(rnd_attention_gradient a) {
   const rnd_attention_rows *r = &a.at;
   const T *keys = a.of.keys, *query = a.of.query, *v = a.of.v, *features = a.of.features, *values = a.of.values;
   const T *feature_weight = a.of.feature_weight;
@@ -180,7 +180,7 @@ RND_CLONES void NAME(rnd_attention_backward)(rnd_attention_gradient a) {
 }
 
 // A sentence at a time, so that its contexts' gradients and one row of d_values stay in cache.
-RND_CLONES void NAME(rnd_attention_values_backward)(rnd_attention_values_gradient a) {
+void NAME(rnd_attention_values_backward)(rnd_attention_values_gradient a) {
   const rnd_attention_rows *r = &a.at;
   const T *weights = a.weights, *d_context = a.d_context;
   T *d_values = a.d_values;
@@ -202,7 +202,7 @@ RND_INLINE void NAME(visible_taps)(int64_t j, int64_t length, int64_t filter_wid
   *to = length + half - j < filter_width ? length + half - j : filter_width;
 }
 
-RND_CLONES void NAME(rnd_attention_features)(rnd_attention_position_features a) {
+void NAME(rnd_attention_features)(rnd_attention_position_features a) {
   const rnd_attention_rows *r = &a.at;
   const T *coverage = a.coverage, *previous = a.previous, *filter = a.filter;
   T *features = a.features;
@@ -226,7 +226,7 @@ RND_CLONES void NAME(rnd_attention_features)(rnd_attention_position_features a) 
   }
 }
 
-RND_CLONES void NAME(rnd_attention_features_backward)(rnd_attention_position_features a) {
+void NAME(rnd_attention_features_backward)(rnd_attention_position_features a) {
   const rnd_attention_rows *r = &a.at;
   const T *d_features = a.d_features, *previous = a.previous, *filter = a.filter;
   T *d_coverage = a.d_coverage, *d_previous = a.d_previous, *d_filter = a.d_filter;
@@ -251,7 +251,7 @@ RND_CLONES void NAME(rnd_attention_features_backward)(rnd_attention_position_fea
   }
 }
 
-RND_CLONES double NAME(rnd_coverage_loss)(rnd_coverage a) {
+double NAME(rnd_coverage_loss)(rnd_coverage a) {
   const T scale = (T)a.scale, *weights = a.weights, *coverage = a.coverage;
   T *d_weights = a.d_weights, *d_coverage = a.d_coverage;
   double total = 0;

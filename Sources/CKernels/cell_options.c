@@ -1,13 +1,13 @@
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "cell_option_kernels.h"
 
 #define BODY "cell_options.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
-RND_CLONES void NAME(rnd_clip)(rnd_clipping a) {
+void NAME(rnd_clip)(rnd_clipping a) {
   const T bound = (T)a.bound;
   T *x = a.x;
   for (int64_t j = 0; j < a.count; j++) {
@@ -16,26 +16,26 @@ RND_CLONES void NAME(rnd_clip)(rnd_clipping a) {
   }
 }
 
-RND_CLONES void NAME(rnd_clip_backward)(rnd_clipping a) {
+void NAME(rnd_clip_backward)(rnd_clipping a) {
   const T bound = (T)a.bound, *restrict x = a.x;
   T *restrict d = a.d;
   for (int64_t j = 0; j < a.count; j++) d[j] *= (x[j] < 0 ? -x[j] : x[j]) >= bound ? 0 : 1;
 }
 
-RND_CLONES void NAME(rnd_multiply)(rnd_factors a) {
+void NAME(rnd_multiply)(rnd_factors a) {
   const T *x = a.x, *y = a.y;
   T *out = a.out;
   for (int64_t j = 0; j < a.count; j++) out[j] = x[j] * y[j];
 }
 
-RND_CLONES void NAME(rnd_multiply_add)(rnd_factors a) {
+void NAME(rnd_multiply_add)(rnd_factors a) {
   const T *restrict x = a.x, *restrict y = a.y;
   T *restrict out = a.out;
   for (int64_t j = 0; j < a.count; j++) out[j] += x[j] * y[j];
 }
 
 // Reference: Krueger et al. 2016, "Zoneout", equations 4-6 and section 3.2 for the mean.
-RND_CLONES void NAME(rnd_zoneout)(rnd_zoneout_step a) {
+void NAME(rnd_zoneout)(rnd_zoneout_step a) {
   const T rate = (T)a.rate, *restrict mask = a.mask;
   const T *restrict previous = a.previous, *restrict candidate = a.candidate;
   T *restrict out = a.out;
@@ -46,7 +46,7 @@ RND_CLONES void NAME(rnd_zoneout)(rnd_zoneout_step a) {
   }
 }
 
-RND_CLONES void NAME(rnd_zoneout_backward)(rnd_zoneout_gradient a) {
+void NAME(rnd_zoneout_backward)(rnd_zoneout_gradient a) {
   const T rate = (T)a.rate, *restrict mask = a.mask, *restrict dout = a.d_out;
   T *restrict d = a.d, *restrict kept = a.kept;
   if (dout) {
@@ -60,7 +60,7 @@ RND_CLONES void NAME(rnd_zoneout_backward)(rnd_zoneout_gradient a) {
 }
 
 // Reference: Srivastava et al. 2015, "Highway networks", equation 3.
-RND_CLONES void NAME(rnd_highway_forward)(rnd_highway a) {
+void NAME(rnd_highway_forward)(rnd_highway a) {
   const T *restrict gate = a.gate, *restrict x = a.x, *restrict y = a.y;
   T *restrict out = a.out;
   for (int64_t j = 0; j < a.count; j++) out[j] = x[j] + gate[j] * (y[j] - x[j]);
@@ -76,7 +76,7 @@ RND_INLINE void NAME(highway_backward_elements)(T *restrict gate, const T *restr
   }
 }
 
-RND_CLONES void NAME(rnd_highway_backward)(rnd_highway a) {
+void NAME(rnd_highway_backward)(rnd_highway a) {
   NAME(highway_backward_elements)(a.gate, a.x, a.y, a.d_out, a.dx, a.dy, a.count);
 }
 
@@ -112,7 +112,7 @@ RND_INLINE void NAME(layer_norm_row)(int64_t n, T *restrict x, const T *restrict
   *rstd = scale;
 }
 
-RND_CLONES void NAME(rnd_layer_norm_forward)(rnd_layer_norm a) {
+void NAME(rnd_layer_norm_forward)(rnd_layer_norm a) {
   for (int64_t row = 0; row < a.rows; row++) {
     NAME(layer_norm_row)(a.columns, (T *)a.x + row * a.stride, a.gain, a.bias,
                          (T *)a.normalized + row * a.normalized_stride, (T *)a.scale + row * a.scale_stride);
@@ -143,7 +143,7 @@ RND_INLINE void NAME(layer_norm_backward_row)(int64_t n, T *restrict d, const T 
   for (int64_t j = 0; j < n; j++) d[j] = rstd * (d[j] - mean - xhat[j] * slope);
 }
 
-RND_CLONES void NAME(rnd_layer_norm_backward)(rnd_layer_norm_gradient a) {
+void NAME(rnd_layer_norm_backward)(rnd_layer_norm_gradient a) {
   for (int64_t row = 0; row < a.rows; row++) {
     NAME(layer_norm_backward_row)(a.columns, (T *)a.d + row * a.stride, a.gain,
                                   (const T *)a.normalized + row * a.normalized_stride,

@@ -1,6 +1,6 @@
 // K tags; L steps of sequence p. Messages stay in log space. After every step their largest is taken out and summed in
 // double, so that the precision of single numbers does not depend on the length of a sequence.
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "sequence_kernels.h"
@@ -11,7 +11,7 @@
 #define LANES 16
 
 #define BODY "crf.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 typedef struct {
@@ -46,7 +46,7 @@ RND_INLINE void NAME(crf_reach)(const T *restrict alpha, const T *restrict trans
   memset(reach, 0, (size_t)K * sizeof(T));
   for (int64_t i = 0; i < K; i++) {
     const T *row = transition + i * K;
-    for (int64_t j = 0; j < K; j++) reach[j] += NAME(rnd_exp)(alpha[i] + row[j] - largest[j]);
+    for (int64_t j = 0; j < K; j++) reach[j] += TYPED(rnd_exp)(alpha[i] + row[j] - largest[j]);
   }
   for (int64_t j = 0; j < K; j++) reach[j] = largest[j] + (T)log((double)reach[j]);
 }
@@ -72,7 +72,7 @@ RND_INLINE double NAME(crf_forward)(const NAME(crf) *c, int64_t p, const int32_t
   shift += (double)NAME(crf_shift)(last, K);
   T sum = 0;
   for (int64_t j = 0; j < K; j++) {
-    last[j] = NAME(rnd_exp)(last[j]);
+    last[j] = TYPED(rnd_exp)(last[j]);
     sum += last[j];
   }
   for (int64_t j = 0; j < K; j++) last[j] /= sum;
@@ -91,13 +91,13 @@ RND_INLINE void NAME(crf_step_back)(const T *restrict alpha, const T *restrict t
     T sum[LANES] = {0};
     for (int64_t j = 0; j < whole; j += LANES) {
       for (int k = 0; k < LANES; k++) {
-        T pair = q[j + k] * NAME(rnd_exp)(alpha[i] + row[j + k] - reach[j + k]);
+        T pair = q[j + k] * TYPED(rnd_exp)(alpha[i] + row[j + k] - reach[j + k]);
         d[j + k] += sign * pair;
         sum[k] += pair;
       }
     }
     for (int64_t j = whole; j < K; j++) {
-      T pair = q[j] * NAME(rnd_exp)(alpha[i] + row[j] - reach[j]);
+      T pair = q[j] * TYPED(rnd_exp)(alpha[i] + row[j] - reach[j]);
       d[j] += sign * pair;
       sum[j - whole] += pair;
     }
@@ -148,7 +148,7 @@ RND_INLINE double NAME(crf_path)(const NAME(crf) *c, int64_t p, const int32_t *t
 }
 
 
-RND_CLONES double NAME(rnd_crf_loss)(rnd_crf_likelihood a) {
+double NAME(rnd_crf_loss)(rnd_crf_likelihood a) {
   const rnd_packed_rows at = a.crf.at;
   const int32_t *target = a.target;
   const int64_t K = a.crf.tags, longest = at.count > 0 ? at.length[0] : 0;
@@ -193,7 +193,7 @@ RND_INLINE void NAME(crf_best)(const T *restrict score, const T *restrict transi
   }
 }
 
-RND_CLONES void NAME(rnd_crf_viterbi)(rnd_crf_path a) {
+void NAME(rnd_crf_viterbi)(rnd_crf_path a) {
   const rnd_packed_rows at = a.crf.at;
   const int64_t K = a.crf.tags;
   const T *start = a.crf.start, *end = a.crf.end, *transition = a.crf.transition, *emission = a.crf.emission;

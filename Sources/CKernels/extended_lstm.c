@@ -1,10 +1,10 @@
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "extended_lstm_kernels.h"
 
 #define BODY "extended_lstm.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 RND_INLINE void NAME(extended_lstm_cell_row)(int64_t H, int coupled, T clip, T *restrict gates_i, T *restrict gates_f,
@@ -14,13 +14,13 @@ RND_INLINE void NAME(extended_lstm_cell_row)(int64_t H, int coupled, T clip, T *
                                            const T *restrict peephole_f, const T *restrict peephole_o,
                                            const T *restrict c_prev, T *restrict c) {
   for (int64_t j = 0; j < H; j++) {
-    T f = NAME(rnd_sigmoid)(gates_f[j] + bias_f[j] + peephole_f[j] * c_prev[j]);
-    T i = coupled ? 1 - f : NAME(rnd_sigmoid)(gates_i[j] + bias_i[j] + peephole_i[j] * c_prev[j]);
-    T g = NAME(rnd_tanh)(gates_g[j] + bias_g[j]);
+    T f = TYPED(rnd_sigmoid)(gates_f[j] + bias_f[j] + peephole_f[j] * c_prev[j]);
+    T i = coupled ? 1 - f : TYPED(rnd_sigmoid)(gates_i[j] + bias_i[j] + peephole_i[j] * c_prev[j]);
+    T g = TYPED(rnd_tanh)(gates_g[j] + bias_g[j]);
     T cell = f * c_prev[j] + i * g;
     cell = cell < -clip ? -clip : cell;  // A NaN stays a NaN.
     cell = cell > clip ? clip : cell;
-    T o = NAME(rnd_sigmoid)(gates_o[j] + bias_o[j] + peephole_o[j] * cell);
+    T o = TYPED(rnd_sigmoid)(gates_o[j] + bias_o[j] + peephole_o[j] * cell);
     if (!coupled) gates_i[j] = i;
     gates_f[j] = f;
     gates_g[j] = g;
@@ -29,7 +29,7 @@ RND_INLINE void NAME(extended_lstm_cell_row)(int64_t H, int coupled, T clip, T *
   }
 }
 
-RND_CLONES void NAME(rnd_extended_lstm_cell)(rnd_extended_lstm a) {
+void NAME(rnd_extended_lstm_cell)(rnd_extended_lstm a) {
   const int64_t H = a.units;
   const T clip = (T)a.clip, *bias = a.bias, *p = a.peepholes;
   for (int64_t row = 0; row < a.rows; row++) {
@@ -48,10 +48,10 @@ RND_CLONES void NAME(rnd_extended_lstm_cell)(rnd_extended_lstm a) {
 }
 
 RND_INLINE void NAME(extended_lstm_output_row)(int64_t H, const T *restrict o, const T *restrict m, T *restrict h) {
-  for (int64_t j = 0; j < H; j++) h[j] = o[j] * NAME(rnd_tanh)(m[j]);
+  for (int64_t j = 0; j < H; j++) h[j] = o[j] * TYPED(rnd_tanh)(m[j]);
 }
 
-RND_CLONES void NAME(rnd_extended_lstm_output)(rnd_extended_lstm a) {
+void NAME(rnd_extended_lstm_output)(rnd_extended_lstm a) {
   const int64_t H = a.units, count = a.coupled ? 3 : 4;
   for (int64_t row = 0; row < a.rows; row++) {
     NAME(extended_lstm_output_row)(H, (T *)a.gates + (row * count + count - 1) * H, (const T *)a.seen + row * H,
@@ -62,13 +62,13 @@ RND_CLONES void NAME(rnd_extended_lstm_output)(rnd_extended_lstm a) {
 RND_INLINE void NAME(extended_lstm_output_backward_row)(int64_t H, T *restrict o, const T *restrict m,
                                                       const T *restrict dh, T *restrict dm) {
   for (int64_t j = 0; j < H; j++) {
-    T tanh_m = NAME(rnd_tanh)(m[j]);
+    T tanh_m = TYPED(rnd_tanh)(m[j]);
     dm[j] = dh[j] * o[j] * (1 - tanh_m * tanh_m);  // h = o tanh(m)
     o[j] = dh[j] * tanh_m * o[j] * (1 - o[j]);
   }
 }
 
-RND_CLONES void NAME(rnd_extended_lstm_output_backward)(rnd_extended_lstm_gradient a) {
+void NAME(rnd_extended_lstm_output_backward)(rnd_extended_lstm_gradient a) {
   const int64_t H = a.units, count = a.coupled ? 3 : 4;
   for (int64_t row = 0; row < a.rows; row++) {
     NAME(extended_lstm_output_backward_row)(H, (T *)a.gates + (row * count + count - 1) * H,
@@ -108,7 +108,7 @@ RND_INLINE void NAME(extended_lstm_cell_backward_row)(
   }
 }
 
-RND_CLONES void NAME(rnd_extended_lstm_cell_backward)(rnd_extended_lstm_gradient a) {
+void NAME(rnd_extended_lstm_cell_backward)(rnd_extended_lstm_gradient a) {
   const int64_t H = a.units;
   const T clip = (T)a.clip, *p = a.peepholes, *c_prev = a.c_previous, *c = a.c, *d_seen = a.d_seen;
   T *dc = a.dc, *db = a.dbias, *dp = a.dpeepholes;

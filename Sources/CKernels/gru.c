@@ -1,10 +1,10 @@
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "gru_kernels.h"
 
 #define BODY "gru.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 // Reference: torch.nn.GRU, n = tanh(x_n + b_in + r (h_n + b_hn)).
@@ -14,10 +14,10 @@ RND_INLINE void NAME(gru_row)(int64_t H, T *restrict x_gates_r, T *restrict x_ga
                               const T *restrict h_bias_r, const T *restrict h_bias_z, const T *restrict h_bias_n,
                               const T *restrict h_prev, T *restrict h) {
   for (int64_t j = 0; j < H; j++) {
-    T r = NAME(rnd_sigmoid)(x_gates_r[j] + h_gates_r[j] + x_bias_r[j] + h_bias_r[j]);
-    T z = NAME(rnd_sigmoid)(x_gates_z[j] + h_gates_z[j] + x_bias_z[j] + h_bias_z[j]);
+    T r = TYPED(rnd_sigmoid)(x_gates_r[j] + h_gates_r[j] + x_bias_r[j] + h_bias_r[j]);
+    T z = TYPED(rnd_sigmoid)(x_gates_z[j] + h_gates_z[j] + x_bias_z[j] + h_bias_z[j]);
     T recurrent = h_gates_n[j] + h_bias_n[j];
-    T n = NAME(rnd_tanh)(x_gates_n[j] + x_bias_n[j] + r * recurrent);
+    T n = TYPED(rnd_tanh)(x_gates_n[j] + x_bias_n[j] + r * recurrent);
     x_gates_r[j] = r;
     x_gates_z[j] = z;
     x_gates_n[j] = n;
@@ -26,7 +26,7 @@ RND_INLINE void NAME(gru_row)(int64_t H, T *restrict x_gates_r, T *restrict x_ga
   }
 }
 
-RND_CLONES void NAME(rnd_gru_forward)(rnd_gru a, ptrdiff_t first, ptrdiff_t end) {
+void NAME(rnd_gru_forward)(rnd_gru a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
   const T *x_bias = a.x_bias, *h_bias = a.h_bias, *h_previous = a.h_previous;
   for (int64_t row = first; row < end; row++) {
@@ -64,7 +64,7 @@ RND_INLINE void NAME(gru_backward_row)(int64_t H, T *restrict x_gates_r, T *rest
   }
 }
 
-RND_CLONES void NAME(rnd_gru_backward)(rnd_gru_gradient a, ptrdiff_t first, ptrdiff_t end) {
+void NAME(rnd_gru_backward)(rnd_gru_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
   const T *h_previous = a.h_previous, *dh_out = a.dh_out;
   T *dh = a.dh, *x_sum = (T *)a.dx_bias + first, *h_sum = (T *)a.dh_bias + first;
@@ -81,14 +81,14 @@ RND_INLINE void NAME(gru_before_gates_row)(int64_t H, T *restrict gates_r, T *re
                                            const T *restrict bias_r, const T *restrict bias_z,
                                            const T *restrict h_prev, T *restrict reset_h) {
   for (int64_t j = 0; j < H; j++) {
-    T r = NAME(rnd_sigmoid)(gates_r[j] + bias_r[j]);
+    T r = TYPED(rnd_sigmoid)(gates_r[j] + bias_r[j]);
     gates_r[j] = r;
-    gates_z[j] = NAME(rnd_sigmoid)(gates_z[j] + bias_z[j]);
+    gates_z[j] = TYPED(rnd_sigmoid)(gates_z[j] + bias_z[j]);
     reset_h[j] = r * h_prev[j];
   }
 }
 
-RND_CLONES void NAME(rnd_gru_before_gates)(rnd_gru_before a) {
+void NAME(rnd_gru_before_gates)(rnd_gru_before a) {
   const int64_t H = a.units;
   const T *bias = a.bias, *h_previous = a.h_previous;
   for (int64_t row = 0; row < a.rows; row++) {
@@ -100,13 +100,13 @@ RND_CLONES void NAME(rnd_gru_before_gates)(rnd_gru_before a) {
 RND_INLINE void NAME(gru_before_output_row)(int64_t H, T *restrict gates_z, T *restrict gates_n,
                                             const T *restrict bias_n, const T *restrict h_prev, T *restrict h) {
   for (int64_t j = 0; j < H; j++) {
-    T n = NAME(rnd_tanh)(gates_n[j] + bias_n[j]);
+    T n = TYPED(rnd_tanh)(gates_n[j] + bias_n[j]);
     gates_n[j] = n;
     h[j] = n + gates_z[j] * (h_prev[j] - n);
   }
 }
 
-RND_CLONES void NAME(rnd_gru_before_output)(rnd_gru_before a) {
+void NAME(rnd_gru_before_output)(rnd_gru_before a) {
   const int64_t H = a.units;
   const T *bias = a.bias, *h_previous = a.h_previous;
   for (int64_t row = 0; row < a.rows; row++) {
@@ -131,7 +131,7 @@ RND_INLINE void NAME(gru_before_output_backward_row)(int64_t H, T *restrict gate
   }
 }
 
-RND_CLONES void NAME(rnd_gru_before_output_backward)(rnd_gru_before_gradient a) {
+void NAME(rnd_gru_before_output_backward)(rnd_gru_before_gradient a) {
   const int64_t H = a.units;
   const T *h_previous = a.h_previous, *dh_out = a.dh_out;
   T *dh = a.dh, *dbias = a.dbias;
@@ -153,7 +153,7 @@ RND_INLINE void NAME(gru_before_gates_backward_row)(int64_t H, T *restrict gates
   }
 }
 
-RND_CLONES void NAME(rnd_gru_before_gates_backward)(rnd_gru_before_gradient a) {
+void NAME(rnd_gru_before_gates_backward)(rnd_gru_before_gradient a) {
   const int64_t H = a.units;
   const T *h_previous = a.h_previous, *d_reset_h = a.d_reset_h;
   T *dh = a.dh;

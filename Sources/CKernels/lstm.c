@@ -1,10 +1,10 @@
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "lstm_kernels.h"
 
 #define BODY "lstm.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 RND_INLINE void NAME(lstm_row)(int64_t H, T *restrict gates_i, T *restrict gates_f, T *restrict gates_g,
@@ -12,21 +12,21 @@ RND_INLINE void NAME(lstm_row)(int64_t H, T *restrict gates_i, T *restrict gates
                                const T *restrict bias_g, const T *restrict bias_o, const T *restrict c_prev,
                                T *restrict c, T *restrict h) {
   for (int64_t j = 0; j < H; j++) {
-    T i = NAME(rnd_sigmoid)(gates_i[j] + bias_i[j]);
-    T f = NAME(rnd_sigmoid)(gates_f[j] + bias_f[j]);
-    T g = NAME(rnd_tanh)(gates_g[j] + bias_g[j]);
-    T o = NAME(rnd_sigmoid)(gates_o[j] + bias_o[j]);
+    T i = TYPED(rnd_sigmoid)(gates_i[j] + bias_i[j]);
+    T f = TYPED(rnd_sigmoid)(gates_f[j] + bias_f[j]);
+    T g = TYPED(rnd_tanh)(gates_g[j] + bias_g[j]);
+    T o = TYPED(rnd_sigmoid)(gates_o[j] + bias_o[j]);
     T cell = f * c_prev[j] + i * g;
     gates_i[j] = i;
     gates_f[j] = f;
     gates_g[j] = g;
     gates_o[j] = o;
     c[j] = cell;
-    h[j] = o * NAME(rnd_tanh)(cell);
+    h[j] = o * TYPED(rnd_tanh)(cell);
   }
 }
 
-RND_CLONES void NAME(rnd_lstm_forward)(rnd_lstm a, ptrdiff_t first, ptrdiff_t end) {
+void NAME(rnd_lstm_forward)(rnd_lstm a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
   const T *bias = a.bias, *c_previous = a.c_previous;
   T *c = a.c, *h = a.h;
@@ -45,7 +45,7 @@ RND_INLINE void NAME(lstm_backward_row)(int64_t H, T *restrict gates_i, T *restr
                                         T *restrict dbias_o) {
   for (int64_t j = 0; j < H; j++) {
     T i = gates_i[j], f = gates_f[j], g = gates_g[j], o = gates_o[j];
-    T tanh_c = NAME(rnd_tanh)(c[j]);
+    T tanh_c = TYPED(rnd_tanh)(c[j]);
     T dh = dh_out[j] + dh_next[j];
     T d = dc[j] + dh * o * (1 - tanh_c * tanh_c);  // h = o tanh(c)
     T di = d * g * i * (1 - i);                    // c = f c_prev + i g
@@ -64,7 +64,7 @@ RND_INLINE void NAME(lstm_backward_row)(int64_t H, T *restrict gates_i, T *restr
   }
 }
 
-RND_CLONES void NAME(rnd_lstm_backward)(rnd_lstm_gradient a, ptrdiff_t first, ptrdiff_t end) {
+void NAME(rnd_lstm_backward)(rnd_lstm_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
   const T *c_previous = a.c_previous, *c = a.c, *dh_out = a.dh_out, *dh_next = a.dh_next;
   T *dc = a.dc, *sum = (T *)a.dbias + first;

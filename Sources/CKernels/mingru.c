@@ -1,19 +1,19 @@
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "mingru_kernels.h"
 
 #define BODY "mingru.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 // Reference: Feng et al. 2024, "Were RNNs All We Needed?", section 3.1 and appendix B (the function g).
 RND_INLINE void NAME(mingru_row)(int64_t H, T *restrict gates_z, T *restrict gates_h, const T *restrict bias_z,
                                  const T *restrict bias_h, const T *restrict h_prev, T *restrict h) {
   for (int64_t j = 0; j < H; j++) {
-    T z = NAME(rnd_sigmoid)(gates_z[j] + bias_z[j]);
+    T z = TYPED(rnd_sigmoid)(gates_z[j] + bias_z[j]);
     T x = gates_h[j] + bias_h[j];
-    T s = NAME(rnd_sigmoid)(x);
+    T s = TYPED(rnd_sigmoid)(x);
     T candidate = x >= 0 ? x + (T)0.5 : s;  // A NaN stays a NaN.
     gates_z[j] = z;
     gates_h[j] = candidate;
@@ -21,7 +21,7 @@ RND_INLINE void NAME(mingru_row)(int64_t H, T *restrict gates_z, T *restrict gat
   }
 }
 
-RND_CLONES void NAME(rnd_mingru_forward)(rnd_mingru a, ptrdiff_t first, ptrdiff_t end) {
+void NAME(rnd_mingru_forward)(rnd_mingru a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
   const T *bias = a.bias, *h_previous = a.h_previous;
   for (int64_t row = first; row < end; row++) {
@@ -47,7 +47,7 @@ RND_INLINE void NAME(mingru_backward_row)(int64_t H, T *restrict gates_z, T *res
   }
 }
 
-RND_CLONES void NAME(rnd_mingru_backward)(rnd_mingru_gradient a, ptrdiff_t first, ptrdiff_t end) {
+void NAME(rnd_mingru_backward)(rnd_mingru_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
   const T *h_previous = a.h_previous, *dh_out = a.dh_out;
   T *dh = a.dh, *sum = (T *)a.dbias + first;

@@ -1,5 +1,5 @@
 // Optimizer updates and reductions over flat buffers; formulas in include/optimizer_kernels.h.
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "kernel_support.h"
 
 #include "optimizer_kernels.h"
@@ -14,12 +14,12 @@
 #define SQUARE_ROOT(x) __builtin_elementwise_sqrt(x)
 
 #define BODY "optimizers.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 // The scalars of an update are worked out in double and rounded to T once, before the loop, as PyTorch does.
 
-RND_CLONES void NAME(rnd_sgd)(rnd_update a) {
+void NAME(rnd_sgd)(rnd_update a) {
   const T *restrict gradient = a.gradient;
   T *restrict p = a.parameters;
   const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
@@ -31,7 +31,7 @@ RND_CLONES void NAME(rnd_sgd)(rnd_update a) {
 
 // Both momentum kernels rely on a buffer that starts as zero: the first step gives buf = g.
 
-RND_CLONES void NAME(rnd_momentum)(rnd_update a) {
+void NAME(rnd_momentum)(rnd_update a) {
   const T *restrict gradient = a.gradient;
   T *restrict p = a.parameters, *restrict buf = a.first;
   const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
@@ -44,7 +44,7 @@ RND_CLONES void NAME(rnd_momentum)(rnd_update a) {
   }
 }
 
-RND_CLONES void NAME(rnd_nesterov)(rnd_update a) {
+void NAME(rnd_nesterov)(rnd_update a) {
   const T *restrict gradient = a.gradient;
   T *restrict p = a.parameters, *restrict buf = a.first;
   const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
@@ -57,7 +57,7 @@ RND_CLONES void NAME(rnd_nesterov)(rnd_update a) {
   }
 }
 
-RND_CLONES void NAME(rnd_rmsprop)(rnd_update a) {
+void NAME(rnd_rmsprop)(rnd_update a) {
   const T *restrict gradient = a.gradient;
   T *restrict p = a.parameters, *restrict v = a.first;
   const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
@@ -70,7 +70,7 @@ RND_CLONES void NAME(rnd_rmsprop)(rnd_update a) {
   }
 }
 
-RND_CLONES void NAME(rnd_adagrad)(rnd_update a) {
+void NAME(rnd_adagrad)(rnd_update a) {
   const T *restrict gradient = a.gradient;
   T *restrict p = a.parameters, *restrict v = a.first;
   const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
@@ -100,15 +100,15 @@ RND_INLINE void NAME(adam_sweep)(T *restrict p, const T *restrict gradient, T *r
   }
 }
 
-RND_CLONES void NAME(rnd_adam)(rnd_update a) {
+void NAME(rnd_adam)(rnd_update a) {
   NAME(adam_sweep)(a.parameters, a.gradient, a.first, a.second, &a, (T)a.weight_decay, (T)1);
 }
 
-RND_CLONES void NAME(rnd_adamw)(rnd_update a) {
+void NAME(rnd_adamw)(rnd_update a) {
   NAME(adam_sweep)(a.parameters, a.gradient, a.first, a.second, &a, (T)0, (T)(1 - a.learning_rate * a.weight_decay));
 }
 
-RND_CLONES double NAME(rnd_sum_of_squares)(rnd_buffer a) {
+double NAME(rnd_sum_of_squares)(rnd_buffer a) {
   const T *x = a.x;
   // Lane l sums the elements i with i mod 16 = l in rising order, whatever the width of a vector register.
   double lane[16] = {0};
@@ -129,9 +129,22 @@ RND_CLONES double NAME(rnd_sum_of_squares)(rnd_buffer a) {
   return lane[0];
 }
 
+double NAME(rnd_sum)(rnd_buffer a) {
+  const T *x = a.x;
+  T lane[64] = {0};
+  int64_t i = 0;
+  for (; i + 64 <= a.count; i += 64) {
+    for (int l = 0; l < 64; l++) lane[l] += x[i + l];
+  }
+  for (int l = 0; i + l < a.count; l++) lane[l] += x[i + l];
+  double sum = 0;
+  for (int l = 0; l < 64; l++) sum += (double)lane[l];
+  return sum;
+}
+
 // NaN and the infinities are the numbers whose exponent bits are all set; integers keep this true under any
 // floating-point option of the compiler.
-RND_CLONES ptrdiff_t NAME(rnd_first_nonfinite)(rnd_buffer a) {
+ptrdiff_t NAME(rnd_first_nonfinite)(rnd_buffer a) {
   const T *x = a.x;
   enum { BLOCK = 1024 };
   for (int64_t start = 0; start < a.count; start += BLOCK) {

@@ -1,5 +1,5 @@
 // Reductions keep sixteen partial results in a fixed order, which lets them vectorize.
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "output_kernels.h"
@@ -10,7 +10,7 @@
 #define RUN (32 * LANES)
 
 #define BODY "outputs.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 // MARK: Softmax
@@ -34,13 +34,13 @@ RND_INLINE T NAME(rnd_row_exp_sum)(T *restrict x, int64_t n, T shift) {
   int64_t whole = n - n % LANES;
   for (int64_t j = 0; j < whole; j += LANES) {
     for (int k = 0; k < LANES; k++) {
-      T e = NAME(rnd_exp)(x[j + k] - shift);
+      T e = TYPED(rnd_exp)(x[j + k] - shift);
       x[j + k] = e;
       lanes[k] += e;
     }
   }
   for (int64_t j = whole; j < n; j++) {
-    x[j] = NAME(rnd_exp)(x[j] - shift);
+    x[j] = TYPED(rnd_exp)(x[j] - shift);
     lanes[j - whole] += x[j];
   }
   for (int width = LANES / 2; width > 0; width /= 2) {
@@ -57,7 +57,7 @@ RND_INLINE void NAME(scale_and_shift)(T *restrict x, T scale, T shift, int64_t n
   for (int64_t j = 0; j < n; j++) x[j] = x[j] * scale + shift;
 }
 
-RND_CLONES void NAME(rnd_softmax_rows)(rnd_softmax a) {
+void NAME(rnd_softmax_rows)(rnd_softmax a) {
   for (int64_t row = 0; row < a.rows; row++) {
     T *v = (T *)a.x + row * a.stride;
     if (a.bias) NAME(add_bias)(v, a.bias, a.columns);
@@ -66,7 +66,7 @@ RND_CLONES void NAME(rnd_softmax_rows)(rnd_softmax a) {
   }
 }
 
-RND_CLONES void NAME(rnd_shift_rows)(rnd_row_shift a) {
+void NAME(rnd_shift_rows)(rnd_row_shift a) {
   for (int64_t row = 0; row < a.rows; row++) {
     NAME(scale_and_shift)((T *)a.x + row * a.stride, 1, (T)a.shift[row], a.columns);
   }
@@ -78,7 +78,7 @@ RND_INLINE void NAME(softmax_backward_row)(const T *restrict y, T *restrict d, i
   for (int64_t j = 0; j < n; j++) d[j] = y[j] * (d[j] - dot);
 }
 
-RND_CLONES void NAME(rnd_softmax_backward)(rnd_softmax_gradient a) {
+void NAME(rnd_softmax_backward)(rnd_softmax_gradient a) {
   for (int64_t row = 0; row < a.rows; row++) {
     NAME(softmax_backward_row)((const T *)a.y + row * a.y_stride, (T *)a.dy + row * a.dy_stride, a.columns);
   }
@@ -102,7 +102,7 @@ RND_INLINE double NAME(cross_entropy_row)(T *restrict v, int64_t V, int64_t corr
   return log_normalizer - (1 - (double)smoothing) * (double)correct_logit - (double)smoothing * mean_logit;
 }
 
-RND_CLONES void NAME(rnd_softmax_cross_entropy)(rnd_cross_entropy a, ptrdiff_t first, ptrdiff_t end) {
+void NAME(rnd_softmax_cross_entropy)(rnd_cross_entropy a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t V = a.classes;
   double total = 0;
   for (int64_t row = first; row < end; row++) {
@@ -126,7 +126,7 @@ typedef struct {
 
 RND_INLINE void NAME(add_bit)(NAME(bit_sums) *restrict sums, int lane, T *restrict z, T t, int with_gradient) {
   T v = *z;
-  T e = NAME(rnd_exp)(v < 0 ? v : -v);
+  T e = TYPED(rnd_exp)(v < 0 ? v : -v);
   sums->product[lane] *= 1 + (double)e;
   sums->sum[lane] += (double)(v > 0 ? v : 0) - (double)v * (double)t;
   if (with_gradient) *z = (v < 0 ? e : 1) / (1 + e) - t;
@@ -155,7 +155,7 @@ RND_INLINE double NAME(bits_row)(T *restrict z, const T *restrict t, int64_t n, 
   return total;
 }
 
-RND_CLONES double NAME(rnd_sigmoid_cross_entropy)(rnd_output_loss a) {
+double NAME(rnd_sigmoid_cross_entropy)(rnd_output_loss a) {
   double total = 0;
   for (int64_t row = 0; row < a.rows; row++) {
     T *z = (T *)a.y + row * a.stride;
@@ -170,7 +170,7 @@ RND_CLONES double NAME(rnd_sigmoid_cross_entropy)(rnd_output_loss a) {
   return total;
 }
 
-RND_CLONES double NAME(rnd_squared_error)(rnd_output_loss a) {
+double NAME(rnd_squared_error)(rnd_output_loss a) {
   double total = 0;
   for (int64_t row = 0; row < a.rows; row++) {
     T *v = (T *)a.y + row * a.stride;

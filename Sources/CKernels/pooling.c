@@ -1,10 +1,10 @@
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "sequence_kernels.h"
 
 #define BODY "pooling.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 RND_INLINE void NAME(add_scaled)(T factor, const T *restrict x, T *restrict y, int64_t n) {
@@ -15,7 +15,7 @@ RND_INLINE void NAME(set_scaled)(T factor, const T *restrict x, T *restrict y, i
   for (int64_t j = 0; j < n; j++) y[j] = factor * x[j];
 }
 
-RND_CLONES void NAME(rnd_mean_pool)(rnd_pooling a) {
+void NAME(rnd_mean_pool)(rnd_pooling a) {
   const rnd_packed_rows at = a.at;
   const int64_t width = a.width;
   const T *h = a.h;
@@ -30,7 +30,7 @@ RND_CLONES void NAME(rnd_mean_pool)(rnd_pooling a) {
   }
 }
 
-RND_CLONES void NAME(rnd_mean_pool_backward)(rnd_pooling_gradient a) {
+void NAME(rnd_mean_pool_backward)(rnd_pooling_gradient a) {
   const rnd_packed_rows at = a.at;
   const int64_t width = a.width;
   const T *dpooled = a.d_pooled;
@@ -53,7 +53,7 @@ RND_INLINE void NAME(raise)(const T *restrict x, int32_t step, T *restrict y, in
   }
 }
 
-RND_CLONES void NAME(rnd_max_pool)(rnd_pooling a) {
+void NAME(rnd_max_pool)(rnd_pooling a) {
   const rnd_packed_rows at = a.at;
   const int64_t width = a.width;
   const T *h = a.h;
@@ -70,7 +70,7 @@ RND_CLONES void NAME(rnd_max_pool)(rnd_pooling a) {
   }
 }
 
-RND_CLONES void NAME(rnd_max_pool_backward)(rnd_pooling_gradient a) {
+void NAME(rnd_max_pool_backward)(rnd_pooling_gradient a) {
   const rnd_packed_rows at = a.at;
   const int64_t width = a.width;
   const T *dpooled = a.d_pooled;
@@ -95,13 +95,13 @@ RND_INLINE void NAME(attention_weights)(T *scores, rnd_packed_rows at, int64_t p
   T sum = 0;
   for (int64_t t = 0; t < at.length[p]; t++) {
     T *score = scores + at.offset[t] + p;
-    *score = NAME(rnd_exp)(*score - largest);
+    *score = TYPED(rnd_exp)(*score - largest);
     sum += *score;
   }
   for (int64_t t = 0; t < at.length[p]; t++) scores[at.offset[t] + p] /= sum;
 }
 
-RND_CLONES void NAME(rnd_attention_pool)(rnd_pooling a) {
+void NAME(rnd_attention_pool)(rnd_pooling a) {
   const rnd_packed_rows at = a.at;
   const int64_t width = a.width;
   const T *h = a.h;
@@ -119,7 +119,7 @@ RND_CLONES void NAME(rnd_attention_pool)(rnd_pooling a) {
   }
 }
 
-RND_CLONES void NAME(rnd_attention_pool_backward)(rnd_pooling_gradient a) {
+void NAME(rnd_attention_pool_backward)(rnd_pooling_gradient a) {
   const rnd_packed_rows at = a.at;
   const int64_t width = a.width;
   const T *weights = a.weights, *h = a.h, *dpooled = a.d_pooled;

@@ -11,46 +11,38 @@
 
 // MARK: Instruction sets
 
-int rnd_set_available(int set) {
-  if (set == rnd_set_portable) return 1;
-#if RND_HAS_X86_TILES
-  const int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-  switch (set) {
-    case rnd_set_avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case rnd_set_avx512: return avx512;
-    case rnd_set_avx512_bf16: return avx512 && __builtin_cpu_supports("avx512bf16");
-  }
-#endif
-  return 0;
-}
+// What the products of an instruction set are made of.
+typedef struct {
+  rnd_tile *tile, *bf16_tile;
+  rnd_words bf16_words;
+  int64_t panel;       // columns of a panel: those of the tile
+  int64_t most_steps;  // of the depth in one tile
+  int64_t panels_of_one_row;
+  rnd_panel_packing *pack_panels;
+  rnd_row_packing *pack_rows;
+  rnd_strip_packing *pack_strips;
+} instruction_set;
 
-int rnd_best_set(void) {
-  for (int set = rnd_set_avx512_bf16; set > rnd_set_portable; set--) {
-    if (rnd_set_available(set)) return set;
-  }
-  return rnd_set_portable;
-}
+#define NARROW(set, panels_of_one_row)                                                              \
+  {rnd_tile_##set, rnd_tile_##set, rnd_rounded_words, RND_NARROW_PANEL, RND_NARROW_STEPS, panels_of_one_row, \
+   rnd_pack_panels_##set, rnd_pack_rows_##set, rnd_pack_strips_##set}
+#define WIDE(bf16_tile, bf16_words)                                                              \
+  {rnd_tile_avx512, bf16_tile, bf16_words, RND_WIDE_PANEL, RND_WIDE_STEPS, 1,                    \
+   rnd_pack_panels_avx512, rnd_pack_rows_avx512, rnd_pack_strips_avx512}
+
+static const instruction_set SETS[RND_SETS] = {
+    [rnd_set_portable] = NARROW(portable, 1),
+#if RND_HAS_X86_SETS
+    [rnd_set_avx2] = NARROW(avx2, RND_AVX2_PANELS_OF_ONE_ROW),
+    [rnd_set_avx512] = WIDE(rnd_tile_avx512, rnd_rounded_words),
+    [rnd_set_avx512_bf16] = WIDE(rnd_tile_avx512_bf16, rnd_paired_words),
+#endif
+};
+
+static const instruction_set *set_of(rnd_product_mode mode) { return &SETS[mode.set]; }
 
 static rnd_words words_kind(rnd_product_mode mode) {
-  if (mode.precision == rnd_fp32) return rnd_plain_words;
-  return mode.set == rnd_set_avx512_bf16 ? rnd_paired_words : rnd_rounded_words;
-}
-
-static rnd_tile *tile_of(rnd_product_mode mode) {
-#if RND_HAS_X86_TILES
-  switch (mode.set) {
-    case rnd_set_avx2: return rnd_tile_avx2;
-    case rnd_set_avx512: return rnd_tile_avx512;
-    case rnd_set_avx512_bf16: return mode.precision == rnd_bf16 ? rnd_tile_avx512_bf16 : rnd_tile_avx512;
-  }
-#endif
-  return rnd_tile_portable;
-}
-
-// Columns of a panel: those of the tile.
-static int64_t panel_of(rnd_product_mode mode) {
-  return mode.set >= rnd_set_avx512 ? RND_WIDE_PANEL : RND_NARROW_PANEL;
+  return mode.precision == rnd_fp32 ? rnd_plain_words : set_of(mode)->bf16_words;
 }
 
 static int64_t values_a_step(rnd_words kind) { return kind == rnd_paired_words ? 2 : 1; }
@@ -63,7 +55,7 @@ static int64_t rounded_up(int64_t count, int64_t unit) { return (count + unit - 
 
 ptrdiff_t rnd_packed_words(ptrdiff_t K, ptrdiff_t N, rnd_product_mode mode) {
   const int64_t each = values_a_step(words_kind(mode));
-  return rounded_up(N, panel_of(mode)) * ((K + each - 1) / each);
+  return rounded_up(N, set_of(mode)->panel) * ((K + each - 1) / each);
 }
 
 // Where element (i, j) of an operand lies.
@@ -74,14 +66,14 @@ static const float *element(rnd_operand x, int64_t i, int64_t j) {
 void rnd_pack_columns(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
   const rnd_words kind = words_kind(p.mode);
   const int64_t each = values_a_step(kind), steps = (p.depth + each - 1) / each;
-  const int64_t end = smaller(first + count, p.columns), panel = panel_of(p.mode);
+  const int64_t end = smaller(first + count, p.columns), panel = set_of(p.mode)->panel;
   for (int64_t n = first; n < end;) {
     const int64_t within = n % panel, these = smaller(RND_WIDE_PANEL - within, end - n);
     // The last columns take the zeros that fill the panel with them.
     const int64_t width = n + these == p.columns ? rounded_up(within + these, panel) - within : these;
     const rnd_panels panels = {(uint32_t *)p.packed + (n - within) * steps + within, panel, panel * steps};
-    rnd_pack_panels(kind, element(p.source, 0, n), p.source.row_stride, p.source.column_stride, p.depth, these, width,
-                    panels);
+    set_of(p.mode)->pack_panels(kind, element(p.source, 0, n), p.source.row_stride, p.source.column_stride, p.depth,
+                                these, width, panels);
     n += these;
   }
 }
@@ -102,12 +94,12 @@ void rnd_pack(rnd_packing p) {
 void rnd_pack_depths(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
   const rnd_words kind = words_kind(p.mode);
   const int64_t each = values_a_step(kind), steps = (p.depth + each - 1) / each;
-  const int64_t panel = panel_of(p.mode);
+  const int64_t panel = set_of(p.mode)->panel;
   for (int64_t n = 0; n < p.columns; n += RND_WIDE_PANEL) {
     const int64_t these = smaller(RND_WIDE_PANEL, p.columns - n);
     const rnd_panels panels = {(uint32_t *)p.packed + n * steps + first / each * panel, panel, panel * steps};
-    rnd_pack_panels(kind, element(p.source, first, n), p.source.row_stride, p.source.column_stride,
-                    smaller(count, p.depth - first), these, rounded_up(these, panel), panels);
+    set_of(p.mode)->pack_panels(kind, element(p.source, first, n), p.source.row_stride, p.source.column_stride,
+                                smaller(count, p.depth - first), these, rounded_up(these, panel), panels);
   }
 }
 
@@ -121,9 +113,9 @@ typedef struct {
   float *c;
   int64_t c_stride;
   int accumulate;
-  rnd_words kind;
+  const instruction_set *set;
   rnd_tile *tile;
-  int64_t panel;  // columns of a panel
+  rnd_words kind;
 } product;
 
 // `total` cut into equal parts of at most `limit`, each but the last a multiple of `unit`.
@@ -137,16 +129,26 @@ static int64_t part_of(int64_t total, int64_t limit, int64_t unit) {
 static void multiply_block(const product *p, int64_t m, int64_t height, int64_t n, int64_t width, int64_t steps,
                            const void *rows, int64_t row_words, int strip, const uint32_t *panels, int64_t panel_words,
                            int accumulate) {
-  const int64_t strips = (height + RND_TILE_ROWS - 1) / RND_TILE_ROWS;
-  for (int64_t column = 0; column < width; column += p->panel) {
-    const uint32_t *panel = panels + column / p->panel * panel_words;
+  const int64_t strips = (height + RND_TILE_ROWS - 1) / RND_TILE_ROWS, panel = p->set->panel;
+  const int64_t several = height > 2 ? panel : panel * (p->set->panels_of_one_row / height);
+  for (int64_t column = 0; column < width;) {
+    const int64_t columns = width - column >= several && several > panel ? several : smaller(panel, width - column);
     for (int64_t s = 0; s < strips; s++) {
       const int64_t begin = rnd_strip_begin(s, height, strips), end = rnd_strip_begin(s + 1, height, strips);
-      const uint32_t *words = (const uint32_t *)rows + begin * (strip ? steps : row_words);
-      p->tile((int)(end - begin), strip, steps, words, row_words, panel,
-              p->c + (m + begin) * p->c_stride + n + column, p->c_stride, smaller(p->panel, width - column),
-              accumulate);
+      const rnd_tile_block tile = {.rows = (int)(end - begin),
+                                   .strip = strip,
+                                   .accumulate = accumulate,
+                                   .steps = steps,
+                                   .a = (const uint32_t *)rows + begin * (strip ? steps : row_words),
+                                   .a_stride = row_words,
+                                   .b = panels + column / panel * panel_words,
+                                   .panel_words = panel_words,
+                                   .c = p->c + (m + begin) * p->c_stride + n + column,
+                                   .c_stride = p->c_stride,
+                                   .columns = columns};
+      p->tile(&tile);
     }
+    column += columns;
   }
 }
 
@@ -161,18 +163,18 @@ static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t 
   // Rows far apart are read through a few sets of the first-level cache, once per panel: with many narrow panels packing
   // them first is cheaper.
   const int packs_rows = p->kind != rnd_plain_words ||
-                         (p->panel == RND_NARROW_PANEL && p->a.row_stride > steps && width >= LEAST_WIDTH_FOR_ROWS);
+                         (p->set->panel == RND_NARROW_PANEL && p->a.row_stride > steps && width >= LEAST_WIDTH_FOR_ROWS);
   for (int64_t m = 0; m < p->M; m += rows_a_block) {
     const int64_t height = smaller(rows_a_block, p->M - m);
     const float *a = element(p->a, m, k);
     const void *rows = a;
     int64_t row_words = p->a.row_stride;
     if (strip) {
-      rnd_pack_strips(p->kind, a, p->a.column_stride, depth, height, (height + RND_TILE_ROWS - 1) / RND_TILE_ROWS,
+      p->set->pack_strips(p->kind, a, p->a.column_stride, depth, height, (height + RND_TILE_ROWS - 1) / RND_TILE_ROWS,
                       scratch);
       rows = scratch;
     } else if (packs_rows) {
-      rnd_pack_rows(p->kind, a, p->a.row_stride, depth, height, scratch);
+      p->set->pack_rows(p->kind, a, p->a.row_stride, depth, height, scratch);
       rows = scratch;
       row_words = steps;
     }
@@ -189,8 +191,8 @@ enum {
 
 // Columns n to n + width of C.
 static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_t *scratch) {
-  const int64_t each = values_a_step(p->kind), all_steps = (p->K + each - 1) / each, panel = p->panel;
-  const int64_t steps = part_of(all_steps, panel == RND_WIDE_PANEL ? RND_WIDE_STEPS : RND_NARROW_STEPS, 1);
+  const int64_t each = values_a_step(p->kind), all_steps = (p->K + each - 1) / each, panel = p->set->panel;
+  const int64_t steps = part_of(all_steps, p->set->most_steps, 1);
   const int64_t height = part_of(p->M, smaller(RND_BLOCK_ROWS, RND_BLOCK_A_WORDS / steps), 8 * RND_TILE_ROWS);
   uint32_t *const b_scratch = scratch + A_SCRATCH_WORDS;
   const int64_t most = RND_BLOCK_B_WORDS / steps / RND_WIDE_PANEL * RND_WIDE_PANEL;
@@ -208,8 +210,8 @@ static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_
       for (int64_t first = 0; first < columns; first += RND_WIDE_PANEL) {
         const int64_t count = smaller(RND_WIDE_PANEL, columns - first);
         const rnd_panels panels = {b_scratch + first * these, panel, panel * these};
-        rnd_pack_panels(p->kind, element(p->b, k, j + first), p->b.row_stride, p->b.column_stride, depth, count,
-                        rounded_up(count, panel), panels);
+        p->set->pack_panels(p->kind, element(p->b, k, j + first), p->b.row_stride, p->b.column_stride, depth, count,
+                            rounded_up(count, panel), panels);
       }
       multiply_panels(p, j, columns, k, depth, height, b_scratch, panel * these, scratch);
     }
@@ -243,11 +245,11 @@ static const double LEAST_SHARED_WORK = 5e5;
 // A part of C: whole panels of columns, or whole tiles of rows where that divides the work more evenly.
 static void multiply_part(int part, int parts, void *argument) {
   product p = *(const product *)argument;
-  const int64_t panels = (p.N + p.panel - 1) / p.panel, tiles = (p.M + RND_TILE_ROWS - 1) / RND_TILE_ROWS;
+  const int64_t panels = (p.N + p.set->panel - 1) / p.set->panel, tiles = (p.M + RND_TILE_ROWS - 1) / RND_TILE_ROWS;
   const int64_t most_panels = (panels + parts - 1) / parts, most_tiles = (tiles + parts - 1) / parts;
   if (most_panels * tiles <= most_tiles * panels) {
-    const int64_t begin = rnd_part_begin(panels, part, parts) * p.panel;
-    const int64_t end = smaller(rnd_part_begin(panels, part + 1, parts) * p.panel, p.N);
+    const int64_t begin = rnd_part_begin(panels, part, parts) * p.set->panel;
+    const int64_t end = smaller(rnd_part_begin(panels, part + 1, parts) * p.set->panel, p.N);
     if (begin < end) multiply_columns(&p, begin, end - begin, scratch_of_thread());
     return;
   }
@@ -276,8 +278,9 @@ static void run(const product *p) {
 }
 
 void rnd_multiply_matrices(rnd_product a) {
+  const instruction_set *set = set_of(a.mode);
   product p = {.M = a.rows, .N = a.columns, .K = a.depth, .a = a.a, .b = a.b, .packed = a.packed, .c = a.c,
-               .c_stride = a.c_stride, .accumulate = a.accumulate, .kind = words_kind(a.mode), .tile = tile_of(a.mode),
-               .panel = panel_of(a.mode)};
+               .c_stride = a.c_stride, .accumulate = a.accumulate, .set = set,
+               .tile = a.mode.precision == rnd_bf16 ? set->bf16_tile : set->tile, .kind = words_kind(a.mode)};
   run(&p);
 }

@@ -1,5 +1,5 @@
 // Operands into the words the tiles read. Plain C for every processor: the compiler turns the loops into vector code.
-
+#ifndef NAME  // The functions of every instruction set are compiled from this file, see every_set.h.
 #include <string.h>
 
 #include "product_tiles.h"
@@ -134,38 +134,6 @@ RND_INLINE void panels_from_columns(rnd_words kind, const float *source, int64_t
   }
 }
 
-// The kind is a constant in each expansion: a switch inside the loops would keep them from vectorizing.
-#define FOR_KIND(kind, call)                                   \
-  switch (kind) {                                              \
-    case rnd_plain_words: call(rnd_plain_words); break;        \
-    case rnd_rounded_words: call(rnd_rounded_words); break;    \
-    case rnd_paired_words: call(rnd_paired_words); break;      \
-  }
-
-RND_CLONES void rnd_pack_panels(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth,
-                                int64_t count, int64_t width, rnd_panels panels) {
-  const rnd_panels wide = {panels.words, RND_WIDE_PANEL, panels.distance};
-  const rnd_panels narrow = {panels.words, RND_NARROW_PANEL, panels.distance};
-  const int is_wide = panels.columns == RND_WIDE_PANEL;
-#define CALL(KIND)                                                                                     \
-  do {                                                                                                 \
-    if (across == 1 && is_wide) panels_from_rows(KIND, source, along, depth, count, width, wide);      \
-    else if (across == 1) panels_from_rows(KIND, source, along, depth, count, width, narrow);          \
-    else if (is_wide) panels_from_columns(KIND, source, across, depth, count, width, wide);            \
-    else panels_from_columns(KIND, source, across, depth, count, width, narrow);                       \
-  } while (0)
-  FOR_KIND(kind, CALL)
-#undef CALL
-}
-
-RND_CLONES void rnd_pack_rows(rnd_words kind, const float *source, int64_t stride, int64_t depth, int64_t count,
-                              uint32_t *rows) {
-#define CALL(KIND) \
-  for (int64_t i = 0; i < count; i++) words_along(KIND, source + i * stride, depth, rows + i * steps_of(KIND, depth))
-  FOR_KIND(kind, CALL)
-#undef CALL
-}
-
 RND_INLINE void strips(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count, int64_t strips,
                        uint32_t *words) {
   enum { COPIED = 8 };  // words moved at a time, of which a strip's row keeps the first
@@ -193,9 +161,48 @@ RND_INLINE void strips(rnd_words kind, const float *source, int64_t along, int64
   }
 }
 
-RND_CLONES void rnd_pack_strips(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count,
-                                int64_t strip_count, uint32_t *words) {
+// The kind is a constant in each expansion: a switch inside the loops would keep them from vectorizing.
+#define FOR_KIND(kind, call)                                   \
+  switch (kind) {                                              \
+    case rnd_plain_words: call(rnd_plain_words); break;        \
+    case rnd_rounded_words: call(rnd_rounded_words); break;    \
+    case rnd_paired_words: call(rnd_paired_words); break;      \
+  }
+
+#define SUFFIX
+#define BODY "product_packing.c"
+#include "every_set.h"
+#else
+
+void NAME(rnd_pack_panels)(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth,
+                           int64_t count, int64_t width, rnd_panels panels) {
+  const rnd_panels wide = {panels.words, RND_WIDE_PANEL, panels.distance};
+  const rnd_panels narrow = {panels.words, RND_NARROW_PANEL, panels.distance};
+  const int is_wide = panels.columns == RND_WIDE_PANEL;
+#define CALL(KIND)                                                                                     \
+  do {                                                                                                 \
+    if (across == 1 && is_wide) panels_from_rows(KIND, source, along, depth, count, width, wide);      \
+    else if (across == 1) panels_from_rows(KIND, source, along, depth, count, width, narrow);          \
+    else if (is_wide) panels_from_columns(KIND, source, across, depth, count, width, wide);            \
+    else panels_from_columns(KIND, source, across, depth, count, width, narrow);                       \
+  } while (0)
+  FOR_KIND(kind, CALL)
+#undef CALL
+}
+
+void NAME(rnd_pack_rows)(rnd_words kind, const float *source, int64_t stride, int64_t depth, int64_t count,
+                         uint32_t *rows) {
+#define CALL(KIND) \
+  for (int64_t i = 0; i < count; i++) words_along(KIND, source + i * stride, depth, rows + i * steps_of(KIND, depth))
+  FOR_KIND(kind, CALL)
+#undef CALL
+}
+
+void NAME(rnd_pack_strips)(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count,
+                           int64_t strip_count, uint32_t *words) {
 #define CALL(KIND) strips(KIND, source, along, depth, count, strip_count, words)
   FOR_KIND(kind, CALL)
 #undef CALL
 }
+
+#endif

@@ -44,7 +44,7 @@ enum { CHAINS = 16, CHAINS_OF_16_REGISTERS = 12 };
 typedef float vector4 __attribute__((vector_size(16)));
 DEFINE_PEAK(peak_portable, __attribute__((noinline)), vector4, vector4, float, CHAINS_OF_16_REGISTERS, FLOATS, STAY)
 
-#if RND_HAS_X86_TILES
+#if RND_HAS_X86_SETS
 #include <immintrin.h>
 typedef float vector8 __attribute__((vector_size(32)));
 typedef float vector16 __attribute__((vector_size(64)));
@@ -56,7 +56,7 @@ DEFINE_PEAK(peak_avx512_bf16, INLINE_TARGET("avx512f,avx512bf16,fma"), vector16,
 #endif
 
 double rnd_multiply_add_operations(int64_t rounds, rnd_product_mode mode, float *sink) {
-#if RND_HAS_X86_TILES
+#if RND_HAS_X86_SETS
   if (mode.set == rnd_set_avx512_bf16 && mode.precision == rnd_bf16) {
     *sink += peak_avx512_bf16(rounds);
     return 2.0 * 32 * CHAINS * (double)rounds;

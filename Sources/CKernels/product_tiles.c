@@ -18,14 +18,16 @@ typedef float rnd_vector4 __attribute__((vector_size(16), aligned(4)));
 #define VECTOR rnd_vector4
 #define WIDTH 4
 #define SPAN_VECTORS 4
+#define PANELS_OF_ONE_ROW 1
 #include "product_tile_body.h"
 #undef TILE
 #undef TARGET
 #undef VECTOR
 #undef WIDTH
 #undef SPAN_VECTORS
+#undef PANELS_OF_ONE_ROW
 
-#if RND_HAS_X86_TILES
+#if RND_HAS_X86_SETS
 #include <immintrin.h>
 
 // 6 x 16: twelve sums of eight floats in the sixteen registers of AVX2.
@@ -35,12 +37,14 @@ typedef float rnd_vector8 __attribute__((vector_size(32), aligned(4)));
 #define VECTOR rnd_vector8
 #define WIDTH 8
 #define SPAN_VECTORS 2
+#define PANELS_OF_ONE_ROW RND_AVX2_PANELS_OF_ONE_ROW
 #include "product_tile_body.h"
 #undef TILE
 #undef TARGET
 #undef VECTOR
 #undef WIDTH
 #undef SPAN_VECTORS
+#undef PANELS_OF_ONE_ROW
 
 // 6 x 64: twenty-four sums of sixteen floats, four rows of B and a broadcast in thirty-two registers.
 typedef float rnd_vector16 __attribute__((vector_size(64), aligned(4)));
@@ -49,6 +53,7 @@ typedef float rnd_vector16 __attribute__((vector_size(64), aligned(4)));
 #define VECTOR rnd_vector16
 #define WIDTH 16
 #define SPAN_VECTORS 4
+#define PANELS_OF_ONE_ROW 1
 #include "product_tile_body.h"
 #undef TILE
 #undef TARGET

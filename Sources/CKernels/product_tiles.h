@@ -22,15 +22,28 @@ enum {
   RND_BLOCK_B_WORDS = 1 << 19
 };
 
-// c [rows, columns] (+)= A B over `steps` depth steps, rows <= RND_TILE_ROWS, columns <= those of a panel.
-// a: words, row r at step k at a[r * a_stride + k]; if `strip`, at a[k * rows + r].
-// b: a panel: words, column n at step k at b[k * (columns of a panel) + n].
-typedef void rnd_tile(int rows, int strip, int64_t steps, const void *a, int64_t a_stride, const void *b, float *c,
-                      int64_t c_stride, int64_t columns, int accumulate);
+// c [rows, columns] (+)= A B over `steps` depth steps, rows <= RND_TILE_ROWS. The columns are those of one panel or fewer.
+// With AVX2 a tile of one row takes RND_AVX2_PANELS_OF_ONE_ROW whole panels, one of two rows half as many: the sums of a
+// single panel would be too few to hide the latency of the multiply-add units.
+typedef struct {
+  int rows;
+  int strip;       // whether A is a strip
+  int accumulate;  // whether c is added to
+  int64_t steps;
+  const void *a;  // words, row r at step k at a[r * a_stride + k]; of a strip at a[k * rows + r]
+  int64_t a_stride;
+  const void *b;        // words, column n of a panel at step k at b[k * (columns of a panel) + n]
+  int64_t panel_words;  // between two panels
+  float *c;
+  int64_t c_stride;
+  int64_t columns;
+} rnd_tile_block;
+typedef void rnd_tile(const rnd_tile_block *t);
+
+#define RND_AVX2_PANELS_OF_ONE_ROW 4
 
 rnd_tile rnd_tile_portable;
-#if defined(__x86_64__) && defined(__clang__)
-#define RND_HAS_X86_TILES 1
+#if RND_HAS_X86_SETS
 rnd_tile rnd_tile_avx2, rnd_tile_avx512, rnd_tile_avx512_bf16;
 #endif
 
@@ -39,7 +52,8 @@ rnd_tile rnd_tile_avx2, rnd_tile_avx512, rnd_tile_avx512_bf16;
 typedef enum { rnd_plain_words, rnd_rounded_words, rnd_paired_words } rnd_words;
 
 // Rows or columns `first` to `first + count` of an operand over `depth` values of the shared dimension. `along` is the
-// distance between two depths, `across` between two rows of A (columns of B). All are in product_packing.c.
+// distance between two depths, `across` between two rows of A (columns of B). All are in product_packing.c, compiled for every
+// set.
 
 // Where packed columns of B go: column n at step k to words[n / columns * distance + k * columns + n % columns].
 typedef struct {
@@ -50,14 +64,24 @@ typedef struct {
 
 // `width` neighboring columns of B (a multiple of RND_PANEL_UNIT, at most RND_WIDE_PANEL), all in one wide panel or in whole
 // narrow ones. Columns from `count` on are zero.
-void rnd_pack_panels(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth, int64_t count,
-                     int64_t width, rnd_panels panels);
+typedef void rnd_panel_packing(rnd_words kind, const float *source, int64_t along, int64_t across, int64_t depth,
+                               int64_t count, int64_t width, rnd_panels panels);
 // Rows of A as they are used one by one: words [count][steps].
-void rnd_pack_rows(rnd_words kind, const float *source, int64_t stride, int64_t depth, int64_t count, uint32_t *rows);
+typedef void rnd_row_packing(rnd_words kind, const float *source, int64_t stride, int64_t depth, int64_t count,
+                             uint32_t *rows);
 // Rows of A that lie across memory, in strips: words [steps][rows of the strip], strip after strip; strip s of
 // `strips` begins at row rnd_strip_begin(s, count, strips).
-void rnd_pack_strips(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count, int64_t strips,
-                     uint32_t *words);
+typedef void rnd_strip_packing(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count,
+                               int64_t strips, uint32_t *words);
+
+rnd_panel_packing rnd_pack_panels_portable;
+rnd_row_packing rnd_pack_rows_portable;
+rnd_strip_packing rnd_pack_strips_portable;
+#if RND_HAS_X86_SETS
+rnd_panel_packing rnd_pack_panels_avx2, rnd_pack_panels_avx512;
+rnd_row_packing rnd_pack_rows_avx2, rnd_pack_rows_avx512;
+rnd_strip_packing rnd_pack_strips_avx2, rnd_pack_strips_avx512;
+#endif
 
 // Strips of nearly equal height: a tile of one row would wait for its loads of B instead of multiplying.
 RND_INLINE int64_t rnd_strip_begin(int64_t s, int64_t count, int64_t strips) { return s * count / strips; }

@@ -1,5 +1,5 @@
 // Philox4x32-10, fills and dropout; include/random_kernels.h describes the coordinates of a number.
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "kernel_support.h"
 
 #include "random_kernels.h"
@@ -50,7 +50,7 @@ uint64_t rnd_derive_key(uint64_t seed, uint64_t step, uint32_t purpose, uint32_t
 enum { FILL_BLOCKS = 32, FILL_DRAWS = 2 * FILL_BLOCKS };
 
 // u[i] = the uniform number number 2 block + i, for FILL_BLOCKS blocks.
-RND_CLONES static void uniform_chunk(double u[FILL_DRAWS], uint64_t block, uint64_t key, uint64_t sample) {
+RND_INLINE void uniform_chunk(double u[FILL_DRAWS], uint64_t block, uint64_t key, uint64_t sample) {
   const uint64_t s0 = (uint32_t)sample, s1 = sample >> 32;
   const uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
   for (int b = 0; b < FILL_BLOCKS; b++) {
@@ -64,9 +64,8 @@ RND_CLONES static void uniform_chunk(double u[FILL_DRAWS], uint64_t block, uint6
   }
 }
 
-// 1 - u is in (0, 1], where the logarithm is finite.
-static void normal_chunk(double z[FILL_DRAWS], uint64_t block, uint64_t key, uint64_t sample) {
-  uniform_chunk(z, block, key, sample);
+// Normal numbers from uniform ones, in place. 1 - u is in (0, 1], where the logarithm is finite.
+RND_INLINE void normal_chunk(double z[FILL_DRAWS]) {
   for (int i = 0; i < FILL_DRAWS; i += 2) {
     const double radius = sqrt(-2 * log1p(-z[i])), angle = 6.283185307179586 * z[i + 1];
     z[i] = radius * cos(angle);
@@ -104,25 +103,26 @@ static uint32_t dropout_threshold(double rate) {
 }
 
 #define BODY "random.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 // MARK: - Fills
 
-// out[i] = first + factor draw[i], the draws being made chunk by chunk.
-RND_INLINE void NAME(fill)(rnd_fill a, double factor, void (*chunk)(double *, uint64_t, uint64_t, uint64_t)) {
+// out[i] = first + factor draw[i], chunk by chunk.
+RND_INLINE void NAME(fill)(rnd_fill a, double factor, int is_normal) {
   double draw[FILL_DRAWS];
   T *out = a.out;
   for (int64_t start = 0; start < a.count; start += FILL_DRAWS) {
-    chunk(draw, (uint64_t)start / 2, a.key, a.sample);
+    uniform_chunk(draw, (uint64_t)start / 2, a.key, a.sample);
+    if (is_normal) normal_chunk(draw);
     const int64_t length = a.count - start < FILL_DRAWS ? a.count - start : FILL_DRAWS;
     for (int64_t i = 0; i < length; i++) out[start + i] = (T)(a.first + factor * draw[i]);
   }
 }
 
-void NAME(rnd_uniform_fill)(rnd_fill a) { NAME(fill)(a, a.second - a.first, uniform_chunk); }
+void NAME(rnd_uniform_fill)(rnd_fill a) { NAME(fill)(a, a.second - a.first, 0); }
 
-void NAME(rnd_normal_fill)(rnd_fill a) { NAME(fill)(a, a.second, normal_chunk); }
+void NAME(rnd_normal_fill)(rnd_fill a) { NAME(fill)(a, a.second, 1); }
 
 // MARK: - Dropout
 
@@ -138,7 +138,7 @@ RND_INLINE void NAME(dropout_chunk)(T *y, const T *x, const uint16_t *bits, int6
   }
 }
 
-RND_CLONES static void NAME(dropout_masked)(rnd_dropout a, uint64_t key, uint32_t threshold) {
+static void NAME(dropout_masked)(rnd_dropout a, uint64_t key, uint32_t threshold) {
   const T scale = (T)(65536.0 / (65536.0 - threshold)), *x = a.x;
   const uint16_t limit = (uint16_t)threshold;
   uint16_t bits[CHUNK];

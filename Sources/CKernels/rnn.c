@@ -1,21 +1,21 @@
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "rnn_kernels.h"
 
 #define BODY "rnn.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 // Reference: Elman 1990, h = f(W x + U h_prev + b).
 RND_INLINE void NAME(rnn_row)(int64_t H, const T *restrict pre, const T *restrict bias, T *restrict h, int relu) {
   for (int64_t j = 0; j < H; j++) {
     T v = pre[j] + bias[j];
-    h[j] = relu ? (v < 0 ? 0 : v) : NAME(rnd_tanh)(v);
+    h[j] = relu ? (v < 0 ? 0 : v) : TYPED(rnd_tanh)(v);
   }
 }
 
-RND_CLONES void NAME(rnd_rnn_forward)(rnd_rnn a, ptrdiff_t first, ptrdiff_t end) {
+void NAME(rnd_rnn_forward)(rnd_rnn a, ptrdiff_t first, ptrdiff_t end) {
   const T *pre = a.pre, *bias = a.bias;
   T *h = a.h;
   for (int64_t row = first; row < end; row++) {
@@ -37,7 +37,7 @@ RND_INLINE void NAME(rnn_backward_row)(int64_t H, const T *restrict h, const T *
   }
 }
 
-RND_CLONES void NAME(rnd_rnn_backward)(rnd_rnn_gradient a, ptrdiff_t first, ptrdiff_t end) {
+void NAME(rnd_rnn_backward)(rnd_rnn_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const T *h = a.h, *dh_out = a.dh_out, *dh_next = a.dh_next;
   T *d_pre = a.d_pre, *dbias = (T *)a.dbias + first;
   for (int64_t row = 0; row < a.rows; row++) {

@@ -1,5 +1,5 @@
 // Sums keep LANES partial results in a fixed order, which lets them vectorize.
-#ifndef T  // Both element types are compiled from this file, see both_types.h.
+#ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "selection_kernels.h"
@@ -96,7 +96,7 @@ RND_INLINE double rnd_log1p_unit_f64(double y) { return log1p(y); }
 #define LANES 64
 
 #define BODY "selection.c"
-#include "both_types.h"
+#include "variants.h"
 #else
 
 RND_INLINE T NAME(sum_lanes)(T *lanes) {
@@ -123,7 +123,7 @@ RND_INLINE T NAME(largest_logit)(const T *restrict x, int64_t n) {
 // exp((x - shift) * scale) for a possible logit, 0 for an impossible one.
 RND_INLINE T NAME(weight)(T x, T shift, T scale) {
   T finite = x > LARGEST ? LARGEST : x;
-  T e = NAME(rnd_exp)((finite - shift) * scale);
+  T e = TYPED(rnd_exp)((finite - shift) * scale);
   return x > -INFINITY ? e : 0;
 }
 
@@ -140,7 +140,7 @@ RND_INLINE double NAME(log_sum_above)(const T *restrict x, int64_t n, T best) {
   return log((double)NAME(sum_lanes)(lanes));
 }
 
-RND_CLONES void NAME(rnd_log_normalizers)(rnd_normalization a) {
+void NAME(rnd_log_normalizers)(rnd_normalization a) {
   const T *x = a.logits.x;
   const int64_t rows = a.logits.rows, V = a.logits.columns, stride = a.logits.stride;
   for (int64_t row = 0; row < rows; row++) {
@@ -178,7 +178,7 @@ RND_INLINE T NAME(offer_block)(candidates *heap, const T *restrict x, int64_t fi
 }
 
 // Almost every block of logits is passed over after one comparison with the worst candidate kept so far.
-RND_CLONES ptrdiff_t NAME(rnd_best_continuations)(rnd_continuations a) {
+ptrdiff_t NAME(rnd_best_continuations)(rnd_continuations a) {
   const T *x = a.logits.x;
   const int64_t rows = a.logits.rows, V = a.logits.columns, stride = a.logits.stride;
   const double *base = a.base, *normalizer = a.normalizer;
@@ -330,7 +330,7 @@ RND_INLINE int32_t NAME(first_largest)(const T *restrict x, int64_t n, T best) {
   return -1;
 }
 
-RND_CLONES void NAME(rnd_sample_tokens)(rnd_sampling a) {
+void NAME(rnd_sample_tokens)(rnd_sampling a) {
   const T *x = a.logits.x;
   const int64_t rows = a.logits.rows, V = a.logits.columns, stride = a.logits.stride;
   const T inverse_temperature = (T)a.inverse_temperature;
@@ -365,7 +365,7 @@ RND_INLINE T NAME(log_sum)(T a, T b) {
   T high = a > b ? a : b, low = a > b ? b : a;
   T difference = low - high;
   difference = difference == difference ? difference : -INFINITY;  // Both are -inf.
-  return high + NAME(rnd_log1p_unit)(NAME(rnd_exp)(difference));
+  return high + TYPED(rnd_log1p_unit)(TYPED(rnd_exp)(difference));
 }
 
 // y <- log(exp(y) + exp((x - best) + offset)); the difference comes first, so that large logits lose nothing.
@@ -377,7 +377,7 @@ RND_INLINE void NAME(mix_row)(const T *restrict x, T *restrict y, int64_t V, T b
   }
 }
 
-RND_CLONES void NAME(rnd_mix_log_probabilities)(rnd_mixture a) {
+void NAME(rnd_mix_log_probabilities)(rnd_mixture a) {
   const T *x = a.logits.x;
   const int64_t rows = a.logits.rows, V = a.logits.columns, stride = a.logits.stride;
   for (int64_t row = 0; row < rows; row++) {

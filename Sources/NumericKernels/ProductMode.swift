@@ -7,22 +7,6 @@ public enum ProductPrecision: String, Sendable, Hashable, CaseIterable {
   case bf16
 }
 
-/// The instruction sets with product kernels of their own.
-public enum InstructionSet: Int32, Sendable, Hashable, CaseIterable {
-  /// Vectors of four numbers, on every processor.
-  case portable = 0
-  case avx2 = 1
-  case avx512 = 2
-  /// AVX-512 with instructions that multiply bfloat16; the other sets round and multiply in fp32.
-  case avx512BF16 = 3
-
-  /// True if this processor has the instructions.
-  public var isAvailable: Bool { rnd_set_available(rawValue) != 0 }
-
-  /// The best set of this processor.
-  public static let best = InstructionSet(rawValue: rnd_best_set()) ?? .portable
-}
-
 /// How a matrix product is computed: in which precision, and by the kernels or the BLAS.
 ///
 /// Without a table the choice is a rule of processor and precision, never of a measurement, so that ranks on equal
@@ -52,23 +36,22 @@ public struct ProductMode: Sendable, Hashable {
   ///   the kernels compute everything.
   public init(_ precision: ProductPrecision = .fp32, choosing table: ProductTable? = nil) {
     switch precision {
-    case .fp32: self.init(precision, .best, Self.rule, table, isChosen: true)
-    case .bf16: self.init(precision, .best, .kernels, nil, isChosen: false)
+    case .fp32: self.init(precision, .inUse, Self.rule, table, isChosen: true)
+    case .bf16: self.init(precision, .inUse, .kernels, nil, isChosen: false)
     }
   }
 
-  /// The kernels of an instruction set, whatever the shape.
+  /// The product kernels of an instruction set, whatever the shape.
   public init(_ precision: ProductPrecision = .fp32, on instructionSet: InstructionSet) {
     self.init(precision, instructionSet, .kernels, nil, isChosen: false)
   }
 
   /// The BLAS in single precision, whatever the shape.
-  public static let blas = ProductMode(.fp32, .best, .blas, nil, isChosen: false)
+  public static var blas: ProductMode { ProductMode(.fp32, .inUse, .blas, nil, isChosen: false) }
 
-  /// The backend of products of single precision without a table: the kernels, but the BLAS where the processor has
-  /// only the portable ones (measured: they beat OpenBLAS with AVX2 and with AVX-512; on x86-64 without either
-  /// they don't).
-  public static let rule: ProductBackend = InstructionSet.best == .portable ? .blas : .kernels
+  /// The backend of products of single precision without a table: the kernels, but the BLAS where only the portable ones are
+  /// in use (measured: the kernels beat OpenBLAS with AVX2 and with AVX-512; on x86-64 without either they don't).
+  public static var rule: ProductBackend { InstructionSet.inUse == .portable ? .blas : .kernels }
 
   /// The backend of a product of floats.
   @inline(__always)
@@ -85,6 +68,9 @@ public struct ProductMode: Sendable, Hashable {
     }
   }
 
+  /// Bytes of a packed weight: 2 where the processor multiplies bfloat16, otherwise 4, also for rounded weights.
+  public var bytesPerWeight: Int { precision == .bf16 && instructionSet == .avx512BF16 ? 2 : 4 }
+
   var kernelMode: rnd_product_mode {
     rnd_product_mode(set: instructionSet.rawValue, precision: Int32(precision == .bf16 ? rnd_bf16 : rnd_fp32))
   }
@@ -92,15 +78,28 @@ public struct ProductMode: Sendable, Hashable {
 
 /// The speed of the multiply-add units of a core when nothing is loaded or stored: the upper bound of all products.
 public enum MultiplyAddPeak {
-  /// Multiplies and adds in registers for a number of rounds, with the best instructions for a precision.
+  /// Multiplies and adds in registers for a number of rounds, with the instruction set in use.
   ///
   /// - Returns: the number of floating-point operations, to be divided by the time they took.
   public static func run(_ precision: ProductPrecision, rounds: Int) -> Double {
     var sink: Float = 0
     let operations = rnd_multiply_add_operations(
-      Int64(rounds), ProductMode(precision, on: .best).kernelMode, &sink)
+      Int64(rounds), ProductMode(precision, on: .inUse).kernelMode, &sink)
     // The result is used, so that the compiler removes nothing.
     precondition(sink != .infinity, "the sums of zeros are not zero")
     return operations
+  }
+}
+
+/// How fast the threads of this process read memory: the upper bound of products with few rows, which read each weight once.
+public enum ReadBandwidth {
+  /// Reads a block once, shared among the threads; returns its bytes, to be divided by the time that it took.
+  public static func run(_ block: AlignedBuffer<Float>) -> Double {
+    KernelThreads.split(block.count, elements: block.count, unit: 64) { first, end in
+      let sum = rnd_sum(rnd_f32, rnd_buffer(count: end - first, x: block.base + first))
+      // The result is used, so that the compiler removes nothing.
+      precondition(sum != .infinity, "the numbers of the block must be finite")
+    }
+    return Double(block.count * MemoryLayout<Float>.stride)
   }
 }

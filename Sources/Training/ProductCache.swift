@@ -17,7 +17,7 @@ public struct ProductCache: Sendable {
     /// This process on this processor.
     static var present: Machine {
       Machine(
-        processor: ProcessorModel.name, kernels: "\(InstructionSet.best)",
+        processor: ProcessorModel.name, kernels: InstructionSet.inUse.name,
         blas: "\(BLAS.configuration) \(BLAS.coreName)", threads: KernelThreads.count)
     }
   }

@@ -140,5 +140,5 @@ private final class ProductBench {
 
 extension ProductBackend {
   /// All products in single precision, computed in this way.
-  var mode: ProductMode { self == .kernels ? ProductMode(.fp32, on: .best) : .blas }
+  var mode: ProductMode { self == .kernels ? ProductMode(.fp32, on: .inUse) : .blas }
 }

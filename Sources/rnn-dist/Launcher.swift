@@ -55,7 +55,7 @@ enum ProgramVersion {
   static var all: [String: String] {
     var versions = [
       "rnn-dist": ReleaseVersion.text, "blas": "OpenBLAS \(BLAS.coreName)",
-      "kernels": "\(InstructionSet.best)",
+      "kernels": InstructionSet.inUse.name,
     ]
     if let program = try? Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .alwaysMapped) {
       versions["build"] = program.withUnsafeBytes { String(Digest.digest64(of: $0), radix: 16) }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Communication
 import Configuration
 import Glibc
+import NumericKernels
 import Tasks
 
 /// The program: parses the command line, runs one command, and is the only place where a rank exits.
@@ -37,6 +38,9 @@ struct RNNDist: ParsableCommand {
     do {
       let command = try parseAsRoot(arguments)
       parsed = command
+      if let name = InstructionSet.unusableRequest {
+        throw ValidationError("RNN_DIST_KERNELS=\(name): \(KernelArguments.choices)")
+      }
       switch command {
       case let command as any DistributedCommand: return run(distributed: command)
       case var command as any LocalCommand: return reports ? try run(local: &command) : ExitCode.done

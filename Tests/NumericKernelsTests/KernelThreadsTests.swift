@@ -30,7 +30,7 @@ import Testing
   func products(shape: (Int, Int, Int), precision: ProductPrecision) {
     let (m, n, k) = shape
     let (a, b) = (numbers(m, k, 1), numbers(k, n, 2))
-    let mode = ProductMode(precision, on: .best)
+    let mode = ProductMode(precision, on: .inUse)
     compare(
       {
         let c = numbers(m, n, 3)

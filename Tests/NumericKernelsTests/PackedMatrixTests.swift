@@ -89,7 +89,7 @@ import Testing
   @Test(arguments: [false, true])
   func anUnreadCopyIsNotPackedAgain(transposed: Bool) {
     let source = Block<Float>(rows: 3, columns: 3) { $0 == $1 ? 1 : 0 }
-    let packed = PackedMatrix(source.view, transposed: transposed, mode: ProductMode(on: .best))
+    let packed = PackedMatrix(source.view, transposed: transposed, mode: ProductMode(on: .inUse))
     let a = Block<Float>(rows: 1, columns: 3, [1, 2, 3])
     let c = Block<Float>(rows: 1, columns: 3) { _, _ in 0 }
     for (value, isRead) in [(Float(5), true), (6, false), (7, false), (8, true), (9, true)] {

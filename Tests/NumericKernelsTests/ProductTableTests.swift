@@ -49,7 +49,7 @@ import Testing
   func inBfloat16TheKernelsComputeEverything(form: ProductForm) throws {
     let shape = try #require(ProductShape(form, rows: Self.rows, columns: Self.columns, depth: Self.depth))
     let table = ProductTable([shape: .blas])
-    let expected = Self.product(form, ProductMode(.bf16, on: .best))
+    let expected = Self.product(form, ProductMode(.bf16, on: .inUse))
     #expect(Self.product(form, ProductMode(.bf16, choosing: table)) == expected)
   }
 
@@ -77,7 +77,7 @@ import Testing
     let source = Block<Float>(rows: 2, columns: 2, [1, 2, 3, 4])
     let a = Block<Float>(rows: 1, columns: 2, [1, 10])
     let c = Block<Float>(rows: 1, columns: 2) { _, _ in .nan }
-    for (mode, isPacked) in [(ProductMode.blas, false), (ProductMode(on: .best), true)] {
+    for (mode, isPacked) in [(ProductMode.blas, false), (ProductMode(on: .inUse), true)] {
       let matrix = PackedMatrix(source.view, transposed: false, mode: mode)
       matrix.multiply(a.view, into: c.view, accumulate: false)
       #expect(c.values == [31, 42])
@@ -170,7 +170,7 @@ import Testing
   // MARK: Products
 
   private func mode(_ backend: ProductBackend) -> ProductMode {
-    backend == .kernels ? ProductMode(on: .best) : .blas
+    backend == .kernels ? ProductMode(on: .inUse) : .blas
   }
 
   private static func left(_ i: Int, _ j: Int) -> Float { Float((i * 37 + j * 11) % 101) / 97 - 0.5 }

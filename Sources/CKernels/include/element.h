@@ -1,8 +1,8 @@
 // How kernels are declared and called.
 //
 // A kernel takes one struct of named fields by value. `void *` fields point to elements of the type that the first argument
-// of the call names; both variants come from one body (both_types.h). The double ones serve gradient checks and make no
-// claim to speed. Matrices are row-major; "stride" is the distance of two rows in elements, and rows are contiguous where
+// of the call names; all variants come from one body (variants.h). The double ones serve gradient checks and make no claim
+// to speed. Matrices are row-major; "stride" is the distance of two rows in elements, and rows are contiguous where
 // there is none. The header of a kernel says which fields are added to; all other results are overwritten.
 #ifndef ELEMENT_H
 #define ELEMENT_H
@@ -10,28 +10,40 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "instruction_sets.h"
+
 /// The element type of a kernel's matrices.
 typedef enum { rnd_f32, rnd_f64 } rnd_element;
 
-// The files that define kernels see declarations alone: a function with variants for several instruction sets must not be
-// called before its definition.
-#ifdef RND_DEFINES_KERNELS
-#define RND_CHOICE(declaration, body)
-#else
-#define RND_CHOICE(declaration, body) static inline declaration { body; }
-#endif
-
-/// Declares a kernel: its two variants, and `name(type, arguments)`, which chooses between them.
-#define RND_KERNEL(Result, name, Arguments)          \
-  Result name##_f32(Arguments a);                    \
-  Result name##_f64(Arguments a);                    \
-  RND_CHOICE(Result name(rnd_element type, Arguments a), return type == rnd_f32 ? name##_f32(a) : name##_f64(a))
+/// Declares a kernel: its variants, and `name(type, arguments)`, which chooses between them.
+#define RND_KERNEL(Result, name, Arguments)                                \
+  RND_VARIANTS(Result, name, (Arguments a))                                \
+  static inline Result name(rnd_element type, Arguments a) {               \
+    static Result (*const floats[])(Arguments) = RND_FLOAT_VARIANTS(name); \
+    return type == rnd_f32 ? floats[rnd_vector_set()](a) : name##_f64(a);  \
+  }
 
 /// Declares a kernel whose work threads can share. It does a part of the work: the items `first` to `end` (rows, units or
 /// columns, as its comment says).
-#define RND_SHARED_KERNEL(name, Arguments)                               \
-  void name##_f32(Arguments a, ptrdiff_t first, ptrdiff_t end);          \
-  void name##_f64(Arguments a, ptrdiff_t first, ptrdiff_t end);          \
-  RND_CHOICE(void name(rnd_element type, Arguments a, ptrdiff_t first, ptrdiff_t end), \
-             type == rnd_f32 ? name##_f32(a, first, end) : name##_f64(a, first, end))
+#define RND_SHARED_KERNEL(name, Arguments)                                                           \
+  RND_VARIANTS(void, name, (Arguments a, ptrdiff_t first, ptrdiff_t end))                            \
+  static inline void name(rnd_element type, Arguments a, ptrdiff_t first, ptrdiff_t end) {           \
+    static void (*const floats[])(Arguments, ptrdiff_t, ptrdiff_t) = RND_FLOAT_VARIANTS(name);       \
+    type == rnd_f32 ? floats[rnd_vector_set()](a, first, end) : name##_f64(a, first, end);           \
+  }
+
+// One variant for doubles; for floats one for each set, in the order of rnd_vector_set.
+#define RND_VARIANTS(Result, name, parameters) \
+  Result name##_f64 parameters;                \
+  Result name##_f32_portable parameters;       \
+  RND_X86_VARIANTS(Result, name, parameters)
+#if RND_HAS_X86_SETS
+#define RND_X86_VARIANTS(Result, name, parameters) \
+  Result name##_f32_avx2 parameters;               \
+  Result name##_f32_avx512 parameters;
+#define RND_FLOAT_VARIANTS(name) {name##_f32_portable, name##_f32_avx2, name##_f32_avx512}
+#else
+#define RND_X86_VARIANTS(Result, name, parameters)
+#define RND_FLOAT_VARIANTS(name) {name##_f32_portable}
+#endif
 #endif

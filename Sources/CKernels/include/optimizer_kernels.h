@@ -48,6 +48,8 @@ typedef struct {
 } rnd_buffer;
 /// Sum of x^2 in double: 16 interleaved partial sums, then a fixed tree; the same bits for every instruction set.
 RND_KERNEL(double, rnd_sum_of_squares, rnd_buffer)
+/// Sum of x in 64 interleaved partial sums: reads memory as fast as it can be read, which is what it measures.
+RND_KERNEL(double, rnd_sum, rnd_buffer)
 /// Index of the first NaN or infinity, or -1.
 RND_KERNEL(ptrdiff_t, rnd_first_nonfinite, rnd_buffer)
 #endif

@@ -10,20 +10,11 @@
 #define PRODUCT_KERNELS_H
 #include "element.h"
 
-/// Instruction sets with tiles of their own, best last. rnd_set_avx512_bf16 differs from rnd_set_avx512 only in
-/// rnd_bf16 products, which the others compute in fp32 on rounded operands.
-enum { rnd_set_portable = 0, rnd_set_avx2 = 1, rnd_set_avx512 = 2, rnd_set_avx512_bf16 = 3 };
-
 /// rnd_bf16: both operands are rounded to bfloat16 (8 bits of mantissa, to nearest, ties to even); products and sums
 /// are in single precision.
 enum { rnd_fp32 = 0, rnd_bf16 = 1 };
 
-/// Nonzero if the processor can run the tiles of a set.
-int rnd_set_available(int set);
-/// The best set the processor can run.
-int rnd_best_set(void);
-
-/// The last argument of every product: how to compute it. The same for packing and using a matrix.
+/// How to compute a product: the instruction set and the precision. The same for packing and using a matrix.
 typedef struct {
   int set;
   int precision;

@@ -1,0 +1,42 @@
+// Compiles the file BODY once for each variant of its kernels: for float on every instruction set, and for double, which only
+// serves gradient checks, on the portable one. These macros are defined meanwhile:
+//   T            the element type
+//   NAME(stem)   stem_f32_avx2 and so on: a function of the variant
+//   TYPED(stem)  stem_f32 or stem_f64: a function that all variants of the type share
+//   BITS         an unsigned integer of the size of T
+//   EXPONENT     the exponent bits of T, as BITS
+//   LARGEST      the largest finite T
+//   NEXT         nextafter of T
+// No include guard: a file includes it at its end, and its own text between `#else` and `#endif` is the body.
+#define T float
+#define SUFFIX _f32
+#define TYPED(stem) stem##_f32
+#define BITS uint32_t
+#define EXPONENT 0x7f800000u
+#define LARGEST 3.402823466385288598117e+38f
+#define NEXT nextafterf
+#include "every_set.h"
+#undef T
+#undef SUFFIX
+#undef TYPED
+#undef BITS
+#undef EXPONENT
+#undef LARGEST
+#undef NEXT
+
+#define T double
+#define TYPED(stem) stem##_f64
+#define NAME(stem) stem##_f64
+#define BITS uint64_t
+#define EXPONENT 0x7ff0000000000000u
+#define LARGEST 1.797693134862315708145e+308
+#define NEXT nextafter
+#include BODY
+#undef T
+#undef TYPED
+#undef NAME
+#undef BITS
+#undef EXPONENT
+#undef LARGEST
+#undef NEXT
+#undef BODY
