@@ -29,6 +29,11 @@ public struct GenerationBenchmark: Sendable {
     public var bestTokensPerSecond: Double
     /// Peak of resident memory, MiB.
     public var residentMiB: Int
+    /// Tokens per second over all streams if a step took only the time to read its weights once, from the cache or memory
+    /// that holds as many bytes.
+    public var bandwidthLimit: Double
+    /// Two operations per multiplied weight and token, over the peak of all threads.
+    public var utilization: Double
   }
 
   /// Runs the benchmark in this process.
@@ -63,8 +68,14 @@ public struct GenerationBenchmark: Sendable {
       write(length)
       return Double(length * streams) / (clock.now - started).inSeconds
     }.sorted()
+    let median = rates[rates.count / 2]
+    let weights = Double(model.multipliedWeights)
+    let bytes = weights * Double(ProductMode(precision).bytesPerWeight)
+    let peak = MultiplyAddPeak.measured(precision) * 1e9 * Double(KernelThreads.count)
     return Result(
-      tokensPerSecond: rates[rates.count / 2], bestTokensPerSecond: rates[rates.count - 1],
-      residentMiB: ProcessMemory.peakMiB)
+      tokensPerSecond: median, bestTokensPerSecond: rates[rates.count - 1],
+      residentMiB: ProcessMemory.peakMiB,
+      bandwidthLimit: Double(streams) * ReadBandwidth.measured(bytes: Int(bytes)) / bytes,
+      utilization: 2 * weights * median / peak)
   }
 }

@@ -153,3 +153,12 @@ extension MultiplyAddPeak {
     ProductBenchmark.best(of: 5, seconds: 0.02) { run(precision, rounds: 20_000) }
   }
 }
+
+extension ReadBandwidth {
+  /// Bytes per second of reading a block of `bytes` again and again, from the cache or the memory that holds it; takes a tenth
+  /// of a second.
+  public static func measured(bytes: Int) -> Double {
+    let block = AlignedBuffer<Float>(count: max(1 << 12, bytes / MemoryLayout<Float>.stride))
+    return 1e9 * ProductBenchmark.best(of: 5, seconds: 0.02) { run(block) }
+  }
+}

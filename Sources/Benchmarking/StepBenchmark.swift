@@ -61,6 +61,8 @@ public struct StepBenchmark: Sendable {
     /// GFLOP/s of this rank inside of its products, and the peak of one core measured just before.
     public var productGigaflops: Double
     public var peakGigaflops: Double
+    /// ``gigaflops`` over the peak of all threads of all ranks, as if each had the peak of this one.
+    public var utilization: Double
     /// The events of the last step on this rank.
     public var trace: [StepProfile.Event]
     /// The choices for the products and, on rank 0, their measurements; nil if the rule decides.
@@ -123,6 +125,8 @@ public struct StepBenchmark: Sendable {
       },
       productGigaflops: productSeconds > 0 ? 1e-9 * profile.operations / productSeconds : 0,
       peakGigaflops: peak,
+      utilization: 1e-9 * workload.operationsPerStep / median
+        / (peak * Double(communicator.worldSize * KernelThreads.count)),
       trace: trace, products: products, loss: last.loss / last.tokens)
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import NumericKernels
 import Testing
 
 /// The benchmarks run and print their results; their speed is not tested.
@@ -27,6 +28,8 @@ import Testing
     #expect(shares.values.allSatisfy { $0 >= 0 } && shares.values.reduce(0, +) <= 1.01, "\(shares)")
     #expect((shares["products"] ?? 0) > 0)
     #expect((result["tok_s"] as? Int ?? 0) > 0 && (result["product_gflops"] as? Double ?? 0) > 0)
+    let utilization = try #require(result["utilization"] as? Double)
+    #expect(utilization >= 0 && utilization < 1)
   }
 
   @Test(arguments: [nil, 2] as [Int?])
@@ -75,6 +78,25 @@ import Testing
     let result = try await run(
       ["generate", "--length", "5", "--streams", "3", "--precision", precision] + Self.small)
     #expect(result["streams"] as? Int == 3 && (result["chars_s"] as? Int ?? 0) > 0)
+    #expect((result["limit_chars_s"] as? Int ?? 0) > 0 && result["utilization"] is Double)
+  }
+
+  /// Every kernel can be chosen that this processor has, by option or by variable; the option has precedence.
+  @Test func kernels() async throws {
+    let folder = try TemporaryFolder()
+    let sampling = ["generate", "--length", "2"] + Self.small
+    for set in InstructionSet.available {
+      for command in [["lm", "--batch", "2", "--steps", "2", "--iters", "1"] + Self.small, sampling] {
+        let result = try await run(command + ["--kernels", set.name])
+        #expect(result["kernels"] as? String == set.name)
+      }
+      let chosen = try await Program.run(
+        ["bench"] + sampling + ["--json"], in: folder.root, environment: ["RNN_DIST_KERNELS": set.name])
+      #expect(chosen.output.contains("\"kernels\":\"\(set.name)\""), "\(chosen)")
+    }
+    let refused = try await Program.run(
+      ["config", "list"], in: folder.root, environment: ["RNN_DIST_KERNELS": "sse9"])
+    refused.expect(64, "RNN_DIST_KERNELS=sse9", "portable")
   }
 
   @Test func reductions() async throws {
@@ -89,7 +111,7 @@ import Testing
   @Test(arguments: [
     ["lm", "--precision", "fp16"], ["generate", "--cell", "cnn"], ["generate", "--streams", "0"],
     ["lm", "--hidden", "65537"], ["generate", "--layers", "65"], ["allreduce", "--largest", "0"],
-    ["lm", "--products", "fast"],
+    ["lm", "--products", "fast"], ["lm", "--kernels", "sse9"], ["gemm", "--kernels", "sse9"],
     ["seq2seq", "--products", "tuned", "--precision", "bf16"], ["gemm", "--tune", "--require", "0.5"],
   ]) func badOptions(arguments: [String]) async throws {
     let outcome = try await Program.run(["bench"] + arguments)

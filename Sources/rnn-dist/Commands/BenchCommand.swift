@@ -23,6 +23,31 @@ extension OptimizerSettings.Kind: ExpressibleByArgument {}
 extension TrainingConfiguration.Products: ExpressibleByArgument {}
 extension CellKind: ExpressibleByArgument {}
 
+extension InstructionSet: ExpressibleByArgument {
+  public init?(argument: String) { self.init(name: argument) }
+  public var defaultValueDescription: String { name }
+  public static var allValueStrings: [String] { allCases.map(\.name) }
+}
+
+/// The choice of the kernels of a benchmark.
+struct KernelArguments: ParsableArguments {
+  @Option(help: "Instruction set of the kernels (default: RNN_DIST_KERNELS, or the best of this processor).")
+  var kernels: InstructionSet?
+
+  /// What a message says about a set that this processor can't run.
+  static var choices: String {
+    "this processor can run the kernels \(InstructionSet.available.map(\.name).joined(separator: ", "))"
+  }
+
+  func validate() throws {
+    guard let kernels, !kernels.isAvailable else { return }
+    throw ValidationError("--kernels \(kernels): \(Self.choices)")
+  }
+
+  /// Makes the kernels of this process use the chosen set.
+  func use() { kernels?.use() }
+}
+
 /// Throws unless every size is one that a benchmark can have.
 func requireSizes(_ sizes: KeyValuePairs<String, Int>) throws {
   let ofNetworks = ["hidden": \NetworkOptions.hiddenSize, "layers": \NetworkOptions.layers]
@@ -68,6 +93,7 @@ struct BenchmarkModelArguments: ParsableArguments {
 
 /// What the benchmarks of training steps have in common: options, and how the result is printed.
 struct StepBenchmarkArguments: ParsableArguments {
+  @OptionGroup var kernels: KernelArguments
   @Option(help: "Optimizer (default: sgd for lm, adam for seq2seq).") var optimizer: OptimizerSettings.Kind?
   @Option(help: "Precision of the operands of matrix products.") var precision = ProductPrecision.fp32
   @Option(
@@ -106,6 +132,7 @@ struct StepBenchmarkArguments: ParsableArguments {
     _ subject: Subject, _ benchmark: StepBenchmark, on communicator: any Communicator,
     _ run: () throws -> StepBenchmark.Result
   ) throws -> Int32 {
+    kernels.use()
     try Threads.share(among: communicator, reproducible: false)
     let result = try run()
     guard communicator.rank == 0 else { return ExitCode.done }
@@ -118,7 +145,7 @@ struct StepBenchmarkArguments: ParsableArguments {
         "optimizer": .string(benchmark.optimizer.rawValue), "precision": .string(precision.rawValue),
         rate: .integer(Int(result.tokensPerSecond)),
         "best_" + rate: .integer(Int(result.bestTokensPerSecond)),
-        "ranks": .integer(communicator.worldSize),
+        "ranks": .integer(communicator.worldSize), "kernels": .string(InstructionSet.inUse.name),
       ]
       let object = JSONValue.object(
         joining: [["bench": .string(subject.name)]] + subject.settings + [settings, Self.members(result)]
@@ -129,11 +156,13 @@ struct StepBenchmarkArguments: ParsableArguments {
     let rate = Console.grouped(Int(result.tokensPerSecond))
     let best = Console.grouped(Int(result.bestTokensPerSecond))
     let work = String(
-      format: "%.1f ms, %@ %@tok/s (best %@), %.1f GFLOP/s, %d MiB (%d planned), comm %.1f%%",
-      result.milliseconds, rate, subject.tokens, best, result.gigaflops, result.residentMiB,
+      format:
+        "%.1f ms, %@ %@tok/s (best %@), %.1f GFLOP/s (utilization %.0f%%), %d MiB (%d planned), comm %.1f%%",
+      result.milliseconds, rate, subject.tokens, best, result.gigaflops, 100 * result.utilization,
+      result.residentMiB,
       result.plan.total >> 20, 100 * result.communicationShare)
     try StandardOutput.line(
-      "\(subject.summary), \(communicator.worldSize) x \(KernelThreads.count): \(work)\n"
+      "\(subject.summary), \(communicator.worldSize) x \(KernelThreads.count), \(InstructionSet.inUse): \(work)\n"
         + Self.roofline(result))
     if let products = result.products {
       let lines = ["products: \(products.choices.summary)"] + products.measurements.map(\.line)
@@ -149,6 +178,7 @@ struct StepBenchmarkArguments: ParsableArguments {
       "rss_mib": .integer(result.residentMiB), "activation_mib": .integer(result.plan.activations >> 20),
       "planned_mib": .integer(result.plan.total >> 20), "comm_share": rounded(result.communicationShare),
       "product_gflops": rounded(result.productGigaflops), "peak_gflops": rounded(result.peakGigaflops),
+      "utilization": rounded(result.utilization),
       "shares": .object(
         StepProfile.Kind.allCases.map { JSONMember("\($0)", rounded(result.shares[$0] ?? 0)) }),
       "loss": rounded(result.loss),

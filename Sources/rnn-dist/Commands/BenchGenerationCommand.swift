@@ -1,5 +1,6 @@
 import ArgumentParser
 import Benchmarking
+import Foundation
 import NumericKernels
 import RunLog
 import Tasks
@@ -9,9 +10,14 @@ struct GenerationBenchCommand: LocalCommand {
     commandName: "generate",
     abstract: "Time sampling from a language model with random weights.",
     discussion:
-      "Tokens per second over all streams: the median of five runs of --length tokens, at temperature 0.8.")
+      """
+      Tokens per second over all streams: the median of five runs of --length tokens, at temperature 0.8. A step reads every \
+      weight once, whatever the number of streams: the limit that is printed with the result is the rate at which a cache or the \
+      memory delivers as many bytes. "utilization" counts two operations per multiplied weight and token.
+      """)
 
   @OptionGroup var model: BenchmarkModelArguments
+  @OptionGroup var kernels: KernelArguments
   @Option(help: "Tokens to sample for each stream.") var length = 1000
   @Option(help: "Texts to write side by side.") var streams = 1
   @Option(help: "Number of threads.") var threads = 1
@@ -23,6 +29,7 @@ struct GenerationBenchCommand: LocalCommand {
   }
 
   func runLocally() throws -> Int32 {
+    kernels.use()
     KernelThreads.count = threads
     let result = try GenerationBenchmark(
       shape: model.shape(), streams: streams, length: length, precision: precision
@@ -33,15 +40,22 @@ struct GenerationBenchCommand: LocalCommand {
         ["bench": "generate"], model.members,
         [
           "length": .integer(length), "streams": .integer(streams), "threads": .integer(KernelThreads.count),
-          "precision": .string(precision.rawValue), "chars_s": .integer(rate),
-          "best_chars_s": .integer(best), "rss_mib": .integer(result.residentMiB),
+          "precision": .string(precision.rawValue), "kernels": .string(InstructionSet.inUse.name),
+          "chars_s": .integer(rate),
+          "best_chars_s": .integer(best), "limit_chars_s": .integer(Int(result.bandwidthLimit)),
+          "utilization": .double(result.utilization), "rss_mib": .integer(result.residentMiB),
         ],
       ])
       try StandardOutput.line(object.text)
     } else {
       try StandardOutput.line(
-        "\(model.summary), \(streams) stream(s), \(KernelThreads.count) thread(s), \(precision): "
-          + "\(Console.grouped(rate)) tokens/s (best \(Console.grouped(best))), \(result.residentMiB) MiB")
+        "\(model.summary), \(streams) stream(s), \(KernelThreads.count) thread(s), \(precision), \(InstructionSet.inUse): "
+          + "\(Console.grouped(rate)) tokens/s (best \(Console.grouped(best))), \(result.residentMiB) MiB\n"
+          + String(
+            format:
+              "  %.0f%% of the %@ tokens/s that reading the weights once per step allows; utilization %.0f%%",
+            100 * result.tokensPerSecond / result.bandwidthLimit, Console.grouped(Int(result.bandwidthLimit)),
+            100 * result.utilization))
     }
     return ExitCode.done
   }

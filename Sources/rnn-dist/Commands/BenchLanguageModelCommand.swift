@@ -10,7 +10,7 @@ struct LanguageModelBenchCommand: DistributedCommand {
     discussion: """
       Forward pass, backward pass, reduction, clipping to norm 5 and update: the median of --iters steps after 5 steps of \
       warm-up. --batch is the global batch. "gflops" counts six operations per multiplied weight and token, also where the \
-      program saves some of them.
+      program saves some of them; "utilization" is their share of the peak of all cores in use.
       """)
 
   @OptionGroup var model: BenchmarkModelArguments

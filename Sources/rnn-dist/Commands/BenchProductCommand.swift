@@ -19,6 +19,7 @@ struct ProductBenchCommand: LocalCommand {
       process, and prints the choices.
       """)
 
+  @OptionGroup var kernels: KernelArguments
   @Flag(help: "Print one JSON object.") var json = false
   @Flag(help: "Print the time of each product with our kernels and with OpenBLAS, and the choice.") var tune =
     false
@@ -37,6 +38,7 @@ struct ProductBenchCommand: LocalCommand {
   }
 
   mutating func runLocally() throws -> Int32 {
+    kernels.use()
     if tune { return try printChoices() }
     BLAS.threadCount = 1
     KernelThreads.count = 1
@@ -54,7 +56,7 @@ struct ProductBenchCommand: LocalCommand {
     } else {
       let heading = String(
         format: "peak of one core: %.1f GFLOP/s in fp32, %.1f in bf16; kernels: %@; BLAS: %@", peak.fp32,
-        peak.bf16, "\(InstructionSet.best)", BLAS.coreName)
+        peak.bf16, InstructionSet.inUse.name, BLAS.coreName)
       let columns = "product     rows columns depth           fp32           bf16           blas"
       try StandardOutput.line(([heading, columns] + results.map { line($0, peak) }).joined(separator: "\n"))
     }
@@ -66,7 +68,7 @@ struct ProductBenchCommand: LocalCommand {
   private typealias Peak = (fp32: Double, bf16: Double)
 
   private static var machine: KeyValuePairs<String, JSONValue> {
-    ["bench": "gemm", "kernels": .string("\(InstructionSet.best)"), "blas": .string(BLAS.coreName)]
+    ["bench": "gemm", "kernels": .string(InstructionSet.inUse.name), "blas": .string(BLAS.coreName)]
   }
 
   private func printChoices() throws -> Int32 {
