@@ -14,7 +14,9 @@ int rnd_set_available(int set) {
   switch (set) {
     case rnd_set_avx2: return __builtin_cpu_supports("x86-64-v3");
     case rnd_set_avx512: return __builtin_cpu_supports("x86-64-v4");
-    case rnd_set_avx512_bf16: return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512bf16");
+    case rnd_set_avx512_bf16:
+      return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512bf16") &&
+             __builtin_cpu_supports("avx512vnni");
   }
 #endif
   return 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "product_int8.h"
 #include "product_tiles.h"
 #include "thread_pool.h"
 
@@ -42,7 +43,7 @@ static const instruction_set SETS[RND_SETS] = {
 static const instruction_set *set_of(rnd_product_mode mode) { return &SETS[mode.set]; }
 
 static rnd_words words_kind(rnd_product_mode mode) {
-  return mode.precision == rnd_fp32 ? rnd_plain_words : set_of(mode)->bf16_words;
+  return mode.precision == rnd_bf16 ? set_of(mode)->bf16_words : rnd_plain_words;
 }
 
 static int64_t values_a_step(rnd_words kind) { return kind == rnd_paired_words ? 2 : 1; }
@@ -54,6 +55,7 @@ static int64_t rounded_up(int64_t count, int64_t unit) { return (count + unit - 
 // MARK: Packing a whole matrix
 
 ptrdiff_t rnd_packed_words(ptrdiff_t K, ptrdiff_t N, rnd_product_mode mode) {
+  if (mode.precision == rnd_int8) return rnd_int8_words(K, N);
   const int64_t each = values_a_step(words_kind(mode));
   return rounded_up(N, set_of(mode)->panel) * ((K + each - 1) / each);
 }
@@ -82,7 +84,11 @@ static void pack_part(int part, int parts, void *argument) {
   const rnd_packing *p = argument;
   const int64_t groups = (p->columns + RND_WIDE_PANEL - 1) / RND_WIDE_PANEL;
   const int64_t begin = rnd_part_begin(groups, part, parts), end = rnd_part_begin(groups, part + 1, parts);
-  rnd_pack_columns(*p, begin * RND_WIDE_PANEL, (end - begin) * RND_WIDE_PANEL);
+  if (p->mode.precision == rnd_int8) {
+    rnd_int8_pack(p, begin * RND_WIDE_PANEL, smaller(end * RND_WIDE_PANEL, p->columns));
+  } else {
+    rnd_pack_columns(*p, begin * RND_WIDE_PANEL, (end - begin) * RND_WIDE_PANEL);
+  }
 }
 
 void rnd_pack(rnd_packing p) {
@@ -262,6 +268,18 @@ static void multiply_part(int part, int parts, void *argument) {
   multiply_columns(&p, 0, p.N, scratch_of_thread());
 }
 
+static void multiply_int8_part(int part, int parts, void *argument) {
+  const rnd_product *p = argument;
+  const int64_t panels = (p->columns + RND_INT8_PANEL - 1) / RND_INT8_PANEL;
+  const int64_t begin = rnd_part_begin(panels, part, parts) * RND_INT8_PANEL;
+  const int64_t end = smaller(rnd_part_begin(panels, part + 1, parts) * RND_INT8_PANEL, p->columns);
+  if (begin < end) rnd_int8_multiply(p, begin, end, (int16_t *)scratch_of_thread());
+}
+
+static int is_worth_sharing(int64_t rows, int64_t columns, int64_t depth) {
+  return rnd_thread_count() > 1 && (double)rows * (double)columns * (double)depth > LEAST_SHARED_WORK;
+}
+
 static void run(const product *p) {
   if (p->M <= 0 || p->N <= 0) return;
   if (p->K <= 0) {
@@ -270,7 +288,7 @@ static void run(const product *p) {
     }
     return;
   }
-  if (rnd_thread_count() > 1 && (double)p->M * (double)p->N * (double)p->K > LEAST_SHARED_WORK) {
+  if (is_worth_sharing(p->M, p->N, p->K)) {
     rnd_parallel(multiply_part, (void *)p);
   } else {
     multiply_part(0, 1, (void *)p);
@@ -278,6 +296,11 @@ static void run(const product *p) {
 }
 
 void rnd_multiply_matrices(rnd_product a) {
+  if (a.mode.precision == rnd_int8 && a.packed) {
+    if (is_worth_sharing(a.rows, a.columns, a.depth)) rnd_parallel(multiply_int8_part, &a);
+    else multiply_int8_part(0, 1, &a);
+    return;
+  }
   const instruction_set *set = set_of(a.mode);
   product p = {.M = a.rows, .N = a.columns, .K = a.depth, .a = a.a, .b = a.b, .packed = a.packed, .c = a.c,
                .c_stride = a.c_stride, .accumulate = a.accumulate, .set = set,

@@ -27,6 +27,8 @@ public func multiply<Element: Scalar>(
     into [\(c.rows), \(c.columns)]
     """
   )
+  // Only packed weights are quantized.
+  let mode = mode.precision == .int8 ? ProductMode(.fp32) : mode
   guard m > 0, n > 0 else { return }
   guard k > 0 else {
     if !accumulate { c.fill(0) }

@@ -37,7 +37,8 @@ public struct PackedMatrix<Element: Scalar> {
       mode.precision == self.mode.precision,
       "packed in \(self.mode.precision), to be used in \(mode.precision)")
     self.mode = mode
-    kernelRows = Element.hasKernels ? mode.kernelRows(form, columns, rows) : 0
+    let isTooDeep = mode.precision == .int8 && rows > Int(RND_INT8_DEPTH)
+    kernelRows = Element.hasKernels && !isTooDeep ? mode.kernelRows(form, columns, rows) : 0
     // It may not be read any more.
     packed.drop()
   }
@@ -64,6 +65,11 @@ public struct PackedMatrix<Element: Scalar> {
       sourceRows.lowerBound % Self.rowUnit == 0 && sourceRows.upperBound <= source.rows
         && (sourceRows.upperBound % Self.rowUnit == 0 || sourceRows.upperBound == source.rows),
       "rows \(sourceRows) of \(source.rows) are not whole units of \(Self.rowUnit)")
+    guard mode.precision != .int8 else {
+      // The scale of a column depends on all of its elements.
+      packed.isStale = true
+      return
+    }
     guard let words = packed.presentWords else { return }
     let packing = rnd_packing(source, transposed: transposed, into: words, mode)
     if transposed {

@@ -1,10 +1,16 @@
 import CKernels
 
-/// The precision of the operands of matrix products. Sums are in single precision either way, and so is everything else.
+/// The precision of the operands of matrix products. Results are in single precision, and so is everything else.
 public enum ProductPrecision: String, Sendable, Hashable, CaseIterable {
   case fp32
   /// Both operands rounded to bfloat16 (8 bits of mantissa), to nearest, ties to even.
   case bf16
+  /// For inference: weights of eight bits with one scale per column (symmetric), states of up to 14 bits with one scale per row.
+  /// Only products with packed weights; all others are in single precision.
+  case int8
+
+  /// Those that a model can be trained in.
+  public static let ofTraining: [ProductPrecision] = [.fp32, .bf16]
 }
 
 /// How a matrix product is computed: in which precision, and by the kernels or the BLAS.
@@ -37,7 +43,7 @@ public struct ProductMode: Sendable, Hashable {
   public init(_ precision: ProductPrecision = .fp32, choosing table: ProductTable? = nil) {
     switch precision {
     case .fp32: self.init(precision, .inUse, Self.rule, table, isChosen: true)
-    case .bf16: self.init(precision, .inUse, .kernels, nil, isChosen: false)
+    case .bf16, .int8: self.init(precision, .inUse, .kernels, nil, isChosen: false)
     }
   }
 
@@ -68,11 +74,23 @@ public struct ProductMode: Sendable, Hashable {
     }
   }
 
-  /// Bytes of a packed weight: 2 where the processor multiplies bfloat16, otherwise 4, also for rounded weights.
-  public var bytesPerWeight: Int { precision == .bf16 && instructionSet == .avx512BF16 ? 2 : 4 }
+  /// Bytes of a packed weight. In bf16 these are 2 where the processor multiplies bfloat16, and otherwise 4.
+  public var bytesPerWeight: Int {
+    switch precision {
+    case .fp32: 4
+    case .bf16: instructionSet == .avx512BF16 ? 2 : 4
+    case .int8: 1
+    }
+  }
 
   var kernelMode: rnd_product_mode {
-    rnd_product_mode(set: instructionSet.rawValue, precision: Int32(precision == .bf16 ? rnd_bf16 : rnd_fp32))
+    let code =
+      switch precision {
+      case .fp32: rnd_fp32
+      case .bf16: rnd_bf16
+      case .int8: rnd_int8
+      }
+    return rnd_product_mode(set: instructionSet.rawValue, precision: Int32(code))
   }
 }
 

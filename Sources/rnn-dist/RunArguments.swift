@@ -3,6 +3,7 @@ import Checkpoints
 import Communication
 import Configuration
 import Datasets
+import NumericKernels
 import RunLog
 import Tasks
 import Inference
@@ -26,6 +27,12 @@ struct RunArguments: ParsableArguments {
       valueName: "best|last|step|average-N"))
   var checkpoint: CheckpointChoice = .best
 
+  @Option(
+    help: ArgumentHelp(
+      "Precision of matrix products: fp32, bf16, or int8 for weights of eight bits (default: the run's training.precision).",
+      valueName: "fp32|bf16|int8"))
+  var precision: ProductPrecision?
+
   /// Loads the model of the run, whatever its task. With a communicator rank 0 reads the configuration for all (collective).
   ///
   /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` throws.
@@ -43,7 +50,8 @@ struct RunArguments: ParsableArguments {
   private func load(_ stored: [UInt8], _ overrides: [String], _ ensemble: [String]) throws -> SavedModel {
     let paths = try RunPaths(existing: run)
     let saved = try SavedModel(
-      run: paths, configuration: try Self.configuration(of: paths, stored, overrides: overrides),
+      run: paths,
+      configuration: inPrecision(try Self.configuration(of: paths, stored, overrides: overrides)),
       choice: checkpoint)
     guard ensemble.isEmpty || saved.encoding.stream == nil else {
       throw ValidationError("--ensemble is for encoder-decoders")
@@ -51,10 +59,17 @@ struct RunArguments: ParsableArguments {
     for other in ensemble {
       let paths = try RunPaths(existing: other)
       try saved.join(
-        SavedModel(run: paths, configuration: try Self.configuration(of: paths), choice: checkpoint),
+        SavedModel(
+          run: paths, configuration: inPrecision(try Self.configuration(of: paths)), choice: checkpoint),
         path: other)
     }
     return saved
+  }
+
+  private func inPrecision(_ configuration: RunConfiguration) -> RunConfiguration {
+    var configuration = configuration
+    configuration.training.precision = precision ?? configuration.training.precision
+    return configuration
   }
 
   /// The configuration of a run.

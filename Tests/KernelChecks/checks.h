@@ -1,6 +1,6 @@
 // The frame of the kernel checks: numbers for a kernel's arguments, and the comparison of its results.
 //
-// A case is a function that makes its arguments from random numbers, calls kernels and hands in their results. It runs once with
+// A case is a function that makes arguments from random numbers, calls kernels and hands in their results. It runs once with
 // doubles, which gives the reference, and then with floats on every instruction set that the processor can run. Every block of
 // memory is exactly as large as the kernel may use, so that AddressSanitizer sees each access beyond it.
 #ifndef CHECKS_H

@@ -99,12 +99,56 @@ static int check_product(rnd_product p, int is_a_transposed, int is_b_transposed
   return failures > 0;
 }
 
+// Quantized weights: the distance from the exact product, relative to the sizes of the factors, and the bits of all sets.
+static int check_quantized(int set, int64_t rows, int64_t columns, int64_t depth) {
+  uint64_t random = (uint64_t)(rows + 100 * columns + 10000 * depth);
+  operand a = random_operand(&random, rows, depth, 0), b = random_operand(&random, depth, columns, rows % 2);
+  operand c = random_operand(&random, rows, columns, 0), portable = random_operand(&random, rows, columns, 0);
+  rnd_product p = {.rows = rows, .columns = columns, .depth = depth, .a = a.view, .c_stride = c.view.row_stride};
+  for (int turn = 0; turn < 2; turn++) {
+    p.mode = (rnd_product_mode){turn ? set : rnd_set_portable, rnd_int8};
+    p.c = turn ? c.memory : portable.memory;
+    void *words = malloc((size_t)rnd_packed_words(depth, columns, p.mode) * 4);
+    if (!words) abort();
+    rnd_pack((rnd_packing){.source = b.view, .depth = depth, .columns = columns, .packed = words, .mode = p.mode});
+    p.packed = words;
+    rnd_multiply_matrices(p);
+    free(words);
+  }
+  int failures = 0;
+  for (int64_t m = 0; m < rows; m++) {
+    for (int64_t n = 0; n < columns; n++) {
+      const int64_t at = m * p.c_stride + n;
+      double sum = 0, size = 1e-3;
+      for (int64_t k = 0; k < depth; k++) {
+        const double x = value(p.a, m, k, rnd_fp32);
+        sum += x * value(b.view, k, n, rnd_fp32);
+        size += fabs(x);
+      }
+      failures += fabs(c.memory[at] - sum) > 0.005 * size || c.memory[at] != portable.memory[at];
+    }
+  }
+  if (failures) {
+    fprintf(stderr, "FAILED: int8 product on %s, %lld x %lld x %lld: %d elements\n", rnd_set_name(set), (long long)rows,
+            (long long)depth, (long long)columns, failures);
+  }
+  free(a.memory);
+  free(b.memory);
+  free(c.memory);
+  free(portable.memory);
+  return failures > 0;
+}
+
 int check_products(int set) {
   // Both sides of tile rows, panels, vectors, pairs and blocks; the last ones are shared among threads.
   static const int SHAPES[][3] = {
       {1, 1, 1}, {5, 15, 3}, {6, 16, 7}, {7, 17, 2}, {13, 63, 33}, {12, 64, 64}, {3, 65, 129}, {8, 129, 31}, {1, 130, 70},
       {4, 31, 321}, {2, 20, 1601}, {250, 9, 11}, {3, 1100, 5}, {7, 300, 350}, {0, 4, 4}, {4, 0, 4}, {4, 4, 0}, {67, 150, 90}};
   int failures = 0;
+  for (size_t s = 0; s < sizeof SHAPES / sizeof *SHAPES; s++) {
+    rnd_set_thread_count(s % 2 ? 1 : 3);
+    failures += check_quantized(set, SHAPES[s][0], SHAPES[s][1], SHAPES[s][2]);
+  }
   for (size_t s = 0; s < sizeof SHAPES / sizeof *SHAPES; s++) {
     rnd_set_thread_count(s % 2 ? 1 : 3);
     for (int precision = rnd_fp32; precision <= rnd_bf16; precision++) {

@@ -8,7 +8,7 @@ import Testing
   static let allColumns = [0, 1, 5, 7, 15, 16, 17, 31, 63, 64, 65, 129]
   static let depths = [0, 1, 6, 7, 63, 64, 129]
   static let sets = InstructionSet.allCases.filter(\.isAvailable)
-  static let modes = sets.flatMap { set in ProductPrecision.allCases.map { ProductMode($0, on: set) } }
+  static let modes = sets.flatMap { set in ProductPrecision.ofTraining.map { ProductMode($0, on: set) } }
 
   @Test func thePortableKernelsAreEverywhere() {
     #expect(Self.sets.first == .portable)

@@ -49,7 +49,7 @@ import Testing
 
   /// Heights that are not multiples of the packing's unit, gates that are packed apart (GRU), weights before, between and
   /// after those that are packed.
-  @Test(arguments: NetworkCase.kinds, ProductPrecision.allCases)
+  @Test(arguments: NetworkCase.kinds, ProductPrecision.ofTraining)
   func updatingByBlocksGivesTheSameBits(cell: CellOptions, precision: ProductPrecision) throws {
     let model = try LanguageModel<Float>(
       LanguageModelShape(
@@ -86,7 +86,7 @@ import Testing
 
   /// Some columns of the decoder's input weights are packed and others are read in place; those of the readout are packed
   /// for each operand.
-  @Test(arguments: ProductPrecision.allCases)
+  @Test(arguments: ProductPrecision.ofTraining)
   func columnsOfAWeightArePackedApart(precision: ProductPrecision) throws {
     var decoder = EncoderDecoderCase.decoder(readout: .hidden(size: 9), inputFeeding: true)
     (decoder.vocabularySize, decoder.embeddingSize, decoder.network.hiddenSize) = (300, 17, 33)

@@ -5,8 +5,8 @@
 #ifndef INSTRUCTION_SETS_H
 #define INSTRUCTION_SETS_H
 
-/// Best last. rnd_set_avx512_bf16 differs from rnd_set_avx512 only in matrix products of precision rnd_bf16, which the other
-/// sets compute in single precision on rounded operands.
+/// Best last. rnd_set_avx512_bf16 differs from rnd_set_avx512 only in matrix products of two precisions: rnd_int8, and rnd_bf16,
+/// which the other sets compute in single precision on rounded operands.
 enum { rnd_set_portable = 0, rnd_set_avx2 = 1, rnd_set_avx512 = 2, rnd_set_avx512_bf16 = 3, RND_SETS = 4 };
 
 #if defined(__x86_64__) && defined(__clang__)
@@ -16,7 +16,7 @@ enum { rnd_set_portable = 0, rnd_set_avx2 = 1, rnd_set_avx512 = 2, rnd_set_avx51
 #endif
 
 /// Nonzero if this processor can run the kernels of a set. Portable: any. AVX2: x86-64-v3, which has FMA too. AVX-512:
-/// x86-64-v4, the extensions F, BW, CD, DQ and VL.
+/// x86-64-v4, the extensions F, BW, CD, DQ and VL; with bfloat16, the extensions BF16 and VNNI too.
 int rnd_set_available(int set);
 /// The best set that this processor can run.
 int rnd_best_set(void);

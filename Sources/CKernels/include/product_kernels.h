@@ -12,7 +12,12 @@
 
 /// rnd_bf16: both operands are rounded to bfloat16 (8 bits of mantissa, to nearest, ties to even); products and sums
 /// are in single precision.
-enum { rnd_fp32 = 0, rnd_bf16 = 1 };
+/// rnd_int8: a packed B, of at most RND_INT8_DEPTH rows, has integers of eight bits and one scale per column s, the largest
+/// absolute value over 127. Each row of A is rounded to integers of up to 14 bits. The sums of the products of these integers
+/// are exact, and so have the same bits on every instruction set; c = sum * (scale of the row * s). With an operand that is not
+/// packed it is rnd_fp32.
+enum { rnd_fp32 = 0, rnd_bf16 = 1, rnd_int8 = 2 };
+enum { RND_INT8_DEPTH = 1 << 16 };
 
 /// How to compute a product: the instruction set and the precision. The same for packing and using a matrix.
 typedef struct {
@@ -42,7 +47,8 @@ typedef struct {
 } rnd_packing;
 void rnd_pack(rnd_packing p);
 /// Columns (or `depths`: rows) [first, first + count) again, of a matrix packed before. `first` is a multiple of
-/// RND_PANEL_UNIT; `count` too, unless they end where the matrix ends. Parts don't touch each other's words.
+/// RND_PANEL_UNIT; `count` too, unless they end where the matrix ends. Parts don't touch each other's words. A matrix of
+/// rnd_int8 is only packed as a whole.
 void rnd_pack_columns(rnd_packing p, ptrdiff_t first, ptrdiff_t count);
 void rnd_pack_depths(rnd_packing p, ptrdiff_t first, ptrdiff_t count);
 

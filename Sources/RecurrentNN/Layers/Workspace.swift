@@ -121,8 +121,8 @@ extension LayerContext {
   }
 
   /// Products of at least this number of rows are those over all time steps, which run once per update. A packed copy that
-  /// is kept for them would save no packing, and it would take as much memory as the weight.
-  private var rowsWorthPacking: Int { 256 }
+  /// is kept for them would save no packing, and it would take as much memory as the weight. Only packed copies are quantized.
+  private var rowsWorthPacking: Int { workspace.mode.precision == .int8 ? .max : 256 }
 }
 
 /// A packed copy of (some rows or columns of) a weight, and of which version of the parameters it is.

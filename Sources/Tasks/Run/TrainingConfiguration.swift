@@ -96,6 +96,11 @@ public struct TrainingConfiguration: Options {
           sums \(shards) fixed parts of the batch, so \(\.batchSize) must be at least \(shards), not \(batchSize)
           """)
     }
+    if precision == .int8 {
+      checks.refuse(
+        \.precision,
+        because: "int8 is for models that are trained: use --precision int8 of predict, generate or evaluate")
+    }
     guard products == .tuned else { return }
     if reproducible {
       checks.refuse(
