@@ -5,12 +5,14 @@
     Benchmarks/run.py --peer /path/to/python           # beside PyTorch, run by that interpreter
     Benchmarks/run.py --rows lstm512 ptb200 --rounds 5 --output Benchmarks/results.md --machine "2-core Zen 4 virtual machine"
     Benchmarks/run.py --own                            # and then what is compared with itself
+    Benchmarks/run.py --kernels avx2 --peer PYTHON     # as on a processor without AVX-512, in all programs
 
 Each round runs rnn-dist in fp32, rnn-dist in bf16 and the peer, one after another, so that a drift of the machine affects all of
 them; ratios are computed per round. The peer runs as one process with one thread per core, and as one process per core with
 gloo; the faster one counts. --own adds comparisons of rnn-dist with itself: all ranks against one, one process with threads
 against ranks, ragged lengths against fixed ones, and the recurrent matrix products against the peak of a core (the run fails
-below 90 % of it). Build first: swift build -c release. No other program should run meanwhile.
+below 90 % of it). --kernels chooses the instruction set of rnn-dist; with avx2, OpenBLAS and PyTorch are told to use AVX2 as well.
+Build first: swift build -c release. No other program should run meanwhile.
 """
 import argparse
 import datetime
@@ -41,6 +43,11 @@ TEXT = {
     "seq2seq512": "attention seq2seq 512, V=8,000, 20 to 20", "seq2seq256": "attention seq2seq 256, V=60, 10 to 8",
     "sample512": "sampling one stream, LSTM 2x512",
 }
+
+
+# What makes OpenBLAS, PyTorch and oneDNN use AVX2.
+AVX2 = {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
 
 def arguments(options):
@@ -172,14 +179,21 @@ def main():
     parser.add_argument("--ranks", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--program", default=str(HERE.parent / ".build/release/rnn-dist"))
     parser.add_argument("--machine", default="this machine", help="what to call the machine in the table")
+    parser.add_argument("--kernels", choices=["portable", "avx2", "avx512", "avx512-bf16"],
+                        help="instruction set of rnn-dist's kernels; avx2 holds for the other programs too")
     parser.add_argument("--own", action="store_true", help="also what is compared with itself")
     parser.add_argument("--output", help="file to write the table to, besides standard output")
     settings = parser.parse_args()
+    if settings.kernels:
+        os.environ["RNN_DIST_KERNELS"] = settings.kernels
+    if settings.kernels == "avx2":
+        os.environ.update(AVX2)
     head = ["workload", "fp32", "bf16"]
     if settings.peer:
         head += ["PyTorch fp32", "ratio fp32", "ratio bf16", "memory"]
     lines = [
-        f"Tokens per second, {settings.ranks} ranks, {settings.machine}, {datetime.date.today()}: medians of "
+        f"Tokens per second, {settings.ranks} ranks, {settings.machine}, "
+        f"{f'kernels for {settings.kernels}, ' if settings.kernels else ''}{datetime.date.today()}: medians of "
         f"{settings.rounds} alternated rounds ± half the range.", "",
         "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
     ]

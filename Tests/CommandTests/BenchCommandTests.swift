@@ -74,7 +74,7 @@ import Testing
     try await Program.run(["bench", kind] + sizes).expect(78, "GiB")
   }
 
-  @Test(arguments: ["fp32", "bf16"]) func generation(precision: String) async throws {
+  @Test(arguments: ["fp32", "bf16", "int8"]) func generation(precision: String) async throws {
     let result = try await run(
       ["generate", "--length", "5", "--streams", "3", "--precision", precision] + Self.small)
     #expect(result["streams"] as? Int == 3 && (result["chars_s"] as? Int ?? 0) > 0)
@@ -99,6 +99,11 @@ import Testing
     refused.expect(64, "RNN_DIST_KERNELS=sse9", "portable")
   }
 
+  @Test(arguments: ["fp32", "bf16", "int8"]) func latency(precision: String) async throws {
+    let result = try await run(["latency", "--hidden", "7", "--steps", "3", "--precision", precision])
+    #expect(result["precision"] as? String == precision && (result["us"] as? Double ?? 0) > 0)
+  }
+
   @Test func reductions() async throws {
     let result = try await run(["allreduce", "--largest", "1"], ranks: 2)
     let sizes = try #require(result["sizes"] as? [[String: Any]])
@@ -111,7 +116,8 @@ import Testing
   @Test(arguments: [
     ["lm", "--precision", "fp16"], ["generate", "--cell", "cnn"], ["generate", "--streams", "0"],
     ["lm", "--hidden", "65537"], ["generate", "--layers", "65"], ["allreduce", "--largest", "0"],
-    ["lm", "--products", "fast"], ["lm", "--kernels", "sse9"], ["gemm", "--kernels", "sse9"],
+    ["lm", "--products", "fast"], ["lm", "--precision", "int8"], ["lm", "--kernels", "sse9"],
+    ["gemm", "--kernels", "sse9"],
     ["seq2seq", "--products", "tuned", "--precision", "bf16"], ["gemm", "--tune", "--require", "0.5"],
   ]) func badOptions(arguments: [String]) async throws {
     let outcome = try await Program.run(["bench"] + arguments)

@@ -14,7 +14,7 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Measure this machine and this program.",
     subcommands: [
       LanguageModelBenchCommand.self, EncoderDecoderBenchCommand.self, GenerationBenchCommand.self,
-      ProductBenchCommand.self, ReductionBenchCommand.self,
+      LatencyBenchCommand.self, ProductBenchCommand.self, ReductionBenchCommand.self,
     ])
 }
 
@@ -107,6 +107,9 @@ struct StepBenchmarkArguments: ParsableArguments {
 
   func validate() throws {
     try requireSizes(["iters": iters ?? 1])
+    guard ProductPrecision.ofTraining.contains(precision) else {
+      throw ValidationError("--precision \(precision): a model is trained in fp32 or bf16")
+    }
     guard products == .rule || precision == .fp32 else {
       throw ValidationError("--products tuned is for fp32: OpenBLAS has no products in \(precision)")
     }
