@@ -16,6 +16,8 @@ let systemLibraries: [Target] = [
   .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
   .systemLibrary(
     name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
+  .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+  .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
   .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
   .systemLibrary(
     name: "CSentencePieceLibrary", pkgConfig: "sentencepiece",
@@ -47,7 +49,10 @@ let libraryTargets: [Target] = [
   .target(name: "UnicodeText", swiftSettings: strictSwift),
   .target(name: "Metrics", dependencies: ["UnicodeText"], swiftSettings: strictSwift),
   .target(
-    name: "Datasets", dependencies: ["NumericKernels", "Options", "CSentencePiece", "UnicodeText"],
+    name: "Datasets",
+    dependencies: [
+      "NumericKernels", "Options", "Checkpoints", "CSentencePiece", "CZlib", "CZstd", "UnicodeText",
+    ],
     swiftSettings: strictSwift),
   .target(name: "RunLog", dependencies: ["Checkpoints"], swiftSettings: strictSwift),
   .target(
@@ -114,7 +119,7 @@ let testTargets: [Target] = [
   test("MPI", of: ["MPI", "MPIConformance"]),
   test("Communication", of: ["Communication", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "Tasks", "Datasets", "rnn-dist"]),
-  test("Datasets", of: ["Datasets"]),
+  test("Datasets", of: ["Datasets", "Checkpoints", "CZlib", "CZstd"]),
   test("UnicodeText", of: ["UnicodeText"]),
   test("Metrics", of: ["Metrics", "UnicodeText"]),
   test("Checkpoints", of: ["Checkpoints"]),

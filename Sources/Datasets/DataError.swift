@@ -6,8 +6,6 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   case notAFile(path: String)
   /// The system refused to open or read the file; its own words.
   case unreadable(path: String, reason: String)
-  /// The file could not be written; the system's own words.
-  case unwritable(path: String, reason: String)
   /// Two passes over the file saw different text.
   case changed(path: String)
   /// No token at all.
@@ -35,12 +33,11 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   /// A generator has fewer different examples than were asked for.
   case tooFewDifferent(task: String, wanted: Int, found: Int)
 
-  /// The program's exit code: 66 input missing, 65 bad data, 73 can't create, 74 read failed.
+  /// The program's exit code: 66 input missing, 65 bad data, 74 read failed.
   public var exitCode: Int32 {
     switch self {
     case .missing, .notAFile: 66
     case .unreadable, .changed: 74
-    case .unwritable: 73
     case .line(_, _, .array(_, .missing)): 66
     default: 65
     }
@@ -51,7 +48,6 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
     case .missing(let path): "\(path): no such file; paths are relative to the current directory"
     case .notAFile(let path): "\(path): is a directory or a device; name a text file"
     case .unreadable(let path, let reason): "\(path): can't be read: \(reason)"
-    case .unwritable(let path, let reason): "\(path): can't be written: \(reason)"
     case .changed(let path): "\(path): changed while it was read; start again when it is complete"
     case .empty(let name): "\(name): holds no text; give a file with at least two tokens"
     case .tooShort(let name, let tokens):

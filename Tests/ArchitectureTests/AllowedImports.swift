@@ -25,6 +25,8 @@ let allowedImports: [TargetRule] = [
   TargetRule("COpenBLAS"),
   TargetRule("COpenMPI"),
   TargetRule("CXXHash"),
+  TargetRule("CZlib"),
+  TargetRule("CZstd"),
   TargetRule("CSentencePieceLibrary"),
   TargetRule("CKernels"),
   TargetRule("CSentencePiece"),
@@ -40,7 +42,9 @@ let allowedImports: [TargetRule] = [
   TargetRule("UnicodeText"),
   TargetRule("Metrics", ["UnicodeText"], external: platform),
   TargetRule(
-    "Datasets", ["NumericKernels", "CSentencePiece", "UnicodeText", "Options"], external: ["Foundation"]),
+    "Datasets",
+    ["NumericKernels", "Checkpoints", "CSentencePiece", "CZlib", "CZstd", "UnicodeText", "Options"],
+    external: ["Foundation"]),
   TargetRule("RunLog", ["Checkpoints"], external: platform.union(["Foundation"])),
   TargetRule(
     "Tasks",

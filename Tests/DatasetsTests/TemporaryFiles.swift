@@ -1,3 +1,5 @@
+import CZlib
+import CZstd
 import Datasets
 import Foundation
 
@@ -118,4 +120,32 @@ extension TextSource {
 
 extension TokenStream {
   var ids: [Int32] { (0..<count).map { self[$0] } }
+}
+
+/// The bytes as one member of a gzip file.
+func gzipped(_ bytes: [UInt8]) -> [UInt8] {
+  var stream = z_stream()
+  // The largest window, and 16 more for the header of gzip.
+  deflateInit2_(
+    &stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+    Int32(MemoryLayout<z_stream>.size))
+  defer { deflateEnd(&stream) }
+  var input = bytes
+  var output = [UInt8](repeating: 0, count: Int(deflateBound(&stream, UInt(bytes.count))))
+  let capacity = output.count
+  input.withUnsafeMutableBufferPointer { input in
+    output.withUnsafeMutableBufferPointer { output in
+      (stream.next_in, stream.avail_in) = (input.baseAddress, UInt32(input.count))
+      (stream.next_out, stream.avail_out) = (output.baseAddress, UInt32(capacity))
+      _ = deflate(&stream, Z_FINISH)
+    }
+  }
+  return Array(output[..<Int(stream.total_out)])
+}
+
+/// The bytes as one frame of Zstandard.
+func zstandard(_ bytes: [UInt8]) -> [UInt8] {
+  var output = [UInt8](repeating: 0, count: ZSTD_compressBound(bytes.count))
+  let count = ZSTD_compress(&output, output.count, bytes, bytes.count, 3)
+  return Array(output[..<count])
 }

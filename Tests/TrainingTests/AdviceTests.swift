@@ -21,7 +21,7 @@ import Testing
   private static let errors: [DataError] =
     [
       .missing(path: "p"), .notAFile(path: "p"), .unreadable(path: "p", reason: "r"),
-      .unwritable(path: "p", reason: "r"), .changed(path: "p"), .empty(name: "n"),
+      .changed(path: "p"), .empty(name: "n"),
       .tooShort(name: "n", tokens: 1),
       .splitTooSmall(name: "n", part: "p", tokens: 1, fraction: 0.1),
       .badVocabulary(path: "p", line: 1, problem: "p"),

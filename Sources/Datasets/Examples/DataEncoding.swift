@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 
 /// How the text of a run becomes numbers, and back.
@@ -51,7 +52,7 @@ extension DataEncoding {
 
   /// Writes every vocabulary to a file of its own in a directory: `vocab.txt` of a stream; `vocab.source.txt`,
   /// `vocab.target.txt`, or `vocab.txt` for both; `vocab.labels.txt`; `vocab.characters.txt`. The shape of examples goes to
-  /// `shape.json`. Returns the paths. Throws `DataError.unwritable`.
+  /// `shape.json`. Returns the paths. Throws `FileFailure`.
   @discardableResult
   public func save(to directory: String) throws -> [String] {
     let path = { (name: String) in "\(directory)/\(name)" }
@@ -130,11 +131,7 @@ extension DataEncoding {
       sourceCount: sourceCount)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
-    do {
-      try (encoder.encode(shape) + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch {
-      throw DataError.unwritable(path: path, reason: error.localizedDescription)
-    }
+    try DurableFile.write(encoder.encode(shape) + Data("\n".utf8), to: path)
   }
 
   private mutating func loadShape(_ path: String, isPaired: Bool) throws {

@@ -51,7 +51,7 @@ public final class LineReader {
   ///   - cut: where a long line may be cut into parts.
   ///   - isRaw: keeps byte order mark and carriage returns, for bytes that need not be text.
   init(_ source: TextSource, cut: Cut, isRaw: Bool = false) throws {
-    reader = try ByteReader(source)
+    reader = try ByteReader(source, isText: !isRaw)
     self.cut = cut
     self.isRaw = isRaw
   }

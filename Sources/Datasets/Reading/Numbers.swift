@@ -86,7 +86,7 @@ struct NumpyArray {
   private static func content(of path: String) throws(ArrayProblem) -> [UInt8] {
     var bytes: [UInt8] = []
     do {
-      let reader = try ByteReader(.file(path))
+      let reader = try ByteReader(.file(path), isText: false)
       while case let part = try reader.next(), !part.isEmpty {
         guard bytes.count + part.count <= largestFile else {
           throw ArrayProblem.tooLarge(limit: largestFile)

@@ -27,7 +27,7 @@ public enum TextSource: Sendable, Equatable {
   /// All bytes. Throws `DataError`, or the error `tooLarge` if there are more than `limit` bytes.
   func content(limit: Int, tooLarge: @autoclosure () -> any Error) throws -> [UInt8] {
     var bytes: [UInt8] = []
-    let reader = try ByteReader(self)
+    let reader = try ByteReader(self, isText: false)
     while case let part = try reader.next(), !part.isEmpty {
       guard bytes.count + part.count <= limit else { throw tooLarge() }
       bytes.append(contentsOf: part)
@@ -36,7 +36,8 @@ public enum TextSource: Sendable, Equatable {
   }
 }
 
-/// Reads a source part by part on demand, so that several files can be read in step.
+/// Reads a source part by part on demand, so that several files can be read in step. Files and standard input that are
+/// compressed with gzip or zstd are decompressed.
 ///
 /// Files are read, not mapped: a mapped file that another program shortens ends this one with a bus error,
 /// while a short read is noticed and reported.
@@ -52,22 +53,37 @@ final class ByteReader {
   /// Named in errors.
   let name: String
   private var origin: Origin
+  private let isText: Bool
   private let buffer: UnsafeMutableBufferPointer<UInt8>
+  /// Whether the beginning has been looked at for the signature of a compressed file.
+  private var isExamined = false
+  private var decompressor: Decompressor?
+  /// Compressed bytes that have been read, and those of them that are still to be decompressed.
+  private let packed: UnsafeMutableBufferPointer<UInt8>
+  private var rest: Range<Int> = 0..<0
+  /// The last part filled the whole buffer, so there may be more of the same compressed bytes.
+  private var isFull = false
 
   /// Opens the source. Throws `DataError`.
-  init(_ source: TextSource) throws {
+  ///
+  /// - Parameter isText: refuses archives, other compressed data and UTF-16 by name.
+  init(_ source: TextSource, isText: Bool = true) throws {
     name = source.name
-    origin =
-      switch source {
-      case .file(let path): .descriptor(try Self.open(path))
-      case .memory(let bytes, _): .memory(bytes, position: 0)
-      case .standardInput: .descriptor(STDIN_FILENO)
-      }
+    self.isText = isText
+    switch source {
+    case .file(let path): origin = .descriptor(try Self.open(path))
+    case .memory(let bytes, _):
+      origin = .memory(bytes, position: 0)
+      isExamined = true
+    case .standardInput: origin = .descriptor(STDIN_FILENO)
+    }
     buffer = .allocate(capacity: Self.partSize)
+    packed = .allocate(capacity: isExamined ? 0 : Self.partSize)
   }
 
   deinit {
     buffer.deallocate()
+    packed.deallocate()
     if case .descriptor(let descriptor) = origin, descriptor != STDIN_FILENO { _ = close(descriptor) }
   }
 
@@ -89,6 +105,61 @@ final class ByteReader {
 
   /// The next part, empty at the end; it is overwritten by the next call. Throws `DataError`.
   func next() throws -> UnsafeBufferPointer<UInt8> {
+    if !isExamined {
+      isExamined = true
+      let start = try examine()
+      if decompressor == nil { return start }
+    }
+    guard let decompressor else { return UnsafeBufferPointer(rebasing: buffer[..<(try read(into: buffer))]) }
+    while true {
+      if rest.isEmpty, !isFull {
+        rest = 0..<(try read(into: packed))
+        guard !rest.isEmpty else {
+          guard decompressor.isComplete else {
+            throw DataError.input(
+              name: name, reason: "its compressed data end too early; copy the file again")
+          }
+          return UnsafeBufferPointer(rebasing: buffer[..<0])
+        }
+      }
+      do {
+        let step = try decompressor.unpack(UnsafeBufferPointer(rebasing: packed[rest]), into: buffer)
+        rest = rest.lowerBound + step.used..<rest.upperBound
+        isFull = step.filled == buffer.count
+        if step.filled > 0 { return UnsafeBufferPointer(rebasing: buffer[..<step.filled]) }
+      } catch {
+        throw DataError.input(name: name, reason: "\(error); copy the file again")
+      }
+    }
+  }
+
+  /// Reads the beginning, and prepares to decompress if it is that of compressed data. Returns what it has read.
+  private func examine() throws -> UnsafeBufferPointer<UInt8> {
+    var count = 0
+    repeat {
+      let more = try read(into: UnsafeMutableBufferPointer(rebasing: buffer[count...]))
+      guard more > 0 else { break }
+      count += more
+      // The end of a line decides for text: a pipe whose other end waits for the answer must not wait for more.
+    } while Packing.isUndecided(buffer[..<count])
+    if let packing = Packing.found(in: buffer[..<count]) {
+      if let refusal = packing.refusal {
+        if isText { throw DataError.input(name: name, reason: refusal) }
+      } else {
+        do {
+          decompressor = try Decompressor(packing)
+        } catch {
+          throw DataError.unreadable(path: name, reason: error.description)
+        }
+        for index in 0..<count { packed[index] = buffer[index] }
+        rest = 0..<count
+      }
+    }
+    return UnsafeBufferPointer(rebasing: buffer[..<count])
+  }
+
+  /// Fills the beginning of `buffer`; returns the number of bytes, 0 at the end.
+  private func read(into buffer: UnsafeMutableBufferPointer<UInt8>) throws -> Int {
     switch origin {
     case .memory(let bytes, let position):
       let count = min(buffer.count, bytes.count - position)
@@ -96,20 +167,20 @@ final class ByteReader {
         for index in 0..<count { buffer[index] = all[position + index] }
       }
       origin = .memory(bytes, position: position + count)
-      return UnsafeBufferPointer(rebasing: buffer[..<count])
+      return count
     case .descriptor(let descriptor):
       while true {
-        let count = read(descriptor, buffer.baseAddress, buffer.count)
+        let count = Foundation.read(descriptor, buffer.baseAddress, buffer.count)
         if count < 0, errno == EINTR { continue }
         guard count >= 0 else { throw DataError.unreadable(path: name, reason: systemText(errno)) }
-        return UnsafeBufferPointer(rebasing: buffer[..<count])
+        return count
       }
     }
   }
 
   /// Whether `next` would return without waiting for another program.
   var isReady: Bool {
-    guard case .descriptor(let descriptor) = origin else { return true }
+    guard rest.isEmpty, !isFull, case .descriptor(let descriptor) = origin else { return true }
     var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     return poll(&request, 1, 0) > 0
   }

@@ -1,4 +1,5 @@
 import CSentencePiece
+import Checkpoints
 import Foundation
 
 /// The reason why SentencePiece refused; its own words.
@@ -148,15 +149,8 @@ public final class SubwordModel: Sendable {
     }
   }
 
-  /// Writes a model file that SentencePiece's own tools read. Replaces the file in one step. Throws
-  /// `DataError.unwritable`.
-  public func save(to path: String) throws {
-    do {
-      try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch {
-      throw DataError.unwritable(path: path, reason: error.localizedDescription)
-    }
-  }
+  /// Writes a model file that SentencePiece's own tools read. Throws `FileFailure`.
+  public func save(to path: String) throws { try DurableFile.write(Data(bytes), to: path) }
 }
 
 // MARK: - Between C and Swift

@@ -1,10 +1,11 @@
+import Checkpoints
 import Foundation
 
 extension Vocabulary {
   /// Writes one token per line in the order of ids, UTF-8; white space, control and format characters,
   /// backslashes and bytes that aren't printable ASCII as JSON escapes (`\u0020`, `\\`). The model of
   /// subwords goes to a file of the same name that ends in `.model`. Returns the paths. Throws
-  /// `DataError.unwritable`.
+  /// `FileFailure`.
   @discardableResult
   public func save(to path: String) throws -> [String] {
     try write(tokens, onlyASCII: unit == .byte, to: path)
@@ -57,7 +58,7 @@ extension Vocabulary {
 }
 
 extension LabelVocabulary {
-  /// Writes one label per line in the order of ids, escaped as in a vocabulary. Throws `DataError.unwritable`.
+  /// Writes one label per line in the order of ids, escaped as in a vocabulary. Throws `FileFailure`.
   public func save(to path: String) throws { try write(names, onlyASCII: false, to: path) }
 
   /// Reads what `save` wrote. Throws `DataError`, for wrong lines with their number.
@@ -66,18 +67,14 @@ extension LabelVocabulary {
   }
 }
 
-/// Writes a line for each token. Replaces the file in one step, so that a reader never sees half of it.
+/// Writes a line for each token. Throws `FileFailure`.
 private func write(_ tokens: [String], onlyASCII: Bool, to path: String) throws {
   var text: [UInt8] = []
   for token in tokens {
     text.append(contentsOf: escaped(token, onlyASCII: onlyASCII).utf8)
     text.append(UInt8(ascii: "\n"))
   }
-  do {
-    try Data(text).write(to: URL(fileURLWithPath: path), options: .atomic)
-  } catch {
-    throw DataError.unwritable(path: path, reason: error.localizedDescription)
-  }
+  try DurableFile.write(Data(text), to: path)
 }
 
 /// The tokens of a file, all different; `problem` says what is wrong with the token of a number, or nil.

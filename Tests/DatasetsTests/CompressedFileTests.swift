@@ -1,0 +1,82 @@
+import Foundation
+import Testing
+
+@testable import Datasets
+
+/// Compressed files are read as their content; other packings are named.
+@Suite struct CompressedFileTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func lines(_ bytes: [UInt8]) throws -> [[UInt8]] {
+    let reader = try LineReader(.file(folder.write("text", bytes)))
+    var lines: [[UInt8]] = []
+    while try reader.next() { lines.append(reader.bytes) }
+    return lines
+  }
+
+  private func failure(_ bytes: [UInt8]) throws -> String {
+    let error = #expect(throws: DataError.self) { try lines(bytes) }
+    #expect(error?.exitCode == 65)
+    return error?.description ?? ""
+  }
+
+  @Test(arguments: [gzipped, zstandard])
+  func contentIsRead(compress: ([UInt8]) -> [UInt8]) throws {
+    let short = Array("\u{FEFF}a\r\nb".utf8)
+    #expect(try lines(compress(short)) == [Array("a".utf8), Array("b".utf8)])
+    #expect(try lines(compress([])) == [])
+    // Larger than the buffers, compressed well and badly; several members or frames.
+    let even = [UInt8](repeating: 0x61, count: 3_000_000)
+    var state: UInt64 = 1
+    let odd = (0..<700_000).map { _ -> UInt8 in
+      state = state &* 6_364_136_223_846_793_005 &+ 1
+      return UInt8(state >> 57) | 0x40
+    }
+    #expect(try lines(compress(even + [0x0A]) + compress(odd + [0x0A]) + compress(odd)) == [even, odd, odd])
+  }
+
+  @Test func paddedAndEmptyMembers() throws {
+    let padded =
+      gzipped(Array("a\n".utf8)) + gzipped([]) + gzipped(Array("b".utf8)) + [UInt8](repeating: 0, count: 99)
+    #expect(try lines(padded) == [Array("a".utf8), Array("b".utf8)])
+  }
+
+  @Test(arguments: [gzipped, zstandard])
+  func damageIsNamed(compress: ([UInt8]) -> [UInt8]) throws {
+    let good = compress(Array("one line\nand another\n".utf8))
+    #expect(try failure(good.dropLast(3) + []).contains("end too early"))
+    var flipped = good
+    flipped[flipped.count / 2] ^= 0xFF
+    #expect(try failure(flipped).contains("damaged"))
+    #expect(try failure(good + Array("more".utf8)).contains("damaged"))
+  }
+
+  @Test func otherPackingsAreNamed() throws {
+    for packing in Packing.allCases where packing.refusal != nil {
+      let rest: [UInt8] = packing == .bzip2 ? [0x39, 0x31, 0x41, 0x59, 0x26, 0x53, 0x59] : [0x61, 0x00]
+      #expect(try failure(packing.signature + rest).contains(packing.refusal ?? "-"), "\(packing)")
+    }
+    // Beginnings that are text.
+    for text in ["BZh is a word", "PK", "(", "7z", "BZh9\n"] {
+      #expect(try lines(Array(text.utf8)) == [Array(text.filter { $0 != "\n" }.utf8)])
+    }
+    // Bytes need not be text.
+    let reader = try LineReader(
+      .file(folder.write("raw", [0xFF, 0xFE, 0x61])), cut: .characters, isRaw: true)
+    #expect(try reader.next() && reader.bytes == [0xFF, 0xFE, 0x61])
+  }
+
+  @Test func textOfALanguageModel() throws {
+    let text = Array("to be or not to be\n".utf8)
+    let plain = try TextCorpus.load(train: .file(folder.write("a", text)), options: TextOptions(.byte))
+    let packed = try TextCorpus.load(
+      train: .file(folder.write("b", gzipped(text))), options: TextOptions(.byte))
+    #expect(plain.train == packed.train)
+    let array = numpyFile([1, 2], shape: "(2,)")
+    let list = try folder.write("list.tsv", zstandard(Array("x\tarray.npy.gz".utf8)))
+    try folder.write("array.npy.gz", gzipped(array))
+    #expect(try ExampleOptions(.labeled, .npy).load(.file(.file(list))).train.numbers(.source) == [[1, 2]])
+  }
+}
