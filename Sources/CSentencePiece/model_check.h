@@ -1,4 +1,5 @@
-// Looks at what SentencePiece trusts blindly in a model file.
+// Looks at what SentencePiece trusts blindly in a model file. Only the shim calls it; the public header of the target is C, so
+// this declaration has a header of its own.
 
 #ifndef MODEL_CHECK_H
 #define MODEL_CHECK_H

@@ -344,6 +344,12 @@ extension ConfigurationSchema {
       "without data.valid: the part of the training data kept for validation (of a text, its end)"),
     Key("data.format", \.data.format, change: .never, "layout of the files"),
     Key(
+      "data.columns", \.data.columns, groups: [.examples],
+      "the columns of tsv, csv, columns and conllu files by name or number, as {source: 2-101, target: label}; null: as the "
+        + "format has them"),
+    Key("data.delimiter", \.data.delimiter, groups: [.source], "csv: the character between fields"),
+    Key("data.decimal", \.data.decimal, groups: [.source], "csv: the mark before decimals"),
+    Key(
       "data.tokens", \.data.tokens, change: .never,
       "byte: 256 values; char: Unicode characters; word: between white space; space: symbols between spaces; bpe: subwords"
     ),

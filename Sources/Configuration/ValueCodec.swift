@@ -1,4 +1,5 @@
 import Datasets
+import Foundation
 import Options
 
 /// How the value of a key is read from a scalar and written back, and how messages describe it.
@@ -146,6 +147,50 @@ extension DataPath: ConfigurationValue {
     else { return false }
     path = DataPath(parts: (path?.parts ?? [:]).merging([part: text]) { $1 })
     return true
+  }
+}
+
+/// `{source: 2-101, target: label}`: each part a name, a number, a range, or a list of these.
+extension DataColumns: ConfigurationValue {
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<DataColumns> {
+    ValueCodec(
+      expectation: "columns by name or number, as {source: 2-101, target: label}",
+      read: { node in
+        guard case .mapping(let entries) = node.content, !entries.isEmpty else { return nil }
+        var columns: DataColumns?
+        for entry in entries where !setPart(entry.key, entry.value, &columns) { return nil }
+        return columns
+      },
+      write: { columns in
+        let parts = Part.allCases.compactMap { part in
+          columns.parts[part].map { "\(part.rawValue): [\($0.map(yamlScalar).joined(separator: ", "))]" }
+        }
+        return "{" + parts.joined(separator: ", ") + "}"
+      }, partNames: Part.allCases.map(\.rawValue), readPart: setPart)
+  }
+
+  private static func setPart(_ name: String, _ node: ConfigurationNode, _ columns: inout DataColumns?)
+    -> Bool
+  {
+    guard let part = Part(rawValue: name), !node.isNull else { return false }
+    let texts: [String]
+    switch node.content {
+    case .sequence(let nodes): texts = nodes.compactMap(scalarText)
+    // A quoted text is one name, which may hold commas.
+    case .scalar(let text, isQuoted: true): texts = [text]
+    case .scalar(let text, isQuoted: false):
+      let items = text.hasPrefix("[") && text.hasSuffix("]") ? text.dropFirst().dropLast() : text[...]
+      texts = items.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    default: return false
+    }
+    guard !texts.isEmpty, !texts.contains("") else { return false }
+    columns = DataColumns(parts: (columns?.parts ?? [:]).merging([part: texts]) { $1 })
+    return true
+  }
+
+  private static func scalarText(_ node: ConfigurationNode) -> String? {
+    guard case .scalar(let text, _) = node.content else { return nil }
+    return text
   }
 }
 

@@ -15,8 +15,21 @@ public struct Corpus<Data: Dataset>: Sendable {
 
   /// Notes for the user on how the data were read, one line each.
   public var warnings: [String] {
-    train.warnings(of: "training data") + (valid?.warnings(of: "validation data") ?? [])
+    rareTokens + train.warnings(of: "training data") + (valid?.warnings(of: "validation data") ?? [])
       + (test?.warnings(of: "test data") ?? [])
+  }
+}
+
+extension Corpus {
+  /// A warning for each text of which no token is frequent enough for the vocabulary.
+  fileprivate var rareTokens: [String] {
+    let vocabularies = [("text", encoding.stream), ("source", encoding.source), ("target", encoding.target)]
+    return vocabularies.compactMap { name, vocabulary in
+      guard let vocabulary, vocabulary.unit != .byte, vocabulary.count == vocabulary.specialCount else {
+        return nil
+      }
+      return "\(name): every token is rarer than data.min_count and becomes <unk>; lower data.min_count"
+    }
   }
 }
 

@@ -38,14 +38,18 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .missing, .notAFile: 66
     case .unreadable, .changed: 74
-    case .line(_, _, .array(_, .missing)): 66
+    case .line(_, _, .array(_, .missing(_))): 66
     default: 65
     }
   }
 
   public var description: String {
     switch self {
-    case .missing(let path): "\(path): no such file; paths are relative to the current directory"
+    case .missing(let path):
+      "\(path): no such file; "
+        + (path.unicodeScalars.contains("\u{FFFD}")
+          ? "a name that is not UTF-8 can't be opened: rename the file, or give it a link with another name"
+          : "paths are relative to the current directory")
     case .notAFile(let path): "\(path): is a directory or a device; name a text file"
     case .unreadable(let path, let reason): "\(path): can't be read: \(reason)"
     case .changed(let path): "\(path): changed while it was read; start again when it is complete"
@@ -92,8 +96,20 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case fields(found: Int, expected: String)
   /// A header whose column of labels is not where the format has it; columns count from 1.
   case labelColumn(String, column: Int, expected: Int)
-  /// A different number of columns than the first line of the file.
-  case columns(found: Int, expected: Int)
+  /// A different number of columns than the first line of the file; `delimiter` is that of csv.
+  case columns(found: Int, expected: Int, delimiter: Delimiter?)
+  /// A column that is asked for by a name that the first line does not have.
+  case noColumn(String, names: [String])
+  /// A column (from 1) that is asked for beyond those of the line.
+  case columnBeyond(Int, count: Int)
+  /// A column (from 1) that is asked for as two parts of an example.
+  case columnTwice(Int)
+  /// A quotation mark of csv that is never closed.
+  case openQuotes
+  /// Text after the closing quotation mark of the field in the column (from 1) of csv.
+  case afterQuotes(column: Int)
+  /// A file of one line whose line ends are carriage returns.
+  case carriageReturns
   /// A different number of columns than CoNLL-U has.
   case conlluColumns(found: Int)
   /// Not a number, a range or a decimal where CoNLL-U numbers its words.
@@ -136,6 +152,15 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// The same problem in another column.
+  func movedColumn(_ move: (Int) -> Int) -> LineProblem {
+    switch self {
+    case .notANumber(let text, let column): .notANumber(text, column: move(column))
+    case .notFinite(let text, let column): .notFinite(text, column: move(column))
+    default: self
+    }
+  }
+
   public var description: String {
     switch self {
     case .invalidUTF8(let byte):
@@ -148,30 +173,47 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .empty(let field):
       "no \(field); remove the line (of parallel files from each), or set data.empty_sequences=skip"
     case .fields(let found, let expected):
-      "\(found) field\(found == 1 ? "" : "s") between tabs; expected \(expected)"
+      "\(counted(found, "field")) between tabs; expected \(expected)"
     case .labelColumn(let name, let column, let expected):
-      "a header with \(quoted(name)) in column \(column); the labels must be in column \(expected): move the column, and "
-        + "remove a column of row numbers"
-    case .columns(let found, let expected):
-      "\(found) column\(found == 1 ? "" : "s"), \(expected) in the lines before; every line needs the same number"
+      "a header with \(quoted(name)) in column \(column), but labels are read from column \(expected); say which columns are "
+        + "read, such as data.columns.target=\(column) data.columns.source=2-9"
+    case .columns(let found, let expected, let delimiter):
+      "\(counted(found, "column"))\(delimiter.map { " between \($0.plural)" } ?? ""), expected \(expected); every line needs the "
+        + "same number"
+    case .noColumn(let name, let names):
+      "no column is named \(quoted(name)); the first line names \(names.prefix(12).map(quoted).joined(separator: ", "))"
+        + "\(names.count > 12 ? ", …" : ""); correct data.columns, or number the columns from 1"
+    case .columnBeyond(let column, let count):
+      "data.columns asks for column \(column), the line has \(counted(count, "column")); columns are numbered from 1"
+    case .columnTwice(let column):
+      "column \(column) is read as two parts of an example; correct data.columns"
+    case .openQuotes:
+      "a quotation mark that is not closed; double the quotation marks within a field, or remove it"
+    case .afterQuotes(let column):
+      "column \(column): text after the closing quotation mark; double the quotation marks within a field"
+    case .carriageReturns:
+      "the only line ends are carriage returns; convert the file with tr '\\r' '\\n'"
     case .conlluColumns(let found):
-      "\(found) column\(found == 1 ? "" : "s") between tabs where CoNLL-U has 10; "
+      "\(counted(found, "column")) between tabs where CoNLL-U has 10; "
         + "data.format=columns reads files with a word and its tag per line"
     case .badWordNumber(let text): "\(quoted(text)) is not a word number of CoNLL-U (3, 3-4 or 3.1)"
     case .missingTag(let word): "the word \(quoted(word)) has no tag; tagged text is needed"
     case .unknownLabel(let label, let nearest):
       "the label \(quoted(label)) does not occur in the training data"
         + (nearest.map { " (nearest: \(quoted($0)))" } ?? "") + "; correct it, or remove the line"
-    case .notANumber(let text, let column): "column \(column): \(quoted(text)) is not a number"
+    case .notANumber(let text, let column):
+      "column \(column): \(quoted(text)) is not a number"
+        + (Float(text.replacing(",", with: ".")) != nil
+          ? "; set data.decimal=comma for decimal commas of csv" : "")
     case .notFinite(let text, let column): "column \(column): \(quoted(text)) is not a finite 32-bit number"
     case .badKey(let text, let width):
       "\(quoted(text)) is not one of the keys 0 to \(width - 1); correct it, or set a larger data.width"
     case .notABit(let text, let step):
       "step \(step): \(text) is neither a bit nor a probability, 0 to 1; correct it, or set model.output=linear"
     case .stepCount(let source, let target):
-      "\(target) target\(target == 1 ? "" : "s") for \(source) steps; every step needs one"
+      "\(counted(target, "target")) for \(counted(source, "step")); every step needs one"
     case .exactSteps(let found, let expected):
-      "\(found) steps where the model reads exactly \(expected); cut or pad the sequence, or set another model.pooling than all"
+      "\(counted(found, "step")) where the model reads exactly \(expected); cut or pad the sequence, or set another model.pooling than all"
     case .width(let found, let expected): "vectors of width \(found) where \(expected) is expected"
     case .secondSource(let expected):
       expected
@@ -190,7 +232,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
 
 /// The reason why a NumPy file can't be used.
 public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
-  case missing
+  /// No such file; where relative paths start from.
+  case missing(relativeTo: String)
   /// The system refused to open or read; its own words.
   case unreadable(String)
   /// The file doesn't begin as NumPy files do.
@@ -210,7 +253,7 @@ public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .missing: "no such file; paths are relative to the folder of the list"
+    case .missing(let folder): "no such file; paths are relative to \(folder)"
     case .unreadable(let reason): "can't be read: \(reason)"
     case .notNumPy: "not a NumPy file; write it with numpy.save"
     case .version(let major, let minor): "version \(major).\(minor) of the format; 1.0, 2.0 and 3.0 are known"
@@ -223,6 +266,20 @@ public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
       "\(found) bytes of elements, \(expected) by its shape; write it again"
     case .tooLarge(let limit): "larger than \(limit) bytes; cut the sequence"
     case .notFinite(let element): "element \(element) is not a finite 32-bit number"
+    }
+  }
+}
+
+/// A number of things, with the plural where it is needed: `1 line`, `2 lines`.
+func counted(_ count: Int, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }
+
+extension Delimiter {
+  /// The characters in words.
+  var plural: String {
+    switch self {
+    case .auto, .comma: "commas"
+    case .semicolon: "semicolons"
+    case .tab: "tabs"
     }
   }
 }

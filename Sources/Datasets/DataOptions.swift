@@ -86,6 +86,12 @@ public struct DataOptions: Options {
   public var validFraction = 0.1
   public var format = DataFormat.text
   public var tokens = TokenUnit.char
+  /// The columns of tsv, csv, columns and conllu files, where they are not the usual ones.
+  public var columns: DataColumns?
+  /// Between the fields of csv.
+  public var delimiter = Delimiter.auto
+  /// Of the numbers of csv.
+  public var decimal = DecimalMark.point
   /// nil: as `tokens`; see `sourceUnit`.
   public var sourceTokens: TokenUnit?
   /// nil: as `tokens`; see `targetUnit`.
@@ -171,6 +177,17 @@ public struct DataOptions: Options {
       \.tooLong, if: maxLength > 0, with: \.maxLength,
       otherwise: "goes with \(\.maxLength), which is 0: no limit")
     checks.read(\.width, if: \.format, isOneOf: [.multihot])
+    checks.read(\.columns, if: \.format, isOneOf: [.tsv, .csv, .columns, .conllu])
+    if let problem = columns?.problem(in: format) {
+      checks.refuse(\.columns, with: \.format, because: "\(problem)")
+    }
+    checks.read(\.delimiter, if: \.format, isOneOf: [.csv])
+    checks.read(\.decimal, if: \.format, isOneOf: [.csv])
+    if decimal == .comma, delimiter == .comma {
+      checks.refuse(
+        \.decimal, with: \.delimiter,
+        because: "comma needs another delimiter: set \(\.delimiter) to semicolon or tab")
+    }
   }
 }
 

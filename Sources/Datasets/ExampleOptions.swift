@@ -9,6 +9,12 @@ public struct ExampleOptions: Sendable, Equatable {
 
   public var kind: DataKind
   public var format: DataFormat
+  /// The columns of tsv, csv and columns files, where they are not the usual ones.
+  public var columns: DataColumns?
+  /// Between the fields of csv.
+  public var delimiter = Delimiter.auto
+  /// Of the numbers of csv.
+  public var decimal = DecimalMark.point
   public var source = TextOptions(.word)
   public var target = TextOptions(.word)
   /// One vocabulary, counted over both sides.

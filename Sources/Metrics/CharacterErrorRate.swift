@@ -1,3 +1,5 @@
+// The example of a new metric in docs/EXTENDING.md: one metric, one file.
+
 import UnicodeText
 
 extension Metric {

@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 extension Metric {
   /// Every metric, in the order of reports. A new metric is its file and one line here.
   public static let all: [Metric] = [
@@ -15,4 +23,21 @@ extension Metric {
     .chrfPlusPlus,
     .mse,
   ]
+}
+
+// Metrics that follow from the summed loss, which every pass adds up by itself.
+
+extension Metric {
+  public static let loss = Metric(
+    "loss", isHigherBetter: false, scale: .decimal, .loss { $0.mean },
+    "mean loss per target: -log of its probability in nats, or its squared error")
+
+  public static let perplexity = Metric(
+    "perplexity", isHigherBetter: false, scale: .decimal, .probabilities { exp($0.mean) },
+    "e to the power of the mean loss per target")
+
+  /// The loss of numbers is the squared error summed over the numbers of a target, without a factor 1/2.
+  public static let mse = Metric(
+    "mse", isHigherBetter: false, scale: .significant, .numbers { $0.mean / Double($0.width) },
+    "mean squared error per number")
 }

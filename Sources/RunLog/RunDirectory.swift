@@ -234,14 +234,21 @@ private enum RunContent {
 private final class RunLock: Sendable {
   private let descriptor: Int32
 
-  /// Takes the lock without waiting.
+  /// Times that the lock is tried, 5 ms apart: a program that asks whether a job holds it has it for an instant.
+  private static let attempts = 40
+
+  /// Takes the lock. Does not wait for another job.
   ///
   /// - Throws: `RunDirectoryFailure.Reason.locked` if another job has it, `FileFailure`.
   init(path: String) throws {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileFailure(path: path, operation: .create, errno: errno) }
     var number: Int32 = 0
-    repeat { number = flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno } while number == EINTR
+    for attempt in 1...Self.attempts {
+      repeat { number = flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno } while number == EINTR
+      if number != EWOULDBLOCK || attempt == Self.attempts { break }
+      usleep(5_000)
+    }
     switch number {
     // Some file systems of clusters have no locks. Training without a lock is better than not training.
     case 0, ENOLCK, ENOSYS, ENOTSUP: break

@@ -50,7 +50,8 @@ package final class LearningTask<L: Learner>: TrainingTask {
     return TaskSize(
       vocabularyName: vocabulary.name, vocabulary: vocabulary.count,
       trainTokens: corpus.train.tokenCount, validTokens: corpus.valid?.tokenCount ?? 0,
-      trainExamples: corpus.train.exampleCount, validExamples: corpus.valid?.exampleCount ?? 0)
+      trainExamples: corpus.train.exampleCount, validExamples: corpus.valid?.exampleCount ?? 0,
+      firstExample: corpus.train.firstExample)
   }
   package var dataDigest: UInt64 { corpus.digest }
   package var warnings: [String] { corpus.warnings }

@@ -186,6 +186,9 @@ extension ExampleSet {
     var options = ExampleOptions(
       // Generated pairs are TSV whatever the format of files would be.
       kind: configuration.task.data, format: data.train == nil ? .tsv : data.format)
+    options.columns = data.columns
+    options.delimiter = data.delimiter
+    options.decimal = data.decimal
     options.source = data.text(of: data.sourceUnit)
     options.target = data.text(of: data.targetUnit)
     options.sharedVocabulary = data.sharedVocabulary

@@ -20,6 +20,8 @@ package struct TaskSize: Sendable {
   /// Examples; 1 for a text.
   package var trainExamples: Int
   package var validExamples: Int
+  /// The first example as it was read; nil for a text.
+  package var firstExample: String?
 }
 
 /// A batch of an epoch. A training step takes one or, accumulating, several.

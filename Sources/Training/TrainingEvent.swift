@@ -34,6 +34,8 @@ public struct RunSummary: Sendable {
   /// The numbers of examples to train on and to evaluate on.
   public var trainExamples: Int
   public var validExamples: Int
+  /// The first training example as it was read; nil for a text.
+  public var firstExample: String?
   public var ranks: Int
   public var hosts: [String]
   public var threadsPerRank: Int

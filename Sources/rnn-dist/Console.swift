@@ -141,11 +141,12 @@ package final class Console: TrainingObserver {
       }
     let vocabulary =
       summary.vocabularySize > 0 ? "\(summary.vocabularyName) of \(grouped(summary.vocabularySize)), " : ""
+    let firstExample = summary.firstExample.map { "\nfirst example: \($0)" } ?? ""
     return """
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
       \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") on \(summary.hosts.joined(separator: ", ")), \
       \(summary.threadsPerRank) \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
-      \(batch), \(grouped(summary.stepsPerEpoch)) steps per epoch, \(grouped(summary.totalSteps)) in all
+      \(batch), \(grouped(summary.stepsPerEpoch)) steps per epoch, \(grouped(summary.totalSteps)) in all\(firstExample)
       """
   }
 

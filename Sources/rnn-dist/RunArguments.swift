@@ -33,7 +33,8 @@ struct RunArguments: ParsableArguments {
       valueName: "fp32|bf16|int8"))
   var precision: ProductPrecision?
 
-  /// Loads the model of the run, whatever its task. With a communicator rank 0 reads the configuration for all (collective).
+  /// Loads the model of the run, whatever its task. With a communicator rank 0 reads the configurations, of the members of the
+  /// ensemble too, for all (collective).
   ///
   /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` throws.
   ///
@@ -41,29 +42,27 @@ struct RunArguments: ParsableArguments {
   func load(
     overrides: [String] = [], ensemble: [String] = [], on communicator: (any Communicator)? = nil
   ) throws -> SavedModel {
-    func read() throws -> [UInt8] { try Self.storedText(of: RunPaths(existing: run)) }
-    guard let communicator else { return try load(read(), overrides, ensemble) }
-    let stored = try communicator.readOnRank0(read)
-    return try communicator.agree { try load(stored, overrides, ensemble) }
+    let stored = try ([run] + ensemble).map { path in
+      func read() throws -> [UInt8] { try Self.storedText(of: RunPaths(existing: path)) }
+      return (path: path, text: try communicator?.readOnRank0(read) ?? read())
+    }
+    func joined() throws -> SavedModel {
+      let saved = try load(stored[0], overrides)
+      guard ensemble.isEmpty || saved.encoding.stream == nil else {
+        throw ValidationError("--ensemble is for encoder-decoders")
+      }
+      for member in stored.dropFirst() { try saved.join(load(member, []), path: member.path) }
+      return saved
+    }
+    return try communicator?.agree(joined) ?? joined()
   }
 
-  private func load(_ stored: [UInt8], _ overrides: [String], _ ensemble: [String]) throws -> SavedModel {
-    let paths = try RunPaths(existing: run)
-    let saved = try SavedModel(
+  private func load(_ stored: (path: String, text: [UInt8]), _ overrides: [String]) throws -> SavedModel {
+    let paths = try RunPaths(existing: stored.path)
+    return try SavedModel(
       run: paths,
-      configuration: inPrecision(try Self.configuration(of: paths, stored, overrides: overrides)),
+      configuration: inPrecision(try Self.configuration(of: paths, stored.text, overrides: overrides)),
       choice: checkpoint)
-    guard ensemble.isEmpty || saved.encoding.stream == nil else {
-      throw ValidationError("--ensemble is for encoder-decoders")
-    }
-    for other in ensemble {
-      let paths = try RunPaths(existing: other)
-      try saved.join(
-        SavedModel(
-          run: paths, configuration: inPrecision(try Self.configuration(of: paths)), choice: checkpoint),
-        path: other)
-    }
-    return saved
   }
 
   private func inPrecision(_ configuration: RunConfiguration) -> RunConfiguration {

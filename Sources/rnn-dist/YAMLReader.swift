@@ -68,12 +68,17 @@ package enum YAMLReader {
     guard !isDirectory.boolValue else {
       throw ConfigurationUnavailable(name: path, reason: .unreadable("is a directory"))
     }
+    // The system's words instead of Foundation's, which name no cause.
+    let failure = {
+      ConfigurationUnavailable(name: path, reason: .unreadable(String(cString: strerror(errno))))
+    }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure() }
+    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     do {
-      let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-      defer { try? handle.close() }
       return try handle.read(upToCount: maximumBytes + 1) ?? Data()
     } catch {
-      throw ConfigurationUnavailable(name: path, reason: .unreadable(error.localizedDescription))
+      throw failure()
     }
   }
 

@@ -78,9 +78,9 @@ import Testing
 
   @Test func raggedColumns() {
     let options = ExampleOptions(.tagged, .columns)
-    check(options, .text("a O\n\nb"), 3, .columns(found: 1, expected: 2))
-    check(options, .text("a"), 1, .columns(found: 1, expected: 2))
-    check(options, .text("a x O\nb O"), 2, .columns(found: 2, expected: 3))
+    check(options, .text("a O\n\nb"), 3, .columns(found: 1, expected: 2, delimiter: nil))
+    check(options, .text("a"), 1, .columns(found: 1, expected: 2, delimiter: nil))
+    check(options, .text("a x O\nb O"), 2, .columns(found: 2, expected: 3, delimiter: nil))
     check(options, .bytes(Array("a O\nb ".utf8) + [0xFF]), 2, .invalidUTF8(byte: 0))
   }
 
@@ -97,10 +97,10 @@ import Testing
 
   @Test func numbersOfCSV() {
     let options = ExampleOptions(.labeled, .csv)
-    check(options, .text("a,1,2\nb,1"), 2, .columns(found: 2, expected: 3))
-    check(options, .text("a,1,2\nb,1,2,3"), 2, .columns(found: 4, expected: 3))
-    check(options, .text("a,1,2\nb"), 2, .columns(found: 1, expected: 3))
-    check(options, .text("a"), 1, .columns(found: 1, expected: 2))
+    check(options, .text("a,1,2\nb,1"), 2, .columns(found: 2, expected: 3, delimiter: .comma))
+    check(options, .text("a,1,2\nb,1,2,3"), 2, .columns(found: 4, expected: 3, delimiter: .comma))
+    check(options, .text("a,1,2\nb"), 2, .columns(found: 1, expected: 3, delimiter: .comma))
+    check(options, .text("a"), 1, .columns(found: 1, expected: 2, delimiter: .comma))
     check(options, .text("a,1,x"), 1, .notANumber("x", column: 3))
     check(options, .text("a,1,"), 1, .notANumber("", column: 3))
     check(options, .text("a,1,2\n,1,2"), 2, .empty(field: "label"))
@@ -114,6 +114,23 @@ import Testing
     let regression = ExampleOptions(.labeled, .csv) { $0.numericTargets = true }
     check(regression, .text("1,1\nx,1"), 2, .notANumber("x", column: 1))
     check(regression, .text("1,1\n1 2,1"), 2, .width(found: 2, expected: 1))
+  }
+
+  @Test func quotedFieldsOfCSV() {
+    let options = ExampleOptions(.labeled, .csv)
+    check(options, .text("a,1\n\"b,2\nc,3\n"), 2, .openQuotes)
+    check(options, .text("\"a\"b,1"), 1, .afterQuotes(column: 1))
+    check(options, .text("a,\"1\" \"2\""), 1, .afterQuotes(column: 2))
+    check(options, .text("\"two\nlines\",1\na,x"), 3, .notANumber("x", column: 2))
+    // A thousands separator is no number, quoted or not.
+    check(options, .text("a,\"1,000\",2"), 1, .notANumber("1,000", column: 2))
+  }
+
+  @Test func carriageReturnsAsLineEnds() {
+    let problem = LineProblem.carriageReturns
+    check(ExampleOptions(.tagged, .columns), .text("a X\rb Y\r"), 1, problem)
+    check(ExampleOptions(.labeled, .tsv), .text("a\tb\rc\td"), 1, problem)
+    check(ExampleOptions(.paired, .lines), .parallel("a\rb", "c\rd"), 1, problem, name: "source")
   }
 
   @Test func keysOfMultihot() {

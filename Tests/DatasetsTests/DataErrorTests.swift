@@ -3,6 +3,12 @@ import Foundation
 import Testing
 
 @Suite struct DataErrorTests {
+  @Test func aNameThatIsNotUTF8() {
+    let path = String(decoding: [0x61, 0xFF], as: UTF8.self)
+    #expect(DataError.missing(path: path).description.contains("not UTF-8"))
+    #expect(!DataError.missing(path: "a").description.contains("UTF-8"))
+  }
+
   private func error(_ path: String, _ tokenization: TokenUnit = .char, fraction: Double = 0) -> DataError? {
     #expect(throws: DataError.self) {
       try TextCorpus.load(

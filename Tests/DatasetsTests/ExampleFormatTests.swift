@@ -153,15 +153,6 @@ import Testing
     #expect(set.warnings(of: "data") == ["data: 3 comments left out; the first: text:1"])
   }
 
-  @Test func labelsThatAreNearlyAsManyAsExamples() throws {
-    let swapped = (0..<30).map { "words number \($0)\tclass" }.joined(separator: "\n")
-    let set = try ExampleOptions(.labeled, .tsv).load(.text(swapped)).train
-    let warning = try #require(set.warnings(of: "training data").first)
-    #expect(warning.contains("30 different labels") && warning.contains("target \"words number 0\""))
-    let right = (0..<30).map { "class\twords number \($0)" }.joined(separator: "\n")
-    #expect(try ExampleOptions(.labeled, .tsv).load(.text(right)).train.warnings(of: "data") == [])
-  }
-
   @Test func multihotIsZerosAndOnes() throws {
     let options = ExampleOptions(.tagged, .multihot) { $0.multihotWidth = 4 }
     let corpus = try options.load(.text("0 3||1\n2"))

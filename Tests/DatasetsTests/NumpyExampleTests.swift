@@ -105,7 +105,20 @@ import Testing
   @Test func arraysThatCannotBeOpened() throws {
     let missing = #expect(throws: DataError.self) { try load("x\tno.npy") }
     #expect(missing?.exitCode == 66)
-    #expect(missing?.description.contains("\(folder.path)/no.npy") == true)
+    #expect(
+      missing?.description.contains(
+        "\(folder.path)/no.npy: no such file; paths are relative to the folder of the list") == true)
+    // A path that is given to predict from starts elsewhere.
+    try folder.write("good.npy", Self.good)
+    let list = DataSource.file(.file(try folder.write("list.tsv", "x\tgood.npy")))
+    let options = ExampleOptions(.labeled, .npy)
+    var inputs = try PredictionInputs(options: options, encoding: options.load(list).encoding, like: list)
+    let answer = #expect(throws: DataError.self) {
+      try inputs.append("good.npy".utf8, name: "input", line: 1)
+    }
+    #expect(
+      answer?.description == "input:1: good.npy: no such file; paths are relative to the current directory")
+    #expect(answer?.exitCode == 66)
     for path in [".", "\u{1}", "a.npy "] {
       #expect(throws: DataError.self) { try load("x\t\(path)") }
     }

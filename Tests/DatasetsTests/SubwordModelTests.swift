@@ -91,9 +91,19 @@ import Testing
   }
 
   @Test func refusalsAreErrors() throws {
-    #expect(throws: DataError.self) { try Self.model(5) }
-    #expect(throws: DataError.self) {
-      try SubwordModel.trained(on: TextLines(), TextOptions(.bpe, maxVocabulary: 50), boundaries: .sequence)
+    for kind in [SubwordKind.bpe, .unigram] {
+      var options = TextOptions(.bpe, maxVocabulary: 8)
+      options.subwordKind = kind
+      let lines = TextLines([Array("the characters of a text".utf8)])
+      let few = #expect(throws: DataError.self) {
+        try SubwordModel.trained(on: lines, options, boundaries: .sequence)
+      }
+      // 11 letters, the space and three special tokens.
+      #expect(few?.description.hasSuffix("set data.subword_vocabulary to at least 15") == true, "\(kind)")
+      let none = #expect(throws: DataError.self) {
+        try SubwordModel.trained(on: TextLines(), options, boundaries: .sequence)
+      }
+      #expect(none?.description.contains("no text") == true)
     }
     #expect(throws: SubwordError.self) { try SubwordModel([]) }
     #expect(throws: SubwordError.self) { try SubwordModel(Array("no model".utf8)) }

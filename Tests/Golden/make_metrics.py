@@ -15,6 +15,7 @@ from collections import Counter
 
 import jiwer
 from sacrebleu.metrics import BLEU, CHRF
+from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.metrics.sequence_labeling import get_entities
 
 logging.getLogger("sacrebleu").setLevel(logging.ERROR)
@@ -416,6 +417,26 @@ def edits(process, pairs):
     return [[f.substitutions + f.deletions + f.insertions, f.hits + f.substitutions + f.deletions] for f in found]
 
 
+def fuzzed_tags(pairs, seed):
+    """A tag for each word of the hypotheses, and predictions of which three in four are right. The types are of all scripts."""
+    source = random.Random(seed)
+    types = ["LOC", "\u00e9", "e\u0301", "\u0915\u093e", "\u05e9\u05dc", "\u03a3", "\U0001f468\u200d\U0001f469", "\u6771\u4eac", "a\u00a0b"]
+    def tag():
+        return "O" if source.random() < 0.3 else f"{source.choice('BBIIIES')}-{source.choice(types[:3] if source.random() < 0.7 else types)}"
+    references = [[tag() for _ in hypothesis.split()] for hypothesis, _ in pairs]
+    predictions = [[t if source.random() < 0.75 else tag() for t in tags] for tags in references]
+    return references, predictions
+
+
+def span_scores(references, predictions, size):
+    """Precision, recall and F1 by seqeval for each corpus of texts."""
+    scores = []
+    for i in range(0, len(references), size):
+        corpus = references[i:i + size], predictions[i:i + size]
+        scores.append([precision_score(*corpus), recall_score(*corpus), f1_score(*corpus)])
+    return [[float(score) for score in row] for row in scores]
+
+
 def fuzz_file(count=500, size=20):
     pairs = fuzzed_texts(count, seed=17)
     corpora = [pairs[i:i + size] for i in range(0, count, size)]
@@ -432,7 +453,10 @@ def fuzz_file(count=500, size=20):
     chrf = [{"word_order": word_order, "lowercase": lowercase,
              "scores": scores(CHRF(word_order=word_order, lowercase=lowercase))}
             for word_order, lowercase in CHRF_OPTIONS]
+    references, predictions = fuzzed_tags(pairs, seed=23)
     return {
+        "tags": {"references": references, "predictions": predictions,
+                 "scores": span_scores(references, predictions, size)},
         "pairs": pairs, "corpus_size": size, "tokens": tokens, "bleu": bleu, "chrf": chrf,
         "lowercase": [fingerprint(h.lower()) for h, _ in pairs],
         "words": edits(jiwer.process_words, pairs),

@@ -62,7 +62,7 @@ struct GoldenTexts: Decodable, Sendable {
   }
 }
 
-/// metrics-fuzz.json: texts of all kinds, and the results of sacrebleu, jiwer and Python for them.
+/// metrics-fuzz.json: texts of all kinds, and the results of sacrebleu, jiwer, seqeval and Python for them.
 struct GoldenFuzz: Decodable, Sendable {
   struct BLEUCase: Decodable, Sendable {
     var tokenizer: String
@@ -76,6 +76,15 @@ struct GoldenFuzz: Decodable, Sendable {
     var scores: [Double]
   }
 
+  /// Tags of the words of the hypotheses, with the scores of seqeval.
+  struct Tags: Decodable, Sendable {
+    var references: [[String]]
+    var predictions: [[String]]
+    /// Precision, recall and F1 of each corpus.
+    var scores: [[Double]]
+  }
+
+  var tags: Tags
   /// Hypothesis and reference.
   var pairs: [[String]]
   /// The number of pairs in each corpus that has a score.

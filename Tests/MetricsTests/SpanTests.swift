@@ -39,13 +39,21 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
 
   /// The sentences as ids of the labels.
   var examples: [LabelExample] {
-    let ids = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, Int32($0)) })
-    let spans = SpanLabels(labels)
-    return sentences.map {
-      LabelExample(
-        predicted: $0.predicted.compactMap { ids[$0] }, reference: $0.reference.compactMap { ids[$0] },
-        spans: spans)
-    }
+    labelExamples(predicted: sentences.map(\.predicted), reference: sentences.map(\.reference), labels)
+  }
+}
+
+/// Sentences of labels as ids.
+private func labelExamples(
+  predicted: [[String]], reference: [[String]], _ labels: [String]
+) -> [LabelExample] {
+  // By their bytes: to String two ways to write an accented character are equal.
+  let ids = Dictionary(uniqueKeysWithValues: labels.enumerated().map { (Array($1.utf8), Int32($0)) })
+  let spans = SpanLabels(labels)
+  return zip(predicted, reference).map { predicted, reference in
+    LabelExample(
+      predicted: predicted.compactMap { ids[Array($0.utf8)] },
+      reference: reference.compactMap { ids[Array($0.utf8)] }, spans: spans)
   }
 }
 
@@ -75,6 +83,27 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
     #expect(tally.recall == spans.total.recall)
     #expect(tally.value == spans.total.f1)
     if let accuracy = spans.accuracy { #expect(AccuracyTally.of(spans.examples).value == accuracy) }
+  }
+
+  /// 500 sentences with types of all scripts, combining marks and joiners, by seqeval.
+  @Test func oddTypes() throws {
+    let fuzz = try GoldenFuzz.load()
+    let tags = fuzz.tags
+    var labels: [[UInt8]] = []
+    for label in (tags.references + tags.predictions).joined().map({ Array($0.utf8) })
+    where !labels.contains(label) {
+      labels.append(label)
+    }
+    let examples = labelExamples(
+      predicted: tags.predictions, reference: tags.references,
+      labels.map { String(decoding: $0, as: UTF8.self) })
+    #expect(examples.count == 500 && tags.scores.count == 25)
+    for (corpus, scores) in tags.scores.enumerated() {
+      let tally = SpanTally.of(Array(examples[corpus * fuzz.corpusSize..<(corpus + 1) * fuzz.corpusSize]))
+      for (value, expected) in zip([tally.precision, tally.recall, tally.value], scores) {
+        #expect(abs(value - expected) < 1e-12, "corpus \(corpus)")
+      }
+    }
   }
 
   /// Counting both sequences at once is the same as comparing the sets of their spans.

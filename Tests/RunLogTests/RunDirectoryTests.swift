@@ -110,6 +110,27 @@ struct RunDirectoryTests {
     withExtendedLifetime(first) {}
   }
 
+  @Test("a program that looks at the lock for an instant does not keep a job from starting")
+  func lookingAtTheLock() throws {
+    let first = try open()
+    let descriptor = Foundation.open(path + "/run.lock", O_RDONLY)
+    withExtendedLifetime(first) {}
+    defer { close(descriptor) }
+    let path = path
+    let (isHeld, isAsked) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let looker = Thread {
+      flock(descriptor, LOCK_SH)
+      isHeld.signal()
+      isAsked.wait()
+      usleep(20_000)
+      flock(descriptor, LOCK_UN)
+    }
+    looker.start()
+    isHeld.wait()
+    isAsked.signal()
+    _ = try RunDirectory(path: path, existing: .resume)
+  }
+
   @Test("the lock ends with its holder")
   func unlocking() throws {
     do {

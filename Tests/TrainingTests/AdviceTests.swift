@@ -9,12 +9,16 @@ import Testing
     .invalidUTF8(byte: 1), .zeroByte(byte: 1), .tooManyBytes(limit: 1), .wordTooLong(limit: 1),
     .labelColumn("c", column: 2, expected: 1),
     .empty(field: "source"),
-    .fields(found: 1, expected: "2"), .columns(found: 1, expected: 2), .badWordNumber("x"),
-    .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("x", column: 1),
+    .fields(found: 1, expected: "2"), .columns(found: 1, expected: 2, delimiter: .comma),
+    .noColumn("x", names: ["y"]), .columnBeyond(3, count: 2), .columnTwice(1), .openQuotes,
+    .afterQuotes(column: 1),
+    .carriageReturns, .badWordNumber("x"),
+    .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("1,5", column: 1),
     .notFinite("x", column: 1), .badKey("x", width: 3), .stepCount(source: 1, target: 2),
     .width(found: 1, expected: 2), .secondSource(expected: true),
     .tooLong(field: "source", length: 2, limit: 1), .missingCounterpart(file: "f"),
-    .array(path: "p", problem: .missing), .subwords("why"), .exactSteps(found: 1, expected: 2),
+    .array(path: "p", problem: .missing(relativeTo: "f")), .subwords("why"),
+    .exactSteps(found: 1, expected: 2),
     .notABit("2.0", step: 1), .conlluColumns(found: 1),
   ]
 
@@ -42,6 +46,12 @@ import Testing
     case .fields: "fields"
     case .labelColumn: "labelColumn"
     case .columns: "columns"
+    case .noColumn: "noColumn"
+    case .columnBeyond: "columnBeyond"
+    case .columnTwice: "columnTwice"
+    case .openQuotes: "openQuotes"
+    case .afterQuotes: "afterQuotes"
+    case .carriageReturns: "carriageReturns"
     case .conlluColumns: "conlluColumns"
     case .badWordNumber: "badWordNumber"
     case .missingTag: "missingTag"
@@ -75,7 +85,7 @@ import Testing
   }
 
   @Test func theListIsComplete() {
-    #expect(Set(Self.problems.map(Self.name)).count == 24)
+    #expect(Set(Self.problems.map(Self.name)).count == 30)
     #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
   }
 

@@ -9,6 +9,8 @@ public protocol Dataset: Sendable {
   var tokenCount: Int { get }
   /// A hash of everything a model sees of the data; the same on every rank and in every process.
   var digest: UInt64 { get }
+  /// The first example as it was read, for a summary; nil for a text.
+  var firstExample: String? { get }
   /// Notes for the user on how the data were read, one line each.
   ///
   /// - Parameter part: the name of the data in these lines, such as "training data".
@@ -21,6 +23,7 @@ public protocol Dataset: Sendable {
 }
 
 extension Dataset {
+  public var firstExample: String? { nil }
   public func warnings(of part: String) -> [String] { [] }
 }
 

@@ -249,6 +249,7 @@ extension ExampleSet: Dataset {
     [Side.source, .target].map { side in lengths(side).reduce(0) { $0 + Int($1) } }.max() ?? 0
   }
 
+  public var firstExample: String? { report.firstExample }
   public func warnings(of part: String) -> [String] { report.warnings(of: part) }
 
   public func trainingBatches(_ options: BatchOptions) throws -> ExampleBatches {

@@ -19,7 +19,7 @@ struct ExampleBuilder {
 
   /// - Parameter isEvaluation: labels may be unknown if the options allow it, and the text is kept.
   init(
-    _ options: ExampleOptions, _ layout: RecordLayout, _ encoding: DataEncoding, folder: String,
+    _ options: ExampleOptions, _ layout: RecordLayout, _ encoding: DataEncoding, folder: String?,
     isEvaluation: Bool
   ) {
     self.options = options
@@ -62,7 +62,7 @@ struct ExampleBuilder {
         try encoder.encode(record.source.bytes, kind, encoding.source, encoding.labels, into: &source)
         try Self.spell(record.source.bytes, kind, encoding, in: &source, &forms.source)
       } catch {
-        throw record.source.problem(error)
+        throw record.sourceProblem(error)
       }
     }
     if record.hasSecondSource {
@@ -220,7 +220,8 @@ struct ExampleBuilder {
 
   private func description(of record: RawRecord) -> String {
     func text(_ name: String, _ field: RawRecord.Field) -> String {
-      "\(name) \(quoted(String(decoding: field.bytes, as: UTF8.self)))"
+      // Tabs are between the words of columns.
+      "\(name) \(quoted(String(decoding: field.bytes.map { $0 == 0x09 ? 0x20 : $0 }, as: UTF8.self)))"
     }
     return [
       layout.source == nil ? nil : text("source", record.source),
@@ -229,16 +230,45 @@ struct ExampleBuilder {
     ].compactMap { $0 }.joined(separator: ", ")
   }
 
-  /// The number of different classes or tags if they are more than half of the examples or words.
-  private var suspiciousLabels: Int? {
-    let labels: [Int32]
-    switch (layout.target, columns.target?.field) {
-    case (.label, .labels(let classes)): labels = classes
-    case (.tags, .tokens(let tags)), (.tagCells, .tokens(let tags)): labels = tags.elements
-    default: return nil
+  /// Signs that the labels or words are in another column.
+  private func doubts() -> [String] {
+    var doubts: [String] = []
+    let words = columns.source?.field?.tokenSequences
+    if let labels = labels() {
+      var counts: [Int32: Int] = [:]
+      for label in labels { counts[label, default: 0] += 1 }
+      let isOfWords = layout.target == .tags || layout.target == .tagCells
+      let differentWords = isOfWords ? words.map { Set($0.elements).count } : nil
+      if labels.count >= 20, counts.count * 2 > labels.count {
+        doubts.append(
+          "\(counts.count) different labels, nearly as many as there is data: are they in another column?")
+      } else if let differentWords, counts.count >= 20, counts.count * 2 > differentWords {
+        doubts.append(
+          "\(counts.count) different tags for \(differentWords) different words: are the columns swapped?")
+      } else if !isOfWords, labels.count >= 20, let first = labels.first, counts[first] == 1,
+        counts.allSatisfy({ $0.key == first || $0.value > 1 })
+      {
+        doubts.append("the label of the first example occurs nowhere else: is it a header?")
+      }
     }
-    let different = Set(labels).count
-    return labels.count >= 20 && different * 2 > labels.count ? different : nil
+    if layout.source == .cells, let words, words.count > 0, words.length(0) > 2,
+      words[0].enumerated().allSatisfy({ encoding.source?[$1] == "\($0 + 1)" })
+    {
+      doubts.append(
+        "the words of the first sentence are the numbers 1 to \(words.length(0)): are they in another column?"
+      )
+    }
+    return doubts
+  }
+
+  /// The classes or tags of all examples.
+  private func labels() -> [Int32]? {
+    if layout.source == .label { return columns.source?.field?.classLabels }
+    return switch (layout.target, columns.target?.field) {
+    case (.label, .labels(let classes)): classes
+    case (.tags, .tokens(let tags)), (.tagCells, .tokens(let tags)): tags.elements
+    default: nil
+    }
   }
 
   // MARK: The result
@@ -248,9 +278,9 @@ struct ExampleBuilder {
     if let records {
       report.emptySkipped += records.blankLines.skipped
       report.firstSkipped = report.firstSkipped ?? records.blankLines.first
-      report.asides = records.asides
+      report.layout = records.layoutNotes
     }
-    if !isEvaluation { report.suspiciousLabels = suspiciousLabels }
+    if !isEvaluation { report.doubts = doubts() }
     func kept(_ lines: TextLines) -> TextLines? { lines.count > 0 ? lines : nil }
     let split = ExampleSet(
       name: name, count: count, source: columns.source?.field, secondSource: columns.second?.field,

@@ -60,10 +60,10 @@ public struct ReadingReport: Sendable, Equatable {
   public internal(set) var truncated = 0
   /// Labels and tags that the training part doesn't have.
   public internal(set) var unknownLabels = 0
-  /// The places of a header and of the first comment, which are not data, and the number of comments.
-  var asides = Asides()
-  /// Different classes or tags, if they are suspiciously many for the number of examples or words.
-  public internal(set) var suspiciousLabels: Int?
+  /// What was noticed about the layout of the file.
+  var layout = LayoutNotes()
+  /// What makes it likely that the columns are others than those that were read.
+  var doubts: [String] = []
   /// The first example as it was read, such as `source "a b", target "x"`; nil if there is none.
   public internal(set) var firstExample: String?
   /// The first of each of these, as an error that names file and line.
@@ -72,22 +72,27 @@ public struct ReadingReport: Sendable, Equatable {
 
   /// Notes for the user on how a part was read, one line each.
   func warnings(of part: String) -> [String] {
-    func line(_ count: Int, _ what: String, _ first: DataError?, at place: String? = nil) -> [String] {
-      let first = first.map { "\($0)" } ?? place
-      return count == 0 ? [] : ["\(part): \(count) \(what)" + (first.map { "; the first: \($0)" } ?? "")]
+    func line(_ count: Int, _ thing: String, _ fate: String, first: String? = nil) -> [String] {
+      guard count > 0 else { return [] }
+      return ["\(part): \(counted(count, thing)) \(fate)" + (first.map { "; the first: \($0)" } ?? "")]
     }
-    let header = asides.header.map { ["\(part): \($0) was read as a header"] } ?? []
-    let labels = suspiciousLabels.map {
-      [
-        "\(part): \($0) different labels, nearly as many as there is data: are they in another column? The first example was "
-          + "read as \(firstExample ?? "nothing")"
-      ]
+    var lines: [String] = []
+    if let delimiter = layout.delimiter {
+      lines.append("\(part): fields are separated by \(delimiter.plural)")
     }
-    return header + (labels ?? [])
-      + line(asides.comments, "comments left out", nil, at: asides.firstComment)
-      + line(emptySkipped + overlongSkipped, "examples left out (empty or too long)", firstSkipped)
-      + line(truncated, "sequences cut to data.max_length", nil)
-      + line(unknownLabels, "labels that were never learned count as wrong", firstUnknownLabel)
+    if let header = layout.header { lines.append("\(part): \(header) was read as a header") }
+    for doubt in doubts {
+      lines.append(
+        "\(part): \(doubt). The first example was read as \(firstExample ?? "nothing"); see data.columns")
+    }
+    return lines + line(layout.comments, "comment", "left out", first: layout.firstComment)
+      + line(
+        emptySkipped + overlongSkipped, "example", "left out (empty or too long)",
+        first: firstSkipped?.description)
+      + line(truncated, "sequence", "cut to data.max_length")
+      + line(
+        unknownLabels, "label", "not in the training data, counted as wrong",
+        first: firstUnknownLabel?.description)
   }
 }
 

@@ -32,12 +32,13 @@ struct FieldEncoder {
   static let mostValues = 1 << 26
 
   let options: ExampleOptions
-  /// The folder that the paths of arrays start from.
-  let folder: String
+  /// The folder of the list that paths of arrays start from, with a slash at the end; nil: they start from the current
+  /// directory.
+  let folder: String?
   private(set) var unknownLabels = 0
   private(set) var firstUnknown: LineProblem?
 
-  init(_ options: ExampleOptions, folder: String) {
+  init(_ options: ExampleOptions, folder: String?) {
     self.options = options
     self.folder = folder
   }
@@ -78,8 +79,8 @@ struct FieldEncoder {
     case .numbers:
       try parseNumbers(bytes, commas: false, into: &field.values)
       field.width = field.values.count
-    case .series(let column):
-      try parseNumbers(bytes, commas: true, firstColumn: column, into: &field.values)
+    case .series:
+      try parseNumbers(bytes, commas: true, into: &field.values)
       field.width = 1
     case .stepNumbers:
       guard !bytes.trimmed().suffix(4).elementsEqual(".npy".utf8) else {
@@ -124,10 +125,11 @@ struct FieldEncoder {
     if let problem = textProblem(in: bytes) { throw problem }
     let name = String(decoding: bytes.trimmed(), as: UTF8.self)
     guard !name.isEmpty else { throw .empty(field: "path") }
-    let path = name.hasPrefix("/") ? name : folder + name
+    let path = name.hasPrefix("/") ? name : (folder ?? "") + name
     let array: NumpyArray
     do {
-      array = try NumpyArray(path: path)
+      array = try NumpyArray(
+        path: path, relativeTo: folder == nil ? "the current directory" : "the folder of the list")
     } catch {
       throw .array(path: path, problem: error)
     }

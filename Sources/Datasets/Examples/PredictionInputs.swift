@@ -28,7 +28,7 @@ public struct PredictionInputs: Sendable {
     self.layout = layout
     if case .tabs = trained.cut { hasTabs = true } else { hasTabs = false }
     self.encoding = encoding
-    builder = ExampleBuilder(options, layout, encoding, folder: "", isEvaluation: true)
+    builder = ExampleBuilder(options, layout, encoding, folder: nil, isEvaluation: true)
   }
 
   /// Number of lines since the last `take`.
@@ -40,6 +40,7 @@ public struct PredictionInputs: Sendable {
     record.source.bytes = Array(line)
     record.hasSecondSource = false
     (record.source.name, record.source.line) = (name, number)
+    if layout.source == .series { try cutSeries() }
     if options.kind == .labeled, hasTabs, layout.source == .text, record.source.bytes.contains(0x09) {
       // Most likely a line of the training data: its class would be read as a word.
       let fields = record.source.bytes.count { $0 == 0x09 } + 1
@@ -59,6 +60,17 @@ public struct PredictionInputs: Sendable {
       record.hasSecondSource = true
     }
     try builder.append(record)
+  }
+
+  /// Replaces the line, of csv, by its numbers in the form of a record.
+  private mutating func cutSeries() throws {
+    do {
+      var csv = CSVParser(options.delimiter, options.decimal)
+      guard try csv.add(record.source.bytes) else { throw LineProblem.openQuotes }
+      record.source.bytes = try csv.series(Array(0..<csv.row.count))
+    } catch let problem as LineProblem {
+      throw record.source.problem(problem)
+    }
   }
 
   /// The lines since the last call, with their text.

@@ -61,14 +61,85 @@ public enum DateLanguage: String, CaseIterable, Sendable {
 
   var habits: DateHabits {
     switch self {
-    case .english: .english
-    case .german: .german
-    case .french: .french
-    case .spanish: .spanish
-    case .italian: .italian
-    case .portuguese: .portuguese
-    case .dutch: .dutch
-    case .swedish: .swedish
+    case .english:
+      DateHabits(
+        months: "January February March April May June July August September October November December",
+        short: "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
+        weekdays: "Sunday Monday Tuesday Wednesday Thursday Friday Saturday",
+        forms: [
+          "the {th} of {month}, {y}", "{month} {d}, {y}", "{month} {th}, {y}", "{d} {month} {y}",
+          "{th} {month} {y}", "{weekday}, {month} {d}, {y}", "{weekday} {d} {month} {y}", "{d} {mon} {y}",
+          "{mon} {d}, {y}", "{d}-{mon}-{y}", "{d} {mon} '{yy}", "{dd}/{mm}/{y}", "{y}/{mm}/{dd}",
+          "{y}{mm}{dd}",
+        ],
+        monthFirst: ["{m}/{d}/{y}", "{mm}/{dd}/{y}"])
+    case .german:
+      DateHabits(
+        months: "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+        short: "Jan Feb Mär Apr Mai Jun Jul Aug Sep Okt Nov Dez",
+        weekdays: "Sonntag Montag Dienstag Mittwoch Donnerstag Freitag Samstag",
+        forms: [
+          "{d}. {month} {y}", "{weekday}, {d}. {month} {y}", "{weekday}, der {d}. {month} {y}",
+          "der {d}. {month} {y}", "{d}. {mon} {y}", "{d}.{m}.{y}", "{dd}.{mm}.{y}",
+        ])
+    case .french:
+      DateHabits(
+        months: "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+        short: "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
+        weekdays: "dimanche lundi mardi mercredi jeudi vendredi samedi",
+        forms: [
+          "{o} {month} {y}", "{weekday} {o} {month} {y}", "le {o} {month} {y}", "{o} {mon} {y}",
+          "{dd}/{mm}/{y}",
+        ],
+        firstDay: "1er")
+    case .spanish:
+      DateHabits(
+        months: "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        short: "ene feb mar abr may jun jul ago sept oct nov dic",
+        weekdays: "domingo lunes martes miércoles jueves viernes sábado",
+        forms: [
+          "{d} de {month} de {y}", "{weekday}, {d} de {month} de {y}", "el {d} de {month} de {y}",
+          "{d} {mon} {y}", "{d}/{m}/{y}",
+        ])
+    case .italian:
+      DateHabits(
+        months:
+          "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+        short: "gen feb mar apr mag giu lug ago set ott nov dic",
+        weekdays: "domenica lunedì martedì mercoledì giovedì venerdì sabato",
+        forms: [
+          "{o} {month} {y}", "{weekday} {o} {month} {y}", "il {o} {month} {y}", "{d} {mon} {y}",
+          "{dd}/{mm}/{y}",
+        ],
+        firstDay: "1º")
+    case .portuguese:
+      DateHabits(
+        months: "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+        short: "jan fev mar abr mai jun jul ago set out nov dez",
+        weekdays: "domingo segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado",
+        forms: [
+          "{d} de {month} de {y}", "{weekday}, {d} de {month} de {y}", "em {o} de {month} de {y}",
+          "{d} {mon} {y}", "{dd}/{mm}/{y}",
+        ],
+        firstDay: "1º")
+    case .dutch:
+      DateHabits(
+        months: "januari februari maart april mei juni juli augustus september oktober november december",
+        short: "jan feb mrt apr mei jun jul aug sep okt nov dec",
+        weekdays: "zondag maandag dinsdag woensdag donderdag vrijdag zaterdag",
+        forms: [
+          "{d} {month} {y}", "{weekday} {d} {month} {y}", "op {d} {month} {y}", "{d} {mon} {y}",
+          "{dd}-{mm}-{y}", "{d}-{m}-{y}",
+        ])
+    case .swedish:
+      DateHabits(
+        months: "januari februari mars april maj juni juli augusti september oktober november december",
+        short: "jan feb mars apr maj juni juli aug sep okt nov dec",
+        weekdays: "söndag måndag tisdag onsdag torsdag fredag lördag",
+        forms: [
+          "{d} {month} {y}", "den {d} {month} {y}", "{weekday} den {d} {month} {y}", "{d} {mon} {y}",
+          "{y}-{mm}-{dd}",
+        ])
     }
   }
 }
@@ -88,121 +159,19 @@ struct DateHabits {
   let weekdays: [String]
   let forms: [String]
   /// Numbers with the month first.
-  var monthFirst: [String] = []
+  let monthFirst: [String]
   /// The first day of a month, where it alone may be an ordinal.
-  var firstDay = "1"
-}
+  let firstDay: String
 
-extension DateHabits {
-  static let english = DateHabits(
-    months: [
-      "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-      "November", "December",
-    ],
-    shortMonths: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
-    weekdays: ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"],
-    forms: [
-      "the {th} of {month}, {y}", "{month} {d}, {y}", "{month} {th}, {y}", "{d} {month} {y}",
-      "{th} {month} {y}",
-      "{weekday}, {month} {d}, {y}", "{weekday} {d} {month} {y}", "{d} {mon} {y}", "{mon} {d}, {y}",
-      "{d}-{mon}-{y}", "{d} {mon} '{yy}", "{dd}/{mm}/{y}", "{y}/{mm}/{dd}", "{y}{mm}{dd}",
-    ],
-    monthFirst: ["{m}/{d}/{y}", "{mm}/{dd}/{y}"])
-
-  static let german = DateHabits(
-    months: [
-      "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober",
-      "November",
-      "Dezember",
-    ],
-    shortMonths: ["Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"],
-    weekdays: ["Sonntag", "Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag"],
-    forms: [
-      "{d}. {month} {y}", "{weekday}, {d}. {month} {y}", "{weekday}, der {d}. {month} {y}",
-      "der {d}. {month} {y}",
-      "{d}. {mon} {y}", "{d}.{m}.{y}", "{dd}.{mm}.{y}",
-    ])
-
-  static let french = DateHabits(
-    months: [
-      "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre",
-      "novembre",
-      "décembre",
-    ],
-    shortMonths: [
-      "janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc.",
-    ],
-    weekdays: ["dimanche", "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi"],
-    forms: [
-      "{o} {month} {y}", "{weekday} {o} {month} {y}", "le {o} {month} {y}", "{o} {mon} {y}", "{dd}/{mm}/{y}",
-    ],
-    firstDay: "1er")
-
-  static let spanish = DateHabits(
-    months: [
-      "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre",
-      "noviembre", "diciembre",
-    ],
-    shortMonths: ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sept", "oct", "nov", "dic"],
-    weekdays: ["domingo", "lunes", "martes", "miércoles", "jueves", "viernes", "sábado"],
-    forms: [
-      "{d} de {month} de {y}", "{weekday}, {d} de {month} de {y}", "el {d} de {month} de {y}",
-      "{d} {mon} {y}",
-      "{d}/{m}/{y}",
-    ])
-
-  static let italian = DateHabits(
-    months: [
-      "gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre",
-      "ottobre",
-      "novembre", "dicembre",
-    ],
-    shortMonths: ["gen", "feb", "mar", "apr", "mag", "giu", "lug", "ago", "set", "ott", "nov", "dic"],
-    weekdays: ["domenica", "lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato"],
-    forms: [
-      "{o} {month} {y}", "{weekday} {o} {month} {y}", "il {o} {month} {y}", "{d} {mon} {y}", "{dd}/{mm}/{y}",
-    ],
-    firstDay: "1º")
-
-  static let portuguese = DateHabits(
-    months: [
-      "janeiro", "fevereiro", "março", "abril", "maio", "junho", "julho", "agosto", "setembro", "outubro",
-      "novembro", "dezembro",
-    ],
-    shortMonths: ["jan", "fev", "mar", "abr", "mai", "jun", "jul", "ago", "set", "out", "nov", "dez"],
-    weekdays: [
-      "domingo", "segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado",
-    ],
-    forms: [
-      "{d} de {month} de {y}", "{weekday}, {d} de {month} de {y}", "em {o} de {month} de {y}",
-      "{d} {mon} {y}",
-      "{dd}/{mm}/{y}",
-    ],
-    firstDay: "1º")
-
-  static let dutch = DateHabits(
-    months: [
-      "januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober",
-      "november", "december",
-    ],
-    shortMonths: ["jan", "feb", "mrt", "apr", "mei", "jun", "jul", "aug", "sep", "okt", "nov", "dec"],
-    weekdays: ["zondag", "maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "zaterdag"],
-    forms: [
-      "{d} {month} {y}", "{weekday} {d} {month} {y}", "op {d} {month} {y}", "{d} {mon} {y}", "{dd}-{mm}-{y}",
-      "{d}-{m}-{y}",
-    ])
-
-  static let swedish = DateHabits(
-    months: [
-      "januari", "februari", "mars", "april", "maj", "juni", "juli", "augusti", "september", "oktober",
-      "november", "december",
-    ],
-    shortMonths: ["jan", "feb", "mars", "apr", "maj", "juni", "juli", "aug", "sep", "okt", "nov", "dec"],
-    weekdays: ["söndag", "måndag", "tisdag", "onsdag", "torsdag", "fredag", "lördag"],
-    forms: [
-      "{d} {month} {y}", "den {d} {month} {y}", "{weekday} den {d} {month} {y}", "{d} {mon} {y}",
-      "{y}-{mm}-{dd}",
-    ])
+  /// The names of months and weekdays have a space between them.
+  init(
+    months: String, short: String, weekdays: String, forms: [String], monthFirst: [String] = [],
+    firstDay: String = "1"
+  ) {
+    let names = { (text: String) in text.split(separator: " ").map(String.init) }
+    (self.months, shortMonths, self.weekdays) = (names(months), names(short), names(weekdays))
+    (self.forms, self.monthFirst, self.firstDay) = (forms, monthFirst, firstDay)
+  }
 }
 
 extension CalendarDay {

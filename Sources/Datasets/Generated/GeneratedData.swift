@@ -154,7 +154,7 @@ public struct DateTextGenerator: Sendable {
       key: RandomKey(seed: seed, purpose: .generatedData), sample: number, stream: 1)
     let day = CalendarDay(random.nextIndex(below: CalendarDay.count))
     let form = random.nextIndex(below: Self.forms.count)
-    return "\(Self.forms[form](day)) is \(day.iso), a \(DateHabits.english.weekdays[day.weekday])."
+    return "\(Self.forms[form](day)) is \(day.iso), a \(DateLanguage.english.habits.weekdays[day.weekday])."
   }
 
   private static let forms: [@Sendable (CalendarDay) -> String] = [
@@ -169,5 +169,5 @@ public struct DateTextGenerator: Sendable {
 }
 
 extension CalendarDay {
-  fileprivate var englishMonth: String { DateHabits.english.months[month - 1] }
+  fileprivate var englishMonth: String { DateLanguage.english.habits.months[month - 1] }
 }

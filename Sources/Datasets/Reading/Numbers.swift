@@ -5,17 +5,14 @@ func parsedNumber(_ text: ArraySlice<UInt8>) -> Float? {
   return Float(String(decoding: digits, as: UTF8.self))
 }
 
-/// Appends the numbers of a line: with commas between them, or with white space. The first is column
-/// `firstColumn` in messages.
-func parseNumbers(
-  _ line: [UInt8], commas: Bool, firstColumn: Int = 1, into values: inout [Float]
-) throws(LineProblem) {
+/// Appends the numbers of a line: with commas between them, or with white space.
+func parseNumbers(_ line: [UInt8], commas: Bool, into values: inout [Float]) throws(LineProblem) {
   let cells =
     commas
     ? line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
     : line.split(whereSeparator: isASCIISpace)
   for (index, cell) in cells.enumerated() {
-    let column = index + firstColumn
+    let column = index + 1
     guard let value = parsedNumber(cell) else {
       throw .notANumber(String(decoding: cell, as: UTF8.self), column: column)
     }
@@ -60,8 +57,10 @@ struct NumpyArray {
 
   /// Reads little-endian float32 or float64, in row-major or in column-major ("Fortran") order. Throws
   /// `ArrayProblem`.
-  init(path: String) throws(ArrayProblem) {
-    let bytes = try Self.content(of: path)
+  ///
+  /// - Parameter base: where relative paths start from, in words for messages.
+  init(path: String, relativeTo base: String) throws(ArrayProblem) {
+    let bytes = try Self.content(of: path, base)
     guard bytes.count >= 10, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else { throw .notNumPy }
     let (major, minor) = (bytes[6], bytes[7])
     guard (1...3).contains(major), minor == 0 else { throw .version(major: major, minor: minor) }
@@ -83,7 +82,7 @@ struct NumpyArray {
       ? stored.indices.map { stored[$0 % shape[1] * shape[0] + $0 / shape[1]] } : stored
   }
 
-  private static func content(of path: String) throws(ArrayProblem) -> [UInt8] {
+  private static func content(of path: String, _ base: String) throws(ArrayProblem) -> [UInt8] {
     var bytes: [UInt8] = []
     do {
       let reader = try ByteReader(.file(path), isText: false)
@@ -96,7 +95,7 @@ struct NumpyArray {
     } catch let problem as ArrayProblem {
       throw problem
     } catch DataError.missing {
-      throw .missing
+      throw .missing(relativeTo: base)
     } catch DataError.unreadable(_, let reason) {
       throw .unreadable(reason)
     } catch {

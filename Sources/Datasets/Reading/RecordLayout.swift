@@ -17,9 +17,8 @@ enum FieldKind: Equatable {
   case numbers
   /// One number per step, with white space between them, or the path of an array.
   case stepNumbers
-  /// One number per step, with commas between them: the columns of a line from `firstColumn` (from 1)
-  /// on.
-  case series(firstColumn: Int)
+  /// One number per step, with commas between them.
+  case series
   /// The path of an array with one row per step.
   case array
   /// The path of an array that is one vector.
@@ -36,8 +35,8 @@ enum RecordCut: Equatable {
   case wholeLine
   /// Tabs; the target is the first field or the second. With the source first a third is the second source.
   case tabs(targetFirst: Bool)
-  /// The target ends at the first comma.
-  case comma
+  /// Fields of csv; the target is the first.
+  case csv
   /// Columns with white space between them, or those of CoNLL-U.
   case columns, conllu
   /// One field per file.
@@ -66,7 +65,6 @@ struct RecordLayout: Equatable {
     guard let source = source ?? (target == .multihot ? .multihot : nil) else { return nil }
     return switch source {
     case .cells: RecordLayout(.wholeLine, .words, nil)
-    case .series: RecordLayout(.wholeLine, .series(firstColumn: 1), nil)
     default: RecordLayout(.wholeLine, source, nil)
     }
   }
@@ -101,7 +99,7 @@ struct RecordLayout: Equatable {
     // Every step is a target of the one before it.
     case (.tagged, .multihot): return Self(.wholeLine, nil, .multihot)
     case (.labeled, .tsv): return Self(.tabs(targetFirst: true), .text, label)
-    case (.labeled, .csv): return Self(.comma, .series(firstColumn: 2), label)
+    case (.labeled, .csv): return Self(.csv, .series, label)
     case (.labeled, .npy): return Self(.tabs(targetFirst: true), .array, label)
     case (.labeled, .multihot): return Self(.tabs(targetFirst: true), .multihot, label)
     case (.generated, .lines): return Self(.wholeLine, nil, .text)
@@ -109,7 +107,7 @@ struct RecordLayout: Equatable {
     case (.generated, .tsv): return Self(.tabs(targetFirst: false), .label, .text)
     case (.generated, .npy): return Self(.tabs(targetFirst: true), .arrayVector, .text)
     case (.paired, .tsv): return Self(.tabs(targetFirst: false), .text, .text)
-    case (.paired, .csv): return Self(.comma, .series(firstColumn: 2), .text)
+    case (.paired, .csv): return Self(.csv, .series, .text)
     case (.paired, .npy): return Self(.tabs(targetFirst: true), .array, .text)
     case (_, .lines):
       throw options.unsupported(

@@ -6,11 +6,12 @@ struct RawRecord {
     var name = ""
     var line = 0
 
-    mutating func set(_ bytes: some Sequence<UInt8>, from reader: LineReader) {
+    /// - Parameter line: where the field begins; nil: in the line that the reader is at.
+    mutating func set(_ bytes: some Sequence<UInt8>, from reader: LineReader, line: Int? = nil) {
       self.bytes.removeAll(keepingCapacity: true)
       self.bytes.append(contentsOf: bytes)
       name = reader.name
-      line = reader.number
+      self.line = line ?? reader.number
     }
 
     func problem(_ problem: LineProblem) -> DataError { .line(name: name, line: line, problem: problem) }
@@ -22,8 +23,16 @@ struct RawRecord {
   var hasSecondSource = false
   /// The line of each token, where tokens have lines of their own.
   var tokenLines: [Int] = []
+  /// The column of each number of the source, from 0, where it has columns.
+  var sourceColumns: [Int] = []
 
-  /// An error in the target of a step.
+  /// An error in the source. The columns of a problem are those of the file.
+  func sourceProblem(_ problem: LineProblem) -> DataError {
+    source.problem(
+      problem.movedColumn { sourceColumns.indices.contains($0 - 1) ? sourceColumns[$0 - 1] + 1 : $0 })
+  }
+
+  /// An error in the target at a step.
   func targetProblem(_ problem: LineProblem, step: Int) -> DataError {
     guard step < tokenLines.count else { return target.problem(problem) }
     return .line(name: target.name, line: tokenLines[step], problem: problem)
@@ -36,17 +45,19 @@ protocol RecordReader: AnyObject {
   func next(_ record: inout RawRecord) throws -> Bool
   /// Blank lines so far where an example was expected.
   var blankLines: BlankLines { get }
-  /// Lines so far that are not data: a header or comments, as `file:line` of the first and their number.
-  var asides: Asides { get }
+  /// What has been noticed so far about the layout of the file.
+  var layoutNotes: LayoutNotes { get }
 }
 
-/// Lines that were left out because they are not data.
-struct Asides: Sendable, Equatable {
-  /// The place of a header.
+/// Lines that were left out because they are not data, and how fields were told apart.
+struct LayoutNotes: Sendable, Equatable {
+  /// The place of a header, as `file:line`.
   var header: String?
   var comments = 0
   /// The place of the first comment.
   var firstComment: String?
+  /// The delimiter of a csv file, if it was detected and is not the comma.
+  var delimiter: Delimiter?
 }
 
 /// Counts blank lines. Those at the end of a file don't count; others are errors or left out, as the options
@@ -86,27 +97,57 @@ extension DataSource {
       return try ParallelRecords(source, target, second, options.emptySequences)
     case .file(let file):
       switch layout.cut {
-      case .columns, .conllu: return try ColumnRecords(file, layout.cut)
+      case .columns, .conllu: return try ColumnRecords(file, layout, options)
       default: return try LineRecords(file, layout, options)
       }
     }
   }
 }
 
-/// Examples with one line each.
+extension LineReader {
+  /// Goes to the next line of a file of examples. Throws `DataError`, also if the whole file is one line because its line ends are
+  /// carriage returns.
+  func nextRecordLine() throws -> Bool {
+    guard try next() else { return false }
+    if number == 1, !endsLine, bytes.dropLast().contains(0x0D) { throw problem(.carriageReturns) }
+    return true
+  }
+}
+
+/// Names of columns: those of labels, and those of anything else.
+private enum ColumnName {
+  static let labels: Set = [
+    "label", "labels", "class", "category", "tag", "tags", "target", "y", "ner", "pos", "upos", "xpos",
+  ]
+  static let others: Set = [
+    "text", "sentence", "utterance", "source", "src", "tgt", "trg", "input", "output", "file", "path",
+    "second source", "second_source", "word", "words", "token", "form",
+  ]
+
+  static func isKnown(_ name: String) -> Bool { labels.contains(name) || others.contains(name) }
+}
+
+/// Examples with one line each, as a whole or cut at tabs, or with one row of csv each.
 final class LineRecords: RecordReader {
   private let reader: LineReader
   private let layout: RecordLayout
+  private let choice: DataColumns?
   private let expected: String
   private(set) var blankLines: BlankLines
-  private(set) var asides = Asides()
-  /// Fields of the first line; others must have as many.
+  private(set) var layoutNotes = LayoutNotes()
+  private var csv: CSVParser?
+  private var row = Row()
+  /// The columns of the parts, from 0; set by the first row.
+  private var columns = (source: [0], target: 1, second: Int?.none)
+  /// Fields of the first row; others must have as many.
   private var fieldCount = 0
 
   init(_ file: TextSource, _ layout: RecordLayout, _ options: ExampleOptions) throws {
     reader = try LineReader(file)
     self.layout = layout
+    choice = options.columns
     blankLines = BlankLines(options.emptySequences)
+    if layout.cut == .csv { csv = CSVParser(options.delimiter, options.decimal) }
     expected =
       switch (options.format, options.kind) {
       case (.npy, _): "target<TAB>file.npy"
@@ -117,100 +158,143 @@ final class LineRecords: RecordReader {
   }
 
   func next(_ record: inout RawRecord) throws -> Bool {
-    while try reader.next() {
+    while try reader.nextRecordLine() {
       guard !reader.bytes.isEmpty else {
         blankLines.add(reader)
         continue
       }
       try blankLines.settle()
-      if fieldCount == 0, try isHeader() {
-        asides.header = "\(reader.name):\(reader.number)"
-        continue
-      }
-      switch layout.cut {
-      case .comma: try cutAtComma(&record)
-      case .tabs(let targetFirst): try cutAtTabs(&record, targetFirst)
-      default:
+      let line = reader.number
+      guard layout.cut != .wholeLine else {
         if layout.source != nil { record.source.set(reader.bytes, from: reader) }
         if layout.target != nil { record.target.set(reader.bytes, from: reader) }
+        return true
+      }
+      do {
+        try cutLine()
+        if fieldCount == 0, try begin() {
+          layoutNotes.header = "\(reader.name):\(line)"
+          continue
+        }
+        try checkCount()
+        try fill(&record, line)
+      } catch let problem as LineProblem {
+        throw DataError.line(name: reader.name, line: line, problem: problem)
       }
       return true
     }
     return false
   }
 
-  private func cutAtTabs(_ record: inout RawRecord, _ targetFirst: Bool) throws {
-    let bytes = reader.bytes
-    let tabs = bytes.indices.filter { bytes[$0] == 0x09 }
-    let most = layout.source == .text && !targetFirst ? 3 : 2
-    guard (2...most).contains(tabs.count + 1), fieldCount == 0 || fieldCount == tabs.count + 1 else {
-      throw reader.problem(.fields(found: tabs.count + 1, expected: expected))
+  /// Cuts the current line into a row; a row of csv may go on in the lines after it.
+  private func cutLine() throws {
+    guard var parser = csv else { return row.cutAtTabs(reader.bytes) }
+    // Not copied when it grows.
+    csv = nil
+    row = Row()
+    defer { csv = parser }
+    parser.begin()
+    while try !parser.add(reader.bytes) {
+      guard parser.row.bytes.count <= LineReader.longestLine else {
+        throw LineProblem.tooManyBytes(limit: LineReader.longestLine)
+      }
+      guard try reader.next() else { throw LineProblem.openQuotes }
     }
-    fieldCount = tabs.count + 1
-    let end = tabs.count > 1 ? tabs[1] : bytes.count
-    let (first, second) = (bytes[..<tabs[0]], bytes[(tabs[0] + 1)..<end])
-    record.target.set(targetFirst ? first : second, from: reader)
-    record.source.set(targetFirst ? second : first, from: reader)
-    record.hasSecondSource = tabs.count > 1
-    if record.hasSecondSource { record.secondSource.set(bytes[(end + 1)...], from: reader) }
+    row = parser.row
   }
 
-  private func cutAtComma(_ record: inout RawRecord) throws {
-    let bytes = reader.bytes
-    let comma = UInt8(ascii: ",")
-    let count = bytes.count { $0 == comma } + 1
-    if fieldCount == 0 { fieldCount = max(2, count) }
-    guard count == fieldCount, let first = bytes.firstIndex(of: comma) else {
-      throw reader.problem(.columns(found: count, expected: fieldCount))
-    }
-    record.target.set(bytes[..<first], from: reader)
-    record.source.set(bytes[(first + 1)...], from: reader)
+  /// Takes the number of fields, and the columns, from the first row. Returns whether it is a header.
+  private func begin() throws(LineProblem) -> Bool {
+    let names = row.names
+    if let csv, csv.delimiter != .comma { layoutNotes.delimiter = csv.delimiter }
+    var isHeader = choice?.hasNames == true
+    try setColumns(isHeader ? names : nil)
+    if !isHeader { isHeader = try looksLikeHeader(names.map { $0.lowercased() }) }
+    if csv != nil || choice != nil || isHeader { fieldCount = max(2, row.count) }
+    return isHeader
   }
 
-  /// Words that are names of a column with labels, and of one with anything else.
-  private static let labelNames: Set = ["label", "labels", "class", "category", "tag", "target", "y"]
-  private static let otherNames: Set = [
-    "text", "sentence", "utterance", "source", "src", "tgt", "trg", "input", "output", "file", "path",
-    "second source",
-    "second_source",
-  ]
+  private func setColumns(_ names: [String]?) throws(LineProblem) {
+    let isLabelFirst = layout.cut == .csv || layout.cut == .tabs(targetFirst: true)
+    columns.target = isLabelFirst ? 0 : 1
+    columns.source = layout.cut == .csv ? Array(1..<max(2, row.count)) : [isLabelFirst ? 1 : 0]
+    guard let choice else {
+      let mayHaveSecond = layout.source == .text && !isLabelFirst
+      columns.second = mayHaveSecond && row.count > 2 ? 2 : nil
+      return
+    }
+    func found(_ texts: [String]?) throws(LineProblem) -> [Int]? {
+      guard let texts else { return nil }
+      return try DataColumns.columns(texts, of: row.count, names: names)
+    }
+    columns.target = try found(choice.target)?.first ?? columns.target
+    columns.source = try found(choice.source) ?? (0..<row.count).filter { $0 != columns.target }
+    columns.second = try found(choice.secondSource)?.first
+    let used = columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
+    if let twice = used.first(where: { column in used.count { $0 == column } > 1 }) {
+      throw .columnTwice(twice + 1)
+    }
+  }
 
-  /// Whether the first line names the columns; sets the number of fields then.
+  /// Whether the first row names the columns.
   ///
-  /// A line of fields between tabs is a header if all fields are names of columns. A line of a csv file is one if no field
-  /// but the first is a number, or if the first is the name of labels and the others count from 0 or 1. Throws for a header
-  /// that has the label elsewhere than the reader expects it.
-  private func isHeader() throws -> Bool {
-    let separator: UInt8
-    var labelColumn: Int?
-    switch layout.cut {
-    case .comma: (separator, labelColumn) = (UInt8(ascii: ","), 0)
-    case .tabs(let targetFirst):
-      separator = 0x09
-      if layout.target == .label { labelColumn = targetFirst ? 0 : nil }
-      if layout.source == .label { labelColumn = 0 }
-    default: return false
-    }
-    let cells = reader.bytes.split(separator: separator, omittingEmptySubsequences: false)
-    let names = cells.map { String(decoding: $0.trimmed(), as: UTF8.self).lowercased() }
-    guard cells.count > 1 else { return false }
-    if layout.cut == .comma {
-      let numbers = names.dropFirst().map { Int($0) }
-      let isNumbered = [0, 1].contains { first in numbers.enumerated().allSatisfy { $1 == first + $0 } }
-      guard
-        cells.dropFirst().allSatisfy({ !$0.isEmpty && parsedNumber($0) == nil })
-          || Self.labelNames.contains(names[0]) && isNumbered
+  /// A row between tabs does if all fields that are read are names of columns. A row of csv does if no field of the source is a
+  /// number, or if the label is the name of labels and the fields of the source count from 0 or 1. Throws for a row that has
+  /// a name of labels elsewhere than the reader expects it, unless the user chose the columns.
+  private func looksLikeHeader(_ names: [String]) throws(LineProblem) -> Bool {
+    guard names.count > 1 else { return false }
+    let labelColumn =
+      layout.source == .label ? columns.source[0] : layout.target == .text ? nil : columns.target
+    if let csv {
+      let cells = columns.source.map { names[$0] }
+      let isNumbered = [0, 1].contains { first in
+        cells.enumerated().allSatisfy { Int($1) == first + $0 }
+      }
+      let hasNumbers = columns.source.contains { column in
+        row[column].trimmed().isEmpty || parsedNumber(csv.number(row[column])[...]) != nil
+      }
+      guard !hasNumbers || ColumnName.labels.contains(names[columns.target]) && isNumbered else {
+        return false
+      }
+    } else {
+      let read = columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
+      guard read.allSatisfy({ $0 < names.count && ColumnName.isKnown(names[$0]) }),
+        choice != nil || names.allSatisfy(ColumnName.isKnown)
       else { return false }
-    } else if !names.allSatisfy({ Self.labelNames.contains($0) || Self.otherNames.contains($0) }) {
-      return false
     }
-    if let labelColumn, !Self.labelNames.contains(names[labelColumn]),
-      let found = names.firstIndex(where: { Self.labelNames.contains($0) })
+    if choice == nil, let labelColumn, !ColumnName.labels.contains(names[labelColumn]),
+      let found = names.firstIndex(where: { ColumnName.labels.contains($0) })
     {
-      throw reader.problem(.labelColumn(names[found], column: found + 1, expected: labelColumn + 1))
+      throw .labelColumn(names[found], column: found + 1, expected: labelColumn + 1)
     }
-    fieldCount = cells.count
     return true
+  }
+
+  private func checkCount() throws(LineProblem) {
+    if csv != nil || choice != nil {
+      guard row.count == fieldCount else {
+        throw .columns(found: row.count, expected: fieldCount, delimiter: csv?.delimiter)
+      }
+    } else {
+      let most = columns.second == nil ? 2 : 3
+      guard row.count == most else { throw .fields(found: row.count, expected: expected) }
+      fieldCount = row.count
+    }
+  }
+
+  private func fill(_ record: inout RawRecord, _ line: Int) throws(LineProblem) {
+    let target = row[columns.target]
+    if let csv {
+      record.sourceColumns = columns.source
+      record.source.set(try csv.series(columns.source), from: reader, line: line)
+      record.target.set(
+        layout.target == .numbers ? csv.number(target) : Array(target), from: reader, line: line)
+    } else {
+      record.source.set(row[columns.source[0]], from: reader)
+      record.target.set(target, from: reader)
+    }
+    record.hasSecondSource = columns.second != nil
+    if let second = columns.second { record.secondSource.set(row[second], from: reader) }
   }
 }
 
@@ -220,7 +304,7 @@ final class ParallelRecords: RecordReader {
   private let target: LineReader
   private let second: LineReader?
   private(set) var blankLines: BlankLines
-  let asides = Asides()
+  let layoutNotes = LayoutNotes()
 
   init(
     _ source: TextSource, _ target: TextSource, _ second: TextSource?,
@@ -236,7 +320,7 @@ final class ParallelRecords: RecordReader {
 
   func next(_ record: inout RawRecord) throws -> Bool {
     while true {
-      let more = try readers.map { try $0.next() }
+      let more = try readers.map { try $0.nextRecordLine() }
       guard !more.contains(false) else {
         try checkEnd(more)
         return false
@@ -260,7 +344,7 @@ final class ParallelRecords: RecordReader {
     for (reader, hasLine) in zip(readers, more) where hasLine {
       repeat {
         guard reader.bytes.isEmpty else { throw reader.problem(.missingCounterpart(file: ended.name)) }
-      } while try reader.next()
+      } while try reader.nextRecordLine()
     }
   }
 }
@@ -269,26 +353,36 @@ final class ParallelRecords: RecordReader {
 final class ColumnRecords: RecordReader {
   private let reader: LineReader
   private let isCoNLLU: Bool
-  private static let conlluColumns = 10
+  private let choice: DataColumns?
+  private static let conlluColumns = [
+    "ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC",
+  ]
   let blankLines = BlankLines(.skip)
-  private(set) var asides = Asides()
-  /// Columns of the first line of a file that is not CoNLL-U; others must have as many.
+  private(set) var layoutNotes = LayoutNotes()
+  /// Columns of the first line; others must have as many.
   private var columnCount = 0
+  /// The columns of word and tag, from 0.
+  private var columns = (word: 1, tag: 3)
 
-  init(_ file: TextSource, _ cut: RecordCut) throws {
+  init(_ file: TextSource, _ layout: RecordLayout, _ options: ExampleOptions) throws {
     reader = try LineReader(file)
-    isCoNLLU = cut == .conllu
+    isCoNLLU = layout.cut == .conllu
+    choice = options.columns
   }
 
   func next(_ record: inout RawRecord) throws -> Bool {
     record.tokenLines.removeAll(keepingCapacity: true)
     record.source.bytes.removeAll(keepingCapacity: true)
     record.target.bytes.removeAll(keepingCapacity: true)
-    while try reader.next() {
+    while try reader.nextRecordLine() {
       if reader.bytes.allSatisfy(isASCIISpace) {
         if !record.tokenLines.isEmpty { return true }
       } else if !isComment(inSentence: !record.tokenLines.isEmpty) {
-        try isCoNLLU ? addCoNLLU(to: &record) : addColumns(to: &record)
+        do {
+          try addWord(to: &record)
+        } catch let problem as LineProblem {
+          throw reader.problem(problem)
+        }
       }
     }
     return !record.tokenLines.isEmpty
@@ -300,32 +394,56 @@ final class ColumnRecords: RecordReader {
     guard reader.bytes.first == UInt8(ascii: "#") else { return false }
     if isCoNLLU { return true }
     guard !inSentence, reader.bytes.count == 1 || reader.bytes[1] == UInt8(ascii: " ") else { return false }
-    asides.comments += 1
-    asides.firstComment = asides.firstComment ?? "\(reader.name):\(reader.number)"
+    layoutNotes.comments += 1
+    layoutNotes.firstComment = layoutNotes.firstComment ?? "\(reader.name):\(reader.number)"
     return true
   }
 
-  private func addColumns(to record: inout RawRecord) throws {
-    let cells = reader.bytes.split(whereSeparator: isASCIISpace)
-    if columnCount == 0 { columnCount = max(2, cells.count) }
-    guard cells.count == columnCount, let word = cells.first, let tag = cells.last else {
-      throw reader.problem(.columns(found: cells.count, expected: columnCount))
+  /// Adds the word and the tag of the line, unless it is a header or a line of CoNLL-U without a word.
+  private func addWord(to record: inout RawRecord) throws {
+    let cells =
+      isCoNLLU
+      ? reader.bytes.split(separator: 0x09, omittingEmptySubsequences: false)
+      : reader.bytes.split(whereSeparator: isASCIISpace)
+    if columnCount == 0, try begin(cells.map { String(decoding: $0, as: UTF8.self) }) {
+      layoutNotes.header = "\(reader.name):\(reader.number)"
+      return
     }
-    try add(word, tag, to: &record)
+    guard cells.count == columnCount else {
+      throw isCoNLLU
+        ? LineProblem.conlluColumns(found: cells.count)
+        : .columns(found: cells.count, expected: columnCount, delimiter: nil)
+    }
+    if isCoNLLU {
+      guard let isWord = Self.isWord(cells[0]) else {
+        throw LineProblem.badWordNumber(String(decoding: cells[0], as: UTF8.self))
+      }
+      guard isWord else { return }
+      guard !cells[columns.word].isEmpty else {
+        throw LineProblem.empty(field: Self.conlluColumns[columns.word])
+      }
+      guard !cells[columns.tag].isEmpty, !cells[columns.tag].elementsEqual("_".utf8) else {
+        throw LineProblem.missingTag(word: String(decoding: cells[columns.word], as: UTF8.self))
+      }
+    }
+    try add(cells[columns.word], cells[columns.tag], to: &record)
   }
 
-  private func addCoNLLU(to record: inout RawRecord) throws {
-    let cells = reader.bytes.split(separator: 0x09, omittingEmptySubsequences: false)
-    guard cells.count == Self.conlluColumns else { throw reader.problem(.conlluColumns(found: cells.count)) }
-    guard let isWord = Self.isWord(cells[0]) else {
-      throw reader.problem(.badWordNumber(String(decoding: cells[0], as: UTF8.self)))
+  /// Takes the columns from the first line. Returns whether it is a header.
+  private func begin(_ cells: [String]) throws(LineProblem) -> Bool {
+    columnCount = isCoNLLU ? Self.conlluColumns.count : max(2, cells.count)
+    if !isCoNLLU { columns = (0, columnCount - 1) }
+    let names = isCoNLLU ? Self.conlluColumns : choice?.hasNames == true ? cells : nil
+    func found(_ texts: [String]?, or usual: Int) throws(LineProblem) -> Int {
+      guard let texts else { return usual }
+      return try DataColumns.columns(texts, of: columnCount, names: names).first ?? usual
     }
-    guard isWord else { return }
-    guard !cells[1].isEmpty else { throw reader.problem(.empty(field: "FORM")) }
-    guard !cells[3].isEmpty, !cells[3].elementsEqual("_".utf8) else {
-      throw reader.problem(.missingTag(word: String(decoding: cells[1], as: UTF8.self)))
-    }
-    try add(cells[1], cells[3], to: &record)
+    columns.word = try found(choice?.source, or: columns.word)
+    columns.tag = try found(choice?.target, or: columns.tag)
+    guard columns.word != columns.tag else { throw .columnTwice(columns.tag + 1) }
+    guard !isCoNLLU, cells.count == columnCount else { return false }
+    return names != nil
+      || [columns.word, columns.tag].allSatisfy { ColumnName.isKnown(cells[$0].lowercased()) }
   }
 
   /// True for the number of a word; false for the range of a token of several words (`3-4`) and for a word

@@ -71,6 +71,10 @@ public final class SubwordModel: Sendable {
     on lines: TextLines, _ options: TextOptions, boundaries: Vocabulary.Boundaries
   ) throws -> SubwordModel {
     let size = options.maxVocabulary > 0 ? options.maxVocabulary : 8000
+    let name = "subword model of \(size) pieces"
+    guard lines.count > 0 else {
+      throw DataError.subwordModel(name: name, reason: "there is no text to learn it from")
+    }
     let specials = Vocabulary.specials(.bpe, boundaries)
     func id(_ token: String) -> String { "\(specials.firstIndex(of: token) ?? -1)" }
     let settings: [(String, String)] = [
@@ -94,10 +98,17 @@ public final class SubwordModel: Sendable {
           }
         })
     } catch {
-      throw DataError.subwordModel(
-        name: "subword model of \(size) pieces",
-        reason: "\(error); set another data.subword_vocabulary, which is SentencePiece's vocab_size")
+      throw DataError.subwordModel(name: name, reason: Self.advice(error.description))
     }
+  }
+
+  /// What to do about a refusal of the trainer, in terms of our keys. Every character of the text needs a piece.
+  private static func advice(_ refusal: String) -> String {
+    guard let needed = refusal.firstMatch(of: /required_chars\. \d+ vs (\d+)/)?.1 else {
+      return "\(refusal); set another data.subword_vocabulary, which is SentencePiece's vocab_size"
+    }
+    return
+      "too few for the characters of the text and the special tokens; set data.subword_vocabulary to at least \(needed)"
   }
 
   /// The same model with its pieces in another order: the new id of piece `order[n]` is n. Throws for bytes that are not

@@ -1,0 +1,149 @@
+import Options
+
+/// The character between the fields of a csv file.
+public enum Delimiter: String, OptionChoice {
+  /// A tab if the first line has one, else a semicolon if it has one, else a comma.
+  case auto
+  case comma, semicolon, tab
+}
+
+/// The mark before the decimals of the numbers of a csv file.
+public enum DecimalMark: String, OptionChoice {
+  case point, comma
+}
+
+/// The fields of one row, one after the other.
+struct Row {
+  private(set) var bytes: [UInt8] = []
+  private var ends: [Int] = []
+
+  var count: Int { ends.count }
+
+  subscript(field: Int) -> ArraySlice<UInt8> { bytes[(field == 0 ? 0 : ends[field - 1])..<ends[field]] }
+
+  /// The text of each field, without white space around it.
+  var names: [String] { (0..<count).map { String(decoding: self[$0].trimmed(), as: UTF8.self) } }
+
+  mutating func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    ends.removeAll(keepingCapacity: true)
+  }
+
+  /// Overwrites the row with a line that is cut at tabs.
+  mutating func cutAtTabs(_ line: [UInt8]) {
+    removeAll()
+    for byte in line {
+      if byte == 0x09 { endField() } else { bytes.append(byte) }
+    }
+    endField()
+  }
+
+  fileprivate mutating func append(_ byte: UInt8) { bytes.append(byte) }
+  fileprivate mutating func endField() { ends.append(bytes.count) }
+
+  /// Removes the beginning of the field that has not ended yet.
+  fileprivate mutating func clearField() { bytes.removeLast(bytes.count - (ends.last ?? 0)) }
+}
+
+/// Cuts the lines of a csv file into fields (RFC 4180): a field in quotation marks may hold delimiters, line ends, and
+/// quotation marks, which are doubled. Spaces around the quotation marks are left out. A quotation mark within a field that does not
+/// begin with one is text.
+///
+/// Written here rather than taken from a package: SwiftCSV, the one for Linux, holds the whole file as a `String`, cuts it by
+/// `Character` (so that a combining mark swallows the delimiter before it), and its errors have no line.
+struct CSVParser {
+  private enum State { case start, plain, quoted, closing, closed }
+
+  private static let quote = UInt8(ascii: "\"")
+  private let decimal: DecimalMark
+  /// Nil before the first line, if it is to be detected.
+  private(set) var delimiter: Delimiter?
+  private(set) var row = Row()
+  private var state = State.start
+
+  init(_ delimiter: Delimiter, _ decimal: DecimalMark) {
+    self.delimiter = delimiter == .auto ? nil : delimiter
+    self.decimal = decimal
+  }
+
+  /// Forgets the row, for the next one.
+  mutating func begin() {
+    row.removeAll()
+    state = .start
+  }
+
+  /// Adds a line to the row. Returns false if a quoted field continues in the next line.
+  mutating func add(_ line: [UInt8]) throws(LineProblem) -> Bool {
+    let separator = separator(line)
+    if state == .quoted { row.append(0x0A) }
+    for byte in line {
+      switch state {
+      case .start where byte == Self.quote:
+        row.clearField()
+        state = .quoted
+      case .quoted where byte == Self.quote: state = .closing
+      case .closing where byte == Self.quote:
+        row.append(byte)
+        state = .quoted
+      case .quoted: row.append(byte)
+      case .start, .plain, .closing, .closed:
+        if byte == separator {
+          row.endField()
+          state = .start
+        } else if state == .start || state == .plain {
+          row.append(byte)
+          if byte != 0x20 { state = .plain }
+        } else if byte == 0x20 {
+          state = .closed
+        } else {
+          throw .afterQuotes(column: row.count + 1)
+        }
+      }
+    }
+    if state == .quoted { return false }
+    row.endField()
+    return true
+  }
+
+  private mutating func separator(_ line: [UInt8]) -> UInt8 {
+    let found = delimiter ?? detected(line)
+    delimiter = found
+    return switch found {
+    case .tab: 0x09
+    case .semicolon: UInt8(ascii: ";")
+    case .comma, .auto: UInt8(ascii: ",")
+    }
+  }
+
+  private func detected(_ line: [UInt8]) -> Delimiter {
+    var isQuoted = false
+    let outside = line.filter { byte in
+      if byte == Self.quote { isQuoted.toggle() }
+      return !isQuoted
+    }
+    if outside.contains(0x09) { return .tab }
+    return outside.contains(UInt8(ascii: ";")) || decimal == .comma ? .semicolon : .comma
+  }
+
+  /// The fields of some columns as numbers with decimal points and a comma between them.
+  ///
+  /// - Throws: `notANumber` for a field that would become several.
+  func series(_ columns: [Int]) throws(LineProblem) -> [UInt8] {
+    var line: [UInt8] = []
+    for column in columns {
+      if !line.isEmpty || column != columns.first { line.append(UInt8(ascii: ",")) }
+      let number = number(row[column])
+      guard !number.contains(UInt8(ascii: ",")) else {
+        throw .notANumber(String(decoding: row[column], as: UTF8.self), column: column + 1)
+      }
+      line += number
+    }
+    return line
+  }
+
+  /// A field with a decimal point in place of the mark of the file.
+  func number(_ field: ArraySlice<UInt8>) -> [UInt8] {
+    guard decimal == .comma else { return Array(field) }
+    return field.map { $0 == UInt8(ascii: ",") ? UInt8(ascii: ".") : $0 }
+  }
+}

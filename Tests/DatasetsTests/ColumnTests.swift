@@ -1,0 +1,170 @@
+import Datasets
+import Testing
+
+/// Which columns are read, by the user's choice, by a header, or by the rules of the format; and the warnings about columns
+/// that are probably the wrong ones.
+@Suite struct ColumnTests {
+  private func options(
+    _ kind: DataKind, _ format: DataFormat, _ columns: [DataPath.Part: [String]]
+  ) -> ExampleOptions {
+    ExampleOptions(kind, format) { $0.columns = DataColumns(parts: columns) }
+  }
+
+  private func problem(_ options: ExampleOptions, _ text: String) -> LineProblem? {
+    let error = #expect(throws: DataError.self) { try options.load(.text(text)) }
+    guard case .line(_, _, let problem) = error else { return nil }
+    return problem
+  }
+
+  @Test func numberedColumnsOfTSV() throws {
+    let numbered = options(.labeled, .tsv, [.source: ["3"], .target: ["2"]])
+    let corpus = try numbered.load(.text("7\tx\ta b\n8\ty\tc\n"))
+    #expect(corpus.train.words(.source, corpus.encoding.source) == [["a", "b"], ["c"]])
+    #expect(corpus.encoding.labels?.names == ["x", "y"])
+    #expect(corpus.train.report.firstExample == "source \"a b\", target \"x\"")
+    // The header is found by the columns that are read.
+    #expect(try numbered.load(.text("id\tlabel\ttext\n7\tx\ta b\n")).train.count == 1)
+    let pairs = options(.paired, .tsv, [.source: ["2"], .target: ["1"], .secondSource: ["4"]])
+    let triples = try pairs.load(.text("t\ts\tno\tr\n"))
+    #expect(triples.train.words(.source, triples.encoding.source) == [["s"]])
+    #expect(triples.train.words(.target, triples.encoding.target) == [["t"]])
+    #expect(triples.train.words(.secondSource, triples.encoding.source) == [["r"]])
+  }
+
+  @Test func namedColumns() throws {
+    let named = options(.labeled, .tsv, [.input: ["Review text"], .labels: ["stars"]])
+    let corpus = try named.load(.text("id\tstars\treview text\n7\tx\ta b\n"))
+    #expect(corpus.train.words(.source, corpus.encoding.source) == [["a", "b"]])
+    #expect(corpus.train.warnings(of: "data") == ["data: text:1 was read as a header"])
+    #expect(problem(named, "id\tstars\ttext\n") == .noColumn("Review text", names: ["id", "stars", "text"]))
+    #expect(
+      problem(options(.labeled, .tsv, [.source: ["1"], .target: ["4"]]), "a\tb\n")
+        == .columnBeyond(4, count: 2))
+    #expect(problem(options(.labeled, .tsv, [.source: ["a"], .target: ["1"]]), "a\tb\n") == .columnTwice(1))
+    #expect(
+      problem(options(.labeled, .tsv, [.source: ["1"], .target: ["2"]]), "a\tb\nc\n")
+        == .columns(found: 1, expected: 2, delimiter: nil))
+  }
+
+  @Test func columnsOfCSV() throws {
+    // The class last, after a column of row numbers.
+    let last = options(.labeled, .csv, [.source: ["2-3"], .target: ["4"]])
+    let corpus = try last.load(.text("1,0.5,1,x\n2,3,4,y\n"))
+    #expect(corpus.train.numbers(.source) == [[0.5, 1], [3, 4]])
+    #expect(corpus.encoding.labels?.names == ["x", "y"])
+    #expect(problem(last, "1,0.5,a,x\n2,1,1,x") == .notANumber("a", column: 3))
+    // Without a source: all the others.
+    let others = options(.labeled, .csv, [.target: ["kind"]])
+    #expect(try others.load(.text("x0,kind,x1\n1,a,2\n")).train.numbers(.source) == [[1, 2]])
+    let some = options(.labeled, .csv, [.source: ["x1", "5-", "x0"], .target: ["kind"]])
+    let text = "x0,kind,x1,no,y,z\n1,a,2,3,4,5\n"
+    #expect(try some.load(.text(text)).train.numbers(.source) == [[2, 4, 5, 1]])
+  }
+
+  @Test func columnsOfWords() throws {
+    let text = "1 EU NNP B-ORG\n2 rejects VBZ O\n\n1 German JJ B-MISC\n"
+    let corpus = try options(.tagged, .columns, [.source: ["2"], .target: ["3"]]).load(.text(text))
+    #expect(corpus.train.words(.source, corpus.encoding.source) == [["EU", "rejects"], ["German"]])
+    #expect(corpus.train.tags(corpus.encoding.labels) == [["NNP", "VBZ"], ["JJ"]])
+    let named = options(.tagged, .columns, [.source: ["form"], .target: ["ner"]])
+    #expect(
+      try named.load(.text("id form pos ner\n" + text)).encoding.labels?.names == ["B-MISC", "B-ORG", "O"])
+    // A header of names that the format knows is left out.
+    let set = try ExampleOptions(.tagged, .columns).load(.text("Token Tag\na X\n")).train
+    #expect(set.lengths(.source) == [1] && set.warnings(of: "data") == ["data: text:1 was read as a header"])
+    let conllu = "1\tgo\tgo\tVERB\tVB\t_\t_\t_\t_\t_\n"
+    let xpos = try options(.tagged, .conllu, [.target: ["XPOS"]]).load(.text(conllu))
+    #expect(xpos.encoding.labels?.names == ["VB"])
+    #expect(problem(options(.tagged, .conllu, [.target: ["2"]]), conllu) == .columnTwice(2))
+  }
+
+  @Test func quotedFields() throws {
+    let text = "\"kind, or \"\"class\"\"\",x\r\n\"a\",\"1\"\r\n \"b\nc\" , \"-2.5\" \r\n\"\",\"3\"\r\n"
+    let options = ExampleOptions(.paired, .csv, target: .char) { $0.emptySequences = .skip }
+    let set = try options.load(.text(text)).train
+    #expect(set.numbers(.source) == [[1], [-2.5]])
+    #expect(set.report.emptySkipped == 1)
+    let labels = try ExampleOptions(.labeled, .csv).load(.text("\"say \"\"x\"\"\",1\nb \"c\",2\n")).encoding
+      .labels
+    #expect(labels?.names == ["b \"c\"", "say \"x\""])
+  }
+
+  @Test(arguments: [("x;1;2\ny;3;4", "semicolons"), ("\"x\tx;y\"\t1\t2\ny\t3\t4", "tabs")])
+  func delimitersAreDetectedAndNamed(text: String, name: String) throws {
+    let set = try ExampleOptions(.labeled, .csv).load(.text(text)).train
+    #expect(set.numbers(.source) == [[1, 2], [3, 4]])
+    #expect(set.warnings(of: "data") == ["data: fields are separated by \(name)"])
+    let comma = ExampleOptions(.labeled, .csv) { $0.delimiter = .comma }
+    #expect(problem(comma, text) == .columns(found: 1, expected: 2, delimiter: .comma))
+  }
+
+  @Test func decimalCommas() throws {
+    let german = ExampleOptions(.labeled, .csv) { $0.decimal = .comma }
+    let train = DataSource.text("Klasse;x\na;1,5\nb;-2,25\n")
+    let corpus = try german.load(train)
+    #expect(corpus.train.numbers(.source) == [[1.5], [-2.25]])
+    var inputs = try PredictionInputs(options: german, encoding: corpus.encoding, like: train)
+    try inputs.append("0,5;\"3\"".utf8, name: "input", line: 1)
+    try inputs.append("7,5".utf8, name: "input", line: 2)
+    #expect(inputs.take().numbers(.source) == [[0.5, 3], [7.5]])
+    #expect(throws: DataError.line(name: "input", line: 3, problem: .notANumber("x", column: 2))) {
+      try inputs.append("1;x".utf8, name: "input", line: 3)
+    }
+    let regression = ExampleOptions(.labeled, .csv) {
+      $0.decimal = .comma
+      $0.numericTargets = true
+    }
+    #expect(try regression.load(.text("0,5;1\n")).train.numbers(.target) == [[0.5]])
+    let advice = problem(ExampleOptions(.labeled, .csv), "a;1,5\n")?.description
+    #expect(advice?.contains("data.decimal=comma") == true)
+  }
+
+  // MARK: Columns that are probably the wrong ones
+
+  private func doubt(_ options: ExampleOptions, _ lines: some Sequence<String>) throws -> String? {
+    let warnings = try options.load(.text(lines.joined(separator: "\n"))).train.warnings(of: "data")
+    #expect(warnings.count < 2)
+    return warnings.first
+  }
+
+  @Test func labelsThatAreNearlyAsManyAsExamples() throws {
+    let options = ExampleOptions(.labeled, .tsv)
+    let swapped = try doubt(options, (0..<30).map { "words number \($0)\tclass" })
+    #expect(swapped?.contains("30 different labels") == true)
+    #expect(swapped?.contains("target \"words number 0\"; see data.columns") == true)
+    #expect(try doubt(options, (0..<30).map { "class\twords number \($0)" }) == nil)
+    let rows = try doubt(ExampleOptions(.labeled, .csv), (0..<30).map { "\($0),1,2,\($0 % 2)" })
+    #expect(rows?.contains("30 different labels") == true)
+    let classes = try doubt(ExampleOptions(.generated, .tsv), (0..<30).map { "name \($0)\tclass" })
+    #expect(classes?.contains("30 different labels") == true)
+  }
+
+  @Test func aHeaderWithOtherNames() throws {
+    let lines = ["sentiment\treview"] + (0..<30).map { "\($0 % 2)\twords number \($0)" }
+    let warning = try doubt(ExampleOptions(.labeled, .tsv), lines)
+    #expect(warning?.contains("is it a header?") == true)
+    #expect(warning?.contains("source \"review\", target \"sentiment\"") == true)
+    #expect(try doubt(ExampleOptions(.labeled, .tsv), lines.dropFirst()) == nil)
+  }
+
+  @Test func swappedColumnsOfWords() throws {
+    let options = ExampleOptions(.tagged, .columns)
+    // Every word occurs four times: they are not nearly as many as the tokens.
+    let lines = (0..<200).map { (word: "word\($0 % 50)", tag: "T\($0 % 5)", isEnd: $0 % 7 == 6) }
+    let right = lines.map { "\($0.word) \($0.tag)" + ($0.isEnd ? "\n" : "") }
+    let swapped = lines.map { "\($0.tag) \($0.word)" + ($0.isEnd ? "\n" : "") }
+    #expect(try doubt(options, right) == nil)
+    #expect(try doubt(options, swapped)?.contains("50 different tags for 5 different words") == true)
+    let numbered = lines.enumerated().map { "\($0 % 7 + 1) \($1.word) \($1.tag)" + ($1.isEnd ? "\n" : "") }
+    #expect(try doubt(options, numbered)?.contains("the numbers 1 to 7") == true)
+  }
+
+  @Test func tokensThatAreAllTooRare() throws {
+    let options = ExampleOptions(.labeled, .tsv) { $0.source.minCount = 2 }
+    #expect(
+      try options.load(.text("x\ta b\n")).warnings.first?.hasPrefix("source: every token is rarer") == true)
+    #expect(try options.load(.text("x\ta a\n")).warnings == [])
+    let text = try TextCorpus.load(train: .text("a b c"), options: TextOptions(.word, minCount: 2))
+    #expect(text.warnings.count == 1 && text.vocabulary.count == 2)
+  }
+}
