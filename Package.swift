@@ -109,6 +109,10 @@ let testTargets: [Target] = [
   .executableTarget(
     name: "MPIConformance", dependencies: ["MPI", "Communication"], path: "Tests/MPIConformance",
     swiftSettings: strictSwift),
+  // The ranks of a job as threads of one process.
+  .target(
+    name: "InProcessRanks", dependencies: ["Communication"], path: "Tests/InProcessRanks",
+    swiftSettings: strictSwift),
   test("Architecture", of: []),
   test("NumericKernels", of: ["NumericKernels", "CKernels", "Checkpoints"]),
   test("Parameters", of: ["Parameters", "NumericKernels"]),
@@ -117,7 +121,7 @@ let testTargets: [Target] = [
     of: ["RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Checkpoints"]),
   test("Optimizers", of: ["Optimizers"]),
   test("MPI", of: ["MPI", "MPIConformance"]),
-  test("Communication", of: ["Communication", "MPIConformance"]),
+  test("Communication", of: ["Communication", "InProcessRanks", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "Tasks", "Datasets", "rnn-dist"]),
   test("Datasets", of: ["Datasets", "Checkpoints", "CZlib", "CZstd"]),
   test("UnicodeText", of: ["UnicodeText"]),
@@ -129,11 +133,14 @@ let testTargets: [Target] = [
     of: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
       "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
-      "RunLog",
+      "InProcessRanks", "RunLog",
     ]),
   test(
     "Command",
-    of: ["rnn-dist", "NumericKernels", "Configuration", "Datasets", "Checkpoints", "Tasks", "Training"]),
+    of: [
+      "rnn-dist", "NumericKernels", "Communication", "Configuration", "Datasets", "Checkpoints",
+      "InProcessRanks", "Tasks", "Training",
+    ]),
 ]
 
 func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {

@@ -36,11 +36,7 @@ struct CheckpointState: Sendable {
 
   /// Returns the bytes of `state.json`; the same arguments give the same bytes. Throws `EncodingError`.
   static func encode(step: Int, files: [String: File], state: some Encodable) throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy =
-      .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    let content = try encoder.encode(Content(files: files, state: state, step: step))
+    let content = Data(try ExactJSON.encode(Content(files: files, state: state, step: step)))
     return Data((opening + digest(of: content) + middle).utf8) + content + Data(closing.utf8)
   }
 
@@ -83,7 +79,7 @@ struct CheckpointState: Sendable {
       throw damage("the digest is \(computed), but \(recorded) was recorded")
     }
     let summary: Summary
-    do { summary = try Self.decoder.decode(Summary.self, from: content) } catch { throw damage("\(error)") }
+    do { summary = try ExactJSON.decode(Summary.self, from: content) } catch { throw damage("\(error)") }
     guard summary.format == Self.format else {
       throw damage("it has format \(summary.format), this program reads format \(Self.format)")
     }
@@ -95,13 +91,30 @@ struct CheckpointState: Sendable {
 
   /// Returns the trainer's state bit for bit, infinities and NaN included; throws `DecodingError`.
   func decode<State: Decodable>(_ type: State.Type) throws -> State {
-    try Self.decoder.decode(StateOnly<State>.self, from: content).state
+    try ExactJSON.decode(StateOnly<State>.self, from: content).state
+  }
+}
+
+/// Values as JSON, bit for bit: infinities and NaN are texts. The same value gives the same bytes.
+package enum ExactJSON {
+  private static let (infinity, negativeInfinity, notANumber) = ("inf", "-inf", "nan")
+
+  /// Throws `EncodingError`.
+  package static func encode(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: infinity, negativeInfinity: negativeInfinity, nan: notANumber)
+    return [UInt8](try encoder.encode(value))
   }
 
-  private static var decoder: JSONDecoder {
+  /// Throws `DecodingError`.
+  package static func decode<Value: Decodable>(
+    _ type: Value.Type, from json: some Sequence<UInt8>
+  ) throws -> Value {
     let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy =
-      .convertFromString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return decoder
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: infinity, negativeInfinity: negativeInfinity, nan: notANumber)
+    return try decoder.decode(type, from: Data(json))
   }
 }

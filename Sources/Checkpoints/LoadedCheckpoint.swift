@@ -82,11 +82,6 @@ public struct CheckpointFailure: Error, Sendable, Equatable, CustomStringConvert
   public let path: String
   public let reason: Reason
 
-  public init(path: String, reason: Reason) {
-    self.path = path
-    self.reason = reason
-  }
-
   /// 66 if the checkpoint doesn't exist, 1 if the state can't be written, 65 for bad data.
   public var exitCode: Int32 {
     switch reason {

@@ -179,11 +179,6 @@ public struct SafetensorsFailure: Error, Sendable, Equatable, CustomStringConver
   /// The broken rule, with the tensor or the position.
   public let problem: String
 
-  public init(path: String, problem: String) {
-    self.path = path
-    self.problem = problem
-  }
-
   /// 65: bad data.
   public var exitCode: Int32 { 65 }
 

@@ -9,14 +9,6 @@ public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvert
   /// The description of its error.
   public let message: String
 
-  /// Creates the failure of `rank` on `host`.
-  public init(rank: Int, host: String, exitCode: Int32, message: String) {
-    self.rank = rank
-    self.host = host
-    self.exitCode = exitCode
-    self.message = message
-  }
-
   public var description: String { "rank \(rank) on \(host): \(message)" }
 }
 
@@ -30,13 +22,6 @@ public struct ReplicaMismatch: Error, Sendable, Equatable, CustomStringConvertib
   public let worldSize: Int
   /// 78: the ranks were started or configured differently.
   public var exitCode: Int32 { 78 }
-
-  /// Creates the mismatch of `what` on `ranks`.
-  public init(what: String, ranks: [Int], worldSize: Int) {
-    self.what = what
-    self.ranks = ranks
-    self.worldSize = worldSize
-  }
 
   public var description: String {
     let list = ranks.map(String.init).joined(separator: ", ")

@@ -37,15 +37,6 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
   /// What happened and what to do about it.
   public let detail: String
 
-  /// Creates an error of `kind` that occurred on `rank` in `collective`.
-  public init(kind: Kind, rank: Int, host: String, collective: String, detail: String) {
-    self.kind = kind
-    self.rank = rank
-    self.host = host
-    self.collective = collective
-    self.detail = detail
-  }
-
   /// 78 (configuration) for a wrong launcher, the exit code of an abort, otherwise 1.
   public var exitCode: Int32 {
     switch kind {
@@ -60,14 +51,14 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
 
 extension Communicator {
   /// Returns an error of `kind` that carries this rank and host.
-  func failure(
+  package func failure(
     _ kind: CommunicationError.Kind, in collective: String, _ detail: String
   ) -> CommunicationError {
     CommunicationError(kind: kind, rank: rank, host: hostName, collective: collective, detail: detail)
   }
 
   /// Throws unless `peer` is a rank of this communicator.
-  func requireRank(_ peer: Int, in collective: String) throws {
+  package func requireRank(_ peer: Int, in collective: String) throws {
     guard (0..<worldSize).contains(peer) else {
       throw failure(
         .invalidRank(peer), in: collective,

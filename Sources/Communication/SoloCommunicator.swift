@@ -56,7 +56,7 @@ public final class SoloCommunicator: Communicator {
 }
 
 /// Returns the name of this host, without a query to any name service.
-func localHostName() -> String {
+package func localHostName() -> String {
   var name = [CChar](repeating: 0, count: 256)
   guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
   return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)

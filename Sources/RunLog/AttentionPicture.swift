@@ -1,9 +1,9 @@
 /// The attention weights of a decoder: each output token is a row, each source token a column, and the shade of a cell
 /// shows the weight.
 ///
-///     try AttentionPicture(
-///       title: "step 2000", outputTokens: ["2017", "-", "05"], sourceTokens: ["May", "2017"], weights: […]
-///     ).write(to: "\(paths.attention)/step-2000-1.svg")
+///     let panel = AttentionPicture.Panel(name: "source", tokens: ["May", "2017"], weights: […])
+///     try AttentionPicture(title: "step 2000", outputTokens: ["2017", "-", "05"], panels: [panel])
+///       .write(to: "\(paths.attention)/step-2000-1.svg")
 ///
 /// The same content gives the same bytes. Only the beginning of long sequences is drawn, with a note that says so.
 public struct AttentionPicture: Sendable, Equatable {
@@ -42,13 +42,6 @@ public struct AttentionPicture: Sendable, Equatable {
     self.title = title
     self.outputTokens = outputTokens
     self.panels = panels
-  }
-
-  /// Creates a picture of one source, with the weights `[output tokens, source tokens]` row by row.
-  public init(title: String, outputTokens: [String], sourceTokens: [String], weights: [Float]) {
-    self.init(
-      title: title, outputTokens: outputTokens,
-      panels: [Panel(name: "source", tokens: sourceTokens, weights: weights)])
   }
 
   /// The picture as a self-contained SVG file.

@@ -5,8 +5,6 @@ public indirect enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)
   case integer(Int)
-  /// A 32-bit float, written with the fewest digits that represent it exactly.
-  case float(Float)
   /// A 64-bit float, written with the fewest digits that represent it exactly.
   case double(Double)
   case string(String)
@@ -20,7 +18,6 @@ public indirect enum JSONValue: Sendable, Equatable {
     case .null: "null"
     case .bool(let value): value ? "true" : "false"
     case .integer(let value): String(value)
-    case .float(let value): value.isFinite ? "\(value)" : "null"
     case .double(let value): value.isFinite ? "\(value)" : "null"
     case .string(let value): quotedJSON(value)
     case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"

@@ -5,24 +5,9 @@ import Foundation
 ///
 /// Only the reporting rank has a writer, and it uses the writer from one thread.
 public final class MetricsWriter {
-  /// The numbers of lines that were removed from the file of a resumed run.
-  public struct Dropped: Sendable, Equatable {
-    /// Lines of steps after the resumed one, which will be written again.
-    public var laterLines: Int
-    /// Lines that aren't complete JSON objects, because the process died while it wrote them.
-    public var tornLines: Int
-
-    public init(laterLines: Int = 0, tornLines: Int = 0) {
-      self.laterLines = laterLines
-      self.tornLines = tornLines
-    }
-  }
-
   /// The length of the longest line that this program writes.
-  public static let longestLine = 1 << 20
+  static let longestLine = 1 << 20
 
-  /// The lines that were removed when the file was opened.
-  public let dropped: Dropped
   private let file: RecordFile
 
   /// Opens the file for appending, creating it if needed.
@@ -36,7 +21,7 @@ public final class MetricsWriter {
   public init(
     path: String, resumedStep: Int? = nil, write: @escaping WriteCall = Foundation.write
   ) throws {
-    dropped = try resumedStep.map { try Self.rewind(path, to: $0) } ?? Dropped()
+    if let resumedStep { try Self.rewind(path, to: resumedStep) }
     file = try RecordFile(path: path, write: write)
   }
 
@@ -63,15 +48,16 @@ public final class MetricsWriter {
     var step: Int?
   }
 
-  /// Removes lines of later steps and incomplete lines. The file is replaced atomically, or not changed.
-  private static func rewind(_ path: String, to step: Int) throws -> Dropped {
+  /// Removes the lines of later steps, which will be written again, and those that a dying process didn't complete.
+  ///
+  /// The file is replaced atomically, or not changed.
+  private static func rewind(_ path: String, to step: Int) throws {
     let contents: Data
     do {
       contents = try DurableFile.read(path, limit: .max) ?? Data()
     } catch let failure as FileFailure where failure.operation == .open && failure.errno == ENOENT {
-      return Dropped()
+      return
     }
-    var dropped = Dropped()
     var kept = Data()
     let decoder = JSONDecoder()
     var rest = contents[...]
@@ -80,18 +66,10 @@ public final class MetricsWriter {
       let line = rest[..<(lineEnd ?? rest.endIndex)]
       rest = rest[(lineEnd.map { $0 + 1 } ?? rest.endIndex)...]
       guard lineEnd != nil, line.count <= longestLine,
-        let found = try? decoder.decode(StepOfLine.self, from: line)
-      else {
-        dropped.tornLines += 1
-        continue
-      }
-      if let lineStep = found.step, lineStep > step {
-        dropped.laterLines += 1
-      } else {
-        kept += line + [newline]
-      }
+        let found = try? decoder.decode(StepOfLine.self, from: line), found.step ?? 0 <= step
+      else { continue }
+      kept += line + [newline]
     }
-    if dropped != Dropped() { try DurableFile.write(kept, to: path) }
-    return dropped
+    if kept.count < contents.count { try DurableFile.write(kept, to: path) }
   }
 }

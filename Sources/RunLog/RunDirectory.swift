@@ -153,8 +153,8 @@ public struct RunPaths: Sendable, Equatable {
   public var configuration: String { file("config.yaml") }
   public var record: String { file("run.json") }
   public var metrics: String { file("metrics.jsonl") }
-  /// The sizes that follow from the data of a run on examples.
-  public var dataShape: String { file("shape.json") }
+  /// What all ranks did last, if the watchdog ended the run.
+  public var flightRecord: String { file("flight-record.json") }
   public var checkpoints: String { file("checkpoints") }
   public var attention: String { file("attention") }
   public var lock: String { file(Self.lockName) }

@@ -41,11 +41,6 @@ public struct RunRecord: Codable, Sendable, Equatable {
     self.message = message
   }
 
-  private enum CodingKeys: String, CodingKey {
-    case versions, ranks, hosts, seed, started, ended, status, message
-    case commandLine = "command_line"
-  }
-
   /// Writes the record to `path`, with times in ISO 8601 to the second.
   ///
   /// - Throws: `FileFailure`; the old record then still exists.
@@ -53,6 +48,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .iso8601
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     let json: Data
     do { json = try encoder.encode(self) } catch {
       throw RunRecordFailure(path: path, problem: "can't be written as JSON: \(error)")
@@ -69,6 +65,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     }
     let decoder = JSONDecoder()
     decoder.dateDecodingStrategy = .iso8601
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
     do { self = try decoder.decode(RunRecord.self, from: json) } catch {
       throw RunRecordFailure(path: path, problem: "isn't a run record: \(error)")
     }
@@ -81,11 +78,6 @@ public struct RunRecord: Codable, Sendable, Equatable {
 public struct RunRecordFailure: Error, Sendable, Equatable, CustomStringConvertible {
   public let path: String
   public let problem: String
-
-  public init(path: String, problem: String) {
-    self.path = path
-    self.problem = problem
-  }
 
   /// 65: bad data.
   public var exitCode: Int32 { 65 }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Communication
 import NumericKernels
 
@@ -63,16 +64,14 @@ package struct ProductSelection {
   /// Only rank 0 measures, because two ranks would come to different choices, and only products that are not in the cache.
   /// `measurements` and `warnings` are empty on the other ranks.
   package func choose(_ uses: [ProductUse], on communicator: any Communicator) throws -> Result {
-    let everyone = try communicator.allgather(try JSONText.encode(uses))
+    let everyone = try communicator.allgather(try ExactJSON.encode(uses))
     var result = Result(choices: ProductChoices(), measurements: [], warnings: [])
-    let bytes = try communicator.agree { () -> [UInt8] in
-      guard communicator.rank == 0 else { return [] }
-      let met = Self.merged(try everyone.map { try JSONText.decode([ProductUse].self, from: $0) })
+    let choices = try communicator.readOnRank0 {
+      let met = Self.merged(try everyone.map { try ExactJSON.decode([ProductUse].self, from: $0) })
       result = measure(met)
-      return try JSONText.encode(result.choices)
+      return try ExactJSON.encode(result.choices)
     }
-    let first = try communicator.allgather(bytes)[0]
-    result.choices = try JSONText.decode(ProductChoices.self, from: first)
+    result.choices = try ExactJSON.decode(ProductChoices.self, from: choices)
     return result
   }
 

@@ -1,6 +1,5 @@
 import Checkpoints
 import Communication
-import Foundation
 import Optimizers
 import Parameters
 import Tasks
@@ -139,10 +138,10 @@ final class TrainingCheckpoints {
         Restored(state: state, path: checkpoint.path, rejected: rejected), try readTensors(of: checkpoint)
       )
     }
-    guard let text = try broadcast(found.map { try JSONText.encode($0.restored.state) } ?? []) else {
+    guard let text = try broadcast(found.map { try ExactJSON.encode($0.restored.state) } ?? []) else {
       return nil
     }
-    let state = try JSONText.decode(TrainingState.self, from: text)
+    let state = try ExactJSON.decode(TrainingState.self, from: text)
     try broadcastBits(task.parameters.elements)
     if let average { try broadcastBits(average.values.elements) }
     for moment in optimizer.moments { try broadcastBits(moment.buffer) }
@@ -202,25 +201,5 @@ final class TrainingCheckpoints {
   private func broadcast(_ bytes: [UInt8]) throws -> [UInt8]? {
     let all = try communicator.allgather(communicator.rank == 0 ? bytes : [])
     return all[0].isEmpty ? nil : all[0]
-  }
-}
-
-/// Small values as JSON, to be sent between ranks.
-enum JSONText {
-  private static let nonFinite = ("inf", "-inf", "nan")
-
-  static func encode(_ value: some Encodable) throws -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: nonFinite.0, negativeInfinity: nonFinite.1, nan: nonFinite.2)
-    return Array(try encoder.encode(value))
-  }
-
-  static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: nonFinite.0, negativeInfinity: nonFinite.1, nan: nonFinite.2)
-    return try decoder.decode(type, from: Data(bytes))
   }
 }

@@ -1,6 +1,7 @@
-import Checkpoints
 import Foundation
 import Testing
+
+@testable import Checkpoints
 
 /// A state such as a trainer might save in addition to its tensors.
 struct TrainerState: Codable, Sendable, Equatable {

@@ -1,6 +1,7 @@
-import Checkpoints
 import Foundation
 import Testing
+
+@testable import Checkpoints
 
 /// A header that breaks one rule.
 struct HostileHeader: Sendable, CustomTestStringConvertible {

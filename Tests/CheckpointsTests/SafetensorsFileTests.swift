@@ -1,6 +1,7 @@
-import Checkpoints
 import Foundation
 import Testing
+
+@testable import Checkpoints
 
 @Suite("SafetensorsFile")
 struct SafetensorsFileTests {

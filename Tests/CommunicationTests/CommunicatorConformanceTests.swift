@@ -1,4 +1,5 @@
 import Communication
+import InProcessRanks
 import MPIConformance
 import Testing
 

@@ -1,4 +1,5 @@
 import Communication
+import InProcessRanks
 import Testing
 
 /// Beyond the protocol, the implementation with threads promises that no mistake ends in a hang.

@@ -1,3 +1,4 @@
+import InProcessRanks
 import Testing
 
 @testable import Communication

@@ -221,3 +221,12 @@ struct VisibleTextTests {
     #expect(VisibleText("", keepsSpaces: true).text == "")
   }
 }
+
+extension AttentionPicture {
+  /// A picture of one source.
+  fileprivate init(title: String, outputTokens: [String], sourceTokens: [String], weights: [Float]) {
+    self.init(
+      title: title, outputTokens: outputTokens,
+      panels: [Panel(name: "source", tokens: sourceTokens, weights: weights)])
+  }
+}

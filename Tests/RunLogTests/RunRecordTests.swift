@@ -1,7 +1,8 @@
 import Checkpoints
 import Foundation
-import RunLog
 import Testing
+
+@testable import RunLog
 
 @Suite("RunRecord")
 struct RunRecordTests {

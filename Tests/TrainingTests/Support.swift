@@ -2,6 +2,7 @@ import Checkpoints
 import Communication
 import Datasets
 import Foundation
+@_exported import InProcessRanks
 import RunLog
 import Synchronization
 @testable import Training

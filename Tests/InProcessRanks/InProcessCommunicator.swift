@@ -1,6 +1,7 @@
+import Communication
 import Foundation
 
-/// One of several ranks that are threads of this process, for tests of distributed code without a launcher.
+/// One of several ranks that are threads of this process: tests of distributed code need no launcher.
 ///
 /// The last rank to enter a collective carries it out on the memory of all ranks while the others sleep. Sums are added
 /// in rank order. A rank that fails wakes all others with an error, and a rank that calls a different collective is
