@@ -42,7 +42,12 @@ struct ConformanceProgram {
     let pipe = Pipe()
     process.executableURL = program
     process.arguments = arguments
-    process.environment = mpiEnvironment.merging(environment) { $1 }
+    // Jobs that start at the same time must not create and remove each other's session directory.
+    let session = NSTemporaryDirectory() + "/rnn-dist-mpi-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: session, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: session) }
+    process.environment = mpiEnvironment.merging(["OMPI_MCA_orte_tmpdir_base": session]) { $1 }
+      .merging(environment) { $1 }
     process.standardOutput = pipe
     process.standardError = pipe
     process.standardInput = FileHandle.nullDevice
