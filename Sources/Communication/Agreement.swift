@@ -13,19 +13,22 @@ public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvert
 }
 
 /// Some ranks have different bytes than rank 0 where all must be equal.
-public struct ReplicaMismatch: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
+public struct ReplicaMismatch: Error, Sendable, CustomStringConvertible, ExitCoded {
   /// What was compared, such as "the configuration".
   public let what: String
   /// The ranks that differ from rank 0, ascending.
   public let ranks: [Int]
   /// The number of ranks that were compared.
   public let worldSize: Int
+  /// If texts were compared, that of the first of ``ranks`` and that of rank 0.
+  var texts: (found: String, expected: String)?
   /// 78: the ranks were started or configured differently.
   public var exitCode: Int32 { 78 }
 
   public var description: String {
     let list = ranks.map(String.init).joined(separator: ", ")
-    return "\(what) differs from rank 0's on rank \(list) (of \(worldSize)); "
+    let difference = texts.map { ": \"\($0.found)\" instead of \"\($0.expected)\"" } ?? ""
+    return "\(what) differs from rank 0's on rank \(list) (of \(worldSize))\(difference); "
       + "start all ranks with the same program, configuration and data"
   }
 }
@@ -56,6 +59,16 @@ extension Communicator {
     let all = try allgather(bytes)
     let odd = all.indices.filter { all[$0] != all[0] }
     guard odd.isEmpty else { throw ReplicaMismatch(what: what, ranks: odd, worldSize: worldSize) }
+  }
+
+  /// The same for texts, which the error shows.
+  public func allEqual(text: String, what: String) throws {
+    let all = try allgather(Array(text.utf8))
+    let odd = all.indices.filter { all[$0] != all[0] }
+    guard let first = odd.first else { return }
+    func shown(_ rank: Int) -> String { String(decoding: all[rank], as: UTF8.self) }
+    throw ReplicaMismatch(
+      what: what, ranks: odd, worldSize: worldSize, texts: (found: shown(first), expected: shown(0)))
   }
 
   /// Encodes success as no bytes, failure as rank, exit code, length of the host name, host name and message.

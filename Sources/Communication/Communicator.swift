@@ -39,6 +39,24 @@ public protocol Communicator: AnyObject {
   /// Ends the whole job immediately, on every rank, with `exitCode`.
   func abort(exitCode: Int32) -> Never
 
+  /// The number of collectives and exchanges that this rank has begun, if they are counted: the same on all ranks after a
+  /// collective. Otherwise 0.
+  var collectives: Int { get }
+
+  /// Tells what this rank does from now on, for the watchdog and its messages.
+  func enter(_ phase: JobPhase, step: Int)
+
+  /// Has `report` called, on another thread, before the watchdog ends the job. It returns the name of the file in which it
+  /// has kept the records.
+  func reportEnd(to report: @escaping @Sendable (JobEnd) -> String?)
+
   /// Leaves the job. Afterwards only the properties may be used (collective).
   func finalize() throws
+}
+
+/// A communicator that isn't watched.
+extension Communicator {
+  public var collectives: Int { 0 }
+  public func enter(_ phase: JobPhase, step: Int) {}
+  public func reportEnd(to report: @escaping @Sendable (JobEnd) -> String?) {}
 }

@@ -8,11 +8,31 @@ public typealias LauncherEnvironment = MPI.LauncherEnvironment
 public enum CommunicatorFactory {
   /// Returns the communicator of all ranks under an MPI launcher, otherwise one for this process alone.
   ///
-  /// MPI is initialized only under a launcher. Throws `CommunicationError` of kind `wrongLauncher` if the launcher
-  /// announces a different number of ranks than MPI finds, as the `mpiexec` of another MPI does, or the error of the
-  /// initialization.
+  /// MPI is initialized only under a launcher, and several ranks are watched (see ``WatchLimits``). Throws
+  /// `CommunicationError` of kind `wrongLauncher` if the launcher announces a different number of ranks than MPI finds, as
+  /// the `mpiexec` of another MPI does, the error of the initialization, or `WatchLimitsError`.
   public static func make() throws -> any Communicator {
     guard let environment = LauncherEnvironment.current else { return SoloCommunicator() }
+    guard let limits = try WatchLimits(getenv(WatchLimits.variable).map { String(cString: $0) }) else {
+      return try makeMPI(environment)
+    }
+    // Before MPI starts, because MPI waits for ranks that don't come.
+    let watchdog = Watchdog(limits, launcher: environment)
+    watchdog.host.own.begin(.start)
+    watchdog.start()
+    do {
+      let communicator = try makeMPI(environment)
+      watchdog.host.own.end()
+      if communicator.worldSize > 1 { return try WatchedCommunicator(communicator, watchdog) }
+      watchdog.stop()
+      return communicator
+    } catch {
+      watchdog.stop()
+      throw error
+    }
+  }
+
+  private static func makeMPI(_ environment: LauncherEnvironment) throws -> MPICommunicator {
     let communicator = try MPICommunicator()
     if let announced = environment.worldSize, announced != communicator.worldSize {
       let found = communicator.worldSize

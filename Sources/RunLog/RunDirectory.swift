@@ -177,7 +177,8 @@ public struct RunPaths: Sendable, Equatable {
   /// Whether this program gives this name to a file in a run directory.
   fileprivate static func isDocumented(_ name: String) -> Bool {
     switch name {
-    case "config.yaml", "run.json", "metrics.jsonl", "shape.json", "checkpoints", "samples", "attention",
+    case "config.yaml", "run.json", "metrics.jsonl", "flight-record.json", "shape.json", "checkpoints",
+      "samples", "attention",
       "report.html":
       true
     default:

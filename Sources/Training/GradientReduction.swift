@@ -14,8 +14,10 @@ package struct StepTotals: Equatable {
   /// The number of ranks that were asked to stop, and of those that were asked for a checkpoint.
   package var stopRequests = 0.0
   package var saveRequests = 0.0
+  /// The sum of the hashes of ``ReplicaCheck``.
+  var replicaHash = 0.0
 
-  var values: [Double] { [loss, tokens, stopRequests, saveRequests] }
+  var values: [Double] { [loss, tokens, stopRequests, saveRequests, replicaHash] }
 
   package init(_ loss: LossSum = LossSum()) {
     self.loss = loss.total
@@ -27,6 +29,7 @@ package struct StepTotals: Equatable {
     tokens = values[1]
     stopRequests = values[2]
     saveRequests = values[3]
+    replicaHash = values[4]
   }
 }
 
@@ -121,7 +124,9 @@ package final class GradientReduction {
   }
 
   /// Sums over all ranks. Collective.
-  package func reduce(_ requests: StepRequests = StepRequests()) throws -> StepTotals {
+  ///
+  /// - Parameter check: throws if it finds that the ranks differ; nil: nothing is compared.
+  func reduce(_ requests: StepRequests = StepRequests(), _ check: ReplicaCheck? = nil) throws -> StepTotals {
     // A power-of-two number of shards leaves exactly one sum.
     if plan.isReproducible, let root = pending.popLast() {
       _ = total.elements.update(fromContentsOf: UnsafeBufferPointer(root.gradient.elements))
@@ -130,6 +135,7 @@ package final class GradientReduction {
     }
     totals.stopRequests = requests.stop ? 1 : 0
     totals.saveRequests = requests.save ? 1 : 0
+    totals.replicaHash = check?.hash ?? 0
     guard communicator.worldSize > 1 else { return totals }
     let started = clock.now
     defer { communicationTime += clock.now - started }
@@ -141,7 +147,9 @@ package final class GradientReduction {
       try uniteTouchedRows()
       try vector.sum(total.spans)
     }
-    return StepTotals(values: values)
+    let sums = StepTotals(values: values)
+    try check?.require(sum: sums.replicaHash, on: communicator)
+    return sums
   }
 
   private func treeOverRanks(_ values: inout [Double]) throws {

@@ -1,3 +1,5 @@
+import Checkpoints
+import Communication
 import Foundation
 import NumericKernels
 import RunLog
@@ -155,6 +157,23 @@ final class RunRecorder {
 
   func end(_ error: any Error) {
     end(ExitCode.code(of: error) == ExitCode.diverged ? .diverged : .failed, message: "\(error)")
+  }
+
+  /// Writes why the watchdog ends the job: the records of all ranks to a file of their own, whose path is returned, and the
+  /// status to `run.json`. It can be called on any rank that sees the run directory.
+  static func write(_ end: JobEnd, to paths: RunPaths) -> String? {
+    guard var record = try? RunRecord(contentsOf: paths.record) else { return nil }
+    record.ended = Date()
+    record.status = .failed
+    record.message = end.message
+    try? record.write(to: paths.record)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    guard let json = try? encoder.encode(end),
+      (try? DurableFile.write(json + Data("\n".utf8), to: paths.flightRecord)) != nil
+    else { return nil }
+    return paths.flightRecord
   }
 
   /// Writes how the run ended. If that fails the run is over all the same, and its own error matters more.

@@ -221,6 +221,7 @@ final class Trainer {
       state.evaluationPending = false
       return false
     }
+    communicator.enter(.evaluation, step: state.step)
     let clock = ContinuousClock()
     let started = clock.now
     progress.pause()

@@ -33,6 +33,7 @@ final class TrainingCheckpoints {
   func save(
     _ state: TrainingState, isBest: Bool, required: Bool, _ observer: (any TrainingObserver)?
   ) throws -> Bool {
+    communicator.enter(.save, step: state.step)
     let carried = try task.carriedState.gather(communicator)
     try requireEqualReplicas()
     guard required else {
@@ -52,9 +53,9 @@ final class TrainingCheckpoints {
   /// Throws if the parameters of the ranks differ by a bit. Compared before every checkpoint.
   private func requireEqualReplicas() throws {
     guard communicator.worldSize > 1 else { return }
-    let digest = Digest.digest64(of: UnsafeRawBufferPointer(task.parameters.elements))
     try communicator.allEqual(
-      withUnsafeBytes(of: digest.littleEndian, Array.init), what: "the parameters after the last update")
+      withUnsafeBytes(of: task.parameters.digest.littleEndian, Array.init),
+      what: "the parameters after the last update")
   }
 
   private func write(

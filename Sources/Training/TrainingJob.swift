@@ -65,6 +65,7 @@ public struct TrainingJob {
     let record = RunRecorder(directory, request, hosts, ranks: communicator.worldSize)
     do {
       let outcome = try train(task, plan, directory, record, hosts)
+      communicator.enter(.end, step: outcome.step)
       record.end(outcome)
       return outcome
     } catch {
@@ -124,6 +125,10 @@ public struct TrainingJob {
       let yaml = request.configuration.yaml(commented: true)
       try DurableFile.write(Data(yaml.utf8), to: directory.paths.configuration)
       try task.writeInputs(to: directory.paths)
+    }
+    if let path = request.runDirectory {
+      // On every rank, because the watchdog of any rank that is left may have to write it.
+      communicator.reportEnd { RunRecorder.write($0, to: RunPaths(root: path)) }
     }
     return try trainer.run()
   }

@@ -10,6 +10,7 @@ package final class TrainingStep {
   package let gradients: GradientReduction
   package let optimizer: Optimizer<Float>
   private let model: any GradientSource
+  private let communicator: any Communicator
   private let plan: ShardPlan
   /// Microbatches whose gradients are accumulated in a step.
   private let accumulate: Int
@@ -36,6 +37,7 @@ package final class TrainingStep {
     clipNorm: Double, clipValue: Double = 0, communicator: any Communicator
   ) throws {
     self.model = model
+    self.communicator = communicator
     self.plan = plan
     self.accumulate = accumulate
     self.clipNorm = clipNorm
@@ -51,6 +53,7 @@ package final class TrainingStep {
   package func run(
     _ state: inout TrainingState, learningRate: Double, requests: StepRequests = StepRequests()
   ) throws -> Result {
+    communicator.enter(.step, step: state.step + 1)
     let batches = draw(state)
     gradients.clear()
     for shard in plan.own {
@@ -59,7 +62,8 @@ package final class TrainingStep {
       for batch in batches { loss += try model.addGradient(of: batch, shard: shard, into: gradient) }
       gradients.add(loss, of: shard)
     }
-    let totals = try gradients.reduce(requests)
+    let check = ReplicaCheck(model.parameters, step: state.step, collectives: communicator.collectives)
+    let totals = try gradients.reduce(requests, check)
     let result = examine(totals)
     if result.isUpdate {
       update(scale: clip(totals, norm: result.norm) / totals.tokens, learningRate)

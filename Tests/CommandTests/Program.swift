@@ -41,10 +41,11 @@ final class Program {
   ///   - output: receives standard output, which is kept otherwise.
   convenience init(
     _ arguments: [String], ranks: Int? = nil, in directory: String? = nil, input: [UInt8] = [],
-    output: FileHandle? = nil, limit: Int = 60
+    output: FileHandle? = nil, limit: Int = 60, environment: [String: String] = [:]
   ) async throws {
     try await self.init(
-      [arguments], ranks: ranks, in: directory, input: input, output: output, limit: limit)
+      [arguments], ranks: ranks, in: directory, input: input, output: output, limit: limit,
+      environment: environment)
   }
 
   /// The same with `ranks` ranks for each of several lists of arguments, and further variables in the environment.
@@ -104,8 +105,10 @@ final class Program {
   }
 
   /// Runs a job in which every rank has its own arguments.
-  static func run(eachRank arguments: [[String]], in directory: String) async throws -> Outcome {
-    try await Program(arguments, ranks: 1, in: directory).wait()
+  static func run(
+    eachRank arguments: [[String]], in directory: String, environment: [String: String] = [:]
+  ) async throws -> Outcome {
+    try await Program(arguments, ranks: 1, in: directory, environment: environment).wait()
   }
 
   /// Runs the program without a launcher, but with variables that a launcher would set.
@@ -151,12 +154,24 @@ final class Program {
   /// Sends a signal to the process that was started: the program, or mpirun.
   func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
-  /// Sends a signal to one of the ranks that mpirun has started.
-  func sendToOneRank(_ signal: Int32) throws {
+  /// Sends a signal to a rank that mpirun has started; by default to the last.
+  func send(_ signal: Int32, toRank rank: Int? = nil) throws {
     let children = try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }
-      .filter { Self.parent(of: $0) == process.processIdentifier }
-    guard let rank = children.max() else { throw Unusable(description: "mpirun has no children") }
-    kill(rank, signal)
+      .filter { Self.parent(of: $0) == process.processIdentifier }.sorted()
+    let index = rank ?? children.count - 1
+    guard children.indices.contains(index) else {
+      throw Unusable(description: "mpirun has \(children.count) children, none for rank \(index)")
+    }
+    kill(children[index], signal)
+  }
+
+  /// Whether the process ignores a signal, as the kernel shows its mask of ignored signals.
+  func ignores(_ signal: Int32) -> Bool {
+    let status =
+      (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("SigIgn:") } ?? ""
+    let mask = UInt64(line.dropFirst("SigIgn:".count).trimmingCharacters(in: .whitespaces), radix: 16) ?? 0
+    return mask >> UInt64(signal - 1) & 1 == 1
   }
 
   private var standardError: String {

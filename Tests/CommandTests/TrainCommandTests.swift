@@ -48,7 +48,7 @@ import Testing
     let program = try await Program(endless, ranks: ranks, in: folder.root)
     try await program.wait(for: "the first report") { reports("stopped") > 0 }
     // One rank gets the signal; all stop together.
-    if ranks == nil { program.send(signal) } else { try program.sendToOneRank(signal) }
+    if ranks == nil { program.send(signal) } else { try program.send(signal, toRank: 1) }
     let stopped = try await program.wait()
     #expect(stopped.exitCode == 75 && stopped.errors.isEmpty, "\(stopped)")
     let launcher = ranks.map { "to continue: mpirun -np \($0) " } ?? "to continue: "
@@ -129,7 +129,7 @@ import Testing
     let saved = try lastStep(of: "run")
     try await waitForReports(20, of: program)
     #expect(try lastStep(of: "run") == saved)
-    if ranks == nil { program.send(SIGTERM) } else { try program.sendToOneRank(SIGTERM) }
+    if ranks == nil { program.send(SIGTERM) } else { try program.send(SIGTERM, toRank: 1) }
     let outcome = try await program.wait()
     #expect(outcome.exitCode == 75, "\(outcome)")
     #expect(try lastStep(of: "run") > saved)

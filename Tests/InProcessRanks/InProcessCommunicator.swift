@@ -11,7 +11,7 @@ public final class InProcessCommunicator: Communicator {
   public var worldSize: Int { hub.size }
   public let hostName: String
   private let hub: Hub
-  private var collectives = 0
+  public private(set) var collectives = 0
   private var exchanges: [Int: Int] = [:]
   private var isFinalized = false
 

@@ -18,6 +18,8 @@ enum Program {
     case "throw": try throwOnLastRank()
     case "fail": try failOnLastRank()
     case "hang": try hangOnLastRank()
+    case "other-collective": try callAnotherCollective()
+    case "skipped-collective": try skipACollective()
     case "second-runtime": try MPISuite.initializeTwice()
     default:
       print("ERROR there is no suite \(name)")
@@ -29,7 +31,7 @@ enum Program {
   private static func runCommunicatorSuite() throws {
     let checks = Checks()
     let communicator = try CommunicatorFactory.make()
-    checks.check("the factory chose MPI", communicator is MPICommunicator)
+    checks.check("the factory chose MPI", !(communicator is SoloCommunicator))
     try CommunicatorSuite.run(on: communicator, checks)
     let failed = try communicator.allgather([checks.failures.isEmpty ? 0 : 1]).joined().contains(1)
     checks.report(rank: communicator.rank, failed: failed)
@@ -68,6 +70,26 @@ enum Program {
   private static func hangOnLastRank() throws {
     let communicator = try CommunicatorFactory.make()
     while communicator.rank == communicator.worldSize - 1 { sleep(1) }
+    try communicator.barrier()
+  }
+
+  /// The last rank adds Double values where the others wait in a barrier.
+  private static func callAnotherCollective() throws {
+    let communicator = try CommunicatorFactory.make()
+    communicator.enter(.step, step: 7)
+    guard communicator.rank == communicator.worldSize - 1 else { return try communicator.barrier() }
+    var values = [Double](repeating: 1, count: 100_000)
+    try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+  }
+
+  /// The last rank goes on to the second of two collectives.
+  private static func skipACollective() throws {
+    let communicator = try CommunicatorFactory.make()
+    communicator.enter(.step, step: 7)
+    if communicator.rank < communicator.worldSize - 1 {
+      var bytes = [UInt8](repeating: 1, count: 100_000)
+      try bytes.withUnsafeMutableBytes { try communicator.broadcast($0, from: communicator.worldSize - 1) }
+    }
     try communicator.barrier()
   }
 }

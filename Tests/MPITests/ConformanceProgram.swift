@@ -22,12 +22,14 @@ struct ConformanceProgram {
   }
 
   /// Runs `suite` on `ranks` ranks under mpirun, for at most `limit` seconds.
-  static func run(_ suite: String, ranks: Int, limit: Int = 120) throws -> ConformanceProgram {
+  static func run(
+    _ suite: String, ranks: Int, environment: [String: String] = [:], limit: Int = 120
+  ) throws -> ConformanceProgram {
     let arguments = [
       "--timeout", "\(limit)", "--bind-to", "none", "-np", "\(ranks)", try executable().path, suite,
     ]
     // mpirun itself ends its ranks at the time limit. The watchdog is for an mpirun that hangs.
-    return try run(try mpirun(), arguments, [:], limit: limit + 15)
+    return try run(try mpirun(), arguments, environment, limit: limit + 15)
   }
 
   /// Runs `suite` without mpirun, with additional environment variables.
@@ -40,12 +42,12 @@ struct ConformanceProgram {
   ) throws -> ConformanceProgram {
     let process = Process()
     let pipe = Pipe()
-    process.executableURL = program
-    process.arguments = arguments
     // Jobs that start at the same time must not create and remove each other's session directory.
     let session = NSTemporaryDirectory() + "/rnn-dist-mpi-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: session, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: session) }
+    process.executableURL = program
+    process.arguments = arguments
     process.environment = mpiEnvironment.merging(["OMPI_MCA_orte_tmpdir_base": session]) { $1 }
       .merging(environment) { $1 }
     process.standardOutput = pipe

@@ -46,6 +46,26 @@ import Testing
     #expect(outcome.passed == 0)
   }
 
+  /// A rank that makes another call, or one fewer, is named with both calls.
+  @Test(arguments: ["other-collective", "skipped-collective"])
+  func differentCollectivesAreNamed(program: String) throws {
+    let outcome = try ConformanceProgram.run(
+      program, ranks: 3, environment: ["RNN_DIST_WATCHDOG": "step=0.5,end=2"], limit: 60)
+    #expect(outcome.exitCode == 1, "\(outcome.output)")
+    #expect(outcome.output.contains("the ranks call different collectives: rank 0 on"), "\(outcome.output)")
+    #expect(
+      outcome.output.contains("; rank 2 on") && outcome.output.contains("at step 7"), "\(outcome.output)")
+  }
+
+  /// A rank that sleeps is named, with the collective that it has not called.
+  @Test func sleepingRankIsNamed() throws {
+    let outcome = try ConformanceProgram.run(
+      "hang", ranks: 2, environment: ["RNN_DIST_WATCHDOG": "start=1"], limit: 60)
+    #expect(outcome.exitCode == 1, "\(outcome.output)")
+    #expect(outcome.output.contains("sleeps and has not called it"), "\(outcome.output)")
+    #expect(outcome.output.contains("(barrier, 0 bytes)"), "\(outcome.output)")
+  }
+
   /// A rank that hangs is ended.
   @Test func hangIsEnded() throws {
     let outcome = try ConformanceProgram.run("hang", ranks: 2, limit: 3)

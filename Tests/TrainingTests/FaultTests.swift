@@ -227,6 +227,30 @@ struct FaultTests {
     #expect(endings.allSatisfy { $0.code == ExitCode.configuration && $0.calls == 4 && $0.ranks == [2] })
   }
 
+  /// Rank 2 starts with another bit in its last parameter.
+  @Test("A replica whose parameters drift is found out within a hundred steps without a checkpoint")
+  func driftBetweenCheckpoints() throws {
+    let configuration = configuration {
+      $0.training.steps = 250
+      $0.checkpoint.everySteps = 1000
+    }
+    let endings = try InProcessCommunicator.run(ranks: 3) { communicator in
+      let plan = try ShardPlan(rank: communicator.rank, worldSize: 3, reproducible: false)
+      let task = FakeTask()
+      task.parameters.elements[3] = communicator.rank == 2 ? 1e-7 : 0
+      let trainer = try Trainer(
+        configuration, task: task, plan: plan, communicator: communicator, store: nil, observer: nil,
+        signals: StopSignals())
+      do {
+        _ = try trainer.run()
+        return (calls: task.calls.count, ranks: [Int]())
+      } catch {
+        return (task.calls.count, (error as? ReplicaMismatch)?.ranks ?? [])
+      }
+    }
+    #expect(endings.allSatisfy { $0.calls == 100 && $0.ranks == [2] })
+  }
+
   // MARK: Accumulation
 
   @Test(

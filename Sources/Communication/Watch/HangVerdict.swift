@@ -1,0 +1,133 @@
+/// Why a collective doesn't end, concluded from what all ranks do.
+struct HangVerdict: Equatable {
+  /// The ranks that keep the others waiting, ascending; empty if no rank differs from the others.
+  let culprits: [Int]
+  /// Whether these ranks are computing, so that they are only late.
+  let isWorking: Bool
+  /// What happened and where, and what these ranks did last.
+  let message: String
+
+  /// - Parameters:
+  ///   - own: the rank that waits, in a collective.
+  ///   - waited: the time that it has waited, in seconds.
+  ///   - ranks: all ranks of the job, ascending.
+  ///   - earlier: the same some time before, to see which of them compute.
+  init(own: RankStatus, waited: Double, ranks: [RankStatus], earlier: [RankStatus]) {
+    guard let here = own.current else { preconditionFailure("rank \(own.rank) waits in no collective") }
+    let absent = ranks.filter { $0.isAbsent(from: here) }
+    let behind = ranks.filter { $0.rank != own.rank && $0.sequence < here.sequence }
+    let late = behind.filter { $0.current == nil }
+    let wait =
+      "rank \(own.rank) on \(own.host) has waited \(Self.seconds(waited)) in \(here.name), \(here.place)"
+    if let first = [absent, late, behind].first(where: { !$0.isEmpty }) {
+      culprits = first.map(\.rank)
+      isWorking =
+        absent.isEmpty
+        && first.allSatisfy { status in
+          let before = earlier.first { $0.rank == status.rank }
+          return status.process == .running || status.hasComputed(since: before)
+        }
+      message = first.prefix(8).map { $0.reproach(for: here) }.joined(separator: "; ") + "; " + wait
+    } else if let odd = Self.differing(ranks, from: here) {
+      culprits = odd.ranks
+      isWorking = false
+      message = "the ranks call different collectives: \(odd.calls); \(wait)"
+    } else {
+      culprits = []
+      isWorking = false
+      message = "all ranks are in the same collective, so a connection between them is broken: \(wait)"
+    }
+  }
+
+  static func seconds(_ value: Double) -> String {
+    value < 10 ? "\((value * 10).rounded() / 10) s" : "\(Int(value.rounded())) s"
+  }
+
+  /// The ranks that call another operation or another size than most, with a description of all calls.
+  private static func differing(
+    _ ranks: [RankStatus], from here: FlightRecord
+  ) -> (ranks: [Int], calls: String)? {
+    struct Call: Hashable {
+      let operation: CollectiveKind
+      let bytes: Int?
+    }
+    var callers: [Call: [RankStatus]] = [:]
+    for status in ranks {
+      guard let record = status.records.last(where: { $0.sequence == here.sequence }) else { continue }
+      let bytes = record.operation.needsEqualSizes ? record.bytes : nil
+      callers[Call(operation: record.operation, bytes: bytes), default: []].append(status)
+    }
+    let groups = callers.values.sorted { ($0.count, $1[0].rank) > ($1.count, $0[0].rank) }
+    guard groups.count > 1 else { return nil }
+    // With two ranks none of the two is the odd one.
+    let odd =
+      groups[0].count == groups[1].count
+      ? groups.joined().map(\.rank) : groups.dropFirst().joined().map(\.rank)
+    let calls = groups.map { group in
+      let record = group[0].records.last { $0.sequence == here.sequence } ?? here
+      let who = group.prefix(8).map { "\($0.rank) on \($0.host)" }.joined(separator: ", ")
+      return "rank \(who): \(record.name)"
+    }
+    return (odd.sorted(), calls.joined(separator: "; "))
+  }
+}
+
+extension FlightRecord {
+  /// Such as `collective 340 (sum of a vector, 1200 bytes)`.
+  var name: String {
+    let whom = peer.map { " with rank \($0)" } ?? ""
+    return operation == .start
+      ? "the start of MPI" : "collective \(sequence) (\(operation.rawValue)\(whom), \(bytes) bytes)"
+  }
+
+  /// Where in the job it is, such as `at step 57`.
+  var place: String { Self.place(phase, step: step) }
+
+  static func place(_ phase: JobPhase, step: Int) -> String {
+    switch phase {
+    case .start: "at the start"
+    case .data: "before the first step"
+    case .step: "at step \(step)"
+    case .evaluation: "in an evaluation at step \(step)"
+    case .save: "while a checkpoint is saved at step \(step)"
+    case .end: "at the end"
+    }
+  }
+}
+
+extension RankStatus {
+  /// Whether it can't be waited for, unlike a rank that is only late.
+  fileprivate func isAbsent(from here: FlightRecord) -> Bool {
+    switch process {
+    case .stopped, .gone, .silent: true
+    case .left: sequence < here.sequence
+    case .running, .sleeping: false
+    }
+  }
+
+  /// Whether its main thread has used the processor since an earlier look, by at least two ticks of the kernel's clock.
+  fileprivate func hasComputed(since earlier: RankStatus?) -> Bool {
+    guard let before = earlier?.processorTime, let now = processorTime else { return false }
+    return now - before >= 0.02
+  }
+
+  /// What is wrong with it, and what it did last.
+  func reproach(for here: FlightRecord?) -> String {
+    let name = "rank \(rank) on \(host)" + (pid.map { " (process \($0))" } ?? "")
+    let problem =
+      switch process {
+      case .stopped: "is stopped"
+      case .gone: "has died"
+      case .silent where here?.phase == .start: "has not come"
+      case .silent: "doesn't answer"
+      case .left: "has left the job"
+      case .running: "is computing and has not called it"
+      case .sleeping: "sleeps and has not called it"
+      }
+    guard let last = records.last else { return "\(name) \(problem)" }
+    let time =
+      last.seconds.map { "ended \(HangVerdict.seconds(max(0, last.age - $0))) ago" }
+      ?? "began \(HangVerdict.seconds(last.age)) ago"
+    return "\(name) \(problem), its last record is \(last.name), \(last.place), \(time)"
+  }
+}

@@ -1,0 +1,156 @@
+import Foundation
+import Synchronization
+
+/// What one rank does at a moment, as far as others can see.
+public struct RankStatus: Sendable, Codable, Equatable {
+  public enum Process: String, Sendable, Codable {
+    case running
+    /// Waiting for something that isn't computation: asleep, or in a system call.
+    case sleeping
+    /// Stopped by a signal or a debugger.
+    case stopped
+    /// The process has ended.
+    case gone
+    /// It ended on purpose, or after reporting an error.
+    case left
+    /// It didn't answer, and nothing on this host knows it.
+    case silent
+  }
+
+  public var rank: Int
+  public var host: String
+  public var pid: Int32?
+  public var process: Process
+  public var phase: JobPhase?
+  public var step: Int?
+  /// The number of collectives that it has begun.
+  public var sequence: Int
+  /// Processor time of its main thread in seconds.
+  public var processorTime: Double?
+  /// Its last collectives, the newest last.
+  public var records: [FlightRecord]
+
+  /// The collective that it is in; nil if it is in none.
+  public var current: FlightRecord? { records.last.flatMap { $0.seconds == nil ? $0 : nil } }
+
+  static func silent(_ rank: Int, host: String) -> RankStatus {
+    RankStatus(rank: rank, host: host, process: .silent, sequence: 0, records: [])
+  }
+}
+
+/// The ranks of one job on this host: their flight recorders, and what the kernel says about their processes.
+///
+/// Recorders are files in shared memory until all ranks have come and mapped them. Then the files are removed, so that
+/// nothing is left behind, however the job ends.
+final class HostRanks: Sendable {
+  /// The recorder of this rank.
+  let own: FlightRecorder
+  let hostName = localHostName()
+  /// The number of ranks on this host, if the launcher tells.
+  let expected: Int?
+  private let directory: String?
+  private let recorders: Mutex<[Int: FlightRecorder]>
+
+  init(rank: Int, expected: Int?) {
+    let directory = Self.directory(ofJob: Self.jobName)
+    own = FlightRecorder(rank: rank, path: directory.map { "\($0)/rank-\(rank)" })
+    recorders = Mutex([rank: own])
+    self.directory = directory
+    self.expected = expected
+  }
+
+  /// Maps the recorders of the ranks that have come meanwhile.
+  func lookForRanks() {
+    guard let directory, let entries = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
+      return
+    }
+    recorders.withLock { known in
+      for name in entries where name.hasPrefix("rank-") {
+        guard let rank = Int(name.dropFirst("rank-".count)), known[rank] == nil else { continue }
+        known[rank] = FlightRecorder(opening: "\(directory)/\(name)")
+      }
+    }
+  }
+
+  /// Removes the file of this rank. What is mapped stays mapped.
+  func removeFile() {
+    guard let directory else { return }
+    unlink("\(directory)/rank-\(own.rank)")
+    // The last rank removes the directory; for the others it isn't empty.
+    rmdir(directory)
+  }
+
+  /// The ranks of this host that are known, ascending.
+  func statuses() -> [RankStatus] {
+    known.map { recorder in
+      let kernel = ProcessState(recorder.process)
+      let process: RankStatus.Process =
+        recorder.stage == .leaving ? .left : kernel?.process ?? .gone
+      return RankStatus(
+        rank: recorder.rank, host: hostName, pid: recorder.process, process: process,
+        phase: recorder.phase, step: recorder.step, sequence: recorder.sequence,
+        processorTime: kernel?.processorTime, records: recorder.records(8))
+    }
+  }
+
+  /// The recorder of a rank of this host that has died, if there is one.
+  func firstDead() -> FlightRecorder? {
+    known.first { $0.stage != .leaving && kill($0.process, 0) != 0 && errno == ESRCH }
+  }
+
+  private var known: [FlightRecorder] {
+    recorders.withLock { all in all.keys.sorted().compactMap { all[$0] } }
+  }
+
+  // MARK: - Where the files are
+
+  /// What tells the jobs of a host apart: variables that a launcher gives to all ranks of one job and to no others.
+  private static var jobName: String {
+    let names = ["PMIX_NAMESPACE", "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"]
+    let values = names.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
+    let text = values.isEmpty ? "\(getppid())" : values.joined(separator: ";")
+    // FNV-1a
+    let hash = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    return "rnn-dist-\(getuid())-" + String(hash, radix: 16)
+  }
+
+  /// Makes the directory for a job, or finds the one that another rank has made; nil if there is no place for it.
+  private static func directory(ofJob name: String) -> String? {
+    for parent in ["/dev/shm", NSTemporaryDirectory()] {
+      let path = "\(parent)/\(name)"
+      var status = stat()
+      if mkdir(path, 0o700) == 0 || errno == EEXIST, lstat(path, &status) == 0,
+        status.st_mode & S_IFMT == S_IFDIR, status.st_uid == getuid()
+      {
+        return path
+      }
+    }
+    return nil
+  }
+}
+
+/// A process as /proc shows it.
+struct ProcessState {
+  let process: RankStatus.Process
+  /// Seconds of processor time of the main thread.
+  let processorTime: Double
+
+  /// Nil if there is no such process.
+  init?(_ pid: pid_t) {
+    guard let text = try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/stat", encoding: .utf8),
+      let end = text.lastIndex(of: ")")
+    else { return nil }
+    // After the name: state, then numbers; user and system time are the 12th and 13th (proc(5), /proc/PID/stat).
+    let fields = text[text.index(after: end)...].split(separator: " ")
+    guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
+      return nil
+    }
+    processorTime = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    switch fields[0] {
+    case "R": process = .running
+    case "T", "t": process = .stopped
+    case "Z", "X": return nil
+    default: process = .sleeping
+    }
+  }
+}

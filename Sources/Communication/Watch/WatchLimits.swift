@@ -1,0 +1,71 @@
+import Foundation
+
+/// How long the ranks of a job may wait for each other in one collective, in seconds.
+///
+/// The variable `RNN_DIST_WATCHDOG` changes limits (`step=30,save=1800`) or switches the watchdog off (`off`).
+public struct WatchLimits: Sendable, Equatable {
+  public static let variable = "RNN_DIST_WATCHDOG"
+
+  /// The time within which all ranks must have come.
+  public var start = 120.0
+  public var data = 600.0
+  /// The smallest limit of a training step. The limit follows the measured duration of steps, see ``limit(_:typicalStep:)``.
+  public var step = 15.0
+  public var evaluation = 300.0
+  public var save = 600.0
+  public var end = 600.0
+
+  /// The limit of a training step is at least this many typical steps.
+  static let typicalSteps = 20.0
+  /// The limit of the first steps, whose duration isn't known yet, is this many times the smallest limit.
+  static let firstSteps = 4.0
+  /// A rank that is computing, not stopped or asleep, may be late by this many times the limit.
+  static let patienceWithWork = 10.0
+
+  public init() {}
+
+  /// Reads the value of the variable; nil means that the watchdog is off. Throws `WatchLimitsError`.
+  public init?(_ text: String?) throws {
+    let text = text ?? ""
+    if text == "off" { return nil }
+    for part in text.split(separator: ",") {
+      let sides = part.split(separator: "=", maxSplits: 1).map(String.init)
+      guard sides.count == 2, let key = Self.keys[sides[0]], let seconds = Double(sides[1]),
+        seconds >= 0.1, seconds <= 1e6
+      else { throw WatchLimitsError(part: String(part)) }
+      self[keyPath: key] = seconds
+    }
+  }
+
+  private nonisolated(unsafe) static let keys: [String: WritableKeyPath<WatchLimits, Double>] = [
+    "start": \.start, "data": \.data, "step": \.step, "evaluation": \.evaluation, "save": \.save,
+    "end": \.end,
+  ]
+
+  /// The time that a rank may wait in one collective.
+  ///
+  /// - Parameter typicalStep: the duration of a training step, nil before it is known.
+  func limit(_ phase: JobPhase, typicalStep: Double?) -> Double {
+    switch phase {
+    case .start: start
+    case .data: data
+    case .step: typicalStep.map { max(step, Self.typicalSteps * $0) } ?? Self.firstSteps * step
+    case .evaluation: evaluation
+    case .save: save
+    case .end: end
+    }
+  }
+}
+
+/// The variable of the watchdog can't be read.
+public struct WatchLimitsError: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
+  public let part: String
+
+  /// 64: usage.
+  public var exitCode: Int32 { 64 }
+
+  public var description: String {
+    "\(WatchLimits.variable): '\(part)' is not a limit; write off, or some of start, data, step, evaluation, save and end "
+      + "with seconds from 0.1 to 1000000, such as step=30,save=1800"
+  }
+}

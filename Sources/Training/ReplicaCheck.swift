@@ -1,0 +1,48 @@
+import Checkpoints
+import Communication
+import Parameters
+
+/// What must be the same on all ranks when they add up a step: the number of collectives they have called and, every
+/// ``parameterInterval`` steps, the bits of the parameters.
+///
+/// It costs one more number in the totals of a step. Each rank contributes a 32-bit hash, and the sum of p equal hashes is p
+/// times the hash, exactly in double precision for up to 2²¹ ranks. Only if that isn't so do the ranks send what they have.
+struct ReplicaCheck {
+  /// The parameters are compared once in so many steps, because their digest costs a pass over them.
+  static let parameterInterval = 100
+
+  /// Collectives that this rank has called so far.
+  let collectives: Int
+  /// The digest of the parameters; nil: they aren't compared in this step.
+  let parameters: UInt64?
+
+  /// - Parameter step: the number of steps done.
+  init(_ parameters: ParameterBuffer<Float>, step: Int, collectives: Int) {
+    self.collectives = collectives
+    self.parameters = step % Self.parameterInterval == Self.parameterInterval - 1 ? parameters.digest : nil
+  }
+
+  /// What this rank adds to the totals.
+  var hash: Double {
+    // The finalizer of MurmurHash3.
+    var bits = UInt64(collectives) &* 0x9e37_79b9_7f4a_7c15 ^ (parameters ?? 0)
+    bits = (bits ^ bits >> 33) &* 0xff51_afd7_ed55_8ccd
+    bits = (bits ^ bits >> 33) &* 0xc4ce_b9fe_1a85_ec53
+    return Double(bits >> 32)
+  }
+
+  /// Throws `ReplicaMismatch` unless `sum` is the sum of equal hashes. Collective if it is not.
+  func require(sum: Double, on communicator: any Communicator) throws {
+    guard sum != hash * Double(communicator.worldSize) else { return }
+    func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
+      withUnsafeBytes(of: value.littleEndian, Array.init)
+    }
+    try communicator.allEqual(bytes(collectives), what: "the number of collectives called so far")
+    try communicator.allEqual(bytes(parameters ?? 0), what: "the parameters after the last update")
+  }
+}
+
+extension ParameterBuffer<Float> {
+  /// The digest by which replicas are compared.
+  var digest: UInt64 { Digest.digest64(of: UnsafeRawBufferPointer(elements)) }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import Testing
+
+/// Ranks that stop, pause, die or never come. The job must end with a message that names them, or go on.
+@Suite(.timeLimit(.minutes(5))) struct WatchdogTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    _ = try folder.write("text.txt", Array(TinyRun.text.utf8))
+  }
+
+  private func train(_ run: String, steps: Int, limits: String = "step=1") throws -> Program {
+    try Program(
+      ["train", "text", "data.train=text.txt", "--run-dir", run] + TinyRun.settings + [
+        "training.steps=\(steps)", "evaluation.every_steps=1000000", "checkpoint.every_steps=500",
+        "log.every_steps=50",
+      ], ranks: 2, in: folder.root, environment: ["RNN_DIST_WATCHDOG": limits])
+  }
+
+  /// Waits until the run has reported some steps.
+  private func waitForSteps(_ program: Program, _ run: String) throws {
+    try program.wait(for: "the first reports") {
+      let text = try? String(contentsOfFile: folder.path("\(run)/metrics.jsonl"), encoding: .utf8)
+      return (text ?? "").components(separatedBy: "\"event\":\"train\"").count > 5
+    }
+  }
+
+  private func object(_ name: String) throws -> [String: Any] {
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder.path("run/\(name)")))
+    return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+  }
+
+  @Test(arguments: [0, 1]) func aStoppedRankEndsTheJob(rank: Int) throws {
+    let program = try train("run", steps: 100_000_000)
+    try waitForSteps(program, "run")
+    try program.send(SIGSTOP, toRank: rank)
+    let outcome = try program.wait()
+    #expect(outcome.exitCode == 1 && outcome.errors.count == 1, "\(outcome)")
+    let error = try #require(outcome.errors.first)
+    #expect(error.contains("rank \(rank) on") && error.contains("is stopped"), "\(outcome)")
+    #expect(error.contains("rank \(1 - rank) on") && error.contains(" at step "), "\(outcome)")
+    #expect(error.contains("its last record is collective"), "\(outcome)")
+    let record = try object("run.json")
+    #expect(record["status"] as? String == "failed")
+    #expect((record["message"] as? String)?.contains("is stopped") == true)
+    let flight = try object("flight-record.json")
+    #expect(flight["culprits"] as? [Int] == [rank])
+    #expect((flight["ranks"] as? [Any])?.count == 2)
+  }
+
+  /// A pause below the limit changes nothing.
+  @Test func aPausedRankGoesOn() throws {
+    let (paused, undisturbed) = (
+      try train("paused", steps: 3000, limits: "step=30"), try train("undisturbed", steps: 3000)
+    )
+    try waitForSteps(paused, "paused")
+    try paused.send(SIGSTOP, toRank: 1)
+    sleep(2)
+    try paused.send(SIGCONT, toRank: 1)
+    let outcomes = (try paused.wait(), try undisturbed.wait())
+    #expect(outcomes.0.exitCode == 0 && outcomes.1.exitCode == 0, "\(outcomes)")
+    for name in ["model.safetensors", "optimizer.safetensors", "state.json"] {
+      let files = try ["paused", "undisturbed"].map {
+        try Data(contentsOf: URL(fileURLWithPath: folder.path("\($0)/checkpoints/step-3000/\(name)")))
+      }
+      #expect(files[0] == files[1], "\(name)")
+    }
+  }
+
+  @Test func aDeadRankIsNamed() throws {
+    let program = try train("run", steps: 100_000_000)
+    try waitForSteps(program, "run")
+    try program.send(SIGKILL, toRank: 1)
+    let outcome = try program.wait()
+    #expect(outcome.exitCode != 0 && outcome.errors.count == 1, "\(outcome)")
+    #expect(
+      outcome.standardError.contains("has died") && outcome.standardError.contains("at step "), "\(outcome)")
+    #expect(try object("run.json")["status"] as? String == "failed")
+  }
+
+  /// The second process ends before it joins the job: a usage error, another command, or another program.
+  @Test(arguments: [["train", "--nonsense"], ["config", "list"]])
+  func aRankThatNeverComesIsNamed(arguments: [String]) throws {
+    let outcome = try Program.run(
+      eachRank: [["train", "text", "data.train=text.txt", "--run-dir", "run"], arguments], in: folder.root,
+      environment: ["RNN_DIST_WATCHDOG": "start=2"])
+    #expect(outcome.exitCode == 1, "\(outcome)")
+    #expect(outcome.errors.count == 1 && outcome.errors[0].contains("rank 1 on"), "\(outcome)")
+    #expect(outcome.errors[0].contains("has not come"), "\(outcome)")
+  }
+
+  @Test func aMistypedLimitIsRefused() throws {
+    let outcome = try Program.run(
+      eachRank: [["train"], ["train"]], in: folder.root, environment: ["RNN_DIST_WATCHDOG": "stop=3"])
+    #expect(outcome.exitCode == 64 && outcome.errors.count == 1, "\(outcome)")
+  }
+}
