@@ -31,6 +31,8 @@ public final class StopSignals: Sendable {
       action.__sigaction_handler.sa_handler = { number in
         if StopSignals.process.isRepeated(number) { _exit(128 + number) }
       }
+      // A call that waits goes on, and the request is acted upon after the step.
+      action.sa_flags = SA_RESTART
       sigaction(number, &action, nil)
     }
     var action = sigaction()

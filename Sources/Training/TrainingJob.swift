@@ -133,13 +133,9 @@ public struct TrainingJob {
     return try trainer.run()
   }
 
-  /// Throws if ranks were started with different settings or programs. This is compared first, because even the order of
-  /// collective calls depends on the settings.
+  /// Throws if ranks were given different settings. This is compared first, because even the order of collective calls
+  /// depends on the settings.
   private func requireSameRequest() throws {
-    let versions = request.versions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-    try communicator.allEqual(
-      Array(versions.joined(separator: "\n").utf8),
-      what: "the version of the program or of its BLAS kernels")
     try communicator.allEqual(
       Array("\(request.existing)".utf8), what: "the choice to resume or to overwrite a run")
     try communicator.allEqual(

@@ -4,6 +4,7 @@ import Configuration
 import Glibc
 import NumericKernels
 import Tasks
+import Training
 
 /// The program: parses the command line, runs one command, and is the only place where a rank exits.
 @main
@@ -27,9 +28,20 @@ struct RNNDist: ParsableCommand {
 
   static func main() {
     // Writing to a closed pipe or past a file-size limit is an error to report; by default a signal would end the program.
+    takeSignals()
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     Glibc.exit(run(Array(CommandLine.arguments.dropFirst())))
+  }
+
+  /// Signals that come while the program starts must not end it. So this is the first call, before the command line is read.
+  private static func takeSignals() {
+    if CommandLine.arguments.dropFirst().first == "train" {
+      StopSignals.install()
+    } else {
+      // SIGUSR1 asks a training run for a checkpoint. Launchers send it to all processes of a job.
+      signal(SIGUSR1, SIG_IGN)
+    }
   }
 
   private static func run(_ arguments: [String]) -> Int32 {
@@ -68,6 +80,8 @@ struct RNNDist: ParsableCommand {
       return ExitCode.code(of: error)
     }
     do {
+      try Handshake.own.compare(on: communicator)
+      communicator.enter(.data, step: 0)
       let code = try command.run(on: communicator)
       try communicator.finalize()
       return code

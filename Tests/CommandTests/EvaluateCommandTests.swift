@@ -59,16 +59,44 @@ private struct Score: Decodable {
   }
 
   /// Ranks with different settings would add up values that don't belong together.
-  @Test(arguments: [
-    (["evaluation.batch_size=1"], "the configuration"), (["--checkpoint", "4"], "the checkpoint"),
-    (["--data", "text.txt"], "the text"),
-  ]) func ranksWithOtherSettings(other: [String], what: String) async throws {
+  @Test(arguments: [["evaluation.batch_size=1"], ["--checkpoint", "4"], ["--data", "text.txt"]])
+  func ranksWithOtherSettings(other: [String]) async throws {
     let folder = try await TinyRun.folder()
     let outcome = try await Program.run(
       eachRank: [["evaluate", "run"], ["evaluate", "run"] + other], in: folder.root)
     #expect(outcome.exitCode == 78 && outcome.output.isEmpty, "\(outcome)")
-    #expect(outcome.errors.count == 1 && outcome.errors[0].contains("\(what)"), "\(outcome)")
+    #expect(outcome.errors.count == 1 && outcome.errors[0].contains("the command line differs"), "\(outcome)")
     #expect(outcome.errors.first?.contains("rank 1 (of 2)") == true, "\(outcome)")
+  }
+
+  /// A host on which the files of the run or of the data are others.
+  @Test(arguments: [
+    ("rm -r other/run/checkpoints/step-12; ln -sfn step-8 other/run/checkpoints/best", "the checkpoint"),
+    ("tail -n +3 text.txt > other/text.txt", "the text"),
+  ]) func ranksWithOtherFiles(change: String, what: String) async throws {
+    let folder = try await TinyRun.folder()
+    let outcome = try await Program.run(
+      shell: """
+        if test "$OMPI_COMM_WORLD_RANK" = 1; then
+          mkdir other; cp -r run text.txt other; \(change); cd other
+        fi
+        exec "$PROGRAM" evaluate run --data text.txt
+        """, ranks: 2, in: folder.root)
+    #expect(outcome.exitCode == 78 && outcome.output.isEmpty, "\(outcome)")
+    #expect(outcome.errors.count == 1 && outcome.errors[0].contains(what), "\(outcome)")
+  }
+
+  /// Launchers send SIGUSR1 to all processes of a job; it concerns only training.
+  @Test func checkpointRequestsAreIgnored() async throws {
+    let folder = try await TinyRun.folder()
+    let program = try await Program(["evaluate", "run"], in: folder.root)
+    try await program.wait(for: "the signal to be ignored") { program.ignores(SIGUSR1) }
+    for _ in 0..<20 {
+      program.send(SIGUSR1)
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    let outcome = try await program.wait()
+    #expect(outcome.exitCode == 0 && outcome.output.contains("loss"), "\(outcome)")
   }
 
   @Test func ranksWithOtherEnsembles() async throws {
@@ -81,7 +109,7 @@ private struct Score: Decodable {
         ["evaluate", "run", "--ensemble", "second"], ["evaluate", "run", "--ensemble", "third"],
       ], in: runs.folder.root)
     #expect(outcome.exitCode == 78 && outcome.output.isEmpty, "\(outcome)")
-    #expect(outcome.errors.count == 1 && outcome.errors[0].contains("the checkpoint"), "\(outcome)")
+    #expect(outcome.errors.count == 1 && outcome.errors[0].contains("the command line"), "\(outcome)")
   }
 
   @Test func anotherText() async throws {

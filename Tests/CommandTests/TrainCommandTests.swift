@@ -76,6 +76,28 @@ import Testing
     #expect(try status(of: "stopped") == "finished")
   }
 
+  /// Signals that come before training begins: here the program waits for its configuration.
+  @Test func signalsAtTheStart() async throws {
+    let configuration = folder.path("late.yaml")
+    #expect(mkfifo(configuration, 0o600) == 0)
+    let words = arguments("run", ["training.steps=100000000"])
+    let program = try await Program(["train", configuration] + words.dropFirst(2), in: folder.root)
+    var writer: Int32 = -1
+    try await program.wait(for: "the program to open its configuration") {
+      writer = open(configuration, O_WRONLY | O_NONBLOCK)
+      return writer >= 0
+    }
+    program.send(SIGUSR1)
+    program.send(SIGTERM)
+    try await Task.sleep(for: .milliseconds(100))
+    let text = "task: language-model\n"
+    #expect(text.withCString { write(writer, $0, strlen($0)) } == text.utf8.count)
+    close(writer)
+    let outcome = try await program.wait()
+    #expect(outcome.exitCode == 75 && outcome.errors.isEmpty, "\(outcome)")
+    #expect(try lastStep(of: "run") == 1)
+  }
+
   /// A supervisor may always pass --resume with a configuration; a warning reveals a mistyped name.
   @Test func resumingNothingSaysSo() async throws {
     let outcome = try await Program.run(
@@ -85,16 +107,17 @@ import Testing
 
   /// Ranks are given different directories or configurations, of which only rank 0's would be used.
   @Test(arguments: [
-    (["text", "--run-dir", "other"], "the run directory"),
-    (["char-lm", "--run-dir", "run"], "the configuration"),
-    (["text", "--run-dir", "run", "--dry-run"], "the command line"),
-  ]) func ranksWithOtherArguments(words: [String], what: String) async throws {
+    ["text", "--run-dir", "other"], ["char-lm", "--run-dir", "run"],
+    ["text", "--run-dir", "run", "--dry-run"],
+  ]) func ranksWithOtherArguments(words: [String]) async throws {
     let settings = ["data.train=text.txt"] + TinyRun.settings
     let outcome = try await Program.run(
       eachRank: [["train", "text", "--run-dir", "run"] + settings, ["train"] + words + settings],
       in: folder.root)
     #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
-    #expect(outcome.errors.first?.contains(what) == true && !exists("run") && !exists("other"), "\(outcome)")
+    let found =
+      "the command line differs from rank 0's on rank 1 (of 2): \"train \(words.joined(separator: " ")) "
+    #expect(outcome.errors.first?.contains(found) == true && !exists("run") && !exists("other"), "\(outcome)")
   }
 
   /// A mistyped directory must not become a run of the built-in model.

@@ -10,8 +10,8 @@ import Testing
     _ = try folder.write("text.txt", Array(TinyRun.text.utf8))
   }
 
-  private func train(_ run: String, steps: Int, limits: String = "step=1") throws -> Program {
-    try Program(
+  private func train(_ run: String, steps: Int, limits: String = "step=1") async throws -> Program {
+    try await Program(
       ["train", "text", "data.train=text.txt", "--run-dir", run] + TinyRun.settings + [
         "training.steps=\(steps)", "evaluation.every_steps=1000000", "checkpoint.every_steps=500",
         "log.every_steps=50",
@@ -19,8 +19,8 @@ import Testing
   }
 
   /// Waits until the run has reported some steps.
-  private func waitForSteps(_ program: Program, _ run: String) throws {
-    try program.wait(for: "the first reports") {
+  private func waitForSteps(_ program: Program, _ run: String) async throws {
+    try await program.wait(for: "the first reports") {
       let text = try? String(contentsOfFile: folder.path("\(run)/metrics.jsonl"), encoding: .utf8)
       return (text ?? "").components(separatedBy: "\"event\":\"train\"").count > 5
     }
@@ -31,11 +31,11 @@ import Testing
     return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
   }
 
-  @Test(arguments: [0, 1]) func aStoppedRankEndsTheJob(rank: Int) throws {
-    let program = try train("run", steps: 100_000_000)
-    try waitForSteps(program, "run")
+  @Test(arguments: [0, 1]) func aStoppedRankEndsTheJob(rank: Int) async throws {
+    let program = try await train("run", steps: 100_000_000)
+    try await waitForSteps(program, "run")
     try program.send(SIGSTOP, toRank: rank)
-    let outcome = try program.wait()
+    let outcome = try await program.wait()
     #expect(outcome.exitCode == 1 && outcome.errors.count == 1, "\(outcome)")
     let error = try #require(outcome.errors.first)
     #expect(error.contains("rank \(rank) on") && error.contains("is stopped"), "\(outcome)")
@@ -50,15 +50,15 @@ import Testing
   }
 
   /// A pause below the limit changes nothing.
-  @Test func aPausedRankGoesOn() throws {
+  @Test func aPausedRankGoesOn() async throws {
     let (paused, undisturbed) = (
-      try train("paused", steps: 3000, limits: "step=30"), try train("undisturbed", steps: 3000)
+      try await train("paused", steps: 3000, limits: "step=30"), try await train("undisturbed", steps: 3000)
     )
-    try waitForSteps(paused, "paused")
+    try await waitForSteps(paused, "paused")
     try paused.send(SIGSTOP, toRank: 1)
-    sleep(2)
+    try await Task.sleep(for: .seconds(2))
     try paused.send(SIGCONT, toRank: 1)
-    let outcomes = (try paused.wait(), try undisturbed.wait())
+    let outcomes = (try await paused.wait(), try await undisturbed.wait())
     #expect(outcomes.0.exitCode == 0 && outcomes.1.exitCode == 0, "\(outcomes)")
     for name in ["model.safetensors", "optimizer.safetensors", "state.json"] {
       let files = try ["paused", "undisturbed"].map {
@@ -68,11 +68,11 @@ import Testing
     }
   }
 
-  @Test func aDeadRankIsNamed() throws {
-    let program = try train("run", steps: 100_000_000)
-    try waitForSteps(program, "run")
+  @Test func aDeadRankIsNamed() async throws {
+    let program = try await train("run", steps: 100_000_000)
+    try await waitForSteps(program, "run")
     try program.send(SIGKILL, toRank: 1)
-    let outcome = try program.wait()
+    let outcome = try await program.wait()
     #expect(outcome.exitCode != 0 && outcome.errors.count == 1, "\(outcome)")
     #expect(
       outcome.standardError.contains("has died") && outcome.standardError.contains("at step "), "\(outcome)")
@@ -81,8 +81,8 @@ import Testing
 
   /// The second process ends before it joins the job: a usage error, another command, or another program.
   @Test(arguments: [["train", "--nonsense"], ["config", "list"]])
-  func aRankThatNeverComesIsNamed(arguments: [String]) throws {
-    let outcome = try Program.run(
+  func aRankThatNeverComesIsNamed(arguments: [String]) async throws {
+    let outcome = try await Program.run(
       eachRank: [["train", "text", "data.train=text.txt", "--run-dir", "run"], arguments], in: folder.root,
       environment: ["RNN_DIST_WATCHDOG": "start=2"])
     #expect(outcome.exitCode == 1, "\(outcome)")
@@ -90,8 +90,8 @@ import Testing
     #expect(outcome.errors[0].contains("has not come"), "\(outcome)")
   }
 
-  @Test func aMistypedLimitIsRefused() throws {
-    let outcome = try Program.run(
+  @Test func aMistypedLimitIsRefused() async throws {
+    let outcome = try await Program.run(
       eachRank: [["train"], ["train"]], in: folder.root, environment: ["RNN_DIST_WATCHDOG": "stop=3"])
     #expect(outcome.exitCode == 64 && outcome.errors.count == 1, "\(outcome)")
   }

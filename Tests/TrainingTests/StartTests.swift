@@ -110,13 +110,6 @@ struct StartTests {
     try expectRefusal(job, ExitCode.configuration, "the configuration", "rank 1 (of 3)")
   }
 
-  @Test("Ranks with another program: 78")
-  func otherVersion() throws {
-    var job = Job(.small(text), ranks: 2, directory: run)
-    job.versions = { ["rnn-dist": $0 == 0 ? "1.0.0" : "1.0.1"] }
-    try expectRefusal(job, ExitCode.configuration, "version", "rank 1")
-  }
-
   @Test("An existing run is refused (73) unless it is resumed or overwritten")
   func existingRun() throws {
     try Job(.small(text), directory: run).run()

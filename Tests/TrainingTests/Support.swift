@@ -97,7 +97,6 @@ struct Job: Sendable {
   var existing = RunDirectory.ExistingRun.refuse
   /// Changes the configuration of single ranks.
   var perRank: @Sendable (_ rank: Int, inout RunConfiguration) -> Void = { _, _ in }
-  var versions: @Sendable (_ rank: Int) -> [String: String] = { _ in ["rnn-dist": "test"] }
   /// Where measurements of products are kept.
   var productCache: ProductCache?
   /// The stop signals of each rank; by default none are sent.
@@ -139,7 +138,7 @@ struct Job: Sendable {
     perRank(communicator.rank, &configuration)
     let request = TrainingJob.Request(
       configuration: configuration, runDirectory: directory, existing: existing, commandLine: ["test"],
-      versions: versions(communicator.rank), productCache: productCache)
+      versions: ["rnn-dist": "test"], productCache: productCache)
     return try TrainingJob(
       request, communicator: communicator, observer: recorder, signals: signals(communicator.rank)
     ).run()

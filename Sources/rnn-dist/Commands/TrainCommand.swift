@@ -41,17 +41,8 @@ struct TrainCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    // Everything that decides which file is read and which collectives follow must be the same on all ranks.
-    for (what, value) in [
-      ("the run directory (--run-dir)", runDir ?? ""),
-      ("the name of the configuration", arguments.source ?? ""),
-      ("the command line", "\(resume) \(dryRun)"),
-    ] {
-      try communicator.allEqual(Array(value.utf8), what: what)
-    }
     let configuration = try arguments.resolve(resuming: resume ? runDir : nil, on: communicator)
     try Threads.share(among: communicator, reproducible: configuration.training.reproducible)
-    StopSignals.install()
     let directory = dryRun ? nil : try sharedRunDirectory(communicator)
     let console = Console()
     let request = TrainingJob.Request(
