@@ -43,7 +43,7 @@ public struct CheckpointStore: Sendable {
   ) throws -> String {
     precondition(step >= 0, "step is \(step), it can't be negative")
     let path = path(step: step)
-    try operations.createDirectory(directory)
+    try operations.createDirectory(directory, isDurable: true)
     try recover()
     let temporary = "\(directory)/\(Name.temporary(step: step))"
     do {
@@ -159,6 +159,21 @@ public struct CheckpointStore: Sendable {
     return try LoadedCheckpoint(verifying: path)
   }
 
+  /// Opens and verifies the best checkpoint; nil if there is none.
+  ///
+  /// - Throws: `CheckpointFailure`, `SafetensorsFailure`, `FileFailure`.
+  public func loadBest() throws -> LoadedCheckpoint? {
+    while let path = best() {
+      do {
+        return try Self.load(path: path)
+      } catch  where best() != path {
+        // A run in progress has found a better one and removed this one meanwhile.
+        continue
+      }
+    }
+    return nil
+  }
+
   /// Returns the directory of the best checkpoint, nil if there is none.
   public func best() -> String? { destination(of: "best") }
 
@@ -198,7 +213,7 @@ public struct CheckpointStore: Sendable {
         } else {
           try operations.rename(path, to: original)
         }
-      } else if let owner = Name.temporaryOwner(name), !Self.isAlive(owner) {
+      } else if DurableFile.isLeftover(name) {
         try operations.remove(path)
       }
     }
@@ -234,11 +249,6 @@ public struct CheckpointStore: Sendable {
     let path = path(step: step)
     guard let state = try? CheckpointState(checkpoint: path), state.step == step else { return false }
     return state.files.allSatisfy { name, file in (try? Self.byteCount("\(path)/\(name)")) == file.bytes }
-  }
-
-  private static func isAlive(_ process: pid_t) -> Bool {
-    // This process isn't writing its own leftovers; they are from an earlier failure.
-    process != getpid() && (kill(process, 0) == 0 || errno == EPERM)
   }
 
   private static func exists(_ path: String) -> Bool {
@@ -278,11 +288,6 @@ public struct CheckpointStore: Sendable {
     static func replacedStep(_ name: String) -> Int? {
       guard name.hasPrefix("."), name.hasSuffix(".replaced") else { return nil }
       return checkpointStep(String(name.dropFirst().dropLast(".replaced".count)))
-    }
-
-    static func temporaryOwner(_ name: String) -> pid_t? {
-      guard name.hasPrefix("."), let mark = name.range(of: ".tmp-", options: .backwards) else { return nil }
-      return pid_t(name[mark.upperBound...])
     }
   }
 }

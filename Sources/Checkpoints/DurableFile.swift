@@ -40,6 +40,15 @@ public enum DurableFile {
     try write(to: path, operations: operations) { append in try contents.withUnsafeBytes(append) }
   }
 
+  /// Whether a name is that of a temporary file or directory, and the process that made it is dead or this one, which isn't
+  /// writing its own leftovers.
+  public static func isLeftover(_ name: String) -> Bool {
+    guard name.hasPrefix("."), let mark = name.range(of: ".tmp-", options: .backwards),
+      let process = pid_t(name[mark.upperBound...])
+    else { return false }
+    return process == getpid() || (kill(process, 0) != 0 && errno == ESRCH)
+  }
+
   /// Returns the content of a regular file of at most `limit` bytes, nil for any other file; throws `FileFailure`.
   public static func read(_ path: String, limit: Int) throws -> Data? {
     let input = try InputFile(path: path)

@@ -122,23 +122,31 @@ public struct FileSystemOperations: Sendable {
 
   // MARK: - Directories
 
-  /// Creates a directory and its parents unless they exist. Throws `FileFailure`.
+  /// Creates a directory and its parents unless they exist, so that they survive a loss of power. Throws `FileFailure`.
   public func createDirectories(_ path: String) throws {
     do {
-      try createDirectory(path)
+      try createDirectory(path, isDurable: true)
     } catch let failure as FileFailure where failure.errno == ENOENT {
-      let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      let parent = Self.parent(of: path)
       if parent == path { throw failure }
       try createDirectories(parent)
-      try createDirectory(path)
+      try createDirectory(path, isDurable: true)
     }
   }
 
+  private static func parent(of path: String) -> String {
+    URL(fileURLWithPath: path).deletingLastPathComponent().path
+  }
+
   /// Creates a directory unless it exists.
-  func createDirectory(_ path: String) throws {
+  ///
+  /// - Parameter isDurable: whether a new directory must survive a loss of power.
+  func createDirectory(_ path: String, isDurable: Bool = false) throws {
+    var isNew = false
     _ = try attempt(.createDirectory, path) { () -> Int32 in
       let result = mkdir(path, 0o777)
       let number = errno
+      isNew = result == 0
       var status = stat()
       if result < 0, number == EEXIST, stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
         return 0
@@ -146,6 +154,20 @@ public struct FileSystemOperations: Sendable {
       errno = number
       return result
     }
+    if isDurable && isNew { try flushDirectory(Self.parent(of: path)) }
+  }
+
+  /// Makes the regular files in a directory, and the names in it, survive a loss of power. Throws `FileFailure`.
+  public func flushFiles(in directory: String) throws {
+    for name in try names(in: directory) {
+      let path = "\(directory)/\(name)"
+      var status = stat()
+      guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+      let descriptor = try attempt(.open, path) { open(path, O_RDONLY | O_CLOEXEC) }
+      defer { _ = Foundation.close(descriptor) }
+      try flush(descriptor, path: path)
+    }
+    try flushDirectory(directory)
   }
 
   /// Makes changes of names in a directory survive a loss of power.

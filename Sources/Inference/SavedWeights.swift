@@ -29,10 +29,7 @@ struct SavedWeights {
     var averagedSteps: [Int] = []
     switch choice {
     case .best:
-      newest =
-        if let path = store.best() { try CheckpointStore.load(path: path) } else {
-          try Self.newest(of: store, run)
-        }
+      newest = try store.loadBest() ?? Self.newest(of: store, run)
       checkpoints = [newest]
     case .last:
       newest = try Self.newest(of: store, run)

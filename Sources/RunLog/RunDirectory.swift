@@ -30,12 +30,22 @@ public final class RunDirectory: Sendable {
     if try Self.check(paths, existing) == .absent {
       try FileSystemOperations.standard.createDirectories(path)
     }
-    lock = try RunLock(path: paths.lock)
+    lock = try RunLock(paths)
     // ... and again under the lock, because another job may have started a run between the two.
     let content = try Self.check(paths, existing)
     isResumed = content == .run && existing == .resume
     if content == .run && existing == .overwrite { try Self.removeRun(paths) }
+    let files = FileSystemOperations.standard
+    for name in try files.names(in: path) where DurableFile.isLeftover(name) {
+      try files.remove(paths.file(name))
+    }
   }
+
+  /// Throws `RunDirectoryFailure.Reason.replaced` unless the path still leads to the directory that is locked.
+  public func requireInPlace() throws { try lock.requireSame(as: paths.root) }
+
+  /// Makes the files that are in the directory now, and their names, survive a loss of power; throws `FileFailure`.
+  public func flush() throws { try FileSystemOperations.standard.flushFiles(in: paths.root) }
 
   private static func check(_ paths: RunPaths, _ existing: ExistingRun) throws -> RunContent {
     let content = try RunContent(of: paths)
@@ -92,6 +102,8 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
     case alreadyARun
     /// A run was to be started, but the directory has files that don't belong to a run.
     case foreignFiles
+    /// The path leads to another directory than the one that this job has locked, or to none.
+    case replaced
     /// Another job trains in it; `holder` names it if it is known.
     case locked(holder: String)
   }
@@ -108,6 +120,7 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
   public var exitCode: Int32 {
     switch reason {
     case .missing, .notARun, .nothingToResume: 66
+    case .replaced: 74
     default: 73
     }
   }
@@ -124,6 +137,9 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
       "\(path) already holds a run; continue it with --resume, replace it with --overwrite, or choose another"
     case .foreignFiles:
       "\(path) isn't empty and isn't a run directory, so nothing is written there; choose another or empty it"
+    case .replaced:
+      "\(path): the directory of this run was moved, removed or replaced; move it back, or stop the run and resume it "
+        + "under its new path"
     case .locked(let holder):
       "\(path): another job trains in it\(holder.isEmpty ? "" : " (\(holder))"); end it or choose another"
     }
@@ -159,7 +175,7 @@ public struct RunPaths: Sendable, Equatable {
   public var attention: String { file("attention") }
   public var lock: String { file(Self.lockName) }
   /// Whether a job on this host is training in the directory.
-  public var isBeingTrained: Bool { RunLock.isHeld(path: lock) }
+  public var isBeingTrained: Bool { RunLock.isHeld(self) }
 
   /// `vocab.txt`, or `vocab-NAME.txt` if the run has several vocabularies.
   public func vocabulary(_ name: String? = nil) -> String {
@@ -232,50 +248,70 @@ private enum RunContent {
 }
 
 /// The lock that keeps two jobs from training in the same directory. The system releases it when the process dies.
+///
+/// The directory itself is locked, so that neither renaming it nor deleting a file admits a second job. A file is locked too,
+/// because network file systems may lock files only; it names the holder.
 private final class RunLock: Sendable {
-  private let descriptor: Int32
+  private let directory: Int32
+  private let file: Int32
 
-  /// Times that the lock is tried, 5 ms apart: a program that asks whether a job holds it has it for an instant.
-  private static let attempts = 40
-
-  /// Takes the lock. Does not wait for another job.
+  /// Takes the lock. A command that only looks whether it is taken holds it for an instant, so there are several attempts.
   ///
   /// - Throws: `RunDirectoryFailure.Reason.locked` if another job has it, `FileFailure`.
-  init(path: String) throws {
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw FileFailure(path: path, operation: .create, errno: errno) }
-    var number: Int32 = 0
-    for attempt in 1...Self.attempts {
-      repeat { number = flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno } while number == EINTR
-      if number != EWOULDBLOCK || attempt == Self.attempts { break }
-      usleep(5_000)
-    }
-    switch number {
-    // Some file systems of clusters have no locks. Training without a lock is better than not training.
-    case 0, ENOLCK, ENOSYS, ENOTSUP: break
-    default:
-      let holder = Self.holder(descriptor)
-      _ = close(descriptor)
-      if number == EWOULDBLOCK {
-        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().relativePath
-        throw RunDirectoryFailure(path: directory, reason: .locked(holder: holder))
+  init(_ paths: RunPaths) throws {
+    directory = open(paths.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard directory >= 0 else { throw FileFailure(path: paths.root, operation: .open, errno: errno) }
+    file = open(paths.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    // From here on all is initialized, so `deinit` closes what is open.
+    guard file >= 0 else { throw FileFailure(path: paths.lock, operation: .create, errno: errno) }
+    for (descriptor, path) in [(directory, paths.root), (file, paths.lock)] {
+      switch Self.take(descriptor) {
+      // Some file systems of clusters have no locks, or none for directories. Training without a lock is better than not
+      // training.
+      case 0, ENOLCK, ENOSYS, ENOTSUP, EBADF, EINVAL: break
+      case EWOULDBLOCK:
+        throw RunDirectoryFailure(path: paths.root, reason: .locked(holder: Self.holder(file)))
+      case let number: throw FileFailure(path: path, operation: .lock, errno: number)
       }
-      throw FileFailure(path: path, operation: .lock, errno: number)
     }
     let note = "process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n"
     // The note is only for the message of a second job; the lock works without it.
-    _ = ftruncate(descriptor, 0)
-    _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+    _ = ftruncate(file, 0)
+    _ = note.withCString { pwrite(file, $0, strlen($0), 0) }
   }
 
-  deinit { _ = close(descriptor) }
+  deinit {
+    _ = close(file)
+    _ = close(directory)
+  }
+
+  /// Tries for a quarter of a second; returns the error number of the last attempt, or 0.
+  private static func take(_ descriptor: Int32) -> Int32 {
+    var number: Int32 = 0
+    for attempt in 0..<6 {
+      if attempt > 0 { usleep(50_000) }
+      repeat { number = flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno } while number == EINTR
+      if number != EWOULDBLOCK { break }
+    }
+    return number
+  }
+
+  /// Throws `RunDirectoryFailure.Reason.replaced` unless `path` leads to the locked directory.
+  func requireSame(as path: String) throws {
+    var (locked, found) = (stat(), stat())
+    guard fstat(directory, &locked) == 0, stat(path, &found) == 0, locked.st_ino == found.st_ino,
+      locked.st_dev == found.st_dev
+    else { throw RunDirectoryFailure(path: path, reason: .replaced) }
+  }
 
   /// Whether a job on this host holds the lock at present.
-  static func isHeld(path: String) -> Bool {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return false }
-    defer { _ = close(descriptor) }
-    return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  static func isHeld(_ paths: RunPaths) -> Bool {
+    [paths.root, paths.lock].contains { path in
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { return false }
+      defer { _ = close(descriptor) }
+      return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
   }
 
   /// Returns the note that the holder wrote about itself.

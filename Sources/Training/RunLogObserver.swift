@@ -133,12 +133,12 @@ final class RunLogObserver: TrainingObserver {
 
 /// Keeps `run.json` of a run directory up to date; does nothing without a run directory.
 final class RunRecorder {
-  private let path: String?
+  private let directory: RunDirectory?
   private var record: RunRecord
   private var hasBegun = false
 
   init(_ directory: RunDirectory?, _ request: TrainingJob.Request, _ hosts: [String], ranks: Int) {
-    path = directory?.paths.record
+    self.directory = directory
     record = RunRecord(
       versions: request.versions, commandLine: request.commandLine, ranks: ranks, hosts: hosts,
       seed: UInt64(request.configuration.seed), started: Date())
@@ -146,8 +146,8 @@ final class RunRecorder {
 
   /// Writes the status `running`. Throws `FileFailure`.
   func begin() throws {
-    guard let path else { return }
-    try record.write(to: path)
+    guard let directory else { return }
+    try record.write(to: directory.paths.record)
     hasBegun = true
   }
 
@@ -178,10 +178,10 @@ final class RunRecorder {
 
   /// Writes how the run ended. If that fails the run is over all the same, and its own error matters more.
   private func end(_ status: RunRecord.Status, message: String) {
-    guard let path, hasBegun else { return }
+    guard let directory, hasBegun, (try? directory.requireInPlace()) != nil else { return }
     record.ended = Date()
     record.status = status
     record.message = message
-    try? record.write(to: path)
+    try? record.write(to: directory.paths.record)
   }
 }

@@ -25,8 +25,11 @@ final class Trainer {
   private let products: ProductSelection?
   private var state: TrainingState
   private var progress: ProgressMeter
-  /// Rank 0 asks for another checkpoint at this step because one could not be written.
-  private var retrySaveAt: Int?
+  /// The time from a failed save to the next attempt, after one failure.
+  private let saveRetryDelay: Duration
+  /// Failed saves in a row, and the time of the next attempt after the last of them.
+  private var failedSaves = 0
+  private var nextSaveAttempt: ContinuousClock.Instant?
   /// A checkpoint was due at a step that was skipped.
   private var isSaveDelayed = false
   /// The previous best, in case the current one can't be saved.
@@ -43,14 +46,16 @@ final class Trainer {
   ///   - store: where rank 0 keeps checkpoints; nil: none are written.
   ///   - observer: receives the events, on rank 0 only.
   ///   - signals: requests to this rank to save or to stop.
+  ///   - saveRetryDelay: the time from a failed save to the next attempt, doubled with each further failure.
   ///   - products: chooses by measurement how products are computed; nil: by the rule.
   init(
     _ configuration: RunConfiguration, task: any TrainingTask, plan: ShardPlan,
     communicator: any Communicator,
     store: CheckpointStore?, observer: (any TrainingObserver)?, signals: StopSignals = .process,
-    products: ProductSelection? = nil
+    saveRetryDelay: Duration = .seconds(10), products: ProductSelection? = nil
   ) throws {
     self.configuration = configuration
+    self.saveRetryDelay = saveRetryDelay
     self.products = products
     self.communicator = communicator
     self.task = task
@@ -291,15 +296,28 @@ final class Trainer {
   }
 
   private func wantsSave() -> Bool {
-    let retry = retrySaveAt.map { state.step >= $0 } ?? false
-    return signals.takeSaveRequest() || retry
+    guard signals.takeSaveRequest() else { return nextSaveAttempt != nil && isSaveAllowed }
+    // A request by signal is served at once.
+    nextSaveAttempt = nil
+    return true
   }
+
+  /// Whether the last save worked, or failed long enough ago. A full disk must not cause a warning with every step.
+  private var isSaveAllowed: Bool { nextSaveAttempt.map { $0 <= ContinuousClock.now } ?? true }
 
   private func save(isBest: Bool) throws {
     progress.pause()
     defer { progress.start(at: state) }
-    let saved = try checkpoints.save(state, isBest: isBest, required: false, observer)
-    retrySaveAt = saved ? nil : state.step + 10
+    let isTried = isSaveAllowed
+    let saved = try checkpoints.save(
+      state, isBest: isBest, required: false, isPostponed: !isTried, observer)
+    if saved {
+      (failedSaves, nextSaveAttempt) = (0, nil)
+    } else if isTried {
+      failedSaves += 1
+      let delay = saveRetryDelay * (1 << min(failedSaves - 1, 5))
+      nextSaveAttempt = ContinuousClock.now + delay
+    }
     // A best model that could not be saved does not count: the one before it stays the best.
     if isBest && !saved {
       (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics) = previousBest

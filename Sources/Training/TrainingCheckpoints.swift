@@ -27,20 +27,22 @@ final class TrainingCheckpoints {
 
   /// Writes a checkpoint; returns whether that worked. Collective.
   ///
-  /// - Parameter required: an error on rank 0 is thrown on all ranks instead of reported, because there will be no later
-  ///   attempt.
+  /// - Parameters:
+  ///   - required: an error on rank 0 is thrown on all ranks instead of reported, because there will be no later attempt.
+  ///   - isPostponed: nothing is written, because rank 0 failed to write a short time ago.
   @discardableResult
   func save(
-    _ state: TrainingState, isBest: Bool, required: Bool, _ observer: (any TrainingObserver)?
+    _ state: TrainingState, isBest: Bool, required: Bool, isPostponed: Bool = false,
+    _ observer: (any TrainingObserver)?
   ) throws -> Bool {
     communicator.enter(.save, step: state.step)
     let carried = try task.carriedState.gather(communicator)
     try requireEqualReplicas()
     guard required else {
-      let failure = write(state, carried, isBest: isBest, observer)
+      let failure = isPostponed ? nil : write(state, carried, isBest: isBest, observer)
       if let failure { observer?.handle(.saveFailed(step: state.step, reason: "\(failure)")) }
       // Every rank must know, because the best step of the run depends on it.
-      return try communicator.allgather([failure == nil ? 1 : 0])[0] == [1]
+      return try communicator.allgather([failure == nil && !isPostponed ? 1 : 0])[0] == [1]
     }
     try communicator.agree {
       if let error = write(state, carried, isBest: isBest, observer) {

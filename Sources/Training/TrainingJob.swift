@@ -20,6 +20,8 @@ public struct TrainingJob {
     public var versions: [String: String]
     /// Where rank 0 keeps measurements of products; nil: nowhere.
     public var productCache: ProductCache?
+    /// The time from a failed save to the next attempt. It doubles with each further failure.
+    package var saveRetryDelay = Duration.seconds(10)
 
     public init(
       configuration: RunConfiguration, runDirectory: String?, existing: RunDirectory.ExistingRun = .refuse,
@@ -105,11 +107,15 @@ public struct TrainingJob {
     }
     let watcher: (any TrainingObserver)? = log ?? observer
     let store = directory.map {
-      CheckpointStore(directory: $0.paths.checkpoints, keep: request.configuration.checkpoint.keep)
+      directory in
+      // The lock follows the directory, but a path may come to lead elsewhere, even into the directory of another run.
+      CheckpointStore(
+        directory: directory.paths.checkpoints, keep: request.configuration.checkpoint.keep,
+        operations: FileSystemOperations { _, _ in try directory.requireInPlace() })
     }
     let trainer = try Trainer(
       request.configuration, task: task, plan: plan, communicator: communicator, store: store,
-      observer: watcher, signals: signals,
+      observer: watcher, signals: signals, saveRetryDelay: request.saveRetryDelay,
       products: request.configuration.training.products == .tuned
         ? ProductSelection(cache: request.productCache) : nil)
     watcher?.handle(.started(summary(task, trainer, hosts)))
@@ -125,6 +131,7 @@ public struct TrainingJob {
       let yaml = request.configuration.yaml(commented: true)
       try DurableFile.write(Data(yaml.utf8), to: directory.paths.configuration)
       try task.writeInputs(to: directory.paths)
+      try directory.flush()
     }
     if let path = request.runDirectory {
       // On every rank, because the watchdog of any rank that is left may have to write it.

@@ -107,6 +107,21 @@ struct CheckpointStoreTests {
     #expect(throws: CheckpointFailure(path: path, reason: .missing)) { try CheckpointStore.load(path: path) }
   }
 
+  @Test("the best checkpoint can be loaded while a run replaces and removes it")
+  func loadingFromABusyRun() throws {
+    let store = CheckpointStore(directory: directory.file("checkpoints"), keep: 1)
+    try store.saveTest(step: 1, isBest: true)
+    let run = Thread { for step in 2...60 { _ = try? store.saveTest(step: step, isBest: true) } }
+    run.start()
+    var loads = 0
+    while !run.isFinished {
+      #expect(try store.loadBest() != nil)
+      loads += 1
+    }
+    #expect(loads > 0)
+    #expect(try store.loadBest()?.step == 60)
+  }
+
   @Test("without checkpoints nothing is loaded, without an error")
   func nothing() throws {
     #expect(try store().loadNewestValid() == nil)

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Synchronization
 import Testing
 
 @Suite("DurableFile")
@@ -84,6 +85,21 @@ struct DurableFileTests {
     #expect(try DurableFile.read(directory.path, limit: 100) == nil)
     let failure = #expect(throws: FileFailure.self) { try DurableFile.read(path + "x", limit: 5) }
     #expect(failure?.exitCode == 66)
+  }
+
+  @Test("a new directory is flushed together with the directory that it is in")
+  func durableDirectories() throws {
+    let flushed = Mutex([String]())
+    let operations = FileSystemOperations { operation, path in
+      if operation == .flush { flushed.withLock { $0.append(path) } }
+    }
+    try operations.createDirectories(directory.file("a/b"))
+    #expect(flushed.withLock { $0 } == [directory.path, directory.file("a")])
+    try operations.createDirectories(directory.file("a/b"))
+    #expect(flushed.withLock { $0.count } == 2)
+    _ = try directory.write("x".utf8, to: "a/f")
+    try operations.flushFiles(in: directory.file("a"))
+    #expect(flushed.withLock { $0.suffix(2) } == [directory.file("a/f"), directory.file("a")])
   }
 
   @Test("directories are created with their parents, and an existing file is not mistaken for one")

@@ -110,25 +110,41 @@ struct RunDirectoryTests {
     withExtendedLifetime(first) {}
   }
 
-  @Test("a program that looks at the lock for an instant does not keep a job from starting")
-  func lookingAtTheLock() throws {
+  @Test("neither deleting the lock's file nor renaming the directory admits a second job")
+  func lockingWithoutTheFile() throws {
     let first = try open()
-    let descriptor = Foundation.open(path + "/run.lock", O_RDONLY)
-    withExtendedLifetime(first) {}
-    defer { close(descriptor) }
-    let path = path
-    let (isHeld, isAsked) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-    let looker = Thread {
-      flock(descriptor, LOCK_SH)
-      isHeld.signal()
-      isAsked.wait()
-      usleep(20_000)
-      flock(descriptor, LOCK_UN)
+    try FileManager.default.removeItem(atPath: path + "/run.lock")
+    #expect(throws: RunDirectoryFailure(path: path, reason: .locked(holder: ""))) { try open(.resume) }
+    try first.requireInPlace()
+    let moved = directory.file("runs/b")
+    try FileManager.default.moveItem(atPath: path, toPath: moved)
+    #expect(throws: RunDirectoryFailure(path: moved, reason: .locked(holder: ""))) {
+      try RunDirectory(path: moved, existing: .resume)
     }
-    looker.start()
-    isHeld.wait()
-    isAsked.signal()
-    _ = try RunDirectory(path: path, existing: .resume)
+    #expect(throws: RunDirectoryFailure(path: path, reason: .replaced)) { try first.requireInPlace() }
+    // Another run may begin at the old path, but the first one doesn't take its directory for its own.
+    let second = try open()
+    #expect(throws: RunDirectoryFailure(path: path, reason: .replaced)) { try first.requireInPlace() }
+    try second.requireInPlace()
+  }
+
+  @Test("a command that looks whether a run is being trained doesn't keep a job from starting")
+  func lookingAtTheLock() throws {
+    try directory.write("x", to: "runs/a/run.json")
+    let looking = Thread { [paths = RunPaths(root: path)] in for _ in 0..<20_000 { _ = paths.isBeingTrained }
+    }
+    looking.start()
+    for _ in 0..<20 { _ = try open(.resume) }
+    looking.cancel()
+  }
+
+  @Test("leftovers of dead processes are removed, temporary files of others are not")
+  func leftovers() throws {
+    try directory.write("x", to: "runs/a/run.json")
+    try directory.write("x", to: "runs/a/.run.json.tmp-\(Int32.max)")
+    try directory.write("x", to: "runs/a/.report.html.tmp-1")
+    _ = try open(.resume)
+    #expect(directory.tree("runs/a") == [".report.html.tmp-1", "run.json", "run.lock"])
   }
 
   @Test("the lock ends with its holder")

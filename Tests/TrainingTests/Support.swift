@@ -97,6 +97,8 @@ struct Job: Sendable {
   var existing = RunDirectory.ExistingRun.refuse
   /// Changes the configuration of single ranks.
   var perRank: @Sendable (_ rank: Int, inout RunConfiguration) -> Void = { _, _ in }
+  /// The time from a failed save to the next attempt.
+  var saveRetryDelay = Duration.zero
   /// Where measurements of products are kept.
   var productCache: ProductCache?
   /// The stop signals of each rank; by default none are sent.
@@ -136,9 +138,10 @@ struct Job: Sendable {
   private func run(on communicator: InProcessCommunicator, _ recorder: Recorder) throws -> RunOutcome {
     var configuration = configuration
     perRank(communicator.rank, &configuration)
-    let request = TrainingJob.Request(
+    var request = TrainingJob.Request(
       configuration: configuration, runDirectory: directory, existing: existing, commandLine: ["test"],
       versions: ["rnn-dist": "test"], productCache: productCache)
+    request.saveRetryDelay = saveRetryDelay
     return try TrainingJob(
       request, communicator: communicator, observer: recorder, signals: signals(communicator.rank)
     ).run()
