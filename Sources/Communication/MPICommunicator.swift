@@ -1,5 +1,6 @@
 import Foundation
 import MPI
+import Synchronization
 
 /// The position of this process in its job, read from the launcher's environment without calling MPI.
 public typealias LauncherEnvironment = MPI.LauncherEnvironment
@@ -74,6 +75,7 @@ public final class MPICommunicator: Communicator {
       rank = world.rank
       worldSize = world.size
       localSize = host.size
+      HostMemory.ranks.store(host.size, ordering: .relaxed)
       hostName = runtime.processorName
       try host.free()
       self.world = consume world
@@ -228,16 +230,25 @@ private final class WindowHolder {
 enum SharedMemoryRoom {
   /// The directory where Open MPI keeps shared windows.
   static let directory = "/dev/shm"
+  /// The largest file that this process may write (`ulimit -f`).
+  private static var largestFile: UInt64 {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return .max }
+    return UInt64(limit.rlim_cur)
+  }
+
   /// Left free for other users, Open MPI's own segments among them.
   private static let reserve = 32 << 20
 
-  /// Whether `bytes` more fit.
+  /// Whether a file of `bytes` more fits, and this process may make it.
   ///
   /// This must be known in advance, because Open MPI's ranks wait for each other forever if the rank that makes the
   /// segment fails.
-  static func has(_ bytes: Int, in directory: String = directory) -> Bool {
+  static func has(
+    _ bytes: Int, in directory: String = directory, largestFile: UInt64 = largestFile
+  ) -> Bool {
     var status = statvfs()
-    guard statvfs(directory, &status) == 0 else { return false }
+    guard statvfs(directory, &status) == 0, UInt64(max(0, bytes)) <= largestFile else { return false }
     let free = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
     return free.overflow || free.partialValue >= UInt64(max(0, bytes)) + UInt64(reserve)
   }

@@ -1,4 +1,4 @@
-import Foundation
+import Communication
 import Parameters
 
 /// Where the parameters of a model come from: initial values or a checkpoint.
@@ -43,7 +43,7 @@ package enum ModelMemory {
   {
     try require(
       parameters: layout.count, copies: copies, further: further,
-      memory: Int(clamping: ProcessInfo.processInfo.physicalMemory))
+      memory: HostMemory.perRank)
   }
 
   package static func require(

@@ -94,7 +94,7 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
     case .tooLarge(let parameters, let bytes, let memory):
       """
       the model has \(Self.number(parameters)) parameters, which take at least \(Self.gibibytes(bytes)) GiB with what \
-      training keeps of each, and this machine has \(Self.gibibytes(memory)): lower model.hidden_size, model.layers, \
+      training keeps of each, and a rank of this machine may use \(Self.gibibytes(memory)): lower model.hidden_size, model.layers, \
       model.embedding_size or data.max_vocabulary
       """
     case .unusableRun(let path, let problem):

@@ -49,6 +49,8 @@ import Testing
   @Test func sharedMemoryIsCheckedInAdvance() {
     #expect(!SharedMemoryRoom.has(1, in: "/no such directory"))
     #expect(!SharedMemoryRoom.has(.max, in: "/"))
+    #expect(SharedMemoryRoom.has(1000, in: "/", largestFile: 1000))
+    #expect(!SharedMemoryRoom.has(1001, in: "/", largestFile: 1000), "a limit of the size of files")
     #expect(SharedMemoryRoom.has(0, in: "/proc") == false, "a file system without blocks has no space")
   }
 

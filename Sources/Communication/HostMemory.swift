@@ -1,0 +1,46 @@
+import Foundation
+import Synchronization
+
+/// The memory of the host or of the container on it, and the share of a rank.
+public enum HostMemory {
+  /// The ranks of this job on this host. A communicator sets it.
+  static let ranks = Atomic<Int>(1)
+
+  /// The bytes that each rank may use if all ranks of the host use the same.
+  public static var perRank: Int { limit() / ranks.load(ordering: .relaxed) }
+
+  /// The bytes of the host, or fewer if a control group of this process allows fewer.
+  ///
+  /// - Parameters:
+  ///   - physical: the memory of the host.
+  ///   - groups: the text of /proc/self/cgroup.
+  ///   - root: where the control groups are mounted.
+  public static func limit(
+    physical: Int = Int(clamping: ProcessInfo.processInfo.physicalMemory),
+    groups: String = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? "",
+    root: String = "/sys/fs/cgroup"
+  ) -> Int {
+    var limit = physical
+    for line in groups.split(separator: "\n") {
+      // Number, controllers and path. The second version has no controllers here.
+      let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard parts.count == 3, parts[1].isEmpty || parts[1].split(separator: ",").contains("memory") else {
+        continue
+      }
+      let (base, file) =
+        parts[1].isEmpty ? (root, "memory.max") : ("\(root)/memory", "memory.limit_in_bytes")
+      // Every group on the way to the root limits the process. In a container the path may lead outside of what is mounted.
+      var group = parts[2].split(separator: "/").map(String.init)
+      while true {
+        let path = ([base] + group + [file]).joined(separator: "/")
+        if let text = try? String(contentsOfFile: path, encoding: .utf8),
+          let bytes = Int(text.trimmingCharacters(in: .whitespacesAndNewlines)), bytes > 0
+        {
+          limit = min(limit, bytes)
+        }
+        if group.popLast() == nil { break }
+      }
+    }
+    return limit
+  }
+}
