@@ -46,6 +46,8 @@ let libraryTargets: [Target] = [
     swiftSettings: strictSwift),
   .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
+  .target(
+    name: "Diagnosis", dependencies: ["Checkpoints", "Communication"], swiftSettings: strictSwift),
   .target(name: "UnicodeText", swiftSettings: strictSwift),
   .target(name: "Metrics", dependencies: ["UnicodeText"], swiftSettings: strictSwift),
   .target(
@@ -95,7 +97,7 @@ let executableTargets: [Target] = [
     name: "rnn-dist",
     dependencies: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
-      "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
+      "Optimizers", "Communication", "Configuration", "Datasets", "Diagnosis", "Metrics", "Checkpoints",
       "RunLog", "Yams",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
@@ -128,6 +130,7 @@ let testTargets: [Target] = [
   test("Metrics", of: ["Metrics", "UnicodeText"]),
   test("Checkpoints", of: ["Checkpoints"]),
   test("RunLog", of: ["RunLog", "Checkpoints"]),
+  test("Diagnosis", of: ["Diagnosis"]),
   test(
     "Training",
     of: [

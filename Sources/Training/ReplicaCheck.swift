@@ -8,7 +8,7 @@ import Parameters
 /// It costs one more number in the totals of a step. Each rank contributes a 32-bit hash, and the sum of p equal hashes is p
 /// times the hash, exactly in double precision for up to 2²¹ ranks. Only if that isn't so do the ranks send what they have.
 struct ReplicaCheck {
-  /// The parameters are compared once in so many steps, because their digest costs a pass over them.
+  /// The parameters are compared only every few steps, because their digest costs a pass over them.
   static let parameterInterval = 100
 
   /// Collectives that this rank has called so far.

@@ -21,7 +21,7 @@ struct RNNDist: ParsableCommand {
     version: ReleaseVersion.text,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
-      InspectCommand.self, LengthsCommand.self, BenchCommand.self, ConfigCommand.self,
+      InspectCommand.self, LengthsCommand.self, BenchCommand.self, ConfigCommand.self, DoctorCommand.self,
     ])
 
   static let _errorPrefix = "error: "

@@ -46,6 +46,7 @@ let allowedImports: [TargetRule] = [
     ["NumericKernels", "Checkpoints", "CSentencePiece", "CZlib", "CZstd", "UnicodeText", "Options"],
     external: ["Foundation"]),
   TargetRule("RunLog", ["Checkpoints"], external: platform.union(["Foundation"])),
+  TargetRule("Diagnosis", ["Checkpoints", "Communication"], external: platform.union(["Foundation"])),
   TargetRule(
     "Tasks",
     [
@@ -77,7 +78,7 @@ let allowedImports: [TargetRule] = [
     "rnn-dist",
     [
       "NumericKernels", "Options", "Parameters", "RecurrentNN", "Optimizers", "Communication",
-      "Configuration", "Datasets", "Metrics", "Checkpoints", "RunLog", "Tasks", "Inference", "Training",
-      "Benchmarking",
+      "Configuration", "Datasets", "Diagnosis", "Metrics", "Checkpoints", "RunLog", "Tasks", "Inference",
+      "Training", "Benchmarking",
     ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser", "Yams"])),
 ]

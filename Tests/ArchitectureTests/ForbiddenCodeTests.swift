@@ -30,7 +30,7 @@ import Testing
     Rule(
       "Clock", "ContinuousClock", "SuspendingClock", "getenv", "Thread", "Task", "DispatchQueue",
       except: [
-        "MPI", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Training",
+        "MPI", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Diagnosis", "Training",
         "Benchmarking",
         "rnn-dist",
       ],

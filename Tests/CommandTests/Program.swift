@@ -154,15 +154,14 @@ final class Program {
   /// Sends a signal to the process that was started: the program, or mpirun.
   func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
-  /// Sends a signal to a rank that mpirun has started; by default to the last.
-  func send(_ signal: Int32, toRank rank: Int? = nil) throws {
+  /// Sends a signal to a rank that mpirun has started.
+  func send(_ signal: Int32, toRank rank: Int) throws {
     let children = try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }
       .filter { Self.parent(of: $0) == process.processIdentifier }.sorted()
-    let index = rank ?? children.count - 1
-    guard children.indices.contains(index) else {
-      throw Unusable(description: "mpirun has \(children.count) children, none for rank \(index)")
+    guard children.indices.contains(rank) else {
+      throw Unusable(description: "mpirun has \(children.count) children, none for rank \(rank)")
     }
-    kill(children[index], signal)
+    kill(children[rank], signal)
   }
 
   /// Whether the process ignores a signal, as the kernel shows its mask of ignored signals.

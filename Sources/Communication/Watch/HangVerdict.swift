@@ -65,8 +65,8 @@ struct HangVerdict: Equatable {
       ? groups.joined().map(\.rank) : groups.dropFirst().joined().map(\.rank)
     let calls = groups.map { group in
       let record = group[0].records.last { $0.sequence == here.sequence } ?? here
-      let who = group.prefix(8).map { "\($0.rank) on \($0.host)" }.joined(separator: ", ")
-      return "rank \(who): \(record.name)"
+      let names = group.prefix(8).map { "\($0.rank) on \($0.host)" }.joined(separator: ", ")
+      return "rank \(names): \(record.name)"
     }
     return (odd.sorted(), calls.joined(separator: "; "))
   }
@@ -75,9 +75,9 @@ struct HangVerdict: Equatable {
 extension FlightRecord {
   /// Such as `collective 340 (sum of a vector, 1200 bytes)`.
   var name: String {
-    let whom = peer.map { " with rank \($0)" } ?? ""
+    let otherRank = peer.map { " with rank \($0)" } ?? ""
     return operation == .start
-      ? "the start of MPI" : "collective \(sequence) (\(operation.rawValue)\(whom), \(bytes) bytes)"
+      ? "the start of MPI" : "collective \(sequence) (\(operation.rawValue)\(otherRank), \(bytes) bytes)"
   }
 
   /// Where in the job it is, such as `at step 57`.

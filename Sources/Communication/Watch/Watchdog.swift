@@ -65,7 +65,7 @@ final class Watchdog: @unchecked Sendable {
     host.removeFile()
   }
 
-  /// Tells the watchdog who the other ranks are.
+  /// Gives the watchdog what it needs to find the other ranks.
   func meet(_ job: Job) { self.job.withLock { $0 = job } }
 
   /// Calls `report` before the watchdog ends the job, on its thread. It returns the name of a file with the records.

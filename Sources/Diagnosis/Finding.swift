@@ -1,0 +1,25 @@
+/// One property of this machine or job, with a verdict.
+public struct Finding: Sendable, Equatable {
+  public enum Verdict: String, Sendable, Codable {
+    case ok
+    /// It works, but slower or with less safety than it could.
+    case warning
+    /// Training will fail or give no protection against data loss.
+    case problem
+  }
+
+  /// What was examined, such as `cores`.
+  public var name: String
+  public var verdict: Verdict
+  /// What was found.
+  public var found: String
+  /// What to do about it; nil if there is nothing to do.
+  public var cure: String?
+
+  public init(_ name: String, _ verdict: Verdict, _ found: String, cure: String? = nil) {
+    self.name = name
+    self.verdict = verdict
+    self.found = found
+    self.cure = cure
+  }
+}
