@@ -26,9 +26,14 @@ let systemLibraries: [Target] = [
 
 // MARK: - The library
 
+/// The commit that is built, as launch/build has found it.
+let commit = Context.environment["RNN_DIST_COMMIT"] ?? "unknown"
+
 let libraryTargets: [Target] = [
   // The mathematics library is asked for here: a program that uses the libraries may not import Foundation, which brings it.
   .target(name: "CKernels", cSettings: strictC, linkerSettings: [.linkedLibrary("m")]),
+  // Alone in a target, because it is compiled again for every commit.
+  .target(name: "CBuild", cSettings: strictC + [.define("RND_COMMIT", to: "\"\(commit)\"")]),
   // C++ ends here: its header is C, and no exception leaves it.
   .target(
     name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"], cxxSettings: strictCXX),
@@ -98,7 +103,7 @@ let executableTargets: [Target] = [
     dependencies: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
       "Optimizers", "Communication", "Configuration", "Datasets", "Diagnosis", "Metrics", "Checkpoints",
-      "RunLog", "Yams",
+      "RunLog", "Yams", "CBuild",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)

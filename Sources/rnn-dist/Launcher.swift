@@ -1,3 +1,4 @@
+import CBuild
 import Checkpoints
 import Communication
 import Foundation
@@ -50,11 +51,25 @@ package enum Launcher {
 /// Versions of everything that decides the bits of a result, for `run.json` and for refusing to train together with
 /// another build.
 enum ProgramVersion {
+  /// The commit that the program was built from, if `launch/build` built it.
+  private static var commit: String { String(cString: rnd_commit()) }
+
+  /// The text of `--version`: versions of the program and of the libraries that it runs with.
+  static var text: String {
+    let blas = BLAS.configuration.split(separator: " ").prefix(2).joined(separator: " ")
+    return """
+      rnn-dist \(ReleaseVersion.text), commit \(commit)
+      BLAS: \(blas), \(BLAS.coreName)
+      MPI: \(MPICommunicator.libraryVersion)
+      instruction set: \(InstructionSet.best)
+      """
+  }
+
   /// `build` is a digest of the executable: two builds of one version are two programs. `blas` and `kernels` differ between
   /// ranks on different processors.
   static var all: [String: String] {
     var versions = [
-      "rnn-dist": ReleaseVersion.text, "blas": "OpenBLAS \(BLAS.coreName)",
+      "rnn-dist": ReleaseVersion.text, "commit": commit, "blas": "OpenBLAS \(BLAS.coreName)",
       "kernels": InstructionSet.inUse.name,
     ]
     if let program = try? Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .alwaysMapped) {

@@ -18,7 +18,7 @@ struct RNNDist: ParsableCommand {
       Exit codes: 0 done; 1 internal error; 3 training diverged; 64 usage; 65 bad data or checkpoint; 66 input missing; \
       73 can't create; 74 read or write failed; 75 stopped by a signal, can be resumed; 78 configuration.
       """,
-    version: ReleaseVersion.text,
+    version: ProgramVersion.text,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
       InspectCommand.self, LengthsCommand.self, BenchCommand.self, ConfigCommand.self, DoctorCommand.self,

@@ -29,6 +29,7 @@ let allowedImports: [TargetRule] = [
   TargetRule("CZstd"),
   TargetRule("CSentencePieceLibrary"),
   TargetRule("CKernels"),
+  TargetRule("CBuild"),
   TargetRule("CSentencePiece"),
   TargetRule("NumericKernels", ["CKernels", "COpenBLAS"]),
   TargetRule("Options"),
@@ -79,6 +80,6 @@ let allowedImports: [TargetRule] = [
     [
       "NumericKernels", "Options", "Parameters", "RecurrentNN", "Optimizers", "Communication",
       "Configuration", "Datasets", "Diagnosis", "Metrics", "Checkpoints", "RunLog", "Tasks", "Inference",
-      "Training", "Benchmarking",
+      "Training", "Benchmarking", "CBuild",
     ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser", "Yams"])),
 ]

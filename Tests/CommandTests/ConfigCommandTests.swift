@@ -67,11 +67,16 @@ import Testing
   @Test(arguments: commands) func everyCommandHasAVersion(command: [String]) async throws {
     let outcome = try await Program.run(command + ["--version"])
     #expect(outcome.exitCode == 0, "\(outcome)")
-    #expect(outcome.output.wholeMatch(of: /[0-9]+\.[0-9]+\.[0-9]+\n/) != nil, "\(outcome)")
+    let lines = outcome.output.split(separator: "\n")
+    try #require(lines.count == 4, "\(outcome)")
+    #expect(
+      lines[0].wholeMatch(of: /rnn-dist [0-9]+\.[0-9]+\.[0-9]+, commit [0-9a-z-]+/) != nil, "\(outcome)")
+    #expect(lines[1].hasPrefix("BLAS: OpenBLAS 0.") && lines[2].hasPrefix("MPI: Open MPI v"), "\(outcome)")
+    #expect(lines[3].hasPrefix("instruction set: "), "\(outcome)")
   }
 
   @Test func ranksPrintItOnce() async throws {
     let outcome = try await Program.run(["--version"], ranks: 3)
-    #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 1, "\(outcome)")
+    #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 4, "\(outcome)")
   }
 }
