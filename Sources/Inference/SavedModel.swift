@@ -101,11 +101,11 @@ public final class SavedModel {
   /// - Throws: ``TrainingFailure/nothingToPredict(_:)`` if no example at all has a target that was learned.
   public func score(
     _ data: HeldOutData, communicator: any Communicator,
-    including includes: ((_ example: Int32) -> Bool)? = nil
+    including includes: ((_ example: Int32) -> Bool)? = nil, progress: EvaluationProgress? = nil
   ) throws -> EvaluationResult {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     let pass = try data.pass(plan, includes ?? { _ in true })
-    let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator)
+    let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator, progress: progress)
     guard sums.loss.tokens > 0 || includes != nil else { throw TrainingFailure.nothingToPredict(data.name) }
     return learner.result(of: sums)
   }

@@ -69,24 +69,30 @@ package final class LearnerEvaluation<L: Learner>: EvaluationPass {
   }
 }
 
+/// Receives how many pieces of a pass are done, and how many there are.
+public typealias EvaluationProgress = (_ done: Int, _ count: Int) -> Void
+
 /// Adds up the sums of a pass over all pieces, shards and ranks.
 package enum EvaluationSums {
   /// Runs over a whole pass. Collective.
   package static func of(
-    _ pass: any EvaluationPass, plan: ShardPlan, communicator: any Communicator
+    _ pass: any EvaluationPass, plan: ShardPlan, communicator: any Communicator,
+    progress: EvaluationProgress? = nil
   ) throws -> ScoreSums {
-    try of(pass, plan: plan, communicator: communicator, until: { false }) ?? ScoreSums()
+    try of(pass, plan: plan, communicator: communicator, progress: progress, until: { false }) ?? ScoreSums()
   }
 
+  /// Runs over a pass until `stops` returns true; returns nil then. Collective.
   package static func of(
     _ pass: any EvaluationPass, plan: ShardPlan, communicator: any Communicator,
-    until stops: () throws -> Bool
+    progress: EvaluationProgress? = nil, until stops: () throws -> Bool
   ) throws -> ScoreSums? {
     var perShard = [ScoreSums](repeating: ScoreSums(), count: plan.own.count)
     for piece in 0..<pass.pieces {
       for (index, shard) in plan.own.enumerated() {
         perShard[index] += try pass.score(piece: piece, shard: shard)
       }
+      progress?(piece + 1, pass.pieces)
       if try stops() { return nil }
     }
     return try add(perShard, communicator)

@@ -111,7 +111,7 @@ final class RunLogObserver: TrainingObserver {
         "event": "products", "time": time, "kernels": count(.kernels), "blas": count(.blas),
         "unmeasured": .integer(choices.unmeasured),
       ])
-    case .started, .resumed, .saveFailed, .warning:
+    case .started, .resumed, .evaluating, .saveFailed, .warning:
       break
     }
   }

@@ -235,8 +235,10 @@ final class Trainer {
       average?.exchange(task.parameters)
       progress.start(at: state)
     }
-    guard let sums = try EvaluationSums.of(pass, plan: plan, communicator: communicator, until: anyRankStops)
-    else { return nil }
+    let sums = try EvaluationSums.of(
+      pass, plan: plan, communicator: communicator,
+      progress: { [observer] in observer?.handle(.evaluating(done: $0, of: $1)) }, until: anyRankStops)
+    guard let sums else { return nil }
     let result = task.result(of: sums)
     guard result.loss.tokens > 0 else { throw TrainingFailure.nothingToPredict("the validation data") }
     guard result.loss.mean.isFinite else { throw TrainingFailure.validationNotFinite(step: state.step) }

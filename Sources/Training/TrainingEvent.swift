@@ -13,6 +13,8 @@ public enum TrainingEvent: Sendable {
   case step(StepReport)
   /// The gradient of a step was not finite: all ranks skip the update.
   case skippedStep(step: Int, inARow: Int, parameters: [String])
+  /// A part of an evaluation is done.
+  case evaluating(done: Int, of: Int)
   case evaluated(EvaluationReport)
   case saved(step: Int, path: String, seconds: Double)
   /// A checkpoint could not be written. The run goes on and tries again.

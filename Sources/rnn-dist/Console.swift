@@ -2,10 +2,11 @@ import Foundation
 import RecurrentNN
 import Training
 
-/// Standard error: messages, and one progress line that is redrawn if standard error is a terminal.
+/// Messages for the user, and one progress line that is redrawn on a terminal.
 package final class Console: TrainingObserver {
-  private let isTerminal: Bool
+  private let isTerminal = StandardError.isTerminal
   private let usesColor: Bool
+  private let symbols = ProgressSymbols(environment: ProcessInfo.processInfo.environment)
   /// The length of the progress line on the terminal, which is not finished yet.
   private var openLine: Int?
   /// How many fields did not fit an earlier progress line of the same width. They stay away, so that all lines have the same
@@ -13,10 +14,14 @@ package final class Console: TrainingObserver {
   private var leftOut = 0
   /// The width of the terminal at the last progress line.
   private var lastWidth = 0
+  /// The losses of all reports, for the curve.
+  private var losses: [Double] = []
+  private let clock = ContinuousClock()
+  /// When the evaluation in progress began, and when its progress was last shown.
+  private var evaluation: (started: ContinuousClock.Instant, shown: ContinuousClock.Instant)?
 
   init() {
-    isTerminal = isatty(STDERR_FILENO) == 1
-    usesColor = isTerminal && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
+    usesColor = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
   }
 
   /// Writes a line to standard error.
@@ -33,6 +38,7 @@ package final class Console: TrainingObserver {
     case .planned(let plan): line(Self.describe(plan))
     case .choseProducts(let choices): line("products: \(choices.summary)")
     case .step(let report): progress(report)
+    case .evaluating(let done, let count): evaluationProgress(done, of: count)
     case .skippedStep(let step, let inARow, let parameters):
       line(
         "warning: step \(step): the gradient is not finite (\(parameters.joined(separator: ", "))); update skipped, "
@@ -53,7 +59,7 @@ package final class Console: TrainingObserver {
 
   private func line(_ text: String) {
     closeLine(erasing: true)
-    let width = isTerminal ? Self.windowWidth : nil
+    let width = isTerminal ? StandardError.windowWidth : nil
     Self.error(width.map { Self.wrapped(text, columns: $0) } ?? text)
   }
 
@@ -85,24 +91,56 @@ package final class Console: TrainingObserver {
   private static let usualWidth = 80
 
   private func progress(_ report: StepReport) {
-    let line = StepLine(report)
     guard isTerminal else {
+      let line = ProgressLine(report)
       leftOut = max(leftOut, line.fieldsToLeaveOut(width: Self.usualWidth))
       return Self.error(line.text(leavingOut: leftOut))
     }
-    // A wrapped line could not be redrawn; a terminal appends ^C to the line.
-    let width = Self.windowWidth.map { $0 - 1 - Self.interruption } ?? Self.usualWidth
+    losses.append(report.loss)
+    let line = ProgressLine(report, losses: losses, symbols: symbols)
+    let width = Self.lineWidth
     if width != lastWidth { (lastWidth, leftOut) = (width, 0) }
     leftOut = max(leftOut, line.fieldsToLeaveOut(width: width))
-    let text = String(line.text(leavingOut: leftOut).prefix(width))
+    redraw(line.text(leavingOut: leftOut))
+  }
+
+  /// Shows how much of an evaluation is done: redrawn ten times per second on a terminal, a line per minute elsewhere.
+  func evaluationProgress(_ done: Int, of count: Int) {
+    let now = clock.now
+    let times = evaluation ?? (now, now)
+    guard done < count else {
+      evaluation = nil
+      return
+    }
+    evaluation = times
+    guard now - times.shown > (isTerminal ? .milliseconds(100) : .seconds(60)) else { return }
+    evaluation?.shown = now
+    let remaining = (now - times.started) / max(1, done) * (count - done)
+    let share = Double(done) / Double(count)
+    let bar = isTerminal ? symbols.bar(share) + "  " : ""
+    let text = bar + String(format: "evaluating: %.0f%%  ETA ", 100 * share) + Self.clock(remaining.inSeconds)
+    if isTerminal { redraw(text) } else { Self.error(text) }
+  }
+
+  /// Erases the progress line; further messages begin at the left margin.
+  func eraseProgress() { closeLine(erasing: true) }
+
+  private func redraw(_ text: String) {
+    let width = Self.lineWidth
+    let text = String(text.prefix(width))
     StandardError.write(Self.erasing(openLine ?? 0, columns: width + 1 + Self.interruption) + text)
     openLine = text.count
+  }
+
+  /// The longest progress line: a wrapped line could not be redrawn, and a terminal appends ^C to the line.
+  private static var lineWidth: Int {
+    StandardError.windowWidth.map { $0 - 1 - Self.interruption } ?? Self.usualWidth
   }
 
   private func closeLine(erasing: Bool = false) {
     guard let length = openLine else { return }
     StandardError.write(
-      erasing ? Self.erasing(length, columns: Self.windowWidth ?? Self.usualWidth + 1) : "\n")
+      erasing ? Self.erasing(length, columns: StandardError.windowWidth ?? Self.usualWidth + 1) : "\n")
     openLine = nil
   }
 
@@ -111,12 +149,6 @@ package final class Console: TrainingObserver {
   package static func erasing(_ length: Int, columns: Int) -> String {
     let further = max(0, length - 1) / max(1, columns)
     return (further > 0 ? "\u{1B}[\(further)A" : "") + "\r\u{1B}[J"
-  }
-
-  private static var windowWidth: Int? {
-    var size = winsize()
-    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 8 else { return nil }
-    return Int(size.ws_col)
   }
 
   // MARK: Texts
@@ -196,42 +228,5 @@ package final class Console: TrainingObserver {
       text.append(digit)
     }
     return (value < 0 ? "-" : "") + String(text.reversed())
-  }
-}
-
-/// The report of a step as a line. The least important fields are left out if there is no room.
-package struct StepLine {
-  /// In the order of the line; the larger `order`, the earlier a field is left out. 0: never.
-  private let fields: [(order: Int, text: String)]
-
-  package init(_ report: StepReport) {
-    // The loss is NaN if nothing was predicted.
-    let isFinite = report.loss.isFinite
-    let perplexity = report.perplexity.flatMap { isFinite ? $0 : nil }
-    let fields: [(order: Int, text: String)?] = [
-      (0, "step \(report.step)/\(report.totalSteps)"),
-      (3, String(format: "epoch %.2f", report.epoch)),
-      (0, "loss " + (isFinite ? Console.loss(report.loss) : "-")),
-      perplexity.map { (5, "ppl \(Console.number($0))") },
-      (6, String(format: "|g| %.3g", report.gradientNorm)),
-      (4, String(format: "lr %.3g", report.learningRate)),
-      (1, "\(Console.grouped(Int(report.tokensPerSecond))) tok/s"),
-      report.communicationShare.map { (2, String(format: "comm %.0f%%", 100 * $0)) },
-      (0, "ETA \(Console.clock(report.remaining))"),
-    ]
-    self.fields = fields.compactMap { $0 }
-  }
-
-  /// How many fields can be left out.
-  private static let optional = 6
-
-  /// The line without the `count` fields that are left out first.
-  package func text(leavingOut count: Int) -> String {
-    fields.filter { $0.order <= Self.optional - count }.map(\.text).joined(separator: "  ")
-  }
-
-  /// How many fields must be left out to fit a width; all of them if even that is not enough.
-  package func fieldsToLeaveOut(width: Int) -> Int {
-    (0..<Self.optional).first { text(leavingOut: $0).count <= width } ?? Self.optional
   }
 }

@@ -33,10 +33,39 @@ extension JSONValue {
 }
 
 /// Standard error, where messages go; there is nowhere to report that it can't be written.
+///
+/// Under mpirun it is a pipe, whose reader forwards lines when it likes. So `launch/run`, if it was started from a terminal,
+/// names that terminal in a variable, and rank 0 writes there directly.
 enum StandardError {
+  /// Holds the path of the terminal that `launch/run` was started from.
+  static let variable = "RNN_DIST_TERMINAL"
+
   static func write(_ text: String) {
-    _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
+    _ = writeAll(Array(text.utf8), to: descriptor)
   }
+
+  /// Whether a line can be redrawn.
+  static let isTerminal = isatty(descriptor) == 1 && string("TERM") != "dumb"
+
+  /// The columns of the terminal, which change when its window is resized; nil if it has none.
+  static var windowWidth: Int? {
+    var size = winsize()
+    guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 8 else { return nil }
+    return Int(size.ws_col)
+  }
+
+  private static let descriptor: Int32 = {
+    guard isatty(STDERR_FILENO) == 0, let path = string(variable), LauncherEnvironment.current?.rank == 0
+    else { return STDERR_FILENO }
+    let terminal = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC)
+    guard terminal >= 0, isatty(terminal) == 1 else {
+      if terminal >= 0 { close(terminal) }
+      return STDERR_FILENO
+    }
+    return terminal
+  }()
+
+  private static func string(_ variable: String) -> String? { getenv(variable).map { String(cString: $0) } }
 }
 
 /// A result couldn't be written to standard output.

@@ -10,6 +10,10 @@ import rnn_dist
     #expect(Console.erasing(length, columns: columns) == up + "\r\u{1B}[J")
   }
 
+  private static let report = StepReport(
+    step: 30, totalSteps: 400, epoch: 0.1, loss: 1.1449, perplexity: 3.1421, gradientNorm: 0.5,
+    learningRate: 0.003, tokensPerSecond: 4912.3, communicationShare: 0.01, elapsed: 3, remaining: 57)
+
   /// A narrow window shows the most important fields: step, loss and remaining time.
   @Test(arguments: [
     (
@@ -21,11 +25,35 @@ import rnn_dist
     (37, "step 30/400  loss 1.1449  ETA 0:57"), (10, "step 30/400  loss 1.1449  ETA 0:57"),
   ])
   func fieldsThatFit(width: Int, expected: String) {
-    let line = StepLine(
-      StepReport(
-        step: 30, totalSteps: 400, epoch: 0.1, loss: 1.1449, perplexity: 3.1421, gradientNorm: 0.5,
-        learningRate: 0.003, tokensPerSecond: 4912.3, communicationShare: 0.01, elapsed: 3, remaining: 57))
+    let line = ProgressLine(Self.report)
     #expect(line.text(leavingOut: line.fieldsToLeaveOut(width: width)) == expected)
+  }
+
+  /// A terminal of 80 columns also shows a bar and a curve of the loss.
+  @Test(arguments: [
+    (77, ProgressSymbols.blocks, "┄┄┄┄┄┄┄┄  step 30/400  loss 1.1449  █▄▁  4,912 tok/s  comm 1%  ETA 0:57"),
+    (77, .ascii, "........  step 30/400  loss 1.1449  4,912 tok/s  comm 1%  ETA 0:57"),
+    (52, .blocks, "step 30/400  loss 1.1449  █▄▁  4,912 tok/s  ETA 0:57"),
+  ])
+  func fieldsOfATerminal(width: Int, symbols: ProgressSymbols, expected: String) {
+    let line = ProgressLine(Self.report, losses: [3, 2, 1.1449], symbols: symbols)
+    #expect(line.text(leavingOut: line.fieldsToLeaveOut(width: width)) == expected)
+  }
+
+  @Test func barsAndCurves() {
+    #expect(ProgressSymbols.ascii.bar(0.55) == "####...." && ProgressSymbols.ascii.bar(2) == "########")
+    #expect(ProgressSymbols.blocks.bar(.nan) == "┄┄┄┄┄┄┄┄")
+    #expect(ProgressSymbols.blocks.curve((0..<80).map { 80 - Double($0) }) == "█▇▆▅▄▃▂▁")
+    #expect(ProgressSymbols.blocks.curve([1, .nan, 1]) == "▁▁" && ProgressSymbols.blocks.curve([1]) == nil)
+    #expect(ProgressSymbols.ascii.curve([2, 1]) == nil)
+  }
+
+  @Test(arguments: [
+    ([:], ProgressSymbols.ascii), (["LANG": "en_US.UTF-8"], .blocks), (["LANG": "C.utf8"], .blocks),
+    (["LANG": "en_US.UTF-8", "LC_ALL": "C"], .ascii), (["LC_ALL": "", "LC_CTYPE": "de_DE.UTF-8"], .blocks),
+  ])
+  func symbolsFollowTheLocale(environment: [String: String], symbols: ProgressSymbols) {
+    #expect(ProgressSymbols(environment: environment) == symbols)
   }
 
   @Test func messagesAreBrokenAtSpaces() {

@@ -57,10 +57,13 @@ struct EvaluateCommand: DistributedCommand {
     try communicator.allEqual(
       Array("\(saved.encoding.digest) \(data.digest)".utf8),
       what: data.textSize == nil ? "the data or their vocabularies" : "the text or its vocabulary")
+    let console = communicator.rank == 0 ? Console() : nil
+    let result = try saved.score(
+      data, communicator: communicator, progress: { console?.evaluationProgress($0, of: $1) })
+    console?.eraseProgress()
     let scored = Scored(
       configuration: saved.configuration, text: data.textSize,
-      result: try saved.score(data, communicator: communicator), step: saved.step,
-      checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
+      result: result, step: saved.step, checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
     if communicator.rank == 0 {
       try StandardOutput.line(json ? object(scored).text : lines(scored))
     }
