@@ -226,6 +226,12 @@ public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
       ? nil : "parallel files are {source, target}, with second_source if there are two, or {input, labels}"
   }
 
+  /// The same files with absolute paths, where `directory` is what relative paths are relative to.
+  public func absolute(in directory: String) -> DataPath {
+    func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(directory)/\(path)" }
+    return file.map { DataPath(file: absolute($0)) } ?? DataPath(parts: parts.mapValues(absolute))
+  }
+
   /// Every file named.
   public var files: [String] { [file, source, secondSource, target].compactMap { $0 } }
 }

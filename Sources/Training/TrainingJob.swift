@@ -128,7 +128,8 @@ public struct TrainingJob {
     try communicator.agree {
       guard let directory else { return }
       try record.begin()
-      let yaml = request.configuration.yaml(commented: true)
+      let stored = request.configuration.withAbsolutePaths(in: FileManager.default.currentDirectoryPath)
+      let yaml = stored.yaml(commented: true)
       try DurableFile.write(Data(yaml.utf8), to: directory.paths.configuration)
       try task.writeInputs(to: directory.paths)
       try directory.flush()

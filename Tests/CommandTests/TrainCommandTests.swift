@@ -158,6 +158,22 @@ import Testing
     #expect(try lastStep(of: "run") > saved)
   }
 
+  /// A run stores where its data are, so that a command on it can be started in any directory.
+  @Test func aRunIsEvaluatedFromAnyDirectory() async throws {
+    #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
+    let elsewhere = try TemporaryFolder()
+    let outcome = try await Program.run(["evaluate", folder.path("run")], in: elsewhere.root)
+    #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
+  }
+
+  /// A preset without its data says where they are described.
+  @Test(arguments: [([], 78), (["data.train=none.txt"], 66)] as [([String], Int32)])
+  func dataOfAPreset(words: [String], code: Int32) async throws {
+    let outcome = try await Program.run(["train", "char-lm"] + words, in: folder.root)
+    outcome.expect(code, words.isEmpty ? "data.train" : "none.txt", "rnn-dist config list char-lm")
+    #expect(!FileManager.default.fileExists(atPath: folder.path("runs")))
+  }
+
   private func waitForReports(_ count: Int, of program: Program) async throws {
     let seen = reports("run")
     try await program.wait(for: "further reports") { reports("run") >= seen + count }

@@ -25,6 +25,16 @@ public struct RunConfiguration: Options {
     task.comparisons.contains(.texts) && (task.data != .generated || data.format == .npy)
   }
 
+  /// The same configuration with absolute paths of data, as a run stores it: a command on the run then finds the data in
+  /// whatever directory it is started.
+  public func withAbsolutePaths(in directory: String) -> RunConfiguration {
+    var configuration = self
+    for property in [\DataOptions.train, \.valid, \.test] {
+      configuration.data[keyPath: property] = data[keyPath: property]?.absolute(in: directory)
+    }
+    return configuration
+  }
+
   /// Whether a run of another configuration, started in the same folder, keeps the same examples for validation and trains on
   /// the same others.
   public func holdsOutTheSame(as other: RunConfiguration) -> Bool {
