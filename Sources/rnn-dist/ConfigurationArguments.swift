@@ -10,7 +10,8 @@ struct ConfigurationArguments: ParsableArguments {
   @Argument(
     help: ArgumentHelp(
       "A YAML file or the name of a preset, then overrides such as model.layers=2.",
-      valueName: "config | key.path=value"))
+      valueName: "config | key.path=value"),
+    completion: .custom { _, _, prefix in Completions.configuration(prefix) })
   var words: [String] = []
 
   /// The configuration file or preset, if one is named.

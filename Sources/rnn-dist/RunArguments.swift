@@ -20,7 +20,8 @@ struct EnsembleArguments: ParsableArguments {
 
 /// `RUN [--checkpoint best|last|STEP]`: the run a command reads, and which of its checkpoints.
 struct RunArguments: ParsableArguments {
-  @Argument(help: "Directory of the run.") var run: String
+  @Argument(help: "Directory of the run.", completion: .custom { _, _, prefix in Completions.runs(prefix) })
+  var run: String
   @Option(
     help: ArgumentHelp(
       "Checkpoint to use: best (by validation; the last if none was evaluated), last, a step, or average-N for the mean of the newest N.",
