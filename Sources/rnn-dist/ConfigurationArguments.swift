@@ -20,6 +20,11 @@ struct ConfigurationArguments: ParsableArguments {
   /// The overrides; a second word without `=` is refused when they are resolved.
   var overrides: [String] { Array(source == nil ? words[...] : words.dropFirst()) }
 
+  /// True if a preset is named and no training data.
+  var lacksData: Bool {
+    !overrides.contains { $0.hasPrefix("data.train") || $0.hasPrefix("data.generator=") }
+  }
+
   /// Reads and checks. Throws `ConfigurationErrors` with everything that is wrong.
   func resolve(requiringText: Bool) throws -> ResolvedConfiguration {
     try RunConfiguration.resolve(

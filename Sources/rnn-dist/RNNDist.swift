@@ -79,6 +79,7 @@ struct RNNDist: ParsableCommand {
       if !Launcher.isReportedByRank0 { Console.error("error: \(error)") }
       return ExitCode.code(of: error)
     }
+    var advice: String?
     do {
       try Handshake.own.compare(on: communicator)
       communicator.enter(.data, step: 0)
@@ -90,7 +91,8 @@ struct RNNDist: ParsableCommand {
       do { try communicator.finalize() } catch { return ExitCode.code(of: error) }
       return ExitCode.done
     } catch {
-      return leave(communicator, error)
+      if communicator.rank == 0 { advice = command.advice(after: error) }
+      return leave(communicator, error, advice)
     }
   }
 
@@ -110,7 +112,9 @@ struct RNNDist: ParsableCommand {
 
   /// Ends the job after an error. When all ranks threw it together, rank 0 prints it and all ranks finalize. When only
   /// this rank threw it, the others are waiting in a collective: the rank prints it with its number and aborts the job.
-  private static func leave(_ communicator: any Communicator, _ error: any Error) -> Int32 {
+  private static func leave(
+    _ communicator: any Communicator, _ error: any Error, _ advice: String?
+  ) -> Int32 {
     let code = ExitCode.code(of: error)
     let isAlone = communicator.worldSize == 1
     guard error is CollectiveFailure || error is ReplicaMismatch || error is TrainingFailure || isAlone else {
@@ -120,6 +124,7 @@ struct RNNDist: ParsableCommand {
     if communicator.rank == 0 {
       // The rank is worth naming only if there are several.
       Console.error("error: " + ((isAlone ? (error as? CollectiveFailure)?.message : nil) ?? "\(error)"))
+      if let advice { Console.error(advice) }
     }
     do { try communicator.finalize() } catch { return code }
     return code
@@ -186,6 +191,12 @@ struct RNNDist: ParsableCommand {
 protocol DistributedCommand: ParsableCommand {
   /// Runs on every rank; results are printed on rank 0. Returns the exit code.
   func run(on communicator: any Communicator) throws -> Int32
+  /// A further line below the message of an error, on rank 0.
+  func advice(after error: any Error) -> String?
+}
+
+extension DistributedCommand {
+  func advice(after error: any Error) -> String? { nil }
 }
 
 /// A command that one process runs alone. Of the ranks that an MPI launcher started directly, only rank 0 runs it.

@@ -17,6 +17,13 @@ import Testing
     }
   }
 
+  @Test func onePresetIsDescribedAlone() async throws {
+    let outcome = try await Program.run(["config", "list", "char-lm"])
+    #expect(outcome.exitCode == 0 && outcome.output.hasPrefix("char-lm\n    "), "\(outcome)")
+    #expect(!outcome.output.contains("ptb-small"), "\(outcome)")
+    try await Program.run(["config", "list", "chr-lm"]).expect(64, "chr-lm", "did you mean \"char-lm\"?")
+  }
+
   @Test func showHasEveryValueAndItsOrigin() async throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("own.yaml", Array("seed: 7\nmodel: {layers: 2}\n".utf8))

@@ -11,10 +11,26 @@ struct ConfigCommand: ParsableCommand {
 
 struct ConfigListCommand: LocalCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "List the presets built into the program.")
+    commandName: "list", abstract: "List the presets built into the program, or describe one.",
+    discussion: """
+      Examples:
+        rnn-dist config list
+        rnn-dist config list char-lm
+      """)
+
+  @Argument(
+    help: "The preset to describe (default: all).",
+    completion: .custom { _, _, _ in Presets.names })
+  var preset: String?
+
+  func validate() throws {
+    guard let preset, !Presets.names.contains(preset) else { return }
+    let nearest = nearestName(to: preset, among: Presets.names).map { "; did you mean \"\($0)\"?" } ?? ""
+    throw ValidationError("unknown preset \"\(preset)\"\(nearest)")
+  }
 
   func runLocally() throws -> Int32 {
-    for name in Presets.names {
+    for name in preset.map({ [$0] }) ?? Presets.names {
       let description = Self.opening(of: Presets.text(named: name) ?? "", name: name)
       let lines = description.map { $0.isEmpty ? "" : "    \($0)" }
       try StandardOutput.line(([name] + lines).joined(separator: "\n"))

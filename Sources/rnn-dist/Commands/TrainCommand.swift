@@ -64,6 +64,14 @@ struct TrainCommand: DistributedCommand {
     return outcome.ending == .signalled ? ExitCode.stopped : ExitCode.done
   }
 
+  /// The files that a preset is made for are not part of the program.
+  func advice(after error: any Error) -> String? {
+    guard let preset = arguments.source, let text = Presets.text(named: preset),
+      text.contains("data.train="), arguments.lacksData || ExitCode.code(of: error) == ExitCode.inputMissing
+    else { return nil }
+    return "the preset \(preset) is made for data that you provide: rnn-dist config list \(preset)"
+  }
+
   /// The run directory; if none is given, rank 0 chooses for all ranks.
   private func sharedRunDirectory(_ communicator: any Communicator) throws -> String {
     if let runDir { return runDir }
