@@ -4,19 +4,12 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// The snippets of docs/CELLS.md, line for line: what they print is what the page says.
+/// The snippets of docs/CELLS.md, line for line: the comments behind their `print` calls are their output.
 @Suite struct SeedSnippetTests {
-  /// What a snippet prints, in place of the standard library's `print`.
-  private final class Printer {
-    private(set) var lines: [String] = []
-
-    func callAsFunction(_ items: Any...) {
-      lines.append(items.map { "\($0)" }.joined(separator: " "))
-    }
-  }
+  private let page = "docs/CELLS.md"
 
   @Test func oneStepOfABasicRNNCell() throws {
-    let print = Printer()
+    let print = SnippetPrinter()
     let cell = BasicRNNCell(numUnits: 128)
     print(cell.stateSize)
     print(cell.outputSize)
@@ -27,11 +20,11 @@ import Testing
 
     print(output.shape)
     print(h1.shape)
-    try SnippetPage().expect(print.lines, printedBy: 1)
+    try SnippetPage(page).expect(print.lines, printedBy: 1)
   }
 
   @Test func oneStepOfABasicLSTMCell() throws {
-    let print = Printer()
+    let print = SnippetPrinter()
     let lstmCell = BasicLSTMCell(numUnits: 128)
     let inputs = Tensor<Float>.zeros([32, 100])  // 32 is the batch size
     let h0 = lstmCell.zeroState(batchSize: 32)
@@ -41,11 +34,11 @@ import Testing
     print(h1.h.shape)
     print(h1.c.shape)
     print(output == h1.h)
-    try SnippetPage().expect(print.lines, printedBy: 2)
+    try SnippetPage(page).expect(print.lines, printedBy: 2)
   }
 
   @Test func manySteps() throws {
-    let print = Printer()
+    let print = SnippetPrinter()
     let cell = BasicRNNCell(numUnits: 128)
     let inputs = Tensor<Float>(shape: [32, 10, 100], seed: 1)  // batch, time, width
     let initialState = cell.zeroState(batchSize: 32)
@@ -54,11 +47,11 @@ import Testing
     print(outputs.shape)
     print(state.shape)
     print(outputs[5, 9, 77] == state[5, 77])
-    try SnippetPage().expect(print.lines, printedBy: 3)
+    try SnippetPage(page).expect(print.lines, printedBy: 3)
   }
 
   @Test func stackedCells() throws {
-    let print = Printer()
+    let print = SnippetPrinter()
     func getACell() -> BasicRNNCell {
       BasicRNNCell(numUnits: 128)
     }
@@ -69,11 +62,11 @@ import Testing
     let (output, h1) = cell.call(inputs, h0)
     print(h1.map(\.shape))
     print(output == h1[2])
-    try SnippetPage().expect(print.lines, printedBy: 4)
+    try SnippetPage(page).expect(print.lines, printedBy: 4)
   }
 
   @Test func theOutputIsNotY() throws {
-    let print = Printer()
+    let print = SnippetPrinter()
     let cell = BasicRNNCell(numUnits: 128)
     let inputs = Tensor<Float>(shape: [32, 100], seed: 1)
     let (output, h1) = cell.call(inputs, cell.zeroState(batchSize: 32))
@@ -85,11 +78,11 @@ import Testing
     let parameters = ParameterBuffer<Float>(builder.build(), seed: 1)
     let y = outputLayer(output, parameters)
     print(y.shape)
-    try SnippetPage().expect(print.lines, printedBy: 5)
+    try SnippetPage(page).expect(print.lines, printedBy: 5)
   }
 
   @Test func theOutputOfAnLSTM() throws {
-    let print = Printer()
+    let print = SnippetPrinter()
     func sigmoid(_ x: Float) -> Float { 1 / (1 + exp(-x)) }
     let lstmCell = BasicLSTMCell(numUnits: 1)
     lstmCell.setWeights(
@@ -107,11 +100,11 @@ import Testing
     print(lstmCell.forgetBias)
     print(abs(newState.c[0, 0] - newC) < 1e-6 && abs(newState.h[0, 0] - newH) < 1e-6)
     print(output == newState.h)
-    try SnippetPage().expect(print.lines, printedBy: 6)
+    try SnippetPage(page).expect(print.lines, printedBy: 6)
   }
 
   @Test func theSameCellThreeTimes() throws {
-    let print = Printer()
+    let print = SnippetPrinter()
     let oneCell = BasicRNNCell(numUnits: 128)
     do {
       _ = try MultiRNNCell(Array(repeating: oneCell, count: 3))
@@ -119,11 +112,11 @@ import Testing
       print(error.first, error.second)
       print(error)
     }
-    try SnippetPage().expect(print.lines, printedBy: 7)
+    try SnippetPage(page).expect(print.lines, printedBy: 7)
   }
 
   @Test func cellsThatTrain() throws {
-    let print = Printer()
+    let print = SnippetPrinter()
     var builder = ParameterLayout.Builder()
     let network = NetworkOptions(.lstm(forgetBias: 1), hiddenSize: 128, layers: 3, dropout: 0.2)
     let cell = try StackedCell<Float>(network, inputSize: 100, in: &builder)
@@ -137,45 +130,14 @@ import Testing
     let (inputGradient, _) = result.backpropagate(outputGradient: result.outputs, into: gradients)
     print(inputGradient.shape)
     print(parameters.layout.parameters[0].name)
-    try SnippetPage().expect(print.lines, printedBy: 8)
+    try SnippetPage(page).expect(print.lines, printedBy: 8)
   }
 
   @Test(arguments: 0..<9)
   func thePageHasTheseLines(block: Int) throws {
-    let page = try SnippetPage()
+    let page = try SnippetPage(page)
     #expect(page.blocks.count == 9)
     let here = SnippetPage.code(try String(contentsOfFile: #filePath, encoding: .utf8))
     #expect(here.contains(SnippetPage.code(page.blocks[block])), "block \(block) of docs/CELLS.md")
-  }
-}
-
-/// The Swift blocks of docs/CELLS.md.
-private struct SnippetPage {
-  let blocks: [String]
-
-  init() throws {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let page = try String(contentsOf: root.appendingPathComponent("docs/CELLS.md"), encoding: .utf8)
-    blocks = page.components(separatedBy: "```swift\n").dropFirst().map {
-      $0.components(separatedBy: "```")[0]
-    }
-  }
-
-  /// Without comments and white space: the formatter breaks lines where the page does not.
-  static func code(_ text: String) -> String {
-    text.split(separator: "\n").map { $0.components(separatedBy: "//")[0].filter { !$0.isWhitespace } }
-      .joined()
-  }
-
-  /// Expects lines to be the comments behind the `print` calls of a block.
-  func expect(
-    _ lines: [String], printedBy block: Int, sourceLocation: SourceLocation = #_sourceLocation
-  ) throws {
-    let promised = blocks[block].split(separator: "\n").compactMap { line -> String? in
-      let parts = line.components(separatedBy: ")  // ")
-      return line.contains("print(") && parts.count == 2 ? parts[1] : nil
-    }
-    #expect(!promised.isEmpty && lines == promised, sourceLocation: sourceLocation)
   }
 }
