@@ -91,8 +91,8 @@ import Testing
       "input.txt": "text.txt", "other.txt": "text.txt", "test.txt": "text.txt", "ptb.train.txt": "text.txt",
       "held-out.tsv": "pairs.tsv", "dates.txt": "words.txt",
     ])
-    try await run(examples(of: "train"))
-    try await run(
+    var commands = [
+      try await examples(of: "train"),
       """
       rnn-dist train ptb-small data.train=input.txt data.valid=input.txt data.test=input.txt --run-dir runs/ptb
       rnn-dist train pronunciation data.train=pairs.tsv data.valid=pairs.tsv --run-dir runs/g2p
@@ -102,14 +102,18 @@ import Testing
       for context in initial-state every-step attention; do
         rnn-dist train default model.context=$context --run-dir runs/$context
       done
-      """)
+      """,
+    ]
     for command in [
-      "evaluate", "predict", "generate", "inspect", "lengths", "bench allreduce", "config show",
+      "evaluate", "predict", "generate", "inspect", "lengths", "bench allreduce", "config list",
+      "config show",
     ] {
-      let commands = try await examples(of: command)
-      #expect(commands.contains("rnn-dist \(command)"), "\(command) has no example")
-      try await run(commands)
+      let examples = try await examples(of: command)
+      #expect(examples.contains("rnn-dist \(command)"), "\(command) has no example")
+      commands.append(examples)
     }
+    // In one shell, because later commands use the runs of earlier ones.
+    try await run(commands.joined(separator: "\n"))
   }
 
   /// The help of every command fits 80 columns.

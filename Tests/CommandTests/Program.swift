@@ -242,7 +242,7 @@ final class Program {
 /// Limits the number of processes that run at the same time, counted in ranks. Without a limit every test would start its
 /// program at once, and all would be too slow for their deadlines.
 private actor ProcessSlots {
-  static let shared = ProcessSlots(3 * ProcessInfo.processInfo.activeProcessorCount)
+  static let shared = ProcessSlots(5 * ProcessInfo.processInfo.activeProcessorCount)
 
   private var free: Int
   private let total: Int
