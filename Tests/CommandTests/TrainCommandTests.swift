@@ -14,7 +14,7 @@ import Testing
     ["train", "text", "data.train=text.txt", "--run-dir", run] + TinyRun.settings
       + [
         "model.dropout=0.2", "training.schedule.kind=constant", "evaluation.every_steps=7",
-        "log.every_steps=50",
+        "log.every_steps=5",
       ] + more
   }
 
