@@ -61,7 +61,7 @@ enum ProgramVersion {
       rnn-dist \(ReleaseVersion.text), commit \(commit)
       BLAS: \(blas), \(BLAS.coreName)
       MPI: \(MPICommunicator.libraryVersion)
-      instruction set: \(InstructionSet.best)
+      instruction set: \(InstructionSet.inUse)
       """
   }
 

@@ -29,7 +29,7 @@ struct DoctorCommand: DistributedCommand {
     try Threads.share(among: communicator, reproducible: false)
     try communicator.barrier()
     var facts = HostFacts.collect()
-    (facts.threads, facts.instructionSet) = (KernelThreads.count, "\(InstructionSet.best)")
+    (facts.threads, facts.instructionSet) = (KernelThreads.count, "\(InstructionSet.inUse)")
     facts.blasCore = BLAS.coreName
     let everyone = try communicator.allgather([UInt8](try JSONEncoder().encode(facts))).map {
       try JSONDecoder().decode(HostFacts.self, from: Data($0))
