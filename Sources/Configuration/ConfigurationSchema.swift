@@ -446,8 +446,8 @@ extension ConfigurationSchema {
       "operands of matrix products; sums, parameters and moments are fp32 either way"),
     Key(
       "training.products", \.training.products,
-      "what computes a matrix product in fp32, kernels or OpenBLAS: a rule of the processor, or whatever is faster for its "
-        + "shape, measured before the first step and kept in the user's cache directory; tuned runs have other bits on other "
+      "how kernels or OpenBLAS are chosen for a matrix product in fp32: by a rule for the processor, or by the shorter "
+        + "time for its shape, measured before the first step and kept in the user's cache directory; tuned runs have other bits on other "
         + "machines"),
     Key(
       "training.recompute", \.training.recompute, groups: [.stream],

@@ -28,7 +28,7 @@ public struct Metric: Sendable {
     case significant
   }
 
-  /// What a metric is computed from, which decides the tasks that have it.
+  /// The values that a metric is computed from. They decide which tasks have it.
   public enum Measure: Sendable {
     /// The mean loss, which every model has.
     case loss(@Sendable (MeanLoss) -> Double)

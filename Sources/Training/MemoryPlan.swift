@@ -17,7 +17,7 @@ public struct MemoryPlan: Sendable, Equatable {
 
   /// - Parameters:
   ///   - count: number of parameters.
-  ///   - copies: buffers of that many numbers that belong to the optimizer.
+  ///   - copies: buffers of `count` numbers that belong to the optimizer.
   package init(parameters count: Int, optimizerCopies copies: Int, _ workspace: Workspace<Float>) {
     let bytes = count * MemoryLayout<Float>.stride
     parameters = bytes

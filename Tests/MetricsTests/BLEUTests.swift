@@ -82,7 +82,7 @@ import UnicodeText
     #expect(BLEUTally().value == 0)
   }
 
-  /// Enough different words and n-grams that the table of the prefix tree must grow.
+  /// The texts have enough different words and n-grams that the table of the prefix tree must grow.
   @Test func longTexts() {
     let words = (0..<3000).map { "w\($0 &* 7919 % 3001)" }
     let text = words.joined(separator: " ")

@@ -35,7 +35,7 @@ private func isClose<S: OptimizerScalar>(_ a: S, _ b: Double, _ tolerance: Doubl
     let gradients = (0..<47).map { index in
       spans.contains { $0.contains(index) } ? Float(GoldenUpdate.gradient(index % 7, step: index)) : 0
     }
-    // In pieces that cut through spans and through the gaps between them, in any order.
+    // The pieces cut through spans and through the gaps between them, and come in any order.
     let pieces = [30..<40, 0..<3, 40..<47, 3..<18, 18..<30]
     let ways: [([Range<Int>]?, [Range<Int>]?)] = [(spans, nil), (nil, nil), (spans, pieces), (nil, pieces)]
     let results = ways.map { spans, pieces in

@@ -118,7 +118,7 @@ struct HeldOutSelection {
   /// The highest hash of the validation part.
   private let last: UInt64
 
-  /// Reads the file. Throws `DataError.noSplit` if a part would have nothing.
+  /// Reads the file. Throws `DataError.noSplit` if a part would be empty.
   init(_ source: DataSource, _ layout: RecordLayout, _ options: ExampleOptions) throws {
     self.layout = layout
     seed = options.validSeed

@@ -148,7 +148,7 @@ extension ExampleOptions {
 }
 
 extension ExampleOptions {
-  /// The formats of this kind of examples: not all of them hold numbers to learn.
+  /// The formats of this kind of examples. Only some of them hold numeric targets.
   fileprivate var formats: String {
     switch kind {
     case .stream: "use text"

@@ -31,12 +31,12 @@ public enum SpecialToken {
 /// The tokens of a text, each with its id: its place in the list.
 ///
 /// Special tokens come first: `<unk>` for tokens that are not in the list (never for bytes), then `<bos>` and `<eos>` as
-/// ``Boundaries`` says. There is none for padding, because batches are packed. Then
+/// ``Boundaries`` says. There is no token for padding, because batches are packed. Then
 ///
 /// - bytes: all 256 values in order;
 /// - characters: by code point;
 /// - words and symbols: by falling frequency in the training text, then by code points;
-/// - subwords: the pieces of the model in its order; for a stream by falling frequency, as clusters of rare tokens want it.
+/// - subwords: the pieces of the model in its order; for a stream by falling frequency, because an adaptive softmax forms clusters of rare tokens.
 public struct Vocabulary: Sendable, Equatable, CustomStringConvertible {
   /// The special tokens at the ends of lines and sequences.
   public enum Boundaries: Sendable {

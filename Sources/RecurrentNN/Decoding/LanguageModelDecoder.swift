@@ -67,7 +67,7 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
   }
 }
 
-/// The state of a number of rows, one matrix for each part, in memory that grows to the most rows seen.
+/// The state of a number of rows, one matrix for each part, in memory that grows to the largest number of rows so far.
 private struct StateRows<Element: Scalar> {
   let parts: [Int]
   private(set) var count: Int

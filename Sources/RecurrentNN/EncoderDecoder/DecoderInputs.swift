@@ -178,7 +178,8 @@ extension Decoder {
   ) {
     guard let masks = batch.masks else {
       preconditionFailure(
-        "teacher forcing of \(options.teacherForcing) needs the masks of a batch, which key its random draws")
+        "teacher forcing of \(options.teacherForcing) needs a batch with masks, because they determine its random draws"
+      )
     }
     let (arena, n, first) = (context.arena, previous.rows, batch.layout.offsets[t])
     func uniform(_ position: Int, stream: UInt32) -> Double {
