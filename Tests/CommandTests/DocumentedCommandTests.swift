@@ -27,7 +27,7 @@ import Testing
     let program = """
       #!/bin/sh
       case "$*" in
-        train*--resume*) exec "$PROGRAM" "$@" ;;
+        "train --"*--resume*) exec "$PROGRAM" "$@" ;;
         train*)
           name=$(basename "${2:-default}" .yaml)
           [ -f "small/$name" ] || name=default

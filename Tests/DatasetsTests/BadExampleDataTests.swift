@@ -122,7 +122,7 @@ import Testing
     check(options, .text("\"a\"b,1"), 1, .afterQuotes(column: 1))
     check(options, .text("a,\"1\" \"2\""), 1, .afterQuotes(column: 2))
     check(options, .text("\"two\nlines\",1\na,x"), 3, .notANumber("x", column: 2))
-    // A thousands separator is no number, quoted or not.
+    // A number must not have thousands separators, quoted or not.
     check(options, .text("a,\"1,000\",2"), 1, .notANumber("1,000", column: 2))
   }
 
