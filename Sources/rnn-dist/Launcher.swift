@@ -56,12 +56,14 @@ enum ProgramVersion {
 
   /// The text of `--version`: versions of the program and of the libraries that it runs with.
   static var text: String {
+    // Asking for the set in use would print a message about a request that can't be met, which the command reports.
+    let kernels = InstructionSet.unusableRequest == nil ? InstructionSet.inUse : .best
     let blas = BLAS.configuration.split(separator: " ").prefix(2).joined(separator: " ")
     return """
       rnn-dist \(ReleaseVersion.text), commit \(commit)
       BLAS: \(blas), \(BLAS.coreName)
       MPI: \(MPICommunicator.libraryVersion)
-      instruction set: \(InstructionSet.inUse)
+      instruction set: \(kernels)
       """
   }
 
