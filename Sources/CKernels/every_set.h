@@ -1,3 +1,5 @@
+// Its own file: it is included once for every instruction set.
+//
 // Compiles the file BODY once for each instruction set. NAME(stem) is stem, then SUFFIX (which the includer defines, possibly
 // as nothing), then the name of the set. A build needs no flags for that: the set is an attribute of all functions of the body.
 //

@@ -1,3 +1,5 @@
+// Its own file: all kernel files include it.
+//
 // Code that all kernel files share.
 #ifndef KERNEL_SUPPORT_H
 #define KERNEL_SUPPORT_H

@@ -1,3 +1,4 @@
+// Its own file: a system library needs a header.
 #ifndef CSENTENCEPIECELIBRARY_SHIM_H
 #define CSENTENCEPIECELIBRARY_SHIM_H
 #include <sentencepiece_processor.h>

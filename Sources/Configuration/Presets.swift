@@ -1,3 +1,5 @@
+// Its own file: the one list of presets.
+
 /// The configurations built into the program: the files of `configs/`, embedded when the package is built.
 public enum Presets {
   /// The names, the one that `train` uses alone first.

@@ -1,3 +1,5 @@
+// Its own file: streams and examples share it.
+
 /// The data of a run: what it learns from, what it is evaluated on, and how they became tokens.
 public struct Corpus<Data: Dataset>: Sendable {
   public let encoding: DataEncoding

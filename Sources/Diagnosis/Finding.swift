@@ -1,3 +1,5 @@
+// Its own file: all checks share it.
+
 /// One property of this machine or job, with a verdict.
 public struct Finding: Sendable, Equatable {
   public enum Verdict: String, Sendable, Codable {

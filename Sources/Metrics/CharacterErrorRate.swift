@@ -1,3 +1,5 @@
+// Its own file: every metric has one, see docs/EXTENDING.md.
+//
 // The example of a new metric in docs/EXTENDING.md: one metric, one file.
 
 import UnicodeText

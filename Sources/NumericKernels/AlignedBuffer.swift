@@ -1,3 +1,5 @@
+// Its own file: matrices, arenas and parameters are built on it.
+
 /// A block of elements at a 64-byte boundary, freed with its last owner.
 public final class AlignedBuffer<Element: Scalar> {
   public let base: UnsafeMutablePointer<Element>

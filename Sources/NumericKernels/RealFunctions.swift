@@ -1,3 +1,5 @@
+// Its own file: it is the only Swift interface to the functions of libm.
+
 import CKernels
 
 /// Functions of one real number, for code above that links no mathematics library of its own.

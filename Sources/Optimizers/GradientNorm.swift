@@ -1,3 +1,5 @@
+// Its own file: the norm is computed before any optimizer is called.
+
 /// The Euclidean norm √Σx² of a flat buffer, summed in Double in a fixed order: the same bits on every
 /// machine.
 ///

@@ -1,3 +1,5 @@
+// Its own file: optimizers and norm share it.
+
 import CKernels
 
 /// A number type that an optimizer works on: Float for training, Double for checks.

@@ -1,3 +1,5 @@
+// Its own file: the modules that one import brings.
+//
 // `import RecurrentNN` is enough to use the library: these modules come with it, because its API mentions their types.
 //
 //     ParameterLayout, ParameterBuffer      the parameters of a model, and their gradients       (Parameters)

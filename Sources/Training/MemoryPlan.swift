@@ -1,3 +1,5 @@
+// Its own file: the trainer and the benchmarks report it.
+
 import Glibc
 import Parameters
 import RecurrentNN

@@ -1,3 +1,5 @@
+// Its own file: arguments of several commands share it.
+
 import Configuration
 import Foundation
 import RunLog

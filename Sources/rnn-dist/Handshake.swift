@@ -1,3 +1,5 @@
+// Its own file: every distributed command begins with it.
+
 import Communication
 
 /// The first collectives of every command: all ranks must have been started alike.

@@ -1,3 +1,5 @@
+// Its own file: `predict` and `generate` share these options.
+
 import ArgumentParser
 import RecurrentNN
 

@@ -54,6 +54,19 @@ import Testing
     #expect(SourceText(source).importedModules == modules)
   }
 
+  @Test(
+    arguments: [
+      ("// Its own file: every cell is one.\nlet a = 1\n", true),
+      ("#if A\n// Its own file: the reason.\n", true),
+      ("// Its own file: \n", false), ("/// Its own file: the reason.\n", false), ("let a = 1\n", false),
+      ("1\n2\n3\n// Its own file: the reason.\n", false),
+    ])
+  func reasonsOfShortFiles(content: String, isReason: Bool) {
+    let file = SourceFile(path: "a.swift", content: content, text: SourceText(content))
+    #expect(file.saysWhyItIsShort == isReason)
+    #expect(file.lineCount == content.count { $0 == "\n" })
+  }
+
   @Test func wordsAreWhole() {
     let source = "exit(1)\n\"exit(2)\"\n{ exit(3) }\nself.exit(4)\nonexit(5)\nlet exits = 6"
     #expect(SourceText(source).lines(with: "exit(") == [1, 3])

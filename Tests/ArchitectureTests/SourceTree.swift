@@ -10,6 +10,13 @@ struct SourceFile: Sendable {
 
   var name: String { String(path.split(separator: "/").last ?? "") }
   var isSwift: Bool { path.hasSuffix(".swift") }
+  var lineCount: Int { content.split(separator: "\n", omittingEmptySubsequences: false).count - 1 }
+
+  /// Whether one of the first lines is a comment with the reason why so little code has a file of its own.
+  var saysWhyItIsShort: Bool {
+    content.split(separator: "\n", omittingEmptySubsequences: false).prefix(3)
+      .contains { $0.wholeMatch(of: #/// Its own file: \S.{9,}/#) != nil }
+  }
 }
 
 /// The files of the package.

@@ -1,3 +1,5 @@
+// Its own file: every command has its tests in one file.
+
 import Foundation
 import Testing
 

@@ -1,3 +1,5 @@
+// Its own file: the suite itself is in MPIConformance.
+
 import Communication
 import InProcessRanks
 import MPIConformance

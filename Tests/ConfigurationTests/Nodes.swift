@@ -1,3 +1,5 @@
+// Its own file: several suites share it.
+
 import Configuration
 import Tasks
 

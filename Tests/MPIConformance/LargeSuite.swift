@@ -1,3 +1,5 @@
+// Its own file: every suite of the conformance program has one.
+
 import MPI
 
 /// Messages that are too long to be sent before the receiver is ready, whole and in parts of unequal length.

@@ -1,3 +1,5 @@
+// Its own file: all suites share it.
+
 import MPI
 
 /// An element type with numbers to test with.

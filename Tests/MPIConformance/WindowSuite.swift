@@ -1,3 +1,5 @@
+// Its own file: every suite of the conformance program has one.
+
 import MPI
 
 /// Memory that the ranks of a host share.

@@ -1,3 +1,5 @@
+// Its own file: top-level code has to be in main.swift.
+//
 // The conformance program, started under mpirun by MPITests: `MPIConformance <suite>`.
 
 import Communication

@@ -1,3 +1,5 @@
+// Its own file: it counts the golden files of all suites.
+
 import Testing
 
 @Suite struct GoldenFolderTests {

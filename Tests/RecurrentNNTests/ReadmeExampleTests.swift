@@ -1,3 +1,5 @@
+// Its own file: it imports what the example imports, and nothing else.
+
 import RecurrentNN
 import Testing
 

@@ -1,3 +1,5 @@
+// Its own file: the tests of one option.
+
 import NumericKernels
 import Tasks
 import Testing

@@ -1,3 +1,5 @@
+// Its own file: the tests of one benchmark.
+
 import Testing
 
 @testable import Benchmarking

@@ -1,3 +1,5 @@
+// Its own file: a C file and its public header are two files.
+//
 // The instruction sets that the kernels are compiled for, and the one in use.
 //
 // The choice is made once, at the first kernel of the process: the best set of the processor, or the one that the environment

@@ -1,3 +1,5 @@
+// Its own file: each cell declares its kernels in one header.
+//
 // One time step of the LSTM, elementwise; the matrix products around it are the caller's. States are [rows, units], gates
 // [rows, 4 units] in the order i f g o.
 #ifndef LSTM_KERNELS_H

@@ -1,3 +1,5 @@
+// Its own file: each cell declares its kernels in one header.
+//
 // One time step of the basic recurrent cell. States are [rows, units].
 #ifndef RNN_KERNELS_H
 #define RNN_KERNELS_H

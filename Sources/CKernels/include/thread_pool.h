@@ -1,3 +1,5 @@
+// Its own file: a C file and its public header are two files.
+//
 // The threads of this process that share the work of one kernel.
 //
 // Work is divided by columns, rows or units, and a sum is never split: the result has the same bits for any number of

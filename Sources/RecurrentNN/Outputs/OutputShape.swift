@@ -1,3 +1,5 @@
+// Its own file: taggers and classifiers share it.
+
 import Options
 
 /// What a tagger predicts at every step, or a classifier for every sequence, and how many of it.
