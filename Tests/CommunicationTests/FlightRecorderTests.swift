@@ -157,6 +157,13 @@ import Testing
     #expect(verdict.message.contains("rank 2 on n2: collective 9 (\(operation.rawValue), 4 bytes)"))
   }
 
+  @Test func ranksOfOtherHostsMayBeMissingAtTheStart() {
+    var start = record(1, .start, isDone: false)
+    start.phase = .start
+    let verdict = verdict([status(0, 1, [start])])
+    #expect(verdict.culprits == [] && verdict.message.contains("not all of the other hosts"))
+  }
+
   @Test func aBrokenConnectionIsSuspectedLast() {
     let verdict = verdict([waiting(0), waiting(1)])
     #expect(verdict.culprits == [] && verdict.message.contains("a connection between them is broken"))

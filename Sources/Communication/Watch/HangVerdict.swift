@@ -32,6 +32,10 @@ struct HangVerdict: Equatable {
       culprits = odd.ranks
       isWorking = false
       message = "the ranks call different collectives: \(odd.calls); \(wait)"
+    } else if here.operation == .start {
+      culprits = []
+      isWorking = false
+      message = "all ranks of this host have come, but not all of the other hosts: \(wait)"
     } else {
       culprits = []
       isWorking = false

@@ -72,6 +72,9 @@ final class HostRanks: Sendable {
     }
   }
 
+  /// Whether the recorder of a rank is known, so that the rank is on this host.
+  func knows(_ rank: Int) -> Bool { recorders.withLock { $0[rank] != nil } }
+
   /// Removes the file of this rank. What is mapped stays mapped.
   func removeFile() {
     guard let directory else { return }
@@ -108,7 +111,10 @@ final class HostRanks: Sendable {
   private static var jobName: String {
     let names = ["PMIX_NAMESPACE", "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"]
     let values = names.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
-    let text = values.isEmpty ? "\(getppid())" : values.joined(separator: ";")
+    // Containers may share memory but number their processes separately.
+    var namespace = stat()
+    _ = stat("/proc/self/ns/pid", &namespace)
+    let text = "\(namespace.st_ino);" + (values.isEmpty ? "\(getppid())" : values.joined(separator: ";"))
     // FNV-1a
     let hash = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     return "rnn-dist-\(getuid())-" + String(hash, radix: 16)

@@ -47,7 +47,7 @@ final class StatusSocket: @unchecked Sendable {
 
   deinit { _ = close(descriptor) }
 
-  /// The IPv4 addresses of this host that other hosts may reach.
+  /// The IPv4 addresses of this host, those first that other hosts may reach.
   static var ownHosts: [String] {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&first) == 0 else { return [] }
@@ -67,7 +67,8 @@ final class StatusSocket: @unchecked Sendable {
       }
       found.append(String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
     }
-    return found
+    // For ranks on this host whose recorders can't be mapped.
+    return found + ["127.0.0.1"]
   }
 
   /// Waits up to `seconds` for messages; answers questions with `own`, and returns the statuses in the answers.

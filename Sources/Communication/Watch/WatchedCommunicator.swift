@@ -26,9 +26,9 @@ final class WatchedCommunicator: Communicator {
     let all = try allgather([UInt8](try JSONEncoder().encode(introduction))).map {
       try JSONDecoder().decode(Introduction.self, from: Data($0))
     }
-    let remote = all.map(\.address).filter { $0.host != address.host }
     // All ranks have come, so all files exist. After the barrier every rank has mapped them.
     watchdog.host.lookForRanks()
+    let remote = all.map(\.address).filter { !watchdog.host.knows($0.rank) }
     watchdog.meet(
       Watchdog.Job(
         worldSize: base.worldSize, hosts: all.map(\.address.host), remote: remote, token: all[0].token,
