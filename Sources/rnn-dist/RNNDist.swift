@@ -76,7 +76,11 @@ struct RNNDist: ParsableCommand {
       communicator = try CommunicatorFactory.make()
     } catch {
       // All processes of a job fail under a wrong launcher, and rank 0 reports it for all.
-      if !Launcher.isReportedByRank0 { Console.error("error: \(error)") }
+      guard !Launcher.isReportedByRank0 else {
+        // As for other usage errors: the launcher would end the job before rank 0 has printed its message.
+        return error is WatchLimitsError ? ExitCode.done : ExitCode.code(of: error)
+      }
+      Console.error("error: \(error)")
       return ExitCode.code(of: error)
     }
     var advice: String?
