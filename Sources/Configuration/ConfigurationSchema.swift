@@ -563,6 +563,13 @@ extension ConfigurationSchema {
     Key(
       "checkpoint.every_steps", \.checkpoint.everySteps, "0: at the end of each epoch"),
     Key(
+      "checkpoint.every_seconds", \.checkpoint.everySeconds,
+      "a checkpoint too when the last is this old; 0: none by time"),
+    Key(
+      "checkpoint.background", \.checkpoint.background,
+      "a thread writes checkpoints from a copy in memory while training goes on, except the best and the last"
+    ),
+    Key(
       "checkpoint.keep", \.checkpoint.keep, "newest checkpoints kept, besides the best"),
   ]
 }

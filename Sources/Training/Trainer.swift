@@ -30,6 +30,8 @@ final class Trainer {
   /// Failed saves in a row, and the time of the next attempt after the last of them.
   private var failedSaves = 0
   private var nextSaveAttempt: ContinuousClock.Instant?
+  /// The time of the last attempt, for checkpoints by time.
+  private var lastSave = ContinuousClock.now
   /// A checkpoint was due at a step that was skipped.
   private var isSaveDelayed = false
   /// The previous best, in case the current one can't be saved.
@@ -69,7 +71,8 @@ final class Trainer {
     average =
       training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(
-      store: store, task: task, optimizer: step.optimizer, average: average, communicator: communicator)
+      store: store, background: configuration.checkpoint.background, task: task, optimizer: step.optimizer,
+      average: average, communicator: communicator)
     schedule = training.schedule
     stepsPerEpoch = (task.microbatchesPerEpoch + training.accumulate - 1) / training.accumulate
     let (byEpochs, overflows) = training.epochs.multipliedReportingOverflow(by: stepsPerEpoch)
@@ -99,6 +102,8 @@ final class Trainer {
 
   /// Trains to the end, or until a signal. Collective.
   func run() throws -> RunOutcome {
+    // A run that ends by an error completes what it has begun to write.
+    defer { checkpoints.reportBackgroundSave(waits: true, observer) }
     try rehearse()
     progress.start(at: state)
     var saveDue = false
@@ -156,6 +161,7 @@ final class Trainer {
     let rate = schedule.rate(
       base: configuration.training.learningRate, step: state.step, epoch: state.epoch, totalSteps: totalSteps,
       state: state.plateau)
+    if let hasFailed = checkpoints.reportBackgroundSave(waits: false, observer) { note(hasFailed: hasFailed) }
     let requests = StepRequests(stop: signals.stop != nil, save: wantsSave())
     let result = try step.run(&state, learningRate: rate, requests: requests)
     if let parameters = result.skippedFor { try noteSkip(parameters) }
@@ -298,10 +304,16 @@ final class Trainer {
   }
 
   private func wantsSave() -> Bool {
-    guard signals.takeSaveRequest() else { return nextSaveAttempt != nil && isSaveAllowed }
-    // A request by signal is served at once.
-    nextSaveAttempt = nil
-    return true
+    if signals.takeSaveRequest() {
+      // A request by signal is served at once.
+      nextSaveAttempt = nil
+      return true
+    }
+    // One rank decides by its clock.
+    guard communicator.rank == 0 else { return false }
+    let every = configuration.checkpoint.everySeconds
+    let isDue = every > 0 && ContinuousClock.now - lastSave >= .seconds(every)
+    return (isDue || nextSaveAttempt != nil) && isSaveAllowed
   }
 
   /// Whether the last save worked, or failed long enough ago. A full disk must not cause a warning with every step.
@@ -313,17 +325,23 @@ final class Trainer {
     let isTried = isSaveAllowed
     let saved = try checkpoints.save(
       state, isBest: isBest, required: false, isPostponed: !isTried, observer)
-    if saved {
-      (failedSaves, nextSaveAttempt) = (0, nil)
-    } else if isTried {
-      failedSaves += 1
-      let delay = saveRetryDelay * (1 << min(failedSaves - 1, 5))
-      nextSaveAttempt = ContinuousClock.now + delay
-    }
+    lastSave = .now
+    if saved || isTried { note(hasFailed: !saved) }
     // A best model that could not be saved does not count: the one before it stays the best.
     if isBest && !saved {
       (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics) = previousBest
     }
+  }
+
+  /// Decides when the next attempt may be made.
+  private func note(hasFailed: Bool) {
+    guard hasFailed else {
+      (failedSaves, nextSaveAttempt) = (0, nil)
+      return
+    }
+    failedSaves += 1
+    let delay = saveRetryDelay * (1 << min(failedSaves - 1, 5))
+    nextSaveAttempt = ContinuousClock.now + delay
   }
 
   private func stopForSignal() throws -> RunOutcome {

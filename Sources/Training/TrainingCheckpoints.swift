@@ -7,17 +7,21 @@ import Tasks
 /// Saves and restores a run: rank 0 reads and writes, every rank gets the same bits.
 final class TrainingCheckpoints {
   private let store: CheckpointStore?
+  /// Writes the checkpoints that nothing depends on; nil: each is written before training goes on.
+  private let background: BackgroundSave?
   private let task: any TrainingTask
   private let optimizer: Optimizer<Float>
   private let average: WeightAverage?
   private let communicator: any Communicator
 
+  /// - Parameter background: whether checkpoints are written by a thread of their own.
   init(
-    store: CheckpointStore?, task: any TrainingTask, optimizer: Optimizer<Float>,
+    store: CheckpointStore?, background: Bool, task: any TrainingTask, optimizer: Optimizer<Float>,
     average: WeightAverage?, communicator: any Communicator
   ) {
     self.average = average
     self.store = store
+    self.background = background ? store.map { BackgroundSave(store: $0) } : nil
     self.task = task
     self.optimizer = optimizer
     self.communicator = communicator
@@ -25,7 +29,10 @@ final class TrainingCheckpoints {
 
   // MARK: Saving
 
-  /// Writes a checkpoint; returns whether that worked. Collective.
+  /// Writes a checkpoint; returns whether that worked, or whether it was begun on the background thread. Collective.
+  ///
+  /// The best and the last checkpoint are always written before training goes on, because the state of the run depends on
+  /// whether that worked.
   ///
   /// - Parameters:
   ///   - required: an error on rank 0 is thrown on all ranks instead of reported, because there will be no later attempt.
@@ -38,7 +45,12 @@ final class TrainingCheckpoints {
     communicator.enter(.save, step: state.step)
     let carried = try task.carriedState.gather(communicator)
     try requireEqualReplicas()
+    reportBackgroundSave(waits: true, observer)
     guard required else {
+      if let background, !isBest, !isPostponed, communicator.rank == 0 {
+        background.start(state, model: modelTensors, optimizer: optimizerTensors + carried)
+        return try communicator.allgather([1])[0] == [1]
+      }
       let failure = isPostponed ? nil : write(state, carried, isBest: isBest, observer)
       if let failure { observer?.handle(.saveFailed(step: state.step, reason: "\(failure)")) }
       // Every rank must know, because the best step of the run depends on it.
@@ -50,6 +62,22 @@ final class TrainingCheckpoints {
       }
     }
     return true
+  }
+
+  /// Reports a save on the background thread that has ended; returns whether it failed, nil if none has ended.
+  ///
+  /// - Parameter waits: whether to wait for a save in progress.
+  @discardableResult
+  func reportBackgroundSave(waits: Bool, _ observer: (any TrainingObserver)?) -> Bool? {
+    guard let outcome = background?.takeOutcome(waits: waits) else { return nil }
+    switch outcome.path {
+    case .success(let path):
+      observer?.handle(.saved(step: outcome.step, path: path, seconds: outcome.seconds))
+      return false
+    case .failure(let error):
+      observer?.handle(.saveFailed(step: outcome.step, reason: "\(error)"))
+      return true
+    }
   }
 
   /// Throws if the parameters of the ranks differ by a bit. Compared before every checkpoint.
@@ -68,7 +96,7 @@ final class TrainingCheckpoints {
     let started = clock.now
     do {
       let path = try store.save(
-        step: state.step, model: modelTensors, optimizer: momentTensors + rawWeights + carried, state: state,
+        step: state.step, model: modelTensors, optimizer: optimizerTensors + carried, state: state,
         isBest: isBest)
       observer?.handle(.saved(step: state.step, path: path, seconds: (clock.now - started).inSeconds))
       return nil
@@ -104,6 +132,8 @@ final class TrainingCheckpoints {
   }
 
   private static let rawName = "weights"
+
+  private var optimizerTensors: [TensorToWrite] { momentTensors + rawWeights }
 
   private var momentTensors: [TensorToWrite] {
     optimizer.moments.flatMap { moment in

@@ -174,6 +174,22 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder.path("runs")))
   }
 
+  /// No step is due for a checkpoint, but time passes.
+  @Test func checkpointsByTime() async throws {
+    let never = ["evaluation.every_steps=100000000", "checkpoint.every_steps=100000000"]
+    let program = try await Program(
+      arguments(
+        "run",
+        ["training.steps=100000000", "checkpoint.every_seconds=1", "checkpoint.background=true"] + never),
+      ranks: 2, in: folder.root)
+    try await program.wait(for: "a checkpoint") { exists("run/checkpoints/last") }
+    let first = try lastStep(of: "run")
+    try await program.wait(for: "another checkpoint") { (try? lastStep(of: "run")) ?? 0 > first }
+    try program.send(SIGTERM, toRank: 1)
+    let outcome = try await program.wait()
+    #expect(outcome.exitCode == 75, "\(outcome)")
+  }
+
   private func waitForReports(_ count: Int, of program: Program) async throws {
     let seen = reports("run")
     try await program.wait(for: "further reports") { reports("run") >= seen + count }

@@ -76,6 +76,7 @@ import rnn_dist
     "evaluation.group_references": ("true", []),
     "log.every_steps": ("2", []),
     "log.tensorboard": ("false", []), "checkpoint.every_steps": ("2", []), "checkpoint.keep": ("2", []),
+    "checkpoint.every_seconds": ("60", []), "checkpoint.background": ("true", []),
   ]
 
   /// Keys of which single values are refused, and the task itself.

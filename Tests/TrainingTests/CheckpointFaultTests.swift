@@ -96,6 +96,38 @@ struct CheckpointFaultTests {
     #expect(recorder.savedSteps == [1, 2, 30])
   }
 
+  // MARK: Writing in the background
+
+  @Test("Checkpoints that a thread writes are those that are written at once", arguments: [1, 2])
+  func background(ranks: Int) throws {
+    let recorder = Recorder()
+    var background = configuration(steps: 20, every: 4)
+    background.checkpoint.background = true
+    try job(background, ranks: ranks).run(recorder)
+    #expect(recorder.savedSteps == [4, 8, 12, 16, 20])
+    let straight = directory.file("straight")
+    try Job(configuration(steps: 20, every: 4), ranks: ranks, directory: straight).run()
+    for step in [4, 12, 20] {
+      let (one, other) = (
+        try CheckpointFiles(run: run, step: step), try CheckpointFiles(run: straight, step: step)
+      )
+      #expect(one.model == other.model && one.optimizer == other.optimizer)
+    }
+  }
+
+  @Test("A thread that can't write causes a warning and another attempt, and the run goes on")
+  func backgroundFails() throws {
+    let recorder = Recorder { [run] event in
+      if case .step(let report) = event, report.step == 6 { Self.block(run) }
+      if case .saveFailed = event { Self.unblock(run) }
+    }
+    var background = configuration(steps: 40, every: 8)
+    background.checkpoint.background = true
+    let outcome = try job(background, ranks: 2).run(recorder)
+    #expect(outcome.ending == .completed && recorder.failedSaves == [8])
+    #expect(recorder.savedSteps.last == 40 && recorder.savedSteps.count >= 5)
+  }
+
   @Test("A run whose directory is moved saves nothing into the directory that takes its place")
   func movedDirectory() throws {
     let other = directory.file("other")

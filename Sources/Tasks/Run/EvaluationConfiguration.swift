@@ -38,12 +38,17 @@ public struct LogConfiguration: Options {
 /// When the run is saved, and how many savings stay.
 public struct CheckpointConfiguration: Options {
   public var everySteps = 1000
+  /// The largest age of the newest checkpoint in seconds; 0: any.
+  public var everySeconds = 0
+  /// Whether a thread writes the checkpoints, from a copy, while training goes on.
+  public var background = false
   public var keep = 3
 
   public init() {}
 
   public func check(_ checks: inout OptionChecks<Self>) {
     checks.bound(\.everySteps, .atLeast(0))
+    checks.bound(\.everySeconds, .atLeast(0))
     checks.bound(\.keep, .atLeast(1))
   }
 }

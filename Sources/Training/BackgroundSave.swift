@@ -1,0 +1,74 @@
+import Checkpoints
+import Foundation
+
+/// Writes checkpoints on a thread of its own, from a copy of the tensors: a step waits for a memory copy only.
+///
+/// One checkpoint is written at a time. The memory of the copy is kept for the next one.
+final class BackgroundSave: @unchecked Sendable {
+  /// How a save ended.
+  struct Outcome {
+    let step: Int
+    let seconds: Double
+    /// The directory of the checkpoint.
+    let path: Result<String, any Error>
+  }
+
+  private let store: CheckpointStore
+  private let condition = NSCondition()
+  /// Used by the thread while ``isWriting``, otherwise by the trainer.
+  private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private var isWriting = false
+  private var outcome: Outcome?
+
+  init(store: CheckpointStore) { self.store = store }
+
+  deinit { memory.deallocate() }
+
+  /// Copies the tensors and begins to write. The previous save must have ended.
+  func start(_ state: TrainingState, model: [TensorToWrite], optimizer: [TensorToWrite]) {
+    let tensors = copies(of: model + optimizer)
+    let (model, optimizer) = (Array(tensors.prefix(model.count)), Array(tensors.dropFirst(model.count)))
+    condition.withLock { isWriting = true }
+    // The tensors are views of `memory`, which the trainer doesn't touch before the end.
+    nonisolated(unsafe) let content = (model: model, optimizer: optimizer)
+    Thread { [self] in
+      let clock = ContinuousClock()
+      let begin = clock.now
+      let path = Result {
+        try store.save(
+          step: state.step, model: content.model, optimizer: content.optimizer, state: state, isBest: false)
+      }
+      condition.withLock {
+        outcome = Outcome(step: state.step, seconds: (clock.now - begin).inSeconds, path: path)
+        isWriting = false
+        condition.broadcast()
+      }
+    }.start()
+  }
+
+  /// Returns how the last save ended, once; nil if it was returned before, or if the save goes on and isn't waited for.
+  func takeOutcome(waits: Bool) -> Outcome? {
+    condition.withLock {
+      while waits && isWriting { condition.wait() }
+      defer { if !isWriting { outcome = nil } }
+      return isWriting ? nil : outcome
+    }
+  }
+
+  private func copies(of tensors: [TensorToWrite]) -> [TensorToWrite] {
+    let alignment = 64
+    let total = tensors.reduce(0) { $0 + ($1.bytes.count + alignment - 1) / alignment * alignment }
+    if memory.count < total {
+      memory.deallocate()
+      memory = .allocate(byteCount: total, alignment: alignment)
+    }
+    var offset = 0
+    return tensors.map { tensor in
+      let place = UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + tensor.bytes.count])
+      place.copyMemory(from: tensor.bytes)
+      offset += (tensor.bytes.count + alignment - 1) / alignment * alignment
+      return TensorToWrite(
+        name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, bytes: UnsafeRawBufferPointer(place))
+    }
+  }
+}
