@@ -36,6 +36,7 @@ struct RNNDist: ParsableCommand {
 
   /// Signals that come while the program starts must not end it. So this is the first call, before the command line is read.
   private static func takeSignals() {
+    CrashSignals.install()
     if CommandLine.arguments.dropFirst().first == "train" {
       StopSignals.install()
     } else {

@@ -174,6 +174,24 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder.path("runs")))
   }
 
+  /// A signal of a crash that another process sends ends the program; the backtracer of Swift would let it go on.
+  @Test(arguments: [SIGABRT, SIGSEGV, SIGILL, SIGBUS]) func crashSignalsFromOutside(signal: Int32)
+    async throws
+  {
+    let configuration = folder.path("late.yaml")
+    #expect(mkfifo(configuration, 0o600) == 0)
+    let program = try await Program(["train", configuration, "--run-dir", "run"], in: folder.root)
+    var writer: Int32 = -1
+    try await program.wait(for: "the program to open its configuration") {
+      writer = open(configuration, O_WRONLY | O_NONBLOCK)
+      return writer >= 0
+    }
+    program.send(signal)
+    let outcome = try await program.wait()
+    close(writer)
+    #expect(outcome.wasKilled && outcome.exitCode == signal, "\(outcome)")
+  }
+
   /// No step is due for a checkpoint, but time passes.
   @Test func checkpointsByTime() async throws {
     let never = ["evaluation.every_steps=100000000", "checkpoint.every_steps=100000000"]
