@@ -1,3 +1,5 @@
+// Its own file: handlers of signals have rules of their own.
+
 import Glibc
 
 /// Lets signals of crashes that come from outside end the process.
