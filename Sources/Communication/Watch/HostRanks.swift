@@ -97,8 +97,12 @@ final class HostRanks: Sendable {
   }
 
   /// The recorder of a rank of this host that has died, if there is one.
+  ///
+  /// A rank that leaves before this one has reported an error, after which the launcher ends the others: these are not news.
   func firstDead() -> FlightRecorder? {
-    known.first { $0.stage != .leaving && kill($0.process, 0) != 0 && errno == ESRCH }
+    let known = known
+    guard own.stage == .leaving || !known.contains(where: { $0.stage == .leaving }) else { return nil }
+    return known.first { $0.stage != .leaving && kill($0.process, 0) != 0 && errno == ESRCH }
   }
 
   private var known: [FlightRecorder] {
