@@ -7,124 +7,99 @@
 #include "variants.h"
 #else
 
-RND_INLINE void NAME(extended_lstm_cell_row)(int64_t H, int coupled, T clip, T *restrict gates_i, T *restrict gates_f,
-                                           T *restrict gates_g, T *restrict gates_o, const T *restrict bias_i,
-                                           const T *restrict bias_f, const T *restrict bias_g,
-                                           const T *restrict bias_o, const T *restrict peephole_i,
-                                           const T *restrict peephole_f, const T *restrict peephole_o,
-                                           const T *restrict c_prev, T *restrict c) {
-  for (int64_t j = 0; j < H; j++) {
-    T f = TYPED(rnd_sigmoid)(gates_f[j] + bias_f[j] + peephole_f[j] * c_prev[j]);
-    T i = coupled ? 1 - f : TYPED(rnd_sigmoid)(gates_i[j] + bias_i[j] + peephole_i[j] * c_prev[j]);
-    T g = TYPED(rnd_tanh)(gates_g[j] + bias_g[j]);
-    T cell = f * c_prev[j] + i * g;
-    cell = cell < -clip ? -clip : cell;  // A NaN stays a NaN.
-    cell = cell > clip ? clip : cell;
-    T o = TYPED(rnd_sigmoid)(gates_o[j] + bias_o[j] + peephole_o[j] * cell);
-    if (!coupled) gates_i[j] = i;
-    gates_f[j] = f;
-    gates_g[j] = g;
-    gates_o[j] = o;
-    c[j] = cell;
-  }
-}
+// The gates of a row in order: i (unless it is coupled to f), f, g, o. Peepholes: i (unless coupled), f, o.
 
-void NAME(rnd_extended_lstm_cell)(rnd_extended_lstm a) {
-  const int64_t H = a.units;
-  const T clip = (T)a.clip, *bias = a.bias, *p = a.peepholes;
+RND_INLINE void NAME(extended_lstm_rows)(rnd_extended_lstm a, int coupled) {
+  const int64_t H = a.units, F = coupled ? 0 : H, G = F + H, O = G + H, width = O + H;
+  const T clip = (T)a.clip, *bias = a.bias, *peepholes = a.peepholes;
   for (int64_t row = 0; row < a.rows; row++) {
-    const T *c_prev = (const T *)a.c_previous + row * H;
-    T *c = (T *)a.c + row * H;
-    if (a.coupled) {
-      T *g = (T *)a.gates + row * 3 * H;
-      NAME(extended_lstm_cell_row)(H, 1, clip, g, g, g + H, g + 2 * H, bias, bias, bias + H, bias + 2 * H, p, p, p + H,
-                                   c_prev, c);
-    } else {
-      T *g = (T *)a.gates + row * 4 * H;
-      NAME(extended_lstm_cell_row)(H, 0, clip, g, g + H, g + 2 * H, g + 3 * H, bias, bias + H, bias + 2 * H,
-                                   bias + 3 * H, p, p + H, p + 2 * H, c_prev, c);
+    T *gates = (T *)a.gates + row * width, *c = (T *)a.c + row * H;
+    const T *c_previous = (const T *)a.c_previous + row * H;
+    ELEMENTWISE
+    for (int64_t j = 0; j < H; j++) {
+      T f = TYPED(rnd_sigmoid)(gates[F + j] + bias[F + j] + peepholes[F + j] * c_previous[j]);
+      T i = coupled ? 1 - f : TYPED(rnd_sigmoid)(gates[j] + bias[j] + peepholes[j] * c_previous[j]);
+      T g = TYPED(rnd_tanh)(gates[G + j] + bias[G + j]);
+      T cell = f * c_previous[j] + i * g;
+      cell = cell < -clip ? -clip : cell;  // A NaN stays a NaN.
+      cell = cell > clip ? clip : cell;
+      T o = TYPED(rnd_sigmoid)(gates[O + j] + bias[O + j] + peepholes[G + j] * cell);
+      if (!coupled) gates[j] = i;
+      gates[F + j] = f;
+      gates[G + j] = g;
+      gates[O + j] = o;
+      c[j] = cell;
     }
   }
 }
 
-RND_INLINE void NAME(extended_lstm_output_row)(int64_t H, const T *restrict o, const T *restrict m, T *restrict h) {
-  for (int64_t j = 0; j < H; j++) h[j] = o[j] * TYPED(rnd_tanh)(m[j]);
+// Whether the gates are coupled is a constant in each expansion, so that the loops hold no branches.
+void NAME(rnd_extended_lstm_cell)(rnd_extended_lstm a) {
+  if (a.coupled) NAME(extended_lstm_rows)(a, 1);
+  else NAME(extended_lstm_rows)(a, 0);
 }
 
 void NAME(rnd_extended_lstm_output)(rnd_extended_lstm a) {
   const int64_t H = a.units, count = a.coupled ? 3 : 4;
   for (int64_t row = 0; row < a.rows; row++) {
-    NAME(extended_lstm_output_row)(H, (T *)a.gates + (row * count + count - 1) * H, (const T *)a.seen + row * H,
-                                   (T *)a.h + row * H);
-  }
-}
-
-RND_INLINE void NAME(extended_lstm_output_backward_row)(int64_t H, T *restrict o, const T *restrict m,
-                                                      const T *restrict dh, T *restrict dm) {
-  for (int64_t j = 0; j < H; j++) {
-    T tanh_m = TYPED(rnd_tanh)(m[j]);
-    dm[j] = dh[j] * o[j] * (1 - tanh_m * tanh_m);  // h = o tanh(m)
-    o[j] = dh[j] * tanh_m * o[j] * (1 - o[j]);
+    const T *o = (const T *)a.gates + (row * count + count - 1) * H, *seen = (const T *)a.seen + row * H;
+    T *h = (T *)a.h + row * H;
+    ELEMENTWISE
+    for (int64_t j = 0; j < H; j++) h[j] = o[j] * TYPED(rnd_tanh)(seen[j]);
   }
 }
 
 void NAME(rnd_extended_lstm_output_backward)(rnd_extended_lstm_gradient a) {
   const int64_t H = a.units, count = a.coupled ? 3 : 4;
   for (int64_t row = 0; row < a.rows; row++) {
-    NAME(extended_lstm_output_backward_row)(H, (T *)a.gates + (row * count + count - 1) * H,
-                                            (const T *)a.seen + row * H, (const T *)a.dh + row * H,
-                                            (T *)a.d_seen + row * H);
+    T *o = (T *)a.gates + (row * count + count - 1) * H, *d_seen = (T *)a.d_seen + row * H;
+    const T *seen = (const T *)a.seen + row * H, *dh = (const T *)a.dh + row * H;
+    ELEMENTWISE
+    for (int64_t j = 0; j < H; j++) {
+      T tanh_seen = TYPED(rnd_tanh)(seen[j]);
+      d_seen[j] = dh[j] * o[j] * (1 - tanh_seen * tanh_seen);  // h = o tanh(seen)
+      o[j] = dh[j] * tanh_seen * o[j] * (1 - o[j]);
+    }
   }
 }
 
-RND_INLINE void NAME(extended_lstm_cell_backward_row)(
-    int64_t H, int coupled, T clip, T *restrict gates_i, T *restrict gates_f, T *restrict gates_g,
-    const T *restrict gates_o, const T *restrict peephole_i, const T *restrict peephole_f, const T *restrict peephole_o,
-    const T *restrict c_prev, const T *restrict c, const T *restrict dm, T *restrict dc, T *restrict dbias_i,
-    T *restrict dbias_f, T *restrict dbias_g, T *restrict dbias_o, T *restrict dpeephole_i, T *restrict dpeephole_f,
-    T *restrict dpeephole_o) {
-  for (int64_t j = 0; j < H; j++) {
-    T f = gates_f[j], g = gates_g[j], dout = gates_o[j];
-    T i = coupled ? 1 - f : gates_i[j];
-    T cell = c[j];
-    T d = dc[j] + dm[j] + peephole_o[j] * dout;  // o sees the new c
-    d *= (cell < 0 ? -cell : cell) >= clip ? 0 : 1;
-    T di = coupled ? 0 : d * g * i * (1 - i);  // c = f c_prev + i g
-    T df = d * (coupled ? c_prev[j] - g : c_prev[j]) * f * (1 - f);
-    T dg = d * i * (1 - g * g);
-    if (!coupled) {
-      gates_i[j] = di;
-      dbias_i[j] += di;
-      dpeephole_i[j] += di * c_prev[j];
+RND_INLINE void NAME(extended_lstm_backward_rows)(rnd_extended_lstm_gradient a, int coupled) {
+  const int64_t H = a.units, F = coupled ? 0 : H, G = F + H, O = G + H, width = O + H;
+  const T clip = (T)a.clip, *peepholes = a.peepholes;
+  T *dbias = a.dbias, *dpeepholes = a.dpeepholes;
+  for (int64_t row = 0; row < a.rows; row++) {
+    T *gates = (T *)a.gates + row * width, *dc = (T *)a.dc + row * H;
+    const T *c_previous = (const T *)a.c_previous + row * H, *c = (const T *)a.c + row * H;
+    const T *d_seen = (const T *)a.d_seen + row * H;
+    ELEMENTWISE
+    for (int64_t j = 0; j < H; j++) {
+      T f = gates[F + j], g = gates[G + j], dout = gates[O + j];
+      T i = coupled ? 1 - f : gates[j];
+      T d = dc[j] + d_seen[j] + peepholes[G + j] * dout;  // o sees the new c
+      d *= (c[j] < 0 ? -c[j] : c[j]) >= clip ? 0 : 1;
+      T di = coupled ? 0 : d * g * i * (1 - i);  // c = f c_previous + i g
+      T df = d * (coupled ? c_previous[j] - g : c_previous[j]) * f * (1 - f);
+      T dg = d * i * (1 - g * g);
+      if (!coupled) {
+        gates[j] = di;
+        dbias[j] += di;
+        dpeepholes[j] += di * c_previous[j];
+      }
+      gates[F + j] = df;
+      gates[G + j] = dg;
+      dbias[F + j] += df;
+      dbias[G + j] += dg;
+      dbias[O + j] += dout;
+      dpeepholes[F + j] += df * c_previous[j];
+      dpeepholes[G + j] += dout * c[j];
+      dc[j] = d * f + peepholes[F + j] * df + (coupled ? 0 : peepholes[j] * di);
     }
-    gates_f[j] = df;
-    gates_g[j] = dg;
-    dbias_f[j] += df;
-    dbias_g[j] += dg;
-    dbias_o[j] += dout;
-    dpeephole_f[j] += df * c_prev[j];
-    dpeephole_o[j] += dout * cell;
-    dc[j] = d * f + peephole_f[j] * df + (coupled ? 0 : peephole_i[j] * di);
   }
 }
 
 void NAME(rnd_extended_lstm_cell_backward)(rnd_extended_lstm_gradient a) {
-  const int64_t H = a.units;
-  const T clip = (T)a.clip, *p = a.peepholes, *c_prev = a.c_previous, *c = a.c, *d_seen = a.d_seen;
-  T *dc = a.dc, *db = a.dbias, *dp = a.dpeepholes;
-  for (int64_t row = 0; row < a.rows; row++) {
-    int64_t at = row * H;
-    if (a.coupled) {
-      T *g = (T *)a.gates + 3 * at;
-      NAME(extended_lstm_cell_backward_row)(H, 1, clip, g, g, g + H, g + 2 * H, p, p, p + H, c_prev + at, c + at,
-                                            d_seen + at, dc + at, db, db, db + H, db + 2 * H, dp, dp, dp + H);
-    } else {
-      T *g = (T *)a.gates + 4 * at;
-      NAME(extended_lstm_cell_backward_row)(H, 0, clip, g, g + H, g + 2 * H, g + 3 * H, p, p + H, p + 2 * H, c_prev + at,
-                                            c + at, d_seen + at, dc + at, db, db + H, db + 2 * H, db + 3 * H, dp, dp + H,
-                                            dp + 2 * H);
-    }
-  }
+  if (a.coupled) NAME(extended_lstm_backward_rows)(a, 1);
+  else NAME(extended_lstm_backward_rows)(a, 0);
 }
 
 #endif

@@ -13,100 +13,52 @@
 // The builtin is the bare instruction: sqrt() of libm may set errno, so its loops aren't vectorized.
 #define SQUARE_ROOT(x) __builtin_elementwise_sqrt(x)
 
+enum { SGD, MOMENTUM, NESTEROV, RMSPROP, ADAGRAD, ADAM, ADAMW };
+
 #define BODY "optimizers.c"
 #include "variants.h"
 #else
 
-// The scalars of an update are worked out in double and rounded to T once, before the loop, as PyTorch does.
-
-void NAME(rnd_sgd)(rnd_update a) {
-  const T *restrict gradient = a.gradient;
-  T *restrict p = a.parameters;
-  const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
+// One update by a rule, which is a constant in each expansion. Scalars are worked out in double and rounded to T once, before
+// the loop, as PyTorch does. The momentum rules rely on a buffer that starts as zero: the first step gives buf = g.
+RND_INLINE void NAME(update)(rnd_update a, const int rule) {
+  const T *gradient = a.gradient;
+  T *p = a.parameters, *first = a.first, *second = a.second;
+  const int is_adam = rule == ADAM || rule == ADAMW;
+  const T scale = (T)a.gradient_scale, epsilon = (T)a.epsilon, momentum = (T)a.momentum;
+  const T rate = (T)(is_adam ? a.learning_rate / a.bias1 : a.learning_rate);
+  const T alpha = (T)a.decay, rest = (T)(1 - a.decay);
+  const T rest1 = (T)(1 - a.beta1), beta2 = (T)a.beta2, rest2 = (T)(1 - a.beta2);
+  const T root = (T)(is_adam ? 1 / SQUARE_ROOT(a.bias2) : 1);
+  // AdamW shrinks the parameters; all others add the weight decay to the gradient.
+  const T decay = (T)(rule == ADAMW ? 0 : a.weight_decay);
+  const T keep = (T)(rule == ADAMW ? 1 - a.learning_rate * a.weight_decay : 1);
+  ELEMENTWISE
   for (int64_t i = 0; i < a.count; i++) {
     const T g = gradient[i] * scale + decay * p[i];
-    p[i] -= rate * g;
+    T step = g;
+    if (rule == MOMENTUM || rule == NESTEROV) {
+      first[i] = momentum * first[i] + g;
+      step = rule == MOMENTUM ? first[i] : g + momentum * first[i];
+    } else if (rule == RMSPROP || rule == ADAGRAD) {
+      first[i] = rule == RMSPROP ? alpha * first[i] + rest * (g * g) : first[i] + g * g;
+      step = g / (SQUARE_ROOT(first[i]) + epsilon);
+    } else if (is_adam) {
+      first[i] = first[i] + rest1 * (g - first[i]);
+      second[i] = beta2 * second[i] + rest2 * (g * g);
+      step = first[i] / (SQUARE_ROOT(second[i]) * root + epsilon);
+    }
+    p[i] = p[i] * keep - rate * step;
   }
 }
 
-// Both momentum kernels rely on a buffer that starts as zero: the first step gives buf = g.
-
-void NAME(rnd_momentum)(rnd_update a) {
-  const T *restrict gradient = a.gradient;
-  T *restrict p = a.parameters, *restrict buf = a.first;
-  const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
-  const T momentum = (T)a.momentum;
-  for (int64_t i = 0; i < a.count; i++) {
-    const T g = gradient[i] * scale + decay * p[i];
-    const T b = momentum * buf[i] + g;
-    buf[i] = b;
-    p[i] -= rate * b;
-  }
-}
-
-void NAME(rnd_nesterov)(rnd_update a) {
-  const T *restrict gradient = a.gradient;
-  T *restrict p = a.parameters, *restrict buf = a.first;
-  const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
-  const T momentum = (T)a.momentum;
-  for (int64_t i = 0; i < a.count; i++) {
-    const T g = gradient[i] * scale + decay * p[i];
-    const T b = momentum * buf[i] + g;
-    buf[i] = b;
-    p[i] -= rate * (g + momentum * b);
-  }
-}
-
-void NAME(rnd_rmsprop)(rnd_update a) {
-  const T *restrict gradient = a.gradient;
-  T *restrict p = a.parameters, *restrict v = a.first;
-  const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
-  const T alpha = (T)a.decay, rest = (T)(1 - a.decay), epsilon = (T)a.epsilon;
-  for (int64_t i = 0; i < a.count; i++) {
-    const T g = gradient[i] * scale + decay * p[i];
-    const T s = alpha * v[i] + rest * (g * g);
-    v[i] = s;
-    p[i] -= rate * (g / (SQUARE_ROOT(s) + epsilon));
-  }
-}
-
-void NAME(rnd_adagrad)(rnd_update a) {
-  const T *restrict gradient = a.gradient;
-  T *restrict p = a.parameters, *restrict v = a.first;
-  const T scale = (T)a.gradient_scale, rate = (T)a.learning_rate, decay = (T)a.weight_decay;
-  const T epsilon = (T)a.epsilon;
-  for (int64_t i = 0; i < a.count; i++) {
-    const T g = gradient[i] * scale + decay * p[i];
-    const T s = v[i] + g * g;
-    v[i] = s;
-    p[i] -= rate * (g / (SQUARE_ROOT(s) + epsilon));
-  }
-}
-
-// Adam and AdamW apply weight decay differently: Adam adds `decay` p to the gradient (keep = 1), AdamW
-// multiplies p by `keep` = 1 - lr weight_decay (decay = 0).
-RND_INLINE void NAME(adam_sweep)(T *restrict p, const T *restrict gradient, T *restrict m, T *restrict v,
-                                 const rnd_update *u, T decay, T keep) {
-  const T scale = (T)u->gradient_scale, epsilon = (T)u->epsilon;
-  const T rest1 = (T)(1 - u->beta1), beta2 = (T)u->beta2, rest2 = (T)(1 - u->beta2);
-  const T rate = (T)(u->learning_rate / u->bias1), root = (T)(1 / SQUARE_ROOT(u->bias2));
-  for (int64_t i = 0; i < u->count; i++) {
-    const T g = gradient[i] * scale + decay * p[i];
-    const T first = m[i] + rest1 * (g - m[i]);
-    const T second = beta2 * v[i] + rest2 * (g * g);
-    m[i] = first;
-    v[i] = second;
-    p[i] = p[i] * keep - rate * (first / (SQUARE_ROOT(second) * root + epsilon));
-  }
-}
-
-void NAME(rnd_adam)(rnd_update a) {
-  NAME(adam_sweep)(a.parameters, a.gradient, a.first, a.second, &a, (T)a.weight_decay, (T)1);
-}
-
-void NAME(rnd_adamw)(rnd_update a) {
-  NAME(adam_sweep)(a.parameters, a.gradient, a.first, a.second, &a, (T)0, (T)(1 - a.learning_rate * a.weight_decay));
-}
+void NAME(rnd_sgd)(rnd_update a) { NAME(update)(a, SGD); }
+void NAME(rnd_momentum)(rnd_update a) { NAME(update)(a, MOMENTUM); }
+void NAME(rnd_nesterov)(rnd_update a) { NAME(update)(a, NESTEROV); }
+void NAME(rnd_rmsprop)(rnd_update a) { NAME(update)(a, RMSPROP); }
+void NAME(rnd_adagrad)(rnd_update a) { NAME(update)(a, ADAGRAD); }
+void NAME(rnd_adam)(rnd_update a) { NAME(update)(a, ADAM); }
+void NAME(rnd_adamw)(rnd_update a) { NAME(update)(a, ADAMW); }
 
 double NAME(rnd_sum_of_squares)(rnd_buffer a) {
   const T *x = a.x;

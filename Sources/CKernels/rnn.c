@@ -7,47 +7,45 @@
 #include "variants.h"
 #else
 
-// Reference: Elman 1990, h = f(W x + U h_prev + b).
-RND_INLINE void NAME(rnn_row)(int64_t H, const T *restrict pre, const T *restrict bias, T *restrict h, int relu) {
-  for (int64_t j = 0; j < H; j++) {
-    T v = pre[j] + bias[j];
-    h[j] = relu ? (v < 0 ? 0 : v) : TYPED(rnd_tanh)(v);
-  }
-}
-
-void NAME(rnd_rnn_forward)(rnd_rnn a, ptrdiff_t first, ptrdiff_t end) {
-  const T *pre = a.pre, *bias = a.bias;
-  T *h = a.h;
+// Reference: Elman 1990, h = f(W x + U h_previous + b).
+RND_INLINE void NAME(rnn_rows)(rnd_rnn a, ptrdiff_t first, ptrdiff_t end, int relu) {
+  const T *bias = a.bias;
   for (int64_t row = first; row < end; row++) {
-    if (a.relu) {
-      NAME(rnn_row)(a.units, pre + row * a.units, bias, h + row * a.units, 1);
-    } else {
-      NAME(rnn_row)(a.units, pre + row * a.units, bias, h + row * a.units, 0);
+    const T *pre = (const T *)a.pre + row * a.units;
+    T *h = (T *)a.h + row * a.units;
+    ELEMENTWISE
+    for (int64_t j = 0; j < a.units; j++) {
+      T v = pre[j] + bias[j];
+      h[j] = relu ? (v < 0 ? 0 : v) : TYPED(rnd_tanh)(v);
     }
   }
 }
 
-RND_INLINE void NAME(rnn_backward_row)(int64_t H, const T *restrict h, const T *restrict dh_out,
-                                       const T *restrict dh_next, T *restrict d_pre, T *restrict dbias, int relu) {
-  for (int64_t j = 0; j < H; j++) {
-    T slope = relu ? (h[j] > 0 ? 1 : h[j] <= 0 ? 0 : h[j]) : 1 - h[j] * h[j];  // A NaN stays a NaN.
-    T v = (dh_out[j] + dh_next[j]) * slope;
-    d_pre[j] = v;
-    dbias[j] += v;
+// The function is a constant in each expansion, so that the loops hold no branches.
+void NAME(rnd_rnn_forward)(rnd_rnn a, ptrdiff_t first, ptrdiff_t end) {
+  if (a.relu) NAME(rnn_rows)(a, first, end, 1);
+  else NAME(rnn_rows)(a, first, end, 0);
+}
+
+RND_INLINE void NAME(rnn_backward_units)(rnd_rnn_gradient a, ptrdiff_t first, ptrdiff_t end, int relu) {
+  T *dbias = a.dbias;
+  for (int64_t row = 0; row < a.rows; row++) {
+    const T *h = (const T *)a.h + row * a.units, *dh_out = (const T *)a.dh_out + row * a.units;
+    const T *dh_next = (const T *)a.dh_next + row * a.units;
+    T *d_pre = (T *)a.d_pre + row * a.units;
+    ELEMENTWISE
+    for (int64_t j = first; j < end; j++) {
+      T slope = relu ? (h[j] > 0 ? 1 : h[j] <= 0 ? 0 : h[j]) : 1 - h[j] * h[j];  // A NaN stays a NaN.
+      T v = (dh_out[j] + dh_next[j]) * slope;
+      d_pre[j] = v;
+      dbias[j] += v;
+    }
   }
 }
 
 void NAME(rnd_rnn_backward)(rnd_rnn_gradient a, ptrdiff_t first, ptrdiff_t end) {
-  const T *h = a.h, *dh_out = a.dh_out, *dh_next = a.dh_next;
-  T *d_pre = a.d_pre, *dbias = (T *)a.dbias + first;
-  for (int64_t row = 0; row < a.rows; row++) {
-    int64_t at = row * a.units + first;
-    if (a.relu) {
-      NAME(rnn_backward_row)(end - first, h + at, dh_out + at, dh_next + at, d_pre + at, dbias, 1);
-    } else {
-      NAME(rnn_backward_row)(end - first, h + at, dh_out + at, dh_next + at, d_pre + at, dbias, 0);
-    }
-  }
+  if (a.relu) NAME(rnn_backward_units)(a, first, end, 1);
+  else NAME(rnn_backward_units)(a, first, end, 0);
 }
 
 #endif

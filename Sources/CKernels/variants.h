@@ -7,6 +7,8 @@
 //   EXPONENT     the exponent bits of T, as BITS
 //   LARGEST      the largest finite T
 //   NEXT         nextafter of T
+//   ELEMENTWISE  before a loop whose iterations are independent: no element that one of them writes is used by another. The
+//                compiler then makes vectors of it without checks for overlapping memory. Loops of doubles call libm instead.
 // No include guard: a file includes it at its end, and its own text between `#else` and `#endif` is the body.
 #define T float
 #define SUFFIX _f32
@@ -15,6 +17,7 @@
 #define EXPONENT 0x7f800000u
 #define LARGEST 3.402823466385288598117e+38f
 #define NEXT nextafterf
+#define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
 #include "every_set.h"
 #undef T
 #undef SUFFIX
@@ -23,6 +26,7 @@
 #undef EXPONENT
 #undef LARGEST
 #undef NEXT
+#undef ELEMENTWISE
 
 #define T double
 #define TYPED(stem) stem##_f64
@@ -31,6 +35,7 @@
 #define EXPONENT 0x7ff0000000000000u
 #define LARGEST 1.797693134862315708145e+308
 #define NEXT nextafter
+#define ELEMENTWISE
 #include BODY
 #undef T
 #undef TYPED
@@ -39,4 +44,5 @@
 #undef EXPONENT
 #undef LARGEST
 #undef NEXT
+#undef ELEMENTWISE
 #undef BODY

@@ -93,6 +93,20 @@ static int is_near(double x, double reference) {
 
 // MARK: Checks
 
+// AVX2 and AVX-512 fuse the same multiplications and additions and sum in the same order, so their results have the same bits.
+static int check_bits(const check_case *c, const check_run *avx512) {
+  rnd_use_set(rnd_set_avx2);
+  check_run avx2 = start(c, rnd_f32, avx512->rows, avx512->width);
+  rnd_use_set(rnd_set_avx512);
+  const size_t bytes = (size_t)avx2.result_count * sizeof *avx2.results;
+  const int differ = avx2.result_count != avx512->result_count || memcmp(avx2.results, avx512->results, bytes) != 0;
+  if (differ) {
+    fprintf(stderr, "FAILED: %s, %d rows, width %d: AVX2 and AVX-512 have different bits\n", c->name, avx2.rows, avx2.width);
+  }
+  free(avx2.results);
+  return differ;
+}
+
 static int check_case_on(const check_case *c, const check_run *reference, int set) {
   check_run run = start(c, rnd_f32, reference->rows, reference->width);
   int failures = run.result_count != reference->result_count;
@@ -102,6 +116,7 @@ static int check_case_on(const check_case *c, const check_run *reference, int se
             rnd_set_name(set), run.rows, run.width, (long long)i, run.results[i], reference->results[i]);
     failures++;
   }
+  if (set == rnd_set_avx512) failures += check_bits(c, &run);
   free(run.results);
   return failures;
 }

@@ -106,7 +106,7 @@ static int check_quantized(int set, int64_t rows, int64_t columns, int64_t depth
   operand c = random_operand(&random, rows, columns, 0), portable = random_operand(&random, rows, columns, 0);
   rnd_product p = {.rows = rows, .columns = columns, .depth = depth, .a = a.view, .c_stride = c.view.row_stride};
   for (int turn = 0; turn < 2; turn++) {
-    p.mode = (rnd_product_mode){turn ? set : rnd_set_portable, rnd_int8};
+    p.mode = (rnd_product_mode){.set = turn ? set : rnd_set_portable, .precision = rnd_int8};
     p.c = turn ? c.memory : portable.memory;
     void *words = malloc((size_t)rnd_packed_words(depth, columns, p.mode) * 4);
     if (!words) abort();
@@ -162,7 +162,7 @@ int check_products(int set) {
   rnd_set_thread_count(1);
   float sink = 0;
   for (int precision = rnd_fp32; precision <= rnd_bf16; precision++) {
-    failures += !(rnd_multiply_add_operations(10, (rnd_product_mode){set, precision}, &sink) > 0);
+    failures += !(rnd_multiply_add_operations(10, (rnd_product_mode){.set = set, .precision = precision}, &sink) > 0);
   }
   return failures;
 }
