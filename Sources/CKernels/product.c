@@ -122,6 +122,7 @@ typedef struct {
   const instruction_set *set;
   rnd_tile *tile;
   rnd_words kind;
+  int64_t most_steps;  // of the depth in one tile
 } product;
 
 // `total` cut into equal parts of at most `limit`, each but the last a multiple of `unit`.
@@ -198,7 +199,7 @@ enum {
 // Columns n to n + width of C.
 static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_t *scratch) {
   const int64_t each = values_a_step(p->kind), all_steps = (p->K + each - 1) / each, panel = p->set->panel;
-  const int64_t steps = part_of(all_steps, p->set->most_steps, 1);
+  const int64_t steps = part_of(all_steps, p->most_steps, 1);
   const int64_t height = part_of(p->M, smaller(RND_BLOCK_ROWS, RND_BLOCK_A_WORDS / steps), 8 * RND_TILE_ROWS);
   uint32_t *const b_scratch = scratch + A_SCRATCH_WORDS;
   const int64_t most = RND_BLOCK_B_WORDS / steps / RND_WIDE_PANEL * RND_WIDE_PANEL;
@@ -304,6 +305,7 @@ void rnd_multiply_matrices(rnd_product a) {
   const instruction_set *set = set_of(a.mode);
   product p = {.M = a.rows, .N = a.columns, .K = a.depth, .a = a.a, .b = a.b, .packed = a.packed, .c = a.c,
                .c_stride = a.c_stride, .accumulate = a.accumulate, .set = set,
-               .tile = a.mode.precision == rnd_bf16 ? set->bf16_tile : set->tile, .kind = words_kind(a.mode)};
+               .tile = a.mode.precision == rnd_bf16 ? set->bf16_tile : set->tile, .kind = words_kind(a.mode),
+               .most_steps = a.mode.one_order ? RND_NARROW_STEPS : set->most_steps};
   run(&p);
 }

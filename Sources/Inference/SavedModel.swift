@@ -32,7 +32,8 @@ public final class SavedModel {
   /// - Throws: the errors of Checkpoints and Datasets, or ``TrainingFailure`` if weights and settings do not belong together.
   public init(run: RunPaths, configuration: RunConfiguration, choice: CheckpointChoice = .best) throws {
     self.configuration = configuration
-    workspace = Workspace(precision: configuration.training.precision)
+    workspace = Workspace(
+      precision: configuration.training.precision, hasOneOrder: configuration.training.reproducible)
     // First what says whether there is anything to load at all.
     let weights = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)

@@ -26,11 +26,14 @@ public struct ProductMode: Sendable, Hashable {
   private let table: ProductTable?
   /// Whether the way of computation is chosen by rule or table, and not given.
   let isChosen: Bool
+  /// Whether sums over the depth are cut alike with AVX2 and with AVX-512, which then have the same bits in fp32.
+  public let hasOneOrder: Bool
 
   private init(
     _ precision: ProductPrecision, _ set: InstructionSet, _ rule: ProductBackend, _ table: ProductTable?,
-    isChosen: Bool
+    isChosen: Bool, hasOneOrder: Bool = false
   ) {
+    self.hasOneOrder = hasOneOrder
     self.precision = precision
     instructionSet = set
     self.rule = rule
@@ -38,18 +41,24 @@ public struct ProductMode: Sendable, Hashable {
     self.isChosen = isChosen
   }
 
-  /// - Parameter table: choices for shapes; those that are not in it follow ``rule``. In bf16, which the BLAS does not have,
-  ///   the kernels compute everything.
-  public init(_ precision: ProductPrecision = .fp32, choosing table: ProductTable? = nil) {
-    switch precision {
-    case .fp32: self.init(precision, .inUse, Self.rule, table, isChosen: true)
-    case .bf16, .int8: self.init(precision, .inUse, .kernels, nil, isChosen: false)
-    }
+  /// - Parameters:
+  ///   - table: choices for shapes; those that are not in it follow ``rule``. In bf16, which the BLAS does not have, the
+  ///     kernels compute everything.
+  ///   - hasOneOrder: see ``hasOneOrder``.
+  public init(
+    _ precision: ProductPrecision = .fp32, choosing table: ProductTable? = nil, hasOneOrder: Bool = false
+  ) {
+    let (rule, isChosen): (ProductBackend, Bool) = precision == .fp32 ? (Self.rule, true) : (.kernels, false)
+    self.init(
+      precision, .inUse, rule, isChosen ? table : nil, isChosen: isChosen, hasOneOrder: hasOneOrder)
   }
 
   /// The product kernels of an instruction set, whatever the shape.
-  public init(_ precision: ProductPrecision = .fp32, on instructionSet: InstructionSet) {
-    self.init(precision, instructionSet, .kernels, nil, isChosen: false)
+  public init(
+    _ precision: ProductPrecision = .fp32, on instructionSet: InstructionSet, hasOneOrder: Bool = false
+  ) {
+    self.init(
+      precision, instructionSet, .kernels, nil, isChosen: false, hasOneOrder: hasOneOrder)
   }
 
   /// The BLAS in single precision, whatever the shape.
@@ -74,7 +83,7 @@ public struct ProductMode: Sendable, Hashable {
     }
   }
 
-  /// Bytes of a packed weight. In bf16 these are 2 where the processor multiplies bfloat16, and otherwise 4.
+  /// Bytes of a packed weight.
   public var bytesPerWeight: Int {
     switch precision {
     case .fp32: 4
@@ -90,7 +99,7 @@ public struct ProductMode: Sendable, Hashable {
       case .bf16: rnd_bf16
       case .int8: rnd_int8
       }
-    return rnd_product_mode(set: instructionSet.rawValue, precision: Int32(code))
+    return rnd_product_mode(set: instructionSet.rawValue, precision: Int32(code), one_order: hasOneOrder)
   }
 }
 

@@ -29,7 +29,8 @@ package final class LearningTask<L: Learner>: TrainingTask {
     self.configuration = configuration
     self.corpus = corpus
     self.plan = plan
-    workspace = Workspace(precision: configuration.training.precision)
+    workspace = Workspace(
+      precision: configuration.training.precision, hasOneOrder: configuration.training.reproducible)
     learner = try L(configuration, corpus.encoding, .initial(configuration))
     for split in DataSplit.allCases {
       if let part = corpus[split] { try learner.check(part) }

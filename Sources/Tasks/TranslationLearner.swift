@@ -32,7 +32,8 @@ package final class TranslationLearner: Learner {
   ) throws {
     self.configuration = configuration
     self.encoding = encoding
-    ownWorkspace = Workspace(precision: configuration.training.precision)
+    ownWorkspace = Workspace(
+      precision: configuration.training.precision, hasOneOrder: configuration.training.reproducible)
     guard let target = encoding.target else {
       throw TrainingFailure.unfittingData("the data hold no sequences to write")
     }

@@ -1,5 +1,4 @@
 import Foundation
-import NumericKernels
 import Testing
 
 /// The benchmarks run and print their results; their speed is not tested.
@@ -79,24 +78,6 @@ import Testing
       ["generate", "--length", "5", "--streams", "3", "--precision", precision] + Self.small)
     #expect(result["streams"] as? Int == 3 && (result["chars_s"] as? Int ?? 0) > 0)
     #expect((result["limit_chars_s"] as? Int ?? 0) > 0 && result["utilization"] is Double)
-  }
-
-  /// Every kernel can be chosen that this processor has, by option or by variable; the option has precedence.
-  @Test func kernels() async throws {
-    let folder = try TemporaryFolder()
-    let sampling = ["generate", "--length", "2"] + Self.small
-    for set in InstructionSet.available {
-      for command in [["lm", "--batch", "2", "--steps", "2", "--iters", "1"] + Self.small, sampling] {
-        let result = try await run(command + ["--kernels", set.name])
-        #expect(result["kernels"] as? String == set.name)
-      }
-      let chosen = try await Program.run(
-        ["bench"] + sampling + ["--json"], in: folder.root, environment: ["RNN_DIST_KERNELS": set.name])
-      #expect(chosen.output.contains("\"kernels\":\"\(set.name)\""), "\(chosen)")
-    }
-    let refused = try await Program.run(
-      ["config", "list"], in: folder.root, environment: ["RNN_DIST_KERNELS": "sse9"])
-    refused.expect(64, "RNN_DIST_KERNELS=sse9", "portable")
   }
 
   @Test(arguments: ["fp32", "bf16", "int8"]) func latency(precision: String) async throws {

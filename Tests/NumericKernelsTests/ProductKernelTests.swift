@@ -95,6 +95,33 @@ import Testing
     }
   }
 
+  /// AVX2 and AVX-512 differ only in how a long sum is cut, and not at all if they cut it alike.
+  @Test(arguments: [Transposition.none, .left, .right])
+  func setsWithOneOrderHaveTheSameBits(transposition: Transposition) {
+    let (m, n, k) = (13, 70, 901)
+    let a =
+      transposition == .left
+      ? Block<Float>(rows: k, columns: m) { Float(($0 * 37 + $1 * 11) % 101) / 97 - 0.5 }
+      : Block<Float>(rows: m, columns: k) { Float(($0 * 37 + $1 * 11) % 101) / 97 - 0.5 }
+    let b =
+      transposition == .right
+      ? Block<Float>(rows: n, columns: k) { Float(($0 * 53 + $1 * 29) % 103) / 89 - 0.5 }
+      : Block<Float>(rows: k, columns: n) { Float(($0 * 53 + $1 * 29) % 103) / 89 - 0.5 }
+    func product(_ set: InstructionSet, hasOneOrder: Bool) -> [Float] {
+      let c = Block<Float>(rows: m, columns: n) { _, _ in .nan }
+      multiply(
+        a.view, b.view, transposition, into: c.view,
+        mode: ProductMode(on: set, hasOneOrder: hasOneOrder))
+      return c.values
+    }
+    let fused = Self.sets.filter { $0 != .portable }
+    for set in fused {
+      #expect(product(set, hasOneOrder: true) == product(fused[0], hasOneOrder: true))
+      let cutsAlike = set == .avx2
+      #expect((product(set, hasOneOrder: false) == product(set, hasOneOrder: true)) == cutsAlike, "\(set)")
+    }
+  }
+
   /// A row of a product must not depend on how many rows there are, or on the number of threads.
   @Test(arguments: modes)
   func rowsDoNotDependOnTheirNumber(mode: ProductMode) {

@@ -4,7 +4,7 @@
 // padded with zeros to its full width. A step is one row of B in fp32; in bf16 two neighboring rows, whose values share a
 // 32-bit word. A tile of up to 6 rows of C stays in registers over a whole block of the depth.
 //
-// For a given instruction set, every element of C is a sum over the depth in one order. It does not depend on the other rows
+// For a given instruction set, every element of C is a sum over the depth in one order (see `one_order` for different sets). It does not depend on the other rows
 // and columns, on the number of threads or on how B was packed.
 #ifndef PRODUCT_KERNELS_H
 #define PRODUCT_KERNELS_H
@@ -19,10 +19,13 @@
 enum { rnd_fp32 = 0, rnd_bf16 = 1, rnd_int8 = 2 };
 enum { RND_INT8_DEPTH = 1 << 16 };
 
-/// How to compute a product: the instruction set and the precision. The same for packing and using a matrix.
+/// How to compute a product. The same for packing and using a matrix.
 typedef struct {
   int set;
   int precision;
+  /// In rnd_fp32, sums over the depth are cut as with AVX2, so that AVX2 and AVX-512 have the same bits. Without it they
+  /// differ where the depth exceeds 320.
+  bool one_order;
 } rnd_product_mode;
 
 /// Columns or rows of a matrix that are packed together at least.

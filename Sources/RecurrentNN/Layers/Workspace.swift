@@ -22,12 +22,16 @@ public final class Workspace<Element: Scalar> {
   /// Bytes of all packed copies.
   public var packedBytes: Int { packs.values.reduce(0) { $0 + $1.matrix.packedBytes } }
 
-  /// - Parameter precision: of the operands of products; everything else is computed in `Element`.
-  public init(precision: ProductPrecision = .fp32) { mode = ProductMode(precision) }
+  /// - Parameters:
+  ///   - precision: of the operands of products; everything else is computed in `Element`.
+  ///   - hasOneOrder: products have the same bits with AVX2 and AVX-512, see ``ProductMode/hasOneOrder``.
+  public init(precision: ProductPrecision = .fp32, hasOneOrder: Bool = false) {
+    mode = ProductMode(precision, hasOneOrder: hasOneOrder)
+  }
 
   /// Computes products of single precision as a table says from now on, nil: as the rule says.
   public func choose(_ table: ProductTable?) {
-    mode = ProductMode(mode.precision, choosing: table)
+    mode = ProductMode(mode.precision, choosing: table, hasOneOrder: mode.hasOneOrder)
     for pack in packs.values { pack.matrix.choose(mode) }
   }
 
