@@ -15,7 +15,7 @@
 // What the products of an instruction set are made of.
 typedef struct {
   rnd_tile *tile, *bf16_tile;
-  rnd_words bf16_words;
+  rnd_words bf16_rows, bf16_panels;  // the words of A and B in rnd_bf16
   int64_t panel;       // columns of a panel: those of the tile
   int64_t most_steps;  // of the depth in one tile
   int64_t panels_of_one_row;
@@ -24,11 +24,11 @@ typedef struct {
   rnd_strip_packing *pack_strips;
 } instruction_set;
 
-#define NARROW(set, panels_of_one_row)                                                              \
-  {rnd_tile_##set, rnd_tile_##set, rnd_rounded_words, RND_NARROW_PANEL, RND_NARROW_STEPS, panels_of_one_row, \
-   rnd_pack_panels_##set, rnd_pack_rows_##set, rnd_pack_strips_##set}
-#define WIDE(bf16_tile, bf16_words)                                                              \
-  {rnd_tile_avx512, bf16_tile, bf16_words, RND_WIDE_PANEL, RND_WIDE_STEPS, 1,                    \
+#define NARROW(set, panels_of_one_row)                                                         \
+  {rnd_tile_##set, rnd_tile_##set##_bf16, rnd_rounded_words, rnd_halved_words, RND_NARROW_PANEL, \
+   RND_NARROW_STEPS, panels_of_one_row, rnd_pack_panels_##set, rnd_pack_rows_##set, rnd_pack_strips_##set}
+#define WIDE(bf16_tile, bf16_words)                                                            \
+  {rnd_tile_avx512, bf16_tile, bf16_words, bf16_words, RND_WIDE_PANEL, RND_WIDE_STEPS, 1,      \
    rnd_pack_panels_avx512, rnd_pack_rows_avx512, rnd_pack_strips_avx512}
 
 static const instruction_set SETS[RND_SETS] = {
@@ -42,8 +42,12 @@ static const instruction_set SETS[RND_SETS] = {
 
 static const instruction_set *set_of(rnd_product_mode mode) { return &SETS[mode.set]; }
 
-static rnd_words words_kind(rnd_product_mode mode) {
-  return mode.precision == rnd_bf16 ? set_of(mode)->bf16_words : rnd_plain_words;
+static rnd_words row_words(rnd_product_mode mode) {
+  return mode.precision == rnd_bf16 ? set_of(mode)->bf16_rows : rnd_plain_words;
+}
+
+static rnd_words panel_words(rnd_product_mode mode) {
+  return mode.precision == rnd_bf16 ? set_of(mode)->bf16_panels : rnd_plain_words;
 }
 
 static int64_t values_a_step(rnd_words kind) { return kind == rnd_paired_words ? 2 : 1; }
@@ -54,10 +58,20 @@ static int64_t rounded_up(int64_t count, int64_t unit) { return (count + unit - 
 
 // MARK: Packing a whole matrix
 
+static int64_t steps_of(int64_t depth, rnd_product_mode mode) {
+  const int64_t each = values_a_step(panel_words(mode));
+  return (depth + each - 1) / each;
+}
+
+// Words from the beginning of the panels, of `steps` each, to column n at the first step of its panel.
+static int64_t words_before(int64_t n, int64_t steps, rnd_product_mode mode) {
+  const int64_t panel = set_of(mode)->panel, whole = n / panel * panel * steps;
+  return panel_words(mode) == rnd_halved_words ? whole / 2 : whole + n % panel;
+}
+
 ptrdiff_t rnd_packed_words(ptrdiff_t K, ptrdiff_t N, rnd_product_mode mode) {
   if (mode.precision == rnd_int8) return rnd_int8_words(K, N);
-  const int64_t each = values_a_step(words_kind(mode));
-  return rounded_up(N, set_of(mode)->panel) * ((K + each - 1) / each);
+  return words_before(rounded_up(N, set_of(mode)->panel), steps_of(K, mode), mode);
 }
 
 // Where element (i, j) of an operand lies.
@@ -66,16 +80,16 @@ static const float *element(rnd_operand x, int64_t i, int64_t j) {
 }
 
 void rnd_pack_columns(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
-  const rnd_words kind = words_kind(p.mode);
-  const int64_t each = values_a_step(kind), steps = (p.depth + each - 1) / each;
+  const int64_t steps = steps_of(p.depth, p.mode);
   const int64_t end = smaller(first + count, p.columns), panel = set_of(p.mode)->panel;
   for (int64_t n = first; n < end;) {
     const int64_t within = n % panel, these = smaller(RND_WIDE_PANEL - within, end - n);
     // The last columns take the zeros that fill the panel with them.
     const int64_t width = n + these == p.columns ? rounded_up(within + these, panel) - within : these;
-    const rnd_panels panels = {(uint32_t *)p.packed + (n - within) * steps + within, panel, panel * steps};
-    set_of(p.mode)->pack_panels(kind, element(p.source, 0, n), p.source.row_stride, p.source.column_stride, p.depth,
-                                these, width, panels);
+    const rnd_panels panels = {(uint32_t *)p.packed + words_before(n, steps, p.mode), panel,
+                               words_before(panel, steps, p.mode)};
+    set_of(p.mode)->pack_panels(panel_words(p.mode), element(p.source, 0, n), p.source.row_stride,
+                                p.source.column_stride, p.depth, these, width, panels);
     n += these;
   }
 }
@@ -98,13 +112,13 @@ void rnd_pack(rnd_packing p) {
 }
 
 void rnd_pack_depths(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
-  const rnd_words kind = words_kind(p.mode);
-  const int64_t each = values_a_step(kind), steps = (p.depth + each - 1) / each;
-  const int64_t panel = set_of(p.mode)->panel;
+  const int64_t steps = steps_of(p.depth, p.mode), panel = set_of(p.mode)->panel;
+  const int64_t before = words_before(panel, steps_of(first, p.mode), p.mode);  // of a panel's words
   for (int64_t n = 0; n < p.columns; n += RND_WIDE_PANEL) {
     const int64_t these = smaller(RND_WIDE_PANEL, p.columns - n);
-    const rnd_panels panels = {(uint32_t *)p.packed + n * steps + first / each * panel, panel, panel * steps};
-    set_of(p.mode)->pack_panels(kind, element(p.source, first, n), p.source.row_stride, p.source.column_stride,
+    const rnd_panels panels = {(uint32_t *)p.packed + words_before(n, steps, p.mode) + before, panel,
+                               words_before(panel, steps, p.mode)};
+    set_of(p.mode)->pack_panels(panel_words(p.mode), element(p.source, first, n), p.source.row_stride, p.source.column_stride,
                                 smaller(count, p.depth - first), these, rounded_up(these, panel), panels);
   }
 }
@@ -121,7 +135,8 @@ typedef struct {
   int accumulate;
   const instruction_set *set;
   rnd_tile *tile;
-  rnd_words kind;
+  rnd_words kind;      // of A
+  rnd_product_mode mode;
   int64_t most_steps;  // of the depth in one tile
 } product;
 
@@ -209,18 +224,20 @@ static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_
     for (int64_t step = 0; step < all_steps; step += steps) {
       const int64_t k = step * each, depth = smaller(steps * each, p->K - k);
       if (p->packed) {
-        multiply_panels(p, j, columns, k, depth, height, p->packed + j * all_steps + step * panel, panel * all_steps,
-                        scratch);
+        multiply_panels(p, j, columns, k, depth, height,
+                        p->packed + words_before(j, all_steps, p->mode) + words_before(panel, step, p->mode),
+                        words_before(panel, all_steps, p->mode), scratch);
         continue;
       }
       const int64_t these = (depth + each - 1) / each;
       for (int64_t first = 0; first < columns; first += RND_WIDE_PANEL) {
         const int64_t count = smaller(RND_WIDE_PANEL, columns - first);
-        const rnd_panels panels = {b_scratch + first * these, panel, panel * these};
-        p->set->pack_panels(p->kind, element(p->b, k, j + first), p->b.row_stride, p->b.column_stride, depth, count,
-                            rounded_up(count, panel), panels);
+        const rnd_panels panels = {b_scratch + words_before(first, these, p->mode), panel,
+                                   words_before(panel, these, p->mode)};
+        p->set->pack_panels(panel_words(p->mode), element(p->b, k, j + first), p->b.row_stride, p->b.column_stride,
+                            depth, count, rounded_up(count, panel), panels);
       }
-      multiply_panels(p, j, columns, k, depth, height, b_scratch, panel * these, scratch);
+      multiply_panels(p, j, columns, k, depth, height, b_scratch, words_before(panel, these, p->mode), scratch);
     }
   }
 }
@@ -305,7 +322,7 @@ void rnd_multiply_matrices(rnd_product a) {
   const instruction_set *set = set_of(a.mode);
   product p = {.M = a.rows, .N = a.columns, .K = a.depth, .a = a.a, .b = a.b, .packed = a.packed, .c = a.c,
                .c_stride = a.c_stride, .accumulate = a.accumulate, .set = set,
-               .tile = a.mode.precision == rnd_bf16 ? set->bf16_tile : set->tile, .kind = words_kind(a.mode),
+               .tile = a.mode.precision == rnd_bf16 ? set->bf16_tile : set->tile, .kind = row_words(a.mode), .mode = a.mode,
                .most_steps = a.mode.one_order ? RND_NARROW_STEPS : set->most_steps};
   run(&p);
 }

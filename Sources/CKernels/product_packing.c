@@ -39,6 +39,7 @@ RND_INLINE void words_across(rnd_words kind, const float *restrict first, const 
         for (int64_t i = 0; i < count; i++) words[i] = bfloat16_bits(first[i]);
       }
       break;
+    case rnd_halved_words: break;  // of panels only, see halve
   }
 }
 
@@ -53,6 +54,14 @@ RND_INLINE void words_along(rnd_words kind, const float *restrict source, int64_
     words[k] = bfloat16_bits(source[2 * k]) | bfloat16_bits(source[2 * k + 1]) << 16;
   }
   if (depth % 2) words[pairs] = bfloat16_bits(source[depth - 1]);
+}
+
+// The step of a narrow panel as rnd_halved_words; columns from `count` on are zero.
+RND_INLINE void halve(const float *restrict row, int64_t count, uint32_t *restrict words) {
+  enum { HALF = RND_NARROW_PANEL / 2 };
+  float all[RND_NARROW_PANEL] = {0};
+  memcpy(all, row, (size_t)(count < RND_NARROW_PANEL ? count : RND_NARROW_PANEL) * sizeof *all);
+  for (int i = 0; i < HALF; i++) words[i] = bfloat16_bits(all[i]) | bfloat16_bits(all[i + HALF]) << 16;
 }
 
 typedef uint32_t words16 __attribute__((vector_size(64)));
@@ -84,16 +93,19 @@ RND_INLINE void prefetch_row(const float *row, int64_t count) {
 RND_INLINE void panels_from_rows(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count,
                                  int64_t width, rnd_panels panels) {
   const int64_t each = kind == rnd_paired_words ? 2 : 1, P = panels.columns;
+  const int64_t step_words = kind == rnd_halved_words ? P / 2 : P;
   for (int64_t k = 0; k < depth; k += each) {
     const float *row = source + k * along;
     const float *second = k + 1 < depth ? row + along : 0;
     if (k + ROWS_AHEAD + 1 < depth) {
       for (int64_t i = 0; i < each; i++) prefetch_row(row + (ROWS_AHEAD + i) * along, count);
     }
-    uint32_t *words = panels.words + k / each * P;
+    uint32_t *words = panels.words + k / each * step_words;
     for (int64_t n = 0; n < width; n += P, words += panels.distance) {
       const float *next = second ? second + n : 0;
-      if (count - n >= P) {
+      if (kind == rnd_halved_words) {
+        halve(row + n, count > n ? count - n : 0, words);
+      } else if (count - n >= P) {
         words_across(kind, row + n, next, P, words);
       } else {
         const int64_t present = count > n ? count - n : 0, all = width - n < P ? width - n : P;
@@ -108,6 +120,8 @@ RND_INLINE void panels_from_columns(rnd_words kind, const float *source, int64_t
                                     int64_t width, rnd_panels panels) {
   enum { SIDE = RND_PANEL_UNIT };
   const int64_t span = kind == rnd_paired_words ? 2 * SIDE : SIDE, P = panels.columns;
+  const int64_t step_words = kind == rnd_halved_words ? P / 2 : P;
+  const rnd_words row_kind = kind == rnd_halved_words ? rnd_rounded_words : kind;
   const int64_t steps = steps_of(kind, depth);
   for (int64_t n = 0; n < width; n += SIDE) {
     for (int64_t k = 0; k < depth; k += span) {
@@ -116,20 +130,27 @@ RND_INLINE void panels_from_columns(rnd_words kind, const float *source, int64_t
       if (depth - k >= span && n + SIDE <= count) {
         for (int64_t i = 0; i < SIDE; i++) {
           __builtin_prefetch(corner + (SIDE + i) * across);
-          words_along(kind, corner + i * across, span, (uint32_t *)&block[i]);
+          words_along(row_kind, corner + i * across, span, (uint32_t *)&block[i]);
         }
       } else {
         memset(block, 0, sizeof block);
         const int64_t length = depth - k < span ? depth - k : span;
         for (int64_t i = 0; i < SIDE && n + i < count; i++) {
-          words_along(kind, corner + i * across, length, (uint32_t *)&block[i]);
+          words_along(row_kind, corner + i * across, length, (uint32_t *)&block[i]);
         }
       }
       transpose16(block);
       const int64_t first = k / span * SIDE;
-      uint32_t *target = panels.words + n / P * panels.distance + first * P + n % P;
+      uint32_t *target = panels.words + n / P * panels.distance + first * step_words + n % P;
       const int64_t rows = steps - first < SIDE ? steps - first : SIDE;
-      for (int64_t i = 0; i < rows; i++) memcpy(target + i * P, &block[i], sizeof block[i]);
+      for (int64_t i = 0; i < rows; i++) {
+        if (kind == rnd_halved_words) {
+          const uint32_t *step = (const uint32_t *)&block[i];
+          for (int j = 0; j < SIDE / 2; j++) target[i * step_words + j] = step[j] >> 16 | step[j + SIDE / 2];
+        } else {
+          memcpy(target + i * step_words, &block[i], sizeof block[i]);
+        }
+      }
     }
   }
 }
@@ -167,6 +188,7 @@ RND_INLINE void strips(rnd_words kind, const float *source, int64_t along, int64
     case rnd_plain_words: call(rnd_plain_words); break;        \
     case rnd_rounded_words: call(rnd_rounded_words); break;    \
     case rnd_paired_words: call(rnd_paired_words); break;      \
+    case rnd_halved_words: call(rnd_halved_words); break;      \
   }
 
 #define SUFFIX

@@ -1,6 +1,7 @@
 // A tile of C in registers, included once for each instruction set with these defined:
 // TILE(stem), TARGET (an attribute), VECTOR (a vector of WIDTH floats), ROW (what a load of B gives), SPAN_VECTORS (those of
-// a panel), PANELS_OF_ONE_ROW (see rnd_tile_block), MULTIPLY_ADD(sum, word, row), WORD (what a broadcast of A is made of).
+// a panel), PANELS_OF_ONE_ROW (see rnd_tile_block), MULTIPLY_ADD(sum, word, row), WORD (what a broadcast of A is made of),
+// STEP_WORDS (of a panel), LOAD(words, v) (the vth vector of a step of a panel).
 //
 // Row count and form of A are compile-time constants in every expansion, so that the loops over rows and vectors unroll
 // completely and the sums never leave their registers.
@@ -11,7 +12,8 @@
 // VECTORS: of one panel; PANELS: neighboring ones.
 RND_INLINE TARGET void TILE(rnd_span)(const int ROWS, const int PANELS, const int VECTORS, const int STRIP,
                                       const rnd_tile_block *t) {
-  const WORD *a = t->a, *b = t->b;
+  const WORD *a = t->a;
+  const uint32_t *b = t->b;
   VECTOR sum[RND_TILE_ROWS][MOST_VECTORS];
   UNROLL for (int r = 0; r < ROWS; r++) {
     UNROLL for (int v = 0; v < PANELS * VECTORS; v++) {
@@ -24,7 +26,7 @@ RND_INLINE TARGET void TILE(rnd_span)(const int ROWS, const int PANELS, const in
   for (int64_t k = 0; k < steps; k++) {
     ROW row[MOST_VECTORS];
     UNROLL for (int v = 0; v < PANELS * VECTORS; v++) {
-      row[v] = *(const ROW *)(b + v / VECTORS * panel_words + k * SPAN + v % VECTORS * WIDTH);
+      row[v] = LOAD(b + v / VECTORS * panel_words + k * STEP_WORDS, v % VECTORS);
     }
     UNROLL for (int r = 0; r < ROWS; r++) {
       WORD word = STRIP ? a[k * ROWS + r] : a[r * a_stride + k];

@@ -10,17 +10,36 @@
 #define WORD float
 #define ROW VECTOR
 #define MULTIPLY_ADD(sum, word, row) ((sum) + (word) * (row))
+#define LOAD_WORDS(words, v) (*(const ROW *)((words) + (v) * WIDTH))
+// Of rnd_halved_words the first vectors are in the lower halves, the others in the upper halves.
+#define LOAD_HALVES(words, v)                                                                  \
+  ((v) < SPAN_VECTORS / 2 ? (VECTOR)(*(const HALVES *)((words) + (v) * WIDTH) << 16)           \
+                          : (VECTOR)(*(const HALVES *)((words) + ((v) - SPAN_VECTORS / 2) * WIDTH) & 0xffff0000u))
 
 // Vectors of four floats: every 64-bit processor has them. 6 x 16 fits the 32 registers of NEON.
 typedef float rnd_vector4 __attribute__((vector_size(16), aligned(4)));
+typedef uint32_t rnd_halves4 __attribute__((vector_size(16), aligned(4)));
 #define TILE(stem) stem##_portable
 #define TARGET
 #define VECTOR rnd_vector4
 #define WIDTH 4
 #define SPAN_VECTORS 4
 #define PANELS_OF_ONE_ROW 1
+#define STEP_WORDS SPAN
+#define LOAD LOAD_WORDS
 #include "product_tile_body.h"
 #undef TILE
+#undef STEP_WORDS
+#undef LOAD
+#define TILE(stem) stem##_portable_bf16
+#define HALVES rnd_halves4
+#define STEP_WORDS (SPAN / 2)
+#define LOAD LOAD_HALVES
+#include "product_tile_body.h"
+#undef TILE
+#undef HALVES
+#undef STEP_WORDS
+#undef LOAD
 #undef TARGET
 #undef VECTOR
 #undef WIDTH
@@ -32,14 +51,28 @@ typedef float rnd_vector4 __attribute__((vector_size(16), aligned(4)));
 
 // 6 x 16: twelve sums of eight floats in the sixteen registers of AVX2.
 typedef float rnd_vector8 __attribute__((vector_size(32), aligned(4)));
+typedef uint32_t rnd_halves8 __attribute__((vector_size(32), aligned(4)));
 #define TILE(stem) stem##_avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define VECTOR rnd_vector8
 #define WIDTH 8
 #define SPAN_VECTORS 2
 #define PANELS_OF_ONE_ROW RND_AVX2_PANELS_OF_ONE_ROW
+#define STEP_WORDS SPAN
+#define LOAD LOAD_WORDS
 #include "product_tile_body.h"
 #undef TILE
+#undef STEP_WORDS
+#undef LOAD
+#define TILE(stem) stem##_avx2_bf16
+#define HALVES rnd_halves8
+#define STEP_WORDS (SPAN / 2)
+#define LOAD LOAD_HALVES
+#include "product_tile_body.h"
+#undef TILE
+#undef HALVES
+#undef STEP_WORDS
+#undef LOAD
 #undef TARGET
 #undef VECTOR
 #undef WIDTH
@@ -54,6 +87,8 @@ typedef float rnd_vector16 __attribute__((vector_size(64), aligned(4)));
 #define WIDTH 16
 #define SPAN_VECTORS 4
 #define PANELS_OF_ONE_ROW 1
+#define STEP_WORDS SPAN
+#define LOAD LOAD_WORDS
 #include "product_tile_body.h"
 #undef TILE
 #undef TARGET

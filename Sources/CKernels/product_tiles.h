@@ -32,7 +32,7 @@ typedef struct {
   int64_t steps;
   const void *a;  // words, row r at step k at a[r * a_stride + k]; of a strip at a[k * rows + r]
   int64_t a_stride;
-  const void *b;        // words, column n of a panel at step k at b[k * (columns of a panel) + n]
+  const void *b;        // words of a panel, see rnd_words
   int64_t panel_words;  // between two panels
   float *c;
   int64_t c_stride;
@@ -42,20 +42,25 @@ typedef void rnd_tile(const rnd_tile_block *t);
 
 #define RND_AVX2_PANELS_OF_ONE_ROW 4
 
-rnd_tile rnd_tile_portable;
+rnd_tile rnd_tile_portable, rnd_tile_portable_bf16;
 #if RND_HAS_X86_SETS
-rnd_tile rnd_tile_avx2, rnd_tile_avx512, rnd_tile_avx512_bf16;
+rnd_tile rnd_tile_avx2, rnd_tile_avx2_bf16, rnd_tile_avx512, rnd_tile_avx512_bf16;
 #endif
 
-// How words of packed operands come about: as they are, rounded to bfloat16 but still floats (where the processor
-// multiplies no bfloat16), or two neighboring depths as bfloat16 in one word.
-typedef enum { rnd_plain_words, rnd_rounded_words, rnd_paired_words } rnd_words;
+// How the words of packed operands come about. Word n of a step belongs to column n of a panel (or to a row of A).
+typedef enum {
+  rnd_plain_words,    // as they are
+  rnd_rounded_words,  // rounded to bfloat16, but still floats
+  rnd_paired_words,   // two neighboring depths as bfloat16 in one word, the first in the lower half
+  rnd_halved_words    // of narrow panels: columns n and n + 8 as bfloat16 in one word, column n in the lower half
+} rnd_words;
 
 // Rows or columns `first` to `first + count` of an operand over `depth` values of the shared dimension. `along` is the
 // distance between two depths, `across` between two rows of A (columns of B). All are in product_packing.c, compiled for every
 // set.
 
-// Where packed columns of B go: column n at step k to words[n / columns * distance + k * columns + n % columns].
+// Where packed columns of B go: column n at step k to words[n / columns * distance + k * columns + n % columns], half as many
+// words per step if they are rnd_halved_words.
 typedef struct {
   uint32_t *words;
   int64_t columns;   // of a panel: RND_WIDE_PANEL or RND_NARROW_PANEL

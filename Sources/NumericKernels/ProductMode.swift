@@ -87,7 +87,8 @@ public struct ProductMode: Sendable, Hashable {
   public var bytesPerWeight: Int {
     switch precision {
     case .fp32: 4
-    case .bf16: instructionSet == .avx512BF16 ? 2 : 4
+    // AVX-512 without instructions for bfloat16 keeps rounded floats.
+    case .bf16: instructionSet == .avx512 ? 4 : 2
     case .int8: 1
     }
   }
