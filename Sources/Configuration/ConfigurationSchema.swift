@@ -347,8 +347,8 @@ extension ConfigurationSchema {
       "data.columns", \.data.columns, groups: [.examples],
       "the columns of tsv, csv, columns and conllu files by name or number, as {source: 2-101, target: label}; null: as the "
         + "format has them"),
-    Key("data.delimiter", \.data.delimiter, groups: [.source], "csv: the character between fields"),
-    Key("data.decimal", \.data.decimal, groups: [.source], "csv: the mark before decimals"),
+    Key("data.delimiter", \.data.delimiter, groups: [.csv], "csv: the character between fields"),
+    Key("data.decimal", \.data.decimal, groups: [.csv], "csv: the mark before decimals"),
     Key(
       "data.tokens", \.data.tokens, change: .never,
       "byte: 256 values; char: Unicode characters; word: between white space; space: symbols between spaces; bpe: subwords"

@@ -101,6 +101,8 @@ public enum KeyGroup: Sendable, CaseIterable {
   case examples
   /// Steps of several keys each.
   case multihot
+  /// Rows of numbers.
+  case csv
   /// Data that the program writes itself.
   case generatedData
 
@@ -111,6 +113,7 @@ public enum KeyGroup: Sendable, CaseIterable {
     case .stream: data == .stream
     case .examples: data != .stream
     case .multihot: data.formats.contains(.multihot)
+    case .csv: data.formats.contains(.csv)
     case .generatedData: data == .stream || data == .paired
     }
   }

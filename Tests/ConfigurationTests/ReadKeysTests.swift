@@ -39,6 +39,8 @@ import rnn_dist
     "model.decoder_layers": ("2", []), "model.decoder_hidden_size": ("8", []),
     "model.decoder_embedding_size": ("8", []), "data.train": ("y", []), "data.valid": ("y", []),
     "data.test": ("y", []), "data.valid_fraction": ("0.2", []), "data.tokens": ("word", []),
+    "data.columns": ("{source: [2], target: [1]}", []),
+    "data.delimiter": ("semicolon", ["data.format=csv"]), "data.decimal": ("comma", ["data.format=csv"]),
     "data.source_tokens": ("word", []), "data.target_tokens": ("word", []),
     "data.shared_vocabulary": ("true", []), "data.subword_kind": ("unigram", ["data.tokens=bpe"]),
     "data.subword_vocabulary": ("100", ["data.tokens=bpe"]), "data.lowercase": ("true", []),
@@ -106,6 +108,7 @@ import rnn_dist
     add([.generator], ["model.condition"])
     add([.tagger, .classifier, .seq2seq], ["model.character_embedding_size", "model.character_hidden_size"])
     add([.tagger, .classifier], ["data.width"])
+    add([.classifier, .seq2seq], ["data.delimiter", "data.decimal"])
     add([.languageModel, .seq2seq], ["data.generator", "data.generated_size"])
     add([.languageModel, .generator, .seq2seq], ["model.tie_embeddings"])
     add([.languageModel], ["training.bptt", "training.drop_last_chunk"])
@@ -113,7 +116,7 @@ import rnn_dist
     add(
       sequences,
       [
-        "data.max_length", "data.too_long",
+        "data.columns", "data.max_length", "data.too_long",
         "data.empty_sequences", "training.batch_tokens", "training.bucketing",
       ])
     add(

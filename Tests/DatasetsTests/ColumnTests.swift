@@ -94,8 +94,11 @@ import Testing
     let set = try ExampleOptions(.labeled, .csv).load(.text(text)).train
     #expect(set.numbers(.source) == [[1, 2], [3, 4]])
     #expect(set.warnings(of: "data") == ["data: fields are separated by \(name)"])
+  }
+
+  @Test func aDelimiterThatIsGiven() {
     let comma = ExampleOptions(.labeled, .csv) { $0.delimiter = .comma }
-    #expect(problem(comma, text) == .columns(found: 1, expected: 2, delimiter: .comma))
+    #expect(problem(comma, "x;1;2\ny;3;4") == .columns(found: 1, expected: 2, delimiter: .comma))
   }
 
   @Test func decimalCommas() throws {

@@ -1,3 +1,4 @@
+import Checkpoints
 import Datasets
 import Testing
 
@@ -222,7 +223,7 @@ import Testing
       try DataEncoding.load(from: folder.path, options: Self.options(0), like: .text(""))
     }
     let encoding = try Self.options(0).load(.text("a\tb")).encoding
-    let error = #expect(throws: DataError.self) {
+    let error = #expect(throws: FileFailure.self) {
       try encoding.save(to: "/no/folder")
     }
     #expect(error?.exitCode == 73)

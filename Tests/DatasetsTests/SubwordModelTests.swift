@@ -98,8 +98,8 @@ import Testing
       let few = #expect(throws: DataError.self) {
         try SubwordModel.trained(on: lines, options, boundaries: .sequence)
       }
-      // 11 letters, the space and three special tokens.
-      #expect(few?.description.hasSuffix("set data.subword_vocabulary to at least 15") == true, "\(kind)")
+      // Ten letters, the space and three special tokens.
+      #expect(few?.description.hasSuffix("set data.subword_vocabulary to at least 14") == true, "\(kind)")
       let none = #expect(throws: DataError.self) {
         try SubwordModel.trained(on: TextLines(), options, boundaries: .sequence)
       }

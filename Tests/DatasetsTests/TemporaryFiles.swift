@@ -143,9 +143,12 @@ func gzipped(_ bytes: [UInt8]) -> [UInt8] {
   return Array(output[..<Int(stream.total_out)])
 }
 
-/// The bytes as one frame of Zstandard.
+/// The bytes as one frame of Zstandard with a checksum, as the program zstd writes it.
 func zstandard(_ bytes: [UInt8]) -> [UInt8] {
+  let context = ZSTD_createCCtx()
+  defer { ZSTD_freeCCtx(context) }
+  ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
   var output = [UInt8](repeating: 0, count: ZSTD_compressBound(bytes.count))
-  let count = ZSTD_compress(&output, output.count, bytes, bytes.count, 3)
+  let count = ZSTD_compress2(context, &output, output.count, bytes, bytes.count)
   return Array(output[..<count])
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Checkpoints
 import Testing
 
 @testable import Datasets
@@ -240,7 +241,7 @@ import Testing
   @Test func missingAndUnwritableFiles() throws {
     #expect(throws: DataError.missing(path: "/no/vocab.txt")) { try load("/no/vocab.txt", .char) }
     let vocabulary = try vocabulary("ab", .char)
-    let error = #expect(throws: DataError.self) { try vocabulary.save(to: "/no/vocab.txt") }
+    let error = #expect(throws: FileFailure.self) { try vocabulary.save(to: "/no/vocab.txt") }
     #expect(error?.exitCode == 73)
   }
 

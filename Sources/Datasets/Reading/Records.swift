@@ -245,13 +245,13 @@ final class LineRecords: RecordReader {
     guard names.count > 1 else { return false }
     let labelColumn =
       layout.source == .label ? columns.source[0] : layout.target == .text ? nil : columns.target
-    if let csv {
+    if csv != nil {
       let cells = columns.source.map { names[$0] }
       let isNumbered = [0, 1].contains { first in
         cells.enumerated().allSatisfy { Int($1) == first + $0 }
       }
       let hasNumbers = columns.source.contains { column in
-        row[column].trimmed().isEmpty || parsedNumber(csv.number(row[column])[...]) != nil
+        row[column].trimmed().isEmpty || isNumber(row[column])
       }
       guard !hasNumbers || ColumnName.labels.contains(names[columns.target]) && isNumbered else {
         return false
@@ -268,6 +268,11 @@ final class LineRecords: RecordReader {
       throw .labelColumn(names[found], column: found + 1, expected: labelColumn + 1)
     }
     return true
+  }
+
+  /// Whether a field is a number, with a point or a comma before its decimals.
+  private func isNumber(_ field: ArraySlice<UInt8>) -> Bool {
+    parsedNumber(field) != nil || parsedNumber(ArraySlice(field.map { $0 == 0x2C ? 0x2E : $0 })) != nil
   }
 
   private func checkCount() throws(LineProblem) {
