@@ -20,40 +20,29 @@ import Testing
     expectClose([-scores.joined().reduce(0, +)], [loss.total], within: 1e-11, "log-probability")
   }
 
-  /// Attention of the steps is attention of the training pass.
+  /// Attention is a distribution over the positions of the sentence's own source, whatever the other sentences are.
   @Test(arguments: cases.filter(\.hasAttention))
-  func stepsLookWhereTrainingLooked(test: EncoderDecoderCase) throws {
+  func attentionDependsOnItsSentenceAlone(test: EncoderDecoderCase) throws {
     let run = try EncoderDecoderRun<Double>(test.shape)
     let pairs: PairBatch<Double> = test.pairs()
-    let batch = pairs.batch()
-    var trained: [[[[Double]]]] = []  // source, sentence, step, position
-    _ = run.model.evaluate(batch, into: nil, run.context) { weights in
-      #expect(weights.source == trained.count)
-      trained.append(
-        (0..<weights.count).map { sentence in
-          (0..<weights.steps(ofSentence: sentence)).map {
-            Array(weights.weights(ofSentence: sentence, step: $0))
-          }
-        })
-    }
-    #expect(trained.count == test.shape.sources.count)
+    let together = run.attention(pairs)
+    #expect(together.count == test.shape.sources.count)
     for sentence in pairs.targets.indices {
-      let alone = pairs.batch([sentence])
-      let decoder = run.model.decoder(for: alone.sources, run.context)
-      for (step, token) in ([test.shape.decoder.beginToken] + pairs.targets[sentence]).enumerated() {
-        _ = decoder.advance([token], [0])
-        for source in trained.indices {
-          let weights = Array(try #require(decoder.attention(ofRow: 0, source: source)))
+      let one = PairBatch<Double>(
+        sources: pairs.sources.map { [$0[sentence]] }, targets: [pairs.targets[sentence]])
+      one.spelledWords = pairs.spelledWords
+      for (source, alone) in run.attention(one).enumerated() {
+        for (step, weights) in alone[0].enumerated() {
           expectClose(
-            weights, trained[source][sentence][step], within: 1e-12, "sentence \(sentence), step \(step)")
+            weights, together[source][sentence][step], within: 1e-12, "sentence \(sentence), step \(step)")
           expectClose([weights.reduce(0, +)], [1.0], within: 1e-12, "sum of weights")
         }
       }
     }
   }
 
-  /// A beam with room for every text finds the best of all there are, with the probability and the attention that the
-  /// training pass gives it; a beam of width 1 is greedy.
+  /// A beam with room for every text finds the best of all there are, with the probability and the attention that it has as
+  /// a forced text; a beam of width 1 is greedy.
   @Test(arguments: cases)
   func searchesFindTheBest(test: EncoderDecoderCase) throws {
     let run = try EncoderDecoderRun<Double>(test.shape)
@@ -90,14 +79,8 @@ import Testing
     let forced = PairBatch<Double>(
       sources: pairs.sources.map { [$0[0]] }, targets: [found.tokens.map { Int($0) }])
     forced.spelledWords = pairs.spelledWords
-    _ = run.model.evaluate(forced.batch(), into: nil, run.context) { weights in
-      guard weights.source == 0 else { return }
-      for step in found.tokens.indices {
-        expectClose(
-          Array(found.attention?[step] ?? []), Array(weights.weights(ofSentence: 0, step: step)),
-          within: 1e-12,
-          "attention")
-      }
+    for (step, weights) in run.attention(forced)[0][0].dropLast().enumerated() {
+      expectClose(found.attention?[step] ?? [], weights, within: 1e-12, "attention")
     }
   }
 

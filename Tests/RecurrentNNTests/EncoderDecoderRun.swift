@@ -92,6 +92,26 @@ struct EncoderDecoderRun<Element: Scalar> {
   ) -> LossSum {
     model.evaluate(batch, options, into: gradients, context)
   }
+
+  /// The attention weights of forced targets: for each source, sentence and step (that of the end mark included) those over the
+  /// positions; empty without attention.
+  func attention(_ pairs: PairBatch<Element>) -> [[[[Element]]]] {
+    let end = Int32(model.shape.decoder.endToken)
+    let decoder = model.decoder(for: pairs.batch().sources, context)
+    let sources = model.shape.context.kind == .attention ? model.shape.sources.count : 0
+    var result = (0..<sources).map { _ in pairs.targets.map { _ in [[Element]]() } }
+    forcedDecoding(
+      decoder, startTokens: decoder.startTokens, texts: pairs.targets.map { $0.map { Int32($0) } + [end] }
+    ) { _, sentences, _ in
+      for (row, sentence) in sentences.enumerated() {
+        for source in result.indices {
+          result[source][sentence].append(
+            decoder.attention(ofRow: row, source: source).map { Array($0) } ?? [])
+        }
+      }
+    }
+    return result
+  }
 }
 
 extension SequenceDecoder<Double> {

@@ -32,24 +32,13 @@ import Testing
       labelSmoothing: try golden.number("label_smoothing"), coverageLoss: try golden.number("coverage_loss"))
 
     let gradients = ParameterBuffer<Element>(model.layout)
-    var looked: [[Element]] = []
-    let loss = model.evaluate(pairs.batch(), options, into: gradients, run.context) { weights in
-      var all: [Element] = []
-      for sentence in 0..<weights.count {
-        for step in 0..<weights.steps(ofSentence: sentence) {
-          all += weights.weights(ofSentence: sentence, step: step)
-        }
-      }
-      #expect(weights.source == looked.count)
-      looked.append(all)
-    }
-    var sources = 0
-    if model.shape.context.kind == .attention { sources = model.shape.sources.count }
-    #expect(looked.count == sources)
+    let loss = run.loss(pairs.batch(), options, into: gradients)
     // The weights of a batch of the benchmark's size are not worth their bytes.
-    for (source, weights) in looked.enumerated() where golden.name != "seq2seq-benchmark" {
+    let attention = golden.name == "seq2seq-benchmark" ? [] : run.attention(pairs)
+    for (source, weights) in attention.enumerated() {
       expectClose(
-        weights, try golden.doubles("attention\(source)"), within: tolerance, "attention \(source)")
+        weights.flatMap { $0.flatMap { $0 } }, try golden.doubles("attention\(source)"), within: tolerance,
+        "attention \(source)")
     }
     expectClose([loss.total], try golden.doubles("loss"), within: tolerance, "loss")
     #expect(loss.tokens == pairs.targets.reduce(0) { $0 + $1.count + 1 })

@@ -32,9 +32,10 @@ import Testing
     let dy = scratch.matrix(try golden.tensor("weight.output"))
     let dx = scratch.matrix(rows: input.shape[0], columns: layer.inputSize)
     dx.fill(.nan)  // Overwritten, not added to.
-    layer.forward(x, into: y, parameters)
+    let context = LayerContext(parameters: parameters, workspace: Workspace())
+    layer.forward(x, into: y, context)
     let gradients = ParameterBuffer<Element>(parameters.layout)
-    layer.backward(x, y, dy, inputGradient: dx, into: gradients, parameters)
+    layer.backward(x, y, dy, inputGradient: dx, into: gradients, context)
     expectClose(values(dx), try golden.doubles("gradient.input"), within: tolerance, "gradient.input")
     try golden.expect(gradients, equals: "gradient.", within: tolerance)
   }

@@ -120,11 +120,10 @@ enum LayerCase: Sendable, CustomTestStringConvertible {
       let weight: Tensor<Element> = exactTensor([Self.rows, 7], stream: 2)
       return LayerProblem(layout: builder.build()) { h, dh, gradients, context in
         let y = scratch.matrix(rows: h.rows, columns: 7)
-        layer.forward(h, into: y, context.parameters)
+        layer.forward(h, into: y, context)
         let loss = dot(values(y), weight.values)
         if let gradients {
-          layer.backward(
-            h, y, scratch.matrix(weight), inputGradient: dh, into: gradients, context.parameters)
+          layer.backward(h, y, scratch.matrix(weight), inputGradient: dh, into: gradients, context)
         }
         return loss
       }

@@ -180,13 +180,10 @@ final class SteppedDrive {
   }
 
   private func forward(precomputed: Int = 0) -> Unrolled<Double>? {
-    let trace =
-      precomputed == 0
-      ? cell.begin(layout, from: initial, context)
-      : cell.begin(
-        layout, from: initial, precomputing: .dense(input.columns(0..<precomputed)), columns: precomputed,
-        context)
-    guard let trace else { return nil }
+    guard precomputed == 0 || !cell.needsWholeInputs(context) else { return nil }
+    let trace = cell.begin(
+      layout, from: initial,
+      precomputing: precomputed == 0 ? nil : .dense(input.columns(0..<precomputed)), context)
     let rest = input.columns(precomputed..<input.columns)
     for t in 0..<layout.steps { cell.forward(step: t, rest.rows(layout.rows(t)), trace, context) }
     return trace
@@ -214,8 +211,9 @@ final class SteppedDrive {
         top.rows(0..<rows.count).add(trace.state(before: t))
       }
     }
-    cell.finishBackward(back, inputs: input.columns(rest), into: gradients, context)
-    cell.finishPrecomputed(back, inputGradient: dInput.columns(0..<precomputed), into: gradients, context)
+    cell.finishBackward(
+      back, inputs: input.columns(rest), precomputedGradient: dInput.columns(0..<precomputed),
+      into: gradients, context)
     results["input"] = values(dInput)
     results["initial"] = dStates.flatMap { values($0) }
     results["parameters"] = Array(gradients.elements)

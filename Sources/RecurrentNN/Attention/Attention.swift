@@ -267,7 +267,7 @@ public struct Attention<Element: Scalar>: Sendable {
     guard let vLength else { return UnsafePointer(raw.base) }
     let normed = arena.zeros(1, raw.columns)
     let g = context.parameters.pointer(vLength).pointee
-    normed.base.addScaled(g / product(raw, raw, context).squareRoot(), raw.base, count: raw.columns)
+    normed.base.addScaled(g / dot(raw, raw, context).squareRoot(), raw.base, count: raw.columns)
     return UnsafePointer(normed.base)
   }
 
@@ -286,13 +286,14 @@ public struct Attention<Element: Scalar>: Sendable {
     return result
   }
 
-  /// Σ x_i y_i of two matrices of one row.
-  func product(_ x: MatrixView<Element>, _ y: MatrixView<Element>, _ context: LayerContext<Element>)
-    -> Element
-  {
+  /// Σ x_i y_i of two matrices of one row. Norms and the gradient of a learned scale are no products with a weight: they are
+  /// in single precision whatever that of the products is.
+  private func dot(
+    _ x: MatrixView<Element>, _ y: MatrixView<Element>, _ context: LayerContext<Element>
+  ) -> Element {
     context.arena.scoped {
       let sum = context.arena.zeros(1, 1)
-      context.multiply(x, y, .right, into: sum)
+      multiply(x, y, .right, into: sum)
       return sum[0, 0]
     }
   }
@@ -510,7 +511,7 @@ extension Attention {
     if let scale {
       // q = s · state: the gradient of s is the sum over all rows of dq · state.
       for row in 0..<states.rows {
-        gradients.pointer(scale).pointee += product(
+        gradients.pointer(scale).pointee += dot(
           reverse.queries.rows(row..<row + 1), states.rows(row..<row + 1), context)
       }
     }
@@ -550,8 +551,8 @@ extension Attention {
     let target = gradients.matrix(v)
     guard let vLength else { return target.add(reverse.v) }
     let raw = context.parameters.matrix(v)
-    let (g, square) = (context.parameters.pointer(vLength).pointee, product(raw, raw, context))
-    let (length, along) = (square.squareRoot(), product(reverse.v, raw, context))
+    let (g, square) = (context.parameters.pointer(vLength).pointee, dot(raw, raw, context))
+    let (length, along) = (square.squareRoot(), dot(reverse.v, raw, context))
     gradients.pointer(vLength).pointee += along / length
     target.base.addScaled(g / length, reverse.v.base, count: size)
     target.base.addScaled(-g * along / (length * square), raw.base, count: size)

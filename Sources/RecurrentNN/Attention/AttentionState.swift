@@ -127,44 +127,6 @@ struct AttentionTrace<Element: Scalar> {
   }
 }
 
-/// The weights a_ij of a batch: how strongly target step i of a sentence attended to source position j.
-///
-/// Valid only during the call that hands it out.
-public struct AttentionWeights<Element: Scalar> {
-  /// Which of the model's sources the weights are over.
-  public let source: Int
-  let trace: AttentionTrace<Element>
-  let memory: SourceMemory<Element>
-  let positions: [Int]
-
-  init(source: Int, _ trace: AttentionTrace<Element>, _ memory: SourceMemory<Element>) {
-    self.source = source
-    self.trace = trace
-    self.memory = memory
-    positions = trace.layout.positions
-  }
-
-  /// Number of sentences.
-  public var count: Int { positions.count }
-
-  /// Steps of a sentence's target, its end mark included.
-  public func steps(ofSentence sentence: Int) -> Int { trace.layout.lengths[positions[sentence]] }
-
-  /// The weights of one step over the source of a sentence, [source length]; they sum to 1.
-  ///
-  /// - Parameters:
-  ///   - sentence: in the caller's order.
-  ///   - step: in 0..<steps(ofSentence:).
-  public func weights(ofSentence sentence: Int, step: Int) -> UnsafeBufferPointer<Element> {
-    precondition(
-      (0..<steps(ofSentence: sentence)).contains(step),
-      "step \(step) of a target of \(steps(ofSentence: sentence)) steps")
-    let position = positions[sentence]
-    let (first, last) = (memory.offsets[position], memory.offsets[position + 1])
-    return UnsafeBufferPointer(start: trace.weights(step) + first, count: last - first)
-  }
-}
-
 /// The attention state of decoder rows: weights of the last step and coverage so far, row after row without padding.
 struct AttentionRowState<Element: Scalar> {
   let count: Int

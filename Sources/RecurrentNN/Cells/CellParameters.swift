@@ -74,6 +74,27 @@ struct CellParameters {
     biasHH = builder.add("bias_hh" + suffix, [rows], bias(forget: 0))
   }
 
+  /// W_hh as the forward pass multiplies it, with the sum of both biases.
+  func cache<Element>(_ context: LayerContext<Element>) -> RecurrentCache<Element> {
+    RecurrentCache(bias: summedBias(context), weight: context.packed(weightHH, transposed: true))
+  }
+
+  /// W_hh as the backward pass multiplies it, with zeros for the gradient that both biases have in common.
+  func backwardState<Element>(_ context: LayerContext<Element>) -> RecurrentCache<Element> {
+    RecurrentCache(
+      bias: context.arena.zeros(1, biasIH.count), weight: context.packed(weightHH, transposed: false))
+  }
+
+  /// Adds the gradients of W_hh and of the biases, of a cell that adds its recurrent product to the gates.
+  func addGradients<Element>(
+    _ pass: CellPass<Element>, bias: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    context.multiply(
+      pass.gates, pass.recurrentInputs(context), .left, into: gradients.matrix(weightHH), accumulate: true)
+    addBiasGradient(bias, to: gradients)
+  }
+
   /// b_ih + b_hh, [1, gates], in arena memory.
   func summedBias<Element>(_ context: LayerContext<Element>) -> MatrixView<Element> {
     let bias = context.arena.matrix(1, biasIH.count)
@@ -87,4 +108,11 @@ struct CellParameters {
     gradients.matrix(biasIH).add(gradient)
     gradients.matrix(biasHH).add(gradient)
   }
+}
+
+/// The data of a cell that adds one recurrent product to its gates: W_hh, and a vector [1, gates] of biases or of their
+/// gradients.
+public struct RecurrentCache<Element: Scalar> {
+  let bias: MatrixView<Element>
+  let weight: PackedMatrix<Element>
 }

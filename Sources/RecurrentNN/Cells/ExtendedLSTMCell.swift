@@ -22,7 +22,7 @@ import Parameters
 /// [G·H, inputSize], `weight_hh` [G·H, P] and the biases [G·H] (gates i f g o, or f g o if coupled): `weight_hr`
 /// [P, H]; `peephole` [3, H] (p_i, p_f, p_o) or [2, H] (p_f, p_o); `norm_ih`, `norm_hh` [G·H]; `norm_c`,
 /// `norm_c_bias` [H].
-public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
+public struct ExtendedLSTMCell<Element: Scalar>: SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
   public let options: CellOptions
@@ -32,7 +32,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
   private let normalization: GateNormalization<Element>?
   private let cellGain: Parameter?
   private let cellShift: Parameter?
-  let regularization: CellRegularization
+  public let regularization: CellRegularization
 
   /// Adds the parameters to a layout. The options are those of an LSTM.
   init(_ setup: CellSetup, in builder: inout ParameterLayout.Builder) {
@@ -65,13 +65,13 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
       + [cellGain, cellShift].compactMap { $0 }
   }
 
-  var weightIH: Parameter { weights.weightIH }
+  public var weightIH: Parameter { weights.weightIH }
   private var gateCount: Int { options.coupledGates ? 3 : 4 }
   private var cellClip: Double { options.cellClip ?? .infinity }
 
   // MARK: Forward
 
-  struct Cache {
+  public struct Cache {
     /// The sum of both biases and of the forget bias, [1, G·H].
     let bias: MatrixView<Element>
     /// [3, H], zeros without peepholes.
@@ -95,7 +95,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     let scales: MatrixView<Element>
   }
 
-  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
+  public func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
     let (N, H, arena) = (pass.layout.rowCount, hiddenSize, context.arena)
     let bias = weights.summedBias(context)
     let forgetUnits = gateCount == 4 ? H..<2 * H : 0..<H
@@ -113,7 +113,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
       })
   }
 
-  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
+  public func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
     let (rows, g, H) = (step.rows, step.gates, hiddenSize)
     if let normalization, let kept = cache.normalization {
       let products = kept.products.rows(rows)
@@ -151,7 +151,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   // MARK: Backward
 
-  struct BackwardState {
+  public struct BackwardState {
     let recurrent: PackedMatrix<Element>
     let projection: PackedMatrix<Element>?
     // Sums of gradients; that of the bias is the same for both biases.
@@ -168,7 +168,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     let dSeen: MatrixView<Element>
   }
 
-  func makeBackwardState(
+  public func makeBackwardState(
     _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
   ) -> BackwardState {
     let (B, N, H, P) = (pass.layout.batchSize, pass.layout.rowCount, hiddenSize, outputSize)
@@ -183,7 +183,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
       dUnprojected: projection == nil ? dh : arena.matrix(B, H), dSeen: arena.matrix(B, H))
   }
 
-  func backward(
+  public func backward(
     _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
     _ context: LayerContext<Element>
   ) {
@@ -231,7 +231,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     projection.multiply(dh, into: state.dUnprojected.rows(0..<step.count), accumulate: false)
   }
 
-  func addGradients(
+  public func addGradients(
     _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {

@@ -36,13 +36,13 @@ private enum GRUDefinition: CellDefinition {
 ///
 /// Shapes: x [B, inputSize], h [B, hiddenSize]; `weight_ih` [3H, inputSize] and `weight_hh` [3H, H] are
 /// stacked in the order r z n. Output and state are both h'.
-public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
+public struct GRUCell<Element: Scalar>: SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
   public let reset: GRUReset
   private let weights: CellParameters
   private let normalization: GateNormalization<Element>?
-  let regularization: CellRegularization
+  public let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
@@ -71,7 +71,7 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public var stateSize: StateSize { .vector(hiddenSize) }
   public var parameters: [Parameter] { weights.all + (normalization?.parameters ?? []) }
 
-  var weightIH: Parameter { weights.weightIH }
+  public var weightIH: Parameter { weights.weightIH }
 
   /// Rows of the stacked weights, and columns of the gates, that belong to r and z, and to n.
   private var rz: Range<Int> { 0..<2 * hiddenSize }
@@ -79,7 +79,7 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   // MARK: Forward
 
-  struct Cache {
+  public struct Cache {
     /// Reset after the product: W_hh h, later its gradient, [N, 3H]. Before: the reset states r ∘ h, [N, H].
     let recurrent: MatrixView<Element>
     /// W_hh, or its rows of r and z if the reset gate comes before the product.
@@ -90,7 +90,7 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     var bias: MatrixView<Element>?
   }
 
-  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
+  public func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
     func pack(_ rows: Range<Int>?) -> PackedMatrix<Element> {
       context.packed(weights.weightHH, rows: rows, transposed: true)
     }
@@ -108,7 +108,7 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
   }
 
   @_specialize(where Element == Float)
-  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
+  public func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
     let (g, recurrent) = (step.gates, cache.recurrent.rows(step.rows))
     if let weightsN = cache.weightsN, let bias = cache.bias {
       let arguments = rnd_gru_before(
@@ -137,7 +137,7 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   // MARK: Backward
 
-  struct BackwardState {
+  public struct BackwardState {
     let weights: PackedMatrix<Element>
     let biasIH: MatrixView<Element>
     /// Reset after the product.
@@ -148,7 +148,7 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     let resetH: MatrixView<Element>
   }
 
-  func makeBackwardState(
+  public func makeBackwardState(
     _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
   ) -> BackwardState {
     func pack(_ rows: Range<Int>?) -> PackedMatrix<Element> {
@@ -162,7 +162,7 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
   }
 
   @_specialize(where Element == Float)
-  func backward(
+  public func backward(
     _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
     _ context: LayerContext<Element>
   ) {
@@ -193,7 +193,7 @@ public struct GRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     step.passRecurrent(products, state.weights, accumulate: true)  // dL/dh = z ∘ dh' + dproduct · W_hh
   }
 
-  func addGradients(
+  public func addGradients(
     _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {

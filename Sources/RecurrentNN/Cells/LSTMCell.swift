@@ -48,12 +48,12 @@ private enum LSTMDefinition: CellDefinition {
 /// `weight_ih` [4H, inputSize] and `weight_hh` [4H, H]. The output is h'; the state is the pair (c, h).
 /// `forgetBias` is a constant added at run time as TensorFlow's BasicLSTMCell does; it is not a parameter and is
 /// not in the weights of a checkpoint.
-public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
+public struct LSTMCell<Element: Scalar>: SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
   public let forgetBias: Double
   private let weights: CellParameters
-  let regularization: CellRegularization
+  public let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
@@ -78,25 +78,23 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public var stateSize: StateSize { .lstm(c: hiddenSize, h: hiddenSize) }
   public var parameters: [Parameter] { weights.all }
 
-  var weightIH: Parameter { weights.weightIH }
+  public var weightIH: Parameter { weights.weightIH }
 
   // MARK: Forward
 
-  struct Cache {
-    /// The sum of both biases and of the forget bias, [1, 4H].
-    let bias: MatrixView<Element>
-    let recurrent: PackedMatrix<Element>
-  }
-
-  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
-    let bias = weights.summedBias(context)
-    for unit in hiddenSize..<2 * hiddenSize { bias.base[unit] += Element(forgetBias) }
-    return Cache(bias: bias, recurrent: context.packed(weights.weightHH, transposed: true))
+  public func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> RecurrentCache<
+    Element
+  > {
+    let cache = weights.cache(context)
+    for unit in hiddenSize..<2 * hiddenSize { cache.bias.base[unit] += Element(forgetBias) }
+    return cache
   }
 
   @_specialize(where Element == Float)
-  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
-    cache.recurrent.multiply(step.recurrentInput, into: step.gates, accumulate: true)
+  public func forward(
+    _ step: CellStep<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
+  ) {
+    cache.weight.multiply(step.recurrentInput, into: step.gates, accumulate: true)
     let arguments = rnd_lstm(
       units: hiddenSize, gates: step.gates.base, bias: cache.bias.base, c_previous: step.previousC.base,
       c: step.newC.base, h: step.newH.base)
@@ -107,23 +105,15 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   // MARK: Backward
 
-  struct BackwardState {
-    let recurrent: PackedMatrix<Element>
-    /// The gradient that both biases have in common, [1, 4H].
-    let bias: MatrixView<Element>
-  }
-
-  func makeBackwardState(
-    _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
-  ) -> BackwardState {
-    BackwardState(
-      recurrent: context.packed(weights.weightHH, transposed: false),
-      bias: context.arena.zeros(1, 4 * hiddenSize))
+  public func makeBackwardState(
+    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
+  ) -> RecurrentCache<Element> {
+    weights.backwardState(context)
   }
 
   @_specialize(where Element == Float)
-  func backward(
-    _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
+  public func backward(
+    _ step: CellBackwardStep<Element>, _ cache: RecurrentCache<Element>, _ state: RecurrentCache<Element>,
     _ context: LayerContext<Element>
   ) {
     let arguments = rnd_lstm_gradient(
@@ -133,16 +123,13 @@ public struct LSTMCell<Element: Scalar>: RecurrentCell, SteppedCell {
     KernelThreads.shareUnits(hiddenSize, rows: step.count) {
       rnd_lstm_backward(Element.kernelType, arguments, $0, $1)
     }
-    step.passRecurrent(step.gates, state.recurrent, accumulate: false)  // dL/dh = dgates · W_hh
+    step.passRecurrent(step.gates, state.weight, accumulate: false)  // dL/dh = dgates · W_hh
   }
 
-  func addGradients(
-    _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
+  public func addGradients(
+    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ state: RecurrentCache<Element>,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    context.multiply(
-      pass.gates, pass.recurrentInputs(context), .left, into: gradients.matrix(weights.weightHH),
-      accumulate: true)
-    weights.addBiasGradient(state.bias, to: gradients)
+    weights.addGradients(pass, bias: state.bias, into: gradients, context)
   }
 }

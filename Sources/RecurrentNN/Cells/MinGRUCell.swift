@@ -41,12 +41,12 @@ private enum MinGRUDefinition: CellDefinition {
 ///
 /// Shapes: x [B, inputSize], h [B, hiddenSize]; `weight_ih` [2H, inputSize] and `bias_ih` [2H] are stacked in the order z h.
 /// Output and state are both h'.
-public struct MinGRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
+public struct MinGRUCell<Element: Scalar>: SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
-  let weightIH: Parameter
+  public let weightIH: Parameter
   private let biasIH: Parameter
-  let regularization: CellRegularization
+  public let regularization: CellRegularization
 
   /// Adds `weight_ih` and `bias_ih` (each with `suffix`) to a layout, drawn from U(±1/√H).
   public init(
@@ -75,12 +75,12 @@ public struct MinGRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
   // MARK: Forward
 
   /// Nothing but gates and states.
-  struct Cache {}
+  public struct Cache {}
 
-  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache { Cache() }
+  public func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache { Cache() }
 
   @_specialize(where Element == Float)
-  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
+  public func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
     let arguments = rnd_mingru(
       units: hiddenSize, gates: step.gates.base, bias: context.parameters.pointer(biasIH),
       h_previous: step.previousH.base, h: step.newH.base)
@@ -91,19 +91,19 @@ public struct MinGRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   // MARK: Backward
 
-  struct BackwardState {
+  public struct BackwardState {
     /// The gradient of the bias, [1, 2H].
     let bias: MatrixView<Element>
   }
 
-  func makeBackwardState(
+  public func makeBackwardState(
     _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
   ) -> BackwardState {
     BackwardState(bias: context.arena.zeros(1, 2 * hiddenSize))
   }
 
   @_specialize(where Element == Float)
-  func backward(
+  public func backward(
     _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
     _ context: LayerContext<Element>
   ) {
@@ -115,7 +115,7 @@ public struct MinGRUCell<Element: Scalar>: RecurrentCell, SteppedCell {
     }
   }
 
-  func addGradients(
+  public func addGradients(
     _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {

@@ -24,12 +24,12 @@ private enum RNNDefinition: CellDefinition {
 ///
 /// Shapes: x [B, inputSize], h [B, hiddenSize], `weight_ih` [H, inputSize], `weight_hh` [H, H]. Output and
 /// state are both h'.
-public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
+public struct RNNCell<Element: Scalar>: SteppedCell {
   public let inputSize: Int
   public let hiddenSize: Int
   public let activation: RNNActivation
   private let weights: CellParameters
-  let regularization: CellRegularization
+  public let regularization: CellRegularization
 
   /// Adds `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` (each with `suffix`) to a layout, drawn from
   /// U(±1/√H) as PyTorch does.
@@ -54,24 +54,21 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
   public var stateSize: StateSize { .vector(hiddenSize) }
   public var parameters: [Parameter] { weights.all }
 
-  var weightIH: Parameter { weights.weightIH }
+  public var weightIH: Parameter { weights.weightIH }
 
   // MARK: Forward
 
-  struct Cache {
-    /// The sum of both biases, [1, H].
-    let bias: MatrixView<Element>
-    let recurrent: PackedMatrix<Element>
-  }
-
-  func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache {
-    Cache(
-      bias: weights.summedBias(context), recurrent: context.packed(weights.weightHH, transposed: true))
+  public func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> RecurrentCache<
+    Element
+  > {
+    weights.cache(context)
   }
 
   @_specialize(where Element == Float)
-  func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>) {
-    cache.recurrent.multiply(step.recurrentInput, into: step.gates, accumulate: true)
+  public func forward(
+    _ step: CellStep<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
+  ) {
+    cache.weight.multiply(step.recurrentInput, into: step.gates, accumulate: true)
     let arguments = rnd_rnn(
       units: hiddenSize, relu: activation == .relu, pre: step.gates.base, bias: cache.bias.base,
       h: step.newH.base)
@@ -82,23 +79,15 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
 
   // MARK: Backward
 
-  struct BackwardState {
-    let recurrent: PackedMatrix<Element>
-    /// The gradient that both biases have in common, [1, H].
-    let bias: MatrixView<Element>
-  }
-
-  func makeBackwardState(
-    _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
-  ) -> BackwardState {
-    BackwardState(
-      recurrent: context.packed(weights.weightHH, transposed: false),
-      bias: context.arena.zeros(1, hiddenSize))
+  public func makeBackwardState(
+    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
+  ) -> RecurrentCache<Element> {
+    weights.backwardState(context)
   }
 
   @_specialize(where Element == Float)
-  func backward(
-    _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
+  public func backward(
+    _ step: CellBackwardStep<Element>, _ cache: RecurrentCache<Element>, _ state: RecurrentCache<Element>,
     _ context: LayerContext<Element>
   ) {
     let arguments = rnd_rnn_gradient(
@@ -108,16 +97,13 @@ public struct RNNCell<Element: Scalar>: RecurrentCell, SteppedCell {
     KernelThreads.shareUnits(hiddenSize, rows: step.count) {
       rnd_rnn_backward(Element.kernelType, arguments, $0, $1)
     }
-    step.passRecurrent(step.gates, state.recurrent, accumulate: false)  // dL/dh = dpre · W_hh
+    step.passRecurrent(step.gates, state.weight, accumulate: false)  // dL/dh = dpre · W_hh
   }
 
-  func addGradients(
-    _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
+  public func addGradients(
+    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ state: RecurrentCache<Element>,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    context.multiply(
-      pass.gates, pass.recurrentInputs(context), .left, into: gradients.matrix(weights.weightHH),
-      accumulate: true)
-    weights.addBiasGradient(state.bias, to: gradients)
+    weights.addGradients(pass, bias: state.bias, into: gradients, context)
   }
 }

@@ -18,30 +18,24 @@ import Parameters
 ///     cell.finishBackward(back, inputs: x, into: gradients, context)
 ///
 /// If the first columns of all inputs are available before the first step, such as embeddings that each step joins with a
-/// context, ``begin(_:from:precomputing:columns:_:)`` multiplies them for all steps at once, and the steps get the other
-/// columns only.
+/// context, ``begin(_:from:precomputing:_:)`` multiplies them for all steps at once, and the steps get the other columns only.
 ///
 /// Traces live in the arena and must be used before the `scoped` call in which they were made ends.
 public protocol RecurrentCell<Element>: SequenceLayer {
-  /// Allocates memory for all steps of a layout and copies the initial state; nothing is computed yet.
-  ///
-  /// - Parameter initial: for each part of the state a matrix [batchSize, part] in sorted order.
-  func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
-  ) -> Unrolled<Element>
-
-  /// The same, and computes the product of the first columns of the inputs with the input weights, once for all steps.
-  /// `forward`, `backward` and `finishBackward` then take the other columns, [n, inputSize - columns], and
-  /// ``finishPrecomputed(_:inputGradient:into:_:)`` these.
+  /// Allocates memory for all steps of a layout and copies the initial state. If the first columns of the inputs are known, it
+  /// computes their product with the input weights, once for all steps; `forward`, `backward` and `finishBackward` then take
+  /// the other columns, [n, inputSize - columns].
   ///
   /// - Parameters:
-  ///   - input: the precomputed columns of all rows.
-  ///   - columns: their number.
-  /// - Returns: nil if the cell needs its inputs whole (variational dropout masks them); nothing has happened then.
+  ///   - initial: for each part of the state a matrix [batchSize, part] in sorted order.
+  ///   - known: the first columns of all rows; nil: none. Requires that the cell does not need its inputs whole.
   func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing input: SequenceInput<Element>,
-    columns: Int, _ context: LayerContext<Element>
-  ) -> Unrolled<Element>?
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing known: SequenceInput<Element>?,
+    _ context: LayerContext<Element>
+  ) -> Unrolled<Element>
+
+  /// Whether the steps must get all columns of their inputs: variational dropout masks them.
+  func needsWholeInputs(_ context: LayerContext<Element>) -> Bool
 
   /// Computes step t after the steps before it. Its output is then in `trace.output.rows(layout.rows(t))`.
   ///
@@ -76,30 +70,20 @@ public protocol RecurrentCell<Element>: SequenceLayer {
 
   /// ADDS the gradients of all parameters, after all steps: one matrix product for each weight.
   ///
-  /// - Parameter inputs: the inputs of all steps, [rowCount, inputSize].
+  /// - Parameters:
+  ///   - inputs: the inputs of all steps, [rowCount, inputSize], without the precomputed columns.
+  ///   - precomputedGradient: OVERWRITTEN with the gradient of dense precomputed columns, [rowCount, columns], if given. The
+  ///     gradient of indexed ones is added to that of their table.
   func finishBackward(
-    _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
-    _ context: LayerContext<Element>)
-
-  /// ADDS the gradient of the weights of the precomputed columns, after all steps; does nothing without such columns.
-  ///
-  /// - Parameter inputGradient: OVERWRITTEN with that of a dense precomputed input, [rowCount, columns], if given. The
-  ///   gradient of an indexed input is added to that of its table.
-  func finishPrecomputed(
-    _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
+    _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, precomputedGradient: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
 }
 
 extension RecurrentCell {
+  /// Begins with inputs of which nothing is known.
   public func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing input: SequenceInput<Element>,
-    columns: Int, _ context: LayerContext<Element>
-  ) -> Unrolled<Element>? { nil }
-
-  public func finishPrecomputed(
-    _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
-    into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
-  ) {}
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) -> Unrolled<Element> { begin(layout, from: initial, precomputing: nil, context) }
 
   /// The all-zero state for a batch.
   public func zeroState(batchSize: Int) -> CellState<Element> { .zero(stateSize, batchSize: batchSize) }

@@ -1,17 +1,18 @@
 import NumericKernels
 import Parameters
 
-/// A single cell whose input enters by one product, W_ih x.
+/// A single cell whose input enters by one product, W_ih x: the protocol of a cell's own file.
 ///
 /// A cell defines its cache and one step, which begins when W_ih x has been computed. Both ways to run a cell are derived from
 /// that: all steps at once, with one product W_ih x for all steps, and step by step. Variational dropout and zoneout wrap the
 /// steps of every cell here.
-protocol SteppedCell<Element>: RecurrentCell {
+public protocol SteppedCell<Element>: RecurrentCell {
   /// The data that the forward pass keeps for its steps and for the backward pass, besides states and gates.
   associatedtype Cache
   /// The data that the steps of the backward pass share, for example sums of gradients.
   associatedtype BackwardState
 
+  /// W_ih, [gates, inputSize].
   var weightIH: Parameter { get }
   var regularization: CellRegularization { get }
 
@@ -36,17 +37,17 @@ protocol SteppedCell<Element>: RecurrentCell {
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
 }
 
-// The steps below, and those of the cells, are compiled for single precision as well: in a step of a small network generic
-// code would spend a noticeable part of the time on looking up types.
+// The functions below that know no cell, and the steps of the cells, are compiled for single precision as well: in a step of
+// a small network generic code would spend a noticeable part of the time on looking up types.
 
 /// The forward pass of a cell over a layout, as far as it is the same for every cell.
-struct CellPass<Element: Scalar> {
-  let layout: PackedLayout
+public final class CellPass<Element: Scalar> {
+  public let layout: PackedLayout
   /// W_ih x of every row; a step turns it into activations, and a step of the backward pass into the gradient of W_ih x.
-  let gates: MatrixView<Element>
-  let h: StateOverTime<Element>
+  public let gates: MatrixView<Element>
+  public let h: StateOverTime<Element>
   /// Empty for cells without a cell state.
-  let c: StateOverTime<Element>
+  public let c: StateOverTime<Element>
   let dropout: VariationalDropoutPass<Element>?
   let zoneout: ZoneoutPass<Element>?
   /// The columns of the inputs whose product was computed before the first step.
@@ -54,46 +55,39 @@ struct CellPass<Element: Scalar> {
 
   /// - Parameter initial: hidden state, and cell state if there is one.
   init(
-    _ cell: some SteppedCell<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
-    precomputedColumns: Range<Int>, _ context: LayerContext<Element>
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ regularization: CellRegularization,
+    inputSize: Int, gates width: Int, precomputedColumns: Range<Int>, _ context: LayerContext<Element>
   ) {
     self.layout = layout
     self.precomputedColumns = precomputedColumns
-    gates = context.arena.matrix(layout.rowCount, cell.weightIH.shape[0])
-    let isolated = cell.regularization.zoneout.isActive
+    gates = context.arena.matrix(layout.rowCount, width)
+    let isolated = regularization.zoneout.isActive
     h = StateOverTime(layout, from: initial[0], isolated: isolated, context.arena)
     c = StateOverTime(
       layout, from: initial.count > 1 ? initial[1] : context.arena.matrix(layout.batchSize, 0),
       isolated: isolated, context.arena)
     dropout = VariationalDropoutPass(
-      cell.regularization, layout, inputSize: cell.inputSize, stateSize: h.slabs.columns, context)
+      regularization, layout, inputSize: inputSize, stateSize: h.slabs.columns, context)
     zoneout = ZoneoutPass(
-      cell.regularization, layout, hiddenSize: h.slabs.columns, cellSize: c.slabs.columns, context)
+      regularization, layout, hiddenSize: h.slabs.columns, cellSize: c.slabs.columns, context)
   }
 
-  @_specialize(where Element == Float)
   func step(_ t: Int) -> CellStep<Element> {
-    let (rows, n) = (layout.rows(t), layout.activeCounts[t])
-    let (previous, next) = (layout.previousSlab(t), layout.slab(t))
-    let previousH = h.slabs.rows(previous..<previous + n)
-    return CellStep(
-      rows: rows, next: next..<next + n, gates: gates.rows(rows), previousH: previousH,
-      newH: h.new.rows(rows), previousC: c.slabs.rows(previous..<previous + n), newC: c.new.rows(rows),
-      recurrentInput: dropout?.maskedState(rows) ?? previousH, stateMask: dropout?.stateMask(n))
+    CellStep(pass: self, rows: layout.rows(t), previous: layout.previousSlab(t))
   }
 
   /// The operands of the recurrent products of all steps, [N, P].
-  func recurrentInputs(_ context: LayerContext<Element>) -> MatrixView<Element> {
+  public func recurrentInputs(_ context: LayerContext<Element>) -> MatrixView<Element> {
     dropout?.maskedState(0..<layout.rowCount) ?? layout.previousStates(h.slabs, context.arena)
   }
 }
 
 /// A part of the state at all steps.
-struct StateOverTime<Element: Scalar> {
+public struct StateOverTime<Element: Scalar> {
   /// [batchSize + rowCount, width], see ``PackedLayout``.
   let slabs: MatrixView<Element>
   /// Where the cell writes the state after each step, [rowCount, width]: the slabs, or if isolated memory beside them.
-  let new: MatrixView<Element>
+  public let new: MatrixView<Element>
 
   init(
     _ layout: PackedLayout, from initial: MatrixView<Element>, isolated: Bool, _ arena: Arena<Element>
@@ -106,31 +100,36 @@ struct StateOverTime<Element: Scalar> {
 }
 
 /// The operands and results of one step of a cell; n sequences are running. All rows are contiguous.
-struct CellStep<Element: Scalar> {
-  /// The rows of the step in matrices of all rows, and in the slabs of the states.
-  let rows: Range<Int>
-  let next: Range<Int>
-  /// [n, gates].
-  let gates: MatrixView<Element>
-  /// [n, P], and [n, H] of the cell state, which is empty if the cell has none.
-  let previousH: MatrixView<Element>
-  let newH: MatrixView<Element>
-  let previousC: MatrixView<Element>
-  let newC: MatrixView<Element>
-  /// The previous hidden state as the recurrent product reads it: masked by variational dropout, [n, P].
-  let recurrentInput: MatrixView<Element>
-  fileprivate let stateMask: MatrixView<Element>?
+public struct CellStep<Element: Scalar> {
+  fileprivate let pass: CellPass<Element>
+  /// The rows of the step in matrices of all rows.
+  public let rows: Range<Int>
+  /// The first row of the previous state in the slabs.
+  fileprivate let previous: Int
 
-  var count: Int { rows.count }
+  public var count: Int { rows.count }
+  /// [n, gates].
+  public var gates: MatrixView<Element> { pass.gates.rows(rows) }
+  /// The hidden states before and after the step, [n, P].
+  public var previousH: MatrixView<Element> { pass.h.slabs.rows(previous..<previous + count) }
+  public var newH: MatrixView<Element> { pass.h.new.rows(rows) }
+  /// The cell states, [n, H]; of no columns if the cell has none.
+  public var previousC: MatrixView<Element> { pass.c.slabs.rows(previous..<previous + count) }
+  public var newC: MatrixView<Element> { pass.c.new.rows(rows) }
+  /// The previous hidden state as the recurrent product reads it: masked by variational dropout, [n, P].
+  public var recurrentInput: MatrixView<Element> { pass.dropout?.maskedState(rows) ?? previousH }
+  /// The first row of the new state in the slabs.
+  var next: Int { pass.layout.batchSize + rows.lowerBound }
+  fileprivate var stateMask: MatrixView<Element>? { pass.dropout?.stateMask(count) }
 
   /// Applies the mask of variational dropout to another operand of a recurrent product, or to its gradient.
-  func maskState(_ x: MatrixView<Element>) {
+  public func maskState(_ x: MatrixView<Element>) {
     if let stateMask { VariationalDropoutPass.multiply(x, stateMask, into: x) }
   }
 }
 
 /// The backward pass of a cell, as far as it is the same for every cell.
-struct CellBackwardPass<Element: Scalar> {
+final class CellBackwardPass<Element: Scalar> {
   let forward: CellPass<Element>
   /// The gradient of the state, [batchSize, P] and [batchSize, H].
   let dh: MatrixView<Element>
@@ -146,35 +145,30 @@ struct CellBackwardPass<Element: Scalar> {
     dc = stateGradient.count > 1 ? stateGradient[1] : context.arena.matrix(dh.rows, 0)
     masked = forward.dropout?.stateMask(0) == nil ? nil : context.arena.matrix(dh.rows, dh.columns)
   }
-
-  @_specialize(where Element == Float)
-  func step(_ t: Int, outputGradient: MatrixView<Element>) -> CellBackwardStep<Element> {
-    let n = 0..<forward.layout.activeCounts[t]
-    return CellBackwardStep(
-      forward: forward.step(t), outputGradient: outputGradient, dh: dh.rows(n), dc: dc.rows(n),
-      masked: masked?.rows(n))
-  }
 }
 
 /// The operands and results of one step of the backward pass of a cell.
-struct CellBackwardStep<Element: Scalar> {
-  let forward: CellStep<Element>
+public struct CellBackwardStep<Element: Scalar> {
+  fileprivate let pass: CellBackwardPass<Element>
+  public let forward: CellStep<Element>
   /// [n, P], contiguous.
-  var outputGradient: MatrixView<Element>
-  /// Gradients of the new state without that of the output; the step turns them into those of the previous state.
-  let dh: MatrixView<Element>
-  let dc: MatrixView<Element>
-  fileprivate let masked: MatrixView<Element>?
+  public internal(set) var outputGradient: MatrixView<Element>
 
-  var rows: Range<Int> { forward.rows }
-  var count: Int { forward.count }
-  var gates: MatrixView<Element> { forward.gates }
+  public var rows: Range<Int> { forward.rows }
+  public var count: Int { forward.count }
+  public var gates: MatrixView<Element> { forward.gates }
+  /// Gradients of the new state without that of the output; the step turns them into those of the previous state. [n, P], and
+  /// [n, H] of the cell state.
+  public var dh: MatrixView<Element> { pass.dh.rows(0..<count) }
+  public var dc: MatrixView<Element> { pass.dc.rows(0..<count) }
 
   /// dh = d · W, or dh += d · W if `accumulate`: the gradient of the state from that of the recurrent product W ·
   /// `recurrentInput`, through the mask of variational dropout if there is one.
   @_specialize(where Element == Float)
-  func passRecurrent(_ d: MatrixView<Element>, _ weights: PackedMatrix<Element>, accumulate: Bool) {
-    guard let masked, let mask = forward.stateMask else {
+  public func passRecurrent(
+    _ d: MatrixView<Element>, _ weights: PackedMatrix<Element>, accumulate: Bool
+  ) {
+    guard let masked = pass.masked?.rows(0..<count), let mask = forward.stateMask else {
       return weights.multiply(d, into: dh, accumulate: accumulate)
     }
     weights.multiply(d, into: masked, accumulate: false)
@@ -183,84 +177,222 @@ struct CellBackwardStep<Element: Scalar> {
   }
 }
 
-/// The entry of a single cell in the trace of its layer.
-private struct CellTrace<Cell: SteppedCell> {
-  let pass: CellPass<Cell.Element>
-  let cache: Cell.Cache
+// MARK: - The loops over time
+
+/// A cell of any kind with its cache: all that the loops over time see of it, so that they are compiled once.
+protocol CellRun<Element>: AnyObject {
+  associatedtype Element: Scalar
+  func forward(_ step: CellStep<Element>, _ context: LayerContext<Element>)
+  func makeBackward(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> any CellBackwardRun<
+    Element
+  >
 }
 
-private struct CellBackwardTrace<Cell: SteppedCell> {
-  let pass: CellBackwardPass<Cell.Element>
-  let cache: Cell.Cache
-  let state: Cell.BackwardState
+protocol CellBackwardRun<Element>: AnyObject {
+  associatedtype Element: Scalar
+  func backward(_ step: CellBackwardStep<Element>, _ context: LayerContext<Element>)
+  func addGradients(
+    _ pass: CellPass<Element>, into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
 }
+
+private final class Run<Cell: SteppedCell>: CellRun {
+  private let cell: Cell
+  private let cache: Cell.Cache
+
+  init(_ cell: Cell, _ cache: Cell.Cache) { (self.cell, self.cache) = (cell, cache) }
+
+  func forward(_ step: CellStep<Cell.Element>, _ context: LayerContext<Cell.Element>) {
+    cell.forward(step, cache, context)
+  }
+
+  func makeBackward(
+    _ pass: CellPass<Cell.Element>, _ context: LayerContext<Cell.Element>
+  ) -> any CellBackwardRun<Cell.Element> {
+    BackwardRun(cell, cache, cell.makeBackwardState(pass, cache, context))
+  }
+}
+
+private final class BackwardRun<Cell: SteppedCell>: CellBackwardRun {
+  private let cell: Cell
+  private let cache: Cell.Cache
+  private let state: Cell.BackwardState
+
+  init(_ cell: Cell, _ cache: Cell.Cache, _ state: Cell.BackwardState) {
+    (self.cell, self.cache, self.state) = (cell, cache, state)
+  }
+
+  func backward(_ step: CellBackwardStep<Cell.Element>, _ context: LayerContext<Cell.Element>) {
+    cell.backward(step, cache, state, context)
+  }
+
+  func addGradients(
+    _ pass: CellPass<Cell.Element>, into gradients: ParameterBuffer<Cell.Element>,
+    _ context: LayerContext<Cell.Element>
+  ) {
+    cell.addGradients(pass, cache, state, into: gradients, context)
+  }
+}
+
+/// The entry of a single cell in the trace of its layer.
+struct CellTrace<Element: Scalar> {
+  let pass: CellPass<Element>
+  let weightIH: Parameter
+  let run: any CellRun<Element>
+
+  /// W_ih of the columns of the inputs that the steps are given.
+  private var steppedColumns: Range<Int> { pass.precomputedColumns.upperBound..<weightIH.shape[1] }
+
+  /// All steps, whose inputs are known.
+  @_specialize(where Element == Float)
+  func unroll(_ input: SequenceInput<Element>, _ context: LayerContext<Element>) {
+    InputProjection(weight: weightIH).forward(
+      pass.dropout?.maskInputs(input, context) ?? input, into: pass.gates, context)
+    for t in 0..<pass.layout.steps { run(pass.step(t), context) }
+  }
+
+  @_specialize(where Element == Float)
+  func forward(step t: Int, _ input: MatrixView<Element>, _ context: LayerContext<Element>) {
+    let step = pass.step(t)
+    let read = pass.dropout?.maskInput(input, rows: step.rows, context) ?? input
+    context.packed(weightIH, columns: steppedColumns, transposed: true).multiply(
+      read, into: step.gates, accumulate: !pass.precomputedColumns.isEmpty)
+    run(step, context)
+  }
+
+  private func run(_ step: CellStep<Element>, _ context: LayerContext<Element>) {
+    if let mask = step.stateMask {
+      VariationalDropoutPass.multiply(step.previousH, mask, into: step.recurrentInput)
+    }
+    run.forward(step, context)
+    pass.zoneout?.mix(step, h: pass.h, c: pass.c)
+  }
+
+  func beginBackward(
+    stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
+  ) -> CellBackwardTrace<Element> {
+    CellBackwardTrace(
+      forward: self, pass: CellBackwardPass(pass, stateGradient: stateGradient, context),
+      run: run.makeBackward(pass, context))
+  }
+
+  /// W_ih of the precomputed columns.
+  var precomputedProjection: InputProjection<Element> {
+    InputProjection(weight: weightIH, columns: pass.precomputedColumns)
+  }
+  var steppedProjection: InputProjection<Element> {
+    InputProjection(weight: weightIH, columns: steppedColumns)
+  }
+}
+
+/// The entry of a single cell in a backward trace.
+struct CellBackwardTrace<Element: Scalar> {
+  let forward: CellTrace<Element>
+  let pass: CellBackwardPass<Element>
+  let run: any CellBackwardRun<Element>
+
+  /// All steps from the last to the first, and the gradients of all parameters.
+  @_specialize(where Element == Float)
+  func backpropagate(
+    _ input: SequenceInput<Element>, outputGradient: MatrixView<Element>,
+    inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    let layout = pass.forward.layout
+    for t in (0..<layout.steps).reversed() {
+      backward(step: t, outputGradient: outputGradient.rows(layout.rows(t)), context)
+    }
+    run.addGradients(pass.forward, into: gradients, context)
+    let (projection, gates) = (InputProjection<Element>(weight: forward.weightIH), pass.forward.gates)
+    if let dropout = pass.forward.dropout, dropout.maskedInputs != nil {
+      dropout.backpropagate(projection, gates, input, inputGradient: inputGradient, into: gradients, context)
+    } else {
+      projection.backward(gates, input, inputGradient: inputGradient, into: gradients, context)
+    }
+  }
+
+  /// One step without the gradient of its input.
+  private func backward(
+    step t: Int, outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
+  ) {
+    let step = CellBackwardStep(pass: pass, forward: pass.forward.step(t), outputGradient: outputGradient)
+    if let zoneout = pass.forward.zoneout {
+      zoneout.backward(step, context.arena) { run.backward($0, context) }
+    } else {
+      run.backward(step, context)
+    }
+  }
+
+  @_specialize(where Element == Float)
+  func backward(
+    step t: Int, outputGradient: MatrixView<Element>, inputGradient: MatrixView<Element>?,
+    _ context: LayerContext<Element>
+  ) {
+    context.arena.scoped {
+      backward(step: t, outputGradient: outputGradient.contiguous(context.arena), context)
+    }
+    guard let inputGradient else { return }
+    let (cell, rows) = (pass.forward, pass.forward.layout.rows(t))
+    context.packed(
+      forward.weightIH, columns: forward.steppedProjection.columns, transposed: false
+    ).multiply(cell.gates.rows(rows), into: inputGradient, accumulate: false)
+    cell.dropout?.maskInputGradient(inputGradient, firstRow: rows.lowerBound, context)
+  }
+
+  /// The gradients of all parameters after the steps.
+  func finish(
+    inputs: MatrixView<Element>, precomputedGradient: MatrixView<Element>?,
+    _ precomputed: SequenceInput<Element>?, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    let cell = pass.forward
+    context.arena.scoped { run.addGradients(cell, into: gradients, context) }
+    forward.steppedProjection.backward(
+      cell.gates, .dense(cell.dropout?.maskedInputs ?? inputs), inputGradient: nil, into: gradients, context)
+    if let precomputed, !cell.precomputedColumns.isEmpty {
+      forward.precomputedProjection.backward(
+        cell.gates, precomputed, inputGradient: precomputedGradient, into: gradients, context)
+    }
+  }
+}
+
+// MARK: - A stepped cell as a layer
 
 extension SteppedCell {
-  // MARK: Forward
+  /// Nothing is dropped.
+  public var regularization: CellRegularization { CellRegularization() }
 
-  public func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
-  ) -> Unrolled<Element> {
-    begin(layout, from: initial, precomputedColumns: 0..<0, context)
-  }
-
-  public func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing input: SequenceInput<Element>,
-    columns: Int, _ context: LayerContext<Element>
-  ) -> Unrolled<Element>? {
+  public func needsWholeInputs(_ context: LayerContext<Element>) -> Bool {
     // A mask is one for the whole input.
-    guard regularization.variational.input == 0 || context.dropout == nil else { return nil }
-    var trace = begin(layout, from: initial, precomputedColumns: 0..<columns, context)
-    trace.input = input
-    InputProjection(weight: weightIH, columns: 0..<columns).forward(
-      input, into: own(trace).pass.gates, context)
-    return trace
+    regularization.variational.input > 0 && context.dropout != nil
   }
 
-  private func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputedColumns: Range<Int>,
-    _ context: LayerContext<Element>
+  public func begin(
+    _ layout: PackedLayout, from initial: [MatrixView<Element>],
+    precomputing known: SequenceInput<Element>?, _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
-    let pass = CellPass(self, layout, from: initial, precomputedColumns: precomputedColumns, context)
+    precondition(
+      known == nil || !needsWholeInputs(context), "precomputed columns for a cell that needs its inputs whole"
+    )
+    let pass = CellPass(
+      layout, from: initial, regularization, inputSize: inputSize, gates: weightIH.shape[0],
+      precomputedColumns: 0..<(known?.width ?? 0), context)
+    let cell = CellTrace(pass: pass, weightIH: weightIH, run: Run(self, makeCache(pass, context)))
     let (B, N) = (layout.batchSize, layout.rowCount)
     var trace = Unrolled(
       layout: layout, output: pass.h.slabs.rows(B..<B + N),
       slabs: initial.count > 1 ? [pass.h.slabs, pass.c.slabs] : [pass.h.slabs])
-    trace.cell = CellTrace<Self>(pass: pass, cache: makeCache(pass, context))
-    return trace
-  }
-
-  private func own(_ trace: Unrolled<Element>) -> CellTrace<Self> {
-    guard let own = trace.cell as? CellTrace<Self> else {
-      preconditionFailure("a cell needs the trace that its own begin or unroll returned")
+    trace.cell = cell
+    if let known {
+      trace.input = known
+      cell.precomputedProjection.forward(known, into: pass.gates, context)
     }
-    return own
-  }
-
-  /// The columns of the inputs that the steps are given.
-  private func steppedColumns(_ pass: CellPass<Element>) -> Range<Int> {
-    pass.precomputedColumns.upperBound..<inputSize
+    return trace
   }
 
   public func forward(
     step t: Int, _ input: MatrixView<Element>, _ trace: Unrolled<Element>, _ context: LayerContext<Element>
   ) {
-    let own = own(trace)
-    let (pass, step) = (own.pass, own.pass.step(t))
-    let read = pass.dropout?.maskInput(input, rows: step.rows, context) ?? input
-    context.packed(weightIH, columns: steppedColumns(pass), transposed: true).multiply(
-      read, into: step.gates, accumulate: !pass.precomputedColumns.isEmpty)
-    run(step, pass, own.cache, context)
-  }
-
-  private func run(
-    _ step: CellStep<Element>, _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
-  ) {
-    if let mask = step.stateMask {
-      VariationalDropoutPass.multiply(step.previousH, mask, into: step.recurrentInput)
-    }
-    forward(step, cache, context)
-    pass.zoneout?.mix(step, h: pass.h, c: pass.c)
+    trace.requireCell().forward(step: t, input, context)
   }
 
   public func finalState(
@@ -274,82 +406,34 @@ extension SteppedCell {
     _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
     var trace = begin(layout, from: initial, context)
-    let own = own(trace)
-    // Parts of a generic struct are looked up at run time: outside of the loop.
-    let (pass, cache) = (own.pass, own.cache)
+    trace.requireCell().unroll(input, context)
     trace.input = input
-    InputProjection(weight: weightIH).forward(
-      pass.dropout?.maskInputs(input, context) ?? input, into: pass.gates, context)
-    for t in 0..<layout.steps { run(pass.step(t), pass, cache, context) }
     trace.finalState = finalState(trace, context)
     return trace
   }
-
-  // MARK: Backward
 
   public func beginBackward(
     _ trace: Unrolled<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> BackwardTrace<Element> {
     var backward = BackwardTrace(trace, stateGradient: stateGradient)
-    let own = own(trace)
-    backward.cell = CellBackwardTrace<Self>(
-      pass: CellBackwardPass(own.pass, stateGradient: stateGradient, context), cache: own.cache,
-      state: makeBackwardState(own.pass, own.cache, context))
+    backward.cell = trace.requireCell().beginBackward(stateGradient: stateGradient, context)
     return backward
-  }
-
-  private func own(_ trace: BackwardTrace<Element>) -> CellBackwardTrace<Self> {
-    guard let own = trace.cell as? CellBackwardTrace<Self> else {
-      preconditionFailure("a cell needs the backward trace that its own beginBackward returned")
-    }
-    return own
   }
 
   public func backward(
     step t: Int, _ trace: BackwardTrace<Element>, outputGradient: MatrixView<Element>,
     inputGradient: MatrixView<Element>?, _ context: LayerContext<Element>
   ) {
-    let own = own(trace)
-    let pass = own.pass.forward
-    context.arena.scoped {
-      runBack(
-        own.pass.step(t, outputGradient: outputGradient.contiguous(context.arena)), pass.zoneout, own.cache,
-        own.state, context)
-    }
-    guard let inputGradient else { return }
-    let rows = pass.layout.rows(t)
-    context.packed(weightIH, columns: steppedColumns(pass), transposed: false).multiply(
-      pass.gates.rows(rows), into: inputGradient, accumulate: false)
-    pass.dropout?.maskInputGradient(inputGradient, firstRow: rows.lowerBound, context)
-  }
-
-  private func runBack(
-    _ step: CellBackwardStep<Element>, _ zoneout: ZoneoutPass<Element>?, _ cache: Cache,
-    _ state: BackwardState, _ context: LayerContext<Element>
-  ) {
-    guard let zoneout else { return backward(step, cache, state, context) }
-    zoneout.backward(step, context.arena) { backward($0, cache, state, context) }
+    trace.requireCell().backward(
+      step: t, outputGradient: outputGradient, inputGradient: inputGradient, context)
   }
 
   public func finishBackward(
-    _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
-    _ context: LayerContext<Element>
-  ) {
-    let own = own(trace)
-    let pass = own.pass.forward
-    context.arena.scoped { addGradients(pass, own.cache, own.state, into: gradients, context) }
-    InputProjection(weight: weightIH, columns: steppedColumns(pass)).backward(
-      pass.gates, .dense(pass.dropout?.maskedInputs ?? inputs), inputGradient: nil, into: gradients, context)
-  }
-
-  public func finishPrecomputed(
-    _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
+    _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, precomputedGradient: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    let pass = own(trace).pass.forward
-    guard !pass.precomputedColumns.isEmpty, let input = trace.forward.input else { return }
-    InputProjection(weight: weightIH, columns: pass.precomputedColumns).backward(
-      pass.gates, input, inputGradient: inputGradient, into: gradients, context)
+    trace.requireCell().finish(
+      inputs: inputs, precomputedGradient: precomputedGradient, trace.forward.input, into: gradients, context)
   }
 
   public func backpropagate(
@@ -360,25 +444,29 @@ extension SteppedCell {
     guard let input = unrolled.input else {
       preconditionFailure("backpropagate of a cell needs what its own unroll returned")
     }
-    let layout = unrolled.layout
     context.arena.scoped {
-      let dOutput = outputGradient.contiguous(context.arena)
-      let own = own(beginBackward(unrolled, stateGradient: stateGradient, context))
-      let (back, cache, state) = (own.pass, own.cache, own.state)
-      let pass = back.forward
-      for t in (0..<layout.steps).reversed() {
-        let step = back.step(t, outputGradient: dOutput.rows(layout.rows(t)))
-        runBack(step, pass.zoneout, cache, state, context)
-      }
-      addGradients(pass, cache, state, into: gradients, context)
-      let projection = InputProjection<Element>(weight: weightIH)
-      if let dropout = pass.dropout, dropout.maskedInputs != nil {
-        dropout.backpropagate(
-          projection, pass.gates, input, inputGradient: inputGradient, into: gradients, context)
-      } else {
-        projection.backward(pass.gates, input, inputGradient: inputGradient, into: gradients, context)
-      }
+      unrolled.requireCell().beginBackward(stateGradient: stateGradient, context).backpropagate(
+        input, outputGradient: outputGradient.contiguous(context.arena), inputGradient: inputGradient,
+        into: gradients, context)
     }
+  }
+}
+
+extension Unrolled {
+  fileprivate func requireCell() -> CellTrace<Element> {
+    guard let cell else {
+      preconditionFailure("a cell needs the trace that its own begin or unroll returned")
+    }
+    return cell
+  }
+}
+
+extension BackwardTrace {
+  fileprivate func requireCell() -> CellBackwardTrace<Element> {
+    guard let cell else {
+      preconditionFailure("a cell needs the backward trace that its own beginBackward returned")
+    }
+    return cell
   }
 }
 

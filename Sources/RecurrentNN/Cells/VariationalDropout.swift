@@ -18,10 +18,17 @@ struct VariationalDropout: Sendable {
 }
 
 /// The regularization that wraps a cell, and the position that its masks depend on.
-struct CellRegularization: Sendable {
+public struct CellRegularization: Sendable {
   let zoneout: Zoneout
   let variational: VariationalDropout
   let position: CellPosition
+
+  /// None.
+  public init() {
+    zoneout = Zoneout(cell: 0, hidden: 0)
+    variational = VariationalDropout(input: 0, state: 0)
+    position = CellPosition()
+  }
 
   init(_ setup: CellSetup) {
     zoneout = setup.options.zoneoutRates

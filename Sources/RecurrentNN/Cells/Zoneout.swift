@@ -56,7 +56,7 @@ struct ZoneoutPass<Element: Scalar> {
         Element.kernelType,
         rnd_zoneout_step(
           count: new.count, rate: rate, mask: rows(mask, step.rows), previous: previous.base,
-          candidate: new.base, out: slabs.row(step.next.lowerBound)))
+          candidate: new.base, out: slabs.row(step.next)))
     }
     mix(step.previousH, step.newH, hiddenMask, rate: rates.hidden, into: h.slabs)
     mix(step.previousC, step.newC, cellMask, rate: rates.cell, into: c.slabs)

@@ -133,7 +133,7 @@ struct Bridge<Element: Scalar>: Sendable {
       let state = context.arena.zeros(batchSize, part.size)
       guard let x = source(part.origin, input) else { return state }
       if let transform = part.transform {
-        transform.forward(x, into: state, context.parameters)
+        transform.forward(x, into: state, context)
       } else {
         state.copy(from: x)
       }
@@ -158,8 +158,7 @@ struct Bridge<Element: Scalar>: Sendable {
       context.arena.scoped {
         let partGradient = context.arena.matrix(x.rows, x.columns)
         transform.backward(
-          x, state[index], stateGradient[index], inputGradient: partGradient, into: gradients,
-          context.parameters)
+          x, state[index], stateGradient[index], inputGradient: partGradient, into: gradients, context)
         dx.add(partGradient)
       }
     }

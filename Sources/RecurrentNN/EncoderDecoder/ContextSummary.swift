@@ -65,13 +65,13 @@ struct ContextSummary<Element: Scalar>: Sendable {
     }
     guard ofAll else {
       let y = arena.matrix(last.rows, size)
-      transform.forward(last, into: y, context.parameters)
+      transform.forward(last, into: y, context)
       c.copy(from: y)
       return Pass(transformed: y, rows: nil, weights: y)
     }
     let layout = encoded.layout
     let y = arena.matrix(layout.rowCount, size)
-    transform.forward(encoded.output, into: y, context.parameters)
+    transform.forward(encoded.output, into: y, context)
     let (rows, position) = (arena.words(layout.rowCount, of: Int32.self), layout.positions)
     let weights = arena.zeros(1, order.count)
     for (row, sentence) in order.enumerated() {
@@ -113,7 +113,7 @@ struct ContextSummary<Element: Scalar>: Sendable {
         dy.copy(from: dc)
       }
       let dh = arena.matrix(h.rows, h.columns)
-      transform.backward(h, pass.transformed, dy, inputGradient: dh, into: gradients, context.parameters)
+      transform.backward(h, pass.transformed, dy, inputGradient: dh, into: gradients, context)
       target.add(dh)
     }
   }

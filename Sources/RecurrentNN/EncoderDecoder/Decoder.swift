@@ -253,7 +253,7 @@ struct Decoder<Element: Scalar>: Sendable {
   ) {
     guard let firstInput else { return }
     let y = embedded.rows(0..<condition.rows)
-    firstInput.forward(condition, into: y, context.parameters)
+    firstInput.forward(condition, into: y, context)
     context.drop(y, rate: shape.embeddingDropout, stream: 0)
   }
 }
@@ -295,8 +295,7 @@ extension Decoder {
     _ context: LayerContext<Element>
   ) -> DecoderPass<Element> {
     let (arena, layout) = (context.arena, batch.layout)
-    let (inputs, trace) =
-      beginKnowingEmbeddings(batch, start, options, context) ?? begin(batch, start, options, context)
+    let (inputs, trace) = begin(batch, start, options, context)
     let prepared = zip(attentions, start.memories).map { $0.prepare($1, in: arena, context) }
     let traces = zip(attentions, start.memories).map { attention, memory in
       AttentionTrace(
@@ -530,8 +529,8 @@ extension Decoder {
           .add(dx.rows(rows).columns(inputs.place(feedColumns)))
       }
     }
-    cell.finishBackward(back, inputs: x, into: gradients, context)
-    cell.finishPrecomputed(back, inputGradient: work.dEmbedded, into: gradients, context)
+    cell.finishBackward(
+      back, inputs: x, precomputedGradient: work.dEmbedded, into: gradients, context)
   }
 
   /// Gradient of all contexts: where the cell reads them, columns of its input's gradient, else those of the readout.

@@ -74,12 +74,12 @@ struct DecoderInputs<Element: Scalar> {
   /// E[y] of all rows, [N, E]; nil if only the cells need it and look it up themselves.
   var embedded: MatrixView<Element>?
   /// Whether the cells have been given E[y] as rows rather than as indexes of the table.
-  var embeddedIsRead: Bool
+  var embeddedIsRead = false
   /// The inputs of the steps, [N, ·]: all columns, or those behind the embedding; nil if the cells read only embeddings and
   /// look them up themselves.
   var stepped: MatrixView<Element>?
   /// Number of columns of the inputs that are precomputed before the time loop and left out of `stepped`.
-  var known: Int
+  var known = 0
 
   /// Where columns of the inputs are in `stepped`.
   func place(_ columns: Range<Int>) -> Range<Int> {
@@ -90,55 +90,40 @@ struct DecoderInputs<Element: Scalar> {
 extension Decoder {
   // MARK: Forward
 
-  /// For steps that read more than embeddings: the product of the embeddings with the input weights is precomputed before
-  /// the loop. nil if that is not possible.
-  func beginKnowingEmbeddings(
-    _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ options: DecoderOptions,
-    _ context: LayerContext<Element>
-  ) -> (DecoderInputs<Element>, Unrolled<Element>)? {
-    let (layout, width) = (batch.layout, shape.embeddingSize)
-    guard isStepped(options), options.teacherForcing >= 1, inputSize > width else { return nil }
-    let isAltered = condition == .initialInput || dropsEmbedding(context)
-    let embedded =
-      isAltered || shape.readout.withInput ? embeddings(batch, start, context) : nil
-    // A table of fewer entries than rows is projected in the place of the rows.
-    let isRead = embedded != nil && (isAltered || shape.vocabularySize >= layout.rowCount)
-    let known: SequenceInput<Element> =
-      if isRead, let embedded { .dense(embedded) } else { indexes(batch) }
-    guard
-      let trace = cell.begin(layout, from: start.state, precomputing: known, columns: width, context)
-    else { return nil }
-    let rest = context.arena.matrix(layout.rowCount, inputSize - width)
-    let inputs = DecoderInputs(embedded: embedded, embeddedIsRead: isRead, stepped: rest, known: width)
-    fillCondition(batch, start, inputs, context)
-    return (inputs, trace)
-  }
-
-  /// The cells read whole inputs, or indexes of the table if they read only unchanged embeddings.
+  /// The inputs, as far as they are known before the first step, and the trace of the cells: unrolled if they know all of
+  /// them, or else ready for the first step.
   func begin(
     _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ options: DecoderOptions,
     _ context: LayerContext<Element>
   ) -> (DecoderInputs<Element>, Unrolled<Element>) {
-    let layout = batch.layout
-    let needsRows =
-      isStepped(options) || !contextColumns.isEmpty || condition != .none || shape.readout.withInput
-      || dropsEmbedding(context)
-    guard needsRows else {
-      return (
-        DecoderInputs(embedded: nil, embeddedIsRead: false, stepped: nil, known: 0),
-        cell.unroll(indexes(batch), layout, from: start.state, context)
-      )
+    let (layout, width, steps) = (batch.layout, shape.embeddingSize, isStepped(options))
+    let isAltered = condition == .initialInput || dropsEmbedding(context)
+    guard steps || isAltered || !contextColumns.isEmpty || shape.readout.withInput else {
+      // The cells read unchanged embeddings and look them up themselves.
+      return (DecoderInputs(), cell.unroll(indexes(batch), layout, from: start.state, context))
     }
-    let x = context.arena.matrix(layout.rowCount, inputSize)
-    let embedded = embeddings(batch, start, into: x.columns(embeddingColumns), context)
-    let inputs = DecoderInputs(embedded: embedded, embeddedIsRead: true, stepped: x, known: 0)
-    fillCondition(batch, start, inputs, context)
-    return (
-      inputs,
-      isStepped(options)
+    var inputs = DecoderInputs<Element>()
+    // Where steps read more than embeddings, the product of the embeddings with the input weights is computed before the loop.
+    guard steps, options.teacherForcing >= 1, inputSize > width, !cell.needsWholeInputs(context) else {
+      let x = context.arena.matrix(layout.rowCount, inputSize)
+      (inputs.stepped, inputs.embeddedIsRead) = (x, true)
+      inputs.embedded = embeddings(batch, start, into: x.columns(embeddingColumns), context)
+      fillCondition(batch, start, inputs, context)
+      let trace =
+        steps
         ? cell.begin(layout, from: start.state, context)
         : cell.unroll(.dense(x), layout, from: start.state, context)
-    )
+      return (inputs, trace)
+    }
+    (inputs.stepped, inputs.known) = (context.arena.matrix(layout.rowCount, inputSize - width), width)
+    if isAltered || shape.readout.withInput { inputs.embedded = embeddings(batch, start, context) }
+    // A table of fewer entries than rows is projected in the place of the rows.
+    inputs.embeddedIsRead =
+      inputs.embedded != nil && (isAltered || shape.vocabularySize >= layout.rowCount)
+    fillCondition(batch, start, inputs, context)
+    let known: SequenceInput<Element> =
+      if inputs.embeddedIsRead, let x = inputs.embedded { .dense(x) } else { indexes(batch) }
+    return (inputs, cell.begin(layout, from: start.state, precomputing: known, context))
   }
 
   private func indexes(_ batch: DecoderBatch<Element>) -> SequenceInput<Element> {
@@ -243,7 +228,7 @@ extension Decoder {
         first = vector.rows  // Step 0 read X instead of a token.
         firstInput.backward(
           vector, y.rows(0..<first), dEmbedding.rows(0..<first), inputGradient: dVector, into: gradients,
-          context.parameters)
+          context)
       }
     }
     guard let dEmbedding else { return }

@@ -85,14 +85,11 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
       ? scratch.matrix(n, decoder.contextSize) : x.columns(decoder.contextColumns)
     let layout = PackedLayout(steps: 1, batchSize: n)
     // The same two products as in training, so that no other copy of the weights is packed.
-    let known =
-      decoder.inputSize > y.columns
-      ? decoder.cell.begin(layout, from: rows.state, precomputing: .dense(y), columns: y.columns, context)
-      : nil
-    let trace = known ?? decoder.cell.begin(layout, from: rows.state, context)
+    let rest = decoder.inputSize > y.columns ? y.columns..<x.columns : 0..<x.columns
+    let trace = decoder.cell.begin(
+      layout, from: rows.state, precomputing: rest.lowerBound > 0 ? .dense(y) : nil, context)
     if decoder.attendsBefore { attend(rows, trace.state(before: 0), into: contexts) }
-    decoder.cell.forward(
-      step: 0, known == nil ? x : x.columns(y.columns..<x.columns), trace, context)
+    decoder.cell.forward(step: 0, x.columns(rest), trace, context)
     if !decoder.attendsBefore { attend(rows, trace.output, into: contexts) }
     var r = trace.output
     if !decoder.readout.isOutput {

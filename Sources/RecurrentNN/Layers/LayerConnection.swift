@@ -121,9 +121,11 @@ extension LayerConnection {
   }
 
   /// Adds the gradients of the parameters, once all rows have been split.
-  func addGradients<Element>(_ level: StackLevel<Element>, to gradients: ParameterBuffer<Element>) {
+  func addGradients<Element>(
+    _ level: StackLevel<Element>, to gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
+  ) {
     guard case .highway(let weight, let bias) = self else { return }
-    multiply(level.gate, level.carried, .left, into: gradients.matrix(weight), accumulate: true)
+    context.multiply(level.gate, level.carried, .left, into: gradients.matrix(weight), accumulate: true)
     level.gate.addColumnSums(to: gradients.pointer(bias))
   }
 }

@@ -59,6 +59,7 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     layers[0].parameters + zip(layers.dropFirst(), connections).flatMap { $0.parameters + $1.parameters }
   }
 
+  @_specialize(where Element == Float)
   public func unroll(
     _ input: SequenceInput<Element>, _ layout: PackedLayout, from initial: [MatrixView<Element>],
     _ context: LayerContext<Element>
@@ -135,6 +136,7 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     return below
   }
 
+  @_specialize(where Element == Float)
   public func backpropagate(
     _ unrolled: Unrolled<Element>, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>],
     inputGradient: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
@@ -151,7 +153,7 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
             stateGradient: Array(stateGradient[partRanges[position]]), inputGradient: below, into: gradients,
             context)
         }
-        connections[position - 1].addGradients(level, to: gradients)
+        connections[position - 1].addGradients(level, to: gradients, context)
       }
       layers[0].backpropagate(
         unrolled.children[0], outputGradient: gradient, stateGradient: Array(stateGradient[partRanges[0]]),
@@ -220,31 +222,18 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
 
   // MARK: Step by step, every cell in turn
 
+  public func needsWholeInputs(_ context: LayerContext<Element>) -> Bool {
+    cells[0].needsWholeInputs(context)
+  }
+
   public func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
+    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing known: SequenceInput<Element>?,
+    _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
-    let children = zip(cells, stack.partRanges).map { cell, parts in
-      cell.begin(layout, from: Array(initial[parts]), context)
+    let children = zip(cells, stack.partRanges).enumerated().map { position, cell in
+      cell.0.begin(
+        layout, from: Array(initial[cell.1]), precomputing: position == 0 ? known : nil, context)
     }
-    return join(children, layout, context)
-  }
-
-  public func begin(
-    _ layout: PackedLayout, from initial: [MatrixView<Element>], precomputing input: SequenceInput<Element>,
-    columns: Int, _ context: LayerContext<Element>
-  ) -> Unrolled<Element>? {
-    let parts = stack.partRanges
-    guard
-      let lowest = cells[0].begin(
-        layout, from: Array(initial[parts[0]]), precomputing: input, columns: columns, context)
-    else { return nil }
-    let others = zip(cells, parts).dropFirst().map { $0.begin(layout, from: Array(initial[$1]), context) }
-    return join([lowest] + others, layout, context)
-  }
-
-  private func join(
-    _ children: [Unrolled<Element>], _ layout: PackedLayout, _ context: LayerContext<Element>
-  ) -> Unrolled<Element> {
     let drops = context.dropout != nil && stack.drops
     var levels: [StackLevel<Element>] = []
     for (below, child) in zip(children, children.dropFirst()) {
@@ -309,22 +298,17 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
   }
 
   public func finishBackward(
-    _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
-    _ context: LayerContext<Element>
-  ) {
-    cells[0].finishBackward(trace.children[0], inputs: inputs, into: gradients, context)
-    for (position, cell) in cells.enumerated().dropFirst() {
-      let level = trace.forward.levels[position - 1]
-      stack.connections[position - 1].addGradients(level, to: gradients)
-      cell.finishBackward(trace.children[position], inputs: level.read, into: gradients, context)
-    }
-  }
-
-  public func finishPrecomputed(
-    _ trace: BackwardTrace<Element>, inputGradient: MatrixView<Element>?,
+    _ trace: BackwardTrace<Element>, inputs: MatrixView<Element>, precomputedGradient: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    cells[0].finishPrecomputed(trace.children[0], inputGradient: inputGradient, into: gradients, context)
+    cells[0].finishBackward(
+      trace.children[0], inputs: inputs, precomputedGradient: precomputedGradient, into: gradients, context)
+    for (position, cell) in cells.enumerated().dropFirst() {
+      let level = trace.forward.levels[position - 1]
+      stack.connections[position - 1].addGradients(level, to: gradients, context)
+      cell.finishBackward(
+        trace.children[position], inputs: level.read, precomputedGradient: nil, into: gradients, context)
+    }
   }
 }
 

@@ -51,13 +51,14 @@ public struct Linear<Element: Scalar>: Sendable {
 
   /// y = f(x Wᵀ + b), overwriting `y`.
   public func forward(
-    _ x: MatrixView<Element>, into y: MatrixView<Element>, _ parameters: ParameterBuffer<Element>
+    _ x: MatrixView<Element>, into y: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    multiply(x, parameters.matrix(weight), .right, into: y)
+    context.multiply(x, by: weight, transposed: true, into: y)
+    let bias = context.parameters.pointer(bias)
     if let elementwise = activation.elementwise {
-      y.activate(elementwise, bias: parameters.pointer(bias))
+      y.activate(elementwise, bias: bias)
     } else {
-      y.softmax(bias: parameters.pointer(bias))
+      y.softmax(bias: bias)
     }
   }
 
@@ -65,17 +66,27 @@ public struct Linear<Element: Scalar>: Sendable {
   /// wanted, overwriting it; the gradients of weight and bias are ADDED.
   public func backward(
     _ x: MatrixView<Element>, _ y: MatrixView<Element>, _ dy: MatrixView<Element>,
-    inputGradient dx: MatrixView<Element>?,
-    into gradients: ParameterBuffer<Element>, _ parameters: ParameterBuffer<Element>
+    inputGradient dx: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
   ) {
     if let elementwise = activation.elementwise {
       dy.activateBackward(elementwise, y)
     } else {
       dy.softmaxBackward(y)
     }
-    multiply(dy, x, .left, into: gradients.matrix(weight), accumulate: true)  // dW += dyᵀ x
-    dy.addColumnSums(to: gradients.pointer(bias))
-    if let dx { multiply(dy, parameters.matrix(weight), into: dx) }
+    backward(x, preActivation: dy, inputGradient: dx, into: gradients, context)
+  }
+
+  /// The same from the gradient dz of the pre-activation, [N, outputSize]: dx = dz W, overwritten; dW += dzᵀ x; db += Σ dz.
+  /// Nothing is done without `dx` and `gradients`.
+  func backward(
+    _ x: MatrixView<Element>, preActivation dz: MatrixView<Element>, inputGradient dx: MatrixView<Element>?,
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) {
+    if let dx { context.multiply(dz, by: weight, transposed: false, into: dx) }
+    guard let gradients else { return }
+    context.multiply(dz, x, .left, into: gradients.matrix(weight), accumulate: true)
+    dz.addColumnSums(to: gradients.pointer(bias))
   }
 
   /// y = f(x Wᵀ + b) of a tensor [N, inputSize].
@@ -84,26 +95,12 @@ public struct Linear<Element: Scalar>: Sendable {
     precondition(
       x.shape.count == 2 && x.shape[1] == inputSize,
       "input of shape \(x.shape) for a layer that takes [N, \(inputSize)]")
-    let arena = Arena<Element>()
+    let context = LayerContext(parameters: parameters, workspace: Workspace())
     // The views do not keep what they point into.
-    return withExtendedLifetime(arena) {
-      let y = arena.matrix(x.shape[0], outputSize)
-      forward(x.copied(into: arena, rows: x.shape[0]), into: y, parameters)
+    return withExtendedLifetime(context) {
+      let y = context.arena.matrix(x.shape[0], outputSize)
+      forward(x.copied(into: context.arena, rows: x.shape[0]), into: y, context)
       return Tensor(copying: y)
     }
-  }
-}
-
-extension Linear {
-  /// The backward pass from the gradient of the pre-activation [N, outputSize]: dh = dz W, overwritten; dW += dzᵀ h;
-  /// db += Σ dz. Nothing is done without `dh` and `gradients`.
-  func backward(
-    _ h: MatrixView<Element>, preActivation dz: MatrixView<Element>, inputGradient dh: MatrixView<Element>?,
-    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
-  ) {
-    if let dh { context.multiply(dz, context.parameters.matrix(weight), into: dh) }
-    guard let gradients else { return }
-    context.multiply(dz, h, .left, into: gradients.matrix(weight), accumulate: true)
-    dz.addColumnSums(to: gradients.pointer(bias))
   }
 }

@@ -16,7 +16,8 @@ public struct LayerContext<Element: Scalar> {
     self.dropout = dropout
   }
 
-  var arena: Arena<Element> { workspace.arena }
+  /// Scratch memory of the step.
+  public var arena: Arena<Element> { workspace.arena }
 
   /// The same with the masks of the rows from `row` on: for a batch that is processed in pieces.
   func rows(from row: Int) -> LayerContext {
@@ -26,7 +27,7 @@ public struct LayerContext<Element: Scalar> {
   }
 
   /// A packed copy that the workspace keeps, of the whole weight or of some of its rows or columns.
-  func packed(
+  public func packed(
     _ weight: Parameter, rows: Range<Int>? = nil, columns: Range<Int>? = nil, transposed: Bool
   ) -> PackedMatrix<Element> {
     workspace.packed(weight, rows: rows, columns: columns, of: parameters, transposed: transposed)
@@ -87,6 +88,14 @@ public enum SequenceInput<Element: Scalar> {
   /// A cell may then multiply the table instead of the rows, which is cheaper if there are more rows than
   /// table entries.
   case indexed(UnsafePointer<Int32>, count: Int, table: Parameter)
+
+  /// Width of the vectors.
+  public var width: Int {
+    switch self {
+    case .dense(let x): x.columns
+    case .indexed(_, _, let table): table.shape[1]
+    }
+  }
 }
 
 /// A layer over packed sequences: a cell unrolled over time, a stack of them, or two directions.

@@ -17,8 +17,8 @@ public struct Unrolled<Element: Scalar> {
   let topPart: Int
   /// The input of all rows; nil if the cell is driven step by step, because its caller has the inputs.
   var input: SequenceInput<Element>?
-  /// The cache of a single cell, in a type of its own.
-  var cell: Any?
+  /// The pass of a single cell.
+  var cell: CellTrace<Element>?
   /// The layers inside a stack or the two directions.
   var children: [Unrolled<Element>] = []
   /// Dropout and connection below every layer of a stack but the lowest.
@@ -36,20 +36,20 @@ public struct Unrolled<Element: Scalar> {
   /// - Parameter part: index into the `parts` of the cell's ``StateSize``; nil for the hidden state of the top
   ///   cell.
   public func state(part: Int? = nil, before step: Int) -> MatrixView<Element> {
-    slab(part).rows(from: layout.previousSlab(step), count: layout.activeCounts[step])
+    rows(part, from: layout.previousSlab(step), step)
   }
 
   /// A part of the state after a computed step, [activeCounts[step], part].
   public func state(part: Int? = nil, after step: Int) -> MatrixView<Element> {
-    slab(part).rows(from: layout.slab(step), count: layout.activeCounts[step])
+    rows(part, from: layout.slab(step), step)
   }
 
-  private func slab(_ part: Int?) -> MatrixView<Element> {
+  private func rows(_ part: Int?, from first: Int, _ step: Int) -> MatrixView<Element> {
     let index = part ?? topPart
     precondition(
       slabs.indices.contains(index),
       "part \(index) of a state of \(slabs.count) parts that can be read by step")
-    return slabs[index]
+    return slabs[index].rows(first..<first + layout.activeCounts[step])
   }
 }
 
@@ -63,8 +63,8 @@ public struct BackwardTrace<Element: Scalar> {
   /// state after step t, afterwards that of the state before it. Other readers of a state (attention) add their
   /// gradients here between two steps.
   public let stateGradient: [MatrixView<Element>]
-  /// The backward state of a single cell, in a type of its own.
-  var cell: Any?
+  /// The backward pass of a single cell.
+  var cell: CellBackwardTrace<Element>?
   /// The traces of stacked cells.
   var children: [BackwardTrace<Element>] = []
 
@@ -72,8 +72,4 @@ public struct BackwardTrace<Element: Scalar> {
     self.forward = forward
     self.stateGradient = stateGradient
   }
-}
-
-extension MatrixView {
-  fileprivate func rows(from first: Int, count: Int) -> MatrixView { rows(first..<first + count) }
 }

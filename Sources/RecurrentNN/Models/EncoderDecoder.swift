@@ -181,12 +181,10 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
   ///   - batch: sources and targets.
   ///   - options: label smoothing, teacher forcing, coverage loss.
   ///   - context: parameters and workspace, whose arena is left as it was; masks come with the batch.
-  ///   - attention: called with the weights over each source, once the forward pass is done.
   /// - Returns: the loss in nats; its tokens are those of the targets and one end mark each.
   public func evaluate(
     _ batch: EncoderDecoderBatch<Element>, _ options: DecoderOptions = DecoderOptions(),
-    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>,
-    attention: ((AttentionWeights<Element>) -> Void)? = nil
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     context.arena.scoped {
       let targets = DecoderBatch<Element>(batch.targets, shape.decoder, masks: batch.masks, context.arena)
@@ -202,11 +200,6 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
         by: batch.masks, targets.layout,
         firstStream: SourceEncoders<Element>.firstStream(ofSource: shape.sources.count))
       let pass = decoder.forward(targets, from: start, options, masked)
-      if let attention {
-        for (index, trace) in pass.attention.enumerated() {
-          attention(AttentionWeights(source: index, trace, start.memories[index]))
-        }
-      }
       let (loss, dr) = decoder.loss(pass, options, into: gradients, masked)
       if let gradients, let dr {
         let dStart = decoder.backward(pass, readoutGradient: dr, options, into: gradients, masked)

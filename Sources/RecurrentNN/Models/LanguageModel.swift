@@ -149,6 +149,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ///     time (T. Chen et al., "Training deep nets with sublinear memory cost", 2016). Loss and gradient are those without, to
   ///     rounding; the activations of one segment and a state for each are all there is in memory. nil: keep everything.
   ///   - context: parameters, workspace, and the masks of dropout when training. The arena is left as it was.
+  @_specialize(where Element == Float)
   public func evaluate(
     _ batch: LanguageModelBatch<Element>, state: [MatrixView<Element>], labelSmoothing: Double = 0,
     segment: Int? = nil, into gradients: ParameterBuffer<Element>?,
@@ -286,6 +287,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ///   - tokens: one id per stream.
   ///   - state: [streams, part] for each part, advanced in place.
   ///   - logits: [streams, V], overwritten with V h + c.
+  @_specialize(where Element == Float)
   public func step(
     _ tokens: UnsafeBufferPointer<Int32>, state: [MatrixView<Element>], logits: MatrixView<Element>,
     _ context: LayerContext<Element>

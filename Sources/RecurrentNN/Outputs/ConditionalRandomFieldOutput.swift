@@ -62,7 +62,7 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
     let arena = context.arena
     return arena.scoped {
       let emissions = arena.matrix(h.rows, tags)
-      linear.forward(h, into: emissions, context.parameters)
+      linear.forward(h, into: emissions, context)
       let workspace = arena.matrix(2 * (layout.steps + 2), tags)
       var likelihood = rnd_crf_likelihood()
       likelihood.crf = field(emissions, layout, context)
@@ -89,7 +89,7 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
     let arena = context.arena
     arena.scoped {
       let emissions = arena.matrix(h.rows, tags)
-      linear.forward(h, into: emissions, context.parameters)
+      linear.forward(h, into: emissions, context)
       let back = arena.words(layout.steps * tags, of: Int32.self)
       rnd_crf_viterbi(
         Element.kernelType,

@@ -45,7 +45,7 @@ public struct LinearOutput<Element: Scalar>: Sendable {
     context.arena.scoped {
       // z, and after the kernel its gradient.
       let z = context.arena.matrix(h.rows, size)
-      context.multiply(h, context.parameters.matrix(linear.weight), .right, into: z)
+      context.multiply(h, by: linear.weight, transposed: true, into: z)
       let arguments = rnd_output_loss(
         rows: h.rows, columns: size, y: z.base, stride: z.stride,
         bias: context.parameters.pointer(linear.bias), target: targets.base, target_stride: targets.stride,
@@ -64,7 +64,7 @@ public struct LinearOutput<Element: Scalar>: Sendable {
   public func predict(
     _ h: MatrixView<Element>, into values: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    context.multiply(h, context.parameters.matrix(linear.weight), .right, into: values)
+    context.multiply(h, by: linear.weight, transposed: true, into: values)
     values.activate(kind == .bits ? .sigmoid : .identity, bias: context.parameters.pointer(linear.bias))
   }
 }

@@ -238,7 +238,7 @@ struct AttentionPooling<Element: Scalar>: Sendable {
     _ context: LayerContext<Element>
   ) -> Trace {
     let u = context.arena.matrix(h.rows, keys.outputSize)
-    keys.forward(h, into: u, context.parameters)
+    keys.forward(h, into: u, context)
     let weights = context.arena.matrix(h.rows, 1)
     context.multiply(u, context.parameters.matrix(query), .right, into: weights)
     rnd_attention_pool(
@@ -270,7 +270,7 @@ struct AttentionPooling<Element: Scalar>: Sendable {
       let du = arena.matrix(h.rows, keys.outputSize)
       context.multiply(dScores, context.parameters.matrix(query), into: du)
       let dKeys = arena.matrix(h.rows, h.columns)
-      keys.backward(h, trace.keys, du, inputGradient: dKeys, into: gradients, context.parameters)
+      keys.backward(h, trace.keys, du, inputGradient: dKeys, into: gradients, context)
       dh.add(dKeys)
     }
   }
