@@ -36,11 +36,12 @@ public struct EncoderDecoderBenchmark: Sendable {
 
   var shape: EncoderDecoderShape {
     let encoder = EncoderShape(
-      .tokens(vocabularySize: sourceVocabulary, embeddingSize: embeddingSize), hiddenSize: hiddenSize,
-      bidirectional: true)
+      .tokens(vocabularySize: sourceVocabulary, embeddingSize: embeddingSize),
+      network: NetworkOptions(hiddenSize: hiddenSize, bidirectional: true))
     let decoder = DecoderShape(
-      vocabularySize: targetVocabulary, embeddingSize: embeddingSize, hiddenSize: hiddenSize,
-      readout: .hidden(size: embeddingSize), beginToken: 0, endToken: 1)
+      vocabularySize: targetVocabulary, embeddingSize: embeddingSize,
+      network: NetworkOptions(hiddenSize: hiddenSize), readout: .hidden(size: embeddingSize), beginToken: 0,
+      endToken: 1)
     return EncoderDecoderShape(
       sources: [encoder], decoder: decoder,
       context: .attention(AttentionShape(.additive, size: hiddenSize)))

@@ -38,3 +38,39 @@ extension OptimizerScalar {
     rnd_first_nonfinite(elementType, rnd_buffer(count: values.count, x: values.baseAddress))
   }
 }
+
+// MARK: - Norm and clipping
+
+/// The Euclidean norm √Σx² of a flat buffer, summed in Double in a fixed order: the same bits on every
+/// machine.
+///
+/// A NaN or an infinity anywhere makes it NaN or infinite.
+public func gradientNorm<S: OptimizerScalar>(_ gradients: UnsafeBufferPointer<S>) -> Double {
+  S.sumOfSquares(gradients).squareRoot()
+}
+
+/// The same of what lies within `spans`, span after span; outside of them all elements are zero.
+public func gradientNorm<S: OptimizerScalar>(
+  _ gradients: UnsafeBufferPointer<S>, in spans: [Range<Int>]
+) -> Double {
+  spans.reduce(0) { $0 + S.sumOfSquares(.init(rebasing: gradients[$1])) }.squareRoot()
+}
+
+/// The factor that brings a gradient of norm `norm` down to at most `maximum`: min(1, maximum / (norm +
+/// 1e-6)).
+///
+/// R. Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1; with
+/// the 1e-6 of torch.nn.utils.clip_grad_norm_.
+/// - Parameter maximum: 0 or less doesn't clip.
+/// - Returns: a factor in (0, 1]; NaN for a norm that is NaN.
+public func clipFactor(norm: Double, maximum: Double) -> Double {
+  guard maximum > 0 else { return 1 }
+  let factor = maximum / (norm + 1e-6)
+  return factor >= 1 ? 1 : factor
+}
+
+/// The index of the first NaN or infinity of a flat buffer, or nil if all numbers are finite.
+public func firstNonFinite<S: OptimizerScalar>(_ values: UnsafeBufferPointer<S>) -> Int? {
+  let index = S.indexOfFirstNonFinite(values)
+  return index < 0 ? nil : index
+}

@@ -98,19 +98,9 @@ package final class LanguageModelLearner: Learner {
 }
 
 extension LanguageModelShape {
-  /// The model a configuration describes, for a vocabulary.
-  public init(_ model: ModelOptions, vocabularySize: Int) {
-    self.init(
-      vocabularySize: vocabularySize, embeddingSize: model.embeddingSize,
-      network: model.network,
-      embeddingDropout: model.inputDropout, tieEmbeddings: model.tieEmbeddings,
-      uniformInitialization: model.initUniform)
-    cutoffs = model.adaptiveCutoffs
-    clusterFactor = model.adaptiveFactor
-  }
-
   /// Throws ``TrainingFailure`` if clusters of rare tokens begin beyond the vocabulary.
   package func requireFittingCutoffs() throws {
+    let cutoffs = options.adaptiveCutoffs
     guard cutoffs.isEmpty || AdaptiveSoftmaxOutput<Float>.areCutoffs(cutoffs, of: vocabularySize) else {
       throw TrainingFailure.unfittingData(
         "model.adaptive_cutoffs \(cutoffs) must all be below the size of the vocabulary, \(vocabularySize)")

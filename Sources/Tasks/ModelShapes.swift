@@ -7,21 +7,25 @@ extension RunConfiguration {
   /// The recurrent network of a tagger or a classifier.
   package func network(_ encoding: DataEncoding) throws -> SequenceNetworkShape {
     SequenceNetworkShape(
-      input: try inputShape(encoding),
-      recurrent: model.network,
-      inputDropout: model.inputDropout, outputDropout: model.network.dropout,
-      wordDropout: wordDropout(encoding),
+      encoder: try encoder(encoding, network: model.network), outputDropout: model.network.dropout,
       uniformInitialization: model.initUniform)
   }
 
+  /// The encoder of a source.
+  fileprivate func encoder(_ encoding: DataEncoding, network: NetworkOptions) throws -> EncoderShape {
+    EncoderShape(
+      try inputShape(encoding), network: network, pyramidal: model.pyramid > 0,
+      embeddingDropout: model.inputDropout, wordDropout: wordDropout(encoding))
+  }
+
   /// The dropout of source tokens in training; nil: none.
-  package func wordDropout(_ encoding: DataEncoding) -> WordDropout? {
+  private func wordDropout(_ encoding: DataEncoding) -> WordDropout? {
     guard model.wordDropout > 0 else { return nil }
     return encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) }
   }
 
   /// What the model reads at each step: tokens, words with their characters, or vectors.
-  package func inputShape(_ encoding: DataEncoding) throws -> InputShape {
+  private func inputShape(_ encoding: DataEncoding) throws -> InputShape {
     if let vocabulary = encoding.source {
       guard model.characterHiddenSize > 0, let characters = encoding.characters else {
         return .tokens(vocabularySize: vocabulary.count, embeddingSize: model.embeddingSize)
@@ -57,10 +61,7 @@ extension EncoderDecoderShape {
   /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together.
   package init(_ configuration: RunConfiguration, _ encoding: DataEncoding, sourceCount: Int) throws {
     let model = configuration.model
-    let encoder = EncoderShape(
-      try configuration.inputShape(encoding),
-      network: model.encoderNetwork, pyramidal: model.pyramid > 0, embeddingDropout: model.inputDropout,
-      wordDropout: configuration.wordDropout(encoding))
+    let encoder = try configuration.encoder(encoding, network: model.encoderNetwork)
     let decoder = try DecoderShape(configuration, encoding)
     let encoderWidth = encoder.network.outputSize
     try Self.requireTie(configuration.model, decoder, contextSize: encoderWidth * sourceCount)

@@ -242,3 +242,35 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
 
   var masks: (seed: UInt64, step: UInt64)? { isMasked ? (3, 11) : nil }
 }
+
+extension DecoderShape {
+  /// A decoder with the usual options only; `dropout` is between layers and before the output layer.
+  init(
+    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
+    readout: DecoderReadout = .direct(), inputFeeding: Bool = false, dropout: Double = 0,
+    embeddingDropout: Double = 0, beginToken: Int, endToken: Int
+  ) {
+    self.init(
+      vocabularySize: vocabularySize, embeddingSize: embeddingSize,
+      network: NetworkOptions(cell, hiddenSize: hiddenSize, layers: layers, dropout: dropout),
+      readout: readout, inputFeeding: inputFeeding, readoutDropout: dropout,
+      embeddingDropout: embeddingDropout,
+      beginToken: beginToken, endToken: endToken)
+  }
+}
+
+extension EncoderShape {
+  /// An encoder with the usual options only.
+  init(
+    _ input: InputShape, cell: CellOptions = .lstm(), hiddenSize: Int, layers: Int = 1,
+    bidirectional: Bool = false,
+    dropout: Double = 0, embeddingDropout: Double = 0
+  ) {
+    self.init(
+      input,
+      network: NetworkOptions(
+        cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
+        dropout: dropout),
+      embeddingDropout: embeddingDropout)
+  }
+}

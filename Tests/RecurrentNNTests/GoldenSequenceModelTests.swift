@@ -112,8 +112,9 @@ extension GoldenFile {
             hiddenSize: try size("letter_hidden_size"), cell: try #require(cells[try option("letter_cell")])))
       }
     return SequenceNetworkShape(
-      input: input, hiddenSize: try size("hidden_size"), layers: try size("layers"), cell: try cellKind(),
-      bidirectional: flag("bidirectional"))
+      encoder: EncoderShape(
+        input, cell: try cellKind(), hiddenSize: try size("hidden_size"), layers: try size("layers"),
+        bidirectional: flag("bidirectional")))
   }
 
   fileprivate func sequenceData() throws -> SequenceData {

@@ -54,7 +54,7 @@ final class LanguageModelRun<Element: Scalar> {
   }
 
   /// Hidden states of all layers, [layers, B, H].
-  var hidden: [Element] { parts(0, of: state.count / model.shape.network.layers) }
+  var hidden: [Element] { parts(0, of: state.count / model.shape.options.network.layers) }
   /// Cell states of an LSTM, [layers, B, H].
   var cells: [Element] { parts(1, of: 2) }
 }
@@ -69,5 +69,21 @@ extension GoldenFile {
         tieEmbeddings: flag("tie_embeddings"),
         cutoffs: text("cutoffs")?.split(separator: ",").compactMap { Int($0) } ?? [],
         clusterFactor: text("cluster_factor").flatMap(Double.init) ?? 4))
+  }
+}
+
+extension LanguageModelShape {
+  /// A model whose options are written in one expression; without further ones nothing of the embedding is dropped.
+  init(
+    vocabularySize: Int, embeddingSize: Int, network: NetworkOptions, embeddingDropout: Double = 0,
+    tieEmbeddings: Bool = false, cutoffs: [Int] = [], clusterFactor: Double = 4,
+    uniformInitialization: Double? = nil
+  ) {
+    var options = ModelOptions()
+    options.network = network
+    (options.embeddingSize, options.embeddingDropout) = (embeddingSize, embeddingDropout)
+    (options.tieEmbeddings, options.initUniform) = (tieEmbeddings, uniformInitialization)
+    (options.adaptiveCutoffs, options.adaptiveFactor) = (cutoffs, clusterFactor)
+    self.init(options, vocabularySize: vocabularySize)
   }
 }

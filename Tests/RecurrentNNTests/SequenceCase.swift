@@ -36,14 +36,17 @@ struct SequenceCase: Sendable, CustomTestStringConvertible {
       case .vectors: .vectors(size: 3)
       }
     var result = SequenceNetworkShape(
-      input: shape, hiddenSize: 4, layers: layers, cell: cell, bidirectional: bidirectional, dropout: dropout,
-      inputDropout: inputDropout,
-      wordDropout: wordDropout > 0 ? WordDropout(rate: wordDropout, unknown: 1) : nil)
+      encoder: EncoderShape(
+        shape, cell: cell, hiddenSize: 4, layers: layers, bidirectional: bidirectional, dropout: dropout,
+        embeddingDropout: inputDropout),
+      outputDropout: dropout)
+    if wordDropout > 0 { result.encoder.wordDropout = WordDropout(rate: wordDropout, unknown: 1) }
     if extendsCells {
-      result.recurrent.cell.projectionSize = 2
-      (result.recurrent.cell.variationalInputDropout, result.recurrent.cell.variationalDropout) = (0.3, 0.3)
-      (result.recurrent.cell.zoneoutCell, result.recurrent.cell.zoneout) = (0.2, 0.2)
-      result.recurrent.connection = .residual
+      result.encoder.network.cell.projectionSize = 2
+      (result.encoder.network.cell.variationalInputDropout, result.encoder.network.cell.variationalDropout) =
+        (0.3, 0.3)
+      (result.encoder.network.cell.zoneoutCell, result.encoder.network.cell.zoneout) = (0.2, 0.2)
+      result.encoder.network.connection = .residual
     }
     return result
   }

@@ -103,7 +103,7 @@ import Testing
   /// 5,134 parameters: the published recipe for MNIST-1D.
   @Test func allStatesOfTheMNISTRecipe() throws {
     let shape = SequenceNetworkShape(
-      input: .vectors(size: 1), hiddenSize: 6, cell: .gru(), bidirectional: true)
+      encoder: EncoderShape(.vectors(size: 1), cell: .gru(), hiddenSize: 6, bidirectional: true))
     let classifier = try SequenceClassifier<Float>(
       SequenceClassifierShape(network: shape, pooling: .all(steps: 40), output: .softmax(classes: 10)))
     #expect(classifier.layout.count == 5134)

@@ -74,7 +74,7 @@ import Testing
   @Test func aZeroFrameIsAnInputLikeAnyOther() throws {
     let tagger = try SequenceTagger<Double>(
       SequenceTaggerShape(
-        network: SequenceNetworkShape(input: .vectors(size: 3), hiddenSize: 4, cell: .lstm()),
+        network: SequenceNetworkShape(encoder: EncoderShape(.vectors(size: 3), hiddenSize: 4)),
         output: .bernoulli(bits: 3)))
     let context = LayerContext(
       parameters: ParameterBuffer<Double>(tagger.layout, seed: 2), workspace: Workspace<Double>())

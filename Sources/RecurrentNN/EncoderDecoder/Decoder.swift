@@ -60,20 +60,6 @@ public struct DecoderShape: Sendable, Hashable {
     self.beginToken = beginToken
     self.endToken = endToken
   }
-
-  /// A decoder with the usual options only; `dropout` is between layers and before the output layer.
-  public init(
-    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, layers: Int = 1, cell: CellOptions = .lstm(),
-    readout: DecoderReadout = .direct(), inputFeeding: Bool = false, dropout: Double = 0,
-    embeddingDropout: Double = 0, beginToken: Int, endToken: Int
-  ) {
-    self.init(
-      vocabularySize: vocabularySize, embeddingSize: embeddingSize,
-      network: NetworkOptions(cell, hiddenSize: hiddenSize, layers: layers, dropout: dropout),
-      readout: readout, inputFeeding: inputFeeding, readoutDropout: dropout,
-      embeddingDropout: embeddingDropout,
-      beginToken: beginToken, endToken: endToken)
-  }
 }
 
 extension DecoderShape {

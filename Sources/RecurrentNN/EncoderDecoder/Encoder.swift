@@ -24,20 +24,6 @@ public struct EncoderShape: Sendable, Hashable {
     self.embeddingDropout = embeddingDropout
     self.wordDropout = wordDropout
   }
-
-  /// An encoder with the usual options only.
-  public init(
-    _ input: InputShape, cell: CellOptions = .lstm(), hiddenSize: Int, layers: Int = 1,
-    bidirectional: Bool = false,
-    dropout: Double = 0, embeddingDropout: Double = 0
-  ) {
-    self.init(
-      input,
-      network: NetworkOptions(
-        cell, hiddenSize: hiddenSize, layers: layers, bidirectional: bidirectional,
-        dropout: dropout),
-      embeddingDropout: embeddingDropout)
-  }
 }
 
 /// Reads a source: an embedding (or vectors as they are) and a stack or a pyramid of layers in one or two directions.

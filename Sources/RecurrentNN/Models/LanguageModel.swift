@@ -2,46 +2,20 @@ import NumericKernels
 import Options
 import Parameters
 
-/// The sizes and options of a language model.
+/// The options of a language model and the size of its vocabulary.
+///
+/// Dropout between layers also acts before the output layer. Options of other models are not read.
 public struct LanguageModelShape: Sendable, Hashable {
+  public var options: ModelOptions
   public var vocabularySize: Int
-  public var embeddingSize: Int
-  /// Cells, units, layers, dropout between layers: everything but two directions.
-  public var network: NetworkOptions
-  /// Probability of dropping a unit before the output layer, when training.
-  public var outputDropout: Double
-  /// Probability of dropping a unit of the embedding.
-  public var embeddingDropout: Double
-  /// The output layer's weight is the embedding; requires embeddingSize == network.outputSize.
-  public var tieEmbeddings: Bool
-  /// First ids of the clusters of rare tokens (``AdaptiveSoftmaxOutput``); empty: one softmax over all. Excludes tied
-  /// embeddings.
-  public var cutoffs: [Int]
-  /// By how much each of those clusters is narrower than the one before.
-  public var clusterFactor: Double
-  /// If set, every parameter starts from U(-bound, bound).
-  public var uniformInitialization: Double?
 
-  /// A model whose dropout between layers also acts before the output layer.
-  public init(
-    vocabularySize: Int, embeddingSize: Int, network: NetworkOptions, embeddingDropout: Double = 0,
-    tieEmbeddings: Bool = false, cutoffs: [Int] = [], clusterFactor: Double = 4,
-    uniformInitialization: Double? = nil
-  ) {
-    self.vocabularySize = vocabularySize
-    self.embeddingSize = embeddingSize
-    self.network = network
-    outputDropout = network.dropout
-    self.embeddingDropout = embeddingDropout
-    self.tieEmbeddings = tieEmbeddings
-    self.cutoffs = cutoffs
-    self.clusterFactor = clusterFactor
-    self.uniformInitialization = uniformInitialization
+  public init(_ options: ModelOptions, vocabularySize: Int) {
+    (self.options, self.vocabularySize) = (options, vocabularySize)
   }
 
   /// Whether training uses random numbers: then it needs the coordinates of masks, see ``LayerContext``.
   public var isRandom: Bool {
-    network.dropout > 0 || outputDropout > 0 || embeddingDropout > 0 || network.cell.isRandom
+    options.network.dropout > 0 || options.inputDropout > 0 || options.network.cell.isRandom
   }
 }
 
@@ -90,36 +64,37 @@ public struct LanguageModel<Element: Scalar>: Sendable {
 
   /// Throws ``OptionError`` if options of the layers exclude each other or are out of range.
   public init(_ shape: LanguageModelShape) throws(OptionError) {
-    try shape.network.validate()
-    if shape.network.bidirectional {
-      throw shape.network.error(
+    let (options, network) = (shape.options, shape.options.network)
+    try network.validate()
+    if network.bidirectional {
+      throw network.error(
         \.bidirectional, because: "is not for a language model: the next token must not depend on later ones")
     }
     precondition(
-      !shape.tieEmbeddings || shape.cutoffs.isEmpty, "tied embeddings with an adaptive softmax")
+      !options.tieEmbeddings || options.adaptiveCutoffs.isEmpty, "tied embeddings with an adaptive softmax")
     precondition(
-      !shape.tieEmbeddings || shape.embeddingSize == shape.network.outputSize,
-      "tied embeddings of size \(shape.embeddingSize) with an output of size \(shape.network.outputSize)")
+      !options.tieEmbeddings || options.embeddingSize == network.outputSize,
+      "tied embeddings of size \(options.embeddingSize) with an output of size \(network.outputSize)")
     self.shape = shape
-    var builder = ParameterLayout.Builder(initializeAllUniform: shape.uniformInitialization)
+    var builder = ParameterLayout.Builder(initializeAllUniform: options.initUniform)
     embedding = builder.add(
-      "embedding.weight", [shape.vocabularySize, shape.embeddingSize], .normal(standardDeviation: 1),
+      "embedding.weight", [shape.vocabularySize, options.embeddingSize], .normal(standardDeviation: 1),
       isTable: true)
     stack = builder.scoped("rnn") {
-      LayerStack(valid: shape.network, inputSize: shape.embeddingSize, in: &$0)
+      LayerStack(valid: network, inputSize: options.embeddingSize, in: &$0)
     }
     let table = embedding
     output = builder.scoped("output") { builder in
-      let (width, classes) = (shape.network.outputSize, shape.vocabularySize)
-      return if shape.tieEmbeddings {
+      let (width, classes) = (network.outputSize, shape.vocabularySize)
+      return if options.tieEmbeddings {
         .softmax(SoftmaxOutput(sharing: table, in: &builder))
-      } else if shape.cutoffs.isEmpty {
+      } else if options.adaptiveCutoffs.isEmpty {
         .softmax(SoftmaxOutput(inputSize: width, classes: classes, in: &builder))
       } else {
         .adaptive(
           AdaptiveSoftmaxOutput(
-            inputSize: width, classes: classes, cutoffs: shape.cutoffs, factor: shape.clusterFactor,
-            in: &builder))
+            inputSize: width, classes: classes, cutoffs: options.adaptiveCutoffs,
+            factor: options.adaptiveFactor, in: &builder))
       }
     }
     layout = builder.build()
@@ -223,9 +198,10 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ) -> Double {
     whole.arena.scoped {
       let (unrolled, context) = forward(part, state: state, whole)
-      let top = context.dropped(unrolled.output, rate: shape.outputDropout, stream: shape.network.layers)
+      let top = context.dropped(
+        unrolled.output, rate: shape.options.network.dropout, stream: stack.layers.count)
       let dTop = gradients.map { _ in
-        context.arena.matrix(part.layout.rowCount, shape.network.outputSize)
+        context.arena.matrix(part.layout.rowCount, stack.outputSize)
       }
       let loss = output.loss(
         top, targets: part.targets, smoothing: labelSmoothing, gradient: dTop, into: gradients, context)
@@ -251,13 +227,13 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     _ batch: LanguageModelBatch<Element>, _ context: LayerContext<Element>
   ) -> SequenceInput<Element> {
     let rows = batch.layout.rowCount
-    guard context.dropout != nil, shape.embeddingDropout > 0 else {
+    guard context.dropout != nil, shape.options.inputDropout > 0 else {
       return .indexed(batch.tokens, count: rows, table: embedding)
     }
     let table = context.parameters.matrix(embedding)
-    let x = context.arena.matrix(rows, shape.embeddingSize)
+    let x = context.arena.matrix(rows, stack.inputSize)
     x.gatherRows(of: table, at: batch.tokens)
-    context.drop(x, rate: shape.embeddingDropout, stream: 0)
+    context.drop(x, rate: shape.options.inputDropout, stream: 0)
     return .dense(x)
   }
 
@@ -266,16 +242,16 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     stateGradient: [MatrixView<Element>], into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    context.drop(dTop, rate: shape.outputDropout, stream: shape.network.layers)
+    context.drop(dTop, rate: shape.options.network.dropout, stream: stack.layers.count)
     var dx: MatrixView<Element>?
     if case .dense = unrolled.input {
-      dx = context.arena.matrix(batch.layout.rowCount, shape.embeddingSize)
+      dx = context.arena.matrix(batch.layout.rowCount, stack.inputSize)
     }
     stack.backpropagate(
       unrolled, outputGradient: dTop, stateGradient: stateGradient, inputGradient: dx, into: gradients,
       context)
     guard let dx else { return }
-    context.drop(dx, rate: shape.embeddingDropout, stream: 0)
+    context.drop(dx, rate: shape.options.inputDropout, stream: 0)
     gradients.addRows(dx, at: batch.tokens, of: embedding)
   }
 

@@ -45,7 +45,7 @@ public struct ClassifierPrediction<Element: Scalar> {
 public struct SequenceClassifier<Element: Scalar>: Sendable {
   public let shape: SequenceClassifierShape
   public let layout: ParameterLayout
-  private let network: SequenceNetwork<Element>
+  private let encoder: Encoder<Element>
   private let pooling: PoolingLayer<Element>
   private let output: OutputLayer<Element>
 
@@ -53,27 +53,21 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
   public init(_ shape: SequenceClassifierShape) throws(OptionError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
-    network = try SequenceNetwork(shape.network, in: &builder)
+    encoder = try Encoder(shape.network.encoder, sharedTable: nil, in: &builder)
     pooling = PoolingLayer(
-      shape.pooling, inputSize: network.outputSize, bidirectional: shape.network.recurrent.bidirectional,
-      in: &builder)
-    let width = pooling.outputSize
-    output = builder.scoped("output") { builder in
-      let size = shape.output.size
-      switch shape.output.kind {
-      case .softmax: return .softmax(SoftmaxOutput(inputSize: width, classes: size, in: &builder))
-      case .linear: return .linear(LinearOutput(inputSize: width, size: size, in: &builder))
-      case .crf, .bernoulli:
-        preconditionFailure("a classifier with output \(shape.output.kind): it has softmax and linear")
-      }
-    }
+      shape.pooling, inputSize: encoder.outputSize,
+      bidirectional: shape.network.encoder.network.bidirectional, in: &builder)
+    precondition(
+      shape.output.kind == .softmax || shape.output.kind == .linear,
+      "a classifier with output \(shape.output.kind): it has softmax and linear")
+    output = OutputLayer(shape.output, inputSize: pooling.outputSize, in: &builder)
     layout = builder.build()
   }
 
   /// Weights multiplied per step in the forward pass, without those over characters and those of the output layer, which
   /// are used once per sequence (see ``LanguageModel/multipliedWeights``).
   public var multipliedWeights: Int {
-    network.multipliedWeights + (layout["attention.weight"]?.count ?? 0)
+    encoder.multipliedWeights + (layout["attention.weight"]?.count ?? 0)
   }
 
   /// Throws if the model can't read sequences of these lengths: to be called on data from outside.
@@ -94,21 +88,22 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     context.arena.scoped {
-      let pass = network.forward(batch.input, masks: batch.masks, context)
+      let pass = encoder.forward(batch.input, masks: batch.masks, firstStream: 0, context)
       let layout = pass.layout
       let perSequence = sequenceContext(batch.masks, layout, context)
       let pooled = pooling.forward(pass.output, layout, context)
-      let top = network.dropped(pooled.pooled, perSequence)
+      let (rate, stream) = (shape.network.outputDropout, shape.network.outputStream)
+      let top = perSequence.dropped(pooled.pooled, rate: rate, stream: stream)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
         top, layout, targets: batch.targets, at: callerSequences(layout, context.arena), options,
         gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
-        network.dropGradient(dTop, perSequence)
-        let dh = context.arena.matrix(layout.rowCount, network.outputSize)
+        perSequence.drop(dTop, rate: rate, stream: stream)
+        let dh = context.arena.matrix(layout.rowCount, encoder.outputSize)
         pooling.backward(
           pooled, pass.output, layout, gradient: dTop, states: dh, into: gradients, context)
-        network.backward(pass, outputGradient: dh, into: gradients)
+        encoder.backward(pass, outputGradient: dh, into: gradients)
       }
       return loss
     }
@@ -141,7 +136,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     _ input: InputSequences<Element>, _ context: LayerContext<Element>
   ) -> ClassifierPrediction<Element> {
     context.arena.scoped {
-      let pass = network.forward(input, masks: nil, context)
+      let pass = encoder.forward(input, masks: nil, firstStream: 0, context)
       let layout = pass.layout
       let pooled = pooling.forward(pass.output, layout, context)
       return ClassifierPrediction(

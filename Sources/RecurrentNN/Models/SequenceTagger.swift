@@ -2,6 +2,24 @@ import NumericKernels
 import Options
 import Parameters
 
+/// The sizes and options that taggers and classifiers have in common.
+public struct SequenceNetworkShape: Sendable, Hashable {
+  public var encoder: EncoderShape
+  /// Probability of dropping a unit before the output layer.
+  public var outputDropout: Double
+  /// If set, every parameter starts from U(-bound, bound).
+  public var uniformInitialization: Double?
+
+  public init(encoder: EncoderShape, outputDropout: Double = 0, uniformInitialization: Double? = nil) {
+    self.encoder = encoder
+    self.outputDropout = outputDropout
+    self.uniformInitialization = uniformInitialization
+  }
+
+  /// The stream of the masks before the output layer, behind those of the layers.
+  var outputStream: Int { encoder.network.layers }
+}
+
 /// The sizes and options of a tagger.
 public struct SequenceTaggerShape: Sendable, Hashable {
   public var network: SequenceNetworkShape
@@ -34,33 +52,22 @@ public enum TaggerPrediction<Element: Scalar> {
 public struct SequenceTagger<Element: Scalar>: Sendable {
   public let shape: SequenceTaggerShape
   public let layout: ParameterLayout
-  private let network: SequenceNetwork<Element>
+  private let encoder: Encoder<Element>
   private let output: OutputLayer<Element>
 
   /// - Throws: ``OptionError`` if options of the cells exclude each other or are out of range.
   public init(_ shape: SequenceTaggerShape) throws(OptionError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
-    network = try SequenceNetwork(shape.network, in: &builder)
-    let (width, size) = (network.outputSize, shape.output.size)
-    output =
-      switch shape.output.kind {
-      case .crf:
-        .conditionalRandomField(ConditionalRandomFieldOutput(inputSize: width, tags: size, in: &builder))
-      case .softmax:
-        .softmax(builder.scoped("output") { SoftmaxOutput(inputSize: width, classes: size, in: &$0) })
-      case .bernoulli:
-        .linear(builder.scoped("output") { LinearOutput(.bits, inputSize: width, size: size, in: &$0) })
-      case .linear:
-        .linear(builder.scoped("output") { LinearOutput(inputSize: width, size: size, in: &$0) })
-      }
+    encoder = try Encoder(shape.network.encoder, sharedTable: nil, in: &builder)
+    output = OutputLayer(shape.output, inputSize: encoder.outputSize, in: &builder)
     layout = builder.build()
   }
 
   /// Weights multiplied per step in the forward pass, without those over characters: the measure of a step's floating-point
   /// operations (see ``LanguageModel/multipliedWeights``).
   public var multipliedWeights: Int {
-    network.multipliedWeights + (layout["output.weight"]?.count ?? 0)
+    encoder.multipliedWeights + (layout["output.weight"]?.count ?? 0)
   }
 
   // MARK: Training and evaluation
@@ -79,15 +86,16 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
   ) -> LossSum {
     guard batch.input.tokenCount > 0 else { return LossSum() }
     return context.arena.scoped {
-      let pass = network.forward(batch.input, masks: batch.masks, context)
-      let top = network.dropped(pass.output, pass.context)
+      let pass = encoder.forward(batch.input, masks: batch.masks, firstStream: 0, context)
+      let (rate, stream) = (shape.network.outputDropout, shape.network.outputStream)
+      let top = pass.context.dropped(pass.output, rate: rate, stream: stream)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
         top, pass.layout, targets: batch.targets, at: pass.layout.callerRows(context.arena), options,
         gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
-        network.dropGradient(dTop, pass.context)
-        network.backward(pass, outputGradient: dTop, into: gradients)
+        pass.context.drop(dTop, rate: rate, stream: stream)
+        encoder.backward(pass, outputGradient: dTop, into: gradients)
       }
       return loss
     }
@@ -102,7 +110,7 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     _ input: InputSequences<Element>, _ context: LayerContext<Element>
   ) -> TaggerPrediction<Element> {
     context.arena.scoped {
-      let pass = network.forward(input, masks: nil, context)
+      let pass = encoder.forward(input, masks: nil, firstStream: 0, context)
       let (layout, top) = (pass.layout, pass.output)
       let callerRows = layout.callerRows(context.arena)
       func classes(_ fill: (UnsafeMutablePointer<Int32>) -> Void) -> TaggerPrediction<Element> {

@@ -73,11 +73,10 @@ struct BenchmarkModelArguments: ParsableArguments {
   }
 
   func shape(cutoffs: [Int] = []) -> LanguageModelShape {
-    var options = CellOptions()
-    options.kind = cell
-    return LanguageModelShape(
-      vocabularySize: vocab, embeddingSize: embed,
-      network: NetworkOptions(options, hiddenSize: hidden, layers: layers), cutoffs: cutoffs)
+    var options = ModelOptions()
+    options.network = NetworkOptions(CellOptions(cell), hiddenSize: hidden, layers: layers)
+    (options.embeddingSize, options.adaptiveCutoffs) = (embed, cutoffs)
+    return LanguageModelShape(options, vocabularySize: vocab)
   }
 
   var members: KeyValuePairs<String, JSONValue> {
