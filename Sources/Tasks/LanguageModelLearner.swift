@@ -62,19 +62,9 @@ package final class LanguageModelLearner: Learner {
     _ layout: PackedLayout, _ batch: StreamBatches.Batch, _ context: LossContext
   ) -> DropoutContext? {
     guard let random = context.random, model.shape.isRandom else { return nil }
-    let arena = context.workspace.arena
-    let samples = arena.words(max(1, layout.rowCount), of: UInt32.self)
-    let times = arena.words(max(1, layout.rowCount), of: UInt32.self)
-    for step in 0..<layout.steps {
-      for (position, row) in layout.rows(step).enumerated() {
-        samples[row] = UInt32(batch.streams.lowerBound + position)
-        times[row] = UInt32(step)
-      }
-    }
     return DropoutContext(
       seed: random.seed, step: random.step,
-      rows: RowCoordinates(
-        samples: UnsafePointer(samples.baseAddress!), times: UnsafePointer(times.baseAddress!)))
+      rows: layout.coordinates(context.workspace.arena) { UInt32(batch.streams.lowerBound + $0) })
   }
 
   package func result(of sums: ScoreSums) -> EvaluationResult {

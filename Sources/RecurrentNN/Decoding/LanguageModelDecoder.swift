@@ -45,7 +45,7 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
     let ids = layout.pack(prompts)
     let order = layout.order.map { Int32($0) }
     // The stream at each place of the sorted order, and the place of each stream.
-    let places = layout.order.indices.sorted { layout.order[$0] < layout.order[$1] }.map { Int32($0) }
+    let places = layout.positions.map { Int32($0) }
     ids.withUnsafeBufferPointer { ids in
       guard let base = ids.baseAddress else { return }
       model.read(base, layout, order: order, places: places, state: state.views, context)

@@ -168,11 +168,7 @@ struct Decoder<Element: Scalar>: Sendable {
       } : nil
     let contextSize =
       condition == .everyStep ? conditionSize : attentions.reduce(0) { $0 + $1.memorySize }
-    var next = 0
-    attentionColumns = attentions.map { attention in
-      defer { next += attention.memorySize }
-      return next..<next + attention.memorySize
-    }
+    attentionColumns = consecutiveRanges(attentions.map(\.memorySize))
     attendsBefore = attentions.contains { $0.shape.query == .previous }
     let readsContext = condition == .everyStep || attendsBefore
     // The width of r has to be known before the cells are built, whose parameters come before those of the readout.

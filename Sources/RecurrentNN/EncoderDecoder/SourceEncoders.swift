@@ -93,7 +93,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
     var (tops, summaryPasses): ([MatrixView<Element>], [ContextSummary<Element>.Pass]) = ([], [])
     if !summaries.isEmpty {
       let c = arena.matrix(order.count, summarySize)
-      for (index, columns) in columns(summaries.map(\.size)).enumerated() {
+      for (index, columns) in consecutiveRanges(summaries.map(\.size)).enumerated() {
         let top = arena.matrix(order.count, encoders[index].topSize)
         gather(passes[index], encoders[index].topParts, positions[index], into: top)
         tops.append(top)
@@ -119,14 +119,6 @@ struct SourceEncoders<Element: Scalar>: Sendable {
       summaries: summaryPasses)
   }
 
-  private func columns(_ sizes: [Int]) -> [Range<Int>] {
-    var next = 0
-    return sizes.map { size in
-      defer { next += size }
-      return next..<next + size
-    }
-  }
-
   /// Calls `body` for the hidden and cell states of every source with their places among the joined ones.
   private func eachPart(
     ofLayer layer: Int,
@@ -134,7 +126,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   ) {
     let layers = encoders.map { $0.layer(for: layer) }
     let widths = zip(encoders, layers).map { $0.stateWidths(ofLayer: $1) }
-    let (hidden, cell) = (columns(widths.map(\.hidden)), columns(widths.map(\.cell)))
+    let (hidden, cell) = (consecutiveRanges(widths.map(\.hidden)), consecutiveRanges(widths.map(\.cell)))
     for (index, encoder) in encoders.enumerated() {
       let parts = encoder.stateParts(ofLayer: layers[index])
       body(index, parts.hidden, hidden[index], true)
@@ -146,7 +138,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
     _ pass: Encoder<Element>.Pass, _ parts: [Int], _ rows: UnsafePointer<Int32>,
     into target: MatrixView<Element>
   ) {
-    for (part, columns) in zip(parts, columns(parts.map { pass.finalState[$0].columns })) {
+    for (part, columns) in zip(parts, consecutiveRanges(parts.map { pass.finalState[$0].columns })) {
       let (source, view) = (pass.finalState[part], target.columns(columns))
       view.gatherRows(of: source, at: rows)
     }
@@ -182,7 +174,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
         memory.addGradient(gradient, to: dOutputs[index])
       }
       if let dc = gradient.summary {
-        for (index, columns) in columns(summaries.map(\.size)).enumerated() {
+        for (index, columns) in consecutiveRanges(summaries.map(\.size)).enumerated() {
           let dTop = arena.zeros(dc.rows, encoders[index].topSize)
           summaries[index].backward(
             pass.summaries[index], pass.passes[index], last: pass.tops[index], gradient: dc.columns(columns),
@@ -208,7 +200,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
     _ gradient: MatrixView<Element>, _ parts: [Int], _ rows: UnsafePointer<Int32>,
     to finals: [MatrixView<Element>]
   ) {
-    for (part, columns) in zip(parts, columns(parts.map { finals[$0].columns })) {
+    for (part, columns) in zip(parts, consecutiveRanges(parts.map { finals[$0].columns })) {
       let (target, view) = (finals[part], gradient.columns(columns))
       target.scatterAddRows(view, at: rows)
     }

@@ -26,69 +26,61 @@ public struct CharacterShape: Sendable, Hashable {
 /// bidirectional torch.nn.LSTM over the characters. A word without characters has the state zero.
 struct CharacterEncoder<Element: Scalar>: Sendable {
   private let table: Parameter
-  private let directions: [any RecurrentCell<Element>]
+  private let cells: Bidirectional<Element>
+  /// The parts of the state that are hidden states, one for each direction.
+  private let hiddenParts: [Int]
 
   init(_ shape: CharacterShape, in builder: inout ParameterLayout.Builder) {
     table = builder.scoped("embedding") { builder in
       builder.add("weight", [shape.vocabularySize, shape.embeddingSize], .normal(standardDeviation: 1))
     }
-    directions = builder.scoped("rnn") { builder in
-      ["_l0", "_l0_reverse"].map { suffix in
+    cells = builder.scoped("rnn") { builder -> Bidirectional<Element> in
+      func makeCell(_ suffix: String) -> any RecurrentCell<Element> {
         CellSetup(
           inputSize: shape.embeddingSize, hiddenSize: shape.hiddenSize, options: shape.cell, suffix: suffix
         ).makeCell(in: &builder)
       }
+      let forward = makeCell("_l0")
+      return Bidirectional(distinct: forward, makeCell("_l0_reverse"))
     }
+    var next = 0
+    hiddenParts = cells.stateSize.kindsOfParts(from: &next).hidden
   }
 
-  var outputSize: Int { directions.reduce(0) { $0 + $1.stateSize.parts[0] } }
-  var parameters: [Parameter] { [table] + directions.flatMap(\.parameters) }
+  var outputSize: Int { cells.outputSize }
+  var parameters: [Parameter] { [table] + cells.parameters }
 
   /// The forward cache.
   struct Trace {
     /// A vector for each distinct word, in the order of the layout, [words, 2H].
     let words: MatrixView<Element>
-    let layout: PackedLayout
-    let unrolled: [Unrolled<Element>]
+    let unrolled: Unrolled<Element>
+
+    var layout: PackedLayout { unrolled.layout }
   }
 
   /// The vectors of all distinct words. Nothing is dropped inside of a word.
   func forward(_ forms: InputSequences<Element>.WordForms, _ context: LayerContext<Element>) -> Trace {
-    let layout = PackedLayout(lengths: forms.lengths)
-    let context = context.withoutMasks
-    let words = context.arena.matrix(layout.batchSize, outputSize)
-    var unrolled: [Unrolled<Element>] = []
-    var first = 0
-    for (direction, cell) in directions.enumerated() {
-      let ids = characters(forms, layout, reversed: direction == 1, context)
-      let initial = cell.zeroState(layout.batchSize, in: context.arena)
-      let trace = cell.unroll(
-        .indexed(ids, count: layout.rowCount, table: table), layout, from: initial, context)
-      let width = trace.finalState[0].columns
-      words.columns(first..<first + width).copy(from: trace.finalState[0])
-      first += width
-      unrolled.append(trace)
+    let (layout, context) = (PackedLayout(lengths: forms.lengths), context.withoutMasks)
+    let (rows, ids) = (layout.callerRows(context.arena), context.arena.words(layout.rowCount, of: Int32.self))
+    for row in ids.indices {
+      ids[row] = forms.characters[Int(rows[row])]
+      precondition(
+        ids[row] >= 0 && Int(ids[row]) < table.shape[0], "character \(ids[row]) of \(table.shape[0])")
     }
-    return Trace(words: words, layout: layout, unrolled: unrolled)
+    let unrolled = cells.unroll(
+      .indexed(UnsafePointer(ids.baseAddress!), count: layout.rowCount, table: table), layout,
+      from: cells.zeroState(layout.batchSize, in: context.arena), context)
+    let words = context.arena.matrix(layout.batchSize, outputSize)
+    for (part, columns) in hiddenColumns(unrolled.finalState) {
+      words.columns(columns).copy(from: unrolled.finalState[part])
+    }
+    return Trace(words: words, unrolled: unrolled)
   }
 
-  /// Ids of the characters of every packed row; the backward direction reads each word from its own end.
-  private func characters(
-    _ forms: InputSequences<Element>.WordForms, _ layout: PackedLayout, reversed: Bool,
-    _ context: LayerContext<Element>
-  ) -> UnsafePointer<Int32> {
-    let source = layout.callerRows(context.arena)
-    let packed = context.arena.words(layout.rowCount, of: Int32.self)
-    for step in 0..<layout.steps {
-      for (position, row) in layout.rows(step).enumerated() {
-        // The first character's place, then `step` characters on, or back from the last.
-        let start = Int(source[row]) - step
-        let id = forms.characters[start + (reversed ? layout.lengths[position] - 1 - step : step)]
-        precondition(id >= 0 && Int(id) < table.shape[0], "character \(id) of \(table.shape[0])")
-        packed[row] = id
-      }
-    }
-    return UnsafePointer(packed.baseAddress!)
+  /// The hidden states with their places in a word's vector.
+  private func hiddenColumns(_ state: [MatrixView<Element>]) -> some Sequence<(Int, Range<Int>)> {
+    zip(hiddenParts, consecutiveRanges(hiddenParts.map { state[$0].columns }))
   }
 
   /// Adds to the gradients of all parameters, given that of the words' vectors [words, 2H].
@@ -98,16 +90,11 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
   ) {
     let context = context.withoutMasks
     context.arena.scoped {
-      var first = 0
-      for (cell, unrolled) in zip(directions, trace.unrolled) {
-        let parts = cell.stateSize.parts
-        let dState = cell.zeroState(trace.layout.batchSize, in: context.arena)
-        dState[0].copy(from: dWords.columns(first..<first + parts[0]))
-        first += parts[0]
-        cell.backpropagate(
-          unrolled, outputGradient: context.arena.zeros(trace.layout.rowCount, cell.outputSize),
-          stateGradient: dState, inputGradient: nil, into: gradients, context)
-      }
+      let dState = cells.zeroState(trace.layout.batchSize, in: context.arena)
+      for (part, columns) in hiddenColumns(dState) { dState[part].copy(from: dWords.columns(columns)) }
+      cells.backpropagate(
+        trace.unrolled, outputGradient: context.arena.zeros(trace.layout.rowCount, outputSize),
+        stateGradient: dState, inputGradient: nil, into: gradients, context)
     }
   }
 }

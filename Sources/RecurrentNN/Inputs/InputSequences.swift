@@ -83,19 +83,30 @@ public struct SampleMasks: Sendable {
   func dropout<Element>(
     _ layout: PackedLayout, firstStream: Int, _ arena: Arena<Element>
   ) -> DropoutContext {
-    let rowSamples = arena.words(layout.rowCount, of: UInt32.self)
-    let times = arena.words(layout.rowCount, of: UInt32.self)
-    for step in 0..<layout.steps {
-      for (position, row) in layout.rows(step).enumerated() {
-        rowSamples[row] = samples[layout.order[position]]
+    DropoutContext(
+      seed: seed, step: step, rows: layout.coordinates(arena) { samples[layout.order[$0]] },
+      firstStream: firstStream)
+  }
+}
+
+extension PackedLayout {
+  /// The sample and the time step of every row, in arena memory.
+  ///
+  /// - Parameter sample: that of the sequence at a sorted position.
+  public func coordinates<Element>(
+    _ arena: Arena<Element>, sample: (_ position: Int) -> UInt32
+  ) -> RowCoordinates {
+    let (samples, times) = (
+      arena.words(rowCount, of: UInt32.self), arena.words(rowCount, of: UInt32.self)
+    )
+    for step in 0..<steps {
+      for (position, row) in rows(step).enumerated() {
+        samples[row] = sample(position)
         times[row] = UInt32(step)
       }
     }
-    return DropoutContext(
-      seed: seed, step: step,
-      rows: RowCoordinates(
-        samples: UnsafePointer(rowSamples.baseAddress!), times: UnsafePointer(times.baseAddress!)),
-      firstStream: firstStream)
+    return RowCoordinates(
+      samples: UnsafePointer(samples.baseAddress!), times: UnsafePointer(times.baseAddress!))
   }
 }
 

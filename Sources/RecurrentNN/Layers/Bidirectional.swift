@@ -48,7 +48,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
       reversed(input, reversal, context), layout, from: Array(initial[forwardParts...]), context)
     let output = context.arena.matrix(layout.rowCount, outputSize)
     output.columns(forwardColumns).copy(from: ahead.output)
-    reverse(back.output, reversal, into: output.columns(backwardColumns))
+    output.columns(backwardColumns).gatherRows(of: back.output, at: reversal)
     var trace = Unrolled(layout: layout, output: output, slabs: [])
     trace.input = input
     trace.finalState = ahead.finalState + back.finalState
@@ -65,7 +65,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
       let layout = unrolled.layout
       let reversal = layout.reversal(context.arena)
       let dBack = context.arena.matrix(layout.rowCount, backward.outputSize)
-      reverse(outputGradient.columns(backwardColumns), reversal, into: dBack)
+      dBack.gatherRows(of: outputGradient.columns(backwardColumns), at: reversal)
       let dInputBack = inputGradient.map { context.arena.matrix($0.rows, $0.columns) }
       backward.backpropagate(
         unrolled.children[1], outputGradient: dBack, stateGradient: Array(stateGradient[forwardParts...]),
@@ -77,8 +77,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
       dAhead.copy(from: outputGradient.columns(forwardColumns))
       forward.backpropagate(
         unrolled.children[0], outputGradient: dAhead, stateGradient: Array(stateGradient[..<forwardParts]),
-        inputGradient: inputGradient, into: gradients,
-        context)
+        inputGradient: inputGradient, into: gradients, context)
       if let inputGradient, let dInputBack {
         // Reversing is its own inverse, so adding the reversed rows is a scatter by the same index.
         inputGradient.scatterAddRows(dInputBack, at: reversal)
@@ -88,19 +87,13 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
 
   // MARK: Reversing sequences
 
-  private func reverse(
-    _ source: MatrixView<Element>, _ reversal: UnsafePointer<Int32>, into target: MatrixView<Element>
-  ) {
-    target.gatherRows(of: source, at: reversal)
-  }
-
   private func reversed(
     _ input: SequenceInput<Element>, _ reversal: UnsafePointer<Int32>, _ context: LayerContext<Element>
   ) -> SequenceInput<Element> {
     switch input {
     case .dense(let x):
       let copy = context.arena.matrix(x.rows, x.columns)
-      reverse(x, reversal, into: copy)
+      copy.gatherRows(of: x, at: reversal)
       return .dense(copy)
     case .indexed(let index, let count, let table):
       let copy = context.arena.words(count, of: Int32.self)

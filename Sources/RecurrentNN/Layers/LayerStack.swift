@@ -34,12 +34,7 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     self.dropout = dropout
     self.connections = connections ?? Array(repeating: .none, count: layers.count - 1)
     stateParts = layers.flatMap(\.stateSize.parts)
-    var next = 0
-    partRanges = layers.map { layer in
-      let first = next
-      next += layer.stateSize.parts.count
-      return first..<next
-    }
+    partRanges = consecutiveRanges(layers.map(\.stateSize.parts.count))
     for (lower, upper) in zip(layers, layers.dropFirst()) {
       precondition(
         lower.outputSize == upper.inputSize,

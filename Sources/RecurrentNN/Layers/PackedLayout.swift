@@ -1,5 +1,14 @@
 import NumericKernels
 
+/// Ranges of these sizes one behind the other, from 0 on: the columns of joined matrices, the parts of a stack's state.
+func consecutiveRanges(_ sizes: [Int]) -> [Range<Int>] {
+  var next = 0
+  return sizes.map { size in
+    defer { next += size }
+    return next..<next + size
+  }
+}
+
 /// How a batch of sequences of different lengths lies in memory without padding (PyTorch calls it a packed
 /// sequence).
 ///

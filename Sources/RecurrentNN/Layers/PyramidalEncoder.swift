@@ -13,6 +13,8 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
   public let layers: [any SequenceLayer<Element>]
   /// Probability of dropping a unit of the inputs of the upper layers.
   public let dropout: Double
+  /// The parts of the state that belong to each layer.
+  private let partRanges: [Range<Int>]
 
   /// Throws ``RepeatedCellError`` if two of the layers are the same. Requires every layer but the lowest to
   /// read vectors twice as wide as the output of the layer below.
@@ -31,6 +33,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
     }
     self.layers = layers
     self.dropout = dropout
+    partRanges = consecutiveRanges(layers.map(\.stateSize.parts.count))
   }
 
   /// Equal layers with PyTorch's parameter names, `weight_ih_l0`, `weight_ih_l0_reverse`, …
@@ -73,7 +76,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
     _ context: LayerContext<Element>
   ) -> Unrolled<Element> {
     var children: [Unrolled<Element>] = []
-    var (below, layout, part) = (input, layout, 0)
+    var (below, layout) = (input, layout)
     for (position, layer) in layers.enumerated() {
       if position > 0 { layout = layout.halved }
       let own = masked(layout, context, isLowest: position == 0)
@@ -82,9 +85,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
         own.drop(joined, rate: dropout, stream: position)
         below = .dense(joined)
       }
-      let parts = part..<part + layer.stateSize.parts.count
-      part = parts.upperBound
-      children.append(layer.unroll(below, layout, from: Array(initial[parts]), own))
+      children.append(layer.unroll(below, layout, from: Array(initial[partRanges[position]]), own))
     }
     var trace = Unrolled(layout: layout, output: children[children.count - 1].output, slabs: [])
     trace.input = input
@@ -129,16 +130,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
     _ layout: PackedLayout, _ context: LayerContext<Element>, isLowest: Bool
   ) -> LayerContext<Element> {
     guard let masks = context.dropout, !isLowest else { return context }
-    let samples = context.arena.words(layout.rowCount, of: UInt32.self)
-    let times = context.arena.words(layout.rowCount, of: UInt32.self)
-    for step in 0..<layout.steps {
-      for (position, row) in layout.rows(step).enumerated() {
-        samples[row] = masks.rows.samples[position]
-        times[row] = UInt32(step)
-      }
-    }
-    guard let sampleBase = samples.baseAddress, let timeBase = times.baseAddress else { return context }
-    let rows = RowCoordinates(samples: UnsafePointer(sampleBase), times: UnsafePointer(timeBase))
+    let rows = layout.coordinates(context.arena) { masks.rows.samples[$0] }
     return LayerContext(
       parameters: context.parameters, workspace: context.workspace,
       dropout: masks.at(rows: rows, firstStream: masks.firstStream))
@@ -159,16 +151,15 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
     _ context: LayerContext<Element>
   ) {
     context.arena.scoped {
-      var (gradient, part) = (outputGradient, stateGradient.count)
+      var gradient = outputGradient
       for (position, layer) in layers.enumerated().reversed() {
         let child = trace.children[position]
-        let parts = part - layer.stateSize.parts.count..<part
-        part = parts.lowerBound
         let isLowest = position == 0
         let below = isLowest ? inputGradient : context.arena.matrix(child.layout.rowCount, layer.inputSize)
         let own = masked(child.layout, context, isLowest: isLowest)
         layer.backpropagate(
-          child, outputGradient: gradient, stateGradient: Array(stateGradient[parts]), inputGradient: below,
+          child, outputGradient: gradient, stateGradient: Array(stateGradient[partRanges[position]]),
+          inputGradient: below,
           into: gradients, own)
         guard !isLowest, let below else { return }
         own.drop(below, rate: dropout, stream: position)

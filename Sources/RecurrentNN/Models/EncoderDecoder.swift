@@ -190,12 +190,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
       let targets = DecoderBatch<Element>(batch.targets, shape.decoder, masks: batch.masks, context.arena)
       let order = targets.layout.order
       let encoded = sources.forward(batch.sources, order: order, masks: batch.masks, context)
-      let start = DecoderStart(
-        state: bridge.forward(encoded.bridgeInput, batchSize: order.count, context),
-        condition: shape.context.condition == .none ? nil : encoded.bridgeInput.summary,
-        memories: decoder.attentions.isEmpty
-          ? []
-          : encoded.passes.map { SourceMemory($0.output, $0.layout, order: order, context.arena) })
+      let start = start(encoded, order, memoriesIn: context.arena, context)
       let masked = context.masked(
         by: batch.masks, targets.layout,
         firstStream: SourceEncoders<Element>.firstStream(ofSource: shape.sources.count))
@@ -216,6 +211,18 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
       return LossSum(total: loss, tokens: targets.layout.rowCount)
     }
   }
+
+  private func start(
+    _ encoded: SourceEncoders<Element>.Pass, _ order: [Int], memoriesIn arena: Arena<Element>,
+    _ context: LayerContext<Element>
+  ) -> DecoderStart<Element> {
+    DecoderStart(
+      state: bridge.forward(encoded.bridgeInput, batchSize: order.count, context),
+      condition: shape.context.condition == .none ? nil : encoded.bridgeInput.summary,
+      memories: decoder.attentions.isEmpty
+        ? [] : encoded.passes.map { SourceMemory($0.output, $0.layout, order: order, arena) })
+  }
+
   // MARK: Decoding
 
   /// The sources of a batch, read and ready to be decoded.
@@ -227,12 +234,8 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
     let count = batch.first?.count ?? 0
     return SequenceDecoder(decoder, count: count, context) { kept, context in
       let order = Array(0..<count)
-      let encoded = sources.forward(batch, order: order, masks: nil, context)
-      return DecoderStart(
-        state: bridge.forward(encoded.bridgeInput, batchSize: count, context),
-        condition: shape.context.condition == .none ? nil : encoded.bridgeInput.summary,
-        memories: decoder.attentions.isEmpty
-          ? [] : encoded.passes.map { SourceMemory($0.output, $0.layout, order: order, kept) })
+      return start(
+        sources.forward(batch, order: order, masks: nil, context), order, memoriesIn: kept, context)
     }
   }
 }
