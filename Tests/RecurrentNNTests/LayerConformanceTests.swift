@@ -26,6 +26,7 @@ struct LayerProblem<Element: Scalar> {
 /// - the loss is the same with gradients and without;
 /// - the gradient of the input is overwritten, those of the parameters are added;
 /// - a row without target has no gradient;
+/// - every product with a weight is computed in the precision of the workspace;
 /// - single precision agrees with double precision.
 func checkLayer(_ test: LayerCase) {
   let layer = test.problem(Double.self)
@@ -61,6 +62,11 @@ func checkLayer(_ test: LayerCase) {
   for index in floats.elements.indices { floats.elements[index] = Float(parameters.elements[index]) }
   let memory = Scratch<Float>()
   let (x, dx) = (memory.matrix(LayerCase.inputs()), memory.matrix(rows: h.rows, columns: h.columns))
+  expectProductsInWorkspacePrecision {
+    _ = single.loss(
+      x, dx, ParameterBuffer(single.layout),
+      LayerContext(parameters: floats, workspace: Workspace(precision: .bf16)))
+  }
   let rounded = ParameterBuffer<Float>(single.layout)
   let rounding = single.loss(x, dx, rounded, LayerContext(parameters: floats, workspace: Workspace()))
   expectClose([rounding], [total], within: 1e-5, "the loss in single precision")

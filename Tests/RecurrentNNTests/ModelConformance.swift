@@ -33,6 +33,7 @@ struct ModelProblem<Element: Scalar> {
 /// - masks matter exactly if an option is random;
 /// - an empty batch has neither loss nor gradient;
 /// - gradients are added to those that are there, and a later call takes no more memory than the first;
+/// - every product with a weight is computed in the precision of the workspace;
 /// - single precision agrees with double precision.
 func checkModel(_ test: some ModelCase) throws {
   let model = try test.problem(Double.self)
@@ -76,6 +77,12 @@ func checkModel(_ test: some ModelCase) throws {
   let single = try test.problem(Float.self)
   let floats = ParameterBuffer<Float>(single.layout)
   for index in floats.elements.indices { floats.elements[index] = Float(parameters.elements[index]) }
+  expectProductsInWorkspacePrecision {
+    _ = single.evaluate(
+      all, true, ParameterBuffer(single.layout),
+      LayerContext(parameters: floats, workspace: Workspace(precision: .bf16)))
+  }
+
   let rounded = ParameterBuffer<Float>(single.layout)
   let rounding = single.evaluate(
     all, true, rounded, LayerContext(parameters: floats, workspace: Workspace()))
@@ -83,6 +90,16 @@ func checkModel(_ test: some ModelCase) throws {
   expectClose([rounding.total], [whole.total], within: 1e-5, "the loss in single precision")
   expectClose(
     Array(rounded.elements), Array(gradients.elements), within: 1e-4, "gradients in single precision")
+}
+
+/// Expects that `body`, which computes in a workspace of bf16, computes no product in the precision that products have by
+/// themselves: such a product would ignore the workspace.
+func expectProductsInWorkspacePrecision(
+  sourceLocation: SourceLocation = #_sourceLocation, _ body: () -> Void
+) {
+  let others = ProductRecorder.record(body)
+  #expect(
+    others.isEmpty, "products that are not in the precision of the workspace", sourceLocation: sourceLocation)
 }
 
 /// Numbers from U(-1, 1) that are the same in both precisions.

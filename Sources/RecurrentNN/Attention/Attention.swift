@@ -293,7 +293,7 @@ public struct Attention<Element: Scalar>: Sendable {
   ) -> Element {
     context.arena.scoped {
       let sum = context.arena.zeros(1, 1)
-      multiply(x, y, .right, into: sum)
+      multiply(x, y, .right, into: sum, mode: ProductMode(on: .best))
       return sum[0, 0]
     }
   }
