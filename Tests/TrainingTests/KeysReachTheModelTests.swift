@@ -19,15 +19,27 @@ import Testing
       return "\(source.joined(separator: " "))\t\(source.reversed().joined(separator: " "))\n"
     }
     _ = try directory.write(lines.joined(), to: "pairs")
+    let sentences = (0..<24).map { line in (0..<3 + line % 3).map { words[(line + $0 * $0) % 4] } }
+    _ = try directory.write(
+      sentences.map { $0.joined(separator: " ") + "\n" }.joined(), to: "text")
+    _ = try directory.write(
+      sentences.enumerated().map { "\($0 % 3)\t\($1.joined(separator: " "))\n" }.joined(), to: "labels")
+    let tagged = sentences.map { $0.map { "\($0)\tT\($0.count)\n" }.joined() + "\n" }
+    _ = try directory.write(tagged.joined(), to: "tags")
   }
 
-  /// A setting on top of others that it needs.
+  /// Settings on top of others that they need.
   struct Setting: Sendable, CustomTestStringConvertible {
-    var words: String
+    var words: [String]
     var base: [String]
-    var testDescription: String { words }
+    var task: String
+    var testDescription: String { "\(task) \(words.joined(separator: " "))" }
 
-    init(_ words: String, on base: String...) { (self.words, self.base) = (words, base) }
+    init(_ words: String..., on base: [String] = [], task: String = "seq2seq") {
+      (self.words, self.base, self.task) = (words, base, task)
+    }
+
+    init(_ words: String, on base: String) { self.init(words, on: [base]) }
   }
 
   private static let cells = [
@@ -53,7 +65,8 @@ import Testing
   ]
 
   private static let decoder = [
-    Setting("model.context=initial-state"), Setting("model.context=every-step"),
+    Setting("model.context=initial-state"), Setting("model.context=initial-input"),
+    Setting("model.context=every-step"),
     Setting("model.context_to_output=true", on: "model.context=every-step"),
     Setting("model.summary=last-transform", on: "model.context=every-step"),
     Setting("model.summary=all-transform", on: "model.context=every-step"),
@@ -71,26 +84,64 @@ import Testing
     Setting("model.attention=learned-scale", on: "model.attention=dot"),
   ]
 
-  private func configuration(_ overrides: [String]) throws -> RunConfiguration {
-    let small = [
-      "task=seq2seq", "data.format=tsv", "data.tokens=word", "data.train=\(directory.file("pairs"))",
+  /// Of other tasks than seq2seq.
+  private static let otherTasks = [
+    Setting("model.hidden_size=7"), Setting("model.embedding_size=7"),
+    Setting("model.tie_embeddings=true", on: ["model.embedding_size=8"], task: "language-model"),
+    Setting("model.adaptive_cutoffs=[2]", task: "language-model"),
+    Setting("model.adaptive_factor=2", on: ["model.adaptive_cutoffs=[2]"], task: "language-model"),
+    Setting("model.output=crf", task: "tagger"), Setting("model.bidirectional=true", task: "tagger"),
+    Setting("model.character_embedding_size=4", "model.character_hidden_size=3", task: "tagger"),
+    Setting("model.character_hidden_size=4", on: characters, task: "tagger"),
+    Setting("model.pooling=mean", task: "classifier"), Setting("model.pooling=max", task: "classifier"),
+    Setting("model.pooling=attention", task: "classifier"),
+    Setting("model.attention_size=3", on: ["model.pooling=attention"], task: "classifier"),
+    Setting("model.condition=initial-state", task: "generator"),
+    Setting("model.condition=initial-input", task: "generator"),
+    Setting("model.condition=none", task: "generator"),
+  ]
+
+  private static let characters = ["model.character_embedding_size=4", "model.character_hidden_size=3"]
+
+  private func configuration(_ overrides: [String], task: String = "seq2seq") throws -> RunConfiguration {
+    let files = [
+      "language-model": "text", "tagger": "tags", "classifier": "labels", "generator": "labels",
+      "seq2seq": "pairs",
+    ]
+    let file = try #require(files[task])
+    let format = ["text": "text", "tags": "columns"][file] ?? "tsv"
+    var small = [
+      "task=\(task)", "data.format=\(format)", "data.train=\(directory.file(file))", "data.tokens=word",
       "model.hidden_size=8", "model.embedding_size=6", "model.dropout=0", "training.batch_size=6",
       "training.epochs=0", "training.steps=4", "training.optimizer=sgd", "training.learning_rate=1",
-      "data.valid_fraction=0", "log.every_steps=1", "log.tensorboard=false", "decoding.max_length=9",
+      "data.valid_fraction=0", "log.every_steps=1", "log.tensorboard=false",
     ]
+    if task == "seq2seq" { small.append("decoding.max_length=9") }
+    if task == "language-model" { small.append("training.bptt=4") }
     return try RunConfiguration.resolve(layers: [], overrides: small + overrides).configuration
   }
 
-  private func losses(_ overrides: [String]) throws -> [Double] {
+  private func losses(_ overrides: [String], task: String) throws -> [Double] {
     let recorder = Recorder()
-    try Job(try configuration(overrides)).run(recorder)
+    try Job(try configuration(overrides, task: task)).run(recorder)
     return recorder.losses
   }
 
-  @Test(arguments: cells + randomness + decoder)
+  private static let settings = cells + randomness + decoder + otherTasks
+
+  @Test(arguments: settings)
   func anotherLoss(setting: Setting) throws {
-    let (with, without) = (try losses(setting.base + [setting.words]), try losses(setting.base))
+    let with = try losses(setting.base + setting.words, task: setting.task)
+    let without = try losses(setting.base, task: setting.task)
     #expect(with.count == 4 && with.allSatisfy(\.isFinite) && with != without)
+  }
+
+  /// A key of the model that is not in the settings above would not be tested.
+  @Test func everyKeyOfTheModelIsTested() {
+    let tested = Set(
+      Self.settings.flatMap(\.words).compactMap { $0.split(separator: "=").first.map(String.init) })
+    let keys = Set(ConfigurationSchema.keys.map(\.path).filter { $0.hasPrefix("model.") })
+    #expect(keys.subtracting(tested).isEmpty)
   }
 
   /// Texts and scores of some lines, written by a model that has been trained.
