@@ -85,12 +85,12 @@ RND_INLINE void NAME(normalize_scores)(T *restrict w, int64_t n) {
   for (int64_t j = 0; j < n; j++) w[j] /= sum;
 }
 
-void NAME(rnd_attention_forward)(rnd_attention a) {
+void NAME(rnd_attention_forward)(rnd_attention a, ptrdiff_t first_row, ptrdiff_t end_row) {
   const rnd_attention_rows *r = &a.at;
   const T *keys = a.of.keys, *query = a.of.query, *v = a.of.v, *features = a.of.features, *values = a.of.values;
   const T *feature_weight = a.of.feature_weight;
   T *weights = a.weights, *context = a.context;
-  for (int64_t i = 0; i < r->rows; i++) {
+  for (int64_t i = first_row; i < end_row; i++) {
     const int64_t start = r->start[i], place = r->place[i];
     const T *q = query + i * a.of.query_stride;
     T *w = weights + place, *c = context + i * a.context_stride;
@@ -144,14 +144,14 @@ RND_INLINE void NAME(scores_backward)(const T *restrict w, T *restrict dw, int64
   for (int64_t j = 0; j < n; j++) dw[j] = w[j] * (dw[j] - sum);
 }
 
-void NAME(rnd_attention_backward)(rnd_attention_gradient a) {
+void NAME(rnd_attention_backward)(rnd_attention_gradient a, ptrdiff_t first_row, ptrdiff_t end_row) {
   const rnd_attention_rows *r = &a.at;
   const T *keys = a.of.keys, *query = a.of.query, *v = a.of.v, *features = a.of.features, *values = a.of.values;
   const T *feature_weight = a.of.feature_weight;
   const T *weights = a.weights, *d_context = a.d_context;
   T *d_weights = a.d_weights, *d_query = a.d_query, *d_keys = a.d_keys, *d_v = a.d_v, *d_features = a.d_features;
   const int64_t A = r->size, F = r->features;
-  for (int64_t i = 0; i < r->rows; i++) {
+  for (int64_t i = first_row; i < end_row; i++) {
     const int64_t start = r->start[i], place = r->place[i];
     const T *q = query + i * a.of.query_stride, *dc = d_context + i * a.context_stride;
     T *d = d_weights + place, *dq = d_query + i * a.d_query_stride;
@@ -180,11 +180,12 @@ void NAME(rnd_attention_backward)(rnd_attention_gradient a) {
 }
 
 // A sentence at a time, so that its contexts' gradients and one row of d_values stay in cache.
-void NAME(rnd_attention_values_backward)(rnd_attention_values_gradient a) {
+void NAME(rnd_attention_values_backward)(rnd_attention_values_gradient a, ptrdiff_t first_row,
+                                         ptrdiff_t end_row) {
   const rnd_attention_rows *r = &a.at;
   const T *weights = a.weights, *d_context = a.d_context;
   T *d_values = a.d_values;
-  for (int64_t i = 0; i < r->rows; i++) {
+  for (int64_t i = first_row; i < end_row; i++) {
     for (int64_t j = 0; j < r->length[i]; j++) {
       T *dh = d_values + (r->start[i] + j) * r->width;
       for (int64_t t = 0; t < a.steps[i]; t++) {

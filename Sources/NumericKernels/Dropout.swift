@@ -58,11 +58,14 @@ extension Scalar {
       x.rows == y.rows && x.columns == y.columns,
       "dropout from [\(x.rows), \(x.columns)] to [\(y.rows), \(y.columns)]")
     precondition((0..<1).contains(rate), "dropout rate \(rate) is outside 0..<1")
-    rnd_dropout_rows(
-      kernelType,
-      rnd_dropout(
-        rows: x.rows, units: x.columns, x: x.base, x_stride: x.stride, y: y.base, y_stride: y.stride,
-        sample: rows.samples, time: rows.times, seed: key.seed, step: key.step, stream: key.stream, rate: rate
-      ))
+    KernelThreads.split(x.rows, elements: x.count) { first, end in
+      let part = rows.dropFirst(first)
+      rnd_dropout_rows(
+        kernelType,
+        rnd_dropout(
+          rows: end - first, units: x.columns, x: x.row(first), x_stride: x.stride, y: y.row(first),
+          y_stride: y.stride, sample: part.samples, time: part.times, seed: key.seed, step: key.step,
+          stream: key.stream, rate: rate))
+    }
   }
 }

@@ -62,19 +62,24 @@ extension MatrixView {
 
   /// `self = f(self + bias)`.
   public func activate(_ activation: ElementwiseActivation, bias: UnsafePointer<Element>? = nil) {
-    rnd_activate(
-      Element.kernelType,
-      rnd_activation(
-        rows: rows, columns: columns, y: base, stride: stride, bias: bias, activation: activation.rawValue))
+    KernelThreads.split(rows, elements: count) { first, end in
+      rnd_activate(
+        Element.kernelType,
+        rnd_activation(
+          rows: end - first, columns: columns, y: row(first), stride: stride, bias: bias,
+          activation: activation.rawValue))
+    }
   }
 
   /// Turns this gradient of `y = f(x)` into that of x.
   public func activateBackward(_ activation: ElementwiseActivation, _ y: MatrixView) {
-    rnd_activate_backward(
-      Element.kernelType,
-      rnd_activation_gradient(
-        rows: rows, columns: columns, dy: base, dy_stride: stride, y: y.base, y_stride: y.stride,
-        activation: activation.rawValue))
+    KernelThreads.split(rows, elements: count) { first, end in
+      rnd_activate_backward(
+        Element.kernelType,
+        rnd_activation_gradient(
+          rows: end - first, columns: columns, dy: row(first), dy_stride: stride, y: y.row(first),
+          y_stride: y.stride, activation: activation.rawValue))
+    }
   }
 
   /// `self = softmax(self + bias)`, row by row.

@@ -455,7 +455,7 @@ static void attention(check_run *r) {
                .v = is_additive ? numbers(r, A) : NULL, .features = numbers(r, places * F),
                .feature_weight = numbers(r, F * A), .values = numbers(r, M * D)},
         .weights = numbers(r, places), .context = matrix(r, n, D, stride), .context_stride = stride};
-    rnd_attention_forward(r->type, a);
+    rnd_attention_forward(r->type, a, 0, at.rows);
     expect_numbers(r, a.weights, places);
     expect_matrix(r, a.context, n, D, stride);
     const rnd_attention_gradient g = {
@@ -463,7 +463,7 @@ static void attention(check_run *r) {
         .d_weights = numbers(r, places), .d_query = matrix(r, n, A, A + 1), .d_query_stride = A + 1,
         .d_keys = numbers(r, M * A), .d_v = numbers(r, A), .d_features = numbers(r, places * F),
         .d_feature_weight = numbers(r, F * A)};
-    rnd_attention_backward(r->type, g);
+    rnd_attention_backward(r->type, g, 0, at.rows);
     expect_matrix(r, g.d_query, n, A, A + 1);
     expect_numbers(r, g.d_keys, M * A);
     expect_numbers(r, g.d_v, A);
@@ -486,7 +486,7 @@ static void attention_values(check_run *r) {
   const rnd_attention_values_gradient a = {
       .at = at, .steps = steps, .step_place = step_place, .step_row = step_row, .weights = numbers(r, STEPS * places),
       .d_context = matrix(r, STEPS * n, D, stride), .context_stride = stride, .d_values = numbers(r, M * D)};
-  rnd_attention_values_backward(r->type, a);
+  rnd_attention_values_backward(r->type, a, 0, at.rows);
   expect_numbers(r, a.d_values, M * D);
 }
 

@@ -64,7 +64,8 @@ final class AttentionStep<Element: Scalar> {
     rnd_attention_forward(
       Element.kernelType,
       rnd_attention(
-        at: rows, of: operands, weights: weights.base, context: context.base, context_stride: context.stride))
+        at: rows, of: operands, weights: weights.base, context: context.base, context_stride: context.stride),
+      0, rows.rows)
   }
 
   /// Σ weights·factor + Σ contexts·factor.
@@ -94,7 +95,7 @@ final class AttentionStep<Element: Scalar> {
         at: rows, of: operands, weights: weights.base, d_context: contextFactor.base,
         context_stride: contextFactor.stride, d_weights: scores.base, d_query: result.query.base,
         d_query_stride: result.query.stride, d_keys: result.keys.base, d_v: result.v.base,
-        d_features: result.feature.base, d_feature_weight: result.featureWeight.base))
+        d_features: result.feature.base, d_feature_weight: result.featureWeight.base), 0, rows.rows)
     let (steps, place, row) = (
       arena.words(3, of: Int32.self), arena.words(1, of: Int64.self), arena.words(1, of: Int64.self)
     )
@@ -105,7 +106,7 @@ final class AttentionStep<Element: Scalar> {
       rnd_attention_values_gradient(
         at: rows, steps: UnsafePointer(steps.baseAddress!), step_place: UnsafePointer(place.baseAddress!),
         step_row: UnsafePointer(row.baseAddress!), weights: weights.base, d_context: contextFactor.base,
-        context_stride: contextFactor.stride, d_values: result.values.base))
+        context_stride: contextFactor.stride, d_values: result.values.base), 0, rows.rows)
     return result
   }
 

@@ -33,7 +33,7 @@ typedef struct {
 /// For each row r and position j of its sentence
 ///   score_j = v . tanh(keys_j + query_r + feature_j . feature_weight)   or, if v is null,   keys_j . query_r
 ///   weights = softmax(score) over the sentence (within the window),   context_r = sum over j of weights_j values_j
-/// A sentence of length 0 has a context of zeros.
+/// A sentence of length 0 has a context of zeros. Threads share the rows.
 typedef struct {
   rnd_attention_rows at;
   rnd_attention_operands of;
@@ -41,9 +41,10 @@ typedef struct {
   void *context;  // [rows, width]
   ptrdiff_t context_stride;
 } rnd_attention;
-RND_KERNEL(void, rnd_attention_forward, rnd_attention)
+RND_SHARED_KERNEL(rnd_attention_forward, rnd_attention)
 
-/// Its backward pass; tanh is computed again. The gradient of the values is left to rnd_attention_values_backward.
+/// Its backward pass; tanh is computed again. The gradient of the values is left to rnd_attention_values_backward. Threads
+/// share the rows, each with a d_v and a d_feature_weight of its own; no two rows may have the same sentence.
 typedef struct {
   rnd_attention_rows at;
   rnd_attention_operands of;
@@ -57,10 +58,11 @@ typedef struct {
   void *d_features;
   void *d_feature_weight;  // added to
 } rnd_attention_gradient;
-RND_KERNEL(void, rnd_attention_backward, rnd_attention_gradient)
+RND_SHARED_KERNEL(rnd_attention_backward, rnd_attention_gradient)
 
 /// d_values_j += sum over steps t of weights_tj d_context_t, for all steps at once. Row b of `at` is running during its
-/// first steps[b] steps; step t has its weights at step_place[t] + place[b] and its contexts at row step_row[t] + b.
+/// first steps[b] steps; step t has its weights at step_place[t] + place[b] and its contexts at row step_row[t] + b. Threads
+/// share the rows.
 typedef struct {
   rnd_attention_rows at;
   const int32_t *steps;
@@ -70,7 +72,7 @@ typedef struct {
   ptrdiff_t context_stride;
   void *d_values;
 } rnd_attention_values_gradient;
-RND_KERNEL(void, rnd_attention_values_backward, rnd_attention_values_gradient)
+RND_SHARED_KERNEL(rnd_attention_values_backward, rnd_attention_values_gradient)
 
 /// Features of every position, [places, F]: its coverage if that is not null, then for each of `channels` filters of odd
 /// width the correlation with the weights of the step before, zero beyond the sentence. The backward pass adds to

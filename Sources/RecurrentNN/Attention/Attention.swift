@@ -286,14 +286,14 @@ public struct Attention<Element: Scalar>: Sendable {
     return result
   }
 
-  /// Σ x_i y_i of two matrices of one row. Norms and the gradient of a learned scale are no products with a weight: they are
+  /// Σ x_i y_i of two matrices of one row. Norms and the gradient of a learned scale are not products with a weight: they are
   /// in single precision whatever that of the products is.
   private func dot(
     _ x: MatrixView<Element>, _ y: MatrixView<Element>, _ context: LayerContext<Element>
   ) -> Element {
     context.arena.scoped {
       let sum = context.arena.zeros(1, 1)
-      multiply(x, y, .right, into: sum, mode: ProductMode(on: .best))
+      multiply(x, y, .right, into: sum, mode: ProductMode(on: .inUse))
       return sum[0, 0]
     }
   }
@@ -381,11 +381,19 @@ public struct Attention<Element: Scalar>: Sendable {
       rows, prepared, previous: t == 0 ? prepared.zeros.base : trace.weights(t - 1),
       coverage: trace.coverage(t),
       context)
-    rnd_attention_forward(
-      Element.kernelType,
+    attend(
       rnd_attention(
         at: rows, of: operands(prepared, query), weights: trace.weights(t), context: contexts.base,
-        context_stride: contexts.stride))
+        context_stride: contexts.stride), places: trace.count(t))
+  }
+
+  /// Scores, weights and contexts of one step; threads share its rows.
+  ///
+  /// - Parameter places: the number of weights.
+  func attend(_ step: rnd_attention, places: Int) {
+    KernelThreads.split(step.at.rows, elements: places * (size + memorySize)) {
+      rnd_attention_forward(Element.kernelType, step, $0, $1)
+    }
   }
 
   /// The first `count` sentences of a batch.
@@ -400,9 +408,12 @@ struct AttentionReverse<Element: Scalar> {
   let keys: MatrixView<Element>
   /// [N, size]
   let queries: MatrixView<Element>
-  /// [1, size]
+  /// Rows of a step in a block. Each block has sums of its own, which are added in order: the same bits for any number of
+  /// threads.
+  let blockRows: Int
+  /// [blocks, size]
   let v: MatrixView<Element>
-  /// [features, size]
+  /// [blocks · features, size]
   let featureWeight: MatrixView<Element>
   /// The gradient of the features of one step, [S, features].
   let features: MatrixView<Element>
@@ -421,9 +432,12 @@ extension Attention {
     _ context: LayerContext<Element>
   ) -> AttentionReverse<Element> {
     let (arena, rows) = (context.arena, prepared.memory.values.rows)
+    let blockRows = max(1, (trace.layout.batchSize + 15) / 16)
+    let blocks = (trace.layout.batchSize + blockRows - 1) / blockRows
     return AttentionReverse(
       keys: arena.zeros(rows, size), queries: arena.matrix(trace.layout.rowCount, size),
-      v: arena.zeros(1, size), featureWeight: arena.zeros(shape.featureCount, size),
+      blockRows: blockRows, v: arena.zeros(blocks, size),
+      featureWeight: arena.zeros(blocks * shape.featureCount, size),
       features: arena.matrix(rows, shape.featureCount), weights: (arena.zeros(1, rows), arena.zeros(1, rows)),
       coverage: arena.zeros(1, rows), coverageLoss: Element(coverageLoss))
   }
@@ -458,13 +472,24 @@ extension Attention {
     computeFeatures(rows, prepared, previous: previous, coverage: trace.coverage(t), context)
     let range = trace.layout.rows(t)
     let dQuery = reverse.queries.rows(range)
-    rnd_attention_backward(
-      Element.kernelType,
-      rnd_attention_gradient(
-        at: rows, of: operands(prepared, trace.queries?.rows(range) ?? state), weights: trace.weights(t),
-        d_context: contextGradient.base, context_stride: contextGradient.stride, d_weights: now.base,
-        d_query: dQuery.base, d_query_stride: dQuery.stride, d_keys: reverse.keys.base, d_v: reverse.v.base,
-        d_features: reverse.features.base, d_feature_weight: reverse.featureWeight.base))
+    let gradient = rnd_attention_gradient(
+      at: rows, of: operands(prepared, trace.queries?.rows(range) ?? state), weights: trace.weights(t),
+      d_context: contextGradient.base, context_stride: contextGradient.stride, d_weights: now.base,
+      d_query: dQuery.base, d_query_stride: dQuery.stride, d_keys: reverse.keys.base, d_v: nil,
+      d_features: reverse.features.base, d_feature_weight: nil)
+    let blockRows = reverse.blockRows
+    KernelThreads.split(
+      (state.rows + blockRows - 1) / blockRows, elements: trace.count(t) * (size + memorySize)
+    ) { first, end in
+      for block in first..<end {
+        var part = gradient
+        part.d_v = UnsafeMutableRawPointer(reverse.v.row(block))
+        part.d_feature_weight = UnsafeMutableRawPointer(
+          reverse.featureWeight.row(block * shape.featureCount))
+        rnd_attention_backward(
+          Element.kernelType, part, block * blockRows, min((block + 1) * blockRows, state.rows))
+      }
+    }
     before.fill(0)
     if shape.featureCount > 0 {
       var features = positionFeatures(rows, previous: previous, context)
@@ -532,14 +557,14 @@ extension Attention {
         places[step] = Int64(trace.places[step])
         rows[step] = Int64(layout.offsets[step])
       }
-      rnd_attention_values_backward(
-        Element.kernelType,
-        rnd_attention_values_gradient(
-          at: self.rows(layout.batchSize, step: 0, prepared.memory), steps: UnsafePointer(steps.baseAddress!),
-          step_place: UnsafePointer(places.baseAddress!), step_row: UnsafePointer(rows.baseAddress!),
-          weights: trace.weights.base, d_context: contextGradient.base,
-          context_stride: contextGradient.stride,
-          d_values: valuesGradient.base))
+      let gradient = rnd_attention_values_gradient(
+        at: self.rows(layout.batchSize, step: 0, prepared.memory), steps: UnsafePointer(steps.baseAddress!),
+        step_place: UnsafePointer(places.baseAddress!), step_row: UnsafePointer(rows.baseAddress!),
+        weights: trace.weights.base, d_context: contextGradient.base,
+        context_stride: contextGradient.stride, d_values: valuesGradient.base)
+      KernelThreads.split(layout.batchSize, elements: trace.weights.rows * memorySize) {
+        rnd_attention_values_backward(Element.kernelType, gradient, $0, $1)
+      }
     }
   }
 
@@ -548,13 +573,14 @@ extension Attention {
     _ v: Parameter, _ reverse: AttentionReverse<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    let target = gradients.matrix(v)
-    guard let vLength else { return target.add(reverse.v) }
+    let (target, dv) = (gradients.matrix(v), context.arena.zeros(1, size))
+    reverse.v.addColumnSums(to: dv.base)
+    guard let vLength else { return target.add(dv) }
     let raw = context.parameters.matrix(v)
     let (g, square) = (context.parameters.pointer(vLength).pointee, dot(raw, raw, context))
-    let (length, along) = (square.squareRoot(), dot(reverse.v, raw, context))
+    let (length, along) = (square.squareRoot(), dot(dv, raw, context))
     gradients.pointer(vLength).pointee += along / length
-    target.base.addScaled(g / length, reverse.v.base, count: size)
+    target.base.addScaled(g / length, dv.base, count: size)
     target.base.addScaled(-g * along / (length * square), raw.base, count: size)
   }
 
@@ -564,7 +590,9 @@ extension Attention {
     var feature = 0
     for target in [coverage, location].compactMap({ $0 }).map(gradients.matrix) {
       for column in 0..<target.columns {
-        for unit in 0..<size { target[unit, column] += reverse.featureWeight[feature, unit] }
+        for row in stride(from: feature, to: reverse.featureWeight.rows, by: shape.featureCount) {
+          for unit in 0..<size { target[unit, column] += reverse.featureWeight[row, unit] }
+        }
         feature += 1
       }
     }

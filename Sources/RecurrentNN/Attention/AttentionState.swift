@@ -185,11 +185,10 @@ extension Attention {
         state.rows, step: step, starts: rowState.starts, lengths: rowState.lengths, places: rowState.places)
       computeFeatures(
         rows, prepared, previous: rowState.weights.base, coverage: rowState.coverage.base, context)
-      rnd_attention_forward(
-        Element.kernelType,
+      attend(
         rnd_attention(
           at: rows, of: operands(prepared, query), weights: rowState.weights.base, context: contexts.base,
-          context_stride: contexts.stride))
+          context_stride: contexts.stride), places: places)
       rowState.coverage.base.addScaled(1, rowState.weights.base, count: places)
     }
   }
