@@ -82,7 +82,7 @@ package final class ClassifierLearner: Learner {
     let batch = LabeledBatch(input: input, targets: targets, masks: context.masks(shard.places))
     let smoothing = context.inTraining(configuration.training.labelSmoothing)
     return model.evaluate(
-      batch, LossOptions(labelSmoothing: smoothing), into: context.gradients, context.layers(parameters))
+      batch, labelSmoothing: smoothing, into: context.gradients, context.layers(parameters))
   }
 
   package func tally(

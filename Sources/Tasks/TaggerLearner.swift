@@ -89,7 +89,7 @@ package final class TaggerLearner: Learner {
     }
     let smoothing = context.inTraining(configuration.training.labelSmoothing)
     return model.evaluate(
-      batch, LossOptions(labelSmoothing: smoothing), into: context.gradients, context.layers(parameters))
+      batch, labelSmoothing: smoothing, into: context.gradients, context.layers(parameters))
   }
 
   private func batch(

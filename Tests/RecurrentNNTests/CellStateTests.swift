@@ -29,20 +29,6 @@ import Testing
     #expect(state.h.shape == [4, 3] && state.c == nil)
   }
 
-  @Test func aBoundCellIsTheCellWithItsParameters() throws {
-    var builder = ParameterLayout.Builder()
-    let cell = LSTMCell<Double>(inputSize: 2, hiddenSize: 3, in: &builder)
-    let parameters = ParameterBuffer<Double>(builder.build(), seed: 1)
-    let bound = cell.bound(to: parameters)
-    #expect(bound.inputSize == 2 && bound.outputSize == 3 && bound.stateSize == cell.stateSize)
-    let input: Tensor<Double> = randomTensor([4, 2], stream: 1)
-    let first = bound(input, bound.zeroState(batchSize: 4))
-    let second = bound(input, first.state)
-    let expected = cell(input, cell(input, cell.zeroState(batchSize: 4), parameters).state, parameters)
-    #expect(second.output == expected.output && second.state == expected.state)
-    #expect(second.output != first.output && second.output.shape == [4, 3])
-  }
-
   /// One unit with hand-set weights, against the equations worked out by hand.
   @Test func oneStepByHand() throws {
     var builder = ParameterLayout.Builder()

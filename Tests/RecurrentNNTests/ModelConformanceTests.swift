@@ -212,7 +212,7 @@ extension SequenceCase {
       let batch = LabeledBatch(
         input: data[examples].input(scratch), targets: targets(examples).rows(scratch),
         masks: isMasked ? SampleMasks(seed: masks.seed, step: masks.step, samples: samples) : nil)
-      return model.evaluate(batch, LossOptions(labelSmoothing: smoothing), into: gradients, context)
+      return model.evaluate(batch, labelSmoothing: smoothing, into: gradients, context)
     }
   }
 }

@@ -93,7 +93,7 @@ protocol LabelingModel<Element> {
   associatedtype Element: Scalar
   var layout: ParameterLayout { get }
   func evaluate(
-    _ batch: LabeledBatch<Element>, _ options: LossOptions, into gradients: ParameterBuffer<Element>?,
+    _ batch: LabeledBatch<Element>, labelSmoothing: Double, into gradients: ParameterBuffer<Element>?,
     _ context: LayerContext<Element>
   ) -> LossSum
 }
@@ -109,6 +109,6 @@ extension LabelingModel {
   ) -> LossSum {
     evaluate(
       LabeledBatch(input: data.input(scratch), targets: targets.rows(scratch)),
-      LossOptions(labelSmoothing: smoothing), into: gradients, context)
+      labelSmoothing: smoothing, into: gradients, context)
   }
 }

@@ -106,30 +106,4 @@ extension RecurrentCell {
       self, Tensor([batchSize, 1, inputSize], input.values), initialState: state, parameters: parameters)
     return (Tensor([batchSize, outputSize], result.outputs.values), result.state)
   }
-
-  /// The cell together with its parameters, to be called with input and state alone.
-  public func bound(to parameters: ParameterBuffer<Element>) -> BoundCell<Element> {
-    BoundCell(cell: self, parameters: parameters)
-  }
-}
-
-/// A cell with its parameters.
-public struct BoundCell<Element: Scalar> {
-  public let cell: any RecurrentCell<Element>
-  public let parameters: ParameterBuffer<Element>
-
-  public var inputSize: Int { cell.inputSize }
-  public var outputSize: Int { cell.outputSize }
-  public var stateSize: StateSize { cell.stateSize }
-
-  /// The all-zero state for a batch.
-  public func zeroState(batchSize: Int) -> CellState<Element> { .zero(stateSize, batchSize: batchSize) }
-
-  /// Advances one time step: input [batchSize, inputSize] to output [batchSize, outputSize] and the next
-  /// state.
-  public func callAsFunction(
-    _ input: Tensor<Element>, _ state: CellState<Element>
-  ) -> (output: Tensor<Element>, state: CellState<Element>) {
-    cell(input, state, parameters)
-  }
 }

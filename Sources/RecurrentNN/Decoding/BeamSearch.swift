@@ -126,7 +126,7 @@ final class BeamSearch<Element: Scalar> {
   private var tokens: [Int32] = []
   private var parents: [Int32] = []
   // For each row of the current sequence: its attention, whether a continuation was selected, and whether the end was.
-  private var attention: [HypothesisTree<Element>.Attention?] = []
+  private var attention: [[Element]?] = []
   private var isContinued: [Bool] = []
   private var hasEnded: [Bool] = []
 
@@ -218,7 +218,7 @@ final class BeamSearch<Element: Scalar> {
     isContinued[index] = true
     guard isEnd || length < lengths[row.sequence].upperBound else { return }
     if attention[index] == nil, options.keepsAttention || options.coveragePenalty > 0 {
-      attention[index] = decoder.attention(ofRow: parent).map { tree.keep($0) }
+      attention[index] = decoder.attention(ofRow: parent).map { Array($0) }
     }
     let logProbability = total - row.logProbability
     if isEnd {
@@ -283,7 +283,7 @@ final class BeamSearch<Element: Scalar> {
 
   /// The score of a text whose last token is `node`, followed by an end mark predicted with `last`.
   private func score(
-    _ logProbability: Double, _ node: Int32, _ last: HypothesisTree<Element>.Attention?, predictions: Int
+    _ logProbability: Double, _ node: Int32, _ last: [Element]?, predictions: Int
   ) -> Double {
     let normalized = logProbability / options.lengthPenalty(predictions: predictions)
     guard options.coveragePenalty > 0, let positions = last?.count ?? tree.attentionCount(at: node)

@@ -45,30 +45,19 @@ struct HypothesisTree<Element: Scalar> {
   /// The node before the first token of every text.
   static var root: Int32 { -1 }
 
-  /// Attention weights of one row at one step; the tree owns the memory.
-  struct Attention {
-    let weights: UnsafeRawPointer
-    let count: Int
-  }
-
   private struct Node {
     let parent: Int32
     let token: Int32
     let logProbability: Double
-    let attention: Attention?
+    /// The weights of the row that the token was chosen in.
+    let attention: [Element]?
   }
 
   private var nodes: [Node] = []
-  private var store = AttentionStore<Element>()
-
-  /// Copies the attention weights of a row, for the tokens it will be continued with.
-  mutating func keep(_ weights: UnsafeBufferPointer<Element>) -> Attention {
-    Attention(weights: UnsafeRawPointer(store.copy(weights)), count: weights.count)
-  }
 
   /// Adds a token after a node and returns its node.
   mutating func append(
-    _ token: Int32, after parent: Int32, logProbability: Double, attention: Attention?
+    _ token: Int32, after parent: Int32, logProbability: Double, attention: [Element]?
   ) -> Int32 {
     nodes.append(Node(parent: parent, token: token, logProbability: logProbability, attention: attention))
     return Int32(nodes.count - 1)
@@ -83,7 +72,7 @@ struct HypothesisTree<Element: Scalar> {
   func attention(to node: Int32) -> [[Element]]? {
     let kept = path(to: node).map(\.attention)
     guard !kept.contains(where: { $0 == nil }) else { return nil }
-    return kept.compactMap { $0.map { Array(Self.elements($0)) } }
+    return kept.compactMap { $0 }
   }
 
   /// Positions of the source that the token of a node attended to; nil without attention.
@@ -101,16 +90,10 @@ struct HypothesisTree<Element: Scalar> {
   }
 
   /// `sum += attention`.
-  static func add(_ attention: Attention, into sum: UnsafeMutablePointer<Element>, count: Int) {
+  static func add(_ attention: [Element], into sum: UnsafeMutablePointer<Element>, count: Int) {
     precondition(
       attention.count == count, "attention over \(attention.count) positions of a source of \(count)")
-    guard let base = elements(attention).baseAddress else { return }
-    sum.addScaled(1, base, count: count)
-  }
-
-  private static func elements(_ attention: Attention) -> UnsafeBufferPointer<Element> {
-    UnsafeBufferPointer(
-      start: attention.weights.assumingMemoryBound(to: Element.self), count: attention.count)
+    sum.addScaled(1, attention, count: count)
   }
 
   private func path(to last: Int32) -> [Node] {
@@ -121,24 +104,6 @@ struct HypothesisTree<Element: Scalar> {
       node = nodes[Int(node)].parent
     }
     return path.reversed()
-  }
-}
-
-/// Memory that is only added to, in chunks that never move.
-private struct AttentionStore<Element: Scalar> {
-  private static var chunkSize: Int { 1 << 16 }
-  private var chunks: [AlignedBuffer<Element>] = []
-  private var used = 0
-
-  mutating func copy(_ source: UnsafeBufferPointer<Element>) -> UnsafePointer<Element> {
-    if chunks.isEmpty || chunks[chunks.count - 1].count - used < source.count {
-      chunks.append(AlignedBuffer(count: max(Self.chunkSize, source.count)))
-      used = 0
-    }
-    let target = chunks[chunks.count - 1].base + used
-    if let base = source.baseAddress { target.copyElements(from: base, count: source.count) }
-    used += source.count
-    return UnsafePointer(target)
   }
 }
 

@@ -60,7 +60,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   public let layout: ParameterLayout
   let embedding: Parameter
   let stack: LayerStack<Element>
-  let output: VocabularyOutput<Element>
+  let output: any VocabularyOutput<Element>
 
   /// Throws ``OptionError`` if options of the layers exclude each other or are out of range.
   public init(_ shape: LanguageModelShape) throws(OptionError) {
@@ -84,18 +84,15 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       LayerStack(valid: network, inputSize: options.embeddingSize, in: &$0)
     }
     let table = embedding
-    output = builder.scoped("output") { builder in
+    output = builder.scoped("output") { builder -> any VocabularyOutput<Element> in
       let (width, classes) = (network.outputSize, shape.vocabularySize)
-      return if options.tieEmbeddings {
-        .softmax(SoftmaxOutput(sharing: table, in: &builder))
-      } else if options.adaptiveCutoffs.isEmpty {
-        .softmax(SoftmaxOutput(inputSize: width, classes: classes, in: &builder))
-      } else {
-        .adaptive(
-          AdaptiveSoftmaxOutput(
-            inputSize: width, classes: classes, cutoffs: options.adaptiveCutoffs,
-            factor: options.adaptiveFactor, in: &builder))
+      if options.tieEmbeddings { return SoftmaxOutput<Element>(sharing: table, in: &builder) }
+      if options.adaptiveCutoffs.isEmpty {
+        return SoftmaxOutput<Element>(inputSize: width, classes: classes, in: &builder)
       }
+      return AdaptiveSoftmaxOutput<Element>(
+        inputSize: width, classes: classes, cutoffs: options.adaptiveCutoffs, factor: options.adaptiveFactor,
+        in: &builder)
     }
     layout = builder.build()
   }
@@ -146,7 +143,8 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       for (part, start) in gradients == nil ? parts.map({ ($0, state) }) : zip(parts, before).reversed() {
         loss += run(part, state: start, labelSmoothing, stateGradient: dState, into: gradients, context)
       }
-      leave(before, in: state, parts)
+      // With gradients the last part's copy is the state after the batch.
+      if let last = before.last { for (kept, final) in zip(state, last) { kept.copy(from: final) } }
       let targets = UnsafeBufferPointer(start: batch.targets, count: batch.layout.rowCount)
       return LossSum(total: loss, tokens: targets.count { $0 >= 0 })
     }
@@ -165,14 +163,6 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       context.arena.scoped { _ = forward(parts[index - 1], state: state, context) }
     }
     return states
-  }
-
-  /// After the backward pass the last part's state is the state after the batch.
-  private func leave(
-    _ states: [[MatrixView<Element>]], in state: [MatrixView<Element>], _ parts: [LanguageModelBatch<Element>]
-  ) {
-    guard let last = states.last else { return }
-    for (kept, final) in zip(state, last) { kept.copy(from: final) }
   }
 
   /// Runs the steps of a part, whose state is replaced by the state after it; sequences that have ended keep theirs.

@@ -79,12 +79,12 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - batch: sequences that ``check(lengths:)`` accepts, and targets.
-  ///   - options: label smoothing, for a softmax only.
+  ///   - labelSmoothing: ε, of a softmax only; 0 when evaluating.
   ///   - context: parameters and workspace; the masks are the batch's. The arena is left as it was.
   /// - Returns: softmax: nats, over the sequences that have a target. Numbers: squared errors summed over a sequence's
   ///   numbers, over the sequences.
   public func evaluate(
-    _ batch: LabeledBatch<Element>, _ options: LossOptions = LossOptions(),
+    _ batch: LabeledBatch<Element>, labelSmoothing: Double = 0,
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     context.arena.scoped {
@@ -96,7 +96,8 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
       let top = perSequence.dropped(pooled.pooled, rate: rate, stream: stream)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
-        top, layout, targets: batch.targets, at: callerSequences(layout, context.arena), options,
+        top, layout, targets: batch.targets, at: callerSequences(layout, context.arena),
+        smoothing: labelSmoothing,
         gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
         perSequence.drop(dTop, rate: rate, stream: stream)

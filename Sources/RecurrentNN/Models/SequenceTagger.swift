@@ -76,12 +76,12 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - batch: sequences and targets; a sequence may be empty.
-  ///   - options: label smoothing, for a softmax only.
+  ///   - labelSmoothing: ε, of a softmax only; 0 when evaluating.
   ///   - context: parameters and workspace; the masks are the batch's. The arena is left as it was.
   /// - Returns: softmax and CRF: nats, over the steps that have a target. Bits: nats summed over the bits, over
   ///   the STEPS that have a target. Numbers: squared errors summed over a step's numbers, over the steps.
   public func evaluate(
-    _ batch: LabeledBatch<Element>, _ options: LossOptions = LossOptions(),
+    _ batch: LabeledBatch<Element>, labelSmoothing: Double = 0,
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     guard batch.input.tokenCount > 0 else { return LossSum() }
@@ -91,7 +91,8 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
       let top = pass.context.dropped(pass.output, rate: rate, stream: stream)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
-        top, pass.layout, targets: batch.targets, at: pass.layout.callerRows(context.arena), options,
+        top, pass.layout, targets: batch.targets, at: pass.layout.callerRows(context.arena),
+        smoothing: labelSmoothing,
         gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
         pass.context.drop(dTop, rate: rate, stream: stream)

@@ -25,15 +25,6 @@ public struct LossSum: Sendable, Equatable {
   }
 }
 
-/// Options of a loss.
-public struct LossOptions: Sendable, Hashable {
-  /// Label smoothing ε of a softmax output (Szegedy et al. 2016, section 7), 0 when evaluating: the target is 1 - ε of its
-  /// class and ε spread evenly over all classes. Other outputs have none.
-  public var labelSmoothing: Double
-
-  public init(labelSmoothing: Double = 0) { self.labelSmoothing = labelSmoothing }
-}
-
 /// The targets of a batch, in the caller's order: one row per step for a tagger, one row per sequence for a classifier.
 public enum OutputTargets<Element: Scalar> {
   /// A class per row, [rows]; a row whose class is below zero has no target.
@@ -119,27 +110,29 @@ enum OutputLayer<Element: Scalar>: Sendable {
   ///   - layout: of the steps; only a CRF needs it.
   ///   - targets: in the caller's order.
   ///   - callerRows: for each row of `top` the caller's row, [N].
+  ///   - smoothing: label smoothing ε of a softmax (Szegedy et al. 2016, section 7): the target is 1 - ε of its class and ε spread
+  ///     evenly over all classes. Other outputs have none.
   ///   - dTop: overwritten with the gradient of `top` if given.
   ///   - gradients: those of the parameters are ADDED here if given.
   func loss(
     _ top: MatrixView<Element>, _ layout: PackedLayout, targets: OutputTargets<Element>,
-    at callerRows: UnsafePointer<Int32>, _ options: LossOptions, gradient dTop: MatrixView<Element>?,
+    at callerRows: UnsafePointer<Int32>, smoothing: Double, gradient dTop: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     switch (self, targets) {
     case (.softmax(let output), .classes(let classes)):
       let (packed, known) = gather(classes, callerRows, top.rows, classes: output.classes, context)
       let total = output.loss(
-        top, targets: packed, smoothing: options.labelSmoothing, gradient: dTop, into: gradients, context)
+        top, targets: packed, smoothing: smoothing, gradient: dTop, into: gradients, context)
       return LossSum(total: total, tokens: known)
     case (.conditionalRandomField(let output), .classes(let classes)):
-      requireNoSmoothing(options)
+      requireNone(smoothing)
       let (packed, known) = gather(classes, callerRows, top.rows, classes: output.tags, context)
       let total = output.loss(top, layout, targets: packed, gradient: dTop, into: gradients, context)
       return LossSum(total: total, tokens: known)
     case (.linear(let output), .bits(let values, let width)) where output.kind == .bits,
       (.linear(let output), .numbers(let values, let width)) where output.kind == .numbers:
-      requireNoSmoothing(options)
+      requireNone(smoothing)
       precondition(width == output.size, "targets of \(width) \(output.kind) for a model of \(output.size)")
       let packed = context.arena.matrix(top.rows, width)
       packed.gatherRows(of: values, at: callerRows)
@@ -151,9 +144,8 @@ enum OutputLayer<Element: Scalar>: Sendable {
     }
   }
 
-  private func requireNoSmoothing(_ options: LossOptions) {
-    precondition(
-      options.labelSmoothing == 0, "label smoothing of \(options.labelSmoothing) without a softmax")
+  private func requireNone(_ smoothing: Double) {
+    precondition(smoothing == 0, "label smoothing of \(smoothing) without a softmax")
   }
 
   /// Targets in the order of the packed rows, and the number of those that are known.

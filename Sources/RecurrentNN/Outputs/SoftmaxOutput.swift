@@ -2,11 +2,30 @@ import CKernels
 import NumericKernels
 import Parameters
 
+/// The output layer of a model over a vocabulary.
+protocol VocabularyOutput<Element>: Sendable {
+  associatedtype Element: Scalar
+
+  /// Handles of all parameters, in layout order.
+  var parameters: [Parameter] { get }
+
+  /// Cross-entropy summed over the rows, nats; see ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``.
+  func loss(
+    _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, smoothing: Double,
+    gradient dh: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,
+    _ context: LayerContext<Element>
+  ) -> Double
+
+  /// Overwrites `logits` [N, V] with numbers whose softmax is the distribution.
+  func logits(
+    _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>)
+}
+
 /// An output layer over a vocabulary or a set of classes: p = softmax(W h + b), with its cross-entropy.
 ///
 /// Shapes: h [N, inputSize], `weight` [classes, inputSize], `bias` [classes]. The [N, classes] matrix never exists
 /// as a whole: see ``loss(_:targets:smoothing:gradient:into:_:)``.
-public struct SoftmaxOutput<Element: Scalar>: Sendable {
+public struct SoftmaxOutput<Element: Scalar>: VocabularyOutput {
   let weight: Parameter
   /// Nil in the parts of an ``AdaptiveSoftmaxOutput``.
   let bias: Parameter?
@@ -49,6 +68,7 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
   ///     evenly over all classes.
   ///   - dh: overwritten with the gradient of h if given.
   ///   - gradients: those of weight and bias are ADDED here if given.
+  @_specialize(where Element == Float)
   public func loss(
     _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, smoothing: Double = 0,
     gradient dh: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,
@@ -83,6 +103,7 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
 
   /// Overwrites `logits` [N, classes] with W h + b. The weight is packed once and kept: for generation, which comes here
   /// for every token.
+  @_specialize(where Element == Float)
   public func logits(
     _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
@@ -107,7 +128,7 @@ public struct SoftmaxOutput<Element: Scalar>: Sendable {
 /// frequency, as vocabularies are. É. Grave et al., "Efficient softmax approximation for GPUs", ICML 2017; parameters,
 /// names and the absence of biases are those of torch.nn.AdaptiveLogSoftmaxWithLoss: `head.weight`
 /// [cutoffs[0] + clusters, H], `tail.k.0.weight` (U_k) [H / factor^(k+1), H], `tail.k.1.weight` (V_k) [size_k, H / factor^(k+1)].
-public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
+public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
   /// A cluster of rare classes.
   private struct Cluster: Sendable {
     let classes: Range<Int>
@@ -173,13 +194,16 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
   /// - Parameters:
   ///   - h: [N, inputSize].
   ///   - targets: [N]; rows whose target is below zero are skipped.
+  ///   - smoothing: 0; an adaptive softmax has no label smoothing.
   ///   - dh: overwritten with the gradient of h if given.
   ///   - gradients: those of the parameters are ADDED here if given.
   public func loss(
-    _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, gradient dh: MatrixView<Element>?,
-    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+    _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, smoothing: Double = 0,
+    gradient dh: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,
+    _ context: LayerContext<Element>
   ) -> Double {
-    context.arena.scoped {
+    precondition(smoothing == 0, "label smoothing of \(smoothing) with an adaptive softmax")
+    return context.arena.scoped {
       let inHead = context.arena.words(h.rows, of: Int32.self)
       for row in 0..<h.rows { inHead[row] = headClass(targets[row]) }
       var total = head.loss(
@@ -272,46 +296,5 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: Sendable {
   private func doubles(_ count: Int, _ context: LayerContext<Element>) -> UnsafeMutablePointer<Double> {
     let words = context.arena.words(count, of: UInt64.self)
     return UnsafeMutableRawPointer(words.baseAddress!).bindMemory(to: Double.self, capacity: max(1, count))
-  }
-}
-
-/// The output layer of a model over a vocabulary.
-public enum VocabularyOutput<Element: Scalar>: Sendable {
-  case softmax(SoftmaxOutput<Element>)
-  case adaptive(AdaptiveSoftmaxOutput<Element>)
-
-  /// Handles of all parameters, in layout order.
-  public var parameters: [Parameter] {
-    switch self {
-    case .softmax(let output): output.parameters
-    case .adaptive(let output): output.parameters
-    }
-  }
-
-  /// Cross-entropy summed over the rows, nats; shapes and gradients as in
-  /// ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``. An adaptive softmax has no label smoothing.
-  public func loss(
-    _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, smoothing: Double,
-    gradient dh: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,
-    _ context: LayerContext<Element>
-  ) -> Double {
-    switch self {
-    case .softmax(let output):
-      return output.loss(
-        h, targets: targets, smoothing: smoothing, gradient: dh, into: gradients, context)
-    case .adaptive(let output):
-      precondition(smoothing == 0, "label smoothing of \(smoothing) with an adaptive softmax")
-      return output.loss(h, targets: targets, gradient: dh, into: gradients, context)
-    }
-  }
-
-  /// Overwrites `logits` [N, V] with numbers whose softmax is the distribution.
-  public func logits(
-    _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>
-  ) {
-    switch self {
-    case .softmax(let output): output.logits(h, into: logits, context)
-    case .adaptive(let output): output.logits(h, into: logits, context)
-    }
   }
 }
