@@ -41,7 +41,9 @@ public struct LanguageModelBenchmark: Sendable {
   /// A random token. All tokens have the same probability, or with an adaptive softmax that of Zipf's law, p(v) ∝ 1/(v + 1),
   /// as words have.
   func token(_ random: inout CounterRandom) -> Int32 {
-    guard !shape.cutoffs.isEmpty else { return Int32(random.nextIndex(below: shape.vocabularySize)) }
+    guard !shape.options.adaptiveCutoffs.isEmpty else {
+      return Int32(random.nextIndex(below: shape.vocabularySize))
+    }
     let rank = Foundation.exp(random.nextUniform() * Foundation.log(Double(shape.vocabularySize) + 1))
     return Int32(min(Int(rank) - 1, shape.vocabularySize - 1))
   }

@@ -99,19 +99,29 @@ final class SteppedDrive {
   private let stateWeights: [MatrixView<Double>]
   private let readsStates: Bool
 
-  init(
+  convenience init(
     _ network: NetworkCase, lengths: [Int], inputSize: Int, hiddenSize: Int, readsStates: Bool = false
   ) throws {
     var builder = ParameterLayout.Builder()
-    cell = try StackedCell(network.options(hiddenSize: hiddenSize), inputSize: inputSize, in: &builder)
-    parameters = ParameterBuffer(builder.build(), seed: 5)
+    let cell = try StackedCell<Double>(
+      network.options(hiddenSize: hiddenSize), inputSize: inputSize, in: &builder)
+    let parameters = ParameterBuffer<Double>(builder.build(), seed: 5)
     if !network.name.isEmpty { parameters.roughen() }
+    self.init(cell, parameters, lengths: lengths, isRandom: network.isRandom, readsStates: readsStates)
+  }
+
+  init(
+    _ cell: StackedCell<Double>, _ parameters: ParameterBuffer<Double>, lengths: [Int], isRandom: Bool,
+    readsStates: Bool = false
+  ) {
+    (self.cell, self.parameters) = (cell, parameters)
+    let inputSize = cell.inputSize
     layout = PackedLayout(lengths: lengths)
     coordinates = Coordinates(layout)
     self.readsStates = readsStates
     context = LayerContext(
       parameters: parameters, workspace: Workspace(),
-      dropout: network.isRandom ? DropoutContext(seed: 9, step: 4, rows: coordinates.rows) : nil)
+      dropout: isRandom ? DropoutContext(seed: 9, step: 4, rows: coordinates.rows) : nil)
     let (memory, batchSize, parts) = (scratch, layout.batchSize, cell.stateSize.parts)
     input = memory.matrix(randomTensor([layout.rowCount, inputSize], stream: 1))
     outputWeight = memory.matrix(randomTensor([layout.rowCount, cell.outputSize], stream: 2))

@@ -100,7 +100,7 @@ extension Optimizer where S: Scalar {
 
 extension LayerContext {
   /// `c = op(a) op(b)`, or `c += op(a) op(b)` if `accumulate`, in the precision of the workspace.
-  func multiply(
+  public func multiply(
     _ a: MatrixView<Element>, _ b: MatrixView<Element>, _ transposition: Transposition = .none,
     into c: MatrixView<Element>, accumulate: Bool = false
   ) {
@@ -111,7 +111,7 @@ extension LayerContext {
   /// the weight itself.
   ///
   /// - Parameter columns: of W that are multiplied, the others being left out; nil: all.
-  func multiply(
+  public func multiply(
     _ a: MatrixView<Element>, by weight: Parameter, columns: Range<Int>? = nil, transposed: Bool,
     into c: MatrixView<Element>, accumulate: Bool = false
   ) {
