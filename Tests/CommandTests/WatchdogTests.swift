@@ -14,7 +14,7 @@ import Testing
     try await Program(
       ["train", "text", "data.train=text.txt", "--run-dir", run] + TinyRun.settings + [
         "training.steps=\(steps)", "evaluation.every_steps=1000000", "checkpoint.every_steps=500",
-        "log.every_steps=50",
+        "log.every_steps=50", "training.schedule.kind=constant",
       ], ranks: 2, in: folder.root, environment: ["RNN_DIST_WATCHDOG": limits])
   }
 
