@@ -36,6 +36,11 @@ public protocol Communicator: AnyObject {
   /// Makes a vector of `count` elements for recurring sums (collective, equal counts).
   func makeSummedVector(count: Int) throws -> any SummedVector
 
+  /// Returns a communicator of the first `count` ranks on these ranks, and nil on the others (collective).
+  ///
+  /// `count` must be from 1 to ``worldSize``. It must be finalized before this one.
+  func first(_ count: Int) throws -> (any Communicator)?
+
   /// Ends the whole job immediately, on every rank, with `exitCode`.
   func abort(exitCode: Int32) -> Never
 

@@ -87,6 +87,17 @@ public final class MPICommunicator: Communicator {
     }
   }
 
+  /// Some of the ranks, without a runtime of their own.
+  private init(part: consuming MPI.Communicator, hostName: String) throws(MPIError) {
+    let host = try part.splitByHost()
+    rank = part.rank
+    worldSize = part.size
+    localSize = host.size
+    self.hostName = hostName
+    try host.free()
+    world = consume part
+  }
+
   public func barrier() throws {
     try call("barrier") { world throws(MPIError) in try world.barrier() }
   }
@@ -154,6 +165,13 @@ public final class MPICommunicator: Communicator {
     return answer == 1
   }
 
+  public func first(_ count: Int) throws -> (any Communicator)? {
+    try call("first") { (world: borrowing MPI.Communicator) throws(MPIError) -> MPICommunicator? in
+      guard let part = try world.split(color: rank < count ? 0 : nil) else { return nil }
+      return try MPICommunicator(part: part, hostName: hostName)
+    }
+  }
+
   public func abort(exitCode: Int32) -> Never {
     // After `finalize()` this process is all that is left of the job.
     _ = world?.abort(exitCode)
@@ -164,10 +182,9 @@ public final class MPICommunicator: Communicator {
     try barrier()
     for window in windows { try call("finalize") { _ throws(MPIError) in try window.free() } }
     windows = []
-    world = nil
-    guard let runtime = runtime.take() else { return }
     do {
-      try runtime.finalize()
+      try world.take()?.free()
+      try runtime.take()?.finalize()
     } catch {
       throw failure(.transport, in: "finalize", "\(error)")
     }

@@ -43,6 +43,11 @@ public final class SoloCommunicator: Communicator {
     receive.copyMemory(from: send)
   }
 
+  public func first(_ count: Int) throws -> (any Communicator)? {
+    try requireActive("first")
+    return SoloCommunicator()
+  }
+
   public func abort(exitCode: Int32) -> Never { exit(exitCode) }
 
   public func finalize() throws {

@@ -31,6 +31,21 @@ import Testing
     #expect(utilization >= 0 && utilization < 1)
   }
 
+  @Test(arguments: [nil, 3] as [Int?])
+  func scaling(ranks: Int?) async throws {
+    let result = try await run(
+      ["scaling", "--batch", "4", "--steps", "3", "--iters", "2", "--hosts", "1,16"] + Self.small,
+      ranks: ranks)
+    for kind in ["strong", "weak"] {
+      let rows = try #require(result[kind] as? [[String: Any]])
+      #expect(rows.map { $0["ranks"] as? Int } == (ranks == nil ? [1] : [1, 2, 3]))
+      #expect(rows.allSatisfy { ($0["ms"] as? Double ?? 0) > 0 && ($0["predicted_ms"] as? Double ?? 0) > 0 })
+    }
+    let cluster = try #require(result["cluster"] as? [[String: Any]])
+    #expect(cluster.map { $0["hosts"] as? Int } == [1, 16])
+    #expect(cluster[0]["predicted_speedup"] as? Double == 1)
+  }
+
   @Test(arguments: [nil, 2] as [Int?])
   func tunedTrainingSteps(ranks: Int?) async throws {
     for kind in [

@@ -101,6 +101,18 @@ public final class InProcessCommunicator: Communicator {
     }
   }
 
+  public func first(_ count: Int) throws -> (any Communicator)? {
+    var part: Hub?
+    try withUnsafeMutablePointer(to: &part) { destination in
+      try meetAll("first", count, Part(hub: destination)) { parts in
+        let made = hub.makePart(size: count)
+        for part in parts.prefix(count) { part.hub?.pointee = made }
+        return true
+      }
+    }
+    return part.map { InProcessCommunicator(rank: rank, hub: $0, hostName: hostName) }
+  }
+
   /// Ends this rank and fails the others; `run` then throws a `CommunicationError` of kind `aborted`.
   public func abort(exitCode: Int32) -> Never {
     hub.leave(
@@ -152,6 +164,8 @@ private struct Part {
   /// The contribution to an allgather, and the destination of its result.
   var bytes: [UInt8] = []
   var gathered: UnsafeMutablePointer<[[UInt8]]>?
+  /// The destination of the meeting place of the first ranks.
+  var hub: UnsafeMutablePointer<Hub?>?
 }
 
 /// The place where the ranks of an `InProcessCommunicator` meet. One condition guards all its state.
@@ -192,6 +206,8 @@ private final class Hub: @unchecked Sendable {
   /// The meeting that each sleeping rank waits for.
   private var sleeping: [Int: Key] = [:]
   private var left: Set<Int> = []
+  /// The meeting places of the first ranks, which must learn of failures too.
+  private var parts: [Hub] = []
   private var firstError: (rank: Int, error: any Error)?
 
   init(size: Int) { self.size = size }
@@ -236,10 +252,18 @@ private final class Hub: @unchecked Sendable {
     }
   }
 
+  /// Makes a meeting place for the first ranks. The condition is locked.
+  func makePart(size: Int) -> Hub {
+    let part = Hub(size: size)
+    parts.append(part)
+    return part
+  }
+
   /// Records that a rank has returned or thrown, and wakes the ranks that wait for it.
   func leave(rank: Int, error: (any Error)?) {
     condition.lock()
     defer { condition.unlock() }
+    for part in parts where rank < part.size { part.leave(rank: rank, error: error) }
     left.insert(rank)
     if let error, firstError == nil { firstError = (rank, error) }
     condition.broadcast()

@@ -12,6 +12,7 @@ public enum CommunicatorSuite {
     try exchange(communicator, checks)
     try treeSum(communicator, checks)
     try agreement(communicator, checks)
+    try firstRanks(communicator, checks)
     try misuse(communicator, checks)
   }
 
@@ -153,6 +154,25 @@ public enum CommunicatorSuite {
       "allEqual names the odd rank", with: ReplicaMismatch.self, { $0.ranks == [last] && $0.exitCode == 78 }
     ) {
       try communicator.allEqual([communicator.rank == last ? 1 : 0], what: "the seed")
+    }
+  }
+
+  private static func firstRanks(_ communicator: any Communicator, _ checks: Checks) throws {
+    for count in 1...communicator.worldSize {
+      let part = try communicator.first(count)
+      checks.equal("first \(count) ranks", part?.rank, communicator.rank < count ? communicator.rank : nil)
+      if let part {
+        checks.equal("size of the first \(count) ranks", part.worldSize, count)
+        var sum = [Double(part.rank)]
+        try sum.withUnsafeMutableBufferPointer { try part.allreduceSum($0) }
+        checks.equal("sum over the first \(count) ranks", sum, [Double(count * (count - 1) / 2)])
+        let vector = try part.makeSummedVector(count: 100)
+        vector.elements.update(repeating: 1)
+        try vector.sum([0..<100])
+        checks.check("vector of the first \(count) ranks", vector.elements.allSatisfy { $0 == Float(count) })
+        try part.finalize()
+      }
+      try communicator.barrier()
     }
   }
 

@@ -27,6 +27,7 @@ public enum CollectiveKind: String, Sendable, Codable, CaseIterable {
   case exchange
   case makeVector = "makeSummedVector"
   case sumOfVector = "sum of a vector"
+  case first
   case finalize
 
   /// Whether all ranks must pass the same number of bytes.

@@ -78,6 +78,11 @@ final class WatchedCommunicator: Communicator {
     return WatchedVector(vector, recorder)
   }
 
+  /// The part is not watched, but the ranks that wait for it are.
+  func first(_ count: Int) throws -> (any Communicator)? {
+    try record(.first, bytes: count) { try base.first(count) }
+  }
+
   func enter(_ phase: JobPhase, step: Int) { recorder.enter(phase, step: step) }
 
   func reportEnd(to report: @escaping @Sendable (JobEnd) -> String?) { watchdog.report(to: report) }

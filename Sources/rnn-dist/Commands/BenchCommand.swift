@@ -15,6 +15,7 @@ struct BenchCommand: ParsableCommand {
     subcommands: [
       LanguageModelBenchCommand.self, EncoderDecoderBenchCommand.self, GenerationBenchCommand.self,
       LatencyBenchCommand.self, ProductBenchCommand.self, ReductionBenchCommand.self,
+      ScalingBenchCommand.self,
     ])
 }
 

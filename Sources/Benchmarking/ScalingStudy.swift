@@ -1,0 +1,168 @@
+import Communication
+import NumericKernels
+
+/// Times training steps of a language model on 1, 2, 4, … ranks of a job, and predicts each time from its parts.
+///
+///     t(p, B) = c_p(B / p) + l_p + s / w_p
+///
+/// c_p(n): a step on n sequences while p ranks compute at the same time, each alone, so that they share caches and memory
+/// bandwidth but send nothing. l_p, w_p: latency and bandwidth of the sum of a gradient of s bytes over p ranks, fitted to sums
+/// of several sizes. Strong scaling divides one batch among the ranks, weak scaling gives every rank a batch.
+public struct ScalingStudy: Sendable {
+  /// The model; its batch is that of one rank.
+  public var benchmark: LanguageModelBenchmark
+
+  public init(benchmark: LanguageModelBenchmark) { self.benchmark = benchmark }
+
+  /// A measured step beside its prediction.
+  public struct Row: Sendable, Equatable {
+    public var ranks: Int
+    /// Sequences over all ranks.
+    public var batch: Int
+    public var seconds: Double
+    /// The parts of the prediction.
+    public var compute: Double
+    public var communication: Double
+    public var tokensPerSecond: Double
+
+    public var predicted: Double { compute + communication }
+  }
+
+  /// The fit of the sums over some ranks.
+  public struct Sums: Sendable, Equatable {
+    public var ranks: Int
+    /// Seconds.
+    public var latency: Double
+    /// Bytes per second.
+    public var bandwidth: Double
+
+    func seconds(_ bytes: Int) -> Double { latency + Double(bytes) / bandwidth }
+  }
+
+  public struct Result: Sendable {
+    public var strong: [Row]
+    public var weak: [Row]
+    public var sums: [Sums]
+    /// Bytes of the gradient.
+    public var gradientBytes: Int
+  }
+
+  /// The numbers of ranks that are studied: powers of two, and all.
+  static func counts(upTo ranks: Int) -> [Int] {
+    let powers = sequence(first: 1) { 2 * $0 }.prefix { $0 < ranks }
+    return Array(powers) + [ranks]
+  }
+
+  /// Runs the study. Collective; the result is complete on rank 0.
+  public func run(on communicator: any Communicator) throws -> Result {
+    var result = Result(strong: [], weak: [], sums: [], gradientBytes: 0)
+    for count in Self.counts(upTo: communicator.worldSize) {
+      if let part = try communicator.first(count) {
+        try measure(part, into: &result)
+        try part.finalize()
+      }
+      // The other ranks wait here.
+      try communicator.barrier()
+    }
+    return result
+  }
+
+  private func measure(_ part: any Communicator, into result: inout Result) throws {
+    let (ranks, batch) = (part.worldSize, benchmark.batchSize)
+    let whole = try computing(batch, part)
+    result.gradientBytes = whole.parameters * MemoryLayout<Float>.stride
+    let sums = try fitSums(whole.parameters, part)
+    result.sums.append(sums)
+    let communication = ranks > 1 ? sums.seconds(result.gradientBytes) : 0
+    let shares = (batch + ranks - 1) / ranks
+    let share = shares == batch ? whole : try computing(shares, part)
+    result.strong.append(try row(batch, share.seconds, communication, part))
+    result.weak.append(try row(batch * ranks, whole.seconds, communication, part))
+  }
+
+  private func row(
+    _ batch: Int, _ compute: Double, _ communication: Double, _ part: any Communicator
+  ) throws -> Row {
+    var benchmark = benchmark
+    benchmark.batchSize = batch
+    let measured = try benchmark.run(on: part)
+    return Row(
+      ranks: part.worldSize, batch: batch, seconds: measured.milliseconds * 1e-3, compute: compute,
+      communication: communication, tokensPerSecond: measured.tokensPerSecond)
+  }
+
+  /// The time of a step while all ranks compute at the same time, each alone: that of the slowest rank.
+  private func computing(_ batch: Int, _ part: any Communicator) throws -> (seconds: Double, parameters: Int)
+  {
+    var benchmark = benchmark
+    benchmark.batchSize = batch
+    try part.barrier()
+    let mine = try benchmark.run(on: SoloCommunicator())
+    return (try Self.largest(mine.milliseconds * 1e-3, on: part), mine.parameters)
+  }
+
+  /// Times what a step sends, the sum of a gradient and of its totals, for parts of the gradient.
+  private func fitSums(_ count: Int, _ part: any Communicator) throws -> Sums {
+    guard part.worldSize > 1 else { return Sums(ranks: 1, latency: 0, bandwidth: .infinity) }
+    let vector = try part.makeSummedVector(count: count)
+    let clock = ContinuousClock()
+    var measurements: [ReductionBenchmark.Measurement] = []
+    for size in [1, count / 64, count / 8, count / 2, count] where size > 0 {
+      var times: [Double] = []
+      for _ in 0..<Self.repetitions {
+        var totals = [Double](repeating: 0, count: 5)
+        try part.barrier()
+        let started = clock.now
+        try totals.withUnsafeMutableBufferPointer { try part.allreduceSum($0) }
+        try vector.sum([0..<size])
+        times.append(try Self.largest((clock.now - started).inSeconds, on: part))
+      }
+      times.sort()
+      measurements.append(
+        ReductionBenchmark.Measurement(
+          bytes: size * MemoryLayout<Float>.stride, seconds: times[times.count / 2]))
+    }
+    let (latency, bandwidth) = ReductionBenchmark.fit(measurements)
+    return Sums(ranks: part.worldSize, latency: latency, bandwidth: bandwidth)
+  }
+
+  static let repetitions = 11
+
+  private static func largest(_ seconds: Double, on part: any Communicator) throws -> Double {
+    let everyone = try part.allgather(withUnsafeBytes(of: seconds.bitPattern.littleEndian, Array.init))
+    return everyone.map { bytes in
+      Double(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+    }.max() ?? seconds
+  }
+}
+
+/// A cluster that is imagined: hosts like this job's, connected by a network. Its times are predictions only.
+///
+///     t(h) = c + l_p + s / w_p + 2 ⌈log₂ h⌉ L + 2 (h − 1) / h · s / W
+///
+/// The first terms are those of one host. Between h hosts the gradient is summed by a reduce-scatter and an allgather (R. Thakur
+/// et al., "Optimization of collective communication operations in MPICH", 2005, section 4.5), with latency L and bandwidth W of
+/// the network per host.
+public struct PredictedCluster: Sendable, Equatable {
+  /// Seconds.
+  public var latency: Double
+  /// Bytes per second of a host.
+  public var bandwidth: Double
+
+  public init(latency: Double, bandwidth: Double) {
+    self.latency = latency
+    self.bandwidth = bandwidth
+  }
+
+  /// The predicted time of a step on `hosts` hosts in seconds, and its speed-up over one host with the same batch per rank.
+  ///
+  /// - Parameters:
+  ///   - row: the step on all ranks of one host, of weak scaling.
+  ///   - bytes: of the gradient.
+  public func step(hosts: Int, host row: ScalingStudy.Row, bytes: Int) -> (seconds: Double, speedup: Double) {
+    let rounds = Double(hosts <= 1 ? 0 : Int.bitWidth - (hosts - 1).leadingZeroBitCount)
+    let share = Double(hosts - 1) / Double(hosts)
+    let network = 2 * rounds * latency + 2 * share * Double(bytes) / bandwidth
+    return (row.predicted + network, Double(hosts) * row.predicted / (row.predicted + network))
+  }
+}

@@ -1,0 +1,46 @@
+import Communication
+import RecurrentNN
+import Testing
+
+@testable import Benchmarking
+
+@Suite struct ScalingTests {
+  @Test func countsArePowersOfTwoAndAllRanks() {
+    #expect(ScalingStudy.counts(upTo: 1) == [1])
+    #expect(ScalingStudy.counts(upTo: 4) == [1, 2, 4])
+    #expect(ScalingStudy.counts(upTo: 6) == [1, 2, 4, 6])
+  }
+
+  @Test func everyCountIsMeasuredAndPredicted() throws {
+    let shape = LanguageModelShape(
+      vocabularySize: 11, embeddingSize: 5, network: NetworkOptions(CellOptions(), hiddenSize: 6, layers: 1))
+    let results = try InProcessCommunicator.run(ranks: 3) { communicator in
+      let timing = StepBenchmark(iterations: 2, optimizer: .sgd)
+      let benchmark = LanguageModelBenchmark(shape: shape, batchSize: 6, steps: 3, benchmark: timing)
+      return try ScalingStudy(benchmark: benchmark).run(on: communicator)
+    }
+    let result = results[0]
+    #expect(result.strong.map(\.ranks) == [1, 2, 3] && result.strong.map(\.batch) == [6, 6, 6])
+    #expect(result.weak.map(\.ranks) == [1, 2, 3] && result.weak.map(\.batch) == [6, 12, 18])
+    #expect(result.sums.map(\.ranks) == [1, 2, 3] && result.gradientBytes > 0)
+    for row in result.strong + result.weak {
+      #expect(row.seconds > 0 && row.compute > 0 && row.tokensPerSecond > 0)
+      #expect((row.communication > 0) == (row.ranks > 1))
+      #expect(row.predicted == row.compute + row.communication)
+    }
+  }
+
+  /// One host sends nothing. Sixteen hosts take four rounds in both directions, and send 15/16 of the gradient twice.
+  @Test func hostsInANetwork() {
+    let row = ScalingStudy.Row(
+      ranks: 8, batch: 64, seconds: 0.1, compute: 0.08, communication: 0.02, tokensPerSecond: 1000)
+    let cluster = PredictedCluster(latency: 1e-3, bandwidth: 1e6)
+    let one = cluster.step(hosts: 1, host: row, bytes: 16_000)
+    #expect(one.seconds == row.predicted && one.speedup == 1)
+    let many = cluster.step(hosts: 16, host: row, bytes: 16_000)
+    #expect(abs(many.seconds - (0.1 + 8e-3 + 0.03)) < 1e-12)
+    #expect(abs(many.speedup - 16 * 0.1 / 0.138) < 1e-9)
+    let three = cluster.step(hosts: 3, host: row, bytes: 0)
+    #expect(abs(three.seconds - 0.104) < 1e-12)
+  }
+}
