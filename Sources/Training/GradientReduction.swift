@@ -58,6 +58,9 @@ package final class GradientReduction {
   private let clock = ContinuousClock()
   /// Time spent in reductions so far, waiting for other ranks included.
   package private(set) var communicationTime = Duration.zero
+  /// The same of every rank, in seconds, before the last reduction; empty for a single rank. A rank that waits less than the
+  /// others is the one they wait for.
+  package private(set) var communicationSeconds: [Double] = []
   /// The sums over the shards that were added since ``clear()``, without the fixed tree.
   private var totals = StepTotals()
 
@@ -139,7 +142,9 @@ package final class GradientReduction {
     guard communicator.worldSize > 1 else { return totals }
     let started = clock.now
     defer { communicationTime += clock.now - started }
-    var values = totals.values
+    let count = totals.values.count
+    var values = totals.values + [Double](repeating: 0, count: communicator.worldSize)
+    values[count + communicator.rank] = communicationTime.inSeconds
     if plan.isReproducible {
       try treeOverRanks(&values)
     } else {
@@ -147,6 +152,7 @@ package final class GradientReduction {
       try uniteTouchedRows()
       try vector.sum(total.spans)
     }
+    communicationSeconds = Array(values[count...])
     let sums = StepTotals(values: values)
     try check?.require(sum: sums.replicaHash, on: communicator)
     return sums

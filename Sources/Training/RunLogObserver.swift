@@ -65,7 +65,8 @@ final class RunLogObserver: TrainingObserver {
         "event": "train", "step": .integer(report.step), "epoch": .double(report.epoch), "time": time,
         "loss": .double(report.loss), "gradient_norm": .double(report.gradientNorm),
         "learning_rate": .double(report.learningRate), "tokens_per_second": .double(report.tokensPerSecond),
-        "communication_share": .double(report.communicationShare ?? 0),
+        "communication_share": .double(report.communicationShares.first ?? 0),
+        "communication_shares": .array(report.communicationShares.map { .double($0) }),
       ])
       try board?.write(
         scalars: [

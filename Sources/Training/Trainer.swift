@@ -215,7 +215,7 @@ final class Trainer {
         progress.report(
           state: state, totalSteps: expectedSteps, epoch: epochPosition, norm: norm,
           learningRate: learningRate,
-          communication: communicator.worldSize > 1 ? step.gradients.communicationTime : nil,
+          communication: step.gradients.communicationSeconds,
           hasPerplexity: configuration.model.output.hasPerplexity)))
   }
 

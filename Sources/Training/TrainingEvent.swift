@@ -63,8 +63,8 @@ public struct StepReport: Sendable {
   public var learningRate: Double
   /// Target tokens per second over all ranks since the last report.
   public var tokensPerSecond: Double
-  /// Share of the time that rank 0 spent in reductions, including waiting.
-  public var communicationShare: Double?
+  /// Share of the time that each rank spent in reductions, including waiting; empty for a single rank.
+  public var communicationShares: [Double]
   /// Seconds of training in this process so far.
   public var elapsed: Double
   /// Estimated seconds to the end.
@@ -72,14 +72,14 @@ public struct StepReport: Sendable {
 
   package init(
     step: Int, totalSteps: Int, epoch: Double, loss: Double, perplexity: Double?, gradientNorm: Double,
-    learningRate: Double, tokensPerSecond: Double, communicationShare: Double?, elapsed: Double,
+    learningRate: Double, tokensPerSecond: Double, communicationShares: [Double], elapsed: Double,
     remaining: Double
   ) {
     (self.step, self.totalSteps, self.epoch) = (step, totalSteps, epoch)
     (self.loss, self.perplexity, self.gradientNorm) = (loss, perplexity, gradientNorm)
     self.learningRate = learningRate
     self.tokensPerSecond = tokensPerSecond
-    self.communicationShare = communicationShare
+    self.communicationShares = communicationShares
     (self.elapsed, self.remaining) = (elapsed, remaining)
   }
 }

@@ -25,10 +25,17 @@ package struct ProgressLine {
       (8, String(format: "|g| %.3g", report.gradientNorm)),
       (6, String(format: "lr %.3g", report.learningRate)),
       (1, "\(Console.grouped(Int(report.tokensPerSecond))) tok/s"),
-      report.communicationShare.map { (4, String(format: "comm %.0f%%", 100 * $0)) },
+      Self.communication(report.communicationShares).map { (4, $0) },
       (0, "ETA \(Console.clock(report.remaining))"),
     ]
     self.fields = fields.compactMap { $0 }
+  }
+
+  /// `comm 3%`, or `comm 3-12%` if some ranks wait less than others: for those, the others wait.
+  private static func communication(_ shares: [Double]) -> String? {
+    guard let least = shares.min(), let most = shares.max() else { return nil }
+    let (from, to) = (String(format: "%.0f", 100 * least), String(format: "%.0f", 100 * most))
+    return from == to ? "comm \(to)%" : "comm \(from)-\(to)%"
   }
 
   /// How many fields can be left out.

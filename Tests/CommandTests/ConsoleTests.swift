@@ -12,7 +12,8 @@ import rnn_dist
 
   private static let report = StepReport(
     step: 30, totalSteps: 400, epoch: 0.1, loss: 1.1449, perplexity: 3.1421, gradientNorm: 0.5,
-    learningRate: 0.003, tokensPerSecond: 4912.3, communicationShare: 0.01, elapsed: 3, remaining: 57)
+    learningRate: 0.003, tokensPerSecond: 4912.3, communicationShares: [0.01, 0.012], elapsed: 3,
+    remaining: 57)
 
   /// A narrow window shows the most important fields: step, loss and remaining time.
   @Test(arguments: [
@@ -38,6 +39,16 @@ import rnn_dist
   func fieldsOfATerminal(width: Int, symbols: ProgressSymbols, expected: String) {
     let line = ProgressLine(Self.report, losses: [3, 2, 1.1449], symbols: symbols)
     #expect(line.text(leavingOut: line.fieldsToLeaveOut(width: width)) == expected)
+  }
+
+  /// Ranks that wait for each other show the range of their waiting; a single rank shows nothing.
+  @Test(arguments: [
+    ([0.031, 0.12, 0.05], "  comm 3-12%  "), ([0.03], "  comm 3%  "), ([], "  4,912 tok/s  ETA"),
+  ])
+  func waitingOfTheRanks(shares: [Double], expected: String) {
+    var report = Self.report
+    report.communicationShares = shares
+    #expect(ProgressLine(report).text(leavingOut: 0).contains(expected))
   }
 
   @Test func barsAndCurves() {

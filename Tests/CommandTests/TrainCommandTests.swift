@@ -283,5 +283,10 @@ import Testing
     #expect(outcome.output.components(separatedBy: "held-out loss").count == 2, "\(outcome)")
     #expect(outcome.output.contains("run directory: run\n"), "\(outcome)")
     #expect(outcome.standardError.components(separatedBy: "valid at step 7").count == 2, "\(outcome)")
+    let metrics = try String(contentsOfFile: folder.path("run/metrics.jsonl"), encoding: .utf8)
+    let line = try #require(metrics.split(separator: "\n").first { $0.contains("\"event\":\"train\"") })
+    let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+    let shares = try #require(object?["communication_shares"] as? [Double])
+    #expect(shares.count == ranks ?? 0 && shares.allSatisfy { (0...1).contains($0) }, "\(line)")
   }
 }

@@ -28,6 +28,25 @@ struct GradientReductionTests {
     LossSum(total: 1 / Double(shard + 3), tokens: shard % 3)
   }
 
+  /// Every rank knows how long each rank had waited before the last reduction.
+  @Test(arguments: [1, 2, 4], [false, true])
+  func waitingTimesOfAllRanks(ranks: Int, reproducible: Bool) throws {
+    let known = try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: reproducible)
+      let sum = try GradientReduction(layout: Self.layout, plan: plan, communicator: communicator)
+      var own = 0.0
+      for _ in 0..<2 {
+        sum.clear()
+        for shard in plan.own { sum.add(Self.loss(shard), of: shard) }
+        own = sum.communicationTime.inSeconds
+        _ = try sum.reduce(StepRequests())
+      }
+      return (own: own, all: sum.communicationSeconds)
+    }
+    let own = ranks == 1 ? [] : known.map(\.own)
+    #expect(known.allSatisfy { $0.all == own })
+  }
+
   /// Returns the sums of every rank after two reductions of the same shards. The second must not see anything of the first.
   private func reduce(ranks: Int, reproducible: Bool) throws -> [(gradient: [Float], totals: StepTotals)] {
     try InProcessCommunicator.run(ranks: ranks) { communicator in
