@@ -156,9 +156,22 @@ extension DataColumns: ConfigurationValue {
     ValueCodec(
       expectation: "columns by name or number, as {source: 2-101, target: label}",
       read: { node in
-        guard case .mapping(let entries) = node.content, !entries.isEmpty else { return nil }
         var columns: DataColumns?
-        for entry in entries where !setPart(entry.key, entry.value, &columns) { return nil }
+        switch node.content {
+        case .mapping(let entries):
+          for entry in entries where !setPart(entry.key, entry.value, &columns) { return nil }
+        case .scalar(let text, isQuoted: false) where text.hasPrefix("{") && text.hasSuffix("}"):
+          // On a command line the parts are text.
+          for part in parts(of: text.dropFirst().dropLast()) {
+            let words = part.split(separator: ":", maxSplits: 1).map {
+              $0.trimmingCharacters(in: .whitespaces)
+            }
+            guard words.count == 2 else { return nil }
+            let value = ConfigurationNode(.scalar(text: words[1], isQuoted: false), origin: node.origin)
+            guard setPart(words[0], value, &columns) else { return nil }
+          }
+        default: return nil
+        }
         return columns
       },
       write: { columns in
@@ -167,6 +180,15 @@ extension DataColumns: ConfigurationValue {
         }
         return "{" + parts.joined(separator: ", ") + "}"
       }, partNames: Part.allCases.map(\.rawValue), readPart: setPart)
+  }
+
+  /// The texts between commas that are not in brackets.
+  private static func parts(of text: Substring) -> [Substring] {
+    var depth = 0
+    return text.split { character in
+      depth += character == "[" ? 1 : character == "]" ? -1 : 0
+      return character == "," && depth == 0
+    }
   }
 
   private static func setPart(_ name: String, _ node: ConfigurationNode, _ columns: inout DataColumns?)

@@ -201,7 +201,7 @@ private struct Scores: Decodable {
     BadData(
       name: "two keys too many for a classifier of pooled steps",
       settings: ["task=classifier", "data.format=multihot", "model.pooling=all"], text: "a\t1|2\nb\t1\n",
-      words: ["bad:2: 1 steps", "model.pooling"]),
+      words: ["bad:2: 1 step where", "model.pooling"]),
     BadData(
       name: "three columns in CoNLL-U", settings: ["task=tagger", "data.format=conllu"],
       text: "1\tDog\tdog\n", words: ["bad:1: 3 columns", "CoNLL-U has 10"]),
