@@ -246,8 +246,22 @@ public enum DataKind: String, CaseIterable, Sendable {
   case labeled
   /// Target sequences from a class, from a vector, or from nothing (generators).
   case generated
+  /// Two sequences with one target for both (matchers).
+  case matched
   /// Target sequences from source sequences (seq2seq).
   case paired
+
+  /// How parallel files with such data are named.
+  public var parallelFiles: String {
+    switch self {
+    case .tagged, .labeled: "{input: …, labels: …}"
+    case .matched: "{source: …, second_source: …, target: …}"
+    case .stream, .generated, .paired: "{source: …, target: …}"
+    }
+  }
+
+  /// Whether an example may have two sources.
+  public var takesSecondSource: Bool { self == .matched || self == .paired }
 
   /// The formats that hold it.
   public var formats: [DataFormat] {
@@ -256,6 +270,7 @@ public enum DataKind: String, CaseIterable, Sendable {
     case .tagged: [.lines, .columns, .conllu, .npy, .multihot]
     case .labeled: [.lines, .tsv, .csv, .npy, .multihot]
     case .generated: [.lines, .tsv, .npy]
+    case .matched: [.lines, .tsv]
     case .paired: [.lines, .tsv, .csv, .npy]
     }
   }

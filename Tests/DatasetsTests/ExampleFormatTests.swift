@@ -46,6 +46,24 @@ import Testing
     #expect(corpus.train.lengths(.secondSource) == [2, 1])
   }
 
+  /// Two texts with one class: three columns, or three parallel files, and never fewer.
+  @Test func twoTextsWithOneClass() throws {
+    let options = ExampleOptions(.matched, .tsv)
+    let corpus = try options.load(.text("label\tpremise\thypothesis\nyes\ta b\ta\nno\tc\tb b\n"))
+    let source = corpus.encoding.source
+    #expect(corpus.train.words(.source, source) == [["a", "b"], ["c"]])
+    #expect(corpus.train.words(.secondSource, source) == [["a"], ["b", "b"]])
+    #expect(corpus.encoding.labels?.names == ["no", "yes"] && corpus.train.target == .labels([1, 0]))
+    #expect(throws: DataError.self) { try options.load(.text("yes\ta b\n")) }
+    #expect(throws: DataError.self) { try options.load(.text("yes\ta\tb\tc\n")) }
+    let numbers = ExampleOptions(.matched, .tsv) { $0.numericTargets = true }
+    #expect(try numbers.load(.text("0.5\ta\tb\n")).train.numbers(.target) == [[0.5]])
+    let lines = ExampleOptions(.matched, .lines)
+    let parallel = try lines.load(.parallel("a\nb\n", "yes\nno\n", second: "c\nd\n"))
+    #expect(parallel.train.words(.secondSource, parallel.encoding.source) == [["c"], ["d"]])
+    #expect(throws: DataError.self) { try lines.load(.parallel("a\n", "yes\n")) }
+  }
+
   @Test func parallelFilesAreReadInStep() throws {
     let pairs = try ExampleOptions(.paired, .lines).load(
       .parallel("a b\nc\n", "x\ny z\n\n", second: "q\nr"))

@@ -94,7 +94,7 @@ import Testing
     let characterOptions = ["model.character_hidden_size=2", "model.character_embedding_size=2"]
     let switches: [[String]] =
       switch task.data {
-      case .tagged, .labeled: [[], characterOptions]
+      case .tagged, .labeled, .matched: [[], characterOptions]
       case .paired:
         [
           [], characterOptions, ["data.shared_vocabulary=true"],

@@ -80,7 +80,8 @@ extension DataEncoding {
     let layout = try RecordLayout(options, file)
     let path = { (name: String) in "\(directory)/\(name)" }
     var encoding = DataEncoding()
-    try encoding.loadShape(path(shapeFile), isPaired: options.kind == .paired && layout.source == .text)
+    try encoding.loadShape(
+      path(shapeFile), isPaired: options.kind.takesSecondSource && layout.source == .text)
     if options.sharedVocabulary {
       encoding.source = try .load(path: path(sharedFile), options: options.source, boundaries: .sequence)
       encoding.target = encoding.source

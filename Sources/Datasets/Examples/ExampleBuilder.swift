@@ -49,6 +49,9 @@ struct ExampleBuilder {
     if let steps = encoding.sourceSteps, source.steps != steps {
       throw record.source.problem(.exactSteps(found: source.steps, expected: steps))
     }
+    if let steps = encoding.sourceSteps, record.hasSecondSource, second.steps != steps {
+      throw record.secondSource.problem(.exactSteps(found: second.steps, expected: steps))
+    }
     try commit(record)
   }
 
@@ -142,7 +145,7 @@ struct ExampleBuilder {
   }
 
   private mutating func checkShape(_ record: RawRecord) throws {
-    if layout.source == .text, options.kind == .paired {
+    if layout.source == .text, options.kind.takesSecondSource {
       let expected = encoding.hasSecondSource ?? record.hasSecondSource
       guard record.hasSecondSource == expected else {
         throw record.source.problem(.secondSource(expected: expected))

@@ -105,6 +105,7 @@ public struct ReadingReport: Sendable, Equatable {
 /// | tagger | tokens or vectors; none of multihot | one tag per step as tokens; numbers or bits as vectors |
 /// | classifier | tokens or vectors | classes; numbers as vectors of one step |
 /// | generator | none, classes, or vectors of one step | tokens |
+/// | matcher | tokens, and tokens as second source | classes; numbers as vectors of one step |
 /// | seq2seq | tokens or vectors, and perhaps a second source | tokens |
 ///
 /// Targets are without begin and end; `RaggedTokens.gather` adds them.

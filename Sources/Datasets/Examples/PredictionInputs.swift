@@ -1,7 +1,7 @@
 /// Lines to predict from: the source of an example each, without a target.
 ///
 /// A line is, by format and kind of data: the text (of columns the words with white space between them), for seq2seq
-/// `source[<TAB>second source]`, for csv `x0,x1,…`, for npy the path of an array, relative to the current
+/// `source[<TAB>second source]`, for a matcher `first<TAB>second`, for csv `x0,x1,…`, for npy the path of an array, relative to the current
 /// directory, for multihot the steps, and for a generator the class. A tab is part of the text where it could be in the
 /// training data: in parallel files.
 public struct PredictionInputs: Sendable {
@@ -46,7 +46,7 @@ public struct PredictionInputs: Sendable {
       let fields = record.source.bytes.count { $0 == 0x09 } + 1
       throw record.source.problem(.fields(found: fields, expected: "the text alone, without a class"))
     }
-    if options.kind == .paired, layout.source == .text, hasTabs || encoding.hasSecondSource == true,
+    if options.kind.takesSecondSource, layout.source == .text, hasTabs || encoding.hasSecondSource == true,
       let tab = record.source.bytes.firstIndex(of: 0x09)
     {
       let fields = record.source.bytes.count { $0 == 0x09 } + 1

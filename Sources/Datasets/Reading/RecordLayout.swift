@@ -77,13 +77,17 @@ struct RecordLayout: Equatable {
     guard options.format == .lines else {
       throw options.unsupported("parallel files hold one sequence per line; set data.format=lines")
     }
-    guard !hasSecondSource || options.kind == .paired else {
-      throw options.unsupported("only the task seq2seq has a second source")
+    guard !hasSecondSource || options.kind.takesSecondSource else {
+      throw options.unsupported("only the tasks seq2seq and matcher have a second source")
+    }
+    guard hasSecondSource || options.kind != .matched else {
+      throw options.unsupported("two texts are compared; name \(options.kind.parallelFiles)")
     }
     switch options.kind {
     case .stream: preconditionFailure("a stream has no examples")
     case .tagged: return Self(.parallel, .text, options.numericTargets ? .stepNumbers : .tags)
-    case .labeled: return Self(.parallel, .text, options.numericTargets ? .numbers : .label)
+    case .labeled, .matched:
+      return Self(.parallel, .text, options.numericTargets ? .numbers : .label)
     case .generated: return Self(.parallel, .label, .text)
     case .paired: return Self(.parallel, .text, .text)
     }
@@ -106,6 +110,7 @@ struct RecordLayout: Equatable {
     // A generator starts from the label.
     case (.generated, .tsv): return Self(.tabs(targetFirst: false), .label, .text)
     case (.generated, .npy): return Self(.tabs(targetFirst: true), .arrayVector, .text)
+    case (.matched, .tsv): return Self(.tabs(targetFirst: true), .text, label)
     case (.paired, .tsv): return Self(.tabs(targetFirst: false), .text, .text)
     case (.paired, .csv): return Self(.csv, .series, .text)
     case (.paired, .npy): return Self(.tabs(targetFirst: true), .array, .text)
@@ -156,6 +161,7 @@ extension ExampleOptions {
       "use \(numericTargets ? "npy, multihot" : "columns, conllu, npy"), or lines with {input: …, labels: …}"
     case .labeled: "use tsv, csv, npy, multihot, or lines with {input: …, labels: …}"
     case .generated: "use lines, tsv or npy"
+    case .matched: "use tsv, or lines with {source: …, second_source: …, target: …}"
     case .paired: "use tsv, csv, npy, or lines with {source: …, target: …}"
     }
   }

@@ -121,7 +121,8 @@ private enum ColumnName {
   ]
   static let others: Set = [
     "text", "sentence", "utterance", "source", "src", "tgt", "trg", "input", "output", "file", "path",
-    "second source", "second_source", "word", "words", "token", "form",
+    "second source", "second_source", "text1", "text2", "sentence1", "sentence2", "question1", "question2",
+    "premise", "hypothesis", "word", "words", "token", "form",
   ]
 
   static func isKnown(_ name: String) -> Bool { labels.contains(name) || others.contains(name) }
@@ -132,6 +133,8 @@ final class LineRecords: RecordReader {
   private let reader: LineReader
   private let layout: RecordLayout
   private let choice: DataColumns?
+  /// Whether every example has two sources.
+  private let comparesTwo: Bool
   private let expected: String
   private(set) var blankLines: BlankLines
   private(set) var layoutNotes = LayoutNotes()
@@ -146,10 +149,12 @@ final class LineRecords: RecordReader {
     reader = try LineReader(file)
     self.layout = layout
     choice = options.columns
+    comparesTwo = options.kind == .matched
     blankLines = BlankLines(options.emptySequences)
     if layout.cut == .csv { csv = CSVParser(options.delimiter, options.decimal) }
     expected =
       switch (options.format, options.kind) {
+      case (_, .matched): "label<TAB>first text<TAB>second text"
       case (.npy, _): "target<TAB>file.npy"
       case (_, .paired): "source<TAB>target, or source<TAB>target<TAB>second source in every line"
       case (.multihot, _): "label<TAB>steps"
@@ -220,7 +225,7 @@ final class LineRecords: RecordReader {
     columns.source = layout.cut == .csv ? Array(1..<max(2, row.count)) : [isLabelFirst ? 1 : 0]
     guard let choice else {
       let mayHaveSecond = layout.source == .text && !isLabelFirst
-      columns.second = mayHaveSecond && row.count > 2 ? 2 : nil
+      columns.second = comparesTwo || mayHaveSecond && row.count > 2 ? 2 : nil
       return
     }
     func found(_ texts: [String]?) throws(LineProblem) -> [Int]? {
@@ -228,8 +233,11 @@ final class LineRecords: RecordReader {
       return try DataColumns.columns(texts, of: row.count, names: names)
     }
     columns.target = try found(choice.target)?.first ?? columns.target
-    columns.source = try found(choice.source) ?? (0..<row.count).filter { $0 != columns.target }
-    columns.second = try found(choice.secondSource)?.first
+    let others = (0..<row.count).filter { $0 != columns.target }
+    columns.source = try found(choice.source) ?? (comparesTwo ? Array(others.prefix(1)) : others)
+    columns.second =
+      try found(choice.secondSource)?.first
+      ?? (comparesTwo ? others.last { $0 != columns.source.first } : nil)
     let used = columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
     if let twice = used.first(where: { column in used.count { $0 == column } > 1 }) {
       throw .columnTwice(twice + 1)

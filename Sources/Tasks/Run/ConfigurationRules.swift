@@ -80,17 +80,19 @@ extension RunConfiguration {
     if let problem = path.problem { return "\(problem)" }
     let format = data.format
     guard task.data != .stream, task.data.formats.contains(format) else { return nil }
+    let fitting = task.data.parallelFiles
     guard path.file == nil else {
       guard format == .lines, task.data != .generated else { return nil }
-      let fitting = task.data == .paired ? "{source: …, target: …}" : "{input: …, labels: …}"
       return "one file of lines holds no pairs: name \(fitting), or use another \(\.data.format)"
     }
     guard format == .lines else {
       return
         "parallel files hold one sequence per line: set \(\.data.format) to lines, not \(format.rawValue)"
     }
-    return path.secondSource == nil || task.data == .paired
-      ? nil : "only the task seq2seq has a second source"
+    if path.secondSource != nil, !task.data.takesSecondSource {
+      return "the task \(task.name) has no second source: name \(fitting)"
+    }
+    return path.secondSource == nil && task.data == .matched ? "two texts are compared: name \(fitting)" : nil
   }
 
   private func checkTokens(_ checks: inout OptionChecks<Self>) {
@@ -200,7 +202,7 @@ extension RunConfiguration {
       switch task.data {
       case .stream: .dates
       case .paired: .datePairs
-      case .tagged, .labeled, .generated: nil
+      case .tagged, .labeled, .generated, .matched: nil
       }
     guard let generator else {
       return error(\.data.train, because: "nothing to learn from: add \(\.data.train)=FILE").problems
