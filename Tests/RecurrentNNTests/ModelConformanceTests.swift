@@ -14,6 +14,9 @@ import Testing
   @Test(arguments: ClassifierCase.all)
   func classifier(test: ClassifierCase) throws { try checkModel(test) }
 
+  @Test(arguments: MatcherCase.all)
+  func matcher(test: MatcherCase) throws { try checkModel(test) }
+
   @Test(arguments: GeneratorCase.all)
   func generator(test: GeneratorCase) throws { try checkModel(test) }
 
@@ -164,7 +167,7 @@ struct ClassifierCase: ModelCase {
 
   var testDescription: String { "\(option.name), \(pooling), \(output), smoothing \(option.smoothing)" }
 
-  private static let inputs: [SequenceCase] = [
+  fileprivate static let inputs: [SequenceCase] = [
     SequenceCase(name: "tokens", input: .tokens, cell: .lstm()),
     SequenceCase(
       name: "words", input: .words(.rnn()), layers: 2, bidirectional: true, dropout: 0.3, inputDropout: 0.3,
@@ -213,6 +216,44 @@ extension SequenceCase {
         input: data[examples].input(scratch), targets: targets(examples).rows(scratch),
         masks: isMasked ? SampleMasks(seed: masks.seed, step: masks.step, samples: samples) : nil)
       return model.evaluate(batch, labelSmoothing: smoothing, into: gradients, context)
+    }
+  }
+}
+
+/// Every input with two poolings and both outputs; the second sequences are the first in another order.
+struct MatcherCase: ModelCase {
+  let option: SequenceCase
+  let pooling: Pooling
+  let output: OutputShape
+
+  var testDescription: String { "\(option.name), \(pooling), \(output), smoothing \(option.smoothing)" }
+
+  static let all: [MatcherCase] = ClassifierCase.inputs.flatMap { option -> [MatcherCase] in
+    var smoothed = option
+    smoothed.smoothing = option.bidirectional ? 0.1 : 0
+    return [
+      MatcherCase(option: smoothed, pooling: .max, output: .softmax(classes: 3)),
+      MatcherCase(option: option, pooling: .attention(size: 5), output: .linear(size: 2)),
+    ]
+  }
+
+  func problem<Element: Scalar>(_ type: Element.Type) throws -> ModelProblem<Element> {
+    let model = try SequenceMatcher<Element>(
+      SequenceMatcherShape(network: option.network, pooling: pooling, output: output))
+    let (count, data, masks) = (option.lengths.count, option.data, option.masks)
+    let targets =
+      output == .linear(size: 2)
+      ? SequenceCase.numbers(count, width: 2) : SequenceCase.classes(count, of: 3, unknown: [3])
+    let scratch = Scratch<Element>()
+    return ModelProblem(layout: model.layout, count: count, isRandom: option.dropsSomething) {
+      examples, isMasked, gradients, context in
+      let samples = examples.map { masks.samples[$0] }
+      let batch = PairedBatch<Element>(
+        data[examples].input(scratch), data[examples.map { ($0 + 2) % count }].input(scratch),
+        targets: targets[rows: examples.map { $0..<$0 + 1 }].rows(scratch),
+        masks: isMasked ? SampleMasks(seed: masks.seed, step: masks.step, samples: samples) : nil)
+      return model.evaluate(
+        batch, labelSmoothing: option.smoothing, into: gradients, context)
     }
   }
 }

@@ -141,15 +141,20 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
       let layout = pass.layout
       let pooled = pooling.forward(pass.output, layout, context)
       return ClassifierPrediction(
-        output: predict(pooled.pooled, callerSequences(layout, context.arena), context),
+        output: output.predictEach(pooled.pooled, at: callerSequences(layout, context.arena), context),
         attention: pooled.attention.map { inCallerOrder($0.weights, layout.callerRows(context.arena)) })
     }
   }
+}
 
-  private func predict(
-    _ top: MatrixView<Element>, _ sequences: UnsafePointer<Int32>, _ context: LayerContext<Element>
+extension OutputLayer {
+  /// The outputs for one row per sequence, in the caller's order.
+  ///
+  /// - Parameter sequences: for each row of `top` the caller's sequence, [N].
+  func predictEach(
+    _ top: MatrixView<Element>, at sequences: UnsafePointer<Int32>, _ context: LayerContext<Element>
   ) -> ClassifierPrediction<Element>.Output {
-    switch output {
+    switch self {
     case .softmax(let output):
       let scores = context.arena.matrix(top.rows, output.classes)
       output.logits(top, into: scores, context)

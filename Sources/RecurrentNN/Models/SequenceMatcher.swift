@@ -1,0 +1,205 @@
+import NumericKernels
+import Options
+import Parameters
+
+/// The sizes and options of a matcher: those of a classifier, whose network reads both sequences.
+public typealias SequenceMatcherShape = SequenceClassifierShape
+
+/// Pairs of sequences with their targets.
+public struct PairedBatch<Element: Scalar> {
+  /// As many first sequences as second ones.
+  public let inputs: (first: InputSequences<Element>, second: InputSequences<Element>)
+  public let targets: OutputTargets<Element>
+  /// The coordinates of the dropout masks; nil for evaluation: nothing is dropped.
+  public let masks: SampleMasks?
+
+  public init(
+    _ first: InputSequences<Element>, _ second: InputSequences<Element>, targets: OutputTargets<Element>,
+    masks: SampleMasks? = nil
+  ) {
+    precondition(
+      first.count == second.count, "pairs of \(first.count) first and \(second.count) second sequences")
+    (inputs, self.targets, self.masks) = ((first, second), targets, masks)
+  }
+}
+
+/// One recurrent network reads two sequences, and an output layer compares them (a siamese network): a class or numbers for
+/// the pair, such as entailment or similarity.
+///
+///     u = pool(layers(embedding(a))),   v = pool(layers(embedding(b)))   with the same parameters
+///     f = [u; v; |u − v|; u ⊙ v],       y = output(f)
+///
+/// Conneau et al. 2017, "Supervised Learning of Universal Sentence Representations", its first drawing, with f going to the output layer
+/// directly. Shapes: u, v [pairs, pooled size], f [pairs, 4 × pooled size].
+///
+/// Parameter names are those of a ``SequenceClassifier``: `embedding.weight`, `characters.…`, `rnn.weight_ih_l0`, …,
+/// `attention.…`, `output.weight` [classes, 4 × pooled size], `output.bias`.
+public struct SequenceMatcher<Element: Scalar>: Sendable {
+  public let shape: SequenceMatcherShape
+  public let layout: ParameterLayout
+  private let encoder: Encoder<Element>
+  private let pooling: PoolingLayer<Element>
+  private let output: OutputLayer<Element>
+
+  /// - Throws: ``OptionError`` if options of the cells exclude each other or are out of range.
+  public init(_ shape: SequenceMatcherShape) throws(OptionError) {
+    self.shape = shape
+    var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
+    encoder = try Encoder(shape.network.encoder, sharedTable: nil, in: &builder)
+    pooling = PoolingLayer(
+      shape.pooling, inputSize: encoder.outputSize,
+      bidirectional: shape.network.encoder.network.bidirectional, in: &builder)
+    precondition(
+      shape.output.kind == .softmax || shape.output.kind == .linear,
+      "a matcher with output \(shape.output.kind): it has softmax and linear")
+    output = OutputLayer(shape.output, inputSize: 4 * pooling.outputSize, in: &builder)
+    layout = builder.build()
+  }
+
+  /// Throws if the model can't read sequences of these lengths: to be called on data from outside.
+  public func check(lengths: [Int]) throws(SequenceLengthError) { try pooling.check(lengths: lengths) }
+
+  // MARK: Reading
+
+  /// A side of the pairs as it was read.
+  private struct Reading {
+    let pass: Encoder<Element>.Pass
+    let pooled: PoolingLayer<Element>.Trace
+    /// The vectors in the caller's order, [pairs, pooled size].
+    let vectors: MatrixView<Element>
+    /// The row of `pooled` of every pair.
+    let rows: UnsafePointer<Int32>
+  }
+
+  private func read(
+    _ input: InputSequences<Element>, masks: SampleMasks?, _ context: LayerContext<Element>
+  ) -> Reading {
+    let pass = encoder.forward(input, masks: masks, firstStream: 0, context)
+    let pooled = pooling.forward(pass.output, pass.layout, context)
+    let rows = context.arena.words(max(1, input.count), of: Int32.self)
+    for (row, pair) in pass.layout.order.enumerated() { rows[pair] = Int32(row) }
+    let vectors = context.arena.matrix(input.count, pooling.outputSize)
+    vectors.gatherRows(of: pooled.pooled, at: UnsafePointer(rows.baseAddress!))
+    return Reading(
+      pass: pass, pooled: pooled, vectors: vectors, rows: UnsafePointer(rows.baseAddress!))
+  }
+
+  /// Adds the gradients of the parameters that read a side, given that of its vectors.
+  private func backward(
+    _ reading: Reading, gradient: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    let arena = context.arena
+    arena.scoped {
+      let dPooled = arena.matrix(gradient.rows, gradient.columns)
+      dPooled.fill(0)
+      dPooled.scatterAddRows(gradient, at: reading.rows)
+      let dh = arena.matrix(reading.pass.layout.rowCount, encoder.outputSize)
+      pooling.backward(
+        reading.pooled, reading.pass.output, reading.pass.layout, gradient: dPooled, states: dh,
+        into: gradients, context)
+      encoder.backward(reading.pass, outputGradient: dh, into: gradients)
+    }
+  }
+
+  /// f of every pair.
+  private func features(
+    _ u: MatrixView<Element>, _ v: MatrixView<Element>, _ arena: Arena<Element>
+  ) -> MatrixView<Element> {
+    let width = pooling.outputSize
+    let f = arena.matrix(u.rows, 4 * width)
+    for pair in 0..<u.rows {
+      let (a, b, row) = (u.row(pair), v.row(pair), f.row(pair))
+      for unit in 0..<width {
+        row[unit] = a[unit]
+        row[width + unit] = b[unit]
+        row[2 * width + unit] = abs(a[unit] - b[unit])
+        row[3 * width + unit] = a[unit] * b[unit]
+      }
+    }
+    return f
+  }
+
+  /// The gradients of u and v, given that of f. At u = v that of |u − v| is taken to be 0.
+  private func vectorGradients(
+    _ df: MatrixView<Element>, _ u: MatrixView<Element>, _ v: MatrixView<Element>, _ arena: Arena<Element>
+  ) -> (u: MatrixView<Element>, v: MatrixView<Element>) {
+    let width = pooling.outputSize
+    let (du, dv) = (arena.matrix(u.rows, width), arena.matrix(u.rows, width))
+    for pair in 0..<u.rows {
+      let (a, b, d) = (u.row(pair), v.row(pair), df.row(pair))
+      let (da, db) = (du.row(pair), dv.row(pair))
+      for unit in 0..<width {
+        let difference = a[unit] - b[unit]
+        let direction: Element = difference > 0 ? 1 : difference < 0 ? -1 : 0
+        let (distance, product) = (direction * d[2 * width + unit], d[3 * width + unit])
+        da[unit] = d[unit] + distance + product * b[unit]
+        db[unit] = d[width + unit] - distance + product * a[unit]
+      }
+    }
+    return (du, dv)
+  }
+
+  // MARK: Training and evaluation
+
+  /// Computes the summed loss of a batch and, if `gradients` is given, adds the gradients of that SUM to it.
+  ///
+  /// - Parameters:
+  ///   - batch: pairs of sequences that ``check(lengths:)`` accepts, and targets.
+  ///   - labelSmoothing: ε, of a softmax only; 0 when evaluating.
+  ///   - context: parameters and workspace; the masks are the batch's. The arena is left as it was.
+  /// - Returns: softmax: nats, over the pairs that have a target. Numbers: squared errors summed over a pair's numbers,
+  ///   over the pairs.
+  public func evaluate(
+    _ batch: PairedBatch<Element>, labelSmoothing: Double = 0,
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> LossSum {
+    let arena = context.arena
+    return arena.scoped {
+      let first = read(batch.inputs.first, masks: batch.masks, context)
+      // Samples count up from 0, those of the second sequences down from the largest: no two have the same masks.
+      let otherMasks = batch.masks.map {
+        SampleMasks(seed: $0.seed, step: $0.step, samples: $0.samples.map { UInt32.max - $0 })
+      }
+      let second = read(batch.inputs.second, masks: otherMasks, context)
+      let pairs = PackedLayout(steps: 1, batchSize: batch.inputs.first.count)
+      let perPair =
+        batch.masks == nil ? context.withoutMasks : context.masked(by: batch.masks, pairs, firstStream: 0)
+      let (rate, stream) = (shape.network.outputDropout, shape.network.outputStream)
+      let top = perPair.dropped(features(first.vectors, second.vectors, arena), rate: rate, stream: stream)
+      let dTop = gradients.map { _ in arena.matrix(top.rows, top.columns) }
+      let loss = output.loss(
+        top, pairs, targets: batch.targets, at: inOrder(top.rows, arena), smoothing: labelSmoothing,
+        gradient: dTop, into: gradients, context)
+      if let gradients, let dTop {
+        perPair.drop(dTop, rate: rate, stream: stream)
+        let gradient = vectorGradients(dTop, first.vectors, second.vectors, arena)
+        backward(first, gradient: gradient.u, into: gradients, context)
+        backward(second, gradient: gradient.v, into: gradients, context)
+      }
+      return loss
+    }
+  }
+
+  private func inOrder(_ count: Int, _ arena: Arena<Element>) -> UnsafePointer<Int32> {
+    let index = arena.words(max(1, count), of: Int32.self)
+    for row in 0..<count { index[row] = Int32(row) }
+    return UnsafePointer(index.baseAddress!)
+  }
+
+  // MARK: Prediction
+
+  /// Predicts for pairs of sequences that ``check(lengths:)`` accepts, without dropout.
+  ///
+  /// - Parameter context: parameters and workspace. The arena is left as it was.
+  public func predict(
+    _ first: InputSequences<Element>, _ second: InputSequences<Element>, _ context: LayerContext<Element>
+  ) -> ClassifierPrediction<Element>.Output {
+    let arena = context.arena
+    return arena.scoped {
+      let (u, v) = (read(first, masks: nil, context), read(second, masks: nil, context))
+      return output.predictEach(
+        features(u.vectors, v.vectors, arena), at: inOrder(first.count, arena), context)
+    }
+  }
+}
