@@ -1,5 +1,4 @@
 import Datasets
-import Metrics
 import NumericKernels
 import Parameters
 import RecurrentNN
@@ -20,45 +19,21 @@ package final class ClassifierLearner: Learner {
   package let parameters: ParameterBuffer<Float>
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
-  private let metrics = MetricGroup.labels(markSpans: false)
+  private let outputs: LabelOutputs
 
   package init(
     _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
-    self.configuration = configuration
-    self.encoding = encoding
-    let output: OutputShape
-    if configuration.model.output == .linear {
-      output = .linear(size: encoding.targetWidth ?? 1)
-    } else if let labels = encoding.labels {
-      output = .softmax(classes: labels.count)
-    } else {
-      throw TrainingFailure.unfittingData("the data hold no classes: model.output must be linear for numbers")
-    }
+    (self.configuration, self.encoding) = (configuration, encoding)
+    outputs = try LabelOutputs(configuration, encoding)
     let network = try configuration.network(encoding)
+    let pooling = try configuration.pooling(encoding.sourceSteps)
     model = try SequenceClassifier(
-      SequenceClassifierShape(
-        network: network, pooling: try Self.pooling(configuration.model, encoding.sourceSteps),
-        output: output))
+      SequenceClassifierShape(network: network, pooling: pooling, output: outputs.output))
     parameters = try values.parameters(of: model.layout)
   }
 
-  private static func pooling(_ model: ModelOptions, _ steps: Int?) throws -> Pooling {
-    switch model.pooling {
-    case .last, .mean, .max: return Pooling(model.pooling)
-    case .attention: return .attention(size: model.attention.size ?? model.network.hiddenSize)
-    case .all:
-      guard let steps else { throw TrainingFailure.unfittingData("pooling all needs data of one length") }
-      return .all(steps: steps)
-    }
-  }
-
-  package var abilities: ModelAbilities {
-    var abilities = ModelAbilities()
-    abilities.ranksOutputs = configuration.model.output == .softmax
-    abilities.scoresOutputs = configuration.model.output.hasPerplexity
-    return abilities
-  }
+  package var abilities: ModelAbilities { outputs.abilities }
 
   package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
@@ -67,75 +42,37 @@ package final class ClassifierLearner: Learner {
 
   package func loss(of shard: ExampleBatches.Batch, _ context: LossContext) throws -> LossSum {
     let (examples, split, arena) = (shard.examples, shard.set, context.workspace.arena)
-    let targets: OutputTargets<Float>
-    switch split.target {
-    case .labels(let labels):
-      let chosen = arena.words(examples.count, of: Int32.self)
-      for (index, example) in examples.enumerated() { chosen[index] = labels[Int(example)] }
-      targets = .classes(UnsafePointer(chosen.baseAddress!))
-    case .vectors(let numbers):
-      targets = .numbers(arena.vectors(examples, of: numbers).values.base, width: numbers.width)
-    case .tokens, .none:
-      return LossSum()
-    }
-    let input = inputSequences(examples, of: split.source, forms: split.forms, arena)
-    let batch = LabeledBatch(input: input, targets: targets, masks: context.masks(shard.places))
+    guard let targets = outputs.targets(of: examples, in: split, arena) else { return LossSum() }
+    let batch = LabeledBatch(
+      input: inputSequences(examples, of: split.source, forms: split.forms, arena), targets: targets,
+      masks: context.masks(shard.places))
     let smoothing = context.inTraining(configuration.training.labelSmoothing)
     return model.evaluate(
       batch, labelSmoothing: smoothing, into: context.gradients, context.layers(parameters))
+  }
+
+  private func output(
+    _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
+  ) -> ClassifierPrediction<Float>.Output {
+    model.predict(
+      inputSequences(examples, of: split.source, forms: split.forms, workspace.arena),
+      LayerContext(parameters: parameters, workspace: workspace)
+    ).output
   }
 
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [Double] {
     let examples = groups.compactMap(\.first)
-    guard let labels = split.target?.classLabels,
-      case .classes(let predicted, _) = output(examples, split, workspace).output
-    else { return [] }
-    return metrics.sums(
-      of: [LabelExample(predicted: predicted, reference: examples.map { labels[Int($0)] })])
+    return outputs.tally(output(examples, split, workspace), of: examples, in: split)
   }
 
-  package func result(of sums: ScoreSums) -> EvaluationResult {
-    EvaluationResult(
-      loss: sums.loss, examples: sums.examples, hasPerplexity: configuration.model.output.hasPerplexity,
-      numberWidth: configuration.model.output == .linear ? encoding.targetWidth ?? 1 : nil,
-      compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
-  }
-
-  private func output(
-    _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
-  ) -> ClassifierPrediction<Float> {
-    model.predict(
-      inputSequences(examples, of: split.source, forms: split.forms, workspace.arena),
-      LayerContext(parameters: parameters, workspace: workspace))
-  }
+  package func result(of sums: ScoreSums) -> EvaluationResult { outputs.result(of: sums) }
 
   package func predict(
     _ examples: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     try check(split)
-    switch output(examples, split, workspace).output {
-    case .classes(let ids, let probabilities):
-      let classes = probabilities.count / max(1, ids.count)
-      return ids.indices.map {
-        ranked(Array(probabilities[$0 * classes..<($0 + 1) * classes]), options.count)
-      }
-    case .numbers(let values):
-      let width = values.count / max(1, examples.count)
-      return examples.indices.map { index in
-        let own = values[index * width..<(index + 1) * width]
-        return Prediction(lines: [Array(own.map { "\($0)" }.joined(separator: ",").utf8)])
-      }
-    }
-  }
-
-  /// The most probable classes of an example with their probabilities. Of equal ones the first comes first.
-  private func ranked(_ probabilities: [Float], _ count: Int) -> Prediction {
-    let order = probabilities.indices.sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
-      .prefix(count)
-    return Prediction(
-      lines: order.map { Array((encoding.labels?.names[$0] ?? "\($0)").utf8) },
-      scores: order.map { Double(probabilities[$0]) })
+    return outputs.predictions(output(examples, split, workspace), count: options.count)
   }
 }

@@ -1,0 +1,103 @@
+import Datasets
+import Metrics
+import NumericKernels
+import RecurrentNN
+
+/// What models with one target per example share: a class or numbers as target, their metrics, and their predictions as text.
+struct LabelOutputs {
+  let output: OutputShape
+  private let configuration: RunConfiguration
+  private let labels: LabelVocabulary?
+  private let metrics = MetricGroup.labels(markSpans: false)
+
+  /// Throws ``TrainingFailure/unfittingData(_:)`` if the data hold no classes and the model is to choose one.
+  init(_ configuration: RunConfiguration, _ encoding: DataEncoding) throws {
+    (self.configuration, labels) = (configuration, encoding.labels)
+    if configuration.model.output == .linear {
+      output = .linear(size: encoding.targetWidth ?? 1)
+    } else if let labels {
+      output = .softmax(classes: labels.count)
+    } else {
+      throw TrainingFailure.unfittingData("the data hold no classes: model.output must be linear for numbers")
+    }
+  }
+
+  var abilities: ModelAbilities {
+    var abilities = ModelAbilities()
+    abilities.ranksOutputs = output.kind == .softmax
+    abilities.scoresOutputs = output.kind.hasPerplexity
+    return abilities
+  }
+
+  /// The targets of some examples in arena memory; nil if the data have none.
+  func targets(
+    of examples: [Int32], in split: ExampleSet, _ arena: Arena<Float>
+  ) -> OutputTargets<Float>? {
+    switch split.target {
+    case .labels(let labels):
+      let chosen = arena.words(max(1, examples.count), of: Int32.self)
+      for (index, example) in examples.enumerated() { chosen[index] = labels[Int(example)] }
+      return .classes(UnsafePointer(chosen.baseAddress!))
+    case .vectors(let numbers):
+      return .numbers(arena.vectors(examples, of: numbers).values.base, width: numbers.width)
+    case .tokens, .none:
+      return nil
+    }
+  }
+
+  /// The sums behind the metrics; empty for numbers, whose metrics follow from the loss.
+  func tally(
+    _ found: ClassifierPrediction<Float>.Output, of examples: [Int32], in split: ExampleSet
+  ) -> [Double] {
+    guard let labels = split.target?.classLabels, case .classes(let predicted, _) = found else { return [] }
+    return metrics.sums(
+      of: [LabelExample(predicted: predicted, reference: examples.map { labels[Int($0)] })])
+  }
+
+  func result(of sums: ScoreSums) -> EvaluationResult {
+    EvaluationResult(
+      loss: sums.loss, examples: sums.examples, hasPerplexity: output.kind.hasPerplexity,
+      numberWidth: output.kind == .linear ? output.size : nil,
+      compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
+  }
+
+  /// - Parameter count: classes for each example, the most probable first.
+  func predictions(_ found: ClassifierPrediction<Float>.Output, count: Int) -> [Prediction] {
+    switch found {
+    case .classes(let ids, let probabilities):
+      return ids.indices.map {
+        ranked(Array(probabilities[$0 * output.size..<($0 + 1) * output.size]), count)
+      }
+    case .numbers(let values):
+      return stride(from: 0, to: values.count, by: output.size).map { first in
+        let own = values[first..<first + output.size]
+        return Prediction(lines: [Array(own.map { "\($0)" }.joined(separator: ",").utf8)])
+      }
+    }
+  }
+
+  /// The most probable classes of an example with their probabilities. Of equal ones the first comes first.
+  private func ranked(_ probabilities: [Float], _ count: Int) -> Prediction {
+    let order = probabilities.indices.sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
+      .prefix(count)
+    return Prediction(
+      lines: order.map { Array((labels?.names[$0] ?? "\($0)").utf8) },
+      scores: order.map { Double(probabilities[$0]) })
+  }
+}
+
+extension RunConfiguration {
+  /// How the states of a sequence become one vector.
+  ///
+  /// - Parameter steps: those of every sequence, where they are all of one length.
+  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if all states are joined and the lengths differ.
+  func pooling(_ steps: Int?) throws -> Pooling {
+    switch model.pooling {
+    case .last, .mean, .max: return Pooling(model.pooling)
+    case .attention: return .attention(size: model.attention.size ?? model.network.hiddenSize)
+    case .all:
+      guard let steps else { throw TrainingFailure.unfittingData("pooling all needs data of one length") }
+      return .all(steps: steps)
+    }
+  }
+}
