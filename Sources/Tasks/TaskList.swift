@@ -11,6 +11,7 @@ public struct TaskKind: Sendable {
     TaggerLearner.self,
     ClassifierLearner.self,
     GeneratorLearner.self,
+    MatcherLearner.self,
     TranslationLearner.self,
   ]
 

@@ -49,6 +49,7 @@ import Testing
     Preset("intent", "data.format=tsv", "data.train=classes.tsv"),
     Preset("mnist1d", "data.train=series.csv"),
     Preset("japanese-vowels", "data.train=captions.tsv"),
+    Preset("entailment", "data.train=matches.tsv"),
     Preset("surnames", "data.train=classes.tsv"),
     Preset("captions", "data.train=captions.tsv", "data.valid=captions.tsv", "data.min_count=1"),
     Preset("reversal", "data.generated_size=200"),

@@ -10,6 +10,9 @@ struct SequenceRuns {
     try write("classes.tsv") {
       "\(Self.words($0).count > 2 ? "many" : "few")\t\(Self.words($0).joined(separator: " "))"
     }
+    try write("matches.tsv") {
+      "\($0 % 2 == 0 ? "same" : "other")\t\(Self.line($0))\t\(Self.line($0 % 2 == 0 ? $0 : $0 + 1))"
+    }
     try write("pairs.tsv") { "\(Self.line($0))\t\(Self.words($0).reversed().joined(separator: " "))" }
     try write("triples.tsv") {
       "\(Self.line($0))\t\(Self.words($0).reversed().joined(separator: " "))\t\(Self.line($0))"

@@ -8,7 +8,8 @@ import rnn_dist
   private static let bases: [TaskKind: [String]] = [
     .languageModel: ["data.train=x"],
     .tagger: ["data.train=x", "data.format=columns", "data.tokens=word"],
-    .classifier: ["data.train=x", "data.format=tsv"], .generator: ["data.train=x", "data.format=tsv"],
+    .classifier: ["data.train=x", "data.format=tsv"], .matcher: ["data.train=x", "data.format=tsv"],
+    .generator: ["data.train=x", "data.format=tsv"],
     .seq2seq: ["data.train=x", "data.format=tsv"],
   ]
 
@@ -87,8 +88,8 @@ import rnn_dist
   /// The tasks that read each key, written down apart from the schema: two tables that must agree are harder to get wrong.
   private static let readers: [String: Set<TaskKind>] = {
     let writing: Set<TaskKind> = [.generator, .seq2seq]
-    let sequences: Set<TaskKind> = [.tagger, .classifier, .generator, .seq2seq]
-    let reading: Set<TaskKind> = [.tagger, .classifier, .seq2seq]
+    let sequences: Set<TaskKind> = [.tagger, .classifier, .matcher, .generator, .seq2seq]
+    let reading: Set<TaskKind> = [.tagger, .classifier, .matcher, .seq2seq]
     var table: [String: Set<TaskKind>] = [:]
     func add(_ tasks: Set<TaskKind>, _ paths: [String]) {
       for path in paths { table[path] = tasks }
@@ -103,10 +104,10 @@ import rnn_dist
         "decoding.coverage_penalty", "decoding.max_length_ratio", "decoding.replace_unknown",
         "evaluation.decode_limit", "evaluation.bleu_tokens", "evaluation.group_references",
       ])
-    add([.classifier, .seq2seq], ["model.attention_size"])
-    add([.classifier], ["model.pooling"])
+    add([.classifier, .matcher, .seq2seq], ["model.attention_size"])
+    add([.classifier, .matcher], ["model.pooling"])
     add([.generator], ["model.condition"])
-    add([.tagger, .classifier, .seq2seq], ["model.character_embedding_size", "model.character_hidden_size"])
+    add(reading, ["model.character_embedding_size", "model.character_hidden_size"])
     add([.tagger, .classifier], ["data.width"])
     add([.classifier, .seq2seq], ["data.delimiter", "data.decimal"])
     add([.languageModel, .seq2seq], ["data.generator", "data.generated_size"])

@@ -17,10 +17,12 @@ import Testing
     configuration.data.format = format
     configuration.data.tokens = .word
     configuration.data.validFraction = 0
+    var parts: [DataPath.Part: String] = [.source: "/none/source", .target: "/none/target"]
+    if task == .matcher { parts[.secondSource] = "/none/second" }
     let isParallel = format == .lines && task != .generator
     configuration.data.train =
       isParallel
-      ? DataPath(parts: [.source: "/none/source", .target: "/none/target"]) : DataPath(file: "/none/file")
+      ? DataPath(parts: parts) : DataPath(file: "/none/file")
     do {
       _ = try ExampleSet.load(configuration)
       return false

@@ -83,6 +83,25 @@ struct LearnerCase: Sendable, CustomTestStringConvertible {
     $0.evaluation.metric = .accuracy
   }
 
+  static let matcher = LearnerCase(name: "matcher") { part in
+    lines(part == 0 ? 57 : 9, part: part) { words, line in
+      let other = line % 2 == 0 ? words.reversed() : Array(words.dropLast()) + ["abx"]
+      return "\(line % 2 == 0 ? "same" : "other")\t\(words.joined(separator: " "))"
+        + "\t\(other.joined(separator: " "))"
+    }
+  } change: {
+    $0.task = .matcher
+    $0.data.format = .tsv
+    $0.data.tokens = .word
+    $0.model.network.bidirectional = true
+    $0.model.pooling = .max
+    $0.model.characterEmbeddingSize = 3
+    $0.model.characterHiddenSize = 4
+    $0.model.wordDropout = 0.1
+    $0.training.labelSmoothing = 0.1
+    $0.evaluation.metric = .accuracy
+  }
+
   static let generator = LearnerCase(name: "generator") { part in
     lines(part == 0 ? 63 : 9, part: part) { words, line in "\(line % 3)\t\(words.joined())" }
   } change: {
@@ -121,7 +140,7 @@ struct LearnerCase: Sendable, CustomTestStringConvertible {
     $0.training.labelSmoothing = 0.1
   }
 
-  static let sequences = [tagger, classifier, generator, seq2seq]
+  static let sequences = [tagger, classifier, matcher, generator, seq2seq]
   static let all = [languageModel] + sequences
 }
 
@@ -247,7 +266,7 @@ struct LearnerConformanceTests {
 
   @Test(
     "A line is answered like the same example of the data",
-    arguments: [LearnerCase.tagger, .classifier, .seq2seq])
+    arguments: [LearnerCase.tagger, .classifier, .matcher, .seq2seq])
   func linesAndExamples(_ test: LearnerCase) throws {
     let configuration = try test.configuration(in: directory)
     let run = try RunPaths(existing: train(configuration, ranks: 1).run)
@@ -256,17 +275,23 @@ struct LearnerConformanceTests {
     let texts = try #require(examples.sourceTexts)
     let expected = try saved.predict((0..<Int32(examples.count)).map { $0 }, of: examples)
     let predictor = try saved.predictor()
-    for example in 0..<examples.count { try predictor.add(Array(texts[example]), number: example + 1) }
+    for example in 0..<examples.count {
+      let second: [UInt8] =
+        examples.secondSourceTexts.map { [UInt8](repeating: 9, count: 1) + $0[example] } ?? []
+      try predictor.add(Array(texts[example]) + second, number: example + 1)
+    }
     #expect(try predictor.run().map(\.lines) == expected.map(\.lines))
   }
 
   @Test(
-    "Lines together are answered as one by one", arguments: [LearnerCase.tagger, .classifier, .seq2seq])
+    "Lines together are answered as one by one",
+    arguments: [LearnerCase.tagger, .classifier, .matcher, .seq2seq])
   func predictions(_ test: LearnerCase) throws {
     let configuration = try test.configuration(in: directory)
     let run = try train(configuration, ranks: 1).run
     let saved = try SavedModel(run: RunPaths(existing: run), configuration: configuration)
-    let lines = ["ax aby abcz", "abz", "ax ax ax ax ax aby", "aby never-seen"]
+    let texts = ["ax aby abcz", "abz", "ax ax ax ax ax aby", "aby never-seen"]
+    let lines = test.name == "matcher" ? texts.map { "\($0)\tabz ax" } : texts
     let predictor = try saved.predictor(PredictionOptions(keepsAttention: true))
     for (number, line) in lines.enumerated() { try predictor.add(Array(line.utf8), number: number + 1) }
     let together = try predictor.run()

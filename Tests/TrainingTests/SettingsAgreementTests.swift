@@ -16,6 +16,7 @@ import Testing
     func lines(_ line: String) -> String { String(repeating: line + "\n", count: 3) }
     _ = try directory.write(lines("1 0"), to: "lines")
     _ = try directory.write(lines("1 0\t1 0"), to: "tsv")
+    _ = try directory.write(lines("1\t1 0\t0 1"), to: "texts")
     _ = try directory.write(lines("1\t0|1"), to: "multihot")
     _ = try directory.write(lines("0|1|0"), to: "steps")
     _ = try directory.write(lines("1,0,1"), to: "csv")
@@ -55,6 +56,7 @@ import Testing
     switch (task, format) {
     case (.tagger, .multihot): "steps"
     case (.generator, .npy): "vectors"
+    case (.matcher, .tsv): "texts"
     default: format.rawValue
     }
   }
