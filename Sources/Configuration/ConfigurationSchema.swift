@@ -279,7 +279,7 @@ extension ConfigurationSchema {
       "model.adaptive_factor", \.model.adaptiveFactor, groups: [.stream],
       "adaptive softmax: by how much each cluster is narrower than the one before"),
     Key(
-      "model.pooling", \.model.pooling, groups: [.pooling], "classifier: how all states become one vector"),
+      "model.pooling", \.model.pooling, groups: [.pooling], "how all states of a sequence become one vector"),
     Key(
       "model.readout_size", \.model.readoutSize, groups: [.writing],
       "decoder: width of tanh(W [state; c; token]) before the output layer; 0: none"),
