@@ -111,6 +111,39 @@ public final class SavedModel {
     return learner.result(of: sums)
   }
 
+  // MARK: Scoring given outputs
+
+  /// Examples with targets that are to be scored, in the format of the training data. A run that was trained on parallel files
+  /// reads their columns in one file: tsv, or columns for a tagger. Throws `DataError`.
+  public func examples(toScore source: TextSource) throws -> ExampleSet {
+    var options = ExampleSet.options(configuration)
+    if options.format == .lines, options.kind != .generated {
+      options.format = options.kind == .tagged ? .columns : .tsv
+    }
+    return try ExampleCorpus.read(.file(source), options: options, encoding: encoding)
+  }
+
+  /// The log-probability of the target of each example. Throws ``TrainingFailure/unfittingData(_:)`` if the data do not fit.
+  public func scores(of examples: [Int32], in set: ExampleSet) throws -> [TargetScore] {
+    workspace.arena.reset()
+    return try learner.scores(of: examples, in: set, workspace)
+  }
+
+  /// The log-probability of each line of text, of a language model. A line begins after the end of a line, and its own end is
+  /// a part of it where the vocabulary has one. Throws `DataError` for bytes that are not text.
+  public func scores(ofLines lines: [[UInt8]], firstNumber: Int) throws -> [TargetScore] {
+    guard let vocabulary = encoding.stream else {
+      throw TrainingFailure.unfittingData("this model scores examples, not texts")
+    }
+    let hasLineEnd = vocabulary.endOfSentence != nil || vocabulary.id(of: "\n") != nil
+    let texts = try lines.enumerated().map { index, line in
+      try vocabulary.encode(
+        stream: line + (hasLineEnd ? [0x0A] : []), name: "standard input, line \(firstNumber + index)")
+    }
+    workspace.arena.reset()
+    return try learner.scores(ofTexts: texts, workspace)
+  }
+
   // MARK: Answering lines
 
   /// The examples of a configured part; nil if the run has none. Throws `DataError`.

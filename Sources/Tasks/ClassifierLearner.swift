@@ -62,7 +62,7 @@ package final class ClassifierLearner: Learner {
 
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
-  ) throws -> [Double] {
+  ) throws -> ScoreSums {
     let examples = groups.compactMap(\.first)
     return outputs.tally(output(examples, split, workspace), of: examples, in: split)
   }

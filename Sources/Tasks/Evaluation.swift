@@ -65,7 +65,9 @@ package final class LearnerEvaluation<L: Learner>: EvaluationPass {
     let batch = compared[piece - batches.count]
     let groups = stride(from: shard, to: batch.count, by: plan.shardCount).map { batch[$0] }
     guard !groups.isEmpty else { return ScoreSums() }
-    return ScoreSums(outputs: groups.count, tallies: try learner.tally(groups, of: data, workspace))
+    var sums = try learner.tally(groups, of: data, workspace)
+    sums.outputs = groups.count
+    return sums
   }
 }
 

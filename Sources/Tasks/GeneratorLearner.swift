@@ -96,8 +96,8 @@ package final class GeneratorLearner: Learner {
 
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
-  ) throws -> [Double] {
-    guard comparesTexts else { return [] }
+  ) throws -> ScoreSums {
+    guard comparesTexts else { return ScoreSums() }
     let found = search(groups.compactMap(\.first), split, PredictionOptions(), workspace)
     return scorer.sums(of: found.map { $0.first.map { target.decode($0.tokens) } }, groups, in: split)
   }
@@ -112,8 +112,16 @@ package final class GeneratorLearner: Learner {
   ) throws -> [Prediction] {
     try check(split)
     return search(examples, split, options, workspace).map { hypotheses in
-      Prediction(lines: hypotheses.map { target.decode($0.tokens) }, scores: hypotheses.map(\.score))
+      Prediction(hypotheses, target) { target.decode($0.tokens) }
     }
+  }
+
+  package func scores(
+    of examples: [Int32], in split: ExampleSet, _ workspace: Workspace<Float>
+  ) throws -> [TargetScore] {
+    try check(split)
+    let decoder = decoder(conditions(examples, split, workspace.arena), count: examples.count, workspace)
+    return scorer.scores(of: examples, in: split, decoder, begin: Int32(model.shape.decoder.beginToken))
   }
 
   private func search(

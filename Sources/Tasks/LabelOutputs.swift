@@ -1,4 +1,5 @@
 import Datasets
+import Foundation
 import Metrics
 import NumericKernels
 import RecurrentNN
@@ -6,13 +7,12 @@ import RecurrentNN
 /// What models with one target per example share: a class or numbers as target, their metrics, and their predictions as text.
 struct LabelOutputs {
   let output: OutputShape
-  private let configuration: RunConfiguration
   private let labels: LabelVocabulary?
   private let metrics = MetricGroup.labels(markSpans: false)
 
   /// Throws ``TrainingFailure/unfittingData(_:)`` if the data hold no classes and the model is to choose one.
   init(_ configuration: RunConfiguration, _ encoding: DataEncoding) throws {
-    (self.configuration, labels) = (configuration, encoding.labels)
+    labels = encoding.labels
     if configuration.model.output == .linear {
       output = .linear(size: encoding.targetWidth ?? 1)
     } else if let labels {
@@ -45,20 +45,27 @@ struct LabelOutputs {
     }
   }
 
-  /// The sums behind the metrics; empty for numbers, whose metrics follow from the loss.
+  /// The sums behind the metrics; none for numbers, whose metrics follow from the loss.
   func tally(
     _ found: ClassifierPrediction<Float>.Output, of examples: [Int32], in split: ExampleSet
-  ) -> [Double] {
-    guard let labels = split.target?.classLabels, case .classes(let predicted, _) = found else { return [] }
-    return metrics.sums(
-      of: [LabelExample(predicted: predicted, reference: examples.map { labels[Int($0)] })])
+  ) -> ScoreSums {
+    guard let labels = split.target?.classLabels, case .classes(let predicted, _) = found else {
+      return ScoreSums()
+    }
+    let reference = examples.map { labels[Int($0)] }
+    var sums = ScoreSums(
+      tallies: metrics.sums(of: [LabelExample(predicted: predicted, reference: reference)]))
+    sums.confusion.add(predicted: predicted, reference: reference)
+    return sums
   }
 
   func result(of sums: ScoreSums) -> EvaluationResult {
-    EvaluationResult(
+    var result = EvaluationResult(
       loss: sums.loss, examples: sums.examples, hasPerplexity: output.kind.hasPerplexity,
       numberWidth: output.kind == .linear ? output.size : nil,
       compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
+    result.classes = labels.flatMap { ClassReport($0, sums.confusion) }
+    return result
   }
 
   /// - Parameter count: classes for each example, the most probable first.
@@ -80,9 +87,12 @@ struct LabelOutputs {
   private func ranked(_ probabilities: [Float], _ count: Int) -> Prediction {
     let order = probabilities.indices.sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
       .prefix(count)
-    return Prediction(
-      lines: order.map { Array((labels?.names[$0] ?? "\($0)").utf8) },
-      scores: order.map { Double(probabilities[$0]) })
+    let names = labels?.names ?? probabilities.indices.map { "\($0)" }
+    var prediction = Prediction(
+      lines: order.map { Array(names[$0].utf8) }, scores: order.map { Double(probabilities[$0]) })
+    prediction.logProbabilities = prediction.scores.map { log($0) }
+    prediction.classes = zip(names, probabilities).map { ($0, Double($1)) }
+    return prediction
   }
 }
 

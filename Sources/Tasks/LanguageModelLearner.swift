@@ -71,11 +71,23 @@ package final class LanguageModelLearner: Learner {
     EvaluationResult(loss: sums.loss, examples: sums.examples)
   }
 
+  /// The token after which a text begins, as after the end of a line.
+  private var lineEnd: Int32 { vocabulary.endOfSentence ?? vocabulary.id(of: "\n") ?? 0 }
+
+  package func scores(ofTexts texts: [[Int32]], _ workspace: Workspace<Float>) throws -> [TargetScore] {
+    let decoder = LanguageModelDecoder(
+      model, streams: texts.count, LayerContext(parameters: parameters, workspace: workspace))
+    let begins = [Int32](repeating: lineEnd, count: texts.count)
+    return zip(texts, forcedLogProbabilities(decoder, startTokens: begins, targets: texts, endToken: nil)).map
+    {
+      TargetScore(ScoredToken.list($0, $1, vocabulary))
+    }
+  }
+
   // MARK: Writing
 
   /// Goes on from a prompt; without one, the model begins as after the end of a line.
   package func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter {
-    let lineEnd = vocabulary.endOfSentence ?? vocabulary.id(of: "\n") ?? 0
     // All texts begin alike: the prompt is read once.
     let decoder = LanguageModelDecoder(model, LayerContext(parameters: parameters, workspace: workspace))
     decoder.read([beginning.prompt.dropLast()])

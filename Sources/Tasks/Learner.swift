@@ -40,7 +40,7 @@ package protocol Learner: AnyObject, SendableMetatype {
   var comparesTexts: Bool { get }
   /// The sums behind the metrics of some examples, beyond their loss; always of one length. Examples of a group have
   /// the same source: one output is compared with the targets of all of them.
-  func tally(_ groups: [ArraySlice<Int32>], of data: Data, _ workspace: Workspace<Float>) throws -> [Double]
+  func tally(_ groups: [ArraySlice<Int32>], of data: Data, _ workspace: Workspace<Float>) throws -> ScoreSums
   /// The metrics of the sums of all shards.
   func result(of sums: ScoreSums) -> EvaluationResult
 
@@ -50,6 +50,12 @@ package protocol Learner: AnyObject, SendableMetatype {
   func predict(
     _ examples: [Int32], of set: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction]
+  /// The log-probability of the target of each of some examples.
+  func scores(
+    of examples: [Int32], in set: ExampleSet, _ workspace: Workspace<Float>
+  ) throws -> [TargetScore]
+  /// The log-probability of texts, each on its own.
+  func scores(ofTexts texts: [[Int32]], _ workspace: Workspace<Float>) throws -> [TargetScore]
   /// Returns a writer of texts after a beginning.
   func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter
   /// Lets another model decide together with this one, in everything that is scored or written from now on.
@@ -72,12 +78,22 @@ extension Learner {
 
   package func tally(
     _ groups: [ArraySlice<Int32>], of data: Data, _ workspace: Workspace<Float>
-  ) throws -> [Double] { [] }
+  ) throws -> ScoreSums { ScoreSums() }
 
   package func predict(
     _ examples: [Int32], of set: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
     throw TrainingFailure.unfittingData("this model makes no predictions for lines: use rnn-dist generate")
+  }
+
+  package func scores(
+    of examples: [Int32], in set: ExampleSet, _ workspace: Workspace<Float>
+  ) throws -> [TargetScore] {
+    throw TrainingFailure.unfittingData("this model scores texts, not examples")
+  }
+
+  package func scores(ofTexts texts: [[Int32]], _ workspace: Workspace<Float>) throws -> [TargetScore] {
+    throw TrainingFailure.unfittingData("this model scores examples, not texts")
   }
 
   package func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter {
@@ -87,6 +103,20 @@ extension Learner {
   package func join(_ other: any Learner, path: String) throws {
     throw TrainingFailure.unusableRun(
       path: path, problem: "can't be a member of an ensemble: only encoder-decoders can")
+  }
+}
+
+extension Learner where Data == ExampleSet {
+  /// By the loss of each example alone, which is the negative log-probability of its target.
+  package func scores(
+    of examples: [Int32], in set: ExampleSet, _ workspace: Workspace<Float>
+  ) throws -> [TargetScore] {
+    try check(set)
+    return try examples.map { example in
+      workspace.arena.reset()
+      let loss = try loss(of: ExampleBatches.Batch(of: example, in: set), LossContext(workspace))
+      return TargetScore(logProbability: -loss.total)
+    }
   }
 }
 

@@ -72,7 +72,7 @@ package final class MatcherLearner: Learner {
 
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
-  ) throws -> [Double] {
+  ) throws -> ScoreSums {
     let examples = groups.compactMap(\.first)
     return outputs.tally(output(examples, split, workspace), of: examples, in: split)
   }

@@ -55,8 +55,54 @@ public struct Prediction: Sendable {
   /// The score of each line, where the model has one: a probability (classifier), a log-probability (tagger, if asked for)
   /// or a normalized one (texts).
   public var scores: [Double] = []
+  /// The log-probability of each line given the input, nats, where the model has one (of a tagger if scores are asked for).
+  public var logProbabilities: [Double] = []
+  /// The tokens of each line with their log-probabilities, of models that write.
+  public var tokens: [[ScoredToken]] = []
+  /// Of models that choose a class: the probability of each, in the order of their ids.
+  public var classes: [(name: String, probability: Double)] = []
   /// The attention of the first line, if that was asked for: one matrix for each source.
   public var attention: [AttentionMatrix] = []
+
+  init(lines: [[UInt8]], scores: [Double] = []) { (self.lines, self.scores) = (lines, scores) }
+
+  /// Texts that a model has written, best first.
+  ///
+  /// - Parameter text: the text of a hypothesis.
+  init(_ hypotheses: [Hypothesis<Float>], _ vocabulary: Vocabulary, text: (Hypothesis<Float>) -> [UInt8]) {
+    self.init(lines: hypotheses.map(text), scores: hypotheses.map(\.score))
+    logProbabilities = hypotheses.map(\.logProbability)
+    tokens = hypotheses.map { hypothesis in
+      let ids =
+        hypothesis.tokens + (hypothesis.endedByItself ? [vocabulary.endOfSentence].compactMap { $0 } : [])
+      return ScoredToken.list(ids, hypothesis.tokenLogProbabilities, vocabulary)
+    }
+  }
+}
+
+/// A token of a text with its log-probability given the tokens before it, nats.
+public struct ScoredToken: Sendable, Equatable {
+  public let text: String
+  public let logProbability: Double
+
+  static func list(_ ids: [Int32], _ logProbabilities: [Double], _ vocabulary: Vocabulary) -> [ScoredToken] {
+    zip(ids, logProbabilities).map { ScoredToken(text: vocabulary[$0], logProbability: $1) }
+  }
+}
+
+/// The log-probability that a model gives to a target it did not choose, nats.
+public struct TargetScore: Sendable, Equatable {
+  public let logProbability: Double
+  /// Of models that write: the tokens of the target, its end included.
+  public let tokens: [ScoredToken]
+
+  init(logProbability: Double, tokens: [ScoredToken] = []) {
+    (self.logProbability, self.tokens) = (logProbability, tokens)
+  }
+
+  init(_ tokens: [ScoredToken]) {
+    self.init(logProbability: tokens.reduce(0) { $0 + $1.logProbability }, tokens: tokens)
+  }
 }
 
 /// The attention of one output: row i belongs to output step i.

@@ -1,3 +1,4 @@
+import Datasets
 import Metrics
 import RecurrentNN
 
@@ -10,11 +11,14 @@ package struct ScoreSums: Equatable {
   package var outputs = 0
   /// Sums that the task knows how to read; of one length for all shards of a pass, or empty.
   package var tallies: [Double] = []
+  /// Which classes or tags were predicted for which.
+  package var confusion = ConfusionMatrix()
 
   package static func += (sum: inout ScoreSums, other: ScoreSums) {
     sum.loss += other.loss
     sum.examples += other.examples
     sum.outputs += other.outputs
+    sum.confusion += other.confusion
     if sum.tallies.isEmpty {
       sum.tallies = other.tallies
     } else {
@@ -29,7 +33,11 @@ package struct ScoreSums: Equatable {
     let words =
       [
         loss.total.bitPattern, UInt64(loss.tokens), UInt64(examples), UInt64(outputs), UInt64(tallies.count),
+        UInt64(confusion.pairs.count),
       ] + tallies.map(\.bitPattern)
+      + confusion.pairs.flatMap { pair, count in
+        [pair.reference, pair.predicted].map { UInt64(bitPattern: Int64($0)) } + [UInt64(count)]
+      }
     return words.flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
   }
 
@@ -43,12 +51,36 @@ package struct ScoreSums: Equatable {
     loss = LossSum(total: total, tokens: Int(next()))
     examples = Int(next())
     outputs = Int(next())
-    tallies = (0..<Int(next())).map { _ in Double(bitPattern: next()) }
+    let (tallyCount, pairCount) = (Int(next()), Int(next()))
+    tallies = (0..<tallyCount).map { _ in Double(bitPattern: next()) }
+    for _ in 0..<pairCount {
+      let (reference, predicted) = (Int32(truncatingIfNeeded: next()), Int32(truncatingIfNeeded: next()))
+      confusion.add(.init(reference: reference, predicted: predicted), count: Int(next()))
+    }
   }
 
-  package init(loss: LossSum = LossSum(), examples: Int = 0, outputs: Int = 0, tallies: [Double] = []) {
-    (self.loss, self.examples, self.outputs, self.tallies) = (loss, examples, outputs, tallies)
+  package init(loss: LossSum = LossSum(), examples: Int = 0, tallies: [Double] = []) {
+    (self.loss, self.examples, self.tallies) = (loss, examples, tallies)
   }
+}
+
+/// The classes or tags of a scored split, and which of them were predicted for which.
+public struct ClassReport: Sendable, Equatable {
+  /// In the order of their ids.
+  public let names: [String]
+  public let confusion: ConfusionMatrix
+
+  /// nil if nothing was compared.
+  init?(_ labels: LabelVocabulary, _ confusion: ConfusionMatrix) {
+    guard !confusion.isEmpty else { return nil }
+    (names, self.confusion) = (labels.names, confusion)
+  }
+
+  /// Precision, recall and F1 of each class.
+  public var scores: [ConfusionMatrix.ClassScore] { confusion.scores(classes: names.count) }
+
+  /// The name of a class of the reference, which may never have been learned.
+  public func name(_ id: Int32) -> String { id >= 0 ? names[Int(id)] : "<never learned>" }
 }
 
 /// The metrics of a scored split.
@@ -65,6 +97,8 @@ public struct EvaluationResult: Sendable, Equatable {
   public let metrics: [MetricValue]
   /// Sources whose outputs the metrics compare, where there was a limit.
   public var decoded: Int?
+  /// Of classes and tags: which were predicted for which.
+  public var classes: ClassReport?
   /// How a metric was computed, where that has a standard notation (BLEU's signature).
   public let notes: [String]
 

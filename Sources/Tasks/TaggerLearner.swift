@@ -140,28 +140,34 @@ package final class TaggerLearner: Learner {
 
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
-  ) throws -> [Double] {
+  ) throws -> ScoreSums {
     let examples = groups.compactMap(\.first)
     let context = LayerContext(parameters: parameters, workspace: workspace)
-    guard let tags = split.target?.tokenSequences else { return [] }
+    guard let tags = split.target?.tokenSequences else { return ScoreSums() }
     let input = inputSequences(examples, of: split.source, forms: split.forms, workspace.arena)
-    guard case .classes(let predicted) = model.predict(input, context) else { return [] }
+    guard case .classes(let predicted) = model.predict(input, context) else { return ScoreSums() }
     let unknown = Int32(encoding.labels?.count ?? 0)
-    var first = 0
-    return metrics.sums(
-      of: examples.map { example in
-        let reference = tags[Int(example)].map { $0 < 0 ? unknown : $0 }
-        defer { first += reference.count }
-        return LabelExample(
-          predicted: Array(predicted[first..<first + reference.count]), reference: reference, spans: spans)
-      })
+    var (first, confusion) = (0, ConfusionMatrix())
+    let compared = examples.map { example in
+      let reference = Array(tags[Int(example)])
+      let own = Array(predicted[first..<first + reference.count])
+      first += reference.count
+      confusion.add(predicted: own, reference: reference)
+      return LabelExample(
+        predicted: own, reference: reference.map { $0 < 0 ? unknown : $0 }, spans: spans)
+    }
+    var sums = ScoreSums(tallies: metrics.sums(of: compared))
+    sums.confusion = confusion
+    return sums
   }
 
   package func result(of sums: ScoreSums) -> EvaluationResult {
-    EvaluationResult(
+    var result = EvaluationResult(
       loss: sums.loss, examples: sums.examples, hasPerplexity: configuration.model.output.hasPerplexity,
       numberWidth: configuration.model.output == .linear ? encoding.targetWidth : nil,
       compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
+    result.classes = encoding.labels.flatMap { ClassReport($0, sums.confusion) }
+    return result
   }
 
   // MARK: Prediction
@@ -181,6 +187,7 @@ package final class TaggerLearner: Learner {
       var result = Prediction(lines: [Array(text(of: prediction, steps, input.tokenCount).utf8)])
       if options.keepsScores, case .classes(let ids) = prediction {
         result.scores = [logProbability(of: Array(ids[steps]), example, split, workspace)]
+        result.logProbabilities = result.scores
       }
       return result
     }

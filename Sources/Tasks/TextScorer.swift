@@ -1,5 +1,6 @@
 import Datasets
 import Metrics
+import RecurrentNN
 import UnicodeText
 
 /// Compares the texts that a model writes with their references, by every metric of texts.
@@ -18,11 +19,11 @@ struct TextScorer {
   /// the search found none.
   func sums(
     of outputs: [[UInt8]?], _ groups: [ArraySlice<Int32>], in split: ExampleSet
-  ) -> [Double] {
+  ) -> ScoreSums {
     let examples = zip(outputs, groups).compactMap { output, group in
       output.map { example($0, references: group.compactMap { split.targetTexts?[Int($0)] }.map(Array.init)) }
     }
-    return metrics.sums(of: examples)
+    return ScoreSums(tallies: metrics.sums(of: examples))
   }
 
   /// The loss and the metrics of a pass, without those of texts where no text was written.
@@ -31,6 +32,23 @@ struct TextScorer {
     return EvaluationResult(
       loss: sums.loss, examples: sums.examples, compared: metrics.values(of: sums.tallies),
       notes: metrics.signatures(of: sums.tallies, options, version: "rnn-dist-\(ReleaseVersion.text)"))
+  }
+
+  /// The log-probabilities of the tokens of given targets and of their ends.
+  ///
+  /// - Parameters:
+  ///   - decoder: the model with the sources of the examples.
+  ///   - begin: the token that every target begins after.
+  func scores(
+    of examples: [Int32], in split: ExampleSet, _ decoder: any StepwiseDecoder<Float>, begin: Int32
+  ) -> [TargetScore] {
+    guard let targets = split.target?.tokenSequences, let end = vocabulary.endOfSentence else { return [] }
+    let texts = examples.map { Array(targets[Int($0)]) }
+    let begins = [Int32](repeating: begin, count: texts.count)
+    return zip(texts, forcedLogProbabilities(decoder, startTokens: begins, targets: texts, endToken: end)).map
+    {
+      TargetScore(ScoredToken.list($0 + [end], $1, vocabulary))
+    }
   }
 
   func example(_ output: [UInt8], references: [[UInt8]]) -> TextExample {

@@ -197,7 +197,7 @@ package final class TranslationLearner: Learner {
 
   package func tally(
     _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
-  ) throws -> [Double] {
+  ) throws -> ScoreSums {
     let examples = groups.compactMap(\.first)
     let outputs = zip(search(examples, split, PredictionOptions(), workspace), examples).map {
       hypotheses, example in
@@ -218,8 +218,7 @@ package final class TranslationLearner: Learner {
       ? lookAgain(at: 1, while: found.map { $0.first?.tokens ?? [] }, examples, split, workspace) : []
     return examples.enumerated().map { index, example in
       let hypotheses = found[index]
-      var prediction = Prediction(
-        lines: hypotheses.map { text($0, example: example, of: split) }, scores: hypotheses.map(\.score))
+      var prediction = Prediction(hypotheses, target) { text($0, example: example, of: split) }
       if options.keepsAttention, let best = hypotheses.first, let weights = best.attention {
         prediction.attention = [picture(best, weights, example, split.source, split.sourceTexts)]
         if let weights = second.isEmpty ? nil : second[index] {
@@ -229,6 +228,17 @@ package final class TranslationLearner: Learner {
       }
       return prediction
     }
+  }
+}
+
+extension TranslationLearner {
+  package func scores(
+    of examples: [Int32], in split: ExampleSet, _ workspace: Workspace<Float>
+  ) throws -> [TargetScore] {
+    try check(split)
+    return scorer.scores(
+      of: examples, in: split, members(examples, split, workspace),
+      begin: Int32(model.shape.decoder.beginToken))
   }
 }
 

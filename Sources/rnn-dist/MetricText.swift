@@ -14,6 +14,20 @@ enum MetricText {
     label + String(repeating: " ", count: max(1, 22 - label.count)) + text + "\n"
   }
 
+  /// Rows of equal length as lines with aligned columns.
+  ///
+  /// - Parameter leftColumns: how many columns are aligned to the left; the others are aligned to the right.
+  static func table(_ rows: [[String]], leftColumns: Int = 0) -> String {
+    let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      let cells = row.enumerated().map { column, cell in
+        let space = String(repeating: " ", count: widths[column] - cell.count)
+        return column < leftColumns ? cell + space : space + cell
+      }
+      return cells.joined(separator: "  ") + "\n"
+    }.joined()
+  }
+
   static func number(_ metric: Metric, _ value: Double) -> String {
     switch metric.scale {
     case .share: String(format: "%.2f %%", 100 * value)

@@ -20,7 +20,7 @@ struct RNNDist: ParsableCommand {
       """,
     version: ProgramVersion.text,
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
+      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ScoreCommand.self, GenerateCommand.self,
       InspectCommand.self, LengthsCommand.self, BenchCommand.self, ConfigCommand.self, DoctorCommand.self,
     ])
 

@@ -105,7 +105,7 @@ import Testing
       """,
     ]
     for command in [
-      "evaluate", "predict", "generate", "inspect", "lengths", "bench allreduce", "config list",
+      "evaluate", "predict", "score", "generate", "inspect", "lengths", "bench allreduce", "config list",
       "config show",
     ] {
       let examples = try await examples(of: command)
@@ -118,7 +118,7 @@ import Testing
 
   /// The help of every command fits 80 columns.
   @Test(arguments: [
-    "", "train", "evaluate", "predict", "generate", "inspect", "lengths", "bench", "bench lm",
+    "", "train", "evaluate", "predict", "score", "generate", "inspect", "lengths", "bench", "bench lm",
     "bench seq2seq",
     "bench generate", "bench gemm", "bench allreduce", "config", "config list", "config show", "config check",
   ]) func helpFitsATerminal(command: String) async throws { _ = try await examples(of: command) }

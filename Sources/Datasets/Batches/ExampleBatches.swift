@@ -184,6 +184,15 @@ public struct ExampleBatches: BatchSource {
     public let examples: [Int32]
     /// The place of each example in the whole batch, which does not depend on the number of shards.
     public let places: [UInt32]
+
+    /// One example alone.
+    public init(of example: Int32, in set: ExampleSet) {
+      (self.set, examples, places) = (set, [example], [0])
+    }
+
+    init(set: ExampleSet, examples: [Int32], places: [UInt32]) {
+      (self.set, self.examples, self.places) = (set, examples, places)
+    }
   }
 
   public let set: ExampleSet

@@ -41,6 +41,8 @@ struct EvaluateCommand: DistributedCommand {
   var overrides: [String] = []
   @Option(help: "Part of the run's data to evaluate (default: valid).") var split: DataSplit?
   @Option(help: "Evaluate this file instead, in the run's format.") var data: String?
+  @Flag(help: "Also print precision, recall and F1 of each class or tag, and what it is confused with.")
+  var perClass = false
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
@@ -51,7 +53,14 @@ struct EvaluateCommand: DistributedCommand {
     let saved = try run.load(overrides: overrides, ensemble: ensemble.runs, on: communicator)
     if communicator.rank == 0 { run.warn(of: saved) }
     try requireSame(saved, communicator)
-    let data = try communicator.agree { try heldOut(saved) }
+    let data = try communicator.agree {
+      let hasClasses =
+        saved.configuration.task.comparisons.contains(.labels) && saved.encoding.labels != nil
+      guard !perClass || hasClasses else {
+        throw ValidationError("--per-class: \(run.run) predicts neither classes nor tags")
+      }
+      return try heldOut(saved)
+    }
     if communicator.rank == 0 { data.warnings.forEach { Console.error("warning: \($0)") } }
     try Threads.share(among: communicator, reproducible: saved.configuration.training.reproducible)
     try communicator.allEqual(
@@ -134,7 +143,7 @@ struct EvaluateCommand: DistributedCommand {
         JSONMember(
           "averaged_steps",
           scored.averagedSteps.isEmpty ? .null : .array(scored.averagedSteps.map { .integer($0) })),
-      ])
+      ] + (result.classes.map(ClassTable.members) ?? []))
   }
 
   private func lines(_ scored: Scored) -> String {
@@ -158,6 +167,7 @@ struct EvaluateCommand: DistributedCommand {
     for note in result.notes { text += note + "\n" }
     let steps = scored.averagedSteps.map { "\($0)" }.joined(separator: ", ")
     let mean = steps.isEmpty ? "" : ", mean of \(scored.averagedSteps.count): steps \(steps)"
+    if perClass, let classes = result.classes { text += ClassTable.text(classes) }
     return text + MetricText.line("checkpoint", scored.checkpoint + mean).dropLast()
   }
 }

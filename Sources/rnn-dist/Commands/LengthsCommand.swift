@@ -83,12 +83,7 @@ struct LengthsCommand: LocalCommand {
         ["\(row.lengths.lowerBound)-\(row.lengths.upperBound)", "\(row.examples)"]
           + row.values.map { $0.map { MetricText.number(metric, $0) } ?? "-" }
       }
-    let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-    return
-      (["\(metric.name) by length of the source"]
-      + lines.map { line in
-        zip(line, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }.joined(separator: "  ")
-      }).joined(separator: "\n")
+    return "\(metric.name) by length of the source\n" + MetricText.table(lines).dropLast()
   }
 
   private func object(_ rows: [LengthComparison.Row], _ metric: Metric) -> JSONValue {

@@ -20,11 +20,15 @@ struct PredictCommand: LocalCommand {
       With --sample, sequences are sampled from the model instead of searched for. The samples for a line depend on its number, \
       the options and the seed, but not on the other lines.
 
+      With --json, each line gives one object: its outputs with score, log-probability and the log-probability of each token, \
+      the probabilities of all classes, the attention, and the time that it took.
+
       Examples:
         rnn-dist predict runs/dates < dates.txt
         echo 'May 3rd, 2017' | rnn-dist predict runs/dates --attention pictures
         rnn-dist predict runs/dates --beam 5 --n-best 3 --scores < dates.txt
         rnn-dist predict runs/dates --sample --temperature 0.8 < dates.txt
+        rnn-dist predict runs/dates --json < dates.txt
       """)
 
   @OptionGroup var run: RunArguments
@@ -50,6 +54,7 @@ struct PredictCommand: LocalCommand {
   var scores = false
   @Option(help: ArgumentHelp("Write a picture of the attention for each line.", valueName: "dir"))
   var attention: String?
+  @Flag(help: "Print one JSON object per line.") var json = false
   @Option(help: "Largest number of lines to compute together.") var batchSize = 64
 
   func validate() throws {
@@ -60,6 +65,7 @@ struct PredictCommand: LocalCommand {
       throw ValidationError("--\(name) \(value): 1 to \(most)")
     }
     try checkSampling()
+    if json, scores { throw ValidationError("--scores: the objects of --json have scores already") }
     if let lengthPenalty, !(0...10).contains(lengthPenalty) {
       throw ValidationError("--length-penalty \(lengthPenalty): 0 to 10")
     }
@@ -111,7 +117,8 @@ struct PredictCommand: LocalCommand {
     try Threads.share(among: SoloCommunicator(), reproducible: saved.configuration.training.reproducible)
     let seed = sampling.seed ?? UInt64(saved.configuration.seed)
     let options = PredictionOptions(
-      count: nBest, keepsAttention: attention != nil, keepsScores: scores,
+      count: nBest, keepsAttention: attention != nil || json && saved.abilities.attends,
+      keepsScores: scores || json,
       sampling: sample ? TextSampling(sampling.options, seed: seed) : nil)
     try serve(saved.predictor(options))
     return ExitCode.done
@@ -136,11 +143,16 @@ struct PredictCommand: LocalCommand {
           break
         }
       }
+      let started = ContinuousClock.now
       var outputs = try predictor.run()[...]
+      let seconds = (ContinuousClock.now - started) / .seconds(1) / Double(max(1, outputs.count))
       var text: [UInt8] = []
       for (index, blank) in isEmpty.enumerated() {
         let output = blank ? nil : outputs.popFirst()
-        text += answer(output)
+        text +=
+          json
+          ? Array((object(output, of: lines[index], answered + index + 1, seconds).text + "\n").utf8)
+          : answer(output)
         if let pictures, let output {
           try pictures.draw(output, of: lines[index], number: answered + index + 1)
         }
@@ -151,7 +163,51 @@ struct PredictCommand: LocalCommand {
     }
   }
 
-  /// As many lines as were asked for, whatever there is, so that a reader can tell which input they belong to.
+  /// - Parameter seconds: the time for the lines that were computed together, divided by their number.
+  private func object(_ output: Prediction?, of line: [UInt8], _ number: Int, _ seconds: Double) -> JSONValue
+  {
+    let outputs = (output?.lines ?? []).indices.map { index -> JSONValue in
+      guard let output else { return .null }
+      var members = [JSONMember("text", .string(String(decoding: output.lines[index], as: UTF8.self)))]
+      if index < output.scores.count { members.append(JSONMember("score", .double(output.scores[index]))) }
+      if index < output.logProbabilities.count {
+        members.append(JSONMember("log_probability", .double(output.logProbabilities[index])))
+      }
+      if index < output.tokens.count { members += Self.members(of: output.tokens[index]) }
+      return .object(members)
+    }
+    var members = [
+      JSONMember("line", .integer(number)),
+      JSONMember("input", .string(String(decoding: line, as: UTF8.self))),
+      JSONMember("outputs", .array(outputs)),
+    ]
+    if let classes = output?.classes, !classes.isEmpty {
+      let probabilities = classes.map { JSONMember($0.name, .double($0.probability)) }
+      members.append(JSONMember("probabilities", .object(probabilities)))
+    }
+    if let attention = output?.attention, !attention.isEmpty {
+      members.append(JSONMember("attention", .array(attention.map(Self.object))))
+    }
+    return .object(members + [JSONMember("seconds", output == nil ? .null : .double(seconds))])
+  }
+
+  /// The tokens of a text, and the log-probability of each.
+  static func members(of tokens: [ScoredToken]) -> [JSONMember] {
+    [
+      JSONMember("tokens", .array(tokens.map { .string($0.text) })),
+      JSONMember("token_log_probabilities", .array(tokens.map { .double($0.logProbability) })),
+    ]
+  }
+
+  private static func object(_ attention: AttentionMatrix) -> JSONValue {
+    [
+      "source": .array(attention.sourceLabels.map { .string($0) }),
+      "output": .array(attention.outputLabels.map { .string($0) }),
+      "weights": .array(attention.weights.map { .array($0.map { .double($0) }) }),
+    ]
+  }
+
+  /// As many lines as were asked for, so that a reader can tell which input they belong to.
   private func answer(_ output: Prediction?) -> [UInt8] {
     var text: [UInt8] = []
     for index in 0..<nBest {
