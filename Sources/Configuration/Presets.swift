@@ -27,6 +27,7 @@ public enum Presets {
     ("captions", PackageResources.captions_yaml),
     ("reversal", PackageResources.reversal_yaml),
     ("addition", PackageResources.addition_yaml),
+    ("translation", PackageResources.translation_yaml),
     ("pronunciation", PackageResources.pronunciation_yaml),
     ("pronunciation-small", PackageResources.pronunciation_small_yaml),
     ("reading", PackageResources.reading_yaml),

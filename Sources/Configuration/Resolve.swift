@@ -140,6 +140,11 @@ private struct Resolver {
   /// set back to the default.
   mutating func check(requiringText: Bool) {
     guard !invalid.contains(ConfigurationSchema.path(of: \RunConfiguration.task)) else { return }
+    let format = ConfigurationSchema.path(of: \RunConfiguration.data.format)
+    if origins[format] == nil, !invalid.contains(format), let named = configuration.formatByName {
+      configuration.data.format = named
+      origins[format] = origins[ConfigurationSchema.path(of: \RunConfiguration.data.train)]
+    }
     var findings = findings(requiringText: requiringText)
     while resetUnread(findings) { findings = self.findings(requiringText: requiringText) }
     for finding in findings where finding.kind == .unread && refused.insert(finding.paths[0]).inserted {

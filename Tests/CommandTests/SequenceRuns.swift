@@ -18,6 +18,7 @@ struct SequenceRuns {
       "\(Self.line($0))\t\(Self.words($0).reversed().joined(separator: " "))\t\(Self.line($0))"
     }
     try write("words.txt") { Self.line($0) }
+    try write("reversed.txt") { Self.words($0).reversed().joined(separator: " ") }
     try write("tags.txt") { Self.words($0).map { $0 == "cat" ? "B-pet" : "O" }.joined(separator: " ") }
     try write("numbers.txt") { Self.words($0).map { "\($0.count)" }.joined(separator: " ") }
     try write("pieces.txt") { line in (0..<2 + line % 3).map { "\((line + $0) % 5)" }.joined(separator: "|") }

@@ -22,6 +22,22 @@ import Testing
     #expect(ConfigurationSchema.keys.allSatisfy { resolved.origin(of: $0.path) == .defaultValue })
   }
 
+  /// Parallel files and the ending of a file say the format, unless it is said already, or no task could read it.
+  @Test(arguments: [
+    (["task=seq2seq", "data.train.source=a", "data.train.target=b"], DataFormat.lines),
+    (["task=classifier", "data.train=a.b.tsv"], .tsv), (["task=classifier", "data.train=a.csv"], .csv),
+    (["task=tagger", "data.tokens=word", "data.train=a.conllu"], .conllu),
+    (["task=classifier", "data.train=a.csv", "data.format=tsv"], .tsv),
+    (["task=language-model", "data.train=a.tsv"], .text),
+  ])
+  func theFormatFollowsFromTheData(overrides: [String], format: DataFormat) throws {
+    let resolved = try RunConfiguration.resolve(layers: [], overrides: overrides)
+    #expect(resolved.configuration.data.format == format)
+    let isSaid = overrides.contains { $0.hasPrefix("data.format") }
+    let train = resolved.origin(of: "data.train")
+    #expect(format == .text || (resolved.origin(of: "data.format") == train) == !isSaid)
+  }
+
   @Test func laterLayersAndOverridesWin() throws {
     let resolved = try RunConfiguration.resolve(
       layers: [

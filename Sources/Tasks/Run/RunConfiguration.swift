@@ -35,6 +35,15 @@ public struct RunConfiguration: Options {
     return configuration
   }
 
+  /// The format that the training data have by the way they are named, where nothing else says it: lines for parallel files,
+  /// or the ending of a file.
+  package var formatByName: DataFormat? {
+    guard task.data != .stream, let train = data.train else { return nil }
+    guard let file = train.file else { return .lines }
+    let ending = file.split(separator: ".").last.map(String.init) ?? ""
+    return DataFormat(rawValue: ending).flatMap { task.data.formats.contains($0) ? $0 : nil }
+  }
+
   /// Whether a run of another configuration, started in the same folder, keeps the same examples for validation and trains on
   /// the same others.
   public func holdsOutTheSame(as other: RunConfiguration) -> Bool {
