@@ -340,6 +340,10 @@ extension ConfigurationSchema {
       "data.valid", \.data.valid, change: .always, "validation data; null: cut from the training data"),
     Key("data.test", \.data.test, change: .always, "test data, for evaluate --split test"),
     Key(
+      "data.embeddings", \.data.embeddings, groups: [.stream, .source], change: .always,
+      "text file of word vectors (word2vec, GloVe): initial embeddings of the tokens that are read; null: none"
+    ),
+    Key(
       "data.valid_fraction", \.data.validFraction,
       "without data.valid: the part of the training data kept for validation (of a text, its end)"),
     Key("data.format", \.data.format, change: .never, "layout of the files"),
@@ -359,6 +363,13 @@ extension ConfigurationSchema {
     Key(
       "data.target_tokens", \.data.targetTokens, groups: [.writing], change: .never,
       "the target's; null: as tokens"),
+    Key(
+      "data.vocabulary", \.data.vocabulary, groups: [.stream, .source], change: .always,
+      "file with the vocabulary of what is read, one token per line (bpe: a SentencePiece model); null: that of the training data"
+    ),
+    Key(
+      "data.target_vocabulary", \.data.targetVocabulary, groups: [.writing], change: .always,
+      "the same of what is written"),
     Key(
       "data.shared_vocabulary", \.data.sharedVocabulary, groups: [.encoderDecoder], change: .never,
       "one vocabulary and one embedding for source and target"),

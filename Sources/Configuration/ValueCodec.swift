@@ -66,6 +66,18 @@ extension Bool: ConfigurationValue {
   }
 }
 
+/// The path of a file.
+extension String: ConfigurationValue {
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<String> {
+    ValueCodec(
+      expectation: "a path",
+      read: { node in
+        guard case .scalar(let text, _) = node.content, !text.isEmpty else { return nil }
+        return text
+      }, write: yamlScalar)
+  }
+}
+
 extension [Int]: ConfigurationValue {
   static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<[Int]> {
     bounded(

@@ -82,6 +82,8 @@ public struct DataOptions: Options {
   public var train: DataPath?
   public var valid: DataPath?
   public var test: DataPath?
+  /// Word vectors, the initial embeddings of the tokens that a model reads.
+  public var embeddings: String?
   /// Without `valid`: the part of the training data that is kept for validation.
   public var validFraction = 0.1
   public var format = DataFormat.text
@@ -96,6 +98,10 @@ public struct DataOptions: Options {
   public var sourceTokens: TokenUnit?
   /// nil: as `tokens`; see `targetUnit`.
   public var targetTokens: TokenUnit?
+  /// A file with the vocabulary of what is read; nil: it is counted.
+  public var vocabulary: String?
+  /// A file with the vocabulary of what is written; nil: it is counted.
+  public var targetVocabulary: String?
   /// One vocabulary for source and target.
   public var sharedVocabulary = false
   public var subwordKind = SubwordKind.bpe
@@ -124,12 +130,19 @@ public struct DataOptions: Options {
   public var hasValidation: Bool { valid != nil || validFraction > 0 || generator.isPairs }
   public var sourceUnit: TokenUnit { sourceTokens ?? tokens }
   public var targetUnit: TokenUnit { targetTokens ?? tokens }
-  /// How text is cut into tokens of a unit.
-  public func text(of unit: TokenUnit) -> TextOptions {
+  /// How the text that a model reads is cut into tokens, that of a stream included.
+  public var sourceText: TextOptions { text(of: sourceUnit, vocabulary) }
+  /// How the text that a model writes is cut into tokens.
+  public var targetText: TextOptions {
+    text(of: targetUnit, sharedVocabulary ? vocabulary : targetVocabulary)
+  }
+
+  private func text(of unit: TokenUnit, _ vocabulary: String?) -> TextOptions {
     var options = TextOptions(
       unit, lowercase: lowercase, minCount: minCount,
       maxVocabulary: unit == .bpe ? subwordVocabulary : maxVocabulary)
     options.subwordKind = subwordKind
+    options.vocabularyFile = vocabulary
     return options
   }
 
@@ -158,7 +171,17 @@ public struct DataOptions: Options {
     checks.read(
       \.subwordVocabulary, if: hasSubwords, with: \.tokens, \.sourceTokens, \.targetTokens,
       otherwise: "is for tokens bpe")
-    let counts = units.contains { $0 != .byte && $0 != .bpe }
+    let isGiven = vocabulary != nil && (targetVocabulary != nil || sharedVocabulary)
+    let counts = !isGiven && units.contains { $0 != .byte && $0 != .bpe }
+    let bytes: OptionText<Self> = "is for tokens char, word, space and bpe; there are always 256 bytes"
+    checks.read(\.vocabulary, if: sourceUnit != .byte, with: \.tokens, \.sourceTokens, otherwise: bytes)
+    checks.read(\.targetVocabulary, if: targetUnit != .byte, with: \.tokens, \.targetTokens, otherwise: bytes)
+    checks.read(
+      \.vocabulary, if: !format.isNumeric, with: \.format,
+      otherwise: "is for text; \(format.rawValue) holds numbers")
+    checks.read(
+      \.targetVocabulary, if: !sharedVocabulary, with: \.sharedVocabulary,
+      otherwise: "is that of the source: set \(\.vocabulary)")
     checks.read(
       \.minCount, if: counts, with: \.tokens, \.sourceTokens, \.targetTokens,
       otherwise: "is for tokens char, word, space")

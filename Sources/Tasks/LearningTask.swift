@@ -17,6 +17,7 @@ package final class LearningTask<L: Learner>: TrainingTask {
   private let configuration: RunConfiguration
   private let plan: ShardPlan
   private var batches: L.Data.Batches
+  package let notes: [String]
 
   package var parameters: ParameterBuffer<Float> { learner.parameters }
 
@@ -31,7 +32,12 @@ package final class LearningTask<L: Learner>: TrainingTask {
     self.plan = plan
     workspace = Workspace(
       precision: configuration.training.precision, hasOneOrder: configuration.training.reproducible)
-    learner = try L(configuration, corpus.encoding, .initial(configuration))
+    let learner = try L(configuration, corpus.encoding, .initial(configuration))
+    self.learner = learner
+    notes =
+      try configuration.data.embeddings.map {
+        [try learner.parameters.readWordVectors($0, corpus.encoding)]
+      } ?? []
     for split in DataSplit.allCases {
       if let part = corpus[split] { try learner.check(part) }
     }
@@ -56,6 +62,10 @@ package final class LearningTask<L: Learner>: TrainingTask {
   }
   package var dataDigest: UInt64 { corpus.digest }
   package var warnings: [String] { corpus.warnings }
+
+  package func start(from weights: StartingWeights) throws -> [String] {
+    try weights.copy(to: parameters, corpus.encoding)
+  }
 
   package func writeInputs(to run: RunPaths) throws { try corpus.encoding.save(to: run.root) }
 

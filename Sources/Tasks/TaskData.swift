@@ -70,7 +70,7 @@ extension TokenStream: TaskData {
       }
     return try TextCorpus.load(
       train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
-      validFraction: data.valid == nil ? data.validFraction : 0, options: data.text(of: data.tokens),
+      validFraction: data.valid == nil ? data.validFraction : 0, options: data.sourceText,
       vocabulary: vocabulary)
   }
 
@@ -96,7 +96,7 @@ extension TokenStream: TaskData {
   }
 
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
-    try DataEncoding.load(from: run.root, stream: configuration.data.text(of: configuration.data.tokens))
+    try DataEncoding.load(from: run.root, stream: configuration.data.sourceText)
   }
 
   package static func streams(of batches: StreamBatches) -> Int { batches.streams }
@@ -189,8 +189,8 @@ extension ExampleSet {
     options.columns = data.columns
     options.delimiter = data.delimiter
     options.decimal = data.decimal
-    options.source = data.text(of: data.sourceUnit)
-    options.target = data.text(of: data.targetUnit)
+    options.source = data.sourceText
+    options.target = data.targetText
     options.sharedVocabulary = data.sharedVocabulary
     options.characters = model.characterHiddenSize > 0
     options.numericTargets = model.output.isNumeric

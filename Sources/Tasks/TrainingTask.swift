@@ -72,6 +72,13 @@ package protocol TrainingTask: GradientSource {
   /// Notes for the user on the data, before training.
   var warnings: [String] { get }
 
+  /// What a user may want to know of how the model was made.
+  var notes: [String] { get }
+
+  /// Takes what the model has in common with another one, and describes it, one line each. Throws ``TrainingFailure`` if they
+  /// have nothing in common.
+  func start(from weights: StartingWeights) throws -> [String]
+
   /// Writes the vocabularies and the shape of the data, which the model needs besides its weights.
   func writeInputs(to run: RunPaths) throws
 
@@ -95,6 +102,9 @@ extension TrainingTask {
   }
 
   package var warnings: [String] { [] }
+  package var notes: [String] { [] }
+
+  package func start(from weights: StartingWeights) throws -> [String] { [] }
 }
 
 extension GradientSource {

@@ -26,7 +26,7 @@ final class RunLogObserver: TrainingObserver {
   func handle(_ event: TrainingEvent) {
     switch event {
     // Nothing is written for these, and they come before it is known from which step a run is resumed.
-    case .started, .warning: break
+    case .started, .note, .warning: break
     case .resumed(let step, _, _): open(resumedStep: step)
     default: open(resumedStep: directory.isResumed ? 0 : nil)
     }
@@ -112,7 +112,7 @@ final class RunLogObserver: TrainingObserver {
         "event": "products", "time": time, "kernels": count(.kernels), "blas": count(.blas),
         "unmeasured": .integer(choices.unmeasured),
       ])
-    case .started, .resumed, .evaluating, .saveFailed, .warning:
+    case .started, .resumed, .evaluating, .saveFailed, .note, .warning:
       break
     }
   }

@@ -19,6 +19,8 @@ public enum TrainingEvent: Sendable {
   case saved(step: Int, path: String, seconds: Double)
   /// A checkpoint could not be written. The run goes on and tries again.
   case saveFailed(step: Int, reason: String)
+  /// How the model was made.
+  case note(String)
   /// A problem that does not stop the run.
   case warning(String)
   case finished(RunOutcome)

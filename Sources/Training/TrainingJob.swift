@@ -40,14 +40,19 @@ public struct TrainingJob {
   private let communicator: any Communicator
   private let observer: (any TrainingObserver)?
   private let signals: StopSignals
+  private let startingWeights: StartingWeights?
+  private let startsFromWeights: Bool
 
   /// - Parameters:
   ///   - observer: receives the events, on rank 0 only.
+  ///   - startsFromWeights: whether training starts from the weights of another model; the same on all ranks.
+  ///   - startingWeights: those weights, on rank 0.
   ///   - signals: requests to this rank for a checkpoint or the end. One rank that receives a request is enough.
   public init(
     _ request: Request, communicator: any Communicator, observer: (any TrainingObserver)? = nil,
-    signals: StopSignals = .process
+    signals: StopSignals = .process, startsFromWeights: Bool = false, startingWeights: StartingWeights? = nil
   ) {
+    (self.startsFromWeights, self.startingWeights) = (startsFromWeights, startingWeights)
     self.request = request
     self.signals = signals
     self.communicator = communicator
@@ -95,6 +100,13 @@ public struct TrainingJob {
       reproducible: request.configuration.training.reproducible)
     let task = try communicator.agree { try TaskKind.make(request.configuration, plan: plan) }
     try communicator.allEqual(Array(String(task.dataDigest).utf8), what: "the training data")
+    for note in task.notes { observer?.handle(.note(note)) }
+    if startsFromWeights {
+      let notes = try communicator.agree { try startingWeights.map { try task.start(from: $0) } ?? [] }
+      try communicator.broadcast(UnsafeMutableRawBufferPointer(task.parameters.elements), from: 0)
+      task.parameters.didChange()
+      for note in notes { observer?.handle(.note(note)) }
+    }
     return (task, plan)
   }
 

@@ -48,6 +48,7 @@ package final class Console: TrainingObserver {
       if !isTerminal { line("saved step \(step) in \(String(format: "%.2f", seconds)) s") }
     case .saveFailed(let step, let reason):
       line("warning: no checkpoint at step \(step): \(reason); training continues and will try again")
+    case .note(let text): line(text)
     case .warning(let text): line("warning: \(text)")
     case .finished(let outcome):
       closeLine()

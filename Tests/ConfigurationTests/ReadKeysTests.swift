@@ -42,6 +42,8 @@ import rnn_dist
     "data.test": ("y", []), "data.valid_fraction": ("0.2", []), "data.tokens": ("word", []),
     "data.columns": ("{source: [2], target: [1]}", []),
     "data.delimiter": ("semicolon", ["data.format=csv"]), "data.decimal": ("comma", ["data.format=csv"]),
+    "data.embeddings": ("vectors.txt", []), "data.vocabulary": ("v.txt", ["data.tokens=word"]),
+    "data.target_vocabulary": ("v.txt", []),
     "data.source_tokens": ("word", []), "data.target_tokens": ("word", []),
     "data.shared_vocabulary": ("true", []), "data.subword_kind": ("unigram", ["data.tokens=bpe"]),
     "data.subword_vocabulary": ("100", ["data.tokens=bpe"]), "data.lowercase": ("true", []),
@@ -110,6 +112,7 @@ import rnn_dist
     add(reading, ["model.character_embedding_size", "model.character_hidden_size"])
     add([.tagger, .classifier], ["data.width"])
     add([.classifier, .seq2seq], ["data.delimiter", "data.decimal"])
+    add(reading.union([.languageModel]), ["data.embeddings", "data.vocabulary"])
     add([.languageModel, .seq2seq], ["data.generator", "data.generated_size"])
     add([.languageModel, .generator, .seq2seq], ["model.tie_embeddings"])
     add([.languageModel], ["training.bptt", "training.drop_last_chunk"])
@@ -123,7 +126,8 @@ import rnn_dist
     add(
       writing,
       [
-        "model.readout_size", "model.input_feeding", "model.decoder_layers", "model.decoder_hidden_size",
+        "data.target_vocabulary", "model.readout_size", "model.input_feeding", "model.decoder_layers",
+        "model.decoder_hidden_size",
         "model.decoder_embedding_size", "data.target_tokens", "training.teacher_forcing",
         "training.teacher_forcing_end", "training.teacher_forcing_steps", "decoding.beam",
         "decoding.length_penalty", "decoding.patience", "decoding.min_length", "decoding.max_length",

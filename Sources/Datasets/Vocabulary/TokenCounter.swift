@@ -79,6 +79,9 @@ struct TokenCounter {
 
   /// The vocabulary of the tokens that were counted. Throws `DataError.subwordModel`.
   func vocabulary() throws -> Vocabulary {
+    if let file = options.vocabularyFile {
+      return try .given(path: file, options: options, boundaries: boundaries)
+    }
     let specials = Vocabulary.specials(options.unit, boundaries)
     let tokens: [String]
     switch options.unit {

@@ -9,6 +9,9 @@ public struct TextOptions: Sendable, Equatable {
   /// one, is then 8,000. Bytes always have 256.
   public var maxVocabulary: Int
   public var subwordKind = SubwordKind.bpe
+  /// A file with the vocabulary, see ``Vocabulary/given(path:options:boundaries:)``; nil: the tokens of the training text are
+  /// counted.
+  public var vocabularyFile: String?
 
   public init(_ unit: TokenUnit, lowercase: Bool = false, minCount: Int = 1, maxVocabulary: Int = 0) {
     self.unit = unit

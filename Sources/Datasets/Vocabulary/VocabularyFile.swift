@@ -57,6 +57,29 @@ extension Vocabulary {
   }
 }
 
+extension Vocabulary {
+  /// Reads a vocabulary that was made elsewhere, or by another run: one token per line in the order of ids, with the escapes of
+  /// a vocabulary that a run has written. Special tokens come first whether the file has them or not. For subwords the path is
+  /// that of a SentencePiece model, or of a vocabulary with its model beside it. Throws `DataError`.
+  static func given(path: String, options: TextOptions, boundaries: Boundaries) throws -> Vocabulary {
+    guard options.unit != .bpe else {
+      let model = path.hasSuffix(".model") ? path : modelPath(for: path)
+      return try Vocabulary(
+        .load(path: model), lowercase: options.lowercase, boundaries: boundaries, name: model)
+    }
+    let special: Set = [
+      SpecialToken.unknown, SpecialToken.beginOfSentence, SpecialToken.endOfSentence,
+    ]
+    let tokens = try readTokens(path) { token, _ in
+      options.unit == .char && !special.contains(token) && token.unicodeScalars.count != 1
+        ? "expects one character per line, found \(token)" : nil
+    }
+    return Vocabulary(
+      options.unit, lowercase: options.lowercase, boundaries: boundaries,
+      tokens: specials(options.unit, boundaries) + tokens.filter { !special.contains($0) })
+  }
+}
+
 extension LabelVocabulary {
   /// Writes one label per line in the order of ids, escaped as in a vocabulary. Throws `FileFailure`.
   public func save(to path: String) throws { try write(names, onlyASCII: false, to: path) }

@@ -120,6 +120,9 @@ extension RunConfiguration {
     checks.read(
       \.model.wordDropout, if: source != .byte, with: \.data.tokens, \.data.sourceTokens,
       otherwise: "has no <unk> to put in place of bytes")
+    checks.read(
+      \.data.embeddings, if: !format.isNumeric, with: \.data.format,
+      otherwise: "has a vector for each token; \(format.rawValue) holds numbers")
     checkCharacters(&checks)
     guard data.sharedVocabulary else { return }
     if data.train != nil, format.isNumeric {

@@ -32,6 +32,11 @@ public struct RunConfiguration: Options {
     for property in [\DataOptions.train, \.valid, \.test] {
       configuration.data[keyPath: property] = data[keyPath: property]?.absolute(in: directory)
     }
+    for property in [\DataOptions.vocabulary, \.targetVocabulary, \.embeddings] {
+      configuration.data[keyPath: property] = data[keyPath: property].flatMap {
+        DataPath(file: $0).absolute(in: directory).file
+      }
+    }
     return configuration
   }
 

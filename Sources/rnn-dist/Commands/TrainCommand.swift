@@ -3,6 +3,7 @@ import Checkpoints
 import Communication
 import Configuration
 import Foundation
+import Inference
 import NumericKernels
 import RecurrentNN
 import RunLog
@@ -21,6 +22,7 @@ struct TrainCommand: DistributedCommand {
         rnn-dist train
         rnn-dist train char-lm data.train=input.txt --run-dir runs/shakespeare
         rnn-dist train --run-dir runs/shakespeare --resume
+        rnn-dist train char-lm data.train=input.txt --init-from runs/shakespeare
         mpirun -np 4 rnn-dist train char-lm data.train=input.txt
 
       SIGUSR1 writes a checkpoint. SIGINT (Ctrl-C) and SIGTERM write one and end the run with exit code 75; --resume \
@@ -31,10 +33,18 @@ struct TrainCommand: DistributedCommand {
   @Option(help: "Directory of the run (default: runs/NAME-DATE).") var runDir: String?
   @Flag(help: "Continue the run in --run-dir.") var resume = false
   @Flag(help: "Replace the run in --run-dir.") var overwrite = false
+  @Option(
+    help: ArgumentHelp(
+      "Start from the weights of this run (its best checkpoint), where names, shapes and tokens are the same.",
+      valueName: "run"))
+  var initFrom: String?
   @Flag(help: "Check configuration and data, print the plan, and stop.") var dryRun = false
 
   func validate() throws {
     if resume && overwrite { throw ValidationError("--resume and --overwrite contradict each other") }
+    if resume && initFrom != nil {
+      throw ValidationError("--resume goes on from the run's own weights: leave out --init-from")
+    }
     if resume && runDir == nil {
       throw ValidationError("--resume needs --run-dir, the directory of the run to continue")
     }
@@ -52,7 +62,9 @@ struct TrainCommand: DistributedCommand {
       productCache: ProductCache.directory(in: ProcessInfo.processInfo.environment).map {
         ProductCache(directory: $0)
       })
-    let job = TrainingJob(request, communicator: communicator, observer: console)
+    let job = TrainingJob(
+      request, communicator: communicator, observer: console, startsFromWeights: initFrom != nil,
+      startingWeights: try communicator.agree { communicator.rank == 0 ? try startingWeights() : nil })
     if dryRun {
       try job.check()
       return ExitCode.done
@@ -70,6 +82,15 @@ struct TrainCommand: DistributedCommand {
       text.contains("data.train="), arguments.lacksData || ExitCode.code(of: error) == ExitCode.inputMissing
     else { return nil }
     return "the preset \(preset) is made for data that you provide: rnn-dist config list \(preset)"
+  }
+
+  /// The weights of another run.
+  private func startingWeights() throws -> StartingWeights? {
+    guard let initFrom else { return nil }
+    let paths = try RunPaths(existing: initFrom)
+    let saved = try SavedModel(run: paths, configuration: RunArguments.configuration(of: paths))
+    return StartingWeights(
+      name: "\(initFrom) (step \(saved.step))", saved.parameters, saved.encoding)
   }
 
   /// The run directory; if none is given, rank 0 chooses for all ranks.
