@@ -69,7 +69,8 @@ public struct TaskKind: Sendable {
   }
 }
 
-extension TaskKind: OptionChoice {
+extension TaskKind: OptionChoice, CustomStringConvertible {
+  public var description: String { name }
   public var rawValue: String { name }
 
   public init?(rawValue: String) {
