@@ -155,15 +155,20 @@ import rnn_dist
       // Further settings that the key needs, where the task reads them.
       let with = setting.with.filter { Self.readers(of: String($0.prefix { $0 != "=" })).contains(task) }
       let overrides = ["task=\(task.rawValue)"] + (Self.bases[task] ?? []) + with
-      let own = issues(overrides + ["\(path)=\(setting.value)"]).filter { $0.key == path }
+      // An override is one value; a mapping is written in a file.
+      let isMapping = setting.value.hasPrefix("{")
+      let text = isMapping ? path.replacing(".", with: ": {") + ": \(setting.value)}" : ""
+      let layer = try YAMLReader.node(text: text, source: .file("a.yaml"))
+      let own = issues(overrides + (isMapping ? [] : ["\(path)=\(setting.value)"]), layers: [layer])
+        .filter { $0.key == path }
       #expect(own.isEmpty == Self.readers(of: path).contains(task), "\(task.rawValue), \(path): \(own)")
       #expect(own.count <= 1 && own.allSatisfy { !$0.message.contains("expects") }, "\(path): \(own)")
     }
   }
 
-  private func issues(_ overrides: [String]) -> [ConfigurationIssue] {
+  private func issues(_ overrides: [String], layers: [ConfigurationNode] = []) -> [ConfigurationIssue] {
     do {
-      _ = try RunConfiguration.resolve(layers: [], overrides: overrides)
+      _ = try RunConfiguration.resolve(layers: layers, overrides: overrides)
       return []
     } catch {
       return error.issues
