@@ -76,7 +76,7 @@ let libraryTargets: [Target] = [
   .target(
     name: "Inference",
     dependencies: [
-      "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Communication", "Datasets",
+      "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Communication", "Configuration", "Datasets",
       "Metrics", "Checkpoints", "RunLog",
     ],
     swiftSettings: strictSwift),

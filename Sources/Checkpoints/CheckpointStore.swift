@@ -35,11 +35,12 @@ public struct CheckpointStore: Sendable {
   ///   - optimizer: the moments of the optimizer and everything else that is as large as the model.
   ///   - state: everything else that is needed to continue; encoded as JSON.
   ///   - isBest: whether this is the best checkpoint so far.
+  ///   - metadata: of the file of weights: what its names and shapes don't say.
   /// - Returns: the directory of the checkpoint.
   /// - Throws: `FileFailure`, `CheckpointFailure.unencodableState`.
   @discardableResult public func save(
     step: Int, model: [TensorToWrite], optimizer: [TensorToWrite], state: some Encodable & Sendable,
-    isBest: Bool
+    isBest: Bool, metadata: [String: String] = [:]
   ) throws -> String {
     precondition(step >= 0, "step is \(step), it can't be negative")
     let path = path(step: step)
@@ -47,7 +48,7 @@ public struct CheckpointStore: Sendable {
     try recover()
     let temporary = "\(directory)/\(Name.temporary(step: step))"
     do {
-      let files = try writeTensors(to: temporary, model: model, optimizer: optimizer)
+      let files = try writeTensors(to: temporary, model: model, optimizer: optimizer, metadata)
       let data: Data
       do { data = try CheckpointState.encode(step: step, files: files, state: state) } catch {
         throw CheckpointFailure(path: path, reason: .unencodableState("\(error)"))
@@ -66,18 +67,20 @@ public struct CheckpointStore: Sendable {
   }
 
   private func writeTensors(
-    to temporary: String, model: [TensorToWrite], optimizer: [TensorToWrite]
+    to temporary: String, model: [TensorToWrite], optimizer: [TensorToWrite], _ metadata: [String: String]
   ) throws -> [String: CheckpointState.File] {
     try operations.remove(temporary)
     try operations.createDirectory(temporary)
     var files: [String: CheckpointState.File] = [:]
-    for (name, tensors) in [
-      (LoadedCheckpoint.FileName.model, model), (LoadedCheckpoint.FileName.optimizer, optimizer),
+    for (name, tensors, metadata) in [
+      (LoadedCheckpoint.FileName.model, model, metadata),
+      (LoadedCheckpoint.FileName.optimizer, optimizer, [:]),
     ] {
       let file = "\(temporary)/\(name)"
       // Readers in the PyTorch world require "format": "pt".
       let digest = try SafetensorsFile.write(
-        to: file, tensors: tensors, metadata: ["format": "pt"], operations: operations)
+        to: file, tensors: tensors, metadata: metadata.merging(["format": "pt"]) { _, new in new },
+        operations: operations)
       files[name] = .init(bytes: try Self.byteCount(file), digest: digest)
     }
     return files

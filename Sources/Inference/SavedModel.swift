@@ -43,10 +43,14 @@ public final class SavedModel {
       return (encoding, try L(configuration, encoding, .saved(weights)))
     }
     (encoding, learner) = try load(configuration.task.learner)
+    // After the shapes, whose message says more.
+    try weights.requireFunction(of: configuration)
   }
 
   public var parameters: ParameterBuffer<Float> { learner.parameters }
   public var abilities: ModelAbilities { learner.abilities }
+  /// The sizes and options of the model; nil for a task whose models can't be exported.
+  package var shape: ModelShape? { learner.shape }
 
   /// The vocabularies that a run has kept. Throws `DataError`.
   public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {

@@ -1,4 +1,5 @@
 import Checkpoints
+import Configuration
 import NumericKernels
 import Parameters
 import RecurrentNN
@@ -56,6 +57,18 @@ struct SavedWeights {
     .unusableRun(
       path: run.root,
       problem: "has no checkpoint yet: wait for the first, or train with checkpoint.every_steps set")
+  }
+
+  /// Throws ``TrainingFailure/unfittingCheckpoint(path:problem:)`` if the weights were trained as another function than the
+  /// configuration says, with another forget bias for example, which no name and no shape shows.
+  func requireFunction(of configuration: RunConfiguration) throws(TrainingFailure) {
+    for checkpoint in checkpoints {
+      guard let difference = configuration.modelDifference(from: checkpoint.model.metadata) else { continue }
+      throw .unfittingCheckpoint(
+        path: checkpoint.model.path,
+        problem:
+          "was trained with \(difference.key) \(difference.recorded), config.yaml says \(difference.own)")
+    }
   }
 
   var step: Int { newest.step }

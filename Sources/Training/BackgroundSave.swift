@@ -25,7 +25,11 @@ final class BackgroundSave: @unchecked Sendable {
   deinit { memory.deallocate() }
 
   /// Copies the tensors and begins to write. The previous save must have ended.
-  func start(_ state: TrainingState, model: [TensorToWrite], optimizer: [TensorToWrite]) {
+  ///
+  /// - Parameter metadata: of the file of weights.
+  func start(
+    _ state: TrainingState, model: [TensorToWrite], optimizer: [TensorToWrite], metadata: [String: String]
+  ) {
     let tensors = copies(of: model + optimizer)
     let (model, optimizer) = (Array(tensors.prefix(model.count)), Array(tensors.dropFirst(model.count)))
     condition.withLock { isWriting = true }
@@ -36,7 +40,8 @@ final class BackgroundSave: @unchecked Sendable {
       let begin = clock.now
       let path = Result {
         try store.save(
-          step: state.step, model: content.model, optimizer: content.optimizer, state: state, isBest: false)
+          step: state.step, model: content.model, optimizer: content.optimizer, state: state, isBest: false,
+          metadata: metadata)
       }
       condition.withLock {
         outcome = Outcome(step: state.step, seconds: (clock.now - begin).inSeconds, path: path)

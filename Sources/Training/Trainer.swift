@@ -72,7 +72,7 @@ final class Trainer {
       training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(
       store: store, background: configuration.checkpoint.background, task: task, optimizer: step.optimizer,
-      average: average, communicator: communicator)
+      average: average, metadata: configuration.modelMetadata, communicator: communicator)
     schedule = training.schedule
     stepsPerEpoch = (task.microbatchesPerEpoch + training.accumulate - 1) / training.accumulate
     let (byEpochs, overflows) = training.epochs.multipliedReportingOverflow(by: stepsPerEpoch)

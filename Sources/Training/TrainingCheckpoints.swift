@@ -12,14 +12,17 @@ final class TrainingCheckpoints {
   private let task: any TrainingTask
   private let optimizer: Optimizer<Float>
   private let average: WeightAverage?
+  /// Of the files of weights.
+  private let metadata: [String: String]
   private let communicator: any Communicator
 
   /// - Parameter background: whether checkpoints are written by a thread of their own.
   init(
     store: CheckpointStore?, background: Bool, task: any TrainingTask, optimizer: Optimizer<Float>,
-    average: WeightAverage?, communicator: any Communicator
+    average: WeightAverage?, metadata: [String: String], communicator: any Communicator
   ) {
     self.average = average
+    self.metadata = metadata
     self.store = store
     self.background = background ? store.map { BackgroundSave(store: $0) } : nil
     self.task = task
@@ -48,7 +51,8 @@ final class TrainingCheckpoints {
     reportBackgroundSave(waits: true, observer)
     guard required else {
       if let background, !isBest, !isPostponed, communicator.rank == 0 {
-        background.start(state, model: modelTensors, optimizer: optimizerTensors + carried)
+        background.start(
+          state, model: modelTensors, optimizer: optimizerTensors + carried, metadata: metadata)
         return try communicator.allgather([1])[0] == [1]
       }
       let failure = isPostponed ? nil : write(state, carried, isBest: isBest, observer)
@@ -97,7 +101,7 @@ final class TrainingCheckpoints {
     do {
       let path = try store.save(
         step: state.step, model: modelTensors, optimizer: optimizerTensors + carried, state: state,
-        isBest: isBest)
+        isBest: isBest, metadata: metadata)
       observer?.handle(.saved(step: state.step, path: path, seconds: (clock.now - started).inSeconds))
       return nil
     } catch {

@@ -61,7 +61,7 @@ let allowedImports: [TargetRule] = [
   TargetRule(
     "Inference",
     [
-      "NumericKernels", "Parameters", "RecurrentNN", "Communication", "Datasets",
+      "NumericKernels", "Parameters", "RecurrentNN", "Communication", "Configuration", "Datasets",
       "Metrics", "Checkpoints", "RunLog", "Tasks",
     ], external: ["Foundation"]),
   TargetRule(
