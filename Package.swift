@@ -81,6 +81,14 @@ let libraryTargets: [Target] = [
     ],
     swiftSettings: strictSwift),
   .target(
+    name: "Exporting",
+    dependencies: [
+      "Inference", "Tasks", "RecurrentNN", "Parameters", "Communication", "Configuration", "Datasets",
+      "Checkpoints", "RunLog",
+      .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+    ],
+    exclude: ["ONNX/onnx.proto"], swiftSettings: strictSwift),
+  .target(
     name: "Training",
     dependencies: [
       "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication",
@@ -101,9 +109,9 @@ let executableTargets: [Target] = [
   .executableTarget(
     name: "rnn-dist",
     dependencies: [
-      "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
-      "Optimizers", "Communication", "Configuration", "Datasets", "Diagnosis", "Metrics", "Checkpoints",
-      "RunLog", "Yams", "CBuild",
+      "Training", "Inference", "Exporting", "Benchmarking", "Tasks", "RecurrentNN", "Parameters",
+      "NumericKernels", "Optimizers", "Communication", "Configuration", "Datasets", "Diagnosis", "Metrics",
+      "Checkpoints", "RunLog", "Yams", "CBuild",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)
@@ -149,6 +157,13 @@ let testTargets: [Target] = [
       "rnn-dist", "NumericKernels", "Communication", "Configuration", "Datasets", "Checkpoints",
       "InProcessRanks", "Tasks", "Training",
     ]),
+  test(
+    "Exporting",
+    of: [
+      "Exporting", "rnn-dist", "Inference", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
+      "Configuration", "Datasets", "Checkpoints", "RunLog",
+      .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+    ]),
 ]
 
 func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {
@@ -168,6 +183,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
   targets: systemLibraries + libraryTargets + executableTargets + testTargets,

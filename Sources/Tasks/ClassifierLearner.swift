@@ -33,6 +33,7 @@ package final class ClassifierLearner: Learner {
     parameters = try values.parameters(of: model.layout)
   }
 
+  package var shape: ModelShape? { .classifier(model.shape) }
   package var abilities: ModelAbilities { outputs.abilities }
 
   package func check(_ split: ExampleSet) throws {

@@ -54,6 +54,8 @@ package final class GeneratorLearner: Learner {
     return encoding.sourceWidth.map { .features(size: $0) } ?? .none
   }
 
+  package var shape: ModelShape? { .generator(model.shape) }
+
   package var abilities: ModelAbilities {
     var abilities = ModelAbilities()
     (abilities.ranksOutputs, abilities.scoresOutputs, abilities.samplesOutputs) = (true, true, true)

@@ -33,6 +33,8 @@ package final class LanguageModelLearner: Learner {
 
   package var stateParts: [Int] { model.stateParts }
 
+  package var shape: ModelShape? { .languageModel(model.shape) }
+
   package var abilities: ModelAbilities {
     var abilities = ModelAbilities()
     abilities.writesAfter = .prompt

@@ -27,6 +27,8 @@ package protocol Learner: AnyObject, SendableMetatype {
   var stateParts: [Int] { get }
   /// What the model can be used for.
   var abilities: ModelAbilities { get }
+  /// The sizes and options of the model; nil for a task whose models can't be exported.
+  var shape: ModelShape? { get }
 
   /// Throws ``TrainingFailure/unfittingData(_:)`` if data do not fit the model (widths, fixed lengths).
   func check(_ data: Data) throws
@@ -71,6 +73,7 @@ extension Learner {
   }
 
   package var stateParts: [Int] { [] }
+  package var shape: ModelShape? { nil }
   package var comparesTexts: Bool { false }
   package var allParameters: [ParameterBuffer<Float>] { [parameters] }
 

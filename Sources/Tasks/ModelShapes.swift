@@ -142,3 +142,14 @@ extension SearchOptions {
       keepsAttention: keepsAttention)
   }
 }
+
+// MARK: - Any model
+
+/// The sizes and options of a model of any kind.
+package enum ModelShape: Sendable {
+  case languageModel(LanguageModelShape)
+  case tagger(SequenceTaggerShape)
+  case classifier(SequenceClassifierShape)
+  case generator(GeneratorShape)
+  case encoderDecoder(EncoderDecoderShape)
+}

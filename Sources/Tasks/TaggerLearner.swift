@@ -69,6 +69,8 @@ package final class TaggerLearner: Learner {
     return width
   }
 
+  package var shape: ModelShape? { .tagger(model.shape) }
+
   package var abilities: ModelAbilities {
     var abilities = ModelAbilities()
     abilities.scoresOutputs = configuration.model.output.hasPerplexity

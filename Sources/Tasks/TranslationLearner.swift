@@ -44,6 +44,8 @@ package final class TranslationLearner: Learner {
     parameters = try values.parameters(of: model.layout)
   }
 
+  package var shape: ModelShape? { .encoderDecoder(model.shape) }
+
   package var abilities: ModelAbilities {
     var abilities = ModelAbilities()
     (abilities.ranksOutputs, abilities.scoresOutputs, abilities.samplesOutputs) = (true, true, true)

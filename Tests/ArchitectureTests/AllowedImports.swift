@@ -65,6 +65,12 @@ let allowedImports: [TargetRule] = [
       "Metrics", "Checkpoints", "RunLog", "Tasks",
     ], external: ["Foundation"]),
   TargetRule(
+    "Exporting",
+    [
+      "Parameters", "RecurrentNN", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog",
+      "Tasks", "Inference",
+    ], external: ["Foundation", "FoundationEssentials", "SwiftProtobuf"]),
+  TargetRule(
     "Training",
     [
       "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
@@ -80,6 +86,6 @@ let allowedImports: [TargetRule] = [
     [
       "NumericKernels", "Options", "Parameters", "RecurrentNN", "Optimizers", "Communication",
       "Configuration", "Datasets", "Diagnosis", "Metrics", "Checkpoints", "RunLog", "Tasks", "Inference",
-      "Training", "Benchmarking", "CBuild",
+      "Exporting", "Training", "Benchmarking", "CBuild",
     ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser", "Yams"])),
 ]

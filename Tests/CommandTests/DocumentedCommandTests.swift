@@ -105,7 +105,8 @@ import Testing
       """,
     ]
     for command in [
-      "evaluate", "predict", "score", "generate", "inspect", "lengths", "bench allreduce", "config list",
+      "evaluate", "predict", "score", "generate", "inspect", "export", "lengths", "bench allreduce",
+      "config list",
       "config show",
     ] {
       let examples = try await examples(of: command)
@@ -118,8 +119,8 @@ import Testing
 
   /// The help of every command fits 80 columns.
   @Test(arguments: [
-    "", "train", "evaluate", "predict", "score", "generate", "inspect", "lengths", "bench", "bench lm",
-    "bench seq2seq",
+    "", "train", "evaluate", "predict", "score", "generate", "inspect", "export", "lengths", "bench",
+    "bench lm", "bench seq2seq",
     "bench generate", "bench gemm", "bench allreduce", "config", "config list", "config show", "config check",
   ]) func helpFitsATerminal(command: String) async throws { _ = try await examples(of: command) }
 

@@ -17,7 +17,7 @@ public struct ContextForm: Sendable, Hashable {
     /// Whether the decoder reads c itself.
     public var readsSummary: Bool { condition != .none }
 
-    var condition: DecoderCondition {
+    package var condition: DecoderCondition {
       switch self {
       case .initialState, .attention: .none
       case .initialInput: .initialInput
@@ -39,7 +39,7 @@ public struct ContextForm: Sendable, Hashable {
   public static let everyStep = ContextForm(.everyStep)
   public static func attention(_ shape: AttentionShape) -> ContextForm { ContextForm(.attention, shape) }
 
-  var condition: DecoderCondition { kind.condition }
+  package var condition: DecoderCondition { kind.condition }
   /// The attention; nil without.
   public var attention: AttentionShape? { kind == .attention ? shape : nil }
 }
@@ -75,7 +75,7 @@ public struct EncoderDecoderShape: Sendable, Hashable {
   }
 
   /// c is part of the model.
-  var needsSummary: Bool {
+  package var needsSummary: Bool {
     context.condition != .none || (bridge.form != .zero && bridge.source == .summary)
   }
 
