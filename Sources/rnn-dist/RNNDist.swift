@@ -21,7 +21,8 @@ struct RNNDist: ParsableCommand {
     version: ProgramVersion.text,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ScoreCommand.self, GenerateCommand.self,
-      InspectCommand.self, ExportCommand.self, LengthsCommand.self, BenchCommand.self, ConfigCommand.self,
+      InspectCommand.self, ExportCommand.self, ImportCommand.self, LengthsCommand.self, BenchCommand.self,
+      ConfigCommand.self,
       DoctorCommand.self,
     ])
 

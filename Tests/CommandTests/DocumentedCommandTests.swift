@@ -105,7 +105,7 @@ import Testing
       """,
     ]
     for command in [
-      "evaluate", "predict", "score", "generate", "inspect", "export", "lengths", "bench allreduce",
+      "evaluate", "predict", "score", "generate", "inspect", "export", "import", "lengths", "bench allreduce",
       "config list",
       "config show",
     ] {
@@ -119,7 +119,8 @@ import Testing
 
   /// The help of every command fits 80 columns.
   @Test(arguments: [
-    "", "train", "evaluate", "predict", "score", "generate", "inspect", "export", "lengths", "bench",
+    "", "train", "evaluate", "predict", "score", "generate", "inspect", "export", "import", "lengths",
+    "bench",
     "bench lm", "bench seq2seq",
     "bench generate", "bench gemm", "bench allreduce", "config", "config list", "config show", "config check",
   ]) func helpFitsATerminal(command: String) async throws { _ = try await examples(of: command) }

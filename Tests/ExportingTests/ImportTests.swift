@@ -1,0 +1,130 @@
+import Checkpoints
+import Configuration
+import Foundation
+import RunLog
+import Testing
+
+@testable import Datasets
+@testable import Exporting
+@testable import Inference
+@testable import Tasks
+@testable import rnn_dist
+
+/// Weights become a run, and what would compute something else is refused.
+@Suite struct ImportTests {
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// Exports a case and returns the path of its weights.
+  private func export(_ testCase: ExportCase) throws -> String {
+    try testCase.model().exported.writePyTorch(to: directory.file("out"))
+    return directory.file("out/model.safetensors")
+  }
+
+  private func importRun(
+    _ path: String, _ configuration: RunConfiguration, renaming: [String] = []
+  ) throws -> ImportedRun {
+    let weights = try ImportedWeights(
+      path: path, renaming: renaming.compactMap { ImportedWeights.Renaming($0) })
+    return try ImportedRun(weights, configuration, vocabularies: directory.file("out"))
+  }
+
+  /// A configuration that is complete but for its data, which are not read.
+  private func configuration(_ testCase: ExportCase) throws -> RunConfiguration {
+    var configuration = try testCase.configuration
+    configuration.data.train = configuration.data.train ?? DataPath(file: "none.txt")
+    return configuration
+  }
+
+  @Test(arguments: [
+    ExportCase(preset: "text"), ExportCase(preset: "slots"), ExportCase(preset: "speech"),
+    ExportCase("gru-before", "text", "model.cell=gru", "model.gru_reset=before"),
+    ExportCase("lm-tied", "text", "model.tie_embeddings=true", "model.embedding_size=6"),
+  ]) func whatIsExportedCanBeImported(testCase: ExportCase) throws {
+    let path = try export(testCase)
+    let run = try importRun(path, configuration(testCase))
+    try run.write(to: directory.file("run"), versions: [:], commandLine: ["import"])
+    let paths = try RunPaths(existing: directory.file("run"))
+    let saved = try SavedModel(
+      run: paths,
+      configuration: RunConfiguration.resolve(
+        layers: [YAMLReader.node(named: paths.configuration)], overrides: [], requiringText: false
+      ).configuration)
+    let (_, parameters) = try testCase.model()
+    #expect(Array(saved.parameters.elements) == Array(parameters.elements))
+    #expect(saved.step == 0)
+  }
+
+  @Test func aForgetBiasThatIsFoldedInIsNotAddedAgain() throws {
+    let testCase = ExportCase("", "text", "model.forget_bias=1")
+    let path = try export(testCase)
+    let failure = #expect(throws: ImportFailure.self) { _ = try importRun(path, configuration(testCase)) }
+    #expect(failure?.description.contains("set model.forget_bias=0") == true, "\(failure as Any)")
+    _ = try importRun(path, configuration(ExportCase("", "text")))
+  }
+
+  /// The same weights as torch.save_file writes them: no metadata.
+  private func bare(_ testCase: ExportCase, _ rename: (String) -> String = { $0 }) throws -> String {
+    let (model, _) = try testCase.model()
+    try model.writePyTorch(to: directory.file("out"))
+    var weights = ExportedWeights()
+    for name in model.weights.names { weights[rename(name)] = model.weights[name] }
+    try weights.write(to: directory.file("bare.safetensors"), metadata: ["format": "pt"])
+    return directory.file("bare.safetensors")
+  }
+
+  @Test(arguments: ["model.forget_bias=1", "model.cell_clip=3", "model.zoneout=0.1"])
+  func constantsThatNoModuleOfPyTorchHasAreRefused(setting: String) throws {
+    let path = try bare(ExportCase("", "text"))
+    let changed = try configuration(ExportCase("", "text", setting))
+    let failure = #expect(throws: ImportFailure.self) { _ = try importRun(path, changed) }
+    let key = String(setting.prefix { $0 != "=" })
+    #expect(
+      failure?.description.contains("does not say that its model has \(key)") == true, "\(failure as Any)")
+  }
+
+  @Test func aResetGateBeforeTheProductIsRefused() throws {
+    let path = try bare(ExportCase("", "text", "model.cell=gru"))
+    let before = try configuration(ExportCase("", "text", "model.cell=gru", "model.gru_reset=before"))
+    #expect(throws: ImportFailure.self) { _ = try importRun(path, before) }
+    let run = try importRun(path, configuration(ExportCase("", "text", "model.cell=gru")))
+    #expect(run.notes.contains { $0.contains("model.activation=tanh") }, "\(run.notes)")
+  }
+
+  @Test func otherNamesAreSuggested() throws {
+    let path = try bare(ExportCase("", "text")) {
+      $0.replacing("rnn.", with: "lstm.").replacing("output.", with: "fc.")
+    }
+    let configuration = try configuration(ExportCase("", "text"))
+    let failure = #expect(throws: ImportFailure.self) { _ = try importRun(path, configuration) }
+    let text = failure?.description ?? ""
+    #expect(text.contains("--rename fc=output --rename lstm=rnn"), "\(text)")
+    #expect(text.contains("there is no rnn.weight_ih_l0"), "\(text)")
+    _ = try importRun(path, configuration, renaming: ["lstm=rnn", "fc=output"])
+  }
+
+  @Test func absentBiasesAreZero() throws {
+    let (model, _) = try ExportCase("", "text").model()
+    try model.writePyTorch(to: directory.file("out"))
+    var weights = model.weights
+    weights["rnn.bias_hh_l0"] = nil
+    try weights.write(to: directory.file("bare.safetensors"), metadata: [:])
+    let run = try importRun(directory.file("bare.safetensors"), configuration(ExportCase("", "text")))
+    #expect(run.notes.contains { $0.contains("set to zero: rnn.bias_hh_l0") }, "\(run.notes)")
+  }
+
+  @Test func aChangedConfigurationOfARunIsNoticed() throws {
+    let testCase = ExportCase("", "text")
+    let path = try export(testCase)
+    try importRun(path, configuration(testCase)).write(
+      to: directory.file("run"), versions: [:], commandLine: [])
+    var changed = try configuration(testCase)
+    changed.model.network.cell.forgetBias = 1
+    let paths = try RunPaths(existing: directory.file("run"))
+    let failure = #expect(throws: TrainingFailure.self) {
+      _ = try SavedModel(run: paths, configuration: changed)
+    }
+    #expect(failure.map { "\($0)".contains("trained with model.forget_bias 0") } == true, "\(failure as Any)")
+  }
+}
