@@ -167,15 +167,20 @@ package struct TextWriter {
   package let startToken: Int32
   package let constraints: TokenConstraints
 
+  /// The beginnings of `count` texts.
+  package func sampler(count: Int, _ sampling: TextSampling) -> SequenceSampler<Float> {
+    SequenceSampler(
+      decoder, startTokens: [startToken], textsPerSequence: count, options: sampling.options,
+      constraints: constraints, seed: sampling.seed)
+  }
+
   /// Samples `count` texts side by side.
   ///
   /// - Parameter emit: called with every token as soon as it is sampled: number of the text, id. Return false to stop.
   package func write(
     count: Int, _ sampling: TextSampling, emit: (_ text: Int, _ id: Int32) -> Bool
   ) {
-    let sampler = SequenceSampler(
-      decoder, startTokens: [startToken], textsPerSequence: count, options: sampling.options,
-      constraints: constraints, seed: sampling.seed)
+    let sampler = sampler(count: count, sampling)
     var isWanted = true
     while isWanted && !sampler.isFinished {
       sampler.step { token in

@@ -168,10 +168,15 @@ package final class TranslationLearner: Learner {
   ) -> [[Hypothesis<Float>]] {
     var drawn = texts
     for place in 0..<(texts.first?.count ?? 0) {
-      let weights = lookAgain(at: 0, while: drawn.map { $0[place].tokens }, examples, split, workspace)
+      let weights = lookAgain(at: 0, while: drawn.map { written($0[place]) }, examples, split, workspace)
       for index in drawn.indices { drawn[index][place].attention = weights[index] }
     }
     return drawn
+  }
+
+  /// All tokens that were predicted, with the end mark if there is one.
+  private func written(_ hypothesis: Hypothesis<Float>) -> [Int32] {
+    hypothesis.tokens + (hypothesis.endedByItself ? [Int32(model.shape.decoder.endToken)] : [])
   }
 
   /// The model, or the ensemble that it is a member of.
@@ -217,7 +222,7 @@ package final class TranslationLearner: Learner {
     let found = search(examples, split, options, workspace)
     let second =
       options.keepsAttention && split.secondSource != nil
-      ? lookAgain(at: 1, while: found.map { $0.first?.tokens ?? [] }, examples, split, workspace) : []
+      ? lookAgain(at: 1, while: found.map { $0.first.map(written) ?? [] }, examples, split, workspace) : []
     return examples.enumerated().map { index, example in
       let hypotheses = found[index]
       var prediction = Prediction(hypotheses, target) { text($0, example: example, of: split) }
@@ -319,7 +324,7 @@ extension TranslationLearner {
       }
     }
     return AttentionMatrix(
-      sourceLabels: labels, outputLabels: best.tokens.map { target[$0] },
+      sourceLabels: labels, outputLabels: written(best).map { target[$0] },
       weights: weights.map { row in row.prefix(labels.count).map { Double($0) } })
   }
 

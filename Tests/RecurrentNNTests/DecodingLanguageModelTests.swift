@@ -58,6 +58,74 @@ import Testing
     #expect(Set(texts.map(\.tokens)).count == 4)
   }
 
+  /// Texts with prompts, options, seeds and lengths of their own join the others at any step, and leave them.
+  @Test func textsThatJoinLaterAreThoseOfSamplersOfTheirOwn() throws {
+    let model = try model()
+    let parameters = ParameterBuffer<Double>(model.layout, seed: 3)
+    let context = LayerContext(parameters: parameters, workspace: Workspace())
+    func sampler(_ number: Int) -> SequenceSampler<Double> {
+      let decoder = LanguageModelDecoder(model, context)
+      decoder.read([[Int32(number % 8 + 1), 2]])
+      return SequenceSampler(
+        decoder, startTokens: [Int32(number % 9)], textsPerSequence: 1 + number % 3,
+        options: SamplingOptions(temperature: 0.5 + Double(number) / 4, topK: number % 2 == 0 ? 3 : nil),
+        constraints: TokenConstraints(
+          endToken: number == 4 ? 1 : nil, length: LengthBounds(maximum: 3 + 4 * number)),
+        seed: UInt64(number))
+    }
+    func collect(_ sampler: SequenceSampler<Double>, into texts: inout [Int: [SampledToken]]) {
+      var step: [SampledToken] = []
+      sampler.step { step.append($0) }
+      for token in step { texts[token.text, default: []].append(token) }
+    }
+    let (all, count) = (sampler(0), 6)
+    var together: [Int: [SampledToken]] = [:]
+    var offsets = [0]
+    for number in 1..<count {
+      let other = sampler(number)
+      // Some of them have begun before.
+      var early: [Int: [SampledToken]] = [:]
+      for _ in 0..<number % 3 { collect(other, into: &early) }
+      let offset = try #require(all.join(other))
+      offsets.append(offset)
+      for (text, tokens) in early { together[text + offset, default: []] += tokens }
+      #expect(other.isFinished)
+      collect(all, into: &together)
+    }
+    while !all.isFinished { collect(all, into: &together) }
+    #expect(all.textCount == (0..<count).reduce(0) { $0 + 1 + $1 % 3 })
+    for (number, offset) in offsets.enumerated() {
+      let alone = sampler(number)
+      var expected: [Int: [SampledToken]] = [:]
+      while !alone.isFinished { collect(alone, into: &expected) }
+      for text in 0..<alone.textCount {
+        let found = together[offset + text]?.map(\.token)
+        #expect(found == expected[text]?.map(\.token), "text \(text) of \(number)")
+        #expect(together[offset + text]?.last?.isEnd == expected[text]?.last?.isEnd)
+      }
+    }
+  }
+
+  @Test func aTextThatIsRemovedChangesNoOther() throws {
+    let model = try model()
+    let parameters = ParameterBuffer<Double>(model.layout, seed: 3)
+    let context = LayerContext(parameters: parameters, workspace: Workspace())
+    func texts(removing removed: Set<Int>) -> [[Int32]] {
+      let sampler = SequenceSampler(
+        LanguageModelDecoder(model, context), startTokens: [1], textsPerSequence: 3,
+        options: SamplingOptions(),
+        constraints: TokenConstraints(endToken: nil, length: LengthBounds(maximum: 9)), seed: 5)
+      var texts = [[Int32]](repeating: [], count: 3)
+      while !sampler.isFinished {
+        sampler.step { texts[$0.text].append($0.token) }
+        if texts[0].count == 4 { sampler.remove(texts: removed) }
+      }
+      return texts
+    }
+    let (whole, cut) = (texts(removing: []), texts(removing: [1]))
+    #expect(cut[0] == whole[0] && cut[2] == whole[2] && cut[1] == Array(whole[1].prefix(4)))
+  }
+
   /// Streams with prompts of their own, empty ones among them.
   @Test func promptsOfDifferentLengths() throws {
     let model = try model()

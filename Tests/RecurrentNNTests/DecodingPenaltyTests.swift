@@ -32,7 +32,8 @@ import Testing
     // log P = 3 log 1/2; lp = 8 / 6; coverage 1.25, 0.75, 1.0.
     #expect(abs(found.logProbability + 3 * log(2)) < 1e-14)
     #expect(abs(found.score - (-3 * log(2) / (8.0 / 6) + 0.5 * log(0.75))) < 1e-14)
-    #expect(found.attention == [table[0], table[1]])
+    // The end mark has attention as well.
+    #expect(found.attention == table)
     #expect(found.attendedPositions == [0, 0])
   }
 
@@ -56,7 +57,7 @@ import Testing
     let options = options(
       width: 2, results: 1, minimum: 2, maximum: 2, coveragePenalty: 1, keepsAttention: true)
     let found = beamSearch(model { _, _ in [] }, startTokens: [3], options)[0][0]
-    #expect(found.score == found.logProbability && found.attention == [[], []])
+    #expect(found.score == found.logProbability && found.attention == [[], [], []])
     #expect(found.attendedPositions == [nil, nil])
   }
 
@@ -79,7 +80,8 @@ import Testing
         let expected = text.tokens.indices.map { index in
           scores.attention(sequence, [start] + text.tokens.prefix(index)).map { Element($0) }
         }
-        #expect(text.attention == expected)
+        let end = scores.attention(sequence, [start] + text.tokens).map { Element($0) }
+        #expect(text.attention == expected + (text.endedByItself ? [end] : []))
         #expect(
           text.attendedPositions == expected.map { row in row.max().flatMap { row.firstIndex(of: $0) } })
       }
@@ -89,7 +91,7 @@ import Testing
   @Test func attendedPositionsAreThoseOfTheLargestWeights() {
     let text = Hypothesis<Float>(
       tokens: [7, 2, 2, 9], logProbability: 0, score: 0, tokenLogProbabilities: [],
-      attention: [[1, 0, 0], [0.2, 0.4, 0.4], [0, 0.1, 0.9], [1, 0, 0]], endedByItself: true)
+      attention: [[1, 0, 0], [0.2, 0.4, 0.4], [0, 0.1, 0.9], [1, 0, 0], [0, 1, 0]], endedByItself: true)
     #expect(text.attendedPositions == [0, 1, 2, 0])
     var plain = text
     plain.attention = nil

@@ -115,7 +115,7 @@ final class BeamSearch<Element: Scalar> {
   /// The numbers of tokens a text of each sequence may have.
   private let lengths: [ClosedRange<Int>]
   private var tree = HypothesisTree<Element>()
-  private var found: [FoundTexts]
+  private var found: [FoundTexts<Element>]
   private let continuations: ContinuationBuffer
   private var coverage = AlignedBuffer<Element>(count: 0)
   private var hasAttention = false
@@ -224,8 +224,9 @@ final class BeamSearch<Element: Scalar> {
     if isEnd {
       hasEnded[index] = true
       found[row.sequence].add(
-        FoundTexts.Text(
-          node: row.node, endLogProbability: logProbability, logProbability: total,
+        FoundTexts<Element>.Text(
+          node: row.node, endLogProbability: logProbability, endAttention: attention[index],
+          logProbability: total,
           score: score(total, row.node, attention[index], predictions: length + 1)))
     } else {
       let node = tree.append(
@@ -249,8 +250,8 @@ final class BeamSearch<Element: Scalar> {
 
   private func cutOff(_ row: Row, predictions: Int) {
     found[row.sequence].add(
-      FoundTexts.Text(
-        node: row.node, endLogProbability: nil, logProbability: row.logProbability,
+      FoundTexts<Element>.Text(
+        node: row.node, endLogProbability: nil, endAttention: nil, logProbability: row.logProbability,
         score: score(row.logProbability, row.node, nil, predictions: predictions)))
   }
 
@@ -296,12 +297,13 @@ final class BeamSearch<Element: Scalar> {
       * rnd_log_coverage(Element.kernelType, rnd_numbers(count: positions, x: coverage.base))
   }
 
-  private func hypothesis(_ text: FoundTexts.Text) -> Hypothesis<Element> {
+  private func hypothesis(_ text: FoundTexts<Element>.Text) -> Hypothesis<Element> {
     Hypothesis(
       tokens: tree.tokens(to: text.node), logProbability: text.logProbability, score: text.score,
       tokenLogProbabilities: tree.logProbabilities(to: text.node)
         + (text.endLogProbability.map { [$0] } ?? []),
-      attention: options.keepsAttention && hasAttention ? tree.attention(to: text.node) : nil,
+      attention: options.keepsAttention && hasAttention
+        ? tree.attention(to: text.node, end: text.endAttention) : nil,
       endedByItself: text.endLogProbability != nil)
   }
 }

@@ -10,7 +10,8 @@ public struct Hypothesis<Element: Scalar>: Sendable, Equatable {
   public var score: Double
   /// Log-probability of each token, and of the end mark if the text ended by itself, nats.
   public var tokenLogProbabilities: [Double]
-  /// For each token the weights over the positions of the source it was predicted with, if they were kept.
+  /// For each token, and for the end mark if the text ended by itself, the weights over the positions of the source it was
+  /// predicted with, if they were kept.
   public var attention: [[Element]]?
   /// True if the model predicted the end mark; false if the text was cut off at its maximum length, or because no
   /// continuation was possible.
@@ -33,7 +34,7 @@ public struct Hypothesis<Element: Scalar>: Sendable, Equatable {
   /// Jean et al. 2015, section 3.3). nil in place of a position if the source is empty; nil as a whole if no
   /// attention was kept.
   public var attendedPositions: [Int?]? {
-    attention?.map { weights in
+    attention?.prefix(tokens.count).map { weights in
       weights.indices.max { (weights[$0], $1) < (weights[$1], $0) }
     }
   }
@@ -68,9 +69,9 @@ struct HypothesisTree<Element: Scalar> {
 
   func logProbabilities(to node: Int32) -> [Double] { path(to: node).map(\.logProbability) }
 
-  /// The attention of each token from the first to that of a node; nil if none was kept.
-  func attention(to node: Int32) -> [[Element]]? {
-    let kept = path(to: node).map(\.attention)
+  /// The attention of each token from the first to that of a node, and then that of the end mark; nil if none was kept.
+  func attention(to node: Int32, end: [Element]?) -> [[Element]]? {
+    let kept = path(to: node).map(\.attention) + (end.map { [$0] } ?? [])
     guard !kept.contains(where: { $0 == nil }) else { return nil }
     return kept.compactMap { $0 }
   }
@@ -108,12 +109,14 @@ struct HypothesisTree<Element: Scalar> {
 }
 
 /// The texts of one sequence that a search is done with.
-struct FoundTexts {
+struct FoundTexts<Element: Scalar> {
   struct Text {
     /// Last token in the tree.
     let node: Int32
     /// log-probability of the end mark; nil if the text did not end by itself.
     let endLogProbability: Double?
+    /// The attention with which the end mark was predicted, if it was kept.
+    let endAttention: [Element]?
     let logProbability: Double
     let score: Double
   }

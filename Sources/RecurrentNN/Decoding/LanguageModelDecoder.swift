@@ -65,6 +65,16 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
     }
     model.step(tokens, state: state.views, logits: logits, context)
   }
+
+  /// A text of a language model depends on nothing but its state, so rows of decoders of the same model can go together.
+  public func join(_ other: any StepwiseDecoder<Element>) -> Int? {
+    guard let other = other as? LanguageModelDecoder, other.context.parameters === context.parameters else {
+      return nil
+    }
+    let rows = state.count
+    state.append(other.state)
+    return rows
+  }
 }
 
 /// The state of a number of rows, one matrix for each part, in memory that grows to the largest number of rows so far.
@@ -80,6 +90,16 @@ private struct StateRows<Element: Scalar> {
     self.count = count
     buffers = parts.map { AlignedBuffer(count: count * $0) }
     views = zip(buffers, parts).map { MatrixView($0.base, rows: count, columns: $1) }
+  }
+
+  /// Appends the rows of another state.
+  mutating func append(_ other: StateRows) {
+    let joined = StateRows(parts: parts, count: count + other.count)
+    for index in parts.indices {
+      joined.views[index].rows(0..<count).copy(from: views[index])
+      joined.views[index].rows(count..<joined.count).copy(from: other.views[index])
+    }
+    self = joined
   }
 
   /// Overwrites the rows with rows of another state.

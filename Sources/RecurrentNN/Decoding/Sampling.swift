@@ -82,27 +82,43 @@ public struct SampledToken: Sendable, Hashable {
 /// Ancestral sampling: samples the texts of a batch token by token from the model's distribution.
 ///
 /// Every draw is a function of (seed, number of the text, position), so a text doesn't depend on the other texts of
-/// its batch. Texts that have ended leave the batch.
+/// its batch. Texts that have ended leave the batch, and texts of another sampler can join it.
 public final class SequenceSampler<Element: Scalar> {
+  /// How some texts are sampled, the same for all that one sampler began with.
+  private final class Rules {
+    let options: SamplingOptions
+    let constraints: TokenConstraints
+
+    init(_ options: SamplingOptions, _ constraints: TokenConstraints) {
+      (self.options, self.constraints) = (options, constraints)
+    }
+  }
+
+  /// An unfinished text: a row of the next step.
+  private struct OpenText {
+    var number: Int
+    let rules: Rules
+    let random: CounterRandom
+    /// The numbers of tokens that it may have.
+    let lengths: ClosedRange<Int>
+    /// Tokens so far.
+    var length = 0
+    /// The tokens themselves, if repetitions are blocked.
+    var tokens: [Int32] = []
+    var lastToken: Int32
+    /// Its row of the last step, or its sequence before the first.
+    var parent: Int32
+  }
+
   private let decoder: any StepwiseDecoder<Element>
-  private let options: SamplingOptions
-  private let constraints: TokenConstraints
-  private let random: [CounterRandom]
-  /// The numbers of tokens each text may have.
-  private let lengths: [ClosedRange<Int>]
   private var block: LogitsBlock<Element>
   private let weights: AlignedBuffer<Element>
   private var uniforms: [Double] = []
   private var drawn: [Int32] = []
-  /// Tokens all open texts have so far.
-  private var length = 0
-  /// The tokens themselves, if repetitions are blocked.
-  private var texts: [[Int32]]
+  private var open: [OpenText] = []
 
-  // The unfinished texts, one per row of the next step: number, last token, and row of the last step.
-  private var open: [Int] = []
-  private var tokens: [Int32] = []
-  private var parents: [Int32] = []
+  /// Number of texts, finished ones included.
+  public private(set) var textCount: Int
 
   /// - Parameters:
   ///   - decoder: the model with its batch, before its first step.
@@ -125,74 +141,103 @@ public final class SequenceSampler<Element: Scalar> {
         + "\(textNumbers?.count ?? count) numbers for \(textsPerSequence) texts of \(sequences) sequences")
     constraints.requireInVocabulary(decoder.vocabularySize)
     self.decoder = decoder
-    self.options = options
-    self.constraints = constraints
-    lengths = (0..<count).map {
-      constraints.length.range(sourceLength: sourceLengths?[$0 / textsPerSequence])
-    }
-    random = (0..<count).map {
-      CounterRandom(key: RandomKey(seed: seed, purpose: .sampling), sample: textNumbers?[$0] ?? UInt64($0))
-    }
     block = LogitsBlock(vocabularySize: decoder.vocabularySize)
     weights = AlignedBuffer(count: 3 * decoder.vocabularySize)
-    texts = Array(repeating: [], count: constraints.noRepeatedNgram == nil ? 0 : count)
-    for text in 0..<count {
-      let sequence = text / textsPerSequence
-      keepOpen(text, token: startTokens[sequence], length: 0, parent: sequence)
+    textCount = count
+    let rules = Rules(options, constraints)
+    let key = RandomKey(seed: seed, purpose: .sampling)
+    for number in 0..<count {
+      let sequence = number / textsPerSequence
+      keepOpen(
+        OpenText(
+          number: number, rules: rules,
+          random: CounterRandom(key: key, sample: textNumbers?[number] ?? UInt64(number)),
+          lengths: constraints.length.range(sourceLength: sourceLengths?[sequence]),
+          lastToken: startTokens[sequence], parent: Int32(sequence)))
     }
   }
 
-  /// Number of texts.
-  public var textCount: Int { lengths.count }
   /// True if no text can be continued.
   public var isFinished: Bool { open.isEmpty }
+
+  /// Takes over the unfinished texts of another sampler of the same model, whatever their options, lengths and seeds: one
+  /// step then continues the texts of both. The other sampler is finished afterwards.
+  ///
+  /// - Returns: the number that is added to the numbers of those texts; nil if the decoder can't take over rows of another.
+  public func join(_ other: SequenceSampler) -> Int? {
+    guard let rows = decoder.join(other.decoder) else { return nil }
+    let offset = textCount
+    for var text in other.open {
+      text.number += offset
+      text.parent += Int32(rows)
+      open.append(text)
+    }
+    textCount += other.textCount
+    other.open = []
+    return offset
+  }
+
+  /// Ends some texts where they are.
+  public func remove(texts numbers: Set<Int>) { open.removeAll { numbers.contains($0.number) } }
 
   /// Draws the next token of every open text, in the order of the texts; nothing if all are finished. A text for
   /// which no token is possible ends without one.
   public func step(_ emit: (SampledToken) -> Void) {
     guard !open.isEmpty else { return }
     let logits = block.rows(open.count)
-    decoder.advance(tokens, parents, logits: logits)
+    decoder.advance(open.map(\.lastToken), open.map(\.parent), logits: logits)
     let normalizers = logNormalizers(logits)
     draw(logits)
     let rows = open
     open.removeAll(keepingCapacity: true)
-    tokens.removeAll(keepingCapacity: true)
-    parents.removeAll(keepingCapacity: true)
-    length += 1
     for (row, text) in rows.enumerated() where drawn[row] >= 0 {
+      var text = text
       let token = drawn[row]
-      let isEnd = token == constraints.endToken
+      let isEnd = token == text.rules.constraints.endToken
+      text.length += 1
       // The draw that only tells whether a text of full length ends by itself.
-      guard isEnd || length <= lengths[text].upperBound else { continue }
+      guard isEnd || text.length <= text.lengths.upperBound else { continue }
+      let number = text.number
       if !isEnd {
-        if constraints.noRepeatedNgram != nil { texts[text].append(token) }
-        keepOpen(text, token: token, length: length, parent: row)
+        if text.rules.constraints.noRepeatedNgram != nil { text.tokens.append(token) }
+        (text.lastToken, text.parent) = (token, Int32(row))
+        keepOpen(text)
       }
       let logProbability = min(0, Double(logits[row, Int(token)]) - normalizers[row])
-      emit(SampledToken(text: text, token: token, logProbability: logProbability, isEnd: isEnd))
+      emit(SampledToken(text: number, token: token, logProbability: logProbability, isEnd: isEnd))
     }
   }
 
   private func draw(_ logits: MatrixView<Element>) {
     uniforms.removeAll(keepingCapacity: true)
     for (row, text) in open.enumerated() {
-      uniforms.append(random[text].uniform(at: UInt64(length)))
-      constraints.mask(logits.row(row), length: length, shortest: lengths[text].lowerBound) { texts[text] }
+      uniforms.append(text.random.uniform(at: UInt64(text.length)))
+      text.rules.constraints.mask(logits.row(row), length: text.length, shortest: text.lengths.lowerBound) {
+        text.tokens
+      }
     }
     if drawn.count < open.count { drawn = Array(repeating: 0, count: open.count) }
-    drawn.withUnsafeMutableBufferPointer { drawn in
-      guard let target = drawn.baseAddress else { return }
-      sampleTokens(logits, options, uniforms: uniforms, weights: weights.base, into: target)
+    uniforms.withUnsafeBufferPointer { uniforms in
+      drawn.withUnsafeMutableBufferPointer { drawn in
+        guard let numbers = uniforms.baseAddress, let target = drawn.baseAddress else { return }
+        var first = 0
+        while first < open.count {
+          // Rows with the same rules are drawn together.
+          let rules = open[first].rules
+          let end = open[first...].firstIndex { $0.rules !== rules } ?? open.count
+          sampleTokens(
+            logits.rows(first..<end), rules.options, uniforms: numbers + first, weights: weights.base,
+            into: target + first)
+          first = end
+        }
+      }
     }
   }
 
-  /// Makes a text of `length` tokens a row of the next step, unless nothing may follow it, not even an end.
-  private func keepOpen(_ text: Int, token: Int32, length: Int, parent: Int) {
-    guard constraints.endToken != nil || length < lengths[text].upperBound else { return }
+  /// Makes a text a row of the next step, unless nothing may follow it, not even an end.
+  private func keepOpen(_ text: OpenText) {
+    guard text.rules.constraints.endToken != nil || text.length < text.lengths.upperBound else { return }
     open.append(text)
-    tokens.append(token)
-    parents.append(Int32(parent))
   }
 }
 

@@ -32,6 +32,12 @@ public protocol StepwiseDecoder<Element>: AnyObject {
   /// many as the source has positions, padding left out, their sum 1. Valid until the next call; nil for
   /// models without attention.
   func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>?
+
+  /// Takes over the rows of another decoder of the same model, behind its own: for the next ``advance(tokens:parents:logits:)``
+  /// they are rows of the previous call. The other decoder must not be used afterwards.
+  ///
+  /// - Returns: the number of its own rows before; nil if this kind of decoder can't do that, and then nothing has changed.
+  func join(_ other: any StepwiseDecoder<Element>) -> Int?
 }
 
 extension StepwiseDecoder {
@@ -44,6 +50,9 @@ extension StepwiseDecoder {
 
   /// A model without attention.
   public func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>? { nil }
+
+  /// A decoder whose rows belong to the batch that it has read.
+  public func join(_ other: any StepwiseDecoder<Element>) -> Int? { nil }
 }
 
 /// Logits of all rows of a step; it grows to the largest number of rows seen and is then used again.
