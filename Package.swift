@@ -61,7 +61,7 @@ let libraryTargets: [Target] = [
       "NumericKernels", "Options", "Checkpoints", "CSentencePiece", "CZlib", "CZstd", "UnicodeText",
     ],
     swiftSettings: strictSwift),
-  .target(name: "RunLog", dependencies: ["Checkpoints"], swiftSettings: strictSwift),
+  .target(name: "RunLog", dependencies: ["Checkpoints", "CZlib"], swiftSettings: strictSwift),
   .target(
     name: "Tasks",
     dependencies: [

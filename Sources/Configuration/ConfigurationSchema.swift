@@ -568,6 +568,10 @@ extension ConfigurationSchema {
       "log.every_steps", \.log.everySteps, "updates between two reports"),
     Key(
       "log.tensorboard", \.log.tensorboard, "write events for TensorBoard as well"),
+    Key(
+      "log.samples", \.log.samples,
+      "held-out examples whose outputs are kept at each evaluation, in samples/ and for TensorBoard (language models: a "
+        + "text); 0: none, and no distributions of the weights"),
   ]
 
   private static let checkpoint: [Key] = [

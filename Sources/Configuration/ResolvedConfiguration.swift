@@ -18,7 +18,7 @@ public struct ResolvedConfiguration: Sendable, Equatable {
 
   /// One line for each key: `model.layers: 2   # where it was written`.
   public func show() -> [String] {
-    let settings = ConfigurationSchema.keys.map { "\($0.path): \($0.write(configuration))" }
+    let settings = configuration.settings.map { "\($0.key): \($0.value)" }
     return zip(settings, ConfigurationSchema.keys).map { setting, key in
       padded(setting, to: 40) + "  # \(origin(of: key.path))"
     }
@@ -31,6 +31,11 @@ public struct ResolvedConfiguration: Sendable, Equatable {
 }
 
 extension RunConfiguration {
+  /// Every key with the text of its value.
+  public var settings: [(key: String, value: String)] {
+    ConfigurationSchema.keys.map { ($0.path, $0.write(self)) }
+  }
+
   /// A YAML text with every key that, read again, resolves to the same configuration; the same bytes for
   /// equal configurations, so that it can be compared between ranks. `commented` adds help to each key.
   public func yaml(commented: Bool) -> String {

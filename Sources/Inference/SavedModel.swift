@@ -163,6 +163,14 @@ public final class SavedModel {
     return try learner.predict(examples, of: set, options, workspace)
   }
 
+  /// The outputs for the first validation examples with different sources; none if the data have no texts as sources.
+  package func heldOutExamples(_ count: Int, keepsAttention: Bool) throws -> [HeldOutExample] {
+    guard let split = try examples(.valid) else { return [] }
+    workspace.arena.reset()
+    return try learner.heldOutExamples(
+      count, of: split, encoding, configuration, keepsAttention: keepsAttention, workspace)
+  }
+
   /// Something that turns lines into outputs.
   public func predictor(_ options: PredictionOptions = PredictionOptions()) throws -> Predictor {
     try Predictor(self, options)
@@ -197,11 +205,21 @@ public final class SavedModel {
   /// - Throws: `DataError` for a class that was never learned or a file without a fitting vector,
   ///   ``TrainingFailure/unfittingData(_:)`` if the model does not write by itself, or an input is missing or too many.
   public func write(_ request: WritingRequest, emit: (_ text: Int, _ id: Int32) -> Bool) throws {
+    try writer(of: request).write(count: request.count, request.sampling, emit: emit)
+  }
+
+  /// The beginnings of the texts of a request, to be continued step by step, together with those of other requests if the
+  /// model can do that. Throws as ``write(_:emit:)`` does.
+  package func sampler(of request: WritingRequest) throws -> SequenceSampler<Float> {
+    try writer(of: request).sampler(count: request.count, request.sampling)
+  }
+
+  private func writer(of request: WritingRequest) throws -> TextWriter {
     workspace.arena.reset()
     let beginning = TextBeginning(
       prompt: request.prompt, condition: try request.condition.map(condition),
       maximumLength: request.maximumLength)
-    try learner.writer(of: beginning, workspace).write(count: request.count, request.sampling, emit: emit)
+    return try learner.writer(of: beginning, workspace)
   }
 
   /// The texts as bytes.
@@ -275,9 +293,9 @@ public final class Predictor {
     inputs = try model.inputs()
   }
 
-  /// Takes a line; throws `DataError` if it can't be read.
-  public func add(_ line: [UInt8], number: Int) throws {
-    try inputs.append(line, name: "standard input", line: number)
+  /// Takes a line; throws `DataError` if it can't be read, which calls the input by its name.
+  public func add(_ line: [UInt8], number: Int, name: String = "standard input") throws {
+    try inputs.append(line, name: name, line: number)
     options.lineNumbers.append(number)
   }
 

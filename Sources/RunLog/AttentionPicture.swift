@@ -47,6 +47,9 @@ public struct AttentionPicture: Sendable, Equatable {
   /// The picture as a self-contained SVG file.
   public var svg: String { AttentionDrawing(self).svg() }
 
+  /// The picture as a part of an HTML page.
+  public var element: String { withoutDeclaration(svg) }
+
   /// Writes the picture, and its directory if it doesn't exist, and replaces the file at `path`.
   ///
   /// - Throws: `FileFailure`; the old file then still exists.
@@ -265,11 +268,14 @@ enum Shade {
 
   /// Returns the color of a weight as `#rrggbb`. A weight outside 0 ... 1 has the color of the nearer bound.
   static func color(of weight: Double) -> String {
+    "#" + channels(of: weight).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  /// Returns red, green and blue of that color, 0 to 255.
+  static func channels(of weight: Double) -> [Int] {
     let position = min(max(weight, 0), 1) * Double(anchors.count - 1)
     let lower = min(Int(position), anchors.count - 2)
     let (a, b, share) = (anchors[lower], anchors[lower + 1], position - Double(lower))
-    let channels = [(a.0, b.0), (a.1, b.1), (a.2, b.2)].map { Int(($0 + ($1 - $0) * share).rounded()) }
-    return "#"
-      + channels.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    return [(a.0, b.0), (a.1, b.1), (a.2, b.2)].map { Int(($0 + ($1 - $0) * share).rounded()) }
   }
 }

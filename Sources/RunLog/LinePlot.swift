@@ -12,11 +12,23 @@ public struct LinePlot: Sendable, Equatable {
   public struct Point: Sendable, Equatable {
     public var x: Double
     public var y: Double
+    /// The least and the largest of the numbers whose mean is `y`; nil if it is not a mean.
+    public var spread: ClosedRange<Double>?
 
-    public init(x: Double, y: Double) {
-      self.x = x
-      self.y = y
+    public init(x: Double, y: Double, spread: ClosedRange<Double>? = nil) {
+      (self.x, self.y, self.spread) = (x, y, spread)
     }
+  }
+
+  /// An interval of the horizontal axis, such as a group of lengths.
+  public struct Bin: Sendable, Equatable {
+    /// The middle of the interval.
+    public var x: Double
+    public var label: String
+    /// The number of examples in it.
+    public var count: Int
+
+    public init(x: Double, label: String, count: Int) { (self.x, self.label, self.count) = (x, label, count) }
   }
 
   /// A line with a name.
@@ -40,11 +52,14 @@ public struct LinePlot: Sendable, Equatable {
   public let xScale: Scale
   public let yScale: Scale
   public let series: [Series]
+  /// The intervals that the horizontal axis shows with their counts, instead of ticks.
+  public let bins: [Bin]
 
   public init(
     title: String, xLabel: String, yLabel: String, xScale: Scale = .linear, yScale: Scale = .linear,
-    series: [Series]
+    series: [Series], bins: [Bin] = []
   ) {
+    self.bins = bins
     self.title = title
     self.xLabel = xLabel
     self.yLabel = yLabel
@@ -55,6 +70,9 @@ public struct LinePlot: Sendable, Equatable {
 
   /// The chart as a self-contained SVG file.
   public var svg: String { LineDrawing(self).svg() }
+
+  /// The chart as a part of an HTML page.
+  public var element: String { withoutDeclaration(svg) }
 
   /// Writes the chart, and its directory if it doesn't exist, and replaces the file at `path`.
   ///
@@ -95,11 +113,13 @@ private struct LineDrawing {
       }.map(Array.init)
     }
     let points = pieces.joined().joined()
-    xAxis = LineAxis(points.map(\.x), scale: plot.xScale, extendsToTicks: false)
-    yAxis = LineAxis(points.map(\.y), scale: plot.yScale, extendsToTicks: true)
+    let bounds = points.flatMap { [$0.y] + ($0.spread.map { [$0.lowerBound, $0.upperBound] } ?? []) }
+    xAxis = LineAxis(points.map(\.x) + plot.bins.map(\.x), scale: plot.xScale, extendsToTicks: false)
+    yAxis = LineAxis(
+      bounds.filter { LineAxis.canShow($0, plot.yScale) }, scale: plot.yScale, extendsToTicks: true)
     let widestTick = yAxis.ticks.map { VisibleText($0.label).width }.max() ?? 0
     left = Self.margin + Self.labelSize + 12 + widestTick * Self.tickSize + 8
-    top = Self.margin + Self.titleSize + 18
+    top = Self.margin + Self.titleSize + 24
   }
 
   private var right: Double { left + Self.plotWidth }
@@ -119,6 +139,10 @@ private struct LineDrawing {
     let title = VisibleText(plot.title, keepsSpaces: true)
     canvas.text(
       title.text, x: Self.margin, y: Self.margin + Self.titleSize, size: Self.titleSize, isBold: true)
+    if let axisNote {
+      canvas.text(
+        axisNote, x: left, y: top - 5, size: Self.tickSize, color: Self.quiet)
+    }
     drawAxes(on: &canvas)
     for index in plot.series.indices { drawSeries(index, on: &canvas) }
     if pieces.allSatisfy(\.isEmpty) {
@@ -128,7 +152,7 @@ private struct LineDrawing {
     let legend = drawLegend(on: &canvas)
     return canvas.document(
       width: max(legend.right, Self.margin + title.width * Self.titleSize) + Self.margin,
-      height: max(bottom + 52, legend.bottom) + Self.margin / 2, title: title.text)
+      height: max(bottom + (plot.bins.isEmpty ? 52 : 66), legend.bottom) + Self.margin / 2, title: title.text)
   }
 
   private func drawAxes(on canvas: inout SVGCanvas) {
@@ -137,12 +161,7 @@ private struct LineDrawing {
       canvas.line(from: (left, y), to: (right, y), color: "#e4e4e4")
       canvas.text(tick.label, x: left - 7, y: y + 4, size: Self.tickSize, anchor: .end)
     }
-    for tick in xAxis.ticks {
-      let x = place(.init(x: tick.value, y: 1)).x
-      canvas.line(from: (x, top), to: (x, bottom), color: "#f0f0f0")
-      canvas.line(from: (x, bottom), to: (x, bottom + 4), color: "#888888")
-      canvas.text(tick.label, x: x, y: bottom + 17, size: Self.tickSize, anchor: .middle)
-    }
+    if plot.bins.isEmpty { drawTicks(on: &canvas) } else { drawBins(on: &canvas) }
     canvas.path(
       "M\(svgNumber(left)) \(svgNumber(top))V\(svgNumber(bottom))H\(svgNumber(right))", color: "#888888")
     let (xLabel, yLabel) =
@@ -151,11 +170,44 @@ private struct LineDrawing {
         VisibleText(plot.yLabel, most: 36, keepsSpaces: true)
       )
     canvas.text(
-      xLabel.text, x: (left + right) / 2, y: bottom + 40, size: Self.labelSize, anchor: .middle,
-      color: Self.quiet)
+      xLabel.text, x: (left + right) / 2, y: bottom + 40 + (plot.bins.isEmpty ? 0 : 14), size: Self.labelSize,
+      anchor: .middle, color: Self.quiet)
     canvas.text(
       yLabel.text, x: Self.margin + Self.labelSize, y: (top + bottom) / 2, size: Self.labelSize,
       anchor: .middle, angle: -90, color: Self.quiet)
+  }
+
+  private func drawTicks(on canvas: inout SVGCanvas) {
+    for tick in xAxis.ticks {
+      let x = place(.init(x: tick.value, y: 1)).x
+      canvas.line(from: (x, top), to: (x, bottom), color: "#f0f0f0")
+      canvas.line(from: (x, bottom), to: (x, bottom + 4), color: "#888888")
+      canvas.text(tick.label, x: x, y: bottom + 17, size: Self.tickSize, anchor: .middle)
+    }
+  }
+
+  /// Draws the labels and the counts of the intervals, as many as there is room for.
+  private func drawBins(on canvas: inout SVGCanvas) {
+    var end = -Double.infinity
+    for bin in plot.bins {
+      let x = place(.init(x: bin.x, y: 1)).x
+      canvas.line(from: (x, top), to: (x, bottom), color: "#f0f0f0")
+      canvas.line(from: (x, bottom), to: (x, bottom + 4), color: "#888888")
+      let count = "n=\(bin.count)"
+      let half = max(VisibleText(bin.label).width, VisibleText(count).width) * Self.tickSize / 2
+      guard x - half > end + 4 else { continue }
+      end = x + half
+      canvas.text(bin.label, x: x, y: bottom + 17, size: Self.tickSize, anchor: .middle)
+      canvas.text(count, x: x, y: bottom + 31, size: Self.tickSize, anchor: .middle, color: Self.quiet)
+    }
+  }
+
+  /// Where the vertical axis starts, if that is not at zero and a reader could take differences for ratios.
+  private var axisNote: String? {
+    guard plot.yScale == .linear, !pieces.allSatisfy(\.isEmpty), let first = yAxis.ticks.first,
+      first.value > 0
+    else { return plot.yScale == .logarithmic ? "logarithmic axis" : nil }
+    return "axis starts at \(first.label)"
   }
 
   // MARK: - Lines
@@ -164,6 +216,7 @@ private struct LineDrawing {
     let (color, dashes) = style(index)
     let hasDots = plot.series[index].points.count <= Self.mostDots
     for piece in pieces[index] {
+      drawSpread(piece, color, on: &canvas)
       let places = Self.thinned(piece.map(place))
       if places.count > 1 {
         let commands = places.enumerated().map { number, place in
@@ -176,6 +229,21 @@ private struct LineDrawing {
         for place in places { canvas.circle(x: place.x, y: place.y, radius: 2.75, fill: color) }
       }
     }
+  }
+
+  /// Fills the area between the least and the largest number of each point.
+  private func drawSpread(_ piece: [LinePlot.Point], _ color: String, on canvas: inout SVGCanvas) {
+    let bounds = piece.compactMap { point in
+      point.spread.map { (point.x, $0.lowerBound, $0.upperBound) }
+    }.filter { LineAxis.canShow($0.1, plot.yScale) && LineAxis.canShow($0.2, plot.yScale) }
+    guard bounds.count > 1 else { return }
+    let outline =
+      bounds.map { LinePlot.Point(x: $0.0, y: $0.2) }
+      + bounds.reversed().map { LinePlot.Point(x: $0.0, y: $0.1) }
+    let commands = outline.map(place).enumerated().map { number, place in
+      "\(number == 0 ? "M" : "L")\(svgNumber(place.x)) \(svgNumber(place.y))"
+    }
+    canvas.area(commands.joined() + "Z", fill: color)
   }
 
   private func style(_ index: Int) -> (color: String, dashes: String?) {
@@ -219,7 +287,7 @@ private struct LineDrawing {
     for (row, index) in named.enumerated() {
       let y = top + 8 + Double(row) * 20
       let (color, dashes) = style(index)
-      let name = VisibleText(plot.series[index].name, most: 26, keepsSpaces: true)
+      let name = VisibleText(plot.series[index].name, most: 32, keepsSpaces: true)
       canvas.line(from: (right + 18, y), to: (right + 44, y), color: color, width: 2, dashes: dashes)
       canvas.text(name.text, x: right + 51, y: y + 4, size: Self.labelSize)
       reach = max(reach, name.width * Self.labelSize)

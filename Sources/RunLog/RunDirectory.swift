@@ -75,6 +75,7 @@ public final class RunDirectory: Sendable {
       switch name {
       case "checkpoints": try removeContents(of: path, where: RunPaths.isCheckpoint)
       case "attention": try removeContents(of: path) { $0.hasSuffix(".svg") }
+      case "samples": try removeContents(of: path) { $0.hasPrefix("step-") && $0.hasSuffix(".json") }
       default: try files.remove(path)
       }
     }

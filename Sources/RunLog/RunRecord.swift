@@ -79,6 +79,8 @@ public struct RunRecordFailure: Error, Sendable, Equatable, CustomStringConverti
   public let path: String
   public let problem: String
 
+  package init(path: String, problem: String) { (self.path, self.problem) = (path, problem) }
+
   /// 65: bad data.
   public var exitCode: Int32 { 65 }
 

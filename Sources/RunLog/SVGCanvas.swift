@@ -9,6 +9,12 @@ struct SVGCanvas {
 
   private(set) var body = ""
 
+  /// A color, with a class by which the style sheet of a page can replace it, for example in dark mode: `#222222` has the
+  /// class `ink-222222`.
+  private static func ink(_ color: String, _ attribute: String) -> String {
+    "\(attribute)=\"\(color)\" class=\"ink-\(color.dropFirst())\""
+  }
+
   /// Adds one line of text, escaped. `y` is its baseline; `angle` rotates it around its anchor, in degrees.
   mutating func text(
     _ text: String, x: Double, y: Double, size: Double = 12, anchor: Anchor = .start, angle: Double = 0,
@@ -21,7 +27,7 @@ struct SVGCanvas {
     let weight = isBold ? " font-weight=\"bold\"" : ""
     body +=
       "<text \(place) font-size=\"\(svgNumber(size))\" text-anchor=\"\(anchor.rawValue)\"\(weight) "
-      + "fill=\"\(color)\">\(xmlEscaped(text))</text>\n"
+      + "\(Self.ink(color, "fill"))>\(xmlEscaped(text))</text>\n"
   }
 
   /// Adds a filled rectangle. Browsers show `hint` under the pointer.
@@ -30,7 +36,7 @@ struct SVGCanvas {
   ) {
     let shape =
       "<rect x=\"\(svgNumber(x))\" y=\"\(svgNumber(y))\" width=\"\(svgNumber(width))\" "
-      + "height=\"\(svgNumber(height))\" fill=\"\(fill)\""
+      + "height=\"\(svgNumber(height))\" \(Self.ink(fill, "fill"))"
     body += hint.map { "\(shape)><title>\(xmlEscaped($0))</title></rect>\n" } ?? "\(shape)/>\n"
   }
 
@@ -38,7 +44,7 @@ struct SVGCanvas {
   mutating func path(_ commands: String, color: String, width: Double = 1, dashes: String? = nil) {
     let dashes = dashes.map { " stroke-dasharray=\"\($0)\"" } ?? ""
     body +=
-      "<path d=\"\(commands)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"\(svgNumber(width))\" "
+      "<path d=\"\(commands)\" fill=\"none\" \(Self.ink(color, "stroke")) stroke-width=\"\(svgNumber(width))\" "
       + "stroke-linejoin=\"round\"\(dashes)/>\n"
   }
 
@@ -53,7 +59,12 @@ struct SVGCanvas {
 
   mutating func circle(x: Double, y: Double, radius: Double, fill: String) {
     body +=
-      "<circle cx=\"\(svgNumber(x))\" cy=\"\(svgNumber(y))\" r=\"\(svgNumber(radius))\" fill=\"\(fill)\"/>\n"
+      "<circle cx=\"\(svgNumber(x))\" cy=\"\(svgNumber(y))\" r=\"\(svgNumber(radius))\" \(Self.ink(fill, "fill"))/>\n"
+  }
+
+  /// Adds an area of a color that lets lines below it shine through.
+  mutating func area(_ commands: String, fill: String) {
+    body += "<path d=\"\(commands)\" fill-opacity=\"0.18\" \(Self.ink(fill, "fill"))/>\n"
   }
 
   /// Returns the complete image on a white background. A screen reader reads `title`.
@@ -64,11 +75,16 @@ struct SVGCanvas {
       <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" \
       viewBox="0 0 \(width) \(height)" role="img" font-family="sans-serif">
       <title>\(xmlEscaped(title))</title>
-      <rect width="\(width)" height="\(height)" fill="#ffffff"/>
+      <rect width="\(width)" height="\(height)" \(Self.ink("#ffffff", "fill"))/>
       \(body)</svg>
 
       """
   }
+}
+
+/// Returns an SVG file as a part of an HTML page, which has no XML declaration.
+func withoutDeclaration(_ svg: String) -> String {
+  svg.hasPrefix("<?xml") ? String(svg.drop { $0 != "\n" }.dropFirst()) : svg
 }
 
 /// Returns a coordinate with at most two decimals.
@@ -80,8 +96,8 @@ func svgNumber(_ number: Double) -> String {
   return rest % 10 == 0 ? "\(sign)\(whole).\(rest / 10)" : "\(sign)\(whole).\(rest < 10 ? "0" : "")\(rest)"
 }
 
-/// Returns the text as XML content or attribute, on one line. Characters that XML forbids become U+FFFD.
-func xmlEscaped(_ text: String) -> String {
+/// Returns the text as XML or HTML content or attribute, on one line. Characters that XML forbids become U+FFFD.
+package func xmlEscaped(_ text: String) -> String {
   var result = ""
   for scalar in text.unicodeScalars {
     switch scalar {

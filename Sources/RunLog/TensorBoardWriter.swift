@@ -34,6 +34,13 @@ public final class TensorBoardWriter {
     }
   }
 
+  /// A value of a setting, as the table of hyper-parameters shows it.
+  public enum Hyperparameter: Sendable, Equatable {
+    case number(Double)
+    case flag(Bool)
+    case text(String)
+  }
+
   /// Writes the values of several curves at one step as one event.
   ///
   /// - Parameters:
@@ -43,12 +50,100 @@ public final class TensorBoardWriter {
   public func write(
     scalars: [(tag: String, value: Double)], step: Int, time: Double = Date().timeIntervalSince1970
   ) throws {
+    try write(scalars, step: step, time: time) { $0.add(Field.Value.simpleValue, float: Float($1)) }
+  }
+
+  /// Writes distributions, such as that of the weights of each parameter; otherwise as ``write(scalars:step:time:)``.
+  public func write(
+    histograms: [(tag: String, value: ValueHistogram)], step: Int,
+    time: Double = Date().timeIntervalSince1970
+  ) throws {
+    try write(histograms, step: step, time: time) { value, histogram in
+      value.add(Field.Value.histogram) {
+        $0.add(Field.Histogram.least, double: histogram.least)
+        $0.add(Field.Histogram.most, double: histogram.most)
+        $0.add(Field.Histogram.count, double: Double(histogram.count))
+        $0.add(Field.Histogram.sum, double: histogram.sum)
+        $0.add(Field.Histogram.sumOfSquares, double: histogram.sumOfSquares)
+        $0.add(Field.Histogram.bounds, doubles: histogram.bounds)
+        $0.add(Field.Histogram.counts, doubles: histogram.counts.map(Double.init))
+      }
+    }
+  }
+
+  /// Writes texts, which TensorBoard reads as Markdown; otherwise as ``write(scalars:step:time:)``.
+  public func write(
+    texts: [(tag: String, value: String)], step: Int, time: Double = Date().timeIntervalSince1970
+  ) throws {
+    try write(texts, step: step, time: time) { value, text in
+      value.add(Field.Value.tensor) {
+        $0.add(Field.Tensor.type, varint: Field.Tensor.string)
+        $0.add(Field.Tensor.shape) {
+          $0.add(Field.Shape.dimension) { $0.add(Field.Dimension.size, varint: 1) }
+        }
+        $0.add(Field.Tensor.strings, text: text)
+      }
+      value.add(Field.Value.metadata) {
+        $0.add(Field.Metadata.plugin) { $0.add(Field.Plugin.name, text: "text") }
+      }
+    }
+  }
+
+  /// Writes images; otherwise as ``write(scalars:step:time:)``.
+  public func write(
+    images: [(tag: String, value: HeatmapImage)], step: Int, time: Double = Date().timeIntervalSince1970
+  ) throws {
+    try write(images, step: step, time: time) { value, image in
+      value.add(Field.Value.image) {
+        $0.add(Field.Image.height, varint: UInt64(image.height))
+        $0.add(Field.Image.width, varint: UInt64(image.width))
+        $0.add(Field.Image.colors, varint: Field.Image.rgb)
+        $0.add(Field.Image.png, bytes: image.png)
+      }
+    }
+  }
+
+  /// Writes the settings of the run, by which the table of hyper-parameters compares runs.
+  public func write(
+    hyperparameters: [(name: String, value: Hyperparameter)], time: Double = Date().timeIntervalSince1970
+  ) throws {
+    try write([("_hparams_/session_start_info", hyperparameters)], step: 0, time: time) { value, settings in
+      // The plugin reads only the metadata, but a value without data would be dropped.
+      value.add(Field.Value.tensor) {
+        $0.add(Field.Tensor.type, varint: Field.Tensor.float)
+        $0.add(Field.Tensor.shape) { _ in }
+      }
+      value.add(Field.Value.metadata) {
+        $0.add(Field.Metadata.plugin) {
+          $0.add(Field.Plugin.name, text: "hparams")
+          $0.add(Field.Plugin.content) {
+            $0.add(Field.Hyperparameters.start) { start in
+              for setting in settings {
+                start.add(Field.Start.settings) {
+                  $0.add(Field.Entry.key, text: setting.name)
+                  $0.add(Field.Entry.value) { $0.add(setting.value) }
+                }
+              }
+              start.add(Field.Start.time, double: time)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Writes one event with a value for each tag.
+  private func write<Value>(
+    _ values: [(tag: String, value: Value)], step: Int, time: Double,
+    _ build: (inout ProtobufMessage, Value) -> Void
+  ) throws {
+    guard !values.isEmpty else { return }
     try append(time: time, step: step) { event in
       event.add(Field.Event.summary) { summary in
-        for (tag, value) in scalars {
+        for (tag, content) in values {
           summary.add(Field.Summary.value) {
             $0.add(Field.Value.tag, text: tag)
-            $0.add(Field.Value.simpleValue, float: Float(value))
+            build(&$0, content)
           }
         }
       }
@@ -91,8 +186,26 @@ private enum Field {
     static let value = 1
   }
   enum Value {
-    static let (tag, simpleValue) = (1, 2)
+    static let (tag, simpleValue, image, histogram, tensor, metadata) = (1, 2, 4, 5, 8, 9)
   }
+  enum Image {
+    static let (height, width, colors, png) = (1, 2, 3, 4)
+    static let rgb: UInt64 = 3
+  }
+  enum Histogram {
+    static let (least, most, count, sum, sumOfSquares, bounds, counts) = (1, 2, 3, 4, 5, 6, 7)
+  }
+  enum Tensor {
+    static let (type, shape, strings) = (1, 2, 8)
+    static let (float, string): (UInt64, UInt64) = (1, 7)
+  }
+  enum Shape { static let dimension = 2 }
+  enum Dimension { static let size = 1 }
+  enum Metadata { static let plugin = 1 }
+  enum Plugin { static let (name, content) = (1, 2) }
+  enum Hyperparameters { static let start = 3 }
+  enum Start { static let (settings, time) = (1, 5) }
+  enum Entry { static let (key, value) = (1, 2) }
 }
 
 /// An encoder of protocol buffer messages, with the field types of TensorBoard's events.
@@ -116,13 +229,27 @@ private struct ProtobufMessage {
 
   mutating func add(_ field: Int, text: String) { add(field, bytes: Array(text.utf8)) }
 
+  /// A packed list.
+  mutating func add(_ field: Int, doubles: [Double]) {
+    add(field, bytes: doubles.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian, Array.init) })
+  }
+
+  /// A `google.protobuf.Value`, whose fields are 2 for a number, 3 for a string and 4 for a truth value.
+  mutating func add(_ value: TensorBoardWriter.Hyperparameter) {
+    switch value {
+    case .number(let number): add(2, double: number)
+    case .text(let text): add(3, text: text)
+    case .flag(let flag): add(4, varint: flag ? 1 : 0)
+    }
+  }
+
   mutating func add(_ field: Int, message build: (inout ProtobufMessage) -> Void) {
     var message = ProtobufMessage()
     build(&message)
     add(field, bytes: message.bytes)
   }
 
-  private mutating func add(_ field: Int, bytes: [UInt8]) {
+  mutating func add(_ field: Int, bytes: [UInt8]) {
     tag(field, wireType: 2)
     append(varint: UInt64(bytes.count))
     self.bytes += bytes

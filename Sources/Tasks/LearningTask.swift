@@ -125,6 +125,10 @@ package final class LearningTask<L: Learner>: TrainingTask {
     return pass.pieces > 0 ? pass : nil
   }
 
+  package func samples(_ count: Int) throws -> [RunSamples.Sample] {
+    try learner.samples(count, of: corpus.valid?.examples, corpus.encoding, configuration, workspace)
+  }
+
   package func result(of sums: ScoreSums) -> EvaluationResult {
     var result = learner.result(of: sums)
     if configuration.evaluation.decodeLimit > 0, learner.comparesTexts, !sums.tallies.isEmpty {

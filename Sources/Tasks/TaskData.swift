@@ -26,6 +26,8 @@ package protocol TaskData: Dataset {
   func comparedGroups(joined: Bool) -> [ArraySlice<Int32>]
   /// Steps of an example's source.
   func sourceLength(_ example: Int) -> Int
+  /// The examples, of which outputs can be shown; nil for a stream.
+  var examples: ExampleSet? { get }
   /// For a stream, how much text is predicted.
   func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize?
 }
@@ -106,6 +108,7 @@ extension TokenStream: TaskData {
   ) -> StreamBatches { evaluationBatches(options) }
 
   package func comparedGroups(joined: Bool) -> [ArraySlice<Int32>] { [] }
+  package var examples: ExampleSet? { nil }
   package func sourceLength(_ example: Int) -> Int { 0 }
 
   package func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize? {
@@ -172,6 +175,7 @@ extension ExampleSet: TaskData {
     (joined ? groups() : (0..<Int32(count)).map { [$0] }).map { $0[...] }
   }
 
+  package var examples: ExampleSet? { self }
   package func sourceLength(_ example: Int) -> Int { source?.length(example) ?? 0 }
   package func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize? { nil }
 }

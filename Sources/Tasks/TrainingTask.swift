@@ -92,6 +92,9 @@ package protocol TrainingTask: GradientSource {
   /// The metrics of the sums of all shards.
   func result(of sums: ScoreSums) -> EvaluationResult
 
+  /// Outputs of the model as it is, for at most `count` held-out examples. One rank may call it alone.
+  func samples(_ count: Int) throws -> [RunSamples.Sample]
+
   /// The state of streams, which a checkpoint keeps besides the parameters.
   var carriedState: CarriedState { get }
 }
@@ -102,6 +105,7 @@ extension TrainingTask {
   }
 
   package var warnings: [String] { [] }
+  package func samples(_ count: Int) throws -> [RunSamples.Sample] { [] }
   package var notes: [String] { [] }
 
   package func start(from weights: StartingWeights) throws -> [String] { [] }

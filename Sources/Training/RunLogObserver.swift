@@ -1,5 +1,6 @@
 import Checkpoints
 import Communication
+import Configuration
 import Foundation
 import NumericKernels
 import RunLog
@@ -10,16 +11,16 @@ import Tasks
 /// A full disk must not end a run: the first failed write is reported, and later events are still written if possible.
 final class RunLogObserver: TrainingObserver {
   private let directory: RunDirectory
-  private let usesTensorBoard: Bool
+  private let configuration: RunConfiguration
   private let next: (any TrainingObserver)?
   private var metrics: MetricsWriter?
   private var board: TensorBoardWriter?
   private var hasFailed = false
   private var isOpen = false
 
-  init(_ directory: RunDirectory, tensorBoard: Bool, next: (any TrainingObserver)?) {
+  init(_ directory: RunDirectory, _ configuration: RunConfiguration, next: (any TrainingObserver)?) {
     self.directory = directory
-    usesTensorBoard = tensorBoard
+    self.configuration = configuration
     self.next = next
   }
 
@@ -41,8 +42,9 @@ final class RunLogObserver: TrainingObserver {
     isOpen = true
     attempt {
       metrics = try MetricsWriter(path: directory.paths.metrics, resumedStep: resumedStep)
-      if usesTensorBoard {
+      if configuration.log.tensorboard {
         board = try TensorBoardWriter(directory: directory.paths.root, resumedStep: resumedStep)
+        try board?.write(hyperparameters: hyperparameters)
       }
     }
   }
@@ -58,77 +60,130 @@ final class RunLogObserver: TrainingObserver {
   }
 
   private func write(_ event: TrainingEvent) throws {
-    let time = JSONValue.double(Date().timeIntervalSince1970)
     switch event {
     case .step(let report):
-      try metrics?.write([
-        "event": "train", "step": .integer(report.step), "epoch": .double(report.epoch), "time": time,
-        "loss": .double(report.loss), "gradient_norm": .double(report.gradientNorm),
-        "learning_rate": .double(report.learningRate), "tokens_per_second": .double(report.tokensPerSecond),
-        "communication_share": .double(report.communicationShares.first ?? 0),
-        "communication_shares": .array(report.communicationShares.map { .double($0) }),
-      ])
-      try board?.write(
-        scalars: [
-          ("train/loss", report.loss), ("train/gradient_norm", report.gradientNorm),
-          ("train/learning_rate", report.learningRate), ("train/tokens_per_second", report.tokensPerSecond),
-        ], step: report.step)
+      try write(
+        "train", step: report.step,
+        [
+          "epoch": .double(report.epoch), "loss": .double(report.loss),
+          "gradient_norm": .double(report.gradientNorm), "learning_rate": .double(report.learningRate),
+          "tokens_per_second": .double(report.tokensPerSecond),
+          "communication_share": .double(report.communicationShares.first ?? 0),
+          "communication_shares": .array(report.communicationShares.map { .double($0) }),
+        ])
     case .evaluated(let report):
-      try metrics?.write(members(of: report, time))
-      let split = report.split.rawValue
-      let result = report.result
-      try board?.write(
-        scalars: [("\(split)/loss", result.loss.mean)]
-          + (result.perplexity.map { [("\(split)/perplexity", $0)] } ?? [])
-          + result.otherMetrics.map { ("\(split)/\($0.metric.name)", $0.value) }, step: report.step)
+      try write(report.split.rawValue, step: report.step, members(of: report))
+    case .observed(let observation):
+      if !observation.samples.samples.isEmpty { try observation.samples.write(to: directory.paths) }
+      try board?.write(observation)
     case .skippedStep(let step, let inARow, let parameters):
-      try metrics?.write([
-        "event": "skipped", "step": .integer(step), "time": time, "in_a_row": .integer(inARow),
-        "parameters": .array(parameters.map { .string($0) }),
-      ])
+      try write(
+        "skipped", step: step,
+        ["in_a_row": .integer(inARow), "parameters": .array(parameters.map { .string($0) })])
     case .saved(let step, let path, _):
-      try metrics?.write([
-        "event": "checkpoint", "step": .integer(step), "time": time, "path": .string(path),
-      ])
+      try write("checkpoint", step: step, ["path": .string(path)])
     case .finished(let outcome):
-      try metrics?.write([
-        "event": "finished", "step": .integer(outcome.step), "time": time,
-        "ending": .string(outcome.ending.rawValue), "peak_resident_mib": .integer(outcome.peakResidentMiB),
-      ])
+      try write(
+        "finished", step: outcome.step,
+        [
+          "ending": .string(outcome.ending.rawValue), "peak_resident_mib": .integer(outcome.peakResidentMiB),
+        ])
       try metrics?.flush()
       try board?.flush()
     case .planned(let plan):
-      try metrics?.write([
-        "event": "memory", "time": time, "parameters": .integer(plan.parameters),
-        "gradients": .integer(plan.gradients), "optimizer": .integer(plan.optimizer),
-        "packed_weights": .integer(plan.packedWeights), "activations": .integer(plan.activations),
-        "total": .integer(plan.total),
-      ])
+      try write(
+        "memory", step: nil,
+        [
+          "parameters": .integer(plan.parameters), "gradients": .integer(plan.gradients),
+          "optimizer": .integer(plan.optimizer), "packed_weights": .integer(plan.packedWeights),
+          "activations": .integer(plan.activations), "total": .integer(plan.total),
+        ])
     case .choseProducts(let choices):
       func count(_ backend: ProductBackend) -> JSONValue {
         .integer(choices.choices.count { $0.backend == backend })
       }
-      try metrics?.write([
-        "event": "products", "time": time, "kernels": count(.kernels), "blas": count(.blas),
-        "unmeasured": .integer(choices.unmeasured),
-      ])
+      try write(
+        "products", step: nil,
+        [
+          "kernels": count(.kernels), "blas": count(.blas), "unmeasured": .integer(choices.unmeasured),
+        ])
     case .started, .resumed, .evaluating, .saveFailed, .note, .warning:
       break
     }
   }
 
-  private func members(of report: EvaluationReport, _ time: JSONValue) -> [JSONMember] {
+  /// Writes a line of `metrics.jsonl`, and its numbers as scalars for TensorBoard, such as `train/loss`.
+  private func write(_ event: String, step: Int?, _ members: KeyValuePairs<String, JSONValue>) throws {
+    try write(event, step: step, members.map { JSONMember($0.key, $0.value) })
+  }
+
+  private func write(_ event: String, step: Int?, _ members: [JSONMember]) throws {
+    let time = Date().timeIntervalSince1970
+    let place = step.map { [JSONMember("step", .integer($0))] } ?? []
+    try metrics?.write(
+      [JSONMember("event", .string(event))] + place + [JSONMember("time", .double(time))] + members)
+    let scalars = members.compactMap { member -> (tag: String, value: Double)? in
+      switch member.value {
+      case .integer(let value): ("\(event)/\(member.key)", Double(value))
+      case .double(let value): ("\(event)/\(member.key)", value)
+      default: nil
+      }
+    }
+    try board?.write(scalars: scalars, step: step ?? 0, time: time)
+  }
+
+  private func members(of report: EvaluationReport) -> [JSONMember] {
     let result = report.result
     let members: [JSONMember] =
       [
-        JSONMember("event", .string(report.split.rawValue)), JSONMember("step", .integer(report.step)),
-        JSONMember("epoch", .double(report.epoch)), JSONMember("time", time),
-        JSONMember("loss", .double(result.loss.mean)),
+        JSONMember("epoch", .double(report.epoch)), JSONMember("loss", .double(result.loss.mean)),
         JSONMember("perplexity", result.perplexity.map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)), JSONMember("examples", .integer(result.examples)),
       ] + result.otherMetrics.map { JSONMember($0.metric.name, .double($0.value)) }
     return members + (result.decoded.map { [JSONMember("decoded", .integer($0))] } ?? [])
       + [JSONMember("best", .bool(report.isBest))]
+  }
+}
+
+extension RunLogObserver {
+  /// All settings of the run by their keys.
+  private var hyperparameters: [(name: String, value: TensorBoardWriter.Hyperparameter)] {
+    configuration.settings.map { key, text in
+      let value: TensorBoardWriter.Hyperparameter =
+        switch text {
+        case "true": .flag(true)
+        case "false": .flag(false)
+        default: Double(text).map { .number($0) } ?? .text(text)
+        }
+      return (key, value)
+    }
+  }
+}
+
+extension TensorBoardWriter {
+  /// Writes samples as texts, attention as images and weights as distributions.
+  fileprivate func write(_ observation: ModelObservation) throws {
+    let (step, samples) = (observation.samples.step, observation.samples.samples)
+    try write(
+      histograms: observation.weights.map { ("weights/\($0.name)", $0.histogram) }, step: step)
+    try write(
+      texts: samples.enumerated().map { ("samples/\($0.offset + 1)", $0.element.markdown) }, step: step)
+    try write(
+      images: samples.enumerated().compactMap { number, sample in
+        HeatmapImage(sample.attention.map(\.weights)).map { ("attention/\(number + 1)", $0) }
+      }, step: step)
+  }
+}
+
+extension RunSamples.Sample {
+  /// The sample as Markdown: what the model has read, written, and should have written, each as it is.
+  fileprivate var markdown: String {
+    let lines =
+      sources.map { "read: \($0)" } + ["written: \(output)"]
+      + (expected.isEmpty || expected.contains(output)
+        ? [] : ["expected: \(expected.joined(separator: " | "))"])
+    return lines.flatMap { $0.split(separator: "\n", omittingEmptySubsequences: false) }.map { "    \($0)" }
+      .joined(separator: "\n")
   }
 }
 

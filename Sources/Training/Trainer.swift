@@ -4,6 +4,7 @@ import NumericKernels
 import Optimizers
 import Parameters
 import RecurrentNN
+import RunLog
 import Tasks
 
 /// Data-parallel training of a task: the loop over steps, the same on every rank.
@@ -255,7 +256,28 @@ final class Trainer {
         EvaluationReport(
           split: .valid, step: state.step, epoch: epochPosition, result: result,
           seconds: (clock.now - started).inSeconds, isBest: improved)))
+    observe()
     return improved
+  }
+
+  /// Reports samples and weights of the evaluated model. The run goes on if a sample fails.
+  private func observe() {
+    guard let observer, configuration.log.samples > 0 else { return }
+    do {
+      let samples = RunSamples(
+        step: state.step, epoch: epochPosition, samples: try task.samples(configuration.log.samples))
+      observer.handle(.observed(ModelObservation(samples: samples, weights: weightHistograms())))
+    } catch {
+      observer.handle(.warning("no samples at step \(state.step): \(error)"))
+    }
+  }
+
+  private func weightHistograms() -> [(name: String, histogram: ValueHistogram)] {
+    guard configuration.log.tensorboard else { return [] }
+    let parameters = task.parameters
+    return parameters.layout.parameters.compactMap { parameter in
+      ValueHistogram(UnsafeBufferPointer(parameters.elements(parameter))).map { (parameter.name, $0) }
+    }
   }
 
   /// Whether any rank was asked to stop. Collective.

@@ -1,4 +1,5 @@
 import RecurrentNN
+import RunLog
 import Tasks
 
 /// An event of a run, for its observers: the console, the metrics file, a test.
@@ -16,6 +17,8 @@ public enum TrainingEvent: Sendable {
   /// A part of an evaluation is done.
   case evaluating(done: Int, of: Int)
   case evaluated(EvaluationReport)
+  /// What the evaluated model says and how its weights are distributed, to be looked at.
+  case observed(ModelObservation)
   case saved(step: Int, path: String, seconds: Double)
   /// A checkpoint could not be written. The run goes on and tries again.
   case saveFailed(step: Int, reason: String)
@@ -48,6 +51,13 @@ public struct RunSummary: Sendable {
   public var bptt: Int
   public var stepsPerEpoch: Int
   public var totalSteps: Int
+}
+
+/// The state of a model at an evaluation.
+public struct ModelObservation: Sendable {
+  public var samples: RunSamples
+  /// The distribution of each parameter, by its name.
+  public var weights: [(name: String, histogram: ValueHistogram)]
 }
 
 /// One line of progress: sums and means since the last report.

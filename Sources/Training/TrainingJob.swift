@@ -115,7 +115,7 @@ public struct TrainingJob {
     _ hosts: [String]
   ) throws -> RunOutcome {
     let log = directory.map {
-      RunLogObserver($0, tensorBoard: request.configuration.log.tensorboard, next: observer)
+      RunLogObserver($0, request.configuration, next: observer)
     }
     let watcher: (any TrainingObserver)? = log ?? observer
     let store = directory.map {

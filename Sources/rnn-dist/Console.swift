@@ -44,6 +44,7 @@ package final class Console: TrainingObserver {
         "warning: step \(step): the gradient is not finite (\(parameters.joined(separator: ", "))); update skipped, "
           + "\(inARow) in a row")
     case .evaluated(let report): line(describe(report))
+    case .observed: break
     case .saved(let step, _, let seconds):
       if !isTerminal { line("saved step \(step) in \(String(format: "%.2f", seconds)) s") }
     case .saveFailed(let step, let reason):

@@ -46,7 +46,7 @@ let allowedImports: [TargetRule] = [
     "Datasets",
     ["NumericKernels", "Checkpoints", "CSentencePiece", "CZlib", "CZstd", "UnicodeText", "Options"],
     external: ["Foundation"]),
-  TargetRule("RunLog", ["Checkpoints"], external: platform.union(["Foundation"])),
+  TargetRule("RunLog", ["Checkpoints", "CZlib"], external: platform.union(["Foundation"])),
   TargetRule("Diagnosis", ["Checkpoints", "Communication"], external: platform.union(["Foundation"])),
   TargetRule(
     "Tasks",

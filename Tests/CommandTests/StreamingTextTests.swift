@@ -1,7 +1,7 @@
 import Datasets
 import Foundation
+import Inference
 import Testing
-import rnn_dist
 
 @Suite struct StreamingTextTests {
   private let bytes: Vocabulary

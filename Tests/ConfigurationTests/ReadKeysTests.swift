@@ -80,7 +80,8 @@ import rnn_dist
     "evaluation.decode_limit": ("2", []), "evaluation.bleu_tokens": ("char", []),
     "evaluation.group_references": ("true", []),
     "log.every_steps": ("2", []),
-    "log.tensorboard": ("false", []), "checkpoint.every_steps": ("2", []), "checkpoint.keep": ("2", []),
+    "log.tensorboard": ("false", []), "log.samples": ("1", []),
+    "checkpoint.every_steps": ("2", []), "checkpoint.keep": ("2", []),
     "checkpoint.every_seconds": ("60", []), "checkpoint.background": ("true", []),
   ]
 

@@ -130,6 +130,50 @@ struct LinePlotTests {
     #expect(Set(styles).count == 20)
   }
 
+  @Test("a mean has an area from the least to the largest value, and the axis has room for it")
+  func spread() throws {
+    let image = try ImageElements(
+      plot([.init("", [.init(x: 0, y: 5, spread: 4...9), .init(x: 1, y: 6, spread: 6...6)])]).svg)
+    let area = try #require(image.named("path").first { $0.attributes["fill-opacity"] != nil })
+    let line = try #require(lines(image).first { $0.attributes["fill-opacity"] == nil })
+    let corners = places(
+      .init(
+        name: "", attributes: ["d": (area.attributes["d"] ?? "").replacing("Z", with: "")], text: "",
+        parents: []))
+    #expect(corners.count == 4)
+    // Up to 9, which is higher than 5, and down to 4.
+    #expect(corners[0].y < places(line)[0].y && corners[3].y > places(line)[0].y)
+    #expect(corners.allSatisfy { (0.0...400.0).contains($0.y) })
+  }
+
+  @Test("intervals have their labels and counts instead of ticks")
+  func bins() throws {
+    let bins = [LinePlot.Bin(x: 2, label: "1–3", count: 40), LinePlot.Bin(x: 5, label: "4–6", count: 7)]
+    let chart = LinePlot(
+      title: "", xLabel: "length", yLabel: "", series: [.init("", points([(2, 50), (5, 60)]))], bins: bins)
+    let image = try ImageElements(chart.svg)
+    for text in ["1–3", "n=40", "4–6", "n=7", "axis starts at 50"] {
+      #expect(image.texts.contains(text), "\(text)")
+    }
+    #expect(!image.texts.contains("3.0") && !image.texts.contains("3"))
+    // Labels without room are left out.
+    let many = (0..<200).map { LinePlot.Bin(x: Double($0), label: "\($0)", count: 1000) }
+    let crowded = LinePlot(
+      title: "", xLabel: "", yLabel: "", series: [.init("", points([(0, 0), (199, 1)]))], bins: many)
+    #expect(try ImageElements(crowded.svg).texts.count < 60)
+  }
+
+  @Test("a chart says where its axis starts, unless that is zero")
+  func axisNote() throws {
+    func notes(_ values: [Double], _ scale: LinePlot.Scale = .linear) throws -> [String] {
+      let series = LinePlot.Series("", points(values.enumerated().map { (Double($0.offset), $0.element) }))
+      return try ImageElements(plot([series], y: scale).svg).texts.filter { $0.contains("axis") }
+    }
+    #expect(try notes([20, 25]) == ["axis starts at 20"])
+    #expect(try notes([0, 25]).isEmpty && notes([-5, 25]).isEmpty)
+    #expect(try notes([1, 25], .logarithmic) == ["logarithmic axis"])
+  }
+
   @Test("the same content gives the same bytes, and writing replaces the file")
   func writing() throws {
     let chart = plot([.init("a", points([(0, 1), (1, 2)]))])

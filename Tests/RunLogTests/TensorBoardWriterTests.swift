@@ -71,6 +71,53 @@ struct TensorBoardWriterTests {
         == "09000000000000044010ac022a1e0a110a0a747261696e2f6c6f7373150000003f0a090a026c7215000000c0")
   }
 
+  @Test("histograms, texts and settings are encoded like in TensorBoard")
+  func otherValues() throws {
+    let writer = try writer()
+    let numbers: [Float] = [2, 2, .nan, 2]
+    let histogram = try #require(numbers.withUnsafeBufferPointer { ValueHistogram($0) })
+    try writer.write(histograms: [("h", histogram)], step: 7, time: 1.5)
+    try writer.write(texts: [("t", "é")], step: 7, time: 1.5)
+    try writer.write(hyperparameters: [("a", .number(2))], time: 1.5)
+    #expect(
+      try messages(writer.path).dropFirst() == [
+        "09000000000000f83f10072a480a460a01682a41090000000000000040110000000000000040190000000000000840210000000000001840290000000000002840320800000000000000403a080000000000000840",
+        "09000000000000f83f10072a1d0a1b0a0174420c08071204120208014202c3a94a080a060a0474657874",
+        "09000000000000f83f2a500a4e0a1c5f68706172616d735f2f73657373696f6e5f73746172745f696e666f4204080112004a280a260a"
+          + "0768706172616d73121b1a190a0e0a0161120911000000000000004029000000000000f83f",
+      ])
+    try writer.write(hyperparameters: [("b", .flag(true)), ("c", .text("x"))], time: 1.5)
+    let settings = try #require(try messages(writer.path).last)
+    #expect(settings.contains("0a080a01621202" + "2001") && settings.contains("0a080a016312031a0178"))
+  }
+
+  @Test("a histogram counts every finite number once, in intervals of equal width")
+  func histogram() throws {
+    let numbers = (0...300).map { Float($0) / 10 } + [.infinity, .nan]
+    let histogram = try #require(numbers.withUnsafeBufferPointer { ValueHistogram($0) })
+    #expect(histogram.least == 0 && histogram.most == 30 && histogram.count == 301)
+    #expect(histogram.counts.count == 30 && histogram.counts.reduce(0, +) == 301)
+    // The last interval includes its upper bound.
+    #expect(histogram.counts.allSatisfy { (9...11).contains($0) } && histogram.bounds.last == 30)
+    #expect(abs(histogram.sum - 4515) < 1e-3)
+    let nothing: [Float] = [.nan]
+    #expect(nothing.withUnsafeBufferPointer { ValueHistogram($0) } == nil)
+  }
+
+  @Test("a heatmap is a PNG image with a square for each weight")
+  func heatmap() throws {
+    let image = try #require(HeatmapImage([[[0, 1, .nan], [0.5, 0.25, 2]]]))
+    #expect(image.width == 24 && image.height == 16)
+    #expect(image.png.starts(with: [0x89, 0x50, 0x4E, 0x47]))
+    // Two sources have a column between them.
+    #expect(HeatmapImage([[[1]], [[1, 0]]])?.width == 32)
+    #expect(HeatmapImage([]) == nil && HeatmapImage([[], []]) == nil && HeatmapImage([[[1]], []]) == nil)
+    try writer().write(images: [("i", image)], step: 7, time: 1.5)
+    let message = try #require(try messages(directory.file("events.out.tfevents.1.h.3")).last)
+    // Height, width and the number of channels are before the image.
+    #expect(message.contains("0810" + "1018" + "1803" + "22"))
+  }
+
   @Test("a resumed run tells TensorBoard which earlier steps to hide")
   func resuming() throws {
     let writer = try writer(resumedStep: 5)

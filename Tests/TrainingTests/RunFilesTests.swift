@@ -102,6 +102,38 @@ struct RunFilesTests {
     #expect(try entries("").contains("vocab.txt"))
   }
 
+  @Test("Each evaluation keeps samples, which change neither the losses nor the weights", arguments: [1, 2])
+  func samples(ranks: Int) throws {
+    func train(samples: Int, to name: String) throws -> [Double] {
+      let recorder = Recorder()
+      try Job(
+        .small(text) {
+          $0.evaluation.everySteps = 6
+          $0.log.tensorboard = true
+          $0.log.samples = samples
+        }, ranks: ranks, directory: directory.file(name)
+      ).run(recorder)
+      return recorder.losses
+    }
+    #expect(try train(samples: 2, to: "with") == train(samples: 0, to: "without"))
+    let paths = RunPaths(root: directory.file("with"))
+    let (first, last) = try (
+      RunSamples(contentsOf: paths.samples(step: 6)), RunSamples(contentsOf: paths.samples(step: 12))
+    )
+    #expect(first.step == 6 && last.samples.count == 1 && last.samples[0].sources.isEmpty)
+    #expect(!last.samples[0].output.isEmpty)
+    #expect(!FileManager.default.fileExists(atPath: directory.file("without/samples")))
+    // TensorBoard has every number of metrics.jsonl, the weights, the samples and the settings.
+    let folder = try FileManager.default.contentsOfDirectory(atPath: paths.root)
+    let name = try #require(folder.first { $0.hasPrefix("events.out.tfevents.") })
+    let events = String(decoding: try Data(contentsOf: URL(fileURLWithPath: paths.file(name))), as: UTF8.self)
+    for tag in [
+      "train/loss", "train/epoch", "train/communication_share", "valid/tokens", "memory/total",
+      "finished/peak_resident_mib", "weights/rnn.weight_ih_l0", "samples/1", "_hparams_/session_start_info",
+      "model.hidden_size",
+    ] { #expect(events.contains(tag), "\(tag)") }
+  }
+
   @Test("The configuration written is the one used")
   func configurationFile() throws {
     let configuration = RunConfiguration.small(text)

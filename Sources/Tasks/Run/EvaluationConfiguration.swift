@@ -29,10 +29,15 @@ public struct EvaluationConfiguration: Options {
 public struct LogConfiguration: Options {
   public var everySteps = 10
   public var tensorboard = true
+  /// Held-out examples whose outputs are kept at each evaluation; 0: neither these nor distributions of the weights.
+  public var samples = 3
 
   public init() {}
 
-  public func check(_ checks: inout OptionChecks<Self>) { checks.bound(\.everySteps, .atLeast(1)) }
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.everySteps, .atLeast(1))
+    checks.bound(\.samples, .within(0...100))
+  }
 }
 
 /// When the run is saved, and how many savings stay.
