@@ -89,6 +89,15 @@ let libraryTargets: [Target] = [
     ],
     exclude: ["ONNX/onnx.proto"], swiftSettings: strictSwift),
   .target(
+    name: "Reporting", dependencies: ["Checkpoints", "Configuration", "Metrics", "RunLog", "Tasks"],
+    resources: [.embedInCode("Page")], swiftSettings: strictSwift),
+  .target(
+    name: "Serving",
+    dependencies: [
+      "Inference", "Tasks", "RecurrentNN", "Communication", "Configuration", "Datasets", "RunLog",
+    ],
+    resources: [.embedInCode("Page")], swiftSettings: strictSwift),
+  .target(
     name: "Training",
     dependencies: [
       "Tasks", "RecurrentNN", "Parameters", "NumericKernels", "Optimizers", "Communication",
@@ -109,9 +118,9 @@ let executableTargets: [Target] = [
   .executableTarget(
     name: "rnn-dist",
     dependencies: [
-      "Training", "Inference", "Exporting", "Benchmarking", "Tasks", "RecurrentNN", "Parameters",
-      "NumericKernels", "Optimizers", "Communication", "Configuration", "Datasets", "Diagnosis", "Metrics",
-      "Checkpoints", "RunLog", "Yams", "CBuild",
+      "Training", "Inference", "Exporting", "Serving", "Reporting", "Benchmarking", "Tasks", "RecurrentNN",
+      "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration", "Datasets",
+      "Diagnosis", "Metrics", "Checkpoints", "RunLog", "Yams", "CBuild",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)
@@ -164,6 +173,10 @@ let testTargets: [Target] = [
       "Configuration", "Datasets", "Checkpoints", "RunLog",
       .product(name: "SwiftProtobuf", package: "swift-protobuf"),
     ]),
+  test("Reporting", of: ["Reporting", "Checkpoints", "Configuration", "RunLog", "Tasks"]),
+  test(
+    "Serving",
+    of: ["Serving", "Inference", "Tasks", "Communication", "Configuration", "RunLog", "Training"]),
 ]
 
 func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {

@@ -21,9 +21,8 @@ struct RNNDist: ParsableCommand {
     version: ProgramVersion.text,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ScoreCommand.self, GenerateCommand.self,
-      InspectCommand.self, ExportCommand.self, ImportCommand.self, LengthsCommand.self, BenchCommand.self,
-      ConfigCommand.self,
-      DoctorCommand.self,
+      InspectCommand.self, ExportCommand.self, ImportCommand.self, LengthsCommand.self, ReportCommand.self,
+      ServeCommand.self, BenchCommand.self, ConfigCommand.self, DoctorCommand.self,
     ])
 
   static let _errorPrefix = "error: "

@@ -71,6 +71,12 @@ let allowedImports: [TargetRule] = [
       "Tasks", "Inference",
     ], external: ["Foundation", "FoundationEssentials", "SwiftProtobuf"]),
   TargetRule(
+    "Reporting", ["Checkpoints", "Configuration", "Metrics", "RunLog", "Tasks"], external: ["Foundation"]),
+  TargetRule(
+    "Serving",
+    ["RecurrentNN", "Communication", "Configuration", "Datasets", "RunLog", "Tasks", "Inference"],
+    external: platform.union(["Foundation", "Synchronization", "Dispatch"])),
+  TargetRule(
     "Training",
     [
       "NumericKernels", "Parameters", "RecurrentNN", "Optimizers", "Communication", "Configuration",
@@ -86,6 +92,6 @@ let allowedImports: [TargetRule] = [
     [
       "NumericKernels", "Options", "Parameters", "RecurrentNN", "Optimizers", "Communication",
       "Configuration", "Datasets", "Diagnosis", "Metrics", "Checkpoints", "RunLog", "Tasks", "Inference",
-      "Exporting", "Training", "Benchmarking", "CBuild",
+      "Exporting", "Serving", "Reporting", "Training", "Benchmarking", "CBuild",
     ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser", "Yams"])),
 ]

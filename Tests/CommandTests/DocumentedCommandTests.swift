@@ -105,8 +105,8 @@ import Testing
       """,
     ]
     for command in [
-      "evaluate", "predict", "score", "generate", "inspect", "export", "import", "lengths", "bench allreduce",
-      "config list",
+      "evaluate", "predict", "score", "generate", "inspect", "export", "import", "lengths", "report",
+      "bench allreduce", "config list",
       "config show",
     ] {
       let examples = try await examples(of: command)
@@ -120,8 +120,7 @@ import Testing
   /// The help of every command fits 80 columns.
   @Test(arguments: [
     "", "train", "evaluate", "predict", "score", "generate", "inspect", "export", "import", "lengths",
-    "bench",
-    "bench lm", "bench seq2seq",
+    "report", "serve", "bench", "bench lm", "bench seq2seq",
     "bench generate", "bench gemm", "bench allreduce", "config", "config list", "config show", "config check",
   ]) func helpFitsATerminal(command: String) async throws { _ = try await examples(of: command) }
 

@@ -4,6 +4,7 @@ import Datasets
 import Foundation
 import Inference
 import Metrics
+import Reporting
 import RunLog
 import Tasks
 
@@ -58,7 +59,7 @@ struct LengthsCommand: LocalCommand {
     guard let rows else {
       throw ValidationError("\(runs[0]) has no \(split.rawValue) data: use --data FILE")
     }
-    if let plot { try picture(rows, chosen).write(to: plot) }
+    if let plot { try picture(rows, chosen, models.map(\.configuration)).write(to: plot) }
     try StandardOutput.line(json ? object(rows, chosen).text : table(rows, chosen))
     return ExitCode.done
   }
@@ -99,20 +100,32 @@ struct LengthsCommand: LocalCommand {
     ]
   }
 
-  private func picture(_ rows: [LengthComparison.Row], _ metric: Metric) -> LinePlot {
+  /// A line for each run or, of runs that differ in their seed alone, for all of them: the mean and the range of their values.
+  private func picture(
+    _ rows: [LengthComparison.Row], _ metric: Metric, _ configurations: [RunConfiguration?]
+  ) -> LinePlot {
     let axis = MetricText.axis(metric)
     let name = metric.name.replacing("_", with: " ")
-    let series = names.enumerated().map { index, name in
+    let reliable = rows.filter { $0.examples >= atLeast }
+    func middle(_ row: LengthComparison.Row) -> Double {
+      Double(row.lengths.lowerBound + row.lengths.upperBound) / 2
+    }
+    let curves = runs.indices.map { index in
+      reliable.map { row in
+        LinePlot.Point(x: middle(row), y: row.values[index].map { $0 * axis.factor } ?? .nan)
+      }
+    }
+    let series = SeedGroups.of(configurations).map { members in
       LinePlot.Series(
-        name,
-        rows.filter { $0.examples >= atLeast }.map { row in
-          let middle = Double(row.lengths.lowerBound + row.lengths.upperBound) / 2
-          return LinePlot.Point(x: middle, y: row.values[index].map { $0 * axis.factor } ?? .nan)
-        })
+        SeedGroups.name(members, names, configurations), SeedGroups.mean(of: members.map { curves[$0] }))
+    }
+    let bins = reliable.map { row in
+      let (first, last) = (row.lengths.lowerBound, row.lengths.upperBound)
+      return LinePlot.Bin(x: middle(row), label: first == last ? "\(first)" : "\(first)–\(last)", count: row.examples)
     }
     return LinePlot(
       title: "\(name) by length of the source", xLabel: "steps of the source", yLabel: name + axis.unit,
-      series: series)
+      series: series, bins: bins)
   }
 }
 

@@ -1,0 +1,118 @@
+import Foundation
+import Metrics
+import RunLog
+
+/// The curves of several runs, one chart per number. Runs that differ in their seed alone are one line: their mean, with the
+/// range of their values around it.
+struct ReportPlots {
+  private let runs: [ReportedRun]
+  private let groups: [(name: String, members: [Int])]
+
+  init(_ runs: [ReportedRun]) {
+    self.runs = runs
+    let (names, configurations) = (runs.map(\.name), runs.map(\.configuration))
+    groups = SeedGroups.of(configurations).map { (SeedGroups.name($0, names, configurations), $0) }
+  }
+
+  /// Whether some lines are means.
+  var hasMeans: Bool { groups.contains { $0.members.count > 1 } }
+
+  /// The charts of training and validation, those that tell most first.
+  var learning: [LinePlot] {
+    let metrics = names("valid").subtracting(Self.counts + ["loss"])
+    let ordered =
+      Metric.all.map(\.name).filter(metrics.contains) + metrics.subtracting(Metric.all.map(\.name)).sorted()
+    var plots = [plot("train", "loss", "training loss"), plot("valid", "loss", "validation loss")]
+    plots += ordered.map { plot("valid", $0, Self.title($0)) }
+    plots.append(plot("train", "gradient_norm", "gradient norm", isLogarithmic: true))
+    plots.append(plot("train", "learning_rate", "learning rate"))
+    return plots.compactMap { $0 }
+  }
+
+  /// The charts of speed.
+  var speed: [LinePlot] {
+    [
+      plot("train", "tokens_per_second", "tokens per second, over all ranks"),
+      plot("train", "communication_share", "share of time in communication, %", factor: 100),
+    ].compactMap { $0 }
+  }
+
+  /// Numbers that say how much was evaluated, not how well.
+  private static let counts = ["tokens", "examples", "decoded"]
+
+  private func names(_ kind: String) -> Set<String> {
+    runs.reduce(into: []) { $0.formUnion($1.history?.names(kind) ?? []) }
+  }
+
+  private static func title(_ name: String) -> String {
+    let metric = Metric(rawValue: name)
+    let unit = if case .share = metric?.scale { ", %" } else { "" }
+    return "validation \(metric?.label ?? name.replacing("_", with: " "))\(unit)"
+  }
+
+  /// The chart of a number; nil if no run has it, or it is zero everywhere.
+  private func plot(
+    _ kind: String, _ name: String, _ title: String, factor: Double? = nil, isLogarithmic: Bool = false
+  ) -> LinePlot? {
+    let isShare = if case .share = Metric(rawValue: name)?.scale { kind != "train" } else { false }
+    let factor = factor ?? (isShare ? 100 : 1)
+    let series = groups.compactMap { group -> LinePlot.Series? in
+      let curves = group.members.map { index in
+        (runs[index].history?.curve(kind, name) ?? []).map {
+          LinePlot.Point(x: Double($0.step), y: $0.value * factor)
+        }
+      }
+      let points = SeedGroups.mean(of: curves)
+      return points.isEmpty ? nil : LinePlot.Series(group.name, points)
+    }
+    guard series.contains(where: { $0.points.contains { $0.y != 0 } }) else { return nil }
+    return LinePlot(
+      title: title, xLabel: "step", yLabel: "", yScale: isLogarithmic ? .logarithmic : .linear,
+      series: series)
+  }
+}
+
+/// The last collectives of every rank before the watchdog ended a run.
+struct Timeline {
+  private static let width = 760.0
+  private static let left = 90.0
+  private static let rowHeight = 22.0
+
+  let record: FlightRecordFile
+
+  /// The chart as an SVG element; nil without any collective.
+  var element: String? {
+    let operations = record.ranks.flatMap(\.records)
+    guard let oldest = operations.map(\.age).max(), oldest > 0 else { return nil }
+    let scale = Self.width / oldest
+    var rows = ""
+    for (index, rank) in record.ranks.enumerated() {
+      let y = 8 + Double(index) * Self.rowHeight
+      let isCulprit = record.culprits.contains(rank.rank)
+      rows +=
+        "<text x=\"\(Self.left - 8)\" y=\"\(y + 14)\" class=\"\(isCulprit ? "culprit" : "label")\" "
+        + "text-anchor=\"end\">rank \(rank.rank)\(isCulprit ? " ✗" : "")</text>"
+      for operation in rank.records {
+        let isOpen = operation.seconds == nil
+        let start = Self.left + (oldest - operation.age) * scale
+        let length = max(1, (operation.seconds ?? operation.age) * scale)
+        let hint =
+          "\(operation.operation), \(operation.bytes) bytes, step \(operation.step), \(operation.phase): "
+          + (operation.seconds.map { String(format: "%.4f s", $0) } ?? "not finished")
+        rows +=
+          String(
+            format: "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"%@\">", start, y,
+            length,
+            Self.rowHeight - 4, isOpen ? "open" : "operation")
+          + "<title>\(xmlEscaped(hint))</title></rect>"
+      }
+    }
+    let height = 8 + Double(record.ranks.count) * Self.rowHeight
+    let axis =
+      "<text x=\"\(Self.left)\" y=\"\(height + 14)\" class=\"label\">\(String(format: "%.3g", oldest)) s before the end</text>"
+      + "<text x=\"\(Self.left + Self.width)\" y=\"\(height + 14)\" class=\"label\" text-anchor=\"end\">end</text>"
+    return
+      "<svg class=\"timeline\" width=\"\(Int(Self.left + Self.width + 16))\" height=\"\(Int(height + 24))\" "
+      + "role=\"img\" aria-label=\"collectives of every rank\">\(rows)\(axis)</svg>"
+  }
+}

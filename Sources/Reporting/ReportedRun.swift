@@ -1,0 +1,178 @@
+import Checkpoints
+import Configuration
+import Foundation
+import RunLog
+import Tasks
+
+/// What a report knows of a run. Parts that are missing or damaged are nil or empty, and named in ``problems``.
+public struct ReportedRun {
+  /// The last part of the path, made unique among the runs of the report.
+  var name: String
+  let paths: RunPaths
+  let configuration: RunConfiguration?
+  let record: RunRecord?
+  let history: RunHistory?
+  /// Samples in the order of their steps.
+  let samples: [RunSamples]
+  /// The pictures of `attention/` as SVG files, by name.
+  let pictures: [(name: String, svg: Data)]
+  let flightRecord: FlightRecordFile?
+  private(set) var problems: [String] = []
+
+  /// Reads the files of a run directory.
+  ///
+  /// - Parameter configuration: the content of its `config.yaml`, or what is wrong with it.
+  public init(_ paths: RunPaths, configuration: Result<RunConfiguration, any Error>) {
+    name = URL(fileURLWithPath: paths.root).standardizedFileURL.lastPathComponent
+    self.paths = paths
+    var problems: [String] = []
+    func attempt<Value>(_ body: () throws -> Value) -> Value? {
+      do {
+        return try body()
+      } catch {
+        problems.append("\(error)")
+        return nil
+      }
+    }
+    self.configuration = attempt { try configuration.get() }
+    record = attempt { try RunRecord(contentsOf: paths.record) }
+    history = attempt { try RunHistory(contentsOf: paths.metrics) }
+    if let count = history?.unreadableLines, count > 0 {
+      problems.append(
+        "\(paths.metrics): \(count) \(count == 1 ? "line is" : "lines are") not JSON and left out")
+    }
+    if let history, history.events.isEmpty { problems.append("\(paths.metrics): holds no events") }
+    samples = Self.names(in: paths.samples, suffix: ".json").compactMap { name in
+      attempt { try RunSamples(contentsOf: "\(paths.samples)/\(name)") }
+    }.sorted { $0.step < $1.step }
+    pictures = Self.names(in: paths.attention, suffix: ".svg").prefix(Self.mostPictures).compactMap { name in
+      attempt {
+        let path = "\(paths.attention)/\(name)"
+        guard let svg = try DurableFile.read(path, limit: Self.largestPicture) else {
+          throw RunRecordFailure(path: path, problem: "is too large for a report")
+        }
+        return (name, svg)
+      }
+    }
+    let flight = paths.flightRecord
+    flightRecord =
+      FileManager.default.fileExists(atPath: flight)
+      ? attempt { try FlightRecordFile(contentsOf: flight) } : nil
+    self.problems = problems
+  }
+
+  private static let mostPictures = 6
+  private static let largestPicture = 4 << 20
+
+  /// The names of files of a kind, in the order of the numbers in them; none if there is no such directory.
+  private static func names(in directory: String, suffix: String) -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return names.filter { $0.hasSuffix(suffix) && !$0.hasPrefix(".") }.sorted {
+      $0.compare($1, options: .numeric) == .orderedAscending
+    }
+  }
+
+  /// Seconds from the start of the run to its end or, while it runs, to its last event.
+  var duration: Double? {
+    guard let record else { return nil }
+    let end = record.ended?.timeIntervalSince1970 ?? history?.events.compactMap(\.time).max()
+    return end.map { $0 - record.started.timeIntervalSince1970 }
+  }
+
+  /// The settings by key, without what can't change results: where things are, what is logged and kept.
+  var settings: [(key: String, value: String)] { configuration?.settings ?? [] }
+}
+
+extension [ReportedRun] {
+  /// Tells runs of the same name apart by their whole path.
+  mutating func makeNamesUnique() {
+    let counts = Dictionary(grouping: self, by: \.name).mapValues(\.count)
+    for index in indices where counts[self[index].name] ?? 0 > 1 { self[index].name = self[index].paths.root }
+  }
+}
+
+/// Runs that differ in nothing but their seed.
+public enum SeedGroups {
+  /// Groups runs in the order of their first members. Runs without a configuration are alone.
+  ///
+  /// - Returns: the indices of the runs of each group.
+  public static func of(_ configurations: [RunConfiguration?]) -> [[Int]] {
+    var groups: [(key: String, members: [Int])] = []
+    for (index, configuration) in configurations.enumerated() {
+      guard let configuration else {
+        groups.append(("run \(index)", [index]))
+        continue
+      }
+      let key = configuration.settings.filter { $0.key != "seed" }.map { "\($0.key)=\($0.value)" }
+        .joined(separator: "\n")
+      if let group = groups.firstIndex(where: { $0.key == key }) {
+        groups[group].members.append(index)
+      } else {
+        groups.append((key, [index]))
+      }
+    }
+    return groups.map(\.members)
+  }
+
+  /// The name of a group in a legend: that of the run, or of the first of several with their seeds.
+  public static func name(_ members: [Int], _ names: [String], _ configurations: [RunConfiguration?])
+    -> String
+  {
+    guard members.count > 1, let first = members.first else { return members.first.map { names[$0] } ?? "" }
+    let seeds = members.compactMap { configurations[$0]?.seed }.map(String.init).joined(separator: ", ")
+    return "\(names[first]) (seeds \(seeds))"
+  }
+
+  /// The mean of the curves of a group, with the least and the largest value at each place where all have one.
+  public static func mean(of curves: [[LinePlot.Point]]) -> [LinePlot.Point] {
+    guard curves.count > 1, let first = curves.first else { return curves.first ?? [] }
+    let others = curves.dropFirst().map { curve in
+      Dictionary(curve.map { ($0.x, $0.y) }) { _, last in last }
+    }
+    return first.compactMap { point in
+      let values = [point.y] + others.compactMap { $0[point.x] }
+      guard values.count == curves.count, values.allSatisfy(\.isFinite), let least = values.min(),
+        let most = values.max()
+      else { return nil }
+      return LinePlot.Point(
+        x: point.x, y: values.reduce(0, +) / Double(values.count), spread: least...most)
+    }
+  }
+}
+
+/// The records of all ranks that the watchdog wrote when it ended a run (docs/OPERATIONS.md): the timeline of a job before its
+/// end.
+struct FlightRecordFile: Decodable {
+  struct Rank: Decodable {
+    var rank: Int
+    var host: String
+    var process: String
+    var step: Int?
+    var records: [Operation]
+  }
+
+  struct Operation: Decodable {
+    var operation: String
+    var bytes: Int
+    var phase: String
+    var step: Int
+    /// Seconds from its beginning to the moment of the record.
+    var age: Double
+    /// Seconds that it took; nil while the rank was still in it.
+    var seconds: Double?
+  }
+
+  var message: String
+  var culprits: [Int]
+  var ranks: [Rank]
+
+  /// Throws `FileFailure`, `RunRecordFailure`.
+  init(contentsOf path: String) throws {
+    guard let json = try DurableFile.read(path, limit: 64 << 20) else {
+      throw RunRecordFailure(path: path, problem: "isn't a regular file of at most 64 MiB")
+    }
+    do { self = try JSONDecoder().decode(FlightRecordFile.self, from: json) } catch {
+      throw RunRecordFailure(path: path, problem: "isn't a flight record: \(error)")
+    }
+  }
+}

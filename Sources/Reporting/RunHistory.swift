@@ -1,0 +1,101 @@
+import Checkpoints
+import Foundation
+import RunLog
+
+/// The lines of `metrics.jsonl`: what happened in a run, and the curves of its numbers.
+struct RunHistory {
+  /// A line.
+  struct Event {
+    /// `train`, `valid`, `test`, `checkpoint`, `skipped`, `finished` and others.
+    let kind: String
+    let step: Int?
+    /// Seconds since 1970.
+    let time: Double?
+    let numbers: [String: Double]
+    let texts: [String: String]
+    let isBest: Bool
+  }
+
+  private(set) var events: [Event] = []
+  /// Lines that are not JSON objects, as after a crash.
+  private(set) var unreadableLines = 0
+
+  /// Reads the file; throws `FileFailure`.
+  init(contentsOf path: String) throws {
+    let data = try DurableFile.read(path, limit: Self.largestFile)
+    guard let data else {
+      throw RunRecordFailure(path: path, problem: "has more than \(Self.largestFile) bytes")
+    }
+    for line in data.split(separator: UInt8(ascii: "\n")) {
+      if let event = Event(line) { events.append(event) } else { unreadableLines += 1 }
+    }
+  }
+
+  private static let largestFile = 1 << 30
+
+  func events(_ kind: String) -> [Event] { events.filter { $0.kind == kind } }
+
+  /// The names of the numbers of events of a kind, without the place of the event.
+  func names(_ kind: String) -> Set<String> {
+    events(kind).reduce(into: Set<String>()) { $0.formUnion($1.numbers.keys) }.subtracting(["epoch"])
+  }
+
+  /// A number by step. Steps that occur twice, as after a crash without a checkpoint, count once: the last time.
+  func curve(_ kind: String, _ name: String) -> [(step: Int, value: Double)] {
+    var values: [Int: Double] = [:]
+    for event in events(kind) {
+      if let step = event.step, let value = event.numbers[name] { values[step] = value }
+    }
+    return values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
+  /// The best evaluation of the validation data, or the last one if none is marked as best.
+  var bestEvaluation: Event? {
+    let evaluations = events("valid")
+    return evaluations.last(where: \.isBest) ?? evaluations.last
+  }
+
+  var lastStep: Int? { events.compactMap(\.step).max() }
+}
+
+extension RunHistory.Event {
+  /// Nil for bytes that are not a JSON object with an event.
+  init?(_ line: some Collection<UInt8>) {
+    guard let fields = try? JSONDecoder().decode([String: Field].self, from: Data(line)),
+      case .text(let kind)? = fields["event"]
+    else { return nil }
+    var (numbers, texts, isBest) = ([String: Double](), [String: String](), false)
+    for (name, field) in fields where name != "event" {
+      switch field {
+      case .flag(let flag): isBest = isBest || name == "best" && flag
+      case .number(let number): numbers[name] = number
+      case .text(let text): texts[name] = text
+      case .other: break
+      }
+    }
+    let step = numbers.removeValue(forKey: "step").flatMap { Int(exactly: $0) }
+    self.init(
+      kind: kind, step: step, time: numbers.removeValue(forKey: "time"), numbers: numbers, texts: texts,
+      isBest: isBest)
+  }
+
+  private enum Field: Decodable {
+    case flag(Bool)
+    case number(Double)
+    case text(String)
+    case other
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let flag = try? container.decode(Bool.self) {
+        self = .flag(flag)
+      } else if let number = try? container.decode(Double.self) {
+        self = .number(number)
+      } else if let text = try? container.decode(String.self) {
+        self = .text(text)
+      } else {
+        self = .other
+      }
+    }
+  }
+}

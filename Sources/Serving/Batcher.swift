@@ -1,0 +1,255 @@
+import Datasets
+import Inference
+import RecurrentNN
+import Tasks
+
+/// An output for a line.
+struct PredictedLine: Sendable {
+  var outputs: [[UInt8]]
+  var scores: [Double]
+  var attention: [AttentionMatrix]
+}
+
+/// Computes requests together: lines with the same options as one batch, texts token by token. A text joins the others of its
+/// model at the next token, whenever its request comes, and leaves them when it ends.
+final class Batcher {
+  /// Texts that are continued together, by the number that their sampler gives them.
+  private final class Group {
+    let model: Int
+    let sampler: SequenceSampler<Float>
+    var texts: [Int: OpenText] = [:]
+
+    init(_ model: Int, _ sampler: SequenceSampler<Float>) { (self.model, self.sampler) = (model, sampler) }
+  }
+
+  private struct OpenText {
+    let request: TextRequest
+    /// Among those of the request.
+    let number: Int
+    var text: StreamingText
+    var tokens = 0
+    /// Bytes that were not sent yet.
+    var unsent: [UInt8] = []
+  }
+
+  /// The time between two pieces of a text that is streamed. Sending every token alone would cost more than computing it.
+  private static let sendingPeriod = Duration.milliseconds(20)
+
+  private let models: [ServedModel]
+  private let batch: Int
+  private let metrics: ServiceMetrics
+  private var groups: [Group] = []
+  /// Requests for texts that find no room yet.
+  private var waiting: [TextRequest] = []
+  private var lastSending = ContinuousClock.now
+
+  init(_ models: [ServedModel], batch: Int, metrics: ServiceMetrics) {
+    (self.models, self.batch, self.metrics) = (models, batch, metrics)
+  }
+
+  /// Whether no text is being written.
+  var isIdle: Bool { groups.isEmpty && waiting.isEmpty }
+
+  /// Answers requests for predictions, and begins the texts of the others.
+  func take(_ jobs: [InferenceThread.Job]) {
+    var lines: [LineRequest] = []
+    for job in jobs {
+      switch job {
+      case .lines(let request): lines.append(request)
+      case .texts(let request): waiting.append(request)
+      }
+    }
+    answer(lines)
+    beginTexts()
+    metrics.setLoad(waiting: waiting.count, active: groups.reduce(0) { $0 + $1.texts.count })
+  }
+
+  // MARK: Lines
+
+  private struct BatchKey: Hashable {
+    let model: Int
+    let options: LineRequest.Options
+  }
+
+  private func answer(_ requests: [LineRequest]) {
+    var groups: [(key: BatchKey, requests: [LineRequest])] = []
+    for request in requests {
+      let key = BatchKey(model: request.model, options: request.options)
+      // Full batches are closed, so that a request waits for no more than that.
+      if let index = groups.lastIndex(where: { $0.key == key }),
+        groups[index].requests.reduce(request.lines.count, { $0 + $1.lines.count }) <= batch
+      {
+        groups[index].requests.append(request)
+      } else {
+        groups.append((key, [request]))
+      }
+    }
+    for group in groups { answer(group.requests, group.key) }
+  }
+
+  /// Computes the lines of requests as one batch.
+  private func answer(_ requests: [LineRequest], _ key: BatchKey) {
+    let served = models[key.model]
+    let now = ContinuousClock.now
+    do {
+      let predictor = try served.model.predictor(PredictionOptions(key.options))
+      let read: [(request: LineRequest, lines: Int, problem: HTTPProblem?)] = requests.map { request in
+        let before = predictor.count
+        if request.reply.isAbandoned || request.deadline < now { return (request, 0, Self.tooLate) }
+        do {
+          for (index, line) in request.lines.enumerated() {
+            try predictor.add(line, number: index + 1, name: "input")
+          }
+          return (request, request.lines.count, nil)
+        } catch {
+          // The lines before a bad one are computed with the others, and their outputs dropped.
+          return (request, predictor.count - before, Self.problem(error))
+        }
+      }
+      if predictor.count > 0 { metrics.count(lines: predictor.count, of: served.name) }
+      var outputs = try predictor.run()[...]
+      for (request, lines, problem) in read {
+        let own = outputs.prefix(lines).map {
+          PredictedLine(outputs: $0.lines, scores: $0.scores, attention: $0.attention)
+        }
+        outputs = outputs.dropFirst(lines)
+        finish(request, problem.map { LineRequest.Reply.refused($0) } ?? .outputs(own))
+      }
+    } catch {
+      for request in requests { finish(request, .refused(Self.problem(error))) }
+    }
+  }
+
+  private func finish(_ request: LineRequest, _ reply: LineRequest.Reply) {
+    request.reply.send(reply)
+    request.reply.finish()
+  }
+
+  private static let tooLate = HTTPProblem(503, "the request has waited for too long; try again later")
+
+  /// What a client may know of an error: what is wrong with its data, but nothing of files.
+  private static func problem(_ error: any Error) -> HTTPProblem {
+    switch error {
+    case let error as DataError: HTTPProblem(422, "\(error)")
+    case TrainingFailure.unfittingData(let problem): HTTPProblem(422, problem)
+    default: HTTPProblem(500, "\(error)")
+    }
+  }
+
+  // MARK: Texts
+
+  /// Begins texts that wait, as long as there is room for them.
+  private func beginTexts() {
+    var open = groups.reduce(0) { $0 + $1.texts.count }
+    while let request = waiting.first, open + request.request.count <= batch || open == 0 {
+      waiting.removeFirst()
+      guard !request.events.isAbandoned else { continue }
+      do {
+        guard ContinuousClock.now < request.deadline else { throw Self.tooLate }
+        try begin(request)
+        open += request.request.count
+      } catch {
+        refuse(request, (error as? HTTPProblem) ?? Self.problem(error))
+      }
+    }
+    for request in waiting where request.deadline < ContinuousClock.now { refuse(request, Self.tooLate) }
+    waiting.removeAll { $0.events.isAbandoned || $0.deadline < ContinuousClock.now }
+  }
+
+  private func refuse(_ request: TextRequest, _ problem: HTTPProblem) {
+    request.events.send(.refused(problem))
+    request.events.finish()
+  }
+
+  private func begin(_ request: TextRequest) throws {
+    let served = models[request.model]
+    let sampler = try served.model.sampler(of: request.request)
+    guard let vocabulary = served.vocabulary else {
+      return refuse(request, HTTPProblem(422, "no texts to write"))
+    }
+    let count = sampler.textCount
+    var (group, offset) = (Group(request.model, sampler), 0)
+    for other in groups where other.model == request.model {
+      guard let joined = other.sampler.join(sampler) else { break }
+      (group, offset) = (other, joined)
+      break
+    }
+    if !groups.contains(where: { $0 === group }) { groups.append(group) }
+    var start = StreamingText(vocabulary)
+    // The separator before the first token depends on the token before it.
+    for id in request.request.prompt.suffix(1) { _ = start.append(id) }
+    for number in 0..<count {
+      group.texts[offset + number] = OpenText(request: request, number: number, text: start)
+    }
+  }
+
+  /// Continues every open text by a token.
+  func step() {
+    let now = ContinuousClock.now
+    let isSending = now - lastSending >= Self.sendingPeriod
+    if isSending { lastSending = now }
+    for group in groups { step(group, now, isSending: isSending) }
+    groups.removeAll { $0.texts.isEmpty }
+  }
+
+  private func step(_ group: Group, _ now: ContinuousClock.Instant, isSending: Bool) {
+    var ended: [Int: TextRequest.End] = [:]
+    var tokens = 0
+    var continued: Set<Int> = []
+    group.sampler.step { token in
+      tokens += 1
+      if token.isEnd {
+        ended[token.text] = .end
+      } else {
+        continued.insert(token.text)
+        group.texts[token.text]?.tokens += 1
+        let piece = group.texts[token.text]?.text.append(token.token) ?? []
+        group.texts[token.text]?.unsent += piece
+      }
+    }
+    metrics.count(tokens: tokens, of: models[group.model].name)
+    var removed: Set<Int> = []
+    for (number, text) in group.texts {
+      if text.request.events.isAbandoned {
+        removed.insert(number)
+      } else if let end = reasonToEnd(text, ended[number], isContinued: continued.contains(number), now) {
+        send(text.unsent + group.texts[number, default: text].text.finish(), of: text)
+        text.request.events.send(.end(text: text.number, end, tokens: text.tokens))
+        removed.insert(number)
+      } else if isSending {
+        send(text.unsent, of: text)
+        group.texts[number]?.unsent = []
+      }
+    }
+    group.sampler.remove(texts: removed)
+    for number in removed { finish(number, of: group) }
+  }
+
+  /// Why a text ends at this step; nil: it goes on.
+  private func reasonToEnd(
+    _ text: OpenText, _ marked: TextRequest.End?, isContinued: Bool, _ now: ContinuousClock.Instant
+  ) -> TextRequest.End? {
+    if let marked { return marked }
+    if !isContinued || text.tokens >= text.request.request.maximumLength ?? .max { return .length }
+    return text.request.deadline < now ? .time : nil
+  }
+
+  private func send(_ bytes: [UInt8], of text: OpenText) {
+    if !bytes.isEmpty { text.request.events.send(.piece(text: text.number, bytes)) }
+  }
+
+  /// Removes a text; the last one of a request ends its answer.
+  private func finish(_ number: Int, of group: Group) {
+    guard let text = group.texts.removeValue(forKey: number) else { return }
+    let isOpen = group.texts.values.contains { $0.request.events === text.request.events }
+    if !isOpen { text.request.events.finish() }
+  }
+}
+
+extension PredictionOptions {
+  fileprivate init(_ options: LineRequest.Options) {
+    self.init(
+      count: options.count, keepsAttention: options.keepsAttention, keepsScores: options.keepsScores,
+      sampling: options.sampling.map { TextSampling($0, seed: options.seed) })
+  }
+}

@@ -1,0 +1,112 @@
+import Dispatch
+import Foundation
+import Inference
+import RecurrentNN
+import Synchronization
+
+/// Lines to predict for.
+struct LineRequest: Sendable {
+  /// What decides the outputs for a line. Lines with equal options can be computed together.
+  struct Options: Sendable, Hashable {
+    var count = 1
+    var keepsAttention = false
+    var keepsScores = false
+    /// Nil: the best outputs are searched for.
+    var sampling: SamplingOptions?
+    var seed: UInt64 = 0
+  }
+
+  enum Reply: Sendable {
+    case outputs([PredictedLine])
+    case refused(HTTPProblem)
+  }
+
+  /// The number of the model.
+  var model: Int
+  var lines: [[UInt8]]
+  var options: Options
+  var deadline: ContinuousClock.Instant
+  let reply = Channel<Reply>()
+}
+
+/// Texts to write.
+struct TextRequest: Sendable {
+  enum Event: Sendable {
+    case piece(text: Int, [UInt8])
+    case end(text: Int, End, tokens: Int)
+    case refused(HTTPProblem)
+  }
+
+  /// Why a text has ended.
+  enum End: String, Sendable {
+    /// The model has written an end mark.
+    case end
+    case length
+    /// The time of the request is over.
+    case time
+  }
+
+  /// The number of the model.
+  var model: Int
+  var request: SavedModel.WritingRequest
+  var deadline: ContinuousClock.Instant
+  let events = Channel<Event>()
+}
+
+/// The thread that computes with the models of a service. It takes requests in the order in which they come, and all that wait
+/// together.
+final class InferenceThread: Sendable {
+  enum Job: Sendable {
+    case lines(LineRequest)
+    case texts(TextRequest)
+  }
+
+  private struct State {
+    var jobs: [Job] = []
+    var isStopping = false
+  }
+
+  private let state = Mutex(State())
+  private let arrivals = DispatchSemaphore(value: 0)
+  private let ended = DispatchSemaphore(value: 0)
+
+  /// Starts the thread. It takes over the models, which nothing else may use from now on.
+  init(_ models: [ServedModel], batch: Int, metrics: ServiceMetrics) {
+    nonisolated(unsafe) let batcher = Batcher(models, batch: batch, metrics: metrics)
+    let thread = Thread { [self] in
+      while let jobs = takeJobs(waiting: batcher.isIdle) {
+        batcher.take(jobs)
+        batcher.step()
+      }
+      ended.signal()
+    }
+    // As large as that of a main thread, on which other commands compute.
+    thread.stackSize = 8 << 20
+    thread.start()
+  }
+
+  func add(_ job: Job) {
+    state.withLock { $0.jobs.append(job) }
+    arrivals.signal()
+  }
+
+  /// Waits until all requests are answered, and ends the thread.
+  func stop() {
+    state.withLock { $0.isStopping = true }
+    arrivals.signal()
+    ended.wait()
+  }
+
+  /// The requests that have come, at least one if it is to wait for them; nil at the end.
+  private func takeJobs(waiting: Bool) -> [Job]? {
+    while true {
+      let (jobs, isStopping) = state.withLock { state in
+        defer { state.jobs = [] }
+        return (state.jobs, state.isStopping)
+      }
+      if !jobs.isEmpty || !waiting { return jobs }
+      if isStopping { return nil }
+      arrivals.wait()
+    }
+  }
+}
