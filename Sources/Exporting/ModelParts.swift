@@ -194,12 +194,15 @@ extension ExportedModel {
   /// All recurrent networks of the model.
   var networks: [RecurrentPart] {
     func networks(_ shape: SequenceNetworkShape) -> [RecurrentPart] {
-      [RecurrentPart(name: "rnn", options: shape.recurrent, inputSize: shape.input.width)]
-        + [shape.input.characterNetwork("characters.rnn")].compactMap { $0 }
+      [RecurrentPart(name: "rnn", options: shape.encoder.network, inputSize: shape.encoder.input.width)]
+        + [shape.encoder.input.characterNetwork("characters.rnn")].compactMap { $0 }
     }
     switch shape {
     case .languageModel(let shape):
-      return [RecurrentPart(name: "rnn", options: shape.network, inputSize: shape.embeddingSize)]
+      return [
+        RecurrentPart(
+          name: "rnn", options: shape.options.network, inputSize: shape.options.embeddingSize)
+      ]
     case .tagger(let shape): return networks(shape.network)
     case .classifier(let shape): return networks(shape.network)
     case .generator(let shape): return [DecoderPart(shape).network]

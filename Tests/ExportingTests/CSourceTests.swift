@@ -126,9 +126,9 @@ private struct CDriver {
         case .softmax: "for (int t = 0; t < lengths[b]; t++) print_scores(y + t * NET_SIZE, NET_SIZE, 1);"
         default: "for (int t = 0; t < lengths[b]; t++) print_scores(y + t * NET_SIZE, NET_SIZE, 0);"
         }
-      return sequences(head, shape.network.input, "8 * NET_SIZE", output)
+      return sequences(head, shape.network.encoder.input, "8 * NET_SIZE", output)
     case .classifier(let shape):
-      return sequences(head, shape.network.input, "NET_SIZE", "print_scores(y, NET_SIZE, 1);")
+      return sequences(head, shape.network.encoder.input, "NET_SIZE", "print_scores(y, NET_SIZE, 1);")
     default: return ""
     }
   }

@@ -93,7 +93,7 @@ struct ReferenceOutputs {
     integers["tokens"] = ([B, T], tokens)
     floats["log_probabilities"] = ExportedTensor([B, T, V], scores)
     // The state before the first token, and that after the last.
-    let isLSTM = shape.network.cell.kind == .lstm
+    let isLSTM = shape.options.network.cell.kind == .lstm
     for (part, matrix) in state.enumerated() {
       let name = isLSTM ? "\(part % 2 == 0 ? "h" : "c")_l\(part / 2)" : "h_l\(part)"
       floats[name] = ExportedTensor([B, matrix.columns], [Float](repeating: 0, count: B * matrix.columns))
@@ -162,7 +162,7 @@ struct ReferenceOutputs {
   private mutating func tagger(_ shape: SequenceTaggerShape) throws {
     let model = try SequenceTagger<Float>(shape)
     let (B, T, C) = (Self.batch, Self.steps, shape.output.size)
-    let input = sequences(shape.network.input, lengths: Self.lengths)
+    let input = sequences(shape.network.encoder.input, lengths: Self.lengths)
     let rows = Self.lengths.reduce(0, +)
     let starts = [0, Self.lengths[0]]
     func padded(_ width: Int, _ value: (_ row: Int, _ place: Int) -> Float) -> ExportedTensor {
@@ -198,7 +198,7 @@ struct ReferenceOutputs {
   private mutating func classifier(_ shape: SequenceClassifierShape) throws {
     let model = try SequenceClassifier<Float>(shape)
     let lengths = shape.pooling.kind == .all ? [Self.steps, Self.steps] : Self.lengths
-    let prediction = model.predict(sequences(shape.network.input, lengths: lengths), context)
+    let prediction = model.predict(sequences(shape.network.encoder.input, lengths: lengths), context)
     switch prediction.output {
     case .classes(_, let probabilities):
       floats["log_probabilities"] = ExportedTensor(

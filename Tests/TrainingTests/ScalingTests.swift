@@ -12,8 +12,9 @@ import Testing
   }
 
   @Test func everyCountIsMeasuredAndPredicted() throws {
-    let shape = LanguageModelShape(
-      vocabularySize: 11, embeddingSize: 5, network: NetworkOptions(CellOptions(), hiddenSize: 6, layers: 1))
+    var options = ModelOptions()
+    (options.embeddingSize, options.network.hiddenSize) = (5, 6)
+    let shape = LanguageModelShape(options, vocabularySize: 11)
     let results = try InProcessCommunicator.run(ranks: 3) { communicator in
       let timing = StepBenchmark(iterations: 2, optimizer: .sgd)
       let benchmark = LanguageModelBenchmark(shape: shape, batchSize: 6, steps: 3, benchmark: timing)

@@ -94,7 +94,7 @@ enum CCode {
     let vocabulary = "\(prefix.uppercased())_VOCABULARY"
     return lines {
       "void \(prefix)_step(\(prefix)_state *state, int token, float logits[\(vocabulary)]) {"
-      "  const float *x = embedding_weight + token * \(shape.embeddingSize);"
+      "  const float *x = embedding_weight + token * \(shape.options.embeddingSize);"
       "  for (int i = 0; i < \(network.options.layers); i++) {"
       "    step(&rnn[i], x, state->h[i], \(network.hasCellState ? "state->c[i]" : "0"));"
       "    x = state->h[i];"

@@ -21,7 +21,7 @@ struct CSource {
         "a model that writes sequences (\(model.configuration.task.rawValue)) has no form in C: use --format onnx"
       )
     case .languageModel(let shape):
-      guard shape.cutoffs.isEmpty else {
+      guard shape.options.adaptiveCutoffs.isEmpty else {
         throw ExportFailure("an adaptive softmax has no form in C: use --format onnx")
       }
     case .tagger, .classifier: break
@@ -86,9 +86,9 @@ struct CSource {
     case .languageModel(let shape): languageModelInterface(shape)
     case .tagger(let shape):
       sequenceInterface(
-        shape.network.input, output: shape.output, "one row per step: y[steps][\(constant("SIZE"))]")
+        shape.network.encoder.input, output: shape.output, "one row per step: y[steps][\(constant("SIZE"))]")
     case .classifier(let shape):
-      sequenceInterface(shape.network.input, output: shape.output, "y[\(constant("SIZE"))]")
+      sequenceInterface(shape.network.encoder.input, output: shape.output, "y[\(constant("SIZE"))]")
     default: []
     }
   }
@@ -180,7 +180,7 @@ struct CSource {
 
   /// The parameters that are the same numbers under a second name.
   private var tiedOutput: Bool {
-    if case .languageModel(let shape) = model.shape { shape.tieEmbeddings } else { false }
+    if case .languageModel(let shape) = model.shape { shape.options.tieEmbeddings } else { false }
   }
 
   private var weights: [String] {
@@ -251,7 +251,7 @@ struct CSource {
         CCode.runLayers
         ""
         CCode.run(
-          shape.network.input, model.networks[0], prefix,
+          shape.network.encoder.input, model.networks[0], prefix,
           CCode.taggerOutput(shape.output, model.networks[0], prefix))
         if shape.output.kind == .crf {
           ""
@@ -261,7 +261,7 @@ struct CSource {
         CCode.runLayers
         ""
         CCode.run(
-          shape.network.input, model.networks[0], prefix,
+          shape.network.encoder.input, model.networks[0], prefix,
           CCode.classifierOutput(shape, model.networks[0], prefix))
       default: [String]()
       }

@@ -20,7 +20,7 @@ struct SequenceGraph {
     let x = graph.lookUp(tokens, "embedding.weight")
     let (y, next, _) = network.unroll(graph.transpose(x, [1, 0, 2]), lengths: nil, from: state, in: graph)
     let h = graph.transpose(y, [1, 0, 2])
-    if shape.cutoffs.isEmpty {
+    if shape.options.adaptiveCutoffs.isEmpty {
       let output = graph.linear(h, "output")
       graph.output("logits", output, .float, ["batch", "steps", .fixed(shape.vocabularySize)])
     } else {
@@ -38,8 +38,9 @@ struct SequenceGraph {
       graph.node("LogSoftmax", [logits], ["axis": .int(-1)])
     }
     let head = logSoftmax(graph.node("MatMul", [h, graph.transposedWeight("output.head.weight")]))
-    let clusters = shape.cutoffs.count
-    let parts = graph.split(head, [shape.cutoffs[0]] + Array(repeating: 1, count: clusters), axis: 2)
+    let clusters = shape.options.adaptiveCutoffs.count
+    let parts = graph.split(
+      head, [shape.options.adaptiveCutoffs[0]] + Array(repeating: 1, count: clusters), axis: 2)
     let tails = (0..<clusters).map { cluster in
       let narrow = graph.node("MatMul", [h, graph.transposedWeight("output.tail.\(cluster).0.weight")])
       let logits = graph.node("MatMul", [narrow, graph.transposedWeight("output.tail.\(cluster).1.weight")])
@@ -53,7 +54,7 @@ struct SequenceGraph {
   /// A sequence to `logits`, `emissions`, `probabilities` (bits) or `values` [batch, steps, size] of every step. With a
   /// conditional random field its `start_transitions`, `transitions` [from, to] and `end_transitions` are outputs too.
   func tagger(_ shape: SequenceTaggerShape) -> Graph {
-    let (x, lengths) = input(shape.network.input)
+    let (x, lengths) = input(shape.network.encoder.input)
     let (y, _, _) = model.networks[0].unroll(x, lengths: lengths, from: nil, in: graph)
     let scores = graph.linear(graph.transpose(y, [1, 0, 2]), "output")
     write(scores, shape.output, ["batch", "steps", .fixed(shape.output.size)])
@@ -80,7 +81,7 @@ struct SequenceGraph {
   /// A sequence to `logits` or `values` [batch, size]; with attention pooling also the weights of the steps, `attention`.
   func classifier(_ shape: SequenceClassifierShape) -> Graph {
     let network = model.networks[0]
-    let (x, lengths) = input(shape.network.input)
+    let (x, lengths) = input(shape.network.encoder.input)
     let (y, state, _) = network.unroll(x, lengths: lengths, from: nil, in: graph)
     let h = graph.transpose(y, [1, 0, 2])
     let pooled: String

@@ -88,13 +88,13 @@ struct PyTorchModel {
       "model = load()"
       switch model.shape {
       case .languageModel(let shape):
-        let result = shape.cutoffs.isEmpty ? "logits" : "log_probabilities"
+        let result = shape.options.adaptiveCutoffs.isEmpty ? "logits" : "log_probabilities"
         "\(result), state = model(tokens)         # ids [B, T] to [B, T, \(shape.vocabularySize)]"
         "\(result), state = model(next_tokens, state)"
       case .tagger(let shape):
-        "y = model(\(Self.arguments(of: shape.network.input)))  # [B, T, \(shape.output.size)]"
+        "y = model(\(Self.arguments(of: shape.network.encoder.input)))  # [B, T, \(shape.output.size)]"
       case .classifier(let shape):
-        "y = model(\(Self.arguments(of: shape.network.input)))  # [B, \(shape.output.size)]"
+        "y = model(\(Self.arguments(of: shape.network.encoder.input)))  # [B, \(shape.output.size)]"
       case .generator(let shape):
         "state = model.begin(\(Self.arguments(of: shape.condition)))"
         "logits, state = model.step(token, state)  # ids [B], the first BEGIN, until END"
@@ -164,21 +164,21 @@ struct PyTorchModel {
     let network = model.networks[0]
     return lines {
       constructor {
-        "self.embedding = nn.Embedding(\(shape.vocabularySize), \(shape.embeddingSize))"
+        "self.embedding = nn.Embedding(\(shape.vocabularySize), \(shape.options.embeddingSize))"
         "self.rnn = \(network.torchExpression)"
-        if shape.cutoffs.isEmpty {
+        if shape.options.adaptiveCutoffs.isEmpty {
           "self.output = nn.Linear(\(network.outputSize), \(shape.vocabularySize))"
-          if shape.tieEmbeddings { "self.output.weight = self.embedding.weight" }
+          if shape.options.tieEmbeddings { "self.output.weight = self.embedding.weight" }
         } else {
           "self.output = nn.AdaptiveLogSoftmaxWithLoss("
-          "    \(network.outputSize), \(shape.vocabularySize), \(shape.cutoffs), \(shape.clusterFactor.literal))"
+          "    \(network.outputSize), \(shape.vocabularySize), \(shape.options.adaptiveCutoffs), \(shape.options.adaptiveFactor.literal))"
         }
       }
       ""
       "def forward(self, tokens, state=None):"
       "    \"\"\"Scores of the token after each of the tokens [B, T], and the state after the last.\"\"\""
       "    h, state = self.rnn(self.embedding(tokens), state)"
-      if shape.cutoffs.isEmpty {
+      if shape.options.adaptiveCutoffs.isEmpty {
         "    return self.output(h), state"
       } else {
         "    log_probabilities = self.output.log_prob(h.flatten(0, 1))"
@@ -193,7 +193,7 @@ struct PyTorchModel {
     let network = model.networks[0]
     return lines {
       constructor {
-        inputModules(shape.network.input)
+        inputModules(shape.network.encoder.input)
         "self.rnn = \(network.torchExpression)"
         "self.output = nn.Linear(\(network.outputSize), \(shape.output.size))"
         if shape.output.kind == .crf {
@@ -204,10 +204,10 @@ struct PyTorchModel {
         }
       }
       ""
-      "def forward(self, \(Self.arguments(of: shape.network.input))):"
+      "def forward(self, \(Self.arguments(of: shape.network.encoder.input))):"
       "    \"\"\"\(Self.meaning(of: shape.output.kind)) of every step, [B, T, \(shape.output.size)].\"\"\""
       indented {
-        embedding(shape.network.input)
+        embedding(shape.network.encoder.input)
         "h, _ = \(network.call("self.rnn", "x", "lengths"))"
         "return \(shape.output.kind == .bernoulli ? "torch.sigmoid(self.output(h))" : "self.output(h)")"
       }
@@ -248,7 +248,7 @@ struct PyTorchModel {
     let width = network.outputSize
     return lines {
       constructor {
-        inputModules(shape.network.input)
+        inputModules(shape.network.encoder.input)
         "self.rnn = \(network.torchExpression)"
         if shape.pooling.kind == .attention {
           "self.attention = nn.Linear(\(width), \(shape.pooling.size))"
@@ -257,10 +257,10 @@ struct PyTorchModel {
         "self.output = nn.Linear(\(shape.pooling.kind == .all ? shape.pooling.size * width : width), \(shape.output.size))"
       }
       ""
-      "def forward(self, \(Self.arguments(of: shape.network.input))):"
+      "def forward(self, \(Self.arguments(of: shape.network.encoder.input))):"
       "    \"\"\"\(Self.meaning(of: shape.output.kind)) of each sequence, [B, \(shape.output.size)].\"\"\""
       indented {
-        embedding(shape.network.input)
+        embedding(shape.network.encoder.input)
         "h, state = \(network.call("self.rnn", "x", "lengths"))"
         pooling(shape.pooling.kind, network)
         "return self.output(pooled)"
