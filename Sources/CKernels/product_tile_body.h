@@ -24,6 +24,9 @@ RND_INLINE TARGET void TILE(rnd_span)(const int ROWS, const int PANELS, const in
   }
   const int64_t steps = t->steps, a_stride = t->a_stride, panel_words = t->panel_words;
   for (int64_t k = 0; k < steps; k++) {
+    // A narrow panel is read so fast that the processor's own prefetching falls behind at every page. With few rows the
+    // additional loads would cost more than they save.
+    if (WIDTH < 16 && ROWS > 3) __builtin_prefetch(b + (k + 512 / STEP_WORDS) * STEP_WORDS);
     ROW row[MOST_VECTORS];
     UNROLL for (int v = 0; v < PANELS * VECTORS; v++) {
       row[v] = LOAD(b + v / VECTORS * panel_words + k * STEP_WORDS, v % VECTORS);

@@ -99,7 +99,9 @@ static int check_bits(const check_case *c, const check_run *avx512) {
   check_run avx2 = start(c, rnd_f32, avx512->rows, avx512->width);
   rnd_use_set(rnd_set_avx512);
   const size_t bytes = (size_t)avx2.result_count * sizeof *avx2.results;
-  const int differ = avx2.result_count != avx512->result_count || memcmp(avx2.results, avx512->results, bytes) != 0;
+  // A case that skips a size has no results.
+  const int differ = avx2.result_count != avx512->result_count ||
+                     (bytes > 0 && memcmp(avx2.results, avx512->results, bytes) != 0);
   if (differ) {
     fprintf(stderr, "FAILED: %s, %d rows, width %d: AVX2 and AVX-512 have different bits\n", c->name, avx2.rows, avx2.width);
   }

@@ -7,8 +7,8 @@
 #ifndef INSTRUCTION_SETS_H
 #define INSTRUCTION_SETS_H
 
-/// Best last. rnd_set_avx512_bf16 differs from rnd_set_avx512 only in matrix products of two precisions: rnd_int8, and rnd_bf16,
-/// which the other sets compute in single precision on rounded operands.
+/// Best last. rnd_set_avx512_bf16 differs from rnd_set_avx512 only in matrix products of two precisions: rnd_int8, and
+/// rnd_bf16, which the other sets compute in single precision on rounded operands.
 enum { rnd_set_portable = 0, rnd_set_avx2 = 1, rnd_set_avx512 = 2, rnd_set_avx512_bf16 = 3, RND_SETS = 4 };
 
 #if defined(__x86_64__) && defined(__clang__)

@@ -4,8 +4,8 @@
 // padded with zeros to its full width. A step is one row of B in fp32; in bf16 two neighboring rows, whose values share a
 // 32-bit word. A tile of up to 6 rows of C stays in registers over a whole block of the depth.
 //
-// For a given instruction set, every element of C is a sum over the depth in one order (see `one_order` for different sets). It does not depend on the other rows
-// and columns, on the number of threads or on how B was packed.
+// For a given instruction set, every element of C is a sum over the depth in one order (see `one_order` for different sets).
+// It does not depend on the other rows and columns, on the number of threads or on how B was packed.
 #ifndef PRODUCT_KERNELS_H
 #define PRODUCT_KERNELS_H
 #include "element.h"
