@@ -149,6 +149,11 @@ import Testing
     "pronunciation": ["train.tsv": "pairs.tsv", "dev.tsv": "pairs.tsv"],
     "pronunciation-small": ["fre_train.tsv": "pairs.tsv", "fre_dev.tsv": "pairs.tsv"],
     "reading": ["train.tsv": "triples.tsv"],
+    "entailment": ["train.tsv": "matches.tsv", "valid.tsv": "matches.tsv"],
+    "translation": [
+      "train.de": "words.txt", "train.en": "reversed.txt", "valid.de": "words.txt",
+      "valid.en": "reversed.txt",
+    ],
     "speech": ["train.tsv": "captions.tsv", "valid.tsv": "captions.tsv"],
   ]
 

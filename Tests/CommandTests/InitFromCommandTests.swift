@@ -1,3 +1,5 @@
+// Its own file: the tests of one option, which train other runs than those of TrainCommandTests.
+
 import Foundation
 import Testing
 

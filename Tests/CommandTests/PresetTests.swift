@@ -56,7 +56,7 @@ import Testing
     Preset("addition", "data.generated_size=200"),
     Preset(
       "translation", "data.train.source=words.txt", "data.train.target=reversed.txt", "model.readout_size=8",
-      "model.decoder_hidden_size=8", "data.subword_vocabulary=30", "training.schedule.warmup_steps=1",
+      "model.decoder_hidden_size=8", "data.subword_vocabulary=18", "training.schedule.warmup_steps=1",
       "training.batch_tokens=40"),
     Preset(
       "pronunciation", "data.train=pairs.tsv", "training.schedule.warmup_steps=1",

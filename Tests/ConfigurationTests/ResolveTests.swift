@@ -404,7 +404,7 @@ import Testing
     (
       "classifier", ["data.format=lines", "data.train=null", "data.train.second_source=c"] + pair,
       "data.train",
-      "only the task seq2seq"
+      "has no second source"
     ),
     (
       "generator", ["data.format=lines", "data.valid.source=a", "data.valid.target=b"], "data.valid",

@@ -1,3 +1,5 @@
+// Its own file: the tests of one type.
+
 import Metrics
 import Testing
 

@@ -1,3 +1,5 @@
+// Its own file: a format of its own, which no other reader shares.
+
 /// Reads word vectors in the text format of word2vec and GloVe: one token per line with its numbers, separated by spaces. The
 /// first line of word2vec, `count width`, is skipped. Numbers are counted from the end of a line, because tokens of some files
 /// hold spaces. Of several vectors for one token the first counts.
@@ -15,7 +17,10 @@ public func readWordVectors(
   var found: Set<Int32> = []
   while try reader.next() {
     var fields = reader.bytes.split(separator: UInt8(ascii: " "))
-    if fields.isEmpty || reader.number == 1 && fields.count == 2 && width != 1 { continue }
+    let isHeader =
+      reader.number == 1 && fields.count == 2
+      && fields.allSatisfy { Int(String(decoding: $0, as: UTF8.self)) != nil }
+    if fields.isEmpty || isHeader { continue }
     guard fields.count > width else { throw reader.problem(.width(found: fields.count - 1, expected: width)) }
     let numbers = fields.suffix(width)
     fields.removeLast(width)
