@@ -52,7 +52,8 @@ package final class Console: TrainingObserver {
     case .note(let text): line(text)
     case .warning(let text): line("warning: \(text)")
     case .finished(let outcome):
-      closeLine()
+      // After a signal the line says nothing that the next messages don't.
+      closeLine(erasing: outcome.ending == .signalled)
       Self.error("peak memory of this rank \(outcome.peakResidentMiB) MiB")
     }
   }

@@ -208,6 +208,8 @@ final class Program {
     variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
     variables["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
     variables["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none"
+    // There are more ranks than cores: a waiting rank must leave its core to another.
+    variables["OMPI_MCA_mpi_yield_when_idle"] = "1"
     variables["OPENBLAS_NUM_THREADS"] = "1"
     return variables
   }()
