@@ -1,6 +1,6 @@
 // Products with weights of eight bits: packing, quantizing rows of A, and the tiles.
 //
-// A panel of 64 columns holds two depths a step: 64 pairs of int8, column by column. Then come the scales of all columns. A row
+// A panel of 64 columns holds two depths per step: 64 pairs of int8, column by column. Then come the scales of all columns. A row
 // of A becomes int16, so that a step is one multiplication of pairs (vpmaddwd, vpdpwssd) with the widened weights. The sums
 // are exact integers: they have the same bits on every instruction set.
 #include "product_int8.h"

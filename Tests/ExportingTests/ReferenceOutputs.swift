@@ -211,22 +211,22 @@ struct ReferenceOutputs {
 
   private mutating func generator(_ shape: GeneratorShape) throws {
     let model = try Generator<Float>(shape)
-    let B = Self.batch
+    let batchSize = Self.batch
     let conditions: GeneratorConditions<Float>
     switch shape.condition {
     case .classes(let count, _) where shape.form != .none:
-      let classes = (0..<B).map { ($0 + 1) % count }
-      integers["classes"] = ([B], classes)
+      let classes = (0..<batchSize).map { ($0 + 1) % count }
+      integers["classes"] = ([batchSize], classes)
       conditions = .classes(pointer(classes.map { Int32($0) }))
     case .features(let size) where shape.form != .none:
-      let numbers = (0..<B * size).map { Self.number($0 / size, 0, $0 % size) }
-      floats["features"] = ExportedTensor([B, size], numbers)
+      let numbers = (0..<batchSize * size).map { Self.number($0 / size, 0, $0 % size) }
+      floats["features"] = ExportedTensor([batchSize, size], numbers)
       conditions = .features(pointer(numbers))
     default:
-      integers["batch_size"] = ([1], [B])
+      integers["batch_size"] = ([1], [batchSize])
       conditions = .none
     }
-    write(model.decoder(for: conditions, count: B, context), shape.decoder)
+    write(model.decoder(for: conditions, count: batchSize, context), shape.decoder)
   }
 
   private mutating func encoderDecoder(_ shape: EncoderDecoderShape) throws {

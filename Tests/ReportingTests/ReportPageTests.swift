@@ -134,7 +134,7 @@ import Testing
     for text in ["config.yaml", "run.json", "1 line is not JSON", "step-10.json"] {
       #expect(damaged.problems.contains { $0.contains(text) }, "\(text)")
     }
-    // Numbers of any size are no reason to crash either.
+    // Numbers of any size must not crash it either.
     try Data(
       (metrics + "{\"event\":\"train\",\"step\":1e300,\"loss\":1e308,\"tokens_per_second\":1e300}\n").utf8
     )

@@ -1,3 +1,5 @@
+// Its own file: the tests of one source file.
+
 import Checkpoints
 import Foundation
 import Testing

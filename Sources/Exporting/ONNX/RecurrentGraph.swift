@@ -82,11 +82,11 @@ extension RecurrentPart {
       return graph.concatenate(parts.map { graph.unsqueeze($0, 0) }, axis: 0)
     }
     let stem = "\(name).onnx_l\(layer.index)"
-    let W = graph.constant("\(stem).W", stacked(layer, "weight_ih", graph))
-    let R = graph.constant("\(stem).R", stacked(layer, "weight_hh", graph))
-    let B = graph.constant("\(stem).B", biases(layer, graph))
+    let weight = graph.constant("\(stem).W", stacked(layer, "weight_ih", graph))
+    let recurrence = graph.constant("\(stem).R", stacked(layer, "weight_hh", graph))
+    let bias = graph.constant("\(stem).B", biases(layer, graph))
     let shortLengths = lengths.map { graph.node("Cast", [$0], ["to": .int(6)]) } ?? ""
-    var inputs = [x, W, R, B, shortLengths, join(h)]
+    var inputs = [x, weight, recurrence, bias, shortLengths, join(h)]
     if hasCellState { inputs.append(join(c)) }
     let direction = Graph.Attribute.text(options.bidirectional ? "bidirectional" : "forward")
     let size = Graph.Attribute.int(options.hiddenSize)

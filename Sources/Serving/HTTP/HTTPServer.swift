@@ -181,7 +181,7 @@ final class HTTPServer: Sendable {
     }
   }
 
-  /// Sends the answer to a request, or to bytes that are none.
+  /// Sends the answer to a request, or to bytes that are not a request.
   private func send(
     _ response: HTTPResponse, to request: HTTPRequest?, keepsAlive: Bool, _ connection: Connection
   ) throws(Connection.Failure) {
