@@ -92,7 +92,7 @@ public struct DataOptions: Options {
   public var columns: DataColumns?
   /// Between the fields of csv.
   public var delimiter = Delimiter.auto
-  /// Of the numbers of csv.
+  /// The decimal mark of the numbers in csv files.
   public var decimal = DecimalMark.point
   /// nil: as `tokens`; see `sourceUnit`.
   public var sourceTokens: TokenUnit?

@@ -13,7 +13,7 @@ public struct ExampleOptions: Sendable, Equatable {
   public var columns: DataColumns?
   /// Between the fields of csv.
   public var delimiter = Delimiter.auto
-  /// Of the numbers of csv.
+  /// The decimal mark of the numbers in csv files.
   public var decimal = DecimalMark.point
   public var source = TextOptions(.word)
   public var target = TextOptions(.word)

@@ -15,7 +15,7 @@ struct RecurrentPart {
   struct Layer {
     let index: Int
     let inputSize: Int
-    /// What parameter names end in, one for each direction: `_l0`, `_l0_reverse`.
+    /// The ends of parameter names, one for each direction: `_l0`, `_l0_reverse`.
     let suffixes: [String]
     /// The connection around the layer.
     let connection: LayerConnectionKind

@@ -127,7 +127,7 @@ final class Batcher {
 
   private static let tooLate = HTTPProblem(503, "the request has waited for too long; try again later")
 
-  /// What a client may know of an error: what is wrong with its data, but nothing of files.
+  /// The part of an error that a client may know: problems of its data, but nothing about files.
   private static func problem(_ error: any Error) -> HTTPProblem {
     switch error {
     case let error as DataError: HTTPProblem(422, "\(error)")

@@ -12,7 +12,7 @@ struct ServedModel {
   var vocabulary: Vocabulary? { model.encoding.stream ?? model.encoding.target }
 }
 
-/// What requests need to know of a model; unlike the model, it can be read by any thread.
+/// The properties of a model that requests need; unlike the model, it can be read by any thread.
 struct ModelDescription: Sendable {
   let name: String
   let task: String

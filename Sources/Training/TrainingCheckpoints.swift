@@ -12,7 +12,7 @@ final class TrainingCheckpoints {
   private let task: any TrainingTask
   private let optimizer: Optimizer<Float>
   private let average: WeightAverage?
-  /// Of the files of weights.
+  /// The metadata that files of weights get.
   private let metadata: [String: String]
   private let communicator: any Communicator
 

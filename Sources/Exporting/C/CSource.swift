@@ -9,7 +9,7 @@ import Tasks
 /// memory. Cells are RNN, GRU and LSTM without further options.
 struct CSource {
   let model: ExportedModel
-  /// What every public name begins with.
+  /// The prefix of every public name.
   let prefix: String
 
   /// Throws ``ExportFailure`` for a model that has no form in C.

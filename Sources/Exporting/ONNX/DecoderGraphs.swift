@@ -254,7 +254,7 @@ struct DecoderGraph {
 
   // MARK: - Attention
 
-  /// What a step reads of a source.
+  /// The values of a source that a step reads.
   private struct Memory {
     let values: String
     let keys: String

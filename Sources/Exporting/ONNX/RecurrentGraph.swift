@@ -6,7 +6,7 @@ import RecurrentNN
 /// The states of a stack of layers, [B, width] each, in the order of layers and directions.
 struct GraphState {
   var h: [String] = []
-  /// Of LSTMs.
+  /// The cell states; empty except for LSTMs.
   var c: [String] = []
 }
 

@@ -251,7 +251,7 @@ struct PyTorchDecoder {
     }
   }
 
-  /// What the weights of a step depend on besides states and keys.
+  /// The inputs of the weights of a step besides states and keys.
   private var tracksWeights: Bool { decoder.attentions.contains { $0.part.shape.location != nil } }
   private var tracksCoverage: Bool { decoder.attentions.contains { $0.part.shape.coverage } }
   private var hasWindow: Bool { decoder.attentions.contains { $0.part.shape.window != nil } }

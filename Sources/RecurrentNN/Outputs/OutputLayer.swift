@@ -49,7 +49,7 @@ public struct LabeledBatch<Element: Scalar> {
   }
 }
 
-/// What a tagger predicts at every step, or a classifier for every sequence, and how many of it.
+/// The kind of prediction that a tagger makes at every step, or a classifier for every sequence, and its size.
 public struct OutputShape: Sendable, Hashable {
   public enum Kind: String, OptionChoice {
     /// One of several classes, each step by itself.
