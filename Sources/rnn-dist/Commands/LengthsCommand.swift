@@ -121,8 +121,8 @@ struct LengthsCommand: LocalCommand {
     }
     let bins = reliable.map { row in
       let (first, last) = (row.lengths.lowerBound, row.lengths.upperBound)
-      return LinePlot.Bin(
-        x: middle(row), label: first == last ? "\(first)" : "\(first)–\(last)", count: row.examples)
+      let label = first == last ? "\(first)" : "\(first)–\(last)"
+      return LinePlot.Bin(x: middle(row), label: label, count: row.examples)
     }
     return LinePlot(
       title: "\(name) by length of the source", xLabel: "steps of the source", yLabel: name + axis.unit,

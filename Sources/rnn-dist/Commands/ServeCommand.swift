@@ -56,8 +56,8 @@ struct ServeCommand: LocalCommand {
     StopSignals.install()
     let overrides = words.filter { $0.contains("=") }
     let models = try runs.map { run in
-      var arguments = RunArguments()
-      (arguments.run, arguments.checkpoint) = (run, checkpoint)
+      // A value that the parser has not made lacks the options that no argument sets.
+      let arguments = try RunArguments.parse(["--checkpoint", checkpoint.defaultValueDescription, "--", run])
       let saved = try arguments.load(overrides: overrides)
       arguments.warn(of: saved)
       return (path: run, model: saved)

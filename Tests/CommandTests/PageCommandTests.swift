@@ -1,0 +1,47 @@
+import Foundation
+import Testing
+
+/// `report` and `serve`. What is on the page, and what the service answers, is tested with their modules.
+@Suite(.timeLimit(.minutes(5))) struct PageCommandTests {
+  @Test func aReportIsWrittenIntoTheFirstRunOrAFile() async throws {
+    let folder = try await TinyRun.folder()
+    let own = try await Program.run(["report", "run"], in: folder.root)
+    #expect(own.exitCode == 0 && own.output == "run/report.html\n", "\(own)")
+    let page = try String(contentsOfFile: folder.path("run/report.html"), encoding: .utf8)
+    for text in [
+      "Run run", "training loss", "validation perplexity", "Samples over time", "model.hidden_size",
+    ] {
+      #expect(page.contains(text), "\(text)")
+    }
+    #expect(!page.contains("missing or damaged"))
+    let other = try await Program.run(["report", "run", "run", "-o", "both.html"], in: folder.root)
+    #expect(
+      other.exitCode == 0 && FileManager.default.fileExists(atPath: folder.path("both.html")), "\(other)")
+    try await Program.run(["report", "nowhere"], in: folder.root).expect(66, "nowhere")
+  }
+
+  /// The program serves in the background of a shell until a signal ends it.
+  @Test(arguments: ["TERM", "INT"]) func aServiceEndsWithASignal(signal: String) async throws {
+    let folder = try await TinyRun.folder()
+    let outcome = try await Program.run(
+      shell: """
+        "$PROGRAM" serve run decoding.max_length=9 --port 0 > out & service=$!
+        until grep -q listening out; do kill -0 $service; sleep 0.05; done
+        kill -\(signal) $service
+        wait $service
+        cat out
+        """, in: folder.root, environment: [:])
+    #expect(outcome.exitCode == 0 && outcome.output.hasPrefix("listening on http://127.0.0.1:"), "\(outcome)")
+    #expect(outcome.errors.isEmpty && outcome.standardError.contains("stopped"), "\(outcome)")
+  }
+
+  @Test func aServiceThatCannotStartSaysWhy() async throws {
+    let folder = try await TinyRun.folder()
+    try await Program.run(["serve", "nowhere"], in: folder.root).expect(66, "nowhere")
+    try await Program.run(["serve", "run", "--address", "host"], in: folder.root).expect(
+      73, "host", "address")
+    try await Program.run(["serve", "run", "run"], in: folder.root).expect(64, "same name")
+    let none = try await Program.run(["serve", "decoding.beam=2"], in: folder.root)
+    #expect(none.exitCode == 64 && none.standardError.contains("at least one run"), "\(none)")
+  }
+}
