@@ -31,8 +31,7 @@ import Testing
       "Clock", "ContinuousClock", "SuspendingClock", "getenv", "Thread", "Task", "DispatchQueue",
       except: [
         "MPI", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog", "Diagnosis", "Training",
-        "Benchmarking",
-        "rnn-dist",
+        "Benchmarking", "Serving", "rnn-dist",
       ],
       because: "layers and optimizers are mathematics: no clock, no environment, no thread"),
   ]

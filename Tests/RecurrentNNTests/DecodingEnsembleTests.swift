@@ -82,10 +82,12 @@ import Testing
         EnsembleDecoder<Double>(members, weights: [1, 3]), startTokens: [1], constraints: constraints,
         keepsAttention: true)[0].attention
     }
-    #expect(attention([model([0.5, 0.5]), model([0.25, 0.75])]) == [[0.3125, 0.6875]])
+    // One token and the end mark.
+    let average = [0.3125, 0.6875]
+    #expect(attention([model([0.5, 0.5]), model([0.25, 0.75])]) == [average, average])
     #expect(attention([model([0.5, 0.5]), model(nil)]) == nil)
     #expect(attention([model([0.5, 0.5]), model([0.25, 0.25, 0.5])]) == nil)
-    #expect(attention([model([]), model([])]) == [[]])
+    #expect(attention([model([]), model([])]) == [[], []])
   }
 
   // MARK: Given texts

@@ -114,7 +114,7 @@ import Testing
   @Test func differencesOfSettingsAreThoseAlone() throws {
     let two = try page([makeRun("one"), makeRun("two", layers: 3)])
     let section = try #require(two.sections["settings"])
-    #expect(section.prefix(6) == ["key", "one", "two", "model.layers", "1", "3"])
+    #expect(section.dropFirst().prefix(6) == ["key", "one", "two", "model.layers", "1", "3"])
     #expect(section.contains("All settings"))
     let same = try page([makeRun("three"), makeRun("four")])
     #expect(same.sections["settings"]?.contains("There are none.") == true)
@@ -134,7 +134,7 @@ import Testing
     for text in ["config.yaml", "run.json", "1 line is not JSON", "step-10.json"] {
       #expect(damaged.problems.contains { $0.contains(text) }, "\(text)")
     }
-    // Numbers of any size must not crash it either.
+    // Numbers of any size are shown.
     try Data(
       (metrics + "{\"event\":\"train\",\"step\":1e300,\"loss\":1e308,\"tokens_per_second\":1e300}\n").utf8
     )

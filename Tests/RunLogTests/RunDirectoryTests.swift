@@ -73,10 +73,13 @@ struct RunDirectoryTests {
     let ours = [
       "config.yaml", "run.json", "metrics.jsonl", "events.out.tfevents.1.h.2", "vocab.txt",
       "vocab-source.txt", "vocab.source.model", "shape.json",
-      "samples/1.txt", "attention/1.svg", "report.html", ".run.json.tmp-5",
+      "samples/step-1.json", "attention/1.svg", "report.html", ".run.json.tmp-5",
       "checkpoints/step-10/model.safetensors", "checkpoints/.step-11.tmp-5/state.json",
     ]
-    let theirs = ["notes.md", "vocab.json", "attention/talk.key", "checkpoints/favorite/model.safetensors"]
+    let theirs = [
+      "notes.md", "samples/1.txt", "vocab.json", "attention/talk.key",
+      "checkpoints/favorite/model.safetensors",
+    ]
     for name in ours + theirs { try directory.write("x", to: "runs/a/\(name)") }
     try FileManager.default.createSymbolicLink(
       atPath: path + "/checkpoints/last", withDestinationPath: "step-10")

@@ -88,7 +88,7 @@ struct TensorBoardWriterTests {
       ])
     try writer.write(hyperparameters: [("b", .flag(true)), ("c", .text("x"))], time: 1.5)
     let settings = try #require(try messages(writer.path).last)
-    #expect(settings.contains("0a080a01621202" + "2001") && settings.contains("0a080a016312031a0178"))
+    #expect(settings.contains("0a070a016212022001") && settings.contains("0a080a016312031a0178"))
   }
 
   @Test("a histogram counts every finite number once, in intervals of equal width")

@@ -45,7 +45,7 @@ import Training
       ]
       let small = [
         "model.hidden_size=8", "model.embedding_size=8", "training.batch_size=8", "training.epochs=0",
-        "training.steps=10", "log.tensorboard=false",
+        "training.steps=10", "log.tensorboard=false", "data.valid_fraction=0",
       ]
       var configurations: [String: RunConfiguration] = [:]
       for (name, own) in settings {
@@ -265,7 +265,7 @@ import Training
     ("/v1/predict", #"{"input": "one", "n_bets": 2}"#, 400, "n_best"),
     ("/v1/predict", "[]", 400, "JSON object"),
     ("/v1/predict", #"{"input": "one", "temperature": 1}"#, 400, "sample"),
-    ("/v1/predict", #"{"input": []}"#, 400, "64 strings"), ("/v1/predict", #"{"input": ""}"#, 422, "line 1"),
+    ("/v1/predict", #"{"input": []}"#, 400, "64 strings"), ("/v1/predict", #"{"input": ""}"#, 422, "input:1"),
     ("/v1/predict", #"{"input": "a\nb"}"#, 422, "line feed"),
     ("/v1/generate", #"{"prompt": "a"}"#, 422, "predict"),
     ("/v1/predict", #"{"model": "other", "input": "one"}"#, 404, "pairs"),

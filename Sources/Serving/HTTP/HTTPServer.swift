@@ -92,6 +92,8 @@ final class HTTPServer: Sendable {
   func run(until shouldStop: () -> Bool, grace: Duration) {
     while !shouldStop() { acceptConnection() }
     state.withLock { $0.isStopping = true }
+    // From now on the system refuses further connections.
+    _ = shutdown(listener, Int32(SHUT_RDWR))
     let end = ContinuousClock.now + grace
     while ContinuousClock.now < end, state.withLock({ $0.connections > 0 }) { usleep(10_000) }
     state.withLock { $0.isStopped = true }
