@@ -169,9 +169,9 @@ public struct CheckpointStore: Sendable {
     while let path = best() {
       do {
         return try Self.load(path: path)
-      } catch  where best() != path {
-        // A run in progress has found a better one and removed this one meanwhile.
-        continue
+      } catch {
+        // A run in progress may have found a better one, and removed this one meanwhile.
+        if best() == path { throw error }
       }
     }
     return nil
@@ -184,7 +184,13 @@ public struct CheckpointStore: Sendable {
   public func last() -> String? { destination(of: "last") }
 
   private func destination(of link: String) -> String? {
-    linkedStep(link).map(path(step:)).flatMap { Self.exists($0) ? $0 : nil }
+    var missing: Int?
+    while let step = linkedStep(link), step != missing {
+      if Self.exists(path(step: step)) { return path(step: step) }
+      // A run in progress may have moved the link on after it was read, and removed this checkpoint. So it is read again.
+      missing = step
+    }
+    return nil
   }
 
   private struct Candidate: Equatable {

@@ -83,7 +83,7 @@ private struct CDriver {
   }
 
   private static let printing = """
-    static void print_scores(const float *y, int size, int is_log) {
+    void print_scores(const float *y, int size, int is_log) {
       float largest = y[0], sum = 0.0f;
       for (int k = 0; k < size; k++) largest = fmaxf(largest, y[k]);
       for (int k = 0; k < size; k++) sum += expf(y[k] - largest);

@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ExportCase(preset: "text"), ExportCase(preset: "slots"), ExportCase(preset: "speech"),
+    ExportCase(preset: "text"), ExportCase(preset: "tagger"), ExportCase(preset: "speech"),
     ExportCase("gru-before", "text", "model.cell=gru", "model.gru_reset=before"),
     ExportCase("lm-tied", "text", "model.tie_embeddings=true", "model.embedding_size=6"),
   ]) func whatIsExportedCanBeImported(testCase: ExportCase) throws {

@@ -21,6 +21,7 @@ struct PyTorchDecoder {
           bridgeModules(summarySize: shape.conditionSize, makesCell: shape.bridgesCell)
         }
         decoderModules
+        if decoder.tiesOutput { "self.decoder.output.weight = self.decoder.embedding.weight" }
       }
       ""
       "def begin(self, \(PyTorchModel.arguments(of: reads ? shape.condition : .none))):"
@@ -74,6 +75,8 @@ struct PyTorchDecoder {
         for (part, memorySize) in decoder.attentions { attentionModules(part, memorySize: memorySize) }
         decoderModules
         if shape.shareEmbeddings { "self.decoder.embedding.weight = self.encoder.embedding.weight" }
+        // After a shared embedding has taken the place of the decoder's own.
+        if decoder.tiesOutput { "self.decoder.output.weight = self.decoder.embedding.weight" }
       }
       ""
       if !decoder.attentions.isEmpty {
@@ -92,7 +95,7 @@ struct PyTorchDecoder {
         } else {
           let all = "[\(shape.sources.indices.map(memory).joined(separator: ", "))]"
           let state = initialState(condition: nil, "len(source)", "h")
-          if state.contains("encoded") {
+          if state.contains("encoded") || shape.sources.count > 1 {
             "encoded = \(all)"
             "return encoded, \(state)"
           } else {
@@ -366,7 +369,6 @@ struct PyTorchDecoder {
         "self.decoder.read = nn.Linear(\(width), \(size))"
       }
       "self.decoder.output = nn.Linear(\(decoder.readoutSize), \(shape.vocabularySize))"
-      if decoder.tiesOutput { "self.decoder.output.weight = self.decoder.embedding.weight" }
     }
   }
 

@@ -10,13 +10,15 @@ extension RecurrentPart {
   /// The expression that makes the module.
   var torchExpression: String {
     if isPyramidal {
-      let modules = layers.map { layer in
-        RecurrentPart(name: "\(name).\(layer.index)", options: options.single, inputSize: layer.inputSize)
-          .torchExpression
+      guard hasStandardCell else {
+        return
+          "nn.ModuleList(\(torchClassName)(weights, f\"\(name).{n}.\") for n in range(\(options.layers)))"
       }
-      return "nn.ModuleList([\(modules.joined(separator: ", "))])"
+      let layer = RecurrentPart(name: name, options: options.single, inputSize: inputSize).torchExpression
+      let widths = layers.map { "\($0.inputSize)" }.joined(separator: ", ")
+      return "nn.ModuleList(\(layer.replacing("(\(inputSize),", with: "(n,")) for n in (\(widths)))"
     }
-    guard isTorchModule else { return "Layers(weights, \"\(name).\")" }
+    guard isTorchModule else { return "\(torchClassName)(weights, \"\(name).\")" }
     var arguments = ["\(inputSize)", "\(options.hiddenSize)"]
     if options.layers > 1 { arguments.append("num_layers=\(options.layers)") }
     arguments.append("batch_first=True")
@@ -28,10 +30,16 @@ extension RecurrentPart {
     return "nn.\(options.cell.kind.rawValue.uppercased())(\(arguments.joined(separator: ", ")))"
   }
 
-  /// The class `Layers` of a written-out stack; the interface is that of nn.LSTM.
+  /// Whether a class is written out for the network.
+  var isWrittenOut: Bool { isPyramidal ? !hasStandardCell : !isTorchModule }
+
+  /// The name of that class: an encoder and a decoder differ in layers and directions.
+  var torchClassName: String { name == "decoder.rnn" ? "DecoderLayers" : "Layers" }
+
+  /// The class of a written-out stack; the interface is that of nn.LSTM.
   var torchClass: [String] {
     lines {
-      "class Layers(nn.Module):"
+      "class \(torchClassName)(nn.Module):"
       "    \"\"\"\(options.layers == 1 || isPyramidal ? "A layer" : "\(options.layers) layers") of \(cellDescription).\"\"\""
       ""
       "    def __init__(self, weights, prefix):"

@@ -68,9 +68,12 @@ struct PyTorchModel {
   // MARK: - Parts of the file
 
   /// Whether some network is written out, and takes its parameters from the file.
-  var takesWeights: Bool { writtenOut != nil }
-  private var writtenOut: RecurrentPart? {
-    model.networks.first { $0.isPyramidal ? !$0.hasStandardCell : !$0.isTorchModule }
+  var takesWeights: Bool { !writtenOut.isEmpty }
+  /// One network for each class. The encoders of two sources are alike.
+  private var writtenOut: [RecurrentPart] {
+    let networks = model.networks.filter(\.isWrittenOut)
+    let names = Set(networks.map(\.torchClassName)).sorted(by: >)
+    return names.compactMap { name in networks.first { $0.torchClassName == name } }
   }
 
   private var summary: String {
@@ -119,8 +122,8 @@ struct PyTorchModel {
 
   private var classes: [String] {
     lines {
-      if let writtenOut {
-        writtenOut.torchClass
+      for network in writtenOut {
+        network.torchClass
         ""
         ""
       }
