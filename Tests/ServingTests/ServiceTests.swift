@@ -140,6 +140,8 @@ import Training
   private final class Client {
     private let descriptor: Int32
 
+    struct Refused: Error {}
+
     init(_ port: Int) throws {
       descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
       var address = sockaddr_in()
@@ -151,7 +153,7 @@ import Training
           connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
         }
       }
-      try #require(result == 0)
+      guard result == 0 else { throw Refused() }
     }
 
     deinit { close(descriptor) }
@@ -205,7 +207,10 @@ import Training
       let outputs = try #require(result["outputs"] as? [[String: Any]])
       #expect(
         outputs.map { $0["text"] as? String } == prediction.lines.map { String(decoding: $0, as: UTF8.self) })
-      #expect(outputs.compactMap { $0["score"] as? Double } == prediction.scores)
+      let scores = outputs.compactMap { $0["score"] as? Double }
+      #expect(scores.count == 2)
+      // Foundation's reader of JSON may be off by the last bit.
+      #expect(zip(scores, prediction.scores).allSatisfy { abs($0 - $1) < 1e-12 })
       let matrix = try #require((result["attention"] as? [[String: Any]])?.first)
       #expect(matrix["output"] as? [String] == prediction.attention[0].outputLabels)
       #expect((matrix["weights"] as? [[Double]])?.count == prediction.attention[0].weights.count)
@@ -351,7 +356,7 @@ import Training
     let beginning = client.read(until: "\"seed\"")
     service.stop()
     #expect((beginning + client.readAll()).contains("\"tokens\":400"))
-    #expect(throws: (any Error).self) { try Client(service.port) }
+    #expect(throws: Client.Refused.self) { try Client(service.port) }
   }
 
   @Test func modelsOfTheSameNameAreRefused() throws {

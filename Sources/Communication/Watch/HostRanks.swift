@@ -118,7 +118,9 @@ final class HostRanks: Sendable {
     // Containers may share memory but number their processes separately.
     var namespace = stat()
     _ = stat("/proc/self/ns/pid", &namespace)
-    let text = "\(namespace.st_ino);" + (values.isEmpty ? "\(getppid())" : values.joined(separator: ";"))
+    // MPICH's launcher names no job, but it starts all ranks of a host. Without a launcher, processes have nothing in common.
+    let parent = getenv("PMI_RANK") == nil ? getpid() : getppid()
+    let text = "\(namespace.st_ino);" + (values.isEmpty ? "\(parent)" : values.joined(separator: ";"))
     // FNV-1a
     let hash = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     return "rnn-dist-\(getuid())-" + String(hash, radix: 16)
