@@ -61,7 +61,7 @@ struct ReportPlots {
         (runs[index].history?.curve(kind, name) ?? []).map {
           LinePlot.Point(x: Double($0.step), y: $0.value * factor)
         }
-      }
+      }.filter { !$0.isEmpty }
       let points = SeedGroups.mean(of: curves)
       return points.isEmpty ? nil : LinePlot.Series(group.name, points)
     }

@@ -61,7 +61,6 @@ final class Batcher {
     }
     answer(lines)
     beginTexts()
-    metrics.setLoad(waiting: waiting.count, active: groups.reduce(0) { $0 + $1.texts.count })
   }
 
   // MARK: Lines
@@ -152,8 +151,10 @@ final class Batcher {
         refuse(request, (error as? HTTPProblem) ?? Self.problem(error))
       }
     }
-    for request in waiting where request.deadline < ContinuousClock.now { refuse(request, Self.tooLate) }
-    waiting.removeAll { $0.events.isAbandoned || $0.deadline < ContinuousClock.now }
+    // One reading of the clock, so that no request is removed without an answer.
+    let now = ContinuousClock.now
+    for request in waiting where request.deadline < now { refuse(request, Self.tooLate) }
+    waiting.removeAll { $0.events.isAbandoned || $0.deadline < now }
   }
 
   private func refuse(_ request: TextRequest, _ problem: HTTPProblem) {
@@ -190,6 +191,7 @@ final class Batcher {
     if isSending { lastSending = now }
     for group in groups { step(group, now, isSending: isSending) }
     groups.removeAll { $0.texts.isEmpty }
+    metrics.setLoad(waiting: waiting.count, active: groups.reduce(0) { $0 + $1.texts.count })
   }
 
   private func step(_ group: Group, _ now: ContinuousClock.Instant, isSending: Bool) {

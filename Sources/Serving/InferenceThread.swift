@@ -6,7 +6,7 @@ import Synchronization
 
 /// Lines to predict for.
 struct LineRequest: Sendable {
-  /// What decides the outputs for a line. Lines with equal options can be computed together.
+  /// The options that decide the outputs for a line. Lines with equal options can be computed together.
   struct Options: Sendable, Hashable {
     var count = 1
     var keepsAttention = false

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// What a service counts, as `/metrics` shows it to Prometheus (text format 0.0.4).
+/// The counters of a service, as `/metrics` shows them to Prometheus (text format 0.0.4).
 final class ServiceMetrics: Sendable {
   /// Counts of values in intervals, as Prometheus has them: each bucket holds all values up to its bound.
   private struct Histogram {
@@ -103,7 +103,10 @@ final class ServiceMetrics: Sendable {
       text.sample([("model", model)], Double(count))
     }
     let rest: [(String, String, String, Int)] = [
-      ("rnn_dist_waiting_requests", "gauge", "Requests that wait for the model.", counts.waiting),
+      (
+        "rnn_dist_waiting_requests", "gauge", "Requests for texts that wait for room in a batch.",
+        counts.waiting
+      ),
       ("rnn_dist_active_texts", "gauge", "Texts that are being written.", counts.active),
       ("rnn_dist_open_connections", "gauge", "Connections of clients.", counts.openConnections),
       (

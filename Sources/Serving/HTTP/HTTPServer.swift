@@ -126,13 +126,12 @@ final class HTTPServer: Sendable {
 
   /// Counts a connection that begins or ends; false if there are too many.
   private func addConnection(_ change: Int) -> Bool {
-    let count = state.withLock { state in
-      guard state.connections + change <= options.connections else { return Int?.none }
+    state.withLock { state in
+      guard state.connections + change <= options.connections else { return false }
       state.connections += change
-      return state.connections
+      metrics.setOpenConnections(state.connections)
+      return true
     }
-    if let count { metrics.setOpenConnections(count) }
-    return count != nil
   }
 
   private func refuse(_ descriptor: Int32) {
@@ -165,9 +164,12 @@ final class HTTPServer: Sendable {
 
   /// Reads a request; nil if the client has left or sends no further one, or the server stops.
   private func nextRequest(_ parser: inout RequestParser, _ connection: Connection) throws -> HTTPRequest? {
-    var deadline = ContinuousClock.now + (parser.isEmpty ? options.idleTime : options.readTime)
+    var hasBegun = !parser.isEmpty
+    var deadline = ContinuousClock.now + (hasBegun ? options.readTime : options.idleTime)
     while true {
       if let request = try parser.next() { return request }
+      // Empty lines before a request do not begin it.
+      if !hasBegun, !parser.isEmpty { (hasBegun, deadline) = (true, .now + options.readTime) }
       if parser.takeContinue() {
         try connection.write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), within: options.writeTime)
       }
@@ -179,7 +181,6 @@ final class HTTPServer: Sendable {
       } catch {
         return nil
       }
-      if isIdle { deadline = ContinuousClock.now + options.readTime }
     }
   }
 
@@ -200,6 +201,7 @@ final class HTTPServer: Sendable {
       try connection.write(head, within: time)
       guard hasBody else { return }
       try produce { piece throws(Connection.Failure) in
+        guard !self.isStopped else { throw .stopped }
         let size = Array("\(String(piece.count, radix: 16))\r\n".utf8)
         try connection.write(isVersion10 ? piece : size + piece + Array("\r\n".utf8), within: time)
       }

@@ -79,7 +79,7 @@ struct RequestParser {
   private mutating func take(_ length: Int) -> HTTPRequest {
     request.body += buffer.prefix(length)
     buffer.removeFirst(length)
-    (part, trailerSize) = (.head, 0)
+    (part, trailerSize, isContinueDue) = (.head, 0, false)
     return request
   }
 
@@ -212,13 +212,20 @@ struct RequestParser {
       part = .chunkSize
       return false
     }
-    guard let length else { return true }
+    guard let length else {
+      isContinueDue = false
+      return true
+    }
     guard !length.isEmpty, length.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
       throw HTTPProblem(400, "Content-Length is not a number")
     }
     guard let count = Int(length), count <= limits.body else { throw tooLarge }
-    if count > 0 { part = .body(length: count) }
-    return count == 0
+    guard count > 0 else {
+      isContinueDue = false
+      return true
+    }
+    part = .body(length: count)
+    return false
   }
 
   /// Whether a byte may be part of a method or of a field name (RFC 9110, section 5.6.2).
