@@ -51,6 +51,9 @@ final class BackgroundSave: @unchecked Sendable {
     }.start()
   }
 
+  /// Whether a save goes on, or its outcome has not been taken.
+  var isPending: Bool { condition.withLock { isWriting || outcome != nil } }
+
   /// Returns how the last save ended, once; nil if it was returned before, or if the save goes on and isn't waited for.
   func takeOutcome(waits: Bool) -> Outcome? {
     condition.withLock {

@@ -344,11 +344,17 @@ final class Trainer {
   private func save(isBest: Bool) throws {
     progress.pause()
     defer { progress.start(at: state) }
+    if let hasFailed = checkpoints.reportBackgroundSave(waits: true, observer) { note(hasFailed: hasFailed) }
     let isTried = isSaveAllowed
     let saved = try checkpoints.save(
       state, isBest: isBest, required: false, isPostponed: !isTried, observer)
     lastSave = .now
-    if saved || isTried { note(hasFailed: !saved) }
+    // A checkpoint that a thread is writing has not worked yet; `reportBackgroundSave` tells how it ended.
+    if checkpoints.isBackgroundSavePending {
+      nextSaveAttempt = nil
+    } else if saved || isTried {
+      note(hasFailed: !saved)
+    }
     // A best model that could not be saved does not count: the one before it stays the best.
     if isBest && !saved {
       (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics) = previousBest

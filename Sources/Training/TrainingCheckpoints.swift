@@ -68,6 +68,9 @@ final class TrainingCheckpoints {
     return true
   }
 
+  /// Whether a save on the background thread goes on, or its outcome has not been reported.
+  var isBackgroundSavePending: Bool { background?.isPending ?? false }
+
   /// Reports a save on the background thread that has ended; returns whether it failed, nil if none has ended.
   ///
   /// - Parameter waits: whether to wait for a save in progress.

@@ -98,6 +98,8 @@ struct NumpyArray {
       throw .missing(relativeTo: base)
     } catch DataError.unreadable(_, let reason) {
       throw .unreadable(reason)
+    } catch DataError.input(_, let reason) {
+      throw .unreadable(reason)
     } catch {
       throw .unreadable("not a regular file")
     }
