@@ -92,10 +92,12 @@ import Testing
     let outcome = try await Program.run(
       eachRank: [["train", "text", "data.train=text.txt", "--run-dir", "run"], arguments], in: folder.root,
       environment: ["RNN_DIST_WATCHDOG": "start=2"])
-    #expect(outcome.exitCode == 1, "\(outcome)")
-    let error = try #require(outcome.errors.first, "\(outcome)")
-    #expect(outcome.errors.count == 1 && error.contains("rank 1 on"), "\(outcome)")
-    #expect(error.contains("has not come"), "\(outcome)")
+    #expect(outcome.exitCode == 1 && outcome.errors.count <= 1, "\(outcome)")
+    // Now and then mpirun notices it first, and ends the job with a message of its own.
+    let error = outcome.errors.first ?? outcome.standardError
+    #expect(
+      error.contains("rank 1 on") && error.contains("has not come")
+        || error.contains("process rank 1") && error.contains("exiting improperly"), "\(outcome)")
   }
 
   @Test func aMistypedLimitIsRefused() async throws {
