@@ -4,7 +4,7 @@ import Foundation
 import RunLog
 import Tasks
 
-/// What a report knows of a run. Parts that are missing or damaged are nil or empty, and named in ``problems``.
+/// The contents of a run directory, for a report. Parts that are missing or damaged are nil or empty, and named in ``problems``.
 public struct ReportedRun {
   /// The last part of the path, made unique among the runs of the report.
   var name: String
@@ -79,7 +79,7 @@ public struct ReportedRun {
     return end.map { $0 - record.started.timeIntervalSince1970 }
   }
 
-  /// The settings by key, without what can't change results: where things are, what is logged and kept.
+  /// Every key with the text of its value; empty without a configuration.
   var settings: [(key: String, value: String)] { configuration?.settings ?? [] }
 }
 

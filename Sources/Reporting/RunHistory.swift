@@ -6,7 +6,7 @@ import RunLog
 struct RunHistory {
   /// A line.
   struct Event {
-    /// `train`, `valid`, `test`, `checkpoint`, `skipped`, `finished` and others.
+    /// `train`, `valid`, `skipped`, `checkpoint`, `memory`, `products` or `finished`.
     let kind: String
     let step: Int?
     /// Seconds since 1970.

@@ -18,7 +18,7 @@ struct EnsembleArguments: ParsableArguments {
   var runs: [String] = []
 }
 
-/// `RUN [--checkpoint best|last|STEP]`: the run a command reads, and which of its checkpoints.
+/// `RUN [--checkpoint best|last|STEP|average-N]`: the run a command reads, and which of its checkpoints.
 struct RunArguments: ParsableArguments {
   @Argument(help: "Directory of the run.", completion: .custom { _, _, prefix in Completions.runs(prefix) })
   var run: String

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// What a job is doing. The time that a collective may take depends on it.
+/// The phase of a job. The time that a collective may take depends on it.
 public enum JobPhase: String, Sendable, Codable, CaseIterable {
   /// Starting MPI and meeting the other ranks.
   case start

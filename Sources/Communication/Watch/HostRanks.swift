@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// What one rank does at a moment, as far as others can see.
+/// The state of one rank at a moment, as far as other ranks can see it.
 public struct RankStatus: Sendable, Codable, Equatable {
   public enum Process: String, Sendable, Codable {
     case running
@@ -75,7 +75,7 @@ final class HostRanks: Sendable {
   /// Whether the recorder of a rank is known, so that the rank is on this host.
   func knows(_ rank: Int) -> Bool { recorders.withLock { $0[rank] != nil } }
 
-  /// Removes the file of this rank. What is mapped stays mapped.
+  /// Removes the file of this rank. Its mappings stay valid.
   func removeFile() {
     guard let directory else { return }
     unlink("\(directory)/rank-\(own.rank)")
@@ -111,7 +111,7 @@ final class HostRanks: Sendable {
 
   // MARK: - Where the files are
 
-  /// What tells the jobs of a host apart: variables that a launcher gives to all ranks of one job and to no others.
+  /// The name that tells the jobs of a host apart, from variables that a launcher gives to all ranks of one job and to no others.
   private static var jobName: String {
     let names = ["PMIX_NAMESPACE", "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"]
     let values = names.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Why the watchdog ended a job.
 public struct JobEnd: Sendable, Codable {
-  /// What happened, in one line.
+  /// The event, in one line.
   public var message: String
   /// The ranks that are to blame, if that is known.
   public var culprits: [Int]
@@ -18,7 +18,7 @@ public struct JobEnd: Sendable, Codable {
 /// It makes no MPI call, so it works while MPI waits. It reads the flight recorders of the ranks of its host, and asks the
 /// watchdogs of other hosts. One rank reports; the launcher ends the other ranks when that one exits.
 final class Watchdog: @unchecked Sendable {
-  /// What is known about the job after all ranks have met.
+  /// The facts about the job that are known after all ranks have met.
   struct Job: Sendable {
     var worldSize: Int
     /// The host of every rank.
@@ -156,8 +156,8 @@ final class Watchdog: @unchecked Sendable {
     host.own.stage = .leaving
     let file = reporter.withLock { $0 }?(end)
     let text =
-      "error: \(end.message)\(file.map { "; all records are in \($0)" } ?? ""). End what is left of the job and start it "
-      + "again, for a training run with --resume; \(WatchLimits.variable) changes the limits\n"
+      "error: \(end.message)\(file.map { "; all records are in \($0)" } ?? ""). End the remaining processes of the "
+      + "job and start it again, a training run with --resume; \(WatchLimits.variable) changes the limits\n"
     _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) }
     host.removeFile()
     _exit(Self.exitCode)

@@ -50,7 +50,7 @@ public enum ExampleField: Sendable, Equatable {
   }
 }
 
-/// What happened while a set was read.
+/// Events while a set was read.
 public struct ReadingReport: Sendable, Equatable {
   /// Examples left out because source or target is empty.
   public internal(set) var emptySkipped = 0
@@ -60,7 +60,7 @@ public struct ReadingReport: Sendable, Equatable {
   public internal(set) var truncated = 0
   /// Labels and tags that the training part doesn't have.
   public internal(set) var unknownLabels = 0
-  /// What was noticed about the layout of the file.
+  /// Remarks about the layout of the file.
   var layout = LayoutNotes()
   /// What makes it likely that the columns are others than those that were read.
   var doubts: [String] = []

@@ -12,7 +12,7 @@ package struct ImportedRun {
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
   private let parameters: ParameterBuffer<Float>
-  /// What was decided for the user, one line each.
+  /// Decisions made for the user, one per line.
   package let notes: [String]
 
   /// Builds the model of a configuration and gives it the weights.

@@ -31,7 +31,7 @@ package struct ImportedWeights {
   private let file: SafetensorsFile
   /// The file's name of each tensor by the model's.
   private let sources: [String: String]
-  /// What was decided for the user, one line each.
+  /// Decisions made for the user, one per line.
   package private(set) var notes: [String] = []
 
   /// Opens and verifies a file. Throws ``ImportFailure``, `FileFailure`, `SafetensorsFailure`.

@@ -8,8 +8,8 @@ struct ImportCommand: LocalCommand {
     abstract: "Make a run of weights from another program.",
     discussion: """
       The file holds the weights of nn.Embedding, nn.RNN, nn.GRU or nn.LSTM, and nn.Linear under the names of the model \
-      (embedding.weight, rnn.weight_ih_l0, output.weight ...); --rename maps other names. What would compute something else \
-      than in PyTorch without a sign of it (forget_bias, gru_reset) is refused unless the metadata of the file say it.
+      (embedding.weight, rnn.weight_ih_l0, output.weight ...); --rename maps other names. Options that change the result but \
+      not the shapes (forget_bias, gru_reset) are refused unless the metadata of the file name them.
 
       Example:
         rnn-dist import shakespeare/model.safetensors --run-dir runs/again \\
