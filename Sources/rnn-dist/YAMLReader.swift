@@ -38,7 +38,9 @@ package enum YAMLReader {
     guard bytes.count <= maximumBytes else {
       throw problem("is larger than \(maximumBytes) bytes; is it a configuration?", start)
     }
-    guard let text = String(validating: bytes, as: UTF8.self) else {
+    // libyaml takes a key after a byte order mark for one that is indented by a column.
+    let content = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+    guard let text = String(validating: content, as: UTF8.self) else {
       throw problem("isn't UTF-8 text; is it a configuration?", start)
     }
     guard aliasLikeWords(in: text) <= maximumAliases else {

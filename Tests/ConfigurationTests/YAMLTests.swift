@@ -32,6 +32,11 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
     #expect(resolved.origin(of: "training.schedule.kind") == .file("a.yaml", line: 6, column: 40))
   }
 
+  @Test func aByteOrderMarkIsNoText() throws {
+    let resolved = try resolve(yaml: "\u{FEFF}seed: 3\nmodel: {layers: 2}\n")
+    #expect(resolved.configuration.seed == 3 && resolved.configuration.model.network.layers == 2)
+  }
+
   @Test func quotedNumbersAreText() throws {
     let error = #expect(throws: ConfigurationErrors.self) { try resolve(yaml: "model:\n  layers: '2'\n") }
     #expect(error?.issues.map(\.origin) == [.file("a.yaml", line: 2, column: 11)])
