@@ -162,7 +162,7 @@ public struct CheckpointStore: Sendable {
     return try LoadedCheckpoint(verifying: path)
   }
 
-  /// Opens and verifies the best checkpoint; nil if there is none.
+  /// Opens and verifies the best checkpoint; nil if no checkpoint is marked as the best.
   ///
   /// - Throws: `CheckpointFailure`, `SafetensorsFailure`, `FileFailure`.
   public func loadBest() throws -> LoadedCheckpoint? {

@@ -17,7 +17,7 @@ public enum InstructionSet: Int32, Sendable, Hashable, CaseIterable {
   /// The name in options and in `RNN_DIST_KERNELS`: portable, avx2, avx512 or avx512-bf16.
   public var name: String { String(cString: rnd_set_name(rawValue)) }
 
-  /// The set of this name; nil if there is none.
+  /// The set of this name; nil for an unknown name.
   public init?(name: String) { self.init(rawValue: rnd_set_named(name)) }
 
   /// True if this processor has the instructions.

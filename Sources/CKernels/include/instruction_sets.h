@@ -24,7 +24,7 @@ int rnd_set_available(int set);
 int rnd_best_set(void);
 /// portable, avx2, avx512 or avx512-bf16.
 const char *rnd_set_name(int set);
-/// The set of this name; -1 if there is none.
+/// The set of this name; -1 for an unknown name.
 int rnd_set_named(const char *name);
 
 /// The set in use.

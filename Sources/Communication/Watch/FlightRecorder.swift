@@ -112,7 +112,7 @@ final class FlightRecorder: @unchecked Sendable {
     guard descriptor >= 0 else { return nil }
     defer { _ = close(descriptor) }
     var status = stat()
-    // The blocks are reserved now, because a store into a page for which there is no room is a fatal signal.
+    // Reserves the blocks now, because a store into a page of a full file system raises a fatal signal.
     guard !creates || posix_fallocate(descriptor, 0, off_t(byteCount)) == 0,
       fstat(descriptor, &status) == 0, status.st_size == byteCount
     else { return nil }

@@ -126,7 +126,7 @@ final class HostRanks: Sendable {
     return "rnn-dist-\(getuid())-" + String(hash, radix: 16)
   }
 
-  /// Makes the directory for a job, or finds the one that another rank has made; nil if there is no place for it.
+  /// Makes the directory for a job, or finds the one that another rank has made; nil if it can be made nowhere.
   private static func directory(ofJob name: String) -> String? {
     for parent in ["/dev/shm", NSTemporaryDirectory()] {
       let path = "\(parent)/\(name)"

@@ -23,7 +23,7 @@ final class Watchdog: @unchecked Sendable {
     var worldSize: Int
     /// The host of every rank.
     var hosts: [String]
-    /// The ranks of other hosts; empty if there are none.
+    /// The ranks of other hosts; empty if the job has one host.
     var remote: [StatusSocket.Address]
     var token: UInt64
     /// Present if there are other hosts.
@@ -134,7 +134,7 @@ final class Watchdog: @unchecked Sendable {
     let answers = receive(for: seconds)
     var found: [Int: RankStatus] = [:]
     for status in answers + host.statuses() { found[status.rank] = status }
-    // Before the ranks have met, only those of this host can be known, and all of them only if there is no other host.
+    // Before the ranks have met, only the ranks of this host are known. They are all ranks if the job has one host.
     let size = job?.worldSize ?? (launcher.worldSize == host.expected ? launcher.worldSize ?? 0 : 0)
     for rank in 0..<size where found[rank] == nil {
       found[rank] = .silent(rank, host: job?.hosts[rank] ?? host.hostName)
