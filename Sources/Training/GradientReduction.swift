@@ -42,6 +42,15 @@ package struct StepRequests: Sendable {
   package init(stop: Bool = false, save: Bool = false) { (self.stop, self.save) = (stop, save) }
 }
 
+/// How a rank has spent its time so far, in seconds of its own clock. A rank may wait in a reduction while rank 0 writes a
+/// checkpoint, so the clock of one rank can't measure another.
+package struct RankTime: Equatable {
+  /// All steps.
+  var steps = 0.0
+  /// The part of the steps in reductions, waiting included.
+  var communication = 0.0
+}
+
 /// Adds gradients over the shards of this rank and over all ranks.
 ///
 /// A gradient is a SUM over tokens, never a mean of means, because shards hold different numbers of tokens. The loss and the
@@ -58,9 +67,9 @@ package final class GradientReduction {
   private let clock = ContinuousClock()
   /// Time spent in reductions so far, waiting for other ranks included.
   package private(set) var communicationTime = Duration.zero
-  /// The same of every rank, in seconds, before the last reduction; empty for a single rank. A rank that waits less than the
-  /// others is the one they wait for.
-  package private(set) var communicationSeconds: [Double] = []
+  /// How every rank had spent its time before the last step; empty for a single rank. A rank that waits less than the others is
+  /// the one they wait for.
+  package private(set) var rankTimes: [RankTime] = []
   /// The sums over the shards that were added since ``clear()``, without the fixed tree.
   private var totals = StepTotals()
 
@@ -128,8 +137,12 @@ package final class GradientReduction {
 
   /// Sums over all ranks. Collective.
   ///
-  /// - Parameter check: throws if it finds that the ranks differ; nil: nothing is compared.
-  func reduce(_ requests: StepRequests = StepRequests(), _ check: ReplicaCheck? = nil) throws -> StepTotals {
+  /// - Parameters:
+  ///   - check: throws if it finds that the ranks differ; nil: nothing is compared.
+  ///   - stepTime: the time of all earlier steps of this rank.
+  func reduce(
+    _ requests: StepRequests = StepRequests(), _ check: ReplicaCheck? = nil, stepTime: Duration = .zero
+  ) throws -> StepTotals {
     // A power-of-two number of shards leaves exactly one sum.
     if plan.isReproducible, let root = pending.popLast() {
       _ = total.elements.update(fromContentsOf: UnsafeBufferPointer(root.gradient.elements))
@@ -143,8 +156,10 @@ package final class GradientReduction {
     let started = clock.now
     defer { communicationTime += clock.now - started }
     let count = totals.values.count
-    var values = totals.values + [Double](repeating: 0, count: communicator.worldSize)
-    values[count + communicator.rank] = communicationTime.inSeconds
+    // Every rank adds its own times to zeros.
+    var values = totals.values + [Double](repeating: 0, count: 2 * communicator.worldSize)
+    values[count + 2 * communicator.rank] = stepTime.inSeconds
+    values[count + 2 * communicator.rank + 1] = communicationTime.inSeconds
     if plan.isReproducible {
       try treeOverRanks(&values)
     } else {
@@ -152,7 +167,9 @@ package final class GradientReduction {
       try uniteTouchedRows()
       try vector.sum(total.spans)
     }
-    communicationSeconds = Array(values[count...])
+    rankTimes = (0..<communicator.worldSize).map { rank in
+      RankTime(steps: values[count + 2 * rank], communication: values[count + 2 * rank + 1])
+    }
     let sums = StepTotals(values: values)
     try check?.require(sum: sums.replicaHash, on: communicator)
     return sums

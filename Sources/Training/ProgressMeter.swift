@@ -9,7 +9,7 @@ struct ProgressMeter {
   private var lossSinceReport = 0.0
   private var tokensSinceReport = 0.0
   private var trainedAtReport = Duration.zero
-  private var communicationAtReport: [Double] = []
+  private var rankTimesAtReport: [RankTime] = []
 
   /// Starts the clock, or continues after a pause.
   mutating func start(at state: TrainingState) {
@@ -39,26 +39,27 @@ struct ProgressMeter {
 
   /// A report since the last one. Sums start again from zero.
   ///
-  /// - Parameter communication: seconds that each rank has spent in reductions so far; empty for a single rank.
+  /// - Parameter rankTimes: how each rank has spent its time so far; empty for a single rank.
   mutating func report(
     state: TrainingState, totalSteps: Int, epoch: Double, norm: Double, learningRate: Double,
-    communication: [Double], hasPerplexity: Bool
+    rankTimes: [RankTime], hasPerplexity: Bool
   ) -> StepReport {
     let now = trainedSoFar
     let span = (now - trainedAtReport).inSeconds
     let steps = state.step - (firstStep ?? 0)
     defer {
       (lossSinceReport, tokensSinceReport) = (0, 0)
-      (trainedAtReport, communicationAtReport) = (now, communication)
+      (trainedAtReport, rankTimesAtReport) = (now, rankTimes)
     }
     let loss = LossSum(total: lossSinceReport, tokens: Int(tokensSinceReport))
     return StepReport(
       step: state.step, totalSteps: totalSteps, epoch: epoch, loss: loss.mean,
       perplexity: hasPerplexity ? loss.perplexity : nil, gradientNorm: norm, learningRate: learningRate,
       tokensPerSecond: span > 0 ? tokensSinceReport / span : 0,
-      communicationShares: communication.enumerated().map { rank, seconds in
-        let before = communicationAtReport.isEmpty ? 0 : communicationAtReport[rank]
-        return span > 0 ? (seconds - before) / span : 0
+      communicationShares: rankTimes.enumerated().map { rank, time in
+        let before = rankTimesAtReport.isEmpty ? RankTime() : rankTimesAtReport[rank]
+        let steps = time.steps - before.steps
+        return steps > 0 ? (time.communication - before.communication) / steps : 0
       },
       elapsed: now.inSeconds,
       remaining: steps > 0 ? now.inSeconds / Double(steps) * Double(totalSteps - state.step) : 0)

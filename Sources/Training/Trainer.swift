@@ -216,7 +216,7 @@ final class Trainer {
         progress.report(
           state: state, totalSteps: expectedSteps, epoch: epochPosition, norm: norm,
           learningRate: learningRate,
-          communication: step.gradients.communicationSeconds,
+          rankTimes: step.gradients.rankTimes,
           hasPerplexity: configuration.model.output.hasPerplexity)))
   }
 

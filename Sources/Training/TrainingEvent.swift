@@ -75,7 +75,7 @@ public struct StepReport: Sendable {
   public var learningRate: Double
   /// Target tokens per second over all ranks since the last report.
   public var tokensPerSecond: Double
-  /// Share of the time that each rank spent in reductions, including waiting; empty for a single rank.
+  /// Share of the time of its steps that each rank spent in reductions, including waiting; empty for a single rank.
   public var communicationShares: [Double]
   /// Seconds of training in this process so far.
   public var elapsed: Double

@@ -18,6 +18,9 @@ package final class TrainingStep {
   private let clipNorm: Double
   /// Largest absolute value of an element of the mean gradient; 0: any.
   private let clipValue: Double
+  private let clock = ContinuousClock()
+  /// The time of all steps so far.
+  private var time = Duration.zero
 
   /// The outcome of a step.
   package struct Result {
@@ -53,6 +56,8 @@ package final class TrainingStep {
   package func run(
     _ state: inout TrainingState, learningRate: Double, requests: StepRequests = StepRequests()
   ) throws -> Result {
+    let started = clock.now
+    defer { time += clock.now - started }
     communicator.enter(.step, step: state.step + 1)
     let batches = draw(state)
     gradients.clear()
@@ -63,7 +68,7 @@ package final class TrainingStep {
       gradients.add(loss, of: shard)
     }
     let check = ReplicaCheck(model.parameters, step: state.step, collectives: communicator.collectives)
-    let totals = try gradients.reduce(requests, check)
+    let totals = try gradients.reduce(requests, check, stepTime: time)
     let result = examine(totals)
     if result.isUpdate {
       update(scale: clip(totals, norm: result.norm) / totals.tokens, learningRate)

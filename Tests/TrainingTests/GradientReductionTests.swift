@@ -34,17 +34,37 @@ struct GradientReductionTests {
     let known = try InProcessCommunicator.run(ranks: ranks) { communicator in
       let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: reproducible)
       let sum = try GradientReduction(layout: Self.layout, plan: plan, communicator: communicator)
-      var own = 0.0
-      for _ in 0..<2 {
+      var own = RankTime()
+      for step in 0..<2 {
         sum.clear()
         for shard in plan.own { sum.add(Self.loss(shard), of: shard) }
-        own = sum.communicationTime.inSeconds
-        _ = try sum.reduce(StepRequests())
+        let stepTime = Duration.seconds(step * (communicator.rank + 1))
+        own = RankTime(steps: stepTime.inSeconds, communication: sum.communicationTime.inSeconds)
+        _ = try sum.reduce(StepRequests(), stepTime: stepTime)
       }
-      return (own: own, all: sum.communicationSeconds)
+      return (own: own, all: sum.rankTimes)
     }
     let own = ranks == 1 ? [] : known.map(\.own)
     #expect(known.allSatisfy { $0.all == own })
+  }
+
+  /// A rank that waits for the whole time between two reports has a share of one, never more, whatever the clock of rank 0 says.
+  @Test func sharesAreOfTheTimeOfEachRank() {
+    var meter = ProgressMeter()
+    meter.start(at: TrainingState())
+    func shares(_ times: [RankTime]) -> [Double] {
+      meter.report(
+        state: TrainingState(), totalSteps: 1, epoch: 0, norm: 0, learningRate: 0, rankTimes: times,
+        hasPerplexity: false
+      ).communicationShares
+    }
+    #expect(
+      shares([RankTime(steps: 4, communication: 1), RankTime(steps: 8, communication: 8)]) == [0.25, 1])
+    #expect(
+      shares([RankTime(steps: 8, communication: 4), RankTime(steps: 12, communication: 11)]) == [0.75, 0.75])
+    #expect(
+      shares([RankTime(steps: 8, communication: 4), RankTime(steps: 12, communication: 11)]) == [0, 0])
+    #expect(shares([]).isEmpty)
   }
 
   /// Returns the sums of every rank after two reductions of the same shards. The second must not see anything of the first.
