@@ -12,7 +12,7 @@
 
 // MARK: Instruction sets
 
-// What the products of an instruction set are made of.
+// The parts of the products of one instruction set.
 typedef struct {
   rnd_tile *tile, *bf16_tile;
   rnd_words bf16_rows, bf16_panels;  // the words of A and B in rnd_bf16

@@ -14,7 +14,7 @@ public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvert
 
 /// Some ranks have different bytes than rank 0 where all must be equal.
 public struct ReplicaMismatch: Error, Sendable, CustomStringConvertible, ExitCoded {
-  /// What was compared, such as "the configuration".
+  /// The values that were compared, such as "the configuration".
   public let what: String
   /// The ranks that differ from rank 0, ascending.
   public let ranks: [Int]
@@ -48,7 +48,7 @@ extension Communicator {
 
   /// Returns on every rank the bytes that `read` returns on rank 0, the only rank that calls it (collective).
   ///
-  /// What `read` throws becomes a `CollectiveFailure` on every rank.
+  /// An error of `read` becomes a `CollectiveFailure` on every rank.
   public func readOnRank0(_ read: () throws -> [UInt8]) throws -> [UInt8] {
     let bytes = try agree { rank == 0 ? try read() : [] }
     return try allgather(bytes)[0]

@@ -6,7 +6,7 @@ public protocol ExitCoded: Error {
 
 /// A failed collective, as one rank sees it.
 public struct CommunicationError: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
-  /// What went wrong.
+  /// The problem.
   public enum Kind: Sendable, Equatable {
     /// The transport (MPI) reported an error.
     case transport
@@ -26,7 +26,7 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
     case finalized
   }
 
-  /// What went wrong.
+  /// The problem.
   public let kind: Kind
   /// The rank that reports it.
   public let rank: Int
@@ -34,7 +34,7 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
   public let host: String
   /// The operation that failed, such as `allreduceSum`.
   public let collective: String
-  /// What happened and what to do about it.
+  /// The event and its remedy.
   public let detail: String
 
   /// 78 (configuration) for a wrong launcher, the exit code of an abort, otherwise 1.

@@ -6,7 +6,7 @@ public struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
   public let origin: Origin
   /// Dotted path of the key; empty for the text as a whole.
   public let key: String
-  /// What is wrong and what to do.
+  /// The problem and its remedy.
   public let message: String
   /// The known key or value nearest to an unknown one.
   public let suggestion: String?

@@ -16,7 +16,7 @@ public struct ConfigurationNode: Sendable, Equatable {
     }
   }
 
-  /// What a node holds. A quoted scalar is text, whatever it looks like: `"5"` isn't a number.
+  /// The content of a node. A quoted scalar is text, whatever it looks like: `"5"` isn't a number.
   public enum Content: Sendable, Equatable {
     case mapping([Entry])
     case sequence([ConfigurationNode])
@@ -37,7 +37,7 @@ public struct ConfigurationNode: Sendable, Equatable {
     return ["", "~", "null", "Null", "NULL"].contains(text)
   }
 
-  /// What the node is, for messages: `a list`, `"abc"`.
+  /// The kind of node, for messages: `a list`, `"abc"`.
   var summary: String {
     switch content {
     case .mapping: "a section"

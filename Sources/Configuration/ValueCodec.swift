@@ -4,7 +4,7 @@ import Options
 
 /// How the value of a key is read from a scalar and written back, and how messages describe it.
 struct ValueCodec<Value: Sendable>: Sendable {
-  /// What is expected, with an article: `a whole number, at least 1`.
+  /// The expected form, with an article: `a whole number, at least 1`.
   let expectation: String
   /// The words to choose from; empty where the values are open.
   var choices: [String] = []

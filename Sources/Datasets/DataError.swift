@@ -80,7 +80,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// What is wrong with one line of a file, and what to do about it.
+/// A problem in one line of a file, and its remedy.
 public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   /// The byte of the line (from 0) that doesn't continue UTF-8 text.
   case invalidUTF8(byte: Int)

@@ -49,12 +49,12 @@ public enum SubwordKind: String, OptionChoice {
   case unigram
 }
 
-/// What to do with an example that is longer than the limit.
+/// How to treat an example that is longer than the limit.
 public enum OverlongExamples: String, OptionChoice {
   case error, skip, truncate
 }
 
-/// What to do with an example whose source or target is empty.
+/// How to treat an example whose source or target is empty.
 public enum EmptyExamples: String, OptionChoice {
   case error, skip
 }
@@ -259,7 +259,7 @@ public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
   public var files: [String] { [file, source, secondSource, target].compactMap { $0 } }
 }
 
-/// What a task learns from: one stream of tokens, or examples of some form.
+/// The kind of data that a task learns from: one stream of tokens, or examples of some form.
 public enum DataKind: String, CaseIterable, Sendable {
   /// One stream of tokens, each the target of the one before it (language models).
   case stream

@@ -1,6 +1,6 @@
 /// How examples are read, and what is done with those that don't fit.
 public struct ExampleOptions: Sendable, Equatable {
-  /// What to do with labels of evaluation data that the training data don't have.
+  /// How to treat labels of evaluation data that the training data don't have.
   public enum UnknownLabels: Sendable {
     case error
     /// They get the id -1 (``LabelVocabulary/unknown``), which no model predicts.

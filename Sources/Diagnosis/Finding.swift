@@ -10,12 +10,12 @@ public struct Finding: Sendable, Equatable {
     case problem
   }
 
-  /// What was examined, such as `cores`.
+  /// The property that was examined, such as `cores`.
   public var name: String
   public var verdict: Verdict
-  /// What was found.
+  /// The observation.
   public var found: String
-  /// What to do about it; nil if there is nothing to do.
+  /// The remedy; nil if none is needed.
   public var cure: String?
 
   public init(_ name: String, _ verdict: Verdict, _ found: String, cure: String? = nil) {

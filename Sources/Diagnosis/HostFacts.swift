@@ -1,7 +1,7 @@
 import Communication
 import Foundation
 
-/// What the kernel says about this process and its host. Every rank collects its own, and one rank assesses all of them.
+/// The facts that the operating system gives about this process and its host. Every rank collects its own, and one rank assesses all of them.
 public struct HostFacts: Sendable, Codable, Equatable {
   public var host = ""
   /// Seconds since 1970 on the clock of the host.

@@ -69,7 +69,7 @@ public final class SavedModel {
   /// write something else: other vocabularies, vectors of another width, another number of sources, another direction.
   public func join(_ other: SavedModel, path: String) throws { try learner.join(other.learner, path: path) }
 
-  /// What a line of its data is: `the tsv data of a seq2seq`. Models with the same can be scored on the same file.
+  /// The form of its data, such as `the tsv data of a seq2seq`. Models with the same can be scored on the same file.
   public var dataForm: String {
     let parts = configuration.data.train?.parts.keys.map(\.rawValue).sorted() ?? []
     let second = encoding.hasSecondSource == true ? " with second sources" : ""

@@ -2,7 +2,7 @@ import COpenMPI
 
 /// An MPI call that failed, or that was refused because its arguments can't be right.
 public struct MPIError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// What went wrong.
+  /// The problem.
   public enum Kind: Sendable, Equatable {
     /// MPI returned this class of error.
     case reported(ErrorClass)
@@ -37,13 +37,13 @@ public struct MPIError: Error, Sendable, Equatable, CustomStringConvertible {
     public static let argument = ErrorClass(rawValue: MPI_ERR_ARG)
   }
 
-  /// What went wrong.
+  /// The problem.
   public let kind: Kind
   /// The MPI function, such as `MPI_Allreduce`.
   public let call: String
   /// The rank in the communicator of the call, if there was one.
   public let rank: Int?
-  /// What happened. For errors that MPI reported, this is the text of the MPI library.
+  /// A description. For errors that MPI reported, this is the text of the MPI library.
   public let message: String
 
   public var description: String {

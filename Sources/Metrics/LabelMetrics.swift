@@ -151,7 +151,7 @@ public struct SpanLabels: Sendable, Equatable {
     return labels[id]
   }
 
-  /// What happens between two neighboring labels.
+  /// The spans that begin and end between two neighboring labels.
   struct Step {
     /// Whether a span ends with the first label.
     let ends: Bool

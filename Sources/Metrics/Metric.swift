@@ -10,7 +10,7 @@ public struct Metric: Sendable {
   public let name: String
   /// The name in reports for people.
   public let label: String
-  /// What it is, in one line, with its source where it has one.
+  /// Its definition in one line, with its source where it has one.
   public let definition: String
   public let isHigherBetter: Bool
   public let scale: Scale
@@ -211,7 +211,7 @@ public struct MeanLoss: Sendable {
 public struct LabelExample: Sendable {
   let predicted: [Int32]
   let reference: [Int32]
-  /// What the labels mark, for metrics of spans.
+  /// The meaning of the labels, for metrics of spans.
   let spans: SpanLabels?
 
   public init(predicted: [Int32], reference: [Int32], spans: SpanLabels? = nil) {

@@ -97,7 +97,7 @@ public struct Schedule: Options {
   }
 }
 
-/// What the `plateau` schedule remembers of past evaluations; part of a checkpoint.
+/// The state of the `plateau` schedule, which depends on past evaluations; part of a checkpoint.
 public struct PlateauState: Sendable, Codable, Equatable {
   /// The lowest metric so far.
   public private(set) var best: Double?

@@ -4,7 +4,7 @@ import Parameters
 
 /// A file of parameters can't be written or read, or it does not fit the model.
 public struct ParameterFileError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// What is wrong.
+  /// The problem.
   public enum Problem: Sendable, Equatable {
     /// The system refuses to read or write the file, or it breaks a rule of the safetensors format.
     case file(String)
@@ -26,7 +26,7 @@ public struct ParameterFileError: Error, Sendable, Equatable, CustomStringConver
     self.problem = problem
   }
 
-  /// What is wrong, without the path.
+  /// The problem, without the path.
   package var explanation: String {
     switch problem {
     case .file(let message): message

@@ -170,7 +170,7 @@ public struct RunPaths: Sendable, Equatable {
   public var configuration: String { file("config.yaml") }
   public var record: String { file("run.json") }
   public var metrics: String { file("metrics.jsonl") }
-  /// What all ranks did last, if the watchdog ended the run.
+  /// The last actions of all ranks, if the watchdog ended the run.
   public var flightRecord: String { file("flight-record.json") }
   public var checkpoints: String { file("checkpoints") }
   public var attention: String { file("attention") }

@@ -68,7 +68,7 @@ extension Learner {
 // MARK: - Samples of a run
 
 extension Learner {
-  /// What the model says at present: outputs for held-out examples, or texts that it writes. The same at every evaluation, so
+  /// Samples of the present model: outputs for held-out examples, or texts that it writes. The same at every evaluation, so
   /// that a reader sees how they change.
   ///
   /// - Parameters:

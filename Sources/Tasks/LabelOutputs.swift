@@ -4,7 +4,7 @@ import Metrics
 import NumericKernels
 import RecurrentNN
 
-/// What models with one target per example share: a class or numbers as target, their metrics, and their predictions as text.
+/// The part that models with one target per example share: a class or numbers as target, their metrics, and their predictions as text.
 struct LabelOutputs {
   let output: OutputShape
   private let labels: LabelVocabulary?

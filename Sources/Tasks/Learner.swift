@@ -10,7 +10,7 @@ import RunLog
 /// Code that learners share is elsewhere: batches, shards and epochs in ``LearningTask``, the evaluation pass in
 /// ``LearnerEvaluation``.
 package protocol Learner: AnyObject, SendableMetatype {
-  /// What it learns from: a stream of tokens, or examples.
+  /// The kind of its data: a stream of tokens, or examples.
   associatedtype Data: TaskData
   /// The task, as configurations and messages know it.
   static var kind: TaskKind { get }
@@ -25,7 +25,7 @@ package protocol Learner: AnyObject, SendableMetatype {
   /// The numbers in each part of the state that a stream carries from batch to batch; empty for models that begin every
   /// example anew.
   var stateParts: [Int] { get }
-  /// What the model can be used for.
+  /// The uses of the model.
   var abilities: ModelAbilities { get }
   /// The sizes and options of the model; nil for a task whose models can't be exported.
   var shape: ModelShape? { get }

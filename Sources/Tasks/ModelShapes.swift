@@ -24,7 +24,7 @@ extension RunConfiguration {
     return encoding.source?.unknown.map { WordDropout(rate: model.wordDropout, unknown: $0) }
   }
 
-  /// What the model reads at each step: tokens, words with their characters, or vectors.
+  /// The input of the model at each step: tokens, words with their characters, or vectors.
   private func inputShape(_ encoding: DataEncoding) throws -> InputShape {
     if let vocabulary = encoding.source {
       guard model.characterHiddenSize > 0, let characters = encoding.characters else {

@@ -2,9 +2,9 @@ import Datasets
 import NumericKernels
 import RecurrentNN
 
-/// What a model can be used for.
+/// The uses of a model.
 public struct ModelAbilities: Sendable, Equatable {
-  /// What a model writes texts after.
+  /// The input after which a model writes texts.
   public enum Beginning: Sendable, Equatable {
     /// Tokens that the texts go on from.
     case prompt
@@ -146,7 +146,7 @@ public struct TextSampling: Sendable {
   }
 }
 
-/// What a model that writes by itself begins with.
+/// The beginning of a text that a model continues.
 package struct TextBeginning {
   /// Tokens that were written before.
   package var prompt: [Int32] = []

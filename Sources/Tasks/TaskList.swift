@@ -17,7 +17,7 @@ public struct TaskKind: Sendable {
 
   public static let all = learners.map { $0.kind }
 
-  /// What the outputs of a task are compared with, which decides the metrics that it has.
+  /// The references that the outputs of a task are compared with. They decide the metrics of the task.
   public enum Comparison: Sendable {
     /// Classes, or the tags of a sequence.
     case labels
@@ -29,16 +29,16 @@ public struct TaskKind: Sendable {
 
   /// The word that users write.
   public let name: String
-  /// What is learned, for the help of the key `task`.
+  /// A description for the help of the key `task`.
   public let summary: String
-  /// What it learns from, and so the formats that it reads.
+  /// The kind of its data, which decides the formats that it reads.
   public let data: DataKind
   /// The choices of `model.output`.
   public let outputs: Set<OutputShape.Kind>
   public let comparisons: Set<Comparison>
   /// The groups of keys that it reads, besides those that every task reads.
   public let groups: Set<KeyGroup>
-  /// What has a target of its own, such as `token`: the loss is a mean over these.
+  /// The unit that has a target of its own, such as `token`: the loss is a mean over these units.
   public let lossUnit: String
 
   /// - Parameter groups: what its model has; the groups of its data follow from `data`.
@@ -60,7 +60,7 @@ public struct TaskKind: Sendable {
     return try make(configuration.task.learner)
   }
 
-  /// What trains and uses its models.
+  /// The learner, which trains and uses its models.
   package var learner: any Learner.Type {
     guard let learner = Self.learners.first(where: { $0.kind == self }) else {
       preconditionFailure("the task \(name) is not in the list of tasks")

@@ -11,7 +11,7 @@ public enum DataSplit: String, Sendable, CaseIterable {
 
 /// The sizes of the data of a task, for the summary at the start.
 package struct TaskSize: Sendable {
-  /// What is counted in ``vocabulary``: `vocabulary`, `target vocabulary`, `source vocabulary`, `set of labels`.
+  /// The name of ``vocabulary`` in messages: `vocabulary`, `target vocabulary`, `source vocabulary`, `set of labels`.
   package var vocabularyName = "vocabulary"
   /// The size of the vocabulary, of the target if there are two; 0 without a vocabulary.
   package var vocabulary: Int
@@ -72,7 +72,7 @@ package protocol TrainingTask: GradientSource {
   /// Notes for the user on the data, before training.
   var warnings: [String] { get }
 
-  /// What a user may want to know of how the model was made.
+  /// Remarks for the user about how the model was made.
   var notes: [String] { get }
 
   /// Takes what the model has in common with another one, and describes it, one line each. Throws ``TrainingFailure`` if they

@@ -2,7 +2,7 @@ import Checkpoints
 import Communication
 import Parameters
 
-/// What must be the same on all ranks when they add up a step: the number of collectives they have called and, every
+/// The values that must be the same on all ranks when they add up a step: the number of collectives they have called and, every
 /// ``parameterInterval`` steps, the bits of the parameters.
 ///
 /// It costs one more number in the totals of a step. Each rank contributes a 32-bit hash, and the sum of p equal hashes is p
@@ -22,7 +22,7 @@ struct ReplicaCheck {
     self.parameters = step % Self.parameterInterval == Self.parameterInterval - 1 ? parameters.digest : nil
   }
 
-  /// What this rank adds to the totals.
+  /// The value that this rank adds to the totals.
   var hash: Double {
     // The finalizer of MurmurHash3.
     var bits = UInt64(collectives) &* 0x9e37_79b9_7f4a_7c15 ^ (parameters ?? 0)

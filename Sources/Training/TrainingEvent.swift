@@ -7,7 +7,7 @@ public enum TrainingEvent: Sendable {
   case started(RunSummary)
   /// Training goes on from a checkpoint. `rejected` names newer ones that did not verify.
   case resumed(step: Int, path: String, rejected: [String])
-  /// What this rank will hold in memory.
+  /// The memory that this rank will need.
   case planned(MemoryPlan)
   /// The choices of how products are computed, if they were measured.
   case choseProducts(ProductChoices)
@@ -17,7 +17,7 @@ public enum TrainingEvent: Sendable {
   /// A part of an evaluation is done.
   case evaluating(done: Int, of: Int)
   case evaluated(EvaluationReport)
-  /// What the evaluated model says and how its weights are distributed, to be looked at.
+  /// Samples of the evaluated model and the distribution of its weights, for a person to look at.
   case observed(ModelObservation)
   case saved(step: Int, path: String, seconds: Double)
   /// A checkpoint could not be written. The run goes on and tries again.
@@ -29,10 +29,10 @@ public enum TrainingEvent: Sendable {
   case finished(RunOutcome)
 }
 
-/// What is known before the first step.
+/// Facts that are known before the first step.
 public struct RunSummary: Sendable {
   public var parameters: Int
-  /// What ``vocabularySize`` counts.
+  /// The kind of entries that ``vocabularySize`` counts.
   public var vocabularyName: String
   public var vocabularySize: Int
   public var task: TaskKind

@@ -9,7 +9,7 @@ import Tasks
 
 /// A training run from its configuration to its outcome, as `rnn-dist train` calls it.
 public struct TrainingJob {
-  /// What to do.
+  /// The requested action.
   public struct Request: Sendable {
     public var configuration: RunConfiguration
     /// Directory of the run; nil: nothing is written.

@@ -57,7 +57,7 @@ import Testing
   func filesHoldOneConcept(folder: String) throws {
     let files = try SourceTree.files(under: folder, endingIn: [".swift", ".c", ".cpp", ".h"])
     #expect(!files.isEmpty)
-    // What a tool has generated is not read.
+    // Generated code is not read.
     for file in files where !file.path.hasSuffix(".pb.swift") {
       #expect(file.lineCount <= 600, "\(file.path) has \(file.lineCount) lines: it holds several concepts")
       #expect(

@@ -95,7 +95,7 @@ import Testing
       let piped = try await Program.run(shell: script, in: folder.root, environment: [:])
       #expect(piped.exitCode == 0 && outputs(piped) == expected, "\(piped)")
 
-      // What `evaluate` sees is right if the answers are the references.
+      // `evaluate` reads the same lines if the answers are the references.
       try write("answers", expected.map { String(decoding: $0, as: UTF8.self) })
       let evaluated = try await run(
         [

@@ -167,7 +167,7 @@ import Testing
   @Test func aBrokenConnectionIsSuspectedLast() {
     let verdict = verdict([waiting(0), waiting(1)])
     #expect(verdict.culprits == [] && verdict.message.contains("a connection between them is broken"))
-    // What ranks contribute to an allgather may differ in size.
+    // The contributions of ranks to an allgather may differ in size.
     let gathering = self.verdict([waiting(0, .allgather, bytes: 1), waiting(1, .allgather, bytes: 2)])
     #expect(gathering.culprits == [])
   }

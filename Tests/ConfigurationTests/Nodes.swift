@@ -21,7 +21,7 @@ func resolve(_ overrides: String...) throws -> ResolvedConfiguration {
   try RunConfiguration.resolve(layers: [], overrides: ["data.generator=dates"] + overrides)
 }
 
-/// What is wrong with `overrides`.
+/// The problems of `overrides`.
 func issues(_ overrides: String..., layers: [ConfigurationNode] = []) -> [ConfigurationIssue] {
   do {
     _ = try RunConfiguration.resolve(layers: layers, overrides: ["data.generator=dates"] + overrides)

@@ -376,7 +376,7 @@ import Testing
     }
   }
 
-  /// What a line of a file is follows from task, format and the number of files: training asks for nothing else.
+  /// The meaning of a line follows from task, format and the number of files: training asks for nothing else.
   @Test(arguments: [
     ("tagger", ["data.format=columns"], "data.tokens", "use word or space"),
     ("tagger", ["data.format=conllu", "data.tokens=bpe"], "data.tokens", "use word or space"),

@@ -51,7 +51,7 @@ import Testing
     Form(options: ExampleOptions(.tagged, .multihot), lines: ["1 2|0", "|3"]),
   ]
 
-  /// What a model would see of the data.
+  /// The data as a model sees them.
   struct Content: Equatable {
     let count: Int
     let fields: [ExampleField?]

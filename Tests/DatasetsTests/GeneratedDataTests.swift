@@ -66,7 +66,7 @@ import Testing
 
   // MARK: Dates
 
-  /// What a date is by the calendar of Foundation: its day of the week, or nil for no date.
+  /// A date by the calendar of Foundation: its day of the week, or nil for no date.
   private static func weekday(_ year: Int, _ month: Int, _ day: Int) -> Int? {
     var calendar = Calendar(identifier: .gregorian)
     calendar.timeZone = .gmt

@@ -60,7 +60,7 @@ private struct CDriver {
     (self.shape, self.reference) = (shape, reference)
   }
 
-  /// What the program prints: log-probabilities, bits, or the tags of best paths.
+  /// The output of the program: log-probabilities, bits, or the tags of best paths.
   static func expected(_ reference: ReferenceOutputs) -> [Float] {
     if let path = reference.integers["best_path"] { return path.values.map(Float.init) }
     let scores = reference.floats["log_probabilities"] ?? reference.floats["probabilities"]

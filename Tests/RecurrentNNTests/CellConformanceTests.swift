@@ -3,7 +3,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// What every cell has to do, whatever its equations are. A cell passes by being listed in `CellKind`; options of its own are
+/// The requirements of every cell, whatever its equations. A cell passes by being listed in `CellKind`; options of its own are
 /// listed in `NetworkCase`.
 @Suite struct CellConformanceTests {
   @Test(arguments: NetworkCase.cells)

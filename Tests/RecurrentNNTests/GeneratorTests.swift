@@ -71,7 +71,7 @@ final class GeneratorData<Element: Scalar> {
   }
 }
 
-/// What holds for generators (1-N) beyond `checkModel`.
+/// Properties of generators (1-N) beyond `checkModel`.
 @Suite struct GeneratorTests {
   /// Token by token the model gives a text the probability it has in training.
   @Test(arguments: GeneratorCase.all.filter { !$0.isMasked })

@@ -3,7 +3,7 @@ import Foundation
 import RecurrentNN
 import Testing
 
-/// What a program outside of this package does with the library, with the one import that it needs.
+/// A program outside of this package needs one import to use the library.
 @Suite struct LibraryTests {
   /// A model with a tied weight, in a file of its own that is removed afterwards.
   private final class Fixture<Element: Scalar> {

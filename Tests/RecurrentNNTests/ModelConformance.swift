@@ -9,7 +9,7 @@ protocol ModelCase: Sendable, CustomTestStringConvertible {
   func problem<Element: Scalar>(_ type: Element.Type) throws -> ModelProblem<Element>
 }
 
-/// What `checkModel` knows of a model.
+/// The access to a model that `checkModel` needs.
 struct ModelProblem<Element: Scalar> {
   /// The summed loss of some examples of the batch, by their numbers: with the dropout masks of training, or without; the
   /// gradients of the sum are added if wanted.

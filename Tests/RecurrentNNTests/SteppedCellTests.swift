@@ -28,7 +28,7 @@ import Testing
     try drive.expectStepsEqualAllStepsAtOnce(masksInputs: network.masksInputs)
   }
 
-  /// What a decoder with attention does: it reads the top hidden state before every step, and adds the gradient
+  /// The steps of a decoder with attention: it reads the top hidden state before every step, and adds the gradient
   /// of that between two steps of the backward pass.
   @Test(arguments: cases)
   func gradientsOfStatesReadBetweenTheSteps(network: NetworkCase) throws {

@@ -140,7 +140,7 @@ import Testing
     )
     .write(to: URL(fileURLWithPath: paths.metrics))
     #expect(try !page([try read("run")]).texts.isEmpty)
-    // What is left is shown.
+    // The rest is shown.
     #expect(damaged.headings.contains("Curves") && damaged.headings.contains("Samples over time"))
 
     try FileManager.default.removeItem(atPath: paths.root)

@@ -3,7 +3,7 @@ import Datasets
 import Tasks
 import Testing
 
-/// What messages about data tell the user to set must exist, or the advice ends in another error.
+/// The keys and values that messages about data recommend must exist, or the advice ends in another error.
 @Suite struct AdviceTests {
   private static let problems: [LineProblem] = [
     .invalidUTF8(byte: 1), .zeroByte(byte: 1), .tooManyBytes(limit: 1), .wordTooLong(limit: 1),

@@ -11,7 +11,7 @@ import RunLog
 /// Every shard of microbatch n contributes two tokens with the gradient 1 for each parameter, as a sum 2; or as many as a
 /// test says.
 final class FakeTask: TrainingTask {
-  /// What a test may do to a shard's gradient, given the number of the microbatch in the run; may throw.
+  /// A change that a test makes to a shard's gradient, given the number of the microbatch in the run; may throw.
   typealias Fault = @Sendable (_ serial: Int, _ shard: Int, ParameterBuffer<Float>) throws -> Void
 
   /// A microbatch that was asked for.

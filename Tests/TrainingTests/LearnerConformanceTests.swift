@@ -162,7 +162,7 @@ extension TemporaryDirectory {
   }
 }
 
-/// What every learner must do, whatever its task: a new one is tested by being listed in ``LearnerCase``.
+/// The requirements of every learner, whatever its task: a new one is tested by being listed in ``LearnerCase``.
 @Suite("checkLearner")
 struct LearnerConformanceTests {
   let directory: TemporaryDirectory

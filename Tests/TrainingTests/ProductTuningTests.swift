@@ -8,7 +8,7 @@ import Testing
 @testable import Training
 @testable import Benchmarking
 
-/// What ranks measure, agree on and keep. No test looks at a time: where the choice matters, times are made up.
+/// Ranks measure, agree on and keep a choice. No test looks at a time: where the choice matters, times are made up.
 @Suite("Products are computed as rank 0 has measured")
 struct ProductTuningTests {
   private static func use(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Benchmarking
 
-/// What `bench allreduce` makes of its times.
+/// The model that `bench allreduce` fits to its times.
 @Suite struct ReductionFitTests {
   private func fit(_ points: [(Int, Double)]) -> (latency: Double, bandwidth: Double) {
     ReductionBenchmark.fit(points.map { ReductionBenchmark.Measurement(bytes: $0.0, seconds: $0.1) })

@@ -8,7 +8,7 @@ import Testing
 @testable import Tasks
 @testable import Inference
 
-/// What trained models of sequences do with the options they are given.
+/// Trained models of sequences follow the options they are given.
 @Suite struct SequenceUseTests {
   let directory: TemporaryDirectory
 

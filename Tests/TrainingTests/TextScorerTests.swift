@@ -4,7 +4,7 @@ import Testing
 
 @testable import Tasks
 
-/// What an output is compared with, and the signatures of how.
+/// References of an output, and the signatures of the metrics.
 @Suite struct TextScorerTests {
   private func scored(
     _ tokenization: TokenUnit, lowercase: Bool, output: String, references: [String]

@@ -25,7 +25,7 @@ struct Tagger {
     layout = builder.build()
   }
 
-  /// What a batch gives, as sums over its tokens: sums of several ranks can be added, means can't.
+  /// The results of a batch, as sums over its tokens: sums of several ranks can be added, means can't.
   struct Sums {
     var loss = 0.0
     var correct = 0.0
@@ -40,7 +40,7 @@ struct Tagger {
     let layout = PackedLayout(lengths: batch.tokens.map(\.count))
     let (tokens, tags) = (layout.pack(batch.tokens), layout.pack(batch.tags))
     let arena = context.workspace.arena
-    // What is taken from the arena is free again after `scoped`: the memory of the next batch.
+    // Memory taken from the arena is free again after `scoped`: the memory of the next batch.
     return arena.scoped {
       tokens.withUnsafeBufferPointer { tokens in
         guard let ids = tokens.baseAddress else { return Sums() }

@@ -4,7 +4,7 @@ struct HangVerdict: Equatable {
   let culprits: [Int]
   /// Whether these ranks are computing, so that they are only late.
   let isWorking: Bool
-  /// What happened and where, and what these ranks did last.
+  /// The event, its place, and the last actions of these ranks.
   let message: String
 
   /// - Parameters:
@@ -115,7 +115,7 @@ extension RankStatus {
     return now - before >= 0.02
   }
 
-  /// What is wrong with it, and what it did last.
+  /// The problem of the rank, and its last action.
   func reproach(for here: FlightRecord?) -> String {
     let name = "rank \(rank) on \(host)" + (pid.map { " (process \($0))" } ?? "")
     let problem =

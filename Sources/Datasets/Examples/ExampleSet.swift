@@ -62,7 +62,7 @@ public struct ReadingReport: Sendable, Equatable {
   public internal(set) var unknownLabels = 0
   /// Remarks about the layout of the file.
   var layout = LayoutNotes()
-  /// What makes it likely that the columns are others than those that were read.
+  /// Signs that the file has its columns in another order than the one that was read.
   var doubts: [String] = []
   /// The first example as it was read, such as `source "a b", target "x"`; nil if there is none.
   public internal(set) var firstExample: String?

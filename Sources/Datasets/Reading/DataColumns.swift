@@ -14,7 +14,7 @@ public struct DataColumns: Sendable, Equatable {
   var target: [String]? { parts[.target] ?? parts[.labels] }
   var secondSource: [String]? { parts[.secondSource] }
 
-  /// What is wrong with them for every file, or nil.
+  /// The problem with them that every file has, or nil.
   public func problem(in format: DataFormat) -> String? {
     for (part, other) in [(Part.source, Part.input), (.target, .labels)] where parts[part] != nil {
       if parts[other] != nil { return "\(part.rawValue) and \(other.rawValue) are the same part: name one" }

@@ -45,7 +45,7 @@ protocol RecordReader: AnyObject {
   func next(_ record: inout RawRecord) throws -> Bool
   /// Blank lines so far where an example was expected.
   var blankLines: BlankLines { get }
-  /// What has been noticed so far about the layout of the file.
+  /// Observations so far about the layout of the file.
   var layoutNotes: LayoutNotes { get }
 }
 

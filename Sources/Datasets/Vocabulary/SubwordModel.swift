@@ -102,7 +102,7 @@ public final class SubwordModel: Sendable {
     }
   }
 
-  /// What to do about a refusal of the trainer, in terms of our keys. Every character of the text needs a piece.
+  /// Advice for a refusal of the trainer, in terms of our keys. Every character of the text needs a piece.
   private static func advice(_ refusal: String) -> String {
     guard let needed = refusal.firstMatch(of: /required_chars\. \d+ vs (\d+)/)?.1 else {
       return "\(refusal); set another data.subword_vocabulary, which is SentencePiece's vocab_size"

@@ -195,7 +195,7 @@ extension DecoderPart {
       ? attention.shape.size ?? shape.network.hiddenSize : shape.network.outputSize
   }
 
-  /// What an attention keeps from step to step for every position of its source.
+  /// The state that attention carries from step to step for every position of its source.
   func tracked(_ attention: AttentionPart) -> [String] {
     (attention.shape.location != nil ? ["weights"] : []) + (attention.shape.coverage ? ["coverage"] : [])
   }

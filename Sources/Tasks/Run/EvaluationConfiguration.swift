@@ -25,7 +25,7 @@ public struct EvaluationConfiguration: Options {
   }
 }
 
-/// What is reported during the run.
+/// Which reports are written during the run, and how often.
 public struct LogConfiguration: Options {
   public var everySteps = 10
   public var tensorboard = true

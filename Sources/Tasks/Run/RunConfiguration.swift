@@ -7,7 +7,7 @@ import RecurrentNN
 /// The options, their defaults and their constraints are those of the modules that use them. `ConfigurationSchema` gives
 /// each property its key; constraints that involve several of the parts below are in ConfigurationRules.swift.
 public struct RunConfiguration: Options {
-  /// What the network learns.
+  /// The task that the network learns.
   public var task = TaskKind.languageModel
   public var seed = 1
   public var model = ModelOptions()

@@ -35,7 +35,7 @@ struct KernelArguments: ParsableArguments {
   @Option(help: "Instruction set of the kernels (default: RNN_DIST_KERNELS, or the best of this processor).")
   var kernels: InstructionSet?
 
-  /// What a message says about a set that this processor can't run.
+  /// A message about an instruction set that this processor can't run.
   static var choices: String {
     "this processor can run the kernels \(InstructionSet.available.map(\.name).joined(separator: ", "))"
   }
@@ -91,7 +91,7 @@ struct BenchmarkModelArguments: ParsableArguments {
   var summary: String { "\(cell.rawValue) \(layers)x\(hidden), V=\(vocab)" }
 }
 
-/// What the benchmarks of training steps have in common: options, and how the result is printed.
+/// The options that the benchmarks of training steps share, and the way their results are printed.
 struct StepBenchmarkArguments: ParsableArguments {
   @OptionGroup var kernels: KernelArguments
   @Option(help: "Optimizer (default: sgd for lm, adam for seq2seq).") var optimizer: OptimizerSettings.Kind?
