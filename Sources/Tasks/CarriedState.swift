@@ -4,7 +4,8 @@ import NumericKernels
 import RecurrentNN
 
 /// The state that parallel streams carry from batch to batch (truncated backpropagation through time): for each shard of
-/// this rank one matrix [streams, numbers] for each part of the state. Models that begin every example anew have no parts.
+/// this rank one matrix [streams, numbers] for each part of the state. Models whose state is reset for every example
+/// have no parts.
 package final class CarriedState {
   private let parts: [Int]
   private let streams: Int
@@ -13,7 +14,7 @@ package final class CarriedState {
   /// The states of all streams, gathered for a checkpoint.
   private var gathered: [AlignedMatrix] = []
 
-  /// Zeros.
+  /// Starts with all states zero.
   package init(parts: [Int] = [], streams: Int = 0, plan: ShardPlan) {
     (self.parts, self.streams, self.plan) = (parts, streams, plan)
     var shards: [Int: [AlignedMatrix]] = [:]
@@ -24,17 +25,18 @@ package final class CarriedState {
     self.shards = shards
   }
 
-  /// As many streams, all zero.
+  /// Returns a state with the same number of streams, all zero.
   package func emptied() -> CarriedState { CarriedState(parts: parts, streams: streams, plan: plan) }
 
-  /// The state of the streams of a shard. The views don't keep the memory that they point into.
+  /// Returns views of the state of a shard's streams. The views don't retain the memory that they point to.
   package func views(of shard: Int) -> [MatrixView<Float>] { shards[shard]?.map(\.view) ?? [] }
 
   package func clear() {
     for state in shards.values { state.forEach { $0.view.fill(0) } }
   }
 
-  /// Sets streams to zero whose state is not finite: whole streams, so that the result does not depend on the number of ranks.
+  /// Resets streams whose state is not finite to zero. It resets whole streams, so that the result does not depend on
+  /// the number of ranks.
   package func clearNonFinite() {
     for state in shards.values {
       for stream in 0..<(state.first?.view.rows ?? 0) {
@@ -49,12 +51,12 @@ package final class CarriedState {
 
   // MARK: Checkpoints
 
-  /// Names and shapes of the tensors of a checkpoint.
+  /// The names and shapes of the tensors in a checkpoint.
   package var shapes: [(name: String, shape: [Int])] {
     parts.enumerated().map { ("carried_state.\($0)", [streams, $1]) }
   }
 
-  /// The states of all streams of the global batch. Collective. The memory of the tensors belongs to this object.
+  /// Returns the states of all streams of the global batch (collective). This object owns the memory of the tensors.
   package func gather(_ communicator: any Communicator) throws -> [TensorToWrite] {
     guard !parts.isEmpty else { return [] }
     var mine: [UInt8] = []
@@ -71,7 +73,7 @@ package final class CarriedState {
       for matrix in gathered {
         let length = count * matrix.view.columns * MemoryLayout<Float>.stride
         bytes.withUnsafeBytes { source in
-          guard let base = source.baseAddress else { return }  // a rank without streams
+          guard let base = source.baseAddress else { return }  // this rank has no streams
           UnsafeMutableRawPointer(matrix.view.base + firstStream * matrix.view.columns)
             .copyMemory(from: base + offset, byteCount: length)
         }
@@ -84,7 +86,7 @@ package final class CarriedState {
     }
   }
 
-  /// Takes this rank's part of such tensors, given with all their values in the order of ``shapes``.
+  /// Restores this rank's part of the tensors in ``shapes``. `tensors` holds all their values, in the same order.
   package func restore(_ tensors: [[Float]]) {
     for (part, width) in parts.enumerated() {
       for shard in plan.own {
@@ -97,12 +99,12 @@ package final class CarriedState {
   }
 }
 
-/// A matrix that owns its memory, for what outlives a step.
+/// A matrix that owns its memory, for data that outlives a step.
 package final class AlignedMatrix {
   private let storage: AlignedBuffer<Float>
   package let view: MatrixView<Float>
 
-  /// Zeros.
+  /// Allocates a matrix of zeros.
   package init(rows: Int, columns: Int) {
     storage = AlignedBuffer(count: rows * columns)
     view = MatrixView(storage.base, rows: rows, columns: columns)

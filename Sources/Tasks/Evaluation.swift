@@ -2,15 +2,16 @@ import Communication
 import Datasets
 import RecurrentNN
 
-/// A pass over data in pieces, so that a signal can end it between two of them.
+/// A pass over data, split into pieces so that a signal can end it between two of them.
 package protocol EvaluationPass: AnyObject {
   /// Number of pieces: the same on every rank.
   var pieces: Int { get }
-  /// The sums of a piece's part that belongs to a shard. Pieces come in order.
+  /// Returns the sums of one shard of a piece. Pieces are scored in order.
   func score(piece: Int, shard: Int) throws -> ScoreSums
 }
 
-/// A pass of a learner over data: first the loss of every batch, then (where outputs are compared) the outputs.
+/// A pass of a learner over data. It computes the loss of every batch first and then, if outputs are compared, the
+/// outputs.
 package final class LearnerEvaluation<L: Learner>: EvaluationPass {
   private let learner: L
   private let data: L.Data
@@ -20,13 +21,13 @@ package final class LearnerEvaluation<L: Learner>: EvaluationPass {
   private let state: CarriedState
   /// Number of examples of all batches.
   private let examples: Int
-  /// Groups of examples with the same source, of which one output is compared with all targets, in batches.
+  /// Batches of groups. The examples of a group share a source, and one output is compared with all their targets.
   private var compared: [[ArraySlice<Int32>]] = []
 
   /// - Parameters:
-  ///   - comparesOutputs: also compare outputs with their references.
-  ///   - limit: sources whose outputs are compared; 0: all.
-  ///   - includes: which examples.
+  ///   - comparesOutputs: whether outputs are compared with their references as well.
+  ///   - limit: the number of sources whose outputs are compared; 0: all.
+  ///   - includes: selects the examples to score.
   package init(
     _ learner: L, _ data: L.Data, _ configuration: RunConfiguration, plan: ShardPlan,
     workspace: Workspace<Float>, comparesOutputs: Bool, limit: Int = 0,
@@ -71,12 +72,12 @@ package final class LearnerEvaluation<L: Learner>: EvaluationPass {
   }
 }
 
-/// Receives how many pieces of a pass are done, and how many there are.
+/// Receives the number of finished pieces of a pass and the number of all its pieces.
 public typealias EvaluationProgress = (_ done: Int, _ count: Int) -> Void
 
-/// Adds up the sums of a pass over all pieces, shards and ranks.
+/// Adds the sums of a pass over all pieces, shards and ranks.
 package enum EvaluationSums {
-  /// Runs over a whole pass. Collective.
+  /// Runs a whole pass (collective).
   package static func of(
     _ pass: any EvaluationPass, plan: ShardPlan, communicator: any Communicator,
     progress: EvaluationProgress? = nil
@@ -84,7 +85,7 @@ package enum EvaluationSums {
     try of(pass, plan: plan, communicator: communicator, progress: progress, until: { false }) ?? ScoreSums()
   }
 
-  /// Runs over a pass until `stops` returns true; returns nil then. Collective.
+  /// Runs a pass until `stops` returns true; returns nil in that case (collective).
   package static func of(
     _ pass: any EvaluationPass, plan: ShardPlan, communicator: any Communicator,
     progress: EvaluationProgress? = nil, until stops: () throws -> Bool
@@ -100,8 +101,8 @@ package enum EvaluationSums {
     return try add(perShard, communicator)
   }
 
-  /// Adds the shards' sums in the order of the shards: the same bits whichever ranks computed them, because
-  /// every rank receives all of them and adds them itself.
+  /// Adds the sums of the shards in the order of the shards. Every rank receives all of them and adds them itself, so
+  /// the result has the same bits whichever rank computed a shard.
   private static func add(_ own: [ScoreSums], _ communicator: any Communicator) throws -> ScoreSums {
     var total = ScoreSums()
     for part in try communicator.allgather(own.flatMap(\.bytes)) {

@@ -17,8 +17,8 @@ package final class GeneratorLearner: Learner {
 
   package let model: Generator<Float>
   package let parameters: ParameterBuffer<Float>
-  /// Texts for a vector, such as captions of a picture, can be compared with others for the same vector. A class has too
-  /// many right texts.
+  /// Texts for a vector, such as captions of a picture, can be compared with other texts for the same vector. A class
+  /// has too many correct texts.
   package var comparesTexts: Bool { if case .features = model.shape.condition { true } else { false } }
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
@@ -108,7 +108,7 @@ package final class GeneratorLearner: Learner {
 
   // MARK: Writing
 
-  /// The most probable texts for each example, or those that are sampled for it.
+  /// Returns the most probable texts for each example, or sampled ones if the options ask for sampling.
   package func predict(
     _ examples: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction] {
@@ -136,7 +136,7 @@ package final class GeneratorLearner: Learner {
       ?? beamSearch(decoder, startTokens: begins, search)
   }
 
-  /// A mark of unknown words is never sampled.
+  /// The token for unknown words is never sampled.
   private func withoutUnknown(_ constraints: TokenConstraints) -> TokenConstraints {
     var constraints = constraints
     constraints.excludedTokens += target.unknown.map { [$0] } ?? []

@@ -6,15 +6,17 @@ import RunLog
 
 /// A held-out example with the output of a model.
 package struct HeldOutExample {
-  /// The source texts; two for tasks with a second source.
+  /// The source texts; there are two for tasks with a second source.
   package var sources: [String]
   package var output: Prediction
-  /// The targets that are right: that of the example or, if references are grouped, of all examples with the same sources.
+  /// The correct targets: the target of the example or, if references are grouped, those of all examples with the same
+  /// sources.
   package var expected: [String]
 }
 
 extension Learner {
-  /// The outputs for the first examples of a split with different sources; none if the data have no texts as sources.
+  /// Returns the outputs for the first examples of a split that differ in their sources. The result is empty if the
+  /// sources are not texts.
   package func heldOutExamples(
     _ count: Int, of split: ExampleSet, _ encoding: DataEncoding, _ configuration: RunConfiguration,
     keepsAttention: Bool, _ workspace: Workspace<Float>
@@ -33,7 +35,7 @@ extension Learner {
     }
   }
 
-  /// The examples of each source, sources in the order of the data.
+  /// The examples of each source. The sources are in the order of the data.
   private func groups(of split: ExampleSet, sources: [TextLines]) -> [[Int32]] {
     var places: [[UInt8]: Int] = [:]
     var groups: [[Int32]] = []
@@ -68,11 +70,11 @@ extension Learner {
 // MARK: - Samples of a run
 
 extension Learner {
-  /// Samples of the present model: outputs for held-out examples, or texts that it writes. The same at every evaluation, so
-  /// that a reader sees how they change.
+  /// Returns samples of the current model: outputs for held-out examples, or texts that it generates. Every evaluation
+  /// uses the same examples and seeds, so that the samples show how the model changes.
   ///
   /// - Parameters:
-  ///   - examples: the held-out examples; nil without any.
+  ///   - examples: the held-out examples; nil if there are none.
   func samples(
     _ count: Int, of examples: ExampleSet?, _ encoding: DataEncoding, _ configuration: RunConfiguration,
     _ workspace: Workspace<Float>

@@ -4,13 +4,14 @@ import Metrics
 import NumericKernels
 import RecurrentNN
 
-/// The part that models with one target per example share: a class or numbers as target, their metrics, and their predictions as text.
+/// The part shared by models with one target per example: a class or numbers as the target, its metrics, and
+/// predictions as text.
 struct LabelOutputs {
   let output: OutputShape
   private let labels: LabelVocabulary?
   private let metrics = MetricGroup.labels(markSpans: false)
 
-  /// Throws ``TrainingFailure/unfittingData(_:)`` if the data hold no classes and the model is to choose one.
+  /// Throws ``TrainingFailure/unfittingData(_:)`` if the model predicts a class and the data have no classes.
   init(_ configuration: RunConfiguration, _ encoding: DataEncoding) throws {
     labels = encoding.labels
     if configuration.model.output == .linear {
@@ -29,7 +30,7 @@ struct LabelOutputs {
     return abilities
   }
 
-  /// The targets of some examples in arena memory; nil if the data have none.
+  /// Returns the targets of some examples in arena memory; nil if the data have no targets.
   func targets(
     of examples: [Int32], in split: ExampleSet, _ arena: Arena<Float>
   ) -> OutputTargets<Float>? {
@@ -45,7 +46,7 @@ struct LabelOutputs {
     }
   }
 
-  /// The sums behind the metrics; none for numbers, whose metrics follow from the loss.
+  /// The sums behind the metrics; empty for numbers, whose metrics follow from the loss.
   func tally(
     _ found: ClassifierPrediction<Float>.Output, of examples: [Int32], in split: ExampleSet
   ) -> ScoreSums {
@@ -68,7 +69,7 @@ struct LabelOutputs {
     return result
   }
 
-  /// - Parameter count: classes for each example, the most probable first.
+  /// - Parameter count: the number of classes for each example, the most probable first.
   func predictions(_ found: ClassifierPrediction<Float>.Output, count: Int) -> [Prediction] {
     switch found {
     case .classes(let ids, let probabilities):
@@ -83,7 +84,7 @@ struct LabelOutputs {
     }
   }
 
-  /// The most probable classes of an example with their probabilities. Of equal ones the first comes first.
+  /// The most probable classes of an example with their probabilities. Ties are in the order of the classes.
   private func ranked(_ probabilities: [Float], _ count: Int) -> Prediction {
     let order = probabilities.indices.sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
       .prefix(count)
@@ -97,10 +98,10 @@ struct LabelOutputs {
 }
 
 extension RunConfiguration {
-  /// How the states of a sequence become one vector.
+  /// How the states of a sequence are pooled into one vector.
   ///
-  /// - Parameter steps: those of every sequence, where they are all of one length.
-  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if all states are joined and the lengths differ.
+  /// - Parameter steps: the length of every sequence; nil if the lengths differ.
+  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if all states are concatenated and the lengths differ.
   func pooling(_ steps: Int?) throws -> Pooling {
     switch model.pooling {
     case .last, .mean, .max: return Pooling(model.pooling)

@@ -73,7 +73,7 @@ package final class LanguageModelLearner: Learner {
     EvaluationResult(loss: sums.loss, examples: sums.examples)
   }
 
-  /// The token after which a text begins, as after the end of a line.
+  /// The token that precedes the first token of a text: the model starts as if a line had just ended.
   private var lineEnd: Int32 { vocabulary.endOfSentence ?? vocabulary.id(of: "\n") ?? 0 }
 
   package func scores(ofTexts texts: [[Int32]], _ workspace: Workspace<Float>) throws -> [TargetScore] {
@@ -88,9 +88,9 @@ package final class LanguageModelLearner: Learner {
 
   // MARK: Writing
 
-  /// Goes on from a prompt; without one, the model begins as after the end of a line.
+  /// Continues a prompt. Without a prompt, the model starts as if a line had just ended.
   package func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter {
-    // All texts begin alike: the prompt is read once.
+    // All texts start with the same prompt, so it is read only once.
     let decoder = LanguageModelDecoder(model, LayerContext(parameters: parameters, workspace: workspace))
     decoder.read([beginning.prompt.dropLast()])
     let length = LengthBounds(maximum: beginning.maximumLength ?? configuration.decoding.maxLength)
@@ -102,7 +102,7 @@ package final class LanguageModelLearner: Learner {
 }
 
 extension LanguageModelShape {
-  /// Throws ``TrainingFailure`` if clusters of rare tokens begin beyond the vocabulary.
+  /// Throws ``TrainingFailure`` if a cluster of rare tokens starts beyond the end of the vocabulary.
   package func requireFittingCutoffs() throws {
     let cutoffs = options.adaptiveCutoffs
     guard cutoffs.isEmpty || AdaptiveSoftmaxOutput<Float>.areCutoffs(cutoffs, of: vocabularySize) else {

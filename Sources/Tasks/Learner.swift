@@ -4,70 +4,71 @@ import Parameters
 import RecurrentNN
 import RunLog
 
-/// A model with what it takes to train it on data, to score it and to use it. There is one learner for each task, listed in
+/// A model with everything that is needed to train, score and use it. There is one learner per task, listed in
 /// ``TaskKind/learners``.
 ///
-/// Code that learners share is elsewhere: batches, shards and epochs in ``LearningTask``, the evaluation pass in
+/// Code shared by the learners is elsewhere: batches, shards and epochs in ``LearningTask``, the evaluation pass in
 /// ``LearnerEvaluation``.
 package protocol Learner: AnyObject, SendableMetatype {
-  /// The kind of its data: a stream of tokens, or examples.
+  /// The kind of data: a stream of tokens, or examples.
   associatedtype Data: TaskData
-  /// The task, as configurations and messages know it.
+  /// The task under the name that configurations and messages use.
   static var kind: TaskKind { get }
 
-  /// Builds the model that a configuration describes, for the vocabularies and widths of its data.
+  /// Builds the model described by a configuration, for the vocabularies and widths of its data.
   ///
-  /// - Parameter values: where the parameters of the model come from.
-  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together, and what `values` throws.
+  /// - Parameter values: the source of the model's parameters.
+  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if the settings do not fit the data, and the errors of `values`.
   init(_ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource) throws
 
   var parameters: ParameterBuffer<Float> { get }
-  /// The numbers in each part of the state that a stream carries from batch to batch; empty for models that begin every
-  /// example anew.
+  /// The numbers in each part of the state that a stream carries from batch to batch; empty for models whose state is
+  /// reset for every example.
   var stateParts: [Int] { get }
   /// The uses of the model.
   var abilities: ModelAbilities { get }
-  /// The sizes and options of the model; nil for a task whose models can't be exported.
+  /// The sizes and options of the model; nil if models of this task can't be exported.
   var shape: ModelShape? { get }
 
-  /// Throws ``TrainingFailure/unfittingData(_:)`` if data do not fit the model (widths, fixed lengths).
+  /// Throws ``TrainingFailure/unfittingData(_:)`` if the data do not fit the model (widths, fixed lengths).
   func check(_ data: Data) throws
 
-  /// The summed loss of a shard of a batch. Adds the gradient of that SUM where the context asks for it.
+  /// The summed loss of a shard of a batch. Adds the gradient of that SUM if the context has a buffer for gradients.
   func loss(of batch: Data.Batches.Batch, _ context: LossContext) throws -> LossSum
 
   // MARK: Scoring
 
-  /// Whether outputs are texts that are compared with references, which takes a search.
+  /// Whether outputs are texts that are compared with references. This takes a search.
   var comparesTexts: Bool { get }
-  /// The sums behind the metrics of some examples, beyond their loss; always of one length. Examples of a group have
-  /// the same source: one output is compared with the targets of all of them.
+  /// Returns the sums behind the metrics of some examples, other than their loss. All results have the same length. The
+  /// examples of a group share a source: one output is compared with the targets of all of them.
   func tally(_ groups: [ArraySlice<Int32>], of data: Data, _ workspace: Workspace<Float>) throws -> ScoreSums
-  /// The metrics of the sums of all shards.
+  /// Returns the metrics that follow from the sums of all shards.
   func result(of sums: ScoreSums) -> EvaluationResult
 
   // MARK: Use
 
-  /// The outputs for some examples: for each a line, or several of models that rank if several are asked for.
+  /// Returns the outputs for some examples: one line for each, or several if the options ask for them and the model
+  /// ranks its outputs.
   func predict(
     _ examples: [Int32], of set: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) throws -> [Prediction]
-  /// The log-probability of the target of each of some examples.
+  /// Returns the log-probability of the target of each example.
   func scores(
     of examples: [Int32], in set: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [TargetScore]
-  /// The log-probability of texts, each on its own.
+  /// Returns the log-probability of each text on its own.
   func scores(ofTexts texts: [[Int32]], _ workspace: Workspace<Float>) throws -> [TargetScore]
-  /// Returns a writer of texts after a beginning.
+  /// Returns a writer that continues the beginning of a text.
   func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter
-  /// Lets another model decide together with this one, in everything that is scored or written from now on.
+  /// Adds another model to the ensemble of this one. Everything that is scored or written afterwards uses both.
   func join(_ other: any Learner, path: String) throws
-  /// The parameters of all models that decide together.
+  /// The parameters of all members of the ensemble.
   var allParameters: [ParameterBuffer<Float>] { get }
 }
 
 extension Learner {
-  /// The vocabularies and the shape of the data that a run has kept. Throws `DataError`.
+  /// The vocabularies and the shape of the data that a run has saved. Throws `DataError`.
   package static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try Data.encoding(of: run, configuration)
   }
@@ -110,7 +111,7 @@ extension Learner {
 }
 
 extension Learner where Data == ExampleSet {
-  /// By the loss of each example alone, which is the negative log-probability of its target.
+  /// Uses only the loss of each example, which is the negative log-probability of its target.
   package func scores(
     of examples: [Int32], in set: ExampleSet, _ workspace: Workspace<Float>
   ) throws -> [TargetScore] {
@@ -123,16 +124,18 @@ extension Learner where Data == ExampleSet {
   }
 }
 
-/// The inputs of the loss of a batch besides the batch.
+/// The inputs of the loss, other than the batch.
 package struct LossContext {
   package let workspace: Workspace<Float>
-  /// Where to add the gradient; nil: only the loss is wanted, without anything that only training has, such as smoothing.
+  /// The buffer to which the gradient is added. nil: only the loss is computed, without smoothing and other changes for
+  /// training.
   package var gradients: ParameterBuffer<Float>?
-  /// The state of the shard's streams before the batch, overwritten with that after it: a matrix for each part.
+  /// The state of the shard's streams before the batch, one matrix for each part. It is overwritten with the state
+  /// after the batch.
   package var state: [MatrixView<Float>] = []
-  /// The probability that a decoder reads the true token instead of its own.
+  /// The probability that a decoder reads the true token instead of its own output.
   package var teacherForcing = 1.0
-  /// Seed and step of all random numbers; nil: nothing is random.
+  /// Seed and step of all random numbers; nil: the computation is deterministic.
   package var random: (seed: UInt64, step: UInt64)?
 
   package init(
@@ -141,12 +144,12 @@ package struct LossContext {
     (self.workspace, self.gradients, self.state) = (workspace, gradients, state)
   }
 
-  /// The coordinates of random numbers for examples at these places of the global batch.
+  /// Returns the coordinates of the random numbers for examples at these positions of the global batch.
   func masks(_ places: [UInt32]) -> SampleMasks? {
     random.map { SampleMasks(seed: $0.seed, step: $0.step, samples: places) }
   }
 
-  /// A ratio for training; 0 in an evaluation.
+  /// Returns a ratio in training and 0 in an evaluation.
   func inTraining(_ ratio: Double) -> Double { gradients == nil ? 0 : ratio }
 
   func layers(_ parameters: ParameterBuffer<Float>, dropout: DropoutContext? = nil) -> LayerContext<Float> {
@@ -157,7 +160,7 @@ package struct LossContext {
 // MARK: - Examples in arena memory
 
 extension Arena where Element == Float {
-  /// Room for the ids of some sequences, filled by the split.
+  /// Allocates memory for the ids of some sequences and lets the split fill it.
   package func ids(
     _ examples: [Int32], of tokens: RaggedTokens, begin: Int32? = nil, end: Int32? = nil
   ) -> (lengths: [Int], ids: UnsafeMutableBufferPointer<Int32>) {
@@ -168,7 +171,7 @@ extension Arena where Element == Float {
     return (lengths, buffer)
   }
 
-  /// Room for the vectors of some sequences, filled by the split.
+  /// Allocates memory for the vectors of some sequences and lets the split fill it.
   package func vectors(
     _ examples: [Int32], of vectors: RaggedVectors
   ) -> (lengths: [Int], values: MatrixView<Float>) {
@@ -180,7 +183,7 @@ extension Arena where Element == Float {
   }
 }
 
-/// The input side of some examples as a model reads it.
+/// Returns the source side of some examples in the form that a model reads.
 package func inputSequences(
   _ examples: [Int32], of field: ExampleField?, forms: SurfaceForms? = nil, reversed: Bool = false,
   _ arena: Arena<Float>
@@ -201,7 +204,7 @@ package func inputSequences(
   }
 }
 
-/// Turns every sequence round.
+/// Reverses each sequence.
 private func reverseEach(_ ids: UnsafeMutableBufferPointer<Int32>, _ lengths: [Int]) {
   var first = 0
   for length in lengths {

@@ -4,11 +4,11 @@ import Parameters
 import RecurrentNN
 import RunLog
 
-/// A learner with the data of a run as a training task: batches that are drawn anew every epoch, each cut into shards, and
-/// the state that streams carry from batch to batch.
+/// A training task made of a learner and the data of a run: batches that are resampled every epoch and cut into
+/// shards, and the state that streams carry from batch to batch.
 ///
-/// The batches of an epoch follow from seed and epoch alone, and the random numbers of an example from its place in the
-/// global batch: neither depends on the number of ranks.
+/// Seed and epoch alone determine the batches of an epoch, and the position in the global batch determines the random
+/// numbers of an example. Neither depends on the number of ranks.
 package final class LearningTask<L: Learner>: TrainingTask {
   package let learner: L
   package let corpus: Corpus<L.Data>
@@ -75,7 +75,7 @@ package final class LearningTask<L: Learner>: TrainingTask {
 
   package func beginEpoch(_ epoch: Int, isResumed: Bool) {
     batches.beginEpoch(epoch)
-    // Within an epoch the states have been restored.
+    // A run that resumes within an epoch has restored the states already.
     if !isResumed { carriedState.clear() }
   }
 
@@ -103,7 +103,7 @@ package final class LearningTask<L: Learner>: TrainingTask {
     guard let largest = batches.largestBatch else { return }
     let state = carriedState.emptied()
     for shard in plan.own {
-      // With true tokens alone a model computes all steps at once, with its own tokens step by step.
+      // If it only reads true tokens, a model computes all steps at once; if it reads its own tokens, step by step.
       for update in configuration.training.extremesOfTeacherForcing {
         let microbatch = Microbatch(index: largest, serial: 0, update: update)
         _ = try addGradient(of: microbatch, shard: shard, state, into: gradients)
@@ -139,7 +139,8 @@ package final class LearningTask<L: Learner>: TrainingTask {
 }
 
 extension TrainingConfiguration {
-  /// The ratio of teacher forcing at an update, counted from 0: constant, or on a straight line to its end.
+  /// Returns the teacher forcing ratio at an update, counted from 0: constant, or linear between the start and the end
+  /// of its schedule.
   package func teacherForcing(at update: Int) -> Double {
     guard let end = teacherForcingEnd else { return teacherForcing }
     guard update < teacherForcingSteps else { return end }

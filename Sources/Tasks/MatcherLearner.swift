@@ -4,7 +4,7 @@ import Parameters
 import RecurrentNN
 
 extension TaskKind {
-  /// A class or numbers for two sequences, which one network reads.
+  /// A class or numbers for two sequences that are read by the same network.
   public static let matcher = TaskKind(
     "matcher", "a class for two sequences", data: .matched, outputs: [.softmax, .linear],
     comparisons: [.labels], groups: [.source, .pooling], lossUnit: "pair")

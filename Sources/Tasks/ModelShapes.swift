@@ -1,7 +1,7 @@
 import Datasets
 import RecurrentNN
 
-// The models that a configuration describes, for the vocabularies and widths of its data.
+// The models described by a configuration, for the vocabularies and widths of its data.
 
 extension RunConfiguration {
   /// The recurrent network of a tagger or a classifier.
@@ -36,7 +36,7 @@ extension RunConfiguration {
           vocabularySize: characters.count, embeddingSize: model.characterEmbeddingSize,
           hiddenSize: model.characterHiddenSize))
     }
-    // Sequences that predict their own next step are also the input.
+    // Without a source, the sequences to predict are also the input.
     guard let width = encoding.sourceWidth ?? encoding.targetWidth else {
       throw TrainingFailure.unfittingData("the data hold nothing to read")
     }
@@ -45,7 +45,8 @@ extension RunConfiguration {
 }
 
 extension ExampleSet {
-  /// Throws ``TrainingFailure/unfittingData(_:)`` if the vectors of a side are not as wide as the model's; nil: any width.
+  /// Throws ``TrainingFailure/unfittingData(_:)`` if the vectors of a side do not have the width of the model. nil
+  /// accepts any width.
   package func requireWidth(_ width: Int?, of side: Side) throws {
     guard let width, let vectors = field(side)?.vectorSequences, vectors.width != width else { return }
     throw TrainingFailure.unfittingData(
@@ -56,9 +57,9 @@ extension ExampleSet {
 // MARK: - Encoder-decoders and generators
 
 extension EncoderDecoderShape {
-  /// The encoder-decoder that a configuration describes, for the vocabularies of its data.
+  /// The encoder-decoder described by a configuration, for the vocabularies of its data.
   ///
-  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if settings and data do not go together.
+  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if the settings do not fit the data.
   package init(_ configuration: RunConfiguration, _ encoding: DataEncoding, sourceCount: Int) throws {
     let model = configuration.model
     let encoder = try configuration.encoder(encoding, network: model.encoderNetwork)
@@ -76,7 +77,7 @@ extension EncoderDecoderShape {
       shareEmbeddings: configuration.data.sharedVocabulary, uniformInitialization: model.initUniform)
   }
 
-  /// Throws unless the joined final states of the encoders are as wide as the states of the decoder.
+  /// Throws unless the concatenated final states of the encoders have the width of the decoder's states.
   private static func checkCopy(from encoders: [EncoderShape], to decoder: DecoderShape) throws {
     func width(_ size: (NetworkOptions) -> Int) -> (encoders: Int, decoder: Int) {
       let networks = encoders.map(\.network)
@@ -95,8 +96,8 @@ extension EncoderDecoderShape {
     }
   }
 
-  /// Throws unless the embedding is as wide as the input of the output layer, where the two are tied. The configuration alone
-  /// does not give the number of sources, and so the width of their contexts.
+  /// Throws unless tied embeddings have the width of the output layer's input. The configuration alone does not
+  /// determine the number of sources, and therefore not the width of their contexts.
   private static func requireTie(
     _ model: ModelOptions, _ decoder: DecoderShape, contextSize: Int
   ) throws {
@@ -112,7 +113,7 @@ extension EncoderDecoderShape {
 }
 
 extension DecoderShape {
-  /// The decoder that a configuration describes.
+  /// The decoder described by a configuration.
   package init(_ configuration: RunConfiguration, _ encoding: DataEncoding) throws {
     let model = configuration.model
     guard let target = encoding.target, let begin = target.beginOfSentence, let end = target.endOfSentence
@@ -132,7 +133,7 @@ extension DecoderShape {
 extension SearchOptions {
   /// The search with the options of a configuration.
   ///
-  /// - Parameter count: hypotheses per sequence.
+  /// - Parameter count: the number of hypotheses per sequence.
   package init(
     _ decoding: DecodingOptions, _ vocabulary: Vocabulary, count: Int = 1,
     keepsAttention: Bool = false

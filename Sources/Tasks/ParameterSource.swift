@@ -1,7 +1,7 @@
 import Communication
 import Parameters
 
-/// Where the parameters of a model come from: initial values or a checkpoint.
+/// The source of a model's parameters: an initialization or a checkpoint.
 package struct ParameterSource {
   private let make: (_ layout: ParameterLayout, _ carried: Int) throws -> ParameterBuffer<Float>
 
@@ -10,8 +10,8 @@ package struct ParameterSource {
     self.make = make
   }
 
-  /// Initial values for training, which follow from the seed. Throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` if
-  /// the machine does not have enough memory.
+  /// Initial values for training, determined by the seed. Throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)``
+  /// if the machine does not have enough memory.
   package static func initial(_ configuration: RunConfiguration) -> ParameterSource {
     ParameterSource { layout, carried in
       let states = configuration.training.batchSize.multipliedReportingOverflow(by: carried)
@@ -24,20 +24,20 @@ package struct ParameterSource {
 
   /// Throws ``TrainingFailure`` if the source does not fit this model.
   ///
-  /// - Parameter carried: numbers of the state that each stream of the model carries.
+  /// - Parameter carried: the size of the state that each stream of the model carries, in numbers.
   package func parameters(of layout: ParameterLayout, carrying carried: Int = 0) throws
     -> ParameterBuffer<Float>
   { try make(layout, carried) }
 }
 
-/// Refuses models that are larger than the memory of the machine, before any memory is allocated.
+/// Rejects models that are larger than the memory of the machine, before any memory is allocated.
 package enum ModelMemory {
   /// Throws ``TrainingFailure/tooLarge(parameters:bytes:memory:)`` if the copies of the parameters alone take more than the
   /// memory of this machine. Activations are not counted.
   ///
   /// - Parameters:
   ///   - copies: the number of buffers with the layout: parameters, gradient, moments.
-  ///   - further: other numbers that are kept, such as carried states.
+  ///   - further: the count of other numbers that are kept, such as carried states.
   package static func require(_ layout: ParameterLayout, copies: Int, further: Int = 0)
     throws(TrainingFailure)
   {
@@ -58,7 +58,7 @@ package enum ModelMemory {
     }
   }
 
-  /// Buffers that training keeps: parameters, gradient, moments, and the average of the weights.
+  /// The number of buffers that training keeps: parameters, gradient, moments, and the average of the weights.
   package static func copies(_ training: TrainingConfiguration) -> Int {
     2 + training.optimizer.kind.momentNames.count + (training.averageDecay > 0 ? 1 : 0)
   }

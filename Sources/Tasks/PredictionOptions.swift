@@ -4,24 +4,24 @@ import RecurrentNN
 
 /// The uses of a model.
 public struct ModelAbilities: Sendable, Equatable {
-  /// The input after which a model writes texts.
+  /// The input that a model needs to write a text from scratch.
   public enum Beginning: Sendable, Equatable {
-    /// Tokens that the texts go on from.
+    /// Tokens that the texts continue.
     case prompt
     /// A class, or a vector.
     case condition
     case nothing
   }
 
-  /// Several outputs can be had for a line, best first.
+  /// Whether the model can return several outputs per line, best first.
   public var ranksOutputs = false
-  /// An output has a score: a probability or its logarithm.
+  /// Whether outputs have a score: a probability or its logarithm.
   public var scoresOutputs = false
-  /// Texts can be sampled for a line instead of searched for.
+  /// Whether texts can be sampled for a line instead of searched for.
   public var samplesOutputs = false
-  /// There is attention to show.
+  /// Whether the model has attention weights to show.
   public var attends = false
-  /// The beginning after which it writes without input; nil: it only answers lines.
+  /// The input from which the model writes texts without source lines; nil: it only produces outputs for lines.
   public var writesAfter: Beginning?
 
   package init() {}
@@ -29,15 +29,16 @@ public struct ModelAbilities: Sendable, Equatable {
 
 /// Options of the outputs for lines.
 public struct PredictionOptions: Sendable {
-  /// Outputs for each line, best first; fewer if there are fewer, and one for models that don't rank.
+  /// The number of outputs per line, best first. There are fewer if the model finds fewer, and one for models that
+  /// don't rank outputs.
   public var count = 1
-  /// Also say where the model looked.
+  /// Whether attention weights are returned as well.
   public var keepsAttention = false
-  /// Also give taggers' outputs their score, for which the line is read a second time.
+  /// Whether taggers return the score of their outputs as well. This reads each line a second time.
   public var keepsScores = false
-  /// How texts are sampled; nil: the best are searched for.
+  /// How texts are sampled; nil: a search finds the best texts.
   public var sampling: TextSampling?
-  /// The number of each line, which decides what is sampled for it.
+  /// The number of each line, which determines the random numbers of its samples.
   package var lineNumbers: [Int] = []
 
   public init(
@@ -50,25 +51,26 @@ public struct PredictionOptions: Sendable {
 
 /// The outputs of a model for one example.
 public struct Prediction: Sendable {
-  /// Best first; one unless several were asked for.
+  /// The outputs, best first; one unless the options asked for several.
   public var lines: [[UInt8]]
-  /// The score of each line, where the model has one: a probability (classifier), a log-probability (tagger, if asked for)
-  /// or a normalized one (texts).
+  /// The score of each line, if the model has one: a probability (classifier), a log-probability (tagger, if requested)
+  /// or a length-normalized log-probability (texts).
   public var scores: [Double] = []
-  /// The log-probability of each line given the input, nats, where the model has one (of a tagger if scores are asked for).
+  /// The log-probability of each line given the input, in nats, if the model has one (for a tagger: if scores are
+  /// requested).
   public var logProbabilities: [Double] = []
-  /// The tokens of each line with their log-probabilities, of models that write.
+  /// The tokens of each line with their log-probabilities, for models that write texts.
   public var tokens: [[ScoredToken]] = []
-  /// Of models that choose a class: the probability of each, in the order of their ids.
+  /// The probability of each class in the order of the ids, for models that predict a class.
   public var classes: [(name: String, probability: Double)] = []
-  /// The attention of the first line, if that was asked for: one matrix for each source.
+  /// The attention of the first line, if requested: one matrix per source.
   public var attention: [AttentionMatrix] = []
 
   init(lines: [[UInt8]], scores: [Double] = []) { (self.lines, self.scores) = (lines, scores) }
 
-  /// Texts that a model has written, best first.
+  /// Texts written by a model, best first.
   ///
-  /// - Parameter text: the text of a hypothesis.
+  /// - Parameter text: returns the text of a hypothesis.
   init(_ hypotheses: [Hypothesis<Float>], _ vocabulary: Vocabulary, text: (Hypothesis<Float>) -> [UInt8]) {
     self.init(lines: hypotheses.map(text), scores: hypotheses.map(\.score))
     logProbabilities = hypotheses.map(\.logProbability)
@@ -80,7 +82,7 @@ public struct Prediction: Sendable {
   }
 }
 
-/// A token of a text with its log-probability given the tokens before it, nats.
+/// A token of a text with its log-probability given the tokens before it, in nats.
 public struct ScoredToken: Sendable, Equatable {
   public let text: String
   public let logProbability: Double
@@ -90,10 +92,10 @@ public struct ScoredToken: Sendable, Equatable {
   }
 }
 
-/// The log-probability that a model gives to a target it did not choose, nats.
+/// The log-probability that a model assigns to a given target, in nats.
 public struct TargetScore: Sendable, Equatable {
   public let logProbability: Double
-  /// Of models that write: the tokens of the target, its end included.
+  /// The tokens of the target including its end, for models that write texts.
   public let tokens: [ScoredToken]
 
   init(logProbability: Double, tokens: [ScoredToken] = []) {
@@ -113,10 +115,11 @@ public struct AttentionMatrix: Sendable, Equatable {
   public var weights: [[Double]]
 }
 
-/// How texts are sampled from a model instead of searched for.
+/// How texts are sampled from a model, as opposed to searched for.
 public struct TextSampling: Sendable {
   public var options: SamplingOptions
-  /// With the number of the line, of the text among those of the line and of the token, the seed decides every random number.
+  /// The seed. Together with the number of the line, of the text within the line, and of the token, it determines every
+  /// random number.
   public var seed: UInt64
 
   public init(_ options: SamplingOptions, seed: UInt64) {
@@ -124,11 +127,12 @@ public struct TextSampling: Sendable {
     self.seed = seed
   }
 
-  /// More texts than are ever asked for of one line. The number of a text is that of its line times this, so that it depends
-  /// neither on how many texts are sampled nor on which lines are computed together.
+  /// An upper bound of the number of texts per line. A text is numbered from its line's number times this bound. Its
+  /// number therefore does not depend on how many texts are sampled, nor on which lines are computed together.
   private static let textsPerLine: UInt64 = 1 << 16
 
-  /// `count` texts for each line, in the order in which they were sampled, with their log-probabilities as scores.
+  /// Returns `count` texts for each line, in the order in which they were sampled, with their log-probabilities as
+  /// scores.
   func texts(
     _ decoder: any StepwiseDecoder<Float>, startTokens: [Int32], sourceLengths: [Int]? = nil,
     _ options: PredictionOptions, _ constraints: TokenConstraints
@@ -148,11 +152,11 @@ public struct TextSampling: Sendable {
 
 /// The beginning of a text that a model continues.
 package struct TextBeginning {
-  /// Tokens that were written before.
+  /// The tokens before the text.
   package var prompt: [Int32] = []
-  /// The class or the vector to write for, as the only example of a set.
+  /// The class or the vector that the text is conditioned on, as the only example of a set.
   package var condition: ExampleSet?
-  /// Most tokens to write; nil: as configured.
+  /// The largest number of tokens to write; nil: as configured.
   package var maximumLength: Int?
 
   package init(prompt: [Int32] = [], condition: ExampleSet? = nil, maximumLength: Int? = nil) {
@@ -160,23 +164,24 @@ package struct TextBeginning {
   }
 }
 
-/// A model at the beginning of a text.
+/// A model that is ready to write a text.
 package struct TextWriter {
   package let decoder: any StepwiseDecoder<Float>
   /// The token that the text follows.
   package let startToken: Int32
   package let constraints: TokenConstraints
 
-  /// The beginnings of `count` texts.
+  /// Returns a sampler at the beginning of `count` texts.
   package func sampler(count: Int, _ sampling: TextSampling) -> SequenceSampler<Float> {
     SequenceSampler(
       decoder, startTokens: [startToken], textsPerSequence: count, options: sampling.options,
       constraints: constraints, seed: sampling.seed)
   }
 
-  /// Samples `count` texts side by side.
+  /// Samples `count` texts in parallel.
   ///
-  /// - Parameter emit: called with every token as soon as it is sampled: number of the text, id. Return false to stop.
+  /// - Parameter emit: receives every token as soon as it is sampled, as the number of the text and the id. It returns
+  ///   false to stop.
   package func write(
     count: Int, _ sampling: TextSampling, emit: (_ text: Int, _ id: Int32) -> Bool
   ) {

@@ -1,6 +1,6 @@
-// Its own file: a release changes this file alone.
+// In a file of its own, so that a release changes only this file.
 
-/// The version of this program, as `--version`, run.json and the signatures of scores give it.
+/// The version of this program, as shown by `--version`, in run.json and in the signatures of scores.
 public enum ReleaseVersion {
   public static let text = "0.1.0"
 }

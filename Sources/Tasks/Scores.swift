@@ -2,16 +2,16 @@ import Datasets
 import Metrics
 import RecurrentNN
 
-/// Sums over held-out data, from which all metrics follow. Shards are added up, whichever rank computed them.
+/// Sums over held-out data from which all metrics follow. They are added over shards, whichever rank computed them.
 package struct ScoreSums: Equatable {
   package var loss = LossSum()
-  /// Examples scored (a text counts as one).
+  /// The number of scored examples (a text counts as one).
   package var examples = 0
-  /// Sources whose outputs were compared.
+  /// The number of sources whose outputs were compared.
   package var outputs = 0
-  /// Sums that the task knows how to read; of one length for all shards of a pass, or empty.
+  /// Sums that only the task interprets. They have the same length for all shards of a pass, or are empty.
   package var tallies: [Double] = []
-  /// Which classes or tags were predicted for which.
+  /// Counts of the predicted classes or tags for each correct one.
   package var confusion = ConfusionMatrix()
 
   package static func += (sum: inout ScoreSums, other: ScoreSums) {
@@ -28,7 +28,7 @@ package struct ScoreSums: Equatable {
 
   // MARK: Between ranks
 
-  /// The sums as bytes, the same on every machine.
+  /// The sums as bytes, in a format that is the same on every machine.
   package var bytes: [UInt8] {
     let words =
       [
@@ -64,13 +64,13 @@ package struct ScoreSums: Equatable {
   }
 }
 
-/// The classes or tags of a scored split, and which of them were predicted for which.
+/// The confusion matrix of the classes or tags of a scored split.
 public struct ClassReport: Sendable, Equatable {
-  /// In the order of their ids.
+  /// The names, in the order of their ids.
   public let names: [String]
   public let confusion: ConfusionMatrix
 
-  /// nil if nothing was compared.
+  /// Returns nil if no outputs were compared.
   init?(_ labels: LabelVocabulary, _ confusion: ConfusionMatrix) {
     guard !confusion.isEmpty else { return nil }
     (names, self.confusion) = (labels.names, confusion)
@@ -79,7 +79,7 @@ public struct ClassReport: Sendable, Equatable {
   /// Precision, recall and F1 of each class.
   public var scores: [ConfusionMatrix.ClassScore] { confusion.scores(classes: names.count) }
 
-  /// The name of a class of the reference, which may never have been learned.
+  /// The name of a class of the reference, which may be missing from the training data.
   public func name(_ id: Int32) -> String { id >= 0 ? names[Int(id)] : "<never learned>" }
 }
 
@@ -90,22 +90,22 @@ public struct EvaluationResult: Sendable, Equatable {
     public let value: Double
   }
 
-  /// Summed loss and number of target tokens (or examples, for a task with one target each).
+  /// The summed loss and the number of target tokens (or of examples, for a task with one target each).
   public let loss: LossSum
   public let examples: Int
-  /// The metrics that this task, or this evaluation, has, in the order of `Metric.all`.
+  /// The metrics of this task in this evaluation, in the order of `Metric.all`.
   public let metrics: [MetricValue]
-  /// Sources whose outputs the metrics compare, where there was a limit.
+  /// The number of sources whose outputs the metrics compare, if there was a limit.
   public var decoded: Int?
-  /// Of classes and tags: which were predicted for which.
+  /// The confusion matrix, for classes and tags.
   public var classes: ClassReport?
-  /// How a metric was computed, where that has a standard notation (BLEU's signature).
+  /// How a metric was computed, if there is a standard notation for it (BLEU's signature).
   public let notes: [String]
 
   /// - Parameters:
-  ///   - hasPerplexity: whether the loss is that of choices among tokens or classes: e^loss of squared errors
-  ///     or independent bits is not a perplexity.
-  ///   - numberWidth: numbers in each target, of a model that predicts numbers.
+  ///   - hasPerplexity: whether the loss is a cross-entropy over tokens or classes. For squared errors or independent
+  ///     bits, e^loss is not a perplexity.
+  ///   - numberWidth: the number of values in each target, for a model that predicts numbers.
   ///   - compared: metrics that do not follow from the loss.
   package init(
     loss: LossSum, examples: Int, hasPerplexity: Bool = true, numberWidth: Int? = nil,
@@ -126,14 +126,14 @@ public struct EvaluationResult: Sendable, Equatable {
     }
   }
 
-  /// e^loss; nil where that means nothing.
+  /// e^loss; nil if it is not a perplexity.
   public var perplexity: Double? { self[.perplexity] }
 
-  /// The metrics besides loss and perplexity.
+  /// The metrics other than loss and perplexity.
   public var otherMetrics: [MetricValue] {
     metrics.filter { $0.metric != .loss && $0.metric != .perplexity }
   }
 
-  /// The value of a metric; nil if this task, or this evaluation, does not have it.
+  /// The value of a metric; nil if this task or this evaluation does not have it.
   public subscript(metric: Metric) -> Double? { metrics.first { $0.metric == metric }?.value }
 }

@@ -1,20 +1,21 @@
-/// Which part of a global batch each rank computes.
+/// The assignment of the parts of a global batch to the ranks.
 ///
 /// A batch is cut into shards of (almost) equal numbers of items in a fixed order. Normally there is one shard per rank. In
-/// reproducible mode there are always eight shards. A rank computes several of them one after the other, and their gradients
-/// are added in one binary tree. The sums, and so the parameters, then have the same bits at 1, 2, 4 and 8 ranks.
+/// reproducible mode there are always eight shards. A rank computes its shards one after the other, and their gradients
+/// are added in a fixed binary tree. The sums, and therefore the parameters, then have the same bits on 1, 2, 4 and 8
+/// ranks.
 public struct ShardPlan: Sendable, Hashable {
-  /// Shards of a batch in reproducible mode.
+  /// The number of shards of a batch in reproducible mode.
   public static let reproducibleShards = 8
 
-  /// Number of shards of a batch.
+  /// The number of shards of a batch.
   public let shardCount: Int
   /// The shards of this rank, in order.
   public let own: Range<Int>
-  /// True if sums must follow the fixed tree.
+  /// Whether sums must be added in the fixed tree.
   public let isReproducible: Bool
 
-  /// One shard on one rank.
+  /// A plan with one shard on one rank.
   package static let alone = ShardPlan(shardCount: 1, own: 0..<1, isReproducible: false)
 
   private init(shardCount: Int, own: Range<Int>, isReproducible: Bool) {
@@ -35,7 +36,7 @@ public struct ShardPlan: Sendable, Hashable {
     own = rank * perRank..<(rank + 1) * perRank
   }
 
-  /// The items of a shard, out of `count`: contiguous, their numbers differing by at most one.
+  /// The items of a shard, out of `count`. They are contiguous, and the sizes of shards differ by at most one.
   public func items(of shard: Int, count: Int) -> Range<Int> {
     shard * count / shardCount..<(shard + 1) * count / shardCount
   }

@@ -2,10 +2,10 @@ import Datasets
 import Parameters
 import RecurrentNN
 
-/// The weights of another model that training starts from. What they have in common with the new model is taken: parameters
-/// of the same name and shape, and of those that have a row for each token or label the rows of the same ones.
+/// The weights of another model that training starts from. Parameters of the same name and shape are copied. From
+/// parameters with a row per token or label, the rows of tokens or labels that both models have are copied.
 public struct StartingWeights {
-  /// The run that they come from, for messages.
+  /// The name of the run that the weights come from, for messages.
   let name: String
   let parameters: ParameterBuffer<Float>
   let encoding: DataEncoding
@@ -14,8 +14,9 @@ public struct StartingWeights {
     (self.name, self.parameters, self.encoding) = (name, parameters, encoding)
   }
 
-  /// Overwrites what both models have, and describes it: one line for the whole, and one for each parameter of which not
-  /// everything was taken. Throws ``TrainingFailure/unfittingData(_:)`` if they have nothing in common.
+  /// Copies the parameters that both models have, and describes the result: one line in total, and one for each
+  /// parameter that was copied only in part. Throws ``TrainingFailure/unfittingData(_:)`` if the models have nothing in
+  /// common.
   func copy(to target: ParameterBuffer<Float>, _ encoding: DataEncoding) throws -> [String] {
     var (taken, notes) = (0, [String]())
     for parameter in target.layout.parameters {
@@ -49,7 +50,7 @@ public struct StartingWeights {
 
   private struct Difference: Error { let text: String }
 
-  /// Which row of the old parameter becomes which of the new one.
+  /// Returns the rows that both parameters have, as pairs of the index in the old and in the new parameter.
   private func rows(
     of parameter: Parameter, from source: Parameter, _ encoding: DataEncoding
   ) -> Result<[(Int, Int)], Difference> {
@@ -74,7 +75,7 @@ public struct StartingWeights {
 }
 
 extension DataEncoding {
-  /// The tokens or labels of the rows of a parameter; nil if its rows belong to none.
+  /// The tokens or labels of the rows of a parameter; nil if its rows don't correspond to tokens or labels.
   fileprivate func rowNames(of parameter: Parameter) -> [String]? {
     let names: [String]? =
       switch parameter.name {
@@ -89,15 +90,15 @@ extension DataEncoding {
     return names.flatMap { $0.count == parameter.shape[0] ? $0 : nil }
   }
 
-  /// The embeddings of what a model reads first.
+  /// The embeddings of the tokens that a model reads first.
   fileprivate static let inputEmbeddings = [
     "embedding.weight", "encoder.embedding.weight", "encoder2.embedding.weight",
   ]
 }
 
 extension ParameterBuffer<Float> {
-  /// Overwrites the embeddings of the tokens that a file of word vectors has, and describes what was found. Throws
-  /// `DataError`, and ``TrainingFailure/unfittingData(_:)`` if the model has no embedding of tokens.
+  /// Overwrites the embeddings of tokens with the vectors of a word vector file, and describes the result. Throws
+  /// `DataError`, and ``TrainingFailure/unfittingData(_:)`` if the model does not embed tokens.
   func readWordVectors(_ path: String, _ encoding: DataEncoding) throws -> String {
     let tables = DataEncoding.inputEmbeddings.compactMap { layout[$0] }
     guard let vocabulary = encoding.stream ?? encoding.source, let width = tables.first?.shape[1] else {

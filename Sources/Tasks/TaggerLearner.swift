@@ -22,7 +22,8 @@ package final class TaggerLearner: Learner {
   private let encoding: DataEncoding
   private let spans: SpanLabels?
   private let metrics: MetricGroup<LabelExample>
-  /// The name, after those of all tags, of gold tags that were never learned: a span that no output can match.
+  /// The name of gold tags that are not in the tag set, after the names of all tags. It begins a span that no output
+  /// can match.
   private static let unknownTag = "B-<unknown>"
 
   package init(
@@ -195,7 +196,7 @@ package final class TaggerLearner: Learner {
     }
   }
 
-  /// log p(tags | line): for a CRF the log-probability of the path, for a softmax the sum over the steps.
+  /// log p(tags | line): the log-probability of the path for a CRF, the sum over the steps for a softmax.
   private func logProbability(
     of tags: [Int32], _ example: Int32, _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> Double {
@@ -211,7 +212,7 @@ package final class TaggerLearner: Learner {
     }
   }
 
-  /// The outputs of some steps as one line: tags, active bits, or numbers.
+  /// The outputs of some steps as one line of text: tags, active bits, or numbers.
   private func text(of prediction: TaggerPrediction<Float>, _ steps: Range<Int>, _ count: Int) -> String {
     func row(_ values: [Float], _ step: Int) -> ArraySlice<Float> {
       let width = values.count / max(1, count)
@@ -227,7 +228,7 @@ package final class TaggerLearner: Learner {
 
   private func name(_ id: Int32) -> String { encoding.labels?.names[Int(id)] ?? "\(id)" }
 
-  /// The bits with a probability above one half, in the format `multihot`.
+  /// The bits with a probability above 0.5, in the format `multihot`.
   private func keys(_ probabilities: ArraySlice<Float>) -> String {
     probabilities.enumerated().filter { $0.element > 0.5 }.map { "\($0.offset)" }.joined(separator: " ")
   }

@@ -1,34 +1,35 @@
 import Datasets
 import RunLog
 
-/// The data of a task, read as its configuration says: a stream of tokens, or examples. Only this file tells the two apart.
+/// The data of a task: a stream of tokens, or examples. The configuration says how to read them. Only this file
+/// distinguishes the two kinds.
 package protocol TaskData: Dataset {
   /// The name of the file, for messages.
   var name: String { get }
-  /// Reads, or generates, all parts. Throws `DataError`.
+  /// Reads or generates all splits. Throws `DataError`.
   static func load(_ configuration: RunConfiguration) throws -> Corpus<Self>
-  /// A configured part for a known model: read again, or generated again; nil if the run has no such part.
+  /// Reads or generates a configured split again, for an existing model; nil if the run does not have this split.
   static func read(
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> Self?
-  /// A file of the user's for a known model. Throws `DataError`.
+  /// Reads a file that the user passes for an existing model. Throws `DataError`.
   static func read(
     file path: String, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> Self
-  /// The vocabularies and the shape of the data that a run has kept. Throws `DataError`.
+  /// The vocabularies and the shape of the data that a run has saved. Throws `DataError`.
   static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding
 
   /// The number of parallel streams whose state is carried from batch to batch; 0 for examples.
   static func streams(of batches: Batches) -> Int
   /// Batches for an evaluation of some of the examples.
   func evaluationBatches(_ options: BatchOptions, including includes: (_ example: Int32) -> Bool) -> Batches
-  /// The examples whose outputs are compared with references, those with the same source together if asked.
+  /// The examples whose outputs are compared with references. If `joined`, examples with the same source are one group.
   func comparedGroups(joined: Bool) -> [ArraySlice<Int32>]
-  /// Steps of an example's source.
+  /// The number of steps of an example's source.
   func sourceLength(_ example: Int) -> Int
-  /// The examples, of which outputs can be shown; nil for a stream.
+  /// The examples whose outputs can be shown; nil for a stream.
   var examples: ExampleSet? { get }
-  /// For a stream, how much text is predicted.
+  /// The amount of text that is predicted; nil unless the data are a stream.
   func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize?
 }
 
@@ -43,7 +44,7 @@ extension Corpus {
 }
 
 extension DataEncoding {
-  /// The vocabulary of what a model predicts, or else of what it reads, with its name for a summary.
+  /// The vocabulary of the model's outputs or, if it has none, of its inputs, with the name to use in a summary.
   var mainVocabulary: (name: String, count: Int) {
     if let stream { return ("vocabulary", stream.count) }
     if let target { return (source == nil ? "vocabulary" : "target vocabulary", target.count) }
@@ -51,7 +52,7 @@ extension DataEncoding {
     return ("set of labels", labels?.count ?? 0)
   }
 
-  /// Tokens that a model has written as text.
+  /// Returns tokens written by a model as text.
   package func decode(_ ids: [Int32]) -> [UInt8] { (stream ?? target)?.decode(ids) ?? [] }
 }
 
@@ -79,7 +80,7 @@ extension TokenStream: TaskData {
   package static func read(
     _ split: DataSplit, of configuration: RunConfiguration, _ encoding: DataEncoding
   ) throws -> TokenStream? {
-    // A text in its own file is read without the others, which may have been moved.
+    // Reads a text in its own file without the other files, which may have been moved.
     let data = configuration.data
     if let path = (split == .valid ? data.valid : split == .test ? data.test : nil)?.file {
       return try read(file: path, of: configuration, encoding)
@@ -155,7 +156,7 @@ extension ExampleSet: TaskData {
       .file(.file(path)), options: options(configuration), encoding: encoding)
   }
 
-  /// Where the training data come from. The number of files decides how a line is read.
+  /// The source of the training data. The number of files determines how a line is read.
   package static func trainingSource(_ configuration: RunConfiguration) -> DataSource {
     configuration.data.train.map(source) ?? .file(.memory([], name: "generated pairs"))
   }
@@ -188,7 +189,7 @@ extension ExampleSet {
   ) -> ExampleOptions {
     let (data, model) = (configuration.data, configuration.model)
     var options = ExampleOptions(
-      // Generated pairs are TSV whatever the format of files would be.
+      // Generated pairs are TSV, even if the configured format of files is another one.
       kind: configuration.task.data, format: data.train == nil ? .tsv : data.format)
     options.columns = data.columns
     options.delimiter = data.delimiter
@@ -205,11 +206,11 @@ extension ExampleSet {
     options.maximumTargetLength = data.maxLength
     options.overlong = data.tooLong
     options.emptySequences = data.emptySequences
-    // Held-out data may hold targets that were never learned: they count as wrong instead of being refused. A class that a
-    // generator is to read can't be read, and is refused.
+    // Targets of held-out data may be missing from the training data: they count as errors. A class that a generator
+    // reads as its input is an error of the data.
     options.unknownLabels = .count
     options.validFraction = data.valid == nil ? data.validFraction : 0
-    // Held-out texts are always kept; those of the training examples only where they are evaluated.
+    // The texts of held-out examples are always kept; those of training examples only if they are evaluated.
     options.keepTrainingTexts = keepsTrainingTexts
     return options
   }
@@ -223,7 +224,7 @@ extension ExampleSet {
 
   // MARK: Generated pairs
 
-  /// Characters of the sequences that are copied or reversed.
+  /// Lengths of the sequences to copy or reverse, in characters.
   private static let copiedLengths = 1...20
 
   private static func generated(_ configuration: RunConfiguration) throws -> DataSources {

@@ -2,10 +2,10 @@ import Datasets
 import Options
 import RecurrentNN
 
-/// A task: what a network learns, as the rest of the program needs to know it. Its learner declares it
-/// (``Learner/kind``); the checks of a configuration, the keys that it may set and the texts of messages follow.
+/// A description of a task for the rest of the program. Each learner declares its own (``Learner/kind``). The checks of
+/// a configuration, the keys that it may set and the texts of messages follow from it.
 public struct TaskKind: Sendable {
-  /// Every task, in the order of help texts. A new one is its learner's file and one line here.
+  /// Every task, in the order of help texts. To add a task, write its learner and add it here.
   static let learners: [any Learner.Type] = [
     LanguageModelLearner.self,
     TaggerLearner.self,
@@ -27,21 +27,21 @@ public struct TaskKind: Sendable {
     case texts
   }
 
-  /// The word that users write.
+  /// The name of the task in configurations and commands.
   public let name: String
   /// A description for the help of the key `task`.
   public let summary: String
-  /// The kind of its data, which decides the formats that it reads.
+  /// The kind of data, which determines the formats that the task reads.
   public let data: DataKind
   /// The choices of `model.output`.
   public let outputs: Set<OutputShape.Kind>
   public let comparisons: Set<Comparison>
-  /// The groups of keys that it reads, besides those that every task reads.
+  /// The groups of keys that the task reads, besides those that every task reads.
   public let groups: Set<KeyGroup>
-  /// The unit that has a target of its own, such as `token`: the loss is a mean over these units.
+  /// The unit of the loss, such as `token`: the loss is a mean over these units, each with its own target.
   public let lossUnit: String
 
-  /// - Parameter groups: what its model has; the groups of its data follow from `data`.
+  /// - Parameter groups: the groups of the model's parts. Those of the data follow from `data`.
   init(
     _ name: String, _ summary: String, data: DataKind, outputs: Set<OutputShape.Kind> = [.softmax],
     comparisons: Set<Comparison> = [], groups: Set<KeyGroup> = [], lossUnit: String = "token"
@@ -51,8 +51,8 @@ public struct TaskKind: Sendable {
     self.groups = groups.union(KeyGroup.allCases.filter { $0.belongs(to: data) })
   }
 
-  /// Reads the data that a configuration names and builds its model. Throws `DataError`, and ``TrainingFailure`` if the data
-  /// do not fit the settings.
+  /// Reads the configured data and builds the model. Throws `DataError`, and ``TrainingFailure`` if the data do not fit
+  /// the settings.
   package static func make(_ configuration: RunConfiguration, plan: ShardPlan) throws -> any TrainingTask {
     func make<L: Learner>(_ type: L.Type) throws -> any TrainingTask {
       try LearningTask<L>(configuration, plan: plan)
@@ -60,7 +60,7 @@ public struct TaskKind: Sendable {
     return try make(configuration.task.learner)
   }
 
-  /// The learner, which trains and uses its models.
+  /// The learner that trains and uses the models of this task.
   package var learner: any Learner.Type {
     guard let learner = Self.learners.first(where: { $0.kind == self }) else {
       preconditionFailure("the task \(name) is not in the list of tasks")
@@ -83,32 +83,31 @@ extension TaskKind: OptionChoice, CustomStringConvertible {
   public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
-/// Keys that serve one part of a model or of its data. A task has a key that belongs to one of its groups, or to none.
+/// Keys for one part of a model or of its data. A task reads a key that belongs to one of its groups or to no group.
 public enum KeyGroup: Sendable, CaseIterable {
-  /// A network that reads a source, from both ends if it likes.
+  /// A network that reads a source, optionally in both directions.
   case source
-  /// All states of a source become one vector.
+  /// Pooling of all states of a source into one vector.
   case pooling
   /// A decoder that writes a sequence.
   case writing
-  /// A decoder that reads what an encoder has read.
+  /// A decoder that reads the output of an encoder.
   case encoderDecoder
-  /// A class or a vector that a sequence is written for.
+  /// A class or a vector that a sequence is conditioned on.
   case condition
 
-  // Those of the data, which need not be declared.
-  /// One stream of tokens.
+  // One stream of tokens. The groups from here on belong to the data and need not be declared.
   case stream
-  /// Examples, drawn into batches by their lengths.
+  /// Examples that are sampled into batches by their lengths.
   case examples
-  /// Steps of several keys each.
+  /// Steps with several keys each.
   case multihot
   /// Rows of numbers.
   case csv
-  /// Data that the program writes itself.
+  /// Data that the program generates itself.
   case generatedData
 
-  /// Whether the group is one of all tasks with such data.
+  /// Whether all tasks with this kind of data have the group.
   fileprivate func belongs(to data: DataKind) -> Bool {
     switch self {
     case .source, .pooling, .writing, .encoderDecoder, .condition: false

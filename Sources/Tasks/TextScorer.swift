@@ -3,7 +3,7 @@ import Metrics
 import RecurrentNN
 import UnicodeText
 
-/// Compares the texts that a model writes with their references, by every metric of texts.
+/// Compares the texts written by a model with their references, by every text metric.
 struct TextScorer {
   private let vocabulary: Vocabulary
   private let options: ComparisonOptions
@@ -11,12 +11,12 @@ struct TextScorer {
 
   init(_ vocabulary: Vocabulary, bleuTokenizer: BLEUTokenizer) {
     self.vocabulary = vocabulary
-    // A model of lower case is compared in lower case, and the signatures say so.
+    // The output of a lower-case model is compared in lower case, and the signatures say so.
     options = ComparisonOptions(bleuTokenizer: bleuTokenizer, lowercase: vocabulary.lowercase)
   }
 
-  /// The sums of outputs, each compared with the targets of all examples of its group. An output is nil where
-  /// the search found none.
+  /// Returns the sums for some outputs, each compared with the targets of all examples of its group. An output is nil
+  /// if the search found no hypothesis.
   func sums(
     of outputs: [[UInt8]?], _ groups: [ArraySlice<Int32>], in split: ExampleSet
   ) -> ScoreSums {
@@ -26,7 +26,7 @@ struct TextScorer {
     return ScoreSums(tallies: metrics.sums(of: examples))
   }
 
-  /// The loss and the metrics of a pass, without those of texts where no text was written.
+  /// The loss and the metrics of a pass. Text metrics are left out if no text was written.
   func result(of sums: ScoreSums) -> EvaluationResult {
     guard !sums.tallies.isEmpty else { return EvaluationResult(loss: sums.loss, examples: sums.examples) }
     return EvaluationResult(
@@ -34,11 +34,11 @@ struct TextScorer {
       notes: metrics.signatures(of: sums.tallies, options, version: "rnn-dist-\(ReleaseVersion.text)"))
   }
 
-  /// The log-probabilities of the tokens of given targets and of their ends.
+  /// Returns the log-probabilities of the tokens of given targets and of their end tokens.
   ///
   /// - Parameters:
   ///   - decoder: the model with the sources of the examples.
-  ///   - begin: the token that every target begins after.
+  ///   - begin: the token before the first token of every target.
   func scores(
     of examples: [Int32], in split: ExampleSet, _ decoder: any StepwiseDecoder<Float>, begin: Int32
   ) -> [TargetScore] {
@@ -55,12 +55,12 @@ struct TextScorer {
     TextExample(output: compared(output), references: references.map(compared), options: options)
   }
 
-  /// A text as the model could have written it at best: in its case, and with single spaces where spaces only
-  /// separate tokens.
+  /// The form of a text that the model could have written at best: in the model's case, and with single spaces where
+  /// spaces only separate tokens.
   private func compared(_ text: [UInt8]) -> ComparedText {
     var text = text
     if vocabulary.lowercase {
-      // A model over bytes lowers only A to Z, because other bytes are parts of characters.
+      // A model over bytes only lower-cases A to Z, because other bytes are parts of characters.
       text = vocabulary.unit == .byte ? text.map(lowercasedASCII) : lowercased(utf8: text)
     }
     let space = UInt8(ascii: " ")

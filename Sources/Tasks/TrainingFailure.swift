@@ -6,7 +6,7 @@ import Options
 import RecurrentNN
 import RunLog
 
-/// A setting that has another value than when the run was started.
+/// A setting whose value differs from that at the start of the run.
 public struct SettingChange: Sendable, Equatable, CustomStringConvertible {
   public var key: String
   public var stored: String
@@ -19,21 +19,21 @@ public struct SettingChange: Sendable, Equatable, CustomStringConvertible {
   public var description: String { "\(key) was \(stored), now it is \(asked)" }
 }
 
-/// Why a run can't go on, other than errors of its data, files or ranks.
+/// The reasons why a run can't continue, other than errors of its data, files or ranks.
 public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   /// The gradient was not finite for too many steps in a row.
   case diverged(step: Int, inARow: Int, parameters: [String])
   /// The validation loss is not finite.
   case validationNotFinite(step: Int)
-  /// The run to resume was made with other settings.
+  /// The run to resume was made with different settings.
   case otherConfiguration([SettingChange])
-  /// The run to resume was made with another vocabulary or other data.
+  /// The run to resume was made with a different vocabulary or different data.
   case otherData(what: String)
-  /// The data have no target at all.
+  /// The data have no targets.
   case nothingToPredict(String)
-  /// The metric that decides which checkpoint is the best is not known for these data.
+  /// The metric that selects the best checkpoint is not available for these data.
   case metricMissing(Metric, available: [Metric])
-  /// Settings and data do not fit each other.
+  /// The settings do not fit the data.
   case unfittingData(String)
   /// A checkpoint does not fit this model.
   case unfittingCheckpoint(path: String, problem: String)
@@ -104,7 +104,7 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
 
   private static func number(_ value: Int) -> String { value == .max ? "more than 10^18" : "\(value)" }
 
-  /// To a tenth, rounded.
+  /// Rounds to a tenth of a gibibyte.
   private static func gibibytes(_ bytes: Int) -> String {
     bytes == .max ? "8,000,000,000" : "\((Double(bytes) / Double(1 << 30) * 10).rounded() / 10)"
   }
@@ -120,17 +120,18 @@ public enum ExitCode {
   public static let inputMissing: Int32 = 66
   public static let cannotCreate: Int32 = 73
   public static let readWriteFailed: Int32 = 74
-  /// Stopped by a signal; `--resume` goes on.
+  /// Stopped by a signal; `--resume` continues the run.
   public static let stopped: Int32 = 75
   public static let configuration: Int32 = 78
 
-  /// The code of an error, 1 if it asks for none.
+  /// The exit code of an error; 1 if the error has none of its own.
   public static func code(of error: any Error) -> Int32 {
     (error as? any ExitCoded)?.exitCode ?? Self.internal
   }
 }
 
-// The lower targets know their exit codes but not each other, so they conform to the protocol here.
+// The lower targets don't know each other but define their exit codes, so the conformance to the protocol is declared
+// here.
 extension CheckpointFailure: ExitCoded {}
 extension SafetensorsFailure: ExitCoded {}
 extension NoValidCheckpoint: ExitCoded {}

@@ -4,7 +4,7 @@ import Parameters
 import RecurrentNN
 import RunLog
 
-/// A part of the data.
+/// A split of the data.
 public enum DataSplit: String, Sendable, CaseIterable {
   case train, valid, test
 }
@@ -13,24 +13,24 @@ public enum DataSplit: String, Sendable, CaseIterable {
 package struct TaskSize: Sendable {
   /// The name of ``vocabulary`` in messages: `vocabulary`, `target vocabulary`, `source vocabulary`, `set of labels`.
   package var vocabularyName = "vocabulary"
-  /// The size of the vocabulary, of the target if there are two; 0 without a vocabulary.
+  /// The size of the vocabulary, of the target vocabulary if there are two; 0 without a vocabulary.
   package var vocabulary: Int
   package var trainTokens: Int
   package var validTokens: Int
-  /// Examples; 1 for a text.
+  /// The number of examples; 1 for a text.
   package var trainExamples: Int
   package var validExamples: Int
   /// The first example as it was read; nil for a text.
   package var firstExample: String?
 }
 
-/// A batch of an epoch. A training step takes one or, accumulating, several.
+/// A batch of an epoch. A training step uses one batch, or several if it accumulates gradients.
 package struct Microbatch: Sendable, Equatable {
-  /// Position within the epoch.
+  /// The position within the epoch.
   package var index: Int
-  /// Number in the whole run: the step of its random numbers.
+  /// The number within the whole run, which is the step of its random numbers.
   package var serial: Int
-  /// Number of the update that it is a part of, for what changes from update to update.
+  /// The number of the update that it is a part of, for schedules that change with every update.
   package var update: Int
 
   package init(index: Int, serial: Int, update: Int) {
@@ -38,15 +38,15 @@ package struct Microbatch: Sendable, Equatable {
   }
 }
 
-/// The part of a model and its data that a training step needs: gradients of shards.
+/// The part of a model and its data that a training step needs: the gradients of shards.
 package protocol GradientSource: AnyObject {
   var parameters: ParameterBuffer<Float> { get }
   /// Scratch memory and packed weights.
   var workspace: Workspace<Float> { get }
-  /// Microbatches of the epoch that was begun last.
+  /// The number of microbatches in the epoch that was started last.
   var microbatchesPerEpoch: Int { get }
 
-  /// Called before the first microbatch of every epoch, and when a run is resumed within one.
+  /// Called before the first microbatch of every epoch, and when a run resumes within an epoch.
   func beginEpoch(_ epoch: Int, isResumed: Bool)
 
   /// Adds the gradient of the SUMMED loss of a shard.
@@ -60,42 +60,42 @@ package protocol GradientSource: AnyObject {
   func dropNonFiniteState()
 }
 
-/// Something that can be trained: a model with its data, cut into microbatches and shards.
+/// A model with its data, cut into microbatches and shards, that can be trained.
 ///
-/// The trainer knows steps, ranks, optimizers and checkpoints; a task knows what a batch is.
+/// The trainer knows steps, ranks, optimizers and checkpoints; a task knows batches and their examples.
 package protocol TrainingTask: GradientSource {
   /// The sizes of the data, for the summary at the start.
   var size: TaskSize { get }
-  /// A hash of all data. It must be equal on all ranks, and when a run is resumed.
+  /// A hash of all data. It must be equal on all ranks, and equal to that of the first start when a run resumes.
   var dataDigest: UInt64 { get }
 
-  /// Notes for the user on the data, before training.
+  /// Warnings about the data, shown before training.
   var warnings: [String] { get }
 
-  /// Remarks for the user about how the model was made.
+  /// Notes for the user on how the model was built.
   var notes: [String] { get }
 
-  /// Takes what the model has in common with another one, and describes it, one line each. Throws ``TrainingFailure`` if they
-  /// have nothing in common.
+  /// Copies the parameters that the model has in common with another one, and describes them, one line each. Throws
+  /// ``TrainingFailure`` if there are none.
   func start(from weights: StartingWeights) throws -> [String]
 
   /// Writes the vocabularies and the shape of the data, which the model needs besides its weights.
   func writeInputs(to run: RunPaths) throws
 
-  /// Runs the forward and backward pass of the largest batch of an epoch, so that the workspace has its size before the first
-  /// step. The caller discards what it adds to `gradients`. Carried states do not change.
+  /// Runs the forward and backward pass of the largest batch of an epoch, so that the workspace reaches its full size
+  /// before the first step. The caller discards the values added to `gradients`. Carried states do not change.
   func rehearse(into gradients: ParameterBuffer<Float>) throws
 
-  /// Prepares an evaluation of a split; nil if there is no such data.
+  /// Prepares an evaluation of a split; returns nil if the data do not have this split.
   func evaluationPass(_ split: DataSplit) -> (any EvaluationPass)?
 
-  /// The metrics of the sums of all shards.
+  /// Returns the metrics that follow from the sums of all shards.
   func result(of sums: ScoreSums) -> EvaluationResult
 
-  /// Outputs of the model as it is, for at most `count` held-out examples. One rank may call it alone.
+  /// Returns outputs of the current model for at most `count` held-out examples. One rank may call it alone.
   func samples(_ count: Int) throws -> [RunSamples.Sample]
 
-  /// The state of streams, which a checkpoint keeps besides the parameters.
+  /// The state of the streams, which a checkpoint contains besides the parameters.
   var carriedState: CarriedState { get }
 }
 

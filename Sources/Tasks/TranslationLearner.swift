@@ -23,7 +23,7 @@ package final class TranslationLearner: Learner {
   package let encoding: DataEncoding
   package let target: Vocabulary
   private let scorer: TextScorer
-  /// Further members of an ensemble with this model.
+  /// The other members of the ensemble that this model belongs to.
   private(set) var otherMembers: [TranslationLearner] = []
   let ownWorkspace: Workspace<Float>
 
@@ -55,7 +55,8 @@ package final class TranslationLearner: Learner {
 
   package var allParameters: [ParameterBuffer<Float>] { [parameters] + otherMembers.map(\.parameters) }
 
-  /// Makes another model a member of the ensemble, if both read and write the same: vocabularies, widths, sources.
+  /// Adds another model to the ensemble. Both must read and write the same data: vocabularies, widths, number of
+  /// sources.
   package func join(_ other: any Learner, path: String) throws {
     guard let member = other as? Self else {
       throw TrainingFailure.unusableRun(
@@ -72,7 +73,7 @@ package final class TranslationLearner: Learner {
     guard mine == theirs else { return "\(theirs) sources, not \(mine)" }
     if encoding.sourceWidth != other.encoding.sourceWidth { return "vectors of another width as source" }
     guard encoding.digest == other.encoding.digest else { return "other vocabularies" }
-    // A hypothesis is shown with the average of all members' attention.
+    // A hypothesis is shown with attention weights averaged over all members.
     return configuration.data.reverseSource == other.configuration.data.reverseSource
       ? nil : "another data.reverse_source"
   }
@@ -110,7 +111,7 @@ package final class TranslationLearner: Learner {
     return model.evaluate(batch, options, into: context.gradients, context.layers(parameters))
   }
 
-  /// The loss of all models together, nats: -log of the mean of their probabilities, token by token.
+  /// The loss of the ensemble in nats: -log of the mean of the members' probabilities, token by token.
   private func jointLoss(
     _ examples: [Int32], _ targets: RaggedTokens, _ split: ExampleSet,
     _ workspace: Workspace<Float>
@@ -128,7 +129,7 @@ package final class TranslationLearner: Learner {
     return loss
   }
 
-  /// The token that every text begins after.
+  /// The token before the first token of every text.
   private func startTokens(_ count: Int) -> [Int32] {
     Array(repeating: Int32(model.shape.decoder.beginToken), count: count)
   }
@@ -144,7 +145,7 @@ package final class TranslationLearner: Learner {
 
   // MARK: Outputs
 
-  /// The best hypotheses for some examples, or those that are sampled.
+  /// Returns the best hypotheses for some examples, or sampled ones if the options ask for sampling.
   private func search(
     _ examples: [Int32], _ split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
@@ -162,7 +163,7 @@ package final class TranslationLearner: Learner {
     return search.keepsAttention ? withAttention(texts, examples, split, workspace) : texts
   }
 
-  /// Sampled texts with the attention that a search would have kept.
+  /// Returns sampled texts together with the attention weights that a search would have kept.
   private func withAttention(
     _ texts: [[Hypothesis<Float>]], _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> [[Hypothesis<Float>]] {
@@ -174,12 +175,12 @@ package final class TranslationLearner: Learner {
     return drawn
   }
 
-  /// All tokens that were predicted, with the end mark if there is one.
+  /// All predicted tokens, including the end token if there is one.
   private func written(_ hypothesis: Hypothesis<Float>) -> [Int32] {
     hypothesis.tokens + (hypothesis.endedByItself ? [Int32(model.shape.decoder.endToken)] : [])
   }
 
-  /// The model, or the ensemble that it is a member of.
+  /// The model, or all members of its ensemble.
   private func members(
     _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> any StepwiseDecoder<Float> {
@@ -196,7 +197,7 @@ package final class TranslationLearner: Learner {
       LayerContext(parameters: parameters, workspace: workspace))
   }
 
-  /// The decoder of another member of an ensemble, with packed weights and memory of its own.
+  /// The decoder of another member of an ensemble. It has its own packed weights and memory.
   private func decoderOfItsOwn(_ examples: [Int32], _ split: ExampleSet) -> any StepwiseDecoder<Float> {
     ownWorkspace.arena.reset()
     return decoder(examples, split, ownWorkspace)
@@ -251,9 +252,9 @@ extension TranslationLearner {
 
 // MARK: - Attention
 
-/// Where a model looked while it wrote.
+/// The attention weights of outputs.
 extension TranslationLearner {
-  /// A hypothesis as text, unknown words replaced by what they look at if that is asked for.
+  /// A hypothesis as text. If requested, unknown words are replaced by the source words that they attend to.
   package func text(_ hypothesis: Hypothesis<Float>, example: Int32, of split: ExampleSet) -> [UInt8] {
     guard configuration.decoding.replaceUnknown, let unknown = target.unknown,
       hypothesis.tokens.contains(unknown), let line = split.sourceTexts?[Int(example)],
@@ -263,14 +264,14 @@ extension TranslationLearner {
     var replacements: [Int: [UInt8]] = [:]
     for (place, position) in (hypothesis.attendedPositions ?? []).enumerated()
     where hypothesis.tokens[place] == unknown {
-      // A line that was cut has more words than positions, never fewer.
+      // A truncated line has more words than positions, never fewer.
       if let position, position < ordered.count { replacements[place] = ordered[position] }
     }
     return target.decode(hypothesis.tokens, replacing: replacements)
   }
 
-  /// The attention to a source while each example's text was written, [example][token][step], for what a search does not keep:
-  /// the texts are read once more, by all models that decided.
+  /// The attention to a source while each example's text was written, [example][token][step], for searches that did not
+  /// keep it. All members of the ensemble read the texts once more.
   package func lookAgain(
     at source: Int, while texts: [[Int32]], _ examples: [Int32], _ split: ExampleSet,
     _ workspace: Workspace<Float>
@@ -303,14 +304,14 @@ extension TranslationLearner {
     return result
   }
 
-  /// The weights of a hypothesis over a source with the names of rows and columns.
+  /// The weights of a hypothesis over a source, with the names of rows and columns.
   package func picture(
     _ best: Hypothesis<Float>, _ weights: [[Float]], _ example: Int32, _ source: ExampleField?,
     _ texts: TextLines?
   ) -> AttentionMatrix {
     var labels = sourceLabels(example, source, texts)
     if configuration.data.reverseSource { labels.reverse() }
-    // A state of a pyramid stands for several steps.
+    // One state of a pyramid covers several steps.
     let steps = 1 << configuration.model.pyramid
     let columns = weights.first?.count ?? (labels.count + steps - 1) / steps
     if columns < labels.count {
@@ -328,7 +329,7 @@ extension TranslationLearner {
       weights: weights.map { row in row.prefix(labels.count).map { Double($0) } })
   }
 
-  /// The source's steps by name: its symbols as in the file, or the numbers of vectors.
+  /// The names of the source's steps: the symbols in the file, or the numbers of vectors.
   private func sourceLabels(_ example: Int32, _ source: ExampleField?, _ texts: TextLines?) -> [String] {
     if let vocabulary = encoding.source, let texts,
       let units = vocabulary.units(of: texts[Int(example)])

@@ -3,10 +3,10 @@ import Metrics
 import Options
 import RecurrentNN
 
-/// The constraints that involve several parts of a run: the task, the model, the data and how it is evaluated. Those of a
-/// single part are stated by its own options.
+/// The constraints that involve several parts of a run: the task, the model, the data and the evaluation. Constraints
+/// on a single part are in its own options.
 ///
-/// A constraint on a key that the task does not read needs no question for the task: such a key has its default.
+/// A constraint on a key need not check whether the task reads the key: if it doesn't, the key has its default.
 extension RunConfiguration {
   public func check(_ checks: inout OptionChecks<Self>) {
     checks.bound(\.seed, .atLeast(0))
@@ -32,8 +32,8 @@ extension RunConfiguration {
   /// Whether the task reads the keys of a group.
   private func has(_ group: KeyGroup) -> Bool { task.groups.contains(group) }
 
-  /// The network whose layers and units the constraints are about: with a decoder besides an encoder the deeper one, and
-  /// the narrower one.
+  /// The network whose layers and units the constraints apply to. With both an encoder and a decoder: the larger number
+  /// of layers and the smaller number of units.
   private var usedNetwork: NetworkOptions {
     guard has(.writing) else { return model.network }
     var network = model.network
@@ -57,7 +57,7 @@ extension RunConfiguration {
         checks.refuse(property, with: \.data.format, \.task, because: problem)
       }
     }
-    // The number of files says what a line is, and how many sources a model reads.
+    // The number of files determines the meaning of a line and the number of sources of the model.
     guard task.data != .stream, let train = data.train else { return }
     for (property, path) in [(\Self.data.valid, data.valid), (\Self.data.test, data.test)] {
       guard let path else { continue }
@@ -74,7 +74,7 @@ extension RunConfiguration {
     }
   }
 
-  /// The problem of a path with a number of files that the task and the format can't read, or nil.
+  /// Returns the problem of a path whose number of files the task or the format can't read, or nil.
   private func problem(of path: DataPath) -> OptionText<Self>? {
     guard path.file != nil || task.data != .stream else { return "a language model reads one file" }
     if let problem = path.problem { return "\(problem)" }
@@ -103,7 +103,7 @@ extension RunConfiguration {
         because: "space is for models of sequences; a language model of a text takes byte, char, word or bpe")
     }
     if task.data == .tagged, !source.isWord {
-      // Said of the key that says it.
+      // The message is about the key that is set.
       let key: PartialKeyPath<Self> = data.sourceTokens == nil ? \.data.tokens : \.data.sourceTokens
       if format.holdsWords {
         checks.refuse(
@@ -198,7 +198,7 @@ extension RunConfiguration {
     }
   }
 
-  /// Demanded of a run, not of a preset that waits for its text: data to learn from.
+  /// Reports missing training data. A run requires them; a preset doesn't, because users add the path of their text.
   package var missingText: [OptionProblem] {
     guard data.train == nil, data.generator == .none else { return [] }
     let generator: GeneratedData? =
@@ -286,7 +286,7 @@ extension RunConfiguration {
     }
   }
 
-  /// Vectors that are multiplied with each other, or handed on as they are, must be of one size.
+  /// Vectors that are multiplied with each other, or passed on unchanged, must have the same size.
   private func checkWidths(_ checks: inout OptionChecks<Self>) {
     let score = model.attention.score
     let (encoder, decoder) = (model.network.outputSize, model.decoderNetwork)
@@ -329,7 +329,8 @@ extension RunConfiguration {
         \(decoder): set \(\.model.decoderHiddenSize) to \(width), or use transform
         """
     } else if let projection = model.network.cell.projectionSize, !copies.contains(1) {
-      // Encoder and decoder project to the same width, so the copies of one direction of one source fit, and no others.
+      // Encoder and decoder project to the same width. The final states therefore fit only if there is one source and
+      // one direction.
       problem = """
         copy hands on outputs of \(copies[0] * projection) numbers to a decoder of \(projection): leave \
         \(\.model.network.cell.projectionSize) out, or use transform
@@ -342,7 +343,7 @@ extension RunConfiguration {
       because: problem)
   }
 
-  /// Width of what the output layer reads; two where it depends on the data whether there is a second source.
+  /// The width of the output layer's input. There are two values if the number of sources depends on the data.
   private var tiedWidths: [Int] {
     guard has(.writing) else { return [model.network.outputSize] }
     if model.readoutSize > 0 { return [model.readoutSize] }
@@ -351,7 +352,7 @@ extension RunConfiguration {
     return possibleSources.map { state + $0 * model.network.outputSize }
   }
 
-  /// How many sources the data of an encoder-decoder may have.
+  /// The possible numbers of sources in the data of an encoder-decoder.
   private var possibleSources: [Int] {
     let mayHaveColumns = data.train?.file != nil && data.format == .tsv
     return mayHaveColumns ? [1, 2] : [data.train?.secondSource == nil ? 1 : 2]

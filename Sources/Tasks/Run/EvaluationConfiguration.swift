@@ -2,17 +2,17 @@ import Metrics
 import Options
 import RecurrentNN
 
-/// When held-out data are scored, and how.
+/// When and how held-out data are scored.
 public struct EvaluationConfiguration: Options {
   public var everySteps = 0
-  /// Decides which checkpoint is the best.
+  /// The metric that selects the best checkpoint.
   public var metric = Metric.loss
   public var patience = 0
   public var batchSize = 32
-  /// Held-out sources whose outputs are compared during training; 0: all.
+  /// The number of held-out sources whose outputs are compared during training; 0: all.
   public var decodeLimit = 0
   public var bleuTokens = BLEUTokenizer.mteval13a
-  /// Lines with the same source are one source with several references, of which any will do.
+  /// Whether lines with the same source are one source with several references. An output may match any of them.
   public var groupReferences = false
 
   public init() {}
@@ -25,11 +25,12 @@ public struct EvaluationConfiguration: Options {
   }
 }
 
-/// Which reports are written during the run, and how often.
+/// The reports that are written during the run, and their frequency.
 public struct LogConfiguration: Options {
   public var everySteps = 10
   public var tensorboard = true
-  /// Held-out examples whose outputs are kept at each evaluation; 0: neither these nor distributions of the weights.
+  /// The number of held-out examples whose outputs are recorded at each evaluation. 0 also turns off the histograms of
+  /// the weights.
   public var samples = 3
 
   public init() {}
@@ -40,12 +41,12 @@ public struct LogConfiguration: Options {
   }
 }
 
-/// When the run is saved, and how many savings stay.
+/// When checkpoints are saved, and how many of them are kept.
 public struct CheckpointConfiguration: Options {
   public var everySteps = 1000
-  /// The largest age of the newest checkpoint in seconds; 0: any.
+  /// The maximum age of the newest checkpoint in seconds; 0: no limit.
   public var everySeconds = 0
-  /// Whether a thread writes the checkpoints, from a copy, while training goes on.
+  /// Whether a background thread writes the checkpoints from a copy while training continues.
   public var background = false
   public var keep = 3
 
@@ -59,12 +60,12 @@ public struct CheckpointConfiguration: Options {
 }
 
 extension Metric: OptionChoice {
-  /// The tasks that have it, with an output that they can have.
+  /// Whether a task has this metric with at least one of its output types.
   public func belongs(to task: TaskKind) -> Bool {
     task.outputs.contains { belongs(to: task, $0) }
   }
 
-  /// Whether a model of a task with such an output has it. For metrics of spans the tags must mark spans as well.
+  /// Whether a task with this output type has this metric. For metrics of spans the tags must mark spans as well.
   public func belongs(to task: TaskKind, _ output: OutputShape.Kind) -> Bool {
     switch measure {
     case .loss: true

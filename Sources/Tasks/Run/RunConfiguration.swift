@@ -2,10 +2,10 @@ import Datasets
 import Options
 import RecurrentNN
 
-/// Everything that decides what a run computes, as read from YAML, presets and `key=value` overrides.
+/// All settings that determine the computation of a run, as read from YAML, presets and `key=value` overrides.
 ///
-/// The options, their defaults and their constraints are those of the modules that use them. `ConfigurationSchema` gives
-/// each property its key; constraints that involve several of the parts below are in ConfigurationRules.swift.
+/// The options, their defaults and their constraints are defined in the modules that use them. `ConfigurationSchema`
+/// gives each property its key; constraints that involve several of the parts below are in ConfigurationRules.swift.
 public struct RunConfiguration: Options {
   /// The task that the network learns.
   public var task = TaskKind.languageModel
@@ -20,13 +20,14 @@ public struct RunConfiguration: Options {
 
   public init() {}
 
-  /// Whether what the model writes can be right or wrong: a sequence for a source, or for a vector of its own.
+  /// Whether the outputs can be compared with references: they are sequences for a source, or for a vector of their
+  /// own.
   var comparesTexts: Bool {
     task.comparisons.contains(.texts) && (task.data != .generated || data.format == .npy)
   }
 
-  /// The same configuration with absolute paths of data, as a run stores it: a command on the run then finds the data in
-  /// whatever directory it is started.
+  /// The same configuration with absolute data paths, as saved in a run. Commands on the run then find the data from
+  /// any working directory.
   public func withAbsolutePaths(in directory: String) -> RunConfiguration {
     var configuration = self
     for property in [\DataOptions.train, \.valid, \.test] {
@@ -40,8 +41,8 @@ public struct RunConfiguration: Options {
     return configuration
   }
 
-  /// The format that the training data have by the way they are named, where nothing else says it: lines for parallel files,
-  /// or the ending of a file.
+  /// The format that the names of the training files imply, if no format is set: lines for parallel files, or the
+  /// format of the file extension.
   package var formatByName: DataFormat? {
     guard task.data != .stream, let train = data.train else { return nil }
     guard let file = train.file else { return .lines }
@@ -49,8 +50,8 @@ public struct RunConfiguration: Options {
     return DataFormat(rawValue: ending).flatMap { task.data.formats.contains($0) ? $0 : nil }
   }
 
-  /// Whether a run of another configuration, started in the same folder, keeps the same examples for validation and trains on
-  /// the same others.
+  /// Whether a run of another configuration, started in the same directory, would hold out the same validation examples
+  /// and train on the same remaining ones.
   public func holdsOutTheSame(as other: RunConfiguration) -> Bool {
     let (mine, theirs) = (data, other.data)
     guard mine.train == theirs.train, mine.valid == theirs.valid else { return false }

@@ -2,16 +2,16 @@ import NumericKernels
 import Optimizers
 import Options
 
-/// How the parameters are learned.
+/// How the parameters are trained.
 public struct TrainingConfiguration: Options {
-  /// How the choice between the kernels and the BLAS is made for a matrix product.
+  /// How a matrix product is assigned to the kernels or the BLAS.
   public enum Products: String, OptionChoice { case rule, tuned }
 
-  /// The fixed number of parts in which a reproducible step sums its gradients.
+  /// The fixed number of parts in which a reproducible step computes and sums its gradients.
   public static let virtualShards = 8
 
   public var batchSize = 32
-  /// Tokens of a step over all ranks; nil: `batchSize` sequences.
+  /// The number of tokens per step over all ranks; nil: `batchSize` sequences.
   public var batchTokens: Int?
   public var bucketing = true
   public var bptt = 50
@@ -21,10 +21,10 @@ public struct TrainingConfiguration: Options {
   public var learningRate = 0.002
   public var schedule = Schedule()
   public var clipNorm = 5.0
-  /// Largest absolute value of an element of the mean gradient, limited before its norm is; 0: any.
+  /// The largest absolute value of an element of the mean gradient, clipped before its norm is; 0: no limit.
   public var clipValue = 0.0
   public var reproducible = false
-  /// Steps between the states that a language model keeps for the backward pass; 0: all.
+  /// The number of steps between the states that a language model keeps for the backward pass; 0: it keeps all states.
   public var recompute = 0
   public var precision = ProductPrecision.fp32
   public var products = Products.rule
@@ -33,11 +33,11 @@ public struct TrainingConfiguration: Options {
   public var dropLastChunk = false
   public var labelSmoothing = 0.0
   public var teacherForcing = 1.0
-  /// Ratio of teacher forcing at the end of its schedule; nil: constant.
+  /// The teacher forcing ratio at the end of its schedule; nil: constant.
   public var teacherForcingEnd: Double?
   public var teacherForcingSteps = 0
   public var coverageWeight = 1.0
-  /// Decay of the moving average of the weights; 0: none.
+  /// The decay of the moving average of the weights; 0: no average.
   public var averageDecay = 0.0
 
   public init() {}
