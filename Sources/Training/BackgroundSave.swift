@@ -1,21 +1,21 @@
 import Checkpoints
 import Foundation
 
-/// Writes checkpoints on a thread of its own, from a copy of the tensors: a step waits for a memory copy only.
+/// Writes checkpoints on a separate thread from a copy of the tensors, so that a step only waits for a memory copy.
 ///
-/// One checkpoint is written at a time. The memory of the copy is kept for the next one.
+/// One checkpoint is written at a time. The memory of the copy is reused for the next one.
 final class BackgroundSave: @unchecked Sendable {
-  /// How a save ended.
+  /// The outcome of a save.
   struct Outcome {
     let step: Int
     let seconds: Double
-    /// The directory of the checkpoint.
+    /// The directory of the checkpoint, or the error of the save.
     let path: Result<String, any Error>
   }
 
   private let store: CheckpointStore
   private let condition = NSCondition()
-  /// Used by the thread while ``isWriting``, otherwise by the trainer.
+  /// Used by the thread while ``isWriting`` is true, otherwise by the trainer.
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var isWriting = false
   private var outcome: Outcome?
@@ -24,16 +24,16 @@ final class BackgroundSave: @unchecked Sendable {
 
   deinit { memory.deallocate() }
 
-  /// Copies the tensors and begins to write. The previous save must have ended.
+  /// Copies the tensors and starts to write them. The previous save must have ended.
   ///
-  /// - Parameter metadata: of the file of weights.
+  /// - Parameter metadata: the metadata of the weight file.
   func start(
     _ state: TrainingState, model: [TensorToWrite], optimizer: [TensorToWrite], metadata: [String: String]
   ) {
     let tensors = copies(of: model + optimizer)
     let (model, optimizer) = (Array(tensors.prefix(model.count)), Array(tensors.dropFirst(model.count)))
     condition.withLock { isWriting = true }
-    // The tensors are views of `memory`, which the trainer doesn't touch before the end.
+    // The tensors are views of `memory`, which the trainer doesn't touch before the save has ended.
     nonisolated(unsafe) let content = (model: model, optimizer: optimizer)
     Thread { [self] in
       let clock = ContinuousClock()
@@ -51,10 +51,11 @@ final class BackgroundSave: @unchecked Sendable {
     }.start()
   }
 
-  /// Whether a save goes on, or its outcome has not been taken.
+  /// Whether a save is in progress, or its outcome has not been taken.
   var isPending: Bool { condition.withLock { isWriting || outcome != nil } }
 
-  /// Returns how the last save ended, once; nil if it was returned before, or if the save goes on and isn't waited for.
+  /// Returns the outcome of the last save once. Returns nil if it was returned before, or if the save is in progress
+  /// and `waits` is false.
   func takeOutcome(waits: Bool) -> Outcome? {
     condition.withLock {
       while waits && isWriting { condition.wait() }

@@ -5,11 +5,11 @@ import Parameters
 import RecurrentNN
 import Tasks
 
-/// The sums that all ranks get from a step besides the gradient, in double precision.
+/// The sums of a step, other than the gradient, that all ranks receive. They are in double precision.
 package struct StepTotals: Equatable {
-  /// Summed loss over the tokens of the global batch, nats.
+  /// The summed loss over the tokens of the global batch, in nats.
   package var loss = 0.0
-  /// Target tokens of the global batch.
+  /// The number of target tokens in the global batch.
   package var tokens = 0.0
   /// The number of ranks that were asked to stop, and of those that were asked for a checkpoint.
   package var stopRequests = 0.0
@@ -42,12 +42,12 @@ package struct StepRequests: Sendable {
   package init(stop: Bool = false, save: Bool = false) { (self.stop, self.save) = (stop, save) }
 }
 
-/// How a rank has spent its time so far, in seconds of its own clock. A rank may wait in a reduction while rank 0 writes a
-/// checkpoint, so the clock of one rank can't measure another.
+/// The time that a rank has spent so far, in seconds of its own clock. A rank may wait in a reduction while rank 0
+/// writes a checkpoint, so the clock of one rank can't measure another.
 package struct RankTime: Equatable {
-  /// All steps.
+  /// The time of all steps.
   var steps = 0.0
-  /// The part of the steps in reductions, waiting included.
+  /// The part of the steps spent in reductions, including waiting.
   var communication = 0.0
 }
 
@@ -56,7 +56,7 @@ package struct RankTime: Equatable {
 /// A gradient is a SUM over tokens, never a mean of means, because shards hold different numbers of tokens. The loss and the
 /// number of tokens are added with it, and the update divides by the global number. A step is
 ///
-///     clear(), then for each shard of this rank: buffer(for:), add(_:of:), and last reduce(_:)
+///     clear(), then for each shard of this rank buffer(for:), add(_:of:), and last reduce(_:)
 package final class GradientReduction {
   /// The gradient of the global batch after ``reduce(_:)``, on every rank.
   package let total: ParameterBuffer<Float>
@@ -65,22 +65,22 @@ package final class GradientReduction {
   private let plan: ShardPlan
   private let communicator: any Communicator
   private let clock = ContinuousClock()
-  /// Time spent in reductions so far, waiting for other ranks included.
+  /// The time spent in reductions so far, including waiting for other ranks.
   package private(set) var communicationTime = Duration.zero
-  /// How every rank had spent its time before the last step; empty for a single rank. A rank that waits less than the others is
-  /// the one they wait for.
+  /// The time of every rank before the last step; empty for a single rank. The rank that waits the least is the one
+  /// that the others wait for.
   package private(set) var rankTimes: [RankTime] = []
-  /// The sums over the shards that were added since ``clear()``, without the fixed tree.
+  /// The sums over the shards added since ``clear()``, if the fixed tree is not used.
   private var totals = StepTotals()
 
-  // The fixed tree of reproducible mode.
+  // A node of the fixed tree in reproducible mode.
   private typealias Node = (level: Int, gradient: ParameterBuffer<Float>, totals: StepTotals)
   /// Sums of 1, 2, 4… shards that wait for their sibling in the tree.
   private var pending: [Node] = []
   private var spare: [ParameterBuffer<Float>] = []
   private var scratch: AlignedBuffer<Float>?
 
-  /// Collective.
+  /// Allocates the buffers (collective).
   package init(layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator) throws {
     vector = try communicator.makeSummedVector(count: layout.count)
     total = ParameterBuffer(layout, in: vector.elements, owner: vector)
@@ -89,13 +89,13 @@ package final class GradientReduction {
     self.communicator = communicator
   }
 
-  /// Where ``total`` may differ from zero: the same on every rank.
+  /// The ranges in which ``total`` may differ from zero, the same on every rank.
   package var spans: [Range<Int>] {
     // The tree's sums don't record which rows were touched.
     plan.isReproducible ? whole : total.spans
   }
 
-  /// The norm of ``total``, in the same order on every rank.
+  /// The norm of ``total``, summed in the same order on every rank.
   package var norm: Double {
     StepProfile.measure(.optimizer) { gradientNorm(UnsafeBufferPointer(total.elements), in: spans) }
   }
@@ -106,7 +106,7 @@ package final class GradientReduction {
     if !plan.isReproducible { total.clear() }
   }
 
-  /// Where to add the gradient of a shard. The shards of this rank come in order.
+  /// Returns the buffer to which the gradient of a shard is added. The shards of this rank must come in order.
   package func buffer(for shard: Int) -> ParameterBuffer<Float> {
     guard plan.isReproducible else { return total }
     let gradient = spare.popLast() ?? ParameterBuffer<Float>(total.layout)
@@ -135,10 +135,10 @@ package final class GradientReduction {
     pending.append(node)
   }
 
-  /// Sums over all ranks. Collective.
+  /// Sums the gradients over all ranks (collective).
   ///
   /// - Parameters:
-  ///   - check: throws if it finds that the ranks differ; nil: nothing is compared.
+  ///   - check: throws if the ranks differ; nil: the ranks are not compared.
   ///   - stepTime: the time of all earlier steps of this rank.
   func reduce(
     _ requests: StepRequests = StepRequests(), _ check: ReplicaCheck? = nil, stepTime: Duration = .zero
@@ -187,7 +187,7 @@ package final class GradientReduction {
     try communicator.treeSum(total.elements, scratch: scratch.elements)
   }
 
-  /// Every rank learns which rows of tables any rank has added to, if there are tables at all.
+  /// Exchanges the rows of tables to which any rank has added, if there are tables.
   private func uniteTouchedRows() throws {
     guard !total.layout.tables.isEmpty else { return }
     for (rank, bytes) in try communicator.allgather(TouchedRowsCode.bytes(total.touchedRows)).enumerated()
@@ -197,7 +197,8 @@ package final class GradientReduction {
   }
 }
 
-/// Rows of tables as bytes for other ranks of the same job: for each table its number of rows, -1 for all, then the rows.
+/// The encoding of table rows for other ranks of the same job: for each table its number of rows, -1 for all, then the
+/// rows.
 private enum TouchedRowsCode {
   static func bytes(_ rows: [[Int32]?]) -> [UInt8] {
     var words: [Int32] = []

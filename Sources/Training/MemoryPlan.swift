@@ -1,16 +1,17 @@
-// Its own file: the trainer and the benchmarks report it.
+// In a file of its own, because both the trainer and the benchmarks report it.
 
 import Glibc
 import Parameters
 import RecurrentNN
 
-/// The memory of a rank for training, in bytes. It is known before the first step, because the largest batch was rehearsed.
+/// The memory of a rank for training, in bytes. It is known before the first step, because the trainer has run the
+/// largest batch once.
 public struct MemoryPlan: Sendable, Equatable {
   public var parameters: Int
   public var gradients: Int
   /// The optimizer's moments and, if there is one, the moving average of the weights.
   public var optimizer: Int
-  /// Packed copies of weights, in the order in which products read them.
+  /// Packed copies of weights, in the order in which matrix products read them.
   public var packedWeights: Int
   /// Activations and scratch memory of a step.
   public var activations: Int
@@ -18,8 +19,8 @@ public struct MemoryPlan: Sendable, Equatable {
   public var total: Int { parameters + gradients + optimizer + packedWeights + activations }
 
   /// - Parameters:
-  ///   - count: number of parameters.
-  ///   - copies: buffers of `count` numbers that belong to the optimizer.
+  ///   - count: the number of parameters.
+  ///   - copies: the number of buffers of `count` numbers that the optimizer owns.
   package init(parameters count: Int, optimizerCopies copies: Int, _ workspace: Workspace<Float>) {
     let bytes = count * MemoryLayout<Float>.stride
     parameters = bytes
@@ -30,9 +31,9 @@ public struct MemoryPlan: Sendable, Equatable {
   }
 }
 
-/// Memory of this process.
+/// The memory of this process.
 public enum ProcessMemory {
-  /// Peak resident memory so far, MiB.
+  /// The peak resident memory so far, in MiB.
   public static var peakMiB: Int {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)

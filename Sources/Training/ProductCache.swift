@@ -2,19 +2,19 @@ import Checkpoints
 import Foundation
 import NumericKernels
 
-/// Measurements of products that outlive a run, in a file for each kind of processor, library and number of threads.
+/// Measurements of matrix products that outlive a run, in one file per processor model, library and number of threads.
 ///
-/// The cache never decides whether results are right. If it can't be read, products are measured again; if it can't be
+/// The cache never affects the correctness of results. If it can't be read, products are measured again; if it can't be
 /// written, there is a warning.
 public struct ProductCache: Sendable {
-  /// Everything but the shapes that measurements depend on.
+  /// All conditions that the measurements depend on, other than the shapes.
   struct Machine: Codable, Sendable, Equatable {
     var processor: String
     var kernels: String
     var blas: String
     var threads: Int
 
-    /// This process on this processor.
+    /// The conditions of this process on this processor.
     static var present: Machine {
       Machine(
         processor: ProcessorModel.name, kernels: InstructionSet.inUse.name,
@@ -34,7 +34,7 @@ public struct ProductCache: Sendable {
   private let directory: String
   private let machine: Machine
 
-  /// - Parameter directory: created by the first write.
+  /// - Parameter directory: the directory of the files, created by the first write.
   public init(directory: String) { self.init(directory: directory, machine: .present) }
 
   init(directory: String, machine: Machine) {
@@ -42,20 +42,21 @@ public struct ProductCache: Sendable {
     self.machine = machine
   }
 
-  /// `rnn-dist` in the user's directory for caches: `$XDG_CACHE_HOME`, or `~/.cache`; nil where neither is an absolute path.
+  /// `rnn-dist` in the user's directory for caches: `$XDG_CACHE_HOME`, or `~/.cache`; nil if neither is an absolute
+  /// path.
   public static func directory(in environment: [String: String]) -> String? {
     func absolute(_ name: String) -> String? { environment[name].flatMap { $0.hasPrefix("/") ? $0 : nil } }
     return (absolute("XDG_CACHE_HOME") ?? absolute("HOME").map { $0 + "/.cache" }).map { $0 + "/rnn-dist" }
   }
 
-  /// The file of this kind of machine.
+  /// The file for machines with these conditions.
   var path: String {
     let key = [machine.processor, machine.kernels, machine.blas, "\(machine.threads)"].joined(separator: "\n")
     let digest = Data(key.utf8).withUnsafeBytes { Digest.digest64(of: $0) }
     return "\(directory)/products-\(String(digest, radix: 16)).json"
   }
 
-  /// The known measurements, and warnings about the file. Without a file both are empty.
+  /// Returns the known measurements, and warnings about the file. Both are empty if there is no file.
   func load() -> (known: [ProductShape: ProductMeasurement], warnings: [String]) {
     func warning(_ problem: String) -> (known: [ProductShape: ProductMeasurement], warnings: [String]) {
       ([:], ["\(path) \(problem); products are measured again"])
@@ -99,7 +100,7 @@ public struct ProductCache: Sendable {
 
 /// The processor of this machine.
 enum ProcessorModel {
-  /// The name of the first processor or, where the system gives none, the numbers of its maker and part.
+  /// The name of the first processor or, if the system does not provide one, the numbers of its manufacturer and part.
   static var name: String {
     let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
     let first = text.components(separatedBy: "\n\n").first ?? ""

@@ -2,7 +2,7 @@ import Checkpoints
 import Communication
 import NumericKernels
 
-/// The way that was chosen for a class of products.
+/// The chosen method for a class of matrix products.
 public struct ProductChoice: Codable, Sendable, Equatable {
   public var shape: ProductShape
   public var backend: ProductBackend
@@ -16,7 +16,7 @@ public struct ProductChoice: Codable, Sendable, Equatable {
 /// The choices of a run, the same on all ranks and kept in its checkpoints.
 public struct ProductChoices: Codable, Sendable, Equatable {
   public var choices: [ProductChoice]
-  /// The number of classes that were not measured, for lack of time. They follow the rule.
+  /// The number of classes that were not measured because the time was over. They follow the rule.
   public var unmeasured: Int
 
   public init(_ choices: [ProductChoice] = [], unmeasured: Int = 0) {
@@ -24,12 +24,12 @@ public struct ProductChoices: Codable, Sendable, Equatable {
     self.unmeasured = unmeasured
   }
 
-  /// The choices in the form that products look up.
+  /// The choices as the table that products look up.
   public var table: ProductTable {
     ProductTable(Dictionary(choices.map { ($0.shape, $0.backend) }) { first, _ in first })
   }
 
-  /// One line, such as `14 of 17 shapes by our kernels, 3 by OpenBLAS`.
+  /// A summary in one line, such as `14 of 17 shapes by our kernels, 3 by OpenBLAS`.
   public var summary: String {
     func count(_ backend: ProductBackend) -> Int { choices.count { $0.backend == backend } }
     let all = choices.count + unmeasured
@@ -42,9 +42,9 @@ public struct ProductChoices: Codable, Sendable, Equatable {
   }
 }
 
-/// Decides for all ranks, by measurement, how the products of a run are computed.
+/// Measures the matrix products of a run and chooses the method of each for all ranks.
 package struct ProductSelection {
-  /// Where measurements are kept; nil: nowhere.
+  /// The cache of measurements; nil: they are not kept.
   package var cache: ProductCache?
   package var tuner: ProductTuner
 
@@ -52,17 +52,17 @@ package struct ProductSelection {
     (self.cache, self.tuner) = (cache, tuner)
   }
 
-  /// The choices, and the warnings about the cache that rank 0 should give.
+  /// The choices, and the warnings about the cache that rank 0 reports.
   package struct Result: Sendable {
     package var choices: ProductChoices
     package var measurements: [ProductMeasurement]
     package var warnings: [String]
   }
 
-  /// Rank 0's choices for the products of all ranks, given to every rank. Collective.
+  /// Returns rank 0's choices for the products of all ranks on every rank (collective).
   ///
-  /// Only rank 0 measures, because two ranks would come to different choices, and only products that are not in the cache.
-  /// `measurements` and `warnings` are empty on the other ranks.
+  /// Only rank 0 measures, because two ranks would come to different choices. It measures only products that are not in
+  /// the cache. `measurements` and `warnings` are empty on the other ranks.
   package func choose(_ uses: [ProductUse], on communicator: any Communicator) throws -> Result {
     let everyone = try communicator.allgather(try ExactJSON.encode(uses))
     var result = Result(choices: ProductChoices(), measurements: [], warnings: [])
@@ -75,7 +75,7 @@ package struct ProductSelection {
     return result
   }
 
-  /// The uses of all ranks, the largest share of the work first.
+  /// Merges the uses of all ranks and sorts them, the largest share of the work first.
   private static func merged(_ ranks: [[ProductUse]]) -> [ProductUse] {
     var all: [ProductShape: ProductUse] = [:]
     for use in ranks.joined() {

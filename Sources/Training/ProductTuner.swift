@@ -1,6 +1,6 @@
 import NumericKernels
 
-/// The times of a class of products with the kernels and with the BLAS.
+/// The times of a class of matrix products with the kernels and with the BLAS.
 public struct ProductMeasurement: Codable, Sendable, Equatable {
   public var shape: ProductShape
   public var backend: ProductBackend
@@ -8,9 +8,10 @@ public struct ProductMeasurement: Codable, Sendable, Equatable {
   public var kernels: Double
   public var blas: Double
 
-  /// Chooses the faster way. The way that the rule would not choose must be clearly faster, so that noise does not decide.
+  /// Chooses the faster method. If it is not the method of the rule, it must be clearly faster, so that noise does not
+  /// decide.
   ///
-  /// - Parameter rule: the way of products that were not measured.
+  /// - Parameter rule: the method for products that were not measured.
   public init(_ shape: ProductShape, kernels: Double, blas: Double, rule: ProductBackend = ProductMode.rule) {
     self.shape = shape
     self.kernels = kernels
@@ -23,12 +24,12 @@ public struct ProductMeasurement: Codable, Sendable, Equatable {
   private static let margin = 0.03
 }
 
-/// Measures products with the kernels and with the BLAS until the time is over, in the order that is given.
+/// Measures matrix products with the kernels and with the BLAS in the given order until the time is over.
 public struct ProductTuner: Sendable {
-  /// Microseconds of one product with the kernels and with the BLAS.
+  /// The microseconds of one product with the kernels and with the BLAS.
   public typealias Times = (kernels: Double, blas: Double)
 
-  /// Seconds for all classes together. A measurement that has begun is finished.
+  /// The seconds for all classes together. A measurement that has started is finished.
   public var budget: Double
   /// Measures one class in about the given number of seconds.
   var time: @Sendable (_ use: ProductUse, _ seconds: Double) -> Times
@@ -40,7 +41,7 @@ public struct ProductTuner: Sendable {
     self.time = time
   }
 
-  /// The measurements of the first products, as many as there was time for.
+  /// Returns the measurements of the first products, up to the limit of time.
   public func measure(_ uses: [ProductUse]) -> [ProductMeasurement] {
     let clock = ContinuousClock()
     let started = clock.now
@@ -48,7 +49,7 @@ public struct ProductTuner: Sendable {
     var results: [ProductMeasurement] = []
     for use in uses {
       guard (clock.now - started).inSeconds < budget else { break }
-      // Half of the time is spent by share of the work, half evenly, because many small products add up.
+      // Half of the time is divided by the share of the work and half evenly, because many small products add up.
       let share = 0.5 * use.operations / max(1, work) + 0.5 / Double(uses.count)
       let times = time(use, budget * share)
       results.append(ProductMeasurement(use.shape, kernels: times.kernels, blas: times.blas))
@@ -61,8 +62,8 @@ public struct ProductTuner: Sendable {
   private static let fewestRounds = 2
   private static let mostRounds = 20
 
-  /// Times both ways by turns and keeps the best of several rounds. The first round touches all memory; the later ones are
-  /// long enough for the clock.
+  /// Times both methods alternately and keeps the best of several rounds. The first round touches all memory; the later
+  /// ones are long enough for the clock.
   private static func measureTimes(_ use: ProductUse, seconds: Double) -> Times {
     let bench = ProductBench(use)
     let clock = ContinuousClock()
@@ -88,11 +89,11 @@ public struct ProductTuner: Sendable {
     return best
   }
 
-  /// The shortest round, in microseconds, that the clock can time.
+  /// The duration of the shortest round that the clock can measure, in microseconds.
   private static let shortest = 100.0
 }
 
-/// A product of zeros with the sizes of a class, for both ways.
+/// A product of zeros with the sizes of a class, for both methods.
 private final class ProductBench {
   private let use: ProductUse
   private let arena = Arena<Float>()
@@ -139,6 +140,6 @@ private final class ProductBench {
 }
 
 extension ProductBackend {
-  /// All products in single precision, computed in this way.
+  /// The mode in which all products are computed in single precision with this method.
   var mode: ProductMode { self == .kernels ? ProductMode(.fp32, on: .inUse) : .blas }
 }

@@ -1,6 +1,6 @@
 import RecurrentNN
 
-/// Sums since the last report, and the clock of a run.
+/// The sums since the last report, and the clock of a run.
 struct ProgressMeter {
   private let clock = ContinuousClock()
   private var trained = Duration.zero
@@ -17,7 +17,7 @@ struct ProgressMeter {
     runningSince = runningSince ?? clock.now
   }
 
-  /// Stops the clock: evaluation and saving do not count as training.
+  /// Stops the clock, because evaluation and saving do not count as training.
   mutating func pause() {
     trained = trainedSoFar
     runningSince = nil
@@ -28,7 +28,7 @@ struct ProgressMeter {
     return trained + (clock.now - runningSince)
   }
 
-  /// Seconds of training in this process.
+  /// The seconds of training in this process.
   var elapsed: Double { trainedSoFar.inSeconds }
 
   mutating func add(_ totals: StepTotals, isSkipped: Bool) {
@@ -37,9 +37,9 @@ struct ProgressMeter {
     tokensSinceReport += totals.tokens
   }
 
-  /// A report since the last one. Sums start again from zero.
+  /// Returns a report since the last one, and resets the sums.
   ///
-  /// - Parameter rankTimes: how each rank has spent its time so far; empty for a single rank.
+  /// - Parameter rankTimes: the time that each rank has spent so far; empty for a single rank.
   mutating func report(
     state: TrainingState, totalSteps: Int, epoch: Double, norm: Double, learningRate: Double,
     rankTimes: [RankTime], hasPerplexity: Bool

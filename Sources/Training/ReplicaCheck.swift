@@ -2,21 +2,22 @@ import Checkpoints
 import Communication
 import Parameters
 
-/// The values that must be the same on all ranks when they add up a step: the number of collectives they have called and, every
-/// ``parameterInterval`` steps, the bits of the parameters.
+/// The values that must be the same on all ranks when they sum a step: the number of collectives that they have called
+/// and, every ``parameterInterval`` steps, the bits of the parameters.
 ///
-/// It costs one more number in the totals of a step. Each rank contributes a 32-bit hash, and the sum of p equal hashes is p
-/// times the hash, exactly in double precision for up to 2²¹ ranks. Only if that isn't so do the ranks send what they have.
+/// The check adds one number to the totals of a step. Each rank contributes a 32-bit hash, and the sum of p equal
+/// hashes is p times the hash, exactly in double precision for up to 2²¹ ranks. The ranks exchange their values only if
+/// the sum differs.
 struct ReplicaCheck {
   /// The parameters are compared only every few steps, because their digest costs a pass over them.
   static let parameterInterval = 100
 
-  /// Collectives that this rank has called so far.
+  /// The number of collectives that this rank has called so far.
   let collectives: Int
-  /// The digest of the parameters; nil: they aren't compared in this step.
+  /// The digest of the parameters; nil if they aren't compared in this step.
   let parameters: UInt64?
 
-  /// - Parameter step: the number of steps done.
+  /// - Parameter step: the number of finished steps.
   init(_ parameters: ParameterBuffer<Float>, step: Int, collectives: Int) {
     self.collectives = collectives
     self.parameters = step % Self.parameterInterval == Self.parameterInterval - 1 ? parameters.digest : nil
@@ -31,7 +32,7 @@ struct ReplicaCheck {
     return Double(bits >> 32)
   }
 
-  /// Throws `ReplicaMismatch` unless `sum` is the sum of equal hashes. Collective if it is not.
+  /// Throws `ReplicaMismatch` unless `sum` is the sum of equal hashes. The call is collective if it is not.
   func require(sum: Double, on communicator: any Communicator) throws {
     guard sum != hash * Double(communicator.worldSize) else { return }
     func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
@@ -43,6 +44,6 @@ struct ReplicaCheck {
 }
 
 extension ParameterBuffer<Float> {
-  /// The digest by which replicas are compared.
+  /// The digest for the comparison of replicas.
   var digest: UInt64 { Digest.digest64(of: UnsafeRawBufferPointer(elements)) }
 }

@@ -8,7 +8,8 @@ import Tasks
 
 /// Writes events to `metrics.jsonl` and TensorBoard's event file, and passes them on.
 ///
-/// A full disk must not end a run: the first failed write is reported, and later events are still written if possible.
+/// A full disk must not end a run. The first failed write is therefore reported, and later events are still written if
+/// possible.
 final class RunLogObserver: TrainingObserver {
   private let directory: RunDirectory
   private let configuration: RunConfiguration
@@ -26,7 +27,7 @@ final class RunLogObserver: TrainingObserver {
 
   func handle(_ event: TrainingEvent) {
     switch event {
-    // Nothing is written for these, and they come before it is known from which step a run is resumed.
+    // These events are not written, and they arrive before the step from which a run resumes is known.
     case .started, .note, .warning: break
     case .resumed(let step, _, _): open(resumedStep: step)
     default: open(resumedStep: directory.isResumed ? 0 : nil)
@@ -35,8 +36,9 @@ final class RunLogObserver: TrainingObserver {
     next?.handle(event)
   }
 
-  /// Opens the files at the first event that is written: only then is it known whether there was a checkpoint to
-  /// resume from. Where there was none, the run begins anew, and what an earlier attempt logged is dropped.
+  /// Opens the files at the first event that is written, because only then is it known whether there was a checkpoint
+  /// to resume from. If there was none, the run starts from the beginning, and the log of an earlier attempt is
+  /// dropped.
   private func open(resumedStep: Int?) {
     guard !isOpen else { return }
     isOpen = true
@@ -161,7 +163,7 @@ extension RunLogObserver {
 }
 
 extension TensorBoardWriter {
-  /// Writes samples as texts, attention as images and weights as distributions.
+  /// Writes samples as texts, attention weights as images and weights as histograms.
   fileprivate func write(_ observation: ModelObservation) throws {
     let (step, samples) = (observation.samples.step, observation.samples.samples)
     try write(
@@ -176,7 +178,7 @@ extension TensorBoardWriter {
 }
 
 extension RunSamples.Sample {
-  /// The sample as Markdown: what the model has read, written, and should have written, each as it is.
+  /// Returns the sample as Markdown: the source, the output and the expected output, all verbatim.
   fileprivate var markdown: String {
     let lines =
       sources.map { "read: \($0)" } + ["written: \(output)"]
@@ -215,8 +217,8 @@ final class RunRecorder {
     end(ExitCode.code(of: error) == ExitCode.diverged ? .diverged : .failed, message: "\(error)")
   }
 
-  /// Writes why the watchdog ends the job: the records of all ranks to a file of their own, whose path is returned, and the
-  /// status to `run.json`. It can be called on any rank that sees the run directory.
+  /// Records why the watchdog ends the job. It writes the records of all ranks to a separate file and returns its path,
+  /// and it writes the status to `run.json`. Any rank that sees the run directory can call it.
   static func write(_ end: JobEnd, to paths: RunPaths) -> String? {
     guard var record = try? RunRecord(contentsOf: paths.record) else { return nil }
     record.ended = Date()
@@ -232,7 +234,7 @@ final class RunRecorder {
     return paths.flightRecord
   }
 
-  /// Writes how the run ended. If that fails the run is over all the same, and its own error matters more.
+  /// Records how the run ended. If the write fails, the run has ended all the same, and its own error matters more.
   private func end(_ status: RunRecord.Status, message: String) {
     guard let directory, hasBegun, (try? directory.requireInPlace()) != nil else { return }
     record.ended = Date()

@@ -1,28 +1,28 @@
 import Glibc
 import Synchronization
 
-/// Requests to a running job: for a checkpoint, or for a checkpoint and the end.
+/// Requests to a running job: to save a checkpoint, or to save one and stop.
 ///
-/// A job that has its own process receives them as signals: SIGUSR1 asks for a checkpoint, SIGTERM and SIGINT ask for the
-/// end. A handler only sets a flag. The trainer reads it once per step, and all ranks act after the same step. A program
-/// that embeds training can give a job its own requests instead.
+/// A job in its own process receives them as signals: SIGUSR1 requests a checkpoint, SIGTERM and SIGINT request a stop.
+/// A handler only sets a flag. The trainer reads it once per step, and all ranks act after the same step. A program
+/// that embeds training can pass its own requests to a job instead.
 public final class StopSignals: Sendable {
-  /// The requests of the signals sent to this process, once ``install()`` was called.
+  /// The requests by signals to this process, after a call of ``install()``.
   public static let process = StopSignals()
 
   private let stopSignal = Atomic<Int32>(0)
   private let saveRequested = Atomic<Bool>(false)
-  /// Seconds of the monotonic clock at the first stop signal.
+  /// The time of the first stop signal, in seconds of the monotonic clock.
   private let firstStopAt = Atomic<Int>(0)
 
-  /// No requests yet.
+  /// Creates an object without requests.
   public init() {}
 
-  /// Takes over SIGINT, SIGTERM, SIGHUP (unless it is ignored, as under nohup) and SIGUSR1 for the rest of the
-  /// process. A second signal to stop ends the process at once if it comes at least two seconds after the first. An
-  /// earlier one is a duplicate, as launchers and `timeout` send them.
+  /// Handles SIGINT, SIGTERM, SIGHUP (unless it is ignored, as under nohup) and SIGUSR1 from now on. A second stop
+  /// signal ends the process immediately if it comes at least two seconds after the first. An earlier one is a
+  /// duplicate, as launchers and `timeout` send them.
   public static func install() {
-    _ = process  // made here, since a signal handler must not be the first to need it
+    _ = process  // initialized here, because a signal handler must not be the first to use it
     for number in [SIGINT, SIGTERM, SIGHUP] {
       var before = sigaction()
       sigaction(number, nil, &before)
@@ -31,7 +31,7 @@ public final class StopSignals: Sendable {
       action.__sigaction_handler.sa_handler = { number in
         if StopSignals.process.isRepeated(number) { _exit(128 + number) }
       }
-      // A call that waits goes on, and the request is acted upon after the step.
+      // Interrupted system calls are restarted, and the request takes effect after the step.
       action.sa_flags = SA_RESTART
       sigaction(number, &action, nil)
     }
@@ -50,7 +50,8 @@ public final class StopSignals: Sendable {
     unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
-  /// Records a stop signal; true if it is a second one and no duplicate. Makes only async-signal-safe calls.
+  /// Records a stop signal. Returns true if it is a second signal and not a duplicate. Only makes async-signal-safe
+  /// calls.
   private func isRepeated(_ signal: Int32) -> Bool {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
@@ -61,22 +62,22 @@ public final class StopSignals: Sendable {
     return now.tv_sec - firstStopAt.load(ordering: .relaxed) >= 2
   }
 
-  /// Asks for a checkpoint and the end; returns the signal of an earlier request, if there was one.
+  /// Requests a checkpoint and a stop; returns the signal of an earlier request, if there was one.
   @discardableResult
   public func requestStop(_ signal: Int32 = SIGTERM) -> Int32? {
     let earlier = stopSignal.exchange(signal, ordering: .relaxed)
     return earlier == 0 ? nil : earlier
   }
 
-  /// Asks for a checkpoint after the next step.
+  /// Requests a checkpoint after the next step.
   public func requestCheckpoint() { saveRequested.store(true, ordering: .relaxed) }
 
-  /// The signal that asked for the end; nil: none did.
+  /// The signal that requested a stop; nil if there was none.
   public var stop: Int32? {
     let number = stopSignal.load(ordering: .relaxed)
     return number == 0 ? nil : number
   }
 
-  /// True once after one or several requests for a checkpoint.
+  /// Returns true once after one or several requests for a checkpoint.
   func takeSaveRequest() -> Bool { saveRequested.exchange(false, ordering: .relaxed) }
 }

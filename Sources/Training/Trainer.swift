@@ -9,9 +9,9 @@ import Tasks
 
 /// Data-parallel training of a task: the loop over steps, the same on every rank.
 ///
-/// ``TrainingStep`` makes one step. The trainer decides what happens between steps: evaluations, which are spread over the
-/// ranks, and checkpoints, which rank 0 writes. The loop is a state machine whose whole state is ``TrainingState``, so that
-/// a run can be stopped between any two steps and continue with the same bits.
+/// ``TrainingStep`` runs one step. Between steps, the trainer runs evaluations, which are distributed over the ranks,
+/// and saves checkpoints, which rank 0 writes. The loop is a state machine whose whole state is ``TrainingState``, so
+/// that a run can stop between any two steps and resume with the same bits.
 final class Trainer {
   private let configuration: RunConfiguration
   private let communicator: any Communicator
@@ -26,31 +26,31 @@ final class Trainer {
   private let products: ProductSelection?
   private var state: TrainingState
   private var progress: ProgressMeter
-  /// The time from a failed save to the next attempt, after one failure.
+  /// The time between a failed save and the next attempt, after a single failure.
   private let saveRetryDelay: Duration
-  /// Failed saves in a row, and the time of the next attempt after the last of them.
+  /// The number of consecutive failed saves, and the time of the next attempt.
   private var failedSaves = 0
   private var nextSaveAttempt: ContinuousClock.Instant?
-  /// The time of the last attempt, for checkpoints by time.
+  /// The time of the last attempt to save, for checkpoints by time.
   private var lastSave = ContinuousClock.now
-  /// A checkpoint was due at a step that was skipped.
+  /// Whether a checkpoint was due at a step that was skipped.
   private var isSaveDelayed = false
-  /// The previous best, in case the current one can't be saved.
+  /// The previous best evaluation, in case the current best model can't be saved.
   private var previousBest: (metric: Double?, loss: Double?, step: Int?, others: [NamedMetric]) = (
     nil, nil, nil, []
   )
 
-  /// The steps of the run if all epochs are as long as the first, where schedules end. Batches that are measured in tokens
-  /// can differ in number between epochs.
+  /// The number of steps at which schedules end. It assumes that all epochs are as long as the first; with batches
+  /// measured in tokens, their lengths can differ.
   let totalSteps: Int
   private let stepsPerEpoch: Int
 
   /// - Parameters:
-  ///   - store: where rank 0 keeps checkpoints; nil: none are written.
+  ///   - store: the store in which rank 0 saves checkpoints; nil: it does not save any.
   ///   - observer: receives the events, on rank 0 only.
   ///   - signals: requests to this rank to save or to stop.
   ///   - saveRetryDelay: the time from a failed save to the next attempt, doubled with each further failure.
-  ///   - products: chooses by measurement how products are computed; nil: by the rule.
+  ///   - products: chooses the method of matrix products by measurement; nil: they follow the rule.
   init(
     _ configuration: RunConfiguration, task: any TrainingTask, plan: ShardPlan,
     communicator: any Communicator,
@@ -84,16 +84,16 @@ final class Trainer {
     progress = ProgressMeter()
   }
 
-  /// Steps in an epoch, for the summary.
+  /// The number of steps in an epoch, for the summary.
   var epochSteps: Int { stepsPerEpoch }
 
-  /// Continues from the newest valid checkpoint; returns false if there is none. Collective.
+  /// Resumes from the newest valid checkpoint; returns false if there is none (collective).
   func resume() throws -> Bool {
     guard let restored = try checkpoints.restore(expecting: state.identity) else { return false }
     let identity = state.identity
     state = restored.state
     state.identity = identity
-    // The length of the run and its patience may have changed: a longer run continues where the shorter one ended.
+    // The configured length or patience may have changed: a longer run continues after the end of the shorter one.
     state.stoppedEarly = state.stoppedEarly && isOutOfPatience
     state.isComplete = state.stoppedEarly || isAtEnd
     if state.microbatch > 0 { task.beginEpoch(state.epoch, isResumed: true) }
@@ -101,9 +101,9 @@ final class Trainer {
     return true
   }
 
-  /// Trains to the end, or until a signal. Collective.
+  /// Trains to the end, or until a signal arrives (collective).
   func run() throws -> RunOutcome {
-    // A run that ends by an error completes what it has begun to write.
+    // A run that fails waits for the checkpoint that is being written.
     defer { checkpoints.reportBackgroundSave(waits: true, observer) }
     try rehearse()
     progress.start(at: state)
@@ -126,8 +126,9 @@ final class Trainer {
     }
   }
 
-  /// Runs the largest batch once, so that the workspace has its size, and reports the memory that training takes. With
-  /// `training.products: tuned` the products on the way are measured, unless a resumed run has its choices already.
+  /// Runs the largest batch once, so that the workspace reaches its full size, and reports the memory that training
+  /// needs. With `training.products: tuned`, the matrix products of that pass are measured, unless the checkpoint of a
+  /// resumed run has the choices already.
   private func rehearse() throws {
     guard !state.isComplete else { return }
     if let choices = state.products {
@@ -138,14 +139,14 @@ final class Trainer {
       let result = try products.choose(uses, on: communicator)
       state.products = result.choices
       task.workspace.choose(result.choices.table)
-      // Once more, because the choices change the memory that is needed.
+      // The batch runs again, because the choices change the required memory.
       try task.rehearse(into: step.gradients.total)
       for warning in result.warnings { observer?.handle(.warning(warning)) }
     } else {
       try task.rehearse(into: step.gradients.total)
     }
     step.gradients.total.clear()
-    // The arena has grown in several blocks; now it gets one block of its final size.
+    // The arena has grown in several blocks; `reset` replaces them by one block of the final size.
     task.workspace.arena.reset()
     if let choices = state.products { observer?.handle(.choseProducts(choices)) }
     observer?.handle(
@@ -179,7 +180,7 @@ final class Trainer {
     return result.totals
   }
 
-  /// Reports a skipped update, and gives up after too many in a row.
+  /// Reports a skipped update, and throws after too many consecutive ones.
   private func noteSkip(_ parameters: [String]) throws {
     observer?.handle(
       .skippedStep(step: state.step, inARow: state.skippedInARow, parameters: parameters))
@@ -188,14 +189,14 @@ final class Trainer {
     }
   }
 
-  /// The last step or the last epoch is done.
+  /// Whether the last step or the last epoch is finished.
   private var isAtEnd: Bool {
     let training = configuration.training
     return training.steps > 0 && state.step >= training.steps
       || training.epochs > 0 && state.epoch >= training.epochs
   }
 
-  /// The steps of the run if all further epochs are as long as this one.
+  /// The number of steps of the run if all further epochs are as long as this one.
   private var expectedSteps: Int {
     let training = configuration.training
     guard !state.isComplete, training.epochs > 0 else {
@@ -220,14 +221,15 @@ final class Trainer {
           hasPerplexity: configuration.model.output.hasPerplexity)))
   }
 
-  /// Epochs done, with the fraction of the current one.
+  /// The number of finished epochs, including the fraction of the current one.
   private var epochPosition: Double {
     Double(state.epoch) + Double(state.microbatch) / Double(task.microbatchesPerEpoch)
   }
 
   // MARK: Evaluation
 
-  /// Evaluates on the validation data; returns whether the model is the best so far, nil if a signal ended the evaluation.
+  /// Evaluates on the validation data. Returns whether the model is the best so far, or nil if a signal interrupted the
+  /// evaluation.
   private func scoreValidation() throws -> Bool? {
     guard let pass = task.evaluationPass(.valid) else {
       state.evaluationPending = false
@@ -260,7 +262,7 @@ final class Trainer {
     return improved
   }
 
-  /// Reports samples and weights of the evaluated model. The run goes on if a sample fails.
+  /// Reports samples and weights of the evaluated model. The run continues if a sample fails.
   private func observe() {
     guard let observer, configuration.log.samples > 0 else { return }
     do {
@@ -280,7 +282,7 @@ final class Trainer {
     }
   }
 
-  /// Whether any rank was asked to stop. Collective.
+  /// Whether any rank has received a request to stop (collective).
   private func anyRankStops() throws -> Bool {
     var flag = [signals.stop == nil ? 0.0 : 1.0]
     try flag.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
@@ -297,7 +299,7 @@ final class Trainer {
     let metric = chosen.isHigherBetter ? -value : value
     _ = state.plateau.observe(metric: metric, schedule: schedule)
     let isBetter = state.bestMetric.map { metric < $0 } ?? true
-    // Equal metrics are decided by the loss, which does not count as progress for patience.
+    // The loss breaks ties of the metric. A better loss at an equal metric does not count as progress for patience.
     let isTie = state.bestMetric == metric && result.loss.mean < state.bestLoss ?? .infinity
     if isBetter || isTie {
       previousBest = (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics)
@@ -316,8 +318,8 @@ final class Trainer {
 
   // MARK: Saving and stopping
 
-  /// Parameters that just gave a gradient that is not finite may be useless. Their checkpoint waits for the next update, so
-  /// that it does not replace an older one that can be trained on.
+  /// If the gradient was not finite, the parameters may be useless. Their checkpoint waits for the next update, so that
+  /// it does not replace an older one from which training can continue.
   private func isSaveDue(_ totals: StepTotals) -> Bool {
     let every = configuration.checkpoint.everySteps
     let isScheduled = isSaveDelayed || (every > 0 ? state.step % every == 0 : state.microbatch == 0)
@@ -327,18 +329,18 @@ final class Trainer {
 
   private func wantsSave() -> Bool {
     if signals.takeSaveRequest() {
-      // A request by signal is served at once.
+      // A request by signal does not wait for the next attempt.
       nextSaveAttempt = nil
       return true
     }
-    // One rank decides by its clock.
+    // Rank 0 decides by its clock.
     guard communicator.rank == 0 else { return false }
     let every = configuration.checkpoint.everySeconds
     let isDue = every > 0 && ContinuousClock.now - lastSave >= .seconds(every)
     return (isDue || nextSaveAttempt != nil) && isSaveAllowed
   }
 
-  /// Whether the last save worked, or failed long enough ago. A full disk must not cause a warning with every step.
+  /// Whether the last save succeeded, or failed long enough ago. A full disk must not cause a warning after every step.
   private var isSaveAllowed: Bool { nextSaveAttempt.map { $0 <= ContinuousClock.now } ?? true }
 
   private func save(isBest: Bool) throws {
@@ -349,19 +351,19 @@ final class Trainer {
     let saved = try checkpoints.save(
       state, isBest: isBest, required: false, isPostponed: !isTried, observer)
     lastSave = .now
-    // A checkpoint that a thread is writing has not worked yet; `reportBackgroundSave` tells how it ended.
+    // A checkpoint that is being written does not count as saved yet; `reportBackgroundSave` reports its outcome.
     if checkpoints.isBackgroundSavePending {
       nextSaveAttempt = nil
     } else if saved || isTried {
       note(hasFailed: !saved)
     }
-    // A best model that could not be saved does not count: the one before it stays the best.
+    // A best model that could not be saved does not count: the previous one remains the best.
     if isBest && !saved {
       (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics) = previousBest
     }
   }
 
-  /// Decides when the next attempt may be made.
+  /// Sets the time of the next attempt.
   private func note(hasFailed: Bool) {
     guard hasFailed else {
       (failedSaves, nextSaveAttempt) = (0, nil)

@@ -4,19 +4,19 @@ import Optimizers
 import Parameters
 import Tasks
 
-/// Saves and restores a run: rank 0 reads and writes, every rank gets the same bits.
+/// Saves and restores a run. Rank 0 reads and writes, and every rank receives the same bits.
 final class TrainingCheckpoints {
   private let store: CheckpointStore?
-  /// Writes the checkpoints that nothing depends on; nil: each is written before training goes on.
+  /// Writes the checkpoints whose outcome does not affect the run; nil: training waits for every checkpoint.
   private let background: BackgroundSave?
   private let task: any TrainingTask
   private let optimizer: Optimizer<Float>
   private let average: WeightAverage?
-  /// The metadata that files of weights get.
+  /// The metadata for weight files.
   private let metadata: [String: String]
   private let communicator: any Communicator
 
-  /// - Parameter background: whether checkpoints are written by a thread of their own.
+  /// - Parameter background: whether a separate thread writes the checkpoints.
   init(
     store: CheckpointStore?, background: Bool, task: any TrainingTask, optimizer: Optimizer<Float>,
     average: WeightAverage?, metadata: [String: String], communicator: any Communicator
@@ -32,14 +32,15 @@ final class TrainingCheckpoints {
 
   // MARK: Saving
 
-  /// Writes a checkpoint; returns whether that worked, or whether it was begun on the background thread. Collective.
+  /// Writes a checkpoint. Returns whether it was written, or whether the background thread has started to write it
+  /// (collective).
   ///
-  /// The best and the last checkpoint are always written before training goes on, because the state of the run depends on
-  /// whether that worked.
+  /// Training always waits for the best and the last checkpoint, because the state of the run depends on their success.
   ///
   /// - Parameters:
-  ///   - required: an error on rank 0 is thrown on all ranks instead of reported, because there will be no later attempt.
-  ///   - isPostponed: nothing is written, because rank 0 failed to write a short time ago.
+  ///   - required: whether an error on rank 0 is thrown on all ranks instead of reported, because there is no later
+  ///     attempt.
+  ///   - isPostponed: skips the write, because rank 0 failed to write a short time ago.
   @discardableResult
   func save(
     _ state: TrainingState, isBest: Bool, required: Bool, isPostponed: Bool = false,
@@ -57,7 +58,7 @@ final class TrainingCheckpoints {
       }
       let failure = isPostponed ? nil : write(state, carried, isBest: isBest, observer)
       if let failure { observer?.handle(.saveFailed(step: state.step, reason: "\(failure)")) }
-      // Every rank must know, because the best step of the run depends on it.
+      // Every rank needs the outcome, because the best step of the run depends on it.
       return try communicator.allgather([failure == nil && !isPostponed ? 1 : 0])[0] == [1]
     }
     try communicator.agree {
@@ -68,10 +69,10 @@ final class TrainingCheckpoints {
     return true
   }
 
-  /// Whether a save on the background thread goes on, or its outcome has not been reported.
+  /// Whether a save on the background thread is in progress, or its outcome has not been reported.
   var isBackgroundSavePending: Bool { background?.isPending ?? false }
 
-  /// Reports a save on the background thread that has ended; returns whether it failed, nil if none has ended.
+  /// Reports the outcome of a background save that has ended. Returns whether it failed, or nil if no save has ended.
   ///
   /// - Parameter waits: whether to wait for a save in progress.
   @discardableResult
@@ -87,7 +88,7 @@ final class TrainingCheckpoints {
     }
   }
 
-  /// Throws if the parameters of the ranks differ by a bit. Compared before every checkpoint.
+  /// Throws if the parameters of the ranks differ by a bit. Called before every checkpoint.
   private func requireEqualReplicas() throws {
     guard communicator.worldSize > 1 else { return }
     try communicator.allEqual(
@@ -112,8 +113,8 @@ final class TrainingCheckpoints {
     }
   }
 
-  /// The weights under PyTorch's names; a tied weight is there under both of its names, as in a state dictionary, so that
-  /// the PyTorch module loads it strictly.
+  /// The weights under the names of PyTorch. A tied weight has both of its names, as in a state dictionary, so that the
+  /// PyTorch module loads the file strictly.
   private var modelTensors: [TensorToWrite] {
     let layout = task.parameters.layout
     return (layout.parameters.map { ($0.name, $0) } + layout.aliases.map { ($0.name, $0.parameter) }).map {
@@ -122,13 +123,13 @@ final class TrainingCheckpoints {
     }
   }
 
-  /// The values that are saved as the model: the average of the weights if there is one.
+  /// The values to save as the model: the average of the weights if there is one.
   private func values(of parameter: Parameter) -> UnsafeBufferPointer<Float> {
     guard let average else { return UnsafeBufferPointer(task.parameters.elements(parameter)) }
     return UnsafeBufferPointer(rebasing: average.values.elements[parameter.range])
   }
 
-  /// If there is an average, the weights that training continues with.
+  /// The weights that training continues with, if they differ from those of the model because there is an average.
   private var rawWeights: [TensorToWrite] {
     guard average != nil else { return [] }
     return task.parameters.layout.parameters.map { parameter in
@@ -165,8 +166,8 @@ final class TrainingCheckpoints {
     let rejected: [String]
   }
 
-  /// Restores the newest checkpoint that verifies; nil if there is none. Collective: rank 0 reads and broadcasts, so that
-  /// other hosts need not see its disk.
+  /// Restores the newest checkpoint that passes verification; returns nil if there is none (collective). Rank 0 reads
+  /// and broadcasts, so that other hosts need not see its disk.
   func restore(expecting identity: RunIdentity) throws -> Restored? {
     var found: (restored: Restored, carried: [[Float]])?
     try communicator.agree {
@@ -237,7 +238,7 @@ final class TrainingCheckpoints {
     try communicator.broadcast(UnsafeMutableRawBufferPointer(values), from: 0)
   }
 
-  /// Rank 0's bytes on every rank; nil if there are none.
+  /// Returns rank 0's bytes on every rank; nil if there are none.
   private func broadcast(_ bytes: [UInt8]) throws -> [UInt8]? {
     let all = try communicator.allgather(communicator.rank == 0 ? bytes : [])
     return all[0].isEmpty ? nil : all[0]

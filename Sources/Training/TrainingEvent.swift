@@ -5,24 +5,24 @@ import Tasks
 /// An event of a run, for its observers: the console, the metrics file, a test.
 public enum TrainingEvent: Sendable {
   case started(RunSummary)
-  /// Training goes on from a checkpoint. `rejected` names newer ones that did not verify.
+  /// Training continues from a checkpoint. `rejected` names newer checkpoints that failed verification.
   case resumed(step: Int, path: String, rejected: [String])
   /// The memory that this rank will need.
   case planned(MemoryPlan)
-  /// The choices of how products are computed, if they were measured.
+  /// The chosen methods of matrix products, if they were measured.
   case choseProducts(ProductChoices)
   case step(StepReport)
   /// The gradient of a step was not finite: all ranks skip the update.
   case skippedStep(step: Int, inARow: Int, parameters: [String])
-  /// A part of an evaluation is done.
+  /// A part of an evaluation is finished.
   case evaluating(done: Int, of: Int)
   case evaluated(EvaluationReport)
-  /// Samples of the evaluated model and the distribution of its weights, for a person to look at.
+  /// Samples of the evaluated model and the distribution of its weights, for the user.
   case observed(ModelObservation)
   case saved(step: Int, path: String, seconds: Double)
-  /// A checkpoint could not be written. The run goes on and tries again.
+  /// A checkpoint could not be written. The run continues and will try again.
   case saveFailed(step: Int, reason: String)
-  /// How the model was made.
+  /// Information on how the model was built.
   case note(String)
   /// A problem that does not stop the run.
   case warning(String)
@@ -32,7 +32,7 @@ public enum TrainingEvent: Sendable {
 /// Facts that are known before the first step.
 public struct RunSummary: Sendable {
   public var parameters: Int
-  /// The kind of entries that ``vocabularySize`` counts.
+  /// The kind of items that ``vocabularySize`` counts.
   public var vocabularyName: String
   public var vocabularySize: Int
   public var task: TaskKind
@@ -41,7 +41,7 @@ public struct RunSummary: Sendable {
   /// The numbers of examples to train on and to evaluate on.
   public var trainExamples: Int
   public var validExamples: Int
-  /// The first training example as it was read; nil for a text.
+  /// The first training example in the form in which it was read; nil for a text.
   public var firstExample: String?
   public var ranks: Int
   public var hosts: [String]
@@ -56,7 +56,7 @@ public struct RunSummary: Sendable {
 /// The state of a model at an evaluation.
 public struct ModelObservation: Sendable {
   public var samples: RunSamples
-  /// The distribution of each parameter, by its name.
+  /// The histogram of each parameter, by the name of the parameter.
   public var weights: [(name: String, histogram: ValueHistogram)]
 }
 
@@ -64,22 +64,22 @@ public struct ModelObservation: Sendable {
 public struct StepReport: Sendable {
   public var step: Int
   public var totalSteps: Int
-  /// Epochs done, with the fraction of the current one.
+  /// The number of finished epochs, including the fraction of the current one.
   public var epoch: Double
-  /// Mean over the tokens since the last report, nats (models of numbers: squared error).
+  /// The mean loss over the tokens since the last report, in nats (for numeric targets: squared error).
   public var loss: Double
-  /// e^loss; nil if that is not a perplexity.
+  /// e^loss; nil if it is not a perplexity.
   public var perplexity: Double?
-  /// Global norm before clipping, at this step.
+  /// The global gradient norm before clipping, at this step.
   public var gradientNorm: Double
   public var learningRate: Double
   /// Target tokens per second over all ranks since the last report.
   public var tokensPerSecond: Double
-  /// Share of the time of its steps that each rank spent in reductions, including waiting; empty for a single rank.
+  /// The share of each rank's step time that it spent in reductions, including waiting; empty for a single rank.
   public var communicationShares: [Double]
   /// Seconds of training in this process so far.
   public var elapsed: Double
-  /// Estimated seconds to the end.
+  /// The estimated seconds until the end.
   public var remaining: Double
 
   package init(
@@ -96,14 +96,14 @@ public struct StepReport: Sendable {
   }
 }
 
-/// Result of scoring a split.
+/// The result of scoring a split.
 public struct EvaluationReport: Sendable {
   public var split: DataSplit
   public var step: Int
   public var epoch: Double
   public var result: EvaluationResult
   public var seconds: Double
-  /// True if it is the best so far (validation only).
+  /// Whether it is the best so far (validation only).
   public var isBest: Bool
 
   public var loss: LossSum { result.loss }
@@ -120,7 +120,7 @@ public struct EvaluationReport: Sendable {
   }
 }
 
-/// A metric with the name that it has in files.
+/// A metric under its name in files.
 public struct NamedMetric: Sendable, Codable, Equatable {
   public var name: String
   public var value: Double
@@ -129,23 +129,23 @@ public struct NamedMetric: Sendable, Codable, Equatable {
 /// How a run ended.
 public struct RunOutcome: Sendable, Equatable {
   public enum Ending: String, Sendable, Equatable {
-    /// All steps or epochs done.
+    /// All steps or epochs are finished.
     case completed
     /// The validation metric stopped improving (`evaluation.patience`).
     case earlyStopped = "early-stopped"
-    /// By a signal; it can be resumed.
+    /// A signal stopped the run, which can be resumed.
     case signalled
   }
 
   public var ending: Ending
   public var step: Int
-  /// Loss of the best evaluation, nats per token.
+  /// The loss of the best evaluation, in nats per token.
   public var bestLoss: Double?
   public var bestStep: Int?
   /// The other metrics of that evaluation.
   public var bestMetrics: [NamedMetric] = []
   public var seconds: Double
-  /// Peak of the resident memory of this process in MiB, including data, program and libraries.
+  /// The peak resident memory of this process in MiB, including data, program and libraries.
   public var peakResidentMiB = 0
 }
 

@@ -12,15 +12,15 @@ public struct TrainingJob {
   /// The requested action.
   public struct Request: Sendable {
     public var configuration: RunConfiguration
-    /// Directory of the run; nil: nothing is written.
+    /// The directory of the run; nil: no files are written.
     public var runDirectory: String?
     public var existing: RunDirectory.ExistingRun
     public var commandLine: [String]
-    /// Versions to record: program, libraries.
+    /// The versions to record: program and libraries.
     public var versions: [String: String]
-    /// Where rank 0 keeps measurements of products; nil: nowhere.
+    /// The cache of matrix product measurements on rank 0; nil: they are not kept.
     public var productCache: ProductCache?
-    /// The time from a failed save to the next attempt. It doubles with each further failure.
+    /// The time between a failed save and the next attempt. It doubles with each further failure.
     package var saveRetryDelay = Duration.seconds(10)
 
     public init(
@@ -46,8 +46,8 @@ public struct TrainingJob {
   /// - Parameters:
   ///   - observer: receives the events, on rank 0 only.
   ///   - startsFromWeights: whether training starts from the weights of another model; the same on all ranks.
-  ///   - startingWeights: those weights, on rank 0.
-  ///   - signals: requests to this rank for a checkpoint or the end. One rank that receives a request is enough.
+  ///   - startingWeights: the weights to start from, on rank 0.
+  ///   - signals: requests to this rank to save a checkpoint or to stop. It is enough if one rank receives a request.
   public init(
     _ request: Request, communicator: any Communicator, observer: (any TrainingObserver)? = nil,
     signals: StopSignals = .process, startsFromWeights: Bool = false, startingWeights: StartingWeights? = nil
@@ -59,9 +59,9 @@ public struct TrainingJob {
     self.observer = communicator.rank == 0 ? observer : nil
   }
 
-  /// Trains. Collective; every rank returns the same outcome or throws.
+  /// Trains (collective). Every rank returns the same outcome or throws.
   ///
-  /// Nothing is created, and no earlier run is removed, before the data have been read.
+  /// No file is created, and no earlier run is removed, before the data have been read.
   public func run() throws -> RunOutcome {
     let (task, plan) = try prepare()
     let directory = try communicator.agree { () -> RunDirectory? in
@@ -81,18 +81,18 @@ public struct TrainingJob {
     }
   }
 
-  /// Reads the data, builds the model and reports the plan, without training or writing. Collective.
+  /// Reads the data, builds the model and reports the plan, without training or writing (collective).
   public func check() throws {
     let (task, plan) = try prepare()
     let trainer = try Trainer(
       request.configuration, task: task, plan: plan, communicator: communicator, store: nil, observer: nil)
-    // Collective, so all ranks must call it, although only rank 0 has an observer.
+    // The call is collective, so all ranks must make it, although only rank 0 has an observer.
     let hosts = try hosts()
     observer?.handle(.started(summary(task, trainer, hosts)))
     for warning in task.warnings { observer?.handle(.warning(warning)) }
   }
 
-  /// The task and the shards of this rank, after a check that all ranks were given the same request and data.
+  /// Returns the task and the shards of this rank, after checking that all ranks have the same request and data.
   private func prepare() throws -> (any TrainingTask, ShardPlan) {
     try requireSameRequest()
     let plan = try ShardPlan(
@@ -120,7 +120,7 @@ public struct TrainingJob {
     let watcher: (any TrainingObserver)? = log ?? observer
     let store = directory.map {
       directory in
-      // The lock follows the directory, but a path may come to lead elsewhere, even into the directory of another run.
+      // The lock belongs to the directory. The path might later lead elsewhere, even into the directory of another run.
       CheckpointStore(
         directory: directory.paths.checkpoints, keep: request.configuration.checkpoint.keep,
         operations: FileSystemOperations { _, _ in try directory.requireInPlace() })
@@ -136,7 +136,7 @@ public struct TrainingJob {
       watcher?.handle(
         .warning("\(directory.paths.root) holds no checkpoint to go on from: training begins anew"))
     }
-    // Only now, because a run that can't be resumed with these settings keeps its configuration and vocabulary.
+    // Written only now, because a run that can't resume with these settings keeps its configuration and vocabulary.
     try communicator.agree {
       guard let directory else { return }
       try record.begin()
@@ -147,13 +147,13 @@ public struct TrainingJob {
       try directory.flush()
     }
     if let path = request.runDirectory {
-      // On every rank, because the watchdog of any rank that is left may have to write it.
+      // Every rank needs this, because the watchdog of any surviving rank may have to write the record.
       communicator.reportEnd { RunRecorder.write($0, to: RunPaths(root: path)) }
     }
     return try trainer.run()
   }
 
-  /// Throws if ranks were given different settings. This is compared first, because even the order of collective calls
+  /// Throws if the ranks have different settings. They are compared first, because even the order of collective calls
   /// depends on the settings.
   private func requireSameRequest() throws {
     try communicator.allEqual(

@@ -2,20 +2,20 @@ import Configuration
 import Optimizers
 import Tasks
 
-/// Everything besides tensors that a run continues from. Its JSON is `state.json` of a checkpoint. The same state gives the
-/// same bytes, so it holds no times and nothing about ranks.
+/// The state that a run continues from, other than tensors. Its JSON is `state.json` of a checkpoint. Equal states give
+/// equal bytes, so it contains no times and no facts about ranks.
 package struct TrainingState: Codable, Equatable {
   package init() {}
 
-  /// Steps done, including skipped ones.
+  /// The number of finished steps, including skipped ones.
   var step = 0
   /// The current epoch, from 0.
   var epoch = 0
-  /// Microbatches of the current epoch that are done.
+  /// The number of finished microbatches in the current epoch.
   var microbatch = 0
   /// The number of microbatches since the start of the run, which is the step in the key of random numbers.
   var serial = 0
-  /// Updates of the optimizer: t of Adam's bias correction.
+  /// The number of optimizer updates: t of Adam's bias correction.
   var optimizerUpdates = 0
   var tokens = 0
   var plateau = PlateauState()
@@ -25,20 +25,21 @@ package struct TrainingState: Codable, Equatable {
   var bestMetrics: [NamedMetric] = []
   var evaluationsWithoutImprovement = 0
   var skippedInARow = 0
-  /// An evaluation is due before the next step. A signal may have interrupted it.
+  /// Whether an evaluation is due before the next step. A signal may have interrupted it.
   var evaluationPending = false
-  /// The run is over: all steps done or stopped early.
+  /// Whether the run is finished: by its last step or by early stopping.
   var isComplete = false
   var stoppedEarly = false
-  /// How products are computed with `training.products: tuned`, so that a resumed run has the same bits; nil: by the rule.
+  /// The methods of matrix products with `training.products: tuned`, so that a resumed run has the same bits; nil:
+  /// products follow the rule.
   var products: ProductChoices?
-  /// The identity that a resumed run must have.
+  /// The identity that a resumed run must match.
   var identity = RunIdentity()
 }
 
 /// A fingerprint of a run: its settings, its vocabulary and its data.
 struct RunIdentity: Codable, Equatable {
-  /// The values, by key, that must be the same when the run is resumed.
+  /// The settings, by key, that must be the same when the run resumes.
   var settings: [String: String] = [:]
   var data = ""
 
@@ -51,7 +52,7 @@ struct RunIdentity: Codable, Equatable {
     data = String(dataDigest, radix: 16)
   }
 
-  /// Throws if `other`, of the checkpoint, belongs to another run.
+  /// Throws if `other`, from the checkpoint, belongs to another run.
   func requireSame(as other: RunIdentity) throws(TrainingFailure) {
     let keys = Set(settings.keys).union(other.settings.keys).sorted()
     let changes = keys.filter { settings[$0] != other.settings[$0] }.map { key in

@@ -12,29 +12,29 @@ package final class TrainingStep {
   private let model: any GradientSource
   private let communicator: any Communicator
   private let plan: ShardPlan
-  /// Microbatches whose gradients are accumulated in a step.
+  /// The number of microbatches whose gradients are accumulated in a step.
   private let accumulate: Int
-  /// Largest norm of the mean gradient; 0: any.
+  /// The largest norm of the mean gradient; 0: no limit.
   private let clipNorm: Double
-  /// Largest absolute value of an element of the mean gradient; 0: any.
+  /// The largest absolute value of an element of the mean gradient; 0: no limit.
   private let clipValue: Double
   private let clock = ContinuousClock()
-  /// The time of all steps so far.
+  /// The total time of all steps so far.
   private var time = Duration.zero
 
   /// The outcome of a step.
   package struct Result {
-    /// Sums over all ranks, the same on every rank.
+    /// The sums over all ranks, the same on every rank.
     package let totals: StepTotals
-    /// Norm of the mean gradient before clipping.
+    /// The norm of the mean gradient before clipping.
     package let norm: Double
-    /// Whether there was a gradient, and a finite one, to update by.
+    /// Whether there was a finite gradient for an update.
     package let isUpdate: Bool
-    /// Parameters whose gradient was not finite, so that the update was skipped; nil: nothing was skipped.
+    /// The parameters whose gradient was not finite, so that the update was skipped; nil if it was not skipped.
     package let skippedFor: [String]?
   }
 
-  /// Collective.
+  /// Allocates the gradient buffers and the optimizer (collective).
   package init(
     _ model: any GradientSource, plan: ShardPlan, optimizer: OptimizerSettings, accumulate: Int = 1,
     clipNorm: Double, clipValue: Double = 0, communicator: any Communicator
@@ -50,9 +50,9 @@ package final class TrainingStep {
       layout: model.parameters.layout, plan: plan, communicator: communicator)
   }
 
-  /// Makes the step that `state` has come to, and moves the state on. Collective.
+  /// Runs the next step of `state`, and advances the state (collective).
   ///
-  /// - Parameter requests: what this rank was asked for, to be added to the totals.
+  /// - Parameter requests: the requests to this rank, which are added to the totals.
   package func run(
     _ state: inout TrainingState, learningRate: Double, requests: StepRequests = StepRequests()
   ) throws -> Result {
@@ -77,7 +77,7 @@ package final class TrainingStep {
     return result
   }
 
-  /// The microbatches of the step: as many as are accumulated, but none of the next epoch.
+  /// Returns the microbatches of the step: the configured number, or fewer at the end of an epoch.
   private func draw(_ state: TrainingState) -> [Microbatch] {
     if state.microbatch == 0 { model.beginEpoch(state.epoch, isResumed: false) }
     let count = min(accumulate, model.microbatchesPerEpoch - state.microbatch)
@@ -86,8 +86,8 @@ package final class TrainingStep {
     }
   }
 
-  /// A summed gradient that is not finite has the same bits on every rank, so that all ranks skip the step together. A batch
-  /// may also have nothing to predict: then there is no gradient, and no number of tokens to divide it by.
+  /// A summed gradient that is not finite has the same bits on every rank, so all ranks skip the step together. A batch
+  /// without targets has no gradient either, and no number of tokens to divide it by.
   private func examine(_ totals: StepTotals) -> Result {
     let isEmpty = totals.tokens == 0
     let norm = isEmpty ? 0 : gradients.norm / totals.tokens
@@ -100,9 +100,9 @@ package final class TrainingStep {
     return Result(totals: totals, norm: norm, isUpdate: !isEmpty, skippedFor: nil)
   }
 
-  /// Limits each element of the mean gradient (torch.nn.utils.clip_grad_value_).
+  /// Clips each element of the mean gradient (torch.nn.utils.clip_grad_value_).
   ///
-  /// - Returns: the factor that limits the norm of the result.
+  /// - Returns: the factor that clips the norm of the result.
   private func clip(_ totals: StepTotals, norm: Double) -> Double {
     guard clipValue > 0 else { return clipFactor(norm: norm, maximum: clipNorm) }
     let (elements, limit) = (gradients.total.elements, Float(clipValue * totals.tokens))
@@ -112,7 +112,7 @@ package final class TrainingStep {
     return clipFactor(norm: gradients.norm / totals.tokens, maximum: clipNorm)
   }
 
-  /// Block by block, so that the packed copies of a block's weights are made again while the block is in the cache.
+  /// Updates block by block, so that the weights of a block are packed again while the block is in the cache.
   private func update(scale: Double, _ learningRate: Double) {
     let update = optimizer.beginUpdate(
       parameters: model.parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),

@@ -1,12 +1,12 @@
 import NumericKernels
 import Parameters
 
-/// An exponential moving average of the weights, which is evaluated and saved in their place.
+/// An exponential moving average of the weights, which replaces them in evaluations and saved models.
 ///
 ///     w̄ ← d w̄ + (1 − d) w,   d = min(decay, (1 + n) / (10 + n)) after n updates
 ///
-/// (Polyak & Juditsky 1992; the smaller decay of the first updates, which lets the initial weights fade, is
-/// TensorFlow's ExponentialMovingAverage.) Every rank computes the same bits from the same weights.
+/// (Polyak & Juditsky 1992. The smaller decay of the first updates, which removes the influence of the initial weights,
+/// is from TensorFlow's ExponentialMovingAverage.) Every rank computes the same bits from the same weights.
 final class WeightAverage {
   private let decay: Double
   /// The average, in the order of the weights.
@@ -30,7 +30,7 @@ final class WeightAverage {
     values.base.addScaled(rate, scratch.base, count: values.count)
   }
 
-  /// Exchanges weights and average. Call it before an evaluation and again after it.
+  /// Swaps weights and average. It is called before an evaluation and again after it.
   func exchange(_ parameters: ParameterBuffer<Float>) {
     _ = scratch.elements.update(fromContentsOf: UnsafeBufferPointer(parameters.elements))
     _ = parameters.elements.update(fromContentsOf: UnsafeBufferPointer(values.elements))
