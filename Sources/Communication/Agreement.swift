@@ -1,4 +1,4 @@
-/// The error of the lowest failing rank, which `agree` throws on every rank.
+/// The error of the lowest failing rank, thrown by `agree` on every rank.
 public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   /// The lowest rank that failed.
   public let rank: Int
@@ -12,7 +12,7 @@ public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvert
   public var description: String { "rank \(rank) on \(host): \(message)" }
 }
 
-/// Some ranks have different bytes than rank 0 where all must be equal.
+/// Some ranks have different bytes than rank 0, but all must be equal.
 public struct ReplicaMismatch: Error, Sendable, CustomStringConvertible, ExitCoded {
   /// The values that were compared, such as "the configuration".
   public let what: String
@@ -20,7 +20,7 @@ public struct ReplicaMismatch: Error, Sendable, CustomStringConvertible, ExitCod
   public let ranks: [Int]
   /// The number of ranks that were compared.
   public let worldSize: Int
-  /// If texts were compared, that of the first of ``ranks`` and that of rank 0.
+  /// If texts were compared, the text of the first of ``ranks`` and the text of rank 0.
   var texts: (found: String, expected: String)?
   /// 78: the ranks were started or configured differently.
   public var exitCode: Int32 { 78 }
@@ -36,7 +36,7 @@ public struct ReplicaMismatch: Error, Sendable, CustomStringConvertible, ExitCod
 extension Communicator {
   /// Runs `body` on every rank and returns its value, or throws on all ranks if it threw on any (collective).
   ///
-  /// In this way an error on one rank becomes an error on all, before any of them waits for a rank that has left. Throws
+  /// An error on one rank thus becomes an error on all ranks, before any of them waits for a rank that has left. Throws
   /// the `CollectiveFailure` of the lowest failing rank, or an error of the communication itself.
   public func agree<Value>(_ body: () throws -> Value) throws -> Value {
     let outcome = Result { try body() }
@@ -61,7 +61,7 @@ extension Communicator {
     guard odd.isEmpty else { throw ReplicaMismatch(what: what, ranks: odd, worldSize: worldSize) }
   }
 
-  /// The same for texts, which the error shows.
+  /// Compares texts in the same way and shows them in the error.
   public func allEqual(text: String, what: String) throws {
     let all = try allgather(Array(text.utf8))
     let odd = all.indices.filter { all[$0] != all[0] }

@@ -12,13 +12,13 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
     case transport
     /// Another rank failed, so this collective can never complete.
     case peerFailed
-    /// A rank ended the job by `abort(exitCode:)`.
+    /// A rank ended the job with `abort(exitCode:)`.
     case aborted(exitCode: Int32)
-    /// These ranks called another operation than the other ranks, or the same operation with another size.
+    /// These ranks called a different operation than the other ranks, or the same operation with a different size.
     case mismatch(ranks: [Int])
     /// A root or peer outside `0 ..< worldSize`.
     case invalidRank(Int)
-    /// The operation requires a power of two as the number of ranks.
+    /// The operation requires the number of ranks to be a power of two.
     case notPowerOfTwo(worldSize: Int)
     /// The launcher announced a different number of ranks than MPI found.
     case wrongLauncher(announced: Int, found: Int)

@@ -44,22 +44,22 @@ public protocol Communicator: AnyObject {
   /// Ends the whole job immediately, on every rank, with `exitCode`.
   func abort(exitCode: Int32) -> Never
 
-  /// The number of collectives and exchanges that this rank has begun, if they are counted: the same on all ranks after a
-  /// collective. Otherwise 0.
+  /// The number of collectives and exchanges that this rank has started, if they are counted; otherwise 0. After a
+  /// collective it is the same on all ranks.
   var collectives: Int { get }
 
-  /// Tells what this rank does from now on, for the watchdog and its messages.
+  /// Tells the watchdog, for its limits and messages, what this rank does from now on.
   func enter(_ phase: JobPhase, step: Int)
 
-  /// Has `report` called, on another thread, before the watchdog ends the job. It returns the name of the file in which it
-  /// has kept the records.
+  /// Registers a function that is called, on another thread, before the watchdog ends the job. It returns the name of
+  /// the file to which it has written the records.
   func reportEnd(to report: @escaping @Sendable (JobEnd) -> String?)
 
-  /// Leaves the job. Afterwards only the properties may be used (collective).
+  /// Leaves the job (collective). Afterwards only the properties may be used.
   func finalize() throws
 }
 
-/// A communicator that isn't watched.
+/// The defaults for a communicator that isn't watched.
 extension Communicator {
   public var collectives: Int { 0 }
   public func enter(_ phase: JobPhase, step: Int) {}

@@ -1,20 +1,20 @@
 import Foundation
 import Synchronization
 
-/// The memory of the host or of the container on it, and the share of a rank.
+/// The memory of the host, or of the container that this process runs in, and the share of each rank.
 public enum HostMemory {
-  /// The ranks of this job on this host. A communicator sets it.
+  /// The number of ranks of this job on this host. A communicator sets it.
   static let ranks = Atomic<Int>(1)
 
-  /// The bytes that each rank may use if all ranks of the host use the same.
+  /// The number of bytes that each rank may use if all ranks of the host use the same amount.
   public static var perRank: Int { limit() / ranks.load(ordering: .relaxed) }
 
-  /// The bytes of the host, or fewer if a control group of this process allows fewer.
+  /// The memory of the host in bytes, or less if a control group of this process allows less.
   ///
   /// - Parameters:
   ///   - physical: the memory of the host.
   ///   - groups: the text of /proc/self/cgroup.
-  ///   - root: where the control groups are mounted.
+  ///   - root: the mount point of the control groups.
   public static func limit(
     physical: Int = Int(clamping: ProcessInfo.processInfo.physicalMemory),
     groups: String = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? "",
@@ -22,14 +22,15 @@ public enum HostMemory {
   ) -> Int {
     var limit = physical
     for line in groups.split(separator: "\n") {
-      // Number, controllers and path. The second version has no controllers here.
+      // The fields are number, controllers and path. In version 2, the controllers are empty.
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3, parts[1].isEmpty || parts[1].split(separator: ",").contains("memory") else {
         continue
       }
       let (base, file) =
         parts[1].isEmpty ? (root, "memory.max") : ("\(root)/memory", "memory.limit_in_bytes")
-      // Every group on the way to the root limits the process. In a container the path may lead outside of what is mounted.
+      // Every group between this one and the root limits the process. In a container the path may lead outside of the
+      // mounted directory.
       var group = parts[2].split(separator: "/").map(String.init)
       while true {
         let path = ([base] + group + [file]).joined(separator: "/")

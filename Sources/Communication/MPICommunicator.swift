@@ -5,19 +5,19 @@ import Synchronization
 /// The position of this process in its job, read from the launcher's environment without calling MPI.
 public typealias LauncherEnvironment = MPI.LauncherEnvironment
 
-/// Chooses the communicator according to the way this process was started.
+/// Chooses the communicator by the way in which this process was started.
 public enum CommunicatorFactory {
   /// Returns the communicator of all ranks under an MPI launcher, otherwise one for this process alone.
   ///
-  /// MPI is initialized only under a launcher, and several ranks are watched (see ``WatchLimits``). Throws
-  /// `CommunicationError` of kind `wrongLauncher` if the launcher announces a different number of ranks than MPI finds, as
-  /// the `mpiexec` of another MPI does, the error of the initialization, or `WatchLimitsError`.
+  /// MPI is initialized only under a launcher. If there are several ranks, a watchdog is started (see ``WatchLimits``).
+  /// Throws `CommunicationError` of kind `wrongLauncher` if the launcher announces a different number of ranks than MPI
+  /// finds, as with the `mpiexec` of another MPI. Also throws the error of the initialization, or `WatchLimitsError`.
   public static func make() throws -> any Communicator {
     guard let environment = LauncherEnvironment.current else { return SoloCommunicator() }
     guard let limits = try WatchLimits(getenv(WatchLimits.variable).map { String(cString: $0) }) else {
       return try makeMPI(environment)
     }
-    // Before MPI starts, because MPI waits for ranks that don't come.
+    // The watchdog starts before MPI, because MPI would wait forever for missing ranks.
     let watchdog = Watchdog(limits, launcher: environment)
     watchdog.host.own.begin(.start)
     watchdog.start()
@@ -48,14 +48,14 @@ public enum CommunicatorFactory {
   }
 }
 
-/// The ranks that an MPI launcher started.
+/// The ranks started by an MPI launcher.
 public final class MPICommunicator: Communicator {
   public let rank: Int
   public let worldSize: Int
   public let hostName: String
   /// The number of ranks on this host.
   private let localSize: Int
-  /// Present until `finalize()`. Optional because noncopyable values can only be taken out of an optional.
+  /// Set until `finalize()`. Optional because noncopyable values can only be taken out of an optional.
   private var runtime: Runtime?
   private var world: MPI.Communicator?
   /// Memory shared with the other ranks of this host, released by `finalize()`.
@@ -87,7 +87,7 @@ public final class MPICommunicator: Communicator {
     }
   }
 
-  /// Some of the ranks, without a runtime of their own.
+  /// Creates a communicator of some of the ranks, without a runtime of its own.
   private init(part: consuming MPI.Communicator, hostName: String) throws(MPIError) {
     let host = try part.splitByHost()
     rank = part.rank
@@ -138,7 +138,8 @@ public final class MPICommunicator: Communicator {
     }
   }
 
-  /// Makes a vector in shared memory if all ranks are on one host and there is enough of it, else a private one.
+  /// Allocates a vector in shared memory if all ranks are on one host and there is enough of it, otherwise a private
+  /// one.
   public func makeSummedVector(count: Int) throws -> any SummedVector {
     guard worldSize > 1, localSize == worldSize, count > 0, try hasSharedRoom(count: count) else {
       return PrivateVector(count: count, communicator: self)
@@ -173,7 +174,7 @@ public final class MPICommunicator: Communicator {
   }
 
   public func abort(exitCode: Int32) -> Never {
-    // After `finalize()` this process is all that is left of the job.
+    // After `finalize()`, only this process remains of the job.
     _ = world?.abort(exitCode)
     SoloCommunicator().abort(exitCode: exitCode)
   }
@@ -190,7 +191,7 @@ public final class MPICommunicator: Communicator {
     }
   }
 
-  /// Runs `body` on the world, and adds this rank, host and collective to an MPI error.
+  /// Runs `body` on the world communicator, and adds this rank, host and collective to an MPI error.
   private func call<Value>(
     _ collective: String, _ body: (borrowing MPI.Communicator) throws(MPIError) -> Value
   ) throws -> Value {
@@ -218,15 +219,15 @@ public final class MPICommunicator: Communicator {
 private final class WindowHolder {
   private var window: SharedWindow<Float>?
 
-  /// Additional elements, so that the vector can begin at a cache line.
+  /// Additional elements, so that the vector can start at a cache line.
   static let slack = line - 1
   private static let line = 64 / MemoryLayout<Float>.stride
 
   init(_ window: consuming SharedWindow<Float>) { self.window = consume window }
 
-  /// Returns the segment of every rank, beginning at its first cache line.
+  /// Returns the segment of every rank, starting at its first cache line.
   ///
-  /// The address of a segment differs between processes only by whole pages, so all ranks find the same beginnings.
+  /// The address of a segment differs between processes only by whole pages, so all ranks find the same start.
   func segments(ranks: Int, count: Int) throws(MPIError) -> [UnsafeMutableBufferPointer<Float>] {
     var result: [UnsafeMutableBufferPointer<Float>] = []
     for rank in 0..<ranks {
@@ -254,12 +255,12 @@ enum SharedMemoryRoom {
     return UInt64(limit.rlim_cur)
   }
 
-  /// Left free for other users, Open MPI's own segments among them.
+  /// The space left free for other users, including Open MPI's own segments.
   private static let reserve = 32 << 20
 
-  /// Whether a file of `bytes` more fits, and this process may make it.
+  /// Returns whether there is space for a file of `bytes` more, and whether this process may create it.
   ///
-  /// This must be known in advance, because Open MPI's ranks wait for each other forever if the rank that makes the
+  /// This must be checked in advance, because Open MPI's ranks wait for each other forever if the rank that creates the
   /// segment fails.
   static func has(
     _ bytes: Int, in directory: String = directory, largestFile: UInt64 = largestFile

@@ -7,7 +7,7 @@ public final class SoloCommunicator: Communicator {
   public let hostName = localHostName()
   private var isFinalized = false
 
-  /// Creates the only rank of a job of one.
+  /// Creates the communicator of a job with a single rank.
   public init() {}
 
   public func barrier() throws { try requireActive("barrier") }
@@ -60,7 +60,7 @@ public final class SoloCommunicator: Communicator {
   }
 }
 
-/// Returns the name of this host, without a query to any name service.
+/// Returns the name of this host without a query to a name service.
 package func localHostName() -> String {
   var name = [CChar](repeating: 0, count: 256)
   guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }

@@ -1,6 +1,6 @@
-/// A vector that is summed over all ranks again and again, such as the gradients of every step.
+/// A vector that is summed over all ranks repeatedly, such as the gradients of every step.
 ///
-/// `Communicator.makeSummedVector(count:)` makes it, in memory that suits the communicator.
+/// `Communicator.makeSummedVector(count:)` allocates it, in the kind of memory that the communicator prefers.
 public protocol SummedVector: AnyObject {
   /// The elements of this rank, initially zero and aligned to 64 bytes. Usable until the communicator is finalized.
   var elements: UnsafeMutableBufferPointer<Float> { get }
@@ -12,13 +12,14 @@ public protocol SummedVector: AnyObject {
 }
 
 extension Communicator {
-  /// Makes a vector in the memory of this process, summed by ``allreduceSum(_:)-(UnsafeMutableBufferPointer<Float>)``.
+  /// Allocates a vector in the memory of this process, summed by
+  /// ``allreduceSum(_:)-(UnsafeMutableBufferPointer<Float>)``.
   public func makeSummedVector(count: Int) throws -> any SummedVector {
     PrivateVector(count: count, communicator: self)
   }
 }
 
-/// A vector in the memory of one process. The ranks send each other the elements to sum.
+/// A vector in the memory of one process. The ranks sum the elements by messages.
 final class PrivateVector: SummedVector {
   let elements: UnsafeMutableBufferPointer<Float>
   private let communicator: any Communicator
@@ -55,7 +56,7 @@ final class PrivateVector: SummedVector {
     copy(spans) { span, place in elements[span].update(fromContentsOf: buffer[place]) }
   }
 
-  /// Calls `move` with every span and with its place among the joined spans.
+  /// Calls `move` with every span and with its position among the joined spans.
   private func copy(_ spans: [Range<Int>], _ move: (Range<Int>, Range<Int>) -> Int) {
     var next = 0
     for span in spans {
@@ -68,9 +69,9 @@ final class PrivateVector: SummedVector {
 /// A vector in memory that all ranks of one host share. Ranks read each other's elements directly and send no messages.
 ///
 /// Each rank adds up one part of the elements over all ranks, in rank order, and writes the sums to that part of every
-/// rank's vector. That is the traffic of a reduce-scatter and an allgather (R. Thakur et al., "Optimization of
+/// rank's vector. The traffic is that of a reduce-scatter and an allgather (R. Thakur et al., "Optimization of
 /// collective communication operations in MPICH", 2005, section 4.5) without copies into and out of a library's
-/// buffers. Of the other ranks' memory, a rank maps only the part that it adds up.
+/// buffers. A rank maps only the part of the other ranks' memory that it sums.
 final class SharedVector: SummedVector {
   let elements: UnsafeMutableBufferPointer<Float>
   private let segments: [UnsafeMutableBufferPointer<Float>]
@@ -80,7 +81,7 @@ final class SharedVector: SummedVector {
   private let sums = UnsafeMutablePointer<Float>.allocate(capacity: block)
 
   /// - Parameters:
-  ///   - segments: the elements of every rank, equally many, in rank order.
+  ///   - segments: the elements of every rank in rank order, the same number for each.
   ///   - fence: returns when all ranks have called it and every rank sees what any rank wrote before.
   init(segments: [UnsafeMutableBufferPointer<Float>], rank: Int, fence: @escaping () throws -> Void) {
     self.segments = segments
@@ -118,8 +119,8 @@ final class SharedVector: SummedVector {
 /// Calls `body` for the ranges within `spans` that belong to one of `parts` parts.
 ///
 /// The vector is divided into blocks, which are assigned to the parts in turn. One contiguous piece per part would be
-/// uneven, because spans are dense in some places and sparse in others. The blocks don't depend on the spans, so a part
-/// always maps the same pages. Their bounds are multiples of a cache line.
+/// uneven, because the spans may be dense in one region and sparse in another. The blocks don't depend on the spans, so
+/// a part always maps the same pages. Block bounds are multiples of a cache line.
 ///
 /// - Parameters:
 ///   - count: the number of elements of the vector.
@@ -131,7 +132,7 @@ func forEachRange(
   let line = 64 / MemoryLayout<Float>.stride
   let size = min(limit, (count / (4 * parts) + line) / line * line)
   for span in spans where !span.isEmpty {
-    // The first block of this part that doesn't end before the span.
+    // The first block of this part that ends after the start of the span.
     let first = span.lowerBound / size
     var block = first + (index - first % parts + parts) % parts
     while block * size < span.upperBound {

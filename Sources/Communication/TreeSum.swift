@@ -2,18 +2,18 @@ extension Communicator {
   /// Overwrites `values` with their sum over all ranks, added in one fixed binary tree (collective).
   ///
   /// `((v₀ + v₁) + (v₂ + v₃)) + …`: in round k each rank exchanges with `rank XOR 2ᵏ` and adds, as in
-  /// recursive doubling (Thakur, Rabenseifner, Gropp 2005, section 4). Addition of two numbers commutes, so both ranks
-  /// of a pair get the same bits, and 2ⁿ ranks get the bits of one process that adds 2ⁿ parts in pairs.
+  /// recursive doubling (Thakur, Rabenseifner, Gropp 2005, section 4). The addition of two numbers is commutative, so
+  /// both ranks of a pair get the same bits. 2ⁿ ranks get the bits of one process that adds 2ⁿ parts in pairs.
   ///
-  /// `scratch` receives the elements of the other rank. A smaller one means more messages. Throws `CommunicationError`
-  /// of kind `notPowerOfTwo`, or an error of the communication itself.
+  /// `scratch` receives the elements of the other rank. With a smaller buffer there are more messages. Throws
+  /// `CommunicationError` of kind `notPowerOfTwo`, or an error of the communication itself.
   public func treeSum(
     _ values: UnsafeMutableBufferPointer<Float>, scratch: UnsafeMutableBufferPointer<Float>
   ) throws {
     try addInPairs(values, scratch: scratch)
   }
 
-  /// The sum of `Double` values, in the same way.
+  /// Overwrites `Double` values with their sum in the same way.
   public func treeSum(
     _ values: UnsafeMutableBufferPointer<Double>, scratch: UnsafeMutableBufferPointer<Double>
   ) throws {

@@ -3,7 +3,7 @@ import Synchronization
 
 /// The phase of a job. The time that a collective may take depends on it.
 public enum JobPhase: String, Sendable, Codable, CaseIterable {
-  /// Starting MPI and meeting the other ranks.
+  /// Starting MPI and waiting for the other ranks to start.
   case start
   /// Reading data, building the model and other preparations.
   case data
@@ -36,7 +36,8 @@ public enum CollectiveKind: String, Sendable, Codable, CaseIterable {
 
 /// One collective of one rank.
 public struct FlightRecord: Sendable, Codable, Equatable {
-  /// The number of the collective, counted from 1. All ranks make the same calls, so it identifies a collective.
+  /// The number of the collective, counted from 1. All ranks make the same calls, so the number identifies a
+  /// collective.
   public var sequence: Int
   public var operation: CollectiveKind
   /// The bytes that this rank passed.
@@ -46,30 +47,31 @@ public struct FlightRecord: Sendable, Codable, Equatable {
   public var phase: JobPhase
   /// The training step, 0 before the first.
   public var step: Int
-  /// Seconds from its beginning to the moment when the record was read.
+  /// The seconds from its start to the time when the record was read.
   public var age: Double
-  /// Seconds that it took; nil while the rank is still in it.
+  /// The seconds that it took; nil while the rank is still in it.
   public var seconds: Double?
 }
 
-/// The last collectives of one rank and its position in the job, in memory that other processes of the host can map.
+/// The last collectives of one rank and its state in the job, in memory that other processes of the host can map.
 ///
-/// Only the rank writes, from one thread. Its watchdog and the other ranks of the host read. Every word is atomic, and the
-/// sequence number of a record is written first and last, so that a reader recognizes a record that is being replaced.
+/// Only the rank itself writes, from one thread. Its watchdog and the other ranks of the host read the records. Every
+/// word is atomic, and the sequence number of a record is written first and last, so that a reader recognizes a record
+/// that is being replaced.
 ///
-/// A record costs two readings of the clock and eight stores.
+/// Recording a collective takes two readings of the clock and eight stores.
 final class FlightRecorder: @unchecked Sendable {
   /// The number of records that are kept.
   static let capacity = 256
 
-  /// Where a rank is in the life of the job.
+  /// The stage of a rank in the life of the job.
   enum Stage: UInt64 {
     case starting, joined
-    /// It leaves on purpose: at the end of the job, or after it has reported an error itself.
+    /// The rank leaves on purpose: at the end of the job, or after it has reported an error itself.
     case leaving
   }
 
-  /// The words at the beginning, before the records.
+  /// The words at the start, before the records.
   private enum Word {
     static let (magic, rank, process, stage) = (0, 1, 2, 3)
     static let (sequence, phase, step) = (4, 5, 6)
@@ -89,7 +91,8 @@ final class FlightRecorder: @unchecked Sendable {
 
   private let words: UnsafeMutablePointer<Atomic<UInt64>>
 
-  /// Makes the recorder of this process. Without a path, or where the file can't be made, other processes can't read it.
+  /// Creates the recorder of this process. If there is no path, or the file can't be created, other processes can't
+  /// read it.
   init(rank: Int, path: String?) {
     words = path.flatMap { Self.map($0, creates: true) } ?? Self.anonymous()
     self[Word.rank] = UInt64(rank)
@@ -97,7 +100,7 @@ final class FlightRecorder: @unchecked Sendable {
     self[Word.magic] = Self.magic
   }
 
-  /// Opens the recorder of another rank; nil if there is no complete one at `path`.
+  /// Opens the recorder of another rank; returns nil if there is no complete one at `path`.
   init?(opening path: String) {
     guard let words = Self.map(path, creates: false) else { return nil }
     self.words = words
@@ -139,7 +142,7 @@ final class FlightRecorder: @unchecked Sendable {
 
   // MARK: - Writing
 
-  /// Records the beginning of a collective.
+  /// Records the start of a collective.
   func begin(_ kind: CollectiveKind, bytes: Int = 0, peer: Int? = nil) {
     let sequence = self[Word.sequence] + 1
     let start = Self.start(of: sequence)
@@ -158,7 +161,8 @@ final class FlightRecorder: @unchecked Sendable {
   /// Records the end of the last collective.
   func end() { self[Self.start(of: self[Word.sequence]) + Field.ended] = Self.now }
 
-  /// Records what the rank does from now on. The time between two calls for training steps is the duration of a step.
+  /// Records the phase of the rank from now on. The time between two calls for training steps is the duration of a
+  /// step.
   func enter(_ phase: JobPhase, step: Int) {
     let now = Self.now
     if phase == .step, self[Word.phase] == Self.code(of: .step) { measure(now - self[Word.lastStepBegan]) }
@@ -186,17 +190,17 @@ final class FlightRecorder: @unchecked Sendable {
 
   var rank: Int { Int(self[Word.rank]) }
   var process: pid_t { pid_t(self[Word.process]) }
-  /// The number of collectives that were begun.
+  /// The number of collectives that were started.
   var sequence: Int { Int(self[Word.sequence]) }
   var phase: JobPhase { Self.phase(self[Word.phase]) }
   var step: Int { Int(self[Word.step]) }
 
-  /// Seconds of a typical training step, once three have been measured.
+  /// The seconds of a typical training step, once three steps have been measured.
   var typicalStep: Double? {
     self[Word.measuredSteps] < 3 ? nil : Double(self[Word.typicalStep]) * 1e-9
   }
 
-  /// The collective in which the rank is; nil between collectives.
+  /// The collective that the rank is in; nil between collectives.
   var current: FlightRecord? {
     record(UInt64(sequence)).flatMap { $0.seconds == nil ? $0 : nil }
   }
@@ -208,7 +212,8 @@ final class FlightRecorder: @unchecked Sendable {
     return (max(1, last - min(count, Self.capacity) + 1)...last).compactMap { record(UInt64($0)) }
   }
 
-  /// Whether this call is the first that reports the end of this rank. Of several ranks, one does.
+  /// Returns whether this call is the first that reports the end of this rank. If several ranks call it, only one
+  /// receives true.
   func takeReport() -> Bool {
     words[Word.isReported].exchange(1, ordering: .acquiringAndReleasing) == 0
   }
@@ -234,7 +239,7 @@ final class FlightRecorder: @unchecked Sendable {
     Word.count + Int(sequence % UInt64(capacity)) * Field.count
   }
 
-  // An array for each type, because `allCases` makes a new one with every call.
+  // An array of its own for each type, because `allCases` allocates a new one with every call.
   private static let kinds = CollectiveKind.allCases
   private static let phases = JobPhase.allCases
 
@@ -245,7 +250,7 @@ final class FlightRecorder: @unchecked Sendable {
   }
   private static func phase(_ code: UInt64) -> JobPhase { code < phases.count ? phases[Int(code)] : .start }
 
-  /// Nanoseconds of the clock that all processes of a host share.
+  /// Nanoseconds of a clock that all processes of a host share.
   private static var now: UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)

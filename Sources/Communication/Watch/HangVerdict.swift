@@ -1,17 +1,17 @@
-/// Why a collective doesn't end, concluded from what all ranks do.
+/// The reason why a collective doesn't end, derived from the states of all ranks.
 struct HangVerdict: Equatable {
-  /// The ranks that keep the others waiting, ascending; empty if no rank differs from the others.
+  /// The ranks that keep the others waiting, ascending; empty if all ranks are alike.
   let culprits: [Int]
-  /// Whether these ranks are computing, so that they are only late.
+  /// Whether these ranks are computing and therefore only late.
   let isWorking: Bool
-  /// The event, its place, and the last actions of these ranks.
+  /// A description of the problem: what these ranks did last, and in which part of the job.
   let message: String
 
   /// - Parameters:
   ///   - own: the rank that waits, in a collective.
   ///   - waited: the time that it has waited, in seconds.
   ///   - ranks: all ranks of the job, ascending.
-  ///   - earlier: the same some time before, to see which of them compute.
+  ///   - earlier: the states of all ranks some time before, which show the ranks that compute.
   init(own: RankStatus, waited: Double, ranks: [RankStatus], earlier: [RankStatus]) {
     guard let here = own.current else { preconditionFailure("rank \(own.rank) waits in no collective") }
     let absent = ranks.filter { $0.isAbsent(from: here) }
@@ -47,7 +47,7 @@ struct HangVerdict: Equatable {
     value < 10 ? "\((value * 10).rounded() / 10) s" : "\(Int(value.rounded())) s"
   }
 
-  /// The ranks that call another operation or another size than most, with a description of all calls.
+  /// Returns the ranks that call a different operation or size than most ranks, and a description of all calls.
   private static func differing(
     _ ranks: [RankStatus], from here: FlightRecord
   ) -> (ranks: [Int], calls: String)? {
@@ -63,7 +63,7 @@ struct HangVerdict: Equatable {
     }
     let groups = callers.values.sorted { ($0.count, $1[0].rank) > ($1.count, $0[0].rank) }
     guard groups.count > 1 else { return nil }
-    // With two ranks none of the two is the odd one.
+    // With two ranks, neither is in the minority.
     let odd =
       groups[0].count == groups[1].count
       ? groups.joined().map(\.rank) : groups.dropFirst().joined().map(\.rank)
@@ -77,14 +77,14 @@ struct HangVerdict: Equatable {
 }
 
 extension FlightRecord {
-  /// Such as `collective 340 (sum of a vector, 1200 bytes)`.
+  /// The collective as text, such as `collective 340 (sum of a vector, 1200 bytes)`.
   var name: String {
     let otherRank = peer.map { " with rank \($0)" } ?? ""
     return operation == .start
       ? "the start of MPI" : "collective \(sequence) (\(operation.rawValue)\(otherRank), \(bytes) bytes)"
   }
 
-  /// Where in the job it is, such as `at step 57`.
+  /// The position in the job, such as `at step 57`.
   var place: String { Self.place(phase, step: step) }
 
   static func place(_ phase: JobPhase, step: Int) -> String {
@@ -100,7 +100,7 @@ extension FlightRecord {
 }
 
 extension RankStatus {
-  /// Whether it can't be waited for, unlike a rank that is only late.
+  /// Whether waiting for this rank is useless, unlike a rank that is only late.
   fileprivate func isAbsent(from here: FlightRecord) -> Bool {
     switch process {
     case .stopped, .gone, .silent: true
@@ -109,13 +109,14 @@ extension RankStatus {
     }
   }
 
-  /// Whether its main thread has used the processor since an earlier look, by at least two ticks of the kernel's clock.
+  /// Whether its main thread has used at least two ticks of the kernel's clock of processor time since an earlier
+  /// check.
   fileprivate func hasComputed(since earlier: RankStatus?) -> Bool {
     guard let before = earlier?.processorTime, let now = processorTime else { return false }
     return now - before >= 0.02
   }
 
-  /// The problem of the rank, and its last action.
+  /// Describes the problem of the rank, and its last action.
   func reproach(for here: FlightRecord?) -> String {
     let name = "rank \(rank) on \(host)" + (pid.map { " (process \($0))" } ?? "")
     let problem =

@@ -1,19 +1,19 @@
 import Foundation
 import Synchronization
 
-/// The state of one rank at a moment, as far as other ranks can see it.
+/// The state of one rank at one time, as seen by other ranks.
 public struct RankStatus: Sendable, Codable, Equatable {
   public enum Process: String, Sendable, Codable {
     case running
-    /// Waiting for something that isn't computation: asleep, or in a system call.
+    /// Blocked but not computing: asleep, or in a system call.
     case sleeping
     /// Stopped by a signal or a debugger.
     case stopped
     /// The process has ended.
     case gone
-    /// It ended on purpose, or after reporting an error.
+    /// The process ended on purpose, or after reporting an error.
     case left
-    /// It didn't answer, and nothing on this host knows it.
+    /// The rank didn't answer, and there is no information on it on this host.
     case silent
   }
 
@@ -23,14 +23,14 @@ public struct RankStatus: Sendable, Codable, Equatable {
   public var process: Process
   public var phase: JobPhase?
   public var step: Int?
-  /// The number of collectives that it has begun.
+  /// The number of collectives that it has started.
   public var sequence: Int
-  /// Processor time of its main thread in seconds.
+  /// The processor time of its main thread in seconds.
   public var processorTime: Double?
   /// Its last collectives, the newest last.
   public var records: [FlightRecord]
 
-  /// The collective that it is in; nil if it is in none.
+  /// The collective that it is in; nil between collectives.
   public var current: FlightRecord? { records.last.flatMap { $0.seconds == nil ? $0 : nil } }
 
   static func silent(_ rank: Int, host: String) -> RankStatus {
@@ -38,15 +38,15 @@ public struct RankStatus: Sendable, Codable, Equatable {
   }
 }
 
-/// The ranks of one job on this host: their flight recorders, and what the kernel says about their processes.
+/// The ranks of one job on this host: their flight recorders, and the kernel's information on their processes.
 ///
-/// Recorders are files in shared memory until all ranks have come and mapped them. Then the files are removed, so that
-/// nothing is left behind, however the job ends.
+/// Recorders are files in shared memory until all ranks have started and mapped them. Then the files are removed, so
+/// that none is left behind, however the job ends.
 final class HostRanks: Sendable {
   /// The recorder of this rank.
   let own: FlightRecorder
   let hostName = localHostName()
-  /// The number of ranks on this host, if the launcher tells.
+  /// The number of ranks on this host, if the launcher provides it.
   let expected: Int?
   private let directory: String?
   private let recorders: Mutex<[Int: FlightRecorder]>
@@ -59,7 +59,7 @@ final class HostRanks: Sendable {
     self.expected = expected
   }
 
-  /// Maps the recorders of the ranks that have come meanwhile.
+  /// Maps the recorders of the ranks that have started in the meantime.
   func lookForRanks() {
     guard let directory, let entries = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
       return
@@ -72,7 +72,7 @@ final class HostRanks: Sendable {
     }
   }
 
-  /// Whether the recorder of a rank is known, so that the rank is on this host.
+  /// Whether the recorder of a rank has been found, which means that the rank is on this host.
   func knows(_ rank: Int) -> Bool { recorders.withLock { $0[rank] != nil } }
 
   /// Removes the file of this rank. Its mappings stay valid.
@@ -83,7 +83,7 @@ final class HostRanks: Sendable {
     rmdir(directory)
   }
 
-  /// The ranks of this host that are known, ascending.
+  /// The known ranks of this host, ascending.
   func statuses() -> [RankStatus] {
     known.map { recorder in
       let kernel = ProcessState(recorder.process)
@@ -96,9 +96,10 @@ final class HostRanks: Sendable {
     }
   }
 
-  /// The recorder of a rank of this host that has died, if there is one.
+  /// The recorder of a rank on this host that has died, if there is one.
   ///
-  /// A rank that leaves before this one has reported an error, after which the launcher ends the others: these are not news.
+  /// A rank that has left before this one has reported an error, and the launcher then ends the others: their deaths
+  /// are not reported.
   func firstDead() -> FlightRecorder? {
     let known = known
     guard own.stage == .leaving || !known.contains(where: { $0.stage == .leaving }) else { return nil }
@@ -111,14 +112,16 @@ final class HostRanks: Sendable {
 
   // MARK: - Where the files are
 
-  /// The name that tells the jobs of a host apart, from variables that a launcher gives to all ranks of one job and to no others.
+  /// A name that distinguishes the jobs of a host, made from variables that a launcher passes to all ranks of one job
+  /// and to no others.
   private static var jobName: String {
     let names = ["PMIX_NAMESPACE", "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"]
     let values = names.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
     // Containers may share memory but number their processes separately.
     var namespace = stat()
     _ = stat("/proc/self/ns/pid", &namespace)
-    // MPICH's launcher names no job, but it starts all ranks of a host. Without a launcher, processes have nothing in common.
+    // MPICH's launcher gives jobs no name, but it is the parent of all ranks of a host. Without a launcher, processes
+    // have nothing in common.
     let parent = getenv("PMI_RANK") == nil ? getpid() : getppid()
     let text = "\(namespace.st_ino);" + (values.isEmpty ? "\(parent)" : values.joined(separator: ";"))
     // FNV-1a
@@ -126,7 +129,8 @@ final class HostRanks: Sendable {
     return "rnn-dist-\(getuid())-" + String(hash, radix: 16)
   }
 
-  /// Makes the directory for a job, or finds the one that another rank has made; nil if it can be made nowhere.
+  /// Creates the directory for a job, or finds the one that another rank has created; returns nil if it can't be
+  /// created.
   private static func directory(ofJob name: String) -> String? {
     for parent in ["/dev/shm", NSTemporaryDirectory()] {
       let path = "\(parent)/\(name)"
@@ -141,18 +145,19 @@ final class HostRanks: Sendable {
   }
 }
 
-/// A process as /proc shows it.
+/// A process as shown in /proc.
 struct ProcessState {
   let process: RankStatus.Process
-  /// Seconds of processor time of the main thread.
+  /// The processor time of the main thread in seconds.
   let processorTime: Double
 
-  /// Nil if there is no such process.
+  /// Returns nil if there is no process with this id.
   init?(_ pid: pid_t) {
     guard let text = try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/stat", encoding: .utf8),
       let end = text.lastIndex(of: ")")
     else { return nil }
-    // After the name: state, then numbers; user and system time are the 12th and 13th (proc(5), /proc/PID/stat).
+    // The fields after the name are the state and numbers; user and system time are the 12th and 13th (proc(5),
+    // /proc/PID/stat).
     let fields = text[text.index(after: end)...].split(separator: " ")
     guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
       return nil

@@ -1,23 +1,24 @@
 import Foundation
 
-/// Asks the watchdogs of other hosts what their ranks do, and answers such questions, by datagrams (UDP over IPv4).
+/// Asks the watchdogs of other hosts for the states of their ranks, and answers requests from them, by datagrams (UDP
+/// over IPv4).
 ///
-/// It works while MPI doesn't: it shares neither its connections nor its thread. A watchdog answers for all ranks of its
-/// host, those that are stopped included. Nothing is sent as long as no rank waits for too long.
+/// The socket works while MPI doesn't, because it shares neither MPI's connections nor its thread. A watchdog answers
+/// for all ranks of its host, including stopped ones. It sends no datagrams unless a rank has waited for too long.
 final class StatusSocket: @unchecked Sendable {
-  /// Where a rank can be asked.
+  /// The network address of a rank's watchdog.
   struct Address: Codable, Equatable {
     var rank: Int
     var host: String
     var port: UInt16
-    /// The addresses of its host as dotted numbers.
+    /// The addresses of its host in dotted decimal notation.
     var hosts: [String]
   }
 
   private struct Message: Codable {
-    /// Known to the ranks of one job only.
+    /// A number that only the ranks of one job know.
     var token: UInt64
-    /// A question has no statuses.
+    /// The states in an answer; nil in a request.
     var statuses: [RankStatus]?
   }
 
@@ -47,7 +48,7 @@ final class StatusSocket: @unchecked Sendable {
 
   deinit { _ = close(descriptor) }
 
-  /// The IPv4 addresses of this host, those first that other hosts may reach.
+  /// The IPv4 addresses of this host, starting with those that other hosts may reach.
   static var ownHosts: [String] {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&first) == 0 else { return [] }
@@ -67,11 +68,11 @@ final class StatusSocket: @unchecked Sendable {
       }
       found.append(String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
     }
-    // For ranks on this host whose recorders can't be mapped.
+    // The loopback address is for ranks on this host whose recorders can't be mapped.
     return found + ["127.0.0.1"]
   }
 
-  /// Waits up to `seconds` for messages; answers questions with `own`, and returns the statuses in the answers.
+  /// Waits up to `seconds` for messages; answers requests with `own`, and returns the statuses in the answers.
   func receive(for seconds: Double, token: UInt64, own: () -> [RankStatus]) -> [RankStatus] {
     let end = Date().addingTimeInterval(seconds)
     var received: [RankStatus] = []
@@ -99,7 +100,7 @@ final class StatusSocket: @unchecked Sendable {
     }
   }
 
-  /// Asks a rank, at all addresses of its host.
+  /// Sends a request to a rank, at all addresses of its host.
   func ask(_ address: Address, token: UInt64) {
     for host in address.hosts {
       var destination = sockaddr_in()
@@ -110,7 +111,7 @@ final class StatusSocket: @unchecked Sendable {
     }
   }
 
-  /// A message that can't be sent is lost, as datagrams may be.
+  /// A message that can't be sent is dropped, as datagrams may be.
   private func send(_ message: Message, to destination: sockaddr_in) {
     guard let bytes = try? JSONEncoder().encode(message), bytes.count <= Self.largestMessage else { return }
     var destination = destination

@@ -1,12 +1,12 @@
 import Foundation
 
-/// How long the ranks of a job may wait for each other in one collective, in seconds.
+/// The maximum time that the ranks of a job may wait for each other in one collective, in seconds.
 ///
 /// The variable `RNN_DIST_WATCHDOG` changes limits (`step=30,save=1800`) or switches the watchdog off (`off`).
 public struct WatchLimits: Sendable, Equatable {
   public static let variable = "RNN_DIST_WATCHDOG"
 
-  /// The time within which all ranks must have come.
+  /// The time within which all ranks must have started.
   public var start = 120.0
   public var data = 600.0
   /// The smallest limit of a training step. The limit follows the measured duration of steps, see ``limit(_:typicalStep:)``.
@@ -17,14 +17,14 @@ public struct WatchLimits: Sendable, Equatable {
 
   /// The limit of a training step is at least this many typical steps.
   static let typicalSteps = 20.0
-  /// The limit of the first steps, whose duration isn't known yet, is this many times the smallest limit.
+  /// The limit of the first steps is this many times the smallest limit, because their duration isn't known yet.
   static let firstSteps = 4.0
-  /// A rank that is computing, not stopped or asleep, may be late by this many times the limit.
+  /// A rank that is computing, and neither stopped nor asleep, may be late by this many times the limit.
   static let patienceWithWork = 10.0
 
   public init() {}
 
-  /// Reads the value of the variable; nil means that the watchdog is off. Throws `WatchLimitsError`.
+  /// Parses the value of the variable; returns nil if the watchdog is off. Throws `WatchLimitsError`.
   public init?(_ text: String?) throws {
     let text = text ?? ""
     if text == "off" { return nil }
@@ -42,9 +42,9 @@ public struct WatchLimits: Sendable, Equatable {
     "end": \.end,
   ]
 
-  /// The time that a rank may wait in one collective.
+  /// Returns the time that a rank may wait in one collective.
   ///
-  /// - Parameter typicalStep: the duration of a training step, nil before it is known.
+  /// - Parameter typicalStep: the duration of a training step, nil while it is unknown.
   func limit(_ phase: JobPhase, typicalStep: Double?) -> Double {
     switch phase {
     case .start: start
@@ -57,11 +57,11 @@ public struct WatchLimits: Sendable, Equatable {
   }
 }
 
-/// The variable of the watchdog can't be read.
+/// The variable of the watchdog can't be parsed.
 public struct WatchLimitsError: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   public let part: String
 
-  /// 64: usage.
+  /// The exit code for wrong usage.
   public var exitCode: Int32 { 64 }
 
   public var description: String {

@@ -1,13 +1,13 @@
 import Foundation
 import Synchronization
 
-/// Why the watchdog ended a job.
+/// The reason why the watchdog ended a job.
 public struct JobEnd: Sendable, Codable {
   /// The event, in one line.
   public var message: String
-  /// The ranks that are to blame, if that is known.
+  /// The ranks that caused it, if they are known.
   public var culprits: [Int]
-  /// The training step of the rank that reports.
+  /// The training step of the reporting rank.
   public var step: Int
   /// All ranks with their last collectives, as far as they are known.
   public var ranks: [RankStatus]
@@ -15,10 +15,10 @@ public struct JobEnd: Sendable, Codable {
 
 /// A thread that ends the job when a collective takes longer than its limit, or when a rank of this host has died.
 ///
-/// It makes no MPI call, so it works while MPI waits. It reads the flight recorders of the ranks of its host, and asks the
-/// watchdogs of other hosts. One rank reports; the launcher ends the other ranks when that one exits.
+/// It makes no MPI calls, so it works while MPI waits. It reads the flight recorders of the ranks on its host, and
+/// queries the watchdogs of other hosts. One rank reports; when it exits, the launcher ends the other ranks.
 final class Watchdog: @unchecked Sendable {
-  /// The facts about the job that are known after all ranks have met.
+  /// The facts about the job that are known after all ranks have started.
   struct Job: Sendable {
     var worldSize: Int
     /// The host of every rank.
@@ -26,7 +26,7 @@ final class Watchdog: @unchecked Sendable {
     /// The ranks of other hosts; empty if the job has one host.
     var remote: [StatusSocket.Address]
     var token: UInt64
-    /// Present if there are other hosts.
+    /// Nil if there is only one host.
     var socket: StatusSocket?
   }
 
@@ -39,7 +39,7 @@ final class Watchdog: @unchecked Sendable {
 
   /// The exit code of a rank whose watchdog ends the job.
   static let exitCode: Int32 = 1
-  /// Seconds between two looks.
+  /// The seconds between two checks.
   private static let interval = 0.1
 
   init(_ limits: WatchLimits, launcher: LauncherEnvironment) {
@@ -48,7 +48,7 @@ final class Watchdog: @unchecked Sendable {
     host = HostRanks(rank: launcher.rank, expected: launcher.localSize)
   }
 
-  /// Starts the thread. Signals go to the other threads.
+  /// Starts the thread. The signals are left to the other threads.
   func start() {
     let thread = Thread { [self] in
       var all = sigset_t()
@@ -65,10 +65,11 @@ final class Watchdog: @unchecked Sendable {
     host.removeFile()
   }
 
-  /// Gives the watchdog what it needs to find the other ranks.
+  /// Passes the facts that the watchdog needs to find the other ranks.
   func meet(_ job: Job) { self.job.withLock { $0 = job } }
 
-  /// Calls `report` before the watchdog ends the job, on its thread. It returns the name of a file with the records.
+  /// Registers a function that is called before the watchdog ends the job, on its thread. It returns the name of the
+  /// file with the records.
   func report(to report: @escaping @Sendable (JobEnd) -> String?) { reporter.withLock { $0 = report } }
 
   // MARK: - The thread
@@ -78,7 +79,7 @@ final class Watchdog: @unchecked Sendable {
     while !isOver.load(ordering: .acquiring) {
       _ = receive(for: Self.interval)
       let now = Self.now
-      // If the whole job was stopped, as by a batch system, that time doesn't count.
+      // If the whole job was stopped, for example by a batch system, that time doesn't count.
       let passed = min(now - last, 1)
       last = now
       if host.own.stage == .starting { host.lookForRanks() }
@@ -95,7 +96,7 @@ final class Watchdog: @unchecked Sendable {
     }
   }
 
-  /// Ends the job unless the ranks that are waited for compute, which may take longer.
+  /// Ends the job unless the late ranks are computing, which may take longer.
   private func examine(waited: Double, limit: Double) {
     let earlier = survey()
     let ranks = survey()
@@ -104,7 +105,7 @@ final class Watchdog: @unchecked Sendable {
     else { return }
     let verdict = HangVerdict(own: own, waited: waited, ranks: ranks, earlier: earlier)
     if verdict.isWorking, waited < limit * WatchLimits.patienceWithWork { return }
-    // The lowest rank that isn't to blame reports for all.
+    // The lowest rank that is not a culprit reports for all.
     let reporter = ranks.first { !verdict.culprits.contains($0.rank) && $0.current != nil }?.rank
     if reporter ?? own.rank != own.rank { Thread.sleep(forTimeInterval: 5) }
     end(JobEnd(message: verdict.message, culprits: verdict.culprits, step: current.step, ranks: ranks))
@@ -112,7 +113,7 @@ final class Watchdog: @unchecked Sendable {
 
   private func reportDeath(of dead: FlightRecorder) {
     guard dead.takeReport() else {
-      // Another rank of this host reports. This one only makes sure that the job ends.
+      // Another rank of this host reports. This rank only makes sure that the job ends.
       Thread.sleep(forTimeInterval: 3)
       _exit(Self.exitCode)
     }
@@ -125,7 +126,8 @@ final class Watchdog: @unchecked Sendable {
         step: host.own.step, ranks: ranks))
   }
 
-  /// All ranks, ascending. Ranks of other hosts that don't answer are silent, as are ranks of this host that haven't come.
+  /// Returns all ranks, ascending. Ranks of other hosts that don't answer are `silent`, and so are missing ranks of
+  /// this host.
   private func survey(seconds: Double = 1) -> [RankStatus] {
     let job = job.withLock { $0 }
     if let job, let socket = job.socket {
@@ -134,7 +136,8 @@ final class Watchdog: @unchecked Sendable {
     let answers = receive(for: seconds)
     var found: [Int: RankStatus] = [:]
     for status in answers + host.statuses() { found[status.rank] = status }
-    // Before the ranks have met, only the ranks of this host are known. They are all ranks if the job has one host.
+    // Before the ranks have exchanged their addresses, only the ranks of this host are known. They are all ranks if the
+    // job has one host.
     let size = job?.worldSize ?? (launcher.worldSize == host.expected ? launcher.worldSize ?? 0 : 0)
     for rank in 0..<size where found[rank] == nil {
       found[rank] = .silent(rank, host: job?.hosts[rank] ?? host.hostName)
@@ -142,7 +145,7 @@ final class Watchdog: @unchecked Sendable {
     return found.keys.sorted().compactMap { found[$0] }
   }
 
-  /// Waits, and answers the questions of other hosts meanwhile.
+  /// Waits, and answers requests from other hosts meanwhile.
   private func receive(for seconds: Double) -> [RankStatus] {
     guard let job = job.withLock({ $0 }), let socket = job.socket else {
       Thread.sleep(forTimeInterval: seconds)
@@ -152,7 +155,8 @@ final class Watchdog: @unchecked Sendable {
   }
 
   private func end(_ end: JobEnd) -> Never {
-    // The others, also one that is stopped now and goes on when the launcher ends it, must not report this rank's end.
+    // The other ranks must not report this rank's end. That includes a stopped rank that continues when the launcher
+    // ends it.
     host.own.stage = .leaving
     let file = reporter.withLock { $0 }?(end)
     let text =

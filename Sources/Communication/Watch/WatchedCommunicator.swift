@@ -13,7 +13,7 @@ final class WatchedCommunicator: Communicator {
   var hostName: String { base.hostName }
   var collectives: Int { recorder.sequence }
 
-  /// Watches `base`, after the ranks have told each other how their watchdogs can be asked (collective).
+  /// Watches `base`. Before that, the ranks exchange the addresses of their watchdogs (collective).
   init(_ base: any Communicator, _ watchdog: Watchdog) throws {
     self.base = base
     self.watchdog = watchdog
@@ -26,7 +26,7 @@ final class WatchedCommunicator: Communicator {
     let all = try allgather([UInt8](try JSONEncoder().encode(introduction))).map {
       try JSONDecoder().decode(Introduction.self, from: Data($0))
     }
-    // All ranks have come, so all files exist. After the barrier every rank has mapped them.
+    // All ranks have started, so all files exist. After the barrier every rank has mapped them.
     watchdog.host.lookForRanks()
     let remote = all.map(\.address).filter { !watchdog.host.knows($0.rank) }
     watchdog.meet(
