@@ -98,7 +98,7 @@ extension Communicator {
     try perform { posting throws(MPIError) in try allgather(values, into: gathered, counts, &posting) }
   }
 
-  /// Completes `gathered` on every rank. Each rank has put its own block in its place before the call.
+  /// Completes `gathered` on every rank. Before the call, each rank writes its own block to its position.
   public func allgather<Element: MPIElement>(
     inPlace gathered: UnsafeMutableBufferPointer<Element>, counts: [Int]? = nil
   ) throws(MPIError) {
@@ -177,7 +177,7 @@ extension Communicator {
   }
 
   /// Starts a scatter of `scattered` on `root`, which the request owns. Every block has `count` elements, and
-  /// `wait` returns this rank's.
+  /// `wait` returns this rank's block.
   public func startScatter<Element: MPIElement>(
     _ scattered: consuming Buffer<Element>, count: Int, from root: Int
   ) throws(MPIError) -> Request<Element> {
@@ -258,7 +258,7 @@ extension Communicator {
     try perform { posting throws(MPIError) in try allToAll(values, into: received, &posting) }
   }
 
-  /// Replaces block r of `values` by the block that rank r sends.
+  /// Replaces block r of `values` with the block that rank r sends.
   public func allToAll<Element: MPIElement>(
     inPlace values: UnsafeMutableBufferPointer<Element>
   ) throws(MPIError) {
@@ -302,8 +302,8 @@ extension Communicator {
 
   /// Checks the lengths of a collective over blocks and returns the length of this rank's block.
   ///
-  /// `own` is the length of the buffer of this rank's block, `whole` that of the buffer of all blocks; nil where the
-  /// call has no such buffer. Without `counts` the blocks are equally long.
+  /// `own` is the length of the buffer of this rank's block, `whole` that of the buffer of all blocks; nil if the call
+  /// does not have that buffer. Without `counts` the blocks are equally long.
   func blockLength(_ call: String, own: Int?, whole: Int?, _ counts: [Int]?) throws(MPIError) -> Int {
     guard let counts else {
       let length = own ?? (whole ?? 0) / size
@@ -336,7 +336,7 @@ extension Communicator {
 
   // MARK: - Parts of equal blocks
 
-  /// How MPI finds a part of every block: `count` items of `type` per block.
+  /// The layout of a part of every block: `count` items of `type` per block.
   private struct BlockType {
     let count: Int32
     let type: MPI_Datatype
@@ -381,15 +381,15 @@ extension Communicator {
 
   // MARK: - Steps of varying blocks
 
-  /// One call. Each rank contributes `counts[r]` elements, which are at `base + starts[r]` of the whole buffer.
+  /// One MPI call. Each rank contributes `counts[r]` elements, which are at `base + starts[r]` of the whole buffer.
   private struct Step {
     let counts: UnsafePointer<Int32>?
     let starts: UnsafePointer<Int32>?
     /// The number of elements that this rank contributes.
     let count: Int32
-    /// The position in the whole buffer at which the displacements begin.
+    /// The position in the whole buffer at which the displacements start.
     var base = 0
-    /// The position in this rank's block at which its part begins.
+    /// The position in this rank's block at which its part starts.
     var offset = 0
   }
 

@@ -36,8 +36,9 @@ extension Communicator {
 
   /// Overwrites the start of `values` with a message and returns its origin and length.
   ///
-  /// Nil for `source` or `tag` means any. Throws `MPIError` of class `truncated` if the message is longer than
-  /// `values`. If it was sent in several parts, the parts after the one that didn't fit must still be received.
+  /// `source` and `tag` match any rank or tag if they are nil. Throws `MPIError` of class `truncated` if the message is
+  /// longer than `values`. If it was sent in several parts, the parts after the one that didn't fit must still be
+  /// received.
   @discardableResult
   public func receive<Element: MPIElement>(
     into values: UnsafeMutableBufferPointer<Element>, from source: Int? = nil, tag: Int? = nil
@@ -56,7 +57,7 @@ extension Communicator {
     return reception.status
   }
 
-  /// Returns a message of at most `count` elements. Nil for `source` or `tag` means any.
+  /// Returns a message of at most `count` elements. `source` and `tag` match any rank or tag if they are nil.
   public func receive<Element: MPIElement>(
     atMost count: Int, of type: Element.Type = Element.self, from source: Int? = nil, tag: Int? = nil
   ) throws(MPIError) -> [Element] {
@@ -141,7 +142,8 @@ extension Communicator {
 
   /// Starts to receive into `values`, which the request owns until `wait`.
   ///
-  /// Nil for `source` or `tag` means any. `wait` throws an error of class `truncated` if the message is longer.
+  /// `source` and `tag` match any rank or tag if they are nil. `wait` throws an error of class `truncated` if the
+  /// message is longer.
   public func startReceive<Element: MPIElement>(
     into values: consuming Buffer<Element>, from source: Int? = nil, tag: Int? = nil
   ) throws(MPIError) -> Request<Element> {
@@ -151,14 +153,14 @@ extension Communicator {
       Posting(rank: rank, handles: [first]), result: values.relinquish(), reception: reception)
   }
 
-  /// Returns a source as MPI expects it. Only nil means any source; MPI's own constant for that is -1.
+  /// Returns a source in the form that MPI expects. Only nil means any source; MPI's own constant for that is -1.
   fileprivate func envelope(source: Int?, _ call: String) throws(MPIError) -> Int32 {
     guard let source else { return MPI_ANY_SOURCE }
     try requireRank(source, call, .rank)
     return Int32(source)
   }
 
-  /// Returns a tag as MPI expects it. Only nil means any tag; MPI's own constant for that is -1.
+  /// Returns a tag in the form that MPI expects. Only nil means any tag; MPI's own constant for that is -1.
   fileprivate func envelope(tag: Int?, _ call: String) throws(MPIError) -> Int32 {
     guard let tag else { return MPI_ANY_TAG }
     guard tag >= 0 else {
@@ -169,7 +171,7 @@ extension Communicator {
   }
 }
 
-/// Returns the parts of a message of `count` elements: full parts of `limit` elements, then a shorter, last one.
+/// Returns the parts of a message of `count` elements: full parts of `limit` elements, then a shorter last part.
 ///
 /// The receiver recognizes the end by the shorter part, so it need not know the length in advance.
 private func messageParts(of count: Int, limit: Int) -> [Range<Int>] {

@@ -27,7 +27,7 @@ extension Communicator {
     try perform { posting throws(MPIError) in try broadcast(values, from: root, &posting) }
   }
 
-  /// Overwrites `values` on every rank with those of `root`. All are equally long.
+  /// Overwrites `values` on every rank with those of `root`. All have the same length.
   public func broadcast<Element: MPIElement>(_ values: inout [Element], from root: Int) throws(MPIError) {
     try values.withUnsafeMutableBufferPointer { own throws(MPIError) in try broadcast(own, from: root) }
   }
@@ -125,7 +125,8 @@ extension Communicator {
     }
   }
 
-  /// Overwrites `values` on `root` with the reduction of all ranks' `values`. The other ranks' are only read.
+  /// Overwrites `values` on `root` with the reduction of all ranks' `values`. The `values` of the other ranks are only
+  /// read.
   public func reduce<Element: MPIElement>(
     inPlace values: UnsafeMutableBufferPointer<Element>, _ operation: Reduction<Element>, to root: Int
   ) throws(MPIError) {

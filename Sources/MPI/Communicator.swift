@@ -57,7 +57,7 @@ public struct Communicator: ~Copyable {
 
   /// Returns the communicator of the ranks that pass the same `color`, or nil if `color` is nil (collective).
   ///
-  /// The new ranks are ordered by `key`, and by the current rank where keys are equal.
+  /// The new ranks are ordered by `key`, and by the current rank if keys are equal.
   public func split(color: Int?, key: Int = 0) throws(MPIError) -> Communicator? {
     var made: MPI_Comm?
     let call = "MPI_Comm_split"
@@ -167,12 +167,12 @@ func address<Element>(
   buffer.baseAddress.map { UnsafeMutableRawPointer($0 + offset) }
 }
 
-/// Returns the address to send from. Without a buffer that is `MPI_IN_PLACE`: the elements are in the result already.
+/// Returns the address to send from. Without a buffer, this is `MPI_IN_PLACE`: the elements are in the result already.
 func sendAddress<Element>(_ buffer: UnsafeBufferPointer<Element>?, _ offset: Int) -> UnsafeRawPointer? {
   if let buffer { address(buffer, offset) } else { UnsafeRawPointer(shim_in_place()) }
 }
 
-/// Returns the address to receive at. Without a buffer that is `MPI_IN_PLACE`: the elements stay where they are.
+/// Returns the address to receive at. Without a buffer, this is `MPI_IN_PLACE`: the elements stay in their positions.
 func receiveAddress<Element>(
   _ buffer: UnsafeMutableBufferPointer<Element>?, _ offset: Int
 ) -> UnsafeMutableRawPointer? {

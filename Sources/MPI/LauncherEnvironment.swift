@@ -8,18 +8,19 @@
 
 /// The position of this process in its job, read from the launcher's environment variables without calling MPI.
 ///
-/// With it, one rank alone can print usage errors, a program that was started without a launcher needs no MPI, and a
-/// launcher of another MPI can be recognized: it announces a number of ranks that MPI doesn't find.
+/// With this information, only one rank prints usage errors, and a program that was started without a launcher does not
+/// need MPI. The launcher of a different MPI can be recognized, because it announces a number of ranks that MPI doesn't
+/// find.
 public struct LauncherEnvironment: Sendable, Equatable {
   /// The launcher whose variables were found, such as `Open MPI`.
   public let launcher: String
   /// The rank of this process in the job.
   public let rank: Int
-  /// The number of processes in the job. PMIx alone doesn't tell.
+  /// The number of processes in the job. PMIx alone does not provide it.
   public let worldSize: Int?
-  /// The rank of this process among those on the same host, if the launcher tells.
+  /// The rank of this process among those on the same host, if the launcher provides it.
   public let localRank: Int?
-  /// The number of processes of the job on this host, if the launcher tells.
+  /// The number of processes of the job on this host, if the launcher provides it.
   public let localSize: Int?
 
   /// The environment of this process, or nil if it was started without a launcher.
@@ -56,12 +57,12 @@ public struct LauncherEnvironment: Sendable, Equatable {
     var worldSize: [String] = []
     var localRank: [String] = []
     var localSize: [String] = []
-    /// The variables count only if this one names a step that the launcher started.
+    /// The variables count only if this variable names a step that the launcher started.
     var step: String?
   }
 
-  /// SLURM numbers the steps that srun starts from 0. The highest 32-bit numbers mean batch shells, interactive
-  /// shells and the like, which are not ranks of a job.
+  /// SLURM numbers the steps that srun starts from 0. The highest 32-bit numbers denote batch shells, interactive
+  /// shells and similar steps, which are not ranks of a job.
   private static func isLaunchedStep(_ identifier: String?) -> Bool {
     guard let number = identifier.flatMap({ UInt64($0) }) else { return false }
     return number < 0xFFFF_FFF0

@@ -1,6 +1,6 @@
 import COpenMPI
 
-/// An MPI call that failed, or that was refused because its arguments can't be right.
+/// A failed MPI call, or a call that was rejected because its arguments can't be right.
 public struct MPIError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The problem.
   public enum Kind: Sendable, Equatable {
@@ -25,9 +25,9 @@ public struct MPIError: Error, Sendable, Equatable, CustomStringConvertible {
     public init(rawValue: Int32) { self.rawValue = rawValue }
     /// A message was longer than the receive buffer.
     public static let truncated = ErrorClass(rawValue: MPI_ERR_TRUNCATE)
-    /// There is no such rank.
+    /// The rank does not exist.
     public static let rank = ErrorClass(rawValue: MPI_ERR_RANK)
-    /// There is no such root.
+    /// The root does not exist.
     public static let root = ErrorClass(rawValue: MPI_ERR_ROOT)
     /// The tag is negative or too large.
     public static let tag = ErrorClass(rawValue: MPI_ERR_TAG)

@@ -22,9 +22,9 @@ extension Reduction where Element: FixedWidthInteger {
   public static var bitwiseOr: Reduction { Reduction(handle: shim_bitwise_or()) }
   /// The bits set on an odd number of ranks.
   public static var bitwiseXor: Reduction { Reduction(handle: shim_bitwise_xor()) }
-  /// Non-zero where every rank has a non-zero element, else 0.
+  /// Non-zero if every rank has a non-zero element, otherwise 0.
   public static var logicalAnd: Reduction { Reduction(handle: shim_logical_and()) }
-  /// Non-zero where any rank has a non-zero element, else 0.
+  /// Non-zero if any rank has a non-zero element, otherwise 0.
   public static var logicalOr: Reduction { Reduction(handle: shim_logical_or()) }
 }
 
@@ -83,7 +83,7 @@ public struct UserReduction<Element: MPIElement>: ~Copyable {
   /// The operation to pass to a collective, valid until `free()`.
   public var operation: Reduction<Element> { Reduction(handle: handle) }
 
-  /// Releases the slot. No collective may still be using the operation.
+  /// Releases the slot. The operation must not be in use by a collective.
   public consuming func free() throws(MPIError) {
     var handle: MPI_Op? = handle
     try requireSuccess("MPI_Op_free", MPI_Op_free(&handle), rank: nil)

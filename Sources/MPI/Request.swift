@@ -31,8 +31,8 @@ public struct Request<Element: MPIElement>: ~Copyable {
 
   /// Waits until the operation is complete and returns the buffer with its result.
   ///
-  /// For a receive that is the buffer with the message, for a send the buffer that was sent. Throws the error of the
-  /// operation if it failed.
+  /// For a receive, this is the buffer with the message; for a send, it is the buffer that was sent. Throws the error
+  /// of the operation if it failed.
   public consuming func wait() throws(MPIError) -> Buffer<Element> {
     var status: Status?
     return try wait(status: &status)

@@ -1,13 +1,13 @@
-// MPI for Swift, a product of its own.
+// A Swift interface to MPI that can be used as a separate product.
 //
-// This module wraps MPI for any Swift program, not only for this project's. It covers the runtime, communicators,
+// This module wraps MPI for any Swift program, not only for this project. It covers the runtime, communicators,
 // point-to-point messages, the collectives on equal and on varying blocks, reductions written in Swift, and shared
-// memory. Every collective exists in a blocking form, in a nonblocking form, in place where MPI offers that, and on
+// memory. Every collective exists in a blocking form, in a nonblocking form, in place if MPI supports that, and on
 // arrays. That is why the module has operations that rnn-dist doesn't call; Examples/ has a program that uses it.
 
 import COpenMPI
 
-/// The threads that may call MPI (MPI 3.1, section 12.4), in ascending order of freedom.
+/// The threads that may call MPI (MPI 3.1, section 12.4), in ascending order of permitted concurrency.
 public enum ThreadLevel: Int32, Sendable, Comparable {
   /// The process has one thread.
   case single = 0

@@ -10,7 +10,7 @@ public struct SharedWindow<Element: MPIElement>: ~Copyable {
 
   /// Allocates `count` elements, all bits zero, for this rank (collective; ranks may pass different counts).
   ///
-  /// All ranks of `communicator` must be on one host; `Communicator.splitByHost()` makes such a communicator.
+  /// All ranks of `communicator` must be on one host; `Communicator.splitByHost()` returns such a communicator.
   public init(count: Int, on communicator: borrowing Communicator) throws(MPIError) {
     let call = "MPI_Win_allocate_shared"
     let rank = communicator.rank
