@@ -4,8 +4,8 @@ import Foundation
 ///
 ///     {"digest":"xxh3-128:…","content":{"files":{NAME:{"bytes":N,"digest":"…"},…},"format":1,"state":…,"step":N}}
 ///
-/// The digest covers the bytes of the content. Around the content only the bytes above are allowed, so that every
-/// change of a single bit is noticed.
+/// The digest covers the bytes of the content. Only the bytes above are allowed around the content, so that a change of
+/// any single bit is detected.
 struct CheckpointState: Sendable {
   struct File: Codable, Sendable {
     var bytes: Int

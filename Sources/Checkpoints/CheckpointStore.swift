@@ -24,18 +24,18 @@ public struct CheckpointStore: Sendable {
 
   // MARK: - Writing
 
-  /// Writes a checkpoint, points `last` (and `best`) at it, and removes old ones.
+  /// Writes a checkpoint, points `last` (and `best`) to it, and removes old ones.
   ///
   /// The same arguments give the same bytes. If it throws, all earlier checkpoints still exist. If it throws while it
   /// updates links or removes old checkpoints, the new one exists too.
   ///
   /// - Parameters:
-  ///   - step: the number of optimizer steps done.
+  ///   - step: the number of finished optimizer steps.
   ///   - model: the weights.
-  ///   - optimizer: the moments of the optimizer and everything else that is as large as the model.
-  ///   - state: everything else that is needed to continue; encoded as JSON.
+  ///   - optimizer: the moments of the optimizer and any other tensors as large as the model.
+  ///   - state: all other state that is needed to continue; encoded as JSON.
   ///   - isBest: whether this is the best checkpoint so far.
-  ///   - metadata: of the file of weights: what its names and shapes don't say.
+  ///   - metadata: the metadata of the weight file: facts that its names and shapes don't show.
   /// - Returns: the directory of the checkpoint.
   /// - Throws: `FileFailure`, `CheckpointFailure.unencodableState`.
   @discardableResult public func save(
@@ -86,7 +86,8 @@ public struct CheckpointStore: Sendable {
     return files
   }
 
-  /// Renames a complete directory to its final name. An earlier directory of that name is kept until this is done.
+  /// Renames a complete directory to its final name. An earlier directory of that name is kept until the rename has
+  /// succeeded.
   private func replace(step: Int, by temporary: String) throws {
     let path = path(step: step)
     let old = "\(directory)/\(Name.replaced(step: step))"
@@ -111,7 +112,8 @@ public struct CheckpointStore: Sendable {
 
   // MARK: - Loading
 
-  /// Returns the steps of all checkpoints, damaged ones too, in ascending order. Empty without a directory.
+  /// Returns the steps of all checkpoints, including damaged ones, in ascending order. The result is empty if there is
+  /// no directory.
   ///
   /// - Throws: `FileFailure` if the directory can't be listed.
   public func steps() throws -> [Int] {
@@ -152,7 +154,7 @@ public struct CheckpointStore: Sendable {
     return try LoadedCheckpoint(verifying: candidate.path, expectedStep: step)
   }
 
-  /// Opens and verifies the checkpoint in a directory, or the one that a link points at.
+  /// Opens and verifies the checkpoint in a directory, or the target of a link.
   ///
   /// - Throws: `CheckpointFailure`, `SafetensorsFailure`, `FileFailure`.
   public static func load(path: String) throws -> LoadedCheckpoint {
@@ -187,7 +189,8 @@ public struct CheckpointStore: Sendable {
     var missing: Int?
     while let step = linkedStep(link), step != missing {
       if Self.exists(path(step: step)) { return path(step: step) }
-      // A run in progress may have moved the link on after it was read, and removed this checkpoint. So it is read again.
+      // A run in progress may have updated the link after it was read, and removed this checkpoint. The link is
+      // therefore read again.
       missing = step
     }
     return nil
@@ -275,7 +278,7 @@ public struct CheckpointStore: Sendable {
 
   private func path(step: Int) -> String { "\(directory)/\(Name.checkpoint(step: step))" }
 
-  /// Returns the step that a link points at.
+  /// Returns the step that a link points to.
   private func linkedStep(_ link: String) -> Int? {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\(link)"))
       .flatMap(Name.checkpointStep)

@@ -1,13 +1,13 @@
 import CXXHash
 
-/// A streaming XXH3-128 digest. It doesn't depend on the pieces in which the bytes are added.
+/// A streaming XXH3-128 digest. It doesn't depend on how the bytes are split into pieces.
 ///
 /// It detects accidents, such as a flipped bit, a truncated file or replicas that differ. It doesn't protect against
 /// files that are forged on purpose.
 public struct Digest: ~Copyable {
   private let state: OpaquePointer
 
-  /// Creates the digest of no bytes.
+  /// Creates the digest of an empty input.
   public init() {
     guard let state = XXH3_createState() else { preconditionFailure("no memory for the state of a digest") }
     self.state = state

@@ -3,12 +3,13 @@ import Foundation
 /// Replaces a file so that at any time a reader finds the complete old content or the complete new content.
 ///
 /// The bytes are written to a temporary file in the same directory and flushed to the disk. Then the temporary file is
-/// renamed, and the directory is flushed. A failure before the rename removes the temporary file and leaves the old one.
+/// renamed, and the directory is flushed. A failure before the rename removes the temporary file and leaves the old
+/// file unchanged.
 public enum DurableFile {
   /// Appends bytes to the new file.
   public typealias Append = (UnsafeRawBufferPointer) throws -> Void
 
-  /// Replaces the file at `path` by one with the bytes that `body` appends; throws `FileFailure`.
+  /// Replaces the file at `path` with a file of the bytes that `body` appends; throws `FileFailure`.
   public static func write(
     to path: String, operations: FileSystemOperations = .standard, body: (Append) throws -> Void
   ) throws {
@@ -33,15 +34,15 @@ public enum DurableFile {
     try operations.flushDirectory(directory)
   }
 
-  /// Replaces the file at `path` by one with `contents`; throws `FileFailure`.
+  /// Replaces the file at `path` with a file of `contents`; throws `FileFailure`.
   public static func write(
     _ contents: Data, to path: String, operations: FileSystemOperations = .standard
   ) throws {
     try write(to: path, operations: operations) { append in try contents.withUnsafeBytes(append) }
   }
 
-  /// Whether a name is that of a temporary file or directory, and the process that made it is dead or this one, which isn't
-  /// writing its own leftovers.
+  /// Whether a name is that of a temporary file or directory whose writer is dead. A name of this process counts as
+  /// well, because it is not writing a file while it looks for leftovers.
   public static func isLeftover(_ name: String) -> Bool {
     guard name.hasPrefix("."), let mark = name.range(of: ".tmp-", options: .backwards),
       let process = pid_t(name[mark.upperBound...])

@@ -55,7 +55,7 @@ public struct FileFailure: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// The error number of a system call, before it is known which file it concerns.
+/// The error number of a system call, before the file that it concerns is known.
 public struct SystemCallError: Error, Sendable, Equatable {
   public let number: Int32
 
@@ -176,7 +176,7 @@ public struct FileSystemOperations: Sendable {
     defer { _ = Foundation.close(descriptor) }
     _ = try attempt(.flush, path) {
       let result = fsync(descriptor)
-      // Some network file systems can't flush a directory and report that. They keep the order of renames themselves.
+      // Some network file systems report that they can't flush a directory. They keep the order of renames themselves.
       return result < 0 && errno == EINVAL ? 0 : result
     }
   }
@@ -200,7 +200,8 @@ public struct FileSystemOperations: Sendable {
     }
   }
 
-  /// Returns the names in a directory, hidden ones too, sorted, or none if the directory doesn't exist.
+  /// Returns the names in a directory, including hidden ones, in sorted order. The result is empty if the directory
+  /// doesn't exist.
   ///
   /// - Throws: `FileFailure`.
   public func names(in path: String) throws -> [String] {

@@ -13,7 +13,7 @@ public struct LoadedCheckpoint: Sendable {
   public let path: String
   /// The weights.
   public let model: SafetensorsFile
-  /// The moments of the optimizer and everything else that is as large as the model.
+  /// The moments of the optimizer and any other tensors as large as the model.
   public let optimizer: SafetensorsFile
   /// The newer checkpoints that were skipped because they are damaged. They still exist.
   public let rejected: [RejectedCheckpoint]
@@ -28,9 +28,9 @@ public struct LoadedCheckpoint: Sendable {
     }
   }
 
-  /// Opens a checkpoint and verifies all of it.
+  /// Opens a checkpoint and verifies all its files.
   ///
-  /// - Parameter expectedStep: the step in the name of the directory, nil if the name doesn't tell.
+  /// - Parameter expectedStep: the step in the name of the directory; nil if the name doesn't contain it.
   /// - Throws: `FileFailure`, `SafetensorsFailure`, `CheckpointFailure`.
   init(verifying path: String, expectedStep: Int? = nil, rejected: [RejectedCheckpoint] = []) throws {
     let contents = try CheckpointState(checkpoint: path)
@@ -49,7 +49,7 @@ public struct LoadedCheckpoint: Sendable {
     _ name: String, in path: String, _ contents: CheckpointState
   ) throws -> SafetensorsFile {
     let file = try SafetensorsFile(path: path + "/" + name)
-    // First check that the file is intact, then that it was saved together with this state.
+    // The first check shows that the file is intact, the second that it was saved together with this state.
     try file.verifyDigest()
     let recorded = contents.files[name]?.digest ?? "no digest"
     let found = file.metadata[SafetensorsFile.digestKey] ?? "no digest"
@@ -70,7 +70,7 @@ public struct CheckpointFailure: Error, Sendable, Equatable, CustomStringConvert
     case damagedState(String)
     /// A tensor file doesn't belong to this state.
     case fileMismatch(file: String, recorded: String, found: String)
-    /// The name of the directory has a different step than the state in it.
+    /// The name of the directory has a different step than its state.
     case wrongStep(recorded: Int, expected: Int)
     /// The state is intact but not of the requested type.
     case undecodableState(String)
@@ -114,13 +114,13 @@ public struct RejectedCheckpoint: Sendable, Equatable, CustomStringConvertible {
   public var description: String { reason.hasPrefix(path) ? reason : "\(path): \(reason)" }
 }
 
-/// All existing checkpoints are damaged. Training must not start from scratch as if there were none.
+/// All existing checkpoints are damaged. Training must not start from scratch as if there were no checkpoints.
 public struct NoValidCheckpoint: Error, Sendable, Equatable, CustomStringConvertible {
   public let directory: String
   /// Every existing checkpoint, newest first.
   public let rejected: [RejectedCheckpoint]
 
-  /// 65: bad data.
+  /// The exit code for bad data.
   public var exitCode: Int32 { 65 }
 
   public var description: String {

@@ -54,7 +54,8 @@ public final class SafetensorsFile: Sendable {
 
   /// Overwrites `destination`, which must be exactly as large as the tensor, with the bytes of the tensor.
   ///
-  /// - Throws: `SafetensorsFailure` if there is no such tensor or the file was truncated meanwhile; `FileFailure`.
+  /// - Throws: `SafetensorsFailure` if there is no such tensor or the file has been truncated in the meantime;
+  ///   `FileFailure`.
   public func read(_ name: String, into destination: UnsafeMutableRawBufferPointer) throws {
     let tensor = try info(name)
     precondition(
@@ -125,7 +126,7 @@ public final class SafetensorsFile: Sendable {
 
   // MARK: - Pieces of a tensor
 
-  /// The number of bytes that are read at a time if a tensor is converted or digested.
+  /// The number of bytes that are read at a time to convert or digest a tensor.
   private static let pieceBytes = 1 << 18
 
   private func info(_ name: String) throws -> TensorInfo {
@@ -182,7 +183,7 @@ public final class SafetensorsFile: Sendable {
 /// The digest of a safetensors file.
 ///
 /// It covers the metadata except the digest itself, and the name, type, shape and bytes of each tensor in the order of
-/// the data, and so everything that a reader of the file gets.
+/// the data: everything that a reader of the file receives.
 private struct ContentDigest: ~Copyable {
   private var digest = Digest()
 
@@ -218,7 +219,7 @@ public enum TensorType: String, Sendable, CaseIterable, Codable {
   case uint8 = "U8"
   case bool = "BOOL"
 
-  /// The bytes of one element.
+  /// The size of one element in bytes.
   public var byteCount: Int {
     switch self {
     case .float64, .int64, .uint64: 8
@@ -233,9 +234,9 @@ public enum TensorType: String, Sendable, CaseIterable, Codable {
 public struct TensorInfo: Sendable, Equatable {
   public let name: String
   public let dtype: TensorType
-  /// The number of rows first; empty for a scalar.
+  /// The dimensions, with the number of rows first; empty for a scalar.
   public let shape: [Int]
-  /// The position of the tensor's bytes, relative to the beginning of the data (not of the file).
+  /// The position of the tensor's bytes, relative to the start of the data (not of the file).
   public let dataOffsets: Range<Int>
 
   /// The number of elements, the product of the shape.

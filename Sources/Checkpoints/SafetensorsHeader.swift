@@ -1,4 +1,4 @@
-/// The header of a safetensors file: the JSON between the length at the beginning of the file and the data.
+/// The header of a safetensors file: the JSON between the length at the start of the file and the data.
 ///
 /// The rules are those of the reference reader, and in addition no key may occur twice.
 struct SafetensorsHeader: Sendable {
@@ -26,7 +26,7 @@ struct SafetensorsHeader: Sendable {
   /// Reads and checks a header.
   ///
   /// - Parameters:
-  ///   - json: the bytes of the header, with padding, without the length before them.
+  ///   - json: the bytes of the header, with padding but without the length before them.
   ///   - dataBytes: the size of the data after the header.
   ///   - path: the file, for errors.
   /// - Throws: `SafetensorsFailure`.
@@ -61,7 +61,7 @@ struct SafetensorsHeader: Sendable {
       }
     }
     try json.end()
-    // An empty tensor begins at the same position as the next one and must come before it.
+    // An empty tensor starts at the same position as the next one and must come before it.
     tensors.sort {
       ($0.dataOffsets.lowerBound, $0.dataOffsets.upperBound)
         < ($1.dataOffsets.lowerBound, $1.dataOffsets.upperBound)
@@ -179,7 +179,7 @@ public struct SafetensorsFailure: Error, Sendable, Equatable, CustomStringConver
   /// The broken rule, with the tensor or the position.
   public let problem: String
 
-  /// 65: bad data.
+  /// The exit code for bad data.
   public var exitCode: Int32 { 65 }
 
   public var description: String { "\(path): \(problem); use another copy of this file" }

@@ -90,7 +90,7 @@ struct StrictJSON {
     return unescaped
   }
 
-  /// Reads the end of the bytes, which only white space may precede.
+  /// Reads the end of the bytes, after optional white space.
   mutating func end() throws {
     skipSpace()
     if peek != nil { throw problem("the end of the JSON") }
@@ -98,7 +98,7 @@ struct StrictJSON {
 
   // MARK: - Pieces
 
-  /// Returns whether `character` comes next, after any white space.
+  /// Returns whether `character` comes next, after optional white space.
   mutating func isNext(_ character: Unicode.Scalar) -> Bool {
     skipSpace()
     return peek == UInt8(ascii: character)
