@@ -5,9 +5,9 @@
 ///     try AttentionPicture(title: "step 2000", outputTokens: ["2017", "-", "05"], panels: [panel])
 ///       .write(to: "\(paths.attention)/step-2000-1.svg")
 ///
-/// The same content gives the same bytes. Only the beginning of long sequences is drawn, with a note that says so.
+/// The same content gives the same bytes. Only the start of long sequences is drawn, with a note that says so.
 public struct AttentionPicture: Sendable, Equatable {
-  /// One source with its weights.
+  /// The weights for one source.
   public struct Panel: Sendable, Equatable {
     /// The caption above the columns, such as `source`, `text` or `question`.
     public let name: String
@@ -23,7 +23,7 @@ public struct AttentionPicture: Sendable, Equatable {
     }
   }
 
-  /// The largest number of tokens of a sequence that are drawn.
+  /// The largest number of tokens drawn for a sequence.
   public static let mostTokens = 200
 
   public let title: String
@@ -208,7 +208,7 @@ private struct AttentionDrawing {
       + "M\(svgNumber(x + far)) \(svgNumber(y + near))L\(svgNumber(x + near)) \(svgNumber(y + far))"
   }
 
-  /// Draws the lines between the cells. Every fifth line is darker, which makes rows and columns easier to follow.
+  /// Draws the lines between the cells. Every fifth line is darker, so that rows and columns are easier to follow.
   private func drawGrid(at x: Double, columns: Int, on canvas: inout SVGCanvas) {
     let (right, bottom) = (x + Double(columns) * cell, top + Double(rowLabels.count) * cell)
     var (thin, thick) = ("", "")
@@ -228,7 +228,7 @@ private struct AttentionDrawing {
 
   // MARK: - Legend
 
-  /// Draws the scale of shades, and the mark of NaN if there is one; returns the lower edge.
+  /// Draws the scale of shades, and the mark for NaN if there is one; returns the lower edge.
   private func drawLegend(at x: Double, on canvas: inout SVGCanvas) -> Double {
     let (steps, height, width) = (20, 120.0, 14.0)
     canvas.text("weight", x: x, y: top - 8, size: 11, color: Self.quiet)

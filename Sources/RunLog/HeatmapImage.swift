@@ -1,24 +1,24 @@
 import CZlib
 import Foundation
 
-/// Attention weights as a PNG image without labels, for TensorBoard, which shows no SVG. A cell is a square of pixels in the
-/// shades of ``AttentionPicture``.
+/// Attention weights as a PNG image without labels, for TensorBoard, which does not show SVG. Each cell is a square of
+/// pixels in the shades of ``AttentionPicture``.
 public struct HeatmapImage: Sendable, Equatable {
   private static let cell = 8
-  /// Cells that are drawn at most in each direction.
+  /// The largest number of cells in each direction.
   private static let mostCells = 200
 
   let width: Int
   let height: Int
   let png: [UInt8]
 
-  /// Draws the weights of all sources side by side, [output token][source token]. Nil if there is nothing to draw.
+  /// Draws the weights of all sources side by side, [output token][source token]. Nil if there are no weights.
   public init?(_ sources: [[[Float]]]) {
     guard let rows = sources.first?.count, rows > 0, sources.allSatisfy({ $0.count == rows }) else {
       return nil
     }
     let lines = (0..<min(rows, Self.mostCells)).map { row in
-      // White cells, as of weight 0, between two sources.
+      // A column of white cells, which have weight 0, separates two sources.
       Array(sources.map { $0[row] }.joined(separator: [0]).prefix(Self.mostCells))
     }
     guard let columns = lines.map(\.count).max(), columns > 0 else { return nil }
@@ -27,7 +27,7 @@ public struct HeatmapImage: Sendable, Equatable {
     for line in lines {
       let shades = line.map { $0.isNaN ? 0 : UInt8((min(max($0, 0), 1) * 255).rounded()) }
       let padded = shades + [UInt8](repeating: 0, count: columns - shades.count)
-      // A line begins with the number of its filter: none.
+      // A line starts with the number of its filter; 0 means no filter.
       var row: [UInt8] = [0]
       for shade in padded { row += [UInt8](repeating: shade, count: Self.cell) }
       for _ in 0..<Self.cell { pixels += row }

@@ -1,6 +1,6 @@
 import Checkpoints
 
-/// A JSON value. Swift literals of all kinds convert to it.
+/// A JSON value. Swift literals of all JSON types convert to it.
 public indirect enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)
@@ -9,10 +9,10 @@ public indirect enum JSONValue: Sendable, Equatable {
   case double(Double)
   case string(String)
   case array([JSONValue])
-  /// Members in the order in which they are written.
+  /// The members, in the order in which they are written.
   case object([JSONMember])
 
-  /// The value as JSON on one line. NaN and infinities, which JSON doesn't have, become `null`.
+  /// The value as JSON on one line. NaN and infinities, which JSON can't represent, become `null`.
   public var text: String {
     switch self {
     case .null: "null"

@@ -12,7 +12,7 @@ public struct LinePlot: Sendable, Equatable {
   public struct Point: Sendable, Equatable {
     public var x: Double
     public var y: Double
-    /// The least and the largest of the numbers whose mean is `y`; nil if it is not a mean.
+    /// The smallest and the largest of the numbers whose mean is `y`; nil if `y` is not a mean.
     public var spread: ClosedRange<Double>?
 
     public init(x: Double, y: Double, spread: ClosedRange<Double>? = nil) {
@@ -186,7 +186,7 @@ private struct LineDrawing {
     }
   }
 
-  /// Draws the labels and the counts of the intervals, as many as there is room for.
+  /// Draws the labels and the counts of as many intervals as fit.
   private func drawBins(on canvas: inout SVGCanvas) {
     var end = -Double.infinity
     for bin in plot.bins {
@@ -202,7 +202,8 @@ private struct LineDrawing {
     }
   }
 
-  /// Where the vertical axis starts, if that is not at zero and a reader could take differences for ratios.
+  /// The note that gives the start of the vertical axis, if it is not zero and a reader could mistake differences for
+  /// ratios.
   private var axisNote: String? {
     guard plot.yScale == .linear, !pieces.allSatisfy(\.isEmpty), let first = yAxis.ticks.first,
       first.value > 0
@@ -231,7 +232,7 @@ private struct LineDrawing {
     }
   }
 
-  /// Fills the area between the least and the largest number of each point.
+  /// Fills the area between the smallest and the largest number of each point.
   private func drawSpread(_ piece: [LinePlot.Point], _ color: String, on canvas: inout SVGCanvas) {
     let bounds = piece.compactMap { point in
       point.spread.map { (point.x, $0.lowerBound, $0.upperBound) }
@@ -255,8 +256,8 @@ private struct LineDrawing {
 
   /// Returns, for each column of pixels, only the first, the lowest, the highest and the last point.
   ///
-  /// The line looks the same, even with a single peak, and a chart of a million steps is a small file. A line that is
-  /// short or that goes backward is returned as it is.
+  /// The line looks the same, even with a single peak, and the file stays small even for a million steps. A line that
+  /// is short or that goes backward is returned as it is.
   private static func thinned(_ places: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {
     guard places.count > Int(4 * plotWidth), zip(places, places.dropFirst()).allSatisfy({ $0.x <= $1.x })
     else {
@@ -309,22 +310,23 @@ struct LineAxis {
   private let lower: Double
   private let upper: Double
 
-  /// Whether an axis can show a number. Beyond these bounds, differences and steps would overflow.
+  /// Whether a number is within the bounds of an axis. Beyond them, differences and steps would overflow.
   static func canShow(_ number: Double, _ scale: LinePlot.Scale) -> Bool {
     abs(number) <= 1e100 && (scale == .linear || number >= 1e-100)
   }
 
-  /// Creates an axis for numbers that it can show. Without numbers it is 0 ... 1, or 1 ... 10 if it is logarithmic.
+  /// Creates an axis for numbers that it can show. If there are no numbers, the axis is 0 ... 1, or 1 ... 10 if it is
+  /// logarithmic.
   ///
   /// - Parameters:
   ///   - values: the numbers to show.
-  ///   - extendsToTicks: whether the axis begins and ends at ticks, as a vertical axis should, instead of at the data.
+  ///   - extendsToTicks: whether the axis starts and ends at ticks, as a vertical axis should, and not at the data.
   init(_ values: [Double], scale: LinePlot.Scale, extendsToTicks: Bool) {
     self.scale = scale
     let isLinear = scale == .linear
     var least = values.min() ?? (isLinear ? 0 : 1)
     var most = values.max() ?? (isLinear ? 1 : 10)
-    // Equal numbers need a range of some size, so that ticks differ from each other.
+    // A range of equal numbers is widened, so that the ticks differ from each other.
     if most - least <= abs(most) * 1e-9 {
       let room = least == 0 ? 1 : abs(least) * (isLinear ? 0.1 : 0.5)
       (least, most) = (least - room, most + room)
@@ -339,7 +341,7 @@ struct LineAxis {
     } else {
       let ticks = Self.logarithmicTicks(least, most)
       if extendsToTicks {
-        // The next tick may be a decade away, so extend the range only a little beyond the data.
+        // The next tick may be a decade away, so the range extends only a little beyond the data.
         let margin = (log10(most) - log10(least)) * 0.04
         (lower, upper) = (log10(least) - margin, log10(most) + margin)
       } else {
@@ -349,14 +351,14 @@ struct LineAxis {
     }
   }
 
-  /// Returns the position of a number, 0 at the beginning of the axis and 1 at its end.
+  /// Returns the position of a number, 0 at the start of the axis and 1 at its end.
   func position(of number: Double) -> Double {
     ((scale == .linear ? number : log10(number)) - lower) / (upper - lower)
   }
 
   // MARK: - Ticks
 
-  /// Returns the distance of ticks that gives about six of them: 1, 2 or 5 times a power of ten.
+  /// Returns the distance between ticks that gives about six of them: 1, 2 or 5 times a power of ten.
   private static func step(across range: Double) -> Double {
     let rough = range / 6
     let power = pow(10, floor(log10(rough)))
@@ -364,7 +366,7 @@ struct LineAxis {
   }
 
   private static func linearTicks(_ least: Double, _ most: Double, _ step: Double) -> [Tick] {
-    // Multiply instead of adding, so that rounding errors don't accumulate.
+    // Multiplies instead of adding, so that rounding errors don't accumulate.
     let first = (least / step - 1e-6).rounded(.up)
     let last = (most / step + 1e-6).rounded(.down)
     guard first <= last else { return [] }
@@ -392,7 +394,8 @@ struct LineAxis {
     return ticks
   }
 
-  /// Returns a number with the decimals that the step requires. Very large and very small numbers have an exponent.
+  /// Returns a number with the number of decimals that the step requires. Very large and very small numbers have an
+  /// exponent.
   private static func label(_ value: Double, step: Double) -> String {
     if abs(value) < step * 1e-6 { return "0" }
     let decimals = max(0, -Int(floor(log10(step) + 1e-9)))

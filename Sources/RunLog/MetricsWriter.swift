@@ -48,7 +48,8 @@ public final class MetricsWriter {
     var step: Int?
   }
 
-  /// Removes the lines of later steps, which will be written again, and those that a dying process didn't complete.
+  /// Removes the lines of later steps, which will be written again, and an incomplete line at the end, left by a
+  /// process that died.
   ///
   /// The file is replaced atomically, or not changed.
   private static func rewind(_ path: String, to step: Int) throws {

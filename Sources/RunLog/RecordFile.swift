@@ -1,7 +1,7 @@
 import Checkpoints
 import Foundation
 
-/// A file to which complete records are appended. A record that can't be written completely is removed again.
+/// A file to which complete records are appended. A record that can't be written completely is removed.
 ///
 /// Each record is passed to the system immediately, so that other processes can read it and it survives the death of
 /// this process.

@@ -5,28 +5,28 @@ import Foundation
 public final class RunDirectory: Sendable {
   /// How to treat a directory that already holds a run.
   public enum ExistingRun: Sendable, CaseIterable {
-    /// Refuse it: the default.
+    /// Refuse the directory. This is the default.
     case refuse
-    /// Continue the run: `--resume`. If there is none yet, a new run begins, so that a supervisor can always resume.
+    /// Continue the run: `--resume`. If there is none yet, a new run starts, so that a supervisor can always resume.
     case resume
     /// Remove the files of the run first: `--overwrite`.
     case overwrite
   }
 
   public let paths: RunPaths
-  /// Whether the directory held a run that is now continued.
+  /// Whether the directory held a run that this job continues.
   public let isResumed: Bool
   private let lock: RunLock
 
   /// Creates the directory or takes over an existing one, according to `existing`, and locks it.
   ///
-  /// A directory with files that don't belong to a run is never changed, whatever `existing` is.
+  /// A directory with files that don't belong to a run is never changed, regardless of `existing`.
   ///
   /// - Throws: `RunDirectoryFailure` if the directory is refused, `FileFailure` if a system call fails.
   public init(path: String, existing: ExistingRun = .refuse) throws {
     let paths = RunPaths(root: path)
     self.paths = paths
-    // Check before locking, because the lock would add a file to a directory that isn't a run's ...
+    // Check before locking, because the lock would add a file to a directory that doesn't belong to a run ...
     if try Self.check(paths, existing) == .absent {
       try FileSystemOperations.standard.createDirectories(path)
     }
@@ -66,7 +66,7 @@ public final class RunDirectory: Sendable {
   private static func removeRun(_ paths: RunPaths) throws {
     let files = FileSystemOperations.standard
     let names = try files.names(in: paths.root).filter(RunPaths.isDocumented)
-    // The files that mark the directory as a run go last, so that an interrupted removal can be repeated.
+    // The files that mark the directory as a run are removed last, so that an interrupted removal can be repeated.
     let (marks, others) = (
       names.filter(RunPaths.marks.contains), names.filter { !RunPaths.marks.contains($0) }
     )
@@ -95,17 +95,17 @@ public struct RunDirectoryFailure: Error, Sendable, Equatable, CustomStringConve
   public enum Reason: Sendable, Equatable {
     case missing
     case notADirectory
-    /// A run was to be read, but the directory holds none.
+    /// The command reads a run, but the directory holds none.
     case notARun
-    /// A run was to be resumed, but the directory holds none.
+    /// The job should resume a run, but the directory holds none.
     case nothingToResume
-    /// A new run was to be started, but the directory already holds one.
+    /// The job should start a new run, but the directory already holds one.
     case alreadyARun
-    /// A run was to be started, but the directory has files that don't belong to a run.
+    /// The job should start a run, but the directory has files that don't belong to a run.
     case foreignFiles
-    /// The path leads to another directory than the one that this job has locked, or to none.
+    /// The path leads to a directory other than the one that this job has locked, or to none.
     case replaced
-    /// Another job trains in it; `holder` names it if it is known.
+    /// Another job trains in the directory. `holder` names that job, if it is known.
     case locked(holder: String)
   }
 
@@ -183,15 +183,15 @@ public struct RunPaths: Sendable, Equatable {
     file(name.map { "vocab-\($0).txt" } ?? "vocab.txt")
   }
 
-  /// The file of this name in the run directory.
+  /// Returns the path of a file in the run directory.
   public func file(_ name: String) -> String { "\(root)/\(name)" }
 
   fileprivate static let lockName = "run.lock"
-  /// A directory with one of these is a run.
+  /// The names that mark a directory as a run: one of them is enough.
   fileprivate static let marks = ["run.json", "config.yaml", "checkpoints"]
   static let eventFilePrefix = "events.out.tfevents."
 
-  /// Whether this program gives this name to a file in a run directory.
+  /// Whether this program writes a file of this name to a run directory.
   fileprivate static func isDocumented(_ name: String) -> Bool {
     switch name {
     case "config.yaml", "run.json", "metrics.jsonl", "flight-record.json", "shape.json", "checkpoints",
@@ -210,7 +210,7 @@ public struct RunPaths: Sendable, Equatable {
     name.hasPrefix(".") && name.contains(".tmp-")
   }
 
-  /// Whether the checkpoint store gives this name to an entry of `checkpoints`.
+  /// Whether the checkpoint store creates an entry of this name in `checkpoints`.
   fileprivate static func isCheckpoint(_ name: String) -> Bool {
     name == "last" || name == "best" || name.hasPrefix("step-") || name.hasPrefix(".step-")
       || isTemporary(name)
@@ -240,7 +240,7 @@ private enum RunContent {
       if names.contains(where: RunPaths.marks.contains) {
         self = .run
       } else {
-        // A job that died right after its start leaves only these.
+        // A job that died right after its start leaves only the lock and temporary files.
         let others = names.filter { $0 != RunPaths.lockName && !RunPaths.isTemporary($0) }
         self = others.isEmpty ? .empty : .foreign
       }
@@ -250,25 +250,26 @@ private enum RunContent {
 
 /// The lock that keeps two jobs from training in the same directory. The system releases it when the process dies.
 ///
-/// The directory itself is locked, so that neither renaming it nor deleting a file admits a second job. A file is locked too,
-/// because network file systems may lock files only; it names the holder.
+/// The directory itself is locked, so that neither renaming it nor deleting a file admits a second job. A file is
+/// locked as well, because some network file systems can only lock files. The file names the holder.
 private final class RunLock: Sendable {
   private let directory: Int32
   private let file: Int32
 
-  /// Takes the lock. A command that only looks whether it is taken holds it for an instant, so there are several attempts.
+  /// Takes the lock. It makes several attempts, because a command that checks whether the lock is taken holds it for an
+  /// instant.
   ///
   /// - Throws: `RunDirectoryFailure.Reason.locked` if another job has it, `FileFailure`.
   init(_ paths: RunPaths) throws {
     directory = open(paths.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard directory >= 0 else { throw FileFailure(path: paths.root, operation: .open, errno: errno) }
     file = open(paths.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-    // From here on all is initialized, so `deinit` closes what is open.
+    // All properties are initialized from here on, so `deinit` closes the open files.
     guard file >= 0 else { throw FileFailure(path: paths.lock, operation: .create, errno: errno) }
     for (descriptor, path) in [(directory, paths.root), (file, paths.lock)] {
       switch Self.take(descriptor) {
-      // Some file systems of clusters have no locks, or none for directories. Training without a lock is better than not
-      // training.
+      // Some cluster file systems don't support locks, or don't support them for directories. Training without a lock
+      // is better than not training.
       case 0, ENOLCK, ENOSYS, ENOTSUP, EBADF, EINVAL: break
       case EWOULDBLOCK:
         throw RunDirectoryFailure(path: paths.root, reason: .locked(holder: Self.holder(file)))
@@ -276,7 +277,7 @@ private final class RunLock: Sendable {
       }
     }
     let note = "process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n"
-    // The note is only for the message of a second job; the lock works without it.
+    // The note only serves the message of a second job; the lock works without it.
     _ = ftruncate(file, 0)
     _ = note.withCString { pwrite(file, $0, strlen($0), 0) }
   }
@@ -297,7 +298,7 @@ private final class RunLock: Sendable {
     return number
   }
 
-  /// Throws `RunDirectoryFailure.Reason.replaced` unless `path` leads to the locked directory.
+  /// Throws `RunDirectoryFailure.Reason.replaced` unless `path` still leads to the locked directory.
   func requireSame(as path: String) throws {
     var (locked, found) = (stat(), stat())
     guard fstat(directory, &locked) == 0, stat(path, &found) == 0, locked.st_ino == found.st_ino,
@@ -305,7 +306,7 @@ private final class RunLock: Sendable {
     else { throw RunDirectoryFailure(path: path, reason: .replaced) }
   }
 
-  /// Whether a job on this host holds the lock at present.
+  /// Whether a job on this host holds the lock now.
   static func isHeld(_ paths: RunPaths) -> Bool {
     [paths.root, paths.lock].contains { path in
       let descriptor = open(path, O_RDONLY | O_CLOEXEC)

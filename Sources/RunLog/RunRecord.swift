@@ -1,7 +1,7 @@
 import Checkpoints
 import Foundation
 
-/// The content of `run.json`: the command, the hosts and the versions of a run, and how it ended.
+/// The content of `run.json`: the command, the hosts and the versions of a run, and its outcome.
 public struct RunRecord: Codable, Sendable, Equatable {
   /// The state of a run.
   public enum Status: String, Codable, Sendable, CaseIterable {
@@ -14,7 +14,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     case failed
   }
 
-  /// By name, such as `rnn-dist`, `swift`, `open-mpi`.
+  /// The versions by name, such as `rnn-dist`, `swift`, `open-mpi`.
   public var versions: [String: String]
   public var commandLine: [String]
   public var ranks: Int
@@ -23,7 +23,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var started: Date
   public var ended: Date?
   public var status: Status
-  /// The reason of its end, if there is one.
+  /// The reason for the end of the run, if there is one.
   public var message: String?
 
   public init(
@@ -81,7 +81,7 @@ public struct RunRecordFailure: Error, Sendable, Equatable, CustomStringConverti
 
   package init(path: String, problem: String) { (self.path, self.problem) = (path, problem) }
 
-  /// 65: bad data.
+  /// The exit code for bad data.
   public var exitCode: Int32 { 65 }
 
   public var description: String { "\(path) \(problem); move it away to continue without it" }

@@ -1,14 +1,14 @@
 import Checkpoints
 import Foundation
 
-/// The content of `samples/step-N.json`: outputs of the model for some held-out examples, or texts that it wrote, at an
-/// evaluation.
+/// The content of `samples/step-N.json`: outputs of the model for some held-out examples, or texts that it generated,
+/// at an evaluation.
 public struct RunSamples: Codable, Sendable, Equatable {
   /// The attention to one source.
   public struct Attention: Codable, Sendable, Equatable {
     public var source: [String]
     public var output: [String]
-    /// [output token][source token].
+    /// The weights, [output token][source token].
     public var weights: [[Float]]
 
     public init(source: [String], output: [String], weights: [[Float]]) {
@@ -22,10 +22,11 @@ public struct RunSamples: Codable, Sendable, Equatable {
   }
 
   public struct Sample: Codable, Sendable, Equatable {
-    /// The texts that the output belongs to: sources, or the class of a generator; none for a text that was written freely.
+    /// The texts that the output belongs to: sources, or the class of a generator; empty for a text that was generated
+    /// freely.
     public var sources: [String]
     public var output: String
-    /// The targets that would be right; none if there is no such thing.
+    /// The correct targets; empty if correctness is not defined.
     public var expected: [String]
     public var attention: [Attention]
 
@@ -44,7 +45,7 @@ public struct RunSamples: Codable, Sendable, Equatable {
     (self.step, self.epoch, self.samples) = (step, epoch, samples)
   }
 
-  /// Writes the file and the directory that it is in; throws `FileFailure`.
+  /// Writes the file, and its directory if it doesn't exist; throws `FileFailure`.
   public func write(to run: RunPaths) throws {
     try FileSystemOperations.standard.createDirectories(run.samples)
     let encoder = JSONEncoder()
@@ -75,7 +76,7 @@ public struct RunSamples: Codable, Sendable, Equatable {
 }
 
 extension RunPaths {
-  /// The directory of the files of ``RunSamples``.
+  /// The directory with the files of ``RunSamples``.
   public var samples: String { file("samples") }
 
   public func samples(step: Int) -> String { "\(samples)/step-\(step).json" }

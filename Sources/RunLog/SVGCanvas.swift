@@ -9,7 +9,7 @@ struct SVGCanvas {
 
   private(set) var body = ""
 
-  /// A color, with a class by which the style sheet of a page can replace it, for example in dark mode: `#222222` has the
+  /// A color, and a class that lets the style sheet of a page replace it, for example in dark mode: `#222222` has the
   /// class `ink-222222`.
   private static func ink(_ color: String, _ attribute: String) -> String {
     "\(attribute)=\"\(color)\" class=\"ink-\(color.dropFirst())\""
@@ -62,7 +62,7 @@ struct SVGCanvas {
       "<circle cx=\"\(svgNumber(x))\" cy=\"\(svgNumber(y))\" r=\"\(svgNumber(radius))\" \(Self.ink(fill, "fill"))/>\n"
   }
 
-  /// Adds an area of a color that lets lines below it shine through.
+  /// Adds a filled area that is translucent, so that the lines below it remain visible.
   mutating func area(_ commands: String, fill: String) {
     body += "<path d=\"\(commands)\" fill-opacity=\"0.18\" \(Self.ink(fill, "fill"))/>\n"
   }
@@ -114,7 +114,7 @@ package func xmlEscaped(_ text: String) -> String {
   return result
 }
 
-/// Writes an image and the directory that it is in; throws `FileFailure`.
+/// Writes an image, and its directory if it doesn't exist; throws `FileFailure`.
 func writeImage(_ svg: String, to path: String) throws {
   let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
   try FileSystemOperations.standard.createDirectories(directory)

@@ -34,7 +34,7 @@ public final class TensorBoardWriter {
     }
   }
 
-  /// A value of a setting, as the table of hyper-parameters shows it.
+  /// The value of a setting in the table of hyper-parameters.
   public enum Hyperparameter: Sendable, Equatable {
     case number(Double)
     case flag(Bool)
@@ -53,7 +53,8 @@ public final class TensorBoardWriter {
     try write(scalars, step: step, time: time) { $0.add(Field.Value.simpleValue, float: Float($1)) }
   }
 
-  /// Writes distributions, such as that of the weights of each parameter; otherwise as ``write(scalars:step:time:)``.
+  /// Writes histograms, such as those of the weights of each parameter. Otherwise the same as
+  /// ``write(scalars:step:time:)``.
   public func write(
     histograms: [(tag: String, value: ValueHistogram)], step: Int,
     time: Double = Date().timeIntervalSince1970
@@ -71,7 +72,7 @@ public final class TensorBoardWriter {
     }
   }
 
-  /// Writes texts, which TensorBoard reads as Markdown; otherwise as ``write(scalars:step:time:)``.
+  /// Writes texts, which TensorBoard reads as Markdown. Otherwise the same as ``write(scalars:step:time:)``.
   public func write(
     texts: [(tag: String, value: String)], step: Int, time: Double = Date().timeIntervalSince1970
   ) throws {
@@ -89,7 +90,7 @@ public final class TensorBoardWriter {
     }
   }
 
-  /// Writes images; otherwise as ``write(scalars:step:time:)``.
+  /// Writes images. Otherwise the same as ``write(scalars:step:time:)``.
   public func write(
     images: [(tag: String, value: HeatmapImage)], step: Int, time: Double = Date().timeIntervalSince1970
   ) throws {
@@ -103,7 +104,7 @@ public final class TensorBoardWriter {
     }
   }
 
-  /// Writes the settings of the run, by which the table of hyper-parameters compares runs.
+  /// Writes the settings of the run, so that the table of hyper-parameters can compare runs.
   public func write(
     hyperparameters: [(name: String, value: Hyperparameter)], time: Double = Date().timeIntervalSince1970
   ) throws {
@@ -229,12 +230,12 @@ private struct ProtobufMessage {
 
   mutating func add(_ field: Int, text: String) { add(field, bytes: Array(text.utf8)) }
 
-  /// A packed list.
+  /// Adds a packed list.
   mutating func add(_ field: Int, doubles: [Double]) {
     add(field, bytes: doubles.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian, Array.init) })
   }
 
-  /// A `google.protobuf.Value`, whose fields are 2 for a number, 3 for a string and 4 for a truth value.
+  /// Adds a `google.protobuf.Value`, whose fields are 2 for a number, 3 for a string and 4 for a boolean.
   mutating func add(_ value: TensorBoardWriter.Hyperparameter) {
     switch value {
     case .number(let number): add(2, double: number)
@@ -278,8 +279,8 @@ enum CRC32C {
     ~bytes.reduce(~UInt32(0)) { crc, byte in table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ (crc >> 8) }
   }
 
-  /// Returns the checksum in the form of TFRecord files. It is rotated, and a constant is added, because the checksum of
-  /// data that contain their own checksum would be degenerate.
+  /// Returns the checksum in the form of TFRecord files. The checksum is rotated and a constant is added, because the
+  /// CRC of data that contain their own CRC is degenerate.
   static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
     let crc = checksum(bytes)
     return (crc >> 15 | crc << 17) &+ 0xa282_ead8

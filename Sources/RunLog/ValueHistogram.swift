@@ -1,4 +1,5 @@
-/// How the numbers of a tensor are distributed: counts in intervals of equal width, with the sums that TensorBoard shows.
+/// The distribution of the numbers in a tensor: counts in intervals of equal width, with the sums that TensorBoard
+/// shows.
 public struct ValueHistogram: Sendable, Equatable {
   /// The number of intervals.
   static let intervals = 30
@@ -8,11 +9,11 @@ public struct ValueHistogram: Sendable, Equatable {
   public let count: Int
   public let sum: Double
   public let sumOfSquares: Double
-  /// The upper bound of each interval; the first begins at ``least``.
+  /// The upper bound of each interval; the first interval starts at ``least``.
   public let bounds: [Double]
   public let counts: [Int]
 
-  /// Counts numbers; NaN and infinities are left out. Nil if no number is left.
+  /// Counts the numbers, without NaN and infinities. Nil if no number is left.
   public init?(_ numbers: UnsafeBufferPointer<Float>) {
     var (least, most, count, sum, squares) = (Double.infinity, -Double.infinity, 0, 0.0, 0.0)
     for number in numbers where number.isFinite {
@@ -26,7 +27,7 @@ public struct ValueHistogram: Sendable, Equatable {
     guard count > 0 else { return nil }
     (self.least, self.most, self.count, self.sum, sumOfSquares) = (least, most, count, sum, squares)
     guard least < most else {
-      // All numbers are equal, and an interval needs a width.
+      // All numbers are equal. They are counted in one interval, because an interval needs a width.
       (bounds, counts) = ([most], [count])
       return
     }

@@ -14,10 +14,10 @@ struct VisibleText: Equatable {
   ///   - keepsSpaces: white space becomes a plain space, as in a title.
   init(_ token: String, most: Double = .infinity, keepsSpaces: Bool = false) {
     var (text, width) = ("", 0.0)
-    // The longest prefix after which an ellipsis still fits, and its width.
+    // The longest prefix that leaves space for an ellipsis, and its width.
     var (cut, cutWidth) = ("", 0.0)
     var isTooWide = false
-    // Whole grapheme clusters, so that no character loses its combining marks.
+    // Adds whole grapheme clusters, so that no character loses its combining marks.
     for character in token {
       let sign = Self.visible(character, isFirst: text.isEmpty, keepsSpaces: keepsSpaces)
       let signWidth = sign.unicodeScalars.reduce(0) { $0 + Self.width(of: $1) }
@@ -63,7 +63,7 @@ struct VisibleText: Equatable {
     return result
   }
 
-  /// These are more familiar than Unicode's symbols for control characters, which are too small to read.
+  /// More familiar than Unicode's symbols for control characters, which are too small to read.
   private static let signs: [Unicode.Scalar: String] = [" ": "␣", "\n": "\\n", "\t": "\\t", "\r": "\\r"]
 
   private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
@@ -73,7 +73,7 @@ struct VisibleText: Equatable {
     }
   }
 
-  /// Whether it is one of the two joiners or a tag of a flag.
+  /// Whether the scalar is a joiner or a tag of a flag.
   private static func isJoiner(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x200C, 0x200D, 0xE0020...0xE007F: true
@@ -81,7 +81,7 @@ struct VisibleText: Equatable {
     }
   }
 
-  /// Whether it is visible on its own.
+  /// Whether the scalar is visible on its own.
   private static func isBase(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.properties.isDefaultIgnorableCodePoint { return false }
     switch scalar.properties.generalCategory {
@@ -94,7 +94,8 @@ struct VisibleText: Equatable {
 
   // MARK: - Width
 
-  /// Returns the width in units of the font size. It is rather too wide for common sans-serif fonts.
+  /// Returns the width in units of the font size. For common sans-serif fonts, the estimate is rather too wide than too
+  /// narrow.
   private static func width(of scalar: Unicode.Scalar) -> Double {
     switch scalar {
     case "i", "j", "l", "I", "f", "t", "r", ".", ",", ":", ";", "'", "|", "!", "(", ")", "[", "]", " ":
