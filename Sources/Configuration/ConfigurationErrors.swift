@@ -1,8 +1,8 @@
 import Communication
 
-/// One thing wrong in a configuration.
+/// A problem in a configuration.
 public struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
-  /// Where it was written.
+  /// The position in the text.
   public let origin: Origin
   /// Dotted path of the key; empty for the text as a whole.
   public let key: String
@@ -25,7 +25,7 @@ public struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// Everything wrong in a configuration, reported at once.
+/// All problems of a configuration, reported together.
 public struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   public let issues: [ConfigurationIssue]
 
@@ -39,17 +39,17 @@ public struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConve
   public var description: String { issues.map(\.description).joined(separator: "\n") }
 }
 
-/// A configuration that couldn't be read at all.
+/// A configuration whose text couldn't be read.
 public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
-  /// Why there is no text.
+  /// The reason why there is no text.
   public enum Reason: Sendable, Equatable {
     /// Neither a file nor a preset has this name.
     case missing
-    /// The file is there but reading failed; the system's own words.
+    /// The file exists but can't be read. The value is the message of the system.
     case unreadable(String)
   }
 
-  /// The name as the user typed it.
+  /// The name in the form that the user typed.
   public let name: String
   public let reason: Reason
 
@@ -58,7 +58,7 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
     self.reason = reason
   }
 
-  /// 66: input missing, 74: read failed.
+  /// 66 if the input is missing, 74 if it can't be read.
   public var exitCode: Int32 { reason == .missing ? 66 : 74 }
 
   public var description: String {

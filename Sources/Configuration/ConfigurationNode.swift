@@ -2,10 +2,10 @@
 ///
 /// This module never reads YAML; the program does, and builds these nodes.
 public struct ConfigurationNode: Sendable, Equatable {
-  /// One `key: value` of a mapping.
+  /// A `key: value` pair of a mapping.
   public struct Entry: Sendable, Equatable {
     public let key: String
-    /// Where the key is; the value has its own origin.
+    /// The position of the key; the value has its own origin.
     public let origin: Origin
     public let value: ConfigurationNode
 
@@ -31,7 +31,7 @@ public struct ConfigurationNode: Sendable, Equatable {
     self.origin = origin
   }
 
-  /// True for YAML's ways to write "nothing here": an empty value, `~`, `null`.
+  /// Whether the value is one of YAML's notations for null: an empty value, `~`, `null`.
   var isNull: Bool {
     guard case .scalar(let text, isQuoted: false) = content else { return false }
     return ["", "~", "null", "Null", "NULL"].contains(text)
@@ -48,15 +48,15 @@ public struct ConfigurationNode: Sendable, Equatable {
   }
 }
 
-/// Where a value of the configuration was written.
+/// The origin of a value of the configuration.
 public enum Origin: Sendable, Hashable, CustomStringConvertible {
-  /// A file; line and column count from 1.
+  /// A file; line and column are counted from 1.
   case file(String, line: Int, column: Int)
-  /// A preset built into the program; line and column count from 1.
+  /// A preset built into the program; line and column are counted from 1.
   case preset(String, line: Int, column: Int)
-  /// A `key=value` of the command line.
+  /// A `key=value` argument on the command line.
   case override(String)
-  /// Nowhere: the default of the key.
+  /// The default of the key, because the key was not set.
   case defaultValue
 
   public var description: String {
@@ -70,7 +70,7 @@ public enum Origin: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Origin {
-  /// Later ones overrule earlier ones.
+  /// The precedence: a later source overrides an earlier one.
   var order: Int {
     switch self {
     case .defaultValue: 0
@@ -81,12 +81,12 @@ extension Origin {
   }
 }
 
-/// The text that nodes come from, without a position.
+/// The source of the text that nodes are parsed from, without a position.
 public enum ConfigurationSource: Sendable, Hashable {
   case file(String)
   case preset(String)
 
-  /// The configuration that a name refers to: the preset of this name, or else a file.
+  /// The configuration that a name refers to: the preset of this name, otherwise a file.
   public init(name: String) { self = Presets.names.contains(name) ? .preset(name) : .file(name) }
 
   /// The origin at `line` and `column` of this text, both counted from 1.

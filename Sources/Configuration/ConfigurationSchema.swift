@@ -5,41 +5,41 @@ import Tasks
 
 /// One key: its dotted path, the property that it sets, and a line of help.
 ///
-/// The default, the constraints and the words of a choice are the property's own.
+/// The property itself defines the default, the constraints and the names of choices.
 public struct ConfigurationKey: Sendable {
-  /// When the value may differ from that of the run that exists already.
+  /// When the value may differ from that of an existing run.
   public enum Change: Sendable {
     /// Never: the weights or the vocabularies depend on it.
     case never
-    /// When the trained model is used (evaluate, predict, generate), but not when training is resumed.
+    /// When the trained model is used (evaluate, predict, generate), but not when training resumes.
     case inUse
-    /// When training is resumed as well.
+    /// When training resumes as well.
     case always
   }
 
   /// Dotted path, as in `model.hidden_size`.
   public let path: String
-  /// The values that are accepted, in words.
+  /// A description of the accepted values.
   public let expectation: String
-  /// One line for a user.
+  /// A description for users, in one line.
   public let help: String
   /// The default as YAML text.
   public let defaultText: String
-  /// The groups it belongs to; a task without any of them refuses values that are not the default.
+  /// The groups that the key belongs to. A task that has none of them only accepts the default.
   let groups: Set<KeyGroup>
   public fileprivate(set) var change: Change
 
   let choices: [String]
   let property: PartialKeyPath<RunConfiguration> & Sendable
-  /// Sets the property from a node; false, and nothing set, when the node is not what is expected.
+  /// Sets the property from a node. Returns false, without a change, if the node does not have the expected form.
   let read: @Sendable (ConfigurationNode, inout RunConfiguration) -> Bool
-  /// Sets a named part of the property (`data.train.source`); nil where the property has no parts.
+  /// Sets a named part of the property (`data.train.source`); nil if the property has no parts.
   let readPart: (@Sendable (String, ConfigurationNode, inout RunConfiguration) -> Bool)?
   /// The names of the parts.
   let partNames: [String]
   /// The property as YAML text.
   let write: @Sendable (RunConfiguration) -> String
-  /// Gives the property its default.
+  /// Resets the property to its default.
   let reset: @Sendable (inout RunConfiguration) -> Void
 
   private init<Value>(
@@ -75,7 +75,7 @@ public struct ConfigurationKey: Sendable {
     self.reset = { $0[keyPath: property] = RunConfiguration()[keyPath: property] }
   }
 
-  /// A key with a value of a type that has one form in YAML.
+  /// Describes a key whose type has a single form in YAML.
   init<Value: ConfigurationValue>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
     groups: Set<KeyGroup> = [], change: Change = .inUse, _ help: String
@@ -84,7 +84,7 @@ public struct ConfigurationKey: Sendable {
     self.init(path, property, codec, groups, change, help)
   }
 
-  /// A key with a choice.
+  /// Describes a key with a choice of values.
   init<Value: OptionChoice>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
     groups: Set<KeyGroup> = [], change: Change = .inUse, _ help: String
@@ -92,7 +92,7 @@ public struct ConfigurationKey: Sendable {
     self.init(path, property, .choice, groups, change, help)
   }
 
-  /// A key with a choice, or none.
+  /// Describes a key with an optional choice of values.
   init<Value: OptionChoice>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value?> & Sendable,
     groups: Set<KeyGroup> = [], change: Change = .inUse, _ help: String
@@ -100,17 +100,17 @@ public struct ConfigurationKey: Sendable {
     self.init(path, property, .optional(.choice), groups, change, help)
   }
 
-  /// Whether a task makes use of the value.
+  /// Whether a task uses the value.
   func isRead(by task: TaskKind) -> Bool { groups.isEmpty || !groups.isDisjoint(with: task.groups) }
 
   /// The value as YAML text.
   public func text(of configuration: RunConfiguration) -> String { write(configuration) }
 
-  /// The names from the root to the key.
+  /// The components of the path, from the root to the key.
   var parts: [String] { path.split(separator: ".").map(String.init) }
 }
 
-/// The table of all keys. Reading, defaults, checks, `show`, suggestions and writing follow from it.
+/// The table of all keys. Reading, defaults, checks, `show`, suggestions and writing are derived from it.
 public enum ConfigurationSchema {
   /// Every key, in the order in which a configuration is written.
   public static let keys: [ConfigurationKey] =
@@ -119,7 +119,7 @@ public enum ConfigurationSchema {
 
   private typealias Key = ConfigurationKey
 
-  /// Keys that may all be changed at the same time.
+  /// Returns keys that may all change at the same time.
   private static func changing(_ change: Key.Change, _ keys: [Key]) -> [Key] {
     keys.map { key in
       var key = key
@@ -136,19 +136,19 @@ public enum ConfigurationSchema {
     paths.byProperty[property] ?? property.debugDescription
   }
 
-  /// The key of which a path names a part, as `data.train.source` does, with the name of the part.
+  /// Returns the key and the part that a path names, as `data.train.source` does.
   static func partOwner(of path: String) -> (key: ConfigurationKey, part: String)? {
     guard let dot = path.lastIndex(of: "."), let key = keysByPath[String(path[..<dot])] else { return nil }
     let part = String(path[path.index(after: dot)...])
     return key.partNames.contains(part) ? (key, part) : nil
   }
 
-  /// Whether a path is that of a value.
+  /// Whether a path denotes a value.
   static func hasValue(at path: String) -> Bool { keysByPath[path] != nil || partOwner(of: path) != nil }
 
   public static let keysByPath = Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0) })
 
-  /// The paths that hold keys and no value of their own: `model`, `training.schedule`.
+  /// The paths that contain keys but no value of their own: `model`, `training.schedule`.
   static let sections = Set(
     keys.flatMap { key in
       (1..<max(1, key.parts.count)).map { key.parts.prefix($0).joined(separator: ".") }
@@ -175,7 +175,7 @@ extension ConfigurationSchema {
       "seed", \.seed, "initial parameters, order of the data, dropout and generated data follow from it"),
   ]
 
-  /// The recurrent network, of an encoder-decoder its encoder.
+  /// The recurrent network; in an encoder-decoder, that of the encoder.
   private static let model: [Key] = [
     Key("model.cell", \.model.network.cell.kind, "recurrent cell"),
     Key(
@@ -202,7 +202,7 @@ extension ConfigurationSchema {
       "encoders: further layers that each halve the number of states (Chan et al. 2016)"),
   ]
 
-  /// Options of cells, between layers, and of initial values.
+  /// Options of the cells, between layers, and of the initialization.
   private static let cellOptions: [Key] = [
     Key(
       "model.peepholes", \.model.network.cell.peepholes,

@@ -1,11 +1,11 @@
-// Its own file: files of weights know the configuration by these lines alone.
+// In a file of its own, because only this part of the configuration is stored in weight files.
 
 import Tasks
 
 extension RunConfiguration {
-  /// The keys on which the function of a trained model depends, with their values: what the names and shapes of its
-  /// weights don't say, such as `model.forget_bias` or `model.gru_reset`, and what they do. For the metadata of a file of
-  /// weights.
+  /// The keys and values that determine the function of a trained model, for the metadata of a weight file. They are
+  /// the settings that the names and shapes of the weights don't show, such as `model.forget_bias` or
+  /// `model.gru_reset`.
   public var modelMetadata: [String: String] {
     let keys = ConfigurationSchema.keys.filter { key in
       (key.path == "task" || key.path.hasPrefix("model.") || key.path == "data.reverse_source")
@@ -14,8 +14,8 @@ extension RunConfiguration {
     return Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0.text(of: self)) })
   }
 
-  /// The first key, in alphabetical order, for which the metadata of a file of weights have another value than this
-  /// configuration; keys that one of the two does not have are passed over.
+  /// The first key, in alphabetical order, whose value in the metadata of a weight file differs from this
+  /// configuration. Keys that one of the two does not have are ignored.
   public func modelDifference(from metadata: [String: String]) -> (
     key: String, recorded: String, own: String
   )? {

@@ -1,4 +1,4 @@
-/// The smallest number of insertions, deletions, replacements and swaps of neighbors that turn one text into
+/// Returns the smallest number of insertions, deletions, replacements and swaps of neighbors that turn one text into
 /// the other (optimal string alignment, after Damerau 1964).
 func editDistance(_ first: String, _ second: String) -> Int {
   let a = Array(first.utf8)
@@ -19,10 +19,10 @@ func editDistance(_ first: String, _ second: String) -> Int {
   return previous[b.count]
 }
 
-/// The name nearest to a mistyped one, or nil when none is near enough to be what was meant.
+/// Returns the name nearest to a mistyped one, or nil if no name is similar enough.
 ///
-/// The last part of a dotted path counts on its own as well, so that a key written under the wrong section is
-/// found. A name longer than 64 bytes is not a typing mistake.
+/// The last part of a dotted path is also compared by itself, so that a key in the wrong section is found. A name
+/// longer than 64 bytes is not treated as a typing error.
 package func nearestName(to name: String, among names: [String]) -> String? {
   guard name.utf8.count <= 64 else { return nil }
   let last = lastPart(of: name)
@@ -41,12 +41,12 @@ private func lastPart(of path: String) -> String {
 }
 
 extension ConfigurationSchema {
-  /// The known key that a mistyped or unknown one stands for, or nil.
+  /// The known key for a mistyped or unknown one, or nil.
   static func nearestKey(to path: String) -> String? {
     familiarNames[lastPart(of: path)] ?? nearestName(to: path, among: allPaths)
   }
 
-  /// Names that other programs give to our keys, where no nearness of the spelling would find the key.
+  /// Names of our keys in other programs, whose spelling is too different to find the key.
   package static let familiarNames = [
     "lr": "training.learning_rate", "bs": "training.batch_size", "batch": "training.batch_size",
     "wd": "training.weight_decay", "optim": "training.optimizer", "clip": "training.clip_norm",

@@ -1,11 +1,11 @@
-// Its own file: the one list of presets.
+// In a file of its own, as the only list of presets.
 
 /// The configurations built into the program: the files of `configs/`, embedded when the package is built.
 public enum Presets {
-  /// The names, the one that `train` uses alone first.
+  /// The names, starting with the preset that `train` uses by default.
   public static let names = files.map(\.name)
 
-  /// The YAML text of a preset, or nil when there is none of that name.
+  /// The YAML text of a preset, or nil if there is no preset of that name.
   public static func text(named name: String) -> String? {
     files.first { $0.name == name }.map { String(decoding: $0.text, as: UTF8.self) }
   }

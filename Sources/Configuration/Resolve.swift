@@ -2,14 +2,14 @@ import Options
 import Tasks
 
 extension RunConfiguration {
-  /// The configuration that `layers`, later ones first in force, and then `overrides` give.
+  /// Merges `layers`, of which later ones take precedence, and then applies `overrides`.
   ///
   /// - `layers`: roots as read from files or presets; an empty text is an empty layer.
-  /// - `overrides`: `key.path=value` as typed; of two for one key the last counts.
-  /// - `requiringText`: false for listing a preset whose `data.train` the user will add.
+  /// - `overrides`: `key.path=value` arguments; the last one for a key takes precedence.
+  /// - `requiringText`: false to list a preset without `data.train`, which the user adds.
   ///
-  /// Returns the values with the origin of each. Throws `ConfigurationErrors` with everything that is wrong:
-  /// unknown and repeated keys, values of the wrong type or out of range, and keys that don't go together.
+  /// Returns the values with the origin of each. Throws `ConfigurationErrors` with all problems: unknown and repeated
+  /// keys, values of the wrong type or out of range, and incompatible keys.
   public static func resolve(
     layers: [ConfigurationNode], overrides: [String], requiringText: Bool = true
   ) throws(ConfigurationErrors) -> ResolvedConfiguration {
@@ -22,16 +22,17 @@ extension RunConfiguration {
   }
 }
 
-/// The configuration under construction and everything found wrong so far.
+/// The configuration under construction and all problems found so far.
 private struct Resolver {
   var configuration = RunConfiguration()
   var origins: [String: Origin] = [:]
   var issues: [ConfigurationIssue] = []
   private var invalid: Set<String> = []
-  /// Keys that nothing reads: one issue is enough for each.
+  /// Rejected keys, each of which is reported only once.
   private var refused: Set<String> = []
 
-  /// Suggestions stop after this number of issues: no user reads more, and each costs a look at every key.
+  /// No suggestions are made after this number of issues. Users don't read more of them, and each suggestion requires a
+  /// comparison with every key.
   private static let suggestedIssues = 50
 
   mutating func apply(layer: ConfigurationNode) {
@@ -48,7 +49,7 @@ private struct Resolver {
     let path = String(text[..<equals])
     let value = String(text[text.index(after: equals)...])
     guard !value.isEmpty else {
-      // As a shell leaves it of a variable that is not set.
+      // An empty value is the result of a shell variable that is not set.
       report(origin, path, "is given no value; for none write \(path)=null")
       return
     }
@@ -56,7 +57,7 @@ private struct Resolver {
     walk(scalar(value, origin), path: path, keyOrigin: origin, seen: &seen)
   }
 
-  /// A value of the command line; quotes around all of it make it text, as in YAML.
+  /// Parses a value of the command line. Quotes around the whole value make it text, as in YAML.
   private func scalar(_ text: String, _ origin: Origin) -> ConfigurationNode {
     for quote in ["\"", "'"] where text.count >= 2 && text.hasPrefix(quote) && text.hasSuffix(quote) {
       return ConfigurationNode(
@@ -90,7 +91,7 @@ private struct Resolver {
 
   private mutating func walk(section node: ConfigurationNode, path: String, seen: inout [String: Origin]) {
     guard case .mapping(let entries) = node.content else {
-      // An empty text, or a section whose keys are all commented out.
+      // A null node is an empty text, or a section whose keys are all commented out.
       if !node.isNull { reportSection(node, path) }
       return
     }
@@ -117,7 +118,7 @@ private struct Resolver {
     report(node.origin, key.path, "expects \(key.expectation); found \(node.summary)", suggestion: suggestion)
   }
 
-  /// A part of a key's value, as `data.train.source=path`.
+  /// Sets a part of a key's value, as in `data.train.source=path`.
   private mutating func set(_ part: String, of key: ConfigurationKey, from node: ConfigurationNode) {
     if let readPart = key.readPart, readPart(part, node, &configuration) {
       origins[key.path] = node.origin
@@ -127,17 +128,17 @@ private struct Resolver {
     report(node.origin, "\(key.path).\(part)", "expects a path; found \(node.summary)")
   }
 
-  /// Something that is wrong with valid values: the keys involved, the one to change first, and what it is.
+  /// A problem with valid values: the keys involved, the one to change first, and a description.
   private struct Finding {
     let kind: OptionProblem.Kind
     let paths: [String]
     let message: String
   }
 
-  /// Reports values that do not go together, and settings that nothing reads.
+  /// Reports incompatible values, and settings that the task does not read.
   ///
-  /// A preset says more than another task needs. That isn't the user's mistake, so its settings that nothing reads are
-  /// set back to the default.
+  /// A preset may set keys that another task does not read. That is not an error of the user, so these keys are reset
+  /// to their defaults.
   mutating func check(requiringText: Bool) {
     guard !invalid.contains(ConfigurationSchema.path(of: \RunConfiguration.task)) else { return }
     let format = ConfigurationSchema.path(of: \RunConfiguration.data.format)
@@ -155,7 +156,7 @@ private struct Resolver {
     }
   }
 
-  /// The problems in the order of the keys, without those of keys that have no valid value.
+  /// The problems in the order of the keys, without those that involve a key with an invalid value.
   private func findings(requiringText: Bool) -> [Finding] {
     var findings = ConfigurationSchema.keys.compactMap { key in
       ignored(key).map { Finding(kind: .unread, paths: [key.path], message: $0) }
@@ -168,13 +169,13 @@ private struct Resolver {
     }
     let hasFiles = configuration.data.train != nil
     return findings.filter { finding in
-      // With files there is nothing to generate, whatever the task.
+      // If there are files, no data are generated, whatever the task.
       let isGenerator = finding.kind == .unread && finding.paths[0].hasPrefix("data.generat")
       return invalid.isDisjoint(with: finding.paths) && !(isGenerator && hasFiles)
     }
   }
 
-  /// Why the task has no use for the value of a key, or nil.
+  /// The reason why the task does not use the value of a key, or nil.
   private func ignored(_ key: ConfigurationKey) -> String? {
     let task = configuration.task
     guard !key.isRead(by: task), key.write(configuration) != key.defaultText else { return nil }
@@ -182,7 +183,7 @@ private struct Resolver {
     return "is for \(readers.joined(separator: ", ")); the task \(task.name) would ignore it"
   }
 
-  /// Sets back what a preset says in vain; false if there was nothing to set back.
+  /// Resets the keys of a preset that the task does not read; returns false if there were none.
   private mutating func resetUnread(_ findings: [Finding]) -> Bool {
     var resets = false
     for finding in findings where finding.kind == .unread {
@@ -195,8 +196,9 @@ private struct Resolver {
     return resets
   }
 
-  /// Where the last word on some keys was said: what fitted before is not to blame for what came later. Keys that
-  /// name data are left out: a user wouldn't change the data to make another setting valid.
+  /// The origin of the last setting among some keys: it caused the problem, because the earlier settings were
+  /// compatible. Keys that name data are left out, because a user wouldn't change the data to make another setting
+  /// valid.
   private func lastSet(of paths: [String]) -> Origin {
     let own = origins[paths[0]]
     let candidates =

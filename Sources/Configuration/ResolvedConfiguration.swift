@@ -1,9 +1,9 @@
 import Tasks
 
-/// A checked configuration and where each of its values was written.
+/// A checked configuration and the origin of each of its values.
 public struct ResolvedConfiguration: Sendable, Equatable {
   public let configuration: RunConfiguration
-  /// By dotted path; keys that have their defaults are absent.
+  /// The origins by dotted path; keys with their default values are absent.
   private let origins: [String: Origin]
 
   init(configuration: RunConfiguration, origins: [String: Origin]) {
@@ -11,12 +11,12 @@ public struct ResolvedConfiguration: Sendable, Equatable {
     self.origins = origins
   }
 
-  /// Where the value of a key was written, given its dotted path.
+  /// Returns the origin of the value of a key, given its dotted path.
   public func origin(of path: String) -> Origin {
     origins[path] ?? .defaultValue
   }
 
-  /// One line for each key: `model.layers: 2   # where it was written`.
+  /// One line per key: `model.layers: 2   # origin`.
   public func show() -> [String] {
     let settings = configuration.settings.map { "\($0.key): \($0.value)" }
     return zip(settings, ConfigurationSchema.keys).map { setting, key in
@@ -24,20 +24,20 @@ public struct ResolvedConfiguration: Sendable, Equatable {
     }
   }
 
-  /// A YAML text that, read again, resolves to the same configuration; `commented` adds help to each key.
+  /// A YAML text that resolves to the same configuration when it is read; `commented` adds the help of each key.
   public func yaml(commented: Bool) -> String {
     configuration.yaml(commented: commented)
   }
 }
 
 extension RunConfiguration {
-  /// Every key with the text of its value.
+  /// Every key with its value as text.
   public var settings: [(key: String, value: String)] {
     ConfigurationSchema.keys.map { ($0.path, $0.write(self)) }
   }
 
-  /// A YAML text with every key that, read again, resolves to the same configuration; the same bytes for
-  /// equal configurations, so that it can be compared between ranks. `commented` adds help to each key.
+  /// A YAML text with every key that resolves to the same configuration when it is read. Equal configurations give the
+  /// same bytes, so that ranks can compare them. `commented` adds the help of each key.
   public func yaml(commented: Bool) -> String {
     var lines: [String] = []
     var openSections: [String] = []

@@ -2,29 +2,29 @@ import Datasets
 import Foundation
 import Options
 
-/// How the value of a key is read from a scalar and written back, and how messages describe it.
+/// Reads the value of a key from a scalar, writes it, and describes it in messages.
 struct ValueCodec<Value: Sendable>: Sendable {
   /// The expected form, with an article: `a whole number, at least 1`.
   let expectation: String
-  /// The words to choose from; empty where the values are open.
+  /// The names to choose from; empty if the value is not a choice.
   var choices: [String] = []
-  /// Nil when the node isn't what is expected.
+  /// Returns nil if the node does not have the expected form.
   let read: @Sendable (ConfigurationNode) -> Value?
   /// YAML text that `read` turns into the same value.
   let write: @Sendable (Value) -> String
-  /// Names of parts that can be set alone, and how.
+  /// The names of the parts that can be set separately, and functions that set them.
   var partNames: [String] = []
   var readPart: (@Sendable (String, ConfigurationNode, inout Value?) -> Bool)?
 }
 
-/// A type of values with one form in YAML.
+/// A type whose values have a single form in YAML.
 protocol ConfigurationValue: Sendable {
-  /// - Parameter property: of which `bounds` says the bounds.
+  /// - Parameter property: the property to look up in `bounds`.
   static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<Self>
 }
 
 extension ConfigurationValue {
-  /// A value that is parsed from plain text.
+  /// Returns the codec of a value that is parsed from plain text.
   fileprivate static func bounded(
     _ what: String, _ bounds: Bounds<Self>?, write: @escaping @Sendable (Self) -> String,
     read: @escaping @Sendable (ConfigurationNode) -> Self?
@@ -50,7 +50,7 @@ extension Double: ConfigurationValue {
     }
   }
 
-  /// Decimal notation only: `Double.init` also takes hexadecimal, `nan` and `inf`.
+  /// Parses decimal notation only, because `Double.init` also accepts hexadecimal, `nan` and `inf`.
   private static func decimal(_ text: String) -> Double? {
     guard text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }) else { return nil }
     return Double(text).flatMap { $0.isFinite ? $0 : nil }
@@ -66,7 +66,7 @@ extension Bool: ConfigurationValue {
   }
 }
 
-/// The path of a file.
+/// A file path.
 extension String: ConfigurationValue {
   static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<String> {
     ValueCodec(
@@ -111,7 +111,7 @@ extension ValueCodec where Value: OptionChoice {
 }
 
 extension ValueCodec {
-  /// The same value, or `null`: not set.
+  /// Extends a codec by `null` for a value that is not set.
   static func optional<Wrapped: Sendable>(_ codec: ValueCodec<Wrapped>) -> Self where Value == Wrapped? {
     var result = ValueCodec(
       expectation: codec.expectation + ", or null", choices: codec.choices,
@@ -162,7 +162,7 @@ extension DataPath: ConfigurationValue {
   }
 }
 
-/// `{source: 2-101, target: label}`: each part a name, a number, a range, or a list of these.
+/// `{source: 2-101, target: label}`: each part is a name, a number, a range, or a list of these.
 extension DataColumns: ConfigurationValue {
   static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<DataColumns> {
     ValueCodec(
@@ -173,7 +173,7 @@ extension DataColumns: ConfigurationValue {
         case .mapping(let entries):
           for entry in entries where !setPart(entry.key, entry.value, &columns) { return nil }
         case .scalar(let text, isQuoted: false) where text.hasPrefix("{") && text.hasSuffix("}"):
-          // On a command line the parts are text.
+          // On the command line the parts are text.
           for part in parts(of: text.dropFirst().dropLast()) {
             let words = part.split(separator: ":", maxSplits: 1).map {
               $0.trimmingCharacters(in: .whitespaces)
@@ -194,7 +194,7 @@ extension DataColumns: ConfigurationValue {
       }, partNames: Part.allCases.map(\.rawValue), readPart: setPart)
   }
 
-  /// The texts between commas that are not in brackets.
+  /// Splits a text at the commas that are not in brackets.
   private static func parts(of text: Substring) -> [Substring] {
     var depth = 0
     return text.split { character in
@@ -210,7 +210,7 @@ extension DataColumns: ConfigurationValue {
     let texts: [String]
     switch node.content {
     case .sequence(let nodes): texts = nodes.compactMap(scalarText)
-    // A quoted text is one name, which may hold commas.
+    // A quoted text is one name, which may contain commas.
     case .scalar(let text, isQuoted: true): texts = [text]
     case .scalar(let text, isQuoted: false):
       let items = text.hasPrefix("[") && text.hasSuffix("]") ? text.dropFirst().dropLast() : text[...]
@@ -228,7 +228,7 @@ extension DataColumns: ConfigurationValue {
   }
 }
 
-/// The items of a list, be it YAML's or text as on a command line: `[1, 2]`, `1,2`.
+/// Returns the items of a list, in YAML or in the text form of the command line: `[1, 2]`, `1,2`.
 private func listed(_ node: ConfigurationNode) -> [String]? {
   if case .sequence(let nodes) = node.content {
     let texts = nodes.compactMap(plainText)
@@ -240,13 +240,13 @@ private func listed(_ node: ConfigurationNode) -> [String]? {
   return items == [""] ? [] : items
 }
 
-/// The text of an unquoted scalar: numbers and switches in quotes are text.
+/// Returns the text of an unquoted scalar. Numbers and switches in quotes are text, not values.
 private func plainText(_ node: ConfigurationNode) -> String? {
   guard case .scalar(let text, isQuoted: false) = node.content else { return nil }
   return text
 }
 
-/// `text` as a YAML scalar that reads back as the same text.
+/// Returns `text` as a YAML scalar that reads back as the same text.
 func yamlScalar(_ text: String) -> String {
   func isPlain(_ scalar: Unicode.Scalar) -> Bool {
     scalar.isASCII
