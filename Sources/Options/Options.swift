@@ -1,29 +1,29 @@
-/// A struct of settings that states its own constraints, once: a program reads the bounds to explain a setting, and
-/// ``validate()`` refuses values that break them.
+/// A struct of settings with their constraints. A program reads the bounds to explain a setting, and ``validate()``
+/// rejects values that violate a constraint.
 ///
 /// The defaults are those of the empty initializer.
 public protocol Options: Sendable, Equatable {
   init()
-  /// Reports every constraint that a value breaks. Bounds are stated whatever the values are, so that they can be read
-  /// from any instance.
+  /// Reports every violated constraint. It states the bounds regardless of the values, so that they can be read from
+  /// any instance.
   func check(_ checks: inout OptionChecks<Self>)
 }
 
 extension Options {
-  /// Throws an ``OptionError`` that names the properties of every broken constraint.
+  /// Throws an ``OptionError`` that names the properties of every violated constraint.
   public func validate() throws(OptionError) {
     let problems = problems
     if !problems.isEmpty { throw OptionError(of: "\(Self.self)", problems) }
   }
 
-  /// Every broken constraint.
+  /// Every violated constraint.
   public var problems: [OptionProblem] {
     var checks = OptionChecks(self)
     check(&checks)
     return checks.problems
   }
 
-  /// The error of a property whose value does not serve a particular use.
+  /// The error of a property whose value is not valid for a particular use.
   public func error(
     _ property: PartialKeyPath<Self>, with others: [PartialKeyPath<Self>] = [], because text: OptionText<Self>
   ) -> OptionError {
@@ -32,7 +32,7 @@ extension Options {
     )
   }
 
-  /// The bounds of every property that has some.
+  /// The bounds of every property that has bounds.
   public static var bounds: OptionBounds {
     let options = Self()
     var checks = OptionChecks(options)
@@ -41,12 +41,12 @@ extension Options {
   }
 }
 
-/// A setting with a closed list of values; the raw value is the word that users write.
+/// A setting with a fixed list of values; the raw value is the name that users write.
 public protocol OptionChoice: RawRepresentable, CaseIterable, Hashable, Sendable where RawValue == String {}
 
-/// Collects what ``Options/check(_:)`` finds.
+/// Collects the results of ``Options/check(_:)``.
 public struct OptionChecks<Root: Options> {
-  /// The options that are checked.
+  /// The options to check.
   public let options: Root
   private let defaults = Root()
   fileprivate(set) var problems: [OptionProblem] = []
@@ -63,7 +63,7 @@ public struct OptionChecks<Root: Options> {
     }
   }
 
-  /// States the bounds of a number that may be absent.
+  /// States the bounds of an optional number.
   public mutating func bound<Value>(_ property: KeyPath<Root, Value?>, _ bounds: Bounds<Value>) {
     self.bounds[property] = bounds
     if let value = options[keyPath: property], !bounds.contains(value) {
@@ -71,24 +71,24 @@ public struct OptionChecks<Root: Options> {
     }
   }
 
-  /// Reports options that do not go together.
+  /// Reports incompatible options.
   ///
   /// - Parameters:
-  ///   - property: the one to change first, which the message is about.
-  ///   - others: the others that the constraint depends on.
+  ///   - property: the property to change first, which the message is about.
+  ///   - others: the other properties that the constraint depends on.
   public mutating func refuse(
     _ property: PartialKeyPath<Root>, with others: PartialKeyPath<Root>..., because text: OptionText<Root>
   ) {
     problems.append(OptionProblem(kind: .conflict, properties: [property] + others, text: text.pieces))
   }
 
-  /// Reports an option that was set although nothing reads it: accepted, it would be ignored.
+  /// Reports an option that was set although it has no effect.
   ///
   /// - Parameters:
-  ///   - property: ignored unless its value differs from the default.
-  ///   - condition: whether something reads it.
+  ///   - property: the option, which is only reported if its value differs from the default.
+  ///   - condition: whether the option has an effect.
   ///   - others: the properties that the condition depends on.
-  ///   - text: why nothing reads it.
+  ///   - text: the reason why it has no effect.
   public mutating func read<Value: Equatable>(
     _ property: KeyPath<Root, Value>, if condition: Bool, with others: PartialKeyPath<Root>...,
     otherwise text: @autoclosure () -> OptionText<Root>
@@ -97,7 +97,7 @@ public struct OptionChecks<Root: Options> {
     problems.append(OptionProblem(kind: .unread, properties: [property] + others, text: text().pieces))
   }
 
-  /// The same of an option that some choices have and others do not.
+  /// Reports an option that has an effect for some choices only.
   public mutating func read<Value: Equatable, Choice: OptionChoice>(
     _ property: KeyPath<Root, Value>, if choice: KeyPath<Root, Choice>, isOneOf choices: [Choice]
   ) {
@@ -108,9 +108,9 @@ public struct OptionChecks<Root: Options> {
       otherwise: "is for \(choice) \(words), not \(chosen.rawValue)")
   }
 
-  /// Checks options that are part of these.
+  /// Checks nested options.
   ///
-  /// - Parameter value: what to check in place of the property's value, for options that are completed by others.
+  /// - Parameter value: the options to check instead of the property's value, if other settings complete them.
   public mutating func include<Part: Options>(_ property: KeyPath<Root, Part>, as value: Part? = nil) {
     let value = value ?? options[keyPath: property]
     var part = OptionChecks<Part>(value)
@@ -126,18 +126,18 @@ public struct OptionChecks<Root: Options> {
 public struct OptionBounds: @unchecked Sendable {  // Key paths of plain properties are immutable.
   fileprivate let byProperty: [AnyKeyPath: Any]
 
-  /// The bounds of a property of the given type, or of an optional of it; nil if any value will do.
+  /// The bounds of a property of the given type, or of an optional of it; nil if any value is allowed.
   public func bounds<Value>(of property: AnyKeyPath, as type: Value.Type) -> Bounds<Value>? {
     byProperty[property] as? Bounds<Value>
   }
 }
 
-/// One broken constraint.
+/// A violated constraint.
 public struct OptionProblem: @unchecked Sendable {  // Key paths of plain properties are immutable.
   public enum Kind: Sendable {
-    /// A value that is out of bounds, or does not go together with others.
+    /// A value that is out of bounds, or incompatible with other values.
     case conflict
-    /// A value that nothing reads.
+    /// A value that has no effect.
     case unread
   }
   enum Piece {
@@ -146,7 +146,7 @@ public struct OptionProblem: @unchecked Sendable {  // Key paths of plain proper
   }
 
   public let kind: Kind
-  /// The properties involved, the one to change first.
+  /// The properties involved, starting with the one to change first.
   public let properties: [AnyKeyPath]
   let text: [Piece]
 
@@ -162,7 +162,7 @@ public struct OptionProblem: @unchecked Sendable {  // Key paths of plain proper
     }.joined()
   }
 
-  /// The same of options that are the value of `property`.
+  /// Returns the same problem for options nested in `property`.
   func inside(_ property: AnyKeyPath) -> OptionProblem {
     func path(_ inner: AnyKeyPath) -> AnyKeyPath { property.appending(path: inner) ?? inner }
     return OptionProblem(
@@ -171,7 +171,7 @@ public struct OptionProblem: @unchecked Sendable {  // Key paths of plain proper
   }
 }
 
-/// Options that do not go together, or values that an option can't have: everything that is wrong.
+/// All problems of some options: incompatible values and values out of bounds.
 public struct OptionError: Error, CustomStringConvertible {
   /// The type of the options.
   public let type: String
@@ -217,7 +217,7 @@ public struct OptionText<Root>: ExpressibleByStringInterpolation {
   }
 }
 
-/// The values that a number may have, with the words that say so in messages and help.
+/// The values that a number may have, and their description for messages and help.
 public struct Bounds<Value: Sendable>: Sendable, CustomStringConvertible {
   private let allows: @Sendable (Value) -> Bool
   public let description: String
@@ -240,19 +240,19 @@ extension Bounds where Value: Comparable {
       description: "from \(range.lowerBound) to \(range.upperBound)")
   }
 
-  /// From `low`, which is allowed, up to `high`, which is not.
+  /// From `low`, included, up to `high`, excluded.
   public static func from(_ low: Value, below high: Value) -> Bounds {
     Bounds(allows: { $0 >= low && $0 < high }, description: "at least \(low) and below \(high)")
   }
 
-  /// From `low`, which is not allowed, up to `high`, which is.
+  /// From `low`, excluded, up to `high`, included.
   public static func above(_ low: Value, to high: Value) -> Bounds {
     Bounds(allows: { $0 > low && $0 <= high }, description: "above \(low) and at most \(high)")
   }
 }
 
 extension Bounds where Value == [Int] {
-  /// Each number above the one before.
+  /// A list of numbers from `low` in strictly ascending order.
   public static func rising(from low: Int) -> Bounds {
     Bounds(
       allows: { values in
