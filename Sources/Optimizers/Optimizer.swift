@@ -1,26 +1,25 @@
 import CKernels
 import Foundation
 
-/// An update rule with its moments, over one flat buffer of parameters; it knows no layers.
+/// An update rule with its moments, over one flat buffer of parameters. It is independent of the layers.
 ///
-/// Moments restored together with `updates` continue a run bit for bit. The update of an element depends on
-/// that element alone, so it is the same however many numbers the buffer holds and whatever instructions the
-/// machine has.
+/// If the moments and `updates` are restored, a run continues bit for bit. The update of an element depends on that
+/// element alone, so it is independent of the length of the buffer and of the machine's instruction set.
 public final class Optimizer<S: OptimizerScalar> {
   public let settings: OptimizerSettings
 
   /// The number of parameters.
   public let count: Int
 
-  /// The moments with the names PyTorch gives them, each `[count]`, 64-byte aligned, zero at first. The
-  /// memory is the optimizer's: read it for a checkpoint, overwrite it when a run is resumed, and don't use
-  /// it after the optimizer.
+  /// The moments under PyTorch's names, each `[count]`, 64-byte aligned, initially zero. The optimizer owns their
+  /// memory. It can be read for a checkpoint and overwritten when a run resumes, but must not be used after the
+  /// optimizer is released.
   public let moments: [(name: String, buffer: UnsafeMutableBufferPointer<S>)]
 
-  /// The updates made so far: t of Adam's bias correction. To be set when a run is resumed.
+  /// The number of updates so far: t of Adam's bias correction. It must be set when a run resumes.
   public var updates: Int
 
-  /// - Parameter count: the number of parameters. The moments are allocated here, once.
+  /// - Parameter count: the number of parameters. The moments are allocated here, and only here.
   public init(settings: OptimizerSettings, count: Int) {
     precondition(count >= 0, "an optimizer for \(count) parameters: the count can't be negative")
     self.settings = settings
@@ -33,8 +32,8 @@ public final class Optimizer<S: OptimizerScalar> {
     for moment in moments { moment.buffer.deallocate() }
   }
 
-  /// Makes one update: overwrites the parameters and the moments, and counts the update. Gradients are only
-  /// read. Parameters as in ``beginUpdate(parameters:gradients:gradientScale:learningRate:within:)``.
+  /// Runs one update: overwrites the parameters and the moments, and counts the update. Gradients are only read. For
+  /// the parameters see ``beginUpdate(parameters:gradients:gradientScale:learningRate:within:)``.
   public func apply(
     parameters: UnsafeMutableBufferPointer<S>, gradients: UnsafeBufferPointer<S>, gradientScale: Double,
     learningRate: Double, within spans: [Range<Int>]? = nil
@@ -46,16 +45,15 @@ public final class Optimizer<S: OptimizerScalar> {
   }
 
   /// Counts the next update and fixes its constants. The caller then applies it block by block, from any threads, to
-  /// ranges that together cover every element once. The optimizer must live until the last block is done.
+  /// ranges that together cover every element once. The optimizer must live until the last block is finished.
   ///
   /// - Parameters:
   ///   - parameters: θ, `[count]`.
   ///   - gradients: `[count]`; the rule sees g = gradientScale·gradients.
-  ///   - gradientScale: for gradients that are sums over tokens, the clip factor divided by the number of
-  ///     tokens.
-  ///   - learningRate: η of this update.
-  ///   - spans: where gradients may differ from zero; nil: anywhere. A rule that leaves a parameter without gradient as
-  ///     it is skips the rest.
+  ///   - gradientScale: the clip factor divided by the number of tokens, if the gradients are sums over tokens.
+  ///   - learningRate: η, the learning rate of this update.
+  ///   - spans: the ranges in which gradients may differ from zero; nil: the whole buffer. A rule that doesn't change
+  ///     parameters with a zero gradient skips the rest.
   public func beginUpdate(
     parameters: UnsafeMutableBufferPointer<S>, gradients: UnsafeBufferPointer<S>, gradientScale: Double,
     learningRate: Double, within spans: [Range<Int>]? = nil
@@ -94,11 +92,11 @@ public struct OptimizerUpdate<S: OptimizerScalar> {
   let gradients: UnsafePointer<S>?
   let first: UnsafeMutablePointer<S>?
   let second: UnsafeMutablePointer<S>?
-  /// Where to update; nil: everywhere.
+  /// The ranges to update; nil: the whole buffer.
   let spans: [Range<Int>]?
   let constants: rnd_update
 
-  /// Updates the elements of a range, and their moments. Each element must be updated once.
+  /// Updates the elements of a range, and their moments. Each element must be updated exactly once.
   public func apply(to range: Range<Int>) {
     guard let spans else { return sweep(range) }
     var next = spans.partitioningIndex { $0.upperBound > range.lowerBound }
@@ -121,7 +119,8 @@ public struct OptimizerUpdate<S: OptimizerScalar> {
 }
 
 extension Array {
-  /// The index of the first element for which `belongs` is true. All elements for which it is true come last.
+  /// Returns the index of the first element for which `belongs` is true. The elements for which it is true must be at
+  /// the end.
   fileprivate func partitioningIndex(where belongs: (Element) -> Bool) -> Int {
     var (low, high) = (0, count)
     while low < high {

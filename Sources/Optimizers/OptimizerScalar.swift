@@ -1,10 +1,10 @@
-// Its own file: optimizers and norm share it.
+// In a file of its own, because the optimizers and the norm share it.
 
 import CKernels
 
 /// A number type that an optimizer works on: Float for training, Double for checks.
 public protocol OptimizerScalar: BinaryFloatingPoint, Sendable {
-  /// The value that tells a kernel the type of its elements.
+  /// The constant that tells a kernel the type of its elements.
   static var elementType: rnd_element { get }
 }
 
@@ -17,7 +17,7 @@ extension Double: OptimizerScalar {
 }
 
 extension OptimizerScalar {
-  /// One sweep of an update rule over the range of a buffer that the update names.
+  /// Applies an update rule to the range that the update names.
   static func sweep(_ kind: OptimizerSettings.Kind, _ update: rnd_update) {
     switch kind {
     case .sgd: rnd_sgd(elementType, update)
@@ -41,27 +41,25 @@ extension OptimizerScalar {
 
 // MARK: - Norm and clipping
 
-/// The Euclidean norm √Σx² of a flat buffer, summed in Double in a fixed order: the same bits on every
-/// machine.
+/// The Euclidean norm √Σx² of a flat buffer, summed in Double in a fixed order, with the same bits on every machine.
 ///
 /// A NaN or an infinity anywhere makes it NaN or infinite.
 public func gradientNorm<S: OptimizerScalar>(_ gradients: UnsafeBufferPointer<S>) -> Double {
   S.sumOfSquares(gradients).squareRoot()
 }
 
-/// The same of what lies within `spans`, span after span; outside of them all elements are zero.
+/// The norm of the elements within `spans`, summed span after span. All other elements must be zero.
 public func gradientNorm<S: OptimizerScalar>(
   _ gradients: UnsafeBufferPointer<S>, in spans: [Range<Int>]
 ) -> Double {
   spans.reduce(0) { $0 + S.sumOfSquares(.init(rebasing: gradients[$1])) }.squareRoot()
 }
 
-/// The factor that brings a gradient of norm `norm` down to at most `maximum`: min(1, maximum / (norm +
-/// 1e-6)).
+/// The factor that scales a gradient of norm `norm` to at most `maximum`: min(1, maximum / (norm + 1e-6)).
 ///
-/// R. Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1; with
-/// the 1e-6 of torch.nn.utils.clip_grad_norm_.
-/// - Parameter maximum: 0 or less doesn't clip.
+/// R. Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1, with the 1e-6
+/// of torch.nn.utils.clip_grad_norm_.
+/// - Parameter maximum: 0 or less turns clipping off.
 /// - Returns: a factor in (0, 1]; NaN for a norm that is NaN.
 public func clipFactor(norm: Double, maximum: Double) -> Double {
   guard maximum > 0 else { return 1 }

@@ -1,10 +1,10 @@
 import Options
 
-/// Which update rule, and its constants. The learning rate isn't among them: it is given with each update.
+/// An update rule and its constants. The learning rate isn't among them, because it is passed with each update.
 public struct OptimizerSettings: Options {
   /// The update rules, with the formulas of torch.optim (PyTorch 2).
   ///
-  /// θ are the parameters, g the scaled gradient, η the learning rate, t the number of the update from 1.
+  /// θ are the parameters, g the scaled gradient, η the learning rate, t the number of the update, counted from 1.
   public enum Kind: String, OptionChoice {
     /// θ ← θ − η·g
     case sgd
@@ -70,12 +70,12 @@ public struct OptimizerSettings: Options {
   /// The ε that is used: the one set, or 1e-10 for `adagrad` and 1e-8 for all others.
   public var resolvedEpsilon: Double { epsilon ?? (kind == .adagrad ? 1e-10 : 1e-8) }
 
-  /// True if a parameter whose gradient is zero stays as it is, and so do its moments.
+  /// Whether a parameter whose gradient is zero remains unchanged, together with its moments.
   public var leavesWithoutGradient: Bool { weightDecay == 0 && (kind == .sgd || kind == .adagrad) }
 }
 
 extension OptimizerSettings.Kind {
-  /// The names of the moments as PyTorch's state dictionaries have them, in the order of `Optimizer.moments`.
+  /// The names of the moments in PyTorch's state dictionaries, in the order of `Optimizer.moments`.
   public var momentNames: [String] {
     switch self {
     case .sgd: []

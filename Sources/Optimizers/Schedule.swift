@@ -12,8 +12,8 @@ public struct Schedule: Options {
     /// factor^max(epoch + 1 − startEpoch, 0): 1 in the first `startEpoch` epochs, then `factor` smaller in
     /// each
     case step
-    /// the factor of `PlateauState`, multiplied by `factor` whenever the metric hasn't improved for
-    /// `patience` evaluations
+    /// the factor of `PlateauState`, multiplied by `factor` whenever the metric has not improved for `patience`
+    /// evaluations
     case plateau
     /// √(w / max(step + 1, w)) with w = max(warmupSteps, 1).  A. Vaswani et al., NIPS 2017, section 5.3.
     case inverseSqrt = "inverse-sqrt"
@@ -23,13 +23,14 @@ public struct Schedule: Options {
   }
 
   public var kind = Kind.constant
-  /// In these first updates the rate is also multiplied by (step + 1) / warmupSteps, with every kind.
+  /// The length of the warm-up in updates. In it, the rate is also multiplied by (step + 1) / warmupSteps, with every
+  /// kind.
   public var warmupSteps = 0
-  /// For `step`: the number of epochs at the base rate.
+  /// The number of epochs at the base rate, for `step`.
   public var startEpoch = 1
-  /// For `exponential`, `step` and `plateau`: the factor of a reduction.
+  /// The factor of a reduction, for `exponential`, `step` and `plateau`.
   public var factor = 0.5
-  /// For `plateau`: evaluations without an improvement before a reduction, at least 1.
+  /// The number of evaluations without an improvement before a reduction, at least 1, for `plateau`.
   public var patience = 1
   /// The lower bound of the factor on the base rate, before the warm-up is applied.
   public var minimum = 0.0
@@ -64,9 +65,9 @@ public struct Schedule: Options {
   ///
   /// - Parameters:
   ///   - base: the configured learning rate.
-  ///   - step: the updates made before this one: 0 for the first.
-  ///   - epoch: the epochs completed before this one: 0 in the first.
-  ///   - totalSteps: the updates of the whole run, where `cosine` ends.
+  ///   - step: the number of updates before this one.
+  ///   - epoch: the number of epochs completed before this one.
+  ///   - totalSteps: the number of updates of the whole run, at which `cosine` ends.
   ///   - state: the state of `plateau`; other kinds ignore it.
   public func rate(base: Double, step: Int, epoch: Int, totalSteps: Int, state: PlateauState = PlateauState())
     -> Double
@@ -101,14 +102,15 @@ public struct Schedule: Options {
 public struct PlateauState: Sendable, Codable, Equatable {
   /// The lowest metric so far.
   public private(set) var best: Double?
-  /// The evaluations since then, or since the last reduction.
+  /// The number of evaluations since then, or since the last reduction.
   public private(set) var evaluationsWithoutImprovement = 0
   /// The factor on the base rate.
   public private(set) var factor = 1.0
 
   public init() {}
 
-  /// Takes note of an evaluation whose metric is better when lower; one that isn't finite doesn't count as an improvement.
+  /// Updates the state after an evaluation whose metric is better when lower. A metric that isn't finite doesn't count
+  /// as an improvement.
   ///
   /// - Returns: whether the rate was reduced.
   @discardableResult
