@@ -1,24 +1,24 @@
 import NumericKernels
 
-/// How a parameter gets its initial values.
+/// The distribution of a parameter's initial values.
 public indirect enum Initializer: Sendable, Hashable {
   case constant(Double)
   /// Uniform on [-bound, bound).
   case uniform(Double)
   /// Normal with mean 0.
   case normal(standardDeviation: Double)
-  /// A random matrix Q with QᵀQ = 1, or QQᵀ = 1 if it has fewer rows than columns, all such matrices equally
-  /// probable (Saxe et al. 2013): it keeps the length of the vectors it is multiplied with.
+  /// A random matrix Q with QᵀQ = 1, or QQᵀ = 1 if it has fewer rows than columns, uniformly distributed over all of
+  /// these matrices (Saxe et al. 2013). A product with it preserves the length of a vector.
   case orthogonal
-  /// The rows in equal blocks, one for each gate of a cell, each with an initializer of its own.
+  /// The rows are split into equal blocks, one for each gate of a cell, each with its own initializer.
   case blocks([Initializer])
 
-  /// Xavier Glorot's uniform bound √(6 / (fanIn + fanOut)) (Glorot & Bengio 2010, equation 16).
+  /// Xavier Glorot's bound of the uniform distribution, √(6 / (fanIn + fanOut)) (Glorot & Bengio 2010, equation 16).
   public static func xavier(fanIn: Int, fanOut: Int) -> Initializer {
     .uniform((6 / Double(fanIn + fanOut)).squareRoot())
   }
 
-  /// Overwrites a matrix (one row for a vector) with numbers that depend on key and stream alone.
+  /// Overwrites a matrix (one row for a vector) with random numbers that depend only on key and stream.
   func fill<Element: Scalar>(_ matrix: MatrixView<Element>, key: RandomKey, stream: UInt32) {
     let values = UnsafeMutableBufferPointer(start: matrix.base, count: matrix.count)
     switch self {
@@ -30,14 +30,14 @@ public indirect enum Initializer: Sendable, Hashable {
     case .orthogonal:
       OrthogonalMatrix(rows: matrix.rows, columns: matrix.columns, key: key, stream: stream).write(to: matrix)
     case .blocks(let blocks):
-      // A vector is a matrix of one row: it is cut by elements.
+      // A vector is a matrix of one row, and its elements are split.
       let count = matrix.rows == 1 ? matrix.columns : matrix.rows
       precondition(
         count % blocks.count == 0, "\(count) rows of a parameter in \(blocks.count) equal blocks")
       let extent = count / blocks.count
       for (index, block) in blocks.enumerated() {
         let range = index * extent..<(index + 1) * extent
-        // Every block has numbers of its own.
+        // Every block has its own random numbers.
         let blockKey = RandomKey(seed: key.seed, purpose: key.purpose, step: UInt64(index) + 1)
         block.fill(
           matrix.rows == 1 ? matrix.columns(range) : matrix.rows(range), key: blockKey, stream: stream)
@@ -48,17 +48,17 @@ public indirect enum Initializer: Sendable, Hashable {
 
 /// A random matrix with orthonormal rows (or columns, if it has more rows than columns).
 ///
-/// The Gram-Schmidt process, in its modified form, on a matrix of normal numbers: with the positive diagonal it
-/// implies, the result is uniformly distributed over all orthogonal matrices (Mezzadri 2007, section 5). It is
-/// computed in Double in one fixed order of operations, so that it is the same on every rank.
+/// Uses the modified Gram-Schmidt process on a matrix of normally distributed numbers. Because it implies a positive
+/// diagonal, the result is uniformly distributed over all orthogonal matrices (Mezzadri 2007, section 5). It is
+/// computed in Double in a fixed order of operations, so that it is the same on every rank.
 struct OrthogonalMatrix {
   private typealias Lanes = SIMD8<Double>
 
   private let isTransposed: Bool
-  /// Number and length of the orthonormal vectors.
+  /// The number and the length of the orthonormal vectors.
   private let count: Int
   private let length: Int
-  /// The vectors one after the other, each padded to whole groups of lanes with zeros.
+  /// The vectors, stored consecutively, each padded to whole groups of lanes with zeros.
   private var vectors: [Lanes]
   private let groups: Int
 
@@ -80,7 +80,7 @@ struct OrthogonalMatrix {
     orthonormalize()
   }
 
-  /// Makes every vector a unit vector orthogonal to those before it.
+  /// Makes every vector a unit vector that is orthogonal to all previous ones.
   private mutating func orthonormalize() {
     let (count, groups) = (count, groups)
     vectors.withUnsafeMutableBufferPointer { vectors in
@@ -108,7 +108,7 @@ struct OrthogonalMatrix {
     return quarter[0] + quarter[1]
   }
 
-  /// Overwrites a matrix of the size this one was made for.
+  /// Copies the vectors to a matrix of the original size.
   func write<Element: Scalar>(to matrix: MatrixView<Element>) {
     for row in 0..<matrix.rows {
       for column in 0..<matrix.columns {

@@ -1,45 +1,45 @@
 import NumericKernels
 
-/// One flat buffer with a layout: the parameters of a model, or their gradients.
+/// A flat buffer with a layout: the parameters of a model, or their gradients.
 public final class ParameterBuffer<Element: Scalar> {
   public let layout: ParameterLayout
   private let base: UnsafeMutablePointer<Element>
   /// The owner of the memory, which frees it.
   private let owner: AnyObject
-  /// For each of the layout's tables the rows that were added to since the last ``clear()``.
+  /// The rows of each of the layout's tables that were added to since the last ``clear()``.
   private var touched: [TouchedRows] { didSet { spansAreUpToDate = false } }
-  /// The last value of ``spans``.
+  /// The cached value of ``spans``.
   private var lastSpans: [Range<Int>] = []
   private var spansAreUpToDate = false
-  /// Grows with every change announced by ``didChange()``; packed copies of weights compare it with their
-  /// own.
+  /// Increases with every call of ``didChange()``. Packed copies of weights compare it with their own version.
   public private(set) var version = 0
 
-  /// A buffer of zeros.
+  /// Creates a buffer of zeros.
   public convenience init(_ layout: ParameterLayout) {
     let storage = AlignedBuffer<Element>(count: layout.count)
     self.init(layout, in: storage.elements, owner: storage)
   }
 
-  /// A buffer in the memory of another owner, which is all zeros.
+  /// Creates a buffer in zeroed memory that another object owns.
   ///
   /// - Parameters:
-  ///   - memory: as many elements as the layout has.
-  ///   - owner: keeps the memory; it is kept as long as the buffer.
+  ///   - memory: the elements, as many as the layout has.
+  ///   - owner: the owner of the memory, which the buffer retains.
   public init(_ layout: ParameterLayout, in memory: UnsafeMutableBufferPointer<Element>, owner: AnyObject) {
     precondition(memory.count >= layout.count, "\(memory.count) elements for \(layout.count) parameters")
     self.layout = layout
     if let start = memory.baseAddress {
       (base, self.owner) = (start, owner)
     } else {
-      // A layout without parameters.
+      // The layout has no parameters.
       let nothing = AlignedBuffer<Element>(count: 1)
       (base, self.owner) = (nothing.base, nothing)
     }
     touched = layout.tables.map { TouchedRows(capacity: $0.shape[0]) }
   }
 
-  /// A buffer with the initial values that the layers ask for, drawn from the seed: the same on every rank.
+  /// Creates a buffer with the initial values that the layers define, generated from the seed. They are the same on
+  /// every rank.
   public convenience init(_ layout: ParameterLayout, seed: UInt64) {
     self.init(layout)
     initialize(seed: seed)
@@ -49,18 +49,18 @@ public final class ParameterBuffer<Element: Scalar> {
   public var elements: UnsafeMutableBufferPointer<Element> { .init(start: base, count: count) }
   public var count: Int { layout.count }
 
-  /// Pointer to the first element of a parameter.
+  /// Returns a pointer to the first element of a parameter.
   public func pointer(_ parameter: Parameter) -> UnsafeMutablePointer<Element> {
     base + parameter.offset
   }
 
-  /// A parameter as a matrix: [rows, columns] for two dimensions, [1, n] for one.
+  /// Returns a parameter as a matrix: [rows, columns] for two dimensions, [1, n] for one.
   public func matrix(_ parameter: Parameter) -> MatrixView<Element> {
     let columns = parameter.shape.last ?? 1
     return MatrixView(pointer(parameter), rows: parameter.count / columns, columns: columns)
   }
 
-  /// The elements of a parameter.
+  /// Returns the elements of a parameter.
   public func elements(_ parameter: Parameter) -> UnsafeMutableBufferPointer<Element> {
     .init(start: pointer(parameter), count: parameter.count)
   }
@@ -73,8 +73,8 @@ public final class ParameterBuffer<Element: Scalar> {
   /// Tells the owners of packed copies of weights that the values have changed.
   public func didChange() { version += 1 }
 
-  /// Overwrites every parameter with its initial values. Each has a stream of its own, so that adding a
-  /// parameter does not change the numbers of those before it.
+  /// Overwrites every parameter with its initial values. Each parameter has its own random stream, so that adding a
+  /// parameter does not change the values of those before it.
   public func initialize(seed: UInt64) {
     let key = RandomKey(seed: seed, purpose: .initialization)
     for (index, (parameter, initializer)) in zip(layout.parameters, layout.initializers).enumerated() {
@@ -85,11 +85,11 @@ public final class ParameterBuffer<Element: Scalar> {
 
   // MARK: Rows of tables
   //
-  // A step reads few rows of an embedding. Code that adds to the gradient of a table says where, so that zeroing, summing
-  // over ranks and updating need not walk through a table of zeros.
+  // A step reads few rows of an embedding. Code that adds to the gradient of a table records the rows, so that zeroing,
+  // summing over ranks and updating can skip the rest of the table.
 
-  /// Adds rows of `values` to the rows `ids` of a table, one after the other, and remembers which. Rows whose id is below
-  /// zero are left out, as targets below zero are.
+  /// Adds rows of `values` to the rows `ids` of a table in order, and records the ids. Rows with a negative id are
+  /// skipped, as targets with a negative id are.
   ///
   /// Shapes: values [N, E], ids [N], the table [V, E].
   public func addRows(_ values: MatrixView<Element>, at ids: UnsafePointer<Int32>, of table: Parameter) {
@@ -98,21 +98,22 @@ public final class ParameterBuffer<Element: Scalar> {
     touched[index].insert(UnsafeBufferPointer(start: ids, count: values.rows))
   }
 
-  /// Marks all rows of a table as added to. For parameters that are not tables of the layout it does nothing.
+  /// Marks all rows of a table as touched. Does nothing for parameters that are not tables of the layout.
   public func touchAll(_ table: Parameter) {
     if let index = layout.tables.firstIndex(of: table) { touched[index].insertAll() }
   }
 
-  /// The rows that were added to, for each of the layout's tables; nil for a whole table.
+  /// The touched rows of each of the layout's tables; nil for a whole table.
   public var touchedRows: [[Int32]?] { touched.map { $0.isWhole ? nil : $0.rows } }
 
-  /// Adds rows that another rank has touched to those of one of the layout's tables; nil: the whole table.
+  /// Adds the rows of a table that another rank has touched; nil: the whole table.
   public func touch(_ rows: UnsafeBufferPointer<Int32>?, ofTable index: Int) {
     precondition(touched.indices.contains(index), "rows of table \(index) of \(touched.count)")
     if let rows { touched[index].insert(rows) } else { touched[index].insertAll() }
   }
 
-  /// Where the elements may differ from zero: all but the untouched rows of tables, ascending and joined where they meet.
+  /// The ranges in which elements may differ from zero: all but the untouched rows of tables, in ascending order.
+  /// Adjacent ranges are merged.
   public var spans: [Range<Int>] {
     if !spansAreUpToDate { findSpans() }
     return lastSpans
@@ -142,20 +143,20 @@ public final class ParameterBuffer<Element: Scalar> {
     }
   }
 
-  /// Sets all elements that may differ from zero to zero, and forgets the touched rows.
+  /// Sets all elements that may differ from zero to zero, and clears the record of touched rows.
   public func clear() {
     for span in spans { (base + span.lowerBound).zeroElements(count: span.count) }
     for index in touched.indices { touched[index].removeAll() }
   }
 }
 
-/// A set of rows of a table, which grows row by row.
+/// A set of table rows that grows row by row.
 private struct TouchedRows {
-  /// Rows of the table.
+  /// The number of rows of the table.
   private let capacity: Int
   private var marks: [UInt64]
   private(set) var isWhole = false
-  /// The rows, each once, in the order in which they came; without meaning for the whole table.
+  /// The rows without duplicates, in the order in which they were added; meaningless if the set is the whole table.
   private(set) var rows: [Int32] = []
 
   init(capacity: Int) {
@@ -163,7 +164,7 @@ private struct TouchedRows {
     marks = [UInt64](repeating: 0, count: (capacity + 63) / 64)
   }
 
-  /// Adds rows; numbers below zero are left out.
+  /// Adds rows; negative numbers are skipped.
   mutating func insert(_ rows: UnsafeBufferPointer<Int32>) { for row in rows { insert(row) } }
 
   private mutating func insert(_ row: Int32) {
@@ -173,13 +174,13 @@ private struct TouchedRows {
     guard marks[word] & bit == 0 else { return }
     marks[word] |= bit
     rows.append(row)
-    // Beyond that, working on the table as a whole is faster than row by row.
+    // With more rows, processing the whole table is faster than processing single rows.
     if rows.count > capacity / 2 { isWhole = true }
   }
 
   mutating func insertAll() { isWhole = true }
 
-  /// Calls `body` for every row.
+  /// Calls `body` for every row in ascending order.
   func forEachAscending(_ body: (Int) -> Void) {
     for (word, marks) in marks.enumerated() {
       var rest = marks
