@@ -2,7 +2,7 @@ import Checkpoints
 import RunLog
 import Tasks
 
-/// A folder of pictures of the attention, `line-1.svg` and so on.
+/// A folder with pictures of attention weights, `line-1.svg` and so on.
 package struct AttentionFolder {
   private let path: String
 
@@ -12,7 +12,7 @@ package struct AttentionFolder {
     try FileSystemOperations.standard.createDirectories(path)
   }
 
-  /// Writes the picture of the output for a line; nothing for models without attention.
+  /// Writes the picture of the output for a line. Does nothing for models without attention.
   package func draw(_ output: Prediction, of input: [UInt8], number: Int) throws {
     guard !output.attention.isEmpty else { return }
     try AttentionPicture(output, of: input).write(to: "\(path)/line-\(number).svg")
@@ -32,7 +32,7 @@ extension AttentionPicture {
       })
   }
 
-  /// A line as a part of a title.
+  /// A line, shortened for a title.
   private static func shortened(_ line: [UInt8]) -> String {
     let text = String(decoding: line.map { $0 == UInt8(ascii: "\t") ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
     return text.count > 40 ? text.prefix(37) + "..." : text

@@ -2,12 +2,12 @@ import Communication
 import Metrics
 import Tasks
 
-/// A metric of several models by the length of the source.
+/// Compares a metric of several models by the length of the source.
 package struct LengthComparison {
-  /// A model and the name of its run.
+  /// A model, and the name of its run.
   package typealias Run = (name: String, model: SavedModel)
 
-  /// A group of lengths and the metric of each model for it; nil if the group does not give the metric.
+  /// A group of lengths and the metric of each model for it; nil if the metric is undefined for the group.
   package struct Row {
     package var lengths: ClosedRange<Int>
     package var examples: Int
@@ -16,7 +16,8 @@ package struct LengthComparison {
 
   private let runs: [Run]
 
-  /// Throws ``TrainingFailure/unusableRun(path:problem:)`` unless all models can read one file and have the same metrics.
+  /// Throws ``TrainingFailure/unusableRun(path:problem:)`` unless all models can read the same file and have the same
+  /// metrics.
   package init(_ runs: [Run]) throws {
     self.runs = runs
     for run in runs.dropFirst() where run.model.dataForm != runs[0].model.dataForm {
@@ -28,8 +29,8 @@ package struct LengthComparison {
     }
   }
 
-  /// The runs that were trained on other data than the first, or keep another part for validation. They may have been trained
-  /// on the examples that the first has held out.
+  /// The runs that were trained on different data than the first, or hold out different validation examples. They may
+  /// have been trained on examples that the first run has held out.
   package var runsOfOtherData: [String] {
     runs.dropFirst().filter { !$0.model.configuration.holdsOutTheSame(as: runs[0].model.configuration) }
       .map(\.name)
@@ -43,7 +44,7 @@ package struct LengthComparison {
     return splits.count == runs.count ? try measure(metric, splits, width) : nil
   }
 
-  /// The same for the examples of a file.
+  /// Evaluates all models on the examples of a file in the same way.
   package func measure(_ metric: Metric, onFile path: String, width: Int) throws
     -> [Row]
   {
@@ -61,7 +62,7 @@ package struct LengthComparison {
           "reads \(split.exampleCount) of the examples, \(runs[0].name) \(splits[0].exampleCount): their limits differ"
       )
     }
-    // Lengths are those of the first run: another model may read characters where it reads words.
+    // Lengths are those of the first run, because another model may read characters instead of words.
     let lengths = splits[0].sourceLengths
     let communicator = SoloCommunicator()
     return try Set(lengths.map { $0 / width }).sorted().map { group in

@@ -7,20 +7,21 @@ import RecurrentNN
 import RunLog
 import Tasks
 
-/// The model of a finished (or running) run, of whatever task: its weights, its vocabularies and its settings, ready to score
-/// data, to answer lines and to write.
+/// The model of a finished (or running) run of any task: its weights, its vocabularies and its settings, ready to score
+/// data, to predict outputs for lines and to write texts.
 public final class SavedModel {
   public let configuration: RunConfiguration
-  /// The vocabularies, and what else decides how data become numbers.
+  /// The vocabularies, and all other facts that determine how data become numbers.
   public let encoding: DataEncoding
   package let learner: any Learner
-  /// Updates done when the checkpoint was written.
+  /// The number of updates at the time of the checkpoint.
   public let step: Int
-  /// Directory of the checkpoint.
+  /// The directory of the checkpoint.
   public let checkpointPath: String
-  /// Newer checkpoints that were passed over because they don't verify.
+  /// Newer checkpoints that were skipped because they failed verification.
   public let rejected: [RejectedCheckpoint]
-  /// The steps of the checkpoints whose mean the weights are, rising; empty where they are those of one checkpoint.
+  /// The steps of the checkpoints whose weights were averaged, in ascending order; empty for the weights of a single
+  /// checkpoint.
   public let averagedSteps: [Int]
   fileprivate let workspace: Workspace<Float>
 
@@ -28,13 +29,13 @@ public final class SavedModel {
   ///
   /// - Parameters:
   ///   - run: the run directory.
-  ///   - configuration: what its `config.yaml` says.
-  /// - Throws: the errors of Checkpoints and Datasets, or ``TrainingFailure`` if weights and settings do not belong together.
+  ///   - configuration: the content of its `config.yaml`.
+  /// - Throws: the errors of Checkpoints and Datasets, or ``TrainingFailure`` if the weights do not match the settings.
   public init(run: RunPaths, configuration: RunConfiguration, choice: CheckpointChoice = .best) throws {
     self.configuration = configuration
     workspace = Workspace(
       precision: configuration.training.precision, hasOneOrder: configuration.training.reproducible)
-    // First what says whether there is anything to load at all.
+    // This comes first, because it shows whether there is a model to load.
     let weights = try SavedWeights(of: run, choice)
     (step, checkpointPath, rejected) = (weights.step, weights.path, weights.rejected)
     averagedSteps = weights.averagedSteps
@@ -43,33 +44,34 @@ public final class SavedModel {
       return (encoding, try L(configuration, encoding, .saved(weights)))
     }
     (encoding, learner) = try load(configuration.task.learner)
-    // After the shapes, whose message says more.
+    // This comes after the check of the shapes, which has a more specific message.
     try weights.requireFunction(of: configuration)
   }
 
   public var parameters: ParameterBuffer<Float> { learner.parameters }
   public var abilities: ModelAbilities { learner.abilities }
-  /// The sizes and options of the model; nil for a task whose models can't be exported.
+  /// The sizes and options of the model; nil if models of this task can't be exported.
   package var shape: ModelShape? { learner.shape }
 
-  /// The vocabularies that a run has kept. Throws `DataError`.
+  /// The vocabularies that a run has saved. Throws `DataError`.
   public static func encoding(of run: RunPaths, _ configuration: RunConfiguration) throws -> DataEncoding {
     try configuration.task.learner.encoding(of: run, configuration)
   }
 
-  /// A hash of the step and the weights, those of all members of an ensemble.
+  /// A hash of the step and the weights, including those of all members of an ensemble.
   public var digest: UInt64 {
     let weights = learner.allParameters.map { Digest.digest64(of: UnsafeRawBufferPointer($0.elements)) }
     return ([UInt64(step)] + weights).withUnsafeBytes { Digest.digest64(of: $0) }
   }
 
-  /// Lets another model decide together with this one, in everything that is scored or written from now on.
+  /// Adds another model to the ensemble of this one. Everything that is scored or written afterwards uses both.
   ///
-  /// Throws ``TrainingFailure/unusableRun(path:problem:)`` if one of them does not write from a source, or if they read or
-  /// write something else: other vocabularies, vectors of another width, another number of sources, another direction.
+  /// Throws ``TrainingFailure/unusableRun(path:problem:)`` if one of them does not write from a source, or if their
+  /// vocabularies, vector widths, numbers of sources or directions differ.
   public func join(_ other: SavedModel, path: String) throws { try learner.join(other.learner, path: path) }
 
-  /// The form of its data, such as `the tsv data of a seq2seq`. Models with the same can be scored on the same file.
+  /// A description of the data format, such as `the tsv data of a seq2seq`. Models with the same description can be
+  /// scored on the same file.
   public var dataForm: String {
     let parts = configuration.data.train?.parts.keys.map(\.rawValue).sorted() ?? []
     let second = encoding.hasSecondSource == true ? " with second sources" : ""
@@ -81,9 +83,10 @@ public final class SavedModel {
 
   // MARK: Scoring
 
-  /// A configured part of the data; nil if the run has none. Throws `DataError`.
+  /// A configured split of the data; nil if the run does not have it. Throws `DataError`.
   ///
-  /// - Parameter other: the model whose run names the data, read with the vocabularies of this one; nil: this one.
+  /// - Parameter other: the model whose configuration names the data. They are read with the vocabularies of this
+  ///   model. nil: this model.
   public func data(_ split: DataSplit, of other: SavedModel? = nil) throws -> HeldOutData? {
     func read<L: Learner>(_ learner: L) throws -> HeldOutData? {
       let part = try L.Data.read(split, of: (other ?? self).configuration, encoding)
@@ -92,7 +95,7 @@ public final class SavedModel {
     return try read(learner)
   }
 
-  /// A file of the user's. Throws `DataError`.
+  /// Reads a file of the user. Throws `DataError`.
   public func data(file path: String) throws -> HeldOutData {
     func read<L: Learner>(_ learner: L) throws -> HeldOutData {
       HeldOutData(try L.Data.read(file: path, of: configuration, encoding), of: self, learner)
@@ -100,10 +103,10 @@ public final class SavedModel {
     return try read(learner)
   }
 
-  /// Scores data on all ranks together, each example or token once, outputs included. Collective.
+  /// Scores data on all ranks together, including outputs. Each example or token is scored once (collective).
   ///
-  /// - Parameter includes: which examples; nil: all.
-  /// - Throws: ``TrainingFailure/nothingToPredict(_:)`` if no example at all has a target that was learned.
+  /// - Parameter includes: selects examples; nil: all of them.
+  /// - Throws: ``TrainingFailure/nothingToPredict(_:)`` if every target is missing from the training data.
   public func score(
     _ data: HeldOutData, communicator: any Communicator,
     including includes: ((_ example: Int32) -> Bool)? = nil, progress: EvaluationProgress? = nil
@@ -117,8 +120,8 @@ public final class SavedModel {
 
   // MARK: Scoring given outputs
 
-  /// Examples with targets that are to be scored, in the format of the training data. A run that was trained on parallel files
-  /// reads their columns in one file: tsv, or columns for a tagger. Throws `DataError`.
+  /// Reads examples with targets to score, in the format of the training data. For a run that was trained on parallel
+  /// files, one file contains their columns: tsv, or columns for a tagger. Throws `DataError`.
   public func examples(toScore source: TextSource) throws -> ExampleSet {
     var options = ExampleSet.options(configuration)
     if options.format == .lines, options.kind != .generated {
@@ -127,14 +130,16 @@ public final class SavedModel {
     return try ExampleCorpus.read(.file(source), options: options, encoding: encoding)
   }
 
-  /// The log-probability of the target of each example. Throws ``TrainingFailure/unfittingData(_:)`` if the data do not fit.
+  /// Returns the log-probability of the target of each example. Throws ``TrainingFailure/unfittingData(_:)`` if the
+  /// data do not fit the model.
   public func scores(of examples: [Int32], in set: ExampleSet) throws -> [TargetScore] {
     workspace.arena.reset()
     return try learner.scores(of: examples, in: set, workspace)
   }
 
-  /// The log-probability of each line of text, of a language model. A line begins after the end of a line, and its own end is
-  /// a part of it where the vocabulary has one. Throws `DataError` for bytes that are not text.
+  /// Returns the log-probability of each line of text under a language model. A line starts after the end of another
+  /// line, and its own end is included if the vocabulary has an end token. Throws `DataError` for bytes that are not
+  /// text.
   public func scores(ofLines lines: [[UInt8]], firstNumber: Int) throws -> [TargetScore] {
     guard let vocabulary = encoding.stream else {
       throw TrainingFailure.unfittingData("this model scores examples, not texts")
@@ -150,12 +155,12 @@ public final class SavedModel {
 
   // MARK: Answering lines
 
-  /// The examples of a configured part; nil if the run has none. Throws `DataError`.
+  /// The examples of a configured split; nil if the run does not have it. Throws `DataError`.
   public func examples(_ split: DataSplit) throws -> ExampleSet? {
     try ExampleSet.read(split, of: configuration, encoding)
   }
 
-  /// The outputs for some examples.
+  /// Returns the outputs for some examples.
   public func predict(
     _ examples: [Int32], of set: ExampleSet, _ options: PredictionOptions = PredictionOptions()
   ) throws -> [Prediction] {
@@ -163,7 +168,8 @@ public final class SavedModel {
     return try learner.predict(examples, of: set, options, workspace)
   }
 
-  /// The outputs for the first validation examples with different sources; none if the data have no texts as sources.
+  /// Returns the outputs for the first validation examples that differ in their sources. The result is empty if the
+  /// sources are not texts.
   package func heldOutExamples(_ count: Int, keepsAttention: Bool) throws -> [HeldOutExample] {
     guard let split = try examples(.valid) else { return [] }
     workspace.arena.reset()
@@ -171,12 +177,12 @@ public final class SavedModel {
       count, of: split, encoding, configuration, keepsAttention: keepsAttention, workspace)
   }
 
-  /// Something that turns lines into outputs.
+  /// Returns an object that turns lines into outputs.
   public func predictor(_ options: PredictionOptions = PredictionOptions()) throws -> Predictor {
     try Predictor(self, options)
   }
 
-  /// Input lines that are known to this model.
+  /// Returns an empty batch of input lines in the format of this model.
   fileprivate func inputs() throws -> PredictionInputs {
     try PredictionInputs(
       options: ExampleSet.options(configuration), encoding: encoding,
@@ -185,31 +191,33 @@ public final class SavedModel {
 
   // MARK: Writing
 
-  /// A request for texts from a model that generates without input.
+  /// A request for texts from a model that writes without source lines.
   public struct WritingRequest: Sendable {
-    /// Language models: the tokens that the text goes on from.
+    /// The tokens that the text continues, for language models.
     public var prompt: [Int32] = []
-    /// Generators: the name of a class, or the path of an .npy file.
+    /// The name of a class, or the path of an .npy file, for generators.
     public var condition: String?
     public var count = 1
-    /// Most tokens to write; nil: decoding.max_length.
+    /// The maximum number of tokens; nil: decoding.max_length.
     public var maximumLength: Int?
     public var sampling: TextSampling
 
     public init(_ sampling: TextSampling) { self.sampling = sampling }
   }
 
-  /// Samples texts side by side.
+  /// Samples texts in parallel.
   ///
-  /// - Parameter emit: called with every token as soon as it is sampled: number of the text, id. Return false to stop.
-  /// - Throws: `DataError` for a class that was never learned or a file without a fitting vector,
-  ///   ``TrainingFailure/unfittingData(_:)`` if the model does not write by itself, or an input is missing or too many.
+  /// - Parameter emit: receives every token as soon as it is sampled, as the number of the text and the id. It returns
+  ///   false to stop.
+  /// - Throws: `DataError` for a class that is not in the training data or a file without a vector of the right width;
+  ///   ``TrainingFailure/unfittingData(_:)`` if the model does not write without source lines, or an input is missing
+  ///   or superfluous.
   public func write(_ request: WritingRequest, emit: (_ text: Int, _ id: Int32) -> Bool) throws {
     try writer(of: request).write(count: request.count, request.sampling, emit: emit)
   }
 
-  /// The beginnings of the texts of a request, to be continued step by step, together with those of other requests if the
-  /// model can do that. Throws as ``write(_:emit:)`` does.
+  /// Returns a sampler at the beginning of the requested texts. The caller continues them step by step, together with
+  /// those of other requests if the model supports that. Throws the errors of ``write(_:emit:)``.
   package func sampler(of request: WritingRequest) throws -> SequenceSampler<Float> {
     try writer(of: request).sampler(count: request.count, request.sampling)
   }
@@ -222,7 +230,7 @@ public final class SavedModel {
     return try learner.writer(of: beginning, workspace)
   }
 
-  /// The texts as bytes.
+  /// Returns the texts as bytes.
   public func texts(_ request: WritingRequest, withPrompt: Bool = false) throws -> [[UInt8]] {
     var texts = [[Int32]](repeating: withPrompt ? request.prompt : [], count: request.count)
     try write(request) { text, id in
@@ -244,25 +252,25 @@ public final class SavedModel {
     } catch DataError.line(_, _, .array(let path, let problem)) {
       throw DataError.input(name: path, reason: "\(problem)")
     } catch DataError.line(let name, _, let problem) {
-      // There is only one, and it is not in a file of lines.
+      // There is only one line, and it does not come from a file.
       throw DataError.input(name: name, reason: "\(problem)")
     }
     return inputs.take()
   }
 }
 
-/// Data that were read to be scored by one model.
+/// Held-out data that were read for one model.
 public struct HeldOutData {
   /// The name of the file, for messages.
   public let name: String
   /// A hash that is the same on every rank.
   public let digest: UInt64
   public let exampleCount: Int
-  /// Notes for the user on how they were read.
+  /// Warnings about the data that were read.
   public let warnings: [String]
-  /// Steps of the source of each example.
+  /// The number of source steps of each example.
   public let sourceLengths: [Int]
-  /// The part of a text that is predicted; nil for examples.
+  /// The size of the predicted part of a text; nil for examples.
   public let textSize: Vocabulary.TextSize?
   fileprivate let pass:
     (_ plan: ShardPlan, _ includes: @escaping (_ example: Int32) -> Bool) throws -> any EvaluationPass
@@ -282,7 +290,7 @@ public struct HeldOutData {
   }
 }
 
-/// Reads input lines and gives their outputs, many at a time.
+/// Collects input lines and predicts their outputs in batches.
 public final class Predictor {
   private let model: SavedModel
   private var inputs: PredictionInputs
@@ -293,16 +301,16 @@ public final class Predictor {
     inputs = try model.inputs()
   }
 
-  /// Takes a line; throws `DataError` if it can't be read, which calls the input by its name.
+  /// Adds a line. If it can't be read, throws `DataError` with the name of the input.
   public func add(_ line: [UInt8], number: Int, name: String = "standard input") throws {
     try inputs.append(line, name: name, line: number)
     options.lineNumbers.append(number)
   }
 
-  /// Lines waiting.
+  /// The number of waiting lines.
   public var count: Int { inputs.count }
 
-  /// The outputs of the lines taken since the last call, in their order.
+  /// Returns the outputs of the lines that were added since the last call, in their order.
   public func run() throws -> [Prediction] {
     let set = inputs.take()
     defer { options.lineNumbers.removeAll(keepingCapacity: true) }

@@ -6,13 +6,13 @@ import RecurrentNN
 import RunLog
 import Tasks
 
-/// Which of a run's checkpoints.
+/// The choice among the checkpoints of a run.
 public enum CheckpointChoice: Sendable, Hashable {
-  /// The best by validation metric, or the last if none was ever scored.
+  /// The best by validation metric, or the last if there was no evaluation.
   case best
   case last
   case step(Int)
-  /// The mean of the weights of this number of newest checkpoints.
+  /// The mean of the weights of the newest checkpoints, up to this number.
   case average(Int)
 }
 
@@ -21,10 +21,11 @@ struct SavedWeights {
   private let checkpoints: [LoadedCheckpoint]
   /// The newest checkpoint among them.
   private let newest: LoadedCheckpoint
-  /// The steps of all checkpoints that are averaged; none where one is taken as it is.
+  /// The steps of all averaged checkpoints; empty if a single checkpoint is used.
   let averagedSteps: [Int]
 
-  /// Chooses and verifies. Throws the errors of Checkpoints, ``TrainingFailure/unusableRun(path:problem:)``.
+  /// Chooses and verifies the checkpoints. Throws the errors of Checkpoints, and
+  /// ``TrainingFailure/unusableRun(path:problem:)``.
   init(of run: RunPaths, _ choice: CheckpointChoice) throws {
     let store = CheckpointStore(directory: run.checkpoints, keep: 1)
     var averagedSteps: [Int] = []
@@ -59,8 +60,8 @@ struct SavedWeights {
       problem: "has no checkpoint yet: wait for the first, or train with checkpoint.every_steps set")
   }
 
-  /// Throws ``TrainingFailure/unfittingCheckpoint(path:problem:)`` if the weights were trained as another function than the
-  /// configuration says, with another forget bias for example, which no name and no shape shows.
+  /// Throws ``TrainingFailure/unfittingCheckpoint(path:problem:)`` if the weights were trained for a different function
+  /// than that of the configuration. A different forget bias, for example, is not visible in names and shapes.
   func requireFunction(of configuration: RunConfiguration) throws(TrainingFailure) {
     for checkpoint in checkpoints {
       guard let difference = configuration.modelDifference(from: checkpoint.model.metadata) else { continue }
@@ -76,11 +77,11 @@ struct SavedWeights {
   var rejected: [RejectedCheckpoint] { newest.rejected }
   var tensors: [String: TensorInfo] { newest.model.tensors }
 
-  /// The parameters of a layout.
+  /// Returns the parameters of a layout.
   ///
-  /// Throws ``TrainingFailure/unfittingCheckpoint(path:problem:)`` if weights and settings do not belong together.
+  /// Throws ``TrainingFailure/unfittingCheckpoint(path:problem:)`` if the weights do not match the settings.
   func parameters(of layout: ParameterLayout) throws -> ParameterBuffer<Float> {
-    // Before memory is allocated: settings and file may disagree about the model.
+    // Checked before memory is allocated, because settings and file may disagree about the size of the model.
     for checkpoint in checkpoints {
       do {
         try layout.requireFit(of: checkpoint.model)
@@ -106,7 +107,7 @@ struct SavedWeights {
 }
 
 extension ParameterSource {
-  /// Those of a checkpoint.
+  /// The weights of a checkpoint.
   static func saved(_ weights: SavedWeights) -> ParameterSource {
     ParameterSource { layout, _ in try weights.parameters(of: layout) }
   }

@@ -1,12 +1,12 @@
 import Datasets
 
-/// Turns token ids into text as they come.
+/// Turns token ids into text as the tokens arrive.
 ///
-/// The pieces joined are what `Vocabulary.decode` gives for all ids. No piece ends within a character of UTF-8 text, because
-/// a terminal would show its bytes as garbage.
+/// The concatenated pieces are equal to the result of `Vocabulary.decode` for all ids. No piece ends within a UTF-8
+/// character, because a terminal would show its bytes as garbage.
 package struct StreamingText {
   private let vocabulary: Vocabulary
-  /// The last token: the separator between two words depends on it.
+  /// The last token, which determines the separator before the next word.
   private var previous: [Int32] = []
   /// The first bytes of a character that is not complete yet.
   private var incomplete: [UInt8] = []
@@ -15,7 +15,7 @@ package struct StreamingText {
     self.vocabulary = vocabulary
   }
 
-  /// The text that is complete with one more token; it may be empty.
+  /// Returns the text that one more token completes, which may be empty.
   package mutating func append(_ id: Int32) -> [UInt8] {
     let text = vocabulary.decode(previous + [id]).dropFirst(vocabulary.decode(previous).count)
     previous = [id]
@@ -25,13 +25,13 @@ package struct StreamingText {
     return Array(complete)
   }
 
-  /// The bytes of an incomplete character at the end of the text. The next token begins a new text.
+  /// Returns the bytes of an incomplete character at the end of the text, and starts a new text.
   package mutating func finish() -> [UInt8] {
     defer { (previous, incomplete) = ([], []) }
     return incomplete
   }
 
-  /// How many bytes at the end begin a character that isn't complete: 0 to 3.
+  /// The number of bytes at the end that are the start of an incomplete character: 0 to 3.
   private static func openCharacter(at bytes: [UInt8]) -> Int {
     for (index, byte) in bytes.reversed().prefix(3).enumerated() where byte & 0xC0 != 0x80 {
       let needed =
