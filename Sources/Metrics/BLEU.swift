@@ -15,27 +15,28 @@ extension Metric {
 }
 
 /// BLEU (Papineni, Roukos, Ward, Zhu 2002) with the definitions and the default options of sacrebleu (Post
-/// 2018), so that a score can be compared with published ones.
+/// 2018), so that scores are comparable with published ones.
 ///
 ///     BLEU = 100 · BP · exp(¼ Σₙ log pₙ)
 ///     pₙ = matches of n-grams / n-grams of the hypotheses, both over the whole corpus  (section 2.1.1)
 ///     BP = 1 where hypotheses are at least as long as references, else exp(1 - r/c)  (section 2.2.2)
 ///
-/// An n-gram matches at most as often as it is in the reference that has it most often; r sums, over the
-/// examples, the length of the reference closest in length to the hypothesis (of two, the shorter). A
-/// precision of 0 is smoothed: 1/2, 1/4, … match for the first, second, … n without matches (method 3 of Chen
-/// and Cherry 2014, as in mteval-v13a.pl).
+/// An n-gram matches at most as often as it occurs in the reference with the most occurrences. r is the sum over the
+/// examples of the length of the reference closest in length to the hypothesis (of two, the shorter). A precision of 0
+/// is smoothed: 1/2, 1/4, … match for the first, second, … n without matches (method 3 of Chen and Cherry 2014, as in
+/// mteval-v13a.pl).
 public struct BLEUTally: MetricTally, Equatable {
   /// The longest n-gram.
   static let order = 4
 
-  /// Tokens of the hypotheses.
+  /// The number of tokens in the hypotheses.
   private(set) var hypothesisLength = 0
-  /// Tokens of the references, of each example those of the reference closest in length.
+  /// The number of tokens in the references, counting the reference closest in length for each example.
   private(set) var referenceLength = 0
-  /// For each n, the n-grams of the hypotheses that are in a reference, each counted at most as often as there.
+  /// For each n, the number of n-grams of the hypotheses that match, counted at most as often as they occur in a
+  /// reference.
   private(set) var matches = [Int](repeating: 0, count: order)
-  /// For each n, the n-grams of the hypotheses.
+  /// For each n, the number of n-grams of the hypotheses.
   private(set) var totals = [Int](repeating: 0, count: order)
   private var references = ReferenceCounts()
 
@@ -63,7 +64,7 @@ public struct BLEUTally: MetricTally, Equatable {
     references.add(example.references.count)
   }
 
-  /// From 0 to 100; 0 where nothing matches.
+  /// From 0 to 100; 0 if no n-gram matches.
   public var value: Double {
     guard matches.contains(where: { $0 > 0 }) else { return 0 }
     let (length, referenceLength) = (Double(hypothesisLength), Double(referenceLength))
@@ -71,10 +72,10 @@ public struct BLEUTally: MetricTally, Equatable {
     return brevityPenalty * exp(smoothedPrecisions.map(Self.logarithm).reduce(0, +) / Double(Self.order))
   }
 
-  /// sacrebleu's logarithm, with its stand-in for minus infinity.
+  /// sacrebleu's logarithm, with its substitute for minus infinity.
   private static func logarithm(_ number: Double) -> Double { number == 0 ? -9_999_999_999 : log(number) }
 
-  /// In percent; 0 for an n that all hypotheses are too short for.
+  /// The precisions in percent; 0 for an n that exceeds the length of all hypotheses.
   private var smoothedPrecisions: [Double] {
     var halves = 1.0
     return zip(matches, totals).map { matches, total in
@@ -85,7 +86,7 @@ public struct BLEUTally: MetricTally, Equatable {
     }
   }
 
-  /// In the form of sacrebleu 2: `BLEU nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:…`.
+  /// The signature in the format of sacrebleu 2: `BLEU nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:…`.
   public func signature(_ options: ComparisonOptions, version: String) -> String? {
     "BLEU nrefs:\(references.signature)|case:\(options.lowercase ? "lc" : "mixed")|eff:no"
       + "|tok:\(options.bleuTokenizer.rawValue)|smooth:exp|version:\(version)"
@@ -110,17 +111,17 @@ private struct NGramMatcher {
   private static let ngramRoot: UInt32 = 1
 
   private var tree: PrefixTree
-  /// For each n-gram, its count in the reference that has it most often.
+  /// For each n-gram, its count in the reference with the most occurrences.
   private var most: NodeCounts
   private var references = 0
 
   init(characters: Int) {
-    // About as many nodes of words as characters, and as many of n-grams.
+    // There are about as many nodes of words as characters, and as many of n-grams.
     tree = PrefixTree(roots: 2, capacity: 2 * characters)
     most = NodeCounts(capacity: 2 * characters)
   }
 
-  /// The tokens of a text as numbers: equal tokens have equal numbers.
+  /// Returns the tokens of a text as numbers. Equal tokens have equal numbers.
   mutating func words(_ text: [UInt32]) -> [UInt32] {
     var result: [UInt32] = []
     var node = Self.wordRoot
@@ -142,7 +143,7 @@ private struct NGramMatcher {
       var node = Self.ngramRoot
       for word in words[start..<min(start + BLEUTally.order, words.count)] {
         node = tree.child(of: node, word)
-        // The first reference is the maximum so far.
+        // The counts of the first reference are the first maximum.
         if references == 0 { most[node] += 1 } else { counts[node] += 1 }
       }
     }

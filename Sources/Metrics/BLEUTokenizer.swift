@@ -1,22 +1,23 @@
 import UnicodeText
 
-/// How BLEU splits a text into tokens, by the names of sacrebleu.
+/// The methods of splitting a text into tokens for BLEU, under the names of sacrebleu.
 ///
 /// Tokenizers that need a dictionary or a model (zh, ja-mecab, ko-mecab, spm) are not available.
 public enum BLEUTokenizer: String, CaseIterable, Sendable {
-  /// That of NIST's mteval-v13a.pl: the default, and the one to report.
+  /// The tokenizer of NIST's mteval-v13a.pl: the default, and the one to report.
   case mteval13a = "13a"
-  /// That of mteval-v14.pl with `--international-tokenization`: Unicode's punctuation and symbols are tokens.
-  /// Characters that are newer than the Unicode version of Swift's standard library count as characters without a class.
+  /// The tokenizer of mteval-v14.pl with `--international-tokenization`: Unicode's punctuation and symbols are tokens.
+  /// Characters that are newer than the Unicode version of Swift's standard library count as characters without a
+  /// class.
   case international = "intl"
-  /// Every character but white space is a token.
+  /// Every character except white space is a token.
   case characters = "char"
-  /// White space as it is: for text that is tokenized already.
+  /// Splits only at white space, for text that is tokenized already.
   case none
 
-  /// The text with its tokens separated by white space.
+  /// Returns the text with its tokens separated by white space.
   func tokenized(_ text: [UInt32], lowercase: Bool) -> [UInt32] {
-    // As in sacrebleu: case first, then white space at the end, then the tokenizer.
+    // In the order of sacrebleu: case, white space at the end, tokenizer.
     let cased = lowercase ? lowercased(text) : text
     let end = cased.lastIndex { !isPythonWhiteSpace($0) }.map { $0 + 1 } ?? 0
     let text = end == cased.count ? cased : Array(cased[..<end])
@@ -33,18 +34,17 @@ private let space: UInt32 = 0x20
 
 // MARK: - 13a
 
-/// The steps of mteval-v13a.pl. Each goes through the text from left to right, and a character that is part of
-/// a match is part of no other match of the same step.
+/// The steps of mteval-v13a.pl. Each step scans the text from left to right, and matches of the same step don't
+/// overlap.
 private func separatedAsInMteval13a(_ text: [UInt32]) -> [UInt32] {
-  // Language-independent part: marks of skipped segments, words broken at line ends, the entities of SGML.
+  // The language-independent part: marks of skipped segments, words broken at line ends, SGML entities.
   var line = replacing(Literals.skipped, in: text, with: [])
   line = replacing(Literals.brokenWord, in: line, with: [])
   line = replacing([0x0A], in: line, with: [space])
   if line.contains(0x26) {
     for (entity, character) in Literals.entities { line = replacing(entity, in: line, with: [character]) }
   }
-  // Language-dependent part, for Western languages. The spaces at both ends count as characters other
-  // than digits.
+  // The language-dependent part, for Western languages. The spaces at both ends count as characters other than digits.
   line = [space] + line + [space]
   line = surrounding(line, where: isOwnToken)
   line = splittingPairs(line, where: { !isDigit($0) && isPointOrComma($1) }, spaces: (false, true))
@@ -61,7 +61,7 @@ private enum Literals {
   ]
 }
 
-/// ASCII's punctuation and symbols but for apostrophe, comma, hyphen and full stop.
+/// ASCII's punctuation and symbols, except apostrophe, comma, hyphen and full stop.
 private func isOwnToken(_ character: UInt32) -> Bool {
   switch character {
   case 0x21...0x26, 0x28...0x2B, 0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: true
@@ -75,8 +75,7 @@ private func isPointOrComma(_ character: UInt32) -> Bool { character == 0x2E || 
 
 // MARK: - intl
 
-/// The steps of mteval-v14.pl: punctuation is a token unless digits are on both sides of it, a symbol always
-/// is.
+/// The steps of mteval-v14.pl: a symbol is always a token, punctuation unless it is between digits.
 private func separatedByUnicodeClass(_ text: [UInt32]) -> [UInt32] {
   var line = splittingPairs(
     text, where: { characterClass($0) != .number && characterClass($1) == .punctuation },
@@ -89,7 +88,7 @@ private func separatedByUnicodeClass(_ text: [UInt32]) -> [UInt32] {
 
 private enum CharacterClass { case number, punctuation, symbol, other }
 
-/// The general categories N, P, S and the rest.
+/// The general categories N, P, S, and all others.
 private func characterClass(_ character: UInt32) -> CharacterClass {
   guard let scalar = Unicode.Scalar(character) else { return .other }
   switch scalar.properties.generalCategory {
@@ -104,7 +103,7 @@ private func characterClass(_ character: UInt32) -> CharacterClass {
 
 // MARK: - Steps
 
-/// Puts spaces around each character that fulfils the condition.
+/// Puts spaces around each character for which the condition is true.
 private func surrounding(_ text: [UInt32], where condition: (UInt32) -> Bool) -> [UInt32] {
   var result: [UInt32] = []
   result.reserveCapacity(text.count * 2)
@@ -120,8 +119,8 @@ private func surrounding(_ text: [UInt32], where condition: (UInt32) -> Bool) ->
   return result
 }
 
-/// Puts a space between the characters of each pair that fulfils the condition, and before and after the pair
-/// as asked.
+/// Puts a space between the characters of each pair for which the condition is true, and before and after the pair if
+/// requested.
 private func splittingPairs(
   _ text: [UInt32], where condition: (UInt32, UInt32) -> Bool, spaces: (before: Bool, after: Bool)
 ) -> [UInt32] {

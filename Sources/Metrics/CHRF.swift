@@ -25,14 +25,13 @@ public enum OneOrTwoWords: WordOrder { public static let wordOrder = 2 }
 ///
 ///     chrF = 100 · (1 + β²) · P · R / (β² · P + R),  β = 2
 ///
-/// P and R are precision and recall, each the mean over the lengths n = 1 ... 6 (chrF++: and the words' 1, 2)
-/// that occur in both hypotheses and references. Of several references an example counts the one that gives
-/// its hypothesis the best score.
+/// P and R are precision and recall, each the mean over the lengths n = 1 ... 6 (chrF++: also n = 1, 2 of words) that
+/// occur in both hypotheses and references. If an example has several references, the one with the best score counts.
 public struct CHRFTally<Order: WordOrder>: MetricTally, Equatable {
   /// The longest n-gram of characters.
   private static var characterOrder: Int { 6 }
 
-  /// The n-grams of characters, then those of words, each with the shortest first.
+  /// The n-grams of characters and then those of words, both starting with the shortest.
   private var ngrams = [NGramCounts](repeating: NGramCounts(), count: characterOrder + Order.wordOrder)
   private var references = ReferenceCounts()
 
@@ -53,7 +52,7 @@ public struct CHRFTally<Order: WordOrder>: MetricTally, Equatable {
     references.add(example.references.count)
   }
 
-  /// From 0 to 100.
+  /// The score, from 0 to 100.
   public var value: Double { Self.score(ngrams) }
 
   private static func score(_ ngrams: [NGramCounts]) -> Double {
@@ -71,7 +70,7 @@ public struct CHRFTally<Order: WordOrder>: MetricTally, Equatable {
     return 100 * ((1 + factor) * precision * recall / (factor * precision + recall))
   }
 
-  /// In the form of sacrebleu 2: `chrF2 nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:…`.
+  /// The signature in the format of sacrebleu 2: `chrF2 nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:…`.
   public func signature(_ options: ComparisonOptions, version: String) -> String? {
     "chrF2" + String(repeating: "+", count: Order.wordOrder)
       + " nrefs:\(references.signature)|case:\(options.lowercase ? "lc" : "mixed")|eff:yes"
@@ -91,7 +90,7 @@ public struct CHRFTally<Order: WordOrder>: MetricTally, Equatable {
   }
 }
 
-/// The n-grams of one length, in hypotheses, in references, and in both.
+/// The numbers of n-grams of one length in hypotheses, in references, and in both.
 private struct NGramCounts: Equatable {
   var hypothesis = 0
   var reference = 0
@@ -104,10 +103,10 @@ private struct NGramCounts: Equatable {
   }
 }
 
-/// A text as chrF counts it.
+/// A text in the form that chrF counts.
 private struct CHRFText {
   let characters: [UInt32]
-  /// Empty where no n-grams of words are counted.
+  /// The words; empty if no n-grams of words are counted.
   let words: [ArraySlice<UInt32>]
 
   init(_ text: ComparedText, lowercase: Bool, countsWords: Bool) {
@@ -116,8 +115,8 @@ private struct CHRFText {
     words = countsWords ? Self.words(all) : []
   }
 
-  /// The words between white space, with one mark of punctuation at their end, or else at their beginning, as
-  /// a word of its own.
+  /// Splits a text into words at white space. A punctuation mark at the end of a word, or else at its beginning,
+  /// becomes a separate word.
   private static func words(_ text: [UInt32]) -> [ArraySlice<UInt32>] {
     text.split(whereSeparator: isPythonWhiteSpace).flatMap { word -> [ArraySlice<UInt32>] in
       guard word.count > 1, let first = word.first, let last = word.last else { return [word] }
@@ -135,7 +134,7 @@ private struct CHRFText {
     }
   }
 
-  /// The counts of a hypothesis with this text as its reference: characters first, then words.
+  /// Returns the counts of a hypothesis with this text as its reference: characters first, then words.
   func matched(with hypothesis: CHRFText, characterOrder: Int, wordOrder: Int) -> [NGramCounts] {
     let (characterRoot, wordRoot, wordsRoot): (UInt32, UInt32, UInt32) = (0, 1, 2)
     var tree = PrefixTree(roots: 3, capacity: characterOrder * characters.count + 8 * words.count)
@@ -149,7 +148,7 @@ private struct CHRFText {
       + Self.counts(hypothesisWords, referenceWords, &tree, root: wordsRoot, order: wordOrder)
   }
 
-  /// The counts of n-grams for n = 1 ... `order`.
+  /// Returns the counts of n-grams for n = 1 ... `order`.
   private static func counts(
     _ hypothesis: [UInt32], _ reference: [UInt32], _ tree: inout PrefixTree, root: UInt32, order: Int
   ) -> [NGramCounts] {
@@ -163,7 +162,7 @@ private struct CHRFText {
     }
     var counts = (0..<order).map { n in
       let ofReference = max(0, reference.count - n)
-      // n-grams that the reference is too short for are not counted against the hypothesis.
+      // n-grams longer than the reference don't count against the hypothesis.
       return NGramCounts(
         hypothesis: ofReference > 0 ? max(0, hypothesis.count - n) : 0, reference: ofReference)
     }

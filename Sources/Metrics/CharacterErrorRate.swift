@@ -1,4 +1,4 @@
-// Its own file: every metric has one, see docs/EXTENDING.md.
+// In a file of its own, like every metric: see docs/EXTENDING.md.
 //
 // The example of a new metric in docs/EXTENDING.md: one metric, one file.
 
@@ -10,8 +10,7 @@ extension Metric {
     "edit distance over Unicode scalars divided by those of the reference, as jiwer.cer computes it")
 }
 
-/// The Unicode scalars of a text without white space at both ends, as jiwer's default transformation for
-/// characters leaves them.
+/// The Unicode scalars of a text without white space at both ends, as in jiwer's default transformation for characters.
 public enum Characters: TextUnits {
   public static func units(of text: ComparedText) -> [UInt32] {
     let scalars = text.scalars

@@ -1,10 +1,10 @@
-/// How often each class was predicted for each class of the reference, from which follow precision, recall and F1 of every
-/// class (as in scikit-learn's `classification_report`).
+/// The number of times that each class was predicted for each class of the reference. Precision, recall and F1 of every
+/// class follow from it (as in scikit-learn's `classification_report`).
 ///
 /// The counts are integers, so the sum over shards does not depend on their order or number. Pairs that never occurred take
-/// no memory: a tagger of 500 tags confuses few of them.
+/// no memory, because even a tagger with 500 tags confuses few of them.
 public struct ConfusionMatrix: Sendable, Equatable {
-  /// A class of the reference with a predicted one; -1 is a class that was never learned.
+  /// A class of the reference and a predicted class; -1 is a class that is not in the training data.
   public struct Pair: Sendable, Hashable, Comparable {
     public let reference: Int32
     public let predicted: Int32
@@ -18,13 +18,13 @@ public struct ConfusionMatrix: Sendable, Equatable {
     }
   }
 
-  /// Precision, recall and F1 of a class. As in scikit-learn they are 0 where they would be 0 / 0.
+  /// Precision, recall and F1 of a class. As in scikit-learn, 0 / 0 counts as 0.
   public struct ClassScore: Sendable, Equatable {
-    /// Times that the class was predicted where it is the right one.
+    /// The number of times that the class was predicted correctly.
     public let correct: Int
-    /// Times that it was predicted.
+    /// The number of times that the class was predicted.
     public let predicted: Int
-    /// Times that it is in the reference.
+    /// The number of times that the class is in the reference.
     public let reference: Int
 
     public var precision: Double { predicted == 0 ? 0 : share(correct, of: predicted) }
@@ -56,7 +56,7 @@ public struct ConfusionMatrix: Sendable, Equatable {
     sum.counts.merge(other.counts, uniquingKeysWith: +)
   }
 
-  /// The pairs that occurred, in the order of the classes.
+  /// The pairs that occurred, sorted by class.
   public var pairs: [(pair: Pair, count: Int)] {
     counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }

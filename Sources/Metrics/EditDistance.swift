@@ -1,16 +1,16 @@
-/// The least number of insertions, deletions and substitutions that turn one sequence into the other
+/// Returns the smallest number of insertions, deletions and substitutions that turn one sequence into the other
 /// (Levenshtein 1966).
 ///
 /// Myers' bit-parallel algorithm (JACM 1999) in Hyyrö's form for the distance of whole sequences (2003): the
 /// columns of the table of distances are kept as differences of neighboring cells, 64 cells per word. The
-/// table is filled in bands of 64 rows, each of which needs only the differences along the lower edge of the
-/// band above, so memory is O(|a| + |b|) and time O(|a| |b| / 64): 10,000 tokens against 10,000 take
+/// table is filled in bands of 64 rows, each of which only needs the differences along the lower edge of the band
+/// above. Memory is therefore O(|a| + |b|), and time is O(|a| |b| / 64): comparing 10,000 tokens with 10,000 takes
 /// milliseconds.
 ///
-/// Pass bytes, ids or Unicode scalars rather than Swift strings, which are equal when they are canonically
-/// equivalent.
+/// Pass bytes, ids or Unicode scalars rather than Swift strings, because Swift strings are equal if they are
+/// canonically equivalent.
 func levenshteinDistance<Token: Hashable>(_ a: [Token], _ b: [Token]) -> Int {
-  // A common beginning and end cost nothing, and are most of a sequence that is nearly right.
+  // A common prefix and suffix don't change the distance, and they cover most of a nearly correct sequence.
   let shorter = min(a.count, b.count)
   var (head, tail) = (0, 0)
   while head < shorter, a[head] == b[head] { head += 1 }
@@ -29,10 +29,10 @@ func levenshteinDistance<Token: Hashable>(_ a: [Token], _ b: [Token]) -> Int {
   return bitParallelDistance(pattern, text, symbolCount: unknown + 1)
 }
 
-/// The distance of two sequences of symbols below `symbolCount`, the first of which isn't empty.
+/// Returns the distance of two sequences of symbols below `symbolCount`, the first of which isn't empty.
 private func bitParallelDistance(_ pattern: [Int], _ text: [Int], symbolCount: Int) -> Int {
-  // Differences of each column to the one on its left, along the lower edge of the band above. Above the
-  // first band that edge is the distance from the empty sequence, which grows by 1 per column.
+  // The differences between each column and the one on its left, along the lower edge of the band above. Above the
+  // first band, that edge is the distance from the empty sequence, which grows by 1 per column.
   var edge = [Int8](repeating: 1, count: text.count)
   var matches = [UInt64](repeating: 0, count: symbolCount)
   for start in stride(from: 0, to: pattern.count, by: 64) {
@@ -41,7 +41,7 @@ private func bitParallelDistance(_ pattern: [Int], _ text: [Int], symbolCount: I
     advance(&edge, over: text, matches: matches, lastRow: UInt64(1) << UInt64(band.count - 1))
     for symbol in band { matches[symbol] = 0 }
   }
-  // Down the left side the distance grows by 1 per row; along the lower edge by the differences.
+  // The distance grows by 1 per row down the left side, and by the differences along the lower edge.
   return edge.reduce(pattern.count) { $0 + Int($1) }
 }
 
@@ -58,7 +58,7 @@ private func advance(_ edge: inout [Int8], over text: [Int], matches: [UInt64], 
     let stays = equal | falling
     let reached = equal | (above < 0 ? 1 : 0)
     let diagonal = (((reached & rising) &+ rising) ^ rising) | reached
-    // The same differences from the column on the left to this one, row by row.
+    // The same kind of differences between the column on the left and this one, row by row.
     var more = falling | ~(diagonal | rising)
     var less = rising & diagonal
     edge[column] = more & lastRow != 0 ? 1 : less & lastRow != 0 ? -1 : 0

@@ -10,24 +10,23 @@ extension Metric {
     "edit distance over words divided by the words of the reference, as jiwer.wer computes it")
 }
 
-/// The units over which an error rate counts edits.
+/// The units in which an error rate counts edits.
 public protocol TextUnits: Sendable {
   associatedtype Unit: Hashable
   static func units(of text: ComparedText) -> [Unit]
 }
 
-/// Edits per unit of the reference, over all examples.
+/// The number of edits per unit of the reference, over all examples.
 ///
 ///     rate = Σ distance(output, closest reference) / Σ |closest reference|
 ///
-/// The closest reference of an example is the one with the least Levenshtein distance; among equally close
-/// ones it is the shortest, so that the order in which references are listed changes nothing and the rate is
-/// never the flattering one. The rate may exceed 1, since a long output takes more edits than its reference
-/// has units.
+/// The closest reference of an example is the one with the smallest Levenshtein distance. Of equally close ones it is
+/// the shortest, so that the order of the references does not matter and the rate is never the more favorable one. The
+/// rate may exceed 1, because a long output takes more edits than its reference has units.
 public struct EditTally<Units: TextUnits>: MetricTally, Equatable {
-  /// Insertions, deletions and substitutions.
+  /// The number of insertions, deletions and substitutions.
   private var edits = 0
-  /// Units of the closest references.
+  /// The number of units in the closest references.
   private var referenceUnits = 0
 
   public init() {}
@@ -43,7 +42,7 @@ public struct EditTally<Units: TextUnits>: MetricTally, Equatable {
     referenceUnits += length
   }
 
-  /// Infinite where all references are empty and some output is not.
+  /// The rate is infinite if all references are empty and some output is not.
   public var value: Double { share(edits, of: referenceUnits) }
 
   public var sums: [Double] { [Double(edits), Double(referenceUnits)] }
@@ -54,13 +53,13 @@ public struct EditTally<Units: TextUnits>: MetricTally, Equatable {
   }
 }
 
-/// Tokens as the vocabulary of the model cuts them: bytes, characters, words or symbols; words for subwords.
+/// The tokens of the model's vocabulary: bytes, characters, words or symbols; words instead of subwords.
 public enum Tokens: TextUnits {
   public static func units(of text: ComparedText) -> [[UInt8]] { text.tokens }
 }
 
-/// Words as jiwer's default transformation cuts them: two or more characters of white space in a row, and
-/// white space at the ends, count as a space, and only spaces separate words.
+/// Words as in jiwer's default transformation. Only spaces separate words; white space at the ends counts as a space,
+/// and so do two or more characters of white space in a row.
 public enum Words: TextUnits {
   public static func units(of text: ComparedText) -> [ArraySlice<UInt32>] {
     let scalars = text.scalars

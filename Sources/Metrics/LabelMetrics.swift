@@ -29,13 +29,12 @@ public struct AccuracyTally: MetricTally, Equatable {
   }
 }
 
-/// Spans that were predicted, are in the reference, and are in both: precision, recall and F1 over all types
+/// The number of spans in the predictions, in the reference, and in both: precision, recall and F1 over all types
 /// (conlleval's FB1, micro-averaged).
 ///
-/// conlleval gives the three in percent; here they are shares. As in conlleval they are 0 where they would be
-/// 0 / 0.
+/// conlleval reports the three in percent; here they are fractions. As in conlleval, 0 / 0 counts as 0.
 public struct SpanTally: MetricTally, Equatable {
-  /// Predicted spans that are in the reference with the same beginning, end and type.
+  /// The number of predicted spans that are in the reference with the same start, end and type.
   private(set) var correct = 0
   private(set) var predicted = 0
   private(set) var reference = 0
@@ -44,7 +43,7 @@ public struct SpanTally: MetricTally, Equatable {
 
   public mutating func add(_ example: LabelExample) {
     guard let labels = example.spans else { return }
-    // Both sequences at once: a span is right as long as both began it and neither ended it alone.
+    // Scans both sequences together: a span is correct if it starts and ends at the same positions in both.
     var isRight = false
     var (before, beforeReference) = (SpanLabels.Label.outside, SpanLabels.Label.outside)
     for position in 0...example.reference.count {
@@ -80,25 +79,24 @@ public struct SpanTally: MetricTally, Equatable {
   }
 }
 
-/// The labels of a tagger, read as spans: `B-PER`, `I-PER`, `O`.
+/// The labels of a tagger, interpreted as spans: `B-PER`, `I-PER`, `O`.
 ///
-/// A label is a prefix, a hyphen and a type, which may hold hyphens itself. Spans are found as conlleval
-/// finds them, the script of the CoNLL-2000 shared task (Tjong Kim Sang and Buchholz 2000), from two
-/// neighboring labels at a time, so that any sequence of labels has an interpretation, in IOB1, IOB2, IOE1,
-/// IOE2, IOBES and BILOU:
+/// A label is a prefix, a hyphen and a type, which may contain hyphens. Spans follow the rules of conlleval, the script
+/// of the CoNLL-2000 shared task (Tjong Kim Sang and Buchholz 2000). The rules examine two neighboring labels at a
+/// time, so that any sequence of labels has an interpretation, in IOB1, IOB2, IOE1, IOE2, IOBES and BILOU:
 ///
 /// - A span begins at B and S (U); at I and E (L) after O, after E (L) and after S (U); and wherever the type
 ///   changes, except at O.
 /// - It ends after E (L) and S (U); before B, S (U) and O; and wherever the type changes.
 ///
-/// conlleval itself knows B, I, E and O. S, and B after E, are as in seqeval; L and U mean E and S. Other
-/// prefixes begin and end a span only by their type; a label without a hyphen has the empty type.
+/// conlleval itself supports B, I, E and O. S, and B after E, follow seqeval; L and U mean E and S. With other
+/// prefixes, a span only begins and ends where the type changes. A label without a hyphen has the empty type.
 public struct SpanLabels: Sendable, Equatable {
   enum Prefix: Sendable { case outside, begin, inside, end, single, other }
 
   struct Label: Sendable, Equatable {
     let prefix: Prefix
-    /// Equal types have equal numbers; 0 is the empty type.
+    /// The number of the type. Equal types have equal numbers; 0 is the empty type.
     let type: Int
 
     /// The label before and after a sequence.
@@ -118,7 +116,7 @@ public struct SpanLabels: Sendable, Equatable {
     }
   }
 
-  /// Whether a label is one of a scheme of spans: B, I, E, L, S or U, a hyphen and a type.
+  /// Whether a label belongs to a tagging scheme for spans: B, I, E, L, S or U, a hyphen and a type.
   public static func marksSpan(_ name: String) -> Bool {
     guard name.utf8.contains(UInt8(ascii: "-")) else { return false }
     return switch split(name).0 {
@@ -132,7 +130,7 @@ public struct SpanLabels: Sendable, Equatable {
     let type = parts.count > 1 ? Array(parts[1]) : []
     let prefix: Prefix =
       switch parts[0].count == 1 ? parts[0].first : nil {
-      // conlleval's second name for outside.
+      // conlleval accepts a full stop as a second name for outside.
       case UInt8(ascii: "O"), UInt8(ascii: "."): .outside
       case UInt8(ascii: "B"): .begin
       case UInt8(ascii: "I"): .inside
@@ -143,7 +141,7 @@ public struct SpanLabels: Sendable, Equatable {
     return (prefix, type)
   }
 
-  /// The label at a position of a sequence of ids; outside beyond its ends.
+  /// The label at a position of a sequence of ids; `outside` beyond its ends.
   func label(at position: Int, of sequence: [Int32]) -> Label {
     guard sequence.indices.contains(position) else { return .outside }
     let id = Int(sequence[position])
@@ -151,11 +149,11 @@ public struct SpanLabels: Sendable, Equatable {
     return labels[id]
   }
 
-  /// The spans that begin and end between two neighboring labels.
+  /// The spans that end and start between two neighboring labels.
   struct Step {
     /// Whether a span ends with the first label.
     let ends: Bool
-    /// Whether a span begins with the second label.
+    /// Whether a span starts with the second label.
     let begins: Bool
 
     init(from previous: Label, to label: Label) {

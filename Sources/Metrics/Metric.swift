@@ -1,26 +1,26 @@
 import UnicodeText
 
-/// A metric: the name that users write, what it compares, and how its value follows from sums.
+/// A metric: its name for users, the values that it compares, and the way in which its value follows from sums.
 ///
-/// Each metric is one file, which declares a static property of this type, and one line of ``Metric/all`` in
-/// MetricList.swift. Everything else follows from these two: the choices of `evaluation.metric`, the tasks
-/// that have the metric, the order of reports, and the names in JSON, metrics.jsonl and TensorBoard.
+/// A metric consists of one file, which declares a static property of this type, and one line of ``Metric/all`` in
+/// MetricList.swift. Everything else follows from them: the choices of `evaluation.metric`, the tasks that have the
+/// metric, the order of reports, and the names in JSON, metrics.jsonl and TensorBoard.
 public struct Metric: Sendable {
   /// The name in configurations and files.
   public let name: String
   /// The name in reports for people.
   public let label: String
-  /// Its definition in one line, with its source where it has one.
+  /// The definition in one line, with its source if there is one.
   public let definition: String
   public let isHigherBetter: Bool
   public let scale: Scale
   public let measure: Measure
 
-  /// How a value is written for people.
+  /// How a value is formatted for people.
   public enum Scale: Sendable {
-    /// A share of 1, written in percent.
+    /// A fraction of 1, formatted in percent.
     case share
-    /// From 0 to 100.
+    /// A number from 0 to 100.
     case points
     /// A number with four decimals.
     case decimal
@@ -32,7 +32,7 @@ public struct Metric: Sendable {
   public enum Measure: Sendable {
     /// The mean loss, which every model has.
     case loss(@Sendable (MeanLoss) -> Double)
-    /// The mean loss of a model that gives its targets probabilities.
+    /// The mean loss of a model that assigns probabilities to its targets.
     case probabilities(@Sendable (MeanLoss) -> Double)
     /// The mean loss of a model that predicts numbers.
     case numbers(@Sendable (MeanLoss) -> Double)
@@ -40,11 +40,11 @@ public struct Metric: Sendable {
     case labels(any MetricTally<LabelExample>.Type)
     /// Tags of a sequence that mark spans.
     case spans(any MetricTally<LabelExample>.Type)
-    /// Texts that a model writes.
+    /// Texts written by a model.
     case texts(any MetricTally<TextExample>.Type)
   }
 
-  /// - Parameter label: nil: the name with spaces.
+  /// - Parameter label: the label; nil: the name with spaces.
   init(
     _ name: String, label: String? = nil, isHigherBetter: Bool, scale: Scale = .share, _ measure: Measure,
     _ definition: String
@@ -70,7 +70,7 @@ extension Metric: RawRepresentable, CaseIterable, Hashable {
   public static func == (a: Metric, b: Metric) -> Bool { a.name == b.name }
   public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 
-  /// Whether a model must write texts for the metric to be known, which takes a search.
+  /// Whether the metric requires a model to write texts, which takes a search.
   public var comparesTexts: Bool { if case .texts = measure { true } else { false } }
 
   /// Whether the tags must mark spans.
@@ -79,33 +79,34 @@ extension Metric: RawRepresentable, CaseIterable, Hashable {
 
 // MARK: - Sums
 
-/// The sums of a metric: what each shard counts and what is added over the shards.
+/// The sums of a metric, which each shard counts and which are then added over the shards.
 ///
-/// A metric of a whole corpus is a function of sums, never a mean of the shards' metrics. Every sum here is
-/// an integer below 2^53, which a Double holds exactly, so adding them in any order and in any grouping gives
-/// the same bits: the metric does not depend on the number of ranks.
+/// A metric of a whole corpus is a function of sums, never a mean of the shards' metrics. Every sum is an integer below
+/// 2^53, which a Double represents exactly, so any order and grouping of the additions gives the same bits. The metric
+/// therefore does not depend on the number of ranks.
 public protocol MetricTally<Example>: Sendable {
   /// The comparison of one example.
   associatedtype Example: Sendable
 
-  /// Nothing counted yet.
+  /// Creates a tally of no examples.
   init()
   mutating func add(_ example: Example)
-  /// The sums, to be added element by element to those of other shards; `init(sums:)` gives the tally back.
+  /// The sums, which are added element by element to those of other shards. `init(sums:)` converts them back to a
+  /// tally.
   var sums: [Double] { get }
-  /// The tally with these sums, which have the length of `sums`.
+  /// Creates a tally from its sums, of the same length as `sums`.
   init(sums: [Double])
-  /// NaN where nothing was counted.
+  /// The value; NaN if no examples were counted.
   var value: Double { get }
-  /// How the value was computed, where that has a standard notation.
+  /// How the value was computed, if there is a standard notation for it.
   ///
-  /// - Parameter version: name and version of this program: the score was not computed by the program whose
-  ///   notation this is, and the signature must not say so.
+  /// - Parameter version: the name and version of this program. The signature must not claim that the score was
+  ///   computed by the program from which the notation comes..
   func signature(_ options: ComparisonOptions, version: String) -> String?
 }
 
 extension MetricTally {
-  /// How many sums there are: the same on every shard.
+  /// The number of sums, which is the same on every shard.
   public static var count: Int { Self().sums.count }
 
   public func signature(_ options: ComparisonOptions, version: String) -> String? { nil }
@@ -115,9 +116,9 @@ extension MetricTally {
   }
 }
 
-/// The sums of a tally as the integers that they are.
+/// Returns the sums of a tally as integers.
 ///
-/// Sums of another length, or with fractions, were mixed up or divided on their way.
+/// Sums of a wrong length, or with fractions, have been mixed up or divided by mistake.
 func integers<Tally: MetricTally>(_ sums: [Double], of tally: Tally.Type) -> [Int] {
   precondition(sums.count == Tally.count, "\(tally) has \(Tally.count) sums, not \(sums.count)")
   return sums.indices.map { index in
@@ -128,10 +129,10 @@ func integers<Tally: MetricTally>(_ sums: [Double], of tally: Tally.Type) -> [In
   }
 }
 
-/// numerator / denominator; NaN where nothing was counted, because an unknown value is not 0.
+/// numerator / denominator; NaN if the denominator is 0, because an unknown value is not 0.
 func share(_ numerator: Int, of denominator: Int) -> Double { Double(numerator) / Double(denominator) }
 
-/// The metrics of one kind of comparison. Their sums are stored one after the other in one array.
+/// The metrics of one kind of comparison. Their sums are stored consecutively in one array.
 public struct MetricGroup<Example: Sendable>: Sendable {
   private typealias Member = (metric: Metric, tally: any MetricTally<Example>.Type)
   private let members: [Member]
@@ -140,7 +141,7 @@ public struct MetricGroup<Example: Sendable>: Sendable {
 
   public var metrics: [Metric] { members.map(\.metric) }
 
-  /// The sums of some examples; of none: zeros.
+  /// The sums of some examples; zeros if there are none.
   public func sums(of examples: [Example]) -> [Double] {
     members.flatMap { member in
       var tally = member.tally.init()
@@ -177,7 +178,7 @@ extension MetricGroup<TextExample> {
 }
 
 extension MetricGroup<LabelExample> {
-  /// All metrics of labels; those of spans where the labels mark spans.
+  /// All label metrics, with those of spans if the labels mark spans.
   public static func labels(markSpans: Bool) -> MetricGroup {
     MetricGroup(
       Metric.all.compactMap { metric in
@@ -192,22 +193,22 @@ extension MetricGroup<LabelExample> {
 
 // MARK: - What is compared
 
-/// A summed loss and what it is the sum over.
+/// A summed loss and the number of its terms.
 public struct MeanLoss: Sendable {
   let total: Double
   let targets: Int
-  /// Numbers in each target, of a model that predicts numbers.
+  /// The number of values in each target, for a model that predicts numbers.
   let width: Int
 
   public init(total: Double, targets: Int, width: Int = 1) {
     (self.total, self.targets, self.width) = (total, targets, width)
   }
 
-  /// Per target.
+  /// The mean loss per target.
   var mean: Double { total / Double(targets) }
 }
 
-/// The predicted labels of a sequence, or of several things of one label each, with the right ones.
+/// The predicted and the correct labels of a sequence, or of several items with one label each.
 public struct LabelExample: Sendable {
   let predicted: [Int32]
   let reference: [Int32]
@@ -225,7 +226,7 @@ public struct LabelExample: Sendable {
 /// How texts are compared.
 public struct ComparisonOptions: Sendable, Equatable {
   public var bleuTokenizer: BLEUTokenizer
-  /// BLEU and chrF compare in lower case, and their signatures say so.
+  /// Whether BLEU and chrF compare in lower case, which their signatures show.
   public var lowercase: Bool
 
   public init(bleuTokenizer: BLEUTokenizer = .mteval13a, lowercase: Bool = false) {
@@ -233,7 +234,7 @@ public struct ComparisonOptions: Sendable, Equatable {
   }
 }
 
-/// A text that a model has written, with the references that it may equal.
+/// A text written by a model, with the references that it may match.
 public struct TextExample: Sendable {
   let output: ComparedText
   let references: [ComparedText]
@@ -247,14 +248,14 @@ public struct TextExample: Sendable {
   }
 }
 
-/// A text in the forms in which metrics compare it. Two texts are equal when their bytes are: "é" of one
-/// scalar is not "é" of two, although Swift's `==` says so.
+/// A text in the forms that metrics compare. Two texts are equal if their bytes are equal: "é" as one scalar differs
+/// from "é" as two scalars, although they are equal with Swift's `==`.
 public struct ComparedText: Sendable {
-  /// UTF-8, or the bytes that a model of bytes has written.
+  /// The text in UTF-8, or any bytes written by a byte-level model.
   let bytes: [UInt8]
-  /// The bytes as scalars; U+FFFD for what is not UTF-8.
+  /// The bytes as scalars; bytes that are not UTF-8 become U+FFFD.
   let scalars: [UInt32]
-  /// The tokens as the vocabulary of the model cuts them.
+  /// The tokens in the units of the model's vocabulary.
   let tokens: [[UInt8]]
 
   public init(_ bytes: [UInt8], tokens: [[UInt8]]) {

@@ -7,7 +7,7 @@
 #endif
 
 extension Metric {
-  /// Every metric, in the order of reports. A new metric is its file and one line here.
+  /// Every metric, in the order of reports. To add a metric, write its file and add it here.
   public static let all: [Metric] = [
     .loss,
     .perplexity,
@@ -25,7 +25,7 @@ extension Metric {
   ]
 }
 
-// Metrics that follow from the summed loss, which every pass adds up by itself.
+// Metrics that follow from the summed loss, which every pass computes.
 
 extension Metric {
   public static let loss = Metric(
@@ -36,7 +36,7 @@ extension Metric {
     "perplexity", isHigherBetter: false, scale: .decimal, .probabilities { exp($0.mean) },
     "e to the power of the mean loss per target")
 
-  /// The loss of numbers is the squared error summed over the numbers of a target, without a factor 1/2.
+  /// The loss of numeric targets is the squared error summed over the numbers of a target, without a factor 1/2.
   public static let mse = Metric(
     "mse", isHigherBetter: false, scale: .significant, .numbers { $0.mean / Double($0.width) },
     "mean squared error per number")

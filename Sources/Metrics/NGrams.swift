@@ -1,39 +1,40 @@
-/// A prefix tree of sequences of symbols, which gives equal sequences the same node: words, n-grams of words
-/// and n-grams of characters all become small integers, without a hash that might collide.
+/// A prefix tree of symbol sequences in which equal sequences have the same node. Words, n-grams of words and n-grams
+/// of characters thus become small integers, without a hash that might collide.
 ///
-/// One table from (node, symbol) to child, with linear probing. Roots 0 ..< roots are there from the start.
+/// One table from (node, symbol) to child, with linear probing. The nodes 0 ..< roots are the roots and exist from the
+/// start.
 struct PrefixTree {
   private struct Edge {
     var key: UInt64 = 0
-    /// 0: no edge, because a root is never a child.
+    /// The number of the child. 0 means that there is no edge, because a root is never a child.
     var child: UInt32 = 0
   }
 
   private var edges: [Edge]
-  /// All nodes are below this number.
+  /// The number of nodes; all nodes are numbered below it.
   private(set) var nodeCount: Int
   private let roots: Int
   /// 64 - log2 of the size of the table.
   private var shift: Int
 
-  /// A tree that holds `capacity` nodes without growing.
+  /// Creates a tree that holds `capacity` nodes without growing.
   init(roots: Int, capacity: Int) {
     self.roots = roots
     nodeCount = roots
-    // At most half full.
+    // The table is at most half full.
     let size = max(16, capacity * 2)
     let bits = Int.bitWidth - (size - 1).leadingZeroBitCount
     shift = 64 - bits
     edges = [Edge](repeating: Edge(), count: 1 << bits)
   }
 
-  /// The child of a node by a symbol, or nil.
+  /// Returns the child of a node by a symbol, or nil.
   func existingChild(of node: UInt32, _ symbol: UInt32) -> UInt32? {
     let child = edges[slot(of: Self.key(node, symbol))].child
     return child == 0 ? nil : child
   }
 
-  /// The child of a node by a symbol. A new child gets the next number.
+  /// Returns the child of a node by a symbol. A new child receives the next number.
   mutating func child(of node: UInt32, _ symbol: UInt32) -> UInt32 {
     let key = Self.key(node, symbol)
     let slot = slot(of: key)
@@ -47,7 +48,7 @@ struct PrefixTree {
 
   private static func key(_ node: UInt32, _ symbol: UInt32) -> UInt64 { UInt64(node) << 32 | UInt64(symbol) }
 
-  /// Where the edge of this key is, or where it would go.
+  /// The slot of the edge with this key, or the free slot for it.
   private func slot(of key: UInt64) -> Int {
     // Fibonacci hashing (Knuth, volume 3, 6.4); the upper half is folded in, because keys differ in both
     // halves.
@@ -65,7 +66,7 @@ struct PrefixTree {
   }
 }
 
-/// How often each node of a tree occurs; a node that was not counted occurs 0 times.
+/// The number of occurrences of each node of a tree; 0 for a node that was not counted.
 struct NodeCounts {
   private var counts: [UInt32] = []
 
@@ -81,7 +82,7 @@ struct NodeCounts {
     }
   }
 
-  /// Raises every count to that of `other` where that one is larger.
+  /// Raises every count to that of `other` if that is larger.
   mutating func formMaximum(_ other: NodeCounts) {
     for (index, count) in other.counts.enumerated() where count > self[UInt32(index)] {
       self[UInt32(index)] = count
@@ -89,10 +90,10 @@ struct NodeCounts {
   }
 }
 
-/// How many references the examples of a corpus have, for the `nrefs` of a signature.
+/// The numbers of references of the examples of a corpus, for the `nrefs` of a signature.
 ///
-/// Whether all have the same number follows from sums: by Cauchy and Schwarz, n Σ r² = (Σ r)² if and only if
-/// all r are equal.
+/// Sums show whether all numbers are equal: by the Cauchy-Schwarz inequality, n Σ r² = (Σ r)² if and only if all r are
+/// equal.
 struct ReferenceCounts: Equatable, Sendable {
   private var examples = 0
   private var references = 0

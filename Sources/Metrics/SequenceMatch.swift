@@ -3,13 +3,13 @@ extension Metric {
     "exact_match", isHigherBetter: true, .texts(ExactMatchTally.self),
     "share of sources whose best output equals one of their references")
 
-  /// The literature on pronunciation calls it word error rate, because its sources are words.
+  /// The literature on pronunciation calls this metric word error rate, because its sources are words.
   public static let sequenceErrorRate = Metric(
     "sequence_error_rate", isHigherBetter: false, .texts(SequenceErrorTally.self),
     "share of sources whose best output equals none of their references (the WER of pronunciation)")
 }
 
-/// Outputs that equal one of their references as a whole.
+/// The number of outputs that equal one of their references as a whole.
 public struct ExactMatchTally: MetricTally, Equatable {
   fileprivate var matches = 0
   fileprivate var examples = 0
