@@ -2,7 +2,7 @@ import Foundation
 
 /// Assesses the facts of all ranks of a job.
 public enum Assessment {
-  /// - Parameter ranks: the facts of every rank, collected at the same moment, in rank order.
+  /// - Parameter ranks: the facts of every rank, collected at the same time, in rank order.
   public static func findings(_ ranks: [HostFacts]) -> [Finding] {
     let hosts = Dictionary(grouping: ranks, by: \.host).sorted { $0.key < $1.key }
     return hosts.flatMap { host, ranks in of(host, ranks) } + [
@@ -21,7 +21,7 @@ public enum Assessment {
     ]
   }
 
-  /// Processors that the ranks of a host may use together.
+  /// The number of processors that the ranks of a host may use together.
   private static func usable(_ ranks: [HostFacts]) -> Double {
     let processors = Double(Set(ranks.flatMap(\.allowed)).count)
     let cores = min(processors, Double(ranks[0].cores))
@@ -40,7 +40,7 @@ public enum Assessment {
     return Finding(name, .ok, cores)
   }
 
-  /// Ranks with one processor each must not have the same one.
+  /// Ranks with one processor each must not share the same one.
   private static func binding(_ host: String, _ ranks: [HostFacts]) -> Finding {
     let name = "binding on \(host)"
     let masks = Set(ranks.map(\.allowed))
@@ -121,7 +121,8 @@ public enum Assessment {
     return Finding(name, .ok, values[0])
   }
 
-  /// Times are collected right after a barrier, so differences beyond its duration are those of the clocks.
+  /// The times are collected right after a barrier. Differences larger than its duration are therefore differences
+  /// between the clocks.
   private static func clocks(_ ranks: [HostFacts]) -> Finding {
     let times = ranks.map(\.time)
     let skew = (times.max() ?? 0) - (times.min() ?? 0)
@@ -131,7 +132,7 @@ public enum Assessment {
       "clocks", .warning, text, cure: "synchronize them (chrony, ntpd), or times in logs mislead")
   }
 
-  /// The fit of sums over all ranks: a time of `latency` seconds plus bytes / `bandwidth`.
+  /// The result of fitting the time of sums over all ranks by `latency` seconds plus bytes / `bandwidth`.
   public static func communication(latency: Double, bandwidth: Double) -> Finding {
     let text = String(
       format: "sums over all ranks: latency %.1f us, bandwidth %.2f GB/s", latency * 1e6, bandwidth * 1e-9)
@@ -159,7 +160,7 @@ public enum Assessment {
     value == value.rounded() ? "\(Int(value))" : String(format: "%.1f", value)
   }
 
-  /// Such as `0-3, 8`.
+  /// A list of numbers as text, such as `0-3, 8`.
   private static func list(_ numbers: [Int]) -> String {
     var parts: [(Int, Int)] = []
     for number in numbers {

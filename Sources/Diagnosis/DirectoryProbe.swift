@@ -1,9 +1,9 @@
 import Checkpoints
 import Foundation
 
-/// Tries what a run needs of the file system of its directory: locks, atomic replacement, flushing.
+/// Tests the file system features that a run needs in its directory: locks, atomic replacement, flushing.
 public struct DirectoryProbe: Sendable {
-  /// The directory of the run, or the nearest one above it that exists.
+  /// The directory of the run, or its nearest existing parent.
   public let path: String
 
   public init(runDirectory: String) {
@@ -14,7 +14,7 @@ public struct DirectoryProbe: Sendable {
     path = url.path
   }
 
-  /// Writes small files into a new folder there, and removes it.
+  /// Runs the tests with small files in a new folder, and removes the folder.
   public func findings() -> [Finding] {
     let folder = "\(path)/.rnn-dist-doctor.tmp-\(getpid())"
     let name = "run directory"
@@ -29,7 +29,7 @@ public struct DirectoryProbe: Sendable {
     }
   }
 
-  /// Whether a second lock on a directory and on a file is refused.
+  /// Tests whether a second lock on a directory and on a file is refused.
   private func locks(_ folder: String) throws -> Finding {
     let file = "\(folder)/lock"
     try DurableFile.write(Data(), to: file)
@@ -50,7 +50,7 @@ public struct DirectoryProbe: Sendable {
     return flock(first, LOCK_EX | LOCK_NB) == 0 && flock(second, LOCK_EX | LOCK_NB) != 0
   }
 
-  /// The time to replace a small file so that it survives a loss of power, the median of five.
+  /// Measures the time to replace a small file so that it survives a loss of power, as the median of five.
   private func replacement(_ folder: String) throws -> Finding {
     let clock = ContinuousClock()
     var times: [Double] = []

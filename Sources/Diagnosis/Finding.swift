@@ -1,16 +1,16 @@
-// Its own file: all checks share it.
+// In a file of its own, because all checks share it.
 
-/// One property of this machine or job, with a verdict.
+/// A property of this machine or job, with an assessment.
 public struct Finding: Sendable, Equatable {
   public enum Verdict: String, Sendable, Codable {
     case ok
-    /// It works, but slower or with less safety than it could.
+    /// The property works, but slower or less safely than it could.
     case warning
-    /// Training will fail or give no protection against data loss.
+    /// Training will fail, or it won't be protected against data loss.
     case problem
   }
 
-  /// The property that was examined, such as `cores`.
+  /// The name of the examined property, such as `cores`.
   public var name: String
   public var verdict: Verdict
   /// The observation.

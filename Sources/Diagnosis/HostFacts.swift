@@ -1,32 +1,33 @@
 import Communication
 import Foundation
 
-/// The facts that the operating system gives about this process and its host. Every rank collects its own, and one rank assesses all of them.
+/// The facts that the operating system provides about this process and its host. Every rank collects its own, and one
+/// rank assesses all of them.
 public struct HostFacts: Sendable, Codable, Equatable {
   public var host = ""
   /// Seconds since 1970 on the clock of the host.
   public var time = 0.0
-  /// Physical cores of the host.
+  /// The number of physical cores of the host.
   public var cores = 1
   /// The numbers of the logical processors that this process may use, ascending.
   public var allowed: [Int] = []
-  /// The processors that the container's quota amounts to; nil without one.
+  /// The container's quota in processors; nil if there is no quota.
   public var quota: Double?
-  /// Threads of this rank for kernels and BLAS.
+  /// The number of threads of this rank for kernels and BLAS.
   public var threads = 1
   public var instructionSet = ""
   public var blasCore = ""
-  /// Bytes of memory that this host, or the container on it, allows.
+  /// The memory that this host, or the container that this process runs in, allows, in bytes.
   public var memory = 0
-  /// Free bytes in /dev/shm; nil without it.
+  /// The free bytes in /dev/shm; nil if it does not exist.
   public var sharedMemory: Int?
-  /// The temporary folder and its free bytes, nil if nothing can be written there.
+  /// The temporary folder and its free bytes, nil if it is not writable.
   public var temporaryFolder = ""
   public var temporaryBytes: Int?
 
   public init() {}
 
-  /// Those of this process. `threads`, `instructionSet` and `blasCore` are left to the caller.
+  /// Collects the facts of this process. The caller sets `threads`, `instructionSet` and `blasCore`.
   public static func collect() -> HostFacts {
     var facts = HostFacts()
     var name = [CChar](repeating: 0, count: 256)
@@ -66,7 +67,7 @@ public struct HostFacts: Sendable, Codable, Equatable {
     }
   }
 
-  /// The number of different pairs of socket and core in /proc/cpuinfo; nil if it doesn't tell.
+  /// The number of different pairs of socket and core in /proc/cpuinfo; nil if they are not listed.
   static func physicalCores(_ information: String) -> Int? {
     var cores: Set<String> = []
     for processor in information.components(separatedBy: "\n\n") {
