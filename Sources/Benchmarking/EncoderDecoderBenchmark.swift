@@ -5,18 +5,18 @@ import Parameters
 import RecurrentNN
 import Tasks
 
-/// Times whole training steps of an encoder-decoder with additive attention on random pairs: a bidirectional LSTM of one layer,
-/// a decoder LSTM of one layer, and the readout tanh(W [s; c; y]) as wide as the embedding.
+/// Times whole training steps of an encoder-decoder with additive attention on random pairs: a one-layer bidirectional
+/// LSTM encoder, a one-layer LSTM decoder, and the readout tanh(W [s; c; y]) with the width of the embedding.
 public struct EncoderDecoderBenchmark: Sendable {
   public var sourceVocabulary: Int
   public var targetVocabulary: Int
   public var embeddingSize: Int
-  /// Units of each encoder direction, of the decoder and of the attention.
+  /// The number of units of each encoder direction, of the decoder and of the attention.
   public var hiddenSize: Int
-  /// Pairs over all ranks.
+  /// The number of pairs over all ranks.
   public var batchSize: Int
   public var sourceLength: Int
-  /// Predictions per target, including its end token.
+  /// The number of predictions per target, including its end token.
   public var targetLength: Int
   public var benchmark: StepBenchmark
 
@@ -47,7 +47,7 @@ public struct EncoderDecoderBenchmark: Sendable {
       context: .attention(AttentionShape(.additive, size: hiddenSize)))
   }
 
-  /// Runs the benchmark and counts target tokens. Collective.
+  /// Runs the benchmark and counts target tokens (collective).
   public func run(on communicator: any Communicator) throws -> StepBenchmark.Result {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     return try benchmark.run(try EncoderDecoderWorkload(self, plan), plan: plan, on: communicator)
@@ -62,7 +62,7 @@ private final class EncoderDecoderWorkload: BenchmarkWorkload {
   let microbatchesPerEpoch: Int
   private let model: EncoderDecoder<Float>
   private let (sourceLengths, targetLengths): ([Int], [Int])
-  /// Random tokens of every iteration.
+  /// The random tokens of every iteration.
   private let sources: [[Int32]]
   private let targets: [[Int32]]
 

@@ -4,12 +4,12 @@ import RecurrentNN
 import Tasks
 import Training
 
-/// Times sampling from a language model with random weights: the tokens of several streams, one step after the other.
+/// Times sampling from a language model with random weights. Several streams are sampled in parallel, step by step.
 public struct GenerationBenchmark: Sendable {
   public var shape: LanguageModelShape
-  /// Texts that are written in parallel.
+  /// The number of texts that are written in parallel.
   public var streams: Int
-  /// Tokens sampled per stream in a timed run.
+  /// The number of tokens sampled per stream in a timed run.
   public var length: Int
   public var precision: ProductPrecision
 
@@ -24,15 +24,15 @@ public struct GenerationBenchmark: Sendable {
   }
 
   public struct Result: Sendable {
-    /// Tokens per second over all streams: median and best of several runs.
+    /// Tokens per second over all streams: the median and the best of several runs.
     public var tokensPerSecond: Double
     public var bestTokensPerSecond: Double
-    /// Peak of resident memory, MiB.
+    /// The peak resident memory in MiB.
     public var residentMiB: Int
-    /// Tokens per second over all streams if a step took only the time to read its weights once, from the cache or memory
-    /// that holds as many bytes.
+    /// The tokens per second over all streams if a step only took the time to read its weights once, from a cache or
+    /// memory large enough to hold them.
     public var bandwidthLimit: Double
-    /// Two operations per multiplied weight and token, over the peak of all threads.
+    /// The fraction of the peak of all threads that is used, at two operations per multiplied weight and token.
     public var utilization: Double
   }
 

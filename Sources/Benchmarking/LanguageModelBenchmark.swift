@@ -10,13 +10,13 @@ import Tasks
 public struct LanguageModelBenchmark: Sendable {
   /// The model, without dropout.
   public var shape: LanguageModelShape
-  /// Streams over all ranks.
+  /// The number of streams over all ranks.
   public var batchSize: Int
-  /// Time steps of a chunk; the state is carried from chunk to chunk.
+  /// The time steps of a chunk. The state is carried from chunk to chunk.
   public var steps: Int
-  /// Lengths of the streams are spread evenly from this to `steps`; nil: all have `steps`.
+  /// The length of the shortest stream. Lengths are spread evenly from this to `steps`; nil: all have `steps`.
   public var shortest: Int?
-  /// Steps between the states that are kept for the backward pass; nil: all states are kept.
+  /// The number of steps between the states that are kept for the backward pass; nil: all states are kept.
   public var segment: Int?
   public var benchmark: StepBenchmark
 
@@ -32,14 +32,14 @@ public struct LanguageModelBenchmark: Sendable {
     self.benchmark = benchmark
   }
 
-  /// Runs the benchmark. Collective.
+  /// Runs the benchmark (collective).
   public func run(on communicator: any Communicator) throws -> StepBenchmark.Result {
     let plan = try ShardPlan(rank: communicator.rank, worldSize: communicator.worldSize, reproducible: false)
     return try benchmark.run(try LanguageModelWorkload(self, plan), plan: plan, on: communicator)
   }
 
-  /// A random token. All tokens have the same probability, or with an adaptive softmax that of Zipf's law, p(v) ∝ 1/(v + 1),
-  /// as words have.
+  /// Returns a random token. All tokens have the same probability; with an adaptive softmax, they follow Zipf's law,
+  /// p(v) ∝ 1/(v + 1), as words do.
   func token(_ random: inout CounterRandom) -> Int32 {
     guard !shape.options.adaptiveCutoffs.isEmpty else {
       return Int32(random.nextIndex(below: shape.vocabularySize))
@@ -48,7 +48,7 @@ public struct LanguageModelBenchmark: Sendable {
     return Int32(min(Int(rank) - 1, shape.vocabularySize - 1))
   }
 
-  /// The length of a stream. Lengths are arranged so that contiguous shards hold similar numbers of tokens.
+  /// Returns the length of a stream. Lengths are arranged so that contiguous shards have similar numbers of tokens.
   func length(of stream: Int) -> Int {
     guard let shortest, batchSize > 1 else { return steps }
     let place = stream % 2 == 0 ? stream / 2 : batchSize - 1 - stream / 2
@@ -66,7 +66,7 @@ private final class LanguageModelWorkload: BenchmarkWorkload {
   private let segment: Int?
   private let layout: PackedLayout
   private let state: [AlignedMatrix]
-  /// Random tokens of every iteration: inputs of all rows, then targets of all rows.
+  /// The random tokens of every iteration: the inputs of all rows, then the targets of all rows.
   private let tokens: [[Int32]]
 
   init(_ settings: LanguageModelBenchmark, _ plan: ShardPlan) throws {

@@ -3,19 +3,19 @@ import Parameters
 import RecurrentNN
 import Tasks
 
-/// Times recurrent layers alone, forward only, with random weights and inputs: the latency of a model in use.
+/// Times the forward pass of recurrent layers with random weights and inputs: the latency of a model in use.
 public struct LatencyBenchmark: Sendable {
   public var network: NetworkOptions
-  /// Width of the input vectors.
+  /// The width of the input vectors.
   public var inputSize: Int
-  /// Sequences that are computed together.
+  /// The number of sequences that are computed together.
   public var batchSize: Int
-  /// Time steps of a sequence.
+  /// The time steps of a sequence.
   public var steps: Int
   public var precision: ProductPrecision
 
   static let warmUp = 5
-  /// Time for the measurement, milliseconds.
+  /// The time for the measurement in milliseconds.
   static let duration = 500.0
 
   public init(
@@ -29,7 +29,7 @@ public struct LatencyBenchmark: Sendable {
   }
 
   public struct Result: Sendable {
-    /// Time of one call, microseconds: median and best.
+    /// The time of one call in microseconds: the median and the best.
     public var microseconds: Double
     public var bestMicroseconds: Double
     public var calls: Int

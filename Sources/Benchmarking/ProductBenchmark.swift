@@ -1,21 +1,21 @@
 import NumericKernels
 
-/// Measures the matrix products of this machine: the peak of its multiply-add units, and the share of it that the products
-/// of training steps reach.
+/// Measures matrix products on this machine: the peak of its multiply-add units, and the fraction of it that the
+/// products of training steps reach.
 public enum ProductBenchmark {
-  /// The use of a product, which decides the form of its operands.
+  /// The use of a matrix product, which determines the form of its operands.
   public enum Role: String, Sendable {
-    /// States times weights that were packed once for all time steps.
+    /// States times weights that are packed once for all time steps.
     case recurrent
-    /// Rows times a transposed weight, used once: the logits.
+    /// Rows times a transposed weight that is used once: the logits.
     case output
-    /// Rows times a weight, used once: the gradient of the input.
+    /// Rows times a weight that is used once: the gradient of the input.
     case back
     /// Transposed gradients times rows: the gradient of a weight.
     case gradient
   }
 
-  /// A product of [rows, depth] and [depth, columns].
+  /// A matrix product of [rows, depth] and [depth, columns].
   public struct Shape: Sendable {
     public var role: Role
     public var rows: Int
@@ -23,16 +23,16 @@ public enum ProductBenchmark {
     public var depth: Int
   }
 
-  /// GFLOP/s of one shape.
+  /// The GFLOP/s of one shape.
   public struct Measurement: Sendable {
     public var shape: Shape
     public var fp32: Double
     public var bf16: Double
-    /// The BLAS on the same product in fp32.
+    /// The GFLOP/s of the BLAS for the same product in fp32.
     public var blas: Double
   }
 
-  /// Products of the models in Benchmarks on two ranks, and of larger batches.
+  /// The products of the models in Benchmarks on two ranks, and of larger batches.
   public static let shapes: [Shape] =
     [
       (64, 2048, 512), (32, 2048, 512), (20, 2048, 512), (20, 2560, 640), (10, 2600, 650), (48, 4096, 1024),
@@ -47,8 +47,8 @@ public enum ProductBenchmark {
       Shape(role: .output, rows: 1600, columns: 65, depth: 512),
     ]
 
-  /// The same products and others, for the choice between kernels and BLAS: the backward pass through packed weights, square
-  /// matrices, and products of one row or few columns.
+  /// The same products and others, used to choose between kernels and BLAS: the backward pass through packed weights,
+  /// square matrices, and products of one row or few columns.
   public static var uses: [ProductUse] {
     let further: [(ProductForm, Int, Int, Int)] = [
       (.packed, 64, 512, 2048), (.packed, 10, 200, 800), (.packed, 10, 650, 2600), (.packed, 1600, 512, 2048),
@@ -69,7 +69,7 @@ public enum ProductBenchmark {
     }
   }
 
-  /// Times one shape in three ways by turns, and keeps the best of five rounds.
+  /// Times one shape with three methods alternately, and keeps the best of five rounds.
   public static func measure(_ shape: Shape, seconds: Double = 0.1) -> Measurement {
     let arena = Arena<Float>()
     // The views don't retain the memory that they point to.
@@ -115,7 +115,7 @@ public enum ProductBenchmark {
   }
 
   /// The highest rate, in billions per second, of several runs of about `seconds`. `operations` returns the number of
-  /// operations that it did.
+  /// operations that it has done.
   fileprivate static func best(of runs: Int, seconds: Double, _ operations: () -> Double) -> Double {
     let clock = ContinuousClock()
     return (0..<runs).reduce(0.0) { best, _ in
@@ -148,15 +148,15 @@ extension ProductBenchmark.Role {
 }
 
 extension MultiplyAddPeak {
-  /// GFLOP/s of one core's multiply-add units when nothing is loaded or stored; takes a tenth of a second.
+  /// The GFLOP/s of one core's multiply-add units without loads and stores. The measurement takes a tenth of a second.
   public static func measured(_ precision: ProductPrecision) -> Double {
     ProductBenchmark.best(of: 5, seconds: 0.02) { run(precision, rounds: 20_000) }
   }
 }
 
 extension ReadBandwidth {
-  /// Bytes per second of reading a block of `bytes` again and again, from the cache or the memory that holds it; takes a tenth
-  /// of a second.
+  /// The bytes per second when a block of `bytes` is read repeatedly, from the cache or the memory that holds it. The
+  /// measurement takes a tenth of a second.
   public static func measured(bytes: Int) -> Double {
     let block = AlignedBuffer<Float>(count: max(1 << 12, bytes / MemoryLayout<Float>.stride))
     return 1e9 * ProductBenchmark.best(of: 5, seconds: 0.02) { run(block) }

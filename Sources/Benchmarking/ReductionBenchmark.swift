@@ -1,29 +1,29 @@
 import Communication
 import NumericKernels
 
-/// Times sums over all ranks for buffers of many sizes, and fits them by a latency and a bandwidth.
+/// Times sums over all ranks for buffers of many sizes, and fits a latency and a bandwidth to the times.
 public struct ReductionBenchmark: Sendable {
-  /// Floats in the largest buffer.
+  /// The number of floats in the largest buffer.
   public var largest: Int
 
   public init(largest: Int) { self.largest = largest }
 
   public struct Measurement: Sendable {
     public var bytes: Int
-    /// Median time of a sum on the slowest rank, in seconds.
+    /// The median time of a sum on the slowest rank, in seconds.
     public var seconds: Double
   }
 
   public struct Result: Sendable {
     public var measurements: [Measurement]
-    /// t = latency + bytes / bandwidth, fitted to the relative errors.
+    /// The parameters of t = latency + bytes / bandwidth, fitted to the relative errors.
     public var latency: Double
     public var bandwidth: Double
   }
 
   static let repetitions = 21
 
-  /// Runs the benchmark. Collective; the same result on every rank.
+  /// Runs the benchmark (collective). Returns the same result on every rank.
   public func run(on communicator: any Communicator) throws -> Result {
     let buffer = AlignedBuffer<Float>(count: largest)
     var measurements: [Measurement] = []
@@ -55,12 +55,12 @@ public struct ReductionBenchmark: Sendable {
     }.max() ?? mine
   }
 
-  /// Least squares of t = a + b·bytes with weights 1/t², so that small buffers decide the latency and large ones the
-  /// bandwidth, under a ≥ 0 and b > 0.
+  /// Least squares of t = a + b·bytes with weights 1/t², subject to a ≥ 0 and b > 0. With these weights, small buffers
+  /// determine the latency and large ones the bandwidth.
   ///
-  /// On a busy machine small buffers can take longer than large ones, and the best line falls. Then the largest buffer alone
-  /// gives a lower bound of the bandwidth, and the shortest time an upper bound of the latency. If no time is above 0, the
-  /// latency is 0 and the bandwidth infinite.
+  /// On a busy machine small buffers can take longer than large ones, and the slope of the best line is negative. In
+  /// that case the largest buffer alone gives a lower bound of the bandwidth, and the shortest time gives an upper
+  /// bound of the latency. If no time is above 0, the latency is 0 and the bandwidth infinite.
   static func fit(_ measurements: [Measurement]) -> (latency: Double, bandwidth: Double) {
     let points = measurements.filter { $0.seconds > 0 && $0.seconds.isFinite && $0.bytes > 0 }
     guard let largest = points.max(by: { $0.bytes < $1.bytes }) else { return (0, .infinity) }
@@ -80,7 +80,7 @@ public struct ReductionBenchmark: Sendable {
       return (points.count > 1 ? shortest : 0, Double(largest.bytes) / largest.seconds)
     }
     let latency = (y - slope * x) / w
-    // Without a latency the line goes through the origin.
+    // If the latency is not positive, the line is fitted through the origin.
     return latency >= 0 ? (latency, 1 / slope) : (0, xx / xy)
   }
 }

@@ -1,26 +1,27 @@
 import Communication
 import NumericKernels
 
-/// Times training steps of a language model on 1, 2, 4, … ranks of a job, and predicts each time from its parts.
+/// Times training steps of a language model on 1, 2, 4, … ranks of a job, and predicts each time from its components.
 ///
 ///     t(p, B) = c_p(B / p) + l_p + s / w_p
 ///
-/// c_p(n): a step on n sequences while p ranks compute at the same time, each alone, so that they share caches and memory
-/// bandwidth but send nothing. l_p, w_p: latency and bandwidth of the sum of a gradient of s bytes over p ranks, fitted to sums
-/// of several sizes. Strong scaling divides one batch among the ranks, weak scaling gives every rank a batch.
+/// c_p(n): the time of a step on n sequences while p ranks compute at the same time without communication, so that they
+/// share caches and memory bandwidth. l_p, w_p: the latency and bandwidth of summing a gradient of s bytes over p
+/// ranks, fitted to sums of several sizes. Strong scaling divides one batch among the ranks, weak scaling gives every
+/// rank a batch.
 public struct ScalingStudy: Sendable {
-  /// The model; its batch is that of one rank.
+  /// The model. Its batch is the batch of one rank.
   public var benchmark: LanguageModelBenchmark
 
   public init(benchmark: LanguageModelBenchmark) { self.benchmark = benchmark }
 
-  /// A measured step beside its prediction.
+  /// A measured step and its prediction.
   public struct Row: Sendable, Equatable {
     public var ranks: Int
-    /// Sequences over all ranks.
+    /// The number of sequences over all ranks.
     public var batch: Int
     public var seconds: Double
-    /// The parts of the prediction.
+    /// The components of the prediction.
     public var compute: Double
     public var communication: Double
     public var tokensPerSecond: Double
@@ -28,12 +29,12 @@ public struct ScalingStudy: Sendable {
     public var predicted: Double { compute + communication }
   }
 
-  /// The fit of the sums over some ranks.
+  /// The fitted parameters of sums over some of the ranks.
   public struct Sums: Sendable, Equatable {
     public var ranks: Int
-    /// Seconds.
+    /// The latency in seconds.
     public var latency: Double
-    /// Bytes per second.
+    /// The bandwidth in bytes per second.
     public var bandwidth: Double
 
     func seconds(_ bytes: Int) -> Double { latency + Double(bytes) / bandwidth }
@@ -43,17 +44,17 @@ public struct ScalingStudy: Sendable {
     public var strong: [Row]
     public var weak: [Row]
     public var sums: [Sums]
-    /// Bytes of the gradient.
+    /// The size of the gradient in bytes.
     public var gradientBytes: Int
   }
 
-  /// The numbers of ranks that are studied: powers of two, and all.
+  /// The numbers of ranks to measure: the powers of two, and all ranks.
   static func counts(upTo ranks: Int) -> [Int] {
     let powers = sequence(first: 1) { 2 * $0 }.prefix { $0 < ranks }
     return Array(powers) + [ranks]
   }
 
-  /// Runs the study. Collective; the result is complete on rank 0.
+  /// Runs the study (collective). The result is complete on rank 0.
   public func run(on communicator: any Communicator) throws -> Result {
     var result = Result(strong: [], weak: [], sums: [], gradientBytes: 0)
     for count in Self.counts(upTo: communicator.worldSize) {
@@ -91,7 +92,7 @@ public struct ScalingStudy: Sendable {
       communication: communication, tokensPerSecond: measured.tokensPerSecond)
   }
 
-  /// The time of a step while all ranks compute at the same time, each alone: that of the slowest rank.
+  /// The time of a step on the slowest rank while all ranks compute at the same time without communication.
   private func computing(_ batch: Int, _ part: any Communicator) throws -> (seconds: Double, parameters: Int)
   {
     var benchmark = benchmark
@@ -101,7 +102,7 @@ public struct ScalingStudy: Sendable {
     return (try Self.largest(mine.milliseconds * 1e-3, on: part), mine.parameters)
   }
 
-  /// Times what a step sends, the sum of a gradient and of its totals, for parts of the gradient.
+  /// Times the communication of a step, which is the sum of a gradient and of its totals, for parts of the gradient.
   private func fitSums(_ count: Int, _ part: any Communicator) throws -> Sums {
     guard part.worldSize > 1 else { return Sums(ranks: 1, latency: 0, bandwidth: .infinity) }
     let vector = try part.makeSummedVector(count: count)
@@ -136,7 +137,7 @@ public struct ScalingStudy: Sendable {
   }
 }
 
-/// A cluster that is imagined: hosts like this job's, connected by a network. Its times are predictions only.
+/// A hypothetical cluster: hosts like this job's, connected by a network. Its times are only predictions.
 ///
 ///     t(h) = c + l_p + s / w_p + 2 ⌈log₂ h⌉ L + 2 (h − 1) / h · s / W
 ///
@@ -144,9 +145,9 @@ public struct ScalingStudy: Sendable {
 /// et al., "Optimization of collective communication operations in MPICH", 2005, section 4.5), with latency L and bandwidth W of
 /// the network per host.
 public struct PredictedCluster: Sendable, Equatable {
-  /// Seconds.
+  /// The latency in seconds.
   public var latency: Double
-  /// Bytes per second of a host.
+  /// The bandwidth of a host in bytes per second.
   public var bandwidth: Double
 
   public init(latency: Double, bandwidth: Double) {
@@ -154,11 +155,12 @@ public struct PredictedCluster: Sendable, Equatable {
     self.bandwidth = bandwidth
   }
 
-  /// The predicted time of a step on `hosts` hosts in seconds, and its speed-up over one host with the same batch per rank.
+  /// Returns the predicted time of a step on `hosts` hosts in seconds, and its speed-up over one host with the same
+  /// batch per rank.
   ///
   /// - Parameters:
-  ///   - row: the step on all ranks of one host, of weak scaling.
-  ///   - bytes: of the gradient.
+  ///   - row: the step on all ranks of one host, from weak scaling.
+  ///   - bytes: the size of the gradient.
   public func step(hosts: Int, host row: ScalingStudy.Row, bytes: Int) -> (seconds: Double, speedup: Double) {
     let rounds = Double(hosts <= 1 ? 0 : Int.bitWidth - (hosts - 1).leadingZeroBitCount)
     let share = Double(hosts - 1) / Double(hosts)

@@ -6,9 +6,10 @@ import RecurrentNN
 import Tasks
 import Training
 
-/// The model of a benchmark with its random data on one rank.
+/// The model of a benchmark and its random data on one rank.
 protocol BenchmarkWorkload: GradientSource {
-  /// Arithmetic operations of the model per step over all ranks: six for each multiplied weight and token.
+  /// The number of arithmetic operations of the model per step over all ranks: six for each multiplied weight and
+  /// token.
   var operationsPerStep: Double { get }
 }
 
@@ -18,17 +19,18 @@ extension BenchmarkWorkload {
 
 /// Times whole training steps: forward, backward, reduction, clipping, update.
 public struct StepBenchmark: Sendable {
-  /// Timed training steps, after ``warmUp``.
+  /// The number of timed training steps, after ``warmUp``.
   public var iterations: Int
   public var optimizer: OptimizerSettings.Kind
   public var precision: ProductPrecision
-  /// Times each product of a step with the kernels and with the BLAS first, and uses the faster way.
+  /// Whether each matrix product of a step is first timed with the kernels and with the BLAS, and then uses the faster
+  /// method.
   public var tunesProducts: Bool
 
-  /// Steps before the first timed one. They give the arena its size and touch the memory.
+  /// The number of steps before the first timed one. They let the arena grow to its full size and touch the memory.
   public static let warmUp = 5
   static let clipNorm = 5.0
-  /// The most events of a step that are kept for a trace.
+  /// The largest number of events of a step that are kept for a trace.
   private static let traceLimit = 1 << 16
 
   public init(
@@ -41,37 +43,39 @@ public struct StepBenchmark: Sendable {
     self.precision = precision
   }
 
-  /// The measurements: the same on every rank, except ``communicationShare`` and the values named as those of this rank.
+  /// The measurements. They are the same on every rank, except ``communicationShare`` and the values that are
+  /// documented as those of this rank.
   public struct Result: Sendable {
-    /// Median time of a step, milliseconds.
+    /// The median time of a step in milliseconds.
     public var milliseconds: Double
-    /// Target tokens per second over all ranks, from the median and from the fastest step.
+    /// Target tokens per second over all ranks, from the median step and from the fastest step.
     public var tokensPerSecond: Double
     public var bestTokensPerSecond: Double
-    /// Six operations per multiplied weight and token, in billions per second, even where the program avoids some of them.
+    /// Billions of operations per second, at six operations per multiplied weight and token, even if the program avoids
+    /// some of them.
     public var gigaflops: Double
-    /// Largest peak of resident memory of a rank, MiB.
+    /// The largest peak resident memory of any rank, in MiB.
     public var residentMiB: Int
-    /// The memory of this rank for training. ``residentMiB`` also has the program and its libraries.
+    /// The memory of this rank for training. ``residentMiB`` also includes the program and its libraries.
     public var plan: MemoryPlan
     public var parameters: Int
     public var communicationShare: Double
-    /// Share of this rank's time per kind of work. The rest, up to 1, belongs to no kind.
+    /// The fraction of this rank's time per kind of work. The rest, up to 1, does not belong to any kind.
     public var shares: [StepProfile.Kind: Double]
-    /// GFLOP/s of this rank inside of its products, and the peak of one core measured just before.
+    /// The GFLOP/s of this rank's matrix products, and the peak of one core measured just before.
     public var productGigaflops: Double
     public var peakGigaflops: Double
-    /// ``gigaflops`` over the peak of all threads of all ranks, as if each had the peak of this one.
+    /// ``gigaflops`` over the peak of all threads of all ranks, assuming that each has the same peak as this one.
     public var utilization: Double
     /// The events of the last step on this rank.
     public var trace: [StepProfile.Event]
-    /// The choices for the products and, on rank 0, their measurements; nil if the rule decides.
+    /// The methods chosen for the matrix products and, on rank 0, their measurements; nil if the rule decides.
     public var products: (choices: ProductChoices, measurements: [ProductMeasurement])?
-    /// Mean loss of the last step in nats. It must be about ln V.
+    /// The mean loss of the last step in nats. It must be about ln V.
     public var loss: Double
   }
 
-  /// Runs the benchmark. Collective.
+  /// Runs the benchmark (collective).
   func run(_ workload: any BenchmarkWorkload, plan: ShardPlan, on communicator: any Communicator) throws
     -> Result
   {
