@@ -3,9 +3,10 @@ import Metrics
 import RunLog
 import Tasks
 
-/// The report of `evaluate` on single classes or tags: precision, recall, F1, and which were taken for which.
+/// The report of `evaluate` on single classes or tags: precision, recall, F1, and the confusions.
 enum ClassTable {
-  /// The largest number of classes for which the full matrix is shown; for more, the most frequent confusions are.
+  /// The largest number of classes for which the full matrix is shown. With more classes, only the most frequent
+  /// confusions are shown.
   private static let mostColumns = 12
   private static let mostConfusions = 20
 
@@ -29,7 +30,7 @@ enum ClassTable {
 
   private static func percent(_ share: Double) -> String { String(format: "%.2f %%", 100 * share) }
 
-  /// Rows are classes of the reference, columns predicted ones.
+  /// Rows are classes of the reference, columns are predicted classes.
   private static func grid(_ report: ClassReport) -> String {
     let labels = Array(Int32(-1)..<Int32(report.names.count)).filter { label in
       label >= 0 || report.confusion.pairs.contains { $0.pair.reference < 0 }
@@ -54,7 +55,8 @@ enum ClassTable {
         [["reference", "predicted", "times"]] + rows, leftColumns: 2)
   }
 
-  /// The members of the JSON object: scores by class, and how often each class was predicted for each.
+  /// The members of the JSON object: the scores of each class, and the number of times that each class was predicted
+  /// for each class of the reference.
   static func members(_ report: ClassReport) -> [JSONMember] {
     let classes = zip(report.names, report.scores).map { name, score -> JSONValue in
       [

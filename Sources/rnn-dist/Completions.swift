@@ -1,12 +1,12 @@
-// Its own file: arguments of several commands share it.
+// In a file of its own, because arguments of several commands share it.
 
 import Configuration
 import Foundation
 import RunLog
 
-/// The words that a shell offers when the user presses the tab key: runs, presets and keys.
+/// The completions that a shell offers for the tab key: runs, presets and keys.
 package enum Completions {
-  /// The directories that begin with `prefix` and are runs, or hold further directories.
+  /// The directories whose path starts with `prefix` and that are runs or have subdirectories.
   package static func runs(_ prefix: String) -> [String] {
     let end = prefix.lastIndex(of: "/").map { prefix.index(after: $0) } ?? prefix.startIndex
     let (parent, beginning) = (String(prefix[..<end]), prefix[end...])
@@ -20,7 +20,7 @@ package enum Completions {
     }
   }
 
-  /// The presets and the keys that begin with `prefix`, and YAML files in its directory.
+  /// The presets and the keys that start with `prefix`, and the YAML files in its directory.
   package static func configuration(_ prefix: String) -> [String] {
     let keys = ConfigurationSchema.keys.map { $0.path + "=" }
     return (Presets.names + files(prefix, suffix: ".yaml") + keys).filter { $0.hasPrefix(prefix) }

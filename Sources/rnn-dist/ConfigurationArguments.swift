@@ -17,24 +17,26 @@ struct ConfigurationArguments: ParsableArguments {
   /// The configuration file or preset, if one is named.
   var source: String? { words.first.flatMap { $0.contains("=") ? nil : $0 } }
 
-  /// The overrides; a second word without `=` is refused when they are resolved.
+  /// The overrides. A second word without `=` is rejected when they are resolved.
   var overrides: [String] { Array(source == nil ? words[...] : words.dropFirst()) }
 
-  /// True if a preset is named and no training data.
+  /// Whether a preset is named without training data.
   var lacksData: Bool {
     !overrides.contains { $0.hasPrefix("data.train") || $0.hasPrefix("data.generator=") }
   }
 
-  /// Reads and checks. Throws `ConfigurationErrors` with everything that is wrong.
+  /// Reads and checks the configuration. Throws `ConfigurationErrors` with all problems.
   func resolve(requiringText: Bool) throws -> ResolvedConfiguration {
     try RunConfiguration.resolve(
       layers: [try YAMLReader.node(named: source ?? "default")], overrides: overrides,
       requiringText: requiringText)
   }
 
-  /// The configuration that `train` starts with; to resume a run without naming another, the one that the run has stored.
+  /// The configuration that `train` starts with. To resume a run without naming a configuration, it is the one stored
+  /// in the run.
   ///
-  /// Rank 0 reads the file, so that other hosts need not see its disk. Collective; all ranks must have the same arguments.
+  /// Rank 0 reads the file, so that other hosts need not see its disk (collective). All ranks must have the same
+  /// arguments.
   func resolve(resuming runDirectory: String?, on communicator: any Communicator) throws -> RunConfiguration {
     let stored = runDirectory.map { RunPaths(root: $0).configuration }
     let usesStored = stored.map { source == nil || isSameFile($0, source ?? "") } ?? false

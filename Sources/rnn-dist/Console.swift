@@ -2,22 +2,22 @@ import Foundation
 import RecurrentNN
 import Training
 
-/// Messages for the user, and one progress line that is redrawn on a terminal.
+/// Prints messages for the user, and a progress line that is redrawn on a terminal.
 package final class Console: TrainingObserver {
   private let isTerminal = StandardError.isTerminal
   private let usesColor: Bool
   private let symbols = ProgressSymbols(environment: ProcessInfo.processInfo.environment)
-  /// The length of the progress line on the terminal, which is not finished yet.
+  /// The length of the unfinished progress line on the terminal.
   private var openLine: Int?
-  /// How many fields did not fit an earlier progress line of the same width. They stay away, so that all lines have the same
-  /// fields.
+  /// The number of fields that did not fit an earlier progress line of the same width. They remain hidden, so that all
+  /// lines have the same fields.
   private var leftOut = 0
   /// The width of the terminal at the last progress line.
   private var lastWidth = 0
   /// The losses of all reports, for the curve.
   private var losses: [Double] = []
   private let clock = ContinuousClock()
-  /// When the evaluation in progress began, and when its progress was last shown.
+  /// The times at which the evaluation in progress started and at which its progress was last shown.
   private var evaluation: (started: ContinuousClock.Instant, shown: ContinuousClock.Instant)?
 
   init() {
@@ -52,7 +52,7 @@ package final class Console: TrainingObserver {
     case .note(let text): line(text)
     case .warning(let text): line("warning: \(text)")
     case .finished(let outcome):
-      // After a signal the line says nothing that the next messages don't.
+      // After a signal, the messages that follow repeat the content of the line.
       closeLine(erasing: outcome.ending == .signalled)
       Self.error("peak memory of this rank \(outcome.peakResidentMiB) MiB")
     }
@@ -66,7 +66,8 @@ package final class Console: TrainingObserver {
     Self.error(width.map { Self.wrapped(text, columns: $0) } ?? text)
   }
 
-  /// Breaks the lines of a text at spaces to fit a window; the rest of a broken line is indented. Color codes have no width.
+  /// Breaks the lines of a text at spaces to fit a window, and indents the rest of a broken line. Color codes have no
+  /// width.
   package static func wrapped(_ text: String, columns: Int) -> String {
     let indent = columns > 20 ? "  " : ""
     return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
@@ -87,10 +88,10 @@ package final class Console: TrainingObserver {
     }.joined(separator: "\n")
   }
 
-  /// Columns of `^C`.
+  /// The width of `^C`.
   private static let interruption = 2
 
-  /// The width that is assumed where it can't be asked for, as behind a launcher that passes the lines on.
+  /// The assumed width if it can't be queried, as behind a launcher that forwards the lines.
   private static let usualWidth = 80
 
   private func progress(_ report: StepReport) {
@@ -107,7 +108,7 @@ package final class Console: TrainingObserver {
     redraw(line.text(leavingOut: leftOut))
   }
 
-  /// Shows how much of an evaluation is done: redrawn ten times per second on a terminal, a line per minute elsewhere.
+  /// Shows the progress of an evaluation: redrawn ten times per second on a terminal, one line per minute elsewhere.
   func evaluationProgress(_ done: Int, of count: Int) {
     let now = clock.now
     let times = evaluation ?? (now, now)
@@ -125,7 +126,7 @@ package final class Console: TrainingObserver {
     if isTerminal { redraw(text) } else { Self.error(text) }
   }
 
-  /// Erases the progress line; further messages begin at the left margin.
+  /// Erases the progress line; further messages start at the left margin.
   func eraseProgress() { closeLine(erasing: true) }
 
   private func redraw(_ text: String) {
@@ -135,7 +136,8 @@ package final class Console: TrainingObserver {
     openLine = text.count
   }
 
-  /// The longest progress line: a wrapped line could not be redrawn, and a terminal appends ^C to the line.
+  /// The maximum length of the progress line: a wrapped line could not be redrawn, and a terminal appends ^C to the
+  /// line.
   private static var lineWidth: Int {
     StandardError.windowWidth.map { $0 - 1 - Self.interruption } ?? Self.usualWidth
   }
@@ -207,7 +209,7 @@ package final class Console: TrainingObserver {
     return text + (usesColor ? "  \u{1B}[32mbest\u{1B}[0m" : "  best")
   }
 
-  /// Losses of a million and more, of models that have diverged, are shortened.
+  /// Losses of a million and more, which occur in models that have diverged, are shortened.
   static func loss(_ value: Double) -> String { String(format: value < 1e6 ? "%.4f" : "%.3g", value) }
 
   /// Perplexities range from 1 to the size of the vocabulary.
@@ -223,7 +225,7 @@ package final class Console: TrainingObserver {
       : String(format: "%d:%02d", total / 60, total % 60)
   }
 
-  /// 1234567 as 1,234,567.
+  /// Formats 1234567 as 1,234,567.
   static func grouped(_ value: Int) -> String {
     var text = ""
     for (index, digit) in String(abs(value)).reversed().enumerated() {

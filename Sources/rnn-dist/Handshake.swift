@@ -1,14 +1,14 @@
-// Its own file: every distributed command begins with it.
+// In a file of its own, because every distributed command starts with it.
 
 import Communication
 
-/// The first collectives of every command: all ranks must have been started alike.
+/// The first collectives of every command, which check that all ranks were started in the same way.
 ///
-/// This comes before a command reads anything, because even the order of its collectives may depend on its arguments.
+/// This comes before a command reads any file, because even the order of its collectives may depend on its arguments.
 package struct Handshake {
-  /// Versions of the program and its libraries, by name.
+  /// The versions of the program and its libraries, by name.
   package var versions: [String: String]
-  /// The words after the name of the program.
+  /// The arguments after the name of the program.
   package var arguments: [String]
 
   package init(versions: [String: String], arguments: [String]) {
@@ -16,12 +16,12 @@ package struct Handshake {
     self.arguments = arguments
   }
 
-  /// Of this process.
+  /// The values of this process.
   static var own: Handshake {
     Handshake(versions: ProgramVersion.all, arguments: Array(CommandLine.arguments.dropFirst()))
   }
 
-  /// Throws `ReplicaMismatch` unless all ranks have the same versions and arguments. Collective.
+  /// Throws `ReplicaMismatch` unless all ranks have the same versions and arguments (collective).
   package func compare(on communicator: any Communicator) throws {
     guard communicator.worldSize > 1 else { return }
     let versions = versions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }

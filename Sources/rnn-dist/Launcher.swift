@@ -7,15 +7,17 @@ import Tasks
 
 /// How this process was started: as a rank of a job, or alone.
 package enum Launcher {
-  /// Whether rank 0 of the same job reports for this process: an MPI launcher started this process itself, as a rank
-  /// above 0.
+  /// Whether rank 0 of the same job reports for this process. This is the case if an MPI launcher started this process
+  /// directly, as a rank above 0.
   ///
-  /// Environment variables alone prove nothing. Every shell that a launcher starts passes them on, and a batch script may have
-  /// some left over. A process that kept silent because of them would lose its results without a message.
+  /// Environment variables alone are not sufficient evidence. Every shell that a launcher starts passes them on, and a
+  /// batch script may have inherited some. A process that prints no output because of them would lose its results
+  /// without a message.
   static let isReportedByRank0: Bool =
     (LauncherEnvironment.current?.rank ?? 0) > 0 && startsRanks(parentName)
 
-  /// Whether a program of that name starts the ranks of a job on their host: Open MPI 4 and 5, MPICH and Intel MPI, SLURM.
+  /// Whether a program of this name starts the ranks of a job on their host: Open MPI 4 and 5, MPICH and Intel MPI,
+  /// SLURM.
   package static func startsRanks(_ name: String) -> Bool {
     [
       "mpirun", "mpiexec", "orterun", "orted", "prterun", "prted", "hydra_pmi_proxy", "pmi_proxy",
@@ -23,13 +25,13 @@ package enum Launcher {
     ].contains(name)
   }
 
-  /// The name of the program that started this one, as the kernel keeps it: at most 15 bytes.
+  /// The name of the parent process in the kernel's form: at most 15 bytes.
   private static var parentName: String {
     let name = (try? String(contentsOfFile: "/proc/\(getppid())/comm", encoding: .utf8)) ?? ""
     return name.trimmingCharacters(in: .newlines)
   }
 
-  /// Holds how `launch/run` was called: a program under mpirun can't know that.
+  /// Holds the command line of `launch/run`, which a program under mpirun can't know.
   static let variable = "RNN_DIST_LAUNCHER"
 
   /// The words before the name of a command, such as `mpirun -np 4 rnn-dist`.
@@ -41,22 +43,22 @@ package enum Launcher {
     return (ranks > 1 ? "mpirun -np \(ranks) " : "") + quoted(program)
   }
 
-  /// A word as it must be written in a shell.
+  /// Quotes a word for a shell.
   package static func quoted(_ word: String) -> String {
     let isPlain = !word.isEmpty && word.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:,@%".contains($0) }
     return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
   }
 }
 
-/// Versions of everything that decides the bits of a result, for `run.json` and for refusing to train together with
-/// another build.
+/// The versions of all components that affect the bits of a result, for `run.json` and to prevent training together
+/// with a different build.
 enum ProgramVersion {
   /// The commit that the program was built from, if `launch/build` built it.
   private static var commit: String { String(cString: rnd_commit()) }
 
-  /// The text of `--version`: versions of the program and of the libraries that it runs with.
+  /// The text of `--version`: the versions of the program and of the libraries that it runs with.
   static var text: String {
-    // Asking for the set in use would print a message about a request that can't be met, which the command reports.
+    // `inUse` would print a message if the requested set is unusable, which the command reports itself.
     let kernels = InstructionSet.unusableRequest == nil ? InstructionSet.inUse : .best
     let blas = BLAS.configuration.split(separator: " ").prefix(2).joined(separator: " ")
     return """
@@ -67,8 +69,8 @@ enum ProgramVersion {
       """
   }
 
-  /// `build` is a digest of the executable: two builds of one version are two programs. `blas` and `kernels` differ between
-  /// ranks on different processors.
+  /// `build` is a digest of the executable: two builds of one version count as different programs. `blas` and `kernels`
+  /// differ between ranks on different processors.
   static var all: [String: String] {
     var versions = [
       "rnn-dist": ReleaseVersion.text, "commit": commit, "blas": "OpenBLAS \(BLAS.coreName)",
@@ -82,12 +84,13 @@ enum ProgramVersion {
   }
 }
 
-/// How the cores of a host are shared between the ranks on it.
+/// Divides the cores of a host among its ranks.
 enum Threads {
   /// Sets the number of threads of this rank for kernels and BLAS: the cores it may run on, divided by the ranks that may run
-  /// on the same cores. OPENBLAS_NUM_THREADS takes precedence if it is set. Collective.
+  /// on the same cores. OPENBLAS_NUM_THREADS takes precedence if it is set (collective).
   ///
-  /// - Parameter reproducible: one thread for the BLAS, which may add in another order with several. The kernels don't.
+  /// - Parameter reproducible: whether the BLAS uses one thread, because several threads may change its order of
+  ///   additions. The kernels always add in the same order.
   static func share(among communicator: any Communicator, reproducible: Bool) throws {
     let cores = allowedCores()
     let mine = Array(communicator.hostName.utf8) + [0] + cores
@@ -99,8 +102,8 @@ enum Threads {
     if reproducible { BLAS.threadCount = 1 }
   }
 
-  /// The affinity mask of this process, one bit per core, as the kernel writes it in /proc. A launcher that binds its ranks
-  /// has narrowed it. (The system call is not visible to Swift without GNU extensions.)
+  /// The affinity mask of this process, one bit per core, in the form of /proc. A launcher that binds its ranks has
+  /// narrowed the mask. (The system call is not visible to Swift without GNU extensions.)
   private static func allowedCores() -> [UInt8] {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") } ?? ""

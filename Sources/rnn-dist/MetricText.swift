@@ -2,21 +2,21 @@ import Foundation
 import Metrics
 import Tasks
 
-/// How metrics are written for people.
+/// Formats metrics for people.
 enum MetricText {
   /// `accuracy 97.20 %`
   static func describe(_ metric: Metric, _ value: Double) -> String {
     "\(metric.label) \(number(metric, value))"
   }
 
-  /// A line of a table: a label and a text.
+  /// A line of a table: a label and a value.
   static func line(_ label: String, _ text: String) -> String {
     label + String(repeating: " ", count: max(1, 22 - label.count)) + text + "\n"
   }
 
-  /// Rows of equal length as lines with aligned columns.
+  /// Formats rows of equal length as lines with aligned columns.
   ///
-  /// - Parameter leftColumns: how many columns are aligned to the left; the others are aligned to the right.
+  /// - Parameter leftColumns: the number of left-aligned columns; the others are right-aligned.
   static func table(_ rows: [[String]], leftColumns: Int = 0) -> String {
     let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in
@@ -37,12 +37,12 @@ enum MetricText {
     }
   }
 
-  /// The factor of values on an axis, and the unit behind the name there.
+  /// The factor of values on an axis, and the unit after the name of the axis.
   static func axis(_ metric: Metric) -> (factor: Double, unit: String) {
     if case .share = metric.scale { (100, ", %") } else { (1, "") }
   }
 
-  /// A line for each metric with its definition, for the help of commands.
+  /// One line per metric with its definition, for the help of commands.
   static var definitions: String {
     Metric.all.map { "  " + line($0.name, $0.definition) }.joined()
   }
@@ -50,7 +50,7 @@ enum MetricText {
 
 /// The units of losses.
 enum LossUnit {
-  /// `nats/token`; for models of numbers `squared error/step`.
+  /// `nats/token`, or `squared error/step` for models that predict numbers.
   static func name(_ configuration: RunConfiguration) -> String {
     (configuration.model.output.isInNats ? "nats/" : "squared error/") + configuration.task.lossUnit
   }

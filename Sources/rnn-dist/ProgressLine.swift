@@ -3,14 +3,15 @@ import Training
 
 /// The progress of a run as one line. The least important fields are left out if there is no room.
 package struct ProgressLine {
-  /// In the order of the line; the larger `order`, the earlier a field is left out. 0: never.
+  /// The fields in the order of the line. Fields with a larger `order` are left out earlier; those with order 0 are
+  /// never left out.
   private let fields: [(order: Int, text: String)]
 
   /// - Parameters:
   ///   - report: the last report of a step.
-  ///   - losses: all losses of this run so far, for the bar and the curve of a terminal; nil: a plain line.
+  ///   - losses: all losses of this run so far, for the bar and the curve on a terminal; nil: a plain line.
   package init(_ report: StepReport, losses: [Double]? = nil, symbols: ProgressSymbols = .ascii) {
-    // The loss is NaN if nothing was predicted.
+    // The loss is NaN if there were no targets.
     let isFinite = report.loss.isFinite
     let perplexity = report.perplexity.flatMap { isFinite ? $0 : nil }
     let done = Double(report.step) / Double(max(1, report.totalSteps))
@@ -31,35 +32,36 @@ package struct ProgressLine {
     self.fields = fields.compactMap { $0 }
   }
 
-  /// `comm 3%`, or `comm 3-12%` if some ranks wait less than others: for those, the others wait.
+  /// `comm 3%`, or `comm 3-12%` if the ranks wait for different times. The others wait for the rank with the smallest
+  /// share.
   private static func communication(_ shares: [Double]) -> String? {
     guard let least = shares.min(), let most = shares.max() else { return nil }
     let (from, to) = (String(format: "%.0f", 100 * least), String(format: "%.0f", 100 * most))
     return from == to ? "comm \(to)%" : "comm \(from)-\(to)%"
   }
 
-  /// How many fields can be left out.
+  /// The number of fields that can be left out.
   private static let optional = 8
 
-  /// The line without the `count` fields that are left out first.
+  /// Returns the line without the `count` fields that are left out first.
   package func text(leavingOut count: Int) -> String {
     fields.filter { $0.order <= Self.optional - count }.map(\.text).joined(separator: "  ")
   }
 
-  /// How many fields must be left out to fit a width; all of them if even that is not enough.
+  /// Returns the number of fields that must be left out to fit a width; the maximum if the line does not fit even then.
   package func fieldsToLeaveOut(width: Int) -> Int {
     (0..<Self.optional).first { text(leavingOut: $0).count <= width } ?? Self.optional
   }
 }
 
-/// The characters of bars and curves: block elements, or ASCII where the locale is not UTF-8.
+/// The characters of bars and curves: block elements, or ASCII if the locale is not UTF-8.
 package enum ProgressSymbols: Sendable {
   case blocks, ascii
 
-  /// The characters of a bar, and the most of a curve: on a terminal of 80 columns there is room for both.
+  /// The length of a bar, and the maximum length of a curve. A terminal of 80 columns has room for both.
   private static let width = 8
 
-  /// Follows the variables of the locale, of which the first that is set decides.
+  /// Chooses by the locale variables, of which the first one that is set takes precedence.
   package init(environment: [String: String]) {
     let locale =
       ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
@@ -67,15 +69,15 @@ package enum ProgressSymbols: Sendable {
     self = encoding.contains("utf8") ? .blocks : .ascii
   }
 
-  /// A bar for a share from 0 to 1.
+  /// Returns a bar for a fraction from 0 to 1.
   package func bar(_ share: Double) -> String {
     let filled = share.isFinite ? Int((Double(Self.width) * min(max(share, 0), 1)).rounded(.down)) : 0
     let (full, empty) = self == .blocks ? ("━", "┄") : ("#", ".")
     return String(repeating: full, count: filled) + String(repeating: empty, count: Self.width - filled)
   }
 
-  /// A curve through the means of equal parts of `values`, from the smallest to the largest mean;
-  /// nil for fewer than two finite values, and in ASCII, which has no characters for it.
+  /// Returns a curve through the means of equal parts of `values`, scaled from the smallest to the largest mean.
+  /// Returns nil for fewer than two finite values, and in ASCII, which has no characters for curves.
   package func curve(_ values: [Double]) -> String? {
     let values = values.filter(\.isFinite)
     guard self == .blocks, values.count > 1 else { return nil }

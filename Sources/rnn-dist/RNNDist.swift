@@ -28,20 +28,22 @@ struct RNNDist: ParsableCommand {
   static let _errorPrefix = "error: "
 
   static func main() {
-    // Writing to a closed pipe or past a file-size limit is an error to report; by default a signal would end the program.
+    // Writing to a closed pipe or past a file-size limit is reported as an error; by default a signal would end the
+    // program.
     takeSignals()
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     Glibc.exit(run(Array(CommandLine.arguments.dropFirst())))
   }
 
-  /// Signals that come while the program starts must not end it. So this is the first call, before the command line is read.
+  /// Signals that arrive while the program starts must not end it. This is therefore the first call, before the command
+  /// line is read.
   private static func takeSignals() {
     CrashSignals.install()
     if CommandLine.arguments.dropFirst().first == "train" {
       StopSignals.install()
     } else {
-      // SIGUSR1 asks a training run for a checkpoint. Launchers send it to all processes of a job.
+      // SIGUSR1 requests a checkpoint from a training run. Launchers send it to all processes of a job.
       signal(SIGUSR1, SIG_IGN)
     }
   }
@@ -65,7 +67,7 @@ struct RNNDist: ParsableCommand {
       }
     } catch {
       // Before MPI is initialized, the launcher ends the job when the first rank fails, perhaps before rank 0 has printed its
-      // message. So the other ranks report success.
+      // message. The other ranks therefore report success.
       return reports ? report(error, of: parsed, arguments) : ExitCode.done
     }
   }
@@ -77,9 +79,9 @@ struct RNNDist: ParsableCommand {
     do {
       communicator = try CommunicatorFactory.make()
     } catch {
-      // All processes of a job fail under a wrong launcher, and rank 0 reports it for all.
+      // All processes of a job fail under a wrong launcher, and rank 0 reports the error for all of them.
       guard !Launcher.isReportedByRank0 else {
-        // As for other usage errors: the launcher would end the job before rank 0 has printed its message.
+        // The same as for other usage errors: the launcher would end the job before rank 0 has printed its message.
         return error is WatchLimitsError ? ExitCode.done : ExitCode.code(of: error)
       }
       Console.error("error: \(error)")
@@ -110,14 +112,15 @@ struct RNNDist: ParsableCommand {
     } catch let error
       where !(error is ValidationError || error is CleanExit || error is ArgumentParser.ExitCode)
     {
-      // The errors of the argument parser carry their own text and exit code.
+      // The errors of the argument parser have their own text and exit code.
       Console.error("error: \(error)")
       return ExitCode.code(of: error)
     }
   }
 
-  /// Ends the job after an error. When all ranks threw it together, rank 0 prints it and all ranks finalize. When only
-  /// this rank threw it, the others are waiting in a collective: the rank prints it with its number and aborts the job.
+  /// Ends the job after an error. If all ranks threw it together, rank 0 prints it and all ranks finalize. If only this
+  /// rank threw it, the others are waiting in a collective; this rank then prints it with its number and aborts the
+  /// job.
   private static func leave(
     _ communicator: any Communicator, _ error: any Error, _ advice: String?
   ) -> Int32 {
@@ -128,7 +131,7 @@ struct RNNDist: ParsableCommand {
       communicator.abort(exitCode: code)
     }
     if communicator.rank == 0 {
-      // The rank is worth naming only if there are several.
+      // The number of the rank is only useful if there are several.
       Console.error("error: " + ((isAlone ? (error as? CollectiveFailure)?.message : nil) ?? "\(error)"))
       if let advice { Console.error(advice) }
     }
@@ -138,7 +141,7 @@ struct RNNDist: ParsableCommand {
 
   // MARK: Errors of the command line
 
-  /// Prints a message of the argument parser, or of a command about its arguments; returns the exit code.
+  /// Prints a message of the argument parser, or a command's message about its arguments; returns the exit code.
   private static func report(
     _ error: any Error, of command: (any ParsableCommand)?, _ arguments: [String]
   ) -> Int32 {
@@ -151,7 +154,7 @@ struct RNNDist: ParsableCommand {
       } else {
         fullMessage(for: error)
       }
-    // A request for help or the version is an "error" of code 0 whose text belongs on standard output.
+    // A request for help or for the version is an "error" with code 0, whose text belongs on standard output.
     guard code == ExitCode.done else {
       Console.error(text)
       return code
@@ -164,15 +167,16 @@ struct RNNDist: ParsableCommand {
     }
   }
 
-  /// An error that a command found in its arguments, with the usage of that command. The parser would show the usage of
-  /// the program, because it has finished by then.
+  /// Describes an error that a command found in its arguments, with the usage of that command. The parser has finished
+  /// by then and would show the usage of the program.
   private static func usageError(_ problem: ValidationError, of command: any ParsableCommand.Type) -> String {
     let usage = usageString(for: command)
     let name = usage.prefix { $0 != "[" && $0 != "<" }.split(separator: " ").joined(separator: " ")
     return "\(_errorPrefix)\(problem)\nUsage: \(usage)\n  See '\(name) --help' for more information."
   }
 
-  /// The first word that is not a command, with the nearest command. The parser would call it an unexpected argument.
+  /// Describes the first word that is not a command, and suggests the nearest command. The parser would call it an
+  /// unexpected argument.
   private static func unknownCommand(
     in words: [String]
   ) -> (problem: ValidationError, parent: any ParsableCommand.Type)? {
@@ -195,9 +199,9 @@ struct RNNDist: ParsableCommand {
 
 /// A command that all ranks run together.
 protocol DistributedCommand: ParsableCommand {
-  /// Runs on every rank; results are printed on rank 0. Returns the exit code.
+  /// Runs on every rank and returns the exit code. Results are printed on rank 0.
   func run(on communicator: any Communicator) throws -> Int32
-  /// A further line below the message of an error, on rank 0.
+  /// Returns an additional line for the message of an error, on rank 0.
   func advice(after error: any Error) -> String?
 }
 
@@ -205,13 +209,13 @@ extension DistributedCommand {
   func advice(after error: any Error) -> String? { nil }
 }
 
-/// A command that one process runs alone. Of the ranks that an MPI launcher started directly, only rank 0 runs it.
+/// A command that runs in one process. Of the ranks that an MPI launcher started directly, only rank 0 runs it.
 protocol LocalCommand: ParsableCommand {
   /// Returns the exit code.
   mutating func runLocally() throws -> Int32
 }
 
-/// When ranks agree on an error, its exit code is passed on with it.
+/// The exit code is kept when ranks agree on an error.
 extension ValidationError: ExitCoded {
   public var exitCode: Int32 { Tasks.ExitCode.usage }
 }

@@ -18,7 +18,7 @@ struct EnsembleArguments: ParsableArguments {
   var runs: [String] = []
 }
 
-/// `RUN [--checkpoint best|last|STEP|average-N]`: the run a command reads, and which of its checkpoints.
+/// `RUN [--checkpoint best|last|STEP|average-N]`: the run that a command reads, and the checkpoint to use.
 struct RunArguments: ParsableArguments {
   @Argument(help: "Directory of the run.", completion: .custom { _, _, prefix in Completions.runs(prefix) })
   var run: String
@@ -34,12 +34,12 @@ struct RunArguments: ParsableArguments {
       valueName: "fp32|bf16|int8"))
   var precision: ProductPrecision?
 
-  /// Loads the model of the run, whatever its task. With a communicator rank 0 reads the configurations, of the members of the
-  /// ensemble too, for all (collective).
+  /// Loads the model of a run of any task. With a communicator, rank 0 reads the configurations for all ranks,
+  /// including those of the ensemble members (collective).
   ///
-  /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and what ``SavedModel`` throws.
+  /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and the errors of ``SavedModel``.
   ///
-  /// - Parameter ensemble: runs whose models decide together with it.
+  /// - Parameter ensemble: runs whose models form an ensemble with it.
   func load(
     overrides: [String] = [], ensemble: [String] = [], on communicator: (any Communicator)? = nil
   ) throws -> SavedModel {
@@ -72,7 +72,7 @@ struct RunArguments: ParsableArguments {
     return configuration
   }
 
-  /// The configuration of a run.
+  /// Reads the configuration of a run.
   static func configuration(of run: RunPaths) throws -> RunConfiguration {
     try configuration(of: run, storedText(of: run), overrides: [])
   }
@@ -81,7 +81,7 @@ struct RunArguments: ParsableArguments {
     try YAMLReader.contents(of: .file(run.configuration))
   }
 
-  /// The configuration in the text of a run's `config.yaml`, with overrides of keys that its model doesn't depend on.
+  /// Parses the text of a run's `config.yaml` and applies overrides of keys that the model doesn't depend on.
   private static func configuration(
     of run: RunPaths, _ stored: [UInt8], overrides: [String]
   ) throws -> RunConfiguration {
@@ -92,7 +92,8 @@ struct RunArguments: ParsableArguments {
       ).configuration
     }
     let stored = try resolve([])
-    // First what can't be changed at all: whether it would go with the other settings doesn't matter.
+    // Keys that can't change at all are reported first, whether or not the new value is compatible with the other
+    // settings.
     let issues = overrides.compactMap { issue(of: $0, stored) }
     guard issues.isEmpty else { throw ConfigurationErrors(issues) }
     return try resolve(overrides)
@@ -107,8 +108,8 @@ struct RunArguments: ParsableArguments {
       message: "the trained model depends on it; train another run to change it")
   }
 
-  /// Where the training data of a model of sequences are may change, but not whether they are one file or several, by which
-  /// a line is read, or none.
+  /// Whether an override would change the number of files of sequence data: one, several or none. The paths may change,
+  /// but the number determines how a line is read.
   private static func changesLayout(_ name: String, _ stored: RunConfiguration) -> Bool {
     guard stored.task.data != .stream else { return false }
     if name == "data.train" { return stored.data.train?.file == nil }
@@ -118,7 +119,7 @@ struct RunArguments: ParsableArguments {
 }
 
 extension RunArguments {
-  /// Warns on standard error if the loaded model is not exactly what was asked for.
+  /// Warns on standard error if the loaded model is not exactly the requested one.
   func warn(of loaded: SavedModel) {
     for bad in loaded.rejected {
       Console.error("warning: skipped a checkpoint that does not verify: \(bad)")
@@ -133,7 +134,7 @@ extension RunArguments {
 }
 
 extension CheckpointChoice: ExpressibleByArgument {
-  /// `best`, `last`, the number of a step, or `average-N`.
+  /// Parses `best`, `last`, the number of a step, or `average-N`.
   public init?(argument: String) {
     switch argument {
     case "best": self = .best

@@ -33,7 +33,7 @@ enum RunReport {
     case .nothing: try texts(saved, for: [nil])
     case .condition where saved.encoding.labels != nil:
       try texts(saved, for: (saved.encoding.labels?.names ?? []).prefix(5).map { $0 })
-    // Vectors all differ, so outputs for held-out vectors say more than several samples for one vector.
+    // Held-out vectors all differ, so their outputs are more informative than several samples for one vector.
     case .condition, nil: try examples(saved, run)
     }
   }
@@ -60,7 +60,7 @@ enum RunReport {
     }
   }
 
-  /// Some held-out examples with their outputs, and pictures of the attention.
+  /// Prints some held-out examples with their outputs, and draws pictures of the attention.
   private static func examples(_ saved: SavedModel, _ run: RunPaths) throws {
     let examples = try saved.heldOutExamples(5, keepsAttention: saved.abilities.attends)
     guard !examples.isEmpty else { return }
@@ -68,7 +68,7 @@ enum RunReport {
     for example in examples {
       let source = example.sources.map(shortened).joined(separator: " | ")
       let written = String(decoding: example.output.lines.first ?? [], as: UTF8.self)
-      // By bytes: strings are equal to Swift when they are canonically equivalent.
+      // The bytes are compared, because Swift strings are equal if they are canonically equivalent.
       let isRight =
         example.expected.isEmpty || example.expected.contains { $0.utf8.elementsEqual(written.utf8) }
       let verdict = isRight ? "" : "   (expected \(shortened(example.expected[0])))"

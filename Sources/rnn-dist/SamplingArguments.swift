@@ -1,9 +1,9 @@
-// Its own file: `predict` and `generate` share these options.
+// In a file of its own, because `predict` and `generate` share these options.
 
 import ArgumentParser
 import RecurrentNN
 
-/// How tokens are sampled, the same for all models that write.
+/// The sampling options, the same for all models that write texts.
 struct SamplingArguments: ParsableArguments {
   @Option(
     help:
@@ -27,7 +27,7 @@ struct SamplingArguments: ParsableArguments {
     SamplingOptions(temperature: temperature ?? 1, topK: topK, topP: topP)
   }
 
-  /// The name of an option that is given, or nil.
+  /// The name of an option that was given, or nil.
   var given: String? {
     [
       ("--temperature", temperature != nil), ("--top-k", topK != nil), ("--top-p", topP != nil),

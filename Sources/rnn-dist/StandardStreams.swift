@@ -2,12 +2,12 @@ import Communication
 import Glibc
 import RunLog
 
-/// Standard output, where results go.
+/// Standard output, which receives the results.
 ///
-/// Bytes are passed to the system at once, so that a reader sees each piece when it is made. A closed pipe or a full
-/// disk is an error to report; the file handles of Foundation would trap.
+/// Bytes are passed to the system immediately, so that a reader sees each piece when it is produced. A closed pipe or a
+/// full disk is reported as an error; the file handles of Foundation would trap.
 enum StandardOutput {
-  /// Writes bytes as they are. Throws `OutputFailure`.
+  /// Writes bytes unchanged. Throws `OutputFailure`.
   static func write(_ bytes: [UInt8]) throws(OutputFailure) {
     if let number = writeAll(bytes, to: STDOUT_FILENO) { throw OutputFailure(errno: number) }
   }
@@ -19,23 +19,23 @@ enum StandardOutput {
 }
 
 extension JSONValue {
-  /// An object of the members of several lists, in their order.
+  /// Creates an object with the members of several lists, in their order.
   static func object(joining lists: [KeyValuePairs<String, JSONValue>]) -> JSONValue {
     .object(lists.flatMap { $0.map { JSONMember($0.key, $0.value) } })
   }
 
-  /// A number, or null.
+  /// Creates a number, or null.
   init(_ number: Double?) { self = number.map { .double($0) } ?? .null }
   init(_ number: Int?) { self = number.map { .integer($0) } ?? .null }
 
-  /// A text, or null.
+  /// Creates a text, or null.
   init(_ text: String?) { self = text.map { .string($0) } ?? .null }
 }
 
-/// Standard error, where messages go; there is nowhere to report that it can't be written.
+/// Standard error, which receives the messages. A failure to write there can't be reported anywhere.
 ///
-/// Under mpirun it is a pipe, whose reader forwards lines when it likes. So `launch/run`, if it was started from a terminal,
-/// names that terminal in a variable, and rank 0 writes there directly.
+/// Under mpirun, standard error is a pipe whose reader forwards lines with a delay. If `launch/run` was started from a
+/// terminal, it therefore names that terminal in a variable, and rank 0 writes there directly.
 enum StandardError {
   /// Holds the path of the terminal that `launch/run` was started from.
   static let variable = "RNN_DIST_TERMINAL"
@@ -73,7 +73,7 @@ struct OutputFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitC
   /// The system's error number.
   let errno: Int32
 
-  /// The reader of a pipe has closed it, as `head` does once it has its lines, which is not an error.
+  /// Whether the reader of a pipe has closed it. This is not an error: `head` does it once it has its lines.
   var isClosedPipe: Bool { errno == EPIPE }
 
   var exitCode: Int32 { 74 }
@@ -84,7 +84,7 @@ struct OutputFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitC
   }
 }
 
-/// Writes all bytes; returns the error number where the system refuses.
+/// Writes all bytes; returns the error number if a write fails.
 private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
   bytes.withUnsafeBytes { buffer in
     var rest = buffer[...]
@@ -93,7 +93,7 @@ private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
       if count >= 0 {
         rest = rest.dropFirst(count)
       } else if errno == EAGAIN {
-        // A terminal or pipe that another program has set to non-blocking: wait for room.
+        // Another program may have set a terminal or pipe to nonblocking. Wait until it is writable.
         var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = poll(&wanted, 1, -1)
       } else if errno != EINTR {

@@ -3,28 +3,28 @@ import Foundation
 import Tasks
 import Yams
 
-/// Turns YAML texts into `ConfigurationNode`s; the only place that knows the YAML library.
+/// Parses YAML texts into `ConfigurationNode`s. This is the only code that uses the YAML library.
 ///
 /// Time and memory are bounded for any input: the text by `maximumBytes`, its depth by the parser, its values
-/// by `maximumNodes`, and the growth by aliases by `maximumAliases`.
+/// by `maximumNodes`, and the expansion of aliases by `maximumAliases`.
 package enum YAMLReader {
-  /// Longest text that is looked at.
+  /// The maximum length of a text.
   static let maximumBytes = 1 << 20
-  /// Most keys and values of a configuration; the schema has less than a hundred.
+  /// The maximum number of keys and values in a configuration; the schema has fewer than a hundred.
   static let maximumNodes = 10_000
-  /// Most words that look like an alias (`*name`). With a aliases a text grows at most 3^(a/3) times when
-  /// each refers to several of the one before, so that a small file could fill the memory.
+  /// The maximum number of words that look like an alias (`*name`). With a aliases, a text grows by a factor of up to
+  /// 3^(a/3) if each refers to the previous one several times. Without the limit, a small file could fill the memory.
   static let maximumAliases = 16
 
-  /// The configuration in the file of this name, or else the preset of this name.
+  /// Reads the configuration in the file of this name or, if there is none, the preset of this name.
   ///
-  /// Throws `ConfigurationUnavailable` when there is neither, `ConfigurationErrors` when it isn't YAML.
+  /// Throws `ConfigurationUnavailable` if there is neither, `ConfigurationErrors` if it isn't YAML.
   package static func node(named name: String) throws -> ConfigurationNode {
     let source = ConfigurationSource(name: name)
     return try node(bytes: contents(of: source), source: source)
   }
 
-  /// The bytes of a file, as far as they are looked at, or of a preset. Throws `ConfigurationUnavailable`.
+  /// Returns the bytes of a preset or of a file, up to the limit. Throws `ConfigurationUnavailable`.
   static func contents(of source: ConfigurationSource) throws -> [UInt8] {
     switch source {
     case .preset(let name): Array((Presets.text(named: name) ?? "").utf8)
@@ -32,13 +32,13 @@ package enum YAMLReader {
     }
   }
 
-  /// The configuration in the bytes of a source; none are an empty scalar. Throws `ConfigurationErrors`.
+  /// Parses the bytes of a source. An empty source is an empty scalar. Throws `ConfigurationErrors`.
   static func node(bytes: [UInt8], source: ConfigurationSource) throws -> ConfigurationNode {
     let start = source.origin(line: 1, column: 1)
     guard bytes.count <= maximumBytes else {
       throw problem("is larger than \(maximumBytes) bytes; is it a configuration?", start)
     }
-    // libyaml takes a key after a byte order mark for one that is indented by a column.
+    // libyaml treats a key after a byte order mark as indented by one column.
     let content = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
     guard let text = String(validating: content, as: UTF8.self) else {
       throw problem("isn't UTF-8 text; is it a configuration?", start)
@@ -57,7 +57,7 @@ package enum YAMLReader {
     }
   }
 
-  /// The root of a YAML text; an empty one is an empty scalar. Throws `ConfigurationErrors`.
+  /// Returns the root of a YAML text. An empty text is an empty scalar. Throws `ConfigurationErrors`.
   package static func node(text: String, source: ConfigurationSource) throws -> ConfigurationNode {
     try node(bytes: Array(text.utf8), source: source)
   }
@@ -70,7 +70,7 @@ package enum YAMLReader {
     guard !isDirectory.boolValue else {
       throw ConfigurationUnavailable(name: path, reason: .unreadable("is a directory"))
     }
-    // The system's words instead of Foundation's, which name no cause.
+    // The message of the system, because that of Foundation does not name the cause.
     let failure = {
       ConfigurationUnavailable(name: path, reason: .unreadable(String(cString: strerror(errno))))
     }
@@ -84,7 +84,8 @@ package enum YAMLReader {
     }
   }
 
-  /// Counts `*` where an alias may begin, comments and quoted text included: the safe side.
+  /// Counts each `*` where an alias may begin, even in comments and quoted text, which is safe because it only
+  /// overestimates.
   private static func aliasLikeWords(in text: String) -> Int {
     var count = 0
     var previous = UInt8(ascii: "\n")
@@ -98,7 +99,7 @@ package enum YAMLReader {
   }
 }
 
-/// Copies a tree of the YAML library, counting its nodes.
+/// Copies a tree of the YAML library and counts its nodes.
 private struct Converter {
   let source: ConfigurationSource
   var nodes = 0
@@ -140,7 +141,7 @@ private func problem(_ message: String, _ origin: Origin) -> ConfigurationErrors
   ConfigurationErrors([ConfigurationIssue(origin: origin, key: "", message: message)])
 }
 
-/// An error of the YAML library as one of ours, with its place in the text.
+/// Converts an error of the YAML library to one of ours, with its position in the text.
 private func translated(_ error: YamlError, source: ConfigurationSource) -> ConfigurationErrors {
   func notYAML(_ context: YamlError.Context?, _ text: String, _ mark: Mark) -> ConfigurationErrors {
     let whole = [text, context?.text].compactMap { $0 }.joined(separator: " ")

@@ -30,7 +30,7 @@ extension InstructionSet: ExpressibleByArgument {
   public static var allValueStrings: [String] { allCases.map(\.name) }
 }
 
-/// The choice of the kernels of a benchmark.
+/// The option that chooses the kernels of a benchmark.
 struct KernelArguments: ParsableArguments {
   @Option(help: "Instruction set of the kernels (default: RNN_DIST_KERNELS, or the best of this processor).")
   var kernels: InstructionSet?
@@ -45,11 +45,11 @@ struct KernelArguments: ParsableArguments {
     throw ValidationError("--kernels \(kernels): \(Self.choices)")
   }
 
-  /// Makes the kernels of this process use the chosen set.
+  /// Selects the chosen set for the kernels of this process.
   func use() { kernels?.use() }
 }
 
-/// Throws unless every size is one that a benchmark can have.
+/// Throws unless every size is valid for a benchmark.
 func requireSizes(_ sizes: KeyValuePairs<String, Int>) throws {
   let ofNetworks = ["hidden": \NetworkOptions.hiddenSize, "layers": \NetworkOptions.layers]
   for (name, value) in sizes {
@@ -91,7 +91,7 @@ struct BenchmarkModelArguments: ParsableArguments {
   var summary: String { "\(cell.rawValue) \(layers)x\(hidden), V=\(vocab)" }
 }
 
-/// The options that the benchmarks of training steps share, and the way their results are printed.
+/// The options shared by the benchmarks of training steps, and the output of their results.
 struct StepBenchmarkArguments: ParsableArguments {
   @OptionGroup var kernels: KernelArguments
   @Option(help: "Optimizer (default: sgd for lm, adam for seq2seq).") var optimizer: OptimizerSettings.Kind?
@@ -126,7 +126,7 @@ struct StepBenchmarkArguments: ParsableArguments {
     var name: String
     var settings: [KeyValuePairs<String, JSONValue>]
     var summary: String
-    /// `target ` where only tokens of the targets are counted.
+    /// `target ` if only tokens of the targets are counted.
     var tokens = ""
   }
 
@@ -188,7 +188,7 @@ struct StepBenchmarkArguments: ParsableArguments {
     ]
   }
 
-  /// How near the products come to the machine's peak, and where the time of a step goes.
+  /// Describes how close the matrix products come to the machine's peak, and how the time of a step is spent.
   private static func roofline(_ result: StepBenchmark.Result) -> String {
     let shares = StepProfile.Kind.allCases.map { kind in
       String(format: "%@ %.1f%%", "\(kind)", 100 * (result.shares[kind] ?? 0))
@@ -199,7 +199,7 @@ struct StepBenchmarkArguments: ParsableArguments {
       shares.joined(separator: ", "), 100 * (1 - result.shares.values.reduce(0, +)))
   }
 
-  /// The pieces of work of a step in the Trace Event Format, which Perfetto and Chrome show on a time axis.
+  /// The operations of a step in the Trace Event Format, which Perfetto and Chrome show on a time axis.
   private static func trace(_ events: [StepProfile.Event]) -> JSONValue {
     let origin = events.first?.start ?? 0
     return [

@@ -25,7 +25,8 @@ struct LanguageModelBenchCommand: DistributedCommand {
   @Option(help: "Keep the activations of this many steps only (default: of all).") var recompute: Int?
   @OptionGroup var step: StepBenchmarkArguments
 
-  /// The first ids of the clusters; nil if the option is not a list of rising ids below the vocabulary size.
+  /// The first ids of the clusters; nil if the option is not a list of ids in ascending order below the vocabulary
+  /// size.
   private var clusters: [Int]? {
     guard let cutoffs else { return [] }
     let ids = cutoffs.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? -1 }

@@ -73,7 +73,7 @@ struct ProductBenchCommand: LocalCommand {
 
   private func printChoices() throws -> Int32 {
     KernelThreads.count = BLAS.threadCount
-    // Enough time for all of them: no first step waits for the result.
+    // The time is sufficient for all products, because no training step waits for the result.
     let uses = ProductBenchmark.uses
     let measurements = ProductTuner(budget: 0.3 * Double(uses.count)).measure(uses)
     if json {
@@ -93,7 +93,7 @@ struct ProductBenchCommand: LocalCommand {
     return ExitCode.done
   }
 
-  /// The precisions in which a product is below its required share of the peak.
+  /// The precisions in which a matrix product is below its required fraction of the peak.
   private func failures(_ result: ProductBenchmark.Measurement, _ peak: Peak) -> [String] {
     let shape = result.shape
     guard shape.role == .recurrent, shape.rows >= 20 else { return [] }
@@ -126,7 +126,7 @@ struct ProductBenchCommand: LocalCommand {
 }
 
 extension ProductMeasurement {
-  /// The heading of lines of measurements.
+  /// The heading of a table of measurements.
   static let heading = "form                rows columns   depth   kernels, µs  OpenBLAS, µs  chosen"
 
   var line: String {

@@ -38,7 +38,8 @@ struct ConfigListCommand: LocalCommand {
     return ExitCode.done
   }
 
-  /// The comment at the start of a preset, which says what it is for and how to run it, without the name of the preset.
+  /// The comment at the start of a preset, which describes its purpose and how to run it, without the name of the
+  /// preset.
   private static func opening(of text: String, name: String) -> [String] {
     let comment = text.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("#") }
     return comment.enumerated().map { number, line in

@@ -79,7 +79,7 @@ struct EvaluateCommand: DistributedCommand {
     return ExitCode.done
   }
 
-  /// A result and where it comes from.
+  /// A result and its origin.
   private struct Scored {
     var configuration: RunConfiguration
     /// The amount of text that was predicted; nil except for a language model.
@@ -90,7 +90,8 @@ struct EvaluateCommand: DistributedCommand {
     /// The steps of the checkpoints that were averaged; empty for a single checkpoint.
     var averagedSteps: [Int]
 
-    /// The loss in bits per byte or character, by which texts with different tokens can be compared; nil without a count.
+    /// The loss in bits per byte or character, which is comparable between texts with different tokens; nil without a
+    /// count.
     func bits(per count: Int?) -> Double? {
       count.flatMap { $0 > 0 ? result.loss.total / log(2) / Double($0) : nil }
     }
@@ -110,8 +111,8 @@ struct EvaluateCommand: DistributedCommand {
     ])
   }
 
-  /// Ranks that were started with other settings would add up unrelated sums, or wait for each other for ever; and a
-  /// run that is still training may have got another best checkpoint between the looks of two ranks.
+  /// Throws if the ranks differ. Ranks with different settings would add up unrelated sums, or wait for each other
+  /// forever. The best checkpoint of a run that is still training may also change between the reads of two ranks.
   private func requireSame(_ loaded: SavedModel, _ communicator: any Communicator) throws {
     let configuration = loaded.configuration.yaml(commented: false)
     try communicator.allEqual(Array(configuration.utf8), what: "the configuration")

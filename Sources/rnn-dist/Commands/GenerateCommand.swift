@@ -60,7 +60,7 @@ struct GenerateCommand: LocalCommand {
     return request
   }
 
-  /// Sequences of a generator, one per line.
+  /// Writes the sequences of a generator, one per line.
   private func writeLines(_ saved: SavedModel) throws {
     guard let beginning = saved.abilities.writesAfter else {
       throw ValidationError("\(run.run) is not a model that generates without input: use rnn-dist predict")
@@ -72,7 +72,7 @@ struct GenerateCommand: LocalCommand {
     try StandardOutput.write(try saved.texts(request).flatMap { $0 + Array("\n".utf8) })
   }
 
-  /// A generator writes for a class of its training data or for a vector.
+  /// Checks that a generator receives a class of its training data or a vector.
   private func checkCondition(_ saved: SavedModel) throws {
     guard let labels = saved.encoding.labels else {
       guard className == nil else {
@@ -146,7 +146,7 @@ struct GenerateCommand: LocalCommand {
 
   // MARK: The prompt
 
-  /// Warns of the parts of the prompt that the model has never seen.
+  /// Warns about the parts of the prompt that are not in the vocabulary.
   private func warnOfUnknown(_ ids: [Int32], _ vocabulary: Vocabulary) {
     guard let unknown = vocabulary.unknown, ids.contains(unknown) else { return }
     let isWords = vocabulary.unit == .word

@@ -33,7 +33,7 @@ struct InspectCommand: LocalCommand {
   }
 }
 
-/// The contents of a run, a checkpoint or a safetensors file, all verified; problems are collected.
+/// The contents of a run, a checkpoint or a safetensors file. All of them are verified, and problems are collected.
 private struct Inspection {
   /// The part of a checkpoint's `state.json` that is shown.
   struct State: Decodable {
@@ -42,11 +42,11 @@ private struct Inspection {
     var bestLoss: Double?
     var bestStep: Int?
     var isComplete: Bool
-    /// How products are computed, if that was measured.
+    /// The chosen methods of matrix products, if they were measured.
     var products: ProductChoices?
   }
 
-  /// One checkpoint of a run; `problem` says why it can't be used.
+  /// One checkpoint of a run; `problem` is the reason why it can't be used.
   struct Entry {
     let step: Int
     var problem: String?
@@ -59,11 +59,11 @@ private struct Inspection {
   private var configuration: RunConfiguration?
   /// The vocabulary of a language model.
   private var vocabulary: Vocabulary?
-  /// The vocabularies of a model of sequences.
+  /// The vocabularies of a model for examples.
   private var encoding: DataEncoding?
   /// The checkpoints of a run; nil if the path is not a run.
   private var entries: [Entry]?
-  /// A checkpoint that verifies.
+  /// A checkpoint that passes verification.
   private var checkpoint: (files: LoadedCheckpoint, state: State)?
   private var weights: SafetensorsFile?
   private(set) var problems: [any Error] = []
@@ -72,7 +72,7 @@ private struct Inspection {
 
   /// Inspects a run directory, a checkpoint directory or a safetensors file.
   ///
-  /// Throws if there is nothing to inspect; anything that is there but wrong is added to `problems`.
+  /// Throws if there is nothing to inspect. Parts that exist but are invalid are reported in `problems`.
   init(of path: String) throws {
     self.path = path
     var isDirectory: ObjCBool = false
@@ -112,7 +112,7 @@ private struct Inspection {
     encoding = vocabulary == nil ? kept : nil
   }
 
-  /// Verifies all checkpoints, and keeps the best, or else the newest, of those that verify.
+  /// Verifies all checkpoints. Of the valid ones, keeps the best, or the newest if the best is not among them.
   private mutating func readCheckpoints(of store: CheckpointStore) {
     var list: [Entry] = []
     let (best, last) = (store.best(), store.last())
@@ -121,7 +121,7 @@ private struct Inspection {
       do {
         let loaded = try store.load(step: step)
         entry.links = [("best", best), ("last", last)].filter { $0.1 == loaded.path }.map(\.0)
-        // Steps ascend, so the newest is kept unless the best came before it.
+        // The steps are ascending, so this keeps the newest unless the best came before it.
         if checkpoint == nil || checkpoint?.files.path != best { try read(loaded) }
       } catch let failure as CheckpointFailure where failure.reason == .missing {
         continue  // A run that is still training has removed it in the meantime.
@@ -143,7 +143,7 @@ private struct Inspection {
 
   // MARK: For people
 
-  /// Lines of a name and its description.
+  /// The report as lines of a name and a description.
   var text: String {
     var rows: [(name: String, text: String)] = []
     if let record { rows.append(("run", "\(path): \(describe(record))")) }
@@ -231,7 +231,7 @@ private struct Inspection {
 
   // MARK: For programs
 
-  /// One object; parts that the path doesn't have are absent.
+  /// The report as one object, without the parts that the path doesn't have.
   var json: JSONValue {
     var parts: [KeyValuePairs<String, JSONValue>] = [["path": .string(path)]]
     if let record {
@@ -315,7 +315,7 @@ extension SafetensorsFile {
 }
 
 extension DataEncoding {
-  /// The vocabularies there are, by name.
+  /// The available vocabularies, by name.
   fileprivate var parts: [(name: String, count: Int, kind: String?)] {
     let vocabularies = [("source", source), ("target", target), ("characters", characters)]
     let tokens = vocabularies.compactMap { name, vocabulary in

@@ -100,7 +100,8 @@ struct LengthsCommand: LocalCommand {
     ]
   }
 
-  /// A line for each run or, of runs that differ in their seed alone, for all of them: the mean and the range of their values.
+  /// Returns a chart with one line per run. Runs that differ only in their seed share a line: the mean and the range of
+  /// their values.
   private func picture(
     _ rows: [LengthComparison.Row], _ metric: Metric, _ configurations: [RunConfiguration?]
   ) -> LinePlot {

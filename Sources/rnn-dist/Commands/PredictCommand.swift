@@ -71,7 +71,7 @@ struct PredictCommand: LocalCommand {
     }
   }
 
-  /// A search has no temperature, and sampling has no beam.
+  /// Rejects incompatible options: a search has no temperature, and sampling has no beam.
   private func checkSampling() throws {
     guard sample else {
       guard let option = sampling.given else { return }
@@ -138,7 +138,7 @@ struct PredictCommand: LocalCommand {
         } catch DataError.line(_, _, .empty) {
           isEmpty.append(true)
         } catch {
-          // The lines before a bad one have an answer all the same.
+          // The lines before an invalid one are still answered.
           failure = error
           break
         }
@@ -163,7 +163,7 @@ struct PredictCommand: LocalCommand {
     }
   }
 
-  /// - Parameter seconds: the time for the lines that were computed together, divided by their number.
+  /// - Parameter seconds: the time for a batch of lines, divided by their number.
   private func object(_ output: Prediction?, of line: [UInt8], _ number: Int, _ seconds: Double) -> JSONValue
   {
     let outputs = (output?.lines ?? []).indices.map { index -> JSONValue in
@@ -207,7 +207,7 @@ struct PredictCommand: LocalCommand {
     ]
   }
 
-  /// As many lines as were asked for, so that a reader can tell which input they belong to.
+  /// Returns exactly the requested number of lines, so that a reader can tell which input they belong to.
   private func answer(_ output: Prediction?) -> [UInt8] {
     var text: [UInt8] = []
     for index in 0..<nBest {

@@ -56,7 +56,7 @@ struct ServeCommand: LocalCommand {
     StopSignals.install()
     let overrides = words.filter { $0.contains("=") }
     let models = try runs.map { run in
-      // A value that the parser has not made lacks the options that no argument sets.
+      // A value that was not created by the parser lacks the options that no argument sets.
       let arguments = try RunArguments.parse(["--checkpoint", checkpoint.defaultValueDescription, "--", run])
       let saved = try arguments.load(overrides: overrides)
       arguments.warn(of: saved)
@@ -68,7 +68,7 @@ struct ServeCommand: LocalCommand {
     (options.batch, options.concurrency, options.lines) = (batchSize, maxRequests, maxLines)
     (options.length, options.body, options.time) = (maxLength, maxBody, timeLimit)
     try Service(models, options).run(until: { StopSignals.process.stop != nil }) { url in
-      // A script that chose port 0 reads the address here.
+      // A script that chose port 0 reads the address from this line.
       try StandardOutput.line("listening on \(url)")
     }
     Console.error("stopped")

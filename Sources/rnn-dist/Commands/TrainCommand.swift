@@ -76,7 +76,7 @@ struct TrainCommand: DistributedCommand {
     return outcome.ending == .signalled ? ExitCode.stopped : ExitCode.done
   }
 
-  /// The files that a preset is made for are not part of the program.
+  /// The data files of a preset are not part of the program.
   func advice(after error: any Error) -> String? {
     guard let preset = arguments.source, let text = Presets.text(named: preset),
       text.contains("data.train="), arguments.lacksData || ExitCode.code(of: error) == ExitCode.inputMissing
@@ -84,7 +84,7 @@ struct TrainCommand: DistributedCommand {
     return "the preset \(preset) is made for data that you provide: rnn-dist config list \(preset)"
   }
 
-  /// The weights of another run.
+  /// Reads the weights of another run.
   private func startingWeights() throws -> StartingWeights? {
     guard let initFrom else { return nil }
     let paths = try RunPaths(existing: initFrom)
