@@ -10,10 +10,10 @@ struct PredictedLine: Sendable {
   var attention: [AttentionMatrix]
 }
 
-/// Computes requests together: lines with the same options as one batch, texts token by token. A text joins the others of its
-/// model at the next token, whenever its request comes, and leaves them when it ends.
+/// Computes requests together: lines with the same options as one batch, texts token by token. A text joins the other
+/// texts of its model at the next token after its request has arrived, and leaves them when it ends.
 final class Batcher {
-  /// Texts that are continued together, by the number that their sampler gives them.
+  /// Texts that are continued together, by the numbers that their sampler assigns to them.
   private final class Group {
     let model: Int
     let sampler: SequenceSampler<Float>
@@ -24,22 +24,22 @@ final class Batcher {
 
   private struct OpenText {
     let request: TextRequest
-    /// Among those of the request.
+    /// The number of the text within its request.
     let number: Int
     var text: StreamingText
     var tokens = 0
-    /// Bytes that were not sent yet.
+    /// The bytes that have not been sent yet.
     var unsent: [UInt8] = []
   }
 
-  /// The time between two pieces of a text that is streamed. Sending every token alone would cost more than computing it.
+  /// The time between two pieces of a streamed text. Sending each token separately would cost more than computing it.
   private static let sendingPeriod = Duration.milliseconds(20)
 
   private let models: [ServedModel]
   private let batch: Int
   private let metrics: ServiceMetrics
   private var groups: [Group] = []
-  /// Requests for texts that find no room yet.
+  /// Requests whose texts have not been started, because all places are taken.
   private var waiting: [TextRequest] = []
   private var lastSending = ContinuousClock.now
 
@@ -50,7 +50,7 @@ final class Batcher {
   /// Whether no text is being written.
   var isIdle: Bool { groups.isEmpty && waiting.isEmpty }
 
-  /// Answers requests for predictions, and begins the texts of the others.
+  /// Answers requests for predictions, and starts the texts of the others.
   func take(_ jobs: [InferenceThread.Job]) {
     var lines: [LineRequest] = []
     for job in jobs {
@@ -74,7 +74,7 @@ final class Batcher {
     var groups: [(key: BatchKey, requests: [LineRequest])] = []
     for request in requests {
       let key = BatchKey(model: request.model, options: request.options)
-      // Full batches are closed, so that a request waits for no more than that.
+      // Full batches are closed, so that a request waits for no more than one batch.
       if let index = groups.lastIndex(where: { $0.key == key }),
         groups[index].requests.reduce(request.lines.count, { $0 + $1.lines.count }) <= batch
       {
@@ -101,7 +101,7 @@ final class Batcher {
           }
           return (request, request.lines.count, nil)
         } catch {
-          // The lines before a bad one are computed with the others, and their outputs dropped.
+          // The lines before an invalid one are computed with the others, and their outputs are dropped.
           return (request, predictor.count - before, Self.problem(error))
         }
       }
@@ -126,7 +126,7 @@ final class Batcher {
 
   private static let tooLate = HTTPProblem(503, "the request has waited for too long; try again later")
 
-  /// The part of an error that a client may know: problems of its data, but nothing about files.
+  /// The part of an error that a client may see: problems of its data, but no details about files.
   private static func problem(_ error: any Error) -> HTTPProblem {
     switch error {
     case let error as DataError: HTTPProblem(422, "\(error)")
@@ -137,7 +137,7 @@ final class Batcher {
 
   // MARK: Texts
 
-  /// Begins texts that wait, as long as there is room for them.
+  /// Starts waiting texts as long as there is room for them.
   private func beginTexts() {
     var open = groups.reduce(0) { $0 + $1.texts.count }
     while let request = waiting.first, open + request.request.count <= batch || open == 0 {
@@ -151,7 +151,7 @@ final class Batcher {
         refuse(request, (error as? HTTPProblem) ?? Self.problem(error))
       }
     }
-    // One reading of the clock, so that no request is removed without an answer.
+    // The clock is read only once, so that no request is removed without an answer.
     let now = ContinuousClock.now
     for request in waiting where request.deadline < now { refuse(request, Self.tooLate) }
     waiting.removeAll { $0.events.isAbandoned || $0.deadline < now }
@@ -184,7 +184,7 @@ final class Batcher {
     }
   }
 
-  /// Continues every open text by a token.
+  /// Continues every open text by one token.
   func step() {
     let now = ContinuousClock.now
     let isSending = now - lastSending >= Self.sendingPeriod
@@ -227,7 +227,7 @@ final class Batcher {
     for number in removed { finish(number, of: group) }
   }
 
-  /// Why a text ends at this step; nil: it goes on.
+  /// The reason why a text ends at this step; nil if it continues.
   private func reasonToEnd(
     _ text: OpenText, _ marked: TextRequest.End?, isContinued: Bool, _ now: ContinuousClock.Instant
   ) -> TextRequest.End? {
@@ -240,7 +240,7 @@ final class Batcher {
     if !bytes.isEmpty { text.request.events.send(.piece(text: text.number, bytes)) }
   }
 
-  /// Removes a text; the last one of a request ends its answer.
+  /// Removes a text. The last text of a request completes its answer.
   private func finish(_ number: Int, of group: Group) {
     guard let text = group.texts.removeValue(forKey: number) else { return }
     let isOpen = group.texts.values.contains { $0.request.events === text.request.events }

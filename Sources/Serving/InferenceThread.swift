@@ -4,14 +4,14 @@ import Inference
 import RecurrentNN
 import Synchronization
 
-/// Lines to predict for.
+/// A request for the outputs of some lines.
 struct LineRequest: Sendable {
-  /// The options that decide the outputs for a line. Lines with equal options can be computed together.
+  /// The options that affect the outputs for a line. Lines with equal options can be computed together.
   struct Options: Sendable, Hashable {
     var count = 1
     var keepsAttention = false
     var keepsScores = false
-    /// Nil: the best outputs are searched for.
+    /// How tokens are sampled; nil: a search finds the best outputs.
     var sampling: SamplingOptions?
     var seed: UInt64 = 0
   }
@@ -29,7 +29,7 @@ struct LineRequest: Sendable {
   let reply = Channel<Reply>()
 }
 
-/// Texts to write.
+/// A request for texts.
 struct TextRequest: Sendable {
   enum Event: Sendable {
     case piece(text: Int, [UInt8])
@@ -37,12 +37,12 @@ struct TextRequest: Sendable {
     case refused(HTTPProblem)
   }
 
-  /// Why a text has ended.
+  /// The reason why a text has ended.
   enum End: String, Sendable {
-    /// The model has written an end mark.
+    /// The model has written an end token.
     case end
     case length
-    /// The time of the request is over.
+    /// The time limit of the request has passed.
     case time
   }
 
@@ -53,8 +53,8 @@ struct TextRequest: Sendable {
   let events = Channel<Event>()
 }
 
-/// The thread that computes with the models of a service. It takes requests in the order in which they come, and all that wait
-/// together.
+/// The thread that computes with the models of a service. It takes all waiting requests together, in the order of their
+/// arrival.
 final class InferenceThread: Sendable {
   enum Job: Sendable {
     case lines(LineRequest)
@@ -70,7 +70,7 @@ final class InferenceThread: Sendable {
   private let arrivals = DispatchSemaphore(value: 0)
   private let ended = DispatchSemaphore(value: 0)
 
-  /// Starts the thread. It takes over the models, which nothing else may use from now on.
+  /// Starts the thread. It takes over the models, which must not be used elsewhere from now on.
   init(_ models: [ServedModel], batch: Int, metrics: ServiceMetrics) {
     nonisolated(unsafe) let batcher = Batcher(models, batch: batch, metrics: metrics)
     let thread = Thread { [self] in
@@ -80,7 +80,7 @@ final class InferenceThread: Sendable {
       }
       ended.signal()
     }
-    // As large as that of a main thread, on which other commands compute.
+    // The same size as the stack of a main thread, on which other commands compute.
     thread.stackSize = 8 << 20
     thread.start()
   }
@@ -97,7 +97,7 @@ final class InferenceThread: Sendable {
     ended.wait()
   }
 
-  /// The requests that have come, at least one if it is to wait for them; nil at the end.
+  /// Returns the requests that have arrived, waiting for the first if `waiting`; returns nil at the end.
   private func takeJobs(waiting: Bool) -> [Job]? {
     while true {
       let (jobs, isStopping) = state.withLock { state in

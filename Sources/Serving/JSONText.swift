@@ -2,23 +2,23 @@ import Configuration
 import Foundation
 import RunLog
 
-/// The JSON of answers.
+/// The JSON text of answers.
 enum JSONText {
   /// `{"error": …}`
   static func error(_ message: String) -> String {
     JSONValue.object([JSONMember("error", .string(message))]).text + "\n"
   }
 
-  /// Bytes of a model as text. Those that are not UTF-8, as models of bytes can write, become U+FFFD.
+  /// The bytes written by a model as text. Bytes that are not UTF-8, which byte-level models can write, become U+FFFD.
   static func string(_ bytes: some Collection<UInt8>) -> JSONValue {
     .string(String(decoding: bytes, as: UTF8.self))
   }
 }
 
-/// The object in the body of a request, whose members are read one by one. Members that nothing reads are refused, so that
-/// a mistyped name is not ignored.
+/// The object in the body of a request, whose members are read one by one. Members that were not read are rejected, so
+/// that a mistyped name is not ignored.
 struct RequestObject {
-  /// A JSON value as Foundation reads it.
+  /// A JSON value in the form that Foundation reads.
   private enum Value: Decodable {
     case null
     case bool(Bool)
@@ -51,7 +51,7 @@ struct RequestObject {
   private var members: [String: Value]
   private var known: [String] = []
 
-  /// Throws ``HTTPProblem`` 400 for a body that is not a JSON object.
+  /// Parses a body. Throws ``HTTPProblem`` 400 for a body that is not a JSON object.
   init(_ body: [UInt8]) throws(HTTPProblem) {
     do {
       members = try JSONDecoder().decode([String: Value].self, from: Data(body))
@@ -100,7 +100,7 @@ struct RequestObject {
     return number
   }
 
-  /// A finite number that fits a description such as `above 0`.
+  /// Reads a finite number that satisfies a condition; `bounds` describes it, as in `above 0`.
   mutating func number(_ name: String, _ bounds: String, _ fits: (Double) -> Bool) throws(HTTPProblem)
     -> Double?
   {

@@ -3,16 +3,16 @@ import Inference
 import RunLog
 import Tasks
 
-/// A model with the name by which requests choose it.
+/// A model and the name that requests use for it.
 struct ServedModel {
   let name: String
   let model: SavedModel
 
-  /// The vocabulary of the texts that it writes by itself.
+  /// The vocabulary of the texts that it writes without source lines.
   var vocabulary: Vocabulary? { model.encoding.stream ?? model.encoding.target }
 }
 
-/// The properties of a model that requests need; unlike the model, it can be read by any thread.
+/// The properties of a model that requests need. Unlike the model, any thread can read them.
 struct ModelDescription: Sendable {
   let name: String
   let task: String
@@ -22,14 +22,14 @@ struct ModelDescription: Sendable {
   let labels: LabelVocabulary?
   /// The vocabulary of a language model.
   let stream: Vocabulary?
-  /// Tokens of a text for which no length is asked.
+  /// The number of tokens of a text if the request does not give a length.
   let usualLength: Int
 
   /// Throws ``ServingFailure`` if the model can't be used through HTTP.
   init(_ model: SavedModel, name: String, run: String) throws(ServingFailure) {
     let configuration = model.configuration
     guard configuration.data.train == nil || configuration.data.format != .npy else {
-      // The lines of such a model are paths, and a request must not name files of the server.
+      // The lines of these models are paths, and a request must not name files of the server.
       throw .unsuitable(
         run: run,
         reason:
@@ -51,7 +51,7 @@ struct ModelDescription: Sendable {
     }
   }
 
-  /// Whether lines can be given to it.
+  /// Whether the model predicts outputs for lines.
   var predicts: Bool {
     switch abilities.writesAfter {
     case .prompt, .nothing: false
@@ -59,7 +59,7 @@ struct ModelDescription: Sendable {
     }
   }
 
-  /// Whether it writes texts by itself.
+  /// Whether the model writes texts without source lines.
   var writes: Bool { abilities.writesAfter != nil }
 
   private var endpoints: [String] {

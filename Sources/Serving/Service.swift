@@ -5,17 +5,17 @@ import RunLog
 import Synchronization
 import Tasks
 
-/// The HTTP service of some models: `/v1/predict`, `/v1/generate`, `/v1/models`, `/metrics`, `/healthz` and a page at `/`.
-/// docs/SERVING.md describes requests and answers.
+/// An HTTP service for some models: `/v1/predict`, `/v1/generate`, `/v1/models`, `/metrics`, `/healthz` and a page at
+/// `/`. docs/SERVING.md describes the requests and answers.
 public final class Service: Sendable {
   private let models: [ModelDescription]
   private let options: ServingOptions
   private let metrics: ServiceMetrics
   private let thread: InferenceThread
-  /// Requests for a model that are being answered.
+  /// The number of requests for a model that are being answered.
   private let openRequests = Mutex(0)
 
-  /// Starts the thread of the models, which nothing else may use from now on.
+  /// Starts the thread of the models, which must not be used elsewhere from now on.
   ///
   /// - Parameter runs: the directories with their models. The last part of a path is the name of the model.
   /// - Throws: ``ServingFailure``.
@@ -37,15 +37,15 @@ public final class Service: Sendable {
       }, batch: options.batch, metrics: metrics)
   }
 
-  /// Listens, and serves until `shouldStop` is true and all answers are sent, or their time is over.
+  /// Listens, and serves requests until `shouldStop` returns true and all answers are sent or their time is over.
   ///
-  /// - Parameter listening: called with the URL when requests can come.
+  /// - Parameter listening: called with the URL when the service accepts requests.
   /// - Throws: ``ServingFailure`` if the address can't be used.
   public func run(until shouldStop: () -> Bool, listening: (_ url: String) throws -> Void) throws {
     defer { thread.stop() }
     var http = HTTPServer.Options()
     (http.address, http.port, http.limits.body) = (options.address, options.port, options.body)
-    // Those that only read metrics must find room when all requests are taken.
+    // Connections that only read metrics must be accepted even if the limit of requests is reached.
     http.connections = options.concurrency + 64
     let server = try HTTPServer(http, metrics: metrics) { [self] request, hasLeft in
       answer(request, hasLeft)
@@ -61,7 +61,7 @@ public final class Service: Sendable {
 
   func answer(_ request: HTTPRequest, _ hasLeft: () -> Bool) -> HTTPResponse {
     let start = ContinuousClock.now
-    // Clients choose other paths freely, and each would be a series of its own.
+    // Clients choose other paths freely, and each of them would become a separate series.
     let path = Self.paths.contains(request.path) ? request.path : "(other)"
     @Sendable func count(_ status: Int) {
       let time = (ContinuousClock.now - start).components
@@ -118,7 +118,7 @@ public final class Service: Sendable {
     }
   }
 
-  /// The pages of other sites can make a browser send a form, but not JSON, to this service.
+  /// A page of another site can make a browser send a form to this service, but not JSON.
   private func requirePost(_ request: HTTPRequest) throws(HTTPProblem) {
     guard request.method == "POST" else {
       throw HTTPProblem(405, "\(request.path) takes POST", fields: ["Allow": "POST"])
@@ -136,7 +136,7 @@ public final class Service: Sendable {
 
   // MARK: Requests for a model
 
-  /// The model that a request names, or the only one.
+  /// Returns the model that a request names, or the only model.
   private func chosenModel(_ object: inout RequestObject) throws(HTTPProblem) -> Int {
     let names = models.map { "\"\($0.name)\"" }.joined(separator: ", ")
     guard let name = try object.text("model") else {
@@ -151,7 +151,8 @@ public final class Service: Sendable {
 
   private var deadline: ContinuousClock.Instant { .now + .seconds(options.time) }
 
-  /// The place of a request among those that are answered at the same time. It is free again when this value is released.
+  /// The slot of a request among those that are answered at the same time. It is free again when this value is
+  /// released.
   final class Place: Sendable {
     private let free: @Sendable () -> Void
 
@@ -160,7 +161,7 @@ public final class Service: Sendable {
     deinit { free() }
   }
 
-  /// Takes a place for a request that needs a model, or refuses it if there are too many.
+  /// Takes a slot for a request that needs a model, or rejects the request if there are too many.
   private func takePlace() throws(HTTPProblem) -> Place {
     let isOpen = openRequests.withLock { count in
       guard count < options.concurrency else { return false }
@@ -174,11 +175,11 @@ public final class Service: Sendable {
   private struct Sampling {
     var options: SamplingOptions
     var seed: UInt64
-    /// A member that asks for sampling.
+    /// A member of the request that asks for sampling.
     var given: String?
   }
 
-  /// Reads the members that say how tokens are sampled.
+  /// Reads the members that control sampling.
   private func sampling(_ object: inout RequestObject) throws(HTTPProblem) -> Sampling {
     let temperature = try object.number("temperature", "of at least 0") { $0 >= 0 }
     let topK = try object.integer("top_k", in: 1...Int.max)
@@ -190,7 +191,7 @@ public final class Service: Sendable {
     ].first { $0.1 }?.0
     return Sampling(
       options: SamplingOptions(temperature: temperature ?? 1, topK: topK, topP: topP),
-      // JavaScript reads integers up to 2^53.
+      // JavaScript represents integers exactly only up to 2^53.
       seed: UInt64(seed ?? Int.random(in: 0..<1 << 31)), given: given)
   }
 
@@ -272,7 +273,7 @@ public final class Service: Sendable {
     return .object(members)
   }
 
-  /// A weight with four decimals.
+  /// Rounds a weight to four decimals.
   private static func rounded(_ weight: Double) -> JSONValue { .double((weight * 10_000).rounded() / 10_000) }
 
   private func generate(_ object: RequestObject, _ hasLeft: () -> Bool) throws(HTTPProblem) -> HTTPResponse {
@@ -309,7 +310,7 @@ public final class Service: Sendable {
     return isStream ? answer.stream() : try answer.whole(unless: hasLeft)
   }
 
-  /// The class that a generator writes for.
+  /// Returns the class that a generator writes for, after checking that the model has it.
   private func checked(_ name: String?, for model: ModelDescription) throws(HTTPProblem) -> String? {
     guard model.abilities.writesAfter == .condition else {
       guard name == nil else { throw HTTPProblem(422, "\"class\": \"\(model.name)\" has no classes") }

@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 
-/// The counters of a service, as `/metrics` shows them to Prometheus (text format 0.0.4).
+/// The counters of a service, which `/metrics` exposes to Prometheus (text format 0.0.4).
 final class ServiceMetrics: Sendable {
-  /// Counts of values in intervals, as Prometheus has them: each bucket holds all values up to its bound.
+  /// Counts of values in intervals, in the form of Prometheus: each bucket counts all values up to its bound.
   private struct Histogram {
     let bounds: [Double]
     var counts: [Int]
@@ -44,7 +44,7 @@ final class ServiceMetrics: Sendable {
 
   private let counts = Mutex(Counts())
 
-  /// Counts an answer, and the time since its request.
+  /// Counts an answer and the time since its request.
   func count(path: String, status: Int, seconds: Double?) {
     counts.withLock { counts in
       counts.answers[Answer(path: path, status: status), default: 0] += 1
@@ -55,10 +55,10 @@ final class ServiceMetrics: Sendable {
   func countRefusedConnection() { counts.withLock { $0.refusedConnections += 1 } }
   func setOpenConnections(_ count: Int) { counts.withLock { $0.openConnections = count } }
 
-  /// The requests that wait and the texts that are being written.
+  /// Sets the number of waiting requests and the number of texts that are being written.
   func setLoad(waiting: Int, active: Int) { counts.withLock { ($0.waiting, $0.active) = (waiting, active) } }
 
-  /// Counts lines of a model that were computed together.
+  /// Counts the lines of a model that were computed together.
   func count(lines: Int, of model: String) {
     counts.withLock { counts in
       counts.lines[model, default: 0] += lines

@@ -1,30 +1,30 @@
 import Communication
 
-/// How a service listens, and its limits.
+/// The address of a service, and its limits.
 public struct ServingOptions: Sendable {
-  /// An IPv4 or IPv6 address; the default can be reached from this machine alone.
+  /// An IPv4 or IPv6 address. The default is reachable only from this machine.
   public var address = "127.0.0.1"
-  /// 0: any free port.
+  /// The port; 0: any free port.
   public var port = 8080
-  /// Most bytes in the body of a request.
+  /// The maximum number of bytes in the body of a request.
   public var body = 64 << 10
-  /// Most lines in a request for predictions.
+  /// The maximum number of lines in a request for predictions.
   public var lines = 64
-  /// Most tokens of a text that is written.
+  /// The maximum number of tokens of a text.
   public var length = 1000
-  /// Most requests that are answered or wait at the same time; further ones are refused.
+  /// The maximum number of requests that are answered or wait at the same time. Further requests are rejected.
   public var concurrency = 256
-  /// Seconds after which a request is given up, waiting included.
+  /// The time limit of a request in seconds, including waiting.
   public var time = 60
-  /// Most lines or texts that are computed together.
+  /// The maximum number of lines or texts that are computed together.
   public var batch = 64
-  /// Seconds that open requests have to finish when the service stops.
+  /// The seconds within which open requests must finish when the service stops.
   public var grace = 10
 
   public init() {}
 }
 
-/// A service can't be started.
+/// The reasons why a service can't start.
 public enum ServingFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   case address(String, reason: String)
   /// Two runs have the same name.

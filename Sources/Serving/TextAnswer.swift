@@ -1,8 +1,8 @@
 import RunLog
 
-/// The answer to a request for texts: as a whole, or as events that are sent as the texts grow.
+/// The answer to a request for texts: sent as a whole, or as events while the texts grow.
 ///
-/// When it is released, whether it was sent or not, the texts are not continued.
+/// When it is released, whether it was sent or not, its texts are no longer continued.
 final class TextAnswer: Sendable {
   private let request: TextRequest
   private let model: String
@@ -15,7 +15,7 @@ final class TextAnswer: Sendable {
 
   deinit { request.events.abandon() }
 
-  /// All texts, when they have ended.
+  /// Waits for all texts to end and returns the answer.
   func whole(unless gaveUp: () -> Bool) throws(HTTPProblem) -> HTTPResponse {
     let count = request.request.count
     var texts = [[UInt8]](repeating: [], count: count)
@@ -44,7 +44,8 @@ final class TextAnswer: Sendable {
     ])
   }
 
-  /// Server-sent events (WHATWG HTML, section 9.2), a JSON object each: pieces of texts, their ends, and `{"done": true}`.
+  /// Sends server-sent events (WHATWG HTML, section 9.2), each with a JSON object: pieces of texts, their ends, and
+  /// `{"done": true}`.
   func stream() -> HTTPResponse {
     HTTPResponse(
       type: "text/event-stream",

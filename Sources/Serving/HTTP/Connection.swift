@@ -1,36 +1,37 @@
 import Glibc
 
-/// A TCP connection whose calls wait for a limited time and end when the server stops. One thread uses it.
+/// A TCP connection whose calls wait for a limited time and end when the server stops. It is used by a single thread.
 final class Connection {
   enum Failure: Error {
     /// The client closed the connection, or it broke.
     case closed
     /// The client was too slow.
     case timedOut
-    /// The server stops.
+    /// The server is stopping.
     case stopped
   }
 
-  /// How long a call waits before it looks again whether the server stops.
+  /// The time in milliseconds after which a waiting call checks again whether the server is stopping.
   private static let slice: Int32 = 100
 
   private let descriptor: Int32
   /// Whether all connections must end now.
   private let isStopped: () -> Bool
 
-  /// Takes over a descriptor, which must not block.
+  /// Takes ownership of a nonblocking descriptor.
   init(_ descriptor: Int32, isStopped: @escaping () -> Bool) {
     (self.descriptor, self.isStopped) = (descriptor, isStopped)
-    // Pieces of a streamed text are sent at once instead of being collected.
+    // Pieces of a streamed text are sent immediately instead of being collected.
     var one: Int32 = 1
     _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
   }
 
   deinit { _ = Glibc.close(descriptor) }
 
-  /// The next bytes that the client sent.
+  /// Waits for bytes from the client and returns them.
   ///
-  /// - Parameter gaveUp: looked at while nothing arrives; the wait ends with ``Failure/stopped`` if it returns true.
+  /// - Parameter gaveUp: called repeatedly while no bytes arrive; the wait ends with ``Failure/stopped`` if it returns
+  ///   true.
   func read(until deadline: ContinuousClock.Instant, unless gaveUp: () -> Bool = { false }) throws(Failure)
     -> [UInt8]
   {
@@ -44,7 +45,7 @@ final class Connection {
     }
   }
 
-  /// Sends all bytes; the client may take `time` for each part that it takes.
+  /// Sends all bytes. The time limit applies to each part that the client accepts.
   func write(_ bytes: [UInt8], within time: Duration) throws(Failure) {
     var sent = 0
     var deadline = ContinuousClock.now + time
@@ -64,15 +65,15 @@ final class Connection {
     }
   }
 
-  /// Whether the client has closed the connection, which nothing but an attempt to read tells.
+  /// Whether the client has closed the connection, which only an attempt to read shows.
   var hasLeft: Bool {
     var byte: UInt8 = 0
     let count = recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT | MSG_PEEK))
     return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
   }
 
-  /// Ends the answers and reads on for a moment. If a connection is closed with bytes unread, the client may lose the last
-  /// answer (RFC 9112, section 9.6).
+  /// Closes the sending side and continues to read for a moment. If a connection is closed with bytes unread, the
+  /// client may lose the last answer (RFC 9112, section 9.6).
   func endAfterProblem() {
     _ = shutdown(descriptor, Int32(SHUT_WR))
     let deadline = ContinuousClock.now + .seconds(1)

@@ -1,14 +1,14 @@
 import Foundation
 
-/// A request that was read completely.
+/// A complete request.
 struct HTTPRequest: Sendable, Equatable {
   var method: String
-  /// The path as it was sent, without the query.
+  /// The path in the form in which it was sent, without the query.
   var path: String
   /// The values of the header fields by their names in lower case; repeated fields are joined with a comma.
   var fields: [String: String]
   var body: [UInt8] = []
-  /// HTTP/1.0, which has no chunked transfer coding.
+  /// Whether the version is HTTP/1.0, which has no chunked transfer coding.
   var isVersion10: Bool
 
   /// Whether the client wants to send another request on the same connection (RFC 9112, section 9.3).
@@ -24,14 +24,15 @@ struct HTTPRequest: Sendable, Equatable {
 struct HTTPResponse: Sendable {
   enum Body: Sendable {
     case bytes([UInt8])
-    /// A body that is sent in pieces: the function calls its argument with each. The argument throws when the client is gone.
+    /// A body that is sent in pieces. The function calls its argument with each piece; the argument throws if the
+    /// client is gone.
     case stream(
       @Sendable (_ send: (_ piece: [UInt8]) throws(Connection.Failure) -> Void) throws(Connection.Failure) ->
         Void)
   }
 
   var status: Int
-  /// Besides those that follow from the body and the connection.
+  /// Header fields other than those that follow from the body and the connection.
   var fields: [(name: String, value: String)] = []
   var body: Body
 
@@ -41,7 +42,7 @@ struct HTTPResponse: Sendable {
     self.fields = [(name: "Content-Type", value: type)] + fields
   }
 
-  /// The first line and the fields, up to the empty line.
+  /// Returns the status line and the fields, up to and including the empty line.
   func head(keepsAlive: Bool, isVersion10: Bool) -> [UInt8] {
     var lines = ["HTTP/1.1 \(status) \(Self.reason(status))", "Date: \(Self.date(Date()))"]
     lines += fields.map { "\($0.name): \($0.value)" }
@@ -89,7 +90,7 @@ struct HTTPResponse: Sendable {
   }
 }
 
-/// A request that is refused, with the reason that the client reads.
+/// A rejected request, with the reason for the client.
 struct HTTPProblem: Error, Sendable, Equatable {
   var status: Int
   var message: String

@@ -2,27 +2,28 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// A server of HTTP/1.1 with limits: of connections, of the sizes of a request, and of the time to send a request or to
-/// take a part of an answer.
+/// An HTTP/1.1 server with limits on the connections, on the sizes of a request, and on the time to send a request or
+/// to accept a part of an answer.
 ///
-/// Every connection has a thread, of which there are few enough for that. docs/SERVING.md says why no library does it.
+/// Every connection has its own thread, because there are few connections. docs/SERVING.md explains why no library is
+/// used.
 final class HTTPServer: Sendable {
   struct Options: Sendable {
     /// An IPv4 or IPv6 address.
     var address = "127.0.0.1"
-    /// 0: any free port.
+    /// The port; 0: any free port.
     var port = 0
     var connections = 256
     var limits = RequestParser.Limits()
-    /// Time from the first byte of a request to its last.
+    /// The maximum time from the first byte of a request to its last.
     var readTime = Duration.seconds(10)
-    /// Time between two requests of a connection.
+    /// The maximum time between two requests on a connection.
     var idleTime = Duration.seconds(60)
-    /// Time in which a client must take some bytes of an answer.
+    /// The maximum time until a client accepts some bytes of an answer.
     var writeTime = Duration.seconds(10)
   }
 
-  /// Answers a request. `hasLeft` tells whether the client has closed the connection, or the server stops.
+  /// Answers a request. `hasLeft` returns whether the client has closed the connection, or the server is stopping.
   typealias Handler = @Sendable (_ request: HTTPRequest, _ hasLeft: () -> Bool) -> HTTPResponse
 
   /// The port that it listens on.
@@ -35,13 +36,13 @@ final class HTTPServer: Sendable {
 
   private struct State {
     var connections = 0
-    /// No further requests are taken.
+    /// Whether further requests are rejected.
     var isStopping = false
-    /// The time to finish requests is over.
+    /// Whether the time to finish requests is over.
     var isStopped = false
   }
 
-  /// Listens. Throws ``ServingFailure``.
+  /// Starts to listen. Throws ``ServingFailure``.
   init(_ options: Options, metrics: ServiceMetrics, handler: @escaping Handler) throws(ServingFailure) {
     (self.options, self.handler, self.metrics) = (options, handler, metrics)
     (listener, port) = try Self.listen(options)
@@ -79,7 +80,7 @@ final class HTTPServer: Sendable {
       throw .address("\(options.address), port \(options.port)", reason: reason)
     }
     let port = withUnsafeBytes(of: storage) { bytes in
-      // The port has the same place in the addresses of both versions.
+      // The port is at the same position in the addresses of both versions.
       Int(bytes[2]) << 8 | Int(bytes[3])
     }
     return (descriptor, port)
@@ -87,17 +88,18 @@ final class HTTPServer: Sendable {
 
   // MARK: Running
 
-  /// Serves until `shouldStop` is true, which is looked at every tenth of a second, and all connections are closed. Those with
-  /// a request have `grace` to finish.
+  /// Serves until `shouldStop` returns true and all connections are closed. It is checked every tenth of a second.
+  /// Connections with a request have `grace` to finish.
   func run(until shouldStop: () -> Bool, grace: Duration) {
     while !shouldStop() { acceptConnection() }
     state.withLock { $0.isStopping = true }
-    // From now on the system refuses further connections.
+    // The system refuses further connections from now on.
     _ = shutdown(listener, Int32(SHUT_RDWR))
     let end = ContinuousClock.now + grace
     while ContinuousClock.now < end, state.withLock({ $0.connections > 0 }) { usleep(10_000) }
     state.withLock { $0.isStopped = true }
-    // The calls of a connection end soon once the server is stopped; an answer that is computed ends with its time limit.
+    // The calls of a connection end soon after the server has stopped; an answer that is being computed ends with its
+    // time limit.
     while state.withLock({ $0.connections > 0 }) { usleep(10_000) }
   }
 
@@ -109,7 +111,7 @@ final class HTTPServer: Sendable {
     guard poll(&wanted, 1, 100) > 0 else { return }
     let descriptor = accept(listener, nil, nil)
     guard descriptor >= 0 else {
-      // Out of descriptors, most likely; other connections will end.
+      // The process is probably out of descriptors. Other connections will close and free some.
       if errno != EAGAIN && errno != EINTR && errno != ECONNABORTED { usleep(50_000) }
       return
     }
@@ -124,7 +126,7 @@ final class HTTPServer: Sendable {
     thread.start()
   }
 
-  /// Counts a connection that begins or ends; false if there are too many.
+  /// Counts a connection that opens or closes; returns false if there are too many.
   private func addConnection(_ change: Int) -> Bool {
     state.withLock { state in
       guard state.connections + change <= options.connections else { return false }
@@ -162,13 +164,13 @@ final class HTTPServer: Sendable {
     }
   }
 
-  /// Reads a request; nil if the client has left or sends no further one, or the server stops.
+  /// Reads a request. Returns nil if the client has left or doesn't send another one, or if the server is stopping.
   private func nextRequest(_ parser: inout RequestParser, _ connection: Connection) throws -> HTTPRequest? {
     var hasBegun = !parser.isEmpty
     var deadline = ContinuousClock.now + (hasBegun ? options.readTime : options.idleTime)
     while true {
       if let request = try parser.next() { return request }
-      // Empty lines before a request do not begin it.
+      // Empty lines before a request don't start it.
       if !hasBegun, !parser.isEmpty { (hasBegun, deadline) = (true, .now + options.readTime) }
       if parser.takeContinue() {
         try connection.write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), within: options.writeTime)
@@ -196,7 +198,7 @@ final class HTTPServer: Sendable {
       let head = response.head(keepsAlive: keepsAlive, isVersion10: isVersion10)
       try connection.write(head + (hasBody ? bytes : []), within: time)
     case .stream(let produce):
-      // Without the chunked coding the end of the connection is the end of the answer.
+      // Without chunked coding, the end of the connection marks the end of the answer.
       let head = response.head(keepsAlive: keepsAlive && !isVersion10, isVersion10: isVersion10)
       try connection.write(head, within: time)
       guard hasBody else { return }
@@ -210,7 +212,7 @@ final class HTTPServer: Sendable {
     }
   }
 
-  /// The answer to a request that is refused: `{"error": …}`.
+  /// The answer to a rejected request: `{"error": …}`.
   static func response(to problem: HTTPProblem) -> HTTPResponse {
     HTTPResponse(
       status: problem.status, type: "application/json",

@@ -1,11 +1,11 @@
-/// Turns the bytes of a connection into requests (HTTP/1.1, RFC 9112), within limits of size.
+/// Parses the bytes of a connection into requests (HTTP/1.1, RFC 9112), within limits of size.
 ///
-/// The parser refuses everything that two readers could understand differently: two lengths, a length beside a transfer
-/// coding, folded fields, white space before a colon.
+/// The parser rejects everything that two parsers could interpret differently: two lengths, a length together with a
+/// transfer coding, folded fields, white space before a colon.
 struct RequestParser {
-  /// The most bytes that are kept of a request.
+  /// The maximum sizes of a request in bytes.
   struct Limits: Sendable {
-    /// Request line and header fields together.
+    /// The request line and the header fields together.
     var head = 16 << 10
     var body = 64 << 10
   }
@@ -21,12 +21,12 @@ struct RequestParser {
 
   private let limits: Limits
   private var buffer: [UInt8] = []
-  /// The bytes of the buffer in which the end of the head was searched already.
+  /// The number of bytes in the buffer that have already been searched for the end of the head.
   private var searched = 0
   private var part = Part.head
   private var request = HTTPRequest(method: "", path: "", fields: [:], isVersion10: false)
   private var trailerSize = 0
-  /// Whether the client waits for `100 Continue` before it sends the body; reading it clears it.
+  /// Whether the client waits for `100 Continue` before it sends the body. Reading the body clears it.
   private var isContinueDue = false
 
   init(_ limits: Limits) { self.limits = limits }
@@ -36,13 +36,13 @@ struct RequestParser {
 
   mutating func append(_ bytes: [UInt8]) { buffer += bytes }
 
-  /// True once for every request whose client waits for `100 Continue`.
+  /// Returns true once for every request whose client waits for `100 Continue`.
   mutating func takeContinue() -> Bool {
     defer { isContinueDue = false }
     return isContinueDue
   }
 
-  /// The next request, or nil if more bytes are needed. After an error the connection can't be used any more.
+  /// Returns the next request, or nil if more bytes are needed. After an error the connection can't be used any more.
   mutating func next() throws(HTTPProblem) -> HTTPRequest? {
     while true {
       switch part {
@@ -75,7 +75,7 @@ struct RequestParser {
     }
   }
 
-  /// The finished request, after the last `length` bytes of its body.
+  /// Returns the finished request, after the last `length` bytes of its body.
   private mutating func take(_ length: Int) -> HTTPRequest {
     request.body += buffer.prefix(length)
     buffer.removeFirst(length)
@@ -89,7 +89,7 @@ struct RequestParser {
 
   // MARK: Lines
 
-  /// A line of a chunked body without its end, or nil if it has not arrived.
+  /// Returns a line of a chunked body without its end, or nil if it has not arrived.
   private mutating func takeLine() throws(HTTPProblem) -> [UInt8]? {
     guard let end = buffer.firstIndex(of: UInt8(ascii: "\n")) else {
       guard buffer.count <= limits.head else { throw HTTPProblem(400, "a line of the body is too long") }
@@ -102,7 +102,7 @@ struct RequestParser {
   }
 
   private static func chunkSize(_ line: [UInt8]) throws(HTTPProblem) -> Int {
-    // Extensions after a semicolon have no meaning here.
+    // Extensions after a semicolon are ignored.
     let digits = String(decoding: line.prefix { $0 != UInt8(ascii: ";") }, as: UTF8.self)
     guard digits.utf8.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }), digits.utf8.count <= 8,
       let size = Int(digits, radix: 16)
@@ -110,7 +110,7 @@ struct RequestParser {
     return size
   }
 
-  /// The lines of the head, without the empty one, or nil if it is not complete.
+  /// Returns the lines of the head without the empty one, or nil if the head is not complete.
   private mutating func takeHead() throws(HTTPProblem) -> [Substring]? {
     // Empty lines before a request are ignored (RFC 9112, section 2.2).
     while searched == 0, let first = buffer.first, first == UInt8(ascii: "\r") || first == UInt8(ascii: "\n")
@@ -135,7 +135,7 @@ struct RequestParser {
     guard let text = String(validating: head, as: UTF8.self) else {
       throw HTTPProblem(400, "the header is not UTF-8 text")
     }
-    // A carriage return and a line feed are one Character of Swift.
+    // A carriage return followed by a line feed is a single Character in Swift.
     return text.unicodeScalars.split(separator: "\n").map { line in
       Substring(line.last == "\r" ? line.dropLast() : line)
     }.filter { !$0.isEmpty }
@@ -149,7 +149,7 @@ struct RequestParser {
 
   // MARK: The head
 
-  /// Reads the head; true if the request has no body.
+  /// Parses the head; returns true if the request has no body.
   private mutating func readHead(_ lines: [Substring]) throws(HTTPProblem) -> Bool {
     let words = (lines.first ?? "").split(separator: " ", omittingEmptySubsequences: false)
     guard words.count == 3, !words[0].isEmpty, words[0].utf8.allSatisfy(Self.isTokenByte) else {
@@ -198,7 +198,7 @@ struct RequestParser {
     return fields
   }
 
-  /// Prepares for the body; true if there is none.
+  /// Prepares to read the body; returns true if there is none.
   private mutating func beginBody() throws(HTTPProblem) -> Bool {
     let length = request.fields["content-length"]
     isContinueDue = !request.isVersion10 && request.fields["expect"]?.lowercased() == "100-continue"
