@@ -1,15 +1,15 @@
 import RunLog
 
-/// Pieces of HTML. Texts are escaped here and nowhere else; only ``HTML/init(markup:)`` takes markup.
+/// Pieces of HTML. Texts are escaped here and only here; only ``HTML/init(markup:)`` accepts markup.
 struct HTML: ExpressibleByStringInterpolation, CustomStringConvertible {
   private(set) var markup: String
 
   var description: String { markup }
 
-  /// Markup that this program has written.
+  /// Creates a piece from markup written by this program.
   init(markup: String) { self.markup = markup }
 
-  /// The characters of a text, line ends included.
+  /// Creates a piece from a text, in which all special characters and line ends are escaped.
   init(text: String) {
     markup = text.split(separator: "\n", omittingEmptySubsequences: false).map { xmlEscaped(String($0)) }
       .joined(separator: "\n")
@@ -19,7 +19,7 @@ struct HTML: ExpressibleByStringInterpolation, CustomStringConvertible {
 
   init(stringInterpolation: Interpolation) { markup = stringInterpolation.markup }
 
-  /// Literal parts are markup, strings in between are texts, and other pieces are what they are.
+  /// Literal parts are markup, interpolated strings are texts, and interpolated pieces are inserted unchanged.
   struct Interpolation: StringInterpolationProtocol {
     fileprivate var markup = ""
 
@@ -35,7 +35,7 @@ struct HTML: ExpressibleByStringInterpolation, CustomStringConvertible {
   static func + (first: HTML, second: HTML) -> HTML { HTML(markup: first.markup + second.markup) }
   static func += (first: inout HTML, second: HTML) { first.markup += second.markup }
 
-  /// A table whose first column has the names of its rows.
+  /// A table whose first column contains the names of its rows.
   static func table(_ head: [HTML], _ rows: [[HTML]], isNumeric: Bool = false) -> HTML {
     let columns: [HTML] = head.map { "<th scope=\"col\">\($0)</th>" }
     let lines: [HTML] = rows.map { row in

@@ -12,7 +12,7 @@ public struct ReportPage {
   private let version: String
   private let date: Date
 
-  /// - Parameter version: of the program, for the last line.
+  /// - Parameter version: the version of the program, for the last line.
   public init(_ runs: [ReportedRun], version: String, date: Date = Date()) {
     var runs = runs
     runs.makeNamesUnique()
@@ -141,7 +141,7 @@ public struct ReportPage {
     return .table(["validation"] + runs.map { run -> HTML in "\(run.name)" }, rows, isNumeric: true)
   }
 
-  /// A metric in its usual unit; other numbers are counts.
+  /// Formats a metric in its usual unit, and any other number as a count.
   private static func number(_ name: String, _ value: Double) -> String {
     switch Metric(rawValue: name)?.scale {
     case .share: String(format: "%.2f %%", 100 * value)
@@ -183,7 +183,7 @@ public struct ReportPage {
 
   // MARK: Samples
 
-  /// The most steps that are shown of the samples of a run: the first, the last and some between them.
+  /// The largest number of steps whose samples are shown: the first, the last and some between them.
   private static let mostSteps = 8
   private static let mostAttentionSteps = 4
 
@@ -246,7 +246,7 @@ public struct ReportPage {
     return elements.isEmpty ? "" : "<div class=\"over-time\">\(elements)</div>\n"
   }
 
-  /// The pictures of a run that keeps no samples. As images they can't run scripts, whatever is in them.
+  /// The pictures of a run without recorded samples. Embedded as images, they can't run scripts, whatever they contain.
   private func pictures(_ run: ReportedRun) -> HTML {
     let elements: [HTML] = run.pictures.map { name, svg in
       """
@@ -258,7 +258,7 @@ public struct ReportPage {
     return elements.isEmpty ? "" : "<div class=\"over-time\">\(elements)</div>\n"
   }
 
-  /// At most `most` elements, the first and the last among them.
+  /// Returns at most `most` elements, including the first and the last.
   private static func spread<Element>(_ all: [Element], most: Int) -> [Element] {
     guard all.count > most else { return all }
     return (0..<most).map { all[$0 * (all.count - 1) / (most - 1)] }
@@ -318,19 +318,19 @@ public struct ReportPage {
     return text.replacing("Z", with: "") + " UTC"
   }
 
-  /// 3725 seconds as `1:02:05`.
+  /// Formats 3725 seconds as `1:02:05`.
   private static func duration(_ seconds: Double) -> String {
     guard seconds >= 0, seconds < 1e9 else { return "?" }
     let total = Int(seconds.rounded())
     return String(format: "%d:%02d:%02d", total / 3600, total / 60 % 60, total % 60)
   }
 
-  /// A number without decimals. A damaged file may hold any number.
+  /// Formats a number without decimals. A damaged file may contain any number.
   private static func whole(_ number: Double) -> String {
     abs(number) < 1e15 ? grouped(Int(number)) : String(format: "%.3g", number)
   }
 
-  /// 1234567 as `1,234,567`.
+  /// Formats 1234567 as `1,234,567`.
   private static func grouped(_ number: Int) -> String {
     number.formatted(.number.locale(Locale(identifier: "en_US")))
   }

@@ -2,8 +2,8 @@ import Foundation
 import Metrics
 import RunLog
 
-/// The curves of several runs, one chart per number. Runs that differ in their seed alone are one line: their mean, with the
-/// range of their values around it.
+/// The curves of several runs, one chart per metric. Runs that differ only in their seed share one line: their mean,
+/// surrounded by the range of their values.
 struct ReportPlots {
   private let runs: [ReportedRun]
   private let groups: [(name: String, members: [Int])]
@@ -17,7 +17,7 @@ struct ReportPlots {
   /// Whether some lines are means.
   var hasMeans: Bool { groups.contains { $0.members.count > 1 } }
 
-  /// The charts of training and validation, those that tell most first.
+  /// The charts of training and validation, the most important ones first.
   var learning: [LinePlot] {
     let metrics = names("valid").subtracting(Self.counts + ["loss"])
     let ordered =
@@ -37,7 +37,7 @@ struct ReportPlots {
     ].compactMap { $0 }
   }
 
-  /// Numbers that say how much was evaluated, not how well.
+  /// Numbers that show how much was evaluated, not how well.
   private static let counts = ["tokens", "examples", "decoded"]
 
   private func names(_ kind: String) -> Set<String> {
@@ -50,7 +50,7 @@ struct ReportPlots {
     return "validation \(metric?.label ?? name.replacing("_", with: " "))\(unit)"
   }
 
-  /// The chart of a number; nil if no run has it, or it is zero everywhere.
+  /// The chart of a number; nil if no run has recorded it, or if it is always zero.
   private func plot(
     _ kind: String, _ name: String, _ title: String, factor: Double? = nil, isLogarithmic: Bool = false
   ) -> LinePlot? {
@@ -80,7 +80,7 @@ struct Timeline {
 
   let record: FlightRecordFile
 
-  /// The chart as an SVG element; nil without any collective.
+  /// The chart as an SVG element; nil if there are no collectives.
   var element: String? {
     let operations = record.ranks.flatMap(\.records)
     guard let oldest = operations.map(\.age).max(), oldest > 0 else { return nil }

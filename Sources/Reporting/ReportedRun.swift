@@ -4,7 +4,8 @@ import Foundation
 import RunLog
 import Tasks
 
-/// The contents of a run directory, for a report. Parts that are missing or damaged are nil or empty, and named in ``problems``.
+/// The contents of a run directory, for a report. Missing or damaged parts are nil or empty, and ``problems`` names
+/// them.
 public struct ReportedRun {
   /// The last part of the path, made unique among the runs of the report.
   var name: String
@@ -21,7 +22,7 @@ public struct ReportedRun {
 
   /// Reads the files of a run directory.
   ///
-  /// - Parameter configuration: the content of its `config.yaml`, or what is wrong with it.
+  /// - Parameter configuration: the content of its `config.yaml`, or the error of reading it.
   public init(_ paths: RunPaths, configuration: Result<RunConfiguration, any Error>) {
     name = URL(fileURLWithPath: paths.root).standardizedFileURL.lastPathComponent
     self.paths = paths
@@ -64,7 +65,8 @@ public struct ReportedRun {
   private static let mostPictures = 6
   private static let largestPicture = 4 << 20
 
-  /// The names of files of a kind, in the order of the numbers in them; none if there is no such directory.
+  /// The names of the files of one kind, in the order of the numbers in the names; empty if the directory does not
+  /// exist.
   private static func names(in directory: String, suffix: String) -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
     return names.filter { $0.hasSuffix(suffix) && !$0.hasPrefix(".") }.sorted {
@@ -79,23 +81,23 @@ public struct ReportedRun {
     return end.map { $0 - record.started.timeIntervalSince1970 }
   }
 
-  /// Every key with the text of its value; empty without a configuration.
+  /// Every key with its value as text; empty without a configuration.
   var settings: [(key: String, value: String)] { configuration?.settings ?? [] }
 }
 
 extension [ReportedRun] {
-  /// Tells runs of the same name apart by their whole path.
+  /// Replaces the names of runs with equal names by their whole paths.
   mutating func makeNamesUnique() {
     let counts = Dictionary(grouping: self, by: \.name).mapValues(\.count)
     for index in indices where counts[self[index].name] ?? 0 > 1 { self[index].name = self[index].paths.root }
   }
 }
 
-/// Runs that differ in nothing but their seed.
+/// Groups of runs that differ only in their seed.
 public enum SeedGroups {
-  /// Groups runs in the order of their first members. Runs without a configuration are alone.
+  /// Groups runs in the order of their first members. A run without a configuration is a group of its own.
   ///
-  /// - Returns: the indices of the runs of each group.
+  /// - Returns: the indices of the runs in each group.
   public static func of(_ configurations: [RunConfiguration?]) -> [[Int]] {
     var groups: [(key: String, members: [Int])] = []
     for (index, configuration) in configurations.enumerated() {
@@ -114,7 +116,7 @@ public enum SeedGroups {
     return groups.map(\.members)
   }
 
-  /// The name of a group in a legend: that of the run, or of the first of several with their seeds.
+  /// The name of a group in a legend: the name of its run or, for several runs, that of the first and the seeds.
   public static func name(_ members: [Int], _ names: [String], _ configurations: [RunConfiguration?])
     -> String
   {
@@ -123,7 +125,7 @@ public enum SeedGroups {
     return "\(names[first]) (seeds \(seeds))"
   }
 
-  /// The mean of the curves of a group, with the least and the largest value at each place where all have one.
+  /// The mean of the curves of a group, with the smallest and the largest value at each position that all curves have.
   public static func mean(of curves: [[LinePlot.Point]]) -> [LinePlot.Point] {
     guard curves.count > 1, let first = curves.first else { return curves.first ?? [] }
     let others = curves.dropFirst().map { curve in
@@ -140,8 +142,8 @@ public enum SeedGroups {
   }
 }
 
-/// The records of all ranks that the watchdog wrote when it ended a run (docs/OPERATIONS.md): the timeline of a job before its
-/// end.
+/// The records of all ranks, written by the watchdog when it ended a run (docs/OPERATIONS.md). They are the timeline of
+/// a job before its end.
 struct FlightRecordFile: Decodable {
   struct Rank: Decodable {
     var rank: Int
@@ -156,9 +158,9 @@ struct FlightRecordFile: Decodable {
     var bytes: Int
     var phase: String
     var step: Int
-    /// Seconds from its beginning to the moment of the record.
+    /// The seconds from its start to the time of the record.
     var age: Double
-    /// Seconds that it took; nil while the rank was still in it.
+    /// The seconds that it took; nil if the rank was still in it.
     var seconds: Double?
   }
 

@@ -2,14 +2,14 @@ import Checkpoints
 import Foundation
 import RunLog
 
-/// The lines of `metrics.jsonl`: what happened in a run, and the curves of its numbers.
+/// The events in `metrics.jsonl`, and the curves of their numbers.
 struct RunHistory {
-  /// A line.
+  /// An event, which is one line of the file.
   struct Event {
     /// `train`, `valid`, `skipped`, `checkpoint`, `memory`, `products` or `finished`.
     let kind: String
     let step: Int?
-    /// Seconds since 1970.
+    /// The time in seconds since 1970.
     let time: Double?
     let numbers: [String: Double]
     let texts: [String: String]
@@ -17,7 +17,7 @@ struct RunHistory {
   }
 
   private(set) var events: [Event] = []
-  /// Lines that are not JSON objects, as after a crash.
+  /// The number of lines that are not JSON objects, for example after a crash.
   private(set) var unreadableLines = 0
 
   /// Reads the file; throws `FileFailure`.
@@ -35,12 +35,12 @@ struct RunHistory {
 
   func events(_ kind: String) -> [Event] { events.filter { $0.kind == kind } }
 
-  /// The names of the numbers of events of a kind, without the place of the event.
+  /// The names of the numbers in events of a kind, without those that give the position of the event.
   func names(_ kind: String) -> Set<String> {
     events(kind).reduce(into: Set<String>()) { $0.formUnion($1.numbers.keys) }.subtracting(["epoch"])
   }
 
-  /// A number by step. Steps that occur twice, as after a crash without a checkpoint, count once: the last time.
+  /// A number by step. If a step occurs twice, as after a crash without a checkpoint, the later value counts.
   func curve(_ kind: String, _ name: String) -> [(step: Int, value: Double)] {
     var values: [Int: Double] = [:]
     for event in events(kind) {
@@ -49,7 +49,7 @@ struct RunHistory {
     return values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  /// The best evaluation of the validation data, or the last one if none is marked as best.
+  /// The best evaluation on the validation data, or the last one if none is marked as best.
   var bestEvaluation: Event? {
     let evaluations = events("valid")
     return evaluations.last(where: \.isBest) ?? evaluations.last
@@ -59,7 +59,7 @@ struct RunHistory {
 }
 
 extension RunHistory.Event {
-  /// Nil for bytes that are not a JSON object with an event.
+  /// Returns nil for bytes that are not a JSON object with an event.
   init?(_ line: some Collection<UInt8>) {
     guard let fields = try? JSONDecoder().decode([String: Field].self, from: Data(line)),
       case .text(let kind)? = fields["event"]
