@@ -422,7 +422,7 @@ extension ConfigurationSchema {
       "tokens in a step over all ranks, instead of batch_size; null: batch_size counts"),
     Key(
       "training.bucketing", \.training.bucketing, groups: [.examples],
-      "sequences of similar length in one step; language models have no use for it"),
+      "sequences of similar length in one step; not for language models"),
     Key(
       "training.bptt", \.training.bptt, groups: [.stream],
       "language model: tokens of each stream in a step; the state is carried over"),

@@ -50,7 +50,7 @@ private struct Resolver {
     let value = String(text[text.index(after: equals)...])
     guard !value.isEmpty else {
       // An empty value is the result of a shell variable that is not set.
-      report(origin, path, "is given no value; for none write \(path)=null")
+      report(origin, path, "has no value; to unset it, write \(path)=null")
       return
     }
     var seen: [String: Origin] = [:]

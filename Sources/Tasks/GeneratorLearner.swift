@@ -147,7 +147,7 @@ package final class GeneratorLearner: Learner {
     guard (beginning.condition != nil) == (model.shape.condition != .none) else {
       throw TrainingFailure.unfittingData(
         beginning.condition == nil
-          ? "this generator writes for a class (--class) or a vector (--features): give one"
+          ? "this generator needs a class (--class) or a vector (--features)"
           : "this generator was trained without a condition")
     }
     var constraints = withoutUnknown(SearchOptions(configuration.decoding, target).constraints)

@@ -40,7 +40,7 @@ package final class MatcherLearner: Learner {
     try split.requireWidth(encoding.targetWidth, of: .target)
     guard split.secondSource == nil, split.count > 0 else { return }
     throw TrainingFailure.unfittingData(
-      "\(split.name): one text where two are compared; give first<TAB>second")
+      "\(split.name): 1 text, expected 2; write first<TAB>second")
   }
 
   /// Both texts of some examples.

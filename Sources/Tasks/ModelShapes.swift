@@ -90,7 +90,7 @@ extension EncoderDecoderShape {
     guard hidden.encoders == hidden.decoder, cell.encoders == cell.decoder else {
       throw TrainingFailure.unfittingData(
         """
-        model.bridge copy hands on states of \(cell.encoders) numbers (all directions and sources together) to a decoder of \
+        model.bridge copy passes states of \(cell.encoders) numbers (all directions and sources together) to a decoder of \
         \(cell.decoder): set model.decoder_hidden_size to \(cell.encoders) and leave model.projection_size out, or use transform
         """)
     }

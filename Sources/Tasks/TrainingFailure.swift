@@ -74,10 +74,10 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
     case .otherData(let what):
       "\(what) is not the one this run was started with: restore the data, or start a new run"
     case .nothingToPredict(let data):
-      "\(data): there is nothing to predict in any sequence (labels that were never learned, pieces of one step)"
+      "\(data): there is nothing to predict in any sequence (labels missing from the training data, or pieces of one step)"
     case .metricMissing(let metric, let available):
       """
-      evaluation.metric: \(metric.name) is not known for these data (f1 needs tags such as B-name and I-name); choose \
+      evaluation.metric: \(metric.name) is not available for these data (f1 needs tags such as B-name and I-name); choose \
       among \(available.map(\.name).joined(separator: ", "))
       """
     case .unfittingData(let problem):

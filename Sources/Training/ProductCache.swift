@@ -93,7 +93,7 @@ public struct ProductCache: Sendable {
       try DurableFile.write(data, to: path)
       return nil
     } catch {
-      return "the measurements of products are not kept: \(error)"
+      return "the measurements of matrix products could not be saved: \(error)"
     }
   }
 }

@@ -134,7 +134,7 @@ public struct TrainingJob {
     for warning in task.warnings { watcher?.handle(.warning(warning)) }
     if request.existing == .resume, try !trainer.resume(), let directory {
       watcher?.handle(
-        .warning("\(directory.paths.root) holds no checkpoint to go on from: training begins anew"))
+        .warning("\(directory.paths.root) has no checkpoint: training starts from the beginning"))
     }
     // Written only now, because a run that can't resume with these settings keeps its configuration and vocabulary.
     try communicator.agree {

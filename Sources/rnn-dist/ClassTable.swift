@@ -46,7 +46,7 @@ enum ClassTable {
   private static func confusions(_ report: ClassReport) -> String {
     let wrong = report.confusion.pairs.filter { $0.pair.reference != $0.pair.predicted }
       .sorted { ($1.count, $0.pair) < ($0.count, $1.pair) }
-    guard !wrong.isEmpty else { return "no class was taken for another\n" }
+    guard !wrong.isEmpty else { return "no class was confused with another\n" }
     let rows = wrong.prefix(mostConfusions).map { pair, count in
       [report.name(pair.reference), report.name(pair.predicted), "\(count)"]
     }

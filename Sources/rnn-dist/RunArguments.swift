@@ -128,7 +128,7 @@ extension RunArguments {
     if case .average(let wanted) = checkpoint, count < wanted {
       Console.error(
         "warning: --checkpoint average-\(wanted): the run has kept \(count), so this is the mean of \(count); "
-          + "checkpoint.keep says how many a run keeps")
+          + "checkpoint.keep sets the number that a run keeps")
     }
   }
 }

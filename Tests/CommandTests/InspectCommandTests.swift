@@ -46,7 +46,7 @@ private struct Report: Decodable {
     try #require(record.contains("finished"))
     try Data(record.replacing("finished", with: "running").utf8).write(to: URL(fileURLWithPath: path))
     let outcome = try await Program.run(["inspect", "run"], in: folder.root)
-    #expect(outcome.output.contains("no job on this host holds it"), "\(outcome)")
+    #expect(outcome.output.contains("no job on this host is training it"), "\(outcome)")
   }
 
   private func inspect(_ path: String, in folder: TemporaryFolder, exitCode: Int32 = 0) async throws -> Report

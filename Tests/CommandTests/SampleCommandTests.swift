@@ -99,7 +99,7 @@ import Testing
     try await expect("--beam is for a search", "--sample", "--beam", "2")
     try await expect("--length-penalty is for a search", "--sample", "--length-penalty", "0.5")
     try await expect("decoding.beam=2 is for a search", "--sample", "decoding.beam=2")
-    try await expect("it goes with --sample", "--temperature", "0.5")
+    try await expect("add --sample", "--temperature", "0.5")
     try await expect("--top-k 0: at least 1", "--sample", "--top-k", "0")
     try await expect("--top-p 2.0: a probability", "--sample", "--top-p", "2")
     try await expect("--temperature -1.0: 0 or", "--sample", "--temperature=-1")

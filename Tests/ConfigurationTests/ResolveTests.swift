@@ -415,7 +415,7 @@ import Testing
       ["data.format=lines", "data.train=null", "data.train.second_source=c"] + pair
         + ["data.test.source=a", "data.test.target=b"], "data.test", "must have a second source"
     ),
-    ("generator", ["data.format=lines", "model.condition=initial-state"], "model.condition", "holds no X"),
+    ("generator", ["data.format=lines", "model.condition=initial-state"], "model.condition", "has no X"),
     (
       "seq2seq", ["data.format=npy", "data.shared_vocabulary=true"], "data.shared_vocabulary",
       "npy holds numbers"

@@ -140,6 +140,6 @@ struct TunedRunTests {
     let recorder = Recorder()
     #expect(try job.run(recorder).ending == .completed)
     let warnings = recorder.events.compactMap { if case .warning(let text) = $0 { text } else { nil } }
-    #expect(warnings.contains { $0.contains("not kept") })
+    #expect(warnings.contains { $0.contains("could not be saved") })
   }
 }

@@ -175,12 +175,12 @@ extension RunConfiguration {
       checks.refuse(
         \.data.format, with: \.task,
         because: """
-          \(format.rawValue) does not serve the task \(task.name); it takes \(fitting.joined(separator: ", "))
+          \(format.rawValue) does not work with the task \(task.name); it takes \(fitting.joined(separator: ", "))
           """)
     }
     checks.read(
       \.model.condition, if: format != .lines || data.train?.file == nil || model.condition == .none,
-      with: \.data.format, \.data.train, otherwise: "says where X enters; one file of lines holds no X")
+      with: \.data.format, \.data.train, otherwise: "sets where X enters; one file of lines has no X")
   }
 
   private func checkGenerated(_ checks: inout OptionChecks<Self>) {
@@ -224,7 +224,7 @@ extension RunConfiguration {
     let (output, format) = (model.output, data.format)
     if !task.outputs.contains(output) {
       checks.refuse(
-        \.model.output, with: \.task, because: "\(output.rawValue) does not serve the task \(task.name)")
+        \.model.output, with: \.task, because: "\(output.rawValue) does not work with the task \(task.name)")
     } else if task.data == .tagged, format.holdsWords, output.isNumeric {
       checks.refuse(
         \.model.output, with: \.data.format, \.task,
@@ -235,7 +235,7 @@ extension RunConfiguration {
       checks.refuse(
         \.model.output, with: \.data.format, \.task,
         because: """
-          \(output.rawValue) chooses among tags; multihot has none, each step is what the one before it learns: \
+          \(output.rawValue) predicts tags; multihot has none, because each step is the target of the previous one: \
           use bernoulli or linear
           """)
     }
@@ -325,14 +325,14 @@ extension RunConfiguration {
     var problem: OptionText<Self>?
     if !copies.contains(where: { $0 * model.network.hiddenSize == decoder }) {
       problem = """
-        copy hands on states of \(width) numbers (all directions and sources together) to a decoder of \
+        copy passes states of \(width) numbers (all directions and sources together) to a decoder of \
         \(decoder): set \(\.model.decoderHiddenSize) to \(width), or use transform
         """
     } else if let projection = model.network.cell.projectionSize, !copies.contains(1) {
       // Encoder and decoder project to the same width. The final states therefore fit only if there is one source and
       // one direction.
       problem = """
-        copy hands on outputs of \(copies[0] * projection) numbers to a decoder of \(projection): leave \
+        copy passes outputs of \(copies[0] * projection) numbers to a decoder of \(projection): leave \
         \(\.model.network.cell.projectionSize) out, or use transform
         """
     }

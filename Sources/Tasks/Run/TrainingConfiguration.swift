@@ -106,7 +106,7 @@ public struct TrainingConfiguration: Options {
       checks.refuse(
         \.products, with: \.reproducible,
         because: """
-          tuned follows a measurement, which may choose otherwise on another day or number of ranks: set \
+          tuned depends on a measurement, which may differ at another time or number of ranks: set \
           \(\.reproducible) to false
           """)
     } else if precision == .bf16 {

@@ -19,7 +19,7 @@ struct GenerationBenchCommand: LocalCommand {
   @OptionGroup var model: BenchmarkModelArguments
   @OptionGroup var kernels: KernelArguments
   @Option(help: "Tokens to sample for each stream.") var length = 1000
-  @Option(help: "Texts to write side by side.") var streams = 1
+  @Option(help: "Texts to write in parallel.") var streams = 1
   @Option(help: "Number of threads.") var threads = 1
   @Option(help: "Precision of the operands of matrix products.") var precision = ProductPrecision.fp32
   @Flag(help: "Print one JSON object.") var json = false

@@ -28,7 +28,7 @@ struct ReductionBenchCommand: DistributedCommand {
   func run(on communicator: any Communicator) throws -> Int32 {
     guard communicator.worldSize > 1 else {
       throw ValidationError(
-        "one rank alone has nothing to add up; start several: mpirun -np 2 rnn-dist bench allreduce")
+        "a sum needs at least 2 ranks; start them with mpirun -np 2 rnn-dist bench allreduce")
     }
     let result = try ReductionBenchmark(largest: largest * 250_000).run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }

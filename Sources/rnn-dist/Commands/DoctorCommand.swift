@@ -10,11 +10,11 @@ import Tasks
 struct DoctorCommand: DistributedCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Examine this machine or job, and say what would make training slow or fail.",
+    abstract: "Examine this machine or job for problems that would make training slow or fail.",
     discussion: """
       Slots, binding, threads, memory, shared memory, temporary folder, processor and BLAS core on every host; locks, flushing and room \
       of the file system of the run directory; clocks, latency and bandwidth between the ranks. That all ranks run the same build with \
-      the same libraries is checked at the start of every command. Each finding comes with its cure. The exit code is 78 if \
+      the same libraries is checked at the start of every command. Each finding includes its remedy. The exit code is 78 if \
       something would make training fail.
 
       Examples:

@@ -29,7 +29,7 @@ struct ImportCommand: LocalCommand {
   @Option(
     name: .customLong("rename"),
     help: ArgumentHelp(
-      "Another beginning of the names in the file. Can be repeated.", valueName: "old=new"))
+      "Replace a prefix of the names in the file. Can be repeated.", valueName: "old=new"))
   var renamings: [String] = []
 
   func runLocally() throws -> Int32 {

@@ -178,7 +178,7 @@ private struct Inspection {
     let reason = record.message.map { " (\($0))" } ?? ""
     let status =
       record.status == .running && !RunPaths(root: path).isBeingTrained
-      ? "running by its record, but no job on this host holds it (if it was killed: --resume)"
+      ? "recorded as running, but no job on this host is training it (if it was killed, use --resume)"
       : record.status.rawValue
     return "\(status)\(reason), \(ranks), started \(record.started.formatted(.iso8601))"
   }

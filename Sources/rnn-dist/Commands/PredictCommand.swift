@@ -75,7 +75,7 @@ struct PredictCommand: LocalCommand {
   private func checkSampling() throws {
     guard sample else {
       guard let option = sampling.given else { return }
-      throw ValidationError("\(option) is for sampling: it goes with --sample")
+      throw ValidationError("\(option) is for sampling: add --sample")
     }
     let search = ["beam", "length_penalty", "coverage_penalty", "patience"].map { "decoding.\($0)=" }
     let named =

@@ -14,8 +14,8 @@ struct ServeCommand: LocalCommand {
       "stream": true), GET /v1/models, /healthz and /metrics (for Prometheus). GET / is a page to try the models. Requests that \
       come at the same time are computed together. docs/SERVING.md describes all of it.
 
-      The service listens on this machine alone unless --address says otherwise, and ends with SIGTERM or Ctrl-C, after the \
-      requests that it has taken.
+      The service listens only on this machine unless --address is given. SIGTERM or Ctrl-C ends it after it has answered the \
+      open requests.
 
       Examples:
         rnn-dist serve runs/dates

@@ -43,7 +43,7 @@ struct TrainCommand: DistributedCommand {
   func validate() throws {
     if resume && overwrite { throw ValidationError("--resume and --overwrite contradict each other") }
     if resume && initFrom != nil {
-      throw ValidationError("--resume goes on from the run's own weights: leave out --init-from")
+      throw ValidationError("--resume continues from the run's own weights: leave out --init-from")
     }
     if resume && runDir == nil {
       throw ValidationError("--resume needs --run-dir, the directory of the run to continue")
