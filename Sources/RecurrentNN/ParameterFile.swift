@@ -6,15 +6,15 @@ import Parameters
 public struct ParameterFileError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The problem.
   public enum Problem: Sendable, Equatable {
-    /// The system refuses to read or write the file, or it breaks a rule of the safetensors format.
+    /// The file can't be read or written, or violates the safetensors format.
     case file(String)
     /// The model has a parameter that is not in the file.
     case missing(parameter: String, shape: [Int])
-    /// A tensor has another shape than the parameter of its name.
+    /// A tensor's shape differs from that of the parameter with the same name.
     case shape(parameter: String, expected: [Int], found: [Int])
     /// A tensor does not hold floating-point numbers.
     case type(parameter: String, found: String)
-    /// The file has a tensor that the model has no parameter for.
+    /// The file has a tensor for which the model has no parameter.
     case unknown(tensor: String)
   }
 
@@ -48,9 +48,9 @@ extension ParameterBuffer {
   /// Writes all parameters to a safetensors file, with PyTorch's names: torch's `load_state_dict` accepts them unchanged.
   ///
   /// Float is stored as F32, Double as F64. A tied parameter is written under each of its names, as in a state dictionary.
-  /// The file replaces what was at `path` only when it is complete, and carries a digest of its content.
+  /// An existing file at `path` is replaced only once the new one is complete. The file carries a digest of its content.
   ///
-  /// - Throws: ``ParameterFileError`` with ``ParameterFileError/Problem/file(_:)``. The old file is then still there.
+  /// - Throws: ``ParameterFileError`` with ``ParameterFileError/Problem/file(_:)``. The old file is then kept.
   public func save(to path: String) throws(ParameterFileError) {
     do {
       try SafetensorsFile.write(to: path, tensors: tensors)
@@ -61,8 +61,8 @@ extension ParameterBuffer {
 
   /// Overwrites all parameters with those of a safetensors file that ``save(to:)``, rnn-dist or PyTorch wrote.
   ///
-  /// Names and shapes must be those of the layout, with nothing left over; the names of tied parameters may be there or
-  /// not. Any floating-point type is converted to `Element`. All of this, and the digest if there is one, is checked before
+  /// Names and shapes must match the layout, without extra tensors; the names of tied parameters are optional. Any
+  /// floating-point type is converted to `Element`. All of this, and the digest if there is one, is checked before
   /// anything is overwritten.
   ///
   /// - Throws: ``ParameterFileError``, which names the file and the parameter.
@@ -80,7 +80,7 @@ extension ParameterBuffer {
   }
 
   /// The parameters as tensors of a file, in layout order, tied ones under each of their names. The buffer must outlive
-  /// them.
+  /// the tensors.
   package var tensors: [TensorToWrite] {
     (layout.parameters.map { ($0.name, $0) } + layout.aliases.map { ($0.name, $0.parameter) }).map {
       name, parameter in

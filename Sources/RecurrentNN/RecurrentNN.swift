@@ -1,11 +1,11 @@
-// Its own file: the modules that one import brings.
+// Its own file: the modules that `import RecurrentNN` re-exports.
 //
 // `import RecurrentNN` is enough to use the library: these modules come with it, because its API mentions their types.
 //
 //     ParameterLayout, ParameterBuffer      the parameters of a model, and their gradients       (Parameters)
-//     Optimizer, Schedule, clipFactor       what training does with gradients                    (Optimizers)
-//     OptionError                           what a model can not be built of                       (Options)
-//     Float and Double as Scalar,           what layers compute with                             (NumericKernels)
+//     Optimizer, Schedule, clipFactor       gradient clipping and the updates                    (Optimizers)
+//     OptionError                           incompatible and invalid options                       (Options)
+//     Float and Double as Scalar,           numbers and arena memory                             (NumericKernels)
 //     MatrixView, Arena, CounterRandom
 //
 // A model is built in three steps. The layers add their parameters to a `ParameterLayout.Builder`; a `ParameterBuffer` of

@@ -41,7 +41,7 @@ public struct AttentionShape: Options, Hashable {
     case current
   }
 
-  /// Filters over the weights of the step before, U f_j with f = F * a_{i-1} inside tanh (Chorowski et al. 2015, eq. 8).
+  /// Filters over the weights of the previous step, U f_j with f = F * a_{i-1} inside tanh (Chorowski et al. 2015, eq. 8).
   public struct LocationFeatures: Sendable, Hashable {
     /// Number of filters.
     public var channels: Int
@@ -57,7 +57,7 @@ public struct AttentionShape: Options, Hashable {
     static let standard = LocationFeatures(channels: 10, width: 15)
   }
 
-  /// The usual combinations of form, scaling and further terms, by name.
+  /// Named combinations of form, scaling and additional terms.
   public enum Score: String, OptionChoice {
     case additive
     case normedAdditive = "normed-additive"
@@ -69,25 +69,25 @@ public struct AttentionShape: Options, Hashable {
     /// Additive with location features.
     case location
 
-    /// Whether states of encoder and decoder are multiplied as they are.
+    /// Whether encoder and decoder states are multiplied without a learned projection.
     public var multipliesStates: Bool { self == .dot || self == .scaled || self == .learnedScale }
   }
 
   public var form = Form.additive
-  /// Additive: units of the hidden layer; nil: as many as the decoder's cells have.
+  /// Additive: the number of units of the hidden layer; nil: that of the decoder's cells.
   public var size: Int?
   /// Additive: v is g v/‖v‖ with a learned g (Salimans & Kingma 2016), as in TensorFlow's normed BahdanauAttention, whose
   /// bias is the bias of the query.
   public var normed = false
-  /// Dot and general.
+  /// Dot and general: the factor of the score.
   public var scaling = Scaling.none
   public var query = Query.previous
-  /// Additive: adds w_c cov_j inside tanh, cov_j the sum of the weights of all steps before (See et al. 2017, eq. 11).
+  /// Additive: adds w_c cov_j inside tanh, where cov_j sums the weights of all previous steps (See et al. 2017, eq. 11).
   public var coverage = false
-  /// Additive.
+  /// Additive: the filters over the previous weights; nil: none.
   public var location: LocationFeatures?
-  /// Only positions at most this far from position i of step i (Luong et al. 2015, local-m), from the last position in
-  /// steps past the end of the source.
+  /// The largest distance of attended positions from position i at step i, or from the last position past the end of the
+  /// source (Luong et al. 2015, local-m). nil: no limit.
   public var window: Int?
 
   public init() {}
@@ -106,7 +106,7 @@ public struct AttentionShape: Options, Hashable {
     self.window = window
   }
 
-  /// The name of the combination, of those with further terms that of the nearest one; setting it sets form, scaling,
+  /// The name of this combination, or of the nearest named one if further terms are set. Setting it sets form, scaling,
   /// `normed` and location features.
   public var score: Score {
     get {
@@ -124,7 +124,7 @@ public struct AttentionShape: Options, Hashable {
     }
   }
 
-  /// Features of a position that enter its score.
+  /// The number of features of a position that enter its score.
   var featureCount: Int { (coverage ? 1 : 0) + (location?.channels ?? 0) }
 
   public func check(_ checks: inout OptionChecks<Self>) {
@@ -148,10 +148,10 @@ public struct AttentionShape: Options, Hashable {
 
 /// Attention over a source: context c_i = Σ_j a_ij h_j, a_i = softmax of the scores of ``AttentionShape``.
 ///
-/// Parameters (A units, D wide encoder outputs, a state of H): additive `key.weight` [A, D], `query.weight` [A, H],
-/// `query.bias` [A], `v.weight` [1, A], or normed `v.weight_g` [1, 1] and `v.weight_v` [1, A] as torch's weight_norm
-/// names them; `coverage.weight` [A, 1]; `location_conv.weight` [C, 1, W] and `location.weight` [A, C]. General:
-/// `general.weight` [H, D]. Learned scaling: `scale` [1].
+/// Parameters (A units, encoder outputs of width D, a decoder state of width H): additive `key.weight` [A, D],
+/// `query.weight` [A, H], `query.bias` [A], `v.weight` [1, A], or normed `v.weight_g` [1, 1] and `v.weight_v` [1, A] as
+/// torch's weight_norm names them; `coverage.weight` [A, 1]; `location_conv.weight` [C, 1, W] and `location.weight`
+/// [A, C]. General: `general.weight` [H, D]. Learned scaling: `scale` [1].
 public struct Attention<Element: Scalar>: Sendable {
   public let shape: AttentionShape
   /// Width of the encoder's outputs and of the context.
@@ -168,7 +168,7 @@ public struct Attention<Element: Scalar>: Sendable {
   let filters: Parameter?
   let location: Parameter?
 
-  /// Adds the parameters to a layout, drawn as torch.nn.Linear and Conv1d draw theirs; g starts at 1/√A as in TensorFlow.
+  /// Adds the parameters to a layout, initialized like torch.nn.Linear and Conv1d; g starts at 1/√A as in TensorFlow.
   public init(
     _ shape: AttentionShape, memorySize: Int, querySize: Int, in builder: inout ParameterLayout.Builder
   ) {
@@ -225,7 +225,7 @@ public struct Attention<Element: Scalar>: Sendable {
   /// True if the query is not the state itself.
   var transformsQuery: Bool { query != nil || shape.scaling != .none }
 
-  /// The number a dot or general score is multiplied with.
+  /// The factor of a dot or general score.
   func scaleValue(_ context: LayerContext<Element>) -> Element {
     switch shape.scaling {
     case .none: 1
@@ -248,7 +248,7 @@ public struct Attention<Element: Scalar>: Sendable {
       keys = arena.matrix(rows, size)
       context.multiply(memory.values, by: key, transposed: true, into: keys)
       if let query {
-        // The bias of the query is added to the keys: once for all steps.
+        // Adding the query's bias to the keys adds it once instead of in every step.
         keys.activate(.identity, bias: context.parameters.pointer(query.bias))
       }
     }
@@ -271,7 +271,7 @@ public struct Attention<Element: Scalar>: Sendable {
     return UnsafePointer(normed.base)
   }
 
-  /// Weights of all features with a row for each feature, [features, A]: the transpose of how parameters lie.
+  /// The weights of all features, one row per feature, [features, A]: the transpose of the parameters.
   private func featureWeight(
     in arena: Arena<Element>, _ context: LayerContext<Element>
   ) -> MatrixView<Element> {
@@ -286,8 +286,8 @@ public struct Attention<Element: Scalar>: Sendable {
     return result
   }
 
-  /// Σ x_i y_i of two matrices of one row. Norms and the gradient of a learned scale are not products with a weight: they are
-  /// in single precision whatever that of the products is.
+  /// Σ x_i y_i of two one-row matrices, always in single precision: norms and the gradient of a learned scale are not
+  /// products with a weight.
   private func dot(
     _ x: MatrixView<Element>, _ y: MatrixView<Element>, _ context: LayerContext<Element>
   ) -> Element {
@@ -387,7 +387,7 @@ public struct Attention<Element: Scalar>: Sendable {
         context_stride: contexts.stride), places: trace.count(t))
   }
 
-  /// Scores, weights and contexts of one step; threads share its rows.
+  /// Computes scores, weights and contexts of one step, whose rows are divided among the threads.
   ///
   /// - Parameter places: the number of weights.
   func attend(_ step: rnd_attention, places: Int) {
@@ -408,7 +408,7 @@ struct AttentionReverse<Element: Scalar> {
   let keys: MatrixView<Element>
   /// [N, size]
   let queries: MatrixView<Element>
-  /// Rows of a step in a block. Each block has sums of its own, which are added in order: the same bits for any number of
+  /// The number of rows of a step per block. Each block has its own sums, added in order: the same bits for any number of
   /// threads.
   let blockRows: Int
   /// [blocks, size]
@@ -417,16 +417,16 @@ struct AttentionReverse<Element: Scalar> {
   let featureWeight: MatrixView<Element>
   /// The gradient of the features of one step, [S, features].
   let features: MatrixView<Element>
-  /// Gradients that later steps pass to the weights of this step and of the one before, [1, S] each; they take turns.
+  /// Gradients that later steps pass to the weights of this step and of the previous one, [1, S] each, in turns.
   let weights: (MatrixView<Element>, MatrixView<Element>)
-  /// The gradient of the coverage after a step, on return of the coverage before it, [1, S].
+  /// The gradient of the coverage, [1, S]: on entry after a step, on return before it.
   let coverage: MatrixView<Element>
   /// Weight of the coverage loss.
   let coverageLoss: Element
 }
 
 extension Attention {
-  /// Zeros for everything that accumulates.
+  /// Allocates the accumulated gradients, all zero.
   func beginBackward(
     _ prepared: PreparedAttention<Element>, _ trace: AttentionTrace<Element>, coverageLoss: Double,
     _ context: LayerContext<Element>
@@ -446,8 +446,8 @@ extension Attention {
   ///
   /// - Parameters:
   ///   - state: the same as in `forward`.
-  ///   - contextGradient: of the contexts, [n, D]; it must stay as it is until `finishBackward`.
-  ///   - stateGradient: that of the state is ADDED, [n, H].
+  ///   - contextGradient: the gradient of the contexts, [n, D]; it must stay as it is until `finishBackward`.
+  ///   - stateGradient: the gradient of the state is ADDED, [n, H].
   @_specialize(where Element == Float)
   func backward(
     step t: Int, state: MatrixView<Element>, _ prepared: PreparedAttention<Element>,
@@ -506,12 +506,12 @@ extension Attention {
     }
   }
 
-  /// The gradients that can wait until all steps have run backward: one GEMM per parameter.
+  /// Computes the gradients that can wait until the backward pass of all steps: one GEMM per parameter.
   ///
   /// - Parameters:
   ///   - states: s of all rows, [N, H].
-  ///   - contextGradient: of all rows, [N, D].
-  ///   - valuesGradient: that of the encoder's outputs is ADDED, [S, D].
+  ///   - contextGradient: the gradient of the contexts of all rows, [N, D].
+  ///   - valuesGradient: the gradient of the encoder's outputs is ADDED, [S, D].
   func finishBackward(
     _ prepared: PreparedAttention<Element>, _ trace: AttentionTrace<Element>,
     _ reverse: AttentionReverse<Element>,

@@ -7,12 +7,12 @@ import NumericKernels
 struct SourceMemory<Element: Scalar> {
   /// h_j of all sentences, [S, D].
   let values: MatrixView<Element>
-  /// First row of each sentence, and behind the last the number of rows.
+  /// The first row of each sentence, followed by the number of rows.
   let offsets: [Int]
-  /// The same for the kernels.
+  /// The offsets in the form that the kernels read.
   let starts: UnsafePointer<Int32>
   let lengths: UnsafePointer<Int32>
-  /// For each row the packed row of the encoder it came from.
+  /// The packed row of the encoder from which each row was copied.
   private let packedRows: UnsafePointer<Int32>
 
   var batchSize: Int { offsets.count - 1 }
@@ -23,7 +23,7 @@ struct SourceMemory<Element: Scalar> {
   ///
   /// - Parameters:
   ///   - output: the encoder's packed outputs, [rowCount, D].
-  ///   - layout: how they lie.
+  ///   - layout: the layout of these outputs.
   ///   - order: the caller's sentence at each position of the decoder.
   init(_ output: MatrixView<Element>, _ layout: PackedLayout, order: [Int], _ arena: Arena<Element>) {
     let position = layout.positions
@@ -72,7 +72,7 @@ struct PreparedAttention<Element: Scalar> {
   let memory: SourceMemory<Element>
   /// Keys with the bias of the query added, [S, size]; the values themselves for a dot score.
   let keys: MatrixView<Element>
-  /// [size] for an additive score.
+  /// v of an additive score, [size].
   let v: UnsafePointer<Element>?
   /// [features, size].
   let featureWeight: MatrixView<Element>
@@ -92,11 +92,11 @@ struct AttentionTrace<Element: Scalar> {
   let layout: PackedLayout
   /// Projected or scaled queries of all rows, [N, size]; nil if the state is the query.
   let queries: MatrixView<Element>?
-  /// First weight of each step, and behind the last step the number of weights.
+  /// The index of each step's first weight, followed by the number of weights.
   let places: [Int]
-  /// [places of all steps, 1].
+  /// The weights of all steps, [places of all steps, 1].
   let weights: MatrixView<Element>
-  /// The coverage before each step in the same places; nil if it is not used.
+  /// The coverage before each step, laid out like the weights; nil if it is not used.
   let coverage: MatrixView<Element>?
 
   init(
@@ -118,7 +118,7 @@ struct AttentionTrace<Element: Scalar> {
   /// Number of weights of a step.
   func count(_ step: Int) -> Int { places[step + 1] - places[step] }
 
-  /// Makes the coverage of a step from that of the step before and its weights.
+  /// Computes the coverage of a step from the coverage and the weights of the previous step.
   func advanceCoverage(to step: Int) {
     guard let now = coverage(step) else { return }
     guard step > 0, let before = coverage(step - 1) else { return now.zeroElements(count: count(step)) }
@@ -139,7 +139,7 @@ struct AttentionRowState<Element: Scalar> {
   /// Sums of the weights of all steps so far.
   let coverage: MatrixView<Element>
 
-  /// Rows before their first step.
+  /// The state of rows before their first step.
   init(_ memory: SourceMemory<Element>, _ sequences: [Int32], _ arena: Arena<Element>) {
     count = sequences.count
     func words() -> UnsafeMutablePointer<Int32> { arena.words(sequences.count, of: Int32.self).baseAddress! }
@@ -169,7 +169,8 @@ struct AttentionRowState<Element: Scalar> {
 }
 
 extension Attention {
-  /// One step of rows in any order: overwrites contexts [n, D] and the rows' weights, and adds those to their coverage.
+  /// Computes one step of rows in any order: overwrites contexts [n, D] and the rows' weights, and adds the weights to
+  /// the coverage.
   func forward(
     step: Int, state: MatrixView<Element>, _ prepared: PreparedAttention<Element>,
     _ rowState: AttentionRowState<Element>, into contexts: MatrixView<Element>,

@@ -4,7 +4,7 @@ import Parameters
 
 /// The cells that a network can be made of.
 public struct CellKind: OptionChoice, CustomStringConvertible {
-  /// The list of all cells, one line for each; the name is declared in the file of the cell.
+  /// All cells, one per line. Each cell's name is declared in its own file.
   public static let allCases: [CellKind] = [
     .rnn,
     .gru,
@@ -30,15 +30,15 @@ public struct CellKind: OptionChoice, CustomStringConvertible {
   public func hash(into hasher: inout Hasher) { hasher.combine(rawValue) }
 }
 
-/// The description of a cell for ``CellKind``, in the file of the cell.
+/// Describes a cell to ``CellKind``. Every cell has a definition in its own file.
 protocol CellDefinition: SendableMetatype {
-  /// The options that this cell has and not every other one.
+  /// The options of this cell that some other cells do not have.
   static var ownOptions: [PartialKeyPath<CellOptions>] { get }
 
   /// Checks options of this cell that depend on each other.
   static func check(_ checks: inout OptionChecks<CellOptions>)
 
-  /// The cell, its parameters added to a layout.
+  /// Creates the cell and adds its parameters to a layout.
   static func makeCell<Element: Scalar>(
     _ setup: CellSetup, in builder: inout ParameterLayout.Builder
   ) -> any RecurrentCell<Element>
@@ -66,9 +66,9 @@ struct CellSetup {
 
 /// The place of a cell in its network.
 public struct CellPosition: Sendable, Hashable {
-  /// Counted from 0 at the bottom.
+  /// The number of the layer, from 0 at the bottom.
   public var layer: Int
-  /// The cell reads the sequences from their ends.
+  /// Whether the cell reads the sequences from their ends.
   public var isReverse: Bool
 
   public init(layer: Int = 0, isReverse: Bool = false) {

@@ -5,7 +5,7 @@ import Parameters
 /// The function of a basic RNN cell.
 public enum RNNActivation: String, OptionChoice { case tanh, relu }
 
-/// Where a GRU applies its reset gate: to the product with the recurrent matrix, or to the state before it.
+/// Where a GRU applies its reset gate: to the product of state and recurrent matrix, or to the state before that product.
 public enum GRUReset: String, OptionChoice { case after, before }
 
 /// A cell with all its options. An option that the kind of cell does not have must keep its default.
@@ -41,15 +41,15 @@ public struct CellOptions: Options, Hashable {
   /// How the initial values of the parameters are drawn.
   public var initialization = CellInitialization.pytorch
   /// LSTM: the initial value of the forget gate's bias, a parameter (Jozefowicz et al. 2015, section 2.2: 1); nil: drawn
-  /// like the others. Of the two biases the first has this value, the second is zero.
+  /// like the other biases. The first of the two biases has this value; the second is zero.
   public var forgetGateInit: Double?
 
   public init() {}
 
-  /// A cell without further options.
+  /// A cell whose other options have their defaults.
   public init(_ kind: CellKind) { self.kind = kind }
 
-  // The cells without further options.
+  // The cells whose other options have their defaults.
   public static func rnn(activation: RNNActivation = .tanh) -> CellOptions {
     var options = CellOptions()
     (options.kind, options.activation) = (.rnn, activation)
@@ -101,7 +101,7 @@ public struct CellOptions: Options, Hashable {
     kind.definition.check(&checks)
   }
 
-  /// An option that some cells do not have.
+  /// Requires that an option has its default unless the kind of cell has this option.
   private func requireOwn<Value: Equatable>(
     _ option: KeyPath<Self, Value>, _ checks: inout OptionChecks<Self>
   ) {
@@ -110,9 +110,9 @@ public struct CellOptions: Options, Hashable {
   }
 }
 
-/// A single cell made from its options, for uses that need no network.
+/// Creates a single cell from its options, for uses that need no network.
 ///
-/// - Returns: the cell, its parameters added to the layout.
+/// - Returns: the cell, whose parameters have been added to the layout.
 /// - Throws: ``OptionError`` if options exclude each other or are out of range.
 public func makeCell<Element: Scalar>(
   _ options: CellOptions, inputSize: Int, hiddenSize: Int, suffix: String = "",

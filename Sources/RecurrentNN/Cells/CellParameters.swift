@@ -11,7 +11,7 @@ public enum CellInitialization: String, OptionChoice {
   /// As `xavier`, but the recurrent weights of each gate are a random orthogonal matrix (Saxe et al. 2013).
   case orthogonal
 
-  /// A weight [gates · rows, columns], every gate a matrix of its own.
+  /// The initializer of a weight [gates · rows, columns] in which every gate is a separate matrix.
   func weight(gates: Int, rows: Int, columns: Int, units: Int) -> Initializer {
     switch self {
     case .pytorch: .uniform(1 / Double(units).squareRoot())
@@ -19,14 +19,14 @@ public enum CellInitialization: String, OptionChoice {
     }
   }
 
-  /// The recurrent weight.
+  /// The initializer of the recurrent weight.
   func recurrent(gates: Int, rows: Int, columns: Int, units: Int) -> Initializer {
     self == .orthogonal
       ? .blocks(Array(repeating: .orthogonal, count: gates))
       : weight(gates: gates, rows: rows, columns: columns, units: units)
   }
 
-  /// A vector of biases or peepholes.
+  /// The initializer of a vector of biases or peepholes.
   func vector(units: Int) -> Initializer {
     switch self {
     case .pytorch: .uniform(1 / Double(units).squareRoot())
@@ -50,7 +50,7 @@ struct CellParameters {
 
   /// - Parameters:
   ///   - stateWidth: P; H if nil.
-  ///   - forgetGate: which of the gates is a forget gate.
+  ///   - forgetGate: the index of the forget gate, if there is one.
   init(
     _ setup: CellSetup, gates: Int, stateWidth: Int? = nil, forgetGate: Int? = nil,
     in builder: inout ParameterLayout.Builder
@@ -63,7 +63,7 @@ struct CellParameters {
       first.weight(gates: gates, rows: H, columns: setup.inputSize, units: H))
     weightHH = builder.add(
       "weight_hh" + suffix, [rows, P], first.recurrent(gates: gates, rows: H, columns: P, units: H))
-    // With layer normalization biases begin at zero, as those of normalization layers do.
+    // With layer normalization, biases start at zero, like those of normalization layers.
     let plain = options.layerNorm ? .constant(0) : first.vector(units: H)
     func bias(forget: Double) -> Initializer {
       guard let forgetGate, options.forgetGateInit != nil else { return plain }
@@ -74,18 +74,18 @@ struct CellParameters {
     biasHH = builder.add("bias_hh" + suffix, [rows], bias(forget: 0))
   }
 
-  /// W_hh as the forward pass multiplies it, with the sum of both biases.
+  /// W_hh packed for the forward pass, with the sum of both biases.
   func cache<Element>(_ context: LayerContext<Element>) -> RecurrentCache<Element> {
     RecurrentCache(bias: summedBias(context), weight: context.packed(weightHH, transposed: true))
   }
 
-  /// W_hh as the backward pass multiplies it, with zeros for the gradient that both biases have in common.
+  /// W_hh packed for the backward pass, with zeros for the gradient that both biases share.
   func backwardState<Element>(_ context: LayerContext<Element>) -> RecurrentCache<Element> {
     RecurrentCache(
       bias: context.arena.zeros(1, biasIH.count), weight: context.packed(weightHH, transposed: false))
   }
 
-  /// Adds the gradients of W_hh and of the biases, of a cell that adds its recurrent product to the gates.
+  /// Adds the gradients of W_hh and of the biases for a cell that adds its recurrent product to the gates.
   func addGradients<Element>(
     _ pass: CellPass<Element>, bias: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
@@ -103,7 +103,7 @@ struct CellParameters {
     return bias
   }
 
-  /// Adds a gradient that both biases have in common.
+  /// Adds a gradient that both biases share.
   func addBiasGradient<Element>(_ gradient: MatrixView<Element>, to gradients: ParameterBuffer<Element>) {
     gradients.matrix(biasIH).add(gradient)
     gradients.matrix(biasHH).add(gradient)

@@ -38,7 +38,7 @@ public indirect enum CellState<Element: Scalar>: Sendable, Equatable {
   /// One state for each stacked cell (or direction), the lowest first.
   case stacked([CellState])
 
-  /// The hidden state; of a stack that of its top cell.
+  /// The hidden state; for a stack, that of its top cell.
   public var h: Tensor<Element> {
     switch self {
     case .vector(let h): h
@@ -82,7 +82,7 @@ public indirect enum CellState<Element: Scalar>: Sendable, Equatable {
     }
   }
 
-  /// Rebuilds a state of a size from tensors in the engine's order.
+  /// Rebuilds a state of the given size from tensors in the engine's order.
   init(_ size: StateSize, parts: [Tensor<Element>]) {
     var rest = parts[...]
     self.init(size, consuming: &rest)

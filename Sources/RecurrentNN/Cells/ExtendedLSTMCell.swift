@@ -3,7 +3,7 @@ import NumericKernels
 import Options
 import Parameters
 
-/// An LSTM with the options of the literature, each of which may be on or off.
+/// An LSTM with options from the literature, each of which may be on or off.
 ///
 ///     i = σ(W_ii x + W_hi h + b_i + p_i ∘ c)             coupled gates: i = 1 − f
 ///     f = σ(W_if x + W_hf h + b_f + p_f ∘ c + forgetBias)
@@ -16,7 +16,7 @@ import Parameters
 /// LSTMCell(use_peepholes, cell_clip, proj_clip); projection W_hr: Sak et al. 2014 and torch.nn.LSTM(proj_size);
 /// coupled gates: Greff et al. 2017. With layer normalization the products are normalized
 /// (``GateNormalization``), and n(c') = norm_c ∘ LN(c') + norm_c_bias (Ba et al. 2016, equation 22); else n(c') = c'.
-/// Where a value has been limited its gradient is zero.
+/// The gradient of a clipped value is zero.
 ///
 /// Shapes: x [B, inputSize], c [B, H], h [B, P] with P = projectionSize, or H. Parameters besides `weight_ih`
 /// [G·H, inputSize], `weight_hh` [G·H, P] and the biases [G·H] (gates i f g o, or f g o if coupled): `weight_hr`
@@ -34,7 +34,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: SteppedCell {
   private let cellShift: Parameter?
   public let regularization: CellRegularization
 
-  /// Adds the parameters to a layout. The options are those of an LSTM.
+  /// Adds the parameters to a layout. Requires the options of an LSTM.
   init(_ setup: CellSetup, in builder: inout ParameterLayout.Builder) {
     (inputSize, hiddenSize, options) = (setup.inputSize, setup.hiddenSize, setup.options)
     regularization = CellRegularization(setup)
@@ -74,7 +74,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: SteppedCell {
   public struct Cache {
     /// The sum of both biases and of the forget bias, [1, G·H].
     let bias: MatrixView<Element>
-    /// [3, H], zeros without peepholes.
+    /// The peephole weights, [3, H]; zeros without peepholes.
     let peepholes: UnsafeMutablePointer<Element>
     let recurrent: PackedMatrix<Element>
     /// n(c'), which the tanh of the output reads, [N, H].
@@ -85,7 +85,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: SteppedCell {
     let normalization: Normalization?
   }
 
-  /// With layer normalization.
+  /// The cache of layer normalization.
   struct Normalization {
     /// W_hh h, later its gradient, [N, G·H].
     let products: MatrixView<Element>
@@ -154,13 +154,13 @@ public struct ExtendedLSTMCell<Element: Scalar>: SteppedCell {
   public struct BackwardState {
     let recurrent: PackedMatrix<Element>
     let projection: PackedMatrix<Element>?
-    // Sums of gradients; that of the bias is the same for both biases.
+    // Summed gradients. Both biases have the same gradient.
     let bias: MatrixView<Element>
     let peepholes: MatrixView<Element>
     let gains: GateNormalization<Element>.Gradients?
     let cellGain: MatrixView<Element>
     let cellShift: MatrixView<Element>
-    /// Gradients of the hidden states of all rows before they are limited, [N, P], if there is a projection.
+    /// Gradients of the hidden states of all rows before clipping, [N, P], if there is a projection.
     let projected: MatrixView<Element>
     /// Gradients of a step: of h', of o ∘ tanh(n(c')) and of n(c').
     let dh: MatrixView<Element>
@@ -216,7 +216,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: SteppedCell {
     step.passRecurrent(products, state.recurrent, accumulate: false)
   }
 
-  /// From the gradient of h' to that of o ∘ tanh(n(c')).
+  /// Computes the gradient of o ∘ tanh(n(c')) from that of h'.
   private func passProjection(_ step: CellBackwardStep<Element>, _ state: BackwardState) {
     let dh = state.dh.rows(0..<step.count)
     dh.copy(from: step.dh)

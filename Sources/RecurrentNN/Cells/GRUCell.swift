@@ -140,10 +140,10 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
   public struct BackwardState {
     let weights: PackedMatrix<Element>
     let biasIH: MatrixView<Element>
-    /// Reset after the product.
+    /// Reset after the product: the summed gradient of `bias_hh`.
     let biasHH: MatrixView<Element>
     let normalization: GateNormalization<Element>.Gradients?
-    /// Reset before the product, with room for the gradient of r ∘ h of a step.
+    /// Reset before the product: the rows of n of W_hh, and room for the gradient of r ∘ h of a step.
     var weightsN: PackedMatrix<Element>?
     let resetH: MatrixView<Element>
   }

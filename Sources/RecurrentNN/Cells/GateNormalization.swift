@@ -8,7 +8,7 @@ import Parameters
 ///     a = α_x ∘ LN(W_ih x) + b_ih + α_h ∘ LN(W_hh h) + b_hh,   LN(v) = (v − mean v) / √(var v + 1e-5)
 ///
 /// Mean and variance are taken over a block of gates: all gates of an LSTM; r and z together, and n, of a GRU. The
-/// paper's shifts β are the cell's two biases. Parameters `norm_ih` and `norm_hh` [gates]: the gains, 1 at first.
+/// paper's shifts β are the cell's two biases. Parameters `norm_ih` and `norm_hh` [gates]: the gains, initially 1.
 struct GateNormalization<Element: Scalar>: Sendable {
   let gainIH: Parameter
   let gainHH: Parameter
@@ -57,7 +57,7 @@ struct GateNormalization<Element: Scalar>: Sendable {
     Gradients(input: context.arena.zeros(1, gainIH.count), state: context.arena.zeros(1, gainHH.count))
   }
 
-  /// Replaces the products of some rows by their normalized form with the gain.
+  /// Normalizes the products of some rows in place and applies the gain.
   func forward(
     _ part: Part, rows: Range<Int>, _ x: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
@@ -74,7 +74,7 @@ struct GateNormalization<Element: Scalar>: Sendable {
     }
   }
 
-  /// Replaces the gradients of the normalized products of some rows by those of the products, and adds to the
+  /// Turns the gradients of the normalized products of some rows into those of the products, in place, and adds to the
   /// gradient of the gain.
   func backward(
     _ part: Part, rows: Range<Int>, _ d: MatrixView<Element>, gain dGain: MatrixView<Element>,

@@ -74,7 +74,7 @@ public struct MinGRUCell<Element: Scalar>: SteppedCell {
 
   // MARK: Forward
 
-  /// Nothing but gates and states.
+  /// Empty: the backward pass needs only gates and states.
   public struct Cache {}
 
   public func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache { Cache() }

@@ -22,9 +22,9 @@ import Parameters
 ///
 /// Traces live in the arena and must be used before the `scoped` call in which they were made ends.
 public protocol RecurrentCell<Element>: SequenceLayer {
-  /// Allocates memory for all steps of a layout and copies the initial state. If the first columns of the inputs are known, it
-  /// computes their product with the input weights, once for all steps; `forward`, `backward` and `finishBackward` then take
-  /// the other columns, [n, inputSize - columns].
+  /// Allocates memory for all steps of a layout and copies the initial state. If the first columns of the inputs are
+  /// given, it computes their product with the input weights once for all steps; `forward`, `backward` and
+  /// `finishBackward` then take the other columns, [n, inputSize - columns].
   ///
   /// - Parameters:
   ///   - initial: for each part of the state a matrix [batchSize, part] in sorted order.
@@ -34,7 +34,7 @@ public protocol RecurrentCell<Element>: SequenceLayer {
     _ context: LayerContext<Element>
   ) -> Unrolled<Element>
 
-  /// Whether the steps must get all columns of their inputs: variational dropout masks them.
+  /// Whether the steps need all columns of their inputs, because variational dropout masks them.
   func needsWholeInputs(_ context: LayerContext<Element>) -> Bool
 
   /// Computes step t after the steps before it. Its output is then in `trace.output.rows(layout.rows(t))`.
@@ -45,8 +45,8 @@ public protocol RecurrentCell<Element>: SequenceLayer {
   func forward(
     step t: Int, _ input: MatrixView<Element>, _ trace: Unrolled<Element>, _ context: LayerContext<Element>)
 
-  /// The state of every sequence after its own last step, to be called after all steps: copies, one matrix
-  /// [batchSize, part] for each part.
+  /// Copies the state of every sequence after its own last step, one matrix [batchSize, part] per part. Call it after all
+  /// steps.
   func finalState(
     _ trace: Unrolled<Element>, _ context: LayerContext<Element>
   ) -> [MatrixView<Element>]
@@ -68,7 +68,7 @@ public protocol RecurrentCell<Element>: SequenceLayer {
     step t: Int, _ trace: BackwardTrace<Element>, outputGradient: MatrixView<Element>,
     inputGradient: MatrixView<Element>?, _ context: LayerContext<Element>)
 
-  /// ADDS the gradients of all parameters, after all steps: one matrix product for each weight.
+  /// ADDS the gradients of all parameters, after all steps: one matrix product per weight.
   ///
   /// - Parameters:
   ///   - inputs: the inputs of all steps, [rowCount, inputSize], without the precomputed columns.
@@ -80,7 +80,7 @@ public protocol RecurrentCell<Element>: SequenceLayer {
 }
 
 extension RecurrentCell {
-  /// Begins with inputs of which nothing is known.
+  /// Begins without precomputed columns.
   public func begin(
     _ layout: PackedLayout, from initial: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> Unrolled<Element> { begin(layout, from: initial, precomputing: nil, context) }

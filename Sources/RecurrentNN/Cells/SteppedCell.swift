@@ -1,7 +1,7 @@
 import NumericKernels
 import Parameters
 
-/// A single cell whose input enters by one product, W_ih x: the protocol of a cell's own file.
+/// A single cell whose input enters through one product, W_ih x. Every cell implements this protocol in its own file.
 ///
 /// A cell defines its cache and one step, which begins when W_ih x has been computed. Both ways to run a cell are derived from
 /// that: all steps at once, with one product W_ih x for all steps, and step by step. Variational dropout and zoneout wrap the
@@ -25,8 +25,8 @@ public protocol SteppedCell<Element>: RecurrentCell {
     _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
   ) -> BackwardState
 
-  /// One step backwards: turns the gates into the gradient of W_ih x, and the gradient of the new state into that of the
-  /// previous one.
+  /// One step of the backward pass: turns the gates into the gradient of W_ih x, and the gradient of the new state into
+  /// that of the previous one.
   func backward(
     _ step: CellBackwardStep<Element>, _ cache: Cache, _ state: BackwardState,
     _ context: LayerContext<Element>)
@@ -37,16 +37,16 @@ public protocol SteppedCell<Element>: RecurrentCell {
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>)
 }
 
-// The functions below that know no cell, and the steps of the cells, are compiled for single precision as well: in a step of
-// a small network generic code would spend a noticeable part of the time on looking up types.
+// The functions below that do not depend on the cell, and the steps of the cells, are specialized for single precision.
+// In a step of a small network, generic code would spend a noticeable part of its time looking up types.
 
-/// The forward pass of a cell over a layout, as far as it is the same for every cell.
+/// The part of a forward pass over a layout that is the same for every cell.
 public final class CellPass<Element: Scalar> {
   public let layout: PackedLayout
   /// W_ih x of every row; a step turns it into activations, and a step of the backward pass into the gradient of W_ih x.
   public let gates: MatrixView<Element>
   public let h: StateOverTime<Element>
-  /// Empty for cells without a cell state.
+  /// The cell state; empty for cells without one.
   public let c: StateOverTime<Element>
   let dropout: VariationalDropoutPass<Element>?
   let zoneout: ZoneoutPass<Element>?
@@ -86,7 +86,7 @@ public final class CellPass<Element: Scalar> {
 public struct StateOverTime<Element: Scalar> {
   /// [batchSize + rowCount, width], see ``PackedLayout``.
   let slabs: MatrixView<Element>
-  /// Where the cell writes the state after each step, [rowCount, width]: the slabs, or if isolated memory beside them.
+  /// Where the cell writes the state after each step, [rowCount, width]: the slabs, or separate memory if isolated.
   public let new: MatrixView<Element>
 
   init(
@@ -113,7 +113,7 @@ public struct CellStep<Element: Scalar> {
   /// The hidden states before and after the step, [n, P].
   public var previousH: MatrixView<Element> { pass.h.slabs.rows(previous..<previous + count) }
   public var newH: MatrixView<Element> { pass.h.new.rows(rows) }
-  /// The cell states, [n, H]; of no columns if the cell has none.
+  /// The cell states, [n, H]; without columns if the cell has none.
   public var previousC: MatrixView<Element> { pass.c.slabs.rows(previous..<previous + count) }
   public var newC: MatrixView<Element> { pass.c.new.rows(rows) }
   /// The previous hidden state as the recurrent product reads it: masked by variational dropout, [n, P].
@@ -128,7 +128,7 @@ public struct CellStep<Element: Scalar> {
   }
 }
 
-/// The backward pass of a cell, as far as it is the same for every cell.
+/// The part of a backward pass that is the same for every cell.
 final class CellBackwardPass<Element: Scalar> {
   let forward: CellPass<Element>
   /// The gradient of the state, [batchSize, P] and [batchSize, H].
@@ -179,7 +179,7 @@ public struct CellBackwardStep<Element: Scalar> {
 
 // MARK: - The loops over time
 
-/// A cell of any kind with its cache: all that the loops over time see of it, so that they are compiled once.
+/// A cell of any kind with its cache. The loops over time use only this protocol, so that they are compiled once.
 protocol CellRun<Element>: AnyObject {
   associatedtype Element: Scalar
   func forward(_ step: CellStep<Element>, _ context: LayerContext<Element>)
@@ -242,7 +242,7 @@ struct CellTrace<Element: Scalar> {
   /// W_ih of the columns of the inputs that the steps are given.
   private var steppedColumns: Range<Int> { pass.precomputedColumns.upperBound..<weightIH.shape[1] }
 
-  /// All steps, whose inputs are known.
+  /// Runs all steps, whose inputs must be available.
   @_specialize(where Element == Float)
   func unroll(_ input: SequenceInput<Element>, _ context: LayerContext<Element>) {
     InputProjection(weight: weightIH).forward(
@@ -290,7 +290,7 @@ struct CellBackwardTrace<Element: Scalar> {
   let pass: CellBackwardPass<Element>
   let run: any CellBackwardRun<Element>
 
-  /// All steps from the last to the first, and the gradients of all parameters.
+  /// Runs the backward pass from the last step to the first, and adds the gradients of all parameters.
   @_specialize(where Element == Float)
   func backpropagate(
     _ input: SequenceInput<Element>, outputGradient: MatrixView<Element>,
@@ -310,7 +310,7 @@ struct CellBackwardTrace<Element: Scalar> {
     }
   }
 
-  /// One step without the gradient of its input.
+  /// Runs one step of the backward pass without the gradient of its input.
   private func backward(
     step t: Int, outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
@@ -338,7 +338,7 @@ struct CellBackwardTrace<Element: Scalar> {
     cell.dropout?.maskInputGradient(inputGradient, firstRow: rows.lowerBound, context)
   }
 
-  /// The gradients of all parameters after the steps.
+  /// Adds the gradients of all parameters after the steps.
   func finish(
     inputs: MatrixView<Element>, precomputedGradient: MatrixView<Element>?,
     _ precomputed: SequenceInput<Element>?, into gradients: ParameterBuffer<Element>,
@@ -362,7 +362,7 @@ extension SteppedCell {
   public var regularization: CellRegularization { CellRegularization() }
 
   public func needsWholeInputs(_ context: LayerContext<Element>) -> Bool {
-    // A mask is one for the whole input.
+    // A mask covers the whole input.
     regularization.variational.input > 0 && context.dropout != nil
   }
 

@@ -7,7 +7,7 @@ import Parameters
 ///     gates = W_ih (x_t ∘ m_x) + W_hh (h_{t−1} ∘ m_h) + b
 ///
 /// The masks are inverted (0 or 1/(1 − rate)) and the same for all gates; the state itself is not masked, only
-/// the operands of the products. When evaluating nothing is dropped.
+/// the operands of the products. In evaluation, nothing is dropped.
 struct VariationalDropout: Sendable {
   /// Probability of dropping a unit of the input.
   var input: Double
@@ -23,7 +23,7 @@ public struct CellRegularization: Sendable {
   let variational: VariationalDropout
   let position: CellPosition
 
-  /// None.
+  /// No regularization.
   public init() {
     zoneout = Zoneout(cell: 0, hidden: 0)
     variational = VariationalDropout(input: 0, state: 0)
@@ -55,8 +55,8 @@ public enum CellMask: Int, Sendable, Hashable, CaseIterable {
 }
 
 extension DropoutContext {
-  /// The key of a mask of a cell. Masks of cells have streams far above those between layers; like them
-  /// they are told apart by ``firstStream``, of which a part of a model takes as many as it has layers.
+  /// The key of a cell's mask. Masks of cells use streams far above those of the masks between layers. In both ranges
+  /// ``firstStream`` separates the parts of a model, which use one number per layer.
   public func key(_ mask: CellMask, at position: CellPosition) -> DropoutKey {
     let cell = (firstStream + position.layer) * 2 + (position.isReverse ? 1 : 0)
     return DropoutKey(
@@ -95,7 +95,7 @@ struct VariationalDropoutPass<Element: Scalar> {
   /// The mask of the first n sequences.
   func stateMask(_ n: Int) -> MatrixView<Element>? { mask?.rows(0..<n) }
 
-  /// Where the masked previous states of some rows are.
+  /// The masked previous states of some rows.
   func maskedState(_ rows: Range<Int>) -> MatrixView<Element>? { maskedStates?.rows(rows) }
 
   /// out = x ∘ y of contiguous matrices; out may be x.
@@ -110,7 +110,7 @@ struct VariationalDropoutPass<Element: Scalar> {
 
   // MARK: Inputs
 
-  /// y = x ∘ m, m the mask that each sequence has for all its steps.
+  /// y = x ∘ m, where m is each sequence's mask for all its steps.
   private func apply(
     _ x: MatrixView<Element>, to y: MatrixView<Element>, firstRow: Int, _ context: LayerContext<Element>
   ) {

@@ -5,12 +5,12 @@ import NumericKernels
 ///
 ///     s_t = d_t ∘ s_{t−1} + (1 − d_t) ∘ s̃_t,   d_t ~ Bernoulli(rate)
 ///
-/// s̃ is the state that the cell computes; hidden and cell state have masks of their own, so h̃ is computed from c̃. When
-/// evaluating, d_t is its mean, the rate.
+/// s̃ is the state that the cell computes; hidden and cell state have masks of their own, so h̃ is computed from c̃. In
+/// evaluation, d_t is its mean, the rate.
 struct Zoneout: Sendable {
-  /// Probability of a unit of the cell state (LSTM).
+  /// Probability that a unit of the cell state (LSTM) keeps its value.
   var cell: Double
-  /// Probability of a unit of the hidden state.
+  /// Probability that a unit of the hidden state keeps its value.
   var hidden: Double
 
   var isActive: Bool { cell > 0 || hidden > 0 }
@@ -19,7 +19,7 @@ struct Zoneout: Sendable {
 /// The zoneout of a forward pass, around the steps of the cell.
 struct ZoneoutPass<Element: Scalar> {
   let rates: Zoneout
-  /// 0 where a unit keeps its state, of every row; nil when evaluating and at rate 0.
+  /// The mask of every row, 0 where a unit keeps its state; nil in evaluation and at rate 0.
   private let hiddenMask: MatrixView<Element>?
   private let cellMask: MatrixView<Element>?
 
@@ -44,7 +44,7 @@ struct ZoneoutPass<Element: Scalar> {
     mask?.row(rows.lowerBound)
   }
 
-  /// Makes the state after a step out of the previous and the new one.
+  /// Combines the previous and the new state into the state after a step.
   @_specialize(where Element == Float)
   func mix(_ step: CellStep<Element>, h: StateOverTime<Element>, c: StateOverTime<Element>) {
     func mix(
@@ -62,8 +62,8 @@ struct ZoneoutPass<Element: Scalar> {
     mix(step.previousC, step.newC, cellMask, rate: rates.cell, into: c.slabs)
   }
 
-  /// Around the backward step of a cell: `body` gets the gradients of the states that the cell computed, and none for its
-  /// output; the gradients that pass the cell by are added to its result.
+  /// Wraps the backward step of a cell. `body` gets the gradients of the states that the cell computed, and none for its
+  /// output. The gradients that bypass the cell are added to its result.
   @_specialize(where Element == Float)
   func backward(
     _ step: CellBackwardStep<Element>, _ arena: Arena<Element>, _ body: (CellBackwardStep<Element>) -> Void

@@ -3,21 +3,21 @@ import NumericKernels
 
 /// How a beam search compares, keeps and ends hypotheses.
 public struct SearchOptions: Sendable, Hashable {
-  /// Continuations kept of all that a step could choose from; 1 is greedy decoding.
+  /// The number of continuations kept at each step; 1 is greedy decoding.
   public var beamWidth: Int
   /// Hypotheses returned for each sequence, at most beamWidth.
   public var resultCount: Int
   /// Which tokens a text may have, and how many.
   public var constraints: TokenConstraints
-  /// α of the length penalty; 0: none. Above 0, longer texts are favored, and a search goes on as long as a text
-  /// of the maximum length could still win: let the maximum follow the length of the source.
+  /// α of the length penalty; 0: none. Above 0, longer texts are favored, and a search continues while a text of the
+  /// maximum length could still win. The maximum should then depend on the length of the source.
   public var lengthPenalty: Double
   /// β of the coverage penalty, for models with attention; 0: none.
   public var coveragePenalty: Double
-  /// A sequence is given up when patience · beamWidth of its hypotheses have ended, even if a better one could still
-  /// come (Kasai et al. 2022, section 3; most programs use 1); nil: never, the search is exact.
+  /// The search for a sequence stops when patience · beamWidth of its hypotheses have ended, even if a better one is
+  /// still possible (Kasai et al. 2022, section 3; most programs use 1). nil: no such limit, the search is exact.
   public var patience: Double?
-  /// Keep the attention weights of every token.
+  /// Whether the attention weights of every token are kept.
   public var keepsAttention: Bool
 
   /// Requires 1 <= resultCount <= beamWidth, a finite α, a finite β >= 0, and patience · beamWidth >= resultCount.
@@ -46,7 +46,7 @@ public struct SearchOptions: Sendable, Hashable {
       "a patience of \(patience ?? 0) for \(resultCount) results of a beam of width \(beamWidth)")
   }
 
-  /// Ended hypotheses after which a sequence is given up.
+  /// The number of ended hypotheses after which the search for a sequence stops.
   var endedTexts: Double? { patience.map { $0 * Double(beamWidth) } }
 
   /// lp(Y) = ((5 + |Y|) / 6)^α, Wu et al. 2016, equation 14; |Y| counts all predictions, the end mark
@@ -55,8 +55,8 @@ public struct SearchOptions: Sendable, Hashable {
     lengthPenalty == 0 ? 1 : RealFunctions.power((5 + Double(predictions)) / 6, lengthPenalty)
   }
 
-  /// The largest score (Wu et al. 2016, equation 14) that a text can still reach whose log-probability has
-  /// come down to `logProbability` and which will end with a number of predictions in the given range.
+  /// The largest score (Wu et al. 2016, equation 14) that an unfinished text can still reach, given its log-probability
+  /// so far and the range of the number of predictions with which it may end.
   ///
   /// The log-probability can only fall, the coverage penalty is never above 0, and lp is monotonic in the
   /// length, so the best case is at one end of the range.
@@ -67,23 +67,21 @@ public struct SearchOptions: Sendable, Hashable {
   }
 }
 
-/// The most probable texts that a model writes for every sequence of a batch: beam search over all sequences
-/// at once.
+/// Finds the most probable texts for every sequence of a batch by beam search over all sequences at once.
 ///
-/// At every step the `beamWidth` most probable continuations of all hypotheses of a sequence are kept. Those by
-/// the end mark are finished and leave the beam; the others go on. Finished hypotheses are compared by
+/// At every step the `beamWidth` most probable continuations of all hypotheses of a sequence are kept. Hypotheses
+/// continued by the end mark are finished and leave the beam; the others go on. Finished hypotheses are compared by
 ///
 ///     score(Y, X) = log P(Y|X) / lp(Y) + β Σ_i log min(Σ_j a_ij, 1)      lp(Y) = ((5 + |Y|) / 6)^α
 ///
 /// with a_ij the attention of prediction j to position i of the source (Wu et al. 2016, equation 14; there p_ij).
-/// |Y| and the sum over j count every prediction, the end mark included. Hypotheses that can't reach the score of
-/// the worst result any more are given up, and a sequence is done when none is left: never earlier (unless the
-/// options ask for it), so a longer text that normalization favors is still found.
+/// |Y| and the sum over j count every prediction, the end mark included. Hypotheses that can no longer reach the score of
+/// the worst result are dropped, and a sequence is done when none is left. It never ends earlier unless the options ask
+/// for it, so a longer text that normalization favors is still found.
 ///
-/// Probabilities are the model's: excluding a token takes it from the choice without giving its share to the
-/// others, so that scores equal those of ``forcedLogProbabilities(_:startTokens:targets:sequences:endToken:)``.
-/// Equal scores are ordered by the rank of the hypothesis that is continued, then by token id. Nothing depends on
-/// the other sequences of the batch.
+/// Probabilities are the model's: excluding a token does not redistribute its probability to the others, so scores equal
+/// those of ``forcedLogProbabilities(_:startTokens:targets:sequences:endToken:)``. Equal scores are ordered by the rank
+/// of the hypothesis that is continued, then by token id. Nothing depends on the other sequences of the batch.
 ///
 /// - Parameters:
 ///   - decoder: the model with its batch, before its first step.
@@ -91,8 +89,7 @@ public struct SearchOptions: Sendable, Hashable {
 ///   - sourceLengths: positions of each sequence's source, if bounds of the length depend on them.
 ///   - options: width, penalties and constraints.
 /// - Returns: for each sequence up to `resultCount` different hypotheses, best first. Texts that were cut off
-///   come after those that ended by themselves, whatever their score. There are fewer only if so few are
-///   possible at all.
+///   come after those that ended by themselves, whatever their score. There are fewer only if no others are possible.
 public func beamSearch<Element: Scalar>(
   _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], sourceLengths: [Int]? = nil,
   _ options: SearchOptions
@@ -102,7 +99,7 @@ public func beamSearch<Element: Scalar>(
 
 /// One search over a batch.
 final class BeamSearch<Element: Scalar> {
-  /// A hypothesis that goes on.
+  /// An unfinished hypothesis.
   private struct Row {
     let sequence: Int
     /// Its last token in the tree.
@@ -112,7 +109,7 @@ final class BeamSearch<Element: Scalar> {
 
   private let decoder: any StepwiseDecoder<Element>
   private let options: SearchOptions
-  /// The numbers of tokens a text of each sequence may have.
+  /// The allowed numbers of tokens of the texts of each sequence.
   private let lengths: [ClosedRange<Int>]
   private var tree = HypothesisTree<Element>()
   private var found: [FoundTexts<Element>]
@@ -120,7 +117,7 @@ final class BeamSearch<Element: Scalar> {
   private var coverage = AlignedBuffer<Element>(count: 0)
   private var hasAttention = false
 
-  // The rows of the present step, and what becomes of them: the rows of the next, with last token and parent.
+  // The rows of this step, and the rows of the next step with their last tokens and parents.
   private var rows: [Row] = []
   private var next: [Row] = []
   private var tokens: [Int32] = []
@@ -180,7 +177,7 @@ final class BeamSearch<Element: Scalar> {
     let firstNew = next.count
     for index in 0..<count { take(index, range, length: length) }
     for (index, row) in range.enumerated() where !hasEnded[index] {
-      // A row without continuation while there was room for more has none that is possible.
+      // There was room for more, so a row without a continuation has no possible one.
       let isStuck = count < options.beamWidth && !isContinued[index]
       if length == bounds.upperBound || isStuck { cutOff(rows[row], predictions: length) }
     }
@@ -189,7 +186,7 @@ final class BeamSearch<Element: Scalar> {
 
   /// Selects the best continuations of a sequence's rows; returns their number.
   private func select(_ range: Range<Int>, _ logits: MatrixView<Element>, length: Int, shortest: Int) -> Int {
-    // First the probabilities, which are the model's, then what is excluded.
+    // Normalized before tokens are excluded, so the probabilities are the model's own.
     logits.logNormalizers(into: continuations.normalizers)
     for (index, row) in range.enumerated() {
       continuations.base[index] = rows[row].logProbability
@@ -237,7 +234,7 @@ final class BeamSearch<Element: Scalar> {
     }
   }
 
-  /// Makes a text of `length` tokens a row of the next step, unless nothing may follow it, not even an end.
+  /// Makes a text of `length` tokens a row of the next step, unless no token may follow it, not even the end mark.
   private func continueText(_ row: Row, length: Int, token: Int32, parent: Int) {
     if options.constraints.endToken == nil && length == lengths[row.sequence].upperBound {
       cutOff(row, predictions: length)
@@ -255,8 +252,8 @@ final class BeamSearch<Element: Scalar> {
         score: score(row.logProbability, row.node, nil, predictions: predictions)))
   }
 
-  /// Drops the new rows from index `first` on, of `length` tokens each, that can't become a result any more. They
-  /// are sorted, so these are the last ones.
+  /// Drops the new rows from index `first` on, of `length` tokens each, that can no longer become a result. Rows are
+  /// sorted, so these are the last ones.
   private func giveUpHopeless(from first: Int, length: Int, longest: Int) {
     guard first < next.count else { return }
     let texts = found[next[first].sequence]
@@ -310,7 +307,7 @@ final class BeamSearch<Element: Scalar> {
 
 /// Inputs and results of the kernel that selects continuations of the rows of one sequence.
 final class ContinuationBuffer {
-  /// Most continuations that are selected, and most rows they are selected from.
+  /// The maximum number of selected continuations, and of the rows they are selected from.
   let limit: Int
   private let numbers: AlignedBuffer<Double>
   private let ids: UnsafeMutablePointer<Int32>

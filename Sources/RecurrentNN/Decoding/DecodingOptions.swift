@@ -1,6 +1,6 @@
 import Options
 
-/// How a decoder writes texts, as far as that does not follow from the model.
+/// The options of decoding that do not follow from the model.
 public struct DecodingOptions: Options, Hashable {
   /// Hypotheses kept for each sequence; 1: greedy decoding.
   public var beam = 1
@@ -8,15 +8,15 @@ public struct DecodingOptions: Options, Hashable {
   public var lengthPenalty = 1.0
   /// Weight of the coverage penalty; 0: none.
   public var coveragePenalty = 0.0
-  /// A search ends when this many times `beam` of its hypotheses have ended; nil: when none can win any more.
+  /// A search ends when this many times `beam` of its hypotheses have ended; nil: when no other can win any more.
   public var patience: Double? = 1
   public var minLength = 0
   public var maxLength = 500
-  /// Most tokens for each token of the source, plus ten; 0: `maxLength` alone.
+  /// The maximum number of tokens per source token, with ten added to the product; 0: only `maxLength` applies.
   public var maxLengthRatio = 0.0
-  /// Length of runs of tokens that must not occur twice; 0: any may.
+  /// The length of n-grams that must not occur twice; 0: no limit.
   public var noRepeatNgram = 0
-  /// The source token with the largest attention takes the place of an unknown one.
+  /// Whether an unknown token is replaced by the source token with the largest attention.
   public var replaceUnknown = false
 
   public init() {}
@@ -36,9 +36,9 @@ public struct DecodingOptions: Options, Hashable {
     }
   }
 
-  /// The search for a model with these marks of begin and end.
+  /// The search options for a model with these begin and end marks.
   ///
-  /// - Parameter count: hypotheses wanted of each sequence.
+  /// - Parameter count: the number of hypotheses to return per sequence.
   public func search(
     beginToken: Int32?, endToken: Int32?, count: Int = 1, keepsAttention: Bool = false
   ) -> SearchOptions {
@@ -50,10 +50,10 @@ public struct DecodingOptions: Options, Hashable {
         length: LengthBounds(
           minimum: minLength, maximum: maxLength,
           maximumPerSource: maxLengthRatio > 0 ? LinearLength(factor: maxLengthRatio, offset: 10) : nil),
-        // A mark of the beginning never follows another token.
+        // A begin mark never follows another token.
         excludedTokens: beginToken.map { [$0] } ?? [],
         noRepeatedNgram: noRepeatNgram > 0 ? noRepeatNgram : nil),
-      // A single hypothesis is compared with no other.
+      // With a beam of one there is nothing to compare, so the penalty would have no effect.
       lengthPenalty: width > 1 ? lengthPenalty : 0, coveragePenalty: coveragePenalty, patience: patience,
       keepsAttention: keepsAttention || replaceUnknown)
   }

@@ -1,7 +1,7 @@
 import CKernels
 import NumericKernels
 
-/// Several models that decide together: the average of their probabilities.
+/// Several models whose probabilities are averaged.
 ///
 ///     log p(y | ...) = log Σ_m w_m p_m(y | ...),   Σ_m w_m = 1
 ///
@@ -11,10 +11,11 @@ public final class EnsembleDecoder<Element: Scalar>: StepwiseDecoder {
   private let weights: [Double]
   private var block: LogitsBlock<Element>
   private var rowCount = 0
-  /// Averages of the present step, all rows; made when the first is asked for.
+  /// The averages of all rows of this step, computed on first use.
   private var averages: AttentionAverages<Element>?
 
-  /// Requires at least one model, equal sizes, and for each model a weight above 0, or no weights: equal ones.
+  /// Requires at least one model, equal sizes, and one weight above 0 per model. Without weights, all models have the
+  /// same one.
   public init(_ members: [any StepwiseDecoder<Element>], weights: [Double]? = nil) {
     precondition(!members.isEmpty, "an ensemble of no models")
     let weights = weights ?? Array(repeating: 1, count: members.count)
@@ -50,7 +51,7 @@ public final class EnsembleDecoder<Element: Scalar>: StepwiseDecoder {
     }
   }
 
-  /// The weighted average of the models' attention; nil unless all have attention, over as many positions.
+  /// The weighted average of the models' attention; nil unless all have attention over the same number of positions.
   public func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>? {
     if averages == nil { averages = AttentionAverages(members, weights: weights, rows: rowCount) }
     return averages?.row(row)

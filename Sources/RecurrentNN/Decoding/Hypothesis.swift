@@ -10,8 +10,8 @@ public struct Hypothesis<Element: Scalar>: Sendable, Equatable {
   public var score: Double
   /// Log-probability of each token, and of the end mark if the text ended by itself, nats.
   public var tokenLogProbabilities: [Double]
-  /// For each token, and for the end mark if the text ended by itself, the weights over the positions of the source it was
-  /// predicted with, if they were kept.
+  /// The attention weights over the source positions for each token, and for the end mark if the text ended by itself.
+  /// nil if they were not kept.
   public var attention: [[Element]]?
   /// True if the model predicted the end mark; false if the text was cut off at its maximum length, or because no
   /// continuation was possible.
@@ -29,10 +29,9 @@ public struct Hypothesis<Element: Scalar>: Sendable, Equatable {
     self.endedByItself = endedByItself
   }
 
-  /// For each token the position of the source with the largest attention weight, the first of equal ones:
-  /// the source word to copy for an unknown word (Luong et al. 2015, "Addressing the rare word problem";
-  /// Jean et al. 2015, section 3.3). nil in place of a position if the source is empty; nil as a whole if no
-  /// attention was kept.
+  /// The source position with the largest attention weight for each token, or the first of several. It holds the source
+  /// word to copy for an unknown word (Luong et al. 2015, "Addressing the rare word problem"; Jean et al. 2015, section
+  /// 3.3). A position is nil if the source is empty; the array is nil if no attention was kept.
   public var attendedPositions: [Int?]? {
     attention?.prefix(tokens.count).map { weights in
       weights.indices.max { (weights[$0], $1) < (weights[$1], $0) }
@@ -40,8 +39,8 @@ public struct Hypothesis<Element: Scalar>: Sendable, Equatable {
   }
 }
 
-/// The tokens of all hypotheses of a search as back-pointers: a node is a token and the node before it, and
-/// texts that begin alike share their beginning.
+/// The tokens of all hypotheses of a search as back-pointers. A node consists of a token and the previous node, and texts
+/// with a common prefix share its nodes.
 struct HypothesisTree<Element: Scalar> {
   /// The node before the first token of every text.
   static var root: Int32 { -1 }
@@ -76,12 +75,12 @@ struct HypothesisTree<Element: Scalar> {
     return kept.compactMap { $0 }
   }
 
-  /// Positions of the source that the token of a node attended to; nil without attention.
+  /// The number of source positions that the token of a node attended to; nil without attention.
   func attentionCount(at node: Int32) -> Int? {
     node == Self.root ? nil : nodes[Int(node)].attention?.count
   }
 
-  /// Adds the attention weights of all tokens to that of a node to `sum`, one element a position.
+  /// Adds the attention weights of all tokens to that of a node to `sum`, one element per position.
   func addAttention(to node: Int32, into sum: UnsafeMutablePointer<Element>, count: Int) {
     var node = node
     while node != Self.root {
@@ -108,7 +107,7 @@ struct HypothesisTree<Element: Scalar> {
   }
 }
 
-/// The texts of one sequence that a search is done with.
+/// The finished texts of one sequence.
 struct FoundTexts<Element: Scalar> {
   struct Text {
     /// Last token in the tree.
@@ -121,18 +120,18 @@ struct FoundTexts<Element: Scalar> {
     let score: Double
   }
 
-  /// How many are asked for.
+  /// The number of texts to return.
   let limit: Int
-  /// Those that ended by themselves: the best ones, best first.
+  /// The best texts that ended by themselves, best first.
   private(set) var ended: [Text] = []
-  /// How many have ended, those included that are not among the best.
+  /// The number of texts that ended, including those that are not among the best.
   private(set) var endedCount = 0
-  /// Those that were cut off: they are used only if too few have ended.
+  /// The texts that were cut off. They are used only if too few have ended.
   private(set) var cutOff: [Text] = []
 
   init(limit: Int) { self.limit = limit }
 
-  /// Puts a text in its place; of equal scores the one found first comes first.
+  /// Inserts a text in the order of scores; of texts with equal scores, the one found first comes first.
   mutating func add(_ text: Text) {
     if text.endLogProbability == nil {
       Self.insert(text, into: &cutOff, limit: limit)

@@ -1,20 +1,19 @@
 import NumericKernels
 import Parameters
 
-/// A language model with several streams, one token at a time.
-///
-/// Every stream begins with the state 0, as after nothing, or after the prompt it has read.
+/// A language model that decodes several streams, one token at a time. Every stream starts from the zero state, or from
+/// the state after its prompt.
 public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
   private let model: LanguageModel<Element>
   private let context: LayerContext<Element>
   public let sequenceCount: Int
-  /// The state of every row, and room for the next rows' parents.
+  /// The state of every row, and a buffer for gathering the states of the next rows' parents.
   private var state: StateRows<Element>
   private var gathered: StateRows<Element>
 
   /// - Parameters:
   ///   - streams: number of sequences.
-  ///   - context: parameters and workspace; nothing is dropped, whatever masks it has.
+  ///   - context: parameters and workspace. Its masks are ignored: nothing is dropped.
   public init(_ model: LanguageModel<Element>, streams: Int = 1, _ context: LayerContext<Element>) {
     self.model = model
     self.context = LayerContext(parameters: context.parameters, workspace: context.workspace)
@@ -27,8 +26,8 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
 
   /// Reads a text into each stream before the first step, without computing logits.
   ///
-  /// - Parameter prompts: token ids of each stream; some may be empty. The last token of a prompt is not to be
-  ///   read here but given to the first step.
+  /// - Parameter prompts: token ids of each stream; some may be empty. Leave out the last token of each prompt: it is the
+  ///   input of the first step.
   public func read(_ prompts: [[Int32]]) {
     precondition(prompts.count == sequenceCount, "\(prompts.count) prompts for \(sequenceCount) streams")
     let longest = prompts.map(\.count).max() ?? 0
@@ -66,7 +65,7 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
     model.step(tokens, state: state.views, logits: logits, context)
   }
 
-  /// A text of a language model depends on nothing but its state, so rows of decoders of the same model can go together.
+  /// A text of a language model depends only on its state, so rows of different decoders of the same model can be joined.
   public func join(_ other: any StepwiseDecoder<Element>) -> Int? {
     guard let other = other as? LanguageModelDecoder, other.context.parameters === context.parameters else {
       return nil
@@ -84,7 +83,7 @@ private struct StateRows<Element: Scalar> {
   private(set) var views: [MatrixView<Element>]
   private var buffers: [AlignedBuffer<Element>]
 
-  /// Zeros.
+  /// Creates zero states.
   init(parts: [Int], count: Int) {
     self.parts = parts
     self.count = count

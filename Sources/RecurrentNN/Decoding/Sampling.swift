@@ -3,15 +3,15 @@ import NumericKernels
 
 /// How the next token is sampled from a distribution.
 ///
-/// The options are applied in order, each to the distribution that the one before it left, normalized again: temperature,
-/// then top-k, then top-p (the order of Hugging Face's `generate`).
+/// The options are applied in order, each to the renormalized distribution that the previous one left: temperature, then
+/// top-k, then top-p (the order of Hugging Face's `generate`).
 public struct SamplingOptions: Sendable, Hashable {
   /// Logits are divided by this; 0 takes the most probable token.
   public var temperature: Double
   /// Only the k most probable tokens (Fan et al. 2018, section 5.4); nil: all.
   public var topK: Int?
-  /// Only the most probable tokens whose probabilities reach p in sum (Holtzman et al. 2020, section 3.1); nil:
-  /// all. With top-k it is the sum over the k tokens that is 1.
+  /// Only the most probable tokens whose probabilities add up to at least p (Holtzman et al. 2020, section 3.1); nil:
+  /// all. With top-k, the probabilities of the k tokens add up to 1.
   public var topP: Double?
 
   public init(temperature: Double = 1, topK: Int? = nil, topP: Double? = nil) {
@@ -35,7 +35,7 @@ func sampleTokens<Element: Scalar>(
   _ logits: MatrixView<Element>, _ options: SamplingOptions, uniforms: UnsafePointer<Double>,
   weights: UnsafeMutablePointer<Element>, into tokens: UnsafeMutablePointer<Int32>
 ) {
-  // A temperature too small to divide by is the limit as well.
+  // A temperature too small to divide by is treated like 0.
   let inverse = 1 / Element(options.temperature)
   let isGreedy = !(options.temperature > 0 && inverse.isFinite)
   rnd_sample_tokens(
@@ -84,7 +84,7 @@ public struct SampledToken: Sendable, Hashable {
 /// Every draw is a function of (seed, number of the text, position), so a text doesn't depend on the other texts of
 /// its batch. Texts that have ended leave the batch, and texts of another sampler can join it.
 public final class SequenceSampler<Element: Scalar> {
-  /// How some texts are sampled, the same for all that one sampler began with.
+  /// The sampling rules of some texts, shared by all texts that one sampler started with.
   private final class Rules {
     let options: SamplingOptions
     let constraints: TokenConstraints
@@ -94,19 +94,19 @@ public final class SequenceSampler<Element: Scalar> {
     }
   }
 
-  /// An unfinished text: a row of the next step.
+  /// An unfinished text, which is a row of the next step.
   private struct OpenText {
     var number: Int
     let rules: Rules
     let random: CounterRandom
-    /// The numbers of tokens that it may have.
+    /// The allowed numbers of tokens.
     let lengths: ClosedRange<Int>
-    /// Tokens so far.
+    /// The number of tokens so far.
     var length = 0
     /// The tokens themselves, if repetitions are blocked.
     var tokens: [Int32] = []
     var lastToken: Int32
-    /// Its row of the last step, or its sequence before the first.
+    /// The text's row in the last step, or its sequence before the first step.
     var parent: Int32
   }
 
@@ -123,10 +123,10 @@ public final class SequenceSampler<Element: Scalar> {
   /// - Parameters:
   ///   - decoder: the model with its batch, before its first step.
   ///   - startTokens: for each sequence the token that its texts begin after.
-  ///   - textsPerSequence: how many texts are drawn for each; texts 0..<textsPerSequence belong to sequence 0.
+  ///   - textsPerSequence: the number of texts sampled per sequence; texts 0..<textsPerSequence belong to sequence 0.
   ///   - sourceLengths: positions of each sequence's source, if bounds of the length depend on them.
-  ///   - textNumbers: the number that keys the random numbers of each text, so that a part of a larger batch is sampled as
-  ///     in the whole; nil: 0, 1, 2, …
+  ///   - textNumbers: the number that keys the random numbers of each text, so that a part of a larger batch gets the
+  ///     same samples as in the whole batch; nil: 0, 1, 2, …
   public init(
     _ decoder: any StepwiseDecoder<Element>, startTokens: [Int32], textsPerSequence: Int = 1,
     sourceLengths: [Int]? = nil, options: SamplingOptions, constraints: TokenConstraints, seed: UInt64,
@@ -160,8 +160,8 @@ public final class SequenceSampler<Element: Scalar> {
   /// True if no text can be continued.
   public var isFinished: Bool { open.isEmpty }
 
-  /// Takes over the unfinished texts of another sampler of the same model, whatever their options, lengths and seeds: one
-  /// step then continues the texts of both. The other sampler is finished afterwards.
+  /// Takes over the unfinished texts of another sampler of the same model. Their options, lengths and seeds may differ:
+  /// one step then continues the texts of both. The other sampler is finished afterwards.
   ///
   /// - Returns: the number that is added to the numbers of those texts; nil if the decoder can't take over rows of another.
   public func join(_ other: SequenceSampler) -> Int? {
@@ -177,10 +177,10 @@ public final class SequenceSampler<Element: Scalar> {
     return offset
   }
 
-  /// Ends some texts where they are.
+  /// Ends some texts at their current length.
   public func remove(texts numbers: Set<Int>) { open.removeAll { numbers.contains($0.number) } }
 
-  /// Draws the next token of every open text, in the order of the texts; nothing if all are finished. A text for
+  /// Samples the next token of every open text, in the order of the texts; does nothing if all are finished. A text for
   /// which no token is possible ends without one.
   public func step(_ emit: (SampledToken) -> Void) {
     guard !open.isEmpty else { return }
@@ -195,7 +195,7 @@ public final class SequenceSampler<Element: Scalar> {
       let token = drawn[row]
       let isEnd = token == text.rules.constraints.endToken
       text.length += 1
-      // The draw that only tells whether a text of full length ends by itself.
+      // At full length, the sampled token only tells whether the text ends by itself.
       guard isEnd || text.length <= text.lengths.upperBound else { continue }
       let number = text.number
       if !isEnd {
@@ -222,7 +222,7 @@ public final class SequenceSampler<Element: Scalar> {
         guard let numbers = uniforms.baseAddress, let target = drawn.baseAddress else { return }
         var first = 0
         while first < open.count {
-          // Rows with the same rules are drawn together.
+          // Rows with the same rules are sampled together.
           let rules = open[first].rules
           let end = open[first...].firstIndex { $0.rules !== rules } ?? open.count
           sampleTokens(
@@ -234,7 +234,7 @@ public final class SequenceSampler<Element: Scalar> {
     }
   }
 
-  /// Makes a text a row of the next step, unless nothing may follow it, not even an end.
+  /// Makes a text a row of the next step, unless no token may follow it, not even the end mark.
   private func keepOpen(_ text: OpenText) {
     guard text.rules.constraints.endToken != nil || text.length < text.lengths.upperBound else { return }
     open.append(text)

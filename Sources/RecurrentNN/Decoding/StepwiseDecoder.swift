@@ -8,11 +8,11 @@ import NumericKernels
 public protocol StepwiseDecoder<Element>: AnyObject {
   associatedtype Element: Scalar
 
-  /// Number of scores of every row; ids are 0..<vocabularySize.
+  /// The number of scores per row; ids are 0..<vocabularySize.
   var vocabularySize: Int { get }
 
-  /// Sequences (sources, conditions, streams) of the batch. Before the first ``advance(tokens:parents:logits:)``
-  /// row i is at the beginning of sequence i.
+  /// The number of sequences (sources, conditions, streams) in the batch. Before the first
+  /// ``advance(tokens:parents:logits:)`` row i is at the beginning of sequence i.
   var sequenceCount: Int { get }
 
   /// Extends rows by one token each.
@@ -20,42 +20,41 @@ public protocol StepwiseDecoder<Element>: AnyObject {
   /// - Parameters:
   ///   - tokens: one id per row.
   ///   - parents: `parents[r]` is the row of the previous call, or the sequence at the first call, whose state
-  ///     row r continues. Rows may be reordered, repeated and dropped, and their number may change: this is how
-  ///     a search carries its choice over to the states. The rows of a sequence lie together, in the order of
-  ///     the sequences.
+  ///     row r continues. Rows may be reordered, repeated and dropped, and their number may change: this applies the
+  ///     choice of a search to the states. The rows of a sequence are adjacent, in the order of the sequences.
   ///   - logits: [rows, vocabularySize], overwritten with the scores of the next token. The caller may write into it
   ///     afterwards.
   func advance(
     tokens: UnsafeBufferPointer<Int32>, parents: UnsafeBufferPointer<Int32>, logits: MatrixView<Element>)
 
-  /// The weights over the positions of row r's source with which the last call computed the row's logits: as
-  /// many as the source has positions, padding left out, their sum 1. Valid until the next call; nil for
-  /// models without attention.
+  /// The attention weights with which the last call computed the logits of row r. There is one per position of the row's
+  /// source, without padding, and their sum is 1. Valid until the next call; nil for models without attention.
   func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>?
 
-  /// Takes over the rows of another decoder of the same model, behind its own: for the next ``advance(tokens:parents:logits:)``
-  /// they are rows of the previous call. The other decoder must not be used afterwards.
+  /// Appends the rows of another decoder of the same model to its own. The next ``advance(tokens:parents:logits:)``
+  /// treats them as rows of the previous call. The other decoder must not be used afterwards.
   ///
-  /// - Returns: the number of its own rows before; nil if this kind of decoder can't do that, and then nothing has changed.
+  /// - Returns: the number of its own rows before the call; nil if this kind of decoder can't join rows, and nothing has
+  ///   changed.
   func join(_ other: any StepwiseDecoder<Element>) -> Int?
 }
 
 extension StepwiseDecoder {
-  /// The same with arrays.
+  /// Extends rows by one token each, given as arrays.
   func advance(_ tokens: [Int32], _ parents: [Int32], logits: MatrixView<Element>) {
     tokens.withUnsafeBufferPointer { tokens in
       parents.withUnsafeBufferPointer { advance(tokens: tokens, parents: $0, logits: logits) }
     }
   }
 
-  /// A model without attention.
+  /// nil, for models without attention.
   public func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>? { nil }
 
-  /// A decoder whose rows belong to the batch that it has read.
+  /// nil, for decoders whose rows belong to the batch that they have read.
   public func join(_ other: any StepwiseDecoder<Element>) -> Int? { nil }
 }
 
-/// Logits of all rows of a step; it grows to the largest number of rows seen and is then used again.
+/// The logits of all rows of a step. The block grows to the largest number of rows so far and is reused.
 struct LogitsBlock<Element: Scalar> {
   private var buffer = AlignedBuffer<Element>(count: 0)
   let vocabularySize: Int

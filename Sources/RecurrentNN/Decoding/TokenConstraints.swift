@@ -17,15 +17,15 @@ public struct LinearLength: Sendable, Hashable {
   func tokens(sourceLength: Int) -> Double { factor * Double(sourceLength) + offset }
 }
 
-/// How many tokens a text may have, its end mark not counted.
+/// The allowed number of tokens of a text, not counting its end mark.
 public struct LengthBounds: Sendable, Hashable {
   /// The smallest number of tokens of a text.
   public var minimum: Int
-  /// No text has more tokens.
+  /// The largest number of tokens of a text.
   public var maximum: Int
-  /// A minimum by the length of the source, rounded up; the larger of both minimums counts.
+  /// A minimum that depends on the length of the source, rounded up; the larger of both minimums applies.
   public var minimumPerSource: LinearLength?
-  /// A maximum by the length of the source, rounded down; the smaller of both maximums counts.
+  /// A maximum that depends on the length of the source, rounded down; the smaller of both maximums applies.
   public var maximumPerSource: LinearLength?
 
   /// Requires 0 <= minimum and 0 <= maximum.
@@ -40,8 +40,8 @@ public struct LengthBounds: Sendable, Hashable {
     self.maximumPerSource = maximumPerSource
   }
 
-  /// The numbers of tokens a text may have that is made from a source of `sourceLength` positions. Where the
-  /// bounds contradict each other the maximum wins. A bound by source requires a length.
+  /// The allowed numbers of tokens of a text whose source has `sourceLength` positions. If the bounds contradict each
+  /// other, the maximum wins. A bound per source requires a length.
   func range(sourceLength: Int?) -> ClosedRange<Int> {
     precondition(
       sourceLength != nil || (minimumPerSource == nil && maximumPerSource == nil),
@@ -67,7 +67,7 @@ public struct TokenConstraints: Sendable, Hashable {
   public var endToken: Int32?
   /// Ids that never occur, such as a start mark, padding or the mark of unknown words.
   public var excludedTokens: [Int32]
-  /// How many tokens.
+  /// The allowed number of tokens.
   public var length: LengthBounds
   /// No n tokens in a row occur twice (Paulus et al. 2017, section 2.5, with n = 3); nil: no such bound.
   public var noRepeatedNgram: Int?
@@ -96,7 +96,7 @@ public struct TokenConstraints: Sendable, Hashable {
   ///   - logits: [vocabularySize] of one row.
   ///   - length: tokens the text has so far.
   ///   - shortest: tokens it must have before it may end.
-  ///   - text: gives the tokens themselves; asked only if repetitions are blocked.
+  ///   - text: returns the tokens themselves; called only if repetitions are blocked.
   func mask<Element: Scalar>(
     _ logits: UnsafeMutablePointer<Element>, length: Int, shortest: Int, text: () -> [Int32]
   ) {

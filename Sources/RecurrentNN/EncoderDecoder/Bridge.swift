@@ -9,10 +9,10 @@ public struct BridgeShape: Sendable, Hashable {
     case zero
     /// The state is taken over as it is; requires equal widths.
     case identity
-    /// tanh(W x + b), with weights of their own for every layer and part.
+    /// tanh(W x + b), with separate weights for every layer and part.
     case transform
   }
-  /// The states that it is made from.
+  /// The states from which the initial state is computed.
   public enum Source: String, Sendable, Hashable, CaseIterable {
     /// c, for every layer.
     case summary
@@ -24,14 +24,14 @@ public struct BridgeShape: Sendable, Hashable {
   public enum Name: String, OptionChoice {
     /// A transform of c; the cell state of an LSTM starts from zeros.
     case transform
-    /// The final states of the encoder, which must be as wide.
+    /// The final states of the encoder, which must have the widths of the decoder's states.
     case copy
   }
 
   public var form: Form
   public var source: Source
-  /// The cell state of an LSTM is made as well, from the encoder's cell state if there is one, else from what makes h;
-  /// otherwise it starts from zeros.
+  /// Whether the cell state of an LSTM is computed from the encoder's cell state, or from the input for h if there is
+  /// none. If false, it starts from zeros.
   public var cellState: Bool
 
   public init(_ form: Form = .transform, from source: Source = .summary, cellState: Bool = false) {
@@ -50,18 +50,18 @@ public struct BridgeShape: Sendable, Hashable {
 
 /// The input of a bridge, rows in the order of the decoder.
 struct BridgeInput<Element: Scalar> {
-  /// c, [B, C]; nil if the bridge doesn't ask for it.
+  /// c, [B, C]; nil if the bridge doesn't use it.
   var summary: MatrixView<Element>?
-  /// For each layer of the decoder the final hidden states, and cell states of no columns where there are none; empty if
-  /// the bridge doesn't ask for them.
+  /// The final hidden and cell states for each layer of the decoder. Missing cell states have no columns. Empty if the
+  /// bridge doesn't use them.
   var layers: [(hidden: MatrixView<Element>, cell: MatrixView<Element>)] = []
 }
 
-/// From an encoder's states, or the summary of a source, to the initial state of every layer and part of a decoder.
+/// Computes the initial state of every layer and part of a decoder from an encoder's states or the summary of a source.
 ///
 /// Parameters of the transform: `h_l0.weight` [H, C], `h_l0.bias` …, and `c_l0.…` for cell states.
 struct Bridge<Element: Scalar>: Sendable {
-  /// Where a part of the decoder's state comes from.
+  /// The origin of a part of the decoder's initial state.
   private enum Origin: Sendable {
     case zeros
     case summary
@@ -76,10 +76,10 @@ struct Bridge<Element: Scalar>: Sendable {
   private let parts: [Part]
 
   /// - Parameters:
-  ///   - stateSize: of the decoder, one entry for each layer.
+  ///   - stateSize: the size of the decoder's state, one entry per layer.
   ///   - summarySize: width of c.
-  ///   - layerSizes: widths of the encoder's hidden and cell states for each layer of the decoder; a cell state of width 0
-  ///     doesn't exist.
+  ///   - layerSizes: widths of the encoder's hidden and cell states for each layer of the decoder; width 0 means no cell
+  ///     state.
   init(
     _ shape: BridgeShape, to stateSize: StateSize, summarySize: Int, layerSizes: [(hidden: Int, cell: Int)],
     in builder: inout ParameterLayout.Builder
@@ -143,7 +143,7 @@ struct Bridge<Element: Scalar>: Sendable {
 
   /// ADDS to the gradients of the bridge's input and of the parameters.
   ///
-  /// - Parameter stateGradient: of the initial state; overwritten.
+  /// - Parameter stateGradient: the gradient of the initial state; overwritten.
   func backward(
     _ input: BridgeInput<Element>, _ state: [MatrixView<Element>], stateGradient: [MatrixView<Element>],
     inputGradient: BridgeInput<Element>, into gradients: ParameterBuffer<Element>,

@@ -5,7 +5,7 @@ import Parameters
 /// How the vector c that summarizes a whole source is made from its encoder's states.
 public struct SummaryForm: Sendable, Hashable {
   public enum Kind: String, OptionChoice {
-    /// The last hidden state of the top layer; of a bidirectional one those of both directions, each after ITS last step.
+    /// The last hidden state of the top layer; for a bidirectional layer, those of both directions, each after ITS last step.
     case last
     /// tanh(W h_last + b).
     case lastTransform = "last-transform"

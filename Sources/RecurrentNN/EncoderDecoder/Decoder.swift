@@ -10,8 +10,8 @@ import Parameters
 public enum DecoderReadout: Sendable, Hashable {
   /// r = s, or [s; c] with the context: logits = W r + b.
   case direct(withContext: Bool = false)
-  /// r = tanh(W_read [s; c; y] + b_read), without c or y if not asked for (Bahdanau et al. 2014, appendix A.2.2, has
-  /// the same operands; Luong et al. 2015, eq. 5, has s and c).
+  /// r = tanh(W_read [s; c; y] + b_read), where c and y are optional (Bahdanau et al. 2014, appendix A.2.2, has the same
+  /// operands; Luong et al. 2015, eq. 5, has s and c).
   case hidden(size: Int, withContext: Bool = true, withInput: Bool = true)
 
   var withContext: Bool {
@@ -34,7 +34,7 @@ public struct DecoderShape: Sendable, Hashable {
   /// Cells, units, layers, dropout between layers: everything but two directions.
   public var network: NetworkOptions
   public var readout: DecoderReadout
-  /// The output vector r of a step is joined to the input of the next (Luong et al. 2015, section 3.3).
+  /// Whether the output vector r of a step is joined to the input of the next (Luong et al. 2015, section 3.3).
   public var inputFeeding: Bool
   /// Probability of dropping a unit of the output vector r, when training. Input feeding passes r on without dropout.
   public var readoutDropout: Double
@@ -63,7 +63,8 @@ public struct DecoderShape: Sendable, Hashable {
 }
 
 extension DecoderShape {
-  /// The state of the cells, one entry for each layer: it is needed before they are built, whose parameters come last.
+  /// The size of the cells' state, one entry per layer. It is needed before the cells are built, because their parameters
+  /// come last.
   func stateSize() throws(OptionError) -> StateSize {
     var scratch = ParameterLayout.Builder()
     return try StackedCell<Float>(network, inputSize: 1, in: &scratch).stateSize
@@ -72,7 +73,7 @@ extension DecoderShape {
 
 /// How a vector X (a class, features, the summary of a source) reaches the decoder besides its initial state.
 public enum DecoderCondition: String, Sendable, Hashable, CaseIterable {
-  /// Not at all.
+  /// X is not used otherwise.
   case none
   /// A projection of X takes the place of the first token's embedding.
   case initialInput
@@ -87,7 +88,7 @@ public struct DecoderOptions: Sendable, Hashable {
   /// Probability that a step reads the true previous token rather than the model's own (scheduled sampling, Bengio et
   /// al. 2015): a Bernoulli draw for each sample and step. Below 1 a batch needs masks, whose coordinates key the draws.
   public var teacherForcing: Double
-  /// The model's own token is drawn from its distribution instead of being the most probable one.
+  /// Whether the model's own token is sampled from its distribution rather than being the most probable one.
   public var feedsSamples: Bool
   /// Weight λ of the coverage loss λ Σ_j min(a_ij, cov_ij) of every step (See et al. 2017, eq. 12 and 13), which is part
   /// of the loss.
@@ -104,8 +105,8 @@ public struct DecoderOptions: Sendable, Hashable {
   }
 }
 
-/// The decoder of every model that writes a sequence: stacked cells that read the previous token, and with it a condition
-/// or attention's contexts, and a softmax over the vocabulary.
+/// The decoder of every model that writes a sequence: stacked cells that read the previous token together with a
+/// condition or attention's contexts, and a softmax over the vocabulary.
 ///
 ///     x_i = [E[y_{i-1}]; X or c_i; r_{i-1}],   s_i = cells(x_i, s_{i-1}),   r_i = readout(s_i, c_i, E[y_{i-1}])
 ///     p(y_i) = softmax(W r_i + b)
@@ -118,24 +119,24 @@ struct Decoder<Element: Scalar>: Sendable {
   let condition: DecoderCondition
   let attentions: [Attention<Element>]
   let embedding: Parameter
-  /// X to the first input.
+  /// Projects X to the first input.
   let firstInput: Linear<Element>?
   let cell: StackedCell<Element>
   let readout: Readout<Element>
   let output: SoftmaxOutput<Element>
-  /// Places in the input of E[y], of X or c, and of r.
+  /// The columns of the input that hold E[y], X or c, and r.
   let embeddingColumns: Range<Int>
   let contextColumns: Range<Int>
   let feedColumns: Range<Int>
-  /// Places of each attention's context among all contexts.
+  /// The columns of each attention's context among all contexts.
   let attentionColumns: [Range<Int>]
-  /// The contexts enter the cell; attention asks with the state before.
+  /// Whether the contexts are inputs of the cell, and the query is the previous state.
   let attendsBefore: Bool
 
   /// Adds the parameters to a layout.
   ///
   /// - Parameters:
-  ///   - conditionSize: width of X; 0 without.
+  ///   - conditionSize: width of X; 0 without X.
   ///   - attentions: over each source; the contexts are joined in this order.
   ///   - sharedTable: an embedding that exists already.
   ///   - tieOutput: the output layer's weight is the embedding; requires r to be as wide.
@@ -171,7 +172,7 @@ struct Decoder<Element: Scalar>: Sendable {
     attentionColumns = consecutiveRanges(attentions.map(\.memorySize))
     attendsBefore = attentions.contains { $0.shape.query == .previous }
     let readsContext = condition == .everyStep || attendsBefore
-    // The width of r has to be known before the cells are built, whose parameters come before those of the readout.
+    // The width of r is needed before the cells are built, but their parameters come before those of the readout.
     let readoutSize =
       switch shape.readout {
       case .direct(let withContext): shape.network.outputSize + (withContext ? contextSize : 0)
@@ -205,7 +206,7 @@ struct Decoder<Element: Scalar>: Sendable {
     condition == .everyStep ? contextColumns.count : attentions.reduce(0) { $0 + $1.memorySize }
   }
 
-  /// Weights multiplied for each target token.
+  /// The number of weights multiplied per target token.
   var multipliedWeights: Int {
     let attention = attentions.reduce(0) { $0 + ($1.query?.weight.count ?? 0) }
     return attention
@@ -213,7 +214,7 @@ struct Decoder<Element: Scalar>: Sendable {
       + output.classes * output.inputSize
   }
 
-  // MARK: Pieces of a step
+  // MARK: Parts of a step
 
   /// Looks embeddings up, [n, E]; drops units if `masks` are given.
   func embed(
@@ -240,13 +241,13 @@ struct Decoder<Element: Scalar>: Sendable {
   }
 }
 
-/// The start of a decoder's batch.
+/// The initial state of a decoder's batch, with its conditions and sources.
 struct DecoderStart<Element: Scalar> {
   /// For each part of the state [batchSize, part], in the order of the batch's layout.
   let state: [MatrixView<Element>]
-  /// X of every sequence, [batchSize, C] in the same order; nil without.
+  /// X of every sequence, [batchSize, C] in the same order; nil without X.
   let condition: MatrixView<Element>?
-  /// For each attention its source.
+  /// The source of each attention.
   let memories: [SourceMemory<Element>]
 }
 
@@ -265,10 +266,10 @@ struct DecoderPass<Element: Scalar> {
 }
 
 extension Decoder {
-  /// The cell is driven step by step because its inputs depend on its states or outputs.
+  /// Whether the cell is driven step by step because its inputs depend on its states or outputs.
   func isStepped(_ options: DecoderOptions) -> Bool { attendsBefore || readsBack(options) }
 
-  /// Outputs of a step are needed for the input of the next.
+  /// Whether the input of a step needs outputs of the previous step.
   func readsBack(_ options: DecoderOptions) -> Bool { shape.inputFeeding || options.teacherForcing < 1 }
 
   /// Runs all steps of a batch. No logits are computed here, unless the model reads its own tokens.
@@ -297,7 +298,7 @@ extension Decoder {
     return pass
   }
 
-  /// The time loop: everything in it depends on the step before.
+  /// The time loop: everything in it depends on the previous step.
   @_specialize(where Element == Float)
   private func runSteps(
     _ pass: DecoderPass<Element>, _ options: DecoderOptions, _ context: LayerContext<Element>
@@ -325,7 +326,7 @@ extension Decoder {
     }
   }
 
-  /// r of the step before, of the sequences still running.
+  /// r of the previous step, for the sequences still running.
   private func previousReadout(_ t: Int, _ pass: DecoderPass<Element>) -> MatrixView<Element> {
     let layout = pass.batch.layout
     return pass.readout.rows(layout.offsets[t - 1]..<layout.offsets[t - 1] + layout.activeCounts[t])
@@ -515,7 +516,7 @@ extension Decoder {
       back, inputs: x, precomputedGradient: work.dEmbedded, into: gradients, context)
   }
 
-  /// Gradient of all contexts: where the cell reads them, columns of its input's gradient, else those of the readout.
+  /// The gradient of all contexts: columns of the cell's input gradient if the cell reads them, otherwise of the readout's.
   private func contextGradient(_ work: BackwardWork) -> MatrixView<Element> {
     if attendsBefore, let dx = work.dInputs { return dx.columns(work.pass.inputs.place(contextColumns)) }
     return work.dJoined.columns(readout.contextColumns)

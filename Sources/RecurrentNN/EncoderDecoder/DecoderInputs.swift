@@ -59,7 +59,7 @@ struct DecoderBatch<Element: Scalar> {
     self.targets = UnsafePointer(targets.baseAddress!)
   }
 
-  /// For each packed row the position of its sequence, [rowCount].
+  /// The position of the sequence of each packed row, [rowCount].
   func positions(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
     let index = arena.words(layout.rowCount, of: Int32.self)
     for t in 0..<layout.steps {
@@ -75,13 +75,13 @@ struct DecoderInputs<Element: Scalar> {
   var embedded: MatrixView<Element>?
   /// Whether the cells have been given E[y] as rows rather than as indexes of the table.
   var embeddedIsRead = false
-  /// The inputs of the steps, [N, ·]: all columns, or those behind the embedding; nil if the cells read only embeddings and
-  /// look them up themselves.
+  /// The inputs of the steps, [N, ·]: all columns, or those after the embedding; nil if the cells read only embeddings
+  /// and look them up themselves.
   var stepped: MatrixView<Element>?
   /// Number of columns of the inputs that are precomputed before the time loop and left out of `stepped`.
   var known = 0
 
-  /// Where columns of the inputs are in `stepped`.
+  /// Returns the columns of `stepped` that hold the given columns of the inputs.
   func place(_ columns: Range<Int>) -> Range<Int> {
     columns.lowerBound - known..<columns.upperBound - known
   }
@@ -90,8 +90,8 @@ struct DecoderInputs<Element: Scalar> {
 extension Decoder {
   // MARK: Forward
 
-  /// The inputs, as far as they are known before the first step, and the trace of the cells: unrolled if they know all of
-  /// them, or else ready for the first step.
+  /// Returns the inputs that are available before the first step, and the trace of the cells. The cells are unrolled if
+  /// all inputs are available, and otherwise ready for the first step.
   func begin(
     _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, _ options: DecoderOptions,
     _ context: LayerContext<Element>
@@ -117,7 +117,7 @@ extension Decoder {
     }
     (inputs.stepped, inputs.known) = (context.arena.matrix(layout.rowCount, inputSize - width), width)
     if isAltered || shape.readout.withInput { inputs.embedded = embeddings(batch, start, context) }
-    // A table of fewer entries than rows is projected in the place of the rows.
+    // A table with fewer entries than rows is projected instead of the rows.
     inputs.embeddedIsRead =
       inputs.embedded != nil && (isAltered || shape.vocabularySize >= layout.rowCount)
     fillCondition(batch, start, inputs, context)
@@ -130,7 +130,7 @@ extension Decoder {
     .indexed(UnsafePointer(batch.inputs), count: batch.layout.rowCount, table: embedding)
   }
 
-  /// E[y] of all rows, X in the place of the first.
+  /// E[y] of all rows, with X in place of the first token.
   private func embeddings(
     _ batch: DecoderBatch<Element>, _ start: DecoderStart<Element>, into place: MatrixView<Element>? = nil,
     _ context: LayerContext<Element>
@@ -155,7 +155,7 @@ extension Decoder {
   /// which depends on seed, training step, sample and time alone. No gradient passes through the choice.
   ///
   /// - Parameters:
-  ///   - previous: r of the step before, [n, R], without dropped units.
+  ///   - previous: r of the previous step, [n, R], without dropped units.
   ///   - x: inputs of all rows; the embeddings of step t are looked up again where a token was replaced.
   func readOwnTokens(
     _ t: Int, _ batch: DecoderBatch<Element>, _ previous: MatrixView<Element>, _ options: DecoderOptions,
@@ -191,7 +191,7 @@ extension Decoder {
           logits: logits.rows(0..<n).logits, inverse_temperature: 1,
           k: options.feedsSamples ? shape.vocabularySize : 1, p: 1, uniform: draws,
           weights: arena.matrix(1, shape.vocabularySize).base, token: chosen.baseAddress!))
-      // A row of nothing but NaN has no choice: its loss will be NaN as well.
+      // A row that is all NaN has no most probable token; its loss will be NaN as well.
       for position in 0..<n where isOwn[position] == 1 && chosen[position] >= 0 {
         batch.inputs[first + position] = chosen[position]
       }
@@ -203,7 +203,7 @@ extension Decoder {
 
   // MARK: Backward
 
-  /// Gradients of the embeddings and of X. Inputs that were not looked up have added theirs already.
+  /// Adds the gradients of the embeddings and of X. Indexed inputs have added theirs already.
   func finishInputs(
     _ work: BackwardWork, _ start: DecoderStartGradient<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>

@@ -7,7 +7,7 @@ public struct EncoderShape: Sendable, Hashable {
   public var input: InputShape
   /// Cells, units of each direction, layers, dropout between layers.
   public var network: NetworkOptions
-  /// Every layer but the lowest reads pairs of steps, see ``PyramidalEncoder``: for long sources.
+  /// Whether every layer but the lowest reads pairs of steps, for long sources; see ``PyramidalEncoder``.
   public var pyramidal: Bool
   /// Probability of dropping a unit of the input vectors, when training.
   public var embeddingDropout: Double
@@ -39,7 +39,7 @@ struct Encoder<Element: Scalar>: Sendable {
   /// The parts of the state that are a layer's hidden states, one for each direction, and its cell states if it has any.
   private let layerParts: [(hidden: [Int], cell: [Int])]
 
-  /// - Parameter sharedTable: a table of embeddings that exists already.
+  /// - Parameter sharedTable: an existing table of embeddings.
   init(
     _ shape: EncoderShape, sharedTable: Parameter?, in builder: inout ParameterLayout.Builder
   ) throws(OptionError) {
@@ -66,10 +66,10 @@ struct Encoder<Element: Scalar>: Sendable {
   }
 
   var outputSize: Int { network.outputSize }
-  /// Number of layers whose final states can be asked for.
+  /// The number of layers whose final states are available.
   var layerCount: Int { layerParts.count }
 
-  /// Weights multiplied for each source step.
+  /// The number of weights multiplied per source step.
   var multipliedWeights: Int {
     network.parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
   }
@@ -80,7 +80,7 @@ struct Encoder<Element: Scalar>: Sendable {
     /// Number of input vectors.
     fileprivate let rowCount: Int
     fileprivate let trace: Unrolled<Element>
-    /// With the masks of the batch.
+    /// The layer context with the masks of the batch.
     let context: LayerContext<Element>
 
     /// The layout of the outputs, sorted by length; those of a pyramid are fewer than the inputs.
@@ -93,7 +93,7 @@ struct Encoder<Element: Scalar>: Sendable {
 
   /// - Parameters:
   ///   - masks: the samples of a batch in training; nil: nothing is dropped.
-  ///   - firstStream: of the masks.
+  ///   - firstStream: the first stream of the masks.
   func forward(
     _ source: InputSequences<Element>, masks: SampleMasks?, firstStream: Int, _ context: LayerContext<Element>
   ) -> Pass {
@@ -109,7 +109,7 @@ struct Encoder<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - outputGradient: [rowCount, outputSize].
-  ///   - stateGradient: of the final states, overwritten; nil: zero.
+  ///   - stateGradient: the gradient of the final states, overwritten; nil: zero.
   func backward(
     _ pass: Pass, outputGradient: MatrixView<Element>, stateGradient: [MatrixView<Element>]? = nil,
     into gradients: ParameterBuffer<Element>
@@ -129,7 +129,7 @@ struct Encoder<Element: Scalar>: Sendable {
   /// The parts of the state that are a layer's hidden states, one for each direction, and its cell states if it has any.
   func stateParts(ofLayer layer: Int) -> (hidden: [Int], cell: [Int]) { layerParts[layer] }
 
-  /// Widths of those parts together.
+  /// The total widths of those parts.
   func stateWidths(ofLayer layer: Int) -> (hidden: Int, cell: Int) {
     let parts = layerParts[layer]
     return (parts.hidden.reduce(0) { $0 + partSizes[$1] }, parts.cell.reduce(0) { $0 + partSizes[$1] })
@@ -142,7 +142,7 @@ extension StateSize {
     if case .stacked(let layers) = self { layers } else { [self] }
   }
 
-  /// Which parts, numbered from `next` on, are hidden states and which are cell states.
+  /// The numbers of the parts that are hidden states and of those that are cell states, counted from `next`.
   func kindsOfParts(from next: inout Int) -> (hidden: [Int], cell: [Int]) {
     switch self {
     case .vector:

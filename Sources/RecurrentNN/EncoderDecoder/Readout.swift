@@ -5,7 +5,7 @@ import Parameters
 /// width] over [s; c; y] in this order, `read.bias` [R].
 struct Readout<Element: Scalar>: Sendable {
   private let hidden: (weight: Parameter, bias: Parameter)?
-  /// Places of s, c and y in the joined vector.
+  /// The columns of s, c and y in the joined vector.
   let outputColumns: Range<Int>
   let contextColumns: Range<Int>
   let inputColumns: Range<Int>
@@ -36,7 +36,7 @@ struct Readout<Element: Scalar>: Sendable {
   var isOutput: Bool { hidden == nil && joinedSize == outputColumns.count }
   var parameters: [Parameter] { hidden.map { [$0.weight, $0.bias] } ?? [] }
 
-  /// Those of s, c and y that there are, with their columns.
+  /// Calls `body` for each of s, c and y that is used, with its columns.
   private func forEachOperand(
     _ s: MatrixView<Element>, _ c: MatrixView<Element>, _ y: MatrixView<Element>?,
     _ body: (MatrixView<Element>, Range<Int>) -> Void

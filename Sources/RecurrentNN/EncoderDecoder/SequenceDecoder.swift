@@ -3,8 +3,8 @@ import Parameters
 
 /// The decoder of an encoder-decoder or a generator, one token at a time, for many rows at once.
 ///
-/// Sources are read and keys projected once. Rows of one sequence share its source; a row keeps its state, what input
-/// feeding hands on, and the weights and coverage that attention asks for.
+/// Sources are read and keys projected once. Rows of one sequence share its source; a row keeps its state, the output
+/// vector for input feeding, and the weights and coverage that attention needs.
 public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
   private let decoder: Decoder<Element>
   private let context: LayerContext<Element>
@@ -16,13 +16,13 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
 
   /// The rows of the last call.
   private var rows: DecoderRows<Element>
-  /// The memory of these rows, and that of the next ones.
+  /// The memory of these rows, and that of the next call's rows.
   private var (arena, spare) = (Arena<Element>(), Arena<Element>())
   private var time = 0
 
   /// - Parameters:
   ///   - count: sequences of the batch.
-  ///   - start: makes the start of the decoder, memories in the given arena, in the order of the sequences.
+  ///   - start: creates the initial state, conditions and sources in the given arena, in the order of the sequences.
   init(
     _ decoder: Decoder<Element>, count: Int, _ context: LayerContext<Element>,
     start: (Arena<Element>, LayerContext<Element>) -> DecoderStart<Element>
@@ -70,7 +70,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
     time += 1
   }
 
-  /// One step of rows that are in the order of the tokens; returns them after it.
+  /// Runs one step of rows in the order of the tokens, and returns the rows after it.
   private func step(
     _ ids: UnsafePointer<Int32>, _ rows: DecoderRows<Element>, _ logits: MatrixView<Element>
   ) -> DecoderRows<Element> {
@@ -125,7 +125,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
 
   public func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>? { attention(ofRow: row, source: 0) }
 
-  /// The same for a source of several; nil without attention or before the first step.
+  /// The attention weights over one of several sources; nil without attention or before the first step.
   public func attention(ofRow row: Int, source: Int) -> UnsafeBufferPointer<Element>? {
     guard time > 0, source < rows.attention.count else { return nil }
     return rows.attention[source].weights(ofRow: row)
@@ -144,16 +144,16 @@ extension MatrixView {
 struct DecoderRows<Element: Scalar> {
   /// The sequence of the batch each row belongs to.
   let sequences: [Int32]
-  /// For each part of the state [rows, part].
+  /// The state, [rows, part] for each part.
   let state: [MatrixView<Element>]
-  /// r of the last step, [rows, R]; of no columns without input feeding.
+  /// r of the last step, [rows, R]; without columns if there is no input feeding.
   let feed: MatrixView<Element>
-  /// For each source.
+  /// The attention state of each source.
   let attention: [AttentionRowState<Element>]
 
   var count: Int { sequences.count }
 
-  /// Rows that continue rows of these, in the given arena.
+  /// Returns rows that continue some of these rows, in the given arena.
   func continued(
     by parents: UnsafeBufferPointer<Int32>, _ memories: [SourceMemory<Element>], in arena: Arena<Element>
   ) -> DecoderRows {

@@ -5,12 +5,12 @@ import Parameters
 /// The encoders of all sources of a model, with the summary c and the states that the decoder starts from.
 struct SourceEncoders<Element: Scalar>: Sendable {
   let encoders: [Encoder<Element>]
-  /// One for each source, or none if the model has no use for c.
+  /// One for each source, or none if the model does not use c.
   let summaries: [ContextSummary<Element>]
   /// Layers of the decoder whose initial state is made from final states; 0 if the bridge doesn't read them.
   private let bridgedLayers: Int
 
-  /// Masks of each source begin at a stream of their own, those of the decoder behind them: room for any stack of layers.
+  /// The first stream of each source's masks; those of the decoder follow. The distance is enough for any stack of layers.
   static func firstStream(ofSource source: Int) -> Int { 1024 * source }
 
   /// Adds `encoder.…`, `encoder2.…`, `summary.…`, `summary2.…`.
@@ -159,8 +159,8 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   /// ADDS the gradients of all parameters.
   ///
   /// - Parameters:
-  ///   - gradient: of c and of the final states.
-  ///   - memories: the source memories attention read, with the gradients of their values; none without attention.
+  ///   - gradient: the gradient of c and of the final states.
+  ///   - memories: the source memories that attention read, with the gradients of their values; none without attention.
   func backward(
     _ pass: Pass, gradient: BridgeInput<Element>,
     memories: [(memory: SourceMemory<Element>, gradient: MatrixView<Element>)],
@@ -208,7 +208,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
 }
 
 extension Encoder {
-  /// The layer at the height of a layer of the decoder: the top one for all above it.
+  /// The encoder layer at the same height as a decoder layer, or the top layer for higher ones.
   func layer(for decoderLayer: Int) -> Int { min(decoderLayer, layerCount - 1) }
   /// The top layer's hidden states.
   var topParts: [Int] { stateParts(ofLayer: layerCount - 1).hidden }

@@ -23,7 +23,7 @@ public struct CharacterShape: Sendable, Hashable {
 ///     w = [h→ after the last character, h← after the first character],   width 2H
 ///
 /// Parameters: `embedding.weight` [characters, E], `rnn.weight_ih_l0`, …, `rnn.weight_ih_l0_reverse`, …: those of a
-/// bidirectional torch.nn.LSTM over the characters. A word without characters has the state zero.
+/// bidirectional torch.nn.LSTM over the characters. A word without characters has the zero state.
 struct CharacterEncoder<Element: Scalar>: Sendable {
   private let table: Parameter
   private let cells: Bidirectional<Element>
@@ -59,7 +59,7 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
     var layout: PackedLayout { unrolled.layout }
   }
 
-  /// The vectors of all distinct words. Nothing is dropped inside of a word.
+  /// The vectors of all distinct words. Nothing is dropped within a word.
   func forward(_ forms: InputSequences<Element>.WordForms, _ context: LayerContext<Element>) -> Trace {
     let (layout, context) = (PackedLayout(lengths: forms.lengths), context.withoutMasks)
     let (rows, ids) = (layout.callerRows(context.arena), context.arena.words(layout.rowCount, of: Int32.self))
@@ -100,6 +100,6 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
 }
 
 extension LayerContext {
-  /// The same context for a part whose rows are not those the masks belong to.
+  /// This context without masks, for a part whose rows are not those that the masks belong to.
   var withoutMasks: LayerContext { LayerContext(parameters: parameters, workspace: workspace) }
 }

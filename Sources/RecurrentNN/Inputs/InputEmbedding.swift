@@ -13,9 +13,9 @@ public enum InputShape: Sendable, Hashable {
 }
 
 /// Replaces token ids by that of the unknown token, so that its vector is trained even if the training data have no unknown
-/// tokens (Kiperwasser & Goldberg 2016, section 4.1, with one rate for all words). The characters of a word stay.
+/// tokens (Kiperwasser & Goldberg 2016, section 4.1, with one rate for all words). The characters of a word are kept.
 public struct WordDropout: Sendable, Hashable {
-  /// Probability to replace an id, when training.
+  /// Probability of replacing an id, when training.
   public var rate: Double
   /// Id of the unknown token.
   public var unknown: Int32
@@ -40,7 +40,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
 
   /// Adds the table `embedding.weight`, drawn from N(0, 1) as torch.nn.Embedding does, and the parameters `characters.…`.
   ///
-  /// - Parameter dropout: probability to drop a unit, in 0..<1.
+  /// - Parameter dropout: probability of dropping a unit, in 0..<1.
   public init(
     _ shape: InputShape, dropout: Double = 0, wordDropout: WordDropout? = nil,
     in builder: inout ParameterLayout.Builder
@@ -66,7 +66,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     }
   }
 
-  /// The same with a table that exists already, [V, E]: `embedding.weight` becomes a second name of it.
+  /// Creates the layer with an existing table, [V, E]: `embedding.weight` becomes a second name of it.
   public init(
     sharing table: Parameter, dropout: Double = 0, wordDropout: WordDropout? = nil,
     in builder: inout ParameterLayout.Builder
@@ -112,10 +112,10 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
 
   // MARK: Forward
 
-  /// The packed rows of a batch. Nothing is looked up here unless units are dropped or characters joined: a layer may project
-  /// the table instead of the rows.
+  /// Returns the packed rows of a batch. Embeddings are looked up here only if units are dropped or characters are
+  /// joined, because a layer may project the table instead of the rows.
   ///
-  /// - Parameter context: with the masks of `layout`, of which stream 0 is used.
+  /// - Parameter context: with the masks of `layout`; stream 0 is used.
   public func forward(
     _ input: InputSequences<Element>, _ layout: PackedLayout, _ context: LayerContext<Element>
   ) -> Trace {
@@ -175,7 +175,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     return UnsafePointer(packed.baseAddress!)
   }
 
-  /// For each packed row the row of its word among the distinct words.
+  /// The row of each packed row's word among the distinct words.
   private func wordRows(
     _ forms: InputSequences<Element>.WordForms, _ words: PackedLayout, _ callerRows: UnsafePointer<Int32>,
     _ count: Int, _ context: LayerContext<Element>
@@ -201,7 +201,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
 
   // MARK: Backward
 
-  /// True if the backward pass wants the gradient of the vectors; an indexed input has added its gradient to the table
+  /// True if the backward pass needs the gradient of the vectors; an indexed input has added its gradient to the table
   /// already, in the layer that read it.
   public func needsGradient(_ trace: Trace) -> Bool {
     if case .dense = trace.output { return trace.ids != nil }

@@ -2,7 +2,7 @@ import NumericKernels
 
 /// A batch of sequences as a caller has them: one after the other in memory, in the caller's order, without padding.
 ///
-/// Models sort them by length themselves (``PackedLayout``), so that a batch costs what its real tokens cost.
+/// Models sort them by length themselves (``PackedLayout``), so that padding costs nothing.
 public struct InputSequences<Element: Scalar> {
   /// The inputs of the steps.
   public enum Content {
@@ -14,7 +14,7 @@ public struct InputSequences<Element: Scalar> {
 
   /// The characters of the words of a batch, each distinct word once.
   public struct WordForms {
-    /// For every token of the batch its word, an index into `forms`, [sum of lengths].
+    /// The word of each token of the batch, as an index into `forms`, [sum of lengths].
     public let index: UnsafePointer<Int32>
     /// Number of characters of each distinct word.
     public let lengths: [Int]
@@ -60,8 +60,8 @@ extension PackedLayout {
   }
 }
 
-/// Which samples a batch consists of: with seed and step the coordinates of all its random numbers, so that masks do
-/// not depend on how samples are spread over ranks.
+/// The samples of a batch. With seed and step they are the coordinates of all its random numbers, so masks do not depend
+/// on how samples are distributed over ranks.
 public struct SampleMasks: Sendable {
   /// The seed of the run.
   public let seed: UInt64
@@ -78,8 +78,8 @@ public struct SampleMasks: Sendable {
 
   /// The coordinates of a packed batch of these samples.
   ///
-  /// - Parameter firstStream: streams of different parts of a model must not overlap: leave a part room for as many as
-  ///   it has layers and two more.
+  /// - Parameter firstStream: streams of different parts of a model must not overlap: reserve two more streams for a part
+  ///   than it has layers.
   func dropout<Element>(
     _ layout: PackedLayout, firstStream: Int, _ arena: Arena<Element>
   ) -> DropoutContext {

@@ -9,7 +9,7 @@ import Parameters
 public struct Bidirectional<Element: Scalar>: SequenceLayer {
   public let forward: any RecurrentCell<Element>
   public let backward: any RecurrentCell<Element>
-  /// Parts of the state that are the forward cell's.
+  /// The number of parts of the state that belong to the forward cell.
   private let forwardParts: Int
 
   /// Throws ``RepeatedCellError`` if both directions are the same cell. Requires equal input sizes.
@@ -23,7 +23,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
     self.init(distinct: forward, backward)
   }
 
-  /// Cells that are known to be distinct.
+  /// Requires cells that are known to be distinct.
   init(distinct forward: any RecurrentCell<Element>, _ backward: any RecurrentCell<Element>) {
     self.forward = forward
     self.backward = backward
@@ -70,7 +70,7 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
       backward.backpropagate(
         unrolled.children[1], outputGradient: dBack, stateGradient: Array(stateGradient[forwardParts...]),
         inputGradient: dInputBack, into: gradients, context)
-      // Cells need contiguous rows; the memory of the other direction is free again.
+      // Cells need contiguous rows; the memory of the other direction can be reused.
       let dAhead =
         forward.outputSize == backward.outputSize
         ? dBack : context.arena.matrix(layout.rowCount, forward.outputSize)

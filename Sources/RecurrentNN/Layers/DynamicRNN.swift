@@ -14,14 +14,14 @@ public struct DynamicRNNResult<Element: Scalar> {
   let steps: Int
   private let trace = Trace()
 
-  /// The backward pass overwrites the caches of the forward pass, so that it can run only once.
+  /// The backward pass overwrites the caches of the forward pass, so it can run only once.
   private final class Trace {
     var isSpent = false
   }
 
-  /// Gradients of inputs [batchSize, steps, inputSize] (zero past the lengths) and initial state, given those
-  /// of the results; the gradients of the parameters are ADDED to `gradients`. To be called at most once,
-  /// before the parameters change.
+  /// Computes the gradients of inputs [batchSize, steps, inputSize] (zero past the lengths) and initial state, given
+  /// those of the results; the gradients of the parameters are ADDED to `gradients`. Call it at most once, before the
+  /// parameters change.
   public func backpropagate(
     outputGradient: Tensor<Element>, stateGradient: CellState<Element>? = nil,
     into gradients: ParameterBuffer<Element>
@@ -33,7 +33,7 @@ public struct DynamicRNNResult<Element: Scalar> {
       outputGradient.shape == outputs.shape,
       "gradient of shape \(outputGradient.shape) for outputs of shape \(outputs.shape)")
     let state = stateGradient ?? .zero(layer.stateSize, batchSize: layout.batchSize)
-    // The views do not keep the arena they point into.
+    // The views do not keep the arena alive.
     return withExtendedLifetime(context) {
       let parts = sortedParts(state, of: layer.stateSize, layout, arena)
       let dInput = arena.matrix(layout.rowCount, layer.inputSize)
@@ -49,7 +49,7 @@ public struct DynamicRNNResult<Element: Scalar> {
 
 /// Runs a cell (or any layer) over whole sequences in one fused call: TensorFlow's tf.nn.dynamic_rnn.
 ///
-/// It equals calling the cell once for each time step, but the input products of all steps are one product,
+/// The results equal those of calling the cell once per time step, but the input products of all steps are one product,
 /// and sequences that have ended cost nothing. No units are dropped: dropout is for models that train with a
 /// ``LayerContext`` of their own.
 ///

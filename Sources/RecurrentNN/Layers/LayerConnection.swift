@@ -22,7 +22,7 @@ enum LayerConnection: Sendable {
   case highway(weight: Parameter, bias: Parameter)
 
   /// Adds the parameters of a connection: for a highway `highway_weight`, drawn from U(±1/√D), and `highway_bias`,
-  /// at first −1, so that a layer passes more of its input than it changes (section 2.2 of the paper).
+  /// initially −1, so that a layer passes more of its input than it changes (section 2.2 of the paper).
   init(
     _ kind: LayerConnectionKind, size: Int, suffix: String, in builder: inout ParameterLayout.Builder
   ) {
@@ -58,7 +58,7 @@ struct StackLevel<Element: Scalar> {
 }
 
 extension LayerConnection {
-  /// Takes memory for the level of a layer.
+  /// Allocates the level of a layer.
   func makeLevel<Element>(
     carried: MatrixView<Element>, read: MatrixView<Element>, computed: MatrixView<Element>,
     _ context: LayerContext<Element>
@@ -93,8 +93,8 @@ extension LayerConnection {
     }
   }
 
-  /// The gradient of the layer's output for some rows, in arena memory or `dOutput` itself, and, overwritten in
-  /// `dCarried`, that of the carried value.
+  /// Returns the gradient of the layer's output for some rows, in arena memory or `dOutput` itself. Overwrites `dCarried`
+  /// with that of the carried value.
   func split<Element>(
     _ level: StackLevel<Element>, rows: Range<Int>, _ dOutput: MatrixView<Element>,
     carried dCarried: MatrixView<Element>, _ context: LayerContext<Element>

@@ -24,7 +24,7 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
     self.init(distinct: layers, dropout: dropout)
   }
 
-  /// Layers that are known to be distinct.
+  /// Requires layers that are known to be distinct.
   init(
     distinct layers: [any SequenceLayer<Element>], dropout: Double, connections: [LayerConnection]? = nil
   ) {
@@ -105,11 +105,11 @@ public struct LayerStack<Element: Scalar>: SequenceLayer {
       from: x, to: y, masks.rows.dropFirst(firstRow), masks.key(stream: position), rate: dropout)
   }
 
-  /// Leads a gradient back through a layer above the lowest, and through dropout and connection around it.
+  /// Propagates a gradient back through a layer above the lowest and its dropout and connection.
   ///
   /// - Parameters:
-  ///   - rows: the rows it is about.
-  ///   - gradient: that of the level's output.
+  ///   - rows: the rows of the gradient.
+  ///   - gradient: the gradient of the level's output.
   ///   - layer: overwrites the gradient of the layer's input, given that of its output.
   /// - Returns: the gradient of the output of the level below, in arena memory.
   func passBack(
@@ -172,8 +172,8 @@ extension Unrolled {
 
 /// Cells stacked into one cell: TensorFlow's MultiRNNCell.
 ///
-/// ``stateSize`` has one entry for each cell, `(128, 128, 128)` for three of 128 units; the state is one
-/// state a cell. The output is that of the top cell.
+/// ``stateSize`` has one entry for each cell, `(128, 128, 128)` for three of 128 units; the state has one state per cell.
+/// The output is that of the top cell.
 public struct StackedCell<Element: Scalar>: RecurrentCell {
   public let cells: [any RecurrentCell<Element>]
   private let stack: LayerStack<Element>

@@ -39,7 +39,7 @@ public struct Linear<Element: Scalar>: Sendable {
     bias = builder.add("bias", [outputSize], initializer)
   }
 
-  /// The same layer with a weight that exists already (tied weights): only `bias` is added.
+  /// Creates the layer with an existing weight (tied weights): only `bias` is added.
   public init(
     sharing weight: Parameter, activation: Activation = .identity, in builder: inout ParameterLayout.Builder
   ) {
@@ -62,8 +62,8 @@ public struct Linear<Element: Scalar>: Sendable {
     }
   }
 
-  /// Given y and dL/dy (which is overwritten with the gradient of the pre-activation): dL/dx into `dx` if
-  /// wanted, overwriting it; the gradients of weight and bias are ADDED.
+  /// Given y and dL/dy (which is overwritten with the gradient of the pre-activation): overwrites `dx`, if given, with
+  /// dL/dx; the gradients of weight and bias are ADDED.
   public func backward(
     _ x: MatrixView<Element>, _ y: MatrixView<Element>, _ dy: MatrixView<Element>,
     inputGradient dx: MatrixView<Element>?, into gradients: ParameterBuffer<Element>,
@@ -77,8 +77,8 @@ public struct Linear<Element: Scalar>: Sendable {
     backward(x, preActivation: dy, inputGradient: dx, into: gradients, context)
   }
 
-  /// The same from the gradient dz of the pre-activation, [N, outputSize]: dx = dz W, overwritten; dW += dzᵀ x; db += Σ dz.
-  /// Nothing is done without `dx` and `gradients`.
+  /// The backward pass from the gradient dz of the pre-activation, [N, outputSize]: dx = dz W, overwritten; dW += dzᵀ x;
+  /// db += Σ dz. Without `dx` and `gradients` it does nothing.
   func backward(
     _ x: MatrixView<Element>, preActivation dz: MatrixView<Element>, inputGradient dx: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
@@ -96,7 +96,7 @@ public struct Linear<Element: Scalar>: Sendable {
       x.shape.count == 2 && x.shape[1] == inputSize,
       "input of shape \(x.shape) for a layer that takes [N, \(inputSize)]")
     let context = LayerContext(parameters: parameters, workspace: Workspace())
-    // The views do not keep what they point into.
+    // The views do not keep the memory they point into alive.
     return withExtendedLifetime(context) {
       let y = context.arena.matrix(x.shape[0], outputSize)
       forward(x.copied(into: context.arena, rows: x.shape[0]), into: y, context)

@@ -1,6 +1,6 @@
 import NumericKernels
 
-/// Ranges of these sizes one behind the other, from 0 on: the columns of joined matrices, the parts of a stack's state.
+/// Consecutive ranges of these sizes, starting at 0: the columns of joined matrices, the parts of a stack's state.
 func consecutiveRanges(_ sizes: [Int]) -> [Range<Int>] {
   var next = 0
   return sizes.map { size in
@@ -9,8 +9,7 @@ func consecutiveRanges(_ sizes: [Int]) -> [Range<Int>] {
   }
 }
 
-/// How a batch of sequences of different lengths lies in memory without padding (PyTorch calls it a packed
-/// sequence).
+/// The memory layout of a batch of sequences of different lengths, without padding (PyTorch calls it a packed sequence).
 ///
 /// Sequences are sorted by length, longest first, so that the sequences still running at a step are a prefix.
 /// Step t has `activeCounts[t]` rows, which begin at row `offsets[t]`; row i of a step belongs to the
@@ -54,7 +53,7 @@ public struct PackedLayout: Sendable, Hashable {
     lengths = sortedLengths
     batchSize = lengths.count
     let steps = lengths.first ?? 0
-    // Arrays of the right length at once: a training step comes here several times.
+    // Arrays are allocated at their final length, because a training step calls this several times.
     var active = [Int](repeating: 0, count: steps)
     var offsets = [Int](repeating: 0, count: steps + 1)
     var count = batchSize
@@ -72,12 +71,12 @@ public struct PackedLayout: Sendable, Hashable {
     self.init(lengths: Array(repeating: steps, count: batchSize))
   }
 
-  /// The layout of sequences half as long, in the same sorted order; of an odd length the larger half.
+  /// The layout of sequences half as long, in the same sorted order; odd lengths are rounded up.
   public var halved: PackedLayout {
     PackedLayout(order: order, sortedLengths: lengths.map { ($0 + 1) / 2 })
   }
 
-  /// The layout of some of the time steps, of the sequences that have not ended before them, in the same order.
+  /// The layout of some of the time steps, for the sequences that have not ended before them, in the same order.
   func segment(_ steps: Range<Int>) -> PackedLayout {
     let running = steps.isEmpty ? batchSize : activeCounts[steps.lowerBound]
     if steps.count == self.steps && running == batchSize { return self }
@@ -91,7 +90,7 @@ public struct PackedLayout: Sendable, Hashable {
 
   /// One value for each step of each of the caller's sequences, in the order of the packed rows, [rowCount].
   ///
-  /// - Parameter sequences: in the caller's order, with the lengths that this layout was made of.
+  /// - Parameter sequences: in the caller's order, with the lengths that this layout was made from.
   public func pack<Value>(_ sequences: [[Value]]) -> [Value] {
     (0..<steps).flatMap { step in (0..<activeCounts[step]).map { sequences[order[$0]][step] } }
   }
@@ -123,7 +122,7 @@ public struct PackedLayout: Sendable, Hashable {
   }
 
   /// The previous state of every row, [rowCount, H], for the weight gradient: a view if all lengths are equal
-  /// (the slabs without the last one are just that), else a copy without the gaps.
+  /// (the slabs without the last one), otherwise a copy without the gaps.
   func previousStates<Element>(_ slabs: MatrixView<Element>, _ arena: Arena<Element>) -> MatrixView<Element> {
     if isUniform { return slabs.rows(0..<rowCount) }
     let previous = arena.matrix(rowCount, slabs.columns)
@@ -134,8 +133,8 @@ public struct PackedLayout: Sendable, Hashable {
     return previous
   }
 
-  /// For every row the row of the same sequence at the mirrored time, [rowCount], in arena memory: it turns sequences
-  /// round, and back.
+  /// The row of the same sequence at the mirrored time for every row, [rowCount], in arena memory. This index reverses
+  /// sequences and is its own inverse.
   func reversal<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
     let index = arena.words(rowCount, of: Int32.self)
     for step in 0..<steps {

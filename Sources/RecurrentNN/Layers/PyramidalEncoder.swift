@@ -2,8 +2,8 @@ import NumericKernels
 import Options
 import Parameters
 
-/// Layers of which every one halves the number of time steps (Chan et al. 2016, "Listen, attend and spell",
-/// equation 5): for long sources, of which a decoder then attends to few states.
+/// Layers that each halve the number of time steps (Chan et al. 2016, "Listen, attend and spell", equation 5), so that a
+/// decoder attends to few states of a long source.
 ///
 ///     x^{l+1}_t = [y^l_{2t}, y^l_{2t+1}],   y^{l+1} = layer(x^{l+1})
 ///
@@ -111,7 +111,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
     return joined
   }
 
-  /// The rows of each step of half the steps, with the rows of the two steps they are made of.
+  /// Calls `body` with the rows of each halved step and the rows of the two steps that it joins.
   private func forEachPair(
     _ layout: PackedLayout, _ half: PackedLayout, _ body: (Range<Int>, Range<Int>, Range<Int>) -> Void
   ) {
@@ -125,7 +125,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
 
   // MARK: Masks
 
-  /// The context of a layer: its masks are those of its own rows, the sample of each and its step in the layer's time.
+  /// The context of a layer, whose masks are those of its own rows: the sample of each row and its step in the layer's time.
   private func masked(
     _ layout: PackedLayout, _ context: LayerContext<Element>, isLowest: Bool
   ) -> LayerContext<Element> {

@@ -8,13 +8,14 @@ public struct NetworkOptions: Options, Hashable {
   /// Units of each cell; in a bidirectional layer, of each direction.
   public var hiddenSize = 256
   public var layers = 1
-  /// Every layer reads the sequences in both directions; its output is twice as wide.
+  /// Whether every layer reads the sequences in both directions; its output is then twice as wide.
   public var bidirectional = false
   /// Probability of dropping a unit between two layers.
   public var dropout = 0.0
-  /// The input of every layer but the lowest is added to its output (Wu et al. 2016, equation 4).
+  /// Whether the input of every layer but the lowest is added to its output (Wu et al. 2016, equation 4).
   public var residual = false
-  /// A learned gate mixes the input of every layer but the lowest with its output (Srivastava et al. 2015, equation 3).
+  /// Whether a learned gate mixes the input of every layer but the lowest with its output (Srivastava et al. 2015,
+  /// equation 3).
   public var highway = false
 
   public init() {}
@@ -64,7 +65,7 @@ public struct NetworkOptions: Options, Hashable {
     }
   }
 
-  /// One layer: a cell, or one for each direction. Its parameters have the suffix `_l` + its number.
+  /// One layer: a cell, or one for each direction. The names of its parameters end in `_l` and its number.
   func makeLayer<Element: Scalar>(
     _ index: Int, inputSize: Int, in builder: inout ParameterLayout.Builder
   ) -> any SequenceLayer<Element> {

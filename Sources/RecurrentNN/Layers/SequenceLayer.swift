@@ -19,14 +19,14 @@ public struct LayerContext<Element: Scalar> {
   /// Scratch memory of the step.
   public var arena: Arena<Element> { workspace.arena }
 
-  /// The same with the masks of the rows from `row` on: for a batch that is processed in pieces.
+  /// This context with the masks of the rows from `row` on, for a batch that is processed in parts.
   func rows(from row: Int) -> LayerContext {
     LayerContext(
       parameters: parameters, workspace: workspace,
       dropout: dropout.map { $0.at(rows: $0.rows.dropFirst(row), firstStream: $0.firstStream) })
   }
 
-  /// A packed copy that the workspace keeps, of the whole weight or of some of its rows or columns.
+  /// The workspace's packed copy of the whole weight or of some of its rows or columns.
   public func packed(
     _ weight: Parameter, rows: Range<Int>? = nil, columns: Range<Int>? = nil, transposed: Bool
   ) -> PackedMatrix<Element> {
@@ -36,7 +36,7 @@ public struct LayerContext<Element: Scalar> {
   /// Drops units in place if there are masks. On a gradient this is the backward pass of dropout.
   ///
   /// - Parameters:
-  ///   - stream: number of the masks' stream.
+  ///   - stream: the number of the stream of the masks.
   ///   - firstRow: row of the batch that is row 0 of `x`.
   func drop(_ x: MatrixView<Element>, rate: Double, stream: Int, firstRow: Int = 0) {
     guard let masks = dropout, rate > 0 else { return }
@@ -52,8 +52,8 @@ public struct LayerContext<Element: Scalar> {
   }
 }
 
-/// The coordinates of all dropout masks of a step: they depend on the run's seed, the step, the sample and
-/// its time step, and on nothing else, so that any number of ranks drops the same units.
+/// The coordinates of all dropout masks of a step: they depend on the run's seed, the step, the sample and its time step
+/// only, so any number of ranks drops the same units.
 public struct DropoutContext {
   public let seed: UInt64
   public let step: UInt64
@@ -100,7 +100,7 @@ public enum SequenceInput<Element: Scalar> {
 
 /// A layer over packed sequences: a cell unrolled over time, a stack of them, or two directions.
 ///
-/// A layer is a value of sizes and parameter handles; it owns no numbers.
+/// A layer is a value of sizes and parameter handles; it does not own parameter values.
 public protocol SequenceLayer<Element>: Sendable {
   associatedtype Element: Scalar
   /// Width of the input vectors.
@@ -140,7 +140,7 @@ public protocol SequenceLayer<Element>: Sendable {
 }
 
 extension SequenceLayer {
-  /// The state zero, for each part of ``stateSize`` a matrix [batchSize, part] in arena memory. It also serves as the
+  /// The zero state: for each part of ``stateSize`` a matrix [batchSize, part] in arena memory. It also serves as the
   /// gradient of a final state that nothing reads.
   public func zeroState(_ batchSize: Int, in arena: Arena<Element>) -> [MatrixView<Element>] {
     stateSize.parts.map { arena.zeros(batchSize, $0) }

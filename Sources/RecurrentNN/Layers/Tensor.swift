@@ -9,7 +9,7 @@ public struct Tensor<Element: Scalar>: Sendable, Equatable {
   /// The elements, the last dimension running fastest.
   public var values: [Element]
 
-  /// Requires as many values as the shape has places.
+  /// Requires as many values as the shape has elements.
   public init(_ shape: [Int], _ values: [Element]) {
     precondition(
       values.count == shape.reduce(1, *), "\(values.count) values for a tensor of shape \(shape)")

@@ -5,7 +5,8 @@ import NumericKernels
 /// All matrices live in the arena of the workspace until its step ends.
 public struct Unrolled<Element: Scalar> {
   public let layout: PackedLayout
-  /// The output of every row, [rowCount, outputSize]. Of a cell that is driven step by step, the rows of the computed steps.
+  /// The output of every row, [rowCount, outputSize]. For a cell that is driven step by step, it holds the rows of the
+  /// computed steps.
   public let output: MatrixView<Element>
   /// The state of every sequence after its last step, in sorted order, one matrix for each part of the state.
   /// Empty while a cell is driven step by step: see ``RecurrentCell/finalState(_:_:)``.
@@ -13,7 +14,7 @@ public struct Unrolled<Element: Scalar> {
   /// The states of all steps, for each part of the state [batchSize + rowCount, part] (see ``PackedLayout``);
   /// empty for layers that are not cells.
   let slabs: [MatrixView<Element>]
-  /// Which part is the hidden state of the top cell.
+  /// The index of the part that is the hidden state of the top cell.
   let topPart: Int
   /// The input of all rows; nil if the cell is driven step by step, because its caller has the inputs.
   var input: SequenceInput<Element>?
@@ -59,9 +60,9 @@ public struct Unrolled<Element: Scalar> {
 public struct BackwardTrace<Element: Scalar> {
   /// The trace of the forward pass.
   public let forward: Unrolled<Element>
-  /// The gradient of the state, [batchSize, part] for each part: before step t of the backward pass that of the
-  /// state after step t, afterwards that of the state before it. Other readers of a state (attention) add their
-  /// gradients here between two steps.
+  /// The gradient of the state, [batchSize, part] for each part: before step t of the backward pass, that of the state
+  /// after step t; afterwards, that of the state before step t. Other readers of a state (attention) add their gradients
+  /// here between two steps.
   public let stateGradient: [MatrixView<Element>]
   /// The backward pass of a single cell.
   var cell: CellBackwardTrace<Element>?

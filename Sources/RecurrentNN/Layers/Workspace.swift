@@ -6,7 +6,7 @@ import Parameters
 /// uses.
 public final class Workspace<Element: Scalar> {
   public let arena = Arena<Element>()
-  /// How the layers multiply.
+  /// The mode of the layers' matrix products.
   public private(set) var mode: ProductMode
 
   private struct Key: Hashable {
@@ -23,13 +23,13 @@ public final class Workspace<Element: Scalar> {
   public var packedBytes: Int { packs.values.reduce(0) { $0 + $1.matrix.packedBytes } }
 
   /// - Parameters:
-  ///   - precision: of the operands of products; everything else is computed in `Element`.
-  ///   - hasOneOrder: products have the same bits with AVX2 and AVX-512, see ``ProductMode/hasOneOrder``.
+  ///   - precision: the precision of the operands of GEMMs; everything else is computed in `Element`.
+  ///   - hasOneOrder: GEMMs have the same bits with AVX2 and AVX-512, see ``ProductMode/hasOneOrder``.
   public init(precision: ProductPrecision = .fp32, hasOneOrder: Bool = false) {
     mode = ProductMode(precision, hasOneOrder: hasOneOrder)
   }
 
-  /// Computes products of single precision as a table says from now on, nil: as the rule says.
+  /// Sets the table that chooses the algorithms of single-precision GEMMs from now on; nil: the built-in rule.
   public func choose(_ table: ProductTable?) {
     mode = ProductMode(mode.precision, choosing: table, hasOneOrder: mode.hasOneOrder)
     for pack in packs.values { pack.matrix.choose(mode) }
@@ -56,8 +56,8 @@ public final class Workspace<Element: Scalar> {
     return matrix
   }
 
-  /// Visits the flat buffer of the parameters block by block, for an update. As soon as a block has been changed, the
-  /// weights in it whose packed copies have been read since the last update are packed again, while they are in cache.
+  /// Visits the flat buffer of the parameters block by block, for an update. After each block, the weights in it whose
+  /// packed copies have been read since the last update are packed again while they are in cache.
   ///
   /// - Parameter change: changes the elements of a range. It is called from the threads of the kernels, for each
   ///   element once.
@@ -72,7 +72,7 @@ public final class Workspace<Element: Scalar> {
       change(block.elements)
       for pack in block.packs.indices { block.packs[pack].matrix.repack(sourceRows: block.rows) }
     }
-    // By index: an iterator would be made on the heap.
+    // Loops over indexes, because an iterator would be allocated on the heap.
     for index in blocks.packs.indices { blocks.packs[index].endRepacking() }
   }
 }
@@ -107,10 +107,10 @@ extension LayerContext {
     NumericKernels.multiply(a, b, transposition, into: c, accumulate: accumulate, mode: workspace.mode)
   }
 
-  /// `c = a W`, or `c = a Wᵀ` if `transposed`; `c +=` if `accumulate`: from a packed copy that is kept, or for many rows from
-  /// the weight itself.
+  /// `c = a W`, or `c = a Wᵀ` if `transposed`; `c +=` if `accumulate`: with a packed copy that is kept, or for many rows
+  /// with the weight itself.
   ///
-  /// - Parameter columns: of W that are multiplied, the others being left out; nil: all.
+  /// - Parameter columns: the columns of W that are multiplied; nil: all.
   public func multiply(
     _ a: MatrixView<Element>, by weight: Parameter, columns: Range<Int>? = nil, transposed: Bool,
     into c: MatrixView<Element>, accumulate: Bool = false
@@ -125,12 +125,12 @@ extension LayerContext {
     }
   }
 
-  /// Products of at least this number of rows are those over all time steps, which run once per update. A packed copy that
-  /// is kept for them would save no packing, and it would take as much memory as the weight. Only packed copies are quantized.
+  /// GEMMs with at least this number of rows cover all time steps and run once per update. Keeping a packed copy for them
+  /// would save no packing, and would take as much memory as the weight. Only packed copies are quantized.
   private var rowsWorthPacking: Int { workspace.mode.precision == .int8 ? .max : 256 }
 }
 
-/// A packed copy of (some rows or columns of) a weight, and of which version of the parameters it is.
+/// A packed copy of (some rows or columns of) a weight, and the version of the parameters that it was made from.
 private final class PackedWeight<Element: Scalar> {
   var matrix: PackedMatrix<Element>
   let parameters: ParameterBuffer<Element>
@@ -157,15 +157,15 @@ private final class PackedWeight<Element: Scalar> {
     version = parameters.version
   }
 
-  /// To be called when an update has visited all rows. A copy that has been read since the last update is now packed from
-  /// the new values. Any other (one that only an evaluation needs) stays out of date until it is read again.
+  /// Call it when an update has visited all rows. A copy that has been read since the last update is now packed from the
+  /// new values. Any other (one that only an evaluation needs) stays out of date until it is read again.
   func endRepacking() {
     matrix.endRepacking()
     version = parameters.version
   }
 }
 
-/// A flat buffer cut into blocks for an update, each with the packed copies that are made of it.
+/// A flat buffer cut into blocks for an update, each with the packed copies that are made from it.
 private struct ParameterBlocks<Element: Scalar> {
   struct Block {
     let elements: Range<Int>

@@ -11,7 +11,7 @@ public struct ContextForm: Sendable, Hashable {
     case initialInput = "initial-input"
     /// c is joined to every input (Cho et al. 2014).
     case everyStep = "every-step"
-    /// A context of its own for every step.
+    /// A separate context for every step.
     case attention
 
     /// Whether the decoder reads c itself.
@@ -27,7 +27,7 @@ public struct ContextForm: Sendable, Hashable {
   }
 
   public var kind: Kind
-  /// The attention, if the context is computed by one.
+  /// The shape of the attention, if the context is computed by attention.
   public var shape: AttentionShape
 
   public init(_ kind: Kind, _ shape: AttentionShape = AttentionShape()) {
@@ -40,7 +40,7 @@ public struct ContextForm: Sendable, Hashable {
   public static func attention(_ shape: AttentionShape) -> ContextForm { ContextForm(.attention, shape) }
 
   package var condition: DecoderCondition { kind.condition }
-  /// The attention; nil without.
+  /// The attention; nil for other kinds of context.
   public var attention: AttentionShape? { kind == .attention ? shape : nil }
 }
 
@@ -52,9 +52,9 @@ public struct EncoderDecoderShape: Sendable, Hashable {
   public var context: ContextForm
   public var summary: SummaryForm
   public var bridge: BridgeShape
-  /// The output layer's weight is the target's embedding.
+  /// Whether the output layer's weight is the target's embedding.
   public var tieOutput: Bool
-  /// Sources and target have one embedding.
+  /// Whether sources and target share one embedding.
   public var shareEmbeddings: Bool
   /// If set, every parameter starts from U(-bound, bound).
   public var uniformInitialization: Double?
@@ -74,12 +74,12 @@ public struct EncoderDecoderShape: Sendable, Hashable {
     self.uniformInitialization = uniformInitialization
   }
 
-  /// c is part of the model.
+  /// Whether c is part of the model.
   package var needsSummary: Bool {
     context.condition != .none || (bridge.form != .zero && bridge.source == .summary)
   }
 
-  /// Stops at a combination that has no meaning.
+  /// Stops the program at an invalid combination of options.
   func requireMeaning() {
     precondition((1...2).contains(sources.count), "\(sources.count) sources: a model has one or two")
     if context.kind == .initialState {
@@ -103,9 +103,9 @@ public struct EncoderDecoderShape: Sendable, Hashable {
 
 /// Pairs of sources and targets, in the caller's order.
 public struct EncoderDecoderBatch<Element: Scalar> {
-  /// For each source of the model as many sequences as there are targets.
+  /// The sequences of each source of the model, as many as there are targets.
   public let sources: [InputSequences<Element>]
-  /// Without begin and end marks, which the model adds.
+  /// The targets without begin and end marks, which the model adds.
   public let targets: TokenSequences
   /// The samples in training; nil: nothing is dropped, and every step reads the true token.
   public let masks: SampleMasks?
@@ -123,7 +123,7 @@ public struct EncoderDecoderBatch<Element: Scalar> {
 ///
 /// Sutskever et al. 2014 (c as initial state), Cho et al. 2014 (c at every step), Bahdanau et al. 2014 (attention).
 /// Parameter names: `encoder.…` (`encoder2.…`), `summary.…`, `bridge.…`, `attention.…` (`attention2.…`), `decoder.…`; see
-/// the layers for what follows.
+/// the layers for the rest of the names.
 public struct EncoderDecoder<Element: Scalar>: Sendable {
   public let shape: EncoderDecoderShape
   public let layout: ParameterLayout
@@ -225,7 +225,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
 
   // MARK: Decoding
 
-  /// The sources of a batch, read and ready to be decoded.
+  /// Reads the sources of a batch and returns a decoder for them.
   ///
   /// - Parameter context: parameters and workspace, which the result keeps.
   public func decoder(

@@ -37,9 +37,9 @@ public struct GeneratorShape: Sendable, Hashable {
   public var condition: GeneratorCondition
   public var form: Form
   public var decoder: DecoderShape
-  /// Initial state: the cell state of an LSTM is made from X as well.
+  /// Initial state: whether the cell state of an LSTM is computed from X as well.
   public var bridgesCell: Bool
-  /// The output layer's weight is the embedding.
+  /// Whether the output layer's weight is the embedding.
   public var tieOutput: Bool
   /// If set, every parameter starts from U(-bound, bound).
   public var uniformInitialization: Double?
@@ -69,7 +69,7 @@ public enum GeneratorConditions<Element: Scalar> {
 /// Sequences with their conditions, in the caller's order.
 public struct GeneratorBatch<Element: Scalar> {
   public let conditions: GeneratorConditions<Element>
-  /// Without begin and end marks, which the model adds.
+  /// The targets without begin and end marks, which the model adds.
   public let targets: TokenSequences
   /// The samples in training; nil: nothing is dropped, and every step reads the true token.
   public let masks: SampleMasks?
@@ -83,8 +83,8 @@ public struct GeneratorBatch<Element: Scalar> {
   }
 }
 
-/// A generator (1-N): from a class or a vector X a sequence of any length; X makes the initial state, or is the first
-/// input, or is part of every input.
+/// A generator (1-N), which writes a sequence of any length from a class or a vector X. X determines the initial state,
+/// is the first input, or is part of every input.
 ///
 /// Parameter names: `condition.weight` [classes, C], `bridge.h_l0.weight` …, `decoder.…` (see the decoder).
 public struct Generator<Element: Scalar>: Sendable {
@@ -128,7 +128,7 @@ public struct Generator<Element: Scalar>: Sendable {
   /// Weights multiplied per token in the forward pass.
   public var multipliedWeights: Int { decoder.multipliedWeights }
 
-  /// X of every sequence, [count, C], in an order of the caller's sequences, with its classes; nil without.
+  /// X of every sequence, [count, C], in the given order of the caller's sequences, with its classes; nil without X.
   private func vectors(
     _ conditions: GeneratorConditions<Element>, order: [Int], _ context: LayerContext<Element>
   ) -> (x: MatrixView<Element>, classes: UnsafePointer<Int32>?)? {
@@ -195,7 +195,7 @@ public struct Generator<Element: Scalar>: Sendable {
 
   // MARK: Decoding
 
-  /// Sequences ready to be written, one for each condition.
+  /// Returns a decoder that writes one sequence per condition.
   ///
   /// - Parameters:
   ///   - count: number of sequences.

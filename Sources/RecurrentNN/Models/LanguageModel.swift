@@ -101,8 +101,8 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   public var stateParts: [Int] { stack.stateParts }
 
   /// Weights multiplied per token in the forward pass: the measure of a step's floating-point operations (six
-  /// times that number for each token, Kaplan et al. 2020, section 2.1). The look-up of an embedding
-  /// multiplies nothing. Of an adaptive softmax all weights count, though most tokens see few of them.
+  /// times that number for each token, Kaplan et al. 2020, section 2.1). An embedding look-up multiplies nothing. All
+  /// weights of an adaptive softmax count, although most tokens use few of them.
   public var multipliedWeights: Int {
     (stack.parameters + output.parameters).filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
   }
@@ -117,9 +117,10 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ///     order of the layout's rows; on return the state after the last step. Gradients are not passed back
   ///     through it (truncated backpropagation through time).
   ///   - labelSmoothing: ε of ``SoftmaxOutput/loss(_:targets:smoothing:gradient:into:_:)``; 0 with an adaptive softmax.
-  ///   - segment: steps between states that are kept for the backward pass, which computes the steps in between a second
-  ///     time (T. Chen et al., "Training deep nets with sublinear memory cost", 2016). Loss and gradient are those without, to
-  ///     rounding; the activations of one segment and a state for each are all there is in memory. nil: keep everything.
+  ///   - segment: the number of steps between states that are kept for the backward pass, which computes the steps in
+  ///     between a second time (T. Chen et al., "Training deep nets with sublinear memory cost", 2016). Loss and
+  ///     gradients are the same up to rounding. Only the activations of one segment and one state per segment are in
+  ///     memory. nil: keep everything.
   ///   - context: parameters, workspace, and the masks of dropout when training. The arena is left as it was.
   @_specialize(where Element == Float)
   public func evaluate(
@@ -139,7 +140,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
       var loss = 0.0
       let dState = stack.zeroState(batch.layout.batchSize, in: context.arena)
       let before = gradients == nil ? [] : statesBefore(parts, state, context)
-      // In order; with gradients from the last part to the first.
+      // Parts run in order, or from last to first with gradients.
       for (part, start) in gradients == nil ? parts.map({ ($0, state) }) : zip(parts, before).reversed() {
         loss += run(part, state: start, labelSmoothing, stateGradient: dState, into: gradients, context)
       }
@@ -150,7 +151,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     }
   }
 
-  /// The state before each part, every one in memory of its own: ``run`` makes it the state after the part.
+  /// The state before each part, each in separate memory, which ``run`` overwrites with the state after the part.
   private func statesBefore(
     _ parts: [LanguageModelBatch<Element>], _ initial: [MatrixView<Element>], _ context: LayerContext<Element>
   ) -> [[MatrixView<Element>]] {
@@ -203,7 +204,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     }
   }
 
-  /// An id outside of the vocabulary would read or write another's memory.
+  /// An id outside the vocabulary would read or write out of bounds.
   private func requireInVocabulary(_ ids: UnsafePointer<Int32>, _ count: Int, lowest: Int32) {
     let bound = Int32(shape.vocabularySize)
     for row in 0..<count {
@@ -212,7 +213,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
     }
   }
 
-  /// The embedded input: looked up here if its units are dropped, else left to the first cell's projection.
+  /// The embedded input: looked up here if its units are dropped, otherwise by the first cell's projection.
   private func input(
     _ batch: LanguageModelBatch<Element>, _ context: LayerContext<Element>
   ) -> SequenceInput<Element> {

@@ -11,12 +11,12 @@ public struct ModelOptions: Options, Hashable {
 
   /// Probability of dropping a unit of the embedding; nil: as `network.dropout`, see `inputDropout`.
   public var embeddingDropout: Double?
-  /// Probability to read an input token as the unknown one in training.
+  /// Probability of reading an input token as the unknown one in training.
   public var wordDropout = 0.0
   /// If set, every parameter starts from U(-initUniform, initUniform).
   public var initUniform: Double?
 
-  /// The output layer and the embedding have one matrix.
+  /// Whether the output layer and the embedding share one matrix.
   public var tieEmbeddings = false
   /// Width of the vectors of characters, with `characterHiddenSize`.
   public var characterEmbeddingSize = 0
@@ -25,9 +25,9 @@ public struct ModelOptions: Options, Hashable {
   public var output = OutputShape.Kind.softmax
   /// Language models: where the clusters of an adaptive softmax begin; empty: one softmax.
   public var adaptiveCutoffs: [Int] = []
-  /// By how much each of those clusters is narrower than the one before.
+  /// The factor by which each of those clusters is narrower than the previous one.
   public var adaptiveFactor = 4.0
-  /// Classifiers.
+  /// Classifiers: how states become one vector.
   public var pooling = Pooling.Kind.last
   /// Decoders: width of the hidden layer before the output layer; 0: none.
   public var readoutSize = 0
@@ -35,26 +35,26 @@ public struct ModelOptions: Options, Hashable {
   public var context = ContextForm.Kind.attention
   public var bridge = BridgeShape.Name.transform
   public var summary = SummaryForm.Kind.last
-  /// With context every-step: c also goes to the output layer.
+  /// With context every-step: whether c is also an input of the output layer.
   public var contextToOutput = false
-  /// Generators.
+  /// Generators: how the condition enters the decoder.
   public var condition = GeneratorShape.Form.everyStep
   /// Also the size of a classifier's attention pooling.
   public var attention = AttentionShape()
-  /// The decoder reads its last output vector as well.
+  /// Whether the decoder also reads its last output vector.
   public var inputFeeding = false
-  /// nil: as the encoder.
+  /// The number of decoder layers; nil: as in the encoder.
   public var decoderLayers: Int?
-  /// nil: as the encoder.
+  /// Units of the decoder's cells; nil: as in the encoder.
   public var decoderHiddenSize: Int?
-  /// nil: as the encoder; see `targetEmbeddingSize`.
+  /// Width of the decoder's embedding; nil: as in the encoder. See `targetEmbeddingSize`.
   public var decoderEmbeddingSize: Int?
 
   public init() {}
 
   /// The dropout of the embedding.
   public var inputDropout: Double { embeddingDropout ?? network.dropout }
-  /// Width of the embedding of what a decoder writes.
+  /// Width of the embedding of a decoder's tokens.
   public var targetEmbeddingSize: Int { decoderEmbeddingSize ?? embeddingSize }
   /// The layers of an encoder, those of a pyramid included.
   public var encoderNetwork: NetworkOptions { network(layers: network.layers + pyramid) }
@@ -65,10 +65,10 @@ public struct ModelOptions: Options, Hashable {
     decoder.bidirectional = false
     return decoder
   }
-  /// Whether a decoder's output vector, or the readout before it, has the contexts beside the decoder's state.
+  /// Whether a decoder's output vector, or the readout before it, reads the contexts as well as the decoder's state.
   public var joinsContext: Bool { context == .attention || contextToOutput }
 
-  /// A single layer has nothing that leads around it.
+  /// A network without connections if it has a single layer, which has nothing to connect.
   private func network(layers: Int) -> NetworkOptions {
     var result = network
     result.layers = layers
@@ -76,7 +76,7 @@ public struct ModelOptions: Options, Hashable {
     return result
   }
 
-  /// The layers are checked where it is known whether there is a decoder.
+  /// The layers are checked by the tasks, which know whether there is a decoder.
   public func check(_ checks: inout OptionChecks<Self>) {
     checks.bound(\.embeddingSize, .within(1...65_536))
     checks.bound(\.pyramid, .within(0...8))

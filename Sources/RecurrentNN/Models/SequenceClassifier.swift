@@ -21,13 +21,13 @@ public struct ClassifierPrediction<Element: Scalar> {
   public enum Output {
     /// The most probable class of each sequence [count], and the probabilities of all [count, classes].
     case classes([Int32], probabilities: [Element])
-    /// [count, size].
+    /// The numbers of each sequence, [count, size].
     case numbers([Element])
   }
 
   public let output: Output
-  /// With attention pooling the weight of each step, sequence after sequence, [sum of lengths]: those of a sequence add up
-  /// to one.
+  /// The weight of each step with attention pooling, sequence after sequence, [sum of lengths]. The weights of a sequence
+  /// add up to one.
   public let attention: [Element]?
 }
 
@@ -36,8 +36,8 @@ public struct ClassifierPrediction<Element: Scalar> {
 ///
 ///     x_t = embedding(input_t),   h_t = layers(x)_t,   y = output(pooling(h_1, …, h_T))
 ///
-/// An empty sequence has the pooled vector zero: it is classified by the output layer's bias alone. Pooling by
-/// ``Pooling/all(steps:)`` has no empty sequences; ``check(lengths:)`` says whether a batch is fit for it.
+/// An empty sequence has a pooled vector of zeros: it is classified by the output layer's bias alone. Pooling by
+/// ``Pooling/all(steps:)`` has no empty sequences; ``check(lengths:)`` throws for a batch that has one.
 ///
 /// Parameter names are those of a PyTorch module with an `embedding`, `characters`, an `rnn`, `attention` and an `output`:
 /// `embedding.weight`, `rnn.weight_ih_l0`, …, `attention.weight`, `attention.bias`, `attention.query`, `output.weight`,
@@ -70,7 +70,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     encoder.multipliedWeights + (layout["attention.weight"]?.count ?? 0)
   }
 
-  /// Throws if the model can't read sequences of these lengths: to be called on data from outside.
+  /// Throws if the model can't read sequences of these lengths. Call it on external data.
   public func check(lengths: [Int]) throws(SequenceLengthError) { try pooling.check(lengths: lengths) }
 
   // MARK: Training and evaluation

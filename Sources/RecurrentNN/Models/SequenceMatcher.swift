@@ -7,7 +7,7 @@ public typealias SequenceMatcherShape = SequenceClassifierShape
 
 /// Pairs of sequences with their targets.
 public struct PairedBatch<Element: Scalar> {
-  /// As many first sequences as second ones.
+  /// The first and the second sequences of the pairs, equally many.
   public let inputs: (first: InputSequences<Element>, second: InputSequences<Element>)
   public let targets: OutputTargets<Element>
   /// The coordinates of the dropout masks; nil for evaluation: nothing is dropped.
@@ -29,8 +29,8 @@ public struct PairedBatch<Element: Scalar> {
 ///     u = pool(layers(embedding(a))),   v = pool(layers(embedding(b)))   with the same parameters
 ///     f = [u; v; |u − v|; u ⊙ v],       y = output(f)
 ///
-/// Conneau et al. 2017, "Supervised Learning of Universal Sentence Representations", its first drawing, with f going to the output layer
-/// directly. Shapes: u, v [pairs, pooled size], f [pairs, 4 × pooled size].
+/// Conneau et al. 2017, "Supervised Learning of Universal Sentence Representations", except that f is a direct input of
+/// the output layer. Shapes: u, v [pairs, pooled size], f [pairs, 4 × pooled size].
 ///
 /// Parameter names are those of a ``SequenceClassifier``: `embedding.weight`, `characters.…`, `rnn.weight_ih_l0`, …,
 /// `attention.…`, `output.weight` [classes, 4 × pooled size], `output.bias`.
@@ -56,12 +56,12 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  /// Throws if the model can't read sequences of these lengths: to be called on data from outside.
+  /// Throws if the model can't read sequences of these lengths. Call it on external data.
   public func check(lengths: [Int]) throws(SequenceLengthError) { try pooling.check(lengths: lengths) }
 
   // MARK: Reading
 
-  /// A side of the pairs as it was read.
+  /// The forward pass of one side of the pairs.
   private struct Reading {
     let pass: Encoder<Element>.Pass
     let pooled: PoolingLayer<Element>.Trace
@@ -84,7 +84,7 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
       pass: pass, pooled: pooled, vectors: vectors, rows: UnsafePointer(rows.baseAddress!))
   }
 
-  /// Adds the gradients of the parameters that read a side, given that of its vectors.
+  /// Adds the gradients of the parameters that read one side, given that of its vectors.
   private func backward(
     _ reading: Reading, gradient: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
@@ -120,7 +120,7 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     return f
   }
 
-  /// The gradients of u and v, given that of f. At u = v that of |u − v| is taken to be 0.
+  /// The gradients of u and v, given that of f. At u = v the gradient of |u − v| is taken to be 0.
   private func vectorGradients(
     _ df: MatrixView<Element>, _ u: MatrixView<Element>, _ v: MatrixView<Element>, _ arena: Arena<Element>
   ) -> (u: MatrixView<Element>, v: MatrixView<Element>) {
@@ -157,7 +157,8 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     let arena = context.arena
     return arena.scoped {
       let first = read(batch.inputs.first, masks: batch.masks, context)
-      // Samples count up from 0, those of the second sequences down from the largest: no two have the same masks.
+      // The first sequences are numbered from 0 upward, the second ones from the largest number downward, so no two share
+      // masks.
       let otherMasks = batch.masks.map {
         SampleMasks(seed: $0.seed, step: $0.step, samples: $0.samples.map { UInt32.max - $0 })
       }

@@ -16,7 +16,7 @@ public struct SequenceNetworkShape: Sendable, Hashable {
     self.uniformInitialization = uniformInitialization
   }
 
-  /// The stream of the masks before the output layer, behind those of the layers.
+  /// The stream of the masks before the output layer, after those of the layers.
   var outputStream: Int { encoder.network.layers }
 }
 
@@ -37,7 +37,7 @@ public enum TaggerPrediction<Element: Scalar> {
   case classes([Int32])
   /// The probability of each bit, [sum of lengths, bits].
   case bits([Element])
-  /// [sum of lengths, size].
+  /// The numbers of each step, [sum of lengths, size].
   case numbers([Element])
 }
 

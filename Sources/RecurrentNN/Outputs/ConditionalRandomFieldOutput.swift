@@ -3,14 +3,14 @@ import NumericKernels
 import Parameters
 
 /// An output layer that scores the tags of a sequence together: a linear-chain conditional random field (Lafferty et al.
-/// 2001) over the emissions e_t = W h_t + b, as Lample et al. 2016, section 2.2, put it on a recurrent network.
+/// 2001) over the emissions e_t = W h_t + b, as Lample et al. 2016, section 2.2, use it on top of a recurrent network.
 ///
 ///     s(y) = start_{y_1} + Σ_t e_{t, y_t} + Σ_t A_{y_{t-1}, y_t} + end_{y_T}
 ///     L = log Σ_{y'} exp s(y') - s(y)
 ///
 /// Shapes: h [N, inputSize], `output.weight` [tags, inputSize], `output.bias` [tags], `crf.start_transitions` and
-/// `crf.end_transitions` [tags], `crf.transitions` [from, to]. If steps have no target, the likelihood is that of all paths
-/// which agree with the other targets.
+/// `crf.end_transitions` [tags], `crf.transitions` [from, to]. If steps have no target, the likelihood is that of all
+/// paths that agree with the known targets.
 ///
 /// The sum over all paths is the forward algorithm in log space; its gradient consists of the probabilities of tags and of pairs of
 /// tags, by the recursion from the last step to the first.
@@ -37,7 +37,7 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
     }
   }
 
-  /// The field over some emissions.
+  /// The CRF over some emissions.
   private func field(
     _ emissions: MatrixView<Element>, _ layout: PackedLayout, _ context: LayerContext<Element>
   ) -> rnd_crf {
@@ -53,7 +53,7 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
   ///   - h: the packed rows, [layout.rowCount, inputSize].
   ///   - targets: [layout.rowCount]; below zero for a step whose tag is unknown.
   ///   - dh: overwritten with the gradient of h if given.
-  ///   - gradients: those of all parameters are ADDED here if given, which they are if `dh` is.
+  ///   - gradients: the gradients of all parameters are ADDED here if given; required with `dh`.
   public func loss(
     _ h: MatrixView<Element>, _ layout: PackedLayout, targets: UnsafePointer<Int32>,
     gradient dh: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,

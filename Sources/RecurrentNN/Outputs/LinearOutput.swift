@@ -37,7 +37,7 @@ public struct LinearOutput<Element: Scalar>: Sendable {
   ///   - h: [N, inputSize].
   ///   - targets: [N, size]. Rows of bits that begin with a number below zero are skipped.
   ///   - dh: overwritten with the gradient of h if given.
-  ///   - gradients: those of weight and bias are ADDED here if given.
+  ///   - gradients: the gradients of weight and bias are ADDED here if given.
   public func loss(
     _ h: MatrixView<Element>, targets: MatrixView<Element>, gradient dh: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>

@@ -107,13 +107,13 @@ enum OutputLayer<Element: Scalar>: Sendable {
   ///
   /// - Parameters:
   ///   - top: [N, inputSize].
-  ///   - layout: of the steps; only a CRF needs it.
+  ///   - layout: the layout of the steps; only a CRF needs it.
   ///   - targets: in the caller's order.
-  ///   - callerRows: for each row of `top` the caller's row, [N].
+  ///   - callerRows: the caller's row for each row of `top`, [N].
   ///   - smoothing: label smoothing ε of a softmax (Szegedy et al. 2016, section 7): the target is 1 - ε of its class and ε spread
-  ///     evenly over all classes. Other outputs have none.
+  ///     evenly over all classes. 0 for other outputs.
   ///   - dTop: overwritten with the gradient of `top` if given.
-  ///   - gradients: those of the parameters are ADDED here if given.
+  ///   - gradients: the gradients of the parameters are ADDED here if given.
   func loss(
     _ top: MatrixView<Element>, _ layout: PackedLayout, targets: OutputTargets<Element>,
     at callerRows: UnsafePointer<Int32>, smoothing: Double, gradient dTop: MatrixView<Element>?,
@@ -187,7 +187,7 @@ func inCallerOrder<Element>(_ matrix: MatrixView<Element>, _ rows: UnsafePointer
   }
 }
 
-/// The same for one class per row.
+/// The classes of the rows in the caller's order: the class of row r becomes that of row `rows[r]`.
 func inCallerOrder(_ classes: UnsafeMutableBufferPointer<Int32>, _ rows: UnsafePointer<Int32>) -> [Int32] {
   var result = [Int32](repeating: 0, count: classes.count)
   for row in classes.indices { result[Int(rows[row])] = classes[row] }

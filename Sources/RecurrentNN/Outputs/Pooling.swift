@@ -3,11 +3,11 @@ import NumericKernels
 import Options
 import Parameters
 
-/// How the states of a sequence become one vector.
+/// The way the states of a sequence become one vector.
 public struct Pooling: Sendable, Hashable {
   public enum Kind: String, OptionChoice {
-    /// The output after the last step; of a bidirectional network that of each direction after its own last step, side by
-    /// side (torch's h_n).
+    /// The output after the last step; for a bidirectional network, that of each direction after its own last step, side
+    /// by side (torch's h_n).
     case last
     /// The mean over the steps.
     case mean
@@ -20,7 +20,7 @@ public struct Pooling: Sendable, Hashable {
   }
 
   public var kind: Kind
-  /// Attention: units of its layer. All: steps of a sequence.
+  /// Attention: the units of its layer. All: the number of steps of a sequence.
   public var size: Int
 
   public init(_ kind: Kind, size: Int = 0) { (self.kind, self.size) = (kind, size) }
@@ -32,13 +32,13 @@ public struct Pooling: Sendable, Hashable {
   public static func all(steps: Int) -> Pooling { Pooling(.all, size: steps) }
 }
 
-/// A sequence that is not as long as a model needs it.
+/// A sequence does not have the length that a model requires.
 public struct SequenceLengthError: Error, Hashable, CustomStringConvertible {
   /// Number of the sequence in the batch, from 0.
   public let sequence: Int
-  /// Its steps.
+  /// The number of steps of the sequence.
   public let length: Int
-  /// The steps that the model reads.
+  /// The number of steps that the model reads.
   public let steps: Int
 
   public init(sequence: Int, length: Int, steps: Int) {
@@ -55,7 +55,7 @@ public struct SequenceLengthError: Error, Hashable, CustomStringConvertible {
   }
 }
 
-/// The states of each sequence made into one vector of ``outputSize`` numbers. An empty sequence has the vector zero
+/// Pools the states of each sequence into one vector of ``outputSize`` numbers. An empty sequence has a vector of zeros
 /// (except with ``Pooling/all(steps:)``, which has no empty sequences).
 struct PoolingLayer<Element: Scalar>: Sendable {
   let pooling: Pooling
@@ -149,7 +149,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
     }
   }
 
-  /// For each direction its columns, and for each sequence that is not empty the row of its last step.
+  /// The columns of each direction, and the row of the last step of each sequence that is not empty.
   private func ends(
     _ layout: PackedLayout, _ arena: Arena<Element>
   ) -> [(columns: Range<Int>, rows: UnsafePointer<Int32>)] {
@@ -165,7 +165,8 @@ struct PoolingLayer<Element: Scalar>: Sendable {
 
   // MARK: Backward
 
-  /// Overwrites `dh` [layout.rowCount, inputSize] with the gradient of the states, and adds to those of the parameters.
+  /// Overwrites `dh` [layout.rowCount, inputSize] with the gradient of the states, and adds to the gradients of the
+  /// parameters.
   func backward(
     _ trace: Trace, _ h: MatrixView<Element>, _ layout: PackedLayout, gradient dPooled: MatrixView<Element>,
     states dh: MatrixView<Element>, into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>

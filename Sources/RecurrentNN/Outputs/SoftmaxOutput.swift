@@ -41,22 +41,23 @@ public struct SoftmaxOutput<Element: Scalar>: VocabularyOutput {
     (weight, bias) = (linear.weight, linear.bias)
   }
 
-  /// The same without `bias`.
+  /// Adds only `weight` to a layout, drawn from U(±1/√inputSize).
   init(withoutBias inputSize: Int, classes: Int, in builder: inout ParameterLayout.Builder) {
     weight = builder.add(
       "weight", [classes, inputSize], .uniform(1 / Double(inputSize).squareRoot()))
     bias = nil
   }
 
-  /// The same with a weight that exists already, [classes, inputSize] (tied weights): only `bias` is added.
+  /// Creates the layer with an existing weight, [classes, inputSize] (tied weights): only `bias` is added.
   public init(sharing table: Parameter, in builder: inout ParameterLayout.Builder) {
     let linear = Linear<Element>(sharing: table, in: &builder)
     (weight, bias) = (linear.weight, linear.bias)
   }
 
-  /// Elements of logits computed at a time: a block is written by the product, turned into its gradient in place, and read
-  /// by two products. Each block packs the table anew and adds to the table's gradient, which costs more than what a
-  /// lower block gains by staying in cache: 20 MB measured up to 3 % faster steps than 8 MB, and less than 1 % than 16.
+  /// The number of logits computed at a time. A block is written by one GEMM, turned into its gradient in place, and read
+  /// by two GEMMs. Each block packs the table again and adds to the table's gradient, which costs more than a smaller
+  /// block gains by staying in cache. Measured steps were up to 3 % faster with 20 MB than with 8 MB, and less than 1 %
+  /// faster than with 16 MB.
   private static var logitsPerBlock: Int { 4 << 20 }
 
   /// Cross-entropy of softmax(W h + b) against the targets, summed over the rows, nats.
@@ -67,7 +68,7 @@ public struct SoftmaxOutput<Element: Scalar>: VocabularyOutput {
   ///   - smoothing: label smoothing ε (Szegedy et al. 2016, section 7): the target is (1 - ε) of its class and ε spread
   ///     evenly over all classes.
   ///   - dh: overwritten with the gradient of h if given.
-  ///   - gradients: those of weight and bias are ADDED here if given.
+  ///   - gradients: the gradients of weight and bias are ADDED here if given.
   @_specialize(where Element == Float)
   public func loss(
     _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, smoothing: Double = 0,
@@ -75,7 +76,7 @@ public struct SoftmaxOutput<Element: Scalar>: VocabularyOutput {
     _ context: LayerContext<Element>
   ) -> Double {
     let table = context.parameters.matrix(weight)
-    // Blocks of equal height: a low one would pay as much for packing the table as a high one.
+    // Blocks have equal numbers of rows, because a small block would cost as much packing of the table as a large one.
     let most = max(64, Self.logitsPerBlock / classes)
     let blocks = max(1, (h.rows + most - 1) / most)
     let blockRows = max(1, (h.rows + blocks - 1) / blocks)
@@ -101,7 +102,7 @@ public struct SoftmaxOutput<Element: Scalar>: VocabularyOutput {
     }
   }
 
-  /// Overwrites `logits` [N, classes] with W h + b. The weight is packed once and kept: for generation, which comes here
+  /// Overwrites `logits` [N, classes] with W h + b. The weight is packed once and kept: for generation, which calls this
   /// for every token.
   @_specialize(where Element == Float)
   public func logits(
@@ -117,17 +118,18 @@ public struct SoftmaxOutput<Element: Scalar>: VocabularyOutput {
 /// skip.
 ///
 /// The head is a softmax over the `cutoffs[0]` most frequent classes and one entry for each cluster. Cluster k holds the
-/// classes from `cutoffs[k]` up to the next cutoff (the last: up to `classes`), seen through a projection that is narrower by
-/// a further `factor`:
+/// classes from `cutoffs[k]` up to the next cutoff (the last: up to `classes`), with a projection that is narrower by
+/// another `factor`:
 ///
 ///     p(v) = head(v)                              for v < cutoffs[0]
 ///     p(v) = head(cutoffs[0] + k) · tail_k(v)     for v in cluster k
 ///     head = softmax(W_h h),   tail_k = softmax(V_k U_k h)
 ///
-/// Probabilities are exact and sum to one: this is another model, no approximation. Classes must be numbered by falling
-/// frequency, as vocabularies are. É. Grave et al., "Efficient softmax approximation for GPUs", ICML 2017; parameters,
-/// names and the absence of biases are those of torch.nn.AdaptiveLogSoftmaxWithLoss: `head.weight`
-/// [cutoffs[0] + clusters, H], `tail.k.0.weight` (U_k) [H / factor^(k+1), H], `tail.k.1.weight` (V_k) [size_k, H / factor^(k+1)].
+/// Probabilities are exact and sum to one: this is a different model, not an approximation. Classes must be numbered by
+/// falling frequency, as vocabularies are. É. Grave et al., "Efficient softmax approximation for GPUs", ICML 2017;
+/// parameters, names and the absence of biases are those of torch.nn.AdaptiveLogSoftmaxWithLoss: `head.weight`
+/// [cutoffs[0] + clusters, H], `tail.k.0.weight` (U_k) [H / factor^(k+1), H], `tail.k.1.weight` (V_k)
+/// [size_k, H / factor^(k+1)].
 public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
   /// A cluster of rare classes.
   private struct Cluster: Sendable {
@@ -150,7 +152,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
   ///
   /// - Parameters:
   ///   - cutoffs: see ``areCutoffs(_:of:)``.
-  ///   - factor: by how much each cluster is narrower than the one before, at least 1.
+  ///   - factor: the factor by which each cluster is narrower than the previous one, at least 1.
   public init(
     inputSize: Int, classes: Int, cutoffs: [Int], factor: Double = 4,
     in builder: inout ParameterLayout.Builder
@@ -196,7 +198,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
   ///   - targets: [N]; rows whose target is below zero are skipped.
   ///   - smoothing: 0; an adaptive softmax has no label smoothing.
   ///   - dh: overwritten with the gradient of h if given.
-  ///   - gradients: those of the parameters are ADDED here if given.
+  ///   - gradients: the gradients of the parameters are ADDED here if given.
   public func loss(
     _ h: MatrixView<Element>, targets: UnsafePointer<Int32>, smoothing: Double = 0,
     gradient dh: MatrixView<Element>?, into gradients: ParameterBuffer<Element>?,
@@ -217,7 +219,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
     }
   }
 
-  /// The entry of the head that a class is, or is behind.
+  /// The entry of the head for a class or for its cluster.
   private func headClass(_ target: Int32) -> Int32 {
     guard Int(target) >= shortlist else { return target }
     let cluster = clusters.firstIndex { $0.classes.contains(Int(target)) } ?? 0
@@ -249,7 +251,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
       projected, targets: own, gradient: dProjected, into: gradients, context)
     if let dh, let dProjected, let gradients {
       context.multiply(dProjected, x, .left, into: gradients.matrix(cluster.projection), accumulate: true)
-      // x is no longer needed: its memory takes its gradient.
+      // x is no longer needed: its memory is reused for its gradient.
       context.packed(cluster.projection, transposed: false).multiply(dProjected, into: x, accumulate: false)
       dh.scatterAddRows(x, at: index)
     }

@@ -40,8 +40,8 @@ public final class BasicRNNCell: SingleTensorFlowCell {
 ///     new_c = c ∘ σ(f + forget_bias) + σ(i) ∘ tanh(j)
 ///     new_h = tanh(new_c) ∘ σ(o)
 ///
-/// The output is new_h, the state both. `forgetBias` is added at run time and is 1 by default. The columns of the kernel
-/// are in the order i j f o.
+/// The output is new_h; the state is both. `forgetBias` is added at run time and is 1 by default. The columns of the
+/// kernel are in the order i j f o.
 public final class BasicLSTMCell: SingleTensorFlowCell {
   public let numUnits: Int
   public let forgetBias: Float
@@ -83,7 +83,7 @@ protocol SingleTensorFlowCell: TensorFlowCell {
   associatedtype Cell: RecurrentCell where Cell.Element == Float
   var weights: LazyWeights<Cell> { get set }
 
-  /// The state in the form of ``RecurrentCell``, and back.
+  /// Converts the state to the form of ``RecurrentCell``, and back.
   func cellState(_ state: State) -> CellState<Float>
   func state(_ state: CellState<Float>) -> State
 }
@@ -116,12 +116,12 @@ extension SingleTensorFlowCell {
 
 /// The weights of one TensorFlow-style cell, made when the width of the input is known.
 ///
-/// TensorFlow keeps one `kernel` [inputSize + numUnits, gates · numUnits], which the joined vector [input, state] is
-/// multiplied with, and one `bias`. Inside they are the parameters of a ``RecurrentCell``: the kernel's upper rows are
-/// `weight_ih`, its lower ones `weight_hh`, each transposed and in another order of gates; `bias_hh` stays zero.
+/// TensorFlow keeps one `kernel` [inputSize + numUnits, gates · numUnits], by which the joined vector [input, state] is
+/// multiplied, and one `bias`. Internally they are the parameters of a ``RecurrentCell``: the kernel's upper rows are
+/// `weight_ih`, its lower ones `weight_hh`, each transposed and with the gates in a different order; `bias_hh` stays zero.
 struct LazyWeights<Cell: RecurrentCell> where Cell.Element == Float {
   let numUnits: Int
-  /// For every block of columns of the kernel the gate of the cell it belongs to.
+  /// The gate of the cell for every block of columns of the kernel.
   private let gates: [Int]
   private let seed: UInt64
   private let makeCell: @Sendable (_ inputSize: Int, inout ParameterLayout.Builder) -> Cell
@@ -139,7 +139,7 @@ struct LazyWeights<Cell: RecurrentCell> where Cell.Element == Float {
   }
 
   /// The cell with its weights. The first call makes them: the kernel by Glorot's uniform rule over all its rows and
-  /// columns, the bias zero, as TensorFlow's variables begin.
+  /// columns, the bias zero, as in TensorFlow.
   mutating func cell(inputSize: Int, layer: Int) -> (cell: Cell, parameters: ParameterBuffer<Float>) {
     if let made {
       precondition(
@@ -150,7 +150,7 @@ struct LazyWeights<Cell: RecurrentCell> where Cell.Element == Float {
     let bound = (6 / Double(inputSize + numUnits + gates.count * numUnits)).squareRoot()
     var builder = ParameterLayout.Builder(initializeAllUniform: bound)
     let cell = makeCell(inputSize, &builder)
-    // Layers of one seed begin with different weights.
+    // Layers with the same seed start with different weights.
     let layerSeed = seed &+ UInt64(layer) &* 0x9E37_79B9_7F4A_7C15
     let parameters = ParameterBuffer<Float>(builder.build(), seed: layerSeed)
     for bias in cell.parameters[2...] { parameters.elements(bias).update(repeating: 0) }

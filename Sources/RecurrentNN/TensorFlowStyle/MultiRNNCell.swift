@@ -1,11 +1,11 @@
 import NumericKernels
 
-/// TensorFlow's MultiRNNCell: cells on top of each other as one cell, whose state is one state for each layer.
+/// TensorFlow's MultiRNNCell: stacked cells as one cell, whose state has one state per layer.
 ///
 /// All cells are of one kind; ``StackedCell`` takes different ones.
 public final class MultiRNNCell<Cell: TensorFlowCell>: TensorFlowCell {
   public let cells: [Cell]
-  /// Number of the lowest cell's layer.
+  /// The layer number of the lowest cell.
   public var layer = 0 {
     didSet { numberLayers() }
   }
@@ -28,7 +28,7 @@ public final class MultiRNNCell<Cell: TensorFlowCell>: TensorFlowCell {
     numberLayers()
   }
 
-  /// Cells that are made alike begin with different weights.
+  /// Cells created with the same arguments start with different weights.
   private func numberLayers() {
     var next = layer
     for cell in cells {

@@ -1,12 +1,12 @@
 import NumericKernels
 
-/// A cell as TensorFlow 1 has it: an object that owns its weights and makes them when it is first called, for
-/// only then the width of its input is known.
+/// A cell as TensorFlow 1 has it: an object that owns its weights and creates them when it is first called, when the
+/// width of its input is known.
 ///
 ///     let (output, nextState) = cell.call(inputs, state)
 ///
-/// These classes are for reading along with texts on TensorFlow. Networks that are trained are made of the value
-/// types below them (``RecurrentCell``, ``LayerStack``), whose parameters lie in one buffer.
+/// These classes are for following texts on TensorFlow. Networks for training consist of the underlying value types
+/// (``RecurrentCell``, ``LayerStack``), whose parameters lie in one buffer.
 public protocol TensorFlowCell: AnyObject {
   /// The state of a batch: a tensor [batchSize, numUnits], an ``LSTMStateTuple``, or one of these for each layer.
   associatedtype State
@@ -15,7 +15,7 @@ public protocol TensorFlowCell: AnyObject {
   var stateSize: StateSize { get }
   /// Width of the output.
   var outputSize: Int { get }
-  /// Number of the layer in a stack; with the seed it decides the first weights. To be set before the first call.
+  /// Number of the layer in a stack; with the seed it determines the initial weights. Set it before the first call.
   var layer: Int { get set }
   /// The single cells this one is made of.
   var singleCells: [AnyObject] { get }
@@ -23,15 +23,15 @@ public protocol TensorFlowCell: AnyObject {
   /// The all-zero state for a batch.
   func zeroState(batchSize: Int) -> State
 
-  /// One time step.
+  /// Runs one time step.
   ///
   /// - Parameters:
-  ///   - inputs: [batchSize, inputSize]; the first call decides what inputSize is.
+  ///   - inputs: [batchSize, inputSize]; the first call determines inputSize.
   ///   - state: the state before the step.
   /// - Returns: the output [batchSize, outputSize] and the state after the step.
   func call(_ inputs: Tensor<Float>, _ state: State) -> (output: Tensor<Float>, state: State)
 
-  /// All time steps, as ``dynamicRNN(_:_:sequenceLengths:initialState:)`` says.
+  /// Runs all time steps, see ``dynamicRNN(_:_:sequenceLengths:initialState:)``.
   func callAll(
     _ inputs: Tensor<Float>, sequenceLengths: [Int]?, initialState: State
   ) -> (outputs: Tensor<Float>, state: State)
