@@ -2,7 +2,7 @@
 /// vocabularies are compared with those of Python programs.
 ///
 /// Swift's own `String` and `Character` are not used on data: they treat canonically equivalent texts as
-/// equal, and join a space and the combining mark after it into one character.
+/// equal, and combine a space and the following combining mark into one character.
 
 /// The scalar values of UTF-8. Bytes that are not UTF-8 become U+FFFD.
 public func scalars(ofUTF8 bytes: some Collection<UInt8>) -> [UInt32] {
@@ -28,8 +28,8 @@ public func isPythonWhiteSpace(_ scalar: UInt32) -> Bool {
 
 // MARK: - Lower case
 
-/// The text in lower case, scalar for scalar what Python's `str.lower` returns: Unicode's full mapping, in
-/// which a capital sigma at the end of a word becomes ς.
+/// The text in lower case, with the same scalars that Python's `str.lower` returns: Unicode's full mapping, in which a
+/// capital sigma at the end of a word becomes ς.
 public func lowercased(_ text: [UInt32]) -> [UInt32] {
   var result: [UInt32] = []
   result.reserveCapacity(text.count)
@@ -49,7 +49,7 @@ public func lowercased(_ text: [UInt32]) -> [UInt32] {
   return result
 }
 
-/// The same for UTF-8. Bytes that are not UTF-8 become U+FFFD.
+/// Lower-cases UTF-8 text in the same way. Bytes that are not UTF-8 become U+FFFD.
 ///
 /// White space ends the context of a sigma, so a line may be split into words before or after.
 public func lowercased(utf8 text: some Collection<UInt8>) -> [UInt8] {
