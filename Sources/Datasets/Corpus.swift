@@ -1,6 +1,6 @@
 // Its own file: streams and examples share it.
 
-/// The data of a run: what it learns from, what it is evaluated on, and how they became tokens.
+/// The data of a run: the training data, the evaluation data, and the encoding that turned them into tokens.
 public struct Corpus<Data: Dataset>: Sendable {
   public let encoding: DataEncoding
   public let train: Data
@@ -15,7 +15,7 @@ public struct Corpus<Data: Dataset>: Sendable {
     return hash.value
   }
 
-  /// Notes for the user on how the data were read, one line each.
+  /// Notes for the user about the data that were read, one line each.
   public var warnings: [String] {
     rareTokens + train.warnings(of: "training data") + (valid?.warnings(of: "validation data") ?? [])
       + (test?.warnings(of: "test data") ?? [])
@@ -23,7 +23,7 @@ public struct Corpus<Data: Dataset>: Sendable {
 }
 
 extension Corpus {
-  /// A warning for each text of which no token is frequent enough for the vocabulary.
+  /// A warning for each text without any token that is frequent enough for the vocabulary.
   fileprivate var rareTokens: [String] {
     let vocabularies = [("text", encoding.stream), ("source", encoding.source), ("target", encoding.target)]
     return vocabularies.compactMap { name, vocabulary in

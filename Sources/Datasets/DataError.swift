@@ -2,17 +2,17 @@
 public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   /// No such file.
   case missing(path: String)
-  /// A directory or a device where a regular file belongs.
+  /// The path is a directory or a device instead of a regular file.
   case notAFile(path: String)
-  /// The system refused to open or read the file; its own words.
+  /// The file could not be opened or read, with the system's message.
   case unreadable(path: String, reason: String)
   /// Two passes over the file saw different text.
   case changed(path: String)
-  /// No token at all.
+  /// The text has no tokens.
   case empty(name: String)
-  /// Fewer than two tokens: nothing to predict.
+  /// The text has fewer than two tokens, so there is nothing to predict.
   case tooShort(name: String, tokens: Int)
-  /// A part cut off by a fraction is too small to use.
+  /// A part that a fraction splits off is too small to use.
   case splitTooSmall(name: String, part: String, tokens: Int, fraction: Double)
   /// A vocabulary file is wrong at `line` (from 1).
   case badVocabulary(path: String, line: Int, problem: String)
@@ -20,17 +20,17 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   case tooFewTokens(name: String, tokens: Int, streams: Int, steps: Int, wholeChunks: Bool)
   /// Something is wrong in `line` (from 1) of a file.
   case line(name: String, line: Int, problem: LineProblem)
-  /// A file without a single usable example.
+  /// The file has no usable example.
   case noExamples(name: String)
-  /// An input that is given alone, not in a file of lines, can't be read.
+  /// An input that is not a line of a file can't be read.
   case input(name: String, reason: String)
-  /// Too few different sources to cut off this share of them.
+  /// There are too few different sources to split off this share of them.
   case noSplit(name: String, sources: Int, fraction: Double)
-  /// A format, a unit of tokens or a pair of files that a task can't use.
+  /// A task can't use the format, token unit or pair of files.
   case unsupported(format: DataFormat, reason: String)
-  /// A subword model can't be made, read or used; the library's own words where it has some.
+  /// A subword model can't be trained, read or used, with the library's message if there is one.
   case subwordModel(name: String, reason: String)
-  /// A generator has fewer different examples than were asked for.
+  /// A generator has fewer different examples than requested.
   case tooFewDifferent(task: String, wanted: Int, found: Int)
 
   /// The program's exit code: 66 input missing, 65 bad data, 74 read failed.
@@ -84,35 +84,35 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
 public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   /// The byte of the line (from 0) that doesn't continue UTF-8 text.
   case invalidUTF8(byte: Int)
-  /// A zero byte, which no text has.
+  /// A zero byte, which does not occur in text.
   case zeroByte(byte: Int)
-  /// So long that the file can't be one of lines.
+  /// The line is so long that the file can't consist of lines.
   case tooManyBytes(limit: Int)
-  /// White space is so far apart that the file can't be a text of words.
+  /// The line has no white space for so long that the file can't be a text of words.
   case wordTooLong(limit: Int)
-  /// Nothing where a sequence or a label belongs.
+  /// A sequence or a label is empty.
   case empty(field: String)
   /// A different number of fields than the format has.
   case fields(found: Int, expected: String)
-  /// A header whose column of labels is not where the format has it; columns count from 1.
+  /// A header has its column of labels in a different place than the format; columns count from 1.
   case labelColumn(String, column: Int, expected: Int)
-  /// A different number of columns than the first line of the file; `delimiter` is that of csv.
+  /// A different number of columns than the first line of the file; `delimiter` is the one of csv.
   case columns(found: Int, expected: Int, delimiter: Delimiter?)
-  /// A column that is asked for by a name that the first line does not have.
+  /// A column is requested by a name that the first line does not have.
   case noColumn(String, names: [String])
-  /// A column (from 1) that is asked for beyond those of the line.
+  /// The line has fewer columns than the requested column (from 1).
   case columnBeyond(Int, count: Int)
-  /// A column (from 1) that is asked for as two parts of an example.
+  /// A column (from 1) is requested as two parts of an example.
   case columnTwice(Int)
   /// A quotation mark of csv that is never closed.
   case openQuotes
   /// Text after the closing quotation mark of the field in the column (from 1) of csv.
   case afterQuotes(column: Int)
-  /// A file of one line whose line ends are carriage returns.
+  /// The whole file is one line because its line ends are carriage returns.
   case carriageReturns
   /// A different number of columns than CoNLL-U has.
   case conlluColumns(found: Int)
-  /// Not a number, a range or a decimal where CoNLL-U numbers its words.
+  /// The word number of CoNLL-U is not a number, a range or a decimal.
   case badWordNumber(String)
   /// A word without a tag.
   case missingTag(word: String)
@@ -132,18 +132,18 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case exactSteps(found: Int, expected: Int)
   /// Vectors of a width that differs from the others.
   case width(found: Int, expected: Int)
-  /// A second source is missing where the training data have one, or present where they have none.
+  /// A second source is missing although the training data have one, or present although they have none.
   case secondSource(expected: Bool)
   /// A sequence above the limit.
   case tooLong(field: String, length: Int, limit: Int)
-  /// Parallel files of different lengths: this line is the first that has no counterpart.
+  /// Parallel files have different lengths: this line is the first without a counterpart.
   case missingCounterpart(file: String)
-  /// The array that the line names.
+  /// The array file that the line names can't be used.
   case array(path: String, problem: ArrayProblem)
-  /// A text that the subword model refuses; its own words.
+  /// The subword model rejects the text, with its message.
   case subwords(String)
 
-  /// The same problem in a part of a line with `bytes` bytes of the line before it.
+  /// The same problem if `bytes` bytes of the line precede the part in which it was found.
   func moved(by bytes: Int) -> LineProblem {
     switch self {
     case .invalidUTF8(let byte): .invalidUTF8(byte: byte + bytes)
@@ -232,20 +232,20 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
 
 /// The reason why a NumPy file can't be used.
 public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
-  /// No such file; where relative paths start from.
+  /// The file does not exist; relative paths start from `relativeTo`.
   case missing(relativeTo: String)
-  /// The system refused to open or read; its own words.
+  /// The file could not be opened or read, with the system's message.
   case unreadable(String)
-  /// The file doesn't begin as NumPy files do.
+  /// The file does not start with the signature of NumPy files.
   case notNumPy
   case version(major: UInt8, minor: UInt8)
   /// The description of the array is damaged.
   case header(String)
   case elementType(String)
   case shape(String)
-  /// A shape that is not that of one vector.
+  /// The shape is not that of one vector.
   case notAVector(String)
-  /// Fewer or more bytes than the shape needs.
+  /// The file has fewer or more bytes than the shape needs.
   case size(found: Int, expected: Int)
   case tooLarge(limit: Int)
   /// An element (from 0) that is infinite, not a number, or too large for 32 bits.
@@ -270,11 +270,11 @@ public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// A number of things, with the plural where it is needed: `1 line`, `2 lines`.
+/// A count with its noun, in the plural if needed: `1 line`, `2 lines`.
 func counted(_ count: Int, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }
 
 extension Delimiter {
-  /// The characters in words.
+  /// The name of the character, in the plural.
   var plural: String {
     switch self {
     case .auto, .comma: "commas"
@@ -284,7 +284,7 @@ extension Delimiter {
   }
 }
 
-/// A text in quotation marks, cut to a length that fits a message, with characters escaped that would disturb a terminal.
+/// A text in quotation marks, truncated to fit a message. Characters that could disturb a terminal are escaped.
 func quoted(_ text: String) -> String {
   let limit = 60
   var shown = ""

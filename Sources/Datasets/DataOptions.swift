@@ -14,9 +14,9 @@ public enum DataFormat: String, OptionChoice {
   case conllu
   /// `label,x0,x1,…`: one number per step.
   case csv
-  /// `label<TAB>file.npy`: one array [steps, width] per line, its path relative to the list.
+  /// `label<TAB>file.npy`: one array [steps, width] per line, whose path is relative to the list.
   case npy
-  /// Steps between `|`, each step the keys that sound: `39 43 46|39 43|46`.
+  /// Steps separated by `|`, each with the keys that sound: `39 43 46|39 43|46`.
   case multihot
 
   /// Whether sources are numbers rather than text.
@@ -28,13 +28,13 @@ public enum DataFormat: String, OptionChoice {
 /// The unit of text that gets an id.
 public enum TokenUnit: String, OptionChoice {
   case byte
-  /// Unicode scalars.
+  /// A Unicode scalar.
   case char
-  /// Words between white space of any kind.
+  /// A word between white space of any kind.
   case word
-  /// Symbols between spaces or tabs, such as phonemes.
+  /// A symbol between spaces or tabs, such as a phoneme.
   case space
-  /// Subwords of a SentencePiece model.
+  /// A subword of a SentencePiece model.
   case bpe
 
   /// Whether a token is a word, with white space around it.
@@ -59,7 +59,7 @@ public enum EmptyExamples: String, OptionChoice {
   case error, skip
 }
 
-/// Data that the program writes itself when no file is given.
+/// Data that the program generates when no file is given.
 public enum GeneratedData: String, OptionChoice {
   case none
   /// A text about dates, for language models.
@@ -68,12 +68,12 @@ public enum GeneratedData: String, OptionChoice {
   case datePairs = "date-pairs"
   case addition, copy, reverse
 
-  /// True for source and target pairs, which have validation and test parts of their own; false for a text.
+  /// True for source and target pairs, which have their own validation and test parts; false for a text.
   public var isPairs: Bool { self != .none && self != .dates }
 
   /// The largest number of training pairs; nil if there is no such limit.
   ///
-  /// Two numbers of up to three digits have 500,500 different sums, and the last of them would hardly ever be drawn.
+  /// Two numbers of up to three digits have 500,500 different sums, and drawing the last of them would take very long.
   public var largestSize: Int? { self == .addition ? 400_000 : nil }
 }
 
@@ -82,57 +82,57 @@ public struct DataOptions: Options {
   public var train: DataPath?
   public var valid: DataPath?
   public var test: DataPath?
-  /// Word vectors, the initial embeddings of the tokens that a model reads.
+  /// Word vectors, which are the initial embeddings of the tokens that a model reads.
   public var embeddings: String?
   /// Without `valid`: the part of the training data that is kept for validation.
   public var validFraction = 0.1
   public var format = DataFormat.text
   public var tokens = TokenUnit.char
-  /// The columns of tsv, csv, columns and conllu files, where they are not the usual ones.
+  /// The columns of tsv, csv, columns and conllu files, if they are not the default ones.
   public var columns: DataColumns?
-  /// Between the fields of csv.
+  /// The delimiter between the fields of csv.
   public var delimiter = Delimiter.auto
   /// The decimal mark of the numbers in csv files.
   public var decimal = DecimalMark.point
-  /// nil: as `tokens`; see `sourceUnit`.
+  /// The token unit of sources; nil: `tokens`. See `sourceUnit`.
   public var sourceTokens: TokenUnit?
-  /// nil: as `tokens`; see `targetUnit`.
+  /// The token unit of targets; nil: `tokens`. See `targetUnit`.
   public var targetTokens: TokenUnit?
-  /// A file with the vocabulary of what is read; nil: it is counted.
+  /// A file with the vocabulary of the sources; nil: it is counted.
   public var vocabulary: String?
-  /// A file with the vocabulary of what is written; nil: it is counted.
+  /// A file with the vocabulary of the targets; nil: it is counted.
   public var targetVocabulary: String?
-  /// One vocabulary for source and target.
+  /// Whether source and target share one vocabulary.
   public var sharedVocabulary = false
   public var subwordKind = SubwordKind.bpe
   public var subwordVocabulary = 8000
   public var lowercase = false
-  /// Rarer tokens become `<unk>`.
+  /// The count below which tokens become `<unk>`.
   public var minCount = 1
-  /// Largest vocabulary, special tokens included; 0: no limit.
+  /// The maximum size of the vocabulary, including special tokens; 0: no limit.
   public var maxVocabulary = 50_000
-  /// The tokens of a source are read backwards (Sutskever et al. 2014).
+  /// Whether the tokens of a source are read backwards (Sutskever et al. 2014).
   public var reverseSource = false
-  /// Most tokens of a source or target; 0: no limit.
+  /// The maximum number of tokens of a source or target; 0: no limit.
   public var maxLength = 0
   public var tooLong = OverlongExamples.error
   public var emptySequences = EmptyExamples.error
-  /// Numbers of a multi-hot step.
+  /// The number of keys of a multi-hot step.
   public var width = 88
-  /// Without `train`.
+  /// The data to generate if there is no `train`.
   public var generator = GeneratedData.none
-  /// Characters of a generated text, or generated training pairs.
+  /// The number of characters of a generated text, or of generated training pairs.
   public var generatedSize = 1_000_000
 
   public init() {}
 
-  /// Whether there are data for validation.
+  /// Whether there is validation data.
   public var hasValidation: Bool { valid != nil || validFraction > 0 || generator.isPairs }
   public var sourceUnit: TokenUnit { sourceTokens ?? tokens }
   public var targetUnit: TokenUnit { targetTokens ?? tokens }
-  /// How the text that a model reads is cut into tokens, that of a stream included.
+  /// The way the text that a model reads, including the text of a stream, is cut into tokens.
   public var sourceText: TextOptions { text(of: sourceUnit, vocabulary) }
-  /// How the text that a model writes is cut into tokens.
+  /// The way the text that a model writes is cut into tokens.
   public var targetText: TextOptions {
     text(of: targetUnit, sharedVocabulary ? vocabulary : targetVocabulary)
   }
@@ -146,7 +146,7 @@ public struct DataOptions: Options {
     return options
   }
 
-  /// A bound on the vocabulary of a text; nil where only the text says.
+  /// A bound on the vocabulary of a text; nil if it depends on the text alone.
   public var largestVocabulary: Int? {
     switch tokens {
     case .byte: 256
@@ -216,7 +216,7 @@ public struct DataOptions: Options {
 
 /// One file, or parallel files that are read line by line together.
 public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
-  /// The names under which the parts of parallel files are written.
+  /// The keys of the parts of parallel files in a configuration.
   public enum Part: String, CaseIterable, Sendable {
     case source, target
     case secondSource = "second_source"
@@ -236,7 +236,7 @@ public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
 
   /// The sequences that are read: `source` or `input`.
   public var source: String? { parts[.source] ?? parts[.input] }
-  /// The name of the files that belong to them: `target` or `labels`.
+  /// The file that belongs to the sequences: `target` or `labels`.
   public var target: String? { parts[.target] ?? parts[.labels] }
   public var secondSource: String? { parts[.secondSource] }
 
@@ -249,7 +249,7 @@ public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
       ? nil : "parallel files are {source, target}, with second_source if there are two, or {input, labels}"
   }
 
-  /// The same files with absolute paths, where `directory` is what relative paths are relative to.
+  /// The same files with absolute paths, with relative paths starting from `directory`.
   public func absolute(in directory: String) -> DataPath {
     func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(directory)/\(path)" }
     return file.map { DataPath(file: absolute($0)) } ?? DataPath(parts: parts.mapValues(absolute))
@@ -261,7 +261,7 @@ public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
 
 /// The kind of data that a task learns from: one stream of tokens, or examples of some form.
 public enum DataKind: String, CaseIterable, Sendable {
-  /// One stream of tokens, each the target of the one before it (language models).
+  /// One stream of tokens, each the target of the previous one (language models).
   case stream
   /// Sequences with a target for every step (taggers).
   case tagged
@@ -274,7 +274,7 @@ public enum DataKind: String, CaseIterable, Sendable {
   /// Target sequences from source sequences (seq2seq).
   case paired
 
-  /// How parallel files with such data are named.
+  /// The keys of parallel files with this kind of data.
   public var parallelFiles: String {
     switch self {
     case .tagged, .labeled: "{input: …, labels: …}"
@@ -283,10 +283,10 @@ public enum DataKind: String, CaseIterable, Sendable {
     }
   }
 
-  /// Whether an example may have two sources.
+  /// Whether examples may have two sources.
   public var takesSecondSource: Bool { self == .matched || self == .paired }
 
-  /// The formats that hold it.
+  /// The formats for this kind of data.
   public var formats: [DataFormat] {
     switch self {
     case .stream: [.text]

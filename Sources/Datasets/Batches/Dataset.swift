@@ -1,17 +1,17 @@
 /// Data that a model learns from or is evaluated on: a stream of tokens (``TokenStream``) or a list of examples
-/// (``ExampleSet``). Both hand out batches in the same way.
+/// (``ExampleSet``). Both provide batches in the same way.
 public protocol Dataset: Sendable {
   associatedtype Batches: BatchSource
 
-  /// Number of examples; a stream is one.
+  /// The number of examples; a stream counts as one.
   var exampleCount: Int { get }
-  /// Number of tokens or steps, of an example those of its longer side.
+  /// The number of tokens or steps; for an example, those of its longer side.
   var tokenCount: Int { get }
   /// A hash of everything a model sees of the data; the same on every rank and in every process.
   var digest: UInt64 { get }
   /// The first example as it was read, for a summary; nil for a text.
   var firstExample: String? { get }
-  /// Notes for the user on how the data were read, one line each.
+  /// Notes for the user about the data that were read, one line each.
   ///
   /// - Parameter part: the name of the data in these lines, such as "training data".
   func warnings(of part: String) -> [String]
@@ -41,22 +41,22 @@ public protocol BatchSource: Sendable {
   func batch(_ index: Int, shard: Int, of shardCount: Int) -> Batch?
 }
 
-/// How data are cut into batches.
+/// The options for cutting data into batches.
 public struct BatchOptions: Sendable, Equatable {
-  /// How much a batch holds over all ranks.
+  /// The size of a batch over all ranks.
   public enum Size: Sendable, Equatable {
     /// This many examples, or streams of a text; the last batch of an epoch may have fewer.
     case examples(Int)
-    /// Examples whose longer sides have at most this many tokens together. A longer example is a batch alone.
+    /// Examples whose longer sides have at most this many tokens in total. A longer example is a batch alone.
     case tokens(Int)
   }
 
   public var size: Size
-  /// Streams: most steps of a batch.
+  /// Streams: the maximum number of steps of a batch.
   public var steps: Int
-  /// Streams: leaves out the last batch of an epoch if it has fewer steps.
+  /// Streams: whether to leave out the last batch of an epoch if it has fewer steps.
   public var dropLast = false
-  /// Examples: puts examples of similar length into a batch.
+  /// Examples: whether a batch holds examples of similar length.
   public var bucketing = true
   public var seed: UInt64 = 0
 

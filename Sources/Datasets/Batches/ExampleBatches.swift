@@ -1,16 +1,16 @@
 import NumericKernels
 
-/// Deals examples of any length out to batches: in random order, but with examples of similar length in each.
+/// Distributes examples of any length over batches, in random order but with similar lengths within each batch.
 ///
 /// An epoch is a random order of all examples, cut into windows of many batches. A window is sorted by length
-/// and cut into batches, and the batches of all windows are shuffled. Order and batches are functions of seed
-/// and epoch alone: every rank makes the same plan, whatever their number.
+/// and cut into batches, and the batches of all windows are shuffled. Order and batches depend only on seed and epoch, so
+/// every rank makes the same plan for any number of ranks.
 public struct BatchPlanner: Sendable {
   public let size: BatchOptions.Size
-  /// Sorts by length within windows; without, batches are cut from the random order as it is.
+  /// Whether windows are sorted by length. If not, batches are cut from the random order as it is.
   public let bucketing: Bool
   public let seed: UInt64
-  /// Batches of a window; fewer if there would not be four windows an epoch.
+  /// The number of batches per window; fewer if an epoch would not have four windows.
   public let windowBatches: Int
   /// The cost of an example, and a second length that is similar within a batch.
   private let lengths: [Int32]
@@ -18,7 +18,7 @@ public struct BatchPlanner: Sendable {
 
   /// - Parameters:
   ///   - lengths: tokens of each example on its longer side.
-  ///   - secondLengths: lengths that decide between examples of the same length; none if empty.
+  ///   - secondLengths: lengths that order examples of the same length; unused if empty.
   public init(
     lengths: [Int32], secondLengths: [Int32] = [], size: BatchOptions.Size, bucketing: Bool = true,
     seed: UInt64,
@@ -40,7 +40,8 @@ public struct BatchPlanner: Sendable {
     self.secondLengths = secondLengths
   }
 
-  /// The examples of a set, each as long as the longest of its sides; a target of tokens has one more step for its end.
+  /// Plans batches of the examples of a set. An example is as long as its longest side, where a target of tokens has one
+  /// more step for its end mark.
   init(_ set: ExampleSet, _ options: BatchOptions) {
     let source = set.lengths(.source)
     var longest = source
@@ -55,7 +56,7 @@ public struct BatchPlanner: Sendable {
       seed: options.seed)
   }
 
-  /// The batches of an epoch in the order in which they are trained on.
+  /// The batches of an epoch in training order.
   public func epoch(_ epoch: Int) -> BatchPlan {
     let key = RandomKey(seed: seed, purpose: .shuffle, step: UInt64(epoch))
     var order = permutation(count: lengths.count, key: key, stream: 0).map { Int32($0) }
@@ -70,7 +71,7 @@ public struct BatchPlanner: Sendable {
     return BatchPlan(order, offsets, batches: permutation(count: offsets.count - 1, key: key, stream: 1))
   }
 
-  /// All examples by falling length, in batches of the same size: `order` holds their places in the part.
+  /// All examples by decreasing length, in batches of the same size: `order` holds their indexes in the part.
   public func evaluation() -> BatchPlan {
     var order = (0..<Int32(lengths.count)).map { $0 }
     order.sort { (lengths[Int($0)], second($0), $1) > (lengths[Int($1)], second($1), $0) }
@@ -106,11 +107,11 @@ public struct BatchPlanner: Sendable {
     }
   }
 
-  /// No example is free.
+  /// Every example costs at least 1.
   private func cost(_ length: Int32) -> Int { max(1, Int(length)) }
 
-  /// Sorts a range by falling length, then by the second length, then as it is: numbers with all three in
-  /// them are sorted, much faster than by comparing in two arrays. Lengths above 65,535 count as equal.
+  /// Sorts a range by decreasing length, then by the second length, then by its present order. It sorts numbers that
+  /// combine all three, which is much faster than comparing elements of two arrays. Lengths above 65,535 count as equal.
   private func sort(_ order: inout [Int32], _ range: Range<Int>) {
     let most = UInt64(UInt16.max)
     let keys = range.map { position -> UInt64 in
@@ -125,7 +126,7 @@ public struct BatchPlanner: Sendable {
     }
   }
 
-  /// Appends the ends of the batches of a range.
+  /// Appends the end offsets of the batches of a range.
   private func cut(_ order: [Int32], _ range: Range<Int>, _ offsets: inout [Int]) {
     switch size {
     case .examples(let count):
@@ -147,11 +148,11 @@ public struct BatchPlanner: Sendable {
   }
 }
 
-/// Examples dealt out to batches, each exactly once.
+/// Examples distributed over batches, each exactly once.
 public struct BatchPlan: Sendable, Equatable {
   /// The examples, batch after batch.
   public let order: [Int32]
-  /// Where each batch begins in `order`, and after the last one the number of examples.
+  /// The index in `order` at which each batch begins, followed by the number of examples.
   public let offsets: [Int]
 
   /// Number of batches.
@@ -162,7 +163,7 @@ public struct BatchPlan: Sendable, Equatable {
 
   init(order: [Int32], offsets: [Int]) { (self.order, self.offsets) = (order, offsets) }
 
-  /// The batches that end at `offsets`, in another order.
+  /// Creates a plan of the batches that end at `offsets`, in the order of `batches`.
   fileprivate init(_ order: [Int32], _ offsets: [Int], batches: [Int]) {
     var moved: [Int32] = []
     moved.reserveCapacity(order.count)
@@ -177,15 +178,15 @@ public struct BatchPlan: Sendable, Equatable {
 
 /// The batches of a list of examples.
 public struct ExampleBatches: BatchSource {
-  /// Examples of one shard of a batch.
+  /// The examples of one shard of a batch.
   public struct Batch: Sendable {
     public let set: ExampleSet
-    /// The examples, as places in the set, the longest first.
+    /// The examples, as indexes in the set, the longest first.
     public let examples: [Int32]
     /// The place of each example in the whole batch, which does not depend on the number of shards.
     public let places: [UInt32]
 
-    /// One example alone.
+    /// A batch of one example.
     public init(of example: Int32, in set: ExampleSet) {
       (self.set, examples, places) = (set, [example], [0])
     }
@@ -200,15 +201,15 @@ public struct ExampleBatches: BatchSource {
   /// The batches of the current epoch.
   public private(set) var plan: BatchPlan
 
-  /// The batches of a training set, at first those of epoch 0.
+  /// The batches of a training set, initially those of epoch 0.
   init(training set: ExampleSet, _ options: BatchOptions) {
     let planner = BatchPlanner(set, options)
     (self.set, self.planner, plan) = (set, planner, planner.epoch(0))
   }
 
-  /// The batches of an evaluation, by falling length.
+  /// The batches of an evaluation, by decreasing length.
   ///
-  /// - Parameter includes: which examples; the batches are the same as without, less what is left out.
+  /// - Parameter includes: whether to include an example. Leaving examples out does not change the batches of the others.
   public init(
     evaluating set: ExampleSet, _ options: BatchOptions, including includes: (Int32) -> Bool = { _ in true }
   ) {
@@ -237,10 +238,10 @@ public struct ExampleBatches: BatchSource {
     if let planner { plan = planner.epoch(epoch) }
   }
 
-  /// Every `shardCount`-th example from example `shard` on.
+  /// The shard with every `shardCount`-th example, starting with example `shard`.
   ///
-  /// Neighbors in a batch have nearly the same length, so the shards have nearly as many tokens each. Those of a
-  /// contiguous cut would not.
+  /// Neighbors in a batch have nearly the same length, so the shards have nearly as many tokens each. Contiguous shards
+  /// would not.
   public func batch(_ index: Int, shard: Int, of shardCount: Int) -> Batch? {
     precondition(shard >= 0 && shard < shardCount, "shard \(shard) of \(shardCount)")
     let whole = plan[index]

@@ -10,7 +10,7 @@
 /// - For evaluation, the n - 1 steps are cut into segments whose lengths differ by at most one, the longer ones first,
 ///   so every token but the first is predicted exactly once.
 public struct StreamBatches: BatchSource {
-  /// Fewest steps of a stream in an evaluation, unless there is only one stream.
+  /// The minimum number of steps of a stream in an evaluation, unless there is only one stream.
   ///
   /// Every stream starts from an empty state, which costs a few nats once (1.5 for a small character model, about 5 for
   /// words). With 1,000 steps in a stream, the loss per token of a text is therefore at most about 0.005 nats above the
@@ -29,8 +29,8 @@ public struct StreamBatches: BatchSource {
     /// Steps of all streams together.
     public var tokenCount: Int { lengths.reduce(0, +) }
 
-    /// Overwrites the beginnings of `inputs` and `targets` with the tokens: step after step, of each step the streams
-    /// that still have one.
+    /// Overwrites the beginnings of `inputs` and `targets` with the tokens, step by step. Each step holds the streams
+    /// that have not ended.
     public func fill(
       inputs: UnsafeMutableBufferPointer<Int32>, targets: UnsafeMutableBufferPointer<Int32>
     ) {
@@ -48,18 +48,19 @@ public struct StreamBatches: BatchSource {
 
   /// Streams over all ranks.
   public let streams: Int
-  /// Most steps of a batch.
+  /// The maximum number of steps of a batch.
   public let steps: Int
   /// Number of batches in an epoch.
   public let count: Int
   /// Steps of the longest stream.
   public let streamLength: Int
   private let tokens: TokenStream
-  /// Tokens from the beginning of a stream to that of the next one; one more for the first `longStreams` streams.
+  /// The number of tokens from the start of a stream to the start of the next one; one more for the first `longStreams`
+  /// streams.
   private let spacing: Int
   private let longStreams: Int
 
-  /// The streams of a training text. Throws `DataError.tooFewTokens` if a stream would have no step.
+  /// Creates the streams of a training text. Throws `DataError.tooFewTokens` if a stream would have no step.
   public init(_ tokens: TokenStream, streams: Int, steps: Int, dropLast: Bool = false) throws {
     precondition(streams > 0 && steps > 0, "streams and steps above 0, not \(streams) and \(steps)")
     (self.tokens, self.streams, self.steps, longStreams) = (tokens, streams, steps, 0)
@@ -78,7 +79,8 @@ public struct StreamBatches: BatchSource {
     }
   }
 
-  /// The streams of a text to evaluate on: `mostStreams`, or fewer so that each has at least ``fewestEvaluationSteps``.
+  /// Creates the streams of a text to evaluate on: `mostStreams`, or fewer if each would have less than
+  /// ``fewestEvaluationSteps``.
   public init(evaluating tokens: TokenStream, mostStreams: Int, steps: Int) {
     precondition(mostStreams > 0 && steps > 0, "streams and steps above 0, not \(mostStreams) and \(steps)")
     let total = max(0, tokens.count - 1)
@@ -90,7 +92,7 @@ public struct StreamBatches: BatchSource {
     count = (streamLength + steps - 1) / steps
   }
 
-  /// Targets of an epoch over all streams.
+  /// The number of targets of an epoch over all streams.
   public var tokensPerEpoch: Int { (0..<streams).reduce(0) { $0 + length(of: $1) } }
 
   public var largestBatch: Int? { count > 0 ? 0 : nil }
@@ -98,7 +100,7 @@ public struct StreamBatches: BatchSource {
   /// Every epoch reads the same text.
   public mutating func beginEpoch(_ epoch: Int) {}
 
-  /// The streams of a shard: contiguous, their numbers differing by at most one.
+  /// The streams of a shard. They are contiguous, and the sizes of shards differ by at most one.
   public func streams(ofShard shard: Int, of shardCount: Int) -> Range<Int> {
     precondition(shard >= 0 && shard < shardCount, "shard \(shard) of \(shardCount)")
     return shard * streams / shardCount..<(shard + 1) * streams / shardCount

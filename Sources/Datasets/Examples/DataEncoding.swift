@@ -1,7 +1,7 @@
 import Checkpoints
 import Foundation
 
-/// How the text of a run becomes numbers, and back.
+/// The conversion between the text of a run and numbers.
 public struct DataEncoding: Sendable, Equatable {
   /// The tokens of a stream.
   public var stream: Vocabulary?
@@ -13,8 +13,8 @@ public struct DataEncoding: Sendable, Equatable {
   public var labels: LabelVocabulary?
   /// The characters of words.
   public var characters: Vocabulary?
-  /// Numbers of a step of source and target, as in the first example that is read; nil where these are tokens or classes.
-  /// Data that are read later must have the same.
+  /// The number of values per step of source and target, as in the first example; nil for tokens or classes. Data that is
+  /// read later must have the same widths.
   public var sourceWidth: Int?
   public var targetWidth: Int?
   /// Whether there is a second source; nil before the first example.
@@ -24,10 +24,10 @@ public struct DataEncoding: Sendable, Equatable {
 
   public init() {}
 
-  /// 1, or 2 where there is a second source.
+  /// 1, or 2 if there is a second source.
   public var sourceCount: Int { hasSecondSource == true ? 2 : 1 }
 
-  /// A hash of all of it that is the same on every rank and in every process.
+  /// A hash of the whole encoding that is the same on every rank and in every process.
   public var digest: UInt64 {
     var hash = StableHash()
     for part in [stream?.digest, source?.digest, target?.digest, labels?.digest, characters?.digest] {
@@ -50,9 +50,9 @@ extension DataEncoding {
   private static let charactersFile = "vocab.characters.txt"
   private static let shapeFile = "shape.json"
 
-  /// Writes every vocabulary to a file of its own in a directory: `vocab.txt` of a stream; `vocab.source.txt`,
-  /// `vocab.target.txt`, or `vocab.txt` for both; `vocab.labels.txt`; `vocab.characters.txt`. The shape of examples goes to
-  /// `shape.json`. Returns the paths. Throws `FileFailure`.
+  /// Writes every vocabulary to a separate file in a directory: `vocab.txt` of a stream; `vocab.source.txt`,
+  /// `vocab.target.txt`, or `vocab.txt` for both; `vocab.labels.txt`; `vocab.characters.txt`. The shape of examples goes
+  /// to `shape.json`. Returns the paths. Throws `FileFailure`.
   @discardableResult
   public func save(to directory: String) throws -> [String] {
     let path = { (name: String) in "\(directory)/\(name)" }
@@ -73,7 +73,7 @@ extension DataEncoding {
     return paths + [path(Self.shapeFile)]
   }
 
-  /// Reads what `save` wrote for the same options and the same kind of source. Throws `DataError`.
+  /// Reads the files that `save` wrote for the same options and the same kind of source. Throws `DataError`.
   public static func load(from directory: String, options: ExampleOptions, like file: DataSource) throws
     -> DataEncoding
   {
@@ -103,7 +103,7 @@ extension DataEncoding {
 }
 
 extension DataEncoding {
-  /// Reads the vocabulary of a stream that `save` wrote. Throws `DataError`.
+  /// Reads the file of a stream's vocabulary that `save` wrote. Throws `DataError`.
   public static func load(from directory: String, stream options: TextOptions) throws -> DataEncoding {
     var encoding = DataEncoding()
     encoding.stream = try .load(
@@ -158,7 +158,7 @@ extension RecordLayout {
 
 // MARK: - Counting
 
-/// Makes the encoding of the examples that are added.
+/// Builds the encoding of the added examples.
 struct EncodingCounter {
   private let options: ExampleOptions
   private let layout: RecordLayout
@@ -211,7 +211,7 @@ struct EncodingCounter {
     }
   }
 
-  /// Collects labels only: a class is one even if all its examples are held out.
+  /// Collects labels only: a class counts even if all its examples are held out.
   mutating func addLabels(_ record: RawRecord) {
     if layout.source == .label { addLabel(record.source.bytes[...]) }
     switch layout.target {

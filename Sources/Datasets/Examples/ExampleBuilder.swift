@@ -1,23 +1,23 @@
-/// Turns examples into the fields of a set, and deals with those that don't fit.
+/// Turns examples into the fields of a set, and handles examples that don't fit.
 struct ExampleBuilder {
   private let options: ExampleOptions
   private let layout: RecordLayout
   private let isEvaluation: Bool
-  /// Its widths become those of the first example.
+  /// The encoding, whose widths are set by the first example.
   var encoding: DataEncoding
   private var encoder: FieldEncoder
   private var columns: (source: FieldColumn?, second: FieldColumn?, target: FieldColumn?)
   private var texts = (source: TextLines(), second: TextLines(), target: TextLines())
   private var forms: (source: SurfaceForms?, second: SurfaceForms?)
   private var report = ReadingReport()
-  /// Examples so far.
+  /// The number of examples so far.
   private(set) var count = 0
   // Buffers that every example reuses.
   private var source = EncodedField()
   private var second = EncodedField()
   private var target = EncodedField()
 
-  /// - Parameter isEvaluation: labels may be unknown if the options allow it, and the text is kept.
+  /// - Parameter isEvaluation: whether labels may be unknown (if the options allow it) and the text is kept.
   init(
     _ options: ExampleOptions, _ layout: RecordLayout, _ encoding: DataEncoding, folder: String?,
     isEvaluation: Bool
@@ -95,13 +95,13 @@ struct ExampleBuilder {
     report.firstUnknownLabel = record.targetProblem(problem, step: step)
   }
 
-  /// The spelling of each token of a source, as it is in the file, if characters are read.
+  /// Sets the spelling of each token of a source, as in the file, if characters are read.
   private static func spell(
     _ bytes: [UInt8], _ kind: FieldKind, _ encoding: DataEncoding, in field: inout EncodedField,
     _ forms: inout SurfaceForms?
   ) throws(LineProblem) {
     guard var known = forms, let words = encoding.source, let characters = encoding.characters else { return }
-    // Not copied when it grows.
+    // Releases the other reference, so that `forms` is not copied when it grows.
     forms = nil
     defer { forms = known }
     field.forms.removeAll(keepingCapacity: true)
@@ -168,7 +168,7 @@ struct ExampleBuilder {
     }
   }
 
-  /// False if the example is left out. An example that stays may have been truncated.
+  /// Returns false if the example is left out. An example that is kept may have been truncated.
   private mutating func fitsLimits(_ record: RawRecord) throws -> Bool {
     let hasTargetLimit = layout.target == .text || layout.target == .multihot
     let limits = [
@@ -223,7 +223,7 @@ struct ExampleBuilder {
 
   private func description(of record: RawRecord) -> String {
     func text(_ name: String, _ field: RawRecord.Field) -> String {
-      // Tabs are between the words of columns.
+      // The words of columns are separated by tabs.
       "\(name) \(quoted(String(decoding: field.bytes.map { $0 == 0x09 ? 0x20 : $0 }, as: UTF8.self)))"
     }
     return [
@@ -276,7 +276,7 @@ struct ExampleBuilder {
 
   // MARK: The result
 
-  /// The examples so far, and an empty builder again.
+  /// Returns the examples so far and empties the builder.
   mutating func take(name: String, from records: (any RecordReader)? = nil) -> ExampleSet {
     if let records {
       report.emptySkipped += records.blankLines.skipped
@@ -306,7 +306,7 @@ struct FieldColumn {
   private let content: Content
   private var tokens = RaggedTokens()
   private var labels: [Int32] = []
-  /// Nil before the first example, whose width is that of all.
+  /// nil before the first example, which determines the width.
   private var vectors: RaggedVectors?
 
   init(_ kind: FieldKind) {
@@ -328,7 +328,7 @@ struct FieldColumn {
     }
   }
 
-  /// All examples; nil for vectors of which there are none.
+  /// The field of all examples; nil for vectors without examples.
   var field: ExampleField? {
     switch content {
     case .tokens: .tokens(tokens)

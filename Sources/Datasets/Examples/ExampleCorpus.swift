@@ -1,13 +1,13 @@
 extension Corpus<ExampleSet> {
   /// Reads the files, counts vocabularies over the training part, and collects labels over the training file.
   ///
-  /// The training file is read twice, three times when a validation part is cut off, a line at a time. What
-  /// stays in memory are ids and numbers, the vocabularies, and the text of the parts that are scored (with
-  /// `keepTrainingTexts` of all); for a while also a hash of every source, and for subwords the text that their model
-  /// learns from. Which examples are cut off depends only on their source text (of a generator their target)
-  /// and `options.validSeed`: the share of the distinct ones with the lowest hashes.
+  /// The training file is read line by line, twice, or three times if a validation part is split off. Ids and numbers,
+  /// the vocabularies, and the text of the parts that are scored (of all parts with `keepTrainingTexts`) stay in memory.
+  /// A hash of every source is in memory for a while, and for subwords the text that their model learns from. The
+  /// validation examples depend only on their source text (for a generator, their target) and `options.validSeed`: they
+  /// are the share of the distinct texts with the lowest hashes.
   ///
-  /// - Parameter encoding: that of an earlier run; then nothing is counted.
+  /// - Parameter encoding: the encoding of an earlier run, if there is one. Then nothing is counted.
   /// - Throws: `DataError`.
   public static func load(
     _ sources: DataSources, options: ExampleOptions, encoding known: DataEncoding? = nil
@@ -25,8 +25,8 @@ extension Corpus<ExampleSet> {
       test: try sources.test.map(read))
   }
 
-  /// Which examples are cut off for validation; nil: none. A bad line is reported before a file with too few lines, because
-  /// it would be the next error.
+  /// The choice of validation examples; nil: none are split off. A bad line is reported before a file with too few lines,
+  /// because it would be the next error.
   private static func selection(
     _ sources: DataSources, _ layout: RecordLayout, _ options: ExampleOptions
   ) throws -> HeldOutSelection? {
@@ -77,7 +77,7 @@ private func count(
   return try counter.encoding()
 }
 
-/// The training part and, with a selection, the validation part. Sets the widths of the encoding.
+/// Reads the training part and, with a selection, the validation part. Sets the widths of the encoding.
 private func fill(
   _ source: DataSource, _ layout: RecordLayout, _ options: ExampleOptions,
   _ selection: HeldOutSelection?, _ encoding: inout DataEncoding
@@ -110,8 +110,7 @@ private func fill(
 
 /// The choice of validation examples of a file: those whose source text has one of the lowest hashes.
 ///
-/// Examples with the same source stay together, so that no word is in both parts; the order of the file doesn't
-/// matter.
+/// Examples with the same source stay together, so no word is in both parts; the order of the file doesn't matter.
 struct HeldOutSelection {
   private let layout: RecordLayout
   private let seed: UInt64
@@ -143,7 +142,7 @@ struct HeldOutSelection {
   /// True for an example of the validation part.
   func isValidation(_ record: RawRecord) -> Bool { Self.hash(record, layout, seed) <= last }
 
-  /// The hash of the source, or of the target of a generator, whose source is a class that many examples share.
+  /// The hash of the source. For a generator it is that of the target, because many examples share a class as their source.
   private static func hash(_ record: RawRecord, _ layout: RecordLayout, _ seed: UInt64) -> UInt64 {
     let usesTarget = layout.source == nil || layout.source == .label
     var hash = StableHash()
@@ -153,7 +152,7 @@ struct HeldOutSelection {
     return mixed(hash.value)
   }
 
-  /// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit of the result depends on every bit given.
+  /// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit of the result depends on every bit of the value.
   private static func mixed(_ value: UInt64) -> UInt64 {
     var z = value &+ 0x9E37_79B9_7F4A_7C15
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

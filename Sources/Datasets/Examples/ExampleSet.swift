@@ -5,17 +5,17 @@ public enum ExampleField: Sendable, Equatable {
   /// One class per example.
   case labels([Int32])
 
-  /// The tokens, if the field is of tokens.
+  /// The tokens, if the field holds tokens.
   public var tokenSequences: RaggedTokens? {
     if case .tokens(let tokens) = self { tokens } else { nil }
   }
 
-  /// The vectors, if the field is of vectors.
+  /// The vectors, if the field holds vectors.
   public var vectorSequences: RaggedVectors? {
     if case .vectors(let vectors) = self { vectors } else { nil }
   }
 
-  /// The classes, if the field is of classes.
+  /// The classes, if the field holds classes.
   public var classLabels: [Int32]? {
     if case .labels(let labels) = self { labels } else { nil }
   }
@@ -50,7 +50,7 @@ public enum ExampleField: Sendable, Equatable {
   }
 }
 
-/// Events while a set was read.
+/// Counts and notes from reading a set.
 public struct ReadingReport: Sendable, Equatable {
   /// Examples left out because source or target is empty.
   public internal(set) var emptySkipped = 0
@@ -62,15 +62,15 @@ public struct ReadingReport: Sendable, Equatable {
   public internal(set) var unknownLabels = 0
   /// Remarks about the layout of the file.
   var layout = LayoutNotes()
-  /// Signs that the file has its columns in another order than the one that was read.
+  /// Signs that the columns of the file are in a different order than the one that was read.
   var doubts: [String] = []
   /// The first example as it was read, such as `source "a b", target "x"`; nil if there is none.
   public internal(set) var firstExample: String?
-  /// The first of each of these, as an error that names file and line.
+  /// The first case of each kind, as an error that names file and line.
   public internal(set) var firstSkipped: DataError?
   public internal(set) var firstUnknownLabel: DataError?
 
-  /// Notes for the user on how a part was read, one line each.
+  /// Notes for the user about a part that was read, one line each.
   func warnings(of part: String) -> [String] {
     func line(_ count: Int, _ thing: String, _ fate: String, first: String? = nil) -> [String] {
       guard count > 0 else { return [] }
@@ -120,11 +120,11 @@ public struct ExampleSet: Sendable {
   /// The spelling of each token of the sources, for models that read characters of words.
   public let forms: SurfaceForms?
   public let secondForms: SurfaceForms?
-  /// The source as it is in the file (tokens of columns with a space between them, of arrays the path);
-  /// nil if texts aren't kept or the source is not text.
+  /// The source as in the file (for columns, the tokens separated by spaces; for arrays, the path); nil if texts aren't
+  /// kept or the source is not text.
   public let sourceTexts: TextLines?
   public let secondSourceTexts: TextLines?
-  /// The target text as it is in the file; nil if texts aren't kept or the target is not text.
+  /// The target text as in the file; nil if texts aren't kept or the target is not text.
   public let targetTexts: TextLines?
   public let report: ReadingReport
 
@@ -141,7 +141,7 @@ public struct ExampleSet: Sendable {
     case source, secondSource, target
   }
 
-  /// Tokens or steps of each example, without begin and end; 1 for a class, 0 where there is no such side.
+  /// Tokens or steps of each example, without begin and end; 1 for a class, 0 if the side is missing.
   public func lengths(_ side: Side) -> [Int32] {
     guard let field = field(side) else { return [Int32](repeating: 0, count: count) }
     return (0..<count).map { Int32(clamping: field.length($0)) }
@@ -161,10 +161,10 @@ public struct ExampleSet: Sendable {
 // MARK: - Groups
 
 extension ExampleSet {
-  /// The examples with the same source: by the text where it is kept (of an array its path), else by the tokens. Every
-  /// example is a group of its own where the source is a class, numbers whose text is not kept, or absent.
+  /// Groups the examples with the same source: by its text if that is kept (for an array, its path), otherwise by its
+  /// tokens. Every example is a separate group if the source is a class, numbers whose text is not kept, or absent.
   ///
-  /// - Returns: the examples of each group in their order, the groups as they first appear.
+  /// - Returns: the examples of each group in their order, and the groups in the order of their first examples.
   public func groups() -> [[Int32]] {
     let hasKey = source?.tokenSequences != nil || source?.vectorSequences != nil && sourceTexts != nil
     guard hasKey else { return (0..<Int32(count)).map { [$0] } }
@@ -174,7 +174,7 @@ extension ExampleSet {
     for example in 0..<count {
       key.removeAll(keepingCapacity: true)
       append(example, sourceTexts, source, to: &key)
-      // Not a byte of text, so that two fields never look like one.
+      // A byte that does not occur in text, so two fields never look like one.
       key.append(0xFF)
       append(example, secondSourceTexts, secondSource, to: &key)
       let group = Int(table.intern(key))

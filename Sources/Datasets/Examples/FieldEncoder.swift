@@ -4,9 +4,9 @@ struct EncodedField {
   var values: [Float] = []
   /// The spelling of each token.
   var forms: [Int32] = []
-  /// Numbers of a step, 0 for a field without.
+  /// The number of values per step; 0 for fields without vectors.
   var width = 0
-  /// Tokens or steps.
+  /// The number of tokens or steps.
   var steps = 0
 
   mutating func clear() {
@@ -16,7 +16,7 @@ struct EncodedField {
     (width, steps) = (0, 0)
   }
 
-  /// Leaves the first `limit` steps.
+  /// Keeps the first `limit` steps.
   mutating func truncate(_ limit: Int) {
     guard steps > limit else { return }
     ids.removeLast(max(0, ids.count - limit))
@@ -28,12 +28,11 @@ struct EncodedField {
 
 /// Turns the bytes of fields into ids and numbers.
 struct FieldEncoder {
-  /// Most numbers of one example: what a single line may ask for.
+  /// The maximum number of values of one example, which limits the memory for a single line.
   static let mostValues = 1 << 26
 
   let options: ExampleOptions
-  /// The folder of the list that paths of arrays start from, with a slash at the end; nil: they start from the current
-  /// directory.
+  /// The folder of the list, which paths of arrays are relative to, with a slash at the end; nil: the current directory.
   let folder: String?
   private(set) var unknownLabels = 0
   private(set) var firstUnknown: LineProblem?
@@ -43,8 +42,8 @@ struct FieldEncoder {
     self.folder = folder
   }
 
-  /// Overwrites `field`; on an error, `field.steps` is the step that it is about. With `countsUnknown`,
-  /// labels that aren't known are counted instead of refused.
+  /// Overwrites `field`; after an error, `field.steps` is the step with the error. With `countsUnknown`, unknown labels
+  /// are counted instead of rejected.
   mutating func encode(
     _ bytes: [UInt8], _ kind: FieldKind, _ vocabulary: Vocabulary?, _ labels: LabelVocabulary?,
     countsUnknown: Bool = false, into field: inout EncodedField

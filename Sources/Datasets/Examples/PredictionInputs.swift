@@ -1,9 +1,9 @@
-/// Lines to predict from: the source of an example each, without a target.
+/// Lines to predict from. Each is the source of an example, without a target.
 ///
-/// A line is, by format and kind of data: the text (of columns the words with white space between them), for seq2seq
-/// `source[<TAB>second source]`, for a matcher `first<TAB>second`, for csv `x0,x1,…`, for npy the path of an array, relative to the current
-/// directory, for multihot the steps, and for a generator the class. A tab is part of the text where it could be in the
-/// training data: in parallel files.
+/// The content of a line depends on format and kind of data: the text (for columns, the words separated by white space),
+/// for seq2seq `source[<TAB>second source]`, for a matcher `first<TAB>second`, for csv `x0,x1,…`, for npy the path of an
+/// array, relative to the current directory, for multihot the steps, and for a generator the class. A tab is part of the
+/// text for parallel files, in whose lines it may occur.
 public struct PredictionInputs: Sendable {
   private let options: ExampleOptions
   private let layout: RecordLayout
@@ -13,14 +13,14 @@ public struct PredictionInputs: Sendable {
   private var record = RawRecord()
   private let encoding: DataEncoding
 
-  /// Inputs for a model that was trained with these options on a source of this kind. Throws
+  /// Creates inputs for a model that was trained with these options on a source of this kind. Throws
   /// `DataError.unsupported`, also for a generator without a source.
   public init(options: ExampleOptions, encoding: DataEncoding, like source: DataSource) throws {
     let trained = try RecordLayout(options, source)
     guard let layout = trained.input else {
       throw options.unsupported("the model was trained without a source; it takes no input")
     }
-    // One line in, one line out: none is left out.
+    // No line is left out: one line in, one line out.
     var options = options
     options.emptySequences = .error
     if options.overlong == .skip { options.overlong = .error }
@@ -34,8 +34,8 @@ public struct PredictionInputs: Sendable {
   /// Number of lines since the last `take`.
   public var count: Int { builder.count }
 
-  /// Adds a line. Throws `DataError`, and then adds nothing, also for lines that other data is read without:
-  /// empty ones, and too long ones unless the options say to truncate them.
+  /// Adds a line. Throws `DataError` without adding anything. It also throws for lines that are skipped in other data:
+  /// empty lines, and overlong lines unless the options truncate them.
   public mutating func append(_ line: some Sequence<UInt8>, name: String, line number: Int) throws {
     record.source.bytes = Array(line)
     record.hasSecondSource = false
@@ -62,7 +62,7 @@ public struct PredictionInputs: Sendable {
     try builder.append(record)
   }
 
-  /// Replaces the line, of csv, by its numbers in the form of a record.
+  /// Replaces the csv line by its numbers in the form of a record.
   private mutating func cutSeries() throws {
     do {
       var csv = CSVParser(options.delimiter, options.decimal)
@@ -73,6 +73,6 @@ public struct PredictionInputs: Sendable {
     }
   }
 
-  /// The lines since the last call, with their text.
+  /// Returns the lines since the last call, with their text.
   public mutating func take() -> ExampleSet { builder.take(name: record.source.name) }
 }

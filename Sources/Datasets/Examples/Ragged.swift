@@ -1,10 +1,10 @@
-/// Sequences of different lengths, one after the other in one array.
+/// Sequences of different lengths, concatenated in one array.
 public struct Ragged<Element: Sendable & Equatable>: Sendable, Equatable {
   /// Elements of one step: 1, or the width of vectors.
   public let width: Int
   /// The elements of all sequences.
   public private(set) var elements: [Element] = []
-  /// The step at which each sequence begins, and after the last one the number of steps.
+  /// The step at which each sequence begins, followed by the number of steps.
   public private(set) var offsets = [0]
 
   public init(width: Int = 1) {
@@ -12,7 +12,7 @@ public struct Ragged<Element: Sendable & Equatable>: Sendable, Equatable {
     self.width = width
   }
 
-  /// These sequences.
+  /// Concatenates sequences.
   public init(_ sequences: some Sequence<some Sequence<Element>>) {
     self.init()
     for sequence in sequences { append(sequence) }
@@ -83,7 +83,7 @@ public struct Ragged<Element: Sendable & Equatable>: Sendable, Equatable {
 public typealias RaggedTokens = Ragged<Int32>
 /// Sequences of vectors of one width.
 public typealias RaggedVectors = Ragged<Float>
-/// Lines of text as they are in a file.
+/// Lines of text as in a file.
 public typealias TextLines = Ragged<UInt8>
 
 extension Ragged<Int32> {

@@ -1,16 +1,16 @@
 /// The spellings of the tokens of a set, each distinct one once, so that a model can read the characters of a
 /// word once however often it occurs in a batch.
 public struct SurfaceForms: Sendable, Equatable {
-  /// For every token its form.
+  /// The form of every token.
   public private(set) var forms = RaggedTokens()
-  /// For every form the ids of its characters.
+  /// The ids of the characters of every form.
   public private(set) var characters = RaggedTokens()
   /// The bytes of the forms.
   private var table = WordTable()
 
   init() {}
 
-  /// The number of a spelling, a new one if need be; `encode` gives the characters of a new one.
+  /// Returns the number of a spelling. A new spelling gets a new number, and `encode` returns its characters.
   mutating func intern<Failure>(
     _ form: [UInt8], encode: ([UInt8]) throws(Failure) -> [Int32]
   ) throws(Failure) -> Int32 {
@@ -25,8 +25,8 @@ public struct SurfaceForms: Sendable, Equatable {
 
   /// The distinct forms of some sequences.
   ///
-  /// - Returns: `index`: for every token, sequence after sequence, its form as a place in `lengths`;
-  ///   `lengths`: the number of characters of each form; `characters`: their ids, form after form.
+  /// - Returns: `index`: the form of every token, sequence after sequence, as an index into `lengths`; `lengths`: the
+  ///   number of characters of each form; `characters`: their ids, form after form.
   public func gather(_ selected: some Collection<Int32>) -> (
     index: [Int32], lengths: [Int], characters: [Int32]
   ) {

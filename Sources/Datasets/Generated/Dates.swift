@@ -8,7 +8,7 @@ struct CalendarDay {
   let month: Int
   let day: Int
   let dayOfYear: Int
-  /// 0: Sunday.
+  /// The day of the week; 0 is Sunday.
   let weekday: Int
 
   /// The day `number` days after 1950-01-01, which was a Sunday.
@@ -35,7 +35,7 @@ struct CalendarDay {
     monthLengths[month] + (month == 1 && year % 4 == 0 ? 1 : 0)
   }
 
-  /// As in ISO 8601: 2017-05-03.
+  /// The day in ISO 8601: 2017-05-03.
   var iso: String { "\(year)-\(twoDigits(month))-\(twoDigits(day))" }
 
   /// The day of the month as people write it in English: 1st, 2nd, 3rd, 4th, 11th, 21st.
@@ -144,26 +144,26 @@ public enum DateLanguage: String, CaseIterable, Sendable {
   }
 }
 
-/// How dates are written in a language.
+/// The forms of dates in a language.
 ///
 /// A form is a text in which `{d}` is the day, `{dd}` with two digits, `{o}` with an ordinal for the first,
 /// `{th}` as an English ordinal; `{m}`, `{mm}` the month as a number, `{month}` its name, `{mon}` the name
 /// cut short; `{y}` the year, `{yy}` its last two digits; `{weekday}` the day of the week.
 ///
-/// A text that can be read in two ways always has the same meaning: of two numbers that may both be months, the first is
-/// the day. A form with the month first, in `monthFirst`, is therefore used only for days above 12.
+/// A text that can be read in two ways always has the same meaning: if two numbers may both be months, the first is the
+/// day. A form with the month first, in `monthFirst`, is therefore used only for days above 12.
 struct DateHabits {
   let months: [String]
   let shortMonths: [String]
   /// Sunday first.
   let weekdays: [String]
   let forms: [String]
-  /// Numbers with the month first.
+  /// The forms in numbers with the month first.
   let monthFirst: [String]
-  /// The first day of a month, where it alone may be an ordinal.
+  /// The first day of a month, for languages where only this day is an ordinal.
   let firstDay: String
 
-  /// The names of months and weekdays have a space between them.
+  /// Takes the names of months and weekdays separated by spaces.
   init(
     months: String, short: String, weekdays: String, forms: [String], monthFirst: [String] = [],
     firstDay: String = "1"
@@ -175,7 +175,7 @@ struct DateHabits {
 }
 
 extension CalendarDay {
-  /// The day in a form of a language.
+  /// The day written in a form of a language.
   func written(_ form: String, _ habits: DateHabits) -> String {
     let fields = [
       "d": "\(day)", "dd": twoDigits(day), "m": "\(month)", "mm": twoDigits(month), "y": "\(year)",

@@ -2,8 +2,8 @@ import NumericKernels
 
 /// Pairs of sequences that are computed: for a first run, for tests and for comparisons.
 ///
-/// The parts are `source<TAB>target` lines, for the format tsv with characters as tokens. They
-/// depend only on the seed, and no source occurs twice, neither in one part nor in two.
+/// The parts are `source<TAB>target` lines, for the format tsv with characters as tokens. They depend only on the seed,
+/// and no source occurs twice, whether in one part or in two.
 public struct GeneratedTask: Sendable, Equatable {
   public var seed: UInt64
   /// Examples of each part; a part with 0 examples is left out.
@@ -19,12 +19,12 @@ public struct GeneratedTask: Sendable, Equatable {
     self.test = test
   }
 
-  /// One generated example and the key by which it is told apart from others.
+  /// One generated example and the key that distinguishes it from others.
   typealias Example = (key: String, source: String, target: String)
 
   /// Draws examples until there are enough with different keys.
   ///
-  /// - Parameter draw: gives the example of some random numbers.
+  /// - Parameter draw: returns an example made from random numbers.
   /// - Throws: `DataError.tooFewDifferent` if there are not enough after many draws.
   func sources(_ name: String, _ draw: (inout CounterRandom) -> Example) throws -> DataSources {
     let wanted = train + valid + test
@@ -78,7 +78,7 @@ extension GeneratedTask {
 
   /// Sums: `123+45` to `168`, after the addition example of Keras.
   ///
-  /// Each number has 1 to `digits` digits, all counts alike. A pair and its reverse are the same.
+  /// Each number has 1 to `digits` digits, all equally probable. A pair and its reverse count as the same.
   public func addition(digits: Int = 3) throws -> DataSources {
     precondition((1...9).contains(digits), "numbers of 1 to 9 digits, not of \(digits)")
     return try sources("generated sums") { random in
@@ -124,7 +124,7 @@ extension GeneratedTask {
 /// gives the same text everywhere; ASCII only.
 public struct DateTextGenerator: Sendable {
   public let seed: UInt64
-  /// The text ends with the line that reaches this many characters.
+  /// The minimum number of characters: the text ends with the line that reaches it.
   public let characters: Int
 
   public init(seed: UInt64, characters: Int) {
@@ -148,7 +148,7 @@ public struct DateTextGenerator: Sendable {
   /// The text as a source for `TextCorpus`.
   public func source() -> TextSource { .memory(generate(), name: "generated text") }
 
-  /// Line `number`, which depends on nothing but the seed.
+  /// Line `number`, which depends only on the seed.
   private func sentence(_ number: UInt64) -> String {
     var random = CounterRandom(
       key: RandomKey(seed: seed, purpose: .generatedData), sample: number, stream: 1)

@@ -1,11 +1,11 @@
 /// The columns of a file that hold the parts of an example, by name or by number.
 ///
-/// A column is its number from 1, a range such as `2-101` or `2-` (to the last one), or its name in the first line, which is
-/// a header then.
+/// A column is its number from 1, a range such as `2-101` or `2-` (to the last one), or its name in the first line, which
+/// is then a header.
 public struct DataColumns: Sendable, Equatable {
   public typealias Part = DataPath.Part
 
-  /// The columns of each part, as they are written.
+  /// The columns of each part, as in the configuration.
   public var parts: [Part: [String]]
 
   public init(parts: [Part: [String]]) { self.parts = parts }
@@ -14,7 +14,7 @@ public struct DataColumns: Sendable, Equatable {
   var target: [String]? { parts[.target] ?? parts[.labels] }
   var secondSource: [String]? { parts[.secondSource] }
 
-  /// The problem with them that every file has, or nil.
+  /// The problem with these columns for every file, or nil.
   public func problem(in format: DataFormat) -> String? {
     for (part, other) in [(Part.source, Part.input), (.target, .labels)] where parts[part] != nil {
       if parts[other] != nil { return "\(part.rawValue) and \(other.rawValue) are the same part: name one" }
@@ -30,10 +30,10 @@ public struct DataColumns: Sendable, Equatable {
     return nil
   }
 
-  /// Whether a column is named, so that the file must have a header.
+  /// Whether a column is given by name, so the file must have a header.
   var hasNames: Bool { parts.values.joined().contains { Self.range($0) == nil } }
 
-  /// The numbers that a text stands for; nil for the name of a column.
+  /// The column numbers that a text denotes; nil for the name of a column.
   private static func range(_ text: String) -> ClosedRange<Int>? {
     let ends = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
     guard let first = Int(ends[0]), first > 0 else { return nil }

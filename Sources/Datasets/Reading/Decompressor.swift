@@ -1,14 +1,14 @@
 import CZlib
 import CZstd
 
-/// The form of a file's content, told by its first bytes.
+/// The form of a file's content, detected from its first bytes.
 enum Packing: CaseIterable {
-  // Read transparently.
+  // Decompressed transparently.
   case gzip, zstd
-  // Named in an error, because the bytes would otherwise be taken for damaged text.
+  // Rejected with an error that names the form, because the bytes would otherwise look like damaged text.
   case xz, bzip2, zip, sevenZip, lz4, utf16LittleEndian, utf16BigEndian
 
-  /// The bytes that such a file begins with.
+  /// The first bytes of a file of this form.
   var signature: [UInt8] {
     switch self {
     case .gzip: [0x1F, 0x8B]
@@ -23,7 +23,7 @@ enum Packing: CaseIterable {
     }
   }
 
-  /// Why a text can't be read from such a file, and what to do; nil for a form that is read.
+  /// The reason why text can't be read from such a file, and the remedy; nil for forms that are supported.
   var refusal: String? {
     let repack = ", or compress the text with gzip or zstd, which are read as they are"
     return switch self {
@@ -41,12 +41,12 @@ enum Packing: CaseIterable {
   /// The packing of a source that begins with these bytes; nil for plain content.
   static func found(in start: some Collection<UInt8>) -> Packing? {
     guard let packing = allCases.first(where: { start.starts(with: $0.signature) }) else { return nil }
-    // "BZh" may begin a text; a bzip2 file goes on with the block size and the digits of π.
+    // A text may start with "BZh"; a bzip2 file continues with the block size and the digits of π.
     let block: [UInt8] = [0x31, 0x41, 0x59, 0x26, 0x53, 0x59]
     return packing == .bzip2 && !start.dropFirst(4).starts(with: block) ? nil : packing
   }
 
-  /// Whether more bytes are needed to tell the packing: `start` is a proper beginning of a signature.
+  /// Whether more bytes are needed to tell the packing: `start` is a proper prefix of a signature.
   static func isUndecided(_ start: some Collection<UInt8>) -> Bool {
     allCases.contains { start.count < $0.signature.count && $0.signature.starts(with: start) }
       || start.starts(with: Packing.bzip2.signature) && start.count < 10
@@ -64,7 +64,7 @@ final class Decompressor {
   /// Whether the data may end here: after a whole member or frame.
   private(set) var isComplete = false
 
-  /// Throws the reason if there is no memory for the state. Requires a packing that is read.
+  /// Throws if there is no memory for the state. Requires a supported packing.
   init(_ packing: Packing) throws(DecompressionError) {
     switch packing {
     case .gzip:
@@ -95,7 +95,7 @@ final class Decompressor {
     }
   }
 
-  /// Fills `output` as far as `input` reaches.
+  /// Decompresses `input` until it ends or `output` is full.
   ///
   /// - Returns: the bytes of `input` that were used and the bytes of `output` that were filled. If the output is full, there may
   ///   be more for the same input.
@@ -112,7 +112,7 @@ final class Decompressor {
         throw DecompressionError(
           description: "damaged zstd data (\(String(cString: ZSTD_getErrorName(hint))))")
       }
-      // With nothing to do between two frames, zstd asks for the next one's header.
+      // Between two frames, without any data, zstd asks for the header of the next one.
       if source.pos > 0 || target.pos > 0 { isComplete = hint == 0 }
       return (source.pos, target.pos)
     }
@@ -145,7 +145,7 @@ final class Decompressor {
   }
 }
 
-/// Compressed data that can't be unpacked; the library's own words where it has some.
+/// Compressed data can't be unpacked, with the library's message if there is one.
 struct DecompressionError: Error, CustomStringConvertible {
   let description: String
 }

@@ -1,26 +1,25 @@
 import Foundation
 
-/// The lines of a source, one after the other, with their numbers: the one way in which files, standard input and prompts
-/// are read.
+/// Reads the lines of a source with their numbers. All files, standard input and prompts are read in this way.
 ///
 /// A line ends with a line feed, or a carriage return and a line feed; a byte order mark before the first line is
 /// skipped. Memory is bounded by the longest line, which has a limit.
 public final class LineReader {
-  /// Where a long line may be cut into parts.
+  /// The places where a long line may be cut into parts.
   enum Cut {
     /// Nowhere: a line of more than ``longestLine`` bytes is an error.
     case nowhere
-    /// After a space, so that no word and no subword is cut. More than ``longestWord`` bytes without one are an error.
+    /// After a space, so no word or subword is cut. More than ``longestWord`` bytes without one are an error.
     case spaces
-    /// After a space or, where there is none, after any character.
+    /// After a space or, if there is none, after any character.
     case characters
   }
 
-  /// Longest line, in bytes; a longer one is not from a file of lines, and would only fill the memory.
+  /// The length of the longest line, in bytes. A longer one is not from a file of lines and would only fill the memory.
   static let longestLine = 1 << 24
-  /// Longest word, in bytes; a longer one is not from a text of words.
+  /// The length of the longest word, in bytes. A longer one is not from a text of words.
   static let longestWord = 1 << 20
-  /// A line that may be cut is cut at the first chance after this many bytes.
+  /// A line that may be cut is cut at the first opportunity after this many bytes.
   private static let usualPart = 1 << 12
 
   private let reader: ByteReader
@@ -29,7 +28,7 @@ public final class LineReader {
   private var buffer = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
   private var position = 0
   private var isAtEnd = false
-  /// The line in `bytes` has begun, and its end has not arrived.
+  /// Whether the line in `bytes` has begun but its end has not arrived.
   private var isWaiting = false
 
   /// The number of the current line, from 1.
@@ -49,7 +48,7 @@ public final class LineReader {
   ///
   /// - Parameters:
   ///   - cut: where a long line may be cut into parts.
-  ///   - isRaw: keeps byte order mark and carriage returns, for bytes that need not be text.
+  ///   - isRaw: whether to keep the byte order mark and carriage returns, for bytes that need not be text.
   init(_ source: TextSource, cut: Cut, isRaw: Bool = false) throws {
     reader = try ByteReader(source, isText: !isRaw)
     self.cut = cut
@@ -59,7 +58,7 @@ public final class LineReader {
   /// Opens a source that is read in whole lines. Throws `DataError`.
   public convenience init(_ source: TextSource) throws { try self.init(source, cut: .nowhere) }
 
-  /// Named in errors.
+  /// The name of the source in errors.
   var name: String { reader.name }
 
   /// An error in the current line.
@@ -67,18 +66,18 @@ public final class LineReader {
     .line(name: name, line: number, problem: problem.moved(by: lineOffset))
   }
 
-  /// Goes to the next line, or part of one; false at the end. Throws `DataError`.
+  /// Advances to the next line, or part of one; returns false at the end. Throws `DataError`.
   public func next() throws -> Bool { try advance(waits: true) ?? false }
 
-  /// The next lines: waits for the first, and takes the others that have already arrived, as from a pipe whose other end
-  /// waits for answers. nil at the end. Throws `DataError`.
+  /// Returns the next lines: waits for the first one, and adds the lines that have already arrived, because the other end
+  /// of a pipe may wait for answers. nil at the end. Throws `DataError`.
   public func nextLines(atMost limit: Int) throws -> [[UInt8]]? {
     var lines: [[UInt8]] = []
     while lines.count < limit, try advance(waits: lines.isEmpty) == true { lines.append(bytes) }
     return lines.isEmpty ? nil : lines
   }
 
-  /// True at a line, false at the end, nil if the line has not arrived as a whole and `waits` is false.
+  /// Returns true at a line, false at the end, and nil if the whole line has not arrived and `waits` is false.
   private func advance(waits: Bool) throws -> Bool? {
     if !isWaiting {
       bytes.removeAll(keepingCapacity: true)
@@ -119,7 +118,7 @@ public final class LineReader {
     }
   }
 
-  /// Appends what the buffer holds of the line or part; true if that is its end.
+  /// Appends the bytes of the line or part that are in the buffer; returns true if they include its end.
   private func takePart() -> Bool {
     let rest = UnsafeBufferPointer(rebasing: buffer[position...])
     let lineFeed = Self.index(of: UInt8(ascii: "\n"), in: rest) ?? rest.count
@@ -130,7 +129,7 @@ public final class LineReader {
       if let space = Self.index(of: UInt8(ascii: " "), in: long) {
         length = first + space + 1
       } else if cut == .characters {
-        // Up to the beginning of a character; a byte of the form 10xxxxxx continues one.
+        // Cuts before the first byte of a character; a byte of the form 10xxxxxx continues one.
         let end = long.indices.first { $0 > 0 && (isRaw || long[$0] & 0xC0 != 0x80) }
         length = end.map { first + $0 } ?? lineFeed
       }

@@ -17,7 +17,8 @@ func textProblem(in line: some Collection<UInt8>) -> LineProblem? {
   }
 }
 
-/// Unicode's White_Space property, by its short list: the general look-up is too slow for every character.
+/// Unicode's White_Space property, from its short list of scalars, because the general look-up is too slow for every
+/// character.
 @inline(__always)
 func isWhiteSpace(_ scalar: UInt32) -> Bool {
   switch scalar {
@@ -33,7 +34,7 @@ func isWhiteSpace(_ scalar: UInt32) -> Bool {
 func isASCIISpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
 
 extension Collection<UInt8> where Self: BidirectionalCollection, SubSequence: BidirectionalCollection<UInt8> {
-  /// Without the white space of ASCII at both ends.
+  /// The bytes without ASCII white space at both ends.
   func trimmed() -> SubSequence {
     var rest = self[...]
     while let first = rest.first, isASCIISpace(first) { rest = rest.dropFirst() }

@@ -1,11 +1,11 @@
-/// The number that a text is, with or without white space around it; nil for other text. May be infinite.
+/// Parses a number, with or without white space around it; nil for other text. The number may be infinite.
 func parsedNumber(_ text: ArraySlice<UInt8>) -> Float? {
   let digits = text.trimmed()
   guard !digits.isEmpty, digits.count <= 100 else { return nil }
   return Float(String(decoding: digits, as: UTF8.self))
 }
 
-/// Appends the numbers of a line: with commas between them, or with white space.
+/// Appends the numbers of a line, which are separated by commas or white space.
 func parseNumbers(_ line: [UInt8], commas: Bool, into values: inout [Float]) throws(LineProblem) {
   let cells =
     commas
@@ -30,7 +30,7 @@ func parseMultihot(
   var steps = 0
   for step in line.split(separator: UInt8(ascii: "|"), omittingEmptySubsequences: false) {
     steps += 1
-    // Beyond the limit steps are only counted: a line of separators must not fill the memory.
+    // Beyond the limit, steps are only counted, so that a line of separators can't fill the memory.
     guard steps <= limit else { continue }
     let start = values.count
     values.append(contentsOf: repeatElement(0, count: width))
@@ -45,9 +45,9 @@ func parseMultihot(
 
 /// The numbers of a NumPy file (format 1.0 to 3.0), as 32-bit floats.
 struct NumpyArray {
-  /// Largest file, in bytes: an example is one sequence.
+  /// The maximum size of a file, in bytes. It is enough for one sequence, which is an example.
   static let largestFile = 1 << 28
-  /// Longest description of an array, in bytes.
+  /// The maximum length of the description of an array, in bytes.
   private static let longestHeader = 1 << 16
 
   /// One or two sizes, of which the second is above 0.
@@ -58,7 +58,7 @@ struct NumpyArray {
   /// Reads little-endian float32 or float64, in row-major or in column-major ("Fortran") order. Throws
   /// `ArrayProblem`.
   ///
-  /// - Parameter base: where relative paths start from, in words for messages.
+  /// - Parameter base: a description of the folder that relative paths start from, for messages.
   init(path: String, relativeTo base: String) throws(ArrayProblem) {
     let bytes = try Self.content(of: path, base)
     guard bytes.count >= 10, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else { throw .notNumPy }
@@ -128,7 +128,7 @@ struct NumpyArray {
   }
 }
 
-/// The description of an array in its file: a dictionary as Python writes it.
+/// The description of an array in its file: a Python dictionary literal.
 private struct NumpyHeader {
   let isDouble: Bool
   let isColumnMajor: Bool

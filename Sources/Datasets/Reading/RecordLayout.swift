@@ -2,22 +2,22 @@
 enum FieldKind: Equatable {
   /// Text that a vocabulary cuts into tokens.
   case text
-  /// Words of a file of columns, with a tab between them.
+  /// Words of a file of columns, separated by tabs.
   case cells
-  /// The same words in a line of input: with tabs between them, or else with the white space of ASCII, which no word of
-  /// columns has. Other white space, such as a no-break space, belongs to the words.
+  /// The words of a line of input for a model of columns, separated by tabs or otherwise by ASCII white space, which
+  /// words of columns don't contain. Other white space, such as a no-break space, is part of a word.
   case words
-  /// One label per step, with white space between them.
+  /// One label per step, separated by white space.
   case tags
-  /// One label per step, with a tab between them.
+  /// One label per step, separated by tabs.
   case tagCells
   /// One label.
   case label
-  /// The numbers of one vector, with white space between them.
+  /// The numbers of one vector, separated by white space.
   case numbers
-  /// One number per step, with white space between them, or the path of an array.
+  /// One number per step, separated by white space, or the path of an array.
   case stepNumbers
-  /// One number per step, with commas between them.
+  /// One number per step, separated by commas.
   case series
   /// The path of an array with one row per step.
   case array
@@ -30,14 +30,14 @@ enum FieldKind: Equatable {
   var isPerStep: Bool { self == .tags || self == .tagCells || self == .stepNumbers }
 }
 
-/// How a line, a sentence or a group of lines is cut into fields.
+/// The way a line, a sentence or a group of lines is cut into fields.
 enum RecordCut: Equatable {
   case wholeLine
-  /// Tabs; the target is the first field or the second. With the source first a third is the second source.
+  /// Tabs; the target is the first or the second field. If the source is first, a third field is the second source.
   case tabs(targetFirst: Bool)
   /// Fields of csv; the target is the first.
   case csv
-  /// Columns with white space between them, or those of CoNLL-U.
+  /// Columns separated by white space, or those of CoNLL-U.
   case columns, conllu
   /// One field per file.
   case parallel
@@ -59,9 +59,9 @@ struct RecordLayout: Equatable {
     try check(options)
   }
 
-  /// The source alone, as it is given to predict from; nil without a source.
+  /// The layout of inputs for prediction, which have only the source; nil without a source.
   var input: RecordLayout? {
-    // Steps alone are read as well as written: each predicts the next.
+    // Multi-hot steps without a source are both input and target: each step predicts the next.
     guard let source = source ?? (target == .multihot ? .multihot : nil) else { return nil }
     return switch source {
     case .cells: RecordLayout(.wholeLine, .words, nil)
@@ -100,7 +100,7 @@ struct RecordLayout: Equatable {
     case (.tagged, .conllu): return Self(.conllu, .cells, .tagCells)
     case (.tagged, .npy):
       return Self(.tabs(targetFirst: true), .array, options.numericTargets ? .stepNumbers : .tags)
-    // Every step is a target of the one before it.
+    // Every step is the target of the previous one.
     case (.tagged, .multihot): return Self(.wholeLine, nil, .multihot)
     case (.labeled, .tsv): return Self(.tabs(targetFirst: true), .text, label)
     case (.labeled, .csv): return Self(.csv, .series, label)
@@ -153,7 +153,7 @@ extension ExampleOptions {
 }
 
 extension ExampleOptions {
-  /// The formats of this kind of examples. Only some of them hold numeric targets.
+  /// The formats for this kind of example. Only some of them hold numeric targets.
   fileprivate var formats: String {
     switch kind {
     case .stream: "use text"

@@ -1,4 +1,4 @@
-/// The bytes of one example, as they are in the file.
+/// The bytes of one example, as in the file.
 struct RawRecord {
   /// The bytes of a field and where they are.
   struct Field {
@@ -6,7 +6,7 @@ struct RawRecord {
     var name = ""
     var line = 0
 
-    /// - Parameter line: where the field begins; nil: in the line that the reader is at.
+    /// - Parameter line: where the field begins; nil: in the current line of the reader.
     mutating func set(_ bytes: some Sequence<UInt8>, from reader: LineReader, line: Int? = nil) {
       self.bytes.removeAll(keepingCapacity: true)
       self.bytes.append(contentsOf: bytes)
@@ -21,9 +21,9 @@ struct RawRecord {
   var secondSource = Field()
   var target = Field()
   var hasSecondSource = false
-  /// The line of each token, where tokens have lines of their own.
+  /// The line of each token, if each token has its own line.
   var tokenLines: [Int] = []
-  /// The column of each number of the source, from 0, where it has columns.
+  /// The column of each number of the source, from 0, if it has columns.
   var sourceColumns: [Int] = []
 
   /// An error in the source. The columns of a problem are those of the file.
@@ -39,17 +39,17 @@ struct RawRecord {
   }
 }
 
-/// Gives the examples of a file one after the other.
+/// Reads the examples of a file one after the other.
 protocol RecordReader: AnyObject {
   /// Overwrites `record` with the next example; false at the end. Throws `DataError`.
   func next(_ record: inout RawRecord) throws -> Bool
-  /// Blank lines so far where an example was expected.
+  /// The blank lines so far in places where an example was expected.
   var blankLines: BlankLines { get }
   /// Observations so far about the layout of the file.
   var layoutNotes: LayoutNotes { get }
 }
 
-/// Lines that were left out because they are not data, and how fields were told apart.
+/// The lines that were left out because they are not data, and the detected delimiter.
 struct LayoutNotes: Sendable, Equatable {
   /// The place of a header, as `file:line`.
   var header: String?
@@ -60,8 +60,7 @@ struct LayoutNotes: Sendable, Equatable {
   var delimiter: Delimiter?
 }
 
-/// Counts blank lines. Those at the end of a file don't count; others are errors or left out, as the options
-/// say.
+/// Counts blank lines. Those at the end of a file don't count. Others are errors or left out, depending on the options.
 struct BlankLines {
   let policy: EmptyExamples
   private(set) var skipped = 0
@@ -71,7 +70,7 @@ struct BlankLines {
 
   init(_ policy: EmptyExamples) { self.policy = policy }
 
-  /// Meets a blank line.
+  /// Notes a blank line.
   mutating func add(_ reader: LineReader) {
     if pending == 0 { firstPending = reader.problem(.empty(field: "sequence")) }
     pending += 1
@@ -90,7 +89,7 @@ struct BlankLines {
 }
 
 extension DataSource {
-  /// The examples of this source.
+  /// Creates a reader for the examples of this source.
   func records(_ layout: RecordLayout, _ options: ExampleOptions) throws -> any RecordReader {
     switch self {
     case .parallel(let source, let target, let second):
@@ -105,8 +104,8 @@ extension DataSource {
 }
 
 extension LineReader {
-  /// Goes to the next line of a file of examples. Throws `DataError`, also if the whole file is one line because its line ends are
-  /// carriage returns.
+  /// Advances to the next line of a file of examples. Throws `DataError`, also if the whole file is one line because its
+  /// line ends are carriage returns.
   func nextRecordLine() throws -> Bool {
     guard try next() else { return false }
     if number == 1, !endsLine, bytes.dropLast().contains(0x0D) { throw problem(.carriageReturns) }
@@ -114,7 +113,7 @@ extension LineReader {
   }
 }
 
-/// Names of columns: those of labels, and those of anything else.
+/// Usual column names for labels and for other fields.
 private enum ColumnName {
   static let labels: Set = [
     "label", "labels", "class", "category", "tag", "tags", "target", "y", "ner", "pos", "upos", "xpos",
@@ -128,7 +127,7 @@ private enum ColumnName {
   static func isKnown(_ name: String) -> Bool { labels.contains(name) || others.contains(name) }
 }
 
-/// Examples with one line each, as a whole or cut at tabs, or with one row of csv each.
+/// Examples that are one line each, whole or cut at tabs, or one row of csv.
 final class LineRecords: RecordReader {
   private let reader: LineReader
   private let layout: RecordLayout
@@ -142,7 +141,7 @@ final class LineRecords: RecordReader {
   private var row = Row()
   /// The columns of the parts, from 0; set by the first row.
   private var columns = (source: [0], target: 1, second: Int?.none)
-  /// Fields of the first row; others must have as many.
+  /// The number of fields of the first row, which the others must have, too.
   private var fieldCount = 0
 
   init(_ file: TextSource, _ layout: RecordLayout, _ options: ExampleOptions) throws {
@@ -191,10 +190,10 @@ final class LineRecords: RecordReader {
     return false
   }
 
-  /// Cuts the current line into a row; a row of csv may go on in the lines after it.
+  /// Cuts the current line into a row; a row of csv may continue in the following lines.
   private func cutLine() throws {
     guard var parser = csv else { return row.cutAtTabs(reader.bytes) }
-    // Not copied when it grows.
+    // Releases the other reference, so that the parser's row is not copied when it grows.
     csv = nil
     row = Row()
     defer { csv = parser }
@@ -208,7 +207,7 @@ final class LineRecords: RecordReader {
     row = parser.row
   }
 
-  /// Takes the number of fields, and the columns, from the first row. Returns whether it is a header.
+  /// Sets the number of fields and the columns from the first row. Returns whether it is a header.
   private func begin() throws(LineProblem) -> Bool {
     let names = row.names
     if let csv, csv.delimiter != .comma { layoutNotes.delimiter = csv.delimiter }
@@ -246,9 +245,9 @@ final class LineRecords: RecordReader {
 
   /// Whether the first row names the columns.
   ///
-  /// A row between tabs does if all fields that are read are names of columns. A row of csv does if no field of the source is a
-  /// number, or if the label is the name of labels and the fields of the source count from 0 or 1. Throws for a row that has
-  /// a name of labels elsewhere than the reader expects it, unless the user chose the columns.
+  /// A row of a tsv file does if all fields that are read are names of columns. A row of csv does if no field of the
+  /// source is a number, or if the label is the name of labels and the fields of the source count from 0 or 1. Throws for
+  /// a row that has a label name in an unexpected column, unless the user chose the columns.
   private func looksLikeHeader(_ names: [String]) throws(LineProblem) -> Bool {
     guard names.count > 1 else { return false }
     let labelColumn =
@@ -311,7 +310,7 @@ final class LineRecords: RecordReader {
   }
 }
 
-/// Examples of parallel files: each file has one field, and each line one example.
+/// Examples of parallel files: each file holds one field, and each line one example.
 final class ParallelRecords: RecordReader {
   private let source: LineReader
   private let target: LineReader
@@ -351,7 +350,7 @@ final class ParallelRecords: RecordReader {
     }
   }
 
-  /// Where one file has ended the others may hold only blank lines.
+  /// After one file has ended, the others may hold only blank lines.
   private func checkEnd(_ more: [Bool]) throws {
     guard let ended = zip(readers, more).first(where: { !$1 })?.0 else { return }
     for (reader, hasLine) in zip(readers, more) where hasLine {
@@ -372,7 +371,7 @@ final class ColumnRecords: RecordReader {
   ]
   let blankLines = BlankLines(.skip)
   private(set) var layoutNotes = LayoutNotes()
-  /// Columns of the first line; others must have as many.
+  /// The number of columns of the first line, which the others must have, too.
   private var columnCount = 0
   /// The columns of word and tag, from 0.
   private var columns = (word: 1, tag: 3)
@@ -442,7 +441,7 @@ final class ColumnRecords: RecordReader {
     try add(cells[columns.word], cells[columns.tag], to: &record)
   }
 
-  /// Takes the columns from the first line. Returns whether it is a header.
+  /// Sets the columns from the first line. Returns whether it is a header.
   private func begin(_ cells: [String]) throws(LineProblem) -> Bool {
     columnCount = isCoNLLU ? Self.conlluColumns.count : max(2, cells.count)
     if !isCoNLLU { columns = (0, columnCount - 1) }
@@ -459,8 +458,8 @@ final class ColumnRecords: RecordReader {
       || [columns.word, columns.tag].allSatisfy { ColumnName.isKnown(cells[$0].lowercased()) }
   }
 
-  /// True for the number of a word; false for the range of a token of several words (`3-4`) and for a word
-  /// that isn't in the text (`5.1`); nil for anything else.
+  /// Returns true for the number of a word; false for the range of a token of several words (`3-4`) and for a word that
+  /// isn't in the text (`5.1`); nil for anything else.
   private static func isWord(_ number: ArraySlice<UInt8>) -> Bool? {
     let separators = [UInt8(ascii: "-"), UInt8(ascii: ".")]
     let parts = number.split(omittingEmptySubsequences: false) { separators.contains($0) }

@@ -2,7 +2,7 @@ import Options
 
 /// The character between the fields of a csv file.
 public enum Delimiter: String, OptionChoice {
-  /// A tab if the first line has one, else a semicolon if it has one, else a comma.
+  /// A tab if the first line has one, otherwise a semicolon if it has one, otherwise a comma.
   case auto
   case comma, semicolon, tab
 }
@@ -12,7 +12,7 @@ public enum DecimalMark: String, OptionChoice {
   case point, comma
 }
 
-/// The fields of one row, one after the other.
+/// The fields of one row, concatenated.
 struct Row {
   private(set) var bytes: [UInt8] = []
   private var ends: [Int] = []
@@ -41,7 +41,7 @@ struct Row {
   fileprivate mutating func append(_ byte: UInt8) { bytes.append(byte) }
   fileprivate mutating func endField() { ends.append(bytes.count) }
 
-  /// Removes the beginning of the field that has not ended yet.
+  /// Removes the bytes of the field that has not ended yet.
   fileprivate mutating func clearField() { bytes.removeLast(bytes.count - (ends.last ?? 0)) }
 }
 
@@ -49,14 +49,14 @@ struct Row {
 /// quotation marks, which are doubled. Spaces around the quotation marks are left out. A quotation mark within a field that does not
 /// begin with one is text.
 ///
-/// Written here rather than taken from a package: SwiftCSV, the one for Linux, holds the whole file as a `String`, cuts it by
-/// `Character` (so that a combining mark swallows the delimiter before it), and its errors have no line.
+/// No package is used: SwiftCSV, the only one for Linux, holds the whole file as a `String` and cuts it by `Character`,
+/// so that a combining mark swallows the delimiter before it. Its errors don't name a line.
 struct CSVParser {
   private enum State { case start, plain, quoted, closing, closed }
 
   private static let quote = UInt8(ascii: "\"")
   private let decimal: DecimalMark
-  /// Nil before the first line, if it is to be detected.
+  /// nil before the first line, if it is detected from that line.
   private(set) var delimiter: Delimiter?
   private(set) var row = Row()
   private var state = State.start
@@ -66,7 +66,7 @@ struct CSVParser {
     self.decimal = decimal
   }
 
-  /// Forgets the row, for the next one.
+  /// Clears the row for the next one.
   mutating func begin() {
     row.removeAll()
     state = .start
@@ -125,9 +125,9 @@ struct CSVParser {
     return outside.contains(UInt8(ascii: ";")) || decimal == .comma ? .semicolon : .comma
   }
 
-  /// The fields of some columns as numbers with decimal points and a comma between them.
+  /// The fields of some columns as numbers with decimal points, separated by commas.
   ///
-  /// - Throws: `notANumber` for a field that would become several.
+  /// - Throws: `notANumber` for a field that would become several numbers.
   func series(_ columns: [Int]) throws(LineProblem) -> [UInt8] {
     var line: [UInt8] = []
     for column in columns {
@@ -141,7 +141,7 @@ struct CSVParser {
     return line
   }
 
-  /// A field with a decimal point in place of the mark of the file.
+  /// A field with a decimal point in place of the file's decimal mark.
   func number(_ field: ArraySlice<UInt8>) -> [UInt8] {
     guard decimal == .comma else { return Array(field) }
     return field.map { $0 == UInt8(ascii: ",") ? UInt8(ascii: ".") : $0 }

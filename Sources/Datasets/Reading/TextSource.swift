@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where a text is read from. All but standard input may be read several times and must give the same bytes each time.
+/// The source of a text. All except standard input may be read several times and must return the same bytes each time.
 public enum TextSource: Sendable, Equatable {
   /// A regular file.
   case file(String)
@@ -24,7 +24,7 @@ public enum TextSource: Sendable, Equatable {
     return String(path[...slash])
   }
 
-  /// All bytes. Throws `DataError`, or the error `tooLarge` if there are more than `limit` bytes.
+  /// Reads all bytes. Throws `DataError`, or the error `tooLarge` if there are more than `limit` bytes.
   func content(limit: Int, tooLarge: @autoclosure () -> any Error) throws -> [UInt8] {
     var bytes: [UInt8] = []
     let reader = try ByteReader(self, isText: false)
@@ -36,37 +36,37 @@ public enum TextSource: Sendable, Equatable {
   }
 }
 
-/// Reads a source part by part on demand, so that several files can be read in step. Files and standard input that are
-/// compressed with gzip or zstd are decompressed.
+/// Reads a source part by part on demand, so that several files can be read in parallel. Files and standard input that
+/// are compressed with gzip or zstd are decompressed.
 ///
-/// Files are read, not mapped: a mapped file that another program shortens ends this one with a bus error,
-/// while a short read is noticed and reported.
+/// Files are read, not mapped: if another program shortens a mapped file, this program dies with a bus error, while a
+/// short read is detected and reported.
 final class ByteReader {
   private enum Origin {
     case descriptor(Int32)
     case memory([UInt8], position: Int)
   }
 
-  /// Largest part that is in memory at a time, in bytes.
+  /// The size of the largest part in memory, in bytes.
   private static let partSize = 1 << 18
 
-  /// Named in errors.
+  /// The name of the source in errors.
   let name: String
   private var origin: Origin
   private let isText: Bool
   private let buffer: UnsafeMutableBufferPointer<UInt8>
-  /// Whether the beginning has been looked at for the signature of a compressed file.
+  /// Whether the beginning has been checked for the signature of a compressed file.
   private var isExamined = false
   private var decompressor: Decompressor?
-  /// Compressed bytes that have been read, and those of them that are still to be decompressed.
+  /// The compressed bytes that have been read, and those of them that have not been decompressed.
   private let packed: UnsafeMutableBufferPointer<UInt8>
   private var rest: Range<Int> = 0..<0
-  /// The last part filled the whole buffer, so there may be more of the same compressed bytes.
+  /// Whether the last part filled the whole buffer, so the same compressed bytes may yield more.
   private var isFull = false
 
   /// Opens the source. Throws `DataError`.
   ///
-  /// - Parameter isText: refuses archives, other compressed data and UTF-16 by name.
+  /// - Parameter isText: whether to reject archives, other compressed data and UTF-16 with an error that names the form.
   init(_ source: TextSource, isText: Bool = true) throws {
     name = source.name
     self.isText = isText
@@ -88,7 +88,7 @@ final class ByteReader {
   }
 
   private static func open(_ path: String) throws -> Int32 {
-    // Without O_NONBLOCK opening a named pipe would wait for a writer.
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
     let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       let code = errno
@@ -133,14 +133,14 @@ final class ByteReader {
     }
   }
 
-  /// Reads the beginning, and prepares to decompress if it is that of compressed data. Returns what it has read.
+  /// Reads the beginning, and prepares to decompress if it is that of compressed data. Returns the bytes read.
   private func examine() throws -> UnsafeBufferPointer<UInt8> {
     var count = 0
     repeat {
       let more = try read(into: UnsafeMutableBufferPointer(rebasing: buffer[count...]))
       guard more > 0 else { break }
       count += more
-      // The end of a line decides for text: a pipe whose other end waits for the answer must not wait for more.
+      // A line end settles that it is text: with a pipe, the other end may be waiting for the answer and send no more.
     } while Packing.isUndecided(buffer[..<count])
     if let packing = Packing.found(in: buffer[..<count]) {
       if let refusal = packing.refusal {
@@ -186,5 +186,5 @@ final class ByteReader {
   }
 }
 
-/// The system's words for an error number.
+/// The system's message for an error number.
 private func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }

@@ -8,13 +8,14 @@ extension Corpus<TokenStream> {
   /// Reads the files and counts the vocabulary over the training text.
   ///
   /// Without `valid`, the first ⌊n (1 - validFraction)⌋ of the n tokens are for training and the others for
-  /// validation. The vocabulary is counted over the training part only, and tokens that appear in other parts alone
-  /// are `<unk>`. Subwords are cut by bytes instead of by tokens, at the beginning of a line, because their model must
-  /// not have seen the validation part. A `validFraction` of 0 leaves no validation text. With `vocabulary`, that of an
-  /// earlier run, nothing is counted.
+  /// validation. The vocabulary is counted over the training part only, and tokens that appear only in other parts are
+  /// `<unk>`. For subwords the text is split by bytes instead of tokens, at the beginning of a line, because their model
+  /// must not have seen the validation part. A `validFraction` of 0 leaves no validation text. With the `vocabulary` of
+  /// an earlier run, nothing is counted.
   ///
-  /// The text is read in two passes, or three if it is cut, and is never in memory as a whole: only its tokens, the
-  /// vocabulary and a buffer are. The exception is the training text that a subword model learns from. Throws `DataError`.
+  /// The text is read in two passes, or three if it is split. It is never in memory as a whole: only its tokens, the
+  /// vocabulary and a buffer are. The exception is the training text that a subword model learns from. Throws
+  /// `DataError`.
   public static func load(
     train source: TextSource, valid: TextSource? = nil, test: TextSource? = nil, validFraction: Double = 0,
     options: TextOptions, vocabulary known: Vocabulary? = nil
@@ -28,7 +29,7 @@ extension Corpus<TokenStream> {
     let isCut = valid == nil && validFraction > 0
     let isSubwords = options.unit == .bpe
     var total: Int?
-    // Tokens, or of subwords bytes, that are for training.
+    // The number of tokens, or of bytes for subwords, that are for training.
     var limit = Int.max
     if isCut || known != nil && !isSubwords {
       let count = try isSubwords ? byteCount(of: source) : tokenCount(of: source, options)
@@ -72,15 +73,15 @@ extension TokenStream {
     try checkSizes(of: source, total: self.count, train: self.count, 0)
   }
 
-  /// The tokens of a text, of which there must be `count` if that is known, and how many of them are in lines that begin
-  /// before `byteLimit`.
+  /// Returns the tokens of a text, which must be `count` tokens if that is known, and the number of tokens in lines that
+  /// begin before `byteLimit`.
   fileprivate static func read(
     _ source: TextSource, _ vocabulary: Vocabulary, count: Int?, byteLimit: Int
   ) throws -> (tokens: TokenStream, before: Int) {
     var tokens = TokenStream(name: source.name, vocabularySize: vocabulary.count, capacity: count ?? 0)
     var before = 0
     try vocabulary.forEachPart(of: source) { ids, offset in
-      // More than was counted: the file has grown. The memory must not fill with it.
+      // There are more tokens than were counted, so the file has grown. It must not fill the memory.
       if let count, tokens.count + ids.count > count { throw DataError.changed(path: source.name) }
       for id in ids { tokens.append(id) }
       if offset < byteLimit { before = tokens.count }
@@ -103,7 +104,7 @@ private func tokenCount(of source: TextSource, _ options: TextOptions) throws ->
   try counter(of: source, options, limit: 0).total
 }
 
-/// The counts of the first `limit` tokens of a text; of subwords the lines that begin in the first `limit` bytes.
+/// Counts the first `limit` tokens of a text; for subwords, the lines that begin in the first `limit` bytes.
 private func counter(of source: TextSource, _ options: TextOptions, limit: Int) throws -> TokenCounter {
   var counter = TokenCounter(options, boundaries: .ofStream(options.unit))
   counter.limit = limit
@@ -120,7 +121,7 @@ private func counter(of source: TextSource, _ options: TextOptions, limit: Int) 
   return counter
 }
 
-/// A vocabulary of subwords and a text with the ids in the order of frequency, as clusters of rare tokens want it.
+/// Returns a vocabulary of subwords and a text with ids in the order of frequency, which clusters of rare tokens require.
 private func orderedByFrequency(
   _ vocabulary: Vocabulary, _ tokens: TokenStream, counting train: Int
 ) throws -> (Vocabulary, TokenStream) {

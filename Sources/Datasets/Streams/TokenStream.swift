@@ -9,7 +9,7 @@ public struct TokenStream: Sendable, Equatable {
   /// The tokens of `storage` that belong to this stream.
   private var range = 0..<0
 
-  /// No tokens yet.
+  /// Creates an empty stream.
   init(name: String, vocabularySize: Int, capacity: Int = 0) {
     self.name = name
     bytesPerToken = vocabularySize <= 1 << 8 ? 1 : vocabularySize <= 1 << 16 ? 2 : 4
@@ -36,7 +36,7 @@ public struct TokenStream: Sendable, Equatable {
     range = 0..<range.upperBound + 1
   }
 
-  /// Some of the tokens, in the same memory.
+  /// A stream of some of the tokens, which shares their memory.
   func part(_ tokens: Range<Int>) -> TokenStream {
     var part = self
     part.range = range.lowerBound + tokens.lowerBound..<range.lowerBound + tokens.upperBound
@@ -81,7 +81,7 @@ public struct TokenStream: Sendable, Equatable {
     }
   }
 
-  /// True for the same tokens, whatever their names.
+  /// True for the same tokens, regardless of the names.
   public static func == (first: TokenStream, second: TokenStream) -> Bool {
     first.count == second.count && (0..<first.count).allSatisfy { first[$0] == second[$0] }
   }

@@ -3,19 +3,19 @@
 /// Sorted by code points, or by value if all are whole numbers, so that the order of the examples doesn't
 /// matter.
 public struct LabelVocabulary: Sendable, Equatable {
-  /// The id of a label that isn't in the list, where such labels are counted and not refused.
+  /// The id of a label that isn't in the list, if unknown labels are counted rather than rejected.
   public static let unknown: Int32 = -1
 
   /// The labels in the order of their ids.
   public let names: [String]
   private let table: WordTable
 
-  /// The distinct ones of some labels.
+  /// Creates the vocabulary of the distinct labels.
   public init(_ labels: some Sequence<String>) {
     self.init(ordered: Self.sorted(labels.map { $0 }))
   }
 
-  /// These labels in this order, which must be different.
+  /// Creates a vocabulary of labels in this order. They must be distinct.
   init(ordered names: [String]) {
     self.names = names
     var table = WordTable()
@@ -30,7 +30,7 @@ public struct LabelVocabulary: Sendable, Equatable {
       let before = table.count
       return table.intern(Array(label.utf8)) >= before
     }
-    // "01" and "1" are different labels of one value: such a list is sorted as text.
+    // "01" and "1" are different labels with the same value: a list that has both is sorted as text.
     let numbers = distinct.compactMap { Int($0) }
     if numbers.count == distinct.count, Set(numbers).count == numbers.count {
       return zip(numbers, distinct).sorted { $0.0 < $1.0 }.map(\.1)
@@ -63,7 +63,7 @@ public struct LabelVocabulary: Sendable, Equatable {
 
   /// The label that a misspelled label most likely is.
   ///
-  /// - Parameter isSimilar: gives nil rather than a label that has little in common with it.
+  /// - Parameter isSimilar: whether to return nil rather than a label that has little in common with it.
   public func nearest(_ name: String, isSimilar: Bool = true) -> String? {
     let wanted = Array(name.lowercased().utf8)
     let limit = isSimilar ? max(1, wanted.count / 3) : Int.max

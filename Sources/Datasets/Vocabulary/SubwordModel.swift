@@ -2,7 +2,7 @@ import CSentencePiece
 import Checkpoints
 import Foundation
 
-/// The reason why SentencePiece refused; its own words.
+/// The message with which SentencePiece failed.
 public struct SubwordError: Error, Sendable, Equatable, CustomStringConvertible {
   public let description: String
 }
@@ -21,7 +21,7 @@ public final class SubwordModel: Sendable {
   /// The library only reads a loaded model, from any number of threads.
   private nonisolated(unsafe) let model: OpaquePointer
 
-  /// A model of the bytes of a model file. Throws for other bytes.
+  /// Creates a model from the bytes of a model file. Throws for other bytes.
   public init(_ bytes: [UInt8]) throws(SubwordError) {
     var loaded: OpaquePointer?
     try throwing { error in
@@ -52,7 +52,7 @@ public final class SubwordModel: Sendable {
     return Array(UnsafeBufferPointer(start: ids, count: count))
   }
 
-  /// The text of ids; special pieces give nothing, except the unknown one, which gives ` ⁇ `. Throws for an id that the
+  /// The text of ids; special pieces yield no text, except the unknown one, which yields ` ⁇ `. Throws for an id that the
   /// model doesn't have.
   public func decode(_ ids: some Sequence<Int32>) throws(SubwordError) -> [UInt8] {
     let ids = Array(ids)
@@ -61,12 +61,12 @@ public final class SubwordModel: Sendable {
     }
   }
 
-  /// Learns a model from lines of text. The same lines and options give the same bytes.
+  /// Learns a model from lines of text. The same lines and options produce the same bytes.
   ///
   /// - Parameters:
   ///   - options: `maxVocabulary` is the largest number of pieces; a text may have fewer. 0: 8,000.
-  ///   - boundaries: which special tokens are pieces.
-  /// - Throws: `DataError.subwordModel`, above all for a size that does not hold the characters of the text.
+  ///   - boundaries: the special tokens that are pieces.
+  /// - Throws: `DataError.subwordModel`, mainly if the size is too small for the characters of the text.
   static func trained(
     on lines: TextLines, _ options: TextOptions, boundaries: Vocabulary.Boundaries
   ) throws -> SubwordModel {
@@ -83,7 +83,7 @@ public final class SubwordModel: Sendable {
       ("bos_piece", SpecialToken.beginOfSentence), ("eos_piece", SpecialToken.endOfSentence),
       ("unk_id", "0"), ("bos_id", id(SpecialToken.beginOfSentence)),
       ("eos_id", id(SpecialToken.endOfSentence)), ("max_sentence_length", "\(LineReader.longestLine)"),
-      // Sums of several threads would depend on their number.
+      // Sums over several threads would depend on the number of threads.
       ("num_threads", "1"), ("shuffle_input_sentence", "false"), ("minloglevel", "2"),
     ]
     let seed: UInt32 = 0
@@ -102,7 +102,7 @@ public final class SubwordModel: Sendable {
     }
   }
 
-  /// Advice for a refusal of the trainer, in terms of our keys. Every character of the text needs a piece.
+  /// Turns an error of the trainer into advice in terms of our keys. Every character of the text needs a piece.
   private static func advice(_ refusal: String) -> String {
     guard let needed = refusal.firstMatch(of: /required_chars\. \d+ vs (\d+)/)?.1 else {
       return "\(refusal); set another data.subword_vocabulary, which is SentencePiece's vocab_size"
@@ -111,7 +111,7 @@ public final class SubwordModel: Sendable {
       "too few for the characters of the text and the special tokens; set data.subword_vocabulary to at least \(needed)"
   }
 
-  /// The same model with its pieces in another order: the new id of piece `order[n]` is n. Throws for bytes that are not
+  /// Returns the model with its pieces in another order: the new id of piece `order[n]` is n. Throws if the bytes are not
   /// those of a model.
   ///
   /// Only ids change. The segmentation depends on the scores of the pieces, which they keep.
@@ -145,7 +145,7 @@ public final class SubwordModel: Sendable {
 
   // MARK: Files
 
-  /// Largest model file that is read, in bytes.
+  /// The maximum size of a model file, in bytes.
   private static let largestFile = 1 << 28
 
   /// Reads a model file of SentencePiece. Throws `DataError`.
@@ -172,7 +172,7 @@ extension UnsafeRawBufferPointer {
 
 private typealias Message = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 
-/// Calls `body`, and throws the message that it leaves if it returns false.
+/// Calls `body`, and throws the message that it stores if it returns false.
 private func throwing(_ body: (Message) -> Bool) throws(SubwordError) {
   var message: UnsafeMutablePointer<CChar>?
   guard !body(&message) else { return }
@@ -180,7 +180,7 @@ private func throwing(_ body: (Message) -> Bool) throws(SubwordError) {
   throw SubwordError(description: message.map { String(cString: $0) } ?? "out of memory")
 }
 
-/// The bytes that `body` gives.
+/// Returns the bytes that `body` produces.
 private func received(
   _ body: (Message, UnsafeMutablePointer<Int>, Message) -> Bool
 ) throws(SubwordError) -> [UInt8] {
@@ -191,7 +191,7 @@ private func received(
   return Array(UnsafeRawBufferPointer(start: start, count: size))
 }
 
-/// Calls `body` with strings as C has them.
+/// Calls `body` with C strings.
 private func withStrings<Result>(
   _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
 ) -> Result {

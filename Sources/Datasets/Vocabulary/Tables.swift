@@ -1,7 +1,7 @@
 /// A 64-bit hash that is the same in every process, on every machine and in every version of the program.
 ///
 /// The offset and prime of FNV-1a (Fowler, Noll, Vo) applied to 64-bit words, with the upper half folded into
-/// the lower one after each. It finds accidents, not attacks.
+/// the lower one after each. It detects accidental changes, not attacks.
 struct StableHash {
   private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 
@@ -20,7 +20,7 @@ struct StableHash {
 
 /// A hash table of byte strings, numbered in the order of their first appearance.
 ///
-/// All bytes lie in one array, so that a look-up in a text of millions of words makes no string.
+/// All bytes are in one array, so looking up millions of words does not create strings.
 struct WordTable: Sendable, Equatable {
   private var bytes: [UInt8] = []
   private var ends: [Int] = []
@@ -90,11 +90,10 @@ struct WordTable: Sendable, Equatable {
   }
 }
 
-/// Numbers of Unicode scalars: an array in pages, because a look-up happens for every character and most
-/// pages are never used.
+/// Numbers of Unicode scalars. It is an array in pages, because every character is looked up and most pages are never used.
 struct ScalarTable: Sendable, Equatable {
   private static let pageSize = 256
-  /// The page of each 256 scalars; page 0 is the one without numbers.
+  /// The page of each 256 scalars; page 0 holds no numbers.
   private var pages = [UInt16](repeating: 0, count: 0x11_0000 / Self.pageSize)
   private var numbers = [Int32](repeating: -1, count: Self.pageSize)
 

@@ -1,10 +1,10 @@
-/// Counts the tokens of lines, and makes the vocabulary of them.
+/// Counts the tokens of lines and builds their vocabulary.
 struct TokenCounter {
   let options: TextOptions
   let boundaries: Vocabulary.Boundaries
-  /// Only the first tokens up to this number are counted.
+  /// The maximum number of tokens that are counted.
   var limit = Int.max
-  /// Tokens so far, those above the limit included; of subwords lines.
+  /// The number of tokens so far, including those above the limit; for subwords, of lines.
   private(set) var total = 0
   private let tokenizer: Tokenizer
   private var words = WordTable()
@@ -40,7 +40,7 @@ struct TokenCounter {
     }
   }
 
-  /// Counts the end of a line, where that is a token.
+  /// Counts the end of a line if it is a token.
   mutating func addLineEnd() {
     switch options.unit {
     case .char: count("\n")
@@ -90,7 +90,7 @@ struct TokenCounter {
       let kept = mostFrequent(specials.count) { String(scalarList[$0]) }
       tokens = kept.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     case .word, .space:
-      // Text that spells a special token is not that token.
+      // A word that is spelled like a special token is not that token.
       tokens = mostFrequent(specials.count) { String(decoding: words[$0], as: UTF8.self) }
         .filter { !specials.contains($0) }
     case .bpe:
@@ -102,8 +102,7 @@ struct TokenCounter {
       options.unit, lowercase: options.lowercase, boundaries: boundaries, tokens: specials + tokens)
   }
 
-  /// The tokens that stay, by falling count, then by code points: the order of UTF-8 bytes is that of code
-  /// points.
+  /// The tokens that are kept, by decreasing count, then by code points: the order of UTF-8 bytes is that of code points.
   private func mostFrequent(_ specialCount: Int, _ text: (Int) -> String) -> [String] {
     let sorted = counts.indices.filter { counts[$0] >= max(1, options.minCount) }
       .map { (count: counts[$0], text: text($0)) }

@@ -1,6 +1,6 @@
 import UnicodeText
 
-/// Cuts lines of valid text into the units that get ids, without a string for each.
+/// Cuts lines of valid text into the units that get ids, without creating a string for each.
 struct Tokenizer: Sendable, Equatable {
   let unit: TokenUnit
   let lowercase: Bool
@@ -47,7 +47,7 @@ struct Tokenizer: Sendable, Equatable {
     line[position] == 0x20 || line[position] == 0x09 ? 1 : 0
   }
 
-  /// Bytes of the white space that begins here, 0 for none.
+  /// The number of bytes of the white space that begins here; 0 for none.
   private func whiteSpaceWidth(_ line: UnsafeBufferPointer<UInt8>, _ position: Int) -> Int {
     func isSpace(width: Int) -> Bool {
       guard position + width <= line.count else { return false }
@@ -66,7 +66,7 @@ struct Tokenizer: Sendable, Equatable {
   }
 }
 
-/// Calls `body` with the cells of a line between tabs, of which there is always one more than tabs.
+/// Calls `body` with the cells of a line between tabs. There is always one more cell than tabs.
 func forEachCell<Failure>(
   in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
 ) throws(Failure) {
@@ -77,7 +77,7 @@ func forEachCell<Failure>(
   }
 }
 
-/// Calls `body` with the words of a line that is given in place of a file of columns.
+/// Calls `body` with the words of a line that is input for a model of columns.
 func forEachInputWord<Failure>(
   in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
 ) throws(Failure) {

@@ -1,12 +1,12 @@
-/// How text becomes tokens.
+/// The options for turning text into tokens.
 public struct TextOptions: Sendable, Equatable {
   public var unit: TokenUnit
-  /// Turns the text to lower case; of bytes only A to Z, so that other bytes stay as they are.
+  /// Whether text is lower-cased. For bytes, only A to Z are, so that other bytes stay as they are.
   public var lowercase: Bool
-  /// Tokens that occur less often in the training text become `<unk>` (char, word, space).
+  /// The count in the training text below which tokens become `<unk>` (char, word, space).
   public var minCount: Int
-  /// Largest vocabulary, special tokens included; 0: no limit, but the size of a subword model, which needs
-  /// one, is then 8,000. Bytes always have 256.
+  /// The maximum size of the vocabulary, including special tokens. 0: no limit, except for a subword model, which needs a
+  /// size and then gets 8,000. Bytes always have 256.
   public var maxVocabulary: Int
   public var subwordKind = SubwordKind.bpe
   /// A file with the vocabulary, see ``Vocabulary/given(path:options:boundaries:)``; nil: the tokens of the training text are
@@ -23,7 +23,7 @@ public struct TextOptions: Sendable, Equatable {
 
 /// Tokens that are not text.
 public enum SpecialToken {
-  /// Every token that is not in the vocabulary.
+  /// Replaces every token that is not in the vocabulary.
   public static let unknown = "<unk>"
   /// The token before the first one of a sequence that is generated.
   public static let beginOfSentence = "<bos>"
@@ -43,7 +43,7 @@ public enum SpecialToken {
 public struct Vocabulary: Sendable, Equatable, CustomStringConvertible {
   /// The special tokens at the ends of lines and sequences.
   public enum Boundaries: Sendable {
-    /// None: sources, and streams of bytes or characters, in which a line end is a token like others.
+    /// None: sources, and streams of bytes or characters, in which a line end is an ordinary token.
     case none
     /// `<eos>`, which is the end of each line of a stream.
     case lineEnds
@@ -57,7 +57,7 @@ public struct Vocabulary: Sendable, Equatable, CustomStringConvertible {
   }
 
   public let unit: TokenUnit
-  /// Text is turned to lower case before it is looked up.
+  /// Whether text is lower-cased before it is looked up.
   public let lowercase: Bool
   public let boundaries: Boundaries
   /// The tokens in the order of their ids; a byte is the character of the same number.
@@ -72,8 +72,8 @@ public struct Vocabulary: Sendable, Equatable, CustomStringConvertible {
   /// The model that cuts the text, for subwords.
   let subwords: SubwordModel?
   let tokenizer: Tokenizer
-  /// The UTF-8 of the tokens by id. Not a dictionary of strings: Swift takes canonically equivalent strings
-  /// for equal, and two ways to write an accented letter are two tokens.
+  /// The UTF-8 of the tokens by id. It is not a dictionary of strings, because Swift treats canonically equivalent
+  /// strings as equal, while two ways to write an accented letter are two tokens.
   private let table: WordTable
   private let scalars: ScalarTable
 
@@ -87,7 +87,7 @@ public struct Vocabulary: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// The vocabulary of these tokens, special ones first, which must be different.
+  /// Creates the vocabulary of these tokens, which must be distinct and start with the special ones.
   init(
     _ unit: TokenUnit, lowercase: Bool, boundaries: Boundaries, tokens: [String],
     subwords: SubwordModel? = nil
@@ -116,7 +116,7 @@ public struct Vocabulary: Sendable, Equatable, CustomStringConvertible {
     endOfSentence = boundaries == .none ? nil : Int32(specials.count - 1)
   }
 
-  /// The vocabulary of a subword model.
+  /// Creates the vocabulary of a subword model.
   ///
   /// Throws `DataError.subwordModel` for a model whose special pieces are not the first ones, or not those of the
   /// boundaries.
@@ -170,7 +170,7 @@ public struct Vocabulary: Sendable, Equatable, CustomStringConvertible {
 extension Vocabulary {
   /// The ids of a line, without begin and end.
   ///
-  /// Only text gives ids: a word that is spelled like a special token is `<unk>`. Throws `DataError.line`,
+  /// Text never yields the ids of special tokens: a word that is spelled like one is `<unk>`. Throws `DataError.line`,
   /// with `name` and `lineNumber`, for bytes that are not text.
   public func encode(_ line: some Sequence<UInt8>, name: String = "text", lineNumber: Int = 1) throws
     -> [Int32]
@@ -217,15 +217,15 @@ extension Vocabulary {
     return id < specialCount ? unknown ?? 0 : id
   }
 
-  /// The id of a whole word, whatever characters it has.
+  /// The id of a whole word, which may have any characters.
   func id(ofCell cell: UnsafeBufferPointer<UInt8>) -> Int32 {
     lowercase ? tokenizer.folded(Array(cell)).withUnsafeBufferPointer { id(ofWord: $0) } : id(ofWord: cell)
   }
 
-  /// The ids of a stream of text that is given as a whole, such as a prompt, cut into tokens as a training text is. Throws
-  /// `DataError`.
+  /// The ids of a stream of text that is given as a whole, such as a prompt. It is cut into tokens like a training text.
+  /// Throws `DataError`.
   ///
-  /// A word at the very end counts as complete; only a line feed gives the end of a line.
+  /// A word at the very end counts as complete; only a line feed ends a line.
   public func encode(stream text: [UInt8], name: String = "text") throws -> [Int32] {
     var ids: [Int32] = []
     try forEachPart(of: .memory(text, name: name)) { part, _ in ids += part }
@@ -250,9 +250,8 @@ extension Vocabulary {
     }
   }
 
-  /// The bytes behind each id of `encode`, for a model that copies from its source: words and symbols as
-  /// they are spelled in the line, characters in the case of the vocabulary. Nil for subwords, whose pieces are not
-  /// parts of the text.
+  /// The bytes of each id of `encode`, for a model that copies from its source. Words and symbols are spelled as in the
+  /// line, and characters have the case of the vocabulary. nil for subwords, whose pieces are not parts of the text.
   public func units(of line: some Sequence<UInt8>) -> [[UInt8]]? {
     let line = unit == .char ? tokenizer.folded(Array(line)) : Array(line)
     var units: [[UInt8]] = []
@@ -269,7 +268,7 @@ extension Vocabulary {
 }
 
 extension LineReader {
-  /// A stream of text in lines, of which long ones are cut where the unit of its tokens allows it. Throws `DataError`.
+  /// Reads a stream of text in lines. Long lines are cut where the unit of the tokens allows it. Throws `DataError`.
   convenience init(stream source: TextSource, _ unit: TokenUnit) throws {
     try self.init(
       source, cut: unit == .byte || unit == .char ? .characters : .spaces, isRaw: unit == .byte)
@@ -279,11 +278,11 @@ extension LineReader {
 // MARK: - From ids to text
 
 extension Vocabulary {
-  /// The text of ids: bytes as they were, characters joined, words and symbols with a space between them,
-  /// subwords as their model joins them.
+  /// The text of ids: bytes unchanged, characters joined, words and symbols separated by spaces, subwords joined by their
+  /// model.
   ///
-  /// The end of a line of a stream gives a line feed; the begin and end of a sequence give nothing. Characters that are
-  /// not in the vocabulary give U+FFFD, such words `<unk>`.
+  /// The end of a line of a stream becomes a line feed; the begin and end of a sequence produce no text. Characters that
+  /// are not in the vocabulary become U+FFFD, unknown words become `<unk>`.
   public func decode(_ ids: some Sequence<Int32>) -> [UInt8] {
     guard boundaries == .lineEnds else {
       return decodeLine(ids.filter { $0 != beginOfSentence && $0 != endOfSentence })
@@ -323,10 +322,10 @@ extension Vocabulary {
     return text
   }
 
-  /// The same text with replacements for some unknown tokens, as ``units(of:)`` of a source gives them.
+  /// The same text with replacements for some unknown tokens, such as the ``units(of:)`` of a source.
   ///
-  /// Words and symbols have a space between them. The replacement of a character or subword takes its place, and the
-  /// subwords around it are joined as their model joins them.
+  /// Words and symbols are separated by spaces. The replacement of a character or subword takes its place, and the
+  /// subwords around it are joined by their model.
   ///
   /// - Parameter replacements: the text in place of `ids[place]`, by place.
   public func decode(_ ids: [Int32], replacing replacements: [Int: [UInt8]]) -> [UInt8] {
@@ -352,7 +351,7 @@ extension Vocabulary {
 
   // MARK: Sizes of text
 
-  /// Bytes and characters of the text that tokens stand for.
+  /// The size of the text that tokens represent.
   public struct TextSize: Sendable, Equatable {
     public var bytes: Int
     /// Unicode scalars; nil for a vocabulary of bytes, which need not be text.
@@ -363,8 +362,8 @@ extension Vocabulary {
     }
   }
 
-  /// The size of the text of all tokens of a stream but the first: of the text that a model predicts. An unknown character
-  /// counts as one, an unknown word as `<unk>`; the space before a word and the end of a line count as well.
+  /// The size of the text of all tokens of a stream except the first, which is the text that a model predicts. An unknown
+  /// character counts as one, an unknown word as `<unk>`; the space before a word and the end of a line count as well.
   public func predictedSize(of tokens: TokenStream) -> TextSize {
     guard unit != .byte else { return TextSize(bytes: max(0, tokens.count - 1)) }
     let sizes = self.tokens.indices.map { size(of: Int32($0)) }

@@ -2,10 +2,9 @@ import Checkpoints
 import Foundation
 
 extension Vocabulary {
-  /// Writes one token per line in the order of ids, UTF-8; white space, control and format characters,
-  /// backslashes and bytes that aren't printable ASCII as JSON escapes (`\u0020`, `\\`). The model of
-  /// subwords goes to a file of the same name that ends in `.model`. Returns the paths. Throws
-  /// `FileFailure`.
+  /// Writes one token per line in the order of ids, in UTF-8. White space, control and format characters, backslashes,
+  /// and bytes that aren't printable ASCII become JSON escapes (`\u0020`, `\\`). The model of subwords goes to a file of
+  /// the same name that ends in `.model`. Returns the paths. Throws `FileFailure`.
   @discardableResult
   public func save(to path: String) throws -> [String] {
     try write(tokens, onlyASCII: unit == .byte, to: path)
@@ -15,15 +14,15 @@ extension Vocabulary {
     return [path, model]
   }
 
-  /// Where the model of the subwords in a vocabulary file is.
+  /// The path of the subword model that belongs to a vocabulary file.
   static func modelPath(for path: String) -> String {
     (path.hasSuffix(".txt") ? String(path.dropLast(4)) : path) + ".model"
   }
 
-  /// Reads what `save` wrote.
+  /// Reads the file that `save` wrote.
   ///
-  /// - Parameter boundaries: as when it was made.
-  /// - Throws: `DataError`, for wrong lines with their number.
+  /// - Parameter boundaries: the boundaries with which it was created.
+  /// - Throws: `DataError`, which names the number of a wrong line.
   public static func load(path: String, options: TextOptions, boundaries: Boundaries) throws -> Vocabulary {
     let specials = specials(options.unit, boundaries)
     let tokens = try readTokens(path) { token, number in
@@ -58,9 +57,9 @@ extension Vocabulary {
 }
 
 extension Vocabulary {
-  /// Reads a vocabulary that was made elsewhere, or by another run: one token per line in the order of ids, with the escapes of
-  /// a vocabulary that a run has written. Special tokens come first whether the file has them or not. For subwords the path is
-  /// that of a SentencePiece model, or of a vocabulary with its model beside it. Throws `DataError`.
+  /// Reads a vocabulary that another program or run created: one token per line in the order of ids, with the escapes of
+  /// a vocabulary that a run has written. Special tokens are added in front if the file doesn't have them. For subwords
+  /// the path is that of a SentencePiece model, or of a vocabulary in the same folder as its model. Throws `DataError`.
   static func given(path: String, options: TextOptions, boundaries: Boundaries) throws -> Vocabulary {
     guard options.unit != .bpe else {
       let model = path.hasSuffix(".model") ? path : modelPath(for: path)
@@ -84,7 +83,7 @@ extension LabelVocabulary {
   /// Writes one label per line in the order of ids, escaped as in a vocabulary. Throws `FileFailure`.
   public func save(to path: String) throws { try write(names, onlyASCII: false, to: path) }
 
-  /// Reads what `save` wrote. Throws `DataError`, for wrong lines with their number.
+  /// Reads the file that `save` wrote. Throws `DataError`, which names the number of a wrong line.
   public static func load(path: String) throws -> LabelVocabulary {
     LabelVocabulary(ordered: try readTokens(path) { _, _ in nil })
   }
@@ -100,7 +99,7 @@ private func write(_ tokens: [String], onlyASCII: Bool, to path: String) throws 
   try DurableFile.write(Data(text), to: path)
 }
 
-/// The tokens of a file, all different; `problem` says what is wrong with the token of a number, or nil.
+/// Reads the tokens of a file, which must be distinct. `problem` returns the problem of the token with a number, or nil.
 private func readTokens(_ path: String, _ problem: (String, Int) -> String?) throws -> [String] {
   let reader = try LineReader(.file(path))
   var tokens: [String] = []

@@ -1,14 +1,14 @@
-// Its own file: a format of its own, which no other reader shares.
+// Its own file: no other reader shares this format.
 
 /// Reads word vectors in the text format of word2vec and GloVe: one token per line with its numbers, separated by spaces. The
-/// first line of word2vec, `count width`, is skipped. Numbers are counted from the end of a line, because tokens of some files
-/// hold spaces. Of several vectors for one token the first counts.
+/// first line of word2vec, `count width`, is skipped. Numbers are counted from the end of a line, because tokens of some
+/// files contain spaces. If a token has several vectors, the first one counts.
 ///
 /// - Parameters:
 ///   - width: numbers of each vector.
 ///   - body: called for every token that the vocabulary has.
 /// - Returns: the number of tokens found.
-/// - Throws: `DataError`, for a line with another number of numbers or something else among them.
+/// - Throws: `DataError` for a line with a different number of values or with text among them.
 public func readWordVectors(
   from file: TextSource, for vocabulary: Vocabulary, width: Int,
   _ body: (_ id: Int32, _ vector: [Float]) -> Void
@@ -25,7 +25,7 @@ public func readWordVectors(
     let numbers = fields.suffix(width)
     fields.removeLast(width)
     let token = String(decoding: Array(fields.joined(separator: [UInt8(ascii: " ")])), as: UTF8.self)
-    // A longer vector begins with numbers where the token should be.
+    // A vector that is too long has numbers in the place of the token.
     if fields.count > 1, fields.dropFirst().allSatisfy({ parsedNumber($0) != nil }) {
       throw reader.problem(.width(found: width + fields.count - 1, expected: width))
     }
