@@ -256,7 +256,7 @@ static uint32_t *scratch_of_thread(void) {
   void *scratch = pthread_getspecific(scratch_key);
   if (scratch) return scratch;
   scratch = aligned_alloc(64, SCRATCH_WORDS * sizeof(uint32_t));
-  // Out of memory for two megabytes: there is nothing to go on with, as where Swift allocates.
+  // Out of memory for two megabytes: the process ends, as it does where Swift allocates.
   if (!scratch || pthread_setspecific(scratch_key, scratch)) abort();
   return scratch;
 }

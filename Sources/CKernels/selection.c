@@ -177,7 +177,7 @@ RND_INLINE T NAME(offer_block)(candidates *heap, const T *restrict x, int64_t fi
   return bound;
 }
 
-// Almost every block of logits is passed over after one comparison with the worst candidate kept so far.
+// Almost every block of logits is skipped after one comparison with the worst candidate kept so far.
 ptrdiff_t NAME(rnd_best_continuations)(rnd_continuations a) {
   const T *x = a.logits.x;
   const int64_t rows = a.logits.rows, V = a.logits.columns, stride = a.logits.stride;

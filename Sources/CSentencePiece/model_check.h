@@ -10,7 +10,7 @@
 #include <string_view>
 
 // Empty if the tables of normalization in the bytes of a model file point nowhere but into themselves;
-// otherwise what is wrong. The library itself checks the rest.
+// otherwise a description of the problem. The library itself checks the rest.
 std::string model_problem(std::string_view bytes);
 
 #endif

@@ -99,7 +99,7 @@ struct SourcePart {
     shape.sources.enumerated().map { (Self.name("encoder", $0), $1) }
   }
 
-  /// Width of the c of each source; empty if the model has no use for c.
+  /// Width of the c of each source; empty if the model does not use c.
   var summarySizes: [Int] {
     guard shape.needsSummary else { return [] }
     return shape.sources.map {

@@ -97,7 +97,7 @@ extension MatrixView {
   }
 
   /// Σ of the cross-entropy of softmax(self + bias) against a class for each row, nats; rows whose class is below zero are
-  /// skipped. The matrix becomes its gradient if one is wanted and is unspecified otherwise.
+  /// skipped. The matrix becomes its gradient if one is requested and is unspecified otherwise.
   ///
   /// - Parameter smoothing: the share of the target distribution that is uniform over all classes.
   public func softmaxCrossEntropy(

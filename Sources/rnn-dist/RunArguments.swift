@@ -127,7 +127,7 @@ extension RunArguments {
     let count = loaded.averagedSteps.count
     if case .average(let wanted) = checkpoint, count < wanted {
       Console.error(
-        "warning: --checkpoint average-\(wanted): the run has kept \(count), so this is the mean of \(count); "
+        "warning: --checkpoint average-\(wanted): the run still has \(count), so this is the mean of \(count); "
           + "checkpoint.keep sets the number that a run keeps")
     }
   }

@@ -73,6 +73,9 @@ struct WordingRule: Sendable, CustomTestStringConvertible {
       "a tag a step",
       "a case a row", "an object a line", "one object a line", "one token a line", "a token a line",
       write: "one line per file"),
+    WordingRule(
+      "anew", "in vain", "by turns", "can be had", write: "again, without success, alternately, is available"),
+    WordingRule("passed over", "to blame", write: "skipped, the cause"),
     WordingRule("learnt", "spelt", "burnt", write: "learned, spelled, burned"),
   ]
 

@@ -145,7 +145,7 @@ final class Program {
     while !isTrue() {
       guard .now < deadline, what == "the end" || process.isRunning else {
         kill(process.processIdentifier, SIGKILL)
-        throw Unusable(description: "waited for \(what), at most \(limit) s, in vain:\n\(standardError)")
+        throw Unusable(description: "no \(what) after \(limit) s:\n\(standardError)")
       }
       try await Task.sleep(for: .milliseconds(2))
     }

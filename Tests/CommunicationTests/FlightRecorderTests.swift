@@ -136,7 +136,7 @@ import Testing
     #expect(verdict.culprits == [1] && verdict.message.contains("rank 1 on n1 doesn't answer"))
   }
 
-  /// Rank 1 waits in an earlier collective for rank 2, which is to blame for both.
+  /// Rank 1 waits in an earlier collective for rank 2, which causes both waits.
   @Test func theLastOfSeveralIsNamed() {
     let behind = status(1, 8, [record(8, isDone: false)])
     let verdict = verdict([waiting(0), behind, status(2, 7, [record(7)])])

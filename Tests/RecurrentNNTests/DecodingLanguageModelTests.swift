@@ -83,7 +83,7 @@ import Testing
     var offsets = [0]
     for number in 1..<count {
       let other = sampler(number)
-      // Some of them have begun before.
+      // Some of them have started before.
       var early: [Int: [SampledToken]] = [:]
       for _ in 0..<number % 3 { collect(other, into: &early) }
       let offset = try #require(all.join(other))

@@ -15,7 +15,7 @@ final class PrefixModel<Element: Scalar>: StepwiseDecoder {
   private let weights: Scores?
   /// Rows of every call.
   private(set) var rowCounts: [Int] = []
-  /// A broken model: row r goes on with the state of row r.
+  /// A broken model: row r continues with the state of row r.
   var forgetsToReorder = false
 
   private var states: [(sequence: Int, text: [Int32])] = []

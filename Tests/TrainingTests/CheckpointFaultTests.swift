@@ -200,7 +200,7 @@ struct CheckpointFaultTests {
   }
 
   @Test(
-    "A damaged newest checkpoint is named, kept and passed over: the run goes on from the one before",
+    "A damaged newest checkpoint is named, kept and skipped: the run continues from the previous one",
     arguments: Damage.allCases, ["model.safetensors", "optimizer.safetensors", "state.json"])
   func damagedNewest(_ damage: Damage, file: String) throws {
     try job(configuration(steps: 12, every: 4), ranks: 2).run()
@@ -226,7 +226,7 @@ struct CheckpointFaultTests {
     #expect(try CheckpointFiles(run: run, step: 12) == CheckpointFiles(run: straight, step: 12))
   }
 
-  @Test("If none verifies the run is refused (65) on all ranks, and never begun anew", arguments: [1, 3])
+  @Test("If none verifies the run is refused (65) on all ranks, and never starts again", arguments: [1, 3])
   func allDamaged(ranks: Int) throws {
     try job(configuration(steps: 12, every: 4), ranks: 1).run()
     for (step, damage) in zip([4, 8, 12], [Damage.cut, .flippedBit, .empty]) {

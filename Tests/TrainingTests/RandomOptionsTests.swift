@@ -3,7 +3,7 @@ import RecurrentNN
 import Tasks
 import Testing
 
-@Suite("What is random in a model is drawn anew in every step of training, whatever else is set")
+@Suite("Random options of a model draw new numbers in every training step, whatever else is set")
 struct RandomOptionsTests {
   let directory: TemporaryDirectory
 

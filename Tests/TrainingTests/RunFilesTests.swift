@@ -210,9 +210,9 @@ struct RunFilesTests {
     #expect(saved.allSatisfy { $0 < first }, "saved \(saved), skipped \(skipped)")
   }
 
-  // MARK: Beginning anew
+  // MARK: Starting again
 
-  @Test("Resuming a run that died before its first checkpoint begins anew, and its log too")
+  @Test("Resuming a run that died before its first checkpoint starts the run and its log again")
   func diedEarly() throws {
     try Job(.small(text), directory: run).run()
     let expected = try CheckpointFiles(last: run)

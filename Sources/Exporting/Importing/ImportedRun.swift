@@ -44,7 +44,7 @@ package struct ImportedRun {
   /// The number of parameters.
   package var count: Int { parameters.count }
 
-  /// The part of a checkpoint's state that is shown; there is no training to go on with.
+  /// The part of a checkpoint's state that is shown; there is no training to continue.
   private struct State: Encodable {
     let epoch = 0
     let tokens = 0

@@ -94,7 +94,7 @@ struct EncoderGraph {
     return Array(parts[first..<first + network.directions])
   }
 
-  /// c; nil if the model has no use for it.
+  /// c; nil if the model does not use it.
   private func summary(
     _ sources: SourcePart, _ passes: [(y: String, state: GraphState, lengths: String)]
   ) -> String? {

@@ -70,7 +70,7 @@ public struct SearchOptions: Sendable, Hashable {
 /// Finds the most probable texts for every sequence of a batch by beam search over all sequences at once.
 ///
 /// At every step the `beamWidth` most probable continuations of all hypotheses of a sequence are kept. Hypotheses
-/// continued by the end mark are finished and leave the beam; the others go on. Finished hypotheses are compared by
+/// continued by the end mark are finished and leave the beam; the others continue. Finished hypotheses are compared by
 ///
 ///     score(Y, X) = log P(Y|X) / lp(Y) + β Σ_i log min(Σ_j a_ij, 1)      lp(Y) = ((5 + |Y|) / 6)^α
 ///

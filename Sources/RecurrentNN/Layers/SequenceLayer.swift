@@ -141,7 +141,7 @@ public protocol SequenceLayer<Element>: Sendable {
 
 extension SequenceLayer {
   /// The zero state: for each part of ``stateSize`` a matrix [batchSize, part] in arena memory. It also serves as the
-  /// gradient of a final state that nothing reads.
+  /// gradient of a final state that no layer reads.
   public func zeroState(_ batchSize: Int, in arena: Arena<Element>) -> [MatrixView<Element>] {
     stateSize.parts.map { arena.zeros(batchSize, $0) }
   }
