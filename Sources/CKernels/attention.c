@@ -3,12 +3,13 @@
 
 #include "attention_kernels.h"
 
-// Partial sums kept by a reduction, in a fixed order.
+// The number of partial sums of a reduction, which are added in a fixed order.
 #define LANES 16
-// Units of a score treated at a time, a multiple of LANES: their pre-activations stay in the first-level cache.
+// The number of units of a score computed at a time, a multiple of LANES. Their pre-activations stay in the first-level
+// cache.
 #define CHUNK 256
 
-// The positions of row i that weigh anything: [*first, *last).
+// The positions of row i whose weight is not zero: [*first, *last).
 RND_INLINE void visible_positions(const rnd_attention_rows *r, int64_t i, int64_t *first, int64_t *last) {
   const int64_t length = r->length[i];
   *first = 0;
@@ -48,7 +49,7 @@ RND_INLINE void NAME(sum_into)(const T *restrict x, const T *restrict y, T *rest
   for (int64_t j = 0; j < n; j++) p[j] = x[j] + y[j];
 }
 
-// The argument of tanh, for units first ..< first + n of a position.
+// Computes the argument of tanh for units first ..< first + n of a position.
 RND_INLINE void NAME(pre_activation)(const rnd_attention_rows *r, const T *key, const T *query, const T *feature,
                                      const T *feature_weight, int64_t first, int64_t n, T *restrict p) {
   NAME(sum_into)(key + first, query + first, p, n);
@@ -76,7 +77,7 @@ RND_INLINE T NAME(additive_score)(const rnd_attention_rows *r, const T *key, con
   return NAME(fold_lanes)(lanes);
 }
 
-// Scores to weights, in place, over one sentence.
+// Turns the scores of one sentence into weights, in place.
 RND_INLINE void NAME(normalize_scores)(T *restrict w, int64_t n) {
   T best = w[0], sum = 0;
   for (int64_t j = 1; j < n; j++) best = w[j] > best ? w[j] : best;
@@ -179,7 +180,7 @@ void NAME(rnd_attention_backward)(rnd_attention_gradient a, ptrdiff_t first_row,
   }
 }
 
-// A sentence at a time, so that its contexts' gradients and one row of d_values stay in cache.
+// Runs over one sentence at a time, so that its contexts' gradients and one row of d_values stay in cache.
 void NAME(rnd_attention_values_backward)(rnd_attention_values_gradient a, ptrdiff_t first_row,
                                          ptrdiff_t end_row) {
   const rnd_attention_rows *r = &a.at;

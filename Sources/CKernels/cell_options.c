@@ -80,7 +80,7 @@ void NAME(rnd_highway_backward)(rnd_highway a) {
   NAME(highway_backward_elements)(a.gate, a.x, a.y, a.d_out, a.dx, a.dy, a.count);
 }
 
-// A sum in 16 lanes, which clang keeps in vector registers: it may not reorder the additions of a plain loop.
+// A sum in 16 lanes, which clang keeps in vector registers. In a plain loop it may not reorder the additions.
 RND_INLINE T NAME(lane_sum)(const T *lanes) {
   T sum = 0;
   for (int lane = 0; lane < 16; lane++) sum += lanes[lane];

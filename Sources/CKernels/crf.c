@@ -1,12 +1,12 @@
-// K tags; L steps of sequence p. Messages stay in log space. After every step their largest is taken out and summed in
-// double, so that the precision of single numbers does not depend on the length of a sequence.
+// K tags; L steps of sequence p. Messages stay in log space. After every step their maximum is subtracted and summed in
+// double, so the precision of the messages does not depend on the length of a sequence.
 #ifndef NAME  // Every variant is compiled from this file, see variants.h.
 #include "vector_math.h"
 
 #include "sequence_kernels.h"
 
-// The score of a tag that a step can't have: low enough that e^score vanishes beside any other, finite so that no
-// difference of two becomes a NaN.
+// The score of a tag that a step can't have: low enough that e^score vanishes next to any other, and finite so that no
+// difference of two scores is NaN.
 #define FORBIDDEN (-1e30f)
 #define LANES 16
 
@@ -24,7 +24,7 @@ typedef struct {
   T *scratch;  // [2, K]
 } NAME(crf);
 
-// Takes the largest number out of x and returns it.
+// Subtracts the largest number of x from all of x and returns it.
 RND_INLINE T NAME(crf_shift)(T *restrict x, int64_t n) {
   T largest = x[0];
   for (int64_t j = 1; j < n; j++) largest = x[j] > largest ? x[j] : largest;
@@ -52,7 +52,7 @@ RND_INLINE void NAME(crf_reach)(const T *restrict alpha, const T *restrict trans
 }
 
 // Fills alpha and reach, and the first row of scratch with the distribution of the last tag; returns the log of the sum
-// over all paths of e^score. With `target` only over the paths that agree with it.
+// over all paths of e^score. With `target`, only paths that agree with it count.
 RND_INLINE double NAME(crf_forward)(const NAME(crf) *c, int64_t p, const int32_t *target) {
   int64_t K = c->K, L = c->at.length[p];
   double shift = 0;
@@ -79,8 +79,8 @@ RND_INLINE double NAME(crf_forward)(const NAME(crf) *c, int64_t p, const int32_t
   return shift + log((double)sum);
 }
 
-// One step back: from the distribution q of the tag at a step to that of the tag before it. The probability of the pair
-// (i, j) is q[j] e^(alpha[i] + transition[i][j] - reach[j]); `sign` times it is added to d_transition.
+// One step back: turns the distribution q of the tag at a step into that of the previous tag. The probability of the pair
+// (i, j) is q[j] e^(alpha[i] + transition[i][j] - reach[j]); `sign` times this probability is added to d_transition.
 RND_INLINE void NAME(crf_step_back)(const T *restrict alpha, const T *restrict transition, const T *restrict reach,
                                     const T *restrict q, int64_t K, T sign, T *restrict previous,
                                     T *restrict d_transition) {
@@ -126,7 +126,7 @@ RND_INLINE void NAME(crf_backward)(const NAME(crf) *c, int64_t p, T sign) {
   for (int64_t j = 0; j < K; j++) c->d_start[j] += sign * q[j];
 }
 
-// The score of the one path of a sequence whose steps all have targets; its counts are taken from the gradients.
+// The score of the one path of a sequence whose steps all have targets; its counts are subtracted from the gradients.
 RND_INLINE double NAME(crf_path)(const NAME(crf) *c, int64_t p, const int32_t *target) {
   int64_t K = c->K, L = c->at.length[p];
   int64_t first = target[c->at.offset[0] + p], last = target[c->at.offset[L - 1] + p];

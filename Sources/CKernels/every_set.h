@@ -1,7 +1,8 @@
 // Its own file: it is included once for every instruction set.
 //
 // Compiles the file BODY once for each instruction set. NAME(stem) is stem, then SUFFIX (which the includer defines, possibly
-// as nothing), then the name of the set. A build needs no flags for that: the set is an attribute of all functions of the body.
+// as nothing), then the name of the set. This needs no build flags, because the set is an attribute of all functions of
+// the body.
 //
 // Functions without this attribute, such as those of vector_math.h, are compiled for the set of the function that they are
 // inlined into. No include guard.

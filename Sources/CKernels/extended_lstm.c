@@ -33,7 +33,7 @@ RND_INLINE void NAME(extended_lstm_rows)(rnd_extended_lstm a, int coupled) {
   }
 }
 
-// Whether the gates are coupled is a constant in each expansion, so that the loops hold no branches.
+// `coupled` is a constant in each expansion, so the loops have no branches.
 void NAME(rnd_extended_lstm_cell)(rnd_extended_lstm a) {
   if (a.coupled) NAME(extended_lstm_rows)(a, 1);
   else NAME(extended_lstm_rows)(a, 0);

@@ -38,7 +38,7 @@ int rnd_set_named(const char *name) {
   return -1;
 }
 
-// The set that the environment asks for; -1 if it asks for none, -2 if for one that can't be used.
+// The set that the environment requests; -1 without a request, -2 if the set can't be used.
 static int requested_set(void) {
   const char *name = getenv(VARIABLE);
   if (!name || !*name) return -1;
@@ -50,7 +50,7 @@ const char *rnd_unusable_set_request(void) { return requested_set() == -2 ? gete
 
 static atomic_int set_in_use = -1;
 
-// Threads that come here at the same time find the same set.
+// Threads that run this at the same time find the same set.
 static int chosen_set(void) {
   const int requested = requested_set();
   const int set = requested >= 0 ? requested : rnd_best_set();

@@ -9,8 +9,8 @@
 
 #define RND_INLINE static inline __attribute__((always_inline))
 
-// One name of three parts, each expanded first. The file is small because the rest is in every_set.h and variants.h, which
-// are included several times and so can hold nothing that must be defined once.
+// Joins three parts, each expanded first, into one name. The file is small because the rest is in every_set.h and
+// variants.h. They are included several times, so they can't hold definitions that must occur once.
 #define RND_JOIN(stem, suffix, set) RND_JOIN_EXPANDED(stem, suffix, set)
 #define RND_JOIN_EXPANDED(stem, suffix, set) stem##suffix##set
 

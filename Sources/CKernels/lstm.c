@@ -30,7 +30,7 @@ void NAME(rnd_lstm_forward)(rnd_lstm a, ptrdiff_t first, ptrdiff_t end) {
   }
 }
 
-// tanh(c) is computed again rather than stored: one vector tanh is cheaper than writing and reading [N, H].
+// tanh(c) is recomputed rather than stored: one vector tanh is cheaper than writing and reading [N, H].
 void NAME(rnd_lstm_backward)(rnd_lstm_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
   T *dbias = a.dbias;

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-// A fused multiply-add rounds once where a product and a sum round twice: without this the variants for
-// different instruction sets would give different bits.
+// A fused multiply-add rounds once, but a product and a sum round twice. Without this pragma, the variants for different
+// instruction sets would return different bits.
 #pragma STDC FP_CONTRACT OFF
 
 // The builtin is the bare instruction: sqrt() of libm may set errno, so its loops aren't vectorized.
@@ -19,8 +19,8 @@ enum { SGD, MOMENTUM, NESTEROV, RMSPROP, ADAGRAD, ADAM, ADAMW };
 #include "variants.h"
 #else
 
-// One update by a rule, which is a constant in each expansion. Scalars are worked out in double and rounded to T once, before
-// the loop, as PyTorch does. The momentum rules rely on a buffer that starts as zero: the first step gives buf = g.
+// One update by a rule, which is a constant in each expansion. Scalars are computed in double and rounded to T once,
+// before the loop, as in PyTorch. The momentum rules rely on a buffer that starts as zero: the first step gives buf = g.
 RND_INLINE void NAME(update)(rnd_update a, const int rule) {
   const T *gradient = a.gradient;
   T *p = a.parameters, *first = a.first, *second = a.second;
@@ -62,7 +62,7 @@ void NAME(rnd_adamw)(rnd_update a) { NAME(update)(a, ADAMW); }
 
 double NAME(rnd_sum_of_squares)(rnd_buffer a) {
   const T *x = a.x;
-  // Lane l sums the elements i with i mod 16 = l in rising order, whatever the width of a vector register.
+  // Lane l sums the elements i with i mod 16 = l in ascending order, regardless of the width of a vector register.
   double lane[16] = {0};
   int64_t i = 0;
   for (; i + 16 <= a.count; i += 16) {
@@ -94,7 +94,7 @@ double NAME(rnd_sum)(rnd_buffer a) {
   return sum;
 }
 
-// NaN and the infinities are the numbers whose exponent bits are all set; integers keep this true under any
+// NaN and the infinities are the numbers whose exponent bits are all set; testing them as integers works with any
 // floating-point option of the compiler.
 ptrdiff_t NAME(rnd_first_nonfinite)(rnd_buffer a) {
   const T *x = a.x;

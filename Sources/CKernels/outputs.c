@@ -5,8 +5,8 @@
 #include "output_kernels.h"
 
 #define LANES 16
-// Factors 1 + e^-|z| lie in 1...2: the product of one run of 512 of them stays far below the largest double, so that a
-// run takes one logarithm instead of 512.
+// Factors 1 + e^-|z| lie in 1...2. The product of a run of 512 factors stays far below the largest double, so a run takes
+// one logarithm instead of 512.
 #define RUN (32 * LANES)
 
 #define BODY "outputs.c"

@@ -1,4 +1,4 @@
-// The blocked product: which part of the operands is multiplied when, and where it is packed to.
+// The blocked product: the order in which parts of the operands are packed and multiplied.
 
 #include "product_kernels.h"
 
@@ -12,7 +12,7 @@
 
 // MARK: Instruction sets
 
-// The parts of the products of one instruction set.
+// The tiles, packing functions and sizes of one instruction set.
 typedef struct {
   rnd_tile *tile, *bf16_tile;
   rnd_words bf16_rows, bf16_panels;  // the words of A and B in rnd_bf16
@@ -74,7 +74,7 @@ ptrdiff_t rnd_packed_words(ptrdiff_t K, ptrdiff_t N, rnd_product_mode mode) {
   return words_before(rounded_up(N, set_of(mode)->panel), steps_of(K, mode), mode);
 }
 
-// Where element (i, j) of an operand lies.
+// The address of element (i, j) of an operand.
 static const float *element(rnd_operand x, int64_t i, int64_t j) {
   return (const float *)x.base + i * x.row_stride + j * x.column_stride;
 }
@@ -84,7 +84,7 @@ void rnd_pack_columns(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
   const int64_t end = smaller(first + count, p.columns), panel = set_of(p.mode)->panel;
   for (int64_t n = first; n < end;) {
     const int64_t within = n % panel, these = smaller(RND_WIDE_PANEL - within, end - n);
-    // The last columns take the zeros that fill the panel with them.
+    // The last columns are packed together with the zeros that fill the panel.
     const int64_t width = n + these == p.columns ? rounded_up(within + these, panel) - within : these;
     const rnd_panels panels = {(uint32_t *)p.packed + words_before(n, steps, p.mode), panel,
                                words_before(panel, steps, p.mode)};
@@ -140,13 +140,13 @@ typedef struct {
   int64_t most_steps;  // of the depth in one tile
 } product;
 
-// `total` cut into equal parts of at most `limit`, each but the last a multiple of `unit`.
+// The size of equal parts of `total`, at most `limit`. Every part except the last is a multiple of `unit`.
 static int64_t part_of(int64_t total, int64_t limit, int64_t unit) {
   const int64_t parts = (total + limit - 1) / limit;
   return rounded_up((total + parts - 1) / parts, unit);
 }
 
-// One block of A against one block of panels: panel by panel, each used by all rows while it is in cache.
+// Multiplies one block of A by one block of panels, panel by panel. All rows use a panel while it is in cache.
 // `panel_words`: distance between two panels. `rows`: packed rows or strips of A, or A itself.
 static void multiply_block(const product *p, int64_t m, int64_t height, int64_t n, int64_t width, int64_t steps,
                            const void *rows, int64_t row_words, int strip, const uint32_t *panels, int64_t panel_words,
@@ -174,16 +174,16 @@ static void multiply_block(const product *p, int64_t m, int64_t height, int64_t 
   }
 }
 
-// Columns from which on packing rows of A pays.
+// The number of columns above which packing rows of A pays off.
 enum { LEAST_WIDTH_FOR_ROWS = 256 };
 
-// Columns n to n + width at the depths k to k + depth, for all rows.
+// Multiplies columns n to n + width at the depths k to k + depth, for all rows.
 static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t k, int64_t depth, int64_t rows_a_block,
                             const uint32_t *panels, int64_t panel_words, uint32_t *scratch) {
   const int64_t steps = (depth + values_a_step(p->kind) - 1) / values_a_step(p->kind);
   const int strip = p->a.row_stride == 1 && p->a.column_stride != 1;
-  // Rows far apart are read through a few sets of the first-level cache, once per panel: with many narrow panels packing
-  // them first is cheaper.
+  // Rows that are far apart share a few sets of the first-level cache and are read once per panel. With many narrow
+  // panels it is cheaper to pack them first.
   const int packs_rows = p->kind != rnd_plain_words ||
                          (p->set->panel == RND_NARROW_PANEL && p->a.row_stride > steps && width >= LEAST_WIDTH_FOR_ROWS);
   for (int64_t m = 0; m < p->M; m += rows_a_block) {
@@ -205,13 +205,13 @@ static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t 
   }
 }
 
-// Words of scratch memory: a block of A, whose rows are rounded up to whole tiles, and a block of B.
+// The words of scratch memory: a block of A, whose rows are rounded up to whole tiles, and a block of B.
 enum {
   A_SCRATCH_WORDS = RND_BLOCK_A_WORDS + RND_WIDE_STEPS * 8 * RND_TILE_ROWS,
   SCRATCH_WORDS = A_SCRATCH_WORDS + RND_BLOCK_B_WORDS
 };
 
-// Columns n to n + width of C.
+// Computes columns n to n + width of C.
 static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_t *scratch) {
   const int64_t each = values_a_step(p->kind), all_steps = (p->K + each - 1) / each, panel = p->set->panel;
   const int64_t steps = part_of(all_steps, p->most_steps, 1);
@@ -249,24 +249,24 @@ static void make_scratch_key(void) {
   if (pthread_key_create(&scratch_key, free)) abort();
 }
 
-// One block a thread, made by its first product and freed when the thread ends.
+// One block per thread, allocated by its first product and freed when the thread ends.
 static uint32_t *scratch_of_thread(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_scratch_key);
   void *scratch = pthread_getspecific(scratch_key);
   if (scratch) return scratch;
   scratch = aligned_alloc(64, SCRATCH_WORDS * sizeof(uint32_t));
-  // Out of memory for two megabytes: the process ends, as it does where Swift allocates.
+  // There is not even memory for two megabytes. Stops the program, like Swift's allocations.
   if (!scratch || pthread_setspecific(scratch_key, scratch)) abort();
   return scratch;
 }
 
 // MARK: Threads
 
-// Multiplications below which waking other threads costs more than it saves.
+// The number of multiplications below which waking other threads costs more than it saves.
 static const double LEAST_SHARED_WORK = 5e5;
 
-// A part of C: whole panels of columns, or whole tiles of rows where that divides the work more evenly.
+// A part of C: whole panels of columns, or whole tiles of rows if they divide the work more evenly.
 static void multiply_part(int part, int parts, void *argument) {
   product p = *(const product *)argument;
   const int64_t panels = (p.N + p.set->panel - 1) / p.set->panel, tiles = (p.M + RND_TILE_ROWS - 1) / RND_TILE_ROWS;

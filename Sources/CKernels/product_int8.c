@@ -53,7 +53,7 @@ void rnd_int8_pack(const rnd_packing *p, int64_t first, int64_t end) {
 
 // MARK: Rows of A
 
-// The largest quantized value of A: as large as 16 bits and exact sums of 32 bits allow, at most 13 bits.
+// The largest quantized value of A, limited by 16 bits and exact sums of 32 bits, and to 13 bits.
 static float limit_of(int64_t depth) {
   const int64_t limit = INT32_MAX / (127 * (depth + 1));
   return (float)(limit < 8191 ? limit : 8191);

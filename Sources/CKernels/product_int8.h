@@ -10,7 +10,8 @@
 int64_t rnd_int8_words(int64_t depth, int64_t columns);
 /// Packs the columns [first, end), both whole panels or the end of the matrix.
 void rnd_int8_pack(const rnd_packing *p, int64_t first, int64_t end);
-/// The columns [first, end) of a product with a packed matrix, likewise. `scratch`: room for RND_INT8_ROWS rows of A.
+/// Computes the columns [first, end) of a product with a packed matrix, with the same bounds. `scratch`: room for
+/// RND_INT8_ROWS rows of A.
 void rnd_int8_multiply(const rnd_product *p, int64_t first, int64_t end, int16_t *scratch);
 
 enum {

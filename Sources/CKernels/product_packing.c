@@ -1,15 +1,16 @@
-// Operands into the words the tiles read. Plain C for every processor: the compiler turns the loops into vector code.
+// Converts operands to the words that the tiles read. Plain C for every processor: the compiler turns the loops into
+// vector code.
 #ifndef NAME  // The functions of every instruction set are compiled from this file, see every_set.h.
 #include <string.h>
 
 #include "product_tiles.h"
 
-// To the nearest bfloat16, ties to even: its 16 bits.
+// The 16 bits of the nearest bfloat16, ties to even.
 RND_INLINE uint32_t bfloat16_bits(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
   uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
-  // Rounding up could turn a NaN into an infinity: it stays a (quiet) NaN.
+  // Rounding up could turn a NaN into an infinity, so a NaN is kept as a quiet NaN.
   return (bits & 0x7fffffffu) > 0x7f800000u ? bits >> 16 | 0x40 : rounded;
 }
 
@@ -17,13 +18,13 @@ RND_INLINE int64_t steps_of(rnd_words kind, int64_t depth) {
   return kind == rnd_paired_words ? (depth + 1) / 2 : depth;
 }
 
-// `count` words of one step, for values that lie side by side across the depth. `second` is the next depth's row, for
-// pairs; null where the depth is odd and has none.
+// Packs `count` words of one step, whose values are adjacent across the depth. `second` is the row of the next depth, for
+// pairs; null after the last depth if the number of depths is odd.
 RND_INLINE void words_across(rnd_words kind, const float *restrict first, const float *restrict second, int64_t count,
                              uint32_t *restrict words) {
   switch (kind) {
     case rnd_plain_words: {
-      // In pieces of known size: a call of memcpy costs more than it moves.
+      // Copies pieces of known size, because a call of memcpy would cost more than the copy.
       int64_t i = 0;
       for (; i + 16 <= count; i += 16) memcpy(words + i, first + i, 16 * sizeof *words);
       memcpy(words + i, first + i, (size_t)(count - i) * sizeof *words);
@@ -43,7 +44,7 @@ RND_INLINE void words_across(rnd_words kind, const float *restrict first, const 
   }
 }
 
-// The words of `depth` values that lie one after the other along the depth.
+// Packs the words of `depth` values that are adjacent along the depth.
 RND_INLINE void words_along(rnd_words kind, const float *restrict source, int64_t depth, uint32_t *restrict words) {
   if (kind != rnd_paired_words) {
     words_across(kind, source, 0, depth, words);
@@ -56,7 +57,7 @@ RND_INLINE void words_along(rnd_words kind, const float *restrict source, int64_
   if (depth % 2) words[pairs] = bfloat16_bits(source[depth - 1]);
 }
 
-// The step of a narrow panel as rnd_halved_words; columns from `count` on are zero.
+// Packs a step of a narrow panel as rnd_halved_words; columns from `count` on are zero.
 RND_INLINE void halve(const float *restrict row, int64_t count, uint32_t *restrict words) {
   enum { HALF = RND_NARROW_PANEL / 2 };
   float all[RND_NARROW_PANEL] = {0};
@@ -66,7 +67,8 @@ RND_INLINE void halve(const float *restrict row, int64_t count, uint32_t *restri
 
 typedef uint32_t words16 __attribute__((vector_size(64)));
 
-// out[j] = column j of the 16 x 16 words `in`: four rounds, each of which interleaves rows half the distance apart.
+// out[j] = column j of the 16 x 16 words `in`: four rounds, each of which halves the distance between the rows that it
+// interleaves.
 RND_INLINE void transpose16(words16 block[16]) {
   words16 next[16];
 #define ROUND(from, to)                                                                                              \
@@ -82,7 +84,7 @@ RND_INLINE void transpose16(words16 block[16]) {
 #undef ROUND
 }
 
-// Rows of an operand lie a page or more apart, which the processor's own prefetching does not follow.
+// Rows of an operand are a page or more apart, so the hardware prefetcher does not follow them.
 enum { ROWS_AHEAD = 8 };
 
 RND_INLINE void prefetch_row(const float *row, int64_t count) {
@@ -164,7 +166,7 @@ RND_INLINE void strips(rnd_words kind, const float *source, int64_t along, int64
   int begin[RND_BLOCK_ROWS + 1];
   for (int64_t s = 0; s <= strips; s++) begin[s] = (int)rnd_strip_begin(s, count, strips);
   memset(line + count, 0, COPIED * sizeof *line);
-  // Depth by depth, so that every row of the source is read once, from one end to the other.
+  // Runs depth by depth, so that every row of the source is read once, from one end to the other.
   for (int64_t k = 0; k < steps; k++) {
     const float *row = source + k * each * along;
     if ((k + 1) * each + ROWS_AHEAD < depth) {
@@ -182,7 +184,7 @@ RND_INLINE void strips(rnd_words kind, const float *source, int64_t along, int64
   }
 }
 
-// The kind is a constant in each expansion: a switch inside the loops would keep them from vectorizing.
+// The kind is a constant in each expansion, because a switch inside the loops would prevent vectorization.
 #define FOR_KIND(kind, call)                                   \
   switch (kind) {                                              \
     case rnd_plain_words: call(rnd_plain_words); break;        \

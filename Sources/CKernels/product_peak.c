@@ -6,13 +6,13 @@
 
 #pragma STDC FP_CONTRACT ON
 
-// The factors, which the compiler must not know.
+// The factors. They are volatile so that the compiler can't compute with their values.
 static volatile int rnd_zero = 0;
 
 // Independent sums: twice as many as hide the latency of two units, and few enough for each to stay in a register.
 enum { CHAINS = 16, CHAINS_OF_16_REGISTERS = 12 };
 
-// Keeps a sum in the register where it is: left alone, the compiler moves all of them round in every turn of the loop.
+// Keeps a sum in its register. Otherwise the compiler moves all sums between registers in every iteration.
 #if defined(__x86_64__)
 #define STAY(sum) __asm__("" : "+x"(sum))
 #define STAY_WIDE(sum) __asm__("" : "+v"(sum))

@@ -1,15 +1,15 @@
 // A tile of C in registers, included once for each instruction set with these defined:
-// TILE(stem), TARGET (an attribute), VECTOR (a vector of WIDTH floats), ROW (what a load of B gives), SPAN_VECTORS (those of
-// a panel), PANELS_OF_ONE_ROW (see rnd_tile_block), MULTIPLY_ADD(sum, word, row), WORD (what a broadcast of A is made of),
-// STEP_WORDS (of a panel), LOAD(words, v) (the vth vector of a step of a panel).
+// TILE(stem), TARGET (an attribute), VECTOR (a vector of WIDTH floats), ROW (the type of a load of B), SPAN_VECTORS (the
+// vectors of a panel), PANELS_OF_ONE_ROW (see rnd_tile_block), MULTIPLY_ADD(sum, word, row), WORD (the type that is
+// broadcast from A), STEP_WORDS (of a panel), LOAD(words, v) (the vth vector of a step of a panel).
 //
-// Row count and form of A are compile-time constants in every expansion, so that the loops over rows and vectors unroll
+// Row count and form of A are compile-time constants in every expansion, so the loops over rows and vectors unroll
 // completely and the sums never leave their registers.
 #define SPAN (SPAN_VECTORS * WIDTH)
 #define MOST_VECTORS (PANELS_OF_ONE_ROW * SPAN_VECTORS)
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-// VECTORS: of one panel; PANELS: neighboring ones.
+// VECTORS: the vectors of one panel; PANELS: the number of neighboring panels.
 RND_INLINE TARGET void TILE(rnd_span)(const int ROWS, const int PANELS, const int VECTORS, const int STRIP,
                                       const rnd_tile_block *t) {
   const WORD *a = t->a;
@@ -18,13 +18,13 @@ RND_INLINE TARGET void TILE(rnd_span)(const int ROWS, const int PANELS, const in
   UNROLL for (int r = 0; r < ROWS; r++) {
     UNROLL for (int v = 0; v < PANELS * VECTORS; v++) {
       sum[r][v] = (VECTOR){0};
-      // C comes from a lower cache level: it is on its way while the products are computed.
+      // C comes from a lower cache level, so it is prefetched while the products are computed.
       __builtin_prefetch(t->c + r * t->c_stride + v * WIDTH, 1);
     }
   }
   const int64_t steps = t->steps, a_stride = t->a_stride, panel_words = t->panel_words;
   for (int64_t k = 0; k < steps; k++) {
-    // A narrow panel is read so fast that the processor's own prefetching falls behind at every page. With few rows the
+    // A narrow panel is read so fast that the hardware prefetcher falls behind at every page. With few rows, the
     // additional loads would cost more than they save.
     if (WIDTH < 16 && ROWS > 3) __builtin_prefetch(b + (k + 512 / STEP_WORDS) * STEP_WORDS);
     ROW row[MOST_VECTORS];
@@ -49,7 +49,7 @@ RND_INLINE TARGET void TILE(rnd_span)(const int ROWS, const int PANELS, const in
   }
 }
 
-// All row counts and both forms of A for spans of a number of vectors.
+// Expands all row counts and both forms of A for spans of a number of vectors.
 #define CASE(ROWS, VECTORS)                                 \
   case ROWS:                                                \
     if (t->strip) TILE(rnd_span)(ROWS, 1, VECTORS, 1, t);   \
@@ -81,7 +81,7 @@ TARGET void TILE(rnd_tile)(const rnd_tile_block *t) {
     return;
   }
 #endif
-  // The last columns of C in no more vectors than they take.
+  // Computes the last columns of C with only as many vectors as they need.
   switch ((t->columns + WIDTH - 1) / WIDTH) {
     case 1: TILE(rnd_spans1)(t); break;
     case 2: TILE(rnd_spans2)(t); break;

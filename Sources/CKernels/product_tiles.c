@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-// A product and a sum become one fused multiply-add, the unit of a tile's speed.
+// Lets the compiler fuse a product and a sum into one multiply-add, on which the speed of a tile depends.
 #pragma STDC FP_CONTRACT ON
 
 #define WORD float
 #define ROW VECTOR
 #define MULTIPLY_ADD(sum, word, row) ((sum) + (word) * (row))
 #define LOAD_WORDS(words, v) (*(const ROW *)((words) + (v) * WIDTH))
-// Of rnd_halved_words the first vectors are in the lower halves, the others in the upper halves.
+// In rnd_halved_words, the first vectors are in the lower halves and the others in the upper halves.
 #define LOAD_HALVES(words, v)                                                                  \
   ((v) < SPAN_VECTORS / 2 ? (VECTOR)(*(const HALVES *)((words) + (v) * WIDTH) << 16)           \
                           : (VECTOR)(*(const HALVES *)((words) + ((v) - SPAN_VECTORS / 2) * WIDTH) & 0xffff0000u))
@@ -96,7 +96,7 @@ typedef float rnd_vector16 __attribute__((vector_size(64), aligned(4)));
 #undef ROW
 #undef MULTIPLY_ADD
 
-// The same with two depths per step: sum += a[2k] b[2k] + a[2k + 1] b[2k + 1] in each of sixteen lanes.
+// A tile with two depths per step: sum += a[2k] b[2k] + a[2k + 1] b[2k + 1] in each of sixteen lanes.
 typedef int rnd_words16 __attribute__((vector_size(64), aligned(4)));
 #define TILE(stem) stem##_avx512_bf16
 #define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,fma")))

@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-// A fused multiply-add rounds once where a product and a sum round twice: without this the variants for different
-// instruction sets would give different bits.
+// A fused multiply-add rounds once, but a product and a sum round twice. Without this pragma, the variants for different
+// instruction sets would return different bits.
 #pragma STDC FP_CONTRACT OFF
 
 // Multipliers and Weyl increments of Philox4x32 (Salmon et al., table 2 and section 3.3).
@@ -17,8 +17,8 @@
 #define PHILOX_W0 0x9E3779B9u
 #define PHILOX_W1 0xBB67AE85u
 
-// One block. Each word lives in 64 bits of which the upper half is of no account: a round is then two 32 x 32
-// products, two shifts and two three-way exclusive ors, which a vector unit computes without shuffles.
+// One block. Each word is stored in 64 bits, whose upper half is ignored. A round then consists of two 32 x 32 products,
+// two shifts and two three-way exclusive ors, which a vector unit computes without shuffles.
 RND_INLINE void philox(uint64_t x[4], uint32_t k0, uint32_t k1) {
 #pragma clang loop unroll(full)
   for (int round = 0; round < 10; round++) {
@@ -49,7 +49,7 @@ uint64_t rnd_derive_key(uint64_t seed, uint64_t step, uint32_t purpose, uint32_t
 
 enum { FILL_BLOCKS = 32, FILL_DRAWS = 2 * FILL_BLOCKS };
 
-// u[i] = the uniform number number 2 block + i, for FILL_BLOCKS blocks.
+// u[i] = uniform number 2 block + i, for FILL_BLOCKS blocks.
 RND_INLINE void uniform_chunk(double u[FILL_DRAWS], uint64_t block, uint64_t key, uint64_t sample) {
   const uint64_t s0 = (uint32_t)sample, s1 = sample >> 32;
   const uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
@@ -64,7 +64,7 @@ RND_INLINE void uniform_chunk(double u[FILL_DRAWS], uint64_t block, uint64_t key
   }
 }
 
-// Normal numbers from uniform ones, in place. 1 - u is in (0, 1], where the logarithm is finite.
+// Turns uniform numbers into normal ones, in place. 1 - u is in (0, 1], where the logarithm is finite.
 RND_INLINE void normal_chunk(double z[FILL_DRAWS]) {
   for (int i = 0; i < FILL_DRAWS; i += 2) {
     const double radius = sqrt(-2 * log1p(-z[i])), angle = 6.283185307179586 * z[i + 1];
@@ -75,10 +75,10 @@ RND_INLINE void normal_chunk(double z[FILL_DRAWS]) {
 
 // MARK: - Dropout
 
-// Sixteen bits decide about one unit, so a block serves eight. Eight blocks make a group of 64 units; within
-// a group, unit 16 w + 2 l + h reads half h (0: low) of word w of block l. The order puts the bits of
-// neighboring units side by side in little-endian memory without any transposition, and doesn't depend on
-// the width of a vector register.
+// Sixteen bits decide whether one unit is dropped, so a block serves eight units. Eight blocks make a group of 64 units;
+// within a group, unit 16 w + 2 l + h reads half h (0: low) of word w of block l. The order puts the bits of neighboring
+// units side by side in little-endian memory without any transposition, and doesn't depend on the width of a vector
+// register.
 enum { LANES = 8, GROUP = 64, CHUNK_GROUPS = 8, CHUNK = GROUP * CHUNK_GROUPS };
 
 // The bits of `groups` groups that begin at block `block` of one row.
@@ -126,9 +126,9 @@ void NAME(rnd_normal_fill)(rnd_fill a) { NAME(fill)(a, a.second, 1); }
 
 // MARK: - Dropout
 
-// y = x m for one chunk of a row. In place is a loop of its own, because two pointers that may be the same
-// keep the compiler from vectorizing. The product with 0 is meant, instead of the constant 0: a NaN has to
-// reach the check that makes all ranks skip the step.
+// y = x m for one chunk of a row. The in-place case is a separate loop, because two pointers that may be equal prevent
+// vectorization. It multiplies by 0 rather than storing the constant 0, because a NaN must reach the check that makes all
+// ranks skip the step.
 RND_INLINE void NAME(dropout_chunk)(T *y, const T *x, const uint16_t *bits, int64_t length, uint16_t limit,
                                     T scale) {
   if (y == x) {

@@ -21,7 +21,7 @@ RND_INLINE void NAME(rnn_rows)(rnd_rnn a, ptrdiff_t first, ptrdiff_t end, int re
   }
 }
 
-// The function is a constant in each expansion, so that the loops hold no branches.
+// The function is a constant in each expansion, so the loops have no branches.
 void NAME(rnd_rnn_forward)(rnd_rnn a, ptrdiff_t first, ptrdiff_t end) {
   if (a.relu) NAME(rnn_rows)(a, first, end, 1);
   else NAME(rnn_rows)(a, first, end, 0);

@@ -50,7 +50,7 @@ static void sift_up(candidates *h, int64_t i) {
   }
 }
 
-// Candidates come by ascending row and id, so one that only equals the worst loses against it.
+// Candidates come by ascending row and id, so a candidate that only equals the worst one is not better.
 static void offer(candidates *h, double score, int32_t row, int32_t token) {
   int64_t place = h->count < h->limit ? h->count : 0;
   if (h->count == h->limit && !(score > h->score[0])) return;
@@ -151,7 +151,8 @@ void NAME(rnd_log_normalizers)(rnd_normalization a) {
 
 // MARK: - Best continuations
 
-// The bound that a logit of this row has to exceed to enter the heap, rounded down: candidates are compared exactly.
+// The bound that a logit of this row must exceed to enter the heap. It is rounded down, because candidates are then
+// compared exactly.
 RND_INLINE T NAME(entry_logit)(const candidates *heap, double base, double normalizer) {
   if (heap->count < heap->limit) return -INFINITY;
   double worst = heap->score[0], logit = worst - base + normalizer;
@@ -200,7 +201,7 @@ ptrdiff_t NAME(rnd_best_continuations)(rnd_continuations a) {
 
 // MARK: - Sampling
 
-// The sum of the weights that are at least `bound`, or their number if `counting`.
+// The sum of the weights that are at least `bound`, or the number of these weights if `counting`.
 RND_INLINE T NAME(mass_from)(const T *restrict w, int64_t n, T bound, const int counting) {
   T lanes[LANES] = {0};
   int64_t whole = n - n % LANES;
@@ -217,7 +218,7 @@ RND_INLINE T NAME(from_bits)(BITS bits) {
   return value;
 }
 
-// Copies the weights from `low` to `high` one after the other to `part`; returns their number.
+// Copies the weights from `low` to `high` to `part`, without gaps, and returns their number.
 RND_INLINE int64_t NAME(between)(const T *restrict w, int64_t n, T low, T high, T *restrict part) {
   enum { GROUP = 16 };
   int64_t count = 0;
@@ -235,12 +236,12 @@ RND_INLINE int64_t NAME(between)(const T *restrict w, int64_t n, T low, T high, 
   return count;
 }
 
-// The smallest of the largest weights whose mass reaches `target`, and the mass of those above it. `part` is scratch
-// memory for n numbers.
+// Finds the smallest of the largest weights whose mass reaches `target`, and the mass of the weights above it. `part` is
+// scratch memory for n numbers.
 //
-// The bits of numbers that are not negative are ordered as the numbers are, so bisection over them ends at the weight
-// where the mass is reached, exactly and without sorting; the largest weight is 1. The first guess leaves sixteen
-// exponents, or all those below, which hardly ever matter; once the exponent is known, a few weights are left to look at.
+// The bits of nonnegative numbers have the order of the numbers, so bisection over the bits ends exactly at the weight
+// where the mass is reached, without sorting. The largest weight is 1. The first guess leaves sixteen exponents, or all
+// lower ones, which hardly ever matter. Once the exponent is known, few weights remain.
 RND_INLINE T NAME(smallest_kept)(const T *restrict w, int64_t n, double target, const int counting, T *restrict part,
                                  double *above) {
   enum { COARSE_STEPS = 5, FEW = 256 };
@@ -271,9 +272,9 @@ RND_INLINE T NAME(smallest_kept)(const T *restrict w, int64_t n, double target, 
   return NAME(from_bits)(low);
 }
 
-// Zeroes all but the largest weights whose mass reaches `target`; of equal weights the first are kept.
+// Zeroes all but the largest weights whose mass reaches `target`; among equal weights, the first ones are kept.
 //
-// The `count` numbers at `positive` are the weights again, without those that are zero.
+// The `count` numbers at `positive` are the weights that are not zero.
 RND_INLINE void NAME(keep_largest)(T *w, int64_t n, double target, const int counting,
                                    const T *positive, int64_t count, T *part) {
   double above;
@@ -316,7 +317,7 @@ RND_INLINE int32_t NAME(draw)(const T *restrict w, int64_t n, double uniform) {
       rest -= (double)w[k];
       if (rest < 0) return last;
     }
-    // Rounding only: the elements of the block make up less than its sum.
+    // Only rounding leads here: the elements of the block add up to less than its sum.
     rest = 0;
   }
   for (int64_t j = n - 1; j >= 0 && last < 0; j--) last = w[j] > 0 ? (int32_t)j : -1;
@@ -368,7 +369,7 @@ RND_INLINE T NAME(log_sum)(T a, T b) {
   return high + TYPED(rnd_log1p_unit)(TYPED(rnd_exp)(difference));
 }
 
-// y <- log(exp(y) + exp((x - best) + offset)); the difference comes first, so that large logits lose nothing.
+// y <- log(exp(y) + exp((x - best) + offset)); the difference comes first, so that large logits lose no precision.
 RND_INLINE void NAME(mix_row)(const T *restrict x, T *restrict y, int64_t V, T best, T offset, int first) {
   for (int64_t j = 0; j < V; j++) {
     T finite = x[j] > LARGEST ? LARGEST : x[j];

@@ -72,7 +72,7 @@ static void *work(void *argument) {
   return 0;
 }
 
-// Signals are left to the threads of the program.
+// Workers block all signals, so that the program's own threads handle them.
 static int make_worker(int part) {
   sigset_t all, before;
   pthread_t thread;
@@ -106,7 +106,7 @@ void rnd_parallel(void (*body)(int part, int parts, void *argument), void *argum
     return;
   }
   pool.present = (task){body, argument, parts};
-  // Workers beyond the present number of threads take part in the round and have nothing to do in it.
+  // Workers beyond the present number of threads take part in the round without any work.
   atomic_store_explicit(&pool.unfinished, pool.made, memory_order_relaxed);
   atomic_fetch_add(&pool.round, 1);
   if (atomic_load(&pool.sleepers) > 0) {

@@ -1,5 +1,5 @@
 // Compiles the file BODY once for each variant of its kernels: for float on every instruction set, and for double, which only
-// serves gradient checks, on the portable one. These macros are defined meanwhile:
+// serves gradient checks, on the portable set. It defines these macros:
 //   T            the element type
 //   NAME(stem)   stem_f32_avx2 and so on: a function of the variant
 //   TYPED(stem)  stem_f32 or stem_f64: a function that all variants of the type share
@@ -7,9 +7,9 @@
 //   EXPONENT     the exponent bits of T, as BITS
 //   LARGEST      the largest finite T
 //   NEXT         nextafter of T
-//   ELEMENTWISE  before a loop whose iterations are independent: no element that one of them writes is used by another. The
-//                compiler then makes vectors of it without checks for overlapping memory. Loops of doubles call libm instead.
-// No include guard: a file includes it at its end, and its own text between `#else` and `#endif` is the body.
+//   ELEMENTWISE  before a loop whose iterations are independent: no iteration uses an element that another one writes. The
+//                compiler then vectorizes the loop without checks for overlapping memory. Loops of doubles call libm instead.
+// No include guard: a file includes it in its first part, and the text between `#else` and `#endif` is the body.
 #define T float
 #define SUFFIX _f32
 #define TYPED(stem) stem##_f32

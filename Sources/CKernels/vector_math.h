@@ -13,7 +13,7 @@
 #include "kernel_support.h"
 
 // exp(x) = 2^n * e^r with n = round(x / ln 2), |r| <= ln(2)/2. Adding 1.5 * 2^23 leaves n in the low mantissa bits, so
-// the rounding and the conversion to an integer exponent cost one addition and one shift and stay vectorizable.
+// rounding and conversion to an integer exponent cost one addition and one shift and can be vectorized.
 typedef struct {
   float power;     // 2^n
   float fraction;  // e^r - 1, accurate relative to itself

@@ -5,8 +5,8 @@
 #define ATTENTION_KERNELS_H
 #include "element.h"
 
-/// Where the rows of a step find their source, and the sizes of the attention. The weights and features of a step are
-/// blocks of `places` numbers, one for each position of each row's sentence.
+/// The source of each row of a step, and the sizes of the attention. The weights and features of a step are blocks of
+/// `places` numbers, one for each position of each row's sentence.
 typedef struct {
   ptrdiff_t rows;
   const int32_t *start;   // [rows] first memory row of each row's sentence
@@ -43,8 +43,9 @@ typedef struct {
 } rnd_attention;
 RND_SHARED_KERNEL(rnd_attention_forward, rnd_attention)
 
-/// Its backward pass; tanh is computed again. The gradient of the values is left to rnd_attention_values_backward. Threads
-/// share the rows, each with a d_v and a d_feature_weight of its own; no two rows may have the same sentence.
+/// The backward pass of rnd_attention_forward, which recomputes tanh. rnd_attention_values_backward computes the gradient
+/// of the values. Threads share the rows, each with a separate d_v and d_feature_weight; no two rows may have the same
+/// sentence.
 typedef struct {
   rnd_attention_rows at;
   rnd_attention_operands of;
@@ -75,7 +76,7 @@ typedef struct {
 RND_SHARED_KERNEL(rnd_attention_values_backward, rnd_attention_values_gradient)
 
 /// Features of every position, [places, F]: its coverage if that is not null, then for each of `channels` filters of odd
-/// width the correlation with the weights of the step before, zero beyond the sentence. The backward pass adds to
+/// width the correlation with the weights of the previous step, zero beyond the sentence. The backward pass adds to
 /// d_coverage (null without coverage), d_previous and d_filter.
 typedef struct {
   rnd_attention_rows at;
@@ -92,7 +93,7 @@ RND_KERNEL(void, rnd_attention_features, rnd_attention_position_features)
 RND_KERNEL(void, rnd_attention_features_backward, rnd_attention_position_features)
 
 /// Returns the sum of min(weight_j, coverage_j) over `count` places. If d_weights is not null, `scale` is added to
-/// d_weights_j where the weight is the smaller one, else to d_coverage_j.
+/// d_weights_j if the weight is the smaller one, otherwise to d_coverage_j.
 typedef struct {
   ptrdiff_t count;
   const void *weights, *coverage;

@@ -4,7 +4,7 @@
 #define CELL_OPTION_KERNELS_H
 #include "element.h"
 
-/// `clip`: x = x limited to [-bound, bound]. `clip_backward`: d = 0 where x has been limited.
+/// `clip`: x = x limited to [-bound, bound]. `clip_backward`: d = 0 where x has been clipped.
 typedef struct {
   ptrdiff_t count;
   double bound;
@@ -22,7 +22,7 @@ typedef struct {
 RND_KERNEL(void, rnd_multiply, rnd_factors)
 RND_KERNEL(void, rnd_multiply_add, rnd_factors)
 
-/// out is `previous` where the mask is 0 and `candidate` elsewhere; without a mask (null) it is the mean of that.
+/// out is `previous` where the mask is 0 and `candidate` elsewhere. Without a mask (null) it is the mean over all masks.
 typedef struct {
   ptrdiff_t count;
   double rate;
@@ -68,7 +68,7 @@ typedef struct {
 } rnd_layer_norm;
 RND_KERNEL(void, rnd_layer_norm_forward, rnd_layer_norm)
 
-/// d: gradient of the result -> gradient of x.
+/// d is the gradient of the result on entry and that of x on return.
 typedef struct {
   ptrdiff_t rows, columns;
   void *d;

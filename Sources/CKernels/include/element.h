@@ -1,9 +1,9 @@
-// How kernels are declared and called.
+// The way kernels are declared and called.
 //
 // A kernel takes one struct of named fields by value. `void *` fields point to elements of the type that the first argument
-// of the call names; all variants come from one body (variants.h). The double ones serve gradient checks and make no claim
-// to speed. Matrices are row-major; "stride" is the distance of two rows in elements, and rows are contiguous where
-// there is none. The header of a kernel says which fields are added to; all other results are overwritten.
+// of the call names; all variants come from one body (variants.h). The double variants are for gradient checks and are
+// not fast. Matrices are row-major; "stride" is the distance between two rows in elements, and rows are contiguous if
+// there is none. The comment of a kernel names the fields that are added to; all other results are overwritten.
 #ifndef ELEMENT_H
 #define ELEMENT_H
 #include <stdbool.h>
@@ -23,8 +23,8 @@ typedef enum { rnd_f32, rnd_f64 } rnd_element;
     return type == rnd_f32 ? floats[rnd_vector_set()](a) : name##_f64(a);  \
   }
 
-/// Declares a kernel whose work threads can share. It does a part of the work: the items `first` to `end` (rows, units or
-/// columns, as its comment says).
+/// Declares a kernel whose work threads can share. A call does a part of the work: the items `first` to `end`, which are
+/// rows, units or columns as documented for the kernel.
 #define RND_SHARED_KERNEL(name, Arguments)                                                           \
   RND_VARIANTS(void, name, (Arguments a, ptrdiff_t first, ptrdiff_t end))                            \
   static inline void name(rnd_element type, Arguments a, ptrdiff_t first, ptrdiff_t end) {           \

@@ -3,8 +3,8 @@
 #define ELEMENTWISE_KERNELS_H
 #include "element.h"
 
-/// Activation functions; Swift's `ElementwiseActivation` has the same codes. `rnd_exponential` has no backward pass: it is
-/// for tests of the exponential that all other functions are made of.
+/// Activation functions; Swift's `ElementwiseActivation` has the same codes. `rnd_exponential` has no backward pass: it
+/// is for tests of the exponential, on which all other functions are based.
 enum { rnd_identity = 0, rnd_sigmoid = 1, rnd_tanh = 2, rnd_relu = 3, rnd_exponential = 4 };
 
 /// y = f(y + bias) row by row.
@@ -56,7 +56,7 @@ typedef struct {
 } rnd_gather;
 RND_SHARED_KERNEL(rnd_gather_rows, rnd_gather)
 
-/// table[index[row]] += x[row], rows in order, so that the sum depends on the data alone; rows whose index is below zero are
+/// table[index[row]] += x[row], rows in order, so the sum depends on the data alone; rows whose index is below zero are
 /// left out. Threads share the columns.
 typedef struct {
   ptrdiff_t rows;

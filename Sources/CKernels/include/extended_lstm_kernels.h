@@ -1,12 +1,12 @@
-// One time step of the LSTM with the options of the literature: peepholes, coupled gates, clipping, and a hidden state that
-// is computed from a changed cell state. Gates are [rows, 4 units] in the order i f g o, or if coupled [rows, 3 units] in the
-// order f g o with i = 1 - f.
+// One time step of the LSTM with options: peepholes, coupled gates, clipping, and a hidden state computed from a changed
+// cell state. Gates are [rows, 4 units] in the order i f g o, or if coupled [rows, 3 units] in the order f g o with i = 1
+// - f.
 #ifndef EXTENDED_LSTM_KERNELS_H
 #define EXTENDED_LSTM_KERNELS_H
 #include "element.h"
 
-/// `cell` computes c = clip(f c_previous + i g): i and f see c_previous through their peepholes, o sees c. `output` computes
-/// h = o tanh(seen), where `seen` is c itself or the normalized c.
+/// `cell` computes c = clip(f c_previous + i g): the peepholes of i and f read c_previous, that of o reads c. `output`
+/// computes h = o tanh(seen), where `seen` is c itself or the normalized c.
 typedef struct {
   ptrdiff_t rows, units;
   bool coupled;
@@ -22,8 +22,8 @@ typedef struct {
 RND_KERNEL(void, rnd_extended_lstm_cell, rnd_extended_lstm)
 RND_KERNEL(void, rnd_extended_lstm_output, rnd_extended_lstm)
 
-/// The backward passes, that of `output` first: it turns the o columns of the gates into gradients and computes d_seen from
-/// dh. That of `cell` turns the other columns into gradients, given d_seen as the gradient of c that came through h.
+/// The backward passes. That of `output` comes first: it turns the o columns of the gates into gradients and computes
+/// d_seen from dh. That of `cell` turns the other columns into gradients, given d_seen as the gradient of c through h.
 typedef struct {
   ptrdiff_t rows, units;
   bool coupled;

@@ -1,4 +1,4 @@
-// One time step of the GRU, elementwise; the matrix products around it are the caller's. States are [rows, units], gates
+// One time step of the GRU, elementwise; the caller computes the matrix products. States are [rows, units], gates
 // [rows, 3 units] in the order r z n.
 #ifndef GRU_KERNELS_H
 #define GRU_KERNELS_H
@@ -27,7 +27,7 @@ typedef struct {
 } rnd_gru_gradient;
 RND_SHARED_KERNEL(rnd_gru_backward, rnd_gru_gradient)
 
-/// Reset before the product (Cho 2014, TensorFlow), in two halves with the product U_n (r h_previous) between them:
+/// Reset before the product (Cho 2014, TensorFlow). It has two halves, with the product U_n (r h_previous) between them:
 /// `gates` activates r and z and computes reset_h = r h_previous; `output` activates n and computes h.
 typedef struct {
   ptrdiff_t rows, units;

@@ -23,14 +23,14 @@ void rnd_profile_add(int kind, int64_t start, double operations);
 /// Seconds and operations of a kind on this thread since it began.
 double rnd_profile_seconds(int kind);
 double rnd_profile_operations(int kind);
-/// Starts writing this thread's pieces of work to `events` as well, until they are full; null ends it.
+/// Starts writing this thread's pieces of work to `events` as well, until the array is full; null stops it.
 void rnd_profile_record(rnd_profile_event *events, int64_t capacity);
-/// Number of events written since.
+/// The number of events written since rnd_profile_record.
 int64_t rnd_profile_recorded(void);
 
 // MARK: Products
 //
-// Matrix products are counted by shape, so that the ways to compute them can be measured.
+// Matrix products are counted by shape, so that the different ways to compute them can be measured.
 
 /// The calls of one shape, whose code is not 0.
 typedef struct {
@@ -40,10 +40,10 @@ typedef struct {
   int64_t count;
 } rnd_product_use;
 
-/// Starts counting in `uses`, a zeroed table whose capacity is a power of two; null ends it.
+/// Starts counting in `uses`, a zeroed table whose capacity is a power of two; null stops it.
 void rnd_record_products(rnd_product_use *uses, int64_t capacity);
 /// Nonzero while this thread is counting.
 int rnd_is_recording_products(void);
-/// Counts a shape once; shapes for which there is no room are left out.
+/// Counts a shape once; shapes that don't fit are left out.
 void rnd_record_product(uint64_t shape, int64_t extent);
 #endif

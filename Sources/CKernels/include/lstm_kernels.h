@@ -1,6 +1,6 @@
 // Its own file: each cell declares its kernels in one header.
 //
-// One time step of the LSTM, elementwise; the matrix products around it are the caller's. States are [rows, units], gates
+// One time step of the LSTM, elementwise; the caller computes the matrix products. States are [rows, units], gates
 // [rows, 4 units] in the order i f g o.
 #ifndef LSTM_KERNELS_H
 #define LSTM_KERNELS_H

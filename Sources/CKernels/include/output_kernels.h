@@ -31,10 +31,10 @@ typedef struct {
 } rnd_row_shift;
 RND_KERNEL(void, rnd_shift_rows, rnd_row_shift)
 
-/// Cross-entropy of softmax(logits + bias) against target[row]: a block of rows, whose sum in double goes to *loss (nats).
-/// With label smoothing e the target distribution is (1 - e) one-hot + e / classes uniform. If with_gradient, logits become
-/// softmax - target distribution; otherwise they hold unspecified values afterwards. A target below zero is skipped: no
-/// loss, zero gradient.
+/// The cross-entropy of softmax(logits + bias) against target[row] for a block of rows. Its sum in double goes to *loss
+/// (nats). With label smoothing e the target distribution is (1 - e) one-hot + e / classes uniform. If with_gradient,
+/// logits become softmax - target distribution; otherwise they hold unspecified values afterwards. A target below zero is
+/// skipped: no loss, zero gradient.
 typedef struct {
   ptrdiff_t classes;
   void *logits;
@@ -47,7 +47,7 @@ typedef struct {
 } rnd_cross_entropy;
 RND_SHARED_KERNEL(rnd_softmax_cross_entropy, rnd_cross_entropy)
 
-/// A loss of y + bias against targets, summed over columns and rows in double and returned. y becomes the gradient if
+/// Returns a loss of y + bias against targets, summed over columns and rows in double. y becomes the gradient if
 /// with_gradient, y + bias otherwise.
 typedef struct {
   ptrdiff_t rows, columns;

@@ -21,9 +21,9 @@ typedef struct {
 } rnd_normalization;
 RND_KERNEL(void, rnd_log_normalizers, rnd_normalization)
 
-/// The `limit` best of all rows * V continuations by base[row] + x[row][v] - normalizer[row], best first, equal ones by row,
-/// then by v. score, row and token have room for `limit`; returns how many were written, fewer than
-/// `limit` if there are not enough candidates.
+/// Selects the `limit` best of all rows * V continuations by base[row] + x[row][v] - normalizer[row], best first. Equal
+/// ones are ordered by row, then by v. score, row and token have room for `limit`. Returns the number of results, which
+/// is below `limit` if there are not enough candidates.
 typedef struct {
   rnd_logits logits;
   const double *base;
@@ -35,9 +35,10 @@ typedef struct {
 } rnd_continuations;
 RND_KERNEL(ptrdiff_t, rnd_best_continuations, rnd_continuations)
 
-/// token[row] = a sample of softmax(x[row] * inverse_temperature) reduced to the k most probable tokens, and of these to the
-/// most probable ones that reach p in sum; uniform[row] in [0, 1) decides. Tokens of equal probability keep their order. -1
-/// if nothing is possible. k >= 1, 0 < p <= 1, inverse_temperature finite; with k = 1 the first of the largest logits.
+/// token[row] = a sample of softmax(x[row] * inverse_temperature) reduced to the k most probable tokens, and of these to
+/// the most probable ones whose sum reaches p. uniform[row] in [0, 1) determines the sample. Tokens of equal probability
+/// keep their order. -1 if no token is possible. k >= 1, 0 < p <= 1, inverse_temperature finite; with k = 1 the first of
+/// the largest logits.
 typedef struct {
   rnd_logits logits;
   double inverse_temperature;
@@ -59,14 +60,14 @@ typedef struct {
 } rnd_mixture;
 RND_KERNEL(void, rnd_mix_log_probabilities, rnd_mixture)
 
-/// Sum over i of log(min(x[i], 1)); a number below the smallest normal float counts as that.
+/// Sum over i of log(min(x[i], 1)); a number below the smallest normal float counts as the latter.
 typedef struct {
   ptrdiff_t count;
   const void *x;
 } rnd_numbers;
 RND_KERNEL(double, rnd_log_coverage, rnd_numbers)
 
-/// For code that may not import a mathematics library.
+/// libm's functions, for code that must not import a mathematics library.
 double rnd_exp(double x);
 double rnd_log(double x);
 double rnd_power(double x, double y);

@@ -11,7 +11,7 @@ typedef struct {
 
 // MARK: Pooling
 //
-// A sequence's states h [rows, width] made into one vector, for each sequence of a packed batch: pooled [count, width].
+// Turns the states h [rows, width] of each sequence of a packed batch into one vector: pooled [count, width].
 
 /// `mean`: pooled = the mean over the steps. `max`: pooled = the largest value of each column, `where` [count, width] its
 /// step, the first of equals. `attention`: scores [rows] become their softmax over each sequence's steps, pooled = the sum of
@@ -54,7 +54,7 @@ RND_KERNEL(void, rnd_attention_pool_backward, rnd_pooling_gradient)
 // A linear-chain conditional random field over the sequences of a packed batch.
 //
 // The score of tags y_1 ... y_L is start[y_1] + sum over t of emission[t][y_t] + sum over t of transition[y_t][y_t+1]
-// + end[y_L]; their probability is the softmax of the scores of all K^L ways to tag the sequence (K = `tags`).
+// + end[y_L]; their probability is the softmax of this score over all K^L ways to tag the sequence (K = `tags`).
 
 typedef struct {
   rnd_packed_rows at;
@@ -66,8 +66,8 @@ typedef struct {
   const void *transition;  // [from, to]
 } rnd_crf;
 
-/// Returns the sum over sequences of log(sum over all paths of e^score) - log(the same over the paths that agree with the
-/// targets), nats.
+/// Returns the sum over sequences of log(sum of e^score over all paths) - log(sum of e^score over the paths that agree
+/// with the targets), nats.
 typedef struct {
   rnd_crf crf;
   const int32_t *target;  // [rows] a tag, or below zero where any tag agrees

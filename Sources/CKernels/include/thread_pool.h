@@ -8,7 +8,7 @@
 #define THREAD_POOL_H
 #include <stdint.h>
 
-/// Most threads a kernel may use.
+/// The maximum number of threads of a kernel.
 enum { RND_MOST_THREADS = 64 };
 
 /// Lets kernels use up to `count` threads, including the caller's; the initial value is 1. Threads are created here and never
@@ -16,10 +16,10 @@ enum { RND_MOST_THREADS = 64 };
 int rnd_set_thread_count(int count);
 int rnd_thread_count(void);
 
-/// Calls body(part, parts, argument) once for each part and returns when all are done. There is one part for each
-/// thread; only one, if the threads are busy with the work of another caller.
+/// Calls body(part, parts, argument) once for each part and returns when all are done. There is one part per thread, or
+/// only one part if the threads are busy with the work of another caller.
 void rnd_parallel(void (*body)(int part, int parts, void *argument), void *argument);
 
-/// The first of the units 0 to `count` that belong to a part: parts of nearly equal size, in order.
+/// The first of the units 0 to `count` that belong to a part. Parts have nearly equal sizes and are in order.
 static inline int64_t rnd_part_begin(int64_t count, int part, int parts) { return count * part / parts; }
 #endif
