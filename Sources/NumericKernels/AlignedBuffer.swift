@@ -1,17 +1,17 @@
 // Its own file: matrices, arenas and parameters are built on it.
 
-/// A block of elements at a 64-byte boundary, freed with its last owner.
+/// A block of elements at a 64-byte boundary, which is freed with its last owner.
 public final class AlignedBuffer<Element: Scalar> {
   public let base: UnsafeMutablePointer<Element>
   public let count: Int
 
-  /// Zeros.
+  /// Creates a buffer of zeros.
   public convenience init(count: Int) {
     self.init(uninitialized: count)
     base.zeroElements(count: max(1, count))
   }
 
-  /// Doesn't initialize the elements, so that the system provides only those pages of a large block that are written to.
+  /// Doesn't initialize the elements, so the system provides only the pages of a large block that are written.
   init(uninitialized count: Int) {
     precondition(count >= 0, "a buffer of \(count) elements")
     let raw = UnsafeMutableRawPointer.allocate(

@@ -1,14 +1,14 @@
 /// Scratch memory for one training step: allocation is a pointer increment, and `reset` frees everything at
 /// once.
 ///
-/// The first step grows the arena block by block; from then on it is one block of the largest size seen, and
-/// a steady state allocates nothing. Memory handed out is NOT zeroed. Views must not be used after `reset` or
-/// after the `scoped` call they were made in.
+/// The first step grows the arena block by block. From then on it is one block of the largest size so far, and a steady
+/// state allocates nothing. Allocated memory is NOT zeroed. Views must not be used after `reset` or after the `scoped`
+/// call in which they were made.
 public final class Arena<Element: Scalar> {
   private var blocks: [AlignedBuffer<Element>] = []
   private var used: [Int] = []
   private var current = 0
-  /// The largest number of elements in use at once since the arena was made.
+  /// The largest number of elements in use at once since the arena was created.
   public private(set) var peak = 0
   private var live = 0
 
@@ -19,10 +19,10 @@ public final class Arena<Element: Scalar> {
     }
   }
 
-  /// Bytes the arena holds at present.
+  /// The number of bytes that the arena holds at present.
   public var capacityInBytes: Int { blocks.reduce(0) { $0 + $1.count } * MemoryLayout<Element>.stride }
 
-  /// An uninitialized [rows, columns] block, contiguous, its start at a 64-byte boundary.
+  /// An uninitialized, contiguous [rows, columns] block that starts at a 64-byte boundary.
   public func matrix(_ rows: Int, _ columns: Int) -> MatrixView<Element> {
     MatrixView(allocate(rows * columns), rows: rows, columns: columns)
   }
@@ -34,7 +34,7 @@ public final class Arena<Element: Scalar> {
     return view
   }
 
-  /// Room for 32-bit integers (indexes, row coordinates) in the same memory, uninitialized.
+  /// Memory for 32-bit integers (indexes, row coordinates) in the same memory, uninitialized.
   public func words<Word: FixedWidthInteger>(_ count: Int, of type: Word.Type) -> UnsafeMutableBufferPointer<
     Word
   > {
@@ -63,7 +63,7 @@ public final class Arena<Element: Scalar> {
     return blocks[current].base
   }
 
-  /// Frees everything; several blocks become one that is large enough for all.
+  /// Frees everything and replaces several blocks by one that is large enough for all.
   public func reset() {
     if blocks.count > 1 {
       blocks = []

@@ -1,14 +1,14 @@
-// Dropout whose mask is a function of coordinates: forward and backward compute it, nothing stores it.
+// Dropout whose mask is a function of coordinates. The forward and backward passes compute it; it is never stored.
 
 import CKernels
 
-/// The coordinates that all rows of one dropout layer have in common in one step.
+/// The coordinates that all rows of one dropout layer share in one step.
 public struct DropoutKey: Sendable, Hashable {
   /// The seed of the run.
   public var seed: UInt64
   /// The training step.
   public var step: UInt64
-  /// Tells the dropout layers of a model apart.
+  /// Distinguishes the dropout layers of a model.
   public var stream: UInt32
 
   public init(seed: UInt64, step: UInt64, stream: UInt32) {
@@ -18,7 +18,7 @@ public struct DropoutKey: Sendable, Hashable {
   }
 }
 
-/// Which sample and which time step each row of a packed block belongs to: the coordinates of its random numbers.
+/// The sample and the time step of each row of a packed block, which are the coordinates of its random numbers.
 public struct RowCoordinates {
   /// Global sample index of each row.
   public let samples: UnsafePointer<UInt32>
@@ -35,7 +35,7 @@ public struct RowCoordinates {
     RowCoordinates(samples: samples + count, times: times.map { $0 + count })
   }
 
-  /// The coordinates of numbers that a sample keeps for all its time steps.
+  /// The coordinates of numbers that are the same for all time steps of a sample.
   public var withoutTimes: RowCoordinates { RowCoordinates(samples: samples, times: nil) }
 }
 
@@ -43,13 +43,13 @@ extension Scalar {
   /// Inverted dropout: y = x∘m, where m is 0 with probability p and 1/(1 − p) otherwise.
   ///
   /// N. Srivastava et al., "Dropout", JMLR 15, 2014. The backward pass is the same call on the gradient. The mask of an
-  /// element is a function of the key, its row's coordinates and its column alone, so it doesn't depend on how the rows of a
-  /// batch are spread over ranks. NaN and infinities stay visible.
+  /// element is a function of the key, its row's coordinates and its column alone, so it doesn't depend on how the rows
+  /// of a batch are distributed over ranks. NaN and infinities are preserved.
   ///
   /// - Parameters:
   ///   - y: overwritten; x itself, or a matrix that doesn't overlap it.
-  ///   - rows: coordinates without times give a sample one mask for all its steps (variational dropout: Gal and Ghahramani,
-  ///     NIPS 2016), the mask of time 0.
+  ///   - rows: the coordinates. Without times, a sample has one mask for all its steps (variational dropout: Gal and
+  ///     Ghahramani, NIPS 2016), which is the mask of time 0.
   ///   - rate: the probability p in 0..<1, rounded to a multiple of 1/65536. 0 copies x.
   public static func dropout(
     from x: MatrixView<Self>, to y: MatrixView<Self>, _ rows: RowCoordinates, _ key: DropoutKey, rate: Double

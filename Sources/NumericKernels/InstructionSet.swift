@@ -1,11 +1,11 @@
 import CKernels
 
-/// The instruction sets that the kernels are compiled for, best last.
+/// The instruction sets that the kernels are compiled for, from the slowest to the fastest.
 ///
-/// All kernels of a process use one set: the best of the processor, or the one that the environment variable
-/// `RNN_DIST_KERNELS` names, or the one of ``use()``.
+/// All kernels of a process use one set: the best of the processor, the one that the environment variable
+/// `RNN_DIST_KERNELS` names, or the one selected by ``use()``.
 public enum InstructionSet: Int32, Sendable, Hashable, CaseIterable {
-  /// Vectors of four numbers, on every processor: SSE2 on x86-64, NEON on ARM.
+  /// Vectors of four numbers, for every processor: SSE2 on x86-64, NEON on ARM.
   case portable = 0
   /// AVX2 with FMA (x86-64-v3).
   case avx2 = 1
@@ -37,8 +37,8 @@ public enum InstructionSet: Int32, Sendable, Hashable, CaseIterable {
     rnd_unusable_set_request().map { String(cString: $0) }
   }
 
-  /// Makes the kernels of this process use this set. Call it before anything else: no kernel may be running, and matrices that
-  /// were packed before can't be used after it.
+  /// Makes the kernels of this process use this set. Call it first: no kernel may be running, and matrices that were
+  /// packed before can't be used after the call.
   ///
   /// - Precondition: the set is available.
   public func use() {

@@ -1,9 +1,8 @@
 import CKernels
 
-/// The threads that share the work of this process' kernels.
+/// The threads that share the work of this process's kernels.
 ///
-/// Work is cut by rows, columns or units, never inside of a sum: results have the same bits for any number of
-/// threads.
+/// Work is cut by rows, columns or units, never inside a sum, so results have the same bits for any number of threads.
 public enum KernelThreads {
   /// Number of threads in use, including the caller's; at most as many as the system grants.
   public static var count: Int {
@@ -11,16 +10,15 @@ public enum KernelThreads {
     set { _ = rnd_set_thread_count(Int32(clamping: newValue)) }
   }
 
-  /// Elements below which waking other threads costs more than it saves.
+  /// The number of elements below which waking other threads costs more than it saves.
   private static var leastSharedElements: Int { 1 << 13 }
 
-  /// Runs `body` on consecutive ranges `first..<end` that together are `0..<count`, each range on a thread of its own.
+  /// Runs `body` on consecutive ranges `first..<end` that together are `0..<count`, each range on a separate thread.
   ///
   /// - Parameters:
-  ///   - elements: size of the work; a small one is left to the calling thread alone.
-  ///   - unit: every range but the last begins and ends at a multiple of this, so that vectors and cache lines stay
-  ///     whole.
-  ///   - kind: the kind of work that the time is counted as.
+  ///   - elements: the size of the work. The calling thread does a small amount of work alone.
+  ///   - unit: every range but the last begins and ends at a multiple of this, so that vectors and cache lines are not split.
+  ///   - kind: the kind of work to which the time is added.
   public static func split(
     _ count: Int, elements: Int, unit: Int = 1, as kind: StepProfile.Kind = .pointwise,
     _ body: (_ first: Int, _ end: Int) -> Void
@@ -46,14 +44,14 @@ public enum KernelThreads {
     split(rows, elements: rows * width, body)
   }
 
-  /// Shares the units of a block of rows among the threads: for kernels that sum over the rows.
+  /// Shares the units of a block of rows among the threads, for kernels that sum over the rows.
   @inlinable
   public static func shareUnits(_ units: Int, rows: Int, _ body: (_ first: Int, _ end: Int) -> Void) {
     split(units, elements: rows * units, unit: 16, body)
   }
 
-  /// Runs `body` for every index below `count`, neighboring indexes on one thread; each is enough work to wake
-  /// a thread for.
+  /// Runs `body` for every index below `count`, with neighboring indexes on one thread. Each call should be enough work
+  /// to justify waking a thread.
   public static func forEach(
     _ count: Int, as kind: StepProfile.Kind, _ body: (_ index: Int) -> Void
   ) {

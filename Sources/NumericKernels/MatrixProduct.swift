@@ -1,7 +1,7 @@
 import CKernels
 import COpenBLAS
 
-/// Which operand of a product is transposed.
+/// The operand of a matrix product that is transposed.
 public enum Transposition: Sendable {
   case none
   /// `c = aᵀ b`
@@ -56,20 +56,20 @@ public func multiply<Element: Scalar>(
 }
 
 extension Scalar {
-  /// True if there are kernels for products of this type, packed ones included; otherwise the BLAS computes them.
+  /// True if there are kernels for matrix products of this type, including packed ones; otherwise the BLAS computes them.
   static var hasKernels: Bool { kernelType == rnd_f32 }
 }
 
 extension MatrixView {
-  /// The matrix, or its transpose, as the product kernels take it.
+  /// The matrix, or its transpose, as an operand of the product kernels.
   func operand(transposed: Bool) -> rnd_operand {
     rnd_operand(base: base, row_stride: transposed ? 1 : stride, column_stride: transposed ? stride : 1)
   }
 }
 
-/// The BLAS library, which multiplies where the kernels don't.
+/// The BLAS library, which multiplies if the kernels don't.
 public enum BLAS {
-  /// `c = op(a) op(b)`, or `c += op(a) op(b)` if `accumulate`, whose shapes fit and are not empty.
+  /// `c = op(a) op(b)`, or `c += op(a) op(b)` if `accumulate`. Requires fitting shapes that are not empty.
   public static func multiply<Element: Scalar>(
     _ a: MatrixView<Element>, _ b: MatrixView<Element>, _ transposition: Transposition,
     into c: MatrixView<Element>, accumulate: Bool
@@ -94,15 +94,15 @@ public enum BLAS {
     }
   }
 
-  /// Number of threads a product may use in this process.
+  /// The number of threads that a BLAS product may use in this process.
   public static var threadCount: Int {
     get { Int(openblas_get_num_threads()) }
     set { openblas_set_num_threads(Int32(max(1, newValue))) }
   }
 
-  /// The library's version and how it was built, for example `OpenBLAS 0.3.21 DYNAMIC_ARCH … MAX_THREADS=64`.
+  /// The library's version and build options, for example `OpenBLAS 0.3.21 DYNAMIC_ARCH … MAX_THREADS=64`.
   public static var configuration: String { String(cString: openblas_get_config()) }
 
-  /// The processor kernel set the BLAS chose at run time, for example `COOPERLAKE`.
+  /// The processor kernel set that the BLAS chose at run time, for example `COOPERLAKE`.
   public static var coreName: String { String(cString: openblas_get_corename()) }
 }

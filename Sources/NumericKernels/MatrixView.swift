@@ -1,4 +1,4 @@
-/// A row-major block of memory with another owner: a parameter, a slab of hidden states, a part of an arena.
+/// A row-major block of memory that it does not own: a parameter, a slab of hidden states, a part of an arena.
 ///
 /// Element (i, j) is at `base[i * stride + j]`. A view is a pointer with sizes: copying it copies nothing,
 /// and it must not outlive the memory it points into.

@@ -1,15 +1,15 @@
 import CKernels
 
-/// A weight matrix in the form the recurrent product wants: packed once per update, used at every time step.
+/// A weight matrix in the form that the recurrent product needs: packed once per update, used at every time step.
 ///
-/// It keeps a view of the original as well and calls the BLAS where that is chosen or (for `Double`) all there is, so that
-/// callers never ask which it is.
+/// It also keeps a view of the original and calls the BLAS if the BLAS is chosen or (for `Double`) the only choice, so
+/// callers need not distinguish the cases.
 public struct PackedMatrix<Element: Scalar> {
   private let source: MatrixView<Element>
   private let transposed: Bool
   private var mode: ProductMode
   private let packed: PackedCopy<Element>
-  /// One bit for each power of two of rows: set where the packed copy is multiplied.
+  /// One bit per power of two of rows, set if the packed copy is multiplied.
   private var kernelRows: UInt64
 
   /// Rows and columns of the operand `B` as used in `A B`.
@@ -39,27 +39,27 @@ public struct PackedMatrix<Element: Scalar> {
     self.mode = mode
     let isTooDeep = mode.precision == .int8 && rows > Int(RND_INT8_DEPTH)
     kernelRows = Element.hasKernels && !isTooDeep ? mode.kernelRows(form, columns, rows) : 0
-    // It may not be read any more.
+    // The packed copy may not be needed any more.
     packed.drop()
   }
 
   /// Bytes of the packed copy.
   public var packedBytes: Int { packed.byteCount }
 
-  /// Says that the values of the source have changed: they are packed again before they are used.
+  /// Marks the values of the source as changed, so that they are packed again before they are used.
   public func repack() {
     packed.isStale = true
     if Element.hasKernels { ProductRecorder.notePacking(form, columns, rows, mode) }
   }
 
-  /// Rows of the source that ``repack(sourceRows:)`` takes together.
+  /// The number of source rows that ``repack(sourceRows:)`` packs together.
   public static var rowUnit: Int { Int(RND_PANEL_UNIT) }
 
-  /// Packs some rows of the source again, on the calling thread: for callers that change a weight piece by piece and
-  /// have the piece in cache. Different pieces may be packed by different threads at once. A matrix that has to be packed as a whole
-  /// before it is used, stays so; so does one whose packed copy has not been read since ``endRepacking()``.
+  /// Packs some rows of the source again, on the calling thread, for callers that change a weight in parts and have the
+  /// part in cache. Different threads may pack different parts at the same time. Nothing is packed for a matrix that has
+  /// to be packed as a whole before it is used, or whose packed copy has not been read since ``endRepacking()``.
   ///
-  /// - Parameter sourceRows: begins at a multiple of ``rowUnit``, and ends at one or where the source ends.
+  /// - Parameter sourceRows: rows that begin at a multiple of ``rowUnit``, and end at a multiple or at the end of the source.
   public func repack(sourceRows: Range<Int>) {
     precondition(
       sourceRows.lowerBound % Self.rowUnit == 0 && sourceRows.upperBound <= source.rows
@@ -79,7 +79,7 @@ public struct PackedMatrix<Element: Scalar> {
     }
   }
 
-  /// Says that ``repack(sourceRows:)`` was called for all rows, if at all, and that a next step begins.
+  /// Begins a new step. ``repack(sourceRows:)`` must have been called for all rows or none.
   public func endRepacking() { packed.nextStep() }
 
   /// `c = a B`, or `c += a B` if `accumulate`. Shapes: `a` [m, rows], `c` [m, columns].
@@ -117,8 +117,8 @@ extension rnd_packing {
   }
 }
 
-/// The packed values of a matrix, made when they are first asked for and when they are out of date: a matrix of which the
-/// BLAS computes all products is never packed.
+/// The packed values of a matrix. They are made on first use and when they are out of date, so a matrix whose products
+/// are all computed by the BLAS is never packed.
 private final class PackedCopy<Element: Scalar> {
   private let source: MatrixView<Element>
   private let transposed: Bool
@@ -134,19 +134,19 @@ private final class PackedCopy<Element: Scalar> {
 
   var byteCount: Int { (buffer?.count ?? 0) * MemoryLayout<Element>.stride }
 
-  /// The packed values if there are any, they are not out of date, and they are read.
+  /// The packed values, if they exist, are up to date, and are read.
   var presentWords: UnsafeMutablePointer<Element>? { isStale || !isRead ? nil : buffer?.base }
 
-  /// Values that were not read in a step were not packed again in it.
+  /// Values that were not read in a step have not been packed again during it.
   func nextStep() {
     isStale = isStale || !isRead
     isRead = false
   }
 
-  /// Gives the memory back.
+  /// Frees the memory.
   func drop() { (buffer, isStale, isRead) = (nil, true, false) }
 
-  /// The present values, packed for the kernels of a mode.
+  /// The current values, packed for the kernels of a mode.
   func words(_ mode: ProductMode) -> UnsafePointer<Element> {
     isRead = true
     if let buffer, !isStale { return UnsafePointer(buffer.base) }

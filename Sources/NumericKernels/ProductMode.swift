@@ -1,21 +1,21 @@
 import CKernels
 
-/// The precision of the operands of matrix products. Results are in single precision, and so is everything else.
+/// The precision of the operands of matrix products. Results and everything else are in single precision.
 public enum ProductPrecision: String, Sendable, Hashable, CaseIterable {
   case fp32
   /// Both operands rounded to bfloat16 (8 bits of mantissa), to nearest, ties to even.
   case bf16
   /// For inference: weights of eight bits with one scale per column (symmetric), states of up to 14 bits with one scale per row.
-  /// Only products with packed weights; all others are in single precision.
+  /// It applies only to products with packed weights; all others are in single precision.
   case int8
 
-  /// Those that a model can be trained in.
+  /// The precisions in which a model can be trained.
   public static let ofTraining: [ProductPrecision] = [.fp32, .bf16]
 }
 
-/// How a matrix product is computed: in which precision, and by the kernels or the BLAS.
+/// The way a matrix product is computed: its precision, and whether the kernels or the BLAS compute it.
 ///
-/// Without a table the choice is a rule of processor and precision, never of a measurement, so that ranks on equal
+/// Without a table, the choice depends on processor and precision and never on a measurement, so ranks on equal
 /// processors compute equal bits. A table of choices must be the same on all ranks.
 public struct ProductMode: Sendable, Hashable {
   public let precision: ProductPrecision
@@ -24,9 +24,9 @@ public struct ProductMode: Sendable, Hashable {
   private let rule: ProductBackend
   /// Choices for single shapes.
   private let table: ProductTable?
-  /// Whether the way of computation is chosen by rule or table, and not given.
+  /// Whether the backend is chosen by rule or table rather than given.
   let isChosen: Bool
-  /// Whether sums over the depth are cut alike with AVX2 and with AVX-512, which then have the same bits in fp32.
+  /// Whether sums over the depth are cut in the same way with AVX2 and AVX-512, so that both have the same bits in fp32.
   public let hasOneOrder: Bool
 
   private init(
@@ -42,8 +42,8 @@ public struct ProductMode: Sendable, Hashable {
   }
 
   /// - Parameters:
-  ///   - table: choices for shapes; those that are not in it follow ``rule``. In bf16, which the BLAS does not have, the
-  ///     kernels compute everything.
+  ///   - table: choices for shapes; other shapes follow ``rule``. In bf16, which the BLAS does not have, the kernels
+  ///     compute everything.
   ///   - hasOneOrder: see ``hasOneOrder``.
   public init(
     _ precision: ProductPrecision = .fp32, choosing table: ProductTable? = nil, hasOneOrder: Bool = false
@@ -53,7 +53,7 @@ public struct ProductMode: Sendable, Hashable {
       precision, .inUse, rule, isChosen ? table : nil, isChosen: isChosen, hasOneOrder: hasOneOrder)
   }
 
-  /// The product kernels of an instruction set, whatever the shape.
+  /// The product kernels of an instruction set for all shapes.
   public init(
     _ precision: ProductPrecision = .fp32, on instructionSet: InstructionSet, hasOneOrder: Bool = false
   ) {
@@ -61,11 +61,11 @@ public struct ProductMode: Sendable, Hashable {
       precision, instructionSet, .kernels, nil, isChosen: false, hasOneOrder: hasOneOrder)
   }
 
-  /// The BLAS in single precision, whatever the shape.
+  /// The BLAS in single precision for all shapes.
   public static var blas: ProductMode { ProductMode(.fp32, .inUse, .blas, nil, isChosen: false) }
 
-  /// The backend of products of single precision without a table: the kernels, but the BLAS where only the portable ones are
-  /// in use (measured: the kernels beat OpenBLAS with AVX2 and with AVX-512; on x86-64 without either they don't).
+  /// The backend of single-precision products without a table: the kernels, or the BLAS if only the portable kernels are
+  /// in use. Measured: the kernels beat OpenBLAS with AVX2 and with AVX-512, but not on x86-64 without either.
   public static var rule: ProductBackend { InstructionSet.inUse == .portable ? .blas : .kernels }
 
   /// The backend of a product of floats.
@@ -75,7 +75,7 @@ public struct ProductMode: Sendable, Hashable {
     return table.backend(code: code) ?? rule
   }
 
-  /// One bit for each power of two of rows: set where the kernels multiply with a packed matrix.
+  /// One bit per power of two of rows, set if the kernels multiply with a packed matrix.
   func kernelRows(_ form: ProductForm, _ columns: Int, _ depth: Int) -> UInt64 {
     ProductShape.exponents.reduce(rule == .kernels ? .max : 0) { bits, exponent in
       let bit = UInt64(1) << UInt64(exponent)
@@ -113,19 +113,20 @@ public enum MultiplyAddPeak {
     var sink: Float = 0
     let operations = rnd_multiply_add_operations(
       Int64(rounds), ProductMode(precision, on: .inUse).kernelMode, &sink)
-    // The result is used, so that the compiler removes nothing.
+    // The result is used so that the compiler does not remove the computation.
     precondition(sink != .infinity, "the sums of zeros are not zero")
     return operations
   }
 }
 
-/// How fast the threads of this process read memory: the upper bound of products with few rows, which read each weight once.
+/// The speed at which the threads of this process read memory: the upper bound of products with few rows, which read each
+/// weight once.
 public enum ReadBandwidth {
   /// Reads a block once, shared among the threads; returns its bytes, to be divided by the time that it took.
   public static func run(_ block: AlignedBuffer<Float>) -> Double {
     KernelThreads.split(block.count, elements: block.count, unit: 64) { first, end in
       let sum = rnd_sum(rnd_f32, rnd_buffer(count: end - first, x: block.base + first))
-      // The result is used, so that the compiler removes nothing.
+      // The result is used so that the compiler does not remove the computation.
       precondition(sum != .infinity, "the numbers of the block must be finite")
     }
     return Double(block.count * MemoryLayout<Float>.stride)

@@ -1,12 +1,12 @@
 import CKernels
 
-/// A class of matrix products, and how often they were computed.
+/// A class of matrix products, and the number of times they were computed.
 public struct ProductUse: Sendable, Hashable, Codable {
   public var shape: ProductShape
-  /// The largest value of the number that the shape rounds up.
+  /// The largest value of the size that the shape rounds up.
   public var extent: Int
   public var calls: Int
-  /// How often a matrix of this form was packed, per call.
+  /// The number of times a matrix of this form was packed, per call.
   public var packingsPerCall: Double
 
   public init(_ shape: ProductShape, extent: Int, calls: Int, packingsPerCall: Double = 0) {
@@ -16,9 +16,9 @@ public struct ProductUse: Sendable, Hashable, Codable {
     self.packingsPerCall = packingsPerCall
   }
 
-  /// Rows of the largest product.
+  /// The number of rows of the largest product.
   public var rows: Int { shape.form == .left ? shape.rows : extent }
-  /// Depth of the largest product.
+  /// The depth of the largest product.
   public var depth: Int { shape.form == .left ? extent : shape.depth }
   /// Floating-point operations of the calls, as if all were as large as the largest.
   public var operations: Double {
@@ -26,12 +26,12 @@ public struct ProductUse: Sendable, Hashable, Codable {
   }
 }
 
-/// Records which matrix products a thread computes.
+/// Records the matrix products that a thread computes.
 public enum ProductRecorder {
   private static var capacity: Int { 1 << 12 }
 
-  /// Runs `body` and returns the matrix products in single precision that this thread computed in it, without those whose
-  /// way of computation was given. Calls must not be nested.
+  /// Runs `body` and returns the matrix products in single precision that this thread computed in it, except those whose
+  /// backend was given. Calls must not be nested.
   public static func record(_ body: () throws -> Void) rethrows -> [ProductUse] {
     let table = UnsafeMutableBufferPointer<rnd_product_use>.allocate(capacity: capacity)
     table.initialize(repeating: rnd_product_use())
@@ -65,7 +65,7 @@ public enum ProductRecorder {
 
   private static var packingMark: UInt64 { 1 << 63 }
 
-  /// The number of the product of one row with the same packed matrix; nil for other forms.
+  /// The code of the product of one row with the same packed matrix; nil for other forms.
   private static func matrix(_ code: UInt64) -> UInt64? {
     guard let shape = ProductShape(code: code), shape.form.isPacked else { return nil }
     return ProductShape.code(shape.form, 1, shape.columns, shape.depth)

@@ -1,4 +1,4 @@
-/// How the operands of a matrix product lie in memory.
+/// The memory layout of the operands of a matrix product.
 public enum ProductForm: String, Sendable, Hashable, CaseIterable, Codable {
   case plain
   /// `aᵀ b`
@@ -13,11 +13,11 @@ public enum ProductForm: String, Sendable, Hashable, CaseIterable, Codable {
   var isPacked: Bool { self == .packed || self == .packedTransposed }
 }
 
-/// A class of matrix products that are computed in the same way: one form, one pair of widths, and about as many rows of a
-/// batch.
+/// A class of matrix products that are computed in the same way: one form, one pair of widths, and a similar number of
+/// rows of a batch.
 ///
-/// With `op(a)` [rows, depth] and `op(b)` [depth, columns]. The number that changes from batch to batch (the rows; of a
-/// weight's gradient, form `left`, the depth) is rounded up to a power of two.
+/// With `op(a)` [rows, depth] and `op(b)` [depth, columns]. The size that changes from batch to batch is rounded up to a
+/// power of two: the rows, or the depth for a weight's gradient, form `left`.
 public struct ProductShape: Sendable, Hashable, Codable {
   public let form: ProductForm
   public let rows: Int
@@ -32,15 +32,15 @@ public struct ProductShape: Sendable, Hashable, Codable {
 
   private static var widthBits: UInt64 { 24 }
   private static var exponentBits: UInt64 { 6 }
-  /// Powers of two a batch may be rounded to, from 1 on.
+  /// The exponents of the powers of two that a batch may be rounded to.
   static var exponents: Range<Int> { 0..<32 }
 
-  /// The exponent of the next power of two from `count` on.
+  /// The exponent of the smallest power of two that is at least `count`.
   @inline(__always) static func exponent(_ count: Int) -> Int {
     count <= 1 ? 0 : Int.bitWidth - (count - 1).leadingZeroBitCount
   }
 
-  /// The class of a product as a number other than 0, nil where it has none. Allocates nothing.
+  /// The class of a product as a number other than 0; nil if it has no class. It allocates nothing.
   static func code(_ form: ProductForm, _ rows: Int, _ columns: Int, _ depth: Int) -> UInt64? {
     let (width, varying) = form == .left ? (rows, depth) : (depth, rows)
     return code(form, exponent: exponent(varying), columns, width)
@@ -63,7 +63,7 @@ public struct ProductShape: Sendable, Hashable, Codable {
 
   var code: UInt64 { Self.code(form, rows, columns, depth) ?? 0 }
 
-  /// The class behind a number; nil if no class has it.
+  /// The class with a code; nil if no class has this code.
   init?(code: UInt64) {
     let mask = UInt64(1) << Self.widthBits - 1
     let (width, columns) = (Int(code & mask), Int(code >> Self.widthBits & mask))

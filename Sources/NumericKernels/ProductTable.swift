@@ -1,17 +1,18 @@
-/// Measured choices of how matrix products in single precision are computed, by shape.
+/// The measured choices of backends for single-precision matrix products, by shape.
 ///
-/// An open-addressed table of integers that never changes: it is read without locks or allocations. It is passed in
-/// a ``ProductMode`` and not kept in a global variable, so that two models in one process, or the ranks of a test, can have
+/// An open-addressed table of integers that never changes: it is read without locks or allocations. It is passed in a
+/// ``ProductMode`` rather than kept in a global variable, so two models in one process, or the ranks of a test, can have
 /// different tables. Shapes that are not in it follow the rule of ``ProductMode``.
 public struct ProductTable: Sendable, Hashable {
-  /// The code of a shape times two, plus one for the BLAS; 0 is free. Their number is a power of two; half of them are free.
+  /// The code of a shape times two, plus one for the BLAS; 0 marks a free slot. The number of slots is a power of two;
+  /// half of them are free.
   private let slots: [UInt64]
 
   public init(_ choices: [ProductShape: ProductBackend]) {
     var capacity = 4
     while capacity < 2 * choices.count { capacity *= 2 }
     var slots = [UInt64](repeating: 0, count: capacity)
-    // In order, so that equal choices make equal tables.
+    // Sorted, so that equal choices make equal tables.
     for (code, backend) in choices.map({ ($0.key.code, $0.value) }).sorted(by: { $0.0 < $1.0 }) {
       var place = Self.place(code)
       while slots[place & (capacity - 1)] != 0 { place += 1 }
@@ -24,7 +25,7 @@ public struct ProductTable: Sendable, Hashable {
     Int(truncatingIfNeeded: (code &* 0x9E37_79B9_7F4A_7C15) >> 32)
   }
 
-  /// The choice for a class of shapes by its number, nil if there is none.
+  /// The choice for a class of shapes by its code; nil if there is none.
   func backend(code: UInt64) -> ProductBackend? {
     var place = Self.place(code)
     while true {

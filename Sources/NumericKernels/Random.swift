@@ -1,13 +1,12 @@
 // Random numbers that are functions of their coordinates: (seed, purpose, step, stream, sample, index).
 //
 // No number depends on the rank, on the number of ranks, or on the numbers that were generated before it. Only the
-// coordinates have to be saved in a checkpoint. The layout of Philox's counter is written down, and
-// implemented once for all instruction sets, in CKernels/include/random_kernels.h.
+// coordinates have to be saved in a checkpoint. CKernels/include/random_kernels.h documents the layout of Philox's
+// counter, which is implemented once for all instruction sets.
 
 import CKernels
 
-/// The purpose of a random number. Numbers for different purposes are independent, whatever their other
-/// coordinates are.
+/// The purpose of a random number. Numbers for different purposes are independent, even if their other coordinates are equal.
 ///
 /// The raw values are words of the counter: changing one changes the results of runs with the same seed.
 public enum RandomPurpose: UInt32, Sendable, Hashable, CaseIterable {
@@ -20,12 +19,12 @@ public enum RandomPurpose: UInt32, Sendable, Hashable, CaseIterable {
   case augmentation = 7
 }
 
-/// The coordinates that all random numbers of one activity in one step have in common.
+/// The coordinates that all random numbers of one activity share in one step.
 public struct RandomKey: Sendable, Hashable {
   /// The seed of the run.
   public var seed: UInt64
   public var purpose: RandomPurpose
-  /// The training step, or the epoch for a shuffle; 0 where there is none.
+  /// The training step, or the epoch for a shuffle; 0 if there is none.
   public var step: UInt64
 
   public init(seed: UInt64, purpose: RandomPurpose, step: UInt64 = 0) {
@@ -60,17 +59,16 @@ public func philox4x32(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt
 
 // MARK: - Scalars
 
-/// A generator of scalars for one (key, sample, stream): a value that can be copied, compared, and moved
-/// anywhere.
+/// A generator of scalars for one (key, sample, stream): a value that can be copied, compared, and moved to any position.
 public struct CounterRandom: RandomNumberGenerator, Sendable, Hashable {
   private let key: UInt64
   private let sample: UInt64
 
-  /// The number of 32-bit words behind the generator; setting it moves there in constant time.
+  /// The number of 32-bit words already generated; setting it moves the generator in constant time.
   public var position: UInt64 = 0
 
   /// - Parameters:
-  ///   - sample: the global index of the sample (sentence, stream of a language model) that the numbers belong to.
+  ///   - sample: the global index of the sample (sentence, stream of a language model) to which the numbers belong.
   ///   - stream: distinguishes uses with the same purpose, for example layers or parameters.
   public init(key: RandomKey, sample: UInt64 = 0, stream: UInt32 = 0) {
     self.key = key.derived(stream: stream)
@@ -131,8 +129,7 @@ public struct CounterRandom: RandomNumberGenerator, Sendable, Hashable {
 /// A permutation of 0..<count, each equally probable (Fisher and Yates' shuffle as in Knuth, TAOCP 2,
 /// algorithm 3.4.2 P).
 ///
-/// With the epoch as `key.step` it is the order of the data of an epoch, known to every rank without
-/// communication.
+/// With the epoch as `key.step` it is the order of the data of an epoch, which every rank knows without communication.
 public func permutation(count: Int, key: RandomKey, stream: UInt32 = 0) -> [Int] {
   precondition(count >= 0, "permutation of \(count) items: the count can't be negative")
   var random = CounterRandom(key: key, stream: stream)

@@ -2,7 +2,7 @@
 
 import CKernels
 
-/// Functions of one real number, for code above that links no mathematics library of its own.
+/// Functions of one real number, for higher-level code that does not link a mathematics library.
 public enum RealFunctions {
   /// e to the power of x.
   public static func exp(_ x: Double) -> Double { rnd_exp(x) }

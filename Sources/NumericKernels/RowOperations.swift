@@ -34,7 +34,7 @@ extension MatrixView {
     }
   }
 
-  /// Overwrites every row with the row of a table that `index` [rows] names.
+  /// Overwrites every row with the table row whose index is in `index` [rows].
   public func gatherRows(of table: MatrixView, at index: UnsafePointer<Int32>) {
     precondition(table.columns == columns, "rows of width \(table.columns) into rows of width \(columns)")
     let arguments = rnd_gather(
@@ -44,7 +44,7 @@ extension MatrixView {
     }
   }
 
-  /// The same for a table of contiguous rows that are read only.
+  /// Overwrites every row with a row of a read-only table of contiguous rows.
   public func gatherRows(of table: UnsafePointer<Element>, at index: UnsafePointer<Int32>) {
     gatherRows(
       of: MatrixView(UnsafeMutablePointer(mutating: table), rows: 0, columns: columns), at: index)
@@ -71,7 +71,7 @@ extension MatrixView {
     }
   }
 
-  /// Turns this gradient of `y = f(x)` into that of x.
+  /// Turns this matrix, the gradient of `y = f(x)`, into the gradient of x.
   public func activateBackward(_ activation: ElementwiseActivation, _ y: MatrixView) {
     KernelThreads.split(rows, elements: count) { first, end in
       rnd_activate_backward(
@@ -88,7 +88,7 @@ extension MatrixView {
       Element.kernelType, rnd_softmax(rows: rows, columns: columns, x: base, stride: stride, bias: bias))
   }
 
-  /// Turns this gradient of `y = softmax(x)` into that of x.
+  /// Turns this matrix, the gradient of `y = softmax(x)`, into the gradient of x.
   public func softmaxBackward(_ y: MatrixView) {
     rnd_softmax_backward(
       Element.kernelType,
@@ -97,14 +97,14 @@ extension MatrixView {
   }
 
   /// Σ of the cross-entropy of softmax(self + bias) against a class for each row, nats; rows whose class is below zero are
-  /// skipped. The matrix becomes its gradient if one is requested and is unspecified otherwise.
+  /// skipped. The matrix becomes its gradient if requested; otherwise its values are unspecified.
   ///
   /// - Parameter smoothing: the share of the target distribution that is uniform over all classes.
   public func softmaxCrossEntropy(
     targets: UnsafePointer<Int32>, bias: UnsafePointer<Element>? = nil, smoothing: Double = 0,
     withGradient: Bool
   ) -> Double {
-    // Losses of a fixed number of blocks, added in order: the same bits for any number of threads.
+    // The losses of a fixed number of blocks are added in order, so the sum has the same bits for any number of threads.
     let blocks = min(rows, 64)
     return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, blocks)) { losses in
       KernelThreads.split(blocks, elements: rows * columns, as: .softmax) { first, end in
@@ -120,7 +120,7 @@ extension MatrixView {
     }
   }
 
-  /// The block of logits as the kernels of decoding take it.
+  /// The block of logits as an argument of the decoding kernels.
   public var logits: rnd_logits { rnd_logits(rows: rows, columns: columns, x: base, stride: stride) }
 
   /// Overwrites `normalizers` [rows] with log Σ exp of each row, in double.
@@ -128,7 +128,7 @@ extension MatrixView {
     rnd_log_normalizers(Element.kernelType, rnd_normalization(logits: logits, normalizer: normalizers))
   }
 
-  /// Overwrites `index` [rows] with the column of each row's largest value, the first of equals.
+  /// Overwrites `index` [rows] with the column of each row's largest value, or the first of several.
   public func argmaxRows(into index: UnsafeMutablePointer<Int32>) {
     rnd_argmax_rows(
       Element.kernelType, rnd_argmax(rows: rows, columns: columns, x: base, stride: stride, index: index))

@@ -1,6 +1,6 @@
 import CKernels
 
-/// An element type the numeric core computes with: `Float` for training, `Double` for gradient checks.
+/// An element type of the numeric core: `Float` for training, `Double` for gradient checks.
 ///
 /// A kernel is called by its C name with this type's ``kernelType`` and one struct of named fields:
 ///
@@ -8,8 +8,8 @@ import CKernels
 ///       rnd_lstm_forward(Element.kernelType, rnd_lstm(units: H, gates: …, bias: …, …), $0, $1)
 ///     }
 ///
-/// It works on a whole block, so that generic code pays for dispatch once per block and never once per element. The headers
-/// of CKernels explain each field, and which results are added to and which are overwritten.
+/// It works on a whole block, so generic code pays for dispatch once per block rather than once per element. The headers
+/// of CKernels document each field, and whether a result is added to or overwritten.
 public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible {
   /// The safetensors name of the type: `F32` or `F64`.
   static var dataTypeName: String { get }
@@ -30,7 +30,7 @@ extension Double: Scalar {
 /// Bulk operations on memory of plain numbers.
 ///
 /// The standard library's `update(from:)` and `update(repeating:)` go through value witnesses, element by element, in generic
-/// code that is not specialized; these are `memmove` and `memset` whatever the element type.
+/// code that is not specialized; these are `memmove` and `memset` for every element type.
 extension UnsafeMutablePointer where Pointee: Scalar {
   /// Overwrites `count` elements with those of `source`, which may overlap.
   public func copyElements(from source: UnsafePointer<Pointee>, count: Int) {

@@ -1,8 +1,8 @@
 import CKernels
 
-/// Where the time of the calling thread went, by kind of work. It is always on and costs two clock readings per kernel.
+/// The time that the calling thread spent, by kind of work. Profiling is always on and costs two clock readings per kernel.
 public enum StepProfile {
-  /// Kinds of work. Time outside of all of them is not counted.
+  /// The kinds of work. Time outside all kinds is not counted.
   public enum Kind: Int32, Sendable, CaseIterable {
     /// Matrix products, and packing their operands.
     case products = 0
@@ -12,7 +12,7 @@ public enum StepProfile {
     case softmax = 2
     /// Norm, clipping and update.
     case optimizer = 3
-    /// Sums over ranks, waiting for other ranks included.
+    /// Sums over ranks, including the time spent waiting for other ranks.
     case communication = 4
   }
 
@@ -47,14 +47,14 @@ public enum StepProfile {
     return try body()
   }
 
-  /// A piece of work of a recording, nanoseconds of one clock.
+  /// A recorded piece of work, in nanoseconds of one clock.
   public struct Event: Sendable {
     public let kind: Kind
     public let start: Int
     public let end: Int
   }
 
-  /// Runs `body` and returns the pieces of work this thread did in it, at most `limit`.
+  /// Runs `body` and returns the pieces of work that this thread did in it, at most `limit`.
   public static func record(limit: Int, _ body: () throws -> Void) rethrows -> [Event] {
     let events = UnsafeMutableBufferPointer<rnd_profile_event>.allocate(capacity: max(1, limit))
     events.initialize(repeating: rnd_profile_event())
