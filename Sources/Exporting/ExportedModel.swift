@@ -8,20 +8,18 @@ import Parameters
 import RecurrentNN
 import Tasks
 
-/// A trained model on its way to another program: its shape, its vocabularies, and its weights with every constant folded
-/// in that the other program could not know.
-///
-/// Folded are the forget bias of an LSTM (into `bias_ih`), and the normed v of an additive score (g v/‖v‖ becomes
-/// `v.weight`).
+/// A trained model to be exported: its shape, its vocabularies, and its weights, with all constants folded in that the
+/// other program does not know. These are the forget bias of an LSTM (folded into `bias_ih`) and the normed v of an
+/// additive score (g v/‖v‖ becomes `v.weight`).
 package struct ExportedModel {
   package let shape: ModelShape
   package let encoding: DataEncoding
   package let configuration: RunConfiguration
-  /// The run and the step, for the first line of what is written.
+  /// The run and the step, for the first line of the exported files.
   package let origin: String
   package private(set) var weights: ExportedWeights
 
-  /// Throws ``ExportFailure`` if the model has a part that has no form outside of this program.
+  /// Throws ``ExportFailure`` if a part of the model has no form outside of this program.
   package init(_ saved: SavedModel, run: String) throws(ExportFailure) {
     guard let shape = saved.shape else {
       throw ExportFailure("the task \(saved.configuration.task.rawValue) has no exported form")
@@ -31,7 +29,7 @@ package struct ExportedModel {
       origin: "\(run), step \(saved.step)")
   }
 
-  /// - Parameter weights: as the model uses them, nothing folded.
+  /// - Parameter weights: the weights as the model uses them, without folded constants.
   package init(
     _ shape: ModelShape, _ encoding: DataEncoding, _ configuration: RunConfiguration,
     _ weights: ExportedWeights,
@@ -49,7 +47,8 @@ package struct ExportedModel {
     for attention in attentions where attention.shape.normed { self.weights.foldNormedV(of: attention.name) }
   }
 
-  /// The metadata of a weights file: what its keys and shapes don't say. The forget bias is in the weights by now.
+  /// The metadata of a weights file: the properties that its keys and shapes don't show. The forget bias is already
+  /// folded into the weights.
   package var metadata: [String: String] {
     var folded = configuration
     folded.model.network.cell.forgetBias = 0
@@ -74,10 +73,10 @@ extension ExportFailure: ExitCoded {}
 
 // MARK: - Weights
 
-/// A parameter as an array.
+/// The values of a parameter.
 package struct ExportedTensor: Equatable {
   package var shape: [Int]
-  /// Row-major.
+  /// The values in row-major order.
   package var values: [Float]
 
   package init(_ shape: [Int], _ values: [Float]) { (self.shape, self.values) = (shape, values) }
@@ -85,7 +84,7 @@ package struct ExportedTensor: Equatable {
 
 /// The weights of a model under PyTorch's names.
 package struct ExportedWeights {
-  /// In the order of the model; names of tied weights come last.
+  /// The names in the order of the model; names of tied weights come last.
   package private(set) var names: [String] = []
   private var tensors: [String: ExportedTensor] = [:]
 
@@ -112,7 +111,7 @@ package struct ExportedWeights {
     }
   }
 
-  /// A weight that the shape of the model says is there.
+  /// A weight that the model must have according to its shape.
   func required(_ name: String) -> ExportedTensor {
     guard let tensor = tensors[name] else { preconditionFailure("the model has no parameter \(name)") }
     return tensor
@@ -124,7 +123,7 @@ package struct ExportedWeights {
     self[newName] = tensor
   }
 
-  /// Adds the constant of the forget gate to its bias, from which the program keeps it apart.
+  /// Adds the constant of the forget gate to its bias, which the program keeps separately.
   fileprivate mutating func foldForgetBias(of network: RecurrentPart) {
     let (cell, units) = (network.options.cell, network.options.hiddenSize)
     guard cell.kind == .lstm, cell.forgetBias != 0 else { return }

@@ -1,10 +1,9 @@
 import RecurrentNN
 
 extension ExportedModel {
-  /// The weights in the order and orientation of Keras, ready for `layer.set_weights`.
-  ///
-  /// A recurrent layer has `NAME.l0.kernel` [D, G·H], `NAME.l0.recurrent_kernel` [H, G·H] and `NAME.l0.bias`, with gates
-  /// i f c o of an LSTM and z r h of a GRU (torch: i f g o, r z n), and `NAME.l0_reverse.…` for the other direction. The two
+  /// The weights in the order and orientation of Keras, as `layer.set_weights` expects them. A recurrent layer has
+  /// `NAME.l0.kernel` [D, G·H], `NAME.l0.recurrent_kernel` [H, G·H] and `NAME.l0.bias`, with gates in the order i f c o
+  /// for an LSTM and z r h for a GRU (torch: i f g o, r z n), and `NAME.l0_reverse.…` for the other direction. The two
   /// biases are added, except those of a GRU with the reset gate after the product (`reset_after=True`), whose bias is
   /// [2, 3·H]. A linear layer has `NAME.kernel` [in, out], an embedding `NAME.embeddings`.
   ///
@@ -74,8 +73,8 @@ extension RecurrentPart {
 }
 
 extension ExportedTensor {
-  /// With the dimensions in reverse order: [out, in] becomes [in, out], the filters [out, in, width] of a convolution
-  /// [width, in, out].
+  /// The array with its dimensions in reverse order: [out, in] becomes [in, out], and the filters [out, in, width] of a
+  /// convolution become [width, in, out].
   var transposed: ExportedTensor {
     let extents = Array(shape.reversed())
     var result = [Float](repeating: 0, count: values.count)

@@ -1,21 +1,21 @@
 import RecurrentNN
 import Tasks
 
-/// A stack of recurrent layers of a model, with the beginning of its parameters' names.
+/// A stack of recurrent layers of a model, with the prefix of its parameters' names.
 struct RecurrentPart {
-  /// For example `encoder.rnn`.
+  /// The prefix, for example `encoder.rnn`.
   let name: String
   let options: NetworkOptions
   /// Width of the vectors that the lowest layer reads.
   let inputSize: Int
-  /// Every layer but the lowest reads pairs of steps.
+  /// Whether every layer but the lowest reads pairs of steps.
   var isPyramidal = false
 
   /// One layer of the stack.
   struct Layer {
     let index: Int
     let inputSize: Int
-    /// The ends of parameter names, one for each direction: `_l0`, `_l0_reverse`.
+    /// The suffixes of parameter names, one for each direction: `_l0`, `_l0_reverse`.
     let suffixes: [String]
     /// The connection around the layer.
     let connection: LayerConnectionKind
@@ -35,13 +35,13 @@ struct RecurrentPart {
   /// Width of the hidden state of one direction.
   var stateSize: Int { options.cell.outputSize(hiddenSize: options.hiddenSize) }
   var hasCellState: Bool { options.cell.kind == .lstm }
-  /// The rates at which states keep their previous value; in evaluation a state is the mean of old and new.
+  /// The rates at which states keep their previous value; in evaluation, a state is the weighted mean of old and new.
   var zoneout: (hidden: Double, cell: Double) {
     let cell = options.cell
     return (cell.zoneout, cell.kind == .lstm ? cell.zoneoutCell ?? cell.zoneout : 0)
   }
 
-  /// Whether nn.RNN, nn.GRU or nn.LSTM computes a layer of this kind, and so do the operators of ONNX.
+  /// Whether nn.RNN, nn.GRU or nn.LSTM, and the operators of ONNX, can compute a layer of this kind.
   var hasStandardCell: Bool {
     let cell = options.cell
     guard zoneout.hidden == 0, zoneout.cell == 0 else { return false }
@@ -55,7 +55,7 @@ struct RecurrentPart {
     }
   }
 
-  /// Throws ``ExportFailure`` for a cell whose equations are not written down here.
+  /// Throws ``ExportFailure`` for a cell whose equations are not implemented here.
   func requireKnownCell() throws(ExportFailure) {
     guard [.rnn, .gru, .lstm, .mingru].contains(options.cell.kind) else {
       throw ExportFailure(
@@ -64,7 +64,7 @@ struct RecurrentPart {
   }
 }
 
-/// An attention of a model, with the beginning of its parameters' names.
+/// An attention of a model, with the prefix of its parameters' names.
 struct AttentionPart {
   /// `attention`, or `attention2` over a second source.
   let name: String
@@ -90,7 +90,7 @@ extension InputShape {
   }
 }
 
-/// The sources of an encoder-decoder, with what leads from them to the decoder.
+/// The sources of an encoder-decoder, with the parts between them and the decoder.
 struct SourcePart {
   let shape: EncoderDecoderShape
 
@@ -118,16 +118,16 @@ struct SourcePart {
   static func name(_ name: String, _ source: Int) -> String { source == 0 ? name : "\(name)\(source + 1)" }
 }
 
-/// The decoder of an encoder-decoder or a generator, with what a step reads.
+/// The decoder of an encoder-decoder or a generator, with the inputs of a step.
 struct DecoderPart {
   let shape: DecoderShape
-  /// How the vector X, or the summary c, reaches the steps.
+  /// The way the vector X, or the summary c, reaches the steps.
   let condition: DecoderCondition
-  /// Width of X or c where a step reads it.
+  /// Width of X or c if a step reads it.
   let conditionSize: Int
   /// The attention over each source, with the width of its states.
   let attentions: [(part: AttentionPart, memorySize: Int)]
-  /// The output layer's weight is the embedding.
+  /// Whether the output layer's weight is the embedding.
   let tiesOutput: Bool
 
   init(_ model: EncoderDecoderShape) {
@@ -174,7 +174,7 @@ struct DecoderPart {
       inputSize: shape.embeddingSize + (readsContext ? contextSize : 0)
         + (shape.inputFeeding ? readoutSize : 0))
   }
-  /// Whether a step needs to know its number.
+  /// Whether a step needs its number.
   var countsSteps: Bool {
     condition == .initialInput || attentions.contains { $0.part.shape.window != nil }
   }

@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import RecurrentNN
 
-/// An `.npz` file as `numpy.savez` writes it: a ZIP archive, without compression, of one `.npy` file for each array.
+/// An `.npz` file like those of `numpy.savez`: an uncompressed ZIP archive with one `.npy` file per array.
 ///
 /// Formats: numpy.lib.format, version 1.0; PKWARE's APPNOTE 6.3, sections 4.3.7, 4.3.12 and 4.3.16.
 struct NumPyArchive {
@@ -25,7 +25,7 @@ struct NumPyArchive {
   private mutating func add(_ name: String, descriptor: String, shape: [Int], _ elements: [UInt8]) {
     let extents = shape.count == 1 ? "\(shape[0])," : shape.map { "\($0)" }.joined(separator: ", ")
     var header = "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': (\(extents)), }"
-    // Magic, length and header take a multiple of 64 bytes together.
+    // The total size of magic, length and header is a multiple of 64 bytes.
     header += String(repeating: " ", count: (64 - (10 + header.utf8.count + 1) % 64) % 64) + "\n"
     let file =
       [0x93] + Array("NUMPY".utf8) + [1, 0] + Self.bytes(UInt16(header.utf8.count)) + Array(header.utf8)
@@ -35,7 +35,7 @@ struct NumPyArchive {
 
   private mutating func append(name: String, _ file: [UInt8]) {
     let (offset, name) = (UInt32(archive.count), Array(name.utf8))
-    // Version 2.0, no flags, stored, the first time that the format knows, checksum and sizes.
+    // Version 2.0, no flags, stored, the earliest time of the format, checksum and sizes.
     let common =
       Self.bytes(UInt16(20)) + Self.bytes(UInt16(0)) + Self.bytes(UInt16(0)) + Self.bytes(UInt16(0))
       + Self.bytes(UInt16(0x21)) + Self.bytes(Self.checksum(file)) + Self.bytes(UInt32(file.count))

@@ -1,8 +1,7 @@
 // Its own file: the PyTorch and the C exporters build their texts with it.
 
-/// Lines of generated source text, written as they will look.
-///
-/// An expression may have several lines. Conditions and loops leave lines out or repeat them.
+/// Builds lines of generated source text, which are written as they will look. An expression may have several lines;
+/// conditions and loops omit or repeat lines.
 @resultBuilder
 enum TextBuilder {
   static func buildExpression(_ text: String) -> [String] {
@@ -19,7 +18,7 @@ enum TextBuilder {
 /// The lines of a block.
 func lines(@TextBuilder _ content: () -> [String]) -> [String] { content() }
 
-/// The lines of a block, further to the right; empty lines stay empty.
+/// The indented lines of a block; empty lines stay empty.
 func indented(_ spaces: Int = 4, @TextBuilder _ content: () -> [String]) -> [String] {
   content().map { $0.isEmpty ? $0 : String(repeating: " ", count: spaces) + $0 }
 }

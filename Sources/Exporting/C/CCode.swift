@@ -19,7 +19,7 @@ enum CCode {
 
   // MARK: - Cells
 
-  /// One step of a cell, which replaces its state. An LSTM alone uses c.
+  /// One step of a cell, which replaces its state. Only an LSTM uses c.
   static func cell(_ network: RecurrentPart, named name: String) -> [String] {
     lines {
       "static void \(name)(const layer *l, const float *x, float *h, float *c) {"

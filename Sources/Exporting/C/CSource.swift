@@ -3,10 +3,10 @@ import Foundation
 import RecurrentNN
 import Tasks
 
-/// A language model, tagger or classifier as one C file: the weights as arrays, and the code of what the model needs.
+/// A language model, tagger or classifier as one C file: the weights as arrays, and the code that the model needs.
 ///
-/// The C is C99 with `math.h` and `string.h`. It allocates nothing and has no state of its own: the caller owns all
-/// memory. Cells are RNN, GRU and LSTM without further options.
+/// The C is C99 with `math.h` and `string.h`. It allocates nothing and has no global state: the caller owns all memory.
+/// Cells are RNN, GRU and LSTM without further options.
 struct CSource {
   let model: ExportedModel
   /// The prefix of every public name.
@@ -35,7 +35,7 @@ struct CSource {
     }
   }
 
-  /// A name of the file, in capitals for constants.
+  /// The name of a constant, in capitals with the prefix of the file.
   private func constant(_ name: String) -> String { "\(prefix.uppercased())_\(name)" }
 
   var text: String {
@@ -178,7 +178,7 @@ struct CSource {
   /// The name of an array.
   private static func array(_ name: String) -> String { name.replacing(".", with: "_") }
 
-  /// The parameters that are the same numbers under a second name.
+  /// Whether the output layer's weight is the embedding under a second name.
   private var tiedOutput: Bool {
     if case .languageModel(let shape) = model.shape { shape.options.tieEmbeddings } else { false }
   }
@@ -195,7 +195,7 @@ struct CSource {
     }
   }
 
-  /// The shortest decimal numbers that are the same floats, several per line.
+  /// The definition of an array. Each value is the shortest decimal number that equals the float, with several per line.
   private static func definition(_ name: String, _ values: [Float]) -> [String] {
     var (rows, row) = (["static const float \(name)[\(values.count)] = {"], " ")
     for value in values {
@@ -268,7 +268,7 @@ struct CSource {
     }
   }
 
-  /// The step functions that are needed. The characters of words are read by LSTMs, whatever the words are.
+  /// The step functions that are needed. LSTMs read the characters of words in all models.
   private var cells: [[String]] {
     let main = model.networks[0]
     let other = model.networks.dropFirst().first.map { CCode.cell($0, named: "character_step") }

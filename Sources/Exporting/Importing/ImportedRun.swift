@@ -6,19 +6,19 @@ import Parameters
 import RunLog
 import Tasks
 
-/// A run made of weights from elsewhere: it has a configuration, vocabularies and one checkpoint, of step 0, and is
-/// evaluated, used and exported like any other.
+/// A run created from imported weights. It has a configuration, vocabularies and one checkpoint of step 0, and can be
+/// evaluated, used and exported like any other run.
 package struct ImportedRun {
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
   private let parameters: ParameterBuffer<Float>
-  /// Decisions made for the user, one per line.
+  /// Decisions made on the user's behalf, one per line.
   package let notes: [String]
 
-  /// Builds the model of a configuration and gives it the weights.
+  /// Builds the model of a configuration with the imported weights.
   ///
   /// - Parameter vocabularies: a directory with the vocabulary files of a run or an export; nil: the vocabularies are
-  ///   counted in the training data, as `train` does it.
+  ///   counted in the training data, as in `train`.
   /// - Throws: ``ImportFailure``, `DataError`, ``TrainingFailure``.
   package init(
     _ weights: ImportedWeights, _ configuration: RunConfiguration, vocabularies: String?
@@ -44,7 +44,7 @@ package struct ImportedRun {
   /// The number of parameters.
   package var count: Int { parameters.count }
 
-  /// The part of a checkpoint's state that is shown; there is no training to continue.
+  /// The part of a checkpoint's state that is displayed; there is no training to continue.
   private struct State: Encodable {
     let epoch = 0
     let tokens = 0

@@ -4,12 +4,13 @@ import Configuration
 import Parameters
 import Tasks
 
-/// A file of weights that another program wrote, or this one, on its way to becoming a run.
+/// A weights file, written by this program or another one, from which a run is created.
 ///
-/// The names must be those of the model, which are PyTorch's, after some prefixes have been renamed. What names and shapes
-/// don't say and nn.RNN, nn.GRU and nn.LSTM don't have is accepted only if the metadata of the file say it.
+/// The names must be those of the model, which are PyTorch's, after some prefixes have been renamed. Options that names
+/// and shapes don't show, and that nn.RNN, nn.GRU and nn.LSTM don't have, are accepted only if they are in the metadata
+/// of the file.
 package struct ImportedWeights {
-  /// Another beginning of names: `lstm=rnn` makes `lstm.bias_ih_l0` to `rnn.bias_ih_l0`; `module=` removes a prefix.
+  /// A replacement of a name prefix: `lstm=rnn` changes `lstm.bias_ih_l0` to `rnn.bias_ih_l0`; `module=` removes a prefix.
   package struct Renaming: Sendable, Equatable {
     let old: String
     let new: String
@@ -29,9 +30,9 @@ package struct ImportedWeights {
   }
 
   private let file: SafetensorsFile
-  /// The file's name of each tensor by the model's.
+  /// The name in the file for each name in the model.
   private let sources: [String: String]
-  /// Decisions made for the user, one per line.
+  /// Decisions made on the user's behalf, one per line.
   package private(set) var notes: [String] = []
 
   /// Opens and verifies a file. Throws ``ImportFailure``, `FileFailure`, `SafetensorsFailure`.
@@ -48,7 +49,7 @@ package struct ImportedWeights {
     self.sources = sources
   }
 
-  /// The layers of a pyramid are modules of their own in an exported model: `encoder.rnn.1.weight_ih_l0` is
+  /// The layers of a pyramid are separate modules in an exported model: `encoder.rnn.1.weight_ih_l0` is
   /// `encoder.rnn.weight_ih_l1`.
   private static func stacked(_ name: String) -> String {
     var parts = name.split(separator: ".").map(String.init)
@@ -70,14 +71,14 @@ package struct ImportedWeights {
     "model.forget_bias", "model.gru_reset", "model.cell_clip", "model.zoneout", "model.zoneout_cell",
     "model.residual",
   ]
-  /// Choices that no shape shows but that every module of PyTorch has been given by its author.
+  /// Choices that no shape shows, but that the author of every PyTorch module has made.
   private static let choices = [
     "model.activation", "model.pooling", "model.attention", "model.attention_query", "model.bridge",
     "model.summary", "data.reverse_source",
   ]
 
-  /// Throws ``ImportFailure`` if the weights would compute something else with this configuration than where they were
-  /// made, as far as the file says it; notes the choices that it does not say.
+  /// Throws ``ImportFailure`` if the metadata show that the weights were made for a model that computes something else
+  /// than this configuration. Adds notes for choices that the file does not contain.
   package mutating func requireSameFunction(as configuration: RunConfiguration) throws(ImportFailure) {
     if let difference = configuration.modelDifference(from: file.metadata) {
       throw ImportFailure(
@@ -103,7 +104,7 @@ package struct ImportedWeights {
     }
   }
 
-  /// The values of the keys of a model without options.
+  /// The metadata of a model without options.
   private static func plainMetadata(_ configuration: RunConfiguration) -> [String: String] {
     var plain = RunConfiguration()
     plain.task = configuration.task
@@ -112,7 +113,7 @@ package struct ImportedWeights {
 
   // MARK: - The values
 
-  /// The parameters of a model. Biases that the file does not have are zero, as those of modules made with `bias=False`.
+  /// The parameters of a model. Biases that are missing in the file are zero, like those of modules with `bias=False`.
   ///
   /// Throws ``ImportFailure`` with every name that is missing or left over, and `FileFailure`.
   package mutating func parameters(of layout: ParameterLayout) throws -> ParameterBuffer<Float> {
@@ -127,7 +128,7 @@ package struct ImportedWeights {
     return buffer
   }
 
-  /// The file's name of a parameter, which may be there under its other name only.
+  /// The name of a parameter in the file, which may have it only under its second name.
   private func source(of parameter: Parameter, _ layout: ParameterLayout) -> String? {
     sources[parameter.name]
       ?? layout.aliases.lazy.filter { $0.parameter == parameter }.compactMap { sources[$0.name] }.first
@@ -181,7 +182,8 @@ package struct ImportedWeights {
     }
   }
 
-  /// `--rename OLD=NEW` for prefixes of the file under which all that is missing of a module has the right shapes.
+  /// Suggests `--rename OLD=NEW` for prefixes in the file under which all missing parameters of a module have the right
+  /// shapes.
   private func suggestions(for missing: [Parameter], from left: [String]) -> [String] {
     func split(_ name: String) -> (prefix: String, last: String) {
       guard let dot = name.lastIndex(of: ".") else { return ("", name) }
@@ -199,10 +201,10 @@ package struct ImportedWeights {
   }
 }
 
-/// Weights can't become a run.
+/// The weights can't be imported.
 package struct ImportFailure: Error, CustomStringConvertible, Equatable, ExitCoded {
   package let description: String
-  /// 65: the file does not fit.
+  /// 65: the file does not fit the configuration.
   package let exitCode: Int32 = ExitCode.badData
 
   package init(_ description: String) { self.description = description }

@@ -1,9 +1,9 @@
 import RecurrentNN
 
 // The two graphs of models that write sequences. Every output of the encoder is an input of the decoder, under the same
-// name. The decoder makes one step; of the values that change it returns the new ones as `next_…`.
+// name. The decoder makes one step, and returns the new values of everything that changes as `next_…`.
 
-/// The graph that leads to the first state of a decoder: `encoder.onnx`.
+/// The graph that computes the initial state of a decoder: `encoder.onnx`.
 struct EncoderGraph {
   let model: ExportedModel
   let decoder: DecoderPart
@@ -13,7 +13,7 @@ struct EncoderGraph {
     (self.model, self.decoder, graph) = (model, decoder, Graph("encoder", model.weights))
   }
 
-  /// `classes` [batch], `features` [batch, N] or `batch_size` [1] to the state of a generator.
+  /// Computes the state of a generator from `classes` [batch], `features` [batch, N] or `batch_size` [1].
   func generator(_ shape: GeneratorShape) -> Graph {
     let reads = shape.form != .none
     var x: String?
@@ -40,8 +40,8 @@ struct EncoderGraph {
     return graph
   }
 
-  /// `source` [batch, source_steps] and `lengths` [batch] (of a second source `source2`, `lengths2`) to everything that a
-  /// step of the decoder reads.
+  /// Computes everything that a step of the decoder reads from `source` [batch, source_steps] and `lengths` [batch] (for
+  /// a second source, `source2` and `lengths2`).
   func encoderDecoder(_ shape: EncoderDecoderShape) -> Graph {
     let sources = SourcePart(shape: shape)
     var passes: [(y: String, state: GraphState, lengths: String)] = []
@@ -64,7 +64,7 @@ struct EncoderGraph {
 
   // MARK: - Sources
 
-  /// The states of a source [batch, steps, D] with the last ones.
+  /// The states of a source [batch, steps, D], and the last states.
   private func encode(
     _ sources: SourcePart, _ index: Int
   ) -> (y: String, state: GraphState, lengths: String) {
@@ -88,7 +88,7 @@ struct EncoderGraph {
     return (graph.transpose(pass.y, [1, 0, 2]), pass.state, pass.lengths ?? lengths)
   }
 
-  /// The states of a layer of a source, those of both directions side by side.
+  /// The states of a layer of a source, with both directions side by side.
   private func layer(_ parts: [String], _ network: RecurrentPart, _ layer: Int) -> [String] {
     let first = layer * network.directions
     return Array(parts[first..<first + network.directions])
@@ -117,7 +117,7 @@ struct EncoderGraph {
     return graph.concatenate(parts, axis: 1)
   }
 
-  // MARK: - First state
+  // MARK: - Initial state
 
   private func zeroState(_ batch: String) -> GraphState {
     let (network, layers) = (decoder.network, decoder.network.options.layers)
@@ -189,7 +189,7 @@ struct EncoderGraph {
 }
 
 extension DecoderPart {
-  /// Units of the keys of an attention.
+  /// The number of units of the keys of an attention.
   func keySize(_ attention: AttentionPart) -> Int {
     attention.shape.form == .additive
       ? attention.shape.size ?? shape.network.hiddenSize : shape.network.outputSize
@@ -210,8 +210,8 @@ struct DecoderGraph {
     (self.decoder, graph) = (decoder, Graph("decoder", model.weights))
   }
 
-  /// `token` [batch] and everything that ``EncoderGraph`` returns to `logits` [batch, V] of the next token, the weights over
-  /// the source (`attention`, `attention2`), and the values for the next step.
+  /// Computes `logits` [batch, V] of the next token, the weights over the source (`attention`, `attention2`), and the
+  /// values for the next step, from `token` [batch] and everything that ``EncoderGraph`` returns.
   func build() -> Graph {
     let shape = decoder.shape
     let token = graph.input("token", .int64, ["batch"])
@@ -260,7 +260,7 @@ struct DecoderGraph {
     let keys: String
     let lengths: String
     let steps: Graph.Extent
-    /// By the names of ``DecoderPart/tracked(_:)``.
+    /// The tracked values by their names, see ``DecoderPart/tracked(_:)``.
     var tracked: [String: String] = [:]
   }
 

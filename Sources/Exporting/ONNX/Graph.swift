@@ -7,10 +7,10 @@ import SwiftProtobuf
 final class Graph {
   /// The version of the operators; 17 is that of ONNX 1.12 (2022).
   static let opset: Int64 = 17
-  /// The version of the file format that belongs to it.
+  /// The version of the file format that belongs to this opset.
   static let formatVersion: Int64 = 8
 
-  /// The extent of a dimension: a number, or a name for whatever the caller feeds.
+  /// The extent of a dimension: a number, or a name if the caller determines it.
   enum Extent: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
     case fixed(Int)
     case named(String)
@@ -38,10 +38,10 @@ final class Graph {
   }
 
   private var content = Onnx_GraphProto()
-  /// The graph around the body of a loop, which sees its values and weights.
+  /// The graph around the body of a loop, whose values and weights the body can use.
   private let outer: Graph?
   private let weights: ExportedWeights
-  /// The names of initializers that exist already.
+  /// The names of existing initializers.
   private var initializers: Set<String> = []
   private var count = 0
 
@@ -50,7 +50,7 @@ final class Graph {
     content.name = name
   }
 
-  /// The body of a loop in another graph.
+  /// Creates the body of a loop in another graph.
   init(bodyIn outer: Graph) {
     (self.outer, weights) = (outer, outer.weights)
     content.name = outer.root.newName()
@@ -107,7 +107,7 @@ final class Graph {
     constant("\(name).T", weights.required(name).transposed)
   }
 
-  /// The values of a weight, to be rearranged.
+  /// The values of a weight, for rearranging them.
   func values(_ name: String) -> ExportedTensor { weights.required(name) }
 
   func constant(_ name: String, _ tensor: ExportedTensor) -> String {
@@ -150,7 +150,7 @@ final class Graph {
     return node.output
   }
 
-  /// Adds a node of one output.
+  /// Adds a node with one output.
   func node(
     _ type: String, _ inputs: [String], _ attributes: KeyValuePairs<String, Attribute> = [:]
   ) -> String {
@@ -206,7 +206,7 @@ final class Graph {
     node("Gather", [node("Shape", [x]), constant([axis])])
   }
 
-  /// Zeros of [n, width], n a list of one number.
+  /// Zeros of shape [n, width], where n is a list of one number.
   func zeros(_ count: String, _ width: Int) -> String {
     zeros(shape: concatenate([count, constant([width])], axis: 0))
   }
@@ -221,7 +221,7 @@ final class Graph {
     return node("Range", [zero, squeeze(extent(x, axis), 0), one])
   }
 
-  /// Which positions [B, T] of x [B, T, …] belong to sequences of these lengths [B].
+  /// A mask [B, T] of the positions of x [B, T, …] that belong to sequences of these lengths [B].
   func alive(_ x: String, _ lengths: String) -> String {
     node("Less", [unsqueeze(positions(x, axis: 1), 0), unsqueeze(lengths, 1)])
   }

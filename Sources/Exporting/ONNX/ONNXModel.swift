@@ -4,7 +4,8 @@ import RecurrentNN
 import Tasks
 
 extension ExportedModel {
-  /// The graphs of the model by file name: `model.onnx`, or `encoder.onnx` and `decoder.onnx` of a model that writes.
+  /// The graphs of the model by file name: `model.onnx`, or `encoder.onnx` and `decoder.onnx` for a model that writes
+  /// sequences.
   var graphs: [(name: String, graph: Graph)] {
     switch shape {
     case .languageModel(let shape): return [("model.onnx", SequenceGraph(self).languageModel(shape))]
@@ -25,7 +26,7 @@ extension ExportedModel {
     }
   }
 
-  /// The begin and end marks of a model that writes.
+  /// The begin and end marks of a model that writes sequences.
   private var marks: [String: String] {
     let decoder: DecoderShape
     switch shape {
@@ -36,11 +37,11 @@ extension ExportedModel {
     return ["begin": "\(decoder.beginToken)", "end": "\(decoder.endToken)"]
   }
 
-  /// A file of protocol buffers has at most 2 GB.
+  /// The maximum size of a Protocol Buffers file, 2 GB.
   private static let largestFile = Int(Int32.max)
 
-  /// Writes the graphs and the vocabularies to a new or empty directory. The metadata of a graph are those of the weights,
-  /// and the ids of the marks, `begin` and `end`.
+  /// Writes the graphs and the vocabularies to a new or empty directory. The metadata of a graph consist of those of the
+  /// weights and the ids of the marks, `begin` and `end`.
   ///
   /// Throws ``ExportFailure``, `FileFailure`, `DataError`.
   package func writeONNX(to directory: String) throws {

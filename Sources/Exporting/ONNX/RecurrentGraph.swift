@@ -1,7 +1,7 @@
 import RecurrentNN
 
-// The recurrent layers of a model as ONNX has them: the operators RNN, GRU and LSTM where these compute the same, else a
-// Scan over the equations of the cell.
+// The recurrent layers of a model in ONNX: the operators RNN, GRU and LSTM if they compute the same, otherwise a Scan
+// over the equations of the cell.
 
 /// The states of a stack of layers, [B, width] each, in the order of layers and directions.
 struct GraphState {
@@ -11,7 +11,7 @@ struct GraphState {
 }
 
 extension RecurrentPart {
-  /// Whether an operator of ONNX computes the cell.
+  /// Whether ONNX has an operator for the cell.
   var isONNXOperator: Bool {
     let isPlainGRU = options.cell.kind == .gru && !options.cell.layerNorm && zoneout.hidden == 0
     return (hasStandardCell && options.cell.projectionSize == nil) || isPlainGRU
@@ -21,10 +21,10 @@ extension RecurrentPart {
   ///
   /// - Parameters:
   ///   - x: [T, B, D].
-  ///   - lengths: of the sequences, [B]; nil: all have T steps.
-  ///   - initial: nil: zeros.
-  /// - Returns: [T, B, H], zero behind the end of a sequence, the states after the last steps, and the lengths of what was
-  ///   returned.
+  ///   - lengths: the lengths of the sequences, [B]; nil: all have T steps.
+  ///   - initial: the state before the first step; nil: zeros.
+  /// - Returns: [T, B, H], zero past the end of a sequence, the states after the last steps, and the lengths of the
+  ///   returned sequences.
   func unroll(
     _ x: String, lengths: String?, from initial: GraphState?, in graph: Graph
   ) -> (y: String, state: GraphState, lengths: String?) {
@@ -52,13 +52,13 @@ extension RecurrentPart {
     return (x, final, lengths)
   }
 
-  /// One step of all layers: x [B, D] to the output [B, H] and the new state.
+  /// One step of all layers: computes the output [B, H] and the new state from x [B, D].
   func step(_ x: String, from state: GraphState, in graph: Graph) -> (y: String, state: GraphState) {
     let (y, next, _) = unroll(graph.unsqueeze(x, 0), lengths: nil, from: state, in: graph)
     return (graph.squeeze(y, 0), next)
   }
 
-  /// Pairs of steps of a pyramid as one step each, an odd last one joined with zeros: [T, B, D] to [⌈T/2⌉, B, 2D].
+  /// Joins pairs of steps of a pyramid, and an odd last step with zeros: [T, B, D] to [⌈T/2⌉, B, 2D].
   private func joinPairs(
     _ x: String, _ lengths: String?, in graph: Graph
   ) -> (x: String, lengths: String?) {
@@ -119,8 +119,8 @@ extension RecurrentPart {
     return (y, GraphState(h: parts(outputs[1]), c: hasCellState ? parts(outputs[2]) : []))
   }
 
-  /// A weight of both directions with its gates in the order of ONNX: i o f c of an LSTM (torch: i f g o), z r h of a GRU
-  /// (torch: r z n).
+  /// A weight of both directions with its gates in the order of ONNX: i o f c for an LSTM (torch: i f g o), z r h for a
+  /// GRU (torch: r z n).
   private func stacked(_ layer: Layer, _ kind: String, _ graph: Graph) -> ExportedTensor {
     let tensors = layer.suffixes.map { graph.values("\(name).\(kind)\($0)") }
     let order = options.cell.kind == .lstm ? [0, 3, 1, 2] : options.cell.kind == .gru ? [1, 0, 2] : [0]
@@ -131,7 +131,7 @@ extension RecurrentPart {
     return ExportedTensor([tensors.count] + tensors[0].shape, values)
   }
 
-  /// [directions, 2 · gates · H]: those of the input, then those of the state.
+  /// The biases, [directions, 2 · gates · H]: those of the input, then those of the state.
   private func biases(_ layer: Layer, _ graph: Graph) -> ExportedTensor {
     let (input, state) = (stacked(layer, "bias_ih", graph), stacked(layer, "bias_hh", graph))
     let width = input.shape[1]
@@ -142,7 +142,7 @@ extension RecurrentPart {
     return ExportedTensor([directions, 2 * width], values)
   }
 
-  // MARK: - Written out
+  // MARK: - Cells as a Scan
 
   private func scan(
     _ layer: Layer, _ x: String, _ lengths: String?, _ h: [String]?, _ c: [String]?, _ graph: Graph
@@ -259,7 +259,7 @@ extension RecurrentPart {
 
   private func normalizedGRU(_ x: String, _ h: String, _ suffix: String, _ graph: Graph) -> String {
     let units = options.hiddenSize
-    // Without normalization only zoneout leads here.
+    // Without normalization, only cells with zoneout reach this code.
     func gates(_ x: String, _ part: String) -> [String] {
       let all =
         options.cell.layerNorm

@@ -11,8 +11,8 @@ struct SequenceGraph {
 
   // MARK: - Language models
 
-  /// `tokens` [batch, steps] and the state before them to `logits` [batch, steps, V], or `log_probabilities` of an adaptive
-  /// softmax, and the state after them, `next_…`.
+  /// Computes `logits` [batch, steps, V], or `log_probabilities` of an adaptive softmax, and the state after the tokens,
+  /// `next_…`, from `tokens` [batch, steps] and the state before them.
   func languageModel(_ shape: LanguageModelShape) -> Graph {
     let network = model.networks[0]
     let tokens = graph.input("tokens", .int64, ["batch", "steps"])
@@ -32,7 +32,7 @@ struct SequenceGraph {
     return graph
   }
 
-  /// log p of an adaptive softmax: the head's, and those of the clusters with the head's of each cluster added.
+  /// log p of an adaptive softmax: that of the head, and those of the clusters plus the head's log p of the cluster.
   private func adaptiveSoftmax(_ h: String, _ shape: LanguageModelShape) -> String {
     func logSoftmax(_ logits: String) -> String {
       graph.node("LogSoftmax", [logits], ["axis": .int(-1)])
@@ -51,8 +51,9 @@ struct SequenceGraph {
 
   // MARK: - Taggers
 
-  /// A sequence to `logits`, `emissions`, `probabilities` (bits) or `values` [batch, steps, size] of every step. With a
-  /// conditional random field its `start_transitions`, `transitions` [from, to] and `end_transitions` are outputs too.
+  /// Computes `logits`, `emissions`, `probabilities` (bits) or `values` [batch, steps, size] of every step of a sequence.
+  /// With a conditional random field, its `start_transitions`, `transitions` [from, to] and `end_transitions` are outputs
+  /// too.
   func tagger(_ shape: SequenceTaggerShape) -> Graph {
     let (x, lengths) = input(shape.network.encoder.input)
     let (y, _, _) = model.networks[0].unroll(x, lengths: lengths, from: nil, in: graph)
@@ -78,7 +79,8 @@ struct SequenceGraph {
 
   // MARK: - Classifiers
 
-  /// A sequence to `logits` or `values` [batch, size]; with attention pooling also the weights of the steps, `attention`.
+  /// Computes `logits` or `values` [batch, size] of a sequence; with attention pooling, also the weights of the steps,
+  /// `attention`.
   func classifier(_ shape: SequenceClassifierShape) -> Graph {
     let network = model.networks[0]
     let (x, lengths) = input(shape.network.encoder.input)
@@ -88,7 +90,7 @@ struct SequenceGraph {
     switch shape.pooling.kind {
     case .last: pooled = graph.concatenate(Array(state.h.suffix(network.directions)), axis: 1)
     case .mean:
-      // Behind the ends there are zeros.
+      // The states past the ends are zero.
       let count = graph.node("Cast", [graph.unsqueeze(lengths, 1)], ["to": .int(1)])
       pooled = graph.node("Div", [graph.sum(h, axis: 1), count])
     case .max:
@@ -138,8 +140,8 @@ extension InputShape {
   /// The vectors of words from their `characters` [batch, steps, characters] and `word_lengths` [batch, steps].
   ///
   /// - Parameters:
-  ///   - prefix: of the parameters.
-  ///   - source: the number of the source, which decides the names of the inputs.
+  ///   - prefix: the prefix of the parameters.
+  ///   - source: the number of the source, which determines the names of the inputs.
   func spelled(_ words: String, prefix: String = "", source: Int = 0, in graph: Graph) -> String {
     guard let network = characterNetwork("\(prefix)characters.rnn") else { return words }
     let characters = graph.input(
@@ -147,7 +149,7 @@ extension InputShape {
       ["batch", .named(SourcePart.name("steps", source)), .named(SourcePart.name("characters", source))])
     let lengths = graph.input(
       SourcePart.name("word_lengths", source), .int64, ["batch", .named(SourcePart.name("steps", source))])
-    // Each word is a sequence of its own; positions without a word are read as one character.
+    // Each word is a separate sequence; positions without a word are read as one character.
     let list = graph.node(
       "Reshape",
       [characters, graph.concatenate([graph.constant([-1]), graph.extent(characters, 2)], axis: 0)])
@@ -179,7 +181,7 @@ extension RecurrentPart {
     return state
   }
 
-  /// The same as outputs.
+  /// Outputs of the graph for the state of every layer.
   func stateOutputs(_ state: GraphState, prefix: String, _ graph: Graph) {
     var (h, c) = (state.h[...], state.c[...])
     for part in stateParts {

@@ -1,6 +1,7 @@
 import RecurrentNN
 
-/// The Python of models that write sequences: what leads to the decoder's first state, and one step of the decoder.
+/// The Python code of models that write sequences: the computation of the decoder's initial state, and one step of the
+/// decoder.
 struct PyTorchDecoder {
   let module: PyTorchModel
   let decoder: DecoderPart
@@ -75,7 +76,7 @@ struct PyTorchDecoder {
         for (part, memorySize) in decoder.attentions { attentionModules(part, memorySize: memorySize) }
         decoderModules
         if shape.shareEmbeddings { "self.decoder.embedding.weight = self.encoder.embedding.weight" }
-        // After a shared embedding has taken the place of the decoder's own.
+        // Runs after a shared embedding has replaced the decoder's own.
         if decoder.tiesOutput { "self.decoder.output.weight = self.decoder.embedding.weight" }
       }
       ""
@@ -126,9 +127,9 @@ struct PyTorchDecoder {
     let (source, lengths) = (SourcePart.name("source", index), SourcePart.name("lengths", index))
     let (memory, last) = (SourcePart.name("memory", index), SourcePart.name("last", index))
     let suffix = index == 0 ? "" : "\(index + 1)"
-    // A bridge that copies reads the states of lower layers, which are modules of their own in a pyramid.
+    // A bridge that copies reads the states of lower layers, which are separate modules in a pyramid.
     let keepsAllStates = sources.shape.bridge.form == .identity
-    // Ids that nothing else reads are looked up where the network reads them.
+    // Ids that only the network reads are looked up in its call.
     var needsInput = true
     if case .tokens = shape.input { needsInput = network.isPyramidal }
     return lines {
@@ -152,7 +153,7 @@ struct PyTorchDecoder {
     }
   }
 
-  /// The hidden or cell states of a layer of a source, those of both directions side by side.
+  /// The hidden or cell states of a layer of a source, with both directions side by side.
   private func state(_ part: String, of sources: SourcePart, _ index: Int, layer: Int) -> String {
     let network = sources.network(of: index)
     let last = SourcePart.name("last", index)
@@ -163,7 +164,7 @@ struct PyTorchDecoder {
     return (first..<first + network.directions).map { "\(states)[\($0)]" }.joined(separator: ", ")
   }
 
-  /// `c`, if the model has a use for it.
+  /// `c`, if the model uses it.
   private func summary(_ sources: SourcePart) -> [String] {
     let shape = sources.shape
     guard shape.needsSummary else { return [] }
@@ -188,7 +189,7 @@ struct PyTorchDecoder {
     }
   }
 
-  /// `h`, the first state of the decoder's cells.
+  /// `h`, the initial state of the decoder's cells.
   private func bridge(_ sources: SourcePart) -> [String] {
     let shape = sources.shape
     switch shape.bridge.form {
@@ -216,7 +217,7 @@ struct PyTorchDecoder {
     }
   }
 
-  /// The states of a source with their keys, and where they are.
+  /// The states of a source with their keys and lengths.
   private func memory(_ index: Int) -> String {
     let (part, _) = decoder.attentions[index]
     let (memory, lengths) = (SourcePart.name("memory", index), SourcePart.name("lengths", index))
@@ -254,7 +255,7 @@ struct PyTorchDecoder {
     }
   }
 
-  /// The inputs of the weights of a step besides states and keys.
+  /// The attention inputs of a step that any attention uses, besides states and keys.
   private var tracksWeights: Bool { decoder.attentions.contains { $0.part.shape.location != nil } }
   private var tracksCoverage: Bool { decoder.attentions.contains { $0.part.shape.coverage } }
   private var hasWindow: Bool { decoder.attentions.contains { $0.part.shape.window != nil } }
@@ -294,7 +295,7 @@ struct PyTorchDecoder {
     }
   }
 
-  // MARK: - First state
+  // MARK: - Initial state
 
   private func bridgeModules(summarySize: Int, makesCell: Bool) -> [String] {
     let network = decoder.network
@@ -336,7 +337,7 @@ struct PyTorchDecoder {
     }
   }
 
-  /// The dictionary of everything that changes from step to step, and of X where a step reads it.
+  /// The dictionary of everything that changes from step to step, and of X if a step reads it.
   private func initialState(condition: String?, _ batchSize: String, _ h: String) -> String {
     var entries = ["\"rnn\": \(h)"]
     if let condition, condition != "None" { entries.append("\"x\": \(condition)") }

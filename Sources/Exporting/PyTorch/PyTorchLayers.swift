@@ -1,13 +1,13 @@
 import RecurrentNN
 
-// The recurrent layers of a model as PyTorch has them: nn.RNN, nn.GRU or nn.LSTM where these compute the same, else a
-// module with the equations of the cell written out.
+// The recurrent layers of a model in PyTorch: nn.RNN, nn.GRU or nn.LSTM if they compute the same, otherwise a module with
+// the equations of the cell.
 
 extension RecurrentPart {
   /// Whether a whole stack is one module of PyTorch.
   var isTorchModule: Bool { hasStandardCell && !isPyramidal && options.connection == .none }
 
-  /// The expression that makes the module.
+  /// The expression that creates the module.
   var torchExpression: String {
     if isPyramidal {
       guard hasStandardCell else {
@@ -30,13 +30,13 @@ extension RecurrentPart {
     return "nn.\(options.cell.kind.rawValue.uppercased())(\(arguments.joined(separator: ", ")))"
   }
 
-  /// Whether a class is written out for the network.
+  /// Whether a class with the cell's equations is generated for the network.
   var isWrittenOut: Bool { isPyramidal ? !hasStandardCell : !isTorchModule }
 
-  /// The name of that class: an encoder and a decoder differ in layers and directions.
+  /// The name of the generated class. An encoder and a decoder differ in layers and directions.
   var torchClassName: String { name == "decoder.rnn" ? "DecoderLayers" : "Layers" }
 
-  /// The class of a written-out stack; the interface is that of nn.LSTM.
+  /// The generated class of a stack, with the interface of nn.LSTM.
   var torchClass: [String] {
     lines {
       "class \(torchClassName)(nn.Module):"

@@ -3,10 +3,10 @@ import Foundation
 import RecurrentNN
 import Tasks
 
-/// A model as a Python module: `model.py`, which a reader can follow and change, and its weights as `model.safetensors`.
+/// A model as a Python module, `model.py`, which users can read and change, and its weights as `model.safetensors`.
 ///
-/// `model.py` needs PyTorch and safetensors. Its modules have the names of the weights, so that `load_state_dict` takes
-/// them strictly. Outputs are those of evaluation: there is no dropout in it.
+/// `model.py` needs PyTorch and safetensors. Its modules have the names of the weights, so `load_state_dict` accepts them
+/// in strict mode. Outputs are those of evaluation, without dropout.
 struct PyTorchModel {
   let model: ExportedModel
 
@@ -48,7 +48,7 @@ struct PyTorchModel {
     return all.joined(separator: "\n") + "\n"
   }
 
-  /// The weights under the names of the modules. The layers of a pyramid are modules of a list.
+  /// The weights under the names of the modules. The layers of a pyramid are modules in a list.
   var weights: ExportedWeights {
     var weights = model.weights
     for network in model.networks where network.isPyramidal {
@@ -67,9 +67,9 @@ struct PyTorchModel {
 
   // MARK: - Parts of the file
 
-  /// Whether some network is written out, and takes its parameters from the file.
+  /// Whether a network has a generated class, which takes its parameters from the file.
   var takesWeights: Bool { !writtenOut.isEmpty }
-  /// One network for each class. The encoders of two sources are alike.
+  /// One network per generated class. The encoders of two sources have the same class.
   private var writtenOut: [RecurrentPart] {
     let networks = model.networks.filter(\.isWrittenOut)
     let names = Set(networks.map(\.torchClassName)).sorted(by: >)
@@ -152,7 +152,7 @@ struct PyTorchModel {
     "    return pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])[0], state"
   }
 
-  /// The constructor with some modules.
+  /// The constructor of a class with the given modules.
   func constructor(@TextBuilder _ modules: () -> [String]) -> [String] {
     lines {
       "def __init__(self\(takesWeights ? ", weights" : "")):"
@@ -291,7 +291,7 @@ struct PyTorchModel {
 
   // MARK: - Inputs
 
-  /// The modules of an input, with a name before theirs (`self` or `self.encoder`).
+  /// The modules of an input as members of `self` or `self.encoder`.
   func inputModules(_ input: InputShape, in owner: String = "self", prefix: String = "") -> [String] {
     lines {
       switch input {
@@ -334,12 +334,12 @@ struct PyTorchModel {
     }
   }
 
-  /// `x`, the vectors of all steps. Characters are ids [B, T, C] with the number of those of each word [B, T].
+  /// `x`, the vectors of all steps. Characters are ids [B, T, C] with the number of characters of each word [B, T].
   ///
   /// - Parameters:
-  ///   - owner: has the modules of the input.
-  ///   - source: the argument with the ids or vectors; nil: that of ``arguments(of:)``.
-  ///   - suffix: of the further arguments.
+  ///   - owner: the object that has the modules of the input.
+  ///   - source: the argument with the ids or vectors; nil: the one of ``arguments(of:)``.
+  ///   - suffix: the suffix of the further arguments.
   func embedding(
     _ input: InputShape, of owner: String = "self", source: String? = nil, suffix: String = ""
   ) -> [String] {
@@ -361,19 +361,19 @@ struct PyTorchModel {
 }
 
 extension RecurrentPart {
-  /// Whether PyTorch's packed sequences run the network: where sequences have lengths, and modules of PyTorch read them.
+  /// Whether the network runs on PyTorch's packed sequences, which requires sequences with lengths and a PyTorch module.
   fileprivate func runsPacked(in model: ExportedModel) -> Bool {
     if case .languageModel = model.shape { return false }
     return hasStandardCell && (isPyramidal || isTorchModule) && name != "decoder.rnn"
   }
 
-  /// The call of the network on sequences of some lengths.
+  /// The call of the network for sequences with lengths.
   func call(_ module: String, _ x: String, _ lengths: String) -> String {
     let isModule = isPyramidal ? hasStandardCell : isTorchModule
     return isModule ? "run(\(module), \(x), \(lengths))" : "\(module)(\(x), lengths=\(lengths))"
   }
 
-  /// The hidden states of the top layer, those of both directions side by side.
+  /// The hidden states of the top layer, with both directions side by side.
   func topState(_ state: String) -> String {
     let h = hasCellState ? "\(state)[0]" : state
     return options.bidirectional ? "torch.cat([\(h)[-2], \(h)[-1]], 1)" : "\(h)[-1]"
