@@ -1,6 +1,6 @@
 import Testing
 
-/// Code that may occur nowhere in Sources, or only in some targets.
+/// Code that must not occur in Sources, or only in some targets.
 @Suite struct ForbiddenCodeTests {
   /// Words, the targets in which they are allowed, and the reason why they are forbidden elsewhere.
   struct Rule: Sendable, CustomTestStringConvertible {
@@ -52,7 +52,7 @@ import Testing
     #expect(rule.exceptions.subtracting(try SourceTree.targets()) == [])
   }
 
-  /// One whole concept per file: a longer file holds several, and a shorter one is only a part of one.
+  /// Every file holds one whole concept: a longer file holds several, and a shorter one only a part of one.
   @Test(arguments: ["Sources", "Tests", "Examples"])
   func filesHoldOneConcept(folder: String) throws {
     let files = try SourceTree.files(under: folder, endingIn: [".swift", ".c", ".cpp", ".h"])

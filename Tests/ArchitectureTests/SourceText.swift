@@ -59,7 +59,7 @@ extension SourceText {
   func functions(withUnlabeledParametersOver limit: Int) -> [(line: Int, count: Int)] {
     var found: [(line: Int, count: Int)] = []
     for index in lines.indices where lines[index].contains("func ") || lines[index].contains("init") {
-      // A parameter list that is longer than this many lines would be a defect of its own.
+      // A parameter list that is longer than this would be another defect.
       let text = Array(lines[index..<min(index + 60, lines.count)].joined(separator: "\n").utf8)
       for start in Self.parameterLists(in: text, before: lines[index].utf8.count) {
         let count = Self.unlabeledParameters(in: text[start...])
@@ -81,7 +81,7 @@ extension SourceText {
           continue
         }
         var angles = 0
-        // The name, and type parameters in angle brackets, which may themselves hold parentheses.
+        // Skips the name and type parameters in angle brackets, which may contain parentheses.
         while position < text.count, text[position] != UInt8(ascii: "(") || angles > 0,
           text[position] != UInt8(ascii: "{")
         {
@@ -167,7 +167,7 @@ private struct Stripper {
     return true
   }
 
-  /// The number of `#` before the quotation mark of a literal that begins here, nil if none does.
+  /// The number of `#` before the quotation mark of a literal that begins here; nil if none begins.
   private func literalStart() -> Int? {
     var quote = position
     while quote < text.count, text[quote] == UInt8(ascii: "#") { quote += 1 }
@@ -206,7 +206,7 @@ private struct Stripper {
     let escape = "\\" + fence
     drop(quotes)
     while position < text.count, !starts(with: end) {
-      // A quotation mark that doesn't begin a literal, as in an #error of the preprocessor.
+      // The quotation mark doesn't begin a literal, as in an #error of the preprocessor.
       if quotes == 1, text[position] == Self.newline { return }
       drop(starts(with: escape) ? hashes + 2 : 1)
     }

@@ -12,7 +12,7 @@ struct SourceFile: Sendable {
   var isSwift: Bool { path.hasSuffix(".swift") }
   var lineCount: Int { content.split(separator: "\n", omittingEmptySubsequences: false).count - 1 }
 
-  /// Whether one of the first lines is a comment with the reason why so little code has a file of its own.
+  /// Whether one of the first lines is a comment with the reason why so little code is in a separate file.
   var saysWhyItIsShort: Bool {
     content.split(separator: "\n", omittingEmptySubsequences: false).prefix(3)
       .contains { $0.wholeMatch(of: #/// Its own file: \S.{9,}/#) != nil }

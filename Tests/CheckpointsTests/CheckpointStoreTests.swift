@@ -3,7 +3,7 @@ import Testing
 
 @testable import Checkpoints
 
-/// A state such as a trainer might save in addition to its tensors.
+/// A state that a trainer might save in addition to its tensors.
 struct TrainerState: Codable, Sendable, Equatable {
   var cursor: UInt64 = .max - 12345
   var bestLoss = Double.infinity

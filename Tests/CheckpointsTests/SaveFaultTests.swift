@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import Testing
 
-/// The point of interruption of a save, which replaces the existing checkpoint 20 or adds checkpoint 21.
+/// The point at which a save is interrupted, which replaces the existing checkpoint 20 or adds checkpoint 21.
 struct Interruption: Sendable, CustomTestStringConvertible {
   let step: Int
   let call: Int

@@ -20,7 +20,7 @@ final class TemporaryDirectory: Sendable {
     return file(name)
   }
 
-  /// Every entry, hidden ones too.
+  /// Every entry, including hidden ones.
   func names(in name: String = ".") throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: file(name)).sorted()
   }
@@ -68,7 +68,7 @@ struct Tensors: Sendable {
   }
 }
 
-/// Ends a save as the death of the process would: an unknown error, after which no call succeeds.
+/// Ends a save like the death of the process: an unknown error, after which no call succeeds.
 struct Death: Error, Equatable {}
 
 /// Records system calls, and makes a chosen one fail or be the last.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The outputs of `predict`, and how it names a line that has no output.
+/// The outputs of `predict`, and its message for a line that has no output.
 @Suite(.timeLimit(.minutes(5))) struct AnsweringTests {
   private let runs: SequenceRuns
 
@@ -35,7 +35,7 @@ import Testing
     #expect(answers.count == 16 && answers[4..<12].allSatisfy(\.isEmpty), "\(answers)")
   }
 
-  // MARK: Standard input is read as files are
+  // MARK: Standard input is read like files
 
   @Test func markAndLineEndsAreNotPartOfAWord() async throws {
     try await runs.trained("seq2seq")
@@ -44,7 +44,7 @@ import Testing
     #expect(try await lines("run", input: "cat dog\nhen") == expected)
   }
 
-  /// A tab in a parallel file is white space between words, and a no-break space is as well.
+  /// Tabs and no-break spaces in parallel files are white space between words.
   @Test func whiteSpaceIsThatOfTheTrainingData() async throws {
     _ = try runs.folder.write(
       "tabs.txt", Array((0..<60).map { "cat\tdog\u{A0}hen w\($0 % 9)\n" }.joined().utf8))
@@ -64,7 +64,7 @@ import Testing
 
   // MARK: Scores
 
-  /// The score of a path of tags is the log-probability of the CRF, in which all paths together have probability 1.
+  /// The score of a path of tags is the log-probability of the CRF, in which the probabilities of all paths add up to 1.
   @Test(arguments: ["crf", "softmax"]) func scoresOfTags(output: String) async throws {
     try await runs.trained("tagger", ["model.output=\(output)"])
     let answers = try await lines("run", "--scores", input: "cat\ncat dog hen\n\ncat\n").map {

@@ -5,7 +5,7 @@ import Foundation
 import Testing
 import rnn_dist
 
-/// Words that a shell completes, and the scripts that ask for them.
+/// Words that a shell completes, and the scripts that request them.
 @Suite(.timeLimit(.minutes(2))) struct CompletionTests {
   @Test func runsAndTheirFolders() throws {
     let folder = try TemporaryFolder()

@@ -3,7 +3,7 @@ import Foundation
 import Tasks
 import Testing
 
-/// The commands in help texts, in the comments of presets and in `launch/README.md` run as they are written.
+/// The commands in help texts, in the comments of presets and in `launch/README.md` run as written.
 ///
 /// Each block is run by a shell in a folder with small data under the names that the commands use. `rnn-dist` is a script
 /// there that makes every model small, and `mpirun` starts two ranks.
@@ -40,7 +40,7 @@ import Testing
       until [ "${1##*/}" = rnn-dist ]; do shift; done
       exec "$MPIRUN" -np 2 --bind-to none "$@"
       """
-    // launch/run finds its program newer than its sources, and starts it without a build.
+    // The program is newer than its sources, so launch/run starts it without a build.
     try write("Package.swift", "")
     try write("Sources/main.swift", "")
     for path in ["bin/rnn-dist", ".build/release/rnn-dist"] { try write(path, program, mode: 0o755) }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// One mistake of a user, and the message that the program must give.
+/// One mistake of a user, and the message that the program must print.
 struct Mistake: Sendable, CustomTestStringConvertible {
   let name: String
   /// Damages a folder with a good run in `run` and its text in `text.txt`.
@@ -14,7 +14,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
   var testDescription: String { name }
 }
 
-/// Every mistake gives one message, the documented exit code and no result.
+/// Every mistake leads to one message, the documented exit code and no result.
 @Suite(.timeLimit(.minutes(5))) struct ErrorTests {
   @Test(arguments: Mistake.all) func alone(mistake: Mistake) async throws {
     let folder = try await folder(of: mistake)
@@ -23,7 +23,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     #expect(!outcome.standardError.contains("rank 0"), "the only process is not worth naming: \(outcome)")
   }
 
-  /// Three ranks give the message once.
+  /// Three ranks print the message once.
   @Test(arguments: Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher })
   func threeRanks(mistake: Mistake) async throws {
     let folder = try await folder(of: mistake)

@@ -38,7 +38,7 @@ private struct Score: Decodable {
     #expect(score.checkpoint == "run/checkpoints/step-\(score.step)")
   }
 
-  /// Evaluation after training gives the loss that training reported.
+  /// Evaluation after training has the loss that training reported.
   @Test func trainingSawTheSameLoss() async throws {
     let folder = try await TinyRun.folder()
     let score = try await score(["--checkpoint", "8"], in: folder)
@@ -58,7 +58,7 @@ private struct Score: Decodable {
     #expect(alone.tokens == together.tokens && alone.checkpoint == together.checkpoint)
   }
 
-  /// Ranks with different settings would add up values that don't belong together.
+  /// Ranks with different settings would add up unrelated values.
   @Test(arguments: [["evaluation.batch_size=1"], ["--checkpoint", "4"], ["--data", "text.txt"]])
   func ranksWithOtherSettings(other: [String]) async throws {
     let folder = try await TinyRun.folder()
@@ -69,7 +69,7 @@ private struct Score: Decodable {
     #expect(outcome.errors.first?.contains("rank 1 (of 2)") == true, "\(outcome)")
   }
 
-  /// A host on which the files of the run or of the data are others.
+  /// A host with different files of the run or the data.
   @Test(arguments: [
     ("rm -r other/run/checkpoints/step-12; ln -sfn step-8 other/run/checkpoints/best", "the checkpoint"),
     ("tail -n +3 text.txt > other/text.txt", "the text"),
@@ -121,7 +121,7 @@ private struct Score: Decodable {
     #expect(own.loss == test.loss && own.tokens == test.tokens)
   }
 
-  /// A short text is one stream and has one loss; a long one loses its context where its streams begin.
+  /// A short text is one stream and has one loss; a long text loses context at the start of each stream.
   @Test func theNumberOfStreamsIsASetting() async throws {
     let folder = try await TinyRun.folder()
     let (many, one) = (

@@ -50,11 +50,11 @@ import Testing
     #expect(outcome.exitCode == 0 && texts.count == 3, "\(outcome)")
     #expect(Set(texts).count == 3)
     #expect(texts.allSatisfy { $0.hasPrefix("a") })
-    // The first text is the one that is streamed if no others are asked for.
+    // The first text is the one that is streamed if only one is requested.
     #expect(try await generate(["--prompt", "a", "--length", "20"]).output == texts[0] + "\n")
   }
 
-  /// With one token to choose from, the seed makes no difference.
+  /// If only one token can be chosen, the seed makes no difference.
   @Test(arguments: [["--temperature", "0"], ["--top-k", "1"], ["--top-p", "1e-9"]])
   func withoutChoiceSeedsAgree(options: [String]) async throws {
     let first = try await generate(["--length", "30", "--seed", "1"] + options).output

@@ -19,7 +19,7 @@ import Testing
     #expect(started.exitCode == 0 && started.errors.isEmpty, "\(started)")
     let note = started.standardError.split(separator: "\n").filter { $0.hasPrefix("starts from run (step ") }
     #expect(note.count == 1 && note[0].hasSuffix(" parameters"), "\(started)")
-    // Training continues from the old weights: the loss is far below that of random ones.
+    // Training continues from the weights: the loss is far below that of random weights.
     let scratch = try await train(["--run-dir", "third"], in: folder)
     func loss(_ outcome: Outcome) throws -> Double {
       let words = outcome.output.split(separator: " ")

@@ -56,7 +56,7 @@ private struct Report: Decodable {
     return try JSONDecoder().decode(Report.self, from: outcome.standardOutput)
   }
 
-  /// Characters, space, line end and `<unk>`: the shapes follow.
+  /// Characters, space, line end and `<unk>` determine the shapes.
   @Test func aRun() async throws {
     let report = try await inspect("run", in: TinyRun.folder())
     let vocabulary = Set(TinyRun.text.unicodeScalars.map(\.value)).count + 1

@@ -2,7 +2,7 @@ import Foundation
 import NumericKernels
 import Testing
 
-/// The instruction sets of the kernels as a user chooses them. The processor decides which there are.
+/// The instruction sets of the kernels, chosen by the user. The processor determines the available ones.
 @Suite(.timeLimit(.minutes(3))) struct InstructionSetCommandTests {
   private let small = ["--vocab", "11", "--embed", "5", "--hidden", "7", "--layers", "1"]
 
@@ -12,7 +12,7 @@ import Testing
     return try #require(try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any])
   }
 
-  /// Every kernel can be chosen that this processor has, by option or by variable; the option has precedence.
+  /// Every instruction set of this processor can be chosen by option or by variable; the option has precedence.
   @Test func kernels() async throws {
     let folder = try TemporaryFolder()
     let sampling = ["generate", "--length", "2"] + small
@@ -47,7 +47,7 @@ import Testing
     #expect(weights.count <= 1)
   }
 
-  /// A model of eight bits answers nearly as it was trained; training in eight bits is refused.
+  /// A model with 8-bit weights answers nearly as trained; training with 8 bits is rejected.
   @Test func weightsOfEightBits() async throws {
     let folder = try await TinyRun.folder()
     func loss(_ options: [String]) async throws -> Double {

@@ -2,9 +2,10 @@ import Testing
 
 @testable import rnn_dist
 
-/// Environment variables alone must not silence a process: a shell passes them on, and a batch script may have some left over.
+/// Environment variables alone must not silence a process: a shell passes them on, and a batch script may have inherited
+/// some.
 @Suite(.timeLimit(.minutes(5))) struct LauncherVariableTests {
-  /// Variables that name rank 1 of two, without a launcher behind them.
+  /// Variables that name rank 1 of two, although there is no launcher.
   static let leftOver: [[String: String]] = [
     ["SLURM_PROCID": "1", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2"],
     ["PMIX_RANK": "1"],
@@ -29,7 +30,8 @@ import Testing
     #expect(outcome.exitCode == 64 && !outcome.errors.isEmpty, "\(outcome)")
   }
 
-  /// Variables that announce two ranks contradict MPI, which finds one: training refuses with a message. PMIx announces no number.
+  /// Variables that announce two ranks contradict MPI, which finds one: training stops with a message. PMIx announces no
+  /// number of ranks.
   @Test(arguments: leftOver) func aLoneRankRefusesWithAReason(variables: [String: String]) async throws {
     let outcome = try await Program.run(
       ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.root,

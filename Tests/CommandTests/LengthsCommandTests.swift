@@ -30,7 +30,7 @@ import Testing
     }
   }
 
-  /// Two runs on the same pairs, whose sources are all different, so that examples of every length are held out.
+  /// Two runs on the same pairs. All sources are different, so examples of every length are held out.
   private static func train() async throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     let lines = (0..<150).map { line in
@@ -90,7 +90,7 @@ import Testing
     #expect(try await !svg("loss").contains("loss, %"))
   }
 
-  /// A run with another held-out part may have been trained on the held-out examples of the first.
+  /// A run with a different held-out part may have been trained on the held-out examples of the first run.
   @Test func runsOfOtherDataAreNamed() async throws {
     let outcome = try await Program.run(
       [
@@ -106,7 +106,7 @@ import Testing
     #expect(named.exitCode == 0 && named.standardError.isEmpty, "\(named)")
   }
 
-  /// Groups are those of the first run, also for a model that reads the same examples in other units.
+  /// The groups are those of the first run, even for a model that reads the same examples in other units.
   @Test func examplesOfALengthAreTheSameForAll() async throws {
     let outcome = try await Program.run(
       [

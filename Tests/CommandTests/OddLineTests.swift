@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// One line, one answer: a line of any characters is answered as `evaluate` sees it, however it reaches the program.
+/// One line, one answer: for a line of any characters, `predict` has the answer that `evaluate` scores, however the line
+/// reaches the program.
 @Suite struct OddLineTests {
   private let folder: TemporaryFolder
 
@@ -24,7 +25,8 @@ import Testing
       return Int(state >> 33) % bound
     }
     return (0..<1000).map { number in
-      // A visible character first: a line of white space alone is empty, and a mark of byte order begins no file.
+      // Starts with a visible character: a line of only white space would be empty, and a byte order mark must not begin
+      // a file.
       var line = String(UnicodeScalar(UInt8(0x61 + number % 26)))
       for _ in 0..<random(9) {
         let range = ranges[random(ranges.count)]
@@ -46,7 +48,7 @@ import Testing
     return outcome
   }
 
-  /// The lines of standard output; only a line feed ends one.
+  /// The lines of standard output, each ended by a line feed and nothing else.
   private func outputs(_ outcome: Outcome) -> [[UInt8]] {
     Array(
       outcome.standardOutput.split(separator: 0x0A, omittingEmptySubsequences: false).map(Array.init)
@@ -61,7 +63,7 @@ import Testing
     let (sources, targets) = isTagger ? ("input", "labels") : ("source", "target")
     let odd = Self.lines
     try write("lines", odd)
-    // Tags by the words that the tokenizer finds, which cuts at white space as Python does not: at no information separators.
+    // Makes one tag per word that the tokenizer finds. Unlike Python, the tokenizer does not cut at information separators.
     func words(_ line: String) -> Int {
       let spaces: Set<UInt32> = [
         0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x20, 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000,
@@ -110,11 +112,11 @@ import Testing
     }
   }
 
-  /// A space and the mark after it are one `Character` of Swift; two outputs that differ in the mark alone are different.
+  /// A space and the mark after it are one `Character` of Swift; two outputs that differ only in the mark are different.
   @Test func vowelSigns() async throws {
     let pairs = (0..<60).map { "k \($0 % 5)\tक \(["ा", "ि", "ी", "ु", "े"][$0 % 5])" }
     try write("train.tsv", pairs)
-    // Of every three references one has another vowel sign than was learned.
+    // One of every three references has a vowel sign that differs from the learned one.
     let sources = (0..<30).map { "k \($0 % 5)" }
     let references = (0..<30).map { "क \(["ा", "ि", "ी", "ु", "े"][($0 + ($0 % 3 == 0 ? 1 : 0)) % 5])" }
     try write("test.tsv", zip(sources, references).map { "\($0)\t\($1)" })

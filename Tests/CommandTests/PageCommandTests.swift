@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `report` and `serve`. What is on the page, and what the service answers, is tested with their modules.
+/// `report` and `serve`. The tests of their modules check the page and the answers of the service.
 @Suite(.timeLimit(.minutes(5))) struct PageCommandTests {
   @Test func aReportIsWrittenIntoTheFirstRunOrAFile() async throws {
     let folder = try await TinyRun.folder()

@@ -141,7 +141,7 @@ import Testing
 
   // MARK: score
 
-  /// The loss of a file is what its examples score.
+  /// The loss of a file is the sum of the scores of its examples.
   @Test(arguments: [
     ("seq2seq", "pairs.tsv"), ("generator", "classes.tsv"), ("classifier", "classes.tsv"),
   ])
@@ -176,7 +176,8 @@ import Testing
     #expect(scores.count == 2 && scores.allSatisfy { $0.logProbability < 0 })
   }
 
-  /// A line of a language model scores what `evaluate` says of the text that begins with a line feed, which is not predicted.
+  /// The score of a line of a language model is the result of `evaluate` for the line after a line feed, which is not
+  /// predicted.
   @Test func linesOfALanguageModel() async throws {
     let folder = try await TinyRun.folder()
     let line = String(try #require(TinyRun.text.split(separator: "\n").first))

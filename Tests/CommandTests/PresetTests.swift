@@ -82,7 +82,7 @@ import Testing
   }
 
   @Test(arguments: presets) func trainsAndIsScored(preset: Preset) async throws {
-    // Of several settings for a key the last counts: the sizes of the preset come last.
+    // The last of several settings for a key counts, so the sizes of the preset come last.
     let trained = try await Program.run(
       ["train", preset.name, "--run-dir", "run"] + Self.small + preset.settings, in: runs.folder.root)
     try #require(trained.exitCode == 0 && trained.output.contains("held-out loss"), "\(trained)")

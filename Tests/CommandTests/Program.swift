@@ -10,7 +10,7 @@ struct Outcome: CustomStringConvertible {
 
   var output: String { String(decoding: standardOutput, as: UTF8.self) }
 
-  /// The lines of standard error that are errors; mpirun adds paragraphs of its own, which are not counted.
+  /// The lines of standard error that are errors; paragraphs that mpirun adds are not counted.
   var errors: [String] {
     standardError.split(separator: "\n").map(String.init).filter { $0.lowercased().hasPrefix("error:") }
   }
@@ -48,10 +48,10 @@ final class Program {
       environment: environment)
   }
 
-  /// The same with `ranks` ranks for each of several lists of arguments, and further variables in the environment.
+  /// Starts `ranks` ranks for each of several lists of arguments, with further variables in the environment.
   ///
-  /// - Parameter shell: every rank, or the one process, is a shell that runs this script instead, in which `$PROGRAM` is
-  ///   the program and `$MPIRUN` mpirun.
+  /// - Parameter shell: a script that every rank, or the one process, runs in a shell instead, in which `$PROGRAM` is the
+  ///   program and `$MPIRUN` mpirun.
   private init(
     _ groups: [[String]], ranks: Int?, in directory: String?, input: [UInt8] = [],
     output: FileHandle? = nil, limit: Int = 60, environment: [String: String] = [:], shell: String? = nil
@@ -68,7 +68,7 @@ final class Program {
         }
         return ["--timeout", "\(limit)", "--bind-to", "none"] + Array(parts.joined(separator: [":"]))
       } ?? groups.flatMap { $0 }
-    // A cache that a test writes must not be seen by another test or by the user.
+    // Another test or the user must not see the cache that a test writes.
     let cache = (directory ?? folder.root) + "/cache"
     process.environment = Self.environment.merging([
       "XDG_CACHE_HOME": cache, "PROGRAM": program.path, "MPIRUN": mpirun.path,
@@ -164,7 +164,7 @@ final class Program {
     kill(children[rank], signal)
   }
 
-  /// Whether the process ignores a signal, as the kernel shows its mask of ignored signals.
+  /// Whether the process ignores a signal, according to the kernel's mask of ignored signals.
   func ignores(_ signal: Int32) -> Bool {
     let status =
       (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
@@ -190,7 +190,7 @@ final class Program {
     return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
   }
 
-  /// Threads that run tests block signals and child processes inherit that, so mpirun would not forward any.
+  /// Threads that run tests block signals, and child processes inherit this, so mpirun would not forward any signal.
   private static func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
     var (none, before) = (sigset_t(), sigset_t())
     sigemptyset(&none)
@@ -208,7 +208,7 @@ final class Program {
     variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
     variables["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
     variables["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none"
-    // There are more ranks than cores: a waiting rank must leave its core to another.
+    // There are more ranks than cores, so a waiting rank must yield its core to another.
     variables["OMPI_MCA_mpi_yield_when_idle"] = "1"
     variables["OPENBLAS_NUM_THREADS"] = "1"
     return variables
@@ -223,7 +223,7 @@ final class Program {
   }
 
   /// The program that is built with the tests, or the one that RNN_DIST_PROGRAM names: an optimized build can have errors
-  /// that a debug build doesn't have, such as memory that is freed too early.
+  /// that a debug build doesn't have, such as a use of freed memory.
   private static func executable() throws -> URL {
     if let named = ProcessInfo.processInfo.environment["RNN_DIST_PROGRAM"] {
       guard FileManager.default.isExecutableFile(atPath: named) else {
@@ -255,7 +255,7 @@ private actor ProcessSlots {
     self.total = total
   }
 
-  /// Waits, in the order of the calls, until `size` slots are free; a larger job than there are slots runs alone.
+  /// Waits, in the order of the calls, until `size` slots are free. A job that is larger than the number of slots runs alone.
   func take(_ size: Int) async {
     let size = min(size, total)
     guard !waiting.isEmpty || free < size else {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Reports of `train` and `evaluate` are true of the model.
+/// Reports of `train` and `evaluate` describe the actual model.
 @Suite(.timeLimit(.minutes(5))) struct ReportTests {
   private let runs: SequenceRuns
 
@@ -9,7 +9,7 @@ import Testing
 
   // MARK: Ensembles
 
-  /// An ensemble uses the mean of its members' probabilities; two equal members give what one of them gives.
+  /// An ensemble uses the mean of its members' probabilities; two equal members have the result of one of them.
   @Test func theLossOfAnEnsembleIsItsOwn() async throws {
     try await runs.trained("seq2seq", ["training.learning_rate=0.02"])
     try await runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
@@ -28,7 +28,7 @@ import Testing
     let both = try await loss("--ensemble", "other")
     #expect(abs(try await loss("--ensemble", "run", run: "other") - both) < 1e-5 * both)
     #expect(abs(both - one) > 1e-4 && abs(both - other) > 1e-4)
-    // The logarithm is concave: the mean of two probabilities loses at most the mean of the losses.
+    // The logarithm is concave, so the loss of the mean probability is at most the mean of the losses.
     #expect(both < (one + other) / 2)
   }
 
@@ -80,7 +80,7 @@ import Testing
     #expect(examples.first?.contains("  cat 0 dog | where 0 -> ") == true, "\(outcome)")
   }
 
-  /// Where references are grouped, any of them is right.
+  /// If references are grouped, any of them is right.
   @Test func examplesHaveDifferentSources() async throws {
     let text = (0..<200).map { "\($0 % 2 == 0 ? "cat dog" : "hen")\t\($0 % 3 == 0 ? "a" : "b")\n" }.joined()
     _ = try runs.folder.write("few.tsv", Array(text.utf8))

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `predict --sample`: sequences that are sampled from a model instead of searched for.
+/// `predict --sample`: sequences that are sampled from a model rather than found by a search.
 @Suite(.timeLimit(.minutes(5))) struct SampleCommandTests {
   private let runs: SequenceRuns
 

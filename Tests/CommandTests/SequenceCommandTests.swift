@@ -18,7 +18,7 @@ private struct Scores: Decodable {
   var notes: [String]
 }
 
-/// Training, evaluation and use of models of sequences, as a user does it.
+/// Training, evaluation and use of models of sequences through the command line.
 @Suite(.timeLimit(.minutes(5))) struct SequenceCommandTests {
   private let folder: TemporaryFolder
 
@@ -44,7 +44,7 @@ private struct Scores: Decodable {
     return try decoder.decode(Scores.self, from: outcome.standardOutput)
   }
 
-  /// Under mpirun, not in threads: with a ragged last batch and batches of similar lengths.
+  /// Runs under mpirun rather than in threads, with a ragged last batch and batches of similar lengths.
   @Test func ranksAgree() async throws {
     let settings = [
       "data.format=tsv", "data.train=pairs.tsv", "data.valid=pairs.tsv", "decoding.max_length=9",
@@ -223,7 +223,7 @@ private struct Scores: Decodable {
     #expect(!FileManager.default.fileExists(atPath: folder.path("new")))
   }
 
-  /// The lines before a bad one have their answers.
+  /// The lines before a bad line are answered.
   @Test func aBadLineAmongGoodOnes() async throws {
     #expect(try await train("classifier", ["data.format=tsv", "data.train=classes.tsv"]).exitCode == 0)
     let input = Array("cat\n\ndog\nhen \u{E9}".utf8.dropLast()) + Array("\ncow\n".utf8)

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Metrics of models of sequences, and how they are shown.
+/// Metrics of models of sequences, and their display.
 @Suite(.timeLimit(.minutes(5))) struct SequenceMetricTests {
   private let runs: SequenceRuns
 
@@ -49,7 +49,7 @@ import Testing
     ] {
       try await runs.train(task, settings).expect(78, "evaluation.metric", "loss")
     }
-    // Whether tags are spans is known only from the data.
+    // Only the data show whether tags are spans.
     let plain = try await runs.train("tagger", ["data.train.labels=words.txt", "evaluation.metric=f1"])
     #expect(plain.exitCode == 78 && plain.standardError.contains("evaluation.metric"), "\(plain)")
     #expect(plain.standardError.contains("f1") && plain.standardError.contains("accuracy"))
@@ -119,7 +119,7 @@ import Testing
     outcome.expect(78, overrides[0].hasPrefix("data.format") ? "data.format" : "data.train", "trained model")
   }
 
-  /// Data may be moved to another path.
+  /// Data files may be moved to another path.
   @Test func dataThatWereMoved() async throws {
     try await runs.trained("seq2seq", ["data.valid=pairs.tsv"])
     try FileManager.default.moveItem(

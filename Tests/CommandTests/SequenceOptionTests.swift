@@ -46,7 +46,7 @@ import Testing
 
   // MARK: Limits of the data
 
-  /// Tags that mark no spans have no F1, which is known before the first step.
+  /// Tags without spans have no F1, which is detected before the first step.
   @Test func spansAreNeededBeforeTheFirstStep() async throws {
     let outcome = try await Program.run(
       [
@@ -56,7 +56,7 @@ import Testing
     outcome.expect(78, "f1 needs tags such as B-name")
   }
 
-  /// Examples that limits leave out or cut are counted wherever they change a metric.
+  /// Examples that are left out or truncated because of limits are counted wherever they change a metric.
   @Test func examplesLeftOutAreCounted() async throws {
     let settings = ["data.max_length=3", "data.too_long=skip"]
     let planned = try await runs.train("seq2seq", settings + ["--dry-run"])
@@ -110,7 +110,7 @@ import Testing
     #expect(decoded == examples && !decoded.isEmpty)
   }
 
-  /// One line, one reference; or one source with the references of all its lines.
+  /// Each line has one reference, or each source has the references of all its lines.
   @Test func referencesAreGroupedOnRequest() async throws {
     _ = try runs.folder.write("same.tsv", Array("cat\tdog\ncat\tcow\nhen\tcat\n".utf8))
     try await runs.trained("seq2seq")
@@ -124,7 +124,7 @@ import Testing
     #expect(try await notes("evaluation.group_references=true").allSatisfy { $0.contains("nrefs:var|") })
   }
 
-  /// A no-break space is not a token here: the line counts as empty, and the next line has its output.
+  /// A no-break space is not a token here: the line counts as empty, and the next line gets its output.
   @Test func linesWithoutTokensAreEmptyLines() async throws {
     try await runs.trained("seq2seq", ["data.tokens=bpe", "data.subword_vocabulary=20"])
     let answered = try await runs.run("predict", "run", lines: "cat\n\u{A0}\ndog\n")
@@ -206,7 +206,7 @@ import Testing
       #expect(predicted.exitCode == 0 && predicted.output.split(separator: "\n").count == 2, "\(predicted)")
     }
     try await expectTheSameModel()
-    // Four pictures, each with several captions: one text is compared with all of them.
+    // Four pictures have several captions each: one text is compared with all of them.
     let score = try await runs.score()
     #expect((score["bleu"] as? Double ?? -1) >= 0 && (0...1).contains(score["exact_match"] as? Double ?? -1))
     try FileManager.default.removeItem(atPath: runs.folder.path("run/shape.json"))

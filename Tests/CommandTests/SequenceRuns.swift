@@ -41,7 +41,7 @@ struct SequenceRuns {
     _ = try folder.write(name, Array((0..<60).map { line($0) + "\n" }.joined().utf8))
   }
 
-  /// A vector as NumPy writes it (format version 1.0).
+  /// A vector in a NumPy file (format version 1.0).
   static func npy(_ numbers: [Float]) -> [UInt8] {
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(numbers.count),), }"
     let padded = header + String(repeating: " ", count: 117 - header.utf8.count) + "\n"
@@ -68,14 +68,14 @@ struct SequenceRuns {
     "seq2seq": ["data.format=tsv", "data.train=pairs.tsv", "decoding.max_length=9"],
   ]
 
-  /// Trains a model of a few units on the data of its task, or on those that `settings` name.
+  /// Trains a model of a few units on the data of its task, or on the data that `settings` name.
   func train(_ task: String, _ settings: [String] = [], run: String = "run") async throws -> Outcome {
     try await Program.run(
       ["train", "text", "task=\(task)", "--run-dir", run, "data.generator=none"] + Self.small
         + Self.length(task) + (Self.data[task] ?? []) + settings, in: folder.root)
   }
 
-  /// The same, which must succeed. Models of data that every folder has are trained once for all tests, and copied.
+  /// Trains a model, which must succeed. Models on data that every folder has are trained once for all tests, and copied.
   func trained(_ task: String, _ settings: [String] = [], run: String = "run") async throws {
     @Sendable func train(_ runs: SequenceRuns, run: String) async throws {
       let outcome = try await runs.train(task, settings, run: run)

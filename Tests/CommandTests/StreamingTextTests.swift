@@ -21,7 +21,7 @@ import Testing
     #expect(pieces.filter { !$0.isEmpty } == ["a", "é", "€", "😀", "."].map { Array($0.utf8) })
   }
 
-  /// Bytes that are not UTF-8 come out unchanged, at the latest at the end.
+  /// Bytes that are not UTF-8 are written unchanged, at the end at the latest.
   @Test(
     arguments: [
       [0xFF, 0x61], [0x80, 0x80, 0x80, 0x80, 0x80], [0xC3, 0x61], [0xE2, 0x82], [0xF0, 0x9F, 0x98],

@@ -44,7 +44,7 @@ import Testing
     #expect(try await runs.run("inspect", "run").output.contains("tokens (bpe)"))
   }
 
-  /// A run that is resumed ends as one that was not interrupted.
+  /// A run that is resumed ends like one that was not interrupted.
   @Test func resumed() async throws {
     try #require(try await train(["training.steps=12"], run: "whole").exitCode == 0)
     try #require(try await train(["training.steps=6"]).exitCode == 0)

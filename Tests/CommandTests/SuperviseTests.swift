@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The decisions of `launch/supervise`, with a script in place of `launch/run` that ends as a plan says.
+/// The decisions of `launch/supervise`, with a script in place of `launch/run` that ends according to a plan.
 @Suite(.timeLimit(.minutes(2))) struct SuperviseTests {
   private let folder: TemporaryFolder
 
@@ -26,7 +26,7 @@ import Testing
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path("launch/run"))
   }
 
-  /// Supervises a job whose starts end as `plan` says; returns the arguments of every start.
+  /// Supervises a job whose starts end according to `plan`, and returns the arguments of every start.
   private func supervise(
     _ arguments: String, plan: [String]
   ) async throws -> (outcome: Outcome, starts: [String]) {

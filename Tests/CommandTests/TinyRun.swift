@@ -40,11 +40,11 @@ enum TinyRun {
   }
 }
 
-/// Folders that are made once for all tests. Tests copy from them and don't change them.
+/// Folders that are created once for all tests. Tests copy from them and don't change them.
 enum SharedFolders {
   private static let folders = Mutex<[String: Task<TemporaryFolder, any Error>]>([:])
 
-  /// The folder of a name, made by the first caller; the others wait for it.
+  /// The folder with a name. The first caller creates it; the others wait for it.
   static func folder(
     _ name: String, _ make: @escaping @Sendable () async throws -> TemporaryFolder
   ) async throws -> TemporaryFolder {
@@ -58,7 +58,7 @@ enum SharedFolders {
     return folder
   }
 
-  /// Values that a static property holds are never released, so the folders are removed when the process ends.
+  /// Values of static properties are never released, so the folders are removed when the process ends.
   private static let remains: Mutex<Set<String>> = {
     atexit {
       SharedFolders.remains.withLock { $0.forEach { try? FileManager.default.removeItem(atPath: $0) } }

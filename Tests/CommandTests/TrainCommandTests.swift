@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Signals and resumption, as a user or a scheduler sees them.
+/// Signals and resumption from the view of a user or a scheduler.
 @Suite(.timeLimit(.minutes(5))) struct TrainCommandTests {
   private let folder: TemporaryFolder
 
@@ -47,7 +47,7 @@ import Testing
     let endless = arguments("stopped", ["training.steps=100000000", "checkpoint.every_steps=1000000"])
     let program = try await Program(endless, ranks: ranks, in: folder.root)
     try await program.wait(for: "the first report") { reports("stopped") > 0 }
-    // One rank gets the signal; all stop together.
+    // One rank gets the signal; all ranks stop together.
     if ranks == nil { program.send(signal) } else { try program.send(signal, toRank: 1) }
     let stopped = try await program.wait()
     #expect(stopped.exitCode == 75 && stopped.errors.isEmpty, "\(stopped)")
@@ -76,7 +76,7 @@ import Testing
     #expect(try status(of: "stopped") == "finished")
   }
 
-  /// Signals that come before training begins: here the program waits for its configuration.
+  /// Signals that arrive before training begins: here the program waits for its configuration.
   @Test func signalsAtTheStart() async throws {
     let configuration = folder.path("late.yaml")
     #expect(mkfifo(configuration, 0o600) == 0)
@@ -105,7 +105,7 @@ import Testing
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("from the beginning"), "\(outcome)")
   }
 
-  /// Ranks are given different directories or configurations, of which only rank 0's would be used.
+  /// Ranks get different directories or configurations, of which only rank 0's would be used.
   @Test(arguments: [
     ["text", "--run-dir", "other"], ["char-lm", "--run-dir", "run"],
     ["text", "--run-dir", "run", "--dry-run"],
@@ -138,7 +138,7 @@ import Testing
     #expect(try lastStep(of: "run") == 5 && !exists("elsewhere/run"))
   }
 
-  /// SIGUSR1, to mpirun where there is one, asks for a checkpoint and nothing else.
+  /// SIGUSR1, sent to mpirun if there is one, requests a checkpoint and nothing else.
   @Test(arguments: [nil, 2]) func saveOnRequest(ranks: Int?) async throws {
     let never = ["evaluation.every_steps=100000000", "checkpoint.every_steps=100000000"]
     let program = try await Program(
@@ -147,7 +147,7 @@ import Testing
     #expect(!exists("run/checkpoints/last"))
     program.send(SIGUSR1)
     try await program.wait(for: "a checkpoint") { exists("run/checkpoints/last") }
-    // Two ranks may get the signal at different steps, and a checkpoint is written for each; then no more.
+    // Two ranks may get the signal at different steps, and a checkpoint is written for each, and then no more.
     try await waitForReports(20, of: program)
     let saved = try lastStep(of: "run")
     try await waitForReports(20, of: program)
@@ -158,7 +158,7 @@ import Testing
     #expect(try lastStep(of: "run") > saved)
   }
 
-  /// A run stores where its data are, so that a command on it can be started in any directory.
+  /// A run stores the paths of its data, so commands on it can be started in any directory.
   @Test func aRunIsEvaluatedFromAnyDirectory() async throws {
     #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
     let elsewhere = try TemporaryFolder()
@@ -166,7 +166,7 @@ import Testing
     #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
   }
 
-  /// A preset without its data says where they are described.
+  /// The message for a preset without its data says where the data is described.
   @Test(arguments: [([], 78), (["data.train=none.txt"], 66)] as [([String], Int32)])
   func dataOfAPreset(words: [String], code: Int32) async throws {
     let outcome = try await Program.run(["train", "char-lm"] + words, in: folder.root)
@@ -174,7 +174,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder.path("runs")))
   }
 
-  /// A signal of a crash that another process sends ends the program; the backtracer of Swift would let it go on.
+  /// A crash signal from another process ends the program; Swift's backtracer would let it continue.
   @Test(arguments: [SIGABRT, SIGSEGV, SIGILL, SIGBUS]) func crashSignalsFromOutside(signal: Int32)
     async throws
   {
@@ -192,7 +192,7 @@ import Testing
     #expect(outcome.wasKilled && outcome.exitCode == signal, "\(outcome)")
   }
 
-  /// No step is due for a checkpoint, but time passes.
+  /// No checkpoint is due after any step, only after some time.
   @Test func checkpointsByTime() async throws {
     let never = ["evaluation.every_steps=100000000", "checkpoint.every_steps=100000000"]
     let program = try await Program(
@@ -261,7 +261,7 @@ import Testing
     #expect(outcome.standardError.contains("model.hidden_size was 8, now it is 9"), "\(outcome)")
   }
 
-  /// A run that fails because of its data leaves nothing behind that would stop a second attempt.
+  /// A run that fails because of its data leaves nothing that would prevent a second attempt.
   @Test func aSecondAttemptAfterBadData() async throws {
     let bad = try await Program.run(
       ["train", "text", "data.train=none.txt", "--run-dir", "run"], in: folder.root)
@@ -276,7 +276,7 @@ import Testing
     #expect(outcome.standardError.contains("parameters") && outcome.standardOutput.isEmpty, "\(outcome)")
   }
 
-  /// The result on standard output, the log on standard error, from one rank.
+  /// One rank writes the result to standard output and the log to standard error.
   @Test(arguments: [nil, 3]) func resultAndLog(ranks: Int?) async throws {
     let outcome = try await Program.run(arguments("run", ["training.steps=7"]), ranks: ranks, in: folder.root)
     #expect(outcome.exitCode == 0, "\(outcome)")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Ranks that stop, pause, die or never come. The job must end with a message that names them, or go on.
+/// Ranks that stop, pause, die or never start. The job must end with a message that names them, or continue.
 @Suite(.timeLimit(.minutes(5))) struct WatchdogTests {
   private let folder: TemporaryFolder
 
@@ -51,7 +51,7 @@ import Testing
     #expect((flight["ranks"] as? [Any])?.count == 2)
   }
 
-  /// A pause below the limit changes nothing: the run is stopped some steps later, and one without a pause gets there too.
+  /// A pause below the limit changes nothing: the run is stopped some steps later and equals a run without a pause.
   @Test func aPausedRankGoesOn() async throws {
     let paused = try await train("paused", steps: 100_000_000, limits: "step=30")
     try await waitForSteps(paused, "paused")
@@ -93,7 +93,7 @@ import Testing
       eachRank: [["train", "text", "data.train=text.txt", "--run-dir", "run"], arguments], in: folder.root,
       environment: ["RNN_DIST_WATCHDOG": "start=2"])
     #expect(outcome.exitCode == 1 && outcome.errors.count <= 1, "\(outcome)")
-    // Now and then mpirun notices it first, and ends the job with a message of its own.
+    // Sometimes mpirun notices it first and ends the job with its own message.
     let error = outcome.errors.first ?? outcome.standardError
     #expect(
       error.contains("rank 1 on") && error.contains("has not come")

@@ -5,7 +5,7 @@ import InProcessRanks
 import MPIConformance
 import Testing
 
-/// The suite that MPITests runs over MPI, here on the implementations that need no launcher.
+/// Runs the suite that MPITests runs over MPI on the implementations that need no launcher.
 @Suite struct CommunicatorConformanceTests {
   @Test func solo() throws {
     let checks = Checks()

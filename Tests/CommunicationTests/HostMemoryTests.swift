@@ -30,7 +30,7 @@ import Testing
     #expect(groups.limit("0::/a/b\n") == 1000)
     try groups.write("300\n", to: "a/memory.max")
     #expect(groups.limit("0::/a/b\n") == 300)
-    // In a container the path of the group is that of the host.
+    // In a container, the path of the group is that on the host.
     try groups.write("200\n", to: "memory.max")
     #expect(groups.limit("0::/elsewhere\n") == 200)
   }

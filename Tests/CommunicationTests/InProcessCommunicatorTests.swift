@@ -2,7 +2,7 @@ import Communication
 import InProcessRanks
 import Testing
 
-/// Beyond the protocol, the implementation with threads promises that no mistake ends in a hang.
+/// In addition to the protocol, the implementation with threads guarantees that no mistake causes a hang.
 @Suite struct InProcessCommunicatorTests {
   private struct Broken: Error, Equatable { let rank: Int }
 

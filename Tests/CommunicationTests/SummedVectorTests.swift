@@ -54,7 +54,7 @@ import Testing
     #expect(SharedMemoryRoom.has(0, in: "/proc") == false, "a file system without blocks has no space")
   }
 
-  /// Memory that several ranks share, here threads of one process.
+  /// Memory shared by several ranks, which are threads of one process here.
   private final class Segments: @unchecked Sendable {
     let all: [UnsafeMutableBufferPointer<Float>]
     init(ranks: Int, count: Int) {

@@ -16,7 +16,7 @@ import Testing
       })
   }
 
-  /// Eight shards, added in pairs on each rank and then over ranks, give the same result for any number of ranks.
+  /// Eight shards, added in pairs on each rank and then over ranks, have the same result for any number of ranks.
   @Test(arguments: [1, 2, 4, 8], [1, 7, 64])
   func sameBitsForAnyNumberOfRanks(ranks: Int, scratchCount: Int) throws {
     let count = 40

@@ -3,7 +3,7 @@
 import Configuration
 import Tasks
 
-/// Builds nodes as a YAML reader would; each line of `settings` is `path: value` at its line number.
+/// Builds nodes like a YAML reader; each line of `settings` is `path: value` at its line number.
 func layer(_ settings: [(String, String)], file: String = "a.yaml") -> ConfigurationNode {
   let source = ConfigurationSource.file(file)
   let entries = settings.enumerated().map { index, setting in

@@ -3,7 +3,7 @@ import Tasks
 import Testing
 import rnn_dist
 
-/// Every key is read by a task, or refused there: no setting is accepted and then ignored.
+/// Every task reads a key or rejects it: no setting is accepted and then ignored.
 @Suite struct ReadKeysTests {
   private static let bases: [TaskKind: [String]] = [
     .languageModel: ["data.train=x"],
@@ -13,7 +13,7 @@ import rnn_dist
     .seq2seq: ["data.train=x", "data.format=tsv"],
   ]
 
-  /// A value other than the default for each key, and what has to be set with it for the key to mean anything.
+  /// A value other than the default for each key, and the settings without which the key has no effect.
   private static let values: [String: (value: String, with: [String])] = [
     "seed": ("2", []), "model.cell": ("gru", []), "model.activation": ("relu", ["model.cell=rnn"]),
     "model.forget_bias": ("1", []), "model.gru_reset": ("before", ["model.cell=gru"]),
@@ -85,10 +85,10 @@ import rnn_dist
     "checkpoint.every_seconds": ("60", []), "checkpoint.background": ("true", []),
   ]
 
-  /// Keys of which single values are refused, and the task itself.
+  /// Keys of which only some values are rejected, and the task itself.
   private static let byValue: Set = ["task", "data.format", "model.output", "evaluation.metric"]
 
-  /// The tasks that read each key, written down apart from the schema: two tables that must agree are harder to get wrong.
+  /// The tasks that read each key, independent of the schema: mistakes are less likely in two tables that must agree.
   private static let readers: [String: Set<TaskKind>] = {
     let writing: Set<TaskKind> = [.generator, .seq2seq]
     let sequences: Set<TaskKind> = [.tagger, .classifier, .matcher, .generator, .seq2seq]
@@ -153,7 +153,7 @@ import rnn_dist
   @Test(arguments: TaskKind.allCases)
   func aKeyIsReadOrRefused(task: TaskKind) throws {
     for (path, setting) in Self.values {
-      // Further settings that the key needs, where the task reads them.
+      // Further settings that the key needs, if the task reads them.
       let with = setting.with.filter { Self.readers(of: String($0.prefix { $0 != "=" })).contains(task) }
       let overrides = ["task=\(task.rawValue)"] + (Self.bases[task] ?? []) + with
       // An override is one value; a mapping is written in a file.
@@ -226,8 +226,8 @@ import rnn_dist
     #expect(issues(["task=\(task)"] + base + settings).map(\.key) == [key])
   }
 
-  /// `train text task=tagger …` is not a mistake: settings of the preset that only language models have are left out, also
-  /// in the written configuration, which is read again.
+  /// `train text task=tagger …` is not a mistake: settings of the preset that only language models have are left out.
+  /// They are also left out of the written configuration, which is read again.
   @Test func whatAPresetSaysOfAnotherTaskIsLeftBehind() throws {
     let preset = try YAMLReader.node(named: "text")
     let overrides = ["task=classifier", "data.format=tsv", "data.train=x", "evaluation.metric=loss"]

@@ -22,7 +22,7 @@ import Testing
     #expect(ConfigurationSchema.keys.allSatisfy { resolved.origin(of: $0.path) == .defaultValue })
   }
 
-  /// Parallel files and the ending of a file say the format, unless it is said already, or no task could read it.
+  /// Parallel files and the extension of a file determine the format, unless it is set already or the task can't read it.
   @Test(arguments: [
     (["task=seq2seq", "data.train.source=a", "data.train.target=b"], DataFormat.lines),
     (["task=classifier", "data.train=a.b.tsv"], .tsv), (["task=classifier", "data.train=a.csv"], .csv),
@@ -108,7 +108,7 @@ import Testing
     #expect(found.first?.message == "unknown key")
   }
 
-  /// Keys by the names that other programs give to them, under the right section, another one or none.
+  /// Keys under the names of other programs, in the right section, another section or none.
   @Test(arguments: [
     ("lr=1", "training.learning_rate"), ("training.lr=1", "training.learning_rate"),
     ("model.batch=8", "training.batch_size"), ("hidden=8", "model.hidden_size"),
@@ -140,7 +140,7 @@ import Testing
     #expect(issues(override).map(\.key) == [key])
   }
 
-  /// Neither generated text nor the format of a text is of use to a tagger.
+  /// A tagger can use neither generated text nor the format of a text.
   @Test func everyKeyThatDoesNotGoWithTheTaskIsNamed() {
     #expect(issues("task=tagger").map(\.key) == ["data.generator", "data.format"])
     #expect(issues("task=tagger", "data.train=x").map(\.key) == ["data.format"])
@@ -178,7 +178,7 @@ import Testing
       ])
     #expect(
       issues("training.recompute=5", "task=seq2seq", "data.format=tsv").map(\.key) == ["training.recompute"])
-    // A chunk without a step between two that are kept: nothing would be saved.
+    // A chunk has no step between two kept ones: no memory would be saved.
     #expect(issues(task, format, data, "training.bptt=20", "training.recompute=19").isEmpty)
     #expect(
       issues(task, format, data, "training.bptt=20", "training.recompute=20").map(\.key) == [
@@ -281,14 +281,14 @@ import Testing
   }
 }
 
-/// Rules on models of sequences.
+/// Rules for models of sequences.
 @Suite struct SequenceRuleTests {
   private static let tied = [
     "task=seq2seq", "data.format=tsv", "data.train=t", "data.generator=none", "model.tie_embeddings=true",
     "model.hidden_size=8", "model.embedding_size=8",
   ]
 
-  /// The output layer reads [s; c] where there is no readout: it is wider than the decoder's state alone.
+  /// Without a readout, the output layer reads [s; c], which is wider than the decoder's state alone.
   @Test(arguments: [
     [], ["model.context=every-step", "model.context_to_output=true"], ["model.projection_size=7"],
     ["model.bidirectional=true"], ["model.embedding_size=32"],
@@ -341,7 +341,7 @@ import Testing
     #expect(issues(overrides: overrides + ["data.train=t", "data.generator=none"]).map(\.key) == [key])
   }
 
-  /// Settings that `train` would refuse once it has the data are refused before.
+  /// Settings that `train` would reject after reading the data are rejected before.
   @Test(arguments: [
     (["model.attention=dot", "model.decoder_hidden_size=64"], "model.attention"),
     (["model.attention=scaled", "model.bidirectional=true", "model.projection_size=8"], "model.attention"),
@@ -354,7 +354,7 @@ import Testing
       issues(overrides: common + ["data.train=t", "data.generator=none"] + overrides).map(\.key) == [key])
   }
 
-  /// A second column of sources makes up for a narrow encoder, and whether there is one only the data say.
+  /// A second column of sources can make up for a narrow encoder, and only the data show whether there is one.
   @Test(arguments: [
     ["model.attention=dot", "model.bidirectional=true", "model.decoder_hidden_size=64"],
     ["model.attention=scaled", "model.projection_size=8", "model.decoder_hidden_size=64"],
@@ -376,7 +376,7 @@ import Testing
     }
   }
 
-  /// The meaning of a line follows from task, format and the number of files: training asks for nothing else.
+  /// Task, format and the number of files determine the meaning of a line; training needs no other setting.
   @Test(arguments: [
     ("tagger", ["data.format=columns"], "data.tokens", "use word or space"),
     ("tagger", ["data.format=conllu", "data.tokens=bpe"], "data.tokens", "use word or space"),
@@ -476,7 +476,7 @@ import Testing
     #expect(ConfigurationSchema.keys.allSatisfy { !$0.defaultText.isEmpty })
   }
 
-  /// A default that its own bounds refuse would make every written configuration unreadable.
+  /// A default outside its bounds would make every written configuration unreadable.
   @Test func defaultsAreAllowed() throws {
     let overrides = ConfigurationSchema.keys.map { "\($0.path)=\($0.defaultText)" }
     let resolved = try RunConfiguration.resolve(layers: [], overrides: overrides, requiringText: false)

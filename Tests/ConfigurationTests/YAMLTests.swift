@@ -61,7 +61,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
       Issue.record("no place: \(String(describing: error))")
       return
     }
-    // A repeated key may be shown at its first or second place.
+    // A repeated key may be reported at its first or second place.
     #expect(abs(found - line) <= 1)
   }
 
@@ -166,14 +166,14 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
   func presetsResolve(name: String) throws {
     let node = try YAMLReader.node(named: name)
     let resolved = try RunConfiguration.resolve(layers: [node], overrides: [], requiringText: false)
-    // A line of a file of lines has no place for what belongs to it.
+    // A line of the format `lines` has no place for a target.
     let isPair = resolved.configuration.data.format == .lines
     _ = try RunConfiguration.resolve(
       layers: [node],
       overrides: isPair ? ["data.train.input=text", "data.train.labels=labels"] : ["data.train=text"])
   }
 
-  /// As files of the user's, which are refused if something in them is ignored, they are taken as they are.
+  /// Presets are accepted unchanged as files of the user, which are rejected if any setting in them is ignored.
   @Test(arguments: Presets.names)
   func presetsSayNothingInVain(name: String) throws {
     let text = try #require(Presets.text(named: name))
@@ -192,7 +192,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
     }
   }
 
-  /// Every line that sets something says what it does, or the line above it does.
+  /// Every line with a setting has a comment that explains it, on the line or above it.
   @Test func theDefaultPresetCommentsEachKey() throws {
     let lines = try #require(Presets.text(named: "default")).split(separator: "\n")
     func isComment(_ line: Substring) -> Bool { line.drop { $0 == " " }.hasPrefix("#") }

@@ -1,7 +1,7 @@
 import Datasets
 import Testing
 
-/// Whatever a file holds, the answer is an error that names file and line.
+/// For any bad content of a file, the reader throws an error that names file and line.
 @Suite struct BadExampleDataTests {
   private func problem(_ options: ExampleOptions, _ source: DataSource) -> (
     name: String, line: Int, problem: LineProblem
@@ -55,7 +55,7 @@ import Testing
     let options = ExampleOptions(.generated, .lines, target: .byte)
     let corpus = try options.load(.bytes([0xFF, 0x00, 0x0A, 0x80]))
     #expect(corpus.train.target?.tokenSequences?[0] == [257, 2])
-    // Labels are text all the same.
+    // Labels are text nevertheless.
     let labeled = ExampleOptions(.labeled, .tsv, source: .byte)
     check(labeled, .bytes([0xFF, 0x09, 0xFF]), 1, .invalidUTF8(byte: 0))
   }
@@ -170,7 +170,7 @@ import Testing
     #expect(
       split.report.firstUnknownLabel
         == .line(name: "text", line: 3, problem: .unknownLabel("B", nearest: "O")))
-    // A class that a generator is asked for must exist.
+    // A class that is requested from a generator must exist.
     let generator = ExampleOptions(.generated, .tsv) { $0.unknownLabels = .count }
     let names = try generator.load(.text("a\tx")).encoding
     #expect(throws: DataError.line(name: "text", line: 1, problem: .unknownLabel("b", nearest: "a"))) {

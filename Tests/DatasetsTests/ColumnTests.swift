@@ -1,8 +1,8 @@
 import Datasets
 import Testing
 
-/// Which columns are read, by the user's choice, by a header, or by the rules of the format; and the warnings about columns
-/// that are probably the wrong ones.
+/// The choice of columns by the user, by a header, or by the rules of the format, and the warnings about columns that are
+/// probably wrong.
 @Suite struct ColumnTests {
   private func options(
     _ kind: DataKind, _ format: DataFormat, _ columns: [DataPath.Part: [String]]
@@ -53,7 +53,7 @@ import Testing
     #expect(corpus.train.numbers(.source) == [[0.5, 1], [3, 4]])
     #expect(corpus.encoding.labels?.names == ["x", "y"])
     #expect(problem(last, "1,0.5,a,x\n2,1,1,x") == .notANumber("a", column: 3))
-    // Without a source: all the others.
+    // Without a source, all other columns are read.
     let others = options(.labeled, .csv, [.target: ["kind"]])
     #expect(try others.load(.text("x0,kind,x1\n1,a,2\n")).train.numbers(.source) == [[1, 2]])
     let some = options(.labeled, .csv, [.source: ["x1", "5-", "x0"], .target: ["kind"]])
@@ -122,7 +122,7 @@ import Testing
     #expect(advice?.contains("data.decimal=comma") == true)
   }
 
-  // MARK: Columns that are probably the wrong ones
+  // MARK: Columns that are probably wrong
 
   private func doubt(_ options: ExampleOptions, _ lines: some Sequence<String>) throws -> String? {
     let warnings = try options.load(.text(lines.joined(separator: "\n"))).train.warnings(of: "data")
@@ -152,7 +152,7 @@ import Testing
 
   @Test func swappedColumnsOfWords() throws {
     let options = ExampleOptions(.tagged, .columns)
-    // Every word occurs four times: they are not nearly as many as the tokens.
+    // Every word occurs four times, so there are far fewer distinct words than tokens.
     let lines = (0..<200).map { (word: "word\($0 % 50)", tag: "T\($0 % 5)", isEnd: $0 % 7 == 6) }
     let right = lines.map { "\($0.word) \($0.tag)" + ($0.isEnd ? "\n" : "") }
     let swapped = lines.map { "\($0.tag) \($0.word)" + ($0.isEnd ? "\n" : "") }

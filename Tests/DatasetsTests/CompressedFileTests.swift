@@ -3,7 +3,7 @@ import Testing
 
 @testable import Datasets
 
-/// Compressed files are read as their content; other packings are named.
+/// The content of compressed files is read; errors name other packings.
 @Suite struct CompressedFileTests {
   private let folder: TemporaryFolder
 
@@ -28,7 +28,7 @@ import Testing
     let short = Array("\u{FEFF}a\r\nb".utf8)
     #expect(try lines(compress(short)) == [Array("a".utf8), Array("b".utf8)])
     #expect(try lines(compress([])) == [])
-    // Larger than the buffers, compressed well and badly; several members or frames.
+    // Files that are larger than the buffers and compress well or badly, with several members or frames.
     let even = [UInt8](repeating: 0x61, count: 3_000_000)
     var state: UInt64 = 1
     let odd = (0..<700_000).map { _ -> UInt8 in
@@ -60,7 +60,7 @@ import Testing
       let rest: [UInt8] = packing == .bzip2 ? [0x39, 0x31, 0x41, 0x59, 0x26, 0x53, 0x59] : [0x61, 0x00]
       #expect(try failure(packing.signature + rest).contains(packing.refusal ?? "-"), "\(packing)")
     }
-    // Beginnings that are text.
+    // Texts that begin like signatures.
     for text in ["BZh is a word", "PK", "(", "7z", "BZh9\n"] {
       #expect(try lines(Array(text.utf8)) == [Array(text.filter { $0 != "\n" }.utf8)])
     }

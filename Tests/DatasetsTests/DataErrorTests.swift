@@ -30,7 +30,7 @@ import Testing
 
   #if os(Linux)
     @Test func aFailingReadIsReported() {
-      // A regular file by its mode, whose first page no process may read.
+      // The file is regular by its mode, but no process may read its first page.
       guard case .unreadable("/proc/self/mem", let reason) = error("/proc/self/mem", .byte) else {
         Issue.record("expected an error of the read")
         return
@@ -66,7 +66,7 @@ import Testing
     #expect(corpus.train.count == 5 + bytes.count)
   }
 
-  /// The place of an error counts from the beginning of its line, also where a long line is read in parts.
+  /// The place of an error is relative to the start of its line, even if a long line is read in parts.
   @Test func placesInLongLines() throws {
     let file = try TemporaryFile(Array(("a\n" + String(repeating: "ab ", count: 5000)).utf8) + [0xFF])
     for unit in [TokenUnit.char, .word] {

@@ -12,7 +12,7 @@ struct DatasetCase<Data: Dataset>: Sendable {
 }
 
 /// The checks that every dataset passes, in training and in evaluation: every item once per epoch over all shards, the same
-/// batches for any number of shards, the same order after a resume, a stable digest, and shards without any item.
+/// batches for any number of shards, the same order after a resume, a stable digest, and empty shards.
 func checkDataset<Data: Dataset>(_ test: DatasetCase<Data>, _ options: BatchOptions) throws {
   let data = try test.data()
   #expect(data.digest == (try test.data().digest), "\(test.name): digest")
@@ -24,7 +24,7 @@ func checkDataset<Data: Dataset>(_ test: DatasetCase<Data>, _ options: BatchOpti
     orders.append(checkBatches(training, test))
     #expect(orders[epoch].joined().sorted() == Array(test.expected), "\(test.name): epoch \(epoch)")
   }
-  // A run that is resumed begins with any epoch.
+  // A resumed run may begin with any epoch.
   var resumed = try data.trainingBatches(options)
   resumed.beginEpoch(2)
   #expect(checkBatches(resumed, test) == orders[2], "\(test.name): resume")

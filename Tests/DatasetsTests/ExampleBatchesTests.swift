@@ -2,7 +2,7 @@ import Datasets
 import Testing
 
 @Suite struct ExampleBatchesTests {
-  /// Lengths from 1 to 40, short ones more often.
+  /// Lengths from 1 to 40, in which short ones are more frequent.
   private static func lengths(_ count: Int) -> [Int32] {
     (0..<count).map { index in
       let mixed = UInt32(truncatingIfNeeded: index &* 2_654_435_761) >> 16
@@ -82,7 +82,7 @@ import Testing
     #expect(spread(true) * 8 < spread(false))
   }
 
-  /// Batches of one length don't follow each other: their order is random too.
+  /// The order of batches is random, too: batches of one length are not consecutive.
   @Test func theBatchesAreShuffled() {
     let lengths = Self.lengths(4000)
     let plan = BatchPlanner(lengths: lengths, size: .examples(10), seed: 1).epoch(0)
@@ -91,14 +91,15 @@ import Testing
     #expect((plan.count / 4...plan.count * 3 / 4).contains(falls))
   }
 
-  /// Over many epochs every example is anywhere in the order equally often.
+  /// Over many epochs, every example is equally often at every place of the order.
   @Test func theOrderIsUniform() {
     let batches = BatchPlanner(lengths: [Int32](repeating: 1, count: 10), size: .examples(1), seed: 3)
     var counts = [[Int]](repeating: [Int](repeating: 0, count: 10), count: 10)
     for epoch in 0..<2000 {
       for (place, example) in batches.epoch(epoch).order.enumerated() { counts[place][Int(example)] += 1 }
     }
-    // 200 expected, standard deviation 13.4: chance of any of 100 beyond 5 of them below 1 in 10,000.
+    // 200 expected, standard deviation 13.4: the probability that any of 100 differs by more than 5 deviations is below 1
+    // in 10,000.
     #expect(counts.joined().allSatisfy { abs($0 - 200) < 67 })
   }
 
@@ -146,7 +147,7 @@ import Testing
 
   @Test func theLongerSideOfAPairCounts() throws {
     let corpus = try ExampleOptions(.paired, .tsv).load(.text("a b c\tx\na\tx y z w\na\tx"))
-    // With the end of the target: 3, 5 and 2 steps.
+    // With the end mark of the target, there are 3, 5 and 2 steps.
     let batches = corpus.train.evaluationBatches(BatchOptions(.tokens(5)))
     #expect(batches.plan.order == [1, 0, 2])
     #expect(batches.plan.offsets == [0, 1, 3])

@@ -26,7 +26,7 @@ import Testing
     #expect(valid.count == 30 && train.count == 270)
     #expect(train.isDisjoint(with: valid))
     #expect(corpus.train.count + (corpus.valid?.count ?? 0) == 600)
-    // The vocabulary knows the training part only.
+    // The vocabulary contains only the training part.
     let heldOut = try #require(valid.first)
     #expect(corpus.encoding.target?.id(of: "p\(heldOut.dropFirst())") == nil)
   }
@@ -73,7 +73,7 @@ import Testing
     let groups = split.groups()
     #expect(groups == [[0, 2, 5], [1, 4], [3]])
     #expect(groups[1].map { split.targetTexts?.string(Int($0)) } == ["y", "x"])
-    // Without text the ids decide: both unknown words look alike.
+    // Without text, the ids decide, and both unknown words have the same one.
     var bare = options
     bare.keepTrainingTexts = false
     let train = try ExampleCorpus.load(
@@ -189,7 +189,7 @@ import Testing
     #expect(batch.characters.map { vocabulary[$0] }.joined() == "Thecatthe")
     let both = forms.gather([0, 1])
     #expect(both.index == [0, 1, 2, 1, 0] && both.lengths.count == 3)
-    // Spelling keeps its case where words are in lower case.
+    // The spelling keeps its case although words are lower-cased.
     var folded = options
     folded.source.lowercase = true
     let lower = try folded.load(source)

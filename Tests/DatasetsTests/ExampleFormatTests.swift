@@ -1,7 +1,7 @@
 import Datasets
 import Testing
 
-/// Every format of every kind of data gives the examples that were written.
+/// Every format of every kind of data yields the examples that were written.
 @Suite struct ExampleFormatTests {
   @Test func linesAreTargetsOfAGenerator() throws {
     let corpus = try ExampleOptions(.generated, .lines, target: .char).load(.text("ab\r\nb a\nc"))
@@ -46,7 +46,7 @@ import Testing
     #expect(corpus.train.lengths(.secondSource) == [2, 1])
   }
 
-  /// Two texts with one class: three columns, or three parallel files, and never fewer.
+  /// Two texts with one class need three columns or three parallel files.
   @Test func twoTextsWithOneClass() throws {
     let options = ExampleOptions(.matched, .tsv)
     let corpus = try options.load(.text("label\tpremise\thypothesis\nyes\ta b\ta\nno\tc\tb b\n"))
@@ -137,7 +137,7 @@ import Testing
     #expect(text.train.words(.target, text.encoding.target) == [["u", "p"]])
   }
 
-  /// A first line of column names is not an example, and it tells where the labels are.
+  /// A first line of column names is not an example, and determines the column of the labels.
   @Test func headers() throws {
     for (format, text) in [
       (DataFormat.tsv, "Label\tText\nx\t1 2\n"), (.tsv, "class\tsentence\r\nx\t1 2\r\n"),

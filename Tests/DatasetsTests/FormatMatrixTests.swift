@@ -3,8 +3,8 @@ import Testing
 
 @testable import Datasets
 
-/// Every format gives the same examples with a header, with comments, with other line ends, with a byte order mark, and
-/// compressed, as far as it can have them.
+/// Every format yields the same examples with a header, with comments, with other line ends, with a byte order mark, and
+/// compressed, if the format allows it.
 @Suite struct FormatMatrixTests {
   struct Form: Sendable, CustomTestStringConvertible {
     let options: ExampleOptions
@@ -51,7 +51,7 @@ import Testing
     Form(options: ExampleOptions(.tagged, .multihot), lines: ["1 2|0", "|3"]),
   ]
 
-  /// The data as a model sees them.
+  /// The data that a model reads.
   struct Content: Equatable {
     let count: Int
     let fields: [ExampleField?]
@@ -96,7 +96,7 @@ import Testing
     #expect(try content(form, Set(Change.allCases).subtracting([.zstd])) == expected)
   }
 
-  /// A text is read in the same way; bytes are taken as they are, once decompressed.
+  /// A text is read in the same way. Bytes are decompressed but otherwise unchanged.
   @Test(arguments: [TokenUnit.char, .word, .bpe, .byte]) func text(unit: TokenUnit) throws {
     let form = Form(
       options: ExampleOptions(.generated, .lines), lines: ["a bc", "", "d a\u{A0}é", "bc bc a"])

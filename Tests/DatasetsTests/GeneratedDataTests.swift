@@ -66,7 +66,7 @@ import Testing
 
   // MARK: Dates
 
-  /// A date by the calendar of Foundation: its day of the week, or nil for no date.
+  /// The day of the week of a date in Foundation's calendar; nil for an invalid date.
   private static func weekday(_ year: Int, _ month: Int, _ day: Int) -> Int? {
     var calendar = Calendar(identifier: .gregorian)
     calendar.timeZone = .gmt
@@ -77,7 +77,7 @@ import Testing
     return calendar.component(.weekday, from: date) - 1
   }
 
-  /// Names of the months and days in a language, by the data of Unicode.
+  /// The names of the months and days in a language, from Unicode's data.
   private static func symbols(_ language: DateLanguage) -> (months: [String], weekdays: [String]) {
     let codes: [DateLanguage: String] = [
       .english: "en", .german: "de", .french: "fr", .spanish: "es", .italian: "it", .portuguese: "pt",
@@ -89,7 +89,7 @@ import Testing
     return (calendar.monthSymbols.map { $0.lowercased() }, calendar.weekdaySymbols.map { $0.lowercased() })
   }
 
-  /// Reads every generated date by itself: numbers, and the names that Unicode's data has for the language.
+  /// Parses every generated date independently, with numbers and with Unicode's names for the language.
   @Test(arguments: DateLanguage.allCases)
   func textAndTargetAreTheSameDate(language: DateLanguage) throws {
     let (months, weekdays) = Self.symbols(language)
@@ -126,8 +126,8 @@ import Testing
     #expect(named > 100 && withWeekday > 30 && numeric > 30)
   }
 
-  /// The one reading of a date of numbers: the year has four digits; where both others may be months, the day
-  /// is first.
+  /// The only reading of a date of numbers: the year has four digits, and if both other numbers may be months, the day is
+  /// first.
   private static func reading(of text: String) -> [Int]? {
     let parts = text.split { !$0.isNumber }.map(String.init)
     if parts.count == 1, text.count == 8 {
@@ -139,7 +139,7 @@ import Testing
     return numbers[1] <= 12 ? numbers.reversed() : [numbers[2], numbers[0], numbers[1]]
   }
 
-  /// No text means two days in any language, neither as generated nor in lower case.
+  /// No text denotes two days in any language, whether as generated or in lower case.
   @Test func noTextHasTwoMeanings() throws {
     var meanings: [String: String] = [:]
     for (source, target) in all(try GeneratedTask(seed: 9, train: 30_000, valid: 0).dates()) {
@@ -185,7 +185,7 @@ import Testing
     #expect(text.allSatisfy { $0 < 0x80 })
   }
 
-  /// Every line is right by the calendar of Foundation.
+  /// Every line agrees with Foundation's calendar.
   @Test func datesAgreeWithTheCalendar() throws {
     var calendar = Calendar(identifier: .gregorian)
     calendar.timeZone = .gmt

@@ -26,7 +26,7 @@ import Testing
     #expect(corpus.train.words(.target, corpus.encoding.target)[0] == ["b", "a", "<unk>"])
   }
 
-  /// The file of another run has special tokens, at other places perhaps.
+  /// The file of another run has special tokens, perhaps in other places.
   @Test func specialTokensComeFirst() throws {
     #expect(try load("<unk>\n<eos>\na\n").encoding.target?.tokens == ["<unk>", "<bos>", "<eos>", "a"])
   }

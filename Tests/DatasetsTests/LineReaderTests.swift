@@ -20,7 +20,7 @@ import Testing
   func markAndLineEnds(text: String, expected: [String]) throws {
     let found = try lines(text)
     #expect(found.map { Array($0.utf8) } == expected.map { Array($0.utf8) })
-    // All that have arrived, as from standard input.
+    // All lines that have arrived, like from standard input.
     let reader = try LineReader(.text(text))
     var all: [[UInt8]] = []
     while let some = try reader.nextLines(atMost: 2) {
@@ -36,7 +36,7 @@ import Testing
     #expect(throws: DataError.line(name: "text", line: 2, problem: problem)) { try lines(long) }
   }
 
-  /// The parts of a long line are the line, and begin where they say.
+  /// The parts of a long line add up to the line, and have the right offsets.
   @Test(arguments: [LineReader.Cut.spaces, .characters], ["äb ", "日", "\u{10348} \n"])
   func partsOfALongLine(cut: LineReader.Cut, piece: String) throws {
     let text = String(repeating: piece, count: piece == "日" && cut == .spaces ? 5000 : 50_000)

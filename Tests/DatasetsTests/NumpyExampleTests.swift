@@ -108,7 +108,7 @@ import Testing
     #expect(
       missing?.description.contains(
         "\(folder.path)/no.npy: no such file; paths are relative to the folder of the list") == true)
-    // A path that is given to predict from starts elsewhere.
+    // A path in an input for prediction is relative to another folder.
     try folder.write("good.npy", Self.good)
     let list = DataSource.file(.file(try folder.write("list.tsv", "x\tgood.npy")))
     let options = ExampleOptions(.labeled, .npy)
@@ -133,7 +133,7 @@ import Testing
     #expect(throws: DataError.line(name: list, line: 2, problem: .exactSteps(found: 1, expected: 2))) {
       try load("x\ta.npy\ny\tb.npy") { $0.equalSteps = true }
     }
-    // An example that is left out because of its length decides nothing.
+    // An example that is left out because of its length determines no width.
     let short = try load("x\ta.npy\ny\tb.npy") {
       ($0.equalSteps, $0.maximumLength, $0.overlong) = (true, 1, .skip)
     }
@@ -169,7 +169,7 @@ import Testing
       try load("x\te.npy")
     }
     #expect(throws: DataError.self) { try load("ab\ta.npy", .generated) }
-    // Whatever part the first example of all is in, and the second.
+    // The first and the second example may be in either part.
     for seed in 0..<6 as Range<UInt64> {
       #expect(throws: DataError.line(name: list, line: 2, problem: .width(found: 3, expected: 2))) {
         try load("x\ta.npy\ny\tb.npy") { ($0.validFraction, $0.validSeed) = (0.5, seed) }

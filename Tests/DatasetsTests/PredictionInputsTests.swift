@@ -71,7 +71,7 @@ import Testing
     #expect(split.words(.secondSource, encoding.source) == [["b", "b"]])
   }
 
-  /// Only the separators of the training format separate: a no-break space does not cut a word of columns, and a tab in
+  /// Only the separators of the training format cut a line: a no-break space does not cut a word of columns, and a tab in
   /// parallel files is part of the text.
   @Test func separatorsAreThoseOfTheTrainingFormat() throws {
     var (columns, encoding) = try inputs(ExampleOptions(.tagged, .columns), .text("a\u{A0}b X\nc Y"))

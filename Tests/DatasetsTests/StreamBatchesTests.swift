@@ -101,7 +101,7 @@ private func read(_ batches: StreamBatches, shard: Int = 0, of shardCount: Int =
     }
   }
 
-  /// The loss of a short text does not depend on the batch size, because a stream has a least length.
+  /// The loss of a short text does not depend on the batch size, because streams have a minimum length.
   @Test func aShortTextIsOneStream() {
     func streams(_ count: Int, _ most: Int) -> Int {
       StreamBatches(evaluating: positions(count), mostStreams: most, steps: 10).streams

@@ -33,14 +33,14 @@ import Testing
     #expect(self.text(of: corpus.train, corpus.vocabulary) == text)
     #expect(corpus.train.count < text.count && corpus.vocabulary.count <= 24)
     #expect(corpus.train.ids.count { $0 == corpus.vocabulary.endOfSentence } == 81)
-    // A text that is read as a whole, and one that is given in between.
+    // A text that is read as a whole, and a text that is encoded separately.
     #expect(try corpus.vocabulary.encode(stream: Array(text.utf8)) == corpus.train.ids)
     #expect(try load(text.replacing("\n", with: "\r\n"), options(kind: kind)).train == corpus.train)
     #expect(try load("\u{FEFF}" + text, options(kind: kind)).train == corpus.train)
     #expect(try load(text, options(kind: kind)).digest == corpus.digest)
   }
 
-  /// Frequent tokens have low ids, as clusters of rare tokens want it.
+  /// Frequent tokens have low ids, which clusters of rare tokens require.
   @Test func idsFollowFrequency() throws {
     let corpus = try load(Self.lines.joined(separator: "\n"), options())
     var counts = [Int](repeating: 0, count: corpus.vocabulary.count)
@@ -49,7 +49,7 @@ import Testing
     #expect(corpus.vocabulary.tokens.prefix(2) == ["<unk>", "<eos>"])
   }
 
-  /// The part that is cut off begins with a line, and the model has not seen it.
+  /// The part that is split off begins with a line, and the subword model has not seen it.
   @Test func theValidationPartIsTheEnd() throws {
     let text = Self.lines.joined(separator: "\n") + "\nzebra zebra zebra\n"
     let corpus = try load(text, options(), validFraction: 0.1)
@@ -66,7 +66,7 @@ import Testing
     #expect(again.train == corpus.train && again.valid == valid)
   }
 
-  /// A line that is longer than any buffer, cut where it doesn't matter.
+  /// A line that is longer than any buffer is cut where this has no effect.
   @Test func aTextOfOneLine() throws {
     let line = (0..<200).map { _ in Self.lines.joined(separator: " ") }.joined(separator: " ")
     let corpus = try load(line, options())
@@ -86,7 +86,7 @@ import Testing
       path: path, options: TextOptions(.bpe, lowercase: true), boundaries: .lineEnds)
     #expect(loaded == corpus.vocabulary && loaded.digest == corpus.vocabulary.digest)
     #expect(try loaded.encode(Array("LOWER".utf8)) == corpus.vocabulary.encode(Array("lower".utf8)))
-    // The model is one of SentencePiece's, with the same ids.
+    // The model is a SentencePiece model with the same ids.
     let model = try SubwordModel.load(path: folder.file("vocab.model"))
     #expect(model.pieces == loaded.tokens)
     #expect(try model.encode("lower newest".utf8) == loaded.encode("lower newest".utf8))

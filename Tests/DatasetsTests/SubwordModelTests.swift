@@ -114,7 +114,7 @@ import Testing
     }
   }
 
-  /// The library trusts the tables of a model file; a damaged one must end here, not in it.
+  /// The library trusts the tables of a model file, so damaged files must be rejected before they reach the library.
   @Test func damagedModelsNeverTrap() throws {
     let model = try Self.model(60)
     var state: UInt64 = 7

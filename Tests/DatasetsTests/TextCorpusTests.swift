@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test func charactersAcrossBufferEdgesAreRead() throws {
-    // One ASCII character and then only characters of three or four bytes: every edge of a buffer falls inside one.
+    // One ASCII character and then only characters of three or four bytes: every end of a buffer is inside a character.
     let text = "x" + String(repeating: "日\u{10348}", count: 120_000)
     let file = try TemporaryFile(text)
     let corpus = try TextCorpus.load(train: .file(file.path), options: TextOptions(.char))
@@ -128,7 +128,7 @@ import Testing
   }
 
   @Test func manyWordsKeepTheirIds() throws {
-    // More than the first table holds and more than 16 bits: the table grows, ids are 32 bits wide.
+    // There are more words than the initial table and 16 bits can hold, so the table grows and ids have 32 bits.
     let words = (0..<70_000).map { "w\($0)" }
     let corpus = try load(words.joined(separator: " "))
     #expect(corpus.vocabulary.count == 70_002)

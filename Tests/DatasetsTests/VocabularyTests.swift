@@ -30,7 +30,7 @@ import Testing
     #expect(source.beginOfSentence == nil && source.endOfSentence == nil)
   }
 
-  /// A replacement takes the place of its unknown token, special tokens give nothing, and the other tokens are unchanged.
+  /// A replacement takes the place of its unknown token, special tokens produce no text, and the other tokens are unchanged.
   @Test func unknownTokensAreReplaced() throws {
     let words = try vocabulary("the cat", .word)
     let ids = [1] + (try words.encode("the dog saw the ox".utf8)) + [2]
@@ -48,7 +48,7 @@ import Testing
     for line in Self.text.split(separator: "\n") {
       let ids = try vocabulary.encode(line.utf8)
       let back = String(decoding: vocabulary.decode([1] + ids + [2, 2]), as: UTF8.self)
-      // Spelled like special tokens, yet text.
+      // Words that are spelled like special tokens but are text.
       let known =
         tokenization == .byte || tokenization == .char
         ? String(line) : line.replacing("<eos>", with: "<unk>").split(separator: " ").joined(separator: " ")
@@ -276,7 +276,7 @@ import Testing
     #expect(LabelVocabulary(["b", "a", "b", "C"]).names == ["C", "a", "b"])
     #expect(LabelVocabulary(["10", "9", "-1", "9"]).names == ["-1", "9", "10"])
     #expect(LabelVocabulary(["10", "9", "x"]).names == ["10", "9", "x"])
-    // Different labels of one value keep apart.
+    // Different labels with the same value stay distinct.
     #expect(LabelVocabulary(["2", "1", "01"]).names == ["01", "1", "2"])
   }
 

@@ -4,7 +4,7 @@ import Testing
 @testable import Diagnosis
 
 @Suite struct AssessmentTests {
-  /// A rank on a host of four cores in good order.
+  /// A rank on a host with four cores and without problems.
   private func facts(_ change: (inout HostFacts) -> Void = { _ in }) -> HostFacts {
     var facts = HostFacts()
     (facts.host, facts.time, facts.cores, facts.allowed) = ("n1", 1e9, 4, [0, 1, 2, 3])

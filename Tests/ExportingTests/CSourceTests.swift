@@ -5,7 +5,7 @@ import Testing
 @testable import Exporting
 @testable import Tasks
 
-/// The C file of a model is compiled and must compute what the program computes.
+/// The C file of a model is compiled and must have the outputs of the program.
 @Suite struct CSourceTests {
   static let cases = [
     ExportCase(preset: "text"), ExportCase(preset: "char-lm"), ExportCase(preset: "war-and-peace-bytes"),
@@ -51,7 +51,7 @@ import Testing
   }
 }
 
-/// A C program that runs a model on the inputs of some reference outputs and prints numbers that these have too.
+/// A C program that runs a model on the inputs of some reference outputs and prints the corresponding numbers.
 private struct CDriver {
   private let shape: ModelShape
   private let reference: ReferenceOutputs

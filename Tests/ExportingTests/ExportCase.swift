@@ -9,7 +9,7 @@ import Testing
 @testable import Tasks
 @testable import rnn_dist
 
-/// A model with random weights whose export is compared with the program: a preset, or a preset with other options, of
+/// A model with random weights whose export is compared with the program: a preset, or a preset with other options, with
 /// small sizes.
 struct ExportCase: Sendable, CustomTestStringConvertible {
   let name: String
@@ -22,10 +22,10 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     (self.name, self.preset, self.settings) = (name, preset, settings)
   }
 
-  /// A preset as it is.
+  /// An unchanged preset.
   init(preset: String) { (name, self.preset, settings) = (preset, preset, []) }
 
-  /// Sizes that let a model be built in no time. Keys that a preset must not have are left out of it.
+  /// Sizes with which a model is built quickly. Keys that a preset must not have are left out.
   private static let small = ["model.hidden_size=6", "model.embedding_size=5"]
   private static let smallOf: [String: [String]] = [
     "default": ["model.decoder_hidden_size=7", "model.attention_size=4", "model.readout_size=5"],
@@ -55,7 +55,7 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// Vocabularies and widths such as the data of the preset would give.
+  /// Vocabularies and widths like those of the preset's data.
   static func encoding(of configuration: RunConfiguration) -> DataEncoding {
     func vocabulary(_ boundaries: Vocabulary.Boundaries, _ unit: TokenUnit = .word) -> Vocabulary {
       if unit == .byte {
@@ -110,7 +110,7 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
       return (learner.shape, learner.parameters)
     }
     let (shape, parameters) = try build(configuration.task.learner)
-    // Normalization layers and scales start at constants, with which some mistakes would not show.
+    // Normalization layers and scales start at constants, which would hide some mistakes.
     for index in parameters.elements.indices {
       parameters.elements[index] += 0.1 * Float((index * 37) % 11 - 5) / 5
     }
@@ -120,7 +120,7 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     return (exported, parameters)
   }
 
-  /// Options that no preset has, so that every branch of the exporters is taken.
+  /// Options that no preset has, so that every branch of the exporters is executed.
   static let options = [
     ExportCase("rnn-relu", "text", "model.cell=rnn", "model.activation=relu", "model.layers=2"),
     ExportCase("gru-before", "text", "model.cell=gru", "model.gru_reset=before"),

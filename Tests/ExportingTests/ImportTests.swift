@@ -10,7 +10,7 @@ import Testing
 @testable import Tasks
 @testable import rnn_dist
 
-/// Weights become a run, and what would compute something else is refused.
+/// Weights become a run, and weights of a different model are rejected.
 @Suite struct ImportTests {
   private let directory: TemporaryDirectory
 
@@ -30,7 +30,7 @@ import Testing
     return try ImportedRun(weights, configuration, vocabularies: directory.file("out"))
   }
 
-  /// A configuration that is complete but for its data, which are not read.
+  /// A configuration that is complete except for its data, which is not read.
   private func configuration(_ testCase: ExportCase) throws -> RunConfiguration {
     var configuration = try testCase.configuration
     configuration.data.train = configuration.data.train ?? DataPath(file: "none.txt")
@@ -64,7 +64,7 @@ import Testing
     _ = try importRun(path, configuration(ExportCase("", "text")))
   }
 
-  /// The same weights as torch.save_file writes them: no metadata.
+  /// The same weights without metadata, like those of torch.save_file.
   private func bare(_ testCase: ExportCase, _ rename: (String) -> String = { $0 }) throws -> String {
     let (model, _) = try testCase.model()
     try model.writePyTorch(to: directory.file("out"))

@@ -6,10 +6,10 @@ import Testing
 
 @testable import Exporting
 
-/// Every model in every format that Python reads, with the outputs of the program beside it.
+/// Writes every model in every format that Python reads, together with the program's outputs.
 ///
-/// `launch/test --interop` names a folder in RNN_DIST_EXPORTS and lets Tests/Interop/check_exports.py compare what is written
-/// there with PyTorch, ONNX Runtime and NumPy.
+/// `launch/test --interop` names a folder in RNN_DIST_EXPORTS and lets Tests/Interop/check_exports.py compare these files
+/// with PyTorch, ONNX Runtime and NumPy.
 @Suite struct InteropTests {
   @Test func everyModelIsWrittenWithTheOutputsOfTheProgram() throws {
     let temporary = try TemporaryDirectory()

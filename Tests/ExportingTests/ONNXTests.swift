@@ -4,7 +4,7 @@ import Testing
 
 @testable import Exporting
 
-/// The graphs are well formed. That they compute the same is shown by InteropTests.
+/// The graphs are well formed. InteropTests shows that they compute the same.
 @Suite struct ONNXTests {
   @Test(arguments: ExportCase.all) func graphsAreWellFormed(testCase: ExportCase) throws {
     let (model, _) = try testCase.model()
@@ -16,14 +16,14 @@ import Testing
       var values: Set<String> = []
       check(read.graph, "\(testCase.name) \(name)", &values, &used)
     }
-    // Every weight is used, if not under its name, then rearranged.
+    // Every weight is used, under its name or rearranged.
     for name in model.weights.names {
       let module = name.split(separator: ".").dropLast().joined(separator: ".")
       #expect(used.contains { $0.hasPrefix(name) || $0.hasPrefix(module + ".") }, "\(name)")
     }
   }
 
-  /// Every value exists before it is used, and is made once.
+  /// Every value is computed before it is used, and only once.
   private func check(
     _ graph: Onnx_GraphProto, _ place: String, _ values: inout Set<String>, _ used: inout Set<String>
   ) {
@@ -38,7 +38,7 @@ import Testing
         used.insert(input)
       }
       for attribute in node.attribute where attribute.hasG {
-        // A body sees the values around it.
+        // The body of a loop can use the values around it.
         check(attribute.g, place, &values, &used)
       }
       for output in node.output { add(output, &values) }

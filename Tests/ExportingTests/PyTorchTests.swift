@@ -5,7 +5,7 @@ import Testing
 @testable import Exporting
 
 @Suite struct PyTorchTests {
-  /// Readable means: a screen or two. A pyramid and a second source take a few lines more.
+  /// A readable module fits on one or two screens. A pyramid and a second source take a few more lines.
   @Test(arguments: ExportCase.presets) func presetsHaveShortModules(preset: String) throws {
     let (model, _) = try ExportCase(preset: preset).model()
     let source = PyTorchModel(model: model).source
@@ -20,7 +20,7 @@ import Testing
     let torch = PyTorchModel(model: model)
     let source = torch.source
     for name in torch.weights.names {
-      // The module of a weight is assigned, or a written-out stack takes all weights of its prefix.
+      // The module of a weight is assigned, or a generated stack takes all weights with its prefix.
       let parts = name.split(separator: ".")
       let modules = (1...parts.count).map { "self." + parts.prefix($0).joined(separator: ".") + " = " }
       #expect(modules.contains(where: source.contains), "\(name) in\n\(source)")

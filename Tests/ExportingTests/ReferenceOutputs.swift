@@ -12,7 +12,7 @@ import Testing
 ///
 /// Inputs have the names of the ONNX graphs. `log_probabilities` [batch, steps, …] are those of the classes or of the next
 /// tokens, `probabilities` those of bits, `values` numbers, `best_path` and `path_score` those of a conditional random
-/// field. Models that write get the tokens `target` after the begin mark.
+/// field. Models that write sequences read the tokens `target` after the begin mark.
 struct ReferenceOutputs {
   private(set) var floats: [String: ExportedTensor] = [:]
   private(set) var integers: [String: (shape: [Int], values: [Int])] = [:]
@@ -50,7 +50,7 @@ struct ReferenceOutputs {
     try SafetensorsFile.write(to: path, tensors: tensors)
   }
 
-  /// Ids that differ from each other in no simple way.
+  /// Ids without a simple pattern.
   private static func id(_ sequence: Int, _ step: Int, below bound: Int) -> Int {
     (sequence * 7 + step * step * 3 + step + 1) % bound
   }
@@ -103,7 +103,7 @@ struct ReferenceOutputs {
 
   // MARK: - Sequences
 
-  /// The input of a tagger or classifier, padded in the arrays, one after the other for the model.
+  /// The input of a tagger or classifier, padded in the arrays and concatenated for the model.
   private mutating func sequences(_ input: InputShape, lengths: [Int]) -> InputSequences<Float> {
     let (B, T) = (Self.batch, Self.steps)
     integers["lengths"] = ([B], lengths)
@@ -207,7 +207,7 @@ struct ReferenceOutputs {
     }
   }
 
-  // MARK: - Models that write
+  // MARK: - Models that write sequences
 
   private mutating func generator(_ shape: GeneratorShape) throws {
     let model = try Generator<Float>(shape)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A directory of its own for one test, removed when the test lets go of it.
+/// A directory for one test, which is removed together with this value.
 final class TemporaryDirectory: Sendable {
   let path: String
 
@@ -24,7 +24,7 @@ struct ToolResult {
   let output: String
 }
 
-/// Runs a program of the system to its end, standard error and output together.
+/// Runs a system program to its end, and collects standard error together with standard output.
 func runTool(_ path: String, _ arguments: [String], in directory: String) throws -> ToolResult {
   let process = Process()
   process.executableURL = URL(fileURLWithPath: path)
@@ -39,7 +39,7 @@ func runTool(_ path: String, _ arguments: [String], in directory: String) throws
   return ToolResult(exitCode: process.terminationStatus, output: String(decoding: output, as: UTF8.self))
 }
 
-/// The first of some programs that PATH has.
+/// The first of the given programs that is in PATH.
 func findTool(_ names: String...) -> String? {
   let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
   return names.lazy.flatMap { name in folders.map { "\($0)/\(name)" } }

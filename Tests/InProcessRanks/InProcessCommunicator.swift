@@ -5,7 +5,7 @@ import Foundation
 ///
 /// The last rank to enter a collective carries it out on the memory of all ranks while the others sleep. Sums are added
 /// in rank order. A rank that fails wakes all others with an error, and a rank that calls a different collective is
-/// reported, so no mistake ends in a hang.
+/// reported, so no mistake causes a hang.
 public final class InProcessCommunicator: Communicator {
   public let rank: Int
   public var worldSize: Int { hub.size }

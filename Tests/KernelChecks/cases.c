@@ -27,7 +27,7 @@ static void rnn(check_run *r) {
     expect_numbers(r, a.h, n * H);
     const rnd_rnn_gradient g = {.rows = n, .units = H, .relu = relu, .h = a.h, .dh_out = numbers(r, n * H),
                                 .dh_next = numbers(r, n * H), .d_pre = numbers(r, n * H), .dbias = numbers(r, H)};
-    // In two parts, as two threads do it.
+    // In two parts, as with two threads.
     rnd_rnn_backward(r->type, g, 0, H / 2);
     rnd_rnn_backward(r->type, g, H / 2, H);
     expect_numbers(r, g.d_pre, n * H);
@@ -188,7 +188,7 @@ static void highway(check_run *r) {
 
 static void layer_norm(check_run *r) {
   const int64_t n = r->rows, W = r->width, stride = W + 3;
-  // The variance of a few numbers may be so small that its root magnifies the rounding of single numbers.
+  // The variance of few numbers may be so small that its root magnifies the rounding of single precision.
   if (W < 15) return;
   const rnd_layer_norm a = {.rows = n, .columns = W, .x = matrix(r, n, W, stride), .stride = stride,
                             .gain = numbers(r, W), .bias = n > 1 ? numbers(r, W) : NULL,
@@ -356,7 +356,7 @@ static void selection(check_run *r) {
 
 // MARK: Sequences
 
-// Packed sequences of falling lengths, the longest of `rows` + 1 steps.
+// Packed sequences of decreasing lengths, the longest with `rows` + 1 steps.
 static rnd_packed_rows sequences(check_run *r, int64_t *row_count) {
   enum { COUNT = 4 };
   int64_t *length = memory(r, COUNT * 8), *offset = memory(r, (r->rows + 1) * 8);
@@ -424,7 +424,7 @@ static void conditional_random_field(check_run *r) {
 
 // MARK: Attention
 
-// Rows that see sentences of different lengths, one of them empty.
+// Rows that attend to sentences of different lengths, one of them empty.
 static rnd_attention_rows attention_rows(check_run *r, int64_t *memory_rows, int64_t *places) {
   const int32_t n = r->rows;
   int32_t *start = integers(r, n, 0, 1), *length = integers(r, n, 0, 1), *place = integers(r, n, 0, 1);

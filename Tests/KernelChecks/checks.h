@@ -1,8 +1,8 @@
 // The frame of the kernel checks: numbers for a kernel's arguments, and the comparison of its results.
 //
-// A case is a function that makes arguments from random numbers, calls kernels and hands in their results. It runs once with
-// doubles, which gives the reference, and then with floats on every instruction set that the processor can run. Every block of
-// memory is exactly as large as the kernel may use, so that AddressSanitizer sees each access beyond it.
+// A case is a function that makes arguments from random numbers, calls kernels and submits their results. It runs once
+// with doubles, which gives the reference, and then with floats on every instruction set that the processor can run.
+// Every block of memory is exactly as large as the kernel may use, so that AddressSanitizer detects each access beyond it.
 #ifndef CHECKS_H
 #define CHECKS_H
 #include "element.h"
@@ -23,27 +23,27 @@ typedef struct {
   void (*body)(check_run *run);
 } check_case;
 
-/// `count` elements of the type of the run, from `low` to `high`; the same numbers for both types.
+/// Returns `count` elements of the type of the run, from `low` to `high`, with the same numbers for both types.
 void *numbers_between(check_run *run, int64_t count, double low, double high);
-/// From -1 to 1.
+/// Returns numbers from -1 to 1.
 void *numbers(check_run *run, int64_t count);
-/// The elements that rows of `width` with a distance of `stride` take.
+/// Returns a matrix with rows of `width` elements at a distance of `stride`.
 void *matrix(check_run *run, int64_t rows, int64_t width, int64_t stride);
-/// Integers from `low` to below `end`.
+/// Returns integers from `low` to below `end`.
 int32_t *integers(check_run *run, int64_t count, int32_t low, int32_t end);
-/// Zeroed memory.
+/// Returns zeroed memory.
 void *memory(check_run *run, int64_t bytes);
 /// Overwrites element i.
 void set_number(const check_run *run, void *x, int64_t i, double value);
 double number(const check_run *run, const void *x, int64_t i);
 
-/// Hands in results: elements of the type of the run, rows of a matrix, integers, one number.
+/// Submits results: elements of the type of the run, rows of a matrix, integers, one number.
 void expect_numbers(check_run *run, const void *x, int64_t count);
 void expect_matrix(check_run *run, const void *x, int64_t rows, int64_t width, int64_t stride);
 void expect_integers(check_run *run, const int32_t *x, int64_t count);
 void expect_number(check_run *run, double x);
 
-/// The cases of all kernels but the products, ended by one without a name.
+/// The cases of all kernels except the matrix products. The last case has no name.
 extern const check_case CASES[];
 /// Checks the products of one instruction set; returns the number of failures.
 int check_products(int set);

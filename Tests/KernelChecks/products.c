@@ -36,7 +36,7 @@ static double value(rnd_operand x, int64_t i, int64_t j, int precision) {
   return rounded;
 }
 
-// Which way B is given.
+// The forms in which B is passed.
 enum { AS_IS, PACKED, PACKED_IN_COLUMNS, PACKED_IN_DEPTHS, FORMS };
 
 static void *packed_operand(rnd_operand b, int64_t depth, int64_t columns, int form, rnd_product_mode mode) {
@@ -46,7 +46,7 @@ static void *packed_operand(rnd_operand b, int64_t depth, int64_t columns, int f
   if (!words) abort();
   const rnd_packing packing = {.source = b, .depth = depth, .columns = columns, .packed = words, .mode = mode};
   const int64_t unit = 2 * RND_PANEL_UNIT;
-  // NaNs, which show every word that no piece has written.
+  // Fills the words with NaNs, which reveal every word that was not packed.
   memset(words, 0xff, bytes);
   if (form == PACKED) {
     rnd_pack(packing);
@@ -99,7 +99,8 @@ static int check_product(rnd_product p, int is_a_transposed, int is_b_transposed
   return failures > 0;
 }
 
-// Quantized weights: the distance from the exact product, relative to the sizes of the factors, and the bits of all sets.
+// Quantized weights: compares the distance from the exact product, relative to the sizes of the factors, and the bits of
+// all sets.
 static int check_quantized(int set, int64_t rows, int64_t columns, int64_t depth) {
   uint64_t random = (uint64_t)(rows + 100 * columns + 10000 * depth);
   operand a = random_operand(&random, rows, depth, 0), b = random_operand(&random, depth, columns, rows % 2);
@@ -140,7 +141,7 @@ static int check_quantized(int set, int64_t rows, int64_t columns, int64_t depth
 }
 
 int check_products(int set) {
-  // Both sides of tile rows, panels, vectors, pairs and blocks; the last ones are shared among threads.
+  // Sizes below and above those of tile rows, panels, vectors, pairs and blocks. Threads share the last ones.
   static const int SHAPES[][3] = {
       {1, 1, 1}, {5, 15, 3}, {6, 16, 7}, {7, 17, 2}, {13, 63, 33}, {12, 64, 64}, {3, 65, 129}, {8, 129, 31}, {1, 130, 70},
       {4, 31, 321}, {2, 20, 1601}, {250, 9, 11}, {3, 1100, 5}, {7, 300, 350}, {0, 4, 4}, {4, 0, 4}, {4, 4, 0}, {67, 150, 90}};

@@ -55,7 +55,7 @@ enum Program {
     }
   }
 
-  /// A check fails on one rank, to show that the tests would notice it.
+  /// A check fails on one rank, to show that the tests notice it.
   private static func failOnLastRank() throws {
     let checks = Checks()
     let communicator = try CommunicatorFactory.make()

@@ -52,7 +52,7 @@ import UnicodeText
     }
   }
 
-  /// The example of the paper's section 2.1: clipped at the two times that a reference has the word.
+  /// The example of the paper's section 2.1: clipped at two, the number of times that a reference has the word.
   @Test func matchesAreClipped() {
     let tally = BLEUTally.of([
       TextExample(

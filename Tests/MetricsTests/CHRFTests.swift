@@ -2,7 +2,7 @@ import Metrics
 import Testing
 
 @Suite struct CHRFTests {
-  /// The value and the signature of examples, by the order of words.
+  /// The value and the signature for examples and an order of word n-grams.
   private func measured(
     _ examples: [TextExample], wordOrder: Int, _ options: ComparisonOptions
   ) -> (value: Double, signature: String?) {

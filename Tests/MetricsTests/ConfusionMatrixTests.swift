@@ -13,8 +13,8 @@ import Testing
     return matrix
   }
 
-  /// `sklearn.metrics.precision_recall_fscore_support(reference, predicted, labels=[0, 1, 2, 3], zero_division=0)` gives
-  /// precision 2/3, 1/2, 3/5, 0, recall 2/3, 1/2, 3/4, 0, F1 2/3, 1/2, 2/3, 0 and support 3, 2, 4, 0.
+  /// `sklearn.metrics.precision_recall_fscore_support(reference, predicted, labels=[0, 1, 2, 3], zero_division=0)`
+  /// returns precision 2/3, 1/2, 3/5, 0, recall 2/3, 1/2, 3/4, 0, F1 2/3, 1/2, 2/3, 0 and support 3, 2, 4, 0.
   @Test func scoresAreThoseOfScikitLearn() {
     let scores = matrix(0..<10).scores(classes: 4)
     let (half, twoThirds) = (0.5, 2.0 / 3)

@@ -12,7 +12,7 @@ import Testing
     }
   }
 
-  /// Against the whole table, at the lengths around a word of 64 bits and with few symbols or many.
+  /// Compares with the whole table, for lengths around a 64-bit word and with few or many symbols.
   @Test(arguments: [2, 5, 1000])
   func distancesAreThoseOfTheTable(symbols: Int) {
     var random = FixedRandom(seed: UInt64(symbols))
@@ -44,7 +44,7 @@ import Testing
 
   @Test func tenThousandTokens() {
     let a = (0..<10_000).map { Int32($0) }
-    // All are different, so that what is shifted can't be matched but by inserting and removing.
+    // All symbols are different, so the shifted ones can be matched only by insertions and deletions.
     let b = (0..<1000).map { _ in Int32(-1) } + a.dropLast(1000)
     #expect(levenshteinDistance(a, b) == 2000)
     #expect(levenshteinDistance(a, a.map { $0 + 10_000 }) == 10_000)
@@ -54,7 +54,7 @@ import Testing
     (0..<length).map { _ in Int.random(in: 0..<symbols, using: &random) }
   }
 
-  /// Levenshtein's recurrence as it is written, row by row.
+  /// Levenshtein's recurrence, row by row.
   private func tableDistance(_ a: [Int], _ b: [Int]) -> Int {
     var above = Array(0...b.count)
     for (i, token) in a.enumerated() {

@@ -62,7 +62,7 @@ struct GoldenEdits: Decodable {
     }
   }
 
-  /// Swift treats the first two as equal; no other tool does. A space before a combining mark is a space.
+  /// Unlike other tools, Swift treats the first two as equal. A space before a combining mark is a space.
   @Test(arguments: [("\u{E9}", "e\u{301}"), ("\u{915} \u{93E}", "\u{915} \u{93F}")])
   func textsAreComparedByScalars(output: String, reference: String) {
     let example = TextExample(output, [reference])
@@ -72,7 +72,7 @@ struct GoldenEdits: Decodable {
     #expect(ExactMatchTally.of([TextExample(reference, ["x", reference])]).value == 1)
   }
 
-  /// Bytes that are not UTF-8 are compared as they are.
+  /// Bytes that are not UTF-8 are compared unchanged.
   @Test func bytesThatAreNotTextDiffer() {
     let (first, second) = (ComparedText([0x80], tokens: [[0x80]]), ComparedText([0x81], tokens: [[0x81]]))
     #expect(ExactMatchTally.of([TextExample(output: first, references: [second])]).value == 0)

@@ -12,7 +12,7 @@ func golden<Content: Decodable>(_ name: String, as type: Content.Type = Content.
     type, from: Data(contentsOf: folder.appendingPathComponent("Golden/\(name).json")))
 }
 
-/// Equal but for the last bits of a floating-point function.
+/// Whether two numbers are equal up to the rounding of a floating-point function.
 func isClose(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-12 * max(1, abs(b)) }
 
 /// Numbers that are the same in every run (SplitMix64: Steele, Lea, Flood 2014).

@@ -47,7 +47,7 @@ struct GoldenTexts: Decodable, Sendable {
   }
 
   var entries: [Example]
-  /// Indices of entries, by the name of the corpus that they make.
+  /// Indices of entries by the name of the corpus that consists of them.
   var selections: [String: [Int]]
   var bleu: [BLEUCase]
   var chrf: [CHRFCase]

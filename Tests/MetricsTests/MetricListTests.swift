@@ -24,7 +24,7 @@ import Testing
     #expect(try value(.mse) == 0.5)
   }
 
-  /// All metrics of a kind from one array of sums, in the order of the list.
+  /// All metrics of a kind come from one array of sums, in the order of the list.
   @Test func groupsKeepTheirSumsApart() throws {
     let texts = MetricGroup<TextExample>.texts
     let examples = try GoldenTexts.load().entries.map { TextExample($0) }

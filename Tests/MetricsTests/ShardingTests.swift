@@ -1,12 +1,11 @@
 import Metrics
 import Testing
 
-/// Every tally is the same, bit for bit, whatever the number of ranks among which its examples were divided.
+/// Every tally is the same, bit for bit, for any number of ranks over which its examples were divided.
 @Suite struct ShardingTests {
   private static let examples = 60
 
-  /// Example i is counted by rank i mod n; the sums are added as the MPI library would, rank by rank or in
-  /// pairs.
+  /// Example i is counted by rank i mod n; the sums are added like in the MPI library, rank by rank or in pairs.
   private func expectSame<Tally: MetricTally>(_ type: Tally.Type, _ examples: [Tally.Example]) {
     let examples = (0..<Self.examples).map { examples[$0 % examples.count] }
     let whole = Tally.of(examples)
@@ -49,7 +48,7 @@ import Testing
     }
   }
 
-  /// The number of references is found from sums alone.
+  /// The number of references follows from sums alone.
   @Test(arguments: [
     ([1, 1, 1], "1"), ([3, 3], "3"), ([1, 3, 2], "var"), ([2, 2, 2, 1], "var"), ([], "0"),
   ])

@@ -28,7 +28,7 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
 
   static func load() throws -> [GoldenSpans] { try golden("metrics-spans") }
 
-  /// All labels, in the order in which they are met.
+  /// All labels, in the order in which they first occur.
   var labels: [String] {
     var result: [String] = []
     for label in sentences.flatMap({ $0.reference + $0.predicted }) where !result.contains(label) {
@@ -47,7 +47,7 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
 private func labelExamples(
   predicted: [[String]], reference: [[String]], _ labels: [String]
 ) -> [LabelExample] {
-  // By their bytes: to String two ways to write an accented character are equal.
+  // Compared as bytes, because two ways to write an accented character are equal as String.
   let ids = Dictionary(uniqueKeysWithValues: labels.enumerated().map { (Array($1.utf8), Int32($0)) })
   let spans = SpanLabels(labels)
   return zip(predicted, reference).map { predicted, reference in
@@ -137,7 +137,7 @@ private func labelExamples(
     #expect(found == expected.map { Span(type: $0, positions: $1) })
   }
 
-  /// A label that isn't of a tagger's scheme has no type, and so ends a span by its type.
+  /// A label outside the tagging scheme has no type, so it ends a span because of its type.
   @Test func otherLabels() {
     let names = ["O", "B-X", "<pad>"]
     let labels = SpanLabels(names)

@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  /// See et al. 2017, equation 12, and its gradient: the smaller of the two gets it.
+  /// See et al. 2017, equation 12, and its gradient: the smaller of the two receives it.
   @Test func coverageLossIsTheSumOfTheSmallerOnes() {
     let (weights, coverage) = (Block([0.25, 0.5, 0.25]), Block([0.5, 0.125, 0.0]))
     let (dWeights, dCoverage) = (Block([1.0, 1, 1]), Block([2.0, 2, 2]))

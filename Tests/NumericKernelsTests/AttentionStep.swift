@@ -2,8 +2,8 @@ import Foundation
 import CKernels
 import NumericKernels
 
-/// One decoder step of three rows over ragged sources, one of them empty, with everything the attention kernels read and
-/// write; sizes that no vector width divides and that span several chunks of a kernel.
+/// One decoder step of three rows over ragged sources, one of them empty, with all operands of the attention kernels. The
+/// sizes are not multiples of any vector width and span several chunks of a kernel.
 final class AttentionStep<Element: Scalar> {
   static var lengths: [Int] { [3, 0, 5] }
   static var size: Int { 300 }
@@ -35,7 +35,7 @@ final class AttentionStep<Element: Scalar> {
       for (index, number) in numbers.enumerated() { words[index] = Int32(number) }
       return UnsafePointer(words.baseAddress!)
     }
-    // Neither sources nor weights lie in the order of the rows.
+    // Neither sources nor weights are in the order of the rows.
     rows = rnd_attention_rows(
       rows: 3, start: words([5, 0, 0]), length: words(lengths), place: words([0, 0, 3]), size: Self.size,
       width: Self.width, features: isAdditive ? Self.features : 0, center: center, window: window ?? -1)
@@ -80,7 +80,7 @@ final class AttentionStep<Element: Scalar> {
     let keys, query, v, feature, featureWeight, values: MatrixView<Element>
   }
 
-  /// The gradient of the loss; what is added to starts at zero.
+  /// The gradient of the loss. Accumulated gradients start at zero.
   func gradients() -> Gradients {
     forward()
     let result = Gradients(

@@ -1,8 +1,7 @@
 import NumericKernels
 import Testing
 
-/// A matrix whose rows lie `gap` elements apart, in memory of its own; the gaps hold a mark that no kernel
-/// may touch.
+/// A matrix with its own memory, whose rows are `gap` elements apart. The gaps hold a mark that no kernel may change.
 final class Block<Element: Scalar> {
   let view: MatrixView<Element>
   private let storage: AlignedBuffer<Element>
@@ -41,8 +40,8 @@ final class Block<Element: Scalar> {
   }
 }
 
-/// A small whole number that looks random: sums of products of these are exact in single precision, so that
-/// results can be compared for equality whatever the order of summation.
+/// A small whole number that looks random: sums of products of these are exact in single precision, so results can be
+/// compared for equality for any order of summation.
 func smallInteger<Element: Scalar>(_ row: Int, _ column: Int, salt: Int = 0) -> Element {
   Element((row * 31 + column * 17 + salt * 7 + row * column % 5) % 9 - 4)
 }

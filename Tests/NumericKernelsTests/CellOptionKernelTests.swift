@@ -2,7 +2,7 @@ import CKernels
 import NumericKernels
 import Testing
 
-/// Kernels of cell options on blocks larger than those of the layer tests, and where NaNs go.
+/// Kernels of cell options on larger blocks than in the layer tests, and with NaNs.
 @Suite struct CellOptionKernelTests {
   private func random<Element: Scalar>(_ count: Int, _ stream: UInt32, _ type: Element.Type) -> [Element] {
     var values = [Element](repeating: 0, count: count)
@@ -13,7 +13,7 @@ import Testing
     return values
   }
 
-  /// Widths below, at and beyond the 16 lanes of a sum, rows with gaps between them.
+  /// Widths below, at and above the 16 lanes of a sum, and rows with gaps between them.
   @Test(arguments: [1, 2, 15, 16, 17, 37, 130])
   func layerNormIsItsEquation(columns: Int) {
     check(columns, Double.self, tolerance: 1e-12)

@@ -30,7 +30,7 @@ import Testing
     }
   }
 
-  /// The mask by the documented layout, one unit after the other.
+  /// The mask according to the documented layout, unit by unit.
   private func reference(sample: UInt32, time: UInt32, unit: Int, key: DropoutKey, rate: Double) -> Double {
     let derived = philox4x32(
       counter: SIMD4(
@@ -88,7 +88,7 @@ import Testing
     masks.append(mask(samples: [5], times: [6], units: 256, rate: 0.5))
     masks.append(mask(samples: [4], times: [7], units: 256, rate: 0.5))
     #expect(Set(masks).count == masks.count)
-    // Two independent masks agree on half of their units: 128 of 256, deviation 8.
+    // Two independent masks agree on half of their units: 128 of 256, with a standard deviation of 8.
     for (a, b) in zip(masks, masks.dropFirst()) {
       #expect(abs(zip(a, b).count { $0 == $1 } - 128) < 45)
     }

@@ -5,7 +5,7 @@ import Testing
 
 /// The bounds stated in Sources/CKernels/vector_math.h, over floats of every magnitude.
 @Suite struct ElementaryFunctionTests {
-  /// Every 20011th finite float of both signs, and the numbers around the places where formulas change.
+  /// Every 20011th finite float of both signs, and the numbers around the points where formulas change.
   private static let floats: [Float] = {
     let dense = stride(from: UInt32(0), to: Float.infinity.bitPattern, by: 20_011).map(
       Float.init(bitPattern:))
@@ -82,7 +82,7 @@ import Testing
   func everyLength(count: Int) {
     let x = (0..<count).map { Float($0) / 7 - 2 }
     for function in Function.allCases {
-      // One at a time goes through the remainder of the vector loop only.
+      // Single numbers use only the remainder of the vector loop.
       #expect(Self.map(function, x) == x.flatMap { Self.map(function, [$0]) })
     }
   }

@@ -2,9 +2,10 @@ import CKernels
 import NumericKernels
 import Testing
 
-/// Kernels give the same bits with any number of threads. Other tests may run meanwhile: they get the same bits too.
+/// Kernels give the same bits with any number of threads. Other tests may run at the same time, because they get the same
+/// bits, too.
 @Suite(.serialized) struct KernelThreadsTests {
-  /// Runs `body` with each number of threads and compares what it returns.
+  /// Runs `body` with each number of threads and compares the results.
   private func compare(_ body: () -> [Float], _ what: String) {
     defer { KernelThreads.count = 1 }
     KernelThreads.count = 1

@@ -23,8 +23,7 @@ import Testing
           let y = Block(x)
           y.view.activate(activation)
           #expect(y.values.map(\.isNaN) == expected, "\(activation)")
-          // A NaN in the gradient stays, whatever the activation there was, and so does one in the
-          // activation.
+          // A NaN in the gradient is kept for any activation, and so is a NaN in the activation.
           for active in [0, 1] as [Element] {
             let (gradient, y) = (Block(x), Block<Element>(rows: 1, columns: count) { _, _ in active })
             gradient.view.activateBackward(activation, y.view)
@@ -59,7 +58,7 @@ import Testing
     }
   }
 
-  /// Every input of a cell's step at a time.
+  /// Sets one input of a cell's step to NaN at a time.
   @Test(arguments: Precision.allCases)
   func cellStepsKeepIt(precision: Precision) {
     switch precision {
@@ -70,7 +69,7 @@ import Testing
 
   private func checkCells<Element: Scalar>(_ type: Element.Type) {
     let hiddenSize = 3
-    /// True if h is NaN in unit 1 when the named operand is.
+    /// Whether h is NaN in unit 1 if the named operand is.
     func reaches(
       _ sizes: [Int], _ operand: Int, unit: Int,
       _ step: (_ operands: [UnsafeMutablePointer<Element>], _ h: UnsafeMutablePointer<Element>) -> Void

@@ -23,7 +23,7 @@ import Testing
 
   private typealias Loss = (rnd_element, rnd_output_loss) -> Double
 
-  /// Calls a loss on rows of y without gaps; returns it with what y has become.
+  /// Calls a loss on rows of y without gaps; returns the loss and the new y.
   private func apply<Element: Scalar>(
     _ loss: Loss, _ y: [Element], bias: [Element], targets: [Element], targetStride: Int? = nil,
     withGradient: Bool

@@ -12,7 +12,7 @@ import Testing
     }
   }
 
-  /// The product for the largest sizes holds those for all smaller ones.
+  /// The product for the largest sizes contains those for all smaller sizes.
   private func check<Element: Scalar>(_ depth: Int, _ type: Element.Type) {
     let (rows, columns) = (13, 130)
     func left(_ i: Int, _ j: Int) -> Element { smallInteger(i, j, salt: 1) }
@@ -60,7 +60,8 @@ import Testing
     #expect(c.values == (transposed ? [11, 2, 3] : [1, 7, 3]))
   }
 
-  /// Packed again piece by piece, in any order, a matrix is as if packed whole; pieces leave the others as they were.
+  /// A matrix that is packed again in parts, in any order, equals one that is packed as a whole. A part does not change
+  /// the others.
   @Test(arguments: [false, true], ProductPrecision.allCases)
   func piecesAreTheWhole(transposed: Bool, precision: ProductPrecision) {
     for (rows, columns) in [(1, 1), (16, 64), (33, 65), (100, 31), (129, 130)] {

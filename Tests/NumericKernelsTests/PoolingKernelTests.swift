@@ -2,7 +2,8 @@ import CKernels
 import NumericKernels
 import Testing
 
-/// Two sequences of three and one steps, rows 0 and 1 of the first step, then rows 2 and 3; width 2 in rows of 3.
+/// Two sequences of three steps and one step. Rows 0 and 1 belong to the first step, then rows 2 and 3 follow; width 2 in
+/// rows of 3.
 @Suite struct PoolingKernelTests {
   private static let h: [Double] = [1, -4, 5, 6, 3, -2, 2, -3]
 
@@ -62,7 +63,7 @@ import Testing
   }
 
   @Test func weights() {
-    // Equal scores, however large: the mean.
+    // Equal scores of any size yield the mean.
     let result = pool(rnd_attention_pool, scores: [1e4, 1e4, 1e4, 1e4])
     #expect(result.pooled.map { ($0 * 1e6).rounded() } == [2e6, -3e6, 5e6, 6e6])
     #expect(result.scores[1] == 1 && abs(result.scores[0] - 1 / 3.0) < 1e-15)

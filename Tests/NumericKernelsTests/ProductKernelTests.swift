@@ -1,8 +1,8 @@
 import NumericKernels
 import Testing
 
-/// Every product kernel this processor can run against a plain sum, over shapes on both sides of every edge: tile rows
-/// (6), panel columns (16 and 64), vector widths (4, 8, 16), pairs of depths, cache blocks.
+/// Compares every product kernel that this processor can run with a plain sum, for shapes on both sides of every
+/// boundary: tile rows (6), panel columns (16 and 64), vector widths (4, 8, 16), pairs of depths, cache blocks.
 @Suite struct ProductKernelTests {
   static let allRows = [0, 1, 5, 6, 7, 65]
   static let allColumns = [0, 1, 5, 7, 15, 16, 17, 31, 63, 64, 65, 129]
@@ -15,7 +15,7 @@ import Testing
     #expect(Self.sets.last == .best)
   }
 
-  /// Small integers are exact in bfloat16 and their sums exact in fp32: every mode has to give the same numbers.
+  /// Small integers are exact in bfloat16 and their sums exact in fp32: every mode must return the same numbers.
   @Test(arguments: modes, [Transposition.none, .left, .right])
   func everyShapeEqualsTheSum(mode: ProductMode, transposition: Transposition) {
     let (m, n, k) = (65, 129, 129)
@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  /// The same through a packed operand.
+  /// The same test with a packed operand.
   @Test(arguments: modes, [false, true])
   func packedShapesEqualTheSum(mode: ProductMode, transposed: Bool) {
     let (m, n, k) = (65, 129, 129)
@@ -57,8 +57,8 @@ import Testing
     }
   }
 
-  /// Depths, rows and columns beyond a cache block, one at a time; then as many columns as it takes to pack rows of A, beyond
-  /// one and beyond two blocks of the depth.
+  /// Depths, rows and columns beyond a cache block, one at a time; then enough columns for rows of A to be packed, with
+  /// depths above one and above two blocks.
   @Test(
     arguments: modes,
     [(3, 5, 1801), (500, 7, 9), (4, 1100, 3), (130, 70, 1000), (13, 300, 321), (5, 257, 700)])
@@ -95,7 +95,7 @@ import Testing
     }
   }
 
-  /// AVX2 and AVX-512 differ only in how a long sum is cut, and not at all if they cut it alike.
+  /// AVX2 and AVX-512 differ only in the way a long sum is cut, and not at all if they cut it in the same way.
   @Test(arguments: [Transposition.none, .left, .right])
   func setsWithOneOrderHaveTheSameBits(transposition: Transposition) {
     let (m, n, k) = (13, 70, 901)
@@ -122,7 +122,7 @@ import Testing
     }
   }
 
-  /// A row of a product must not depend on how many rows there are, or on the number of threads.
+  /// A row of a product must not depend on the number of rows or threads.
   @Test(arguments: modes)
   func rowsDoNotDependOnTheirNumber(mode: ProductMode) {
     let b = Block<Float>(rows: 100, columns: 70) { Float(($0 * 53 + $1 * 29) % 103) / 89 - 0.5 }

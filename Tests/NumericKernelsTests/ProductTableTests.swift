@@ -1,8 +1,8 @@
 import NumericKernels
 import Testing
 
-/// The choice between kernels and BLAS by shape: which one computes a product is read off the bits of its result, which the
-/// order of summation decides.
+/// The choice between kernels and BLAS by shape: the bits of a result show which of them computed it, because the order
+/// of summation determines them.
 @Suite struct ProductTableTests {
   /// Sizes whose sums are long enough to show their order in the last bits.
   static let (rows, columns, depth) = (7, 70, 901)
@@ -53,7 +53,7 @@ import Testing
     #expect(Self.product(form, ProductMode(.bf16, choosing: table)) == expected)
   }
 
-  /// Whether it was packed in between or not: what a matrix holds now is what is multiplied, both ways.
+  /// Whether or not the matrix was packed in between, both backends multiply its current values.
   @Test func aPackedMatrixMayBeChosenAgain() throws {
     let source = Block<Float>(rows: 2, columns: 2, [1, 2, 3, 4])
     let a = Block<Float>(rows: 1, columns: 2, [1, 10])
@@ -102,7 +102,7 @@ import Testing
     #expect(c.values == [31, 42] && matrix.packedBytes == 0)
   }
 
-  /// Many shapes, so that places collide.
+  /// Many shapes, so that slots collide.
   @Test func everyShapeIsFound() throws {
     var choices: [ProductShape: ProductBackend] = [:]
     for form in ProductForm.allCases {
@@ -142,7 +142,7 @@ import Testing
         let (a, c) = views(rows)
         matrix.multiply(a.view, into: c.view, accumulate: false)
         multiply(a.view, source.view, into: c.view)
-        // Told what to be computed by, in another precision or another type: no choice.
+        // Products with a given backend, another precision or another type involve no choice.
         multiply(a.view, source.view, into: c.view, mode: .blas)
         multiply(a.view, source.view, into: c.view, mode: ProductMode(.bf16))
       }
@@ -197,7 +197,7 @@ import Testing
     return c.values
   }
 
-  /// Against the sums in Double.
+  /// Compares with the sums in Double.
   private static func expectSum(_ result: [Float], sourceLocation: SourceLocation = #_sourceLocation) {
     for row in 0..<rows {
       for column in 0..<columns {

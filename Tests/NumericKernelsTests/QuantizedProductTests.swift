@@ -47,7 +47,7 @@ import Testing
     }
   }
 
-  /// Sums of integers are exact, so that every set has the same bits, and each row those that it has alone.
+  /// Sums of integers are exact, so every set has the same bits, and each row has the same bits as alone.
   @Test(arguments: [false, true]) func everySetHasTheSameBits(transposed: Bool) {
     let reference = product(6, 101, 75, .portable, transposed: transposed)
     #expect(reference == product(6, 101, 75, .portable, transposed: !transposed))

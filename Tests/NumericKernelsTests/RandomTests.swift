@@ -128,8 +128,7 @@ import Testing
   }
 
   @Test func indexesAreNotBiased() {
-    // The bound is 3/8 of 2⁶⁴. A plain remainder would favor the lower thirds, a plain product the residues
-    // 0 and 1.
+    // The bound is 3/8 of 2⁶⁴. A simple remainder would favor the lower thirds, and a simple product the residues 0 and 1.
     var random = CounterRandom(key: key)
     let bound = 3 << 61
     var (thirds, residues) = ([0, 0, 0], [0, 0, 0])

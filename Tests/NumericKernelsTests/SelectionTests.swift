@@ -3,7 +3,7 @@ import CKernels
 import NumericKernels
 import Testing
 
-/// The kernels of decoding against their definitions, with lists that are sorted.
+/// Compares the decoding kernels with their definitions, which sort lists.
 @Suite struct SelectionTests {
   /// Numbers that look random, some of them equal.
   private func block<Element: Scalar>(
@@ -11,7 +11,7 @@ import Testing
   ) -> Block<Element> {
     var random = CounterRandom(key: RandomKey(seed: UInt64(salt), purpose: .generatedData))
     return Block(rows: rows, columns: columns, gap: 3) { _, _ in
-      // About normal with deviation 2, in steps of 1/8.
+      // Nearly normal numbers with a standard deviation of 2, in steps of 1/8.
       Element(((0..<12).reduce(-6.0) { sum, _ in sum + random.nextUniform() } * 16).rounded() / 8)
     }
   }
@@ -58,7 +58,7 @@ import Testing
 
   // MARK: Best continuations
 
-  /// The entries that the kernel wrote, and how many it says there are; the others are -9.
+  /// The entries that the kernel wrote, and the number that it returned; other entries are -9.
   private func best<Element: Scalar>(
     _ x: MatrixView<Element>, base: [Double], normalizers: [Double], limit: Int
   ) -> (count: Int, scores: [Double], sources: [Int32], tokens: [Int32]) {
@@ -115,7 +115,7 @@ import Testing
     #expect(sources[count...].allSatisfy { $0 == -9 })
   }
 
-  /// Scores that differ by less than the element type resolves are still told apart.
+  /// Scores that differ by less than the resolution of the element type are still distinguished.
   @Test func theBoundOfABlockIsNotTooHigh() {
     let x = Block<Float>(rows: 2, columns: 64) { row, column in column == 40 ? 1 : -1 }
     for difference in [1e-12, 0, -1e-12] {
@@ -255,7 +255,7 @@ import Testing
     let differences: [Float] = [0, 1e-3, 0.3, 0.87, 0.89, 1, 5, 12, 30, 80, 100, 1e30, .infinity]
     for difference in differences {
       let y = Block<Float>(rows: 1, columns: 2, [0, -.infinity])
-      // Two tokens whose log-probabilities are 0 and -difference, up to what does not show.
+      // Two tokens whose log-probabilities are 0 and -difference, up to an invisible difference.
       let x = Block<Float>(rows: 1, columns: 2, [-difference, -.infinity])
       mix(x, weight: 1, into: y)
       // A row's only token has probability 1, or is impossible.

@@ -48,7 +48,7 @@ import Testing
   }
 }
 
-/// Cross-entropy against PyTorch: big logits, label smoothing, skipped rows.
+/// Cross-entropy compared with PyTorch: large logits, label smoothing, skipped rows.
 @Suite struct CrossEntropyTests {
   static let names = [
     "cross-entropy-7", "cross-entropy-7-smoothed", "cross-entropy-131", "cross-entropy-131-smoothed",
@@ -64,7 +64,7 @@ import Testing
 
   private func check<Element: Scalar>(_ name: String, _ type: Element.Type, _ tolerance: Double) throws {
     let golden = try Golden(name)
-    // The bias is taken off the logits first: what is added back must give the same numbers.
+    // The bias is subtracted from the logits first, so adding it must restore the same numbers.
     let bias = (0..<golden.classes).map { Element($0 % 5) / 4 }
     for row in golden.targets.indices {
       let logits = golden.row(golden.logits, row).enumerated().map { Element($0.element) - bias[$0.offset] }

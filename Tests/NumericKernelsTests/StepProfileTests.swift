@@ -4,7 +4,7 @@ import NumericKernels
 import Testing
 
 @Suite struct StepProfileTests {
-  /// Everything in one test: the totals belong to a thread, and a test may not change it in between.
+  /// Everything is in one test, because the totals belong to a thread, which must stay the same during a test.
   @Test func countsTimeAndOperationsByKind() {
     let a = Block<Float>(rows: 3, columns: 4) { _, _ in 1 }
     let b = Block<Float>(rows: 4, columns: 5) { _, _ in 1 }

@@ -6,8 +6,8 @@ import Testing
   func normEqualsAPlainLoop(count: Int) {
     let values = (0..<count).map { Float(($0 * 37) % 101 - 50) / 64 }
     let expected = values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-    // The squares are multiples of 2⁻¹² far below 2⁵³ of them: both sums are exact, so the order doesn't
-    // matter.
+    // The squares are multiples of 2⁻¹², and their sum is far below 2⁵³ of these units. Both sums are exact, so the order
+    // doesn't matter.
     #expect(values.withUnsafeBufferPointer { gradientNorm($0) } == expected)
     #expect(values.map(Double.init).withUnsafeBufferPointer { gradientNorm($0) } == expected)
   }

@@ -28,14 +28,14 @@ private func isClose<S: OptimizerScalar>(_ a: S, _ b: Double, _ tolerance: Doubl
 }
 
 @Suite struct OptimizerTests {
-  /// Where gradients are zero outside of spans, an update of the spans alone gives the same bits as one of everything.
+  /// If gradients are zero outside of spans, updating only the spans has the same bits as updating everything.
   @Test(arguments: OptimizerSettings.Kind.allCases, [0, 0.01])
   func anUpdateWithinSpansIsThatOfEverything(kind: OptimizerSettings.Kind, weightDecay: Double) {
     let spans = [0..<5, 17..<18, 30..<47]
     let gradients = (0..<47).map { index in
       spans.contains { $0.contains(index) } ? Float(GoldenUpdate.gradient(index % 7, step: index)) : 0
     }
-    // The pieces cut through spans and through the gaps between them, and come in any order.
+    // The pieces cut through spans and the gaps between them, and are in no order.
     let pieces = [30..<40, 0..<3, 40..<47, 3..<18, 18..<30]
     let ways: [([Range<Int>]?, [Range<Int>]?)] = [(spans, nil), (nil, nil), (spans, pieces), (nil, pieces)]
     let results = ways.map { spans, pieces in
@@ -85,7 +85,7 @@ private func isClose<S: OptimizerScalar>(_ a: S, _ b: Double, _ tolerance: Doubl
     for (ours, theirs) in zip(result, golden.single) { #expect(isClose(ours, theirs, 1e-6)) }
   }
 
-  /// Bit for bit: neither the width of a vector register nor fused multiply-adds may show.
+  /// Results agree bit for bit: neither the width of a vector register nor fused multiply-adds may change them.
   @Test(arguments: OptimizerSettings.Kind.allCases, [1, 15, 17, 1023])
   func everyCountEqualsAPlainLoopBitForBit(kind: OptimizerSettings.Kind, count: Int) {
     let settings = OptimizerSettings(kind: kind, weightDecay: 0.01)

@@ -1,7 +1,7 @@
 import Foundation
 import Optimizers
 
-/// The update rules for one parameter, operation for operation in the order of the kernels.
+/// The update rules for one parameter, with the same order of operations as the kernels.
 struct PlainRule {
   let settings: OptimizerSettings
   var parameter: Float

@@ -32,7 +32,7 @@ import Testing
     #expect(single == values.map { Float($0) })
   }
 
-  /// Uniformly distributed orthogonal matrices have entries of mean 0 and variance 1/n, no sign preferred anywhere.
+  /// Uniformly distributed orthogonal matrices have entries of mean 0 and variance 1/n, and no sign is preferred anywhere.
   @Test func orthogonalMatricesPreferNoDirection() {
     var (first, last, square) = (0.0, 0.0, 0.0)
     for seed in 0..<400 {

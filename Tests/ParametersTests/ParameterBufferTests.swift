@@ -58,7 +58,7 @@ import Testing
     #expect(Array(one.elements) == Array(again.elements))
     let other = ParameterBuffer<Double>(layout(), seed: 2)
     for name in ["a", "b", "d"] { #expect(try values(one, name) != values(other, name)) }
-    // A buffer that held something else gets the same values.
+    // A buffer with other values gets the same values.
     other.fill(.nan)
     other.initialize(seed: 1)
     #expect(Array(other.elements) == Array(one.elements))
@@ -131,7 +131,7 @@ import Testing
     #expect(buffer.spans == [0..<7, 11..<15, 31..<35, 43..<55], "rows that meet are one span")
   }
 
-  /// Where there is nothing to add to: neither the memory before the table nor the set of rows knows of it.
+  /// Rows below zero have no destination: neither the memory before the table nor the set of rows may change.
   @Test func rowsBelowZeroAreIgnored() {
     let (layout, table, tied) = tables()
     let buffer = ParameterBuffer<Float>(layout)

@@ -3,12 +3,12 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// The adaptive softmax by itself, with rows that count for nothing: in the head, in every cluster, and everywhere.
+/// The adaptive softmax alone, with ignored rows: in the head, in every cluster, and everywhere.
 @Suite struct AdaptiveSoftmaxTests {
   /// Cutoffs 3 and 5 of nine classes: 0 to 2 are in the head, 3 and 4 in the first cluster, the rest in the second.
   private static let (classes, inputSize, cutoffs) = (9, 5, [3, 5])
 
-  /// Targets of which some rows are ignored, so that head or clusters have fewer rows or none.
+  /// Targets with ignored rows, so that head or clusters have fewer rows or none.
   static let targets: [[Int]] = [
     [0, -1, 2, 3, -1, 4, 8, 5, -3], [-1, -1, 3, -1, 6, -1, -1, -1, -1], [-1, 0, 1, 2, -1, -1, -1, -1, -1],
     [-1, 4, -2, 3, -1, -1, -1, -1, -1], [-1, 7, 8, -5, -1, -1, -1, -1, -1],
@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  /// Leaving rows out of the batch gives what ignoring them gives.
+  /// Leaving rows out of the batch has the same result as ignoring them.
   @Test func ignoringIsLeavingOut() {
     let problem = Problem()
     let targets: [Int] = [1, -1, 4, -1, -1, 8, 0]

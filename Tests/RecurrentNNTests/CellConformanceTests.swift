@@ -3,8 +3,8 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// The requirements of every cell, whatever its equations. A cell passes by being listed in `CellKind`; options of its own are
-/// listed in `NetworkCase`.
+/// The requirements of every cell, regardless of its equations. A cell is tested if it is listed in `CellKind`; its own
+/// options are listed in `NetworkCase`.
 @Suite struct CellConformanceTests {
   @Test(arguments: NetworkCase.cells)
   func everyListedCell(network: NetworkCase) throws { try checkCell(network) }
@@ -15,7 +15,7 @@ import Testing
 /// - the gradients of all parameters, inputs and states are slopes: over a ragged batch with an empty sequence, from a zero
 ///   and from another initial state, with random masks and without, with vectors and with rows of a table as inputs
 /// - it does the same step by step as with all steps at once, with and without precomputed columns of the inputs
-/// - a padded batch equals one sequence at a time, and what the padding holds has no influence
+/// - a padded batch equals one sequence at a time, and the content of the padding has no influence
 /// - an empty sequence keeps its state, and a NaN reaches every gradient
 /// - single and double precision agree at sizes with and without remainders of vector loops.
 func checkCell(_ network: NetworkCase, sourceLocation: SourceLocation = #_sourceLocation) throws {
@@ -40,8 +40,8 @@ private struct CellCheck {
 
   private static let lengths = [3, 0, 5, 2]
   private static let (batchSize, steps, inputSize) = (4, 5, 3)
-  /// Not the size of the input. With layer normalization the variance of four cell states may be so small that finite differences
-  /// don't approximate the gradient.
+  /// Differs from the size of the input. With layer normalization, the variance of four cell states may be so small that
+  /// finite differences don't approximate the gradient.
   private var hiddenSize: Int { network.cell.layerNorm ? 5 : 4 }
 
   private func makeCell() throws -> (any RecurrentCell<Double>, ParameterBuffer<Double>) {
@@ -58,7 +58,7 @@ private struct CellCheck {
 
   func gradientsAreSlopes() throws {
     for masked in network.isRandom ? [true, false] : [false] {
-      // Layer normalization of a state that is zero has so large a slope that differences are too inexact.
+      // Layer normalization of a zero state has such a large slope that differences are too inexact.
       for zeroState in network.cell.layerNorm ? [false] : [true, false] {
         // With fewer entries than rows the table is projected, with more the rows are.
         for tableRows in [nil, 3, 11] {
@@ -140,7 +140,7 @@ private struct CellCheck {
     #expect(gradients.elements.allSatisfy { $0 == 0 }, sourceLocation: sourceLocation)
   }
 
-  /// Every NaN that goes in must be seen in every gradient it passes.
+  /// Every NaN in the inputs must reach every gradient that depends on it.
   func aNaNReachesTheGradients() throws {
     let (cell, parameters) = try makeCell()
     var inputs = inputs()

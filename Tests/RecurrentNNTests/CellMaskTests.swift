@@ -3,13 +3,13 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// Variational dropout and zoneout against plain cells whose weights or states are masked by hand.
+/// Compares variational dropout and zoneout with plain cells whose weights or states are masked by hand.
 @Suite struct CellMaskTests {
   private static let lengths = [3, 0, 5, 2]
   private static let (inputSize, hiddenSize) = (3, 4)
   private static let position = CellPosition(layer: 2, isReverse: true)
 
-  /// A cell with masks, the plain cell with the same parameters, and the batch they read.
+  /// A cell with masks, the plain cell with the same parameters, and the batch that both read.
   private struct Pair {
     let masked: any RecurrentCell<Double>
     let plain: any RecurrentCell<Double>
@@ -20,7 +20,7 @@ import Testing
     let input: MatrixView<Double>
     let initial: [MatrixView<Double>]
     let scratch = Scratch<Double>()
-    /// Owns what the runs return.
+    /// Owns the memory of the results.
     let workspace = Workspace<Double>()
 
     init(_ kind: CellOptions, _ set: (inout CellOptions) -> Void) throws {
@@ -57,7 +57,7 @@ import Testing
       LayerContext(parameters: parameters, workspace: workspace, dropout: dropout)
     }
 
-    /// The mask of some rows, as inverted dropout has it.
+    /// The mask of some rows in the form of inverted dropout.
     func mask(
       _ purpose: CellMask, _ coordinates: RowCoordinates, rows: Int, width: Int, rate: Double
     ) -> MatrixView<Double> {
@@ -135,7 +135,7 @@ import Testing
     #expect(kept > 10 && kept < layout.rowCount * Self.hiddenSize * pair.initial.count - 10)
   }
 
-  /// A sample's masks are the same in another batch, on whichever rank that is.
+  /// A sample's masks are the same in another batch and on another rank.
   @Test(arguments: NetworkCase.kinds)
   func masksBelongToSamples(kind: CellOptions) throws {
     let pair = try Pair(kind) {
@@ -161,7 +161,7 @@ import Testing
     }
   }
 
-  /// Layers, directions and parts of a model have masks of their own, all different from those between layers.
+  /// Layers, directions and parts of a model have separate masks, all different from those between layers.
   @Test func everyMaskHasItsKey() {
     let coordinates = Coordinates(PackedLayout(lengths: [1]))
     var streams: [UInt32] = []

@@ -5,7 +5,7 @@ import RecurrentNN
 import Testing
 
 @Suite struct CellOptionsTests {
-  /// Options that exclude each other, with words the message must hold.
+  /// Options that exclude each other, with words that the message must contain.
   private static let refused: [(options: NetworkOptions, words: [String])] = {
     func network(
       _ kind: CellOptions, layers: Int = 2, _ set: (inout NetworkOptions) -> Void

@@ -29,7 +29,7 @@ import Testing
     #expect(state.h.shape == [4, 3] && state.c == nil)
   }
 
-  /// One unit with hand-set weights, against the equations worked out by hand.
+  /// One unit with hand-set weights, compared with the equations calculated by hand.
   @Test func oneStepByHand() throws {
     var builder = ParameterLayout.Builder()
     let cell = RNNCell<Double>(inputSize: 2, hiddenSize: 1, activation: .relu, in: &builder)

@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  /// Every sequence turned round within its length.
+  /// Every sequence reversed within its length.
   private func turned(_ tensor: Tensor<Double>) -> Tensor<Double> {
     var result = tensor
     for (b, length) in Self.lengths.enumerated() {
@@ -91,7 +91,7 @@ import Testing
     expectRepeated(0, 1, "weight_ih_l1") { () throws(RepeatedCellError) in
       _ = try Bidirectional<Float>(forward: other, backward: other)
     }
-    // A stack inside of a stack hides nothing.
+    // A stack within a stack does not hide a repeated cell.
     let inner = try StackedCell<Float>([cell])
     expectRepeated(0, 1, "weight_ih") { () throws(RepeatedCellError) in
       _ = try StackedCell<Float>([inner, cell])

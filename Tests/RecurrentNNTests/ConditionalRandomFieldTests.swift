@@ -4,9 +4,9 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// The CRF alone, against the enumeration of all ways to tag a sequence.
+/// The CRF alone, compared with the enumeration of all ways to tag a sequence.
 @Suite struct ConditionalRandomFieldTests {
-  /// Tags, lengths, and steps without a target. 18 tags are more than the kernels treat at once.
+  /// Tags, lengths, and steps without a target. 18 tags are more than the kernels process at once.
   static let cases: [(tags: Int, lengths: [Int], unknown: Set<Int>)] = [
     (3, [2, 6, 1, 0, 4], []), (3, [2, 6, 1, 0, 4], [3, 5, 8, 12]), (2, [5, 5], [0, 1, 2, 3, 4]),
     (1, [3, 1], []),
@@ -28,7 +28,7 @@ import Testing
     let targets = (0..<length + 2).map { $0 * 3 % 5 }
     let (exact, rounded) = (double.loss(targets), float.loss(targets))
     #expect(exact.total > 0 && abs(exact.total - rounded.total) < 1e-6 * exact.total)
-    // Scores of this size differ by their rounding alone.
+    // Scores of this size differ only by rounding.
     expectClose(rounded.gradient, exact.gradient, within: 1e-6 * Double(length) * scale, "gradient")
     #expect(rounded.gradient.allSatisfy { $0.isFinite })
     #expect(double.bestPath() == float.bestPath())

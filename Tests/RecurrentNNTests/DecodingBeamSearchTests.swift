@@ -3,7 +3,7 @@ import NumericKernels
 import RecurrentNN
 import Testing
 
-/// Beam search against slow searches that keep lists of whole texts.
+/// Beam search compared with slow searches that keep lists of whole texts.
 @Suite struct DecodingBeamSearchTests {
   /// The search of one sequence by its definition.
   private func reference(
@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  /// A beam that has room for every text there is finds the best of all.
+  /// A beam with room for every possible text finds the best one.
   @Test(arguments: [0, 0.6, 1.5, -1], [0, 0.4])
   func aBeamWideEnoughIsExhaustive(lengthPenalty: Double, coveragePenalty: Double) {
     for seed in UInt64(0)..<6 {
@@ -93,7 +93,7 @@ import Testing
     }
   }
 
-  /// The tests above would notice states that stay where they are.
+  /// The tests above would fail if states were not reordered.
   @Test func forgottenStatesShow() {
     let scores = RandomScores(vocabularySize: 6, seed: 1, end: 0)
     let options = options(width: 4, maximum: 6)
@@ -138,7 +138,7 @@ import Testing
     }
   }
 
-  /// Rows of finished sequences are not computed any more.
+  /// Rows of finished sequences are no longer computed.
   @Test func finishedSequencesLeaveTheBatch() {
     let model = PrefixModel<Double>(vocabularySize: 3, sequences: [1, 4, 0]) { sequence, text in
       text.count > sequence ? [9, 0, 0] : [-9, 1, 0]
@@ -154,7 +154,7 @@ import Testing
     #expect(model.rowCounts.isEmpty)
   }
 
-  /// Scores of forced texts are those of the search.
+  /// The scores of forced texts equal those of the search.
   @Test func rescoringGivesTheSameNumbers() {
     let scores = RandomScores(vocabularySize: 6, seed: 8, end: 0, endBias: 1)
     let sequences = [3, 5]

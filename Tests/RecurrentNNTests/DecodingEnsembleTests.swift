@@ -3,7 +3,7 @@ import NumericKernels
 import RecurrentNN
 import Testing
 
-/// Models that decide together, and texts that are given.
+/// Ensembles of models, and forced texts.
 @Suite struct DecodingEnsembleTests {
   private let constraints = TokenConstraints(endToken: 0, length: LengthBounds(maximum: 6))
 
@@ -29,7 +29,7 @@ import Testing
     let models = (1...3).map { RandomScores(vocabularySize: 5, seed: $0, end: 0) }
     let whole = weights ?? [1, 1, 1]
     let shares = whole.map { $0 / whole.reduce(0, +) }
-    // The mean, as the scores of one model.
+    // The mean as the scores of one model.
     let mean = PrefixModel<Double>(vocabularySize: 5, sequences: [2, 6]) { sequence, text in
       var sum = [Double](repeating: 0, count: 5)
       for (share, model) in zip(shares, models) {
@@ -51,7 +51,7 @@ import Testing
     #expect(found.map(\.count) == expected.map(\.count))
   }
 
-  /// A token with probability 0 in one model may be written if another model allows it; a NaN never is.
+  /// A token with probability 0 in one model may be written if another model allows it; a token with a NaN is never written.
   @Test(arguments: Precision.allCases)
   func impossibleForSome(precision: Precision) {
     switch precision {

@@ -4,7 +4,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// A language model that writes, against plain loops over its steps.
+/// Decoding of a language model, compared with plain loops over its steps.
 @Suite struct DecodingLanguageModelTests {
   private func model(_ cell: CellOptions = .lstm()) throws -> LanguageModel<Double> {
     try LanguageModel(
@@ -14,7 +14,7 @@ import Testing
     )
   }
 
-  /// The text a stream writes after a prompt, drawn with the inverse of the cumulative distribution.
+  /// The text that a stream writes after a prompt, sampled with the inverse of the cumulative distribution.
   private func text(
     _ model: LanguageModel<Double>, _ parameters: ParameterBuffer<Double>, after prompt: [Int32], length: Int,
     number: Int, seed: UInt64, temperature: Double, excluded: Int?
@@ -58,7 +58,7 @@ import Testing
     #expect(Set(texts.map(\.tokens)).count == 4)
   }
 
-  /// Texts with prompts, options, seeds and lengths of their own join the others at any step, and leave them.
+  /// Texts with different prompts, options, seeds and lengths join and leave the others at any step.
   @Test func textsThatJoinLaterAreThoseOfSamplersOfTheirOwn() throws {
     let model = try model()
     let parameters = ParameterBuffer<Double>(model.layout, seed: 3)
@@ -83,7 +83,7 @@ import Testing
     var offsets = [0]
     for number in 1..<count {
       let other = sampler(number)
-      // Some of them have started before.
+      // Some texts have begun before.
       var early: [Int: [SampledToken]] = [:]
       for _ in 0..<number % 3 { collect(other, into: &early) }
       let offset = try #require(all.join(other))
@@ -126,7 +126,7 @@ import Testing
     #expect(cut[0] == whole[0] && cut[2] == whole[2] && cut[1] == Array(whole[1].prefix(4)))
   }
 
-  /// Streams with prompts of their own, empty ones among them.
+  /// Streams with different prompts, some of them empty.
   @Test func promptsOfDifferentLengths() throws {
     let model = try model()
     let parameters = ParameterBuffer<Double>(model.layout, seed: 4)
@@ -148,7 +148,7 @@ import Testing
     }
   }
 
-  /// Longer than what is read at a time, and read in two calls.
+  /// The prompts are longer than the part that is read at a time, and are read in two calls.
   @Test func longPromptsAreReadInPieces() throws {
     let model = try model(.gru())
     let parameters = ParameterBuffer<Double>(model.layout, seed: 5)
@@ -187,7 +187,7 @@ import Testing
     }
   }
 
-  /// Another search needs another decoder, but neither model nor workspace.
+  /// Another search needs another decoder, but can use the same model and workspace.
   @Test func aSecondSearchFindsTheArenaAsTheFirstDid() throws {
     let model = try model()
     let parameters = ParameterBuffer<Double>(model.layout, seed: 7)

@@ -2,10 +2,10 @@ import Foundation
 import NumericKernels
 import RecurrentNN
 
-/// A model whose scores are a function of the sequence and of the whole text so far: a state that is not carried
-/// over to the right row shows in everything that follows.
+/// A model whose scores are a function of the sequence and of the whole text so far: a state that is not carried over to
+/// the right row changes everything that follows.
 final class PrefixModel<Element: Scalar>: StepwiseDecoder {
-  /// Scores of what may follow a text; the text begins with its start token.
+  /// The scores of the next token of a text; the text begins with its start token.
   typealias Scores = (_ sequence: Int, _ text: [Int32]) -> [Double]
 
   let vocabularySize: Int
@@ -15,7 +15,7 @@ final class PrefixModel<Element: Scalar>: StepwiseDecoder {
   private let weights: Scores?
   /// Rows of every call.
   private(set) var rowCounts: [Int] = []
-  /// A broken model: row r continues with the state of row r.
+  /// A broken model, in which row r always continues with the state of row r.
   var forgetsToReorder = false
 
   private var states: [(sequence: Int, text: [Int32])] = []
@@ -107,7 +107,7 @@ struct RandomScores: Sendable {
   }
 }
 
-/// log softmax, written as the formula is.
+/// log softmax, written like its formula.
 func logProbabilities(_ scores: [Double]) -> [Double] {
   let highest = scores.filter { !$0.isNaN }.max() ?? -.infinity
   let sum = scores.reduce(0) { $0 + ($1.isNaN ? 0 : exp($1 - highest)) }
@@ -134,7 +134,7 @@ struct ReferenceSearch {
 
   private var end: Int32? { options.constraints.endToken }
 
-  /// Log-probabilities of what may follow a text, with what is excluded at -inf.
+  /// The log-probabilities of the next token of a text, -inf for excluded tokens.
   private func following(_ tokens: [Int32]) -> [Double] {
     var result = logProbabilities(scores([start] + tokens))
     for id in options.constraints.excludedTokens { result[Int(id)] = -.infinity }
@@ -166,7 +166,7 @@ struct ReferenceSearch {
       + options.coveragePenalty * coverage.reduce(0) { $0 + log(min($1, 1)) }
   }
 
-  /// The best that a text can still become, tried for every length.
+  /// The best score that a text can still reach, over all lengths.
   private func reachable(_ text: ReferenceText) -> Double {
     (text.tokens.count + 1...bounds.upperBound + 1).map { text.logProbability / penalty($0) }.max() ?? 0
   }
@@ -220,7 +220,7 @@ struct ReferenceSearch {
     return Array((ended + cut.sorted { $0.score > $1.score }).prefix(options.resultCount))
   }
 
-  /// Every text there is that ends by itself, best first.
+  /// Every possible text that ends by itself, best first.
   func exhaustive() -> [ReferenceText] {
     var result: [ReferenceText] = []
     func visit(_ text: ReferenceText) {

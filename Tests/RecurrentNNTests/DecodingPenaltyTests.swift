@@ -3,7 +3,7 @@ import NumericKernels
 import RecurrentNN
 import Testing
 
-/// Penalties, lengths, blocking and attention against values worked out by hand.
+/// Penalties, lengths, blocking and attention compared with values calculated by hand.
 @Suite struct DecodingPenaltyTests {
   @Test func lengthPenaltyOfWu() {
     let none = options(width: 1, maximum: 1)
@@ -37,14 +37,14 @@ import Testing
     #expect(found.attendedPositions == [0, 0])
   }
 
-  /// A position that got nothing makes a very bad score, not an infinite one.
+  /// A position without attention leads to a very bad score, but not an infinite one.
   @Test func positionsWithoutAttention() throws {
     var options = options(width: 2, results: 1, minimum: 2, maximum: 2, coveragePenalty: 1)
     let found = try #require(
       beamSearch(model { _, _ in [1, 0] }, startTokens: [3], options)[0].first)
     #expect(abs(found.score - found.logProbability - log(Double(Float.leastNormalMagnitude))) < 1e-9)
     #expect(found.attention == nil)
-    // Not a number counts as nothing.
+    // NaN counts as zero.
     let strange = beamSearch(model { _, _ in [1, .nan] }, startTokens: [3], options)[0][0]
     #expect(strange.score == found.score)
     // Without attention there is no coverage.
@@ -61,7 +61,7 @@ import Testing
     #expect(found.attendedPositions == [nil, nil])
   }
 
-  /// Attention belongs to the text, not to the row it was computed in.
+  /// Attention belongs to the text, not to the row in which it was computed.
   @Test(arguments: Precision.allCases)
   func attentionIsThatOfTheText(precision: Precision) {
     switch precision {
@@ -127,7 +127,7 @@ import Testing
 
   // MARK: Repetition
 
-  /// The model wants to write 1 2 3 1 2 3 … for ever.
+  /// The model prefers to write 1 2 3 1 2 3 … forever.
   @Test(
     arguments: [
       (1, [1, 2, 3]), (2, [1, 2, 3, 1, 3, 2, 1]), (3, [1, 2, 3, 1, 2, 1]), (99, [1, 2, 3, 1, 2, 3, 1, 2, 3]),

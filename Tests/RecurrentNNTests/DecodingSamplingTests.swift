@@ -4,7 +4,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// Texts drawn from a model.
+/// Texts sampled from a model.
 @Suite struct DecodingSamplingTests {
   private func constraints(
     end: Int32? = 0, minimum: Int = 0, maximum: Int, excluded: [Int32] = [], noRepeat: Int? = nil
@@ -25,7 +25,7 @@ import Testing
     return (statistic, freedom * pow(1 - 2 / (9 * freedom) + 3.09 * sqrt(2 / (9 * freedom)), 3))
   }
 
-  /// Whole texts occur as often as the product of their conditional probabilities says.
+  /// The frequency of whole texts agrees with the product of their conditional probabilities.
   @Test(arguments: [1.0, 0.6])
   func textsFollowTheModel(temperature: Double) {
     let scores = RandomScores(vocabularySize: 4, seed: 2, spread: 1.5, end: 0)
@@ -50,7 +50,7 @@ import Testing
     #expect(Set(counts.keys) == Set(keys))
     let (statistic, bound) = chiSquare(keys.map { counts[$0] ?? 0 }, keys.compactMap { expected[$0] })
     #expect(statistic < bound, "\(statistic) is above \(bound)")
-    // The test has teeth: the draws do not fit the reversed probabilities.
+    // The test can fail: the samples do not fit the reversed probabilities.
     let reversed = chiSquare(keys.map { counts[$0] ?? 0 }, keys.reversed().compactMap { expected[$0] })
     #expect(reversed.statistic > 10 * bound)
   }
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// A text depends on seed, number and position: not on what else is drawn, nor on where.
+  /// A text depends on seed, number and position, not on other texts or its place in the batch.
   @Test(arguments: Precision.allCases)
   func textsDoNotDependOnTheBatch(precision: Precision) {
     switch precision {
@@ -140,7 +140,7 @@ import Testing
     #expect(model.rowCounts == [3, 3, 2, 1])
   }
 
-  /// Every token that Hugging Face can draw is drawn by the numbers of its share, and no other.
+  /// Every token that Hugging Face can sample is sampled by the numbers of its share, and no other token.
   @Test(arguments: Precision.allCases)
   func distributionsOfHuggingFace(precision: Precision) throws {
     switch precision {

@@ -2,7 +2,7 @@ import NumericKernels
 import RecurrentNN
 import Testing
 
-/// Compares what a search found with what one of the slow searches did.
+/// Compares the result of a search with that of one of the slow searches.
 func expectEqual<Element: Scalar>(
   _ found: [Hypothesis<Element>], _ expected: [ReferenceText], within tolerance: Double = 1e-10,
   _ name: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation

@@ -3,7 +3,7 @@ import NumericKernels
 import RecurrentNN
 import Testing
 
-/// When a search ends, and what it does with a model that misbehaves.
+/// The end of a search, and its behavior with a broken model.
 @Suite struct DecodingTerminationTests {
   /// Scores whose softmax is these probabilities.
   private func logs(_ probabilities: [Double]) -> [Double] { probabilities.map { log($0) } }
@@ -24,11 +24,11 @@ import Testing
     let found = beamSearch(
       model, startTokens: [2], options(width: 2, results: 1, maximum: 20, lengthPenalty: lengthPenalty))[0]
     #expect(found.map(\.tokens) == [best])
-    // Without normalization nothing can overtake what has ended: one step is enough.
+    // Without normalization, no text can overtake an ended one, so one step is enough.
     #expect(model.rowCounts.count == (best.isEmpty ? 1 : 6))
   }
 
-  /// Two hypotheses end early, at steps 1 and 2; without patience's limit the long text is found behind them.
+  /// Two hypotheses end early, at steps 1 and 2; without the limit of patience, the long text is found after them.
   @Test(arguments: [(0.5, 1, 0), (1, 2, 0), (nil, 6, 5)] as [(Double?, Int, Int)])
   func patience(patience: Double?, steps: Int, length: Int) {
     let model = PrefixModel<Double>(vocabularySize: 3, scores: shortOrLong)
@@ -39,7 +39,7 @@ import Testing
     #expect(model.rowCounts.count == steps)
   }
 
-  /// With two results the second is still looked for after the first has ended.
+  /// With two results, the search for the second continues after the first has ended.
   @Test func theSearchGoesOnForTheSecondBest() {
     let model = PrefixModel<Double>(vocabularySize: 3, scores: shortOrLong)
     let found = beamSearch(model, startTokens: [2], options(width: 2, maximum: 20))[0]
@@ -66,7 +66,7 @@ import Testing
   }
 
   @Test func whatEndedComesBeforeWhatWasCutOff() {
-    // The end is improbable at first and impossible later; going on is nearly free.
+    // The end is improbable at first and impossible later; continuing costs almost no probability.
     let model = PrefixModel<Double>(vocabularySize: 3) { _, text in [text.count < 2 ? -6 : -.infinity, 5, -9]
     }
     let found = beamSearch(model, startTokens: [2], options(width: 2, maximum: 4))[0]
@@ -108,7 +108,7 @@ import Testing
           Hypothesis(
             tokens: [], logProbability: 0, score: 0, tokenLogProbabilities: [], endedByItself: false)
         ])
-      // Cut off where nothing follows; a wider beam holds worse texts that ended before.
+      // The text is cut off where no token can follow; a wider beam has worse texts that ended before.
       #expect(found[1][0].endedByItself == (width > 1))
       #expect(width > 1 || found[1][0].tokens == [1, 1])
     }
@@ -127,7 +127,7 @@ import Testing
   @Test func aVocabularySmallerThanTheBeam() {
     let model = PrefixModel<Double>(vocabularySize: 2) { _, _ in [0, 0] }
     let found = beamSearch(model, startTokens: [1], options(width: 10, maximum: 3))[0]
-    // [], [1], [1, 1], [1, 1, 1], each ended: there is no other.
+    // [], [1], [1, 1], [1, 1, 1] are the only texts that end by themselves.
     #expect(found.map(\.tokens) == [[], [1], [1, 1], [1, 1, 1]])
     #expect(found.allSatisfy { $0.endedByItself })
   }
@@ -148,7 +148,7 @@ import Testing
     #expect(found.map(\.tokens) == [[]] && !found[0].endedByItself)
   }
 
-  /// Equal scores: the better placed hypothesis first, then the lower id.
+  /// With equal scores, the better hypothesis comes first, then the lower id.
   @Test func tiesGoToTheLowerId() {
     let model = PrefixModel<Double>(vocabularySize: 4) { _, text in
       text.count < 3 ? [-9, 0, 0, 0] : [9, 0, 0, 0]

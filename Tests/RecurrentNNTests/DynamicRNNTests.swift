@@ -62,7 +62,7 @@ func expectPaddedBatchEqualsSingleSequences(
   }
 }
 
-/// Expects outputs, states and gradients that don't depend on what the padding holds.
+/// Expects outputs, states and gradients that don't depend on the content of the padding.
 func expectPaddingHasNoInfluence(
   _ layer: any SequenceLayer<Double>, _ parameters: ParameterBuffer<Double>, _ inputs: Tensor<Double>,
   lengths: [Int], sourceLocation: SourceLocation = #_sourceLocation

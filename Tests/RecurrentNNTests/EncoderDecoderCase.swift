@@ -2,12 +2,12 @@ import NumericKernels
 import RecurrentNN
 import Testing
 
-/// The encoder-decoders that tests run over: every form and option once, sizes all different.
+/// The encoder-decoders of the tests: every form and option once, with all sizes different.
 struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
   let testDescription: String
   var shape: EncoderDecoderShape
   var options = DecoderOptions()
-  /// The batch has masks: dropout and scheduled sampling draw random numbers.
+  /// Whether the batch has masks, with which dropout and scheduled sampling draw random numbers.
   var isMasked = false
 
   static let (sourceVocabulary, targetVocabulary, embeddingSize, hiddenSize) = (6, 5, 3, 4)
@@ -222,7 +222,7 @@ struct EncoderDecoderCase: Sendable, CustomTestStringConvertible {
     ]
   }()
 
-  /// A ragged batch: a source of one token, an empty target, lengths that sort differently on both sides.
+  /// A ragged batch with a source of one token, an empty target, and lengths that sort differently on both sides.
   func pairs<Element: Scalar>() -> PairBatch<Element> {
     let lengths = [Self.sourceLengths, Self.secondLengths]
     let sources = shape.sources.enumerated().map { index, source -> [PairBatch<Element>.Source] in

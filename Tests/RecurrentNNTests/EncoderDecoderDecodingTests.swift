@@ -3,7 +3,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// Token by token an encoder-decoder computes what it computes in training, whatever becomes of its rows.
+/// Token by token, an encoder-decoder computes the same as in training, even if its rows are reordered.
 @Suite struct EncoderDecoderDecodingTests {
   private static let cases = EncoderDecoderCase.all.filter { !$0.isMasked }
 
@@ -20,7 +20,7 @@ import Testing
     expectClose([-scores.joined().reduce(0, +)], [loss.total], within: 1e-11, "log-probability")
   }
 
-  /// Attention is a distribution over the positions of the sentence's own source, whatever the other sentences are.
+  /// Attention is a distribution over the positions of the sentence's own source, independent of the other sentences.
   @Test(arguments: cases.filter(\.hasAttention))
   func attentionDependsOnItsSentenceAlone(test: EncoderDecoderCase) throws {
     let run = try EncoderDecoderRun<Double>(test.shape)
@@ -41,8 +41,8 @@ import Testing
     }
   }
 
-  /// A beam with room for every text finds the best of all there are, with the probability and the attention that it has as
-  /// a forced text; a beam of width 1 is greedy.
+  /// A beam with room for every text finds the best one, with the same probability and attention as the forced text; a
+  /// beam of width 1 is greedy.
   @Test(arguments: cases)
   func searchesFindTheBest(test: EncoderDecoderCase) throws {
     let run = try EncoderDecoderRun<Double>(test.shape)
@@ -112,7 +112,7 @@ import Testing
     }
   }
 
-  /// A source without words is possible: attention's context is zero, nothing is NaN.
+  /// A source may have no words: the context of attention is zero, and nothing is NaN.
   @Test(arguments: cases)
   func emptySourcesGiveNumbers(test: EncoderDecoderCase) throws {
     let run = try EncoderDecoderRun<Double>(test.shape)

@@ -2,7 +2,7 @@ import NumericKernels
 import Parameters
 import RecurrentNN
 
-/// A small batch of pairs, with the memory behind the views the model takes.
+/// A small batch of pairs, with the memory of the views that the model reads.
 final class PairBatch<Element: Scalar> {
   /// One source of one sentence.
   enum Source {
@@ -32,7 +32,7 @@ final class PairBatch<Element: Scalar> {
       masks: masks.map { SampleMasks(seed: $0.seed, step: $0.step, samples: chosen.map { UInt32($0 + 7) }) })
   }
 
-  /// - Parameter example: what the sequences are where there are none.
+  /// - Parameter example: a source of the same kind, used if there are no sequences.
   func sequences(_ sentences: [Source], like example: Source? = nil) -> InputSequences<Element> {
     var (ids, values, lengths, width): ([Int], [Element], [Int], Int?) = ([], [], [], nil)
     if case .vectors(let tensor)? = example { width = tensor.shape[1] }
@@ -93,8 +93,8 @@ struct EncoderDecoderRun<Element: Scalar> {
     model.evaluate(batch, options, into: gradients, context)
   }
 
-  /// The attention weights of forced targets: for each source, sentence and step (that of the end mark included) those over the
-  /// positions; empty without attention.
+  /// The attention weights of forced targets: for each source, sentence and step (including that of the end mark), the
+  /// weights over the positions; empty without attention.
   func attention(_ pairs: PairBatch<Element>) -> [[[[Element]]]] {
     let end = Int32(model.shape.decoder.endToken)
     let decoder = model.decoder(for: pairs.batch().sources, context)

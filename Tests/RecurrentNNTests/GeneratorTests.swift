@@ -73,7 +73,7 @@ final class GeneratorData<Element: Scalar> {
 
 /// Properties of generators (1-N) beyond `checkModel`.
 @Suite struct GeneratorTests {
-  /// Token by token the model gives a text the probability it has in training.
+  /// Token by token, the model assigns a text the same probability as in training.
   @Test(arguments: GeneratorCase.all.filter { !$0.isMasked })
   func stepsEqualTheWhole(test: GeneratorCase) throws {
     let model = try Generator<Double>(test.shape)

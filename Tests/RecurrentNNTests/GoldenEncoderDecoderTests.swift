@@ -33,7 +33,7 @@ import Testing
 
     let gradients = ParameterBuffer<Element>(model.layout)
     let loss = run.loss(pairs.batch(), options, into: gradients)
-    // The weights of a batch of the benchmark's size are not worth their bytes.
+    // The attention weights of the benchmark's batch would make the golden file too large.
     let attention = golden.name == "seq2seq-benchmark" ? [] : run.attention(pairs)
     for (source, weights) in attention.enumerated() {
       expectClose(

@@ -5,11 +5,11 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// The element types of the numeric core, for tests that run in both, with the agreement they can reach.
+/// The element types of the numeric core, for tests that run in both, with the tolerance of each.
 enum Precision: String, CaseIterable, Sendable {
   case double, float
 
-  /// Largest difference from PyTorch's numbers (which are of double precision), relative to numbers above 1.
+  /// The largest difference from PyTorch's numbers, which are in double precision, relative to numbers above 1.
   var tolerance: Double { self == .double ? 1e-11 : 1e-5 }
 }
 
@@ -21,8 +21,8 @@ struct GoldenFile {
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("Golden").path
 
-  /// The names, without extension, of all golden files that begin with one of the given words (all: an empty
-  /// one).
+  /// The names, without extension, of all golden files that begin with one of the given words; an empty word matches all
+  /// files.
   static func names(_ families: String...) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".safetensors") }
       .map { String($0.dropLast(".safetensors".count)) }
@@ -45,7 +45,7 @@ struct GoldenFile {
     return Tensor(shape, try file.readDoubles(name).map { Element($0) })
   }
 
-  /// A time-major tensor [T, B, D] as the public calls take it, [B, T, D].
+  /// A time-major tensor [T, B, D] in the layout of the public calls, [B, T, D].
   func batchMajor<Element: Scalar>(_ name: String) throws -> Tensor<Element> {
     let timeMajor: Tensor<Element> = try tensor(name)
     let (steps, batchSize, width) = (timeMajor.shape[0], timeMajor.shape[1], timeMajor.shape[2])
@@ -96,7 +96,7 @@ struct GoldenFile {
 
   // MARK: Parameters
 
-  /// A buffer with the values the file has under `prefix` + name for every parameter of a layout.
+  /// A buffer with the values under `prefix` + name in the file for every parameter of a layout.
   func parameters<Element: Scalar>(
     _ layout: ParameterLayout, prefix: String = "parameter."
   ) throws -> ParameterBuffer<Element> {
@@ -110,7 +110,7 @@ struct GoldenFile {
     return buffer
   }
 
-  /// Expects every parameter of a buffer to be what the file has under `prefix` + name.
+  /// Expects every parameter of a buffer to equal the values under `prefix` + name in the file.
   func expect<Element: Scalar>(
     _ buffer: ParameterBuffer<Element>, equals prefix: String, within tolerance: Double,
     sourceLocation: SourceLocation = #_sourceLocation

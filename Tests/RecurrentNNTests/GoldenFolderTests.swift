@@ -3,7 +3,7 @@
 import Testing
 
 @Suite struct GoldenFolderTests {
-  /// The tests that read the folder would pass without any file in it.
+  /// The tests that read the folder would also pass if it were empty.
   @Test(arguments: [
     ("layer", 23), ("cell", 5), ("linear", 5), ("language-model", 5), ("trajectory", 8), ("option", 16),
     ("tensorflow", 3), ("sampling", 1), ("tagger", 6), ("classifier", 7), ("seq2seq", 36), ("generator", 7),

@@ -56,7 +56,7 @@ import Testing
     }
   }
 
-  /// The state the file has under `prefix`.h and `prefix`.c; nil if it has none.
+  /// The state under `prefix`.h and `prefix`.c in the file; nil if there is none.
   private func state<Element: Scalar>(
     _ prefix: String, _ golden: GoldenFile, _ layer: LayerStack<Element>
   ) throws -> CellState<Element>? {

@@ -8,8 +8,8 @@ import Testing
 ///
 /// - Parameters:
 ///   - analytic: the gradient to be checked.
-///   - variables: what `loss` depends on; every element is moved and put back.
-///   - loss: computes L from the present values of the variables.
+///   - variables: the variables of `loss`; every element is moved and restored. - loss: computes L from the present
+///     values of the variables.
 func expectGradient(
   _ analytic: [Double], of variables: UnsafeMutableBufferPointer<Double>, _ what: String,
   sourceLocation: SourceLocation = #_sourceLocation, loss: () -> Double
@@ -24,7 +24,7 @@ func expectGradient(
     let below = loss()
     variables[index] = value
     let slope = (above - below) / (2 * epsilon)
-    // Numbers near zero are compared absolutely: the difference of two losses has no more digits.
+    // Numbers near zero are compared absolutely, because the difference of two losses has no more accurate digits.
     let scale = max(abs(slope), abs(analytic[index]), 1e-2)
     if !(abs(slope - analytic[index]) < 1e-6 * scale) {
       Issue.record(
@@ -51,7 +51,7 @@ func expectGradients(
   parameters.didChange()
 }
 
-/// The same for the elements of a tensor.
+/// Expects the gradient of the elements of a tensor to be the slope of a loss.
 func expectGradient(
   _ analytic: Tensor<Double>, of tensor: inout Tensor<Double>, _ what: String,
   sourceLocation: SourceLocation = #_sourceLocation, loss: (Tensor<Double>) -> Double
@@ -65,7 +65,7 @@ func expectGradient(
   }
 }
 
-/// Numbers from U(-1, 1), other ones for every `stream`.
+/// Numbers from U(-1, 1), different for every `stream`.
 func randomTensor<Element: Scalar>(_ shape: [Int], stream: Int) -> Tensor<Element> {
   var tensor = Tensor<Element>.zeros(shape)
   tensor.values.withUnsafeMutableBufferPointer {

@@ -2,7 +2,7 @@ import NumericKernels
 import Parameters
 import RecurrentNN
 
-/// A language model with everything a call of it needs: parameters, workspace, state.
+/// A language model with everything that a call needs: parameters, workspace, state.
 final class LanguageModelRun<Element: Scalar> {
   let model: LanguageModel<Element>
   let parameters: ParameterBuffer<Element>
@@ -39,7 +39,7 @@ final class LanguageModelRun<Element: Scalar> {
     return model.evaluate(batch, state: state, segment: segment, into: gradients, context)
   }
 
-  /// Advances by one token a stream; returns the logits [batchSize, V].
+  /// Advances every stream by one token; returns the logits [batchSize, V].
   func step(_ tokens: [Int]) -> [Element] {
     let logits = scratch.matrix(rows: batchSize, columns: model.shape.vocabularySize)
     logits.fill(.nan)  // Overwritten, not added to.
@@ -73,7 +73,7 @@ extension GoldenFile {
 }
 
 extension LanguageModelShape {
-  /// A model whose options are written in one expression; without further ones nothing of the embedding is dropped.
+  /// A model whose options are written in one expression. By default, nothing of the embedding is dropped.
   init(
     vocabularySize: Int, embeddingSize: Int, network: NetworkOptions, embeddingDropout: Double = 0,
     tieEmbeddings: Bool = false, cutoffs: [Int] = [], clusterFactor: Double = 4,

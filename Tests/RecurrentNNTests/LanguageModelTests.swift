@@ -39,8 +39,7 @@ import Testing
     expectClose(whole.hidden, stepwise.hidden, within: 1e-14, "h")
   }
 
-  /// Computing activations twice changes what is in memory, and nothing else: ragged lengths, every random option, a state
-  /// that is carried.
+  /// Computing activations twice changes only the memory, for ragged lengths, every random option, and a carried state.
   @Test(arguments: 1...6)
   func segmentsGiveTheLossTheGradientAndTheStateOfTheWhole(segment: Int) throws {
     var cell = CellOptions.lstm()
@@ -114,7 +113,7 @@ import Testing
     #expect(abs(left.total + right.total - both.total) < 1e-13 && left.total > 0)
   }
 
-  /// More rows than fit into one block of logits.
+  /// There are more rows than fit into one block of logits.
   @Test func manyBlocksOfLogitsEqualOne() throws {
     let vocabulary = 40_000
     let model = try LanguageModel<Double>(
@@ -134,7 +133,7 @@ import Testing
     expectClose(Array(whole.elements), Array(parts.elements), within: 1e-12, "gradients")
   }
 
-  /// A workspace keeps packed weights: they must follow changes, and belong to one buffer.
+  /// The packed weights of a workspace must follow changes, and belong to one buffer.
   @Test func packedWeightsFollowTheParameters() throws {
     let model: LanguageModel<Float> = try model(cell: .gru())
     let buffers = [UInt64(1), 2].map { ParameterBuffer<Float>(model.layout, seed: $0) }

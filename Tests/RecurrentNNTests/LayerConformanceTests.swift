@@ -3,7 +3,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// Every layer over the rows of a matrix passes `checkLayer`, by being listed here.
+/// Every layer over the rows of a matrix that is listed here passes `checkLayer`.
 @Suite struct LayerConformanceTests {
   @Test(arguments: LayerCase.all)
   func layer(test: LayerCase) { checkLayer(test) }
@@ -20,7 +20,7 @@ struct LayerProblem<Element: Scalar> {
     ) -> Double
 }
 
-/// Expects of a layer what holds for all of them:
+/// Checks the properties that all layers must have:
 ///
 /// - the gradients of inputs and parameters are the slopes of the loss;
 /// - the loss is the same with gradients and without;
@@ -99,7 +99,7 @@ enum LayerCase: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(self)" }
 
   private static let (rows, inputSize, classes) = (9, 5, 9)
-  /// A class for each row, some of them without.
+  /// A class for each row; some rows have none.
   private static let targets = [0, -1, 2, 3, -1, 4, 8, 5, -3]
 
   static func inputs<Element: Scalar>() -> Tensor<Element> { exactTensor([rows, inputSize], stream: 3) }

@@ -1,11 +1,11 @@
 import Foundation
-// Not `Checkpoints`, `NumericKernels`, `Optimizers` or `Parameters`: one import has to be enough.
+// `Checkpoints`, `NumericKernels`, `Optimizers` and `Parameters` are not imported, because one import must be enough.
 import RecurrentNN
 import Testing
 
-/// A program outside of this package needs one import to use the library.
+/// A program outside this package needs one import to use the library.
 @Suite struct LibraryTests {
-  /// A model with a tied weight, in a file of its own that is removed afterwards.
+  /// A model with a tied weight, in a separate file that is removed afterwards.
   private final class Fixture<Element: Scalar> {
     let layout: ParameterLayout
     let parameters: ParameterBuffer<Element>
@@ -46,7 +46,7 @@ import Testing
     #expect(double.parameters.elements.map { Float($0) } == Array(single.parameters.elements))
   }
 
-  /// Another size, another name, more and fewer parameters: the error names the file and the parameter, and nothing is
+  /// For another size, another name, more or fewer parameters, the error names the file and the parameter, and nothing is
   /// overwritten.
   @Test func aFileOfAnotherModelIsRefused() throws {
     let saved = Fixture<Float>()
@@ -93,7 +93,7 @@ import Testing
     #expect(error?.description.contains("damaged") == true)
   }
 
-  /// Adam on a linear layer finds the weights that made the data.
+  /// Adam on a linear layer finds the weights with which the data were generated.
   @Test func anOptimizerUpdatesAModel() {
     var builder = ParameterLayout.Builder()
     let output = LinearOutput<Float>(inputSize: 2, size: 1, in: &builder)

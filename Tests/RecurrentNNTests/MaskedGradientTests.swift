@@ -3,8 +3,8 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// Central differences where `dynamicRNN` does not reach: dropout between layers, and inputs that are rows of
-/// a table.
+/// Central differences for cases that `dynamicRNN` does not cover: dropout between layers, and inputs that are rows of a
+/// table.
 @Suite struct MaskedGradientTests {
   @Test(
     arguments: NetworkCase.kinds.flatMap { kind in
@@ -14,13 +14,13 @@ import Testing
     try check(network)
   }
 
-  /// With fewer entries than rows the table is projected, with more the rows are.
+  /// With fewer entries than rows, the table is projected; with more, the rows are.
   @Test(arguments: NetworkCase.networks, [3, 8, 11])
   func tableEntriesAsInput(network: NetworkCase, tableRows: Int) throws {
     try check(network, tableRows: tableRows)
   }
 
-  /// Every option, with random masks and without: the mean of zoneout is another formula.
+  /// Every option, with random masks and without, because the mean of zoneout has another formula.
   @Test(arguments: NetworkCase.options, [true, false])
   func options(network: NetworkCase, masked: Bool) throws {
     try check(network, masked: masked)
@@ -54,7 +54,7 @@ extension NetworkCase {
       stack, PackedLayout(lengths: lengths), parameters, table: table, masked: masked, zeroState: zeroState)
   }
 
-  /// True if the network does something at random when training.
+  /// Whether the network uses random numbers in training.
   var isRandom: Bool {
     let rates = [cell.zoneout, cell.zoneoutCell ?? 0, cell.variationalInputDropout, cell.variationalDropout]
     return dropout + rates.reduce(0, +) > 0

@@ -3,7 +3,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// Mistakes of a programmer that would otherwise give wrong numbers end the process with a message.
+/// Programming errors that would otherwise produce wrong numbers end the process with a message.
 @Suite struct MisuseTests {
   private static func network() throws -> (LayerStack<Double>, ParameterBuffer<Double>) {
     try NetworkCase(kind: .lstm()).make(inputSize: 2, hiddenSize: 3)
@@ -46,7 +46,7 @@ import Testing
     await #expect(processExitsWith: .failure) { _ = try Self.languageModelRun().evaluate([-1], [0]) }
     await #expect(processExitsWith: .failure) { _ = try Self.languageModelRun().evaluate([0], [5]) }
     await #expect(processExitsWith: .failure) { _ = try Self.languageModelRun().step([5]) }
-    // The same calls with ids that exist return.
+    // The same calls with existing ids return.
     await #expect(processExitsWith: .success) { _ = try Self.languageModelRun().evaluate([4], [4]) }
   }
 }

@@ -11,8 +11,8 @@ protocol ModelCase: Sendable, CustomTestStringConvertible {
 
 /// The access to a model that `checkModel` needs.
 struct ModelProblem<Element: Scalar> {
-  /// The summed loss of some examples of the batch, by their numbers: with the dropout masks of training, or without; the
-  /// gradients of the sum are added if wanted.
+  /// The summed loss of some examples of the batch, given by their numbers, with or without the dropout masks of
+  /// training. The gradients of the sum are added if requested.
   typealias Evaluation = (
     _ examples: [Int], _ isMasked: Bool, _ gradients: ParameterBuffer<Element>?,
     _ context: LayerContext<Element>
@@ -26,13 +26,13 @@ struct ModelProblem<Element: Scalar> {
   let evaluate: Evaluation
 }
 
-/// Expects of a model what holds for all of them:
+/// Checks the properties that all models must have:
 ///
 /// - gradients are the slopes of the loss, and every parameter has one;
-/// - a batch is the sum of its examples one by one, whatever their lengths, and masks follow the example;
+/// - a batch is the sum of its single examples for any lengths, and masks follow the example;
 /// - masks matter exactly if an option is random;
 /// - an empty batch has neither loss nor gradient;
-/// - gradients are added to those that are there, and a later call takes no more memory than the first;
+/// - gradients are added to existing ones, and a later call takes no more memory than the first;
 /// - every product with a weight is computed in the precision of the workspace;
 /// - single precision agrees with double precision.
 func checkModel(_ test: some ModelCase) throws {
@@ -92,8 +92,8 @@ func checkModel(_ test: some ModelCase) throws {
     Array(rounded.elements), Array(gradients.elements), within: 1e-4, "gradients in single precision")
 }
 
-/// Expects that `body`, which computes in a workspace of bf16, computes no product in the precision that products have by
-/// themselves: such a product would ignore the workspace.
+/// Expects that `body`, which computes in a workspace of bf16, computes no GEMM in the default precision: a GEMM in that
+/// precision would ignore the workspace.
 func expectProductsInWorkspacePrecision(
   sourceLocation: SourceLocation = #_sourceLocation, _ body: () -> Void
 ) {

@@ -3,7 +3,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// Every model passes `checkModel` with every option, by being listed here.
+/// Every model that is listed here passes `checkModel` with every option.
 @Suite struct ModelConformanceTests {
   @Test(arguments: LanguageModelCase.all)
   func languageModel(test: LanguageModelCase) throws { try checkModel(test) }
@@ -26,7 +26,7 @@ import Testing
 
 // MARK: - Language models
 
-/// Every place of dropout, tied weights, clusters of rare tokens, and states that are computed twice.
+/// Cases with dropout in every place, tied weights, clusters of rare tokens, and states that are computed twice.
 struct LanguageModelCase: ModelCase {
   var cell = CellOptions.lstm(forgetBias: 1)
   var tied = false
@@ -100,7 +100,7 @@ struct LanguageModelCase: ModelCase {
 
 // MARK: - Taggers and classifiers
 
-/// Every output with every input and every place of dropout.
+/// Cases with every output, every input and dropout in every place.
 struct TaggerCase: ModelCase {
   let option: SequenceCase
   let output: OutputShape
@@ -220,7 +220,7 @@ extension SequenceCase {
   }
 }
 
-/// Every input with two poolings and both outputs; the second sequences are the first in another order.
+/// Every input with two poolings and both outputs; the second sequences are the first ones in another order.
 struct MatcherCase: ModelCase {
   let option: SequenceCase
   let pooling: Pooling
@@ -276,7 +276,7 @@ extension EncoderDecoderCase: ModelCase {
     let model = try EncoderDecoder<Element>(shape)
     let pairs: PairBatch<Element> = pairs()
     var evaluation = options
-    // Without masks there are no random numbers to decide by whether the model reads its own tokens.
+    // Without masks, there are no random numbers that could decide whether the model reads its own tokens.
     evaluation.teacherForcing = 1
     return ModelProblem(layout: model.layout, count: pairs.targets.count, isRandom: isMasked) {
       examples, isMasked, gradients, context in

@@ -3,7 +3,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// The networks that the tests of layers run over: every cell with every option, alone and combined.
+/// The networks of the layer tests: every cell with every option, alone and combined.
 struct NetworkCase: Sendable, CustomTestStringConvertible {
   var cell: CellOptions
   var layers = 1
@@ -18,7 +18,7 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     (self.layers, self.bidirectional, self.dropout) = (layers, bidirectional, dropout)
   }
 
-  /// A cell with options, which `set` sets.
+  /// A cell with the options that `set` sets.
   init(
     _ name: String, _ kind: CellOptions, layers: Int = 1, bidirectional: Bool = false, dropout: Double = 0,
     connection: LayerConnectionKind = .none, _ set: (inout CellOptions) -> Void = { _ in }
@@ -48,7 +48,7 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// Every listed cell alone, in its plain forms and with every option: what `checkCell` is called with.
+  /// Every listed cell alone, in its plain forms and with every option: the arguments of `checkCell`.
   static let cells: [NetworkCase] =
     kinds.map { NetworkCase(kind: $0) }
     + (lstmOptions + gruOptions + commonOptions).map { network in
@@ -114,7 +114,7 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
       connection: connection)
   }
 
-  /// The network and its parameters, with names as PyTorch has them.
+  /// The network and its parameters, with PyTorch's names.
   func make<Element: Scalar>(
     inputSize: Int, hiddenSize: Int, seed: UInt64 = 5
   ) throws -> (LayerStack<Element>, ParameterBuffer<Element>) {

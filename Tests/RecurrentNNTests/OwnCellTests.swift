@@ -1,8 +1,8 @@
 import RecurrentNN
 import Testing
 
-/// A cell that a user of the library writes with what the module makes public, without a kernel: the update gate RNN of
-/// Collins et al. 2016 ("Capacity and Trainability in Recurrent Neural Networks", equations 15 to 17).
+/// A cell that uses only the public API of the library, without a kernel: the update gate RNN of Collins et al. 2016
+/// ("Capacity and Trainability in Recurrent Neural Networks", equations 15 to 17).
 ///
 ///     c = tanh(W_ic x + W_hc h + b_c)
 ///     g = σ(W_ig x + W_hg h + b_g)
@@ -53,7 +53,7 @@ struct UpdateGateCell<Element: Scalar>: SteppedCell {
     }
   }
 
-  /// The same weights as the backward pass multiplies them.
+  /// The same weights, packed for the backward pass.
   func makeBackwardState(
     _ pass: CellPass<Element>, _ cache: PackedMatrix<Element>, _ context: LayerContext<Element>
   ) -> PackedMatrix<Element> {
@@ -89,7 +89,7 @@ struct UpdateGateCell<Element: Scalar>: SteppedCell {
   }
 }
 
-/// A cell of a user's own does everything that the cells of the library do.
+/// A user's cell can do everything that the cells of the library can do.
 @Suite struct OwnCellTests {
   private func cells<Element: Scalar>(
     _ inputSize: Int, in builder: inout ParameterLayout.Builder

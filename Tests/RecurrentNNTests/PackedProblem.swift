@@ -93,7 +93,7 @@ final class PackedProblem {
   }
 }
 
-/// Samples and times of all rows of a layout, as dropout wants them.
+/// Samples and times of all rows of a layout, which dropout needs.
 final class Coordinates {
   private let samples: UnsafeMutableBufferPointer<UInt32>
   private let times: UnsafeMutableBufferPointer<UInt32>

@@ -3,8 +3,8 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// Single against double precision at sizes where the vector loops, their remainders and the packed products
-/// all run: two implementations of every kernel that must agree.
+/// Compares single and double precision at sizes where the vector loops, their remainders and the packed products all
+/// run. These are two implementations of every kernel, which must agree.
 @Suite struct PrecisionTests {
   @Test(arguments: NetworkCase.networks, [1, 16, 37])
   func floatAgreesWithDouble(network: NetworkCase, hiddenSize: Int) throws {
@@ -17,7 +17,7 @@ import Testing
   }
 }
 
-/// Expects outputs, states and gradients of a network in single precision to be those in double precision.
+/// Expects outputs, states and gradients of a network in single precision to agree with those in double precision.
 func expectFloatAgreesWithDouble(
   _ network: NetworkCase, hiddenSize: Int, sourceLocation: SourceLocation = #_sourceLocation
 ) throws {

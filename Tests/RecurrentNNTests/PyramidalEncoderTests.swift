@@ -13,7 +13,7 @@ import Testing
     #expect(half.activeCounts == [4, 3, 1, 1] && half.offsets == [0, 4, 7, 8, 9])
     #expect(half.halved.lengths == [2, 1, 1, 1, 0] && half.halved.halved.lengths == [1, 1, 1, 1, 0])
     #expect(PackedLayout(lengths: [0, 0]).halved == PackedLayout(lengths: [0, 0]))
-    // Equal halves of different lengths: sorting them again would change their order.
+    // Different lengths with equal halves: sorting again would change the order.
     #expect(PackedLayout(lengths: [3, 4]).halved.order == [1, 0])
   }
 

@@ -3,7 +3,7 @@
 import RecurrentNN
 import Testing
 
-/// The example of the README, line for line, with what its comments promise.
+/// The example of the README, line for line, with the results in its comments.
 @Suite struct ReadmeExampleTests {
   @Test func exampleRunsAsPrinted() throws {
     var builder = ParameterLayout.Builder()

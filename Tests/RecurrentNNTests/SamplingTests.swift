@@ -13,7 +13,7 @@ import Testing
     }
   }
 
-  /// How often each token is drawn over a fine grid of uniform numbers, as a share.
+  /// The share of a fine grid of uniform numbers for which each token is sampled.
   private func shares(
     _ logits: [Double], _ options: SamplingOptions, excluding excluded: [Int] = [], count: Int = gridSize
   ) -> [Double] {
@@ -25,7 +25,7 @@ import Testing
     return counts
   }
 
-  /// Points of the grid: every share is right to one of them at both ends.
+  /// The number of points of the grid. Every share is accurate to one point at both ends.
   private static let gridSize = 2000
 
   private func expectShares(_ shares: [Double], _ weights: [Double]) {
@@ -97,8 +97,8 @@ import Testing
     expectShares(shares(Self.logits, SamplingOptions(topK: 3, topP: 0.3)), [0, 1, 0, 0])
   }
 
-  /// The most probable two of 0.1, 0.4, 0.2, 0.3 have 4/7 and 3/7 among themselves: the first alone reaches 0.57,
-  /// which in the whole distribution it would not.
+  /// The most probable two of 0.1, 0.4, 0.2, 0.3 have 4/7 and 3/7 among themselves: the first alone reaches 0.57, unlike
+  /// in the whole distribution.
   @Test func topPActsOnWhatTopKLeft() {
     expectShares(shares(Self.logits, SamplingOptions(topK: 2, topP: 0.57)), [0, 1, 0, 0])
     expectShares(shares(Self.logits, SamplingOptions(topK: 2, topP: 0.58)), [0, 4, 0, 3])
@@ -107,7 +107,7 @@ import Testing
     expectShares(shares(Self.logits, SamplingOptions(topK: 3, topP: 0.78)), [0, 4, 2, 3])
   }
 
-  /// And both on what temperature left: at 1/2 the probabilities are 1, 16, 4, 9 thirtieths.
+  /// Both act on the distribution that temperature left: at 1/2, the probabilities are 1, 16, 4, 9 thirtieths.
   @Test func boundsActOnWhatTemperatureLeft() {
     expectShares(shares(Self.logits, SamplingOptions(temperature: 0.5, topP: 0.53)), [0, 1, 0, 0])
     expectShares(shares(Self.logits, SamplingOptions(temperature: 0.5, topP: 0.54)), [0, 16, 0, 9])

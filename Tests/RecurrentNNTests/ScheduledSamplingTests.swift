@@ -13,7 +13,7 @@ import Testing
     EncoderDecoderCase.model(.everyStep),
   ]
 
-  /// With a ratio of 0 every step reads the most probable token of the step before.
+  /// With a ratio of 0, every step reads the most probable token of the previous step.
   @Test(arguments: cases)
   func withoutForcingTheMostProbableTokenIsRead(shape: EncoderDecoderShape) throws {
     let run = try EncoderDecoderRun<Double>(shape)

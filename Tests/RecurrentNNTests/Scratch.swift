@@ -3,7 +3,7 @@
 import NumericKernels
 import RecurrentNN
 
-/// Memory for the operands of calls that take views; it lives as long as its owner.
+/// Memory for the operands of calls that take views. It lives as long as its owner.
 final class Scratch<Element: Scalar> {
   private let arena = Arena<Element>()
   private var integers: [UnsafeMutableBufferPointer<Int32>] = []

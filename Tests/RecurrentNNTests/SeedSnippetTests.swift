@@ -4,7 +4,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// The snippets of docs/CELLS.md, line for line: the comments behind their `print` calls are their output.
+/// The snippets of docs/CELLS.md, line for line: the comments after their `print` calls are their output.
 @Suite struct SeedSnippetTests {
   private let page = "docs/CELLS.md"
 

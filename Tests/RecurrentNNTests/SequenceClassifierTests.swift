@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  /// An empty sequence is classified by the output's bias alone.
+  /// An empty sequence is classified by the bias of the output layer alone.
   @Test(arguments: poolings)
   func anEmptySequenceIsTheVectorZero(pooling: Pooling) throws {
     let (classifier, context) = try make(pooling, .linear(size: 3))

@@ -2,7 +2,7 @@ import NumericKernels
 import Parameters
 import RecurrentNN
 
-/// Sequences one after the other as the tests write them down; any of them can be cut out.
+/// Concatenated sequences, written out in the tests; any of them can be extracted.
 struct SequenceData: Sendable {
   enum Content: Sendable {
     case tokens([Int])
@@ -54,7 +54,7 @@ struct SequenceData: Sendable {
   }
 }
 
-/// Targets of steps or of sequences, one after the other.
+/// Concatenated targets of steps or of sequences.
 enum TargetData: Sendable {
   case classes([Int])
   case bits([Double], width: Int)

@@ -4,7 +4,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// The matcher against its equations, written down plainly for one pair at a time.
+/// The matcher compared with its equations, written out for one pair at a time.
 @Suite struct SequenceMatcherTests {
   private let first = SequenceData(lengths: [3, 1, 2], content: .tokens([0, 3, 1, 4, 2, 2]))
   private let second = SequenceData(lengths: [1, 4, 2], content: .tokens([2, 1, 0, 4, 3, 2, 2]))

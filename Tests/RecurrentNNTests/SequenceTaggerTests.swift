@@ -36,7 +36,7 @@ import Testing
     #expect(Set(whole).count > 2 && whole.count % 10 == 0)
   }
 
-  /// The argmax of a softmax, the path of a CRF, and bits: what is predicted has the least loss.
+  /// The argmax of a softmax, the path of a CRF, and bits: the predictions have the smallest loss.
   @Test(arguments: outputs)
   func predictionsAreTheLeastLoss(output: OutputShape) throws {
     let option = Self.vectors
@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  /// Music: the first frame is predicted from a frame of zeros, as likely as the first layer's biases make it.
+  /// Music: the first frame is predicted from a frame of zeros, so the first layer's biases determine its probability.
   @Test func aZeroFrameIsAnInputLikeAnyOther() throws {
     let tagger = try SequenceTagger<Double>(
       SequenceTaggerShape(
@@ -87,7 +87,7 @@ import Testing
     }
     let (first, both) = (loss([0, 0, 0], [1, 0, 1]), loss([0, 0, 0, 1, 0, 1], frames))
     #expect(first.total > 0 && first.tokens == 1 && both.tokens == 2 && both.total > first.total)
-    // One more step at the end changes nothing before it.
+    // One more step at the end does not change the steps before it.
     let again = loss([0, 0, 0, 1, 0, 1, 0, 1, 0], frames + [-1, -1, -1])
     #expect(again == both)
   }

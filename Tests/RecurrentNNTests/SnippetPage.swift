@@ -24,13 +24,13 @@ struct SnippetPage {
     }
   }
 
-  /// Without comments and white space: the formatter breaks lines where the page does not.
+  /// The code without comments and white space, because the formatter breaks lines differently than the page.
   static func code(_ text: String) -> String {
     text.split(separator: "\n").map { $0.components(separatedBy: "//")[0].filter { !$0.isWhitespace } }
       .joined()
   }
 
-  /// Expects lines to be the comments behind the `print` calls of a block.
+  /// Expects lines to equal the comments after the `print` calls of a block.
   func expect(
     _ lines: [String], printedBy block: Int, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {

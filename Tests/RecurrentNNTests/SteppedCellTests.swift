@@ -3,7 +3,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
-/// A cell driven step by step does what the same cell does with all steps at once.
+/// A cell that is driven step by step computes the same as with all steps at once.
 @Suite struct SteppedCellTests {
   private static let lengths = [3, 0, 5, 2]
   private static let (inputSize, hiddenSize) = (3, 4)
@@ -28,8 +28,8 @@ import Testing
     try drive.expectStepsEqualAllStepsAtOnce(masksInputs: network.masksInputs)
   }
 
-  /// The steps of a decoder with attention: it reads the top hidden state before every step, and adds the gradient
-  /// of that between two steps of the backward pass.
+  /// The steps of a decoder with attention: it reads the top hidden state before every step, and adds its gradient
+  /// between two steps of the backward pass.
   @Test(arguments: cases)
   func gradientsOfStatesReadBetweenTheSteps(network: NetworkCase) throws {
     let drive = try SteppedDrive(
@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  /// Encoder and decoder of one model draw from other streams.
+  /// Encoder and decoder of one model draw from different streams.
   @Test func masksOfAnotherFirstStreamDiffer() throws {
     let network = NetworkCase(kind: .gru(), layers: 2, dropout: 0.5)
     let drive = try SteppedDrive(network, lengths: [4, 4, 4], inputSize: 3, hiddenSize: 8)
@@ -84,8 +84,7 @@ import Testing
   }
 }
 
-/// One cell over one ragged batch with a loss over outputs, final states and, if wanted, the states between the
-/// steps.
+/// One cell over one ragged batch with a loss over outputs, final states and, if requested, the states between the steps.
 final class SteppedDrive {
   let cell: StackedCell<Double>
   let layout: PackedLayout
@@ -173,7 +172,7 @@ final class SteppedDrive {
     ) { loss() }
   }
 
-  /// Outputs, states and all gradients, by unroll and backpropagate.
+  /// Outputs, states and all gradients, computed by unroll and backpropagate.
   func wholeRun() -> [String: [Double]] {
     let trace = cell.unroll(.dense(input), layout, from: initial, context)
     let dStates = copies(of: stateWeights)
@@ -199,7 +198,7 @@ final class SteppedDrive {
     return trace
   }
 
-  /// The same by steps; nil if the cell does not take precomputed columns.
+  /// Outputs, states and all gradients, computed step by step; nil if the cell does not take precomputed columns.
   func steppedRun(precomputed: Int = 0) -> [String: [Double]]? {
     guard let trace = forward(precomputed: precomputed) else { return nil }
     let rest = precomputed..<input.columns

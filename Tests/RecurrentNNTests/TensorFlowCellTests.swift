@@ -2,7 +2,7 @@ import NumericKernels
 import RecurrentNN
 import Testing
 
-/// TensorFlow's basic cells against values worked out from their `call` methods (make_tensorflow_cells.py).
+/// TensorFlow's basic cells compared with values computed by their `call` methods (make_tensorflow_cells.py).
 @Suite struct TensorFlowCellTests {
   private static let tolerance = 2e-6
 
@@ -40,7 +40,7 @@ import Testing
     try expectSteps(cell, golden, initial, outputs)
   }
 
-  /// dynamicRNN is the cell called once for each time step.
+  /// dynamicRNN equals calling the cell once per time step.
   private func expectSteps<Cell: TensorFlowCell>(
     _ cell: Cell, _ golden: GoldenFile, _ initial: Cell.State, _ outputs: Tensor<Float>
   ) throws {
@@ -65,7 +65,7 @@ import Testing
     let bound = Float((6.0 / (24 + 64)).squareRoot())
     let largest = kernel.values.map { abs($0) }.max() ?? 0
     #expect(largest <= bound && largest > 0.95 * bound)
-    // The same seed makes the same weights, another one others.
+    // The same seed leads to the same weights, another seed to different ones.
     for (seed, isEqual) in [(UInt64(3), true), (4, false)] {
       let other = BasicLSTMCell(numUnits: 16, seed: seed)
       _ = other.call(.zeros([1, 8]), other.zeroState(batchSize: 1))
@@ -84,7 +84,7 @@ import Testing
       below = above
     }
     #expect(below == outputs && (3..<5).allSatisfy { t in (0..<4).allSatisfy { outputs[1, t, $0] == 0 } })
-    // Cells made alike are not the same layer three times.
+    // Cells created with the same arguments are not the same layer three times.
     let kernels = stack.cells.map(\.kernel)
     #expect(kernels[0] != kernels[1] && kernels[1] != kernels[2] && kernels[0] != kernels[2])
   }

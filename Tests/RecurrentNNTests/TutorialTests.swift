@@ -2,7 +2,7 @@ import Foundation
 import RecurrentNN
 import Testing
 
-/// The snippets of docs/TUTORIAL.md, line for line: the comments behind their `print` calls are their output.
+/// The snippets of docs/TUTORIAL.md, line for line: the comments after their `print` calls are their output.
 @Suite struct TutorialTests {
   private let page = "docs/TUTORIAL.md"
 

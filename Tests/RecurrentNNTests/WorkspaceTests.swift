@@ -5,7 +5,7 @@ import Testing
 @testable import RecurrentNN
 
 @Suite struct WorkspaceTests {
-  /// Few rows are multiplied with a packed copy that is kept, many with the weight itself.
+  /// Few rows are multiplied with a packed copy that is kept, many rows with the weight itself.
   @Test(arguments: [1, 255, 256, 301], [false, true])
   func productsWithAWeight(rows: Int, transposed: Bool) {
     var builder = ParameterLayout.Builder()
@@ -37,13 +37,13 @@ import Testing
   }
 }
 
-/// Updating and packing block by block, against updating everything and packing each copy when it is next read.
+/// Updating and packing block by block, compared with updating everything and packing each copy when it is next read.
 @Suite struct ParameterBlockTests {
   private enum Way: CaseIterable {
     /// The whole update first. Copies are packed when they are next read.
     case lazily
     case byBlocks
-    /// By blocks, with further copies in use at every second step: those that generation needs.
+    /// By blocks, with the copies that generation needs in use at every second step.
     case byBlocksBetweenGeneratedTokens
   }
 
@@ -59,7 +59,7 @@ import Testing
     for result in results.dropFirst() { #expect(result == results[0]) }
   }
 
-  /// Losses of four steps, the parameters after them, and the logits they give.
+  /// Losses of four steps, the parameters after them, and the resulting logits.
   private func train(_ model: LanguageModel<Float>, _ precision: ProductPrecision, _ way: Way) -> [Float] {
     let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
     let workspace = Workspace<Float>(precision: precision)
@@ -120,7 +120,7 @@ import Testing
       blockwise == lazily && blockwise.allSatisfy { $0.isFinite } && Set(blockwise.prefix(3)).count == 3)
   }
 
-  /// Every element is updated once, whatever the copies in use; a copy of other parameters stays as it is.
+  /// Every element is updated once, regardless of the copies in use. A copy of other parameters does not change.
   @Test func everyElementOnce() throws {
     let model = try LanguageModel<Float>(
       LanguageModelShape(

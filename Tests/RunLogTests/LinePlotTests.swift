@@ -114,7 +114,7 @@ struct LinePlotTests {
     let reach = (places.map(\.y).max() ?? 0) - (places.map(\.y).min() ?? 0)
     #expect(abs(reach - 320 * (axis.position(of: 100) - axis.position(of: -50))) < 0.02)
     #expect(zip(places, places.dropFirst()).allSatisfy { $0.x <= $1.x })
-    // A line that goes back and forth isn't thinned.
+    // A line whose x values are not monotonic isn't thinned.
     let circle = (0..<5000).map { LinePlot.Point(x: cos(Double($0)), y: sin(Double($0))) }
     let whole = try #require(lines(try ImageElements(plot([.init("", circle)]).svg)).first)
     #expect(self.places(whole).count == 5000)
@@ -141,7 +141,7 @@ struct LinePlotTests {
         name: "", attributes: ["d": (area.attributes["d"] ?? "").replacing("Z", with: "")], text: "",
         parents: []))
     #expect(corners.count == 4)
-    // Up to 9, which is higher than 5, and down to 4.
+    // The area extends up to 9, which is higher than 5, and down to 4.
     #expect(corners[0].y < places(line)[0].y && corners[3].y > places(line)[0].y)
     #expect(corners.allSatisfy { (0.0...400.0).contains($0.y) })
   }
@@ -156,7 +156,7 @@ struct LinePlotTests {
       #expect(image.texts.contains(text), "\(text)")
     }
     #expect(!image.texts.contains("3.0") && !image.texts.contains("3"))
-    // Labels without room are left out.
+    // Labels that don't fit are left out.
     let many = (0..<200).map { LinePlot.Bin(x: Double($0), label: "\($0)", count: 1000) }
     let crowded = LinePlot(
       title: "", xLabel: "", yLabel: "", series: [.init("", points([(0, 0), (199, 1)]))], bins: many)

@@ -125,7 +125,7 @@ struct RunDirectoryTests {
       try RunDirectory(path: moved, existing: .resume)
     }
     #expect(throws: RunDirectoryFailure(path: path, reason: .replaced)) { try first.requireInPlace() }
-    // Another run may begin at the old path, but the first one doesn't take its directory for its own.
+    // Another run may start at the old path, but the first run doesn't mistake that directory for its own.
     let second = try open()
     #expect(throws: RunDirectoryFailure(path: path, reason: .replaced)) { try first.requireInPlace() }
     try second.requireInPlace()

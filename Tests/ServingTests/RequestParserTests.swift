@@ -5,7 +5,7 @@ import Testing
 @Suite struct RequestParserTests {
   private static let limits = RequestParser.Limits(head: 512, body: 100)
 
-  /// The requests in a text, which arrives in pieces of a given number of bytes.
+  /// The requests in a text that arrives in pieces of a given number of bytes.
   private func requests(_ text: String, pieces: Int = .max, _ limits: RequestParser.Limits = limits)
     throws(HTTPProblem)
     -> [HTTPRequest]

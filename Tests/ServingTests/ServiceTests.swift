@@ -96,7 +96,7 @@ import Training
       (self.stopped, self.ended) = (stopped, ended)
     }
 
-    /// Asks it to stop and waits for the end.
+    /// Requests the service to stop and waits for its end.
     func stop() {
       stopped.flag.store(true, ordering: .relaxed)
       ended.wait()
@@ -105,7 +105,7 @@ import Training
 
     deinit { stop() }
 
-    /// Sends bytes and returns everything that comes back until the service closes the connection.
+    /// Sends bytes and returns all received bytes until the service closes the connection.
     func exchange(_ text: String) throws -> String {
       let client = try Client(port)
       client.send(text)
@@ -173,7 +173,7 @@ import Training
       }
     }
 
-    /// Reads until a text has come.
+    /// Reads until a text has arrived.
     func read(until text: String) -> String {
       var (bytes, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 4096))
       while true {
@@ -285,7 +285,7 @@ import Training
     let service = try Running(["pairs"])
     #expect(try service.request("GET", "/v1/predict").status == 405)
     #expect(try service.request("DELETE", "/metrics").status == 405)
-    // A form of another site's page can't send JSON.
+    // A form on a page of another site can't send JSON.
     #expect(try service.request("POST", "/v1/predict", "{}", type: "text/plain").status == 415)
     #expect(try service.request("GET", "/healthz").body == "{\"status\":\"ok\"}\n")
     let page = try service.request("GET", "/")
@@ -340,7 +340,7 @@ import Training
         + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
     let beginning = first.read(until: "\"seed\"")
     let second = try service.post("/v1/generate", #"{"length": 3}"#)
-    // Either it was refused, or the first text had ended by then.
+    // Either the request was rejected, or the first text had ended before.
     #expect(second.status == 503 || second.status == 200)
     #expect((beginning + first.readAll()).contains("\"done\""))
     #expect(try service.post("/v1/generate", #"{"length": 3}"#).status == 200)

@@ -3,7 +3,7 @@ import Datasets
 import Tasks
 import Testing
 
-/// The keys and values that messages about data recommend must exist, or the advice ends in another error.
+/// The keys and values that messages about data recommend must exist; otherwise the advice leads to another error.
 @Suite struct AdviceTests {
   private static let problems: [LineProblem] = [
     .invalidUTF8(byte: 1), .zeroByte(byte: 1), .tooManyBytes(limit: 1), .wordTooLong(limit: 1),
@@ -35,7 +35,7 @@ import Testing
       .tooFewDifferent(task: "t", wanted: 2, found: 1),
     ] + problems.map { .line(name: "n", line: 1, problem: $0) }
 
-  /// Names every case, so that a new one can't be forgotten above.
+  /// Names every case, so that a new case can't be forgotten above.
   private static func name(_ problem: LineProblem) -> String {
     switch problem {
     case .invalidUTF8: "invalidUTF8"

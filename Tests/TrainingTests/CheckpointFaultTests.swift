@@ -31,8 +31,7 @@ struct CheckpointFaultTests {
 
   // MARK: Writing
 
-  /// Puts a file where the checkpoints' directory belongs: no user, not even root, can write a checkpoint
-  /// then.
+  /// Puts a file in the place of the checkpoints' directory. Then no user, not even root, can write a checkpoint.
   private static func block(_ run: String) {
     let checkpoints = "\(run)/checkpoints"
     try? FileManager.default.moveItem(atPath: checkpoints, toPath: "\(run)-aside")
@@ -61,7 +60,7 @@ struct CheckpointFaultTests {
     #expect(recorder.savedSteps == [4, 13, 16, 20])
     let kept = try FileManager.default.contentsOfDirectory(atPath: "\(run)/checkpoints")
     #expect(Set(kept).isSuperset(of: ["step-4", "step-13", "step-16", "step-20"]))
-    // And what the run computed is what it computes on a good disk.
+    // The run has computed the same as with a good disk.
     let good = directory.file("good")
     try Job(configuration(steps: 20, every: 4), ranks: ranks, directory: good).run()
     #expect(try CheckpointFiles(last: run) == CheckpointFiles(last: good))
@@ -75,7 +74,7 @@ struct CheckpointFaultTests {
     }
     try job(configuration(steps: 60, every: 25), ranks: ranks).run(recorder)
     #expect(recorder.failedSaves == [25])
-    // Asked for at once, it is written after the next step.
+    // A checkpoint that is requested immediately is written after the next step.
     #expect(recorder.savedSteps == [26, 50, 60])
   }
 
@@ -160,7 +159,7 @@ struct CheckpointFaultTests {
       ends.allSatisfy { $0.message.contains("could not be saved") && $0.message.contains("checkpoints") })
     let record = try String(contentsOfFile: "\(run)/run.json", encoding: .utf8)
     #expect(record.contains("\"failed\"") && record.contains("could not be saved"))
-    // With the disk in order again, the run is brought to its end from the checkpoint before.
+    // With a working disk, the run continues from the previous checkpoint to its end.
     Self.unblock(run)
     #expect(
       try job(configuration(steps: 12, every: 5), ranks: ranks, resuming: true).run().ending == .completed)
@@ -181,7 +180,7 @@ struct CheckpointFaultTests {
 
   // MARK: Reading
 
-  /// How a file is damaged.
+  /// The kinds of damage to a file.
   enum Damage: String, Sendable, CaseIterable {
     case flippedBit, cut, empty, removed, extended
 
@@ -207,7 +206,7 @@ struct CheckpointFaultTests {
     let damaged = "\(run)/checkpoints/step-12"
     try damage.apply(to: "\(damaged)/\(file)")
     let recorder = Recorder { event in
-      // It is still there until the run gets to the same step again.
+      // The damaged checkpoint is kept until the run reaches the same step again.
       if case .step(let report) = event, report.step == 10 {
         #expect(FileManager.default.fileExists(atPath: damaged))
       }

@@ -34,7 +34,7 @@ struct EvaluationTests {
     return try SavedModel(run: RunPaths(existing: run), configuration: configuration, choice: .last)
   }
 
-  /// The score of a text on several ranks, as each of them sees it.
+  /// The score of a text that each of several ranks gets.
   private func score(_ text: String, streams: Int, ranks: Int) throws -> [LossSum] {
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let model = try saved(streams: streams)
@@ -43,7 +43,7 @@ struct EvaluationTests {
     }
   }
 
-  /// One token after the other through the model, with a softmax in double precision.
+  /// Runs the model token by token, with a softmax in double precision.
   private func lossByHand(_ text: String, streams: Int) throws -> Double {
     let saved = try saved()
     let (model, vocabulary) = try withLearner(saved)
@@ -95,7 +95,7 @@ struct EvaluationTests {
     let text = sampleText(characters: 4000, seed: 5)
     let losses = try [1, 2, 3].map { try score(text, streams: $0, ranks: 1)[0].total }
     #expect(Set(losses).count == 3, "the state must be carried for these to differ")
-    // A text of one stream has one loss, and a long one nearly so.
+    // A text of one stream has one loss; the loss of a long text depends little on the streams.
     #expect(
       try score(String(text.prefix(1900)), streams: 32, ranks: 1)[0].total
         == score(String(text.prefix(1900)), streams: 1, ranks: 1)[0].total)

@@ -8,13 +8,13 @@ import RunLog
 
 /// A task without data or network, whose gradients a test decides.
 ///
-/// Every shard of microbatch n contributes two tokens with the gradient 1 for each parameter, as a sum 2; or as many as a
-/// test says.
+/// Every shard of microbatch n contributes two tokens, or as many as a test sets, with the gradient 1 for each parameter:
+/// for two tokens, a sum of 2.
 final class FakeTask: TrainingTask {
-  /// A change that a test makes to a shard's gradient, given the number of the microbatch in the run; may throw.
+  /// Changes a shard's gradient in a test, given the number of the microbatch in the run; may throw.
   typealias Fault = @Sendable (_ serial: Int, _ shard: Int, ParameterBuffer<Float>) throws -> Void
 
-  /// A microbatch that was asked for.
+  /// A requested microbatch.
   struct Call: Sendable, Equatable {
     var epoch: Int
     var microbatch: Int
@@ -42,8 +42,7 @@ final class FakeTask: TrainingTask {
   }
 
   /// - Parameters:
-  ///   - microbatches: of each epoch.
-  ///   - tokens: of each microbatch of the run.
+  ///   - microbatches: the number of microbatches per epoch. - tokens: the number of tokens of each microbatch of the run.
   init(
     microbatches: @escaping (_ epoch: Int) -> Int, tokens: @escaping (_ serial: Int) -> Int = { _ in 2 },
     evaluation: (@Sendable (_ shard: Int) throws -> LossSum)? = nil,
@@ -66,7 +65,7 @@ final class FakeTask: TrainingTask {
   let workspace = Workspace<Float>()
   let carriedState = CarriedState(plan: .alone)
 
-  /// Adds what must be thrown away.
+  /// Adds a gradient that must be discarded.
   func rehearse(into gradients: ParameterBuffer<Float>) {
     rehearsals += 1
     for index in gradients.elements.indices { gradients.elements[index] += 1000 }

@@ -227,7 +227,7 @@ struct FaultTests {
     #expect(endings.allSatisfy { $0.code == ExitCode.configuration && $0.calls == 4 && $0.ranks == [2] })
   }
 
-  /// Rank 2 starts with another value of one parameter, which no rounding hides.
+  /// Rank 2 starts with a different value of one parameter. The difference is too large to vanish by rounding.
   @Test("A replica whose parameters drift is found out within a hundred steps without a checkpoint")
   func driftBetweenCheckpoints() throws {
     let configuration = configuration {
@@ -277,7 +277,7 @@ struct FaultTests {
     for (calls, parameters, step) in results {
       #expect(calls == expected)
       #expect(step == 5)
-      // The mean over the tokens, however many microbatches and ranks they come from.
+      // The mean over the tokens, for any number of microbatches and ranks.
       #expect(parameters == [Float](repeating: -0.5 * 5, count: 5))
     }
   }

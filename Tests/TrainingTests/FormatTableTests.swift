@@ -5,12 +5,12 @@ import Testing
 
 @testable import Tasks
 
-/// The table of formats that configurations are checked against is the one that files are read by.
+/// The table of formats with which configurations are checked agrees with the reader of files.
 @Suite struct FormatTableTests {
   private static let pairs = TaskKind.allCases.filter { $0 != .languageModel }
     .flatMap { task in DataFormat.allCases.map { (task, $0) } }
 
-  /// Whether the reader refuses a format for a task, before it has read anything.
+  /// Whether the reader rejects a format for a task before reading any data.
   private func isRefused(_ task: TaskKind, _ format: DataFormat) throws -> Bool {
     var configuration = RunConfiguration()
     configuration.task = task
@@ -35,12 +35,12 @@ import Testing
 
   @Test(arguments: pairs)
   func whatIsAllowedIsRead(task: TaskKind, format: DataFormat) throws {
-    // A text is one stream: no task but the language model has a use for it.
+    // A text is one stream: only the language model can use it.
     let isRead = try format != .text && !isRefused(task, format)
     #expect(task.data.formats.contains(format) == isRead)
   }
 
-  /// Formats that the reader knows and no configuration could ask for.
+  /// Formats that the reader supports but no configuration can select.
   @Test(arguments: [
     (
       TaskKind.classifier, DataFormat.multihot, "a\t1 2|0\nb\t0\na\t1|1 2\nb\t|0\n"
@@ -62,8 +62,8 @@ import Testing
     #expect(recorder.losses.count == 2)
   }
 
-  /// A generator can't read a class that is not in its training data: the message says where it is and advises nothing
-  /// that doesn't help.
+  /// A generator can't read a class that is not in its training data: the message names its place and gives no useless
+  /// advice.
   @Test func aGeneratorRefusesAnUnseenClass() throws {
     let directory = try TemporaryDirectory()
     var configuration = RunConfiguration.small(try directory.write("a\tone\nb\ttwo\n", to: "train")) {

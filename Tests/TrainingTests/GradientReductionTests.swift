@@ -16,7 +16,7 @@ struct GradientReductionTests {
     return builder.build()
   }()
 
-  /// Numbers of very different sizes, so that another order of additions gives other bits.
+  /// Numbers of very different sizes, so that another order of additions leads to different bits.
   private static func gradient(_ shard: Int) -> [Float] {
     (0..<37).map { index in
       let random = UInt32(truncatingIfNeeded: (shard * 37 + index + 1) &* 2_654_435_761)
@@ -48,7 +48,8 @@ struct GradientReductionTests {
     #expect(known.allSatisfy { $0.all == own })
   }
 
-  /// A rank that waits for the whole time between two reports has a share of one, never more, whatever the clock of rank 0 says.
+  /// A rank that waits for the whole time between two reports has a share of one and never more, regardless of rank 0's
+  /// clock.
   @Test func sharesAreOfTheTimeOfEachRank() {
     var meter = ProgressMeter()
     meter.start(at: TrainingState())

@@ -6,8 +6,8 @@ import Testing
 @testable import Inference
 @testable import Tasks
 
-/// Every setting that says what is computed changes it: what is read, checked and written down, but lost on the way to the
-/// layers, would change nothing.
+/// Every setting of the computation changes the computation. A setting that is read, checked and recorded but does not
+/// reach the layers would change nothing.
 @Suite struct KeysReachTheModelTests {
   private let directory: TemporaryDirectory
 
@@ -28,7 +28,7 @@ import Testing
     _ = try directory.write(tagged.joined(), to: "tags")
   }
 
-  /// Settings on top of others that they need.
+  /// Settings in addition to others that they need.
   struct Setting: Sendable, CustomTestStringConvertible {
     var words: [String]
     var base: [String]
@@ -84,7 +84,7 @@ import Testing
     Setting("model.attention=learned-scale", on: "model.attention=dot"),
   ]
 
-  /// Of other tasks than seq2seq.
+  /// Settings of tasks other than seq2seq.
   private static let otherTasks = [
     Setting("model.hidden_size=7"), Setting("model.embedding_size=7"),
     Setting("model.tie_embeddings=true", on: ["model.embedding_size=8"], task: "language-model"),
@@ -169,9 +169,9 @@ import Testing
   func otherAnswers(setting: String) throws {
     let base =
       switch setting.prefix(while: { $0 != "=" }) {
-      // The longest of a line follows its source: three and ten words at a ratio of 0.1.
+      // The maximum length depends on the source: three and ten words at a ratio of 0.1.
       case "decoding.max_length_ratio": ["decoding.min_length=20", "decoding.max_length=50"]
-      // Words that are not known have to be written first.
+      // The model must write unknown words first.
       case "decoding.replace_unknown": ["data.max_vocabulary=5"]
       default: [String]()
       }

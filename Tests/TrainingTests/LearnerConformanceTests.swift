@@ -11,7 +11,7 @@ import Testing
 @testable import Tasks
 @testable import Training
 
-/// A task that trains in milliseconds, with everything on that could depend on ranks.
+/// A task that trains in milliseconds, with all options that could depend on ranks.
 struct LearnerCase: Sendable, CustomTestStringConvertible {
   var name: String
   /// Text of the training and of the validation file.
@@ -162,7 +162,7 @@ extension TemporaryDirectory {
   }
 }
 
-/// The requirements of every learner, whatever its task: a new one is tested by being listed in ``LearnerCase``.
+/// The requirements of every learner, regardless of its task. A new one is tested if it is listed in ``LearnerCase``.
 @Suite("checkLearner")
 struct LearnerConformanceTests {
   let directory: TemporaryDirectory
@@ -218,7 +218,7 @@ struct LearnerConformanceTests {
       #expect(relativeDifference(scores.map(\.loss.mean), expected.map(\.loss.mean)) < 1e-4)
       let values = (scores.compactMap { $0[metric] }, expected.compactMap { $0[metric] })
       #expect(values.0.count == 3 && values.1.count == 3)
-      // Counts are equal; losses are sums in another order.
+      // Counts are equal; losses are added in a different order.
       #expect(metric == .loss ? relativeDifference(values.0, values.1) < 1e-4 : values.0 == values.1)
     }
   }

@@ -8,7 +8,7 @@ import Testing
 @testable import Training
 @testable import Benchmarking
 
-/// Ranks measure, agree on and keep a choice. No test looks at a time: where the choice matters, times are made up.
+/// Ranks measure, agree on and keep a choice. No test depends on actual times: where the choice matters, times are invented.
 @Suite("Products are computed as rank 0 has measured")
 struct ProductTuningTests {
   private static func use(
@@ -18,7 +18,7 @@ struct ProductTuningTests {
     return ProductUse(shape, extent: form == .left ? depth : rows, calls: calls)
   }
 
-  /// A tuner for which the BLAS is faster where `prefersBLAS` says so.
+  /// A tuner for which the BLAS is faster if `prefersBLAS` is true.
   private static func tuner(
     budget: Double = 1000, _ prefersBLAS: @escaping @Sendable (ProductUse) -> Bool
   ) -> ProductTuner {
@@ -32,7 +32,7 @@ struct ProductTuningTests {
     let common = try Self.use(.packed, 4, 8, 16)
     let own = try (0..<ranks).map { try Self.use(.left, 8, 8 + $0, 2) }
     let results = try InProcessCommunicator.run(ranks: ranks) { communicator in
-      // Every rank but 0 would choose otherwise.
+      // Every rank except 0 would choose differently.
       let isFirst = communicator.rank == 0
       let tuner = Self.tuner { ($0.shape == common.shape) == isFirst }
       return try ProductSelection(cache: nil, tuner: tuner).choose(
@@ -191,7 +191,7 @@ struct ProductTuningTests {
   @Test("A cache that can't be written is a warning")
   func unwritable() throws {
     let directory = try TemporaryDirectory()
-    // A file in the place of the directory stops even root, which permissions would not.
+    // A file in the place of the directory stops even root, unlike permissions.
     let cache = ProductCache(directory: try directory.write("", to: "file") + "/cache", machine: Self.machine)
     let uses = [try Self.use(.plain, 4, 5, 6)]
     for _ in 0..<2 {

@@ -9,7 +9,7 @@ struct RandomOptionsTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// An option that makes training random, alone.
+  /// An option that makes training random by itself.
   struct Option: Sendable, CustomTestStringConvertible {
     var name: String
     var set: @Sendable (inout ModelOptions) -> Void

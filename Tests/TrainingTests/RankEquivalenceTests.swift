@@ -131,7 +131,7 @@ struct RankEquivalenceTests {
     let (together, run) = try train(configuration, ranks: 4)
     #expect(relativeDifference(together.losses, alone.losses) < 1e-5)
     #expect(together.evaluations.map(\.loss.tokens) == alone.evaluations.map(\.loss.tokens))
-    // The streams' states, gathered from ranks most of which have none, make a checkpoint to go on from.
+    // The streams' states are gathered from ranks of which most have none, and training can continue from their checkpoint.
     var longer = Job(configuration, ranks: 3, directory: run)
     longer.configuration.training.steps += 3
     longer.existing = .resume

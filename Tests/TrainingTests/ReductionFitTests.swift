@@ -26,7 +26,7 @@ import Testing
     let found = fit(points)
     #expect(found.bandwidth > 0 && found.bandwidth.isFinite, "\(found)")
     #expect(found.latency >= 0 && found.latency.isFinite, "\(found)")
-    // No slower than the largest buffer says, latency and all.
+    // The fit is not slower than the largest buffer, including latency.
     let largest = try #require(points.last)
     #expect(found.latency <= (points.map(\.1).max() ?? 0))
     #expect(found.bandwidth >= 0.5 * Double(largest.0) / largest.1, "\(found)")

@@ -16,7 +16,7 @@ struct ResumeTests {
     text = try directory.write(sampleText(characters: 260), to: "text.txt")
   }
 
-  /// 12 steps an epoch, an evaluation after each, 30 steps in all.
+  /// 12 steps per epoch, an evaluation after each epoch, 30 steps in total.
   private func configuration(_ schedule: Schedule.Kind = .plateau) -> RunConfiguration {
     .small(text) {
       $0.model.network.layers = 2
@@ -28,7 +28,7 @@ struct ResumeTests {
     }
   }
 
-  /// Where a run is stopped: rank 0 is asked at the report of a step.
+  /// The point at which a run is stopped: rank 0 gets the request at the report of a step.
   struct Stop: Sendable, CustomTestStringConvertible {
     var reportOf: Int
     var endsAt: Int
@@ -133,7 +133,7 @@ struct ResumeTests {
     let steps = ends.map {
       if case .outcome(let outcome) = $0, outcome.ending == .signalled { outcome.step } else { -1 }
     }
-    // Rank 2 may have looked for requests just before it was asked.
+    // Rank 2 may have checked for requests just before its request arrived.
     #expect([6, 7].contains(steps[0]))
     #expect(Set(steps).count == 1)
     #expect(try state(of: run).step == steps[0])
@@ -164,7 +164,7 @@ struct ResumeTests {
     #expect(recorder.steps.map(\.step) == Array(18...30))
     let (found, wanted) = (try CheckpointFiles(last: run), try CheckpointFiles(last: expected.run))
     #expect(found.model == wanted.model && found.optimizer == wanted.optimizer)
-    // Not one step more, though the checkpoint was made when there were steps to come.
+    // No further step is run, although the checkpoint was made when more steps were planned.
     #expect(try resume(run, short, ranks: ranks).steps.isEmpty)
     #expect(try CheckpointFiles(last: run).model == wanted.model)
   }
@@ -214,7 +214,7 @@ struct ResumeTests {
     return recorder
   }
 
-  /// Rank 0 listens to `signals`.
+  /// Only rank 0 receives `signals`.
   private func job(
     _ run: String, _ configuration: RunConfiguration, ranks: Int, resuming: Bool, _ signals: StopSignals
   ) -> Job {
@@ -242,8 +242,8 @@ struct ResumeTests {
     try #require(try store(run).loadNewestValid()).state()
   }
 
-  /// Overwrites the tensors whose names begin so with zeros, in a checkpoint that verifies; returns how many
-  /// floats changed.
+  /// Overwrites the tensors whose names have a prefix with zeros, in a checkpoint that verifies; returns the number of
+  /// floats that changed.
   private func zeroTensors(_ prefix: String, of run: String) throws -> Int {
     let checkpoint = try #require(try store(run).loadNewestValid())
     var changed = 0

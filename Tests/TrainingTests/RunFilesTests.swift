@@ -26,7 +26,7 @@ struct RunFilesTests {
 
   @Test("The newest checkpoints and the best are kept, with links to last and best", arguments: [1, 2])
   func kept(ranks: Int) throws {
-    // A learning rate that grows until it only does harm: the best evaluation is an early one.
+    // The learning rate grows until the loss increases, so the best evaluation is an early one.
     let configuration = RunConfiguration.small(text) {
       $0.training.steps = 20
       $0.training.optimizer.kind = .sgd
@@ -166,7 +166,7 @@ struct RunFilesTests {
     #expect(try record().status == .stopped)
   }
 
-  /// Beyond all numbers after a few steps.
+  /// The loss overflows after a few steps.
   private func diverging(_ change: (inout RunConfiguration) -> Void) -> RunConfiguration {
     .small(text) {
       $0.model.network.cell.kind = .rnn
@@ -210,7 +210,7 @@ struct RunFilesTests {
     #expect(saved.allSatisfy { $0 < first }, "saved \(saved), skipped \(skipped)")
   }
 
-  // MARK: Starting again
+  // MARK: Restarting
 
   @Test("Resuming a run that died before its first checkpoint starts the run and its log again")
   func diedEarly() throws {

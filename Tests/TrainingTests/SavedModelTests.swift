@@ -83,7 +83,7 @@ struct SavedModelTests {
 
   @Test("An ensemble member that reads other sources, or in the other direction, is refused")
   func unlikeMembers() throws {
-    // The second source is made of words of the first: the vocabularies are equal.
+    // The second source consists of words of the first, so the vocabularies are equal.
     let one = try seq2seq()
     let file = try #require(one.data.train?.file)
     let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
@@ -163,7 +163,7 @@ struct SavedModelTests {
     #expect(try written != byHand(saved, precision == .fp32 ? .bf16 : .fp32))
   }
 
-  /// The same draws with a workspace of this precision.
+  /// The same samples with a workspace of this precision.
   private func byHand(_ saved: SavedModel, _ precision: ProductPrecision) throws -> [[UInt8]] {
     let learner = try #require(saved.learner as? GeneratorLearner)
     let target = try #require(saved.encoding.target)

@@ -19,7 +19,7 @@ struct SequenceTaskTests {
     try directory.train(configuration, ranks: ranks)
   }
 
-  /// There are more batches than a window holds; otherwise there would be nothing to sort.
+  /// There are more batches than a window holds; otherwise sorting would have no effect.
   @Test("Sequences of like length are together", arguments: LearnerCase.sequences)
   func bucketing(_ test: LearnerCase) throws {
     var configuration = try test.configuration(in: directory)
@@ -29,7 +29,7 @@ struct SequenceTaskTests {
     #expect(try train(configuration, ranks: 1).recorder.losses != sorted)
   }
 
-  /// Ids and characters both: the same as if the file were written that way.
+  /// Both ids and characters are the same as for a file with reversed sources.
   @Test("Sources that are read backwards, with the characters of their words")
   func backwards() throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
@@ -64,7 +64,7 @@ struct SequenceTaskTests {
     "Models that decide together score as one model, on any number of ranks; a generator can't be among them")
   func ensembles() throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
-    // Long enough for each to write something of its own.
+    // Trains long enough for the outputs to differ.
     configuration.training.learningRate = 0.05
     configuration.training.steps = 60
     var other = configuration

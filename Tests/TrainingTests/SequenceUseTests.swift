@@ -8,7 +8,7 @@ import Testing
 @testable import Tasks
 @testable import Inference
 
-/// Trained models of sequences follow the options they are given.
+/// Trained models of sequences follow their options.
 @Suite struct SequenceUseTests {
   let directory: TemporaryDirectory
 
@@ -51,7 +51,7 @@ import Testing
     if test.name == "classifier" { #expect(best.lines[0] == output.lines[0]) }
   }
 
-  /// Several hypotheses are compared with the length penalty, also where the run's own beam has room for one.
+  /// Several hypotheses are compared with the length penalty, even if the run's own beam has width one.
   @Test func severalOutputsUseTheLengthPenalty() throws {
     let vocabulary = try #require(
       try ExampleSet.load(LearnerCase.seq2seq.configuration(in: directory)).encoding.target)
@@ -63,7 +63,7 @@ import Testing
 
   // MARK: Evaluation
 
-  /// The limit is on examples that are decoded; tags and classes cost nothing beyond the loss.
+  /// The limit applies to decoded examples; tags and classes cost nothing beyond the loss.
   @Test(arguments: [LearnerCase.tagger, .classifier])
   func theDecodeLimitCutsNoTagsOrClasses(test: LearnerCase) throws {
     var configuration = try test.configuration(in: directory)
@@ -127,7 +127,7 @@ import Testing
 
   // MARK: The bridge
 
-  /// Last states of both directions become the decoder's first, layer by layer and cell state by cell state.
+  /// The final states of both directions become the decoder's initial states, layer by layer, including cell states.
   @Test func statesAreCopied() throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     configuration.model.network.cell.kind = .lstm
@@ -188,7 +188,7 @@ import Testing
     }
   }
 
-  /// A line of the format goes in, and a line of the format comes out: after each step the keys of the next.
+  /// Input and output are lines of the same format: after each step, the keys of the next one.
   @Test func bitsArePredictedInTheirOwnFormat() throws {
     let saved = try saved(try music())
     let written = try outputs(saved, ["0|1 2||3", "2"]).map { String(decoding: $0.lines[0], as: UTF8.self) }

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Tasks
 
-/// `config check` and training agree on settings: every combination of the keys that decide how a line is read is resolved,
-/// and if it passes, a task is made of it, on data that suit all combinations.
+/// `config check` and training agree on settings: every combination of the keys that determine how a line is read is
+/// resolved. If it is accepted, a task is created from it, on data that suit all combinations.
 @Suite struct SettingsAgreementTests {
   private let directory: TemporaryDirectory
 
@@ -30,7 +30,7 @@ import Testing
     _ = try directory.write(lines("1 0\tthree.npy"), to: "vectors")
   }
 
-  /// An array as NumPy writes it (format version 1.0), of ones.
+  /// Writes an array of ones to a NumPy file (format version 1.0).
   private func write(_ shape: [Int], to name: String) throws {
     let sizes = shape.map { "\($0)," }.joined(separator: " ")
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(sizes)), }"
@@ -62,10 +62,10 @@ import Testing
   }
 
   private enum Agreement: Equatable {
-    /// Refused before any data are read.
+    /// Rejected before any data is read.
     case refused
     case trains
-    /// Resolved, and refused all the same, with the reason.
+    /// Resolved but rejected later, with the reason.
     case disagrees(String)
   }
 
@@ -128,7 +128,7 @@ import Testing
     #expect(trained > 10, "\(trained) combinations were tried")
   }
 
-  /// Those of the settings below that are refused with any data.
+  /// The settings below that are rejected with any data.
   private static let refused: Set = [
     [
       "model.bridge=copy", "model.projection_size=2", "model.bidirectional=true",
@@ -166,7 +166,7 @@ import Testing
     #expect((trained == 0) == Self.refused.contains(settings))
   }
 
-  /// Combinations of options that the layers refuse are refused before any data are read.
+  /// Combinations of options that the layers reject are rejected before any data is read.
   @Test(arguments: [
     ["model.cell=gru", "model.layer_norm=true", "model.gru_reset=before"], ["model.projection_size=4"],
     ["model.pyramid=2", "model.residual=true"], ["model.pyramid=2", "model.highway=true"],

@@ -81,7 +81,7 @@ struct StartTests {
     #expect(try job.run().ending == .completed)
   }
 
-  /// Ranks as on hosts of their own: one relative path, and behind it another file, or none, for each.
+  /// Ranks like on separate hosts: one relative path, which is a different file, or no file, for each rank.
   private func jobOnHosts(texts: [String?]) throws -> Job {
     var job = Job(.small("text.txt"), ranks: texts.count, directory: run)
     let hosts = texts.indices.map { directory.file("host-\($0)") }
@@ -124,7 +124,7 @@ struct StartTests {
     #expect(try metrics(of: run).compactMap { $0["event"] as? String }.count { $0 == "train" } == 12)
   }
 
-  // MARK: Resuming what does not fit
+  // MARK: Resuming with other settings or data
 
   private func expectUntouched(_ job: Job, _ code: Int32, _ word: String) throws {
     let names = ["config.yaml", "vocab.txt", "run.json", "metrics.jsonl"]
@@ -172,10 +172,8 @@ struct StartTests {
   }
 }
 
-/// Gives the calling thread, which must be one that ends with the test, a working directory of its own;
-/// returns whether it has.
-///
-/// That is unshare(CLONE_FS) of Linux, which the C library's module does not show to Swift.
+/// Gives the calling thread, which must end with the test, its own working directory; returns whether this succeeded. It
+/// calls unshare(CLONE_FS) of Linux, which the C library's module does not export to Swift.
 private func separateWorkingDirectory() -> Bool {
   guard let symbol = dlsym(nil, "unshare") else { return false }
   let unshare = unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Int32).self)

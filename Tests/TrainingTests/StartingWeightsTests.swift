@@ -47,7 +47,7 @@ import Testing
     #expect(notes == ["starts from old: \(count) of \(count) parameters"])
   }
 
-  /// Tokens that both vocabularies have keep their vectors, wherever they are; new ones keep their initial values.
+  /// Tokens in both vocabularies keep their vectors even if their ids differ; new tokens keep their initial values.
   @Test func rowsAreMatchedByToken() throws {
     let old = try weights(languageModel("abcd\n"))
     let task = try task(languageModel("dbxa\n"))
@@ -124,7 +124,7 @@ import Testing
     #expect(alone[0] < (try losses(ranks: 1, starts: false))[0])
   }
 
-  /// Weights of a thread's own.
+  /// A copy of weights for one thread.
   private func copy(_ values: [Float], _ configuration: RunConfiguration) throws -> StartingWeights {
     let task = try #require(task(configuration) as? LearningTask<LanguageModelLearner>)
     _ = task.parameters.elements.update(fromContentsOf: values)

@@ -54,7 +54,7 @@ struct StepTests {
     }
   }
 
-  /// Plain gradient descent written out, with nothing of the trainer.
+  /// Plain gradient descent, independent of the trainer.
   private struct HandTraining {
     let model: LanguageModel<Float>
     let parameters: ParameterBuffer<Float>

@@ -8,7 +8,7 @@ import Synchronization
 @testable import Training
 @testable import Tasks
 
-/// A directory of its own for one test, removed when the test lets go of it.
+/// A directory for one test, which is removed together with this value.
 final class TemporaryDirectory: Sendable {
   let path: String
 
@@ -28,7 +28,7 @@ final class TemporaryDirectory: Sendable {
   }
 }
 
-/// Words of six letters in a fixed, irregular order: something to learn from, with a vocabulary of eight.
+/// Words of six letters in a fixed, irregular order: a text that can be learned, with a vocabulary of eight.
 func sampleText(characters: Int, seed: UInt32 = 1) -> String {
   var random = seed
   var text = ""
@@ -62,7 +62,7 @@ extension RunConfiguration {
   }
 }
 
-/// Keeps all events of a run, and lets a test react to them while it goes on.
+/// Keeps all events of a run, and lets a test react to them during the run.
 final class Recorder: TrainingObserver, Sendable {
   private let kept = Mutex<[TrainingEvent]>([])
   private let reaction: @Sendable (TrainingEvent) -> Void
@@ -89,7 +89,7 @@ final class Recorder: TrainingObserver, Sendable {
   }
 }
 
-/// How a job is started, and what becomes of it.
+/// The start of a job, and its outcome.
 struct Job: Sendable {
   var configuration: RunConfiguration
   var ranks = 1
@@ -99,7 +99,7 @@ struct Job: Sendable {
   var perRank: @Sendable (_ rank: Int, inout RunConfiguration) -> Void = { _, _ in }
   /// The time from a failed save to the next attempt.
   var saveRetryDelay = Duration.zero
-  /// Where measurements of products are kept.
+  /// The cache of measurements of matrix products.
   var productCache: ProductCache?
   /// The stop signals of each rank; by default none are sent.
   var signals: @Sendable (_ rank: Int) -> StopSignals = { _ in StopSignals() }
@@ -110,7 +110,7 @@ struct Job: Sendable {
     self.directory = directory
   }
 
-  /// How a rank ended.
+  /// The way a rank ended.
   enum End: Sendable, Equatable {
     case outcome(RunOutcome)
     case failure(exitCode: Int32, message: String)
@@ -119,7 +119,7 @@ struct Job: Sendable {
     var message: String { if case .failure(_, let message) = self { message } else { "" } }
   }
 
-  /// Runs all ranks to their ends, whatever these are.
+  /// Runs all ranks to their ends, which may be failures.
   func ends(_ recorder: Recorder = Recorder()) throws -> [End] {
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       do {
@@ -130,7 +130,7 @@ struct Job: Sendable {
     }
   }
 
-  /// Runs all ranks; throws what the first failing one threw.
+  /// Runs all ranks; throws the error of the first rank that failed.
   @discardableResult func run(_ recorder: Recorder = Recorder()) throws -> RunOutcome {
     try InProcessCommunicator.run(ranks: ranks) { try run(on: $0, recorder) }[0]
   }

@@ -20,7 +20,7 @@ import Testing
     return scorer.result(of: ScoreSums(examples: 1, tallies: scorer.metrics.sums(of: [example])))
   }
 
-  /// A model of lower case writes "the cat" at best: against "The Cat" that is not an error, by any metric.
+  /// A lower-case model writes "the cat" at best, which no metric counts as an error against "The Cat".
   @Test(arguments: [TokenUnit.word, .space, .char, .byte])
   func lowerCaseCountsInEveryMetric(tokenization: TokenUnit) throws {
     let folded = try scored(tokenization, lowercase: true, output: "the cat", references: ["The Cat"])
@@ -48,7 +48,7 @@ import Testing
     #expect(result[.exactMatch] == 1)
   }
 
-  /// Bytes are counted as they are, even those that are not UTF-8.
+  /// Bytes are counted unchanged, even those that are not UTF-8.
   @Test func bytesStayBytes() throws {
     let result = try scored(.byte, lowercase: true, output: "\u{E9}X", references: ["\u{E9}y"])
     #expect(result[.tokenErrorRate] == 1.0 / 3)

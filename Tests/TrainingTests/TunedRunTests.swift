@@ -5,7 +5,7 @@ import Testing
 @testable import Training
 @testable import Tasks
 
-/// Whole runs with tuned products. What is chosen is written into the cache beforehand.
+/// Whole runs with tuned matrix products. The choices are written into the cache beforehand.
 @Suite("A tuned run keeps its choices")
 struct TunedRunTests {
   let directory: TemporaryDirectory
@@ -33,7 +33,7 @@ struct TunedRunTests {
     return job
   }
 
-  /// Lets one way be faster for everything the cache knows.
+  /// Makes one backend faster for all shapes in the cache.
   private func prefer(_ backend: ProductBackend) {
     let known = cache.load().known.mapValues { measurement in
       ProductMeasurement(
@@ -93,7 +93,7 @@ struct TunedRunTests {
     #expect(
       try CheckpointFiles(last: directory.file("stopped"))
         == CheckpointFiles(last: directory.file("straight")))
-    // The cache would have been followed by a new run.
+    // A new run would have used the cache.
     try job("new", ranks: ranks).run()
     #expect(try model("new") != model("straight"))
   }

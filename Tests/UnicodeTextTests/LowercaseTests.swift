@@ -6,7 +6,7 @@ import UnicodeText
 private struct GoldenLowercase: Decodable {
   /// The version of Unicode that Python knew.
   var unicode: String
-  /// Each scalar whose lower case is another text, followed by that text.
+  /// Each scalar whose lower case differs, followed by its lower case.
   var mapped: [[UInt32]]
   /// Texts and their lower case.
   var texts: [[String]]
@@ -19,7 +19,7 @@ private struct GoldenLowercase: Decodable {
 }
 
 @Suite struct LowercaseTests {
-  /// All of Unicode except scalars that are newer than Python's tables.
+  /// All Unicode scalars except those that are newer than Python's tables.
   @Test func everyScalarIsThatOfPython() throws {
     let golden = try GoldenLowercase.load()
     let mapped = Dictionary(uniqueKeysWithValues: golden.mapped.map { ($0[0], Array($0[1...])) })
