@@ -45,7 +45,7 @@ struct CheckpointStoreTests {
     #expect(loaded.model.metadata["format"] == "pt")
   }
 
-  @Test("the same state gives the same bytes")
+  @Test("the same state has the same bytes")
   func deterministic() throws {
     let other = CheckpointStore(directory: directory.file("other"), keep: 1)
     try store().saveTest(step: 3)
@@ -56,7 +56,7 @@ struct CheckpointStoreTests {
     }
   }
 
-  @Test("the newest and the best are kept, and the links are relative and correct")
+  @Test("the newest and best are kept, and the links are relative and correct")
   func pruning() throws {
     for step in [5, 10, 15, 20, 100] { try store(keep: 2).saveTest(step: step, isBest: step == 10) }
     #expect(try names() == ["best", "last", "step-10", "step-100", "step-20"])
@@ -122,7 +122,7 @@ struct CheckpointStoreTests {
     #expect(try store.loadBest()?.step == 60)
   }
 
-  @Test("without checkpoints nothing is loaded, without an error")
+  @Test("without checkpoints, nothing is loaded and nothing is thrown")
   func nothing() throws {
     #expect(try store().loadNewestValid() == nil)
     #expect(store().best() == nil && store().last() == nil)
@@ -166,7 +166,7 @@ struct CheckpointStoreTests {
     }
   }
 
-  @Test("a directory that can't be written gives a typed failure")
+  @Test("a directory that can't be written causes a typed failure")
   func unwritable() throws {
     _ = try directory.write("".utf8, to: "file")
     let store = CheckpointStore(directory: directory.file("file/checkpoints"), keep: 1)

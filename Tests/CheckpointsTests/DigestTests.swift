@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Digest")
 struct DigestTests {
-  @Test("no bytes give the digests that xxHash publishes")
+  @Test("empty input has the digests that xxHash publishes")
   func empty() {
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
     #expect(Digest.hexadecimal(of: nothing) == "99aa06d3014798d86001c324468d497f")
@@ -22,7 +22,7 @@ struct DigestTests {
     }
   }
 
-  @Test("another bit gives another digest")
+  @Test("a different bit changes the digest")
   func sensitivity() {
     var bytes = [UInt8](repeating: 7, count: 100)
     func digests() -> (String, UInt64) {

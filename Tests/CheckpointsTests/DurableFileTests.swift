@@ -17,7 +17,7 @@ struct DurableFileTests {
     #expect(try directory.names() == ["f"])
   }
 
-  @Test("pieces and short writes give the complete file", arguments: [1, 3, 1000])
+  @Test("pieces and short writes produce the complete file", arguments: [1, 3, 1000])
   func shortWrites(longest: Int) throws {
     let path = directory.file("f")
     let bytes = (0..<500).map { UInt8(truncatingIfNeeded: $0) }

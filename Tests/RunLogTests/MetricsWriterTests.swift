@@ -89,7 +89,7 @@ struct MetricsWriterTests {
     #expect(try directory.text("metrics.jsonl") == "{\"step\":1}\n{\"step\":3}\n")
   }
 
-  @Test("a file that can't be created gives a typed failure")
+  @Test("a file that can't be created causes a typed failure")
   func uncreatable() throws {
     let path = directory.file("none/metrics.jsonl")
     #expect(throws: FileFailure(path: path, operation: .create, errno: ENOENT)) {

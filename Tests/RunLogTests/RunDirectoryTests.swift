@@ -131,7 +131,7 @@ struct RunDirectoryTests {
     try second.requireInPlace()
   }
 
-  @Test("a command that looks whether a run is being trained doesn't keep a job from starting")
+  @Test("a command that checks whether a run is in training doesn't prevent a job's start")
   func lookingAtTheLock() throws {
     try directory.write("x", to: "runs/a/run.json")
     let looking = Thread { [paths = RunPaths(root: path)] in for _ in 0..<20_000 { _ = paths.isBeingTrained }
@@ -159,7 +159,7 @@ struct RunDirectoryTests {
     #expect(try !open().isResumed)
   }
 
-  @Test("commands that read find a run and refuse anything else")
+  @Test("commands that read accept only the directory of a run")
   func reading() throws {
     try directory.write("x", to: "runs/a/config.yaml")
     #expect(try RunPaths(existing: path).configuration == path + "/config.yaml")

@@ -55,7 +55,7 @@ struct RunRecordTests {
     #expect(try RunRecord(contentsOf: directory.file("run.json")) == ended)
   }
 
-  @Test("invalid and missing files give typed failures", arguments: ["", "{", "[]", "{\"ranks\":\"two\"}"])
+  @Test("invalid and missing files cause typed failures", arguments: ["", "{", "[]", "{\"ranks\":\"two\"}"])
   func garbage(text: String) throws {
     let path = try directory.write(text, to: "run.json")
     let failure = #expect(throws: RunRecordFailure.self) { try RunRecord(contentsOf: path) }

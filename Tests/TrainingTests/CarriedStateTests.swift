@@ -44,7 +44,7 @@ struct CarriedStateTests {
   }
 
   @Test(
-    "Only streams whose state is not finite are forgotten, whole, on any number of ranks",
+    "Only streams with a state that is not finite are reset, on any number of ranks",
     arguments: [1, 2, 3])
   func nonFinite(ranks: Int) throws {
     let good = try states(ranks: 1) { task, communicator in try Self.readChunk(0, task, communicator.rank) }

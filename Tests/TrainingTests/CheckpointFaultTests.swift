@@ -48,7 +48,7 @@ struct CheckpointFaultTests {
   }
 
   @Test(
-    "A disk that refuses for a while costs a warning, not the run nor the old checkpoints", arguments: [1, 2])
+    "A temporary disk failure causes a warning but loses no run and no old checkpoints", arguments: [1, 2])
   func refusesForAWhile(ranks: Int) throws {
     let recorder = Recorder { [run] event in
       if case .step(let report) = event, report.step == 6 { Self.block(run) }
@@ -66,7 +66,7 @@ struct CheckpointFaultTests {
     #expect(try CheckpointFiles(last: run) == CheckpointFiles(last: good))
   }
 
-  @Test("A failed checkpoint is tried again soon, not only when the next is due", arguments: [1, 3])
+  @Test("A failed checkpoint is retried before the next one is due", arguments: [1, 3])
   func retry(ranks: Int) throws {
     let recorder = Recorder { [run] event in
       if case .step(let report) = event, report.step == 24 { Self.block(run) }
@@ -80,7 +80,7 @@ struct CheckpointFaultTests {
 
   /// A checkpoint is due after every step.
   @Test(
-    "Between attempts there is time, not steps: a disk that stays full costs one warning", arguments: [1, 2])
+    "Retries are separated by time, not steps: a full disk causes one warning", arguments: [1, 2])
   func oneWarning(ranks: Int) throws {
     let recorder = Recorder { [run] event in
       if case .step(let report) = event, report.step == 3 { Self.block(run) }
@@ -97,7 +97,7 @@ struct CheckpointFaultTests {
 
   // MARK: Writing in the background
 
-  @Test("Checkpoints that a thread writes are those that are written at once", arguments: [1, 2])
+  @Test("Checkpoints written by a thread equal those written directly", arguments: [1, 2])
   func background(ranks: Int) throws {
     let recorder = Recorder()
     var background = configuration(steps: 20, every: 4)
@@ -114,7 +114,7 @@ struct CheckpointFaultTests {
     }
   }
 
-  @Test("A thread that can't write causes a warning and another attempt, and the run goes on")
+  @Test("A thread that can't write causes a warning and a retry, and the run continues")
   func backgroundFails() throws {
     let recorder = Recorder { [run] event in
       if case .step(let report) = event, report.step == 6 { Self.block(run) }
@@ -165,7 +165,7 @@ struct CheckpointFaultTests {
       try job(configuration(steps: 12, every: 5), ranks: ranks, resuming: true).run().ending == .completed)
   }
 
-  @Test("The same for a run that is stopped")
+  @Test("A stopped run ends in the same way")
   func stopSaveFails() throws {
     let signals = StopSignals()
     let recorder = Recorder { [run] event in
@@ -199,7 +199,7 @@ struct CheckpointFaultTests {
   }
 
   @Test(
-    "A damaged newest checkpoint is named, kept and skipped: the run continues from the previous one",
+    "A damaged newest checkpoint is named, kept and skipped; the previous one is used",
     arguments: Damage.allCases, ["model.safetensors", "optimizer.safetensors", "state.json"])
   func damagedNewest(_ damage: Damage, file: String) throws {
     try job(configuration(steps: 12, every: 4), ranks: 2).run()
@@ -225,7 +225,7 @@ struct CheckpointFaultTests {
     #expect(try CheckpointFiles(run: run, step: 12) == CheckpointFiles(run: straight, step: 12))
   }
 
-  @Test("If none verifies the run is refused (65) on all ranks, and never starts again", arguments: [1, 3])
+  @Test("If none verifies, all ranks reject the run (65) and never restart it", arguments: [1, 3])
   func allDamaged(ranks: Int) throws {
     try job(configuration(steps: 12, every: 4), ranks: 1).run()
     for (step, damage) in zip([4, 8, 12], [Damage.cut, .flippedBit, .empty]) {

@@ -8,7 +8,7 @@ import Testing
 @testable import Training
 @testable import Tasks
 
-@Suite("Steps, epochs and updates are counted, not reckoned")
+@Suite("Steps, epochs and updates are counted exactly")
 struct CountingTests {
   /// Plain gradient descent: a step moves every parameter by -0.5 × the mean gradient, which is 1.
   private func configuration(_ change: (inout RunConfiguration) -> Void) -> RunConfiguration {
@@ -56,7 +56,7 @@ struct CountingTests {
     }[0]
   }
 
-  @Test("A run of epochs ends with the last of them, however many batches each has", arguments: [1, 3])
+  @Test("A run ends with its last epoch for any number of batches", arguments: [1, 3])
   func epochs(accumulate: Int) throws {
     let lengths = [5, 2, 7, 4]
     let recorder = Recorder()
@@ -87,7 +87,7 @@ struct CountingTests {
     #expect(try count(4) == 4 && count(8) == 8 && count(9) == 9 && count(10) == 9 && count(1000) == 9)
   }
 
-  @Test("Microbatches know their update, also where an epoch ends with fewer")
+  @Test("Microbatches know their update, even at the end of an epoch")
   func updates() throws {
     let result = try train(
       configuration {
@@ -98,7 +98,7 @@ struct CountingTests {
     #expect(result.calls.map(\.serial) == Array(0..<11))
   }
 
-  @Test("Teacher forcing falls on a straight line to its end")
+  @Test("Teacher forcing decreases linearly to its end")
   func teacherForcing() {
     var training = TrainingConfiguration()
     training.teacherForcing = 0.9
@@ -112,7 +112,7 @@ struct CountingTests {
   }
 
   @Test(
-    "A batch with nothing to predict is a step without an update, and no sign of divergence", arguments: 1...3
+    "A batch with nothing to predict is a step without an update, not a divergence", arguments: 1...3
   )
   func emptyBatches(ranks: Int) throws {
     let recorder = Recorder()
@@ -129,7 +129,7 @@ struct CountingTests {
     #expect(recorder.steps.filter { $0.loss.isFinite }.map(\.step) == [1, 2, 3, 6, 7, 9, 10])
   }
 
-  @Test("An epoch with nothing to predict at all is an error of the data: 65", arguments: 1...2)
+  @Test("An epoch with nothing to predict is a data error: 65", arguments: 1...2)
   func emptyData(ranks: Int) throws {
     let result = try train(
       configuration { $0.training.epochs = 9 }, ranks: ranks, microbatches: { _ in 3 }, tokens: { _ in 0 })
@@ -137,7 +137,7 @@ struct CountingTests {
     #expect(result.calls.count == 3)
   }
 
-  @Test("Validation data with nothing to predict are an error of the data: 65", arguments: 1...2)
+  @Test("Validation data with nothing to predict is a data error: 65", arguments: 1...2)
   func emptyValidation(ranks: Int) throws {
     let result = try train(
       configuration {
@@ -148,7 +148,7 @@ struct CountingTests {
     #expect(result.calls.count == 4)
   }
 
-  @Test("A metric that the validation data do not give: 78, and what there is instead")
+  @Test("A metric that the validation data don't have: 78, with the available ones")
   func missingMetric() throws {
     let result = try train(
       configuration {
@@ -160,7 +160,7 @@ struct CountingTests {
     for word in ["evaluation.metric", "f1", "loss, perplexity"] { #expect(result.error.contains(word)) }
   }
 
-  @Test("Of equal metrics the lower loss is the best, which does not reset patience")
+  @Test("Among equal metrics, the lowest loss is best, but does not reset patience")
   func ties() throws {
     let losses = [4.0, 3, 3, 5, 1]
     let pieces = Mutex(0)
@@ -186,9 +186,9 @@ struct CountingTests {
   }
 }
 
-@Suite("A model that the machine has no room for is refused before memory is taken")
+@Suite("A model that exceeds the memory is rejected before allocation")
 struct ModelMemoryTests {
-  @Test("Bytes are those of all copies, to the last one")
+  @Test("The bytes include all copies")
   func exact() throws {
     try ModelMemory.require(parameters: 100, copies: 3, further: 5, memory: 1220)
     let error = #expect(throws: TrainingFailure.self) {
@@ -199,7 +199,7 @@ struct ModelMemoryTests {
   }
 
   @Test(
-    "Numbers too large to be counted are too large",
+    "Sizes that overflow are too large",
     arguments: [
       (Int.max, 1, 0), (Int.max / 2, 3, 0), (Int.max / 4, 1, 100), (1, 1, Int.max),
     ])

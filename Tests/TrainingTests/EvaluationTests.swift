@@ -9,7 +9,7 @@ import Testing
 @testable import Inference
 @testable import Tasks
 
-@Suite("Held-out text is scored once, token for token")
+@Suite("Every token of held-out text is scored once")
 struct EvaluationTests {
   let directory: TemporaryDirectory
   let run: String
@@ -79,7 +79,7 @@ struct EvaluationTests {
   }
 
   @Test(
-    "The loss is the sum over all tokens but the first, on any number of ranks",
+    "The loss covers all tokens except the first, on any number of ranks",
     arguments: [1, 3, 500], [1, 2, 3, 4])
   func everyTokenOnce(streams: Int, ranks: Int) throws {
     let text = sampleText(characters: 2600, seed: 5)
@@ -90,7 +90,7 @@ struct EvaluationTests {
     }
   }
 
-  @Test("The fewer the streams, the less context is cut")
+  @Test("Fewer streams lose less context")
   func context() throws {
     let text = sampleText(characters: 4000, seed: 5)
     let losses = try [1, 2, 3].map { try score(text, streams: $0, ranks: 1)[0].total }
@@ -102,7 +102,7 @@ struct EvaluationTests {
     #expect(abs(losses[2] - losses[0]) / 3999 < 0.005)
   }
 
-  @Test("Texts with hardly a token", arguments: [(2, 1), (2, 4), (3, 3)])
+  @Test("Texts of few tokens", arguments: [(2, 1), (2, 4), (3, 3)])
   func shortTexts(characters: Int, ranks: Int) throws {
     for loss in try score(sampleText(characters: characters), streams: 8, ranks: ranks) {
       #expect(loss.tokens == characters - 1)
@@ -110,7 +110,7 @@ struct EvaluationTests {
     }
   }
 
-  @Test("Scoring the validation text of the run gives what the run reported", arguments: [1, 3])
+  @Test("Scoring the validation text agrees with the run's report", arguments: [1, 3])
   func sameAsInTraining(ranks: Int) throws {
     let reported = try metrics(of: run).last { $0["event"] as? String == "valid" }
     let losses = try InProcessCommunicator.run(ranks: ranks) { communicator in

@@ -8,7 +8,7 @@ import Testing
 @testable import Training
 @testable import Tasks
 
-@Suite("A fault on one rank concerns all, in good order")
+@Suite("All ranks handle a fault on one rank")
 struct FaultTests {
   struct Broken: Error, CustomStringConvertible {
     let description = "the disk of this rank is on fire"
@@ -86,7 +86,7 @@ struct FaultTests {
   // MARK: Memory
 
   @Test(
-    "The largest batch is tried before the first step, what it adds is thrown away, and memory is told",
+    "The largest batch runs before the first step, without effect, and its memory is reported",
     arguments: 1...2)
   func rehearsal(ranks: Int) throws {
     let recorder = Recorder()
@@ -100,7 +100,7 @@ struct FaultTests {
 
   // MARK: Not a number
 
-  @Test("NaN in one rank's gradient makes all ranks skip that step, and only that", arguments: 1...4)
+  @Test("NaN in one rank's gradient makes all ranks skip only that step", arguments: 1...4)
   func nanOnce(ranks: Int) throws {
     let recorder = Recorder()
     let endings = try train(ranks: ranks, configuration(), recorder) { serial, shard, gradients in
@@ -118,7 +118,7 @@ struct FaultTests {
     #expect(recorder.steps.filter { $0.loss.isNaN }.map(\.step) == [4])
   }
 
-  @Test("NaN again and again ends all ranks with exit code 3 and the parameter's name", arguments: 1...3)
+  @Test("Repeated NaN ends all ranks with exit code 3 and the parameter's name", arguments: 1...3)
   func nanRepeatedly(ranks: Int) throws {
     let recorder = Recorder()
     let endings = try train(ranks: ranks, configuration(), recorder) { serial, shard, gradients in
@@ -133,7 +133,7 @@ struct FaultTests {
     }
   }
 
-  @Test("Steps that work in between start the count again")
+  @Test("Successful steps in between reset the count")
   func nanNotInARow() throws {
     let recorder = Recorder()
     let endings = try train(ranks: 2, configuration(), recorder) { serial, shard, gradients in
@@ -143,7 +143,7 @@ struct FaultTests {
     #expect(endings.allSatisfy { $0.parameters == [Float](repeating: -0.5 * 4, count: 5) })
   }
 
-  @Test("A checkpoint that waited is written after the next update")
+  @Test("A delayed checkpoint is written after the next update")
   func theCheckpointThatWaited() throws {
     let (recorder, directory) = (Recorder(), try TemporaryDirectory())
     let store = CheckpointStore(directory: directory.file("checkpoints"), keep: 9)
@@ -158,7 +158,7 @@ struct FaultTests {
     #expect(saved == [5, 8, 10])
   }
 
-  @Test("A sum over ranks that overflows is skipped, though every rank's part is finite")
+  @Test("A sum that overflows is skipped even if every rank's part is finite")
   func overflow() throws {
     let recorder = Recorder()
     let endings = try train(ranks: 2, configuration(), recorder) { serial, _, gradients in
@@ -207,7 +207,7 @@ struct FaultTests {
     #expect(endings[0].error.contains("rank 1") && endings[2].error.contains("rank 1"))
   }
 
-  @Test("A replica whose parameters drift is found out at the next checkpoint, on all ranks")
+  @Test("A drifting replica is detected at the next checkpoint, on all ranks")
   func drift() throws {
     let endings = try InProcessCommunicator.run(ranks: 3) { communicator in
       let rank = communicator.rank
@@ -228,7 +228,7 @@ struct FaultTests {
   }
 
   /// Rank 2 starts with a different value of one parameter. The difference is too large to vanish by rounding.
-  @Test("A replica whose parameters drift is found out within a hundred steps without a checkpoint")
+  @Test("A drifting replica is detected within a hundred steps without a checkpoint")
   func driftBetweenCheckpoints() throws {
     let configuration = configuration {
       $0.training.steps = 250
@@ -254,7 +254,7 @@ struct FaultTests {
   // MARK: Accumulation
 
   @Test(
-    "Microbatches are taken in order, several a step, without crossing the end of an epoch",
+    "Microbatches run in order, several per step, and don't cross the end of an epoch",
     arguments: [1, 2])
   func accumulation(ranks: Int) throws {
     let settings = configuration {

@@ -110,7 +110,7 @@ struct GradientReductionTests {
       "the order must matter for this test to mean anything")
   }
 
-  @Test("Plain sums are the same bits on every rank, and right to rounding", arguments: 1...4)
+  @Test("Plain sums have the same bits on every rank and are right up to rounding", arguments: 1...4)
   func plain(ranks: Int) throws {
     let results = try reduce(ranks: ranks, reproducible: false)
     let exact = (0..<37).map { index in (0..<ranks).reduce(0) { $0 + Double(Self.gradient($1)[index]) } }

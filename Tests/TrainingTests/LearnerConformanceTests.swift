@@ -249,7 +249,7 @@ struct LearnerConformanceTests {
 
   // MARK: Use
 
-  @Test("A score does not depend on how many examples are scored at a time", arguments: LearnerCase.all)
+  @Test("A score does not depend on the number of examples per batch", arguments: LearnerCase.all)
   func evaluationBatches(_ test: LearnerCase) throws {
     var configuration = try test.configuration(in: directory)
     let run = try RunPaths(existing: train(configuration, ranks: 1).run)
@@ -284,7 +284,7 @@ struct LearnerConformanceTests {
   }
 
   @Test(
-    "Lines together are answered as one by one",
+    "Lines in one batch are answered like single lines",
     arguments: [LearnerCase.tagger, .classifier, .matcher, .seq2seq])
   func predictions(_ test: LearnerCase) throws {
     let configuration = try test.configuration(in: directory)

@@ -6,10 +6,10 @@ import Testing
 @testable import Training
 @testable import Tasks
 
-@Suite("The plan of memory")
+@Suite("The memory plan")
 struct MemoryPlanTests {
   @Test(
-    "What is planned before the first step is what the steps take",
+    "The plan before the first step equals the memory of the steps",
     arguments: [TrainingConfiguration.Products.rule, .tuned])
   func whatIsPlannedIsTaken(products: TrainingConfiguration.Products) throws {
     let configuration = RunConfiguration.small("not read") {
@@ -39,7 +39,7 @@ struct MemoryPlanTests {
     #expect(planned.first?.packedWeights == task.workspace.packedBytes)
   }
 
-  @Test("A model that begins to read its own tokens has been planned for", arguments: [1, 0.3])
+  @Test("The plan covers a model that starts to read its own tokens", arguments: [1, 0.3])
   func laterSteps(end: Double) throws {
     let directory = try TemporaryDirectory()
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)

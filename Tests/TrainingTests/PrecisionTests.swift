@@ -19,7 +19,7 @@ struct PrecisionTests {
     return recorder.losses
   }
 
-  @Test("bf16 learns what fp32 learns, with other digits")
+  @Test("bf16 learns the same as fp32 up to rounding")
   func bothPrecisionsLearn() throws {
     let (fp32, bf16) = (try losses(.fp32), try losses(.bf16))
     #expect(fp32.count == 12 && bf16.count == 12)

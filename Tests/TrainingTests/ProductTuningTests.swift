@@ -9,7 +9,7 @@ import Testing
 @testable import Benchmarking
 
 /// Ranks measure, agree on and keep a choice. No test depends on actual times: where the choice matters, times are invented.
-@Suite("Products are computed as rank 0 has measured")
+@Suite("Matrix products follow rank 0's measurements")
 struct ProductTuningTests {
   private static func use(
     _ form: ProductForm, _ rows: Int, _ columns: Int, _ depth: Int, calls: Int = 1
@@ -27,7 +27,7 @@ struct ProductTuningTests {
 
   // MARK: Ranks
 
-  @Test("All ranks take the choices of rank 0, for what any of them met", arguments: 1...4)
+  @Test("All ranks use rank 0's choices for every shape of any rank", arguments: 1...4)
   func rankZeroChooses(ranks: Int) throws {
     let common = try Self.use(.packed, 4, 8, 16)
     let own = try (0..<ranks).map { try Self.use(.left, 8, 8 + $0, 2) }
@@ -46,7 +46,7 @@ struct ProductTuningTests {
     #expect(results[0].choices.count == ranks + 1 && results[0].unmeasured == 0)
   }
 
-  @Test("The largest share of the work is measured first, and what there is no time for follows the rule")
+  @Test("The largest share of the work is measured first; the rule applies when time is up")
   func budget() throws {
     let order = Mutex<[ProductShape]>([])
     let uses = try [
@@ -69,7 +69,7 @@ struct ProductTuningTests {
     #expect(none.summary.contains("0 of 3 shapes by our kernels, 0 by OpenBLAS, 3 not measured"))
   }
 
-  @Test("The rule's way is left only for one that is clearly faster")
+  @Test("The rule's backend is replaced only by a clearly faster one")
   func margin() throws {
     let shape = try Self.use(.plain, 2, 3, 5).shape
     func chosen(_ kernels: Double, _ blas: Double, _ rule: ProductBackend) -> ProductBackend {
@@ -80,7 +80,7 @@ struct ProductTuningTests {
     #expect(chosen(1, 2, .blas) == .kernels && chosen(2, 1, .kernels) == .blas)
   }
 
-  @Test("What is measured are positive times of every form", arguments: ProductForm.allCases)
+  @Test("Measured times of every form are positive", arguments: ProductForm.allCases)
   func realTimes(form: ProductForm) throws {
     var use = try Self.use(form, 3, 5, 7)
     use.packingsPerCall = 0.5
@@ -89,7 +89,7 @@ struct ProductTuningTests {
     #expect(measured.allSatisfy { $0.kernels > 0 && $0.blas > 0 && $0.kernels.isFinite && $0.blas.isFinite })
   }
 
-  @Test("Everything that bench measures is a product of its own")
+  @Test("Every shape that bench measures is distinct")
   func benchmark() {
     let uses = ProductBenchmark.uses
     #expect(uses.count > 2 * ProductBenchmark.shapes.count)
@@ -114,7 +114,7 @@ struct ProductTuningTests {
     return (result, measured.withLock(\.self))
   }
 
-  @Test("What is in the cache isn't measured again, by later processes neither")
+  @Test("Cached shapes aren't measured again, not even by later processes")
   func roundTrip() throws {
     let directory = try TemporaryDirectory()
     func cache() -> ProductCache { ProductCache(directory: directory.file("a/b"), machine: Self.machine) }
@@ -133,7 +133,7 @@ struct ProductTuningTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: directory.file("a/b")).count == 1)
   }
 
-  @Test("Every kind of machine has a file of its own")
+  @Test("Every kind of machine has its own file")
   func machines() throws {
     let directory = try TemporaryDirectory()
     var others = [Self.machine, Self.machine, Self.machine, Self.machine, Self.machine]
@@ -151,7 +151,7 @@ struct ProductTuningTests {
   }
 
   @Test(
-    "A damaged or foreign file is told of, measured again and replaced",
+    "A damaged or foreign file is reported, measured again and replaced",
     arguments: ["", "{", "cut", "rows", "negative", "foreign", "format", "directory"])
   func damage(kind: String) throws {
     let directory = try TemporaryDirectory()
@@ -201,7 +201,7 @@ struct ProductTuningTests {
     }
   }
 
-  @Test("The cache lies where the user's caches lie")
+  @Test("The cache is in the user's cache directory")
   func place() {
     func place(_ environment: [String: String]) -> String? { ProductCache.directory(in: environment) }
     #expect(place(["XDG_CACHE_HOME": "/x", "HOME": "/h"]) == "/x/rnn-dist")

@@ -3,7 +3,7 @@ import RecurrentNN
 import Tasks
 import Testing
 
-@Suite("Random options of a model draw new numbers in every training step, whatever else is set")
+@Suite("Random options draw new numbers in every training step")
 struct RandomOptionsTests {
   let directory: TemporaryDirectory
 
@@ -76,7 +76,7 @@ struct RandomOptionsTests {
     #expect(relativeDifference(try losses(2), try losses(0)) < 1e-5)
   }
 
-  @Test("Without any, two epochs are alike", arguments: tasks)
+  @Test("Without random options, two epochs are equal", arguments: tasks)
   func none(task: String) throws {
     let losses = try losses(task) { _ in }
     #expect(abs(losses[0] - losses[1]) < 1e-6 * losses[0], "\(losses)")

@@ -63,7 +63,7 @@ struct ResumeTests {
     #expect(try metricSteps(of: stopped, event: "valid") == [12, 24, 30])
   }
 
-  @Test("The same with other schedules, optimizers and sums", arguments: [1, 2])
+  @Test("Equal with other schedules, optimizers and sums", arguments: [1, 2])
   func sameBytesElsewhere(ranks: Int) throws {
     var variants = [configuration(.cosine), configuration(.inverseSqrt), configuration(.exponential)]
     variants[0].training.accumulate = 5
@@ -81,7 +81,7 @@ struct ResumeTests {
     }
   }
 
-  @Test("Stopped again and again, and still the same")
+  @Test("Equal after repeated stops")
   func manyStops() throws {
     let expected = try straight(configuration(), ranks: 1)
     let run = try stopped(configuration(), ranks: 1, Stop(reportOf: 2, endsAt: 3, evaluationPending: false))
@@ -108,7 +108,7 @@ struct ResumeTests {
   }
 
   @Test(
-    "Other numbers of ranks take the same samples in the same order", arguments: [(2, 4), (3, 1), (1, 2)])
+    "Other numbers of ranks read the same samples in the same order", arguments: [(2, 4), (3, 1), (1, 2)])
   func otherRanks(before: Int, after: Int) throws {
     let expected = try straight(configuration(), ranks: 1)
     let run = try stopped(
@@ -122,7 +122,7 @@ struct ResumeTests {
     #expect(relativeDifference(scores, all) < 1e-5)
   }
 
-  @Test("One rank that is asked to stop stops all, at the same step")
+  @Test("A stop request on one rank stops all at the same step")
   func anyRank() throws {
     let run = directory.file("run")
     let signals = [StopSignals(), StopSignals(), StopSignals()]
@@ -139,7 +139,7 @@ struct ResumeTests {
     #expect(try state(of: run).step == steps[0])
   }
 
-  @Test("A requested checkpoint is written at the next step, and the run goes on")
+  @Test("A requested checkpoint is written at the next step, and the run continues")
   func checkpointOnRequest() throws {
     let run = directory.file("run")
     let signals = StopSignals()
@@ -152,7 +152,7 @@ struct ResumeTests {
     #expect(!recorder.savedSteps.contains(18))
   }
 
-  @Test("A longer run goes on where the shorter one ended; a shorter one is over", arguments: [1, 2])
+  @Test("A longer run continues where the shorter one ended; a shorter one is done", arguments: [1, 2])
   func otherLength(ranks: Int) throws {
     let (long, short) = (
       configuration(.constant), changed(configuration(.constant)) { $0.training.steps = 17 }
@@ -169,7 +169,7 @@ struct ResumeTests {
     #expect(try CheckpointFiles(last: run).model == wanted.model)
   }
 
-  @Test("A run out of patience goes on with more of it, and not without")
+  @Test("A run that is out of patience continues only with more of it")
   func patience() throws {
     var settings = configuration(.constant)
     settings.training.optimizer.kind = .sgd

@@ -6,7 +6,7 @@ import Testing
 @testable import Training
 @testable import Tasks
 
-@Suite("What a run leaves in its directory")
+@Suite("The files in a run directory")
 struct RunFilesTests {
   let directory: TemporaryDirectory
   let text: String
@@ -134,7 +134,7 @@ struct RunFilesTests {
     ] { #expect(events.contains(tag), "\(tag)") }
   }
 
-  @Test("The configuration written is the one used")
+  @Test("The saved configuration is the one used")
   func configurationFile() throws {
     let configuration = RunConfiguration.small(text)
     try Job(configuration, directory: run).run()
@@ -212,7 +212,7 @@ struct RunFilesTests {
 
   // MARK: Restarting
 
-  @Test("Resuming a run that died before its first checkpoint starts the run and its log again")
+  @Test("Resuming a run that died before its first checkpoint restarts it and its log")
   func diedEarly() throws {
     try Job(.small(text), directory: run).run()
     let expected = try CheckpointFiles(last: run)

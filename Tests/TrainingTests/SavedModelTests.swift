@@ -9,7 +9,7 @@ import Testing
 @testable import Tasks
 @testable import Inference
 
-@Suite("What is loaded is what was saved, and nothing else")
+@Suite("A loaded model equals the saved one")
 struct SavedModelTests {
   let directory: TemporaryDirectory
 
@@ -54,7 +54,7 @@ struct SavedModelTests {
     }
   }
 
-  @Test("A tied weight has two names, and both are its own")
+  @Test("A tied weight has two names, and both are accepted")
   func tied() throws {
     let text = try directory.write(sampleText(characters: 400), to: "text.txt")
     let configuration = RunConfiguration.small(text) {
@@ -107,7 +107,7 @@ struct SavedModelTests {
         "encoder-decoders"))
   }
 
-  @Test("Two different models decide by the mean of their probabilities, whichever is named first")
+  @Test("Two models use the mean of their probabilities, in any order")
   func differentModels() throws {
     let settings = [try seq2seq(), try seq2seq { $0.seed = 99 }]
     let runs = try settings.map(train)
@@ -132,7 +132,7 @@ struct SavedModelTests {
 
   // MARK: Precision
 
-  @Test("The twin of a bf16 model multiplies in bf16 as well")
+  @Test("The copy of a bf16 model multiplies in bf16, too")
   func precisionOfMembers() throws {
     let configuration = try seq2seq { $0.training.precision = .bf16 }
     let run = try train(configuration)
@@ -147,7 +147,7 @@ struct SavedModelTests {
   }
 
   @Test(
-    "A generator writes in the precision it was trained in",
+    "A generator writes in its training precision",
     arguments: [
       ProductPrecision.fp32, .bf16,
     ])

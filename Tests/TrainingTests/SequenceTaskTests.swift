@@ -20,7 +20,7 @@ struct SequenceTaskTests {
   }
 
   /// There are more batches than a window holds; otherwise sorting would have no effect.
-  @Test("Sequences of like length are together", arguments: LearnerCase.sequences)
+  @Test("Sequences of similar length are batched together", arguments: LearnerCase.sequences)
   func bucketing(_ test: LearnerCase) throws {
     var configuration = try test.configuration(in: directory)
     #expect(configuration.training.bucketing)
@@ -61,7 +61,7 @@ struct SequenceTaskTests {
   }
 
   @Test(
-    "Models that decide together score as one model, on any number of ranks; a generator can't be among them")
+    "An ensemble scores like one model, on any number of ranks; a generator can't be a member")
   func ensembles() throws {
     var configuration = try LearnerCase.seq2seq.configuration(in: directory)
     // Trains long enough for the outputs to differ.
@@ -92,7 +92,7 @@ struct SequenceTaskTests {
     #expect(throws: TrainingFailure.self) { try model.join(generator, path: "generator") }
   }
 
-  @Test("The mean of one checkpoint is that checkpoint, of several it is another model")
+  @Test("The mean of one checkpoint is that checkpoint; of several, another model")
   func averagedCheckpoints() throws {
     let configuration = try LearnerCase.classifier.configuration(in: directory)
     let run = try RunPaths(existing: train(configuration, ranks: 1).run)

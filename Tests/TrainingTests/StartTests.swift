@@ -3,7 +3,7 @@ import RunLog
 import Testing
 @testable import Tasks
 
-@Suite("What can't be trained is refused, by all ranks with the same words")
+@Suite("All ranks reject invalid runs with the same message")
 struct StartTests {
   let directory: TemporaryDirectory
   let text: String
@@ -38,7 +38,7 @@ struct StartTests {
     #expect(!FileManager.default.fileExists(atPath: run))
   }
 
-  @Test("A text that is as short as can be is trained", arguments: [1, 3])
+  @Test("The shortest possible text is trained", arguments: [1, 3])
   func shortest(ranks: Int) throws {
     let short = try directory.write("ab", to: "short.txt")
     let configuration = RunConfiguration.small(short) {
@@ -50,7 +50,7 @@ struct StartTests {
     #expect(recorder.evaluations.isEmpty && recorder.losses.count == 12)
   }
 
-  @Test("A missing text: 66, and an earlier run is not removed for it", arguments: [1, 3])
+  @Test("A missing text: 66, and an earlier run is kept", arguments: [1, 3])
   func missing(ranks: Int) throws {
     try Job(.small(text), directory: run).run()
     let before = try CheckpointFiles(last: run)
@@ -60,7 +60,7 @@ struct StartTests {
     #expect(try CheckpointFiles(last: run) == before)
   }
 
-  @Test("A file that only one rank lacks: 66 on all, and the rank is named")
+  @Test("A file that is missing on one rank: 66 on all, and the rank is named")
   func missingOnOneRank() throws {
     let job = try jobOnHosts(texts: [sampleText(characters: 400), nil, sampleText(characters: 400)])
     try expectRefusal(job, ExitCode.inputMissing, "rank 1 on", "text.txt: no such file")
@@ -75,7 +75,7 @@ struct StartTests {
     #expect(!FileManager.default.fileExists(atPath: run))
   }
 
-  @Test("Ranks with the same text at the same place of their own disks are trained")
+  @Test("Ranks with the same text at the same path of separate disks are trained")
   func sameData() throws {
     let job = try jobOnHosts(texts: [sampleText(characters: 400), sampleText(characters: 400)])
     #expect(try job.run().ending == .completed)
@@ -95,7 +95,7 @@ struct StartTests {
     return job
   }
 
-  @Test("Ranks with other settings: 78", arguments: [1, 2])
+  @Test("Ranks with different settings: 78", arguments: [1, 2])
   func otherConfiguration(odd: Int) throws {
     var job = Job(.small(text), ranks: 3, directory: run)
     job.perRank = { if $0 == odd { $1.training.learningRate = 0.02 } }
@@ -103,7 +103,7 @@ struct StartTests {
     #expect(!FileManager.default.fileExists(atPath: run))
   }
 
-  @Test("Even where the settings decide which collectives follow")
+  @Test("Even if the settings determine the collectives that follow")
   func otherCollectives() throws {
     var job = Job(.small(text), ranks: 3, directory: run)
     job.perRank = { $1.training.reproducible = $0 == 1 }

@@ -9,7 +9,7 @@ import RecurrentNN
 import Tasks
 import Testing
 
-@Suite("A training step, done by hand")
+@Suite("A training step computed by hand")
 struct StepTests {
   let directory: TemporaryDirectory
   let text: String
@@ -148,7 +148,7 @@ struct StepTests {
     #expect(recorder.evaluations.map(\.step) == [18, 36, 40])
   }
 
-  @Test("Plateau halves the rate after the evaluation that is no better")
+  @Test("Plateau halves the rate after an evaluation without improvement")
   func plateau() throws {
     let recorder = Recorder()
     let configuration = RunConfiguration.small(text) {

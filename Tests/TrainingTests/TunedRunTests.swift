@@ -48,7 +48,7 @@ struct TunedRunTests {
 
   private func model(_ run: String) throws -> Data { try CheckpointFiles(last: directory.file(run)).model }
 
-  @Test("The choice decides which implementation computes, on all ranks", arguments: [1, 2])
+  @Test("The choice determines the implementation on all ranks", arguments: [1, 2])
   func theChoiceIsUsed(ranks: Int) throws {
     let first = Recorder()
     try job("first", ranks: ranks).run(first)
@@ -73,7 +73,7 @@ struct TunedRunTests {
         try lastWeights(of: directory.file("blas")), try lastWeights(of: directory.file("kernels"))) < 0.1)
   }
 
-  @Test("A resumed run has the same bytes though the cache has changed", arguments: [1, 2, 3])
+  @Test("A resumed run has the same bytes after a change of the cache", arguments: [1, 2, 3])
   func resumed(ranks: Int) throws {
     try job("first", ranks: ranks).run()
     prefer(.blas)
@@ -98,7 +98,7 @@ struct TunedRunTests {
     #expect(try model("new") != model("straight"))
   }
 
-  @Test("At another number of ranks a resumed run keeps the choices it began with")
+  @Test("On another number of ranks, a resumed run keeps its choices")
   func otherRanks() throws {
     try job("first", ranks: 2).run()
     prefer(.blas)
@@ -113,7 +113,7 @@ struct TunedRunTests {
     #expect(choices(recorder).first?.choices.allSatisfy { $0.backend == .blas } == true)
   }
 
-  @Test("A run can't be resumed with another way to choose")
+  @Test("A run can't be resumed with another setting of the choice")
   func otherSetting() throws {
     try job("run", ranks: 1, .rule).run()
     var other = job("run", ranks: 1)
@@ -123,7 +123,7 @@ struct TunedRunTests {
     #expect(ends[0].message.contains("training.products"))
   }
 
-  @Test("Without a place for it nothing is kept, and nothing fails")
+  @Test("Without a cache directory, nothing is kept and nothing fails")
   func withoutCache() throws {
     var job = job("run", ranks: 2)
     job.productCache = nil
