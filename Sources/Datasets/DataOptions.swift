@@ -191,14 +191,14 @@ public struct DataOptions: Options {
     if (1...2).contains(maxVocabulary) {
       checks.refuse(
         \.maxVocabulary, with: \.tokens,
-        because: "leaves no room beside the special tokens: at least 3, or 0 for no limit")
+        because: "leaves only special tokens: at least 3, or 0 for no limit")
     }
     checks.read(
       \.reverseSource, if: !format.isNumeric, with: \.format,
-      otherwise: "turns tokens round; \(format.rawValue) holds numbers")
+      otherwise: "reverses tokens, but \(format.rawValue) holds numbers")
     checks.read(
       \.tooLong, if: maxLength > 0, with: \.maxLength,
-      otherwise: "goes with \(\.maxLength), which is 0: no limit")
+      otherwise: "needs a limit: set \(\.maxLength) above 0")
     checks.read(\.width, if: \.format, isOneOf: [.multihot])
     checks.read(\.columns, if: \.format, isOneOf: [.tsv, .csv, .columns, .conllu])
     if let problem = columns?.problem(in: format) {

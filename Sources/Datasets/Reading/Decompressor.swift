@@ -127,7 +127,7 @@ final class Decompressor {
       let zeros = input.prefix { $0 == 0 }.count
       guard zeros < input.count else { return (zeros, 0) }
       guard zeros == 0 else {
-        throw DecompressionError(description: "damaged gzip data (bytes behind its end)")
+        throw DecompressionError(description: "damaged gzip data (bytes after its end)")
       }
       inflateReset(state)
     }

@@ -159,16 +159,16 @@ struct CSource {
     switch input {
     case .tokens: ", ids of tokens,"
     case .words:
-      ", ids of words, with the ids of their characters one after the other and the number\n   of those of each word,"
+      ", ids of words, with the concatenated ids of their characters and the number\n   of characters of each word,"
     case .vectors(let size): ", x[steps][\(size)],"
     }
   }
 
   private static func meaning(of output: OutputShape.Kind) -> String {
     switch output {
-    case .softmax: "Classes, of each its score: the softmax of the scores are the probabilities"
-    case .crf: "Tags, of each its emission"
-    case .bernoulli: "Bits, of each its probability"
+    case .softmax: "Scores of the classes, whose softmax is their probabilities"
+    case .crf: "Emissions of the tags"
+    case .bernoulli: "Probabilities of the bits"
     case .linear: "Numbers"
     }
   }

@@ -46,7 +46,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
     if options.connection != .none {
       throw options.error(
         options.residual ? \.residual : \.highway,
-        because: "has no place in a pyramid, whose layers read vectors twice as wide as they write")
+        because: "is not for a pyramid, whose layers have wider inputs than outputs")
     }
     var (layers, width): ([any SequenceLayer<Element>], Int) = ([], inputSize)
     for index in 0..<options.layers {

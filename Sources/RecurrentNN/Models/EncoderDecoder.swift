@@ -83,7 +83,7 @@ public struct EncoderDecoderShape: Sendable, Hashable {
   func requireMeaning() {
     precondition((1...2).contains(sources.count), "\(sources.count) sources: a model has one or two")
     if context.kind == .initialState {
-      precondition(bridge.form != .zero, "context as initial state with a bridge that hands nothing on")
+      precondition(bridge.form != .zero, "context as initial state with a bridge that passes nothing on")
     }
     if context.attention?.query == .current {
       precondition(

@@ -99,14 +99,14 @@ public struct ModelOptions: Options, Hashable {
   private func checkInput(_ checks: inout OptionChecks<Self>) {
     checks.read(
       \.network.cell.initialization, if: initUniform == nil, with: \.initUniform,
-      otherwise: "is overruled by \(\.initUniform), from which every parameter starts")
+      otherwise: "has no effect with \(\.initUniform), which initializes every parameter")
     checks.read(
       \.network.cell.forgetGateInit, if: initUniform == nil, with: \.initUniform,
-      otherwise: "is overruled by \(\.initUniform), from which every parameter starts")
+      otherwise: "has no effect with \(\.initUniform), which initializes every parameter")
     if (characterHiddenSize > 0) != (characterEmbeddingSize > 0) {
       checks.refuse(
         \.characterHiddenSize, with: \.characterEmbeddingSize,
-        because: "goes with \(\.characterEmbeddingSize): set both above 0, or none")
+        because: "needs \(\.characterEmbeddingSize), and vice versa: set both above 0 or both to 0")
     }
     checks.read(
       \.adaptiveFactor, if: !adaptiveCutoffs.isEmpty, with: \.adaptiveCutoffs,
@@ -127,14 +127,14 @@ public struct ModelOptions: Options, Hashable {
       checks.refuse(
         \.pyramid, with: \.network.residual,
         because:
-          "reads vectors twice as wide as it writes, past which nothing leads: set \(\.network.residual) to false"
+          "has layers of unequal input and output width: set \(\.network.residual) to false"
       )
     }
     if network.highway {
       checks.refuse(
         \.pyramid, with: \.network.highway,
         because:
-          "reads vectors twice as wide as it writes, past which nothing leads: set \(\.network.highway) to false"
+          "has layers of unequal input and output width: set \(\.network.highway) to false"
       )
     }
   }
