@@ -22,7 +22,7 @@ typedef struct {
 RND_KERNEL(void, rnd_multiply, rnd_factors)
 RND_KERNEL(void, rnd_multiply_add, rnd_factors)
 
-/// out is `previous` where the mask is 0 and `candidate` elsewhere. Without a mask (null) it is the mean over all masks.
+/// out is `previous` where the mask is 0 and `candidate` elsewhere. Without a mask (null) it is the mean over random masks.
 typedef struct {
   ptrdiff_t count;
   double rate;

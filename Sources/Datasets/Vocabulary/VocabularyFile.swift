@@ -58,8 +58,9 @@ extension Vocabulary {
 
 extension Vocabulary {
   /// Reads a vocabulary that another program or run created: one token per line in the order of ids, with the escapes of
-  /// a vocabulary that a run has written. Special tokens are added in front if the file doesn't have them. For subwords
-  /// the path is that of a SentencePiece model, or of a vocabulary in the same folder as its model. Throws `DataError`.
+  /// a vocabulary that a run has written. Special tokens come first, even if the file has them elsewhere or not at all.
+  /// For subwords the path is that of a SentencePiece model, or of a vocabulary in the same folder as its model. Throws
+  /// `DataError`.
   static func given(path: String, options: TextOptions, boundaries: Boundaries) throws -> Vocabulary {
     guard options.unit != .bpe else {
       let model = path.hasSuffix(".model") ? path : modelPath(for: path)

@@ -68,7 +68,7 @@ public struct ModelOptions: Options, Hashable {
   /// Whether a decoder's output vector, or the readout before it, reads the contexts as well as the decoder's state.
   public var joinsContext: Bool { context == .attention || contextToOutput }
 
-  /// A network without connections if it has a single layer, which has nothing to connect.
+  /// The network with another number of layers. A single layer has no connection around it.
   private func network(layers: Int) -> NetworkOptions {
     var result = network
     result.layers = layers
@@ -76,7 +76,7 @@ public struct ModelOptions: Options, Hashable {
     return result
   }
 
-  /// The layers are checked by the tasks, which know whether there is a decoder.
+  /// Doesn't check the layers: Tasks does, where it is known whether there is a decoder.
   public func check(_ checks: inout OptionChecks<Self>) {
     checks.bound(\.embeddingSize, .within(1...65_536))
     checks.bound(\.pyramid, .within(0...8))
