@@ -1,4 +1,4 @@
-// Its own file: it is included once for every instruction set.
+// Separate file: it is included once for every instruction set.
 //
 // Compiles the file BODY once for each instruction set. NAME(stem) is stem, then SUFFIX (which the includer defines, possibly
 // as nothing), then the name of the set. This needs no build flags, because the set is an attribute of all functions of

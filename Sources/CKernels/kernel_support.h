@@ -1,4 +1,4 @@
-// Its own file: all kernel files include it.
+// Separate file: all kernel files include it.
 //
 // Code that all kernel files share.
 #ifndef KERNEL_SUPPORT_H

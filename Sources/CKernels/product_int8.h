@@ -1,4 +1,4 @@
-// Its own file: a C file and its header are two files.
+// Separate file: a C file and its header are two files.
 //
 // Products with weights of eight bits. See rnd_int8 in include/product_kernels.h for what they compute.
 #ifndef PRODUCT_INT8_H

@@ -1,4 +1,4 @@
-// Its own file: a system library needs a header.
+// Separate file: a system library needs a header.
 #ifndef COPENBLAS_SHIM_H
 #define COPENBLAS_SHIM_H
 #include <cblas.h>

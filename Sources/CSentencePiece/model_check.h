@@ -1,4 +1,4 @@
-// Its own file: a C++ file and its header are two files.
+// Separate file: a C++ file and its header are two files.
 //
 // Looks at what SentencePiece trusts blindly in a model file. Only the shim calls it; the public header of the target is C, so
 // this declaration has a header of its own.

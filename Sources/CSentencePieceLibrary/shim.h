@@ -1,4 +1,4 @@
-// Its own file: a system library needs a header.
+// Separate file: a system library needs a header.
 #ifndef CSENTENCEPIECELIBRARY_SHIM_H
 #define CSENTENCEPIECELIBRARY_SHIM_H
 #include <sentencepiece_processor.h>

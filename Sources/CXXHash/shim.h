@@ -1,4 +1,4 @@
-// Its own file: a system library needs a header.
+// Separate file: a system library needs a header.
 #ifndef CXXHASH_SHIM_H
 #define CXXHASH_SHIM_H
 #include <xxhash.h>

@@ -1,4 +1,4 @@
-// Its own file: a system library needs a header.
+// Separate file: a system library needs a header.
 #ifndef CZLIB_SHIM_H
 #define CZLIB_SHIM_H
 #include <zlib.h>

@@ -1,4 +1,4 @@
-// Its own file: a system library needs a header.
+// Separate file: a system library needs a header.
 #ifndef CZSTD_SHIM_H
 #define CZSTD_SHIM_H
 #include <zstd.h>

@@ -1,4 +1,4 @@
-// In a file of its own, because only this part of the configuration is stored in weight files.
+// Separate file: only this part of the configuration is stored in weight files.
 
 import Tasks
 

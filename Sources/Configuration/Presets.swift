@@ -1,4 +1,4 @@
-// In a file of its own, as the only list of presets.
+// Separate file: the only list of presets.
 
 /// The configurations built into the program: the files of `configs/`, embedded when the package is built.
 public enum Presets {

@@ -1,4 +1,4 @@
-// Its own file: streams and examples share it.
+// Separate file: streams and examples share it.
 
 /// The data of a run: the training data, the evaluation data, and the encoding that turned them into tokens.
 public struct Corpus<Data: Dataset>: Sendable {

@@ -1,4 +1,4 @@
-// In a file of its own, because all checks share it.
+// Separate file: all checks share it.
 
 /// A property of this machine or job, with an assessment.
 public struct Finding: Sendable, Equatable {

@@ -1,4 +1,4 @@
-// Its own file: the PyTorch and the C exporters build their texts with it.
+// Separate file: the PyTorch and the C exporters build their texts with it.
 
 /// Builds lines of generated source text, which are written as they will look. An expression may have several lines;
 /// conditions and loops omit or repeat lines.

@@ -1,4 +1,4 @@
-// In a file of its own, like every metric: see docs/EXTENDING.md.
+// Separate file: every metric has one, see docs/EXTENDING.md.
 //
 // The example of a new metric in docs/EXTENDING.md: one metric, one file.
 

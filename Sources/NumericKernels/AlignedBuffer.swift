@@ -1,4 +1,4 @@
-// Its own file: matrices, arenas and parameters are built on it.
+// Separate file: matrices, arenas and parameters are built on it.
 
 /// A block of elements at a 64-byte boundary, which is freed with its last owner.
 public final class AlignedBuffer<Element: Scalar> {

@@ -1,4 +1,4 @@
-// Its own file: it is the only Swift interface to the functions of libm.
+// Separate file: it is the only Swift interface to the functions of libm.
 
 import CKernels
 

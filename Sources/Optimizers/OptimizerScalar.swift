@@ -1,4 +1,4 @@
-// In a file of its own, because the optimizers and the norm share it.
+// Separate file: the optimizers and the norm share it.
 
 import CKernels
 

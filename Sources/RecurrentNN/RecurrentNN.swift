@@ -1,4 +1,4 @@
-// Its own file: the modules that `import RecurrentNN` re-exports.
+// Separate file: the modules that `import RecurrentNN` re-exports.
 //
 // `import RecurrentNN` is enough to use the library: these modules come with it, because its API mentions their types.
 //

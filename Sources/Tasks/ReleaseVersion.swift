@@ -1,4 +1,4 @@
-// In a file of its own, so that a release changes only this file.
+// Separate file: a release changes only this file.
 
 /// The version of this program, as shown by `--version`, in run.json and in the signatures of scores.
 public enum ReleaseVersion {

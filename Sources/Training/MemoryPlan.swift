@@ -1,4 +1,4 @@
-// In a file of its own, because both the trainer and the benchmarks report it.
+// Separate file: both the trainer and the benchmarks report it.
 
 import Glibc
 import Parameters

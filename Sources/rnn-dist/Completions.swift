@@ -1,4 +1,4 @@
-// In a file of its own, because arguments of several commands share it.
+// Separate file: arguments of several commands share it.
 
 import Configuration
 import Foundation

@@ -1,4 +1,4 @@
-// In a file of its own, because signal handlers have special rules.
+// Separate file: signal handlers have special rules.
 
 import Glibc
 

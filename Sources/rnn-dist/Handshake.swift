@@ -1,4 +1,4 @@
-// In a file of its own, because every distributed command starts with it.
+// Separate file: every distributed command starts with it.
 
 import Communication
 

@@ -1,4 +1,4 @@
-// In a file of its own, because `predict` and `generate` share these options.
+// Separate file: `predict` and `generate` share these options.
 
 import ArgumentParser
 import RecurrentNN

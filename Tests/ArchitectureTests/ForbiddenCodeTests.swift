@@ -62,7 +62,7 @@ import Testing
       #expect(file.lineCount <= 600, "\(file.path) has \(file.lineCount) lines: it holds several concepts")
       #expect(
         file.lineCount >= 40 || file.saysWhyItIsShort,
-        "\(file.path) has \(file.lineCount) lines: merge it, or say why in a line `// Its own file: …` at the top"
+        "\(file.path) has \(file.lineCount) lines: merge it, or say why in a line `// Separate file: …` at the top"
       )
     }
   }

@@ -56,10 +56,10 @@ import Testing
 
   @Test(
     arguments: [
-      ("// Its own file: every cell is one.\nlet a = 1\n", true),
-      ("#if A\n// Its own file: the reason.\n", true),
-      ("// Its own file: \n", false), ("/// Its own file: the reason.\n", false), ("let a = 1\n", false),
-      ("1\n2\n3\n// Its own file: the reason.\n", false),
+      ("// Separate file: every cell is one.\nlet a = 1\n", true),
+      ("#if A\n// Separate file: the reason.\n", true),
+      ("// Separate file: \n", false), ("/// Separate file: the reason.\n", false), ("let a = 1\n", false),
+      ("1\n2\n3\n// Separate file: the reason.\n", false),
     ])
   func reasonsOfShortFiles(content: String, isReason: Bool) {
     let file = SourceFile(path: "a.swift", content: content, text: SourceText(content))

@@ -15,7 +15,7 @@ struct SourceFile: Sendable {
   /// Whether one of the first lines is a comment with the reason why so little code is in a separate file.
   var saysWhyItIsShort: Bool {
     content.split(separator: "\n", omittingEmptySubsequences: false).prefix(3)
-      .contains { $0.wholeMatch(of: #/// Its own file: \S.{9,}/#) != nil }
+      .contains { $0.wholeMatch(of: #/// Separate file: \S.{9,}/#) != nil }
   }
 }
 

@@ -1,4 +1,4 @@
-// Its own file: every command has its tests in one file.
+// Separate file: every command has its tests in one file.
 
 import Foundation
 import Testing

@@ -1,4 +1,4 @@
-// Its own file: the tests of one option, which train other runs than those of TrainCommandTests.
+// Separate file: the tests of one option, which train other runs than those of TrainCommandTests.
 
 import Foundation
 import Testing

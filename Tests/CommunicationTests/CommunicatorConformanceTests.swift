@@ -1,4 +1,4 @@
-// Its own file: the suite itself is in MPIConformance.
+// Separate file: the suite itself is in MPIConformance.
 
 import Communication
 import InProcessRanks

@@ -1,4 +1,4 @@
-// Its own file: several suites share it.
+// Separate file: several suites share it.
 
 import Configuration
 import Tasks

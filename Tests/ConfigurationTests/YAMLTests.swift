@@ -175,7 +175,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
 
   /// Presets are accepted unchanged as files of the user, which are rejected if any setting in them is ignored.
   @Test(arguments: Presets.names)
-  func presetsSayNothingInVain(name: String) throws {
+  func presetsHaveNoIgnoredSettings(name: String) throws {
     let text = try #require(Presets.text(named: name))
     let node = try YAMLReader.node(text: text, source: .file(name))
     _ = try RunConfiguration.resolve(layers: [node], overrides: [], requiringText: false)

@@ -1,4 +1,4 @@
-// Its own file: launch/test --interop runs this suite by its name.
+// Separate file: launch/test --interop runs this suite by its name.
 
 import Checkpoints
 import Foundation

@@ -157,7 +157,7 @@ def text_file():
 # --- Spans -----------------------------------------------------------------------------------------------------
 
 class Conlleval:
-    """The counts of conlleval (CoNLL-2000, version 2004-01-26), written anew in Python from its rules.
+    """The counts of conlleval (CoNLL-2000, version 2004-01-26), written again in Python from its rules.
 
     Two columns of labels are read line by line; sentences are separated by a line of O. A span begins or ends
     between two lines, as their tags and types say.

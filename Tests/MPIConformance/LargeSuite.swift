@@ -1,4 +1,4 @@
-// Its own file: every suite of the conformance program has one.
+// Separate file: every suite of the conformance program has one.
 
 import MPI
 

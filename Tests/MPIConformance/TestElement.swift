@@ -1,4 +1,4 @@
-// Its own file: all suites share it.
+// Separate file: all suites share it.
 
 import MPI
 

@@ -1,4 +1,4 @@
-// Its own file: top-level code has to be in main.swift.
+// Separate file: top-level code has to be in main.swift.
 //
 // The conformance program, started under mpirun by MPITests: `MPIConformance <suite>`.
 

@@ -1,4 +1,4 @@
-// Its own file: the tests of one type.
+// Separate file: the tests of one type.
 
 import Metrics
 import Testing

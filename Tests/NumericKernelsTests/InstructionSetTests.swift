@@ -1,4 +1,4 @@
-// Its own file: the tests of one concept.
+// Separate file: the tests of one concept.
 
 import NumericKernels
 import Testing

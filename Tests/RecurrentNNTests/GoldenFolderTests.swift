@@ -1,4 +1,4 @@
-// Its own file: it counts the golden files of all suites.
+// Separate file: it counts the golden files of all suites.
 
 import Testing
 

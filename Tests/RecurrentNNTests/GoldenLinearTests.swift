@@ -1,4 +1,4 @@
-// Its own file: the golden tests of one layer.
+// Separate file: the golden tests of one layer.
 
 import NumericKernels
 import Parameters

@@ -1,4 +1,4 @@
-// Its own file: it imports what the example imports, and nothing else.
+// Separate file: it imports what the example imports, and nothing else.
 
 import RecurrentNN
 import Testing

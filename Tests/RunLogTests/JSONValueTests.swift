@@ -1,4 +1,4 @@
-// Its own file: the tests of one source file.
+// Separate file: the tests of one source file.
 
 import Foundation
 import RunLog

@@ -1,4 +1,4 @@
-// Its own file: the tests of one option.
+// Separate file: the tests of one option.
 
 import NumericKernels
 import Tasks

@@ -1,4 +1,4 @@
-// Its own file: the tests of one benchmark.
+// Separate file: the tests of one benchmark.
 
 import Testing
 

@@ -1,4 +1,4 @@
-// Its own file: a target of C needs a header.
+// Separate file: a target of C needs a header.
 #ifndef BUILD_H
 #define BUILD_H
 

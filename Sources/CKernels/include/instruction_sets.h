@@ -1,4 +1,4 @@
-// Its own file: a C file and its public header are two files.
+// Separate file: a C file and its public header are two files.
 //
 // The instruction sets that the kernels are compiled for, and the one in use.
 //

@@ -1,4 +1,4 @@
-// Its own file: each cell declares its kernels in one header.
+// Separate file: each cell declares its kernels in one header.
 //
 // One time step of the LSTM, elementwise; the caller computes the matrix products. States are [rows, units], gates
 // [rows, 4 units] in the order i f g o.

@@ -1,4 +1,4 @@
-// Its own file: each cell declares its kernels in one header.
+// Separate file: each cell declares its kernels in one header.
 //
 // One time step of the minGRU, elementwise. States are [rows, units], gates [rows, 2 units] in the order z h~.
 #ifndef MINGRU_KERNELS_H

@@ -1,4 +1,4 @@
-// Its own file: each cell declares its kernels in one header.
+// Separate file: each cell declares its kernels in one header.
 //
 // One time step of the basic recurrent cell. States are [rows, units].
 #ifndef RNN_KERNELS_H

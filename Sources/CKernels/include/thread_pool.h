@@ -1,4 +1,4 @@
-// Its own file: a C file and its public header are two files.
+// Separate file: a C file and its public header are two files.
 //
 // The threads of this process that share the work of one kernel.
 //

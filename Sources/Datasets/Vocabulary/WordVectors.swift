@@ -1,4 +1,4 @@
-// Its own file: no other reader shares this format.
+// Separate file: no other reader shares this format.
 
 /// Reads word vectors in the text format of word2vec and GloVe: one token per line with its numbers, separated by spaces. The
 /// first line of word2vec, `count width`, is skipped. Numbers are counted from the end of a line, because tokens of some
