@@ -25,7 +25,7 @@ import Testing
     let folder = try await TinyRun.folder()
     let outcome = try await Program.run(
       shell: """
-        "$PROGRAM" serve run evaluation.batch_size=9 --port 0 > out & service=$!
+        "$PROGRAM" serve run evaluation.batch_size=9 --precision int8 --port 0 > out & service=$!
         until grep -q listening out; do kill -0 $service; sleep 0.05; done
         kill -\(signal) $service
         wait $service
@@ -41,6 +41,8 @@ import Testing
     try await Program.run(["serve", "run", "--address", "host"], in: folder.root).expect(
       73, "host", "address")
     try await Program.run(["serve", "run", "run"], in: folder.root).expect(64, "same name")
+    let precision = try await Program.run(["serve", "run", "--precision", "fp16"], in: folder.root)
+    #expect(precision.exitCode == 64 && precision.standardError.contains("fp16"), "\(precision)")
     let none = try await Program.run(["serve", "decoding.beam=2"], in: folder.root)
     #expect(none.exitCode == 64 && none.standardError.contains("at least one run"), "\(none)")
   }
