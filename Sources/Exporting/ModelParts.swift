@@ -204,7 +204,7 @@ extension ExportedModel {
           name: "rnn", options: shape.options.network, inputSize: shape.options.embeddingSize)
       ]
     case .tagger(let shape): return networks(shape.network)
-    case .classifier(let shape): return networks(shape.network)
+    case .classifier(let shape), .matcher(let shape): return networks(shape.network)
     case .generator(let shape): return [DecoderPart(shape).network]
     case .encoderDecoder(let shape):
       let sources = SourcePart(shape: shape)

@@ -35,6 +35,7 @@ package final class MatcherLearner: Learner {
   }
 
   package var abilities: ModelAbilities { outputs.abilities }
+  package var shape: ModelShape? { .matcher(model.shape) }
 
   package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.targetWidth, of: .target)

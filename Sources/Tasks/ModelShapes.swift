@@ -151,6 +151,7 @@ package enum ModelShape: Sendable {
   case languageModel(LanguageModelShape)
   case tagger(SequenceTaggerShape)
   case classifier(SequenceClassifierShape)
+  case matcher(SequenceMatcherShape)
   case generator(GeneratorShape)
   case encoderDecoder(EncoderDecoderShape)
 }

@@ -39,9 +39,9 @@ import Testing
     for (number, value) in zip(numbers, expected) { #expect(abs(number - value) < 1e-5) }
   }
 
-  @Test func modelsThatWriteSequencesAreRefused() throws {
+  @Test func modelsWithoutAFormInCAreRefused() throws {
     for testCase in [
-      ExportCase(preset: "default"), ExportCase(preset: "surnames"),
+      ExportCase(preset: "default"), ExportCase(preset: "surnames"), ExportCase(preset: "entailment"),
       ExportCase("", "text", "model.peepholes=true"), ExportCase("", "text", "model.cell=mingru"),
     ] {
       let (model, _) = try testCase.model()

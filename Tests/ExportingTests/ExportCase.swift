@@ -39,13 +39,6 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     "translation": ["model.decoder_hidden_size=7", "model.attention_size=4", "model.readout_size=5"],
   ]
 
-  /// The presets of the program whose models can be exported: a matcher has no exported form.
-  static let presets = Presets.names.filter { name in
-    let resolved = try? RunConfiguration.resolve(
-      layers: [YAMLReader.node(named: name)], overrides: [], requiringText: false)
-    return resolved?.configuration.task.name != "matcher"
-  }
-
   var configuration: RunConfiguration {
     get throws {
       try RunConfiguration.resolve(
@@ -75,7 +68,7 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
       return encoding
     }
     encoding.hasSecondSource = false
-    if task == .tagger || task == .classifier {
+    if task == .tagger || task == .classifier || task == .matcher {
       if model.output == .bernoulli {
         encoding.targetWidth = data.width
       } else {
@@ -95,7 +88,7 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
       if readsText { encoding.source = vocabulary(.none) }
     }
     if !readsText, task != .generator { encoding.sourceWidth = data.format == .multihot ? nil : 3 }
-    if model.pooling == .all, task == .classifier { encoding.sourceSteps = 5 }
+    if model.pooling == .all { encoding.sourceSteps = 5 }
     if model.characterHiddenSize > 0 { encoding.characters = vocabulary(.none, .char) }
     return encoding
   }
@@ -145,6 +138,13 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     ExportCase("classifier-last", "intent", "model.pooling=last", "model.cell=rnn"),
     ExportCase("classifier-last-norm", "intent", "model.pooling=last", "model.layer_norm=true"),
     ExportCase("classifier-mean-mingru", "intent", "model.pooling=mean", "model.cell=mingru"),
+    ExportCase("matcher-last", "entailment", "model.pooling=last", "model.cell=gru"),
+    ExportCase("matcher-attention", "entailment", "model.pooling=attention", "model.attention_size=4"),
+    ExportCase("matcher-all-norm", "entailment", "model.pooling=all", "model.layer_norm=true"),
+    ExportCase(
+      "matcher-numbers", "entailment", "model.output=linear", "model.pooling=mean", "evaluation.metric=mse"),
+    ExportCase(
+      "matcher-characters", "entailment", "model.character_hidden_size=3", "model.character_embedding_size=4"),
     ExportCase("surnames-initial-state", "surnames", "model.condition=initial-state", "model.layers=2"),
     ExportCase("surnames-initial-input", "surnames", "model.condition=initial-input"),
     ExportCase("surnames-none", "surnames", "model.condition=none", "model.cell=gru"),
@@ -187,5 +187,5 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     ExportCase("speech-norm", "speech", "model.layer_norm=true"),
   ]
 
-  static let all = presets.map { ExportCase(preset: $0) } + options
+  static let all = Presets.names.map { ExportCase(preset: $0) } + options
 }

@@ -24,6 +24,8 @@ struct ReferenceOutputs {
 
   /// Two sequences, of which the second is shorter.
   private static let (batch, steps, lengths) = (2, 5, [5, 3])
+  /// Those of a second source.
+  private static let otherLengths = [2, 4]
 
   init(_ shape: ModelShape, _ parameters: ParameterBuffer<Float>) throws {
     self.parameters = parameters
@@ -31,6 +33,7 @@ struct ReferenceOutputs {
     case .languageModel(let shape): try languageModel(shape)
     case .tagger(let shape): try tagger(shape)
     case .classifier(let shape): try classifier(shape)
+    case .matcher(let shape): try matcher(shape)
     case .generator(let shape): try generator(shape)
     case .encoderDecoder(let shape): try encoderDecoder(shape)
     }
@@ -103,32 +106,43 @@ struct ReferenceOutputs {
 
   // MARK: - Sequences
 
-  /// The input of a tagger or classifier, padded in the arrays and concatenated for the model.
-  private mutating func sequences(_ input: InputShape, lengths: [Int]) -> InputSequences<Float> {
+  /// The input of a tagger or classifier, padded in the arrays, one after the other for the model.
+  ///
+  /// - Parameter suffix: of the names of the arrays: that of a second source is 2, and its content another one.
+  private mutating func sequences(
+    _ input: InputShape, lengths: [Int], suffix: String = ""
+  ) -> InputSequences<Float> {
     let (B, T) = (Self.batch, Self.steps)
-    integers["lengths"] = ([B], lengths)
+    integers["lengths\(suffix)"] = ([B], lengths)
     let places = (0..<B).flatMap { sequence in (0..<lengths[sequence]).map { (sequence, $0) } }
+    let first = suffix.isEmpty ? 0 : B
+    func id(_ place: (sequence: Int, step: Int), below bound: Int) -> Int {
+      Self.id(first + place.sequence, place.step, below: bound)
+    }
     func padded(_ bound: Int) -> [Int] {
-      (0..<B * T).map { $0 % T < lengths[$0 / T] ? Self.id($0 / T, $0 % T, below: bound) : 0 }
+      (0..<B * T).map { $0 % T < lengths[$0 / T] ? id(($0 / T, $0 % T), below: bound) : 0 }
+    }
+    func number(_ place: (sequence: Int, step: Int), _ column: Int) -> Float {
+      Self.number(first + place.sequence, place.step, column)
     }
     switch input {
     case .tokens(let count, _):
-      integers["tokens"] = ([B, T], padded(count))
-      let ids = places.map { Int32(Self.id($0.0, $0.1, below: count)) }
+      integers["tokens\(suffix)"] = ([B, T], padded(count))
+      let ids = places.map { Int32(id($0, below: count)) }
       return InputSequences(lengths: lengths, content: .tokens(pointer(ids), characters: nil))
     case .words(let count, _, let characters):
-      integers["words"] = ([B, T], padded(count))
+      integers["words\(suffix)"] = ([B, T], padded(count))
       return InputSequences(
         lengths: lengths,
         content: .tokens(
-          pointer(places.map { Int32(Self.id($0.0, $0.1, below: count)) }),
-          characters: spelling(places, characters.vocabularySize, lengths)))
+          pointer(places.map { Int32(id($0, below: count)) }),
+          characters: spelling(places, characters.vocabularySize, lengths, suffix)))
     case .vectors(let size):
-      let numbers = places.flatMap { place in (0..<size).map { Self.number(place.0, place.1, $0) } }
-      floats["x"] = ExportedTensor(
+      let numbers = places.flatMap { place in (0..<size).map { number(place, $0) } }
+      floats["x\(suffix)"] = ExportedTensor(
         [B, T, size],
         (0..<B * T).flatMap { row in
-          (0..<size).map { row % T < lengths[row / T] ? Self.number(row / T, row % T, $0) : 0 }
+          (0..<size).map { row % T < lengths[row / T] ? number((row / T, row % T), $0) : 0 }
         })
       return InputSequences(lengths: lengths, content: .vectors(pointer(numbers), width: size))
     }
@@ -136,17 +150,17 @@ struct ReferenceOutputs {
 
   /// Characters of every word: one to three.
   private mutating func spelling(
-    _ places: [(Int, Int)], _ bound: Int, _ lengths: [Int]
+    _ places: [(Int, Int)], _ bound: Int, _ lengths: [Int], _ suffix: String
   ) -> InputSequences<Float>.WordForms {
     let (B, T) = (Self.batch, Self.steps)
     func count(_ place: (Int, Int)) -> Int { 1 + (place.0 + place.1 * 2) % 3 }
     func character(_ place: (Int, Int), _ index: Int) -> Int {
       (place.0 * 3 + place.1 * 5 + index * 2 + 1) % bound
     }
-    integers["word_lengths"] = (
+    integers["word_lengths\(suffix)"] = (
       [B, T], (0..<B * T).map { $0 % T < lengths[$0 / T] ? count(($0 / T, $0 % T)) : 0 }
     )
-    integers["characters"] = (
+    integers["characters\(suffix)"] = (
       [B, T, 3],
       (0..<B * T * 3).map { index in
         let place = (index / 3 / T, index / 3 % T)
@@ -198,12 +212,24 @@ struct ReferenceOutputs {
   private mutating func classifier(_ shape: SequenceClassifierShape) throws {
     let model = try SequenceClassifier<Float>(shape)
     let lengths = shape.pooling.kind == .all ? [Self.steps, Self.steps] : Self.lengths
-    let prediction = model.predict(sequences(shape.network.encoder.input, lengths: lengths), context)
-    switch prediction.output {
+    write(
+      model.predict(sequences(shape.network.encoder.input, lengths: lengths), context).output, shape.output)
+  }
+
+  private mutating func matcher(_ shape: SequenceMatcherShape) throws {
+    let model = try SequenceMatcher<Float>(shape)
+    let input = shape.network.encoder.input
+    let isAll = shape.pooling.kind == .all
+    let first = sequences(input, lengths: isAll ? [Self.steps, Self.steps] : Self.lengths)
+    let second = sequences(input, lengths: isAll ? [Self.steps, Self.steps] : Self.otherLengths, suffix: "2")
+    write(model.predict(first, second, context), shape.output)
+  }
+
+  private mutating func write(_ output: ClassifierPrediction<Float>.Output, _ shape: OutputShape) {
+    switch output {
     case .classes(_, let probabilities):
-      floats["log_probabilities"] = ExportedTensor(
-        [Self.batch, shape.output.size], probabilities.map { log($0) })
-    case .numbers(let values): floats["values"] = ExportedTensor([Self.batch, shape.output.size], values)
+      floats["log_probabilities"] = ExportedTensor([Self.batch, shape.size], probabilities.map { log($0) })
+    case .numbers(let values): floats["values"] = ExportedTensor([Self.batch, shape.size], values)
     }
   }
 
@@ -234,18 +260,13 @@ struct ReferenceOutputs {
     var sources: [InputSequences<Float>] = []
     for (index, source) in shape.sources.enumerated() {
       let suffix = index == 0 ? "" : "\(index + 1)"
-      let first = integers
-      sources.append(sequences(source.input, lengths: index == 0 ? Self.lengths : [2, 4]))
-      for name in ["lengths", "characters", "word_lengths"] {
-        guard let ids = integers[name] else { continue }
-        integers["\(name)\(suffix)"] = ids
-        if index > 0 { integers[name] = first[name] }
+      sources.append(
+        sequences(source.input, lengths: index == 0 ? Self.lengths : Self.otherLengths, suffix: suffix))
+      for name in ["tokens", "words"] {
+        if let ids = integers.removeValue(forKey: name + suffix) { integers["source\(suffix)"] = ids }
       }
-      if let ids = integers["tokens"] ?? integers["words"] { integers["source\(suffix)"] = ids }
-      if let x = floats["x"] { floats["source\(suffix)"] = x }
+      if let x = floats.removeValue(forKey: "x\(suffix)") { floats["source\(suffix)"] = x }
     }
-    for name in ["tokens", "words"] { integers[name] = nil }
-    floats["x"] = nil
     write(model.decoder(for: sources, context), shape.decoder)
   }
 

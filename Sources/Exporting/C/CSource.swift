@@ -24,6 +24,8 @@ struct CSource {
       guard shape.options.adaptiveCutoffs.isEmpty else {
         throw ExportFailure("an adaptive softmax has no form in C: use --format onnx")
       }
+    case .matcher:
+      throw ExportFailure("a matcher, which reads two sequences, has no form in C: use --format onnx")
     case .tagger, .classifier: break
     }
     for network in model.networks {

@@ -11,6 +11,7 @@ extension ExportedModel {
     case .languageModel(let shape): return [("model.onnx", SequenceGraph(self).languageModel(shape))]
     case .tagger(let shape): return [("model.onnx", SequenceGraph(self).tagger(shape))]
     case .classifier(let shape): return [("model.onnx", SequenceGraph(self).classifier(shape))]
+    case .matcher(let shape): return [("model.onnx", SequenceGraph(self).matcher(shape))]
     case .generator(let shape):
       let decoder = DecoderPart(shape)
       return [

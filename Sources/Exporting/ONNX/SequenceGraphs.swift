@@ -1,6 +1,6 @@
 import RecurrentNN
 
-// The graphs of language models, taggers and classifiers.
+// The graphs of language models, taggers, classifiers and matchers.
 
 /// The graph of a model that is one function: `model.onnx`.
 struct SequenceGraph {
@@ -77,25 +77,43 @@ struct SequenceGraph {
     }
   }
 
-  // MARK: - Classifiers
+  // MARK: - Classifiers and matchers
 
   /// Computes `logits` or `values` [batch, size] of a sequence; with attention pooling, also the weights of the steps,
   /// `attention`.
   func classifier(_ shape: SequenceClassifierShape) -> Graph {
+    let pooled = pooledVector(shape)
+    write(graph.linear(pooled, "output"), shape.output, ["batch", .fixed(shape.output.size)])
+    return graph
+  }
+
+  /// Two sequences, the inputs of the second with a 2 after their names, to `logits` or `values` [batch, size]; with attention
+  /// pooling also the weights of their steps, `attention` and `attention2`.
+  func matcher(_ shape: SequenceMatcherShape) -> Graph {
+    let (u, v) = (pooledVector(shape, source: 0), pooledVector(shape, source: 1))
+    let distance = graph.node("Abs", [graph.subtract(u, v)])
+    let features = graph.concatenate([u, v, distance, graph.multiply(u, v)], axis: 1)
+    write(graph.linear(features, "output"), shape.output, ["batch", .fixed(shape.output.size)])
+    return graph
+  }
+
+  /// The vector of a sequence [batch, width].
+  ///
+  /// - Parameter source: the number of the sequence, which decides the names of inputs and outputs.
+  private func pooledVector(_ shape: SequenceClassifierShape, source: Int = 0) -> String {
     let network = model.networks[0]
-    let (x, lengths) = input(shape.network.encoder.input)
+    let (x, lengths) = input(shape.network.encoder.input, source: source)
     let (y, state, _) = network.unroll(x, lengths: lengths, from: nil, in: graph)
     let h = graph.transpose(y, [1, 0, 2])
-    let pooled: String
     switch shape.pooling.kind {
-    case .last: pooled = graph.concatenate(Array(state.h.suffix(network.directions)), axis: 1)
+    case .last: return graph.concatenate(Array(state.h.suffix(network.directions)), axis: 1)
     case .mean:
       // The states past the ends are zero.
       let count = graph.node("Cast", [graph.unsqueeze(lengths, 1)], ["to": .int(1)])
-      pooled = graph.node("Div", [graph.sum(h, axis: 1), count])
+      return graph.node("Div", [graph.sum(h, axis: 1), count])
     case .max:
       let alive = graph.unsqueeze(graph.alive(h, lengths), 2)
-      pooled = graph.node(
+      return graph.node(
         "ReduceMax", [graph.node("Where", [alive, h, graph.constant(-Double.infinity)])],
         ["axes": .ints([1]), "keepdims": .int(0)])
     case .attention:
@@ -105,33 +123,39 @@ struct SequenceGraph {
         ExportedTensor([shape.pooling.size, 1], graph.values("attention.query").values))
       let scores = graph.squeeze(graph.node("MatMul", [u, query]), 2)
       let weights = graph.maskedSoftmax(scores, graph.alive(h, lengths))
-      graph.output("attention", weights, .float, ["batch", "steps"])
-      pooled = graph.squeeze(graph.node("MatMul", [graph.unsqueeze(weights, 1), h]), 1)
+      graph.output(
+        SourcePart.name("attention", source), weights, .float, ["batch", Self.steps(of: source)])
+      return graph.squeeze(graph.node("MatMul", [graph.unsqueeze(weights, 1), h]), 1)
     case .all:
-      pooled = graph.node("Reshape", [h, graph.constant([0, shape.pooling.size * network.outputSize])])
+      return graph.node("Reshape", [h, graph.constant([0, shape.pooling.size * network.outputSize])])
     }
-    write(graph.linear(pooled, "output"), shape.output, ["batch", .fixed(shape.output.size)])
-    return graph
   }
 
   // MARK: - Inputs
 
+  /// The name of the number of steps of a source.
+  private static func steps(of source: Int) -> Graph.Extent { .named(SourcePart.name("steps", source)) }
+
   /// The vectors of all steps [T, B, D], and the lengths of the sequences.
-  private func input(_ input: InputShape) -> (x: String, lengths: String) {
+  ///
+  /// - Parameter source: the number of the sequence, which decides the names of the inputs.
+  private func input(_ input: InputShape, source: Int = 0) -> (x: String, lengths: String) {
+    func name(_ name: String) -> String { SourcePart.name(name, source) }
+    let steps = Self.steps(of: source)
     switch input {
     case .tokens:
-      let tokens = graph.input("tokens", .int64, ["batch", "steps"])
+      let tokens = graph.input(name("tokens"), .int64, ["batch", steps])
       let x = graph.lookUp(tokens, "embedding.weight")
-      return (graph.transpose(x, [1, 0, 2]), graph.input("lengths", .int64, ["batch"]))
+      return (graph.transpose(x, [1, 0, 2]), graph.input(name("lengths"), .int64, ["batch"]))
     case .words:
-      let words = graph.input("words", .int64, ["batch", "steps"])
-      let lengths = graph.input("lengths", .int64, ["batch"])
+      let words = graph.input(name("words"), .int64, ["batch", steps])
+      let lengths = graph.input(name("lengths"), .int64, ["batch"])
       let x = graph.concatenate(
-        [graph.lookUp(words, "embedding.weight"), input.spelled(words, in: graph)], axis: 2)
+        [graph.lookUp(words, "embedding.weight"), input.spelled(words, source: source, in: graph)], axis: 2)
       return (graph.transpose(x, [1, 0, 2]), lengths)
     case .vectors(let size):
-      let x = graph.input("x", .float, ["batch", "steps", .fixed(size)])
-      return (graph.transpose(x, [1, 0, 2]), graph.input("lengths", .int64, ["batch"]))
+      let x = graph.input(name("x"), .float, ["batch", steps, .fixed(size)])
+      return (graph.transpose(x, [1, 0, 2]), graph.input(name("lengths"), .int64, ["batch"]))
     }
   }
 }

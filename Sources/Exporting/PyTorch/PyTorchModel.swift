@@ -81,6 +81,7 @@ struct PyTorchModel {
     case .languageModel: "A language model:"
     case .tagger: "A tagger:"
     case .classifier: "A classifier:"
+    case .matcher: "A matcher:"
     case .generator: "A generator:"
     case .encoderDecoder: "An encoder-decoder:"
     }
@@ -98,6 +99,8 @@ struct PyTorchModel {
         "y = model(\(Self.arguments(of: shape.network.encoder.input)))  # [B, T, \(shape.output.size)]"
       case .classifier(let shape):
         "y = model(\(Self.arguments(of: shape.network.encoder.input)))  # [B, \(shape.output.size)]"
+      case .matcher(let shape):
+        "y = model(\(Self.argumentsOfPairs(of: shape.network.encoder.input)))  # [B, \(shape.output.size)]"
       case .generator(let shape):
         "state = model.begin(\(Self.arguments(of: shape.condition)))"
         "logits, state = model.step(token, state)  # ids [B], the first BEGIN, until END"
@@ -138,6 +141,7 @@ struct PyTorchModel {
         case .languageModel(let shape): languageModel(shape)
         case .tagger(let shape): tagger(shape)
         case .classifier(let shape): classifier(shape)
+        case .matcher(let shape): matcher(shape)
         case .generator(let shape): PyTorchDecoder(self, DecoderPart(shape)).generator(shape)
         case .encoderDecoder(let shape): PyTorchDecoder(self, DecoderPart(shape)).encoderDecoder(shape)
         }
@@ -190,7 +194,7 @@ struct PyTorchModel {
     }
   }
 
-  // MARK: - Taggers and classifiers
+  // MARK: - Taggers, classifiers and matchers
 
   private func tagger(_ shape: SequenceTaggerShape) -> [String] {
     let network = model.networks[0]
@@ -247,28 +251,71 @@ struct PyTorchModel {
   }
 
   private func classifier(_ shape: SequenceClassifierShape) -> [String] {
-    let network = model.networks[0]
-    let width = network.outputSize
-    return lines {
+    lines {
       constructor {
-        inputModules(shape.network.encoder.input)
-        "self.rnn = \(network.torchExpression)"
-        if shape.pooling.kind == .attention {
-          "self.attention = nn.Linear(\(width), \(shape.pooling.size))"
-          "self.attention.query = nn.Parameter(torch.empty(\(shape.pooling.size)))"
-        }
-        "self.output = nn.Linear(\(shape.pooling.kind == .all ? shape.pooling.size * width : width), \(shape.output.size))"
+        pooledModules(shape)
+        "self.output = nn.Linear(\(pooledWidth(shape)), \(shape.output.size))"
       }
       ""
       "def forward(self, \(Self.arguments(of: shape.network.encoder.input))):"
       "    \"\"\"\(Self.meaning(of: shape.output.kind)) of each sequence, [B, \(shape.output.size)].\"\"\""
       indented {
-        embedding(shape.network.encoder.input)
-        "h, state = \(network.call("self.rnn", "x", "lengths"))"
-        pooling(shape.pooling.kind, network)
+        pooledVector(shape)
         "return self.output(pooled)"
       }
     }
+  }
+
+  private func matcher(_ shape: SequenceMatcherShape) -> [String] {
+    let input = shape.network.encoder.input
+    let (first, second) = (Self.arguments(of: input), Self.arguments(of: input, suffix: "2"))
+    return lines {
+      constructor {
+        pooledModules(shape)
+        "self.output = nn.Linear(\(4 * pooledWidth(shape)), \(shape.output.size))"
+      }
+      ""
+      "def encode(self, \(first)):"
+      "    \"\"\"The vector of each sequence, [B, \(pooledWidth(shape))].\"\"\""
+      indented {
+        pooledVector(shape)
+        "return pooled"
+      }
+      ""
+      "def forward(self, \(Self.argumentsOfPairs(of: input))):"
+      "    \"\"\"\(Self.meaning(of: shape.output.kind)) of each pair of sequences, [B, \(shape.output.size)].\"\"\""
+      "    u = self.encode(\(first))"
+      "    v = self.encode(\(second))"
+      "    return self.output(torch.cat([u, v, (u - v).abs(), u * v], 1))"
+    }
+  }
+
+  /// The modules that make a vector of a sequence.
+  private func pooledModules(_ shape: SequenceClassifierShape) -> [String] {
+    let network = model.networks[0]
+    return lines {
+      inputModules(shape.network.encoder.input)
+      "self.rnn = \(network.torchExpression)"
+      if shape.pooling.kind == .attention {
+        "self.attention = nn.Linear(\(network.outputSize), \(shape.pooling.size))"
+        "self.attention.query = nn.Parameter(torch.empty(\(shape.pooling.size)))"
+      }
+    }
+  }
+
+  /// `pooled`, the vector of each sequence.
+  private func pooledVector(_ shape: SequenceClassifierShape) -> [String] {
+    let network = model.networks[0]
+    return lines {
+      embedding(shape.network.encoder.input)
+      "h, state = \(network.call("self.rnn", "x", "lengths"))"
+      pooling(shape.pooling.kind, network)
+    }
+  }
+
+  private func pooledWidth(_ shape: SequenceClassifierShape) -> Int {
+    let width = model.networks[0].outputSize
+    return shape.pooling.kind == .all ? shape.pooling.size * width : width
   }
 
   private func pooling(_ kind: Pooling.Kind, _ network: RecurrentPart) -> [String] {
@@ -310,12 +357,21 @@ struct PyTorchModel {
   }
 
   /// The arguments of a function that reads sequences.
-  static func arguments(of input: InputShape) -> String {
-    switch input {
-    case .tokens: "tokens, lengths"
-    case .words: "words, lengths, characters, word_lengths"
-    case .vectors: "x, lengths"
-    }
+  ///
+  /// - Parameter suffix: of every name.
+  static func arguments(of input: InputShape, suffix: String = "") -> String {
+    let names =
+      switch input {
+      case .tokens: ["tokens", "lengths"]
+      case .words: ["words", "lengths", "characters", "word_lengths"]
+      case .vectors: ["x", "lengths"]
+      }
+    return names.map { $0 + suffix }.joined(separator: ", ")
+  }
+
+  /// The arguments of a function that reads pairs of sequences.
+  private static func argumentsOfPairs(of input: InputShape) -> String {
+    "\(arguments(of: input)), \(arguments(of: input, suffix: "2"))"
   }
 
   static func arguments(of shape: EncoderDecoderShape) -> String {
