@@ -1,5 +1,33 @@
-/// The number of times that each class was predicted for each class of the reference. Precision, recall and F1 of every
-/// class follow from it (as in scikit-learn's `classification_report`).
+/// Precision, recall and F1 of a class, or of the spans of a type. As in scikit-learn and conlleval they are 0 where they would be
+/// 0 / 0.
+public struct ClassScore: Sendable, Equatable {
+  /// Times that the class was predicted where it is the right one.
+  public private(set) var correct: Int
+  /// Times that it was predicted.
+  public private(set) var predicted: Int
+  /// Times that it is in the reference.
+  public private(set) var reference: Int
+
+  public init(correct: Int = 0, predicted: Int = 0, reference: Int = 0) {
+    (self.correct, self.predicted, self.reference) = (correct, predicted, reference)
+  }
+
+  public static func += (sum: inout ClassScore, other: ClassScore) {
+    sum.correct += other.correct
+    sum.predicted += other.predicted
+    sum.reference += other.reference
+  }
+
+  public var precision: Double { predicted == 0 ? 0 : share(correct, of: predicted) }
+  public var recall: Double { reference == 0 ? 0 : share(correct, of: reference) }
+  /// 2 · precision · recall / (precision + recall) = 2 · correct / (predicted + reference)
+  public var f1: Double {
+    predicted + reference == 0 ? 0 : Double(2 * correct) / Double(predicted + reference)
+  }
+}
+
+/// How often each class was predicted for each class of the reference, from which follow precision, recall and F1 of every
+/// class (as in scikit-learn's `classification_report`).
 ///
 /// The counts are integers, so the sum over shards does not depend on their order or number. Pairs that never occurred take
 /// no memory, because even a tagger with 500 tags confuses few of them.
@@ -15,23 +43,6 @@ public struct ConfusionMatrix: Sendable, Equatable {
 
     public static func < (a: Pair, b: Pair) -> Bool {
       (a.reference, a.predicted) < (b.reference, b.predicted)
-    }
-  }
-
-  /// Precision, recall and F1 of a class. As in scikit-learn, 0 / 0 counts as 0.
-  public struct ClassScore: Sendable, Equatable {
-    /// The number of times that the class was predicted correctly.
-    public let correct: Int
-    /// The number of times that the class was predicted.
-    public let predicted: Int
-    /// The number of times that the class is in the reference.
-    public let reference: Int
-
-    public var precision: Double { predicted == 0 ? 0 : share(correct, of: predicted) }
-    public var recall: Double { reference == 0 ? 0 : share(correct, of: reference) }
-    /// 2 · precision · recall / (precision + recall) = 2 · correct / (predicted + reference)
-    public var f1: Double {
-      predicted + reference == 0 ? 0 : Double(2 * correct) / Double(predicted + reference)
     }
   }
 

@@ -34,49 +34,69 @@ public struct AccuracyTally: MetricTally, Equatable {
 ///
 /// conlleval reports the three in percent; here they are fractions. As in conlleval, 0 / 0 counts as 0.
 public struct SpanTally: MetricTally, Equatable {
-  /// The number of predicted spans that are in the reference with the same start, end and type.
-  private(set) var correct = 0
-  private(set) var predicted = 0
-  private(set) var reference = 0
+  private(set) var counts = ClassScore()
 
   public init() {}
 
   public mutating func add(_ example: LabelExample) {
     guard let labels = example.spans else { return }
-    // Scans both sequences together: a span is correct if it starts and ends at the same positions in both.
+    var spans = SpanCounts()
+    spans.add(predicted: example.predicted, reference: example.reference, labels)
+    counts += spans.total
+  }
+
+  /// F1 = 2 · precision · recall / (precision + recall)
+  public var value: Double {
+    let (precision, recall) = (counts.precision, counts.recall)
+    return precision + recall == 0 ? 0 : 2 * precision * recall / (precision + recall)
+  }
+
+  public var sums: [Double] {
+    [counts.correct, counts.predicted, counts.reference].map(Double.init)
+  }
+
+  public init(sums: [Double]) {
+    let values = integers(sums, of: Self.self)
+    counts = ClassScore(correct: values[0], predicted: values[1], reference: values[2])
+  }
+}
+
+/// How many spans of each type were predicted, are in the reference, and are in both: what conlleval prints for single types.
+///
+/// The counts are integers, so the sum over shards does not depend on their order or number.
+public struct SpanCounts: Sendable, Equatable {
+  /// By the number of the type in ``SpanLabels/types``. Types that never occurred are absent.
+  public private(set) var byType: [Int: ClassScore] = [:]
+
+  public init() {}
+
+  /// Adds the spans of a sequence of labels.
+  public mutating func add(predicted: [Int32], reference: [Int32], _ labels: SpanLabels) {
+    // Both sequences at once: a span is right as long as both began it and neither ended it alone.
     var isRight = false
     var (before, beforeReference) = (SpanLabels.Label.outside, SpanLabels.Label.outside)
-    for position in 0...example.reference.count {
-      let label = labels.label(at: position, of: example.predicted)
-      let referenceLabel = labels.label(at: position, of: example.reference)
+    for position in 0...reference.count {
+      let label = labels.label(at: position, of: predicted)
+      let referenceLabel = labels.label(at: position, of: reference)
       let step = SpanLabels.Step(from: before, to: label)
       let referenceStep = SpanLabels.Step(from: beforeReference, to: referenceLabel)
-      if isRight && step.ends && referenceStep.ends { correct += 1 }
+      if isRight && step.ends && referenceStep.ends { add(ClassScore(correct: 1), type: before.type) }
       if step.ends || referenceStep.ends { isRight = false }
-      if step.begins { predicted += 1 }
-      if referenceStep.begins { reference += 1 }
+      if step.begins { add(ClassScore(predicted: 1), type: label.type) }
+      if referenceStep.begins { add(ClassScore(reference: 1), type: referenceLabel.type) }
       if step.begins && referenceStep.begins && label.type == referenceLabel.type { isRight = true }
       (before, beforeReference) = (label, referenceLabel)
     }
   }
 
-  /// correct / predicted
-  var precision: Double { predicted == 0 ? 0 : share(correct, of: predicted) }
-  /// correct / reference
-  var recall: Double { reference == 0 ? 0 : share(correct, of: reference) }
+  public mutating func add(_ counts: ClassScore, type: Int) { byType[type, default: ClassScore()] += counts }
 
-  /// F1 = 2 · precision · recall / (precision + recall)
-  public var value: Double {
-    let (precision, recall) = (precision, recall)
-    return precision + recall == 0 ? 0 : 2 * precision * recall / (precision + recall)
+  public static func += (sum: inout SpanCounts, other: SpanCounts) {
+    for (type, counts) in other.byType { sum.add(counts, type: type) }
   }
 
-  public var sums: [Double] { [correct, predicted, reference].map(Double.init) }
-
-  public init(sums: [Double]) {
-    let values = integers(sums, of: Self.self)
-    (correct, predicted, reference) = (values[0], values[1], values[2])
-  }
+  /// Over all types (conlleval's first line).
+  public var total: ClassScore { byType.values.reduce(into: ClassScore()) { $0 += $1 } }
 }
 
 /// The labels of a tagger, interpreted as spans: `B-PER`, `I-PER`, `O`.
@@ -104,16 +124,20 @@ public struct SpanLabels: Sendable, Equatable {
   }
 
   private let labels: [Label]
+  /// The types in the order of their numbers; the first is the empty one.
+  public let types: [String]
 
   /// The labels in the order of their ids.
   public init(_ names: [String]) {
-    var types: [[UInt8]: Int] = [[]: 0]
+    var (types, numbers) = ([""], [[UInt8](): 0])
     labels = names.map { name in
       let (prefix, type) = Self.split(name)
-      let number = types[type] ?? types.count
-      types[type] = number
+      let number = numbers[type] ?? types.count
+      if number == types.count { types.append(String(decoding: type, as: UTF8.self)) }
+      numbers[type] = number
       return Label(prefix: prefix, type: number)
     }
+    self.types = types
   }
 
   /// Whether a label belongs to a tagging scheme for spans: B, I, E, L, S or U, a hyphen and a type.

@@ -65,6 +65,7 @@ public struct ReportPage {
       Section(id: "runs", title: "Runs", content: overview),
       Section(id: "curves", title: "Curves", content: charts(plots.learning)),
       Section(id: "metrics", title: "Metrics", content: metrics),
+      Section(id: "classes", title: "Classes", content: ClassSection(runs).content),
       Section(
         id: "settings", title: runs.count > 1 ? "Differences of settings" : "Settings", content: settings),
       Section(id: "samples", title: "Samples over time", content: samples),

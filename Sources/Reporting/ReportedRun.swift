@@ -17,6 +17,8 @@ public struct ReportedRun {
   let samples: [RunSamples]
   /// The pictures of `attention/` as SVG files, by name.
   let pictures: [(name: String, svg: Data)]
+  /// The counts of each class; nil for models without classes.
+  let classes: ClassesFile?
   let flightRecord: FlightRecordFile?
   private(set) var problems: [String] = []
 
@@ -55,10 +57,11 @@ public struct ReportedRun {
         return (name, svg)
       }
     }
-    let flight = paths.flightRecord
-    flightRecord =
-      FileManager.default.fileExists(atPath: flight)
-      ? attempt { try FlightRecordFile(contentsOf: flight) } : nil
+    func attemptIfThere<Value>(_ path: String, _ read: (String) throws -> Value) -> Value? {
+      FileManager.default.fileExists(atPath: path) ? attempt { try read(path) } : nil
+    }
+    classes = attemptIfThere(paths.classes, ClassesFile.init(contentsOf:))
+    flightRecord = attemptIfThere(paths.flightRecord, FlightRecordFile.init(contentsOf:))
     self.problems = problems
   }
 

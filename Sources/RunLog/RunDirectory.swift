@@ -170,7 +170,9 @@ public struct RunPaths: Sendable, Equatable {
   public var configuration: String { file("config.yaml") }
   public var record: String { file("run.json") }
   public var metrics: String { file("metrics.jsonl") }
-  /// The last actions of all ranks, if the watchdog ended the run.
+  /// The counts of each class at the best evaluation, of a model that chooses classes or tags.
+  public var classes: String { file("classes.json") }
+  /// What all ranks did last, if the watchdog ended the run.
   public var flightRecord: String { file("flight-record.json") }
   public var checkpoints: String { file("checkpoints") }
   public var attention: String { file("attention") }
@@ -194,9 +196,8 @@ public struct RunPaths: Sendable, Equatable {
   /// Whether this program writes a file of this name to a run directory.
   fileprivate static func isDocumented(_ name: String) -> Bool {
     switch name {
-    case "config.yaml", "run.json", "metrics.jsonl", "flight-record.json", "shape.json", "checkpoints",
-      "samples", "attention",
-      "report.html":
+    case "config.yaml", "run.json", "metrics.jsonl", "classes.json", "flight-record.json", "shape.json",
+      "checkpoints", "samples", "attention", "report.html":
       true
     default:
       name.hasPrefix(eventFilePrefix)

@@ -65,7 +65,7 @@ struct LabelOutputs {
       loss: sums.loss, examples: sums.examples, hasPerplexity: output.kind.hasPerplexity,
       numberWidth: output.kind == .linear ? output.size : nil,
       compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
-    result.classes = labels.flatMap { ClassReport($0, sums.confusion) }
+    result.classes = labels.flatMap { ClassReport($0, sums) }
     return result
   }
 

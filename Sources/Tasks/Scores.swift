@@ -13,12 +13,15 @@ package struct ScoreSums: Equatable {
   package var tallies: [Double] = []
   /// Counts of the predicted classes or tags for each correct one.
   package var confusion = ConfusionMatrix()
+  /// Spans by type, of tags that mark spans.
+  package var spans = SpanCounts()
 
   package static func += (sum: inout ScoreSums, other: ScoreSums) {
     sum.loss += other.loss
     sum.examples += other.examples
     sum.outputs += other.outputs
     sum.confusion += other.confusion
+    sum.spans += other.spans
     if sum.tallies.isEmpty {
       sum.tallies = other.tallies
     } else {
@@ -33,10 +36,13 @@ package struct ScoreSums: Equatable {
     let words =
       [
         loss.total.bitPattern, UInt64(loss.tokens), UInt64(examples), UInt64(outputs), UInt64(tallies.count),
-        UInt64(confusion.pairs.count),
+        UInt64(confusion.pairs.count), UInt64(spans.byType.count),
       ] + tallies.map(\.bitPattern)
       + confusion.pairs.flatMap { pair, count in
         [pair.reference, pair.predicted].map { UInt64(bitPattern: Int64($0)) } + [UInt64(count)]
+      }
+      + spans.byType.sorted { $0.key < $1.key }.flatMap { type, counts in
+        [type, counts.correct, counts.predicted, counts.reference].map { UInt64($0) }
       }
     return words.flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
   }
@@ -51,36 +57,22 @@ package struct ScoreSums: Equatable {
     loss = LossSum(total: total, tokens: Int(next()))
     examples = Int(next())
     outputs = Int(next())
-    let (tallyCount, pairCount) = (Int(next()), Int(next()))
+    let (tallyCount, pairCount, typeCount) = (Int(next()), Int(next()), Int(next()))
     tallies = (0..<tallyCount).map { _ in Double(bitPattern: next()) }
     for _ in 0..<pairCount {
       let (reference, predicted) = (Int32(truncatingIfNeeded: next()), Int32(truncatingIfNeeded: next()))
       confusion.add(.init(reference: reference, predicted: predicted), count: Int(next()))
+    }
+    for _ in 0..<typeCount {
+      let type = Int(next())
+      let (correct, predicted, reference) = (Int(next()), Int(next()), Int(next()))
+      spans.add(ClassScore(correct: correct, predicted: predicted, reference: reference), type: type)
     }
   }
 
   package init(loss: LossSum = LossSum(), examples: Int = 0, tallies: [Double] = []) {
     (self.loss, self.examples, self.tallies) = (loss, examples, tallies)
   }
-}
-
-/// The confusion matrix of the classes or tags of a scored split.
-public struct ClassReport: Sendable, Equatable {
-  /// The names, in the order of their ids.
-  public let names: [String]
-  public let confusion: ConfusionMatrix
-
-  /// Returns nil if no outputs were compared.
-  init?(_ labels: LabelVocabulary, _ confusion: ConfusionMatrix) {
-    guard !confusion.isEmpty else { return nil }
-    (names, self.confusion) = (labels.names, confusion)
-  }
-
-  /// Precision, recall and F1 of each class.
-  public var scores: [ConfusionMatrix.ClassScore] { confusion.scores(classes: names.count) }
-
-  /// The name of a class of the reference, which may be missing from the training data.
-  public func name(_ id: Int32) -> String { id >= 0 ? names[Int(id)] : "<never learned>" }
 }
 
 /// The metrics of a scored split.

@@ -22,9 +22,8 @@ package final class TaggerLearner: Learner {
   private let encoding: DataEncoding
   private let spans: SpanLabels?
   private let metrics: MetricGroup<LabelExample>
-  /// The name of gold tags that are not in the tag set, after the names of all tags. It begins a span that no output
-  /// can match.
-  private static let unknownTag = "B-<unknown>"
+  /// The name, after those of all tags, of gold tags that were never learned: a span that no output can match.
+  private static let unknownTag = "B-\(ClassReport.neverLearned)"
 
   package init(
     _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
@@ -150,17 +149,18 @@ package final class TaggerLearner: Learner {
     let input = inputSequences(examples, of: split.source, forms: split.forms, workspace.arena)
     guard case .classes(let predicted) = model.predict(input, context) else { return ScoreSums() }
     let unknown = Int32(encoding.labels?.count ?? 0)
-    var (first, confusion) = (0, ConfusionMatrix())
+    var (first, confusion, counts) = (0, ConfusionMatrix(), SpanCounts())
     let compared = examples.map { example in
       let reference = Array(tags[Int(example)])
       let own = Array(predicted[first..<first + reference.count])
       first += reference.count
       confusion.add(predicted: own, reference: reference)
-      return LabelExample(
-        predicted: own, reference: reference.map { $0 < 0 ? unknown : $0 }, spans: spans)
+      let known = reference.map { $0 < 0 ? unknown : $0 }
+      if let spans { counts.add(predicted: own, reference: known, spans) }
+      return LabelExample(predicted: own, reference: known, spans: spans)
     }
     var sums = ScoreSums(tallies: metrics.sums(of: compared))
-    sums.confusion = confusion
+    (sums.confusion, sums.spans) = (confusion, counts)
     return sums
   }
 
@@ -169,7 +169,7 @@ package final class TaggerLearner: Learner {
       loss: sums.loss, examples: sums.examples, hasPerplexity: configuration.model.output.hasPerplexity,
       numberWidth: configuration.model.output == .linear ? encoding.targetWidth : nil,
       compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
-    result.classes = encoding.labels.flatMap { ClassReport($0, sums.confusion) }
+    result.classes = encoding.labels.flatMap { ClassReport($0, sums, spans: spans) }
     return result
   }
 

@@ -75,6 +75,10 @@ final class RunLogObserver: TrainingObserver {
         ])
     case .evaluated(let report):
       try write(report.split.rawValue, step: report.step, members(of: report))
+      if report.isBest, let classes = report.result.classes {
+        let object = JSONValue.object([JSONMember("step", .integer(report.step))] + classes.members)
+        try DurableFile.write(Data((object.text + "\n").utf8), to: directory.paths.classes)
+      }
     case .observed(let observation):
       if !observation.samples.samples.isEmpty { try observation.samples.write(to: directory.paths) }
       try board?.write(observation)

@@ -1,9 +1,9 @@
 import Foundation
 import Metrics
-import RunLog
 import Tasks
 
-/// The report of `evaluate` on single classes or tags: precision, recall, F1, and the confusions.
+/// The report of `evaluate` on single classes or tags: precision, recall, F1, and which were taken for which; for tags that mark
+/// spans the same for each type of span.
 enum ClassTable {
   /// The largest number of classes for which the full matrix is shown. With more classes, only the most frequent
   /// confusions are shown.
@@ -11,21 +11,41 @@ enum ClassTable {
   private static let mostConfusions = 20
 
   static func text(_ report: ClassReport) -> String {
-    let scores = report.scores
-    var rows = [["", "precision", "recall", "F1", "examples"]]
-    for (name, score) in zip(report.names, scores) {
-      rows.append(
-        [name] + [score.precision, score.recall, score.f1].map(percent) + ["\(score.reference)"])
+    let classes = zip(report.names, report.scores).map { (name: $0, score: $1) }
+    let matrix = report.names.count <= mostColumns ? grid(report) : confusions(report)
+    return "\n\(table("", classes, "classes"))\n\(matrix)\n\(spans(report))"
+  }
+
+  /// A row for each score, and one for the mean of those that are in the reference.
+  private static func table(
+    _ title: String, _ scores: [(name: String, score: ClassScore)], _ kind: String,
+    total: ClassScore? = nil
+  ) -> String {
+    func row(_ name: String, _ values: [Double], _ count: Int) -> [String] {
+      [name] + values.map(percent) + ["\(count)"]
     }
-    let known = scores.filter { $0.reference > 0 }
-    func mean(_ value: (ConfusionMatrix.ClassScore) -> Double) -> Double {
+    func row(_ name: String, _ score: ClassScore) -> [String] {
+      row(name, [score.precision, score.recall, score.f1], score.reference)
+    }
+    let known = scores.map(\.score).filter { $0.reference > 0 }
+    func mean(_ value: (ClassScore) -> Double) -> Double {
       known.reduce(0) { $0 + value($1) } / Double(max(1, known.count))
     }
+    var rows = [[title, "precision", "recall", "F1", "examples"]] + scores.map { row($0.name, $0.score) }
+    if let total { rows.append(row("all \(kind)", total)) }
     rows.append(
-      ["mean of classes"] + [mean(\.precision), mean(\.recall), mean(\.f1)].map(percent)
-        + ["\(known.reduce(0) { $0 + $1.reference })"])
-    let matrix = report.names.count <= mostColumns ? grid(report) : confusions(report)
-    return "\n" + MetricText.table(rows, leftColumns: 1) + "\n" + matrix + "\n"
+      row(
+        "mean of \(kind)", [mean(\.precision), mean(\.recall), mean(\.f1)],
+        known.reduce(0) { $0 + $1.reference }))
+    return MetricText.table(rows, leftColumns: 1)
+  }
+
+  /// Spans by type, as conlleval prints them; nothing if the tags mark none.
+  private static func spans(_ report: ClassReport) -> String {
+    guard !report.spans.isEmpty else { return "" }
+    let scores = report.spans.map { (name: $0.name.isEmpty ? "(no type)" : $0.name, score: $0.score) }
+    let total = scores.reduce(into: ClassScore()) { $0 += $1.score }
+    return "\n" + table("spans", scores, "types", total: total) + "\n"
   }
 
   private static func percent(_ share: Double) -> String { String(format: "%.2f %%", 100 * share) }
@@ -53,27 +73,5 @@ enum ClassTable {
     return "most frequent confusions:\n"
       + MetricText.table(
         [["reference", "predicted", "times"]] + rows, leftColumns: 2)
-  }
-
-  /// The members of the JSON object: the scores of each class, and the number of times that each class was predicted
-  /// for each class of the reference.
-  static func members(_ report: ClassReport) -> [JSONMember] {
-    let classes = zip(report.names, report.scores).map { name, score -> JSONValue in
-      [
-        "name": .string(name), "precision": .double(score.precision),
-        "recall": .double(score.recall),
-        "f1": .double(score.f1), "examples": .integer(score.reference),
-        "predicted": .integer(score.predicted),
-        "correct": .integer(score.correct),
-      ]
-    }
-    let confusion = report.confusion.pairs.map { pair, count -> JSONValue in
-      [
-        "reference": .string(report.name(pair.reference)),
-        "predicted": .string(report.name(pair.predicted)),
-        "count": .integer(count),
-      ]
-    }
-    return [JSONMember("classes", .array(classes)), JSONMember("confusion", .array(confusion))]
   }
 }

@@ -46,6 +46,12 @@ import Testing
       var predicted: String
       var count: Int
     }
+    /// `classes.json` of a run.
+    struct Kept: Decodable {
+      var classes: [Class]
+      var spans: [Class]?
+    }
+    var spans: [Class]?
     var loss: Double
     var tokens: Int
     var accuracy: Double?
@@ -213,9 +219,34 @@ import Testing
     #expect(correct == confusion.filter { $0.reference == $0.predicted }.reduce(0) { $0 + $1.count })
     let together = try await evaluate(ranks: 2)
     #expect(together.classes == classes && together.confusion == confusion)
+    #expect((report.spans == nil) == (task == "classifier"))
     let text = try await run(["evaluate", "run", "--per-class"]).output
     #expect(text.contains("precision") && text.contains("mean of classes"), "\(text)")
     #expect(classes.allSatisfy { text.contains($0.name) }, "\(text)")
+  }
+
+  /// The run keeps the counts of its best evaluation, and its report shows them.
+  @Test func reportPerTypeOfSpan() async throws {
+    let tags = ["B-PER I-PER O", "O B-LOC I-LOC"]
+    let words =
+      (0..<20).map { $0 % 2 == 0 ? "ann lee ran\($0)" : "to\($0) new york" }.joined(separator: "\n") + "\n"
+    _ = try runs.folder.write("names.txt", Array(words.utf8))
+    _ = try runs.folder.write(
+      "types.txt", Array(((0..<20).map { tags[$0 % 2] }.joined(separator: "\n") + "\n").utf8))
+    try await runs.trained(
+      "tagger", ["data.train.input=names.txt", "data.train.labels=types.txt", "training.learning_rate=0.05"])
+    let report = try await evaluate()
+    let spans = try #require(report.spans)
+    #expect(Set(spans.map(\.name)).isSubset(of: ["PER", "LOC"]) && spans.reduce(0) { $0 + $1.examples } > 0)
+    #expect(try await evaluate(ranks: 2).spans == spans)
+    let text = try await run(["evaluate", "run", "--per-class"]).output
+    #expect(text.contains("all types") && text.contains("mean of types"), "\(text)")
+    let kept = try JSONDecoder().decode(
+      Report.Kept.self, from: Data(contentsOf: URL(fileURLWithPath: runs.folder.path("run/classes.json"))))
+    #expect(kept.classes == report.classes && kept.spans == spans)
+    _ = try await run(["report", "run"])
+    let page = try String(contentsOfFile: runs.folder.path("run/report.html"), encoding: .utf8)
+    #expect(page.contains(">Classes</h2>") && page.contains(">spans</th>"))
   }
 
   @Test func modelsWithoutClassesHaveNoReport() async throws {

@@ -268,6 +268,8 @@ def span_case(name, sentences, counts):
         "name": name,
         "sentences": [{"reference": list(r), "predicted": list(p)} for r, p in sentences],
         "total": {"correct": c, "predicted": p, "reference": r, "precision": precision, "recall": recall, "f1": f1},
+        "types": {kind: dict(zip(("correct", "predicted", "reference"), (counter[kind] for counter in counts)))
+                  for kind in sorted(set().union(*counts)) if any(counter[kind] for counter in counts)},
     }
 
 

@@ -18,9 +18,17 @@ struct GoldenSpans: Decodable, Sendable, CustomTestStringConvertible {
     var f1: Double
   }
 
+  struct TypeCounts: Decodable {
+    var correct: Int
+    var predicted: Int
+    var reference: Int
+  }
+
   var name: String
   var sentences: [Sentence]
   var total: Counts
+  /// By type of span.
+  var types: [String: TypeCounts]
   /// The accuracy of the labels, which only conlleval reports.
   var accuracy: Double?
 
@@ -76,13 +84,30 @@ private func labelExamples(
   @Test(arguments: try GoldenSpans.load())
   func countsAreThoseOfTheScript(spans: GoldenSpans) throws {
     let tally = SpanTally.of(spans.examples)
-    #expect(tally.correct == spans.total.correct)
-    #expect(tally.predicted == spans.total.predicted)
-    #expect(tally.reference == spans.total.reference)
-    #expect(tally.precision == spans.total.precision)
-    #expect(tally.recall == spans.total.recall)
+    #expect(tally.counts.correct == spans.total.correct)
+    #expect(tally.counts.predicted == spans.total.predicted)
+    #expect(tally.counts.reference == spans.total.reference)
+    #expect(tally.counts.precision == spans.total.precision)
+    #expect(tally.counts.recall == spans.total.recall)
     #expect(tally.value == spans.total.f1)
     if let accuracy = spans.accuracy { #expect(AccuracyTally.of(spans.examples).value == accuracy) }
+  }
+
+  @Test(arguments: try GoldenSpans.load())
+  func countsOfTypesAreThoseOfTheScript(spans: GoldenSpans) {
+    let labels = SpanLabels(spans.labels)
+    let shards = spans.examples.map { example in
+      var counts = SpanCounts()
+      counts.add(predicted: example.predicted, reference: example.reference, labels)
+      return counts
+    }
+    let sum = shards.reduce(into: SpanCounts()) { $0 += $1 }
+    let found = Dictionary(uniqueKeysWithValues: sum.byType.map { (labels.types[$0.key], $0.value) })
+    let expected = spans.types.mapValues {
+      ClassScore(correct: $0.correct, predicted: $0.predicted, reference: $0.reference)
+    }
+    #expect(found == expected)
+    #expect(sum.total == SpanTally.of(spans.examples).counts)
   }
 
   /// 500 sentences with types of all scripts, combining marks and joiners, by seqeval.
@@ -100,7 +125,7 @@ private func labelExamples(
     #expect(examples.count == 500 && tags.scores.count == 25)
     for (corpus, scores) in tags.scores.enumerated() {
       let tally = SpanTally.of(Array(examples[corpus * fuzz.corpusSize..<(corpus + 1) * fuzz.corpusSize]))
-      for (value, expected) in zip([tally.precision, tally.recall, tally.value], scores) {
+      for (value, expected) in zip([tally.counts.precision, tally.counts.recall, tally.value], scores) {
         #expect(abs(value - expected) < 1e-12, "corpus \(corpus)")
       }
     }
@@ -114,9 +139,9 @@ private func labelExamples(
       let tally = SpanTally.of([example])
       let found = labels.spans(in: example.predicted, spans.labels)
       let expected = labels.spans(in: example.reference, spans.labels)
-      #expect(tally.predicted == found.count)
-      #expect(tally.reference == expected.count)
-      #expect(tally.correct == Set(found).intersection(expected).count)
+      #expect(tally.counts.predicted == found.count)
+      #expect(tally.counts.reference == expected.count)
+      #expect(tally.counts.correct == Set(found).intersection(expected).count)
     }
   }
 
@@ -151,7 +176,7 @@ private func labelExamples(
   }
 
   @Test func nothingFoundIsZero() {
-    #expect(SpanTally().value == 0 && SpanTally().precision == 0 && SpanTally().recall == 0)
+    #expect(SpanTally().value == 0 && ClassScore().precision == 0 && ClassScore().recall == 0)
     let empty = LabelExample(predicted: [], reference: [], spans: SpanLabels(["O"]))
     #expect(SpanTally.of([empty]) == SpanTally())
   }

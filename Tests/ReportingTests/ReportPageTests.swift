@@ -150,6 +150,32 @@ import Testing
     #expect(empty.headings == ["Run run", "Runs", "Settings"])
   }
 
+  @Test func classesAreShownAndCompared() throws {
+    func write(_ name: String, f1: Double) throws -> ReportedRun {
+      _ = try makeRun(name)
+      let json = """
+        {"step":10,"classes":[
+        {"name":"<A>","precision":0.5,"recall":1,"f1":\(f1),"examples":7,"predicted":2,"correct":1},
+        {"name":"B","precision":0,"recall":0,"f1":0,"examples":3,"predicted":0,"correct":0}],
+        "confusion":[{"reference":"B","predicted":"<A>","count":3},
+        {"reference":"<never learned>","predicted":"<A>","count":9}],
+        "spans":[{"name":"","precision":0.25,"recall":1,"f1":0.4,"examples":5,"predicted":4,"correct":1}]}
+        """
+      try Data(json.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)/classes.json"))
+      return try read(name)
+    }
+    let one = try write("one", f1: 0.6125)
+    let section = try #require(try page([one]).sections["classes"])
+    for text in ["(no type)", "25.00 %", "<A>", "61.25 %", "7", "<never learned>", "9"] {
+      #expect(section.contains(text), "\(text)")
+    }
+    let both = try #require(try page([one, write("two", f1: 0.3)]).sections["classes"])
+    #expect(both.contains("F1 of classes") && both.contains("61.25 %") && both.contains("30.00 %"))
+    try Data("{}".utf8).write(to: URL(fileURLWithPath: "\(folder)/two/classes.json"))
+    let damaged = try page([read("two")])
+    #expect(damaged.sections["classes"] == nil && damaged.problems.contains { $0.contains("classes.json") })
+  }
+
   @Test func aFlightRecordIsATimeline() throws {
     _ = try makeRun("run")
     let record = """

@@ -72,7 +72,7 @@ struct RunDirectoryTests {
   func overwriting() throws {
     let ours = [
       "config.yaml", "run.json", "metrics.jsonl", "events.out.tfevents.1.h.2", "vocab.txt",
-      "vocab-source.txt", "vocab.source.model", "shape.json",
+      "vocab-source.txt", "vocab.source.model", "shape.json", "classes.json",
       "samples/step-1.json", "attention/1.svg", "report.html", ".run.json.tmp-5",
       "checkpoints/step-10/model.safetensors", "checkpoints/.step-11.tmp-5/state.json",
     ]

@@ -144,7 +144,7 @@ struct EvaluateCommand: DistributedCommand {
         JSONMember(
           "averaged_steps",
           scored.averagedSteps.isEmpty ? .null : .array(scored.averagedSteps.map { .integer($0) })),
-      ] + (result.classes.map(ClassTable.members) ?? []))
+      ] + (result.classes?.members ?? []))
   }
 
   private func lines(_ scored: Scored) -> String {
