@@ -61,7 +61,10 @@ let libraryTargets: [Target] = [
       "NumericKernels", "Options", "Checkpoints", "CSentencePiece", "CZlib", "CZstd", "UnicodeText",
     ],
     swiftSettings: strictSwift),
-  .target(name: "RunLog", dependencies: ["Checkpoints", "CZlib"], swiftSettings: strictSwift),
+  .target(
+    name: "RunLog",
+    dependencies: ["Checkpoints", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+    exclude: ["TensorBoard/event.proto", "TensorBoard/hparams.proto"], swiftSettings: strictSwift),
   .target(
     name: "Tasks",
     dependencies: [
@@ -84,7 +87,7 @@ let libraryTargets: [Target] = [
     name: "Exporting",
     dependencies: [
       "Inference", "Tasks", "RecurrentNN", "Parameters", "Communication", "Configuration", "Datasets",
-      "Checkpoints", "RunLog",
+      "Checkpoints", "RunLog", "CZlib",
       .product(name: "SwiftProtobuf", package: "swift-protobuf"),
     ],
     exclude: ["ONNX/onnx.proto"], swiftSettings: strictSwift),

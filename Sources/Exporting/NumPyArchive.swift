@@ -1,3 +1,4 @@
+import CZlib
 import Checkpoints
 import Foundation
 import RecurrentNN
@@ -38,7 +39,8 @@ struct NumPyArchive {
     // Version 2.0, no flags, stored, the earliest time of the format, checksum and sizes.
     let common =
       Self.bytes(UInt16(20)) + Self.bytes(UInt16(0)) + Self.bytes(UInt16(0)) + Self.bytes(UInt16(0))
-      + Self.bytes(UInt16(0x21)) + Self.bytes(Self.checksum(file)) + Self.bytes(UInt32(file.count))
+      + Self.bytes(UInt16(0x21)) + Self.bytes(UInt32(crc32(0, file, UInt32(file.count))))
+      + Self.bytes(UInt32(file.count))
       + Self.bytes(UInt32(file.count)) + Self.bytes(UInt16(name.count)) + Self.bytes(UInt16(0))
     archive += Self.bytes(0x0403_4b50 as UInt32) + common + name + file
     directory += Self.bytes(0x0201_4b50 as UInt32) + Self.bytes(UInt16(20)) + common
@@ -56,15 +58,6 @@ struct NumPyArchive {
 
   private static func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
     withUnsafeBytes(of: value.littleEndian, Array.init)
-  }
-
-  /// CRC-32 of ISO 3309, polynomial 0x04C11DB7, reflected.
-  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    ~bytes.reduce(~UInt32(0)) { crc, byte in table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ crc >> 8 }
-  }
-
-  private static let table: [UInt32] = (0..<256).map { index in
-    (0..<8).reduce(UInt32(index)) { crc, _ in crc & 1 == 1 ? crc >> 1 ^ 0xedb8_8320 : crc >> 1 }
   }
 }
 

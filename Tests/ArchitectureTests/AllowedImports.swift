@@ -46,7 +46,9 @@ let allowedImports: [TargetRule] = [
     "Datasets",
     ["NumericKernels", "Checkpoints", "CSentencePiece", "CZlib", "CZstd", "UnicodeText", "Options"],
     external: ["Foundation"]),
-  TargetRule("RunLog", ["Checkpoints", "CZlib"], external: platform.union(["Foundation"])),
+  TargetRule(
+    "RunLog", ["Checkpoints", "CZlib"],
+    external: platform.union(["Foundation", "FoundationEssentials", "SwiftProtobuf"])),
   TargetRule("Diagnosis", ["Checkpoints", "Communication"], external: platform.union(["Foundation"])),
   TargetRule(
     "Tasks",
@@ -68,7 +70,7 @@ let allowedImports: [TargetRule] = [
     "Exporting",
     [
       "Parameters", "RecurrentNN", "Communication", "Configuration", "Datasets", "Checkpoints", "RunLog",
-      "Tasks", "Inference",
+      "Tasks", "Inference", "CZlib",
     ], external: ["Foundation", "FoundationEssentials", "SwiftProtobuf"]),
   TargetRule(
     "Reporting", ["Checkpoints", "Configuration", "Metrics", "RunLog", "Tasks"], external: ["Foundation"]),
