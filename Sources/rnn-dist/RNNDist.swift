@@ -33,11 +33,23 @@ struct RNNDist: ParsableCommand {
     takeSignals()
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    if let word = unreadableArgument {
+      // Not left to rank 0: it may have other arguments.
+      Console.error("error: \(word): not UTF-8; rename the file, or give it a link with another name")
+      Glibc.exit(ExitCode.usage)
+    }
     Glibc.exit(run(Array(CommandLine.arguments.dropFirst())))
   }
 
-  /// Signals that arrive while the program starts must not end it. This is therefore the first call, before the command
-  /// line is read.
+  /// The first argument that is not UTF-8. Swift would replace its bytes by U+FFFD, so that different names of files
+  /// became the same.
+  private static var unreadableArgument: String? {
+    (0..<Int(CommandLine.argc)).lazy.compactMap { CommandLine.unsafeArgv[$0] }
+      .first { String(validatingCString: $0) == nil }
+      .map { String(cString: $0) }
+  }
+
+  /// Signals that come while the program starts must not end it. So this is the first call, before the command line is read.
   private static func takeSignals() {
     CrashSignals.install()
     if CommandLine.arguments.dropFirst().first == "train" {

@@ -23,7 +23,25 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     #expect(!outcome.standardError.contains("rank 0"), "the only process is not worth naming: \(outcome)")
   }
 
-  /// Three ranks print the message once.
+  /// Swift replaces bytes that are not UTF-8, so that different names would become one.
+  @Test(arguments: [
+    "train --run-dir $NAME", "evaluate $NAME", "predict run --attention $NAME", "export run --output $NAME",
+    "train data.train=$NAME",
+  ])
+  func anArgumentThatIsNotUTF8(command: String) async throws {
+    let folder = try await TinyRun.folder()
+    let outcome = try await Program.run(
+      shell: "NAME=$(printf 'r\\377'); \"$PROGRAM\" " + command.replacing("$NAME", with: "\"$NAME\""),
+      in: folder.root,
+      environment: [:])
+    #expect(outcome.exitCode == 64 && outcome.errors.count == 1, "\(outcome)")
+    #expect(outcome.standardError.contains("not UTF-8"), "\(outcome)")
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.root).allSatisfy { !$0.contains("\u{FFFD}") }
+    )
+  }
+
+  /// Three ranks give the message once.
   @Test(arguments: Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher })
   func threeRanks(mistake: Mistake) async throws {
     let folder = try await folder(of: mistake)
