@@ -35,11 +35,16 @@ public enum CommunicatorFactory {
 
   private static func makeMPI(_ environment: LauncherEnvironment) throws -> MPICommunicator {
     let communicator = try MPICommunicator()
-    if let announced = environment.worldSize, announced != communicator.worldSize {
-      let found = communicator.worldSize
+    let found = communicator.worldSize
+    // A launcher that announces no number of ranks still announces as many as its own rank needs.
+    let announced = environment.worldSize ?? max(found, environment.rank + 1)
+    if announced != found {
+      let ranks =
+        environment.worldSize.map { "\($0) ranks, but MPI finds \(found)" }
+        ?? "rank \(environment.rank), but MPI finds \(found == 1 ? "this process alone" : "\(found) ranks")"
       let error = communicator.failure(
         .wrongLauncher(announced: announced, found: found), in: "start",
-        "the launcher (\(environment.launcher)) announces \(announced) ranks, but MPI finds \(found); "
+        "the launcher (\(environment.launcher)) announces \(ranks); "
           + "start with the mpirun of the MPI this program was built with: \(MPICommunicator.libraryVersion)")
       try communicator.finalize()
       throw error

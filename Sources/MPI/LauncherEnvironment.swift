@@ -37,8 +37,11 @@ public struct LauncherEnvironment: Sendable, Equatable {
       names.compactMap { lookup($0).flatMap { Int($0) } }.first { $0 >= 0 }
     }
     for family in Self.families {
-      if let step = family.step, !Self.isLaunchedStep(lookup(step)) { continue }
       guard let rank = number([family.rank]) else { continue }
+      // A rank above 0 was launched together with others, even if the step is not named.
+      if let step = family.step, rank == 0 || lookup(step) != nil, !Self.isLaunchedStep(lookup(step)) {
+        continue
+      }
       let worldSize = number(family.worldSize)
       if let worldSize, rank >= worldSize { continue }
       self.launcher = family.name

@@ -5,11 +5,13 @@ import Testing
 /// Environment variables alone must not silence a process: a shell passes them on, and a batch script may have inherited
 /// some.
 @Suite(.timeLimit(.minutes(5))) struct LauncherVariableTests {
-  /// Variables that name rank 1 of two, although there is no launcher.
+  /// Variables that name rank 1, without a launcher behind them.
   static let leftOver: [[String: String]] = [
     ["SLURM_PROCID": "1", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2"],
+    ["SLURM_PROCID": "1"],
     ["PMIX_RANK": "1"],
     ["PMI_RANK": "1", "PMI_SIZE": "2"],
+    ["PMI_RANK": "1"],
     ["OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"],
   ]
 
@@ -30,18 +32,24 @@ import Testing
     #expect(outcome.exitCode == 64 && !outcome.errors.isEmpty, "\(outcome)")
   }
 
-  /// Variables that announce two ranks contradict MPI, which finds one: training stops with a message. PMIx announces no
-  /// number of ranks.
+  /// Variables that announce two ranks, or a rank above 0, contradict MPI, which finds one: training refuses with a message.
   @Test(arguments: leftOver) func aLoneRankRefusesWithAReason(variables: [String: String]) async throws {
     let outcome = try await Program.run(
       ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.root,
       environment: variables)
-    if variables.count > 1 {
-      #expect(outcome.exitCode != 0 && outcome.errors.count == 1, "\(outcome)")
-      #expect(outcome.standardError.contains("announces 2 ranks"), "\(outcome)")
-    } else {
-      #expect(outcome.exitCode == 0 && outcome.standardError.contains("loss"), "\(outcome)")
-    }
+    #expect(outcome.exitCode != 0 && outcome.errors.count == 1, "\(outcome)")
+    let announced = variables.count > 1 ? "announces 2 ranks" : "announces rank 1"
+    #expect(outcome.standardError.contains(announced), "\(outcome)")
+  }
+
+  /// Rank 0 may be the only one.
+  @Test(arguments: ["SLURM_PROCID", "PMIX_RANK", "PMI_RANK"]) func aLoneRank0Trains(variable: String)
+    async throws
+  {
+    let outcome = try await Program.run(
+      ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.root,
+      environment: [variable: "0"])
+    #expect(outcome.exitCode == 0 && outcome.standardError.contains("loss"), "\(outcome)")
   }
 
   @Test func everyShellOfAJobGetsItsAnswers() async throws {

@@ -40,8 +40,15 @@ import Testing
   @Test(arguments: [nil, "4294967291", "batch"])
   func slurmWithoutStep(step: String?) {
     var variables = Self.slurmStep
+    variables["SLURM_PROCID"] = "0"
     variables["SLURM_STEP_ID"] = step
     #expect(read(variables) == nil)
+  }
+
+  /// There is no rank above 0 without others.
+  @Test func aRankAboveZeroOfSLURMWasLaunched() {
+    #expect(read(["SLURM_PROCID": "1"])?.rank == 1)
+    #expect(read(["SLURM_PROCID": "1", "SLURM_STEP_ID": "4294967291"]) == nil)
   }
 
   @Test func mpirunInsideSlurm() throws {
