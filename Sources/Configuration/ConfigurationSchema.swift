@@ -13,7 +13,9 @@ public struct ConfigurationKey: Sendable {
     case never
     /// When the trained model is used (evaluate, predict, generate), but not when training resumes.
     case inUse
-    /// When training resumes as well.
+    /// When training is resumed, which alone reads it.
+    case whenResumed
+    /// When training is resumed and when the trained model is used.
     case always
   }
 
@@ -115,7 +117,7 @@ public enum ConfigurationSchema {
   /// Every key, in the order in which a configuration is written.
   public static let keys: [ConfigurationKey] =
     run + changing(.never, model + cellOptions + inputAndOutput + encoderDecoder) + data + training + schedule
-    + changing(.always, decoding) + evaluation + changing(.always, log + checkpoint)
+    + changing(.always, decoding) + evaluation + changing(.whenResumed, log + checkpoint)
 
   private typealias Key = ConfigurationKey
 
@@ -427,9 +429,9 @@ extension ConfigurationSchema {
       "training.bptt", \.training.bptt, groups: [.stream],
       "language model: tokens of each stream in a step; the state is carried over"),
     Key(
-      "training.epochs", \.training.epochs, change: .always, "passes over the data; 0: not limited"),
+      "training.epochs", \.training.epochs, change: .whenResumed, "passes over the data; 0: not limited"),
     Key(
-      "training.steps", \.training.steps, change: .always,
+      "training.steps", \.training.steps, change: .whenResumed,
       "updates; 0: not limited; the first limit reached ends the run"),
     Key("training.optimizer", \.training.optimizer.kind, "rule of the update, as in PyTorch"),
     Key("training.learning_rate", \.training.learningRate, "before the schedule's factor"),
@@ -467,7 +469,7 @@ extension ConfigurationSchema {
     Key(
       "training.accumulate", \.training.accumulate, "chunks whose gradients are added up before an update"),
     Key(
-      "training.skip_limit", \.training.skipLimit, change: .always,
+      "training.skip_limit", \.training.skipLimit, change: .whenResumed,
       "steps in a row with a gradient that is not finite before the run stops"),
     Key(
       "training.drop_last_chunk", \.training.dropLastChunk, groups: [.stream],
@@ -541,18 +543,18 @@ extension ConfigurationSchema {
 
   private static let evaluation: [Key] = [
     Key(
-      "evaluation.every_steps", \.evaluation.everySteps, change: .always, "0: at the end of each epoch"),
+      "evaluation.every_steps", \.evaluation.everySteps, change: .whenResumed, "0: at the end of each epoch"),
     Key(
       "evaluation.metric", \.evaluation.metric,
       "decides which checkpoint is the best, and when patience and plateau count"),
     Key(
-      "evaluation.patience", \.evaluation.patience, change: .always,
+      "evaluation.patience", \.evaluation.patience, change: .whenResumed,
       "evaluations in a row without improvement that end the run; 0: off"),
     Key(
       "evaluation.batch_size", \.evaluation.batchSize, change: .always,
       "sequences (language model: parallel streams of the text) scored together"),
     Key(
-      "evaluation.decode_limit", \.evaluation.decodeLimit, groups: [.writing], change: .always,
+      "evaluation.decode_limit", \.evaluation.decodeLimit, groups: [.writing], change: .whenResumed,
       "during training: sources whose outputs are compared, for the metric; 0: all"),
     Key(
       "evaluation.bleu_tokens", \.evaluation.bleuTokens, groups: [.writing], change: .always,

@@ -46,7 +46,7 @@ struct RunIdentity: Codable, Equatable {
   init() {}
 
   init(_ configuration: RunConfiguration, dataDigest: UInt64) {
-    for key in ConfigurationSchema.keys where key.change != .always {
+    for key in ConfigurationSchema.keys where ![.always, .whenResumed].contains(key.change) {
       settings[key.path] = key.text(of: configuration)
     }
     data = String(dataDigest, radix: 16)

@@ -102,7 +102,12 @@ struct RunArguments: ParsableArguments {
   private static func issue(of override: String, _ stored: RunConfiguration) -> ConfigurationIssue? {
     let name = String(override.prefix { $0 != "=" })
     let changesLayout = changesLayout(name, stored)
-    guard ConfigurationSchema.keysByPath[name]?.change == .never || changesLayout else { return nil }
+    let change = ConfigurationSchema.keysByPath[name]?.change
+    if change == .whenResumed {
+      return ConfigurationIssue(
+        origin: .override(override), key: name, message: "only training reads it; leave it out")
+    }
+    guard change == .never || changesLayout else { return nil }
     return ConfigurationIssue(
       origin: .override(override), key: changesLayout ? "data.train" : name,
       message: "the trained model depends on it; train another run to change it")

@@ -97,6 +97,9 @@ import Testing
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("(of 2 sources)"), "\(outcome)")
     #expect(outcome.output.contains("of at most 2 sources (rnn-dist evaluate"), "\(outcome)")
     #expect(try runs.events("valid").allSatisfy { $0["decoded"] as? Int == 2 })
+    for change in ["evaluation.decode_limit=1", "log.samples=2", "training.steps=3"] {
+      try await runs.run("evaluate", "run", change).expect(78, change, "only training reads it")
+    }
   }
 
   /// If there are fewer sources than the limit, their number is reported.
