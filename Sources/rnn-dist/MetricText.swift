@@ -14,10 +14,11 @@ enum MetricText {
     label + String(repeating: " ", count: max(1, 22 - label.count)) + text + "\n"
   }
 
-  /// Formats rows of equal length as lines with aligned columns.
+  /// Rows of equal length as lines with aligned columns; a line feed in a cell is written as `\n`.
   ///
   /// - Parameter leftColumns: the number of left-aligned columns; the others are right-aligned.
   static func table(_ rows: [[String]], leftColumns: Int = 0) -> String {
+    let rows = rows.map { $0.map { OneLine.of($0) } }
     let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in
       let cells = row.enumerated().map { column, cell in

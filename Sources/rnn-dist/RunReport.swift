@@ -83,6 +83,7 @@ enum RunReport {
   }
 
   private static func shortened(_ text: String) -> String {
-    text.count > 100 ? text.prefix(97) + "..." : text
+    let text = OneLine.of(text)
+    return text.count > 100 ? text.prefix(97) + "..." : text
   }
 }

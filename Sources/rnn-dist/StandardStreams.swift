@@ -18,6 +18,18 @@ enum StandardOutput {
   }
 }
 
+/// Outputs and names that may have line feeds, such as fields of csv in quotation marks and bytes as tokens, where a line
+/// has one of them.
+enum OneLine {
+  /// The text with each line feed as `\n`. A backslash stays as it is, so the text of `--json` is the exact one.
+  static func of(_ text: [UInt8]) -> [UInt8] {
+    guard text.contains(0x0A) else { return text }
+    return text.flatMap { $0 == 0x0A ? Array("\\n".utf8) : [$0] }
+  }
+
+  static func of(_ text: String) -> String { String(decoding: of(Array(text.utf8)), as: UTF8.self) }
+}
+
 extension JSONValue {
   /// Creates an object with the members of several lists, in their order.
   static func object(joining lists: [KeyValuePairs<String, JSONValue>]) -> JSONValue {

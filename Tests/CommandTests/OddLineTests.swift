@@ -56,7 +56,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("seq2seq", "char", "exact_match"), ("seq2seq", "space", "exact_match"), ("tagger", "word", "accuracy"),
+    ("seq2seq", "char", "exact_match"), ("seq2seq", "space", "exact_match"),
+    ("seq2seq", "bpe", "exact_match"), ("tagger", "word", "accuracy"),
   ])
   func oneLineOneAnswer(task: String, tokens: String, metric: String) async throws {
     let isTagger = task == "tagger"
@@ -81,7 +82,8 @@ import Testing
         "model.hidden_size=8",
         "model.embedding_size=8", "training.batch_size=16", "training.epochs=0", "training.steps=15",
         "--run-dir", "run",
-      ] + (isTagger ? [] : ["decoding.max_length=8", "decoding.min_length=1", "decoding.beam=1"]))
+      ] + (tokens == "bpe" ? ["data.subword_vocabulary=1200"] : [])
+        + (isTagger ? [] : ["decoding.max_length=8", "decoding.min_length=1", "decoding.beam=1"]))
 
     let bytes = Array(odd.map { $0 + "\n" }.joined().utf8)
     let beams = isTagger ? [[]] : [["--beam", "1"], ["--beam", "3"]]
@@ -112,7 +114,28 @@ import Testing
     }
   }
 
-  /// A space and the mark after it are one `Character` of Swift; two outputs that differ only in the mark are different.
+  /// A quoted field of csv may have a line feed; an answer is one line all the same.
+  @Test(arguments: ["classifier", "seq2seq"]) func lineFeedsInFields(task: String) async throws {
+    try write("train.csv", (0..<40).map { $0 % 2 == 0 ? "\"one\ntwo\",1,2" : "three,8,9" })
+    _ = try await run(
+      [
+        "train", "text", "task=\(task)", "data.generator=none", "data.format=csv", "data.train=train.csv",
+        "data.valid=train.csv", "data.tokens=word", "model.hidden_size=32", "model.embedding_size=8",
+        "training.batch_size=8", "training.epochs=0", "training.steps=200", "training.learning_rate=0.01",
+        "evaluation.metric=loss", "--run-dir", "run",
+      ] + (task == "seq2seq" ? ["data.target_tokens=char", "decoding.max_length=9"] : []))
+    let answers = try await outputs(run(["predict", "run"], input: Array("1,2\n8,9\n".utf8)))
+    #expect(answers.map { String(decoding: $0, as: UTF8.self) } == ["one\\ntwo", "three"])
+    let exact = try await outputs(run(["predict", "run", "--json"], input: Array("1,2\n".utf8)))
+    let object = try #require(
+      JSONSerialization.jsonObject(with: Data(exact.first ?? [])) as? [String: Any])
+    #expect((object["outputs"] as? [[String: Any]])?.first?["text"] as? String == "one\ntwo")
+    guard task == "classifier" else { return }
+    let table = try await run(["evaluate", "run", "--per-class"]).output
+    #expect(table.contains("\none\\ntwo "), "\(table)")
+  }
+
+  /// A space and the mark after it are one `Character` of Swift; two outputs that differ in the mark alone are different.
   @Test func vowelSigns() async throws {
     let pairs = (0..<60).map { "k \($0 % 5)\tक \(["ा", "ि", "ी", "ु", "े"][$0 % 5])" }
     try write("train.tsv", pairs)

@@ -15,7 +15,8 @@ struct PredictCommand: LocalCommand {
       Each input line gives one output line, in order: a class (classifier), one tag per token (tagger; for bits the keys of \
       the next step) or a sequence (seq2seq). A second source follows the first after a tab. Lines that arrive together are \
       computed together; a line that arrives alone is answered immediately. An empty line gives an empty line. With \
-      --n-best N each line gives N lines; the last ones are empty if there are fewer outputs.
+      --n-best N each line gives N lines; the last ones are empty if there are fewer outputs. A line feed in an output is written \
+      as \\n.
 
       With --sample, sequences are sampled from the model instead of searched for. The samples for a line depend on its number, \
       the options and the seed, but not on the other lines.
@@ -213,7 +214,7 @@ struct PredictCommand: LocalCommand {
     for index in 0..<nBest {
       if let output, index < output.lines.count {
         if scores { text += Array("\(String(format: "%.4f", output.scores[index]))\t".utf8) }
-        text += output.lines[index]
+        text += OneLine.of(output.lines[index])
       }
       text.append(UInt8(ascii: "\n"))
     }
