@@ -60,7 +60,18 @@ import Testing
       let rest: [UInt8] = packing == .bzip2 ? [0x39, 0x31, 0x41, 0x59, 0x26, 0x53, 0x59] : [0x61, 0x00]
       #expect(try failure(packing.signature + rest).contains(packing.refusal ?? "-"), "\(packing)")
     }
-    // Texts that begin like signatures.
+    // UTF-16 and UTF-32 without a mark, and a mark of one that is the beginning of the other's.
+    let text = Array("one line\n".utf8)
+    for (name, width, place) in [
+      ("UTF-16LE", 2, 0), ("UTF-16BE", 2, 1), ("UTF-32LE", 4, 0), ("UTF-32BE", 4, 3),
+    ] {
+      var wide = [UInt8](repeating: 0, count: text.count * width)
+      for (index, byte) in text.enumerated() { wide[index * width + place] = byte }
+      #expect(try failure(wide).contains("iconv -f \(name) "))
+      let mark: [UInt8] = width == 2 ? [0xFE, 0xFF] : [0, 0, 0xFE, 0xFF]
+      #expect(try failure((place > 0 ? mark : mark.reversed()) + wide).contains("iconv -f \(name) "))
+    }
+    // Beginnings that are text.
     for text in ["BZh is a word", "PK", "(", "7z", "BZh9\n"] {
       #expect(try lines(Array(text.utf8)) == [Array(text.filter { $0 != "\n" }.utf8)])
     }

@@ -5,8 +5,10 @@ import CZstd
 enum Packing: CaseIterable {
   // Decompressed transparently.
   case gzip, zstd
-  // Rejected with an error that names the form, because the bytes would otherwise look like damaged text.
-  case xz, bzip2, zip, sevenZip, lz4, utf16LittleEndian, utf16BigEndian
+  // Named in an error, because the bytes would otherwise be taken for damaged text.
+  case xz, bzip2, zip, sevenZip, lz4
+  // Those of UTF-32 before those of UTF-16, because one is the beginning of the other.
+  case utf32LittleEndian, utf32BigEndian, utf16LittleEndian, utf16BigEndian
 
   /// The first bytes of a file of this form.
   var signature: [UInt8] {
@@ -18,6 +20,8 @@ enum Packing: CaseIterable {
     case .zip: Array("PK".utf8) + [0x03, 0x04]
     case .sevenZip: Array("7z".utf8) + [0xBC, 0xAF, 0x27, 0x1C]
     case .lz4: [0x04, 0x22, 0x4D, 0x18]
+    case .utf32LittleEndian: [0xFF, 0xFE, 0x00, 0x00]
+    case .utf32BigEndian: [0x00, 0x00, 0xFE, 0xFF]
     case .utf16LittleEndian: [0xFF, 0xFE]
     case .utf16BigEndian: [0xFE, 0xFF]
     }
@@ -33,20 +37,40 @@ enum Packing: CaseIterable {
     case .zip: "a zip archive: extract the file that you need" + repack
     case .sevenZip: "a 7z archive: extract the file that you need" + repack
     case .lz4: "lz4 data, which is not read: decompress it with lz4 -d" + repack
-    case .utf16LittleEndian, .utf16BigEndian:
-      "UTF-16 text: convert it to UTF-8 with iconv -f UTF-16 -t UTF-8"
+    // The names of iconv say the order of the bytes, because a text without a mark does not.
+    case .utf32LittleEndian: "UTF-32 text: convert it to UTF-8 with iconv -f UTF-32LE -t UTF-8"
+    case .utf32BigEndian: "UTF-32 text: convert it to UTF-8 with iconv -f UTF-32BE -t UTF-8"
+    case .utf16LittleEndian: "UTF-16 text: convert it to UTF-8 with iconv -f UTF-16LE -t UTF-8"
+    case .utf16BigEndian: "UTF-16 text: convert it to UTF-8 with iconv -f UTF-16BE -t UTF-8"
     }
   }
 
   /// The packing of a source that begins with these bytes; nil for plain content.
   static func found(in start: some Collection<UInt8>) -> Packing? {
-    guard let packing = allCases.first(where: { start.starts(with: $0.signature) }) else { return nil }
-    // A text may start with "BZh"; a bzip2 file continues with the block size and the digits of π.
+    guard let packing = allCases.first(where: { start.starts(with: $0.signature) }) else {
+      return unmarked(Array(start.prefix(64)))
+    }
+    // "BZh" may begin a text; a bzip2 file goes on with the block size and the digits of π.
     let block: [UInt8] = [0x31, 0x41, 0x59, 0x26, 0x53, 0x59]
     return packing == .bzip2 && !start.dropFirst(4).starts(with: block) ? nil : packing
   }
 
-  /// Whether more bytes are needed to tell the packing: `start` is a proper prefix of a signature.
+  /// The encoding of a text of ASCII characters in two or four bytes each that begins without a mark.
+  private static func unmarked(_ start: [UInt8]) -> Packing? {
+    func isASCII(width: Int, at position: Int) -> Bool {
+      start.count >= 2 * width
+        && start.indices.dropLast(start.count % width).allSatisfy {
+          ($0 % width == position) == (1..<0x80 ~= start[$0])
+        }
+        && start.allSatisfy { $0 < 0x80 }
+    }
+    if isASCII(width: 4, at: 0) { return .utf32LittleEndian }
+    if isASCII(width: 4, at: 3) { return .utf32BigEndian }
+    if isASCII(width: 2, at: 0) { return .utf16LittleEndian }
+    return isASCII(width: 2, at: 1) ? .utf16BigEndian : nil
+  }
+
+  /// Whether more bytes are needed to tell the packing: `start` is a proper beginning of a signature.
   static func isUndecided(_ start: some Collection<UInt8>) -> Bool {
     allCases.contains { start.count < $0.signature.count && $0.signature.starts(with: start) }
       || start.starts(with: Packing.bzip2.signature) && start.count < 10
