@@ -120,6 +120,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case unknownLabel(String, nearest: String?)
   /// A text that is not a number in the column (from 1).
   case notANumber(String, column: Int)
+  /// The same in a row of csv that has a number in the place of its class.
+  case textColumn(String, column: Int)
   /// A number in the column (from 1) that is infinite, not a number, or too large for 32 bits.
   case notFinite(String, column: Int)
   /// A key of a multi-hot step that is not a whole number below the width.
@@ -205,6 +207,9 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
       "column \(column): \(quoted(text)) is not a number"
         + (Float(text.replacing(",", with: ".")) != nil
           ? "; set data.decimal=comma for decimal commas of csv" : "")
+    case .textColumn(let text, let column):
+      "column \(column): \(quoted(text)) is not a number, but column 1, where the class is read, has one; if column \(column) "
+        + "is the class, set data.columns.target=\(column)"
     case .notFinite(let text, let column): "column \(column): \(quoted(text)) is not a finite 32-bit number"
     case .badKey(let text, let width):
       "\(quoted(text)) is not one of the keys 0 to \(width - 1); correct it, or set a larger data.width"

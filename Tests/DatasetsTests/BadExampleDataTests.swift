@@ -116,6 +116,15 @@ import Testing
     check(regression, .text("1,1\n1 2,1"), 2, .width(found: 2, expected: 1))
   }
 
+  /// A number where the class is read, and a text elsewhere.
+  @Test func classLastOfCSV() {
+    let problem = LineProblem.textColumn("x", column: 3)
+    check(ExampleOptions(.labeled, .csv), .text("0.5,1,x\n2,3,y"), 1, problem)
+    #expect(problem.description.contains("data.columns.target=3"))
+    let regression = ExampleOptions(.labeled, .csv) { $0.numericTargets = true }
+    check(regression, .text("1,1\n1,x"), 2, .notANumber("x", column: 2))
+  }
+
   @Test func quotedFieldsOfCSV() {
     let options = ExampleOptions(.labeled, .csv)
     check(options, .text("a,1\n\"b,2\nc,3\n"), 2, .openQuotes)

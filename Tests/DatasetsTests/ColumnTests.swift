@@ -142,10 +142,27 @@ import Testing
     #expect(classes?.contains("30 different labels") == true)
   }
 
+  @Test func aFirstRowThatCounts() throws {
+    let header = try doubt(ExampleOptions(.labeled, .csv), ["0,1,2,3"] + (0..<30).map { "\($0 % 2),5,6,7" })
+    #expect(header?.contains("text:1 counts its columns and was read as an example") == true)
+    #expect(try doubt(ExampleOptions(.labeled, .csv), (0..<30).map { "\($0 % 2),5,6,7" }) == nil)
+  }
+
+  @Test(arguments: ["en\tfr", "EN-gb\tpt_BR", "de\ten\tfr"]) func codesOfLanguagesAreAHeader(header: String)
+    throws
+  {
+    let row = header.split(separator: "\t").map { _ in "a" }.joined(separator: "\t")
+    let set = try ExampleOptions(.paired, .tsv).load(.text("\(header)\n\(row)\n")).train
+    #expect(set.count == 1 && set.warnings(of: "data") == ["data: text:1 was read as a header"])
+    // Two equal words, and a class with a text, are data.
+    #expect(try ExampleOptions(.paired, .tsv).load(.text("no\tno\n")).train.count == 1)
+    #expect(try ExampleOptions(.labeled, .tsv).load(.text("en\tis\n")).train.count == 1)
+  }
+
   @Test func aHeaderWithOtherNames() throws {
     let lines = ["sentiment\treview"] + (0..<30).map { "\($0 % 2)\twords number \($0)" }
     let warning = try doubt(ExampleOptions(.labeled, .tsv), lines)
-    #expect(warning?.contains("is it a header?") == true)
+    #expect(warning?.contains("is it a header? The first example was read as") == true)
     #expect(warning?.contains("source \"review\", target \"sentiment\"") == true)
     #expect(try doubt(ExampleOptions(.labeled, .tsv), lines.dropFirst()) == nil)
   }

@@ -171,6 +171,22 @@ import Testing
     #expect(set.warnings(of: "data") == ["data: 3 comments left out; the first: text:1"])
   }
 
+  /// A line that begins with `#` is a word if it has the columns of one.
+  @Test(arguments: [
+    ("#sent\na X\n\n#sent 5 of\nb X\n", ["a", "b"], 2),
+    ("# SYM\na X\n\n# SYM\n\n#tag SYM\n", ["#", "a", "#", "#tag"], 0),
+    ("# a b\nc\tX\n\n# Y\nc\tX\n\n#\tX\n", ["c", "c", "#"], 2), ("# sent_id = 3\na b c X\n", ["a"], 1),
+    ("#one X\n\n#two X\n\n# three\n", ["#one", "#two"], 1),
+  ])
+  func numberSignsOfColumns(text: String, words: [String], comments: Int) throws {
+    let corpus = try ExampleOptions(.tagged, .columns).load(.text(text))
+    #expect(corpus.train.words(.source, corpus.encoding.source).flatMap { $0 } == words)
+    let warnings = corpus.train.warnings(of: "data")
+    let left = "data: \(comments) comment\(comments == 1 ? "" : "s") left out"
+    #expect(warnings.contains { $0.hasPrefix(left) } == (comments > 0), "\(warnings)")
+    #expect(warnings.contains { $0.contains("begins with the word #") } == words.contains("#"), "\(warnings)")
+  }
+
   @Test func multihotIsZerosAndOnes() throws {
     let options = ExampleOptions(.tagged, .multihot) { $0.multihotWidth = 4 }
     let corpus = try options.load(.text("0 3||1\n2"))

@@ -77,6 +77,9 @@ import Testing
     var (columns, encoding) = try inputs(ExampleOptions(.tagged, .columns), .text("a\u{A0}b X\nc Y"))
     try columns.append("a\u{A0}b c".utf8, name: "input", line: 1)
     #expect(columns.take().words(.source, encoding.source) == [["a\u{A0}b", "c"]])
+    // Training cuts at any white space of ASCII, also if there is a tab.
+    try columns.append("c c\tc\u{0B}c".utf8, name: "input", line: 2)
+    #expect(columns.take().words(.source, encoding.source) == [["c", "c", "c", "c"]])
     let rest = "\t_\t_\t_\t_\t_\t_"
     let conllu = "1\t10 000\t_\tNUM\(rest)\n2\tc\t_\tX\(rest)"
     var (cells, cellEncoding) = try inputs(ExampleOptions(.tagged, .conllu), .text(conllu))

@@ -14,6 +14,7 @@ import Testing
     .afterQuotes(column: 1),
     .carriageReturns, .badWordNumber("x"),
     .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("1,5", column: 1),
+    .textColumn("x", column: 3),
     .notFinite("x", column: 1), .badKey("x", width: 3), .stepCount(source: 1, target: 2),
     .width(found: 1, expected: 2), .secondSource(expected: true),
     .tooLong(field: "source", length: 2, limit: 1), .missingCounterpart(file: "f"),
@@ -57,6 +58,7 @@ import Testing
     case .missingTag: "missingTag"
     case .unknownLabel: "unknownLabel"
     case .notANumber: "notANumber"
+    case .textColumn: "textColumn"
     case .notFinite: "notFinite"
     case .badKey: "badKey"
     case .stepCount: "stepCount"

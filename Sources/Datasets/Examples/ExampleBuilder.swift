@@ -65,7 +65,7 @@ struct ExampleBuilder {
         try encoder.encode(record.source.bytes, kind, encoding.source, encoding.labels, into: &source)
         try Self.spell(record.source.bytes, kind, encoding, in: &source, &forms.source)
       } catch {
-        throw record.sourceProblem(error)
+        throw record.sourceProblem(error, hasClass: layout.target == .label)
       }
     }
     if record.hasSecondSource {
@@ -116,8 +116,8 @@ struct ExampleBuilder {
     try bytes.withUnsafeBufferPointer { (line: UnsafeBufferPointer<UInt8>) throws(LineProblem) in
       if kind == .cells {
         try forEachCell(in: line, add)
-      } else if kind == .words {
-        try forEachInputWord(in: line, add)
+      } else if kind == .words || kind == .tabbedWords {
+        try forEachInputWord(in: line, allowsSpaces: kind == .tabbedWords, add)
       } else {
         try words.tokenizer.forEachWord(in: line, add)
       }
@@ -214,7 +214,7 @@ struct ExampleBuilder {
     guard keepsTexts else { return }
     switch layout.source {
     case .cells: texts.source.append(record.source.bytes.lazy.map { $0 == 0x09 ? 0x20 : $0 })
-    case .text, .words, .label, .array, .arrayVector: texts.source.append(record.source.bytes)
+    case .text, .words, .tabbedWords, .label, .array, .arrayVector: texts.source.append(record.source.bytes)
     default: break
     }
     if record.hasSecondSource { texts.second.append(record.secondSource.bytes) }
@@ -311,7 +311,7 @@ struct FieldColumn {
 
   init(_ kind: FieldKind) {
     switch kind {
-    case .text, .cells, .words, .tags, .tagCells: content = .tokens
+    case .text, .cells, .words, .tabbedWords, .tags, .tagCells: content = .tokens
     case .label: content = .labels
     case .numbers, .stepNumbers, .series, .array, .arrayVector, .multihot: content = .vectors
     }

@@ -81,9 +81,19 @@ public struct ReadingReport: Sendable, Equatable {
       lines.append("\(part): fields are separated by \(delimiter.plural)")
     }
     if let header = layout.header { lines.append("\(part): \(header) was read as a header") }
+    if let place = layout.countingRow {
+      lines.append(
+        "\(part): \(place) counts its columns and was read as an example; if the numbers are names of columns, remove the line"
+      )
+    }
+    if let place = layout.firstNumberSign {
+      lines.append(
+        "\(part): \(place) begins with the word #, because it has as many columns as other lines; if it is a comment, "
+          + "remove it")
+    }
     for doubt in doubts {
       lines.append(
-        "\(part): \(doubt). The first example was read as \(firstExample ?? "nothing"); see data.columns")
+        "\(part): \(doubt) The first example was read as \(firstExample ?? "nothing"); see data.columns")
     }
     return lines + line(layout.comments, "comment", "left out", first: layout.firstComment)
       + line(

@@ -59,11 +59,13 @@ struct FieldEncoder {
       bytes.withUnsafeBufferPointer { line in
         forEachCell(in: line) { field.ids.append(vocabulary.id(ofCell: $0)) }
       }
-    case .words:
+    case .words, .tabbedWords:
       guard let vocabulary else { preconditionFailure("words without their vocabulary") }
       if let problem = textProblem(in: bytes) { throw problem }
       bytes.withUnsafeBufferPointer { line in
-        forEachInputWord(in: line) { field.ids.append(vocabulary.id(ofCell: $0)) }
+        forEachInputWord(in: line, allowsSpaces: kind == .tabbedWords) {
+          field.ids.append(vocabulary.id(ofCell: $0))
+        }
       }
     case .tags, .tagCells:
       let cells =

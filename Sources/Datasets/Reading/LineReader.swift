@@ -69,15 +69,30 @@ public final class LineReader {
   /// Advances to the next line, or part of one; returns false at the end. Throws `DataError`.
   public func next() throws -> Bool { try advance(waits: true) ?? false }
 
-  /// Returns the next lines: waits for the first one, and adds the lines that have already arrived, because the other end
-  /// of a pipe may wait for answers. nil at the end. Throws `DataError`.
+  /// The next lines: waits for the first, and takes the others that have already arrived, as from a pipe whose other end
+  /// waits for answers. nil at the end. Throws `DataError`, also as ``nextRecordLine()`` does.
   public func nextLines(atMost limit: Int) throws -> [[UInt8]]? {
     var lines: [[UInt8]] = []
-    while lines.count < limit, try advance(waits: lines.isEmpty) == true { lines.append(bytes) }
+    while lines.count < limit, try advance(waits: lines.isEmpty) == true {
+      try checkLineEnds()
+      lines.append(bytes)
+    }
     return lines.isEmpty ? nil : lines
   }
 
-  /// Returns true at a line, false at the end, and nil if the whole line has not arrived and `waits` is false.
+  /// Goes to the next line of a file of examples. Throws `DataError`, also if the whole file is one line because its line ends are
+  /// carriage returns.
+  func nextRecordLine() throws -> Bool {
+    guard try next() else { return false }
+    try checkLineEnds()
+    return true
+  }
+
+  private func checkLineEnds() throws {
+    if number == 1, !endsLine, bytes.dropLast().contains(0x0D) { throw problem(.carriageReturns) }
+  }
+
+  /// True at a line, false at the end, nil if the line has not arrived as a whole and `waits` is false.
   private func advance(waits: Bool) throws -> Bool? {
     if !isWaiting {
       bytes.removeAll(keepingCapacity: true)

@@ -4,10 +4,12 @@ enum FieldKind: Equatable {
   case text
   /// Words of a file of columns, separated by tabs.
   case cells
-  /// The words of a line of input for a model of columns, separated by tabs or otherwise by ASCII white space, which
-  /// words of columns don't contain. Other white space, such as a no-break space, is part of a word.
+  /// The same words in a line of input, with white space of ASCII between them, which no word of columns has. Other white
+  /// space, such as a no-break space, belongs to the words.
   case words
-  /// One label per step, separated by white space.
+  /// The same for CoNLL-U, whose words may have spaces: if the line has a tab, only tabs are between words.
+  case tabbedWords
+  /// One label per step, with white space between them.
   case tags
   /// One label per step, separated by tabs.
   case tagCells
@@ -64,7 +66,7 @@ struct RecordLayout: Equatable {
     // Multi-hot steps without a source are both input and target: each step predicts the next.
     guard let source = source ?? (target == .multihot ? .multihot : nil) else { return nil }
     return switch source {
-    case .cells: RecordLayout(.wholeLine, .words, nil)
+    case .cells: RecordLayout(.wholeLine, cut == .conllu ? .tabbedWords : .words, nil)
     default: RecordLayout(.wholeLine, source, nil)
     }
   }

@@ -8,10 +8,13 @@ struct RawRecord {
 
     /// - Parameter line: where the field begins; nil: in the current line of the reader.
     mutating func set(_ bytes: some Sequence<UInt8>, from reader: LineReader, line: Int? = nil) {
+      set(bytes, name: reader.name, line: line ?? reader.number)
+    }
+
+    mutating func set(_ bytes: some Sequence<UInt8>, name: String, line: Int) {
       self.bytes.removeAll(keepingCapacity: true)
       self.bytes.append(contentsOf: bytes)
-      name = reader.name
-      self.line = line ?? reader.number
+      (self.name, self.line) = (name, line)
     }
 
     func problem(_ problem: LineProblem) -> DataError { .line(name: name, line: line, problem: problem) }
@@ -27,9 +30,18 @@ struct RawRecord {
   var sourceColumns: [Int] = []
 
   /// An error in the source. The columns of a problem are those of the file.
-  func sourceProblem(_ problem: LineProblem) -> DataError {
-    source.problem(
-      problem.movedColumn { sourceColumns.indices.contains($0 - 1) ? sourceColumns[$0 - 1] + 1 : $0 })
+  ///
+  /// - Parameter hasClass: the target is a class, which may be in another column.
+  func sourceProblem(_ problem: LineProblem, hasClass: Bool) -> DataError {
+    let problem = problem.movedColumn {
+      sourceColumns.indices.contains($0 - 1) ? sourceColumns[$0 - 1] + 1 : $0
+    }
+    if hasClass, sourceColumns.first == 1, parsedNumber(target.bytes[...]) != nil,
+      case .notANumber(let text, let column) = problem, !text.isEmpty
+    {
+      return source.problem(.textColumn(text, column: column))
+    }
+    return source.problem(problem)
   }
 
   /// An error in the target at a step.
@@ -56,8 +68,12 @@ struct LayoutNotes: Sendable, Equatable {
   var comments = 0
   /// The place of the first comment.
   var firstComment: String?
+  /// The place of the first sentence that begins with the word `#`, where a comment could be meant.
+  var firstNumberSign: String?
   /// The delimiter of a csv file, if it was detected and is not the comma.
   var delimiter: Delimiter?
+  /// The place of a first row of csv with the numbers 0, 1, 2, … or 1, 2, 3, …, which was read as an example.
+  var countingRow: String?
 }
 
 /// Counts blank lines. Those at the end of a file don't count. Others are errors or left out, depending on the options.
@@ -103,31 +119,7 @@ extension DataSource {
   }
 }
 
-extension LineReader {
-  /// Advances to the next line of a file of examples. Throws `DataError`, also if the whole file is one line because its
-  /// line ends are carriage returns.
-  func nextRecordLine() throws -> Bool {
-    guard try next() else { return false }
-    if number == 1, !endsLine, bytes.dropLast().contains(0x0D) { throw problem(.carriageReturns) }
-    return true
-  }
-}
-
-/// Usual column names for labels and for other fields.
-private enum ColumnName {
-  static let labels: Set = [
-    "label", "labels", "class", "category", "tag", "tags", "target", "y", "ner", "pos", "upos", "xpos",
-  ]
-  static let others: Set = [
-    "text", "sentence", "utterance", "source", "src", "tgt", "trg", "input", "output", "file", "path",
-    "second source", "second_source", "text1", "text2", "sentence1", "sentence2", "question1", "question2",
-    "premise", "hypothesis", "word", "words", "token", "form",
-  ]
-
-  static func isKnown(_ name: String) -> Bool { labels.contains(name) || others.contains(name) }
-}
-
-/// Examples that are one line each, whole or cut at tabs, or one row of csv.
+/// Examples with one line each, as a whole or cut at tabs, or with one row of csv each.
 final class LineRecords: RecordReader {
   private let reader: LineReader
   private let layout: RecordLayout
@@ -215,7 +207,15 @@ final class LineRecords: RecordReader {
     try setColumns(isHeader ? names : nil)
     if !isHeader { isHeader = try looksLikeHeader(names.map { $0.lowercased() }) }
     if csv != nil || choice != nil || isHeader { fieldCount = max(2, row.count) }
+    if csv != nil, !isHeader, names.count > 2, [0, 1].contains(where: { counts(names, from: $0) }) {
+      layoutNotes.countingRow = "\(reader.name):\(reader.number)"
+    }
     return isHeader
+  }
+
+  /// Whether texts are consecutive numbers.
+  private func counts(_ texts: some Collection<String>, from first: Int) -> Bool {
+    texts.enumerated().allSatisfy { Int($1) == first + $0 }
   }
 
   private func setColumns(_ names: [String]?) throws(LineProblem) {
@@ -245,18 +245,16 @@ final class LineRecords: RecordReader {
 
   /// Whether the first row names the columns.
   ///
-  /// A row of a tsv file does if all fields that are read are names of columns. A row of csv does if no field of the
-  /// source is a number, or if the label is the name of labels and the fields of the source count from 0 or 1. Throws for
-  /// a row that has a label name in an unexpected column, unless the user chose the columns.
+  /// A row between tabs does if all fields that are read are names of columns, or of the languages of two texts. A row of csv does if no field of the source is a
+  /// number, or if the label is the name of labels and the fields of the source count from 0 or 1. Throws for a row that has
+  /// a name of labels elsewhere than the reader expects it, unless the user chose the columns.
   private func looksLikeHeader(_ names: [String]) throws(LineProblem) -> Bool {
     guard names.count > 1 else { return false }
     let labelColumn =
       layout.source == .label ? columns.source[0] : layout.target == .text ? nil : columns.target
     if csv != nil {
       let cells = columns.source.map { names[$0] }
-      let isNumbered = [0, 1].contains { first in
-        cells.enumerated().allSatisfy { Int($1) == first + $0 }
-      }
+      let isNumbered = [0, 1].contains { counts(cells, from: $0) }
       let hasNumbers = columns.source.contains { column in
         row[column].trimmed().isEmpty || isNumber(row[column])
       }
@@ -265,8 +263,10 @@ final class LineRecords: RecordReader {
       }
     } else {
       let read = columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
-      guard read.allSatisfy({ $0 < names.count && ColumnName.isKnown(names[$0]) }),
-        choice != nil || names.allSatisfy(ColumnName.isKnown)
+      guard read.allSatisfy({ $0 < names.count }) else { return false }
+      let readNames = read.map { names[$0] }
+      if layout.source == .text, layout.target == .text, ColumnName.areLanguages(readNames) { return true }
+      guard readNames.allSatisfy(ColumnName.isKnown), choice != nil || names.allSatisfy(ColumnName.isKnown)
       else { return false }
     }
     if choice == nil, let labelColumn, !ColumnName.labels.contains(names[labelColumn]),
@@ -357,130 +357,6 @@ final class ParallelRecords: RecordReader {
       repeat {
         guard reader.bytes.isEmpty else { throw reader.problem(.missingCounterpart(file: ended.name)) }
       } while try reader.nextRecordLine()
-    }
-  }
-}
-
-/// Sentences with one word per line and a blank line between them.
-final class ColumnRecords: RecordReader {
-  private let reader: LineReader
-  private let isCoNLLU: Bool
-  private let choice: DataColumns?
-  private static let conlluColumns = [
-    "ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC",
-  ]
-  let blankLines = BlankLines(.skip)
-  private(set) var layoutNotes = LayoutNotes()
-  /// The number of columns of the first line, which the others must have, too.
-  private var columnCount = 0
-  /// The columns of word and tag, from 0.
-  private var columns = (word: 1, tag: 3)
-
-  init(_ file: TextSource, _ layout: RecordLayout, _ options: ExampleOptions) throws {
-    reader = try LineReader(file)
-    isCoNLLU = layout.cut == .conllu
-    choice = options.columns
-  }
-
-  func next(_ record: inout RawRecord) throws -> Bool {
-    record.tokenLines.removeAll(keepingCapacity: true)
-    record.source.bytes.removeAll(keepingCapacity: true)
-    record.target.bytes.removeAll(keepingCapacity: true)
-    while try reader.nextRecordLine() {
-      if reader.bytes.allSatisfy(isASCIISpace) {
-        if !record.tokenLines.isEmpty { return true }
-      } else if !isComment(inSentence: !record.tokenLines.isEmpty) {
-        do {
-          try addWord(to: &record)
-        } catch let problem as LineProblem {
-          throw reader.problem(problem)
-        }
-      }
-    }
-    return !record.tokenLines.isEmpty
-  }
-
-  /// Whether the line is a comment: in CoNLL-U every line that begins with `#`, in other columns one that begins with `#` and
-  /// a space before the first word of a sentence. Comments of CoNLL-U belong to the format and are not counted.
-  private func isComment(inSentence: Bool) -> Bool {
-    guard reader.bytes.first == UInt8(ascii: "#") else { return false }
-    if isCoNLLU { return true }
-    guard !inSentence, reader.bytes.count == 1 || reader.bytes[1] == UInt8(ascii: " ") else { return false }
-    layoutNotes.comments += 1
-    layoutNotes.firstComment = layoutNotes.firstComment ?? "\(reader.name):\(reader.number)"
-    return true
-  }
-
-  /// Adds the word and the tag of the line, unless it is a header or a line of CoNLL-U without a word.
-  private func addWord(to record: inout RawRecord) throws {
-    let cells =
-      isCoNLLU
-      ? reader.bytes.split(separator: 0x09, omittingEmptySubsequences: false)
-      : reader.bytes.split(whereSeparator: isASCIISpace)
-    if columnCount == 0, try begin(cells.map { String(decoding: $0, as: UTF8.self) }) {
-      layoutNotes.header = "\(reader.name):\(reader.number)"
-      return
-    }
-    guard cells.count == columnCount else {
-      throw isCoNLLU
-        ? LineProblem.conlluColumns(found: cells.count)
-        : .columns(found: cells.count, expected: columnCount, delimiter: nil)
-    }
-    if isCoNLLU {
-      guard let isWord = Self.isWord(cells[0]) else {
-        throw LineProblem.badWordNumber(String(decoding: cells[0], as: UTF8.self))
-      }
-      guard isWord else { return }
-      guard !cells[columns.word].isEmpty else {
-        throw LineProblem.empty(field: Self.conlluColumns[columns.word])
-      }
-      guard !cells[columns.tag].isEmpty, !cells[columns.tag].elementsEqual("_".utf8) else {
-        throw LineProblem.missingTag(word: String(decoding: cells[columns.word], as: UTF8.self))
-      }
-    }
-    try add(cells[columns.word], cells[columns.tag], to: &record)
-  }
-
-  /// Sets the columns from the first line. Returns whether it is a header.
-  private func begin(_ cells: [String]) throws(LineProblem) -> Bool {
-    columnCount = isCoNLLU ? Self.conlluColumns.count : max(2, cells.count)
-    if !isCoNLLU { columns = (0, columnCount - 1) }
-    let names = isCoNLLU ? Self.conlluColumns : choice?.hasNames == true ? cells : nil
-    func found(_ texts: [String]?, or usual: Int) throws(LineProblem) -> Int {
-      guard let texts else { return usual }
-      return try DataColumns.columns(texts, of: columnCount, names: names).first ?? usual
-    }
-    columns.word = try found(choice?.source, or: columns.word)
-    columns.tag = try found(choice?.target, or: columns.tag)
-    guard columns.word != columns.tag else { throw .columnTwice(columns.tag + 1) }
-    guard !isCoNLLU, cells.count == columnCount else { return false }
-    return names != nil
-      || [columns.word, columns.tag].allSatisfy { ColumnName.isKnown(cells[$0].lowercased()) }
-  }
-
-  /// Returns true for the number of a word; false for the range of a token of several words (`3-4`) and for a word that
-  /// isn't in the text (`5.1`); nil for anything else.
-  private static func isWord(_ number: ArraySlice<UInt8>) -> Bool? {
-    let separators = [UInt8(ascii: "-"), UInt8(ascii: ".")]
-    let parts = number.split(omittingEmptySubsequences: false) { separators.contains($0) }
-    let isDigit = { (byte: UInt8) in byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
-    guard parts.count <= 2, parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy(isDigit) }) else { return nil }
-    return parts.count == 1
-  }
-
-  private func add(_ word: ArraySlice<UInt8>, _ tag: ArraySlice<UInt8>, to record: inout RawRecord) throws {
-    if record.tokenLines.isEmpty {
-      record.source.set(word, from: reader)
-      record.target.set(tag, from: reader)
-    } else {
-      record.source.bytes.append(0x09)
-      record.source.bytes.append(contentsOf: word)
-      record.target.bytes.append(0x09)
-      record.target.bytes.append(contentsOf: tag)
-    }
-    record.tokenLines.append(reader.number)
-    guard record.source.bytes.count <= LineReader.longestLine else {
-      throw reader.problem(.tooManyBytes(limit: LineReader.longestLine))
     }
   }
 }

@@ -77,14 +77,17 @@ func forEachCell<Failure>(
   }
 }
 
-/// Calls `body` with the words of a line that is input for a model of columns.
+/// Calls `body` with the words of a line that is given in place of a file of columns.
+///
+/// - Parameter allowsSpaces: words may have spaces in them if there are tabs between words.
 func forEachInputWord<Failure>(
-  in line: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
+  in line: UnsafeBufferPointer<UInt8>, allowsSpaces: Bool,
+  _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
 ) throws(Failure) {
-  let hasTabs = line.contains(0x09)
+  let cutsAtTabs = allowsSpaces && line.contains(0x09)
   var start = 0
   for position in 0...line.count {
-    let isEnd = position == line.count || (hasTabs ? line[position] == 0x09 : isASCIISpace(line[position]))
+    let isEnd = position == line.count || (cutsAtTabs ? line[position] == 0x09 : isASCIISpace(line[position]))
     guard isEnd else { continue }
     if position > start { try body(UnsafeBufferPointer(rebasing: line[start..<position])) }
     start = position + 1
