@@ -79,7 +79,9 @@ struct CheckpointState: Sendable {
       throw damage("the digest is \(computed), but \(recorded) was recorded")
     }
     let summary: Summary
-    do { summary = try ExactJSON.decode(Summary.self, from: content) } catch { throw damage("\(error)") }
+    do { summary = try ExactJSON.decode(Summary.self, from: content) } catch {
+      throw damage(decodingProblem(error))
+    }
     guard summary.format == Self.format else {
       throw damage("it has format \(summary.format), this program reads format \(Self.format)")
     }
@@ -116,5 +118,23 @@ package enum ExactJSON {
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: infinity, negativeInfinity: negativeInfinity, nan: notANumber)
     return try decoder.decode(type, from: Data(json))
+  }
+}
+
+/// The reason why JSON can't be decoded, in words for a user. The decoder's own description is that of a Swift value.
+package func decodingProblem(_ error: any Error) -> String {
+  guard let error = error as? DecodingError else { return "\(error)" }
+  func name(_ path: [any CodingKey], _ last: (any CodingKey)? = nil) -> String {
+    let keys = path + (last.map { [$0] } ?? [])
+    return keys.isEmpty
+      ? "the value" : keys.map { $0.intValue.map { "\($0)" } ?? $0.stringValue }.joined(separator: ".")
+  }
+  return switch error {
+  case .keyNotFound(let key, let context): "\(name(context.codingPath, key)) is missing"
+  case .valueNotFound(_, let context): "\(name(context.codingPath)) is null"
+  case .typeMismatch(_, let context): "\(name(context.codingPath)) is of another type"
+  case .dataCorrupted(let context):
+    context.codingPath.isEmpty ? "not JSON" : "\(name(context.codingPath)): \(context.debugDescription)"
+  @unknown default: "not the JSON that was expected"
   }
 }

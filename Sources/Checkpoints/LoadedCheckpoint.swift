@@ -24,7 +24,7 @@ public struct LoadedCheckpoint: Sendable {
     do {
       return try contents.decode(type)
     } catch {
-      throw CheckpointFailure(path: path, reason: .undecodableState("\(error)"))
+      throw CheckpointFailure(path: path, reason: .undecodableState(decodingProblem(error)))
     }
   }
 

@@ -177,7 +177,7 @@ struct FlightRecordFile: Decodable {
       throw RunRecordFailure(path: path, problem: "isn't a regular file of at most 64 MiB")
     }
     do { self = try JSONDecoder().decode(FlightRecordFile.self, from: json) } catch {
-      throw RunRecordFailure(path: path, problem: "isn't a flight record: \(error)")
+      throw RunRecordFailure(path: path, problem: "isn't a flight record: \(decodingProblem(error))")
     }
   }
 }

@@ -67,7 +67,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     decoder.dateDecodingStrategy = .iso8601
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do { self = try decoder.decode(RunRecord.self, from: json) } catch {
-      throw RunRecordFailure(path: path, problem: "isn't a run record: \(error)")
+      throw RunRecordFailure(path: path, problem: "isn't a run record: \(decodingProblem(error))")
     }
   }
 

@@ -68,7 +68,7 @@ public struct RunSamples: Codable, Sendable, Equatable {
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     do { self = try decoder.decode(RunSamples.self, from: json) } catch {
-      throw RunRecordFailure(path: path, problem: "holds no samples: \(error)")
+      throw RunRecordFailure(path: path, problem: "holds no samples: \(decodingProblem(error))")
     }
   }
 

@@ -89,7 +89,7 @@ public struct ProductCache: Sendable {
     do {
       let content = Content(format: Self.format, machine: machine, products: products)
       let data = try encoder.encode(content) + Data("\n".utf8)
-      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+      try FileSystemOperations.standard.createDirectories(directory)
       try DurableFile.write(data, to: path)
       return nil
     } catch {

@@ -60,6 +60,8 @@ struct RunRecordTests {
     let path = try directory.write(text, to: "run.json")
     let failure = #expect(throws: RunRecordFailure.self) { try RunRecord(contentsOf: path) }
     #expect(failure?.path == path && failure?.exitCode == 65)
+    // In words, not as the decoder's Swift value.
+    #expect(failure.map { "\($0)".contains("Context") } == false, "\(String(describing: failure))")
     #expect(throws: RunRecordFailure.self) { try RunRecord(contentsOf: directory.path) }
     let missing = directory.file("none")
     #expect(throws: FileFailure(path: missing, operation: .open, errno: ENOENT)) {

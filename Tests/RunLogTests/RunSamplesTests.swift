@@ -33,7 +33,9 @@ struct RunSamplesTests {
   func damaged(content: String) throws {
     let path = directory.file("step-1.json")
     try Data(content.utf8).write(to: URL(fileURLWithPath: path))
-    #expect(throws: RunRecordFailure.self) { try RunSamples(contentsOf: path) }
+    let failure = #expect(throws: RunRecordFailure.self) { try RunSamples(contentsOf: path) }
+    let problem = ["": "not JSON", "{}": "samples is missing", "[1]": "the value is of another type"][content]
+    #expect(failure?.problem == "holds no samples: \(problem ?? "")")
     #expect(throws: FileFailure.self) { try RunSamples(contentsOf: directory.file("step-2.json")) }
   }
 }
