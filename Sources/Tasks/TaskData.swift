@@ -1,4 +1,5 @@
 import Datasets
+import Foundation
 import RunLog
 
 /// The data of a task: a stream of tokens, or examples. The configuration says how to read them. Only this file
@@ -71,10 +72,78 @@ extension TokenStream: TaskData {
       } else {
         DateTextGenerator(seed: UInt64(configuration.seed), characters: data.generatedSize).source()
       }
+    if case .file(let path) = train, PreparedText.exists(at: path) {
+      return try prepared(path, data, vocabulary)
+    }
+    let sources = textSources(data, train: train)
     return try TextCorpus.load(
+      train: train, valid: sources.valid, test: sources.test, validFraction: sources.validFraction,
+      options: data.sourceText, vocabulary: vocabulary)
+  }
+
+  private static func textSources(_ data: DataOptions, train: TextSource) -> TextSources {
+    TextSources(
       train: train, valid: data.valid?.file.map { .file($0) }, test: data.test?.file.map { .file($0) },
-      validFraction: data.valid == nil ? data.validFraction : 0, options: data.sourceText,
-      vocabulary: vocabulary)
+      validFraction: data.valid == nil ? data.validFraction : 0)
+  }
+
+  // MARK: Prepared texts
+
+  /// A text that `prepare` has cut into tokens, with other parts where the configuration names them.
+  ///
+  /// - Parameter known: the vocabulary of an earlier run, which must be that of the text.
+  private static func prepared(
+    _ folder: String, _ data: DataOptions, _ known: Vocabulary?
+  ) throws -> TextCorpus {
+    let text = try PreparedText(
+      opening: folder, options: data.sourceText, settings: preparedSettings(data))
+    guard known == nil || text.encoding.stream == known else {
+      throw DataError.input(
+        name: folder,
+        reason:
+          "has another vocabulary than the run; name the text itself, or the folder that the run was trained on"
+      )
+    }
+    func read(_ path: DataPath?) throws -> TokenStream? {
+      guard let file = path?.file, let vocabulary = text.encoding.stream else { return nil }
+      return try TokenStream(reading: .file(file), vocabulary: vocabulary)
+    }
+    return text.corpus(valid: try read(data.valid), test: try read(data.test))
+  }
+
+  /// The settings that decide the tokens of a text.
+  private static func preparedSettings(_ data: DataOptions) -> [String: String] {
+    var settings = [
+      "data.tokens": data.tokens.rawValue, "data.lowercase": "\(data.lowercase)",
+      // Wherever the program was started.
+      "data.vocabulary": data.vocabulary.flatMap {
+        DataPath(file: $0).absolute(in: FileManager.default.currentDirectoryPath).file
+      } ?? "null",
+    ]
+    if data.valid == nil { settings["data.valid_fraction"] = "\(data.validFraction)" }
+    switch data.tokens {
+    case .bpe:
+      settings["data.subword_kind"] = data.subwordKind.rawValue
+      settings["data.subword_vocabulary"] = "\(data.subwordVocabulary)"
+    case .char, .word, .space:
+      settings["data.min_count"] = "\(data.minCount)"
+      settings["data.max_vocabulary"] = "\(data.maxVocabulary)"
+    case .byte: break
+    }
+    return settings
+  }
+
+  /// Cuts the text of a configuration into tokens, in a folder that can stand for it as `data.train`. Returns the number of
+  /// tokens of each part.
+  package static func prepare(_ configuration: RunConfiguration, in folder: String) throws -> [Int] {
+    let data = configuration.data
+    guard configuration.task.data == .stream, let path = data.train?.file else {
+      throw TrainingFailure.unfittingData("only the text of a language model, in data.train, can be prepared")
+    }
+    return try PreparedText.write(
+      textSources(data, train: .file(path)), options: data.sourceText,
+      settings: preparedSettings(data),
+      to: folder)
   }
 
   package static func read(
@@ -85,7 +154,8 @@ extension TokenStream: TaskData {
     if let path = (split == .valid ? data.valid : split == .test ? data.test : nil)?.file {
       return try read(file: path, of: configuration, encoding)
     }
-    guard split != .test else { return nil }
+    let isPrepared = data.train?.file.map(PreparedText.exists) ?? false
+    guard split != .test || isPrepared else { return nil }
     return try load(configuration, vocabulary: encoding.stream)[split]
   }
 

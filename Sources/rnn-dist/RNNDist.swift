@@ -20,7 +20,8 @@ struct RNNDist: ParsableCommand {
       """,
     version: ProgramVersion.text,
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ScoreCommand.self, GenerateCommand.self,
+      TrainCommand.self, PrepareCommand.self, EvaluateCommand.self, PredictCommand.self, ScoreCommand.self,
+      GenerateCommand.self,
       InspectCommand.self, ExportCommand.self, ImportCommand.self, LengthsCommand.self, ReportCommand.self,
       ServeCommand.self, BenchCommand.self, ConfigCommand.self, DoctorCommand.self,
     ])

@@ -45,10 +45,8 @@ let allowedImports: [TargetRule] = [
   TargetRule(
     "Datasets",
     ["NumericKernels", "Checkpoints", "CSentencePiece", "CZlib", "CZstd", "UnicodeText", "Options"],
-    external: ["Foundation"]),
-  TargetRule(
-    "RunLog", ["Checkpoints", "CZlib"],
-    external: platform.union(["Foundation", "FoundationEssentials", "SwiftProtobuf"])),
+    external: ["Foundation", "Synchronization"]),
+  TargetRule("RunLog", ["Checkpoints", "CZlib"], external: platform.union(["Foundation"])),
   TargetRule("Diagnosis", ["Checkpoints", "Communication"], external: platform.union(["Foundation"])),
   TargetRule(
     "Tasks",

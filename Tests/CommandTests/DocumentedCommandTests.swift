@@ -91,6 +91,8 @@ import Testing
       "input.txt": "text.txt", "other.txt": "text.txt", "test.txt": "text.txt", "ptb.train.txt": "text.txt",
       "held-out.tsv": "pairs.tsv", "dates.txt": "words.txt",
     ])
+    // A folder that `prepare` writes has the configuration of its preset under this name.
+    try provide(["small/config": "small/char-lm"])
     var commands = [
       try await examples(of: "train"),
       """
@@ -105,7 +107,8 @@ import Testing
       """,
     ]
     for command in [
-      "evaluate", "predict", "score", "generate", "inspect", "export", "import", "lengths", "report",
+      "prepare", "evaluate", "predict", "score", "generate", "inspect", "export", "import", "lengths",
+      "report",
       "bench allreduce", "config list",
       "config show",
     ] {
@@ -119,7 +122,8 @@ import Testing
 
   /// The help of every command fits 80 columns.
   @Test(arguments: [
-    "", "train", "evaluate", "predict", "score", "generate", "inspect", "export", "import", "lengths",
+    "", "train", "prepare", "evaluate", "predict", "score", "generate", "inspect", "export", "import",
+    "lengths",
     "report", "serve", "bench", "bench lm", "bench seq2seq",
     "bench generate", "bench gemm", "bench allreduce", "config", "config list", "config show", "config check",
   ]) func helpFitsATerminal(command: String) async throws { _ = try await examples(of: command) }
@@ -154,6 +158,7 @@ import Testing
       "valid.en": "reversed.txt",
     ],
     "speech": ["train.tsv": "captions.tsv", "valid.tsv": "captions.tsv"],
+    "forecast": ["load.csv": "table.csv"],
   ]
 
   @Test(arguments: Presets.names.filter { $0 != "default" }) func commentsOfPresets(preset: String)

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 
 /// The source of a text. All except standard input may be read several times and must return the same bytes each time.
@@ -33,6 +34,14 @@ public enum TextSource: Sendable, Equatable {
       bytes.append(contentsOf: part)
     }
     return bytes
+  }
+
+  /// Copies standard input, decompressed, to a file, for readers that need several passes. Throws `DataError`, `FileFailure`.
+  public static func copyStandardInput(to path: String) throws {
+    let reader = try ByteReader(.standardInput)
+    try DurableFile.write(to: path) { write in
+      while case let part = try reader.next(), !part.isEmpty { try write(UnsafeRawBufferPointer(part)) }
+    }
   }
 }
 
@@ -186,5 +195,5 @@ final class ByteReader {
   }
 }
 
-/// The system's message for an error number.
-private func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
+/// The system's words for an error number.
+func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }

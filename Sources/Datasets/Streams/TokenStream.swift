@@ -6,14 +6,28 @@ public struct TokenStream: Sendable, Equatable {
   public let bytesPerToken: Int
   /// The ids in the byte order of the machine. Parts of a text share it.
   private var storage: [UInt8] = []
-  /// The tokens of `storage` that belong to this stream.
+  /// A file of ids in place of `storage`; those of a prepared text are little-endian, as every machine that the program runs on.
+  private var file: MappedFile?
+  /// The tokens of the memory or file that belong to this stream.
   private var range = 0..<0
+  /// The digest, if it is known.
+  private var knownDigest: UInt64?
 
   /// Creates an empty stream.
   init(name: String, vocabularySize: Int, capacity: Int = 0) {
     self.name = name
-    bytesPerToken = vocabularySize <= 1 << 8 ? 1 : vocabularySize <= 1 << 16 ? 2 : 4
+    bytesPerToken = Self.bytesPerToken(vocabularySize: vocabularySize)
     storage.reserveCapacity(capacity * bytesPerToken)
+  }
+
+  /// Tokens of a file that is mapped into memory.
+  init(name: String, file: MappedFile, bytesPerToken: Int, range: Range<Int>, digest: UInt64? = nil) {
+    (self.name, self.bytesPerToken) = (name, bytesPerToken)
+    (self.file, self.range, knownDigest) = (file, range, digest)
+  }
+
+  static func bytesPerToken(vocabularySize: Int) -> Int {
+    vocabularySize <= 1 << 8 ? 1 : vocabularySize <= 1 << 16 ? 2 : 4
   }
 
   /// The tokens of `ids`, each of which must be in `0 ..< vocabularySize`.
@@ -39,6 +53,7 @@ public struct TokenStream: Sendable, Equatable {
   /// A stream of some of the tokens, which shares their memory.
   func part(_ tokens: Range<Int>) -> TokenStream {
     var part = self
+    part.knownDigest = nil
     part.range = range.lowerBound + tokens.lowerBound..<range.lowerBound + tokens.upperBound
     precondition(range.lowerBound <= part.range.lowerBound && part.range.upperBound <= range.upperBound)
     return part
@@ -50,7 +65,19 @@ public struct TokenStream: Sendable, Equatable {
   /// The id at a position in `0 ..< count`.
   public subscript(position: Int) -> Int32 {
     precondition(position >= 0 && position < count, "token \(position) of \(count)")
-    return storage.withUnsafeBytes { load(range.lowerBound + position, from: $0) }
+    return withStoredBytes { load(range.lowerBound + position, from: $0) }
+  }
+
+  /// The ids of some positions.
+  func ids(_ positions: Range<Int>) -> [Int32] {
+    var ids = [Int32](repeating: 0, count: positions.count)
+    ids.withUnsafeMutableBufferPointer { copy(positions, into: $0) }
+    return ids
+  }
+
+  /// Calls `body` with the whole memory or file, of which this stream may be a part.
+  func withStoredBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    if let file { try body(file.bytes) } else { try storage.withUnsafeBytes(body) }
   }
 
   @inline(__always)
@@ -74,11 +101,12 @@ public struct TokenStream: Sendable, Equatable {
       destination.count > offset + (positions.count - 1) * stride,
       "room for \(destination.count) tokens, \(positions.count) to copy")
     let first = range.lowerBound + positions.lowerBound
-    storage.withUnsafeBytes { bytes in
+    withStoredBytes { bytes in
       for index in 0..<positions.count {
         destination[offset + index * stride] = load(first + index, from: bytes)
       }
     }
+    file?.note(positions.count * bytesPerToken)
   }
 
   /// True for the same tokens, regardless of the names.
@@ -88,6 +116,7 @@ public struct TokenStream: Sendable, Equatable {
 
   /// A hash of the ids that is the same on every rank and in every process, whatever the width in memory.
   public var digest: UInt64 {
+    if let knownDigest { return knownDigest }
     var hash = StableHash()
     hash.combine(UInt64(count))
     for position in 0..<count { hash.combine(UInt64(UInt32(bitPattern: self[position]))) }

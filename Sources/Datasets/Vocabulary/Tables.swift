@@ -11,6 +11,13 @@ struct StableHash {
     value ^= value >> 32
   }
 
+  /// The hash of some texts.
+  static func combined(_ texts: [String]) -> UInt64 {
+    var hash = StableHash()
+    for text in texts { hash.combine(text) }
+    return hash.value
+  }
+
   /// Adds a text, its length included.
   mutating func combine(_ text: String) {
     combine(UInt64(text.utf8.count))

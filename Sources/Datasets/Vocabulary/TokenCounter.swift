@@ -11,8 +11,11 @@ struct TokenCounter {
   private var scalars = ScalarTable()
   private var scalarList: [Unicode.Scalar] = []
   private var counts: [Int] = []
-  /// The lines themselves, for a subword model.
+  /// The lines themselves, for a subword model: all, or of a long text every `lineStride`-th.
   private var lines = TextLines()
+  private var lineStride = 1
+  /// Most bytes of lines that a subword model learns from.
+  private static let mostLineBytes = 1 << 26
 
   init(_ options: TextOptions, boundaries: Vocabulary.Boundaries) {
     self.options = options
@@ -34,13 +37,23 @@ struct TokenCounter {
       case .char: tokenizer.forEachScalar(in: bytes) { count($0) }
       case .word, .space: tokenizer.forEachWord(in: bytes) { count($0) }
       case .bpe:
+        if total % lineStride == 0 { lines.append(bytes) }
         total += 1
-        lines.append(bytes)
+        if lines.elements.count > Self.mostLineBytes { thin() }
       }
     }
   }
 
-  /// Counts the end of a line if it is a token.
+  /// The number of lines that a subword model learns from.
+  var sampledLines: Int { lines.count }
+
+  /// Leaves out every other line, those that come as well.
+  private mutating func thin() {
+    lineStride *= 2
+    lines = TextLines(stride(from: 0, to: lines.count, by: 2).map { lines[$0] })
+  }
+
+  /// Counts the end of a line, where that is a token.
   mutating func addLineEnd() {
     switch options.unit {
     case .char: count("\n")

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Checkpoints
+import Configuration
+import Datasets
+import Foundation
+import Tasks
+
+struct PrepareCommand: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prepare",
+    abstract: "Cut the text of a language model into tokens once, so that training reads no text.",
+    discussion: """
+      Counts the vocabulary, or learns subwords, and writes a folder that stands for the text: its tokens are mapped into \
+      memory, so that a text of any size needs little memory, and training starts at once. The folder also holds a \
+      configuration to train with.
+
+      Example:
+        rnn-dist prepare char-lm data.train=input.txt -o prepared/text
+        cat input.txt | rnn-dist prepare char-lm data.train=/dev/stdin -o more
+        rnn-dist train prepared/text/config.yaml --run-dir runs/prepared
+      """)
+
+  @OptionGroup var arguments: ConfigurationArguments
+  @Option(
+    name: [.short, .customLong("output")], help: ArgumentHelp("The folder to write.", valueName: "dir"))
+  var output: String
+
+  func runLocally() throws -> Int32 {
+    var configuration = try arguments.resolve(requiringText: true).configuration
+    if let path = configuration.data.train?.file, PreparedText.exists(at: path) {
+      throw ValidationError("\(path) is a prepared text already")
+    }
+    try FileSystemOperations.standard.createDirectories(output)
+    let tokens = try cut(configuration)
+    configuration.data.train = DataPath(file: output)
+    // The folder has these parts too.
+    (configuration.data.valid, configuration.data.test) = (nil, nil)
+    configuration = configuration.withAbsolutePaths(in: FileManager.default.currentDirectoryPath)
+    let yaml = configuration.yaml(commented: true)
+    try DurableFile.write(Data(yaml.utf8), to: "\(output)/config.yaml")
+    let parts = zip(["training", "validation", "test"], tokens).filter { $1 > 0 }
+    let sizes = parts.map { "\(Console.grouped($1)) \($0) tokens" }.joined(separator: ", ")
+    try StandardOutput.line("\(output): \(sizes)")
+    return ExitCode.done
+  }
+
+  /// The numbers of tokens of the parts. Standard input is copied to a file first, because a text is read in several passes.
+  private func cut(_ configuration: RunConfiguration) throws -> [Int] {
+    guard configuration.data.train?.file == Self.standardInput else {
+      return try TokenStream.prepare(configuration, in: output)
+    }
+    var configuration = configuration
+    let copy = "\(output)/standard-input"
+    configuration.data.train = DataPath(file: copy)
+    defer { unlink(copy) }
+    try TextSource.copyStandardInput(to: copy)
+    return try TokenStream.prepare(configuration, in: output)
+  }
+
+  private static let standardInput = "/dev/stdin"
+}
