@@ -119,7 +119,7 @@ public enum ConfigurationSchema {
     run + changing(.never, model + cellOptions + inputAndOutput + encoderDecoder) + data + training + schedule
     + changing(.always, decoding) + evaluation + changing(.whenResumed, log + checkpoint)
 
-  private typealias Key = ConfigurationKey
+  typealias Key = ConfigurationKey
 
   /// Returns keys that may all change at the same time.
   private static func changing(_ change: Key.Change, _ keys: [Key]) -> [Key] {
@@ -271,8 +271,11 @@ extension ConfigurationSchema {
       "units of each direction of that network; 0: none"),
     Key(
       "model.output", \.model.output,
-      "softmax; crf (tagger: linear-chain conditional random field); bernoulli (independent bits); linear (numbers)"
-    ),
+      "softmax; crf (tagger: linear-chain conditional random field); bernoulli (independent bits); linear (numbers); quantile "
+        + "(classifier: quantiles of numbers)"),
+    Key(
+      "model.quantiles", \.model.quantiles, groups: [.labeled],
+      "quantile: the levels of the quantiles"),
     Key(
       "model.adaptive_cutoffs", \.model.adaptiveCutoffs, groups: [.stream],
       "language model: ids at which clusters of rarer tokens begin (adaptive softmax, Grave et al. 2017); []: one softmax"
@@ -328,87 +331,6 @@ extension ConfigurationSchema {
     Key(
       "model.decoder_embedding_size", \.model.decoderEmbeddingSize, groups: [.writing], "null: as the encoder"
     ),
-  ]
-}
-
-// MARK: - Data
-
-extension ConfigurationSchema {
-  private static let data: [Key] = [
-    Key(
-      "data.train", \.data.train, change: .always,
-      "training data; paths are relative to the current directory"),
-    Key(
-      "data.valid", \.data.valid, change: .always, "validation data; null: cut from the training data"),
-    Key("data.test", \.data.test, change: .always, "test data, for evaluate --split test"),
-    Key(
-      "data.embeddings", \.data.embeddings, groups: [.stream, .source], change: .always,
-      "text file of word vectors (word2vec, GloVe): initial embeddings of the tokens that are read; null: none"
-    ),
-    Key(
-      "data.valid_fraction", \.data.validFraction,
-      "without data.valid: the part of the training data kept for validation (of a text, its end)"),
-    Key("data.format", \.data.format, change: .never, "layout of the files"),
-    Key(
-      "data.columns", \.data.columns, groups: [.examples],
-      "the columns of tsv, csv, columns and conllu files by name or number, as {source: 2-101, target: label}; null: as the "
-        + "format has them"),
-    Key("data.delimiter", \.data.delimiter, groups: [.csv], "csv: the character between fields"),
-    Key("data.decimal", \.data.decimal, groups: [.csv], "csv: the mark before decimals"),
-    Key(
-      "data.tokens", \.data.tokens, change: .never,
-      "byte: 256 values; char: Unicode characters; word: between white space; space: symbols between spaces; bpe: subwords"
-    ),
-    Key(
-      "data.source_tokens", \.data.sourceTokens, groups: [.source], change: .never,
-      "the source's; null: as tokens"),
-    Key(
-      "data.target_tokens", \.data.targetTokens, groups: [.writing], change: .never,
-      "the target's; null: as tokens"),
-    Key(
-      "data.vocabulary", \.data.vocabulary, groups: [.stream, .source], change: .always,
-      "file with the vocabulary of what is read, one token per line (bpe: a SentencePiece model); null: that of the training data"
-    ),
-    Key(
-      "data.target_vocabulary", \.data.targetVocabulary, groups: [.writing], change: .always,
-      "the same of what is written"),
-    Key(
-      "data.shared_vocabulary", \.data.sharedVocabulary, groups: [.encoderDecoder], change: .never,
-      "one vocabulary and one embedding for source and target"),
-    Key(
-      "data.subword_kind", \.data.subwordKind, change: .never, "bpe: how SentencePiece learns subwords"),
-    Key(
-      "data.subword_vocabulary", \.data.subwordVocabulary, change: .never, "bpe: number of subwords"),
-    Key(
-      "data.lowercase", \.data.lowercase, change: .never,
-      "convert the text to lower case (bytes: A to Z only)"),
-    Key(
-      "data.min_count", \.data.minCount, change: .never, "rarer tokens become <unk> (char, word, space)"),
-    Key(
-      "data.max_vocabulary", \.data.maxVocabulary, change: .never,
-      "keep the most frequent tokens, special ones included; 0: no limit (char, word, space)"),
-    Key(
-      "data.reverse_source", \.data.reverseSource, groups: [.encoderDecoder], change: .never,
-      "seq2seq: read the source's tokens backwards (Sutskever et al. 2014)"),
-    Key(
-      "data.max_length", \.data.maxLength, groups: [.examples],
-      "longest source and target in tokens; 0: no limit"),
-    Key(
-      "data.too_long", \.data.tooLong, groups: [.examples], "what to do with sequences longer than max_length"
-    ),
-    Key(
-      "data.empty_sequences", \.data.emptySequences, groups: [.examples],
-      "what to do with lines without source or target"),
-    Key(
-      "data.width", \.data.width, groups: [.multihot], change: .never,
-      "multihot: numbers per step"),
-    Key(
-      "data.generator", \.data.generator, groups: [.generatedData],
-      "without data.train: dates writes a text; date-pairs, addition, copy and reverse write pairs for seq2seq"
-    ),
-    Key(
-      "data.generated_size", \.data.generatedSize, groups: [.generatedData],
-      "characters of generated text, or generated training pairs (addition: at most 400000)"),
   ]
 }
 

@@ -23,6 +23,7 @@ public enum Presets {
     ("mnist1d", PackageResources.mnist1d_yaml),
     ("japanese-vowels", PackageResources.japanese_vowels_yaml),
     ("entailment", PackageResources.entailment_yaml),
+    ("forecast", PackageResources.forecast_yaml),
     ("surnames", PackageResources.surnames_yaml),
     ("captions", PackageResources.captions_yaml),
     ("reversal", PackageResources.reversal_yaml),

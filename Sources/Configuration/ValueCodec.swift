@@ -50,8 +50,8 @@ extension Double: ConfigurationValue {
     }
   }
 
-  /// Parses decimal notation only, because `Double.init` also accepts hexadecimal, `nan` and `inf`.
-  private static func decimal(_ text: String) -> Double? {
+  /// Decimal notation only: `Double.init` also takes hexadecimal, `nan` and `inf`.
+  fileprivate static func decimal(_ text: String) -> Double? {
     guard text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }) else { return nil }
     return Double(text).flatMap { $0.isFinite ? $0 : nil }
   }
@@ -78,14 +78,32 @@ extension String: ConfigurationValue {
   }
 }
 
-extension [Int]: ConfigurationValue {
-  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<[Int]> {
+/// A number that can be an item of a list.
+protocol ListedNumber: Sendable {
+  /// What a list of them is called.
+  static var listExpectation: String { get }
+  /// The number of a text, or nil.
+  static func parsed(_ text: String) -> Self?
+}
+
+extension Int: ListedNumber {
+  static let listExpectation = "a list of whole numbers"
+  static func parsed(_ text: String) -> Int? { Int(text) }
+}
+
+extension Double: ListedNumber {
+  static let listExpectation = "a list of numbers"
+  static func parsed(_ text: String) -> Double? { decimal(text) }
+}
+
+extension Array: ConfigurationValue where Element: ListedNumber {
+  static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<[Element]> {
     bounded(
-      "a list of whole numbers", bounds.bounds(of: property, as: [Int].self),
-      write: { "[" + $0.map(String.init).joined(separator: ", ") + "]" }
+      Element.listExpectation, bounds.bounds(of: property, as: [Element].self),
+      write: { "[" + $0.map { "\($0)" }.joined(separator: ", ") + "]" }
     ) { node in
       guard let texts = listed(node) else { return nil }
-      let values = texts.compactMap { Int($0) }
+      let values = texts.compactMap { Element.parsed($0) }
       return values.count == texts.count ? values : nil
     }
   }

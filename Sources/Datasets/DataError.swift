@@ -22,7 +22,9 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   case line(name: String, line: Int, problem: LineProblem)
   /// The file has no usable example.
   case noExamples(name: String)
-  /// An input that is not a line of a file can't be read.
+  /// A table with fewer rows than a window and its horizon; `part` is that of a series cut in two.
+  case tooFewRows(name: String, needed: Int, part: String?)
+  /// An input that is given alone, not in a file of lines, can't be read.
   case input(name: String, reason: String)
   /// There are too few different sources to split off this share of them.
   case noSplit(name: String, sources: Int, fraction: Double)
@@ -68,6 +70,9 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
         + " or give more text"
     case .line(let name, let line, let problem): "\(name):\(line): \(problem)"
     case .input(let name, let reason): "\(name): \(reason)"
+    case .tooFewRows(let name, let needed, let part):
+      "\(name): no series has the \(needed) rows\(part.map { " (for \($0) as well)" } ?? "") that data.window and data.horizon need with "
+        + "all targets known; set smaller ones, or give more rows"
     case .noExamples(let name): "\(name): holds no example that can be used; give a file with at least one"
     case .noSplit(let name, let sources, let fraction):
       "\(name): a validation part of \(fraction) of \(sources) different sources leaves nothing on one side; "
@@ -205,6 +210,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
         + (nearest.map { " (nearest: \(quoted($0)))" } ?? "") + "; correct it, or remove the line"
     case .notANumber(let text, let column):
       "column \(column): \(quoted(text)) is not a number"
+        + (isMissingNumber(Array(text.utf8)[...]) ? "; set data.missing=mask if numbers are missing" : "")
         + (Float(text.replacing(",", with: ".")) != nil
           ? "; set data.decimal=comma for decimal commas of csv" : "")
     case .textColumn(let text, let column):

@@ -94,7 +94,16 @@ public struct DataOptions: Options {
   public var delimiter = Delimiter.auto
   /// The decimal mark of the numbers in csv files.
   public var decimal = DecimalMark.point
-  /// The token unit of sources; nil: `tokens`. See `sourceUnit`.
+  /// Rows of a table that a model reads to forecast the next ones; 0: an example is a line.
+  public var window = 0
+  /// Rows that are forecast.
+  public var horizon = 0
+  /// Rows after which a table repeats itself, such as 24 hours; 0: it does not. Only for the forecast to compare with.
+  public var season = 0
+  /// Of the numbers of sources, and of targets that are numbers.
+  public var scaling = NumberScaling.none
+  public var missing = MissingNumbers.error
+  /// nil: as `tokens`; see `sourceUnit`.
   public var sourceTokens: TokenUnit?
   /// The token unit of targets; nil: `tokens`. See `targetUnit`.
   public var targetTokens: TokenUnit?
@@ -201,15 +210,41 @@ public struct DataOptions: Options {
       otherwise: "needs a limit: set \(\.maxLength) above 0")
     checks.read(\.width, if: \.format, isOneOf: [.multihot])
     checks.read(\.columns, if: \.format, isOneOf: [.tsv, .csv, .columns, .conllu])
-    if let problem = columns?.problem(in: format) {
-      checks.refuse(\.columns, with: \.format, because: "\(problem)")
+    if let problem = columns?.problem(in: format, isTable: window > 0) {
+      checks.refuse(\.columns, with: \.format, \.window, because: "\(problem)")
     }
+    checkWindows(&checks)
+    checks.read(\.missing, if: \.format, isOneOf: [.csv, .npy])
     checks.read(\.delimiter, if: \.format, isOneOf: [.csv])
     checks.read(\.decimal, if: \.format, isOneOf: [.csv])
     if decimal == .comma, delimiter == .comma {
       checks.refuse(
         \.decimal, with: \.delimiter,
         because: "comma needs another delimiter: set \(\.delimiter) to semicolon or tab")
+    }
+  }
+}
+
+extension DataOptions {
+  fileprivate func checkWindows(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.window, .within(0...100_000))
+    checks.bound(\.horizon, .within(0...10_000))
+    checks.bound(\.season, .within(0...100_000))
+    checks.read(\.window, if: \.format, isOneOf: [.csv])
+    checks.read(
+      \.horizon, if: window > 0, with: \.window,
+      otherwise: "is for windows over a table: set \(\.window) above 0")
+    checks.read(
+      \.season, if: window > 0, with: \.window,
+      otherwise: "is for windows over a table: set \(\.window) above 0")
+    guard window > 0 else { return }
+    if horizon == 0 {
+      checks.refuse(\.window, with: \.horizon, because: "needs rows to forecast: set \(\.horizon) above 0")
+    }
+    if season > window {
+      checks.refuse(
+        \.season, with: \.window,
+        because: "must not be longer than \(\.window), which holds the season before")
     }
   }
 }

@@ -15,6 +15,12 @@ public struct ExampleOptions: Sendable, Equatable {
   public var delimiter = Delimiter.auto
   /// The decimal mark of the numbers in csv files.
   public var decimal = DecimalMark.point
+  /// Rows of a table that a model reads to forecast the next ones; 0: examples are not windows.
+  public var window = 0
+  /// Rows that are forecast.
+  public var horizon = 0
+  public var scaling = NumberScaling.none
+  public var missing = MissingNumbers.error
   public var source = TextOptions(.word)
   public var target = TextOptions(.word)
   /// Whether there is one vocabulary, counted over both sides.

@@ -24,6 +24,15 @@ package struct ExportedModel {
     guard let shape = saved.shape else {
       throw ExportFailure("the task \(saved.configuration.task.rawValue) has no exported form")
     }
+    // An exported model would silently want scaled numbers and give them back.
+    guard saved.encoding.sourceScale == nil, saved.encoding.targetScale == nil else {
+      throw ExportFailure(
+        "the numbers of the data are scaled or masked (data.scaling, data.missing), which has no exported form"
+      )
+    }
+    guard saved.configuration.model.output != .quantile else {
+      throw ExportFailure("model.output quantile has no exported form")
+    }
     try self.init(
       shape, saved.encoding, saved.configuration, ExportedWeights(saved.parameters),
       origin: "\(run), step \(saved.step)")

@@ -34,8 +34,12 @@ public struct Metric: Sendable {
     case loss(@Sendable (MeanLoss) -> Double)
     /// The mean loss of a model that assigns probabilities to its targets.
     case probabilities(@Sendable (MeanLoss) -> Double)
-    /// The mean loss of a model that predicts numbers.
-    case numbers(@Sendable (MeanLoss) -> Double)
+    /// Predicted numbers.
+    case numbers(any MetricTally<NumberExample>.Type)
+    /// Predicted quantiles of numbers.
+    case quantiles(any MetricTally<NumberExample>.Type)
+    /// Forecasts that need no model.
+    case baseline(any MetricTally<NumberExample>.Type)
     /// Classes, or the tags of a sequence.
     case labels(any MetricTally<LabelExample>.Type)
     /// Tags of a sequence that mark spans.
@@ -81,9 +85,9 @@ extension Metric: RawRepresentable, CaseIterable, Hashable {
 
 /// The sums of a metric, which each shard counts and which are then added over the shards.
 ///
-/// A metric of a whole corpus is a function of sums, never a mean of the shards' metrics. Every sum is an integer below
-/// 2^53, which a Double represents exactly, so any order and grouping of the additions gives the same bits. The metric
-/// therefore does not depend on the number of ranks.
+/// A metric of a whole corpus is a function of sums, never a mean of the shards' metrics. Every sum here, but for those of
+/// ``NumberTally``, is an integer below 2^53, which a Double holds exactly, so adding them in any order and in any grouping gives
+/// the same bits: the metric does not depend on the number of ranks.
 public protocol MetricTally<Example>: Sendable {
   /// The comparison of one example.
   associatedtype Example: Sendable
@@ -177,6 +181,17 @@ extension MetricGroup<TextExample> {
     })
 }
 
+extension MetricGroup<NumberExample> {
+  /// All metrics of numbers.
+  public static let numbers = MetricGroup(
+    Metric.all.compactMap { metric in
+      switch metric.measure {
+      case .numbers(let tally), .quantiles(let tally), .baseline(let tally): (metric, tally)
+      default: nil
+      }
+    })
+}
+
 extension MetricGroup<LabelExample> {
   /// All label metrics, with those of spans if the labels mark spans.
   public static func labels(markSpans: Bool) -> MetricGroup {
@@ -197,12 +212,8 @@ extension MetricGroup<LabelExample> {
 public struct MeanLoss: Sendable {
   let total: Double
   let targets: Int
-  /// The number of values in each target, for a model that predicts numbers.
-  let width: Int
 
-  public init(total: Double, targets: Int, width: Int = 1) {
-    (self.total, self.targets, self.width) = (total, targets, width)
-  }
+  public init(total: Double, targets: Int) { (self.total, self.targets) = (total, targets) }
 
   /// The mean loss per target.
   var mean: Double { total / Double(targets) }

@@ -22,6 +22,10 @@ extension Metric {
     .chrf,
     .chrfPlusPlus,
     .mse,
+    .mae,
+    .quantileLoss,
+    .persistenceError,
+    .seasonalNaiveError,
   ]
 }
 
@@ -35,9 +39,4 @@ extension Metric {
   public static let perplexity = Metric(
     "perplexity", isHigherBetter: false, scale: .decimal, .probabilities { exp($0.mean) },
     "e to the power of the mean loss per target")
-
-  /// The loss of numeric targets is the squared error summed over the numbers of a target, without a factor 1/2.
-  public static let mse = Metric(
-    "mse", isHigherBetter: false, scale: .significant, .numbers { $0.mean / Double($0.width) },
-    "mean squared error per number")
 }

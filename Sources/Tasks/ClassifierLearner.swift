@@ -6,7 +6,7 @@ import RecurrentNN
 extension TaskKind {
   /// A class or numbers for a whole sequence (N-1).
   public static let classifier = TaskKind(
-    "classifier", "a class", data: .labeled, outputs: [.softmax, .linear], comparisons: [.labels],
+    "classifier", "a class", data: .labeled, outputs: [.softmax, .linear, .quantile], comparisons: [.labels],
     groups: [.source, .pooling], lossUnit: "example")
 }
 

@@ -9,13 +9,21 @@ import RecurrentNN
 struct LabelOutputs {
   let output: OutputShape
   private let labels: LabelVocabulary?
+  private let scale: Standardization?
+  /// Rows of a forecast, and of a season; 0 if there are none.
+  private let horizon: Int
+  private let season: Int
   private let metrics = MetricGroup.labels(markSpans: false)
 
   /// Throws ``TrainingFailure/unfittingData(_:)`` if the model predicts a class and the data have no classes.
   init(_ configuration: RunConfiguration, _ encoding: DataEncoding) throws {
-    labels = encoding.labels
+    (labels, scale) = (encoding.labels, encoding.targetScale)
+    (horizon, season) = (configuration.data.horizon, configuration.data.season)
+    let width = encoding.targetWidth ?? 1
     if configuration.model.output == .linear {
-      output = .linear(size: encoding.targetWidth ?? 1)
+      output = .linear(size: width)
+    } else if configuration.model.output == .quantile {
+      output = .quantiles(size: width, levels: configuration.model.quantiles)
     } else if let labels {
       output = .softmax(classes: labels.count)
     } else {
@@ -46,10 +54,13 @@ struct LabelOutputs {
     }
   }
 
-  /// The sums behind the metrics; empty for numbers, whose metrics follow from the loss.
+  /// The sums behind the metrics.
   func tally(
     _ found: ClassifierPrediction<Float>.Output, of examples: [Int32], in split: ExampleSet
   ) -> ScoreSums {
+    if case .numbers(let predicted) = found, let numbers = split.target?.vectorSequences {
+      return ScoreSums(tallies: numberSums(predicted, numbers, of: examples, split.naive))
+    }
     guard let labels = split.target?.classLabels, case .classes(let predicted, _) = found else {
       return ScoreSums()
     }
@@ -60,12 +71,42 @@ struct LabelOutputs {
     return sums
   }
 
+  private func numberSums(
+    _ predicted: [Float], _ numbers: RaggedVectors, of examples: [Int32], _ naive: NaiveForecasts?
+  ) -> [Double] {
+    let reference = examples.flatMap { numbers[Int($0)] }
+    let persistence = naive.map { naive in
+      examples.flatMap { naive.persistence(Int($0), horizon: horizon) }
+    }
+    let seasonal = naive.flatMap { naive in
+      season > 0 ? examples.flatMap { naive.seasonal(Int($0), horizon: horizon, season: season) } : nil
+    }
+    return MetricGroup.numbers.sums(of: [
+      NumberExample(
+        predicted: inUnits(predicted, outputs: outputsPerNumber), reference: inUnits(reference),
+        levels: output.levels, persistence: persistence.map { inUnits($0) },
+        seasonalNaive: seasonal.map { inUnits($0) })
+    ])
+  }
+
+  private var outputsPerNumber: Int { max(1, output.levels.count) }
+
+  /// Numbers of the model in the units of the data, those of `outputs` outputs for each side by side. Quantiles that cross are
+  /// put in order.
+  private func inUnits(_ numbers: [Float], outputs: Int = 1) -> [Float] {
+    let values = scale?.undo(numbers, outputs: outputs) ?? numbers
+    guard outputs > 1 else { return values }
+    return stride(from: 0, to: values.count, by: outputs).flatMap { values[$0..<$0 + outputs].sorted() }
+  }
+
   func result(of sums: ScoreSums) -> EvaluationResult {
     var result = EvaluationResult(
       loss: sums.loss, examples: sums.examples, hasPerplexity: output.kind.hasPerplexity,
-      numberWidth: output.kind == .linear ? output.size : nil,
-      compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
-    result.classes = labels.flatMap { ClassReport($0, sums) }
+      compared: sums.tallies.isEmpty
+        ? []
+        : output.kind.isScaled
+          ? MetricGroup.numbers.values(of: sums.tallies) : metrics.values(of: sums.tallies))
+    result.classes = labels.flatMap { ClassReport($0, sums.confusion) }
     return result
   }
 
@@ -76,15 +117,24 @@ struct LabelOutputs {
       return ids.indices.map {
         ranked(Array(probabilities[$0 * output.size..<($0 + 1) * output.size]), count)
       }
-    case .numbers(let values):
-      return stride(from: 0, to: values.count, by: output.size).map { first in
-        let own = values[first..<first + output.size]
-        return Prediction(lines: [Array(own.map { "\($0)" }.joined(separator: ",").utf8)])
+    case .numbers(let scaled):
+      let values = inUnits(scaled, outputs: outputsPerNumber)
+      let width = output.size * outputsPerNumber
+      return stride(from: 0, to: values.count, by: width).map { first in
+        Prediction(lines: [Array(text(of: values[first..<first + width]).utf8)])
       }
     }
   }
 
-  /// The most probable classes of an example with their probabilities. Ties are in the order of the classes.
+  /// Numbers with commas between them; those of each step of a forecast after a space.
+  private func text(of numbers: ArraySlice<Float>) -> String {
+    let step = numbers.count / max(1, horizon)
+    return stride(from: numbers.startIndex, to: numbers.endIndex, by: step).map { start in
+      numbers[start..<start + step].map { "\($0)" }.joined(separator: ",")
+    }.joined(separator: " ")
+  }
+
+  /// The most probable classes of an example with their probabilities. Of equal ones the first comes first.
   private func ranked(_ probabilities: [Float], _ count: Int) -> Prediction {
     let order = probabilities.indices.sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
       .prefix(count)

@@ -95,23 +95,24 @@ public struct EvaluationResult: Sendable, Equatable {
   public let notes: [String]
 
   /// - Parameters:
-  ///   - hasPerplexity: whether the loss is a cross-entropy over tokens or classes. For squared errors or independent
-  ///     bits, e^loss is not a perplexity.
-  ///   - numberWidth: the number of values in each target, for a model that predicts numbers.
+  ///   - hasPerplexity: whether the loss is that of choices among tokens or classes: e^loss of squared errors
+  ///     or independent bits is not a perplexity.
   ///   - compared: metrics that do not follow from the loss.
   package init(
-    loss: LossSum, examples: Int, hasPerplexity: Bool = true, numberWidth: Int? = nil,
+    loss: LossSum, examples: Int, hasPerplexity: Bool = true,
     compared: [(metric: Metric, value: Double)] = [], notes: [String] = []
   ) {
     (self.loss, self.examples, self.notes) = (loss, examples, notes)
-    let mean = MeanLoss(total: loss.total, targets: loss.tokens, width: numberWidth ?? 1)
+    let mean = MeanLoss(total: loss.total, targets: loss.tokens)
     let hasLoss = loss.tokens > 0
     metrics = Metric.all.compactMap { metric in
       let value: Double? =
         switch metric.measure {
         case .loss(let value): hasLoss ? value(mean) : nil
         case .probabilities(let value): hasLoss && hasPerplexity ? value(mean) : nil
-        case .numbers(let value): hasLoss && numberWidth != nil ? value(mean) : nil
+        case .numbers, .quantiles, .baseline:
+          // Not a number where the data or the model have nothing to compare.
+          compared.first { $0.metric == metric && !$0.value.isNaN }?.value
         case .labels, .spans, .texts: compared.first { $0.metric == metric }?.value
         }
       return value.map { MetricValue(metric: metric, value: $0) }

@@ -59,6 +59,10 @@ package final class TaggerLearner: Learner {
       }
       return OutputShape(output, size: labels.count)
     case .bernoulli, .linear: return OutputShape(output, size: try targetWidth(encoding))
+    case .quantile:
+      var shape = OutputShape(output, size: try targetWidth(encoding))
+      shape.levels = configuration.model.quantiles
+      return shape
     }
   }
 
@@ -145,6 +149,9 @@ package final class TaggerLearner: Learner {
   ) throws -> ScoreSums {
     let examples = groups.compactMap(\.first)
     let context = LayerContext(parameters: parameters, workspace: workspace)
+    if configuration.model.output == .linear {
+      return ScoreSums(tallies: numberSums(examples, split, context))
+    }
     guard let tags = split.target?.tokenSequences else { return ScoreSums() }
     let input = inputSequences(examples, of: split.source, forms: split.forms, workspace.arena)
     guard case .classes(let predicted) = model.predict(input, context) else { return ScoreSums() }
@@ -164,12 +171,30 @@ package final class TaggerLearner: Learner {
     return sums
   }
 
+  private func numberSums(
+    _ examples: [Int32], _ split: ExampleSet, _ context: LayerContext<Float>
+  ) -> [Double] {
+    guard let batch = batch(examples, split, masks: nil, context.workspace.arena),
+      case .numbers(let targets, let width) = batch.targets,
+      case .numbers(let predicted) = model.predict(batch.input, context)
+    else { return [] }
+    let reference = Array(UnsafeBufferPointer(start: targets, count: batch.input.tokenCount * width))
+    return MetricGroup.numbers.sums(of: [
+      NumberExample(predicted: inUnits(predicted), reference: inUnits(reference))
+    ])
+  }
+
+  /// Numbers of the model in the units of the data.
+  private func inUnits(_ numbers: [Float]) -> [Float] { encoding.targetScale?.undo(numbers) ?? numbers }
+
   package func result(of sums: ScoreSums) -> EvaluationResult {
     var result = EvaluationResult(
       loss: sums.loss, examples: sums.examples, hasPerplexity: configuration.model.output.hasPerplexity,
-      numberWidth: configuration.model.output == .linear ? encoding.targetWidth : nil,
-      compared: sums.tallies.isEmpty ? [] : metrics.values(of: sums.tallies))
-    result.classes = encoding.labels.flatMap { ClassReport($0, sums, spans: spans) }
+      compared: sums.tallies.isEmpty
+        ? []
+        : configuration.model.output == .linear
+          ? MetricGroup.numbers.values(of: sums.tallies) : metrics.values(of: sums.tallies))
+    result.classes = encoding.labels.flatMap { ClassReport($0, sums.confusion) }
     return result
   }
 
@@ -222,7 +247,8 @@ package final class TaggerLearner: Learner {
     case .classes(let ids): steps.map { name(ids[$0]) }.joined(separator: " ")
     case .bits(let values): steps.map { keys(row(values, $0)) }.joined(separator: "|")
     case .numbers(let values):
-      steps.map { step in row(values, step).map { "\($0)" }.joined(separator: ",") }.joined(separator: " ")
+      steps.map { step in inUnits(Array(row(values, step))).map { "\($0)" }.joined(separator: ",") }
+        .joined(separator: " ")
     }
   }
 

@@ -264,6 +264,10 @@ extension ExampleSet {
     options.columns = data.columns
     options.delimiter = data.delimiter
     options.decimal = data.decimal
+    options.window = data.window
+    options.horizon = data.horizon
+    options.scaling = data.scaling
+    options.missing = data.missing
     options.source = data.sourceText
     options.target = data.targetText
     options.sharedVocabulary = data.sharedVocabulary

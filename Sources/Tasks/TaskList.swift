@@ -104,7 +104,9 @@ public enum KeyGroup: Sendable, CaseIterable {
   case multihot
   /// Rows of numbers.
   case csv
-  /// Data that the program generates itself.
+  /// One target for a whole sequence.
+  case labeled
+  /// Data that the program writes itself.
   case generatedData
 
   /// Whether all tasks with this kind of data have the group.
@@ -115,6 +117,7 @@ public enum KeyGroup: Sendable, CaseIterable {
     case .examples: data != .stream
     case .multihot: data.formats.contains(.multihot)
     case .csv: data.formats.contains(.csv)
+    case .labeled: data == .labeled
     case .generatedData: data == .stream || data == .paired
     }
   }

@@ -72,6 +72,7 @@ package final class TranslationLearner: Learner {
     let (mine, theirs) = (model.shape.sources.count, other.model.shape.sources.count)
     guard mine == theirs else { return "\(theirs) sources, not \(mine)" }
     if encoding.sourceWidth != other.encoding.sourceWidth { return "vectors of another width as source" }
+    if encoding.sourceScale != other.encoding.sourceScale { return "numbers on another scale as source" }
     guard encoding.digest == other.encoding.digest else { return "other vocabularies" }
     // A hypothesis is shown with attention weights averaged over all members.
     return configuration.data.reverseSource == other.configuration.data.reverseSource

@@ -51,8 +51,10 @@ enum MetricText {
 
 /// The units of losses.
 enum LossUnit {
-  /// `nats/token`, or `squared error/step` for models that predict numbers.
+  /// `nats/token`; for models of numbers `squared error/step` or `quantile loss/example`, of the scaled numbers.
   static func name(_ configuration: RunConfiguration) -> String {
-    (configuration.model.output.isInNats ? "nats/" : "squared error/") + configuration.task.lossUnit
+    let output = configuration.model.output
+    return (output.isInNats ? "nats/" : output == .quantile ? "quantile loss/" : "squared error/")
+      + configuration.task.lossUnit
   }
 }

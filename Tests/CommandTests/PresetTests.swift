@@ -16,6 +16,8 @@ import Testing
       (["\(line % 4)"] + (0..<40).map { "\(Double((line * 7 + $0 * 3) % 11) / 10)" }).joined(separator: ",")
     }
     _ = try runs.folder.write("series.csv", Array((series.joined(separator: "\n") + "\n").utf8))
+    let table = (0..<120).map { "\(Double($0 * $0 % 6)),\(5000 + 1000 * ($0 % 6))\n" }.joined()
+    _ = try runs.folder.write("table.csv", Array(("temperature,load\n" + table).utf8))
     let sentences = (0..<20).map { line in
       SequenceRuns.words(line).enumerated().map { position, word in
         "\(position + 1)\t\(word)\t_\t\(word == "cat" ? "NOUN" : "VERB")\t_\t_\t_\t_\t_\t_\n"
@@ -50,6 +52,9 @@ import Testing
     Preset("mnist1d", "data.train=series.csv"),
     Preset("japanese-vowels", "data.train=captions.tsv"),
     Preset("entailment", "data.train=matches.tsv"),
+    Preset(
+      "forecast", "data.train=table.csv", "data.window=12", "data.horizon=4", "data.season=6",
+      "data.columns.target=load"),
     Preset("surnames", "data.train=classes.tsv"),
     Preset("captions", "data.train=captions.tsv", "data.valid=captions.tsv", "data.min_count=1"),
     Preset("reversal", "data.generated_size=200"),

@@ -44,6 +44,11 @@ import rnn_dist
     "data.delimiter": ("semicolon", ["data.format=csv"]), "data.decimal": ("comma", ["data.format=csv"]),
     "data.embeddings": ("vectors.txt", []), "data.vocabulary": ("v.txt", ["data.tokens=word"]),
     "data.target_vocabulary": ("v.txt", []),
+    "data.window": ("4", ["data.format=csv", "data.horizon=2", "model.output=linear"]),
+    "data.horizon": ("2", ["data.format=csv", "data.window=4", "model.output=linear"]),
+    "data.season": ("2", ["data.format=csv", "data.window=4", "data.horizon=2", "model.output=linear"]),
+    "data.scaling": ("standard", ["data.format=csv"]), "data.missing": ("mask", ["data.format=csv"]),
+    "model.quantiles": ("[0.5]", ["model.output=quantile"]),
     "data.source_tokens": ("word", []), "data.target_tokens": ("word", []),
     "data.shared_vocabulary": ("true", []), "data.subword_kind": ("unigram", ["data.tokens=bpe"]),
     "data.subword_vocabulary": ("100", ["data.tokens=bpe"]), "data.lowercase": ("true", []),
@@ -109,6 +114,7 @@ import rnn_dist
       ])
     add([.classifier, .matcher, .seq2seq], ["model.attention_size"])
     add([.classifier, .matcher], ["model.pooling"])
+    add([.classifier], ["model.quantiles", "data.window", "data.horizon", "data.season"])
     add([.generator], ["model.condition"])
     add(reading, ["model.character_embedding_size", "model.character_hidden_size"])
     add([.tagger, .classifier], ["data.width"])
@@ -121,7 +127,7 @@ import rnn_dist
     add(
       sequences,
       [
-        "data.columns", "data.max_length", "data.too_long",
+        "data.columns", "data.scaling", "data.missing", "data.max_length", "data.too_long",
         "data.empty_sequences", "training.batch_tokens", "training.bucketing",
       ])
     add(

@@ -5,7 +5,7 @@ import Testing
 /// probably wrong.
 @Suite struct ColumnTests {
   private func options(
-    _ kind: DataKind, _ format: DataFormat, _ columns: [DataPath.Part: [String]]
+    _ kind: DataKind, _ format: DataFormat, _ columns: [DataColumns.Part: [String]]
   ) -> ExampleOptions {
     ExampleOptions(kind, format) { $0.columns = DataColumns(parts: columns) }
   }

@@ -12,16 +12,39 @@ import Testing
   }
 
   @Test func valuesOfTheLoss() throws {
-    let mean = MeanLoss(total: 6, targets: 3, width: 4)
+    let mean = MeanLoss(total: 6, targets: 3)
     func value(_ metric: Metric) throws -> Double {
       switch metric.measure {
-      case .loss(let value), .probabilities(let value), .numbers(let value): value(mean)
-      case .labels, .spans, .texts: try #require(nil as Double?)
+      case .loss(let value), .probabilities(let value): value(mean)
+      case .numbers, .quantiles, .baseline, .labels, .spans, .texts: try #require(nil as Double?)
       }
     }
     #expect(try value(.loss) == 2)
     #expect(isClose(try value(.perplexity), 7.38905609893065))
-    #expect(try value(.mse) == 0.5)
+  }
+
+  @Test func errorsOfNumbers() {
+    let group = MetricGroup<NumberExample>.numbers
+    let sums = group.sums(of: [
+      NumberExample(predicted: [1, -2], reference: [3, -2.5]), NumberExample(predicted: [0], reference: [1]),
+    ])
+    let values = Dictionary(uniqueKeysWithValues: group.values(of: sums).map { ($0.metric, $0.value) })
+    #expect(values[.mse] == (4 + 0.25 + 1) / 3.0)
+    #expect(values[.mae] == (2 + 0.5 + 1) / 3.0)
+    #expect(values[.quantileLoss]?.isNaN == true && values[.persistenceError]?.isNaN == true)
+  }
+
+  @Test func quantilesAndForecastsWithoutAModel() {
+    let example = NumberExample(
+      predicted: [0, 2, 4, 1, 1, 1], reference: [3, 1], levels: [0.2, 0.5, 0.9], persistence: [2, 2],
+      seasonalNaive: [3, 0])
+    let group = MetricGroup<NumberExample>.numbers
+    let values = Dictionary(
+      uniqueKeysWithValues: group.values(of: group.sums(of: [example])).map { ($0.metric, $0.value) })
+    // The medians are 2 and 1.
+    #expect(values[.mae] == 0.5 && values[.mse] == 0.5)
+    #expect(isClose(values[.quantileLoss] ?? 0, (0.2 * 3 + 0.5 * 1 + 0.1 * 1) / 6))
+    #expect(values[.persistenceError] == 1 && values[.seasonalNaiveError] == 0.5)
   }
 
   /// All metrics of a kind come from one array of sums, in the order of the list.

@@ -140,6 +140,9 @@ struct TaggerCase: ModelCase {
           targets: SequenceCase.bits(option.steps, width: 3, unknown: [3])),
         TaggerCase(
           option: option, output: .linear(size: 2), targets: SequenceCase.numbers(option.steps, width: 2)),
+        TaggerCase(
+          option: option, output: .quantiles(size: 2, levels: [0.2, 0.5, 0.9]),
+          targets: SequenceCase.numbers(option.steps, width: 2)),
       ]
     } + [optionsOfCells]
 
@@ -185,6 +188,7 @@ struct ClassifierCase: ModelCase {
       [
         ClassifierCase(option: smoothed, pooling: pooling, output: .softmax(classes: 3)),
         ClassifierCase(option: option, pooling: pooling, output: .linear(size: 2)),
+        ClassifierCase(option: option, pooling: pooling, output: .quantiles(size: 2, levels: [0.3, 0.8])),
       ]
     } + [
       ClassifierCase(option: equalLengths, pooling: .all(steps: 3), output: .softmax(classes: 3)),
@@ -197,7 +201,7 @@ struct ClassifierCase: ModelCase {
       SequenceClassifierShape(network: option.network, pooling: pooling, output: output))
     let count = option.lengths.count
     let targets =
-      output == .linear(size: 2)
+      output.kind != .softmax
       ? SequenceCase.numbers(count, width: 2) : SequenceCase.classes(count, of: 3, unknown: [3])
     return option.problem(model) { targets[rows: $0.map { $0..<$0 + 1 }] }
   }

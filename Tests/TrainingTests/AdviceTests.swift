@@ -31,6 +31,7 @@ import Testing
       .splitTooSmall(name: "n", part: "p", tokens: 1, fraction: 0.1),
       .badVocabulary(path: "p", line: 1, problem: "p"),
       .tooFewTokens(name: "n", tokens: 1, streams: 2, steps: 3, wholeChunks: true), .noExamples(name: "n"),
+      .tooFewRows(name: "n", needed: 2, part: "validation"),
       .input(name: "n", reason: "r"), .noSplit(name: "n", sources: 1, fraction: 0.5),
       .unsupported(format: .tsv, reason: "r"), .subwordModel(name: "n", reason: "r"),
       .tooFewDifferent(task: "t", wanted: 2, found: 1),

@@ -17,6 +17,9 @@ public struct DataEncoding: Sendable, Equatable {
   /// read later must have the same widths.
   public var sourceWidth: Int?
   public var targetWidth: Int?
+  /// How the numbers of source and target are scaled; nil where they are not.
+  public var sourceScale: Standardization?
+  public var targetScale: Standardization?
   /// Whether there is a second source; nil before the first example.
   public var hasSecondSource: Bool?
   /// The number of steps of every source, for a model that needs a fixed number; nil: any number.
@@ -36,6 +39,7 @@ public struct DataEncoding: Sendable, Equatable {
     hash.combine(UInt64(sourceWidth ?? 0))
     hash.combine(UInt64(targetWidth ?? 0))
     hash.combine(UInt64(sourceCount))
+    for scale in [sourceScale, targetScale] { scale?.combine(into: &hash) }
     return hash.value
   }
 }
@@ -117,19 +121,23 @@ extension DataEncoding {
     var targetWidth: Int?
     var sourceSteps: Int?
     var sourceCount: Int?
+    var sourceScale: Standardization?
+    var targetScale: Standardization?
 
     enum CodingKeys: String, CodingKey {
       case sourceWidth = "source_width"
       case targetWidth = "target_width"
       case sourceSteps = "steps"
       case sourceCount = "source_count"
+      case sourceScale = "source_scale"
+      case targetScale = "target_scale"
     }
   }
 
   private func saveShape(to path: String) throws {
     let shape = Shape(
       sourceWidth: sourceWidth, targetWidth: targetWidth, sourceSteps: sourceSteps,
-      sourceCount: sourceCount)
+      sourceCount: sourceCount, sourceScale: sourceScale, targetScale: targetScale)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     try DurableFile.write(encoder.encode(shape) + Data("\n".utf8), to: path)
@@ -138,13 +146,17 @@ extension DataEncoding {
   private mutating func loadShape(_ path: String, isPaired: Bool) throws {
     let damaged = DataError.input(
       name: path, reason: "is not the description of its data that a run writes; restore the file")
-    let text = try TextSource.file(path).content(limit: 1 << 16, tooLarge: damaged)
+    let text = try TextSource.file(path).content(limit: 1 << 24, tooLarge: damaged)
     let sizes = 1...Int(Int32.max)
     guard let shape = try? JSONDecoder().decode(Shape.self, from: Data(text)),
       (1...2).contains(shape.sourceCount ?? 0),
-      [shape.sourceWidth, shape.targetWidth, shape.sourceSteps].allSatisfy({ $0.map(sizes.contains) ?? true })
+      [shape.sourceWidth, shape.targetWidth, shape.sourceSteps].allSatisfy({ $0.map(sizes.contains) ?? true }
+      ),
+      shape.sourceScale?.fits(width: shape.sourceWidth) ?? true,
+      shape.targetScale?.fits(width: shape.targetWidth) ?? true
     else { throw damaged }
     (sourceWidth, targetWidth, sourceSteps) = (shape.sourceWidth, shape.targetWidth, shape.sourceSteps)
+    (sourceScale, targetScale) = (shape.sourceScale, shape.targetScale)
     if isPaired { hasSecondSource = shape.sourceCount == 2 }
   }
 }

@@ -289,7 +289,8 @@ struct ExampleBuilder {
       name: name, count: count, source: columns.source?.field, secondSource: columns.second?.field,
       target: columns.target?.field, forms: forms.source,
       secondForms: columns.second == nil ? nil : forms.second, sourceTexts: kept(texts.source),
-      secondSourceTexts: kept(texts.second), targetTexts: kept(texts.target), report: report)
+      secondSourceTexts: kept(texts.second), targetTexts: kept(texts.target), naive: nil,
+      report: report)
     self = ExampleBuilder(
       options, layout, encoding, folder: encoder.folder, isEvaluation: isEvaluation)
     return split

@@ -15,14 +15,18 @@ extension Corpus<ExampleSet> {
     precondition((0..<1).contains(options.validFraction), "a fraction below 1, not \(options.validFraction)")
     precondition(options.multihotWidth > 0, "a width above 0, not \(options.multihotWidth)")
     let layout = try RecordLayout(options, sources.train)
+    guard options.window == 0 else {
+      return try loadTables(sources, options: options, encoding: known)
+    }
     let selection = try selection(sources, layout, options)
     var encoding = try known ?? count(sources.train, layout, options, selection)
 
     let parts = try fill(sources.train, layout, options, selection, &encoding)
+    if known == nil { encoding.measure(parts.train, layout, options) }
     let read = { (source: DataSource) in try Self.read(source, options: options, encoding: encoding) }
     return ExampleCorpus(
-      encoding: encoding, train: parts.train, valid: try sources.valid.map(read) ?? parts.valid,
-      test: try sources.test.map(read))
+      encoding: encoding, train: parts.train.notingScale(layout, options).scaled(encoding),
+      valid: try sources.valid.map(read) ?? parts.valid?.scaled(encoding), test: try sources.test.map(read))
   }
 
   /// The choice of validation examples; nil: none are split off. A bad line is reported before a file with too few lines,
@@ -50,12 +54,13 @@ extension Corpus<ExampleSet> {
     _ source: DataSource, options: ExampleOptions, encoding: DataEncoding
   ) throws -> ExampleSet {
     let layout = try RecordLayout(options, source)
+    guard options.window == 0 else { return try readTable(source, options: options, encoding: encoding) }
     let records = try source.records(layout, options)
     var builder = ExampleBuilder(options, layout, encoding, folder: source.folder, isEvaluation: true)
     var record = RawRecord()
     while try records.next(&record) { try builder.append(record) }
     guard builder.count > 0 else { throw DataError.noExamples(name: source.name) }
-    return builder.take(name: source.name, from: records)
+    return builder.take(name: source.name, from: records).scaled(encoding)
   }
 }
 

@@ -64,6 +64,8 @@ public struct ReadingReport: Sendable, Equatable {
   var layout = LayoutNotes()
   /// Signs that the columns of the file are in a different order than the one that was read.
   var doubts: [String] = []
+  /// What is wrong with the scale of the numbers, if they are taken as they are.
+  var scale: String?
   /// The first example as it was read, such as `source "a b", target "x"`; nil if there is none.
   public internal(set) var firstExample: String?
   /// The first case of each kind, as an error that names file and line.
@@ -91,6 +93,7 @@ public struct ReadingReport: Sendable, Equatable {
         "\(part): \(place) begins with the word #, because it has as many columns as other lines; if it is a comment, "
           + "remove it")
     }
+    if let scale { lines.append("\(part): \(scale); data.scaling=standard scales them") }
     for doubt in doubts {
       lines.append(
         "\(part): \(doubt) The first example was read as \(firstExample ?? "nothing"); see data.columns")
@@ -124,9 +127,9 @@ public struct ExampleSet: Sendable {
   public let name: String
   /// Number of examples.
   public let count: Int
-  public let source: ExampleField?
+  public private(set) var source: ExampleField?
   public let secondSource: ExampleField?
-  public let target: ExampleField?
+  public private(set) var target: ExampleField?
   /// The spelling of each token of the sources, for models that read characters of words.
   public let forms: SurfaceForms?
   public let secondForms: SurfaceForms?
@@ -136,7 +139,9 @@ public struct ExampleSet: Sendable {
   public let secondSourceTexts: TextLines?
   /// The target text as in the file; nil if texts aren't kept or the target is not text.
   public let targetTexts: TextLines?
-  public let report: ReadingReport
+  /// Of windows: forecasts to compare a model with.
+  public let naive: NaiveForecasts?
+  public private(set) var report: ReadingReport
 
   /// The field of a side.
   public func field(_ side: Side) -> ExampleField? {
@@ -155,6 +160,37 @@ public struct ExampleSet: Sendable {
   public func lengths(_ side: Side) -> [Int32] {
     guard let field = field(side) else { return [Int32](repeating: 0, count: count) }
     return (0..<count).map { Int32(clamping: field.length($0)) }
+  }
+
+  /// The same examples with a note in the report if numbers of the source are far from a scale that trains well.
+  func notingScale(_ layout: RecordLayout, _ options: ExampleOptions) -> ExampleSet {
+    guard options.scaling == .none, layout.source?.isScaled == true, let vectors = source?.vectorSequences
+    else {
+      return self
+    }
+    let found = Standardization(
+      of: vectors.elements, width: vectors.width, masked: options.missing == .mask, .none)
+    guard
+      let column = found.means.indices.first(where: {
+        abs(found.means[$0]) > Standardization.usual || found.deviations[$0] > Standardization.usual
+      })
+    else { return self }
+    var set = self
+    set.report.scale =
+      "numbers of the source have mean \(found.means[column]) and standard deviation \(found.deviations[column])"
+    return set
+  }
+
+  /// The same examples with the numbers as a model sees them.
+  func scaled(_ encoding: DataEncoding) -> ExampleSet {
+    var set = self
+    if let scale = encoding.sourceScale, let vectors = source?.vectorSequences {
+      set.source = .vectors(vectors.scaled(scale))
+    }
+    if let scale = encoding.targetScale, let vectors = target?.vectorSequences {
+      set.target = .vectors(vectors.scaled(scale))
+    }
+    return set
   }
 
   /// A hash of all ids and numbers that is the same on every rank and in every process.

@@ -16,7 +16,13 @@ struct EncodedField {
     (width, steps) = (0, 0)
   }
 
-  /// Keeps the first `limit` steps.
+  /// Appends to each step, for each of its numbers, 1 if it is there and 0 if it is missing.
+  mutating func addMask() {
+    values = WindowedTable.withMask(values, width)
+    width *= 2
+  }
+
+  /// Leaves the first `limit` steps.
   mutating func truncate(_ limit: Int) {
     guard steps > limit else { return }
     ids.removeLast(max(0, ids.count - limit))
@@ -81,16 +87,17 @@ struct FieldEncoder {
       try parseNumbers(bytes, commas: false, into: &field.values)
       field.width = field.values.count
     case .series:
-      try parseNumbers(bytes, commas: true, into: &field.values)
+      try parseNumbers(bytes, commas: true, allowsMissing: masks, into: &field.values)
       field.width = 1
+      if masks { field.addMask() }
     case .stepNumbers:
       guard !bytes.trimmed().suffix(4).elementsEqual(".npy".utf8) else {
         return try array(bytes, asVector: false, into: &field)
       }
       try parseNumbers(bytes, commas: false, into: &field.values)
       field.width = 1
-    case .array: return try array(bytes, asVector: false, into: &field)
-    case .arrayVector: return try array(bytes, asVector: true, into: &field)
+    case .array: return try array(bytes, asVector: false, allowsMissing: masks, into: &field)
+    case .arrayVector: return try array(bytes, asVector: true, allowsMissing: masks, into: &field)
     case .multihot:
       field.width = options.multihotWidth
       let limit = Self.mostValues / field.width
@@ -120,8 +127,11 @@ struct FieldEncoder {
     return LabelVocabulary.unknown
   }
 
+  /// Whether numbers of a source may be missing.
+  private var masks: Bool { options.missing == .mask }
+
   private func array(
-    _ bytes: [UInt8], asVector: Bool, into field: inout EncodedField
+    _ bytes: [UInt8], asVector: Bool, allowsMissing: Bool = false, into field: inout EncodedField
   ) throws(LineProblem) {
     if let problem = textProblem(in: bytes) { throw problem }
     let name = String(decoding: bytes.trimmed(), as: UTF8.self)
@@ -130,7 +140,8 @@ struct FieldEncoder {
     let array: NumpyArray
     do {
       array = try NumpyArray(
-        path: path, relativeTo: folder == nil ? "the current directory" : "the folder of the list")
+        path: path, relativeTo: folder == nil ? "the current directory" : "the folder of the list",
+        allowsMissing: allowsMissing)
     } catch {
       throw .array(path: path, problem: error)
     }
@@ -144,5 +155,6 @@ struct FieldEncoder {
     }
     field.values = array.values
     field.steps = array.values.count / field.width
+    if allowsMissing { field.addMask() }
   }
 }

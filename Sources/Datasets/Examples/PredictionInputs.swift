@@ -1,9 +1,9 @@
 /// Lines to predict from. Each is the source of an example, without a target.
 ///
-/// The content of a line depends on format and kind of data: the text (for columns, the words separated by white space),
-/// for seq2seq `source[<TAB>second source]`, for a matcher `first<TAB>second`, for csv `x0,x1,…`, for npy the path of an
-/// array, relative to the current directory, for multihot the steps, and for a generator the class. A tab is part of the
-/// text for parallel files, in whose lines it may occur.
+/// A line is, by format and kind of data: the text (of columns the words with white space between them), for seq2seq
+/// `source[<TAB>second source]`, for a matcher `first<TAB>second`, for csv `x0,x1,…`, for npy the path of an array, relative to the current
+/// directory, for multihot the steps, and for a generator the class. A tab is part of the text where it could be in the
+/// training data: in parallel files. For windows over a table it is a row, with which the window ends.
 public struct PredictionInputs: Sendable {
   private let options: ExampleOptions
   private let layout: RecordLayout
@@ -12,6 +12,8 @@ public struct PredictionInputs: Sendable {
   private var builder: ExampleBuilder
   private var record = RawRecord()
   private let encoding: DataEncoding
+  /// Of windows over a table.
+  private var forecast: ForecastInputs?
 
   /// Creates inputs for a model that was trained with these options on a source of this kind. Throws
   /// `DataError.unsupported`, also for a generator without a source.
@@ -28,11 +30,12 @@ public struct PredictionInputs: Sendable {
     self.layout = layout
     if case .tabs = trained.cut { hasTabs = true } else { hasTabs = false }
     self.encoding = encoding
+    forecast = options.window > 0 ? ForecastInputs(options, encoding) : nil
     builder = ExampleBuilder(options, layout, encoding, folder: nil, isEvaluation: true)
   }
 
   /// Number of lines since the last `take`.
-  public var count: Int { builder.count }
+  public var count: Int { forecast?.count ?? builder.count }
 
   /// Adds a line. Throws `DataError` without adding anything. It also throws for lines that are skipped in other data:
   /// empty lines, and overlong lines unless the options truncate them.
@@ -40,6 +43,14 @@ public struct PredictionInputs: Sendable {
     record.source.bytes = Array(line)
     record.hasSecondSource = false
     (record.source.name, record.source.line) = (name, number)
+    if forecast != nil {
+      do throws(LineProblem) {
+        try forecast?.append(record.source.bytes)
+      } catch {
+        throw record.source.problem(error)
+      }
+      return
+    }
     if layout.source == .series { try cutSeries() }
     if options.kind == .labeled, hasTabs, layout.source == .text, record.source.bytes.contains(0x09) {
       // Most likely a line of the training data: its class would be read as a word.
@@ -73,6 +84,9 @@ public struct PredictionInputs: Sendable {
     }
   }
 
-  /// Returns the lines since the last call, with their text.
-  public mutating func take() -> ExampleSet { builder.take(name: record.source.name) }
+  /// The lines since the last call, with their text.
+  public mutating func take() -> ExampleSet {
+    if let set = forecast?.take() { return set }
+    return builder.take(name: record.source.name).scaled(encoding)
+  }
 }

@@ -4,33 +4,56 @@ public struct Ragged<Element: Sendable & Equatable>: Sendable, Equatable {
   public let width: Int
   /// The elements of all sequences.
   public private(set) var elements: [Element] = []
-  /// The step at which each sequence begins, followed by the number of steps.
+  /// The step at which each sequence begins, and after the last one the number of steps; not of windows.
   public private(set) var offsets = [0]
+  /// Of windows, which may overlap: the element at which each begins, and the steps of all.
+  private var windows: (starts: [Int], steps: Int)?
 
   public init(width: Int = 1) {
     precondition(width > 0, "a width above 0, not \(width)")
     self.width = width
   }
 
-  /// Concatenates sequences.
+  /// Sequences of the same length that may overlap.
+  ///
+  /// - Parameter starts: the element at which each begins.
+  init(windowsOf elements: [Element], width: Int, starts: [Int], steps: Int) {
+    self.init(width: width)
+    precondition(
+      starts.allSatisfy { $0 >= 0 && $0 + steps * width <= elements.count }, "windows beyond the elements")
+    self.elements = elements
+    windows = (starts, steps)
+  }
+
+  /// These sequences.
   public init(_ sequences: some Sequence<some Sequence<Element>>) {
     self.init()
     for sequence in sequences { append(sequence) }
   }
 
   /// Number of sequences.
-  public var count: Int { offsets.count - 1 }
+  public var count: Int { windows?.starts.count ?? offsets.count - 1 }
 
   /// Number of steps of a sequence.
-  public func length(_ index: Int) -> Int { offsets[index + 1] - offsets[index] }
+  public func length(_ index: Int) -> Int { windows?.steps ?? offsets[index + 1] - offsets[index] }
 
   /// The elements of a sequence, step after step.
   public subscript(index: Int) -> ArraySlice<Element> {
-    elements[offsets[index] * width..<offsets[index + 1] * width]
+    let start = start(index)
+    return elements[start..<start + length(index) * width]
+  }
+
+  /// The first element of a sequence.
+  private func start(_ index: Int) -> Int { windows?.starts[index] ?? offsets[index] * width }
+
+  public static func == (first: Ragged, second: Ragged) -> Bool {
+    first.width == second.width && first.elements == second.elements && first.offsets == second.offsets
+      && first.windows?.starts == second.windows?.starts && first.windows?.steps == second.windows?.steps
   }
 
   /// Adds a sequence of whole steps at the end.
   public mutating func append(_ sequence: some Sequence<Element>) {
+    precondition(windows == nil, "windows can't be added to")
     elements.append(contentsOf: sequence)
     precondition(
       elements.count % width == 0, "\(elements.count) elements are not whole steps of width \(width)")
@@ -58,7 +81,7 @@ public struct Ragged<Element: Sendable & Equatable>: Sendable, Equatable {
         }
         let count = length(Int(index)) * width
         if let source = elements.baseAddress {
-          (target + position).update(from: source + offsets[Int(index)] * width, count: count)
+          (target + position).update(from: source + start(Int(index)), count: count)
         }
         position += count
         if let end {
@@ -73,7 +96,8 @@ public struct Ragged<Element: Sendable & Equatable>: Sendable, Equatable {
   fileprivate func hash(_ bits: (Element) -> UInt64) -> UInt64 {
     var hash = StableHash()
     hash.combine(UInt64(width))
-    for offset in offsets { hash.combine(UInt64(offset)) }
+    for offset in windows?.starts ?? offsets { hash.combine(UInt64(offset)) }
+    if let windows { hash.combine(UInt64(windows.steps)) }
     for element in elements { hash.combine(bits(element)) }
     return hash.value
   }
@@ -109,6 +133,13 @@ extension Ragged<Float> {
     _ selected: ArraySlice<Int32>, into destination: UnsafeMutableBufferPointer<Float>
   ) -> Int {
     copy(selected, into: destination)
+  }
+
+  /// The same sequences of other numbers.
+  func scaled(_ scale: Standardization) -> RaggedVectors {
+    var result = self
+    result.elements = scale.apply(elements, width: width)
+    return result
   }
 
   /// A hash of the sequences that is the same on every rank and in every process.

@@ -3,7 +3,15 @@
 /// A column is its number from 1, a range such as `2-101` or `2-` (to the last one), or its name in the first line, which
 /// is then a header.
 public struct DataColumns: Sendable, Equatable {
-  public typealias Part = DataPath.Part
+  /// The names of the parts of an example.
+  public enum Part: String, CaseIterable, Sendable {
+    case source, target
+    case secondSource = "second_source"
+    /// Other words for source and target.
+    case input, labels
+    /// Of a table: rows with another value here belong to another series.
+    case series
+  }
 
   /// The columns of each part, as in the configuration.
   public var parts: [Part: [String]]
@@ -13,9 +21,12 @@ public struct DataColumns: Sendable, Equatable {
   var source: [String]? { parts[.source] ?? parts[.input] }
   var target: [String]? { parts[.target] ?? parts[.labels] }
   var secondSource: [String]? { parts[.secondSource] }
+  var series: [String]? { parts[.series] }
 
-  /// The problem with these columns for every file, or nil.
-  public func problem(in format: DataFormat) -> String? {
+  /// What is wrong with them for every file, or nil.
+  ///
+  /// - Parameter isTable: the file is a table that is cut into windows.
+  public func problem(in format: DataFormat, isTable: Bool) -> String? {
     for (part, other) in [(Part.source, Part.input), (.target, .labels)] where parts[part] != nil {
       if parts[other] != nil { return "\(part.rawValue) and \(other.rawValue) are the same part: name one" }
     }
@@ -23,7 +34,10 @@ public struct DataColumns: Sendable, Equatable {
       return "must name both source and target of tsv files"
     }
     if format != .tsv, secondSource != nil { return "a second source is a column of tsv files" }
-    let single = [format == .csv ? nil : source, target, secondSource].compactMap { $0 }
+    if !isTable, series != nil { return "series are parts of tables: set data.window" }
+    let single = [format == .csv ? nil : source, isTable ? nil : target, secondSource, series].compactMap {
+      $0
+    }
     if single.contains(where: { $0.count != 1 || Self.range($0[0]).map { $0.count > 1 } ?? false }) {
       return "must name one column for each part; only the source of csv files may have several"
     }

@@ -5,14 +5,26 @@ func parsedNumber(_ text: ArraySlice<UInt8>) -> Float? {
   return Float(String(decoding: digits, as: UTF8.self))
 }
 
-/// Appends the numbers of a line, which are separated by commas or white space.
-func parseNumbers(_ line: [UInt8], commas: Bool, into values: inout [Float]) throws(LineProblem) {
+/// Whether a field of csv says that its number is missing.
+func isMissingNumber(_ text: ArraySlice<UInt8>) -> Bool {
+  ["", "na", "n/a", "nan", "null", "none", "?"].contains(
+    String(decoding: text.trimmed(), as: UTF8.self).lowercased())
+}
+
+/// Appends the numbers of a line: with commas between them, or with white space. Missing ones, if allowed, are NaN.
+func parseNumbers(
+  _ line: [UInt8], commas: Bool, allowsMissing: Bool = false, into values: inout [Float]
+) throws(LineProblem) {
   let cells =
     commas
     ? line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
     : line.split(whereSeparator: isASCIISpace)
   for (index, cell) in cells.enumerated() {
     let column = index + 1
+    if allowsMissing, isMissingNumber(cell) {
+      values.append(.nan)
+      continue
+    }
     guard let value = parsedNumber(cell) else {
       throw .notANumber(String(decoding: cell, as: UTF8.self), column: column)
     }
@@ -58,8 +70,10 @@ struct NumpyArray {
   /// Reads little-endian float32 or float64, in row-major or in column-major ("Fortran") order. Throws
   /// `ArrayProblem`.
   ///
-  /// - Parameter base: a description of the folder that relative paths start from, for messages.
-  init(path: String, relativeTo base: String) throws(ArrayProblem) {
+  /// - Parameters:
+  ///   - base: where relative paths start from, in words for messages.
+  ///   - allowsMissing: NaN is a missing number.
+  init(path: String, relativeTo base: String, allowsMissing: Bool = false) throws(ArrayProblem) {
     let bytes = try Self.content(of: path, base)
     guard bytes.count >= 10, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else { throw .notNumPy }
     let (major, minor) = (bytes[6], bytes[7])
@@ -76,6 +90,9 @@ struct NumpyArray {
       header.isDouble
       ? try Self.elements(data, UInt64.self, shape) { Float(Double(bitPattern: $0)) }
       : try Self.elements(data, UInt32.self, shape) { Float(bitPattern: $0) }
+    if let bad = stored.firstIndex(where: { !$0.isFinite && !($0.isNaN && allowsMissing) }) {
+      throw .notFinite(element: bad)
+    }
     self.shape = shape
     values =
       header.isColumnMajor
@@ -116,15 +133,13 @@ struct NumpyArray {
       expected = product
     }
     guard data.count == expected else { throw .size(found: data.count, expected: expected) }
-    let values = data.withUnsafeBytes { raw in
+    return data.withUnsafeBytes { raw in
       (0..<expected / MemoryLayout<Bits>.size).map { index in
         value(
           Bits(
             littleEndian: raw.loadUnaligned(fromByteOffset: index * MemoryLayout<Bits>.size, as: Bits.self)))
       }
     }
-    if let bad = values.firstIndex(where: { !$0.isFinite }) { throw .notFinite(element: bad) }
-    return values
   }
 }
 

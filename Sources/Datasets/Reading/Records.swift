@@ -256,7 +256,7 @@ final class LineRecords: RecordReader {
       let cells = columns.source.map { names[$0] }
       let isNumbered = [0, 1].contains { counts(cells, from: $0) }
       let hasNumbers = columns.source.contains { column in
-        row[column].trimmed().isEmpty || isNumber(row[column])
+        isMissingNumber(row[column]) || isNumber(row[column])
       }
       guard !hasNumbers || ColumnName.labels.contains(names[columns.target]) && isNumbered else {
         return false

@@ -73,7 +73,7 @@ struct SequenceGraph {
     case .softmax: graph.output("logits", scores, .float, extents)
     case .crf: graph.output("emissions", scores, .float, extents)
     case .bernoulli: graph.output("probabilities", graph.sigmoid(scores), .float, extents)
-    case .linear: graph.output("values", scores, .float, extents)
+    case .linear, .quantile: graph.output("values", scores, .float, extents)
     }
   }
 

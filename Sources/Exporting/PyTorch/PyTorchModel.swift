@@ -246,7 +246,7 @@ struct PyTorchModel {
     case .softmax: "Logits"
     case .crf: "Emissions"
     case .bernoulli: "Probabilities of the bits"
-    case .linear: "Numbers"
+    case .linear, .quantile: "Numbers"
     }
   }
 

@@ -23,6 +23,8 @@ public struct ModelOptions: Options, Hashable {
   /// Units of each direction of the network that reads the characters of a word; 0: none.
   public var characterHiddenSize = 0
   public var output = OutputShape.Kind.softmax
+  /// Levels of the quantiles of output quantile, rising.
+  public var quantiles = [0.1, 0.5, 0.9]
   /// Language models: where the clusters of an adaptive softmax begin; empty: one softmax.
   public var adaptiveCutoffs: [Int] = []
   /// The factor by which each of those clusters is narrower than the previous one.
@@ -116,6 +118,12 @@ public struct ModelOptions: Options, Hashable {
         \.adaptiveCutoffs, with: \.tieEmbeddings,
         because:
           "an adaptive softmax has no matrix of the embedding's shape: \(\.tieEmbeddings) must be false")
+    }
+    checks.read(\.quantiles, if: output == .quantile, with: \.output, otherwise: "goes with output quantile")
+    if quantiles.isEmpty || quantiles != Set(quantiles).sorted()
+      || !quantiles.allSatisfy({ $0 > 0 && $0 < 1 })
+    {
+      checks.refuse(\.quantiles, because: "must be rising numbers between 0 and 1")
     }
     guard pyramid > 0 else { return }
     if network.layers != 1 {

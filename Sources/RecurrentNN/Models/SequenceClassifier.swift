@@ -6,7 +6,7 @@ import Parameters
 public struct SequenceClassifierShape: Sendable, Hashable {
   public var network: SequenceNetworkShape
   public var pooling: Pooling
-  /// Softmax or linear.
+  /// Softmax, linear or quantile.
   public var output: OutputShape
 
   public init(network: SequenceNetworkShape, pooling: Pooling = .last, output: OutputShape) {
@@ -21,7 +21,7 @@ public struct ClassifierPrediction<Element: Scalar> {
   public enum Output {
     /// The most probable class of each sequence [count], and the probabilities of all [count, classes].
     case classes([Int32], probabilities: [Element])
-    /// The numbers of each sequence, [count, size].
+    /// [count, size]; of quantiles [count, size, levels].
     case numbers([Element])
   }
 
@@ -58,8 +58,8 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
       shape.pooling, inputSize: encoder.outputSize,
       bidirectional: shape.network.encoder.network.bidirectional, in: &builder)
     precondition(
-      shape.output.kind == .softmax || shape.output.kind == .linear,
-      "a classifier with output \(shape.output.kind): it has softmax and linear")
+      shape.output.kind == .softmax || shape.output.kind.isScaled,
+      "a classifier with output \(shape.output.kind): it has softmax, linear and quantile")
     output = OutputLayer(shape.output, inputSize: pooling.outputSize, in: &builder)
     layout = builder.build()
   }
@@ -81,8 +81,8 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
   ///   - batch: sequences that ``check(lengths:)`` accepts, and targets.
   ///   - labelSmoothing: ε, of a softmax only; 0 when evaluating.
   ///   - context: parameters and workspace; the masks are the batch's. The arena is left as it was.
-  /// - Returns: softmax: nats, over the sequences that have a target. Numbers: squared errors summed over a sequence's
-  ///   numbers, over the sequences.
+  /// - Returns: softmax: nats, over the sequences that have a target. Numbers: squared errors, or quantile losses, summed over a
+  ///   sequence's numbers, over the sequences.
   public func evaluate(
     _ batch: LabeledBatch<Element>, labelSmoothing: Double = 0,
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>

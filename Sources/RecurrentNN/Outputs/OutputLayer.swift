@@ -60,18 +60,24 @@ public struct OutputShape: Sendable, Hashable {
     case bernoulli
     /// Numbers (regression).
     case linear
+    /// Quantiles of numbers (Koenker & Bassett 1978).
+    case quantile
 
     /// Whether targets are numbers rather than names.
-    public var isNumeric: Bool { self == .linear || self == .bernoulli }
+    public var isNumeric: Bool { self == .bernoulli || isScaled }
+    /// Whether targets are measurements, which may be scaled; bits are not.
+    public var isScaled: Bool { self == .linear || self == .quantile }
     /// Whether e^loss is a perplexity: the loss is that of a choice among tokens, classes or tags.
     public var hasPerplexity: Bool { self == .softmax || self == .crf }
-    /// Whether the loss is a negative log-probability, in nats; a squared error is not.
-    public var isInNats: Bool { self != .linear }
+    /// Whether the loss is a negative log-probability, in nats; errors of numbers are not.
+    public var isInNats: Bool { !isScaled }
   }
 
   public var kind: Kind
   /// Classes, bits or numbers.
   public var size: Int
+  /// Of quantiles: their levels, between 0 and 1.
+  public var levels: [Double] = []
 
   public init(_ kind: Kind, size: Int) { (self.kind, self.size) = (kind, size) }
 
@@ -79,6 +85,11 @@ public struct OutputShape: Sendable, Hashable {
   public static func conditionalRandomField(classes: Int) -> OutputShape { OutputShape(.crf, size: classes) }
   public static func bernoulli(bits: Int) -> OutputShape { OutputShape(.bernoulli, size: bits) }
   public static func linear(size: Int) -> OutputShape { OutputShape(.linear, size: size) }
+  public static func quantiles(size: Int, levels: [Double]) -> OutputShape {
+    var shape = OutputShape(.quantile, size: size)
+    shape.levels = levels
+    return shape
+  }
 }
 
 /// The output layer of a tagger or a classifier, over packed rows.
@@ -97,6 +108,9 @@ enum OutputLayer<Element: Scalar>: Sendable {
       switch shape.kind {
       case .softmax: .softmax(scoped { SoftmaxOutput(inputSize: inputSize, classes: size, in: &$0) })
       case .linear: .linear(scoped { LinearOutput(inputSize: inputSize, size: size, in: &$0) })
+      case .quantile:
+        .linear(
+          scoped { LinearOutput(.quantiles(shape.levels), inputSize: inputSize, size: size, in: &$0) })
       case .bernoulli: .linear(scoped { LinearOutput(.bits, inputSize: inputSize, size: size, in: &$0) })
       case .crf:
         .conditionalRandomField(ConditionalRandomFieldOutput(inputSize: inputSize, tags: size, in: &builder))
@@ -131,7 +145,7 @@ enum OutputLayer<Element: Scalar>: Sendable {
       let total = output.loss(top, layout, targets: packed, gradient: dTop, into: gradients, context)
       return LossSum(total: total, tokens: known)
     case (.linear(let output), .bits(let values, let width)) where output.kind == .bits,
-      (.linear(let output), .numbers(let values, let width)) where output.kind == .numbers:
+      (.linear(let output), .numbers(let values, let width)) where output.kind != .bits:
       requireNone(smoothing)
       precondition(width == output.size, "targets of \(width) \(output.kind) for a model of \(output.size)")
       let packed = context.arena.matrix(top.rows, width)
@@ -170,7 +184,7 @@ extension LinearOutput {
   func predict(
     _ top: MatrixView<Element>, at callerRows: UnsafePointer<Int32>, _ context: LayerContext<Element>
   ) -> [Element] {
-    let values = context.arena.matrix(top.rows, size)
+    let values = context.arena.matrix(top.rows, outputSize)
     predict(top, into: values, context)
     return inCallerOrder(values, callerRows)
   }

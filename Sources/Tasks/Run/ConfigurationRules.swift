@@ -169,7 +169,7 @@ extension RunConfiguration {
   }
 
   private func checkFormat(_ checks: inout OptionChecks<Self>) {
-    let (format, task) = (data.format, task)
+    let (format, task, output) = (data.format, task, model.output)
     if !task.data.formats.contains(format), !data.generator.isPairs || task.data != .paired {
       let fitting = task.data.formats.map(\.rawValue)
       checks.refuse(
@@ -178,6 +178,15 @@ extension RunConfiguration {
           \(format.rawValue) does not work with the task \(task.name); it takes \(fitting.joined(separator: ", "))
           """)
     }
+    if data.window > 0, !output.isScaled {
+      checks.refuse(
+        \.data.window, with: \.model.output, \.task,
+        because: "forecasts numbers: set \(\.model.output) to quantile or linear, not \(output.rawValue)")
+    }
+    checks.read(
+      \.data.scaling, if: [.csv, .npy].contains(format) || output.isScaled, with: \.data.format,
+      \.model.output,
+      otherwise: "is for numbers: the formats csv and npy, or targets that are numbers")
     checks.read(
       \.model.condition, if: format != .lines || data.train?.file == nil || model.condition == .none,
       with: \.data.format, \.data.train, otherwise: "sets where X enters; one file of lines has no X")

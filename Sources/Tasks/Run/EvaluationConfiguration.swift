@@ -70,7 +70,10 @@ extension Metric: OptionChoice {
     switch measure {
     case .loss: true
     case .probabilities: output.hasPerplexity
-    case .numbers: output == .linear
+    case .numbers: output.isScaled
+    case .quantiles: output == .quantile
+    // Of the data alone: the same for every checkpoint.
+    case .baseline: false
     case .labels: output.hasPerplexity && task.comparisons.contains(.labels)
     case .spans: output.hasPerplexity && task.comparisons.contains(.spans)
     case .texts: task.comparisons.contains(.texts)

@@ -1,0 +1,362 @@
+// Tables of numbers with one row per time step, cut into windows: examples of forecasting.
+
+/// The columns of a table and the numbers of its rows.
+struct TableParser {
+  /// The numbers of a row.
+  struct Values {
+    /// NaN where a number is missing.
+    var source: [Float]
+    var target: [Float]
+    /// The name of the series; rows with another one are another series.
+    var series: [UInt8]
+  }
+
+  private let choice: DataColumns?
+  private let allowsMissing: Bool
+  private var csv: CSVParser
+  /// From 0; set by the first row.
+  private var columns: (source: [Int], target: [Int], series: Int?)?
+  private var fieldCount = 0
+  /// A row continues in the next line.
+  private(set) var isOpen = false
+  /// The first row was a header.
+  private(set) var hasHeader = false
+
+  init(_ options: ExampleOptions) {
+    choice = options.columns
+    allowsMissing = options.missing == .mask
+    csv = CSVParser(options.delimiter, options.decimal)
+  }
+
+  var delimiter: Delimiter? { csv.delimiter }
+
+  /// Adds a line; nil if it was a header, or if the row continues in the next line.
+  mutating func add(_ line: [UInt8]) throws(LineProblem) -> Values? {
+    if !isOpen { csv.begin() }
+    isOpen = try !csv.add(line)
+    guard !isOpen else { return nil }
+    let columns: (source: [Int], target: [Int], series: Int?)
+    if let known = self.columns {
+      columns = known
+    } else {
+      columns = try findColumns()
+      self.columns = columns
+      fieldCount = csv.row.count
+      if hasHeader { return nil }
+    }
+    guard csv.row.count == fieldCount else {
+      throw .columns(found: csv.row.count, expected: fieldCount, delimiter: csv.delimiter)
+    }
+    let series = columns.series.map { Array(csv.row[$0]) } ?? []
+    return Values(
+      source: try numbers(columns.source), target: try numbers(columns.target), series: series)
+  }
+
+  /// The columns by the first row, which is a header if columns are named or if none of its numbers is one. By default the first
+  /// column is forecast, and all but that of the series are read.
+  private mutating func findColumns() throws(LineProblem) -> (source: [Int], target: [Int], series: Int?) {
+    let (row, names) = (csv.row, choice?.hasNames == true ? csv.row.names : nil)
+    func found(_ texts: [String]?) throws(LineProblem) -> [Int]? {
+      guard let texts else { return nil }
+      return try DataColumns.columns(texts, of: row.count, names: names)
+    }
+    let target = try found(choice?.target) ?? [0]
+    let series = try found(choice?.series)?.first
+    let source = try found(choice?.source) ?? (0..<row.count).filter { $0 != series }
+    hasHeader =
+      names != nil
+      || !(source + target).contains {
+        isMissingNumber(row[$0]) || parsedNumber(csv.number(row[$0])[...]) != nil
+      }
+    return (source, target, series)
+  }
+
+  private func numbers(_ columns: [Int]) throws(LineProblem) -> [Float] {
+    var numbers: [Float] = []
+    numbers.reserveCapacity(columns.count)
+    for column in columns {
+      let field = csv.row[column]
+      if allowsMissing, isMissingNumber(field) {
+        numbers.append(.nan)
+      } else if let number = parsedNumber(csv.number(field)[...]) {
+        guard number.isFinite else {
+          throw .notFinite(String(decoding: field, as: UTF8.self), column: column + 1)
+        }
+        numbers.append(number)
+      } else {
+        throw .notANumber(String(decoding: field, as: UTF8.self), column: column + 1)
+      }
+    }
+    return numbers
+  }
+}
+
+/// All rows of a table.
+struct WindowedTable {
+  let name: String
+  private(set) var source: [Float] = []
+  private(set) var target: [Float] = []
+  /// The first row of each series, and after the last one the number of rows.
+  private(set) var series: [Int] = [0]
+  private(set) var notes = LayoutNotes()
+  let sourceWidth: Int
+  let targetWidth: Int
+
+  /// Reads a file. Throws `DataError`.
+  init(_ file: TextSource, _ options: ExampleOptions) throws {
+    name = file.name
+    let reader = try LineReader(file)
+    var parser = TableParser(options)
+    var (rows, widths, current) = (0, (source: 0, target: 0), [UInt8]())
+    while try reader.nextRecordLine() {
+      if !parser.isOpen, reader.bytes.isEmpty { continue }
+      let row: TableParser.Values?
+      do {
+        row = try parser.add(reader.bytes)
+      } catch {
+        throw reader.problem(error)
+      }
+      guard let values = row else {
+        if parser.hasHeader, notes.header == nil { notes.header = "\(reader.name):\(reader.number)" }
+        continue
+      }
+      if rows > 0, values.series != current { series.append(rows) }
+      current = values.series
+      source += values.source
+      target += values.target
+      widths = (values.source.count, values.target.count)
+      rows += 1
+    }
+    if parser.isOpen { throw reader.problem(.openQuotes) }
+    guard rows > 0 else { throw DataError.noExamples(name: name) }
+    if let delimiter = parser.delimiter, options.delimiter == .auto, delimiter != .comma {
+      notes.delimiter = delimiter
+    }
+    series.append(rows)
+    (sourceWidth, targetWidth) = widths
+  }
+
+  /// The numbers as a model sees them: masked, scaled, missing ones filled.
+  mutating func prepare(_ encoding: DataEncoding, masked: Bool) {
+    if masked { source = Self.withMask(source, sourceWidth) }
+    let width = masked ? 2 * sourceWidth : sourceWidth
+    if let scale = encoding.sourceScale { source = scale.apply(source, width: width) }
+    if let scale = encoding.targetScale { target = scale.apply(target, width: targetWidth) }
+  }
+
+  /// Each step of numbers followed, for each of them, by 1 if it is there and 0 if it is missing.
+  static func withMask(_ numbers: [Float], _ width: Int) -> [Float] {
+    var result: [Float] = []
+    result.reserveCapacity(2 * numbers.count)
+    for start in stride(from: 0, to: numbers.count, by: width) {
+      let step = numbers[start..<start + width]
+      result += step + step.map { $0.isNaN ? 0 : 1 }
+    }
+    return result
+  }
+
+  /// The last rows of the inputs of all windows, in two parts: those whose targets lie before the cut of their series, and those
+  /// whose targets lie behind it. A window with targets on both sides belongs to neither, one without a known target is
+  /// left out.
+  func windows(_ options: ExampleOptions, validFraction: Double) -> (first: [Int], second: [Int]) {
+    var (first, second): ([Int], [Int]) = ([], [])
+    for (start, end) in zip(series, series.dropFirst()) {
+      let cut = cut(start, end, validFraction)
+      for last in stride(from: start + options.window - 1, to: end - options.horizon, by: 1) {
+        let targets = last + 1..<last + 1 + options.horizon
+        guard
+          !target[targets.lowerBound * targetWidth..<targets.upperBound * targetWidth].contains(
+            where: \.isNaN)
+        else { continue }
+        if targets.upperBound <= cut {
+          first.append(last)
+        } else if targets.lowerBound >= cut {
+          second.append(last)
+        }
+      }
+    }
+    return (first, second)
+  }
+
+  /// The row of a series at which the validation part begins.
+  private func cut(_ start: Int, _ end: Int, _ validFraction: Double) -> Int {
+    end - Int((Double(end - start) * validFraction).rounded())
+  }
+
+  /// Measures the rows of the training part of each series.
+  func measure(_ options: ExampleOptions, validFraction: Double, _ encoding: inout DataEncoding) {
+    let masked = options.missing == .mask
+    guard masked || options.scaling == .standard else { return }
+    var (sources, targets): ([Float], [Float]) = ([], [])
+    for (start, end) in zip(series, series.dropFirst()) {
+      let cut = cut(start, end, validFraction)
+      sources += source[start * sourceWidth..<cut * sourceWidth]
+      targets += target[start * targetWidth..<cut * targetWidth]
+    }
+    if masked { sources = Self.withMask(sources, sourceWidth) }
+    encoding.sourceScale = Standardization(
+      of: sources, width: masked ? 2 * sourceWidth : sourceWidth, masked: masked, options.scaling)
+    encoding.targetScale = Standardization(of: targets, width: targetWidth, masked: false, options.scaling)
+  }
+
+  /// The examples of windows that end in these rows. Requires ``prepare(_:masked:)``.
+  func examples(_ rows: [Int], _ options: ExampleOptions) -> ExampleSet {
+    let width = source.count / (series.last ?? 1)
+    var report = ReadingReport()
+    report.layout = notes
+    if let last = rows.first {
+      report.firstExample =
+        "rows \(last - options.window + 2) to \(last + 1), then \(options.horizon) to forecast"
+    }
+    return ExampleSet(
+      name: name, count: rows.count,
+      source: .vectors(
+        RaggedVectors(
+          windowsOf: source, width: width, starts: rows.map { ($0 - options.window + 1) * width },
+          steps: options.window)),
+      secondSource: nil,
+      target: .vectors(
+        RaggedVectors(
+          windowsOf: target, width: options.horizon * targetWidth,
+          starts: rows.map { ($0 + 1) * targetWidth },
+          steps: 1)), forms: nil, secondForms: nil, sourceTexts: nil, secondSourceTexts: nil,
+      targetTexts: nil, naive: NaiveForecasts(values: target, width: targetWidth, rows: rows),
+      report: report)
+  }
+}
+
+/// Forecasts without a model, which a model should beat: the last known value, and the value one season before.
+public struct NaiveForecasts: Sendable {
+  /// The targets of all rows, as a model sees them.
+  let values: [Float]
+  let width: Int
+  /// The last known row of each example.
+  let rows: [Int]
+
+  /// The last known targets, for each step of the horizon.
+  public func persistence(_ example: Int, horizon: Int) -> [Float] {
+    (0..<horizon).flatMap { _ in row(rows[example]) }
+  }
+
+  /// The targets of the latest known row that is a whole number of seasons before each step of the horizon.
+  public func seasonal(_ example: Int, horizon: Int, season: Int) -> [Float] {
+    (1...horizon).flatMap { step in row(rows[example] + step - (step + season - 1) / season * season) }
+  }
+
+  private func row(_ index: Int) -> ArraySlice<Float> { values[index * width..<(index + 1) * width] }
+}
+
+extension Corpus<ExampleSet> {
+  /// Reads tables and cuts them into windows. Without a validation file, the end of each series is for validation: the share
+  /// `options.validFraction` of its rows. Throws `DataError`.
+  static func loadTables(
+    _ sources: DataSources, options: ExampleOptions, encoding known: DataEncoding?
+  ) throws -> ExampleCorpus {
+    var table = try WindowedTable(sources.train.table(options), options)
+    let isCut = sources.valid == nil && options.validFraction > 0
+    let fraction = isCut ? options.validFraction : 0
+    var encoding = known ?? DataEncoding()
+    if known == nil {
+      encoding.sourceWidth = table.sourceWidth * (options.missing == .mask ? 2 : 1)
+      encoding.targetWidth = table.targetWidth * options.horizon
+      if options.equalSteps { encoding.sourceSteps = options.window }
+      table.measure(options, validFraction: fraction, &encoding)
+    }
+    try table.check(encoding, options)
+    let rows = table.windows(options, validFraction: fraction)
+    guard !rows.first.isEmpty, !isCut || !rows.second.isEmpty else {
+      throw DataError.tooFewRows(
+        name: table.name, needed: options.window + options.horizon,
+        part: rows.first.isEmpty ? nil : "validation")
+    }
+    table.prepare(encoding, masked: options.missing == .mask)
+    let read = { (source: DataSource) in
+      try Self.readTable(source, options: options, encoding: encoding)
+    }
+    return ExampleCorpus(
+      encoding: encoding, train: table.examples(rows.first, options),
+      valid: try sources.valid.map(read) ?? (isCut ? table.examples(rows.second, options) : nil),
+      test: try sources.test.map(read))
+  }
+
+  /// All windows of a table to evaluate on. Throws `DataError`.
+  static func readTable(
+    _ source: DataSource, options: ExampleOptions, encoding: DataEncoding
+  ) throws -> ExampleSet {
+    var table = try WindowedTable(source.table(options), options)
+    try table.check(encoding, options)
+    let rows = table.windows(options, validFraction: 0).first
+    guard !rows.isEmpty else {
+      throw DataError.tooFewRows(name: table.name, needed: options.window + options.horizon, part: nil)
+    }
+    table.prepare(encoding, masked: options.missing == .mask)
+    return table.examples(rows, options)
+  }
+}
+
+extension WindowedTable {
+  /// Throws if a model for other columns is to read the table.
+  fileprivate func check(_ encoding: DataEncoding, _ options: ExampleOptions) throws {
+    let width = sourceWidth * (options.missing == .mask ? 2 : 1)
+    if let expected = encoding.sourceWidth, width != expected {
+      throw DataError.line(name: name, line: 1, problem: .width(found: width, expected: expected))
+    }
+  }
+}
+
+extension DataSource {
+  fileprivate func table(_ options: ExampleOptions) throws -> TextSource {
+    guard case .file(let file) = self else { throw options.unsupported("windows are cut from one file") }
+    return file
+  }
+}
+
+/// The rows of a table that have been given to forecast from: from each, the window that ends there.
+struct ForecastInputs {
+  private let options: ExampleOptions
+  private let encoding: DataEncoding
+  private var parser: TableParser
+  /// The latest rows of the current series, at most a window of them.
+  private var history: [[Float]] = []
+  private var series: [UInt8] = []
+  private var windows: RaggedVectors
+  private(set) var count = 0
+
+  init(_ options: ExampleOptions, _ encoding: DataEncoding) {
+    self.options = options
+    self.encoding = encoding
+    parser = TableParser(options)
+    windows = RaggedVectors(width: encoding.sourceWidth ?? 1)
+  }
+
+  /// Adds a row. Throws `empty` for a row after which nothing can be forecast: a header, or one of the first rows of a window.
+  mutating func append(_ line: [UInt8]) throws(LineProblem) {
+    guard let values = try parser.add(line) else {
+      if parser.isOpen { throw .openQuotes }
+      throw .empty(field: "row of numbers")
+    }
+    if values.series != series { history.removeAll() }
+    series = values.series
+    let masked = options.missing == .mask
+    let row = masked ? WindowedTable.withMask(values.source, values.source.count) : values.source
+    guard row.count == windows.width else { throw .width(found: row.count, expected: windows.width) }
+    history.append(row)
+    if history.count > options.window { history.removeFirst() }
+    guard history.count == options.window else { throw .empty(field: "window of \(options.window) rows") }
+    windows.append(history.joined())
+    count += 1
+  }
+
+  /// The windows since the last call.
+  mutating func take() -> ExampleSet {
+    defer {
+      windows = RaggedVectors(width: windows.width)
+      count = 0
+    }
+    return ExampleSet(
+      name: "input", count: count, source: .vectors(windows), secondSource: nil, target: nil, forms: nil,
+      secondForms: nil, sourceTexts: nil, secondSourceTexts: nil, targetTexts: nil, naive: nil,
+      report: ReadingReport()
+    ).scaled(encoding)
+  }
+}

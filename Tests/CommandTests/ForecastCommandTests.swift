@@ -1,0 +1,69 @@
+import Foundation
+import Testing
+
+/// A forecast from a table, from training to lines in the units of the data.
+@Suite struct ForecastCommandTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// A load that repeats itself every six rows and depends on the warmth of three rows before.
+  private static func table(_ unit: (Double) -> Double) -> [UInt8] {
+    var (state, warmth): (UInt64, [Double]) = (7, [0, 0, 0])
+    let rows = (0..<240).map { row -> String in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      warmth.append(Double(state >> 40) / Double(1 << 24))
+      let load = sin(Double(row) * .pi / 3) + warmth[row]
+      return "2024-01-\(row),\(warmth[row + 3]),\(unit(load))"
+    }
+    return Array((["day,warmth,load"] + rows).joined(separator: "\n").utf8)
+  }
+
+  private func run(_ arguments: String..., input: [UInt8] = []) async throws -> Outcome {
+    let outcome = try await Program.run(arguments, in: folder.root, input: input)
+    try #require(outcome.exitCode == 0, "\(outcome)")
+    return outcome
+  }
+
+  /// The metrics of a model that is trained on the table in some unit.
+  private func metrics(_ name: String, _ unit: (Double) -> Double) async throws -> [String: Double] {
+    _ = try folder.write("\(name).csv", Self.table(unit))
+    _ = try await run(
+      "train", "forecast", "data.train=\(name).csv", "data.columns.source=warmth,load",
+      "data.columns.target=load",
+      "data.window=12", "data.horizon=3", "data.season=6", "model.hidden_size=16", "training.epochs=0",
+      "training.steps=150", "training.batch_size=16", "training.learning_rate=0.01",
+      "data.valid_fraction=0.2",
+      "evaluation.every_steps=50", "--run-dir", name)
+    let scored = try await run("evaluate", name, "--json")
+    let json = try #require(JSONSerialization.jsonObject(with: scored.standardOutput) as? [String: Any])
+    return json.compactMapValues { $0 as? Double }
+  }
+
+  @Test func aTableInAnyUnit() async throws {
+    let plain = try await metrics("plain") { $0 }
+    func value(_ name: String) throws -> Double { try #require(plain[name], "\(plain)") }
+    #expect(try value("mae") < value("persistence_mae") && value("mae") < value("seasonal_naive_mae"))
+    #expect(try value("quantile_loss") < value("mae") && value("mse") > 0)
+
+    let other = try await metrics("other") { 1000 * $0 + 5000 }
+    let (loss, otherLoss) = (try value("loss"), try #require(other["loss"]))
+    #expect(abs(loss - otherLoss) < 0.02 * loss, "\(loss), \(otherLoss)")
+    for name in ["mae", "quantile_loss", "persistence_mae", "seasonal_naive_mae"] {
+      #expect(abs(try #require(other[name]) - 1000 * value(name)) < 20 * value(name), "\(name)")
+    }
+
+    // One line for each line of the table: empty for the header and before the first whole window.
+    let lines = Self.table { 1000 * $0 + 5000 }.split(separator: 0x0A).prefix(20)
+    let input = Array(lines.joined(separator: [0x0A])) + [0x0A]
+    let output = try await run("predict", "other", input: input).output
+    let answers = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+    #expect(answers.count == 20)
+    #expect(answers.prefix(12).allSatisfy(\.isEmpty))
+    for answer in answers.dropFirst(12) {
+      let steps = answer.split(separator: " ").map { $0.split(separator: ",").compactMap { Double($0) } }
+      #expect(steps.count == 3 && steps.allSatisfy { $0.count == 3 && $0 == $0.sorted() }, "\(answer)")
+      #expect(steps.joined().allSatisfy { (3000...8000).contains($0) }, "\(answer)")
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import Datasets
+import Testing
+
+/// Windows over tables: which rows an example reads and forecasts, and what is compared with.
+@Suite struct WindowTests {
+  private func options(
+    _ columns: [DataColumns.Part: [String]] = [:], _ change: (inout ExampleOptions) -> Void = { _ in }
+  ) -> ExampleOptions {
+    ExampleOptions(.labeled, .csv) {
+      $0.numericTargets = true
+      ($0.window, $0.horizon) = (3, 2)
+      if !columns.isEmpty { $0.columns = DataColumns(parts: columns) }
+      change(&$0)
+    }
+  }
+
+  /// Row r is r, 10 r, and a word.
+  private func table(_ rows: Range<Int>, header: String? = "a,b,c") -> String {
+    ((header.map { [$0] } ?? []) + rows.map { "\($0),\(10 * $0),w" }).joined(separator: "\n")
+  }
+
+  @Test func rowsOfAWindow() throws {
+    let corpus = try options([.source: ["a", "b"], .target: ["b"]]).load(.text(table(0..<6)))
+    #expect(corpus.train.count == 2)
+    #expect(corpus.train.numbers(.source) == [[0, 0, 1, 10, 2, 20], [1, 10, 2, 20, 3, 30]])
+    #expect(corpus.train.numbers(.target) == [[30, 40], [40, 50]])
+    #expect(corpus.train.lengths(.source) == [3, 3] && corpus.train.lengths(.target) == [1, 1])
+    #expect(corpus.encoding.sourceWidth == 2 && corpus.encoding.targetWidth == 2)
+    #expect(corpus.train.warnings(of: "data") == ["data: text:1 was read as a header"])
+    #expect(corpus.train.report.firstExample == "rows 1 to 3, then 2 to forecast")
+    let naive = try #require(corpus.train.naive)
+    #expect(naive.persistence(1, horizon: 2) == [30, 30])
+    #expect(naive.seasonal(1, horizon: 2, season: 1) == [30, 30])
+    #expect(naive.seasonal(1, horizon: 2, season: 3) == [10, 20])
+    // Gathered as a batch.
+    var values = [Float](repeating: 0, count: 12)
+    let vectors = try #require(corpus.train.source?.vectorSequences)
+    values.withUnsafeMutableBufferPointer { _ = vectors.gather([1, 0], into: $0) }
+    #expect(values == [1, 10, 2, 20, 3, 30, 0, 0, 1, 10, 2, 20])
+  }
+
+  @Test func withoutAChoiceOfColumns() throws {
+    let corpus = try options().load(.text((0..<5).map { "\($0),1" }.joined(separator: "\n")))
+    #expect(corpus.train.numbers(.source) == [[0, 1, 1, 1, 2, 1]])
+    #expect(corpus.train.numbers(.target) == [[3, 4]])
+    #expect(corpus.train.warnings(of: "data") == [])
+  }
+
+  @Test func theEndIsForValidation() throws {
+    let options = options([.source: ["1"], .target: ["2"]]) {
+      $0.validFraction = 0.4
+      $0.scaling = .standard
+    }
+    let corpus = try options.load(.text(table(0..<10, header: nil)))
+    // The cut is before row 6: training targets end there, those of validation begin there.
+    #expect(corpus.train.count == 2 && corpus.valid?.count == 3)
+    // Rows 0 to 5: mean 2.5, deviation √(35/12); those after it are scaled by the same.
+    let unscaled = try #require(corpus.encoding.targetScale).undo(corpus.valid?.numbers(.target)[0] ?? [])
+    #expect(unscaled.map { $0.rounded() } == [60, 70])
+    #expect(corpus.encoding.sourceScale?.means == [2.5])
+    let test = try ExampleCorpus.read(
+      .text(table(0..<10, header: nil)), options: options, encoding: corpus.encoding)
+    #expect(test.count == 6)
+    #expect(test.numbers(.source)[0] == corpus.train.numbers(.source)[0])
+  }
+
+  @Test func windowsStayWithinASeries() throws {
+    let text = "id,y\n" + (0..<6).map { "a,\($0)\n" }.joined() + (0..<5).map { "b,\(100 + $0)\n" }.joined()
+    let options = options([.target: ["y"], .series: ["id"]])
+    let corpus = try options.load(.text(text))
+    #expect(corpus.train.numbers(.target) == [[3, 4], [4, 5], [103, 104]])
+    #expect(corpus.train.numbers(.source)[2] == [100, 101, 102])
+  }
+
+  @Test func missingNumbersOfATable() throws {
+    let rows = ["0,5", "1,", "2,5", "3,5", "4,5", "5,5", "NA,5", "7,5"].joined(separator: "\n")
+    let corpus = try options([.source: ["1", "2"], .target: ["1"]]) { $0.missing = .mask }.load(.text(rows))
+    // Windows with a target in row 6 are left out: of rows 3 to 7 only 3, 4 and 4, 5 remain.
+    #expect(corpus.train.numbers(.target) == [[3, 4], [4, 5]])
+    #expect(corpus.train.numbers(.source)[0] == [0, 5, 1, 1, 1, 5, 1, 0, 2, 5, 1, 1])
+  }
+
+  @Test func linesToForecastFrom() throws {
+    let train = DataSource.text(table(0..<6))
+    let options = options([.source: ["a", "b"], .target: ["b"]]) { $0.scaling = .standard }
+    let corpus = try options.load(train)
+    var inputs = try PredictionInputs(options: options, encoding: corpus.encoding, like: train)
+    for (number, line) in table(0..<5).split(separator: "\n").enumerated() {
+      do {
+        try inputs.append(line.utf8, name: "input", line: number + 1)
+        #expect(number > 2)
+      } catch {
+        // The header and the rows before the first whole window.
+        guard case .line("input", number + 1, .empty) = error as? DataError, number < 3 else {
+          Issue.record("line \(number): \(error)")
+          continue
+        }
+      }
+    }
+    #expect(inputs.count == 3)
+    let set = inputs.take()
+    #expect(set.numbers(.source)[0] == corpus.train.numbers(.source)[0])
+    #expect(set.numbers(.source)[1] == corpus.train.numbers(.source)[1])
+    #expect(inputs.count == 0)
+    #expect(throws: DataError.line(name: "input", line: 9, problem: .notANumber("x", column: 2))) {
+      try inputs.append("1,x,w".utf8, name: "input", line: 9)
+    }
+  }
+
+  @Test func tablesThatCannotBeCut() {
+    let options = options([.source: ["1"], .target: ["2"]])
+    #expect(throws: DataError.tooFewRows(name: "text", needed: 5, part: nil)) {
+      try options.load(.text(table(0..<4, header: nil)))
+    }
+    #expect(
+      throws: DataError.line(
+        name: "text", line: 3, problem: .columns(found: 2, expected: 3, delimiter: .comma))
+    ) {
+      try options.load(.text("1,2,3\n1,2,3\n1,2\n"))
+    }
+    #expect(throws: DataError.line(name: "text", line: 2, problem: .notANumber("", column: 1))) {
+      try options.load(.text("1,2\n,2\n"))
+    }
+    #expect(throws: DataError.noExamples(name: "text")) { try options.load(.text("a,b\n")) }
+  }
+}
