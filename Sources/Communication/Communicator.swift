@@ -34,7 +34,9 @@ public protocol Communicator: AnyObject {
   ) throws
 
   /// Makes a vector of `count` elements for recurring sums (collective, equal counts).
-  func makeSummedVector(count: Int) throws -> any SummedVector
+  ///
+  /// - Parameter wire: how the elements are sent, if they are sent as messages.
+  func makeSummedVector(count: Int, wire: WireFormat) throws -> any SummedVector
 
   /// Returns a communicator of the first `count` ranks on these ranks, and nil on the others (collective).
   ///

@@ -58,13 +58,14 @@ public final class MPICommunicator: Communicator {
   public let rank: Int
   public let worldSize: Int
   public let hostName: String
-  /// The number of ranks on this host.
-  private let localSize: Int
-  /// Set until `finalize()`. Optional because noncopyable values can only be taken out of an optional.
+  private let placement: Placement
+  /// Present until `finalize()`. Optional because noncopyable values can only be taken out of an optional.
   private var runtime: Runtime?
   private var world: MPI.Communicator?
-  /// Memory shared with the other ranks of this host, released by `finalize()`.
+  /// Memory shared with the other ranks of this host, and the ranks of other hosts with the same slice, released by
+  /// `finalize()`.
   private var windows: [WindowHolder] = []
+  private var slices: [MPICommunicator] = []
 
   /// The MPI library's name and version.
   public static var libraryVersion: String {
@@ -72,17 +73,19 @@ public final class MPICommunicator: Communicator {
   }
 
   /// Initializes MPI, which is possible once per process (collective). Throws `CommunicationError`.
-  public init() throws {
+  ///
+  /// - Parameter ranksPerHost: for tests and measurements on one host: so many consecutive ranks at a time are taken for a host
+  ///   of their own; nil: the hosts are those that MPI finds.
+  public init(ranksPerHost: Int? = nil) throws {
     do throws(MPIError) {
       let runtime = try Runtime(requiring: .funneled)
       let world = try runtime.world()
-      let host = try world.splitByHost()
       rank = world.rank
       worldSize = world.size
-      localSize = host.size
-      HostMemory.ranks.store(host.size, ordering: .relaxed)
+      let placement = try Placement(of: world, ranksPerHost: ranksPerHost)
+      HostMemory.ranks.store(placement.own.count, ordering: .relaxed)
+      self.placement = placement
       hostName = runtime.processorName
-      try host.free()
       self.world = consume world
       self.runtime = consume runtime
     } catch {
@@ -94,12 +97,10 @@ public final class MPICommunicator: Communicator {
 
   /// Creates a communicator of some of the ranks, without a runtime of its own.
   private init(part: consuming MPI.Communicator, hostName: String) throws(MPIError) {
-    let host = try part.splitByHost()
     rank = part.rank
     worldSize = part.size
-    localSize = host.size
+    placement = try Placement(of: part, ranksPerHost: nil)
     self.hostName = hostName
-    try host.free()
     world = consume part
   }
 
@@ -143,32 +144,49 @@ public final class MPICommunicator: Communicator {
     }
   }
 
-  /// Allocates a vector in shared memory if all ranks are on one host and there is enough of it, otherwise a private
-  /// one.
-  public func makeSummedVector(count: Int) throws -> any SummedVector {
-    guard worldSize > 1, localSize == worldSize, count > 0, try hasSharedRoom(count: count) else {
-      return PrivateVector(count: count, communicator: self)
+  /// Makes a vector in the shared memory of each host, if any host has several ranks and all have enough of it, else a private one.
+  public func makeSummedVector(count: Int, wire: WireFormat) throws -> any SummedVector {
+    guard placement.hasNeighbors, count > 0, try haveSharedRoom(count: count) else {
+      return PrivateVector(count: count, communicator: self, wire)
     }
-    let holder = try call("makeSummedVector") { world throws(MPIError) in
-      WindowHolder(try SharedWindow<Float>(count: count + WindowHolder.slack, on: world))
+    let name = "makeSummedVector"
+    let holder = try call(name) {
+      (world: borrowing MPI.Communicator) throws(MPIError) -> WindowHolder? in
+      guard let host = try world.split(color: placement.own[0]) else { return nil }
+      let holder = WindowHolder(try SharedWindow<Float>(count: count + WindowHolder.slack, on: host))
+      try host.free()
+      return holder
     }
+    guard let holder else { throw failure(.transport, in: name, "this rank is on no host") }
     windows.append(holder)
+    let network = placement.hostCount > 1 ? try makeNetwork(wire) : nil
     return SharedVector(
-      segments: try call("makeSummedVector") { world throws(MPIError) in
-        try holder.segments(ranks: world.size, count: count)
-      }, rank: rank
+      segments: try call(name) { _ throws(MPIError) in
+        try holder.segments(ranks: placement.own.count, count: count)
+      }, index: placement.index, slices: placement.slices, network: network
     ) { [unowned self] in
       try call("sum of a shared vector") { _ throws(MPIError) in try holder.fence() }
     }
   }
 
-  /// Returns on every rank whether rank 0 finds enough shared memory (collective).
-  private func hasSharedRoom(count: Int) throws -> Bool {
-    let (bytes, overflows) = worldSize.multipliedReportingOverflow(
+  /// Connects the ranks of all hosts that have the same slice (collective).
+  private func makeNetwork(_ wire: WireFormat) throws -> SharedVector.Network {
+    let slice = try call("makeSummedVector") {
+      (world: borrowing MPI.Communicator) throws(MPIError) -> MPICommunicator? in
+      let color = placement.index < placement.slices ? placement.index : nil
+      guard let part = try world.split(color: color) else { return nil }
+      return try MPICommunicator(part: part, hostName: hostName)
+    }
+    if let slice { slices.append(slice) }
+    return SharedVector.Network(world: self, slice: slice, wire: wire, isTree: placement.isTree)
+  }
+
+  /// Returns on every rank whether the first rank of each host finds enough shared memory (collective).
+  private func haveSharedRoom(count: Int) throws -> Bool {
+    let (bytes, overflows) = placement.own.count.multipliedReportingOverflow(
       by: (count + WindowHolder.slack) * MemoryLayout<Float>.stride)
-    var answer: UInt8 = !overflows && SharedMemoryRoom.has(bytes) ? 1 : 0
-    try withUnsafeMutableBytes(of: &answer) { try broadcast($0, from: 0) }
-    return answer == 1
+    let hasRoom = placement.index > 0 || !overflows && SharedMemoryRoom.has(bytes)
+    return try allgather([hasRoom ? 1 : 0]).allSatisfy { $0 == [1] }
   }
 
   public func first(_ count: Int) throws -> (any Communicator)? {
@@ -186,8 +204,9 @@ public final class MPICommunicator: Communicator {
 
   public func finalize() throws {
     try barrier()
+    for slice in slices { try slice.finalize() }
     for window in windows { try call("finalize") { _ throws(MPIError) in try window.free() } }
-    windows = []
+    (slices, windows) = ([], [])
     do {
       try world.take()?.free()
       try runtime.take()?.finalize()
@@ -217,6 +236,47 @@ public final class MPICommunicator: Communicator {
     case .some(let world): try body(world)
     case .none: nil
     }
+  }
+}
+
+/// Which ranks are on which host.
+private struct Placement {
+  /// The ranks of this host, ascending, and the index of this rank among them.
+  let own: [Int]
+  let index: Int
+  let hostCount: Int
+  /// A vector is summed in so many slices between hosts: the ranks of the host that has the fewest.
+  let slices: Int
+  /// Whether any host has several ranks.
+  let hasNeighbors: Bool
+  /// Whether the ranks of each host are one branch of the binary tree over all ranks.
+  let isTree: Bool
+
+  /// Collective.
+  init(of world: borrowing MPI.Communicator, ranksPerHost: Int?) throws(MPIError) {
+    var first = Int64(world.rank)
+    if let ranksPerHost {
+      first -= first % Int64(ranksPerHost)
+    } else {
+      let host = try world.splitByHost()
+      var values = [first]
+      try host.broadcast(&values, from: 0)
+      first = values[0]
+      try host.free()
+    }
+    // For each rank the first rank of its host.
+    let leaders = try world.allgather([first])
+    let hosts = Dictionary(grouping: 0..<world.size) { leaders[$0] }
+    let ranks = hosts[first] ?? []
+    own = ranks
+    index = ranks.firstIndex(of: world.rank) ?? 0
+    hostCount = hosts.count
+    slices = hosts.values.map(\.count).min() ?? 1
+    hasNeighbors = hosts.values.contains { $0.count > 1 }
+    let size = ranks.count
+    isTree =
+      size & (size - 1) == 0
+      && hosts.values.allSatisfy { $0.count == size && $0[0] % size == 0 && $0[size - 1] == $0[0] + size - 1 }
   }
 }
 

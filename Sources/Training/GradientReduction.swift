@@ -72,17 +72,20 @@ package final class GradientReduction {
   package private(set) var rankTimes: [RankTime] = []
   /// The sums over the shards added since ``clear()``, if the fixed tree is not used.
   private var totals = StepTotals()
+  /// ``total`` has been used to gather parameters.
+  private var holdsParameters = false
 
   // A node of the fixed tree in reproducible mode.
   private typealias Node = (level: Int, gradient: ParameterBuffer<Float>, totals: StepTotals)
   /// Sums of 1, 2, 4… shards that wait for their sibling in the tree.
   private var pending: [Node] = []
   private var spare: [ParameterBuffer<Float>] = []
-  private var scratch: AlignedBuffer<Float>?
 
-  /// Allocates the buffers (collective).
-  package init(layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator) throws {
-    vector = try communicator.makeSummedVector(count: layout.count)
+  /// Collective.
+  package init(
+    layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator, wire: WireFormat = .fp32
+  ) throws {
+    vector = try communicator.makeSummedVector(count: layout.count, wire: wire)
     total = ParameterBuffer(layout, in: vector.elements, owner: vector)
     whole = [0..<total.count]
     self.plan = plan
@@ -103,7 +106,12 @@ package final class GradientReduction {
   /// Sets the gradient of the last step to zero.
   package func clear() {
     totals = StepTotals()
-    if !plan.isReproducible { total.clear() }
+    if holdsParameters {
+      total.fill(0)
+      holdsParameters = false
+    } else if !plan.isReproducible {
+      total.clear()
+    }
   }
 
   /// Returns the buffer to which the gradient of a shard is added. The shards of this rank must come in order.
@@ -155,36 +163,46 @@ package final class GradientReduction {
     guard communicator.worldSize > 1 else { return totals }
     let started = clock.now
     defer { communicationTime += clock.now - started }
+    let ranks = communicator.worldSize
+    // Behind the totals each rank has numbers of its own, which it adds to zeros. Losses are among them, because their sum must
+    // not depend on the number of ranks.
+    let own = [totals.loss, stepTime.inSeconds, communicationTime.inSeconds]
     let count = totals.values.count
-    // Every rank adds its own times to zeros.
-    var values = totals.values + [Double](repeating: 0, count: 2 * communicator.worldSize)
-    values[count + 2 * communicator.rank] = stepTime.inSeconds
-    values[count + 2 * communicator.rank + 1] = communicationTime.inSeconds
-    if plan.isReproducible {
-      try treeOverRanks(&values)
-    } else {
-      try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
-      try uniteTouchedRows()
-      try vector.sum(total.spans)
+    var values = totals.values + [Double](repeating: 0, count: own.count * ranks)
+    func place(_ rank: Int) -> Int { count + own.count * rank }
+    values.replaceSubrange(place(communicator.rank)..<place(communicator.rank + 1), with: own)
+    try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
+    if !plan.isReproducible { try uniteTouchedRows() }
+    try vector.sum(spans, plan.isReproducible ? .tree : .any)
+    rankTimes = (0..<ranks).map {
+      RankTime(steps: values[place($0) + 1], communication: values[place($0) + 2])
     }
-    rankTimes = (0..<communicator.worldSize).map { rank in
-      RankTime(steps: values[count + 2 * rank], communication: values[count + 2 * rank + 1])
-    }
-    let sums = StepTotals(values: values)
+    var sums = StepTotals(values: values)
+    sums.loss = Self.sumInPairs((0..<ranks).map { values[place($0)] })
     try check?.require(sum: sums.replicaHash, on: communicator)
     return sums
   }
 
-  private func treeOverRanks(_ values: inout [Double]) throws {
-    let scratch = self.scratch ?? AlignedBuffer<Float>(count: min(max(1, total.count), 1 << 20))
-    self.scratch = scratch
-    var room = [Double](repeating: 0, count: values.count)
-    try values.withUnsafeMutableBufferPointer { values in
-      try room.withUnsafeMutableBufferPointer { room in
-        try communicator.treeSum(values, scratch: room)
+  /// The sum in the binary tree of reproducible mode.
+  private static func sumInPairs(_ values: [Double]) -> Double {
+    var level = values
+    while level.count > 1 {
+      level = stride(from: 0, to: level.count, by: 2).map { index in
+        index + 1 < level.count ? level[index] + level[index + 1] : level[index]
       }
     }
-    try communicator.treeSum(total.elements, scratch: scratch.elements)
+    return level[0]
+  }
+
+  /// Overwrites ``total`` with parameters, of which each rank has its ``vectorPart(of:rank:ranks:)``. Collective.
+  ///
+  /// The gradient has been used by then, and its memory is one that ranks can read or send. ``clear()`` makes it a gradient again.
+  func gather(_ parameters: UnsafeBufferPointer<Float>, part: Range<Int>) throws {
+    let started = clock.now
+    defer { communicationTime += clock.now - started }
+    holdsParameters = true
+    _ = total.elements[part].update(fromContentsOf: parameters[part])
+    try vector.gatherParts()
   }
 
   /// Exchanges the rows of tables to which any rank has added, if there are tables.

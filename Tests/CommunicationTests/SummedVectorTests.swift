@@ -71,27 +71,87 @@ import Testing
     Float(index % 89 + step) / Float(3 + 7 * rank)
   }
 
-  /// Sums are added in rank order, so they have the bits of a plain loop. Other elements don't change.
-  @Test(arguments: 1...4)
+  /// The sum in a tree of pairs, pairs of pairs and so on.
+  private static func inPairs(_ values: [Float]) -> Float {
+    var level = values
+    while level.count > 1 {
+      level = stride(from: 0, to: level.count, by: 2).map { index in
+        index + 1 < level.count ? level[index] + level[index + 1] : level[index]
+      }
+    }
+    return level[0]
+  }
+
+  /// Sums have the bits of one tree over all ranks. Other elements don't change.
+  @Test(arguments: 1...8)
   func sharedMemory(ranks: Int) throws {
     let count = 9000
     let segments = Segments(ranks: ranks, count: count)
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let rank = communicator.rank
-      let vector = SharedVector(segments: segments.all, rank: rank) { try communicator.barrier() }
+      let vector = SharedVector(segments: segments.all, index: rank, slices: ranks) {
+        try communicator.barrier()
+      }
       for (step, spans) in [[0..<count], [1..<2, 100..<7000, 8999..<9000], []].enumerated() {
         for index in 0..<count { vector.elements[index] = Self.value(index, rank, step) }
         try vector.sum(spans)
         let isRight = (0..<count).allSatisfy { index in
           let expected =
             spans.contains { $0.contains(index) }
-            ? (1..<max(ranks, 1)).reduce(Self.value(index, 0, step)) { $0 + Self.value(index, $1, step) }
+            ? Self.inPairs((0..<ranks).map { Self.value(index, $0, step) })
             : Self.value(index, rank, step)
           return vector.elements[index] == expected
         }
         #expect(isRight)
         try communicator.barrier()
       }
+      try Self.checkParts(of: vector, communicator)
     }
+  }
+
+  /// After each rank has made its part, all ranks have all parts.
+  @Test(arguments: [1, 2, 3, 4], [0, 1, 15, 16, 1000])
+  func partsAreGathered(ranks: Int, count: Int) throws {
+    try InProcessCommunicator.run(ranks: ranks) { communicator in
+      try Self.checkParts(of: try communicator.makeSummedVector(count: count), communicator)
+    }
+    let parts = (0..<ranks).map { vectorPart(of: count, rank: $0, ranks: ranks) }
+    #expect(parts.flatMap(Array.init) == Array(0..<count))
+  }
+
+  private static func checkParts(of vector: any SummedVector, _ communicator: any Communicator) throws {
+    let part = vectorPart(of: vector.elements.count, rank: communicator.rank, ranks: communicator.worldSize)
+    for index in vector.elements.indices { vector.elements[index] = part.contains(index) ? Float(index) : -1 }
+    try vector.gatherParts()
+    #expect(Array(vector.elements) == vector.elements.indices.map { Float($0) })
+    try communicator.barrier()
+  }
+
+  /// Each rank's contribution is rounded once and the sum once: to eight bits. All ranks have the same bits, which are those of
+  /// no sum in fp32.
+  @Test(arguments: [2, 3, 4], [1, 16, 1000])
+  func elementsAreSentInBF16(ranks: Int, count: Int) throws {
+    let sums = try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let vector = try communicator.makeSummedVector(count: count, wire: .bf16)
+      for index in 0..<count { vector.elements[index] = Self.value(index, communicator.rank, 1) }
+      try vector.sum([0..<count])
+      return Array(vector.elements)
+    }
+    for (rank, sum) in sums.enumerated() { #expect(sum == sums[0], "rank \(rank)") }
+    for index in 0..<count {
+      let expected = (0..<ranks).reduce(0.0) { $0 + Double(Self.value(index, $1, 1)) }
+      #expect(abs(Double(sums[0][index]) - expected) <= expected / 128)
+      #expect(sums[0][index].bitPattern & 0xffff == 0)
+    }
+  }
+
+  @Test func roundingToBF16() {
+    // The neighbors of 1 in bf16 are 1.0078125 and 1.015625. What is halfway between two goes to the even one.
+    let cases: [(Float, Float)] = [
+      (1, 1), (1.003_906_25, 1), (1.003_907, 1.007_812_5), (1.011_718_75, 1.015_625), (-2.5, -2.5), (0, 0),
+      (.infinity, .infinity), (-.infinity, -.infinity), (.greatestFiniteMagnitude, .infinity),
+    ]
+    for (value, rounded) in cases { #expect(value.bf16Bits.bf16Value == rounded, "\(value)") }
+    #expect(Float(bitPattern: 0x7f80_0001).bf16Bits.bf16Value.isNaN, "a NaN whose upper half is infinity")
   }
 }

@@ -79,7 +79,38 @@ public enum CommunicatorSuite {
       }
       try communicator.allEqual(bytes, what: "the sum")
     }
+    try vectorInTree(vector, communicator, checks)
+    let part = vectorPart(of: count, rank: communicator.rank, ranks: ranks)
+    for index in 0..<count { vector.elements[index] = part.contains(index) ? Float(index) : -1 }
+    try vector.gatherParts()
+    checks.equal("parts of a vector", Array(vector.elements), (0..<count).map(Float.init))
+    try communicator.barrier()
+    let rounded = try communicator.makeSummedVector(count: count, wire: .bf16)
+    for index in 0..<count { rounded.elements[index] = Float(index % 8 + communicator.rank) }
+    try rounded.sum([0..<count])
+    let sums = (0..<count).map { index in Float(ranks * (index % 8) + ranks * (ranks - 1) / 2) }
+    checks.equal("sums of numbers that bf16 can hold", Array(rounded.elements), sums)
     checks.check("a summed vector of nothing", try communicator.makeSummedVector(count: 0).elements.isEmpty)
+  }
+
+  /// Sums in the fixed tree have the same bits however the ranks are spread over hosts.
+  private static func vectorInTree(
+    _ vector: any SummedVector, _ communicator: any Communicator, _ checks: Checks
+  ) throws {
+    let (ranks, count) = (communicator.worldSize, vector.elements.count)
+    guard ranks & (ranks - 1) == 0 else { return }
+    let value = { (index: Int, rank: Int) in Float(index % 97 + 1) / Float(3 + rank * 7) }
+    for index in 0..<count { vector.elements[index] = value(index, communicator.rank) }
+    try vector.sum([0..<count], .tree)
+    let expected = (0..<count).map { index in
+      var level = (0..<ranks).map { value(index, $0) }
+      while level.count > 1 {
+        level = stride(from: 0, to: level.count, by: 2).map { level[$0] + level[$0 + 1] }
+      }
+      return level[0]
+    }
+    checks.equal("sum of a vector in the fixed tree", Array(vector.elements), expected)
+    try communicator.barrier()
   }
 
   private static func allgather(_ communicator: any Communicator, _ checks: Checks) throws {

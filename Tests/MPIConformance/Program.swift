@@ -12,7 +12,9 @@ import Communication
 enum Program {
   static func run(_ name: String) throws {
     switch name {
-    case "communicator": try runCommunicatorSuite()
+    case "communicator": try runCommunicatorSuite(on: CommunicatorFactory.make())
+    case "hosts-of-1", "hosts-of-2", "hosts-of-3":
+      try runCommunicatorSuite(on: MPICommunicator(ranksPerHost: Int(name.suffix(1))))
     case "mpi": try MPISuite.run()
     case "start": try CommunicatorFactory.make().finalize()
     case "throw": try throwOnLastRank()
@@ -28,9 +30,8 @@ enum Program {
   }
 
   /// The suite of the `Communicator` protocol over MPI.
-  private static func runCommunicatorSuite() throws {
+  private static func runCommunicatorSuite(on communicator: any Communicator) throws {
     let checks = Checks()
-    let communicator = try CommunicatorFactory.make()
     checks.check("the factory chose MPI", !(communicator is SoloCommunicator))
     try CommunicatorSuite.run(on: communicator, checks)
     let failed = try communicator.allgather([checks.failures.isEmpty ? 0 : 1]).joined().contains(1)

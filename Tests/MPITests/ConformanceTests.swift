@@ -13,6 +13,12 @@ import Testing
     try expectSuccess("communicator", ranks: ranks, checks: checks)
   }
 
+  /// Ranks that take their neighbors for other hosts: as many on each host, or fewer on the last one.
+  @Test(arguments: [(4, "hosts-of-2"), (3, "hosts-of-2"), (4, "hosts-of-3"), (2, "hosts-of-1")])
+  func communicatorOverHosts(ranks: Int, suite: String) throws {
+    try expectSuccess(suite, ranks: ranks, checks: 35)
+  }
+
   @Test func onlyOneRuntimeInAProcess() throws {
     try expectSuccess("second-runtime", ranks: 1, checks: 4)
   }

@@ -27,6 +27,7 @@ public enum CollectiveKind: String, Sendable, Codable, CaseIterable {
   case exchange
   case makeVector = "makeSummedVector"
   case sumOfVector = "sum of a vector"
+  case gatherParts = "gathering of a vector's parts"
   case first
   case finalize
 

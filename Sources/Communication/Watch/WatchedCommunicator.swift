@@ -71,9 +71,9 @@ final class WatchedCommunicator: Communicator {
     try record(.exchange, bytes: send.count, peer: peer) { try base.exchange(send, receive, with: peer) }
   }
 
-  func makeSummedVector(count: Int) throws -> any SummedVector {
+  func makeSummedVector(count: Int, wire: WireFormat) throws -> any SummedVector {
     let vector = try record(.makeVector, bytes: count * MemoryLayout<Float>.stride) {
-      try base.makeSummedVector(count: count)
+      try base.makeSummedVector(count: count, wire: wire)
     }
     return WatchedVector(vector, recorder)
   }
@@ -120,9 +120,15 @@ private final class WatchedVector: SummedVector {
     self.recorder = recorder
   }
 
-  func sum(_ spans: [Range<Int>]) throws {
+  func sum(_ spans: [Range<Int>], _ order: SumOrder) throws {
     recorder.begin(.sumOfVector, bytes: spans.reduce(0) { $0 + $1.count } * MemoryLayout<Float>.stride)
     defer { recorder.end() }
-    try base.sum(spans)
+    try base.sum(spans, order)
+  }
+
+  func gatherParts() throws {
+    recorder.begin(.gatherParts, bytes: elements.count * MemoryLayout<Float>.stride)
+    defer { recorder.end() }
+    try base.gatherParts()
   }
 }
