@@ -105,7 +105,7 @@ public struct ScalingStudy: Sendable {
   /// Times the communication of a step, which is the sum of a gradient and of its totals, for parts of the gradient.
   private func fitSums(_ count: Int, _ part: any Communicator) throws -> Sums {
     guard part.worldSize > 1 else { return Sums(ranks: 1, latency: 0, bandwidth: .infinity) }
-    let vector = try part.makeSummedVector(count: count)
+    let vector = try part.makeSummedVector(count: count, wire: benchmark.benchmark.reduction.wire)
     let clock = ContinuousClock()
     var measurements: [ReductionBenchmark.Measurement] = []
     for size in [1, count / 64, count / 8, count / 2, count] where size > 0 {

@@ -26,6 +26,7 @@ public struct StepBenchmark: Sendable {
   /// Whether each matrix product of a step is first timed with the kernels and with the BLAS, and then uses the faster
   /// method.
   public var tunesProducts: Bool
+  public var reduction: ReductionOptions
 
   /// The number of steps before the first timed one. They let the arena grow to its full size and touch the memory.
   public static let warmUp = 5
@@ -35,8 +36,9 @@ public struct StepBenchmark: Sendable {
 
   public init(
     iterations: Int, optimizer: OptimizerSettings.Kind, precision: ProductPrecision = .fp32,
-    tunesProducts: Bool = false
+    tunesProducts: Bool = false, reduction: ReductionOptions = ReductionOptions()
   ) {
+    self.reduction = reduction
     self.tunesProducts = tunesProducts
     self.iterations = iterations
     self.optimizer = optimizer
@@ -81,7 +83,7 @@ public struct StepBenchmark: Sendable {
   {
     let step = try TrainingStep(
       workload, plan: plan, optimizer: OptimizerSettings(kind: optimizer), clipNorm: Self.clipNorm,
-      communicator: communicator)
+      reduction: reduction, communicator: communicator)
     let products = try tunesProducts ? chooseProducts(for: workload, step, communicator) : nil
     var state = TrainingState()
     let clock = ContinuousClock()
@@ -121,8 +123,7 @@ public struct StepBenchmark: Sendable {
       gigaflops: 1e-9 * workload.operationsPerStep / median,
       residentMiB: try Self.largestResidentMiB(communicator),
       plan: MemoryPlan(
-        parameters: workload.parameters.count, optimizerCopies: step.optimizer.moments.count,
-        workload.workspace),
+        parameters: workload.parameters.count, optimizer: step.optimizer, workload.workspace),
       parameters: workload.parameters.count, communicationShare: communication / total,
       shares: profile.seconds.mapValues { $0 / total }.merging([.communication: communication / total]) {
         $1

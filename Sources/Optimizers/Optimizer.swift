@@ -11,29 +11,43 @@ public final class Optimizer<S: OptimizerScalar> {
   /// The number of parameters.
   public let count: Int
 
-  /// The moments under PyTorch's names, each `[count]`, 64-byte aligned, initially zero. The optimizer owns their
-  /// memory. It can be read for a checkpoint and overwritten when a run resumes, but must not be used after the
-  /// optimizer is released.
+  /// The elements that this optimizer updates, and keeps moments for.
+  public let part: Range<Int>
+  /// Whether other optimizers update the rest of the elements, even if there is none.
+  public let isSharded: Bool
+
+  /// The moments with the names PyTorch gives them, each `[part.count]`, 64-byte aligned, zero at first. The
+  /// memory is the optimizer's: read it for a checkpoint, overwrite it when a run is resumed, and don't use
+  /// it after the optimizer.
   public let moments: [(name: String, buffer: UnsafeMutableBufferPointer<S>)]
 
   /// The number of updates so far: t of Adam's bias correction. It must be set when a run resumes.
   public var updates: Int
 
-  /// - Parameter count: the number of parameters. The moments are allocated here, and only here.
-  public init(settings: OptimizerSettings, count: Int) {
+  /// The moments are allocated here, once.
+  ///
+  /// - Parameters:
+  ///   - count: the number of parameters.
+  ///   - part: the elements to update, if other optimizers, on other ranks, update the rest; nil: all.
+  public init(settings: OptimizerSettings, count: Int, part: Range<Int>? = nil) {
     precondition(count >= 0, "an optimizer for \(count) parameters: the count can't be negative")
+    isSharded = part != nil
+    let part = part ?? 0..<count
+    precondition(
+      part.lowerBound >= 0 && part.upperBound <= count, "an optimizer for \(part) of \(count) parameters")
     self.settings = settings
     self.count = count
+    self.part = part
     updates = 0
-    moments = settings.kind.momentNames.map { ($0, Self.allocateZeros(count)) }
+    moments = settings.kind.momentNames.map { ($0, Self.allocateZeros(part.count)) }
   }
 
   deinit {
     for moment in moments { moment.buffer.deallocate() }
   }
 
-  /// Runs one update: overwrites the parameters and the moments, and counts the update. Gradients are only read. For
-  /// the parameters see ``beginUpdate(parameters:gradients:gradientScale:learningRate:within:)``.
+  /// Makes one update: overwrites the parameters of ``part`` and the moments, and counts the update. Gradients are only
+  /// read. Parameters as in ``beginUpdate(parameters:gradients:gradientScale:learningRate:within:)``.
   public func apply(
     parameters: UnsafeMutableBufferPointer<S>, gradients: UnsafeBufferPointer<S>, gradientScale: Double,
     learningRate: Double, within spans: [Range<Int>]? = nil
@@ -45,7 +59,7 @@ public final class Optimizer<S: OptimizerScalar> {
   }
 
   /// Counts the next update and fixes its constants. The caller then applies it block by block, from any threads, to
-  /// ranges that together cover every element once. The optimizer must live until the last block is finished.
+  /// ranges that together cover every element once; what is outside of ``part`` is left as it is. The optimizer must live until the last block is done.
   ///
   /// - Parameters:
   ///   - parameters: θ, `[count]`.
@@ -64,7 +78,7 @@ public final class Optimizer<S: OptimizerScalar> {
     updates += 1
     let time = Double(updates)
     return OptimizerUpdate(
-      kind: settings.kind, parameters: parameters, gradients: gradients.baseAddress,
+      kind: settings.kind, part: part, parameters: parameters, gradients: gradients.baseAddress,
       first: moments.first?.buffer.baseAddress, second: moments.last?.buffer.baseAddress,
       spans: settings.leavesWithoutGradient ? spans : nil,
       constants: rnd_update(
@@ -88,6 +102,8 @@ public final class Optimizer<S: OptimizerScalar> {
 /// One update of an ``Optimizer``, with its constants, ready to be applied to the parameters block by block.
 public struct OptimizerUpdate<S: OptimizerScalar> {
   let kind: OptimizerSettings.Kind
+  /// The elements to update. The moments begin at the first of them.
+  let part: Range<Int>
   let parameters: UnsafeMutableBufferPointer<S>
   let gradients: UnsafePointer<S>?
   let first: UnsafeMutablePointer<S>?
@@ -98,6 +114,7 @@ public struct OptimizerUpdate<S: OptimizerScalar> {
 
   /// Updates the elements of a range, and their moments. Each element must be updated exactly once.
   public func apply(to range: Range<Int>) {
+    let range = range.clamped(to: part)
     guard let spans else { return sweep(range) }
     var next = spans.partitioningIndex { $0.upperBound > range.lowerBound }
     while next < spans.count, spans[next].lowerBound < range.upperBound {
@@ -107,13 +124,14 @@ public struct OptimizerUpdate<S: OptimizerScalar> {
   }
 
   private func sweep(_ range: Range<Int>) {
-    guard let base = parameters.baseAddress else { return }
+    guard !range.isEmpty, let base = parameters.baseAddress else { return }
     var update = constants
     update.count = range.count
     update.parameters = UnsafeMutableRawPointer(base + range.lowerBound)
     update.gradient = gradients.map { UnsafeRawPointer($0 + range.lowerBound) }
-    update.first = first.map { UnsafeMutableRawPointer($0 + range.lowerBound) }
-    update.second = second.map { UnsafeMutableRawPointer($0 + range.lowerBound) }
+    let moment = range.lowerBound - part.lowerBound
+    update.first = first.map { UnsafeMutableRawPointer($0 + moment) }
+    update.second = second.map { UnsafeMutableRawPointer($0 + moment) }
     S.sweep(kind, update)
   }
 }

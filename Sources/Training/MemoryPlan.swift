@@ -1,6 +1,7 @@
 // Separate file: both the trainer and the benchmarks report it.
 
 import Glibc
+import Optimizers
 import Parameters
 import RecurrentNN
 
@@ -19,13 +20,18 @@ public struct MemoryPlan: Sendable, Equatable {
   public var total: Int { parameters + gradients + optimizer + packedWeights + activations }
 
   /// - Parameters:
-  ///   - count: the number of parameters.
-  ///   - copies: the number of buffers of `count` numbers that the optimizer owns.
-  package init(parameters count: Int, optimizerCopies copies: Int, _ workspace: Workspace<Float>) {
+  ///   - count: number of parameters.
+  ///   - optimizer: with its moments, or the part of them that this rank has.
+  ///   - hasAverage: whether there is a moving average of the weights.
+  package init(
+    parameters count: Int, optimizer: Optimizer<Float>, hasAverage: Bool = false,
+    _ workspace: Workspace<Float>
+  ) {
     let bytes = count * MemoryLayout<Float>.stride
     parameters = bytes
     gradients = bytes
-    optimizer = copies * bytes
+    self.optimizer =
+      optimizer.moments.count * optimizer.part.count * MemoryLayout<Float>.stride + (hasAverage ? bytes : 0)
     packedWeights = workspace.packedBytes
     activations = workspace.arena.capacityInBytes
   }

@@ -68,7 +68,8 @@ final class Trainer {
     let training = configuration.training
     step = try TrainingStep(
       task, plan: plan, optimizer: training.optimizer, accumulate: training.accumulate,
-      clipNorm: training.clipNorm, clipValue: training.clipValue, communicator: communicator)
+      clipNorm: training.clipNorm, clipValue: training.clipValue, reduction: training.reduction,
+      communicator: communicator)
     average =
       training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(
@@ -152,8 +153,7 @@ final class Trainer {
     observer?.handle(
       .planned(
         MemoryPlan(
-          parameters: task.parameters.count,
-          optimizerCopies: step.optimizer.moments.count + (average == nil ? 0 : 1),
+          parameters: task.parameters.count, optimizer: step.optimizer, hasAverage: average != nil,
           task.workspace)))
   }
 

@@ -49,20 +49,35 @@ final class TrainingCheckpoints {
     communicator.enter(.save, step: state.step)
     let carried = try task.carriedState.gather(communicator)
     try requireEqualReplicas()
+    let moments = WholeMoments(of: optimizer, communicator)
+    try moments.gather()
+    // The tensors to write point into memory of the moments.
+    return try withExtendedLifetime(moments) {
+      try save(
+        state, optimizerTensors(moments) + carried, isBest: isBest, required: required,
+        isPostponed: isPostponed, observer)
+    }
+  }
+
+  /// - Parameter tensors: those of the file of the optimizer, on rank 0.
+  private func save(
+    _ state: TrainingState, _ tensors: [TensorToWrite], isBest: Bool, required: Bool, isPostponed: Bool,
+    _ observer: (any TrainingObserver)?
+  ) throws -> Bool {
     reportBackgroundSave(waits: true, observer)
     guard required else {
       if let background, !isBest, !isPostponed, communicator.rank == 0 {
         background.start(
-          state, model: modelTensors, optimizer: optimizerTensors + carried, metadata: metadata)
+          state, model: modelTensors, optimizer: tensors, metadata: metadata)
         return try communicator.allgather([1])[0] == [1]
       }
-      let failure = isPostponed ? nil : write(state, carried, isBest: isBest, observer)
+      let failure = isPostponed ? nil : write(state, tensors, isBest: isBest, observer)
       if let failure { observer?.handle(.saveFailed(step: state.step, reason: "\(failure)")) }
       // Every rank needs the outcome, because the best step of the run depends on it.
       return try communicator.allgather([failure == nil && !isPostponed ? 1 : 0])[0] == [1]
     }
     try communicator.agree {
-      if let error = write(state, carried, isBest: isBest, observer) {
+      if let error = write(state, tensors, isBest: isBest, observer) {
         throw TrainingFailure.notSaved("\(error)")
       }
     }
@@ -97,14 +112,14 @@ final class TrainingCheckpoints {
   }
 
   private func write(
-    _ state: TrainingState, _ carried: [TensorToWrite], isBest: Bool, _ observer: (any TrainingObserver)?
+    _ state: TrainingState, _ tensors: [TensorToWrite], isBest: Bool, _ observer: (any TrainingObserver)?
   ) -> (any Error)? {
     guard communicator.rank == 0, let store else { return nil }
     let clock = ContinuousClock()
     let started = clock.now
     do {
       let path = try store.save(
-        step: state.step, model: modelTensors, optimizer: optimizerTensors + carried, state: state,
+        step: state.step, model: modelTensors, optimizer: tensors, state: state,
         isBest: isBest, metadata: metadata)
       observer?.handle(.saved(step: state.step, path: path, seconds: (clock.now - started).inSeconds))
       return nil
@@ -141,16 +156,15 @@ final class TrainingCheckpoints {
 
   private static let rawName = "weights"
 
-  private var optimizerTensors: [TensorToWrite] { momentTensors + rawWeights }
-
-  private var momentTensors: [TensorToWrite] {
-    optimizer.moments.flatMap { moment in
+  private func optimizerTensors(_ moments: WholeMoments) -> [TensorToWrite] {
+    guard communicator.rank == 0 else { return [] }
+    return moments.all.flatMap { moment in
       task.parameters.layout.parameters.map { parameter in
         TensorToWrite(
           name: Self.momentName(moment.name, parameter), shape: parameter.shape,
           floats: UnsafeBufferPointer(rebasing: moment.buffer[parameter.range]))
       }
-    }
+    } + rawWeights
   }
 
   private static func momentName(_ moment: String, _ parameter: Parameter) -> String {
@@ -170,13 +184,15 @@ final class TrainingCheckpoints {
   /// and broadcasts, so that other hosts need not see its disk.
   func restore(expecting identity: RunIdentity) throws -> Restored? {
     var found: (restored: Restored, carried: [[Float]])?
+    let moments = WholeMoments(of: optimizer, communicator)
     try communicator.agree {
       guard communicator.rank == 0, let checkpoint = try store?.loadNewestValid() else { return }
       let state = try checkpoint.state(as: TrainingState.self)
       try identity.requireSame(as: state.identity)
       let rejected = checkpoint.rejected.map { "\($0)" }
       found = (
-        Restored(state: state, path: checkpoint.path, rejected: rejected), try readTensors(of: checkpoint)
+        Restored(state: state, path: checkpoint.path, rejected: rejected),
+        try readTensors(of: checkpoint, moments)
       )
     }
     guard let text = try broadcast(found.map { try ExactJSON.encode($0.restored.state) } ?? []) else {
@@ -185,7 +201,7 @@ final class TrainingCheckpoints {
     let state = try ExactJSON.decode(TrainingState.self, from: text)
     try broadcastBits(task.parameters.elements)
     if let average { try broadcastBits(average.values.elements) }
-    for moment in optimizer.moments { try broadcastBits(moment.buffer) }
+    try moments.scatter()
     var carried =
       found?.carried ?? task.carriedState.shapes.map { [Float](repeating: 0, count: $0.shape.reduce(1, *)) }
     for index in carried.indices {
@@ -197,7 +213,7 @@ final class TrainingCheckpoints {
     return found?.restored ?? Restored(state: state, path: "", rejected: [])
   }
 
-  private func readTensors(of checkpoint: LoadedCheckpoint) throws -> [[Float]] {
+  private func readTensors(of checkpoint: LoadedCheckpoint, _ moments: WholeMoments) throws -> [[Float]] {
     for parameter in task.parameters.layout.parameters {
       if let average {
         try read(
@@ -210,7 +226,7 @@ final class TrainingCheckpoints {
         try read(
           parameter.name, parameter.shape, of: checkpoint.model, into: task.parameters.elements(parameter))
       }
-      for moment in optimizer.moments {
+      for moment in moments.all {
         try read(
           Self.momentName(moment.name, parameter), parameter.shape, of: checkpoint.optimizer,
           into: UnsafeMutableBufferPointer(rebasing: moment.buffer[parameter.range]))

@@ -37,7 +37,8 @@ package final class TrainingStep {
   /// Allocates the gradient buffers and the optimizer (collective).
   package init(
     _ model: any GradientSource, plan: ShardPlan, optimizer: OptimizerSettings, accumulate: Int = 1,
-    clipNorm: Double, clipValue: Double = 0, communicator: any Communicator
+    clipNorm: Double, clipValue: Double = 0, reduction: ReductionOptions = ReductionOptions(),
+    communicator: any Communicator
   ) throws {
     self.model = model
     self.communicator = communicator
@@ -45,9 +46,13 @@ package final class TrainingStep {
     self.accumulate = accumulate
     self.clipNorm = clipNorm
     self.clipValue = clipValue
-    self.optimizer = Optimizer(settings: optimizer, count: model.parameters.count)
+    let count = model.parameters.count
+    self.optimizer = Optimizer(
+      settings: optimizer, count: count,
+      part: reduction.shardsOptimizer
+        ? vectorPart(of: count, rank: communicator.rank, ranks: communicator.worldSize) : nil)
     gradients = try GradientReduction(
-      layout: model.parameters.layout, plan: plan, communicator: communicator)
+      layout: model.parameters.layout, plan: plan, communicator: communicator, wire: reduction.wire)
   }
 
   /// Runs the next step of `state`, and advances the state (collective).
@@ -71,7 +76,7 @@ package final class TrainingStep {
     let totals = try gradients.reduce(requests, check, stepTime: time)
     let result = examine(totals)
     if result.isUpdate {
-      update(scale: clip(totals, norm: result.norm) / totals.tokens, learningRate)
+      try update(scale: clip(totals, norm: result.norm) / totals.tokens, learningRate)
     }
     advance(&state, batches.count, result)
     return result
@@ -112,12 +117,25 @@ package final class TrainingStep {
     return clipFactor(norm: gradients.norm / totals.tokens, maximum: clipNorm)
   }
 
-  /// Updates block by block, so that the weights of a block are packed again while the block is in the cache.
-  private func update(scale: Double, _ learningRate: Double) {
+  /// Block by block, so that the packed copies of a block's weights are made again while the block is in the cache.
+  ///
+  /// With a sharded optimizer each rank updates the part of the parameters whose moments it has, and receives the rest (S.
+  /// Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2020, stage 1).
+  private func update(scale: Double, _ learningRate: Double) throws {
+    let parameters = model.parameters.elements
     let update = optimizer.beginUpdate(
-      parameters: model.parameters.elements, gradients: UnsafeBufferPointer(gradients.total.elements),
+      parameters: parameters, gradients: UnsafeBufferPointer(gradients.total.elements),
       gradientScale: scale, learningRate: learningRate, within: gradients.spans)
-    model.workspace.forEachBlock(of: model.parameters) { update.apply(to: $0) }
+    if optimizer.part.count == optimizer.count {
+      model.workspace.forEachBlock(of: model.parameters) { update.apply(to: $0) }
+    } else {
+      StepProfile.measure(.optimizer) { update.apply(to: optimizer.part) }
+      try gradients.gather(UnsafeBufferPointer(parameters), part: optimizer.part)
+      let updated = gradients.total.elements
+      model.workspace.forEachBlock(of: model.parameters) { block in
+        _ = parameters[block].update(fromContentsOf: updated[block])
+      }
+    }
   }
 
   private func advance(_ state: inout TrainingState, _ microbatches: Int, _ result: Result) {

@@ -1,5 +1,6 @@
 import Communication
 import Foundation
+import Optimizers
 import RecurrentNN
 import Testing
 @testable import Tasks
@@ -95,7 +96,65 @@ struct RankEquivalenceTests {
     }
   }
 
-  @Test("Without the fixed tree, the bits depend on the number of ranks")
+  @Test(
+    "An optimizer in parts gives the bits of a whole one",
+    arguments: [OptimizerSettings.Kind.momentum, .adagrad, .adamw], [false, true])
+  func shardedOptimizer(kind: OptimizerSettings.Kind, reproducible: Bool) throws {
+    var configuration = RunConfiguration.small(text) {
+      $0.model.network.dropout = 0.2
+      $0.training.batchSize = 9
+      $0.training.optimizer.kind = kind
+      $0.training.reproducible = reproducible
+      $0.training.averageDecay = 0.9
+      $0.training.steps = 8
+      $0.checkpoint.everySteps = 4
+    }
+    for ranks in [1, 2, 4] {
+      configuration.training.reduction.shardsOptimizer = false
+      let whole = try CheckpointFiles(last: train(configuration, ranks: ranks).run)
+      configuration.training.reduction.shardsOptimizer = true
+      let run = try train(configuration, ranks: ranks).run
+      #expect(try CheckpointFiles(last: run) == whole, "\(ranks) ranks")
+    }
+  }
+
+  @Test("A checkpoint of an optimizer in parts can be resumed at any number of ranks, whole or in parts")
+  func shardedOptimizerIsResumed() throws {
+    let configuration = RunConfiguration.small(text) {
+      $0.training.batchSize = 9
+      $0.training.optimizer.kind = .adam
+      $0.training.reproducible = true
+      $0.training.steps = 8
+      $0.checkpoint.everySteps = 4
+    }
+    let undisturbed = try CheckpointFiles(last: train(configuration, ranks: 1).run)
+    for (ranks, shards) in [(4, true), (2, true), (1, true), (2, false)] {
+      var first = configuration
+      first.training.steps = 4
+      first.training.reduction.shardsOptimizer = true
+      let run = try train(first, ranks: 2).run
+      var second = Job(configuration, ranks: ranks, directory: run)
+      second.configuration.training.reduction.shardsOptimizer = shards
+      second.existing = .resume
+      try second.run()
+      #expect(try CheckpointFiles(last: run) == undisturbed, "\(ranks) ranks, in parts: \(shards)")
+    }
+  }
+
+  @Test("Gradients that are sent in bf16 lead to nearly the same losses")
+  func bf16OnTheWire() throws {
+    var configuration = RunConfiguration.small(text) {
+      $0.training.batchSize = 9
+      $0.training.steps = 24
+    }
+    let exact = try train(configuration, ranks: 3).recorder.losses
+    configuration.training.reduction.wire = .bf16
+    let rounded = try train(configuration, ranks: 3).recorder.losses
+    #expect(rounded != exact)
+    #expect(relativeDifference(rounded, exact) < 0.02)
+  }
+
+  @Test("Without the fixed tree the bits do depend on the number of ranks")
   func otherBits() throws {
     let configuration = RunConfiguration.small(text) { $0.training.batchSize = 9 }
     let runs = try [1, 3].map { try train(configuration, ranks: $0).run }

@@ -1,8 +1,21 @@
+import Communication
 import NumericKernels
 import Optimizers
 import Options
 
-/// How the parameters are trained.
+/// How the ranks share the work of an update.
+public struct ReductionOptions: Options {
+  /// How gradients are sent between hosts.
+  public var wire = WireFormat.fp32
+  /// Whether each rank keeps the optimizer's moments for its part of the parameters only.
+  public var shardsOptimizer = false
+
+  public init() {}
+
+  public func check(_ checks: inout OptionChecks<Self>) {}
+}
+
+/// How the parameters are learned.
 public struct TrainingConfiguration: Options {
   /// How a matrix product is assigned to the kernels or the BLAS.
   public enum Products: String, OptionChoice { case rule, tuned }
@@ -24,7 +37,8 @@ public struct TrainingConfiguration: Options {
   /// The largest absolute value of an element of the mean gradient, clipped before its norm is; 0: no limit.
   public var clipValue = 0.0
   public var reproducible = false
-  /// The number of steps between the states that a language model keeps for the backward pass; 0: it keeps all states.
+  public var reduction = ReductionOptions()
+  /// Steps between the states that a language model keeps for the backward pass; 0: all.
   public var recompute = 0
   public var precision = ProductPrecision.fp32
   public var products = Products.rule
@@ -73,6 +87,7 @@ public struct TrainingConfiguration: Options {
       otherwise: "goes with \(\.teacherForcingEnd)")
     checkLength(&checks)
     checkProducts(&checks)
+    checkReduction(&checks)
   }
 
   private func checkLength(_ checks: inout OptionChecks<Self>) {
@@ -84,6 +99,19 @@ public struct TrainingConfiguration: Options {
       checks.refuse(
         \.schedule.warmupSteps, with: \.steps,
         because: "must be below \(\.steps) (\(steps)), or the warm-up never ends")
+    }
+  }
+
+  private func checkReduction(_ checks: inout OptionChecks<Self>) {
+    if reproducible, reduction.wire == .bf16 {
+      checks.refuse(
+        \.reduction.wire, with: \.reproducible,
+        because: "bf16 rounds once per rank, so that the bits depend on their number: leave it at fp32")
+    }
+    if reduction.shardsOptimizer, optimizer.kind.momentNames.isEmpty {
+      checks.refuse(
+        \.reduction.shardsOptimizer, with: \.optimizer.kind,
+        because: "\(optimizer.kind.rawValue) has no moments to divide among the ranks: set it to false")
     }
   }
 
@@ -119,3 +147,4 @@ public struct TrainingConfiguration: Options {
 }
 
 extension ProductPrecision: OptionChoice {}
+extension WireFormat: OptionChoice {}

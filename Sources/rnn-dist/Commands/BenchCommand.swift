@@ -23,6 +23,7 @@ extension ProductPrecision: ExpressibleByArgument {}
 extension OptimizerSettings.Kind: ExpressibleByArgument {}
 extension TrainingConfiguration.Products: ExpressibleByArgument {}
 extension CellKind: ExpressibleByArgument {}
+extension WireFormat: ExpressibleByArgument {}
 
 extension InstructionSet: ExpressibleByArgument {
   public init?(argument: String) { self.init(name: argument) }
@@ -99,6 +100,9 @@ struct StepBenchmarkArguments: ParsableArguments {
   @Option(
     help: "How to choose between our kernels and OpenBLAS in fp32: by a rule, or by measuring (tuned).")
   var products = TrainingConfiguration.Products.rule
+  @Option(help: "How gradients are sent between hosts: fp32, or half the bytes as bf16.")
+  var reducePrecision = WireFormat.fp32
+  @Flag(help: "Divide the optimizer's moments among the ranks.") var shardOptimizer = false
   @Option(help: "Timed training steps (default: 20 for lm, 10 for seq2seq).") var iters: Int?
   @Flag(help: "Print one JSON object.") var json = false
   @Option(
@@ -116,9 +120,11 @@ struct StepBenchmarkArguments: ParsableArguments {
   }
 
   func benchmark(optimizer usual: OptimizerSettings.Kind, iterations: Int) -> StepBenchmark {
-    StepBenchmark(
+    var reduction = ReductionOptions()
+    (reduction.wire, reduction.shardsOptimizer) = (reducePrecision, shardOptimizer)
+    return StepBenchmark(
       iterations: iters ?? iterations, optimizer: optimizer ?? usual, precision: precision,
-      tunesProducts: products == .tuned)
+      tunesProducts: products == .tuned, reduction: reduction)
   }
 
   /// The name of a benchmark, and its settings as JSON and as text.

@@ -1,0 +1,71 @@
+import Communication
+import NumericKernels
+import Optimizers
+
+/// The optimizer's moments as a checkpoint has them: whole, on rank 0, whatever number of ranks keeps them in parts.
+///
+/// If every rank has all moments, these are the optimizer's own. Otherwise rank 0 allocates them, for as long as this value lives.
+struct WholeMoments {
+  /// Rank 0: the moments with their names, each as long as the parameters. Other ranks: nothing, if moments are in parts.
+  let all: [(name: String, buffer: UnsafeMutableBufferPointer<Float>)]
+  private let owners: [AlignedBuffer<Float>]
+  private let optimizer: Optimizer<Float>
+  private let communicator: any Communicator
+
+  init(of optimizer: Optimizer<Float>, _ communicator: any Communicator) {
+    self.optimizer = optimizer
+    self.communicator = communicator
+    guard optimizer.isSharded else {
+      (all, owners) = (optimizer.moments, [])
+      return
+    }
+    owners =
+      communicator.rank == 0
+      ? optimizer.moments.map { _ in AlignedBuffer<Float>(count: optimizer.count) } : []
+    all = zip(optimizer.moments, owners).map { ($0.name, $1.elements) }
+  }
+
+  /// Copies the parts of all ranks to rank 0. Collective.
+  func gather() throws {
+    guard optimizer.isSharded else { return }
+    for (index, moment) in optimizer.moments.enumerated() {
+      guard communicator.rank == 0 else {
+        try communicator.exchange(UnsafeRawBufferPointer(moment.buffer), Self.nothing, with: 0)
+        continue
+      }
+      _ = all[index].buffer[optimizer.part].update(fromContentsOf: moment.buffer)
+      for rank in 1..<communicator.worldSize {
+        try communicator.exchange(
+          UnsafeRawBufferPointer(Self.nothing), part(of: all[index].buffer, rank), with: rank)
+      }
+    }
+  }
+
+  /// Copies the moments of rank 0 to all ranks, or to each rank its part. Collective.
+  func scatter() throws {
+    guard optimizer.isSharded else {
+      for moment in all { try communicator.broadcast(UnsafeMutableRawBufferPointer(moment.buffer), from: 0) }
+      return
+    }
+    for (index, moment) in optimizer.moments.enumerated() {
+      guard communicator.rank == 0 else {
+        try communicator.exchange(
+          UnsafeRawBufferPointer(Self.nothing), UnsafeMutableRawBufferPointer(moment.buffer), with: 0)
+        continue
+      }
+      _ = moment.buffer.update(fromContentsOf: all[index].buffer[optimizer.part])
+      for rank in 1..<communicator.worldSize {
+        try communicator.exchange(
+          UnsafeRawBufferPointer(part(of: all[index].buffer, rank)), Self.nothing, with: rank)
+      }
+    }
+  }
+
+  private func part(of whole: UnsafeMutableBufferPointer<Float>, _ rank: Int) -> UnsafeMutableRawBufferPointer
+  {
+    let range = vectorPart(of: optimizer.count, rank: rank, ranks: communicator.worldSize)
+    return UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: whole[range]))
+  }
+
+  private static var nothing: UnsafeMutableRawBufferPointer { .init(start: nil, count: 0) }
+}
