@@ -136,7 +136,9 @@ public struct StepBenchmark: Sendable {
   }
 
   private func run(_ step: TrainingStep, _ state: inout TrainingState) throws -> StepTotals {
-    try step.run(&state, learningRate: optimizer == .sgd ? 0.1 : 1e-3).totals
+    let totals = try step.run(&state, learningRate: optimizer == .sgd ? 0.1 : 1e-3).totals
+    _ = try step.synchronize(after: state.step)
+    return totals
   }
 
   /// Measures without a cache, because a benchmark must not depend on earlier runs.

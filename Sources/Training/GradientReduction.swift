@@ -16,8 +16,11 @@ package struct StepTotals: Equatable {
   package var saveRequests = 0.0
   /// The sum of the hashes of ``ReplicaCheck``.
   var replicaHash = 0.0
+  /// Local steps: the sum of the gradient norms of the ranks, and the number of ranks whose gradient was not finite.
+  var norm = 0.0
+  var failures = 0.0
 
-  var values: [Double] { [loss, tokens, stopRequests, saveRequests, replicaHash] }
+  var values: [Double] { [loss, tokens, stopRequests, saveRequests, replicaHash, norm, failures] }
 
   package init(_ loss: LossSum = LossSum()) {
     self.loss = loss.total
@@ -30,6 +33,8 @@ package struct StepTotals: Equatable {
     stopRequests = values[2]
     saveRequests = values[3]
     replicaHash = values[4]
+    norm = values[5]
+    failures = values[6]
   }
 }
 
@@ -72,8 +77,12 @@ package final class GradientReduction {
   package private(set) var rankTimes: [RankTime] = []
   /// The sums over the shards added since ``clear()``, if the fixed tree is not used.
   private var totals = StepTotals()
-  /// ``total`` has been used to gather parameters.
-  private var holdsParameters = false
+  /// ``total`` has been used for something else since the last step.
+  private var holdsOther = false
+  /// Gradients are not added over ranks, only totals are.
+  private let isLocal: Bool
+  /// The tokens of this rank in this step.
+  private(set) var ownTokens = 0.0
 
   // A node of the fixed tree in reproducible mode.
   private typealias Node = (level: Int, gradient: ParameterBuffer<Float>, totals: StepTotals)
@@ -83,9 +92,11 @@ package final class GradientReduction {
 
   /// Collective.
   package init(
-    layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator, wire: WireFormat = .fp32
+    layout: ParameterLayout, plan: ShardPlan, communicator: any Communicator,
+    reduction: ReductionOptions = ReductionOptions()
   ) throws {
-    vector = try communicator.makeSummedVector(count: layout.count, wire: wire)
+    isLocal = reduction.localSteps > 1
+    vector = try communicator.makeSummedVector(count: layout.count, wire: reduction.wire)
     total = ParameterBuffer(layout, in: vector.elements, owner: vector)
     whole = [0..<total.count]
     self.plan = plan
@@ -106,9 +117,9 @@ package final class GradientReduction {
   /// Sets the gradient of the last step to zero.
   package func clear() {
     totals = StepTotals()
-    if holdsParameters {
+    if holdsOther {
       total.fill(0)
-      holdsParameters = false
+      holdsOther = false
     } else if !plan.isReproducible {
       total.clear()
     }
@@ -160,6 +171,11 @@ package final class GradientReduction {
     totals.stopRequests = requests.stop ? 1 : 0
     totals.saveRequests = requests.save ? 1 : 0
     totals.replicaHash = check?.hash ?? 0
+    ownTokens = totals.tokens
+    if isLocal {
+      let norm = totals.tokens > 0 ? self.norm / totals.tokens : 0
+      (totals.norm, totals.failures) = norm.isFinite && totals.loss.isFinite ? (norm, 0) : (0, 1)
+    }
     guard communicator.worldSize > 1 else { return totals }
     let started = clock.now
     defer { communicationTime += clock.now - started }
@@ -172,8 +188,10 @@ package final class GradientReduction {
     func place(_ rank: Int) -> Int { count + own.count * rank }
     values.replaceSubrange(place(communicator.rank)..<place(communicator.rank + 1), with: own)
     try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
-    if !plan.isReproducible { try uniteTouchedRows() }
-    try vector.sum(spans, plan.isReproducible ? .tree : .any)
+    if !isLocal {
+      if !plan.isReproducible { try uniteTouchedRows() }
+      try vector.sum(spans, plan.isReproducible ? .tree : .any)
+    }
     rankTimes = (0..<ranks).map {
       RankTime(steps: values[place($0) + 1], communication: values[place($0) + 2])
     }
@@ -200,12 +218,20 @@ package final class GradientReduction {
   func gather(_ parameters: UnsafeBufferPointer<Float>, part: Range<Int>) throws {
     let started = clock.now
     defer { communicationTime += clock.now - started }
-    holdsParameters = true
+    holdsOther = true
     _ = total.elements[part].update(fromContentsOf: parameters[part])
     try vector.gatherParts()
   }
 
-  /// Exchanges the rows of tables to which any rank has added, if there are tables.
+  /// Sums all elements of ``total`` over the ranks, whatever they are. Collective. ``clear()`` makes it a gradient again.
+  func sumAll() throws {
+    let started = clock.now
+    defer { communicationTime += clock.now - started }
+    holdsOther = true
+    try vector.sum(whole)
+  }
+
+  /// Every rank learns which rows of tables any rank has added to, if there are tables at all.
   private func uniteTouchedRows() throws {
     guard !total.layout.tables.isEmpty else { return }
     for (rank, bytes) in try communicator.allgather(TouchedRowsCode.bytes(total.touchedRows)).enumerated()

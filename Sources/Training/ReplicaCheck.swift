@@ -17,10 +17,12 @@ struct ReplicaCheck {
   /// The digest of the parameters; nil if they aren't compared in this step.
   let parameters: UInt64?
 
-  /// - Parameter step: the number of finished steps.
-  init(_ parameters: ParameterBuffer<Float>, step: Int, collectives: Int) {
+  /// - Parameters:
+  ///   - parameters: nil: they may differ between the ranks.
+  ///   - step: the number of steps done.
+  init(_ parameters: ParameterBuffer<Float>?, step: Int, collectives: Int) {
     self.collectives = collectives
-    self.parameters = step % Self.parameterInterval == Self.parameterInterval - 1 ? parameters.digest : nil
+    self.parameters = step % Self.parameterInterval == Self.parameterInterval - 1 ? parameters?.digest : nil
   }
 
   /// The value that this rank adds to the totals.

@@ -35,7 +35,9 @@ final class Trainer {
   private var lastSave = ContinuousClock.now
   /// Whether a checkpoint was due at a step that was skipped.
   private var isSaveDelayed = false
-  /// The previous best evaluation, in case the current best model can't be saved.
+  /// Requests of any rank that wait until all ranks have the same parameters, at most `training.local_steps`.
+  private var requested = StepRequests()
+  /// The previous best, in case the current one can't be saved.
   private var previousBest: (metric: Double?, loss: Double?, step: Int?, others: [NamedMetric]) = (
     nil, nil, nil, []
   )
@@ -74,7 +76,8 @@ final class Trainer {
       training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(
       store: store, background: configuration.checkpoint.background, task: task, optimizer: step.optimizer,
-      average: average, metadata: configuration.modelMetadata, communicator: communicator)
+      average: average, outer: step.outerUpdate, metadata: configuration.modelMetadata,
+      communicator: communicator)
     schedule = training.schedule
     stepsPerEpoch = (task.microbatchesPerEpoch + training.accumulate - 1) / training.accumulate
     let (byEpochs, overflows) = training.epochs.multipliedReportingOverflow(by: stepsPerEpoch)
@@ -121,9 +124,9 @@ final class Trainer {
         return outcome(state.stoppedEarly ? .earlyStopped : .completed)
       }
       if saveDue { try save(isBest: isBest) }
-      let totals = try trainStep()
-      (saveDue, isBest) = (isSaveDue(totals), false)
-      if totals.stopRequests > 0 { return try stopForSignal() }
+      let due = try trainStep()
+      (saveDue, isBest) = (due.save, false)
+      if due.stop { return try stopForSignal() }
     }
   }
 
@@ -159,7 +162,8 @@ final class Trainer {
 
   // MARK: One step
 
-  private func trainStep() throws -> StepTotals {
+  /// Returns what is due after the step.
+  private func trainStep() throws -> StepRequests {
     let rate = schedule.rate(
       base: configuration.training.learningRate, step: state.step, epoch: state.epoch, totalSteps: totalSteps,
       state: state.plateau)
@@ -177,7 +181,14 @@ final class Trainer {
       state.isComplete || (every > 0 ? state.step % every == 0 : state.microbatch == 0)
     progress.add(result.totals, isSkipped: result.skippedFor != nil)
     report(norm: result.norm, learningRate: rate)
-    return result.totals
+    requested.stop = requested.stop || result.totals.stopRequests > 0
+    requested.save = requested.save || result.totals.saveRequests > 0
+    let isScheduled = isSaveScheduled()
+    let isSynchronized = try step.synchronize(
+      after: state.step, isForced: isScheduled || state.evaluationPending)
+    guard isSynchronized else { return StepRequests() }
+    defer { requested = StepRequests() }
+    return StepRequests(stop: requested.stop, save: requested.save || isScheduled)
   }
 
   /// Reports a skipped update, and throws after too many consecutive ones.
@@ -318,13 +329,13 @@ final class Trainer {
 
   // MARK: Saving and stopping
 
-  /// If the gradient was not finite, the parameters may be useless. Their checkpoint waits for the next update, so that
-  /// it does not replace an older one from which training can continue.
-  private func isSaveDue(_ totals: StepTotals) -> Bool {
+  /// Parameters that just gave a gradient that is not finite may be useless. Their checkpoint waits for the next update, so
+  /// that it does not replace an older one that can be trained on.
+  private func isSaveScheduled() -> Bool {
     let every = configuration.checkpoint.everySteps
     let isScheduled = isSaveDelayed || (every > 0 ? state.step % every == 0 : state.microbatch == 0)
     isSaveDelayed = isScheduled && state.skippedInARow > 0
-    return isScheduled && !isSaveDelayed || totals.saveRequests > 0
+    return isScheduled && !isSaveDelayed
   }
 
   private func wantsSave() -> Bool {

@@ -12,16 +12,19 @@ final class TrainingCheckpoints {
   private let task: any TrainingTask
   private let optimizer: Optimizer<Float>
   private let average: WeightAverage?
-  /// The metadata for weight files.
+  private let outer: OuterUpdate?
+  /// The metadata that files of weights get.
   private let metadata: [String: String]
   private let communicator: any Communicator
 
   /// - Parameter background: whether a separate thread writes the checkpoints.
   init(
     store: CheckpointStore?, background: Bool, task: any TrainingTask, optimizer: Optimizer<Float>,
-    average: WeightAverage?, metadata: [String: String], communicator: any Communicator
+    average: WeightAverage?, outer: OuterUpdate?, metadata: [String: String],
+    communicator: any Communicator
   ) {
     self.average = average
+    self.outer = outer
     self.metadata = metadata
     self.store = store
     self.background = background ? store.map { BackgroundSave(store: $0) } : nil
@@ -49,6 +52,7 @@ final class TrainingCheckpoints {
     communicator.enter(.save, step: state.step)
     let carried = try task.carriedState.gather(communicator)
     try requireEqualReplicas()
+    try outer?.averageMoments(of: optimizer)
     let moments = WholeMoments(of: optimizer, communicator)
     try moments.gather()
     // The tensors to write point into memory of the moments.
@@ -164,8 +168,20 @@ final class TrainingCheckpoints {
           name: Self.momentName(moment.name, parameter), shape: parameter.shape,
           floats: UnsafeBufferPointer(rebasing: moment.buffer[parameter.range]))
       }
-    } + rawWeights
+    } + rawWeights + outerMomentum
   }
+
+  /// With local steps, the momentum of the updates of all ranks together.
+  private var outerMomentum: [TensorToWrite] {
+    guard let outer else { return [] }
+    return task.parameters.layout.parameters.map { parameter in
+      TensorToWrite(
+        name: Self.momentName(Self.outerName, parameter), shape: parameter.shape,
+        floats: UnsafeBufferPointer(rebasing: outer.momentum.elements[parameter.range]))
+    }
+  }
+
+  private static let outerName = "outer_momentum"
 
   private static func momentName(_ moment: String, _ parameter: Parameter) -> String {
     "\(moment).\(parameter.name)"
@@ -201,6 +217,10 @@ final class TrainingCheckpoints {
     let state = try ExactJSON.decode(TrainingState.self, from: text)
     try broadcastBits(task.parameters.elements)
     if let average { try broadcastBits(average.values.elements) }
+    if let outer {
+      try broadcastBits(outer.momentum.elements)
+      outer.begin(at: task.parameters)
+    }
     try moments.scatter()
     var carried =
       found?.carried ?? task.carriedState.shapes.map { [Float](repeating: 0, count: $0.shape.reduce(1, *)) }
@@ -225,6 +245,11 @@ final class TrainingCheckpoints {
       } else {
         try read(
           parameter.name, parameter.shape, of: checkpoint.model, into: task.parameters.elements(parameter))
+      }
+      if let outer {
+        try read(
+          Self.momentName(Self.outerName, parameter), parameter.shape, of: checkpoint.optimizer,
+          into: UnsafeMutableBufferPointer(rebasing: outer.momentum.elements[parameter.range]))
       }
       for moment in moments.all {
         try read(

@@ -18,6 +18,8 @@ package final class TrainingStep {
   private let clipNorm: Double
   /// The largest absolute value of an element of the mean gradient; 0: no limit.
   private let clipValue: Double
+  /// Steps that each rank makes by itself between two updates of all ranks together; nil: none.
+  private let local: (steps: Int, update: OuterUpdate)?
   private let clock = ContinuousClock()
   /// The total time of all steps so far.
   private var time = Duration.zero
@@ -49,10 +51,18 @@ package final class TrainingStep {
     let count = model.parameters.count
     self.optimizer = Optimizer(
       settings: optimizer, count: count,
-      part: reduction.shardsOptimizer
+      part: reduction.shardsOptimizer && communicator.worldSize > 1
         ? vectorPart(of: count, rank: communicator.rank, ranks: communicator.worldSize) : nil)
-    gradients = try GradientReduction(
-      layout: model.parameters.layout, plan: plan, communicator: communicator, wire: reduction.wire)
+    let gradients = try GradientReduction(
+      layout: model.parameters.layout, plan: plan, communicator: communicator, reduction: reduction)
+    self.gradients = gradients
+    if reduction.localSteps > 1 {
+      let update = OuterUpdate(count: count, gradients: gradients, ranks: communicator.worldSize)
+      update.begin(at: model.parameters)
+      local = (reduction.localSteps, update)
+    } else {
+      local = nil
+    }
   }
 
   /// Runs the next step of `state`, and advances the state (collective).
@@ -72,11 +82,12 @@ package final class TrainingStep {
       for batch in batches { loss += try model.addGradient(of: batch, shard: shard, into: gradient) }
       gradients.add(loss, of: shard)
     }
-    let check = ReplicaCheck(model.parameters, step: state.step, collectives: communicator.collectives)
+    let check = ReplicaCheck(
+      local == nil ? model.parameters : nil, step: state.step, collectives: communicator.collectives)
     let totals = try gradients.reduce(requests, check, stepTime: time)
     let result = examine(totals)
     if result.isUpdate {
-      try update(scale: clip(totals, norm: result.norm) / totals.tokens, learningRate)
+      try update(totals, norm: result.norm, learningRate)
     }
     advance(&state, batches.count, result)
     return result
@@ -91,12 +102,15 @@ package final class TrainingStep {
     }
   }
 
-  /// A summed gradient that is not finite has the same bits on every rank, so all ranks skip the step together. A batch
-  /// without targets has no gradient either, and no number of tokens to divide it by.
+  /// A summed gradient that is not finite has the same bits on every rank, so that all ranks skip the step together. A batch
+  /// may also have nothing to predict: then there is no gradient, and no number of tokens to divide it by.
+  ///
+  /// With local steps the ranks have looked at their own gradients already, and the norm is the mean of theirs.
   private func examine(_ totals: StepTotals) -> Result {
     let isEmpty = totals.tokens == 0
-    let norm = isEmpty ? 0 : gradients.norm / totals.tokens
-    guard norm.isFinite, totals.loss.isFinite else {
+    let sum = local == nil ? gradients.norm / totals.tokens : totals.norm / Double(communicator.worldSize)
+    let norm = isEmpty ? 0 : sum
+    guard norm.isFinite, totals.loss.isFinite, totals.failures == 0 else {
       let names = gradients.total.layout.parameters.filter { parameter in
         firstNonFinite(UnsafeBufferPointer(gradients.total.elements(parameter))) != nil
       }.map(\.name)
@@ -107,26 +121,34 @@ package final class TrainingStep {
 
   /// Clips each element of the mean gradient (torch.nn.utils.clip_grad_value_).
   ///
-  /// - Returns: the factor that clips the norm of the result.
-  private func clip(_ totals: StepTotals, norm: Double) -> Double {
+  /// - Returns: the factor that limits the norm of the result.
+  private func clip(tokens: Double, norm: Double) -> Double {
     guard clipValue > 0 else { return clipFactor(norm: norm, maximum: clipNorm) }
-    let (elements, limit) = (gradients.total.elements, Float(clipValue * totals.tokens))
+    let (elements, limit) = (gradients.total.elements, Float(clipValue * tokens))
     for span in gradients.spans {
       for index in span { elements[index] = max(-limit, min(limit, elements[index])) }
     }
-    return clipFactor(norm: gradients.norm / totals.tokens, maximum: clipNorm)
+    return clipFactor(norm: gradients.norm / tokens, maximum: clipNorm)
   }
 
   /// Block by block, so that the packed copies of a block's weights are made again while the block is in the cache.
   ///
   /// With a sharded optimizer each rank updates the part of the parameters whose moments it has, and receives the rest (S.
   /// Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2020, stage 1).
-  private func update(scale: Double, _ learningRate: Double) throws {
+  private func update(_ totals: StepTotals, norm: Double, _ learningRate: Double) throws {
     let parameters = model.parameters.elements
+    // With local steps a rank divides its own gradient by its own number of tokens.
+    let tokens = local == nil ? totals.tokens : gradients.ownTokens
+    guard tokens > 0 else {
+      // Other ranks had tokens. All count the same updates.
+      optimizer.updates += 1
+      return
+    }
+    let scale = clip(tokens: tokens, norm: local == nil ? norm : gradients.norm / tokens) / tokens
     let update = optimizer.beginUpdate(
       parameters: parameters, gradients: UnsafeBufferPointer(gradients.total.elements),
       gradientScale: scale, learningRate: learningRate, within: gradients.spans)
-    if optimizer.part.count == optimizer.count {
+    if !optimizer.isSharded {
       model.workspace.forEachBlock(of: model.parameters) { update.apply(to: $0) }
     } else {
       StepProfile.measure(.optimizer) { update.apply(to: optimizer.part) }
@@ -137,6 +159,24 @@ package final class TrainingStep {
       }
     }
   }
+
+  /// Makes the update of all ranks together, if steps are local and it is due. Collective.
+  ///
+  /// - Parameters:
+  ///   - step: the number of steps done.
+  ///   - isForced: whether it is due in any case, because the model is about to be evaluated or saved.
+  /// - Returns: whether all ranks have the same parameters now.
+  package func synchronize(after step: Int, isForced: Bool = false) throws -> Bool {
+    guard let local else { return true }
+    guard isForced || step % local.steps == 0 else { return false }
+    let started = clock.now
+    defer { time += clock.now - started }
+    try local.update.apply(to: model.parameters, model.workspace)
+    return true
+  }
+
+  /// The update of all ranks together, if steps are local.
+  var outerUpdate: OuterUpdate? { local?.update }
 
   private func advance(_ state: inout TrainingState, _ microbatches: Int, _ result: Result) {
     if result.skippedFor != nil { model.dropNonFiniteState() }

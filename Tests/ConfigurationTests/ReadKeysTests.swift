@@ -65,7 +65,7 @@ import rnn_dist
     "training.beta2": ("0.5", []), "training.epsilon": ("0.1", []), "training.weight_decay": ("0.1", []),
     "training.clip_norm": ("1", []), "training.clip_value": ("0.1", []),
     "training.reproducible": ("true", []), "training.reduce_precision": ("bf16", []),
-    "training.shard_optimizer": ("true", []),
+    "training.shard_optimizer": ("true", []), "training.local_steps": ("4", []),
     "training.precision": ("bf16", []), "training.products": ("tuned", []), "training.accumulate": ("2", []),
     "training.skip_limit": ("2", []),
     "training.drop_last_chunk": ("true", []), "training.label_smoothing": ("0.1", []),

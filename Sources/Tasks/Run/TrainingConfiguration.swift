@@ -9,10 +9,14 @@ public struct ReductionOptions: Options {
   public var wire = WireFormat.fp32
   /// Whether each rank keeps the optimizer's moments for its part of the parameters only.
   public var shardsOptimizer = false
+  /// Steps that each rank makes by itself between two updates of all ranks together; 1: every step is one of all ranks.
+  public var localSteps = 1
 
   public init() {}
 
-  public func check(_ checks: inout OptionChecks<Self>) {}
+  public func check(_ checks: inout OptionChecks<Self>) {
+    checks.bound(\.localSteps, .within(1...100_000))
+  }
 }
 
 /// How the parameters are learned.
@@ -59,6 +63,7 @@ public struct TrainingConfiguration: Options {
   public func check(_ checks: inout OptionChecks<Self>) {
     checks.include(\.optimizer)
     checks.include(\.schedule)
+    checks.include(\.reduction)
     checks.bound(\.batchSize, .within(1...1_000_000))
     checks.bound(\.batchTokens, .within(1...1_000_000_000))
     checks.bound(\.bptt, .within(1...1_000_000))
@@ -107,6 +112,25 @@ public struct TrainingConfiguration: Options {
       checks.refuse(
         \.reduction.wire, with: \.reproducible,
         because: "bf16 rounds once per rank, so that the bits depend on their number: leave it at fp32")
+    }
+    if reduction.localSteps > 1 {
+      if reproducible {
+        checks.refuse(
+          \.reduction.localSteps, with: \.reproducible,
+          because: "the ranks go ways of their own, so that the bits depend on their number: set it to 1")
+      }
+      if reduction.shardsOptimizer {
+        checks.refuse(
+          \.reduction.localSteps, with: \.reduction.shardsOptimizer,
+          because:
+            "a rank needs all moments for steps of its own: set it to 1, or \(\.reduction.shardsOptimizer) to false"
+        )
+      }
+      if averageDecay > 0 {
+        checks.refuse(
+          \.reduction.localSteps, with: \.averageDecay,
+          because: "the average of the weights follows every step of all ranks together: set it to 1")
+      }
     }
     if reduction.shardsOptimizer, optimizer.kind.momentNames.isEmpty {
       checks.refuse(

@@ -103,6 +103,8 @@ struct StepBenchmarkArguments: ParsableArguments {
   @Option(help: "How gradients are sent between hosts: fp32, or half the bytes as bf16.")
   var reducePrecision = WireFormat.fp32
   @Flag(help: "Divide the optimizer's moments among the ranks.") var shardOptimizer = false
+  @Option(help: "Steps that each rank makes by itself between two updates of all ranks together.")
+  var localSteps = 1
   @Option(help: "Timed training steps (default: 20 for lm, 10 for seq2seq).") var iters: Int?
   @Flag(help: "Print one JSON object.") var json = false
   @Option(
@@ -110,7 +112,10 @@ struct StepBenchmarkArguments: ParsableArguments {
   var profile: String?
 
   func validate() throws {
-    try requireSizes(["iters": iters ?? 1])
+    try requireSizes(["iters": iters ?? 1, "local-steps": localSteps])
+    guard localSteps == 1 || !shardOptimizer else {
+      throw ValidationError("--local-steps and --shard-optimizer exclude each other")
+    }
     guard ProductPrecision.ofTraining.contains(precision) else {
       throw ValidationError("--precision \(precision): a model is trained in fp32 or bf16")
     }
@@ -121,7 +126,9 @@ struct StepBenchmarkArguments: ParsableArguments {
 
   func benchmark(optimizer usual: OptimizerSettings.Kind, iterations: Int) -> StepBenchmark {
     var reduction = ReductionOptions()
-    (reduction.wire, reduction.shardsOptimizer) = (reducePrecision, shardOptimizer)
+    reduction.wire = reducePrecision
+    reduction.shardsOptimizer = shardOptimizer
+    reduction.localSteps = localSteps
     return StepBenchmark(
       iterations: iters ?? iterations, optimizer: optimizer ?? usual, precision: precision,
       tunesProducts: products == .tuned, reduction: reduction)

@@ -1,0 +1,65 @@
+import NumericKernels
+import Optimizers
+import Parameters
+import RecurrentNN
+
+/// The update of all ranks together after several steps that each rank has made by itself (A. Douillard et al., "DiLoCo:
+/// Distributed Low-Communication Training of Language Models", 2023): a step of Nesterov momentum along the mean way of the ranks.
+///
+///     δ = θ − (1/p) Σᵣ θᵣ,   m ← μ m + δ,   θ ← θ − η (δ + μ m)
+///
+/// θ are the parameters after the last such update and θᵣ those of rank r now; η = 0.7 and μ = 0.9 are the values of the paper.
+/// Every rank computes the same bits from the same sum.
+final class OuterUpdate {
+  private static let rate: Float = 0.7
+  private static let decay: Float = 0.9
+
+  /// θ, [N].
+  private let start: AlignedBuffer<Float>
+  /// m, [N]: part of a checkpoint.
+  let momentum: AlignedBuffer<Float>
+  private let gradients: GradientReduction
+  private let ranks: Int
+
+  /// - Parameters:
+  ///   - gradients: whose memory is used for the sums; the gradient has been used by then.
+  ///   - ranks: p.
+  init(count: Int, gradients: GradientReduction, ranks: Int) {
+    start = AlignedBuffer(count: count)
+    momentum = AlignedBuffer(count: count)
+    self.gradients = gradients
+    self.ranks = ranks
+  }
+
+  /// Begins at parameters that are the same on all ranks.
+  func begin(at parameters: ParameterBuffer<Float>) {
+    _ = start.elements.update(fromContentsOf: UnsafeBufferPointer(parameters.elements))
+  }
+
+  /// Gives all ranks the same parameters. Collective.
+  func apply(to parameters: ParameterBuffer<Float>, _ workspace: Workspace<Float>) throws {
+    let (values, sum) = (parameters.elements, gradients.total.elements)
+    for index in values.indices { sum[index] = start.elements[index] - values[index] }
+    try gradients.sumAll()
+    let (share, rate, decay) = (1 / Float(ranks), Self.rate, Self.decay)
+    let (origin, velocity) = (start.elements, momentum.elements)
+    workspace.forEachBlock(of: parameters) { block in
+      for index in block {
+        let difference = sum[index] * share
+        velocity[index] = decay * velocity[index] + difference
+        origin[index] -= rate * (difference + decay * velocity[index])
+        values[index] = origin[index]
+      }
+    }
+  }
+
+  /// Gives all ranks the mean of their moments, so that a checkpoint doesn't depend on their number. Collective.
+  func averageMoments(of optimizer: Optimizer<Float>) throws {
+    let (sum, share) = (gradients.total.elements, 1 / Float(ranks))
+    for moment in optimizer.moments {
+      _ = sum.update(fromContentsOf: moment.buffer)
+      try gradients.sumAll()
+      for index in moment.buffer.indices { moment.buffer[index] = sum[index] * share }
+    }
+  }
+}
