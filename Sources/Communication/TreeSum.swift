@@ -41,8 +41,8 @@ extension Communicator {
     }
     for (kept, given, peer) in rounds.reversed() {
       try exchange(
-        UnsafeRawBufferPointer(.init(rebasing: values[kept])),
-        UnsafeMutableRawBufferPointer(.init(rebasing: values[given])), with: peer)
+        UnsafeRawBufferPointer(values.piece(of: kept, from: 0, count: kept.count)),
+        UnsafeMutableRawBufferPointer(values.piece(of: given, from: 0, count: given.count)), with: peer)
     }
   }
 }
