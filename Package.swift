@@ -136,6 +136,8 @@ let testTargets: [Target] = [
   .executableTarget(
     name: "MPIConformance", dependencies: ["MPI", "Communication"], path: "Tests/MPIConformance",
     swiftSettings: strictSwift),
+  // What the tests of several targets need.
+  .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictSwift),
   // The ranks of a job as threads of one process.
   .target(
     name: "InProcessRanks", dependencies: ["Communication"], path: "Tests/InProcessRanks",
@@ -150,33 +152,33 @@ let testTargets: [Target] = [
   test("MPI", of: ["MPI", "MPIConformance"]),
   test("Communication", of: ["Communication", "InProcessRanks", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "Tasks", "Datasets", "rnn-dist"]),
-  test("Datasets", of: ["Datasets", "Checkpoints", "CZlib", "CZstd"]),
+  test("Datasets", of: ["Datasets", "Checkpoints", "CZlib", "CZstd", "TestSupport"]),
   test("UnicodeText", of: ["UnicodeText"]),
   test("Metrics", of: ["Metrics", "UnicodeText"]),
-  test("Checkpoints", of: ["Checkpoints"]),
-  test("RunLog", of: ["RunLog", "Checkpoints"]),
-  test("Diagnosis", of: ["Diagnosis"]),
+  test("Checkpoints", of: ["Checkpoints", "TestSupport"]),
+  test("RunLog", of: ["RunLog", "Checkpoints", "TestSupport"]),
+  test("Diagnosis", of: ["Diagnosis", "TestSupport"]),
   test(
     "Training",
     of: [
       "Training", "Inference", "Benchmarking", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
       "Optimizers", "Communication", "Configuration", "Datasets", "Metrics", "Checkpoints",
-      "InProcessRanks", "RunLog",
+      "InProcessRanks", "RunLog", "TestSupport",
     ]),
   test(
     "Command",
     of: [
       "rnn-dist", "NumericKernels", "Communication", "Configuration", "Datasets", "Checkpoints",
-      "InProcessRanks", "Tasks", "Training",
+      "InProcessRanks", "Tasks", "TestSupport", "Training",
     ]),
   test(
     "Exporting",
     of: [
       "Exporting", "rnn-dist", "Inference", "Tasks", "RecurrentNN", "Parameters", "NumericKernels",
-      "Configuration", "Datasets", "Checkpoints", "RunLog",
+      "Configuration", "Datasets", "Checkpoints", "RunLog", "TestSupport",
       .product(name: "SwiftProtobuf", package: "swift-protobuf"),
     ]),
-  test("Reporting", of: ["Reporting", "Checkpoints", "Configuration", "RunLog", "Tasks"]),
+  test("Reporting", of: ["Reporting", "Checkpoints", "Configuration", "RunLog", "Tasks", "TestSupport"]),
   test(
     "Serving",
     of: ["Serving", "Inference", "Tasks", "Communication", "Configuration", "RunLog", "Training"]),

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import TestSupport
 import Testing
 
 /// The point at which a save is interrupted, which replaces the existing checkpoint 20 or adds checkpoint 21.

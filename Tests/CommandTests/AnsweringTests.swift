@@ -9,7 +9,7 @@ import Testing
 
   private func lines(_ arguments: String..., input: String) async throws -> [String] {
     let outcome = try await Program.run(
-      ["predict"] + arguments, in: runs.folder.root, input: Array(input.utf8))
+      ["predict"] + arguments, in: runs.folder.path, input: Array(input.utf8))
     try #require(outcome.exitCode == 0, "\(outcome)")
     return outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
   }
@@ -20,7 +20,7 @@ import Testing
     try await runs.trained("classifier")
     for options in [[], ["--scores"]] {
       let outcome = try await Program.run(
-        ["predict", "run", "--n-best", "3"] + options, in: runs.folder.root, input: Array("cat\n\ndog\n".utf8)
+        ["predict", "run", "--n-best", "3"] + options, in: runs.folder.path, input: Array("cat\n\ndog\n".utf8)
       )
       let answers = outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
       #expect(
@@ -46,9 +46,9 @@ import Testing
 
   /// Tabs and no-break spaces in parallel files are white space between words.
   @Test func whiteSpaceIsThatOfTheTrainingData() async throws {
-    _ = try runs.folder.write(
-      "tabs.txt", Array((0..<60).map { "cat\tdog\u{A0}hen w\($0 % 9)\n" }.joined().utf8))
-    _ = try runs.folder.write("three.txt", Array((0..<60).map { _ in "B-pet O O O\n" }.joined().utf8))
+    try runs.folder.write(
+      Array((0..<60).map { "cat\tdog\u{A0}hen w\($0 % 9)\n" }.joined().utf8), to: "tabs.txt")
+    try runs.folder.write(Array((0..<60).map { _ in "B-pet O O O\n" }.joined().utf8), to: "three.txt")
     try await runs.trained("tagger", ["data.train.input=tabs.txt", "data.train.labels=three.txt"])
     let answers = try await lines("run", input: "cat\tdog\u{A0}hen w1\ncat dog hen w1\n")
     #expect(answers.count == 2 && answers[0] == answers[1] && answers[0].split(separator: " ").count == 4)
@@ -87,8 +87,8 @@ import Testing
   // MARK: Lines without an output
 
   @Test func aSeriesOfAnotherLengthIsNamed() async throws {
-    _ = try runs.folder.write(
-      "series.csv", Array((0..<40).map { "\($0 % 2),\($0 % 3),\($0 % 5),\($0 % 7)\n" }.joined().utf8))
+    try runs.folder.write(
+      Array((0..<40).map { "\($0 % 2),\($0 % 3),\($0 % 5),\($0 % 7)\n" }.joined().utf8), to: "series.csv")
     let settings = ["data.format=csv", "data.train=series.csv", "model.pooling=all"]
     try await runs.trained("classifier", settings)
     let outcome = try await runs.run("predict", "run", lines: "1,2,3\n\n1,2,3\n1,2,3,4\n")
@@ -97,7 +97,7 @@ import Testing
       #expect(outcome.standardError.contains(word), "\(outcome)")
     }
     #expect(outcome.output.split(separator: "\n", omittingEmptySubsequences: false).count == 4, "\(outcome)")
-    _ = try runs.folder.write("long.csv", Array("1,2,3,4,5\n0,1,2,3,4\n".utf8))
+    try runs.folder.write(Array("1,2,3,4,5\n0,1,2,3,4\n".utf8), to: "long.csv")
     try await runs.run("evaluate", "run", "--data", "long.csv").expect(65, "long.csv:1", "exactly 3")
   }
 
@@ -122,7 +122,7 @@ import Testing
         "model.layers=1", "decoding.min_length=2",
       ])
     _ = try await lines("run", "--attention", "pictures", input: "picture-1.npy\n")
-    let picture = try String(contentsOfFile: runs.folder.path("pictures/line-1.svg"), encoding: .utf8)
+    let picture = try String(contentsOfFile: runs.folder.file("pictures/line-1.svg"), encoding: .utf8)
     for label in ["0–1", "4–5", ">6<", "picture-1.npy"] {
       #expect(picture.contains(label), "no \(label) in \(picture)")
     }
@@ -137,6 +137,6 @@ import Testing
     outcome.expect(64, "\"Klingon\"", "the nearest is \"", "all 2", "run/vocab.labels.txt")
     #expect(!outcome.standardError.contains("unknown_labels"), "\(outcome)")
     try await runs.run("generate", "run", "--features", "picture-1.npy").expect(64, "--class")
-    #expect(FileManager.default.fileExists(atPath: runs.folder.path("run/vocab.labels.txt")))
+    #expect(FileManager.default.fileExists(atPath: runs.folder.file("run/vocab.labels.txt")))
   }
 }

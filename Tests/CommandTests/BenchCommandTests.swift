@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The benchmarks run and print their results; their speed is not tested.
@@ -66,11 +67,11 @@ import Testing
   }
 
   @Test func aTraceHasEveryKindOfWork() async throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     _ = try await run(
-      ["lm", "--batch", "4", "--steps", "3", "--iters", "2", "--profile", folder.path("trace.json")]
+      ["lm", "--batch", "4", "--steps", "3", "--iters", "2", "--profile", folder.file("trace.json")]
         + Self.small)
-    let data = try Data(contentsOf: URL(fileURLWithPath: folder.path("trace.json")))
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder.file("trace.json")))
     let trace = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     let events = try #require(trace["traceEvents"] as? [[String: Any]])
     let names = Set(events.compactMap { $0["name"] as? String })

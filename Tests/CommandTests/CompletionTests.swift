@@ -2,20 +2,21 @@
 
 import Configuration
 import Foundation
+import TestSupport
 import Testing
 import rnn_dist
 
 /// Words that a shell completes, and the scripts that request them.
 @Suite(.timeLimit(.minutes(2))) struct CompletionTests {
   @Test func runsAndTheirFolders() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     for path in ["runs/dates", "runs/data", "rust", "other", ".hidden"] {
-      try FileManager.default.createDirectory(atPath: folder.path(path), withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: folder.file(path), withIntermediateDirectories: true)
     }
-    for run in ["runs/dates", "other"] { _ = try folder.write("\(run)/config.yaml", []) }
-    _ = try folder.write("notes", [])
+    for run in ["runs/dates", "other"] { try folder.write([], to: "\(run)/config.yaml") }
+    try folder.write([], to: "notes")
     func complete(_ prefix: String) -> [String] {
-      Completions.runs(folder.path(prefix)).map { String($0.dropFirst(folder.root.count + 1)) }
+      Completions.runs(folder.file(prefix)).map { String($0.dropFirst(folder.path.count + 1)) }
     }
     #expect(complete("") == ["other", "runs/", "rust/"])
     #expect(complete("ru") == ["runs/", "rust/"])
@@ -24,11 +25,11 @@ import rnn_dist
   }
 
   @Test func presetsFilesAndKeys() throws {
-    let folder = try TemporaryFolder()
-    _ = try folder.write("own.yaml", [])
+    let folder = try TemporaryDirectory()
+    try folder.write([], to: "own.yaml")
     #expect(Completions.configuration("char").contains("char-lm"))
     #expect(Completions.configuration("model.hidden").contains("model.hidden_size="))
-    #expect(Completions.configuration(folder.path("o")) == [folder.path("own.yaml")])
+    #expect(Completions.configuration(folder.file("o")) == [folder.file("own.yaml")])
     #expect(Set(Completions.configuration("")).isSuperset(of: Presets.names))
   }
 

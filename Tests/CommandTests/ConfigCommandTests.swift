@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Tasks
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ConfigCommandTests {
@@ -25,8 +26,8 @@ import Testing
   }
 
   @Test func showHasEveryValueAndItsOrigin() async throws {
-    let folder = try TemporaryFolder()
-    let path = try folder.write("own.yaml", Array("seed: 7\nmodel: {layers: 2}\n".utf8))
+    let folder = try TemporaryDirectory()
+    let path = try folder.write(Array("seed: 7\nmodel: {layers: 2}\n".utf8), to: "own.yaml")
     let outcome = try await Program.run(["config", "show", path, "training.steps=9"])
     let lines = outcome.output.split(separator: "\n").map(String.init)
     #expect(outcome.exitCode == 0 && lines.count == ConfigurationSchema.keys.count, "\(outcome)")

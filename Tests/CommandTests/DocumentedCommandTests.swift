@@ -16,7 +16,7 @@ import Testing
       .deletingLastPathComponent()
     for name in ["launch", "configs"] {
       try FileManager.default.copyItem(
-        atPath: repository.appendingPathComponent(name).path, toPath: runs.folder.path(name))
+        atPath: repository.appendingPathComponent(name).path, toPath: runs.folder.file(name))
     }
     for preset in PresetTests.presets {
       let sizes =
@@ -51,7 +51,7 @@ import Testing
   }
 
   private func write(_ name: String, _ text: String, mode: Int = 0o644) throws {
-    let path = runs.folder.path(name)
+    let path = runs.folder.file(name)
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
     try Data(text.utf8).write(to: URL(fileURLWithPath: path))
@@ -61,14 +61,14 @@ import Testing
   /// Copies small data to the names that the commands use.
   private func provide(_ files: KeyValuePairs<String, String>) throws {
     for (name, source) in files {
-      try write(name, String(contentsOfFile: runs.folder.path(source), encoding: .utf8))
+      try write(name, String(contentsOfFile: runs.folder.file(source), encoding: .utf8))
     }
   }
 
   private func run(_ commands: String) async throws {
     let outcome = try await Program.run(
-      shell: commands, in: runs.folder.root,
-      environment: ["PATH": "\(runs.folder.path("bin")):\(ProcessInfo.processInfo.environment["PATH"] ?? "")"]
+      shell: commands, in: runs.folder.path,
+      environment: ["PATH": "\(runs.folder.file("bin")):\(ProcessInfo.processInfo.environment["PATH"] ?? "")"]
     )
     #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(commands)\n\(outcome)")
   }
@@ -78,7 +78,7 @@ import Testing
   /// The examples of a help text, as a terminal of 80 columns shows them.
   private func examples(of command: String) async throws -> String {
     let outcome = try await Program.run(
-      command.split(separator: " ").map(String.init) + ["--help"], in: runs.folder.root,
+      command.split(separator: " ").map(String.init) + ["--help"], in: runs.folder.path,
       environment: ["COLUMNS": "80"])
     let lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)
     for line in lines where !line.hasPrefix("USAGE: ") { #expect(line.count <= 80, "\(command): \(line)") }
@@ -172,13 +172,13 @@ import Testing
     try provide(Self.files[preset] ?? [:])
     // PresetTests trains the models; here only those that a later command needs.
     if !["evaluate", "predict", "generate"].contains(where: { commands.contains("rnn-dist \($0)") }) {
-      let sizes = try String(contentsOfFile: runs.folder.path("small/\(preset)"), encoding: .utf8)
+      let sizes = try String(contentsOfFile: runs.folder.file("small/\(preset)"), encoding: .utf8)
       try write("small/\(preset)", sizes + " --dry-run")
     }
     if preset == "surnames" { try await run("sed 's/^few/Russian/' classes.tsv > names.tsv") }
     if preset == "captions" {
       try FileManager.default.copyItem(
-        atPath: runs.folder.path("picture-0.npy"), toPath: runs.folder.path("picture.npy"))
+        atPath: runs.folder.file("picture-0.npy"), toPath: runs.folder.file("picture.npy"))
     }
     try await run(commands)
   }
@@ -188,7 +188,7 @@ import Testing
   @Test func commandsOfTheLaunchers() async throws {
     try provide(["input.txt": "text.txt"])
     try write("hosts", "localhost slots=2\n")
-    let text = try String(contentsOfFile: runs.folder.path("launch/README.md"), encoding: .utf8)
+    let text = try String(contentsOfFile: runs.folder.file("launch/README.md"), encoding: .utf8)
     let commands = text.split(separator: "\n").filter { $0.hasPrefix("    ") }
     #expect(commands.count > 3)
     for command in commands { try await run(String(command)) }

@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// One mistake of a user, and the message that the program must print.
 struct Mistake: Sendable, CustomTestStringConvertible {
   let name: String
   /// Damages a folder with a good run in `run` and its text in `text.txt`.
-  var prepare: @Sendable (TemporaryFolder) throws -> Void = { _ in }
+  var prepare: @Sendable (TemporaryDirectory) throws -> Void = { _ in }
   let arguments: [String]
   let exitCode: Int32
   /// Parts of the message.
@@ -18,7 +19,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 @Suite(.timeLimit(.minutes(5))) struct ErrorTests {
   @Test(arguments: Mistake.all) func alone(mistake: Mistake) async throws {
     let folder = try await folder(of: mistake)
-    let outcome = try await Program.run(mistake.arguments, in: folder.root)
+    let outcome = try await Program.run(mistake.arguments, in: folder.path)
     expect(mistake, outcome)
     #expect(!outcome.standardError.contains("rank 0"), "the only process is not worth naming: \(outcome)")
   }
@@ -45,10 +46,10 @@ struct Mistake: Sendable, CustomTestStringConvertible {
   @Test(arguments: Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher })
   func threeRanks(mistake: Mistake) async throws {
     let folder = try await folder(of: mistake)
-    expect(mistake, try await Program.run(mistake.arguments, ranks: 3, in: folder.root))
+    expect(mistake, try await Program.run(mistake.arguments, ranks: 3, in: folder.path))
   }
 
-  private func folder(of mistake: Mistake) async throws -> TemporaryFolder {
+  private func folder(of mistake: Mistake) async throws -> TemporaryDirectory {
     let folder = try await TinyRun.folder()
     try mistake.prepare(folder)
     return folder
@@ -127,14 +128,14 @@ extension Mistake {
       prepare: { try $0.replace("run/config.yaml", "hidden_size: 8", by: "hidden_size: 65536") },
       arguments: ["generate", "run"], exitCode: 65, words: ["rnn.weight_ih_l0", "another model"]),
     Mistake(
-      name: "damaged vocabulary", prepare: { _ = try $0.write("run/vocab.txt", Array("<unk>\na\na\n".utf8)) },
+      name: "damaged vocabulary", prepare: { try $0.write("<unk>\na\na\n", to: "run/vocab.txt") },
       arguments: ["generate", "run"], exitCode: 65, words: ["run/vocab.txt:3"]),
   ]
 
   private static let configuration = [
     Mistake(
       name: "broken YAML",
-      prepare: { _ = try $0.write("run/config.yaml", Array("seed: 1\nmodel: [1, 2\n".utf8)) },
+      prepare: { try $0.write("seed: 1\nmodel: [1, 2\n", to: "run/config.yaml") },
       arguments: ["evaluate", "run"], exitCode: 78, words: ["run/config.yaml:", "isn't valid YAML"]),
     Mistake(
       name: "unknown key", arguments: ["train", "char-lm", "data.train=text.txt", "model.layrs=2"],
@@ -170,8 +171,8 @@ extension Mistake {
       ("text of one token", [0x61], 65, "1 token"), ("binary text", [0x61, 0x62, 0, 0x63], 65, "zero byte"),
       ("text not UTF-8", [0x61, 0x0A, 0xFF, 0x61], 65, "bad.txt:2: not UTF-8"),
     ] as [(String, [UInt8]?, Int32, String)]).flatMap { name, bytes, code, words in
-      let prepare: @Sendable (TemporaryFolder) throws -> Void = { folder in
-        if let bytes { _ = try folder.write("bad.txt", bytes) }
+      let prepare: @Sendable (TemporaryDirectory) throws -> Void = { folder in
+        if let bytes { try folder.write(bytes, to: "bad.txt") }
       }
       return [
         Mistake(
@@ -191,12 +192,12 @@ extension Mistake {
         name: "directory to score", arguments: ["evaluate", "run", "--data", "run"], exitCode: 66,
         words: ["run: is a directory"]),
       Mistake(
-        name: "text too short", prepare: { _ = try $0.write("short.txt", Array("abc abc abc".utf8)) },
+        name: "text too short", prepare: { try $0.write("abc abc abc", to: "short.txt") },
         arguments: ["train", "text", "data.train=short.txt", "--run-dir", "new"], exitCode: 65,
         words: ["short.txt: ", "training.batch_size"]),
       Mistake(
         name: "one file of lines for a tagger",
-        prepare: { _ = try $0.write("lines.txt", Array("a b\n".utf8)) },
+        prepare: { try $0.write("a b\n", to: "lines.txt") },
         arguments: [
           "train", "text", "task=tagger", "data.format=lines", "data.tokens=word", "data.train=lines.txt",
           "data.generator=none", "--run-dir", "new", "evaluation.metric=loss",
@@ -254,23 +255,23 @@ extension Mistake {
   ]
 }
 
-extension TemporaryFolder {
-  fileprivate func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path(name)) }
+extension TemporaryDirectory {
+  fileprivate func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: file(name)) }
 
   fileprivate func cut(_ name: String, to bytes: Int) throws {
-    let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path(name)))
+    let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file(name)))
     try handle.truncate(atOffset: UInt64(bytes))
     try handle.close()
   }
 
   fileprivate func flipLastBit(_ name: String) throws {
-    var data = try Data(contentsOf: URL(fileURLWithPath: path(name)))
+    var data = try Data(contentsOf: URL(fileURLWithPath: file(name)))
     data[data.endIndex - 1] ^= 1
-    _ = try write(name, data)
+    try write(data, to: name)
   }
 
   fileprivate func replace(_ name: String, _ text: String, by other: String) throws {
-    let content = try String(contentsOfFile: path(name), encoding: .utf8)
-    _ = try write(name, Array(content.replacingOccurrences(of: text, with: other).utf8))
+    let content = try String(contentsOfFile: file(name), encoding: .utf8)
+    try write(content.replacingOccurrences(of: text, with: other), to: name)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The object that `evaluate --json` prints.
@@ -14,11 +15,11 @@ private struct Score: Decodable {
 }
 
 @Suite(.timeLimit(.minutes(3))) struct EvaluateCommandTests {
-  private func score(_ arguments: [String], ranks: Int? = nil, in folder: TemporaryFolder) async throws
+  private func score(_ arguments: [String], ranks: Int? = nil, in folder: TemporaryDirectory) async throws
     -> Score
   {
     let outcome = try await Program.run(
-      ["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
+      ["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.path)
     #expect(outcome.exitCode == 0, "\(outcome)")
     #expect(outcome.output.hasSuffix("}\n") && outcome.output.split(separator: "\n").count == 1)
     let decoder = JSONDecoder()
@@ -42,7 +43,7 @@ private struct Score: Decodable {
   @Test func trainingSawTheSameLoss() async throws {
     let folder = try await TinyRun.folder()
     let score = try await score(["--checkpoint", "8"], in: folder)
-    let lines = try String(contentsOfFile: folder.path("run/metrics.jsonl"), encoding: .utf8).split(
+    let lines = try String(contentsOfFile: folder.file("run/metrics.jsonl"), encoding: .utf8).split(
       separator: "\n")
     let line = try #require(lines.first { $0.contains("\"event\":\"valid\",\"step\":8,") })
     let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
@@ -63,7 +64,7 @@ private struct Score: Decodable {
   func ranksWithOtherSettings(other: [String]) async throws {
     let folder = try await TinyRun.folder()
     let outcome = try await Program.run(
-      eachRank: [["evaluate", "run"], ["evaluate", "run"] + other], in: folder.root)
+      eachRank: [["evaluate", "run"], ["evaluate", "run"] + other], in: folder.path)
     #expect(outcome.exitCode == 78 && outcome.output.isEmpty, "\(outcome)")
     #expect(outcome.errors.count == 1 && outcome.errors[0].contains("the command line differs"), "\(outcome)")
     #expect(outcome.errors.first?.contains("rank 1 (of 2)") == true, "\(outcome)")
@@ -81,7 +82,7 @@ private struct Score: Decodable {
           mkdir other; cp -r run text.txt other; \(change); cd other
         fi
         exec "$PROGRAM" evaluate run --data text.txt
-        """, ranks: 2, in: folder.root)
+        """, ranks: 2, in: folder.path)
     #expect(outcome.exitCode == 78 && outcome.output.isEmpty, "\(outcome)")
     #expect(outcome.errors.count == 1 && outcome.errors[0].contains(what), "\(outcome)")
   }
@@ -89,7 +90,7 @@ private struct Score: Decodable {
   /// Launchers send SIGUSR1 to all processes of a job; it concerns only training.
   @Test func checkpointRequestsAreIgnored() async throws {
     let folder = try await TinyRun.folder()
-    let program = try await Program(["evaluate", "run"], in: folder.root)
+    let program = try await Program(["evaluate", "run"], in: folder.path)
     try await program.wait(for: "the signal to be ignored") { program.ignores(SIGUSR1) }
     for _ in 0..<20 {
       program.send(SIGUSR1)
@@ -107,7 +108,7 @@ private struct Score: Decodable {
     let outcome = try await Program.run(
       eachRank: [
         ["evaluate", "run", "--ensemble", "second"], ["evaluate", "run", "--ensemble", "third"],
-      ], in: runs.folder.root)
+      ], in: runs.folder.path)
     #expect(outcome.exitCode == 78 && outcome.output.isEmpty, "\(outcome)")
     #expect(outcome.errors.count == 1 && outcome.errors[0].contains("the command line"), "\(outcome)")
   }
@@ -128,8 +129,8 @@ private struct Score: Decodable {
       try await score([], in: folder), try await score(["evaluation.batch_size=1"], in: folder)
     )
     #expect(many.tokens == one.tokens && many.loss == one.loss)
-    _ = try folder.write(
-      "long.txt", String(repeating: TinyRun.text, count: 5000 / TinyRun.text.count + 1).utf8)
+    try folder.write(
+      String(repeating: TinyRun.text, count: 5000 / TinyRun.text.count + 1).utf8, to: "long.txt")
     let long = try await score(["--data", "long.txt"], in: folder)
     let single = try await score(["--data", "long.txt", "evaluation.batch_size=1"], in: folder)
     #expect(long.tokens == single.tokens && long.loss != single.loss && abs(long.loss - single.loss) < 0.01)
@@ -137,7 +138,7 @@ private struct Score: Decodable {
 
   @Test func readableLines() async throws {
     let folder = try await TinyRun.folder()
-    let outcome = try await Program.run(["evaluate", "run", "--checkpoint", "last"], in: folder.root)
+    let outcome = try await Program.run(["evaluate", "run", "--checkpoint", "last"], in: folder.path)
     #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
     for part in ["nats/token", "bits/token", "perplexity", "run/checkpoints/step-12"] {
       #expect(outcome.output.contains(part), "\(outcome)")
@@ -146,9 +147,9 @@ private struct Score: Decodable {
 
   @Test func aDamagedCheckpointIsSkippedWithAWarning() async throws {
     let folder = try await TinyRun.folder()
-    let damaged = folder.path("run/checkpoints/step-12/model.safetensors")
+    let damaged = folder.file("run/checkpoints/step-12/model.safetensors")
     #expect(truncate(damaged, 100) == 0)
-    let last = try await Program.run(["evaluate", "run", "--checkpoint", "last", "--json"], in: folder.root)
+    let last = try await Program.run(["evaluate", "run", "--checkpoint", "last", "--json"], in: folder.path)
     #expect(last.exitCode == 0, "\(last)")
     #expect(last.output.contains("checkpoints/step-8"), "\(last)")
     #expect(last.standardError.contains("warning:") && last.standardError.contains("step-12"), "\(last)")

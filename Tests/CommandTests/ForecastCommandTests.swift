@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A forecast from a table, from training to lines in the units of the data.
 @Suite struct ForecastCommandTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
-  init() throws { folder = try TemporaryFolder() }
+  init() throws { folder = try TemporaryDirectory() }
 
   /// A load that repeats itself every six rows and depends on the warmth of three rows before.
   private static func table(_ unit: (Double) -> Double) -> [UInt8] {
@@ -20,14 +21,14 @@ import Testing
   }
 
   private func run(_ arguments: String..., input: [UInt8] = []) async throws -> Outcome {
-    let outcome = try await Program.run(arguments, in: folder.root, input: input)
+    let outcome = try await Program.run(arguments, in: folder.path, input: input)
     try #require(outcome.exitCode == 0, "\(outcome)")
     return outcome
   }
 
   /// The metrics of a model that is trained on the table in some unit.
   private func metrics(_ name: String, _ unit: (Double) -> Double) async throws -> [String: Double] {
-    _ = try folder.write("\(name).csv", Self.table(unit))
+    try folder.write(Self.table(unit), to: "\(name).csv")
     _ = try await run(
       "train", "forecast", "data.train=\(name).csv", "data.columns.source=warmth,load",
       "data.columns.target=load",

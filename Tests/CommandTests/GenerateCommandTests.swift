@@ -4,7 +4,7 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct GenerateCommandTests {
   private func generate(_ arguments: [String], tokens: String = "char") async throws -> Outcome {
     let folder = try await TinyRun.folder(tokens)
-    return try await Program.run(["generate", "run"] + arguments, in: folder.root)
+    return try await Program.run(["generate", "run"] + arguments, in: folder.path)
   }
 
   @Test func theTextBeginsWithThePromptAndHasItsLength() async throws {
@@ -95,7 +95,7 @@ import Testing
     let folder = try await TinyRun.folder()
     let pipe = Pipe()
     try pipe.fileHandleForReading.close()
-    let outcome = try await Program.run(arguments, in: folder.root, output: pipe.fileHandleForWriting)
+    let outcome = try await Program.run(arguments, in: folder.path, output: pipe.fileHandleForWriting)
     #expect(outcome.exitCode == 0 && !outcome.wasKilled, "\(outcome)")
     #expect(outcome.standardError.isEmpty, "\(outcome)")
   }
@@ -106,7 +106,7 @@ import Testing
   func aFullDisk(arguments: [String]) async throws {
     let folder = try await TinyRun.folder()
     let full = try FileHandle(forWritingTo: URL(fileURLWithPath: "/dev/full"))
-    let outcome = try await Program.run(arguments, in: folder.root, output: full)
+    let outcome = try await Program.run(arguments, in: folder.path, output: full)
     #expect(outcome.exitCode == 74 && !outcome.wasKilled, "\(outcome)")
     #expect(outcome.errors.count == 1, "\(outcome)")
   }
@@ -116,8 +116,8 @@ import Testing
     let folder = try await TinyRun.folder()
     let arguments = ["generate", "run", "--length", "20"]
     let (alone, together) = (
-      try await Program.run(arguments, in: folder.root),
-      try await Program.run(arguments, ranks: 2, in: folder.root)
+      try await Program.run(arguments, in: folder.path),
+      try await Program.run(arguments, ranks: 2, in: folder.path)
     )
     #expect(together.exitCode == 0 && together.output == alone.output, "\(together)")
   }

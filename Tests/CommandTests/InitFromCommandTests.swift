@@ -1,15 +1,17 @@
 // Separate file: the tests of one option, which train other runs than those of TrainCommandTests.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// `train --init-from` and word vectors, as a user sees them.
 @Suite(.timeLimit(.minutes(3))) struct InitFromCommandTests {
-  private func train(_ more: [String], ranks: Int? = nil, in folder: TemporaryFolder) async throws -> Outcome
+  private func train(_ more: [String], ranks: Int? = nil, in folder: TemporaryDirectory) async throws
+    -> Outcome
   {
     try await Program.run(
       ["train", "text", "data.train=text.txt", "training.steps=2", "checkpoint.every_steps=2"]
-        + TinyRun.settings + more, ranks: ranks, in: folder.root)
+        + TinyRun.settings + more, ranks: ranks, in: folder.path)
   }
 
   @Test(arguments: [nil, 2]) func aRunStartsFromAnother(ranks: Int?) async throws {
@@ -33,7 +35,7 @@ import Testing
     let both = ["--init-from", "run", "--run-dir", "run", "--resume"]
     try await train(both, in: folder).expect(64, "--init-from")
     try await train(["--init-from", "missing", "--run-dir", "second"], in: folder).expect(66, "missing")
-    #expect(!FileManager.default.fileExists(atPath: folder.path("second")))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("second")))
     try await train(["data.embeddings=none.txt", "--run-dir", "second"], in: folder).expect(66, "none.txt")
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `launch/data`, with a table of two small corpora in place of the public ones.
@@ -10,34 +11,34 @@ import Testing
     "md5:a5850225dba94ba91a148ce9b42c66b4",
   ]
 
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
   init() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("launch/data")
     for name in ["launch", "mirror/poems/part"] {
-      try FileManager.default.createDirectory(atPath: folder.path(name), withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: folder.file(name), withIntermediateDirectories: true)
     }
-    try FileManager.default.copyItem(atPath: script.path, toPath: folder.path("launch/data"))
+    try FileManager.default.copyItem(atPath: script.path, toPath: folder.file("launch/data"))
     let table = [
       "corpus\tpoems\ttext\tpublic domain\thttps://example.org\ttext data.train={}/part/a.txt",
       "file\tpoems\tpart/a.txt\t\(Self.digests[0])\tfile:///nowhere/a.txt",
       "file\tpoems\tb.txt\t\(Self.digests[1])\tfile:///nowhere/b.txt",
     ]
-    _ = try folder.write("launch/corpora.tsv", Array((table.joined(separator: "\n") + "\n").utf8))
+    try folder.write(Array((table.joined(separator: "\n") + "\n").utf8), to: "launch/corpora.tsv")
     for name in ["part/a.txt", "b.txt"] {
-      _ = try folder.write("mirror/poems/\(name)", Array(Self.text.utf8))
+      try folder.write(Array(Self.text.utf8), to: "mirror/poems/\(name)")
     }
   }
 
   private func data(_ arguments: String, mirror: String = "mirror") async throws -> Outcome {
     try await Program.run(
-      shell: "RNN_DIST_DATA=\(mirror) exec launch/data \(arguments)", in: folder.root, environment: [:])
+      shell: "RNN_DIST_DATA=\(mirror) exec launch/data \(arguments)", in: folder.path, environment: [:])
   }
 
   private func content(_ name: String) throws -> String {
-    try String(contentsOfFile: folder.path(name), encoding: .utf8)
+    try String(contentsOfFile: folder.file(name), encoding: .utf8)
   }
 
   @Test func aCorpusIsListedAndFetched() async throws {
@@ -57,8 +58,8 @@ import Testing
     _ = try await data("poems")
     // What continues another file is fetched once more.
     for part in [String(Self.text.prefix(9)), "other"] {
-      try FileManager.default.removeItem(atPath: folder.path("data/poems/b.txt"))
-      _ = try folder.write("data/poems/b.txt.part", Array(part.utf8))
+      try FileManager.default.removeItem(atPath: folder.file("data/poems/b.txt"))
+      try folder.write(Array(part.utf8), to: "data/poems/b.txt.part")
       let outcome = try await data("poems")
       #expect(
         outcome.exitCode == 0 && outcome.standardError.contains("after \(part.count) bytes"), "\(outcome)")
@@ -67,10 +68,10 @@ import Testing
   }
 
   @Test func otherFilesAreRefused() async throws {
-    _ = try folder.write("mirror/poems/b.txt", Array("another text\n".utf8))
+    try folder.write(Array("another text\n".utf8), to: "mirror/poems/b.txt")
     let changed = try await data("poems")
     #expect(changed.exitCode == 65 && changed.standardError.contains("digest"), "\(changed)")
-    #expect(!FileManager.default.fileExists(atPath: folder.path("data/poems/b.txt")))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("data/poems/b.txt")))
     let missing = try await data("poems -o elsewhere", mirror: "launch")
     #expect(missing.exitCode == 66 && missing.standardError.contains("RNN_DIST_DATA"), "\(missing)")
     let unknown = try await data("prose")

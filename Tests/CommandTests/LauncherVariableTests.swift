@@ -22,20 +22,20 @@ import Testing
   @Test(arguments: leftOver) func aLocalCommandAnswers(variables: [String: String]) async throws {
     try await runs.trained("classifier")
     let outcome = try await Program.run(
-      ["predict", "run"], in: runs.folder.root, input: Array("cat\ndog\n".utf8), environment: variables)
+      ["predict", "run"], in: runs.folder.path, input: Array("cat\ndog\n".utf8), environment: variables)
     #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 2, "\(outcome)")
   }
 
   @Test(arguments: leftOver) func aMistakeIsReported(variables: [String: String]) async throws {
     let outcome = try await Program.run(
-      ["predict", "--nonsense"], in: runs.folder.root, environment: variables)
+      ["predict", "--nonsense"], in: runs.folder.path, environment: variables)
     #expect(outcome.exitCode == 64 && !outcome.errors.isEmpty, "\(outcome)")
   }
 
   /// Variables that announce two ranks, or a rank above 0, contradict MPI, which finds one: training refuses with a message.
   @Test(arguments: leftOver) func aLoneRankRefusesWithAReason(variables: [String: String]) async throws {
     let outcome = try await Program.run(
-      ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.root,
+      ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.path,
       environment: variables)
     #expect(outcome.exitCode != 0 && outcome.errors.count == 1, "\(outcome)")
     let announced = variables.count > 1 ? "announces 2 ranks" : "announces rank 1"
@@ -47,7 +47,7 @@ import Testing
     async throws
   {
     let outcome = try await Program.run(
-      ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.root,
+      ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"], in: runs.folder.path,
       environment: [variable: "0"])
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("loss"), "\(outcome)")
   }
@@ -55,7 +55,7 @@ import Testing
   @Test func everyShellOfAJobGetsItsAnswers() async throws {
     try await runs.trained("classifier")
     let outcome = try await Program.run(
-      shell: "echo cat | \"$PROGRAM\" predict run", ranks: 3, in: runs.folder.root)
+      shell: "echo cat | \"$PROGRAM\" predict run", ranks: 3, in: runs.folder.path)
     #expect(outcome.exitCode == 0 && outcome.output.split(separator: "\n").count == 3, "\(outcome)")
   }
 

@@ -1,12 +1,13 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// One line, one answer: for a line of any characters, `predict` has the answer that `evaluate` scores, however the line
 /// reaches the program.
 @Suite struct OddLineTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
-  init() throws { folder = try TemporaryFolder() }
+  init() throws { folder = try TemporaryDirectory() }
 
   /// Lines of mixed scripts, combining marks, joiners, marks of direction, and white space of every kind.
   static let lines: [String] = {
@@ -39,11 +40,11 @@ import Testing
   }()
 
   private func write(_ name: String, _ lines: some Sequence<String>) throws {
-    _ = try folder.write(name, Array(lines.map { $0 + "\n" }.joined().utf8))
+    try folder.write(Array(lines.map { $0 + "\n" }.joined().utf8), to: name)
   }
 
   private func run(_ arguments: [String], input: [UInt8] = []) async throws -> Outcome {
-    let outcome = try await Program.run(arguments, in: folder.root, input: input)
+    let outcome = try await Program.run(arguments, in: folder.path, input: input)
     try #require(outcome.exitCode == 0, "\(outcome)")
     return outcome
   }
@@ -96,7 +97,7 @@ import Testing
             == expected)
       }
       let script = #"cat lines | "$PROGRAM" predict run "# + beam.joined(separator: " ")
-      let piped = try await Program.run(shell: script, in: folder.root, environment: [:])
+      let piped = try await Program.run(shell: script, in: folder.path, environment: [:])
       #expect(piped.exitCode == 0 && outputs(piped) == expected, "\(piped)")
 
       // `evaluate` reads the same lines if the answers are the references.

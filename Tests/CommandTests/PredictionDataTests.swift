@@ -65,7 +65,7 @@ import Testing
 
   private func run(_ arguments: [String], _ input: String = "", ranks: Int? = nil) async throws -> Outcome {
     let outcome = try await Program.run(
-      arguments, ranks: ranks, in: runs.folder.root, input: Array(input.utf8))
+      arguments, ranks: ranks, in: runs.folder.path, input: Array(input.utf8))
     #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(arguments) \(outcome)")
     return outcome
   }
@@ -89,7 +89,7 @@ import Testing
   }
 
   private func text(of file: String) throws -> String {
-    try String(contentsOfFile: runs.folder.path(file), encoding: .utf8)
+    try String(contentsOfFile: runs.folder.file(file), encoding: .utf8)
   }
 
   // MARK: predict --json
@@ -112,7 +112,7 @@ import Testing
       #expect(abs(output.logProbability - log(output.score)) < 1e-12)
       #expect(try #require(line.seconds) > 0)
     }
-    let refused = try await Program.run(["predict", "run", "--json", "--scores"], in: runs.folder.root)
+    let refused = try await Program.run(["predict", "run", "--json", "--scores"], in: runs.folder.path)
     #expect(refused.exitCode == 64 && refused.standardError.contains("--scores"), "\(refused)")
   }
 
@@ -190,7 +190,7 @@ import Testing
     let input = "\(line)\n\(line.reversed().map(String.init).joined())\n"
     func score(_ arguments: [String]) async throws -> [Double] {
       let outcome = try await Program.run(
-        ["score", "run"] + arguments, in: folder.root, input: Array(input.utf8))
+        ["score", "run"] + arguments, in: folder.path, input: Array(input.utf8))
       #expect(outcome.exitCode == 0, "\(outcome)")
       return outcome.output.split(separator: "\n").compactMap { Double($0) }
     }
@@ -200,7 +200,7 @@ import Testing
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).txt").path
     try "\n\(line)\n".write(toFile: path, atomically: true, encoding: .utf8)
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let outcome = try await Program.run(["evaluate", "run", "--json", "--data", path], in: folder.root)
+    let outcome = try await Program.run(["evaluate", "run", "--json", "--data", path], in: folder.path)
     let report = try JSONDecoder().decode(Report.self, from: outcome.standardOutput)
     #expect(report.tokens == line.unicodeScalars.count + 1)
     #expect(abs(scores[0] + report.loss * Double(report.tokens)) < 1e-3)
@@ -230,9 +230,9 @@ import Testing
     let tags = ["B-PER I-PER O", "O B-LOC I-LOC"]
     let words =
       (0..<20).map { $0 % 2 == 0 ? "ann lee ran\($0)" : "to\($0) new york" }.joined(separator: "\n") + "\n"
-    _ = try runs.folder.write("names.txt", Array(words.utf8))
-    _ = try runs.folder.write(
-      "types.txt", Array(((0..<20).map { tags[$0 % 2] }.joined(separator: "\n") + "\n").utf8))
+    try runs.folder.write(Array(words.utf8), to: "names.txt")
+    try runs.folder.write(
+      Array(((0..<20).map { tags[$0 % 2] }.joined(separator: "\n") + "\n").utf8), to: "types.txt")
     try await runs.trained(
       "tagger", ["data.train.input=names.txt", "data.train.labels=types.txt", "training.learning_rate=0.05"])
     let report = try await evaluate()
@@ -242,17 +242,17 @@ import Testing
     let text = try await run(["evaluate", "run", "--per-class"]).output
     #expect(text.contains("all types") && text.contains("mean of types"), "\(text)")
     let kept = try JSONDecoder().decode(
-      Report.Kept.self, from: Data(contentsOf: URL(fileURLWithPath: runs.folder.path("run/classes.json"))))
+      Report.Kept.self, from: Data(contentsOf: URL(fileURLWithPath: runs.folder.file("run/classes.json"))))
     #expect(kept.classes == report.classes && kept.spans == spans)
     _ = try await run(["report", "run"])
-    let page = try String(contentsOfFile: runs.folder.path("run/report.html"), encoding: .utf8)
+    let page = try String(contentsOfFile: runs.folder.file("run/report.html"), encoding: .utf8)
     #expect(page.contains(">Classes</h2>") && page.contains(">spans</th>"))
   }
 
   @Test func modelsWithoutClassesHaveNoReport() async throws {
     try await runs.trained("seq2seq")
     #expect(try await evaluate().classes == nil)
-    let refused = try await Program.run(["evaluate", "run", "--per-class"], in: runs.folder.root)
+    let refused = try await Program.run(["evaluate", "run", "--per-class"], in: runs.folder.path)
     #expect(refused.exitCode == 64 && refused.standardError.contains("--per-class"), "\(refused)")
   }
 }

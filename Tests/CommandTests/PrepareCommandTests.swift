@@ -1,24 +1,25 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Training on a prepared text is training on the text.
 @Suite struct PrepareCommandTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
   init() throws {
-    folder = try TemporaryFolder()
-    _ = try folder.write("text.txt", Array(TinyRun.text.utf8))
+    folder = try TemporaryDirectory()
+    try folder.write(Array(TinyRun.text.utf8), to: "text.txt")
   }
 
   private func run(_ arguments: [String], ranks: Int? = nil) async throws -> Outcome {
-    let outcome = try await Program.run(arguments, ranks: ranks, in: folder.root)
+    let outcome = try await Program.run(arguments, ranks: ranks, in: folder.path)
     try #require(outcome.exitCode == 0, "\(outcome)")
     return outcome
   }
 
   /// The losses of a run, step by step.
   private func losses(_ run: String) throws -> [Double] {
-    let text = try String(contentsOfFile: folder.path("\(run)/metrics.jsonl"), encoding: .utf8)
+    let text = try String(contentsOfFile: folder.file("\(run)/metrics.jsonl"), encoding: .utf8)
     return try text.split(separator: "\n").compactMap { line in
       let event = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
       return ["train", "valid"].contains(event?["event"] as? String) ? event?["loss"] as? Double : nil
@@ -38,7 +39,7 @@ import Testing
     _ = try await run(["train", "text", "data.train=text.txt", "--run-dir", "plain"] + settings)
     let prepared = try await run(["prepare", "text", "data.train=text.txt", "-o", "made/text"] + settings)
     #expect(prepared.output.contains("training tokens") && prepared.output.contains("validation tokens"))
-    try FileManager.default.removeItem(atPath: folder.path("text.txt"))
+    try FileManager.default.removeItem(atPath: folder.file("text.txt"))
     _ = try await run(["train", "made/text/config.yaml", "--run-dir", "run", "training.steps=8"])
     _ = try await run(["train", "--run-dir", "run", "--resume", "training.steps=12"], ranks: 2)
     #expect(try losses("run").count == losses("plain").count && !losses("run").isEmpty)
@@ -53,43 +54,43 @@ import Testing
   /// Standard input gives the same folder as the file. All parts are evaluated from the folder, wherever the program is started.
   @Test func standardInputAndAllParts() async throws {
     let settings = Self.settings + ["data.test=test.txt"]
-    _ = try folder.write("test.txt", Array(TinyRun.text.utf8.prefix(50)))
+    try folder.write(Array(TinyRun.text.utf8.prefix(50)), to: "test.txt")
     _ = try await run(["prepare", "text", "data.train=text.txt", "-o", "plain"] + settings)
     let piped = try await Program.run(
       shell: "gzip < text.txt | \"$PROGRAM\" prepare text data.train=/dev/stdin -o piped "
-        + settings.joined(separator: " "), in: folder.root, environment: [:])
+        + settings.joined(separator: " "), in: folder.path, environment: [:])
     #expect(piped.exitCode == 0 && piped.output.contains("test tokens"), "\(piped)")
     #expect(try bytes("piped/tokens.bin") == bytes("plain/tokens.bin"))
-    #expect(!FileManager.default.fileExists(atPath: folder.path("piped/standard-input")))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("piped/standard-input")))
     _ = try await run(["train", "piped/config.yaml", "--run-dir", "run"])
     for split in ["train", "valid", "test"] {
-      let outcome = try await Program.run(["evaluate", folder.path("run"), "--split", split], in: "/")
+      let outcome = try await Program.run(["evaluate", folder.file("run"), "--split", split], in: "/")
       #expect(outcome.exitCode == 0, "\(outcome)")
     }
     // Prepared again with another vocabulary, the folder is no longer that of the run.
-    _ = try folder.write("text.txt", Array(("xyz " + TinyRun.text).utf8))
+    try folder.write(Array(("xyz " + TinyRun.text).utf8), to: "text.txt")
     _ = try await run(["prepare", "text", "data.train=text.txt", "-o", "piped"] + settings)
-    let other = try await Program.run(["evaluate", "run"], in: folder.root)
+    let other = try await Program.run(["evaluate", "run"], in: folder.path)
     #expect(other.exitCode == 65 && other.errors.first?.contains("another vocabulary") == true, "\(other)")
   }
 
   private func bytes(_ name: String) throws -> Data {
-    try Data(contentsOf: URL(fileURLWithPath: folder.path(name)))
+    try Data(contentsOf: URL(fileURLWithPath: folder.file(name)))
   }
 
   @Test func refusals() async throws {
     let made = ["prepare", "text", "data.train=text.txt", "-o", "made"] + Self.settings
     _ = try await run(made)
     let other = try await Program.run(
-      ["train", "made/config.yaml", "data.tokens=word", "--run-dir", "run"], in: folder.root)
+      ["train", "made/config.yaml", "data.tokens=word", "--run-dir", "run"], in: folder.path)
     #expect(other.exitCode == 65 && other.errors.first?.contains("data.tokens=char") == true, "\(other)")
     let cut = try await Program.run(
-      ["train", "made/config.yaml", "data.valid_fraction=0.4", "--run-dir", "run"], in: folder.root)
+      ["train", "made/config.yaml", "data.valid_fraction=0.4", "--run-dir", "run"], in: folder.path)
     #expect(cut.exitCode == 65 && cut.errors.first?.contains("data.valid_fraction=") == true, "\(cut)")
-    let again = try await Program.run(["prepare", "made/config.yaml", "-o", "more"], in: folder.root)
+    let again = try await Program.run(["prepare", "made/config.yaml", "-o", "more"], in: folder.path)
     #expect(again.exitCode == 64, "\(again)")
     let pairs = try await Program.run(
-      ["prepare", "intent", "data.train=text.txt", "data.format=tsv", "-o", "more"], in: folder.root)
+      ["prepare", "intent", "data.train=text.txt", "data.format=tsv", "-o", "more"], in: folder.path)
     #expect(pairs.exitCode != 0 && pairs.errors.first?.contains("language model") == true, "\(pairs)")
   }
 }

@@ -11,21 +11,21 @@ import Testing
   static func data() throws -> SequenceRuns {
     let runs = try SequenceRuns()
     let text = (0..<60).map { SequenceRuns.words($0).joined(separator: " ") + "\n" }.joined()
-    _ = try runs.folder.write("text.txt", Array(text.utf8))
+    try runs.folder.write(Array(text.utf8), to: "text.txt")
     let series = (0..<40).map { line in
       (["\(line % 4)"] + (0..<40).map { "\(Double((line * 7 + $0 * 3) % 11) / 10)" }).joined(separator: ",")
     }
-    _ = try runs.folder.write("series.csv", Array((series.joined(separator: "\n") + "\n").utf8))
+    try runs.folder.write(Array((series.joined(separator: "\n") + "\n").utf8), to: "series.csv")
     let table = (0..<120).map { "\(Double($0 * $0 % 6)),\(5000 + 1000 * ($0 % 6))\n" }.joined()
-    _ = try runs.folder.write("table.csv", Array(("temperature,load\n" + table).utf8))
+    try runs.folder.write(Array(("temperature,load\n" + table).utf8), to: "table.csv")
     let sentences = (0..<20).map { line in
       SequenceRuns.words(line).enumerated().map { position, word in
         "\(position + 1)\t\(word)\t_\t\(word == "cat" ? "NOUN" : "VERB")\t_\t_\t_\t_\t_\t_\n"
       }.joined()
     }
-    _ = try runs.folder.write("words.conllu", Array((sentences.joined(separator: "\n") + "\n").utf8))
+    try runs.folder.write(Array((sentences.joined(separator: "\n") + "\n").utf8), to: "words.conllu")
     let kinds = (0..<60).map { SequenceRuns.words($0).count > 2 ? "many\n" : "few\n" }
-    _ = try runs.folder.write("kinds.txt", Array(kinds.joined().utf8))
+    try runs.folder.write(Array(kinds.joined().utf8), to: "kinds.txt")
     return runs
   }
 
@@ -89,7 +89,7 @@ import Testing
   @Test(arguments: presets) func trainsAndIsScored(preset: Preset) async throws {
     // The last of several settings for a key counts, so the sizes of the preset come last.
     let trained = try await Program.run(
-      ["train", preset.name, "--run-dir", "run"] + Self.small + preset.settings, in: runs.folder.root)
+      ["train", preset.name, "--run-dir", "run"] + Self.small + preset.settings, in: runs.folder.path)
     try #require(trained.exitCode == 0 && trained.output.contains("held-out loss"), "\(trained)")
     #expect(trained.errors.isEmpty, "\(trained)")
     let reported = try #require(try runs.losses("valid").last)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// The result of a finished process.
 struct Outcome: CustomStringConvertible {
@@ -29,7 +30,7 @@ final class Program {
   }
 
   private let process = Process()
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
   private let deadline: ContinuousClock.Instant
   private let limit: Int
 
@@ -56,7 +57,7 @@ final class Program {
     _ groups: [[String]], ranks: Int?, in directory: String?, input: [UInt8] = [],
     output: FileHandle? = nil, limit: Int = 60, environment: [String: String] = [:], shell: String? = nil
   ) async throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     self.limit = limit
     let program = try Self.executable()
     let mpirun = try Self.mpirun()
@@ -69,21 +70,21 @@ final class Program {
         return ["--timeout", "\(limit)", "--bind-to", "none"] + Array(parts.joined(separator: [":"]))
       } ?? groups.flatMap { $0 }
     // Another test or the user must not see the cache that a test writes.
-    let cache = (directory ?? folder.root) + "/cache"
+    let cache = (directory ?? folder.path) + "/cache"
     process.environment = Self.environment.merging([
       "XDG_CACHE_HOME": cache, "PROGRAM": program.path, "MPIRUN": mpirun.path,
       // Jobs that start at the same time must not create and remove each other's session directory.
-      "OMPI_MCA_orte_tmpdir_base": folder.root,
+      "OMPI_MCA_orte_tmpdir_base": folder.path,
     ]) { $1 }
     .merging(environment) { $1 }
     process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
     process.standardInput =
       input.isEmpty
       ? FileHandle.nullDevice
-      : try FileHandle(forReadingFrom: URL(fileURLWithPath: folder.write("stdin", input)))
+      : try FileHandle(forReadingFrom: URL(fileURLWithPath: folder.write(input, to: "stdin")))
     // Files, unlike pipes, never fill up.
-    process.standardOutput = try output ?? Self.file(at: folder.path("stdout"))
-    process.standardError = try Self.file(at: folder.path("stderr"))
+    process.standardOutput = try output ?? Self.file(at: folder.file("stdout"))
+    process.standardError = try Self.file(at: folder.file("stderr"))
     let size = (ranks ?? 1) * groups.count
     await ProcessSlots.shared.take(size)
     deadline = .now + .seconds(limit)
@@ -136,7 +137,7 @@ final class Program {
     process.waitUntilExit()
     return Outcome(
       exitCode: process.terminationStatus, wasKilled: process.terminationReason == .uncaughtSignal,
-      standardOutput: (try? Data(contentsOf: URL(fileURLWithPath: folder.path("stdout")))) ?? Data(),
+      standardOutput: (try? Data(contentsOf: URL(fileURLWithPath: folder.file("stdout")))) ?? Data(),
       standardError: standardError)
   }
 
@@ -174,7 +175,7 @@ final class Program {
   }
 
   private var standardError: String {
-    (try? String(contentsOfFile: folder.path("stderr"), encoding: .utf8)) ?? ""
+    (try? String(contentsOfFile: folder.file("stderr"), encoding: .utf8)) ?? ""
   }
 
   private static func parent(of process: pid_t) -> pid_t? {
@@ -271,25 +272,5 @@ private actor ProcessSlots {
       free -= first.size
       waiting.removeFirst().resume.resume()
     }
-  }
-}
-
-/// A directory for one test, removed with this value.
-final class TemporaryFolder: Sendable {
-  let root: String
-
-  init() throws {
-    root = NSTemporaryDirectory() + "/rnn-dist-command-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: root) }
-
-  func path(_ name: String) -> String { "\(root)/\(name)" }
-
-  /// Writes a file and returns its path.
-  func write(_ name: String, _ bytes: some Sequence<UInt8>) throws -> String {
-    try Data(bytes).write(to: URL(fileURLWithPath: path(name)))
-    return path(name)
   }
 }

@@ -15,7 +15,7 @@ import Testing
     try await runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
     func loss(_ arguments: String..., run: String = "run") async throws -> Double {
       let outcome = try await Program.run(
-        ["evaluate", run, "--json", "--data", "pairs.tsv"] + arguments, in: runs.folder.root)
+        ["evaluate", run, "--json", "--data", "pairs.tsv"] + arguments, in: runs.folder.path)
       try #require(outcome.exitCode == 0, "\(outcome)")
       let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
       let perplexity = try #require(object?["perplexity"] as? Double)
@@ -37,7 +37,7 @@ import Testing
   @Test func anAverageNamesItsSteps() async throws {
     let folder = try await TinyRun.folder()
     func evaluate(_ arguments: String...) async throws -> Outcome {
-      try await Program.run(["evaluate", "run"] + arguments, in: folder.root)
+      try await Program.run(["evaluate", "run"] + arguments, in: folder.path)
     }
     let two = try await evaluate("--checkpoint", "average-2")
     #expect(two.exitCode == 0 && two.standardError.isEmpty, "\(two)")
@@ -47,7 +47,7 @@ import Testing
     #expect(nine.standardError.contains("average-9") && nine.standardError.contains("3"), "\(nine)")
     #expect(nine.output.contains("mean of 3"), "\(nine)")
     func steps(_ arguments: String...) async throws -> [Int]? {
-      let outcome = try await Program.run(["evaluate", "run", "--json"] + arguments, in: folder.root)
+      let outcome = try await Program.run(["evaluate", "run", "--json"] + arguments, in: folder.path)
       let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
       return object?["averaged_steps"] as? [Int]
     }
@@ -73,7 +73,7 @@ import Testing
   /// An answer makes no sense without its question.
   @Test func examplesHaveBothSources() async throws {
     let text = (0..<40).map { "cat \($0 % 7) dog\tcat\twhere \($0 % 5)\n" }.joined()
-    _ = try runs.folder.write("questions.tsv", Array(text.utf8))
+    try runs.folder.write(Array(text.utf8), to: "questions.tsv")
     let outcome = try await runs.train(
       "seq2seq", ["data.train=questions.tsv", "data.valid=questions.tsv", "data.tokens=word"])
     let examples = outcome.output.split(separator: "\n").filter { $0.contains(" -> ") }
@@ -83,7 +83,7 @@ import Testing
   /// If references are grouped, any of them is right.
   @Test func examplesHaveDifferentSources() async throws {
     let text = (0..<200).map { "\($0 % 2 == 0 ? "cat dog" : "hen")\t\($0 % 3 == 0 ? "a" : "b")\n" }.joined()
-    _ = try runs.folder.write("few.tsv", Array(text.utf8))
+    try runs.folder.write(Array(text.utf8), to: "few.tsv")
     let outcome = try await runs.train(
       "seq2seq",
       [
@@ -101,7 +101,7 @@ import Testing
     let folder = try await TinyRun.folder()
     let outcome = try await Program.run(
       ["train", "text", "data.train=text.txt", "--run-dir", "new", "log.every_steps=1"] + TinyRun.settings
-        + ["training.steps=12", "model.hidden_size=64", "training.batch_size=16"], in: folder.root)
+        + ["training.steps=12", "model.hidden_size=64", "training.batch_size=16"], in: folder.path)
     let reports = outcome.standardError.split(separator: "\n").filter { $0.hasPrefix("step ") }
     #expect(reports.count == 12 && reports.allSatisfy { $0.count <= 80 }, "\(outcome)")
   }

@@ -11,7 +11,7 @@ import Testing
 
   private func predict(_ arguments: [String], _ lines: String = input) async throws -> [String] {
     let outcome = try await Program.run(
-      ["predict", "run"] + arguments, in: runs.folder.root, input: Array(lines.utf8))
+      ["predict", "run"] + arguments, in: runs.folder.path, input: Array(lines.utf8))
     #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(arguments): \(outcome)")
     return outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
   }
@@ -78,7 +78,7 @@ import Testing
     try await runs.trained("seq2seq", ["model.readout_size=8", "data.min_count=12", "seed=2"], run: "other")
     let alone = try await predict(["--sample", "--attention", "pictures"])
     for line in [1, 25] {
-      let picture = try String(contentsOfFile: runs.folder.path("pictures/line-\(line).svg"), encoding: .utf8)
+      let picture = try String(contentsOfFile: runs.folder.file("pictures/line-\(line).svg"), encoding: .utf8)
       #expect(picture.contains("<svg"))
     }
     #expect(try await predict(["--sample", "--ensemble", "other"]) != alone)
@@ -92,7 +92,7 @@ import Testing
     try await runs.trained("seq2seq")
     func expect(_ words: String, _ arguments: String...) async throws {
       let outcome = try await Program.run(
-        ["predict", "run"] + arguments, in: runs.folder.root, input: Array("cat\n".utf8))
+        ["predict", "run"] + arguments, in: runs.folder.path, input: Array("cat\n".utf8))
       #expect(outcome.exitCode == 64 && outcome.output.isEmpty, "\(outcome)")
       #expect(outcome.standardError.contains(words), "\(outcome)")
     }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The object that `evaluate --json` prints for models of sequences.
@@ -20,7 +21,7 @@ private struct Scores: Decodable {
 
 /// Training, evaluation and use of models of sequences through the command line.
 @Suite(.timeLimit(.minutes(5))) struct SequenceCommandTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
   init() throws { folder = try SequenceRuns().folder }
 
@@ -32,12 +33,12 @@ private struct Scores: Decodable {
   private func train(_ task: String, _ settings: [String], ranks: Int? = nil) async throws -> Outcome {
     try await Program.run(
       ["train", "text", "task=\(task)", "--run-dir", "run", "data.generator=none"] + small + settings,
-      ranks: ranks, in: folder.root)
+      ranks: ranks, in: folder.path)
   }
 
   private func scores(_ arguments: [String] = [], ranks: Int? = nil) async throws -> Scores {
     let outcome = try await Program.run(
-      ["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.root)
+      ["evaluate", "run", "--json"] + arguments, ranks: ranks, in: folder.path)
     #expect(outcome.exitCode == 0, "\(outcome)")
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -54,7 +55,7 @@ private struct Scores: Decodable {
     for ranks in [nil, 2] {
       let outcome = try await Program.run(
         ["train", "text", "task=seq2seq", "--run-dir", "run", "--overwrite", "data.generator=none"] + small
-          + settings, ranks: ranks, in: folder.root)
+          + settings, ranks: ranks, in: folder.path)
       try #require(outcome.exitCode == 0, "\(outcome)")
       found.append(try await scores(ranks: ranks))
     }
@@ -65,7 +66,7 @@ private struct Scores: Decodable {
 
   private func predict(_ text: String, _ arguments: [String] = []) async throws -> [String] {
     let outcome = try await Program.run(
-      ["predict", "run"] + arguments, in: folder.root, input: Array(text.utf8))
+      ["predict", "run"] + arguments, in: folder.path, input: Array(text.utf8))
     #expect(outcome.exitCode == 0, "\(outcome)")
     return outcome.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
   }
@@ -85,7 +86,7 @@ private struct Scores: Decodable {
     #expect(both[0].split(separator: "\t").last.map(String.init) == classes[0])
     for (option, code) in [(["--beam", "4"], 78), (["--attention", "pictures"], 64)] {
       let refused = try await Program.run(
-        ["predict", "run"] + option, in: folder.root, input: Array("cat\n".utf8))
+        ["predict", "run"] + option, in: folder.path, input: Array("cat\n".utf8))
       #expect(refused.exitCode == code && refused.output.isEmpty, "\(refused)")
     }
     let scored = try await predict("cat\n", ["--scores"])
@@ -103,7 +104,7 @@ private struct Scores: Decodable {
     #expect(other.examples == 60)
     let tags = try await predict("cat dog unknown\n")
     #expect(tags.count == 1 && tags[0].split(separator: " ").count == 3)
-    let refused = try await Program.run(["predict", "run", "--n-best", "2"], in: folder.root)
+    let refused = try await Program.run(["predict", "run", "--n-best", "2"], in: folder.path)
     #expect(refused.exitCode == 64 && refused.standardError.contains("--n-best"), "\(refused)")
   }
 
@@ -114,7 +115,7 @@ private struct Scores: Decodable {
     #expect(trained.exitCode == 0, "\(trained)")
     #expect(trained.output.contains("attention: run/attention/line-1.svg"), "\(trained)")
     #expect(
-      try String(contentsOfFile: folder.path("run/attention/line-1.svg"), encoding: .utf8).contains("<svg"))
+      try String(contentsOfFile: folder.file("run/attention/line-1.svg"), encoding: .utf8).contains("<svg"))
     let greedy = try await scores()
     for metric in [
       greedy.exactMatch, greedy.tokenErrorRate, greedy.wordErrorRate, greedy.sequenceErrorRate, greedy.bleu,
@@ -129,7 +130,7 @@ private struct Scores: Decodable {
       "cat dog\n\nhen\n", ["--beam", "4", "--n-best", "3", "--attention", "pictures"])
     #expect(lines.count == 9 && lines[3..<6].allSatisfy(\.isEmpty))
     #expect(Set(lines[0..<3]).count == 3)
-    #expect(FileManager.default.fileExists(atPath: folder.path("pictures/line-3.svg")))
+    #expect(FileManager.default.fileExists(atPath: folder.file("pictures/line-3.svg")))
   }
 
   @Test func generator() async throws {
@@ -137,7 +138,7 @@ private struct Scores: Decodable {
     #expect(trained.exitCode == 0 && trained.output.contains("few: "), "\(trained)")
     #expect(try await scores().tokens > 6)
     func write(_ arguments: [String]) async throws -> Outcome {
-      try await Program.run(["generate", "run"] + arguments, in: folder.root)
+      try await Program.run(["generate", "run"] + arguments, in: folder.path)
     }
     let names = try await write(["--class", "many", "--count", "4", "--length", "6"])
     #expect(
@@ -150,7 +151,7 @@ private struct Scores: Decodable {
 
   @Test func inspected() async throws {
     #expect(try await train("classifier", ["data.format=tsv", "data.train=classes.tsv"]).exitCode == 0)
-    let outcome = try await Program.run(["inspect", "run"], in: folder.root)
+    let outcome = try await Program.run(["inspect", "run"], in: folder.path)
     #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
     #expect(outcome.output.contains("labels 2") && outcome.output.contains("source"), "\(outcome)")
   }
@@ -212,15 +213,15 @@ private struct Scores: Decodable {
 
   @Test(arguments: badData) func namesFileAndLine(bad: BadData) async throws {
     let bytes = bad.name == "not UTF-8" ? Array("a\tb\nc\t".utf8) + [0xFF] : Array(bad.text.utf8)
-    _ = try folder.write("bad", bytes)
+    try folder.write(bytes, to: "bad")
     let settings = ["data.generator=none", "data.tokens=word", "data.train=bad", "data.valid_fraction=0"]
     let outcome = try await Program.run(
       ["train", "text", "--run-dir", "new", "evaluation.metric=loss"] + settings + bad.settings,
-      in: folder.root)
+      in: folder.path)
     #expect([65, 66].contains(outcome.exitCode) && !outcome.wasKilled, "\(outcome)")
     #expect(outcome.errors.count == 1 && outcome.standardOutput.isEmpty, "\(outcome)")
     for word in bad.words { #expect(outcome.standardError.contains(word), "\(outcome)") }
-    #expect(!FileManager.default.fileExists(atPath: folder.path("new")))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("new")))
   }
 
   /// The lines before a bad line are answered.
@@ -229,7 +230,7 @@ private struct Scores: Decodable {
     let input = Array("cat\n\ndog\nhen \u{E9}".utf8.dropLast()) + Array("\ncow\n".utf8)
     for size in ["1", "2", "3", "64"] {
       let outcome = try await Program.run(
-        ["predict", "run", "--batch-size", size], in: folder.root, input: input)
+        ["predict", "run", "--batch-size", size], in: folder.path, input: input)
       #expect(outcome.exitCode == 65 && outcome.standardError.contains("standard input:4"), "\(outcome)")
       let lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)
       #expect(lines.count == 4 && lines[1].isEmpty && !lines[0].isEmpty && !lines[2].isEmpty, "\(outcome)")

@@ -14,10 +14,10 @@ import Testing
     func train(_ settings: [String], run: String) async throws -> Outcome {
       try await Program.run(
         ["train", "text", "task=tagger", "--run-dir", run, "data.generator=none"] + SequenceRuns.small + music
-          + settings, in: runs.folder.root)
+          + settings, in: runs.folder.path)
     }
     let mixed = Array((0..<40).map { $0 % 2 == 0 ? "1|2\n" : "3\n" }.joined().utf8)
-    _ = try runs.folder.write("mixed.txt", mixed)
+    try runs.folder.write(mixed, to: "mixed.txt")
     let good = try await train(
       ["data.train=mixed.txt", "data.valid=pieces.txt", "training.batch_size=1", "log.every_steps=1"],
       run: "mixed")
@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test func onlyClassesThatWereNeverLearned() async throws {
-    _ = try runs.folder.write("other.tsv", Array("none\tcat dog\nother\then\n".utf8))
+    try runs.folder.write(Array("none\tcat dog\nother\then\n".utf8), to: "other.tsv")
     let outcome = try await runs.train("classifier", ["data.valid=other.tsv"])
     #expect(outcome.exitCode == 65 && outcome.standardError.contains("nothing to predict"), "\(outcome)")
     #expect(!outcome.standardError.contains("diverged"))
@@ -59,7 +59,7 @@ import Testing
     let tags = (0..<60).map { line in
       SequenceRuns.words(line).map { $0 == "cat" ? "\(prefix)pet" : "O" }.joined(separator: " ") + "\n"
     }
-    _ = try runs.folder.write("spans.txt", Array(tags.joined().utf8))
+    try runs.folder.write(Array(tags.joined().utf8), to: "spans.txt")
     try await runs.trained("tagger", ["data.train.labels=spans.txt", "evaluation.metric=f1"])
     #expect(try await runs.score()["f1"] is Double)
   }
@@ -115,7 +115,7 @@ import Testing
   ]) func theKindOfData(overrides: [String]) async throws {
     try await runs.trained("seq2seq")
     let outcome = try await Program.run(
-      ["predict", "run"] + overrides, in: runs.folder.root, input: Array("cat\n".utf8))
+      ["predict", "run"] + overrides, in: runs.folder.path, input: Array("cat\n".utf8))
     outcome.expect(78, overrides[0].hasPrefix("data.format") ? "data.format" : "data.train", "trained model")
   }
 
@@ -123,7 +123,7 @@ import Testing
   @Test func dataThatWereMoved() async throws {
     try await runs.trained("seq2seq", ["data.valid=pairs.tsv"])
     try FileManager.default.moveItem(
-      atPath: runs.folder.path("pairs.tsv"), toPath: runs.folder.path("moved.tsv"))
+      atPath: runs.folder.file("pairs.tsv"), toPath: runs.folder.file("moved.tsv"))
     #expect(try await runs.score("--split", "train", "data.train=moved.tsv")["examples"] as? Int == 60)
   }
 

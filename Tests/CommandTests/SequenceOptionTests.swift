@@ -15,7 +15,7 @@ import Testing
 
   /// One step reads the whole text; two steps with almost no update between them differ only by their random masks.
   @Test(arguments: random + [""]) func everyStepOfATextHasNewMasks(option: String) async throws {
-    _ = try runs.folder.write("text.txt", Array(TinyRun.text.prefix(500).utf8))
+    try runs.folder.write(Array(TinyRun.text.prefix(500).utf8), to: "text.txt")
     let outcome = try await runs.run(
       "train", "text", "data.train=text.txt", "--run-dir", "run", "data.generator=none",
       "data.valid_fraction=0",
@@ -52,7 +52,7 @@ import Testing
       [
         "train", "slots", "data.train.input=words.txt", "data.train.labels=numbers.txt", "--run-dir", "run",
         "--dry-run",
-      ], in: runs.folder.root)
+      ], in: runs.folder.path)
     outcome.expect(78, "f1 needs tags such as B-name")
   }
 
@@ -83,9 +83,9 @@ import Testing
     }
     #expect(try runs.losses("train") == runs.losses("train", run: "whole"))
     // TensorBoard hides the steps from the one that a session starts at: step 7 (field 2), start of a session (field 7).
-    let boards = try FileManager.default.contentsOfDirectory(atPath: runs.folder.path("run"))
+    let boards = try FileManager.default.contentsOfDirectory(atPath: runs.folder.file("run"))
       .filter { $0.hasPrefix("events.out.tfevents.") }
-      .map { try Data(contentsOf: URL(fileURLWithPath: runs.folder.path("run/\($0)"))) }
+      .map { try Data(contentsOf: URL(fileURLWithPath: runs.folder.file("run/\($0)"))) }
     let start = [Data([0x10, 1, 0x3A]), Data([0x10, 7, 0x3A])]
     #expect(boards.contains { $0.range(of: start[1]) != nil })
     #expect(boards.allSatisfy { $0.range(of: start[0]) == nil })
@@ -115,11 +115,11 @@ import Testing
 
   /// Each line has one reference, or each source has the references of all its lines.
   @Test func referencesAreGroupedOnRequest() async throws {
-    _ = try runs.folder.write("same.tsv", Array("cat\tdog\ncat\tcow\nhen\tcat\n".utf8))
+    try runs.folder.write(Array("cat\tdog\ncat\tcow\nhen\tcat\n".utf8), to: "same.tsv")
     try await runs.trained("seq2seq")
     func notes(_ settings: String...) async throws -> [String] {
       let outcome = try await Program.run(
-        ["evaluate", "run", "--json", "--data", "same.tsv"] + settings, in: runs.folder.root)
+        ["evaluate", "run", "--json", "--data", "same.tsv"] + settings, in: runs.folder.path)
       let object = try JSONSerialization.jsonObject(with: outcome.standardOutput) as? [String: Any]
       return try #require(object?["notes"] as? [String])
     }
@@ -173,13 +173,13 @@ import Testing
       [
         "train", "captions", "data.train=captions.tsv", "data.valid=captions.tsv", "--run-dir", "run",
         "evaluation.metric=token_error_rate",
-      ] + settings, in: runs.folder.root)
+      ] + settings, in: runs.folder.path)
     #expect(trained.exitCode == 0 && trained.output.contains("token error rate "), "\(trained)")
     let errors = try runs.events("valid").map { try #require($0["token_error_rate"] as? Double) }
     #expect(errors.count == 2)
     let refused = try await Program.run(
       ["train", "surnames", "data.train=classes.tsv", "--run-dir", "new", "evaluation.metric=bleu"],
-      in: runs.folder.root)
+      in: runs.folder.path)
     refused.expect(78, "evaluation.metric", "no right one")
   }
 
@@ -199,7 +199,7 @@ import Testing
       #expect(written.exitCode == 0, "\(written)")
       #expect(written.output.split(separator: "\n", omittingEmptySubsequences: false).count == 4)
       try await runs.run("generate", "run").expect(64, "--features")
-      _ = try runs.folder.write("short.npy", SequenceRuns.npy([1, 2]))
+      try runs.folder.write(SequenceRuns.npy([1, 2]), to: "short.npy")
       try await runs.run("generate", "run", "--features", "short.npy").expect(
         65, "error: short.npy: ", "width 2")
       try await runs.run("generate", "run", "--features", "none.npy").expect(
@@ -212,7 +212,7 @@ import Testing
     // Four pictures have several captions each: one text is compared with all of them.
     let score = try await runs.score()
     #expect((score["bleu"] as? Double ?? -1) >= 0 && (0...1).contains(score["exact_match"] as? Double ?? -1))
-    try FileManager.default.removeItem(atPath: runs.folder.path("run/shape.json"))
+    try FileManager.default.removeItem(atPath: runs.folder.file("run/shape.json"))
     try await runs.run("evaluate", "run").expect(66, "run/shape.json: no such file")
   }
 
@@ -224,7 +224,7 @@ import Testing
   ])
   func damagedShape(text: String) async throws {
     try await runs.trained("seq2seq")
-    _ = try runs.folder.write("run/shape.json", Array(text.utf8))
+    try runs.folder.write(Array(text.utf8), to: "run/shape.json")
     try await runs.run("evaluate", "run").expect(65, "run/shape.json")
   }
 
@@ -242,7 +242,7 @@ import Testing
     #expect(predicted.output.split(separator: "\n", omittingEmptySubsequences: false).count == 3)
     #expect(!predicted.output.contains("\u{2581}"), "marks of word boundaries are not text")
     for side in ["source", "target"] {
-      #expect(FileManager.default.fileExists(atPath: runs.folder.path("run/vocab.\(side).model")))
+      #expect(FileManager.default.fileExists(atPath: runs.folder.file("run/vocab.\(side).model")))
     }
   }
 
@@ -253,7 +253,7 @@ import Testing
     try await runs.trained("seq2seq", ["training.learning_rate=0.02", "seed=5"], run: "other")
     func scores(_ arguments: String...) async throws -> [String] {
       let outcome = try await Program.run(
-        ["predict"] + arguments + ["--scores", "--beam", "4", "--n-best", "4"], in: runs.folder.root,
+        ["predict"] + arguments + ["--scores", "--beam", "4", "--n-best", "4"], in: runs.folder.path,
         input: Array("cat dog\nhen cow cat\n".utf8))
       #expect(outcome.exitCode == 0, "\(outcome)")
       return outcome.output.split(separator: "\n").map(String.init)
@@ -312,11 +312,11 @@ import Testing
   }
 
   @Test(arguments: ["language-model", "seq2seq"]) func aModelLargerThanTheMachine(task: String) async throws {
-    _ = try runs.folder.write("text.txt", Array(TinyRun.text.utf8))
+    try runs.folder.write(Array(TinyRun.text.utf8), to: "text.txt")
     let data = task == "seq2seq" ? [] : ["data.format=text", "data.train=text.txt"]
     let outcome = try await runs.train(
       task, data + ["data.tokens=char", "model.hidden_size=65536", "model.layers=8"])
     outcome.expect(78, "model.hidden_size", "GiB")
-    #expect(!FileManager.default.fileExists(atPath: runs.folder.path("run")))
+    #expect(!FileManager.default.fileExists(atPath: runs.folder.file("run")))
   }
 }

@@ -1,12 +1,13 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A folder with small data of every kind, and commands on runs that are trained on them.
 struct SequenceRuns {
-  let folder: TemporaryFolder
+  let folder: TemporaryDirectory
 
   init() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     try write("classes.tsv") {
       "\(Self.words($0).count > 2 ? "many" : "few")\t\(Self.words($0).joined(separator: " "))"
     }
@@ -25,7 +26,7 @@ struct SequenceRuns {
     try write("chords.txt") { "\($0 % 5)" }
     for picture in 0..<4 {
       let numbers = (0..<7).map { Float(($0 * 3 + picture * 5) % 7) / 7 }
-      _ = try folder.write("picture-\(picture).npy", Self.npy(numbers))
+      try folder.write(Self.npy(numbers), to: "picture-\(picture).npy")
     }
     try write("captions.tsv") { "\(Self.line($0))\tpicture-\($0 % 4).npy" }
   }
@@ -38,7 +39,7 @@ struct SequenceRuns {
   private static func line(_ line: Int) -> String { words(line).joined(separator: " ") }
 
   private func write(_ name: String, _ line: (Int) -> String) throws {
-    _ = try folder.write(name, Array((0..<60).map { line($0) + "\n" }.joined().utf8))
+    try folder.write(Array((0..<60).map { line($0) + "\n" }.joined().utf8), to: name)
   }
 
   /// A vector in a NumPy file (format version 1.0).
@@ -72,7 +73,7 @@ struct SequenceRuns {
   func train(_ task: String, _ settings: [String] = [], run: String = "run") async throws -> Outcome {
     try await Program.run(
       ["train", "text", "task=\(task)", "--run-dir", run, "data.generator=none"] + Self.small
-        + Self.length(task) + (Self.data[task] ?? []) + settings, in: folder.root)
+        + Self.length(task) + (Self.data[task] ?? []) + settings, in: folder.path)
   }
 
   /// Trains a model, which must succeed. Models on data that every folder has are trained once for all tests, and copied.
@@ -89,7 +90,7 @@ struct SequenceRuns {
       try await train(runs, run: "run")
       return runs.folder
     }
-    try FileManager.default.copyItem(atPath: shared.path("run"), toPath: folder.path(run))
+    try FileManager.default.copyItem(atPath: shared.file("run"), toPath: folder.file(run))
   }
 
   /// Whether a setting names no file, or one that every folder has.
@@ -104,23 +105,23 @@ struct SequenceRuns {
   }
 
   func run(_ arguments: String..., input: [UInt8] = []) async throws -> Outcome {
-    try await Program.run(arguments, in: folder.root, input: input)
+    try await Program.run(arguments, in: folder.path, input: input)
   }
 
   func run(_ arguments: String..., lines: String) async throws -> Outcome {
-    try await Program.run(arguments, in: folder.root, input: Array(lines.utf8))
+    try await Program.run(arguments, in: folder.path, input: Array(lines.utf8))
   }
 
   /// The object that `evaluate --json` prints.
   func score(_ arguments: String..., run: String = "run") async throws -> [String: Any] {
-    let outcome = try await Program.run(["evaluate", run, "--json"] + arguments, in: folder.root)
+    let outcome = try await Program.run(["evaluate", run, "--json"] + arguments, in: folder.path)
     try #require(outcome.exitCode == 0, "\(outcome)")
     return try Self.object(outcome.standardOutput)
   }
 
   /// The lines of a kind in `metrics.jsonl`.
   func events(_ kind: String, run: String = "run") throws -> [[String: Any]] {
-    try String(contentsOfFile: folder.path("\(run)/metrics.jsonl"), encoding: .utf8).split(separator: "\n")
+    try String(contentsOfFile: folder.file("\(run)/metrics.jsonl"), encoding: .utf8).split(separator: "\n")
       .map { try Self.object(Data($0.utf8)) }.filter { $0["event"] as? String == kind }
   }
 

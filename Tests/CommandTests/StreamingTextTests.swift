@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import Inference
+import TestSupport
 import Testing
 
 @Suite struct StreamingTextTests {
@@ -40,8 +41,8 @@ import Testing
 
   @Test(arguments: [TokenUnit.char, .word]) func piecesAreTheWholeText(unit: TokenUnit) throws {
     let tokens = unit == .char ? ["<unk>", "a", "é", "\\u000a"] : ["<unk>", "<eos>", "a", "café"]
-    let folder = try TemporaryFolder()
-    let path = try folder.write("vocab.txt", Array((tokens.joined(separator: "\n") + "\n").utf8))
+    let folder = try TemporaryDirectory()
+    let path = try folder.write(Array((tokens.joined(separator: "\n") + "\n").utf8), to: "vocab.txt")
     let vocabulary = try Vocabulary.load(
       path: path, options: TextOptions(unit), boundaries: unit == .char ? .none : .lineEnds)
     let ids: [Int32] = [2, 3, 0, 0, 3, 1, 2, 0, 2, 1]

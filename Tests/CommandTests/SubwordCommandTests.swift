@@ -7,7 +7,7 @@ import Testing
 
   init() throws {
     runs = try SequenceRuns()
-    _ = try runs.folder.write("text.txt", Array(TinyRun.text.utf8))
+    try runs.folder.write(Array(TinyRun.text.utf8), to: "text.txt")
   }
 
   private func train(_ settings: [String], run: String = "run") async throws -> Outcome {
@@ -16,7 +16,7 @@ import Testing
         "train", "text", "data.train=text.txt", "data.tokens=bpe", "data.subword_vocabulary=40", "--run-dir",
         run,
       ]
-        + TinyRun.settings + settings, in: runs.folder.root)
+        + TinyRun.settings + settings, in: runs.folder.path)
   }
 
   @Test(arguments: [[], ["data.subword_kind=unigram"], ["model.adaptive_cutoffs=[8,20]"]])
@@ -51,10 +51,10 @@ import Testing
     let resumed = try await runs.run("train", "--run-dir", "run", "--resume", "training.steps=12")
     #expect(resumed.exitCode == 0 && resumed.standardError.contains("resumed from step 6"), "\(resumed)")
     let ranks = try await Program.run(
-      ["evaluate", "run", "--json", "--data", "text.txt"], ranks: 2, in: runs.folder.root)
+      ["evaluate", "run", "--json", "--data", "text.txt"], ranks: 2, in: runs.folder.path)
     #expect(ranks.exitCode == 0, "\(ranks)")
     for name in ["vocab.txt", "vocab.model"] {
-      let paths = ["run", "whole"].map { runs.folder.path("\($0)/\(name)") }
+      let paths = ["run", "whole"].map { runs.folder.file("\($0)/\(name)") }
       #expect(FileManager.default.contentsEqual(atPath: paths[0], andPath: paths[1]), "\(name)")
     }
   }

@@ -1,18 +1,19 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The decisions of `launch/supervise`, with a script in place of `launch/run` that ends according to a plan.
 @Suite(.timeLimit(.minutes(2))) struct SuperviseTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
   init() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     let launch = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("launch")
-    try FileManager.default.createDirectory(atPath: folder.path("launch"), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(atPath: folder.file("launch"), withIntermediateDirectories: true)
     for name in ["supervise", "mpi-environment"] {
       try FileManager.default.copyItem(
-        atPath: launch.appendingPathComponent(name).path, toPath: folder.path("launch/\(name)"))
+        atPath: launch.appendingPathComponent(name).path, toPath: folder.file("launch/\(name)"))
     }
     // Each line of the plan has an exit status and the step of the checkpoint that is written before.
     let run = """
@@ -22,18 +23,18 @@ import Testing
       if [ "$2" != none ]; then mkdir -p out/checkpoints; ln -sfn "step-$2" out/checkpoints/last; fi
       exit "$1"
       """
-    _ = try folder.write("launch/run", run.utf8)
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path("launch/run"))
+    try folder.write(run.utf8, to: "launch/run")
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.file("launch/run"))
   }
 
   /// Supervises a job whose starts end according to `plan`, and returns the arguments of every start.
   private func supervise(
     _ arguments: String, plan: [String]
   ) async throws -> (outcome: Outcome, starts: [String]) {
-    _ = try folder.write("plan", plan.joined(separator: "\n").utf8)
+    try folder.write(plan.joined(separator: "\n").utf8, to: "plan")
     let outcome = try await Program.run(
-      shell: "exec launch/supervise --delay 1 \(arguments)", in: folder.root, environment: [:])
-    let calls = (try? String(contentsOfFile: folder.path("calls"), encoding: .utf8)) ?? ""
+      shell: "exec launch/supervise --delay 1 \(arguments)", in: folder.path, environment: [:])
+    let calls = (try? String(contentsOfFile: folder.file("calls"), encoding: .utf8)) ?? ""
     return (outcome, calls.split(separator: "\n").map(String.init))
   }
 
@@ -58,7 +59,7 @@ import Testing
 
   /// Hosts that don't answer are left out; a reproducible run has a power of two of ranks.
   @Test func theRanksThatAreLeftAreUsed() async throws {
-    _ = try folder.write("hosts", "# all\nlocalhost slots=3\nno-such-host.invalid slots=4\n".utf8)
+    try folder.write("# all\nlocalhost slots=3\nno-such-host.invalid slots=4\n".utf8, to: "hosts")
     let (outcome, starts) = try await supervise(
       "--hostfile hosts -np 7 train text training.reproducible=true --run-dir out --resume", plan: ["0 7"])
     #expect(outcome.exitCode == 0 && starts.count == 1, "\(outcome)")

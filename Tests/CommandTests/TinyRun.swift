@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A small finished run of characters or words, trained once for all tests.
 enum TinyRun {
@@ -19,22 +20,22 @@ enum TinyRun {
   }()
 
   /// A folder with `text.txt` and a copy of the run of a tokenization in `run`.
-  static func folder(_ tokens: String = "char") async throws -> TemporaryFolder {
-    let folder = try TemporaryFolder()
-    _ = try folder.write("text.txt", text.utf8)
+  static func folder(_ tokens: String = "char") async throws -> TemporaryDirectory {
+    let folder = try TemporaryDirectory()
+    try folder.write(text.utf8, to: "text.txt")
     let trained = try await SharedFolders.folder("tiny \(tokens)") { try await train(tokens) }
-    try FileManager.default.copyItem(atPath: trained.path("run"), toPath: folder.path("run"))
+    try FileManager.default.copyItem(atPath: trained.file("run"), toPath: folder.file("run"))
     return folder
   }
 
   /// Three checkpoints, at steps 4, 8 and 12.
-  private static func train(_ tokens: String) async throws -> TemporaryFolder {
-    let folder = try TemporaryFolder()
-    _ = try folder.write("text.txt", text.utf8)
+  private static func train(_ tokens: String) async throws -> TemporaryDirectory {
+    let folder = try TemporaryDirectory()
+    try folder.write(text.utf8, to: "text.txt")
     let outcome = try await Program.run(
       ["train", "text", "data.train=text.txt", "data.tokens=\(tokens)", "--run-dir", "run"] + settings + [
         "training.steps=12", "evaluation.every_steps=4", "checkpoint.every_steps=4",
-      ], in: folder.root)
+      ], in: folder.path)
     guard outcome.exitCode == 0 else { throw Program.Unusable(description: "\(outcome)") }
     return folder
   }
@@ -42,19 +43,19 @@ enum TinyRun {
 
 /// Folders that are created once for all tests. Tests copy from them and don't change them.
 enum SharedFolders {
-  private static let folders = Mutex<[String: Task<TemporaryFolder, any Error>]>([:])
+  private static let folders = Mutex<[String: Task<TemporaryDirectory, any Error>]>([:])
 
   /// The folder with a name. The first caller creates it; the others wait for it.
   static func folder(
-    _ name: String, _ make: @escaping @Sendable () async throws -> TemporaryFolder
-  ) async throws -> TemporaryFolder {
+    _ name: String, _ make: @escaping @Sendable () async throws -> TemporaryDirectory
+  ) async throws -> TemporaryDirectory {
     let making = folders.withLock { folders in
       let making = folders[name] ?? Task { try await make() }
       folders[name] = making
       return making
     }
     let folder = try await making.value
-    remains.withLock { _ = $0.insert(folder.root) }
+    remains.withLock { _ = $0.insert(folder.path) }
     return folder
   }
 

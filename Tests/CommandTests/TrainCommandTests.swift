@@ -1,13 +1,14 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Signals and resumption from the view of a user or a scheduler.
 @Suite(.timeLimit(.minutes(5))) struct TrainCommandTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
   init() throws {
-    folder = try TemporaryFolder()
-    _ = try folder.write("text.txt", Array(TinyRun.text.utf8))
+    folder = try TemporaryDirectory()
+    try folder.write(Array(TinyRun.text.utf8), to: "text.txt")
   }
 
   private func arguments(_ run: String, _ more: [String]) -> [String] {
@@ -19,21 +20,21 @@ import Testing
   }
 
   private func status(of run: String) throws -> String? {
-    let data = try Data(contentsOf: URL(fileURLWithPath: folder.path("\(run)/run.json")))
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder.file("\(run)/run.json")))
     return (try JSONSerialization.jsonObject(with: data) as? [String: Any])?["status"] as? String
   }
 
-  private func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: folder.path(name)) }
+  private func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: folder.file(name)) }
 
   /// The step of the checkpoint that a link of the run points at.
   private func lastStep(of run: String) throws -> Int {
     let target = try FileManager.default.destinationOfSymbolicLink(
-      atPath: folder.path("\(run)/checkpoints/last"))
+      atPath: folder.file("\(run)/checkpoints/last"))
     return try #require(Int(target.dropFirst("step-".count)))
   }
 
   private func checkpoint(_ run: String, step: Int) throws -> [String: Data] {
-    let directory = folder.path("\(run)/checkpoints/step-\(step)")
+    let directory = folder.file("\(run)/checkpoints/step-\(step)")
     var files: [String: Data] = [:]
     for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
       files[name] = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name)"))
@@ -45,7 +46,7 @@ import Testing
   @Test(arguments: [nil, 2], [SIGTERM, SIGINT, SIGHUP])
   func stopAndResume(ranks: Int?, signal: Int32) async throws {
     let endless = arguments("stopped", ["training.steps=100000000", "checkpoint.every_steps=1000000"])
-    let program = try await Program(endless, ranks: ranks, in: folder.root)
+    let program = try await Program(endless, ranks: ranks, in: folder.path)
     try await program.wait(for: "the first report") { reports("stopped") > 0 }
     // One rank gets the signal; all ranks stop together.
     if ranks == nil { program.send(signal) } else { try program.send(signal, toRank: 1) }
@@ -61,9 +62,9 @@ import Testing
     let length = ["training.steps=\(steps)"]
     let (resuming, training) = (
       try await Program(
-        ["train", "--run-dir", "stopped", "--resume"] + length, ranks: ranks, in: folder.root),
+        ["train", "--run-dir", "stopped", "--resume"] + length, ranks: ranks, in: folder.path),
       try await Program(
-        arguments("whole", length + ["checkpoint.every_steps=1000000"]), ranks: ranks, in: folder.root)
+        arguments("whole", length + ["checkpoint.every_steps=1000000"]), ranks: ranks, in: folder.path)
     )
     let (resumed, whole) = (try await resuming.wait(), try await training.wait())
     #expect(
@@ -78,10 +79,10 @@ import Testing
 
   /// Signals that arrive before training begins: here the program waits for its configuration.
   @Test func signalsAtTheStart() async throws {
-    let configuration = folder.path("late.yaml")
+    let configuration = folder.file("late.yaml")
     #expect(mkfifo(configuration, 0o600) == 0)
     let words = arguments("run", ["training.steps=100000000"])
-    let program = try await Program(["train", configuration] + words.dropFirst(2), in: folder.root)
+    let program = try await Program(["train", configuration] + words.dropFirst(2), in: folder.path)
     var writer: Int32 = -1
     try await program.wait(for: "the program to open its configuration") {
       writer = open(configuration, O_WRONLY | O_NONBLOCK)
@@ -101,7 +102,7 @@ import Testing
   /// A supervisor may always pass --resume with a configuration; a warning reveals a mistyped name.
   @Test func resumingNothingSaysSo() async throws {
     let outcome = try await Program.run(
-      arguments("nothing", ["training.steps=2", "--resume"]), in: folder.root)
+      arguments("nothing", ["training.steps=2", "--resume"]), in: folder.path)
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("from the beginning"), "\(outcome)")
   }
 
@@ -113,7 +114,7 @@ import Testing
     let settings = ["data.train=text.txt"] + TinyRun.settings
     let outcome = try await Program.run(
       eachRank: [["train", "text", "--run-dir", "run"] + settings, ["train"] + words + settings],
-      in: folder.root)
+      in: folder.path)
     #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
     let found =
       "the command line differs from rank 0's on rank 1 (of 2): \"train \(words.joined(separator: " ")) "
@@ -122,18 +123,18 @@ import Testing
 
   /// A mistyped directory must not become a run of the built-in model.
   @Test func resumingAMistypedDirectoryCreatesNothing() async throws {
-    let outcome = try await Program.run(["train", "--run-dir", "typo", "--resume"], in: folder.root)
+    let outcome = try await Program.run(["train", "--run-dir", "typo", "--resume"], in: folder.path)
     #expect(outcome.exitCode == 66 && !exists("typo"), "\(outcome)")
   }
 
   /// Only rank 0 needs to see the run directory: its configuration reaches every rank.
   @Test func rank0ReadsTheConfigurationOfTheRun() async throws {
-    #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
+    #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.path).exitCode == 0)
     let script = """
       test "$OMPI_COMM_WORLD_RANK" = 0 || { mkdir -p elsewhere && cp -f text.txt elsewhere && cd elsewhere; }
       exec "$PROGRAM" train --run-dir run --resume training.steps=5
       """
-    let outcome = try await Program.run(shell: script, ranks: 2, in: folder.root)
+    let outcome = try await Program.run(shell: script, ranks: 2, in: folder.path)
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("resumed from step 3"), "\(outcome)")
     #expect(try lastStep(of: "run") == 5 && !exists("elsewhere/run"))
   }
@@ -142,7 +143,7 @@ import Testing
   @Test(arguments: [nil, 2]) func saveOnRequest(ranks: Int?) async throws {
     let never = ["evaluation.every_steps=100000000", "checkpoint.every_steps=100000000"]
     let program = try await Program(
-      arguments("run", ["training.steps=100000000"] + never), ranks: ranks, in: folder.root)
+      arguments("run", ["training.steps=100000000"] + never), ranks: ranks, in: folder.path)
     try await program.wait(for: "the first report") { reports("run") > 0 }
     #expect(!exists("run/checkpoints/last"))
     program.send(SIGUSR1)
@@ -160,27 +161,27 @@ import Testing
 
   /// A run stores the paths of its data, so commands on it can be started in any directory.
   @Test func aRunIsEvaluatedFromAnyDirectory() async throws {
-    #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
-    let elsewhere = try TemporaryFolder()
-    let outcome = try await Program.run(["evaluate", folder.path("run")], in: elsewhere.root)
+    #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.path).exitCode == 0)
+    let elsewhere = try TemporaryDirectory()
+    let outcome = try await Program.run(["evaluate", folder.file("run")], in: elsewhere.path)
     #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
   }
 
   /// The message for a preset without its data says where the data is described.
   @Test(arguments: [([], 78), (["data.train=none.txt"], 66)] as [([String], Int32)])
   func dataOfAPreset(words: [String], code: Int32) async throws {
-    let outcome = try await Program.run(["train", "char-lm"] + words, in: folder.root)
+    let outcome = try await Program.run(["train", "char-lm"] + words, in: folder.path)
     outcome.expect(code, words.isEmpty ? "data.train" : "none.txt", "rnn-dist config list char-lm")
-    #expect(!FileManager.default.fileExists(atPath: folder.path("runs")))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("runs")))
   }
 
   /// A crash signal from another process ends the program; Swift's backtracer would let it continue.
   @Test(arguments: [SIGABRT, SIGSEGV, SIGILL, SIGBUS]) func crashSignalsFromOutside(signal: Int32)
     async throws
   {
-    let configuration = folder.path("late.yaml")
+    let configuration = folder.file("late.yaml")
     #expect(mkfifo(configuration, 0o600) == 0)
-    let program = try await Program(["train", configuration, "--run-dir", "run"], in: folder.root)
+    let program = try await Program(["train", configuration, "--run-dir", "run"], in: folder.path)
     var writer: Int32 = -1
     try await program.wait(for: "the program to open its configuration") {
       writer = open(configuration, O_WRONLY | O_NONBLOCK)
@@ -199,7 +200,7 @@ import Testing
       arguments(
         "run",
         ["training.steps=100000000", "checkpoint.every_seconds=1", "checkpoint.background=true"] + never),
-      ranks: 2, in: folder.root)
+      ranks: 2, in: folder.path)
     try await program.wait(for: "a checkpoint") { exists("run/checkpoints/last") }
     let first = try lastStep(of: "run")
     try await program.wait(for: "another checkpoint") { (try? lastStep(of: "run")) ?? 0 > first }
@@ -215,7 +216,7 @@ import Testing
 
   /// The number of training reports in the metrics file.
   private func reports(_ run: String) -> Int {
-    let text = (try? String(contentsOfFile: folder.path("\(run)/metrics.jsonl"), encoding: .utf8)) ?? ""
+    let text = (try? String(contentsOfFile: folder.file("\(run)/metrics.jsonl"), encoding: .utf8)) ?? ""
     return text.components(separatedBy: "\"event\":\"train\"").count - 1
   }
 
@@ -227,36 +228,36 @@ import Testing
         [
           "data.tokens=\(tokens)", "model.hidden_size=64", "model.embedding_size=16",
           "training.batch_size=16", "training.bptt=4", "training.steps=2", "evaluation.every_steps=0",
-        ]), in: folder.root)
+        ]), in: folder.path)
     #expect(outcome.exitCode == 0 && !outcome.wasKilled, "\(outcome)")
     #expect(try status(of: "larger") == "finished")
   }
 
   @Test func anExistingRunIsKeptOrReplacedAsAsked() async throws {
-    let first = try await Program.run(arguments("run", ["training.steps=3"]), in: folder.root)
+    let first = try await Program.run(arguments("run", ["training.steps=3"]), in: folder.path)
     #expect(first.exitCode == 0, "\(first)")
     let before = try checkpoint("run", step: 3)
-    let refused = try await Program.run(arguments("run", ["training.steps=5"]), in: folder.root)
+    let refused = try await Program.run(arguments("run", ["training.steps=5"]), in: folder.path)
     #expect(refused.exitCode == 73 && refused.errors.count == 1, "\(refused)")
     #expect(try checkpoint("run", step: 3) == before && !exists("run/checkpoints/step-5"))
     let replaced = try await Program.run(
-      arguments("run", ["training.steps=5", "--overwrite"]), in: folder.root)
+      arguments("run", ["training.steps=5", "--overwrite"]), in: folder.path)
     #expect(replaced.exitCode == 0 && exists("run/checkpoints/step-5"), "\(replaced)")
     #expect(!exists("run/checkpoints/step-3"))
   }
 
   /// The configuration that a run writes repeats the run.
   @Test func theWrittenConfigurationRepeatsTheRun() async throws {
-    #expect(try await Program.run(arguments("one", ["training.steps=5"]), in: folder.root).exitCode == 0)
-    let again = try await Program.run(["train", "one/config.yaml", "--run-dir", "two"], in: folder.root)
+    #expect(try await Program.run(arguments("one", ["training.steps=5"]), in: folder.path).exitCode == 0)
+    let again = try await Program.run(["train", "one/config.yaml", "--run-dir", "two"], in: folder.path)
     #expect(again.exitCode == 0, "\(again)")
     #expect(try checkpoint("one", step: 5) == checkpoint("two", step: 5))
   }
 
   @Test func otherSettingsCannotResume() async throws {
-    #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.root).exitCode == 0)
+    #expect(try await Program.run(arguments("run", ["training.steps=3"]), in: folder.path).exitCode == 0)
     let outcome = try await Program.run(
-      ["train", "--run-dir", "run", "--resume", "model.hidden_size=9"], ranks: 3, in: folder.root)
+      ["train", "--run-dir", "run", "--resume", "model.hidden_size=9"], ranks: 3, in: folder.path)
     #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
     #expect(outcome.standardError.contains("model.hidden_size was 8, now it is 9"), "\(outcome)")
   }
@@ -264,26 +265,26 @@ import Testing
   /// A run that fails because of its data leaves nothing that would prevent a second attempt.
   @Test func aSecondAttemptAfterBadData() async throws {
     let bad = try await Program.run(
-      ["train", "text", "data.train=none.txt", "--run-dir", "run"], in: folder.root)
+      ["train", "text", "data.train=none.txt", "--run-dir", "run"], in: folder.path)
     #expect(bad.exitCode == 66, "\(bad)")
-    let good = try await Program.run(arguments("run", ["training.steps=2"]), in: folder.root)
+    let good = try await Program.run(arguments("run", ["training.steps=2"]), in: folder.path)
     #expect(good.exitCode == 0, "\(good)")
   }
 
   @Test(arguments: [nil, 2]) func dryRunWritesNothing(ranks: Int?) async throws {
-    let outcome = try await Program.run(arguments("run", ["--dry-run"]), ranks: ranks, in: folder.root)
+    let outcome = try await Program.run(arguments("run", ["--dry-run"]), ranks: ranks, in: folder.path)
     #expect(outcome.exitCode == 0 && !exists("run"), "\(outcome)")
     #expect(outcome.standardError.contains("parameters") && outcome.standardOutput.isEmpty, "\(outcome)")
   }
 
   /// One rank writes the result to standard output and the log to standard error.
   @Test(arguments: [nil, 3]) func resultAndLog(ranks: Int?) async throws {
-    let outcome = try await Program.run(arguments("run", ["training.steps=7"]), ranks: ranks, in: folder.root)
+    let outcome = try await Program.run(arguments("run", ["training.steps=7"]), ranks: ranks, in: folder.path)
     #expect(outcome.exitCode == 0, "\(outcome)")
     #expect(outcome.output.components(separatedBy: "held-out loss").count == 2, "\(outcome)")
     #expect(outcome.output.contains("run directory: run\n"), "\(outcome)")
     #expect(outcome.standardError.components(separatedBy: "valid at step 7").count == 2, "\(outcome)")
-    let metrics = try String(contentsOfFile: folder.path("run/metrics.jsonl"), encoding: .utf8)
+    let metrics = try String(contentsOfFile: folder.file("run/metrics.jsonl"), encoding: .utf8)
     let line = try #require(metrics.split(separator: "\n").first { $0.contains("\"event\":\"train\"") })
     let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
     let shares = try #require(object?["communication_shares"] as? [Double])

@@ -1,13 +1,14 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Ranks that stop, pause, die or never start. The job must end with a message that names them, or continue.
 @Suite(.timeLimit(.minutes(5))) struct WatchdogTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
   init() throws {
-    folder = try TemporaryFolder()
-    _ = try folder.write("text.txt", Array(TinyRun.text.utf8))
+    folder = try TemporaryDirectory()
+    try folder.write(Array(TinyRun.text.utf8), to: "text.txt")
   }
 
   private func train(_ run: String, steps: Int, limits: String = "step=1") async throws -> Program {
@@ -15,13 +16,13 @@ import Testing
       ["train", "text", "data.train=text.txt", "--run-dir", run] + TinyRun.settings + [
         "training.steps=\(steps)", "evaluation.every_steps=1000000", "checkpoint.every_steps=500",
         "log.every_steps=50", "training.schedule.kind=constant",
-      ], ranks: 2, in: folder.root, environment: ["RNN_DIST_WATCHDOG": limits])
+      ], ranks: 2, in: folder.path, environment: ["RNN_DIST_WATCHDOG": limits])
   }
 
   /// Waits until the run has reported some more steps.
   private func waitForSteps(_ program: Program, _ run: String) async throws {
     func reports() -> Int {
-      let text = try? String(contentsOfFile: folder.path("\(run)/metrics.jsonl"), encoding: .utf8)
+      let text = try? String(contentsOfFile: folder.file("\(run)/metrics.jsonl"), encoding: .utf8)
       return (text ?? "").components(separatedBy: "\"event\":\"train\"").count
     }
     let before = reports()
@@ -29,7 +30,7 @@ import Testing
   }
 
   private func object(_ name: String) throws -> [String: Any] {
-    let data = try Data(contentsOf: URL(fileURLWithPath: folder.path("run/\(name)")))
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder.file("run/\(name)")))
     return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
   }
 
@@ -63,13 +64,13 @@ import Testing
     let outcome = try await paused.wait()
     #expect(outcome.exitCode == 75, "\(outcome)")
     let last = try FileManager.default.destinationOfSymbolicLink(
-      atPath: folder.path("paused/checkpoints/last"))
+      atPath: folder.file("paused/checkpoints/last"))
     let steps = try #require(Int(last.dropFirst("step-".count)))
     let undisturbed = try await train("undisturbed", steps: steps).wait()
     #expect(undisturbed.exitCode == 0, "\(undisturbed)")
     for name in ["model.safetensors", "optimizer.safetensors"] {
       let files = try ["paused", "undisturbed"].map {
-        try Data(contentsOf: URL(fileURLWithPath: folder.path("\($0)/checkpoints/\(last)/\(name)")))
+        try Data(contentsOf: URL(fileURLWithPath: folder.file("\($0)/checkpoints/\(last)/\(name)")))
       }
       #expect(files[0] == files[1], "\(name)")
     }
@@ -90,7 +91,7 @@ import Testing
   @Test(arguments: [["train", "--nonsense"], ["config", "list"]])
   func aRankThatNeverComesIsNamed(arguments: [String]) async throws {
     let outcome = try await Program.run(
-      eachRank: [["train", "text", "data.train=text.txt", "--run-dir", "run"], arguments], in: folder.root,
+      eachRank: [["train", "text", "data.train=text.txt", "--run-dir", "run"], arguments], in: folder.path,
       environment: ["RNN_DIST_WATCHDOG": "start=2"])
     #expect(outcome.exitCode == 1 && outcome.errors.count <= 1, "\(outcome)")
     // Sometimes mpirun notices it first and ends the job with its own message.
@@ -102,7 +103,7 @@ import Testing
 
   @Test func aMistypedLimitIsRefused() async throws {
     let outcome = try await Program.run(
-      eachRank: [["train"], ["train"]], in: folder.root, environment: ["RNN_DIST_WATCHDOG": "stop=3"])
+      eachRank: [["train"], ["train"]], in: folder.path, environment: ["RNN_DIST_WATCHDOG": "stop=3"])
     #expect(outcome.exitCode == 64 && outcome.errors.count == 1, "\(outcome)")
   }
 }

@@ -1,16 +1,17 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Datasets
 
 /// The content of compressed files is read; errors name other packings.
 @Suite struct CompressedFileTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
-  init() throws { folder = try TemporaryFolder() }
+  init() throws { folder = try TemporaryDirectory() }
 
   private func lines(_ bytes: [UInt8]) throws -> [[UInt8]] {
-    let reader = try LineReader(.file(folder.write("text", bytes)))
+    let reader = try LineReader(.file(folder.write(bytes, to: "text")))
     var lines: [[UInt8]] = []
     while try reader.next() { lines.append(reader.bytes) }
     return lines
@@ -77,19 +78,19 @@ import Testing
     }
     // Bytes need not be text.
     let reader = try LineReader(
-      .file(folder.write("raw", [0xFF, 0xFE, 0x61])), cut: .characters, isRaw: true)
+      .file(folder.write([0xFF, 0xFE, 0x61], to: "raw")), cut: .characters, isRaw: true)
     #expect(try reader.next() && reader.bytes == [0xFF, 0xFE, 0x61])
   }
 
   @Test func textOfALanguageModel() throws {
     let text = Array("to be or not to be\n".utf8)
-    let plain = try TextCorpus.load(train: .file(folder.write("a", text)), options: TextOptions(.byte))
+    let plain = try TextCorpus.load(train: .file(folder.write(text, to: "a")), options: TextOptions(.byte))
     let packed = try TextCorpus.load(
-      train: .file(folder.write("b", gzipped(text))), options: TextOptions(.byte))
+      train: .file(folder.write(gzipped(text), to: "b")), options: TextOptions(.byte))
     #expect(plain.train == packed.train)
     let array = numpyFile([1, 2], shape: "(2,)")
-    let list = try folder.write("list.tsv", zstandard(Array("x\tarray.npy.gz".utf8)))
-    try folder.write("array.npy.gz", gzipped(array))
+    let list = try folder.write(zstandard(Array("x\tarray.npy.gz".utf8)), to: "list.tsv")
+    try folder.write(gzipped(array), to: "array.npy.gz")
     #expect(try ExampleOptions(.labeled, .npy).load(.file(.file(list))).train.numbers(.source) == [[1, 2]])
   }
 }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Datasets
+import TestSupport
 import Testing
 
 @Suite struct ExampleCorpusTests {
@@ -156,7 +157,7 @@ import Testing
   }
 
   @Test func aSharedVocabulary() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let options = ExampleOptions(.paired, .tsv) { $0.sharedVocabulary = true }
     let source = DataSource.text("a b\tb c")
     let corpus = try options.load(source)
@@ -168,7 +169,7 @@ import Testing
   }
 
   @Test func vocabulariesOfATagger() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let options = ExampleOptions(.tagged, .columns) { $0.characters = true }
     let source = DataSource.text("The X\ncat Y\n\nthe X\ncat Y\nThe X")
     let corpus = try options.load(source)
@@ -218,7 +219,7 @@ import Testing
   }
 
   @Test func missingVocabularyFiles() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     #expect(throws: DataError.missing(path: "\(folder.path)/shape.json")) {
       try DataEncoding.load(from: folder.path, options: Self.options(0), like: .text(""))
     }

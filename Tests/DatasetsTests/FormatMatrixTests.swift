@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -78,14 +79,14 @@ import Testing
   }
 
   private func content(_ form: Form, _ changes: Set<Change>) throws -> Content {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     for (name, values) in [("a.npy", [Float](arrayLiteral: 1, 2)), ("b.npy", [3, 4, 5])] {
       let array = numpyFile(values, shape: "(\(values.count),)")
-      try folder.write(name, changes.contains(.gzip) ? gzipped(array) : array)
+      try folder.write(changes.contains(.gzip) ? gzipped(array) : array, to: name)
     }
-    let file = TextSource.file(try folder.write("data", bytes(form.lines, form.header, form, changes)))
+    let file = TextSource.file(try folder.write(bytes(form.lines, form.header, form, changes), to: "data"))
     guard let targets = form.targets else { return Content(try form.options.load(.file(file))) }
-    let target = TextSource.file(try folder.write("targets", bytes(targets, nil, form, changes)))
+    let target = TextSource.file(try folder.write(bytes(targets, nil, form, changes), to: "targets"))
     return Content(try form.options.load(.parallel(source: file, target: target)))
   }
 
@@ -100,9 +101,9 @@ import Testing
   @Test(arguments: [TokenUnit.char, .word, .bpe, .byte]) func text(unit: TokenUnit) throws {
     let form = Form(
       options: ExampleOptions(.generated, .lines), lines: ["a bc", "", "d a\u{A0}é", "bc bc a"])
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     func load(_ changes: Set<Change>) throws -> TextCorpus {
-      let file = try folder.write("text", bytes(form.lines, nil, form, changes))
+      let file = try folder.write(bytes(form.lines, nil, form, changes), to: "text")
       return try TextCorpus.load(train: .file(file), options: TextOptions(unit, maxVocabulary: 20))
     }
     let expected = try load([])

@@ -1,41 +1,42 @@
 import Datasets
 import Foundation
+import TestSupport
 import Testing
 
 /// Lists of NumPy files.
 @Suite struct NumpyExampleTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
-  init() throws { folder = try TemporaryFolder() }
+  init() throws { folder = try TemporaryDirectory() }
 
   private func load(
     _ list: String, _ kind: DataKind = .labeled, _ change: (inout ExampleOptions) -> Void = { _ in }
   ) throws -> ExampleCorpus {
-    let path = try folder.write("list.tsv", list)
+    let path = try folder.write(list, to: "list.tsv")
     return try ExampleOptions(kind, .npy, target: .char, change).load(.file(.file(path)))
   }
 
   @Test func arraysOfStepsAndSeries() throws {
-    try folder.write("a.npy", numpyFile([1, 2, 3, 4, 5, 6], shape: "(3, 2)"))
-    try folder.write("b.npy", numpyFile([7, 8], shape: "(1, 2)", type: "<f8", version: 2))
+    try folder.write(numpyFile([1, 2, 3, 4, 5, 6], shape: "(3, 2)"), to: "a.npy")
+    try folder.write(numpyFile([7, 8], shape: "(1, 2)", type: "<f8", version: 2), to: "b.npy")
     let corpus = try load("x\ta.npy\ny\t\(folder.path)/b.npy\n")
     #expect(corpus.train.numbers(.source) == [[1, 2, 3, 4, 5, 6], [7, 8]])
     #expect(corpus.train.lengths(.source) == [3, 1])
     #expect(corpus.encoding.sourceWidth == 2)
     #expect(corpus.train.target == .labels([0, 1]))
-    try folder.write("c.npy", numpyFile([1, 2, 3], shape: "(3,)", version: 3))
+    try folder.write(numpyFile([1, 2, 3], shape: "(3,)", version: 3), to: "c.npy")
     #expect(try load("x\tc.npy").train.numbers(.source) == [[1, 2, 3]])
   }
 
   @Test func columnMajorArraysAreTurned() throws {
     // Columns (1, 2, 3) and (4, 5, 6).
-    try folder.write("a.npy", numpyFile([1, 2, 3, 4, 5, 6], shape: "(3, 2)", order: "True"))
+    try folder.write(numpyFile([1, 2, 3, 4, 5, 6], shape: "(3, 2)", order: "True"), to: "a.npy")
     #expect(try load("x\ta.npy").train.numbers(.source) == [[1, 4, 2, 5, 3, 6]])
   }
 
   @Test func targetsOfEveryKind() throws {
-    try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
-    try folder.write("y.npy", numpyFile([9, 8, 7, 6, 5, 4], shape: "(2, 3)"))
+    try folder.write(numpyFile([1, 2, 3, 4], shape: "(2, 2)"), to: "a.npy")
+    try folder.write(numpyFile([9, 8, 7, 6, 5, 4], shape: "(2, 3)"), to: "y.npy")
     let text = try load("ab\ta.npy", .paired)
     #expect(text.train.words(.target, text.encoding.target) == [["a", "b"]])
     let number = try load("0.5\ta.npy") { $0.numericTargets = true }
@@ -47,7 +48,7 @@ import Testing
     #expect(steps.encoding.targetWidth == 3)
     let series = try load("1 2\ta.npy", .tagged) { $0.numericTargets = true }
     #expect(series.train.numbers(.target) == [[1, 2]])
-    try folder.write("v.npy", numpyFile([1, 2, 3], shape: "(3,)"))
+    try folder.write(numpyFile([1, 2, 3], shape: "(3,)"), to: "v.npy")
     let caption = try load("ab\tv.npy", .generated)
     #expect(caption.train.numbers(.source) == [[1, 2, 3]])
     #expect(caption.train.lengths(.source) == [1])
@@ -93,8 +94,8 @@ import Testing
   @Test(arguments: damaged.indices)
   func damagedFilesAreNamed(index: Int) throws {
     let (name, bytes, problem) = Self.damaged[index]
-    try folder.write("good.npy", Self.good)
-    let path = try folder.write("bad.npy", bytes)
+    try folder.write(Self.good, to: "good.npy")
+    let path = try folder.write(bytes, to: "bad.npy")
     let error = #expect(throws: DataError.self, "\(name)") { try load("x\tgood.npy\ny\tbad.npy") }
     #expect(
       error == .line(name: "\(folder.path)/list.tsv", line: 2, problem: .array(path: path, problem: problem)),
@@ -109,8 +110,8 @@ import Testing
       missing?.description.contains(
         "\(folder.path)/no.npy: no such file; paths are relative to the folder of the list") == true)
     // A path in an input for prediction is relative to another folder.
-    try folder.write("good.npy", Self.good)
-    let list = DataSource.file(.file(try folder.write("list.tsv", "x\tgood.npy")))
+    try folder.write(Self.good, to: "good.npy")
+    let list = DataSource.file(.file(try folder.write("x\tgood.npy", to: "list.tsv")))
     let options = ExampleOptions(.labeled, .npy)
     var inputs = try PredictionInputs(options: options, encoding: options.load(list).encoding, like: list)
     let answer = #expect(throws: DataError.self) {
@@ -127,8 +128,8 @@ import Testing
 
   @Test func stepsOfOneNumberForAll() throws {
     let list = "\(folder.path)/list.tsv"
-    try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
-    try folder.write("b.npy", numpyFile([1, 2], shape: "(1, 2)"))
+    try folder.write(numpyFile([1, 2, 3, 4], shape: "(2, 2)"), to: "a.npy")
+    try folder.write(numpyFile([1, 2], shape: "(1, 2)"), to: "b.npy")
     #expect(try load("x\ta.npy\ny\ta.npy") { $0.equalSteps = true }.encoding.sourceSteps == 2)
     #expect(throws: DataError.line(name: list, line: 2, problem: .exactSteps(found: 1, expected: 2))) {
       try load("x\ta.npy\ny\tb.npy") { $0.equalSteps = true }
@@ -141,8 +142,8 @@ import Testing
   }
 
   @Test func bitsThatAreNone() throws {
-    try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
-    try folder.write("y.npy", numpyFile([0, 1, 0.5, 1.5], shape: "(2, 2)"))
+    try folder.write(numpyFile([1, 2, 3, 4], shape: "(2, 2)"), to: "a.npy")
+    try folder.write(numpyFile([0, 1, 0.5, 1.5], shape: "(2, 2)"), to: "y.npy")
     func error(_ list: String) -> DataError? {
       #expect(throws: DataError.self) {
         try load(list, .tagged) { ($0.numericTargets, $0.bits) = (true, true) }
@@ -156,9 +157,9 @@ import Testing
 
   @Test func widthsAndStepsThatDoNotMatch() throws {
     let list = "\(folder.path)/list.tsv"
-    try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
-    try folder.write("b.npy", numpyFile([1, 2, 3], shape: "(1, 3)"))
-    try folder.write("e.npy", numpyFile([], shape: "(0, 2)"))
+    try folder.write(numpyFile([1, 2, 3, 4], shape: "(2, 2)"), to: "a.npy")
+    try folder.write(numpyFile([1, 2, 3], shape: "(1, 3)"), to: "b.npy")
+    try folder.write(numpyFile([], shape: "(0, 2)"), to: "e.npy")
     #expect(throws: DataError.line(name: list, line: 2, problem: .width(found: 3, expected: 2))) {
       try load("x\ta.npy\ny\tb.npy")
     }
@@ -178,7 +179,7 @@ import Testing
     // A part read later must fit the model.
     let options = ExampleOptions(.labeled, .npy)
     let encoding = try load("x\ta.npy").encoding
-    let other = try folder.write("other.tsv", "x\tb.npy")
+    let other = try folder.write("x\tb.npy", to: "other.tsv")
     #expect(throws: DataError.line(name: other, line: 1, problem: .width(found: 3, expected: 2))) {
       try ExampleCorpus.read(.file(.file(other)), options: options, encoding: encoding)
     }

@@ -1,4 +1,5 @@
 import Datasets
+import TestSupport
 import Testing
 
 @Suite struct SequenceInputsTests {
@@ -108,9 +109,9 @@ import Testing
     #expect(classes.take().source == .labels([1]))
     #expect(throws: DataError.self) { try classes.append("c".utf8, name: "input", line: 2) }
 
-    let folder = try TemporaryFolder()
-    let array = try folder.write("a.npy", numpyFile([1, 2, 3, 4], shape: "(2, 2)"))
-    let list = try folder.write("list.tsv", "x\ta.npy")
+    let folder = try TemporaryDirectory()
+    let array = try folder.write(numpyFile([1, 2, 3, 4], shape: "(2, 2)"), to: "a.npy")
+    let list = try folder.write("x\ta.npy", to: "list.tsv")
     var (arrays, _) = try inputs(ExampleOptions(.labeled, .npy), .file(.file(list)))
     try arrays.append(array.utf8, name: "input", line: 1)
     #expect(arrays.take().numbers(.source) == [[1, 2, 3, 4]])

@@ -1,14 +1,15 @@
 import Checkpoints
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Datasets
 
 /// A prepared text is the text: the same tokens in the same parts, from a file.
 @Suite struct PreparedTextTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
 
-  init() throws { folder = try TemporaryFolder() }
+  init() throws { folder = try TemporaryDirectory() }
 
   private static let text = (0..<400).map { "the cat \($0 % 7) sat on ménage \($0)\n" }.joined()
 
@@ -67,11 +68,11 @@ import Testing
     let place =
       digest.map { String(decoding: good, as: UTF8.self)[..<$0.upperBound].utf8.count } ?? bytes.count / 2
     bytes[place] ^= 0x04
-    try folder.write(name, bytes)
+    try folder.write(bytes, to: name)
     #expect(throws: DataError.self, "\(name)") { try open() }
-    try folder.write(name, Array(good.dropLast(2)))
+    try folder.write(Array(good.dropLast(2)), to: name)
     #expect(throws: DataError.self, "\(name)") { try open() }
-    try folder.write(name, good)
+    try folder.write(good, to: name)
     _ = try open()
     try FileManager.default.removeItem(atPath: folder.file(name))
     #expect(throws: DataError.self, "\(name)") { try open() }
@@ -80,7 +81,7 @@ import Testing
   /// Pages that were read are given back, and read again when they are needed.
   @Test func manyReadsStaySmall() throws {
     let bytes = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-    let file = try MappedFile(path: folder.write("bytes", bytes))
+    let file = try MappedFile(path: folder.write(bytes, to: "bytes"))
     let tokens = TokenStream(name: "bytes", file: file, bytesPerToken: 1, range: 0..<bytes.count)
     for round in 0..<3000 {
       let start = round * 977 % (bytes.count - 10)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -37,7 +38,7 @@ import Testing
     try inputs.append("1,3".utf8, name: "input", line: 1)
     #expect(inputs.take().numbers(.source)[0] == corpus.train.numbers(.source)[0])
 
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try corpus.encoding.save(to: folder.path)
     let loaded = try DataEncoding.load(from: folder.path, options: options, like: sources.train)
     #expect(loaded == corpus.encoding && loaded.digest == corpus.encoding.digest)
@@ -45,7 +46,7 @@ import Testing
     #expect(again.digest == corpus.digest)
     let text = try String(contentsOfFile: folder.file("shape.json"), encoding: .utf8)
     for damage in [("\"deviations\":[10]", "\"deviations\":[0]"), ("\"means\":[20]", "\"means\":[20,1]")] {
-      try folder.write("shape.json", text.replacing(damage.0, with: damage.1))
+      try folder.write(text.replacing(damage.0, with: damage.1), to: "shape.json")
       #expect(throws: DataError.self) {
         try DataEncoding.load(from: folder.path, options: options, like: sources.train)
       }
@@ -75,9 +76,9 @@ import Testing
   }
 
   @Test func eachNumberOfAStepByItself() throws {
-    let folder = try TemporaryFolder()
-    try folder.write("a.npy", numpyFile([1, 100, 3, 100], shape: "(2, 2)"))
-    let list = DataSource.file(.file(try folder.write("list", "x\ta.npy\n")))
+    let folder = try TemporaryDirectory()
+    try folder.write(numpyFile([1, 100, 3, 100], shape: "(2, 2)"), to: "a.npy")
+    let list = DataSource.file(.file(try folder.write("x\ta.npy\n", to: "list")))
     #expect(try options(.labeled, .npy).load(list).train.numbers(.source) == [[-1, 0, 1, 0]])
     let steps = try options(.tagged, .lines, numeric: true).load(.parallel("a b\nc", "1 5\n3"))
     #expect(steps.train.numbers(.target).flatMap { $0 }.reduce(0, +) == 0)
@@ -113,9 +114,9 @@ import Testing
       try ExampleOptions(.labeled, .csv).load(.text("x,1,\ny,1,2\n"))
     }
     #expect(error?.description.contains("data.missing") == true)
-    let folder = try TemporaryFolder()
-    try folder.write("a.npy", numpyFile([1, .nan, 3], shape: "(3,)"))
-    let list = DataSource.file(.file(try folder.write("list", "x\ta.npy\n")))
+    let folder = try TemporaryDirectory()
+    try folder.write(numpyFile([1, .nan, 3], shape: "(3,)"), to: "a.npy")
+    let list = DataSource.file(.file(try folder.write("x\ta.npy\n", to: "list")))
     let arrays = ExampleOptions(.labeled, .npy) { $0.missing = .mask }
     #expect(try arrays.load(list).train.numbers(.source) == [[1, 1, 2, 0, 3, 1]])
   }

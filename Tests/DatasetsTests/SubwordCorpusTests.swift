@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import TestSupport
 import Testing
 
 /// The subwords of a text for a language model.
@@ -70,7 +71,7 @@ import Testing
   @Test func aTextOfOneLine() throws {
     let line = (0..<200).map { _ in Self.lines.joined(separator: " ") }.joined(separator: " ")
     let corpus = try load(line, options())
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try corpus.vocabulary.save(to: folder.file("vocab.txt"))
     let model = try SubwordModel.load(path: folder.file("vocab.model"))
     #expect(try corpus.train.ids == model.encode(line.utf8))
@@ -79,7 +80,7 @@ import Testing
 
   @Test func savedAndLoaded() throws {
     let corpus = try load(Self.lines.joined(separator: "\n"), options(lowercase: true))
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.file("vocab.txt")
     try corpus.vocabulary.save(to: path)
     let loaded = try Vocabulary.load(

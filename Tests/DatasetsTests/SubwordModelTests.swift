@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -144,7 +145,7 @@ import Testing
   }
 
   @Test func filesOfAModel() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     var options = ExampleOptions(.paired, .lines, source: .bpe, target: .bpe)
     options.source.maxVocabulary = 40
     options.target.maxVocabulary = 50
@@ -164,7 +165,7 @@ import Testing
     let read = try DataEncoding.load(from: folder.path, options: options, like: source)
     #expect(read == corpus.encoding && read.digest == corpus.encoding.digest)
 
-    try folder.write("vocab.target.model", "damaged")
+    try folder.write("damaged", to: "vocab.target.model")
     #expect(throws: DataError.self) {
       try DataEncoding.load(from: folder.path, options: options, like: source)
     }

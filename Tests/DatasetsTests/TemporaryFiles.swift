@@ -2,31 +2,7 @@ import CZlib
 import CZstd
 import Datasets
 import Foundation
-
-/// A folder with some files that is removed with the last reference to it.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "/datasets-test-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  /// The path of a file in the folder.
-  func file(_ name: String) -> String { "\(path)/\(name)" }
-
-  /// Writes a file and returns its path.
-  @discardableResult
-  func write(_ name: String, _ content: [UInt8]) throws -> String {
-    try Data(content).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
-    return "\(path)/\(name)"
-  }
-
-  @discardableResult
-  func write(_ name: String, _ content: String) throws -> String { try write(name, Array(content.utf8)) }
-}
+import TestSupport
 
 extension DataSource {
   static func text(_ text: String, name: String = "text") -> DataSource {

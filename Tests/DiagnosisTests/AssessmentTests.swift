@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Diagnosis
@@ -93,13 +94,11 @@ import Testing
 
 @Suite struct DirectoryProbeTests {
   @Test func aGoodDirectoryIsFoundAndLeftAsItWas() throws {
-    let path = NSTemporaryDirectory() + "/rnn-dist-doctor-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    let findings = DirectoryProbe(runDirectory: path + "/runs/first").findings()
+    let directory = try TemporaryDirectory()
+    let findings = DirectoryProbe(runDirectory: directory.file("runs/first")).findings()
     #expect(findings.count == 3 && findings.allSatisfy { $0.verdict != .problem }, "\(findings)")
     #expect(findings[0].found.contains("is refused"))
-    #expect(try FileManager.default.contentsOfDirectory(atPath: path) == [])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
   }
 
   @Test func aDirectoryThatCannotBeWrittenIsAProblem() {

@@ -1,5 +1,6 @@
 import Foundation
 import RecurrentNN
+import TestSupport
 import Testing
 
 @testable import Exporting

@@ -2,6 +2,7 @@
 
 import Checkpoints
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Exporting

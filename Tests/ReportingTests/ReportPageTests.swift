@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import RunLog
 import Tasks
+import TestSupport
 import Testing
 
 @testable import Reporting
@@ -11,11 +12,10 @@ import Testing
 #endif
 
 @Suite struct ReportPageTests {
-  private let folder: String
+  private let folder: TemporaryDirectory
 
   init() throws {
-    folder = NSTemporaryDirectory() + "/rnn-dist-report-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    folder = try TemporaryDirectory()
   }
 
   // MARK: Runs
@@ -26,7 +26,7 @@ import Testing
   private func makeRun(_ name: String, seed: Int = 1, layers: Int = 1, output: String = "2017-05-03") throws
     -> ReportedRun
   {
-    let paths = RunPaths(root: "\(folder)/\(name)")
+    let paths = RunPaths(root: folder.file(name))
     try FileManager.default.createDirectory(atPath: paths.root, withIntermediateDirectories: true)
     try RunRecord(
       versions: ["rnn-dist": "1"], commandLine: ["rnn-dist", "train", "--run-dir", "<runs>"], ranks: 2,
@@ -63,7 +63,7 @@ import Testing
     var configuration = RunConfiguration()
     configuration.seed = seed
     configuration.model.network.layers = layers
-    return ReportedRun(RunPaths(root: "\(folder)/\(name)"), configuration: .success(configuration))
+    return ReportedRun(RunPaths(root: folder.file(name)), configuration: .success(configuration))
   }
 
   private func page(_ runs: [ReportedRun]) throws -> Page {
@@ -122,7 +122,7 @@ import Testing
 
   @Test func damagedAndMissingPartsAreNamed() throws {
     _ = try makeRun("run")
-    let paths = RunPaths(root: "\(folder)/run")
+    let paths = RunPaths(root: folder.file("run"))
     let metrics = try String(contentsOfFile: paths.metrics, encoding: .utf8)
     try Data((metrics + "{\"event\":\"train\",\"st").utf8).write(to: URL(fileURLWithPath: paths.metrics))
     try Data("no JSON".utf8).write(to: URL(fileURLWithPath: paths.record))
@@ -185,7 +185,7 @@ import Testing
       {"sequence":2,"operation":"barrier","bytes":0,"phase":"step","step":7,"age":1.0}]},
       {"rank":1,"host":"a","process":"gone","sequence":1,"records":[]}]}
       """
-    try Data(record.utf8).write(to: URL(fileURLWithPath: "\(folder)/run/flight-record.json"))
+    try Data(record.utf8).write(to: URL(fileURLWithPath: folder.file("run/flight-record.json")))
     let page = try page([try read("run")])
     #expect(page.headings.last == "run" && page.problems.isEmpty)
     #expect(page.texts.contains("rank 1 of 2 <gone>") && page.texts.contains("rank 1 ✗"))

@@ -3,6 +3,7 @@ import Communication
 import Parameters
 import RecurrentNN
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Training

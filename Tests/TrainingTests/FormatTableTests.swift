@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import RecurrentNN
+import TestSupport
 import Testing
 
 @testable import Tasks

@@ -1,6 +1,7 @@
 import Configuration
 import Datasets
 import RunLog
+import TestSupport
 import Testing
 
 @testable import Inference

@@ -5,6 +5,7 @@ import NumericKernels
 import Parameters
 import RecurrentNN
 import RunLog
+import TestSupport
 import Testing
 
 @testable import Inference

@@ -1,6 +1,7 @@
 import Communication
 import Datasets
 import NumericKernels
+import TestSupport
 import Testing
 
 @testable import Training

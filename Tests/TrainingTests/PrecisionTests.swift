@@ -2,6 +2,7 @@
 
 import NumericKernels
 import Tasks
+import TestSupport
 import Testing
 
 @Suite("training.precision")

@@ -3,6 +3,7 @@ import Foundation
 import NumericKernels
 import Synchronization
 import Tasks
+import TestSupport
 import Testing
 
 @testable import Training

@@ -1,6 +1,7 @@
 import Foundation
 import RecurrentNN
 import Tasks
+import TestSupport
 import Testing
 
 @Suite("Random options draw new numbers in every training step")

@@ -2,6 +2,7 @@ import Communication
 import Foundation
 import Optimizers
 import RecurrentNN
+import TestSupport
 import Testing
 @testable import Tasks
 

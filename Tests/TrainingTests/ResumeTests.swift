@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import Optimizers
 import Tasks
+import TestSupport
 import Testing
 
 @testable import Training

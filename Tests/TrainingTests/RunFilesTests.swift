@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import Foundation
 import RunLog
+import TestSupport
 import Testing
 @testable import Training
 @testable import Tasks

@@ -4,6 +4,7 @@ import Foundation
 import NumericKernels
 import RecurrentNN
 import RunLog
+import TestSupport
 import Testing
 
 @testable import Tasks

@@ -2,6 +2,7 @@ import Communication
 import Datasets
 import Foundation
 import RunLog
+import TestSupport
 import Testing
 
 @testable import Inference

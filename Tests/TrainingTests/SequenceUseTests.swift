@@ -3,6 +3,7 @@ import Datasets
 import Foundation
 import RecurrentNN
 import RunLog
+import TestSupport
 import Testing
 
 @testable import Tasks

@@ -2,6 +2,7 @@ import Configuration
 import Datasets
 import Foundation
 import RecurrentNN
+import TestSupport
 import Testing
 
 @testable import Tasks

@@ -4,6 +4,7 @@ import Foundation
 import Parameters
 import RecurrentNN
 import RunLog
+import TestSupport
 import Testing
 
 @testable import Inference

@@ -7,6 +7,7 @@ import Optimizers
 import Parameters
 import RecurrentNN
 import Tasks
+import TestSupport
 import Testing
 
 @Suite("A training step computed by hand")

@@ -8,26 +8,6 @@ import Synchronization
 @testable import Training
 @testable import Tasks
 
-/// A directory for one test, which is removed together with this value.
-final class TemporaryDirectory: Sendable {
-  let path: String
-
-  init() throws {
-    path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func file(_ name: String) -> String { "\(path)/\(name)" }
-
-  /// Writes a text and returns its path.
-  func write(_ text: String, to name: String) throws -> String {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: file(name)))
-    return file(name)
-  }
-}
-
 /// Words of six letters in a fixed, irregular order: a text that can be learned, with a vocabulary of eight.
 func sampleText(characters: Int, seed: UInt32 = 1) -> String {
   var random = seed
