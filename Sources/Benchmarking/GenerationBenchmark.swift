@@ -4,7 +4,8 @@ import RecurrentNN
 import Tasks
 import Training
 
-/// Times sampling from a language model with random weights. Several streams are sampled in parallel, step by step.
+/// Times sampling from a language model with random weights, with the sampler of `generate`: the tokens of several streams,
+/// one step after the other.
 public struct GenerationBenchmark: Sendable {
   public var shape: LanguageModelShape
   /// The number of texts that are written in parallel.
@@ -42,31 +43,21 @@ public struct GenerationBenchmark: Sendable {
     try ModelMemory.require(model.layout, copies: 1)
     let parameters = ParameterBuffer<Float>(model.layout, seed: 1)
     let context = LayerContext(parameters: parameters, workspace: Workspace<Float>(precision: precision))
-    let state = model.stateParts.map { AlignedMatrix(rows: streams, columns: $0) }
-    let views = state.map(\.view)
-    let logits = AlignedMatrix(rows: streams, columns: shape.vocabularySize)
-    var tokens = [Int32](repeating: 0, count: streams)
-    var random = CounterRandom(key: RandomKey(seed: 1, purpose: .sampling), sample: 0)
-    let options = SamplingOptions(temperature: 0.8)
+    let whole = Self.warmUp + Self.runs * length
+    let writer = TextWriter(
+      decoder: LanguageModelDecoder(model, context), startToken: 0,
+      constraints: TokenConstraints(endToken: nil, length: LengthBounds(maximum: whole)))
+    let sampler = writer.sampler(
+      count: streams, TextSampling(SamplingOptions(temperature: 0.8), seed: 1))
     func write(_ count: Int) {
-      // The views don't retain the memory that they point to.
-      withExtendedLifetime((state, logits)) {
-        for _ in 0..<count { writeOne() }
-      }
-    }
-    func writeOne() {
-      tokens.withUnsafeBufferPointer { model.step($0, state: views, logits: logits.view, context) }
-      for stream in tokens.indices {
-        let row = UnsafeMutableBufferPointer(start: logits.view.row(stream), count: shape.vocabularySize)
-        tokens[stream] = Int32(sampleToken(from: row, options, uniform: random.nextUniform()) ?? 0)
-      }
+      for _ in 0..<count { sampler.step { _ in } }
     }
     write(Self.warmUp)
     let clock = ContinuousClock()
     let rates = (0..<Self.runs).map { _ in
       let started = clock.now
       write(length)
-      return Double(length * streams) / (clock.now - started).inSeconds
+      return Double(length * streams) / ((clock.now - started) / .seconds(1))
     }.sorted()
     let median = rates[rates.count / 2]
     let weights = Double(model.multipliedWeights)

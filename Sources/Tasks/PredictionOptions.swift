@@ -166,10 +166,14 @@ package struct TextBeginning {
 
 /// A model that is ready to write a text.
 package struct TextWriter {
-  package let decoder: any StepwiseDecoder<Float>
+  let decoder: any StepwiseDecoder<Float>
   /// The token that the text follows.
-  package let startToken: Int32
-  package let constraints: TokenConstraints
+  let startToken: Int32
+  let constraints: TokenConstraints
+
+  package init(decoder: any StepwiseDecoder<Float>, startToken: Int32, constraints: TokenConstraints) {
+    (self.decoder, self.startToken, self.constraints) = (decoder, startToken, constraints)
+  }
 
   /// Returns a sampler at the beginning of `count` texts.
   package func sampler(count: Int, _ sampling: TextSampling) -> SequenceSampler<Float> {

@@ -1,6 +1,7 @@
 import NumericKernels
-import RecurrentNN
 import Testing
+
+@testable import RecurrentNN
 
 /// Compares the result of a search with that of one of the slow searches.
 func expectEqual<Element: Scalar>(
@@ -45,4 +46,22 @@ func greedySearch<Element: Scalar>(
 ) -> [Hypothesis<Element>] {
   let options = SearchOptions(constraints: constraints, keepsAttention: keepsAttention)
   return beamSearch(decoder, startTokens: startTokens, sourceLengths: sourceLengths, options).map { $0[0] }
+}
+
+/// Samples one token from the logits of a row; -1 if none is possible.
+///
+/// - Parameter uniform: a random number in [0, 1).
+func sampleToken<Element: Scalar>(
+  from logits: [Element], _ options: SamplingOptions, uniform: Double
+) -> Int32 {
+  var (logits, weights) = (logits, [Element](repeating: 0, count: 3 * logits.count))
+  var (token, uniform) = (Int32(-1), uniform)
+  logits.withUnsafeMutableBufferPointer { row in
+    weights.withUnsafeMutableBufferPointer { scratch in
+      sampleTokens(
+        MatrixView(row.baseAddress!, rows: 1, columns: row.count), options, uniforms: &uniform,
+        weights: scratch.baseAddress!, into: &token)
+    }
+  }
+  return token
 }

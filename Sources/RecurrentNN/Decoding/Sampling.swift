@@ -46,28 +46,6 @@ func sampleTokens<Element: Scalar>(
       uniform: uniforms, weights: weights, token: tokens))
 }
 
-/// Samples one token; nil if none is possible.
-///
-/// - Parameters:
-///   - logits: [V] logits of one stream; those of excluded ids are overwritten with -inf.
-///   - uniform: a random number in [0, 1).
-///   - excluded: ids that must not be sampled (such as an unknown-word mark).
-public func sampleToken<Element: Scalar>(
-  from logits: UnsafeMutableBufferPointer<Element>, _ options: SamplingOptions, uniform: Double,
-  excluding excluded: [Int] = []
-) -> Int? {
-  guard let base = logits.baseAddress, logits.count > 0 else { return nil }
-  for id in excluded { logits[id] = -.infinity }
-  return withUnsafeTemporaryAllocation(of: Element.self, capacity: 3 * logits.count) { weights in
-    guard let scratch = weights.baseAddress else { return nil }
-    var (token, uniform) = (Int32(-1), uniform)
-    sampleTokens(
-      MatrixView(base, rows: 1, columns: logits.count), options, uniforms: &uniform, weights: scratch,
-      into: &token)
-    return token < 0 ? nil : Int(token)
-  }
-}
-
 /// A sampled token.
 public struct SampledToken: Sendable, Hashable {
   /// Number of the text, 0..<textCount.
