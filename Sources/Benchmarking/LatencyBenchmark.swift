@@ -60,11 +60,11 @@ public struct LatencyBenchmark: Sendable {
         let start = clock.now
         context.workspace.arena.reset()
         _ = stack.unroll(.dense(input.view), rows, from: views, context)
-        return (clock.now - start).inSeconds * 1e6
+        return (clock.now - start) / .microseconds(1)
       }
       for _ in 0..<Self.warmUp { _ = call() }
       let start = clock.now
-      repeat { times.append(call()) } while (clock.now - start).inSeconds * 1e3 < Self.duration
+      repeat { times.append(call()) } while (clock.now - start) / .milliseconds(1) < Self.duration
     }
     times.sort()
     return Result(

@@ -122,8 +122,8 @@ public enum ProductBenchmark {
       var (count, started) = (0.0, clock.now)
       _ = operations()
       started = clock.now
-      repeat { count += operations() } while (clock.now - started).inSeconds < seconds
-      return max(best, 1e-9 * count / (clock.now - started).inSeconds)
+      repeat { count += operations() } while clock.now - started < .seconds(seconds)
+      return max(best, count / ((clock.now - started) / .nanoseconds(1)))
     }
   }
 }

@@ -48,7 +48,7 @@ public struct ReductionBenchmark: Sendable {
     try communicator.barrier()
     let started = clock.now
     try communicator.allreduceSum(values)
-    let mine = (clock.now - started).inSeconds
+    let mine = (clock.now - started) / .seconds(1)
     let everyone = try communicator.allgather(withUnsafeBytes(of: mine.bitPattern.littleEndian, Array.init))
     return everyone.map { bytes in
       Double(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })

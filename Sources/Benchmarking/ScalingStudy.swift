@@ -116,7 +116,7 @@ public struct ScalingStudy: Sendable {
         let started = clock.now
         try totals.withUnsafeMutableBufferPointer { try part.allreduceSum($0) }
         try vector.sum([0..<size])
-        times.append(try Self.largest((clock.now - started).inSeconds, on: part))
+        times.append(try Self.largest((clock.now - started) / .seconds(1), on: part))
       }
       times.sort()
       measurements.append(

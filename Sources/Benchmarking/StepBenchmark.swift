@@ -107,10 +107,10 @@ public struct StepBenchmark: Sendable {
         last = try run(step, &state)
       }
       guard iteration >= Self.warmUp else { continue }
-      times.append((clock.now - started).inSeconds)
+      times.append((clock.now - started) / .seconds(1))
       tokens += last.tokens
     }
-    let communication = (step.gradients.communicationTime - communicationAtStart).inSeconds
+    let communication = (step.gradients.communicationTime - communicationAtStart) / .seconds(1)
     let total = times.reduce(0, +)
     let profile = StepProfile.totals.since(profileAtStart)
     let productSeconds = profile.seconds[.products] ?? 0

@@ -64,9 +64,7 @@ public final class Service: Sendable {
     // Clients choose other paths freely, and each of them would become a separate series.
     let path = Self.paths.contains(request.path) ? request.path : "(other)"
     @Sendable func count(_ status: Int) {
-      let time = (ContinuousClock.now - start).components
-      metrics.count(
-        path: path, status: status, seconds: Double(time.seconds) + Double(time.attoseconds) * 1e-18)
+      metrics.count(path: path, status: status, seconds: (ContinuousClock.now - start) / .seconds(1))
     }
     var response: HTTPResponse
     do throws(HTTPProblem) {

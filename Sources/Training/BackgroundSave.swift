@@ -44,7 +44,7 @@ final class BackgroundSave: @unchecked Sendable {
           metadata: metadata)
       }
       condition.withLock {
-        outcome = Outcome(step: state.step, seconds: (clock.now - begin).inSeconds, path: path)
+        outcome = Outcome(step: state.step, seconds: (clock.now - begin) / .seconds(1), path: path)
         isWriting = false
         condition.broadcast()
       }

@@ -182,7 +182,7 @@ package final class GradientReduction {
     let ranks = communicator.worldSize
     // Behind the totals each rank has numbers of its own, which it adds to zeros. Losses are among them, because their sum must
     // not depend on the number of ranks.
-    let own = [totals.loss, stepTime.inSeconds, communicationTime.inSeconds]
+    let own = [totals.loss, stepTime / .seconds(1), communicationTime / .seconds(1)]
     let count = totals.values.count
     var values = totals.values + [Double](repeating: 0, count: own.count * ranks)
     func place(_ rank: Int) -> Int { count + own.count * rank }

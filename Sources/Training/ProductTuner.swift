@@ -48,7 +48,7 @@ public struct ProductTuner: Sendable {
     let work = uses.reduce(0) { $0 + $1.operations }
     var results: [ProductMeasurement] = []
     for use in uses {
-      guard (clock.now - started).inSeconds < budget else { break }
+      guard clock.now - started < .seconds(budget) else { break }
       // Half of the time is divided by the share of the work and half evenly, because many small products add up.
       let share = 0.5 * use.operations / max(1, work) + 0.5 / Double(uses.count)
       let times = time(use, budget * share)
@@ -74,10 +74,10 @@ public struct ProductTuner: Sendable {
     func microseconds(_ body: () -> Void) -> Double {
       let start = clock.now
       for _ in 0..<repeats { body() }
-      return max(1e-3, 1e6 * (clock.now - start).inSeconds / Double(repeats))
+      return max(1e-3, (clock.now - start) / .microseconds(1) / Double(repeats))
     }
     for round in 0..<mostRounds {
-      if round >= fewestRounds, (clock.now - started).inSeconds >= seconds { break }
+      if round >= fewestRounds, clock.now - started >= .seconds(seconds) { break }
       best.kernels = min(best.kernels, microseconds { bench.multiply(.kernels) })
       best.blas = min(best.blas, microseconds { bench.multiply(.blas) })
       if packing > 0 {

@@ -29,7 +29,7 @@ struct ProgressMeter {
   }
 
   /// The seconds of training in this process.
-  var elapsed: Double { trainedSoFar.inSeconds }
+  var elapsed: Double { trainedSoFar / .seconds(1) }
 
   mutating func add(_ totals: StepTotals, isSkipped: Bool) {
     guard !isSkipped else { return }
@@ -45,7 +45,7 @@ struct ProgressMeter {
     rankTimes: [RankTime], hasPerplexity: Bool
   ) -> StepReport {
     let now = trainedSoFar
-    let span = (now - trainedAtReport).inSeconds
+    let span = (now - trainedAtReport) / .seconds(1)
     let steps = state.step - (firstStep ?? 0)
     defer {
       (lossSinceReport, tokensSinceReport) = (0, 0)
@@ -61,12 +61,7 @@ struct ProgressMeter {
         let steps = time.steps - before.steps
         return steps > 0 ? (time.communication - before.communication) / steps : 0
       },
-      elapsed: now.inSeconds,
-      remaining: steps > 0 ? now.inSeconds / Double(steps) * Double(totalSteps - state.step) : 0)
+      elapsed: now / .seconds(1),
+      remaining: steps > 0 ? now / .seconds(1) / Double(steps) * Double(totalSteps - state.step) : 0)
   }
-}
-
-extension Duration {
-  /// The duration in seconds.
-  package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -268,7 +268,7 @@ final class Trainer {
       .evaluated(
         EvaluationReport(
           split: .valid, step: state.step, epoch: epochPosition, result: result,
-          seconds: (clock.now - started).inSeconds, isBest: improved)))
+          seconds: (clock.now - started) / .seconds(1), isBest: improved)))
     observe()
     return improved
   }

@@ -125,7 +125,7 @@ final class TrainingCheckpoints {
       let path = try store.save(
         step: state.step, model: modelTensors, optimizer: tensors, state: state,
         isBest: isBest, metadata: metadata)
-      observer?.handle(.saved(step: state.step, path: path, seconds: (clock.now - started).inSeconds))
+      observer?.handle(.saved(step: state.step, path: path, seconds: (clock.now - started) / .seconds(1)))
       return nil
     } catch {
       return error

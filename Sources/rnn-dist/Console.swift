@@ -122,7 +122,8 @@ package final class Console: TrainingObserver {
     let remaining = (now - times.started) / max(1, done) * (count - done)
     let share = Double(done) / Double(count)
     let bar = isTerminal ? symbols.bar(share) + "  " : ""
-    let text = bar + String(format: "evaluating: %.0f%%  ETA ", 100 * share) + Self.clock(remaining.inSeconds)
+    let text =
+      bar + String(format: "evaluating: %.0f%%  ETA ", 100 * share) + Self.clock(remaining / .seconds(1))
     if isTerminal { redraw(text) } else { Self.error(text) }
   }
 

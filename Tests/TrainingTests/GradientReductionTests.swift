@@ -39,7 +39,7 @@ struct GradientReductionTests {
         sum.clear()
         for shard in plan.own { sum.add(Self.loss(shard), of: shard) }
         let stepTime = Duration.seconds(step * (communicator.rank + 1))
-        own = RankTime(steps: stepTime.inSeconds, communication: sum.communicationTime.inSeconds)
+        own = RankTime(steps: stepTime / .seconds(1), communication: sum.communicationTime / .seconds(1))
         _ = try sum.reduce(StepRequests(), stepTime: stepTime)
       }
       return (own: own, all: sum.rankTimes)

@@ -252,7 +252,7 @@ final class FlightRecorder: @unchecked Sendable {
   private static func phase(_ code: UInt64) -> JobPhase { code < phases.count ? phases[Int(code)] : .start }
 
   /// Nanoseconds of a clock that all processes of a host share.
-  private static var now: UInt64 {
+  static var now: UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

@@ -75,12 +75,12 @@ final class Watchdog: @unchecked Sendable {
   // MARK: - The thread
 
   private func watch() {
-    var (sequence, waited, last) = (0, 0.0, Self.now)
+    var (sequence, waited, last) = (0, 0.0, FlightRecorder.now)
     while !isOver.load(ordering: .acquiring) {
       _ = receive(for: Self.interval)
-      let now = Self.now
+      let now = FlightRecorder.now
       // If the whole job was stopped, for example by a batch system, that time doesn't count.
-      let passed = min(now - last, 1)
+      let passed = min(Double(now - last) * 1e-9, 1)
       last = now
       if host.own.stage == .starting { host.lookForRanks() }
       guard !isOver.load(ordering: .acquiring) else { return }
@@ -165,11 +165,5 @@ final class Watchdog: @unchecked Sendable {
     _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) }
     host.removeFile()
     _exit(Self.exitCode)
-  }
-
-  private static var now: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 }
