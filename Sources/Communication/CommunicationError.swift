@@ -10,8 +10,6 @@ public struct CommunicationError: Error, Sendable, Equatable, CustomStringConver
   public enum Kind: Sendable, Equatable {
     /// The transport (MPI) reported an error.
     case transport
-    /// Another rank failed, so this collective can never complete.
-    case peerFailed
     /// A rank ended the job with `abort(exitCode:)`.
     case aborted(exitCode: Int32)
     /// These ranks called a different operation than the other ranks, or the same operation with a different size.

@@ -23,11 +23,6 @@ public struct ResolvedConfiguration: Sendable, Equatable {
       padded(setting, to: 40) + "  # \(origin(of: key.path))"
     }
   }
-
-  /// A YAML text that resolves to the same configuration when it is read; `commented` adds the help of each key.
-  public func yaml(commented: Bool) -> String {
-    configuration.yaml(commented: commented)
-  }
 }
 
 extension RunConfiguration {

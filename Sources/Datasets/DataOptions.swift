@@ -289,9 +289,6 @@ public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
     func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(directory)/\(path)" }
     return file.map { DataPath(file: absolute($0)) } ?? DataPath(parts: parts.mapValues(absolute))
   }
-
-  /// Every file named.
-  public var files: [String] { [file, source, secondSource, target].compactMap { $0 } }
 }
 
 /// The kind of data that a task learns from: one stream of tokens, or examples of some form.

@@ -75,7 +75,6 @@ struct SavedWeights {
   var step: Int { newest.step }
   var path: String { newest.path }
   var rejected: [RejectedCheckpoint] { newest.rejected }
-  var tensors: [String: TensorInfo] { newest.model.tensors }
 
   /// Returns the parameters of a layout.
   ///

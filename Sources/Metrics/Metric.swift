@@ -114,10 +114,6 @@ extension MetricTally {
   public static var count: Int { Self().sums.count }
 
   public func signature(_ options: ComparisonOptions, version: String) -> String? { nil }
-
-  public static func += (tally: inout Self, other: Self) {
-    tally = Self(sums: zip(tally.sums, other.sums).map(+))
-  }
 }
 
 /// Returns the sums of a tally as integers.

@@ -23,7 +23,4 @@ public final class AlignedBuffer<Element: Scalar> {
   deinit { UnsafeMutableRawPointer(base).deallocate() }
 
   public var elements: UnsafeMutableBufferPointer<Element> { .init(start: base, count: count) }
-  public func fill(_ value: Element) {
-    value == 0 ? base.zeroElements(count: count) : base.update(repeating: value, count: count)
-  }
 }

@@ -38,11 +38,6 @@ public struct ParameterLayout: Sendable {
     parameters.first { $0.name == name } ?? aliases.first { $0.name == name }?.parameter
   }
 
-  /// The parameters that overlap a range of the flat buffer, for messages about the values there.
-  public func parameters(overlapping range: Range<Int>) -> [Parameter] {
-    parameters.filter { $0.range.overlaps(range) }
-  }
-
   /// Allocates parameters consecutively. A size is only written where the handle is created.
   public struct Builder {
     private var parameters: [Parameter] = []

@@ -150,9 +150,6 @@ public enum SeedGroups {
 struct FlightRecordFile: Decodable {
   struct Rank: Decodable {
     var rank: Int
-    var host: String
-    var process: String
-    var step: Int?
     var records: [Operation]
   }
 

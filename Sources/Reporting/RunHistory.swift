@@ -12,7 +12,6 @@ struct RunHistory {
     /// The time in seconds since 1970.
     let time: Double?
     let numbers: [String: Double]
-    let texts: [String: String]
     let isBest: Bool
   }
 
@@ -64,19 +63,17 @@ extension RunHistory.Event {
     guard let fields = try? JSONDecoder().decode([String: Field].self, from: Data(line)),
       case .text(let kind)? = fields["event"]
     else { return nil }
-    var (numbers, texts, isBest) = ([String: Double](), [String: String](), false)
+    var (numbers, isBest) = ([String: Double](), false)
     for (name, field) in fields where name != "event" {
       switch field {
       case .flag(let flag): isBest = isBest || name == "best" && flag
       case .number(let number): numbers[name] = number
-      case .text(let text): texts[name] = text
-      case .other: break
+      case .text, .other: break
       }
     }
     let step = numbers.removeValue(forKey: "step").flatMap { Int(exactly: $0) }
     self.init(
-      kind: kind, step: step, time: numbers.removeValue(forKey: "time"), numbers: numbers, texts: texts,
-      isBest: isBest)
+      kind: kind, step: step, time: numbers.removeValue(forKey: "time"), numbers: numbers, isBest: isBest)
   }
 
   private enum Field: Decodable {

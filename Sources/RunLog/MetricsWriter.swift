@@ -32,11 +32,6 @@ public final class MetricsWriter {
     try file.append(Array(JSONValue.object(members).text.utf8) + [Self.newline])
   }
 
-  /// Appends one line, for example `write(["event": "train", "step": 3, "loss": .float(x)])`; throws `FileFailure`.
-  public func write(_ members: KeyValuePairs<String, JSONValue>) throws {
-    try write(members.map { JSONMember($0.key, $0.value) })
-  }
-
   /// Waits until all lines are on the disk; throws `FileFailure`.
   public func flush() throws { try file.flush() }
 

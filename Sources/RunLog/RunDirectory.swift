@@ -180,11 +180,6 @@ public struct RunPaths: Sendable, Equatable {
   /// Whether a job on this host is training in the directory.
   public var isBeingTrained: Bool { RunLock.isHeld(self) }
 
-  /// `vocab.txt`, or `vocab-NAME.txt` if the run has several vocabularies.
-  public func vocabulary(_ name: String? = nil) -> String {
-    file(name.map { "vocab-\($0).txt" } ?? "vocab.txt")
-  }
-
   /// Returns the path of a file in the run directory.
   public func file(_ name: String) -> String { "\(root)/\(name)" }
 

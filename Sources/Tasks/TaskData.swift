@@ -22,8 +22,6 @@ package protocol TaskData: Dataset {
 
   /// The number of parallel streams whose state is carried from batch to batch; 0 for examples.
   static func streams(of batches: Batches) -> Int
-  /// Batches for an evaluation of some of the examples.
-  func evaluationBatches(_ options: BatchOptions, including includes: (_ example: Int32) -> Bool) -> Batches
   /// The examples whose outputs are compared with references. If `joined`, examples with the same source are one group.
   func comparedGroups(joined: Bool) -> [ArraySlice<Int32>]
   /// The number of steps of an example's source.
@@ -174,10 +172,6 @@ extension TokenStream: TaskData {
 
   package static func streams(of batches: StreamBatches) -> Int { batches.streams }
 
-  package func evaluationBatches(
-    _ options: BatchOptions, including includes: (Int32) -> Bool
-  ) -> StreamBatches { evaluationBatches(options) }
-
   package func comparedGroups(joined: Bool) -> [ArraySlice<Int32>] { [] }
   package var examples: ExampleSet? { nil }
   package func sourceLength(_ example: Int) -> Int { 0 }
@@ -237,10 +231,6 @@ extension ExampleSet: TaskData {
   }
 
   package static func streams(of batches: ExampleBatches) -> Int { 0 }
-
-  package func evaluationBatches(
-    _ options: BatchOptions, including includes: (Int32) -> Bool
-  ) -> ExampleBatches { ExampleBatches(evaluating: self, options, including: includes) }
 
   package func comparedGroups(joined: Bool) -> [ArraySlice<Int32>] {
     (joined ? groups() : (0..<Int32(count)).map { [$0] }).map { $0[...] }

@@ -106,8 +106,6 @@ public struct EvaluationReport: Sendable {
   /// Whether it is the best so far (validation only).
   public var isBest: Bool
 
-  public var loss: LossSum { result.loss }
-
   public init(
     split: DataSplit, step: Int, epoch: Double, result: EvaluationResult, seconds: Double, isBest: Bool
   ) {

@@ -33,7 +33,7 @@ package enum YAMLReader {
   }
 
   /// Parses the bytes of a source. An empty source is an empty scalar. Throws `ConfigurationErrors`.
-  static func node(bytes: [UInt8], source: ConfigurationSource) throws -> ConfigurationNode {
+  package static func node(bytes: [UInt8], source: ConfigurationSource) throws -> ConfigurationNode {
     let start = source.origin(line: 1, column: 1)
     guard bytes.count <= maximumBytes else {
       throw problem("is larger than \(maximumBytes) bytes; is it a configuration?", start)
@@ -55,11 +55,6 @@ package enum YAMLReader {
     } catch let error as YamlError {
       throw translated(error, source: source)
     }
-  }
-
-  /// Returns the root of a YAML text. An empty text is an empty scalar. Throws `ConfigurationErrors`.
-  package static func node(text: String, source: ConfigurationSource) throws -> ConfigurationNode {
-    try node(bytes: Array(text.utf8), source: source)
   }
 
   private static func contents(ofFile path: String) throws -> Data {

@@ -166,7 +166,7 @@ import rnn_dist
       // An override is one value; a mapping is written in a file.
       let isMapping = setting.value.hasPrefix("{")
       let text = isMapping ? path.replacing(".", with: ": {") + ": \(setting.value)}" : ""
-      let layer = try YAMLReader.node(text: text, source: .file("a.yaml"))
+      let layer = try YAMLReader.node(bytes: Array(text.utf8), source: .file("a.yaml"))
       let own = issues(overrides + (isMapping ? [] : ["\(path)=\(setting.value)"]), layers: [layer])
         .filter { $0.key == path }
       #expect(own.isEmpty == Self.readers(of: path).contains(task), "\(task.rawValue), \(path): \(own)")
@@ -242,10 +242,13 @@ import rnn_dist
     #expect(resolved.configuration.training.bptt == TrainingConfiguration().bptt)
     #expect(resolved.origin(of: "training.bptt") == .defaultValue)
     let again = try RunConfiguration.resolve(
-      layers: [YAMLReader.node(text: resolved.yaml(commented: false), source: .file("config.yaml"))],
+      layers: [
+        YAMLReader.node(
+          bytes: Array(resolved.configuration.yaml(commented: false).utf8), source: .file("config.yaml"))
+      ],
       overrides: [])
     #expect(again.configuration == resolved.configuration)
-    let file = try YAMLReader.node(text: "training: {bptt: 48}", source: .file("a.yaml"))
+    let file = try YAMLReader.node(bytes: Array("training: {bptt: 48}".utf8), source: .file("a.yaml"))
     let error = #expect(throws: ConfigurationErrors.self) {
       try RunConfiguration.resolve(layers: [file], overrides: overrides)
     }

@@ -6,7 +6,7 @@ import Testing
 import rnn_dist
 
 private func read(_ text: String) throws -> ConfigurationNode {
-  try YAMLReader.node(text: text, source: .file("a.yaml"))
+  try YAMLReader.node(bytes: Array(text.utf8), source: .file("a.yaml"))
 }
 
 private func resolve(yaml text: String) throws -> ResolvedConfiguration {
@@ -126,10 +126,10 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
   @Test(arguments: [true, false], [[], unusual])
   func readAgainItIsTheSame(commented: Bool, overrides: [String]) throws {
     let resolved = try RunConfiguration.resolve(layers: [], overrides: overrides, requiringText: false)
-    let text = resolved.yaml(commented: commented)
+    let text = resolved.configuration.yaml(commented: commented)
     let again = try resolve(yaml: text)
     #expect(again.configuration == resolved.configuration)
-    #expect(again.yaml(commented: commented) == text)
+    #expect(again.configuration.yaml(commented: commented) == text)
     #expect(ConfigurationSchema.keys.allSatisfy { again.origin(of: $0.path) != .defaultValue })
   }
 
@@ -141,7 +141,8 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
     let resolved = try RunConfiguration.resolve(layers: [], overrides: ["data.train=\"\(path)\""])
     #expect(resolved.configuration.data.train == DataPath(file: path))
     #expect(
-      try resolve(yaml: resolved.yaml(commented: true)).configuration.data.train == DataPath(file: path))
+      try resolve(yaml: resolved.configuration.yaml(commented: true)).configuration.data.train
+        == DataPath(file: path))
   }
 }
 
@@ -177,7 +178,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
   @Test(arguments: Presets.names)
   func presetsHaveNoIgnoredSettings(name: String) throws {
     let text = try #require(Presets.text(named: name))
-    let node = try YAMLReader.node(text: text, source: .file(name))
+    let node = try YAMLReader.node(bytes: Array(text.utf8), source: .file(name))
     _ = try RunConfiguration.resolve(layers: [node], overrides: [], requiringText: false)
   }
 
@@ -207,6 +208,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
     let resolved = try resolve(yaml: "task: seq2seq\ndata:\n  format: lines\n  train: \(value)\n")
     let expected = DataPath(parts: [.source: "a.de", .target: "b.en"])
     #expect(resolved.configuration.data.train == expected)
-    #expect(try resolve(yaml: resolved.yaml(commented: true)).configuration.data.train == expected)
+    #expect(
+      try resolve(yaml: resolved.configuration.yaml(commented: true)).configuration.data.train == expected)
   }
 }

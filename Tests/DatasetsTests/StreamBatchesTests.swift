@@ -40,7 +40,6 @@ private func read(_ batches: StreamBatches, shard: Int = 0, of shardCount: Int =
     let length = (count - 1) / streams
     #expect(batches.streamLength == length)
     #expect(batches.count == (length + steps - 1) / steps)
-    #expect(batches.tokensPerEpoch == length * streams)
     let read = read(batches)
     #expect(read.flatMap(\.inputs) == Array(0..<Int32(length * streams)))
     #expect(read.flatMap(\.targets) == Array(1..<Int32(length * streams + 1)))

@@ -307,7 +307,7 @@ private final class Hub: @unchecked Sendable {
   private func requireNoFailure(_ caller: InProcessCommunicator, _ call: Call) throws {
     guard let firstError else { return }
     throw caller.failure(
-      .peerFailed, in: call.name, "rank \(firstError.rank) failed: \(firstError.error)")
+      .transport, in: call.name, "rank \(firstError.rank) failed: \(firstError.error)")
   }
 
   /// Throws if a member of the meeting has left, or if all ranks sleep in meetings that lack a member.
@@ -317,7 +317,7 @@ private final class Hub: @unchecked Sendable {
     let missing = (meetings[key]?.members ?? []).filter { meetings[key]?.parts[$0] == nil }
     if let gone = missing.first(where: left.contains) {
       throw failJob(
-        caller, caller.failure(.peerFailed, in: call.name, "rank \(gone) has left without making this call"))
+        caller, caller.failure(.transport, in: call.name, "rank \(gone) has left without making this call"))
     }
     let allSleep = (0..<size).allSatisfy { left.contains($0) || sleeping[$0].map(isOpen) == true }
     guard allSleep else { return }

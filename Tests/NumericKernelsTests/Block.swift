@@ -10,7 +10,7 @@ final class Block<Element: Scalar> {
   init(rows: Int, columns: Int, gap: Int = 0, _ value: (_ row: Int, _ column: Int) -> Element) {
     let stride = columns + gap
     storage = AlignedBuffer(count: max(1, rows * stride))
-    storage.fill(Self.mark)
+    storage.elements.update(repeating: Self.mark)
     view = MatrixView(storage.base, rows: rows, columns: columns, stride: stride)
     for row in 0..<rows {
       for column in 0..<columns { view[row, column] = value(row, column) }

@@ -37,14 +37,6 @@ import Testing
     #expect(layout["weight"] == nil && layout["inner.bias"] == nil)
   }
 
-  @Test(arguments: [
-    (0..<1, ["table"]), (14..<16, ["table", "rnn.weight"]), (27..<34, ["rnn.inner.bias"]),
-    (33..<39, ["rnn.inner.bias", "rnn.bias", "scale"]), (0..<0, []),
-  ])
-  func rangesNameTheirParameters(range: Range<Int>, names: [String]) {
-    #expect(example().parameters(overlapping: range).map(\.name) == names)
-  }
-
   @Test func scopesEndEvenByAnError() {
     struct Stop: Error {}
     var builder = ParameterLayout.Builder()

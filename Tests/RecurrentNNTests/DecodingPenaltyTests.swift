@@ -111,13 +111,12 @@ import Testing
       ).map(\.tokens.count)
     }
     let half = LinearLength(factor: 0.5, offset: 1)
-    // 0.5 |X| + 1 = 1, 1.5, 2, 6: rounded up as a minimum, down as a maximum.
+    // 0.5 |X| + 1 = 1, 1.5, 2, 6: rounded down.
     let sources = [0, 1, 2, 10]
-    #expect(texts(LengthBounds(maximum: 50, minimumPerSource: half), sources, end: 9) == [1, 2, 2, 6])
     #expect(texts(LengthBounds(maximum: 50, maximumPerSource: half), sources, end: -9) == [1, 1, 2, 6])
     #expect(texts(LengthBounds(maximum: 4, maximumPerSource: half), sources, end: -9) == [1, 1, 2, 4])
     #expect(
-      texts(LengthBounds(minimum: 2, maximum: 50, minimumPerSource: half), sources, end: 9) == [2, 2, 2, 6])
+      texts(LengthBounds(minimum: 2, maximum: 50, maximumPerSource: half), sources, end: 9) == [1, 1, 2, 2])
     // Contradictions: the maximum wins.
     #expect(
       texts(LengthBounds(minimum: 5, maximum: 50, maximumPerSource: half), sources, end: 9) == [1, 1, 2, 5])

@@ -98,3 +98,10 @@ struct MetricsWriterTests {
     }
   }
 }
+
+extension MetricsWriter {
+  /// Appends one line: `write(["event": "train", "step": 3])`.
+  fileprivate func write(_ members: KeyValuePairs<String, JSONValue>) throws {
+    try write(members.map { JSONMember($0.key, $0.value) })
+  }
+}

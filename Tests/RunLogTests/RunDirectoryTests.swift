@@ -27,8 +27,6 @@ struct RunDirectoryTests {
     #expect(!run.isResumed)
     #expect(directory.tree("runs/a") == ["run.lock"])
     #expect(run.paths.metrics == path + "/metrics.jsonl")
-    #expect(run.paths.vocabulary() == path + "/vocab.txt")
-    #expect(run.paths.vocabulary("source") == path + "/vocab-source.txt")
   }
 
   @Test(

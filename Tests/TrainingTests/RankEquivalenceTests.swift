@@ -50,7 +50,7 @@ struct RankEquivalenceTests {
       let (together, other) = try train(configuration, ranks: ranks)
       #expect(relativeDifference(together.losses, alone.losses) < 1e-5)
       #expect(relativeDifference(together.steps.map(\.gradientNorm), alone.steps.map(\.gradientNorm)) < 1e-4)
-      let (scores, expected) = (together.evaluations.map(\.loss), alone.evaluations.map(\.loss))
+      let (scores, expected) = (together.evaluations.map(\.result.loss), alone.evaluations.map(\.result.loss))
       #expect(scores.map(\.tokens) == expected.map(\.tokens))
       #expect(relativeDifference(scores.map(\.mean), expected.map(\.mean)) < 1e-5)
       let (weights, expectedWeights) = (try lastWeights(of: other), try lastWeights(of: run))
@@ -93,7 +93,7 @@ struct RankEquivalenceTests {
       let (together, other) = try train(configuration, ranks: ranks)
       #expect(try CheckpointFiles(last: other) == expected, "\(ranks) ranks")
       #expect(together.losses == alone.losses)
-      #expect(together.evaluations.map(\.loss) == alone.evaluations.map(\.loss))
+      #expect(together.evaluations.map(\.result.loss) == alone.evaluations.map(\.result.loss))
     }
   }
 
@@ -260,7 +260,7 @@ struct RankEquivalenceTests {
     let (alone, _) = try train(configuration, ranks: 1)
     let (together, run) = try train(configuration, ranks: 4)
     #expect(relativeDifference(together.losses, alone.losses) < 1e-5)
-    #expect(together.evaluations.map(\.loss.tokens) == alone.evaluations.map(\.loss.tokens))
+    #expect(together.evaluations.map(\.result.loss.tokens) == alone.evaluations.map(\.result.loss.tokens))
     // The streams' states are gathered from ranks of which most have none, and training can continue from their checkpoint.
     var longer = Job(configuration, ranks: 3, directory: run)
     longer.configuration.training.steps += 3

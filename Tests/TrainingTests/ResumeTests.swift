@@ -118,7 +118,7 @@ struct ResumeTests {
     #expect(recorder.steps.map(\.step) == Array(10...30))
     #expect(relativeDifference(recorder.losses, expected.recorder.losses.suffix(21)) < 1e-5)
     let (scores, all) = (
-      recorder.evaluations.map(\.loss.mean), expected.recorder.evaluations.map(\.loss.mean)
+      recorder.evaluations.map(\.result.loss.mean), expected.recorder.evaluations.map(\.result.loss.mean)
     )
     #expect(relativeDifference(scores, all) < 1e-5)
   }

@@ -40,9 +40,9 @@ struct RunFilesTests {
     }
     let recorder = Recorder()
     let outcome = try Job(configuration, ranks: ranks, directory: run).run(recorder)
-    let best = try #require(recorder.evaluations.min { $0.loss.mean < $1.loss.mean })
+    let best = try #require(recorder.evaluations.min { $0.result.loss.mean < $1.result.loss.mean })
     #expect(best.step < 18, "the best must not be among the newest")
-    #expect(outcome.bestStep == best.step && outcome.bestLoss == best.loss.mean)
+    #expect(outcome.bestStep == best.step && outcome.bestLoss == best.result.loss.mean)
     #expect(recorder.savedSteps == Array(stride(from: 2, through: 20, by: 2)))
     #expect(
       try entries("checkpoints") == ["best", "last", "step-18", "step-20", "step-\(best.step)"].sorted())

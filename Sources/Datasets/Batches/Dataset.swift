@@ -19,7 +19,9 @@ public protocol Dataset: Sendable {
   /// The batches of a training epoch. Throws `DataError` if the data are too small for the options.
   func trainingBatches(_ options: BatchOptions) throws -> Batches
   /// The batches of an evaluation, which hold every example, or predict every token but the first, exactly once.
-  func evaluationBatches(_ options: BatchOptions) -> Batches
+  ///
+  /// - Parameter includes: which examples; the batches are the same as with all of them, less what is left out.
+  func evaluationBatches(_ options: BatchOptions, including includes: (_ example: Int32) -> Bool) -> Batches
 }
 
 extension Dataset {

@@ -208,11 +208,7 @@ public struct ExampleBatches: BatchSource {
   }
 
   /// The batches of an evaluation, by decreasing length.
-  ///
-  /// - Parameter includes: whether to include an example. Leaving examples out does not change the batches of the others.
-  public init(
-    evaluating set: ExampleSet, _ options: BatchOptions, including includes: (Int32) -> Bool = { _ in true }
-  ) {
+  init(evaluating set: ExampleSet, _ options: BatchOptions, including includes: (Int32) -> Bool) {
     (self.set, planner) = (set, nil)
     let whole = BatchPlanner(set, options).evaluation()
     var (order, offsets) = ([Int32](), [0])
@@ -266,7 +262,9 @@ extension ExampleSet: Dataset {
     ExampleBatches(training: self, options)
   }
 
-  public func evaluationBatches(_ options: BatchOptions) -> ExampleBatches {
-    ExampleBatches(evaluating: self, options)
+  public func evaluationBatches(
+    _ options: BatchOptions, including includes: (_ example: Int32) -> Bool
+  ) -> ExampleBatches {
+    ExampleBatches(evaluating: self, options, including: includes)
   }
 }

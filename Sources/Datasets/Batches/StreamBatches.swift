@@ -92,9 +92,6 @@ public struct StreamBatches: BatchSource {
     count = (streamLength + steps - 1) / steps
   }
 
-  /// The number of targets of an epoch over all streams.
-  public var tokensPerEpoch: Int { (0..<streams).reduce(0) { $0 + length(of: $1) } }
-
   public var largestBatch: Int? { count > 0 ? 0 : nil }
 
   /// Every epoch reads the same text.
@@ -128,7 +125,10 @@ extension TokenStream: Dataset {
     try StreamBatches(self, streams: Self.streams(options), steps: options.steps, dropLast: options.dropLast)
   }
 
-  public func evaluationBatches(_ options: BatchOptions) -> StreamBatches {
+  /// All of the text, which is the only example.
+  public func evaluationBatches(
+    _ options: BatchOptions, including includes: (_ example: Int32) -> Bool
+  ) -> StreamBatches {
     StreamBatches(evaluating: self, mostStreams: Self.streams(options), steps: options.steps)
   }
 

@@ -70,11 +70,6 @@ public struct Attention<Element: Scalar>: Sendable {
     var v, vLength, coverage, filters, location: Parameter?
   }
 
-  /// Handles of all parameters.
-  public var parameters: [Parameter] {
-    [key, query?.weight, query?.bias, vLength, v, coverage, filters, location, scale].compactMap { $0 }
-  }
-
   /// Units of keys and queries.
   var size: Int { query?.bias.count ?? querySize }
 

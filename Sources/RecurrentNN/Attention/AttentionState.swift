@@ -15,7 +15,6 @@ struct SourceMemory<Element: Scalar> {
   /// The packed row of the encoder from which each row was copied.
   private let packedRows: UnsafePointer<Int32>
 
-  var batchSize: Int { offsets.count - 1 }
   /// Rows of the first `count` sentences.
   func rowCount(of count: Int) -> Int { offsets[count] }
 

@@ -23,41 +23,27 @@ public struct LengthBounds: Sendable, Hashable {
   public var minimum: Int
   /// The largest number of tokens of a text.
   public var maximum: Int
-  /// A minimum that depends on the length of the source, rounded up; the larger of both minimums applies.
-  public var minimumPerSource: LinearLength?
   /// A maximum that depends on the length of the source, rounded down; the smaller of both maximums applies.
   public var maximumPerSource: LinearLength?
 
   /// Requires 0 <= minimum and 0 <= maximum.
-  public init(
-    minimum: Int = 0, maximum: Int, minimumPerSource: LinearLength? = nil,
-    maximumPerSource: LinearLength? = nil
-  ) {
+  public init(minimum: Int = 0, maximum: Int, maximumPerSource: LinearLength? = nil) {
     precondition(minimum >= 0 && maximum >= 0, "lengths of \(minimum) to \(maximum) tokens")
     self.minimum = minimum
     self.maximum = maximum
-    self.minimumPerSource = minimumPerSource
     self.maximumPerSource = maximumPerSource
   }
 
   /// The allowed numbers of tokens of a text whose source has `sourceLength` positions. If the bounds contradict each
   /// other, the maximum wins. A bound per source requires a length.
   func range(sourceLength: Int?) -> ClosedRange<Int> {
-    precondition(
-      sourceLength != nil || (minimumPerSource == nil && maximumPerSource == nil),
-      "a length that depends on that of the source, and no length of the source")
-    var (shortest, longest) = (minimum, maximum)
-    if let sourceLength {
-      if let bound = minimumPerSource { shortest = max(shortest, Self.whole(bound, sourceLength, .up)) }
-      if let bound = maximumPerSource { longest = min(longest, Self.whole(bound, sourceLength, .down)) }
+    guard let bound = maximumPerSource else { return min(minimum, maximum)...maximum }
+    guard let sourceLength else {
+      preconditionFailure("a length that depends on that of the source, and no length of the source")
     }
-    return min(shortest, longest)...longest
-  }
-
-  private static func whole(
-    _ bound: LinearLength, _ sourceLength: Int, _ rule: FloatingPointRoundingRule
-  ) -> Int {
-    Int(min(max(0, bound.tokens(sourceLength: sourceLength).rounded(rule)), Double(Int32.max)))
+    let tokens = bound.tokens(sourceLength: sourceLength).rounded(.down)
+    let longest = min(maximum, Int(min(max(0, tokens), Double(Int32.max))))
+    return min(minimum, longest)...longest
   }
 }
 

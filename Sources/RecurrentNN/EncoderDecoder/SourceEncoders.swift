@@ -60,7 +60,6 @@ struct SourceEncoders<Element: Scalar>: Sendable {
     let passes: [Encoder<Element>.Pass]
     /// c and final states, rows in the order of the decoder.
     let bridgeInput: BridgeInput<Element>
-    fileprivate let order: [Int]
     /// For each source the sorted position of the sentence in each row of the decoder.
     fileprivate let positions: [UnsafePointer<Int32>]
     /// Top hidden states of each source; none without summaries.
@@ -115,8 +114,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
       input.layers.append(states)
     }
     return Pass(
-      passes: passes, bridgeInput: input, order: order, positions: positions, tops: tops,
-      summaries: summaryPasses)
+      passes: passes, bridgeInput: input, positions: positions, tops: tops, summaries: summaryPasses)
   }
 
   /// Calls `body` for the hidden and cell states of every source with their places among the joined ones.

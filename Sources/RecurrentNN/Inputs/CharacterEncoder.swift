@@ -48,7 +48,6 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
   }
 
   var outputSize: Int { cells.outputSize }
-  var parameters: [Parameter] { [table] + cells.parameters }
 
   /// The forward cache.
   struct Trace {

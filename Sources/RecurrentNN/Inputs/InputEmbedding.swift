@@ -97,9 +97,6 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     }
   }
 
-  /// Handles of all parameters, in layout order.
-  public var parameters: [Parameter] { (table.map { [$0] } ?? []) + (characters?.parameters ?? []) }
-
   /// The forward cache.
   public struct Trace {
     /// The vectors of all packed rows, or the ids that still have to be looked up.

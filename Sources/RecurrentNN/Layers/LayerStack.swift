@@ -190,7 +190,6 @@ public struct StackedCell<Element: Scalar>: RecurrentCell {
     stack = LayerStack(distinct: cells, dropout: dropout, connections: connections)
   }
 
-  public var dropout: Double { stack.dropout }
   public var inputSize: Int { stack.inputSize }
   public var outputSize: Int { stack.outputSize }
   public var stateSize: StateSize { stack.stateSize }

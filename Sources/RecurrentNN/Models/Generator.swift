@@ -125,9 +125,6 @@ public struct Generator<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  /// Weights multiplied per token in the forward pass.
-  public var multipliedWeights: Int { decoder.multipliedWeights }
-
   /// X of every sequence, [count, C], in the given order of the caller's sequences, with its classes; nil without X.
   private func vectors(
     _ conditions: GeneratorConditions<Element>, order: [Int], _ context: LayerContext<Element>

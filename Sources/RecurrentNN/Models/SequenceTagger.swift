@@ -64,12 +64,6 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  /// Weights multiplied per step in the forward pass, without those over characters: the measure of a step's floating-point
-  /// operations (see ``LanguageModel/multipliedWeights``).
-  public var multipliedWeights: Int {
-    encoder.multipliedWeights + (layout["output.weight"]?.count ?? 0)
-  }
-
   // MARK: Training and evaluation
 
   /// Computes the summed loss of a batch and, if `gradients` is given, adds the gradients of that SUM to it.

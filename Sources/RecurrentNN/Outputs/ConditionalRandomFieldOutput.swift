@@ -20,10 +20,7 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
   private let end: Parameter
   private let transitions: Parameter
 
-  public var inputSize: Int { linear.inputSize }
   public var tags: Int { linear.outputSize }
-  /// Handles of all parameters, in layout order.
-  public var parameters: [Parameter] { [linear.weight, linear.bias, start, end, transitions] }
 
   /// Adds `output.…`, drawn from U(±1/√inputSize), and `crf.…`, drawn from U(±0.1), to a layout.
   public init(inputSize: Int, tags: Int, in builder: inout ParameterLayout.Builder) {

@@ -25,13 +25,10 @@ public struct LinearOutput<Element: Scalar>: Sendable {
   public let kind: Kind
   private let linear: Linear<Element>
 
-  public var inputSize: Int { linear.inputSize }
   /// Numbers or bits of a target.
   public var size: Int { linear.outputSize / kind.outputs }
   /// Outputs of a row.
   public var outputSize: Int { linear.outputSize }
-  /// Handles of all parameters, in layout order.
-  public var parameters: [Parameter] { [linear.weight, linear.bias] }
 
   /// Adds `weight` and `bias` to a layout, drawn from U(±1/√inputSize) as torch.nn.Linear does.
   public init(

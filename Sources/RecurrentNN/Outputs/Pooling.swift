@@ -81,7 +81,6 @@ struct PoolingLayer<Element: Scalar>: Sendable {
   var outputSize: Int {
     pooling.kind == .all ? pooling.size * inputSize : inputSize
   }
-  var parameters: [Parameter] { attention?.parameters ?? [] }
 
   /// Throws if a sequence can't be pooled.
   func check(lengths: [Int]) throws(SequenceLengthError) {
@@ -222,8 +221,6 @@ struct AttentionPooling<Element: Scalar>: Sendable {
     keys = Linear(inputSize: inputSize, outputSize: size, activation: .tanh, in: &builder)
     query = builder.add("query", [size], .uniform(1 / Double(size).squareRoot()))
   }
-
-  var parameters: [Parameter] { [keys.weight, keys.bias, query] }
 
   /// The forward cache.
   struct Trace {

@@ -32,7 +32,6 @@ struct LengthsCommand: LocalCommand {
   @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws {
-    guard !runs.isEmpty else { throw ValidationError("name at least one run") }
     guard (1...100_000).contains(width) else { throw ValidationError("--width \(width): 1 to 100000") }
   }
 

@@ -24,10 +24,6 @@ struct ReportCommand: LocalCommand {
     help: ArgumentHelp("File to write (default: report.html in the first run).", valueName: "file.html"))
   var output: String?
 
-  func validate() throws {
-    guard !runs.isEmpty else { throw ValidationError("name at least one run") }
-  }
-
   func runLocally() throws -> Int32 {
     let reported = try runs.map { run in
       let paths = try RunPaths(existing: run)
