@@ -64,51 +64,12 @@ extension EncoderDecoderShape {
     let model = configuration.model
     let encoder = try configuration.encoder(encoding, network: model.encoderNetwork)
     let decoder = try DecoderShape(configuration, encoding)
-    let encoderWidth = encoder.network.outputSize
-    try Self.requireTie(configuration.model, decoder, contextSize: encoderWidth * sourceCount)
-    let bridge = BridgeShape(model.bridge)
-    if model.bridge == .copy {
-      try Self.checkCopy(from: Array(repeating: encoder, count: sourceCount), to: decoder)
-    }
+    try configuration.requireFittingWidths(sources: sourceCount)
     self.init(
       sources: Array(repeating: encoder, count: sourceCount), decoder: decoder,
       context: ContextForm(model.context, model.attention), summary: SummaryForm(model.summary),
-      bridge: bridge, tieOutput: model.tieEmbeddings,
+      bridge: BridgeShape(model.bridge), tieOutput: model.tieEmbeddings,
       shareEmbeddings: configuration.data.sharedVocabulary, uniformInitialization: model.initUniform)
-  }
-
-  /// Throws unless the concatenated final states of the encoders have the width of the decoder's states.
-  private static func checkCopy(from encoders: [EncoderShape], to decoder: DecoderShape) throws {
-    func width(_ size: (NetworkOptions) -> Int) -> (encoders: Int, decoder: Int) {
-      let networks = encoders.map(\.network)
-      return (
-        networks.reduce(0) { $0 + size($1) * ($1.bidirectional ? 2 : 1) }, size(decoder.network)
-      )
-    }
-    let hidden = width { $0.cell.projectionSize ?? $0.hiddenSize }
-    let cell = width(\.hiddenSize)
-    guard hidden.encoders == hidden.decoder, cell.encoders == cell.decoder else {
-      throw TrainingFailure.unfittingData(
-        """
-        model.bridge copy passes states of \(cell.encoders) numbers (all directions and sources together) to a decoder of \
-        \(cell.decoder): set model.decoder_hidden_size to \(cell.encoders) and leave model.projection_size out, or use transform
-        """)
-    }
-  }
-
-  /// Throws unless tied embeddings have the width of the output layer's input. The configuration alone does not
-  /// determine the number of sources, and therefore not the width of their contexts.
-  private static func requireTie(
-    _ model: ModelOptions, _ decoder: DecoderShape, contextSize: Int
-  ) throws {
-    guard model.tieEmbeddings, case .direct(let withContext) = decoder.readout else { return }
-    let top = decoder.network.outputSize + (withContext ? contextSize : 0)
-    guard top != decoder.embeddingSize else { return }
-    throw TrainingFailure.unfittingData(
-      """
-      model.tie_embeddings needs the embedding (\(decoder.embeddingSize)) to be as wide as what the output layer reads \
-      (\(top), of state and contexts): set model.readout_size to \(decoder.embeddingSize)
-      """)
   }
 }
 

@@ -310,55 +310,70 @@ extension RunConfiguration {
           (\(decoder.outputSize)): make them equal with \(\.model.decoderHiddenSize), or use general
           """)
     }
-    checkCopy(&checks)
-    guard model.tieEmbeddings else { return }
-    let embedding = has(.writing) ? model.targetEmbeddingSize : model.embeddingSize
-    let tops = tiedWidths
-    if !tops.contains(embedding) {
+    // What is wrong with every number of sources that the data may have. Once they are read, the number is known.
+    func common(_ problem: (_ sources: Int) -> String?) -> String? {
+      let problems = possibleSources.map(problem)
+      return problems.contains(nil) ? nil : problems[0]
+    }
+    if let problem = common(copyProblem) {
+      checks.refuse(
+        \.model.bridge, with: \.model.decoderHiddenSize, \.model.network.hiddenSize,
+        \.model.network.bidirectional, \.model.network.cell.projectionSize, \.task, \.data.train,
+        \.data.format, because: "\(problem)")
+    }
+    if let problem = common(tieProblem) {
       checks.refuse(
         \.model.tieEmbeddings, with: \.task, \.model.embeddingSize, \.model.network.hiddenSize,
         \.model.readoutSize, \.model.decoderEmbeddingSize, \.model.decoderHiddenSize,
         \.model.network.cell.projectionSize, \.model.network.bidirectional, \.model.context,
-        \.model.contextToOutput, \.data.train, \.data.format,
-        because: """
-          needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(tops[0])): change \
-          \(\.model.embeddingSize), \(\.model.network.hiddenSize) or \(\.model.readoutSize)
-          """)
+        \.model.contextToOutput, \.data.train, \.data.format, because: "\(problem)")
     }
   }
 
-  private func checkCopy(_ checks: inout OptionChecks<Self>) {
-    guard model.bridge == .copy else { return }
-    let copies = possibleSources.map { $0 * (model.network.bidirectional ? 2 : 1) }
-    let (width, decoder) = (copies[0] * model.network.hiddenSize, model.decoderNetwork.hiddenSize)
-    var problem: OptionText<Self>?
-    if !copies.contains(where: { $0 * model.network.hiddenSize == decoder }) {
-      problem = """
-        copy passes states of \(width) numbers (all directions and sources together) to a decoder of \
-        \(decoder): set \(\.model.decoderHiddenSize) to \(width), or use transform
-        """
-    } else if let projection = model.network.cell.projectionSize, !copies.contains(1) {
-      // Encoder and decoder project to the same width. The final states therefore fit only if there is one source and
-      // one direction.
-      problem = """
-        copy passes outputs of \(copies[0] * projection) numbers to a decoder of \(projection): leave \
-        \(\.model.network.cell.projectionSize) out, or use transform
-        """
-    }
-    guard let problem else { return }
-    checks.refuse(
-      \.model.bridge, with: \.model.decoderHiddenSize, \.model.network.hiddenSize,
-      \.model.network.bidirectional, \.model.network.cell.projectionSize, \.task, \.data.train, \.data.format,
-      because: problem)
+  /// Throws ``TrainingFailure/unfittingData(_:)`` if widths that depend on the number of sources do not fit that of the data.
+  func requireFittingWidths(sources: Int) throws(TrainingFailure) {
+    if let problem = copyProblem(sources: sources) { throw .unfittingData("model.bridge \(problem)") }
+    if let problem = tieProblem(sources: sources) { throw .unfittingData("model.tie_embeddings \(problem)") }
   }
 
-  /// The width of the output layer's input. There are two values if the number of sources depends on the data.
-  private var tiedWidths: [Int] {
-    guard has(.writing) else { return [model.network.outputSize] }
-    if model.readoutSize > 0 { return [model.readoutSize] }
-    let state = model.decoderNetwork.outputSize
-    guard has(.encoderDecoder), model.joinsContext else { return [state] }
-    return possibleSources.map { state + $0 * model.network.outputSize }
+  /// Why the decoder can't take over the final states of the encoders of some sources, or nil.
+  private func copyProblem(sources: Int) -> String? {
+    guard model.bridge == .copy else { return nil }
+    let copies = sources * (model.network.bidirectional ? 2 : 1)
+    let (width, decoder) = (copies * model.network.hiddenSize, model.decoderNetwork.hiddenSize)
+    guard width == decoder else {
+      return """
+        copy passes states of \(width) numbers (all directions and sources together) to a decoder of \(decoder): set \
+        model.decoder_hidden_size to \(width), or use transform
+        """
+    }
+    // Encoder and decoder project to the same width. The final states therefore fit only if there is one source and
+    // one direction.
+    guard let projection = model.network.cell.projectionSize, copies > 1 else { return nil }
+    return """
+      copy passes outputs of \(copies * projection) numbers to a decoder of \(projection): leave \
+      model.projection_size out, or use transform
+      """
+  }
+
+  /// Why the embedding can't be the weight of the output layer of a model with some sources, or nil.
+  private func tieProblem(sources: Int) -> String? {
+    guard model.tieEmbeddings else { return nil }
+    let embedding = has(.writing) ? model.targetEmbeddingSize : model.embeddingSize
+    let top = outputInputSize(sources: sources)
+    guard top != embedding else { return nil }
+    return """
+      needs the embedding (\(embedding)) to be as wide as what the output layer reads (\(top)): change \
+      model.embedding_size, model.hidden_size or model.readout_size
+      """
+  }
+
+  /// Width of what the output layer reads.
+  private func outputInputSize(sources: Int) -> Int {
+    guard has(.writing) else { return model.network.outputSize }
+    if model.readoutSize > 0 { return model.readoutSize }
+    let contexts = has(.encoderDecoder) && model.joinsContext ? sources : 0
+    return model.decoderNetwork.outputSize + contexts * model.network.outputSize
   }
 
   /// The possible numbers of sources in the data of an encoder-decoder.
