@@ -68,7 +68,10 @@ public final class SavedModel {
   ///
   /// Throws ``TrainingFailure/unusableRun(path:problem:)`` if one of them does not write from a source, or if their
   /// vocabularies, vector widths, numbers of sources or directions differ.
-  public func join(_ other: SavedModel, path: String) throws { try learner.join(other.learner, path: path) }
+  public func join(_ other: SavedModel, path: String) throws {
+    let parameters = ParameterSource { _, _ in other.parameters }
+    try learner.join(other.configuration, other.encoding, parameters, path: path)
+  }
 
   /// A description of the data format, such as `the tsv data of a seq2seq`. Models with the same description can be
   /// scored on the same file.

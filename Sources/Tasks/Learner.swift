@@ -62,7 +62,13 @@ package protocol Learner: AnyObject, SendableMetatype {
   /// Returns a writer that continues the beginning of a text.
   func writer(of beginning: TextBeginning, _ workspace: Workspace<Float>) throws -> TextWriter
   /// Adds another model to the ensemble of this one. Everything that is scored or written afterwards uses both.
-  func join(_ other: any Learner, path: String) throws
+  ///
+  /// - Parameters:
+  ///   - other: the configuration of its run, with the vocabularies and the parameters.
+  ///   - path: the run, for messages.
+  func join(
+    _ other: RunConfiguration, _ encoding: DataEncoding, _ parameters: ParameterSource, path: String
+  ) throws
   /// The parameters of all members of the ensemble.
   var allParameters: [ParameterBuffer<Float>] { get }
 }
@@ -104,9 +110,15 @@ extension Learner {
     throw TrainingFailure.unfittingData("this model does not write by itself: use rnn-dist predict")
   }
 
-  package func join(_ other: any Learner, path: String) throws {
-    throw TrainingFailure.unusableRun(
-      path: path, problem: "can't be a member of an ensemble: only encoder-decoders can")
+  package func join(
+    _ other: RunConfiguration, _ encoding: DataEncoding, _ parameters: ParameterSource, path: String
+  ) throws { throw TrainingFailure.notInEnsemble(path) }
+}
+
+extension TrainingFailure {
+  /// The failure to join a run with another one.
+  static func notInEnsemble(_ path: String) -> TrainingFailure {
+    .unusableRun(path: path, problem: "can't be a member of an ensemble: only encoder-decoders can")
   }
 }
 

@@ -57,11 +57,11 @@ package final class TranslationLearner: Learner {
 
   /// Adds another model to the ensemble. Both must read and write the same data: vocabularies, widths, number of
   /// sources.
-  package func join(_ other: any Learner, path: String) throws {
-    guard let member = other as? Self else {
-      throw TrainingFailure.unusableRun(
-        path: path, problem: "can't be a member of an ensemble: only encoder-decoders can")
-    }
+  package func join(
+    _ other: RunConfiguration, _ encoding: DataEncoding, _ parameters: ParameterSource, path: String
+  ) throws {
+    guard other.task == Self.kind else { throw TrainingFailure.notInEnsemble(path) }
+    let member = try TranslationLearner(other, encoding, parameters)
     if let difference = difference(from: member) {
       throw TrainingFailure.unusableRun(path: path, problem: "has \(difference): it can't be joined")
     }
