@@ -131,9 +131,14 @@ package final class GeneratorLearner: Learner {
   ) -> [[Hypothesis<Float>]] {
     let decoder = decoder(conditions(examples, split, workspace.arena), count: examples.count, workspace)
     let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: examples.count)
-    let search = SearchOptions(configuration.decoding, target, count: options.count)
+    let search = searchOptions(count: options.count)
     return options.sampling?.texts(decoder, startTokens: begins, options, withoutUnknown(search.constraints))
       ?? beamSearch(decoder, startTokens: begins, search)
+  }
+
+  private func searchOptions(count: Int) -> SearchOptions {
+    configuration.decoding.search(
+      beginToken: target.beginOfSentence, endToken: target.endOfSentence, count: count)
   }
 
   /// The token for unknown words is never sampled.
@@ -150,7 +155,7 @@ package final class GeneratorLearner: Learner {
           ? "this generator needs a class (--class) or a vector (--features)"
           : "this generator was trained without a condition")
     }
-    var constraints = withoutUnknown(SearchOptions(configuration.decoding, target).constraints)
+    var constraints = withoutUnknown(searchOptions(count: 1).constraints)
     if let maximum = beginning.maximumLength {
       constraints.length.maximum = maximum
       constraints.length.minimum = min(constraints.length.minimum, maximum)

@@ -91,20 +91,6 @@ extension DecoderShape {
   }
 }
 
-extension SearchOptions {
-  /// The search with the options of a configuration.
-  ///
-  /// - Parameter count: the number of hypotheses per sequence.
-  package init(
-    _ decoding: DecodingOptions, _ vocabulary: Vocabulary, count: Int = 1,
-    keepsAttention: Bool = false
-  ) {
-    self = decoding.search(
-      beginToken: vocabulary.beginOfSentence, endToken: vocabulary.endOfSentence, count: count,
-      keepsAttention: keepsAttention)
-  }
-}
-
 // MARK: - Any model
 
 /// The sizes and options of a model of any kind.

@@ -153,8 +153,8 @@ package final class TranslationLearner: Learner {
     let lengths = sources(examples, split, workspace.arena)[0].lengths
     let decoder = members(examples, split, workspace)
     let begins = Array(repeating: Int32(model.shape.decoder.beginToken), count: examples.count)
-    let search = SearchOptions(
-      configuration.decoding, target, count: options.count,
+    let search = configuration.decoding.search(
+      beginToken: target.beginOfSentence, endToken: target.endOfSentence, count: options.count,
       keepsAttention: options.keepsAttention && abilities.attends)
     guard let sampling = options.sampling else {
       return beamSearch(decoder, startTokens: begins, sourceLengths: lengths, search)

@@ -53,13 +53,11 @@ import Testing
   }
 
   /// Several hypotheses are compared with the length penalty, even if the run's own beam has width one.
-  @Test func severalOutputsUseTheLengthPenalty() throws {
-    let vocabulary = try #require(
-      try ExampleSet.load(LearnerCase.seq2seq.configuration(in: directory)).encoding.target)
+  @Test func severalOutputsUseTheLengthPenalty() {
     var decoding = DecodingOptions()
     decoding.lengthPenalty = 0.7
-    #expect(SearchOptions(decoding, vocabulary, count: 3).lengthPenalty == 0.7)
-    #expect(SearchOptions(decoding, vocabulary, count: 1).lengthPenalty == 0)
+    #expect(decoding.search(beginToken: 1, endToken: 2, count: 3).lengthPenalty == 0.7)
+    #expect(decoding.search(beginToken: 1, endToken: 2, count: 1).lengthPenalty == 0)
   }
 
   // MARK: Evaluation
