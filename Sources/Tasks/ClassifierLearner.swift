@@ -11,30 +11,25 @@ extension TaskKind {
 }
 
 /// The classifier (N-1) with its data: a class or numbers for a whole sequence.
-package final class ClassifierLearner: Learner {
-  package typealias Data = ExampleSet
+package final class ClassifierLearner: LabelLearner {
   package static let kind = TaskKind.classifier
 
   package let model: SequenceClassifier<Float>
   package let parameters: ParameterBuffer<Float>
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
-  private let outputs: LabelOutputs
+  package let outputs: LabelOutputs
 
   package init(
     _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
     (self.configuration, self.encoding) = (configuration, encoding)
     outputs = try LabelOutputs(configuration, encoding)
-    let network = try configuration.network(encoding)
-    let pooling = try configuration.pooling(encoding.sourceSteps)
-    model = try SequenceClassifier(
-      SequenceClassifierShape(network: network, pooling: pooling, output: outputs.output))
+    model = try SequenceClassifier(SequenceClassifierShape(configuration, encoding, outputs.output))
     parameters = try values.parameters(of: model.layout)
   }
 
   package var shape: ModelShape? { .classifier(model.shape) }
-  package var abilities: ModelAbilities { outputs.abilities }
 
   package func check(_ split: ExampleSet) throws {
     try split.requireWidth(encoding.sourceWidth, of: .source)
@@ -52,28 +47,12 @@ package final class ClassifierLearner: Learner {
       batch, labelSmoothing: smoothing, into: context.gradients, context.layers(parameters))
   }
 
-  private func output(
+  package func output(
     _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> ClassifierPrediction<Float>.Output {
     model.predict(
       inputSequences(examples, of: split.source, forms: split.forms, workspace.arena),
       LayerContext(parameters: parameters, workspace: workspace)
     ).output
-  }
-
-  package func tally(
-    _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
-  ) throws -> ScoreSums {
-    let examples = groups.compactMap(\.first)
-    return outputs.tally(output(examples, split, workspace), of: examples, in: split)
-  }
-
-  package func result(of sums: ScoreSums) -> EvaluationResult { outputs.result(of: sums) }
-
-  package func predict(
-    _ examples: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
-  ) throws -> [Prediction] {
-    try check(split)
-    return outputs.predictions(output(examples, split, workspace), count: options.count)
   }
 }

@@ -4,9 +4,38 @@ import Metrics
 import NumericKernels
 import RecurrentNN
 
+/// A learner of models with one target per example: they differ in what they read.
+package protocol LabelLearner: Learner where Data == ExampleSet {
+  var outputs: LabelOutputs { get }
+  /// The outputs of the model for some examples.
+  func output(
+    _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
+  ) -> ClassifierPrediction<Float>.Output
+}
+
+extension LabelLearner {
+  package var abilities: ModelAbilities { outputs.abilities }
+
+  package func tally(
+    _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
+  ) throws -> ScoreSums {
+    let examples = groups.compactMap(\.first)
+    return outputs.tally(output(examples, split, workspace), of: examples, in: split)
+  }
+
+  package func result(of sums: ScoreSums) -> EvaluationResult { outputs.result(of: sums) }
+
+  package func predict(
+    _ examples: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
+  ) throws -> [Prediction] {
+    try check(split)
+    return outputs.predictions(output(examples, split, workspace), count: options.count)
+  }
+}
+
 /// The part shared by models with one target per example: a class or numbers as the target, its metrics, and
 /// predictions as text.
-struct LabelOutputs {
+package struct LabelOutputs {
   let output: OutputShape
   private let labels: LabelVocabulary?
   private let scale: Standardization?
@@ -144,21 +173,5 @@ struct LabelOutputs {
     prediction.logProbabilities = prediction.scores.map { log($0) }
     prediction.classes = zip(names, probabilities).map { ($0, Double($1)) }
     return prediction
-  }
-}
-
-extension RunConfiguration {
-  /// How the states of a sequence are pooled into one vector.
-  ///
-  /// - Parameter steps: the length of every sequence; nil if the lengths differ.
-  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if all states are concatenated and the lengths differ.
-  func pooling(_ steps: Int?) throws -> Pooling {
-    switch model.pooling {
-    case .last, .mean, .max: return Pooling(model.pooling)
-    case .attention: return .attention(size: model.attention.size ?? model.network.hiddenSize)
-    case .all:
-      guard let steps else { throw TrainingFailure.unfittingData("pooling all needs data of one length") }
-      return .all(steps: steps)
-    }
   }
 }

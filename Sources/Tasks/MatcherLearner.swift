@@ -12,29 +12,24 @@ extension TaskKind {
 
 /// The matcher with its data: a class or numbers for two texts, such as whether one follows from the other, or how similar
 /// they are.
-package final class MatcherLearner: Learner {
-  package typealias Data = ExampleSet
+package final class MatcherLearner: LabelLearner {
   package static let kind = TaskKind.matcher
 
   package let model: SequenceMatcher<Float>
   package let parameters: ParameterBuffer<Float>
   private let configuration: RunConfiguration
   private let encoding: DataEncoding
-  private let outputs: LabelOutputs
+  package let outputs: LabelOutputs
 
   package init(
     _ configuration: RunConfiguration, _ encoding: DataEncoding, _ values: ParameterSource
   ) throws {
     (self.configuration, self.encoding) = (configuration, encoding)
     outputs = try LabelOutputs(configuration, encoding)
-    let network = try configuration.network(encoding)
-    let pooling = try configuration.pooling(encoding.sourceSteps)
-    model = try SequenceMatcher(
-      SequenceMatcherShape(network: network, pooling: pooling, output: outputs.output))
+    model = try SequenceMatcher(SequenceMatcherShape(configuration, encoding, outputs.output))
     parameters = try values.parameters(of: model.layout)
   }
 
-  package var abilities: ModelAbilities { outputs.abilities }
   package var shape: ModelShape? { .matcher(model.shape) }
 
   package func check(_ split: ExampleSet) throws {
@@ -64,26 +59,10 @@ package final class MatcherLearner: Learner {
       labelSmoothing: smoothing, into: context.gradients, context.layers(parameters))
   }
 
-  private func output(
+  package func output(
     _ examples: [Int32], _ split: ExampleSet, _ workspace: Workspace<Float>
   ) -> ClassifierPrediction<Float>.Output {
     let (first, second) = texts(examples, split, workspace.arena)
     return model.predict(first, second, LayerContext(parameters: parameters, workspace: workspace))
-  }
-
-  package func tally(
-    _ groups: [ArraySlice<Int32>], of split: ExampleSet, _ workspace: Workspace<Float>
-  ) throws -> ScoreSums {
-    let examples = groups.compactMap(\.first)
-    return outputs.tally(output(examples, split, workspace), of: examples, in: split)
-  }
-
-  package func result(of sums: ScoreSums) -> EvaluationResult { outputs.result(of: sums) }
-
-  package func predict(
-    _ examples: [Int32], of split: ExampleSet, _ options: PredictionOptions, _ workspace: Workspace<Float>
-  ) throws -> [Prediction] {
-    try check(split)
-    return outputs.predictions(output(examples, split, workspace), count: options.count)
   }
 }

@@ -5,7 +5,7 @@ import RecurrentNN
 
 extension RunConfiguration {
   /// The recurrent network of a tagger or a classifier.
-  package func network(_ encoding: DataEncoding) throws -> SequenceNetworkShape {
+  func network(_ encoding: DataEncoding) throws -> SequenceNetworkShape {
     SequenceNetworkShape(
       encoder: try encoder(encoding, network: model.network), outputDropout: model.network.dropout,
       uniformInitialization: model.initUniform)
@@ -41,6 +41,26 @@ extension RunConfiguration {
       throw TrainingFailure.unfittingData("the data hold nothing to read")
     }
     return .vectors(size: width)
+  }
+}
+
+extension SequenceClassifierShape {
+  /// The classifier, or the matcher, that a configuration describes.
+  ///
+  /// - Throws: ``TrainingFailure/unfittingData(_:)`` if all states are joined and the sequences differ in length.
+  init(_ configuration: RunConfiguration, _ encoding: DataEncoding, _ output: OutputShape) throws {
+    let model = configuration.model
+    let pooling: Pooling
+    switch model.pooling {
+    case .last, .mean, .max: pooling = Pooling(model.pooling)
+    case .attention: pooling = .attention(size: model.attention.size ?? model.network.hiddenSize)
+    case .all:
+      guard let steps = encoding.sourceSteps else {
+        throw TrainingFailure.unfittingData("pooling all needs data of one length")
+      }
+      pooling = .all(steps: steps)
+    }
+    self.init(network: try configuration.network(encoding), pooling: pooling, output: output)
   }
 }
 

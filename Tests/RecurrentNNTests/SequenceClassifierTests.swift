@@ -107,7 +107,6 @@ import Testing
     let classifier = try SequenceClassifier<Float>(
       SequenceClassifierShape(network: shape, pooling: .all(steps: 40), output: .softmax(classes: 10)))
     #expect(classifier.layout.count == 5134)
-    #expect(classifier.multipliedWeights == 2 * (18 + 18 * 6))
   }
 
   @Test func namesOfAttention() throws {

@@ -45,33 +45,20 @@ public struct ClassifierPrediction<Element: Scalar> {
 public struct SequenceClassifier<Element: Scalar>: Sendable {
   public let shape: SequenceClassifierShape
   public let layout: ParameterLayout
-  private let encoder: Encoder<Element>
-  private let pooling: PoolingLayer<Element>
+  private let reader: PooledEncoder<Element>
   private let output: OutputLayer<Element>
 
   /// - Throws: ``OptionError`` if options of the cells exclude each other or are out of range.
   public init(_ shape: SequenceClassifierShape) throws(OptionError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
-    encoder = try Encoder(shape.network.encoder, sharedTable: nil, in: &builder)
-    pooling = PoolingLayer(
-      shape.pooling, inputSize: encoder.outputSize,
-      bidirectional: shape.network.encoder.network.bidirectional, in: &builder)
-    precondition(
-      shape.output.kind == .softmax || shape.output.kind.isScaled,
-      "a classifier with output \(shape.output.kind): it has softmax, linear and quantile")
-    output = OutputLayer(shape.output, inputSize: pooling.outputSize, in: &builder)
+    reader = try PooledEncoder(shape, in: &builder)
+    output = OutputLayer(perSequence: shape.output, inputSize: reader.outputSize, in: &builder)
     layout = builder.build()
   }
 
-  /// Weights multiplied per step in the forward pass, without those over characters and those of the output layer, which
-  /// are used once per sequence (see ``LanguageModel/multipliedWeights``).
-  public var multipliedWeights: Int {
-    encoder.multipliedWeights + (layout["attention.weight"]?.count ?? 0)
-  }
-
   /// Throws if the model can't read sequences of these lengths. Call it on external data.
-  public func check(lengths: [Int]) throws(SequenceLengthError) { try pooling.check(lengths: lengths) }
+  public func check(lengths: [Int]) throws(SequenceLengthError) { try reader.check(lengths: lengths) }
 
   // MARK: Training and evaluation
 
@@ -88,12 +75,11 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     context.arena.scoped {
-      let pass = encoder.forward(batch.input, masks: batch.masks, firstStream: 0, context)
-      let layout = pass.layout
+      let reading = reader.forward(batch.input, masks: batch.masks, context)
+      let layout = reading.layout
       let perSequence = sequenceContext(batch.masks, layout, context)
-      let pooled = pooling.forward(pass.output, layout, context)
       let (rate, stream) = (shape.network.outputDropout, shape.network.outputStream)
-      let top = perSequence.dropped(pooled.pooled, rate: rate, stream: stream)
+      let top = perSequence.dropped(reading.vectors, rate: rate, stream: stream)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
         top, layout, targets: batch.targets, at: callerSequences(layout, context.arena),
@@ -101,10 +87,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
         gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
         perSequence.drop(dTop, rate: rate, stream: stream)
-        let dh = context.arena.matrix(layout.rowCount, encoder.outputSize)
-        pooling.backward(
-          pooled, pass.output, layout, gradient: dTop, states: dh, into: gradients, context)
-        encoder.backward(pass, outputGradient: dh, into: gradients)
+        reader.backward(reading, gradient: dTop, into: gradients, context)
       }
       return loss
     }
@@ -137,17 +120,80 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     _ input: InputSequences<Element>, _ context: LayerContext<Element>
   ) -> ClassifierPrediction<Element> {
     context.arena.scoped {
-      let pass = encoder.forward(input, masks: nil, firstStream: 0, context)
-      let layout = pass.layout
-      let pooled = pooling.forward(pass.output, layout, context)
+      let reading = reader.forward(input, masks: nil, context)
+      let layout = reading.layout
       return ClassifierPrediction(
-        output: output.predictEach(pooled.pooled, at: callerSequences(layout, context.arena), context),
-        attention: pooled.attention.map { inCallerOrder($0.weights, layout.callerRows(context.arena)) })
+        output: output.predictEach(reading.vectors, at: callerSequences(layout, context.arena), context),
+        attention: reading.attention.map { inCallerOrder($0, layout.callerRows(context.arena)) })
+    }
+  }
+}
+
+/// Reads each sequence into one vector: an encoder, and the pooling of its states.
+struct PooledEncoder<Element: Scalar>: Sendable {
+  private let encoder: Encoder<Element>
+  private let pooling: PoolingLayer<Element>
+
+  /// Adds the parameters of the encoder, and `attention.…` for pooling by attention.
+  init(_ shape: SequenceClassifierShape, in builder: inout ParameterLayout.Builder) throws(OptionError) {
+    encoder = try Encoder(shape.network.encoder, sharedTable: nil, in: &builder)
+    pooling = PoolingLayer(
+      shape.pooling, inputSize: encoder.outputSize,
+      bidirectional: shape.network.encoder.network.bidirectional, in: &builder)
+  }
+
+  /// Width of the vectors.
+  var outputSize: Int { pooling.outputSize }
+
+  /// Throws if the pooling can't have sequences of these lengths.
+  func check(lengths: [Int]) throws(SequenceLengthError) { try pooling.check(lengths: lengths) }
+
+  /// The forward cache.
+  struct Pass {
+    fileprivate let encoded: Encoder<Element>.Pass
+    fileprivate let pooled: PoolingLayer<Element>.Trace
+
+    /// The layout of the states; the vectors are in the order of its sequences.
+    var layout: PackedLayout { encoded.layout }
+    /// [sequences, outputSize].
+    var vectors: MatrixView<Element> { pooled.pooled }
+    /// The weight of each state, with pooling by attention.
+    var attention: MatrixView<Element>? { pooled.attention?.weights }
+  }
+
+  func forward(
+    _ input: InputSequences<Element>, masks: SampleMasks?, _ context: LayerContext<Element>
+  ) -> Pass {
+    let encoded = encoder.forward(input, masks: masks, firstStream: 0, context)
+    return Pass(encoded: encoded, pooled: pooling.forward(encoded.output, encoded.layout, context))
+  }
+
+  /// ADDS the gradients of all parameters.
+  ///
+  /// - Parameter gradient: of the vectors, [sequences, outputSize].
+  func backward(
+    _ pass: Pass, gradient: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
+    _ context: LayerContext<Element>
+  ) {
+    context.arena.scoped {
+      let dh = context.arena.matrix(pass.layout.rowCount, encoder.outputSize)
+      pooling.backward(
+        pass.pooled, pass.encoded.output, pass.layout, gradient: gradient, states: dh, into: gradients,
+        context)
+      encoder.backward(pass.encoded, outputGradient: dh, into: gradients)
     }
   }
 }
 
 extension OutputLayer {
+  /// The output layer of a model with one output per sequence.
+  init(perSequence shape: OutputShape, inputSize: Int, in builder: inout ParameterLayout.Builder) {
+    precondition(
+      shape.kind == .softmax || shape.kind.isScaled,
+      "a model with one output per sequence and output \(shape.kind): it has softmax, linear and quantile")
+    self.init(shape, inputSize: inputSize, in: &builder)
+  }
+
   /// The outputs for one row per sequence, in the caller's order.
   ///
   /// - Parameter sequences: for each row of `top` the caller's sequence, [N].

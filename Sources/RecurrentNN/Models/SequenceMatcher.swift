@@ -37,51 +37,41 @@ public struct PairedBatch<Element: Scalar> {
 public struct SequenceMatcher<Element: Scalar>: Sendable {
   public let shape: SequenceMatcherShape
   public let layout: ParameterLayout
-  private let encoder: Encoder<Element>
-  private let pooling: PoolingLayer<Element>
+  private let reader: PooledEncoder<Element>
   private let output: OutputLayer<Element>
 
   /// - Throws: ``OptionError`` if options of the cells exclude each other or are out of range.
   public init(_ shape: SequenceMatcherShape) throws(OptionError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)
-    encoder = try Encoder(shape.network.encoder, sharedTable: nil, in: &builder)
-    pooling = PoolingLayer(
-      shape.pooling, inputSize: encoder.outputSize,
-      bidirectional: shape.network.encoder.network.bidirectional, in: &builder)
-    precondition(
-      shape.output.kind == .softmax || shape.output.kind == .linear,
-      "a matcher with output \(shape.output.kind): it has softmax and linear")
-    output = OutputLayer(shape.output, inputSize: 4 * pooling.outputSize, in: &builder)
+    reader = try PooledEncoder(shape, in: &builder)
+    output = OutputLayer(perSequence: shape.output, inputSize: 4 * reader.outputSize, in: &builder)
     layout = builder.build()
   }
 
   /// Throws if the model can't read sequences of these lengths. Call it on external data.
-  public func check(lengths: [Int]) throws(SequenceLengthError) { try pooling.check(lengths: lengths) }
+  public func check(lengths: [Int]) throws(SequenceLengthError) { try reader.check(lengths: lengths) }
 
   // MARK: Reading
 
   /// The forward pass of one side of the pairs.
   private struct Reading {
-    let pass: Encoder<Element>.Pass
-    let pooled: PoolingLayer<Element>.Trace
+    let pass: PooledEncoder<Element>.Pass
     /// The vectors in the caller's order, [pairs, pooled size].
     let vectors: MatrixView<Element>
-    /// The row of `pooled` of every pair.
+    /// The row of every pair in the order of the pass.
     let rows: UnsafePointer<Int32>
   }
 
   private func read(
     _ input: InputSequences<Element>, masks: SampleMasks?, _ context: LayerContext<Element>
   ) -> Reading {
-    let pass = encoder.forward(input, masks: masks, firstStream: 0, context)
-    let pooled = pooling.forward(pass.output, pass.layout, context)
+    let pass = reader.forward(input, masks: masks, context)
     let rows = context.arena.words(max(1, input.count), of: Int32.self)
     for (row, pair) in pass.layout.order.enumerated() { rows[pair] = Int32(row) }
-    let vectors = context.arena.matrix(input.count, pooling.outputSize)
-    vectors.gatherRows(of: pooled.pooled, at: UnsafePointer(rows.baseAddress!))
-    return Reading(
-      pass: pass, pooled: pooled, vectors: vectors, rows: UnsafePointer(rows.baseAddress!))
+    let vectors = context.arena.matrix(input.count, reader.outputSize)
+    vectors.gatherRows(of: pass.vectors, at: UnsafePointer(rows.baseAddress!))
+    return Reading(pass: pass, vectors: vectors, rows: UnsafePointer(rows.baseAddress!))
   }
 
   /// Adds the gradients of the parameters that read one side, given that of its vectors.
@@ -89,16 +79,10 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     _ reading: Reading, gradient: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
     _ context: LayerContext<Element>
   ) {
-    let arena = context.arena
-    arena.scoped {
-      let dPooled = arena.matrix(gradient.rows, gradient.columns)
-      dPooled.fill(0)
+    context.arena.scoped {
+      let dPooled = context.arena.zeros(gradient.rows, gradient.columns)
       dPooled.scatterAddRows(gradient, at: reading.rows)
-      let dh = arena.matrix(reading.pass.layout.rowCount, encoder.outputSize)
-      pooling.backward(
-        reading.pooled, reading.pass.output, reading.pass.layout, gradient: dPooled, states: dh,
-        into: gradients, context)
-      encoder.backward(reading.pass, outputGradient: dh, into: gradients)
+      reader.backward(reading.pass, gradient: dPooled, into: gradients, context)
     }
   }
 
@@ -106,7 +90,7 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
   private func features(
     _ u: MatrixView<Element>, _ v: MatrixView<Element>, _ arena: Arena<Element>
   ) -> MatrixView<Element> {
-    let width = pooling.outputSize
+    let width = reader.outputSize
     let f = arena.matrix(u.rows, 4 * width)
     for pair in 0..<u.rows {
       let (a, b, row) = (u.row(pair), v.row(pair), f.row(pair))
@@ -124,7 +108,7 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
   private func vectorGradients(
     _ df: MatrixView<Element>, _ u: MatrixView<Element>, _ v: MatrixView<Element>, _ arena: Arena<Element>
   ) -> (u: MatrixView<Element>, v: MatrixView<Element>) {
-    let width = pooling.outputSize
+    let width = reader.outputSize
     let (du, dv) = (arena.matrix(u.rows, width), arena.matrix(u.rows, width))
     for pair in 0..<u.rows {
       let (a, b, d) = (u.row(pair), v.row(pair), df.row(pair))
