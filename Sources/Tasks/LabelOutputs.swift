@@ -135,7 +135,7 @@ package struct LabelOutputs {
         ? []
         : output.kind.isScaled
           ? MetricGroup.numbers.values(of: sums.tallies) : metrics.values(of: sums.tallies))
-    result.classes = labels.flatMap { ClassReport($0, sums.confusion) }
+    result.classes = labels.flatMap { ClassReport($0, sums) }
     return result
   }
 
