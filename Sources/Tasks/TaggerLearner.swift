@@ -194,7 +194,7 @@ package final class TaggerLearner: Learner {
         ? []
         : configuration.model.output == .linear
           ? MetricGroup.numbers.values(of: sums.tallies) : metrics.values(of: sums.tallies))
-    result.classes = encoding.labels.flatMap { ClassReport($0, sums) }
+    result.classes = encoding.labels.flatMap { ClassReport($0, sums, spans: spans) }
     return result
   }
 
