@@ -8,7 +8,7 @@ package struct TrainingState: Codable, Equatable {
   package init() {}
 
   /// The number of finished steps, including skipped ones.
-  var step = 0
+  package var step = 0
   /// The current epoch, from 0.
   var epoch = 0
   /// The number of finished microbatches in the current epoch.
