@@ -137,7 +137,7 @@ public struct StepBenchmark: Sendable {
 
   private func run(_ step: TrainingStep, _ state: inout TrainingState) throws -> StepTotals {
     let totals = try step.run(&state, learningRate: optimizer == .sgd ? 0.1 : 1e-3).totals
-    _ = try step.synchronize(after: state.step)
+    _ = try step.synchronize(after: state)
     return totals
   }
 

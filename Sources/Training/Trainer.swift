@@ -185,7 +185,7 @@ final class Trainer {
     requested.save = requested.save || result.totals.saveRequests > 0
     let isScheduled = isSaveScheduled()
     let isSynchronized = try step.synchronize(
-      after: state.step, isForced: isScheduled || state.evaluationPending)
+      after: state, isForced: isScheduled || state.evaluationPending)
     guard isSynchronized else { return StepRequests() }
     defer { requested = StepRequests() }
     return StepRequests(stop: requested.stop, save: requested.save || isScheduled)

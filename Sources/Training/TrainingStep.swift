@@ -163,12 +163,12 @@ package final class TrainingStep {
   /// Makes the update of all ranks together, if steps are local and it is due. Collective.
   ///
   /// - Parameters:
-  ///   - step: the number of steps done.
+  ///   - state: after the step.
   ///   - isForced: whether it is due in any case, because the model is about to be evaluated or saved.
   /// - Returns: whether all ranks have the same parameters now.
-  package func synchronize(after step: Int, isForced: Bool = false) throws -> Bool {
+  package func synchronize(after state: TrainingState, isForced: Bool = false) throws -> Bool {
     guard let local else { return true }
-    guard isForced || step % local.steps == 0 else { return false }
+    guard isForced || state.step % local.steps == 0 else { return false }
     let started = clock.now
     defer { time += clock.now - started }
     try local.update.apply(to: model.parameters, model.workspace)
