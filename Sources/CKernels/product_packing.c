@@ -66,6 +66,7 @@ RND_INLINE void halve(const float *restrict row, int64_t count, uint32_t *restri
 }
 
 typedef uint32_t words16 __attribute__((vector_size(64)));
+typedef uint32_t words8 __attribute__((vector_size(32)));
 
 // out[j] = column j of the 16 x 16 words `in`: four rounds, each of which halves the distance between the rows that it
 // interleaves.
@@ -84,7 +85,39 @@ RND_INLINE void transpose16(words16 block[16]) {
 #undef ROUND
 }
 
-// Rows of an operand are a page or more apart, so the hardware prefetcher does not follow them.
+// The same for 8 x 8 words, by the shuffles of 32 bytes that AVX2 has: within halves first, then across them.
+RND_INLINE void transpose8(words8 x[8]) {
+  words8 y[8];
+  for (int i = 0; i < 8; i += 2) {
+    y[i] = __builtin_shufflevector(x[i], x[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    y[i + 1] = __builtin_shufflevector(x[i], x[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int j = 0; j < 2; j++) {
+      x[i + 2 * j] = __builtin_shufflevector(y[i + j], y[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      x[i + 2 * j + 1] = __builtin_shufflevector(y[i + j], y[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  }
+  for (int i = 0; i < 4; i++) {
+    y[i] = __builtin_shufflevector(x[i], x[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    y[i + 4] = __builtin_shufflevector(x[i], x[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+  for (int i = 0; i < 8; i++) x[i] = y[i];
+}
+
+// transpose16 for sets without vectors of 64 bytes, where it would not fit the registers.
+RND_INLINE void transpose16_by_8(words16 block[16]) {
+  words8 quarter[4][8];
+  for (int q = 0; q < 4; q++) {
+    for (int i = 0; i < 8; i++) memcpy(&quarter[q][i], (const words8 *)&block[q / 2 * 8 + i] + q % 2, sizeof(words8));
+    transpose8(quarter[q]);
+  }
+  for (int q = 0; q < 4; q++) {
+    for (int i = 0; i < 8; i++) memcpy((words8 *)&block[q % 2 * 8 + i] + q / 2, &quarter[q][i], sizeof(words8));
+  }
+}
+
+// Rows of an operand lie a page or more apart, which the processor's own prefetching does not follow.
 enum { ROWS_AHEAD = 8 };
 
 RND_INLINE void prefetch_row(const float *row, int64_t count) {
@@ -141,7 +174,8 @@ RND_INLINE void panels_from_columns(rnd_words kind, const float *source, int64_t
           words_along(row_kind, corner + i * across, length, (uint32_t *)&block[i]);
         }
       }
-      transpose16(block);
+      if (P == RND_NARROW_PANEL) transpose16_by_8(block);
+      else transpose16(block);
       const int64_t first = k / span * SIDE;
       uint32_t *target = panels.words + n / P * panels.distance + first * step_words + n % P;
       const int64_t rows = steps - first < SIDE ? steps - first : SIDE;
@@ -159,27 +193,38 @@ RND_INLINE void panels_from_columns(rnd_words kind, const float *source, int64_t
 
 RND_INLINE void strips(rnd_words kind, const float *source, int64_t along, int64_t depth, int64_t count, int64_t strips,
                        uint32_t *words) {
-  enum { COPIED = 8 };  // words moved at a time, of which a strip's row keeps the first
+  // Words moved at a time, of which a strip's row keeps the first, and depth steps from which all strips take their rows
+  // together, so that every row of the source is read once, from one end to the other.
+  enum { COPIED = 8, TOGETHER = 8 };
   const int64_t each = kind == rnd_paired_words ? 2 : 1;
   const int64_t steps = steps_of(kind, depth);
-  uint32_t line[RND_BLOCK_ROWS + COPIED];
+  uint32_t converted[TOGETHER][RND_BLOCK_ROWS];
   int begin[RND_BLOCK_ROWS + 1];
   for (int64_t s = 0; s <= strips; s++) begin[s] = (int)rnd_strip_begin(s, count, strips);
-  memset(line + count, 0, COPIED * sizeof *line);
-  // Runs depth by depth, so that every row of the source is read once, from one end to the other.
-  for (int64_t k = 0; k < steps; k++) {
-    const float *row = source + k * each * along;
-    if ((k + 1) * each + ROWS_AHEAD < depth) {
-      for (int64_t i = 0; i < each; i++) prefetch_row(row + (ROWS_AHEAD + i) * along, count);
+  for (int64_t k = 0; k < steps; k += TOGETHER) {
+    const int64_t these = steps - k < TOGETHER ? steps - k : TOGETHER;
+    const uint32_t *line[TOGETHER];
+    for (int64_t i = 0; i < these; i++) {
+      const int64_t first = (k + i) * each;
+      const float *row = source + first * along;
+      for (int64_t j = ROWS_AHEAD * each; j < (ROWS_AHEAD + 1) * each && first + j < depth; j++) {
+        prefetch_row(row + j * along, count);
+      }
+      line[i] = kind == rnd_plain_words ? (const uint32_t *)row : converted[i];
+      if (kind != rnd_plain_words) words_across(kind, row, first + 1 < depth ? row + along : 0, count, converted[i]);
     }
-    words_across(kind, row, k * each + 1 < depth ? row + along : 0, count, line);
     // A vector writes beyond the row of its strip; the next depths overwrite these words.
-    const int has_room = k + COPIED <= steps;
+    const int has_room = k + TOGETHER + COPIED <= steps;
     for (int64_t s = 0; s < strips; s++) {
-      const int64_t height = begin[s + 1] - begin[s];
-      uint32_t *target = words + begin[s] * steps + k * height;
-      if (has_room) memcpy(target, line + begin[s], COPIED * sizeof *line);
-      else memcpy(target, line + begin[s], (size_t)height * sizeof *line);
+      const int64_t from = begin[s], height = begin[s + 1] - from;
+      uint32_t *target = words + from * steps + k * height;
+      if (has_room && from + COPIED <= count) {
+        for (int i = 0; i < TOGETHER; i++) memcpy(target + i * height, line[i] + from, COPIED * sizeof *words);
+      } else {
+        for (int64_t i = 0; i < these; i++) {
+          for (int64_t r = 0; r < height; r++) target[i * height + r] = line[i][from + r];
+        }
+      }
     }
   }
 }
