@@ -1,7 +1,8 @@
 // A tile of C in registers, included once for each instruction set with these defined:
-// TILE(stem), TARGET (an attribute), VECTOR (a vector of WIDTH floats), ROW (the type of a load of B), SPAN_VECTORS (the
-// vectors of a panel), PANELS_OF_ONE_ROW (see rnd_tile_block), MULTIPLY_ADD(sum, word, row), WORD (the type that is
-// broadcast from A), STEP_WORDS (of a panel), LOAD(words, v) (the vth vector of a step of a panel).
+// TILE(stem), TARGET (an attribute), VECTOR (a vector of WIDTH floats), ROW (what a load of B gives), SPAN_VECTORS (those of
+// a panel), PANELS_OF_ONE_ROW (see rnd_tile_block), MULTIPLY_ADD(sum, word, row), WORD (what a broadcast of A is made of),
+// STEP_WORDS (of a panel), LOAD(words, v) (the vth vector of a step of a panel), and if there is one TAIL (a tile for at most
+// RND_TAIL_COLUMNS columns).
 //
 // Row count and form of A are compile-time constants in every expansion, so the loops over rows and vectors unroll
 // completely and the sums never leave their registers.
@@ -81,7 +82,13 @@ TARGET void TILE(rnd_tile)(const rnd_tile_block *t) {
     return;
   }
 #endif
-  // Computes the last columns of C with only as many vectors as they need.
+#ifdef TAIL
+  if (t->columns <= RND_TAIL_COLUMNS) {
+    TAIL(t);
+    return;
+  }
+#endif
+  // The last columns of C in no more vectors than they take.
   switch ((t->columns + WIDTH - 1) / WIDTH) {
     case 1: TILE(rnd_spans1)(t); break;
     case 2: TILE(rnd_spans2)(t); break;

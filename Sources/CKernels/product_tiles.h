@@ -41,10 +41,12 @@ typedef struct {
 typedef void rnd_tile(const rnd_tile_block *t);
 
 #define RND_AVX2_PANELS_OF_ONE_ROW 4
+#define RND_TAIL_COLUMNS 8
 
 rnd_tile rnd_tile_portable, rnd_tile_portable_bf16;
 #if RND_HAS_X86_SETS
 rnd_tile rnd_tile_avx2, rnd_tile_avx2_bf16, rnd_tile_avx512, rnd_tile_avx512_bf16;
+rnd_tile rnd_tile_avx512_tail;  // of at most RND_TAIL_COLUMNS columns
 #endif
 
 // The form of the words of packed operands. Word n of a step belongs to column n of a panel (or to a row of A).
