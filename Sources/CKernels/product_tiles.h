@@ -14,9 +14,9 @@ enum {
   // stays in the first-level cache. They determine the order of the sums and therefore their last bits, so they are
   // constants and do not depend on the caches of the processor.
   RND_WIDE_STEPS = 768,
-  RND_NARROW_STEPS = 320,
-  // The sizes of cache blocks, measured with 1 MiB of second-level cache: rows and words of a block of A, and words of a
-  // block of B that is packed on the fly.
+  RND_NARROW_STEPS = 384,
+  // Cache blocks, measured on 1 MiB of second-level cache: rows and words of a block of A, words of a block of B that is
+  // packed on the fly.
   RND_BLOCK_ROWS = 240,
   RND_BLOCK_A_WORDS = 1 << 16,
   RND_BLOCK_B_WORDS = 1 << 19

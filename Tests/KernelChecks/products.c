@@ -144,7 +144,8 @@ int check_products(int set) {
   // Sizes below and above those of tile rows, panels, vectors, pairs and blocks. Threads share the last ones.
   static const int SHAPES[][3] = {
       {1, 1, 1}, {5, 15, 3}, {6, 16, 7}, {7, 17, 2}, {13, 63, 33}, {12, 64, 64}, {3, 65, 129}, {8, 129, 31}, {1, 130, 70},
-      {4, 31, 321}, {2, 20, 1601}, {250, 9, 11}, {3, 1100, 5}, {7, 300, 350}, {0, 4, 4}, {4, 0, 4}, {4, 4, 0}, {67, 150, 90}};
+      {4, 31, 385}, {2, 20, 1601}, {250, 9, 11}, {3, 1100, 5}, {7, 300, 350}, {0, 4, 4}, {4, 0, 4}, {4, 4, 0}, {67, 150, 90},
+      {19, 72, 41}};
   int failures = 0;
   for (size_t s = 0; s < sizeof SHAPES / sizeof *SHAPES; s++) {
     rnd_set_thread_count(s % 2 ? 1 : 3);

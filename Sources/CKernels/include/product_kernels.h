@@ -23,8 +23,8 @@ enum { RND_INT8_DEPTH = 1 << 16 };
 typedef struct {
   int set;
   int precision;
-  /// In rnd_fp32, sums over the depth are cut as with AVX2, so that AVX2 and AVX-512 have the same bits. Otherwise they
-  /// differ if the depth exceeds 320.
+  /// In rnd_fp32, sums over the depth are cut as with AVX2, so that AVX2 and AVX-512 have the same bits. Without it they
+  /// differ where the depth exceeds 384.
   bool one_order;
 } rnd_product_mode;
 
