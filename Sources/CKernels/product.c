@@ -153,11 +153,14 @@ static void multiply_block(const product *p, int64_t m, int64_t height, int64_t 
                            int accumulate) {
   const int64_t strips = (height + RND_TILE_ROWS - 1) / RND_TILE_ROWS, panel = p->set->panel;
   const int64_t several = height > 2 ? panel : panel * (p->set->panels_of_one_row / height);
+  // Once for all panels: a division takes as long as several depth steps of a tile.
+  int64_t begins[RND_MOST_STRIPS + 1];
+  for (int64_t s = 0; s <= strips; s++) begins[s] = rnd_strip_begin(s, height, strips);
   for (int64_t column = 0; column < width;) {
     const int64_t columns = width - column >= several && several > panel ? several : smaller(panel, width - column);
     for (int64_t s = 0; s < strips; s++) {
-      const int64_t begin = rnd_strip_begin(s, height, strips), end = rnd_strip_begin(s + 1, height, strips);
-      const rnd_tile_block tile = {.rows = (int)(end - begin),
+      const int64_t begin = begins[s];
+      const rnd_tile_block tile = {.rows = (int)(begins[s + 1] - begin),
                                    .strip = strip,
                                    .accumulate = accumulate,
                                    .steps = steps,

@@ -18,6 +18,7 @@ enum {
   // Cache blocks, measured on 1 MiB of second-level cache: rows and words of a block of A, words of a block of B that is
   // packed on the fly.
   RND_BLOCK_ROWS = 240,
+  RND_MOST_STRIPS = RND_BLOCK_ROWS / RND_TILE_ROWS,
   RND_BLOCK_A_WORDS = 1 << 16,
   RND_BLOCK_B_WORDS = 1 << 19
 };
