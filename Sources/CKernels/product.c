@@ -266,8 +266,10 @@ static uint32_t *scratch_of_thread(void) {
 
 // MARK: Threads
 
-// The number of multiplications below which waking other threads costs more than it saves.
-static const double LEAST_SHARED_WORK = 5e5;
+// Multiplications below which waking other threads costs more than it saves: those of two microseconds.
+static const double LEAST_SHARED_WORK = 1e5;
+// A product of fewer rows takes as long as one of this number: its time is that of reading B.
+enum { LEAST_COUNTED_ROWS = 3 };
 
 // A part of C: whole panels of columns, or whole tiles of rows if they divide the work more evenly.
 static void multiply_part(int part, int parts, void *argument) {
@@ -298,7 +300,8 @@ static void multiply_int8_part(int part, int parts, void *argument) {
 }
 
 static int is_worth_sharing(int64_t rows, int64_t columns, int64_t depth) {
-  return rnd_thread_count() > 1 && (double)rows * (double)columns * (double)depth > LEAST_SHARED_WORK;
+  const int64_t counted = rows > LEAST_COUNTED_ROWS ? rows : LEAST_COUNTED_ROWS;
+  return rnd_thread_count() > 1 && (double)counted * (double)columns * (double)depth > LEAST_SHARED_WORK;
 }
 
 static void run(const product *p) {

@@ -13,7 +13,10 @@ public enum KernelThreads {
   /// The number of elements below which waking other threads costs more than it saves.
   private static var leastSharedElements: Int { 1 << 13 }
 
-  /// Runs `body` on consecutive ranges `first..<end` that together are `0..<count`, each range on a separate thread.
+  /// A unit of a cell costs as much as this number of plain elements: it takes several exponentials.
+  @usableFromInline static var elementsPerUnit: Int { 4 }
+
+  /// Runs `body` on consecutive ranges `first..<end` that together are `0..<count`, each range on a thread of its own.
   ///
   /// - Parameters:
   ///   - elements: the size of the work. The calling thread does a small amount of work alone.
@@ -41,13 +44,13 @@ public enum KernelThreads {
   /// Shares the rows of a block of `width` columns among the threads.
   @inlinable
   public static func shareRows(_ rows: Int, width: Int, _ body: (_ first: Int, _ end: Int) -> Void) {
-    split(rows, elements: rows * width, body)
+    split(rows, elements: elementsPerUnit * rows * width, body)
   }
 
   /// Shares the units of a block of rows among the threads, for kernels that sum over the rows.
   @inlinable
   public static func shareUnits(_ units: Int, rows: Int, _ body: (_ first: Int, _ end: Int) -> Void) {
-    split(units, elements: rows * units, unit: 16, body)
+    split(units, elements: elementsPerUnit * rows * units, unit: 16, body)
   }
 
   /// Runs `body` for every index below `count`, with neighboring indexes on one thread. Each call should be enough work
