@@ -16,6 +16,14 @@ import Testing
     #expect(arena.capacityInBytes >= views.reduce(0) { $0 + $1.count } * 4)
   }
 
+  /// A block that begins in the middle of a large page would share it with another one.
+  @Test func largeBlocksBeginWithALargePage() {
+    let large = AlignedBuffer<Float>(count: 1 << 20)
+    #expect(Int(bitPattern: large.base) % (2 << 20) == 0)
+    #expect(large.elements.allSatisfy { $0 == 0 })
+    #expect(address(Arena<Double>(capacity: 1 << 20).matrix(2, 3)) % (2 << 20) == 0)
+  }
+
   @Test func growthKeepsEarlierViews() {
     let arena = Arena<Double>(capacity: 16)
     let first = arena.matrix(4, 4)
