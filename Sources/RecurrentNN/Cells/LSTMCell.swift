@@ -86,7 +86,9 @@ public struct LSTMCell<Element: Scalar>: SteppedCell {
     Element
   > {
     let cache = weights.cache(context)
-    for unit in hiddenSize..<2 * hiddenSize { cache.bias.base[unit] += Element(forgetBias) }
+    if forgetBias != 0 {
+      for unit in hiddenSize..<2 * hiddenSize { cache.bias.base[unit] += Element(forgetBias) }
+    }
     return cache
   }
 
