@@ -5,6 +5,7 @@ import RecurrentNN
 import TestSupport
 import Testing
 @testable import Tasks
+@testable import Training
 
 @Suite("p ranks compute what one rank computes")
 struct RankEquivalenceTests {
