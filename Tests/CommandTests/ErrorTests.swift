@@ -33,12 +33,12 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     let folder = try await TinyRun.folder()
     let outcome = try await Program.run(
       shell: "NAME=$(printf 'r\\377'); \"$PROGRAM\" " + command.replacing("$NAME", with: "\"$NAME\""),
-      in: folder.root,
+      in: folder.path,
       environment: [:])
     #expect(outcome.exitCode == 64 && outcome.errors.count == 1, "\(outcome)")
     #expect(outcome.standardError.contains("not UTF-8"), "\(outcome)")
     #expect(
-      try FileManager.default.contentsOfDirectory(atPath: folder.root).allSatisfy { !$0.contains("\u{FFFD}") }
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.contains("\u{FFFD}") }
     )
   }
 
