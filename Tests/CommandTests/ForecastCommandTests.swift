@@ -51,7 +51,8 @@ import Testing
     let (loss, otherLoss) = (try value("loss"), try #require(other["loss"]))
     #expect(abs(loss - otherLoss) < 0.02 * loss, "\(loss), \(otherLoss)")
     for name in ["mae", "quantile_loss", "persistence_mae", "seasonal_naive_mae"] {
-      #expect(abs(try #require(other[name]) - 1000 * value(name)) < 20 * value(name), "\(name)")
+      let (own, scaled) = (try value(name), try #require(other[name]))
+      #expect(abs(scaled - 1000 * own) < 20 * own, "\(name)")
     }
 
     // One line for each line of the table: empty for the header and before the first whole window.
@@ -60,7 +61,7 @@ import Testing
     let output = try await run("predict", "other", input: input).output
     let answers = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
     #expect(answers.count == 20)
-    #expect(answers.prefix(12).allSatisfy(\.isEmpty))
+    #expect(answers.prefix(12).allSatisfy { $0.isEmpty })
     for answer in answers.dropFirst(12) {
       let steps = answer.split(separator: " ").map { $0.split(separator: ",").compactMap { Double($0) } }
       #expect(steps.count == 3 && steps.allSatisfy { $0.count == 3 && $0 == $0.sorted() }, "\(answer)")
