@@ -12,10 +12,15 @@ let strictCXX: [CXXSetting] = [.treatAllWarnings(as: .error)]
 
 // MARK: - What the system provides
 
+/// Whether to build for MPICH, whose handles are integers, instead of Open MPI.
+let isMPICH = Context.environment["RNN_DIST_MPI"] == "mpich"
+
 let systemLibraries: [Target] = [
   .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-  .systemLibrary(
-    name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
+  isMPICH
+    ? .systemLibrary(name: "CMPI", pkgConfig: "mpich", providers: [.apt(["libmpich-dev", "mpich"])])
+    : .systemLibrary(
+      name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
   .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
@@ -49,7 +54,9 @@ let libraryTargets: [Target] = [
       "Parameters", "NumericKernels", "CKernels", "Options", "Optimizers", "Checkpoints",
     ],
     swiftSettings: strictSwift),
-  .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: strictSwift),
+  .target(
+    name: "MPI", dependencies: ["CMPI"],
+    swiftSettings: strictSwift + (isMPICH ? [.define("MPICH")] : [])),
   .target(name: "Communication", dependencies: ["MPI"], swiftSettings: strictSwift),
   .target(
     name: "Diagnosis", dependencies: ["Checkpoints", "Communication"], swiftSettings: strictSwift),

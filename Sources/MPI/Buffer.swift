@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 
 /// A number type that MPI can send and reduce in its native memory layout.
 public protocol MPIElement: BitwiseCopyable, Sendable {

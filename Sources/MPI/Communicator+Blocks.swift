@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 
 // Collectives that move one block per rank: gather, allgather, scatter and all-to-all.
 //
@@ -357,7 +357,7 @@ extension Communicator {
     for part in pieces(of: count, limit: max(1, maximumCount / size)) {
       var type = try partType(part.count, of: count, element)
       defer { MPI_Type_free(&type) }
-      guard let type else { preconditionFailure("MPI made no datatype") }
+      guard let type = type as MPI_Datatype? else { preconditionFailure("MPI made no datatype") }
       try body(part, BlockType(count: 1, type: type))
     }
   }
@@ -367,9 +367,9 @@ extension Communicator {
   /// It may be freed as soon as the operations that use it have started.
   private func partType<Element: MPIElement>(
     _ count: Int, of blockCount: Int, _ element: Element.Type
-  ) throws(MPIError) -> MPI_Datatype? {
-    var packed: MPI_Datatype?
-    var spaced: MPI_Datatype?
+  ) throws(MPIError) -> DatatypeSlot {
+    var packed: DatatypeSlot = shim_datatype_null()
+    var spaced: DatatypeSlot = shim_datatype_null()
     defer { MPI_Type_free(&packed) }
     try check(
       "MPI_Type_contiguous", MPI_Type_contiguous(Int32(count), Element.datatype.handle, &packed))

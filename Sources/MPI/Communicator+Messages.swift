@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 
 /// The origin and the length of a message.
 public struct Status: Sendable, Equatable {
@@ -217,8 +217,8 @@ struct Reception<Element: MPIElement> {
   }
 
   /// Starts to receive the next part.
-  func post() throws(MPIError) -> MPI_Request? {
-    var request: MPI_Request?
+  func post() throws(MPIError) -> RequestSlot {
+    var request: RequestSlot = shim_request_null()
     try requireSuccess(
       "MPI_Irecv", MPI_Irecv(address, room, Element.datatype.handle, source, tag, communicator, &request),
       rank: rank)

@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 
 // Barrier, broadcast and the reductions.
 //

@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 
 #if canImport(Glibc)
   import Glibc
@@ -50,7 +50,7 @@ public struct Communicator: ~Copyable {
 
   /// Returns a communicator of the same ranks whose messages are separate from this one's (collective).
   public func duplicate(maximumCount: Int? = nil) throws(MPIError) -> Communicator {
-    var made: MPI_Comm?
+    var made: CommunicatorSlot = shim_comm_null()
     try check("MPI_Comm_dup", MPI_Comm_dup(handle, &made))
     return try adopt(made, "MPI_Comm_dup", maximumCount: maximumCount ?? self.maximumCount)
   }
@@ -59,18 +59,18 @@ public struct Communicator: ~Copyable {
   ///
   /// The new ranks are ordered by `key`, and by the current rank if keys are equal.
   public func split(color: Int?, key: Int = 0) throws(MPIError) -> Communicator? {
-    var made: MPI_Comm?
+    var made: CommunicatorSlot = shim_comm_null()
     let call = "MPI_Comm_split"
     if let color, color < 0 { throw outOfRange(call, color, "a color is nil, or 0 or more") }
     let mpiColor = if let color { try int32(color, call) } else { MPI_UNDEFINED }
     try check(call, MPI_Comm_split(handle, mpiColor, try int32(key, call), &made))
-    guard let made, !shim_is_comm_null(made) else { return nil }
+    guard let made = made as MPI_Comm?, !shim_is_comm_null(made) else { return nil }
     return try adopt(made, call, maximumCount: maximumCount)
   }
 
   /// Returns the communicator of the ranks on this host (collective).
   public func splitByHost() throws(MPIError) -> Communicator {
-    var made: MPI_Comm?
+    var made: CommunicatorSlot = shim_comm_null()
     let call = "MPI_Comm_split_type"
     try check(
       call, MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), 0, shim_info_null(), &made))
@@ -82,7 +82,7 @@ public struct Communicator: ~Copyable {
   /// Does nothing for the communicators of the runtime, which exist until MPI is finalized.
   public consuming func free() throws(MPIError) {
     guard isOwned else { return }
-    var handle: MPI_Comm? = handle
+    var handle: CommunicatorSlot = handle
     try requireSuccess("MPI_Comm_free", MPI_Comm_free(&handle), rank: rank)
   }
 

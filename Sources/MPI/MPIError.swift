@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 
 /// A failed MPI call, or a call that was rejected because its arguments can't be right.
 public struct MPIError: Error, Sendable, Equatable, CustomStringConvertible {

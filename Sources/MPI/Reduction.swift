@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 import Synchronization
 
 /// An operation that combines the elements of several ranks into one.
@@ -67,7 +67,7 @@ public struct UserReduction<Element: MPIElement>: ~Copyable {
         kind: .reductionsExhausted(limit: trampolines.count), call: "MPI_Op_create", rank: nil,
         message: "all \(trampolines.count) user-defined reductions are in use; free one first")
     }
-    var created: MPI_Op?
+    var created: OperationSlot = shim_op_null()
     do throws(MPIError) {
       try requireSuccess(
         "MPI_Op_create", MPI_Op_create(trampolines[free], commutative ? 1 : 0, &created), rank: nil)
@@ -75,7 +75,9 @@ public struct UserReduction<Element: MPIElement>: ~Copyable {
       combines.withLock { $0[free] = nil }
       throw error
     }
-    guard let created else { preconditionFailure("MPI_Op_create succeeded without an operation") }
+    guard let created = created as MPI_Op? else {
+      preconditionFailure("MPI_Op_create succeeded without an operation")
+    }
     slot = free
     handle = created
   }
@@ -85,7 +87,7 @@ public struct UserReduction<Element: MPIElement>: ~Copyable {
 
   /// Releases the slot. The operation must not be in use by a collective.
   public consuming func free() throws(MPIError) {
-    var handle: MPI_Op? = handle
+    var handle: OperationSlot = handle
     try requireSuccess("MPI_Op_free", MPI_Op_free(&handle), rank: nil)
     combines.withLock { $0[slot] = nil }
   }
@@ -95,7 +97,7 @@ private typealias ErasedCombine = @Sendable (UnsafeRawPointer, UnsafeMutableRawP
 private typealias Trampoline =
   @convention(c) (
     UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int32>?,
-    UnsafeMutablePointer<MPI_Datatype?>?
+    UnsafeMutablePointer<DatatypeSlot>?
   ) -> Void
 
 private let combines = Mutex<[ErasedCombine?]>(Array(repeating: nil, count: 8))

@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 
 /// A nonblocking operation in progress, which owns its buffers until `wait`.
 ///
@@ -68,11 +68,11 @@ struct Posting {
   let rank: Int
   /// Whether calls are started and their requests kept.
   let isNonblocking: Bool
-  var handles: [MPI_Request?] = []
+  var handles: [RequestSlot] = []
   /// Lists of counts that MPI reads until the operation is complete.
   private var counts: [UnsafeMutableBufferPointer<Int32>] = []
 
-  init(rank: Int, handles: [MPI_Request?] = [], isNonblocking: Bool = true) {
+  init(rank: Int, handles: [RequestSlot] = [], isNonblocking: Bool = true) {
     self.rank = rank
     self.handles = handles
     self.isNonblocking = isNonblocking
@@ -81,7 +81,7 @@ struct Posting {
   /// Makes the blocking call, or starts the nonblocking one.
   mutating func issue(
     _ name: (blocking: String, nonblocking: String), blocking: () -> Int32,
-    starting: (UnsafeMutablePointer<MPI_Request?>) -> Int32
+    starting: (UnsafeMutablePointer<RequestSlot>) -> Int32
   ) throws(MPIError) {
     if isNonblocking {
       try start(name.nonblocking, starting)
@@ -92,9 +92,9 @@ struct Posting {
 
   /// Starts a call and keeps its request.
   mutating func start(
-    _ call: String, _ body: (UnsafeMutablePointer<MPI_Request?>) -> Int32
+    _ call: String, _ body: (UnsafeMutablePointer<RequestSlot>) -> Int32
   ) throws(MPIError) {
-    var request: MPI_Request?
+    var request: RequestSlot = shim_request_null()
     try requireSuccess(call, body(&request), rank: rank)
     handles.append(request)
   }

@@ -5,7 +5,7 @@
 // memory. Every collective exists in a blocking form, in a nonblocking form, in place if MPI supports that, and on
 // arrays. That is why the module has operations that rnn-dist doesn't call; Examples/ has a program that uses it.
 
-import COpenMPI
+import CMPI
 
 /// The threads that may call MPI (MPI 3.1, section 12.4), in ascending order of permitted concurrency.
 public enum ThreadLevel: Int32, Sendable, Comparable {

@@ -1,4 +1,4 @@
-import COpenMPI
+import CMPI
 
 /// Memory that the ranks of one host share, with one segment per rank.
 ///
@@ -16,14 +16,14 @@ public struct SharedWindow<Element: MPIElement>: ~Copyable {
     let rank = communicator.rank
     let stride = MemoryLayout<Element>.stride
     var base: UnsafeMutableRawPointer?
-    var made: MPI_Win?
+    var made: WindowSlot = shim_win_null()
     guard count >= 0 else { throw communicator.outOfRange(call, count, "a count can't be negative") }
     let code = withUnsafeMutablePointer(to: &base) {
       MPI_Win_allocate_shared(
         count * stride, Int32(stride), shim_info_null(), communicator.handle, $0, &made)
     }
     try requireSuccess(call, code, rank: rank)
-    guard let made else { preconditionFailure("\(call) succeeded without a window") }
+    guard let made = made as MPI_Win? else { preconditionFailure("\(call) succeeded without a window") }
     try requireSuccess(
       "MPI_Win_set_errhandler", MPI_Win_set_errhandler(made, shim_errors_return()), rank: rank)
     if count > 0 { base?.initializeMemory(as: UInt8.self, repeating: 0, count: count * stride) }
@@ -60,7 +60,7 @@ public struct SharedWindow<Element: MPIElement>: ~Copyable {
 
   /// Releases the memory (collective).
   public consuming func free() throws(MPIError) {
-    var handle: MPI_Win? = handle
+    var handle: WindowSlot = handle
     try requireSuccess("MPI_Win_free", MPI_Win_free(&handle), rank: rank)
   }
 }

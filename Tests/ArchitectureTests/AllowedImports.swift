@@ -23,7 +23,7 @@ private let platform: Set<String> = ["Glibc", "Musl", "Darwin"]
 /// The drawing as a table, from the lowest layer to the highest.
 let allowedImports: [TargetRule] = [
   TargetRule("COpenBLAS"),
-  TargetRule("COpenMPI"),
+  TargetRule("CMPI"),
   TargetRule("CXXHash"),
   TargetRule("CZlib"),
   TargetRule("CZstd"),
@@ -38,7 +38,7 @@ let allowedImports: [TargetRule] = [
   TargetRule("Checkpoints", ["CXXHash"], external: platform.union(["Foundation"])),
   TargetRule(
     "RecurrentNN", ["Parameters", "NumericKernels", "CKernels", "Options", "Optimizers", "Checkpoints"]),
-  TargetRule("MPI", ["COpenMPI"], external: platform.union(["Synchronization"])),
+  TargetRule("MPI", ["CMPI"], external: platform.union(["Synchronization"])),
   TargetRule("Communication", ["MPI"], external: platform.union(["Foundation", "Synchronization"])),
   TargetRule("UnicodeText"),
   TargetRule("Metrics", ["UnicodeText"], external: platform),

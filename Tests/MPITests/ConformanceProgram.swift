@@ -1,4 +1,5 @@
 import Foundation
+import MPI
 
 /// A finished run of the conformance program.
 struct ConformanceProgram {
@@ -25,12 +26,19 @@ struct ConformanceProgram {
   static func run(
     _ suite: String, ranks: Int, environment: [String: String] = [:], limit: Int = 120
   ) throws -> ConformanceProgram {
-    let arguments = [
-      "--timeout", "\(limit)", "--bind-to", "none", "-np", "\(ranks)", try executable().path, suite,
-    ]
+    var environment = environment
+    var arguments = ["-np", "\(ranks)", try executable().path, suite]
+    if isMPICH {
+      environment["MPIEXEC_TIMEOUT"] = "\(limit)"
+    } else {
+      arguments = ["--timeout", "\(limit)", "--bind-to", "none"] + arguments
+    }
     // mpirun itself ends its ranks at the time limit. The watchdog is for an mpirun that hangs.
     return try run(try mpirun(), arguments, environment, limit: limit + 15)
   }
+
+  /// Whether this was built for MPICH (`RNN_DIST_MPI=mpich`).
+  static var isMPICH: Bool { Runtime.libraryVersion.hasPrefix("MPICH") }
 
   /// Runs `suite` without mpirun, with additional environment variables.
   static func runAlone(_ suite: String, environment: [String: String]) throws -> ConformanceProgram {
@@ -77,7 +85,8 @@ struct ConformanceProgram {
   private static func mpirun() throws -> URL {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     for folder in folders {
-      let candidate = "\(folder)/mpirun"
+      // Debian's name of MPICH's mpirun beside Open MPI's.
+      let candidate = "\(folder)/\(isMPICH ? "mpiexec.mpich" : "mpirun")"
       if FileManager.default.isExecutableFile(atPath: candidate) { return URL(fileURLWithPath: candidate) }
     }
     throw Unusable(description: "there is no mpirun in PATH; launch/setup installs it")

@@ -1,17 +1,28 @@
-// Open MPI for Swift: mpi.h, and a getter for each of its constants that is a cast, which Swift can't import.
-#ifndef COPENMPI_SHIM_H
-#define COPENMPI_SHIM_H
+// MPI for Swift: mpi.h of Open MPI or MPICH, and a getter for each of its constants that is a cast, which Swift can't import.
+#ifndef CMPI_SHIM_H
+#define CMPI_SHIM_H
 
 #include <mpi.h>
 #include <stddef.h>
 #include <stdint.h>
 
+// Handles are pointers in Open MPI and integers in MPICH.
+#ifdef MPICH_VERSION
+#define SHIM_NULLABLE
+#else
+#define SHIM_NULLABLE _Nullable
+#endif
+
 #pragma clang assume_nonnull begin
 
 static inline MPI_Comm shim_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Comm shim_comm_self(void) { return MPI_COMM_SELF; }
-static inline _Bool shim_is_comm_null(MPI_Comm _Nullable comm) { return comm == MPI_COMM_NULL; }
+static inline MPI_Comm shim_comm_null(void) { return MPI_COMM_NULL; }
+static inline _Bool shim_is_comm_null(MPI_Comm SHIM_NULLABLE comm) { return comm == MPI_COMM_NULL; }
 static inline MPI_Request shim_request_null(void) { return MPI_REQUEST_NULL; }
+static inline MPI_Datatype shim_datatype_null(void) { return MPI_DATATYPE_NULL; }
+static inline MPI_Op shim_op_null(void) { return MPI_OP_NULL; }
+static inline MPI_Win shim_win_null(void) { return MPI_WIN_NULL; }
 static inline MPI_Info shim_info_null(void) { return MPI_INFO_NULL; }
 static inline MPI_Errhandler shim_errors_return(void) { return MPI_ERRORS_RETURN; }
 static inline void *shim_in_place(void) { return MPI_IN_PLACE; }
