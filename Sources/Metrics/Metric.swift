@@ -139,8 +139,6 @@ public struct MetricGroup<Example: Sendable>: Sendable {
 
   private init(_ members: [Member]) { self.members = members }
 
-  public var metrics: [Metric] { members.map(\.metric) }
-
   /// The sums of some examples; zeros if there are none.
   public func sums(of examples: [Example]) -> [Double] {
     members.flatMap { member in

@@ -1,8 +1,9 @@
 import CZlib
 import CZstd
-import Datasets
 import Foundation
 import TestSupport
+
+@testable import Datasets
 
 extension DataSource {
   static func text(_ text: String, name: String = "text") -> DataSource {
@@ -95,7 +96,33 @@ extension TextSource {
 }
 
 extension TokenStream {
+  /// The tokens of `ids`, each of which must be in `0 ..< vocabularySize`.
+  init(_ ids: some Sequence<Int32>, vocabularySize: Int, name: String = "the text") {
+    self.init(name: name, vocabularySize: vocabularySize)
+    for id in ids { append(id) }
+  }
+
   var ids: [Int32] { (0..<count).map { self[$0] } }
+}
+
+extension Ragged<UInt8> {
+  /// A line as text; bytes that are not UTF-8 become U+FFFD.
+  func string(_ index: Int) -> String { String(decoding: self[index], as: UTF8.self) }
+}
+
+extension Vocabulary {
+  /// The ids of a line. Throws `DataError.line`, with `name` and `lineNumber`, for bytes that are not text.
+  func encode(
+    _ line: some Sequence<UInt8>, name: String = "text", lineNumber: Int = 1
+  ) throws -> [Int32] {
+    var ids: [Int32] = []
+    do {
+      try encode(Array(line), into: &ids)
+    } catch {
+      throw DataError.line(name: name, line: lineNumber, problem: error)
+    }
+    return ids
+  }
 }
 
 /// The bytes as one member of a gzip file.

@@ -147,9 +147,6 @@ extension Ragged<Float> {
 }
 
 extension Ragged<UInt8> {
-  /// A line as text; bytes that are not UTF-8 become U+FFFD.
-  public func string(_ index: Int) -> String { String(decoding: self[index], as: UTF8.self) }
-
   /// Calls `body` with all bytes, and with the offset of each line and of the end of the last one.
   func withUnsafeStorage<Result>(
     _ body: (UnsafeRawBufferPointer, UnsafePointer<Int>?) -> Result

@@ -30,16 +30,6 @@ public struct TokenStream: Sendable, Equatable {
     vocabularySize <= 1 << 8 ? 1 : vocabularySize <= 1 << 16 ? 2 : 4
   }
 
-  /// The tokens of `ids`, each of which must be in `0 ..< vocabularySize`.
-  public init(_ ids: some Sequence<Int32>, vocabularySize: Int, name: String = "the text") {
-    self.init(name: name, vocabularySize: vocabularySize)
-    for id in ids {
-      precondition(
-        id >= 0 && id < vocabularySize, "token \(id) isn't below the vocabulary size \(vocabularySize)")
-      append(id)
-    }
-  }
-
   /// Adds a token at the end. Requires that the stream is not a part of another one.
   mutating func append(_ id: Int32) {
     switch bytesPerToken {

@@ -168,23 +168,9 @@ public struct Vocabulary: Sendable, Equatable, CustomStringConvertible {
 // MARK: - From text to ids
 
 extension Vocabulary {
-  /// The ids of a line, without begin and end.
+  /// Appends the ids of a line, without begin and end.
   ///
-  /// Text never yields the ids of special tokens: a word that is spelled like one is `<unk>`. Throws `DataError.line`,
-  /// with `name` and `lineNumber`, for bytes that are not text.
-  public func encode(_ line: some Sequence<UInt8>, name: String = "text", lineNumber: Int = 1) throws
-    -> [Int32]
-  {
-    var ids: [Int32] = []
-    do {
-      try encode(Array(line), into: &ids)
-    } catch {
-      throw DataError.line(name: name, line: lineNumber, problem: error)
-    }
-    return ids
-  }
-
-  /// Appends the ids of a line.
+  /// Text never yields the ids of special tokens: a word that is spelled like one is `<unk>`.
   func encode(_ line: [UInt8], into ids: inout [Int32]) throws(LineProblem) {
     if unit != .byte, let problem = textProblem(in: line) { throw problem }
     let line = tokenizer.folded(line)
