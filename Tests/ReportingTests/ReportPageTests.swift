@@ -161,7 +161,7 @@ import Testing
         {"reference":"<never learned>","predicted":"<A>","count":9}],
         "spans":[{"name":"","precision":0.25,"recall":1,"f1":0.4,"examples":5,"predicted":4,"correct":1}]}
         """
-      try Data(json.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)/classes.json"))
+      try Data(json.utf8).write(to: URL(fileURLWithPath: folder.file("\(name)/classes.json")))
       return try read(name)
     }
     let one = try write("one", f1: 0.6125)
@@ -171,7 +171,7 @@ import Testing
     }
     let both = try #require(try page([one, write("two", f1: 0.3)]).sections["classes"])
     #expect(both.contains("F1 of classes") && both.contains("61.25 %") && both.contains("30.00 %"))
-    try Data("{}".utf8).write(to: URL(fileURLWithPath: "\(folder)/two/classes.json"))
+    try Data("{}".utf8).write(to: URL(fileURLWithPath: folder.file("two/classes.json")))
     let damaged = try page([read("two")])
     #expect(damaged.sections["classes"] == nil && damaged.problems.contains { $0.contains("classes.json") })
   }
