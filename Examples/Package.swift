@@ -1,5 +1,5 @@
 // swift-tools-version: 6.2
-// Its own file: a package has one manifest.
+// Separate file: a package has one manifest.
 // Programs that use the libraries of rnn-dist from outside:
 //
 //     swift build --package-path Examples --scratch-path .build-examples

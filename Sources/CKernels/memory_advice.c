@@ -1,4 +1,4 @@
-// Its own file: see memory_advice.h.
+// Separate file: see memory_advice.h.
 #define _DEFAULT_SOURCE  // madvise beside strict C11
 #include "memory_advice.h"
 

@@ -117,7 +117,7 @@ RND_INLINE void transpose16_by_8(words16 block[16]) {
   }
 }
 
-// Rows of an operand lie a page or more apart, which the processor's own prefetching does not follow.
+// Rows of an operand are a page or more apart, so the hardware prefetcher does not follow them.
 enum { ROWS_AHEAD = 8 };
 
 RND_INLINE void prefetch_row(const float *row, int64_t count) {

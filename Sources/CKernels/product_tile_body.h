@@ -88,7 +88,7 @@ TARGET void TILE(rnd_tile)(const rnd_tile_block *t) {
     return;
   }
 #endif
-  // The last columns of C in no more vectors than they take.
+  // Computes the last columns of C with only as many vectors as they need.
   switch ((t->columns + WIDTH - 1) / WIDTH) {
     case 1: TILE(rnd_spans1)(t); break;
     case 2: TILE(rnd_spans2)(t); break;

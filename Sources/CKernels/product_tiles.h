@@ -15,8 +15,8 @@ enum {
   // constants and do not depend on the caches of the processor.
   RND_WIDE_STEPS = 768,
   RND_NARROW_STEPS = 384,
-  // Cache blocks, measured on 1 MiB of second-level cache: rows and words of a block of A, words of a block of B that is
-  // packed on the fly.
+  // The sizes of cache blocks, measured with 1 MiB of second-level cache: rows and words of a block of A, and words of a
+  // block of B that is packed on the fly.
   RND_BLOCK_ROWS = 240,
   RND_MOST_STRIPS = RND_BLOCK_ROWS / RND_TILE_ROWS,
   RND_BLOCK_A_WORDS = 1 << 16,

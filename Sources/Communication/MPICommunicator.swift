@@ -59,7 +59,7 @@ public final class MPICommunicator: Communicator {
   public let worldSize: Int
   public let hostName: String
   private let placement: Placement
-  /// Present until `finalize()`. Optional because noncopyable values can only be taken out of an optional.
+  /// Set until `finalize()`. Optional because noncopyable values can only be taken out of an optional.
   private var runtime: Runtime?
   private var world: MPI.Communicator?
   /// Memory shared with the other ranks of this host, and the ranks of other hosts with the same slice, released by
@@ -74,7 +74,7 @@ public final class MPICommunicator: Communicator {
 
   /// Initializes MPI, which is possible once per process (collective). Throws `CommunicationError`.
   ///
-  /// - Parameter ranksPerHost: for tests and measurements on one host: so many consecutive ranks at a time are taken for a host
+  /// - Parameter ranksPerHost: for tests and measurements on one host: this number of consecutive ranks counts as one host
   ///   of their own; nil: the hosts are those that MPI finds.
   public init(ranksPerHost: Int? = nil) throws {
     do throws(MPIError) {
@@ -245,7 +245,7 @@ private struct Placement {
   let own: [Int]
   let index: Int
   let hostCount: Int
-  /// A vector is summed in so many slices between hosts: the ranks of the host that has the fewest.
+  /// The number of slices in which a vector is summed between hosts: the smallest number of ranks of any host.
   let slices: Int
   /// Whether any host has several ranks.
   let hasNeighbors: Bool

@@ -50,7 +50,7 @@ extension Double: ConfigurationValue {
     }
   }
 
-  /// Decimal notation only: `Double.init` also takes hexadecimal, `nan` and `inf`.
+  /// Parses decimal notation only, because `Double.init` also accepts hexadecimal, `nan` and `inf`.
   fileprivate static func decimal(_ text: String) -> Double? {
     guard text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }) else { return nil }
     return Double(text).flatMap { $0.isFinite ? $0 : nil }

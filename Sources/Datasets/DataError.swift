@@ -24,7 +24,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   case noExamples(name: String)
   /// A table with fewer rows than a window and its horizon; `part` is that of a series cut in two.
   case tooFewRows(name: String, needed: Int, part: String?)
-  /// An input that is given alone, not in a file of lines, can't be read.
+  /// An input that is not a line of a file can't be read.
   case input(name: String, reason: String)
   /// There are too few different sources to split off this share of them.
   case noSplit(name: String, sources: Int, fraction: Double)

@@ -103,7 +103,7 @@ public struct DataOptions: Options {
   /// Of the numbers of sources, and of targets that are numbers.
   public var scaling = NumberScaling.none
   public var missing = MissingNumbers.error
-  /// nil: as `tokens`; see `sourceUnit`.
+  /// The token unit of sources; nil: `tokens`. See `sourceUnit`.
   public var sourceTokens: TokenUnit?
   /// The token unit of targets; nil: `tokens`. See `targetUnit`.
   public var targetTokens: TokenUnit?

@@ -1,4 +1,4 @@
-// Its own file: all differences between the MPI libraries.
+// Separate file: all differences between the MPI libraries.
 
 import CMPI
 

@@ -26,8 +26,8 @@ public struct ClassScore: Sendable, Equatable {
   }
 }
 
-/// How often each class was predicted for each class of the reference, from which follow precision, recall and F1 of every
-/// class (as in scikit-learn's `classification_report`).
+/// The number of times that each class was predicted for each class of the reference. Precision, recall and F1 of every
+/// class follow from it (as in scikit-learn's `classification_report`).
 ///
 /// The counts are integers, so the sum over shards does not depend on their order or number. Pairs that never occurred take
 /// no memory, because even a tagger with 500 tags confuses few of them.

@@ -72,7 +72,7 @@ public struct SpanCounts: Sendable, Equatable {
 
   /// Adds the spans of a sequence of labels.
   public mutating func add(predicted: [Int32], reference: [Int32], _ labels: SpanLabels) {
-    // Both sequences at once: a span is right as long as both began it and neither ended it alone.
+    // Scans both sequences together: a span is correct if it starts and ends at the same positions in both.
     var isRight = false
     var (before, beforeReference) = (SpanLabels.Label.outside, SpanLabels.Label.outside)
     for position in 0...reference.count {

@@ -16,7 +16,7 @@ public enum KernelThreads {
   /// A unit of a cell costs as much as this number of plain elements: it takes several exponentials.
   @usableFromInline static var elementsPerUnit: Int { 4 }
 
-  /// Runs `body` on consecutive ranges `first..<end` that together are `0..<count`, each range on a thread of its own.
+  /// Runs `body` on consecutive ranges `first..<end` that together are `0..<count`, each range on a separate thread.
   ///
   /// - Parameters:
   ///   - elements: the size of the work. The calling thread does a small amount of work alone.

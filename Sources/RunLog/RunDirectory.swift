@@ -172,7 +172,7 @@ public struct RunPaths: Sendable, Equatable {
   public var metrics: String { file("metrics.jsonl") }
   /// The counts of each class at the best evaluation, of a model that chooses classes or tags.
   public var classes: String { file("classes.json") }
-  /// What all ranks did last, if the watchdog ended the run.
+  /// The last actions of all ranks, if the watchdog ended the run.
   public var flightRecord: String { file("flight-record.json") }
   public var checkpoints: String { file("checkpoints") }
   public var attention: String { file("attention") }

@@ -163,7 +163,7 @@ package struct LabelOutputs {
     }.joined(separator: " ")
   }
 
-  /// The most probable classes of an example with their probabilities. Of equal ones the first comes first.
+  /// The most probable classes of an example with their probabilities. Ties are in the order of the classes.
   private func ranked(_ probabilities: [Float], _ count: Int) -> Prediction {
     let order = probabilities.indices.sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
       .prefix(count)

@@ -22,7 +22,8 @@ package final class TaggerLearner: Learner {
   private let encoding: DataEncoding
   private let spans: SpanLabels?
   private let metrics: MetricGroup<LabelExample>
-  /// The name, after those of all tags, of gold tags that were never learned: a span that no output can match.
+  /// The name of gold tags that are not in the tag set, after the names of all tags. It begins a span that no output
+  /// can match.
   private static let unknownTag = "B-\(ClassReport.neverLearned)"
 
   package init(

@@ -106,7 +106,7 @@ public enum KeyGroup: Sendable, CaseIterable {
   case csv
   /// One target for a whole sequence.
   case labeled
-  /// Data that the program writes itself.
+  /// Data that the program generates itself.
   case generatedData
 
   /// Whether all tasks with this kind of data have the group.

@@ -231,7 +231,7 @@ package final class GradientReduction {
     try vector.sum(whole)
   }
 
-  /// Every rank learns which rows of tables any rank has added to, if there are tables at all.
+  /// Exchanges the rows of tables to which any rank has added, if there are tables.
   private func uniteTouchedRows() throws {
     guard !total.layout.tables.isEmpty else { return }
     for (rank, bytes) in try communicator.allgather(TouchedRowsCode.bytes(total.touchedRows)).enumerated()

@@ -37,7 +37,7 @@ final class Trainer {
   private var isSaveDelayed = false
   /// Requests of any rank that wait until all ranks have the same parameters, at most `training.local_steps`.
   private var requested = StepRequests()
-  /// The previous best, in case the current one can't be saved.
+  /// The previous best evaluation, in case the current best model can't be saved.
   private var previousBest: (metric: Double?, loss: Double?, step: Int?, others: [NamedMetric]) = (
     nil, nil, nil, []
   )
@@ -329,8 +329,8 @@ final class Trainer {
 
   // MARK: Saving and stopping
 
-  /// Parameters that just gave a gradient that is not finite may be useless. Their checkpoint waits for the next update, so
-  /// that it does not replace an older one that can be trained on.
+  /// If the gradient was not finite, the parameters may be useless. Their checkpoint waits for the next update, so that
+  /// it does not replace an older one from which training can continue.
   private func isSaveScheduled() -> Bool {
     let every = configuration.checkpoint.everySteps
     let isScheduled = isSaveDelayed || (every > 0 ? state.step % every == 0 : state.microbatch == 0)

@@ -13,7 +13,7 @@ final class TrainingCheckpoints {
   private let optimizer: Optimizer<Float>
   private let average: WeightAverage?
   private let outer: OuterUpdate?
-  /// The metadata that files of weights get.
+  /// The metadata for weight files.
   private let metadata: [String: String]
   private let communicator: any Communicator
 

@@ -102,8 +102,8 @@ package final class TrainingStep {
     }
   }
 
-  /// A summed gradient that is not finite has the same bits on every rank, so that all ranks skip the step together. A batch
-  /// may also have nothing to predict: then there is no gradient, and no number of tokens to divide it by.
+  /// A summed gradient that is not finite has the same bits on every rank, so all ranks skip the step together. A batch
+  /// without targets has no gradient either, and no number of tokens to divide it by.
   ///
   /// With local steps the ranks have looked at their own gradients already, and the norm is the mean of theirs.
   private func examine(_ totals: StepTotals) -> Result {
@@ -121,7 +121,7 @@ package final class TrainingStep {
 
   /// Clips each element of the mean gradient (torch.nn.utils.clip_grad_value_).
   ///
-  /// - Returns: the factor that limits the norm of the result.
+  /// - Returns: the factor that clips the norm of the result.
   private func clip(tokens: Double, norm: Double) -> Double {
     guard clipValue > 0 else { return clipFactor(norm: norm, maximum: clipNorm) }
     let (elements, limit) = (gradients.total.elements, Float(clipValue * tokens))
@@ -131,7 +131,7 @@ package final class TrainingStep {
     return clipFactor(norm: gradients.norm / tokens, maximum: clipNorm)
   }
 
-  /// Block by block, so that the packed copies of a block's weights are made again while the block is in the cache.
+  /// Updates block by block, so that the weights of a block are packed again while the block is in the cache.
   ///
   /// With a sharded optimizer each rank updates the part of the parameters whose moments it has, and receives the rest (S.
   /// Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2020, stage 1).

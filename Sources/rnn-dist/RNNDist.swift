@@ -50,7 +50,8 @@ struct RNNDist: ParsableCommand {
       .map { String(cString: $0) }
   }
 
-  /// Signals that come while the program starts must not end it. So this is the first call, before the command line is read.
+  /// Signals that arrive while the program starts must not end it. This is therefore the first call, before the command
+  /// line is read.
   private static func takeSignals() {
     CrashSignals.install()
     if CommandLine.arguments.dropFirst().first == "train" {

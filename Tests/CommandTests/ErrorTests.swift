@@ -42,7 +42,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     )
   }
 
-  /// Three ranks give the message once.
+  /// Three ranks print the message once.
   @Test(arguments: Mistake.all.filter { $0.arguments[0] != "generate" && $0.isWorthALauncher })
   func threeRanks(mistake: Mistake) async throws {
     let folder = try await folder(of: mistake)

@@ -136,7 +136,7 @@ import Testing
     #expect(table.contains("\none\\ntwo "), "\(table)")
   }
 
-  /// A space and the mark after it are one `Character` of Swift; two outputs that differ in the mark alone are different.
+  /// A space and the mark after it are one `Character` of Swift; two outputs that differ only in the mark are different.
   @Test func vowelSigns() async throws {
     let pairs = (0..<60).map { "k \($0 % 5)\tक \(["ा", "ि", "ी", "ु", "े"][$0 % 5])" }
     try write("train.tsv", pairs)

@@ -16,7 +16,7 @@ import Testing
       })
   }
 
-  /// Eight shards, added in pairs on each rank and then over ranks, give the same result for any number of ranks.
+  /// Eight shards, added in pairs on each rank and then over ranks, have the same result for any number of ranks.
   @Test(arguments: [1, 2, 4, 8], [40, 41, 3, 0])
   func sameBitsForAnyNumberOfRanks(ranks: Int, count: Int) throws {
     let parts = (0..<8).map { Self.part($0, count) }

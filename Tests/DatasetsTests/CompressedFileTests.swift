@@ -72,7 +72,7 @@ import Testing
       let mark: [UInt8] = width == 2 ? [0xFE, 0xFF] : [0, 0, 0xFE, 0xFF]
       #expect(try failure((place > 0 ? mark : mark.reversed()) + wide).contains("iconv -f \(name) "))
     }
-    // Beginnings that are text.
+    // Texts that begin like signatures.
     for text in ["BZh is a word", "PK", "(", "7z", "BZh9\n"] {
       #expect(try lines(Array(text.utf8)) == [Array(text.filter { $0 != "\n" }.utf8)])
     }

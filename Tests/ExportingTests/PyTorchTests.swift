@@ -7,7 +7,7 @@ import Testing
 @testable import Exporting
 
 @Suite struct PyTorchTests {
-  /// Readable means: a screen or two. A pyramid and a second source take a few lines more.
+  /// A readable module fits on one or two screens. A pyramid and a second source take a few more lines.
   @Test(arguments: Presets.names) func presetsHaveShortModules(preset: String) throws {
     let (model, _) = try ExportCase(preset: preset).model()
     let source = PyTorchModel(model: model).source

@@ -106,7 +106,7 @@ struct ReferenceOutputs {
 
   // MARK: - Sequences
 
-  /// The input of a tagger or classifier, padded in the arrays, one after the other for the model.
+  /// The input of a tagger or classifier, padded in the arrays and concatenated for the model.
   ///
   /// - Parameter suffix: of the names of the arrays: that of a second source is 2, and its content another one.
   private mutating func sequences(

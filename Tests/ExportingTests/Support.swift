@@ -1,3 +1,5 @@
+// Separate file: several suites share it.
+
 import Foundation
 
 /// The result of another program.

@@ -1,3 +1,5 @@
+// Separate file: several suites share it.
+
 import Foundation
 import RunLog
 

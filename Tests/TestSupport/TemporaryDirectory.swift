@@ -1,3 +1,5 @@
+// Separate file: most test targets share it.
+
 import Foundation
 
 /// A directory for one test, which is removed together with this value.

@@ -226,7 +226,7 @@ struct RankEquivalenceTests {
     #expect(outcome.ending == .signalled && outcome.step == 10)
   }
 
-  @Test("Without the fixed tree the bits do depend on the number of ranks")
+  @Test("Without the fixed tree, the bits depend on the number of ranks")
   func otherBits() throws {
     let configuration = RunConfiguration.small(text) { $0.training.batchSize = 9 }
     let runs = try [1, 3].map { try train(configuration, ranks: $0).run }

@@ -1,4 +1,4 @@
-// Its own file: a program that shows MPI alone.
+// Separate file: a program that shows MPI alone.
 //
 // Sends a token once around all ranks and computes π with a sum over them: MPI in Swift, without a word of networks.
 //

@@ -1,5 +1,5 @@
 // Advice to the system about memory.
-// Its own file: there is one piece of advice only, and the kernels don't need it.
+// Separate file: there is one piece of advice only, and the kernels don't need it.
 #ifndef MEMORY_ADVICE_H
 #define MEMORY_ADVICE_H
 #include <stddef.h>

@@ -22,7 +22,7 @@ struct EncodedField {
     width *= 2
   }
 
-  /// Leaves the first `limit` steps.
+  /// Keeps the first `limit` steps.
   mutating func truncate(_ limit: Int) {
     guard steps > limit else { return }
     ids.removeLast(max(0, ids.count - limit))

@@ -84,7 +84,7 @@ public struct PredictionInputs: Sendable {
     }
   }
 
-  /// The lines since the last call, with their text.
+  /// Returns the lines since the last call, with their text.
   public mutating func take() -> ExampleSet {
     if let set = forecast?.take() { return set }
     return builder.take(name: record.source.name).scaled(encoding)

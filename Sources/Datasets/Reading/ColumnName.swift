@@ -1,4 +1,4 @@
-// Its own file: the readers of rows and of columns find headers by the same names.
+// Separate file: the readers of rows and of columns find headers by the same names.
 
 /// Names of columns: those of labels, and those of anything else.
 enum ColumnName {

@@ -23,7 +23,7 @@ public struct DataColumns: Sendable, Equatable {
   var secondSource: [String]? { parts[.secondSource] }
   var series: [String]? { parts[.series] }
 
-  /// What is wrong with them for every file, or nil.
+  /// The problem with these columns for every file, or nil.
   ///
   /// - Parameter isTable: the file is a table that is cut into windows.
   public func problem(in format: DataFormat, isTable: Bool) -> String? {

@@ -5,7 +5,7 @@ import CZstd
 enum Packing: CaseIterable {
   // Decompressed transparently.
   case gzip, zstd
-  // Named in an error, because the bytes would otherwise be taken for damaged text.
+  // Rejected with an error that names the form, because the bytes would otherwise look like damaged text.
   case xz, bzip2, zip, sevenZip, lz4
   // Those of UTF-32 before those of UTF-16, because one is the beginning of the other.
   case utf32LittleEndian, utf32BigEndian, utf16LittleEndian, utf16BigEndian
@@ -50,7 +50,7 @@ enum Packing: CaseIterable {
     guard let packing = allCases.first(where: { start.starts(with: $0.signature) }) else {
       return unmarked(Array(start.prefix(64)))
     }
-    // "BZh" may begin a text; a bzip2 file goes on with the block size and the digits of π.
+    // A text may start with "BZh"; a bzip2 file continues with the block size and the digits of π.
     let block: [UInt8] = [0x31, 0x41, 0x59, 0x26, 0x53, 0x59]
     return packing == .bzip2 && !start.dropFirst(4).starts(with: block) ? nil : packing
   }
@@ -70,7 +70,7 @@ enum Packing: CaseIterable {
     return isASCII(width: 2, at: 1) ? .utf16BigEndian : nil
   }
 
-  /// Whether more bytes are needed to tell the packing: `start` is a proper beginning of a signature.
+  /// Whether more bytes are needed to tell the packing: `start` is a proper prefix of a signature.
   static func isUndecided(_ start: some Collection<UInt8>) -> Bool {
     allCases.contains { start.count < $0.signature.count && $0.signature.starts(with: start) }
       || start.starts(with: Packing.bzip2.signature) && start.count < 10

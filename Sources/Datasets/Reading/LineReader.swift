@@ -92,7 +92,7 @@ public final class LineReader {
     if number == 1, !endsLine, bytes.dropLast().contains(0x0D) { throw problem(.carriageReturns) }
   }
 
-  /// True at a line, false at the end, nil if the line has not arrived as a whole and `waits` is false.
+  /// Returns true at a line, false at the end, and nil if the whole line has not arrived and `waits` is false.
   private func advance(waits: Bool) throws -> Bool? {
     if !isWaiting {
       bytes.removeAll(keepingCapacity: true)

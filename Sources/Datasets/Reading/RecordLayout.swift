@@ -9,7 +9,7 @@ enum FieldKind: Equatable {
   case words
   /// The same for CoNLL-U, whose words may have spaces: if the line has a tab, only tabs are between words.
   case tabbedWords
-  /// One label per step, with white space between them.
+  /// One label per step, separated by white space.
   case tags
   /// One label per step, separated by tabs.
   case tagCells

@@ -119,7 +119,7 @@ extension DataSource {
   }
 }
 
-/// Examples with one line each, as a whole or cut at tabs, or with one row of csv each.
+/// Examples that are one line each, whole or cut at tabs, or one row of csv.
 final class LineRecords: RecordReader {
   private let reader: LineReader
   private let layout: RecordLayout

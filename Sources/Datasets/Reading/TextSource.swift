@@ -195,5 +195,5 @@ final class ByteReader {
   }
 }
 
-/// The system's words for an error number.
+/// The system's message for an error number.
 func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }

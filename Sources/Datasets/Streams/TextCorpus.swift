@@ -113,7 +113,7 @@ struct TextPlan {
   func forEachPart(_ body: (_ ids: [Int32], _ isTraining: Bool) throws -> Void) throws {
     var count = 0
     try vocabulary.forEachPart(of: source) { ids, offset in
-      // More than was counted: the file has grown. The memory must not fill with it.
+      // There are more tokens than were counted, so the file has grown. It must not fill the memory.
       if let total, count + ids.count > total { throw DataError.changed(path: source.name) }
       let rest =
         vocabulary.unit == .bpe ? (offset < limit ? ids.count : 0) : max(0, min(ids.count, limit - count))

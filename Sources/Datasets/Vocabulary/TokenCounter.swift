@@ -53,7 +53,7 @@ struct TokenCounter {
     lines = TextLines(stride(from: 0, to: lines.count, by: 2).map { lines[$0] })
   }
 
-  /// Counts the end of a line, where that is a token.
+  /// Counts the end of a line if it is a token.
   mutating func addLineEnd() {
     switch options.unit {
     case .char: count("\n")

@@ -77,7 +77,7 @@ func forEachCell<Failure>(
   }
 }
 
-/// Calls `body` with the words of a line that is given in place of a file of columns.
+/// Calls `body` with the words of a line that is input for a model of columns.
 ///
 /// - Parameter allowsSpaces: words may have spaces in them if there are tabs between words.
 func forEachInputWord<Failure>(

@@ -168,9 +168,9 @@ struct CSource {
 
   private static func meaning(of output: OutputShape.Kind) -> String {
     switch output {
-    case .softmax: "Classes, of each its score: the softmax of the scores are the probabilities"
-    case .crf: "Tags, of each its emission"
-    case .bernoulli: "Bits, of each its probability"
+    case .softmax: "Scores of the classes, whose softmax is their probabilities"
+    case .crf: "Emissions of the tags"
+    case .bernoulli: "Probabilities of the bits"
     case .linear, .quantile: "Numbers"
     }
   }

@@ -19,7 +19,7 @@ public struct ReductionOptions: Options {
   }
 }
 
-/// How the parameters are learned.
+/// How the parameters are trained.
 public struct TrainingConfiguration: Options {
   /// How a matrix product is assigned to the kernels or the BLAS.
   public enum Products: String, OptionChoice { case rule, tuned }
@@ -42,7 +42,7 @@ public struct TrainingConfiguration: Options {
   public var clipValue = 0.0
   public var reproducible = false
   public var reduction = ReductionOptions()
-  /// Steps between the states that a language model keeps for the backward pass; 0: all.
+  /// The number of steps between the states that a language model keeps for the backward pass; 0: it keeps all states.
   public var recompute = 0
   public var precision = ProductPrecision.fp32
   public var products = Products.rule

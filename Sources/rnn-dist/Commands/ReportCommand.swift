@@ -1,3 +1,5 @@
+// Separate file: every command has one.
+
 import ArgumentParser
 import Checkpoints
 import Foundation

@@ -62,7 +62,7 @@ struct ServeCommand: LocalCommand {
     StopSignals.install()
     let overrides = words.filter { $0.contains("=") }
     let models = try runs.map { run in
-      // A value that the parser has not made lacks the options that no argument sets.
+      // A value that was not created by the parser lacks the options that no argument sets.
       let options = precision.map { ["--precision", $0.rawValue] } ?? []
       let arguments = try RunArguments.parse(
         options + ["--checkpoint", checkpoint.defaultValueDescription, "--", run])
