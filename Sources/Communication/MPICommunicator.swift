@@ -45,7 +45,8 @@ public enum CommunicatorFactory {
       let error = communicator.failure(
         .wrongLauncher(announced: announced, found: found), in: "start",
         "the launcher (\(environment.launcher)) announces \(ranks); "
-          + "start with the mpirun of the MPI this program was built with: \(MPICommunicator.libraryVersion)")
+          + "start with the mpirun of the MPI this program was built with (\(MPICommunicator.libraryVersion)), or unset "
+          + "the launcher's variables if they are left over")
       try communicator.finalize()
       throw error
     }
