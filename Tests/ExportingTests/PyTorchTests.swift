@@ -1,5 +1,4 @@
 import Checkpoints
-import Configuration
 import Foundation
 import TestSupport
 import Testing
@@ -7,8 +6,8 @@ import Testing
 @testable import Exporting
 
 @Suite struct PyTorchTests {
-  /// A readable module fits on one or two screens. A pyramid and a second source take a few more lines.
-  @Test(arguments: Presets.names) func presetsHaveShortModules(preset: String) throws {
+  /// Readable means: a screen or two. A pyramid and a second source take a few lines more.
+  @Test(arguments: ExportCase.presets) func presetsHaveShortModules(preset: String) throws {
     let (model, _) = try ExportCase(preset: preset).model()
     let source = PyTorchModel(model: model).source
     let lines = source.split(separator: "\n", omittingEmptySubsequences: false).count - 1
