@@ -9,7 +9,7 @@ public struct WatchLimits: Sendable, Equatable {
   /// The time within which all ranks must have started.
   public var start = 120.0
   public var data = 600.0
-  /// The smallest limit of a training step. The limit follows the measured duration of steps, see ``limit(_:typicalStep:)``.
+  /// The smallest limit of a training step. The limit follows the measured duration of steps, see `limit(_:typicalStep:)`.
   public var step = 15.0
   public var evaluation = 300.0
   public var save = 600.0

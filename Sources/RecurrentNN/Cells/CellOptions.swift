@@ -113,7 +113,7 @@ public struct CellOptions: Options, Hashable {
 /// Creates a single cell from its options, for uses that need no network.
 ///
 /// - Returns: the cell, whose parameters have been added to the layout.
-/// - Throws: ``OptionError`` if options exclude each other or are out of range.
+/// - Throws: `OptionError` if options exclude each other or are out of range.
 public func makeCell<Element: Scalar>(
   _ options: CellOptions, inputSize: Int, hiddenSize: Int, suffix: String = "",
   in builder: inout ParameterLayout.Builder

@@ -15,7 +15,7 @@ import Parameters
 /// Peepholes p: Gers & Schmidhuber 2000 with the diagonal weights and the order of operations of TensorFlow's
 /// LSTMCell(use_peepholes, cell_clip, proj_clip); projection W_hr: Sak et al. 2014 and torch.nn.LSTM(proj_size);
 /// coupled gates: Greff et al. 2017. With layer normalization the products are normalized
-/// (``GateNormalization``), and n(c') = norm_c ∘ LN(c') + norm_c_bias (Ba et al. 2016, equation 22); else n(c') = c'.
+/// (`GateNormalization`), and n(c') = norm_c ∘ LN(c') + norm_c_bias (Ba et al. 2016, equation 22); else n(c') = c'.
 /// The gradient of a clipped value is zero.
 ///
 /// Shapes: x [B, inputSize], c [B, H], h [B, P] with P = projectionSize, or H. Parameters besides `weight_ih`

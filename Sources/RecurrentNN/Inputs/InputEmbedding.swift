@@ -6,7 +6,7 @@ public enum InputShape: Sendable, Hashable {
   /// Token ids, looked up in a table [vocabularySize, embeddingSize].
   case tokens(vocabularySize: Int, embeddingSize: Int)
   /// Token ids together with the characters of the words: the row of the table, and beside it the vector of a
-  /// ``CharacterEncoder``.
+  /// `CharacterEncoder`.
   case words(vocabularySize: Int, embeddingSize: Int, characters: CharacterShape)
   /// Vectors of numbers, used as they are.
   case vectors(size: Int)
@@ -27,7 +27,7 @@ public struct WordDropout: Sendable, Hashable {
 }
 
 /// The lowest layer of a model: token ids become vectors by a table [V, E], optionally with the vector of a
-/// ``CharacterEncoder`` beside it; inputs that are vectors stay as they are.
+/// `CharacterEncoder` beside it; inputs that are vectors stay as they are.
 public struct InputEmbedding<Element: Scalar>: Sendable {
   public let shape: InputShape
   /// Probability of dropping a unit of the vectors, when training.

@@ -38,7 +38,7 @@ public struct PyramidalEncoder<Element: Scalar>: SequenceLayer {
 
   /// Equal layers with PyTorch's parameter names, `weight_ih_l0`, `weight_ih_l0_reverse`, …
   ///
-  /// - Throws: ``OptionError`` if options exclude each other or are out of range.
+  /// - Throws: `OptionError` if options exclude each other or are out of range.
   public init(
     _ options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder
   ) throws(OptionError) {

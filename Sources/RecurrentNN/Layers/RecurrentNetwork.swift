@@ -87,7 +87,7 @@ extension LayerStack {
   /// - Parameters:
   ///   - options: cells, sizes, dropout and connections between the layers.
   ///   - inputSize: width of the input vectors.
-  /// - Throws: ``OptionError`` if options exclude each other or are out of range.
+  /// - Throws: `OptionError` if options exclude each other or are out of range.
   public init(
     _ options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder
   ) throws(OptionError) {
@@ -115,7 +115,7 @@ extension StackedCell {
   /// A network of equal cells that can be stepped, as a decoder needs it. Parameter names as in
   /// ``LayerStack/init(_:inputSize:in:)``.
   ///
-  /// - Throws: ``OptionError`` if options exclude each other or are out of range, or ask for two directions.
+  /// - Throws: `OptionError` if options exclude each other or are out of range, or ask for two directions.
   public init(
     _ options: NetworkOptions, inputSize: Int, in builder: inout ParameterLayout.Builder
   ) throws(OptionError) {

@@ -2,7 +2,7 @@ import NumericKernels
 
 /// An array of numbers with a shape, row-major: the arguments and results of the public calls.
 ///
-/// Inside a training step the library works on ``MatrixView``s of one arena; a tensor is the convenient form
+/// Inside a training step the library works on `MatrixView`s of one arena; a tensor is the convenient form
 /// outside.
 public struct Tensor<Element: Scalar>: Sendable, Equatable {
   public let shape: [Int]

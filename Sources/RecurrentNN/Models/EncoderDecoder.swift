@@ -131,7 +131,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
   let bridge: Bridge<Element>
   let decoder: Decoder<Element>
 
-  /// Throws ``OptionError`` if options of cells exclude each other. Requires a shape whose parts fit together.
+  /// Throws `OptionError` if options of cells exclude each other. Requires a shape whose parts fit together.
   public init(_ shape: EncoderDecoderShape) throws(OptionError) {
     shape.requireMeaning()
     let stateSize = try shape.decoder.stateSize()

@@ -94,7 +94,7 @@ public struct Generator<Element: Scalar>: Sendable {
   private let bridge: Bridge<Element>
   private let decoder: Decoder<Element>
 
-  /// Throws ``OptionError`` if options of cells exclude each other.
+  /// Throws `OptionError` if options of cells exclude each other.
   public init(_ shape: GeneratorShape) throws(OptionError) {
     self.shape = shape
     let stateSize = try shape.decoder.stateSize()

@@ -62,7 +62,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   let stack: LayerStack<Element>
   let output: any VocabularyOutput<Element>
 
-  /// Throws ``OptionError`` if options of the layers exclude each other or are out of range.
+  /// Throws `OptionError` if options of the layers exclude each other or are out of range.
   public init(_ shape: LanguageModelShape) throws(OptionError) {
     let (options, network) = (shape.options, shape.options.network)
     try network.validate()

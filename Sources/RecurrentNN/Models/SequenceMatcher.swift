@@ -40,7 +40,7 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
   private let reader: PooledEncoder<Element>
   private let output: OutputLayer<Element>
 
-  /// - Throws: ``OptionError`` if options of the cells exclude each other or are out of range.
+  /// - Throws: `OptionError` if options of the cells exclude each other or are out of range.
   public init(_ shape: SequenceMatcherShape) throws(OptionError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)

@@ -55,7 +55,7 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
   private let encoder: Encoder<Element>
   private let output: OutputLayer<Element>
 
-  /// - Throws: ``OptionError`` if options of the cells exclude each other or are out of range.
+  /// - Throws: `OptionError` if options of the cells exclude each other or are out of range.
   public init(_ shape: SequenceTaggerShape) throws(OptionError) {
     self.shape = shape
     var builder = ParameterLayout.Builder(initializeAllUniform: shape.network.uniformInitialization)

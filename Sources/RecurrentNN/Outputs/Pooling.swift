@@ -13,7 +13,7 @@ public struct Pooling: Sendable, Hashable {
     case mean
     /// The largest value of each unit.
     case max
-    /// A weighted mean, with weights that a layer learns, see ``AttentionPooling``.
+    /// A weighted mean, with weights that a layer learns, see `AttentionPooling`.
     case attention
     /// The outputs of all steps joined, for sequences of one length.
     case all
