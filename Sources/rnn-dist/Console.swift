@@ -66,16 +66,16 @@ package final class Console: TrainingObserver {
     Self.error(width.map { Self.wrapped(text, columns: $0) } ?? text)
   }
 
-  /// Breaks the lines of a text at spaces to fit a window, and indents the rest of a broken line. Color codes have no
-  /// width.
+  /// Breaks the lines of a text at spaces, but not before a percent sign, to fit a window, and indents the rest of a broken
+  /// line. Color codes have no width.
   package static func wrapped(_ text: String, columns: Int) -> String {
     let indent = columns > 20 ? "  " : ""
     return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       var (rows, length) = ("", 0)
-      for word in line.split(separator: " ", omittingEmptySubsequences: false) {
+      for word in unbroken(line) {
         let width = word.replacing(/\u{1B}\[[0-9;]*m/, with: "").count
         if rows.isEmpty {
-          (rows, length) = (String(word), width)
+          (rows, length) = (word, width)
         } else if length + 1 + width > columns {
           rows += "\n" + indent + word
           length = indent.count + width
@@ -86,6 +86,17 @@ package final class Console: TrainingObserver {
       }
       return rows
     }.joined(separator: "\n")
+  }
+
+  /// The words of a line, a percent sign together with its number.
+  private static func unbroken(_ line: Substring) -> [String] {
+    line.split(separator: " ", omittingEmptySubsequences: false).reduce(into: []) { words, word in
+      if word.hasPrefix("%"), let number = words.popLast() {
+        words.append("\(number) \(word)")
+      } else {
+        words.append(String(word))
+      }
+    }
   }
 
   /// The width of `^C`.

@@ -76,6 +76,8 @@ import rnn_dist
     #expect(
       Console.wrapped("loss 1  \u{1B}[32mbest\u{1B}[0m", columns: 12) == "loss 1  \u{1B}[32mbest\u{1B}[0m")
     #expect(Console.wrapped("a/path/that/is/too/long now", columns: 8) == "a/path/that/is/too/long\nnow")
+    #expect(
+      Console.wrapped("exact match 99.20 %, CER 0.1 %", columns: 16) == "exact match\n99.20 %, CER\n0.1 %")
     #expect(Console.wrapped("", columns: 8).isEmpty)
   }
 
