@@ -260,9 +260,9 @@ private struct Placement {
       first -= first % Int64(ranksPerHost)
     } else {
       let host = try world.splitByHost()
-      var values = [first]
-      try host.broadcast(&values, from: 0)
-      first = values[0]
+      var leader = [first]
+      try host.broadcast(&leader, from: 0)
+      first = leader[0]
       try host.free()
     }
     // For each rank the first rank of its host.

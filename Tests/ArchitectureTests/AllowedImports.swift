@@ -46,7 +46,9 @@ let allowedImports: [TargetRule] = [
     "Datasets",
     ["NumericKernels", "Checkpoints", "CSentencePiece", "CZlib", "CZstd", "UnicodeText", "Options"],
     external: ["Foundation", "Synchronization"]),
-  TargetRule("RunLog", ["Checkpoints", "CZlib"], external: platform.union(["Foundation"])),
+  TargetRule(
+    "RunLog", ["Checkpoints", "CZlib"],
+    external: platform.union(["Foundation", "FoundationEssentials", "SwiftProtobuf"])),
   TargetRule("Diagnosis", ["Checkpoints", "Communication"], external: platform.union(["Foundation"])),
   TargetRule(
     "Tasks",
