@@ -35,7 +35,7 @@ struct RunSamplesTests {
     let path = directory.file("step-1.json")
     try Data(content.utf8).write(to: URL(fileURLWithPath: path))
     let failure = #expect(throws: RunRecordFailure.self) { try RunSamples(contentsOf: path) }
-    let problem = ["": "not JSON", "{}": "samples is missing", "[1]": "the value is of another type"][content]
+    let problem = ["": "not JSON", "{}": "step is missing", "[1]": "the value is of another type"][content]
     #expect(failure?.problem == "holds no samples: \(problem ?? "")")
     #expect(throws: FileFailure.self) { try RunSamples(contentsOf: directory.file("step-2.json")) }
   }

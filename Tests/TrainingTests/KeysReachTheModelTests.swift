@@ -97,6 +97,7 @@ import Testing
     Setting("model.pooling=mean", task: "classifier"), Setting("model.pooling=max", task: "classifier"),
     Setting("model.pooling=attention", task: "classifier"),
     Setting("model.attention_size=3", on: ["model.pooling=attention"], task: "classifier"),
+    Setting("model.quantiles=[0.2, 0.8]", on: ["model.output=quantile"], task: "classifier"),
     Setting("model.condition=initial-state", task: "generator"),
     Setting("model.condition=initial-input", task: "generator"),
     Setting("model.condition=none", task: "generator"),
