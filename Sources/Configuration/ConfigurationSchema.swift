@@ -13,7 +13,9 @@ public struct ConfigurationKey: Sendable {
     case never
     /// When the trained model is used (evaluate, predict, generate), but not when training resumes.
     case inUse
-    /// When training is resumed, which alone reads it.
+    /// Never: only training reads it, and a run that is resumed must go on with the same value.
+    case inTraining
+    /// When training is resumed; only training reads it.
     case whenResumed
     /// When training is resumed and when the trained model is used.
     case always
@@ -116,7 +118,8 @@ public struct ConfigurationKey: Sendable {
 public enum ConfigurationSchema {
   /// Every key, in the order in which a configuration is written.
   public static let keys: [ConfigurationKey] =
-    run + changing(.never, model + cellOptions + inputAndOutput + encoderDecoder) + data + training + schedule
+    run + changing(.never, model + cellOptions + inputAndOutput + encoderDecoder) + data
+    + ofTraining(training + schedule)
     + changing(.always, decoding) + evaluation + changing(.whenResumed, log + checkpoint)
 
   typealias Key = ConfigurationKey
@@ -126,6 +129,18 @@ public enum ConfigurationSchema {
     keys.map { key in
       var key = key
       key.change = change
+      return key
+    }
+  }
+
+  /// Marks the keys that a trained model does not read.
+  private static func ofTraining(_ keys: [Key]) -> [Key] {
+    keys.map { key in
+      var key = key
+      guard !["training.bptt", "training.precision", "training.reproducible"].contains(key.path) else {
+        return key
+      }
+      key.change = key.change == .always || key.change == .whenResumed ? .whenResumed : .inTraining
       return key
     }
   }

@@ -103,7 +103,7 @@ struct RunArguments: ParsableArguments {
     let name = String(override.prefix { $0 != "=" })
     let changesLayout = changesLayout(name, stored)
     let change = ConfigurationSchema.keysByPath[name]?.change
-    if change == .whenResumed {
+    if change == .whenResumed || change == .inTraining {
       return ConfigurationIssue(
         origin: .override(override), key: name, message: "only training reads it; leave it out")
     }

@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import Testing
 
@@ -100,6 +101,21 @@ import Testing
     for change in ["evaluation.decode_limit=1", "log.samples=2", "training.steps=3"] {
       try await runs.run("evaluate", "run", change).expect(78, change, "only training reads it")
     }
+  }
+
+  /// Only three settings of training belong to a trained model too.
+  @Test func settingsOfTrainingAreRefusedWhenARunIsUsed() async throws {
+    try await runs.trained("seq2seq")
+    let read: Set = ["training.bptt", "training.precision", "training.reproducible"]
+    let keys = ConfigurationSchema.keys.filter { $0.path.hasPrefix("training.") && !read.contains($0.path) }
+    #expect(keys.count > 30)
+    let outcome = try await Program.run(
+      ["evaluate", "run"] + keys.map { "\($0.path)=\($0.defaultText)" }, in: runs.folder.path)
+    #expect(outcome.exitCode == 78, "\(outcome)")
+    for key in keys {
+      #expect(outcome.standardError.contains("\(key.path): only training reads it"), "\(outcome)")
+    }
+    #expect(try await runs.run("evaluate", "run", "training.reproducible=true").exitCode == 0)
   }
 
   /// If there are fewer sources than the limit, their number is reported.
