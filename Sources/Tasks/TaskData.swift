@@ -1,3 +1,4 @@
+import Communication
 import Datasets
 import Foundation
 import RunLog
@@ -94,7 +95,16 @@ extension TokenStream: TaskData {
     _ folder: String, _ data: DataOptions, _ known: Vocabulary?
   ) throws -> TextCorpus {
     let text = try PreparedText(
-      opening: folder, options: data.sourceText, settings: preparedSettings(data))
+      opening: folder, options: data.sourceText, settings: preparedSettings(data),
+      // One rank of each host reads the whole file.
+      verifies: (LauncherEnvironment.current?.localRank ?? 0) == 0)
+    guard data.valid == nil || !text.isCut else {
+      throw DataError.input(
+        name: folder,
+        reason:
+          "its end was kept for validation when it was prepared, so data.valid would leave that text out; leave out "
+          + "data.valid, or prepare the text with data.valid=FILE")
+    }
     guard known == nil || text.encoding.stream == known else {
       throw DataError.input(
         name: folder,

@@ -69,7 +69,7 @@ import Testing
     }
     // Prepared again with another vocabulary, the folder is no longer that of the run.
     try folder.write(Array(("xyz " + TinyRun.text).utf8), to: "text.txt")
-    _ = try await run(["prepare", "text", "data.train=text.txt", "-o", "piped"] + settings)
+    _ = try await run(["prepare", "text", "data.train=text.txt", "-o", "piped", "--overwrite"] + settings)
     let other = try await Program.run(["evaluate", "run"], in: folder.path)
     #expect(other.exitCode == 65 && other.errors.first?.contains("another vocabulary") == true, "\(other)")
   }
@@ -87,6 +87,17 @@ import Testing
     let cut = try await Program.run(
       ["train", "made/config.yaml", "data.valid_fraction=0.4", "--run-dir", "run"], in: folder.path)
     #expect(cut.exitCode == 65 && cut.errors.first?.contains("data.valid_fraction=") == true, "\(cut)")
+    let valid = try await Program.run(
+      ["train", "made/config.yaml", "data.valid=text.txt", "--run-dir", "run"], in: folder.path)
+    #expect(valid.exitCode == 65 && valid.errors.first?.contains("data.valid") == true, "\(valid)")
+    // A folder of other files, such as a run, is never written into.
+    let over = try await Program.run(made, in: folder.path)
+    #expect(over.exitCode == 73 && over.errors.first?.contains("--overwrite") == true, "\(over)")
+    _ = try await run(made + ["--overwrite"])
+    try folder.write("kept", to: "made/run.json")
+    let foreign = try await Program.run(made + ["--overwrite"], in: folder.path)
+    #expect(foreign.exitCode == 73, "\(foreign)")
+    try FileManager.default.removeItem(atPath: folder.file("made/run.json"))
     let again = try await Program.run(["prepare", "made/config.yaml", "-o", "more"], in: folder.path)
     #expect(again.exitCode == 64, "\(again)")
     let pairs = try await Program.run(

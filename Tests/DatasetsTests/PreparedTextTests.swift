@@ -21,7 +21,7 @@ import Testing
     _ = try PreparedText.write(
       sources, options: options(unit), settings: ["data.tokens": unit.rawValue], to: folder.path)
     return try PreparedText(
-      opening: folder.path, options: options(unit), settings: ["data.tokens": unit.rawValue])
+      opening: folder.path, options: options(unit), settings: ["data.tokens": unit.rawValue], verifies: true)
   }
 
   @Test(arguments: [TokenUnit.byte, .char, .word, .bpe], [0, 0.25]) func sameTokens(
@@ -54,7 +54,8 @@ import Testing
   @Test func otherSettingsAreRefused() throws {
     _ = try prepare(TextSources(train: .text(Self.text)), .char)
     let error = #expect(throws: DataError.self) {
-      try PreparedText(opening: folder.path, options: options(.word), settings: ["data.tokens": "word"])
+      try PreparedText(
+        opening: folder.path, options: options(.word), settings: ["data.tokens": "word"], verifies: true)
     }
     #expect(error?.description.contains("data.tokens=char, not word") == true)
   }
@@ -63,7 +64,9 @@ import Testing
     _ = try prepare(TextSources(train: .text(Self.text)), .char)
     let good = [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.file(name))))
     var bytes = good
-    let open = { try PreparedText(opening: folder.path, options: options(.char), settings: [:]) }
+    let open = {
+      try PreparedText(opening: folder.path, options: options(.char), settings: [:], verifies: true)
+    }
     let digest = String(decoding: good, as: UTF8.self).firstRange(of: "\"digest\" : \"")
     let place =
       digest.map { String(decoding: good, as: UTF8.self)[..<$0.upperBound].utf8.count } ?? bytes.count / 2
@@ -76,6 +79,32 @@ import Testing
     _ = try open()
     try FileManager.default.removeItem(atPath: folder.file(name))
     #expect(throws: DataError.self, "\(name)") { try open() }
+  }
+
+  /// Sizes that can't be, and ids that the vocabulary does not have.
+  @Test func implausibleContent() throws {
+    _ = try prepare(TextSources(train: .text(Self.text)), .char)
+    let open = {
+      try PreparedText(opening: self.folder.path, options: self.options(.char), settings: [:], verifies: true)
+    }
+    let good = try open()
+    let path = folder.file("prepared.json")
+    let json = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+    try folder.write(json.replacing("\(good.train.count)", with: "\(Int.max)"), to: "prepared.json")
+    #expect(throws: DataError.self) { try open() }
+    let tokens = folder.file("tokens.bin")
+    var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: tokens)))
+    let before = bytes.withUnsafeBytes { Digest.hexadecimal(of: $0) }
+    bytes[0] = 255
+    let after = bytes.withUnsafeBytes { Digest.hexadecimal(of: $0) }
+    try folder.write(json.replacing(before, with: after), to: "prepared.json")
+    try folder.write(bytes, to: "tokens.bin")
+    #expect(throws: DataError.self) { try open() }
+  }
+
+  @Test func partsOfOneTokenAreRefused() throws {
+    let sources = TextSources(train: .text(Self.text), test: .text("a"))
+    #expect(throws: DataError.tooShort(name: "text", tokens: 1)) { try prepare(sources, .char) }
   }
 
   /// Pages that were read are given back, and read again when they are needed.

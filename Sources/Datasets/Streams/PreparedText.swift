@@ -14,8 +14,10 @@ public struct PreparedText: Sendable {
   public let train: TokenStream
   public let valid: TokenStream?
   public let test: TokenStream?
+  /// Whether the validation part is the end of the training text.
+  public let isCut: Bool
 
-  /// What prepared.json holds.
+  /// The content of prepared.json.
   private struct Description: Codable {
     var format = 1
     var bytesPerToken: Int
@@ -70,6 +72,10 @@ public struct PreparedText: Sendable {
         try plan.vocabulary.forEachPart(of: source) { ids, _ in
           parts[part] += ids.count
           try append(ids)
+        }
+        guard parts[part] > 1 else {
+          throw parts[part] == 0
+            ? DataError.empty(name: source.name) : .tooShort(name: source.name, tokens: parts[part])
         }
       }
     }
@@ -142,9 +148,10 @@ public struct PreparedText: Sendable {
 
   /// Opens a folder. Throws `DataError` if it is damaged or was made with other settings.
   ///
-  /// - Parameter verifies: whether the digest of the tokens is compared, which reads the whole file.
+  /// - Parameter verifies: whether the tokens are compared with their digest and the vocabulary, which reads the whole file:
+  ///   one process per host is enough.
   public init(
-    opening folder: String, options: TextOptions, settings: [String: String], verifies: Bool = true
+    opening folder: String, options: TextOptions, settings: [String: String], verifies: Bool
   ) throws {
     let paths = Self.paths(folder)
     func damaged(_ what: String) -> DataError {
@@ -153,7 +160,8 @@ public struct PreparedText: Sendable {
     let text = try TextSource.file(paths.description).content(
       limit: 1 << 20, tooLarge: damaged("is not the description of a prepared text"))
     guard let description = try? JSONDecoder().decode(Description.self, from: Data(text)),
-      description.format == 1, description.tokens.count == 3, description.tokens.allSatisfy({ $0 >= 0 }),
+      description.format == 1, description.tokens.count == 3,
+      description.tokens.allSatisfy({ (0...1 << 48).contains($0) }),
       [1, 2, 4].contains(description.bytesPerToken)
     else { throw damaged("is not the description of a prepared text") }
     for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
@@ -173,7 +181,15 @@ public struct PreparedText: Sendable {
     guard file.bytes.count == total * description.bytesPerToken else {
       throw damaged("does not belong to tokens.bin")
     }
-    if verifies, Self.digest(of: file) != description.digest { throw damaged("tokens.bin is damaged") }
+    if verifies {
+      let tokens = TokenStream(
+        name: folder, file: file, bytesPerToken: description.bytesPerToken, range: 0..<total)
+      guard Self.digest(of: file) == description.digest, tokens.areBelow(vocabulary) else {
+        throw damaged("tokens.bin is damaged")
+      }
+    }
+    let fraction = description.settings["data.valid_fraction"].flatMap(Double.init) ?? 0
+    isCut = fraction > 0 && description.tokens[1] > 0
     var begin = 0
     let parts = description.tokens.map { count -> TokenStream? in
       defer { begin += count }

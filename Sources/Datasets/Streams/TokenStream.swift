@@ -65,6 +65,13 @@ public struct TokenStream: Sendable, Equatable {
     return ids
   }
 
+  /// Whether all ids are below a size.
+  func areBelow(_ size: Int) -> Bool {
+    stride(from: 0, to: count, by: 1 << 16).allSatisfy { start in
+      ids(start..<min(start + 1 << 16, count)).allSatisfy { $0 >= 0 && $0 < size }
+    }
+  }
+
   /// Calls `body` with the whole memory or file, of which this stream may be a part.
   func withStoredBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     if let file { try body(file.bytes) } else { try storage.withUnsafeBytes(body) }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Communication
 import Configuration
 import Datasets
 import Foundation
@@ -10,7 +11,7 @@ struct PrepareCommand: LocalCommand {
     commandName: "prepare",
     abstract: "Cut the text of a language model into tokens once, so that training reads no text.",
     discussion: """
-      Counts the vocabulary, or learns subwords, and writes a folder that stands for the text: its tokens are mapped into \
+      Counts the vocabulary, or learns subwords, and writes a folder that data.train can name instead of the text: its tokens are mapped into \
       memory, so that a text of any size needs little memory, and training starts at once. The folder also holds a \
       configuration to train with.
 
@@ -25,7 +26,10 @@ struct PrepareCommand: LocalCommand {
     name: [.short, .customLong("output")], help: ArgumentHelp("The folder to write.", valueName: "dir"))
   var output: String
 
+  @Flag(help: "Replace a text that was prepared in the folder.") var overwrite = false
+
   func runLocally() throws -> Int32 {
+    try checkOutput()
     var configuration = try arguments.resolve(requiringText: true).configuration
     if let path = configuration.data.train?.file, PreparedText.exists(at: path) {
       throw ValidationError("\(path) is a prepared text already")
@@ -35,6 +39,10 @@ struct PrepareCommand: LocalCommand {
     configuration.data.train = DataPath(file: output)
     // The folder has these parts too.
     (configuration.data.valid, configuration.data.test) = (nil, nil)
+    if tokens[1] > 0, configuration.data.validFraction == 0 {
+      // A fraction of 0 would say that there is no validation part.
+      configuration.data.validFraction = DataOptions().validFraction
+    }
     configuration = configuration.withAbsolutePaths(in: FileManager.default.currentDirectoryPath)
     let yaml = configuration.yaml(commented: true)
     try DurableFile.write(Data(yaml.utf8), to: "\(output)/config.yaml")
@@ -42,6 +50,18 @@ struct PrepareCommand: LocalCommand {
     let sizes = parts.map { "\(Console.grouped($1)) \($0) tokens" }.joined(separator: ", ")
     try StandardOutput.line("\(output): \(sizes)")
     return ExitCode.done
+  }
+
+  /// Throws ``OutputExists`` for a folder with other files, such as a run, whose configuration would be overwritten.
+  private func checkOutput() throws {
+    let files = FileManager.default
+    guard files.fileExists(atPath: output) else { return }
+    let names = (try? files.contentsOfDirectory(atPath: output)) ?? [output]
+    let own: Set = ["prepared.json", "tokens.bin", "vocab.txt", "vocab.model", "config.yaml", "shape.json"]
+    guard names.isEmpty || overwrite && names.allSatisfy(own.contains) && PreparedText.exists(at: output)
+    else {
+      throw OutputExists(path: output, isPrepared: PreparedText.exists(at: output))
+    }
   }
 
   /// The numbers of tokens of the parts. Standard input is copied to a file first, because a text is read in several passes.
@@ -58,4 +78,17 @@ struct PrepareCommand: LocalCommand {
   }
 
   private static let standardInput = "/dev/stdin"
+}
+
+/// The folder to write has files already.
+struct OutputExists: Error, CustomStringConvertible, ExitCoded {
+  let path: String
+  let isPrepared: Bool
+
+  var exitCode: Int32 { Tasks.ExitCode.cannotCreate }
+
+  var description: String {
+    "\(path) exists already and is not an empty folder: choose another"
+      + (isPrepared ? ", or replace the prepared text with --overwrite" : "")
+  }
 }
