@@ -52,7 +52,8 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
         + (path.unicodeScalars.contains("\u{FFFD}")
           ? "a name that is not UTF-8 can't be opened: rename the file, or give it a link with another name"
           : "paths are relative to the current directory")
-    case .notAFile(let path): "\(path): is a directory or a device; name a text file"
+    case .notAFile(let path):
+      "\(path): is a directory or a device; name a text file (for arrays one with a line class<TAB>file.npy for each)"
     case .unreadable(let path, let reason): "\(path): can't be read: \(reason)"
     case .changed(let path): "\(path): changed while it was read; start again when it is complete"
     case .empty(let name): "\(name): holds no text; give a file with at least two tokens"

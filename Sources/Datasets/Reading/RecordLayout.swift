@@ -161,7 +161,8 @@ extension ExampleOptions {
     case .stream: "use text"
     case .tagged:
       "use \(numericTargets ? "npy, multihot" : "columns, conllu, npy"), or lines with {input: …, labels: …}"
-    case .labeled: "use tsv, csv, npy, multihot, or lines with {input: …, labels: …}"
+    case .labeled:
+      "use tsv (class<TAB>text), csv (class,numbers), npy, multihot, or lines with {input: …, labels: …}"
     case .generated: "use lines, tsv or npy"
     case .matched: "use tsv, or lines with {source: …, second_source: …, target: …}"
     case .paired: "use tsv, csv, npy, or lines with {source: …, target: …}"
