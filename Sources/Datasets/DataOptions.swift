@@ -237,6 +237,12 @@ extension DataOptions {
     checks.read(
       \.season, if: window > 0, with: \.window,
       otherwise: "is for windows over a table: set \(\.window) above 0")
+    checks.read(
+      \.maxLength, if: window == 0, with: \.window,
+      otherwise: "is for examples that are lines: all windows of \(\.window) rows have one length")
+    checks.read(
+      \.emptySequences, if: window == 0, with: \.window,
+      otherwise: "is for examples that are lines, not for windows of \(\.window) rows")
     guard window > 0 else { return }
     if horizon == 0 {
       checks.refuse(\.window, with: \.horizon, because: "needs rows to forecast: set \(\.horizon) above 0")

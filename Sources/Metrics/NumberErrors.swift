@@ -117,14 +117,14 @@ public enum QuantileError: NumberError {
 /// The absolute error of the last known value.
 public enum PersistenceError: NumberError {
   public static func sum(of example: NumberExample) -> (total: Double, count: Int)? {
-    example.persistence.map { errorSum($0, example.reference, abs) }
+    example.persistence.map { knownErrorSum($0, example.reference) }
   }
 }
 
 /// The absolute error of the value one season before.
 public enum SeasonalNaiveError: NumberError {
   public static func sum(of example: NumberExample) -> (total: Double, count: Int)? {
-    example.seasonalNaive.map { errorSum($0, example.reference, abs) }
+    example.seasonalNaive.map { knownErrorSum($0, example.reference) }
   }
 }
 
@@ -134,4 +134,10 @@ private func errorSum(
 ) -> (total: Double, count: Int) {
   let total = zip(predicted, reference).reduce(0) { $0 + error(Double($1.0) - Double($1.1)) }
   return (total, reference.count)
+}
+
+/// The absolute differences, summed over the forecasts that are known: NaN where they are not.
+private func knownErrorSum(_ predicted: [Float], _ reference: [Float]) -> (total: Double, count: Int) {
+  let known = reference.indices.filter { !predicted[$0].isNaN }
+  return errorSum(known.map { predicted[$0] }, known.map { reference[$0] }, abs)
 }

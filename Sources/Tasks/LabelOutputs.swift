@@ -56,7 +56,8 @@ package struct LabelOutputs {
     } else if let labels {
       output = .softmax(classes: labels.count)
     } else {
-      throw TrainingFailure.unfittingData("the data hold no classes: model.output must be linear for numbers")
+      throw TrainingFailure.unfittingData(
+        "the data hold no classes: model.output must be linear or quantile for numbers")
     }
   }
 
@@ -113,8 +114,7 @@ package struct LabelOutputs {
     return MetricGroup.numbers.sums(of: [
       NumberExample(
         predicted: inUnits(predicted, outputs: outputsPerNumber), reference: inUnits(reference),
-        levels: output.levels, persistence: persistence.map { inUnits($0) },
-        seasonalNaive: seasonal.map { inUnits($0) })
+        levels: output.levels, persistence: persistence, seasonalNaive: seasonal)
     ])
   }
 

@@ -55,6 +55,17 @@ import Testing
       #expect(abs(scaled - 1000 * own) < 20 * own, "\(name)")
     }
 
+    // Ranks share the windows: the sums are added in another order.
+    for ranks in [2, 4] {
+      let shared = try await Program.run(["evaluate", "other", "--json"], ranks: ranks, in: folder.path)
+      let json = try #require(
+        JSONSerialization.jsonObject(with: shared.standardOutput) as? [String: Any], "\(shared)")
+      for name in ["loss", "mse", "mae", "quantile_loss", "persistence_mae", "seasonal_naive_mae"] {
+        let (one, several) = (try #require(other[name]), try #require(json[name] as? Double))
+        #expect(abs(one - several) <= 1e-5 * abs(one), "\(name) on \(ranks) ranks")
+      }
+    }
+
     // One line for each line of the table: empty for the header and before the first whole window.
     let lines = Self.table { 1000 * $0 + 5000 }.split(separator: 0x0A).prefix(20)
     let input = Array(lines.joined(separator: [0x0A])) + [0x0A]
@@ -67,5 +78,26 @@ import Testing
       #expect(steps.count == 3 && steps.allSatisfy { $0.count == 3 && $0 == $0.sorted() }, "\(answer)")
       #expect(steps.joined().allSatisfy { (3000...8000).contains($0) }, "\(answer)")
     }
+  }
+
+  @Test(arguments: [
+    ["data.season=13"], ["data.horizon=0"], ["model.output=softmax"], ["model.quantiles=[0.9, 0.1]"],
+    ["model.quantiles=[0.5, 1.2]"], ["data.max_length=5"], ["data.empty_sequences=skip"],
+    ["data.columns.source=1", "data.columns.series=[2, 3]"],
+  ])
+  func refusals(settings: [String]) async throws {
+    try folder.write(Self.table { $0 }, to: "table.csv")
+    let outcome = try await Program.run(
+      [
+        "train", "forecast", "data.train=table.csv", "data.window=12", "data.horizon=3", "data.season=6",
+        "--dry-run",
+      ]
+        + settings, in: folder.path)
+    #expect(outcome.exitCode == 78 && !outcome.errors.isEmpty, "\(outcome)")
+    let key = settings[settings.count - 1].prefix { $0 != "=" }
+    #expect(
+      outcome.standardError.contains(
+        key == "model.output" ? "data.window" : key.hasPrefix("data.columns") ? "data.columns" : key),
+      "\(outcome)")
   }
 }

@@ -26,7 +26,9 @@ import Testing
     #expect(corpus.train.numbers(.target) == [[30, 40], [40, 50]])
     #expect(corpus.train.lengths(.source) == [3, 3] && corpus.train.lengths(.target) == [1, 1])
     #expect(corpus.encoding.sourceWidth == 2 && corpus.encoding.targetWidth == 2)
-    #expect(corpus.train.warnings(of: "data") == ["data: text:1 was read as a header"])
+    let warnings = corpus.train.warnings(of: "data")
+    #expect(warnings.count == 2 && warnings[0] == "data: text:1 was read as a header")
+    #expect(warnings[1].contains("data.scaling=standard"))
     #expect(corpus.train.report.firstExample == "rows 1 to 3, then 2 to forecast")
     let naive = try #require(corpus.train.naive)
     #expect(naive.persistence(1, horizon: 2) == [30, 30])
@@ -78,6 +80,42 @@ import Testing
     // Windows with a target in row 6 are left out: of rows 3 to 7 only 3, 4 and 4, 5 remain.
     #expect(corpus.train.numbers(.target) == [[3, 4], [4, 5]])
     #expect(corpus.train.numbers(.source)[0] == [0, 5, 1, 1, 1, 5, 1, 0, 2, 5, 1, 1])
+  }
+
+  /// The forecasts to compare with are those of known numbers, not of the mean in the place of missing ones.
+  @Test func baselinesOfMissingNumbers() throws {
+    let two = ["1,5", "2,5", ",5", "4,5", "5,5", ",5", ",5", ",5", "9,5"].joined(separator: "\n")
+    let wide = try options([.source: ["1", "2"], .target: ["1"]]) {
+      ($0.missing, $0.scaling, $0.horizon) = (.mask, .standard, 1)
+    }.load(.text(two))
+    let forecasts = try #require(wide.train.naive)
+    // The windows end in row 3, which has no number, in row 4, and in row 8 after three rows without a number.
+    let known = (0..<wide.train.count).map { forecasts.persistence($0, horizon: 1)[0] }
+    #expect(known.count == 3 && known[0] == 2 && known[1] == 4 && known[2].isNaN)
+    #expect(forecasts.seasonal(0, horizon: 1, season: 2) == [2])
+  }
+
+  @Test func anotherNumberOfTargetsIsRefused() throws {
+    let options = options([.source: ["1"], .target: ["2"]]) { $0.scaling = .standard }
+    let encoding = try options.load(.text(table(0..<6, header: nil))).encoding
+    var other = options
+    other.columns = DataColumns(parts: [.source: ["1"], .target: ["1-2"]])
+    #expect(throws: DataError.line(name: "text", line: 1, problem: .width(found: 2, expected: 1))) {
+      try ExampleCorpus.read(.text(table(0..<6, header: nil)), options: other, encoding: encoding)
+    }
+  }
+
+  /// A line that can't be read does not change how the next ones are read.
+  @Test func anOpenQuotationMarkEndsWithItsLine() throws {
+    let train = DataSource.text(table(0..<6, header: nil))
+    let options = options([.source: ["1"], .target: ["2"]])
+    var inputs = try PredictionInputs(
+      options: options, encoding: options.load(train).encoding, like: train)
+    #expect(throws: DataError.line(name: "input", line: 1, problem: .openQuotes)) {
+      try inputs.append("\"1,2,w".utf8, name: "input", line: 1)
+    }
+    for line in 2...4 { try? inputs.append("\(line),2,w".utf8, name: "input", line: line) }
+    #expect(inputs.take().numbers(.source) == [[2, 3, 4]])
   }
 
   @Test func linesToForecastFrom() throws {

@@ -85,7 +85,8 @@ extension DataEncoding {
     let path = { (name: String) in "\(directory)/\(name)" }
     var encoding = DataEncoding()
     try encoding.loadShape(
-      path(shapeFile), isPaired: options.kind.takesSecondSource && layout.source == .text)
+      path(shapeFile), isPaired: options.kind.takesSecondSource && layout.source == .text,
+      horizon: max(1, options.horizon))
     if options.sharedVocabulary {
       encoding.source = try .load(path: path(sharedFile), options: options.source, boundaries: .sequence)
       encoding.target = encoding.source
@@ -143,7 +144,7 @@ extension DataEncoding {
     try DurableFile.write(encoder.encode(shape) + Data("\n".utf8), to: path)
   }
 
-  private mutating func loadShape(_ path: String, isPaired: Bool) throws {
+  private mutating func loadShape(_ path: String, isPaired: Bool, horizon: Int) throws {
     let damaged = DataError.input(
       name: path, reason: "is not the description of its data that a run writes; restore the file")
     let text = try TextSource.file(path).content(limit: 1 << 24, tooLarge: damaged)
@@ -153,7 +154,7 @@ extension DataEncoding {
       [shape.sourceWidth, shape.targetWidth, shape.sourceSteps].allSatisfy({ $0.map(sizes.contains) ?? true }
       ),
       shape.sourceScale?.fits(width: shape.sourceWidth) ?? true,
-      shape.targetScale?.fits(width: shape.targetWidth) ?? true
+      shape.targetScale?.fits(width: shape.targetWidth.map { $0 / horizon }) ?? true
     else { throw damaged }
     (sourceWidth, targetWidth, sourceSteps) = (shape.sourceWidth, shape.targetWidth, shape.sourceSteps)
     (sourceScale, targetScale) = (shape.sourceScale, shape.targetScale)

@@ -1,13 +1,13 @@
 import Options
 
-/// What is done with the numbers of sources and targets before a model sees them.
+/// How the numbers of sources and targets are scaled before a model reads them.
 public enum NumberScaling: String, OptionChoice {
   case none
   /// Mean 0 and standard deviation 1 over the training part.
   case standard
 }
 
-/// What is done about numbers of a source that are missing: empty fields, `NA`, `NaN`, `null` and `?` of csv, NaN of arrays.
+/// How missing numbers of a source are treated: empty fields, `NA`, `NaN`, `null` and `?` of csv, NaN of arrays.
 public enum MissingNumbers: String, OptionChoice {
   case error
   /// They count as the mean, and each number of a step is followed by a second one: 1 if it was there, 0 if it is missing.
@@ -79,11 +79,10 @@ public struct Standardization: Sendable, Equatable, Codable {
     }
   }
 
-  /// Whether they can be those of steps of this width, or of several steps side by side.
+  /// Whether they can be those of steps of this width.
   func fits(width: Int?) -> Bool {
-    guard let width, !means.isEmpty, width % means.count == 0 else { return false }
-    return deviations.count == means.count && means.allSatisfy(\.isFinite)
-      && deviations.allSatisfy { $0 > 0 && $0.isFinite }
+    !means.isEmpty && means.count == width && deviations.count == means.count
+      && means.allSatisfy(\.isFinite) && deviations.allSatisfy { $0 > 0 && $0.isFinite }
   }
 
   func combine(into hash: inout StableHash) {

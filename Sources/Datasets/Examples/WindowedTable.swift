@@ -30,6 +30,9 @@ struct TableParser {
 
   var delimiter: Delimiter? { csv.delimiter }
 
+  /// Leaves out a row that was begun.
+  mutating func abandonRow() { isOpen = false }
+
   /// Adds a line; nil if it was a header, or if the row continues in the next line.
   mutating func add(_ line: [UInt8]) throws(LineProblem) -> Values? {
     if !isOpen { csv.begin() }
@@ -96,6 +99,8 @@ struct WindowedTable {
   let name: String
   private(set) var source: [Float] = []
   private(set) var target: [Float] = []
+  /// The targets as they are in the file; set by ``prepare(_:masked:)``.
+  private var unscaledTarget: [Float] = []
   /// The first row of each series, and after the last one the number of rows.
   private(set) var series: [Int] = [0]
   private(set) var notes = LayoutNotes()
@@ -138,6 +143,7 @@ struct WindowedTable {
 
   /// The numbers as a model sees them: masked, scaled, missing ones filled.
   mutating func prepare(_ encoding: DataEncoding, masked: Bool) {
+    unscaledTarget = target
     if masked { source = Self.withMask(source, sourceWidth) }
     let width = masked ? 2 * sourceWidth : sourceWidth
     if let scale = encoding.sourceScale { source = scale.apply(source, width: width) }
@@ -220,30 +226,44 @@ struct WindowedTable {
           windowsOf: target, width: options.horizon * targetWidth,
           starts: rows.map { ($0 + 1) * targetWidth },
           steps: 1)), forms: nil, secondForms: nil, sourceTexts: nil, secondSourceTexts: nil,
-      targetTexts: nil, naive: NaiveForecasts(values: target, width: targetWidth, rows: rows),
+      targetTexts: nil,
+      naive: NaiveForecasts(
+        values: unscaledTarget, width: targetWidth, rows: rows, window: options.window),
       report: report)
   }
 }
 
-/// Forecasts without a model, which a model should beat: the last known value, and the value one season before.
+/// Forecasts without a model, which a model should beat: the last known value, and the value one season before. Both are in the units
+/// of the data, and NaN where the window holds no such value.
 public struct NaiveForecasts: Sendable {
-  /// The targets of all rows, as a model sees them.
+  /// The targets of all rows; NaN where a number is missing.
   let values: [Float]
   let width: Int
-  /// The last known row of each example.
+  /// The last row of each window.
   let rows: [Int]
+  /// Rows of a window, beyond which no forecast looks back.
+  let window: Int
 
   /// The last known targets, for each step of the horizon.
   public func persistence(_ example: Int, horizon: Int) -> [Float] {
-    (0..<horizon).flatMap { _ in row(rows[example]) }
+    let last = rows[example]
+    let known = (0..<width).map { value($0, stride(from: last, to: last - window, by: -1)) }
+    return (0..<horizon).flatMap { _ in known }
   }
 
-  /// The targets of the latest known row that is a whole number of seasons before each step of the horizon.
+  /// The latest known targets that are a whole number of seasons before each step of the horizon.
   public func seasonal(_ example: Int, horizon: Int, season: Int) -> [Float] {
-    (1...horizon).flatMap { step in row(rows[example] + step - (step + season - 1) / season * season) }
+    let last = rows[example]
+    return (1...horizon).flatMap { step -> [Float] in
+      let latest = last + step - (step + season - 1) / season * season
+      return (0..<width).map { value($0, stride(from: latest, to: last - window, by: -season)) }
+    }
   }
 
-  private func row(_ index: Int) -> ArraySlice<Float> { values[index * width..<(index + 1) * width] }
+  /// The first known value of a column in some rows.
+  private func value(_ column: Int, _ rows: StrideTo<Int>) -> Float {
+    rows.lazy.map { values[$0 * width + column] }.first { !$0.isNaN } ?? .nan
+  }
 }
 
 extension Corpus<ExampleSet> {
@@ -274,7 +294,9 @@ extension Corpus<ExampleSet> {
       try Self.readTable(source, options: options, encoding: encoding)
     }
     return ExampleCorpus(
-      encoding: encoding, train: table.examples(rows.first, options),
+      encoding: encoding,
+      train: table.examples(rows.first, options).notingScale(
+        try RecordLayout(options, sources.train), options),
       valid: try sources.valid.map(read) ?? (isCut ? table.examples(rows.second, options) : nil),
       test: try sources.test.map(read))
   }
@@ -300,6 +322,11 @@ extension WindowedTable {
     let width = sourceWidth * (options.missing == .mask ? 2 : 1)
     if let expected = encoding.sourceWidth, width != expected {
       throw DataError.line(name: name, line: 1, problem: .width(found: width, expected: expected))
+    }
+    if let expected = encoding.targetWidth, targetWidth * options.horizon != expected {
+      throw DataError.line(
+        name: name, line: 1,
+        problem: .width(found: targetWidth, expected: expected / max(1, options.horizon)))
     }
   }
 }
@@ -332,7 +359,11 @@ struct ForecastInputs {
   /// Adds a row. Throws `empty` for a row after which nothing can be forecast: a header, or one of the first rows of a window.
   mutating func append(_ line: [UInt8]) throws(LineProblem) {
     guard let values = try parser.add(line) else {
-      if parser.isOpen { throw .openQuotes }
+      if parser.isOpen {
+        // The next line is a row of its own.
+        parser.abandonRow()
+        throw .openQuotes
+      }
       throw .empty(field: "row of numbers")
     }
     if values.series != series { history.removeAll() }

@@ -184,8 +184,8 @@ extension RunConfiguration {
         because: "forecasts numbers: set \(\.model.output) to quantile or linear, not \(output.rawValue)")
     }
     checks.read(
-      \.data.scaling, if: [.csv, .npy].contains(format) || output.isScaled, with: \.data.format,
-      \.model.output,
+      \.data.scaling, if: [.csv, .npy].contains(format) || output.isScaled && format != .multihot,
+      with: \.data.format, \.model.output,
       otherwise: "is for numbers: the formats csv and npy, or targets that are numbers")
     checks.read(
       \.model.condition, if: format != .lines || data.train?.file == nil || model.condition == .none,
