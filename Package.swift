@@ -176,7 +176,7 @@ let testTargets: [Target] = [
     "Command",
     of: [
       "rnn-dist", "NumericKernels", "Communication", "Configuration", "Datasets", "Checkpoints",
-      "InProcessRanks", "Tasks", "TestSupport", "Training",
+      "InProcessRanks", "RunLog", "Tasks", "TestSupport", "Training",
     ]),
   test(
     "Exporting",
