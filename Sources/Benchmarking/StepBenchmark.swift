@@ -87,7 +87,7 @@ public struct StepBenchmark: Sendable {
     let products = try tunesProducts ? chooseProducts(for: workload, step, communicator) : nil
     var state = TrainingState()
     let clock = ContinuousClock()
-    var times: [Double] = []
+    var (times, round): ([Double], [Double]) = ([], [])
     var last = StepTotals()
     var tokens = 0.0
     var communicationAtStart = Duration.zero
@@ -107,11 +107,16 @@ public struct StepBenchmark: Sendable {
         last = try run(step, &state)
       }
       guard iteration >= Self.warmUp else { continue }
-      times.append((clock.now - started) / .seconds(1))
+      round.append((clock.now - started) / .seconds(1))
       tokens += last.tokens
+      // With local steps only the mean over all steps up to an update of all ranks tells the time of a step.
+      if round.count == reduction.localSteps {
+        times.append(round.reduce(0, +) / Double(round.count))
+        round = []
+      }
     }
     let communication = (step.gradients.communicationTime - communicationAtStart) / .seconds(1)
-    let total = times.reduce(0, +)
+    let total = times.reduce(0, +) * Double(reduction.localSteps)
     let profile = StepProfile.totals.since(profileAtStart)
     let productSeconds = profile.seconds[.products] ?? 0
     times.sort()

@@ -148,7 +148,8 @@ public final class MPICommunicator: Communicator {
   /// Makes a vector in the shared memory of each host, if any host has several ranks and all have enough of it, else a private one.
   public func makeSummedVector(count: Int, wire: WireFormat) throws -> any SummedVector {
     guard placement.hasNeighbors, count > 0, try haveSharedRoom(count: count) else {
-      return PrivateVector(count: count, communicator: self, wire)
+      // On one host the messages go through memory, so that nothing is gained by rounding.
+      return PrivateVector(count: count, communicator: self, placement.hosts.count > 1 ? wire : .fp32)
     }
     let name = "makeSummedVector"
     let holder = try call(name) {
@@ -160,7 +161,7 @@ public final class MPICommunicator: Communicator {
     }
     guard let holder else { throw failure(.transport, in: name, "this rank is on no host") }
     windows.append(holder)
-    let network = placement.hostCount > 1 ? try makeNetwork(wire) : nil
+    let network = placement.hosts.count > 1 ? try makeNetwork(wire) : nil
     return SharedVector(
       segments: try call(name) { _ throws(MPIError) in
         try holder.segments(ranks: placement.own.count, count: count)
@@ -179,7 +180,8 @@ public final class MPICommunicator: Communicator {
       return try MPICommunicator(part: part, hostName: hostName)
     }
     if let slice { slices.append(slice) }
-    return SharedVector.Network(world: self, slice: slice, wire: wire, isTree: placement.isTree)
+    return SharedVector.Network(
+      world: self, slice: slice, hosts: placement.hosts, wire: wire, isTree: placement.isTree)
   }
 
   /// Returns on every rank whether the first rank of each host finds enough shared memory (collective).
@@ -245,7 +247,8 @@ private struct Placement {
   /// The ranks of this host, ascending, and the index of this rank among them.
   let own: [Int]
   let index: Int
-  let hostCount: Int
+  /// The ranks of each host, ascending.
+  let hosts: [[Int]]
   /// The number of slices in which a vector is summed between hosts: the smallest number of ranks of any host.
   let slices: Int
   /// Whether any host has several ranks.
@@ -267,17 +270,18 @@ private struct Placement {
     }
     // For each rank the first rank of its host.
     let leaders = try world.allgather([first])
-    let hosts = Dictionary(grouping: 0..<world.size) { leaders[$0] }
-    let ranks = hosts[first] ?? []
+    let groups = Dictionary(grouping: 0..<world.size) { leaders[$0] }
+    let ranks = groups[first] ?? []
+    let hosts = groups.values.sorted { $0[0] < $1[0] }
+    self.hosts = hosts
     own = ranks
     index = ranks.firstIndex(of: world.rank) ?? 0
-    hostCount = hosts.count
-    slices = hosts.values.map(\.count).min() ?? 1
-    hasNeighbors = hosts.values.contains { $0.count > 1 }
+    slices = hosts.map(\.count).min() ?? 1
+    hasNeighbors = hosts.contains { $0.count > 1 }
     let size = ranks.count
     isTree =
       size & (size - 1) == 0
-      && hosts.values.allSatisfy { $0.count == size && $0[0] % size == 0 && $0[size - 1] == $0[0] + size - 1 }
+      && hosts.allSatisfy { $0.count == size && $0[0] % size == 0 && $0[size - 1] == $0[0] + size - 1 }
   }
 }
 

@@ -24,6 +24,8 @@ final class SharedVector: SummedVector {
   struct Network {
     fileprivate let world: any Communicator
     fileprivate let isTree: Bool
+    fileprivate let hosts: [[Int]]
+    fileprivate let slice: (any Communicator)?
     /// Nil: this rank has no slice.
     fileprivate let sliceSum: MessageSum?
     fileprivate let wholeSum: MessageSum
@@ -31,9 +33,12 @@ final class SharedVector: SummedVector {
     /// - Parameters:
     ///   - world: all ranks.
     ///   - slice: the ranks that have the same slice, one per host; nil: this rank has no slice.
+    ///   - hosts: the ranks of each host, ascending.
     ///   - isTree: whether the ranks of a host are one branch of the tree over all ranks.
-    init(world: any Communicator, slice: (any Communicator)?, wire: WireFormat, isTree: Bool) {
-      (self.world, self.isTree) = (world, isTree)
+    init(
+      world: any Communicator, slice: (any Communicator)?, hosts: [[Int]], wire: WireFormat, isTree: Bool
+    ) {
+      (self.world, self.slice, self.hosts, self.isTree) = (world, slice, hosts, isTree)
       sliceSum = slice.map { MessageSum(over: $0, wire) }
       wholeSum = MessageSum(over: world, wire)
     }
@@ -148,14 +153,33 @@ final class SharedVector: SummedVector {
     return UnsafePointer(sum)
   }
 
+  /// Between hosts, a rank gets the parts of the ranks that have its slice, and copies the others from its neighbors, so that each
+  /// part comes to a host once.
   func gatherParts() throws {
-    if let network { return try network.world.gatherParts(of: elements) }
-    try fence()
-    for rank in segments.indices where rank != index {
-      let part = vectorPart(of: elements.count, rank: rank, ranks: segments.count)
-      _ = elements[part].update(fromContentsOf: segments[rank][part])
+    let ranksBySlice: [[Int]]
+    if let network {
+      guard let slice = network.slice, network.hosts.allSatisfy({ $0.count == segments.count }) else {
+        return try network.world.gatherParts(of: elements)
+      }
+      ranksBySlice = segments.indices.map { index in network.hosts.map { $0[index] }.sorted() }
+      for (root, rank) in ranksBySlice[index].enumerated() {
+        let part = UnsafeMutableBufferPointer(rebasing: elements[part(of: rank)])
+        try slice.broadcast(UnsafeMutableRawBufferPointer(part), from: root)
+      }
+    } else {
+      ranksBySlice = segments.indices.map { [$0] }
     }
     try fence()
+    for (neighbor, ranks) in ranksBySlice.enumerated() where neighbor != index {
+      for rank in ranks {
+        _ = elements[part(of: rank)].update(fromContentsOf: segments[neighbor][part(of: rank)])
+      }
+    }
+    try fence()
+  }
+
+  private func part(of rank: Int) -> Range<Int> {
+    vectorPart(of: elements.count, rank: rank, ranks: network?.world.worldSize ?? segments.count)
   }
 }
 

@@ -393,7 +393,8 @@ extension ConfigurationSchema {
       "the same bits on 1, 2, 4 and 8 ranks; needs a batch_size of at least 8"),
     Key(
       "training.reduce_precision", \.training.reduction.wire, change: .always,
-      "how gradients are sent between hosts: bf16 is half the bytes, and the sums are fp32 either way"),
+      "how gradients are sent between hosts: bf16 is half the bytes; they are added in fp32, and their sum is rounded too"
+    ),
     Key(
       "training.shard_optimizer", \.training.reduction.shardsOptimizer, change: .always,
       "each rank keeps the optimizer's moments for its part of the parameters only (ZeRO, stage 1): less memory, half as much again to "

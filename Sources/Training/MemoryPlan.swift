@@ -10,7 +10,7 @@ import RecurrentNN
 public struct MemoryPlan: Sendable, Equatable {
   public var parameters: Int
   public var gradients: Int
-  /// The optimizer's moments and, if there is one, the moving average of the weights.
+  /// The optimizer's moments and, if there are any, the moving average of the weights and what local steps keep.
   public var optimizer: Int
   /// Packed copies of weights, in the order in which matrix products read them.
   public var packedWeights: Int
@@ -22,16 +22,16 @@ public struct MemoryPlan: Sendable, Equatable {
   /// - Parameters:
   ///   - count: number of parameters.
   ///   - optimizer: with its moments, or the part of them that this rank has.
-  ///   - hasAverage: whether there is a moving average of the weights.
+  ///   - copies: further buffers of `count` numbers that belong to the update.
   package init(
-    parameters count: Int, optimizer: Optimizer<Float>, hasAverage: Bool = false,
+    parameters count: Int, optimizer: Optimizer<Float>, copies: Int = 0,
     _ workspace: Workspace<Float>
   ) {
     let bytes = count * MemoryLayout<Float>.stride
     parameters = bytes
     gradients = bytes
     self.optimizer =
-      optimizer.moments.count * optimizer.part.count * MemoryLayout<Float>.stride + (hasAverage ? bytes : 0)
+      optimizer.moments.count * optimizer.part.count * MemoryLayout<Float>.stride + copies * bytes
     packedWeights = workspace.packedBytes
     activations = workspace.arena.capacityInBytes
   }

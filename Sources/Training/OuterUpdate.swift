@@ -4,12 +4,14 @@ import Parameters
 import RecurrentNN
 
 /// The update of all ranks together after several steps that each rank has made by itself (A. Douillard et al., "DiLoCo:
-/// Distributed Low-Communication Training of Language Models", 2023): a step of Nesterov momentum along the mean way of the ranks.
+/// Distributed Low-Communication Training of Language Models", 2023): a Nesterov step along the mean change of the parameters.
 ///
 ///     δ = θ − (1/p) Σᵣ θᵣ,   m ← μ m + δ,   θ ← θ − η (δ + μ m)
 ///
 /// θ are the parameters after the last such update and θᵣ those of rank r now; η = 0.7 and μ = 0.9 are the values of the paper.
-/// Every rank computes the same bits from the same sum.
+/// The optimizer's moments become the mean of those of the ranks, which the paper leaves different: so all ranks are equal after
+/// the update, and a checkpoint depends neither on their number nor on when it is written. Every rank computes the same bits from
+/// the same sums.
 final class OuterUpdate {
   private static let rate: Float = 0.7
   private static let decay: Float = 0.9
@@ -22,7 +24,7 @@ final class OuterUpdate {
   private let ranks: Int
 
   /// - Parameters:
-  ///   - gradients: whose memory is used for the sums; the gradient has been used by then.
+  ///   - gradients: its memory holds the sums. The optimizer has read the gradient by then.
   ///   - ranks: p.
   init(count: Int, gradients: GradientReduction, ranks: Int) {
     start = AlignedBuffer(count: count)
@@ -36,8 +38,10 @@ final class OuterUpdate {
     _ = start.elements.update(fromContentsOf: UnsafeBufferPointer(parameters.elements))
   }
 
-  /// Gives all ranks the same parameters. Collective.
-  func apply(to parameters: ParameterBuffer<Float>, _ workspace: Workspace<Float>) throws {
+  /// Gives all ranks the same parameters and moments. Collective.
+  func apply(
+    to parameters: ParameterBuffer<Float>, _ optimizer: Optimizer<Float>, _ workspace: Workspace<Float>
+  ) throws {
     let (values, sum) = (parameters.elements, gradients.total.elements)
     for index in values.indices { sum[index] = start.elements[index] - values[index] }
     try gradients.sumAll()
@@ -51,11 +55,6 @@ final class OuterUpdate {
         values[index] = origin[index]
       }
     }
-  }
-
-  /// Gives all ranks the mean of their moments, so that a checkpoint doesn't depend on their number. Collective.
-  func averageMoments(of optimizer: Optimizer<Float>) throws {
-    let (sum, share) = (gradients.total.elements, 1 / Float(ranks))
     for moment in optimizer.moments {
       _ = sum.update(fromContentsOf: moment.buffer)
       try gradients.sumAll()

@@ -17,12 +17,13 @@ struct ReplicaCheck {
   /// The digest of the parameters; nil if they aren't compared in this step.
   let parameters: UInt64?
 
-  /// - Parameters:
-  ///   - parameters: nil: they may differ between the ranks.
-  ///   - step: the number of steps done.
-  init(_ parameters: ParameterBuffer<Float>?, step: Int, collectives: Int) {
+  /// Whether the parameters are compared in the step after `step` steps.
+  static func isDue(after step: Int) -> Bool { step % parameterInterval == parameterInterval - 1 }
+
+  /// - Parameter parameters: nil if they aren't compared.
+  init(_ parameters: ParameterBuffer<Float>?, collectives: Int) {
     self.collectives = collectives
-    self.parameters = step % Self.parameterInterval == Self.parameterInterval - 1 ? parameters?.digest : nil
+    self.parameters = parameters?.digest
   }
 
   /// The value that this rank adds to the totals.

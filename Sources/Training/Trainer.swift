@@ -156,7 +156,9 @@ final class Trainer {
     observer?.handle(
       .planned(
         MemoryPlan(
-          parameters: task.parameters.count, optimizer: step.optimizer, hasAverage: average != nil,
+          parameters: task.parameters.count, optimizer: step.optimizer,
+          // The average has a scratch buffer. An update after local steps has its start and its momentum.
+          copies: (average == nil ? 0 : 2) + (step.outerUpdate == nil ? 0 : 2),
           task.workspace)))
   }
 

@@ -52,7 +52,6 @@ final class TrainingCheckpoints {
     communicator.enter(.save, step: state.step)
     let carried = try task.carriedState.gather(communicator)
     try requireEqualReplicas()
-    try outer?.averageMoments(of: optimizer)
     let moments = WholeMoments(of: optimizer, communicator)
     try moments.gather()
     // The tensors to write point into memory of the moments.

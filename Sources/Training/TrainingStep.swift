@@ -20,6 +20,8 @@ package final class TrainingStep {
   private let clipValue: Double
   /// Steps that each rank makes by itself between two updates of all ranks together; nil: none.
   private let local: (steps: Int, update: OuterUpdate)?
+  /// With local steps: whether all ranks had the same parameters after the last step.
+  private var isSynchronized = true
   private let clock = ContinuousClock()
   /// The total time of all steps so far.
   private var time = Duration.zero
@@ -82,10 +84,11 @@ package final class TrainingStep {
       for batch in batches { loss += try model.addGradient(of: batch, shard: shard, into: gradient) }
       gradients.add(loss, of: shard)
     }
-    let check = ReplicaCheck(
-      local == nil ? model.parameters : nil, step: state.step, collectives: communicator.collectives)
+    // With local steps there is something to compare only after an update of all ranks, which costs more than a digest.
+    let isCompared = local == nil ? ReplicaCheck.isDue(after: state.step) : isSynchronized
+    let check = ReplicaCheck(isCompared ? model.parameters : nil, collectives: communicator.collectives)
     let totals = try gradients.reduce(requests, check, stepTime: time)
-    let result = examine(totals)
+    let result = try examine(totals)
     if result.isUpdate {
       try update(totals, norm: result.norm, learningRate)
     }
@@ -106,17 +109,27 @@ package final class TrainingStep {
   /// without targets has no gradient either, and no number of tokens to divide it by.
   ///
   /// With local steps the ranks have looked at their own gradients already, and the norm is the mean of theirs.
-  private func examine(_ totals: StepTotals) -> Result {
+  private func examine(_ totals: StepTotals) throws -> Result {
     let isEmpty = totals.tokens == 0
     let sum = local == nil ? gradients.norm / totals.tokens : totals.norm / Double(communicator.worldSize)
     let norm = isEmpty ? 0 : sum
     guard norm.isFinite, totals.loss.isFinite, totals.failures == 0 else {
-      let names = gradients.total.layout.parameters.filter { parameter in
-        firstNonFinite(UnsafeBufferPointer(gradients.total.elements(parameter))) != nil
-      }.map(\.name)
+      let names = try namesOfNonFinite()
       return Result(totals: totals, norm: norm, isUpdate: false, skippedFor: names)
     }
     return Result(totals: totals, norm: norm, isUpdate: !isEmpty, skippedFor: nil)
+  }
+
+  /// The parameters whose gradient is not finite; with local steps, on any rank. Collective.
+  private func namesOfNonFinite() throws -> [String] {
+    let parameters = gradients.total.layout.parameters
+    var isHit = parameters.map { parameter -> UInt8 in
+      firstNonFinite(UnsafeBufferPointer(gradients.total.elements(parameter))) == nil ? 0 : 1
+    }
+    if local != nil {
+      for others in try communicator.allgather(isHit) { isHit = zip(isHit, others).map { $0 | $1 } }
+    }
+    return zip(parameters, isHit).filter { $1 == 1 }.map(\.0.name)
   }
 
   /// Clips each element of the mean gradient (torch.nn.utils.clip_grad_value_).
@@ -168,10 +181,12 @@ package final class TrainingStep {
   /// - Returns: whether all ranks have the same parameters now.
   package func synchronize(after state: TrainingState, isForced: Bool = false) throws -> Bool {
     guard let local else { return true }
+    isSynchronized = false
     guard isForced || state.step % local.steps == 0 else { return false }
     let started = clock.now
     defer { time += clock.now - started }
-    try local.update.apply(to: model.parameters, model.workspace)
+    try local.update.apply(to: model.parameters, optimizer, model.workspace)
+    isSynchronized = true
     return true
   }
 

@@ -1,5 +1,6 @@
 import Communication
 import NumericKernels
+import Optimizers
 import Parameters
 import RecurrentNN
 import Testing
@@ -153,5 +154,58 @@ struct GradientReductionTests {
         #expect(touched == (wholeTable && step < ranks ? 152 : 3 * (ranks + 1) + 2))
       }
     }
+  }
+
+  /// Rank r has the gradient 1 + r in every step. After two local steps of SGD with rate η, θ has changed by −2 η (1 + (p − 1)/2) in
+  /// the mean; the outer steps are written out.
+  @Test("Local steps end with a Nesterov step along the mean change of the ranks", arguments: [1, 2, 3])
+  func outerSteps(ranks: Int) throws {
+    let results = try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let task = FakeTask(fault: { _, shard, gradient in
+        for index in gradient.elements.indices { gradient.elements[index] += 2 * Float(shard) }
+      })
+      var reduction = ReductionOptions()
+      reduction.localSteps = 2
+      let step = try TrainingStep(
+        task, plan: try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false),
+        optimizer: OptimizerSettings(kind: .sgd), clipNorm: 0, reduction: reduction,
+        communicator: communicator)
+      var state = TrainingState()
+      var isSynchronized: [Bool] = []
+      for _ in 0..<4 {
+        _ = try step.run(&state, learningRate: 0.1)
+        isSynchronized.append(try step.synchronize(after: state))
+      }
+      #expect(isSynchronized == [false, true, false, true])
+      return Array(task.parameters.elements)
+    }
+    let change: Float = 2 * 0.1 * (1 + Float(ranks - 1) / 2)
+    var (parameter, momentum): (Float, Float) = (0, 0)
+    for _ in 0..<2 {
+      momentum = 0.9 * momentum + change
+      parameter -= 0.7 * (change + 0.9 * momentum)
+    }
+    for result in results {
+      #expect(result == results[0])
+      #expect(result.allSatisfy { abs($0 - parameter) < 1e-6 })
+    }
+  }
+
+  @Test("A gradient of any rank that is not finite skips the step of all ranks, and its parameter is named")
+  func localStepsAreSkippedTogether() throws {
+    let skipped = try InProcessCommunicator.run(ranks: 3) { communicator in
+      let task = FakeTask(fault: { serial, shard, gradient in
+        if serial == 1, shard == 2 { gradient.elements[3] = .nan }
+      })
+      var reduction = ReductionOptions()
+      reduction.localSteps = 2
+      let step = try TrainingStep(
+        task, plan: try ShardPlan(rank: communicator.rank, worldSize: 3, reproducible: false),
+        optimizer: OptimizerSettings(kind: .sgd), clipNorm: 0, reduction: reduction,
+        communicator: communicator)
+      var state = TrainingState()
+      return try (0..<3).map { _ in try step.run(&state, learningRate: 0.1).skippedFor }
+    }
+    #expect(skipped == Array(repeating: [nil, ["second"], nil], count: 3))
   }
 }

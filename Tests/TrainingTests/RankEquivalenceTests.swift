@@ -104,7 +104,9 @@ struct RankEquivalenceTests {
   func shardedOptimizer(kind: OptimizerSettings.Kind, reproducible: Bool) throws {
     var configuration = RunConfiguration.small(text) {
       $0.model.network.dropout = 0.2
-      $0.training.batchSize = 9
+      // Few tokens per step leave rows of the embedding untouched.
+      $0.training.batchSize = reproducible ? 9 : 2
+      $0.training.bptt = 2
       $0.training.optimizer.kind = kind
       $0.training.reproducible = reproducible
       $0.training.averageDecay = 0.9
@@ -143,7 +145,7 @@ struct RankEquivalenceTests {
     }
   }
 
-  @Test("Gradients that are sent in bf16 lead to nearly the same losses")
+  @Test("Gradients that are sent in bf16 lead to nearly the same losses, also with an optimizer in parts")
   func bf16OnTheWire() throws {
     var configuration = RunConfiguration.small(text) {
       $0.training.batchSize = 9
@@ -154,36 +156,13 @@ struct RankEquivalenceTests {
     let rounded = try train(configuration, ranks: 3).recorder.losses
     #expect(rounded != exact)
     #expect(relativeDifference(rounded, exact) < 0.02)
+    configuration.training.reduction.shardsOptimizer = true
+    #expect(try train(configuration, ranks: 3).recorder.losses == rounded)
   }
 
-  /// One rank with SGD, computed here from two plain runs: the outer step leads from the parameters before the local steps in the
-  /// direction of those after them, the first time by 0.7 (1 + 0.9) of the way.
-  @Test("The first outer step is a Nesterov step along the mean way of the ranks", arguments: [1, 3])
-  func outerStep(ranks: Int) throws {
-    var configuration = RunConfiguration.small(text) {
-      $0.training.optimizer.kind = .sgd
-      $0.training.learningRate = 0.1
-      $0.training.batchSize = 6
-      $0.training.reduction.localSteps = 4
-      $0.training.steps = 4
-    }
-    configuration.checkpoint.everySteps = 4
-    let combined = try lastWeights(of: train(configuration, ranks: ranks).run)
-    // One step of one rank each, so that the local steps are those of all ranks.
-    configuration.training.reduction.localSteps = 1
-    configuration.training.learningRate = 1e-30
-    let before = try lastWeights(of: train(configuration, ranks: 1).run)
-    configuration.training.learningRate = 0.1
-    let plain = try lastWeights(of: train(configuration, ranks: 1).run)
-    let expected = zip(before, plain).map { $0 + 0.7 * 1.9 * ($1 - $0) }
-    let way = zip(before, plain).map { abs($0 - $1) }.max() ?? 0
-    #expect(way > 1e-3)
-    // Several ranks each have a part of the batch, so their mean way is near that of one rank only.
-    let tolerance = ranks == 1 ? 1e-6 : 0.25 * way
-    #expect(zip(combined, expected).allSatisfy { abs($0 - $1) < tolerance })
-  }
-
-  @Test("Local steps learn, and a resumed run has the bits of one that was not stopped", arguments: [1, 3])
+  /// The run is stopped by a signal at a step that nothing else is due at, and resumed.
+  @Test(
+    "Local steps learn, and a resumed run has the bits of one that was not stopped", arguments: [1, 2, 3])
   func localStepsAreResumed(ranks: Int) throws {
     let configuration = RunConfiguration.small(text) {
       $0.training.batchSize = 6
@@ -191,20 +170,24 @@ struct RankEquivalenceTests {
       $0.training.reduction.localSteps = 3
       $0.training.steps = 24
       $0.checkpoint.everySteps = 8
-      $0.evaluation.everySteps = 8
+      $0.evaluation.everySteps = 10
     }
     let (recorder, run) = try train(configuration, ranks: ranks)
     #expect(recorder.losses[23] < recorder.losses[0])
-    var first = configuration
-    first.training.steps = 8
-    let stopped = try train(first, ranks: ranks).run
-    var rest = Job(configuration, ranks: ranks, directory: stopped)
-    rest.existing = .resume
-    try rest.run()
-    #expect(try CheckpointFiles(last: stopped) == CheckpointFiles(last: run))
-    rest.ranks = 2
-    rest.configuration.training.steps = 30
-    #expect(try rest.run().step == 30, "another number of ranks")
+    let signals = StopSignals()
+    var job = Job(configuration, ranks: ranks, directory: directory.file("stopped"))
+    job.signals = { $0 == ranks - 1 ? signals : StopSignals() }
+    let stopping = Recorder { event in
+      if case .step(let report) = event, report.step == 13 { signals.requestStop(SIGTERM) }
+    }
+    #expect(try job.run(stopping).step == 15)
+    job.signals = { _ in StopSignals() }
+    job.existing = .resume
+    try job.run()
+    #expect(try CheckpointFiles(last: directory.file("stopped")) == CheckpointFiles(last: run))
+    job.ranks = ranks == 2 ? 3 : 2
+    job.configuration.training.steps = 30
+    #expect(try job.run().step == 30, "another number of ranks")
   }
 
   @Test("A request to save or to stop waits until the ranks have the same parameters")

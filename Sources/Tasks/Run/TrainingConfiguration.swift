@@ -117,7 +117,9 @@ public struct TrainingConfiguration: Options {
       if reproducible {
         checks.refuse(
           \.reduction.localSteps, with: \.reproducible,
-          because: "the ranks go ways of their own, so that the bits depend on their number: set it to 1")
+          because:
+            "the ranks have different parameters meanwhile, so that the bits depend on their number: set it to 1"
+        )
       }
       if reduction.shardsOptimizer {
         checks.refuse(
@@ -125,6 +127,11 @@ public struct TrainingConfiguration: Options {
           because:
             "a rank needs all moments for steps of its own: set it to 1, or \(\.reduction.shardsOptimizer) to false"
         )
+      }
+      if reduction.wire == .bf16 {
+        checks.refuse(
+          \.reduction.localSteps, with: \.reduction.wire,
+          because: "moments in bf16 would be too coarse: set it to 1, or \(\.reduction.wire) to fp32")
       }
       if averageDecay > 0 {
         checks.refuse(

@@ -113,8 +113,14 @@ struct StepBenchmarkArguments: ParsableArguments {
 
   func validate() throws {
     try requireSizes(["iters": iters ?? 1, "local-steps": localSteps])
-    guard localSteps == 1 || !shardOptimizer else {
-      throw ValidationError("--local-steps and --shard-optimizer exclude each other")
+    guard localSteps == 1 || !shardOptimizer && reducePrecision == .fp32 else {
+      throw ValidationError("--local-steps goes with neither --shard-optimizer nor --reduce-precision bf16")
+    }
+    guard localSteps == 1 || (iters ?? 0) > 0 && (iters ?? 0) % localSteps == 0 else {
+      throw ValidationError("--local-steps \(localSteps) needs --iters with a multiple of it")
+    }
+    if shardOptimizer, optimizer?.momentNames.isEmpty ?? true {
+      throw ValidationError("--shard-optimizer needs --optimizer with one that has moments, such as adam")
     }
     guard ProductPrecision.ofTraining.contains(precision) else {
       throw ValidationError("--precision \(precision): a model is trained in fp32 or bf16")

@@ -43,6 +43,10 @@ struct ScalingBenchCommand: DistributedCommand {
     guard networkLatency >= 0, networkBandwidth > 0 else {
       throw ValidationError("--network-latency must be at least 0 and --network-bandwidth above 0")
     }
+    guard step.localSteps == 1, !step.shardOptimizer else {
+      throw ValidationError(
+        "--local-steps and --shard-optimizer are options of bench lm: they are not predicted")
+    }
     guard step.profile == nil else { throw ValidationError("--profile is an option of bench lm") }
   }
 

@@ -1,0 +1,52 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Training over MPI, in memory that the ranks share, with each way to share the work of an update.
+@Suite(.timeLimit(.minutes(5))) struct ReductionCommandTests {
+  private let folder: TemporaryDirectory
+
+  init() throws {
+    folder = try TemporaryDirectory()
+    try folder.write(TinyRun.text, to: "text.txt")
+  }
+
+  private func train(_ run: String, ranks: Int, _ more: [String]) async throws {
+    let outcome = try await Program.run(
+      ["train", "text", "data.train=text.txt", "--run-dir", run] + TinyRun.settings
+        + [
+          "training.steps=12", "training.optimizer=adam", "training.batch_size=8", "checkpoint.every_steps=6",
+          "evaluation.every_steps=6",
+        ] + more, ranks: ranks, in: folder.path)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+  }
+
+  private func checkpoint(of run: String) throws -> [Data] {
+    try ["model.safetensors", "optimizer.safetensors"].map {
+      try Data(contentsOf: URL(fileURLWithPath: folder.file("\(run)/checkpoints/last/\($0)")))
+    }
+  }
+
+  @Test(arguments: [2, 4])
+  func anOptimizerInPartsGivesTheBitsOfAWholeOne(ranks: Int) async throws {
+    try await train("whole", ranks: ranks, ["training.reproducible=true"])
+    try await train("parts", ranks: ranks, ["training.reproducible=true", "training.shard_optimizer=true"])
+    #expect(try checkpoint(of: "parts") == checkpoint(of: "whole"))
+  }
+
+  @Test(arguments: [2, 4])
+  func localStepsAreResumed(ranks: Int) async throws {
+    let local = ["training.local_steps=4"]
+    try await train("undisturbed", ranks: ranks, local)
+    try await train("resumed", ranks: ranks, local + ["training.steps=6"])
+    try await train("resumed", ranks: ranks, local + ["--resume"])
+    #expect(try checkpoint(of: "resumed") == checkpoint(of: "undisturbed"))
+  }
+
+  /// On one host nothing is sent, so that nothing is rounded.
+  @Test func gradientsInSharedMemoryAreNotRounded() async throws {
+    try await train("fp32", ranks: 2, [])
+    try await train("bf16", ranks: 2, ["training.reduce_precision=bf16"])
+    #expect(try checkpoint(of: "bf16") == checkpoint(of: "fp32"))
+  }
+}
