@@ -29,14 +29,14 @@ struct WholeMoments {
   func gather() throws {
     guard optimizer.isSharded else { return }
     for (index, moment) in optimizer.moments.enumerated() {
-      guard communicator.rank == 0 else {
-        try communicator.exchange(UnsafeRawBufferPointer(moment.buffer), Self.nothing, with: 0)
-        continue
-      }
-      _ = all[index].buffer[optimizer.part].update(fromContentsOf: moment.buffer)
-      for rank in 1..<communicator.worldSize {
+      try inTurn { rank in
         try communicator.exchange(
           UnsafeRawBufferPointer(Self.nothing), part(of: all[index].buffer, rank), with: rank)
+      } others: {
+        try communicator.exchange(UnsafeRawBufferPointer(moment.buffer), Self.nothing, with: 0)
+      }
+      if communicator.rank == 0 {
+        _ = all[index].buffer[optimizer.part].update(fromContentsOf: moment.buffer)
       }
     }
   }
@@ -48,15 +48,32 @@ struct WholeMoments {
       return
     }
     for (index, moment) in optimizer.moments.enumerated() {
-      guard communicator.rank == 0 else {
-        try communicator.exchange(
-          UnsafeRawBufferPointer(Self.nothing), UnsafeMutableRawBufferPointer(moment.buffer), with: 0)
-        continue
-      }
-      _ = moment.buffer.update(fromContentsOf: all[index].buffer[optimizer.part])
-      for rank in 1..<communicator.worldSize {
+      try inTurn { rank in
         try communicator.exchange(
           UnsafeRawBufferPointer(part(of: all[index].buffer, rank)), Self.nothing, with: rank)
+      } others: {
+        try communicator.exchange(
+          UnsafeRawBufferPointer(Self.nothing), UnsafeMutableRawBufferPointer(moment.buffer), with: 0)
+      }
+      if communicator.rank == 0 {
+        _ = moment.buffer.update(fromContentsOf: all[index].buffer[optimizer.part])
+      }
+    }
+  }
+
+  /// Runs one exchange of rank 0 with each other rank. The ranks whose turn it isn't exchange nothing with themselves, because all
+  /// ranks must have made the same number of calls when they compare it (``ReplicaCheck``).
+  private func inTurn(rank0 exchangeWith: (_ rank: Int) throws -> Void, others exchange: () throws -> Void)
+    throws
+  {
+    for rank in 1..<communicator.worldSize {
+      if communicator.rank == 0 {
+        try exchangeWith(rank)
+      } else if communicator.rank == rank {
+        try exchange()
+      } else {
+        try communicator.exchange(
+          UnsafeRawBufferPointer(Self.nothing), Self.nothing, with: communicator.rank)
       }
     }
   }
