@@ -11,7 +11,9 @@ public final class InProcessCommunicator: Communicator {
   public var worldSize: Int { hub.size }
   public let hostName: String
   private let hub: Hub
+  /// Exchanges are counted as well, so that a rank that makes more of them than others is found without MPI.
   public private(set) var collectives = 0
+  private var meetings = 0
   private var exchanges: [Int: Int] = [:]
   private var isFinalized = false
 
@@ -91,6 +93,7 @@ public final class InProcessCommunicator: Communicator {
     let (low, high) = (min(rank, peer), max(rank, peer))
     let key = Hub.Key.exchange(low: low, high: high, number: exchanges[peer, default: 0])
     exchanges[peer, default: 0] += 1
+    collectives += 1
     try meet(key, Hub.Call("exchange of \(low) and \(high)", 0), Part(memory: receive, send: send)) { parts in
       // A rank that exchanges with itself is the only part.
       let (first, last) = (parts[0], parts[parts.count - 1])
@@ -131,8 +134,8 @@ public final class InProcessCommunicator: Communicator {
   private func meetAll(
     _ name: String, _ count: Int, _ part: Part = Part(), _ work: ([Part]) -> Bool
   ) throws {
-    let key = Hub.Key.collective(number: collectives)
-    collectives += 1
+    let key = Hub.Key.collective(number: meetings)
+    (meetings, collectives) = (meetings + 1, collectives + 1)
     try meet(key, Hub.Call(name, count), part, work)
   }
 
