@@ -50,6 +50,8 @@ import Testing
       fetched.output == "launch/run train text data.train=data/poems/part/a.txt --run-dir runs/poems\n")
     #expect(fetched.standardError.contains("license: public domain"))
     for name in ["part/a.txt", "b.txt"] { #expect(try content("data/poems/\(name)") == Self.text) }
+    let spaced = try await data("-o 'a folder' poems")
+    #expect(spaced.output.contains("data.train=a\\ folder/part/a.txt"), "\(spaced)")
     // What is there needs no mirror.
     #expect(try await data("poems", mirror: "launch").exitCode == 0)
   }
@@ -74,6 +76,11 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder.file("data/poems/b.txt")))
     let missing = try await data("poems -o elsewhere", mirror: "launch")
     #expect(missing.exitCode == 66 && missing.standardError.contains("RNN_DIST_DATA"), "\(missing)")
+    // What was fetched of a file stays for the next attempt.
+    try folder.write("some", to: "elsewhere/part/a.txt.part")
+    let interrupted = try await data("poems -o elsewhere", mirror: "launch")
+    #expect(interrupted.exitCode == 66, "\(interrupted)")
+    #expect(try content("elsewhere/part/a.txt.part") == "some")
     let unknown = try await data("prose")
     #expect(unknown.exitCode == 64 && unknown.standardError.contains("poems"), "\(unknown)")
   }
