@@ -39,11 +39,16 @@ enum SourceTree {
     try sources.get().filter { $0.path.hasPrefix("Sources/\(target)/") }
   }
 
-  /// Returns the files below a folder whose names have one of the suffixes, in the order of their paths.
+  /// Returns the files below a folder whose names have one of the suffixes (empty: all), in the order of their paths.
   static func files(under folder: String, endingIn suffixes: [String]) throws -> [SourceFile] {
     let top = root.appending(path: folder).resolvingSymlinksInPath()
     let paths = FileManager.default.enumerator(atPath: top.path)?.compactMap { $0 as? String } ?? []
-    return try paths.filter { path in suffixes.contains { path.hasSuffix($0) } }.sorted().map { path in
+    let chosen = paths.filter { path in
+      var isDirectory = ObjCBool(false)
+      FileManager.default.fileExists(atPath: top.appending(path: path).path, isDirectory: &isDirectory)
+      return !isDirectory.boolValue && suffixes.contains { $0.isEmpty || path.hasSuffix($0) }
+    }
+    return try chosen.sorted().map { path in
       let content = try String(contentsOf: top.appending(path: path), encoding: .utf8)
       return SourceFile(path: "\(folder)/\(path)", content: content, text: SourceText(content))
     }

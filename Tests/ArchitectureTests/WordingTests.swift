@@ -34,10 +34,13 @@ import Testing
       try SourceTree.files(under: $0, endingIn: [".swift", ".c", ".cpp", ".h"])
     }.filter { !$0.path.hasPrefix("Tests/ArchitectureTests/Wording") }
     let texts =
-      try ["docs", "configs", "launch", "Tests/Golden", "Benchmarks"].flatMap {
-        try SourceTree.files(
-          under: $0, endingIn: [".md", ".yaml", ".py", "run", "setup", "test", "environment", ".sbatch"])
-      } + SourceTree.files(named: ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+      try ["docs", "configs", "Tests/Golden", "Tests/Interop", "Examples"].flatMap {
+        try SourceTree.files(under: $0, endingIn: [".md", ".yaml", ".py"])
+      }
+      + ["launch", "Benchmarks", ".ci", "packaging"].flatMap {
+        try SourceTree.files(under: $0, endingIn: [""])
+      }
+      + SourceTree.files(named: ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
     return sources.map(Words.init(source:)) + texts.map(Words.init(text:))
   }
 
