@@ -96,20 +96,26 @@ public struct ReportPage {
         record.map { record in
           let name = record.status.rawValue
           let isRunning = record.status == .running && !run.paths.isBeingTrained
-          let note = isRunning ? " (or killed)" : record.message.map { ": \($0)" } ?? ""
+          let message = record.status == .finished && record.message == "completed" ? nil : record.message
+          let note = isRunning ? " (or killed)" : message.map { ": \($0)" } ?? ""
           return "<span class=\"\(name)\">\(name)\(note)</span>"
         } ?? "unknown"
       return [
         "\(run.name)", status, "\(run.configuration?.task.name ?? "–")",
         "\(run.history?.lastStep.map(Self.grouped) ?? "–")",
-        "\(record.map { Self.text(of: $0.started) } ?? "–")",
+        "\(record?.starts.first.map { Self.text(of: $0.started) } ?? "–")\(Self.resumptions(record))",
         "\(run.duration.map(Self.duration) ?? "–")",
         "\(record.map { "\($0.ranks) on \($0.hosts.joined(separator: ", "))" } ?? "–")",
         "\(record.map { "\($0.seed)" } ?? "–")",
-        "<code>\(record.map { $0.commandLine.joined(separator: " ") } ?? "–")</code>",
+        "<code>\(record?.starts.first.map { $0.commandLine.joined(separator: " ") } ?? "–")</code>",
       ]
     }
     return .table(head, rows)
+  }
+
+  private static func resumptions(_ record: RunRecord?) -> String {
+    guard let count = record?.earlier?.count, count > 0 else { return "" }
+    return ", resumed \(count == 1 ? "once" : "\(count) times")"
   }
 
   // MARK: Curves

@@ -2,16 +2,21 @@ import Foundation
 import Metrics
 import RunLog
 
-/// The curves of several runs, one chart per metric. Runs that differ only in their seed share one line: their mean,
-/// surrounded by the range of their values.
+/// The curves of several runs, one chart per metric and task. Runs that differ only in their seed share one line: their mean,
+/// surrounded by the range of their values. A run has the same color in all charts.
 struct ReportPlots {
   private let runs: [ReportedRun]
   private let groups: [(name: String, members: [Int])]
+  /// The names of the tasks, in the order of the runs. Losses of different tasks can't be compared.
+  private let tasks: [String?]
 
   init(_ runs: [ReportedRun]) {
     self.runs = runs
     let (names, configurations) = (runs.map(\.name), runs.map(\.configuration))
     groups = SeedGroups.of(configurations).map { (SeedGroups.name($0, names, configurations), $0) }
+    tasks = configurations.map { $0?.task.name }.reduce(into: []) { tasks, task in
+      if !tasks.contains(task) { tasks.append(task) }
+    }
   }
 
   /// Whether some lines are means.
@@ -22,19 +27,16 @@ struct ReportPlots {
     let metrics = names("valid").subtracting(Self.counts + ["loss"])
     let ordered =
       Metric.all.map(\.name).filter(metrics.contains) + metrics.subtracting(Metric.all.map(\.name)).sorted()
-    var plots = [plot("train", "loss", "training loss"), plot("valid", "loss", "validation loss")]
-    plots += ordered.map { plot("valid", $0, Self.title($0)) }
-    plots.append(plot("train", "gradient_norm", "gradient norm", isLogarithmic: true))
-    plots.append(plot("train", "learning_rate", "learning rate"))
-    return plots.compactMap { $0 }
+    var charts = plots("train", "loss", "training loss") + plots("valid", "loss", "validation loss")
+    charts += ordered.flatMap { plots("valid", $0, Self.title($0)) }
+    charts += plots("train", "gradient_norm", "gradient norm", isLogarithmic: true)
+    return charts + plots("train", "learning_rate", "learning rate")
   }
 
   /// The charts of speed.
   var speed: [LinePlot] {
-    [
-      plot("train", "tokens_per_second", "tokens per second, over all ranks"),
-      plot("train", "communication_share", "share of time in communication, %", factor: 100),
-    ].compactMap { $0 }
+    plots("train", "tokens_per_second", "tokens per second, over all ranks")
+      + plots("train", "communication_share", "share of time in communication, %", factor: 100)
   }
 
   /// Numbers that show how much was evaluated, not how well.
@@ -50,25 +52,33 @@ struct ReportPlots {
     return "validation \(metric?.label ?? name.replacing("_", with: " "))\(unit)"
   }
 
-  /// The chart of a number; nil if no run has recorded it, or if it is always zero.
-  private func plot(
+  /// The chart of a number for each task whose runs have recorded it more than once, and not always as zero.
+  private func plots(
     _ kind: String, _ name: String, _ title: String, factor: Double? = nil, isLogarithmic: Bool = false
-  ) -> LinePlot? {
+  ) -> [LinePlot] {
     let isShare = if case .share = Metric(rawValue: name)?.scale { kind != "train" } else { false }
     let factor = factor ?? (isShare ? 100 : 1)
-    let series = groups.compactMap { group -> LinePlot.Series? in
+    func series(_ number: Int) -> LinePlot.Series {
+      let group = groups[number]
       let curves = group.members.map { index in
         (runs[index].history?.curve(kind, name) ?? []).map {
           LinePlot.Point(x: Double($0.step), y: $0.value * factor)
         }
       }.filter { !$0.isEmpty }
-      let points = SeedGroups.mean(of: curves)
-      return points.isEmpty ? nil : LinePlot.Series(group.name, points)
+      // A single line needs no legend.
+      let label = groups.count > 1 ? group.name : ""
+      return LinePlot.Series(label, SeedGroups.mean(of: curves), style: number)
     }
-    guard series.contains(where: { $0.points.contains { $0.y != 0 } }) else { return nil }
-    return LinePlot(
-      title: title, xLabel: "step", yLabel: "", yScale: isLogarithmic ? .logarithmic : .linear,
-      series: series)
+    return tasks.compactMap { task in
+      let lines = groups.indices.filter { runs[groups[$0].members[0]].configuration?.task.name == task }
+        .map(series).filter { !$0.points.isEmpty }
+      guard lines.contains(where: { $0.points.contains { $0.y != 0 } }),
+        lines.contains(where: { $0.points.count > 1 })
+      else { return nil }
+      return LinePlot(
+        title: tasks.count > 1 ? "\(title) (\(task ?? "unknown task"))" : title, xLabel: "step", yLabel: "",
+        yScale: isLogarithmic ? .logarithmic : .linear, series: lines)
+    }
   }
 }
 

@@ -77,11 +77,17 @@ public struct ReportedRun {
     }
   }
 
-  /// Seconds from the start of the run to its end or, while it runs, to its last event.
+  /// Seconds from each start of the run to its end or, if it has none, to its last event; nil if nothing is known of them.
   var duration: Double? {
     guard let record else { return nil }
-    let end = record.ended?.timeIntervalSince1970 ?? history?.events.compactMap(\.time).max()
-    return end.map { $0 - record.started.timeIntervalSince1970 }
+    let times = history?.events.compactMap(\.time) ?? []
+    let ends = record.starts.dropFirst().map { $0.started.timeIntervalSince1970 } + [Double.infinity]
+    let durations = zip(record.starts, ends).compactMap { start, next -> Double? in
+      let begin = start.started.timeIntervalSince1970
+      let end = start.ended?.timeIntervalSince1970 ?? times.filter { (begin..<next).contains($0) }.max()
+      return end.map { $0 - begin }
+    }
+    return durations.isEmpty ? nil : durations.reduce(0, +)
   }
 
   /// Every key with its value as text; empty without a configuration.

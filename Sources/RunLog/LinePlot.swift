@@ -37,10 +37,13 @@ public struct LinePlot: Sendable, Equatable {
     /// The points in the order of the line. Points that can't be drawn interrupt it: those with a NaN, an infinity or,
     /// on a logarithmic axis, a number that isn't positive.
     public let points: [Point]
+    /// The number of its color and dashes, for a line that should look the same in several charts; nil: its place.
+    public let style: Int?
 
-    public init(_ name: String, _ points: [Point]) {
+    public init(_ name: String, _ points: [Point], style: Int? = nil) {
       self.name = name
       self.points = points
+      self.style = style
     }
   }
 
@@ -141,7 +144,7 @@ private struct LineDrawing {
       title.text, x: Self.margin, y: Self.margin + Self.titleSize, size: Self.titleSize, isBold: true)
     if let axisNote {
       canvas.text(
-        axisNote, x: left, y: top - 5, size: Self.tickSize, color: Self.quiet)
+        axisNote, x: left, y: top - 9, size: Self.tickSize, color: Self.quiet)
     }
     drawAxes(on: &canvas)
     for index in plot.series.indices { drawSeries(index, on: &canvas) }
@@ -248,9 +251,10 @@ private struct LineDrawing {
   }
 
   private func style(_ index: Int) -> (color: String, dashes: String?) {
-    (
-      Self.colors[index % Self.colors.count],
-      Self.dashes[index / Self.colors.count % Self.dashes.count]
+    let number = plot.series[index].style ?? index
+    return (
+      Self.colors[number % Self.colors.count],
+      Self.dashes[number / Self.colors.count % Self.dashes.count]
     )
   }
 

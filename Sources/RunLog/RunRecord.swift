@@ -14,6 +14,19 @@ public struct RunRecord: Codable, Sendable, Equatable {
     case failed
   }
 
+  /// A start of a run that was resumed later.
+  public struct Start: Codable, Sendable, Equatable {
+    public var commandLine: [String]
+    public var ranks: Int
+    public var started: Date
+    /// Nil if the job was killed.
+    public var ended: Date?
+
+    public init(commandLine: [String], ranks: Int, started: Date, ended: Date? = nil) {
+      (self.commandLine, self.ranks, self.started, self.ended) = (commandLine, ranks, started, ended)
+    }
+  }
+
   /// The versions by name, such as `rnn-dist`, `swift`, `open-mpi`.
   public var versions: [String: String]
   public var commandLine: [String]
@@ -25,6 +38,13 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var status: Status
   /// The reason for the end of the run, if there is one.
   public var message: String?
+  /// The starts before this one, of a run that was resumed; nil: none.
+  public var earlier: [Start]?
+
+  /// All starts, the first one first.
+  public var starts: [Start] {
+    (earlier ?? []) + [Start(commandLine: commandLine, ranks: ranks, started: started, ended: ended)]
+  }
 
   public init(
     versions: [String: String], commandLine: [String], ranks: Int, hosts: [String], seed: UInt64,

@@ -209,6 +209,8 @@ final class RunRecorder {
   /// Writes the status `running`. Throws `FileFailure`.
   func begin() throws {
     guard let directory else { return }
+    // A damaged record of earlier starts is replaced.
+    if directory.isResumed { record.earlier = try? RunRecord(contentsOf: directory.paths.record).starts }
     try record.write(to: directory.paths.record)
     hasBegun = true
   }

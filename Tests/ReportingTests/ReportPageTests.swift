@@ -79,7 +79,7 @@ import Testing
         "Run run", "Runs", "Curves", "Metrics", "Settings", "Samples over time", "Speed and communication",
       ])
     for text in [
-      "finished: completed", "1:02:05", "2 on a", "training loss", "validation exact match, %", "10.00 %",
+      "finished", "1:02:05", "2 on a", "training loss", "validation exact match, %", "10.00 %",
       "2017-05-03", "May 3, 2017", "<eos>", "1,234", "25.0 %",
     ] { #expect(page.texts.contains { $0.contains(text) }, "\(text)") }
     // The best evaluation is that of step 10, not the last.
@@ -98,6 +98,39 @@ import Testing
     let addresses = page.attributes.filter { ["src", "href", "xlink:href"].contains($0.name) }.map(\.value)
     #expect(addresses.allSatisfy { $0.hasPrefix("#") || $0.hasPrefix("data:") })
     #expect(!page.attributes.contains { $0.name.hasPrefix("on") })
+  }
+
+  /// The first command says what was trained; what it and the resumed runs took is added up.
+  @Test func aResumedRunHasItsBeginning() throws {
+    let paths = RunPaths(root: folder.file("run"))
+    _ = try makeRun("run")
+    var record = try RunRecord(contentsOf: paths.record)
+    record.earlier = [
+      .init(
+        commandLine: ["first", "command"], ranks: 1, started: Date(timeIntervalSince1970: 0),
+        ended: Date(timeIntervalSince1970: 60))
+    ]
+    try record.write(to: paths.record)
+    let page = try page([read("run")])
+    for text in ["first command", "1:03:05", "1970-01-01 00:00:00 UTC, resumed once"] {
+      #expect(page.texts.contains(text), "\(text)")
+    }
+  }
+
+  @Test func runsOfDifferentTasksHaveTheirOwnCharts() throws {
+    _ = try makeRun("one")
+    _ = try makeRun("two")
+    let runs = [("one", TaskKind.tagger), ("two", .classifier)].map { name, task in
+      var configuration = RunConfiguration()
+      configuration.task = task
+      return ReportedRun(RunPaths(root: folder.file(name)), configuration: .success(configuration))
+    }
+    let page = try page(runs)
+    #expect(
+      page.texts.contains("training loss (tagger)") && page.texts.contains("training loss (classifier)"))
+    #expect(!page.texts.contains("training loss"))
+    // The second run has the second color, though it is alone in its charts.
+    #expect(ReportPlots(runs).learning.map { $0.series.map(\.style) }.contains([1]))
   }
 
   @Test func seedsBecomeOneLineWithTheirRange() throws {

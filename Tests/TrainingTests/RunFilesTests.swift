@@ -228,5 +228,7 @@ struct RunFilesTests {
       $0["step"] as? Int
     }
     #expect(steps == Array(1...12))
+    let record = try RunRecord(contentsOf: RunPaths(root: run).record)
+    #expect(record.starts.count == 2 && record.starts[0].ended != nil)
   }
 }
