@@ -15,11 +15,17 @@ manual = .build/manual
 all:
 	launch/build
 
-# The generator belongs to swift-argument-parser, which `launch/build` has fetched.
+# The generator belongs to swift-argument-parser, which `launch/build` has fetched. It separates the words of a command by dots,
+# for which manual pages have hyphens (`man rnn-dist-train`), and leaves lines empty, which is no paragraph in a manual page.
 manual: all
-	mkdir -p $(manual)/pages
+	rm -rf $(manual)/generated $(manual)/pages
+	mkdir -p $(manual)/generated $(manual)/pages
 	swift run --package-path .build/checkouts/swift-argument-parser --scratch-path $(manual)/tool \
-	  generate-manual $(program) --multi-page --output-directory $(manual)/pages
+	  generate-manual $(program) --multi-page --output-directory $(manual)/generated
+	for page in $(manual)/generated/*.1; do \
+	  name=$$(basename $$page .1 | tr . -); \
+	  sed -e 's/^$$/.Pp/' -e '/^\.\(Dt\|Xr\) /{s/\./-/g;s/^-/./}' $$page > $(manual)/pages/$$name.1; \
+	done
 
 install: manual
 	install -D --strip --mode=755 $(program) $(root)/bin/rnn-dist
@@ -30,9 +36,11 @@ install: manual
 	$(program) --generate-completion-script zsh > $(root)/share/zsh/site-functions/_rnn-dist
 	$(program) --generate-completion-script fish > $(root)/share/fish/vendor_completions.d/rnn-dist.fish
 	install -D --mode=644 --target-directory=$(root)/share/doc/rnn-dist README.md CHANGELOG.md LICENSE
+	install -D --mode=644 --target-directory=$(root)/share/doc/rnn-dist/docs docs/*.md docs/*.svg
+	install -D --mode=644 --target-directory=$(root)/share/doc/rnn-dist/docs/images docs/images/*
 
 uninstall:
-	rm -f $(root)/bin/rnn-dist $(root)/share/man/man1/rnn-dist.1 $(root)/share/man/man1/rnn-dist.*.1
+	rm -f $(root)/bin/rnn-dist $(root)/share/man/man1/rnn-dist.1 $(root)/share/man/man1/rnn-dist-*.1
 	rm -f $(root)/share/bash-completion/completions/rnn-dist $(root)/share/zsh/site-functions/_rnn-dist
 	rm -f $(root)/share/fish/vendor_completions.d/rnn-dist.fish
 	rm -rf $(root)/share/doc/rnn-dist
