@@ -18,6 +18,15 @@ struct EnsembleArguments: ParsableArguments {
   var runs: [String] = []
 }
 
+/// `[--precision fp32|bf16|int8]`, for commands that compute with a saved model.
+struct PrecisionArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Precision of matrix products: fp32, bf16, or int8 for weights of eight bits (default: the run's training.precision).",
+      valueName: "fp32|bf16|int8"))
+  var precision: ProductPrecision?
+}
+
 /// `RUN [--checkpoint best|last|STEP|average-N]`: the run that a command reads, and the checkpoint to use.
 struct RunArguments: ParsableArguments {
   @Argument(help: "Directory of the run.", completion: .custom { _, _, prefix in Completions.runs(prefix) })
@@ -28,48 +37,40 @@ struct RunArguments: ParsableArguments {
       valueName: "best|last|step|average-N"))
   var checkpoint: CheckpointChoice = .best
 
-  @Option(
-    help: ArgumentHelp(
-      "Precision of matrix products: fp32, bf16, or int8 for weights of eight bits (default: the run's training.precision).",
-      valueName: "fp32|bf16|int8"))
-  var precision: ProductPrecision?
-
   /// Loads the model of a run of any task. With a communicator, rank 0 reads the configurations for all ranks,
   /// including those of the ensemble members (collective).
   ///
   /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and the errors of ``SavedModel``.
   ///
-  /// - Parameter ensemble: runs whose models form an ensemble with it.
+  /// - Parameters:
+  ///   - ensemble: runs whose models form an ensemble with it.
+  ///   - precision: of matrix products; nil: that of the run.
   func load(
-    overrides: [String] = [], ensemble: [String] = [], on communicator: (any Communicator)? = nil
+    overrides: [String] = [], ensemble: [String] = [], precision: ProductPrecision? = nil,
+    on communicator: (any Communicator)? = nil
   ) throws -> SavedModel {
     let stored = try ([run] + ensemble).map { path in
       func read() throws -> [UInt8] { try Self.storedText(of: RunPaths(existing: path)) }
       return (path: path, text: try communicator?.readOnRank0(read) ?? read())
     }
     func joined() throws -> SavedModel {
-      let saved = try load(stored[0], overrides)
+      let saved = try load(stored[0], overrides, precision)
       guard ensemble.isEmpty || saved.encoding.stream == nil else {
         throw ValidationError("--ensemble is for encoder-decoders")
       }
-      for member in stored.dropFirst() { try saved.join(load(member, []), path: member.path) }
+      for member in stored.dropFirst() { try saved.join(load(member, [], precision), path: member.path) }
       return saved
     }
     return try communicator?.agree(joined) ?? joined()
   }
 
-  private func load(_ stored: (path: String, text: [UInt8]), _ overrides: [String]) throws -> SavedModel {
+  private func load(
+    _ stored: (path: String, text: [UInt8]), _ overrides: [String], _ precision: ProductPrecision?
+  ) throws -> SavedModel {
     let paths = try RunPaths(existing: stored.path)
-    return try SavedModel(
-      run: paths,
-      configuration: inPrecision(try Self.configuration(of: paths, stored.text, overrides: overrides)),
-      choice: checkpoint)
-  }
-
-  private func inPrecision(_ configuration: RunConfiguration) -> RunConfiguration {
-    var configuration = configuration
+    var configuration = try Self.configuration(of: paths, stored.text, overrides: overrides)
     configuration.training.precision = precision ?? configuration.training.precision
-    return configuration
+    return try SavedModel(run: paths, configuration: configuration, choice: checkpoint)
   }
 
   /// Reads the configuration of a run.

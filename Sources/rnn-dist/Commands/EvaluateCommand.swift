@@ -33,6 +33,7 @@ struct EvaluateCommand: DistributedCommand {
       """)
 
   @OptionGroup var run: RunArguments
+  @OptionGroup var products: PrecisionArguments
   @OptionGroup var ensemble: EnsembleArguments
   @Argument(
     help: ArgumentHelp(
@@ -50,7 +51,8 @@ struct EvaluateCommand: DistributedCommand {
   }
 
   func run(on communicator: any Communicator) throws -> Int32 {
-    let saved = try run.load(overrides: overrides, ensemble: ensemble.runs, on: communicator)
+    let saved = try run.load(
+      overrides: overrides, ensemble: ensemble.runs, precision: products.precision, on: communicator)
     if communicator.rank == 0 { run.warn(of: saved) }
     try requireSame(saved, communicator)
     let data = try communicator.agree {

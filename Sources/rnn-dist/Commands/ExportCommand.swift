@@ -25,9 +25,6 @@ struct ExportCommand: LocalCommand {
   @Flag(help: "npz: gates, biases and matrices as Keras has them.") var kerasOrder = false
 
   func validate() throws {
-    if run.precision != nil {
-      throw ValidationError("--precision: exported weights are 32-bit floats; leave it out")
-    }
     if kerasOrder, format != .npz { throw ValidationError("--keras-order is for --format npz") }
   }
 

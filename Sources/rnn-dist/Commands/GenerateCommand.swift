@@ -20,6 +20,7 @@ struct GenerateCommand: LocalCommand {
       """)
 
   @OptionGroup var run: RunArguments
+  @OptionGroup var products: PrecisionArguments
   @Option(parsing: .unconditional, help: "Text that the model reads first.") var prompt = ""
   @Option(name: .customLong("class"), help: "Generator: the class to write for.") var className: String?
   @Option(help: ArgumentHelp("Generator: the vector to write for.", valueName: "file.npy"))
@@ -46,7 +47,7 @@ struct GenerateCommand: LocalCommand {
   }
 
   func runLocally() throws -> Int32 {
-    let saved = try run.load()
+    let saved = try run.load(precision: products.precision)
     run.warn(of: saved)
     try Threads.share(among: SoloCommunicator(), reproducible: false)
     if let vocabulary = saved.encoding.stream { try write(saved, vocabulary) } else { try writeLines(saved) }

@@ -33,6 +33,7 @@ struct PredictCommand: LocalCommand {
       """)
 
   @OptionGroup var run: RunArguments
+  @OptionGroup var products: PrecisionArguments
   @OptionGroup var ensemble: EnsembleArguments
   @Argument(
     help: ArgumentHelp("Changes of settings, such as decoding.max_length=50.", valueName: "key.path=value"))
@@ -98,7 +99,8 @@ struct PredictCommand: LocalCommand {
     var changes = overrides
     if let beam { changes.append("decoding.beam=\(beam)") }
     if let lengthPenalty { changes.append("decoding.length_penalty=\(lengthPenalty)") }
-    let saved = try run.load(overrides: changes, ensemble: ensemble.runs)
+    let saved = try run.load(
+      overrides: changes, ensemble: ensemble.runs, precision: products.precision)
     run.warn(of: saved)
     guard saved.abilities.writesAfter != .prompt else {
       throw ValidationError("\(run.run) is a language model: use rnn-dist generate")

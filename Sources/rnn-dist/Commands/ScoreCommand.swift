@@ -23,6 +23,7 @@ struct ScoreCommand: LocalCommand {
       """)
 
   @OptionGroup var run: RunArguments
+  @OptionGroup var products: PrecisionArguments
   @OptionGroup var ensemble: EnsembleArguments
   @Flag(
     help: "Add a tab and the log-probability of each token, its end included (models that write).")
@@ -40,7 +41,7 @@ struct ScoreCommand: LocalCommand {
   }
 
   func runLocally() throws -> Int32 {
-    let saved = try run.load(ensemble: ensemble.runs)
+    let saved = try run.load(ensemble: ensemble.runs, precision: products.precision)
     run.warn(of: saved)
     let writes = saved.encoding.stream != nil || saved.encoding.target != nil
     guard writes || saved.abilities.scoresOutputs else {

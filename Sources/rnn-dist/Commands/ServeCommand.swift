@@ -1,7 +1,6 @@
 import ArgumentParser
 import Communication
 import Inference
-import NumericKernels
 import Serving
 import Tasks
 import Training
@@ -32,11 +31,7 @@ struct ServeCommand: LocalCommand {
   @Option(help: "Numeric address to listen on; 0.0.0.0 for all of this machine.") var address = "127.0.0.1"
   @Option(help: "Checkpoint to use: best, last, a step, or average-N.") var checkpoint: CheckpointChoice =
     .best
-  @Option(
-    help: ArgumentHelp(
-      "Precision of matrix products: fp32, bf16, or int8 for weights of eight bits (default: that of each run).",
-      valueName: "fp32|bf16|int8"))
-  var precision: ProductPrecision?
+  @OptionGroup var products: PrecisionArguments
   @Option(help: "Most lines or texts that are computed together.") var batchSize = 64
   @Option(help: "Most requests at the same time; further ones are refused.") var maxRequests = 256
   @Option(help: "Most lines in a request.") var maxLines = 64
@@ -63,10 +58,8 @@ struct ServeCommand: LocalCommand {
     let overrides = words.filter { $0.contains("=") }
     let models = try runs.map { run in
       // A value that was not created by the parser lacks the options that no argument sets.
-      let options = precision.map { ["--precision", $0.rawValue] } ?? []
-      let arguments = try RunArguments.parse(
-        options + ["--checkpoint", checkpoint.defaultValueDescription, "--", run])
-      let saved = try arguments.load(overrides: overrides)
+      let arguments = try RunArguments.parse(["--checkpoint", checkpoint.defaultValueDescription, "--", run])
+      let saved = try arguments.load(overrides: overrides, precision: products.precision)
       arguments.warn(of: saved)
       return (path: run, model: saved)
     }
