@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Foundation
 import Tasks
 
 struct ConfigCommand: ParsableCommand {
@@ -11,7 +12,8 @@ struct ConfigCommand: ParsableCommand {
 
 struct ConfigListCommand: LocalCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "List the presets built into the program, or describe one.",
+    commandName: "list",
+    abstract: "List the presets built into the program, or say what one is for and how to run it.",
     discussion: """
       Examples:
         rnn-dist config list
@@ -19,7 +21,7 @@ struct ConfigListCommand: LocalCommand {
       """)
 
   @Argument(
-    help: "The preset to describe (default: all).",
+    help: "The preset to describe (default: list all).",
     completion: .custom { _, _, _ in Presets.names })
   var preset: String?
 
@@ -30,17 +32,32 @@ struct ConfigListCommand: LocalCommand {
   }
 
   func runLocally() throws -> Int32 {
-    for name in preset.map({ [$0] }) ?? Presets.names {
-      let description = Self.opening(of: Presets.text(named: name) ?? "", name: name)
-      let lines = description.map { $0.isEmpty ? "" : "    \($0)" }
-      try StandardOutput.line(([name] + lines).joined(separator: "\n"))
+    if let preset {
+      let lines = Self.opening(of: preset).map { $0.isEmpty ? "" : "    \($0)" }
+      try StandardOutput.line(([preset] + lines).joined(separator: "\n"))
+      return ExitCode.done
+    }
+    let width = Presets.names.map(\.count).max() ?? 0
+    for name in Presets.names {
+      let space = String(repeating: " ", count: width + 2 - name.count)
+      try StandardOutput.line(name + space + Self.purpose(of: name))
     }
     return ExitCode.done
   }
 
+  /// The purpose of a preset in a few words: its comment up to the first details.
+  private static func purpose(of name: String) -> String {
+    let text = opening(of: name).prefix { !$0.isEmpty }.joined(separator: " ")
+    let details = [". ", ": ", " (", ", for example", ", such as"].compactMap {
+      text.range(of: $0)?.lowerBound
+    }
+    return String(text[..<(details.min() ?? text.endIndex)])
+  }
+
   /// The comment at the start of a preset, which describes its purpose and how to run it, without the name of the
   /// preset.
-  private static func opening(of text: String, name: String) -> [String] {
+  private static func opening(of name: String) -> [String] {
+    let text = Presets.text(named: name) ?? ""
     let comment = text.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("#") }
     return comment.enumerated().map { number, line in
       let content = line.dropFirst(line.hasPrefix("# ") ? 2 : 1)
