@@ -60,7 +60,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
     case .tooShort(let name, let tokens):
       "\(name): holds \(tokens) token; at least two are needed, one to read and one to predict"
     case .splitTooSmall(let name, let part, let tokens, let fraction):
-      "\(name): a validation part of \(fraction) leaves \(tokens) tokens for \(part), at least 2 are needed; "
+      "\(name): a validation part of \(fraction) leaves \(tokens) \(tokens == 1 ? "token" : "tokens") for \(part), at least 2 are needed; "
         + "change data.valid_fraction or give data.valid"
     case .badVocabulary(let path, let line, let problem):
       "\(path):\(line): \(problem); use the vocabulary file that the run wrote"

@@ -44,12 +44,12 @@ extension Corpus {
 }
 
 extension DataEncoding {
-  /// The vocabulary of the model's outputs or, if it has none, of its inputs, with the name to use in a summary.
+  /// The vocabulary of the model's outputs or, if it has none, of its inputs, with the name of its entries in a summary.
   var mainVocabulary: (name: String, count: Int) {
-    if let stream { return ("vocabulary", stream.count) }
-    if let target { return (source == nil ? "vocabulary" : "target vocabulary", target.count) }
-    if let source { return ("vocabulary", source.count) }
-    return ("set of labels", labels?.count ?? 0)
+    if let stream { return ("tokens", stream.count) }
+    if let target { return (source == nil ? "tokens" : "target tokens", target.count) }
+    if let source { return ("tokens", source.count) }
+    return ("labels", labels?.count ?? 0)
   }
 
   /// Returns tokens written by a model as text.

@@ -11,8 +11,8 @@ public enum DataSplit: String, Sendable, CaseIterable {
 
 /// The sizes of the data of a task, for the summary at the start.
 package struct TaskSize: Sendable {
-  /// The name of ``vocabulary`` in messages: `vocabulary`, `target vocabulary`, `source vocabulary`, `set of labels`.
-  package var vocabularyName = "vocabulary"
+  /// The name of the entries of ``vocabulary`` in messages: `tokens`, `target tokens`, `labels`.
+  package var vocabularyName = "tokens"
   /// The size of the vocabulary, of the target vocabulary if there are two; 0 without a vocabulary.
   package var vocabulary: Int
   package var trainTokens: Int

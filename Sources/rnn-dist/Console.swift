@@ -1,5 +1,7 @@
 import Foundation
+import Metrics
 import RecurrentNN
+import Tasks
 import Training
 
 /// Prints messages for the user, and a progress line that is redrawn on a terminal.
@@ -7,6 +9,10 @@ package final class Console: TrainingObserver {
   private let isTerminal = StandardError.isTerminal
   private let usesColor: Bool
   private let symbols = ProgressSymbols(environment: ProcessInfo.processInfo.environment)
+  /// The metric that is shown first; nil: none is preferred.
+  private let metric: Metric?
+  /// What the task counts: tokens, steps, examples or pairs.
+  private var unit = "token"
   /// The length of the unfinished progress line on the terminal.
   private var openLine: Int?
   /// The number of fields that did not fit an earlier progress line of the same width. They remain hidden, so that all
@@ -17,10 +23,16 @@ package final class Console: TrainingObserver {
   /// The losses of all reports, for the curve.
   private var losses: [Double] = []
   private let clock = ContinuousClock()
+  /// The time of the last line of progress where lines are not redrawn.
+  private var lastLine: ContinuousClock.Instant?
+  /// The step of the last checkpoint of this process.
+  private var savedStep: Int?
   /// The times at which the evaluation in progress started and at which its progress was last shown.
   private var evaluation: (started: ContinuousClock.Instant, shown: ContinuousClock.Instant)?
 
-  init() {
+  /// - Parameter metric: the metric of the run, which evaluations show besides the loss and a few others.
+  init(metric: Metric? = nil) {
+    self.metric = metric
     usesColor = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
   }
 
@@ -31,7 +43,9 @@ package final class Console: TrainingObserver {
 
   package func handle(_ event: TrainingEvent) {
     switch event {
-    case .started(let summary): line(Self.describe(summary))
+    case .started(let summary):
+      unit = summary.task.lossUnit
+      line(Self.describe(summary))
     case .resumed(let step, let path, let rejected):
       for bad in rejected { line("warning: skipped a checkpoint that does not verify: \(bad)") }
       line("resumed from step \(step) (\(path))")
@@ -46,6 +60,7 @@ package final class Console: TrainingObserver {
     case .evaluated(let report): line(describe(report))
     case .observed: break
     case .saved(let step, _, let seconds):
+      savedStep = step
       if !isTerminal { line("saved step \(step) in \(String(format: "%.2f", seconds)) s") }
     case .saveFailed(let step, let reason):
       line("warning: no checkpoint at step \(step): \(reason); training continues and will try again")
@@ -54,6 +69,7 @@ package final class Console: TrainingObserver {
     case .finished(let outcome):
       // After a signal, the messages that follow repeat the content of the line.
       closeLine(erasing: outcome.ending == .signalled)
+      if isTerminal, outcome.ending == .signalled, let savedStep { Self.error("saved step \(savedStep)") }
       Self.error("peak memory of this rank \(outcome.peakResidentMiB) MiB")
     }
   }
@@ -105,14 +121,21 @@ package final class Console: TrainingObserver {
   /// The assumed width if it can't be queried, as behind a launcher that forwards the lines.
   private static let usualWidth = 80
 
+  /// The time between lines of progress that are not redrawn; the first and the last step have one in any case.
+  private static let lineInterval = Duration.seconds(10)
+
   private func progress(_ report: StepReport) {
     guard isTerminal else {
-      let line = ProgressLine(report)
+      let now = clock.now
+      let isDue = lastLine.map { now - $0 >= Self.lineInterval } ?? true
+      guard isDue || report.step == report.totalSteps else { return }
+      lastLine = now
+      let line = ProgressLine(report, unit: unit)
       leftOut = max(leftOut, line.fieldsToLeaveOut(width: Self.usualWidth))
       return Self.error(line.text(leavingOut: leftOut))
     }
     losses.append(report.loss)
-    let line = ProgressLine(report, losses: losses, symbols: symbols)
+    let line = ProgressLine(report, unit: unit, losses: losses, symbols: symbols)
     let width = Self.lineWidth
     if width != lastWidth { (lastWidth, leftOut) = (width, 0) }
     leftOut = max(leftOut, line.fieldsToLeaveOut(width: width))
@@ -189,12 +212,16 @@ package final class Console: TrainingObserver {
         "\(summary.batchSize) sequences"
       }
     let vocabulary =
-      summary.vocabularySize > 0 ? "\(summary.vocabularyName) of \(grouped(summary.vocabularySize)), " : ""
+      summary.vocabularySize > 0 ? "\(grouped(summary.vocabularySize)) \(summary.vocabularyName), " : ""
+    let threads = "\(summary.threadsPerRank) \(summary.threadsPerRank == 1 ? "thread" : "threads")"
+    let ranks =
+      summary.ranks == 1
+      ? "1 rank with \(threads)"
+      : "\(summary.ranks) ranks on \(summary.hosts.joined(separator: ", ")), \(threads) each"
     let firstExample = summary.firstExample.map { "\nfirst example: \($0)" } ?? ""
     return """
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
-      \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") on \(summary.hosts.joined(separator: ", ")), \
-      \(summary.threadsPerRank) \(summary.threadsPerRank == 1 ? "thread" : "threads") each; batch of \
+      \(ranks); batch of \
       \(batch), \(grouped(summary.stepsPerEpoch)) steps per epoch, \(grouped(summary.totalSteps)) in all\(firstExample)
       """
   }
@@ -204,21 +231,26 @@ package final class Console: TrainingObserver {
     return """
       memory per rank, MiB: parameters \(mebibytes(plan.parameters)), gradients \(mebibytes(plan.gradients)), \
       optimizer \(mebibytes(plan.optimizer)), packed weights \(mebibytes(plan.packedWeights)), activations \
-      \(mebibytes(plan.activations)): \(mebibytes(plan.total)) besides data and program
+      \(mebibytes(plan.activations)); together \(mebibytes(plan.total)), without data and program
       """
   }
 
   private func describe(_ report: EvaluationReport) -> String {
     let result = report.result
-    let metrics = result.otherMetrics.map { ", \(MetricText.describe($0.metric, $0.value))" }.joined()
+    let metrics = shown(result.otherMetrics).map { ", \(MetricText.describe($0.metric, $0.value))" }.joined()
     let decoded = result.decoded.map { " (of \($0) sources)" } ?? ""
     let text = String(
-      format: "%@ at step %d (epoch %.2f): loss %@%@%@%@ over %@ tokens in %.1f s",
+      format: "%@ at step %d (epoch %.2f): loss %@%@%@%@ over %@ %@s in %.1f s",
       report.split.rawValue, report.step, report.epoch, Self.loss(result.loss.mean),
       result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", metrics, decoded,
-      Self.grouped(result.loss.tokens), report.seconds)
+      Self.grouped(result.loss.tokens), unit, report.seconds)
     guard report.isBest else { return text }
     return text + (usesColor ? "  \u{1B}[32mbest\u{1B}[0m" : "  best")
+  }
+
+  /// Of many metrics the one of the run and three more: `evaluate` prints all.
+  private func shown(_ metrics: [EvaluationResult.MetricValue]) -> ArraySlice<EvaluationResult.MetricValue> {
+    (metrics.filter { $0.metric == metric } + metrics.filter { $0.metric != metric }).prefix(4)
   }
 
   /// Losses of a million and more, which occur in models that have diverged, are shortened.
@@ -226,7 +258,7 @@ package final class Console: TrainingObserver {
 
   /// Perplexities range from 1 to the size of the vocabulary.
   static func number(_ value: Double) -> String {
-    value < 1000 ? String(format: "%.3f", value) : String(format: "%.4g", value)
+    String(format: value < 1000 ? "%.3f" : value < 1e6 ? "%.0f" : "%.4g", value)
   }
 
   static func clock(_ seconds: Double) -> String {

@@ -9,8 +9,11 @@ package struct ProgressLine {
 
   /// - Parameters:
   ///   - report: the last report of a step.
+  ///   - unit: what the task counts, such as `token` or `example`.
   ///   - losses: all losses of this run so far, for the bar and the curve on a terminal; nil: a plain line.
-  package init(_ report: StepReport, losses: [Double]? = nil, symbols: ProgressSymbols = .ascii) {
+  package init(
+    _ report: StepReport, unit: String = "token", losses: [Double]? = nil, symbols: ProgressSymbols = .ascii
+  ) {
     // The loss is NaN if there were no targets.
     let isFinite = report.loss.isFinite
     let perplexity = report.perplexity.flatMap { isFinite ? $0 : nil }
@@ -25,7 +28,7 @@ package struct ProgressLine {
       perplexity.map { (7, "ppl \(Console.number($0))") },
       (8, String(format: "|g| %.3g", report.gradientNorm)),
       (6, String(format: "lr %.3g", report.learningRate)),
-      (1, "\(Console.grouped(Int(report.tokensPerSecond))) tok/s"),
+      (1, "\(Console.grouped(Int(report.tokensPerSecond))) \(unit == "token" ? "tok" : unit + "s")/s"),
       Self.communication(report.communicationShares).map { (4, $0) },
       (0, "ETA \(Console.clock(report.remaining))"),
     ]

@@ -28,6 +28,10 @@ enum RunReport {
     try StandardOutput.line("run directory: \(directory)")
     let run = try RunPaths(existing: directory)
     let saved = try SavedModel(run: run, configuration: configuration)
+    let command = saved.abilities.writesAfter == nil ? "predict" : "generate"
+    Console.error(
+      "trained for \(Console.clock(outcome.seconds)); next: rnn-dist \(command) \(Launcher.quoted(directory))"
+        + (command == "predict" ? " < lines.txt" : ""))
     switch saved.abilities.writesAfter {
     case .prompt: try sample(saved)
     case .nothing: try texts(saved, for: [nil])

@@ -41,6 +41,14 @@ import rnn_dist
     #expect(line.text(leavingOut: line.fieldsToLeaveOut(width: width)) == expected)
   }
 
+  /// The rate is in the unit that the task declares.
+  @Test(arguments: [
+    ("token", "  4,912 tok/s  "), ("example", "  4,912 examples/s  "), ("step", "  4,912 steps/s  "),
+  ])
+  func unitsOfTheRate(unit: String, expected: String) {
+    #expect(ProgressLine(Self.report, unit: unit).text(leavingOut: 0).contains(expected))
+  }
+
   /// Ranks that wait for each other show the range of their waiting; a single rank shows nothing.
   @Test(arguments: [
     ([0.031, 0.12, 0.05], "  comm 3-12%  "), ([0.03], "  comm 3%  "), ([], "  4,912 tok/s  ETA"),

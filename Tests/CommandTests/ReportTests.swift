@@ -103,6 +103,8 @@ import Testing
       ["train", "text", "data.train=text.txt", "--run-dir", "new", "log.every_steps=1"] + TinyRun.settings
         + ["training.steps=12", "model.hidden_size=64", "training.batch_size=16"], in: folder.path)
     let reports = outcome.standardError.split(separator: "\n").filter { $0.hasPrefix("step ") }
-    #expect(reports.count == 12 && reports.allSatisfy { $0.count <= 80 }, "\(outcome)")
+    // Lines that are not redrawn are few: that of the first step, that of the last, and one now and then.
+    #expect(reports.count >= 2 && reports.allSatisfy { $0.count <= 80 }, "\(outcome)")
+    #expect(reports.first?.hasPrefix("step 1/12 ") == true && reports.last?.hasPrefix("step 12/12 ") == true)
   }
 }

@@ -54,7 +54,7 @@ struct TrainCommand: DistributedCommand {
     let configuration = try arguments.resolve(resuming: resume ? runDir : nil, on: communicator)
     try Threads.share(among: communicator, reproducible: configuration.training.reproducible)
     let directory = dryRun ? nil : try sharedRunDirectory(communicator)
-    let console = Console()
+    let console = Console(metric: configuration.evaluation.metric)
     let request = TrainingJob.Request(
       configuration: configuration, runDirectory: directory,
       existing: resume ? .resume : overwrite ? .overwrite : .refuse, commandLine: CommandLine.arguments,
