@@ -181,12 +181,12 @@ struct RNNDist: ParsableCommand {
     }
   }
 
-  /// Describes an error that a command found in its arguments, with the usage of that command. The parser has finished
+  /// Describes an error that a command found in its arguments, with the way to its help. The parser has finished
   /// by then and would show the usage of the program.
   private static func usageError(_ problem: ValidationError, of command: any ParsableCommand.Type) -> String {
     let usage = usageString(for: command)
     let name = usage.prefix { $0 != "[" && $0 != "<" }.split(separator: " ").joined(separator: " ")
-    return "\(_errorPrefix)\(problem)\nUsage: \(usage)\n  See '\(name) --help' for more information."
+    return "\(_errorPrefix)\(problem)\n  See '\(name) --help' for more information."
   }
 
   /// Describes the first word that is not a command, and suggests the nearest command. The parser would call it an

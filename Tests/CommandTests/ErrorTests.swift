@@ -229,10 +229,10 @@ extension Mistake {
     Mistake(name: "unknown option", arguments: ["evaluate", "run", "--jsn"], exitCode: 64, words: ["--jsn"]),
     Mistake(
       name: "mistyped command", arguments: ["trian"], exitCode: 64,
-      words: ["unknown command \"trian\"; did you mean \"train\"?", "Usage: rnn-dist <subcommand>"]),
+      words: ["unknown command \"trian\"; did you mean \"train\"?", "See 'rnn-dist --help'"]),
     Mistake(
       name: "mistyped second command", arguments: ["config", "shw", "default"], exitCode: 64,
-      words: ["unknown command \"shw\"; did you mean \"show\"?", "Usage: rnn-dist config <subcommand>"]),
+      words: ["unknown command \"shw\"; did you mean \"show\"?", "See 'rnn-dist config --help'"]),
     Mistake(
       name: "unknown command", arguments: ["translate"], exitCode: 64,
       words: ["unknown command \"translate\" (commands: train, evaluate, predict"]),
@@ -245,10 +245,10 @@ extension Mistake {
     Mistake(name: "run forgotten", arguments: ["generate"], exitCode: 64, words: ["<run>"]),
     Mistake(
       name: "a class for a language model", arguments: ["generate", "run", "--class", "x"], exitCode: 64,
-      words: ["error: --class", "Usage: rnn-dist generate ", "'rnn-dist generate --help'"]),
+      words: ["error: --class", "'rnn-dist generate --help'"]),
     Mistake(
       name: "a text to predict from", arguments: ["predict", "run"], exitCode: 64,
-      words: ["error: run is a language model", "Usage: rnn-dist predict "]),
+      words: ["error: run is a language model", "'rnn-dist predict --help'"]),
     Mistake(
       name: "ensemble of a language model", arguments: ["evaluate", "run", "--ensemble", "run"], exitCode: 64,
       words: ["error: --ensemble"]),
