@@ -91,15 +91,21 @@ enum Threads {
   ///
   /// - Parameter reproducible: whether the BLAS uses one thread, because several threads may change its order of
   ///   additions. The kernels always add in the same order.
-  static func share(among communicator: any Communicator, reproducible: Bool) throws {
-    let cores = allowedCores()
-    let mine = Array(communicator.hostName.utf8) + [0] + cores
+  /// - Returns: the ranks that share this rank's cores, if they are more than the cores; nil if each has a core of its own.
+  @discardableResult
+  static func share(
+    among communicator: any Communicator, reproducible: Bool
+  ) throws -> (ranks: Int, cores: Int)? {
+    let mask = allowedCores()
+    let mine = Array(communicator.hostName.utf8) + [0] + mask
     let sharing = try communicator.allgather(mine).count { $0 == mine }
+    let cores = mask.reduce(0) { $0 + $1.nonzeroBitCount }
     if ProcessInfo.processInfo.environment["OPENBLAS_NUM_THREADS"] == nil {
-      BLAS.threadCount = max(1, cores.reduce(0) { $0 + $1.nonzeroBitCount } / max(1, sharing))
+      BLAS.threadCount = max(1, cores / max(1, sharing))
     }
     KernelThreads.count = BLAS.threadCount
     if reproducible { BLAS.threadCount = 1 }
+    return sharing > cores ? (sharing, cores) : nil
   }
 
   /// The affinity mask of this process, one bit per core, in the form of /proc. A launcher that binds its ranks has

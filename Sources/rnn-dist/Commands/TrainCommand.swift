@@ -52,7 +52,13 @@ struct TrainCommand: DistributedCommand {
 
   func run(on communicator: any Communicator) throws -> Int32 {
     let configuration = try arguments.resolve(resuming: resume ? runDir : nil, on: communicator)
-    try Threads.share(among: communicator, reproducible: configuration.training.reproducible)
+    let crowd = try Threads.share(
+      among: communicator, reproducible: configuration.training.reproducible)
+    if communicator.rank == 0, let (ranks, cores) = crowd {
+      Console.error(
+        "warning: \(ranks) ranks share \(cores) \(cores == 1 ? "core" : "cores"), which is slower than one rank per core; "
+          + "launch/run without -np starts as many ranks as there are cores")
+    }
     let directory = dryRun ? nil : try sharedRunDirectory(communicator)
     let console = Console(metric: configuration.evaluation.metric)
     let request = TrainingJob.Request(
