@@ -65,19 +65,28 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
     model.step(tokens, state: state.views, logits: logits, context)
   }
 
-  /// A text of a language model depends only on its state, so rows of different decoders of the same model can be joined.
+  /// A text depends on nothing but its state.
+  public var independentRows: IndependentRows<Element>? {
+    IndependentRows(parameters: context.parameters, state: state)
+  }
+
   public func join(_ other: any StepwiseDecoder<Element>) -> Int? {
-    guard let other = other as? LanguageModelDecoder, other.context.parameters === context.parameters else {
-      return nil
-    }
-    let rows = state.count
-    state.append(other.state)
-    return rows
+    guard let rows = other.independentRows, rows.parameters === context.parameters else { return nil }
+    let count = state.count
+    state.append(rows.state)
+    return count
   }
 }
 
+/// The rows of a decoder that depend on their state and on the parameters alone, so that another decoder of the same model can
+/// take them over.
+public struct IndependentRows<Element: Scalar> {
+  let parameters: ParameterBuffer<Element>
+  let state: StateRows<Element>
+}
+
 /// The state of a number of rows, one matrix for each part, in memory that grows to the largest number of rows so far.
-private struct StateRows<Element: Scalar> {
+struct StateRows<Element: Scalar> {
   let parts: [Int]
   private(set) var count: Int
   private(set) var views: [MatrixView<Element>]

@@ -31,6 +31,9 @@ public protocol StepwiseDecoder<Element>: AnyObject {
   /// source, without padding, and their sum is 1. Valid until the next call; nil for models without attention.
   func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>?
 
+  /// The rows of the last call, if they depend on nothing but their state; nil if they belong to the batch that was read.
+  var independentRows: IndependentRows<Element>? { get }
+
   /// Appends the rows of another decoder of the same model to its own. The next ``advance(tokens:parents:logits:)``
   /// treats them as rows of the previous call. The other decoder must not be used afterwards.
   ///
@@ -50,7 +53,8 @@ extension StepwiseDecoder {
   /// nil, for models without attention.
   public func attention(ofRow row: Int) -> UnsafeBufferPointer<Element>? { nil }
 
-  /// nil, for decoders whose rows belong to the batch that they have read.
+  /// A decoder whose rows belong to the batch that was read.
+  public var independentRows: IndependentRows<Element>? { nil }
   public func join(_ other: any StepwiseDecoder<Element>) -> Int? { nil }
 }
 
