@@ -8,8 +8,10 @@ public struct CollectiveFailure: Error, Sendable, Equatable, CustomStringConvert
   public let exitCode: Int32
   /// The description of its error.
   public let message: String
+  /// Whether all ranks failed with this message, or would have: then no rank is worth naming.
+  public fileprivate(set) var isShared: Bool
 
-  public var description: String { "rank \(rank) on \(host): \(message)" }
+  public var description: String { isShared ? message : "rank \(rank) on \(host): \(message)" }
 }
 
 /// Some ranks have different bytes than rank 0, but all must be equal.
@@ -40,18 +42,26 @@ extension Communicator {
   /// the `CollectiveFailure` of the lowest failing rank, or an error of the communication itself.
   public func agree<Value>(_ body: () throws -> Value) throws -> Value {
     let outcome = Result { try body() }
-    for report in try allgather(encode(outcome)) {
-      if let failure = decode(report) { throw failure }
+    let failures = try allgather(encode(outcome)).map(decode)
+    if var failure = failures.lazy.compactMap({ $0 }).first {
+      failure.isShared = failures.allSatisfy { $0?.isShared == true && $0?.message == failure.message }
+      throw failure
     }
     return try outcome.get()
   }
 
   /// Returns on every rank the bytes that `read` returns on rank 0, the only rank that calls it (collective).
   ///
-  /// An error of `read` becomes a `CollectiveFailure` on every rank.
+  /// An error of `read` becomes a `CollectiveFailure` on every rank, which names no rank: the others would have read the
+  /// same.
   public func readOnRank0(_ read: () throws -> [UInt8]) throws -> [UInt8] {
-    let bytes = try agree { rank == 0 ? try read() : [] }
-    return try allgather(bytes)[0]
+    do {
+      let bytes = try agree { rank == 0 ? try read() : [] }
+      return try allgather(bytes)[0]
+    } catch var failure as CollectiveFailure {
+      failure.isShared = true
+      throw failure
+    }
   }
 
   /// Throws `ReplicaMismatch` on every rank unless all ranks pass the same bytes (collective).
@@ -71,7 +81,8 @@ extension Communicator {
       what: what, ranks: odd, worldSize: worldSize, texts: (found: shown(first), expected: shown(0)))
   }
 
-  /// Encodes success as no bytes, failure as rank, exit code, length of the host name, host name and message.
+  /// Encodes success as no bytes, failure as rank, exit code, whether it may be that of all ranks, length of the host name,
+  /// host name and message.
   ///
   /// A failure that an inner `agree` has already attributed to a rank keeps that rank.
   private func encode<Value>(_ outcome: Result<Value, any Error>) -> [UInt8] {
@@ -79,10 +90,11 @@ extension Communicator {
     let failure =
       error as? CollectiveFailure
       ?? CollectiveFailure(
-        rank: rank, host: hostName, exitCode: (error as? any ExitCoded)?.exitCode ?? 1, message: "\(error)")
+        rank: rank, host: hostName, exitCode: (error as? any ExitCoded)?.exitCode ?? 1, message: "\(error)",
+        isShared: true)
     let hostBytes = Array(failure.host.utf8.prefix(255))
     return bytes(of: Int32(truncatingIfNeeded: failure.rank)) + bytes(of: failure.exitCode)
-      + [UInt8(hostBytes.count)] + hostBytes + Array(failure.message.utf8)
+      + [failure.isShared ? 1 : 0, UInt8(hostBytes.count)] + hostBytes + Array(failure.message.utf8)
   }
 }
 
@@ -93,9 +105,10 @@ private func value(of bytes: ArraySlice<UInt8>) -> Int32 {
 }
 
 private func decode(_ report: [UInt8]) -> CollectiveFailure? {
-  guard report.count >= 9 else { return nil }
-  let hostEnd = min(9 + Int(report[8]), report.count)
+  guard report.count >= 10 else { return nil }
+  let hostEnd = min(10 + Int(report[9]), report.count)
   return CollectiveFailure(
-    rank: Int(value(of: report[..<4])), host: String(decoding: report[9..<hostEnd], as: UTF8.self),
-    exitCode: value(of: report[4..<8]), message: String(decoding: report[hostEnd...], as: UTF8.self))
+    rank: Int(value(of: report[..<4])), host: String(decoding: report[10..<hostEnd], as: UTF8.self),
+    exitCode: value(of: report[4..<8]), message: String(decoding: report[hostEnd...], as: UTF8.self),
+    isShared: report[8] == 1)
 }

@@ -145,8 +145,7 @@ struct RNNDist: ParsableCommand {
       communicator.abort(exitCode: code)
     }
     if communicator.rank == 0 {
-      // The number of the rank is only useful if there are several.
-      Console.error("error: " + ((isAlone ? (error as? CollectiveFailure)?.message : nil) ?? "\(error)"))
+      Console.error("error: \(error)")
       if let advice { Console.error(advice) }
     }
     do { try communicator.finalize() } catch { return code }

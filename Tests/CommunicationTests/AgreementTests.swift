@@ -21,8 +21,36 @@ import Testing
     for error in errors {
       #expect(error?.rank == 0 && error?.exitCode == 66)
       #expect(error?.message == "pas trouvé: 0")
-      #expect(error?.description == "rank 0 on \(error?.host ?? "?"): pas trouvé: 0")
+      #expect(
+        error?.description == (ranks > 1 ? "rank 0 on \(error?.host ?? "?"): pas trouvé: 0" : "pas trouvé: 0")
+      )
     }
+  }
+
+  /// A rank is named unless all have the same error, also if all throw on what an inner call has attributed to it.
+  @Test(arguments: [nil, 1]) func anErrorOfAllRanksNamesNone(failing: Int?) throws {
+    let errors = try InProcessCommunicator.run(ranks: 3) { communicator in
+      #expect(throws: CollectiveFailure.self) {
+        try communicator.agree {
+          try communicator.agree {
+            if failing == nil || failing == communicator.rank {
+              throw Full(exitCode: 66, description: "pas trouvé")
+            }
+          }
+        }
+      }
+    }
+    let expected = failing == nil ? "pas trouvé" : "rank 1 on \(errors[0]?.host ?? "?"): pas trouvé"
+    #expect(errors.map { $0?.description } == [expected, expected, expected])
+  }
+
+  @Test func whatRank0ReadsForAllNamesNoRank() throws {
+    let errors = try InProcessCommunicator.run(ranks: 2) { communicator in
+      #expect(throws: CollectiveFailure.self) {
+        try communicator.readOnRank0 { throw Full(exitCode: 66, description: "pas trouvé") }
+      }
+    }
+    #expect(errors.map { $0?.description } == ["pas trouvé", "pas trouvé"])
   }
 
   @Test func errorWithoutCodeIsInternal() {
