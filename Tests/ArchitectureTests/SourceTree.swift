@@ -45,8 +45,9 @@ enum SourceTree {
     let paths = FileManager.default.enumerator(atPath: top.path)?.compactMap { $0 as? String } ?? []
     let chosen = paths.filter { path in
       var isDirectory = ObjCBool(false)
-      FileManager.default.fileExists(atPath: top.appending(path: path).path, isDirectory: &isDirectory)
-      return !isDirectory.boolValue && suffixes.contains { $0.isEmpty || path.hasSuffix($0) }
+      let exists = FileManager.default.fileExists(
+        atPath: top.appending(path: path).path, isDirectory: &isDirectory)
+      return exists && !isDirectory.boolValue && suffixes.contains { $0.isEmpty || path.hasSuffix($0) }
     }
     return try chosen.sorted().map { path in
       let content = try String(contentsOf: top.appending(path: path), encoding: .utf8)
