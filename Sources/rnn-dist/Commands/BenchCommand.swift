@@ -29,6 +29,8 @@ extension InstructionSet: ExpressibleByArgument {
   public init?(argument: String) { self.init(name: argument) }
   public var defaultValueDescription: String { name }
   public static var allValueStrings: [String] { allCases.map(\.name) }
+  // The parser would pair the raw values, which are numbers, with the names.
+  public static var allValueDescriptions: [String: String] { [:] }
 }
 
 /// The option that chooses the kernels of a benchmark.
