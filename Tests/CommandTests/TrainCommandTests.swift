@@ -271,6 +271,22 @@ import Testing
     #expect(good.exitCode == 0, "\(good)")
   }
 
+  /// Jobs that start in the same second train in different directories. One that fails at once leaves none.
+  @Test func runsWithoutADirectoryChooseDifferentOnes() async throws {
+    let arguments = ["train", "training.steps=1", "training.epochs=0", "data.generated_size=100"]
+    let outcomes = try await withThrowingTaskGroup(of: Outcome.self) { group in
+      for _ in 0..<4 { group.addTask { [folder] in try await Program.run(arguments, in: folder.path) } }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    for outcome in outcomes { #expect(outcome.exitCode == 0, "\(outcome)") }
+    let runs = try FileManager.default.contentsOfDirectory(atPath: folder.file("runs"))
+    #expect(runs.count == 4)
+    let failed = try await Program.run(["train", "text", "data.train=none.txt"], in: folder.path)
+    #expect(failed.exitCode == 66, "\(failed)")
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.file("runs")).sorted() == runs.sorted())
+  }
+
   @Test(arguments: [nil, 2]) func dryRunWritesNothing(ranks: Int?) async throws {
     let outcome = try await Program.run(arguments("run", ["--dry-run"]), ranks: ranks, in: folder.path)
     #expect(outcome.exitCode == 0 && !exists("run"), "\(outcome)")

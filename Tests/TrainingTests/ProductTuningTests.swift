@@ -198,7 +198,8 @@ struct ProductTuningTests {
     for _ in 0..<2 {
       let (result, measured) = try choose(uses, cache, prefersBLAS: true)
       #expect(measured.count == 1 && result.choices.table[uses[0].shape] == .blas)
-      #expect(result.warnings.contains { $0.contains("could not be saved") && !$0.contains("NSCocoaErrorDomain") })
+      #expect(
+        result.warnings.contains { $0.contains("could not be saved") && !$0.contains("NSCocoaErrorDomain") })
     }
   }
 

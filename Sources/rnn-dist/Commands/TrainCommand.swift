@@ -60,6 +60,18 @@ struct TrainCommand: DistributedCommand {
           + "launch/run without -np starts as many ranks as there are cores")
     }
     let directory = dryRun ? nil : try sharedRunDirectory(communicator)
+    do {
+      return try train(configuration, in: directory, on: communicator)
+    } catch {
+      if communicator.rank == 0, runDir == nil, let directory { RunDirectoryName.release(directory) }
+      throw error
+    }
+  }
+
+  /// - Parameter directory: the run directory; nil: nothing is trained or written.
+  private func train(
+    _ configuration: RunConfiguration, in directory: String?, on communicator: any Communicator
+  ) throws -> Int32 {
     let console = Console(metric: configuration.evaluation.metric)
     let request = TrainingJob.Request(
       configuration: configuration, runDirectory: directory,
@@ -71,12 +83,12 @@ struct TrainCommand: DistributedCommand {
     let job = TrainingJob(
       request, communicator: communicator, observer: console, startsFromWeights: initFrom != nil,
       startingWeights: try communicator.agree { communicator.rank == 0 ? try startingWeights() : nil })
-    if dryRun {
+    guard let directory else {
       try job.check()
       return ExitCode.done
     }
     let outcome = try job.run()
-    if communicator.rank == 0, let directory {
+    if communicator.rank == 0 {
       try report(outcome, configuration, directory, ranks: communicator.worldSize)
     }
     return outcome.ending == .signalled ? ExitCode.stopped : ExitCode.done
@@ -102,8 +114,8 @@ struct TrainCommand: DistributedCommand {
   /// The run directory; if none is given, rank 0 chooses for all ranks.
   private func sharedRunDirectory(_ communicator: any Communicator) throws -> String {
     if let runDir { return runDir }
-    let chosen = try communicator.allgather(Array(RunDirectoryName.choose(for: arguments.source).utf8))
-    return String(decoding: chosen[0], as: UTF8.self)
+    let own = communicator.rank == 0 ? RunDirectoryName.reserve(for: arguments.source) : ""
+    return String(decoding: try communicator.allgather(Array(own.utf8))[0], as: UTF8.self)
   }
 
   /// Prints the result, or how to continue the run.
@@ -122,13 +134,19 @@ struct TrainCommand: DistributedCommand {
 
 /// Names for runs without --run-dir: `runs/char-lm-20260131-235959`.
 enum RunDirectoryName {
-  static func choose(for source: String?) -> String {
+  /// Creates a new directory and returns its path. Creating it reserves the name, because jobs may start in the same second.
+  /// If it can't be created, opening it will fail with the reason.
+  static func reserve(for source: String?) -> String {
     let name = source.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent } ?? "default"
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "yyyyMMdd-HHmmss"
     let first = "runs/\(name)-\(formatter.string(from: Date()))"
     let further = (2...99).lazy.map { "\(first)-\($0)" }
-    return ([first] + further).first { !FileManager.default.fileExists(atPath: $0) } ?? first
+    mkdir("runs", 0o777)
+    return ([first] + further).first { mkdir($0, 0o777) == 0 || errno != EEXIST } ?? first
   }
+
+  /// Removes a reserved directory that is still empty.
+  static func release(_ path: String) { rmdir(path) }
 }
