@@ -235,7 +235,7 @@ extension Mistake {
       words: ["unknown command \"shw\"; did you mean \"show\"?", "See 'rnn-dist config --help'"]),
     Mistake(
       name: "unknown command", arguments: ["translate"], exitCode: 64,
-      words: ["unknown command \"translate\" (commands: train, evaluate, predict"]),
+      words: ["unknown command \"translate\" (commands: train, prepare, evaluate"]),
     Mistake(
       name: "nothing to resume", arguments: ["train", "--run-dir", "rnu", "--resume"], exitCode: 66,
       words: ["rnu: there is no run to resume", "--run-dir", "name a configuration"]),
