@@ -11,11 +11,8 @@ struct TokenCounter {
   private var scalars = ScalarTable()
   private var scalarList: [Unicode.Scalar] = []
   private var counts: [Int] = []
-  /// The lines themselves, for a subword model: all, or of a long text every `lineStride`-th.
-  private var lines = TextLines()
-  private var lineStride = 1
-  /// Most bytes of lines that a subword model learns from.
-  private static let mostLineBytes = 1 << 26
+  /// The lines that a subword model learns from.
+  private var sample = LineSample()
 
   init(_ options: TextOptions, boundaries: Vocabulary.Boundaries) {
     self.options = options
@@ -37,20 +34,10 @@ struct TokenCounter {
       case .char: tokenizer.forEachScalar(in: bytes) { count($0) }
       case .word, .space: tokenizer.forEachWord(in: bytes) { count($0) }
       case .bpe:
-        if total % lineStride == 0 { lines.append(bytes) }
+        sample.add(bytes)
         total += 1
-        if lines.elements.count > Self.mostLineBytes { thin() }
       }
     }
-  }
-
-  /// The number of lines that a subword model learns from.
-  var sampledLines: Int { lines.count }
-
-  /// Leaves out every other line, those that come as well.
-  private mutating func thin() {
-    lineStride *= 2
-    lines = TextLines(stride(from: 0, to: lines.count, by: 2).map { lines[$0] })
   }
 
   /// Counts the end of a line if it is a token.
@@ -108,7 +95,7 @@ struct TokenCounter {
         .filter { !specials.contains($0) }
     case .bpe:
       return try Vocabulary(
-        .trained(on: lines, options, boundaries: boundaries), lowercase: options.lowercase,
+        .trained(on: sample.lines, options, boundaries: boundaries), lowercase: options.lowercase,
         boundaries: boundaries, name: "subword model")
     }
     return Vocabulary(
@@ -125,5 +112,24 @@ struct TokenCounter {
       }
     let limit = options.maxVocabulary > 0 ? max(0, options.maxVocabulary - specialCount) : sorted.count
     return sorted.prefix(limit).map(\.text)
+  }
+}
+
+/// The lines of a text, or of a long text an even selection: every second, fourth, … line, so that memory is bounded.
+struct LineSample {
+  /// The lines that were selected.
+  private(set) var lines = TextLines()
+  /// The number of lines that were added.
+  private var count = 0
+  private var stride = 1
+  /// The selection is thinned when it has more bytes.
+  private static let mostBytes = 1 << 26
+
+  mutating func add(_ line: UnsafeBufferPointer<UInt8>) {
+    if count % stride == 0 { lines.append(line) }
+    count += 1
+    guard lines.elements.count > Self.mostBytes else { return }
+    stride *= 2
+    lines = TextLines(Swift.stride(from: 0, to: lines.count, by: 2).map { lines[$0] })
   }
 }
