@@ -298,6 +298,8 @@ public final class Predictor {
   private let model: SavedModel
   private var inputs: PredictionInputs
   private var options: PredictionOptions
+  /// The tokens of all lines so far, and those of them that training never saw.
+  public private(set) var tokens = (read: 0, unknown: 0)
 
   fileprivate init(_ model: SavedModel, _ options: PredictionOptions) throws {
     (self.model, self.options) = (model, options)
@@ -316,6 +318,10 @@ public final class Predictor {
   /// Returns the outputs of the lines that were added since the last call, in their order.
   public func run() throws -> [Prediction] {
     let set = inputs.take()
+    if let sources = set.source?.tokenSequences, let unknown = model.encoding.source?.unknown {
+      tokens.read += sources.elements.count
+      tokens.unknown += sources.elements.count { $0 == unknown }
+    }
     defer { options.lineNumbers.removeAll(keepingCapacity: true) }
     return set.count > 0 ? try model.predict((0..<Int32(set.count)).map { $0 }, of: set, options) : []
   }

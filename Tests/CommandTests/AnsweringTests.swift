@@ -84,6 +84,13 @@ import Testing
     try await runs.run("predict", "run", "--scores", lines: "cat\n").expect(64, "--scores")
   }
 
+  @Test func tokensThatTrainingNeverSawAreCounted() async throws {
+    try await runs.trained("classifier")
+    let outcome = try await runs.run("predict", "run", lines: "cat xyz\nzzz\n")
+    #expect(outcome.exitCode == 0 && outcome.standardError.contains("2 of 3 tokens"), "\(outcome)")
+    #expect(try await !runs.run("predict", "run", lines: "cat\n").standardError.contains("tokens"))
+  }
+
   // MARK: Lines without an output
 
   @Test func aSeriesOfAnotherLengthIsNamed() async throws {

@@ -164,6 +164,11 @@ struct PredictCommand: LocalCommand {
       if let failure { throw failure }
       answered += lines.count
     }
+    if predictor.tokens.unknown > 0 {
+      Console.error(
+        "warning: \(predictor.tokens.unknown) of \(predictor.tokens.read) tokens of the input were not in the training data, or too "
+          + "rarely; they are read as \(SpecialToken.unknown)")
+    }
   }
 
   /// - Parameter seconds: the time for a batch of lines, divided by their number.
