@@ -9,9 +9,10 @@
 
 Each round runs rnn-dist in fp32, rnn-dist in bf16 and the peer, one after another, so that a drift of the machine affects all of
 them; ratios are computed per round. The peer runs as one process with one thread per core, and as one process per core with
-gloo; the faster one counts. --own adds comparisons of rnn-dist with itself: all ranks against one, one process with threads
-against ranks, ragged lengths against fixed ones, and the recurrent matrix products against the peak of a core (the run fails
-below 90 % of it). --kernels chooses the instruction set of rnn-dist; with avx2, OpenBLAS and PyTorch are told to use AVX2 as well.
+gloo; the faster one counts. Sequences of different lengths count by their real tokens. --own adds comparisons of rnn-dist with
+itself: all ranks against one, one process with threads against ranks, ragged lengths against fixed ones, and the recurrent
+matrix products against the peak of a core (the run fails below 90 % of it). --kernels chooses the instruction set of rnn-dist;
+with avx2, OpenBLAS and PyTorch are told to use AVX2 as well.
 Build first: swift build -c release. No other program should run meanwhile.
 """
 import argparse
@@ -32,6 +33,9 @@ LM = {
     "ptb200": dict(cell="lstm", vocab=10000, embed=200, hidden=200, layers=2, batch=20, steps=20, iters=25),
     "ptb650": dict(cell="lstm", vocab=10000, embed=650, hidden=650, layers=2, batch=20, steps=35, iters=8),
 }
+# Sequences of different lengths, once for each way in which PyTorch computes them.
+LM.update({f"{form}512": dict(cell="lstm", vocab=65, embed=512, hidden=512, layers=2, batch=32, steps=1000, shortest=10, iters=2)
+           for form in ("packed", "padded")})
 PAIRS = {
     "seq2seq512": dict(src=8000, tgt=8000, embed=256, hidden=512, batch=64, slen=20, tlen=20, iters=8),
     "seq2seq256": dict(src=60, tgt=60, embed=128, hidden=256, batch=64, slen=10, tlen=8, iters=20),
@@ -42,6 +46,8 @@ TEXT = {
     "ptb200": "LM, LSTM 2x200, V=10,000, B=20, T=20", "ptb650": "LM, LSTM 2x650, V=10,000, B=20, T=35",
     "seq2seq512": "attention seq2seq 512, V=8,000, 20 to 20", "seq2seq256": "attention seq2seq 256, V=60, 10 to 8",
     "sample512": "sampling one stream, LSTM 2x512",
+    "packed512": "LM, LSTM 2x512, V=65, B=32, lengths 10 to 1,000; PyTorch with packed sequences",
+    "padded512": "the same; PyTorch with padding",
 }
 
 
@@ -87,9 +93,11 @@ def peer(settings, row):
         best = max(runs, key=lambda run: run["chars_s"])
         return best["chars_s"], best["rss_mib"]
     bench, sizes = ("seq2seq", PAIRS[row]) if row in PAIRS else ("lm", LM[row])
-    command = script + [bench, *arguments({**sizes, "iters": max(4, sizes["iters"] // 2)})]
+    command = script + [bench, *arguments({**sizes, "iters": max(2, sizes["iters"] // 2)})]
     if row in PAIRS:
         command += ["--optimizer", "adam"]
+    if "shortest" in sizes:
+        command += ["--ragged", row.removesuffix("512")]
     runs = [last_json(command + ["--threads", str(settings.ranks)])]
     if settings.ranks > 1:
         job = dict(WORLD_SIZE=str(settings.ranks), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free_port()),

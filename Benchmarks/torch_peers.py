@@ -3,7 +3,10 @@
     python torch_peers.py lm --cell lstm --vocab 65 --embed 512 --hidden 512 --layers 2 --batch 64 --steps 50 --iters 8
     python torch_peers.py seq2seq --src 8000 --tgt 8000 --embed 256 --hidden 512 --batch 64 --slen 20 --tlen 20 --iters 6
     python torch_peers.py generate --cell lstm --vocab 65 --embed 512 --hidden 512 --layers 2 --length 100 --streams 1
+    python torch_peers.py lm --batch 32 --steps 1000 --shortest 10 --ragged packed --iters 2
 
+With --shortest the lengths of the sequences are spread evenly from it to --steps. --ragged says how they are computed: packed
+(pack_padded_sequence) or padded to the longest one. Only real tokens count.
 Options --threads N, --precision fp32|bf16 (autocast), --optimizer sgd|adam. Processes: set RANK, WORLD_SIZE, MASTER_ADDR and
 MASTER_PORT for each, as torchrun does; --batch is then the global batch. Prints one JSON line on rank 0. Needs numpy and torch.
 """
@@ -16,6 +19,7 @@ import time
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 
 class LanguageModel(nn.Module):
@@ -29,6 +33,14 @@ class LanguageModel(nn.Module):
     def forward(self, tokens, state):
         hidden, state = self.recurrent(self.embedding(tokens), state)
         return self.output(hidden), state
+
+
+class PackedLanguageModel(LanguageModel):
+    """The logits of the real tokens only, in the order of a packed sequence."""
+
+    def forward(self, tokens, lengths):
+        packed, _ = self.recurrent(pack_padded_sequence(self.embedding(tokens), lengths, enforce_sorted=False))
+        return self.output(packed.data)
 
 
 class Translator(nn.Module):
@@ -76,6 +88,31 @@ class TextSteps:
         return nn.functional.cross_entropy(logits.flatten(0, 1).float(), text[1:].flatten())
 
 
+class RaggedSteps:
+    """A language model on sequences of different lengths, each from a state of zeros."""
+
+    def __init__(self, options, rank, world):
+        self.is_packed = options.ragged == "packed"
+        self.model = (PackedLanguageModel if self.is_packed else LanguageModel)(options)
+        # As `rnn-dist bench lm --shortest` arranges them: contiguous shards hold similar numbers of tokens.
+        last = options.batch - 1
+        places = [i // 2 if i % 2 == 0 else last - i // 2 for i in range(options.batch)]
+        lengths = [options.shortest + (options.steps - options.shortest) * place // max(1, last) for place in places]
+        self.tokens, streams = sum(lengths), options.batch // world
+        self.lengths = torch.tensor(lengths[rank * streams:(rank + 1) * streams])
+        longest = int(self.lengths.max())
+        self.is_padding = torch.arange(longest)[:, None] >= self.lengths
+        self.draw = lambda: torch.randint(options.vocab, (longest + 1, streams))
+
+    def loss(self, network, text):
+        if self.is_packed:
+            targets = pack_padded_sequence(text[1:], self.lengths, enforce_sorted=False).data
+            return nn.functional.cross_entropy(network(text[:-1], self.lengths).float(), targets)
+        logits, _ = network(text[:-1], None)
+        targets = text[1:].masked_fill(self.is_padding, -100)  # the index that the loss ignores
+        return nn.functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+
+
 class PairSteps:
     """An encoder-decoder on pairs of fixed lengths."""
 
@@ -94,13 +131,16 @@ def train(options):
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1:
         torch.distributed.init_process_group("gloo")
-    work = (PairSteps if options.bench == "seq2seq" else TextSteps)(options, options.batch // world)
+    if options.shortest:
+        work = RaggedSteps(options, rank, world)
+    else:
+        work = (PairSteps if options.bench == "seq2seq" else TextSteps)(options, options.batch // world)
     parameters = list(work.model.parameters())
     network = nn.parallel.DistributedDataParallel(work.model) if world > 1 else work.model
     kind = torch.optim.SGD if options.optimizer == "sgd" else torch.optim.Adam
     optimizer = kind(parameters, lr=0.1 if options.optimizer == "sgd" else 1e-3)
-    times = []
-    for iteration in range(options.iters + 5):
+    times, warm_up = [], 1 if options.shortest else 5
+    for iteration in range(options.iters + warm_up):
         batch = work.draw()
         started = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
@@ -109,7 +149,7 @@ def train(options):
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 5.0)
         optimizer.step()
-        if iteration >= 5:
+        if iteration >= warm_up:
             times.append(time.perf_counter() - started)
     median = statistics.median(times)
     if world > 1:
@@ -134,10 +174,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("bench", choices=["lm", "seq2seq", "generate"])
     sizes = dict(vocab=65, embed=512, hidden=512, layers=2, batch=64, steps=50, iters=8, length=100, streams=1, threads=2,
-                 src=8000, tgt=8000, slen=20, tlen=20)
+                 src=8000, tgt=8000, slen=20, tlen=20, shortest=0)
     for name, value in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--cell", default="lstm", choices=["lstm", "gru", "rnn"])
+    parser.add_argument("--ragged", default="packed", choices=["packed", "padded"])
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     parser.add_argument("--optimizer", default="sgd", choices=["sgd", "adam"])
     options = parser.parse_args()
