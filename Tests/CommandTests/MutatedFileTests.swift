@@ -37,7 +37,7 @@ import rnn_dist
     let seed = try reader.seed()
     try Data(seed).write(to: URL(fileURLWithPath: path))
     try reader.read(path)
-    var random = Mutator(seed: reader.name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
+    var random = Mutator(seed: reader.name.utf8.reduce(UInt64(7)) { $0 &* 31 &+ UInt64($1) })
     var refused = 0
     for round in 0..<Self.rounds {
       try Data(random.mutated(seed)).write(to: URL(fileURLWithPath: path))
@@ -209,7 +209,7 @@ private struct Mutator {
     return begin..<min(bytes.count, begin + below(16))
   }
 
-  /// What readers stumble over: long and negative numbers, quotes, brackets, separators, bytes that are not UTF-8.
+  /// Pieces that often trouble readers: long and negative numbers, quotes, brackets, separators, bytes that are not UTF-8.
   private static let pieces: [[UInt8]] =
     [
       "0", "-1", "99999999999999999999", "9223372036854775807", "1e999", "nan", "\"", "'", "{", "}", "[", "]",
