@@ -122,7 +122,7 @@ private struct LineDrawing {
       bounds.filter { LineAxis.canShow($0, plot.yScale) }, scale: plot.yScale, extendsToTicks: true)
     let widestTick = yAxis.ticks.map { VisibleText($0.label).width }.max() ?? 0
     left = Self.margin + Self.labelSize + 12 + widestTick * Self.tickSize + 8
-    top = Self.margin + Self.titleSize + 24
+    top = Self.margin + Self.titleSize + 30
   }
 
   private var right: Double { left + Self.plotWidth }
