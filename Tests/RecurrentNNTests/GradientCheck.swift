@@ -51,6 +51,38 @@ func expectGradients(
   parameters.didChange()
 }
 
+/// Expects the gradients of all parameters to be the slopes of a loss: those of each row along a random direction.
+///
+/// A model has too many parameters for a slope of each element, whose layers are checked element by element. A wrong element
+/// changes the slope of its row along any direction that is not chosen for it (as `jax.test_util.check_grads` does it).
+func expectRowGradients(
+  _ gradients: ParameterBuffer<Double>, of parameters: ParameterBuffer<Double>,
+  sourceLocation: SourceLocation = #_sourceLocation, loss: () -> Double
+) {
+  for (stream, parameter) in parameters.layout.parameters.enumerated() {
+    let width = parameter.shape.last ?? 1
+    let (values, analytic) = (parameters.elements(parameter), Array(gradients.elements(parameter)))
+    let direction: Tensor<Double> = randomTensor([parameter.count], stream: 1000 + stream)
+    for first in stride(from: 0, to: parameter.count, by: width) {
+      let row = first..<first + width
+      let own = Array(values[row])
+      let along = row.reduce(0) { $0 + analytic[$1] * direction.values[$1] }
+      var position = [0.0]
+      position.withUnsafeMutableBufferPointer { position in
+        expectGradient(
+          [along], of: position, "\(parameter.name), elements \(row)", sourceLocation: sourceLocation
+        ) {
+          for index in row { values[index] = own[index - first] + position[0] * direction.values[index] }
+          parameters.didChange()
+          return loss()
+        }
+      }
+      for index in row { values[index] = own[index - first] }
+    }
+  }
+  parameters.didChange()
+}
+
 /// Expects the gradient of the elements of a tensor to be the slope of a loss.
 func expectGradient(
   _ analytic: Tensor<Double>, of tensor: inout Tensor<Double>, _ what: String,

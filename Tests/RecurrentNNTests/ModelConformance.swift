@@ -28,7 +28,7 @@ struct ModelProblem<Element: Scalar> {
 
 /// Checks the properties that all models must have:
 ///
-/// - gradients are the slopes of the loss, and every parameter has one;
+/// - gradients are the slopes of the loss (row by row), and every parameter has one;
 /// - a batch is the sum of its single examples for any lengths, and masks follow the example;
 /// - masks matter exactly if an option is random;
 /// - an empty batch has neither loss nor gradient;
@@ -51,7 +51,7 @@ func checkModel(_ test: some ModelCase) throws {
 
   let gradients = ParameterBuffer<Double>(model.layout)
   let whole = loss(all, into: gradients)
-  expectGradients(gradients, of: parameters) { loss(all).total }
+  expectRowGradients(gradients, of: parameters) { loss(all).total }
   for parameter in model.layout.parameters {
     #expect(gradients.elements(parameter).contains { $0 != 0 }, "\(parameter.name) has no gradient")
   }
