@@ -37,7 +37,7 @@ import rnn_dist
     let seed = try reader.seed()
     try Data(seed).write(to: URL(fileURLWithPath: path))
     try reader.read(path)
-    var random = Mutator(seed: reader.name.utf8.reduce(UInt64(7)) { $0 &* 31 &+ UInt64($1) })
+    var random = Mutator(seed: reader.name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
     var refused = 0
     for round in 0..<Self.rounds {
       try Data(random.mutated(seed)).write(to: URL(fileURLWithPath: path))
