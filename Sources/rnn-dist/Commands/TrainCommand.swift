@@ -147,6 +147,9 @@ enum RunDirectoryName {
     return ([first] + further).first { mkdir($0, 0o777) == 0 || errno != EEXIST } ?? first
   }
 
-  /// Removes a reserved directory that is still empty.
-  static func release(_ path: String) { rmdir(path) }
+  /// Removes a reserved directory, and `runs`, if they are empty.
+  static func release(_ path: String) {
+    rmdir(path)
+    rmdir("runs")
+  }
 }
