@@ -15,7 +15,9 @@ import Testing
     let outcome = try await Program.run(
       ["train", "text", "data.train=text.txt", "--run-dir", run] + TinyRun.settings
         + [
-          "training.steps=12", "training.optimizer=adam", "training.batch_size=8", "checkpoint.every_steps=6",
+          "training.steps=12", "training.optimizer=adam", "training.batch_size=8",
+          "training.schedule.kind=constant",
+          "checkpoint.every_steps=6",
           "evaluation.every_steps=6",
         ] + more, ranks: ranks, in: folder.path)
     #expect(outcome.exitCode == 0, "\(outcome)")
