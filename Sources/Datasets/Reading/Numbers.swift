@@ -45,7 +45,7 @@ func parseMultihot(
     // Beyond the limit, steps are only counted, so that a line of separators can't fill the memory.
     guard steps <= limit else { continue }
     let start = values.count
-    values.append(contentsOf: repeatElement(0, count: width))
+    values += [Float](repeating: 0, count: width)
     for key in step.split(whereSeparator: isASCIISpace) {
       let text = String(decoding: key, as: UTF8.self)
       guard let number = Int(text), number >= 0, number < width else { throw .badKey(text, width: width) }
