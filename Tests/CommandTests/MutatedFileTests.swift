@@ -159,7 +159,7 @@ import rnn_dist
       """),
     examples("csv", .labeled, .csv, "label,x0,x1\n\"a\",1.5,-2e3\nb,\"0.25\",7\na,3,4\n"),
     examples("lines", .generated, .lines, "ab\ncde\nf g\n"),
-    examples("multihot", .tagged, .multihot, "1 2 3;4;;5 6\n7;8\n"),
+    examples("multihot", .tagged, .multihot, "39 43|39|\n7|8 9|40\n"),
     Reader(
       name: "npy",
       seed: {
