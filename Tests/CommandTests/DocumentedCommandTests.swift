@@ -164,9 +164,7 @@ import Testing
   @Test(arguments: Presets.names.filter { $0 != "default" }) func commentsOfPresets(preset: String)
     async throws
   {
-    let listed = try await Program.run(["config", "list"]).output
-    let own = try #require(listed.components(separatedBy: "\n\(preset)\n").last)
-    let comment = own.components(separatedBy: "\n").prefix { $0.isEmpty || $0.hasPrefix("    ") }
+    let comment = try await Program.run(["config", "list", preset]).output.components(separatedBy: "\n")
     let commands = comment.filter { $0.hasPrefix("      ") }.joined(separator: "\n")
     try #require(commands.contains("rnn-dist train \(preset)"), "\(comment)")
     try provide(Self.files[preset] ?? [:])

@@ -80,10 +80,8 @@ import Testing
   ]
 
   @Test func theListIsThatOfTheProgram() async throws {
-    let listed = try await runs.run("config", "list").output.split(separator: "\n").filter {
-      !$0.hasPrefix(" ")
-    }
-    #expect(listed.map(String.init) == Self.presets.map(\.name))
+    let listed = try await runs.run("config", "list").output.split(separator: "\n")
+    #expect(listed.map { String($0.prefix { $0 != " " }) } == Self.presets.map(\.name))
   }
 
   @Test(arguments: presets) func trainsAndIsScored(preset: Preset) async throws {
