@@ -27,7 +27,7 @@ import rnn_dist
   }
 
   private static let rounds =
-    ProcessInfo.processInfo.environment["RNN_DIST_MUTATIONS"].flatMap { Int($0) } ?? 200
+    ProcessInfo.processInfo.environment["RNN_DIST_MUTATIONS"].flatMap { Int($0) } ?? 50
 
   @Test(arguments: formats + datasets)
   func isReadOrRefused(_ reader: Reader) throws {
