@@ -47,6 +47,8 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
     case missing
     /// The file exists but can't be read. The value is the message of the system.
     case unreadable(String)
+    /// The settings of a run are lost.
+    case empty
   }
 
   /// The name in the form that the user typed.
@@ -58,8 +60,14 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
     self.reason = reason
   }
 
-  /// 66 if the input is missing, 74 if it can't be read.
-  public var exitCode: Int32 { reason == .missing ? 66 : 74 }
+  /// 66 if the input is missing, 65 if it is empty, 74 if it can't be read.
+  public var exitCode: Int32 {
+    switch reason {
+    case .missing: 66
+    case .empty: 65
+    case .unreadable: 74
+    }
+  }
 
   public var description: String {
     switch reason {
@@ -74,6 +82,8 @@ public struct ConfigurationUnavailable: Error, Sendable, Equatable, CustomString
         + " (presets: \(Presets.names.joined(separator: ", ")))"
     case .unreadable(let reason):
       return "\(name): \(reason); check that it is a readable text file"
+    case .empty:
+      return "\(name) is empty; restore it from a copy of the run"
     }
   }
 }

@@ -142,6 +142,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case width(found: Int, expected: Int)
   /// A second source is missing although the training data have one, or present although they have none.
   case secondSource(expected: Bool)
+  /// A matcher reads two texts per line, and the line has one.
+  case oneText
   /// A sequence above the limit.
   case tooLong(field: String, length: Int, limit: Int)
   /// Parallel files have different lengths: this line is the first without a counterpart.
@@ -232,6 +234,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
         ? "no second source, which the training data have: source<TAB>second source to answer, "
           + "source<TAB>target<TAB>second source in a file of pairs"
         : "a second source, which the training data do not have; remove it"
+    case .oneText: "1 text, expected 2: first<TAB>second to answer, class<TAB>first<TAB>second in a file"
     case .tooLong(let field, let length, let limit):
       "a \(field) of length \(length), the limit is \(limit); raise data.max_length, or set data.too_long=skip or truncate"
     case .missingCounterpart(let file):

@@ -35,6 +35,13 @@ struct ModelDescription: Sendable {
         reason:
           "its inputs are arrays in files (data.format npy), which can't be served; use rnn-dist predict")
     }
+    guard configuration.data.window == 0 else {
+      throw .unsuitable(
+        run: run,
+        reason:
+          "it reads rows of a table one after the other (data.window), which can't be served; use rnn-dist predict"
+      )
+    }
     self.name = name
     task = configuration.task.name
     abilities = model.abilities

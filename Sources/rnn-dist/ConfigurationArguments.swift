@@ -47,6 +47,7 @@ struct ConfigurationArguments: ParsableArguments {
       {
         throw RunDirectoryFailure(path: runDirectory, reason: .nothingToResume)
       }
+      if usesStored, let stored { return try YAMLReader.contents(ofRun: stored) }
       return try YAMLReader.contents(of: text)
     }
     return try communicator.agree {

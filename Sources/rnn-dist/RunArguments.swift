@@ -79,7 +79,7 @@ struct RunArguments: ParsableArguments {
   }
 
   private static func storedText(of run: RunPaths) throws -> [UInt8] {
-    try YAMLReader.contents(of: .file(run.configuration))
+    try YAMLReader.contents(ofRun: run.configuration)
   }
 
   /// Parses the text of a run's `config.yaml` and applies overrides of keys that the model doesn't depend on.

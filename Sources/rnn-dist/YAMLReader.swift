@@ -32,6 +32,16 @@ package enum YAMLReader {
     }
   }
 
+  /// Returns the bytes of a run's `config.yaml`. An empty file is an error, because defaults must not take the place of lost
+  /// settings. Throws `ConfigurationUnavailable`.
+  static func contents(ofRun path: String) throws -> [UInt8] {
+    let bytes = try contents(of: .file(path))
+    guard bytes.contains(where: { !" \t\r\n".utf8.contains($0) }) else {
+      throw ConfigurationUnavailable(name: path, reason: .empty)
+    }
+    return bytes
+  }
+
   /// Parses the bytes of a source. An empty source is an empty scalar. Throws `ConfigurationErrors`.
   package static func node(bytes: [UInt8], source: ConfigurationSource) throws -> ConfigurationNode {
     let start = source.origin(line: 1, column: 1)

@@ -39,6 +39,18 @@ private struct Score: Decodable {
     #expect(score.checkpoint == "run/checkpoints/step-\(score.step)")
   }
 
+  /// Defaults must not take the place of settings that are lost.
+  @Test(arguments: [["evaluate", "run"], ["train", "--run-dir", "run", "--resume"]])
+  func anEmptyConfiguration(command: [String]) async throws {
+    let folder = try await TinyRun.folder()
+    try folder.write("\n", to: "run/config.yaml")
+    let outcome = try await Program.run(command, in: folder.path)
+    #expect(
+      outcome.exitCode == 65
+        && outcome.errors == ["error: run/config.yaml is empty; restore it from a copy of the run"],
+      "\(outcome)")
+  }
+
   /// Evaluation after training has the loss that training reported.
   @Test func trainingSawTheSameLoss() async throws {
     let folder = try await TinyRun.folder()

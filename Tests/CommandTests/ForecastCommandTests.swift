@@ -55,6 +55,10 @@ import Testing
       #expect(abs(scaled - 1000 * own) < 20 * own, "\(name)")
     }
 
+    // A request has lines of its own, so that no window of rows would be complete.
+    let served = try await Program.run(["serve", "other", "--port", "0"], in: folder.path)
+    #expect(served.exitCode == 65 && served.standardError.contains("can't be served"), "\(served)")
+
     // Ranks share the windows: the sums are added in another order.
     for ranks in [2, 4] {
       let shared = try await Program.run(["evaluate", "other", "--json"], ranks: ranks, in: folder.path)

@@ -16,7 +16,7 @@ import Testing
     .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("1,5", column: 1),
     .textColumn("x", column: 3),
     .notFinite("x", column: 1), .badKey("x", width: 3), .stepCount(source: 1, target: 2),
-    .width(found: 1, expected: 2), .secondSource(expected: true),
+    .width(found: 1, expected: 2), .secondSource(expected: true), .oneText,
     .tooLong(field: "source", length: 2, limit: 1), .missingCounterpart(file: "f"),
     .array(path: "p", problem: .missing(relativeTo: "f")), .subwords("why"),
     .exactSteps(found: 1, expected: 2),
@@ -65,6 +65,7 @@ import Testing
     case .stepCount: "stepCount"
     case .width: "width"
     case .secondSource: "secondSource"
+    case .oneText: "oneText"
     case .tooLong: "tooLong"
     case .missingCounterpart: "missingCounterpart"
     case .array: "array"
@@ -88,7 +89,7 @@ import Testing
   }
 
   @Test func theListIsComplete() {
-    #expect(Set(Self.problems.map(Self.name)).count == 31)
+    #expect(Set(Self.problems.map(Self.name)).count == 32)
     #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
   }
 

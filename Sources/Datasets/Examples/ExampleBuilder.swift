@@ -148,7 +148,8 @@ struct ExampleBuilder {
     if layout.source == .text, options.kind.takesSecondSource {
       let expected = encoding.hasSecondSource ?? record.hasSecondSource
       guard record.hasSecondSource == expected else {
-        throw record.source.problem(.secondSource(expected: expected))
+        throw record.source.problem(
+          expected && options.kind == .matched ? .oneText : .secondSource(expected: expected))
       }
       encoding.hasSecondSource = expected
     }
