@@ -14,12 +14,16 @@ extension RunConfiguration {
     return Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0.text(of: self)) })
   }
 
-  /// The first key, in alphabetical order, whose value in the metadata of a weight file differs from this
+  /// The task or else the first key, in alphabetical order, whose value in the metadata of a weight file differs from this
   /// configuration. Keys that one of the two does not have are ignored.
   public func modelDifference(from metadata: [String: String]) -> (
     key: String, recorded: String, own: String
   )? {
-    for (key, own) in modelMetadata.sorted(by: { $0.key < $1.key }) {
+    // With another task the other keys differ too, but changing them would not help.
+    let ownMetadata = modelMetadata.sorted {
+      ($0.key == "task" ? "" : $0.key) < ($1.key == "task" ? "" : $1.key)
+    }
+    for (key, own) in ownMetadata {
       if let recorded = metadata[key], recorded != own { return (key, recorded, own) }
     }
     return nil

@@ -68,8 +68,9 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
     case .otherConfiguration(let changes):
       """
       the run was started with other settings: \(changes.map { "\($0)" }.joined(separator: "; ")). Resume it with the same \
-      settings, or without naming a configuration; only the length of the run and the settings of evaluation (except its \
-      metric), decoding, log and checkpoint may change
+      settings, or without naming a configuration; only the length of the run, training.skip_limit, \
+      training.reduce_precision, training.shard_optimizer, and the settings of evaluation (except its metric), \
+      decoding, log and checkpoint may change
       """
     case .otherData(let what):
       "\(what) is not the one this run was started with: restore the data, or start a new run"

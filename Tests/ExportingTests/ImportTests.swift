@@ -65,6 +65,15 @@ import Testing
     _ = try importRun(path, configuration(ExportCase("", "text")))
   }
 
+  /// With another task all keys may differ. Changing them one by one would not help.
+  @Test func theTaskIsComparedFirst() throws {
+    let path = try export(ExportCase(preset: "tagger"))
+    let failure = #expect(throws: ImportFailure.self) {
+      _ = try importRun(path, configuration(ExportCase(preset: "speech")))
+    }
+    #expect(failure?.description.contains("records task tagger") == true, "\(failure as Any)")
+  }
+
   /// The same weights without metadata, like those of torch.save_file.
   private func bare(_ testCase: ExportCase, _ rename: (String) -> String = { $0 }) throws -> String {
     let (model, _) = try testCase.model()
