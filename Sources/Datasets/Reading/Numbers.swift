@@ -1,8 +1,14 @@
-/// Parses a number, with or without white space around it; nil for other text. The number may be infinite.
-func parsedNumber(_ text: ArraySlice<UInt8>) -> Float? {
+/// Parses a decimal number, with or without white space around it; nil for other text, such as a hexadecimal number. The number
+/// may be infinite.
+func parsedNumber(_ text: ArraySlice<UInt8>) -> Float? { parsedDouble(text).map { Float($0) } }
+
+/// The same number before it is rounded to 32 bits.
+func parsedDouble(_ text: ArraySlice<UInt8>) -> Double? {
   let digits = text.trimmed()
-  guard !digits.isEmpty, digits.count <= 100 else { return nil }
-  return Float(String(decoding: digits, as: UTF8.self))
+  guard !digits.isEmpty, digits.count <= 100,
+    !digits.contains(UInt8(ascii: "x")), !digits.contains(UInt8(ascii: "X"))
+  else { return nil }
+  return Double(String(decoding: digits, as: UTF8.self))
 }
 
 /// Whether a field of csv says that its number is missing.
