@@ -22,7 +22,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   case line(name: String, line: Int, problem: LineProblem)
   /// The file has no usable example.
   case noExamples(name: String)
-  /// A table with fewer rows than a window and its horizon; `part` is that of a series cut in two.
+  /// A table with fewer rows than a window and its horizon; `part` is that of series that are cut into training and validation.
   case tooFewRows(name: String, needed: Int, part: String?)
   /// An input that is not a line of a file can't be read.
   case input(name: String, reason: String)
@@ -72,8 +72,8 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
     case .line(let name, let line, let problem): "\(name):\(line): \(problem)"
     case .input(let name, let reason): "\(name): \(reason)"
     case .tooFewRows(let name, let needed, let part):
-      "\(name): no series has the \(needed) rows\(part.map { " (for \($0) as well)" } ?? "") that data.window and data.horizon need with "
-        + "all targets known; set smaller ones, or give more rows"
+      "\(name): no series has \(part.map { "in its \($0) part " } ?? "")the \(needed) rows that data.window and data.horizon need with "
+        + "all targets known; set smaller ones, \(part == nil ? "" : "change data.valid_fraction, ")or give more rows"
     case .noExamples(let name): "\(name): holds no example that can be used; give a file with at least one"
     case .noSplit(let name, let sources, let fraction):
       "\(name): a validation part of \(fraction) of \(sources) different sources leaves nothing on one side; "
@@ -108,8 +108,12 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case noColumn(String, names: [String])
   /// The line has fewer columns than the requested column (from 1).
   case columnBeyond(Int, count: Int)
-  /// A column (from 1) is requested as two parts of an example.
+  /// A column (from 1) is requested as two parts of an example, or twice in one part.
   case columnTwice(Int)
+  /// Several columns (from 1) have the name that is requested.
+  case nameTwice(String, columns: [Int])
+  /// The header has another name than that of the training data in the place of a column.
+  case otherColumn(String, expected: String)
   /// A quotation mark of csv that is never closed.
   case openQuotes
   /// Text after the closing quotation mark of the field in the column (from 1) of csv.
@@ -196,7 +200,12 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .columnBeyond(let column, let count):
       "data.columns asks for column \(column), the line has \(counted(count, "column")); columns are numbered from 1"
     case .columnTwice(let column):
-      "column \(column) is read as two parts of an example; correct data.columns"
+      "column \(column) is chosen twice; correct data.columns"
+    case .nameTwice(let name, let columns):
+      "columns \(columns.map { "\($0)" }.joined(separator: " and ")) are both named \(quoted(name)); number them from 1 in data.columns"
+    case .otherColumn(let name, let expected):
+      "the header names a column \(quoted(name)) where that of the training data names \(quoted(expected)); give the columns the same "
+        + "names and order"
     case .openQuotes:
       "a quotation mark that is not closed; double the quotation marks within a field, or remove it"
     case .afterQuotes(let column):
@@ -219,7 +228,9 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .textColumn(let text, let column):
       "column \(column): \(quoted(text)) is not a number, but column 1, where the class is read, has one; if column \(column) "
         + "is the class, set data.columns.target=\(column)"
-    case .notFinite(let text, let column): "column \(column): \(quoted(text)) is not a finite 32-bit number"
+    case .notFinite(let text, let column):
+      "column \(column): \(quoted(text)) is not a finite 32-bit number"
+        + (isMissingNumber(Array(text.utf8)[...]) ? "; set data.missing=mask if numbers are missing" : "")
     case .badKey(let text, let width):
       "\(quoted(text)) is not one of the keys 0 to \(width - 1); correct it, or set a larger data.width"
     case .notABit(let text, let step):

@@ -59,6 +59,37 @@ import Testing
     let some = options(.labeled, .csv, [.source: ["x1", "5-", "x0"], .target: ["kind"]])
     let text = "x0,kind,x1,no,y,z\n1,a,2,3,4,5\n"
     #expect(try some.load(.text(text)).train.numbers(.source) == [[2, 4, 5, 1]])
+    let twice = options(.labeled, .csv, [.source: ["x0", "1"], .target: ["kind"]])
+    #expect(problem(twice, text) == .columnTwice(1))
+  }
+
+  @Test func columnsWithTheSameName() throws {
+    let named = options(.labeled, .csv, [.source: ["x"], .target: ["kind"]])
+    #expect(problem(named, "x,kind,x\n1,a,2\n") == .nameTwice("x", columns: [1, 3]))
+    #expect(problem(named, "X,kind,X\n1,a,2\n") == .nameTwice("x", columns: [1, 3]))
+    #expect(try named.load(.text("X,kind,x\n1,a,2\n")).train.numbers(.source) == [[2]])
+  }
+
+  /// The header of another file must name the columns in the order of the training data.
+  @Test func headersInAnotherOrder() throws {
+    func problem(_ options: ExampleOptions, _ train: String, _ other: String) throws -> LineProblem? {
+      let encoding = try options.load(.text(train)).encoding
+      do {
+        _ = try ExampleCorpus.read(.text(other), options: options, encoding: encoding)
+      } catch DataError.line(_, 1, let problem) {
+        return problem
+      }
+      return nil
+    }
+    let csv = ExampleOptions(.labeled, .csv)
+    let train = "class,low,high\nx,1,2\n"
+    #expect(
+      try problem(csv, train, "class,high,low\nx,2,1\n") == .otherColumn("high", expected: "low"))
+    #expect(try problem(csv, train, "label,low,high\nx,1,2\n") == nil)
+    #expect(try problem(csv, train, "x,1,2\n") == nil)
+    let pairs = ExampleOptions(.paired, .tsv)
+    #expect(try problem(pairs, "en\tfr\na\tb\n", "fr\ten\nb\ta\n") == .otherColumn("fr", expected: "en"))
+    #expect(try problem(pairs, "en\tfr\na\tb\n", "source\ttarget\na\tb\n") == nil)
   }
 
   @Test func columnsOfWords() throws {

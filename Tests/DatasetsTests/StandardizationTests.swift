@@ -44,6 +44,13 @@ import Testing
     #expect(loaded == corpus.encoding && loaded.digest == corpus.encoding.digest)
     let again = try ExampleCorpus.load(sources, options: options, encoding: loaded)
     #expect(again.digest == corpus.digest)
+    // The model would read numbers on another scale than it was trained on.
+    var unscaled = options
+    unscaled.scaling = .none
+    let error = #expect(throws: DataError.self) {
+      try DataEncoding.load(from: folder.path, options: unscaled, like: sources.train)
+    }
+    #expect(error?.description.contains("data.scaling=standard") == true, "\(String(describing: error))")
     let text = try String(contentsOfFile: folder.file("shape.json"), encoding: .utf8)
     for damage in [("\"deviations\":[10]", "\"deviations\":[0]"), ("\"means\":[20]", "\"means\":[20,1]")] {
       try folder.write(text.replacing(damage.0, with: damage.1), to: "shape.json")

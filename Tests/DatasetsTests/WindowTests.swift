@@ -74,6 +74,56 @@ import Testing
     #expect(corpus.train.numbers(.source)[2] == [100, 101, 102])
   }
 
+  /// A series goes on where its name comes back, in a file and in lines to forecast from.
+  @Test func seriesThatAlternate() throws {
+    let rows = (0..<5).flatMap { ["a,\($0)", "b,\(100 + $0)"] }
+    let options = options([.source: ["y"], .target: ["y"], .series: ["id"]])
+    let train = DataSource.text((["id,y"] + rows).joined(separator: "\n"))
+    let corpus = try options.load(train)
+    #expect(corpus.train.numbers(.source) == [[0, 1, 2], [100, 101, 102]])
+    #expect(corpus.train.numbers(.target) == [[3, 4], [103, 104]])
+    #expect(corpus.train.report.firstExample == "rows 1 to 3 of series \"a\", then 2 to forecast")
+    #expect(corpus.train.naive?.persistence(1, horizon: 2) == [102, 102])
+
+    var inputs = try PredictionInputs(options: options, encoding: corpus.encoding, like: train)
+    for line in ["id,y"] + rows.prefix(6) { try? inputs.append(line.utf8, name: "input", line: 1) }
+    #expect(inputs.take().numbers(.source) == [[0, 1, 2], [100, 101, 102]])
+  }
+
+  /// Without a choice of columns by name, another file is read by position, so its header must be that of the training data.
+  @Test(arguments: ["b,a,c", "a,x,c"]) func anotherHeaderIsRefused(header: String) throws {
+    let options = options([.source: ["1-2"], .target: ["1"]])
+    let train = DataSource.text(table(0..<6))
+    let encoding = try options.load(train).encoding
+    #expect(encoding.columnNames == ["a", "b", "a"])
+    let other = DataSource.text(table(0..<6, header: header))
+    let problem: LineProblem =
+      header == "b,a,c" ? .otherColumn("b", expected: "a") : .otherColumn("x", expected: "b")
+    let error = DataError.line(name: "text", line: 1, problem: problem)
+    #expect(throws: error) { try ExampleCorpus.read(other, options: options, encoding: encoding) }
+    #expect(throws: error) {
+      try ExampleCorpus.load(DataSources(train: train, valid: other), options: options)
+    }
+    var inputs = try PredictionInputs(options: options, encoding: encoding, like: train)
+    #expect(throws: DataError.line(name: "input", line: 1, problem: problem)) {
+      try inputs.append(header.utf8, name: "input", line: 1)
+    }
+    // A column that is not read may have any name, and a file without a header is read by position.
+    for header in ["A,b,other", nil] {
+      let same = DataSource.text(table(0..<6, header: header))
+      #expect(try ExampleCorpus.read(same, options: options, encoding: encoding).count == 2)
+    }
+  }
+
+  @Test func namedColumnsInAnyOrder() throws {
+    let options = options([.source: ["a", "b"], .target: ["b"]])
+    let corpus = try options.load(.text(table(0..<6)))
+    let rows = (0..<6).map { "\(10 * $0),w,\($0)" }
+    let other = try ExampleCorpus.read(
+      .text((["b,c,a"] + rows).joined(separator: "\n")), options: options, encoding: corpus.encoding)
+    #expect(other.numbers(.source) == corpus.train.numbers(.source))
+  }
+
   @Test func missingNumbersOfATable() throws {
     let rows = ["0,5", "1,", "2,5", "3,5", "4,5", "5,5", "NA,5", "7,5"].joined(separator: "\n")
     let corpus = try options([.source: ["1", "2"], .target: ["1"]]) { $0.missing = .mask }.load(.text(rows))
@@ -160,5 +210,13 @@ import Testing
       try options.load(.text("1,2\n,2\n"))
     }
     #expect(throws: DataError.noExamples(name: "text")) { try options.load(.text("a,b\n")) }
+    #expect(throws: DataError.line(name: "text", line: 2, problem: .notANumber("0x10", column: 1))) {
+      try options.load(.text("1,2\n0x10,2\n"))
+    }
+    var mostlyValid = options
+    mostlyValid.validFraction = 0.9
+    let error = DataError.tooFewRows(name: "text", needed: 5, part: "training")
+    #expect(throws: error) { try mostlyValid.load(.text(table(0..<20, header: nil))) }
+    #expect(error.description.contains("training part") && error.description.contains("data.valid_fraction"))
   }
 }

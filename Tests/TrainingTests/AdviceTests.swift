@@ -11,6 +11,7 @@ import Testing
     .empty(field: "source"),
     .fields(found: 1, expected: "2"), .columns(found: 1, expected: 2, delimiter: .comma),
     .noColumn("x", names: ["y"]), .columnBeyond(3, count: 2), .columnTwice(1), .openQuotes,
+    .nameTwice("x", columns: [1, 2]), .otherColumn("x", expected: "y"),
     .afterQuotes(column: 1),
     .carriageReturns, .badWordNumber("x"),
     .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("1,5", column: 1),
@@ -51,6 +52,8 @@ import Testing
     case .noColumn: "noColumn"
     case .columnBeyond: "columnBeyond"
     case .columnTwice: "columnTwice"
+    case .nameTwice: "nameTwice"
+    case .otherColumn: "otherColumn"
     case .openQuotes: "openQuotes"
     case .afterQuotes: "afterQuotes"
     case .carriageReturns: "carriageReturns"
@@ -89,7 +92,7 @@ import Testing
   }
 
   @Test func theListIsComplete() {
-    #expect(Set(Self.problems.map(Self.name)).count == 32)
+    #expect(Set(Self.problems.map(Self.name)).count == 33)
     #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
   }
 

@@ -20,6 +20,9 @@ public struct DataEncoding: Sendable, Equatable {
   /// How the numbers of source and target are scaled; nil where they are not.
   public var sourceScale: Standardization?
   public var targetScale: Standardization?
+  /// The names of the columns that are read, of the source first, by the header of the training file; nil without one. Other files
+  /// with a header must have the same.
+  public var columnNames: [String]?
   /// Whether there is a second source; nil before the first example.
   public var hasSecondSource: Bool?
   /// The number of steps of every source, for a model that needs a fixed number; nil: any number.
@@ -87,6 +90,14 @@ extension DataEncoding {
     try encoding.loadShape(
       path(shapeFile), isPaired: options.kind.takesSecondSource && layout.source == .text,
       horizon: max(1, options.horizon))
+    for scale in [encoding.sourceScale, encoding.targetScale] {
+      guard let scale, scale.scales != (options.scaling == .standard) else { continue }
+      throw DataError.input(
+        name: path(shapeFile),
+        reason:
+          "the model was trained with data.scaling=\(scale.scales ? NumberScaling.standard : .none), not "
+          + "\(options.scaling); restore the value in config.yaml")
+    }
     if options.sharedVocabulary {
       encoding.source = try .load(path: path(sharedFile), options: options.source, boundaries: .sequence)
       encoding.target = encoding.source
@@ -124,6 +135,7 @@ extension DataEncoding {
     var sourceCount: Int?
     var sourceScale: Standardization?
     var targetScale: Standardization?
+    var columns: [String]?
 
     enum CodingKeys: String, CodingKey {
       case sourceWidth = "source_width"
@@ -132,13 +144,15 @@ extension DataEncoding {
       case sourceCount = "source_count"
       case sourceScale = "source_scale"
       case targetScale = "target_scale"
+      case columns
     }
   }
 
   private func saveShape(to path: String) throws {
     let shape = Shape(
       sourceWidth: sourceWidth, targetWidth: targetWidth, sourceSteps: sourceSteps,
-      sourceCount: sourceCount, sourceScale: sourceScale, targetScale: targetScale)
+      sourceCount: sourceCount, sourceScale: sourceScale, targetScale: targetScale,
+      columns: columnNames)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     try DurableFile.write(encoder.encode(shape) + Data("\n".utf8), to: path)
@@ -157,7 +171,7 @@ extension DataEncoding {
       shape.targetScale?.fits(width: shape.targetWidth.map { $0 / horizon }) ?? true
     else { throw damaged }
     (sourceWidth, targetWidth, sourceSteps) = (shape.sourceWidth, shape.targetWidth, shape.sourceSteps)
-    (sourceScale, targetScale) = (shape.sourceScale, shape.targetScale)
+    (sourceScale, targetScale, columnNames) = (shape.sourceScale, shape.targetScale, shape.columns)
     if isPaired { hasSecondSource = shape.sourceCount == 2 }
   }
 }

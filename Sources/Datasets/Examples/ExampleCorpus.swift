@@ -22,7 +22,10 @@ extension Corpus<ExampleSet> {
     var encoding = try known ?? count(sources.train, layout, options, selection)
 
     let parts = try fill(sources.train, layout, options, selection, &encoding)
-    if known == nil { encoding.measure(parts.train, layout, options) }
+    if known == nil {
+      encoding.measure(parts.train, layout, options)
+      encoding.columnNames = parts.train.report.layout.columnNames
+    }
     let read = { (source: DataSource) in try Self.read(source, options: options, encoding: encoding) }
     return ExampleCorpus(
       encoding: encoding, train: parts.train.notingScale(layout, options).scaled(encoding),
@@ -55,7 +58,7 @@ extension Corpus<ExampleSet> {
   ) throws -> ExampleSet {
     let layout = try RecordLayout(options, source)
     guard options.window == 0 else { return try readTable(source, options: options, encoding: encoding) }
-    let records = try source.records(layout, options)
+    let records = try source.records(layout, options, columnNames: encoding.columnNames)
     var builder = ExampleBuilder(options, layout, encoding, folder: source.folder, isEvaluation: true)
     var record = RawRecord()
     while try records.next(&record) { try builder.append(record) }
@@ -87,7 +90,7 @@ private func fill(
   _ source: DataSource, _ layout: RecordLayout, _ options: ExampleOptions,
   _ selection: HeldOutSelection?, _ encoding: inout DataEncoding
 ) throws -> (train: ExampleSet, valid: ExampleSet?) {
-  let records = try source.records(layout, options)
+  let records = try source.records(layout, options, columnNames: encoding.columnNames)
   var train = ExampleBuilder(options, layout, encoding, folder: source.folder, isEvaluation: false)
   var valid = ExampleBuilder(options, layout, encoding, folder: source.folder, isEvaluation: true)
   var record = RawRecord()

@@ -12,6 +12,8 @@ struct TableParser {
   }
 
   private let choice: DataColumns?
+  /// The names of columns in the training data.
+  private let knownNames: [String]?
   private let allowsMissing: Bool
   private var csv: CSVParser
   /// From 0; set by the first row.
@@ -21,9 +23,13 @@ struct TableParser {
   private(set) var isOpen = false
   /// The first row was a header.
   private(set) var hasHeader = false
+  /// The names of the columns that are read, of the source first, by the header.
+  private(set) var columnNames: [String]?
 
-  init(_ options: ExampleOptions) {
+  /// - Parameter columnNames: the names in the header of the training data, with which a header must agree.
+  init(_ options: ExampleOptions, columnNames: [String]?) {
     choice = options.columns
+    knownNames = columnNames
     allowsMissing = options.missing == .mask
     csv = CSVParser(options.delimiter, options.decimal)
   }
@@ -45,7 +51,12 @@ struct TableParser {
       columns = try findColumns()
       self.columns = columns
       fieldCount = csv.row.count
-      if hasHeader { return nil }
+      if hasHeader {
+        let (names, read) = (csv.row.names, columns.source + columns.target)
+        columnNames = read.map { names[$0] }
+        try DataColumns.check(columnNames ?? [], against: knownNames, choice: choice)
+        return nil
+      }
     }
     guard csv.row.count == fieldCount else {
       throw .columns(found: csv.row.count, expected: fieldCount, delimiter: csv.delimiter)
@@ -94,7 +105,37 @@ struct TableParser {
   }
 }
 
-/// All rows of a table.
+/// The series of each row of a table.
+private struct SeriesOfRows {
+  /// The values in the column of series, in the order of their first rows.
+  private(set) var names = WordTable()
+  private var numbers: [Int32] = []
+
+  mutating func add(_ name: [UInt8]) { numbers.append(names.intern(name)) }
+
+  /// The first row of each series when the rows of each series are consecutive, and after the last one the number of rows.
+  var starts: [Int] {
+    var starts = [Int](repeating: 0, count: names.count + 1)
+    for number in numbers { starts[Int(number) + 1] += 1 }
+    for series in starts.indices.dropFirst() { starts[series] += starts[series - 1] }
+    return starts
+  }
+
+  /// Rows of numbers, those of each series together and in their order.
+  func gathered(_ values: [Float], width: Int) -> [Float] {
+    guard zip(numbers, numbers.dropFirst()).contains(where: { $0 > $1 }) else { return values }
+    var next = starts
+    var gathered = [Float](repeating: 0, count: values.count)
+    for (row, series) in numbers.enumerated() {
+      let place = next[Int(series)]
+      next[Int(series)] += 1
+      for column in 0..<width { gathered[place * width + column] = values[row * width + column] }
+    }
+    return gathered
+  }
+}
+
+/// All rows of a table, with the rows of each series one after the other.
 struct WindowedTable {
   let name: String
   private(set) var source: [Float] = []
@@ -102,17 +143,22 @@ struct WindowedTable {
   /// The targets as they are in the file; set by ``prepare(_:masked:)``.
   private var unscaledTarget: [Float] = []
   /// The first row of each series, and after the last one the number of rows.
-  private(set) var series: [Int] = [0]
+  private let series: [Int]
+  /// nil without a column of series.
+  private var seriesNames: WordTable?
   private(set) var notes = LayoutNotes()
   let sourceWidth: Int
   let targetWidth: Int
 
   /// Reads a file. Throws `DataError`.
-  init(_ file: TextSource, _ options: ExampleOptions) throws {
+  ///
+  /// - Parameter columnNames: the names in the header of the training data, with which a header must agree.
+  init(_ file: TextSource, _ options: ExampleOptions, columnNames: [String]?) throws {
     name = file.name
     let reader = try LineReader(file)
-    var parser = TableParser(options)
-    var (rows, widths, current) = (0, (source: 0, target: 0), [UInt8]())
+    var parser = TableParser(options, columnNames: columnNames)
+    var (rows, widths) = (0, (source: 0, target: 0))
+    var seriesOfRows = SeriesOfRows()
     while try reader.nextRecordLine() {
       if !parser.isOpen, reader.bytes.isEmpty { continue }
       let row: TableParser.Values?
@@ -125,8 +171,7 @@ struct WindowedTable {
         if parser.hasHeader, notes.header == nil { notes.header = "\(reader.name):\(reader.number)" }
         continue
       }
-      if rows > 0, values.series != current { series.append(rows) }
-      current = values.series
+      seriesOfRows.add(values.series)
       source += values.source
       target += values.target
       widths = (values.source.count, values.target.count)
@@ -137,8 +182,12 @@ struct WindowedTable {
     if let delimiter = parser.delimiter, options.delimiter == .auto, delimiter != .comma {
       notes.delimiter = delimiter
     }
-    series.append(rows)
+    notes.columnNames = parser.columnNames
     (sourceWidth, targetWidth) = widths
+    series = seriesOfRows.starts
+    source = seriesOfRows.gathered(source, width: sourceWidth)
+    target = seriesOfRows.gathered(target, width: targetWidth)
+    if options.columns?.series != nil { seriesNames = seriesOfRows.names }
   }
 
   /// The numbers as a model sees them: masked, scaled, missing ones filled.
@@ -210,9 +259,12 @@ struct WindowedTable {
     let width = source.count / (series.last ?? 1)
     var report = ReadingReport()
     report.layout = notes
-    if let last = rows.first {
+    if let first = rows.first {
+      let number = series.lastIndex { $0 <= first } ?? 0
+      let last = first - series[number]
+      let name = seriesNames.map { " of series \(quoted(String(decoding: $0[number], as: UTF8.self)))" }
       report.firstExample =
-        "rows \(last - options.window + 2) to \(last + 1), then \(options.horizon) to forecast"
+        "rows \(last - options.window + 2) to \(last + 1)\(name ?? ""), then \(options.horizon) to forecast"
     }
     return ExampleSet(
       name: name, count: rows.count,
@@ -272,13 +324,15 @@ extension Corpus<ExampleSet> {
   static func loadTables(
     _ sources: DataSources, options: ExampleOptions, encoding known: DataEncoding?
   ) throws -> ExampleCorpus {
-    var table = try WindowedTable(sources.train.table(options), options)
+    var table = try WindowedTable(
+      sources.train.table(options), options, columnNames: known?.columnNames)
     let isCut = sources.valid == nil && options.validFraction > 0
     let fraction = isCut ? options.validFraction : 0
     var encoding = known ?? DataEncoding()
     if known == nil {
       encoding.sourceWidth = table.sourceWidth * (options.missing == .mask ? 2 : 1)
       encoding.targetWidth = table.targetWidth * options.horizon
+      encoding.columnNames = table.notes.columnNames
       if options.equalSteps { encoding.sourceSteps = options.window }
       table.measure(options, validFraction: fraction, &encoding)
     }
@@ -287,7 +341,7 @@ extension Corpus<ExampleSet> {
     guard !rows.first.isEmpty, !isCut || !rows.second.isEmpty else {
       throw DataError.tooFewRows(
         name: table.name, needed: options.window + options.horizon,
-        part: rows.first.isEmpty ? nil : "validation")
+        part: !isCut ? nil : rows.first.isEmpty ? "training" : "validation")
     }
     table.prepare(encoding, masked: options.missing == .mask)
     let read = { (source: DataSource) in
@@ -305,7 +359,8 @@ extension Corpus<ExampleSet> {
   static func readTable(
     _ source: DataSource, options: ExampleOptions, encoding: DataEncoding
   ) throws -> ExampleSet {
-    var table = try WindowedTable(source.table(options), options)
+    var table = try WindowedTable(
+      source.table(options), options, columnNames: encoding.columnNames)
     try table.check(encoding, options)
     let rows = table.windows(options, validFraction: 0).first
     guard !rows.isEmpty else {
@@ -343,16 +398,15 @@ struct ForecastInputs {
   private let options: ExampleOptions
   private let encoding: DataEncoding
   private var parser: TableParser
-  /// The latest rows of the current series, at most a window of them.
-  private var history: [[Float]] = []
-  private var series: [UInt8] = []
+  /// The latest rows of each series by its name, at most a window of them.
+  private var histories: [[UInt8]: [[Float]]] = [:]
   private var windows: RaggedVectors
   private(set) var count = 0
 
   init(_ options: ExampleOptions, _ encoding: DataEncoding) {
     self.options = options
     self.encoding = encoding
-    parser = TableParser(options)
+    parser = TableParser(options, columnNames: encoding.columnNames)
     windows = RaggedVectors(width: encoding.sourceWidth ?? 1)
   }
 
@@ -366,13 +420,14 @@ struct ForecastInputs {
       }
       throw .empty(field: "row of numbers")
     }
-    if values.series != series { history.removeAll() }
-    series = values.series
     let masked = options.missing == .mask
     let row = masked ? WindowedTable.withMask(values.source, values.source.count) : values.source
     guard row.count == windows.width else { throw .width(found: row.count, expected: windows.width) }
-    history.append(row)
-    if history.count > options.window { history.removeFirst() }
+    histories[values.series, default: []].append(row)
+    if histories[values.series, default: []].count > options.window {
+      histories[values.series]?.removeFirst()
+    }
+    let history = histories[values.series] ?? []
     guard history.count == options.window else { throw .empty(field: "window of \(options.window) rows") }
     windows.append(history.joined())
     count += 1

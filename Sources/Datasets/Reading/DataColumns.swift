@@ -66,14 +66,45 @@ public struct DataColumns: Sendable, Equatable {
         guard last <= count else { throw .columnBeyond(last, count: count) }
         columns += range.lowerBound - 1..<last
       } else {
-        let names = names ?? []
-        guard
-          let column = names.firstIndex(where: { $0.utf8.elementsEqual(text.utf8) })
-            ?? names.firstIndex(where: { $0.lowercased() == text.lowercased() })
-        else { throw .noColumn(text, names: names) }
-        columns.append(column)
+        columns.append(try column(named: text, names ?? []))
       }
     }
+    var seen: Set<Int> = []
+    if let twice = columns.first(where: { !seen.insert($0).inserted }) { throw .columnTwice(twice + 1) }
     return columns
+  }
+
+  /// The only column with a name, or, if there is none, with that name in other upper and lower case.
+  private static func column(named text: String, _ names: [String]) throws(LineProblem) -> Int {
+    let exact = names.indices.filter { names[$0].utf8.elementsEqual(text.utf8) }
+    let found =
+      exact.isEmpty ? names.indices.filter { names[$0].lowercased() == text.lowercased() } : exact
+    guard let column = found.first else { throw .noColumn(text, names: names) }
+    guard found.count == 1 else { throw .nameTwice(text, columns: [column + 1, found[1] + 1]) }
+    return column
+  }
+
+  /// Whether the user named every column of source and target, so that their order in a file does not matter.
+  private var areAllNamed: Bool {
+    [source, target].allSatisfy { $0?.allSatisfy { Self.range($0) == nil } ?? false }
+  }
+
+  /// Throws if a header names other columns than that of the training data: they would be read by their position.
+  ///
+  /// - Parameters:
+  ///   - found: the names of the columns that are read, of the source first.
+  ///   - known: those of the training data; nil if they had no header.
+  ///   - choice: the user's choice of columns.
+  static func check(
+    _ found: [String], against known: [String]?, choice: DataColumns?
+  ) throws(LineProblem) {
+    guard let known, choice?.areAllNamed != true else { return }
+    func key(_ name: String) -> String {
+      let name = name.lowercased()
+      return ColumnName.labels.contains(name) ? "label" : name
+    }
+    if let (name, expected) = zip(found, known).first(where: { key($0) != key($1) }) {
+      throw .otherColumn(name, expected: expected)
+    }
   }
 }

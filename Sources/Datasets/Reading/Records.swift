@@ -65,6 +65,8 @@ protocol RecordReader: AnyObject {
 struct LayoutNotes: Sendable, Equatable {
   /// The place of a header, as `file:line`.
   var header: String?
+  /// The names of the columns that are read, of the source first, by the header.
+  var columnNames: [String]?
   var comments = 0
   /// The place of the first comment.
   var firstComment: String?
@@ -106,14 +108,18 @@ struct BlankLines {
 
 extension DataSource {
   /// Creates a reader for the examples of this source.
-  func records(_ layout: RecordLayout, _ options: ExampleOptions) throws -> any RecordReader {
+  ///
+  /// - Parameter columnNames: the names in the header of the training data, with which a header must agree.
+  func records(
+    _ layout: RecordLayout, _ options: ExampleOptions, columnNames: [String]? = nil
+  ) throws -> any RecordReader {
     switch self {
     case .parallel(let source, let target, let second):
       return try ParallelRecords(source, target, second, options.emptySequences)
     case .file(let file):
       switch layout.cut {
       case .columns, .conllu: return try ColumnRecords(file, layout, options)
-      default: return try LineRecords(file, layout, options)
+      default: return try LineRecords(file, layout, options, columnNames)
       }
     }
   }
@@ -124,6 +130,8 @@ final class LineRecords: RecordReader {
   private let reader: LineReader
   private let layout: RecordLayout
   private let choice: DataColumns?
+  /// The names of columns in the training data.
+  private let columnNames: [String]?
   /// Whether every example has two sources.
   private let comparesTwo: Bool
   private let expected: String
@@ -136,9 +144,12 @@ final class LineRecords: RecordReader {
   /// The number of fields of the first row, which the others must have, too.
   private var fieldCount = 0
 
-  init(_ file: TextSource, _ layout: RecordLayout, _ options: ExampleOptions) throws {
+  init(
+    _ file: TextSource, _ layout: RecordLayout, _ options: ExampleOptions, _ columnNames: [String]?
+  ) throws {
     reader = try LineReader(file)
     self.layout = layout
+    self.columnNames = columnNames
     choice = options.columns
     comparesTwo = options.kind == .matched
     blankLines = BlankLines(options.emptySequences)
@@ -210,7 +221,19 @@ final class LineRecords: RecordReader {
     if csv != nil, !isHeader, names.count > 2, [0, 1].contains(where: { counts(names, from: $0) }) {
       layoutNotes.countingRow = "\(reader.name):\(reader.number)"
     }
+    if isHeader { try note(names) }
     return isHeader
+  }
+
+  /// Notes the names of the columns that are read. Throws if they contradict those of the training data: any other name of csv, and the
+  /// same names of texts in another order, such as two languages.
+  private func note(_ names: [String]) throws(LineProblem) {
+    let read = columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
+    let found = read.filter { $0 < names.count }.map { names[$0] }
+    layoutNotes.columnNames = found
+    if csv != nil || columnNames.map({ Set($0) == Set(found) }) == true {
+      try DataColumns.check(found, against: columnNames, choice: choice)
+    }
   }
 
   /// Whether texts are consecutive numbers.
