@@ -74,6 +74,23 @@ import Testing
     #expect(other.exitCode == 65 && other.errors.first?.contains("another vocabulary") == true, "\(other)")
   }
 
+  /// Files that an interrupted `prepare` has left don't block the folder, but those of a running one do.
+  @Test func afterAnInterruption() async throws {
+    let made = ["prepare", "text", "data.train=text.txt", "-o", "made"] + Self.settings
+    // No process has this number.
+    let leftovers = [".standard-input.tmp-\(Int32.max)", ".tokens.bin.tmp-\(Int32.max)", "standard-input"]
+    try FileManager.default.createDirectory(
+      atPath: folder.file("made"), withIntermediateDirectories: false)
+    let running = "made/.tokens.bin.tmp-\(getpid())"
+    for name in leftovers.map({ "made/\($0)" }) + [running] { try folder.write("a", to: name) }
+    let refused = try await Program.run(made, in: folder.path)
+    #expect(refused.exitCode == 73, "\(refused)")
+    try FileManager.default.removeItem(atPath: folder.file(running))
+    _ = try await run(made)
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.file("made"))
+    #expect(names.contains("tokens.bin") && Set(names).isDisjoint(with: leftovers), "\(names)")
+  }
+
   private func bytes(_ name: String) throws -> Data {
     try Data(contentsOf: URL(fileURLWithPath: folder.file(name)))
   }

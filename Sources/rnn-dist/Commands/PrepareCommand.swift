@@ -35,6 +35,7 @@ struct PrepareCommand: LocalCommand {
       throw ValidationError("\(path) is a prepared text already")
     }
     try FileSystemOperations.standard.createDirectories(output)
+    try removeLeftovers()
     let tokens = try cut(configuration)
     configuration.data.train = DataPath(file: output)
     // The folder has these parts too.
@@ -56,7 +57,8 @@ struct PrepareCommand: LocalCommand {
   private func checkOutput() throws {
     let files = FileManager.default
     guard files.fileExists(atPath: output) else { return }
-    let names = (try? files.contentsOfDirectory(atPath: output)) ?? [output]
+    let found = (try? files.contentsOfDirectory(atPath: output)) ?? [output]
+    let names = found.filter { !isLeftover($0) }
     let own: Set = ["prepared.json", "tokens.bin", "vocab.txt", "vocab.model", "config.yaml", "shape.json"]
     guard names.isEmpty || overwrite && names.allSatisfy(own.contains) && PreparedText.exists(at: output)
     else {
@@ -64,13 +66,23 @@ struct PrepareCommand: LocalCommand {
     }
   }
 
+  /// Removes the files of an earlier `prepare` that was interrupted.
+  private func removeLeftovers() throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: output) where isLeftover(name) {
+      try FileSystemOperations.standard.remove("\(output)/\(name)")
+    }
+  }
+
+  /// Whether a file of the folder is a temporary one, whose writer is dead, or a copy of standard input.
+  private func isLeftover(_ name: String) -> Bool { name == Self.copyName || DurableFile.isLeftover(name) }
+
   /// The numbers of tokens of the parts. Standard input is copied to a file first, because a text is read in several passes.
   private func cut(_ configuration: RunConfiguration) throws -> [Int] {
     guard configuration.data.train?.file == Self.standardInput else {
       return try TokenStream.prepare(configuration, in: output)
     }
     var configuration = configuration
-    let copy = "\(output)/standard-input"
+    let copy = "\(output)/\(Self.copyName)"
     configuration.data.train = DataPath(file: copy)
     defer { unlink(copy) }
     try TextSource.copyStandardInput(to: copy)
@@ -78,6 +90,8 @@ struct PrepareCommand: LocalCommand {
   }
 
   private static let standardInput = "/dev/stdin"
+  /// The copy of standard input in the folder, for as long as it is read.
+  private static let copyName = "standard-input"
 }
 
 /// The folder to write has files already.
