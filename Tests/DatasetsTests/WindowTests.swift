@@ -115,6 +115,24 @@ import Testing
     }
   }
 
+  /// Numbers are 32-bit in a model. Those that would all become the same are refused, not learned as a constant.
+  @Test func numbersThatAreTooCloseForTheirSize() throws {
+    func load(_ number: (Int) -> String) throws -> ExampleCorpus {
+      let rows = (0..<40).map { "\(number($0)),7,\($0 % 3)" }
+      return try self.options([.source: ["1-3"], .target: ["1"]]) { $0.scaling = .standard }
+        .load(.text(rows.joined(separator: "\n")))
+    }
+    let error = #expect(throws: DataError.self) { try load { "\(1_000_000_000 + $0 % 20)" } }
+    #expect(error?.description.contains("column 1") == true, "\(String(describing: error))")
+    #expect(throws: DataError.self) { try load { "20000.0\($0 % 10)" } }
+    // Equal numbers, large numbers that vary by as much, and small ones lose nothing.
+    for number in [{ _ in "1000000001" }, { "\(1_000_000_000 + $0 * 1_000_000)" }, { "0.0000\($0 % 10)" }]
+      as [(Int) -> String]
+    {
+      #expect(try load(number).train.count == 36)
+    }
+  }
+
   @Test func namedColumnsInAnyOrder() throws {
     let options = options([.source: ["a", "b"], .target: ["b"]])
     let corpus = try options.load(.text(table(0..<6)))

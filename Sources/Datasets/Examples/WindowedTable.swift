@@ -25,6 +25,8 @@ struct TableParser {
   private(set) var hasHeader = false
   /// The names of the columns that are read, of the source first, by the header.
   private(set) var columnNames: [String]?
+  /// The numbers so far in each column.
+  private var spreads: [NumberSpread] = []
 
   /// - Parameter columnNames: the names in the header of the training data, with which a header must agree.
   init(_ options: ExampleOptions, columnNames: [String]?) {
@@ -51,6 +53,7 @@ struct TableParser {
       columns = try findColumns()
       self.columns = columns
       fieldCount = csv.row.count
+      spreads = Array(repeating: NumberSpread(), count: fieldCount)
       if hasHeader {
         let (names, read) = (csv.row.names, columns.source + columns.target)
         columnNames = read.map { names[$0] }
@@ -85,18 +88,27 @@ struct TableParser {
     return (source, target, series)
   }
 
-  private func numbers(_ columns: [Int]) throws(LineProblem) -> [Float] {
+  /// The first column with numbers that can't be rounded to 32 bits, and the reason.
+  var coarseColumn: String? {
+    for (column, spread) in spreads.enumerated() {
+      if let problem = spread.problem { return "column \(column + 1): \(problem)" }
+    }
+    return nil
+  }
+
+  private mutating func numbers(_ columns: [Int]) throws(LineProblem) -> [Float] {
     var numbers: [Float] = []
     numbers.reserveCapacity(columns.count)
     for column in columns {
       let field = csv.row[column]
       if allowsMissing, isMissingNumber(field) {
         numbers.append(.nan)
-      } else if let number = parsedNumber(csv.number(field)[...]) {
-        guard number.isFinite else {
+      } else if let number = parsedDouble(csv.number(field)[...]) {
+        guard Float(number).isFinite else {
           throw .notFinite(String(decoding: field, as: UTF8.self), column: column + 1)
         }
-        numbers.append(number)
+        numbers.append(Float(number))
+        spreads[column].add(number)
       } else {
         throw .notANumber(String(decoding: field, as: UTF8.self), column: column + 1)
       }
@@ -144,6 +156,8 @@ struct WindowedTable {
   private var unscaledTarget: [Float] = []
   /// The first row of each series, and after the last one the number of rows.
   private let series: [Int]
+  /// The reason why the numbers of a column can't be rounded to 32 bits.
+  private let coarseColumn: String?
   /// nil without a column of series.
   private var seriesNames: WordTable?
   private(set) var notes = LayoutNotes()
@@ -183,6 +197,7 @@ struct WindowedTable {
       notes.delimiter = delimiter
     }
     notes.columnNames = parser.columnNames
+    coarseColumn = parser.coarseColumn
     (sourceWidth, targetWidth) = widths
     series = seriesOfRows.starts
     source = seriesOfRows.gathered(source, width: sourceWidth)
@@ -332,6 +347,7 @@ extension Corpus<ExampleSet> {
     if known == nil {
       encoding.sourceWidth = table.sourceWidth * (options.missing == .mask ? 2 : 1)
       encoding.targetWidth = table.targetWidth * options.horizon
+      try table.checkPrecision()
       encoding.columnNames = table.notes.columnNames
       if options.equalSteps { encoding.sourceSteps = options.window }
       table.measure(options, validFraction: fraction, &encoding)
@@ -372,6 +388,11 @@ extension Corpus<ExampleSet> {
 }
 
 extension WindowedTable {
+  /// Throws if rounding the numbers of a column to 32 bits would lose what a model is to learn from.
+  fileprivate func checkPrecision() throws {
+    if let coarseColumn { throw DataError.input(name: name, reason: coarseColumn) }
+  }
+
   /// Throws if a model for other columns is to read the table.
   fileprivate func check(_ encoding: DataEncoding, _ options: ExampleOptions) throws {
     let width = sourceWidth * (options.missing == .mask ? 2 : 1)

@@ -11,6 +11,36 @@ func parsedDouble(_ text: ArraySlice<UInt8>) -> Double? {
   return Double(String(decoding: digits, as: UTF8.self))
 }
 
+/// The mean and the standard deviation of numbers as they are in a file, before they are rounded to 32 bits.
+struct NumberSpread {
+  /// Numbers whose deviation is less than this many steps of 32-bit numbers lose too much of what distinguishes them:
+  /// with 100 steps, rounding adds 0.3 % of the deviation.
+  private static let fewestSteps = 100.0
+
+  private var count = 0.0
+  private var mean = 0.0
+  /// The sum of the squared distances from the mean.
+  private var squares = 0.0
+
+  /// Adds a number (Welford 1962).
+  mutating func add(_ number: Double) {
+    count += 1
+    let distance = number - mean
+    mean += distance / count
+    squares += distance * (number - mean)
+  }
+
+  /// The reason why the numbers can't be rounded to 32 bits; nil if they can, or if all are equal.
+  var problem: String? {
+    let deviation = count > 0 ? (squares / count).squareRoot() : 0
+    let step = Double(Float(mean).ulp)
+    guard deviation > 0, deviation < Self.fewestSteps * step else { return nil }
+    return
+      "its numbers vary by \(Float(deviation)) around \(Float(mean)), where 32-bit numbers are \(Float(step)) apart; subtract "
+      + "a constant from the column, such as its first number"
+  }
+}
+
 /// Whether a field of csv says that its number is missing.
 func isMissingNumber(_ text: ArraySlice<UInt8>) -> Bool {
   ["", "na", "n/a", "nan", "null", "none", "?"].contains(
