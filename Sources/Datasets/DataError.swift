@@ -90,7 +90,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
 public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   /// The byte of the line (from 0) that doesn't continue UTF-8 text.
   case invalidUTF8(byte: Int)
-  /// A zero byte, which does not occur in text.
+  /// A zero byte, which does not occur in text; `byte` as above. Messages count from 1.
   case zeroByte(byte: Int)
   /// The line is so long that the file can't consist of lines.
   case tooManyBytes(limit: Int)
@@ -178,9 +178,9 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .invalidUTF8(let byte):
-      "not UTF-8 text at byte \(byte) of the line; convert the file, or use data.tokens=byte"
+      "not UTF-8 text at byte \(byte + 1) of the line; convert the file, or use data.tokens=byte"
     case .zeroByte(let byte):
-      "a zero byte at byte \(byte) of the line: not a text file; use data.tokens=byte for other files"
+      "a zero byte at byte \(byte + 1) of the line: not a text file; use data.tokens=byte for other files"
     case .tooManyBytes(let limit): "a line of more than \(limit) bytes; give one sequence per line"
     case .wordTooLong(let limit):
       "a word of more than \(limit) bytes; use data.tokens=char for text without spaces"

@@ -51,6 +51,16 @@ import Testing
     check(options, .bytes([0x41, 0x0A, 0x41, 0x42, 0x00]), 2, .zeroByte(byte: 2))
   }
 
+  /// The place is that in the line, not in the field; messages count bytes from 1.
+  @Test func bytesThatAreNotTextInAField() {
+    let bad = Array("A\tt".utf8) + [0xE5]
+    let problem = LineProblem.invalidUTF8(byte: 3)
+    check(ExampleOptions(.labeled, .tsv), .bytes(bad), 1, problem)
+    check(ExampleOptions(.paired, .tsv), .bytes(bad), 1, problem)
+    #expect(problem.description.contains("at byte 4 of the line"))
+    check(ExampleOptions(.labeled, .tsv), .bytes([0x20, 0x41, 0xE5, 0x09, 0x61]), 1, .invalidUTF8(byte: 2))
+  }
+
   @Test func bytesMayBeAnything() throws {
     let options = ExampleOptions(.generated, .lines, target: .byte)
     let corpus = try options.load(.bytes([0xFF, 0x00, 0x0A, 0x80]))
@@ -81,7 +91,8 @@ import Testing
     check(options, .text("a O\n\nb"), 3, .columns(found: 1, expected: 2, delimiter: nil))
     check(options, .text("a"), 1, .columns(found: 1, expected: 2, delimiter: nil))
     check(options, .text("a x O\nb O"), 2, .columns(found: 2, expected: 3, delimiter: nil))
-    check(options, .bytes(Array("a O\nb ".utf8) + [0xFF]), 2, .invalidUTF8(byte: 0))
+    check(options, .bytes(Array("a O\nb ".utf8) + [0xFF]), 2, .invalidUTF8(byte: 2))
+    check(options, .bytes(Array("a O\nb".utf8) + [0xFF] + Array(" O".utf8)), 2, .invalidUTF8(byte: 1))
   }
 
   @Test func wordsOfCoNLLU() {

@@ -114,7 +114,7 @@ struct FieldEncoder {
     guard let labels else { preconditionFailure("a label without the list of labels") }
     let name = bytes.trimmed()
     guard !name.isEmpty else { throw .empty(field: "label") }
-    if let problem = textProblem(in: name) { throw problem }
+    if let problem = textProblem(in: name) { throw problem.moved(by: name.startIndex) }
     let id = labels.find(name)
     guard id < 0 else { return id }
     let text = String(decoding: name, as: UTF8.self)

@@ -67,6 +67,7 @@ public struct PredictionInputs: Sendable {
       }
       record.secondSource = record.source
       record.secondSource.bytes.removeFirst(tab + 1)
+      record.secondSource.offset = tab + 1
       record.source.bytes.removeLast(record.source.bytes.count - tab)
       record.hasSecondSource = true
     }

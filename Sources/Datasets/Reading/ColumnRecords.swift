@@ -135,6 +135,10 @@ final class ColumnRecords: RecordReader {
         throw LineProblem.missingTag(word: String(decoding: cells[columns.word], as: UTF8.self))
       }
     }
+    for cell in [cells[columns.word], cells[columns.tag]] {
+      // Here, because the fields of the whole sentence don't show the place in the line.
+      if let problem = textProblem(in: cell) { throw problem.moved(by: cell.startIndex) }
+    }
     try add(cells[columns.word], cells[columns.tag], to: &record)
   }
 

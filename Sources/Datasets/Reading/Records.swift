@@ -5,10 +5,15 @@ struct RawRecord {
     var bytes: [UInt8] = []
     var name = ""
     var line = 0
+    /// Bytes of the line before the field; 0 for csv, whose quotation marks are not in the field.
+    var offset = 0
 
     /// - Parameter line: where the field begins; nil: in the current line of the reader.
-    mutating func set(_ bytes: some Sequence<UInt8>, from reader: LineReader, line: Int? = nil) {
+    mutating func set(
+      _ bytes: some Sequence<UInt8>, from reader: LineReader, line: Int? = nil, offset: Int = 0
+    ) {
       set(bytes, name: reader.name, line: line ?? reader.number)
+      self.offset = offset
     }
 
     mutating func set(_ bytes: some Sequence<UInt8>, name: String, line: Int) {
@@ -17,7 +22,9 @@ struct RawRecord {
       (self.name, self.line) = (name, line)
     }
 
-    func problem(_ problem: LineProblem) -> DataError { .line(name: name, line: line, problem: problem) }
+    func problem(_ problem: LineProblem) -> DataError {
+      .line(name: name, line: line, problem: problem.moved(by: offset))
+    }
   }
 
   var source = Field()
@@ -325,11 +332,14 @@ final class LineRecords: RecordReader {
       record.target.set(
         layout.target == .numbers ? csv.number(target) : Array(target), from: reader, line: line)
     } else {
-      record.source.set(row[columns.source[0]], from: reader)
-      record.target.set(target, from: reader)
+      let source = columns.source[0]
+      record.source.set(row[source], from: reader, offset: row.offset(source))
+      record.target.set(target, from: reader, offset: row.offset(columns.target))
     }
     record.hasSecondSource = columns.second != nil
-    if let second = columns.second { record.secondSource.set(row[second], from: reader) }
+    if let second = columns.second {
+      record.secondSource.set(row[second], from: reader, offset: row.offset(second))
+    }
   }
 }
 

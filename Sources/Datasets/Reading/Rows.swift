@@ -21,6 +21,9 @@ struct Row {
 
   subscript(field: Int) -> ArraySlice<UInt8> { bytes[(field == 0 ? 0 : ends[field - 1])..<ends[field]] }
 
+  /// The bytes before a field of a line that was cut at tabs.
+  func offset(_ field: Int) -> Int { self[field].startIndex + field }
+
   /// The text of each field, without white space around it.
   var names: [String] { (0..<count).map { String(decoding: self[$0].trimmed(), as: UTF8.self) } }
 
