@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The outputs of `predict`, and its message for a line that has no output.
-@Suite(.timeLimit(.minutes(5))) struct AnsweringTests {
+@Suite(.timeLimit(.minutes(15))) struct AnsweringTests {
   private let runs: SequenceRuns
 
   init() throws { runs = try SequenceRuns() }

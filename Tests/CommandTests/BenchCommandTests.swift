@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The benchmarks run and print their results; their speed is not tested.
-@Suite(.timeLimit(.minutes(3))) struct BenchCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct BenchCommandTests {
   private func run(_ arguments: [String], ranks: Int? = nil) async throws -> [String: Any] {
     let outcome = try await Program.run(["bench"] + arguments + ["--json"], ranks: ranks)
     #expect(outcome.exitCode == 0, "\(outcome)")

@@ -7,7 +7,7 @@ import Testing
 import rnn_dist
 
 /// Words that a shell completes, and the scripts that request them.
-@Suite(.timeLimit(.minutes(2))) struct CompletionTests {
+@Suite(.timeLimit(.minutes(15))) struct CompletionTests {
   @Test func runsAndTheirFolders() throws {
     let folder = try TemporaryDirectory()
     for path in ["runs/dates", "runs/data", "rust", "other", ".hidden"] {

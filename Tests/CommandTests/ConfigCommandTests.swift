@@ -4,7 +4,7 @@ import Tasks
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct ConfigCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct ConfigCommandTests {
   @Test func listNamesAndDescribesEveryPreset() async throws {
     let outcome = try await Program.run(["config", "list"])
     let lines = outcome.output.split(separator: "\n").map(String.init)
@@ -62,7 +62,7 @@ import Testing
   }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct HelpTests {
+@Suite(.timeLimit(.minutes(15))) struct HelpTests {
   private static let commands = [
     [], ["train"], ["evaluate"], ["generate"], ["inspect"], ["bench"], ["config"], ["config", "list"],
     ["config", "show"], ["config", "check"],

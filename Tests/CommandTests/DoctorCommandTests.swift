@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct DoctorCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct DoctorCommandTests {
   /// Problems depend on the machine; the exit code says whether there is one.
   @Test(arguments: [nil, 2]) func findingsAndExitCode(ranks: Int?) async throws {
     let folder = try TemporaryDirectory()

@@ -7,7 +7,7 @@ import Testing
 ///
 /// Each block is run by a shell in a folder with small data under the names that the commands use. `rnn-dist` is a script
 /// there that makes every model small, and `mpirun` starts two ranks.
-@Suite(.timeLimit(.minutes(5))) struct DocumentedCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct DocumentedCommandTests {
   private let runs: SequenceRuns
 
   init() throws {

@@ -16,7 +16,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 }
 
 /// Every mistake leads to one message, the documented exit code and no result.
-@Suite(.timeLimit(.minutes(5))) struct ErrorTests {
+@Suite(.timeLimit(.minutes(15))) struct ErrorTests {
   @Test(arguments: Mistake.all) func alone(mistake: Mistake) async throws {
     let folder = try await folder(of: mistake)
     let outcome = try await Program.run(mistake.arguments, in: folder.path)

@@ -14,7 +14,7 @@ private struct Score: Decodable {
   var checkpoint: String
 }
 
-@Suite(.timeLimit(.minutes(3))) struct EvaluateCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct EvaluateCommandTests {
   private func score(_ arguments: [String], ranks: Int? = nil, in folder: TemporaryDirectory) async throws
     -> Score
   {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct GenerateCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct GenerateCommandTests {
   private func generate(_ arguments: [String], tokens: String = "char") async throws -> Outcome {
     let folder = try await TinyRun.folder(tokens)
     return try await Program.run(["generate", "run"] + arguments, in: folder.path)

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `train --init-from` and word vectors, as a user sees them.
-@Suite(.timeLimit(.minutes(3))) struct InitFromCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct InitFromCommandTests {
   private func train(_ more: [String], ranks: Int? = nil, in folder: TemporaryDirectory) async throws
     -> Outcome
   {

@@ -38,7 +38,7 @@ private struct Report: Decodable {
   var products: [Product]?
 }
 
-@Suite(.timeLimit(.minutes(3))) struct InspectCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct InspectCommandTests {
   /// A killed job can't record its end, but its lock is released.
   @Test func aRunThatWasKilledIsNotRunning() async throws {
     let folder = try await TinyRun.folder()

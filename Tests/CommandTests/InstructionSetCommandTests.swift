@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The instruction sets of the kernels, chosen by the user. The processor determines the available ones.
-@Suite(.timeLimit(.minutes(3))) struct InstructionSetCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct InstructionSetCommandTests {
   private let small = ["--vocab", "11", "--embed", "5", "--hidden", "7", "--layers", "1"]
 
   private func bench(_ arguments: [String]) async throws -> [String: Any] {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `launch/data`, with a table of two small corpora in place of the public ones.
-@Suite(.timeLimit(.minutes(2))) struct LaunchDataTests {
+@Suite(.timeLimit(.minutes(15))) struct LaunchDataTests {
   private static let text = "some lines\nof a corpus\n"
   /// Of the text, by sha256sum and md5sum.
   private static let digests = [

@@ -4,7 +4,7 @@ import Testing
 
 /// Environment variables alone must not silence a process: a shell passes them on, and a batch script may have inherited
 /// some.
-@Suite(.timeLimit(.minutes(5))) struct LauncherVariableTests {
+@Suite(.timeLimit(.minutes(15))) struct LauncherVariableTests {
   /// Variables that name rank 1, without a launcher behind them.
   static let leftOver: [[String: String]] = [
     ["SLURM_PROCID": "1", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2"],

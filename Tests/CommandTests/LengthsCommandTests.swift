@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `lengths`: a metric of several runs by the length of the source.
-@Suite(.timeLimit(.minutes(5))) struct LengthsCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct LengthsCommandTests {
   private struct Table: Decodable {
     struct Group: Decodable {
       var from: Int

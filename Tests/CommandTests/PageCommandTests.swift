@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `report` and `serve`. The tests of their modules check the page and the answers of the service.
-@Suite(.timeLimit(.minutes(5))) struct PageCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct PageCommandTests {
   @Test func aReportIsWrittenIntoTheFirstRunOrAFile() async throws {
     let folder = try await TinyRun.folder()
     let own = try await Program.run(["report", "run"], in: folder.path)

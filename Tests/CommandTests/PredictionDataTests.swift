@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Predictions, scores of given outputs and reports per class as data for other programs.
-@Suite(.timeLimit(.minutes(5))) struct PredictionDataTests {
+@Suite(.timeLimit(.minutes(15))) struct PredictionDataTests {
   private struct Line: Decodable {
     struct Output: Decodable {
       var text: String

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Every preset trains and is evaluated, unchanged except for small sizes.
-@Suite(.timeLimit(.minutes(5))) struct PresetTests {
+@Suite(.timeLimit(.minutes(15))) struct PresetTests {
   private let runs: SequenceRuns
 
   init() throws { runs = try Self.data() }

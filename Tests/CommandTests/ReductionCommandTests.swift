@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Training over MPI, in memory that the ranks share, with each way to share the work of an update.
-@Suite(.timeLimit(.minutes(5))) struct ReductionCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct ReductionCommandTests {
   private let folder: TemporaryDirectory
 
   init() throws {

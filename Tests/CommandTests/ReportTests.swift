@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Reports of `train` and `evaluate` describe the actual model.
-@Suite(.timeLimit(.minutes(5))) struct ReportTests {
+@Suite(.timeLimit(.minutes(15))) struct ReportTests {
   private let runs: SequenceRuns
 
   init() throws { runs = try SequenceRuns() }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `predict --sample`: sequences that are sampled from a model rather than found by a search.
-@Suite(.timeLimit(.minutes(5))) struct SampleCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct SampleCommandTests {
   private let runs: SequenceRuns
 
   init() throws { runs = try SequenceRuns() }

@@ -20,7 +20,7 @@ private struct Scores: Decodable {
 }
 
 /// Training, evaluation and use of models of sequences through the command line.
-@Suite(.timeLimit(.minutes(5))) struct SequenceCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct SequenceCommandTests {
   private let folder: TemporaryDirectory
 
   init() throws { folder = try SequenceRuns().folder }

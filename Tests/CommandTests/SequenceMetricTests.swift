@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Metrics of models of sequences, and their display.
-@Suite(.timeLimit(.minutes(5))) struct SequenceMetricTests {
+@Suite(.timeLimit(.minutes(15))) struct SequenceMetricTests {
   private let runs: SequenceRuns
 
   init() throws { runs = try SequenceRuns() }

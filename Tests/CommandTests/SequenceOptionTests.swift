@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Options of models of sequences from `train` to `predict`: settings take effect, and the trained model is the one that is loaded.
-@Suite(.timeLimit(.minutes(5))) struct SequenceOptionTests {
+@Suite(.timeLimit(.minutes(15))) struct SequenceOptionTests {
   private let runs: SequenceRuns
 
   init() throws { runs = try SequenceRuns() }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Subwords in every place that uses tokens, from training to prediction.
-@Suite(.timeLimit(.minutes(5))) struct SubwordCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct SubwordCommandTests {
   private let runs: SequenceRuns
 
   init() throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The decisions of `launch/supervise`, with a script in place of `launch/run` that ends according to a plan.
-@Suite(.timeLimit(.minutes(2))) struct SuperviseTests {
+@Suite(.timeLimit(.minutes(15))) struct SuperviseTests {
   private let folder: TemporaryDirectory
 
   init() throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Signals and resumption from the view of a user or a scheduler.
-@Suite(.timeLimit(.minutes(5))) struct TrainCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct TrainCommandTests {
   private let folder: TemporaryDirectory
 
   init() throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Ranks that stop, pause, die or never start. The job must end with a message that names them, or continue.
-@Suite(.timeLimit(.minutes(5))) struct WatchdogTests {
+@Suite(.timeLimit(.minutes(15))) struct WatchdogTests {
   private let folder: TemporaryDirectory
 
   init() throws {
