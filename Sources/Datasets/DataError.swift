@@ -50,7 +50,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
     case .missing(let path):
       "\(path): no such file; "
         + (path.unicodeScalars.contains("\u{FFFD}")
-          ? "a name that is not UTF-8 can't be opened: rename the file, or give it a link with another name"
+          ? "a name that is not UTF-8 can't be opened: rename the file, or create a symbolic link to it with a UTF-8 name"
           : "paths are relative to the current directory")
     case .notAFile(let path):
       "\(path): is a directory or a device; name a text file (for arrays one with a line class<TAB>file.npy for each)"

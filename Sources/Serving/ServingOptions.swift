@@ -12,7 +12,7 @@ public struct ServingOptions: Sendable {
   public var lines = 64
   /// The maximum number of tokens of a text.
   public var length = 1000
-  /// The maximum number of requests that are answered or wait at the same time. Further requests are rejected.
+  /// The maximum number of requests that are answered or wait at the same time. Additional requests are rejected.
   public var concurrency = 256
   /// The time limit of a request in seconds, including waiting.
   public var time = 60
@@ -45,7 +45,7 @@ public enum ServingFailure: Error, Sendable, Equatable, CustomStringConvertible,
     case .address(let address, let reason):
       "can't listen on \(address): \(reason); choose another --address or --port"
     case .sameName(let first, let second):
-      "\(first) and \(second) have the same name, by which requests choose a model; rename one of the directories"
+      "\(first) and \(second) have the same name, and requests select a model by name; rename one of the directories"
     case .unsuitable(let run, let reason): "\(run): \(reason)"
     }
   }

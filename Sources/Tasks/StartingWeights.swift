@@ -18,7 +18,7 @@ public struct StartingWeights {
   /// parameter that was copied only in part. Throws ``TrainingFailure/unfittingData(_:)`` if the models have nothing in
   /// common.
   func copy(to target: ParameterBuffer<Float>, _ encoding: DataEncoding) throws -> [String] {
-    var (taken, notes) = (0, [String]())
+    var (copied, notes) = (0, [String]())
     for parameter in target.layout.parameters {
       let names = [parameter.name] + target.layout.aliases.filter { $0.parameter == parameter }.map(\.name)
       guard let source = names.lazy.compactMap({ parameters.layout[$0] }).first else {
@@ -32,20 +32,20 @@ public struct StartingWeights {
         for (row, own) in pairs {
           (to.base + own * width).update(from: from.base + row * width, count: width)
         }
-        if !pairs.isEmpty { taken += 1 }
+        if !pairs.isEmpty { copied += 1 }
         if pairs.count < parameter.shape[0] {
           notes.append("\(parameter.name): \(pairs.count) of \(parameter.shape[0]) rows")
         }
       case .failure(let difference):
-        notes.append("\(parameter.name): not taken, \(difference.text)")
+        notes.append("\(parameter.name): not copied: \(difference.text)")
       }
     }
-    guard taken > 0 else {
+    guard copied > 0 else {
       throw TrainingFailure.unfittingData(
         "--init-from \(name): its model has no parameter of this model's names and shapes")
     }
     target.didChange()
-    return ["starts from \(name): \(taken) of \(target.layout.parameters.count) parameters"] + notes
+    return ["starts from \(name): \(copied) of \(target.layout.parameters.count) parameters"] + notes
   }
 
   private struct Difference: Error { let text: String }
@@ -70,7 +70,7 @@ public struct StartingWeights {
   }
 
   private func shapes(_ parameter: Parameter, _ source: Parameter) -> Difference {
-    Difference(text: "its shape is \(source.shape), here \(parameter.shape)")
+    Difference(text: "its shape is \(source.shape), but this model needs \(parameter.shape)")
   }
 }
 

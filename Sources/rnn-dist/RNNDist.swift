@@ -36,7 +36,10 @@ struct RNNDist: ParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     if let word = unreadableArgument {
       // Not left to rank 0: it may have other arguments.
-      Console.error("error: \(word): not UTF-8; rename the file, or give it a link with another name")
+      Console.error(
+        """
+        error: \(word): argument is not valid UTF-8; rename the file, or create a symbolic link to it with a UTF-8 name
+        """)
       Glibc.exit(ExitCode.usage)
     }
     Glibc.exit(run(Array(CommandLine.arguments.dropFirst())))

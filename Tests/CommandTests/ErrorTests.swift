@@ -36,7 +36,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       in: folder.path,
       environment: [:])
     #expect(outcome.exitCode == 64 && outcome.errors.count == 1, "\(outcome)")
-    #expect(outcome.standardError.contains("not UTF-8"), "\(outcome)")
+    #expect(outcome.standardError.contains("not valid UTF-8"), "\(outcome)")
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.contains("\u{FFFD}") }
     )

@@ -103,8 +103,8 @@ import Testing
     }
   }
 
-  /// Only three settings of training belong to a trained model too.
-  @Test func settingsOfTrainingAreRefusedWhenARunIsUsed() async throws {
+  /// Only three of the training settings also apply to a trained model; the rest are refused.
+  @Test func trainingSettingsAreRefusedOutsideTraining() async throws {
     try await runs.trained("seq2seq")
     let read: Set = ["training.bptt", "training.precision", "training.reproducible"]
     let keys = ConfigurationSchema.keys.filter { $0.path.hasPrefix("training.") && !read.contains($0.path) }
@@ -196,7 +196,7 @@ import Testing
     let refused = try await Program.run(
       ["train", "surnames", "data.train=classes.tsv", "--run-dir", "new", "evaluation.metric=bleu"],
       in: runs.folder.path)
-    refused.expect(78, "evaluation.metric", "no right one")
+    refused.expect(78, "evaluation.metric", "no reference text")
   }
 
   @Test(arguments: ["initial-state", "initial-input", "every-step"])

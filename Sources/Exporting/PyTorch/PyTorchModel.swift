@@ -183,7 +183,7 @@ struct PyTorchModel {
       }
       ""
       "def forward(self, tokens, state=None):"
-      "    \"\"\"Scores of the token after each of the tokens [B, T], and the state after the last.\"\"\""
+      "    \"\"\"Returns the next-token scores at each position of tokens [B, T], and the final state.\"\"\""
       "    h, state = self.rnn(self.embedding(tokens), state)"
       if shape.options.adaptiveCutoffs.isEmpty {
         "    return self.output(h), state"
@@ -395,7 +395,7 @@ struct PyTorchModel {
   /// - Parameters:
   ///   - owner: the object that has the modules of the input.
   ///   - source: the argument with the ids or vectors; nil: the one of ``arguments(of:)``.
-  ///   - suffix: the suffix of the further arguments.
+  ///   - suffix: the suffix of the other arguments.
   func embedding(
     _ input: InputShape, of owner: String = "self", source: String? = nil, suffix: String = ""
   ) -> [String] {

@@ -1,6 +1,6 @@
 import NumericKernels
 
-/// A length that depends on that of the source: a |X| + b tokens.
+/// A length that is linear in the source length: a |X| + b tokens.
 public struct LinearLength: Sendable, Hashable {
   /// a, tokens for each position of the source.
   public var factor: Double
@@ -72,7 +72,8 @@ public struct TokenConstraints: Sendable, Hashable {
   func requireInVocabulary(_ vocabularySize: Int) {
     for id in excludedTokens + (endToken.map { [$0] } ?? []) {
       precondition(
-        id >= 0 && id < vocabularySize, "token id \(id) for a vocabulary of \(vocabularySize)")
+        id >= 0 && id < vocabularySize, "token id \(id) is out of range for a vocabulary of \(vocabularySize)"
+      )
     }
   }
 

@@ -57,7 +57,8 @@ extension RunConfiguration {
         checks.refuse(property, with: \.data.format, \.task, because: problem)
       }
     }
-    // The number of files determines the meaning of a line and the number of sources of the model.
+    // The number of files determines what a line means and how many sources the model has, so the validation and test data
+    // must have as many files as the training data.
     guard task.data != .stream, let train = data.train else { return }
     for (property, path) in [(\Self.data.valid, data.valid), (\Self.data.test, data.test)] {
       guard let path else { continue }
@@ -186,7 +187,7 @@ extension RunConfiguration {
     checks.read(
       \.data.scaling, if: [.csv, .npy].contains(format) || output.isScaled && format != .multihot,
       with: \.data.format, \.model.output,
-      otherwise: "is for numbers: the formats csv and npy, or targets that are numbers")
+      otherwise: "applies only to numeric data: csv or npy files, or numeric targets")
     checks.read(
       \.model.condition, if: format != .lines || data.train?.file == nil || model.condition == .none,
       with: \.data.format, \.data.train, otherwise: "sets where X enters; one file of lines has no X")
@@ -421,11 +422,12 @@ extension RunConfiguration {
       checks.refuse(
         \.evaluation.metric, with: \.task, \.data.format,
         because: """
-          \(metric.name) compares a text with those of the same vector, and a class has no right one: loss or \
-          perplexity
+          \(metric.name) compares a text with those of the same vector, and a class has no reference text; \
+          use loss or perplexity
           """)
     }
-    let reason: OptionText<Self> = "is for texts that are compared with others; a class has no right one"
+    let reason: OptionText<Self> =
+      "applies only when generated texts are compared with references; a class has no reference text"
     checks.read(
       \.evaluation.decodeLimit, if: comparesTexts, with: \.task, \.data.format, otherwise: reason)
     checks.read(
