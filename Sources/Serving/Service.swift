@@ -317,7 +317,7 @@ public final class Service: Sendable {
     let labels = model.labels
     guard let name, labels?.id(of: name) != nil else {
       let nearest =
-        name.flatMap { labels?.nearest($0, isSimilar: false) }.map { "; the nearest is \"\($0)\"" } ?? ""
+        name.flatMap { labels?.nearest($0, onlyIfSimilar: false) }.map { "; the nearest is \"\($0)\"" } ?? ""
       throw HTTPProblem(422, "\"class\" must be one of those that /v1/models lists\(nearest)")
     }
     return name

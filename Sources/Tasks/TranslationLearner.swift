@@ -330,7 +330,7 @@ extension TranslationLearner {
       weights: weights.map { row in row.prefix(labels.count).map { Double($0) } })
   }
 
-  /// The names of the source's steps: the symbols in the file, or the numbers of vectors.
+  /// Labels for the steps of the source: the symbols in the file, or the step indices if the source consists of vectors.
   private func sourceLabels(_ example: Int32, _ source: ExampleField?, _ texts: TextLines?) -> [String] {
     if let vocabulary = encoding.source, let texts,
       let units = vocabulary.units(of: texts[Int(example)])

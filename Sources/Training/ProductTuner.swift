@@ -1,6 +1,6 @@
 import NumericKernels
 
-/// The times of a class of matrix products with the kernels and with the BLAS.
+/// How long one shape of matrix product takes with our own kernels and with BLAS.
 public struct ProductMeasurement: Codable, Sendable, Equatable {
   public var shape: ProductShape
   public var backend: ProductBackend

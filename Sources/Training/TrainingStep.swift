@@ -14,9 +14,9 @@ package final class TrainingStep {
   private let plan: ShardPlan
   /// The number of microbatches whose gradients are accumulated in a step.
   private let accumulate: Int
-  /// The largest norm of the mean gradient; 0: no limit.
+  /// The maximum norm of the mean gradient; 0: no limit.
   private let clipNorm: Double
-  /// The largest absolute value of an element of the mean gradient; 0: no limit.
+  /// The maximum absolute value of an element of the mean gradient; 0: no limit.
   private let clipValue: Double
   /// Steps that each rank makes by itself between two updates of all ranks together; nil: none.
   private let local: (steps: Int, update: OuterUpdate)?

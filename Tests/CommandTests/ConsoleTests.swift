@@ -30,7 +30,7 @@ import rnn_dist
     #expect(line.text(leavingOut: line.fieldsToLeaveOut(width: width)) == expected)
   }
 
-  /// A terminal of 80 columns also shows a bar and a curve of the loss.
+  /// An 80-column terminal also shows a progress bar and a loss curve.
   @Test(arguments: [
     (77, ProgressSymbols.blocks, "┄┄┄┄┄┄┄┄  step 30/400  loss 1.1449  █▄▁  4,912 tok/s  comm 1%  ETA 0:57"),
     (77, .ascii, "........  step 30/400  loss 1.1449  4,912 tok/s  comm 1%  ETA 0:57"),

@@ -61,7 +61,7 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
       Issue.record("no place: \(String(describing: error))")
       return
     }
-    // A repeated key may be reported at its first or second place.
+    // A duplicate key may be reported at either its first or its second occurrence.
     #expect(abs(found - line) <= 1)
   }
 

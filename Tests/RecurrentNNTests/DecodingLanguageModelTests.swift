@@ -187,8 +187,9 @@ import Testing
     }
   }
 
-  /// Another search needs another decoder, but can use the same model and workspace.
-  @Test func aSecondSearchFindsTheArenaAsTheFirstDid() throws {
+  /// Each search needs its own decoder, but can reuse the model and workspace: a second search gives the same result and
+  /// doesn't grow the arena.
+  @Test func secondSearchDoesNotGrowTheArena() throws {
     let model = try model()
     let parameters = ParameterBuffer<Double>(model.layout, seed: 7)
     let context = LayerContext(parameters: parameters, workspace: Workspace())

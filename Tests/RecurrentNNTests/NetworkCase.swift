@@ -102,7 +102,7 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     NetworkCase("highway", .rnn(), layers: 2, bidirectional: true, connection: .highway),
   ]
 
-  /// Networks of several cells with every option beyond the usual ones.
+  /// Multi-layer or bidirectional networks that between them cover all the less common options.
   static let options =
     (lstmOptions + commonOptions).filter { $0.layers > 1 || $0.bidirectional } + connections
 

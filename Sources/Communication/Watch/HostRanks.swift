@@ -112,8 +112,8 @@ final class HostRanks: Sendable {
 
   // MARK: - Where the files are
 
-  /// A name that distinguishes the jobs of a host, made from variables that a launcher passes to all ranks of one job
-  /// and to no others.
+  /// A name that tells the jobs on a host apart, built from variables that a launcher sets for all ranks of one job and
+  /// for no others.
   private static var jobName: String {
     let names = ["PMIX_NAMESPACE", "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"]
     let values = names.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }

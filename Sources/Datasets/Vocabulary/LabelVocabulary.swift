@@ -3,7 +3,7 @@
 /// Sorted by code points, or by value if all are whole numbers, so that the order of the examples doesn't
 /// matter.
 public struct LabelVocabulary: Sendable, Equatable {
-  /// The id of a label that isn't in the list, if unknown labels are counted rather than rejected.
+  /// The id of labels that aren't in the list, when unknown labels count as errors instead of being rejected.
   public static let unknown: Int32 = -1
 
   /// The labels in the order of their ids.
@@ -61,12 +61,12 @@ public struct LabelVocabulary: Sendable, Equatable {
     return hash.value
   }
 
-  /// The label that a misspelled label most likely is.
+  /// The label that a misspelled name was most likely meant to be.
   ///
-  /// - Parameter isSimilar: whether to return nil rather than a label that has little in common with it.
-  public func nearest(_ name: String, isSimilar: Bool = true) -> String? {
+  /// - Parameter onlyIfSimilar: if true, returns nil when even the nearest label is too different.
+  public func nearest(_ name: String, onlyIfSimilar: Bool = true) -> String? {
     let wanted = Array(name.lowercased().utf8)
-    let limit = isSimilar ? max(1, wanted.count / 3) : Int.max
+    let limit = onlyIfSimilar ? max(1, wanted.count / 3) : Int.max
     guard wanted.count <= 60, count <= 10_000 else { return nil }
     let distances = names.lazy.map { editDistance(wanted, Array($0.lowercased().utf8)) }
     guard let best = zip(distances, names).min(by: { $0.0 < $1.0 }), best.0 <= limit else { return nil }

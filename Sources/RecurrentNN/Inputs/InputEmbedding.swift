@@ -12,8 +12,9 @@ public enum InputShape: Sendable, Hashable {
   case vectors(size: Int)
 }
 
-/// Replaces token ids by that of the unknown token, so that its vector is trained even if the training data have no unknown
-/// tokens (Kiperwasser & Goldberg 2016, section 4.1, with one rate for all words). The characters of a word are kept.
+/// Randomly replaces token ids with the id of the unknown token, so that its vector is trained even if the training data
+/// contains no unknown tokens (Kiperwasser & Goldberg 2016, section 4.1, with one rate for all words). The characters of a
+/// replaced word are left unchanged.
 public struct WordDropout: Sendable, Hashable {
   /// Probability of replacing an id, when training.
   public var rate: Double

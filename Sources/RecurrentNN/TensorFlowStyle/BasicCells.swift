@@ -78,7 +78,7 @@ public final class BasicLSTMCell: SingleTensorFlowCell {
   }
 }
 
-/// A TensorFlow-style cell that is one ``RecurrentCell`` with its weights.
+/// A TensorFlow-style cell that wraps a single ``RecurrentCell`` and its weights.
 protocol SingleTensorFlowCell: TensorFlowCell {
   associatedtype Cell: RecurrentCell where Cell.Element == Float
   var weights: LazyWeights<Cell> { get set }

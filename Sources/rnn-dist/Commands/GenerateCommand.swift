@@ -93,7 +93,7 @@ struct GenerateCommand: LocalCommand {
           + "\(run.run)/vocab.labels.txt")
     }
     guard labels.id(of: className) == nil else { return }
-    let nearest = labels.nearest(className, isSimilar: false).map { "; the nearest is \"\($0)\"" } ?? ""
+    let nearest = labels.nearest(className, onlyIfSimilar: false).map { "; the nearest is \"\($0)\"" } ?? ""
     throw ValidationError(
       "--class \"\(className)\": the model has not learned this class\(nearest); all \(labels.count) are in "
         + "\(run.run)/vocab.labels.txt")
