@@ -72,6 +72,27 @@ import Testing
     for (plain, other) in zip(try load { $0 }, try load { 1000 * $0 + 5000 }) { expectClose(plain, other) }
   }
 
+  /// Models read 32-bit numbers, which are 64 apart at a billion.
+  @Test func numbersThatAreTooCloseForTheirSize() throws {
+    func refusal(_ options: ExampleOptions, _ line: (Int) -> String) -> String? {
+      let text = (0..<20).map(line).joined(separator: "\n")
+      do {
+        _ = try options.load(.text(text))
+        return nil
+      } catch {
+        return "\(error)"
+      }
+    }
+    let series = options(.labeled, .csv)
+    #expect(refusal(series) { "x,\(1_000_000_000 + $0)" }?.contains("numbers of the source") == true)
+    #expect(refusal(series) { "x,\(1_000_000 * $0)" } == nil)
+    #expect(refusal(series) { _ in "x,1000000001" } == nil)
+    let vectors = options(.labeled, .tsv, numeric: true)
+    #expect(refusal(vectors) { "1 \(1_000_000_000 + $0)\ta" }?.contains("numbers of the target") == true)
+    // The numbers of a vector are different quantities.
+    #expect(refusal(vectors) { "\(Double($0) / 10) 1000000000\ta" } == nil)
+  }
+
   @Test func numbersThatShouldBeScaled() throws {
     func warnings(_ text: String, _ scaling: NumberScaling) throws -> [String] {
       try ExampleOptions(.labeled, .csv) { $0.scaling = scaling }.load(.text(text)).warnings

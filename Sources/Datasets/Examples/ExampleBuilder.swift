@@ -265,6 +265,16 @@ struct ExampleBuilder {
     return doubts
   }
 
+  /// The reason why the numbers of source or target can't be rounded to 32 bits; nil if they can.
+  private var coarseNumbers: String? {
+    for (name, field) in [("source", source), ("target", target)] {
+      if let problem = field.spreads.lazy.compactMap(\.problem).first {
+        return "the numbers of the \(name) \(problem)"
+      }
+    }
+    return nil
+  }
+
   /// The classes or tags of all examples.
   private func labels() -> [Int32]? {
     if layout.source == .label { return columns.source?.field?.classLabels }
@@ -284,7 +294,10 @@ struct ExampleBuilder {
       report.firstSkipped = report.firstSkipped ?? records.blankLines.first
       report.layout = records.layoutNotes
     }
-    if !isEvaluation { report.doubts = doubts() }
+    if !isEvaluation {
+      report.doubts = doubts()
+      report.coarseNumbers = coarseNumbers
+    }
     func kept(_ lines: TextLines) -> TextLines? { lines.count > 0 ? lines : nil }
     let split = ExampleSet(
       name: name, count: count, source: columns.source?.field, secondSource: columns.second?.field,

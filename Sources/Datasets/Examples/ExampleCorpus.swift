@@ -23,6 +23,9 @@ extension Corpus<ExampleSet> {
 
     let parts = try fill(sources.train, layout, options, selection, &encoding)
     if known == nil {
+      if let reason = parts.train.report.coarseNumbers {
+        throw DataError.input(name: sources.train.name, reason: reason)
+      }
       encoding.measure(parts.train, layout, options)
       encoding.columnNames = parts.train.report.layout.columnNames
     }

@@ -62,6 +62,8 @@ public struct ReadingReport: Sendable, Equatable {
   public internal(set) var unknownLabels = 0
   /// Remarks about the layout of the file.
   var layout = LayoutNotes()
+  /// The reason why numbers can't be rounded to 32 bits.
+  var coarseNumbers: String?
   /// Signs that the columns of the file are in a different order than the one that was read.
   var doubts: [String] = []
   /// What is wrong with the scale of the numbers, if they are taken as they are.

@@ -8,7 +8,19 @@ struct EncodedField {
   var width = 0
   /// The number of tokens or steps.
   var steps = 0
+  /// The numbers of all examples so far as they are in the file, of each number of a step by itself.
+  private(set) var spreads: [NumberSpread] = []
 
+  /// Appends a number of a file.
+  ///
+  /// - Parameter column: its place in the step, from 0.
+  mutating func add(_ number: Double, to column: Int) {
+    values.append(Float(number))
+    while spreads.count <= column { spreads.append(NumberSpread()) }
+    spreads[column].add(number)
+  }
+
+  /// Empties the field for the next example.
   mutating func clear() {
     ids.removeAll(keepingCapacity: true)
     values.removeAll(keepingCapacity: true)
@@ -84,17 +96,17 @@ struct FieldEncoder {
       }
     case .label: field.ids.append(try label(bytes[...], labels, countsUnknown))
     case .numbers:
-      try parseNumbers(bytes, commas: false, into: &field.values)
+      try parseNumbers(bytes, commas: false, isVector: true, into: &field)
       field.width = field.values.count
     case .series:
-      try parseNumbers(bytes, commas: true, allowsMissing: masks, into: &field.values)
+      try parseNumbers(bytes, commas: true, allowsMissing: masks, into: &field)
       field.width = 1
       if masks { field.addMask() }
     case .stepNumbers:
       guard !bytes.trimmed().suffix(4).elementsEqual(".npy".utf8) else {
         return try array(bytes, asVector: false, into: &field)
       }
-      try parseNumbers(bytes, commas: false, into: &field.values)
+      try parseNumbers(bytes, commas: false, into: &field)
       field.width = 1
     case .array: return try array(bytes, asVector: false, allowsMissing: masks, into: &field)
     case .arrayVector: return try array(bytes, asVector: true, allowsMissing: masks, into: &field)

@@ -91,7 +91,7 @@ struct TableParser {
   /// The first column with numbers that can't be rounded to 32 bits, and the reason.
   var coarseColumn: String? {
     for (column, spread) in spreads.enumerated() {
-      if let problem = spread.problem { return "column \(column + 1): \(problem)" }
+      if let problem = spread.problem { return "the numbers of column \(column + 1) \(problem)" }
     }
     return nil
   }

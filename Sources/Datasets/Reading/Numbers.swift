@@ -36,8 +36,8 @@ struct NumberSpread {
     let step = Double(Float(mean).ulp)
     guard deviation > 0, deviation < Self.fewestSteps * step else { return nil }
     return
-      "its numbers vary by \(Float(deviation)) around \(Float(mean)), where 32-bit numbers are \(Float(step)) apart; subtract "
-      + "a constant from the column, such as its first number"
+      "vary by \(Float(deviation)) around \(Float(mean)), where 32-bit numbers are \(Float(step)) apart; subtract "
+      + "a constant from them, such as the first number"
   }
 }
 
@@ -47,9 +47,13 @@ func isMissingNumber(_ text: ArraySlice<UInt8>) -> Bool {
     String(decoding: text.trimmed(), as: UTF8.self).lowercased())
 }
 
-/// Appends the numbers of a line: with commas between them, or with white space. Missing ones, if allowed, are NaN.
+/// Appends the numbers of a line to the values of a field: with commas between them, or with white space. Missing ones, if allowed,
+/// are NaN.
+///
+/// - Parameter isVector: whether each number is another quantity, which is measured by itself.
 func parseNumbers(
-  _ line: [UInt8], commas: Bool, allowsMissing: Bool = false, into values: inout [Float]
+  _ line: [UInt8], commas: Bool, allowsMissing: Bool = false, isVector: Bool = false,
+  into field: inout EncodedField
 ) throws(LineProblem) {
   let cells =
     commas
@@ -58,16 +62,16 @@ func parseNumbers(
   for (index, cell) in cells.enumerated() {
     let column = index + 1
     if allowsMissing, isMissingNumber(cell) {
-      values.append(.nan)
+      field.values.append(.nan)
       continue
     }
-    guard let value = parsedNumber(cell) else {
+    guard let value = parsedDouble(cell) else {
       throw .notANumber(String(decoding: cell, as: UTF8.self), column: column)
     }
-    guard value.isFinite else {
+    guard Float(value).isFinite else {
       throw .notFinite(String(decoding: cell, as: UTF8.self), column: column)
     }
-    values.append(value)
+    field.add(value, to: isVector ? index : 0)
   }
 }
 
