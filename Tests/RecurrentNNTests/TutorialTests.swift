@@ -90,7 +90,7 @@ import Testing
 
     let source = Tensor<Float>(shape: [1, 5, 3], seed: 1)
     let c = dynamicRNN(encoder, source, parameters: parameters).state
-    let target = Tensor<Float>(shape: [1, 8, 2], seed: 2)  // in training, the right outputs, one step late
+    let target = Tensor<Float>(shape: [1, 8, 2], seed: 2)  // training: correct outputs, delayed by one step
     let written = dynamicRNN(decoder, target, initialState: c, parameters: parameters)
     let y = output(Tensor([8, 4], written.outputs.values), parameters)
     print(c.h.shape)  // [1, 4]
