@@ -8,7 +8,7 @@ import Training
 /// one step after the other.
 public struct GenerationBenchmark: Sendable {
   public var shape: LanguageModelShape
-  /// The number of texts that are written in parallel.
+  /// The number of texts that are generated in parallel.
   public var streams: Int
   /// The number of tokens sampled per stream in a timed run.
   public var length: Int

@@ -6,7 +6,7 @@ public enum HostMemory {
   /// The number of ranks of this job on this host. A communicator sets it.
   static let ranks = Atomic<Int>(1)
 
-  /// The number of bytes that each rank may use if all ranks of the host use the same amount.
+  /// The number of bytes that each rank may use if all ranks on the host use the same amount.
   public static var perRank: Int { limit() / ranks.load(ordering: .relaxed) }
 
   /// The memory of the host in bytes, or less if a control group of this process allows less.

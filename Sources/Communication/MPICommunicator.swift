@@ -247,13 +247,13 @@ private struct Placement {
   /// The ranks of this host, ascending, and the index of this rank among them.
   let own: [Int]
   let index: Int
-  /// The ranks of each host, ascending.
+  /// The ranks on each host, ascending.
   let hosts: [[Int]]
   /// The number of slices in which a vector is summed between hosts: the smallest number of ranks of any host.
   let slices: Int
   /// Whether any host has several ranks.
   let hasNeighbors: Bool
-  /// Whether the ranks of each host are one branch of the binary tree over all ranks.
+  /// Whether the ranks on each host are one branch of the binary tree over all ranks.
   let isTree: Bool
 
   /// Collective.

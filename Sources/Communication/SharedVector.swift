@@ -1,7 +1,7 @@
-/// A vector in memory that the ranks of one host share. Ranks read each other's elements directly and send no messages within
+/// A vector in memory that the ranks on one host share. Ranks read each other's elements directly and send no messages within
 /// the host.
 ///
-/// Each rank adds up one slice of the elements over the ranks of its host, and writes the sums to that slice of every rank's
+/// Each rank adds up one slice of the elements over the ranks on its host, and writes the sums to that slice of every rank's
 /// vector. That is the traffic of a reduce-scatter and an allgather (R. Thakur et al., "Optimization of collective
 /// communication operations in MPICH", 2005, section 4.5) without copies into and out of a library's buffers. Of the other
 /// ranks' memory, a rank maps only the slice that it adds up.
@@ -33,8 +33,8 @@ final class SharedVector: SummedVector {
     /// - Parameters:
     ///   - world: all ranks.
     ///   - slice: the ranks that have the same slice, one per host; nil: this rank has no slice.
-    ///   - hosts: the ranks of each host, ascending.
-    ///   - isTree: whether the ranks of a host are one branch of the tree over all ranks.
+    ///   - hosts: the ranks on each host, ascending.
+    ///   - isTree: whether the ranks on a host are one branch of the tree over all ranks.
     init(
       world: any Communicator, slice: (any Communicator)?, hosts: [[Int]], wire: WireFormat, isTree: Bool
     ) {
@@ -49,7 +49,7 @@ final class SharedVector: SummedVector {
   ///   - index: of this rank among them.
   ///   - slices: the number of slices, the same on all hosts; at most the number of segments.
   ///   - network: nil if there is no other host.
-  ///   - fence: returns when all ranks of the host have called it and every rank sees what any rank wrote before.
+  ///   - fence: returns when all ranks on the host have called it and every rank sees what any rank wrote before.
   init(
     segments: [UnsafeMutableBufferPointer<Float>], index: Int, slices: Int, network: Network? = nil,
     fence: @escaping () throws -> Void
@@ -135,7 +135,7 @@ final class SharedVector: SummedVector {
   /// The number of elements added at a time, so that the sums stay in the first-level cache.
   private static let block = 2048
 
-  /// Adds up a block over some ranks of the host, in the tree in which pairs, pairs of pairs and so on are added.
+  /// Adds up a block over some ranks on the host, in the tree in which pairs, pairs of pairs and so on are added.
   ///
   /// - Parameter place: the sums of a branch are kept in the places from here on.
   private func treeSum(of ranks: Range<Int>, _ block: Range<Int>, place: Int = 0) -> UnsafePointer<Float>? {

@@ -216,7 +216,7 @@ extension ConfigurationSchema {
       "encoders, taggers, classifiers: read both ways"),
     Key(
       "model.pyramid", \.model.pyramid, groups: [.encoderDecoder],
-      "encoders: further layers that each halve the number of states (Chan et al. 2016)"),
+      "encoders: additional layers that each halve the number of states (Chan et al. 2016)"),
   ]
 
   /// Options of the cells, between layers, and of the initialization.

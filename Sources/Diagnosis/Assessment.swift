@@ -21,7 +21,7 @@ public enum Assessment {
     ]
   }
 
-  /// The number of processors that the ranks of a host may use together.
+  /// The number of processors that the ranks on a host may use together.
   private static func usable(_ ranks: [HostFacts]) -> Double {
     let processors = Double(Set(ranks.flatMap(\.allowed)).count)
     let cores = min(processors, Double(ranks[0].cores))

@@ -1,6 +1,6 @@
 import CMPI
 
-/// Memory that the ranks of one host share, with one segment per rank.
+/// Memory that the ranks on one host share, with one segment per rank.
 ///
 /// Every rank can read and write every segment directly. Call `fence()` between writing and reading.
 public struct SharedWindow<Element: MPIElement>: ~Copyable {

@@ -31,7 +31,7 @@ public struct PackedMatrix<Element: Scalar> {
 
   private var form: ProductForm { transposed ? .packedTransposed : .packed }
 
-  /// Changes the mode of further products to another one of the same precision.
+  /// Changes the mode of later products to another one of the same precision.
   public mutating func choose(_ mode: ProductMode) {
     precondition(
       mode.precision == self.mode.precision,

@@ -47,7 +47,7 @@ final class Batcher {
     (self.models, self.batch, self.metrics) = (models, batch, metrics)
   }
 
-  /// Whether no text is being written.
+  /// Whether no text is being generated.
   var isIdle: Bool { groups.isEmpty && waiting.isEmpty }
 
   /// Answers requests for predictions, and starts the texts of the others.

@@ -55,7 +55,7 @@ final class ServiceMetrics: Sendable {
   func countRefusedConnection() { counts.withLock { $0.refusedConnections += 1 } }
   func setOpenConnections(_ count: Int) { counts.withLock { $0.openConnections = count } }
 
-  /// Sets the number of waiting requests and the number of texts that are being written.
+  /// Sets the number of waiting requests and the number of texts that are being generated.
   func setLoad(waiting: Int, active: Int) { counts.withLock { ($0.waiting, $0.active) = (waiting, active) } }
 
   /// Counts the lines of a model that were computed together.
@@ -98,7 +98,7 @@ final class ServiceMetrics: Sendable {
     for (model, count) in counts.lines.sorted(by: { $0.key < $1.key }) {
       text.sample([("model", model)], Double(count))
     }
-    text.family("rnn_dist_written_tokens_total", "counter", "Tokens of texts that were written.")
+    text.family("rnn_dist_written_tokens_total", "counter", "Tokens of generated texts.")
     for (model, count) in counts.tokens.sorted(by: { $0.key < $1.key }) {
       text.sample([("model", model)], Double(count))
     }
@@ -107,7 +107,7 @@ final class ServiceMetrics: Sendable {
         "rnn_dist_waiting_requests", "gauge", "Requests for texts that wait for room in a batch.",
         counts.waiting
       ),
-      ("rnn_dist_active_texts", "gauge", "Texts that are being written.", counts.active),
+      ("rnn_dist_active_texts", "gauge", "Texts that are being generated.", counts.active),
       ("rnn_dist_open_connections", "gauge", "Connections of clients.", counts.openConnections),
       (
         "rnn_dist_refused_connections_total", "counter", "Connections above the limit.",

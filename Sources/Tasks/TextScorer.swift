@@ -26,7 +26,7 @@ struct TextScorer {
     return ScoreSums(tallies: metrics.sums(of: examples))
   }
 
-  /// The loss and the metrics of a pass. Text metrics are left out if no text was written.
+  /// The loss and the metrics of a pass. Text metrics are left out if no text was generated.
   func result(of sums: ScoreSums) -> EvaluationResult {
     guard !sums.tallies.isEmpty else { return EvaluationResult(loss: sums.loss, examples: sums.examples) }
     return EvaluationResult(

@@ -271,7 +271,7 @@ extension TranslationLearner {
     return target.decode(hypothesis.tokens, replacing: replacements)
   }
 
-  /// The attention to a source while each example's text was written, [example][token][step], for searches that did not
+  /// The attention to a source while each example's text was generated, [example][token][step], for searches that did not
   /// keep it. All members of the ensemble read the texts once more.
   package func lookAgain(
     at source: Int, while texts: [[Int32]], _ examples: [Int32], _ split: ExampleSet,

@@ -22,7 +22,7 @@ public struct MemoryPlan: Sendable, Equatable {
   /// - Parameters:
   ///   - count: number of parameters.
   ///   - optimizer: with its moments, or the part of them that this rank has.
-  ///   - copies: further buffers of `count` numbers that belong to the update.
+  ///   - copies: additional buffers of `count` numbers that belong to the update.
   package init(
     parameters count: Int, optimizer: Optimizer<Float>, copies: Int = 0,
     _ workspace: Workspace<Float>

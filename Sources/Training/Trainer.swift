@@ -51,7 +51,7 @@ final class Trainer {
   ///   - store: the store in which rank 0 saves checkpoints; nil: it does not save any.
   ///   - observer: receives the events, on rank 0 only.
   ///   - signals: requests to this rank to save or to stop.
-  ///   - saveRetryDelay: the time from a failed save to the next attempt, doubled with each further failure.
+  ///   - saveRetryDelay: the time from a failed save to the next attempt, doubled with each additional failure.
   ///   - products: chooses the method of matrix products by measurement; nil: they follow the rule.
   init(
     _ configuration: RunConfiguration, task: any TrainingTask, plan: ShardPlan,
@@ -209,7 +209,7 @@ final class Trainer {
       || training.epochs > 0 && state.epoch >= training.epochs
   }
 
-  /// The number of steps of the run if all further epochs are as long as this one.
+  /// The number of steps of the run if all remaining epochs are as long as this one.
   private var expectedSteps: Int {
     let training = configuration.training
     guard !state.isComplete, training.epochs > 0 else {

@@ -20,7 +20,7 @@ public struct TrainingJob {
     public var versions: [String: String]
     /// The cache of matrix product measurements on rank 0; nil: they are not kept.
     public var productCache: ProductCache?
-    /// The time between a failed save and the next attempt. It doubles with each further failure.
+    /// The time between a failed save and the next attempt. It doubles with each additional failure.
     package var saveRetryDelay = Duration.seconds(10)
 
     public init(

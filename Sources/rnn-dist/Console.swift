@@ -161,7 +161,7 @@ package final class Console: TrainingObserver {
     if isTerminal { redraw(text) } else { Self.error(text) }
   }
 
-  /// Erases the progress line; further messages start at the left margin.
+  /// Erases the progress line; later messages start at the left margin.
   func eraseProgress() { closeLine(erasing: true) }
 
   private func redraw(_ text: String) {

@@ -49,7 +49,7 @@ final class Program {
       environment: environment)
   }
 
-  /// Starts `ranks` ranks for each of several lists of arguments, with further variables in the environment.
+  /// Starts `ranks` ranks for each of several lists of arguments, with additional variables in the environment.
   ///
   /// - Parameter shell: a script that every rank, or the one process, runs in a shell instead, in which `$PROGRAM` is the
   ///   program and `$MPIRUN` mpirun.

@@ -82,7 +82,7 @@ import Testing
     return level[0]
   }
 
-  /// Sums have the bits of one tree over all ranks. Other elements don't change.
+  /// Sums are bit-identical to those of one tree over all ranks. Other elements don't change.
   @Test(arguments: 1...8)
   func sharedMemory(ranks: Int) throws {
     let count = 9000

@@ -160,7 +160,7 @@ import rnn_dist
   @Test(arguments: TaskKind.allCases)
   func aKeyIsReadOrRefused(task: TaskKind) throws {
     for (path, setting) in Self.values {
-      // Further settings that the key needs, if the task reads them.
+      // Other settings that the key needs, if the task reads them.
       let with = setting.with.filter { Self.readers(of: String($0.prefix { $0 != "=" })).contains(task) }
       let overrides = ["task=\(task.rawValue)"] + (Self.bases[task] ?? []) + with
       // An override is one value; a mapping is written in a file.

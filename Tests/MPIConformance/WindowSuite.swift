@@ -2,7 +2,7 @@
 
 import MPI
 
-/// Memory that the ranks of a host share.
+/// Memory that the ranks on a host share.
 enum WindowSuite {
   static func run<Element: TestElement>(
     _ type: Element.Type, _ world: borrowing Communicator, _ checks: Checks

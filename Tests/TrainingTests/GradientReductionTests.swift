@@ -88,7 +88,7 @@ struct GradientReductionTests {
     }
   }
 
-  @Test("Reproducible sums have the bits of one binary tree over eight shards", arguments: [1, 2, 4, 8])
+  @Test("Reproducible sums are bit-identical to those of one binary tree", arguments: [1, 2, 4, 8])
   func tree(ranks: Int) throws {
     func add<Scalar: FloatingPoint>(_ parts: [[Scalar]]) -> [Scalar] {
       guard parts.count > 1 else { return parts[0] }

@@ -162,7 +162,7 @@ struct RankEquivalenceTests {
 
   /// The run is stopped by a signal at a step that nothing else is due at, and resumed.
   @Test(
-    "Local steps learn, and a resumed run has the bits of one that was not stopped", arguments: [1, 2, 3])
+    "Local steps learn, and a resumed run is bit-identical to an uninterrupted one", arguments: [1, 2, 3])
   func localStepsAreResumed(ranks: Int) throws {
     let configuration = RunConfiguration.small(text) {
       $0.training.batchSize = 6

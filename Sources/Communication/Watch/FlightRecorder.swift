@@ -56,7 +56,7 @@ public struct FlightRecord: Sendable, Codable, Equatable {
 
 /// The last collectives of one rank and its state in the job, in memory that other processes of the host can map.
 ///
-/// Only the rank itself writes, from one thread. Its watchdog and the other ranks of the host read the records. Every
+/// Only the rank itself writes, from one thread. Its watchdog and the other ranks on the host read the records. Every
 /// word is atomic, and the sequence number of a record is written first and last, so that a reader recognizes a record
 /// that is being replaced.
 ///

@@ -120,7 +120,7 @@ final class HostRanks: Sendable {
     // Containers may share memory but number their processes separately.
     var namespace = stat()
     _ = stat("/proc/self/ns/pid", &namespace)
-    // MPICH's launcher gives jobs no name, but it is the parent of all ranks of a host. Without a launcher, processes
+    // MPICH's launcher gives jobs no name, but it is the parent of all ranks on a host. Without a launcher, processes
     // have nothing in common.
     let parent = getenv("PMI_RANK") == nil ? getpid() : getppid()
     let text = "\(namespace.st_ino);" + (values.isEmpty ? "\(parent)" : values.joined(separator: ";"))

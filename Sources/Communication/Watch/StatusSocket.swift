@@ -4,7 +4,7 @@ import Foundation
 /// over IPv4).
 ///
 /// The socket works while MPI doesn't, because it shares neither MPI's connections nor its thread. A watchdog answers
-/// for all ranks of its host, including stopped ones. It sends no datagrams unless a rank has waited for too long.
+/// for all ranks on its host, including stopped ones. It sends no datagrams unless a rank has waited for too long.
 final class StatusSocket: @unchecked Sendable {
   /// The network address of a rank's watchdog.
   struct Address: Codable, Equatable {

@@ -66,7 +66,7 @@ public struct ReadingReport: Sendable, Equatable {
   var coarseNumbers: String?
   /// Signs that the columns of the file are in a different order than the one that was read.
   var doubts: [String] = []
-  /// What is wrong with the scale of the numbers, if they are taken as they are.
+  /// What is wrong with the scale of the numbers, if they are used unchanged.
   var scale: String?
   /// The first example as it was read, such as `source "a b", target "x"`; nil if there is none.
   public internal(set) var firstExample: String?

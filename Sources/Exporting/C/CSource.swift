@@ -6,7 +6,7 @@ import Tasks
 /// A language model, tagger or classifier as one C file: the weights as arrays, and the code that the model needs.
 ///
 /// The C is C99 with `math.h` and `string.h`. It allocates nothing and has no global state: the caller owns all memory.
-/// Cells are RNN, GRU and LSTM without further options.
+/// Cells are RNN, GRU and LSTM without other options.
 struct CSource {
   let model: ExportedModel
   /// The prefix of every public name.

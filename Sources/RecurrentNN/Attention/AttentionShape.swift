@@ -103,7 +103,7 @@ public struct AttentionShape: Options, Hashable {
     self.window = window
   }
 
-  /// The name of this combination, or of the nearest named one if further terms are set. Setting it sets form, scaling,
+  /// The name of this combination, or of the nearest named one if other terms are set. Setting it sets form, scaling,
   /// `normed` and location features.
   public var score: Score {
     get {

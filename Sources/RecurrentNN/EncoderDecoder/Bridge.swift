@@ -7,7 +7,7 @@ public struct BridgeShape: Sendable, Hashable {
   public enum Form: String, Sendable, Hashable, CaseIterable {
     /// The decoder starts from zeros.
     case zero
-    /// The state is taken over as it is; requires equal widths.
+    /// The state is used unchanged; requires equal widths.
     case identity
     /// tanh(W x + b), with separate weights for every layer and part.
     case transform
@@ -16,7 +16,7 @@ public struct BridgeShape: Sendable, Hashable {
   public enum Source: String, Sendable, Hashable, CaseIterable {
     /// c, for every layer.
     case summary
-    /// The final states of the encoder's layer at the same height (its top layer for further layers of the decoder).
+    /// The final states of the encoder's layer at the same height (its top layer for additional layers of the decoder).
     case finalStates
   }
 

@@ -117,7 +117,7 @@ public struct EncoderDecoderBatch<Element: Scalar> {
   }
 }
 
-/// An encoder-decoder (N-M): one or two sources are read, and a target of any length is written.
+/// An encoder-decoder (N-M): one or two sources are read, and a target of any length is generated.
 ///
 ///     h = encoder(x),   s_0 = bridge(h),   s_i = cells([E[y_{i-1}]; c or c_i], s_{i-1}),   p(y_i) = softmax(W r_i + b)
 ///

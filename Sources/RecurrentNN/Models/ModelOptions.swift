@@ -6,7 +6,7 @@ public struct ModelOptions: Options, Hashable {
   public var network = NetworkOptions()
   /// Width of the vectors of tokens, and of the classes of a generator.
   public var embeddingSize = 256
-  /// Encoders: further layers that each halve the number of states (Chan et al. 2016).
+  /// Encoders: additional layers that each halve the number of states (Chan et al. 2016).
   public var pyramid = 0
 
   /// Probability of dropping a unit of the embedding; nil: as `network.dropout`, see `inputDropout`.

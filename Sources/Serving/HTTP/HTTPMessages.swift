@@ -94,7 +94,7 @@ struct HTTPResponse: Sendable {
 struct HTTPProblem: Error, Sendable, Equatable {
   var status: Int
   var message: String
-  /// Further header fields, such as `Allow`.
+  /// Other header fields, such as `Allow`.
   var fields: [String: String] = [:]
 
   init(_ status: Int, _ message: String, fields: [String: String] = [:]) {

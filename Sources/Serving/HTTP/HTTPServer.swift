@@ -36,7 +36,7 @@ final class HTTPServer: Sendable {
 
   private struct State {
     var connections = 0
-    /// Whether further requests are rejected.
+    /// Whether new requests are rejected.
     var isStopping = false
     /// Whether the time to finish requests is over.
     var isStopped = false
@@ -93,7 +93,7 @@ final class HTTPServer: Sendable {
   func run(until shouldStop: () -> Bool, grace: Duration) {
     while !shouldStop() { acceptConnection() }
     state.withLock { $0.isStopping = true }
-    // The system refuses further connections from now on.
+    // The system refuses new connections from now on.
     _ = shutdown(listener, Int32(SHUT_RDWR))
     let end = ContinuousClock.now + grace
     while ContinuousClock.now < end, state.withLock({ $0.connections > 0 }) { usleep(10_000) }

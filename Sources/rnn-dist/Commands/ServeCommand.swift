@@ -33,7 +33,7 @@ struct ServeCommand: LocalCommand {
     .best
   @OptionGroup var products: PrecisionArguments
   @Option(help: "Most lines or texts that are computed together.") var batchSize = 64
-  @Option(help: "Most requests at the same time; further ones are refused.") var maxRequests = 256
+  @Option(help: "Most requests at the same time; others are refused.") var maxRequests = 256
   @Option(help: "Most lines in a request.") var maxLines = 64
   @Option(help: "Most tokens of a text.") var maxLength = 1000
   @Option(help: "Most bytes in the body of a request.") var maxBody = 65_536
