@@ -7,7 +7,7 @@
 
 First, one client sends a number of different requests one after another; these answers are the expected ones, and give the
 throughput of one client. Then all clients send these requests in random order, each its next one when it has the answer to the
-last, and every answer is compared with the expected one. With --hostile, further connections do harm meanwhile: they send
+last, and every answer is compared with the expected one. With --hostile, more connections do harm meanwhile: they send
 nonsense, endless headers, bodies that are too large, requests that never end, or leave in the middle of an answer.
 
 Prints one JSON object: requests per second of one client and of all, the median and the 99th percentile of the answer time in
@@ -149,7 +149,7 @@ if __name__ == "__main__":
     parser.add_argument("url")
     parser.add_argument("--model")
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--hostile", type=int, default=0, help="further connections that do harm")
+    parser.add_argument("--hostile", type=int, default=0, help="more connections that do harm")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--different", type=int, default=100, help="different requests")
     parser.add_argument("--length", type=int, default=100, help="tokens of a text")
