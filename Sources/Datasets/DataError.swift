@@ -223,7 +223,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .notANumber(let text, let column):
       "column \(column): \(quoted(text)) is not a number"
         + (isMissingNumber(Array(text.utf8)[...]) ? "; set data.missing=mask if numbers are missing" : "")
-        + (Float(text.replacing(",", with: ".")) != nil
+        + (text.contains(",") && parsedNumber(Array(text.replacing(",", with: ".").utf8)[...]) != nil
           ? "; set data.decimal=comma for decimal commas of csv" : "")
     case .textColumn(let text, let column):
       "column \(column): \(quoted(text)) is not a number, but column 1, where the class is read, has one; if column \(column) "

@@ -231,6 +231,7 @@ import Testing
     #expect(throws: DataError.line(name: "text", line: 2, problem: .notANumber("0x10", column: 1))) {
       try options.load(.text("1,2\n0x10,2\n"))
     }
+    #expect(!LineProblem.notANumber("0x10", column: 1).description.contains("data.decimal"))
     var mostlyValid = options
     mostlyValid.validFraction = 0.9
     let error = DataError.tooFewRows(name: "text", needed: 5, part: "training")
