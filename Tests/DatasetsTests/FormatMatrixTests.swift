@@ -61,7 +61,10 @@ import Testing
     init(_ corpus: ExampleCorpus) {
       count = corpus.train.count
       fields = ExampleSet.Side.allCases.map { corpus.train.field($0) }
-      encoding = corpus.encoding
+      // Only a file with a header has names of columns.
+      var encoding = corpus.encoding
+      encoding.columnNames = nil
+      self.encoding = encoding
     }
   }
 
