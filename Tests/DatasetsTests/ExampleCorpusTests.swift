@@ -209,12 +209,6 @@ import Testing
     #expect(
       problem("a\tb", "x\ty\tz") == .line(name: "v", line: 1, problem: .secondSource(expected: false)))
     #expect(problem("a\tb\tc", "x\ty") == .line(name: "v", line: 1, problem: .secondSource(expected: true)))
-    let matched = #expect(throws: DataError.self) {
-      try ExampleCorpus.load(
-        DataSources(train: .text("yes\ta\tb"), valid: .text("yes\ta", name: "v")),
-        options: ExampleOptions(.matched, .tsv) { $0.validFraction = 0 })
-    }
-    #expect(matched == .line(name: "v", line: 1, problem: .oneText))
     let vectors = ExampleOptions(.labeled, .tsv) {
       $0.numericTargets = true
       $0.validFraction = 0.5

@@ -72,6 +72,14 @@ import Testing
     #expect(split.words(.secondSource, encoding.source) == [["b", "b"]])
   }
 
+  /// The message speaks of two texts, not of a second source.
+  @Test func aMatcherNeedsTwoTexts() throws {
+    var (inputs, _) = try inputs(ExampleOptions(.matched, .tsv), .text("yes\ta b\tb"))
+    #expect(throws: DataError.line(name: "input", line: 1, problem: .oneText)) {
+      try inputs.append("a".utf8, name: "input", line: 1)
+    }
+  }
+
   /// Only the separators of the training format cut a line: a no-break space does not cut a word of columns, and a tab in
   /// parallel files is part of the text.
   @Test func separatorsAreThoseOfTheTrainingFormat() throws {
