@@ -10,6 +10,22 @@ import Testing
     deinit { try? FileManager.default.removeItem(atPath: path) }
   }
 
+  /// The ranks of one job share a directory. Processes that only inherited the variables of a launcher do not: the death of one
+  /// must not end the others.
+  @Test func jobsOnAHost() {
+    func job(_ variables: [String: String], _ process: pid_t, parent: String?) -> String {
+      HostRanks.jobFacts(variables: variables, process: process, parent: 5, parentName: parent)
+    }
+    let hydra = "hydra_pmi_proxy"
+    #expect(
+      job(["PMI_RANK": "0"], 10, parent: hydra) == job(["PMI_RANK": "1"], 11, parent: hydra))
+    #expect(job(["PMI_RANK": "0"], 10, parent: "bash") != job(["PMI_RANK": "1"], 11, parent: "bash"))
+    #expect(job([:], 10, parent: nil) != job([:], 11, parent: nil))
+    let open = ["PMIX_NAMESPACE": "1234"]
+    #expect(job(open, 10, parent: "orted") == job(open, 11, parent: "orted"))
+    #expect(job(open, 10, parent: "orted") != job(["PMIX_NAMESPACE": "1235"], 10, parent: "orted"))
+  }
+
   @Test func anotherProcessReadsTheRecords() throws {
     let place = Place()
     let own = FlightRecorder(rank: 3, path: place.path)

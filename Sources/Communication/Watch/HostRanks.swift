@@ -112,21 +112,31 @@ final class HostRanks: Sendable {
 
   // MARK: - Where the files are
 
-  /// A name that tells the jobs on a host apart, built from variables that a launcher sets for all ranks of one job and
-  /// for no others.
   private static var jobName: String {
-    let names = ["PMIX_NAMESPACE", "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"]
-    let values = names.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
     // Containers may share memory but number their processes separately.
     var namespace = stat()
     _ = stat("/proc/self/ns/pid", &namespace)
-    // MPICH's launcher gives jobs no name, but it is the parent of all ranks on a host. Without a launcher, processes
-    // have nothing in common.
-    let parent = getenv("PMI_RANK") == nil ? getpid() : getppid()
-    let text = "\(namespace.st_ino);" + (values.isEmpty ? "\(parent)" : values.joined(separator: ";"))
+    let parent = try? String(contentsOfFile: "/proc/\(getppid())/comm", encoding: .utf8)
+    let facts = jobFacts(
+      variables: ProcessInfo.processInfo.environment, process: getpid(), parent: getppid(),
+      parentName: parent.map { $0.filter { $0 != "\n" } })
     // FNV-1a
-    let hash = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    let hash = "\(namespace.st_ino);\(facts)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+      ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+    }
     return "rnn-dist-\(getuid())-" + String(hash, radix: 16)
+  }
+
+  /// A text that tells the jobs on a host apart: variables that a launcher sets for all ranks of one job and for no others.
+  static func jobFacts(
+    variables: [String: String], process: pid_t, parent: pid_t, parentName: String?
+  ) -> String {
+    let names = ["PMIX_NAMESPACE", "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"]
+    let values = names.compactMap { name in variables[name].map { "\(name)=\($0)" } }
+    guard values.isEmpty else { return values.joined(separator: ";") }
+    // MPICH's launcher gives jobs no name, but its proxy is the parent of all ranks on a host. Without a launcher, processes
+    // have nothing in common, even if a shell has passed variables of a launcher on to them.
+    return "\(parentName == "hydra_pmi_proxy" ? parent : process)"
   }
 
   /// Creates the directory for a job, or finds the one that another rank has created; returns nil if it can't be
