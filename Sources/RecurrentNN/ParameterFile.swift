@@ -50,7 +50,7 @@ extension ParameterBuffer {
   /// Float is stored as F32, Double as F64. A tied parameter is written under each of its names, as in a state dictionary.
   /// An existing file at `path` is replaced only once the new one is complete. The file carries a digest of its content.
   ///
-  /// - Throws: `ParameterFileError` with ``ParameterFileError/Problem/file(_:)``. The old file is then kept.
+  /// - Throws: `ParameterFileError` with `ParameterFileError.Problem.file(_:)`. The old file is then kept.
   public func save(to path: String) throws(ParameterFileError) {
     do {
       try SafetensorsFile.write(to: path, tensors: tensors)

@@ -24,7 +24,7 @@ public final class Workspace<Element: Scalar> {
 
   /// - Parameters:
   ///   - precision: the precision of the operands of GEMMs; everything else is computed in `Element`.
-  ///   - hasOneOrder: GEMMs have the same bits with AVX2 and AVX-512, see ``ProductMode/hasOneOrder``.
+  ///   - hasOneOrder: GEMMs have the same bits with AVX2 and AVX-512, see `ProductMode.hasOneOrder`.
   public init(precision: ProductPrecision = .fp32, hasOneOrder: Bool = false) {
     mode = ProductMode(precision, hasOneOrder: hasOneOrder)
   }
