@@ -1,4 +1,3 @@
-import Checkpoints
 import Foundation
 import RunLog
 
@@ -26,12 +25,7 @@ struct ClassesFile: Decodable {
 
   /// Throws `FileFailure`, `RunRecordFailure`.
   init(contentsOf path: String) throws {
-    guard let json = try DurableFile.read(path, limit: 64 << 20) else {
-      throw RunRecordFailure(path: path, problem: "isn't a regular file of at most 64 MiB")
-    }
-    do { self = try JSONDecoder().decode(ClassesFile.self, from: json) } catch {
-      throw RunRecordFailure(path: path, problem: "holds no counts of classes: \(error)")
-    }
+    self = try decodedRunFile(path, otherwise: "holds no counts of classes")
   }
 }
 
