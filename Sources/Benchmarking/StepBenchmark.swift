@@ -127,8 +127,7 @@ public struct StepBenchmark: Sendable {
       bestTokensPerSecond: tokensPerStep / best,
       gigaflops: 1e-9 * workload.operationsPerStep / median,
       residentMiB: try Self.largestResidentMiB(communicator),
-      plan: MemoryPlan(
-        parameters: workload.parameters.count, optimizer: step.optimizer, workload.workspace),
+      plan: step.memoryPlan(),
       parameters: workload.parameters.count, communicationShare: communication / total,
       shares: profile.seconds.mapValues { $0 / total }.merging([.communication: communication / total]) {
         $1

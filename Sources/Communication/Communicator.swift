@@ -38,6 +38,11 @@ public protocol Communicator: AnyObject {
   /// - Parameter wire: how the elements are sent, if they are sent as messages.
   func makeSummedVector(count: Int, wire: WireFormat) throws -> any SummedVector
 
+  /// Makes a vector of `count` elements in memory that the ranks on each host share (collective, equal counts).
+  ///
+  /// - Returns: nil on all ranks if no host has several ranks, or if a host has too little shared memory.
+  func makeHostVector(count: Int) throws -> HostVector?
+
   /// Returns a communicator of the first `count` ranks on these ranks, and nil on the others (collective).
   ///
   /// `count` must be from 1 to ``worldSize``. It must be finalized before this one.
@@ -61,8 +66,9 @@ public protocol Communicator: AnyObject {
   func finalize() throws
 }
 
-/// The defaults for a communicator that isn't watched.
+/// The defaults for a communicator that isn't watched and has no shared memory.
 extension Communicator {
+  public func makeHostVector(count: Int) throws -> HostVector? { nil }
   public var collectives: Int { 0 }
   public func enter(_ phase: JobPhase, step: Int) {}
   public func reportEnd(to report: @escaping @Sendable (JobEnd) -> String?) {}

@@ -147,28 +147,46 @@ public final class MPICommunicator: Communicator {
 
   /// Makes a vector in the shared memory of each host, if any host has several ranks and all have enough of it, else a private one.
   public func makeSummedVector(count: Int, wire: WireFormat) throws -> any SummedVector {
-    guard placement.hasNeighbors, count > 0, try haveSharedRoom(count: count) else {
-      // On one host the messages go through memory, so that nothing is gained by rounding.
-      return PrivateVector(count: count, communicator: self, placement.hosts.count > 1 ? wire : .fp32)
-    }
+    // On one host the messages go through memory, so that nothing is gained by rounding.
+    let messages = MessageSum(over: self, placement.hosts.count > 1 ? wire : .fp32)
+    guard placement.hasNeighbors, count > 0, try haveSharedRoom(count: count, copies: placement.own.count)
+    else { return PrivateVector(count: count, communicator: self, messages) }
     let name = "makeSummedVector"
+    let holder = try makeWindow(count: count + WindowHolder.slack, in: name)
+    let network = placement.hosts.count > 1 ? try makeNetwork(wire) : nil
+    return SharedVector(
+      segments: try call(name) { _ throws(MPIError) in
+        try holder.segments(ranks: placement.own.count, count: count)
+      }, index: placement.index, slices: placement.slices, messages: messages, network: network
+    ) { [unowned self] in
+      try call("sum of a shared vector") { _ throws(MPIError) in try holder.fence() }
+    }
+  }
+
+  public func makeHostVector(count: Int) throws -> HostVector? {
+    guard placement.hasNeighbors, count > 0, try haveSharedRoom(count: count, copies: 1) else { return nil }
+    let name = "makeHostVector"
+    // The first rank of the host has all elements.
+    let holder = try makeWindow(count: placement.index == 0 ? count + WindowHolder.slack : 0, in: name)
+    let segments = try call(name) { _ throws(MPIError) in try holder.segments(ranks: 1, count: count) }
+    guard let elements = segments.first else { throw failure(.transport, in: name, "there is no memory") }
+    return HostVector(elements, hosts: placement.hosts, rank: rank) { [unowned self] in
+      try call("fence of shared memory") { _ throws(MPIError) in try holder.fence() }
+    }
+  }
+
+  /// Allocates `count` elements of this rank in memory that the ranks on its host share (collective).
+  private func makeWindow(count: Int, in name: String) throws -> WindowHolder {
     let holder = try call(name) {
       (world: borrowing MPI.Communicator) throws(MPIError) -> WindowHolder? in
       guard let host = try world.split(color: placement.own[0]) else { return nil }
-      let holder = WindowHolder(try SharedWindow<Float>(count: count + WindowHolder.slack, on: host))
+      let holder = WindowHolder(try SharedWindow<Float>(count: count, on: host))
       try host.free()
       return holder
     }
     guard let holder else { throw failure(.transport, in: name, "this rank is on no host") }
     windows.append(holder)
-    let network = placement.hosts.count > 1 ? try makeNetwork(wire) : nil
-    return SharedVector(
-      segments: try call(name) { _ throws(MPIError) in
-        try holder.segments(ranks: placement.own.count, count: count)
-      }, index: placement.index, slices: placement.slices, network: network
-    ) { [unowned self] in
-      try call("sum of a shared vector") { _ throws(MPIError) in try holder.fence() }
-    }
+    return holder
   }
 
   /// Connects the ranks of all hosts that have the same slice (collective).
@@ -184,9 +202,9 @@ public final class MPICommunicator: Communicator {
       world: self, slice: slice, hosts: placement.hosts, wire: wire, isTree: placement.isTree)
   }
 
-  /// Returns on every rank whether the first rank of each host finds enough shared memory (collective).
-  private func haveSharedRoom(count: Int) throws -> Bool {
-    let (bytes, overflows) = placement.own.count.multipliedReportingOverflow(
+  /// Returns on every rank whether the first rank of each host finds enough shared memory for `copies` vectors (collective).
+  private func haveSharedRoom(count: Int, copies: Int) throws -> Bool {
+    let (bytes, overflows) = copies.multipliedReportingOverflow(
       by: (count + WindowHolder.slack) * MemoryLayout<Float>.stride)
     let hasRoom = placement.index > 0 || !overflows && SharedMemoryRoom.has(bytes)
     return try allgather([hasRoom ? 1 : 0]).allSatisfy { $0 == [1] }

@@ -1,7 +1,9 @@
-/// Sums of contiguous elements over the ranks of a communicator by messages.
+/// Sums over the ranks of a communicator by messages.
 final class MessageSum {
   private let communicator: any Communicator
   private let wire: WireFormat
+  /// Space to join several spans, so that they are summed in one call. Allocated on first use.
+  private var joined: [Float] = []
   /// Receives elements of other ranks. Allocated on first use.
   private var scratch: [Float] = []
   /// Elements to send and elements received in bf16.
@@ -13,6 +15,36 @@ final class MessageSum {
   init(over communicator: any Communicator, _ wire: WireFormat) {
     self.communicator = communicator
     self.wire = wire
+  }
+
+  /// Overwrites the elements in `spans` with their sums, the same bits on every rank (collective).
+  func sum(
+    _ elements: UnsafeMutableBufferPointer<Float>, _ spans: [Range<Int>], _ order: SumOrder
+  ) throws {
+    guard communicator.worldSize > 1, spans.count != 1 else {
+      for span in spans { try sum(.init(rebasing: elements[span]), order) }
+      return
+    }
+    let total = spans.reduce(0) { $0 + $1.count }
+    if joined.count < total { joined = [Float](repeating: 0, count: elements.count) }
+    try joined.withUnsafeMutableBufferPointer { joined in
+      Self.forEachPlace(of: spans) { span, place in
+        _ = joined[place].update(fromContentsOf: elements[span])
+      }
+      try sum(.init(rebasing: joined[..<total]), order)
+      Self.forEachPlace(of: spans) { span, place in
+        _ = elements[span].update(fromContentsOf: joined[place])
+      }
+    }
+  }
+
+  /// Calls `body` with every span and with its position among the joined spans.
+  private static func forEachPlace(of spans: [Range<Int>], _ body: (Range<Int>, Range<Int>) -> Void) {
+    var next = 0
+    for span in spans {
+      body(span, next..<next + span.count)
+      next += span.count
+    }
   }
 
   /// Overwrites `values` with their sums, the same bits on every rank (collective). Sums in a tree are sent in fp32.

@@ -10,9 +10,12 @@
 /// however many ranks it has.
 final class SharedVector: SummedVector {
   let elements: UnsafeMutableBufferPointer<Float>
+  let methods = SumMethod.allCases
+  var method = SumMethod.sharedMemory
   private let segments: [UnsafeMutableBufferPointer<Float>]
   /// The index of this rank on its host, and the number of slices: those of the ranks from there on have no slice.
   private let (index, slices): (Int, Int)
+  private let messages: MessageSum
   private let network: Network?
   private let fence: () throws -> Void
   /// Space for the sums of one block in every level of the tree, for the left and the right branch.
@@ -28,7 +31,6 @@ final class SharedVector: SummedVector {
     fileprivate let slice: (any Communicator)?
     /// Nil: this rank has no slice.
     fileprivate let sliceSum: MessageSum?
-    fileprivate let wholeSum: MessageSum
 
     /// - Parameters:
     ///   - world: all ranks.
@@ -40,7 +42,6 @@ final class SharedVector: SummedVector {
     ) {
       (self.world, self.slice, self.hosts, self.isTree) = (world, slice, hosts, isTree)
       sliceSum = slice.map { MessageSum(over: $0, wire) }
-      wholeSum = MessageSum(over: world, wire)
     }
   }
 
@@ -48,12 +49,14 @@ final class SharedVector: SummedVector {
   ///   - segments: the elements of every rank of this host, equally many, in rank order.
   ///   - index: of this rank among them.
   ///   - slices: the number of slices, the same on all hosts; at most the number of segments.
+  ///   - messages: sums over all ranks.
   ///   - network: nil if there is no other host.
   ///   - fence: returns when all ranks on the host have called it and every rank sees what any rank wrote before.
   init(
-    segments: [UnsafeMutableBufferPointer<Float>], index: Int, slices: Int, network: Network? = nil,
-    fence: @escaping () throws -> Void
+    segments: [UnsafeMutableBufferPointer<Float>], index: Int, slices: Int, messages: MessageSum,
+    network: Network? = nil, fence: @escaping () throws -> Void
   ) {
+    self.messages = messages
     self.segments = segments
     (self.index, self.slices) = (index, slices)
     self.network = network
@@ -68,14 +71,13 @@ final class SharedVector: SummedVector {
   }
 
   func sum(_ spans: [Range<Int>], _ order: SumOrder) throws {
-    if let network, order == .tree, !network.isTree {
-      for span in spans { try network.wholeSum.sum(.init(rebasing: elements[span]), order) }
-      return
+    if method == .messages || order == .tree && network?.isTree == false {
+      return try messages.sum(elements, spans, order)
     }
     try fence()
     if index < slices {
-      if let messages = network?.sliceSum {
-        try sumSlice(of: spans, order, messages)
+      if let sliceSum = network?.sliceSum {
+        try sumSlice(of: spans, order, sliceSum)
       } else {
         sumSlice(of: spans)
       }
@@ -99,7 +101,7 @@ final class SharedVector: SummedVector {
     }
   }
 
-  private func sumSlice(of spans: [Range<Int>], _ order: SumOrder, _ messages: MessageSum) throws {
+  private func sumSlice(of spans: [Range<Int>], _ order: SumOrder, _ sliceSum: MessageSum) throws {
     var count = 0
     forEachRange(spans) { count += $0.count }
     let joined = room(for: count)
@@ -109,7 +111,7 @@ final class SharedVector: SummedVector {
       next?.update(from: sum, count: block.count)
       next = next?.advanced(by: block.count)
     }
-    try messages.sum(.init(rebasing: joined[..<count]), order)
+    try sliceSum.sum(.init(rebasing: joined[..<count]), order)
     next = joined.baseAddress
     forEachRange(spans) { block in
       guard let sum = next else { return }

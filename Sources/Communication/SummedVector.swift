@@ -5,6 +5,12 @@ public protocol SummedVector: AnyObject {
   /// The elements of this rank, initially zero and aligned to 64 bytes. Usable until the communicator is finalized.
   var elements: UnsafeMutableBufferPointer<Float> { get }
 
+  /// The methods that this vector can be summed by, the same on all ranks. The first is the usual one.
+  var methods: [SumMethod] { get }
+
+  /// The method of ``sum(_:_:)``, one of ``methods``. All ranks must set the same one.
+  var method: SumMethod { get set }
+
   /// Overwrites the elements in `spans` with their sums over all ranks, the same bits on every rank (collective).
   ///
   /// - Parameter spans: ascending, without overlap, the same on every rank. Other elements don't change.
@@ -18,6 +24,15 @@ public protocol SummedVector: AnyObject {
 extension SummedVector {
   /// Sums in any order.
   public func sum(_ spans: [Range<Int>]) throws { try sum(spans, .any) }
+}
+
+/// How the ranks sum a vector. With `SumOrder.tree` all methods have the same bits.
+public enum SumMethod: String, Sendable, CaseIterable {
+  /// The ranks on a host add up their elements in shared memory, one slice per rank. Between hosts, the ranks that have the same
+  /// slice sum it by messages.
+  case sharedMemory = "shared-memory"
+  /// Messages between all ranks, wherever they are: an allreduce of the MPI library or, in a tree, recursive halving.
+  case messages
 }
 
 /// The order in which the elements of the ranks are added.
@@ -45,7 +60,7 @@ public func vectorPart(of count: Int, rank: Int, ranks: Int) -> Range<Int> {
 extension Communicator {
   /// Makes a vector in the memory of this process, whose elements are sent as messages.
   public func makeSummedVector(count: Int, wire: WireFormat) throws -> any SummedVector {
-    PrivateVector(count: count, communicator: self, wire)
+    PrivateVector(count: count, communicator: self, MessageSum(over: self, wire))
   }
 
   /// Makes a vector whose elements are sent in single precision (collective, equal counts).
@@ -57,50 +72,23 @@ extension Communicator {
 /// A vector in the memory of one process. The ranks sum the elements by messages.
 final class PrivateVector: SummedVector {
   let elements: UnsafeMutableBufferPointer<Float>
+  let methods = [SumMethod.messages]
+  var method = SumMethod.messages
   private let communicator: any Communicator
   private let messages: MessageSum
-  /// Space to join several spans, so that they are summed in one call. Allocated on first use.
-  private var joined: UnsafeMutableBufferPointer<Float>?
 
-  init(count: Int, communicator: any Communicator, _ wire: WireFormat) {
-    elements = Self.zeros(count)
-    self.communicator = communicator
-    messages = MessageSum(over: communicator, wire)
-  }
-
-  deinit {
-    elements.deallocate()
-    joined?.deallocate()
-  }
-
-  private static func zeros(_ count: Int) -> UnsafeMutableBufferPointer<Float> {
+  init(count: Int, communicator: any Communicator, _ messages: MessageSum) {
     let raw = UnsafeMutableRawBufferPointer.allocate(
       byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 64)
     _ = raw.initializeMemory(as: UInt8.self, repeating: 0)
-    return UnsafeMutableBufferPointer(rebasing: raw.bindMemory(to: Float.self)[0..<count])
+    elements = UnsafeMutableBufferPointer(rebasing: raw.bindMemory(to: Float.self)[0..<count])
+    self.communicator = communicator
+    self.messages = messages
   }
 
-  func sum(_ spans: [Range<Int>], _ order: SumOrder) throws {
-    guard communicator.worldSize > 1, spans.count != 1 else {
-      for span in spans { try messages.sum(.init(rebasing: elements[span]), order) }
-      return
-    }
-    let buffer = joined ?? Self.zeros(elements.count)
-    joined = buffer
-    let total = spans.reduce(0) { $0 + $1.count }
-    copy(spans) { span, place in buffer[place].update(fromContentsOf: elements[span]) }
-    try messages.sum(.init(rebasing: buffer[0..<total]), order)
-    copy(spans) { span, place in elements[span].update(fromContentsOf: buffer[place]) }
-  }
+  deinit { elements.deallocate() }
 
-  /// Calls `move` with every span and with its position among the joined spans.
-  private func copy(_ spans: [Range<Int>], _ move: (Range<Int>, Range<Int>) -> Int) {
-    var next = 0
-    for span in spans {
-      _ = move(span, next..<next + span.count)
-      next += span.count
-    }
-  }
+  func sum(_ spans: [Range<Int>], _ order: SumOrder) throws { try messages.sum(elements, spans, order) }
 
   func gatherParts() throws { try communicator.gatherParts(of: elements) }
 }

@@ -400,6 +400,10 @@ extension ConfigurationSchema {
       "each rank keeps the optimizer's moments for its part of the parameters only (ZeRO, stage 1): less memory, half as much again to "
         + "send; the same bits"),
     Key(
+      "training.share_parameters", \.training.reduction.sharesParameters, change: .always,
+      "the ranks on a host have one copy of the parameters and of the optimizer's moments in common, in shared memory; the same bits"
+    ),
+    Key(
       "training.local_steps", \.training.reduction.localSteps,
       "steps that each rank makes by itself before the ranks combine their parameters by an outer Nesterov step (DiLoCo): for slow "
         + "links; evaluations and checkpoints combine them as well; 1: gradients are summed in every step"),

@@ -3,9 +3,9 @@ import NumericKernels
 /// A flat buffer with a layout: the parameters of a model, or their gradients.
 public final class ParameterBuffer<Element: Scalar> {
   public let layout: ParameterLayout
-  private let base: UnsafeMutablePointer<Element>
+  private var base: UnsafeMutablePointer<Element>
   /// The owner of the memory, which frees it.
-  private let owner: AnyObject
+  private var owner: AnyObject
   /// The rows of each of the layout's tables that were added to since the last ``clear()``.
   private var touched: [TouchedRows] { didSet { spansAreUpToDate = false } }
   /// The cached value of ``spans``.
@@ -43,6 +43,22 @@ public final class ParameterBuffer<Element: Scalar> {
   public convenience init(_ layout: ParameterLayout, seed: UInt64) {
     self.init(layout)
     initialize(seed: seed)
+  }
+
+  /// Moves the buffer into memory of another owner, which other processes may share and fill as well. Afterwards, pointers to
+  /// elements and packed copies of weights that were made before are invalid.
+  ///
+  /// - Parameters:
+  ///   - memory: as many elements as the layout has, at least one.
+  ///   - part: the elements to copy there.
+  public func move(
+    to memory: UnsafeMutableBufferPointer<Element>, owner: AnyObject, copying part: Range<Int>
+  ) {
+    precondition(memory.count >= count, "\(memory.count) elements for \(count) parameters")
+    guard let start = memory.baseAddress else { return }
+    _ = memory[part].update(fromContentsOf: elements[part])
+    (base, self.owner) = (start, owner)
+    didChange()
   }
 
   /// All elements, in layout order.

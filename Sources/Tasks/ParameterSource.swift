@@ -58,8 +58,11 @@ package enum ModelMemory {
     }
   }
 
-  /// The number of buffers that training keeps: parameters, gradient, moments, and the average of the weights.
+  /// The number of buffers that each rank keeps in training: parameters, gradient, moments, and the average of the weights.
+  /// Moments that are divided among the ranks don't count, because the number of parts is not known here.
   package static func copies(_ training: TrainingConfiguration) -> Int {
-    2 + training.optimizer.kind.momentNames.count + (training.averageDecay > 0 ? 1 : 0)
+    let hasParts = training.reduction.shardsOptimizer || training.reduction.sharesParameters
+    return 2 + (hasParts ? 0 : training.optimizer.kind.momentNames.count)
+      + (training.averageDecay > 0 ? 1 : 0)
   }
 }

@@ -77,7 +77,8 @@ package final class GradientReduction {
   package private(set) var rankTimes: [RankTime] = []
   /// The sums over the shards added since ``clear()``, if the fixed tree is not used.
   private var totals = StepTotals()
-  /// ``total`` has been used for something else since the last step.
+  /// Whether ``total`` has held parameters or moments since the last step, so that all of it has to be cleared. They are sent from
+  /// there because its memory is one that the ranks on a host share; a second such vector would take as much memory as the gradient.
   private var holdsOther = false
   /// Gradients are not added over ranks, only totals are.
   private let isLocal: Bool
@@ -177,8 +178,11 @@ package final class GradientReduction {
       (totals.norm, totals.failures) = norm.isFinite && totals.loss.isFinite ? (norm, 0) : (0, 1)
     }
     guard communicator.worldSize > 1 else { return totals }
-    let started = clock.now
-    defer { communicationTime += clock.now - started }
+    return try measure { try sum(check, stepTime: stepTime) }
+  }
+
+  /// Sums the totals and, unless steps are local, the gradients.
+  private func sum(_ check: ReplicaCheck?, stepTime: Duration) throws -> StepTotals {
     let ranks = communicator.worldSize
     // Behind the totals each rank has numbers of its own, which it adds to zeros. Losses are among them, because their sum must
     // not depend on the number of ranks.
@@ -214,21 +218,24 @@ package final class GradientReduction {
 
   /// Overwrites ``total`` with parameters, of which each rank has its ``vectorPart(of:rank:ranks:)``. Collective.
   ///
-  /// The gradient has been used by then, and its memory is one that ranks can read or send. ``clear()`` makes it a gradient again.
+  /// The gradient has been used by then. ``clear()`` makes ``total`` a gradient again.
   func gather(_ parameters: UnsafeBufferPointer<Float>, part: Range<Int>) throws {
-    let started = clock.now
-    defer { communicationTime += clock.now - started }
     holdsOther = true
     _ = total.elements[part].update(fromContentsOf: parameters[part])
-    try vector.gatherParts()
+    try measure { try vector.gatherParts() }
   }
 
   /// Sums all elements of ``total`` over the ranks, whatever they are. Collective. ``clear()`` makes it a gradient again.
   func sumAll() throws {
+    holdsOther = true
+    try measure { try vector.sum(whole) }
+  }
+
+  /// Adds the time of `body` to ``communicationTime``.
+  func measure<Value>(_ body: () throws -> Value) rethrows -> Value {
     let started = clock.now
     defer { communicationTime += clock.now - started }
-    holdsOther = true
-    try vector.sum(whole)
+    return try body()
   }
 
   /// Exchanges the rows of tables to which any rank has added, if there are tables.

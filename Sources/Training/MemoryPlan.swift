@@ -8,6 +8,7 @@ import RecurrentNN
 /// The memory of a rank for training, in bytes. It is known before the first step, because the trainer has run the
 /// largest batch once.
 public struct MemoryPlan: Sendable, Equatable {
+  /// The parameters, or this rank's share of those that the ranks on its host have in common.
   public var parameters: Int
   public var gradients: Int
   /// The optimizer's moments and, if there are any, the moving average of the weights and what local steps keep.
@@ -21,14 +22,15 @@ public struct MemoryPlan: Sendable, Equatable {
 
   /// - Parameters:
   ///   - count: number of parameters.
+  ///   - sharers: number of ranks that have the parameters in common.
   ///   - optimizer: with its moments, or the part of them that this rank has.
   ///   - copies: additional buffers of `count` numbers that belong to the update.
   package init(
-    parameters count: Int, optimizer: Optimizer<Float>, copies: Int = 0,
+    parameters count: Int, sharers: Int, optimizer: Optimizer<Float>, copies: Int,
     _ workspace: Workspace<Float>
   ) {
     let bytes = count * MemoryLayout<Float>.stride
-    parameters = bytes
+    parameters = bytes / sharers
     gradients = bytes
     self.optimizer =
       optimizer.moments.count * optimizer.part.count * MemoryLayout<Float>.stride + copies * bytes

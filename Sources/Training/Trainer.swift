@@ -75,8 +75,8 @@ final class Trainer {
     average =
       training.averageDecay > 0 ? WeightAverage(decay: training.averageDecay, of: task.parameters) : nil
     checkpoints = TrainingCheckpoints(
-      store: store, background: configuration.checkpoint.background, task: task, optimizer: step.optimizer,
-      average: average, outer: step.outerUpdate, metadata: configuration.modelMetadata,
+      store: store, background: configuration.checkpoint.background, task: task, step: step, average: average,
+      metadata: configuration.modelMetadata,
       communicator: communicator)
     schedule = training.schedule
     stepsPerEpoch = (task.microbatchesPerEpoch + training.accumulate - 1) / training.accumulate
@@ -153,13 +153,16 @@ final class Trainer {
     // The arena has grown in several blocks; `reset` replaces them by one block of the final size.
     task.workspace.arena.reset()
     if let choices = state.products { observer?.handle(.choseProducts(choices)) }
-    observer?.handle(
-      .planned(
-        MemoryPlan(
-          parameters: task.parameters.count, optimizer: step.optimizer,
-          // The average has a scratch buffer. An update after local steps has its start and its momentum.
-          copies: (average == nil ? 0 : 2) + (step.outerUpdate == nil ? 0 : 2),
-          task.workspace)))
+    // The average has a scratch buffer.
+    observer?.handle(.planned(step.memoryPlan(copies: average == nil ? 0 : 2)))
+    if configuration.training.reduction.sharesParameters, communicator.worldSize > 1, !step.sharesParameters {
+      observer?.handle(
+        .warning(
+          """
+          training.share_parameters: each rank has its own parameters, because no host has several ranks, or its shared memory is too \
+          small (rnn-dist doctor)
+          """))
+    }
   }
 
   // MARK: One step

@@ -10,26 +10,23 @@ final class TrainingCheckpoints {
   /// Writes the checkpoints whose outcome does not affect the run; nil: training waits for every checkpoint.
   private let background: BackgroundSave?
   private let task: any TrainingTask
-  private let optimizer: Optimizer<Float>
+  private let step: TrainingStep
   private let average: WeightAverage?
-  private let outer: OuterUpdate?
   /// The metadata for weight files.
   private let metadata: [String: String]
   private let communicator: any Communicator
 
   /// - Parameter background: whether a separate thread writes the checkpoints.
   init(
-    store: CheckpointStore?, background: Bool, task: any TrainingTask, optimizer: Optimizer<Float>,
-    average: WeightAverage?, outer: OuterUpdate?, metadata: [String: String],
-    communicator: any Communicator
+    store: CheckpointStore?, background: Bool, task: any TrainingTask, step: TrainingStep,
+    average: WeightAverage?, metadata: [String: String], communicator: any Communicator
   ) {
     self.average = average
-    self.outer = outer
     self.metadata = metadata
     self.store = store
     self.background = background ? store.map { BackgroundSave(store: $0) } : nil
     self.task = task
-    self.optimizer = optimizer
+    self.step = step
     self.communicator = communicator
   }
 
@@ -52,7 +49,7 @@ final class TrainingCheckpoints {
     communicator.enter(.save, step: state.step)
     let carried = try task.carriedState.gather(communicator)
     try requireEqualReplicas()
-    let moments = WholeMoments(of: optimizer, communicator)
+    let moments = WholeMoments(of: step.optimizer, parts: step.momentParts, communicator)
     try moments.gather()
     // The tensors to write point into memory of the moments.
     return try withExtendedLifetime(moments) {
@@ -172,7 +169,7 @@ final class TrainingCheckpoints {
 
   /// With local steps, the momentum of the updates of all ranks together.
   private var outerMomentum: [TensorToWrite] {
-    guard let outer else { return [] }
+    guard let outer = step.outerUpdate else { return [] }
     return task.parameters.layout.parameters.map { parameter in
       TensorToWrite(
         name: Self.momentName(Self.outerName, parameter), shape: parameter.shape,
@@ -199,7 +196,7 @@ final class TrainingCheckpoints {
   /// and broadcasts, so that other hosts need not see its disk.
   func restore(expecting identity: RunIdentity) throws -> Restored? {
     var found: (restored: Restored, carried: [[Float]])?
-    let moments = WholeMoments(of: optimizer, communicator)
+    let moments = WholeMoments(of: step.optimizer, parts: step.momentParts, communicator)
     try communicator.agree {
       guard communicator.rank == 0, let checkpoint = try store?.loadNewestValid() else { return }
       let state = try checkpoint.state(as: TrainingState.self)
@@ -214,9 +211,10 @@ final class TrainingCheckpoints {
       return nil
     }
     let state = try ExactJSON.decode(TrainingState.self, from: text)
+    // Where ranks have the parameters in common, each of them writes the same bits.
     try broadcastBits(task.parameters.elements)
     if let average { try broadcastBits(average.values.elements) }
-    if let outer {
+    if let outer = step.outerUpdate {
       try broadcastBits(outer.momentum.elements)
       outer.begin(at: task.parameters)
     }
@@ -228,7 +226,7 @@ final class TrainingCheckpoints {
     }
     task.carriedState.restore(carried)
     task.parameters.didChange()
-    optimizer.updates = state.optimizerUpdates
+    step.optimizer.updates = state.optimizerUpdates
     return found?.restored ?? Restored(state: state, path: "", rejected: [])
   }
 
@@ -245,7 +243,7 @@ final class TrainingCheckpoints {
         try read(
           parameter.name, parameter.shape, of: checkpoint.model, into: task.parameters.elements(parameter))
       }
-      if let outer {
+      if let outer = step.outerUpdate {
         try read(
           Self.momentName(Self.outerName, parameter), parameter.shape, of: checkpoint.optimizer,
           into: UnsafeMutableBufferPointer(rebasing: outer.momentum.elements[parameter.range]))

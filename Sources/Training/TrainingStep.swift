@@ -20,6 +20,10 @@ package final class TrainingStep {
   private let clipValue: Double
   /// Steps that each rank makes by itself between two updates of all ranks together; nil: none.
   private let local: (steps: Int, update: OuterUpdate)?
+  /// The parameters, if the ranks on a host have them in common; nil: each rank has its own.
+  private let shared: HostVector?
+  /// For every rank the elements whose moments it has; empty: each has all.
+  let momentParts: [Range<Int>]
   /// With local steps: whether all ranks had the same parameters after the last step.
   private var isSynchronized = true
   private let clock = ContinuousClock()
@@ -50,11 +54,19 @@ package final class TrainingStep {
     self.accumulate = accumulate
     self.clipNorm = clipNorm
     self.clipValue = clipValue
-    let count = model.parameters.count
+    let (count, ranks) = (model.parameters.count, communicator.worldSize)
+    shared = reduction.sharesParameters && ranks > 1 ? try communicator.makeHostVector(count: count) : nil
+    if let shared {
+      model.parameters.move(to: shared.elements, owner: shared, copying: shared.parts[communicator.rank])
+      try shared.fence()
+      momentParts = shared.parts
+    } else if reduction.shardsOptimizer, ranks > 1 {
+      momentParts = (0..<ranks).map { vectorPart(of: count, rank: $0, ranks: ranks) }
+    } else {
+      momentParts = []
+    }
     self.optimizer = Optimizer(
-      settings: optimizer, count: count,
-      part: reduction.shardsOptimizer && communicator.worldSize > 1
-        ? vectorPart(of: count, rank: communicator.rank, ranks: communicator.worldSize) : nil)
+      settings: optimizer, count: count, part: momentParts.isEmpty ? nil : momentParts[communicator.rank])
     let gradients = try GradientReduction(
       layout: model.parameters.layout, plan: plan, communicator: communicator, reduction: reduction)
     self.gradients = gradients
@@ -147,7 +159,9 @@ package final class TrainingStep {
   /// Updates block by block, so that the weights of a block are packed again while the block is in the cache.
   ///
   /// With a sharded optimizer each rank updates the part of the parameters whose moments it has, and receives the rest (S.
-  /// Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2020, stage 1).
+  /// Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2020, stage 1). Parameters that
+  /// ranks have in common need no messages for it. No rank reads them any more: all have computed their gradients, or the sum would
+  /// not be complete.
   private func update(_ totals: StepTotals, norm: Double, _ learningRate: Double) throws {
     let parameters = model.parameters.elements
     // With local steps a rank divides its own gradient by its own number of tokens.
@@ -163,8 +177,14 @@ package final class TrainingStep {
       gradientScale: scale, learningRate: learningRate, within: gradients.spans)
     if !optimizer.isSharded {
       model.workspace.forEachBlock(of: model.parameters) { update.apply(to: $0) }
+      return
+    }
+    StepProfile.measure(.optimizer) { update.apply(to: optimizer.part) }
+    if let shared {
+      try gradients.measure { try shared.fence() }
+      // Only the packed copies of weights are left to be made.
+      model.workspace.forEachBlock(of: model.parameters) { _ in }
     } else {
-      StepProfile.measure(.optimizer) { update.apply(to: optimizer.part) }
       try gradients.gather(UnsafeBufferPointer(parameters), part: optimizer.part)
       let updated = gradients.total.elements
       model.workspace.forEachBlock(of: model.parameters) { block in
@@ -192,6 +212,19 @@ package final class TrainingStep {
 
   /// The update of all ranks together, if steps are local.
   var outerUpdate: OuterUpdate? { local?.update }
+
+  /// Whether the ranks on a host have the parameters in common.
+  package var sharesParameters: Bool { shared != nil }
+
+  /// The memory of this rank. It is known once the largest batch has run.
+  ///
+  /// - Parameter copies: additional buffers, as long as the parameters, that belong to the update.
+  package func memoryPlan(copies: Int = 0) -> MemoryPlan {
+    MemoryPlan(
+      parameters: model.parameters.count, sharers: shared?.sharers ?? 1, optimizer: optimizer,
+      // An update after local steps has its start and its momentum.
+      copies: copies + (local == nil ? 0 : 2), model.workspace)
+  }
 
   private func advance(_ state: inout TrainingState, _ microbatches: Int, _ result: Result) {
     if result.skippedFor != nil { model.dropNonFiniteState() }

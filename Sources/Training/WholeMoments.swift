@@ -10,10 +10,14 @@ struct WholeMoments {
   let all: [(name: String, buffer: UnsafeMutableBufferPointer<Float>)]
   private let owners: [AlignedBuffer<Float>]
   private let optimizer: Optimizer<Float>
+  private let parts: [Range<Int>]
   private let communicator: any Communicator
 
-  init(of optimizer: Optimizer<Float>, _ communicator: any Communicator) {
+  /// - Parameter parts: for every rank the elements whose moments it has, if moments are in parts. Several ranks may have the same
+  ///   part.
+  init(of optimizer: Optimizer<Float>, parts: [Range<Int>], _ communicator: any Communicator) {
     self.optimizer = optimizer
+    self.parts = parts
     self.communicator = communicator
     guard optimizer.isSharded else {
       (all, owners) = (optimizer.moments, [])
@@ -25,11 +29,12 @@ struct WholeMoments {
     all = zip(optimizer.moments, owners).map { ($0.name, $1.elements) }
   }
 
-  /// Copies the parts of all ranks to rank 0. Collective.
+  /// Copies the parts to rank 0, each from the first rank that has it. Collective.
   func gather() throws {
     guard optimizer.isSharded else { return }
+    let owners = parts.indices.filter { !parts[..<$0].contains(parts[$0]) }
     for (index, moment) in optimizer.moments.enumerated() {
-      try inTurn { rank in
+      try inTurn(owners) { rank in
         try communicator.exchange(
           UnsafeRawBufferPointer(Self.nothing), part(of: all[index].buffer, rank), with: rank)
       } others: {
@@ -48,7 +53,7 @@ struct WholeMoments {
       return
     }
     for (index, moment) in optimizer.moments.enumerated() {
-      try inTurn { rank in
+      try inTurn(Array(parts.indices)) { rank in
         try communicator.exchange(
           UnsafeRawBufferPointer(part(of: all[index].buffer, rank)), Self.nothing, with: rank)
       } others: {
@@ -61,12 +66,12 @@ struct WholeMoments {
     }
   }
 
-  /// Runs one exchange of rank 0 with each other rank. The ranks whose turn it isn't exchange nothing with themselves, because all
+  /// Runs one exchange of rank 0 with each other one of `ranks`. The ranks whose turn it isn't exchange nothing with themselves, because all
   /// ranks must have made the same number of calls when they compare it (``ReplicaCheck``).
-  private func inTurn(rank0 exchangeWith: (_ rank: Int) throws -> Void, others exchange: () throws -> Void)
-    throws
-  {
-    for rank in 1..<communicator.worldSize {
+  private func inTurn(
+    _ ranks: [Int], rank0 exchangeWith: (_ rank: Int) throws -> Void, others exchange: () throws -> Void
+  ) throws {
+    for rank in ranks where rank > 0 {
       if communicator.rank == 0 {
         try exchangeWith(rank)
       } else if communicator.rank == rank {
@@ -80,8 +85,7 @@ struct WholeMoments {
 
   private func part(of whole: UnsafeMutableBufferPointer<Float>, _ rank: Int) -> UnsafeMutableRawBufferPointer
   {
-    let range = vectorPart(of: optimizer.count, rank: rank, ranks: communicator.worldSize)
-    return UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: whole[range]))
+    UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: whole[parts[rank]]))
   }
 
   private static var nothing: UnsafeMutableRawBufferPointer { .init(start: nil, count: 0) }

@@ -37,6 +37,15 @@ import Testing
   }
 
   @Test(arguments: [2, 4])
+  func parametersInCommonGiveTheBitsOfCopies(ranks: Int) async throws {
+    try await train("copies", ranks: ranks, ["training.reproducible=true"])
+    let shared = ["training.reproducible=true", "training.share_parameters=true"]
+    try await train("shared", ranks: ranks, shared + ["training.steps=6"])
+    try await train("shared", ranks: ranks, shared + ["--resume"])
+    #expect(try checkpoint(of: "shared") == checkpoint(of: "copies"))
+  }
+
+  @Test(arguments: [2, 4])
   func localStepsAreResumed(ranks: Int) async throws {
     let local = ["training.local_steps=4"]
     try await train("undisturbed", ranks: ranks, local)

@@ -89,7 +89,9 @@ import Testing
     let segments = Segments(ranks: ranks, count: count)
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let rank = communicator.rank
-      let vector = SharedVector(segments: segments.all, index: rank, slices: ranks) {
+      let vector = SharedVector(
+        segments: segments.all, index: rank, slices: ranks, messages: MessageSum(over: communicator, .fp32)
+      ) {
         try communicator.barrier()
       }
       for (step, spans) in [[0..<count], [1..<2, 100..<7000, 8999..<9000], []].enumerated() {
@@ -106,6 +108,34 @@ import Testing
         try communicator.barrier()
       }
       try Self.checkParts(of: vector, communicator)
+    }
+  }
+
+  /// With `SumOrder.tree`, messages have the bits of shared memory, also for several spans.
+  @Test(arguments: [1, 2, 4, 8])
+  func methodsHaveTheSameBitsInATree(ranks: Int) throws {
+    let count = 3000
+    let segments = Segments(ranks: ranks, count: count)
+    try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let rank = communicator.rank
+      let vector = SharedVector(
+        segments: segments.all, index: rank, slices: ranks, messages: MessageSum(over: communicator, .fp32)
+      ) {
+        try communicator.barrier()
+      }
+      #expect(vector.methods == [.sharedMemory, .messages])
+      for spans in [[0..<count], [5..<6, 100..<2000, 2999..<3000]] {
+        var results: [[Float]] = []
+        for method in vector.methods {
+          vector.method = method
+          try communicator.barrier()
+          for index in 0..<count { vector.elements[index] = Self.value(index, rank, 0) }
+          try vector.sum(spans, .tree)
+          results.append(Array(vector.elements))
+        }
+        #expect(results[0] == results[1])
+      }
+      try communicator.barrier()
     }
   }
 

@@ -26,12 +26,14 @@ public final class InProcessCommunicator: Communicator {
   /// Runs `body` once per rank, each on its own thread, and waits for all of them.
   ///
   /// Returns the results in rank order, or throws the error that a rank threw first.
+  ///
+  /// - Parameter ranksPerHost: this number of consecutive ranks share memory; nil: all ranks do.
   @discardableResult
   public static func run<Value: Sendable>(
-    ranks: Int, _ body: @escaping @Sendable (InProcessCommunicator) throws -> Value
+    ranks: Int, ranksPerHost: Int? = nil, _ body: @escaping @Sendable (InProcessCommunicator) throws -> Value
   ) throws -> [Value] {
     precondition(ranks > 0, "a job can't have \(ranks) ranks")
-    let hub = Hub(size: ranks)
+    let hub = Hub(size: ranks, ranksPerHost: ranksPerHost ?? ranks)
     let host = localHostName()
     let values = RankValues<Value>()
     for rank in 0..<ranks {
@@ -104,6 +106,30 @@ public final class InProcessCommunicator: Communicator {
     }
   }
 
+  public func makeHostVector(count: Int) throws -> HostVector? {
+    let hosts = stride(from: 0, to: worldSize, by: hub.ranksPerHost).map { first in
+      Array(first..<min(first + hub.ranksPerHost, worldSize))
+    }
+    guard count > 0, hosts.contains(where: { $0.count > 1 }) else {
+      try barrier()
+      return nil
+    }
+    var memory: HostMemoryBlock?
+    try withUnsafeMutablePointer(to: &memory) { destination in
+      try meetAll("makeHostVector", count, Part(block: destination)) { parts in
+        for ranks in hosts {
+          let block = HostMemoryBlock(count: count)
+          for rank in ranks { parts[rank].block?.pointee = block }
+        }
+        return true
+      }
+    }
+    guard let memory else { return nil }
+    return HostVector(memory.elements, hosts: hosts, rank: rank) { [self] in
+      try withExtendedLifetime(memory) { try barrier() }
+    }
+  }
+
   public func first(_ count: Int) throws -> (any Communicator)? {
     var part: Hub?
     try withUnsafeMutablePointer(to: &part) { destination in
@@ -158,6 +184,20 @@ private func sum<Scalar: BinaryFloatingPoint & BitwiseCopyable>(_ parts: [Part],
   return true
 }
 
+/// Memory of the ranks that count as one host.
+private final class HostMemoryBlock: @unchecked Sendable {
+  let elements: UnsafeMutableBufferPointer<Float>
+
+  init(count: Int) {
+    let raw = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 64)
+    _ = raw.initializeMemory(as: UInt8.self, repeating: 0)
+    elements = UnsafeMutableBufferPointer(rebasing: raw.bindMemory(to: Float.self)[0..<count])
+  }
+
+  deinit { elements.deallocate() }
+}
+
 /// The memory of one rank that the rank carrying out a collective may use.
 private struct Part {
   /// The bytes to overwrite.
@@ -169,6 +209,8 @@ private struct Part {
   var gathered: UnsafeMutablePointer<[[UInt8]]>?
   /// The destination of the meeting place of the first ranks.
   var hub: UnsafeMutablePointer<Hub?>?
+  /// The destination of memory that ranks share.
+  var block: UnsafeMutablePointer<HostMemoryBlock?>?
 }
 
 /// The place where the ranks of an `InProcessCommunicator` meet. One condition guards all its state.
@@ -204,6 +246,7 @@ private final class Hub: @unchecked Sendable {
   }
 
   let size: Int
+  let ranksPerHost: Int
   private let condition = NSCondition()
   private var meetings: [Key: Meeting] = [:]
   /// The meeting that each sleeping rank waits for.
@@ -213,7 +256,7 @@ private final class Hub: @unchecked Sendable {
   private var parts: [Hub] = []
   private var firstError: (rank: Int, error: any Error)?
 
-  init(size: Int) { self.size = size }
+  init(size: Int, ranksPerHost: Int) { (self.size, self.ranksPerHost) = (size, ranksPerHost) }
 
   /// Enters a meeting. The last member compares all calls and does `work` on the parts, in rank order.
   ///
@@ -257,7 +300,7 @@ private final class Hub: @unchecked Sendable {
 
   /// Makes a meeting place for the first ranks. The condition is locked.
   func makePart(size: Int) -> Hub {
-    let part = Hub(size: size)
+    let part = Hub(size: size, ranksPerHost: ranksPerHost)
     parts.append(part)
     return part
   }

@@ -8,6 +8,7 @@ public enum CommunicatorSuite {
     try broadcast(communicator, checks)
     try reductions(communicator, checks)
     try summedVector(communicator, checks)
+    try hostVector(communicator, checks)
     try allgather(communicator, checks)
     try exchange(communicator, checks)
     try treeSum(communicator, checks)
@@ -61,7 +62,9 @@ public enum CommunicatorSuite {
     checks.check("a summed vector is zero at first", vector.elements.allSatisfy { $0 == 0 })
     checks.equal("a summed vector is aligned", Int(bitPattern: vector.elements.baseAddress) % 64, 0)
     let value = { (index: Int, rank: Int) in Float(index % 97 + 1) / Float(3 + rank * 7) }
-    for spans in [[0..<count], [], [3..<4], [0..<17, 40..<41, 4000..<9999], [9999..<10_000]] {
+    let allSpans = [[0..<count], [], [3..<4], [0..<17, 40..<41, 4000..<9999], [9999..<10_000]]
+    for (method, spans) in vector.methods.flatMap({ method in allSpans.map { (method, $0) } }) {
+      vector.method = method
       for index in 0..<count { vector.elements[index] = value(index, communicator.rank) }
       try vector.sum(spans)
       var wrong = 0
@@ -73,13 +76,16 @@ public enum CommunicatorSuite {
           : Double(value(index, communicator.rank))
         if abs(Double(vector.elements[index]) - expected) > 1e-6 * abs(expected) { wrong += 1 }
       }
-      checks.equal("sum of the spans \(spans) and of nothing else", wrong, 0)
+      checks.equal("sum of the spans \(spans) and of nothing else by \(method)", wrong, 0)
       let bytes = spans.flatMap { span in
         vector.elements[span].flatMap { withUnsafeBytes(of: $0, Array.init) }
       }
       try communicator.allEqual(bytes, what: "the sum")
     }
-    try vectorInTree(vector, communicator, checks)
+    for method in vector.methods {
+      vector.method = method
+      try vectorInTree(vector, communicator, checks)
+    }
     let part = vectorPart(of: count, rank: communicator.rank, ranks: ranks)
     for index in 0..<count { vector.elements[index] = part.contains(index) ? Float(index) : -1 }
     try vector.gatherParts()
@@ -91,6 +97,27 @@ public enum CommunicatorSuite {
     let sums = (0..<count).map { index in Float(ranks * (index % 8) + ranks * (ranks - 1) / 2) }
     checks.equal("sums of numbers that bf16 can hold", Array(rounded.elements), sums)
     checks.check("a summed vector of nothing", try communicator.makeSummedVector(count: 0).elements.isEmpty)
+  }
+
+  /// What a rank writes to its part is read by all ranks on its host.
+  private static func hostVector(_ communicator: any Communicator, _ checks: Checks) throws {
+    let (rank, count) = (communicator.rank, 1000)
+    checks.check("a host vector of nothing", try communicator.makeHostVector(count: 0) == nil)
+    guard let vector = try communicator.makeHostVector(count: count) else {
+      return checks.check("there is no host vector with one rank", true)
+    }
+    checks.equal("a host vector is aligned", Int(bitPattern: vector.elements.baseAddress) % 64, 0)
+    checks.check("a host vector is zero at first", vector.elements.allSatisfy { $0 == 0 })
+    try vector.fence()
+    for round in 1...2 {
+      for index in vector.parts[rank] { vector.elements[index] = Float(round * index) }
+      try vector.fence()
+      let expected = (0..<count).map { Float(round * $0) }
+      checks.equal("a host vector in round \(round)", Array(vector.elements), expected)
+      try vector.fence()
+    }
+    checks.equal("parts of a host vector", vector.parts.count, communicator.worldSize)
+    try communicator.barrier()
   }
 
   /// Sums in the fixed tree have the same bits however the ranks are spread over hosts.

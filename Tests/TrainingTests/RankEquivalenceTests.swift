@@ -145,6 +145,60 @@ struct RankEquivalenceTests {
     }
   }
 
+  /// Sharers: 1, 2 and 4 ranks of one host, two ranks on each of two hosts, and three on one host with one on another.
+  @Test(
+    "Parameters that ranks have in common give the bits of copies",
+    arguments: [(1, 1), (2, 2), (4, 4), (4, 2), (4, 3), (4, 1)])
+  func sharedParameters(ranks: Int, ranksPerHost: Int) throws {
+    var configuration = RunConfiguration.small(text) {
+      $0.model.network.dropout = 0.2
+      // Few tokens per step leave rows of the embedding untouched.
+      $0.training.batchSize = 4
+      $0.training.bptt = 2
+      $0.training.optimizer.kind = .adam
+      $0.training.steps = 8
+      $0.checkpoint.everySteps = 4
+      $0.evaluation.everySteps = 3
+    }
+    let copies = try train(configuration, ranks: ranks)
+    configuration.training.reduction.sharesParameters = true
+    let shared = try train(configuration, ranks: ranks, ranksPerHost: ranksPerHost)
+    #expect(try CheckpointFiles(last: shared.run) == CheckpointFiles(last: copies.run))
+    #expect(shared.recorder.losses == copies.recorder.losses)
+    let planned = shared.recorder.events.compactMap { if case .planned(let plan) = $0 { plan } else { nil } }
+    let gradients = try #require(planned.first?.gradients)
+    #expect(planned.first?.parameters == gradients / ranksPerHost)
+    let isWarned = shared.recorder.events.contains {
+      if case .warning(let text) = $0 { text.contains("training.share_parameters") } else { false }
+    }
+    #expect(isWarned == (ranks > 1 && ranksPerHost == 1))
+  }
+
+  @Test("Parameters in common need not be in common when a run is resumed, and the other way round")
+  func sharedParametersAreResumed() throws {
+    let configuration = RunConfiguration.small(text) {
+      $0.training.batchSize = 9
+      $0.training.optimizer.kind = .momentum
+      $0.training.reproducible = true
+      $0.training.steps = 8
+      $0.checkpoint.everySteps = 4
+    }
+    let undisturbed = try CheckpointFiles(last: train(configuration, ranks: 1).run)
+    for (shares, ranks, sharesLater) in [(true, 4, true), (true, 2, false), (false, 4, true)] {
+      var first = configuration
+      first.training.steps = 4
+      first.training.reduction.sharesParameters = shares
+      let run = try train(first, ranks: 2).run
+      var second = Job(configuration, ranks: ranks, directory: run)
+      second.ranksPerHost = 2
+      second.configuration.training.reduction.sharesParameters = sharesLater
+      second.existing = .resume
+      try second.run()
+      #expect(
+        try CheckpointFiles(last: run) == undisturbed, "\(shares), then \(ranks) ranks, \(sharesLater)")
+    }
+  }
+
   @Test("Gradients that are sent in bf16 lead to nearly the same losses, also with an optimizer in parts")
   func bf16OnTheWire() throws {
     var configuration = RunConfiguration.small(text) {
@@ -188,6 +242,21 @@ struct RankEquivalenceTests {
     job.ranks = ranks == 2 ? 3 : 2
     job.configuration.training.steps = 30
     #expect(try job.run().step == 30, "another number of ranks")
+  }
+
+  @Test("The changes of local steps can be sent in bf16, with nearly the same losses", arguments: [2, 3])
+  func localStepsInBF16(ranks: Int) throws {
+    var configuration = RunConfiguration.small(text) {
+      $0.training.batchSize = 6
+      $0.training.optimizer.kind = .adam
+      $0.training.reduction.localSteps = 3
+      $0.training.steps = 24
+    }
+    let exact = try train(configuration, ranks: ranks).recorder.losses
+    configuration.training.reduction.wire = .bf16
+    let rounded = try train(configuration, ranks: ranks).recorder.losses
+    #expect(rounded != exact)
+    #expect(relativeDifference(rounded, exact) < 0.02)
   }
 
   @Test("A request to save or to stop waits until the ranks have the same parameters")
@@ -254,12 +323,14 @@ struct RankEquivalenceTests {
   }
 
   /// Trains a new run; returns the events that it reported, and its directory.
-  private func train(_ configuration: RunConfiguration, ranks: Int) throws -> (
+  private func train(_ configuration: RunConfiguration, ranks: Int, ranksPerHost: Int? = nil) throws -> (
     recorder: Recorder, run: String
   ) {
     let recorder = Recorder()
     let run = directory.file(UUID().uuidString)
-    try Job(configuration, ranks: ranks, directory: run).run(recorder)
+    var job = Job(configuration, ranks: ranks, directory: run)
+    job.ranksPerHost = ranksPerHost
+    try job.run(recorder)
     return (recorder, run)
   }
 }

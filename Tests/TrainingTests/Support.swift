@@ -73,6 +73,8 @@ final class Recorder: TrainingObserver, Sendable {
 struct Job: Sendable {
   var configuration: RunConfiguration
   var ranks = 1
+  /// This number of consecutive ranks share memory; nil: all ranks do.
+  var ranksPerHost: Int?
   var directory: String?
   var existing = RunDirectory.ExistingRun.refuse
   /// Changes the configuration of single ranks.
@@ -101,7 +103,7 @@ struct Job: Sendable {
 
   /// Runs all ranks to their ends, which may be failures.
   func ends(_ recorder: Recorder = Recorder()) throws -> [End] {
-    try InProcessCommunicator.run(ranks: ranks) { communicator in
+    try InProcessCommunicator.run(ranks: ranks, ranksPerHost: ranksPerHost) { communicator in
       do {
         return .outcome(try run(on: communicator, recorder))
       } catch {
@@ -112,7 +114,7 @@ struct Job: Sendable {
 
   /// Runs all ranks; throws the error of the first rank that failed.
   @discardableResult func run(_ recorder: Recorder = Recorder()) throws -> RunOutcome {
-    try InProcessCommunicator.run(ranks: ranks) { try run(on: $0, recorder) }[0]
+    try InProcessCommunicator.run(ranks: ranks, ranksPerHost: ranksPerHost) { try run(on: $0, recorder) }[0]
   }
 
   private func run(on communicator: InProcessCommunicator, _ recorder: Recorder) throws -> RunOutcome {

@@ -28,6 +28,8 @@ public enum CollectiveKind: String, Sendable, Codable, CaseIterable {
   case makeVector = "makeSummedVector"
   case sumOfVector = "sum of a vector"
   case gatherParts = "gathering of a vector's parts"
+  case makeHostVector
+  case fence = "fence of shared memory"
   case first
   case finalize
 

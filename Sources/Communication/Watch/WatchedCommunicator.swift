@@ -78,6 +78,18 @@ final class WatchedCommunicator: Communicator {
     return WatchedVector(vector, recorder)
   }
 
+  func makeHostVector(count: Int) throws -> HostVector? {
+    let vector = try record(.makeHostVector, bytes: count * MemoryLayout<Float>.stride) {
+      try base.makeHostVector(count: count)
+    }
+    guard let vector else { return nil }
+    return vector.fenced { [recorder = self.recorder] in
+      recorder.begin(.fence)
+      defer { recorder.end() }
+      try vector.fence()
+    }
+  }
+
   /// The part is not watched, but the ranks that wait for it are.
   func first(_ count: Int) throws -> (any Communicator)? {
     try record(.first, bytes: count) { try base.first(count) }
@@ -114,6 +126,11 @@ private final class WatchedVector: SummedVector {
   private let base: any SummedVector
   private let recorder: FlightRecorder
   var elements: UnsafeMutableBufferPointer<Float> { base.elements }
+  var methods: [SumMethod] { base.methods }
+  var method: SumMethod {
+    get { base.method }
+    set { base.method = newValue }
+  }
 
   init(_ base: any SummedVector, _ recorder: FlightRecorder) {
     self.base = base

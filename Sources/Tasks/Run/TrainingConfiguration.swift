@@ -9,6 +9,8 @@ public struct ReductionOptions: Options {
   public var wire = WireFormat.fp32
   /// Whether each rank keeps the optimizer's moments for its part of the parameters only.
   public var shardsOptimizer = false
+  /// Whether the ranks on a host have one copy of the parameters and of the optimizer's moments in common.
+  public var sharesParameters = false
   /// Steps that each rank makes by itself between two updates of all ranks together; 1: every step is one of all ranks.
   public var localSteps = 1
 
@@ -128,15 +130,30 @@ public struct TrainingConfiguration: Options {
             "a rank needs all moments for steps of its own: set it to 1, or \(\.reduction.shardsOptimizer) to false"
         )
       }
-      if reduction.wire == .bf16 {
+      if reduction.sharesParameters {
         checks.refuse(
-          \.reduction.localSteps, with: \.reduction.wire,
-          because: "moments in bf16 would be too coarse: set it to 1, or \(\.reduction.wire) to fp32")
+          \.reduction.localSteps, with: \.reduction.sharesParameters,
+          because:
+            "the ranks have different parameters meanwhile: set it to 1, or \(\.reduction.sharesParameters) to false"
+        )
       }
       if averageDecay > 0 {
         checks.refuse(
           \.reduction.localSteps, with: \.averageDecay,
           because: "the average of the weights follows every step of all ranks together: set it to 1")
+      }
+    }
+    if reduction.sharesParameters {
+      if reduction.shardsOptimizer {
+        checks.refuse(
+          \.reduction.sharesParameters, with: \.reduction.shardsOptimizer,
+          because:
+            "both divide the moments, among the ranks of each host or among all: set one of them to false")
+      }
+      if averageDecay > 0 {
+        checks.refuse(
+          \.reduction.sharesParameters, with: \.averageDecay,
+          because: "each rank replaces the parameters by their average for an evaluation: set it to false")
       }
     }
     if reduction.shardsOptimizer, optimizer.kind.momentNames.isEmpty {

@@ -105,6 +105,7 @@ struct StepBenchmarkArguments: ParsableArguments {
   @Option(help: "How gradients are sent between hosts: fp32, or half the bytes as bf16.")
   var reducePrecision = WireFormat.fp32
   @Flag(help: "Divide the optimizer's moments among the ranks.") var shardOptimizer = false
+  @Flag(help: "Let the ranks on a host have parameters and moments in common.") var shareParameters = false
   @Option(help: "Steps that each rank makes by itself between two updates of all ranks together.")
   var localSteps = 1
   @Option(help: "Timed training steps (default: 20 for lm, 10 for seq2seq).") var iters: Int?
@@ -115,8 +116,8 @@ struct StepBenchmarkArguments: ParsableArguments {
 
   func validate() throws {
     try requireSizes(["iters": iters ?? 1, "local-steps": localSteps])
-    guard localSteps == 1 || !shardOptimizer && reducePrecision == .fp32 else {
-      throw ValidationError("--local-steps goes with neither --shard-optimizer nor --reduce-precision bf16")
+    guard [localSteps > 1, shardOptimizer, shareParameters].count(where: \.self) <= 1 else {
+      throw ValidationError("--local-steps, --shard-optimizer and --share-parameters exclude each other")
     }
     guard localSteps == 1 || (iters ?? 0) > 0 && (iters ?? 0) % localSteps == 0 else {
       throw ValidationError("--local-steps \(localSteps) needs --iters with a multiple of it")
@@ -136,6 +137,7 @@ struct StepBenchmarkArguments: ParsableArguments {
     var reduction = ReductionOptions()
     reduction.wire = reducePrecision
     reduction.shardsOptimizer = shardOptimizer
+    reduction.sharesParameters = shareParameters
     reduction.localSteps = localSteps
     return StepBenchmark(
       iterations: iters ?? iterations, optimizer: optimizer ?? usual, precision: precision,
