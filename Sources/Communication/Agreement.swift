@@ -81,6 +81,14 @@ extension Communicator {
       what: what, ranks: odd, worldSize: worldSize, texts: (found: shown(first), expected: shown(0)))
   }
 
+  /// Returns the largest value of any rank (collective).
+  public func largest(_ value: Double) throws -> Double {
+    let all = try allgather(withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init))
+    return all.map { bytes in
+      Double(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+    }.max() ?? value
+  }
+
   /// Encodes success as no bytes, failure as rank, exit code, whether it may be that of all ranks, length of the host name,
   /// host name and message.
   ///

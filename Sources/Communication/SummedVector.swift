@@ -27,7 +27,7 @@ extension SummedVector {
 }
 
 /// How the ranks sum a vector. With `SumOrder.tree` all methods have the same bits.
-public enum SumMethod: String, Sendable, CaseIterable {
+public enum SumMethod: String, Sendable, Codable, CaseIterable {
   /// The ranks on a host add up their elements in shared memory, one slice per rank. Between hosts, the ranks that have the same
   /// slice sum it by messages.
   case sharedMemory = "shared-memory"

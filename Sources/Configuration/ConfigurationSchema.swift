@@ -392,6 +392,10 @@ extension ConfigurationSchema {
       "training.reproducible", \.training.reproducible,
       "the same bits on 1, 2, 4 and 8 ranks; needs a batch_size of at least 8"),
     Key(
+      "training.reduce_method", \.training.reduction.method, change: .always,
+      "how gradients are summed: in shared memory within a host and one slice per rank between hosts; by messages between all ranks; or "
+        + "by the faster method, measured at the start"),
+    Key(
       "training.reduce_precision", \.training.reduction.wire, change: .always,
       "how gradients are sent between hosts: bf16 is half the bytes; they are added in fp32, and their sum is rounded too"
     ),

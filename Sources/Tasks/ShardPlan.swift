@@ -15,13 +15,6 @@ public struct ShardPlan: Sendable, Hashable {
   /// Whether sums must be added in the fixed tree.
   public let isReproducible: Bool
 
-  /// A plan with one shard on one rank.
-  package static let alone = ShardPlan(shardCount: 1, own: 0..<1, isReproducible: false)
-
-  private init(shardCount: Int, own: Range<Int>, isReproducible: Bool) {
-    (self.shardCount, self.own, self.isReproducible) = (shardCount, own, isReproducible)
-  }
-
   /// Throws ``TrainingFailure/unevenRanks(_:)`` if the shards can't be divided evenly among the ranks.
   public init(rank: Int, worldSize: Int, reproducible: Bool) throws(TrainingFailure) {
     isReproducible = reproducible

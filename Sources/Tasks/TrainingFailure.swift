@@ -69,7 +69,7 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       """
       the run was started with other settings: \(changes.map { "\($0)" }.joined(separator: "; ")). Resume it with the same \
       settings, or without naming a configuration; only the length of the run, training.skip_limit, \
-      training.reduce_precision, training.shard_optimizer, training.share_parameters, and the settings of evaluation (except its metric), \
+      training.reduce_method, training.reduce_precision, training.shard_optimizer, training.share_parameters, and the settings of evaluation (except its metric), \
       decoding, log and checkpoint may change
       """
     case .otherData(let what):

@@ -1,4 +1,5 @@
 import Communication
+import Foundation
 import NumericKernels
 import Optimizers
 import Parameters
@@ -56,6 +57,20 @@ package struct RankTime: Equatable {
   var communication = 0.0
 }
 
+/// The method by which gradients are summed over the ranks, and the times that it was chosen by.
+public struct SumChoice: Sendable {
+  public var method: SumMethod
+  /// The time of a sum of the whole gradient by each method, on the slowest rank; empty if an earlier process of the run measured.
+  public var times: [(method: SumMethod, seconds: Double)]
+
+  /// `shared-memory (shared-memory 12.1 ms, messages 30.5 ms)`
+  public var summary: String {
+    guard !times.isEmpty else { return method.rawValue }
+    let all = times.map { "\($0.method.rawValue) \(String(format: "%.1f", $0.seconds * 1e3)) ms" }
+    return "\(method.rawValue) (\(all.joined(separator: ", ")))"
+  }
+}
+
 /// Adds gradients over the shards of this rank and over all ranks.
 ///
 /// A gradient is a SUM over tokens, never a mean of means, because shards hold different numbers of tokens. The loss and the
@@ -98,10 +113,38 @@ package final class GradientReduction {
   ) throws {
     isLocal = reduction.localSteps > 1
     vector = try communicator.makeSummedVector(count: layout.count, wire: reduction.wire)
+    if let method = reduction.method.sum, vector.methods.contains(method) { vector.method = method }
     total = ParameterBuffer(layout, in: vector.elements, owner: vector)
     whole = [0..<total.count]
     self.plan = plan
     self.communicator = communicator
+  }
+
+  /// The order in which the gradients of ranks are added.
+  private var order: SumOrder { plan.isReproducible ? .tree : .any }
+
+  /// Measures every method to sum a gradient, and uses the fastest from now on. Collective; ``total`` must be zero.
+  ///
+  /// - Parameter known: an earlier choice to use without a measurement, if it is possible here.
+  package func chooseMethod(known: SumMethod? = nil) throws -> SumChoice {
+    if let known, vector.methods.contains(known) { vector.method = known }
+    guard known == nil, vector.methods.count > 1 else { return SumChoice(method: vector.method, times: []) }
+    var rounds = [[Double]](repeating: [], count: vector.methods.count)
+    for round in 0..<4 {
+      for (index, method) in vector.methods.enumerated() {
+        vector.method = method
+        try communicator.barrier()
+        let started = clock.now
+        try vector.sum(whole, order)
+        let seconds = try communicator.largest((clock.now - started) / .seconds(1))
+        // The first round allocates memory and opens connections.
+        if round > 0 { rounds[index].append(seconds) }
+      }
+    }
+    let times = zip(vector.methods, rounds).map { (method: $0, seconds: $1.sorted()[$1.count / 2]) }
+    // All ranks have the same times, so they choose the same method.
+    vector.method = times.min { $0.seconds < $1.seconds }?.method ?? vector.method
+    return SumChoice(method: vector.method, times: times)
   }
 
   /// The ranges in which ``total`` may differ from zero, the same on every rank.
@@ -194,7 +237,7 @@ package final class GradientReduction {
     try values.withUnsafeMutableBufferPointer { try communicator.allreduceSum($0) }
     if !isLocal {
       if !plan.isReproducible { try uniteTouchedRows() }
-      try vector.sum(spans, plan.isReproducible ? .tree : .any)
+      try vector.sum(spans, order)
     }
     rankTimes = (0..<ranks).map {
       RankTime(steps: values[place($0) + 1], communication: values[place($0) + 2])

@@ -113,6 +113,13 @@ final class RunLogObserver: TrainingObserver {
         [
           "kernels": count(.kernels), "blas": count(.blas), "unmeasured": .integer(choices.unmeasured),
         ])
+    case .choseSums(let choice):
+      try write(
+        "sums", step: nil,
+        [
+          "method": .string(choice.method.rawValue),
+          "seconds": .object(choice.times.map { JSONMember($0.method.rawValue, .double($0.seconds)) }),
+        ])
     case .started, .resumed, .evaluating, .saveFailed, .note, .warning:
       break
     }

@@ -24,6 +24,10 @@ final class Trainer {
   private let observer: (any TrainingObserver)?
   private let signals: StopSignals
   private let products: ProductSelection?
+  /// The number of hosts that the ranks are on.
+  private let hosts: Int
+  /// The number of reports of steps so far.
+  private var reports = 0
   private var state: TrainingState
   private var progress: ProgressMeter
   /// The time between a failed save and the next attempt, after a single failure.
@@ -52,13 +56,15 @@ final class Trainer {
   ///   - observer: receives the events, on rank 0 only.
   ///   - signals: requests to this rank to save or to stop.
   ///   - saveRetryDelay: the time from a failed save to the next attempt, doubled with each additional failure.
+  ///   - hosts: the number of hosts that the ranks are on.
   ///   - products: chooses the method of matrix products by measurement; nil: they follow the rule.
   init(
     _ configuration: RunConfiguration, task: any TrainingTask, plan: ShardPlan,
     communicator: any Communicator,
     store: CheckpointStore?, observer: (any TrainingObserver)?, signals: StopSignals = .process,
-    saveRetryDelay: Duration = .seconds(10), products: ProductSelection? = nil
+    saveRetryDelay: Duration = .seconds(10), hosts: Int = 1, products: ProductSelection? = nil
   ) throws {
+    self.hosts = hosts
     self.configuration = configuration
     self.saveRetryDelay = saveRetryDelay
     self.products = products
@@ -152,6 +158,7 @@ final class Trainer {
     step.gradients.total.clear()
     // The arena has grown in several blocks; `reset` replaces them by one block of the final size.
     task.workspace.arena.reset()
+    try chooseSums()
     if let choices = state.products { observer?.handle(.choseProducts(choices)) }
     // The average has a scratch buffer.
     observer?.handle(.planned(step.memoryPlan(copies: average == nil ? 0 : 2)))
@@ -163,6 +170,18 @@ final class Trainer {
           small (rnn-dist doctor)
           """))
     }
+  }
+
+  /// With `training.reduce_method: auto`, chooses how gradients are summed. Reproducible sums have the same bits by all methods; for
+  /// others the checkpoint has the choice, so that a resumed run has the bits of an uninterrupted one.
+  private func chooseSums() throws {
+    guard configuration.training.reduction.method == .auto, communicator.worldSize > 1 else {
+      state.sumMethod = nil
+      return
+    }
+    let choice = try step.gradients.chooseMethod(known: state.sumMethod)
+    state.sumMethod = configuration.training.reproducible ? nil : choice.method
+    observer?.handle(.choseSums(choice))
   }
 
   // MARK: One step
@@ -228,13 +247,19 @@ final class Trainer {
   private func report(norm: Double, learningRate: Double) {
     let every = configuration.log.everySteps
     guard let observer, (every > 0 && state.step % every == 0) || state.isComplete else { return }
-    observer.handle(
-      .step(
-        progress.report(
-          state: state, totalSteps: expectedSteps, epoch: epochPosition, norm: norm,
-          learningRate: learningRate,
-          rankTimes: step.gradients.rankTimes,
-          hasPerplexity: configuration.model.output.hasPerplexity)))
+    let report = progress.report(
+      state: state, totalSteps: expectedSteps, epoch: epochPosition, norm: norm,
+      learningRate: learningRate,
+      rankTimes: step.gradients.rankTimes,
+      hasPerplexity: configuration.model.output.hasPerplexity)
+    observer.handle(.step(report))
+    reports += 1
+    // The first report includes the start of the run.
+    if hosts > 1, reports == 2, let share = report.communicationShares.min(),
+      let advice = CommunicationAdvice.text(share: share, configuration.training)
+    {
+      observer.handle(.warning(advice))
+    }
   }
 
   /// The number of finished epochs, including the fraction of the current one.

@@ -11,6 +11,8 @@ public enum TrainingEvent: Sendable {
   case planned(MemoryPlan)
   /// The chosen methods of matrix products, if they were measured.
   case choseProducts(ProductChoices)
+  /// The method by which gradients are summed, if it was measured.
+  case choseSums(SumChoice)
   case step(StepReport)
   /// The gradient of a step was not finite: all ranks skip the update.
   case skippedStep(step: Int, inARow: Int, parameters: [String])

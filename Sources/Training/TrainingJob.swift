@@ -127,7 +127,7 @@ public struct TrainingJob {
     }
     let trainer = try Trainer(
       request.configuration, task: task, plan: plan, communicator: communicator, store: store,
-      observer: watcher, signals: signals, saveRetryDelay: request.saveRetryDelay,
+      observer: watcher, signals: signals, saveRetryDelay: request.saveRetryDelay, hosts: hosts.count,
       products: request.configuration.training.products == .tuned
         ? ProductSelection(cache: request.productCache) : nil)
     watcher?.handle(.started(summary(task, trainer, hosts)))

@@ -1,3 +1,4 @@
+import Communication
 import Configuration
 import Optimizers
 import Tasks
@@ -33,6 +34,9 @@ package struct TrainingState: Codable, Equatable {
   /// The methods of matrix products with `training.products: tuned`, so that a resumed run has the same bits; nil:
   /// products follow the rule.
   var products: ProductChoices?
+  /// The method of sums with `training.reduce_method: auto`, so that a resumed run has the same bits; nil: it was not measured, or
+  /// all methods have the same bits.
+  var sumMethod: SumMethod?
   /// The identity that a resumed run must match.
   var identity = RunIdentity()
 }

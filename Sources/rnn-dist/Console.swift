@@ -51,6 +51,7 @@ package final class Console: TrainingObserver {
       line("resumed from step \(step) (\(path))")
     case .planned(let plan): line(Self.describe(plan))
     case .choseProducts(let choices): line("products: \(choices.summary)")
+    case .choseSums(let choice): line("sums of gradients: \(choice.summary)")
     case .step(let report): progress(report)
     case .evaluating(let done, let count): evaluationProgress(done, of: count)
     case .skippedStep(let step, let inARow, let parameters):

@@ -54,6 +54,37 @@ import Testing
     #expect(try checkpoint(of: "resumed") == checkpoint(of: "undisturbed"))
   }
 
+  /// The methods have the same bits in the fixed tree, so it does not matter which one is the faster.
+  @Test(arguments: [2, 4])
+  func theMethodOfSumsIsMeasured(ranks: Int) async throws {
+    for method in ["shared-memory", "messages", "auto"] {
+      try await train(
+        method, ranks: ranks, ["training.reproducible=true", "training.reduce_method=\(method)"])
+      #expect(try checkpoint(of: method) == checkpoint(of: "shared-memory"), "\(method)")
+    }
+    let sums = try events("sums", of: "auto")
+    let times = try #require(sums.first?["seconds"] as? [String: Double])
+    #expect(sums.count == 1 && Set(times.keys) == ["shared-memory", "messages"])
+    #expect(sums.first?["method"] as? String == times.min { $0.value < $1.value }?.key)
+    #expect(try events("sums", of: "messages").isEmpty)
+  }
+
+  /// What was measured at the start of a run is used again.
+  @Test func theMethodOfSumsIsKept() async throws {
+    let auto = ["training.reduce_method=auto"]
+    try await train("run", ranks: 2, auto + ["training.steps=6"])
+    try await train("run", ranks: 2, auto + ["--resume"])
+    let sums = try events("sums", of: "run")
+    #expect(sums.count == 2 && sums[0]["method"] as? String == sums[1]["method"] as? String)
+    #expect((sums.last?["seconds"] as? [String: Double])?.isEmpty == true)
+  }
+
+  private func events(_ name: String, of run: String) throws -> [[String: Any]] {
+    try String(contentsOfFile: folder.file("\(run)/metrics.jsonl"), encoding: .utf8).split(separator: "\n")
+      .compactMap { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
+      .filter { $0["event"] as? String == name }
+  }
+
   /// On one host nothing is sent, so that nothing is rounded.
   @Test func gradientsInSharedMemoryAreNotRounded() async throws {
     try await train("fp32", ranks: 2, [])

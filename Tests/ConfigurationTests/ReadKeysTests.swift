@@ -65,6 +65,7 @@ import rnn_dist
     "training.beta2": ("0.5", []), "training.epsilon": ("0.1", []), "training.weight_decay": ("0.1", []),
     "training.clip_norm": ("1", []), "training.clip_value": ("0.1", []),
     "training.reproducible": ("true", []), "training.reduce_precision": ("bf16", []),
+    "training.reduce_method": ("messages", []),
     "training.shard_optimizer": ("true", []), "training.share_parameters": ("true", []),
     "training.local_steps": ("4", []),
     "training.precision": ("bf16", []), "training.products": ("tuned", []), "training.accumulate": ("2", []),

@@ -191,6 +191,23 @@ struct GradientReductionTests {
     }
   }
 
+  /// These communicators have only one method, so that nothing is measured.
+  @Test(arguments: [1, 2])
+  func theOnlyMethodIsChosen(ranks: Int) throws {
+    try InProcessCommunicator.run(ranks: ranks) { communicator in
+      let plan = try ShardPlan(rank: communicator.rank, worldSize: ranks, reproducible: false)
+      let sum = try GradientReduction(layout: Self.layout, plan: plan, communicator: communicator)
+      for known in [nil, SumMethod.messages, .sharedMemory] {
+        let choice = try sum.chooseMethod(known: known)
+        #expect(choice.method == .messages && choice.times.isEmpty && choice.summary == "messages")
+      }
+    }
+    let times = [(method: SumMethod.sharedMemory, seconds: 0.0121), (method: .messages, seconds: 0.3)]
+    #expect(
+      SumChoice(method: .sharedMemory, times: times).summary
+        == "shared-memory (shared-memory 12.1 ms, messages 300.0 ms)")
+  }
+
   @Test("A gradient of any rank that is not finite skips the step of all ranks, and its parameter is named")
   func localStepsAreSkippedTogether() throws {
     let skipped = try InProcessCommunicator.run(ranks: 3) { communicator in

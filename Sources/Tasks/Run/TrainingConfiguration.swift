@@ -5,6 +5,17 @@ import Options
 
 /// How the ranks share the work of an update.
 public struct ReductionOptions: Options {
+  /// How gradients are summed over the ranks: by a method of `SumMethod`, or by the one that is measured to be the fastest.
+  public enum Method: String, OptionChoice {
+    case sharedMemory = "shared-memory"
+    case messages
+    case auto
+
+    /// Nil: it is to be measured.
+    public var sum: SumMethod? { SumMethod(rawValue: rawValue) }
+  }
+
+  public var method = Method.sharedMemory
   /// How gradients are sent between hosts.
   public var wire = WireFormat.fp32
   /// Whether each rank keeps the optimizer's moments for its part of the parameters only.
