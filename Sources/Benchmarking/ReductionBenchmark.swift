@@ -48,11 +48,7 @@ public struct ReductionBenchmark: Sendable {
     try communicator.barrier()
     let started = clock.now
     try communicator.allreduceSum(values)
-    let mine = (clock.now - started) / .seconds(1)
-    let everyone = try communicator.allgather(withUnsafeBytes(of: mine.bitPattern.littleEndian, Array.init))
-    return everyone.map { bytes in
-      Double(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
-    }.max() ?? mine
+    return try communicator.largest((clock.now - started) / .seconds(1))
   }
 
   /// Least squares of t = a + b·bytes with weights 1/t², subject to a ≥ 0 and b > 0. With these weights, small buffers

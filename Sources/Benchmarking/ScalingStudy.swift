@@ -1,19 +1,28 @@
 import Communication
-import NumericKernels
+import Optimizers
+import Tasks
 
 /// Times training steps of a language model on 1, 2, 4, … ranks of a job, and predicts each time from its components.
 ///
-///     t(p, B) = c_p(B / p) + l_p + s / w_p
+///     t(p, B) = c_p(B) + l_p + s / w_p                          normally
+///     t(p, B) = c_p(B) + l_p + s / w_p + g_p                    with an optimizer in parts
+///     t(p, B) = c_p(B) + l_p + (1 + k) (l_p + s / w_p) / H      with H local steps and an optimizer of k moments
 ///
-/// c_p(n): the time of a step on n sequences while p ranks compute at the same time without communication, so that they
-/// share caches and memory bandwidth. l_p, w_p: the latency and bandwidth of summing a gradient of s bytes over p
-/// ranks, fitted to sums of several sizes. Strong scaling divides one batch among the ranks, weak scaling gives every
-/// rank a batch.
+/// c_p(B): the time of the computation of a step on the slowest rank, while all ranks compute at the same time, so that they share
+/// caches and memory bandwidth (`LockstepCommunicator`). l_p, w_p: the latency and bandwidth of sums over p ranks, by the method
+/// and in the precision of the step, fitted to sums of several sizes. s: the bytes that a step sums, without the rows of tables
+/// that no rank has touched. g_p: the time to send all parameters to all ranks. Strong scaling divides one batch among the ranks,
+/// weak scaling gives every rank a batch.
 public struct ScalingStudy: Sendable {
   /// The model. Its batch is the batch of one rank.
   public var benchmark: LanguageModelBenchmark
+  /// The numbers of ranks to measure; nil: the powers of two, and all ranks.
+  public var counts: [Int]?
 
-  public init(benchmark: LanguageModelBenchmark) { self.benchmark = benchmark }
+  public init(benchmark: LanguageModelBenchmark, counts: [Int]? = nil) {
+    self.benchmark = benchmark
+    self.counts = counts
+  }
 
   /// A measured step and its prediction.
   public struct Row: Sendable, Equatable {
@@ -32,20 +41,33 @@ public struct ScalingStudy: Sendable {
   /// The fitted parameters of sums over some of the ranks.
   public struct Sums: Sendable, Equatable {
     public var ranks: Int
-    /// The latency in seconds.
+    /// The latency in seconds. It includes the totals of a step.
     public var latency: Double
     /// The bandwidth in bytes per second.
     public var bandwidth: Double
+    /// The time to send all parameters to all ranks, in seconds; 0 if a step doesn't do that.
+    public var gather = 0.0
 
-    func seconds(_ bytes: Int) -> Double { latency + Double(bytes) / bandwidth }
+    /// The time of the communication of a step, in the mean.
+    ///
+    /// - Parameter bytes: the bytes summed per step, in the mean.
+    func seconds(_ bytes: Int, _ reduction: ReductionOptions, moments: Int) -> Double {
+      let bulk = Double(bytes) / bandwidth
+      guard reduction.localSteps > 1 else { return latency + bulk + gather }
+      return latency + Double(1 + moments) / Double(reduction.localSteps) * latency + bulk
+    }
   }
 
   public struct Result: Sendable {
-    public var strong: [Row]
-    public var weak: [Row]
-    public var sums: [Sums]
+    public var strong: [Row] = []
+    public var weak: [Row] = []
+    public var sums: [Sums] = []
     /// The size of the gradient in bytes.
-    public var gradientBytes: Int
+    public var gradientBytes = 0
+    /// The bytes that a step on the largest number of ranks sums, per step in the mean.
+    public var summedBytes = 0
+    /// The bytes that each host sends to other hosts per step on the largest number of ranks, by the formula of docs/SCALING.md.
+    public var sentBytes = 0
   }
 
   /// The numbers of ranks to measure: the powers of two, and all ranks.
@@ -56,8 +78,8 @@ public struct ScalingStudy: Sendable {
 
   /// Runs the study (collective). The result is complete on rank 0.
   public func run(on communicator: any Communicator) throws -> Result {
-    var result = Result(strong: [], weak: [], sums: [], gradientBytes: 0)
-    for count in Self.counts(upTo: communicator.worldSize) {
+    var result = Result()
+    for count in counts ?? Self.counts(upTo: communicator.worldSize) {
       if let part = try communicator.first(count) {
         try measure(part, into: &result)
         try part.finalize()
@@ -69,81 +91,89 @@ public struct ScalingStudy: Sendable {
   }
 
   private func measure(_ part: any Communicator, into result: inout Result) throws {
-    let (ranks, batch) = (part.worldSize, benchmark.batchSize)
-    let whole = try computing(batch, part)
-    result.gradientBytes = whole.parameters * MemoryLayout<Float>.stride
-    let sums = try fitSums(whole.parameters, part)
+    let strong = try steps(benchmark.batchSize, part)
+    let measured = strong.measured
+    result.gradientBytes = measured.parameters * MemoryLayout<Float>.stride
+    (result.summedBytes, result.sentBytes) = (measured.summedBytes, measured.sentBytes)
+    let sums = try fitSums(measured, part)
     result.sums.append(sums)
-    let communication = ranks > 1 ? sums.seconds(result.gradientBytes) : 0
-    let shares = (batch + ranks - 1) / ranks
-    let share = shares == batch ? whole : try computing(shares, part)
-    result.strong.append(try row(batch, share.seconds, communication, part))
-    result.weak.append(try row(batch * ranks, whole.seconds, communication, part))
+    result.strong.append(row(strong, sums))
+    let weak = part.worldSize == 1 ? strong : try steps(benchmark.batchSize * part.worldSize, part)
+    result.weak.append(row(weak, sums))
   }
 
-  private func row(
-    _ batch: Int, _ compute: Double, _ communication: Double, _ part: any Communicator
-  ) throws -> Row {
+  /// Steps of a batch, and the time that their computation alone takes on the slowest rank, in seconds.
+  private struct Steps {
+    var batch: Int
+    var measured: StepBenchmark.Result
+    var compute: Double
+  }
+
+  private func steps(_ batch: Int, _ part: any Communicator) throws -> Steps {
     var benchmark = benchmark
     benchmark.batchSize = batch
-    let measured = try benchmark.run(on: part)
-    return Row(
-      ranks: part.worldSize, batch: batch, seconds: measured.milliseconds * 1e-3, compute: compute,
-      communication: communication, tokensPerSecond: measured.tokensPerSecond)
+    let computed = try benchmark.run(on: LockstepCommunicator(part))
+    return Steps(
+      batch: batch, measured: try benchmark.run(on: part),
+      compute: try part.largest(computed.milliseconds * 1e-3))
   }
 
-  /// The time of a step on the slowest rank while all ranks compute at the same time without communication.
-  private func computing(_ batch: Int, _ part: any Communicator) throws -> (seconds: Double, parameters: Int)
-  {
-    var benchmark = benchmark
-    benchmark.batchSize = batch
-    try part.barrier()
-    let mine = try benchmark.run(on: SoloCommunicator())
-    return (try Self.largest(mine.milliseconds * 1e-3, on: part), mine.parameters)
+  private func row(_ steps: Steps, _ sums: Sums) -> Row {
+    Row(
+      ranks: sums.ranks, batch: steps.batch, seconds: steps.measured.milliseconds * 1e-3,
+      compute: steps.compute,
+      communication: sums.seconds(
+        steps.measured.summedBytes, benchmark.benchmark.reduction,
+        moments: benchmark.benchmark.optimizer.momentNames.count),
+      tokensPerSecond: steps.measured.tokensPerSecond)
   }
 
-  /// Times the communication of a step, which is the sum of a gradient and of its totals, for parts of the gradient.
-  private func fitSums(_ count: Int, _ part: any Communicator) throws -> Sums {
+  /// Times the communication of a step, which is the sum of its totals and of a gradient, for gradients of several sizes.
+  private func fitSums(_ measured: StepBenchmark.Result, _ part: any Communicator) throws -> Sums {
     guard part.worldSize > 1 else { return Sums(ranks: 1, latency: 0, bandwidth: .infinity) }
-    let vector = try part.makeSummedVector(count: count, wire: benchmark.benchmark.reduction.wire)
-    let clock = ContinuousClock()
+    let reduction = benchmark.benchmark.reduction
+    let vector = try part.makeSummedVector(count: measured.parameters, wire: reduction.wire)
+    if vector.methods.contains(measured.sumMethod) { vector.method = measured.sumMethod }
+    let largest =
+      reduction.localSteps > 1 ? measured.parameters : measured.summedBytes / MemoryLayout<Float>.stride
     var measurements: [ReductionBenchmark.Measurement] = []
-    for size in [1, count / 64, count / 8, count / 2, count] where size > 0 {
-      var times: [Double] = []
-      for _ in 0..<Self.repetitions {
+    for size in [1, largest / 16, largest / 4, largest / 2, largest] where size > 0 {
+      let seconds = try median(on: part) {
         var totals = [Double](repeating: 0, count: 5)
-        try part.barrier()
-        let started = clock.now
         try totals.withUnsafeMutableBufferPointer { try part.allreduceSum($0) }
         try vector.sum([0..<size])
-        times.append(try Self.largest((clock.now - started) / .seconds(1), on: part))
       }
-      times.sort()
       measurements.append(
-        ReductionBenchmark.Measurement(
-          bytes: size * MemoryLayout<Float>.stride, seconds: times[times.count / 2]))
+        ReductionBenchmark.Measurement(bytes: size * MemoryLayout<Float>.stride, seconds: seconds))
     }
     let (latency, bandwidth) = ReductionBenchmark.fit(measurements)
-    return Sums(ranks: part.worldSize, latency: latency, bandwidth: bandwidth)
+    let gather = try reduction.shardsOptimizer ? median(on: part) { try vector.gatherParts() } : 0
+    return Sums(ranks: part.worldSize, latency: latency, bandwidth: bandwidth, gather: gather)
+  }
+
+  /// The median time of `body` on the slowest rank, in seconds.
+  private func median(on part: any Communicator, _ body: () throws -> Void) throws -> Double {
+    let clock = ContinuousClock()
+    var times: [Double] = []
+    for _ in 0..<Self.repetitions {
+      try part.barrier()
+      let started = clock.now
+      try body()
+      times.append(try part.largest((clock.now - started) / .seconds(1)))
+    }
+    return times.sorted()[times.count / 2]
   }
 
   static let repetitions = 11
-
-  private static func largest(_ seconds: Double, on part: any Communicator) throws -> Double {
-    let everyone = try part.allgather(withUnsafeBytes(of: seconds.bitPattern.littleEndian, Array.init))
-    return everyone.map { bytes in
-      Double(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
-    }.max() ?? seconds
-  }
 }
 
 /// A hypothetical cluster: hosts like this job's, connected by a network. Its times are only predictions.
 ///
-///     t(h) = c + l_p + s / w_p + 2 ⌈log₂ h⌉ L + 2 (h − 1) / h · s / W
+///     t(h) = t + 2 ⌈log₂ h⌉ L + b(h) / W
 ///
-/// The first terms are those of one host. Between h hosts the gradient is summed by a reduce-scatter and an allgather (R. Thakur
-/// et al., "Optimization of collective communication operations in MPICH", 2005, section 4.5), with latency L and bandwidth W of
-/// the network per host.
+/// t is the time of a step on one host, and b(h) what each of h hosts sends per step (`ReductionOptions.sentBytes`). Between the
+/// hosts the gradient is summed by a reduce-scatter and an allgather (R. Thakur et al., "Optimization of collective communication
+/// operations in MPICH", 2005, section 4.5), with latency L and bandwidth W of the network per host.
 public struct PredictedCluster: Sendable, Equatable {
   /// The latency in seconds.
   public var latency: Double
@@ -160,11 +190,31 @@ public struct PredictedCluster: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - row: the step on all ranks of one host, from weak scaling.
-  ///   - bytes: the size of the gradient.
-  public func step(hosts: Int, host row: ScalingStudy.Row, bytes: Int) -> (seconds: Double, speedup: Double) {
+  ///   - sent: the bytes that each host sends per step.
+  public func step(hosts: Int, host row: ScalingStudy.Row, sent: Int) -> (seconds: Double, speedup: Double) {
     let rounds = Double(hosts <= 1 ? 0 : Int.bitWidth - (hosts - 1).leadingZeroBitCount)
-    let share = Double(hosts - 1) / Double(hosts)
-    let network = 2 * rounds * latency + 2 * share * Double(bytes) / bandwidth
+    let network = 2 * rounds * latency + Double(sent) / bandwidth
     return (row.predicted + network, Double(hosts) * row.predicted / (row.predicted + network))
+  }
+}
+
+extension ReductionOptions {
+  /// The bytes that are summed over the ranks, per step in the mean: the gradient or, once in H local steps, the changes of all
+  /// parameters and the moments.
+  ///
+  /// - Parameter spans: the elements of the gradient that may differ from zero.
+  func summedBytes(spans: [Range<Int>], parameters: Int, moments: Int) -> Int {
+    let count =
+      localSteps > 1 ? parameters * (1 + moments) / localSteps : spans.reduce(0) { $0 + $1.count }
+    return count * MemoryLayout<Float>.stride
+  }
+
+  /// The bytes that each of h hosts sends per step: 2 (h − 1) / h of the summed bytes, half of that in bf16, and with an optimizer
+  /// in parts (h − 1) / h of the parameters.
+  public func sentBytes(summed: Int, parameters: Int, hosts: Int) -> Int {
+    let share = Double(hosts - 1) / Double(hosts)
+    let sums = 2 * share * Double(summed) * (wire == .bf16 ? 0.5 : 1)
+    let gathered = shardsOptimizer ? share * Double(parameters * MemoryLayout<Float>.stride) : 0
+    return Int(sums + gathered)
   }
 }

@@ -62,6 +62,12 @@ public struct StepBenchmark: Sendable {
     public var plan: MemoryPlan
     public var parameters: Int
     public var communicationShare: Double
+    /// The method of sums over the ranks.
+    public var sumMethod: SumMethod
+    /// The bytes of gradients, changes and moments that are summed over the ranks, per step in the mean.
+    public var summedBytes: Int
+    /// The bytes that each host sends to other hosts per step, by the formula of docs/SCALING.md.
+    public var sentBytes: Int
     /// The fraction of this rank's time per kind of work. The rest, up to 1, does not belong to any kind.
     public var shares: [StepProfile.Kind: Double]
     /// The GFLOP/s of this rank's matrix products, and the peak of one core measured just before.
@@ -84,6 +90,7 @@ public struct StepBenchmark: Sendable {
     let step = try TrainingStep(
       workload, plan: plan, optimizer: OptimizerSettings(kind: optimizer), clipNorm: Self.clipNorm,
       reduction: reduction, communicator: communicator)
+    let sums = try reduction.method == .auto ? step.gradients.chooseMethod() : nil
     let products = try tunesProducts ? chooseProducts(for: workload, step, communicator) : nil
     var state = TrainingState()
     let clock = ContinuousClock()
@@ -122,13 +129,19 @@ public struct StepBenchmark: Sendable {
     times.sort()
     let (median, best) = (times[times.count / 2], times[0])
     let tokensPerStep = tokens / Double(iterations)
+    let parameters = workload.parameters.count
+    let summed = reduction.summedBytes(
+      spans: step.gradients.spans, parameters: parameters, moments: step.optimizer.moments.count)
     return Result(
       milliseconds: median * 1e3, tokensPerSecond: tokensPerStep / median,
       bestTokensPerSecond: tokensPerStep / best,
       gigaflops: 1e-9 * workload.operationsPerStep / median,
       residentMiB: try Self.largestResidentMiB(communicator),
       plan: step.memoryPlan(),
-      parameters: workload.parameters.count, communicationShare: communication / total,
+      parameters: parameters, communicationShare: communication / total,
+      sumMethod: sums?.method ?? step.gradients.method, summedBytes: summed,
+      sentBytes: reduction.sentBytes(
+        summed: summed, parameters: parameters, hosts: try Self.hostCount(communicator)),
       shares: profile.seconds.mapValues { $0 / total }.merging([.communication: communication / total]) {
         $1
       },
@@ -154,6 +167,10 @@ public struct StepBenchmark: Sendable {
     let result = try ProductSelection(cache: nil).choose(uses, on: communicator)
     workload.workspace.choose(result.choices.table)
     return (result.choices, result.measurements)
+  }
+
+  private static func hostCount(_ communicator: any Communicator) throws -> Int {
+    Set(try communicator.allgather(Array(communicator.hostName.utf8))).count
   }
 
   private static func largestResidentMiB(_ communicator: any Communicator) throws -> Int {

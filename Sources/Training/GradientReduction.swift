@@ -120,6 +120,9 @@ package final class GradientReduction {
     self.communicator = communicator
   }
 
+  /// The method by which gradients are summed.
+  package var method: SumMethod { vector.method }
+
   /// The order in which the gradients of ranks are added.
   private var order: SumOrder { plan.isReproducible ? .tree : .any }
 

@@ -1,5 +1,6 @@
 import Communication
 import RecurrentNN
+import Tasks
 import Testing
 
 @testable import Benchmarking
@@ -11,12 +12,23 @@ import Testing
     #expect(ScalingStudy.counts(upTo: 6) == [1, 2, 4, 6])
   }
 
-  @Test func everyCountIsMeasuredAndPredicted() throws {
+  enum Sharing: CaseIterable { case plain, bf16, parts, common, local }
+
+  @Test(arguments: Sharing.allCases)
+  func everyCountIsMeasuredAndPredicted(sharing: Sharing) throws {
     var options = ModelOptions()
     (options.embeddingSize, options.network.hiddenSize) = (5, 6)
     let shape = LanguageModelShape(options, vocabularySize: 11)
     let results = try InProcessCommunicator.run(ranks: 3) { communicator in
-      let timing = StepBenchmark(iterations: 2, optimizer: .sgd)
+      var reduction = ReductionOptions()
+      switch sharing {
+      case .plain: break
+      case .bf16: reduction.wire = .bf16
+      case .parts: reduction.shardsOptimizer = true
+      case .common: reduction.sharesParameters = true
+      case .local: reduction.localSteps = 2
+      }
+      let timing = StepBenchmark(iterations: 2, optimizer: .adam, reduction: reduction)
       let benchmark = LanguageModelBenchmark(shape: shape, batchSize: 6, steps: 3, benchmark: timing)
       return try ScalingStudy(benchmark: benchmark).run(on: communicator)
     }
@@ -31,17 +43,46 @@ import Testing
     }
   }
 
+  @Test func givenCountsAreMeasured() throws {
+    var options = ModelOptions()
+    (options.embeddingSize, options.network.hiddenSize) = (5, 6)
+    let shape = LanguageModelShape(options, vocabularySize: 11)
+    let results = try InProcessCommunicator.run(ranks: 3) { communicator in
+      let timing = StepBenchmark(iterations: 1, optimizer: .sgd)
+      let benchmark = LanguageModelBenchmark(shape: shape, batchSize: 6, steps: 3, benchmark: timing)
+      return try ScalingStudy(benchmark: benchmark, counts: [3]).run(on: communicator)
+    }
+    #expect(results[0].strong.map(\.ranks) == [3] && results[0].weak.map(\.ranks) == [3])
+  }
+
+  /// Ten of 100 rows are touched. Adam has two moments.
+  @Test func bytesPerStep() {
+    var reduction = ReductionOptions()
+    let spans = [0..<5, 20..<25]
+    let plain = reduction.summedBytes(spans: spans, parameters: 100, moments: 2)
+    #expect(plain == 40 && reduction.sentBytes(summed: plain, parameters: 100, hosts: 1) == 0)
+    #expect(reduction.sentBytes(summed: plain, parameters: 100, hosts: 4) == 60)
+    reduction.wire = .bf16
+    #expect(reduction.sentBytes(summed: plain, parameters: 100, hosts: 4) == 30)
+    reduction.shardsOptimizer = true
+    #expect(reduction.sentBytes(summed: plain, parameters: 100, hosts: 4) == 330)
+    reduction = ReductionOptions()
+    reduction.localSteps = 3
+    #expect(reduction.summedBytes(spans: spans, parameters: 100, moments: 2) == 400)
+  }
+
   /// One host sends nothing. Sixteen hosts take four rounds in both directions, and send 15/16 of the gradient twice.
   @Test func hostsInANetwork() {
     let row = ScalingStudy.Row(
       ranks: 8, batch: 64, seconds: 0.1, compute: 0.08, communication: 0.02, tokensPerSecond: 1000)
     let cluster = PredictedCluster(latency: 1e-3, bandwidth: 1e6)
-    let one = cluster.step(hosts: 1, host: row, bytes: 16_000)
+    let one = cluster.step(hosts: 1, host: row, sent: 0)
     #expect(one.seconds == row.predicted && one.speedup == 1)
-    let many = cluster.step(hosts: 16, host: row, bytes: 16_000)
+    let sent = ReductionOptions().sentBytes(summed: 16_000, parameters: 4000, hosts: 16)
+    let many = cluster.step(hosts: 16, host: row, sent: sent)
     #expect(abs(many.seconds - (0.1 + 8e-3 + 0.03)) < 1e-12)
     #expect(abs(many.speedup - 16 * 0.1 / 0.138) < 1e-9)
-    let three = cluster.step(hosts: 3, host: row, bytes: 0)
+    let three = cluster.step(hosts: 3, host: row, sent: 0)
     #expect(abs(three.seconds - 0.104) < 1e-12)
   }
 }

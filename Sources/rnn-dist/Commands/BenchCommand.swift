@@ -24,6 +24,7 @@ extension OptimizerSettings.Kind: ExpressibleByArgument {}
 extension TrainingConfiguration.Products: ExpressibleByArgument {}
 extension CellKind: ExpressibleByArgument {}
 extension WireFormat: ExpressibleByArgument {}
+extension ReductionOptions.Method: ExpressibleByArgument {}
 
 extension InstructionSet: ExpressibleByArgument {
   public init?(argument: String) { self.init(name: argument) }
@@ -102,6 +103,8 @@ struct StepBenchmarkArguments: ParsableArguments {
   @Option(
     help: "How to choose between our kernels and OpenBLAS in fp32: by a rule, or by measuring (tuned).")
   var products = TrainingConfiguration.Products.rule
+  @Option(help: "How gradients are summed; auto: by the method that is measured to be the faster.")
+  var reduceMethod = ReductionOptions.Method.sharedMemory
   @Option(help: "How gradients are sent between hosts: fp32, or half the bytes as bf16.")
   var reducePrecision = WireFormat.fp32
   @Flag(help: "Divide the optimizer's moments among the ranks.") var shardOptimizer = false
@@ -133,13 +136,18 @@ struct StepBenchmarkArguments: ParsableArguments {
     }
   }
 
-  func benchmark(optimizer usual: OptimizerSettings.Kind, iterations: Int) -> StepBenchmark {
+  var reduction: ReductionOptions {
     var reduction = ReductionOptions()
+    reduction.method = reduceMethod
     reduction.wire = reducePrecision
     reduction.shardsOptimizer = shardOptimizer
     reduction.sharesParameters = shareParameters
     reduction.localSteps = localSteps
-    return StepBenchmark(
+    return reduction
+  }
+
+  func benchmark(optimizer usual: OptimizerSettings.Kind, iterations: Int) -> StepBenchmark {
+    StepBenchmark(
       iterations: iters ?? iterations, optimizer: optimizer ?? usual, precision: precision,
       tunesProducts: products == .tuned, reduction: reduction)
   }
@@ -203,6 +211,8 @@ struct StepBenchmarkArguments: ParsableArguments {
       "ms": rounded(result.milliseconds), "gflops": rounded(result.gigaflops),
       "rss_mib": .integer(result.residentMiB), "activation_mib": .integer(result.plan.activations >> 20),
       "planned_mib": .integer(result.plan.total >> 20), "comm_share": rounded(result.communicationShare),
+      "reduce_method": .string(result.sumMethod.rawValue), "summed_bytes": .integer(result.summedBytes),
+      "sent_bytes": .integer(result.sentBytes),
       "product_gflops": rounded(result.productGigaflops), "peak_gflops": rounded(result.peakGigaflops),
       "utilization": rounded(result.utilization),
       "shares": .object(

@@ -11,41 +11,47 @@ struct ScalingBenchCommand: DistributedCommand {
     abstract: "Time training steps on 1, 2, 4 ... ranks of a job, beside predictions.",
     discussion: """
       Strong scaling divides --batch sequences among the ranks, weak scaling gives each rank --batch. A step is predicted from the time \
-      that all ranks need to compute it, each alone at the same time, and from latency and bandwidth of sums of the gradient. With \
-      --hosts the step is also predicted for hosts like this job's in a network: reduce-scatter and allgather between the hosts, \
+      that all ranks need to compute it at the same time without sending anything, and from latency and bandwidth of sums, with the \
+      given precision of sums, parts of the optimizer and local steps. With --hosts the step is also predicted for hosts like this job's in a network: reduce-scatter and allgather between the hosts, \
       nothing overlapped. These lines are predictions only.
 
       Examples:
         mpirun -np 2 rnn-dist bench scaling --hidden 650
+        mpirun -np 4 rnn-dist bench scaling --ranks 4 --optimizer adam --shard-optimizer
         mpirun -np 2 rnn-dist bench scaling --hosts 2,16,128 --network-latency 2 --network-bandwidth 12.5
       """)
 
   @OptionGroup var model: BenchmarkModelArguments
   @Option(help: "Sequences per step: in all for strong scaling, per rank for weak scaling.") var batch = 64
   @Option(help: "Time steps.") var steps = 50
+  @Option(
+    help: ArgumentHelp(
+      "Numbers of ranks to measure, such as 1,4 (default: powers of two and all).", valueName: "list"))
+  var ranks: String?
   @Option(help: ArgumentHelp("Numbers of hosts to predict, such as 2,16,128.", valueName: "list"))
   var hosts: String?
   @Option(help: "Latency of the network between hosts, microseconds.") var networkLatency = 20.0
   @Option(help: "Bandwidth of the network of a host, GB/s.") var networkBandwidth = 1.25
   @OptionGroup var step: StepBenchmarkArguments
 
-  private var hostCounts: [Int]? {
-    guard let hosts else { return [] }
-    let counts = hosts.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-    return counts.allSatisfy { (1...1 << 20).contains($0) } ? counts : nil
+  /// The numbers of a list; nil if one of them is not from 1 to `largest`.
+  private static func numbers(_ list: String?, upTo largest: Int) -> [Int]? {
+    guard let list else { return [] }
+    let counts = list.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+    return counts.allSatisfy { (1...largest).contains($0) } ? counts : nil
   }
+
+  private static let mostHosts = 1 << 20
+  private var hostCounts: [Int]? { Self.numbers(hosts, upTo: Self.mostHosts) }
 
   func validate() throws {
     try requireSizes(["batch": batch, "steps": steps])
     guard hostCounts != nil else {
-      throw ValidationError("--hosts must be numbers from 1 to 1048576, such as 2,16,128, not \(hosts ?? "")")
+      throw ValidationError(
+        "--hosts must be numbers from 1 to \(Self.mostHosts), such as 2,16,128, not \(hosts ?? "")")
     }
     guard networkLatency >= 0, networkBandwidth > 0 else {
       throw ValidationError("--network-latency must be at least 0 and --network-bandwidth above 0")
-    }
-    guard step.localSteps == 1, !step.shardOptimizer else {
-      throw ValidationError(
-        "--local-steps and --shard-optimizer are options of bench lm: they are not predicted")
     }
     guard step.profile == nil else { throw ValidationError("--profile is an option of bench lm") }
   }
@@ -53,10 +59,16 @@ struct ScalingBenchCommand: DistributedCommand {
   func run(on communicator: any Communicator) throws -> Int32 {
     step.kernels.use()
     try Threads.share(among: communicator, reproducible: false)
+    guard let counts = Self.numbers(ranks, upTo: communicator.worldSize) else {
+      throw ValidationError(
+        "--ranks must be numbers from 1 to \(communicator.worldSize), the ranks of this job, not \(ranks ?? "")"
+      )
+    }
     let study = ScalingStudy(
       benchmark: LanguageModelBenchmark(
         shape: model.shape(), batchSize: batch, steps: steps,
-        benchmark: step.benchmark(optimizer: .sgd, iterations: 20)))
+        benchmark: step.benchmark(optimizer: .sgd, iterations: 20)),
+      counts: counts.isEmpty ? nil : counts)
     let result = try study.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
     let clusters = predictions(result)
@@ -79,7 +91,10 @@ struct ScalingBenchCommand: DistributedCommand {
     guard let row = result.weak.last else { return [] }
     let cluster = PredictedCluster(latency: networkLatency * 1e-6, bandwidth: networkBandwidth * 1e9)
     return (hostCounts ?? []).map { hosts in
-      let (seconds, speedup) = cluster.step(hosts: hosts, host: row, bytes: result.gradientBytes)
+      let sent = step.reduction.sentBytes(
+        summed: result.summedBytes, parameters: result.gradientBytes / MemoryLayout<Float>.stride,
+        hosts: hosts)
+      let (seconds, speedup) = cluster.step(hosts: hosts, host: row, sent: sent)
       return Prediction(hosts: hosts, ranks: hosts * row.ranks, seconds: seconds, speedup: speedup)
     }
   }
@@ -106,6 +121,9 @@ struct ScalingBenchCommand: DistributedCommand {
         String(
           format: "sums over %d ranks: latency %.1f us, bandwidth %.2f GB/s", sums.ranks, sums.latency * 1e6,
           sums.bandwidth * 1e-9))
+    }
+    if result.sentBytes > 0 {
+      try StandardOutput.line("bytes per step and host: \(Console.grouped(result.sentBytes)) by formula")
     }
     for cluster in clusters {
       try StandardOutput.line(
@@ -143,6 +161,7 @@ struct ScalingBenchCommand: DistributedCommand {
       ["bench": "scaling"], model.members,
       [
         "batch": .integer(batch), "steps": .integer(steps), "gradient_bytes": .integer(result.gradientBytes),
+        "summed_bytes": .integer(result.summedBytes), "sent_bytes": .integer(result.sentBytes),
         "strong": list(result.strong), "weak": list(result.weak), "sums": .array(sums),
         "cluster": .array(predicted),
       ],
