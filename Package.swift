@@ -156,7 +156,7 @@ let testTargets: [Target] = [
     "RecurrentNN",
     of: ["RecurrentNN", "Parameters", "NumericKernels", "Options", "Optimizers", "Checkpoints"]),
   test("Optimizers", of: ["Optimizers"]),
-  test("MPI", of: ["MPI", "MPIConformance"]),
+  test("MPI", of: ["MPI", "MPIConformance", "TestSupport"]),
   test("Communication", of: ["Communication", "InProcessRanks", "MPIConformance"]),
   test("Configuration", of: ["Configuration", "Tasks", "Datasets", "rnn-dist"]),
   test("Datasets", of: ["Datasets", "Checkpoints", "CZlib", "CZstd", "TestSupport"]),

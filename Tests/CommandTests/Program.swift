@@ -60,21 +60,21 @@ final class Program {
     folder = try TemporaryDirectory()
     self.limit = limit
     let program = try Self.executable()
-    let mpirun = try Self.mpirun()
+    let mpirun = try MPILauncher.path()
     process.executableURL = ranks != nil ? mpirun : shell != nil ? URL(fileURLWithPath: "/bin/sh") : program
     process.arguments =
       (ranks == nil ? shell.map { ["-ec", $0] } : nil) ?? ranks.map { ranks in
         let parts = groups.map {
           ["-np", "\(ranks)"] + (shell.map { ["sh", "-c", $0] } ?? [program.path]) + $0
         }
-        return ["--timeout", "\(limit)", "--bind-to", "none"] + Array(parts.joined(separator: [":"]))
+        return MPILauncher.options + Array(parts.joined(separator: [":"]))
       } ?? groups.flatMap { $0 }
     // Another test or the user must not see the cache that a test writes.
     let cache = (directory ?? folder.path) + "/cache"
-    process.environment = Self.environment.merging([
-      "XDG_CACHE_HOME": cache, "PROGRAM": program.path, "MPIRUN": mpirun.path,
-      // Jobs that start at the same time must not create and remove each other's session directory.
-      "OMPI_MCA_orte_tmpdir_base": folder.path,
+    process.environment = MPILauncher.environment(sessions: folder.path, limit: limit).merging([
+      "XDG_CACHE_HOME": cache, "PROGRAM": program.path, "MPIRUN": mpirun.path, "OPENBLAS_NUM_THREADS": "1",
+      // There are more ranks than cores, so a waiting rank must yield its core to another.
+      "OMPI_MCA_mpi_yield_when_idle": "1",
     ]) { $1 }
     .merging(environment) { $1 }
     process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
@@ -198,29 +198,6 @@ final class Program {
     pthread_sigmask(SIG_SETMASK, &none, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     try body()
-  }
-
-  /// The variables of this process without those of a launcher around it, with the settings that containers need.
-  private static let environment: [String: String] = {
-    var variables = ProcessInfo.processInfo.environment.filter { name, _ in
-      !["OMPI_COMM_WORLD", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
-    }
-    variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
-    variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-    variables["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
-    variables["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none"
-    // There are more ranks than cores, so a waiting rank must yield its core to another.
-    variables["OMPI_MCA_mpi_yield_when_idle"] = "1"
-    variables["OPENBLAS_NUM_THREADS"] = "1"
-    return variables
-  }()
-
-  private static func mpirun() throws -> URL {
-    for folder in (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":") {
-      let candidate = "\(folder)/mpirun"
-      if FileManager.default.isExecutableFile(atPath: candidate) { return URL(fileURLWithPath: candidate) }
-    }
-    throw Unusable(description: "there is no mpirun in PATH; launch/setup installs it")
   }
 
   /// The program that is built with the tests, or the one that RNN_DIST_PROGRAM names: an optimized build can have errors

@@ -1,5 +1,5 @@
 import Foundation
-import MPI
+import TestSupport
 
 /// A finished run of the conformance program.
 struct ConformanceProgram {
@@ -26,19 +26,11 @@ struct ConformanceProgram {
   static func run(
     _ suite: String, ranks: Int, environment: [String: String] = [:], limit: Int = 120
   ) throws -> ConformanceProgram {
-    var environment = environment
-    var arguments = ["-np", "\(ranks)", try executable().path, suite]
-    if isMPICH {
-      environment["MPIEXEC_TIMEOUT"] = "\(limit)"
-    } else {
-      arguments = ["--timeout", "\(limit)", "--bind-to", "none"] + arguments
-    }
+    let arguments = MPILauncher.options + ["-np", "\(ranks)", try executable().path, suite]
+    let variables = environment.merging(["MPIEXEC_TIMEOUT": "\(limit)"]) { $1 }
     // mpirun itself ends its ranks at the time limit. The watchdog is for an mpirun that hangs.
-    return try run(try mpirun(), arguments, environment, limit: limit + 15)
+    return try run(try MPILauncher.path(), arguments, variables, limit: limit + 15)
   }
-
-  /// Whether this was built for MPICH (`RNN_DIST_MPI=mpich`).
-  static var isMPICH: Bool { Runtime.libraryVersion.hasPrefix("MPICH") }
 
   /// Runs `suite` without mpirun, with additional environment variables.
   static func runAlone(_ suite: String, environment: [String: String]) throws -> ConformanceProgram {
@@ -50,13 +42,11 @@ struct ConformanceProgram {
   ) throws -> ConformanceProgram {
     let process = Process()
     let pipe = Pipe()
-    // Jobs that start at the same time must not create and remove each other's session directory.
-    let session = NSTemporaryDirectory() + "/rnn-dist-mpi-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: session, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: session) }
+    let sessions = try TemporaryDirectory()
+    defer { withExtendedLifetime(sessions) {} }
     process.executableURL = program
     process.arguments = arguments
-    process.environment = mpiEnvironment.merging(["OMPI_MCA_orte_tmpdir_base": session]) { $1 }
+    process.environment = MPILauncher.environment(sessions: sessions.path, limit: limit)
       .merging(environment) { $1 }
     process.standardOutput = pipe
     process.standardError = pipe
@@ -68,28 +58,6 @@ struct ConformanceProgram {
     let text = String(decoding: output, as: UTF8.self)
     guard watchdog.stop() else { throw Unusable(description: "still running after \(limit) s:\n\(text)") }
     return ConformanceProgram(exitCode: process.terminationStatus, output: text)
-  }
-
-  /// The variables of this process without those of an enclosing launcher, plus those that containers need.
-  private static var mpiEnvironment: [String: String] {
-    var variables = ProcessInfo.processInfo.environment.filter { name, _ in
-      !["OMPI_COMM_WORLD", "PMIX_", "PMI_", "SLURM_"].contains { name.hasPrefix($0) }
-    }
-    variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
-    variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-    variables["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
-    variables["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none"
-    return variables
-  }
-
-  private static func mpirun() throws -> URL {
-    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-    for folder in folders {
-      // Debian's name of MPICH's mpirun beside Open MPI's.
-      let candidate = "\(folder)/\(isMPICH ? "mpiexec.mpich" : "mpirun")"
-      if FileManager.default.isExecutableFile(atPath: candidate) { return URL(fileURLWithPath: candidate) }
-    }
-    throw Unusable(description: "there is no mpirun in PATH; launch/setup installs it")
   }
 
   /// The program, which the package builds next to the test bundle.
