@@ -55,6 +55,9 @@ public protocol Communicator: AnyObject {
   /// collective it is the same on all ranks.
   var collectives: Int { get }
 
+  /// The last collectives of this rank, the newest last; empty if they are not recorded.
+  var records: [FlightRecord] { get }
+
   /// Tells the watchdog, for its limits and messages, what this rank does from now on.
   func enter(_ phase: JobPhase, step: Int)
 
@@ -70,6 +73,7 @@ public protocol Communicator: AnyObject {
 extension Communicator {
   public func makeHostVector(count: Int) throws -> HostVector? { nil }
   public var collectives: Int { 0 }
+  public var records: [FlightRecord] { [] }
   public func enter(_ phase: JobPhase, step: Int) {}
   public func reportEnd(to report: @escaping @Sendable (JobEnd) -> String?) {}
 }

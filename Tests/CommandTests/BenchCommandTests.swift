@@ -84,6 +84,25 @@ import Testing
     }
   }
 
+  /// Five steps of warm-up and two more, each with one sum of the gradient and one of the totals.
+  @Test func collectivesOfEveryRankAreWritten() async throws {
+    let folder = try TemporaryDirectory()
+    let options = ["--batch", "4", "--steps", "3", "--iters", "2", "--records", folder.file("records.json")]
+    _ = try await run(["lm"] + options + Self.small, ranks: 2)
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder.file("records.json")))
+    let written = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let ranks = try #require(written["ranks"] as? [[String: Any]])
+    #expect(ranks.compactMap { $0["rank"] as? Int } == [0, 1])
+    for rank in ranks {
+      let records = try #require(rank["records"] as? [[String: Any]])
+      let sums = records.filter { $0["operation"] as? String == "sum of a vector" }
+      #expect(sums.compactMap { $0["step"] as? Int } == Array(1...7), "\(records)")
+      #expect(sums.allSatisfy { $0["seconds"] is Double && $0["age"] is Double })
+    }
+    let alone = try await Program.run(["bench", "lm", "--records", folder.file("none")] + Self.small)
+    #expect(alone.exitCode == 64 && alone.standardError.contains("mpirun -np 2"), "\(alone)")
+  }
+
   @Test(arguments: ["lm", "seq2seq", "generate"]) func tooLarge(kind: String) async throws {
     let sizes = ["--hidden", "65536"] + (kind == "seq2seq" ? [] : ["--layers", "50"])
     try await Program.run(["bench", kind] + sizes).expect(78, "GiB")

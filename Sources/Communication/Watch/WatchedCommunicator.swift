@@ -12,6 +12,7 @@ final class WatchedCommunicator: Communicator {
   var worldSize: Int { base.worldSize }
   var hostName: String { base.hostName }
   var collectives: Int { recorder.sequence }
+  var records: [FlightRecord] { recorder.records(FlightRecorder.capacity) }
 
   /// Watches `base`. Before that, the ranks exchange the addresses of their watchdogs (collective).
   init(_ base: any Communicator, _ watchdog: Watchdog) throws {

@@ -116,6 +116,10 @@ struct StepBenchmarkArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp("Write the last step of rank 0 as a trace for Perfetto or Chrome.", valueName: "file"))
   var profile: String?
+  @Option(
+    help: ArgumentHelp(
+      "Write the last collectives of every rank, which Benchmarks/simgrid replays.", valueName: "file"))
+  var records: String?
 
   func validate() throws {
     try requireSizes(["iters": iters ?? 1, "local-steps": localSteps])
@@ -167,9 +171,14 @@ struct StepBenchmarkArguments: ParsableArguments {
     _ run: () throws -> StepBenchmark.Result
   ) throws -> Int32 {
     kernels.use()
+    if records != nil, communicator.worldSize == 1 {
+      throw ValidationError("--records needs at least 2 ranks; start them with mpirun -np 2")
+    }
     try Threads.share(among: communicator, reproducible: false)
     let result = try run()
+    let collectives = try records == nil ? Data() : Self.lastCollectives(of: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
+    if let records { try DurableFile.write(collectives, to: records) }
     if let profile {
       try DurableFile.write(Data(Self.trace(result.trace).text.utf8), to: profile)
     }
@@ -230,6 +239,22 @@ struct StepBenchmarkArguments: ParsableArguments {
       format: "  products at %.1f GFLOP/s per rank, %.0f%% of a core's peak of %.1f; time: %@, rest %.1f%%",
       result.productGigaflops, 100 * result.productGigaflops / result.peakGigaflops, result.peakGigaflops,
       shares.joined(separator: ", "), 100 * (1 - result.shares.values.reduce(0, +)))
+  }
+
+  /// The last collectives of every rank as JSON, in the form of `flight-record.json` (collective).
+  private static func lastCollectives(of communicator: any Communicator) throws -> Data {
+    struct Rank: Codable {
+      var rank: Int
+      var host: String
+      var records: [FlightRecord]
+    }
+    let own = Rank(rank: communicator.rank, host: communicator.hostName, records: communicator.records)
+    let encoder = JSONEncoder()
+    let ranks = try communicator.allgather([UInt8](try encoder.encode(own))).map {
+      try JSONDecoder().decode(Rank.self, from: Data($0))
+    }
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(["ranks": ranks])
   }
 
   /// The operations of a step in the Trace Event Format, which Perfetto and Chrome show on a time axis.
