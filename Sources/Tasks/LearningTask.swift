@@ -35,9 +35,10 @@ package final class LearningTask<L: Learner>: TrainingTask {
     let learner = try L(configuration, corpus.encoding, .initial(configuration))
     self.learner = learner
     notes =
-      try configuration.data.embeddings.map {
+      corpus.encoding.subwordNotes(configuration.data)
+      + (try configuration.data.embeddings.map {
         [try learner.parameters.readWordVectors($0, corpus.encoding)]
-      } ?? []
+      } ?? [])
     for split in DataSplit.allCases {
       if let part = corpus[split] { try learner.check(part) }
     }
@@ -58,7 +59,10 @@ package final class LearningTask<L: Learner>: TrainingTask {
       vocabularyName: vocabulary.name, vocabulary: vocabulary.count,
       trainTokens: corpus.train.tokenCount, validTokens: corpus.valid?.tokenCount ?? 0,
       trainExamples: corpus.train.exampleCount, validExamples: corpus.valid?.exampleCount ?? 0,
-      firstExample: corpus.train.firstExample)
+      firstExample: corpus.train.firstExample,
+      inputs: corpus.train.examples?.source?.vectorSequences.map {
+        InputShape(of: $0, isMasked: configuration.data.missing == .mask)
+      })
   }
   package var dataDigest: UInt64 { corpus.digest }
   package var warnings: [String] { corpus.warnings }

@@ -31,6 +31,20 @@ package protocol TaskData: Dataset {
   var examples: ExampleSet? { get }
   /// The amount of text that is predicted; nil unless the data are a stream.
   func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize?
+  /// The unknown tokens of each part of the data that consists of tokens and whose vocabulary may lack some.
+  func unknownTokens(_ encoding: DataEncoding) -> [UnknownTokens]
+}
+
+/// The number of tokens of a text that a vocabulary lacks.
+public struct UnknownTokens: Sendable, Equatable {
+  /// The text: `text`, or `source`, `second_source` or `target` of examples.
+  public var part: String
+  public var unknown: Int
+  /// The number of all tokens.
+  public var tokens: Int
+
+  /// From 0 to 1.
+  public var share: Double { tokens > 0 ? Double(unknown) / Double(tokens) : 0 }
 }
 
 extension Corpus {
@@ -50,6 +64,22 @@ extension DataEncoding {
     if let target { return (source == nil ? "tokens" : "target tokens", target.count) }
     if let source { return ("tokens", source.count) }
     return ("labels", labels?.count ?? 0)
+  }
+
+  /// Notes on subword models with fewer pieces than asked for, because their text has no more to learn.
+  func subwordNotes(_ data: DataOptions) -> [String] {
+    let isShared = source != nil && source == target
+    let vocabularies = [
+      ("text", stream, data.vocabulary), (isShared ? "source and target" : "source", source, data.vocabulary),
+      ("target", isShared ? nil : target, data.targetVocabulary),
+    ]
+    return vocabularies.compactMap { name, vocabulary, file in
+      guard let vocabulary, vocabulary.unit == .bpe, file == nil, vocabulary.count < data.subwordVocabulary
+      else { return nil }
+      return
+        "\(name): \(vocabulary.count) subwords instead of data.subword_vocabulary=\(data.subwordVocabulary), because "
+        + "the text has no more to learn"
+    }
   }
 
   /// Returns tokens written by a model as text.
@@ -189,6 +219,11 @@ extension TokenStream: TaskData {
   package func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize? {
     encoding.stream?.predictedSize(of: self)
   }
+
+  package func unknownTokens(_ encoding: DataEncoding) -> [UnknownTokens] {
+    guard let unknown = encoding.stream?.unknown else { return [] }
+    return [UnknownTokens(part: "text", unknown: occurrences(of: unknown), tokens: count)]
+  }
 }
 
 // MARK: - Examples
@@ -249,6 +284,17 @@ extension ExampleSet: TaskData {
   package var examples: ExampleSet? { self }
   package func sourceLength(_ example: Int) -> Int { source?.length(example) ?? 0 }
   package func predictedSize(_ encoding: DataEncoding) -> Vocabulary.TextSize? { nil }
+
+  package func unknownTokens(_ encoding: DataEncoding) -> [UnknownTokens] {
+    let parts = [
+      ("source", source, encoding.source), ("second_source", secondSource, encoding.source),
+      ("target", target, encoding.target),
+    ]
+    return parts.compactMap { name, field, vocabulary in
+      guard let ids = field?.tokenSequences?.elements, let unknown = vocabulary?.unknown else { return nil }
+      return UnknownTokens(part: name, unknown: ids.count { $0 == unknown }, tokens: ids.count)
+    }
+  }
 }
 
 // MARK: - Options of the data

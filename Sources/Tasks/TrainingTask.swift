@@ -1,5 +1,6 @@
 import Checkpoints
 import Communication
+import Datasets
 import Parameters
 import RecurrentNN
 import RunLog
@@ -22,6 +23,25 @@ package struct TaskSize: Sendable {
   package var validExamples: Int
   /// The first example as it was read; nil for a text.
   package var firstExample: String?
+  /// The shape of inputs that are numbers; nil for other inputs.
+  package var inputs: InputShape?
+}
+
+/// The shape of the sequences of numbers that a model reads.
+public struct InputShape: Sendable, Equatable {
+  /// The numbers per step, without the marks of missing ones.
+  public var width: Int
+  /// Whether each number has a mark that says whether it is missing.
+  public var isMasked: Bool
+  /// The smallest and the largest number of steps.
+  public var steps: ClosedRange<Int>
+
+  init(of sequences: RaggedVectors, isMasked: Bool) {
+    self.isMasked = isMasked
+    width = isMasked ? sequences.width / 2 : sequences.width
+    let lengths = (0..<sequences.count).map(sequences.length)
+    steps = (lengths.min() ?? 0)...(lengths.max() ?? 0)
+  }
 }
 
 /// A batch of an epoch. A training step uses one batch, or several if it accumulates gradients.

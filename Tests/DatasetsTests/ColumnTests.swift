@@ -92,6 +92,23 @@ import Testing
     #expect(try problem(pairs, "en\tfr\na\tb\n", "source\ttarget\na\tb\n") == nil)
   }
 
+  /// Names that the training data don't have can't be compared, which is said.
+  @Test(arguments: [0, 2]) func aHeaderThatTheTrainingDataDoNotHave(window: Int) throws {
+    let options = ExampleOptions(.labeled, .csv) {
+      ($0.window, $0.horizon, $0.numericTargets) = (window, max(1, window - 1), true)
+    }
+    let rows = (1...9).map { "\($0),\($0 * $0)\n" }.joined()
+    func warnings(_ train: String, _ other: String) throws -> [String] {
+      let encoding = try options.load(.text(train)).encoding
+      return try ExampleCorpus.read(.text(other), options: options, encoding: encoding).warnings(of: "data")
+    }
+    let header = "data: text:1 was read as a header"
+    let found = try warnings(rows, "high,low\n" + rows)
+    #expect(found.count == 2 && found[0] == header && found[1].contains("were not compared"), "\(found)")
+    #expect(try warnings("low,high\n" + rows, "low,high\n" + rows) == [header])
+    #expect(try warnings(rows, rows).isEmpty)
+  }
+
   @Test func columnsOfWords() throws {
     let text = "1 EU NNP B-ORG\n2 rejects VBZ O\n\n1 German JJ B-MISC\n"
     let corpus = try options(.tagged, .columns, [.source: ["2"], .target: ["3"]]).load(.text(text))

@@ -83,7 +83,7 @@ import Testing
 
   private func content(_ form: Form, _ changes: Set<Change>) throws -> Content {
     let folder = try TemporaryDirectory()
-    for (name, values) in [("a.npy", [Float](arrayLiteral: 1, 2)), ("b.npy", [3, 4, 5])] {
+    for (name, values) in [("a.npy", [Double](arrayLiteral: 1, 2)), ("b.npy", [3, 4, 5])] {
       let array = numpyFile(values, shape: "(\(values.count),)")
       try folder.write(changes.contains(.gzip) ? gzipped(array) : array, to: name)
     }

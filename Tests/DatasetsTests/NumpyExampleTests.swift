@@ -55,6 +55,25 @@ import Testing
     #expect(caption.encoding.sourceWidth == 3)
   }
 
+  /// 64-bit numbers that would become the same as 32-bit ones are refused, as in text.
+  @Test func doublesThatAreTooCloseForTheirSize() throws {
+    func refusal(_ type: String, _ number: (Int) -> Double) throws -> String? {
+      try folder.write(numpyFile((0..<20).map(number), shape: "(10, 2)", type: type), to: "a.npy")
+      do {
+        _ = try load("x\ta.npy")
+        return nil
+      } catch {
+        return "\(error)"
+      }
+    }
+    let close = try refusal("<f8") { Double($0 % 2 == 0 ? 5 : 1_000_000_000 + $0) }
+    #expect(close?.contains("numbers of the source vary by") == true, "\(close ?? "")")
+    #expect(try refusal("<f8") { Double($0 % 2 == 0 ? 1_000_000_000 : $0) } == nil)
+    #expect(
+      try refusal("<f8") { $0 == 3 ? 1e300 : 1 }?.contains("element 3 is not a finite 32-bit number") == true)
+    #expect(try refusal("<f4") { Double($0) } == nil)
+  }
+
   private static let good = numpyFile([1, 2], shape: "(2,)")
 
   private static let damaged: [(String, [UInt8], ArrayProblem)] = [

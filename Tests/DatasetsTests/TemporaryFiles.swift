@@ -59,12 +59,12 @@ extension ExampleSet {
 
 /// A NumPy file of version 1.0.
 func numpyFile(
-  _ values: [Float], shape: String, type: String = "<f4", order: String = "False", version: UInt8 = 1
+  _ values: [Double], shape: String, type: String = "<f4", order: String = "False", version: UInt8 = 1
 ) -> [UInt8] {
   let bytes = values.flatMap { value in
     type == "<f8"
-      ? withUnsafeBytes(of: Double(value).bitPattern.littleEndian) { Array($0) }
-      : withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+      ? withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+      : withUnsafeBytes(of: Float(value).bitPattern.littleEndian) { Array($0) }
   }
   return numpyHeader("{'descr': '\(type)', 'fortran_order': \(order), 'shape': \(shape), }", version) + bytes
 }

@@ -68,6 +68,8 @@ public struct ReadingReport: Sendable, Equatable {
   var doubts: [String] = []
   /// What is wrong with the scale of the numbers, if they are used unchanged.
   var scale: String?
+  /// Whether the file names its columns, but the training data don't, so that the names can't be compared.
+  var hasOtherHeader = false
   /// The first example as it was read, such as `source "a b", target "x"`; nil if there is none.
   public internal(set) var firstExample: String?
   /// The first case of each kind, as an error that names file and line.
@@ -85,6 +87,11 @@ public struct ReadingReport: Sendable, Equatable {
       lines.append("\(part): fields are separated by \(delimiter.plural)")
     }
     if let header = layout.header { lines.append("\(part): \(header) was read as a header") }
+    if hasOtherHeader {
+      lines.append(
+        "\(part): the names of its columns were not compared, because the training data have none; columns are read by their "
+          + "position")
+    }
     if let place = layout.countingRow {
       lines.append(
         "\(part): \(place) counts its columns and was read as an example; if the numbers are names of columns, remove the line"
@@ -180,6 +187,13 @@ public struct ExampleSet: Sendable {
     var set = self
     set.report.scale =
       "numbers of the source have mean \(found.means[column]) and standard deviation \(found.deviations[column])"
+    return set
+  }
+
+  /// The same examples with a note in the report if the names of their columns can't be compared with the training data.
+  func notingHeader(_ encoding: DataEncoding) -> ExampleSet {
+    var set = self
+    set.report.hasOtherHeader = report.layout.columnNames != nil && encoding.columnNames == nil
     return set
   }
 

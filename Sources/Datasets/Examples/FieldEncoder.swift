@@ -165,7 +165,13 @@ struct FieldEncoder {
     } else {
       field.width = array.shape.count == 1 ? 1 : array.shape[1]
     }
-    field.values = array.values
+    if array.isDouble {
+      for (index, number) in array.values.enumerated() {
+        if number.isNaN { field.values.append(.nan) } else { field.add(number, to: index % field.width) }
+      }
+    } else {
+      field.values = array.values.map { Float($0) }
+    }
     field.steps = array.values.count / field.width
     if allowsMissing { field.addMask() }
   }

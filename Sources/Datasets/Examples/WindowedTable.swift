@@ -383,7 +383,7 @@ extension Corpus<ExampleSet> {
       throw DataError.tooFewRows(name: table.name, needed: options.window + options.horizon, part: nil)
     }
     table.prepare(encoding, masked: options.missing == .mask)
-    return table.examples(rows, options)
+    return table.examples(rows, options).notingHeader(encoding)
   }
 }
 

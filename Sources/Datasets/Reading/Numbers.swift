@@ -95,7 +95,7 @@ func parseMultihot(
   return steps
 }
 
-/// The numbers of a NumPy file (format 1.0 to 3.0), as 32-bit floats.
+/// The numbers of a NumPy file (format 1.0 to 3.0).
 struct NumpyArray {
   /// The maximum size of a file, in bytes. It is enough for one sequence, which is an example.
   static let largestFile = 1 << 28
@@ -104,8 +104,10 @@ struct NumpyArray {
 
   /// One or two sizes, of which the second is above 0.
   let shape: [Int]
-  /// Row after row.
-  let values: [Float]
+  /// Row after row; all are finite as 32-bit numbers, or NaN if they are missing.
+  let values: [Double]
+  /// Whether the file has 64-bit numbers, which a model reads as 32-bit ones.
+  let isDouble: Bool
 
   /// Reads little-endian float32 or float64, in row-major or in column-major ("Fortran") order. Throws
   /// `ArrayProblem`.
@@ -126,11 +128,12 @@ struct NumpyArray {
     let header = try NumpyHeader(bytes[start..<start + length])
     let shape = header.shape
     let data = bytes[(start + length)...]
+    isDouble = header.isDouble
     let stored =
-      header.isDouble
-      ? try Self.elements(data, UInt64.self, shape) { Float(Double(bitPattern: $0)) }
-      : try Self.elements(data, UInt32.self, shape) { Float(bitPattern: $0) }
-    if let bad = stored.firstIndex(where: { !$0.isFinite && !($0.isNaN && allowsMissing) }) {
+      isDouble
+      ? try Self.elements(data, UInt64.self, shape) { Double(bitPattern: $0) }
+      : try Self.elements(data, UInt32.self, shape) { Double(Float(bitPattern: $0)) }
+    if let bad = stored.firstIndex(where: { !Float($0).isFinite && !($0.isNaN && allowsMissing) }) {
       throw .notFinite(element: bad)
     }
     self.shape = shape
@@ -164,8 +167,8 @@ struct NumpyArray {
   }
 
   private static func elements<Bits: FixedWidthInteger>(
-    _ data: ArraySlice<UInt8>, _ bits: Bits.Type, _ shape: [Int], _ value: (Bits) -> Float
-  ) throws(ArrayProblem) -> [Float] {
+    _ data: ArraySlice<UInt8>, _ bits: Bits.Type, _ shape: [Int], _ value: (Bits) -> Double
+  ) throws(ArrayProblem) -> [Double] {
     var expected = MemoryLayout<Bits>.size
     for size in shape {
       let (product, overflow) = expected.multipliedReportingOverflow(by: size)

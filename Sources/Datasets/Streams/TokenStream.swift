@@ -65,6 +65,13 @@ public struct TokenStream: Sendable, Equatable {
     return ids
   }
 
+  /// The number of tokens with an id.
+  public func occurrences(of id: Int32) -> Int {
+    stride(from: 0, to: count, by: 1 << 16).reduce(0) { total, start in
+      total + ids(start..<min(start + 1 << 16, count)).count { $0 == id }
+    }
+  }
+
   /// Whether all ids are below a size.
   func areBelow(_ size: Int) -> Bool {
     stride(from: 0, to: count, by: 1 << 16).allSatisfy { start in
