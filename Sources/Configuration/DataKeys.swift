@@ -12,7 +12,7 @@ extension ConfigurationSchema {
       "data.valid", \.data.valid, change: .always, "validation data; null: cut from the training data"),
     Key("data.test", \.data.test, change: .always, "test data, for evaluate --split test"),
     Key(
-      "data.embeddings", \.data.embeddings, groups: [.stream, .source], change: .always,
+      "data.embeddings", \.data.embeddings, groups: [.stream, .source], change: .whenResumed,
       "text file of word vectors (word2vec, GloVe): initial embeddings of the tokens that are read; null: none"
     ),
     Key(
@@ -51,11 +51,11 @@ extension ConfigurationSchema {
       "data.target_tokens", \.data.targetTokens, groups: [.writing], change: .never,
       "the target's; null: as tokens"),
     Key(
-      "data.vocabulary", \.data.vocabulary, groups: [.stream, .source], change: .always,
+      "data.vocabulary", \.data.vocabulary, groups: [.stream, .source], change: .whenResumed,
       "file with the vocabulary of what is read, one token per line (bpe: a SentencePiece model); null: that of the training data"
     ),
     Key(
-      "data.target_vocabulary", \.data.targetVocabulary, groups: [.writing], change: .always,
+      "data.target_vocabulary", \.data.targetVocabulary, groups: [.writing], change: .whenResumed,
       "the same of what is written"),
     Key(
       "data.shared_vocabulary", \.data.sharedVocabulary, groups: [.encoderDecoder], change: .never,

@@ -233,14 +233,15 @@ public final class SavedModel {
     return try learner.writer(of: beginning, workspace)
   }
 
-  /// Returns the texts as bytes.
-  public func texts(_ request: WritingRequest, withPrompt: Bool = false) throws -> [[UInt8]] {
-    var texts = [[Int32]](repeating: withPrompt ? request.prompt : [], count: request.count)
+  /// Returns the texts as bytes, without the prompt but with the space that may separate them from it.
+  public func texts(_ request: WritingRequest) throws -> [[UInt8]] {
+    var texts = [[Int32]](repeating: [], count: request.count)
     try write(request) { text, id in
       texts[text].append(id)
       return true
     }
-    return texts.map(encoding.decode)
+    let prompt = encoding.decode(request.prompt)
+    return texts.map { Array(encoding.decode(request.prompt + $0).dropFirst(prompt.count)) }
   }
 
   private func condition(_ input: String) throws -> ExampleSet {
@@ -275,6 +276,8 @@ public struct HeldOutData {
   public let sourceLengths: [Int]
   /// The size of the predicted part of a text; nil for examples.
   public let textSize: Vocabulary.TextSize?
+  /// The tokens of each text that the model has never seen.
+  public let unknownTokens: [UnknownTokens]
   fileprivate let pass:
     (_ plan: ShardPlan, _ includes: @escaping (_ example: Int32) -> Bool) throws -> any EvaluationPass
 
@@ -283,6 +286,7 @@ public struct HeldOutData {
     warnings = data.warnings(of: data.name)
     sourceLengths = (0..<data.exampleCount).map(data.sourceLength)
     textSize = data.predictedSize(model.encoding)
+    unknownTokens = data.unknownTokens(model.encoding)
     let (configuration, workspace) = (model.configuration, model.workspace)
     pass = { plan, includes in
       try learner.check(data)

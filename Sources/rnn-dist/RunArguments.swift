@@ -43,12 +43,18 @@ struct RunArguments: ParsableArguments {
   /// Throws `RunDirectoryFailure`, `ConfigurationErrors`, and the errors of ``SavedModel``.
   ///
   /// - Parameters:
+  ///   - evaluates: whether the command reads held-out data of the run; if not, the settings of evaluation are refused.
   ///   - ensemble: runs whose models form an ensemble with it.
   ///   - precision: of matrix products; nil: that of the run.
   func load(
-    overrides: [String] = [], ensemble: [String] = [], precision: ProductPrecision? = nil,
-    on communicator: (any Communicator)? = nil
+    overrides: [String] = [], evaluates: Bool = false, ensemble: [String] = [],
+    precision: ProductPrecision? = nil, on communicator: (any Communicator)? = nil
   ) throws -> SavedModel {
+    let unread = evaluates ? [] : overrides.filter(Self.isForEvaluation)
+    guard unread.isEmpty else {
+      throw ConfigurationErrors(
+        unread.map { Self.issue(of: $0, "only train and evaluate read it; leave it out") })
+    }
     let stored = try ([run] + ensemble).map { path in
       func read() throws -> [UInt8] { try Self.storedText(of: RunPaths(existing: path)) }
       return (path: path, text: try communicator?.readOnRank0(read) ?? read())
@@ -101,17 +107,32 @@ struct RunArguments: ParsableArguments {
   }
 
   private static func issue(of override: String, _ stored: RunConfiguration) -> ConfigurationIssue? {
-    let name = String(override.prefix { $0 != "=" })
+    let name = name(of: override)
     let changesLayout = changesLayout(name, stored)
     let change = ConfigurationSchema.keysByPath[name]?.change
     if change == .whenResumed || change == .inTraining {
-      return ConfigurationIssue(
-        origin: .override(override), key: name, message: "only training reads it; leave it out")
+      return issue(of: override, "only training reads it; leave it out")
     }
     guard change == .never || changesLayout else { return nil }
     return ConfigurationIssue(
       origin: .override(override), key: changesLayout ? "data.train" : name,
       message: "the trained model depends on it; train another run to change it")
+  }
+
+  private static func issue(of override: String, _ message: String) -> ConfigurationIssue {
+    ConfigurationIssue(origin: .override(override), key: name(of: override), message: message)
+  }
+
+  private static func name(of override: String) -> String { String(override.prefix { $0 != "=" }) }
+
+  /// Whether an override says which data are held out or how they are evaluated.
+  private static func isForEvaluation(_ override: String) -> Bool {
+    let name = name(of: override)
+    let sections = ["evaluation", "data.train", "data.valid", "data.test"]
+    let keys = [
+      "data.valid_fraction", "data.season", "data.generator", "data.generated_size", "data.empty_sequences",
+    ]
+    return sections.contains { name == $0 || name.hasPrefix($0 + ".") } || keys.contains(name)
   }
 
   /// Whether an override would change the number of files of sequence data: one, several or none. The paths may change,

@@ -157,6 +157,22 @@ private struct Score: Decodable {
     }
   }
 
+  /// Of six tokens, the end of the line included, one is not in the training text.
+  @Test func unknownTokensAreCounted() async throws {
+    let folder = try await TinyRun.folder("word")
+    try folder.write("the zebra sat on mat\n", to: "other.txt")
+    let arguments = ["evaluate", "run", "--data", "other.txt"]
+    let lines = try await Program.run(arguments, in: folder.path)
+    #expect(lines.exitCode == 0 && lines.output.contains("unknown tokens        16.67 %\n"), "\(lines)")
+    let json = try await Program.run(arguments + ["--json"], in: folder.path)
+    #expect(json.output.contains("\"unknown_tokens\":{\"text\":0.1666"), "\(json)")
+    let runs = try SequenceRuns()
+    try await runs.trained("seq2seq")
+    try runs.folder.write(Array("cat dog owl owl\tdog cat\n".utf8), to: "other.tsv")
+    let pairs = try await runs.run("evaluate", "run", "--data", "other.tsv")
+    #expect(pairs.output.contains("50.00 % of the source, 0.00 % of the target\n"), "\(pairs)")
+  }
+
   @Test func aDamagedCheckpointIsSkippedWithAWarning() async throws {
     let folder = try await TinyRun.folder()
     let damaged = folder.file("run/checkpoints/step-12/model.safetensors")

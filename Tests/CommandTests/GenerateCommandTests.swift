@@ -67,11 +67,23 @@ import Testing
     let outcome = try await generate(["--prompt", "the ZßZ", "--length", "3"])
     #expect(outcome.exitCode == 0, "\(outcome)")
     #expect(outcome.standardError.contains("\"Z\", \"ß\""), "\(outcome)")
-    #expect(outcome.output.hasPrefix("the \u{FFFD}\u{FFFD}\u{FFFD}"))
+    #expect(outcome.output.hasPrefix("the ZßZ") && outcome.output.unicodeScalars.count == 11, "\(outcome)")
     #expect(
       try await generate(["--prompt", "the cow", "--length", "3"], tokens: "word").standardError.contains(
         "\"cow\"")
     )
+  }
+
+  /// The prompt is shown as it was given, and the text continues it in the same way for one text and for several.
+  @Test(arguments: ["char", "word"], ["the ZßZ", "the  cat ", "a\n"])
+  func thePromptIsShownAsGiven(tokens: String, prompt: String) async throws {
+    let arguments = ["--prompt", prompt, "--length", "5"]
+    let one = try await generate(arguments, tokens: tokens)
+    let two = try await generate(arguments + ["--count", "2"], tokens: tokens)
+    let shown = tokens == "word" ? prompt.trimmingCharacters(in: [" "]) : prompt
+    #expect(one.exitCode == 0 && one.output.hasPrefix(shown), "\(one)")
+    #expect(!one.output.dropFirst(shown.count).hasPrefix("  "), "\(one)")
+    #expect(two.output.components(separatedBy: "---\n").first == one.output, "\(two)")
   }
 
   @Test(arguments: [

@@ -25,7 +25,7 @@ import Testing
     let folder = try await TinyRun.folder()
     let outcome = try await Program.run(
       shell: """
-        "$PROGRAM" serve run evaluation.batch_size=9 --precision int8 --port 0 > out & service=$!
+        "$PROGRAM" serve run --batch-size 9 --precision int8 --port 0 > out & service=$!
         until grep -q listening out; do kill -0 $service; sleep 0.05; done
         kill -\(signal) $service
         wait $service

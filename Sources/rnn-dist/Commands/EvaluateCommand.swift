@@ -52,7 +52,8 @@ struct EvaluateCommand: DistributedCommand {
 
   func run(on communicator: any Communicator) throws -> Int32 {
     let saved = try run.load(
-      overrides: overrides, ensemble: ensemble.runs, precision: products.precision, on: communicator)
+      overrides: overrides, evaluates: true, ensemble: ensemble.runs, precision: products.precision,
+      on: communicator)
     if communicator.rank == 0 { run.warn(of: saved) }
     try requireSame(saved, communicator)
     let data = try communicator.agree {
@@ -73,7 +74,7 @@ struct EvaluateCommand: DistributedCommand {
       data, communicator: communicator, progress: { console?.evaluationProgress($0, of: $1) })
     console?.eraseProgress()
     let scored = Scored(
-      configuration: saved.configuration, text: data.textSize,
+      configuration: saved.configuration, text: data.textSize, unknown: data.unknownTokens,
       result: result, step: saved.step, checkpoint: saved.checkpointPath, averagedSteps: saved.averagedSteps)
     if communicator.rank == 0 {
       try StandardOutput.line(json ? object(scored).text : lines(scored))
@@ -86,6 +87,8 @@ struct EvaluateCommand: DistributedCommand {
     var configuration: RunConfiguration
     /// The amount of text that was predicted; nil except for a language model.
     var text: Vocabulary.TextSize?
+    /// The unknown tokens of each text.
+    var unknown: [UnknownTokens]
     var result: EvaluationResult
     var step: Int
     var checkpoint: String
@@ -138,6 +141,8 @@ struct EvaluateCommand: DistributedCommand {
           "bits_per_character", scored.bits(per: scored.text?.characters).map { .double($0) } ?? .null),
         JSONMember("tokens", .integer(result.loss.tokens)),
         JSONMember("examples", .integer(result.examples)),
+        JSONMember(
+          "unknown_tokens", .object(scored.unknown.map { JSONMember($0.part, .double($0.share)) })),
       ] + result.otherMetrics.map { JSONMember($0.metric.name, .double($0.value)) }
     return .object(
       members + [
@@ -166,6 +171,13 @@ struct EvaluateCommand: DistributedCommand {
     var text = "\(data ?? (split ?? .valid).rawValue): \(counts)\n" + MetricText.line("loss", loss)
     for value in result.metrics where value.metric != .loss {
       text += MetricText.line(value.metric.label, MetricText.number(value.metric, value.value))
+    }
+    if !scored.unknown.isEmpty {
+      let shares = scored.unknown.map { part in
+        String(format: "%.2f %%", 100 * part.share)
+          + (part.part == "text" ? "" : " of the \(part.part.replacing("_", with: " "))")
+      }
+      text += MetricText.line("unknown tokens", shares.joined(separator: ", "))
     }
     for note in result.notes { text += note + "\n" }
     let steps = scored.averagedSteps.map { "\($0)" }.joined(separator: ", ")

@@ -110,7 +110,7 @@ struct GenerateCommand: LocalCommand {
     if count == 1 {
       try stream(request, saved, vocabulary)
     } else {
-      let texts = try saved.texts(request, withPrompt: true).map { $0 + Array("\n".utf8) }
+      let texts = try saved.texts(request).map { shownPrompt(vocabulary) + $0 + Array("\n".utf8) }
       try StandardOutput.write(Array(texts.joined(separator: Array("---\n".utf8))))
     }
   }
@@ -121,7 +121,8 @@ struct GenerateCommand: LocalCommand {
     _ request: SavedModel.WritingRequest, _ saved: SavedModel, _ vocabulary: Vocabulary
   ) throws {
     var text = StreamingText(vocabulary)
-    try StandardOutput.write(request.prompt.flatMap { text.append($0) })
+    for id in request.prompt { _ = text.append(id) }
+    try StandardOutput.write(shownPrompt(vocabulary))
     var failure: OutputFailure?
     try saved.write(request) { _, id in
       let piece = text.append(id)
@@ -146,6 +147,16 @@ struct GenerateCommand: LocalCommand {
   }
 
   // MARK: The prompt
+
+  /// The prompt as it was given, also where the vocabulary spells it in another way or lacks a character. Tokens that are
+  /// separated by spaces begin with the space before them, so spaces at the end are left out.
+  private func shownPrompt(_ vocabulary: Vocabulary) -> [UInt8] {
+    let text = Array(prompt.utf8)
+    switch vocabulary.unit {
+    case .byte, .char: return text
+    case .word, .space, .bpe: return text.dropLast(text.reversed().prefix { $0 == UInt8(ascii: " ") }.count)
+    }
+  }
 
   /// Warns about the parts of the prompt that are not in the vocabulary.
   private func warnOfUnknown(_ ids: [Int32], _ vocabulary: Vocabulary) {
