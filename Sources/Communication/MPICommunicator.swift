@@ -13,10 +13,10 @@ public enum CommunicatorFactory {
   /// Throws `CommunicationError` of kind `wrongLauncher` if the launcher announces a different number of ranks than MPI
   /// finds, as with the `mpiexec` of another MPI. Also throws the error of the initialization, or `WatchLimitsError`.
   public static func make() throws -> any Communicator {
+    // Read for one process too: a mistyped value should not wait for the first job of several ranks.
+    let limits = try WatchLimits(getenv(WatchLimits.variable).map { String(cString: $0) })
     guard let environment = LauncherEnvironment.current else { return SoloCommunicator() }
-    guard let limits = try WatchLimits(getenv(WatchLimits.variable).map { String(cString: $0) }) else {
-      return try makeMPI(environment)
-    }
+    guard let limits else { return try makeMPI(environment) }
     // The watchdog starts before MPI, because MPI would wait forever for missing ranks.
     let watchdog = Watchdog(limits, launcher: environment)
     watchdog.host.own.begin(.start)

@@ -21,7 +21,7 @@ public struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     let place = origin == .defaultValue ? "" : "\(origin): "
     let hint = suggestion.map { "; did you mean \"\($0)\"?" } ?? ""
-    return place + (key.isEmpty ? "" : "\(key): ") + message + hint
+    return place + (key.isEmpty ? "" : "\(shortened(key)): ") + message + hint
   }
 }
 

@@ -43,9 +43,16 @@ public struct ConfigurationNode: Sendable, Equatable {
     case .mapping: "a section"
     case .sequence: "a list"
     case .scalar(let text, let isQuoted):
-      isNull ? "nothing" : isQuoted ? "the quoted text \"\(text)\"" : "\"\(text)\""
+      isNull ? "nothing" : (isQuoted ? "the quoted text " : "") + "\"\(shortened(text))\""
     }
   }
+}
+
+/// The beginning of a text, in one line: a whole file that is no configuration can be one value or one key of YAML.
+func shortened(_ text: String) -> String {
+  let limit = 60
+  let line = text.prefix { !$0.isNewline }
+  return line.count == text.count && text.count <= limit ? text : line.prefix(limit) + "…"
 }
 
 /// The origin of a value of the configuration.

@@ -104,7 +104,9 @@ private struct Resolver {
   private mutating func reportSection(_ node: ConfigurationNode, _ path: String) {
     let example =
       ConfigurationSchema.keys.first { $0.path.hasPrefix(path.isEmpty ? "" : path + ".") }?.path ?? ""
-    report(node.origin, path, "expects keys and values, for example \(example); found \(node.summary)")
+    let doubt = path.isEmpty ? "; is it a configuration?" : ""
+    report(
+      node.origin, path, "expects keys and values, for example \(example); found \(node.summary)\(doubt)")
   }
 
   private mutating func set(_ key: ConfigurationKey, from node: ConfigurationNode) {

@@ -42,9 +42,10 @@ final class Trainer {
   /// Requests of any rank that wait until all ranks have the same parameters, at most `training.local_steps`.
   private var requested = StepRequests()
   /// The previous best evaluation, in case the current best model can't be saved.
-  private var previousBest: (metric: Double?, loss: Double?, step: Int?, others: [NamedMetric]) = (
-    nil, nil, nil, []
-  )
+  private var previousBest:
+    (metric: Double?, loss: Double?, step: Int?, others: [NamedMetric], decoded: Int?) = (
+      nil, nil, nil, [], nil
+    )
 
   /// The number of steps at which schedules end. It assumes that all epochs are as long as the first; with batches
   /// measured in tokens, their lengths can differ.
@@ -108,6 +109,7 @@ final class Trainer {
     state.isComplete = state.stoppedEarly || isAtEnd
     if state.microbatch > 0 { task.beginEpoch(state.epoch, isResumed: true) }
     observer?.handle(.resumed(step: state.step, path: restored.path, rejected: restored.rejected))
+    if state.isComplete { observer?.handle(.note(endDescription)) }
     return true
   }
 
@@ -231,6 +233,23 @@ final class Trainer {
       || training.epochs > 0 && state.epoch >= training.epochs
   }
 
+  /// Says why a resumed run has nothing left to do, and which keys would change that.
+  private var endDescription: String {
+    let (training, patience) = (configuration.training, configuration.evaluation.patience)
+    guard !state.stoppedEarly else {
+      return
+        "the run is already finished: \(patience) evaluations in a row were not better than the best. To train longer, "
+        + "resume it with a larger evaluation.patience, or 0 for no limit"
+    }
+    let limits = [
+      training.steps > 0 && state.step >= training.steps ? "training.steps=\(training.steps)" : nil,
+      training.epochs > 0 && state.epoch >= training.epochs ? "training.epochs=\(training.epochs)" : nil,
+    ].compactMap { $0 }
+    return
+      "the run is already finished: it has reached \(limits.joined(separator: " and ")). To train longer, resume it "
+      + "with a larger number"
+  }
+
   /// The number of steps of the run if all remaining epochs are as long as this one.
   private var expectedSteps: Int {
     let training = configuration.training
@@ -343,9 +362,12 @@ final class Trainer {
     // The loss breaks ties of the metric. A better loss at an equal metric does not count as progress for patience.
     let isTie = state.bestMetric == metric && result.loss.mean < state.bestLoss ?? .infinity
     if isBetter || isTie {
-      previousBest = (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics)
+      previousBest = (
+        state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics, state.bestDecoded
+      )
       (state.bestMetric, state.bestLoss, state.bestStep) = (metric, result.loss.mean, state.step)
       state.bestMetrics = result.otherMetrics.map { NamedMetric(name: $0.metric.name, value: $0.value) }
+      state.bestDecoded = result.decoded
     }
     state.evaluationsWithoutImprovement = isBetter ? 0 : state.evaluationsWithoutImprovement + 1
     if isOutOfPatience && !state.isComplete { (state.isComplete, state.stoppedEarly) = (true, true) }
@@ -400,7 +422,7 @@ final class Trainer {
     }
     // A best model that could not be saved does not count: the previous one remains the best.
     if isBest && !saved {
-      (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics) = previousBest
+      (state.bestMetric, state.bestLoss, state.bestStep, state.bestMetrics, state.bestDecoded) = previousBest
     }
   }
 
@@ -423,7 +445,8 @@ final class Trainer {
   private func outcome(_ ending: RunOutcome.Ending) -> RunOutcome {
     let result = RunOutcome(
       ending: ending, step: state.step, bestLoss: state.bestLoss, bestStep: state.bestStep,
-      bestMetrics: state.bestMetrics, seconds: progress.elapsed, peakResidentMiB: ProcessMemory.peakMiB)
+      bestMetrics: state.bestMetrics, bestDecoded: state.bestDecoded, seconds: progress.elapsed,
+      peakResidentMiB: ProcessMemory.peakMiB)
     observer?.handle(.finished(result))
     return result
   }

@@ -45,6 +45,8 @@ public struct RunSummary: Sendable {
   public var validExamples: Int
   /// The first training example in the form in which it was read; nil for a text.
   public var firstExample: String?
+  /// The shape of inputs that are numbers; nil for other inputs.
+  public var inputs: InputShape?
   public var ranks: Int
   public var hosts: [String]
   public var threadsPerRank: Int
@@ -144,6 +146,8 @@ public struct RunOutcome: Sendable, Equatable {
   public var bestStep: Int?
   /// The other metrics of that evaluation.
   public var bestMetrics: [NamedMetric] = []
+  /// The number of sources whose outputs they compare, if there was a limit.
+  public var bestDecoded: Int?
   public var seconds: Double
   /// The peak resident memory of this process in MiB, including data, program and libraries.
   public var peakResidentMiB = 0

@@ -178,7 +178,7 @@ public struct TrainingJob {
       vocabularySize: task.size.vocabulary, task: configuration.task,
       trainTokens: task.size.trainTokens, validTokens: task.size.validTokens,
       trainExamples: task.size.trainExamples, validExamples: task.size.validExamples,
-      firstExample: task.size.firstExample,
+      firstExample: task.size.firstExample, inputs: task.size.inputs,
       ranks: communicator.worldSize, hosts: hosts, threadsPerRank: KernelThreads.count,
       batchSize: configuration.training.batchSize, batchTokens: configuration.training.batchTokens,
       bptt: configuration.training.bptt, stepsPerEpoch: trainer.epochSteps, totalSteps: trainer.totalSteps)

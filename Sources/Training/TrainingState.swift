@@ -24,6 +24,8 @@ package struct TrainingState: Codable, Equatable {
   var bestLoss: Double?
   var bestStep: Int?
   var bestMetrics: [NamedMetric] = []
+  /// The number of sources whose outputs these metrics compare, if there was a limit.
+  var bestDecoded: Int?
   var evaluationsWithoutImprovement = 0
   var skippedInARow = 0
   /// Whether an evaluation is due before the next step. A signal may have interrupted it.

@@ -25,8 +25,8 @@ package final class Console: TrainingObserver {
   private let clock = ContinuousClock()
   /// The time of the last line of progress where lines are not redrawn.
   private var lastLine: ContinuousClock.Instant?
-  /// The step of the last checkpoint of this process.
-  private var savedStep: Int?
+  /// The last evaluation, until it is known whether a checkpoint of its step follows.
+  private var heldEvaluation: EvaluationReport?
   /// The times at which the evaluation in progress started and at which its progress was last shown.
   private var evaluation: (started: ContinuousClock.Instant, shown: ContinuousClock.Instant)?
 
@@ -41,7 +41,22 @@ package final class Console: TrainingObserver {
     StandardError.write(text + "\n")
   }
 
+  /// Writes an error. If it lists several problems, each of them begins with `error:`; indented lines continue a problem.
+  static func failure(_ text: String) {
+    error(failureLines(text))
+  }
+
+  package static func failureLines(_ text: String) -> String {
+    text.split(separator: "\n").map { $0.hasPrefix(" ") ? $0 : "error: " + $0 }.joined(separator: "\n")
+  }
+
   package func handle(_ event: TrainingEvent) {
+    switch event {
+    // Samples come between an evaluation and its checkpoint.
+    case .observed: return
+    case .saved(let step, _, let seconds): return saved(step, in: seconds)
+    default: showEvaluation()
+    }
     switch event {
     case .started(let summary):
       unit = summary.task.lossUnit
@@ -49,7 +64,7 @@ package final class Console: TrainingObserver {
     case .resumed(let step, let path, let rejected):
       for bad in rejected { line("warning: skipped a checkpoint that does not verify: \(bad)") }
       line("resumed from step \(step) (\(path))")
-    case .planned(let plan): line(Self.describe(plan))
+    case .planned(let plan): line(pieces: Self.describe(plan))
     case .choseProducts(let choices): line("products: \(choices.summary)")
     case .choseSums(let choice): line("sums of gradients: \(choice.summary)")
     case .step(let report): progress(report)
@@ -58,11 +73,8 @@ package final class Console: TrainingObserver {
       line(
         "warning: step \(step): the gradient is not finite (\(parameters.joined(separator: ", "))); update skipped, "
           + "\(inARow) in a row")
-    case .evaluated(let report): line(describe(report))
-    case .observed: break
-    case .saved(let step, _, let seconds):
-      savedStep = step
-      if !isTerminal { line("saved step \(step) in \(String(format: "%.2f", seconds)) s") }
+    case .evaluated(let report): heldEvaluation = report
+    case .observed, .saved: break
     case .saveFailed(let step, let reason):
       line("warning: no checkpoint at step \(step): \(reason); training continues and will try again")
     case .note(let text): line(text)
@@ -70,12 +82,29 @@ package final class Console: TrainingObserver {
     case .finished(let outcome):
       // After a signal, the messages that follow repeat the content of the line.
       closeLine(erasing: outcome.ending == .signalled)
-      if isTerminal, outcome.ending == .signalled, let savedStep { Self.error("saved step \(savedStep)") }
       Self.error("peak memory of this rank \(outcome.peakResidentMiB) MiB")
     }
   }
 
   // MARK: Lines
+
+  /// Writes the line of the last evaluation, unless it has been written.
+  ///
+  /// - Parameter isSaved: whether there is a checkpoint of the evaluated model.
+  func showEvaluation(isSaved: Bool = false) {
+    guard let report = heldEvaluation else { return }
+    heldEvaluation = nil
+    let best = usesColor ? "\u{1B}[32mbest\u{1B}[0m" : "best"
+    let marks = [report.isBest ? best : nil, isSaved ? "saved" : nil].compactMap { $0 }
+    line(pieces: describe(report) + (marks.isEmpty ? [] : ["(\(marks.joined(separator: ", ")))"]))
+  }
+
+  /// Adds a checkpoint to the line of its evaluation. A checkpoint at another step has its own line.
+  private func saved(_ step: Int, in seconds: Double) {
+    let isEvaluated = heldEvaluation?.step == step
+    showEvaluation(isSaved: isEvaluated)
+    if !isEvaluated { line("saved step \(step) in \(String(format: "%.2f", seconds)) s") }
+  }
 
   private func line(_ text: String) {
     closeLine(erasing: true)
@@ -83,44 +112,47 @@ package final class Console: TrainingObserver {
     Self.error(width.map { Self.wrapped(text, columns: $0) } ?? text)
   }
 
-  /// Breaks the lines of a text at spaces, but not before a percent sign, to fit a window, and indents the rest of a broken
-  /// line. Color codes have no width.
+  /// Writes a line that is only broken between its pieces.
+  private func line(pieces: [String]) {
+    closeLine(erasing: true)
+    let width = isTerminal ? StandardError.windowWidth : nil
+    Self.error(width.map { Self.wrapped(pieces: pieces, columns: $0) } ?? pieces.joined(separator: " "))
+  }
+
+  /// Breaks the lines of a text at spaces to fit a window.
   package static func wrapped(_ text: String, columns: Int) -> String {
-    let indent = columns > 20 ? "  " : ""
-    return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-      var (rows, length) = ("", 0)
-      for word in unbroken(line) {
-        let width = word.replacing(/\u{1B}\[[0-9;]*m/, with: "").count
-        if rows.isEmpty {
-          (rows, length) = (word, width)
-        } else if length + 1 + width > columns {
-          rows += "\n" + indent + word
-          length = indent.count + width
-        } else {
-          rows += " " + word
-          length += 1 + width
-        }
-      }
-      return rows
+    text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      wrapped(
+        pieces: line.split(separator: " ", omittingEmptySubsequences: false).map(String.init),
+        columns: columns)
     }.joined(separator: "\n")
   }
 
-  /// The words of a line, a percent sign together with its number.
-  private static func unbroken(_ line: Substring) -> [String] {
-    line.split(separator: " ", omittingEmptySubsequences: false).reduce(into: []) { words, word in
-      if word.hasPrefix("%"), let number = words.popLast() {
-        words.append("\(number) \(word)")
+  /// Joins pieces by spaces, and begins a new row before a piece that does not fit a window. Rows after the first are
+  /// indented. Color codes have no width.
+  package static func wrapped(pieces: [String], columns: Int = Console.usualWidth) -> String {
+    let indent = columns > 20 ? "  " : ""
+    var (rows, length) = ("", 0)
+    for piece in pieces {
+      let width = piece.replacing(/\u{1B}\[[0-9;]*m/, with: "").count
+      if rows.isEmpty {
+        (rows, length) = (piece, width)
+      } else if length + 1 + width > columns {
+        rows += "\n" + indent + piece
+        length = indent.count + width
       } else {
-        words.append(String(word))
+        rows += " " + piece
+        length += 1 + width
       }
     }
+    return rows
   }
 
   /// The width of `^C`.
   private static let interruption = 2
 
   /// The assumed width if it can't be queried, as behind a launcher that forwards the lines.
-  private static let usualWidth = 80
+  package static let usualWidth = 80
 
   /// The time between lines of progress that are not redrawn; the first and the last step have one in any case.
   private static let lineInterval = Duration.seconds(10)
@@ -220,33 +252,55 @@ package final class Console: TrainingObserver {
       ? "1 rank with \(threads)"
       : "\(summary.ranks) ranks on \(summary.hosts.joined(separator: ", ")), \(threads) each"
     let firstExample = summary.firstExample.map { "\nfirst example: \($0)" } ?? ""
+    let inputs = summary.inputs.map { "\ninputs: \(describe($0))" } ?? ""
     return """
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
       \(ranks); batch of \
-      \(batch), \(grouped(summary.stepsPerEpoch)) steps per epoch, \(grouped(summary.totalSteps)) in all\(firstExample)
+      \(batch), \(grouped(summary.stepsPerEpoch)) steps per epoch, \(grouped(summary.totalSteps)) in all\(inputs)\(firstExample)
       """
   }
 
-  private static func describe(_ plan: MemoryPlan) -> String {
+  private static func describe(_ shape: InputShape) -> String {
+    func counted(_ count: Int, _ thing: String) -> String {
+      "\(grouped(count)) \(thing)\(count == 1 ? "" : "s")"
+    }
+    let (fewest, most) = (shape.steps.lowerBound, shape.steps.upperBound)
+    let steps = fewest == most ? counted(most, "step") : "\(grouped(fewest)) to \(counted(most, "step"))"
+    return "\(counted(shape.width, "number")) per step"
+      + (shape.isMasked ? ", each with a mark that says whether it is there" : "") + "; \(steps)"
+  }
+
+  private static func describe(_ plan: MemoryPlan) -> [String] {
     func mebibytes(_ bytes: Int) -> String { String(format: "%.1f", Double(bytes) / Double(1 << 20)) }
-    return """
-      memory per rank, MiB: parameters \(mebibytes(plan.parameters)), gradients \(mebibytes(plan.gradients)), \
-      optimizer \(mebibytes(plan.optimizer)), packed weights \(mebibytes(plan.packedWeights)), activations \
-      \(mebibytes(plan.activations)); together \(mebibytes(plan.total)), without data and program
-      """
+    return [
+      "memory per rank, MiB:", "parameters \(mebibytes(plan.parameters)),",
+      "gradients \(mebibytes(plan.gradients)),", "optimizer \(mebibytes(plan.optimizer)),",
+      "packed weights \(mebibytes(plan.packedWeights)),", "activations \(mebibytes(plan.activations));",
+      "together \(mebibytes(plan.total)),", "without data and program",
+    ]
   }
 
-  private func describe(_ report: EvaluationReport) -> String {
+  /// The line of an evaluation, in pieces.
+  private func describe(_ report: EvaluationReport) -> [String] {
     let result = report.result
-    let metrics = shown(result.otherMetrics).map { ", \(MetricText.describe($0.metric, $0.value))" }.joined()
-    let decoded = result.decoded.map { " (of \($0) sources)" } ?? ""
-    let text = String(
-      format: "%@ at step %d (epoch %.2f): loss %@%@%@%@ over %@ %@s in %.1f s",
-      report.split.rawValue, report.step, report.epoch, Self.loss(result.loss.mean),
-      result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", metrics, decoded,
-      Self.grouped(result.loss.tokens), unit, report.seconds)
-    guard report.isBest else { return text }
-    return text + (usesColor ? "  \u{1B}[32mbest\u{1B}[0m" : "  best")
+    let metrics = shown(result.otherMetrics).map { MetricText.describe($0.metric, $0.value) }
+    let perplexity = result.perplexity.map { ["perplexity \(Self.number($0))"] } ?? []
+    var pieces = [
+      "\(report.split.rawValue) at step \(report.step)", "(epoch \(String(format: "%.2f", report.epoch))):",
+    ]
+    pieces += Self.listed(["loss \(Self.loss(result.loss.mean))"] + perplexity + metrics)
+    // If all sources are compared, their number says nothing.
+    if let decoded = result.decoded, decoded < result.examples {
+      pieces.append("(of \(Self.grouped(decoded)) sources)")
+    }
+    pieces.append("over \(Self.grouped(result.loss.tokens)) \(unit)s")
+    pieces.append("in \(String(format: "%.1f", report.seconds)) s")
+    return pieces
+  }
+
+  /// Values as pieces of a line, with commas between them.
+  static func listed(_ values: [String]) -> [String] {
+    values.dropLast().map { $0 + "," } + values.suffix(1)
   }
 
   /// Of many metrics the one of the run and three more: `evaluate` prints all.

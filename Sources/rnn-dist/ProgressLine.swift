@@ -4,7 +4,8 @@ import Training
 /// The progress of a run as one line. The least important fields are left out if there is no room.
 package struct ProgressLine {
   /// The fields in the order of the line. Fields with a larger `order` are left out earlier; those with order 0 are
-  /// never left out.
+  /// never left out. On a terminal, fields that change their length with every report have a fixed width, so that the line
+  /// does not jump.
   private let fields: [(order: Int, text: String)]
 
   /// - Parameters:
@@ -19,17 +20,23 @@ package struct ProgressLine {
     let perplexity = report.perplexity.flatMap { isFinite ? $0 : nil }
     let done = Double(report.step) / Double(max(1, report.totalSteps))
     let curve = losses.flatMap { symbols.curve($0) } ?? ""
+    func padded(_ text: String, to width: Int) -> String {
+      losses == nil ? text : text + String(repeating: " ", count: max(0, width - text.count))
+    }
+    let total = String(report.totalSteps)
+    let step = String(report.step)
+    let space = losses == nil ? "" : String(repeating: " ", count: max(0, total.count - step.count))
     let fields: [(order: Int, text: String)?] = [
-      losses.map { _ in (3, symbols.bar(done)) },
-      (0, "step \(report.step)/\(report.totalSteps)"),
+      losses.map { _ in (4, symbols.bar(done)) },
+      (0, "step \(space)\(step)/\(total)"),
       (5, String(format: "epoch %.2f", report.epoch)),
       (0, "loss " + (isFinite ? Console.loss(report.loss) : "-")),
       curve.isEmpty ? nil : (2, curve),
       perplexity.map { (7, "ppl \(Console.number($0))") },
-      (8, String(format: "|g| %.3g", report.gradientNorm)),
-      (6, String(format: "lr %.3g", report.learningRate)),
+      (8, padded(String(format: "|g| %.3g", report.gradientNorm), to: "|g| 0.0123".count)),
+      (6, padded(String(format: "lr %.3g", report.learningRate), to: "lr 0.00123".count)),
       (1, "\(Console.grouped(Int(report.tokensPerSecond))) \(unit == "token" ? "tok" : unit + "s")/s"),
-      Self.communication(report.communicationShares).map { (4, $0) },
+      Self.communication(report.communicationShares).map { (3, padded($0, to: "comm 10-12%".count)) },
       (0, "ETA \(Console.clock(report.remaining))"),
     ]
     self.fields = fields.compactMap { $0 }

@@ -101,7 +101,7 @@ struct RNNDist: ParsableCommand {
         // The same as for other usage errors: the launcher would end the job before rank 0 has printed its message.
         return error is WatchLimitsError ? ExitCode.done : ExitCode.code(of: error)
       }
-      Console.error("error: \(error)")
+      Console.failure("\(error)")
       return ExitCode.code(of: error)
     }
     var advice: String?
@@ -130,7 +130,7 @@ struct RNNDist: ParsableCommand {
       where !(error is ValidationError || error is CleanExit || error is ArgumentParser.ExitCode)
     {
       // The errors of the argument parser have their own text and exit code.
-      Console.error("error: \(error)")
+      Console.failure("\(error)")
       return ExitCode.code(of: error)
     }
   }
@@ -144,11 +144,11 @@ struct RNNDist: ParsableCommand {
     let code = ExitCode.code(of: error)
     let isAlone = communicator.worldSize == 1
     guard error is CollectiveFailure || error is ReplicaMismatch || error is TrainingFailure || isAlone else {
-      Console.error("error: rank \(communicator.rank) on \(communicator.hostName): \(error)")
+      Console.failure("rank \(communicator.rank) on \(communicator.hostName): \(error)")
       communicator.abort(exitCode: code)
     }
     if communicator.rank == 0 {
-      Console.error("error: \(error)")
+      Console.failure("\(error)")
       if let advice { Console.error(advice) }
     }
     do { try communicator.finalize() } catch { return code }

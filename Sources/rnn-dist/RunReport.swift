@@ -12,18 +12,18 @@ enum RunReport {
   static func write(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
       let metrics = outcome.bestMetrics.compactMap { metric in
-        Metric(rawValue: metric.name).map { ", \(MetricText.describe($0, metric.value))" }
-      }.joined()
-      let evaluation = configuration.evaluation
-      let decoded =
-        evaluation.metric.comparesTexts && evaluation.decodeLimit > 0
-        ? " of at most \(evaluation.decodeLimit) sources (rnn-dist evaluate compares all)" : ""
-      let output = configuration.model.output
-      let perplexity = output.hasPerplexity ? ", perplexity \(Console.number(exp(loss)))" : ""
-      try StandardOutput.line(
-        String(
-          format: "held-out loss %@ %@%@%@%@ (best, at step %d of %d)", Console.loss(loss),
-          LossUnit.name(configuration), perplexity, metrics, decoded, step, outcome.step))
+        Metric(rawValue: metric.name).map { MetricText.describe($0, metric.value) }
+      }
+      let hasPerplexity = configuration.model.output.hasPerplexity
+      let perplexity = hasPerplexity ? ["perplexity \(Console.number(exp(loss)))"] : []
+      var pieces = Console.listed(
+        ["held-out loss \(Console.loss(loss)) \(LossUnit.name(configuration))"] + perplexity + metrics)
+      let limit = configuration.evaluation.decodeLimit
+      if limit > 0, outcome.bestDecoded == limit {
+        pieces += ["of \(Console.grouped(limit)) sources", "(rnn-dist evaluate compares all)"]
+      }
+      pieces.append("(best, at step \(step) of \(outcome.step))")
+      try StandardOutput.line(Console.wrapped(pieces: pieces))
     }
     try StandardOutput.line("run directory: \(directory)")
     let run = try RunPaths(existing: directory)

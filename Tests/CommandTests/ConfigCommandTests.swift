@@ -55,6 +55,27 @@ import Testing
     }
   }
 
+  /// A file of data is often valid YAML: one value, or one key. The message shows only its beginning.
+  @Test(arguments: [
+    (String(repeating: "a,1,2\n", count: 300), "is it a configuration?"),
+    ("? " + String(repeating: "word ", count: 300) + "\n: 1\n", "unknown key"),
+  ]) func aFileThatIsNoConfiguration(content: String, message: String) async throws {
+    let folder = try TemporaryDirectory()
+    let path = try folder.write(Array(content.utf8), to: "data.csv")
+    let outcome = try await Program.run(["config", "check", path])
+    #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
+    #expect(outcome.standardError.contains(message), "\(outcome)")
+    #expect(outcome.standardError.count < path.count + 200, "\(outcome)")
+  }
+
+  /// Each problem of a list begins with the same word.
+  @Test func severalProblems() async throws {
+    let folder = try TemporaryDirectory()
+    let path = try folder.write(Array("model: {layers: x, hiden_size: 3}\nseed: -1\n".utf8), to: "own.yaml")
+    let outcome = try await Program.run(["config", "check", path])
+    #expect(outcome.exitCode == 78 && outcome.errors.count == 3, "\(outcome)")
+  }
+
   @Test func withoutANameItIsTheDefault() async throws {
     let outcome = try await Program.run(["config", "show", "seed=3"])
     #expect(outcome.exitCode == 0 && outcome.output.contains("# preset default:"), "\(outcome)")

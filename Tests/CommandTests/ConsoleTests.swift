@@ -32,9 +32,13 @@ import rnn_dist
 
   /// An 80-column terminal also shows a progress bar and a loss curve.
   @Test(arguments: [
-    (77, ProgressSymbols.blocks, "┄┄┄┄┄┄┄┄  step 30/400  loss 1.1449  █▄▁  4,912 tok/s  comm 1%  ETA 0:57"),
-    (77, .ascii, "........  step 30/400  loss 1.1449  4,912 tok/s  comm 1%  ETA 0:57"),
-    (52, .blocks, "step 30/400  loss 1.1449  █▄▁  4,912 tok/s  ETA 0:57"),
+    (
+      77, ProgressSymbols.blocks,
+      "┄┄┄┄┄┄┄┄  step  30/400  loss 1.1449  █▄▁  4,912 tok/s  comm 1%      ETA 0:57"
+    ),
+    (77, .ascii, "........  step  30/400  loss 1.1449  4,912 tok/s  comm 1%      ETA 0:57"),
+    (70, .blocks, "step  30/400  loss 1.1449  █▄▁  4,912 tok/s  comm 1%      ETA 0:57"),
+    (53, .blocks, "step  30/400  loss 1.1449  █▄▁  4,912 tok/s  ETA 0:57"),
   ])
   func fieldsOfATerminal(width: Int, symbols: ProgressSymbols, expected: String) {
     let line = ProgressLine(Self.report, losses: [3, 2, 1.1449], symbols: symbols)
@@ -57,6 +61,25 @@ import rnn_dist
     var report = Self.report
     report.communicationShares = shares
     #expect(ProgressLine(report).text(leavingOut: 0).contains(expected))
+  }
+
+  /// The share of communication changes with every report, and the line on a terminal must not jump.
+  @Test func fieldsOfATerminalKeepTheirPlaces() {
+    func line(_ step: Int, _ shares: [Double], norm: Double, rate: Double) -> String {
+      var report = Self.report
+      (report.step, report.communicationShares) = (step, shares)
+      (report.gradientNorm, report.learningRate) = (norm, rate)
+      return ProgressLine(report, losses: [3, 2, 1]).text(leavingOut: 0)
+    }
+    let first = line(30, [0.01, 0.01], norm: 0.5, rate: 0.002)
+    let second = line(130, [0.031, 0.12], norm: 0.0123, rate: 0.00123)
+    #expect(first.count == second.count && first.contains("comm 1%  ") && second.contains("comm 3-12%  "))
+  }
+
+  /// Each problem of a list begins with the same word; the indented rest of a problem does not.
+  @Test func everyProblemIsMarked() {
+    #expect(Console.failureLines("a: unknown key") == "error: a: unknown key")
+    #expect(Console.failureLines("a\n  rest of a\nb\n") == "error: a\n  rest of a\nerror: b")
   }
 
   @Test func barsAndCurves() {
@@ -84,9 +107,12 @@ import rnn_dist
     #expect(
       Console.wrapped("loss 1  \u{1B}[32mbest\u{1B}[0m", columns: 12) == "loss 1  \u{1B}[32mbest\u{1B}[0m")
     #expect(Console.wrapped("a/path/that/is/too/long now", columns: 8) == "a/path/that/is/too/long\nnow")
-    #expect(
-      Console.wrapped("exact match 99.20 %, CER 0.1 %", columns: 16) == "exact match\n99.20 %, CER\n0.1 %")
     #expect(Console.wrapped("", columns: 8).isEmpty)
+    // A metric stays with its value.
+    #expect(
+      Console.wrapped(pieces: ["loss 1.2,", "exact match 99.20 %,", "CER 0.1 %"], columns: 28)
+        == "loss 1.2,\n  exact match 99.20 %,\n  CER 0.1 %")
+    #expect(Console.wrapped(pieces: ["loss 1.2,", "CER 0.1 %"]) == "loss 1.2, CER 0.1 %")
   }
 
   @Test func aCommandCanBeTypedAgain() {

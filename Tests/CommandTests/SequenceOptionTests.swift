@@ -96,7 +96,7 @@ import Testing
     let outcome = try await runs.train(
       "seq2seq", ["evaluation.metric=token_error_rate", "evaluation.decode_limit=2"])
     #expect(outcome.exitCode == 0 && outcome.standardError.contains("(of 2 sources)"), "\(outcome)")
-    #expect(outcome.output.contains("of at most 2 sources (rnn-dist evaluate"), "\(outcome)")
+    #expect(outcome.output.contains("of 2 sources"), "\(outcome)")
     #expect(try runs.events("valid").allSatisfy { $0["decoded"] as? Int == 2 })
     for change in ["evaluation.decode_limit=1", "log.samples=2", "training.steps=3"] {
       try await runs.run("evaluate", "run", change).expect(78, change, "only training reads it")
@@ -118,15 +118,81 @@ import Testing
     #expect(try await runs.run("evaluate", "run", "training.reproducible=true").exitCode == 0)
   }
 
+  /// The model depends on the other keys of data, or only training reads them. Commands that don't evaluate also refuse
+  /// those that name or choose held-out data.
+  @Test func dataSettingsAreReadOrRefused() async throws {
+    let read: Set = ["data.columns", "data.delimiter", "data.decimal", "data.max_length", "data.too_long"]
+    let ofEvaluation: Set = [
+      "data.train", "data.valid", "data.test", "data.valid_fraction", "data.season", "data.generator",
+      "data.generated_size", "data.empty_sequences",
+    ]
+    let keys = ConfigurationSchema.keys.filter { $0.path.hasPrefix("data.") && !read.contains($0.path) }
+    #expect(keys.count > 20 && ofEvaluation.isSubset(of: keys.map(\.path)))
+    try await runs.trained("seq2seq")
+    func refused(_ command: String, _ keys: [ConfigurationKey]) async throws -> [String] {
+      let outcome = try await Program.run(
+        [command, "run"] + keys.map { "\($0.path)=\($0.defaultText)" }, in: runs.folder.path)
+      #expect(outcome.exitCode == 78, "\(outcome)")
+      return outcome.errors
+    }
+    let others = keys.filter { !ofEvaluation.contains($0.path) }
+    for command in ["evaluate", "predict", "serve"] {
+      let errors = try await refused(command, others)
+      for key in others {
+        #expect(
+          errors.contains {
+            $0.contains("\(key.path): only training reads it")
+              || $0.contains("\(key.path): the trained model")
+          }, "\(command) \(key.path): \(errors)")
+      }
+    }
+    for command in ["predict", "serve"] {
+      let errors = try await refused(command, keys.filter { ofEvaluation.contains($0.path) })
+      for key in ofEvaluation {
+        #expect(
+          errors.contains { $0.contains("\(key): only train and evaluate read it") },
+          "\(command) \(key): \(errors)")
+      }
+    }
+  }
+
+  /// The shape of inputs that are numbers is shown before training.
+  @Test func theShapeOfNumbersIsShown() async throws {
+    let numbers: [[Float]] = [[1, 2, 3], [4, 5, 6, 7]]
+    for (index, values) in numbers.enumerated() {
+      try runs.folder.write(SequenceRuns.npy(values), to: "series-\(index).npy")
+    }
+    try runs.folder.write(Array("a\tseries-0.npy\nb\tseries-1.npy\n".utf8), to: "series.tsv")
+    try runs.folder.write(Array("a,1,2,3\nb,4,5,\n".utf8), to: "gaps.csv")
+    func summary(_ settings: String...) async throws -> String {
+      let outcome = try await Program.run(
+        [
+          "train", "japanese-vowels", "model.hidden_size=8", "training.batch_size=2", "training.epochs=0",
+          "training.steps=1", "--dry-run",
+        ] + settings, in: runs.folder.path)
+      #expect(outcome.exitCode == 0, "\(outcome)")
+      return outcome.standardError
+    }
+    #expect(
+      try await summary("data.train=series.tsv", "data.valid=series.tsv").contains(
+        "inputs: 1 number per step; 3 to 4 steps"))
+    #expect(
+      try await summary("data.train=gaps.csv", "data.valid=gaps.csv", "data.format=csv", "data.missing=mask")
+        .contains(
+          "inputs: 1 number per step, each with a mark that says whether it is there; 3 steps"))
+  }
+
   /// If there are fewer sources than the limit, their number is reported.
   @Test func aLimitAboveTheSourcesIsNotTheirNumber() async throws {
     let settings = [
       "data.valid=pairs.tsv", "evaluation.metric=token_error_rate", "evaluation.decode_limit=1000",
     ]
-    try await runs.trained("seq2seq", settings)
+    let outcome = try await runs.train("seq2seq", settings)
+    #expect(outcome.exitCode == 0, "\(outcome)")
     let decoded = try runs.events("valid").map { try #require($0["decoded"] as? Int) }
     let examples = try runs.events("valid").map { try #require($0["examples"] as? Int) }
     #expect(decoded == examples && !decoded.isEmpty)
+    #expect(!outcome.standardError.contains("sources)") && !outcome.output.contains("sources"), "\(outcome)")
   }
 
   /// Each line has one reference, or each source has the references of all its lines.

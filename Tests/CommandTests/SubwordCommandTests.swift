@@ -44,6 +44,15 @@ import Testing
     #expect(try await runs.run("inspect", "run").output.contains("tokens (bpe)"))
   }
 
+  /// A small text has fewer subwords than the default asks for, which is said.
+  @Test(arguments: ["bpe", "unigram"]) func fewerSubwordsThanAskedFor(kind: String) async throws {
+    let note = "subwords instead of data.subword_vocabulary=5000"
+    let few = try await train(["data.subword_kind=\(kind)", "data.subword_vocabulary=5000", "--dry-run"])
+    #expect(few.exitCode == 0 && few.standardError.contains(note), "\(few)")
+    let enough = try await train(["data.subword_kind=\(kind)", "data.subword_vocabulary=30", "--dry-run"])
+    #expect(enough.exitCode == 0 && !enough.standardError.contains("subwords instead"), "\(enough)")
+  }
+
   /// A run that is resumed ends like one that was not interrupted.
   @Test func resumed() async throws {
     try #require(try await train(["training.steps=12"], run: "whole").exitCode == 0)

@@ -262,6 +262,41 @@ import Testing
     #expect(outcome.standardError.contains("model.hidden_size was 8, now it is 9"), "\(outcome)")
   }
 
+  /// A run that is resumed after its end says which key continues it; more steps continue it.
+  @Test(arguments: [
+    (["training.steps=3"], "training.steps=3"),
+    (["training.epochs=1", "training.steps=0"], "training.epochs=1"),
+    (
+      ["training.steps=50", "evaluation.patience=1", "evaluation.every_steps=1", "training.learning_rate=1"],
+      "evaluation.patience"
+    ),
+  ]) func resumingAFinishedRun(settings: [String], key: String) async throws {
+    let first = try await Program.run(arguments("run", settings), in: folder.path)
+    #expect(first.exitCode == 0 && !first.standardError.contains("already finished"), "\(first)")
+    let outcome = try await Program.run(["train", "--run-dir", "run", "--resume"], in: folder.path)
+    #expect(outcome.exitCode == 0 && outcome.standardError.contains("already finished"), "\(outcome)")
+    #expect(outcome.standardError.contains(key), "\(outcome)")
+    let longer = try await Program.run(
+      [
+        "train", "--run-dir", "run", "--resume", "training.steps=100", "training.epochs=0",
+        "evaluation.patience=0",
+      ],
+      in: folder.path)
+    #expect(longer.exitCode == 0 && !longer.standardError.contains("already finished"), "\(longer)")
+    #expect(try lastStep(of: "run") == 100)
+  }
+
+  /// A checkpoint of an evaluated step is named in the line of the evaluation, one of another step in its own line.
+  @Test func everyCheckpointIsSeen() async throws {
+    let outcome = try await Program.run(
+      arguments("run", ["training.steps=14", "checkpoint.every_steps=4"]), in: folder.path)
+    let lines = outcome.standardError.split(separator: "\n")
+    let saved = lines.filter { $0.hasPrefix("saved step ") }.map { $0.split(separator: " ")[2] }
+    #expect(saved == ["4", "8", "12"], "\(outcome)")
+    let evaluations = lines.filter { $0.hasPrefix("valid at step ") }
+    #expect(evaluations.count == 2 && evaluations.allSatisfy { $0.hasSuffix("saved)") }, "\(outcome)")
+  }
+
   /// A run that fails because of its data leaves nothing that would prevent a second attempt.
   @Test func aSecondAttemptAfterBadData() async throws {
     let bad = try await Program.run(

@@ -101,6 +101,14 @@ import Testing
         || error.contains("process rank 1") && error.contains("exiting improperly"), "\(outcome)")
   }
 
+  /// Although one process has no watchdog.
+  @Test func aMistypedLimitIsRefusedWithoutRanks() async throws {
+    let outcome = try await Program.run(
+      ["train"], in: folder.path, environment: ["RNN_DIST_WATCHDOG": "step=soon"])
+    #expect(outcome.exitCode == 64 && outcome.errors.count == 1, "\(outcome)")
+    #expect(outcome.standardError.contains("'step=soon' is not a limit"), "\(outcome)")
+  }
+
   @Test func aMistypedLimitIsRefused() async throws {
     let outcome = try await Program.run(
       eachRank: [["train"], ["train"]], in: folder.path, environment: ["RNN_DIST_WATCHDOG": "stop=3"])

@@ -28,7 +28,7 @@ struct InspectCommand: LocalCommand {
     let inspection = try Inspection(of: path)
     try StandardOutput.line(json ? inspection.json.text : inspection.text)
     guard let first = inspection.problems.first else { return ExitCode.done }
-    Console.error("error: " + inspection.problems.map { "\($0)" }.joined(separator: "\n"))
+    Console.failure(inspection.problems.map { "\($0)" }.joined(separator: "\n"))
     return ExitCode.code(of: first)
   }
 }

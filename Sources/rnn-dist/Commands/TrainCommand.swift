@@ -73,6 +73,8 @@ struct TrainCommand: DistributedCommand {
     _ configuration: RunConfiguration, in directory: String?, on communicator: any Communicator
   ) throws -> Int32 {
     let console = Console(metric: configuration.evaluation.metric)
+    // A run that fails while it saves has not shown its last evaluation.
+    defer { console.showEvaluation() }
     let request = TrainingJob.Request(
       configuration: configuration, runDirectory: directory,
       existing: resume ? .resume : overwrite ? .overwrite : .refuse, commandLine: CommandLine.arguments,
