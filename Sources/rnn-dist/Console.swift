@@ -23,8 +23,12 @@ package final class Console: TrainingObserver {
   /// The losses of all reports, for the curve.
   private var losses: [Double] = []
   private let clock = ContinuousClock()
-  /// The time of the last line of progress where lines are not redrawn.
+  /// The times of the last line of progress where lines are not redrawn, and of the last line of a checkpoint.
   private var lastLine: ContinuousClock.Instant?
+  private var lastSave: ContinuousClock.Instant?
+  /// The number of steps of the run, and the one that training continues from.
+  private var totalSteps = 0
+  private var firstStep = 0
   /// The last evaluation, until it is known whether a checkpoint of its step follows.
   private var heldEvaluation: EvaluationReport?
   /// The times at which the evaluation in progress started and at which its progress was last shown.
@@ -60,11 +64,16 @@ package final class Console: TrainingObserver {
     switch event {
     case .started(let summary):
       unit = summary.task.lossUnit
+      totalSteps = summary.totalSteps
       line(Self.describe(summary))
     case .resumed(let step, let path, let rejected):
       for bad in rejected { line("warning: skipped a checkpoint that does not verify: \(bad)") }
       line("resumed from step \(step) (\(path))")
-    case .planned(let plan): line(pieces: Self.describe(plan))
+      firstStep = step
+    case .planned(let plan):
+      line(pieces: Self.describe(plan))
+      // The first report may take a while.
+      if isTerminal { redraw("step \(firstStep)/\(totalSteps)") }
     case .choseProducts(let choices): line("products: \(choices.summary)")
     case .choseSums(let choice): line("sums of gradients: \(choice.summary)")
     case .step(let report): progress(report)
@@ -99,11 +108,21 @@ package final class Console: TrainingObserver {
     line(pieces: describe(report) + (marks.isEmpty ? [] : ["(\(marks.joined(separator: ", ")))"]))
   }
 
-  /// Adds a checkpoint to the line of its evaluation. A checkpoint at another step has its own line.
+  /// Adds a checkpoint to the line of its evaluation. A checkpoint at another step has its own line, unless there was such a
+  /// line a short time ago.
   private func saved(_ step: Int, in seconds: Double) {
     let isEvaluated = heldEvaluation?.step == step
     showEvaluation(isSaved: isEvaluated)
-    if !isEvaluated { line("saved step \(step) in \(String(format: "%.2f", seconds)) s") }
+    guard !isEvaluated, isDue(after: &lastSave) else { return }
+    line("saved step \(step) in \(String(format: "%.2f", seconds)) s")
+  }
+
+  /// Whether the last line of a kind is long enough ago; sets the time of the next one.
+  private func isDue(after last: inout ContinuousClock.Instant?) -> Bool {
+    let now = clock.now
+    guard last.map({ now - $0 >= Self.lineInterval }) ?? true else { return false }
+    last = now
+    return true
   }
 
   private func line(_ text: String) {
@@ -154,15 +173,13 @@ package final class Console: TrainingObserver {
   /// The assumed width if it can't be queried, as behind a launcher that forwards the lines.
   package static let usualWidth = 80
 
-  /// The time between lines of progress that are not redrawn; the first and the last step have one in any case.
+  /// The time between lines of progress that are not redrawn, and between lines of checkpoints; the first and the last step have
+  /// a line in any case.
   private static let lineInterval = Duration.seconds(10)
 
   private func progress(_ report: StepReport) {
     guard isTerminal else {
-      let now = clock.now
-      let isDue = lastLine.map { now - $0 >= Self.lineInterval } ?? true
-      guard isDue || report.step == report.totalSteps else { return }
-      lastLine = now
+      guard isDue(after: &lastLine) || report.step == report.totalSteps else { return }
       let line = ProgressLine(report, unit: unit)
       leftOut = max(leftOut, line.fieldsToLeaveOut(width: Self.usualWidth))
       return Self.error(line.text(leavingOut: leftOut))
@@ -252,11 +269,12 @@ package final class Console: TrainingObserver {
       ? "1 rank with \(threads)"
       : "\(summary.ranks) ranks on \(summary.hosts.joined(separator: ", ")), \(threads) each"
     let firstExample = summary.firstExample.map { "\nfirst example: \($0)" } ?? ""
+    let steps = "\(grouped(summary.stepsPerEpoch)) \(summary.stepsPerEpoch == 1 ? "step" : "steps")"
     let inputs = summary.inputs.map { "\ninputs: \(describe($0))" } ?? ""
     return """
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
       \(ranks); batch of \
-      \(batch), \(grouped(summary.stepsPerEpoch)) steps per epoch, \(grouped(summary.totalSteps)) in all\(inputs)\(firstExample)
+      \(batch), \(steps) per epoch, \(grouped(summary.totalSteps)) in all\(inputs)\(firstExample)
       """
   }
 

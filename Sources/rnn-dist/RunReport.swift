@@ -9,7 +9,10 @@ import Tasks
 
 /// The result of `train` on standard output: the held-out metrics, the run directory, and some outputs of the model.
 enum RunReport {
-  static func write(_ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String) throws {
+  /// - Parameter launcher: the words before the name of a command, for the command to use next.
+  static func write(
+    _ outcome: RunOutcome, _ configuration: RunConfiguration, _ directory: String, launcher: String
+  ) throws {
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
       let metrics = outcome.bestMetrics.compactMap { metric in
         Metric(rawValue: metric.name).map { MetricText.describe($0, metric.value) }
@@ -20,7 +23,7 @@ enum RunReport {
         ["held-out loss \(Console.loss(loss)) \(LossUnit.name(configuration))"] + perplexity + metrics)
       let limit = configuration.evaluation.decodeLimit
       if limit > 0, outcome.bestDecoded == limit {
-        pieces += ["of \(Console.grouped(limit)) sources", "(rnn-dist evaluate compares all)"]
+        pieces += ["of \(Console.grouped(limit)) sources", "(evaluate compares all)"]
       }
       pieces.append("(best, at step \(step) of \(outcome.step))")
       try StandardOutput.line(Console.wrapped(pieces: pieces))
@@ -30,7 +33,7 @@ enum RunReport {
     let saved = try SavedModel(run: run, configuration: configuration)
     let command = saved.abilities.writesAfter == nil ? "predict" : "generate"
     Console.error(
-      "trained for \(Console.clock(outcome.seconds)); next: rnn-dist \(command) \(Launcher.quoted(directory))"
+      "trained for \(Console.clock(outcome.seconds)); next: \(launcher) \(command) \(Launcher.quoted(directory))"
         + (command == "predict" ? " < lines.txt" : ""))
     switch saved.abilities.writesAfter {
     case .prompt: try sample(saved)

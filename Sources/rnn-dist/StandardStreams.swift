@@ -18,6 +18,15 @@ enum StandardOutput {
   }
 }
 
+/// Standard input, whose lines some commands answer.
+enum StandardInput {
+  /// Tells a user who started a command without a file what it waits for, such as `a text`.
+  static func announce(_ line: String) {
+    guard isatty(STDIN_FILENO) == 1 else { return }
+    Console.error("type \(line) per line; Ctrl-D ends the input")
+  }
+}
+
 /// Outputs and names that may have line feeds, such as fields of csv in quotation marks and bytes as tokens, where a line
 /// has one of them.
 enum OneLine {

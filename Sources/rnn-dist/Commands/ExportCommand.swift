@@ -39,6 +39,11 @@ struct ExportCommand: LocalCommand {
     case .c: try model.writeC(to: output)
     }
     try StandardOutput.line("wrote \(output)")
+    if format == .pytorch {
+      Console.error(
+        "to load it, with torch and safetensors: cd \(Launcher.quoted(output)) && python3 -c 'from model import load; "
+          + "print(load())'")
+    }
     return ExitCode.done
   }
 }

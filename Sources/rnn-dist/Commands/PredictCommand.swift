@@ -129,6 +129,7 @@ struct PredictCommand: LocalCommand {
 
   private func serve(_ predictor: Predictor) throws {
     let pictures = try attention.map { try AttentionFolder($0) }
+    StandardInput.announce("an input")
     let input = try LineReader(.standardInput)
     var answered = 0
     while let lines = try input.nextLines(atMost: batchSize) {

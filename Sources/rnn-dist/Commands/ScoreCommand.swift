@@ -52,6 +52,7 @@ struct ScoreCommand: LocalCommand {
     }
     try Threads.share(
       among: SoloCommunicator(), reproducible: saved.configuration.training.reproducible)
+    StandardInput.announce(saved.encoding.stream != nil ? "a text" : "an example")
     if saved.encoding.stream != nil {
       try scoreLines(saved)
     } else {

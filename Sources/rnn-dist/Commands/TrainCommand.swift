@@ -130,7 +130,8 @@ struct TrainCommand: DistributedCommand {
           + "\(Launcher.quoted(directory)) --resume")
       return
     }
-    try RunReport.write(outcome, configuration, directory)
+    // Commands that use a model run in one process.
+    try RunReport.write(outcome, configuration, directory, launcher: Launcher.command(ranks: 1))
   }
 }
 
