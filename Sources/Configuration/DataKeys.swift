@@ -21,8 +21,8 @@ extension ConfigurationSchema {
     Key("data.format", \.data.format, change: .never, "layout of the files"),
     Key(
       "data.columns", \.data.columns, groups: [.examples],
-      "the columns of tsv, csv, columns and conllu files by name or number, as {source: 2-101, target: label}; null: as the "
-        + "format has them"),
+      "the columns of tsv, csv, columns and conllu files by name or number, as [text, label] or {source: 2-101, target: label}; "
+        + "one source of csv is text, several are numbers; null: as the format has them"),
     Key("data.delimiter", \.data.delimiter, groups: [.csv], "csv: the character between fields"),
     Key(
       "data.window", \.data.window, groups: [.labeled], change: .never,

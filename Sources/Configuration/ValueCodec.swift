@@ -163,28 +163,29 @@ extension DataPath: ConfigurationValue {
       },
       write: { path in
         if let file = path.file { return yamlScalar(file) }
-        let parts = DataPath.Part.allCases.compactMap { part in
+        let parts = DataPart.files.compactMap { part in
           path.parts[part].map { "\(part.rawValue): \(yamlScalar($0))" }
         }
         return "{" + parts.joined(separator: ", ") + "}"
-      }, partNames: DataPath.Part.allCases.map(\.rawValue), readPart: setPart)
+      }, partNames: DataPart.files.map(\.rawValue), readPart: setPart)
   }
 
   /// Sets one of the parallel files.
   private static func setPart(_ name: String, _ node: ConfigurationNode, _ path: inout DataPath?) -> Bool {
-    guard let part = DataPath.Part(rawValue: name), case .scalar(let text, _) = node.content, !node.isNull,
-      !text.isEmpty
+    guard let part = DataPart.files.first(where: { $0.rawValue == name }), !node.isNull,
+      case .scalar(let text, _) = node.content, !text.isEmpty
     else { return false }
     path = DataPath(parts: (path?.parts ?? [:]).merging([part: text]) { $1 })
     return true
   }
 }
 
-/// `{source: 2-101, target: label}`: each part is a name, a number, a range, or a list of these.
+/// `{source: 2-101, target: label}`: each part is a name, a number, a range, or a list of these. `[text, label]` names one column each
+/// for source and target.
 extension DataColumns: ConfigurationValue {
   static func codec(_ bounds: OptionBounds, _ property: AnyKeyPath) -> ValueCodec<DataColumns> {
     ValueCodec(
-      expectation: "columns by name or number, as {source: 2-101, target: label}",
+      expectation: "columns by name or number, as [text, label] or {source: 2-101, target: label}",
       read: { node in
         var columns: DataColumns?
         switch node.content {
@@ -200,16 +201,18 @@ extension DataColumns: ConfigurationValue {
             let value = ConfigurationNode(.scalar(text: words[1], isQuoted: false), origin: node.origin)
             guard setPart(words[0], value, &columns) else { return nil }
           }
-        default: return nil
+        case .sequence, .scalar:
+          guard let names = names(node), names.count == 2 else { return nil }
+          return DataColumns(parts: [.source: [names[0]], .target: [names[1]]])
         }
         return columns
       },
       write: { columns in
-        let parts = Part.allCases.compactMap { part in
+        let parts = DataPart.allCases.compactMap { part in
           columns.parts[part].map { "\(part.rawValue): [\($0.map(yamlScalar).joined(separator: ", "))]" }
         }
         return "{" + parts.joined(separator: ", ") + "}"
-      }, partNames: Part.allCases.map(\.rawValue), readPart: setPart)
+      }, partNames: DataPart.allCases.map(\.rawValue), readPart: setPart)
   }
 
   /// Splits a text at the commas that are not in brackets.
@@ -224,20 +227,25 @@ extension DataColumns: ConfigurationValue {
   private static func setPart(_ name: String, _ node: ConfigurationNode, _ columns: inout DataColumns?)
     -> Bool
   {
-    guard let part = Part(rawValue: name), !node.isNull else { return false }
-    let texts: [String]
+    guard let part = DataPart(rawValue: name), let names = names(node) else { return false }
+    columns = DataColumns(parts: (columns?.parts ?? [:]).merging([part: names]) { $1 })
+    return true
+  }
+
+  /// The columns of a list, or a single one; nil for anything else.
+  private static func names(_ node: ConfigurationNode) -> [String]? {
+    guard !node.isNull else { return nil }
+    let names: [String]
     switch node.content {
-    case .sequence(let nodes): texts = nodes.compactMap(scalarText)
+    case .sequence(let nodes): names = nodes.compactMap(scalarText)
     // A quoted text is one name, which may contain commas.
-    case .scalar(let text, isQuoted: true): texts = [text]
+    case .scalar(let text, isQuoted: true): names = [text]
     case .scalar(let text, isQuoted: false):
       let items = text.hasPrefix("[") && text.hasSuffix("]") ? text.dropFirst().dropLast() : text[...]
-      texts = items.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-    default: return false
+      names = items.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    case .mapping: return nil
     }
-    guard !texts.isEmpty, !texts.contains("") else { return false }
-    columns = DataColumns(parts: (columns?.parts ?? [:]).merging([part: texts]) { $1 })
-    return true
+    return names.isEmpty || names.contains("") ? nil : names
   }
 
   private static func scalarText(_ node: ConfigurationNode) -> String? {

@@ -130,7 +130,9 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case unknownLabel(String, nearest: String?)
   /// A text that is not a number in the column (from 1).
   case notANumber(String, column: Int)
-  /// The same in a row of csv that has a number in the place of its class.
+  /// A text of several words where a row of csv should have a number.
+  case columnOfText(String, column: Int)
+  /// No number in a row of csv that has one in the place of its class.
   case textColumn(String, column: Int)
   /// A number in the column (from 1) that is infinite, not a number, or too large for 32 bits.
   case notFinite(String, column: Int)
@@ -190,7 +192,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
       "\(counted(found, "field")) between tabs; expected \(expected)"
     case .labelColumn(let name, let column, let expected):
       "a header with \(quoted(name)) in column \(column), but labels are read from column \(expected); say which columns are "
-        + "read, such as data.columns.target=\(column) data.columns.source=2-9"
+        + "read, such as data.columns.target=\(column) data.columns.source=2-9 (a single source column of csv is text)"
     case .columns(let found, let expected, let delimiter):
       "\(counted(found, "column"))\(delimiter.map { " between \($0.plural)" } ?? ""), expected \(expected); every line needs the "
         + "same number"
@@ -225,6 +227,9 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
         + (isMissingNumber(Array(text.utf8)[...]) ? "; set data.missing=mask if numbers are missing" : "")
         + (text.contains(",") && parsedNumber(Array(text.replacing(",", with: ".").utf8)[...]) != nil
           ? "; set data.decimal=comma for decimal commas of csv" : "")
+    case .columnOfText(let text, let column):
+      "column \(column): \(quoted(text)) is not a number; to read a column of text, name it, such as "
+        + "data.columns.source=\(column) data.columns.target=label"
     case .textColumn(let text, let column):
       "column \(column): \(quoted(text)) is not a number, but column 1, where the class is read, has one; if column \(column) "
         + "is the class, set data.columns.target=\(column)"

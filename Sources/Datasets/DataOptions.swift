@@ -12,15 +12,21 @@ public enum DataFormat: String, OptionChoice {
   case columns
   /// CoNLL-U: the columns FORM and UPOS.
   case conllu
-  /// `label,x0,x1,…`: one number per step.
+  /// `label,x0,x1,…`: one number per step; or rows of which a named column is text.
   case csv
   /// `label<TAB>file.npy`: one array [steps, width] per line, whose path is relative to the list.
   case npy
   /// Steps separated by `|`, each with the keys that sound: `39 43 46|39 43|46`.
   case multihot
 
-  /// Whether sources are numbers rather than text.
-  public var isNumeric: Bool { self == .csv || self == .npy || self == .multihot }
+  /// Whether sources are numbers rather than text. A source that is one column of csv is text; several columns are numbers.
+  func holdsNumbers(_ columns: DataColumns?, window: Int) -> Bool {
+    switch self {
+    case .npy, .multihot: true
+    case .csv: window > 0 || columns?.hasOneSource != true
+    case .text, .lines, .tsv, .columns, .conllu: false
+    }
+  }
   /// Whether the file has one word per line, each with its tag.
   public var holdsWords: Bool { self == .columns || self == .conllu }
 }
@@ -137,6 +143,8 @@ public struct DataOptions: Options {
 
   /// Whether there is validation data.
   public var hasValidation: Bool { valid != nil || validFraction > 0 || generator.isPairs }
+  /// Whether sources are numbers rather than text.
+  public var holdsNumbers: Bool { format.holdsNumbers(columns, window: window) }
   public var sourceUnit: TokenUnit { sourceTokens ?? tokens }
   public var targetUnit: TokenUnit { targetTokens ?? tokens }
   /// The way the text that a model reads, including the text of a stream, is cut into tokens.
@@ -186,7 +194,7 @@ public struct DataOptions: Options {
     checks.read(\.vocabulary, if: sourceUnit != .byte, with: \.tokens, \.sourceTokens, otherwise: bytes)
     checks.read(\.targetVocabulary, if: targetUnit != .byte, with: \.tokens, \.targetTokens, otherwise: bytes)
     checks.read(
-      \.vocabulary, if: !format.isNumeric, with: \.format,
+      \.vocabulary, if: !holdsNumbers, with: \.format,
       otherwise: "is for text; \(format.rawValue) holds numbers")
     checks.read(
       \.targetVocabulary, if: !sharedVocabulary, with: \.sharedVocabulary,
@@ -203,7 +211,7 @@ public struct DataOptions: Options {
         because: "leaves only special tokens: at least 3, or 0 for no limit")
     }
     checks.read(
-      \.reverseSource, if: !format.isNumeric, with: \.format,
+      \.reverseSource, if: !holdsNumbers, with: \.format,
       otherwise: "reverses tokens, but \(format.rawValue) holds numbers")
     checks.read(
       \.tooLong, if: maxLength > 0, with: \.maxLength,
@@ -215,6 +223,9 @@ public struct DataOptions: Options {
     }
     checkWindows(&checks)
     checks.read(\.missing, if: \.format, isOneOf: [.csv, .npy])
+    checks.read(
+      \.missing, if: format != .csv || holdsNumbers, with: \.columns,
+      otherwise: "masks numbers; \(\.columns) has one source, which is text")
     checks.read(\.delimiter, if: \.format, isOneOf: [.csv])
     checks.read(\.decimal, if: \.format, isOneOf: [.csv])
     if decimal == .comma, delimiter == .comma {
@@ -255,37 +266,46 @@ extension DataOptions {
   }
 }
 
+/// The names of the parts of an example in a configuration.
+public enum DataPart: String, CaseIterable, Sendable {
+  case source, target
+  case secondSource = "second_source"
+  /// Other words for source and target.
+  case input, labels
+  /// Of the rows of a table: rows with another value in this column belong to another series.
+  case series
+
+  /// The parts that can be files.
+  public static let files = allCases.filter { $0 != .series }
+}
+
+extension Dictionary where Key == DataPart {
+  /// The part that is read: `source` or `input`.
+  public var source: Value? { self[.source] ?? self[.input] }
+  /// The part that belongs to the source: `target` or `labels`.
+  public var target: Value? { self[.target] ?? self[.labels] }
+}
+
 /// One file, or parallel files that are read line by line together.
 public struct DataPath: Sendable, Equatable, ExpressibleByStringLiteral {
-  /// The keys of the parts of parallel files in a configuration.
-  public enum Part: String, CaseIterable, Sendable {
-    case source, target
-    case secondSource = "second_source"
-    case input, labels
-  }
-
   /// The file that holds everything.
   public var file: String?
   /// Parallel files.
-  public var parts: [Part: String]
+  public var parts: [DataPart: String]
 
   public init(file: String) { (self.file, parts) = (file, [:]) }
 
-  public init(parts: [Part: String]) { (file, self.parts) = (nil, parts) }
+  public init(parts: [DataPart: String]) { (file, self.parts) = (nil, parts) }
 
   public init(stringLiteral value: String) { self.init(file: value) }
-
-  /// The sequences that are read: `source` or `input`.
-  public var source: String? { parts[.source] ?? parts[.input] }
-  /// The file that belongs to the sequences: `target` or `labels`.
-  public var target: String? { parts[.target] ?? parts[.labels] }
-  public var secondSource: String? { parts[.secondSource] }
 
   /// The problem of an incomplete set of parallel files, or nil.
   public var problem: String? {
     guard file == nil else { return nil }
     let given = Set(parts.keys)
-    let pairs: [Set<Part>] = [[.source, .target], [.source, .target, .secondSource], [.input, .labels]]
+    let pairs: [Set<DataPart>] = [
+      [.source, .target], [.source, .target, .secondSource], [.input, .labels],
+    ]
     return pairs.contains(given)
       ? nil : "parallel files are {source, target}, with second_source if there are two, or {input, labels}"
   }
@@ -321,6 +341,9 @@ public enum DataKind: String, CaseIterable, Sendable {
     }
   }
 
+  /// Whether the sources of csv may be numbers. Otherwise it has columns of text, which must be named.
+  public var readsNumbersOfCSV: Bool { self == .labeled || self == .paired }
+
   /// Whether examples may have two sources.
   public var takesSecondSource: Bool { self == .matched || self == .paired }
 
@@ -328,10 +351,10 @@ public enum DataKind: String, CaseIterable, Sendable {
   public var formats: [DataFormat] {
     switch self {
     case .stream: [.text]
-    case .tagged: [.lines, .columns, .conllu, .npy, .multihot]
+    case .tagged: [.lines, .columns, .conllu, .csv, .npy, .multihot]
     case .labeled: [.lines, .tsv, .csv, .npy, .multihot]
-    case .generated: [.lines, .tsv, .npy]
-    case .matched: [.lines, .tsv]
+    case .generated: [.lines, .tsv, .csv, .npy]
+    case .matched: [.lines, .tsv, .csv]
     case .paired: [.lines, .tsv, .csv, .npy]
     }
   }

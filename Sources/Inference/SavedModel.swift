@@ -316,6 +316,18 @@ public final class Predictor {
     options.lineNumbers.append(number)
   }
 
+  /// Adds a row of a csv file. Throws `DataError` as for a line.
+  public func add(_ row: PredictionTable.Row) throws {
+    try inputs.append(row)
+    options.lineNumbers.append(row.line)
+  }
+
+  /// The csv file that begins with a line; nil if the line is not a header that names the columns that the model reads. Throws
+  /// `DataError`.
+  public func table(header line: [UInt8], name: String = "standard input") throws -> PredictionTable? {
+    try inputs.table(header: line, name: name)
+  }
+
   /// The number of waiting lines.
   public var count: Int { inputs.count }
 

@@ -338,8 +338,8 @@ extension ExampleSet {
   private static func source(_ path: DataPath) -> DataSource {
     if let file = path.file { return .file(.file(file)) }
     return .parallel(
-      source: .file(path.source ?? ""), target: .file(path.target ?? ""),
-      secondSource: path.secondSource.map { .file($0) })
+      source: .file(path.parts.source ?? ""), target: .file(path.parts.target ?? ""),
+      secondSource: path.parts[.secondSource].map { .file($0) })
   }
 
   // MARK: Generated pairs

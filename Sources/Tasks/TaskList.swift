@@ -102,7 +102,7 @@ public enum KeyGroup: Sendable, CaseIterable {
   case examples
   /// Steps with several keys each.
   case multihot
-  /// Rows of numbers.
+  /// Rows of csv.
   case csv
   /// One target for a whole sequence.
   case labeled

@@ -140,7 +140,7 @@ struct RunArguments: ParsableArguments {
   private static func changesLayout(_ name: String, _ stored: RunConfiguration) -> Bool {
     guard stored.task.data != .stream else { return false }
     if name == "data.train" { return stored.data.train?.file == nil }
-    let part = DataPath.Part.allCases.first { name == "data.train.\($0.rawValue)" }
+    let part = DataPart.files.first { name == "data.train.\($0.rawValue)" }
     return part.map { stored.data.train?.parts[$0] == nil } ?? false
   }
 }

@@ -41,7 +41,8 @@ import rnn_dist
     "model.decoder_embedding_size": ("8", []), "data.train": ("y", []), "data.valid": ("y", []),
     "data.test": ("y", []), "data.valid_fraction": ("0.2", []), "data.tokens": ("word", []),
     "data.columns": ("{source: [2], target: [1]}", []),
-    "data.delimiter": ("semicolon", ["data.format=csv"]), "data.decimal": ("comma", ["data.format=csv"]),
+    "data.delimiter": ("semicolon", ["data.format=csv", "data.columns=[text, label]"]),
+    "data.decimal": ("comma", ["data.format=csv", "data.columns=[text, label]"]),
     "data.embeddings": ("vectors.txt", []), "data.vocabulary": ("v.txt", ["data.tokens=word"]),
     "data.target_vocabulary": ("v.txt", []),
     "data.window": ("4", ["data.format=csv", "data.horizon=2", "model.output=linear"]),
@@ -121,7 +122,6 @@ import rnn_dist
     add([.generator], ["model.condition"])
     add(reading, ["model.character_embedding_size", "model.character_hidden_size"])
     add([.tagger, .classifier], ["data.width"])
-    add([.classifier, .seq2seq], ["data.delimiter", "data.decimal"])
     add(reading.union([.languageModel]), ["data.embeddings", "data.vocabulary"])
     add([.languageModel, .seq2seq], ["data.generator", "data.generated_size"])
     add([.languageModel, .generator, .seq2seq], ["model.tie_embeddings"])
@@ -130,7 +130,8 @@ import rnn_dist
     add(
       sequences,
       [
-        "data.columns", "data.scaling", "data.missing", "data.max_length", "data.too_long",
+        "data.columns", "data.delimiter", "data.decimal", "data.scaling", "data.missing", "data.max_length",
+        "data.too_long",
         "data.empty_sequences", "training.batch_tokens", "training.bucketing",
       ])
     add(
@@ -190,6 +191,8 @@ import rnn_dist
     ("seq2seq", ["data.format=npy", "data.reverse_source=true"], "data.reverse_source"),
     ("seq2seq", ["data.format=csv", "data.reverse_source=true"], "data.reverse_source"),
     ("seq2seq", ["data.format=npy", "model.word_dropout=0.1"], "model.word_dropout"),
+    ("classifier", ["data.format=csv", "data.columns=[a, b]", "data.missing=mask"], "data.missing"),
+    ("tagger", ["data.format=csv"], "data.columns"),
     ("classifier", ["data.tokens=byte", "model.word_dropout=0.1"], "model.word_dropout"),
     ("seq2seq", ["model.context_to_output=true"], "model.context_to_output"),
     ("seq2seq", ["model.context=every-step", "decoding.coverage_penalty=0.5"], "decoding.coverage_penalty"),

@@ -157,6 +157,22 @@ import Testing
     #expect(written.contains("train: {input: \"a b\", labels: c}"))
   }
 
+  @Test func columnsOfSourceAndTarget() throws {
+    let (task, format, data) = ("task=classifier", "data.format=csv", "data.train=a")
+    let expected = DataColumns(parts: [.source: ["a text"], .target: ["label"]])
+    for text in ["[a text, label]", "a text,label", "{source: a text, target: label}"] {
+      let configuration = try resolve(task, format, data, "data.columns=\(text)").configuration
+      #expect(configuration.data.columns == expected, "\(text)")
+      #expect(
+        configuration.yaml(commented: false).contains("columns: {source: [\"a text\"], target: [label]}"))
+    }
+    for text in ["[label]", "[a, b, c]", "label", "[a, ]"] {
+      #expect(
+        issues(task, format, data, "data.columns=\(text)").map(\.key) == ["data.columns"], "\(text)")
+    }
+    #expect(issues("data.train.series=a").map(\.message) == ["unknown key"])
+  }
+
   @Test func listsAreRisingNumbers() throws {
     let (task, format, data) = ("task=language-model", "data.format=text", "data.train=a")
     for text in ["[2000, 6000]", "2000,6000", "[2000,6000]"] {

@@ -202,6 +202,15 @@ private func resolve(yaml text: String) throws -> ResolvedConfiguration {
     #expect(settings.allSatisfy { lines[$0].contains(" # ") || isComment(lines[$0 - 1]) })
   }
 
+  /// A list of columns names one for the source and one for the target.
+  @Test func columnsOfSourceAndTarget() throws {
+    let yaml = "task: classifier\ndata:\n  format: csv\n  train: a\n  columns: [\"a, text\", label]\n"
+    let columns = try resolve(yaml: yaml).configuration
+    #expect(columns.data.columns == DataColumns(parts: [.source: ["a, text"], .target: ["label"]]))
+    #expect(
+      try resolve(yaml: columns.yaml(commented: true)).configuration.data.columns == columns.data.columns)
+  }
+
   /// Parallel files in YAML's flow and block forms, written back and read again.
   @Test(arguments: ["{source: a.de, target: b.en}", "\n    source: a.de\n    target: b.en"])
   func parallelFiles(value: String) throws {

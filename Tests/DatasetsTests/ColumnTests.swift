@@ -5,7 +5,7 @@ import Testing
 /// probably wrong.
 @Suite struct ColumnTests {
   private func options(
-    _ kind: DataKind, _ format: DataFormat, _ columns: [DataColumns.Part: [String]]
+    _ kind: DataKind, _ format: DataFormat, _ columns: [DataPart: [String]]
   ) -> ExampleOptions {
     ExampleOptions(kind, format) { $0.columns = DataColumns(parts: columns) }
   }
@@ -67,7 +67,47 @@ import Testing
     let named = options(.labeled, .csv, [.source: ["x"], .target: ["kind"]])
     #expect(problem(named, "x,kind,x\n1,a,2\n") == .nameTwice("x", columns: [1, 3]))
     #expect(problem(named, "X,kind,X\n1,a,2\n") == .nameTwice("x", columns: [1, 3]))
-    #expect(try named.load(.text("X,kind,x\n1,a,2\n")).train.numbers(.source) == [[2]])
+    let corpus = try named.load(.text("X,kind,x\n1,a,2\n"))
+    #expect(corpus.train.words(.source, corpus.encoding.source) == [["2"]])
+  }
+
+  /// One source column of csv is text, for every task.
+  @Test func textsOfCSV() throws {
+    let columns: [DataPart: [String]] = [.source: ["text"], .target: ["label"]]
+    let text = "id,label,text\n1,x,\"a, b\"\n2,y,\"c\n\"\"d\"\"\"\n"
+    let corpus = try options(.labeled, .csv, columns).load(.text(text))
+    #expect(corpus.train.words(.source, corpus.encoding.source) == [["a,", "b"], ["c", "\"d\""]])
+    #expect(corpus.encoding.labels?.names == ["x", "y"] && corpus.encoding.columnNames == ["text", "label"])
+    // Numbers: a first row of texts is not a header.
+    let numbered = options(.labeled, .csv, [.source: ["3"], .target: ["2"]])
+    #expect(try numbered.load(.text("1,x,a b\n2,y,c\n")).train.count == 2)
+    #expect(try numbered.load(.text(text)).train.count == 2)
+
+    let tags = try options(.tagged, .csv, columns).load(.text("text,label\na b,X Y\n"))
+    #expect(tags.train.tags(tags.encoding.labels) == [["X", "Y"]])
+    let made = try options(.generated, .csv, [.source: ["label"], .target: ["text"]]).load(.text(text))
+    #expect(made.encoding.labels?.names == ["x", "y"])
+    #expect(made.train.words(.target, made.encoding.target)[0] == ["a,", "b"])
+    let pairs = try options(.paired, .csv, [.source: ["de"], .target: ["en"]]).load(
+      .text("de;en\nein Hund;a dog\n"))
+    #expect(pairs.train.words(.source, pairs.encoding.source) == [["ein", "Hund"]])
+    #expect(pairs.train.words(.target, pairs.encoding.target) == [["a", "dog"]])
+    let both = options(.matched, .csv, [.source: ["q1"], .target: ["same"], .secondSource: ["q2"]])
+    let matched = try both.load(.text("same,q1,q2\n1,a b,c\n0,c,a\n"))
+    #expect(matched.train.words(.secondSource, matched.encoding.source) == [["c"], ["a"]])
+    #expect(matched.encoding.columnNames == ["q1", "same", "q2"])
+  }
+
+  @Test func textsOfCSVThatAreNotNamed() {
+    #expect(throws: DataError.self) { try ExampleOptions(.tagged, .csv).load(.text("a b,X Y\n")) }
+    let texts = problem(ExampleOptions(.labeled, .csv), "label,text\nx,a b\n")
+    #expect(texts == .columnOfText("a b", column: 2))
+    #expect(problem(ExampleOptions(.labeled, .csv), "1,a b\n2,c d\n") == .columnOfText("c d", column: 2))
+    let one = DataColumns(parts: [.source: ["text"]])
+    #expect(one.problem(in: .csv, isTable: false)?.contains("both source and target") == true)
+    #expect(one.problem(in: .csv, isTable: true) == nil)
+    let numbers = DataColumns(parts: [.source: ["2-3"], .secondSource: ["4"]])
+    #expect(numbers.problem(in: .csv, isTable: false)?.contains("column of text") == true)
   }
 
   /// The header of another file must name the columns in the order of the training data.

@@ -47,6 +47,11 @@ import Testing
       options: ExampleOptions(.labeled, .csv), lines: ["x,1,2.5", "\"y, z\",-3,\"4\""], header: "label,x0,x1"),
     Form(
       options: ExampleOptions(.paired, .csv), lines: ["up;1;2", "\"go\ndown\";3;4"], header: "text;x0;x1"),
+    Form(
+      options: ExampleOptions(.labeled, .csv) {
+        $0.columns = DataColumns(parts: [.source: ["2"], .target: ["1"]])
+      },
+      lines: ["x,\"a\nb\"", "y,c"], header: "label,text"),
     Form(options: ExampleOptions(.labeled, .npy), lines: ["x\ta.npy", "y\tb.npy"], header: "label\tfile"),
     Form(options: ExampleOptions(.labeled, .multihot), lines: ["x\t1 2|0", "y\t|3"], header: "label\tinput"),
     Form(options: ExampleOptions(.tagged, .multihot), lines: ["1 2|0", "|3"]),

@@ -126,4 +126,57 @@ import Testing
 
     #expect(throws: DataError.self) { try inputs(ExampleOptions(.generated, .lines), .text("a")) }
   }
+
+  // MARK: Rows of csv
+
+  /// The rows of a csv file, of which the first is the header.
+  private func rows(_ table: inout PredictionTable, _ lines: [String]) throws -> [PredictionTable.Row] {
+    try lines.enumerated().compactMap { try table.add(Array($1.utf8), number: $0 + 2) }
+  }
+
+  private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+  @Test func rowsAreAnsweredWithTheirFields() throws {
+    let options = ExampleOptions(.labeled, .csv) {
+      $0.columns = DataColumns(parts: [.source: ["text"], .target: ["label"]])
+    }
+    var (inputs, encoding) = try inputs(options, .text("text,label\na b,x\nc,y"))
+    #expect(try inputs.table(header: Array("a, b".utf8), name: "input") == nil)
+    var table = try #require(try inputs.table(header: Array("id; \"text\"".utf8), name: "input"))
+    let read = try rows(&table, ["1;\"a \"\"b", "c; \"", "2;c"])
+    #expect(read.map(\.line) == [2, 4] && read.map { text($0.source) } == ["a \"b\nc; ", "c"])
+    for row in read { try inputs.append(row) }
+    #expect(inputs.take().words(.source, encoding.source) == [["a", "<unk>", "<unk>"], ["c"]])
+    #expect(text(table.answerHeader(hasScores: true)) == "id;text;predicted;score\n")
+    #expect(
+      text(table.answer(read[0], adding: [Array("x;y".utf8)])) == "1;\"a \"\"b\nc; \";\"x;y\"\n")
+    #expect(
+      throws: DataError.line(
+        name: "input", line: 5, problem: .columns(found: 1, expected: 2, delimiter: .semicolon))
+    ) { try table.add(Array("3".utf8), number: 5) }
+    #expect(try table.add(Array("\"3".utf8), number: 6) == nil)
+    #expect(throws: DataError.line(name: "input", line: 6, problem: .openQuotes)) { try table.finish() }
+    #expect(throws: DataError.self) { try inputs.table(header: Array("text,predicted".utf8), name: "input") }
+  }
+
+  @Test func numbersAndSecondTextsOfRows() throws {
+    var (inputs, _) = try inputs(ExampleOptions(.labeled, .csv), .text("label,low,high\nx,1,2\ny,3,4"))
+    var table = try #require(try inputs.table(header: Array("high,low,no".utf8), name: "input"))
+    for row in try rows(&table, ["5,6,7"]) { try inputs.append(row) }
+    #expect(inputs.take().numbers(.source) == [[6, 5]])
+    let bad = try rows(&table, ["5,x,7"])
+    #expect(throws: DataError.line(name: "input", line: 2, problem: .notANumber("x", column: 2))) {
+      try inputs.append(bad[0])
+    }
+
+    let both = ExampleOptions(.matched, .csv) {
+      $0.columns = DataColumns(parts: [.source: ["2"], .secondSource: ["3"], .target: ["1"]])
+    }
+    var (pairs, encoding) = try self.inputs(both, .text("label,text1,text2\nx,a,b\n"))
+    var file = try #require(try pairs.table(header: Array("text2,text1".utf8), name: "input"))
+    for row in try rows(&file, ["b,a b"]) { try pairs.append(row) }
+    let set = pairs.take()
+    #expect(set.words(.source, encoding.source) == [["a", "b"]])
+    #expect(set.words(.secondSource, encoding.source) == [["b"]])
+  }
 }

@@ -4,7 +4,7 @@ import Testing
 /// Windows over tables: which rows an example reads and forecasts, and what is compared with.
 @Suite struct WindowTests {
   private func options(
-    _ columns: [DataColumns.Part: [String]] = [:], _ change: (inout ExampleOptions) -> Void = { _ in }
+    _ columns: [DataPart: [String]] = [:], _ change: (inout ExampleOptions) -> Void = { _ in }
   ) -> ExampleOptions {
     ExampleOptions(.labeled, .csv) {
       $0.numericTargets = true

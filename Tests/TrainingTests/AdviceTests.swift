@@ -15,7 +15,7 @@ import Testing
     .afterQuotes(column: 1),
     .carriageReturns, .badWordNumber("x"),
     .missingTag(word: "x"), .unknownLabel("x", nearest: "y"), .notANumber("1,5", column: 1),
-    .textColumn("x", column: 3),
+    .textColumn("x", column: 3), .columnOfText("x y", column: 2),
     .notFinite("x", column: 1), .badKey("x", width: 3), .stepCount(source: 1, target: 2),
     .width(found: 1, expected: 2), .secondSource(expected: true), .oneText,
     .tooLong(field: "source", length: 2, limit: 1), .missingCounterpart(file: "f"),
@@ -63,6 +63,7 @@ import Testing
     case .unknownLabel: "unknownLabel"
     case .notANumber: "notANumber"
     case .textColumn: "textColumn"
+    case .columnOfText: "columnOfText"
     case .notFinite: "notFinite"
     case .badKey: "badKey"
     case .stepCount: "stepCount"
@@ -92,7 +93,7 @@ import Testing
   }
 
   @Test func theListIsComplete() {
-    #expect(Set(Self.problems.map(Self.name)).count == 34)
+    #expect(Set(Self.problems.map(Self.name)).count == 35)
     #expect(Set(Self.problems.map(Self.name)).count == Self.problems.count)
   }
 

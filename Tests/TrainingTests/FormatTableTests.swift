@@ -18,7 +18,11 @@ import Testing
     configuration.data.format = format
     configuration.data.tokens = .word
     configuration.data.validFraction = 0
-    var parts: [DataPath.Part: String] = [.source: "/none/source", .target: "/none/target"]
+    // Tasks that read only texts from csv need the names of their columns.
+    if format == .csv, !task.data.readsNumbersOfCSV {
+      configuration.data.columns = DataColumns(parts: [.source: ["2"], .target: ["1"]])
+    }
+    var parts: [DataPart: String] = [.source: "/none/source", .target: "/none/target"]
     if task == .matcher { parts[.secondSource] = "/none/second" }
     let isParallel = format == .lines && task != .generator
     configuration.data.train =

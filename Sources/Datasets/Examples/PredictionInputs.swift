@@ -74,6 +74,22 @@ public struct PredictionInputs: Sendable {
     try builder.append(record)
   }
 
+  /// Adds the source of a row of csv. Throws `DataError` without adding anything, as for a line.
+  public mutating func append(_ row: PredictionTable.Row) throws {
+    record.source.set(row.source, name: row.name, line: row.line)
+    record.sourceColumns = row.sourceColumns
+    record.hasSecondSource = row.secondSource != nil
+    record.secondSource.set(row.secondSource ?? [], name: row.name, line: row.line)
+    try builder.append(record)
+  }
+
+  /// The csv file that begins with a line; nil if the model does not read csv, or the line does not name its columns.
+  public func table(header line: [UInt8], name: String) throws -> PredictionTable? {
+    guard options.format == .csv, forecast == nil else { return nil }
+    return try PredictionTable(
+      header: line, name: name, options, encoding, hasNumbers: layout.source == .series)
+  }
+
   /// Replaces the csv line by its numbers in the form of a record.
   private mutating func cutSeries() throws {
     do {

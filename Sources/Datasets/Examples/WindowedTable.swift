@@ -77,9 +77,9 @@ struct TableParser {
       guard let texts else { return nil }
       return try DataColumns.columns(texts, of: row.count, names: names)
     }
-    let target = try found(choice?.target) ?? [0]
-    let series = try found(choice?.series)?.first
-    let source = try found(choice?.source) ?? (0..<row.count).filter { $0 != series }
+    let target = try found(choice?.parts.target) ?? [0]
+    let series = try found(choice?.parts[.series])?.first
+    let source = try found(choice?.parts.source) ?? (0..<row.count).filter { $0 != series }
     hasHeader =
       names != nil
       || !(source + target).contains {
@@ -202,7 +202,7 @@ struct WindowedTable {
     series = seriesOfRows.starts
     source = seriesOfRows.gathered(source, width: sourceWidth)
     target = seriesOfRows.gathered(target, width: targetWidth)
-    if options.columns?.series != nil { seriesNames = seriesOfRows.names }
+    if options.columns?.parts[.series] != nil { seriesNames = seriesOfRows.names }
   }
 
   /// The numbers as a model sees them: masked, scaled, missing ones filled.

@@ -151,8 +151,8 @@ final class ColumnRecords: RecordReader {
       guard let texts else { return usual }
       return try DataColumns.columns(texts, of: columnCount, names: names).first ?? usual
     }
-    columns.word = try found(choice?.source, or: columns.word)
-    columns.tag = try found(choice?.target, or: columns.tag)
+    columns.word = try found(choice?.parts.source, or: columns.word)
+    columns.tag = try found(choice?.parts.target, or: columns.tag)
     guard columns.word != columns.tag else { throw .columnTwice(columns.tag + 1) }
     guard !isCoNLLU, cells.count == columnCount else { return false }
     return names != nil

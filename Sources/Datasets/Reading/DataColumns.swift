@@ -3,25 +3,13 @@
 /// A column is its number from 1, a range such as `2-101` or `2-` (to the last one), or its name in the first line, which
 /// is then a header.
 public struct DataColumns: Sendable, Equatable {
-  /// The names of the parts of an example.
-  public enum Part: String, CaseIterable, Sendable {
-    case source, target
-    case secondSource = "second_source"
-    /// Other words for source and target.
-    case input, labels
-    /// Of a table: rows with another value here belong to another series.
-    case series
-  }
-
   /// The columns of each part, as in the configuration.
-  public var parts: [Part: [String]]
+  public var parts: [DataPart: [String]]
 
-  public init(parts: [Part: [String]]) { self.parts = parts }
+  public init(parts: [DataPart: [String]]) { self.parts = parts }
 
-  var source: [String]? { parts[.source] ?? parts[.input] }
-  var target: [String]? { parts[.target] ?? parts[.labels] }
-  var secondSource: [String]? { parts[.secondSource] }
-  var series: [String]? { parts[.series] }
+  /// Whether the source is a single column. In csv it is text then, unless the file is a table of numbers.
+  var hasOneSource: Bool { parts.source.map(Self.isOne) ?? false }
 
   /// The problem with these columns for every file, or nil.
   ///
@@ -30,18 +18,24 @@ public struct DataColumns: Sendable, Equatable {
     for (part, other) in [(Part.source, Part.input), (.target, .labels)] where parts[part] != nil {
       if parts[other] != nil { return "\(part.rawValue) and \(other.rawValue) are the same part: name one" }
     }
-    if format == .tsv, source == nil || target == nil {
-      return "must name both source and target of tsv files"
+    let hasTexts = format == .tsv || format == .csv && !isTable && hasOneSource
+    if hasTexts, parts.source == nil || parts.target == nil {
+      return "must name both source and target where they are texts"
     }
-    if format != .tsv, secondSource != nil { return "a second source is a column of tsv files" }
-    if !isTable, series != nil { return "series are parts of tables: set data.window" }
-    let single = [format == .csv ? nil : source, isTable ? nil : target, secondSource, series].compactMap {
-      $0
-    }
-    if single.contains(where: { $0.count != 1 || Self.range($0[0]).map { $0.count > 1 } ?? false }) {
+    if !hasTexts, parts[.secondSource] != nil { return "a second source is a column of text in tsv or csv" }
+    if !isTable, parts[.series] != nil { return "series are parts of tables: set data.window" }
+    let single = [
+      format == .csv ? nil : parts.source, isTable ? nil : parts.target, parts[.secondSource], parts[.series],
+    ]
+    guard single.compactMap({ $0 }).allSatisfy(Self.isOne) else {
       return "must name one column for each part; only the source of csv files may have several"
     }
     return nil
+  }
+
+  /// Whether texts denote exactly one column.
+  private static func isOne(_ texts: [String]) -> Bool {
+    texts.count == 1 && range(texts[0]).map { $0.count == 1 } ?? true
   }
 
   /// Whether a column is given by name, so the file must have a header.
@@ -75,7 +69,7 @@ public struct DataColumns: Sendable, Equatable {
   }
 
   /// The only column with a name, or, if there is none, with that name in other upper and lower case.
-  private static func column(named text: String, _ names: [String]) throws(LineProblem) -> Int {
+  static func column(named text: String, _ names: [String]) throws(LineProblem) -> Int {
     let exact = names.indices.filter { names[$0].utf8.elementsEqual(text.utf8) }
     let found =
       exact.isEmpty ? names.indices.filter { names[$0].lowercased() == text.lowercased() } : exact
@@ -85,8 +79,8 @@ public struct DataColumns: Sendable, Equatable {
   }
 
   /// Whether the user named every column of source and target, so that their order in a file does not matter.
-  private var areAllNamed: Bool {
-    [source, target].allSatisfy { $0?.allSatisfy { Self.range($0) == nil } ?? false }
+  var areAllNamed: Bool {
+    [parts.source, parts.target].allSatisfy { $0?.allSatisfy { Self.range($0) == nil } ?? false }
   }
 
   /// Throws if a header names other columns than that of the training data: they would be read by their position.

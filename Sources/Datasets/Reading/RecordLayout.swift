@@ -37,7 +37,7 @@ enum RecordCut: Equatable {
   case wholeLine
   /// Tabs; the target is the first or the second field. If the source is first, a third field is the second source.
   case tabs(targetFirst: Bool)
-  /// Fields of csv; the target is the first.
+  /// Fields of csv; the target is the first unless the columns are chosen.
   case csv
   /// Columns separated by white space, or those of CoNLL-U.
   case columns, conllu
@@ -97,24 +97,34 @@ struct RecordLayout: Equatable {
 
   private static func single(_ options: ExampleOptions) throws -> RecordLayout {
     let label = options.numericTargets ? FieldKind.numbers : .label
+    let tags = options.numericTargets ? FieldKind.stepNumbers : .tags
+    let hasText = !options.format.holdsNumbers(options.columns, window: options.window)
+    guard options.format != .csv || hasText || options.kind.readsNumbersOfCSV else {
+      throw options.unsupported(
+        "this task reads texts from csv; name their columns, such as data.columns.source=text data.columns.target=label"
+      )
+    }
     switch (options.kind, options.format) {
+    case (.tagged, .csv): return Self(.csv, .text, tags)
     case (.tagged, .columns): return Self(.columns, .cells, .tagCells)
     case (.tagged, .conllu): return Self(.conllu, .cells, .tagCells)
     case (.tagged, .npy):
-      return Self(.tabs(targetFirst: true), .array, options.numericTargets ? .stepNumbers : .tags)
+      return Self(.tabs(targetFirst: true), .array, tags)
     // Every step is the target of the previous one.
     case (.tagged, .multihot): return Self(.wholeLine, nil, .multihot)
     case (.labeled, .tsv): return Self(.tabs(targetFirst: true), .text, label)
-    case (.labeled, .csv): return Self(.csv, .series, label)
+    case (.labeled, .csv): return Self(.csv, hasText ? .text : .series, label)
     case (.labeled, .npy): return Self(.tabs(targetFirst: true), .array, label)
     case (.labeled, .multihot): return Self(.tabs(targetFirst: true), .multihot, label)
     case (.generated, .lines): return Self(.wholeLine, nil, .text)
     // A generator starts from the label.
     case (.generated, .tsv): return Self(.tabs(targetFirst: false), .label, .text)
+    case (.generated, .csv): return Self(.csv, .label, .text)
     case (.generated, .npy): return Self(.tabs(targetFirst: true), .arrayVector, .text)
     case (.matched, .tsv): return Self(.tabs(targetFirst: true), .text, label)
+    case (.matched, .csv): return Self(.csv, .text, label)
     case (.paired, .tsv): return Self(.tabs(targetFirst: false), .text, .text)
-    case (.paired, .csv): return Self(.csv, .series, .text)
+    case (.paired, .csv): return Self(.csv, hasText ? .text : .series, .text)
     case (.paired, .npy): return Self(.tabs(targetFirst: true), .array, .text)
     case (_, .lines):
       throw options.unsupported(
@@ -160,11 +170,11 @@ extension ExampleOptions {
     switch kind {
     case .stream: "use text"
     case .tagged:
-      "use \(numericTargets ? "npy, multihot" : "columns, conllu, npy"), or lines with {input: …, labels: …}"
+      "use \(numericTargets ? "npy, multihot" : "columns, conllu, csv, npy"), or lines with {input: …, labels: …}"
     case .labeled:
-      "use tsv (class<TAB>text), csv (class,numbers), npy, multihot, or lines with {input: …, labels: …}"
-    case .generated: "use lines, tsv or npy"
-    case .matched: "use tsv, or lines with {source: …, second_source: …, target: …}"
+      "use tsv (class<TAB>text), csv (class,numbers; a text if data.columns names it), npy, multihot, or lines with {input: …, labels: …}"
+    case .generated: "use lines, tsv, csv or npy"
+    case .matched: "use tsv, csv, or lines with {source: …, second_source: …, target: …}"
     case .paired: "use tsv, csv, npy, or lines with {source: …, target: …}"
     }
   }

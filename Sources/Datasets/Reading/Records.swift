@@ -43,6 +43,9 @@ struct RawRecord {
     let problem = problem.movedColumn {
       sourceColumns.indices.contains($0 - 1) ? sourceColumns[$0 - 1] + 1 : $0
     }
+    if !sourceColumns.isEmpty, case .notANumber(let text, let column) = problem, text.contains(" ") {
+      return source.problem(.columnOfText(text, column: column))
+    }
     if hasClass, sourceColumns.first == 1, parsedNumber(target.bytes[...]) != nil,
       case .notANumber(let text, let column) = problem, !text.isEmpty
     {
@@ -225,7 +228,9 @@ final class LineRecords: RecordReader {
     try setColumns(isHeader ? names : nil)
     if !isHeader { isHeader = try looksLikeHeader(names.map { $0.lowercased() }) }
     if csv != nil || choice != nil || isHeader { fieldCount = max(2, row.count) }
-    if csv != nil, !isHeader, names.count > 2, [0, 1].contains(where: { counts(names, from: $0) }) {
+    if layout.source == .series, !isHeader, names.count > 2,
+      [0, 1].contains(where: { counts(names, from: $0) })
+    {
       layoutNotes.countingRow = "\(reader.name):\(reader.number)"
     }
     if isHeader { try note(names) }
@@ -261,11 +266,11 @@ final class LineRecords: RecordReader {
       guard let texts else { return nil }
       return try DataColumns.columns(texts, of: row.count, names: names)
     }
-    columns.target = try found(choice.target)?.first ?? columns.target
+    columns.target = try found(choice.parts.target)?.first ?? columns.target
     let others = (0..<row.count).filter { $0 != columns.target }
-    columns.source = try found(choice.source) ?? (comparesTwo ? Array(others.prefix(1)) : others)
+    columns.source = try found(choice.parts.source) ?? (comparesTwo ? Array(others.prefix(1)) : others)
     columns.second =
-      try found(choice.secondSource)?.first
+      try found(choice.parts[.secondSource])?.first
       ?? (comparesTwo ? others.last { $0 != columns.source.first } : nil)
     let used = columns.source + [columns.target] + (columns.second.map { [$0] } ?? [])
     if let twice = used.first(where: { column in used.count { $0 == column } > 1 }) {
@@ -282,7 +287,7 @@ final class LineRecords: RecordReader {
     guard names.count > 1 else { return false }
     let labelColumn =
       layout.source == .label ? columns.source[0] : layout.target == .text ? nil : columns.target
-    if csv != nil {
+    if layout.source == .series {
       let cells = columns.source.map { names[$0] }
       let isNumbered = [0, 1].contains { counts(cells, from: $0) }
       let hasNumbers = columns.source.contains { column in
@@ -325,21 +330,24 @@ final class LineRecords: RecordReader {
   }
 
   private func fill(_ record: inout RawRecord, _ line: Int) throws(LineProblem) {
-    let target = row[columns.target]
-    if let csv {
+    if let csv, layout.source == .series {
       record.sourceColumns = columns.source
       record.source.set(try csv.series(columns.source), from: reader, line: line)
-      record.target.set(
-        layout.target == .numbers ? csv.number(target) : Array(target), from: reader, line: line)
     } else {
-      let source = columns.source[0]
-      record.source.set(row[source], from: reader, offset: row.offset(source))
-      record.target.set(target, from: reader, offset: row.offset(columns.target))
+      set(&record.source, columns.source[0], line)
+    }
+    if let csv, layout.target == .numbers {
+      record.target.set(csv.number(row[columns.target]), from: reader, line: line)
+    } else {
+      set(&record.target, columns.target, line)
     }
     record.hasSecondSource = columns.second != nil
-    if let second = columns.second {
-      record.secondSource.set(row[second], from: reader, offset: row.offset(second))
-    }
+    if let second = columns.second { set(&record.secondSource, second, line) }
+  }
+
+  /// Sets a field to a column of the row, which begins in a line.
+  private func set(_ field: inout RawRecord.Field, _ column: Int, _ line: Int) {
+    field.set(row[column], from: reader, line: line, offset: csv == nil ? row.offset(column) : 0)
   }
 }
 

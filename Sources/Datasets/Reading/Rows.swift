@@ -5,6 +5,15 @@ public enum Delimiter: String, OptionChoice {
   /// A tab if the first line has one, otherwise a semicolon if it has one, otherwise a comma.
   case auto
   case comma, semicolon, tab
+
+  /// The character; for `auto` the comma.
+  var byte: UInt8 {
+    switch self {
+    case .auto, .comma: UInt8(ascii: ",")
+    case .semicolon: UInt8(ascii: ";")
+    case .tab: 0x09
+    }
+  }
 }
 
 /// The mark before the decimals of the numbers of a csv file.
@@ -25,7 +34,10 @@ struct Row {
   func offset(_ field: Int) -> Int { self[field].startIndex + field }
 
   /// The text of each field, without white space around it.
-  var names: [String] { (0..<count).map { String(decoding: self[$0].trimmed(), as: UTF8.self) } }
+  var names: [String] { fields.map { String(decoding: $0.trimmed(), as: UTF8.self) } }
+
+  /// The bytes of each field.
+  var fields: [[UInt8]] { (0..<count).map { Array(self[$0]) } }
 
   mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)
@@ -77,7 +89,9 @@ struct CSVParser {
 
   /// Adds a line to the row. Returns false if a quoted field continues in the next line.
   mutating func add(_ line: [UInt8]) throws(LineProblem) -> Bool {
-    let separator = separator(line)
+    let found = delimiter ?? detected(line)
+    delimiter = found
+    let separator = found.byte
     if state == .quoted { row.append(0x0A) }
     for byte in line {
       switch state {
@@ -108,16 +122,6 @@ struct CSVParser {
     return true
   }
 
-  private mutating func separator(_ line: [UInt8]) -> UInt8 {
-    let found = delimiter ?? detected(line)
-    delimiter = found
-    return switch found {
-    case .tab: 0x09
-    case .semicolon: UInt8(ascii: ";")
-    case .comma, .auto: UInt8(ascii: ",")
-    }
-  }
-
   private func detected(_ line: [UInt8]) -> Delimiter {
     var isQuoted = false
     let outside = line.filter { byte in
@@ -141,6 +145,24 @@ struct CSVParser {
       }
       line += number
     }
+    return line
+  }
+
+  /// A row of some fields, with quotation marks where they are needed.
+  func line(_ fields: [[UInt8]]) -> [UInt8] {
+    let separator = (delimiter ?? .comma).byte
+    var line: [UInt8] = []
+    for (index, field) in fields.enumerated() {
+      if index > 0 { line.append(separator) }
+      guard field.contains(where: { [Self.quote, separator, 0x0A, 0x0D].contains($0) }) else {
+        line += field
+        continue
+      }
+      line.append(Self.quote)
+      for byte in field { line += byte == Self.quote ? [byte, byte] : [byte] }
+      line.append(Self.quote)
+    }
+    line.append(0x0A)
     return line
   }
 

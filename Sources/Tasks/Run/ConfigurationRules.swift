@@ -66,10 +66,11 @@ extension RunConfiguration {
         checks.refuse(
           property, with: \.data.train, \.data.format, \.task,
           because: "must be \(train.file == nil ? "several files" : "one file"), as \(\.data.train) is")
-      } else if (train.secondSource == nil) != (path.secondSource == nil) {
+      } else if (train.parts[.secondSource] == nil) != (path.parts[.secondSource] == nil) {
         checks.refuse(
           property, with: \.data.train, \.data.format, \.task,
-          because: "must have \(train.secondSource == nil ? "no" : "a") second source, as \(\.data.train) has"
+          because:
+            "must have \(train.parts[.secondSource] == nil ? "no" : "a") second source, as \(\.data.train) has"
         )
       }
     }
@@ -90,10 +91,11 @@ extension RunConfiguration {
       return
         "parallel files hold one sequence per line: set \(\.data.format) to lines, not \(format.rawValue)"
     }
-    if path.secondSource != nil, !task.data.takesSecondSource {
+    if path.parts[.secondSource] != nil, !task.data.takesSecondSource {
       return "the task \(task.name) has no second source: name \(fitting)"
     }
-    return path.secondSource == nil && task.data == .matched ? "two texts are compared: name \(fitting)" : nil
+    return path.parts[.secondSource] == nil && task.data == .matched
+      ? "two texts are compared: name \(fitting)" : nil
   }
 
   private func checkTokens(_ checks: inout OptionChecks<Self>) {
@@ -110,23 +112,23 @@ extension RunConfiguration {
         checks.refuse(
           key, with: \.data.format, \.task,
           because: "\(format.rawValue) holds words as they are: use word or space")
-      } else if !format.isNumeric, source == .bpe {
+      } else if !data.holdsNumbers, source == .bpe {
         checks.refuse(
           key, with: \.data.format, \.task, because: "tags belong to words, not to subwords: use word")
       }
     }
     checks.read(
-      \.model.wordDropout, if: !format.isNumeric, with: \.data.format,
+      \.model.wordDropout, if: !data.holdsNumbers, with: \.data.format,
       otherwise: "replaces tokens; \(format.rawValue) holds numbers")
     checks.read(
       \.model.wordDropout, if: source != .byte, with: \.data.tokens, \.data.sourceTokens,
       otherwise: "has no <unk> to put in place of bytes")
     checks.read(
-      \.data.embeddings, if: !format.isNumeric, with: \.data.format,
+      \.data.embeddings, if: !data.holdsNumbers, with: \.data.format,
       otherwise: "has a vector for each token; \(format.rawValue) holds numbers")
     checkCharacters(&checks)
     guard data.sharedVocabulary else { return }
-    if data.train != nil, format.isNumeric {
+    if data.train != nil, data.holdsNumbers {
       checks.refuse(
         \.data.sharedVocabulary, with: \.data.format, \.data.train, \.task,
         because: "needs two sides of text; \(format.rawValue) holds numbers")
@@ -158,7 +160,7 @@ extension RunConfiguration {
   private func checkCharacters(_ checks: inout OptionChecks<Self>) {
     let (source, format) = (data.sourceUnit, data.format)
     guard model.characterHiddenSize > 0 else { return }
-    if format.isNumeric, data.train != nil {
+    if data.holdsNumbers, data.train != nil {
       checks.refuse(
         \.model.characterHiddenSize, with: \.data.format, \.data.train,
         because: "reads the characters of words; \(format.rawValue) holds numbers")
@@ -179,13 +181,20 @@ extension RunConfiguration {
           \(format.rawValue) does not work with the task \(task.name); it takes \(fitting.joined(separator: ", "))
           """)
     }
+    if format == .csv, task.data.formats.contains(.csv), !task.data.readsNumbersOfCSV, data.holdsNumbers {
+      checks.refuse(
+        \.data.columns, with: \.data.format, \.task,
+        because: """
+          must name the columns of csv that the task \(task.name) reads: one source of text, such as {source: text, target: label}
+          """)
+    }
     if data.window > 0, !output.isScaled {
       checks.refuse(
         \.data.window, with: \.model.output, \.task,
         because: "forecasts numbers: set \(\.model.output) to quantile or linear, not \(output.rawValue)")
     }
     checks.read(
-      \.data.scaling, if: [.csv, .npy].contains(format) || output.isScaled && format != .multihot,
+      \.data.scaling, if: (data.holdsNumbers || output.isScaled) && format != .multihot,
       with: \.data.format, \.model.output,
       otherwise: "applies only to numeric data: csv or npy files, or numeric targets")
     checks.read(
@@ -379,8 +388,12 @@ extension RunConfiguration {
 
   /// The possible numbers of sources in the data of an encoder-decoder.
   private var possibleSources: [Int] {
-    let mayHaveColumns = data.train?.file != nil && data.format == .tsv
-    return mayHaveColumns ? [1, 2] : [data.train?.secondSource == nil ? 1 : 2]
+    guard data.train?.file != nil else { return [data.train?.parts[.secondSource] == nil ? 1 : 2] }
+    return switch data.format {
+    case .tsv: [1, 2]
+    case .csv: [data.columns?.parts[.secondSource] == nil ? 1 : 2]
+    default: [1]
+    }
   }
 
   // MARK: Use
@@ -399,9 +412,9 @@ extension RunConfiguration {
       otherwise: "needs a state for every word; with \(\.model.pyramid) a state stands for several")
     let (format, source) = (data.format, data.sourceUnit)
     checks.read(
-      replace, if: !format.isNumeric && source != .bpe, with: \.data.format, \.data.tokens,
+      replace, if: !data.holdsNumbers && source != .bpe, with: \.data.format, \.data.tokens,
       \.data.sourceTokens,
-      otherwise: "copies words of the source, which holds \(format.isNumeric ? "numbers" : "subwords")")
+      otherwise: "copies words of the source, which holds \(data.holdsNumbers ? "numbers" : "subwords")")
     checks.read(
       replace, if: data.targetUnit != .byte, with: \.data.tokens, \.data.targetTokens,
       otherwise: "has nothing to replace: bytes have no <unk>")

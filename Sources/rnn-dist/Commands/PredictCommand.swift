@@ -18,6 +18,9 @@ struct PredictCommand: LocalCommand {
       --n-best N each line gives N lines; the last ones are empty if there are fewer outputs. A line feed in an output is written \
       as \\n.
 
+      A csv file whose header names the columns of the training data, in any order and among others, is answered by the same file \
+      with a column "predicted" (and "score").
+
       With --sample, sequences are sampled from the model instead of searched for. The samples for a line depend on its number, \
       the options and the seed, but not on the other lines.
 
@@ -30,6 +33,7 @@ struct PredictCommand: LocalCommand {
         rnn-dist predict runs/dates --beam 5 --n-best 3 --scores < dates.txt
         rnn-dist predict runs/dates --sample --temperature 0.8 < dates.txt
         rnn-dist predict runs/dates --json < dates.txt
+        rnn-dist predict runs/reviews < reviews.csv > answers.csv
       """)
 
   @OptionGroup var run: RunArguments
@@ -127,44 +131,57 @@ struct PredictCommand: LocalCommand {
     return ExitCode.done
   }
 
+  /// A line of input, or a row of csv.
+  private struct Question {
+    var number: Int
+    /// The line, or the text that is read.
+    var text: [UInt8]
+    var row: PredictionTable.Row?
+    /// Whether there is nothing to answer.
+    var isEmpty = false
+  }
+
   private func serve(_ predictor: Predictor) throws {
     let pictures = try attention.map { try AttentionFolder($0) }
     StandardInput.announce("an input")
     let input = try LineReader(.standardInput)
-    var answered = 0
+    var table: PredictionTable?
+    var read = 0
     while let lines = try input.nextLines(atMost: batchSize) {
-      var isEmpty: [Bool] = []
+      var text: [UInt8] = []
+      var questions: [Question] = []
       var failure: (any Error)?
-      for (index, line) in lines.enumerated() {
-        do {
-          if !line.isEmpty { try predictor.add(line, number: answered + index + 1) }
-          isEmpty.append(line.isEmpty)
-        } catch DataError.line(_, _, .empty) {
-          isEmpty.append(true)
-        } catch {
-          // The lines before an invalid one are still answered.
-          failure = error
-          break
+      do {
+        for line in lines {
+          read += 1
+          if read == 1, let found = try predictor.table(header: line) {
+            table = found
+            if !json { text += found.answerHeader(hasScores: scores) }
+          } else if let question = try ask(line, read, &table, predictor) {
+            questions.append(question)
+          }
         }
+      } catch {
+        // The lines before an invalid one are still answered.
+        failure = error
       }
       let started = ContinuousClock.now
       var outputs = try predictor.run()[...]
       let seconds = (ContinuousClock.now - started) / .seconds(1) / Double(max(1, outputs.count))
-      var text: [UInt8] = []
-      for (index, blank) in isEmpty.enumerated() {
-        let output = blank ? nil : outputs.popFirst()
+      for question in questions {
+        let output = question.isEmpty ? nil : outputs.popFirst()
         text +=
           json
-          ? Array((object(output, of: lines[index], answered + index + 1, seconds).text + "\n").utf8)
-          : answer(output)
+          ? Array((object(output, of: question, table, seconds).text + "\n").utf8)
+          : answer(output, to: question.row, table)
         if let pictures, let output {
-          try pictures.draw(output, of: lines[index], number: answered + index + 1)
+          try pictures.draw(output, of: question.text, number: question.number)
         }
       }
       try StandardOutput.write(text)
       if let failure { throw failure }
-      answered += lines.count
     }
+    try table?.finish()
     if predictor.tokens.unknown > 0 {
       Console.error(
         "warning: \(predictor.tokens.unknown) of \(predictor.tokens.read) tokens of the input were not in the training data, or too "
@@ -172,9 +189,33 @@ struct PredictCommand: LocalCommand {
     }
   }
 
+  /// Gives a line to the predictor; nil if it is the beginning of a row of csv that continues in the next line.
+  private func ask(
+    _ line: [UInt8], _ number: Int, _ table: inout PredictionTable?, _ predictor: Predictor
+  ) throws -> Question? {
+    var question = Question(number: number, text: line)
+    if let isOpen = table?.isOpen, isOpen || !line.isEmpty {
+      guard let row = try table?.add(line, number: number) else { return nil }
+      question = Question(number: row.line, text: row.source, row: row)
+    }
+    do {
+      if let row = question.row {
+        try predictor.add(row)
+      } else if line.isEmpty {
+        question.isEmpty = true
+      } else {
+        try predictor.add(line, number: number)
+      }
+    } catch DataError.line(_, _, .empty) {
+      question.isEmpty = true
+    }
+    return question
+  }
+
   /// - Parameter seconds: the time for a batch of lines, divided by their number.
-  private func object(_ output: Prediction?, of line: [UInt8], _ number: Int, _ seconds: Double) -> JSONValue
-  {
+  private func object(
+    _ output: Prediction?, of question: Question, _ table: PredictionTable?, _ seconds: Double
+  ) -> JSONValue {
     let outputs = (output?.lines ?? []).indices.map { index -> JSONValue in
       guard let output else { return .null }
       var members = [JSONMember("text", .string(String(decoding: output.lines[index], as: UTF8.self)))]
@@ -186,10 +227,16 @@ struct PredictCommand: LocalCommand {
       return .object(members)
     }
     var members = [
-      JSONMember("line", .integer(number)),
-      JSONMember("input", .string(String(decoding: line, as: UTF8.self))),
+      JSONMember("line", .integer(question.number)),
+      JSONMember("input", .string(String(decoding: question.text, as: UTF8.self))),
       JSONMember("outputs", .array(outputs)),
     ]
+    if let row = question.row, let table {
+      let fields = zip(table.names, row.fields).map {
+        JSONMember($0, .string(String(decoding: $1, as: UTF8.self)))
+      }
+      members.insert(JSONMember("row", .object(fields)), at: 2)
+    }
     if let classes = output?.classes, !classes.isEmpty {
       let probabilities = classes.map { JSONMember($0.name, .double($0.probability)) }
       members.append(JSONMember("probabilities", .object(probabilities)))
@@ -216,15 +263,21 @@ struct PredictCommand: LocalCommand {
     ]
   }
 
-  /// Returns exactly the requested number of lines, so that a reader can tell which input they belong to.
-  private func answer(_ output: Prediction?) -> [UInt8] {
+  /// Returns exactly the requested number of lines, so that a reader can tell which input they belong to: of csv the row itself, with
+  /// output and score as further columns.
+  private func answer(
+    _ output: Prediction?, to row: PredictionTable.Row?, _ table: PredictionTable?
+  ) -> [UInt8] {
     var text: [UInt8] = []
     for index in 0..<nBest {
-      if let output, index < output.lines.count {
-        if scores { text += Array("\(String(format: "%.4f", output.scores[index]))\t".utf8) }
-        text += OneLine.of(output.lines[index])
+      let isAnswered = output.map { index < $0.lines.count } ?? false
+      let line = isAnswered ? output?.lines[index] ?? [] : []
+      let score = isAnswered && scores ? output.map { String(format: "%.4f", $0.scores[index]) } : nil
+      if let row, let table {
+        text += table.answer(row, adding: [line] + (scores ? [Array((score ?? "").utf8)] : []))
+      } else {
+        text += Array((score.map { $0 + "\t" } ?? "").utf8) + OneLine.of(line) + [UInt8(ascii: "\n")]
       }
-      text.append(UInt8(ascii: "\n"))
     }
     return text
   }

@@ -1,0 +1,108 @@
+/// A csv file to predict from. Its header names the columns that a model reads; the others are passed on, and the predictions become
+/// further columns.
+public struct PredictionTable: Sendable {
+  /// A row of the file.
+  public struct Row: Sendable {
+    /// All fields of the row.
+    public let fields: [[UInt8]]
+    /// The text that the model reads, or its numbers with commas between them.
+    public let source: [UInt8]
+    public let secondSource: [UInt8]?
+    /// The line in which the row begins, from 1.
+    public let line: Int
+    let name: String
+    /// The column of each number of the source, from 0; empty for a text.
+    let sourceColumns: [Int]
+  }
+
+  /// The names of all columns.
+  public let names: [String]
+  private let header: [[UInt8]]
+  private let name: String
+  private let source: [Int]
+  private let second: Int?
+  private let hasNumbers: Bool
+  private var parser: CSVParser
+  private var firstLine = 0
+  /// Whether a row has begun that continues in the next line.
+  public private(set) var isOpen = false
+
+  /// Reads a header; nil if the line does not name the columns of the training data. Throws `DataError` if a column has the name of
+  /// the predictions.
+  init?(
+    header line: [UInt8], name: String, _ options: ExampleOptions, _ encoding: DataEncoding, hasNumbers: Bool
+  ) throws {
+    parser = CSVParser(options.delimiter, options.decimal)
+    parser.begin()
+    guard let read = Self.columnNames(options, encoding), (try? parser.add(line)) == true else { return nil }
+    let names = parser.row.names
+    let column = { (text: String) in try? DataColumns.column(named: text, names) }
+    source = read.source.compactMap(column)
+    second = read.second.flatMap(column)
+    guard source.count == read.source.count, (second == nil) == (read.second == nil) else { return nil }
+    guard !names.contains(Self.predictionName) else {
+      throw DataError.input(
+        name: name,
+        reason: "has a column \(quoted(Self.predictionName)), which predictions are written to; rename it")
+    }
+    (self.names, header, self.name, self.hasNumbers) = (names, parser.row.fields, name, hasNumbers)
+  }
+
+  private static let predictionName = "predicted"
+
+  /// The names of the columns of source and second source: those that the user chose, or those in the training data. nil if they
+  /// have none.
+  private static func columnNames(
+    _ options: ExampleOptions, _ encoding: DataEncoding
+  ) -> (source: [String], second: String?)? {
+    if let columns = options.columns, columns.areAllNamed {
+      return (columns.parts.source ?? [], columns.parts[.secondSource]?.first)
+    }
+    // The target is between source and second source.
+    guard let names = encoding.columnNames else { return nil }
+    let hasSecond = encoding.hasSecondSource == true
+    let sources = names.dropLast(hasSecond ? 2 : 1)
+    return sources.isEmpty ? nil : (Array(sources), hasSecond ? names.last : nil)
+  }
+
+  /// Adds a line; nil if its row continues in the next line. Throws `DataError`.
+  public mutating func add(_ line: [UInt8], number: Int) throws -> Row? {
+    do throws(LineProblem) {
+      if !isOpen {
+        parser.begin()
+        firstLine = number
+      }
+      isOpen = try !parser.add(line)
+      guard parser.row.bytes.count <= LineReader.longestLine else {
+        throw LineProblem.tooManyBytes(limit: LineReader.longestLine)
+      }
+      guard !isOpen else { return nil }
+      guard parser.row.count == names.count else {
+        throw LineProblem.columns(
+          found: parser.row.count, expected: names.count, delimiter: parser.delimiter)
+      }
+      return Row(
+        fields: parser.row.fields,
+        source: hasNumbers ? try parser.series(source) : Array(parser.row[source[0]]),
+        secondSource: second.map { Array(parser.row[$0]) }, line: firstLine, name: name,
+        sourceColumns: hasNumbers ? source : [])
+    } catch {
+      throw DataError.line(name: name, line: firstLine, problem: error)
+    }
+  }
+
+  /// Throws `DataError` if the file ends within a row.
+  public func finish() throws {
+    if isOpen { throw DataError.line(name: name, line: firstLine, problem: .openQuotes) }
+  }
+
+  /// The header of the answer, with a line feed.
+  ///
+  /// - Parameter hasScores: whether there is a column of scores after that of the predictions.
+  public func answerHeader(hasScores: Bool) -> [UInt8] {
+    parser.line(header + [Array(Self.predictionName.utf8)] + (hasScores ? [Array("score".utf8)] : []))
+  }
+
+  /// A row of the answer, with a line feed.
+  public func answer(_ row: Row, adding fields: [[UInt8]]) -> [UInt8] { parser.line(row.fields + fields) }
+}
