@@ -19,14 +19,6 @@ public enum DataFormat: String, OptionChoice {
   /// Steps separated by `|`, each with the keys that sound: `39 43 46|39 43|46`.
   case multihot
 
-  /// Whether sources are numbers rather than text. A source that is one column of csv is text; several columns are numbers.
-  func holdsNumbers(_ columns: DataColumns?, window: Int) -> Bool {
-    switch self {
-    case .npy, .multihot: true
-    case .csv: window > 0 || columns?.hasOneSource != true
-    case .text, .lines, .tsv, .columns, .conllu: false
-    }
-  }
   /// Whether the file has one word per line, each with its tag.
   public var holdsWords: Bool { self == .columns || self == .conllu }
 }
@@ -143,8 +135,14 @@ public struct DataOptions: Options {
 
   /// Whether there is validation data.
   public var hasValidation: Bool { valid != nil || validFraction > 0 || generator.isPairs }
-  /// Whether sources are numbers rather than text.
-  public var holdsNumbers: Bool { format.holdsNumbers(columns, window: window) }
+  /// Whether sources are numbers rather than text. A source that is one column of csv is text; several columns are numbers.
+  public var holdsNumbers: Bool {
+    switch format {
+    case .npy, .multihot: true
+    case .csv: window > 0 || columns?.hasOneSource != true
+    case .text, .lines, .tsv, .columns, .conllu: false
+    }
+  }
   public var sourceUnit: TokenUnit { sourceTokens ?? tokens }
   public var targetUnit: TokenUnit { targetTokens ?? tokens }
   /// The way the text that a model reads, including the text of a stream, is cut into tokens.

@@ -303,33 +303,19 @@ extension ExampleSet {
   package static func options(
     _ configuration: RunConfiguration, keepsTrainingTexts: Bool = false
   ) -> ExampleOptions {
-    let (data, model) = (configuration.data, configuration.model)
-    var options = ExampleOptions(
-      // Generated pairs are TSV, even if the configured format of files is another one.
-      kind: configuration.task.data, format: data.train == nil ? .tsv : data.format)
-    options.columns = data.columns
-    options.delimiter = data.delimiter
-    options.decimal = data.decimal
-    options.window = data.window
-    options.horizon = data.horizon
-    options.scaling = data.scaling
-    options.missing = data.missing
-    options.source = data.sourceText
-    options.target = data.targetText
-    options.sharedVocabulary = data.sharedVocabulary
+    let model = configuration.model
+    var data = configuration.data
+    // Generated pairs are TSV, even if the configured format of files is another one.
+    if data.train == nil { data.format = .tsv }
+    if data.valid != nil { data.validFraction = 0 }
+    var options = ExampleOptions(kind: configuration.task.data, data)
     options.characters = model.characterHiddenSize > 0
     options.numericTargets = model.output.isNumeric
     options.bits = model.output == .bernoulli
     options.equalSteps = model.pooling == .all
-    options.multihotWidth = data.width
-    options.maximumLength = data.maxLength
-    options.maximumTargetLength = data.maxLength
-    options.overlong = data.tooLong
-    options.emptySequences = data.emptySequences
     // Targets of held-out data may be missing from the training data: they count as errors. A class that a generator
     // reads as its input is an error of the data.
     options.unknownLabels = .count
-    options.validFraction = data.valid == nil ? data.validFraction : 0
     // The texts of held-out examples are always kept; those of training examples only if they are evaluated.
     options.keepTrainingTexts = keepsTrainingTexts
     return options

@@ -171,7 +171,7 @@ import rnn_dist
         let list = "x\t\(path)\ny\t\(path)\n"
         _ = try ExampleCorpus.load(
           DataSources(train: .file(.memory(Array(list.utf8), name: "list"))),
-          options: ExampleOptions(kind: .labeled, format: .npy))
+          options: Self.options(.labeled, .npy))
       }),
   ]
 
@@ -179,11 +179,14 @@ import rnn_dist
     -> Reader
   {
     text(name, seed) { path in
-      var options = ExampleOptions(kind: kind, format: format)
-      options.source = TextOptions(.word)
-      options.target = TextOptions(.word)
-      _ = try ExampleCorpus.load(DataSources(train: .file(.file(path))), options: options)
+      _ = try ExampleCorpus.load(DataSources(train: .file(.file(path))), options: Self.options(kind, format))
     }
+  }
+
+  private static func options(_ kind: DataKind, _ format: DataFormat) -> ExampleOptions {
+    var data = DataOptions()
+    (data.format, data.tokens, data.validFraction) = (format, .word, 0)
+    return ExampleOptions(kind: kind, data)
   }
 }
 

@@ -162,7 +162,7 @@ import Testing
   }
 
   @Test func aLineOfSeparatorsDoesNotFillTheMemory() {
-    let options = ExampleOptions(.tagged, .multihot) { $0.multihotWidth = 1 << 20 }
+    let options = ExampleOptions(.tagged, .multihot) { $0.width = 1 << 20 }
     check(
       options, .bytes([UInt8](repeating: UInt8(ascii: "|"), count: 1000)), 1,
       .tooLong(field: "sequence", length: 1001, limit: 64))
@@ -245,8 +245,8 @@ import Testing
           ) {
             $0.numericTargets = random(2) == 0
             $0.emptySequences = random(2) == 0 ? .error : .skip
-            $0.overlong = .truncate
-            $0.maximumLength = random(3)
+            $0.tooLong = .truncate
+            $0.maxLength = random(3)
           }
           let file = TextSource.memory(bytes, name: "text")
           for source in [DataSource.file(file), .parallel(source: file, target: file)] {

@@ -99,28 +99,27 @@ import Testing
 
   @Test func limits() throws {
     var options = Self.options(0)
-    options.maximumLength = 3
-    options.maximumTargetLength = 2
+    options.maxLength = 3
     let text = "abc\tp q\nabcd\tp\nab\tp q r s\na\tp"
     #expect(
       throws: DataError.line(name: "text", line: 2, problem: .tooLong(field: "source", length: 4, limit: 3))
     ) {
       try options.load(.text(text))
     }
-    options.overlong = .skip
+    options.tooLong = .skip
     let skipped = try options.load(.text(text)).train
     #expect(skipped.count == 2 && skipped.report.overlongSkipped == 2)
     #expect(
       skipped.report.firstSkipped
         == .line(name: "text", line: 2, problem: .tooLong(field: "source", length: 4, limit: 3)))
-    options.overlong = .truncate
+    options.tooLong = .truncate
     let cut = try options.load(.text(text)).train
-    #expect(cut.lengths(.source) == [3, 3, 2, 1] && cut.lengths(.target) == [2, 1, 2, 1])
+    #expect(cut.lengths(.source) == [3, 3, 2, 1] && cut.lengths(.target) == [2, 1, 3, 1])
     #expect(cut.report.truncated == 2)
     // Tags are cut with their words.
     let tagger = ExampleOptions(.tagged, .columns) {
-      $0.maximumLength = 2
-      $0.overlong = .truncate
+      $0.maxLength = 2
+      $0.tooLong = .truncate
       $0.characters = true
     }
     let tags = try tagger.load(.text("a X\nb Y\nc Z")).train
@@ -132,7 +131,7 @@ import Testing
     let text = "a\tp\nb\t" + [String](repeating: "p", count: 10_000).joined(separator: " ")
     var options = Self.options(0)
     #expect(try options.load(.text(text)).train.lengths(.target) == [1, 10_000])
-    options.maximumTargetLength = 9_999
+    options.maxLength = 9_999
     #expect(
       throws: DataError.line(
         name: "text", line: 2, problem: .tooLong(field: "target", length: 10_000, limit: 9_999))

@@ -188,12 +188,12 @@ import Testing
   }
 
   @Test func multihotIsZerosAndOnes() throws {
-    let options = ExampleOptions(.tagged, .multihot) { $0.multihotWidth = 4 }
+    let options = ExampleOptions(.tagged, .multihot) { $0.width = 4 }
     let corpus = try options.load(.text("0 3||1\n2"))
     #expect(corpus.train.numbers(.target) == [[1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0], [0, 0, 1, 0]])
     #expect(corpus.train.lengths(.target) == [3, 1])
     #expect(corpus.train.source == nil)
-    let classes = try ExampleOptions(.labeled, .multihot) { $0.multihotWidth = 2 }.load(.text("x\t0|1"))
+    let classes = try ExampleOptions(.labeled, .multihot) { $0.width = 2 }.load(.text("x\t0|1"))
     #expect(classes.train.numbers(.source) == [[1, 0, 0, 1]])
   }
 

@@ -155,7 +155,7 @@ import Testing
     }
     // An example that is left out because of its length determines no width.
     let short = try load("x\ta.npy\ny\tb.npy") {
-      ($0.equalSteps, $0.maximumLength, $0.overlong) = (true, 1, .skip)
+      ($0.equalSteps, $0.maxLength, $0.tooLong) = (true, 1, .skip)
     }
     #expect(short.encoding.sourceSteps == 1 && short.train.count == 1)
   }

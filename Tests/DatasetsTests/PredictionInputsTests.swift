@@ -39,8 +39,8 @@ import Testing
   @Test func noLineIsLeftOut() throws {
     let options = ExampleOptions(.labeled, .tsv) {
       $0.emptySequences = .skip
-      $0.overlong = .skip
-      $0.maximumLength = 2
+      $0.tooLong = .skip
+      $0.maxLength = 2
     }
     var (inputs, _) = try inputs(options, .text("x\ta b"))
     #expect(throws: DataError.line(name: "input", line: 1, problem: .empty(field: "source"))) {

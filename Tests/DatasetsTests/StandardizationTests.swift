@@ -122,7 +122,7 @@ import Testing
     #expect(try bits.load(.parallel("a b", "1 0")).train.numbers(.target) == [[1, 0]])
     let keys = ExampleOptions(.labeled, .multihot) {
       $0.scaling = .standard
-      $0.multihotWidth = 2
+      $0.width = 2
     }
     #expect(try keys.load(.text("x\t0|1")).train.numbers(.source) == [[1, 0, 0, 1]])
   }

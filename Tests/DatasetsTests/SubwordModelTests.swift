@@ -70,9 +70,7 @@ import Testing
 
   /// A replacement takes the place of the unknown piece, and words keep the spaces between them.
   @Test func unknownPiecesAreReplaced() throws {
-    var options = ExampleOptions(kind: .paired, format: .tsv)
-    options.source = TextOptions(.word)
-    options.target = TextOptions(.bpe, maxVocabulary: 60)
+    let options = ExampleOptions(.paired, .tsv, target: .bpe) { $0.target.maxVocabulary = 60 }
     let text = (0..<Self.lines.count).map { "x\t\(Self.lines.string($0))" }.joined(separator: "\n")
     let target = try #require(
       try ExampleCorpus.load(

@@ -25,9 +25,9 @@ extension ExampleOptions {
     _ kind: DataKind, _ format: DataFormat, source: TokenUnit = .word,
     target: TokenUnit = .word, _ change: (inout ExampleOptions) -> Void = { _ in }
   ) {
-    self.init(kind: kind, format: format)
-    self.source = TextOptions(source)
-    self.target = TextOptions(target)
+    var data = DataOptions()
+    (data.format, data.sourceTokens, data.targetTokens, data.validFraction) = (format, source, target, 0)
+    self.init(kind: kind, data)
     change(&self)
   }
 

@@ -9,9 +9,9 @@ import Testing
   private func scored(
     _ tokenization: TokenUnit, lowercase: Bool, output: String, references: [String]
   ) throws -> EvaluationResult {
-    var options = ExampleOptions(kind: .paired, format: .tsv)
-    options.source = TextOptions(tokenization, lowercase: lowercase)
-    options.target = options.source
+    var data = DataOptions()
+    (data.format, data.tokens, data.lowercase, data.validFraction) = (.tsv, tokenization, lowercase, 0)
+    let options = ExampleOptions(kind: .paired, data)
     let text = "The Cat\tthe cat\nA dog\tA Dog\n"
     let corpus = try ExampleCorpus.load(
       DataSources(train: .file(.memory(Array(text.utf8), name: "pairs"))), options: options)

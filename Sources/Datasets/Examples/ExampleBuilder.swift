@@ -173,17 +173,17 @@ struct ExampleBuilder {
   private mutating func fitsLimits(_ record: RawRecord) throws -> Bool {
     let hasTargetLimit = layout.target == .text || layout.target == .multihot
     let limits = [
-      (source.steps, options.maximumLength, record.source, "source"),
+      (source.steps, options.maxLength, record.source, "source"),
       (
-        record.hasSecondSource ? second.steps : 0, options.maximumLength, record.secondSource, "second source"
+        record.hasSecondSource ? second.steps : 0, options.maxLength, record.secondSource, "second source"
       ),
-      (hasTargetLimit ? target.steps : 0, options.maximumTargetLength, record.target, "target"),
+      (hasTargetLimit ? target.steps : 0, options.maxLength, record.target, "target"),
     ]
     guard let (length, limit, field, name) = limits.first(where: { $0.1 > 0 && $0.0 > $0.1 }) else {
       return true
     }
     let problem = field.problem(.tooLong(field: name, length: length, limit: limit))
-    switch options.overlong {
+    switch options.tooLong {
     case .error: throw problem
     case .skip:
       report.overlongSkipped += 1
@@ -191,12 +191,12 @@ struct ExampleBuilder {
       return false
     case .truncate:
       report.truncated += 1
-      if options.maximumLength > 0 {
-        source.truncate(options.maximumLength)
-        second.truncate(options.maximumLength)
-        if layout.target?.isPerStep == true { target.truncate(options.maximumLength) }
+      if options.maxLength > 0 {
+        source.truncate(options.maxLength)
+        second.truncate(options.maxLength)
+        if layout.target?.isPerStep == true { target.truncate(options.maxLength) }
       }
-      if hasTargetLimit, options.maximumTargetLength > 0 { target.truncate(options.maximumTargetLength) }
+      if hasTargetLimit, options.maxLength > 0 { target.truncate(options.maxLength) }
       return true
     }
   }

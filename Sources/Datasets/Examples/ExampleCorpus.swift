@@ -13,7 +13,7 @@ extension Corpus<ExampleSet> {
     _ sources: DataSources, options: ExampleOptions, encoding known: DataEncoding? = nil
   ) throws -> ExampleCorpus {
     precondition((0..<1).contains(options.validFraction), "a fraction below 1, not \(options.validFraction)")
-    precondition(options.multihotWidth > 0, "a width above 0, not \(options.multihotWidth)")
+    precondition(options.width > 0, "a width above 0, not \(options.width)")
     let layout = try RecordLayout(options, sources.train)
     guard options.window == 0 else {
       return try loadTables(sources, options: options, encoding: known)

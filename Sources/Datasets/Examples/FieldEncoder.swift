@@ -111,7 +111,7 @@ struct FieldEncoder {
     case .array: return try array(bytes, asVector: false, allowsMissing: masks, into: &field)
     case .arrayVector: return try array(bytes, asVector: true, allowsMissing: masks, into: &field)
     case .multihot:
-      field.width = options.multihotWidth
+      field.width = options.width
       let limit = Self.mostValues / field.width
       field.steps = try parseMultihot(bytes, width: field.width, limit: limit, into: &field.values)
       guard field.steps <= limit else { throw .tooLong(field: "sequence", length: field.steps, limit: limit) }

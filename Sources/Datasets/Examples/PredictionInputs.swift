@@ -25,7 +25,7 @@ public struct PredictionInputs: Sendable {
     // No line is left out: one line in, one line out.
     var options = options
     options.emptySequences = .error
-    if options.overlong == .skip { options.overlong = .error }
+    if options.tooLong == .skip { options.tooLong = .error }
     self.options = options
     self.layout = layout
     if case .tabs = trained.cut { hasTabs = true } else { hasTabs = false }

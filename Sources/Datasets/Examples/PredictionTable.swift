@@ -24,8 +24,6 @@ public struct PredictionTable: Sendable {
   private let hasNumbers: Bool
   private var parser: CSVParser
   private var firstLine = 0
-  /// Whether a row has begun that continues in the next line.
-  public private(set) var isOpen = false
 
   /// Reads a header; nil if the line does not name the columns of the training data. Throws `DataError` if a column has the name of
   /// the predictions.
@@ -33,7 +31,6 @@ public struct PredictionTable: Sendable {
     header line: [UInt8], name: String, _ options: ExampleOptions, _ encoding: DataEncoding, hasNumbers: Bool
   ) throws {
     parser = CSVParser(options.delimiter, options.decimal)
-    parser.begin()
     guard let read = Self.columnNames(options, encoding), (try? parser.add(line)) == true else { return nil }
     let names = parser.row.names
     let column = { (text: String) in try? DataColumns.column(named: text, names) }
@@ -65,25 +62,21 @@ public struct PredictionTable: Sendable {
     return sources.isEmpty ? nil : (Array(sources), hasSecond ? names.last : nil)
   }
 
+  /// Whether a row has begun that continues in the next line.
+  public var isOpen: Bool { parser.isOpen }
+
   /// Adds a line; nil if its row continues in the next line. Throws `DataError`.
   public mutating func add(_ line: [UInt8], number: Int) throws -> Row? {
+    if !isOpen { firstLine = number }
     do throws(LineProblem) {
-      if !isOpen {
-        parser.begin()
-        firstLine = number
-      }
-      isOpen = try !parser.add(line)
-      guard parser.row.bytes.count <= LineReader.longestLine else {
-        throw LineProblem.tooManyBytes(limit: LineReader.longestLine)
-      }
-      guard !isOpen else { return nil }
+      guard try parser.add(line) else { return nil }
       guard parser.row.count == names.count else {
         throw LineProblem.columns(
           found: parser.row.count, expected: names.count, delimiter: parser.delimiter)
       }
       return Row(
         fields: parser.row.fields,
-        source: hasNumbers ? try parser.series(source) : Array(parser.row[source[0]]),
+        source: try hasNumbers ? parser.series(source) : Array(parser.row[source[0]]),
         secondSource: second.map { Array(parser.row[$0]) }, line: firstLine, name: name,
         sourceColumns: hasNumbers ? source : [])
     } catch {

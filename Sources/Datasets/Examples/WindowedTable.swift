@@ -19,8 +19,6 @@ struct TableParser {
   /// From 0; set by the first row.
   private var columns: (source: [Int], target: [Int], series: Int?)?
   private var fieldCount = 0
-  /// A row continues in the next line.
-  private(set) var isOpen = false
   /// The first row was a header.
   private(set) var hasHeader = false
   /// The names of the columns that are read, of the source first, by the header.
@@ -38,14 +36,15 @@ struct TableParser {
 
   var delimiter: Delimiter? { csv.delimiter }
 
+  /// Whether a row continues in the next line.
+  var isOpen: Bool { csv.isOpen }
+
   /// Leaves out a row that was begun.
-  mutating func abandonRow() { isOpen = false }
+  mutating func abandonRow() { csv.abandonRow() }
 
   /// Adds a line; nil if it was a header, or if the row continues in the next line.
   mutating func add(_ line: [UInt8]) throws(LineProblem) -> Values? {
-    if !isOpen { csv.begin() }
-    isOpen = try !csv.add(line)
-    guard !isOpen else { return nil }
+    guard try csv.add(line) else { return nil }
     let columns: (source: [Int], target: [Int], series: Int?)
     if let known = self.columns {
       columns = known

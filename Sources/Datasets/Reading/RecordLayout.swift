@@ -98,7 +98,9 @@ struct RecordLayout: Equatable {
   private static func single(_ options: ExampleOptions) throws -> RecordLayout {
     let label = options.numericTargets ? FieldKind.numbers : .label
     let tags = options.numericTargets ? FieldKind.stepNumbers : .tags
-    let hasText = !options.format.holdsNumbers(options.columns, window: options.window)
+    let hasText = !options.data.holdsNumbers
+    let formats =
+      "use \(options.kind.formats.map(\.rawValue).joined(separator: ", ")); lines have \(options.kind.parallelFiles)"
     guard options.format != .csv || hasText || options.kind.readsNumbersOfCSV else {
       throw options.unsupported(
         "this task reads texts from csv; name their columns, such as data.columns.source=text data.columns.target=label"
@@ -128,10 +130,10 @@ struct RecordLayout: Equatable {
     case (.paired, .npy): return Self(.tabs(targetFirst: true), .array, .text)
     case (_, .lines):
       throw options.unsupported(
-        "one file of lines holds no pairs; \(options.formats); a run trained on two files is scored on "
+        "one file of lines holds no pairs; \(formats); a run trained on two files is scored on "
           + "others with data.test.input=FILE data.test.labels=FILE --split test")
     case (.stream, _): preconditionFailure("a stream has no examples")
-    default: throw options.unsupported("not a format of this task; \(options.formats)")
+    default: throw options.unsupported("not a format of this task; \(formats)")
     }
   }
 
@@ -161,21 +163,5 @@ struct RecordLayout: Equatable {
 extension ExampleOptions {
   func unsupported(_ reason: String) -> DataError {
     .unsupported(format: format, reason: reason)
-  }
-}
-
-extension ExampleOptions {
-  /// The formats for this kind of example. Only some of them hold numeric targets.
-  fileprivate var formats: String {
-    switch kind {
-    case .stream: "use text"
-    case .tagged:
-      "use \(numericTargets ? "npy, multihot" : "columns, conllu, csv, npy"), or lines with {input: …, labels: …}"
-    case .labeled:
-      "use tsv (class<TAB>text), csv (class,numbers; a text if data.columns names it), npy, multihot, or lines with {input: …, labels: …}"
-    case .generated: "use lines, tsv, csv or npy"
-    case .matched: "use tsv, csv, or lines with {source: …, second_source: …, target: …}"
-    case .paired: "use tsv, csv, npy, or lines with {source: …, target: …}"
-    }
   }
 }

@@ -210,11 +210,7 @@ final class LineRecords: RecordReader {
     csv = nil
     row = Row()
     defer { csv = parser }
-    parser.begin()
     while try !parser.add(reader.bytes) {
-      guard parser.row.bytes.count <= LineReader.longestLine else {
-        throw LineProblem.tooManyBytes(limit: LineReader.longestLine)
-      }
       guard try reader.next() else { throw LineProblem.openQuotes }
     }
     row = parser.row

@@ -81,18 +81,27 @@ struct CSVParser {
     self.decimal = decimal
   }
 
-  /// Clears the row for the next one.
-  mutating func begin() {
-    row.removeAll()
-    state = .start
-  }
+  /// Whether the row continues in the next line.
+  var isOpen: Bool { state == .quoted }
 
-  /// Adds a line to the row. Returns false if a quoted field continues in the next line.
+  /// Leaves out a row that was begun.
+  mutating func abandonRow() { state = .start }
+
+  /// Adds a line to the row, or begins the next row if that one is complete. Returns false if a quoted field continues in the
+  /// next line. Throws also for a row that is too long.
   mutating func add(_ line: [UInt8]) throws(LineProblem) -> Bool {
+    if isOpen {
+      guard row.bytes.count <= LineReader.longestLine else {
+        throw .tooManyBytes(limit: LineReader.longestLine)
+      }
+      row.append(0x0A)
+    } else {
+      row.removeAll()
+      state = .start
+    }
     let found = delimiter ?? detected(line)
     delimiter = found
     let separator = found.byte
-    if state == .quoted { row.append(0x0A) }
     for byte in line {
       switch state {
       case .start where byte == Self.quote:
@@ -117,7 +126,7 @@ struct CSVParser {
         }
       }
     }
-    if state == .quoted { return false }
+    if isOpen { return false }
     row.endField()
     return true
   }
