@@ -89,17 +89,6 @@ import Testing
     #expect(loss == LossSum() && numbers(classifier.predict(none.input(scratch), context)).isEmpty)
   }
 
-  @Test func lengthsAreChecked() throws {
-    let (classifier, _) = try make(.all(steps: 3), .softmax(classes: 3))
-    try classifier.check(lengths: [3, 3])
-    let error = #expect(throws: SequenceLengthError.self) { try classifier.check(lengths: [3, 2, 4]) }
-    #expect(error == SequenceLengthError(sequence: 1, length: 2, steps: 3))
-    #expect(error?.description.contains("sequence 1 has 2 steps") == true)
-    for pooling in Self.poolings {
-      try make(pooling, .softmax(classes: 3)).0.check(lengths: [0, 7, 1])
-    }
-  }
-
   /// 5,134 parameters: the published recipe for MNIST-1D.
   @Test func allStatesOfTheMNISTRecipe() throws {
     let shape = SequenceNetworkShape(

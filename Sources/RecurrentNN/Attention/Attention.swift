@@ -15,14 +15,9 @@ public struct Attention<Element: Scalar>: Sendable {
   /// Width of the decoder's state.
   public let querySize: Int
   /// Keys of h_j: `key.weight` or `general.weight`.
-  let key: Parameter?
-  let query: (weight: Parameter, bias: Parameter)?
-  let v: Parameter?
-  let vLength: Parameter?
-  let scale: Parameter?
-  let coverage: Parameter?
-  let filters: Parameter?
-  let location: Parameter?
+  private(set) var key: Parameter?
+  private(set) var query: (weight: Parameter, bias: Parameter)?
+  private(set) var v, vLength, scale, coverage, filters, location: Parameter?
 
   /// Adds the parameters to a layout, initialized like torch.nn.Linear and Conv1d; g starts at 1/√A as in TensorFlow.
   public init(
@@ -35,39 +30,29 @@ public struct Attention<Element: Scalar>: Sendable {
     self.memorySize = memorySize
     self.querySize = querySize
     func uniform(_ inputs: Int) -> Initializer { .uniform(1 / Double(inputs).squareRoot()) }
-    var additive = AdditiveParameters()
-    var key: Parameter?
     switch shape.form {
     case .additive:
       let (size, normed) = (shape.size ?? querySize, shape.normed)
       key = builder.add("key.weight", [size, memorySize], uniform(memorySize))
-      additive.query = (
+      query = (
         builder.add("query.weight", [size, querySize], uniform(querySize)),
         builder.add("query.bias", [size], uniform(querySize))
       )
       if normed {
-        additive.vLength = builder.add("v.weight_g", [1, 1], .constant(1 / Double(size).squareRoot()))
+        vLength = builder.add("v.weight_g", [1, 1], .constant(1 / Double(size).squareRoot()))
       }
-      additive.v = builder.add(normed ? "v.weight_v" : "v.weight", [1, size], uniform(size))
-      if shape.coverage { additive.coverage = builder.add("coverage.weight", [size, 1], uniform(1)) }
+      v = builder.add(normed ? "v.weight_v" : "v.weight", [1, size], uniform(size))
+      if shape.coverage { coverage = builder.add("coverage.weight", [size, 1], uniform(1)) }
       if let features = shape.location {
-        additive.filters = builder.add(
+        filters = builder.add(
           "location_conv.weight", [features.channels, 1, features.width], uniform(features.width))
-        additive.location = builder.add(
+        location = builder.add(
           "location.weight", [size, features.channels], uniform(features.channels))
       }
     case .dot: break
     case .general: key = builder.add("general.weight", [querySize, memorySize], uniform(memorySize))
     }
-    self.key = key
-    (query, v, vLength) = (additive.query, additive.v, additive.vLength)
-    (coverage, filters, location) = (additive.coverage, additive.filters, additive.location)
-    scale = shape.scaling == .learned ? builder.add("scale", [1], .constant(1)) : nil
-  }
-
-  private struct AdditiveParameters {
-    var query: (weight: Parameter, bias: Parameter)?
-    var v, vLength, coverage, filters, location: Parameter?
+    if shape.scaling == .learned { scale = builder.add("scale", [1], .constant(1)) }
   }
 
   /// Units of keys and queries.

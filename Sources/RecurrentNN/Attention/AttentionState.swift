@@ -25,26 +25,16 @@ struct SourceMemory<Element: Scalar> {
   ///   - layout: the layout of these outputs.
   ///   - order: the caller's sentence at each position of the decoder.
   init(_ output: MatrixView<Element>, _ layout: PackedLayout, order: [Int], _ arena: Arena<Element>) {
-    let position = layout.positions
-    var offsets = [Int](repeating: 0, count: order.count + 1)
-    for (i, sentence) in order.enumerated() {
-      offsets[i + 1] = offsets[i] + layout.lengths[position[sentence]]
-    }
-    self.offsets = offsets
+    let positions = layout.positions
+    let sources = order.map { positions[$0] }
+    let ranges = consecutiveRanges(sources.map { layout.lengths[$0] })
+    offsets = [0] + ranges.map(\.upperBound)
+    starts = arena.indexes(order.count) { ranges[$0].lowerBound }
+    lengths = arena.indexes(order.count) { ranges[$0].count }
     let index = arena.words(layout.rowCount, of: Int32.self)
-    let (starts, lengths) = (
-      arena.words(order.count, of: Int32.self), arena.words(order.count, of: Int32.self)
-    )
-    for (i, sentence) in order.enumerated() {
-      let source = position[sentence]
-      starts[i] = Int32(offsets[i])
-      lengths[i] = Int32(layout.lengths[source])
-      for step in 0..<layout.lengths[source] {
-        index[offsets[i] + step] = Int32(layout.offsets[step] + source)
-      }
+    for (source, rows) in zip(sources, ranges) {
+      for (step, row) in rows.enumerated() { index[row] = Int32(layout.offsets[step] + source) }
     }
-    self.starts = UnsafePointer(starts.baseAddress!)
-    self.lengths = UnsafePointer(lengths.baseAddress!)
     packedRows = UnsafePointer(index.baseAddress!)
     values = arena.matrix(layout.rowCount, output.columns)
     values.gatherRows(of: output, at: packedRows)
@@ -53,15 +43,6 @@ struct SourceMemory<Element: Scalar> {
   /// Adds gradients of the values to those of the packed outputs.
   func addGradient(_ dValues: MatrixView<Element>, to dOutput: MatrixView<Element>) {
     dOutput.scatterAddRows(dValues, at: packedRows)
-  }
-}
-
-extension PackedLayout {
-  /// The sorted position of each of the caller's sequences: the inverse of ``order``.
-  var positions: [Int] {
-    var positions = [Int](repeating: 0, count: batchSize)
-    for (position, caller) in order.enumerated() { positions[caller] = position }
-    return positions
   }
 }
 
@@ -130,9 +111,9 @@ struct AttentionTrace<Element: Scalar> {
 struct AttentionRowState<Element: Scalar> {
   let count: Int
   /// First source row, number of source rows, and first weight of each decoder row.
-  let starts: UnsafeMutablePointer<Int32>
-  let lengths: UnsafeMutablePointer<Int32>
-  let places: UnsafeMutablePointer<Int32>
+  let starts: UnsafePointer<Int32>
+  let lengths: UnsafePointer<Int32>
+  let places: UnsafePointer<Int32>
   /// Weights of the last step, [1, sum of lengths]; zeros before the first.
   let weights: MatrixView<Element>
   /// Sums of the weights of all steps so far.
@@ -141,16 +122,12 @@ struct AttentionRowState<Element: Scalar> {
   /// The state of rows before their first step.
   init(_ memory: SourceMemory<Element>, _ sequences: [Int32], _ arena: Arena<Element>) {
     count = sequences.count
-    func words() -> UnsafeMutablePointer<Int32> { arena.words(sequences.count, of: Int32.self).baseAddress! }
-    (starts, lengths, places) = (words(), words(), words())
-    var next = 0
-    for (row, sequence) in sequences.enumerated() {
-      starts[row] = memory.starts[Int(sequence)]
-      lengths[row] = memory.lengths[Int(sequence)]
-      places[row] = Int32(next)
-      next += Int(lengths[row])
-    }
-    (weights, coverage) = (arena.zeros(1, next), arena.zeros(1, next))
+    let ranges = consecutiveRanges(sequences.map { Int(memory.lengths[Int($0)]) })
+    starts = arena.indexes(count) { Int(memory.starts[Int(sequences[$0])]) }
+    lengths = arena.indexes(count) { ranges[$0].count }
+    places = arena.indexes(count) { ranges[$0].lowerBound }
+    let total = ranges.last?.upperBound ?? 0
+    (weights, coverage) = (arena.zeros(1, total), arena.zeros(1, total))
   }
 
   func weights(ofRow row: Int) -> UnsafeBufferPointer<Element> {

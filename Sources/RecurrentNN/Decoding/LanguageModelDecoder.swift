@@ -16,7 +16,7 @@ public final class LanguageModelDecoder<Element: Scalar>: StepwiseDecoder {
   ///   - context: parameters and workspace. Its masks are ignored: nothing is dropped.
   public init(_ model: LanguageModel<Element>, streams: Int = 1, _ context: LayerContext<Element>) {
     self.model = model
-    self.context = LayerContext(parameters: context.parameters, workspace: context.workspace)
+    self.context = context.withoutMasks
     sequenceCount = streams
     state = StateRows(parts: model.stateParts, count: streams)
     gathered = StateRows(parts: model.stateParts, count: 0)

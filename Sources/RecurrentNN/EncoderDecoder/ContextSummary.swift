@@ -72,14 +72,15 @@ struct ContextSummary<Element: Scalar>: Sendable {
     let layout = encoded.layout
     let y = arena.matrix(layout.rowCount, size)
     transform.forward(encoded.output, into: y, context)
-    let (rows, position) = (arena.words(layout.rowCount, of: Int32.self), layout.positions)
+    let positions = layout.positions
     let weights = arena.zeros(1, order.count)
+    var rowOfSource = [Int](repeating: 0, count: order.count)
     for (row, sentence) in order.enumerated() {
-      let source = position[sentence]
-      for step in 0..<layout.lengths[source] { rows[layout.offsets[step] + source] = Int32(row) }
+      let source = positions[sentence]
+      rowOfSource[source] = row
       weights.base[row] = layout.lengths[source] == 0 ? 0 : 1 / Element(layout.lengths[source])
     }
-    let index = UnsafePointer(rows.baseAddress!)
+    let index = layout.rowIndex(arena) { _, source in rowOfSource[source] }
     let sums = arena.zeros(order.count, size)
     sums.scatterAddRows(y, at: index)
     scale(sums, by: weights, into: c)

@@ -35,38 +35,25 @@ struct DecoderBatch<Element: Scalar> {
     }
     layout = PackedLayout(lengths: sequences.lengths.map { $0 + 1 })
     self.masks = masks
-    var start = 0
-    let starts = sequences.lengths.map { length in
-      defer { start += length }
-      return start
-    }
+    let starts = consecutiveRanges(sequences.lengths).map(\.lowerBound)
     let bound = Int32(shape.vocabularySize)
-    for index in 0..<start {
+    for index in 0..<sequences.lengths.reduce(0, +) {
       let id = sequences.ids[index]
       precondition(id >= 0 && id < bound, "target id \(id) for a vocabulary of \(bound)")
     }
-    let inputs = arena.words(layout.rowCount, of: Int32.self)
-    let targets = arena.words(layout.rowCount, of: Int32.self)
-    for t in 0..<layout.steps {
-      for (position, row) in layout.rows(t).enumerated() {
-        let sentence = layout.order[position]
-        let target = sequences.ids + starts[sentence]
-        inputs[row] = t == 0 ? Int32(shape.beginToken) : target[t - 1]
-        targets[row] = t < sequences.lengths[sentence] ? target[t] : Int32(shape.endToken)
-      }
+    let order = layout.order
+    inputs = UnsafeMutablePointer(
+      mutating: layout.rowIndex(arena) { t, position in
+        t == 0 ? shape.beginToken : Int(sequences.ids[starts[order[position]] + t - 1])
+      })
+    targets = layout.rowIndex(arena) { t, position in
+      let sentence = order[position]
+      return t < sequences.lengths[sentence] ? Int(sequences.ids[starts[sentence] + t]) : shape.endToken
     }
-    self.inputs = inputs.baseAddress!
-    self.targets = UnsafePointer(targets.baseAddress!)
   }
 
   /// The position of the sequence of each packed row, [rowCount].
-  func positions(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
-    let index = arena.words(layout.rowCount, of: Int32.self)
-    for t in 0..<layout.steps {
-      for (position, row) in layout.rows(t).enumerated() { index[row] = Int32(position) }
-    }
-    return UnsafePointer(index.baseAddress!)
-  }
+  func positions(_ arena: Arena<Element>) -> UnsafePointer<Int32> { layout.rowIndex(arena) { $1 } }
 }
 
 /// The inputs of a decoder's cells.

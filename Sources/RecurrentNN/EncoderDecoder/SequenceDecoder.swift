@@ -28,7 +28,7 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
     start: (Arena<Element>, LayerContext<Element>) -> DecoderStart<Element>
   ) {
     self.decoder = decoder
-    let context = LayerContext(parameters: context.parameters, workspace: context.workspace)
+    let context = context.withoutMasks
     self.context = context
     sequenceCount = count
     let (kept, arena) = (Arena<Element>(), self.arena)

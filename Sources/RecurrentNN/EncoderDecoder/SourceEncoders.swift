@@ -83,10 +83,9 @@ struct SourceEncoders<Element: Scalar>: Sendable {
         source.count == order.count, "source \(index) of \(source.count), targets of \(order.count)")
       let pass = encoders[index].forward(
         source, masks: masks, firstStream: Self.firstStream(ofSource: index), context)
-      let (sorted, rows) = (pass.layout.positions, arena.words(order.count, of: Int32.self))
-      for (row, sentence) in order.enumerated() { rows[row] = Int32(sorted[sentence]) }
+      let sorted = pass.layout.positions
       passes.append(pass)
-      positions.append(UnsafePointer(rows.baseAddress!))
+      positions.append(arena.indexes(order.count) { sorted[order[$0]] })
     }
     var input = BridgeInput<Element>()
     var (tops, summaryPasses): ([MatrixView<Element>], [ContextSummary<Element>.Pass]) = ([], [])

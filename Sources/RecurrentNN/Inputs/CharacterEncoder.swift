@@ -61,14 +61,14 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
   /// The vectors of all distinct words. Nothing is dropped within a word.
   func forward(_ forms: InputSequences<Element>.WordForms, _ context: LayerContext<Element>) -> Trace {
     let (layout, context) = (PackedLayout(lengths: forms.lengths), context.withoutMasks)
-    let (rows, ids) = (layout.callerRows(context.arena), context.arena.words(layout.rowCount, of: Int32.self))
-    for row in ids.indices {
-      ids[row] = forms.characters[Int(rows[row])]
-      precondition(
-        ids[row] >= 0 && Int(ids[row]) < table.shape[0], "character \(ids[row]) of \(table.shape[0])")
+    let rows = layout.callerRows(context.arena)
+    let ids = context.arena.indexes(layout.rowCount) { row in
+      let id = Int(forms.characters[Int(rows[row])])
+      precondition(id >= 0 && id < table.shape[0], "character \(id) of \(table.shape[0])")
+      return id
     }
     let unrolled = cells.unroll(
-      .indexed(UnsafePointer(ids.baseAddress!), count: layout.rowCount, table: table), layout,
+      .indexed(ids, count: layout.rowCount, table: table), layout,
       from: cells.zeroState(layout.batchSize, in: context.arena), context)
     let words = context.arena.matrix(layout.batchSize, outputSize)
     for (part, columns) in hiddenColumns(unrolled.finalState) {

@@ -125,13 +125,14 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
         return Trace(output: .indexed(index, count: layout.rowCount, table: table), ids: index)
       }
       let x = context.arena.matrix(layout.rowCount, table.shape[1])
-      lookUp(index, table, into: x, context)
+      x.gatherRows(of: context.parameters.matrix(table), at: index)
       context.drop(x, rate: dropout, stream: 0)
       return Trace(output: .dense(x), ids: index)
     case (.tokens(let ids, .some(let forms)), .some(let table), .some(let characters)):
       let index = pack(ids, callerRows, layout.rowCount, table, context)
       let x = context.arena.matrix(layout.rowCount, outputSize)
-      lookUp(index, table, into: x.columns(0..<table.shape[1]), context)
+      let left = x.columns(0..<table.shape[1])
+      left.gatherRows(of: context.parameters.matrix(table), at: index)
       let encoded = characters.forward(forms, context)
       let rows = wordRows(forms, encoded.layout, callerRows, layout.rowCount, context)
       let right = x.columns(table.shape[1]..<outputSize)
@@ -154,23 +155,16 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     _ ids: UnsafePointer<Int32>, _ callerRows: UnsafePointer<Int32>, _ count: Int, _ table: Parameter,
     _ context: LayerContext<Element>
   ) -> UnsafePointer<Int32> {
-    let packed = context.arena.words(count, of: Int32.self)
-    for row in 0..<count {
-      let id = ids[Int(callerRows[row])]
-      precondition(id >= 0 && Int(id) < table.shape[0], "id \(id) for a vocabulary of \(table.shape[0])")
-      packed[row] = id
+    context.arena.indexes(count) { row in
+      let id = Int(ids[Int(callerRows[row])])
+      precondition(id >= 0 && id < table.shape[0], "id \(id) for a vocabulary of \(table.shape[0])")
+      guard let wordDropout, let masks = context.dropout, wordDropout.rate > 0 else { return id }
+      let random = CounterRandom(
+        key: RandomKey(seed: masks.seed, purpose: .augmentation, step: masks.step),
+        sample: UInt64(masks.rows.samples[row]), stream: UInt32(masks.firstStream))
+      let isDropped = random.uniform(at: UInt64(masks.rows.times?[row] ?? 0)) < wordDropout.rate
+      return isDropped ? Int(wordDropout.unknown) : id
     }
-    if let wordDropout, let masks = context.dropout, wordDropout.rate > 0 {
-      let key = RandomKey(seed: masks.seed, purpose: .augmentation, step: masks.step)
-      for row in 0..<count {
-        let random = CounterRandom(
-          key: key, sample: UInt64(masks.rows.samples[row]), stream: UInt32(masks.firstStream))
-        if random.uniform(at: UInt64(masks.rows.times?[row] ?? 0)) < wordDropout.rate {
-          packed[row] = wordDropout.unknown
-        }
-      }
-    }
-    return UnsafePointer(packed.baseAddress!)
   }
 
   /// The row of each packed row's word among the distinct words.
@@ -178,23 +172,12 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
     _ forms: InputSequences<Element>.WordForms, _ words: PackedLayout, _ callerRows: UnsafePointer<Int32>,
     _ count: Int, _ context: LayerContext<Element>
   ) -> UnsafePointer<Int32> {
-    let position = context.arena.words(words.batchSize, of: Int32.self)
-    for (sorted, word) in words.order.enumerated() { position[word] = Int32(sorted) }
-    let rows = context.arena.words(count, of: Int32.self)
-    for row in 0..<count {
+    let positions = words.positions
+    return context.arena.indexes(count) { row in
       let word = Int(forms.index[Int(callerRows[row])])
       precondition(word >= 0 && word < words.batchSize, "word \(word) of \(words.batchSize) distinct words")
-      rows[row] = position[word]
+      return positions[word]
     }
-    return UnsafePointer(rows.baseAddress!)
-  }
-
-  private func lookUp(
-    _ index: UnsafePointer<Int32>, _ table: Parameter, into x: MatrixView<Element>,
-    _ context: LayerContext<Element>
-  ) {
-    let entries = context.parameters.matrix(table)
-    x.gatherRows(of: entries, at: index)
   }
 
   // MARK: Backward

@@ -42,24 +42,6 @@ public struct InputSequences<Element: Scalar> {
   public var tokenCount: Int { lengths.reduce(0, +) }
 }
 
-extension PackedLayout {
-  /// The position of each packed row's step in the caller's sequences laid one after the other, [rowCount], in arena
-  /// memory.
-  func callerRows<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
-    var start = [Int](repeating: 0, count: batchSize)
-    for (position, caller) in order.enumerated() { start[caller] = lengths[position] }
-    var sum = 0
-    for caller in start.indices { (start[caller], sum) = (sum, sum + start[caller]) }
-    let index = arena.words(rowCount, of: Int32.self)
-    for step in 0..<steps {
-      for position in 0..<activeCounts[step] {
-        index[offsets[step] + position] = Int32(start[order[position]] + step)
-      }
-    }
-    return UnsafePointer(index.baseAddress!)
-  }
-}
-
 /// The samples of a batch. With seed and step they are the coordinates of all its random numbers, so masks do not depend
 /// on how samples are distributed over ranks.
 public struct SampleMasks: Sendable {

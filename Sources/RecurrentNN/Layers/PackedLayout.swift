@@ -136,12 +136,50 @@ public struct PackedLayout: Sendable, Hashable {
   /// The row of the same sequence at the mirrored time for every row, [rowCount], in arena memory. This index reverses
   /// sequences and is its own inverse.
   func reversal<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
-    let index = arena.words(rowCount, of: Int32.self)
+    rowIndex(arena) { step, position in offsets[lengths[position] - 1 - step] + position }
+  }
+
+  // MARK: Indexes
+
+  /// An index for every packed row, [rowCount], in arena memory: that of the step and the sorted position of the row.
+  func rowIndex<Element>(
+    _ arena: Arena<Element>, _ index: (_ step: Int, _ position: Int) -> Int
+  ) -> UnsafePointer<Int32> {
+    let indexes = arena.words(rowCount, of: Int32.self)
     for step in 0..<steps {
-      for position in 0..<activeCounts[step] {
-        index[offsets[step] + position] = Int32(offsets[lengths[position] - 1 - step] + position)
-      }
+      for (position, row) in rows(step).enumerated() { indexes[row] = Int32(index(step, position)) }
     }
-    return UnsafePointer(index.baseAddress!)
+    return UnsafePointer(indexes.baseAddress!)
+  }
+
+  /// The position of each packed row's step in the caller's sequences laid one after the other, [rowCount], in arena
+  /// memory.
+  func callerRows<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
+    var start = [Int](repeating: 0, count: batchSize)
+    for (position, caller) in order.enumerated() { start[caller] = lengths[position] }
+    var sum = 0
+    for caller in start.indices { (start[caller], sum) = (sum, sum + start[caller]) }
+    return rowIndex(arena) { step, position in start[order[position]] + step }
+  }
+
+  /// The caller's sequence at each sorted position, [batchSize], in arena memory.
+  func callerSequences<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
+    arena.indexes(order.count) { order[$0] }
+  }
+
+  /// The sorted position of each of the caller's sequences: the inverse of ``order``.
+  var positions: [Int] {
+    var positions = [Int](repeating: 0, count: batchSize)
+    for (position, caller) in order.enumerated() { positions[caller] = position }
+    return positions
+  }
+}
+
+extension Arena {
+  /// `count` indexes in arena memory.
+  func indexes(_ count: Int, _ index: (Int) -> Int) -> UnsafePointer<Int32> {
+    let indexes = words(count, of: Int32.self)
+    for place in 0..<count { indexes[place] = Int32(index(place)) }
+    return UnsafePointer(indexes.baseAddress!)
   }
 }

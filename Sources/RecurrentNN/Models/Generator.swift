@@ -129,24 +129,21 @@ public struct Generator<Element: Scalar>: Sendable {
   private func vectors(
     _ conditions: GeneratorConditions<Element>, order: [Int], _ context: LayerContext<Element>
   ) -> (x: MatrixView<Element>, classes: UnsafePointer<Int32>?)? {
-    let index = context.arena.words(order.count, of: Int32.self)
     let x = context.arena.matrix(order.count, shape.condition.size)
-    let rows = UnsafePointer(index.baseAddress!)
     switch (conditions, shape.condition) {
     case (.none, .none):
       return nil
     case (.classes(let classes), .classes(let count, _)):
       guard let table else { return nil }
-      for (row, sequence) in order.enumerated() {
-        index[row] = classes[sequence]
-        precondition(index[row] >= 0 && index[row] < count, "class \(index[row]) of \(count)")
+      let rows = context.arena.indexes(order.count) { row in
+        let own = Int(classes[order[row]])
+        precondition(own >= 0 && own < count, "class \(own) of \(count)")
+        return own
       }
-      let entries = context.parameters.matrix(table)
-      x.gatherRows(of: entries, at: rows)
+      x.gatherRows(of: context.parameters.matrix(table), at: rows)
       return (x, rows)
     case (.features(let values), .features):
-      for (row, sequence) in order.enumerated() { index[row] = Int32(sequence) }
-      x.gatherRows(of: values, at: rows)
+      x.gatherRows(of: values, at: context.arena.indexes(order.count) { order[$0] })
       return (x, nil)
     default:
       preconditionFailure("conditions \(conditions) for a generator of \(shape.condition)")

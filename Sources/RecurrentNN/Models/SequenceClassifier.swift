@@ -37,7 +37,7 @@ public struct ClassifierPrediction<Element: Scalar> {
 ///     x_t = embedding(input_t),   h_t = layers(x)_t,   y = output(pooling(h_1, …, h_T))
 ///
 /// An empty sequence has a pooled vector of zeros: it is classified by the output layer's bias alone. Pooling by
-/// ``Pooling/all(steps:)`` has no empty sequences; ``check(lengths:)`` throws for a batch that has one.
+/// ``Pooling/all(steps:)`` requires sequences of exactly that number of steps.
 ///
 /// Parameter names are those of a PyTorch module with an `embedding`, `characters`, an `rnn`, `attention` and an `output`:
 /// `embedding.weight`, `rnn.weight_ih_l0`, …, `attention.weight`, `attention.bias`, `attention.query`, `output.weight`,
@@ -57,15 +57,12 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  /// Throws if the model can't read sequences of these lengths. Call it on external data.
-  public func check(lengths: [Int]) throws(SequenceLengthError) { try reader.check(lengths: lengths) }
-
   // MARK: Training and evaluation
 
   /// Computes the summed loss of a batch and, if `gradients` is given, adds the gradients of that SUM to it.
   ///
   /// - Parameters:
-  ///   - batch: sequences that ``check(lengths:)`` accepts, and targets.
+  ///   - batch: sequences and targets.
   ///   - labelSmoothing: ε, of a softmax only; 0 when evaluating.
   ///   - context: parameters and workspace; the masks are the batch's. The arena is left as it was.
   /// - Returns: softmax: nats, over the sequences that have a target. Numbers: squared errors, or quantile losses, summed over a
@@ -82,7 +79,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
       let top = perSequence.dropped(reading.vectors, rate: rate, stream: stream)
       let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
-        top, layout, targets: batch.targets, at: callerSequences(layout, context.arena),
+        top, layout, targets: batch.targets, at: layout.callerSequences(context.arena),
         smoothing: labelSmoothing,
         gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
@@ -104,16 +101,9 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     return context.masked(by: sorted, rows, firstStream: 0)
   }
 
-  /// The caller's sequence of every sorted position.
-  private func callerSequences(_ layout: PackedLayout, _ arena: Arena<Element>) -> UnsafePointer<Int32> {
-    let index = arena.words(layout.batchSize, of: Int32.self)
-    for (position, sequence) in layout.order.enumerated() { index[position] = Int32(sequence) }
-    return UnsafePointer(index.baseAddress!)
-  }
-
   // MARK: Prediction
 
-  /// Predicts for sequences that ``check(lengths:)`` accepts, without dropout.
+  /// Predicts without dropout.
   ///
   /// - Parameter context: parameters and workspace. The arena is left as it was.
   public func predict(
@@ -123,7 +113,7 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
       let reading = reader.forward(input, masks: nil, context)
       let layout = reading.layout
       return ClassifierPrediction(
-        output: output.predictEach(reading.vectors, at: callerSequences(layout, context.arena), context),
+        output: output.predictEach(reading.vectors, at: layout.callerSequences(context.arena), context),
         attention: reading.attention.map { inCallerOrder($0, layout.callerRows(context.arena)) })
     }
   }
@@ -144,9 +134,6 @@ struct PooledEncoder<Element: Scalar>: Sendable {
 
   /// Width of the vectors.
   var outputSize: Int { pooling.outputSize }
-
-  /// Throws if the pooling can't have sequences of these lengths.
-  func check(lengths: [Int]) throws(SequenceLengthError) { try pooling.check(lengths: lengths) }
 
   /// The forward cache.
   struct Pass {

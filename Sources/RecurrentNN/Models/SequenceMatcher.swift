@@ -49,9 +49,6 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  /// Throws if the model can't read sequences of these lengths. Call it on external data.
-  public func check(lengths: [Int]) throws(SequenceLengthError) { try reader.check(lengths: lengths) }
-
   // MARK: Reading
 
   /// The forward pass of one side of the pairs.
@@ -67,11 +64,11 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     _ input: InputSequences<Element>, masks: SampleMasks?, _ context: LayerContext<Element>
   ) -> Reading {
     let pass = reader.forward(input, masks: masks, context)
-    let rows = context.arena.words(max(1, input.count), of: Int32.self)
-    for (row, pair) in pass.layout.order.enumerated() { rows[pair] = Int32(row) }
+    let positions = pass.layout.positions
+    let rows = context.arena.indexes(input.count) { positions[$0] }
     let vectors = context.arena.matrix(input.count, reader.outputSize)
-    vectors.gatherRows(of: pass.vectors, at: UnsafePointer(rows.baseAddress!))
-    return Reading(pass: pass, vectors: vectors, rows: UnsafePointer(rows.baseAddress!))
+    vectors.gatherRows(of: pass.vectors, at: rows)
+    return Reading(pass: pass, vectors: vectors, rows: rows)
   }
 
   /// Adds the gradients of the parameters that read one side, given that of its vectors.
@@ -129,7 +126,7 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
   /// Computes the summed loss of a batch and, if `gradients` is given, adds the gradients of that SUM to it.
   ///
   /// - Parameters:
-  ///   - batch: pairs of sequences that ``check(lengths:)`` accepts, and targets.
+  ///   - batch: pairs of sequences, and targets.
   ///   - labelSmoothing: ε, of a softmax only; 0 when evaluating.
   ///   - context: parameters and workspace; the masks are the batch's. The arena is left as it was.
   /// - Returns: softmax: nats, over the pairs that have a target. Numbers: squared errors summed over a pair's numbers,
@@ -154,7 +151,7 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
       let top = perPair.dropped(features(first.vectors, second.vectors, arena), rate: rate, stream: stream)
       let dTop = gradients.map { _ in arena.matrix(top.rows, top.columns) }
       let loss = output.loss(
-        top, pairs, targets: batch.targets, at: inOrder(top.rows, arena), smoothing: labelSmoothing,
+        top, pairs, targets: batch.targets, at: arena.indexes(top.rows) { $0 }, smoothing: labelSmoothing,
         gradient: dTop, into: gradients, context)
       if let gradients, let dTop {
         perPair.drop(dTop, rate: rate, stream: stream)
@@ -166,15 +163,9 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     }
   }
 
-  private func inOrder(_ count: Int, _ arena: Arena<Element>) -> UnsafePointer<Int32> {
-    let index = arena.words(max(1, count), of: Int32.self)
-    for row in 0..<count { index[row] = Int32(row) }
-    return UnsafePointer(index.baseAddress!)
-  }
-
   // MARK: Prediction
 
-  /// Predicts for pairs of sequences that ``check(lengths:)`` accepts, without dropout.
+  /// Predicts for pairs of sequences, without dropout.
   ///
   /// - Parameter context: parameters and workspace. The arena is left as it was.
   public func predict(
@@ -184,7 +175,7 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     return arena.scoped {
       let (u, v) = (read(first, masks: nil, context), read(second, masks: nil, context))
       return output.predictEach(
-        features(u.vectors, v.vectors, arena), at: inOrder(first.count, arena), context)
+        features(u.vectors, v.vectors, arena), at: arena.indexes(first.count) { $0 }, context)
     }
   }
 }

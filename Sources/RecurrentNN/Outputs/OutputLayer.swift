@@ -167,15 +167,12 @@ enum OutputLayer<Element: Scalar>: Sendable {
     _ targets: UnsafePointer<Int32>, _ callerRows: UnsafePointer<Int32>, _ count: Int, classes: Int,
     _ context: LayerContext<Element>
   ) -> (targets: UnsafePointer<Int32>, known: Int) {
-    let packed = context.arena.words(count, of: Int32.self)
-    var known = 0
-    for row in 0..<count {
-      let target = targets[Int(callerRows[row])]
-      precondition(Int(target) < classes, "target \(target) of \(classes) classes")
-      packed[row] = target
-      known += target >= 0 ? 1 : 0
+    let packed = context.arena.indexes(count) { row in
+      let target = Int(targets[Int(callerRows[row])])
+      precondition(target < classes, "target \(target) of \(classes) classes")
+      return target
     }
-    return (UnsafePointer(packed.baseAddress!), known)
+    return (packed, (0..<count).count { packed[$0] >= 0 })
   }
 }
 

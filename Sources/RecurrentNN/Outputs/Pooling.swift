@@ -32,29 +32,6 @@ public struct Pooling: Sendable, Hashable {
   public static func all(steps: Int) -> Pooling { Pooling(.all, size: steps) }
 }
 
-/// A sequence does not have the length that a model requires.
-public struct SequenceLengthError: Error, Hashable, CustomStringConvertible {
-  /// Number of the sequence in the batch, from 0.
-  public let sequence: Int
-  /// The number of steps of the sequence.
-  public let length: Int
-  /// The number of steps that the model reads.
-  public let steps: Int
-
-  public init(sequence: Int, length: Int, steps: Int) {
-    self.sequence = sequence
-    self.length = length
-    self.steps = steps
-  }
-
-  public var description: String {
-    """
-    sequence \(sequence) has \(length) steps, but the model joins the outputs of exactly \(steps): cut or pad the data to \
-    that length, or pool by last, mean, max or attention
-    """
-  }
-}
-
 /// Pools the states of each sequence into one vector of ``outputSize`` numbers. An empty sequence has a vector of zeros
 /// (except with ``Pooling/all(steps:)``, which has no empty sequences).
 struct PoolingLayer<Element: Scalar>: Sendable {
@@ -80,14 +57,6 @@ struct PoolingLayer<Element: Scalar>: Sendable {
 
   var outputSize: Int {
     pooling.kind == .all ? pooling.size * inputSize : inputSize
-  }
-
-  /// Throws if a sequence can't be pooled.
-  func check(lengths: [Int]) throws(SequenceLengthError) {
-    guard pooling.kind == .all else { return }
-    for (sequence, length) in lengths.enumerated() where length != pooling.size {
-      throw SequenceLengthError(sequence: sequence, length: length, steps: pooling.size)
-    }
   }
 
   /// The forward cache.
@@ -152,14 +121,11 @@ struct PoolingLayer<Element: Scalar>: Sendable {
   private func ends(
     _ layout: PackedLayout, _ arena: Arena<Element>
   ) -> [(columns: Range<Int>, rows: UnsafePointer<Int32>)] {
-    func rows(_ step: (Int) -> Int) -> UnsafePointer<Int32> {
-      let index = arena.words(layout.activeCounts.first ?? 0, of: Int32.self)
-      for position in index.indices { index[position] = Int32(layout.offsets[step(position)] + position) }
-      return UnsafePointer(index.baseAddress!)
-    }
-    let last = rows { layout.lengths[$0] - 1 }
+    let count = layout.activeCounts.first ?? 0
+    let last = arena.indexes(count) { layout.offsets[layout.lengths[$0] - 1] + $0 }
     guard bidirectional else { return [(0..<inputSize, last)] }
-    return [(0..<inputSize / 2, last), (inputSize / 2..<inputSize, rows { _ in 0 })]
+    // The backward direction ends at the first step, whose rows come first.
+    return [(0..<inputSize / 2, last), (inputSize / 2..<inputSize, arena.indexes(count) { $0 })]
   }
 
   // MARK: Backward

@@ -206,10 +206,8 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
   ) -> Double {
     precondition(smoothing == 0, "label smoothing of \(smoothing) with an adaptive softmax")
     return context.arena.scoped {
-      let inHead = context.arena.words(h.rows, of: Int32.self)
-      for row in 0..<h.rows { inHead[row] = headClass(targets[row]) }
-      var total = head.loss(
-        h, targets: UnsafePointer(inHead.baseAddress!), gradient: dh, into: gradients, context)
+      let inHead = context.arena.indexes(h.rows) { headClass(Int(targets[$0])) }
+      var total = head.loss(h, targets: inHead, gradient: dh, into: gradients, context)
       for cluster in clusters {
         total += context.arena.scoped {
           loss(h, in: cluster, targets: targets, gradient: dh, into: gradients, context)
@@ -220,10 +218,9 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
   }
 
   /// The entry of the head for a class or for its cluster.
-  private func headClass(_ target: Int32) -> Int32 {
-    guard Int(target) >= shortlist else { return target }
-    let cluster = clusters.firstIndex { $0.classes.contains(Int(target)) } ?? 0
-    return Int32(shortlist + cluster)
+  private func headClass(_ target: Int) -> Int {
+    guard target >= shortlist else { return target }
+    return shortlist + (clusters.firstIndex { $0.classes.contains(target) } ?? 0)
   }
 
   /// The loss of the rows whose target is in a cluster; the gradient of h is ADDED.
@@ -233,20 +230,15 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
     _ context: LayerContext<Element>
   ) -> Double {
     let arena = context.arena
-    let (rows, classes) = (arena.words(h.rows, of: Int32.self), arena.words(h.rows, of: Int32.self))
-    var count = 0
-    for row in 0..<h.rows where cluster.classes.contains(Int(targets[row])) {
-      rows[count] = Int32(row)
-      classes[count] = targets[row] - Int32(cluster.classes.lowerBound)
-      count += 1
-    }
-    guard count > 0 else { return 0 }
-    let (index, own) = (UnsafePointer(rows.baseAddress!), UnsafePointer(classes.baseAddress!))
-    let x = arena.matrix(count, inputSize)
+    let rows = (0..<h.rows).filter { cluster.classes.contains(Int(targets[$0])) }
+    guard !rows.isEmpty else { return 0 }
+    let index = arena.indexes(rows.count) { rows[$0] }
+    let own = arena.indexes(rows.count) { Int(targets[rows[$0]]) - cluster.classes.lowerBound }
+    let x = arena.matrix(rows.count, inputSize)
     x.gatherRows(of: h, at: index)
-    let projected = arena.matrix(count, cluster.output.inputSize)
+    let projected = arena.matrix(rows.count, cluster.output.inputSize)
     context.packed(cluster.projection, transposed: true).multiply(x, into: projected, accumulate: false)
-    let dProjected = dh.map { _ in arena.matrix(count, cluster.output.inputSize) }
+    let dProjected = dh.map { _ in arena.matrix(rows.count, cluster.output.inputSize) }
     let total = cluster.output.loss(
       projected, targets: own, gradient: dProjected, into: gradients, context)
     if let dh, let dProjected, let gradients {
