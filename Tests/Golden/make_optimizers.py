@@ -1,14 +1,16 @@
-"""Writes Tests/OptimizersTests/GoldenUpdates.swift: what torch.optim makes of a fixed sequence of gradients.
+"""Writes optimizers.json: what torch.optim makes of a fixed sequence of gradients.
 
 Run from the root of the package: python Tests/Golden/make_optimizers.py
-Parameters and gradients are multiples of 1/64, exact in float and double; GoldenUpdates.swift repeats the
-formulas.
+Parameters and gradients are multiples of 1/64, exact in float and double; Tests/OptimizersTests/GoldenUpdate.swift
+repeats the formulas.
 """
+
+import json
 
 import torch
 
 COUNT, STEPS, SCALE = 5, 12, 0.5
-OUTPUT = "Tests/OptimizersTests/GoldenUpdates.swift"
+OUTPUT = "Tests/Golden/optimizers.json"
 
 RULES = {
     "sgd": (torch.optim.SGD, {}, []),
@@ -45,53 +47,23 @@ def run(rule, weight_decay, dtype):
     return p.detach(), [optimizer.state[p][name] for name in moment_names]
 
 
-def swift_case(rule, weight_decay):
-    double, double_moments = run(rule, weight_decay, torch.float64)
+def case(rule, weight_decay):
+    double, moments = run(rule, weight_decay, torch.float64)
     single, _ = run(rule, weight_decay, torch.float32)
-    lines = ["    GoldenUpdate(", f"      kind: .{rule}, weightDecay: {weight_decay},", "      double: ["]
-    lines += [f"        {float(v)!r}," for v in double]
-    lines += ["      ],", "      single: ["]
-    lines += [f"        {float(v)!r}," for v in single]
-    lines += ["      ],"]
-    if not double_moments:
-        return lines + ["      moments: []),"]
-    lines += ["      moments: ["]
-    closing = "        ]," if len(double_moments) > 1 else "        ]"  # as swift format wants it
-    for moment in double_moments:
-        lines += ["        ["] + [f"          {float(v)!r}," for v in moment] + [closing]
-    return lines + ["      ]),"]
+    return {
+        "kind": rule,
+        "weightDecay": weight_decay,
+        "double": double.tolist(),
+        "single": single.tolist(),
+        "moments": [moment.tolist() for moment in moments],
+    }
 
 
 def main():
-    lines = [
-        "// Written by Tests/Golden/make_optimizers.py with PyTorch " + torch.__version__.split("+")[0] + ".",
-        "",
-        "import Optimizers",
-        "",
-        "/// Parameters and moments after twelve updates by torch.optim; the inputs are the functions below.",
-        "struct GoldenUpdate: Sendable, CustomStringConvertible {",
-        "  let kind: OptimizerSettings.Kind",
-        "  let weightDecay: Double",
-        "  let double: [Double]",
-        "  let single: [Double]",
-        "  let moments: [[Double]]",
-        "",
-        '  var description: String { "\\(kind.rawValue) with weight decay \\(weightDecay)" }',
-        "",
-        f"  static let (count, steps, gradientScale) = ({COUNT}, {STEPS}, {SCALE})",
-        "",
-        "  static func parameter(_ i: Int) -> Double { Double((i * 37) % 101 - 50) / 64 }",
-        "  static func gradient(_ i: Int, step: Int) -> Double { "
-        "Double((i * 29 + step * 53) % 97 - 48) / 32 }",
-        "  static func learningRate(step: Int) -> Double { 0.02 / Double(1 + step) }",
-        "",
-        "  static let all: [GoldenUpdate] = [",
-    ]
-    for rule in RULES:
-        for weight_decay in (0.0, 0.01):
-            lines += swift_case(rule, weight_decay)
+    cases = [case(rule, weight_decay) for rule in RULES for weight_decay in (0.0, 0.01)]
     with open(OUTPUT, "w") as file:
-        file.write("\n".join(lines + ["  ]", "}"]) + "\n")
+        # One case per line.
+        file.write("[\n" + ",\n".join(json.dumps(each) for each in cases) + "\n]\n")
 
 
 if __name__ == "__main__":

@@ -59,11 +59,16 @@ private func isClose<S: OptimizerScalar>(_ a: S, _ b: Double, _ tolerance: Doubl
     }
   }
 
-  @Test(arguments: GoldenUpdate.all)
-  func doubleEqualsPyTorch(golden: GoldenUpdate) {
-    let optimizer = Optimizer<Double>(
-      settings: OptimizerSettings(kind: golden.kind, weightDecay: golden.weightDecay),
-      count: GoldenUpdate.count)
+  @Test func everyRuleIsCompared() throws {
+    let settings = try GoldenUpdate.all().map { try $0.settings() }
+    for kind in OptimizerSettings.Kind.allCases {
+      #expect(settings.filter { $0.kind == kind }.map(\.weightDecay) == [0, 0.01])
+    }
+  }
+
+  @Test(arguments: try GoldenUpdate.all())
+  func doubleEqualsPyTorch(golden: GoldenUpdate) throws {
+    let optimizer = Optimizer<Double>(settings: try golden.settings(), count: GoldenUpdate.count)
     let result = train(
       optimizer, from: initial(GoldenUpdate.count, as: Double.self), steps: 0..<GoldenUpdate.steps,
       gradientScale: GoldenUpdate.gradientScale)
@@ -74,11 +79,9 @@ private func isClose<S: OptimizerScalar>(_ a: S, _ b: Double, _ tolerance: Doubl
     }
   }
 
-  @Test(arguments: GoldenUpdate.all)
-  func floatEqualsPyTorch(golden: GoldenUpdate) {
-    let optimizer = Optimizer<Float>(
-      settings: OptimizerSettings(kind: golden.kind, weightDecay: golden.weightDecay),
-      count: GoldenUpdate.count)
+  @Test(arguments: try GoldenUpdate.all())
+  func floatEqualsPyTorch(golden: GoldenUpdate) throws {
+    let optimizer = Optimizer<Float>(settings: try golden.settings(), count: GoldenUpdate.count)
     let result = train(
       optimizer, from: initial(GoldenUpdate.count, as: Float.self), steps: 0..<GoldenUpdate.steps,
       gradientScale: GoldenUpdate.gradientScale)
