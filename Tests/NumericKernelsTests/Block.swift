@@ -49,4 +49,7 @@ func smallInteger<Element: Scalar>(_ row: Int, _ column: Int, salt: Int = 0) -> 
 /// The element types of the numeric core.
 enum Precision: CaseIterable, Sendable {
   case float, double
+
+  /// The element type, with which a generic function can be called.
+  var type: any Scalar.Type { self == .double ? Double.self : Float.self }
 }

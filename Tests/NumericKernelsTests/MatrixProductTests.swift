@@ -10,10 +10,7 @@ import Testing
   func everyFormEqualsTheSum(shape: [Int], precision: Precision) {
     for transposition in [Transposition.none, .left, .right] {
       for gap in [0, 3] {
-        switch precision {
-        case .float: check(shape[0], shape[1], shape[2], transposition, gap, Float.self)
-        case .double: check(shape[0], shape[1], shape[2], transposition, gap, Double.self)
-        }
+        check(shape[0], shape[1], shape[2], transposition, gap, precision.type)
       }
     }
   }

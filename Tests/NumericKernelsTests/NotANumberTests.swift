@@ -7,10 +7,7 @@ import Testing
 @Suite struct NotANumberTests {
   @Test(arguments: Precision.allCases)
   func elementaryFunctionsKeepIt(precision: Precision) {
-    switch precision {
-    case .float: checkElementary(Float.self)
-    case .double: checkElementary(Double.self)
-    }
+    checkElementary(precision.type)
   }
 
   private func checkElementary<Element: Scalar>(_ type: Element.Type) {
@@ -40,10 +37,7 @@ import Testing
 
   @Test(arguments: [1, 16, 19], Precision.allCases)
   func softmaxAndLossKeepIt(columns: Int, precision: Precision) {
-    switch precision {
-    case .float: checkSoftmax(columns, Float.self)
-    case .double: checkSoftmax(columns, Double.self)
-    }
+    checkSoftmax(columns, precision.type)
   }
 
   private func checkSoftmax<Element: Scalar>(_ columns: Int, _ type: Element.Type) {
@@ -61,10 +55,7 @@ import Testing
   /// Sets one input of a cell's step to NaN at a time.
   @Test(arguments: Precision.allCases)
   func cellStepsKeepIt(precision: Precision) {
-    switch precision {
-    case .float: checkCells(Float.self)
-    case .double: checkCells(Double.self)
-    }
+    checkCells(precision.type)
   }
 
   private func checkCells<Element: Scalar>(_ type: Element.Type) {

@@ -6,10 +6,7 @@ import Testing
 
   @Test(arguments: sizes, Precision.allCases)
   func equalsTheSum(depth: Int, precision: Precision) {
-    switch precision {
-    case .float: check(depth, Float.self)
-    case .double: check(depth, Double.self)
-    }
+    check(depth, precision.type)
   }
 
   /// The product for the largest sizes contains those for all smaller sizes.

@@ -24,10 +24,7 @@ import Testing
 
   @Test(arguments: Precision.allCases, [1, 2, 63, 64, 65, 200])
   func normalizers(precision: Precision, columns: Int) {
-    switch precision {
-    case .float: checkNormalizers(Float.self, columns, 2e-6)
-    case .double: checkNormalizers(Double.self, columns, 1e-14)
-    }
+    checkNormalizers(precision.type, columns, precision == .double ? 1e-14 : 2e-6)
   }
 
   private func checkNormalizers<Element: Scalar>(
@@ -85,10 +82,7 @@ import Testing
   @Test(arguments: Precision.allCases, [(1, 1), (1, 64), (3, 7), (3, 64), (4, 65), (5, 200)])
   func bestContinuationsAreThoseOfAFullSort(precision: Precision, shape: (Int, Int)) {
     for limit in [1, 2, 5, 10, shape.0 * shape.1, 1200] {
-      switch precision {
-      case .float: checkBest(Float.self, rows: shape.0, columns: shape.1, limit: limit)
-      case .double: checkBest(Double.self, rows: shape.0, columns: shape.1, limit: limit)
-      }
+      checkBest(precision.type, rows: shape.0, columns: shape.1, limit: limit)
     }
   }
 
@@ -169,10 +163,7 @@ import Testing
     [(7, 3, 1), (64, 10, 0.8), (65, 99, 0.5), (300, 40, 0.9), (400, 400, 0.97), (300, 299, 0.3)]
       as [(Int, Int, Double)])
   func samplesHaveTheWeightsThatAreKept(precision: Precision, testCase: (V: Int, k: Int, p: Double)) {
-    switch precision {
-    case .float: checkSamples(Float.self, testCase.V, testCase.k, testCase.p)
-    case .double: checkSamples(Double.self, testCase.V, testCase.k, testCase.p)
-    }
+    checkSamples(precision.type, testCase.V, testCase.k, testCase.p)
   }
 
   private func checkSamples<Element: Scalar>(_ type: Element.Type, _ columns: Int, _ k: Int, _ p: Double) {
@@ -224,10 +215,7 @@ import Testing
 
   @Test(arguments: Precision.allCases, [1, 5, 64, 130])
   func mixtures(precision: Precision, columns: Int) {
-    switch precision {
-    case .float: checkMixture(Float.self, columns, 3e-6)
-    case .double: checkMixture(Double.self, columns, 1e-13)
-    }
+    checkMixture(precision.type, columns, precision == .double ? 1e-13 : 3e-6)
   }
 
   private func checkMixture<Element: Scalar>(_ type: Element.Type, _ columns: Int, _ tolerance: Double) {

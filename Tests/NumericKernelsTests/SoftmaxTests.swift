@@ -56,10 +56,7 @@ import Testing
 
   @Test(arguments: names, Precision.allCases)
   func equalsPyTorch(name: String, precision: Precision) throws {
-    switch precision {
-    case .float: try check(name, Float.self, 1e-5)
-    case .double: try check(name, Double.self, 1e-12)
-    }
+    try check(name, precision.type, precision == .double ? 1e-12 : 1e-5)
   }
 
   private func check<Element: Scalar>(_ name: String, _ type: Element.Type, _ tolerance: Double) throws {

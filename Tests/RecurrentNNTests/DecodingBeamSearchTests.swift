@@ -107,10 +107,7 @@ import Testing
 
   @Test(arguments: Precision.allCases)
   func aBatchEqualsItsSequencesOneByOne(precision: Precision) {
-    switch precision {
-    case .double: checkBatch(Double.self)
-    case .float: checkBatch(Float.self)
-    }
+    checkBatch(precision.type)
   }
 
   private func checkBatch<Element: Scalar>(_ type: Element.Type) {

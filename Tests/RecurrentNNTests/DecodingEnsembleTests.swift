@@ -54,10 +54,7 @@ import Testing
   /// A token with probability 0 in one model may be written if another model allows it; a token with a NaN is never written.
   @Test(arguments: Precision.allCases)
   func impossibleForSome(precision: Precision) {
-    switch precision {
-    case .double: checkImpossible(Double.self, 1e-14)
-    case .float: checkImpossible(Float.self, 1e-6)
-    }
+    checkImpossible(precision.type, precision == .double ? 1e-14 : 1e-6)
   }
 
   private func checkImpossible<Element: Scalar>(_ type: Element.Type, _ tolerance: Double) {

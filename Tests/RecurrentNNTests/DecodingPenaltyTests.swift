@@ -64,10 +64,7 @@ import Testing
   /// Attention belongs to the text, not to the row in which it was computed.
   @Test(arguments: Precision.allCases)
   func attentionIsThatOfTheText(precision: Precision) {
-    switch precision {
-    case .double: checkAttention(Double.self)
-    case .float: checkAttention(Float.self)
-    }
+    checkAttention(precision.type)
   }
 
   private func checkAttention<Element: Scalar>(_ type: Element.Type) {

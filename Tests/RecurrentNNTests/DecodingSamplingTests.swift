@@ -80,10 +80,7 @@ import Testing
   /// A text depends on seed, number and position, not on other texts or its place in the batch.
   @Test(arguments: Precision.allCases)
   func textsDoNotDependOnTheBatch(precision: Precision) {
-    switch precision {
-    case .double: checkBatch(Double.self)
-    case .float: checkBatch(Float.self)
-    }
+    checkBatch(precision.type)
   }
 
   private func checkBatch<Element: Scalar>(_ type: Element.Type) {
@@ -143,10 +140,7 @@ import Testing
   /// Every token that Hugging Face can sample is sampled by the numbers of its share, and no other token.
   @Test(arguments: Precision.allCases)
   func distributionsOfHuggingFace(precision: Precision) throws {
-    switch precision {
-    case .double: try checkDistributions(Double.self)
-    case .float: try checkDistributions(Float.self)
-    }
+    try checkDistributions(precision.type)
   }
 
   private func checkDistributions<Element: Scalar>(_ type: Element.Type) throws {

@@ -7,18 +7,12 @@ import Testing
 @Suite struct GoldenEncoderDecoderTests {
   @Test(arguments: try GoldenFile.names("seq2seq"), Precision.allCases)
   func encoderDecodersEqualPyTorch(name: String, precision: Precision) throws {
-    switch precision {
-    case .double: try checkPairs(GoldenFile(name), Double.self, precision.tolerance)
-    case .float: try checkPairs(GoldenFile(name), Float.self, precision.tolerance)
-    }
+    try checkPairs(GoldenFile(name), precision.type, precision.tolerance)
   }
 
   @Test(arguments: try GoldenFile.names("generator"), Precision.allCases)
   func generatorsEqualPyTorch(name: String, precision: Precision) throws {
-    switch precision {
-    case .double: try checkGenerator(GoldenFile(name), Double.self, precision.tolerance)
-    case .float: try checkGenerator(GoldenFile(name), Float.self, precision.tolerance)
-    }
+    try checkGenerator(GoldenFile(name), precision.type, precision.tolerance)
   }
 
   private func checkPairs<Element: Scalar>(

@@ -9,6 +9,9 @@ import Testing
 enum Precision: String, CaseIterable, Sendable {
   case double, float
 
+  /// The element type, with which a generic function can be called.
+  var type: any Scalar.Type { self == .double ? Double.self : Float.self }
+
   /// The largest difference from PyTorch's numbers, which are in double precision, relative to numbers above 1.
   var tolerance: Double { self == .double ? 1e-11 : 1e-5 }
 }

@@ -7,10 +7,7 @@ import Testing
 @Suite struct GoldenLanguageModelTests {
   @Test(arguments: try GoldenFile.names("language-model"), Precision.allCases)
   func twoChunksEqualPyTorch(name: String, precision: Precision) throws {
-    switch precision {
-    case .double: try check(GoldenFile(name), Double.self, precision.tolerance)
-    case .float: try check(GoldenFile(name), Float.self, precision.tolerance)
-    }
+    try check(GoldenFile(name), precision.type, precision.tolerance)
   }
 
   private func check<Element: Scalar>(

@@ -9,10 +9,7 @@ import Testing
 @Suite struct GoldenLinearTests {
   @Test(arguments: Activation.allCases, Precision.allCases)
   func linearEqualsPyTorch(activation: Activation, precision: Precision) throws {
-    switch precision {
-    case .double: try check(activation, Double.self, precision.tolerance)
-    case .float: try check(activation, Float.self, precision.tolerance)
-    }
+    try check(activation, precision.type, precision.tolerance)
   }
 
   private func check<Element: Scalar>(

@@ -7,10 +7,7 @@ import Testing
 @Suite struct GoldenOptionTests {
   @Test(arguments: try GoldenFile.names("option").filter { $0 != "option-pyramid" }, Precision.allCases)
   func networkEqualsItsEquations(name: String, precision: Precision) throws {
-    switch precision {
-    case .double: try check(GoldenFile(name), Double.self, precision.tolerance)
-    case .float: try check(GoldenFile(name), Float.self, precision.tolerance)
-    }
+    try check(GoldenFile(name), precision.type, precision.tolerance)
   }
 
   private func check<Element: Scalar>(
@@ -55,10 +52,7 @@ import Testing
 
   @Test(arguments: Precision.allCases)
   func pyramidEqualsPyTorch(precision: Precision) throws {
-    switch precision {
-    case .double: try checkPyramid(Double.self, precision.tolerance)
-    case .float: try checkPyramid(Float.self, precision.tolerance)
-    }
+    try checkPyramid(precision.type, precision.tolerance)
   }
 
   private func checkPyramid<Element: Scalar>(_ type: Element.Type, _ tolerance: Double) throws {

@@ -7,10 +7,7 @@ import Testing
 @Suite struct GoldenSequenceModelTests {
   @Test(arguments: try GoldenFile.names("tagger"), Precision.allCases)
   func taggers(name: String, precision: Precision) throws {
-    switch precision {
-    case .double: try checkTagger(GoldenFile(name), Double.self, precision.tolerance)
-    case .float: try checkTagger(GoldenFile(name), Float.self, precision.tolerance)
-    }
+    try checkTagger(GoldenFile(name), precision.type, precision.tolerance)
   }
 
   private func checkTagger<Element: Scalar>(
@@ -37,10 +34,7 @@ import Testing
 
   @Test(arguments: try GoldenFile.names("classifier"), Precision.allCases)
   func classifiers(name: String, precision: Precision) throws {
-    switch precision {
-    case .double: try checkClassifier(GoldenFile(name), Double.self, precision.tolerance)
-    case .float: try checkClassifier(GoldenFile(name), Float.self, precision.tolerance)
-    }
+    try checkClassifier(GoldenFile(name), precision.type, precision.tolerance)
   }
 
   private func checkClassifier<Element: Scalar>(
