@@ -36,15 +36,12 @@ struct RecurrentPart {
   var stateSize: Int { options.cell.outputSize(hiddenSize: options.hiddenSize) }
   var hasCellState: Bool { options.cell.kind == .lstm }
   /// The rates at which states keep their previous value; in evaluation, a state is the weighted mean of old and new.
-  var zoneout: (hidden: Double, cell: Double) {
-    let cell = options.cell
-    return (cell.zoneout, cell.kind == .lstm ? cell.zoneoutCell ?? cell.zoneout : 0)
-  }
+  var zoneout: Zoneout { options.cell.zoneoutRates }
 
   /// Whether nn.RNN, nn.GRU or nn.LSTM, and the operators of ONNX, can compute a layer of this kind.
   var hasStandardCell: Bool {
     let cell = options.cell
-    guard zoneout.hidden == 0, zoneout.cell == 0 else { return false }
+    guard !zoneout.isActive else { return false }
     switch cell.kind {
     case .rnn: return true
     case .gru: return cell.gruReset == .after && !cell.layerNorm
@@ -72,15 +69,6 @@ struct AttentionPart {
 }
 
 extension InputShape {
-  /// Width of a step's vector.
-  var width: Int {
-    switch self {
-    case .tokens(_, let size): size
-    case .words(_, let size, let characters): size + 2 * characters.hiddenSize
-    case .vectors(let size): size
-    }
-  }
-
   /// The network that reads the characters of a word, if there is one.
   func characterNetwork(_ name: String) -> RecurrentPart? {
     guard case .words(_, _, let shape) = self else { return nil }
@@ -146,11 +134,8 @@ struct DecoderPart {
 
   init(_ model: GeneratorShape) {
     shape = model.decoder
-    let reads = model.condition != .none
-    condition =
-      reads && model.form == .initialInput
-      ? .initialInput : reads && model.form == .everyStep ? .everyStep : .none
-    conditionSize = condition == .none ? 0 : model.conditionSize
+    condition = model.decoderCondition
+    conditionSize = condition == .none ? 0 : model.condition.size
     attentions = []
     tiesOutput = model.tieOutput
   }
@@ -162,12 +147,7 @@ struct DecoderPart {
   }
   /// Whether the cells read X or the contexts.
   var readsContext: Bool { condition == .everyStep || attendsBefore }
-  var readoutSize: Int {
-    switch shape.readout {
-    case .direct(let withContext): shape.network.outputSize + (withContext ? contextSize : 0)
-    case .hidden(let size, _, _): size
-    }
-  }
+  var readoutSize: Int { shape.readoutSize(contextSize: contextSize) }
   var network: RecurrentPart {
     RecurrentPart(
       name: "decoder.rnn", options: shape.network,
@@ -177,16 +157,6 @@ struct DecoderPart {
   /// Whether a step needs its number.
   var countsSteps: Bool {
     condition == .initialInput || attentions.contains { $0.part.shape.window != nil }
-  }
-}
-
-extension GeneratorShape {
-  /// Width of X.
-  var conditionSize: Int {
-    switch condition {
-    case .none: 0
-    case .classes(_, let size), .features(let size): size
-    }
   }
 }
 

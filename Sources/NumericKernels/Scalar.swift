@@ -11,19 +11,15 @@ import CKernels
 /// It works on a whole block, so generic code pays for dispatch once per block rather than once per element. The headers
 /// of CKernels document each field, and whether a result is added to or overwritten.
 public protocol Scalar: BinaryFloatingPoint, Sendable, CustomStringConvertible {
-  /// The safetensors name of the type: `F32` or `F64`.
-  static var dataTypeName: String { get }
   /// The type of the elements, for kernels.
   static var kernelType: rnd_element { get }
 }
 
 extension Float: Scalar {
-  public static var dataTypeName: String { "F32" }
   public static var kernelType: rnd_element { rnd_f32 }
 }
 
 extension Double: Scalar {
-  public static var dataTypeName: String { "F64" }
   public static var kernelType: rnd_element { rnd_f64 }
 }
 

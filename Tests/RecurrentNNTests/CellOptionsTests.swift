@@ -112,20 +112,6 @@ import Testing
     #expect(other.build().parameters == layout.parameters && cell.parameters == stack.parameters)
   }
 
-  @Test func aSingleCellFromItsOptions() throws {
-    var options = CellOptions.lstm()
-    options.coupledGates = true
-    var builder = ParameterLayout.Builder()
-    let cell: any RecurrentCell<Float> = try makeCell(options, inputSize: 2, hiddenSize: 3, in: &builder)
-    #expect(cell.parameters.map(\.name) == ["weight_ih", "weight_hh", "bias_ih", "bias_hh"])
-    #expect(cell.parameters[0].shape == [9, 2])
-    options.cellClip = -1
-    #expect(throws: OptionError.self) {
-      let _: any RecurrentCell<Float> = try makeCell(
-        options, inputSize: 2, hiddenSize: 3, suffix: "_b", in: &builder)
-    }
-  }
-
   // MARK: Initial values
 
   private func parameters(

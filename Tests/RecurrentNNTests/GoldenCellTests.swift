@@ -61,8 +61,8 @@ import Testing
       GRUCell(inputSize: inputSize, hiddenSize: hiddenSize, reset: options.gruReset, in: &builder)
     case .lstm:
       LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, forgetBias: options.forgetBias, in: &builder)
-    default:
-      try RecurrentNN.makeCell(options, inputSize: inputSize, hiddenSize: hiddenSize, in: &builder)
+    case .mingru: MinGRUCell(inputSize: inputSize, hiddenSize: hiddenSize, in: &builder)
+    default: throw GoldenFile.UnknownCell(name: options.kind.rawValue)
     }
   }
 

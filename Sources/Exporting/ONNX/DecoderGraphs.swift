@@ -15,7 +15,7 @@ struct EncoderGraph {
 
   /// Computes the state of a generator from `classes` [batch], `features` [batch, N] or `batch_size` [1].
   func generator(_ shape: GeneratorShape) -> Graph {
-    let reads = shape.form != .none
+    let reads = shape.readsCondition
     var x: String?
     let batch: String
     switch shape.condition {
@@ -230,7 +230,7 @@ struct DecoderGraph {
     let memories = decoder.attentions.indices.map(memory)
     var context = decoder.condition == .everyStep ? condition : nil
     if decoder.attendsBefore, let top = state.h.last { context = attend(memories, top, step) }
-    let inputs = [y] + (decoder.readsContext ? [context] : []).compactMap { $0 } + [feed].compactMap { $0 }
+    let inputs = [y, decoder.readsContext ? context : nil, feed].compactMap { $0 }
     let (s, next) = decoder.network.step(graph.concatenate(inputs, axis: 1), from: state, in: graph)
     if !decoder.attentions.isEmpty, !decoder.attendsBefore { context = attend(memories, s, step) }
     let r = readout(s, context, y)
@@ -243,13 +243,10 @@ struct DecoderGraph {
   }
 
   private func readout(_ s: String, _ context: String?, _ y: String) -> String {
-    switch decoder.shape.readout {
-    case .direct(let withContext):
-      return graph.concatenate([s] + (withContext ? [context] : []).compactMap { $0 }, axis: 1)
-    case .hidden(_, let withContext, let withInput):
-      let parts = [s] + (withContext ? [context] : []).compactMap { $0 } + (withInput ? [y] : [])
-      return graph.tanh(graph.linear(graph.concatenate(parts, axis: 1), "decoder.read"))
-    }
+    let shape = decoder.shape.readout
+    let parts = [s, shape.withContext ? context : nil, shape.withInput ? y : nil].compactMap { $0 }
+    let joined = graph.concatenate(parts, axis: 1)
+    return shape.isHidden ? graph.tanh(graph.linear(joined, "decoder.read")) : joined
   }
 
   // MARK: - Attention

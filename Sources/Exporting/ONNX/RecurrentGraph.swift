@@ -267,19 +267,13 @@ extension RecurrentPart {
         : product(x, part, suffix, graph)
       return graph.split(all, [units, units, units], axis: 1)
     }
-    let input = gates(x, "ih")
-    let r: String, z: String, n: String
-    if options.cell.gruReset == .after {
-      let state = gates(h, "hh")
-      r = graph.sigmoid(graph.add(input[0], state[0]))
-      z = graph.sigmoid(graph.add(input[1], state[1]))
-      n = graph.tanh(graph.add(input[2], graph.multiply(r, state[2])))
-    } else {
-      let state = gates(h, "hh")
-      r = graph.sigmoid(graph.add(input[0], state[0]))
-      z = graph.sigmoid(graph.add(input[1], state[1]))
-      n = graph.tanh(graph.add(input[2], gates(graph.multiply(r, h), "hh")[2]))
-    }
+    let (input, state) = (gates(x, "ih"), gates(h, "hh"))
+    let r = graph.sigmoid(graph.add(input[0], state[0]))
+    let z = graph.sigmoid(graph.add(input[1], state[1]))
+    let recurrent =
+      options.cell.gruReset == .after
+      ? graph.multiply(r, state[2]) : gates(graph.multiply(r, h), "hh")[2]
+    let n = graph.tanh(graph.add(input[2], recurrent))
     return graph.add(n, graph.multiply(z, graph.subtract(h, n)))
   }
 

@@ -11,7 +11,7 @@ struct PyTorchDecoder {
   // MARK: - Generators
 
   func generator(_ shape: GeneratorShape) -> [String] {
-    let reads = shape.condition != .none && shape.form != .none
+    let reads = shape.readsCondition
     let x = reads ? "x" : "None"
     return lines {
       module.constructor {
@@ -19,7 +19,7 @@ struct PyTorchDecoder {
           "self.condition = nn.Embedding(\(count), \(size))"
         }
         if reads, shape.form == .initialState {
-          bridgeModules(summarySize: shape.conditionSize, makesCell: shape.bridgesCell)
+          bridgeModules(summarySize: shape.condition.size, makesCell: shape.bridgesCell)
         }
         decoderModules
         if decoder.tiesOutput { "self.decoder.output.weight = self.decoder.embedding.weight" }
@@ -363,11 +363,11 @@ struct PyTorchDecoder {
         "self.decoder.condition = nn.Linear(\(decoder.conditionSize), \(shape.embeddingSize))"
       }
       "self.decoder.rnn = \(decoder.network.torchExpression)"
-      if case .hidden(let size, let withContext, let withInput) = shape.readout {
+      if shape.readout.isHidden {
         let width =
-          shape.network.outputSize + (withContext ? decoder.contextSize : 0)
-          + (withInput ? shape.embeddingSize : 0)
-        "self.decoder.read = nn.Linear(\(width), \(size))"
+          shape.network.outputSize + (shape.readout.withContext ? decoder.contextSize : 0)
+          + (shape.readout.withInput ? shape.embeddingSize : 0)
+        "self.decoder.read = nn.Linear(\(width), \(decoder.readoutSize))"
       }
       "self.decoder.output = nn.Linear(\(decoder.readoutSize), \(shape.vocabularySize))"
     }
@@ -380,14 +380,9 @@ struct PyTorchDecoder {
     if decoder.condition == .everyStep { inputs.append(condition) }
     if decoder.attendsBefore { inputs.append("context") }
     if shape.inputFeeding { inputs.append("state[\"feed\"]") }
-    let (withContext, withInput, isHidden) =
-      switch shape.readout {
-      case .direct(let withContext): (withContext, false, false)
-      case .hidden(_, let withContext, let withInput): (withContext, withInput, true)
-      }
     var outputs = ["s"]
-    if withContext { outputs.append(decoder.attentions.isEmpty ? condition : "context") }
-    if withInput { outputs.append("y") }
+    if shape.readout.withContext { outputs.append(decoder.attentions.isEmpty ? condition : "context") }
+    if shape.readout.withInput { outputs.append("y") }
     let h = decoder.network.hasCellState ? "state[\"rnn\"][0][-1]" : "state[\"rnn\"][-1]"
     return lines {
       "def step(self, token, state\(withSources ? ", encoded" : "")):"
@@ -404,7 +399,7 @@ struct PyTorchDecoder {
         "s = s[:, 0]"
         if !decoder.attentions.isEmpty, !decoder.attendsBefore { attention("s") }
         let joined = outputs.count == 1 ? outputs[0] : "torch.cat([\(outputs.joined(separator: ", "))], 1)"
-        "r = \(isHidden ? "torch.tanh(self.decoder.read(\(joined)))" : joined)"
+        "r = \(shape.readout.isHidden ? "torch.tanh(self.decoder.read(\(joined)))" : joined)"
         "return self.decoder.output(r), \(nextState)"
       }
     }

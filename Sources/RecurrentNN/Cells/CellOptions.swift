@@ -1,6 +1,4 @@
-import NumericKernels
 import Options
-import Parameters
 
 /// The function of a basic RNN cell.
 public enum RNNActivation: String, OptionChoice { case tanh, relu }
@@ -72,7 +70,9 @@ public struct CellOptions: Options, Hashable {
   /// Width of the output and of the hidden state of a cell of `hiddenSize` units.
   public func outputSize(hiddenSize: Int) -> Int { projectionSize ?? hiddenSize }
 
-  var zoneoutRates: Zoneout { Zoneout(cell: kind == .lstm ? zoneoutCell ?? zoneout : 0, hidden: zoneout) }
+  package var zoneoutRates: Zoneout {
+    Zoneout(cell: kind == .lstm ? zoneoutCell ?? zoneout : 0, hidden: zoneout)
+  }
   var variationalRates: VariationalDropout {
     VariationalDropout(input: variationalInputDropout, state: variationalDropout)
   }
@@ -108,17 +108,4 @@ public struct CellOptions: Options, Hashable {
     checks.read(
       option, if: \.kind, isOneOf: CellKind.allCases.filter { $0.definition.ownOptions.contains(option) })
   }
-}
-
-/// Creates a single cell from its options, for uses that need no network.
-///
-/// - Returns: the cell, whose parameters have been added to the layout.
-/// - Throws: `OptionError` if options exclude each other or are out of range.
-public func makeCell<Element: Scalar>(
-  _ options: CellOptions, inputSize: Int, hiddenSize: Int, suffix: String = "",
-  in builder: inout ParameterLayout.Builder
-) throws(OptionError) -> any RecurrentCell<Element> {
-  try NetworkOptions(options, hiddenSize: hiddenSize).validate()
-  return CellSetup(inputSize: inputSize, hiddenSize: hiddenSize, options: options, suffix: suffix).makeCell(
-    in: &builder)
 }

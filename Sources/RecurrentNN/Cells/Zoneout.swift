@@ -7,13 +7,13 @@ import NumericKernels
 ///
 /// s̃ is the state that the cell computes; hidden and cell state have masks of their own, so h̃ is computed from c̃. In
 /// evaluation, d_t is its mean, the rate.
-struct Zoneout: Sendable {
+package struct Zoneout: Sendable {
   /// Probability that a unit of the cell state (LSTM) keeps its value.
-  var cell: Double
+  package var cell: Double
   /// Probability that a unit of the hidden state keeps its value.
-  var hidden: Double
+  package var hidden: Double
 
-  var isActive: Bool { cell > 0 || hidden > 0 }
+  package var isActive: Bool { cell > 0 || hidden > 0 }
 }
 
 /// The zoneout of a forward pass, around the steps of the cell.

@@ -14,17 +14,14 @@ public enum DecoderReadout: Sendable, Hashable {
   /// operands; Luong et al. 2015, eq. 5, has s and c).
   case hidden(size: Int, withContext: Bool = true, withInput: Bool = true)
 
-  var withContext: Bool {
+  package var withContext: Bool {
     switch self {
     case .direct(let withContext), .hidden(_, let withContext, _): withContext
     }
   }
-  var withInput: Bool {
-    switch self {
-    case .direct: false
-    case .hidden(_, _, let withInput): withInput
-    }
-  }
+  package var withInput: Bool { if case .hidden(_, _, let withInput) = self { withInput } else { false } }
+  /// Whether there is a hidden layer.
+  package var isHidden: Bool { if case .hidden = self { true } else { false } }
 }
 
 /// The sizes and options of a decoder.
@@ -63,6 +60,16 @@ public struct DecoderShape: Sendable, Hashable {
 }
 
 extension DecoderShape {
+  /// Width of r.
+  ///
+  /// - Parameter contextSize: width of all contexts, or of X at every step.
+  package func readoutSize(contextSize: Int) -> Int {
+    switch readout {
+    case .direct(let withContext): network.outputSize + (withContext ? contextSize : 0)
+    case .hidden(let size, _, _): size
+    }
+  }
+
   /// The size of the cells' state, one entry per layer. It is needed before the cells are built, because their parameters
   /// come last.
   func stateSize() throws(OptionError) -> StateSize {
@@ -173,11 +180,7 @@ struct Decoder<Element: Scalar>: Sendable {
     attendsBefore = attentions.contains { $0.shape.query == .previous }
     let readsContext = condition == .everyStep || attendsBefore
     // The width of r is needed before the cells are built, but their parameters come before those of the readout.
-    let readoutSize =
-      switch shape.readout {
-      case .direct(let withContext): shape.network.outputSize + (withContext ? contextSize : 0)
-      case .hidden(let size, _, _): size
-      }
+    let readoutSize = shape.readoutSize(contextSize: contextSize)
     embeddingColumns = 0..<shape.embeddingSize
     contextColumns = shape.embeddingSize..<shape.embeddingSize + (readsContext ? contextSize : 0)
     feedColumns =

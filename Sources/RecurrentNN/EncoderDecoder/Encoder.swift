@@ -37,7 +37,7 @@ struct Encoder<Element: Scalar>: Sendable {
   /// Widths of the state's matrices.
   private let partSizes: [Int]
   /// The parts of the state that are a layer's hidden states, one for each direction, and its cell states if it has any.
-  private let layerParts: [(hidden: [Int], cell: [Int])]
+  let layerParts: [(hidden: [Int], cell: [Int])]
 
   /// - Parameter sharedTable: an existing table of embeddings.
   init(
@@ -66,8 +66,6 @@ struct Encoder<Element: Scalar>: Sendable {
   }
 
   var outputSize: Int { network.outputSize }
-  /// The number of layers whose final states are available.
-  var layerCount: Int { layerParts.count }
 
   /// The number of weights multiplied per source step.
   var multipliedWeights: Int {
@@ -126,10 +124,7 @@ struct Encoder<Element: Scalar>: Sendable {
     }
   }
 
-  /// The parts of the state that are a layer's hidden states, one for each direction, and its cell states if it has any.
-  func stateParts(ofLayer layer: Int) -> (hidden: [Int], cell: [Int]) { layerParts[layer] }
-
-  /// The total widths of those parts.
+  /// The total widths of a layer's hidden states and of its cell states.
   func stateWidths(ofLayer layer: Int) -> (hidden: Int, cell: Int) {
     let parts = layerParts[layer]
     return (parts.hidden.reduce(0) { $0 + partSizes[$1] }, parts.cell.reduce(0) { $0 + partSizes[$1] })

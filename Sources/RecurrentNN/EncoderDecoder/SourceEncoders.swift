@@ -125,7 +125,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
     let widths = zip(encoders, layers).map { $0.stateWidths(ofLayer: $1) }
     let (hidden, cell) = (consecutiveRanges(widths.map(\.hidden)), consecutiveRanges(widths.map(\.cell)))
     for (index, encoder) in encoders.enumerated() {
-      let parts = encoder.stateParts(ofLayer: layers[index])
+      let parts = encoder.layerParts[layers[index]]
       body(index, parts.hidden, hidden[index], true)
       body(index, parts.cell, cell[index], false)
     }
@@ -206,8 +206,8 @@ struct SourceEncoders<Element: Scalar>: Sendable {
 
 extension Encoder {
   /// The encoder layer at the same height as a decoder layer, or the top layer for higher ones.
-  func layer(for decoderLayer: Int) -> Int { min(decoderLayer, layerCount - 1) }
+  func layer(for decoderLayer: Int) -> Int { min(decoderLayer, layerParts.count - 1) }
   /// The top layer's hidden states.
-  var topParts: [Int] { stateParts(ofLayer: layerCount - 1).hidden }
-  var topSize: Int { stateWidths(ofLayer: layerCount - 1).hidden }
+  var topParts: [Int] { layerParts[layerParts.count - 1].hidden }
+  var topSize: Int { stateWidths(ofLayer: layerParts.count - 1).hidden }
 }

@@ -10,6 +10,16 @@ public enum InputShape: Sendable, Hashable {
   case words(vocabularySize: Int, embeddingSize: Int, characters: CharacterShape)
   /// Vectors of numbers, used as they are.
   case vectors(size: Int)
+
+  /// Width of a step's vector.
+  package var width: Int {
+    switch self {
+    case .tokens(_, let embeddingSize): embeddingSize
+    case .words(_, let embeddingSize, let characters):
+      embeddingSize + 2 * characters.cell.outputSize(hiddenSize: characters.hiddenSize)
+    case .vectors(let size): size
+    }
+  }
 }
 
 /// Randomly replaces token ids with the id of the unknown token, so that its vector is trained even if the training data
@@ -90,13 +100,7 @@ public struct InputEmbedding<Element: Scalar>: Sendable {
   }
 
   /// Width of a step's vector.
-  public var outputSize: Int {
-    switch shape {
-    case .tokens(_, let embeddingSize): embeddingSize
-    case .words(_, let embeddingSize, _): embeddingSize + (characters?.outputSize ?? 0)
-    case .vectors(let size): size
-    }
-  }
+  public var outputSize: Int { shape.width }
 
   /// The forward cache.
   public struct Trace {

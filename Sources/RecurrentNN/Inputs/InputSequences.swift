@@ -57,18 +57,6 @@ public struct SampleMasks: Sendable {
     self.step = step
     self.samples = samples
   }
-
-  /// The coordinates of a packed batch of these samples.
-  ///
-  /// - Parameter firstStream: streams of different parts of a model must not overlap: reserve two more streams for a part
-  ///   than it has layers.
-  func dropout<Element>(
-    _ layout: PackedLayout, firstStream: Int, _ arena: Arena<Element>
-  ) -> DropoutContext {
-    DropoutContext(
-      seed: seed, step: step, rows: layout.coordinates(arena) { samples[layout.order[$0]] },
-      firstStream: firstStream)
-  }
 }
 
 extension PackedLayout {
@@ -94,9 +82,16 @@ extension PackedLayout {
 
 extension LayerContext {
   /// The same context with the masks of some samples, or without masks.
+  ///
+  /// - Parameter firstStream: streams of different parts of a model must not overlap: reserve two more streams for a part
+  ///   than it has layers.
   func masked(by masks: SampleMasks?, _ layout: PackedLayout, firstStream: Int) -> LayerContext {
     LayerContext(
       parameters: parameters, workspace: workspace,
-      dropout: masks?.dropout(layout, firstStream: firstStream, arena))
+      dropout: masks.map { masks in
+        DropoutContext(
+          seed: masks.seed, step: masks.step,
+          rows: layout.coordinates(arena) { masks.samples[layout.order[$0]] }, firstStream: firstStream)
+      })
   }
 }

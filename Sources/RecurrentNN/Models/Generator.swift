@@ -12,7 +12,7 @@ public enum GeneratorCondition: Sendable, Hashable {
   case features(size: Int)
 
   /// Width of X.
-  var size: Int {
+  package var size: Int {
     switch self {
     case .none: 0
     case .classes(_, let size), .features(let size): size
@@ -54,6 +54,18 @@ public struct GeneratorShape: Sendable, Hashable {
     self.bridgesCell = bridgesCell
     self.tieOutput = tieOutput
     self.uniformInitialization = uniformInitialization
+  }
+
+  /// Whether sequences are generated with X.
+  package var readsCondition: Bool { condition != .none && form != .none }
+
+  /// The way X reaches the steps of the decoder.
+  package var decoderCondition: DecoderCondition {
+    switch form {
+    case .initialInput where readsCondition: .initialInput
+    case .everyStep where readsCondition: .everyStep
+    default: .none
+    }
   }
 }
 
@@ -104,22 +116,16 @@ public struct Generator<Element: Scalar>: Sendable {
     } else {
       table = nil
     }
-    let hasCondition = shape.condition != .none && shape.form != .none
-    let bridgeForm: BridgeShape.Form = hasCondition && shape.form == .initialState ? .transform : .zero
+    let bridgeForm: BridgeShape.Form =
+      shape.readsCondition && shape.form == .initialState ? .transform : .zero
     bridge = builder.scoped("bridge") {
       Bridge(
         BridgeShape(bridgeForm, cellState: shape.bridgesCell), to: stateSize,
         summarySize: shape.condition.size, layerSizes: [], in: &$0)
     }
-    let condition: DecoderCondition =
-      switch shape.form {
-      case .initialInput where hasCondition: .initialInput
-      case .everyStep where hasCondition: .everyStep
-      default: .none
-      }
     decoder = try builder.scoped("decoder") { builder throws(OptionError) in
       try Decoder(
-        shape.decoder, condition: condition, conditionSize: shape.condition.size, attentions: [],
+        shape.decoder, condition: shape.decoderCondition, conditionSize: shape.condition.size, attentions: [],
         sharedTable: nil, tieOutput: shape.tieOutput, in: &builder)
     }
     layout = builder.build()

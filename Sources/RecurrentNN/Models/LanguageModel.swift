@@ -27,24 +27,22 @@ public struct LanguageModelBatch<Element: Scalar> {
   /// Ids of the tokens to predict, [rowCount]; a row whose id is below zero predicts nothing.
   public let targets: UnsafePointer<Int32>
   /// Row of the whole batch that is row 0 here: the first coordinate of the dropout masks.
-  let firstRow: Int
+  private(set) var firstRow = 0
 
   public init(layout: PackedLayout, tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>) {
     self.layout = layout
     self.tokens = tokens
     self.targets = targets
-    firstRow = 0
-  }
-
-  private init(_ whole: LanguageModelBatch, _ steps: Range<Int>) {
-    layout = whole.layout.segment(steps)
-    firstRow = whole.layout.offsets[steps.lowerBound]
-    tokens = whole.tokens + firstRow
-    targets = whole.targets + firstRow
   }
 
   /// Some of the time steps.
-  func segment(_ steps: Range<Int>) -> LanguageModelBatch { LanguageModelBatch(self, steps) }
+  func segment(_ steps: Range<Int>) -> LanguageModelBatch {
+    let first = layout.offsets[steps.lowerBound]
+    var part = LanguageModelBatch(
+      layout: layout.segment(steps), tokens: tokens + first, targets: targets + first)
+    part.firstRow = first
+    return part
+  }
 }
 
 /// A recurrent language model (N-N): embedding, stacked cells, and a softmax over the vocabulary at every
