@@ -18,9 +18,9 @@ import Testing
 /// - a padded batch equals one sequence at a time, and the content of the padding has no influence
 /// - an empty sequence keeps its state, and a NaN reaches every gradient
 /// - single and double precision agree at sizes with and without remainders of vector loops.
-func checkCell(_ network: NetworkCase, sourceLocation: SourceLocation = #_sourceLocation) throws {
+func checkCell(_ network: NetworkCase) throws {
   precondition(network.layers == 1 && !network.bidirectional)
-  let check = CellCheck(network: network, sourceLocation: sourceLocation)
+  let check = CellCheck(network: network)
   try check.gradientsAreSlopes()
   try check.stepsEqualAllStepsAtOnce()
   try check.gradientsOfStatesReadBetweenTheSteps()
@@ -36,7 +36,6 @@ func checkCell(_ network: NetworkCase, sourceLocation: SourceLocation = #_source
 
 private struct CellCheck {
   let network: NetworkCase
-  let sourceLocation: SourceLocation
 
   private static let lengths = [3, 0, 5, 2]
   private static let (batchSize, steps, inputSize) = (4, 5, 3)
@@ -72,8 +71,8 @@ private struct CellCheck {
     let problem = try network.packedProblem(
       lengths: [4, 3, 1, 0], hiddenSize: hiddenSize, tableRows: tableRows, masked: masked,
       zeroState: zeroState)
-    problem.expectGradientsAreSlopes(sourceLocation: sourceLocation)
-    #expect(problem.dropsSomething() == masked, sourceLocation: sourceLocation)
+    problem.expectGradientsAreSlopes()
+    #expect(problem.dropsSomething() == masked)
   }
 
   // MARK: Step by step
@@ -85,12 +84,11 @@ private struct CellCheck {
   }
 
   func stepsEqualAllStepsAtOnce() throws {
-    try drive().expectStepsEqualAllStepsAtOnce(
-      masksInputs: network.masksInputs, sourceLocation: sourceLocation)
+    try drive().expectStepsEqualAllStepsAtOnce(masksInputs: network.masksInputs)
   }
 
   func gradientsOfStatesReadBetweenTheSteps() throws {
-    try drive(readsStates: true).expectGradientsAreSlopes(sourceLocation: sourceLocation)
+    try drive(readsStates: true).expectGradientsAreSlopes()
   }
 
   func equalsCallingTheCell() throws {
@@ -100,27 +98,23 @@ private struct CellCheck {
     let result = dynamicRNN(cell, inputs, initialState: state, parameters: parameters)
     for t in 0..<Self.steps {
       let (output, next) = cell(inputs.step(t), state, parameters)
-      expectClose(
-        result.outputs.step(t), output, within: 1e-14, "output \(t)", sourceLocation: sourceLocation)
+      expectClose(result.outputs.step(t), output, within: 1e-14, "output \(t)")
       state = next
     }
     expectClose(
-      result.state.stackedH + result.state.stackedC, state.stackedH + state.stackedC, within: 1e-14, "state",
-      sourceLocation: sourceLocation)
+      result.state.stackedH + result.state.stackedC, state.stackedH + state.stackedC, within: 1e-14, "state")
   }
 
   // MARK: Ragged batches
 
   func aPaddedBatchEqualsOneSequenceAtATime() throws {
     let (cell, parameters) = try makeCell()
-    expectPaddedBatchEqualsSingleSequences(
-      cell, parameters, inputs(), lengths: Self.lengths, sourceLocation: sourceLocation)
+    expectPaddedBatchEqualsSingleSequences(cell, parameters, inputs(), lengths: Self.lengths)
   }
 
   func thePaddingHasNoInfluence() throws {
     let (cell, parameters) = try makeCell()
-    expectPaddingHasNoInfluence(
-      cell, parameters, inputs(), lengths: Self.lengths, sourceLocation: sourceLocation)
+    expectPaddingHasNoInfluence(cell, parameters, inputs(), lengths: Self.lengths)
   }
 
   func emptySequencesKeepTheirState() throws {
@@ -128,16 +122,13 @@ private struct CellCheck {
     let initial: CellState<Double> = randomState(cell.stateSize, batchSize: Self.batchSize, stream: 3)
     let result = dynamicRNN(
       cell, inputs(), sequenceLengths: [0, 0, 0, 0], initialState: initial, parameters: parameters)
-    #expect(
-      result.outputs == .zeros([Self.batchSize, Self.steps, cell.outputSize]), sourceLocation: sourceLocation)
-    #expect(result.state == initial, sourceLocation: sourceLocation)
+    #expect(result.outputs == .zeros([Self.batchSize, Self.steps, cell.outputSize]))
+    #expect(result.state == initial)
     let gradients = ParameterBuffer<Double>(parameters.layout)
     let (dInputs, dInitial) = result.backpropagate(
       outputGradient: result.outputs, stateGradient: initial, into: gradients)
-    #expect(
-      dInputs == .zeros([Self.batchSize, Self.steps, Self.inputSize]) && dInitial == initial,
-      sourceLocation: sourceLocation)
-    #expect(gradients.elements.allSatisfy { $0 == 0 }, sourceLocation: sourceLocation)
+    #expect(dInputs == .zeros([Self.batchSize, Self.steps, Self.inputSize]) && dInitial == initial)
+    #expect(gradients.elements.allSatisfy { $0 == 0 })
   }
 
   /// Every NaN in the inputs must reach every gradient that depends on it.
@@ -150,16 +141,14 @@ private struct CellCheck {
     _ = result.backpropagate(
       outputGradient: Tensor([Self.batchSize, Self.steps, cell.outputSize], repeating: 1), into: gradients)
     for parameter in cell.parameters {
-      #expect(
-        gradients.elements(parameter).contains { $0.isNaN }, "\(parameter.name)",
-        sourceLocation: sourceLocation)
+      #expect(gradients.elements(parameter).contains { $0.isNaN }, "\(parameter.name)")
     }
   }
 
   // MARK: Precision
 
   func floatAgreesWithDouble(hiddenSize: Int) throws {
-    try expectFloatAgreesWithDouble(network, hiddenSize: hiddenSize, sourceLocation: sourceLocation)
+    try expectFloatAgreesWithDouble(network, hiddenSize: hiddenSize)
   }
 }
 
