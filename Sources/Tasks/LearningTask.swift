@@ -61,7 +61,7 @@ package final class LearningTask<L: Learner>: TrainingTask {
       trainExamples: corpus.train.exampleCount, validExamples: corpus.valid?.exampleCount ?? 0,
       firstExample: corpus.train.firstExample,
       inputs: corpus.train.examples?.source?.vectorSequences.map {
-        InputShape(of: $0, isMasked: configuration.data.missing == .mask)
+        NumericInputs(of: $0, isMasked: configuration.data.missing == .mask)
       })
   }
   package var dataDigest: UInt64 { corpus.digest }

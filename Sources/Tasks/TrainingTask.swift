@@ -24,11 +24,11 @@ package struct TaskSize: Sendable {
   /// The first example as it was read; nil for a text.
   package var firstExample: String?
   /// The shape of inputs that are numbers; nil for other inputs.
-  package var inputs: InputShape?
+  package var inputs: NumericInputs?
 }
 
 /// The shape of the sequences of numbers that a model reads.
-public struct InputShape: Sendable, Equatable {
+public struct NumericInputs: Sendable, Equatable {
   /// The numbers per step, without the marks of missing ones.
   public var width: Int
   /// Whether each number has a mark that says whether it is missing.

@@ -46,7 +46,7 @@ public struct RunSummary: Sendable {
   /// The first training example in the form in which it was read; nil for a text.
   public var firstExample: String?
   /// The shape of inputs that are numbers; nil for other inputs.
-  public var inputs: InputShape?
+  public var inputs: NumericInputs?
   public var ranks: Int
   public var hosts: [String]
   public var threadsPerRank: Int

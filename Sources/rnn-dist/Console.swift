@@ -278,7 +278,7 @@ package final class Console: TrainingObserver {
       """
   }
 
-  private static func describe(_ shape: InputShape) -> String {
+  private static func describe(_ shape: NumericInputs) -> String {
     func counted(_ count: Int, _ thing: String) -> String {
       "\(grouped(count)) \(thing)\(count == 1 ? "" : "s")"
     }
