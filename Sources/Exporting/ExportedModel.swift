@@ -10,7 +10,7 @@ import Tasks
 
 /// A trained model to be exported: its shape, its vocabularies, and its weights, with all constants folded in that the
 /// other program does not know. These are the forget bias of an LSTM (folded into `bias_ih`) and the normed v of an
-/// additive score (g v/‖v‖ becomes `v.weight`).
+/// additive score (g v/‖v‖ becomes `v.weight`). The scales of numbers become weights.
 package struct ExportedModel {
   package let shape: ModelShape
   package let encoding: DataEncoding
@@ -23,15 +23,6 @@ package struct ExportedModel {
   package init(_ saved: SavedModel, run: String) throws(ExportFailure) {
     guard let shape = saved.shape else {
       throw ExportFailure("the task \(saved.configuration.task.rawValue) has no exported form")
-    }
-    // An exported model would silently want scaled numbers and give them back.
-    guard saved.encoding.sourceScale == nil, saved.encoding.targetScale == nil else {
-      throw ExportFailure(
-        "the numbers of the data are scaled or masked (data.scaling, data.missing), which has no exported form"
-      )
-    }
-    guard saved.configuration.model.output != .quantile else {
-      throw ExportFailure("model.output quantile has no exported form")
     }
     try self.init(
       shape, saved.encoding, saved.configuration, ExportedWeights(saved.parameters),
@@ -54,6 +45,7 @@ package struct ExportedModel {
       self.weights.foldForgetBias(of: network)
     }
     for attention in attentions where attention.shape.normed { self.weights.foldNormedV(of: attention.name) }
+    for scale in scales() { self.weights[scale.name] = scale.tensor }
   }
 
   /// The metadata of a weights file: the properties that its keys and shapes don't show. The forget bias is already

@@ -24,7 +24,7 @@ import Testing
 
   @Test(arguments: cases) func computesTheSame(testCase: ExportCase) throws {
     let (model, parameters) = try testCase.model()
-    let reference = try ReferenceOutputs(model.shape, parameters)
+    let reference = try ReferenceOutputs(model, parameters)
     let directory = try TemporaryDirectory()
     try model.writeC(to: directory.file("net.c"))
     try directory.write(CDriver(model.shape, reference).text, to: "main.c")
@@ -44,6 +44,7 @@ import Testing
     for testCase in [
       ExportCase(preset: "default"), ExportCase(preset: "surnames"), ExportCase(preset: "entailment"),
       ExportCase("", "text", "model.peepholes=true"), ExportCase("", "text", "model.cell=mingru"),
+      ExportCase(preset: "forecast"), ExportCase("", "mnist1d", "data.missing=mask"),
     ] {
       let (model, _) = try testCase.model()
       let failure = #expect(throws: ExportFailure.self) { _ = try CSource(model, prefix: "net") }

@@ -39,13 +39,6 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     "translation": ["model.decoder_hidden_size=7", "model.attention_size=4", "model.readout_size=5"],
   ]
 
-  /// The presets of the program whose models can be exported: quantiles have no exported form.
-  static let presets = Presets.names.filter { name in
-    let resolved = try? RunConfiguration.resolve(
-      layers: [YAMLReader.node(named: name)], overrides: [], requiringText: false)
-    return resolved?.configuration.model.output != .quantile
-  }
-
   var configuration: RunConfiguration {
     get throws {
       try RunConfiguration.resolve(
@@ -78,6 +71,8 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     if task == .tagger || task == .classifier || task == .matcher {
       if model.output == .bernoulli {
         encoding.targetWidth = data.width
+      } else if model.output.isScaled {
+        encoding.targetWidth = 2 * max(1, data.horizon)
       } else {
         encoding.labels = LabelVocabulary(["B-x", "I-x", "O"])
       }
@@ -97,7 +92,23 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     if !readsText, task != .generator { encoding.sourceWidth = data.format == .multihot ? nil : 3 }
     if model.pooling == .all { encoding.sourceSteps = 5 }
     if model.characterHiddenSize > 0 { encoding.characters = vocabulary(.none, .char) }
+    scale(&encoding, data, model.output)
     return encoding
+  }
+
+  /// Adds marks of missing numbers and scales, where the data have them.
+  private static func scale(
+    _ encoding: inout DataEncoding, _ data: DataOptions, _ output: OutputShape.Kind
+  ) {
+    func measured(_ width: Int, masked: Bool) -> Standardization {
+      let numbers = (0..<10 * width).map { Float(($0 * 7) % 11) / 5 }
+      return Standardization(of: numbers, width: width, masked: masked, data.scaling)
+    }
+    if data.missing == .mask { encoding.sourceWidth = encoding.sourceWidth.map { 2 * $0 } }
+    if data.missing == .mask || data.scaling == .standard {
+      encoding.sourceScale = encoding.sourceWidth.map { measured($0, masked: data.missing == .mask) }
+    }
+    if data.scaling == .standard, output.isScaled { encoding.targetScale = measured(2, masked: false) }
   }
 
   /// The model with its weights as the program uses them.
@@ -194,5 +205,20 @@ struct ExportCase: Sendable, CustomTestStringConvertible {
     ExportCase("speech-norm", "speech", "model.layer_norm=true"),
   ]
 
-  static let all = presets.map { ExportCase(preset: $0) } + options
+  /// Models of numbers that are scaled, masked, or both.
+  static let scaled = [
+    ExportCase(
+      "numbers-scaled", "japanese-vowels", "model.output=linear", "data.scaling=standard",
+      "evaluation.metric=mse"),
+    ExportCase("numbers-masked", "mnist1d", "data.missing=mask"),
+    ExportCase(
+      "steps-scaled", "japanese-vowels", "task=tagger", "model.output=linear",
+      "data.scaling=standard", "data.missing=mask", "evaluation.metric=mse"),
+    ExportCase("forecast-masked", "forecast", "data.missing=mask", "model.bidirectional=true"),
+    ExportCase("forecast-unscaled", "forecast", "data.scaling=none"),
+    ExportCase("captions-masked", "captions", "data.missing=mask", "data.scaling=standard"),
+    ExportCase("speech-scaled", "speech", "data.missing=mask", "data.scaling=standard"),
+  ]
+
+  static let all = Presets.names.map { ExportCase(preset: $0) } + options + scaled
 }

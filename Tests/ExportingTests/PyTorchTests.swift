@@ -1,4 +1,5 @@
 import Checkpoints
+import Configuration
 import Foundation
 import TestSupport
 import Testing
@@ -7,7 +8,7 @@ import Testing
 
 @Suite struct PyTorchTests {
   /// Readable means: a screen or two. A pyramid and a second source take a few lines more.
-  @Test(arguments: ExportCase.presets) func presetsHaveShortModules(preset: String) throws {
+  @Test(arguments: Presets.names) func presetsHaveShortModules(preset: String) throws {
     let (model, _) = try ExportCase(preset: preset).model()
     let source = PyTorchModel(model: model).source
     let lines = source.split(separator: "\n", omittingEmptySubsequences: false).count - 1

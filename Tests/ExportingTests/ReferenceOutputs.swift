@@ -5,6 +5,7 @@ import Parameters
 import RecurrentNN
 import Testing
 
+@testable import Datasets
 @testable import Exporting
 @testable import Tasks
 
@@ -17,6 +18,7 @@ struct ReferenceOutputs {
   private(set) var floats: [String: ExportedTensor] = [:]
   private(set) var integers: [String: (shape: [Int], values: [Int])] = [:]
 
+  private let model: ExportedModel
   private let parameters: ParameterBuffer<Float>
   private let workspace = Workspace<Float>()
   private let memory = Memory()
@@ -27,9 +29,10 @@ struct ReferenceOutputs {
   /// Those of a second source.
   private static let otherLengths = [2, 4]
 
-  init(_ shape: ModelShape, _ parameters: ParameterBuffer<Float>) throws {
-    self.parameters = parameters
-    switch shape {
+  /// - Parameter parameters: as the program uses them, without folded constants.
+  init(_ model: ExportedModel, _ parameters: ParameterBuffer<Float>) throws {
+    (self.model, self.parameters) = (model, parameters)
+    switch model.shape {
     case .languageModel(let shape): try languageModel(shape)
     case .tagger(let shape): try tagger(shape)
     case .classifier(let shape): try classifier(shape)
@@ -58,8 +61,24 @@ struct ReferenceOutputs {
     (sequence * 7 + step * step * 3 + step + 1) % bound
   }
 
-  private static func number(_ sequence: Int, _ step: Int, _ place: Int) -> Float {
-    Float((sequence * 5 + step * 3 + place * 7) % 11) / 5 - 1
+  /// - Parameter canMiss: whether some numbers are NaN.
+  private static func number(_ sequence: Int, _ step: Int, _ place: Int, canMiss: Bool) -> Float {
+    let isMissing = canMiss && (sequence + step + place) % 4 == 1
+    return isMissing ? .nan : Float((sequence * 5 + step * 3 + place * 7) % 11) / 5 - 1
+  }
+
+  /// Numbers of a caller as the program gives them to the network.
+  private func scaled(_ numbers: [Float], width: Int) -> [Float] {
+    guard let scale = model.encoding.sourceScale else { return numbers }
+    let marked = model.readsMissing ? WindowedTable.withMask(numbers, width) : numbers
+    return scale.apply(marked, width: scale.means.count)
+  }
+
+  /// Numbers of the network in the units of the data, with quantiles in order.
+  private func inUnits(_ values: [Float], _ shape: OutputShape) -> [Float] {
+    let outputs = shape.unitsPerNumber
+    let values = model.encoding.targetScale?.undo(values, outputs: outputs) ?? values
+    return stride(from: 0, to: values.count, by: outputs).flatMap { values[$0..<$0 + outputs].sorted() }
   }
 
   /// A copy that lives as long as this value.
@@ -122,8 +141,9 @@ struct ReferenceOutputs {
     func padded(_ bound: Int) -> [Int] {
       (0..<B * T).map { $0 % T < lengths[$0 / T] ? id(($0 / T, $0 % T), below: bound) : 0 }
     }
+    let canMiss = model.readsMissing
     func number(_ place: (sequence: Int, step: Int), _ column: Int) -> Float {
-      Self.number(first + place.sequence, place.step, column)
+      Self.number(first + place.sequence, place.step, column, canMiss: canMiss)
     }
     switch input {
     case .tokens(let count, _):
@@ -138,13 +158,15 @@ struct ReferenceOutputs {
           pointer(places.map { Int32(id($0, below: count)) }),
           characters: spelling(places, characters.vocabularySize, lengths, suffix)))
     case .vectors(let size):
-      let numbers = places.flatMap { place in (0..<size).map { number(place, $0) } }
+      let width = model.callerWidth(size)
+      let numbers = places.flatMap { place in (0..<width).map { number(place, $0) } }
       floats["x\(suffix)"] = ExportedTensor(
-        [B, T, size],
+        [B, T, width],
         (0..<B * T).flatMap { row in
-          (0..<size).map { row % T < lengths[row / T] ? number((row / T, row % T), $0) : 0 }
+          (0..<width).map { row % T < lengths[row / T] ? number((row / T, row % T), $0) : 0 }
         })
-      return InputSequences(lengths: lengths, content: .vectors(pointer(numbers), width: size))
+      return InputSequences(
+        lengths: lengths, content: .vectors(pointer(scaled(numbers, width: width)), width: size))
     }
   }
 
@@ -204,7 +226,9 @@ struct ReferenceOutputs {
       integers["path"] = ([rows], tags)
       floats["path_score"] = ExportedTensor([1], [-loss(tags.map { Int32($0) })])
     case (_, .bits(let values)): floats["probabilities"] = padded(C) { values[$0 * C + $1] }
-    case (_, .numbers(let values)): floats["values"] = padded(C) { values[$0 * C + $1] }
+    case (_, .numbers(let numbers)):
+      let values = inUnits(numbers, shape.output)
+      floats["values"] = padded(C) { values[$0 * C + $1] }
     default: Issue.record("a tagger of another kind")
     }
   }
@@ -229,7 +253,8 @@ struct ReferenceOutputs {
     switch output {
     case .classes(_, let probabilities):
       floats["log_probabilities"] = ExportedTensor([Self.batch, shape.size], probabilities.map { log($0) })
-    case .numbers(let values): floats["values"] = ExportedTensor([Self.batch, shape.size], values)
+    case .numbers(let numbers):
+      floats["values"] = ExportedTensor([Self.batch] + shape.extents, inUnits(numbers, shape))
     }
   }
 
@@ -245,9 +270,10 @@ struct ReferenceOutputs {
       integers["classes"] = ([batchSize], classes)
       conditions = .classes(pointer(classes.map { Int32($0) }))
     case .features(let size) where shape.form != .none:
-      let numbers = (0..<batchSize * size).map { Self.number($0 / size, 0, $0 % size) }
-      floats["features"] = ExportedTensor([batchSize, size], numbers)
-      conditions = .features(pointer(numbers))
+      let (width, canMiss) = (self.model.callerWidth(size), self.model.readsMissing)
+      let numbers = (0..<batchSize * width).map { Self.number($0 / width, 0, $0 % width, canMiss: canMiss) }
+      floats["features"] = ExportedTensor([batchSize, width], numbers)
+      conditions = .features(pointer(scaled(numbers, width: width)))
     default:
       integers["batch_size"] = ([1], [batchSize])
       conditions = .none

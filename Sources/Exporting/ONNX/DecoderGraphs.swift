@@ -24,8 +24,8 @@ struct EncoderGraph {
       x = graph.lookUp(classes, "condition.weight")
       batch = graph.extent(classes, 0)
     case .features(let size) where reads:
-      let features = graph.input("features", .float, ["batch", .fixed(size)])
-      x = features
+      let features = graph.input("features", .float, ["batch", .fixed(model.callerWidth(size))])
+      x = model.scaled(features, in: graph)
       batch = graph.extent(features, 0)
     default: batch = graph.input("batch_size", .int64, [1])
     }
@@ -73,7 +73,8 @@ struct EncoderGraph {
     let source = SourcePart.name("source", index)
     var x: String
     if case .vectors(let size) = shape.input {
-      x = graph.input(source, .float, ["batch", steps, .fixed(size)])
+      let numbers = graph.input(source, .float, ["batch", steps, .fixed(model.callerWidth(size))])
+      x = model.scaled(numbers, in: graph)
     } else {
       let ids = graph.input(source, .int64, ["batch", steps])
       x = graph.lookUp(ids, "\(name).embedding.weight")

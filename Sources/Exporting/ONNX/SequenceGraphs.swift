@@ -58,7 +58,7 @@ struct SequenceGraph {
     let (x, lengths) = input(shape.network.encoder.input)
     let (y, _, _) = model.networks[0].unroll(x, lengths: lengths, from: nil, in: graph)
     let scores = graph.linear(graph.transpose(y, [1, 0, 2]), "output")
-    write(scores, shape.output, ["batch", "steps", .fixed(shape.output.size)])
+    write(scores, shape.output, ["batch", "steps"])
     if shape.output.kind == .crf {
       let tags = Graph.Extent.fixed(shape.output.size)
       graph.output("start_transitions", graph.weight("crf.start_transitions"), .float, [tags])
@@ -68,13 +68,31 @@ struct SequenceGraph {
     return graph
   }
 
+  /// Writes the output of an output layer; numbers in the units of the data, and quantiles that cross in order.
+  ///
+  /// - Parameter extents: those before the extents of an output.
   private func write(_ scores: String, _ output: OutputShape, _ extents: [Graph.Extent]) {
+    let extents = extents + output.extents.map { .fixed($0) }
     switch output.kind {
     case .softmax: graph.output("logits", scores, .float, extents)
     case .crf: graph.output("emissions", scores, .float, extents)
     case .bernoulli: graph.output("probabilities", graph.sigmoid(scores), .float, extents)
-    case .linear, .quantile: graph.output("values", scores, .float, extents)
+    case .linear: graph.output("values", inUnits(scores), .float, extents)
+    case .quantile:
+      // 0 keeps an extent of batch or steps.
+      let kept = [Int](repeating: 0, count: extents.count - output.extents.count)
+      let values = graph.node("Reshape", [inUnits(scores), graph.constant(kept + output.extents)])
+      let ordered = graph.nodes(
+        "TopK", [values, graph.constant([output.unitsPerNumber])], outputs: 2,
+        ["axis": .int(-1), "largest": .int(0), "sorted": .int(1)])
+      graph.output("values", ordered[0], .float, extents)
     }
+  }
+
+  private func inUnits(_ numbers: String) -> String {
+    guard model.scalesTarget else { return numbers }
+    let scaled = graph.multiply(numbers, graph.weight(ExportedModel.targetDeviation))
+    return graph.add(scaled, graph.weight(ExportedModel.targetMean))
   }
 
   // MARK: - Classifiers and matchers
@@ -83,7 +101,7 @@ struct SequenceGraph {
   /// `attention`.
   func classifier(_ shape: SequenceClassifierShape) -> Graph {
     let pooled = pooledVector(shape)
-    write(graph.linear(pooled, "output"), shape.output, ["batch", .fixed(shape.output.size)])
+    write(graph.linear(pooled, "output"), shape.output, ["batch"])
     return graph
   }
 
@@ -93,7 +111,7 @@ struct SequenceGraph {
     let (u, v) = (pooledVector(shape, source: 0), pooledVector(shape, source: 1))
     let distance = graph.node("Abs", [graph.subtract(u, v)])
     let features = graph.concatenate([u, v, distance, graph.multiply(u, v)], axis: 1)
-    write(graph.linear(features, "output"), shape.output, ["batch", .fixed(shape.output.size)])
+    write(graph.linear(features, "output"), shape.output, ["batch"])
     return graph
   }
 
@@ -154,9 +172,27 @@ struct SequenceGraph {
         [graph.lookUp(words, "embedding.weight"), input.spelled(words, source: source, in: graph)], axis: 2)
       return (graph.transpose(x, [1, 0, 2]), lengths)
     case .vectors(let size):
-      let x = graph.input(name("x"), .float, ["batch", steps, .fixed(size)])
+      let numbers = graph.input(name("x"), .float, ["batch", steps, .fixed(model.callerWidth(size))])
+      let x = model.scaled(numbers, in: graph)
       return (graph.transpose(x, [1, 0, 2]), graph.input(name("lengths"), .int64, ["batch"]))
     }
+  }
+}
+
+extension ExportedModel {
+  /// Numbers [..., D] as the network reads them. Missing numbers, which are NaN, become the mean, and each number has a mark.
+  func scaled(_ numbers: String, in graph: Graph) -> String {
+    var (x, marks) = (numbers, [String]())
+    if readsMissing {
+      let known = graph.node("Not", [graph.node("IsNaN", [x])])
+      x = graph.node("Where", [known, x, graph.weight(Self.sourceMean)])
+      marks = [graph.node("Cast", [known], ["to": .int(1)])]
+    }
+    if scalesSource {
+      let centered = graph.subtract(x, graph.weight(Self.sourceMean))
+      x = graph.node("Div", [centered, graph.weight(Self.sourceDeviation)])
+    }
+    return graph.concatenate([x] + marks, axis: -1)
   }
 }
 

@@ -29,7 +29,12 @@ struct PyTorchDecoder {
       indented {
         "\"\"\"The state before the first token.\"\"\""
         if reads {
-          if case .classes = shape.condition { "x = self.condition(classes)" } else { "x = features" }
+          if case .classes = shape.condition {
+            "x = self.condition(classes)"
+          } else {
+            "x = features"
+            module.scaledInput
+          }
           "batch_size = len(x)"
         }
         if reads, shape.form == .initialState {

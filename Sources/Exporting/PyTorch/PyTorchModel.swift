@@ -96,11 +96,11 @@ struct PyTorchModel {
         "\(result), state = model(tokens)         # ids [B, T] to [B, T, \(shape.vocabularySize)]"
         "\(result), state = model(next_tokens, state)"
       case .tagger(let shape):
-        "y = model(\(Self.arguments(of: shape.network.encoder.input)))  # [B, T, \(shape.output.size)]"
+        "y = model(\(Self.arguments(of: shape.network.encoder.input)))  # [B, T, \(Self.extents(of: shape.output))]"
       case .classifier(let shape):
-        "y = model(\(Self.arguments(of: shape.network.encoder.input)))  # [B, \(shape.output.size)]"
+        "y = model(\(Self.arguments(of: shape.network.encoder.input)))  # [B, \(Self.extents(of: shape.output))]"
       case .matcher(let shape):
-        "y = model(\(Self.argumentsOfPairs(of: shape.network.encoder.input)))  # [B, \(shape.output.size)]"
+        "y = model(\(Self.argumentsOfPairs(of: shape.network.encoder.input)))  # [B, \(Self.extents(of: shape.output))]"
       case .generator(let shape):
         "state = model.begin(\(Self.arguments(of: shape.condition)))"
         "logits, state = model.step(token, state)  # ids [B], the first BEGIN, until END"
@@ -162,6 +162,7 @@ struct PyTorchModel {
       "def __init__(self\(takesWeights ? ", weights" : "")):"
       "    super().__init__()"
       indented(4, modules)
+      indented(4) { scaleModules }
     }
   }
 
@@ -202,7 +203,7 @@ struct PyTorchModel {
       constructor {
         inputModules(shape.network.encoder.input)
         "self.rnn = \(network.torchExpression)"
-        "self.output = nn.Linear(\(network.outputSize), \(shape.output.size))"
+        "self.output = nn.Linear(\(network.outputSize), \(shape.output.units))"
         if shape.output.kind == .crf {
           "self.crf = nn.Module()"
           "self.crf.start_transitions = nn.Parameter(torch.empty(\(shape.output.size)))"
@@ -212,11 +213,11 @@ struct PyTorchModel {
       }
       ""
       "def forward(self, \(Self.arguments(of: shape.network.encoder.input))):"
-      "    \"\"\"\(Self.meaning(of: shape.output.kind)) of every step, [B, T, \(shape.output.size)].\"\"\""
+      "    \"\"\"\(Self.meaning(of: shape.output.kind)) of every step, [B, T, \(Self.extents(of: shape.output))].\"\"\""
       indented {
         embedding(shape.network.encoder.input)
         "h, _ = \(network.call("self.rnn", "x", "lengths"))"
-        "return \(shape.output.kind == .bernoulli ? "torch.sigmoid(self.output(h))" : "self.output(h)")"
+        result("h", shape.output)
       }
       if shape.output.kind == .crf {
         ""
@@ -246,7 +247,26 @@ struct PyTorchModel {
     case .softmax: "Logits"
     case .crf: "Emissions"
     case .bernoulli: "Probabilities of the bits"
-    case .linear, .quantile: "Numbers"
+    case .linear: "Numbers"
+    case .quantile: "Quantiles"
+    }
+  }
+
+  private static func extents(of output: OutputShape) -> String {
+    output.extents.map { "\($0)" }.joined(separator: ", ")
+  }
+
+  /// Returns the output for vectors, in the units of the data. Quantiles that cross are put in order.
+  private func result(_ vectors: String, _ output: OutputShape) -> [String] {
+    let y = "self.output(\(vectors))"
+    guard output.kind.isScaled, model.scalesTarget || output.kind == .quantile else {
+      return ["return \(output.kind == .bernoulli ? "torch.sigmoid(\(y))" : y)"]
+    }
+    return lines {
+      "y = \(y)"
+      if model.scalesTarget { "y = y * self.target_deviation + self.target_mean" }
+      if output.kind == .quantile { "y = y.unflatten(-1, (\(Self.extents(of: output)))).sort(-1).values" }
+      "return y"
     }
   }
 
@@ -254,14 +274,14 @@ struct PyTorchModel {
     lines {
       constructor {
         pooledModules(shape)
-        "self.output = nn.Linear(\(pooledWidth(shape)), \(shape.output.size))"
+        "self.output = nn.Linear(\(pooledWidth(shape)), \(shape.output.units))"
       }
       ""
       "def forward(self, \(Self.arguments(of: shape.network.encoder.input))):"
-      "    \"\"\"\(Self.meaning(of: shape.output.kind)) of each sequence, [B, \(shape.output.size)].\"\"\""
+      "    \"\"\"\(Self.meaning(of: shape.output.kind)) of each sequence, [B, \(Self.extents(of: shape.output))].\"\"\""
       indented {
         pooledVector(shape)
-        "return self.output(pooled)"
+        result("pooled", shape.output)
       }
     }
   }
@@ -272,7 +292,7 @@ struct PyTorchModel {
     return lines {
       constructor {
         pooledModules(shape)
-        "self.output = nn.Linear(\(4 * pooledWidth(shape)), \(shape.output.size))"
+        "self.output = nn.Linear(\(4 * pooledWidth(shape)), \(shape.output.units))"
       }
       ""
       "def encode(self, \(first)):"
@@ -283,10 +303,10 @@ struct PyTorchModel {
       }
       ""
       "def forward(self, \(Self.argumentsOfPairs(of: input))):"
-      "    \"\"\"\(Self.meaning(of: shape.output.kind)) of each pair of sequences, [B, \(shape.output.size)].\"\"\""
+      "    \"\"\"\(Self.meaning(of: shape.output.kind)) of each pair of sequences, [B, \(Self.extents(of: shape.output))].\"\"\""
       "    u = self.encode(\(first))"
       "    v = self.encode(\(second))"
-      "    return self.output(torch.cat([u, v, (u - v).abs(), u * v], 1))"
+      indented { result("torch.cat([u, v, (u - v).abs(), u * v], 1)", shape.output) }
     }
   }
 
@@ -411,7 +431,28 @@ struct PyTorchModel {
         "x = torch.cat([\(owner).embedding(\(words)), spelled], 2)"
       case .vectors:
         if let source { "x = \(source)" }
+        scaledInput
       }
+    }
+  }
+
+  // MARK: - Scales of numbers
+
+  private var scaleModules: [String] {
+    model.scaleNames.map { name in
+      "self.\(name) = nn.Parameter(torch.empty(\(model.weights.required(name).values.count)), requires_grad=False)"
+    }
+  }
+
+  /// `x` as the network reads it. Missing numbers, which are NaN, become the mean, and each number has a mark.
+  var scaledInput: [String] {
+    lines {
+      if model.readsMissing {
+        "known = ~x.isnan()"
+        "x = torch.where(known, x, self.source_mean)"
+      }
+      if model.scalesSource { "x = (x - self.source_mean) / self.source_deviation" }
+      if model.readsMissing { "x = torch.cat([x, known.to(x)], -1)" }
     }
   }
 }
