@@ -1,23 +1,4 @@
-/// Returns the smallest number of insertions, deletions, replacements and swaps of neighbors that turn one text into
-/// the other (optimal string alignment, after Damerau 1964).
-func editDistance(_ first: String, _ second: String) -> Int {
-  let a = Array(first.utf8)
-  let b = Array(second.utf8)
-  var beforePrevious = [Int](repeating: 0, count: b.count + 1)
-  var previous = Array(0...b.count)
-  for i in 0..<a.count {
-    var current = [i + 1] + [Int](repeating: 0, count: b.count)
-    for j in 0..<b.count {
-      let replaced = previous[j] + (a[i] == b[j] ? 0 : 1)
-      current[j + 1] = min(replaced, previous[j + 1] + 1, current[j] + 1)
-      if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
-        current[j + 1] = min(current[j + 1], beforePrevious[j - 1] + 1)
-      }
-    }
-    (beforePrevious, previous) = (previous, current)
-  }
-  return previous[b.count]
-}
+import Datasets
 
 /// Returns the name nearest to a mistyped one, or nil if no name is similar enough.
 ///

@@ -46,7 +46,7 @@ public struct BLEUTally: MetricTally, Equatable {
     let texts = ([example.output] + example.references).map {
       example.options.bleuTokenizer.tokenized($0.scalars, lowercase: example.options.lowercase)
     }
-    var ngrams = NGramMatcher(characters: texts.reduce(0) { $0 + $1.count })
+    var ngrams = NGramMatcher()
     let hypothesis = ngrams.words(texts[0])
     var (closest, difference) = (0, Int.max)
     for text in texts[1...] {
@@ -110,16 +110,9 @@ private struct NGramMatcher {
   private static let wordRoot: UInt32 = 0
   private static let ngramRoot: UInt32 = 1
 
-  private var tree: PrefixTree
+  private var tree = PrefixTree(roots: 2)
   /// For each n-gram, its count in the reference with the most occurrences.
-  private var most: NodeCounts
-  private var references = 0
-
-  init(characters: Int) {
-    // There are about as many nodes of words as characters, and as many of n-grams.
-    tree = PrefixTree(roots: 2, capacity: 2 * characters)
-    most = NodeCounts(capacity: 2 * characters)
-  }
+  private var most: [UInt32: Int] = [:]
 
   /// Returns the tokens of a text as numbers. Equal tokens have equal numbers.
   mutating func words(_ text: [UInt32]) -> [UInt32] {
@@ -138,17 +131,15 @@ private struct NGramMatcher {
   }
 
   mutating func addReference(_ words: [UInt32]) {
-    var counts = NodeCounts(capacity: references == 0 ? 0 : tree.nodeCount + BLEUTally.order * words.count)
+    var counts: [UInt32: Int] = [:]
     for start in words.indices {
       var node = Self.ngramRoot
       for word in words[start..<min(start + BLEUTally.order, words.count)] {
         node = tree.child(of: node, word)
-        // The counts of the first reference are the first maximum.
-        if references == 0 { most[node] += 1 } else { counts[node] += 1 }
+        counts[node, default: 0] += 1
       }
     }
-    if references > 0 { most.formMaximum(counts) }
-    references += 1
+    most.merge(counts, uniquingKeysWith: max)
   }
 
   /// Returns for each n the number of n-grams of the hypothesis that match. Consumes the references.
@@ -159,8 +150,8 @@ private struct NGramMatcher {
       for (n, word) in words[start..<min(start + BLEUTally.order, words.count)].enumerated() {
         guard let next = tree.existingChild(of: node, word) else { break }
         node = next
-        guard most[node] > 0 else { continue }
-        most[node] -= 1
+        guard let rest = most[node], rest > 0 else { continue }
+        most[node] = rest - 1
         result[n] += 1
       }
     }

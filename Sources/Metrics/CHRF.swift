@@ -137,7 +137,7 @@ private struct CHRFText {
   /// Returns the counts of a hypothesis with this text as its reference: characters first, then words.
   func matched(with hypothesis: CHRFText, characterOrder: Int, wordOrder: Int) -> [NGramCounts] {
     let (characterRoot, wordRoot, wordsRoot): (UInt32, UInt32, UInt32) = (0, 1, 2)
-    var tree = PrefixTree(roots: 3, capacity: characterOrder * characters.count + 8 * words.count)
+    var tree = PrefixTree(roots: 3)
     let ofCharacters = Self.counts(
       hypothesis.characters, characters, &tree, root: characterRoot, order: characterOrder)
     func numbers(_ words: [ArraySlice<UInt32>]) -> [UInt32] {
@@ -152,12 +152,12 @@ private struct CHRFText {
   private static func counts(
     _ hypothesis: [UInt32], _ reference: [UInt32], _ tree: inout PrefixTree, root: UInt32, order: Int
   ) -> [NGramCounts] {
-    var remaining = NodeCounts(capacity: tree.nodeCount + order * reference.count)
+    var remaining: [UInt32: Int] = [:]
     for start in reference.indices {
       var node = root
       for symbol in reference[start..<min(start + order, reference.count)] {
         node = tree.child(of: node, symbol)
-        remaining[node] += 1
+        remaining[node, default: 0] += 1
       }
     }
     var counts = (0..<order).map { n in
@@ -171,8 +171,8 @@ private struct CHRFText {
       for (n, symbol) in hypothesis[start..<min(start + order, hypothesis.count)].enumerated() {
         guard let next = tree.existingChild(of: node, symbol) else { break }
         node = next
-        guard remaining[node] > 0 else { continue }
-        remaining[node] -= 1
+        guard let rest = remaining[node], rest > 0 else { continue }
+        remaining[node] = rest - 1
         counts[n].matches += 1
       }
     }

@@ -65,26 +65,32 @@ public struct LabelVocabulary: Sendable, Equatable {
   ///
   /// - Parameter onlyIfSimilar: if true, returns nil when even the nearest label is too different.
   public func nearest(_ name: String, onlyIfSimilar: Bool = true) -> String? {
-    let wanted = Array(name.lowercased().utf8)
-    let limit = onlyIfSimilar ? max(1, wanted.count / 3) : Int.max
-    guard wanted.count <= 60, count <= 10_000 else { return nil }
-    let distances = names.lazy.map { editDistance(wanted, Array($0.lowercased().utf8)) }
+    let wanted = name.lowercased()
+    let limit = onlyIfSimilar ? max(1, wanted.utf8.count / 3) : Int.max
+    guard wanted.utf8.count <= 60, count <= 10_000 else { return nil }
+    let distances = names.lazy.map { editDistance(wanted, $0.lowercased()) }
     guard let best = zip(distances, names).min(by: { $0.0 < $1.0 }), best.0 <= limit else { return nil }
     return best.1
   }
 }
 
-/// The number of insertions, deletions and replacements between two texts (Levenshtein 1966).
-private func editDistance(_ first: [UInt8], _ second: [UInt8]) -> Int {
-  var row = Array(0...second.count)
-  for (i, a) in first.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, b) in second.enumerated() {
-      let replaced = diagonal + (a == b ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
+/// Returns the smallest number of insertions, deletions, replacements and swaps of neighbors that turn one text into
+/// the other (optimal string alignment, after Damerau 1964).
+package func editDistance(_ first: String, _ second: String) -> Int {
+  let a = Array(first.utf8)
+  let b = Array(second.utf8)
+  var beforePrevious = [Int](repeating: 0, count: b.count + 1)
+  var previous = Array(0...b.count)
+  for i in 0..<a.count {
+    var current = [i + 1] + [Int](repeating: 0, count: b.count)
+    for j in 0..<b.count {
+      let replaced = previous[j] + (a[i] == b[j] ? 0 : 1)
+      current[j + 1] = min(replaced, previous[j + 1] + 1, current[j] + 1)
+      if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
+        current[j + 1] = min(current[j + 1], beforePrevious[j - 1] + 1)
+      }
     }
+    (beforePrevious, previous) = (previous, current)
   }
-  return row[second.count]
+  return previous[b.count]
 }
