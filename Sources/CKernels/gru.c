@@ -31,12 +31,11 @@ void NAME(rnd_gru_forward)(rnd_gru a, ptrdiff_t first, ptrdiff_t end) {
 
 void NAME(rnd_gru_backward)(rnd_gru_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
-  T *dx_bias = a.dx_bias, *dh_bias = a.dh_bias;
-  for (int64_t row = 0; row < a.rows; row++) {
+  for (int64_t row = first; row < end; row++) {
     T *x_gates = (T *)a.x_gates + row * 3 * H, *h_gates = (T *)a.h_gates + row * 3 * H, *dh = (T *)a.dh + row * H;
     const T *h_previous = (const T *)a.h_previous + row * H, *dh_out = (const T *)a.dh_out + row * H;
     ELEMENTWISE
-    for (int64_t j = first; j < end; j++) {
+    for (int64_t j = 0; j < H; j++) {
       T r = x_gates[j], z = x_gates[H + j], n = x_gates[2 * H + j];
       T d = dh_out[j] + dh[j];
       T dz = d * (h_previous[j] - n) * z * (1 - z);  // h = (1 - z) n + z h_previous
@@ -50,12 +49,6 @@ void NAME(rnd_gru_backward)(rnd_gru_gradient a, ptrdiff_t first, ptrdiff_t end) 
       h_gates[H + j] = dz;
       h_gates[2 * H + j] = drecurrent;
       dh[j] = d * z;
-      dx_bias[j] += dr;
-      dx_bias[H + j] += dz;
-      dx_bias[2 * H + j] += dn;
-      dh_bias[j] += dr;
-      dh_bias[H + j] += dz;
-      dh_bias[2 * H + j] += drecurrent;
     }
   }
 }

@@ -33,13 +33,12 @@ void NAME(rnd_lstm_forward)(rnd_lstm a, ptrdiff_t first, ptrdiff_t end) {
 // tanh(c) is recomputed rather than stored: one vector tanh is cheaper than writing and reading [N, H].
 void NAME(rnd_lstm_backward)(rnd_lstm_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
-  T *dbias = a.dbias;
-  for (int64_t row = 0; row < a.rows; row++) {
+  for (int64_t row = first; row < end; row++) {
     T *gates = (T *)a.gates + row * 4 * H, *dc = (T *)a.dc + row * H;
     const T *c_previous = (const T *)a.c_previous + row * H, *c = (const T *)a.c + row * H;
     const T *dh_out = (const T *)a.dh_out + row * H, *dh_next = (const T *)a.dh_next + row * H;
     ELEMENTWISE
-    for (int64_t j = first; j < end; j++) {
+    for (int64_t j = 0; j < H; j++) {
       T i = gates[j], f = gates[H + j], g = gates[2 * H + j], o = gates[3 * H + j];
       T tanh_c = TYPED(rnd_tanh)(c[j]);
       T dh = dh_out[j] + dh_next[j];
@@ -53,10 +52,6 @@ void NAME(rnd_lstm_backward)(rnd_lstm_gradient a, ptrdiff_t first, ptrdiff_t end
       gates[2 * H + j] = dg;
       gates[3 * H + j] = dout;
       dc[j] = d * f;
-      dbias[j] += di;
-      dbias[H + j] += df;
-      dbias[2 * H + j] += dg;
-      dbias[3 * H + j] += dout;
     }
   }
 }

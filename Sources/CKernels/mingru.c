@@ -29,12 +29,11 @@ void NAME(rnd_mingru_forward)(rnd_mingru a, ptrdiff_t first, ptrdiff_t end) {
 
 void NAME(rnd_mingru_backward)(rnd_mingru_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
-  T *dbias = a.dbias;
-  for (int64_t row = 0; row < a.rows; row++) {
+  for (int64_t row = first; row < end; row++) {
     T *gates = (T *)a.gates + row * 2 * H, *dh = (T *)a.dh + row * H;
     const T *h_previous = (const T *)a.h_previous + row * H, *dh_out = (const T *)a.dh_out + row * H;
     ELEMENTWISE
-    for (int64_t j = first; j < end; j++) {
+    for (int64_t j = 0; j < H; j++) {
       T z = gates[j], candidate = gates[H + j];
       T d = dh_out[j] + dh[j];
       T dz = d * (candidate - h_previous[j]) * z * (1 - z);             // h = (1 - z) h_previous + z h~
@@ -43,8 +42,6 @@ void NAME(rnd_mingru_backward)(rnd_mingru_gradient a, ptrdiff_t first, ptrdiff_t
       gates[j] = dz;
       gates[H + j] = dx;
       dh[j] = d * (1 - z);
-      dbias[j] += dz;
-      dbias[H + j] += dx;
     }
   }
 }

@@ -27,25 +27,22 @@ void NAME(rnd_rnn_forward)(rnd_rnn a, ptrdiff_t first, ptrdiff_t end) {
   else NAME(rnn_rows)(a, first, end, 0);
 }
 
-RND_INLINE void NAME(rnn_backward_units)(rnd_rnn_gradient a, ptrdiff_t first, ptrdiff_t end, int relu) {
-  T *dbias = a.dbias;
-  for (int64_t row = 0; row < a.rows; row++) {
+RND_INLINE void NAME(rnn_backward_rows)(rnd_rnn_gradient a, ptrdiff_t first, ptrdiff_t end, int relu) {
+  for (int64_t row = first; row < end; row++) {
     const T *h = (const T *)a.h + row * a.units, *dh_out = (const T *)a.dh_out + row * a.units;
     const T *dh_next = (const T *)a.dh_next + row * a.units;
     T *d_pre = (T *)a.d_pre + row * a.units;
     ELEMENTWISE
-    for (int64_t j = first; j < end; j++) {
+    for (int64_t j = 0; j < a.units; j++) {
       T slope = relu ? (h[j] > 0 ? 1 : h[j] <= 0 ? 0 : h[j]) : 1 - h[j] * h[j];  // A NaN stays a NaN.
-      T v = (dh_out[j] + dh_next[j]) * slope;
-      d_pre[j] = v;
-      dbias[j] += v;
+      d_pre[j] = (dh_out[j] + dh_next[j]) * slope;
     }
   }
 }
 
 void NAME(rnd_rnn_backward)(rnd_rnn_gradient a, ptrdiff_t first, ptrdiff_t end) {
-  if (a.relu) NAME(rnn_backward_units)(a, first, end, 1);
-  else NAME(rnn_backward_units)(a, first, end, 0);
+  if (a.relu) NAME(rnn_backward_rows)(a, first, end, 1);
+  else NAME(rnn_backward_rows)(a, first, end, 0);
 }
 
 #endif

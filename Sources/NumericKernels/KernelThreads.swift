@@ -29,28 +29,52 @@ public enum KernelThreads {
     let start = rnd_profile_clock()
     defer { rnd_profile_add(kind.rawValue, start, 0) }
     guard elements >= leastSharedElements, Self.count > 1, count > unit else { return body(0, count) }
+    onAllThreads { part, parts in
+      let units = (count + unit - 1) / unit
+      let first = min(count, units * part / parts * unit)
+      let end = min(count, units * (part + 1) / parts * unit)
+      if first < end { body(first, end) }
+    }
+  }
+
+  /// Runs `body` on consecutive ranges that together are `0..<count`, each range on a separate thread. The kernels that `body`
+  /// calls run on that thread alone. They add their time to their own kinds of work, as far as the calling thread runs them;
+  /// the operations of products are counted on all threads.
+  public static func divide(_ count: Int, _ body: (_ range: Range<Int>) -> Void) {
+    let products = StepProfile.Kind.products.rawValue
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: Int(RND_MOST_THREADS)) { operations in
+      operations.initialize(repeating: 0)
+      onAllThreads { part, parts in
+        let before = rnd_profile_operations(products)
+        body(count * part / parts..<count * (part + 1) / parts)
+        // The calling thread is part 0.
+        if part > 0 { operations[part] = rnd_profile_operations(products) - before }
+      }
+      rnd_profile_add(products, rnd_profile_clock(), operations.reduce(0, +))
+    }
+  }
+
+  /// Runs `body` for every part of some work, each on a separate thread.
+  private static func onAllThreads(_ body: (_ part: Int, _ parts: Int) -> Void) {
     withoutActuallyEscaping(body) { body in
-      var work = Share(count: count, unit: unit, body: body)
+      var work = Work(body: body)
       withUnsafeMutablePointer(to: &work) { work in
         rnd_parallel(
           { part, parts, argument in
-            guard let share = argument?.assumingMemoryBound(to: Share.self) else { return }
-            share.pointee.run(Int(part), of: Int(parts))
+            argument?.assumingMemoryBound(to: Work.self).pointee.body(Int(part), Int(parts))
           }, work)
       }
     }
+  }
+
+  private struct Work {
+    let body: (Int, Int) -> Void
   }
 
   /// Shares the rows of a block of `width` columns among the threads.
   @inlinable
   public static func shareRows(_ rows: Int, width: Int, _ body: (_ first: Int, _ end: Int) -> Void) {
     split(rows, elements: elementsPerUnit * rows * width, body)
-  }
-
-  /// Shares the units of a block of rows among the threads, for kernels that sum over the rows.
-  @inlinable
-  public static func shareUnits(_ units: Int, rows: Int, _ body: (_ first: Int, _ end: Int) -> Void) {
-    split(units, elements: elementsPerUnit * rows * units, unit: 16, body)
   }
 
   /// Runs `body` for every index below `count`, with neighboring indexes on one thread. Each call should be enough work
@@ -60,19 +84,6 @@ public enum KernelThreads {
   ) {
     split(count, elements: .max, as: kind) { first, end in
       for index in first..<end { body(index) }
-    }
-  }
-
-  private struct Share {
-    let count: Int
-    let unit: Int
-    let body: (Int, Int) -> Void
-
-    func run(_ part: Int, of parts: Int) {
-      let units = (count + unit - 1) / unit
-      let first = min(count, units * part / parts * unit)
-      let end = min(count, units * (part + 1) / parts * unit)
-      if first < end { body(first, end) }
     }
   }
 }

@@ -43,6 +43,11 @@ public struct PackedMatrix<Element: Scalar> {
     packed.drop()
   }
 
+  /// Packs the values now if the kernels read them, so that afterwards several threads may multiply at the same time.
+  public func prepare() {
+    if kernelRows != 0 { _ = packed.words(mode) }
+  }
+
   /// Bytes of the packed copy.
   public var packedBytes: Int { packed.byteCount }
 
@@ -148,7 +153,8 @@ private final class PackedCopy<Element: Scalar> {
 
   /// The current values, packed for the kernels of a mode.
   func words(_ mode: ProductMode) -> UnsafePointer<Element> {
-    isRead = true
+    // Not written again, because several threads may read the values.
+    if !isRead { isRead = true }
     if let buffer, !isStale { return UnsafePointer(buffer.base) }
     let depth = transposed ? source.columns : source.rows
     let columns = transposed ? source.rows : source.columns

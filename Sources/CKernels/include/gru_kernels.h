@@ -14,16 +14,14 @@ typedef struct {
 } rnd_gru;
 RND_SHARED_KERNEL(rnd_gru_forward, rnd_gru)
 
-/// Its backward pass. Threads share the units: gradients of biases are sums over the rows in order.
+/// Its backward pass. Threads share the rows.
 typedef struct {
-  ptrdiff_t rows, units;
+  ptrdiff_t units;
   void *x_gates;  // -> gradient of W x
   void *h_gates;  // -> gradient of U h_previous
   const void *h_previous;
   const void *dh_out;  // gradient of the output
   void *dh;            // gradient of h from the next step -> that of h_previous without the part through U
-  void *dx_bias;       // added to
-  void *dh_bias;       // added to
 } rnd_gru_gradient;
 RND_SHARED_KERNEL(rnd_gru_backward, rnd_gru_gradient)
 

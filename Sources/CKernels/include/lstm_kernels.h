@@ -15,15 +15,14 @@ typedef struct {
 } rnd_lstm;
 RND_SHARED_KERNEL(rnd_lstm_forward, rnd_lstm)
 
-/// Its backward pass. Threads share the units: dbias is a sum over the rows in order.
+/// Its backward pass. Threads share the rows.
 typedef struct {
-  ptrdiff_t rows, units;
+  ptrdiff_t units;
   void *gates;  // activations -> gradients of the pre-activations
   const void *c_previous, *c;
   const void *dh_out;   // gradient of the output
   const void *dh_next;  // gradient of h from the next step
   void *dc;             // gradient of c from the next step -> gradient of c_previous
-  void *dbias;          // added to
 } rnd_lstm_gradient;
 RND_SHARED_KERNEL(rnd_lstm_backward, rnd_lstm_gradient)
 #endif

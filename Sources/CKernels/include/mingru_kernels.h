@@ -14,14 +14,13 @@ typedef struct {
 } rnd_mingru;
 RND_SHARED_KERNEL(rnd_mingru_forward, rnd_mingru)
 
-/// Its backward pass. Threads share the units: dbias is a sum over the rows in order.
+/// Its backward pass. Threads share the rows.
 typedef struct {
-  ptrdiff_t rows, units;
+  ptrdiff_t units;
   void *gates;  // z and h~ -> gradients of W x
   const void *h_previous;
   const void *dh_out;  // gradient of the output
   void *dh;            // gradient of h from the next step -> gradient of h_previous
-  void *dbias;         // added to
 } rnd_mingru_gradient;
 RND_SHARED_KERNEL(rnd_mingru_backward, rnd_mingru_gradient)
 #endif

@@ -15,15 +15,14 @@ typedef struct {
 } rnd_rnn;
 RND_SHARED_KERNEL(rnd_rnn_forward, rnd_rnn)
 
-/// d_pre = (dh_out + dh_next) f'(h). Threads share the units: dbias is a sum over the rows in order.
+/// d_pre = (dh_out + dh_next) f'(h). Threads share the rows.
 typedef struct {
-  ptrdiff_t rows, units;
+  ptrdiff_t units;
   bool relu;
   const void *h;
   const void *dh_out;   // gradient of the output
   const void *dh_next;  // gradient of h from the next step
   void *d_pre;
-  void *dbias;  // added to, [units]
 } rnd_rnn_gradient;
 RND_SHARED_KERNEL(rnd_rnn_backward, rnd_rnn_gradient)
 #endif

@@ -79,20 +79,22 @@ struct CellParameters {
     RecurrentCache(bias: summedBias(context), weight: context.packed(weightHH, transposed: true))
   }
 
-  /// W_hh packed for the backward pass, with zeros for the gradient that both biases share.
-  func backwardState<Element>(_ context: LayerContext<Element>) -> RecurrentCache<Element> {
-    RecurrentCache(
-      bias: context.arena.zeros(1, biasIH.count), weight: context.packed(weightHH, transposed: false))
+  /// W_hh packed for the backward pass.
+  func packedForGradients<Element>(_ context: LayerContext<Element>) -> PackedMatrix<Element> {
+    context.packed(weightHH, transposed: false)
   }
 
   /// Adds the gradients of W_hh and of the biases for a cell that adds its recurrent product to the gates.
   func addGradients<Element>(
-    _ pass: CellPass<Element>, bias: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
-    _ context: LayerContext<Element>
+    _ pass: CellPass<Element>, into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
     context.multiply(
       pass.gates, pass.recurrentInputs(context), .left, into: gradients.matrix(weightHH), accumulate: true)
-    addBiasGradient(bias, to: gradients)
+    context.arena.scoped {
+      let bias = context.arena.zeros(1, biasIH.count)
+      pass.gates.addColumnSums(to: bias.base)
+      addBiasGradient(bias, to: gradients)
+    }
   }
 
   /// b_ih + b_hh, [1, gates], in arena memory.
@@ -110,8 +112,7 @@ struct CellParameters {
   }
 }
 
-/// The data of a cell that adds one recurrent product to its gates: W_hh, and a vector [1, gates] of biases or of their
-/// gradients.
+/// The data of a cell that adds one recurrent product to its gates: W_hh, and the sum of both biases, [1, gates].
 public struct RecurrentCache<Element: Scalar> {
   let bias: MatrixView<Element>
   let weight: PackedMatrix<Element>

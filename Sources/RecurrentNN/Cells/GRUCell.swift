@@ -72,6 +72,8 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
   public var parameters: [Parameter] { weights.all + (normalization?.parameters ?? []) }
 
   public var weightIH: Parameter { weights.weightIH }
+  /// The plain form sums the gradients of the biases after the last step, the other forms in every step.
+  public var hasIndependentRows: Bool { reset == .after && normalization == nil }
 
   /// Rows of the stacked weights, and columns of the gates, that belong to r and z, and to n.
   private var rz: Range<Int> { 0..<2 * hiddenSize }
@@ -139,8 +141,8 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
 
   public struct BackwardState {
     let weights: PackedMatrix<Element>
+    /// The summed gradients of the biases; without rows if they are summed after the last step, or if both are the same.
     let biasIH: MatrixView<Element>
-    /// Reset after the product: the summed gradient of `bias_hh`.
     let biasHH: MatrixView<Element>
     let normalization: GateNormalization<Element>.Gradients?
     /// Reset before the product: the rows of n of W_hh, and room for the gradient of r ∘ h of a step.
@@ -156,8 +158,9 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
     }
     let (isAfter, H, arena) = (reset == .after, hiddenSize, context.arena)
     return BackwardState(
-      weights: pack(isAfter ? nil : rz), biasIH: arena.zeros(1, 3 * H),
-      biasHH: arena.zeros(isAfter ? 1 : 0, 3 * H), normalization: normalization?.makeGradients(context),
+      weights: pack(isAfter ? nil : rz), biasIH: arena.zeros(hasIndependentRows ? 0 : 1, 3 * H),
+      biasHH: arena.zeros(normalization == nil ? 0 : 1, 3 * H),
+      normalization: normalization?.makeGradients(context),
       weightsN: isAfter ? nil : pack(n), resetH: arena.matrix(isAfter ? 0 : pass.layout.batchSize, H))
   }
 
@@ -168,7 +171,7 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
   ) {
     let (g, previous) = (step.gates, step.forward.previousH)
     if let weightsN = state.weightsN {
-      let dReset = state.resetH.rows(0..<step.count)
+      let dReset = state.resetH.rows(step.forward.sequences)
       let arguments = rnd_gru_before_gradient(
         rows: step.count, units: hiddenSize, gates: g.base, h_previous: previous.base,
         dh_out: step.outputGradient.base, d_reset_h: dReset.base, dh: step.dh.base, dbias: state.biasIH.base)
@@ -180,13 +183,15 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
     }
     let products = cache.recurrent.rows(step.rows)
     let arguments = rnd_gru_gradient(
-      rows: step.count, units: hiddenSize, x_gates: g.base, h_gates: products.base, h_previous: previous.base,
-      dh_out: step.outputGradient.base, dh: step.dh.base, dx_bias: state.biasIH.base,
-      dh_bias: state.biasHH.base)
-    KernelThreads.shareUnits(hiddenSize, rows: step.count) {
+      units: hiddenSize, x_gates: g.base, h_gates: products.base, h_previous: previous.base,
+      dh_out: step.outputGradient.base, dh: step.dh.base)
+    KernelThreads.shareRows(step.count, width: hiddenSize) {
       rnd_gru_backward(Element.kernelType, arguments, $0, $1)
     }
     if let normalization, let kept = cache.normalization, let sums = state.normalization {
+      // The biases are added after the normalization.
+      g.addColumnSums(to: state.biasIH.base)
+      products.addColumnSums(to: state.biasHH.base)
       normalization.backward(kept.input, rows: step.rows, g, gain: sums.input, context)
       normalization.backward(kept.state, rows: step.rows, products, gain: sums.state, context)
     }
@@ -201,9 +206,14 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
     switch reset {
     case .after:
       context.multiply(cache.recurrent, previous, .left, into: dWeight, accumulate: true)
+      guard let normalization, let sums = state.normalization else {
+        pass.gates.addColumnSums(to: gradients.pointer(weights.biasIH))
+        cache.recurrent.addColumnSums(to: gradients.pointer(weights.biasHH))
+        return
+      }
       gradients.matrix(weights.biasIH).add(state.biasIH)
       gradients.matrix(weights.biasHH).add(state.biasHH)
-      if let sums = state.normalization { normalization?.addGradients(sums, to: gradients) }
+      normalization.addGradients(sums, to: gradients)
     case .before:
       context.multiply(
         pass.gates.columns(rz), previous, .left, into: dWeight.rows(rz), accumulate: true)

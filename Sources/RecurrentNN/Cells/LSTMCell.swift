@@ -79,6 +79,8 @@ public struct LSTMCell<Element: Scalar>: SteppedCell {
   public var parameters: [Parameter] { weights.all }
 
   public var weightIH: Parameter { weights.weightIH }
+  /// The sums over rows, those of the biases, are computed after the last step.
+  public var hasIndependentRows: Bool { true }
 
   // MARK: Forward
 
@@ -109,29 +111,28 @@ public struct LSTMCell<Element: Scalar>: SteppedCell {
 
   public func makeBackwardState(
     _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
-  ) -> RecurrentCache<Element> {
-    weights.backwardState(context)
+  ) -> PackedMatrix<Element> {
+    weights.packedForGradients(context)
   }
 
   @_specialize(where Element == Float)
   public func backward(
-    _ step: CellBackwardStep<Element>, _ cache: RecurrentCache<Element>, _ state: RecurrentCache<Element>,
+    _ step: CellBackwardStep<Element>, _ cache: RecurrentCache<Element>, _ weight: PackedMatrix<Element>,
     _ context: LayerContext<Element>
   ) {
     let arguments = rnd_lstm_gradient(
-      rows: step.count, units: hiddenSize, gates: step.gates.base, c_previous: step.forward.previousC.base,
-      c: step.forward.newC.base, dh_out: step.outputGradient.base, dh_next: step.dh.base, dc: step.dc.base,
-      dbias: state.bias.base)
-    KernelThreads.shareUnits(hiddenSize, rows: step.count) {
+      units: hiddenSize, gates: step.gates.base, c_previous: step.forward.previousC.base,
+      c: step.forward.newC.base, dh_out: step.outputGradient.base, dh_next: step.dh.base, dc: step.dc.base)
+    KernelThreads.shareRows(step.count, width: hiddenSize) {
       rnd_lstm_backward(Element.kernelType, arguments, $0, $1)
     }
-    step.passRecurrent(step.gates, state.weight, accumulate: false)  // dL/dh = dgates · W_hh
+    step.passRecurrent(step.gates, weight, accumulate: false)  // dL/dh = dgates · W_hh
   }
 
   public func addGradients(
-    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ state: RecurrentCache<Element>,
+    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ weight: PackedMatrix<Element>,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    weights.addGradients(pass, bias: state.bias, into: gradients, context)
+    weights.addGradients(pass, into: gradients, context)
   }
 }

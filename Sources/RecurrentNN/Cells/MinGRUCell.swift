@@ -71,6 +71,8 @@ public struct MinGRUCell<Element: Scalar>: SteppedCell {
   public var outputSize: Int { hiddenSize }
   public var stateSize: StateSize { .vector(hiddenSize) }
   public var parameters: [Parameter] { [weightIH, biasIH] }
+  /// The sums over rows, those of the bias, are computed after the last step.
+  public var hasIndependentRows: Bool { true }
 
   // MARK: Forward
 
@@ -91,16 +93,12 @@ public struct MinGRUCell<Element: Scalar>: SteppedCell {
 
   // MARK: Backward
 
-  public struct BackwardState {
-    /// The gradient of the bias, [1, 2H].
-    let bias: MatrixView<Element>
-  }
+  /// Empty: the steps share nothing.
+  public struct BackwardState {}
 
   public func makeBackwardState(
     _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
-  ) -> BackwardState {
-    BackwardState(bias: context.arena.zeros(1, 2 * hiddenSize))
-  }
+  ) -> BackwardState { BackwardState() }
 
   @_specialize(where Element == Float)
   public func backward(
@@ -108,9 +106,9 @@ public struct MinGRUCell<Element: Scalar>: SteppedCell {
     _ context: LayerContext<Element>
   ) {
     let arguments = rnd_mingru_gradient(
-      rows: step.count, units: hiddenSize, gates: step.gates.base, h_previous: step.forward.previousH.base,
-      dh_out: step.outputGradient.base, dh: step.dh.base, dbias: state.bias.base)
-    KernelThreads.shareUnits(hiddenSize, rows: step.count) {
+      units: hiddenSize, gates: step.gates.base, h_previous: step.forward.previousH.base,
+      dh_out: step.outputGradient.base, dh: step.dh.base)
+    KernelThreads.shareRows(step.count, width: hiddenSize) {
       rnd_mingru_backward(Element.kernelType, arguments, $0, $1)
     }
   }
@@ -119,6 +117,6 @@ public struct MinGRUCell<Element: Scalar>: SteppedCell {
     _ pass: CellPass<Element>, _ cache: Cache, _ state: BackwardState,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    gradients.matrix(biasIH).add(state.bias)
+    pass.gates.addColumnSums(to: gradients.pointer(biasIH))
   }
 }

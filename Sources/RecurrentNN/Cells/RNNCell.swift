@@ -55,6 +55,8 @@ public struct RNNCell<Element: Scalar>: SteppedCell {
   public var parameters: [Parameter] { weights.all }
 
   public var weightIH: Parameter { weights.weightIH }
+  /// The sums over rows, those of the biases, are computed after the last step.
+  public var hasIndependentRows: Bool { true }
 
   // MARK: Forward
 
@@ -81,29 +83,28 @@ public struct RNNCell<Element: Scalar>: SteppedCell {
 
   public func makeBackwardState(
     _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
-  ) -> RecurrentCache<Element> {
-    weights.backwardState(context)
+  ) -> PackedMatrix<Element> {
+    weights.packedForGradients(context)
   }
 
   @_specialize(where Element == Float)
   public func backward(
-    _ step: CellBackwardStep<Element>, _ cache: RecurrentCache<Element>, _ state: RecurrentCache<Element>,
+    _ step: CellBackwardStep<Element>, _ cache: RecurrentCache<Element>, _ weight: PackedMatrix<Element>,
     _ context: LayerContext<Element>
   ) {
     let arguments = rnd_rnn_gradient(
-      rows: step.count, units: hiddenSize, relu: activation == .relu, h: step.forward.newH.base,
-      dh_out: step.outputGradient.base, dh_next: step.dh.base, d_pre: step.gates.base,
-      dbias: state.bias.base)
-    KernelThreads.shareUnits(hiddenSize, rows: step.count) {
+      units: hiddenSize, relu: activation == .relu, h: step.forward.newH.base,
+      dh_out: step.outputGradient.base, dh_next: step.dh.base, d_pre: step.gates.base)
+    KernelThreads.shareRows(step.count, width: hiddenSize) {
       rnd_rnn_backward(Element.kernelType, arguments, $0, $1)
     }
-    step.passRecurrent(step.gates, state.weight, accumulate: false)  // dL/dh = dpre · W_hh
+    step.passRecurrent(step.gates, weight, accumulate: false)  // dL/dh = dpre · W_hh
   }
 
   public func addGradients(
-    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ state: RecurrentCache<Element>,
+    _ pass: CellPass<Element>, _ cache: RecurrentCache<Element>, _ weight: PackedMatrix<Element>,
     into gradients: ParameterBuffer<Element>, _ context: LayerContext<Element>
   ) {
-    weights.addGradients(pass, bias: state.bias, into: gradients, context)
+    weights.addGradients(pass, into: gradients, context)
   }
 }

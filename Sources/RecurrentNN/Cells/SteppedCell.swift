@@ -16,6 +16,10 @@ public protocol SteppedCell<Element>: RecurrentCell {
   var weightIH: Parameter { get }
   var regularization: CellRegularization { get }
 
+  /// Whether a step may be computed in parts, each with some of the sequences, on several threads at the same time: a step
+  /// and its backward pass then use no scratch memory, and add nothing over the rows. false unless a cell says otherwise.
+  var hasIndependentRows: Bool { get }
+
   func makeCache(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> Cache
 
   /// One step: computes `newH` (and `newC`) from the previous state and the gates, which hold W_ih x.
@@ -72,9 +76,24 @@ public final class CellPass<Element: Scalar> {
       regularization, layout, hiddenSize: h.slabs.columns, cellSize: c.slabs.columns, context)
   }
 
-  func step(_ t: Int) -> CellStep<Element> {
-    CellStep(pass: self, rows: layout.rows(t), previous: layout.previousSlab(t))
+  /// Step t of the sequences at some positions of the layout's order; nil: of all that run.
+  func step(_ t: Int, of sequences: Range<Int>? = nil) -> CellStep<Element> {
+    CellStep(pass: self, t, sequences ?? 0..<layout.activeCounts[t])
   }
+
+  /// The number of steps, from the first one on, in which each thread computes sequences of its own without waiting for the
+  /// others after every product. All sequences run in them, so every thread has the same work. 0 if the threads would have
+  /// too few sequences: they then share the columns of every product.
+  func stepsInParts(hasIndependentRows: Bool) -> Int {
+    let threads = KernelThreads.count
+    let isDivided =
+      threads > 1 && hasIndependentRows && layout.batchSize >= threads * Self.leastSequences
+      && Element.hasKernels && ProductMode.rule == .kernels
+    return isDivided ? layout.lengths[layout.batchSize - 1] : 0
+  }
+
+  /// With fewer rows, a product is limited by reading the weights, which threads that share its columns read only once.
+  private static var leastSequences: Int { 8 }
 
   /// The operands of the recurrent products of all steps, [N, P].
   public func recurrentInputs(_ context: LayerContext<Element>) -> MatrixView<Element> {
@@ -99,13 +118,23 @@ public struct StateOverTime<Element: Scalar> {
   }
 }
 
-/// The operands and results of one step of a cell; n sequences are running. All rows are contiguous.
+/// The operands and results of one step of a cell for n sequences. All rows are contiguous.
 public struct CellStep<Element: Scalar> {
   fileprivate let pass: CellPass<Element>
+  /// The positions of the sequences in the order of the layout: all that run, or the part that a thread computes.
+  public let sequences: Range<Int>
   /// The rows of the step in matrices of all rows.
   public let rows: Range<Int>
   /// The first row of the previous state in the slabs.
   fileprivate let previous: Int
+
+  fileprivate init(pass: CellPass<Element>, _ t: Int, _ sequences: Range<Int>) {
+    let (layout, first) = (pass.layout, sequences.lowerBound)
+    self.pass = pass
+    self.sequences = sequences
+    rows = layout.offsets[t] + first..<layout.offsets[t] + sequences.upperBound
+    previous = layout.previousSlab(t) + first
+  }
 
   public var count: Int { rows.count }
   /// [n, gates].
@@ -120,7 +149,7 @@ public struct CellStep<Element: Scalar> {
   public var recurrentInput: MatrixView<Element> { pass.dropout?.maskedState(rows) ?? previousH }
   /// The first row of the new state in the slabs.
   var next: Int { pass.layout.batchSize + rows.lowerBound }
-  fileprivate var stateMask: MatrixView<Element>? { pass.dropout?.stateMask(count) }
+  fileprivate var stateMask: MatrixView<Element>? { pass.dropout?.stateMask(sequences) }
 
   /// Applies the mask of variational dropout to another operand of a recurrent product, or to its gradient.
   public func maskState(_ x: MatrixView<Element>) {
@@ -143,7 +172,7 @@ final class CellBackwardPass<Element: Scalar> {
     self.forward = forward
     dh = stateGradient[0]
     dc = stateGradient.count > 1 ? stateGradient[1] : context.arena.matrix(dh.rows, 0)
-    masked = forward.dropout?.stateMask(0) == nil ? nil : context.arena.matrix(dh.rows, dh.columns)
+    masked = forward.dropout?.stateMask(0..<0) == nil ? nil : context.arena.matrix(dh.rows, dh.columns)
   }
 }
 
@@ -159,8 +188,8 @@ public struct CellBackwardStep<Element: Scalar> {
   public var gates: MatrixView<Element> { forward.gates }
   /// Gradients of the new state without that of the output; the step turns them into those of the previous state. [n, P], and
   /// [n, H] of the cell state.
-  public var dh: MatrixView<Element> { pass.dh.rows(0..<count) }
-  public var dc: MatrixView<Element> { pass.dc.rows(0..<count) }
+  public var dh: MatrixView<Element> { pass.dh.rows(forward.sequences) }
+  public var dc: MatrixView<Element> { pass.dc.rows(forward.sequences) }
 
   /// dh = d · W, or dh += d · W if `accumulate`: the gradient of the state from that of the recurrent product W ·
   /// `recurrentInput`, through the mask of variational dropout if there is one.
@@ -168,7 +197,7 @@ public struct CellBackwardStep<Element: Scalar> {
   public func passRecurrent(
     _ d: MatrixView<Element>, _ weights: PackedMatrix<Element>, accumulate: Bool
   ) {
-    guard let masked = pass.masked?.rows(0..<count), let mask = forward.stateMask else {
+    guard let masked = pass.masked?.rows(forward.sequences), let mask = forward.stateMask else {
       return weights.multiply(d, into: dh, accumulate: accumulate)
     }
     weights.multiply(d, into: masked, accumulate: false)
@@ -182,6 +211,7 @@ public struct CellBackwardStep<Element: Scalar> {
 /// A cell of any kind with its cache. The loops over time use only this protocol, so that they are compiled once.
 protocol CellRun<Element>: AnyObject {
   associatedtype Element: Scalar
+  var hasIndependentRows: Bool { get }
   func forward(_ step: CellStep<Element>, _ context: LayerContext<Element>)
   func makeBackward(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> any CellBackwardRun<
     Element
@@ -200,6 +230,8 @@ private final class Run<Cell: SteppedCell>: CellRun {
   private let cache: Cell.Cache
 
   init(_ cell: Cell, _ cache: Cell.Cache) { (self.cell, self.cache) = (cell, cache) }
+
+  var hasIndependentRows: Bool { cell.hasIndependentRows }
 
   func forward(_ step: CellStep<Cell.Element>, _ context: LayerContext<Cell.Element>) {
     cell.forward(step, cache, context)
@@ -247,7 +279,13 @@ struct CellTrace<Element: Scalar> {
   func unroll(_ input: SequenceInput<Element>, _ context: LayerContext<Element>) {
     InputProjection(weight: weightIH).forward(
       pass.dropout?.maskInputs(input, context) ?? input, into: pass.gates, context)
-    for t in 0..<pass.layout.steps { run(pass.step(t), context) }
+    let inParts = pass.stepsInParts(hasIndependentRows: run.hasIndependentRows)
+    if inParts > 0 {
+      KernelThreads.divide(pass.layout.batchSize) { sequences in
+        for t in 0..<inParts { run(pass.step(t, of: sequences), context) }
+      }
+    }
+    for t in inParts..<pass.layout.steps { run(pass.step(t), context) }
   }
 
   @_specialize(where Element == Float)
@@ -298,8 +336,20 @@ struct CellBackwardTrace<Element: Scalar> {
     _ context: LayerContext<Element>
   ) {
     let layout = pass.forward.layout
-    for t in (0..<layout.steps).reversed() {
-      backward(step: t, outputGradient: outputGradient.rows(layout.rows(t)), context)
+    // Zoneout takes scratch memory in every step.
+    let inParts = pass.forward.stepsInParts(
+      hasIndependentRows: forward.run.hasIndependentRows && pass.forward.zoneout == nil)
+    for t in (inParts..<layout.steps).reversed() {
+      let step = pass.forward.step(t)
+      backward(step, outputGradient: outputGradient.rows(step.rows), context)
+    }
+    if inParts > 0 {
+      KernelThreads.divide(layout.batchSize) { sequences in
+        for t in (0..<inParts).reversed() {
+          let step = pass.forward.step(t, of: sequences)
+          backward(step, outputGradient: outputGradient.rows(step.rows), context)
+        }
+      }
     }
     run.addGradients(pass.forward, into: gradients, context)
     let (projection, gates) = (InputProjection<Element>(weight: forward.weightIH), pass.forward.gates)
@@ -312,9 +362,9 @@ struct CellBackwardTrace<Element: Scalar> {
 
   /// Runs one step of the backward pass without the gradient of its input.
   private func backward(
-    step t: Int, outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
+    _ forward: CellStep<Element>, outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    let step = CellBackwardStep(pass: pass, forward: pass.forward.step(t), outputGradient: outputGradient)
+    let step = CellBackwardStep(pass: pass, forward: forward, outputGradient: outputGradient)
     if let zoneout = pass.forward.zoneout {
       zoneout.backward(step, context.arena) { run.backward($0, context) }
     } else {
@@ -328,7 +378,7 @@ struct CellBackwardTrace<Element: Scalar> {
     _ context: LayerContext<Element>
   ) {
     context.arena.scoped {
-      backward(step: t, outputGradient: outputGradient.contiguous(context.arena), context)
+      backward(pass.forward.step(t), outputGradient: outputGradient.contiguous(context.arena), context)
     }
     guard let inputGradient else { return }
     let (cell, rows) = (pass.forward, pass.forward.layout.rows(t))
@@ -358,6 +408,8 @@ struct CellBackwardTrace<Element: Scalar> {
 // MARK: - A stepped cell as a layer
 
 extension SteppedCell {
+  public var hasIndependentRows: Bool { false }
+
   /// Nothing is dropped.
   public var regularization: CellRegularization { CellRegularization() }
 

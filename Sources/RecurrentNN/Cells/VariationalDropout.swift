@@ -92,8 +92,8 @@ struct VariationalDropoutPass<Element: Scalar> {
 
   // MARK: States
 
-  /// The mask of the first n sequences.
-  func stateMask(_ n: Int) -> MatrixView<Element>? { mask?.rows(0..<n) }
+  /// The mask of some sequences.
+  func stateMask(_ sequences: Range<Int>) -> MatrixView<Element>? { mask?.rows(sequences) }
 
   /// The masked previous states of some rows.
   func maskedState(_ rows: Range<Int>) -> MatrixView<Element>? { maskedStates?.rows(rows) }

@@ -35,7 +35,8 @@ public final class Workspace<Element: Scalar> {
     for pack in packs.values { pack.matrix.choose(mode) }
   }
 
-  /// The packed form of (some rows or columns of) a weight, packed again only if the parameters have changed since.
+  /// The packed form of (some rows or columns of) a weight, packed again only if the parameters have changed since. Several
+  /// threads may multiply with it.
   @_specialize(where Element == Float)
   func packed(
     _ weight: Parameter, rows: Range<Int>?, columns: Range<Int>?, of parameters: ParameterBuffer<Element>,
@@ -46,9 +47,11 @@ public final class Workspace<Element: Scalar> {
     let key = Key(offset: weight.offset, rows: rows, columns: columns, transposed: transposed)
     if let pack = packs[key], pack.parameters === parameters {
       pack.refresh()
+      pack.matrix.prepare()
       return pack.matrix
     }
     let matrix = PackedMatrix(whole.rows(rows).columns(columns), transposed: transposed, mode: mode)
+    matrix.prepare()
     packs[key] = PackedWeight(
       matrix, of: parameters, elements: weight.offset + rows.lowerBound * whole.columns, rows: rows.count,
       width: whole.columns)

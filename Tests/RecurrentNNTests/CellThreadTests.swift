@@ -1,0 +1,49 @@
+import NumericKernels
+import Parameters
+import RecurrentNN
+import Testing
+
+/// The results of a cell have the same bits with any number of threads, whether threads compute sequences of their own (as
+/// here, where each gets at least eight) or share every product. Other tests may run at the same time, because they get the
+/// same bits, too.
+@Suite(.serialized) struct CellThreadTests {
+  @Test(arguments: NetworkCase.cells)
+  func sequencesOfTheirOwn(network: NetworkCase) throws {
+    defer { KernelThreads.count = 1 }
+    KernelThreads.count = 1
+    let alone = try results(network)
+    #expect(alone.contains { $0 != 0 } && alone.allSatisfy { $0.isFinite })
+    for count in [2, 3] {
+      KernelThreads.count = count
+      #expect(try results(network) == alone, "\(count) threads")
+    }
+  }
+
+  /// Outputs, states and all gradients of a ragged batch with random masks: all sequences run in the first four steps.
+  private func results(_ network: NetworkCase) throws -> [Float] {
+    let (inputSize, layout) = (5, PackedLayout(lengths: (0..<26).map { 4 + $0 % 4 }))
+    let (stack, parameters): (LayerStack<Float>, _) = try network.make(inputSize: inputSize, hiddenSize: 20)
+    let (scratch, coordinates) = (Scratch<Float>(), Coordinates(layout))
+    let context = LayerContext(
+      parameters: parameters, workspace: Workspace<Float>(),
+      dropout: DropoutContext(seed: 9, step: 4, rows: coordinates.rows))
+    let input = scratch.matrix(randomTensor([layout.rowCount, inputSize], stream: 1))
+    let initial = stack.stateSize.parts.map {
+      scratch.matrix(randomTensor([layout.batchSize, $0], stream: 2))
+    }
+    return withExtendedLifetime((scratch, coordinates)) {
+      let unrolled = stack.unroll(.dense(input), layout, from: initial, context)
+      let outputs = ([unrolled.output] + unrolled.finalState).flatMap { values($0) }
+      let gradients = ParameterBuffer<Float>(parameters.layout)
+      let dInput = scratch.matrix(rows: layout.rowCount, columns: inputSize)
+      let dState = stack.stateSize.parts.map {
+        scratch.matrix(randomTensor([layout.batchSize, $0], stream: 3))
+      }
+      let dOutput = scratch.matrix(randomTensor([layout.rowCount, stack.outputSize], stream: 4))
+      stack.backpropagate(
+        unrolled, outputGradient: dOutput, stateGradient: dState, inputGradient: dInput, into: gradients,
+        context)
+      return outputs + values(dInput) + dState.flatMap { values($0) } + Array(gradients.elements)
+    }
+  }
+}
