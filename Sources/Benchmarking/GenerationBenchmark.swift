@@ -35,6 +35,8 @@ public struct GenerationBenchmark: Sendable {
     public var bandwidthLimit: Double
     /// The fraction of the peak of all threads that is used, at two operations per multiplied weight and token.
     public var utilization: Double
+    /// The fraction of the time per kind of work, without that of choosing tokens.
+    public var shares: [StepProfile.Kind: Double]
   }
 
   /// Runs the benchmark in this process.
@@ -54,11 +56,13 @@ public struct GenerationBenchmark: Sendable {
     }
     write(Self.warmUp)
     let clock = ContinuousClock()
+    let (profile, begun) = (StepProfile.totals, clock.now)
     let rates = (0..<Self.runs).map { _ in
       let started = clock.now
       write(length)
       return Double(length * streams) / ((clock.now - started) / .seconds(1))
     }.sorted()
+    let shares = StepProfile.totals.since(profile).shares(of: (clock.now - begun) / .seconds(1))
     let median = rates[rates.count / 2]
     let weights = Double(model.multipliedWeights)
     let bytes = weights * Double(ProductMode(precision).bytesPerWeight)
@@ -67,6 +71,6 @@ public struct GenerationBenchmark: Sendable {
       tokensPerSecond: median, bestTokensPerSecond: rates[rates.count - 1],
       residentMiB: ProcessMemory.peakMiB,
       bandwidthLimit: Double(streams) * ReadBandwidth.measured(bytes: Int(bytes)) / bytes,
-      utilization: 2 * weights * median / peak)
+      utilization: 2 * weights * median / peak, shares: shares)
   }
 }

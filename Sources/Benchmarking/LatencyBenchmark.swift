@@ -34,6 +34,10 @@ public struct LatencyBenchmark: Sendable {
     public var bestMicroseconds: Double
     public var calls: Int
     public var parameters: Int
+    /// The fraction of the peak of all threads that is used, at two operations per multiplied weight and row.
+    public var utilization: Double
+    /// The fraction of the time per kind of work.
+    public var shares: [StepProfile.Kind: Double]
   }
 
   /// Runs the benchmark in this process.
@@ -53,6 +57,7 @@ public struct LatencyBenchmark: Sendable {
     }
     let clock = ContinuousClock()
     var times: [Double] = []
+    var shares: [StepProfile.Kind: Double] = [:]
     // The views don't retain the memory that they point to.
     withExtendedLifetime((state, input)) {
       let views = state.map(\.view)
@@ -63,12 +68,16 @@ public struct LatencyBenchmark: Sendable {
         return (clock.now - start) / .microseconds(1)
       }
       for _ in 0..<Self.warmUp { _ = call() }
-      let start = clock.now
+      let (profile, start) = (StepProfile.totals, clock.now)
       repeat { times.append(call()) } while (clock.now - start) / .milliseconds(1) < Self.duration
+      shares = StepProfile.totals.since(profile).shares(of: 1e-6 * times.reduce(0, +))
     }
     times.sort()
+    let median = times[times.count / 2]
+    let weights = stack.parameters.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
+    let peak = MultiplyAddPeak.measured(precision) * 1e9 * Double(KernelThreads.count)
     return Result(
-      microseconds: times[times.count / 2], bestMicroseconds: times[0], calls: times.count,
-      parameters: layout.count)
+      microseconds: median, bestMicroseconds: times[0], calls: times.count, parameters: layout.count,
+      utilization: 2 * Double(weights * rows.rowCount) / (1e-6 * median) / peak, shares: shares)
   }
 }

@@ -28,6 +28,9 @@ public enum StepProfile {
       difference.operations -= earlier.operations
       return difference
     }
+
+    /// The fraction of a time that was spent in each kind. The rest, up to 1, does not belong to any kind.
+    public func shares(of total: Double) -> [Kind: Double] { seconds.mapValues { $0 / total } }
   }
 
   /// The totals of the calling thread.

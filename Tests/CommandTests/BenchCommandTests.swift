@@ -23,13 +23,18 @@ import Testing
     #expect(result["precision"] as? String == precision && result["ranks"] as? Int == ranks ?? 1)
     let loss = try #require(result["loss"] as? Double)
     #expect(abs(loss - log(11)) < 0.3)
+    try expectShares(result)
+    #expect((result["tok_s"] as? Int ?? 0) > 0 && (result["product_gflops"] as? Double ?? 0) > 0)
+    let utilization = try #require(result["utilization"] as? Double)
+    #expect(utilization >= 0 && utilization < 1)
+  }
+
+  /// The shares of the time, of which products have some.
+  private func expectShares(_ result: [String: Any]) throws {
     let shares = try #require(result["shares"] as? [String: Double])
     #expect(Set(shares.keys) == ["products", "pointwise", "softmax", "optimizer", "communication"])
     #expect(shares.values.allSatisfy { $0 >= 0 } && shares.values.reduce(0, +) <= 1.01, "\(shares)")
     #expect((shares["products"] ?? 0) > 0)
-    #expect((result["tok_s"] as? Int ?? 0) > 0 && (result["product_gflops"] as? Double ?? 0) > 0)
-    let utilization = try #require(result["utilization"] as? Double)
-    #expect(utilization >= 0 && utilization < 1)
   }
 
   @Test(arguments: [nil, 3] as [Int?])
@@ -113,11 +118,14 @@ import Testing
       ["generate", "--length", "5", "--streams", "3", "--precision", precision] + Self.small)
     #expect(result["streams"] as? Int == 3 && (result["chars_s"] as? Int ?? 0) > 0)
     #expect((result["limit_chars_s"] as? Int ?? 0) > 0 && result["utilization"] is Double)
+    try expectShares(result)
   }
 
   @Test(arguments: ["fp32", "bf16", "int8"]) func latency(precision: String) async throws {
     let result = try await run(["latency", "--hidden", "7", "--steps", "3", "--precision", precision])
     #expect(result["precision"] as? String == precision && (result["us"] as? Double ?? 0) > 0)
+    #expect((result["utilization"] as? Double ?? 0) > 0)
+    try expectShares(result)
   }
 
   @Test func reductions() async throws {

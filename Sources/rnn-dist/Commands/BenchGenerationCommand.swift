@@ -44,6 +44,7 @@ struct GenerationBenchCommand: LocalCommand {
           "chars_s": .integer(rate),
           "best_chars_s": .integer(best), "limit_chars_s": .integer(Int(result.bandwidthLimit)),
           "utilization": .double(result.utilization), "rss_mib": .integer(result.residentMiB),
+          "shares": result.shares.json,
         ],
       ])
       try StandardOutput.line(object.text)
@@ -53,9 +54,9 @@ struct GenerationBenchCommand: LocalCommand {
           + "\(Console.grouped(rate)) tokens/s (best \(Console.grouped(best))), \(result.residentMiB) MiB\n"
           + String(
             format:
-              "  %.0f%% of the %@ tokens/s that reading the weights once per step allows; utilization %.0f%%",
+              "  %.0f%% of the %@ tokens/s that reading the weights once per step allows; utilization %.0f%%; time: %@",
             100 * result.tokensPerSecond / result.bandwidthLimit, Console.grouped(Int(result.bandwidthLimit)),
-            100 * result.utilization))
+            100 * result.utilization, result.shares.summary))
     }
     return ExitCode.done
   }

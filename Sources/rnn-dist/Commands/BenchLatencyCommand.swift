@@ -12,7 +12,7 @@ struct LatencyBenchCommand: LocalCommand {
     abstract: "Time the recurrent layers of a model in use.",
     discussion: """
       The forward pass of the layers alone, without embedding and output, on random inputs as wide as the layers: the median \
-      and the best of the calls of half a second.
+      and the best of the calls of half a second. "utilization" counts two operations per multiplied weight and time step.
       """)
 
   @Option(help: "Recurrent cell.") var cell = CellKind.lstm
@@ -47,7 +47,8 @@ struct LatencyBenchCommand: LocalCommand {
         "threads": .integer(KernelThreads.count), "precision": .string(precision.rawValue),
         "kernels": .string(InstructionSet.inUse.name), "us": .double(result.microseconds),
         "best_us": .double(result.bestMicroseconds), "calls": .integer(result.calls),
-        "parameters": .integer(result.parameters),
+        "parameters": .integer(result.parameters), "utilization": .double(result.utilization),
+        "shares": result.shares.json,
       ]
       try StandardOutput.line(object.text)
     } else {
@@ -55,8 +56,8 @@ struct LatencyBenchCommand: LocalCommand {
         "\(cell.rawValue) \(layers)x\(hidden), B=\(batch), T=\(steps), \(KernelThreads.count) thread(s), "
           + "\(precision), \(InstructionSet.inUse): "
           + String(
-            format: "%.1f us (best %.1f, %d calls)", result.microseconds, result.bestMicroseconds,
-            result.calls))
+            format: "%.1f us (best %.1f, %d calls)\n  utilization %.0f%%; time: %@", result.microseconds,
+            result.bestMicroseconds, result.calls, 100 * result.utilization, result.shares.summary))
     }
     return ExitCode.done
   }
