@@ -54,8 +54,7 @@ public struct LoadedCheckpoint: Sendable {
     let recorded = contents.files[name]?.digest ?? "no digest"
     let found = file.metadata[SafetensorsFile.digestKey] ?? "no digest"
     guard recorded == found else {
-      throw CheckpointFailure(
-        path: path, reason: .fileMismatch(file: name, recorded: recorded, found: found))
+      throw CheckpointFailure(path: path, reason: .fileMismatch(file: name, recorded: recorded, found: found))
     }
     return file
   }

@@ -107,8 +107,7 @@ public final class SafetensorsFile: Sendable {
     to path: String, tensors: [TensorToWrite], metadata: [String: String] = [:],
     operations: FileSystemOperations = .standard
   ) throws -> String {
-    precondition(
-      Set(tensors.map(\.name)).count == tensors.count, "\(path): two tensors have the same name")
+    precondition(Set(tensors.map(\.name)).count == tensors.count, "\(path): two tensors have the same name")
     var digest = ContentDigest(metadata: metadata)
     for tensor in tensors {
       digest.begin(name: tensor.name, dtype: tensor.dtype, shape: tensor.shape)

@@ -111,9 +111,7 @@ struct SafetensorsHeader: Sendable {
     return TensorInfo(name: name, dtype: dtype, shape: shape, dataOffsets: offsets[0]..<offsets[1])
   }
 
-  private static func counts(
-    _ json: inout StrictJSON, of tensor: String, _ field: String
-  ) throws -> [Int] {
+  private static func counts(_ json: inout StrictJSON, of tensor: String, _ field: String) throws -> [Int] {
     var counts: [Int] = []
     do {
       try json.array { counts.append(try $0.count()) }

@@ -45,9 +45,7 @@ extension ExportedModel {
     func ordered(_ tensor: ExportedTensor) -> ExportedTensor {
       guard isGRU else { return tensor }
       let gate = tensor.values.count / 3
-      let (r, z, n) = (
-        tensor.values[..<gate], tensor.values[gate..<2 * gate], tensor.values[(2 * gate)...]
-      )
+      let (r, z, n) = (tensor.values[..<gate], tensor.values[gate..<2 * gate], tensor.values[(2 * gate)...])
       return ExportedTensor(tensor.shape, Array(z) + Array(r) + Array(n))
     }
     let parts = tensors.map(ordered)

@@ -170,8 +170,7 @@ extension ExportedModel {
     switch shape {
     case .languageModel(let shape):
       return [
-        RecurrentPart(
-          name: "rnn", options: shape.options.network, inputSize: shape.options.embeddingSize)
+        RecurrentPart(name: "rnn", options: shape.options.network, inputSize: shape.options.embeddingSize)
       ]
     case .tagger(let shape): return networks(shape.network)
     case .classifier(let shape), .matcher(let shape): return networks(shape.network)

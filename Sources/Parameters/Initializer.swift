@@ -32,8 +32,7 @@ public indirect enum Initializer: Sendable, Hashable {
     case .blocks(let blocks):
       // A vector is a matrix of one row, and its elements are split.
       let count = matrix.rows == 1 ? matrix.columns : matrix.rows
-      precondition(
-        count % blocks.count == 0, "\(count) rows of a parameter in \(blocks.count) equal blocks")
+      precondition(count % blocks.count == 0, "\(count) rows of a parameter in \(blocks.count) equal blocks")
       let extent = count / blocks.count
       for (index, block) in blocks.enumerated() {
         let range = index * extent..<(index + 1) * extent

@@ -145,8 +145,7 @@ public enum SeedGroups {
       guard values.count == curves.count, values.allSatisfy(\.isFinite), let least = values.min(),
         let most = values.max()
       else { return nil }
-      return LinePlot.Point(
-        x: point.x, y: values.reduce(0, +) / Double(values.count), spread: least...most)
+      return LinePlot.Point(x: point.x, y: values.reduce(0, +) / Double(values.count), spread: least...most)
     }
   }
 }

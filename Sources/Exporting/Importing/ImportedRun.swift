@@ -20,9 +20,7 @@ package struct ImportedRun {
   /// - Parameter vocabularies: a directory with the vocabulary files of a run or an export; nil: the vocabularies are
   ///   counted in the training data, as in `train`.
   /// - Throws: ``ImportFailure``, `DataError`, ``TrainingFailure``.
-  package init(
-    _ weights: ImportedWeights, _ configuration: RunConfiguration, vocabularies: String?
-  ) throws {
+  package init(_ weights: ImportedWeights, _ configuration: RunConfiguration, vocabularies: String?) throws {
     var weights = weights
     try weights.requireSameFunction(as: configuration)
     self.configuration = configuration
@@ -55,8 +53,7 @@ package struct ImportedRun {
   package func write(to path: String, versions: [String: String], commandLine: [String]) throws {
     let directory = try RunDirectory(path: path)
     let now = Date()
-    try DurableFile.write(
-      Data(configuration.yaml(commented: true).utf8), to: directory.paths.configuration)
+    try DurableFile.write(Data(configuration.yaml(commented: true).utf8), to: directory.paths.configuration)
     try encoding.save(to: path)
     try CheckpointStore(directory: directory.paths.checkpoints, keep: 1).save(
       step: 0, model: parameters.tensors, optimizer: [], state: State(), isBest: true,

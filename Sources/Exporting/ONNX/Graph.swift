@@ -80,9 +80,7 @@ final class Graph {
     content.output.append(Self.value(name, type, extents))
   }
 
-  private static func value(
-    _ name: String, _ type: ElementType, _ extents: [Extent]
-  ) -> Onnx_ValueInfoProto {
+  private static func value(_ name: String, _ type: ElementType, _ extents: [Extent]) -> Onnx_ValueInfoProto {
     var value = Onnx_ValueInfoProto()
     value.name = name
     value.type.tensorType.elemType = type.number

@@ -59,9 +59,7 @@ extension RecurrentPart {
   }
 
   /// Joins pairs of steps of a pyramid, and an odd last step with zeros: [T, B, D] to [⌈T/2⌉, B, 2D].
-  private func joinPairs(
-    _ x: String, _ lengths: String?, in graph: Graph
-  ) -> (x: String, lengths: String?) {
+  private func joinPairs(_ x: String, _ lengths: String?, in graph: Graph) -> (x: String, lengths: String?) {
     let odd = graph.node("Mod", [graph.extent(x, 0), graph.constant([2])])
     let pads = graph.concatenate([graph.constant([0, 0, 0]), odd, graph.constant([0, 0])], axis: 0)
     let batchFirst = graph.transpose(graph.node("Pad", [x, pads]), [1, 0, 2])
@@ -109,8 +107,7 @@ extension RecurrentPart {
         ])
     }
     // [T, directions, B, H] to [T, B, directions · H].
-    let y = graph.node(
-      "Reshape", [graph.transpose(outputs[0], [0, 2, 1, 3]), graph.constant([0, 0, -1])])
+    let y = graph.node("Reshape", [graph.transpose(outputs[0], [0, 2, 1, 3]), graph.constant([0, 0, -1])])
     func parts(_ output: String) -> [String] {
       directions == 1
         ? [graph.squeeze(output, 0)]

@@ -141,8 +141,7 @@ struct SequenceGraph {
         ExportedTensor([shape.pooling.size, 1], graph.values("attention.query").values))
       let scores = graph.squeeze(graph.node("MatMul", [u, query]), 2)
       let weights = graph.maskedSoftmax(scores, graph.alive(h, lengths))
-      graph.output(
-        SourcePart.name("attention", source), weights, .float, ["batch", Self.steps(of: source)])
+      graph.output(SourcePart.name("attention", source), weights, .float, ["batch", Self.steps(of: source)])
       return graph.squeeze(graph.node("MatMul", [graph.unsqueeze(weights, 1), h]), 1)
     case .all:
       return graph.node("Reshape", [h, graph.constant([0, shape.pooling.size * network.outputSize])])

@@ -25,8 +25,7 @@ struct PyTorchModel {
       imports("F.layer_norm", "import torch.nn.functional as F")
       "from safetensors.torch import load_file"
       "from torch import nn"
-      imports(
-        "pack_padded", "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence")
+      imports("pack_padded", "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence")
       constants
       ""
       ""

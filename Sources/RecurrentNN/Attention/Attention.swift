@@ -46,8 +46,7 @@ public struct Attention<Element: Scalar>: Sendable {
       if let features = shape.location {
         filters = builder.add(
           "location_conv.weight", [features.channels, 1, features.width], uniform(features.width))
-        location = builder.add(
-          "location.weight", [size, features.channels], uniform(features.channels))
+        location = builder.add("location.weight", [size, features.channels], uniform(features.channels))
       }
     case .dot: break
     case .general: key = builder.add("general.weight", [querySize, memorySize], uniform(memorySize))
@@ -209,8 +208,7 @@ public struct Attention<Element: Scalar>: Sendable {
     step t: Int, state: MatrixView<Element>, _ prepared: PreparedAttention<Element>,
     _ trace: AttentionTrace<Element>, into contexts: MatrixView<Element>, _ context: LayerContext<Element>
   ) {
-    let query = project(
-      state, prepared, into: trace.queries?.rows(trace.layout.rows(t)), context)
+    let query = project(state, prepared, into: trace.queries?.rows(trace.layout.rows(t)), context)
     trace.advanceCoverage(to: t)
     let rows = rows(state.rows, step: t, prepared.memory)
     computeFeatures(
@@ -320,8 +318,7 @@ extension Attention {
       for block in first..<end {
         var part = gradient
         part.d_v = UnsafeMutableRawPointer(reverse.v.row(block))
-        part.d_feature_weight = UnsafeMutableRawPointer(
-          reverse.featureWeight.row(block * shape.featureCount))
+        part.d_feature_weight = UnsafeMutableRawPointer(reverse.featureWeight.row(block * shape.featureCount))
         rnd_attention_backward(
           Element.kernelType, part, block * blockRows, min((block + 1) * blockRows, state.rows))
       }

@@ -44,8 +44,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: SteppedCell {
       setup, gates: gates, stateWidth: options.projectionSize, forgetGate: options.coupledGates ? 0 : 1,
       in: &builder)
     projection = options.projectionSize.map { size in
-      builder.add(
-        "weight_hr" + suffix, [size, H], first.weight(gates: 1, rows: size, columns: H, units: H))
+      builder.add("weight_hr" + suffix, [size, H], first.weight(gates: 1, rows: size, columns: H, units: H))
     }
     peephole =
       options.peepholes ? builder.add("peephole" + suffix, [gates - 1, H], first.vector(units: H)) : nil

@@ -51,8 +51,7 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
     in builder: inout ParameterLayout.Builder
   ) {
     self.init(
-      CellSetup(
-        inputSize: inputSize, hiddenSize: hiddenSize, options: .gru(reset: reset), suffix: suffix),
+      CellSetup(inputSize: inputSize, hiddenSize: hiddenSize, options: .gru(reset: reset), suffix: suffix),
       in: &builder)
   }
 
@@ -215,10 +214,8 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
       gradients.matrix(weights.biasHH).add(state.biasHH)
       normalization.addGradients(sums, to: gradients)
     case .before:
-      context.multiply(
-        pass.gates.columns(rz), previous, .left, into: dWeight.rows(rz), accumulate: true)
-      context.multiply(
-        pass.gates.columns(n), cache.recurrent, .left, into: dWeight.rows(n), accumulate: true)
+      context.multiply(pass.gates.columns(rz), previous, .left, into: dWeight.rows(rz), accumulate: true)
+      context.multiply(pass.gates.columns(n), cache.recurrent, .left, into: dWeight.rows(n), accumulate: true)
       weights.addBiasGradient(state.biasIH, to: gradients)
     }
   }

@@ -58,9 +58,7 @@ struct GateNormalization<Element: Scalar>: Sendable {
   }
 
   /// Normalizes the products of some rows in place and applies the gain.
-  func forward(
-    _ part: Part, rows: Range<Int>, _ x: MatrixView<Element>, _ context: LayerContext<Element>
-  ) {
+  func forward(_ part: Part, rows: Range<Int>, _ x: MatrixView<Element>, _ context: LayerContext<Element>) {
     let gain = context.parameters.pointer(part.gain)
     for (index, block) in blocks.enumerated() {
       rnd_layer_norm_forward(

@@ -53,8 +53,7 @@ public struct MinGRUCell<Element: Scalar>: SteppedCell {
     inputSize: Int, hiddenSize: Int, suffix: String = "", in builder: inout ParameterLayout.Builder
   ) {
     self.init(
-      CellSetup(
-        inputSize: inputSize, hiddenSize: hiddenSize, options: CellOptions(.mingru), suffix: suffix),
+      CellSetup(inputSize: inputSize, hiddenSize: hiddenSize, options: CellOptions(.mingru), suffix: suffix),
       in: &builder)
   }
 

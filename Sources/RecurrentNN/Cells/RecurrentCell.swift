@@ -47,9 +47,7 @@ public protocol RecurrentCell<Element>: SequenceLayer {
 
   /// Copies the state of every sequence after its own last step, one matrix [batchSize, part] per part. Call it after all
   /// steps.
-  func finalState(
-    _ trace: Unrolled<Element>, _ context: LayerContext<Element>
-  ) -> [MatrixView<Element>]
+  func finalState(_ trace: Unrolled<Element>, _ context: LayerContext<Element>) -> [MatrixView<Element>]
 
   /// Prepares the backward pass over the steps.
   ///

@@ -108,9 +108,7 @@ public struct StateOverTime<Element: Scalar> {
   /// Where the cell writes the state after each step, [rowCount, width]: the slabs, or separate memory if isolated.
   public let new: MatrixView<Element>
 
-  init(
-    _ layout: PackedLayout, from initial: MatrixView<Element>, isolated: Bool, _ arena: Arena<Element>
-  ) {
+  init(_ layout: PackedLayout, from initial: MatrixView<Element>, isolated: Bool, _ arena: Arena<Element>) {
     let (B, N) = (layout.batchSize, layout.rowCount)
     slabs = arena.matrix(B + N, initial.columns)
     slabs.rows(0..<B).copy(from: initial)
@@ -166,9 +164,7 @@ final class CellBackwardPass<Element: Scalar> {
   /// Room for the gradient of a masked state.
   let masked: MatrixView<Element>?
 
-  init(
-    _ forward: CellPass<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>
-  ) {
+  init(_ forward: CellPass<Element>, stateGradient: [MatrixView<Element>], _ context: LayerContext<Element>) {
     self.forward = forward
     dh = stateGradient[0]
     dc = stateGradient.count > 1 ? stateGradient[1] : context.arena.matrix(dh.rows, 0)
@@ -194,10 +190,8 @@ public struct CellBackwardStep<Element: Scalar> {
   /// dh = d · W, or dh += d · W if `accumulate`: the gradient of the state from that of the recurrent product W ·
   /// `recurrentInput`, through the mask of variational dropout if there is one.
   @_specialize(where Element == Float)
-  public func passRecurrent(
-    _ d: MatrixView<Element>, _ weights: PackedMatrix<Element>, accumulate: Bool
-  ) {
-    guard let masked = pass.masked?.rows(forward.sequences), let mask = forward.stateMask else {
+  public func passRecurrent(_ d: MatrixView<Element>, _ weights: PackedMatrix<Element>, accumulate: Bool) {
+    guard let masked = pass.masked?.rows(0..<count), let mask = forward.stateMask else {
       return weights.multiply(d, into: dh, accumulate: accumulate)
     }
     weights.multiply(d, into: masked, accumulate: false)
@@ -361,10 +355,8 @@ struct CellBackwardTrace<Element: Scalar> {
   }
 
   /// Runs one step of the backward pass without the gradient of its input.
-  private func backward(
-    _ forward: CellStep<Element>, outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
-  ) {
-    let step = CellBackwardStep(pass: pass, forward: forward, outputGradient: outputGradient)
+  private func backward(step t: Int, outputGradient: MatrixView<Element>, _ context: LayerContext<Element>) {
+    let step = CellBackwardStep(pass: pass, forward: pass.forward.step(t), outputGradient: outputGradient)
     if let zoneout = pass.forward.zoneout {
       zoneout.backward(step, context.arena) { run.backward($0, context) }
     } else {

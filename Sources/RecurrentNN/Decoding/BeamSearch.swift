@@ -39,8 +39,7 @@ public struct SearchOptions: Sendable, Hashable {
       beamWidth >= 1 && (1...beamWidth).contains(resultCount),
       "\(resultCount) results of a beam of width \(beamWidth)")
     precondition(lengthPenalty.isFinite, "a length penalty of \(lengthPenalty)")
-    precondition(
-      coveragePenalty.isFinite && coveragePenalty >= 0, "a coverage penalty of \(coveragePenalty)")
+    precondition(coveragePenalty.isFinite && coveragePenalty >= 0, "a coverage penalty of \(coveragePenalty)")
     precondition(
       endedTexts.map { $0 >= Double(resultCount) } ?? true,
       "a patience of \(patience ?? 0) for \(resultCount) results of a beam of width \(beamWidth)")

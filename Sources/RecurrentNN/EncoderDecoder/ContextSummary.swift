@@ -87,9 +87,7 @@ struct ContextSummary<Element: Scalar>: Sendable {
     return Pass(transformed: y, rows: index, weights: weights)
   }
 
-  private func scale(
-    _ x: MatrixView<Element>, by weights: MatrixView<Element>, into y: MatrixView<Element>
-  ) {
+  private func scale(_ x: MatrixView<Element>, by weights: MatrixView<Element>, into y: MatrixView<Element>) {
     y.fill(0)
     for row in 0..<x.rows { y.row(row).addScaled(weights.base[row], x.row(row), count: size) }
   }

@@ -498,8 +498,7 @@ extension Decoder {
           t, work, state: trace.output.rows(rows), stateGradient: dOutput(rows, work), into: gradients,
           context)
       }
-      cell.backward(
-        step: t, back, outputGradient: dOutput(rows, work), inputGradient: dx.rows(rows), context)
+      cell.backward(step: t, back, outputGradient: dOutput(rows, work), inputGradient: dx.rows(rows), context)
       if attendsBefore {
         if !readout.contextColumns.isEmpty {  // c enters both the cell and the readout.
           dx.rows(rows).columns(inputs.place(contextColumns))
@@ -515,8 +514,7 @@ extension Decoder {
           .add(dx.rows(rows).columns(inputs.place(feedColumns)))
       }
     }
-    cell.finishBackward(
-      back, inputs: x, precomputedGradient: work.dEmbedded, into: gradients, context)
+    cell.finishBackward(back, inputs: x, precomputedGradient: work.dEmbedded, into: gradients, context)
   }
 
   /// The gradient of all contexts: columns of the cell's input gradient if the cell reads them, otherwise of the readout's.

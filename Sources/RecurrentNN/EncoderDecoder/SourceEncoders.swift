@@ -14,9 +14,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   static func firstStream(ofSource source: Int) -> Int { 1024 * source }
 
   /// Adds `encoder.…`, `encoder2.…`, `summary.…`, `summary2.…`.
-  init(
-    _ shape: EncoderDecoderShape, in builder: inout ParameterLayout.Builder
-  ) throws(OptionError) {
+  init(_ shape: EncoderDecoderShape, in builder: inout ParameterLayout.Builder) throws(OptionError) {
     var encoders: [Encoder<Element>] = []
     for (index, source) in shape.sources.enumerated() {
       let shared = shape.shareEmbeddings ? encoders.first?.embedding.table : nil
@@ -73,8 +71,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
   func forward(
     _ sources: [InputSequences<Element>], order: [Int], masks: SampleMasks?, _ context: LayerContext<Element>
   ) -> Pass {
-    precondition(
-      sources.count == encoders.count, "\(sources.count) sources for a model of \(encoders.count)")
+    precondition(sources.count == encoders.count, "\(sources.count) sources for a model of \(encoders.count)")
     let arena = context.arena
     var passes: [Encoder<Element>.Pass] = []
     var positions: [UnsafePointer<Int32>] = []
@@ -96,8 +93,7 @@ struct SourceEncoders<Element: Scalar>: Sendable {
         gather(passes[index], encoders[index].topParts, positions[index], into: top)
         tops.append(top)
         summaryPasses.append(
-          summaries[index].forward(
-            passes[index], last: top, order: order, into: c.columns(columns), context))
+          summaries[index].forward(passes[index], last: top, order: order, into: c.columns(columns), context))
       }
       input.summary = c
     }

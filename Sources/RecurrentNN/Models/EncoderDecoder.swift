@@ -151,9 +151,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
       for (index, encoder) in sources.encoders.enumerated() {
         attentions.append(
           builder.scoped(SourceEncoders<Element>.name("attention", index)) {
-            Attention(
-              attention, memorySize: encoder.outputSize, querySize: querySize, in: &$0
-            )
+            Attention(attention, memorySize: encoder.outputSize, querySize: querySize, in: &$0)
           })
       }
     }

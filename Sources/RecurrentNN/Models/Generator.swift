@@ -86,9 +86,7 @@ public struct GeneratorBatch<Element: Scalar> {
   /// The samples in training; nil: nothing is dropped, and every step reads the true token.
   public let masks: SampleMasks?
 
-  public init(
-    conditions: GeneratorConditions<Element>, targets: TokenSequences, masks: SampleMasks? = nil
-  ) {
+  public init(conditions: GeneratorConditions<Element>, targets: TokenSequences, masks: SampleMasks? = nil) {
     self.conditions = conditions
     self.targets = targets
     self.masks = masks

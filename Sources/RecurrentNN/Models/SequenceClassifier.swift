@@ -194,8 +194,7 @@ extension OutputLayer {
       scores.softmax()
       let classes = context.arena.words(top.rows, of: Int32.self)
       scores.argmaxRows(into: classes.baseAddress!)
-      return .classes(
-        inCallerOrder(classes, sequences), probabilities: inCallerOrder(scores, sequences))
+      return .classes(inCallerOrder(classes, sequences), probabilities: inCallerOrder(scores, sequences))
     case .linear(let output):
       return .numbers(output.predict(top, at: sequences, context))
     case .conditionalRandomField:

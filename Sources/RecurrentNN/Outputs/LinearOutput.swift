@@ -31,9 +31,7 @@ public struct LinearOutput<Element: Scalar>: Sendable {
   public var outputSize: Int { linear.outputSize }
 
   /// Adds `weight` and `bias` to a layout, drawn from U(±1/√inputSize) as torch.nn.Linear does.
-  public init(
-    _ kind: Kind = .numbers, inputSize: Int, size: Int, in builder: inout ParameterLayout.Builder
-  ) {
+  public init(_ kind: Kind = .numbers, inputSize: Int, size: Int, in builder: inout ParameterLayout.Builder) {
     self.kind = kind
     linear = Linear(inputSize: inputSize, outputSize: size * kind.outputs, in: &builder)
   }

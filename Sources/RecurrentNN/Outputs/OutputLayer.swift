@@ -109,8 +109,7 @@ enum OutputLayer<Element: Scalar>: Sendable {
       case .softmax: .softmax(scoped { SoftmaxOutput(inputSize: inputSize, classes: size, in: &$0) })
       case .linear: .linear(scoped { LinearOutput(inputSize: inputSize, size: size, in: &$0) })
       case .quantile:
-        .linear(
-          scoped { LinearOutput(.quantiles(shape.levels), inputSize: inputSize, size: size, in: &$0) })
+        .linear(scoped { LinearOutput(.quantiles(shape.levels), inputSize: inputSize, size: size, in: &$0) })
       case .bernoulli: .linear(scoped { LinearOutput(.bits, inputSize: inputSize, size: size, in: &$0) })
       case .crf:
         .conditionalRandomField(ConditionalRandomFieldOutput(inputSize: inputSize, tags: size, in: &builder))

@@ -155,8 +155,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
         attention.backward(kept, h, at, gradient: dPooled, states: dh, into: gradients, context)
       case .all:
         for step in 0..<layout.steps {
-          dh.rows(layout.rows(step)).copy(
-            from: dPooled.columns(step * inputSize..<(step + 1) * inputSize))
+          dh.rows(layout.rows(step)).copy(from: dPooled.columns(step * inputSize..<(step + 1) * inputSize))
         }
       }
     }

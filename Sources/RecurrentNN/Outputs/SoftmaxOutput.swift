@@ -17,8 +17,7 @@ protocol VocabularyOutput<Element>: Sendable {
   ) -> Double
 
   /// Overwrites `logits` [N, V] with numbers whose softmax is the distribution.
-  func logits(
-    _ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>)
+  func logits(_ h: MatrixView<Element>, into logits: MatrixView<Element>, _ context: LayerContext<Element>)
 }
 
 /// An output layer over a vocabulary or a set of classes: p = softmax(W h + b), with its cross-entropy.
@@ -43,8 +42,7 @@ public struct SoftmaxOutput<Element: Scalar>: VocabularyOutput {
 
   /// Adds only `weight` to a layout, drawn from U(±1/√inputSize).
   init(withoutBias inputSize: Int, classes: Int, in builder: inout ParameterLayout.Builder) {
-    weight = builder.add(
-      "weight", [classes, inputSize], .uniform(1 / Double(inputSize).squareRoot()))
+    weight = builder.add("weight", [classes, inputSize], .uniform(1 / Double(inputSize).squareRoot()))
     bias = nil
   }
 
@@ -163,8 +161,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
     self.inputSize = inputSize
     self.classes = classes
     let head = builder.scoped("head") {
-      SoftmaxOutput<Element>(
-        withoutBias: inputSize, classes: cutoffs[0] + cutoffs.count, in: &$0)
+      SoftmaxOutput<Element>(withoutBias: inputSize, classes: cutoffs[0] + cutoffs.count, in: &$0)
     }
     var width = Double(inputSize)
     clusters = zip(cutoffs, cutoffs.dropFirst() + [classes]).enumerated().map { index, bounds in
@@ -239,8 +236,7 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
     let projected = arena.matrix(rows.count, cluster.output.inputSize)
     context.packed(cluster.projection, transposed: true).multiply(x, into: projected, accumulate: false)
     let dProjected = dh.map { _ in arena.matrix(rows.count, cluster.output.inputSize) }
-    let total = cluster.output.loss(
-      projected, targets: own, gradient: dProjected, into: gradients, context)
+    let total = cluster.output.loss(projected, targets: own, gradient: dProjected, into: gradients, context)
     if let dh, let dProjected, let gradients {
       context.multiply(dProjected, x, .left, into: gradients.matrix(cluster.projection), accumulate: true)
       // x is no longer needed: its memory is reused for its gradient.

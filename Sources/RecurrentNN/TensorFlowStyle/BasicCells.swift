@@ -85,9 +85,7 @@ extension SingleTensorFlowCell {
 
   public func zeroState(batchSize: Int) -> State { state(.zero(stateSize, batchSize: batchSize)) }
 
-  public func call(
-    _ inputs: Tensor<Float>, _ state: State
-  ) -> (output: Tensor<Float>, state: State) {
+  public func call(_ inputs: Tensor<Float>, _ state: State) -> (output: Tensor<Float>, state: State) {
     precondition(inputs.shape.count == 2, "inputs of shape \(inputs.shape) are not [batch, width]")
     let (cell, parameters) = weights.cell(inputSize: inputs.shape[1], layer: layer)
     let (output, next) = cell(inputs, cellState(state), parameters)
