@@ -162,11 +162,6 @@ public struct PackedLayout: Sendable, Hashable {
     return rowIndex(arena) { step, position in start[order[position]] + step }
   }
 
-  /// The caller's sequence at each sorted position, [batchSize], in arena memory.
-  func callerSequences<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
-    arena.indexes(order.count) { order[$0] }
-  }
-
   /// The sorted position of each of the caller's sequences: the inverse of ``order``.
   var positions: [Int] {
     var positions = [Int](repeating: 0, count: batchSize)

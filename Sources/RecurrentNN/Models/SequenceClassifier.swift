@@ -72,33 +72,15 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
     context.arena.scoped {
-      let reading = reader.forward(batch.input, masks: batch.masks, context)
-      let layout = reading.layout
-      let perSequence = sequenceContext(batch.masks, layout, context)
-      let (rate, stream) = (shape.network.outputDropout, shape.network.outputStream)
-      let top = perSequence.dropped(reading.vectors, rate: rate, stream: stream)
-      let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
-      let loss = output.loss(
-        top, layout, targets: batch.targets, at: layout.callerSequences(context.arena),
-        smoothing: labelSmoothing,
-        gradient: dTop, into: gradients, context)
-      if let gradients, let dTop {
-        perSequence.drop(dTop, rate: rate, stream: stream)
-        reader.backward(reading, gradient: dTop, into: gradients, context)
+      let pass = reader.forward(batch.input, masks: batch.masks, context)
+      let (loss, gradient) = output.loss(
+        each: pass.vectors, targets: batch.targets, masks: batch.masks, smoothing: labelSmoothing,
+        dropout: shape.network, into: gradients, context)
+      if let gradients, let gradient {
+        reader.backward(pass, gradient: gradient, into: gradients, context)
       }
       return loss
     }
-  }
-
-  /// The context for matrices that have one row for each sequence, in the order of `layout`: masks of time 0.
-  private func sequenceContext(
-    _ masks: SampleMasks?, _ layout: PackedLayout, _ context: LayerContext<Element>
-  ) -> LayerContext<Element> {
-    guard let masks else { return context.withoutMasks }
-    let rows = PackedLayout(steps: 1, batchSize: layout.batchSize)
-    let sorted = SampleMasks(
-      seed: masks.seed, step: masks.step, samples: layout.order.map { masks.samples[$0] })
-    return context.masked(by: sorted, rows, firstStream: 0)
   }
 
   // MARK: Prediction
@@ -110,11 +92,9 @@ public struct SequenceClassifier<Element: Scalar>: Sendable {
     _ input: InputSequences<Element>, _ context: LayerContext<Element>
   ) -> ClassifierPrediction<Element> {
     context.arena.scoped {
-      let reading = reader.forward(input, masks: nil, context)
-      let layout = reading.layout
+      let pass = reader.forward(input, masks: nil, context)
       return ClassifierPrediction(
-        output: output.predictEach(reading.vectors, at: layout.callerSequences(context.arena), context),
-        attention: reading.attention.map { inCallerOrder($0, layout.callerRows(context.arena)) })
+        output: output.predict(each: pass.vectors, context), attention: pass.attention(context.arena))
     }
   }
 }
@@ -139,20 +119,27 @@ struct PooledEncoder<Element: Scalar>: Sendable {
   struct Pass {
     fileprivate let encoded: Encoder<Element>.Pass
     fileprivate let pooled: PoolingLayer<Element>.Trace
+    /// The row of each of the caller's sequences among the pooled vectors.
+    fileprivate let rows: UnsafePointer<Int32>
+    /// The vectors in the caller's order, [sequences, outputSize].
+    let vectors: MatrixView<Element>
 
-    /// The layout of the states; the vectors are in the order of its sequences.
-    var layout: PackedLayout { encoded.layout }
-    /// [sequences, outputSize].
-    var vectors: MatrixView<Element> { pooled.pooled }
-    /// The weight of each state, with pooling by attention.
-    var attention: MatrixView<Element>? { pooled.attention?.weights }
+    /// The weight of each step in the caller's order; nil unless pooling is by attention.
+    fileprivate func attention(_ arena: Arena<Element>) -> [Element]? {
+      pooled.attention.map { inCallerOrder($0.weights, encoded.layout.callerRows(arena)) }
+    }
   }
 
   func forward(
     _ input: InputSequences<Element>, masks: SampleMasks?, _ context: LayerContext<Element>
   ) -> Pass {
     let encoded = encoder.forward(input, masks: masks, firstStream: 0, context)
-    return Pass(encoded: encoded, pooled: pooling.forward(encoded.output, encoded.layout, context))
+    let pooled = pooling.forward(encoded.output, encoded.layout, context)
+    let positions = encoded.layout.positions
+    let rows = context.arena.indexes(input.count) { positions[$0] }
+    let vectors = context.arena.matrix(input.count, outputSize)
+    vectors.gatherRows(of: pooled.pooled, at: rows)
+    return Pass(encoded: encoded, pooled: pooled, rows: rows, vectors: vectors)
   }
 
   /// ADDS the gradients of all parameters.
@@ -163,9 +150,11 @@ struct PooledEncoder<Element: Scalar>: Sendable {
     _ context: LayerContext<Element>
   ) {
     context.arena.scoped {
-      let dh = context.arena.matrix(pass.layout.rowCount, encoder.outputSize)
+      let dPooled = context.arena.zeros(gradient.rows, gradient.columns)
+      dPooled.scatterAddRows(gradient, at: pass.rows)
+      let dh = context.arena.matrix(pass.encoded.layout.rowCount, encoder.outputSize)
       pooling.backward(
-        pass.pooled, pass.encoded.output, pass.layout, gradient: gradient, states: dh, into: gradients,
+        pass.pooled, pass.encoded.output, pass.encoded.layout, gradient: dPooled, states: dh, into: gradients,
         context)
       encoder.backward(pass.encoded, outputGradient: dh, into: gradients)
     }
@@ -181,22 +170,34 @@ extension OutputLayer {
     self.init(shape, inputSize: inputSize, in: &builder)
   }
 
-  /// The outputs for one row per sequence, in the caller's order.
-  ///
-  /// - Parameter sequences: for each row of `top` the caller's sequence, [N].
-  func predictEach(
-    _ top: MatrixView<Element>, at sequences: UnsafePointer<Int32>, _ context: LayerContext<Element>
+  /// The loss of one row per sequence, in the caller's order; see
+  /// ``loss(_:_:targets:at:smoothing:dropout:into:_:)``.
+  func loss(
+    each rows: MatrixView<Element>, targets: OutputTargets<Element>, masks: SampleMasks?, smoothing: Double,
+    dropout: SequenceNetworkShape, into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> (loss: LossSum, gradient: MatrixView<Element>?) {
+    let layout = PackedLayout(steps: 1, batchSize: rows.rows)
+    return loss(
+      rows, layout, targets: targets, at: layout.callerRows(context.arena), smoothing: smoothing,
+      dropout: dropout, into: gradients, context.masked(by: masks, layout, firstStream: 0))
+  }
+
+  /// The outputs for one row per sequence.
+  func predict(
+    each rows: MatrixView<Element>, _ context: LayerContext<Element>
   ) -> ClassifierPrediction<Element>.Output {
     switch self {
     case .softmax(let output):
-      let scores = context.arena.matrix(top.rows, output.classes)
-      output.logits(top, into: scores, context)
+      let scores = context.arena.matrix(rows.rows, output.classes)
+      output.logits(rows, into: scores, context)
       scores.softmax()
-      let classes = context.arena.words(top.rows, of: Int32.self)
+      let classes = context.arena.words(rows.rows, of: Int32.self)
       scores.argmaxRows(into: classes.baseAddress!)
-      return .classes(inCallerOrder(classes, sequences), probabilities: inCallerOrder(scores, sequences))
+      return .classes(Array(classes), probabilities: Tensor(copying: scores).values)
     case .linear(let output):
-      return .numbers(output.predict(top, at: sequences, context))
+      let values = context.arena.matrix(rows.rows, output.outputSize)
+      output.predict(rows, into: values, context)
+      return .numbers(Tensor(copying: values).values)
     case .conditionalRandomField:
       preconditionFailure("a CRF scores the steps of a sequence, not the sequence")
     }

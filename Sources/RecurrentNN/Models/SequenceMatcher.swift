@@ -49,39 +49,7 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     layout = builder.build()
   }
 
-  // MARK: Reading
-
-  /// The forward pass of one side of the pairs.
-  private struct Reading {
-    let pass: PooledEncoder<Element>.Pass
-    /// The vectors in the caller's order, [pairs, pooled size].
-    let vectors: MatrixView<Element>
-    /// The row of every pair in the order of the pass.
-    let rows: UnsafePointer<Int32>
-  }
-
-  private func read(
-    _ input: InputSequences<Element>, masks: SampleMasks?, _ context: LayerContext<Element>
-  ) -> Reading {
-    let pass = reader.forward(input, masks: masks, context)
-    let positions = pass.layout.positions
-    let rows = context.arena.indexes(input.count) { positions[$0] }
-    let vectors = context.arena.matrix(input.count, reader.outputSize)
-    vectors.gatherRows(of: pass.vectors, at: rows)
-    return Reading(pass: pass, vectors: vectors, rows: rows)
-  }
-
-  /// Adds the gradients of the parameters that read one side, given that of its vectors.
-  private func backward(
-    _ reading: Reading, gradient: MatrixView<Element>, into gradients: ParameterBuffer<Element>,
-    _ context: LayerContext<Element>
-  ) {
-    context.arena.scoped {
-      let dPooled = context.arena.zeros(gradient.rows, gradient.columns)
-      dPooled.scatterAddRows(gradient, at: reading.rows)
-      reader.backward(reading.pass, gradient: dPooled, into: gradients, context)
-    }
-  }
+  // MARK: Comparing
 
   /// f of every pair.
   private func features(
@@ -135,29 +103,21 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
     _ batch: PairedBatch<Element>, labelSmoothing: Double = 0,
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
   ) -> LossSum {
-    let arena = context.arena
-    return arena.scoped {
-      let first = read(batch.inputs.first, masks: batch.masks, context)
+    context.arena.scoped {
+      let first = reader.forward(batch.inputs.first, masks: batch.masks, context)
       // The first sequences are numbered from 0 upward, the second ones from the largest number downward, so no two share
       // masks.
       let otherMasks = batch.masks.map {
         SampleMasks(seed: $0.seed, step: $0.step, samples: $0.samples.map { UInt32.max - $0 })
       }
-      let second = read(batch.inputs.second, masks: otherMasks, context)
-      let pairs = PackedLayout(steps: 1, batchSize: batch.inputs.first.count)
-      let perPair =
-        batch.masks == nil ? context.withoutMasks : context.masked(by: batch.masks, pairs, firstStream: 0)
-      let (rate, stream) = (shape.network.outputDropout, shape.network.outputStream)
-      let top = perPair.dropped(features(first.vectors, second.vectors, arena), rate: rate, stream: stream)
-      let dTop = gradients.map { _ in arena.matrix(top.rows, top.columns) }
-      let loss = output.loss(
-        top, pairs, targets: batch.targets, at: arena.indexes(top.rows) { $0 }, smoothing: labelSmoothing,
-        gradient: dTop, into: gradients, context)
-      if let gradients, let dTop {
-        perPair.drop(dTop, rate: rate, stream: stream)
-        let gradient = vectorGradients(dTop, first.vectors, second.vectors, arena)
-        backward(first, gradient: gradient.u, into: gradients, context)
-        backward(second, gradient: gradient.v, into: gradients, context)
+      let second = reader.forward(batch.inputs.second, masks: otherMasks, context)
+      let (loss, df) = output.loss(
+        each: features(first.vectors, second.vectors, context.arena), targets: batch.targets,
+        masks: batch.masks, smoothing: labelSmoothing, dropout: shape.network, into: gradients, context)
+      if let gradients, let df {
+        let gradient = vectorGradients(df, first.vectors, second.vectors, context.arena)
+        reader.backward(first, gradient: gradient.u, into: gradients, context)
+        reader.backward(second, gradient: gradient.v, into: gradients, context)
       }
       return loss
     }
@@ -171,11 +131,10 @@ public struct SequenceMatcher<Element: Scalar>: Sendable {
   public func predict(
     _ first: InputSequences<Element>, _ second: InputSequences<Element>, _ context: LayerContext<Element>
   ) -> ClassifierPrediction<Element>.Output {
-    let arena = context.arena
-    return arena.scoped {
-      let (u, v) = (read(first, masks: nil, context), read(second, masks: nil, context))
-      return output.predictEach(
-        features(u.vectors, v.vectors, arena), at: arena.indexes(first.count) { $0 }, context)
+    context.arena.scoped {
+      let u = reader.forward(first, masks: nil, context).vectors
+      let v = reader.forward(second, masks: nil, context).vectors
+      return output.predict(each: features(u, v, context.arena), context)
     }
   }
 }

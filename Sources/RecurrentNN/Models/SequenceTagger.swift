@@ -81,16 +81,11 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
     guard batch.input.tokenCount > 0 else { return LossSum() }
     return context.arena.scoped {
       let pass = encoder.forward(batch.input, masks: batch.masks, firstStream: 0, context)
-      let (rate, stream) = (shape.network.outputDropout, shape.network.outputStream)
-      let top = pass.context.dropped(pass.output, rate: rate, stream: stream)
-      let dTop = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
-      let loss = output.loss(
-        top, pass.layout, targets: batch.targets, at: pass.layout.callerRows(context.arena),
-        smoothing: labelSmoothing,
-        gradient: dTop, into: gradients, context)
-      if let gradients, let dTop {
-        pass.context.drop(dTop, rate: rate, stream: stream)
-        encoder.backward(pass, outputGradient: dTop, into: gradients)
+      let (loss, gradient) = output.loss(
+        pass.output, pass.layout, targets: batch.targets, at: pass.layout.callerRows(context.arena),
+        smoothing: labelSmoothing, dropout: shape.network, into: gradients, pass.context)
+      if let gradients, let gradient {
+        encoder.backward(pass, outputGradient: gradient, into: gradients)
       }
       return loss
     }

@@ -119,15 +119,33 @@ enum OutputLayer<Element: Scalar>: Sendable {
   /// The loss summed over the rows, and the number of rows that have a target.
   ///
   /// - Parameters:
-  ///   - top: [N, inputSize].
+  ///   - h: [N, inputSize].
   ///   - layout: the layout of the steps; only a CRF needs it.
   ///   - targets: in the caller's order.
-  ///   - callerRows: the caller's row for each row of `top`, [N].
+  ///   - callerRows: the caller's row for each row of `h`, [N].
   ///   - smoothing: label smoothing ε of a softmax (Szegedy et al. 2016, section 7): the target is 1 - ε of its class and ε spread
   ///     evenly over all classes. 0 for other outputs.
-  ///   - dTop: overwritten with the gradient of `top` if given.
+  ///   - network: the network that has computed `h`, with the dropout of its output.
   ///   - gradients: the gradients of the parameters are ADDED here if given.
+  ///   - context: with the masks of the rows of `h`.
+  /// - Returns: with `gradients` also the gradient of `h`.
   func loss(
+    _ h: MatrixView<Element>, _ layout: PackedLayout, targets: OutputTargets<Element>,
+    at callerRows: UnsafePointer<Int32>, smoothing: Double, dropout network: SequenceNetworkShape,
+    into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
+  ) -> (loss: LossSum, gradient: MatrixView<Element>?) {
+    let (rate, stream) = (network.outputDropout, network.outputStream)
+    let top = context.dropped(h, rate: rate, stream: stream)
+    let gradient = gradients.map { _ in context.arena.matrix(top.rows, top.columns) }
+    let loss = self.loss(
+      top, layout, targets: targets, at: callerRows, smoothing: smoothing, gradient: gradient,
+      into: gradients, context)
+    if let gradient { context.drop(gradient, rate: rate, stream: stream) }
+    return (loss, gradient)
+  }
+
+  /// The loss of rows whose units have been dropped.
+  private func loss(
     _ top: MatrixView<Element>, _ layout: PackedLayout, targets: OutputTargets<Element>,
     at callerRows: UnsafePointer<Int32>, smoothing: Double, gradient dTop: MatrixView<Element>?,
     into gradients: ParameterBuffer<Element>?, _ context: LayerContext<Element>
