@@ -95,28 +95,13 @@ final class PackedProblem {
 
 /// Samples and times of all rows of a layout, which dropout needs.
 final class Coordinates {
-  private let samples: UnsafeMutableBufferPointer<UInt32>
-  private let times: UnsafeMutableBufferPointer<UInt32>
+  private let memory = Arena<Double>()
+  let rows: RowCoordinates
 
   /// - Parameter numbers: the number of each of the caller's samples; 0, 1, … if nil.
   init(_ layout: PackedLayout, samples numbers: [Int]? = nil) {
-    samples = .allocate(capacity: max(1, layout.rowCount))
-    times = .allocate(capacity: max(1, layout.rowCount))
-    for step in 0..<layout.steps {
-      for position in 0..<layout.activeCounts[step] {
-        samples[layout.offsets[step] + position] = UInt32(
-          numbers?[layout.order[position]] ?? layout.order[position])
-        times[layout.offsets[step] + position] = UInt32(step)
-      }
+    rows = layout.coordinates(memory) { position in
+      UInt32(numbers?[layout.order[position]] ?? layout.order[position])
     }
-  }
-
-  deinit {
-    samples.deallocate()
-    times.deallocate()
-  }
-
-  var rows: RowCoordinates {
-    RowCoordinates(samples: UnsafePointer(samples.baseAddress!), times: UnsafePointer(times.baseAddress!))
   }
 }

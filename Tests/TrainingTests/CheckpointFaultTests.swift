@@ -9,10 +9,7 @@ struct CheckpointFaultTests {
   let directory: TemporaryDirectory
   let text: String
 
-  init() throws {
-    directory = try TemporaryDirectory()
-    text = try directory.write(sampleText(characters: 400), to: "text.txt")
-  }
+  init() throws { (directory, text) = try temporaryText(characters: 400) }
 
   private var run: String { directory.file("run") }
 

@@ -12,10 +12,7 @@ struct RankEquivalenceTests {
   let directory: TemporaryDirectory
   let text: String
 
-  init() throws {
-    directory = try TemporaryDirectory()
-    text = try directory.write(sampleText(characters: 700), to: "text.txt")
-  }
+  init() throws { (directory, text) = try temporaryText(characters: 700) }
 
   struct Case: Sendable, CustomTestStringConvertible {
     var cell: CellKind

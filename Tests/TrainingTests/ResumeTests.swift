@@ -12,10 +12,7 @@ struct ResumeTests {
   let directory: TemporaryDirectory
   let text: String
 
-  init() throws {
-    directory = try TemporaryDirectory()
-    text = try directory.write(sampleText(characters: 260), to: "text.txt")
-  }
+  init() throws { (directory, text) = try temporaryText(characters: 260) }
 
   /// 12 steps per epoch, an evaluation after each epoch, 30 steps in total.
   private func configuration(_ schedule: Schedule.Kind = .plateau) -> RunConfiguration {

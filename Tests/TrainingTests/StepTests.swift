@@ -15,10 +15,7 @@ struct StepTests {
   let directory: TemporaryDirectory
   let text: String
 
-  init() throws {
-    directory = try TemporaryDirectory()
-    text = try directory.write(sampleText(characters: 400), to: "text.txt")
-  }
+  init() throws { (directory, text) = try temporaryText(characters: 400) }
 
   @Test(
     "Two steps of two accumulated chunks are updates with the mean over the tokens of both, its elements clipped or not",

@@ -5,6 +5,7 @@ import Foundation
 @_exported import InProcessRanks
 import RunLog
 import Synchronization
+import TestSupport
 @testable import Training
 @testable import Tasks
 
@@ -19,14 +20,10 @@ func sampleText(characters: Int, seed: UInt32 = 1) -> String {
   return text
 }
 
-extension ShardPlan {
-  /// A plan with one shard on one rank.
-  static var alone: ShardPlan {
-    guard let plan = try? ShardPlan(rank: 0, worldSize: 1, reproducible: false) else {
-      preconditionFailure("every number of ranks can have plain shards")
-    }
-    return plan
-  }
+/// A file with a sample text, in a directory for one test.
+func temporaryText(characters: Int) throws -> (directory: TemporaryDirectory, path: String) {
+  let directory = try TemporaryDirectory()
+  return (directory, try directory.write(sampleText(characters: characters), to: "text.txt"))
 }
 
 extension RunConfiguration {

@@ -12,10 +12,7 @@ struct TunedRunTests {
   let directory: TemporaryDirectory
   let text: String
 
-  init() throws {
-    directory = try TemporaryDirectory()
-    text = try directory.write(sampleText(characters: 260), to: "text.txt")
-  }
+  init() throws { (directory, text) = try temporaryText(characters: 260) }
 
   private func configuration(_ products: TrainingConfiguration.Products = .tuned) -> RunConfiguration {
     .small(text) {
