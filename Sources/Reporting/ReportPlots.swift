@@ -112,8 +112,7 @@ struct Timeline {
         rows +=
           String(
             format: "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"%@\">", start, y,
-            length,
-            Self.rowHeight - 4, isOpen ? "open" : "operation")
+            length, Self.rowHeight - 4, isOpen ? "open" : "operation")
           + "<title>\(xmlEscaped(hint))</title></rect>"
       }
     }

@@ -112,8 +112,7 @@ struct SafetensorsFileTests {
     let values = (0..<300_001).map { Float($0) * 0.5 }
     let path = directory.file("m.safetensors")
     _ = try values.withUnsafeBufferPointer {
-      try SafetensorsFile.write(
-        to: path, tensors: [TensorToWrite(name: "w", shape: [300_001], floats: $0)])
+      try SafetensorsFile.write(to: path, tensors: [TensorToWrite(name: "w", shape: [300_001], floats: $0)])
     }
     let file = try SafetensorsFile(path: path)
     #expect(try file.readFloats("w") == values)
@@ -138,8 +137,7 @@ struct SafetensorsFileTests {
     var digests: Set<String> = []
     try values.withUnsafeBytes { bytes in
       func add(_ tensors: [TensorToWrite], _ metadata: [String: String] = [:]) throws {
-        let digest = try SafetensorsFile.write(
-          to: directory.file("m"), tensors: tensors, metadata: metadata)
+        let digest = try SafetensorsFile.write(to: directory.file("m"), tensors: tensors, metadata: metadata)
         digests.insert(digest)
       }
       func tensor(_ name: String, _ dtype: TensorType, _ shape: [Int], _ range: Range<Int>) -> TensorToWrite {

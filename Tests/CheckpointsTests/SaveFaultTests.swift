@@ -82,8 +82,7 @@ struct SaveFaultTests {
     #expect(names.filter { $0.hasPrefix("step-") }.count == 2)
   }
 
-  @Test(
-    "a failing call is reported, and no earlier checkpoint is lost", arguments: Interruption.all)
+  @Test("a failing call is reported, and no earlier checkpoint is lost", arguments: Interruption.all)
   func failure(_ interruption: Interruption) throws {
     let system = FaultySystem(at: interruption.call, .failure(ENOSPC))
     let failure = #expect(throws: FileFailure.self) {

@@ -191,8 +191,7 @@ struct ReferenceOutputs {
     )
     return InputSequences<Float>.WordForms(
       index: pointer(places.indices.map { Int32($0) }), lengths: places.map(count),
-      characters: pointer(
-        places.flatMap { place in (0..<count(place)).map { Int32(character(place, $0)) } }))
+      characters: pointer(places.flatMap { place in (0..<count(place)).map { Int32(character(place, $0)) } }))
   }
 
   private mutating func tagger(_ shape: SequenceTaggerShape) throws {
@@ -304,8 +303,7 @@ struct ReferenceOutputs {
     for step in 0...T {
       let ids = (0..<B).map { step == 0 ? Int32(shape.beginToken) : Int32(target[$0 * T + step - 1]) }
       let parents = (0..<B).map { Int32($0) }
-      let logits = MatrixView(
-        UnsafeMutablePointer<Float>.allocate(capacity: B * V), rows: B, columns: V)
+      let logits = MatrixView(UnsafeMutablePointer<Float>.allocate(capacity: B * V), rows: B, columns: V)
       defer { logits.base.deallocate() }
       ids.withUnsafeBufferPointer { ids in
         parents.withUnsafeBufferPointer { decoder.advance(tokens: ids, parents: $0, logits: logits) }

@@ -15,8 +15,7 @@ struct GoldenUpdate: Decodable, Sendable, CustomStringConvertible {
   var description: String { "\(kind) with weight decay \(weightDecay)" }
 
   func settings() throws -> OptimizerSettings {
-    OptimizerSettings(
-      kind: try #require(OptimizerSettings.Kind(rawValue: kind)), weightDecay: weightDecay)
+    OptimizerSettings(kind: try #require(OptimizerSettings.Kind(rawValue: kind)), weightDecay: weightDecay)
   }
 
   static func all() throws -> [GoldenUpdate] {

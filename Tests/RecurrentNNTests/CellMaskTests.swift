@@ -109,8 +109,7 @@ import Testing
     let trace = pair.run(pair.dropout)
     let (layout, context) = (pair.layout, pair.context())
     let masks = [
-      pair.mask(
-        .hiddenZoneout, pair.dropout.rows, rows: layout.rowCount, width: Self.hiddenSize, rate: 0.4),
+      pair.mask(.hiddenZoneout, pair.dropout.rows, rows: layout.rowCount, width: Self.hiddenSize, rate: 0.4),
       pair.mask(.cellZoneout, pair.dropout.rows, rows: layout.rowCount, width: Self.hiddenSize, rate: 0.5),
     ]
     var kept = 0

@@ -53,8 +53,7 @@ import Testing
     let inputs: Tensor<Double> = randomTensor([4, 5, 3], stream: 1)
     let both = dynamicRNN(layer, inputs, sequenceLengths: Self.lengths, parameters: parameters)
     let ahead = dynamicRNN(cells[0], inputs, sequenceLengths: Self.lengths, parameters: parameters)
-    let back = dynamicRNN(
-      cells[1], turned(inputs), sequenceLengths: Self.lengths, parameters: parameters)
+    let back = dynamicRNN(cells[1], turned(inputs), sequenceLengths: Self.lengths, parameters: parameters)
     #expect(both.state == .stacked([ahead.state, back.state]))
     let backOutputs = turned(back.outputs)
     for b in 0..<4 {

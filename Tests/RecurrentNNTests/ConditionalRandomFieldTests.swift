@@ -70,8 +70,7 @@ private final class Field<Element: Scalar> {
     }
     context = LayerContext(parameters: parameters, workspace: Workspace())
     let emissions: Tensor<Double> = randomTensor([layout.rowCount, tags], stream: 70)
-    h = scratch.matrix(
-      Tensor(emissions.shape, emissions.values.map { Element(Float($0 * scale)) }))
+    h = scratch.matrix(Tensor(emissions.shape, emissions.values.map { Element(Float($0 * scale)) }))
   }
 
   func loss(_ targets: [Int]) -> (total: Double, gradient: [Element]) {
@@ -120,8 +119,7 @@ private final class Field<Element: Scalar> {
       let best = all.max { $0.score < $1.score }
       #expect(best?.path == rows.map { Int(path[$0]) })
     }
-    let plain = output.loss(
-      h, layout, targets: scratch.indices(targets), gradient: nil, into: nil, context)
+    let plain = output.loss(h, layout, targets: scratch.indices(targets), gradient: nil, into: nil, context)
     #expect(plain == loss(targets).total && abs(plain - expected) < tolerance * max(1, expected))
   }
 }

@@ -45,12 +45,10 @@ import Testing
       let search = reference(scores, sequence: 5, options)
       let all = search.exhaustive()
       #expect(all.count == 40 - Int(seed % 2))
-      let found = beamSearch(
-        scores.model(sequences: [5], withAttention: true), startTokens: [1], options)[0]
+      let found = beamSearch(scores.model(sequences: [5], withAttention: true), startTokens: [1], options)[0]
       expectEqual(Array(found.prefix(all.count)), all, "seed \(seed)")
       options.resultCount = 1
-      let best = beamSearch(
-        scores.model(sequences: [5], withAttention: true), startTokens: [1], options)[0]
+      let best = beamSearch(scores.model(sequences: [5], withAttention: true), startTokens: [1], options)[0]
       expectEqual(best, Array(all.prefix(1)), "seed \(seed)")
     }
   }

@@ -9,8 +9,7 @@ import Testing
 
   @Test func anEnsembleOfOneIsTheModel() {
     let scores = RandomScores(vocabularySize: 7, seed: 1, end: 0, endBias: 1)
-    let options = options(
-      width: 4, maximum: 6, lengthPenalty: 1, coveragePenalty: 0.1, keepsAttention: true)
+    let options = options(width: 4, maximum: 6, lengthPenalty: 1, coveragePenalty: 0.1, keepsAttention: true)
     func model() -> PrefixModel<Double> { scores.model(sequences: [3, 5], withAttention: true) }
     let alone = beamSearch(model(), startTokens: [1, 1], options)
     let ensemble = EnsembleDecoder<Double>([model()], weights: [3])
@@ -40,8 +39,7 @@ import Testing
       return sum.map { log($0) }
     }
     let options = options(width: 3, maximum: 5)
-    let ensemble = EnsembleDecoder<Double>(
-      models.map { $0.model(sequences: [2, 6]) }, weights: weights)
+    let ensemble = EnsembleDecoder<Double>(models.map { $0.model(sequences: [2, 6]) }, weights: weights)
     let (found, expected) = (
       beamSearch(ensemble, startTokens: [1, 1], options), beamSearch(mean, startTokens: [1, 1], options)
     )

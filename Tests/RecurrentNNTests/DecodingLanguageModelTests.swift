@@ -157,8 +157,7 @@ import Testing
     func next(_ pieces: [[Int32]]) -> [Double] {
       let decoder = LanguageModelDecoder(model, streams: 2, context)
       for piece in pieces { decoder.read([piece, [1]]) }
-      return forcedLogProbabilities(
-        decoder, startTokens: [1, 1], targets: [[0, 1, 2], []], endToken: nil)[0]
+      return forcedLogProbabilities(decoder, startTokens: [1, 1], targets: [[0, 1, 2], []], endToken: nil)[0]
     }
     let run = LanguageModelRun(model, parameters, batchSize: 1)
     for id in prompt { _ = run.step([Int(id)]) }
@@ -174,8 +173,7 @@ import Testing
     let parameters = ParameterBuffer<Double>(model.layout, seed: 7)
     let context = LayerContext(parameters: parameters, workspace: Workspace())
     let options = options(width: 4, results: 3, maximum: 6, lengthPenalty: 0.5)
-    let found = beamSearch(
-      LanguageModelDecoder(model, streams: 3, context), startTokens: [1, 2, 3], options)
+    let found = beamSearch(LanguageModelDecoder(model, streams: 3, context), startTokens: [1, 2, 3], options)
     for start in 1...3 {
       let expected = ReferenceSearch(
         scores: { prefix in

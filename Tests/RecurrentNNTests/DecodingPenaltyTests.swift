@@ -40,8 +40,7 @@ import Testing
   /// A position without attention leads to a very bad score, but not an infinite one.
   @Test func positionsWithoutAttention() throws {
     var options = options(width: 2, results: 1, minimum: 2, maximum: 2, coveragePenalty: 1)
-    let found = try #require(
-      beamSearch(model { _, _ in [1, 0] }, startTokens: [3], options)[0].first)
+    let found = try #require(beamSearch(model { _, _ in [1, 0] }, startTokens: [3], options)[0].first)
     #expect(abs(found.score - found.logProbability - log(Double(Float.leastNormalMagnitude))) < 1e-9)
     #expect(found.attention == nil)
     // NaN counts as zero.

@@ -60,8 +60,7 @@ import Testing
     let texts = sampleSequences(
       scores.model(sequences: [3, 8]), startTokens: [1, 2], textsPerSequence: 3,
       options: SamplingOptions(temperature: 0.7, topK: 3),
-      constraints: constraints(maximum: 6, excluded: [4]),
-      seed: 1)
+      constraints: constraints(maximum: 6, excluded: [4]), seed: 1)
     #expect(texts.count == 2 && texts.allSatisfy { $0.count == 3 })
     for (index, group) in texts.enumerated() {
       let forced = forcedLogProbabilities(

@@ -102,8 +102,7 @@ import Testing
       let found = beamSearch(model, startTokens: [2, 2], options(width: width, results: 1, maximum: 9))
       #expect(
         found[0] == [
-          Hypothesis(
-            tokens: [], logProbability: 0, score: 0, tokenLogProbabilities: [], endedByItself: false)
+          Hypothesis(tokens: [], logProbability: 0, score: 0, tokenLogProbabilities: [], endedByItself: false)
         ])
       // The text is cut off where no token can follow; a wider beam has worse texts that ended before.
       #expect(found[1][0].endedByItself == (width > 1))

@@ -254,8 +254,7 @@ extension DecoderShape {
       vocabularySize: vocabularySize, embeddingSize: embeddingSize,
       network: NetworkOptions(cell, hiddenSize: hiddenSize, layers: layers, dropout: dropout),
       readout: readout, inputFeeding: inputFeeding, readoutDropout: dropout,
-      embeddingDropout: embeddingDropout,
-      beginToken: beginToken, endToken: endToken)
+      embeddingDropout: embeddingDropout, beginToken: beginToken, endToken: endToken)
   }
 }
 

@@ -28,8 +28,7 @@ struct GeneratorCase: Sendable {
   var shape: GeneratorShape {
     var decoder = DecoderShape(
       vocabularySize: 5, embeddingSize: 3, hiddenSize: 4, layers: layers,
-      cell: layers == 1 ? .gru() : .lstm(),
-      readout: readout, beginToken: 0, endToken: 4)
+      cell: layers == 1 ? .gru() : .lstm(), readout: readout, beginToken: 0, endToken: 4)
     if isMasked {
       (decoder.readoutDropout, decoder.embeddingDropout) = (0.3, 0.2)
       decoder.network.dropout = 0.4
@@ -52,15 +51,12 @@ final class GeneratorData<Element: Scalar> {
     case .features(let size):
       .features(
         scratch.matrix(
-          Tensor(
-            [sequences.count, size], sequences.flatMap { features.values[$0 * size..<($0 + 1) * size] })
+          Tensor([sequences.count, size], sequences.flatMap { features.values[$0 * size..<($0 + 1) * size] })
         ).base)
     }
   }
 
-  func batch(
-    _ test: GeneratorCase, _ sequences: [Int], isMasked: Bool = true
-  ) -> GeneratorBatch<Element> {
+  func batch(_ test: GeneratorCase, _ sequences: [Int], isMasked: Bool = true) -> GeneratorBatch<Element> {
     GeneratorBatch(
       conditions: conditions(test.shape, sequences),
       targets: TokenSequences(

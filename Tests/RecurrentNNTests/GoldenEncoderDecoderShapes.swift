@@ -46,12 +46,10 @@ extension GoldenFile {
     let width = try size("source_size")
     let first = EncoderShape(
       width > 0 ? .vectors(size: width) : .tokens(vocabularySize: 6, embeddingSize: 3),
-      cell: try cell("encoder_cell"),
-      hiddenSize: try size("encoder_hidden"), layers: try size("encoder_layers"),
-      bidirectional: flag("bidirectional"))
+      cell: try cell("encoder_cell"), hiddenSize: try size("encoder_hidden"),
+      layers: try size("encoder_layers"), bidirectional: flag("bidirectional"))
     var second = first
-    second.network = NetworkOptions(
-      CellOptions.gru(), hiddenSize: 3, layers: first.network.layers)
+    second.network = NetworkOptions(CellOptions.gru(), hiddenSize: 3, layers: first.network.layers)
     let summarySize = try size("summary_size") == 0 ? nil : try size("summary_size")
     return EncoderDecoderShape(
       sources: try size("sources") == 2 ? [first, second] : [first], decoder: try decoderShape(),

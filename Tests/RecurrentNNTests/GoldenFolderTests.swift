@@ -15,8 +15,7 @@ import Testing
   @Test func noFileIsForgotten() throws {
     let known = try GoldenFile.names(
       "layer", "cell", "linear", "language-model", "trajectory", "cross-entropy", "option", "tensorflow",
-      "sampling",
-      "tagger", "classifier", "seq2seq", "generator")
+      "sampling", "tagger", "classifier", "seq2seq", "generator")
     #expect(try GoldenFile.names("") == known)
   }
 }

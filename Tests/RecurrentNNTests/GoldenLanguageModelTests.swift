@@ -35,8 +35,7 @@ import Testing
       let gradients = ParameterBuffer<Element>(model.layout)
       let loss = run.evaluate(tokens, targets, into: gradients)
       #expect(loss.tokens == tokens.count)
-      expectClose(
-        [loss.total], try golden.doubles("chunk\(chunk).loss"), within: tolerance, "loss \(chunk)")
+      expectClose([loss.total], try golden.doubles("chunk\(chunk).loss"), within: tolerance, "loss \(chunk)")
       try golden.expect(gradients, equals: "chunk\(chunk).gradient.", within: tolerance)
       for run in [run, stepwise] {
         expectClose(run.hidden, try golden.doubles("chunk\(chunk).final.h"), within: tolerance, "h \(chunk)")

@@ -36,8 +36,7 @@ import Testing
     let gradients = ParameterBuffer<Element>(layout)
     let (dInputs, dInitial) = result.backpropagate(
       outputGradient: try golden.batchMajor("weight.output"),
-      stateGradient: try state("weight", golden, layer),
-      into: gradients)
+      stateGradient: try state("weight", golden, layer), into: gradients)
     try golden.expect(gradients, equals: "gradient.", within: tolerance)
     expectClose(
       dInputs, try golden.batchMajor("gradient.input"), within: tolerance, "\(golden.name): gradient.input")

@@ -26,8 +26,7 @@ import Testing
     _ shape: InputShape, wordDropout: WordDropout? = nil
   ) -> (InputEmbedding<Double>, ParameterBuffer<Double>) {
     var builder = ParameterLayout.Builder()
-    let embedding = InputEmbedding<Double>(
-      shape, wordDropout: wordDropout, in: &builder)
+    let embedding = InputEmbedding<Double>(shape, wordDropout: wordDropout, in: &builder)
     return (embedding, ParameterBuffer(builder.build(), seed: 1))
   }
 

@@ -20,8 +20,7 @@ import Testing
     let stateWeight: CellState<Double> = randomState(stack.stateSize, batchSize: batchSize, stream: 4000)
 
     func run(_ inputs: Tensor<Double>, _ initial: CellState<Double>?) -> DynamicRNNResult<Double> {
-      dynamicRNN(
-        stack, inputs, sequenceLengths: Self.lengths, initialState: initial, parameters: parameters)
+      dynamicRNN(stack, inputs, sequenceLengths: Self.lengths, initialState: initial, parameters: parameters)
     }
     func loss(_ inputs: Tensor<Double>, _ initial: CellState<Double>?) -> Double {
       let result = run(inputs, initial)

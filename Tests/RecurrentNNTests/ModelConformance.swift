@@ -84,8 +84,7 @@ func checkModel(_ test: some ModelCase) throws {
   }
 
   let rounded = ParameterBuffer<Float>(single.layout)
-  let rounding = single.evaluate(
-    all, true, rounded, LayerContext(parameters: floats, workspace: Workspace()))
+  let rounding = single.evaluate(all, true, rounded, LayerContext(parameters: floats, workspace: Workspace()))
   #expect(rounding.tokens == whole.tokens)
   expectClose([rounding.total], [whole.total], within: 1e-5, "the loss in single precision")
   expectClose(

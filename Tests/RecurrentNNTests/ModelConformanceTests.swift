@@ -122,9 +122,7 @@ struct TaggerCase: ModelCase {
     inputs.flatMap { option -> [TaggerCase] in
       var smoothed = option
       smoothed.smoothing = 0.1
-      let (softmax, field) = (
-        OutputShape.softmax(classes: 3), OutputShape.conditionalRandomField(classes: 3)
-      )
+      let (softmax, field) = (OutputShape.softmax(classes: 3), OutputShape.conditionalRandomField(classes: 3))
       func classes(_ unknown: Set<Int>) -> TargetData {
         SequenceCase.classes(option.steps, of: 3, unknown: unknown)
       }
@@ -256,8 +254,7 @@ struct MatcherCase: ModelCase {
         data[examples].input(scratch), data[examples.map { ($0 + 2) % count }].input(scratch),
         targets: targets[rows: examples.map { $0..<$0 + 1 }].rows(scratch),
         masks: isMasked ? SampleMasks(seed: masks.seed, step: masks.step, samples: samples) : nil)
-      return model.evaluate(
-        batch, labelSmoothing: option.smoothing, into: gradients, context)
+      return model.evaluate(batch, labelSmoothing: option.smoothing, into: gradients, context)
     }
   }
 }
@@ -286,8 +283,7 @@ extension EncoderDecoderCase: ModelCase {
       examples, isMasked, gradients, context in
       model.evaluate(
         pairs.batch(examples, masks: isMasked ? masks : nil), isMasked ? options : evaluation,
-        into: gradients,
-        context)
+        into: gradients, context)
     }
   }
 }

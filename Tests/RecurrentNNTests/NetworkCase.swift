@@ -119,8 +119,7 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     inputSize: Int, hiddenSize: Int, seed: UInt64 = 5
   ) throws -> (LayerStack<Element>, ParameterBuffer<Element>) {
     var builder = ParameterLayout.Builder()
-    let stack = try LayerStack<Element>(
-      options(hiddenSize: hiddenSize), inputSize: inputSize, in: &builder)
+    let stack = try LayerStack<Element>(options(hiddenSize: hiddenSize), inputSize: inputSize, in: &builder)
     let parameters = ParameterBuffer<Element>(builder.build(), seed: seed)
     if !name.isEmpty { parameters.roughen() }
     return (stack, parameters)

@@ -40,9 +40,7 @@ struct UpdateGateCell<Element: Scalar>: SteppedCell {
     _ step: CellStep<Element>, _ weights: PackedMatrix<Element>, _ context: LayerContext<Element>
   ) {
     weights.multiply(step.recurrentInput, into: step.gates, accumulate: true)
-    let (c, g, h, next) = (
-      step.gates.columns(candidate), step.gates.columns(gate), step.previousH, step.newH
-    )
+    let (c, g, h, next) = (step.gates.columns(candidate), step.gates.columns(gate), step.previousH, step.newH)
     let bias = context.parameters.pointer(bias)
     c.activate(.tanh, bias: bias)
     g.activate(.sigmoid, bias: bias + hiddenSize)

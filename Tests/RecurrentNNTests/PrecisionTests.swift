@@ -21,12 +21,9 @@ import Testing
 func expectFloatAgreesWithDouble(
   _ network: NetworkCase, hiddenSize: Int, sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
-  let (single, double) = (
-    try run(network, hiddenSize, Float.self), try run(network, hiddenSize, Double.self)
-  )
+  let (single, double) = (try run(network, hiddenSize, Float.self), try run(network, hiddenSize, Double.self))
   for (name, values) in double {
-    expectClose(
-      try #require(single[name]), values, within: 1e-4, name, sourceLocation: sourceLocation)
+    expectClose(try #require(single[name]), values, within: 1e-4, name, sourceLocation: sourceLocation)
   }
 }
 
@@ -34,8 +31,7 @@ func expectFloatAgreesWithDouble(
 private func run<Element: Scalar>(
   _ network: NetworkCase, _ hiddenSize: Int, _ type: Element.Type
 ) throws -> [String: [Double]] {
-  let (stack, parameters): (LayerStack<Element>, _) = try network.make(
-    inputSize: 19, hiddenSize: hiddenSize)
+  let (stack, parameters): (LayerStack<Element>, _) = try network.make(inputSize: 19, hiddenSize: hiddenSize)
   // Parameters of both types are the same numbers only if they are exact in single precision.
   for index in parameters.elements.indices {
     parameters.elements[index] = Element(Float(parameters.elements[index]))

@@ -67,13 +67,11 @@ import Testing
     let expected = Array(context.parameters.elements(bias))
     let prediction = classifier.predict(Self.option.data.input(scratch), context)
     #expect(Array(numbers(prediction)[6..<9]) == expected)
-    let empty = SequenceData(
-      lengths: [0, 0], content: .words([], index: [], lengths: [], characters: []))
+    let empty = SequenceData(lengths: [0, 0], content: .words([], index: [], lengths: [], characters: []))
     #expect(numbers(classifier.predict(empty.input(scratch), context)) == expected + expected)
     let gradients = ParameterBuffer<Double>(classifier.layout)
     let loss = classifier.evaluate(
-      empty, .numbers([0, 0, 0, 1, 1, 1], width: 3), scratch, into: gradients,
-      context)
+      empty, .numbers([0, 0, 0, 1, 1, 1], width: 3), scratch, into: gradients, context)
     #expect(loss.tokens == 2 && loss.total > 0)
     #expect(
       zip(gradients.elements.indices, gradients.elements).allSatisfy { ($1 != 0) == bias.range.contains($0) })

@@ -14,8 +14,7 @@ import Testing
     let model = try SequenceMatcher<Double>(
       SequenceMatcherShape(
         network: SequenceNetworkShape(
-          encoder: EncoderShape(
-            .tokens(vocabularySize: 5, embeddingSize: 3), cell: .rnn(), hiddenSize: 4)),
+          encoder: EncoderShape(.tokens(vocabularySize: 5, embeddingSize: 3), cell: .rnn(), hiddenSize: 4)),
         pooling: .mean, output: output))
     return (model, ParameterBuffer<Double>(model.layout, seed: 3))
   }

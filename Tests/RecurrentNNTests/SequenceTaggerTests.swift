@@ -6,8 +6,7 @@ import Testing
 @Suite struct SequenceTaggerTests {
   private static let words = SequenceCase(
     name: "words", input: .words(.lstm()), cell: .lstm(), bidirectional: true, dropout: 0.3,
-    inputDropout: 0.3,
-    wordDropout: 0.3, lengths: [2, 5, 0, 3])
+    inputDropout: 0.3, wordDropout: 0.3, lengths: [2, 5, 0, 3])
   private static let vectors = SequenceCase(name: "vectors", input: .vectors, lengths: [2, 5, 0, 3])
   private static let outputs: [OutputShape] = [
     .softmax(classes: 4), .conditionalRandomField(classes: 4), .bernoulli(bits: 3), .linear(size: 2),
@@ -45,9 +44,7 @@ import Testing
     let context = LayerContext(
       parameters: ParameterBuffer<Double>(tagger.layout, seed: 2), workspace: Workspace<Double>())
     func loss(_ targets: TargetData) -> Double {
-      tagger.evaluate(
-        option.data, targets, scratch, context
-      ).total
+      tagger.evaluate(option.data, targets, scratch, context).total
     }
     switch tagger.predict(option.data.input(scratch), context) {
     case .classes(let classes):
@@ -94,12 +91,10 @@ import Testing
 
   @Test(arguments: outputs, [[], [0], [0, 0]])
   func nothingToTag(output: OutputShape, lengths: [Int]) throws {
-    let tagger = try SequenceTagger<Float>(
-      SequenceTaggerShape(network: Self.words.network, output: output))
+    let tagger = try SequenceTagger<Float>(SequenceTaggerShape(network: Self.words.network, output: output))
     let context = LayerContext(
       parameters: ParameterBuffer<Float>(tagger.layout, seed: 2), workspace: Workspace<Float>())
-    let data = SequenceData(
-      lengths: lengths, content: .words([], index: [], lengths: [], characters: []))
+    let data = SequenceData(lengths: lengths, content: .words([], index: [], lengths: [], characters: []))
     let targets: TargetData =
       switch output.kind {
       case .bernoulli: .bits([], width: output.size)
@@ -108,8 +103,7 @@ import Testing
       }
     let scratch = Scratch<Float>()
     let gradients = ParameterBuffer<Float>(tagger.layout)
-    let loss = tagger.evaluate(
-      data, targets, scratch, into: gradients, context)
+    let loss = tagger.evaluate(data, targets, scratch, into: gradients, context)
     #expect(loss == LossSum() && gradients.elements.allSatisfy { $0 == 0 })
     #expect(numbers(tagger.predict(data.input(scratch), context)).isEmpty)
   }

@@ -31,9 +31,7 @@ import Testing
         }
       }
     }
-    #expect(
-      (context.workspace.packedBytes == 0) == (rows >= 256 || ProductMode.rule == .blas)
-    )
+    #expect((context.workspace.packedBytes == 0) == (rows >= 256 || ProductMode.rule == .blas))
   }
 }
 
@@ -90,8 +88,7 @@ import Testing
   func columnsOfAWeightArePackedApart(precision: ProductPrecision) throws {
     var decoder = EncoderDecoderCase.decoder(readout: .hidden(size: 9), inputFeeding: true)
     (decoder.vocabularySize, decoder.embeddingSize, decoder.network.hiddenSize) = (300, 17, 33)
-    let shape = EncoderDecoderCase.model(
-      .attention(AttentionShape(.additive, size: 7)), decoder)
+    let shape = EncoderDecoderCase.model(.attention(AttentionShape(.additive, size: 7)), decoder)
     let model = try EncoderDecoder<Float>(shape)
     let batch = PairBatch<Float>(
       sources: [randomTokens([3, 5, 2], vocabulary: 6, stream: 1).map { .tokens($0) }],

@@ -175,8 +175,7 @@ extension RecurrentPart {
       let floats = alive.map { graph.node("Cast", [$0], ["to": .int(1)]) }
       let scanned = [reversed(x)] + [floats].compactMap { $0 }
       let results = graph.nodes(
-        "Scan", start + scanned, outputs: 3,
-        ["body": .graph(body), "num_scan_inputs": .int(scanned.count)])
+        "Scan", start + scanned, outputs: 3, ["body": .graph(body), "num_scan_inputs": .int(scanned.count)])
       final.h.append(results[0])
       if hasCellState { final.c.append(results[1]) }
       outputs.append(reversed(floats.map { graph.multiply(results[2], $0) } ?? results[2]))

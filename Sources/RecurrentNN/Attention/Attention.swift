@@ -213,8 +213,7 @@ public struct Attention<Element: Scalar>: Sendable {
     let rows = rows(state.rows, step: t, prepared.memory)
     computeFeatures(
       rows, prepared, previous: t == 0 ? prepared.zeros.base : trace.weights(t - 1),
-      coverage: trace.coverage(t),
-      context)
+      coverage: trace.coverage(t), context)
     attend(
       rnd_attention(
         at: rows, of: operands(prepared, query), weights: trace.weights(t), context: contexts.base,
@@ -269,9 +268,8 @@ extension Attention {
     let blockRows = max(1, (trace.layout.batchSize + 15) / 16)
     let blocks = (trace.layout.batchSize + blockRows - 1) / blockRows
     return AttentionReverse(
-      keys: arena.zeros(rows, size), queries: arena.matrix(trace.layout.rowCount, size),
-      blockRows: blockRows, v: arena.zeros(blocks, size),
-      featureWeight: arena.zeros(blocks * shape.featureCount, size),
+      keys: arena.zeros(rows, size), queries: arena.matrix(trace.layout.rowCount, size), blockRows: blockRows,
+      v: arena.zeros(blocks, size), featureWeight: arena.zeros(blocks * shape.featureCount, size),
       features: arena.matrix(rows, shape.featureCount), weights: (arena.zeros(1, rows), arena.zeros(1, rows)),
       coverage: arena.zeros(1, rows), coverageLoss: Element(coverageLoss))
   }

@@ -223,8 +223,7 @@ public struct ExtendedLSTMCell<Element: Scalar>: SteppedCell {
     guard let projection = state.projection else { return }
     if let clip = options.projectionClip {
       rnd_clip_backward(
-        Element.kernelType,
-        rnd_clipping(count: dh.count, bound: clip, x: step.forward.newH.base, d: dh.base))
+        Element.kernelType, rnd_clipping(count: dh.count, bound: clip, x: step.forward.newH.base, d: dh.base))
     }
     state.projected.rows(step.rows).copy(from: dh)
     projection.multiply(dh, into: state.dUnprojected.rows(0..<step.count), accumulate: false)

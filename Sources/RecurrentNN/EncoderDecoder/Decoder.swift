@@ -423,8 +423,7 @@ extension Decoder {
         for t in (0..<(attentions.isEmpty ? 0 : layout.steps)).reversed() {
           attendBackward(
             t, work, state: pass.trace.output.rows(layout.rows(t)),
-            stateGradient: dOutput(layout.rows(t), work),
-            into: gradients, context)
+            stateGradient: dOutput(layout.rows(t), work), into: gradients, context)
         }
         cell.backpropagate(
           pass.trace, outputGradient: dOutput(0..<layout.rowCount, work), stateGradient: start.state,

@@ -200,8 +200,7 @@ public struct EncoderDecoder<Element: Scalar>: Sendable {
         if let dCondition = dStart.condition { dEncoded.summary?.add(dCondition) }
         bridge.backward(
           encoded.bridgeInput, start.state, stateGradient: dStart.state, inputGradient: dEncoded,
-          into: gradients,
-          context)
+          into: gradients, context)
         sources.backward(
           encoded, gradient: dEncoded, memories: Array(zip(start.memories, dStart.memories)).map { ($0, $1) },
           into: gradients, context)

@@ -181,8 +181,7 @@ public struct Generator<Element: Scalar>: Sendable {
         let dStart = decoder.backward(pass, readoutGradient: dr, options, into: gradients, masked)
         bridge.backward(
           input, start.state, stateGradient: dStart.state,
-          inputGradient: BridgeInput(summary: dStart.condition),
-          into: gradients, context)
+          inputGradient: BridgeInput(summary: dStart.condition), into: gradients, context)
         if let table, let classes = vectors?.classes, let dx = dStart.condition {
           gradients.addRows(dx, at: classes, of: table)
         }

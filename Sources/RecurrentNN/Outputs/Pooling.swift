@@ -106,8 +106,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
   ) -> rnd_pooling {
     rnd_pooling(
       at: at, width: inputSize, h: h.base, stride: h.stride, pooled: pooled.base,
-      pooled_stride: pooled.stride,
-      where: steps, scores: nil)
+      pooled_stride: pooled.stride, where: steps, scores: nil)
   }
 
   private func requireLength(_ steps: Int, _ layout: PackedLayout) {
