@@ -71,7 +71,7 @@ private struct CellCheck {
     let problem = try network.packedProblem(
       lengths: [4, 3, 1, 0], hiddenSize: hiddenSize, tableRows: tableRows, masked: masked,
       zeroState: zeroState)
-    problem.expectGradientsAreSlopes()
+    try problem.expectGradientsAreSlopes()
     #expect(problem.dropsSomething() == masked)
   }
 

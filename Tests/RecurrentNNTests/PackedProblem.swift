@@ -5,14 +5,16 @@ import Testing
 
 /// A weighted sum of a layer's outputs and final states, over packed rows and with a fixed dropout key.
 final class PackedProblem {
-  let scratch = Scratch<Double>()
+  private let scratch = Scratch<Double>()
   private let layer: any SequenceLayer<Double>
+  /// The inputs, unless they are rows of a table, [rowCount, inputSize].
+  let vectors: MatrixView<Double>
   private let input: SequenceInput<Double>
-  private let layout: PackedLayout
-  private let context: LayerContext<Double>
-  private let outputWeight: MatrixView<Double>
+  let layout: PackedLayout
+  let context: LayerContext<Double>
+  let outputWeight: MatrixView<Double>
   private let stateWeights: [MatrixView<Double>]
-  private let initial: [MatrixView<Double>]
+  let initial: [MatrixView<Double>]
   private let coordinates: Coordinates
 
   init(
@@ -21,11 +23,13 @@ final class PackedProblem {
   ) {
     self.layer = layer
     let memory = scratch
+    let dense = memory.matrix(randomTensor([layout.rowCount, layer.inputSize], stream: 1))
+    vectors = dense
     input =
       table.map { table in
         let rows = (0..<layout.rowCount).map { $0 * 5 % table.shape[0] }
         return .indexed(memory.indices(rows), count: layout.rowCount, table: table)
-      } ?? .dense(memory.matrix(randomTensor([layout.rowCount, layer.inputSize], stream: 1)))
+      } ?? .dense(dense)
     self.layout = layout
     coordinates = Coordinates(layout)
     context = LayerContext(
@@ -46,44 +50,71 @@ final class PackedProblem {
     layer.unroll(input, layout, from: initial, context)
   }
 
-  func loss() -> Double {
-    context.workspace.arena.scoped {
-      let unrolled = unroll(context)
-      return zip([unrolled.output] + unrolled.finalState, [outputWeight] + stateWeights).reduce(0) {
-        $0 + dot(values($1.0), values($1.1))
-      }
+  /// The weighted sum of outputs and final states.
+  func loss(_ output: MatrixView<Double>, _ states: [MatrixView<Double>]) -> Double {
+    zip([output] + states, [outputWeight] + stateWeights).reduce(0) {
+      $0 + dot(values($1.0), values($1.1))
     }
   }
 
-  /// Expects the gradients of parameters, dense input and initial state to be slopes of the loss.
-  func expectGradientsAreSlopes(sourceLocation: SourceLocation = #_sourceLocation) {
-    let unrolled = unroll(context)
-    let dStates = stateWeights.map { weight in
+  private func loss() -> Double {
+    context.workspace.arena.scoped {
+      let unrolled = unroll(context)
+      return loss(unrolled.output, unrolled.finalState)
+    }
+  }
+
+  /// The gradient of the final states, which a backward pass turns into that of the initial ones.
+  func stateGradient() -> [MatrixView<Double>] {
+    stateWeights.map { weight in
       let copy = scratch.matrix(rows: weight.rows, columns: weight.columns)
       copy.copy(from: weight)
       return copy
     }
-    let dInput = scratch.matrix(rows: layout.rowCount, columns: layer.inputSize)
-    var wanted: MatrixView<Double>?
-    if case .dense = input { wanted = dInput }
+  }
+
+  /// Room for the gradient of a dense input.
+  func inputGradient() -> MatrixView<Double> {
+    scratch.matrix(rows: layout.rowCount, columns: layer.inputSize)
+  }
+
+  /// Outputs, states and all gradients.
+  func results() -> [String: [Double]] {
+    let unrolled = unroll(context)
+    let (dStates, dInput) = (stateGradient(), inputGradient())
     let gradients = ParameterBuffer<Double>(context.parameters.layout)
+    var results = ["output": values(unrolled.output), "state": unrolled.finalState.flatMap { values($0) }]
+    let isDense = if case .dense = input { true } else { false }
     layer.backpropagate(
-      unrolled, outputGradient: outputWeight, stateGradient: dStates, inputGradient: wanted, into: gradients,
-      context)
-    let analyticInput = values(dInput)
-    expectGradients(gradients, of: context.parameters, sourceLocation: sourceLocation) { loss() }
-    for (part, state) in initial.enumerated() {
-      expectGradient(
-        values(dStates[part]), of: UnsafeMutableBufferPointer(start: state.base, count: state.count),
-        "initial state \(part)", sourceLocation: sourceLocation
-      ) { loss() }
+      unrolled, outputGradient: outputWeight, stateGradient: dStates, inputGradient: isDense ? dInput : nil,
+      into: gradients, context)
+    results["input"] = values(dInput)
+    results["initial"] = dStates.flatMap { values($0) }
+    results["parameters"] = Array(gradients.elements)
+    return results
+  }
+
+  /// Expects the gradients of parameters, dense input and initial state to be slopes of the loss.
+  func expectGradientsAreSlopes() throws { try expectGradientsAreSlopes(results()) { loss() } }
+
+  /// Expects the gradients among some results to be slopes of a loss.
+  func expectGradientsAreSlopes(_ results: [String: [Double]], loss: () -> Double) throws {
+    let gradients = ParameterBuffer<Double>(context.parameters.layout)
+    _ = gradients.elements.update(fromContentsOf: try #require(results["parameters"]))
+    expectGradients(gradients, of: context.parameters) { loss() }
+    let dInitial = try #require(results["initial"])
+    var first = 0
+    for part in initial {
+      let own = Array(dInitial[first..<first + part.count])
+      expectGradient(own, of: elements(part), "initial state", loss: loss)
+      first += part.count
     }
-    if case .dense(let x) = input {
-      expectGradient(
-        analyticInput, of: UnsafeMutableBufferPointer(start: x.base, count: x.count), "input",
-        sourceLocation: sourceLocation
-      ) { loss() }
-    }
+    guard case .dense = input else { return }
+    expectGradient(try #require(results["input"]), of: elements(vectors), "input", loss: loss)
+  }
+
+  private func elements(_ view: MatrixView<Double>) -> UnsafeMutableBufferPointer<Double> {
+    UnsafeMutableBufferPointer(start: view.base, count: view.count)
   }
 
   /// True if the masks of this step change the output.

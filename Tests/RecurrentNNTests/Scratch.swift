@@ -6,11 +6,6 @@ import RecurrentNN
 /// Memory for the operands of calls that take views. It lives as long as its owner.
 final class Scratch<Element: Scalar> {
   private let arena = Arena<Element>()
-  private var integers: [UnsafeMutableBufferPointer<Int32>] = []
-
-  deinit {
-    for buffer in integers { buffer.deallocate() }
-  }
 
   /// A zeroed matrix.
   func matrix(rows: Int, columns: Int) -> MatrixView<Element> { arena.zeros(rows, columns) }
@@ -24,11 +19,9 @@ final class Scratch<Element: Scalar> {
 
   /// A copy of some numbers as 32-bit integers.
   func indices(_ numbers: [Int]) -> UnsafePointer<Int32> {
-    let buffer = UnsafeMutableBufferPointer<Int32>.allocate(capacity: max(1, numbers.count))
-    buffer.initialize(repeating: 0)
-    for (index, number) in numbers.enumerated() { buffer[index] = Int32(number) }
-    integers.append(buffer)
-    return UnsafePointer(buffer.baseAddress!)
+    let words = arena.words(numbers.count, of: Int32.self)
+    for (index, number) in numbers.enumerated() { words[index] = Int32(number) }
+    return UnsafePointer(words.baseAddress!)
   }
 }
 

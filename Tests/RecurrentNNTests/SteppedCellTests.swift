@@ -87,16 +87,14 @@ import Testing
 /// One cell over one ragged batch with a loss over outputs, final states and, if requested, the states between the steps.
 final class SteppedDrive {
   let cell: StackedCell<Double>
-  let layout: PackedLayout
-  let parameters: ParameterBuffer<Double>
-  let context: LayerContext<Double>
-  let input: MatrixView<Double>
-  let initial: [MatrixView<Double>]
-  private let scratch = Scratch<Double>()
-  private let coordinates: Coordinates
-  private let outputWeight: MatrixView<Double>
-  private let stateWeights: [MatrixView<Double>]
+  private let problem: PackedProblem
   private let readsStates: Bool
+
+  var input: MatrixView<Double> { problem.vectors }
+  var layout: PackedLayout { problem.layout }
+  var context: LayerContext<Double> { problem.context }
+  var parameters: ParameterBuffer<Double> { context.parameters }
+  var initial: [MatrixView<Double>] { problem.initial }
 
   convenience init(
     _ network: NetworkCase, lengths: [Int], inputSize: Int, hiddenSize: Int, readsStates: Bool = false
@@ -113,79 +111,32 @@ final class SteppedDrive {
     _ cell: StackedCell<Double>, _ parameters: ParameterBuffer<Double>, lengths: [Int], isRandom: Bool,
     readsStates: Bool = false
   ) {
-    (self.cell, self.parameters) = (cell, parameters)
-    let inputSize = cell.inputSize
-    layout = PackedLayout(lengths: lengths)
-    coordinates = Coordinates(layout)
-    self.readsStates = readsStates
-    context = LayerContext(
-      parameters: parameters, workspace: Workspace(),
-      dropout: isRandom ? DropoutContext(seed: 9, step: 4, rows: coordinates.rows) : nil)
-    let (memory, batchSize, parts) = (scratch, layout.batchSize, cell.stateSize.parts)
-    input = memory.matrix(randomTensor([layout.rowCount, inputSize], stream: 1))
-    outputWeight = memory.matrix(randomTensor([layout.rowCount, cell.outputSize], stream: 2))
-    func states(_ stream: Int) -> [MatrixView<Double>] {
-      parts.enumerated().map { memory.matrix(randomTensor([batchSize, $1], stream: stream + $0)) }
-    }
-    stateWeights = states(100)
-    initial = states(200)
-  }
-
-  private func copies(of matrices: [MatrixView<Double>]) -> [MatrixView<Double>] {
-    matrices.map {
-      let copy = scratch.matrix(rows: $0.rows, columns: $0.columns)
-      copy.copy(from: $0)
-      return copy
-    }
+    (self.cell, self.readsStates) = (cell, readsStates)
+    problem = PackedProblem(cell, PackedLayout(lengths: lengths), parameters, masked: isRandom)
   }
 
   /// Expects the same outputs, states and gradients from both ways to run a cell. Columns of the inputs can be multiplied
   /// before the first step; only masks of variational dropout, which are for whole inputs, prevent that.
-  func expectStepsEqualAllStepsAtOnce(
-    masksInputs: Bool, sourceLocation: SourceLocation = #_sourceLocation
-  ) throws {
-    let whole = wholeRun()
+  func expectStepsEqualAllStepsAtOnce(masksInputs: Bool) throws {
+    let whole = problem.results()
     for precomputed in 0..<cell.inputSize {
       guard let stepped = steppedRun(precomputed: precomputed) else {
-        #expect(masksInputs && precomputed > 0, sourceLocation: sourceLocation)
+        #expect(masksInputs && precomputed > 0)
         continue
       }
-      #expect(!masksInputs || precomputed == 0, sourceLocation: sourceLocation)
-      #expect(Set(whole.keys) == Set(stepped.keys), sourceLocation: sourceLocation)
+      #expect(!masksInputs || precomputed == 0)
+      #expect(Set(whole.keys) == Set(stepped.keys))
       for (name, expected) in whole {
         expectClose(
           try #require(stepped[name]), expected, within: precomputed == 0 ? 1e-14 : 1e-13,
-          "\(precomputed) precomputed: \(name)", sourceLocation: sourceLocation)
+          "\(precomputed) precomputed: \(name)")
       }
     }
   }
 
   /// Expects the gradients of a run by steps to be slopes of the loss.
-  func expectGradientsAreSlopes(sourceLocation: SourceLocation = #_sourceLocation) throws {
-    let gradients = try #require(steppedRun())
-    let analytic = ParameterBuffer<Double>(parameters.layout)
-    _ = analytic.elements.update(fromContentsOf: try #require(gradients["parameters"]))
-    expectGradients(analytic, of: parameters, sourceLocation: sourceLocation) { loss() }
-    expectGradient(
-      try #require(gradients["input"]), of: UnsafeMutableBufferPointer(start: input.base, count: input.count),
-      "input", sourceLocation: sourceLocation
-    ) { loss() }
-  }
-
-  /// Outputs, states and all gradients, computed by unroll and backpropagate.
-  func wholeRun() -> [String: [Double]] {
-    let trace = cell.unroll(.dense(input), layout, from: initial, context)
-    let dStates = copies(of: stateWeights)
-    let dInput = scratch.matrix(rows: input.rows, columns: input.columns)
-    var results = ["output": values(trace.output), "state": trace.finalState.flatMap { values($0) }]
-    let gradients = ParameterBuffer<Double>(parameters.layout)
-    cell.backpropagate(
-      trace, outputGradient: outputWeight, stateGradient: dStates, inputGradient: dInput, into: gradients,
-      context)
-    results["input"] = values(dInput)
-    results["initial"] = dStates.flatMap { values($0) }
-    results["parameters"] = Array(gradients.elements)
-    return results
+  func expectGradientsAreSlopes() throws {
+    try problem.expectGradientsAreSlopes(try #require(steppedRun())) { loss() }
   }
 
   private func forward(precomputed: Int = 0) -> Unrolled<Double>? {
@@ -202,8 +153,7 @@ final class SteppedDrive {
   func steppedRun(precomputed: Int = 0) -> [String: [Double]]? {
     guard let trace = forward(precomputed: precomputed) else { return nil }
     let rest = precomputed..<input.columns
-    let dStates = copies(of: stateWeights)
-    let dInput = scratch.matrix(rows: input.rows, columns: input.columns)
+    let (dStates, dInput) = (problem.stateGradient(), problem.inputGradient())
     var results = [
       "output": values(trace.output), "state": cell.finalState(trace, context).flatMap { values($0) },
     ]
@@ -212,7 +162,7 @@ final class SteppedDrive {
     for t in (0..<layout.steps).reversed() {
       let rows = layout.rows(t)
       cell.backward(
-        step: t, back, outputGradient: outputWeight.rows(rows),
+        step: t, back, outputGradient: problem.outputWeight.rows(rows),
         inputGradient: dInput.rows(rows).columns(rest), context)
       if readsStates {
         // dL/dh of Σ h²/2 over the top states before the steps.
@@ -236,8 +186,7 @@ final class SteppedDrive {
   func loss() -> Double {
     context.workspace.arena.scoped {
       guard let trace = forward() else { return .nan }
-      let outputs = [trace.output] + cell.finalState(trace, context)
-      var sum = zip(outputs, [outputWeight] + stateWeights).reduce(0) { $0 + dot(values($1.0), values($1.1)) }
+      var sum = problem.loss(trace.output, cell.finalState(trace, context))
       guard readsStates else { return sum }
       for t in 0..<layout.steps {
         let h = values(trace.state(before: t))
