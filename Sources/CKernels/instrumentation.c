@@ -19,13 +19,14 @@ int64_t rnd_profile_clock(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-void rnd_profile_add(int kind, int64_t start, double operations) {
+int64_t rnd_profile_add(int kind, int64_t start, double operations) {
   const int64_t end = rnd_profile_clock();
   profile.seconds[kind] += 1e-9 * (double)(end - start);
   profile.operations[kind] += operations;
   if (profile.recorded < profile.capacity) {
     profile.events[profile.recorded++] = (rnd_profile_event){.start = start, .end = end, .kind = kind};
   }
+  return end;
 }
 
 double rnd_profile_seconds(int kind) { return profile.seconds[kind]; }

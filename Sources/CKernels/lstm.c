@@ -14,7 +14,7 @@ void NAME(rnd_lstm_forward)(rnd_lstm a, ptrdiff_t first, ptrdiff_t end) {
     T *gates = (T *)a.gates + row * 4 * H, *c = (T *)a.c + row * H, *h = (T *)a.h + row * H;
     const T *c_previous = (const T *)a.c_previous + row * H;
     ELEMENTWISE
-    for (int64_t j = 0; j < H; j++) {
+    for (int64_t j = 0; j < a.width; j++) {
       T i = TYPED(rnd_sigmoid)(gates[j] + bias[j]);
       T f = TYPED(rnd_sigmoid)(gates[H + j] + bias[H + j]);
       T g = TYPED(rnd_tanh)(gates[2 * H + j] + bias[2 * H + j]);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "product_gates.h"
 #include "product_int8.h"
 #include "product_tiles.h"
 #include "thread_pool.h"
@@ -319,16 +320,43 @@ static void run(const product *p) {
   }
 }
 
+static product product_of(const rnd_product *a) {
+  const instruction_set *set = set_of(a->mode);
+  return (product){.M = a->rows, .N = a->columns, .K = a->depth, .a = a->a, .b = a->b, .packed = a->packed, .c = a->c,
+                   .c_stride = a->c_stride, .accumulate = a->accumulate, .set = set,
+                   .tile = a->mode.precision == rnd_bf16 ? set->bf16_tile : set->tile, .kind = row_words(a->mode),
+                   .mode = a->mode, .most_steps = a->mode.one_order ? RND_NARROW_STEPS : set->most_steps};
+}
+
+void rnd_multiply_columns_of_gates(const rnd_product *a, ptrdiff_t gates, ptrdiff_t first, ptrdiff_t end) {
+  const product p = product_of(a);
+  const int64_t each = values_a_step(p.kind), all_steps = (p.K + each - 1) / each;
+  const int64_t steps = part_of(all_steps, p.most_steps, 1), units = p.N / gates;
+  const int64_t panel_words = words_before(p.set->panel, all_steps, p.mode);
+  for (int64_t step = 0; step < all_steps; step += steps) {
+    const int64_t k = step * each, these = smaller(steps, all_steps - step);
+    const void *rows = element(p.a, 0, k);
+    int64_t row_words = p.a.row_stride;
+    if (p.kind != rnd_plain_words) {
+      uint32_t *scratch = scratch_of_thread();
+      p.set->pack_rows(p.kind, rows, row_words, smaller(steps * each, p.K - k), p.M, scratch);
+      rows = scratch;
+      row_words = these;
+    }
+    const uint32_t *panels = p.packed + words_before(p.set->panel, step, p.mode);
+    for (int64_t n = first; n < p.N; n += units) {
+      multiply_block(&p, 0, p.M, n, end - first, these, rows, row_words, 0, panels + n / p.set->panel * panel_words,
+                     panel_words, p.accumulate || k > 0);
+    }
+  }
+}
+
 void rnd_multiply_matrices(rnd_product a) {
   if (a.mode.precision == rnd_int8 && a.packed) {
     if (is_worth_sharing(a.rows, a.columns, a.depth)) rnd_parallel(multiply_int8_part, &a);
     else multiply_int8_part(0, 1, &a);
     return;
   }
-  const instruction_set *set = set_of(a.mode);
-  product p = {.M = a.rows, .N = a.columns, .K = a.depth, .a = a.a, .b = a.b, .packed = a.packed, .c = a.c,
-               .c_stride = a.c_stride, .accumulate = a.accumulate, .set = set,
-               .tile = a.mode.precision == rnd_bf16 ? set->bf16_tile : set->tile, .kind = row_words(a.mode), .mode = a.mode,
-               .most_steps = a.mode.one_order ? RND_NARROW_STEPS : set->most_steps};
+  const product p = product_of(&a);
   run(&p);
 }

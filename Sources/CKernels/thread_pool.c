@@ -86,6 +86,16 @@ static int make_worker(int part) {
   return 1;
 }
 
+void rnd_await_parts(rnd_progress *progress, int part, int parts, int64_t steps) {
+  __atomic_store_n(&progress[part].steps, steps, __ATOMIC_RELEASE);
+  for (int other = 0; other < parts; other++) {
+    for (int spin = 0; __atomic_load_n(&progress[other].steps, __ATOMIC_ACQUIRE) < steps; spin++) {
+      if (spin < SPINS) relax();
+      else sched_yield();
+    }
+  }
+}
+
 int rnd_set_thread_count(int count) {
   if (count < 1) count = 1;
   if (count > RND_MOST_THREADS) count = RND_MOST_THREADS;

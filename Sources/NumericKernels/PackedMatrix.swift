@@ -87,6 +87,16 @@ public struct PackedMatrix<Element: Scalar> {
   /// Begins a new step. ``repack(sourceRows:)`` must have been called for all rows or none.
   public func endRepacking() { packed.nextStep() }
 
+  /// The packed values, for kernels that compute more than a product in one pass; nil if products of this number of rows are
+  /// computed in another way: by the BLAS, or with integers.
+  public func words(forRows rows: Int) -> (words: UnsafeRawPointer, mode: rnd_product_mode)? {
+    guard kernelRows >> UInt64(ProductShape.exponent(rows)) & 1 != 0, mode.precision != .int8 else {
+      return nil
+    }
+    ProductRecorder.note(form, rows, columns, self.rows, mode)
+    return (UnsafeRawPointer(packed.words(mode)), mode.kernelMode)
+  }
+
   /// `c = a B`, or `c += a B` if `accumulate`. Shapes: `a` [m, rows], `c` [m, columns].
   public func multiply(_ a: MatrixView<Element>, into c: MatrixView<Element>, accumulate: Bool) {
     precondition(

@@ -16,6 +16,7 @@
 #include "rnn_kernels.h"
 #include "selection_kernels.h"
 #include "sequence_kernels.h"
+#include "thread_pool.h"
 
 // MARK: Cells
 
@@ -36,7 +37,7 @@ static void rnn(check_run *r) {
 
 static void lstm(check_run *r) {
   const int64_t n = r->rows, H = r->width;
-  const rnd_lstm a = {.units = H, .gates = numbers_between(r, n * 4 * H, -4, 4), .bias = numbers(r, 4 * H),
+  const rnd_lstm a = {.units = H, .width = H, .gates = numbers_between(r, n * 4 * H, -4, 4), .bias = numbers(r, 4 * H),
                       .c_previous = numbers(r, n * H), .c = numbers(r, n * H), .h = numbers(r, n * H)};
   rnd_lstm_forward(r->type, a, 0, n / 2);
   rnd_lstm_forward(r->type, a, n / 2, n);
@@ -49,6 +50,46 @@ static void lstm(check_run *r) {
   rnd_lstm_backward(r->type, g, n / 2, n);
   expect_numbers(r, g.gates, n * 4 * H);
   expect_numbers(r, g.dc, n * H);
+}
+
+// Element i of a block.
+static void *at(const check_run *r, void *x, int64_t i) { return (char *)x + i * (r->type == rnd_f32 ? 4 : 8); }
+
+static void lstm_steps(check_run *r) {
+  const int64_t n = r->rows, H = r->width / RND_LSTM_GROUP * RND_LSTM_GROUP, steps = 3;
+  if (H == 0 || n > RND_LSTM_ROWS) return;
+  void *gates = numbers(r, steps * n * 4 * H), *weights = numbers_between(r, H * 4 * H, -0.1, 0.1);
+  void *c = numbers(r, (steps + 1) * n * H), *h = numbers(r, (steps + 1) * n * H);
+  rnd_lstm step = {.units = H, .width = H, .gates = gates, .bias = numbers(r, 4 * H), .c_previous = c,
+                   .c = at(r, c, n * H), .h = at(r, h, n * H)};
+  if (r->type == rnd_f32) {
+    const rnd_product_mode mode = {.set = rnd_set_in_use(), .precision = rnd_fp32};
+    void *packed = memory(r, rnd_packed_words(H, 4 * H, mode) * 4);
+    rnd_pack((rnd_packing){.source = {weights, 4 * H, 1}, .depth = H, .columns = 4 * H, .packed = packed, .mode = mode});
+    // With two units of work at most, the third thread has nothing to do.
+    rnd_set_thread_count(n % 2 ? 3 : 1);
+    rnd_lstm_run((rnd_lstm_steps){.rows = n, .steps = steps, .rows_a_step = n, .cell = step, .h_previous = h,
+                                  .weights = packed, .mode = mode});
+    rnd_set_thread_count(1);
+  } else {
+    for (int64_t t = 0; t < steps; t++) {
+      for (int64_t i = 0; i < n * 4 * H; i++) {
+        double sum = number(r, gates, t * n * 4 * H + i);
+        for (int64_t k = 0; k < H; k++) {
+          sum += number(r, h, (t * n + i / (4 * H)) * H + k) * number(r, weights, k * 4 * H + i % (4 * H));
+        }
+        set_number(r, gates, t * n * 4 * H + i, sum);
+      }
+      rnd_lstm_forward(r->type, step, 0, n);
+      step.gates = at(r, step.gates, n * 4 * H);
+      step.c_previous = step.c;
+      step.c = at(r, step.c, n * H);
+      step.h = at(r, step.h, n * H);
+    }
+  }
+  expect_numbers(r, gates, steps * n * 4 * H);
+  expect_numbers(r, c, (steps + 1) * n * H);
+  expect_numbers(r, h, (steps + 1) * n * H);
 }
 
 static void gru(check_run *r) {
@@ -538,7 +579,7 @@ static void reductions(check_run *r) {
 }
 
 const check_case CASES[] = {
-    {"rnn", rnn}, {"lstm", lstm}, {"gru", gru}, {"gru, reset before", gru_before}, {"mingru", mingru},
+    {"rnn", rnn}, {"lstm", lstm}, {"lstm steps", lstm_steps}, {"gru", gru}, {"gru, reset before", gru_before}, {"mingru", mingru},
     {"extended lstm", extended_lstm}, {"clipping", clipping}, {"factors", factors}, {"zoneout", zoneout},
     {"highway", highway}, {"layer norm", layer_norm}, {"activations", activations}, {"sums", sums},
     {"table rows", table_rows}, {"dropout", dropout}, {"fills", fills}, {"softmax", softmax},

@@ -51,7 +51,8 @@ import Testing
         let (c, h) = (numbers(rows, units, 2), numbers(rows, units, 3))
         let dc = numbers(rows, units, 8)
         let lstm = rnd_lstm(
-          units: units, gates: gates.base, bias: bias.base, c_previous: previous.base, c: c.base, h: h.base)
+          units: units, width: units, gates: gates.base, bias: bias.base, c_previous: previous.base,
+          c: c.base, h: h.base)
         KernelThreads.shareRows(rows, width: units) { rnd_lstm_forward(rnd_f32, lstm, $0, $1) }
         let lstmGradient = rnd_lstm_gradient(
           units: units, gates: gates.base, c_previous: previous.base, c: c.base, dh_out: dOut.base,

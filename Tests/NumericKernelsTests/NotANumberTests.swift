@@ -81,8 +81,8 @@ import Testing
             rnd_lstm_forward(
               type,
               rnd_lstm(
-                units: hiddenSize, gates: operands[0], bias: operands[1], c_previous: operands[2], c: c.base,
-                h: h), 0, 1)
+                units: hiddenSize, width: hiddenSize, gates: operands[0], bias: operands[1],
+                c_previous: operands[2], c: c.base, h: h), 0, 1)
           }, "lstm gate \(gate)")
       }
     }

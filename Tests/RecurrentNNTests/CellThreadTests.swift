@@ -19,6 +19,32 @@ import Testing
     }
   }
 
+  /// All steps of a few sequences in one kernel give the same bits as one step after the other.
+  @Test(arguments: [64, 192], ProductPrecision.ofTraining)
+  func stepsOfFewSequences(units: Int, precision: ProductPrecision) throws {
+    var builder = ParameterLayout.Builder()
+    let cell = LSTMCell<Float>(inputSize: 3, hiddenSize: units, in: &builder)
+    let parameters = ParameterBuffer<Float>(builder.build(), seed: 5)
+    let context = LayerContext(parameters: parameters, workspace: Workspace<Float>(precision: precision))
+    let scratch = Scratch<Float>()
+    defer { KernelThreads.count = 1 }
+    for (threads, lengths) in [(1, [5]), (2, [5, 3]), (3, [4, 4, 4, 4, 4, 2]), (2, [6])] {
+      KernelThreads.count = threads
+      let layout = PackedLayout(lengths: lengths)
+      let input = scratch.matrix(randomTensor([layout.rowCount, 3], stream: 1))
+      let initial = cell.stateSize.parts.map {
+        scratch.matrix(randomTensor([layout.batchSize, $0], stream: 2))
+      }
+      let together = cell.unroll(.dense(input), layout, from: initial, context)
+      let stepped = cell.begin(layout, from: initial, context)
+      for t in 0..<layout.steps { cell.forward(step: t, input.rows(layout.rows(t)), stepped, context) }
+      #expect(values(together.output) == values(stepped.output), "\(lengths), \(threads) threads")
+      #expect(
+        together.finalState.map { values($0) } == cell.finalState(stepped, context).map { values($0) },
+        "\(lengths), \(threads) threads")
+    }
+  }
+
   /// Outputs, states and all gradients of a ragged batch with random masks: all sequences run in the first four steps.
   private func results(_ network: NetworkCase) throws -> [Float] {
     let (inputSize, layout) = (5, PackedLayout(lengths: (0..<26).map { 4 + $0 % 4 }))

@@ -20,6 +20,14 @@ int rnd_thread_count(void);
 /// only one part if the threads are busy with the work of another caller.
 void rnd_parallel(void (*body)(int part, int parts, void *argument), void *argument);
 
+/// The number of steps that a part of a body has done, in a cache line of its own: 0 at first.
+typedef struct {
+  _Alignas(64) int64_t steps;
+} rnd_progress;
+
+/// In a body: notes the steps that this part has done, and waits until all parts have done as many.
+void rnd_await_parts(rnd_progress *progress, int part, int parts, int64_t steps);
+
 /// The first of the units 0 to `count` that belong to a part. Parts have nearly equal sizes and are in order.
 static inline int64_t rnd_part_begin(int64_t count, int part, int parts) { return count * part / parts; }
 #endif

@@ -99,12 +99,31 @@ public struct LSTMCell<Element: Scalar>: SteppedCell {
     _ step: CellStep<Element>, _ cache: RecurrentCache<Element>, _ context: LayerContext<Element>
   ) {
     cache.weight.multiply(step.recurrentInput, into: step.gates, accumulate: true)
-    let arguments = rnd_lstm(
-      units: hiddenSize, gates: step.gates.base, bias: cache.bias.base, c_previous: step.previousC.base,
-      c: step.newC.base, h: step.newH.base)
+    let arguments = arguments(step, cache)
     KernelThreads.shareRows(step.count, width: hiddenSize) {
       rnd_lstm_forward(Element.kernelType, arguments, $0, $1)
     }
+  }
+
+  private func arguments(_ step: CellStep<Element>, _ cache: RecurrentCache<Element>) -> rnd_lstm {
+    rnd_lstm(
+      units: hiddenSize, width: hiddenSize, gates: step.gates.base, bias: cache.bias.base,
+      c_previous: step.previousC.base, c: step.newC.base, h: step.newH.base)
+  }
+
+  /// With few sequences, one kernel computes products and states, see `rnd_lstm_run`.
+  public func forward(
+    steps: Int, from first: CellStep<Element>, _ cache: RecurrentCache<Element>,
+    _ context: LayerContext<Element>
+  ) -> Bool {
+    guard first.count <= Int(RND_LSTM_ROWS), hiddenSize % Int(RND_LSTM_GROUP) == 0,
+      let weights = cache.weight.words(forRows: first.count)
+    else { return false }
+    rnd_lstm_run(
+      rnd_lstm_steps(
+        rows: first.count, steps: steps, rows_a_step: first.count, cell: arguments(first, cache),
+        h_previous: first.previousH.base, weights: weights.words, mode: weights.mode))
+    return true
   }
 
   // MARK: Backward

@@ -25,6 +25,12 @@ public protocol SteppedCell<Element>: RecurrentCell {
   /// One step: computes `newH` (and `newC`) from the previous state and the gates, which hold W_ih x.
   func forward(_ step: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>)
 
+  /// Computes `steps` steps of all sequences at once, if the cell has a kernel for it: the first one and those after it, without
+  /// dropout and zoneout. Otherwise returns false, and the steps are computed one after the other.
+  func forward(
+    steps: Int, from first: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>
+  ) -> Bool
+
   func makeBackwardState(
     _ pass: CellPass<Element>, _ cache: Cache, _ context: LayerContext<Element>
   ) -> BackwardState
@@ -89,7 +95,7 @@ public final class CellPass<Element: Scalar> {
     let isDivided =
       threads > 1 && hasIndependentRows && layout.batchSize >= threads * Self.leastSequences
       && Element.hasKernels && ProductMode.rule == .kernels
-    return isDivided ? layout.lengths[layout.batchSize - 1] : 0
+    return isDivided ? layout.commonSteps : 0
   }
 
   /// With fewer rows, a product is limited by reading the weights, which threads that share its columns read only once.
@@ -207,6 +213,7 @@ protocol CellRun<Element>: AnyObject {
   associatedtype Element: Scalar
   var hasIndependentRows: Bool { get }
   func forward(_ step: CellStep<Element>, _ context: LayerContext<Element>)
+  func forward(steps: Int, from first: CellStep<Element>, _ context: LayerContext<Element>) -> Bool
   func makeBackward(_ pass: CellPass<Element>, _ context: LayerContext<Element>) -> any CellBackwardRun<
     Element
   >
@@ -229,6 +236,12 @@ private final class Run<Cell: SteppedCell>: CellRun {
 
   func forward(_ step: CellStep<Cell.Element>, _ context: LayerContext<Cell.Element>) {
     cell.forward(step, cache, context)
+  }
+
+  func forward(
+    steps: Int, from first: CellStep<Cell.Element>, _ context: LayerContext<Cell.Element>
+  ) -> Bool {
+    cell.forward(steps: steps, from: first, cache, context)
   }
 
   func makeBackward(
@@ -273,13 +286,21 @@ struct CellTrace<Element: Scalar> {
   func unroll(_ input: SequenceInput<Element>, _ context: LayerContext<Element>) {
     InputProjection(weight: weightIH).forward(
       pass.dropout?.maskInputs(input, context) ?? input, into: pass.gates, context)
-    let inParts = pass.stepsInParts(hasIndependentRows: run.hasIndependentRows)
+    let (inParts, common) = (
+      pass.stepsInParts(hasIndependentRows: run.hasIndependentRows), pass.layout.commonSteps
+    )
+    var done = 0
     if inParts > 0 {
       KernelThreads.divide(pass.layout.batchSize) { sequences in
         for t in 0..<inParts { run(pass.step(t, of: sequences), context) }
       }
+      done = inParts
+    } else if common > 0, pass.dropout == nil, pass.zoneout == nil,
+      run.forward(steps: common, from: pass.step(0), context)
+    {
+      done = common
     }
-    for t in inParts..<pass.layout.steps { run(pass.step(t), context) }
+    for t in done..<pass.layout.steps { run(pass.step(t), context) }
   }
 
   @_specialize(where Element == Float)
@@ -401,6 +422,11 @@ struct CellBackwardTrace<Element: Scalar> {
 
 extension SteppedCell {
   public var hasIndependentRows: Bool { false }
+
+  /// There is no kernel for several steps.
+  public func forward(
+    steps: Int, from first: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>
+  ) -> Bool { false }
 
   /// Nothing is dropped.
   public var regularization: CellRegularization { CellRegularization() }

@@ -31,6 +31,8 @@ public struct PackedLayout: Sendable, Hashable {
   public var steps: Int { activeCounts.count }
   /// Number of rows: the tokens of all sequences.
   public var rowCount: Int { offsets[offsets.count - 1] }
+  /// The number of steps, from the first one on, in which all sequences run.
+  var commonSteps: Int { lengths.last ?? 0 }
   /// True if all sequences have the same length.
   public var isUniform: Bool { activeCounts.isEmpty || activeCounts[activeCounts.count - 1] == batchSize }
 
