@@ -15,7 +15,7 @@ public struct DataColumns: Sendable, Equatable {
   ///
   /// - Parameter isTable: the file is a table that is cut into windows.
   public func problem(in format: DataFormat, isTable: Bool) -> String? {
-    for (part, other) in [(Part.source, Part.input), (.target, .labels)] where parts[part] != nil {
+    for (part, other) in [(DataPart.source, DataPart.input), (.target, .labels)] where parts[part] != nil {
       if parts[other] != nil { return "\(part.rawValue) and \(other.rawValue) are the same part: name one" }
     }
     let hasTexts = format == .tsv || format == .csv && !isTable && hasOneSource

@@ -162,6 +162,6 @@ struct RecordLayout: Equatable {
 
 extension ExampleOptions {
   func unsupported(_ reason: String) -> DataError {
-    .unsupported(format: format, reason: reason)
+    .unsupported(format: data.format, reason: reason)
   }
 }
