@@ -57,7 +57,7 @@ public func multiply<Element: Scalar>(
 
 extension Scalar {
   /// True if there are kernels for matrix products of this type, including packed ones; otherwise the BLAS computes them.
-  static var hasKernels: Bool { kernelType == rnd_f32 }
+  public static var hasKernels: Bool { kernelType == rnd_f32 }
 }
 
 extension MatrixView {

@@ -93,9 +93,9 @@ public struct RNNCell<Element: Scalar>: SteppedCell {
     _ context: LayerContext<Element>
   ) {
     let arguments = rnd_rnn_gradient(
-      rows: step.count, units: hiddenSize, relu: activation == .relu, h: step.forward.newH.base,
-      dh_out: step.outputGradient.base, dh_next: step.dh.base, d_pre: step.gates.base, dbias: state.bias.base)
-    KernelThreads.shareUnits(hiddenSize, rows: step.count) {
+      units: hiddenSize, relu: activation == .relu, h: step.forward.newH.base,
+      dh_out: step.outputGradient.base, dh_next: step.dh.base, d_pre: step.gates.base)
+    KernelThreads.shareRows(step.count, width: hiddenSize) {
       rnd_rnn_backward(Element.kernelType, arguments, $0, $1)
     }
     step.passRecurrent(step.gates, weight, accumulate: false)  // dL/dh = dpre · W_hh

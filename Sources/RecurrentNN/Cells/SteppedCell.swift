@@ -197,7 +197,7 @@ public struct CellBackwardStep<Element: Scalar> {
   /// `recurrentInput`, through the mask of variational dropout if there is one.
   @_specialize(where Element == Float)
   public func passRecurrent(_ d: MatrixView<Element>, _ weights: PackedMatrix<Element>, accumulate: Bool) {
-    guard let masked = pass.masked?.rows(0..<count), let mask = forward.stateMask else {
+    guard let masked = pass.masked?.rows(forward.sequences), let mask = forward.stateMask else {
       return weights.multiply(d, into: dh, accumulate: accumulate)
     }
     weights.multiply(d, into: masked, accumulate: false)
@@ -376,8 +376,10 @@ struct CellBackwardTrace<Element: Scalar> {
   }
 
   /// Runs one step of the backward pass without the gradient of its input.
-  private func backward(step t: Int, outputGradient: MatrixView<Element>, _ context: LayerContext<Element>) {
-    let step = CellBackwardStep(pass: pass, forward: pass.forward.step(t), outputGradient: outputGradient)
+  private func backward(
+    _ forward: CellStep<Element>, outputGradient: MatrixView<Element>, _ context: LayerContext<Element>
+  ) {
+    let step = CellBackwardStep(pass: pass, forward: forward, outputGradient: outputGradient)
     if let zoneout = pass.forward.zoneout {
       zoneout.backward(step, context.arena) { run.backward($0, context) }
     } else {
