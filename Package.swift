@@ -200,6 +200,10 @@ let package = Package(
   products: [
     // Cells, layers and models with what trains and saves them: `import RecurrentNN` is enough.
     .library(name: "RecurrentNN", targets: ["RecurrentNN"]),
+    // Reading text and numbers, vocabularies and batches; metrics of outputs; safetensors and durable files.
+    .library(name: "Datasets", targets: ["Datasets"]),
+    .library(name: "Metrics", targets: ["Metrics"]),
+    .library(name: "Checkpoints", targets: ["Checkpoints"]),
     // Sums over the processes of a job, for data-parallel training.
     .library(name: "Communication", targets: ["Communication"]),
     // A wrapper of MPI that knows nothing of networks.
