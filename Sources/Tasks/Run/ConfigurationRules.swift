@@ -410,7 +410,7 @@ extension RunConfiguration {
     checks.read(
       replace, if: model.pyramid == 0, with: \.model.pyramid,
       otherwise: "needs a state for every word; with \(\.model.pyramid) a state stands for several")
-    let (format, source) = (data.format, data.sourceUnit)
+    let source = data.sourceUnit
     checks.read(
       replace, if: !data.holdsNumbers && source != .bpe, with: \.data.format, \.data.tokens,
       \.data.sourceTokens,
