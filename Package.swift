@@ -81,7 +81,7 @@ let libraryTargets: [Target] = [
     swiftSettings: strictSwift),
   .target(
     name: "Configuration",
-    dependencies: ["Tasks", "Options", "RecurrentNN", "Datasets", "Communication"],
+    dependencies: ["Tasks", "Options", "RecurrentNN", "Datasets", "Communication", "Yams"],
     resources: [.embedInCode("Presets")], swiftSettings: strictSwift),
   .target(
     name: "Inference",
@@ -130,7 +130,7 @@ let executableTargets: [Target] = [
     dependencies: [
       "Training", "Inference", "Exporting", "Serving", "Reporting", "Benchmarking", "Tasks", "RecurrentNN",
       "Parameters", "NumericKernels", "Optimizers", "Communication", "Configuration", "Datasets",
-      "Diagnosis", "Metrics", "Checkpoints", "RunLog", "Yams", "CBuild",
+      "Diagnosis", "Metrics", "Checkpoints", "RunLog", "CBuild",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strictSwift)
@@ -158,7 +158,7 @@ let testTargets: [Target] = [
   test("Optimizers", of: ["Optimizers"]),
   test("MPI", of: ["MPI", "MPIConformance", "TestSupport"]),
   test("Communication", of: ["Communication", "InProcessRanks", "MPIConformance"]),
-  test("Configuration", of: ["Configuration", "Tasks", "Datasets", "rnn-dist"]),
+  test("Configuration", of: ["Configuration", "Tasks", "Datasets"]),
   test("Datasets", of: ["Datasets", "Checkpoints", "CZlib", "CZstd", "TestSupport"]),
   test("UnicodeText", of: ["UnicodeText"]),
   test("Metrics", of: ["Metrics", "UnicodeText"]),

@@ -59,7 +59,7 @@ let allowedImports: [TargetRule] = [
   TargetRule(
     "Configuration",
     ["Options", "RecurrentNN", "Datasets", "Communication", "Tasks"],
-    external: ["Foundation"]),
+    external: ["Foundation", "Yams"]),
   TargetRule(
     "Inference",
     [
@@ -95,5 +95,5 @@ let allowedImports: [TargetRule] = [
       "NumericKernels", "Options", "Parameters", "RecurrentNN", "Optimizers", "Communication",
       "Configuration", "Datasets", "Diagnosis", "Metrics", "Checkpoints", "RunLog", "Tasks", "Inference",
       "Exporting", "Serving", "Reporting", "Training", "Benchmarking", "CBuild",
-    ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser", "Yams"])),
+    ], external: platform.union(["Foundation", "Synchronization", "Logging", "ArgumentParser"])),
 ]

@@ -33,7 +33,7 @@ import Testing
 
   /// Only one file of a target imports the library that it adapts.
   @Test(arguments: [
-    ("Communication", "MPI"), ("rnn-dist", "Yams"), ("Checkpoints", "CXXHash"),
+    ("Communication", "MPI"), ("Configuration", "Yams"), ("Checkpoints", "CXXHash"),
     ("Datasets", "CSentencePiece"), ("RecurrentNN", "Checkpoints"),
   ])
   func importedByOneFile(target: String, module: String) throws {

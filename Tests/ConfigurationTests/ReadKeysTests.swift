@@ -1,7 +1,6 @@
 import Configuration
 import Tasks
 import Testing
-import rnn_dist
 
 /// Every task reads a key or rejects it: no setting is accepted and then ignored.
 @Suite struct ReadKeysTests {

@@ -3,7 +3,6 @@ import Datasets
 import Foundation
 import Tasks
 import Testing
-import rnn_dist
 
 private func read(_ text: String) throws -> ConfigurationNode {
   try YAMLReader.node(bytes: Array(text.utf8), source: .file("a.yaml"))

@@ -1,4 +1,3 @@
-import Configuration
 import Foundation
 import Tasks
 import Yams
@@ -25,7 +24,7 @@ package enum YAMLReader {
   }
 
   /// Returns the bytes of a preset or of a file, up to the limit. Throws `ConfigurationUnavailable`.
-  static func contents(of source: ConfigurationSource) throws -> [UInt8] {
+  package static func contents(of source: ConfigurationSource) throws -> [UInt8] {
     switch source {
     case .preset(let name): Array((Presets.text(named: name) ?? "").utf8)
     case .file(let path): Array(try contents(ofFile: path))
@@ -34,7 +33,7 @@ package enum YAMLReader {
 
   /// Returns the bytes of a run's `config.yaml`. An empty file is an error, because defaults must not take the place of lost
   /// settings. Throws `ConfigurationUnavailable`.
-  static func contents(ofRun path: String) throws -> [UInt8] {
+  package static func contents(ofRun path: String) throws -> [UInt8] {
     let bytes = try contents(of: .file(path))
     guard bytes.contains(where: { !" \t\r\n".utf8.contains($0) }) else {
       throw ConfigurationUnavailable(name: path, reason: .empty)
