@@ -149,6 +149,13 @@ let testTargets: [Target] = [
   .target(
     name: "InProcessRanks", dependencies: ["Communication"], path: "Tests/InProcessRanks",
     swiftSettings: strictSwift),
+  // Every reader of a file, for tests with changed files and for libFuzzer.
+  .target(
+    name: "FuzzedReaders",
+    dependencies: [
+      "Checkpoints", "Communication", "Configuration", "Datasets", "Exporting", "Inference", "Reporting",
+      "RecurrentNN", "RunLog", "Serving", "Tasks", "Training",
+    ], path: "Tests/Fuzzing/Readers", swiftSettings: strictSwift),
   test("Architecture", of: []),
   test("NumericKernels", of: ["NumericKernels", "CKernels", "Checkpoints"]),
   test("Parameters", of: ["Parameters", "NumericKernels"]),
@@ -176,7 +183,7 @@ let testTargets: [Target] = [
     "Command",
     of: [
       "rnn-dist", "NumericKernels", "Communication", "Configuration", "Datasets", "Checkpoints",
-      "InProcessRanks", "RunLog", "Tasks", "TestSupport", "Training",
+      "FuzzedReaders", "InProcessRanks", "RunLog", "Tasks", "TestSupport", "Training",
     ]),
   test(
     "Exporting",
@@ -194,6 +201,16 @@ let testTargets: [Target] = [
 func test(_ name: String, of dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: strictSwift)
 }
+
+/// The readers with libFuzzer, which .ci/fuzz builds. The variable is the path of libFuzzer without its own `main`.
+let fuzzing: [Target] =
+  Context.environment["RNN_DIST_FUZZER"].map { library in
+    [
+      .executableTarget(
+        name: "fuzz-readers", dependencies: ["FuzzedReaders"], path: "Tests/Fuzzing/Driver",
+        swiftSettings: strictSwift, linkerSettings: [.unsafeFlags([library]), .linkedLibrary("stdc++")])
+    ]
+  } ?? []
 
 let package = Package(
   name: "rnn-dist",
@@ -215,7 +232,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
-  targets: systemLibraries + libraryTargets + executableTargets + testTargets,
+  targets: systemLibraries + libraryTargets + executableTargets + testTargets + fuzzing,
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11,
   cxxLanguageStandard: .cxx17

@@ -20,7 +20,7 @@ public struct ReportedRun {
   /// The counts of each class; nil for models without classes.
   let classes: ClassesFile?
   let flightRecord: FlightRecordFile?
-  private(set) var problems: [String] = []
+  package private(set) var problems: [String] = []
 
   /// Reads the files of a run directory.
   ///

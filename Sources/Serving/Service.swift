@@ -59,7 +59,8 @@ public final class Service: Sendable {
 
   private static let paths = ["/", "/healthz", "/metrics", "/v1/models", "/v1/predict", "/v1/generate"]
 
-  func answer(_ request: HTTPRequest, _ hasLeft: () -> Bool) -> HTTPResponse {
+  /// Answers a request. `hasLeft` returns whether the client has closed the connection.
+  package func answer(_ request: HTTPRequest, _ hasLeft: () -> Bool) -> HTTPResponse {
     let start = ContinuousClock.now
     // Clients choose other paths freely, and each of them would become a separate series.
     let path = Self.paths.contains(request.path) ? request.path : "(other)"

@@ -1,186 +1,26 @@
-import Checkpoints
-import Communication
-import Configuration
-import Datasets
 import Foundation
-import RunLog
-import Tasks
+import FuzzedReaders
+import TestSupport
 import Testing
-import Training
-import rnn_dist
 
-/// Files in which something was changed at random are read, or refused with an error that is not an internal one. Nothing traps or
-/// hangs. RNN_DIST_MUTATIONS is the number of changed files per reader; a trap leaves the file in the temporary folder.
+/// Files in which something was changed at random are read, or refused with an error that is not an
+/// internal one. Nothing traps or hangs. RNN_DIST_MUTATIONS is the number of changed files per reader; a trap leaves the file in
+/// the temporary folder.
 @Suite struct MutatedFileTests {
-  /// A reader with the content of a file that it accepts.
-  struct Reader: Sendable, CustomTestStringConvertible {
-    let name: String
-    let seed: @Sendable () throws -> [UInt8]
-    let read: @Sendable (_ path: String) throws -> Void
-    var testDescription: String { name }
-  }
-
-  /// The checkpoint store reports an error like this one, with the path of the checkpoint.
-  private struct NoState: ExitCoded, CustomStringConvertible {
-    let description: String
-    var exitCode: Int32 { 65 }
-  }
-
   private static let rounds =
     ProcessInfo.processInfo.environment["RNN_DIST_MUTATIONS"].flatMap { Int($0) } ?? 50
 
-  @Test(arguments: formats + datasets)
-  func isReadOrRefused(_ reader: Reader) throws {
-    let folder = FileManager.default.temporaryDirectory.path + "/mutated-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-    let path = "\(folder)/file"
-    let seed = try reader.seed()
-    try Data(seed).write(to: URL(fileURLWithPath: path))
-    try reader.read(path)
+  @Test(arguments: FuzzedReader.all)
+  func isReadOrRefused(_ reader: FuzzedReader) throws {
+    let folder = try TemporaryDirectory()
+    let opened = try reader.open(in: folder.path)
+    #expect(try opened.refusal(of: opened.seed) == nil)
     var random = Mutator(seed: reader.name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
     var refused = 0
-    for round in 0..<Self.rounds {
-      try Data(random.mutated(seed)).write(to: URL(fileURLWithPath: path))
-      do {
-        try reader.read(path)
-      } catch {
-        refused += 1
-        #expect(ExitCode.code(of: error) != 1, "round \(round): \(error)")
-        #expect(!"\(error)".isEmpty)
-      }
+    for _ in 0..<Self.rounds where try opened.refusal(of: random.mutated(opened.seed)) != nil {
+      refused += 1
     }
     #expect(refused > 0, "no change was noticed")
-    try FileManager.default.removeItem(atPath: folder)
-  }
-
-  private static func text(
-    _ name: String, _ seed: String, _ read: @escaping @Sendable (String) throws -> Void
-  )
-    -> Reader
-  {
-    Reader(name: name, seed: { Array(seed.utf8) }, read: read)
-  }
-
-  private static let formats: [Reader] = [
-    Reader(
-      name: "safetensors",
-      seed: {
-        let header = """
-          {"__metadata__":{"a":"b"},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"F64","shape":[1],\
-          "data_offsets":[24,32]}}
-          """
-        return withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) } + Array(header.utf8)
-          + (0..<32).map { UInt8($0) }
-      },
-      read: { path in
-        let file = try SafetensorsFile(path: path)
-        for name in file.names { _ = try file.readDoubles(name) }
-      }),
-    Reader(
-      name: "state.json", seed: { try ExactJSON.encode(TrainingState()) },
-      read: { path in
-        let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        do { _ = try ExactJSON.decode(TrainingState.self, from: bytes) } catch let error as DecodingError {
-          throw NoState(description: "\(error)")
-        }
-      }),
-    Reader(
-      name: "configuration", seed: { Array((Presets.text(named: "default") ?? "").utf8) },
-      read: { path in
-        let node = try YAMLReader.node(named: path)
-        _ = try RunConfiguration.resolve(layers: [node], overrides: [], requiringText: false)
-      }),
-    text(
-      "run.json",
-      """
-      {
-        "command_line" : ["rnn-dist", "train"],
-        "hosts" : ["vm"],
-        "ranks" : 2,
-        "seed" : 1,
-        "started" : "2026-11-30T13:53:25Z",
-        "status" : "running",
-        "versions" : {"rnn-dist" : "0.1.0"}
-      }
-      """
-    ) { _ = try RunRecord(contentsOf: $0) },
-    vocabulary(.word), vocabulary(.char), vocabulary(.byte),
-    text("labels", "DET\nNOUN\n\" \"\nVERB\n") { _ = try LabelVocabulary.load(path: $0) },
-    Reader(
-      name: "subword model",
-      seed: {
-        try savedVocabulary(.bpe, suffix: ".model")
-      },
-      read: { path in
-        let model = try SubwordModel.load(path: path)
-        _ = try? model.decode(try model.encode("lower newest".utf8))
-      }),
-  ]
-
-  private static func vocabulary(_ unit: TokenUnit) -> Reader {
-    Reader(name: "vocabulary of \(unit.rawValue)", seed: { try savedVocabulary(unit, suffix: ".txt") }) {
-      _ = try Vocabulary.load(
-        path: $0, options: TextOptions(unit), boundaries: unit == .word ? .lineEnds : .none)
-    }
-  }
-
-  /// The file of a vocabulary, or of its subword model, that was counted over a text.
-  private static func savedVocabulary(_ unit: TokenUnit, suffix: String) throws -> [UInt8] {
-    let text = (0..<40).map { "low lower \($0) newest wider \u{e9}t\u{e9}\n" }.joined()
-    let corpus = try TextCorpus.load(
-      train: .memory(Array(text.utf8), name: "text"), options: TextOptions(unit, maxVocabulary: 60))
-    let path = FileManager.default.temporaryDirectory.path + "/vocabulary-" + UUID().uuidString
-    for file in try corpus.vocabulary.save(to: path + ".txt") where file.hasSuffix(suffix) {
-      let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
-      for suffix in [".txt", ".model"] { try? FileManager.default.removeItem(atPath: path + suffix) }
-      return bytes
-    }
-    return []
-  }
-
-  private static let datasets: [Reader] = [
-    text("text", "the cat sat\non the mat\n\nа б в\n") {
-      _ = try TextCorpus.load(train: .file($0), validFraction: 0.2, options: TextOptions(.word))
-    },
-    examples("tsv", .labeled, .tsv, "good\ta nice film\nbad\ta dull film\ngood\tsuperb\n"),
-    examples("pairs", .paired, .tsv, "a b\tx y\nc\tz\nd e f\tw\n"),
-    examples("columns", .tagged, .columns, "# text\nthe\tDET\ncat\tNOUN\n\nsat\tVERB\n"),
-    examples(
-      "CoNLL-U", .tagged, .conllu,
-      """
-      # sent_id = 1
-      1-2\tdel\t_\t_\t_\t_\t_\t_\t_\t_
-      1\tde\tde\tADP\t_\t_\t2\tcase\t_\t_
-      2\tel\tel\tDET\t_\t_\t0\troot\t_\t_
-      2.1\tx\tx\tX\t_\t_\t_\t_\t_\t_
-
-      1\tsi\tsi\tINTJ\t_\t_\t0\troot\t_\t_
-
-      """),
-    examples("csv", .labeled, .csv, "label,x0,x1\n\"a\",1.5,-2e3\nb,\"0.25\",7\na,3,4\n"),
-    examples("lines", .generated, .lines, "ab\ncde\nf g\n"),
-    examples("multihot", .tagged, .multihot, "39 43|39|\n7|8 9|40\n"),
-    Reader(
-      name: "npy",
-      seed: {
-        let header = Array("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }\n".utf8)
-        return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.count), 0] + header
-          + (0..<24).map { UInt8($0 * 5) }
-      },
-      read: { path in
-        let list = "x\t\(path)\ny\t\(path)\n"
-        _ = try ExampleCorpus.load(
-          DataSources(train: .file(.memory(Array(list.utf8), name: "list"))),
-          options: Self.options(.labeled, .npy))
-      }),
-  ]
-
-  private static func examples(_ name: String, _ kind: DataKind, _ format: DataFormat, _ seed: String)
-    -> Reader
-  {
-    text(name, seed) { path in
-      _ = try ExampleCorpus.load(DataSources(train: .file(.file(path))), options: Self.options(kind, format))
-    }
   }
 
   private static func options(_ kind: DataKind, _ format: DataFormat) -> ExampleOptions {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A complete request.
-struct HTTPRequest: Sendable, Equatable {
+package struct HTTPRequest: Sendable, Equatable {
   var method: String
   /// The path in the form in which it was sent, without the query.
   var path: String
@@ -21,7 +21,7 @@ struct HTTPRequest: Sendable, Equatable {
 }
 
 /// An answer.
-struct HTTPResponse: Sendable {
+package struct HTTPResponse: Sendable {
   enum Body: Sendable {
     case bytes([UInt8])
     /// A body that is sent in pieces. The function calls its argument with each piece; the argument throws if the
@@ -31,7 +31,7 @@ struct HTTPResponse: Sendable {
         Void)
   }
 
-  var status: Int
+  package var status: Int
   /// Header fields other than those that follow from the body and the connection.
   var fields: [(name: String, value: String)] = []
   var body: Body
@@ -91,8 +91,8 @@ struct HTTPResponse: Sendable {
 }
 
 /// A rejected request, with the reason for the client.
-struct HTTPProblem: Error, Sendable, Equatable {
-  var status: Int
+package struct HTTPProblem: Error, Sendable, Equatable {
+  package var status: Int
   var message: String
   /// Other header fields, such as `Allow`.
   var fields: [String: String] = [:]

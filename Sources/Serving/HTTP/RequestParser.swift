@@ -2,12 +2,14 @@
 ///
 /// The parser rejects everything that two parsers could interpret differently: two lengths, a length together with a
 /// transfer coding, folded fields, white space before a colon.
-struct RequestParser {
+package struct RequestParser {
   /// The maximum sizes of a request in bytes.
-  struct Limits: Sendable {
+  package struct Limits: Sendable {
     /// The request line and the header fields together.
-    var head = 16 << 10
-    var body = 64 << 10
+    var head: Int
+    var body: Int
+
+    package init(head: Int = 16 << 10, body: Int = 64 << 10) { (self.head, self.body) = (head, body) }
   }
 
   private enum Part {
@@ -29,12 +31,12 @@ struct RequestParser {
   /// Whether the client waits for `100 Continue` before it sends the body. Reading the body clears it.
   private var isContinueDue = false
 
-  init(_ limits: Limits) { self.limits = limits }
+  package init(_ limits: Limits) { self.limits = limits }
 
   /// Whether no part of a request has arrived.
   var isEmpty: Bool { if case .head = part { buffer.isEmpty } else { false } }
 
-  mutating func append(_ bytes: [UInt8]) { buffer += bytes }
+  package mutating func append(_ bytes: [UInt8]) { buffer += bytes }
 
   /// Returns true once for every request whose client waits for `100 Continue`.
   mutating func takeContinue() -> Bool {
@@ -43,7 +45,7 @@ struct RequestParser {
   }
 
   /// Returns the next request, or nil if more bytes are needed. After an error the connection can't be used any more.
-  mutating func next() throws(HTTPProblem) -> HTTPRequest? {
+  package mutating func next() throws(HTTPProblem) -> HTTPRequest? {
     while true {
       switch part {
       case .head:
