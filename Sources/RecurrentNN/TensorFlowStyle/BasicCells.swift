@@ -23,6 +23,15 @@ public final class BasicRNNCell: SingleTensorFlowCell {
   public var stateSize: StateSize { .vector(numUnits) }
   func cellState(_ state: Tensor<Float>) -> CellState<Float> { .vector(state) }
   func state(_ state: CellState<Float>) -> Tensor<Float> { state.h }
+
+  /// [inputSize + numUnits, numUnits]; nil before the first call.
+  public var kernel: Tensor<Float>? { weights.tensors?.kernel }
+  /// [numUnits]; nil before the first call.
+  public var bias: Tensor<Float>? { weights.tensors?.bias }
+  /// Overwrites kernel and bias.
+  public func setWeights(kernel: Tensor<Float>, bias: Tensor<Float>) {
+    weights.set(kernel: kernel, bias: bias, layer: layer)
+  }
 }
 
 /// TensorFlow's BasicLSTMCell.
@@ -58,6 +67,15 @@ public final class BasicLSTMCell: SingleTensorFlowCell {
     guard let c = state.c else { preconditionFailure("an LSTM returned a state without c: \(state)") }
     return LSTMStateTuple(c: c, h: state.h)
   }
+
+  /// [inputSize + numUnits, 4 · numUnits]; nil before the first call.
+  public var kernel: Tensor<Float>? { weights.tensors?.kernel }
+  /// [4 · numUnits]; nil before the first call.
+  public var bias: Tensor<Float>? { weights.tensors?.bias }
+  /// Overwrites kernel and bias, both in the order i j f o.
+  public func setWeights(kernel: Tensor<Float>, bias: Tensor<Float>) {
+    weights.set(kernel: kernel, bias: bias, layer: layer)
+  }
 }
 
 /// A TensorFlow-style cell that wraps a single ``RecurrentCell`` and its weights.
@@ -73,15 +91,6 @@ protocol SingleTensorFlowCell: TensorFlowCell {
 extension SingleTensorFlowCell {
   public var outputSize: Int { weights.numUnits }
   public var singleCells: [AnyObject] { [self] }
-
-  /// [inputSize + numUnits, gates · numUnits]; nil before the first call.
-  public var kernel: Tensor<Float>? { weights.tensors?.kernel }
-  /// [gates · numUnits]; nil before the first call.
-  public var bias: Tensor<Float>? { weights.tensors?.bias }
-  /// Overwrites kernel and bias.
-  public func setWeights(kernel: Tensor<Float>, bias: Tensor<Float>) {
-    weights.set(kernel: kernel, bias: bias, layer: layer)
-  }
 
   public func zeroState(batchSize: Int) -> State { state(.zero(stateSize, batchSize: batchSize)) }
 
