@@ -62,11 +62,6 @@ extension Communicator {
   public func makeSummedVector(count: Int, wire: WireFormat) throws -> any SummedVector {
     PrivateVector(count: count, communicator: self, MessageSum(over: self, wire))
   }
-
-  /// Makes a vector whose elements are sent in single precision (collective, equal counts).
-  public func makeSummedVector(count: Int) throws -> any SummedVector {
-    try makeSummedVector(count: count, wire: .fp32)
-  }
 }
 
 /// A vector in the memory of one process. The ranks sum the elements by messages.

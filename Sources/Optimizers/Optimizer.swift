@@ -46,18 +46,6 @@ public final class Optimizer<S: OptimizerScalar> {
     for moment in moments { moment.buffer.deallocate() }
   }
 
-  /// Makes one update: overwrites the parameters of ``part`` and the moments, and counts the update. Gradients are only
-  /// read. Parameters as in ``beginUpdate(parameters:gradients:gradientScale:learningRate:within:)``.
-  public func apply(
-    parameters: UnsafeMutableBufferPointer<S>, gradients: UnsafeBufferPointer<S>, gradientScale: Double,
-    learningRate: Double, within spans: [Range<Int>]? = nil
-  ) {
-    beginUpdate(
-      parameters: parameters, gradients: gradients, gradientScale: gradientScale, learningRate: learningRate,
-      within: spans
-    ).apply(to: 0..<count)
-  }
-
   /// Counts the next update and fixes its constants. The caller then applies it block by block, from any threads, to
   /// ranges that together cover every element once; what is outside of ``part`` is left as it is. The optimizer must live until the last block is done.
   ///

@@ -143,7 +143,7 @@ import Testing
   @Test(arguments: [1, 2, 3, 4], [0, 1, 15, 16, 1000])
   func partsAreGathered(ranks: Int, count: Int) throws {
     try InProcessCommunicator.run(ranks: ranks) { communicator in
-      try Self.checkParts(of: try communicator.makeSummedVector(count: count), communicator)
+      try Self.checkParts(of: try communicator.makeSummedVector(count: count, wire: .fp32), communicator)
     }
     let parts = (0..<ranks).map { vectorPart(of: count, rank: $0, ranks: ranks) }
     #expect(parts.flatMap(Array.init) == Array(0..<count))

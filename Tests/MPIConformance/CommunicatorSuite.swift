@@ -58,7 +58,7 @@ public enum CommunicatorSuite {
   /// Repeated sums of parts of a vector. Other elements must not change, and every rank must get the same bits.
   private static func summedVector(_ communicator: any Communicator, _ checks: Checks) throws {
     let (ranks, count) = (communicator.worldSize, 10_000)
-    let vector = try communicator.makeSummedVector(count: count)
+    let vector = try communicator.makeSummedVector(count: count, wire: .fp32)
     checks.check("a summed vector is zero at first", vector.elements.allSatisfy { $0 == 0 })
     checks.equal("a summed vector is aligned", Int(bitPattern: vector.elements.baseAddress) % 64, 0)
     let value = { (index: Int, rank: Int) in Float(index % 97 + 1) / Float(3 + rank * 7) }
@@ -96,7 +96,8 @@ public enum CommunicatorSuite {
     try rounded.sum([0..<count])
     let sums = (0..<count).map { index in Float(ranks * (index % 8) + ranks * (ranks - 1) / 2) }
     checks.equal("sums of numbers that bf16 can hold", Array(rounded.elements), sums)
-    checks.check("a summed vector of nothing", try communicator.makeSummedVector(count: 0).elements.isEmpty)
+    checks.check(
+      "a summed vector of nothing", try communicator.makeSummedVector(count: 0, wire: .fp32).elements.isEmpty)
   }
 
   /// What a rank writes to its part is read by all ranks on its host.
@@ -224,7 +225,7 @@ public enum CommunicatorSuite {
         var sum = [Double(part.rank)]
         try sum.withUnsafeMutableBufferPointer { try part.allreduceSum($0) }
         checks.equal("sum over the first \(count) ranks", sum, [Double(count * (count - 1) / 2)])
-        let vector = try part.makeSummedVector(count: 100)
+        let vector = try part.makeSummedVector(count: 100, wire: .fp32)
         vector.elements.update(repeating: 1)
         try vector.sum([0..<100])
         checks.check("vector of the first \(count) ranks", vector.elements.allSatisfy { $0 == Float(count) })

@@ -10,9 +10,10 @@ private func train<S: OptimizerScalar>(
     let gradients = (0..<optimizer.count).map { S(GoldenUpdate.gradient($0, step: step)) }
     parameters.withUnsafeMutableBufferPointer { parameters in
       gradients.withUnsafeBufferPointer { gradients in
-        optimizer.apply(
+        optimizer.beginUpdate(
           parameters: parameters, gradients: gradients, gradientScale: gradientScale,
-          learningRate: GoldenUpdate.learningRate(step: step))
+          learningRate: GoldenUpdate.learningRate(step: step)
+        ).apply(to: parameters.indices)
       }
     }
   }

@@ -33,10 +33,11 @@ import Testing
       let loss = run.evaluate(Array(tokens[chunk]), Array(targets[chunk]), into: gradients)
       losses.append(loss.mean)
       norms.append(gradientNorm(UnsafeBufferPointer(gradients.elements)) / Double(loss.tokens))
-      optimizer.apply(
+      optimizer.beginUpdate(
         parameters: parameters.elements, gradients: UnsafeBufferPointer(gradients.elements),
         gradientScale: clipFactor(norm: norms[step], maximum: clipNorm) / Double(loss.tokens),
-        learningRate: learningRate)
+        learningRate: learningRate
+      ).apply(to: 0..<parameters.count)
       parameters.didChange()
     }
     expectClose(losses, try golden.doubles("loss"), within: tolerance, "loss")
