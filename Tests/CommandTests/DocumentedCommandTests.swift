@@ -101,6 +101,8 @@ import Testing
       rnn-dist train default --run-dir runs/dates
       sed 's/^few/Russian/' classes.tsv > names.tsv
       rnn-dist train surnames data.train=names.tsv --run-dir runs/surnames
+      (echo label,text; tr '\\t' , < classes.tsv) > reviews.csv
+      rnn-dist train intent data.format=csv data.columns=text,label data.train=reviews.csv --run-dir runs/reviews
       for context in initial-state every-step attention; do
         rnn-dist train default model.context=$context --run-dir runs/$context
       done
