@@ -19,12 +19,10 @@ final class Graph {
     init(stringLiteral value: String) { self = .named(value) }
   }
 
-  enum ElementType {
-    case float, int64
-
-    fileprivate var number: Int32 {
-      Int32((self == .float ? Onnx_TensorProto.DataType.float : .int64).rawValue)
-    }
+  /// The types of elements, with their numbers in `TensorProto.DataType`.
+  enum ElementType: Int32 {
+    case float = 1
+    case int64 = 7
   }
 
   /// An attribute of a node.
@@ -83,7 +81,7 @@ final class Graph {
   private static func value(_ name: String, _ type: ElementType, _ extents: [Extent]) -> Onnx_ValueInfoProto {
     var value = Onnx_ValueInfoProto()
     value.name = name
-    value.type.tensorType.elemType = type.number
+    value.type.tensorType.elemType = type.rawValue
     value.type.tensorType.shape.dim = extents.map { extent in
       var dimension = Onnx_TensorShapeProto.Dimension()
       switch extent {
@@ -127,7 +125,7 @@ final class Graph {
   private func initializer(_ name: String, _ type: ElementType, _ shape: [Int], _ bytes: Data) -> String {
     guard initializers.insert(name).inserted else { return name }
     var tensor = Onnx_TensorProto()
-    (tensor.name, tensor.dataType, tensor.rawData) = (name, type.number, bytes)
+    (tensor.name, tensor.dataType, tensor.rawData) = (name, type.rawValue, bytes)
     tensor.dims = shape.map(Int64.init)
     content.initializer.append(tensor)
     return name
