@@ -74,20 +74,15 @@ extension ExportedTensor {
   /// The array with its dimensions in reverse order: [out, in] becomes [in, out], and the filters [out, in, width] of a
   /// convolution become [width, in, out].
   var transposed: ExportedTensor {
-    let extents = Array(shape.reversed())
     var result = [Float](repeating: 0, count: values.count)
-    var index = [Int](repeating: 0, count: shape.count)
-    for value in values {
-      // The position of the reversed index.
-      var position = 0
-      for dimension in index.indices.reversed() { position = position * shape[dimension] + index[dimension] }
-      result[position] = value
-      for dimension in index.indices.reversed() {
-        index[dimension] += 1
-        if index[dimension] < shape[dimension] { break }
-        index[dimension] = 0
+    for (index, value) in values.enumerated() {
+      var (rest, position) = (index, 0)
+      for extent in shape.reversed() {
+        position = position * extent + rest % extent
+        rest /= extent
       }
+      result[position] = value
     }
-    return ExportedTensor(extents, result)
+    return ExportedTensor(shape.reversed(), result)
   }
 }

@@ -544,8 +544,10 @@ extension BackwardTrace {
 
 extension MatrixView {
   /// The matrix itself if its rows are contiguous, as the cell kernels require, or else a copy.
-  func contiguous(_ arena: Arena<Element>) -> MatrixView {
-    if isContiguous { return self }
+  func contiguous(_ arena: Arena<Element>) -> MatrixView { isContiguous ? self : copied(to: arena) }
+
+  /// A copy with contiguous rows.
+  func copied(to arena: Arena<Element>) -> MatrixView {
     let copy = arena.matrix(rows, columns)
     copy.copy(from: self)
     return copy

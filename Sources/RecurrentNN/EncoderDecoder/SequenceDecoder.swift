@@ -132,14 +132,6 @@ public final class SequenceDecoder<Element: Scalar>: StepwiseDecoder {
   }
 }
 
-extension MatrixView {
-  fileprivate func copied(to arena: Arena<Element>) -> MatrixView {
-    let copy = arena.matrix(rows, columns)
-    copy.copy(from: self)
-    return copy
-  }
-}
-
 /// The unfinished texts of a decoder that is advanced token by token.
 struct DecoderRows<Element: Scalar> {
   /// The sequence of the batch each row belongs to.

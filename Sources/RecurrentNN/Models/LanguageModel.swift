@@ -155,8 +155,7 @@ public struct LanguageModel<Element: Scalar>: Sendable {
   ) -> [[MatrixView<Element>]] {
     var states: [[MatrixView<Element>]] = []
     for index in parts.indices {
-      let state = initial.map { context.arena.matrix($0.rows, $0.columns) }
-      for (mine, before) in zip(state, states.last ?? initial) { mine.copy(from: before) }
+      let state = (states.last ?? initial).map { $0.copied(to: context.arena) }
       states.append(state)
       guard index > 0 else { continue }
       context.arena.scoped { _ = forward(parts[index - 1], state: state, context) }
