@@ -68,9 +68,9 @@ extension FuzzedReader {
   private static func options(
     _ kind: DataKind, _ format: DataFormat, _ change: (inout ExampleOptions) -> Void = { _ in }
   ) -> ExampleOptions {
-    var options = ExampleOptions(kind: kind, format: format)
-    options.source = TextOptions(.word)
-    options.target = TextOptions(.word)
+    var data = DataOptions()
+    (data.format, data.tokens, data.validFraction) = (format, .word, 0)
+    var options = ExampleOptions(kind: kind, data)
     change(&options)
     return options
   }
