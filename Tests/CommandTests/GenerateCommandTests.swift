@@ -82,7 +82,7 @@ import Testing
     let two = try await generate(arguments + ["--count", "2"], tokens: tokens)
     let shown = tokens == "word" ? prompt.trimmingCharacters(in: [" "]) : prompt
     #expect(one.exitCode == 0 && one.output.hasPrefix(shown), "\(one)")
-    #expect(!one.output.dropFirst(shown.count).hasPrefix("  "), "\(one)")
+    if tokens == "word" { #expect(!one.output.dropFirst(shown.count).hasPrefix("  "), "\(one)") }
     #expect(two.output.components(separatedBy: "---\n").first == one.output, "\(two)")
   }
 
