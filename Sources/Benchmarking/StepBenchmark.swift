@@ -137,9 +137,11 @@ public struct StepBenchmark: Sendable {
       bestTokensPerSecond: tokensPerStep / best,
       gigaflops: 1e-9 * workload.operationsPerStep / median,
       residentMiB: try Self.largestResidentMiB(communicator),
-      plan: MemoryPlan(
-        parameters: workload.parameters.count, optimizer: step.optimizer, workload.workspace),
-      parameters: workload.parameters.count, communicationShare: communication / total,
+      plan: step.memoryPlan(),
+      parameters: parameters, communicationShare: communication / total,
+      sumMethod: sums?.method ?? step.gradients.method, summedBytes: summed,
+      sentBytes: reduction.sentBytes(
+        summed: summed, parameters: parameters, hosts: try Self.hostCount(communicator)),
       shares: profile.shares(of: total).merging([.communication: communication / total]) { $1 },
       productGigaflops: productSeconds > 0 ? 1e-9 * profile.operations / productSeconds : 0,
       peakGigaflops: peak,
