@@ -22,9 +22,9 @@ import Testing
     let steps = CommunicationAdvice.localSteps(share: share, training)
     // With a computation of 1, an update of all ranks takes this time.
     let update = share / (1 - share) * Double(present)
-    func share(after steps: Int) -> Double { update / Double(steps) / (update / Double(steps) + 1) }
-    #expect(share(after: steps) <= CommunicationAdvice.aim + 1e-9)
-    #expect(share(after: steps - 1) > CommunicationAdvice.aim - 1e-9)
+    func portion(after steps: Int) -> Double { update / Double(steps) / (update / Double(steps) + 1) }
+    #expect(portion(after: steps) <= CommunicationAdvice.aim + 1e-9)
+    #expect(portion(after: steps - 1) > CommunicationAdvice.aim - 1e-9)
   }
 
   @Test func momentsAreSentToo() {

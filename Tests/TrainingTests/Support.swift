@@ -26,6 +26,16 @@ func temporaryText(characters: Int) throws -> (directory: TemporaryDirectory, pa
   return (directory, try directory.write(sampleText(characters: characters), to: "text.txt"))
 }
 
+extension ShardPlan {
+  /// A plan with one shard on one rank.
+  static var alone: ShardPlan {
+    guard let plan = try? ShardPlan(rank: 0, worldSize: 1, reproducible: false) else {
+      preconditionFailure("every number of ranks can have plain shards")
+    }
+    return plan
+  }
+}
+
 extension RunConfiguration {
   /// A model of a few hundred parameters on a text of a few hundred characters, every step reported.
   static func small(_ text: String, _ change: (inout RunConfiguration) -> Void = { _ in }) -> RunConfiguration
