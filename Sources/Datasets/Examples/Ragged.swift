@@ -61,9 +61,9 @@ public struct Ragged<Element: Sendable & Equatable>: Sendable, Equatable {
   }
 
   /// Overwrites the beginning of `destination` with the selected sequences one after the other, each between
-  /// `begin` and `end` if given, and returns the number of steps written.
+  /// `begin` and `end` if given (for sequences of ids), and returns the number of steps written.
   @discardableResult
-  fileprivate func copy(
+  public func gather(
     _ selected: ArraySlice<Int32>, begin: Element? = nil, end: Element? = nil,
     into destination: UnsafeMutableBufferPointer<Element>
   ) -> Int {
@@ -111,30 +111,11 @@ public typealias RaggedVectors = Ragged<Float>
 public typealias TextLines = Ragged<UInt8>
 
 extension Ragged<Int32> {
-  /// Overwrites the beginning of `destination` with the selected sequences one after the other, each between
-  /// `begin` and `end` if given, and returns the number of ids written.
-  @discardableResult
-  public func gather(
-    _ selected: ArraySlice<Int32>, begin: Int32? = nil, end: Int32? = nil,
-    into destination: UnsafeMutableBufferPointer<Int32>
-  ) -> Int {
-    copy(selected, begin: begin, end: end, into: destination)
-  }
-
   /// A hash of the sequences that is the same on every rank and in every process.
   var digest: UInt64 { hash { UInt64(UInt32(bitPattern: $0)) } }
 }
 
 extension Ragged<Float> {
-  /// Overwrites the beginning of `destination` with the selected sequences, one after the other, and returns
-  /// the number of steps written.
-  @discardableResult
-  public func gather(
-    _ selected: ArraySlice<Int32>, into destination: UnsafeMutableBufferPointer<Float>
-  ) -> Int {
-    copy(selected, into: destination)
-  }
-
   /// The same sequences of other numbers.
   func scaled(_ scale: Standardization) -> RaggedVectors {
     var result = self
