@@ -157,24 +157,25 @@ static void multiply_block(const product *p, int64_t m, int64_t height, int64_t 
   // Once for all panels: a division takes as long as several depth steps of a tile.
   int64_t begins[RND_MOST_STRIPS + 1];
   for (int64_t s = 0; s <= strips; s++) begins[s] = rnd_strip_begin(s, height, strips);
-  for (int64_t column = 0; column < width;) {
-    const int64_t columns = width - column >= several && several > panel ? several : smaller(panel, width - column);
+  const int64_t row_distance = strip ? steps : row_words, step_bytes = 4 * words_before(panel, 1, p->mode);
+  rnd_tile_block tile = {.strip = strip, .accumulate = accumulate, .steps = steps, .a_stride = row_words, .b = panels,
+                         .panel_words = panel_words, .c_stride = p->c_stride};
+  // The tiles of a panel share the prefetching of the next one.
+  tile.ahead_bytes = (step_bytes + strips - 1) / strips;
+  for (int64_t column = 0; column < width; column += tile.columns) {
+    const int takes_several = several > panel && width - column >= several;
+    tile.columns = takes_several ? several : smaller(panel, width - column);
+    const uint32_t *next = (const uint32_t *)tile.b + (takes_several ? several / panel : 1) * panel_words;
+    tile.ahead = next;
+    float *c = p->c + m * p->c_stride + n + column;
     for (int64_t s = 0; s < strips; s++) {
-      const int64_t begin = begins[s];
-      const rnd_tile_block tile = {.rows = (int)(begins[s + 1] - begin),
-                                   .strip = strip,
-                                   .accumulate = accumulate,
-                                   .steps = steps,
-                                   .a = (const uint32_t *)rows + begin * (strip ? steps : row_words),
-                                   .a_stride = row_words,
-                                   .b = panels + column / panel * panel_words,
-                                   .panel_words = panel_words,
-                                   .c = p->c + (m + begin) * p->c_stride + n + column,
-                                   .c_stride = p->c_stride,
-                                   .columns = columns};
+      tile.rows = (int)(begins[s + 1] - begins[s]);
+      tile.a = (const uint32_t *)rows + begins[s] * row_distance;
+      tile.c = c + begins[s] * p->c_stride;
       p->tile(&tile);
+      tile.ahead = (const char *)tile.ahead + steps * tile.ahead_bytes;
     }
-    column += columns;
+    tile.b = next;
   }
 }
 

@@ -25,9 +25,8 @@ RND_INLINE TARGET void TILE(rnd_span)(const int ROWS, const int PANELS, const in
   }
   const int64_t steps = t->steps, a_stride = t->a_stride, panel_words = t->panel_words;
   for (int64_t k = 0; k < steps; k++) {
-    // A narrow panel is read so fast that the hardware prefetcher falls behind at every page. With few rows, the
-    // additional loads would cost more than they save.
-    if (WIDTH < 16 && ROWS > 3) __builtin_prefetch(b + (k + 512 / STEP_WORDS) * STEP_WORDS);
+    // Into the second-level cache. With few rows, the additional loads would cost more than they save.
+    if (WIDTH < 16 && ROWS > 3) __builtin_prefetch((const char *)t->ahead + k * t->ahead_bytes, 0, 2);
     ROW row[MOST_VECTORS];
     UNROLL for (int v = 0; v < PANELS * VECTORS; v++) {
       row[v] = LOAD(b + v / VECTORS * panel_words + k * STEP_WORDS, v % VECTORS);

@@ -35,6 +35,10 @@ typedef struct {
   int64_t a_stride;
   const void *b;        // words of a panel, see rnd_words
   int64_t panel_words;  // between two panels
+  // Prefetched by a tile of a narrow panel with more than three rows: `ahead_bytes` per step from `ahead` on, a part of the next
+  // panel. The first tile of a panel would otherwise wait for the third-level cache in every step.
+  const void *ahead;
+  int64_t ahead_bytes;
   float *c;
   int64_t c_stride;
   int64_t columns;
