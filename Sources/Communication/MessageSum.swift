@@ -72,6 +72,7 @@ final class MessageSum {
     try sent.withUnsafeMutableBufferPointer { sent in
       try received.withUnsafeMutableBufferPointer { received in
         let arriving = UnsafeMutableBufferPointer(rebasing: received[..<own.count])
+        let peers = communicator.peersInTurn
         for peer in peers {
           encode(values, part(peer), to: sent)
           try exchange(.init(rebasing: sent[part(peer)]), arriving, with: peer)
@@ -88,12 +89,6 @@ final class MessageSum {
     }
   }
 
-  /// The other ranks, so that in every round each rank is the peer of its peer.
-  private var peers: [Int] {
-    let ranks = communicator.worldSize
-    return (0..<ranks).map { ($0 + ranks - communicator.rank) % ranks }.filter { $0 != communicator.rank }
-  }
-
   private func encode(
     _ values: UnsafeMutableBufferPointer<Float>, _ range: Range<Int>,
     to result: UnsafeMutableBufferPointer<UInt16>
@@ -106,6 +101,13 @@ final class MessageSum {
   ) throws {
     try communicator.exchange(
       UnsafeRawBufferPointer(send), UnsafeMutableRawBufferPointer(receive), with: peer)
+  }
+}
+
+extension Communicator {
+  /// The other ranks, in an order in which each rank is the peer of its peer in every round.
+  var peersInTurn: [Int] {
+    (0..<worldSize).map { ($0 + worldSize - rank) % worldSize }.filter { $0 != rank }
   }
 }
 

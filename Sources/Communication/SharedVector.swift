@@ -164,10 +164,7 @@ final class SharedVector: SummedVector {
         return try network.world.gatherParts(of: elements)
       }
       ranksBySlice = segments.indices.map { index in network.hosts.map { $0[index] }.sorted() }
-      for (root, rank) in ranksBySlice[index].enumerated() {
-        let part = UnsafeMutableBufferPointer(rebasing: elements[part(of: rank)])
-        try slice.broadcast(UnsafeMutableRawBufferPointer(part), from: root)
-      }
+      try slice.gatherParts(of: elements) { part(of: ranksBySlice[index][$0]) }
     } else {
       ranksBySlice = segments.indices.map { [$0] }
     }

@@ -91,9 +91,15 @@ final class PrivateVector: SummedVector {
 extension Communicator {
   /// Sends the part of each rank to all others (collective).
   func gatherParts(of elements: UnsafeMutableBufferPointer<Float>) throws {
-    for root in 0..<worldSize {
-      let part = vectorPart(of: elements.count, rank: root, ranks: worldSize)
-      try broadcast(UnsafeMutableRawBufferPointer(.init(rebasing: elements[part])), from: root)
+    try gatherParts(of: elements) { vectorPart(of: elements.count, rank: $0, ranks: worldSize) }
+  }
+
+  /// Sends the part of each rank to all others (collective), in exchanges, which use both directions of a link at a time.
+  func gatherParts(of elements: UnsafeMutableBufferPointer<Float>, _ part: (_ rank: Int) -> Range<Int>) throws
+  {
+    func bytes(_ rank: Int) -> UnsafeMutableRawBufferPointer {
+      UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: elements[part(rank)]))
     }
+    for peer in peersInTurn { try exchange(UnsafeRawBufferPointer(bytes(rank)), bytes(peer), with: peer) }
   }
 }
