@@ -22,12 +22,6 @@ import Testing
     }
     #expect(refused > 0, "no change was noticed")
   }
-
-  private static func options(_ kind: DataKind, _ format: DataFormat) -> ExampleOptions {
-    var data = DataOptions()
-    (data.format, data.tokens, data.validFraction) = (format, .word, 0)
-    return ExampleOptions(kind: kind, data)
-  }
 }
 
 /// Changes bytes of a file: the same changes for the same seed.
