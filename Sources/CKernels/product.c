@@ -3,8 +3,10 @@
 #include "product_kernels.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "product_gates.h"
 #include "product_int8.h"
@@ -126,6 +128,29 @@ void rnd_pack_depths(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
 
 // MARK: Blocks
 
+// The largest numbers of words of a block of A, and of a block of B that is packed on the fly. They follow the second-level
+// cache, which is read at the first product: measured with 1 MiB of it, a quarter for A, so that panels and C fit beside it, and
+// twice its size for B. Blocks don't change the order of sums.
+typedef struct {
+  int64_t a, b;
+} words_of_blocks;
+
+static words_of_blocks block_words(void) {
+  enum { LEAST = 1 << 18, USUAL = 1 << 20, MOST = 1 << 22 };
+  static _Atomic int64_t cache_bytes;
+  int64_t bytes = atomic_load_explicit(&cache_bytes, memory_order_relaxed);
+  if (!bytes) {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    // A system may not know, and then says 0 or -1.
+    bytes = bytes <= 0 ? USUAL : bytes < LEAST ? LEAST : smaller(bytes, MOST);
+    // Products that begin at the same time write the same value.
+    atomic_store_explicit(&cache_bytes, bytes, memory_order_relaxed);
+  }
+  return (words_of_blocks){bytes / 4 / 4, bytes / 4 * 2};
+}
+
 typedef struct {
   int64_t M, N, K;
   rnd_operand a;
@@ -210,19 +235,16 @@ static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t 
   }
 }
 
-// The words of scratch memory: a block of A, whose rows are rounded up to whole tiles, and a block of B.
-enum {
-  A_SCRATCH_WORDS = RND_BLOCK_A_WORDS + RND_WIDE_STEPS * 8 * RND_TILE_ROWS,
-  SCRATCH_WORDS = A_SCRATCH_WORDS + RND_BLOCK_B_WORDS
-};
+// The words of scratch memory for a block of A, whose rows are rounded up to whole tiles.
+static int64_t a_scratch_words(void) { return block_words().a + RND_WIDE_STEPS * 8 * RND_TILE_ROWS; }
 
 // Computes columns n to n + width of C.
 static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_t *scratch) {
   const int64_t each = values_a_step(p->kind), all_steps = (p->K + each - 1) / each, panel = p->set->panel;
   const int64_t steps = part_of(all_steps, p->most_steps, 1);
-  const int64_t height = part_of(p->M, smaller(RND_BLOCK_ROWS, RND_BLOCK_A_WORDS / steps), 8 * RND_TILE_ROWS);
-  uint32_t *const b_scratch = scratch + A_SCRATCH_WORDS;
-  const int64_t most = RND_BLOCK_B_WORDS / steps / RND_WIDE_PANEL * RND_WIDE_PANEL;
+  const int64_t height = part_of(p->M, smaller(RND_BLOCK_ROWS, block_words().a / steps), 8 * RND_TILE_ROWS);
+  uint32_t *const b_scratch = scratch + a_scratch_words();
+  const int64_t most = block_words().b / steps / RND_WIDE_PANEL * RND_WIDE_PANEL;
   const int64_t block = p->packed ? width : part_of(width, most, RND_WIDE_PANEL);
   for (int64_t j = n; j < n + width; j += block) {
     const int64_t columns = smaller(block, n + width - j);
@@ -260,8 +282,8 @@ static uint32_t *scratch_of_thread(void) {
   pthread_once(&once, make_scratch_key);
   void *scratch = pthread_getspecific(scratch_key);
   if (scratch) return scratch;
-  scratch = aligned_alloc(64, SCRATCH_WORDS * sizeof(uint32_t));
-  // There is not even memory for two megabytes. Stops the program, like Swift's allocations.
+  scratch = aligned_alloc(64, (size_t)(a_scratch_words() + block_words().b) * sizeof(uint32_t));
+  // There is not even memory for a few megabytes. Stops the program, like Swift's allocations.
   if (!scratch || pthread_setspecific(scratch_key, scratch)) abort();
   return scratch;
 }

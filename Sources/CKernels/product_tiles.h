@@ -15,12 +15,8 @@ enum {
   // constants and do not depend on the caches of the processor.
   RND_WIDE_STEPS = 768,
   RND_NARROW_STEPS = 384,
-  // The sizes of cache blocks, measured with 1 MiB of second-level cache: rows and words of a block of A, and words of a
-  // block of B that is packed on the fly.
-  RND_BLOCK_ROWS = 240,
-  RND_MOST_STRIPS = RND_BLOCK_ROWS / RND_TILE_ROWS,
-  RND_BLOCK_A_WORDS = 1 << 16,
-  RND_BLOCK_B_WORDS = 1 << 19
+  RND_BLOCK_ROWS = 240,   // most rows of a block of A
+  RND_MOST_STRIPS = RND_BLOCK_ROWS / RND_TILE_ROWS
 };
 
 // c [rows, columns] (+)= A B over `steps` depth steps, rows <= RND_TILE_ROWS. The columns are those of one panel or fewer.
