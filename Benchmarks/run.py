@@ -6,6 +6,7 @@
     Benchmarks/run.py --rows lstm512 ptb200 --rounds 5 --output Benchmarks/results.md --machine "2-core Zen 4 virtual machine"
     Benchmarks/run.py --own                            # and then what is compared with itself
     Benchmarks/run.py --kernels avx2 --peer PYTHON     # as on a processor without AVX-512, in all programs
+    Benchmarks/run.py --precisions fp32                # without bf16
 
 Each round runs rnn-dist in fp32, rnn-dist in bf16 and the peer, one after another, so that a drift of the machine affects all of
 them; ratios are computed per round. The peer runs as one process with one thread per core, and as one process per core with
@@ -33,8 +34,9 @@ LM = {
     "ptb200": dict(cell="lstm", vocab=10000, embed=200, hidden=200, layers=2, batch=20, steps=20, iters=25),
     "ptb650": dict(cell="lstm", vocab=10000, embed=650, hidden=650, layers=2, batch=20, steps=35, iters=8),
 }
-# Sequences of different lengths, once for each way in which PyTorch computes them.
-LM.update({f"{form}512": dict(cell="lstm", vocab=65, embed=512, hidden=512, layers=2, batch=32, steps=1000, shortest=10, iters=2)
+# Sequences of different lengths, once for each way in which PyTorch computes them. The batch is small because PyTorch takes
+# more than 13 seconds for a step of packed sequences, and minutes with 32 of them.
+LM.update({f"{form}512": dict(cell="lstm", vocab=65, embed=512, hidden=512, layers=2, batch=8, steps=1000, shortest=10, iters=2)
            for form in ("packed", "padded")})
 PAIRS = {
     "seq2seq512": dict(src=8000, tgt=8000, embed=256, hidden=512, batch=64, slen=20, tlen=20, iters=8),
@@ -46,7 +48,7 @@ TEXT = {
     "ptb200": "LM, LSTM 2x200, V=10,000, B=20, T=20", "ptb650": "LM, LSTM 2x650, V=10,000, B=20, T=35",
     "seq2seq512": "attention seq2seq 512, V=8,000, 20 to 20", "seq2seq256": "attention seq2seq 256, V=60, 10 to 8",
     "sample512": "sampling one stream, LSTM 2x512",
-    "packed512": "LM, LSTM 2x512, V=65, B=32, lengths 10 to 1,000; PyTorch with packed sequences",
+    "packed512": "LM, LSTM 2x512, V=65, B=8, lengths 10 to 1,000; PyTorch with packed sequences",
     "padded512": "the same; PyTorch with padding",
 }
 
@@ -125,19 +127,19 @@ def ratio(own, other):
 
 def measure(settings, row):
     """Returns the line of the table for a row."""
-    rates = {"fp32": [], "bf16": [], "peer": []}
+    rates = {precision: [] for precision in (*settings.precisions, "peer")}
     memory = {}
     for _ in range(settings.rounds):
-        for precision in ("fp32", "bf16"):
+        for precision in settings.precisions:
             rate, memory[precision] = ours(settings, row, precision)
             rates[precision].append(rate)
         if settings.peer:
             rate, memory["peer"] = peer(settings, row)
             rates["peer"].append(rate)
-    cells = [TEXT[row], median_text(rates["fp32"]), median_text(rates["bf16"])]
+    cells = [TEXT[row], *(median_text(rates[precision]) for precision in settings.precisions)]
     if settings.peer:
-        cells += [median_text(rates["peer"]), ratio(rates["fp32"], rates["peer"]), ratio(rates["bf16"], rates["peer"]),
-                  f"{memory['fp32'] / memory['peer']:.2f}"]
+        cells += [median_text(rates["peer"]), *(ratio(rates[precision], rates["peer"]) for precision in settings.precisions),
+                  f"{memory[settings.precisions[0]] / memory['peer']:.2f}"]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -184,6 +186,7 @@ def main():
     parser.add_argument("--peer", help="a Python interpreter with torch; without it no peer is run")
     parser.add_argument("--rows", nargs="+", choices=list(TEXT), default=list(TEXT))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16"], default=["fp32", "bf16"])
     parser.add_argument("--ranks", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--program", default=str(HERE.parent / ".build/release/rnn-dist"))
     parser.add_argument("--machine", default="this machine", help="what to call the machine in the table")
@@ -196,9 +199,9 @@ def main():
         os.environ["RNN_DIST_KERNELS"] = settings.kernels
     if settings.kernels == "avx2":
         os.environ.update(AVX2)
-    head = ["workload", "fp32", "bf16"]
+    head = ["workload", *settings.precisions]
     if settings.peer:
-        head += ["PyTorch fp32", "ratio fp32", "ratio bf16", "memory"]
+        head += ["PyTorch fp32", *(f"ratio {precision}" for precision in settings.precisions), "memory"]
     lines = [
         f"Tokens per second, {settings.ranks} ranks, {settings.machine}, "
         f"{f'kernels for {settings.kernels}, ' if settings.kernels else ''}{datetime.date.today()}: medians of "
