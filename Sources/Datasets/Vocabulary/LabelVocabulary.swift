@@ -79,10 +79,12 @@ public struct LabelVocabulary: Sendable, Equatable {
 package func editDistance(_ first: String, _ second: String) -> Int {
   let a = Array(first.utf8)
   let b = Array(second.utf8)
+  // Three rows are used in turn, because every unknown name is compared with all known ones.
   var beforePrevious = [Int](repeating: 0, count: b.count + 1)
   var previous = Array(0...b.count)
+  var current = beforePrevious
   for i in 0..<a.count {
-    var current = [i + 1] + [Int](repeating: 0, count: b.count)
+    current[0] = i + 1
     for j in 0..<b.count {
       let replaced = previous[j] + (a[i] == b[j] ? 0 : 1)
       current[j + 1] = min(replaced, previous[j + 1] + 1, current[j] + 1)
@@ -90,7 +92,7 @@ package func editDistance(_ first: String, _ second: String) -> Int {
         current[j + 1] = min(current[j + 1], beforePrevious[j - 1] + 1)
       }
     }
-    (beforePrevious, previous) = (previous, current)
+    (beforePrevious, previous, current) = (previous, current, beforePrevious)
   }
   return previous[b.count]
 }
