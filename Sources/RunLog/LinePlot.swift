@@ -330,9 +330,10 @@ struct LineAxis {
     let isLinear = scale == .linear
     var least = values.min() ?? (isLinear ? 0 : 1)
     var most = values.max() ?? (isLinear ? 1 : 10)
-    // A range of equal numbers is widened, so that the ticks differ from each other.
-    if most - least <= abs(most) * 1e-9 {
-      let room = least == 0 ? 1 : abs(least) * (isLinear ? 0.1 : 0.5)
+    // A range of equal numbers is widened, so that the ticks differ from each other. Steps of a range around zero that is too small
+    // would be rounded to zero.
+    if most - least <= max(abs(most) * 1e-9, 1e-101) {
+      let room = abs(least) < 1e-100 ? 1 : abs(least) * (isLinear ? 0.1 : 0.5)
       (least, most) = (least - room, most + room)
     }
     if isLinear {
