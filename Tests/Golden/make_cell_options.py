@@ -1,24 +1,21 @@
 #!/usr/bin/env python3
-"""Writes the golden values of the options of cells and networks: files `option-*` of this folder.
+"""Writes the golden values of what PyTorch's cells and layers do not have, and of PyTorch's projection: the files
+`option-*`, `layer-lstm-forget-bias`, `layer-gru-reset-before`, `layer-mingru-l1-ragged` and `cell-mingru`.
 
     python make_cell_options.py [FOLDER]
 
-A projection and stacked layers are PyTorch's own. What PyTorch does not have is worked out here from the published
-equations, one step of a cell after the other, and differentiated by PyTorch; the same code without its options has to
-agree with PyTorch's layer, so that only the options rest on our reading. README.md lists the cases.
+What PyTorch does not have is worked out here from the published equations, one step of a cell after the other, and
+differentiated by PyTorch; the same code without its options has to agree with PyTorch's layer, so that only the options
+rest on our reading. README.md lists the cases.
 """
 
-import sys
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from make_golden import (BATCH, HIDDEN, INPUT, LENGTHS, STEPS, Draw, draw_initial, layer_tensors, require_equal,
-                         run_packed, run_steps, weighted_loss, write)
+from make_golden import BATCH, HIDDEN, INPUT, LENGTHS, STEPS, Draw, cell_case, layer_case, run, run_packed
 
 PROJECTION = 2
 
@@ -26,26 +23,25 @@ PROJECTION = 2
 class Cell(nn.Module):
     """The parameters of one cell, by the names the Swift package gives them."""
 
-    def __init__(self, gates, hidden=HIDDEN, inputs=INPUT, state=None, projection=None, peepholes=0, norm=False,
-                 cell_norm=False, suffix="_l0"):
+    def __init__(self, gates, recurrent=True, projection=None, peepholes=0, norm=False, cell_norm=False, suffix="_l0"):
         super().__init__()
-        self.suffix, self.hidden = suffix, hidden
-        state = projection or hidden
-        self.add("weight_ih", gates * hidden, inputs)
-        self.add("weight_hh", gates * hidden, state)
-        self.add("bias_ih", gates * hidden)
-        self.add("bias_hh", gates * hidden)
+        self.suffix = suffix
+        self.add("weight_ih", gates * HIDDEN, INPUT)
+        if recurrent:
+            self.add("weight_hh", gates * HIDDEN, projection or HIDDEN)
+        self.add("bias_ih", gates * HIDDEN)
+        if recurrent:
+            self.add("bias_hh", gates * HIDDEN)
         if projection:
-            self.add("weight_hr", projection, hidden)
+            self.add("weight_hr", projection, HIDDEN)
         if peepholes:
-            self.add("peephole", peepholes, hidden)
+            self.add("peephole", peepholes, HIDDEN)
         if norm:
-            self.add("norm_ih", gates * hidden)
-            self.add("norm_hh", gates * hidden)
+            self.add("norm_ih", gates * HIDDEN)
+            self.add("norm_hh", gates * HIDDEN)
         if cell_norm:
-            self.add("norm_c", hidden)
-            self.add("norm_c_bias", hidden)
-        self.double()
+            self.add("norm_c", HIDDEN)
+            self.add("norm_c_bias", HIDDEN)
 
     def add(self, name, *shape):
         self.register_parameter(name + self.suffix, nn.Parameter(torch.zeros(*shape)))
@@ -94,20 +90,39 @@ def lstm_step(m, x, h, c, coupled=False, forget_bias=0.0, cell_clip=None, projec
     return h, c
 
 
-def gru_step(m, x, h):
-    """GRU with the reset gate after the product; normalized as in the supplement of Ba et al. 2016."""
+def gru_step(m, x, h, reset="after"):
+    """GRU whose reset gate multiplies the product with W_hn or, before it, h; normalized as in the supplement of Ba et
+    al. 2016."""
     a, b = F.linear(x, m["weight_ih"]), F.linear(h, m["weight_hh"])
     if m["norm_ih"] is not None:
-        blocks = [2 * m.hidden, m.hidden]
+        blocks = [2 * HIDDEN, HIDDEN]
         a, b = normalized(a, m["norm_ih"], blocks), normalized(b, m["norm_hh"], blocks)
     x_r, x_z, x_n = (a + m["bias_ih"]).chunk(3, dim=1)
     h_r, h_z, h_n = (b + m["bias_hh"]).chunk(3, dim=1)
     r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-    return ((1 - z) * torch.tanh(x_n + r * h_n) + z * h,)
+    h_n = r * h_n if reset == "after" else F.linear(r * h, m["weight_hh"][2 * HIDDEN:], m["bias_hh"][2 * HIDDEN:])
+    return ((1 - z) * torch.tanh(x_n + h_n) + z * h,)
 
 
 def rnn_step(m, x, h):
     return (torch.tanh(F.linear(x, m["weight_ih"], m["bias_ih"]) + F.linear(h, m["weight_hh"], m["bias_hh"])),)
+
+
+def mingru_step(m, x, h):
+    """Feng et al. 2024, "Were RNNs All We Needed?", arXiv:2410.01201: the form that they compute in log space."""
+    k, candidate = F.linear(x, m["weight_ih"], m["bias_ih"]).chunk(2, dim=-1)
+    z = torch.sigmoid(k)
+    g = torch.where(candidate >= 0, candidate + 0.5, torch.sigmoid(candidate))
+    return ((1 - z) * h + z * g,)
+
+
+def mingru_scan(m, inputs, h):
+    """All steps at once, as in appendix B of the paper: h must be positive."""
+    k, candidate = F.linear(inputs, m["weight_ih"], m["bias_ih"]).chunk(2, dim=-1)
+    log_g = torch.where(candidate >= 0, (F.relu(candidate) + 0.5).log(), -F.softplus(-candidate))
+    values = torch.cat([h.log().unsqueeze(0), log_g - F.softplus(-k)])
+    a = F.pad(torch.cumsum(-F.softplus(k), dim=0), (0, 0, 0, 0, 1, 0))
+    return torch.exp(a + torch.logcumsumexp(values - a, dim=0))[1:]
 
 
 def zoned_out(step, rates):
@@ -118,43 +133,65 @@ def zoned_out(step, rates):
     return stepped
 
 
-def metadata(cell, **options):
-    values = {"family": "option", "cell": cell, "input_size": INPUT, "hidden_size": HIDDEN, "layers": 1,
-              "bidirectional": "false", "steps": STEPS, "batch": BATCH}
+def run_steps(step, inputs, lengths, initial):
+    """Unrolls `step` over time: past its length a sequence keeps its state and its output is zero."""
+    states = {key: state[0] for key, state in initial.items()}
+    outputs = []
+    for t in range(inputs.shape[0]):
+        active = (t < lengths).unsqueeze(1)
+        stepped = dict(zip(states, step(inputs[t], *states.values())))
+        outputs.append(torch.where(active, stepped["h"], torch.zeros_like(stepped["h"])))
+        states = {key: torch.where(active, stepped[key], states[key]) for key in states}
+    return torch.stack(outputs), {key: state.unsqueeze(0) for key, state in states.items()}
+
+
+def require_equal(mine, theirs, what):
+    for a, b in zip((mine[0], *mine[1].values()), (theirs[0], *theirs[1].values()), strict=True):
+        if not torch.allclose(a, b, rtol=1e-13, atol=1e-13):
+            raise SystemExit(f"{what}: differs by {(a - b).abs().max().item():.3e} from PyTorch's own layer")
+
+
+def option_case(folder, name, cell, step, parameters, family="option", **options):
+    module = Cell(**parameters)
     if cell == "rnn":
-        values["nonlinearity"] = "tanh"
-    return values | {key: str(value).lower() if isinstance(value, bool) else value for key, value in options.items()}
+        options["nonlinearity"] = "tanh"
+    layer_case(folder, name, cell, module, partial(run_steps, partial(step, module)),
+               widths=(parameters.get("projection") or HIDDEN, HIDDEN), family=family, **options)
 
 
-def initial_states(draw, cell, width):
-    """h [1, B, P] and, for an LSTM, c [1, B, H]."""
-    initial = {"h": draw.variable(1, BATCH, width)}
-    return initial | ({"c": draw.variable(1, BATCH, HIDDEN)} if cell == "lstm" else {})
-
-
-def option_case(folder, name, cell, step, parameters, **options):
-    draw = Draw(name)
-    module = draw.fill(Cell(**parameters))
-    inputs = draw.variable(STEPS, BATCH, INPUT)
-    lengths = torch.tensor(LENGTHS)
-    initial = initial_states(draw, cell, parameters.get("projection") or HIDDEN)
-    tensors = layer_tensors(draw, module, partial(run_steps, partial(step, module)), inputs, lengths, initial)
-    write(folder, name, tensors, metadata(cell, **options))
-
-
-def check_plain_steps():
-    """The steps without options are PyTorch's layers."""
+def check_steps(_):
+    """The steps without options are PyTorch's layers, and those of a minGRU are its scan."""
     layers = {"lstm": (nn.LSTM, lstm_step, 4), "gru": (nn.GRU, gru_step, 3), "rnn": (nn.RNN, rnn_step, 1)}
     for cell, (layer, step, gates) in layers.items():
         for projection in [None, PROJECTION] if cell == "lstm" else [None]:
             draw = Draw("plain-" + cell)
-            module = draw.fill(layer(INPUT, HIDDEN, **({"proj_size": projection} if projection else {})).double())
+            module = draw.fill(layer(INPUT, HIDDEN, **({"proj_size": projection} if projection else {})))
             mine = Cell(gates, projection=projection)
             mine.load_state_dict(module.state_dict())
             inputs, lengths = draw.uniform(STEPS, BATCH, INPUT), torch.tensor(LENGTHS)
-            initial = initial_states(draw, cell, projection or HIDDEN)
+            widths = {"h": projection or HIDDEN} | ({"c": HIDDEN} if cell == "lstm" else {})
+            initial = {key: draw.uniform(1, BATCH, width) for key, width in widths.items()}
             require_equal(run_steps(partial(step, mine), inputs, lengths, initial),
                           run_packed(module, cell, inputs, lengths, initial), cell)
+    draw = Draw("plain-mingru")
+    mine = draw.fill(Cell(2, recurrent=False))
+    inputs, h = draw.uniform(STEPS, BATCH, INPUT), draw.uniform(1, BATCH, HIDDEN).abs() + 0.1
+    scanned = mingru_scan(mine, inputs, h[0])
+    require_equal(run_steps(partial(mingru_step, mine), inputs, torch.tensor([STEPS] * BATCH), {"h": h}),
+                  (scanned, {"h": scanned[-1:]}), "minGRU")
+
+
+def make_forms(folder):
+    """Forms of TensorFlow, and the minGRU."""
+    explicit = {"family": "layer", "initial_state": "explicit"}
+    option_case(folder, "layer-lstm-forget-bias", "lstm", partial(lstm_step, forget_bias=1.0), {"gates": 4},
+                forget_bias=1, **explicit)
+    option_case(folder, "layer-gru-reset-before", "gru", partial(gru_step, reset="before"), {"gates": 3},
+                reset="before", **explicit)
+    parameters = {"gates": 2, "recurrent": False}
+    option_case(folder, "layer-mingru-l1-ragged", "mingru", mingru_step, parameters, **explicit)
+    module = Cell(**parameters, suffix="")
+    cell_case(folder, "cell-mingru", "mingru", module, partial(mingru_step, module))
 
 
 def make_lstm_options(folder):
@@ -189,49 +226,54 @@ def make_other_options(folder):
 
 def make_projection(folder):
     """torch.nn.LSTM(proj_size), two layers in two directions; its states have different widths."""
-    name = "option-lstm-projection"
-    draw = Draw(name)
-    module = draw.fill(nn.LSTM(INPUT, HIDDEN, 2, bidirectional=True, proj_size=PROJECTION).double())
-    inputs, lengths = draw.variable(STEPS, BATCH, INPUT), torch.tensor(LENGTHS)
-    initial = {"h": draw.variable(4, BATCH, PROJECTION), "c": draw.variable(4, BATCH, HIDDEN)}
-    tensors = layer_tensors(draw, module, partial(run_packed, module, "lstm"), inputs, lengths, initial)
-    write(folder, name, tensors, metadata("lstm", projection_size=PROJECTION, layers=2, bidirectional=True))
+    module = nn.LSTM(INPUT, HIDDEN, 2, bidirectional=True, proj_size=PROJECTION)
+    layer_case(folder, "option-lstm-projection", "lstm", module, partial(run_packed, module, "lstm"),
+               widths=(PROJECTION, HIDDEN), states=4, family="option", projection_size=PROJECTION, layers=2,
+               bidirectional=True)
+
+
+def halved(x, lengths):
+    """Pairs of successive steps joined; an odd last step is joined with zeros (Chan et al. 2016, equation 5)."""
+    steps = (x.shape[0] + 1) // 2
+    running = (torch.arange(x.shape[0]).unsqueeze(1) < lengths).unsqueeze(2)
+    x = torch.cat([x * running, torch.zeros(2 * steps - x.shape[0], *x.shape[1:])])
+    return x.reshape(steps, 2, *x.shape[1:]).transpose(1, 2).reshape(steps, x.shape[1], -1), (lengths + 1) // 2
 
 
 class Connected(nn.Module):
     """Layers of torch.nn with residual (Wu et al. 2016, eq. 4) or highway connections (Srivastava et al. 2015, eq. 3)
-    from the second layer on; no dropout."""
+    from the second layer on, or of a pyramid; no dropout."""
 
     def __init__(self, layer, connection, layers, bidirectional):
         super().__init__()
         width = HIDDEN * (2 if bidirectional else 1)
         self.connection = connection
-        self.rnns = [layer(INPUT if k == 0 else width, HIDDEN, bidirectional=bidirectional).double()
-                     for k in range(layers)]
+        inputs = 2 * width if connection == "pyramid" else width
+        self.rnns = [layer(INPUT if k == 0 else inputs, HIDDEN, bidirectional=bidirectional) for k in range(layers)]
         for k, rnn in enumerate(self.rnns):
             for name, parameter in rnn.named_parameters():
                 self.register_parameter(name.replace("_l0", f"_l{k}"), parameter)
             if k > 0 and connection == "highway":
-                weight = nn.Parameter(torch.zeros(width, width, dtype=torch.float64))
-                self.register_parameter(f"highway_weight_l{k}", weight)
-                self.register_parameter(f"highway_bias_l{k}",
-                                        nn.Parameter(torch.zeros(width, dtype=torch.float64)))
+                self.register_parameter(f"highway_weight_l{k}", nn.Parameter(torch.zeros(width, width)))
+                self.register_parameter(f"highway_bias_l{k}", nn.Parameter(torch.zeros(width)))
 
     def run(self, cell, inputs, lengths, initial):
         x, finals = inputs, []
         directions = next(iter(initial.values())).shape[0] // len(self.rnns)
         for k, rnn in enumerate(self.rnns):
+            if k > 0 and self.connection == "pyramid":
+                x, lengths = halved(x, lengths)
             part = {key: state[k * directions:(k + 1) * directions] for key, state in initial.items()}
             y, final = run_packed(rnn, cell, x, lengths, part)
             finals.append(final)
             if k > 0 and self.connection == "residual":
                 y = y + x
-            elif k > 0:
+            elif k > 0 and self.connection == "highway":
                 gate = torch.sigmoid(F.linear(x, getattr(self, f"highway_weight_l{k}"),
                                               getattr(self, f"highway_bias_l{k}")))
                 y = gate * y + (1 - gate) * x
             x = y
-        running = (torch.arange(STEPS).unsqueeze(1) < lengths).unsqueeze(2)
+        running = (torch.arange(x.shape[0]).unsqueeze(1) < lengths).unsqueeze(2)
         return x * running, {key: torch.cat([final[key] for final in finals]) for key in finals[0]}
 
 
@@ -239,74 +281,14 @@ def make_connections(folder):
     for connection, (cell, layer), layers, bidirectional in [
         ("residual", ("lstm", nn.LSTM), 3, False), ("residual", ("gru", nn.GRU), 2, True),
         ("highway", ("gru", nn.GRU), 3, False), ("highway", ("lstm", nn.LSTM), 2, True),
+        ("pyramid", ("lstm", nn.LSTM), 3, True),
     ]:
-        name = f"option-{cell}-{connection}"
-        draw = Draw(name)
-        module = draw.fill(Connected(layer, connection, layers, bidirectional))
-        inputs, lengths = draw.variable(STEPS, BATCH, INPUT), torch.tensor(LENGTHS)
-        initial = draw_initial(draw, cell, layers * (2 if bidirectional else 1), BATCH, HIDDEN)
-        tensors = layer_tensors(draw, module, partial(module.run, cell), inputs, lengths, initial)
-        write(folder, name, tensors,
-              metadata(cell, connection=connection, layers=layers, bidirectional=bidirectional))
-
-
-# --------------------------------------------------------------------------------------------------
-# Pyramidal encoder
-
-
-def halved(x, lengths):
-    """Pairs of successive steps joined; an odd last step is joined with zeros (Chan et al. 2016, equation 5)."""
-    steps = (x.shape[0] + 1) // 2
-    running = (torch.arange(x.shape[0]).unsqueeze(1) < lengths).unsqueeze(2)
-    x = torch.cat([x * running, torch.zeros(2 * steps - x.shape[0], *x.shape[1:], dtype=x.dtype)])
-    return x.reshape(steps, 2, *x.shape[1:]).transpose(1, 2).reshape(steps, x.shape[1], -1), (lengths + 1) // 2
-
-
-def run_pyramid(module, inputs, lengths, initial):
-    x, finals = inputs, []
-    for k, rnn in enumerate(module):
-        if k > 0:
-            x, lengths = halved(x, lengths)
-        packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
-        y, (h, c) = rnn(packed, (initial["h"][2 * k:2 * k + 2], initial["c"][2 * k:2 * k + 2]))
-        x, _ = pad_packed_sequence(y, total_length=x.shape[0])
-        finals.append((h, c))
-    return x, {"h": torch.cat([h for h, _ in finals]), "c": torch.cat([c for _, c in finals])}
-
-
-def make_pyramid(folder):
-    name = "option-pyramid"
-    draw = Draw(name)
-    module = nn.ModuleList(
-        [nn.LSTM(INPUT if k == 0 else 4 * HIDDEN, HIDDEN, bidirectional=True).double() for k in range(3)])
-    draw.fill(module)
-    inputs, lengths = draw.variable(STEPS, BATCH, INPUT), torch.tensor(LENGTHS)
-    initial = draw_initial(draw, "lstm", 6, BATCH, HIDDEN)
-    output, final = run_pyramid(module, inputs, lengths, initial)
-    loss, tensors = weighted_loss(draw, output, final)
-    loss.backward()
-    for key, parameter in module.named_parameters():
-        layer, key = key.split(".", 1)
-        key = key.replace("_l0", f"_l{layer}")
-        tensors |= {f"parameter.{key}": parameter, f"gradient.{key}": parameter.grad}
-    tensors |= {"input": inputs, "gradient.input": inputs.grad, "lengths": lengths}
-    for key, state in initial.items():
-        tensors |= {f"initial.{key}": state, f"gradient.initial.{key}": state.grad}
-    write(folder, name, tensors, metadata("lstm", layers=3, bidirectional=True))
-
-
-def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    check_plain_steps()
-    make_lstm_options(folder)
-    make_other_options(folder)
-    make_projection(folder)
-    make_connections(folder)
-    make_pyramid(folder)
+        pyramid = connection == "pyramid"
+        module = Connected(layer, connection, layers, bidirectional)
+        layer_case(folder, "option-pyramid" if pyramid else f"option-{cell}-{connection}", cell, module,
+                   partial(module.run, cell), states=layers * (2 if bidirectional else 1), family="option",
+                   layers=layers, bidirectional=bidirectional, **({} if pyramid else {"connection": connection}))
 
 
 if __name__ == "__main__":
-    main()
+    run(check_steps, make_forms, make_lstm_options, make_other_options, make_projection, make_connections)

@@ -9,14 +9,12 @@ autograd) and compared with an enumeration of all paths.
 """
 
 import itertools
-import sys
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from make_golden import LAYER_MODULES, Draw, parameters_and_gradients, scalar, write
+from make_golden import LAYER_MODULES, Draw, parameters_and_gradients, run, scalar, write
 
 # Odd where it can be, and all different.
 VOCABULARY, EMBEDDING, HIDDEN, VECTOR = 9, 3, 4, 2
@@ -105,7 +103,6 @@ class Model(nn.Module):
         self.output = nn.Linear(width or states, outputs)
         if crf:
             self.crf = ConditionalRandomField()
-        self.double()
 
     def states(self, x):
         """(states [T, H], final h of the top layer [directions, H]) of one sequence."""
@@ -242,7 +239,7 @@ def metadata(family, kind, cell, outputs, smoothing, options):
         "vocabulary_size": VOCABULARY, "embedding_size": EMBEDDING, "vector_size": VECTOR,
         "letters": CHARACTERS, "letter_embedding_size": CHARACTER_EMBEDDING, "letter_hidden_size": CHARACTER_HIDDEN,
         "letter_cell": options.get("words") or "", "layers": options.get("layers", 1),
-        "bidirectional": str(options.get("bidirectional", False)).lower(),
+        "bidirectional": options.get("bidirectional", False),
     }
 
 
@@ -267,14 +264,5 @@ def make_classifiers(folder):
     classifier_case(folder, "classifier-regression", "last", "gru", kind="linear", vectors=True, bidirectional=True)
 
 
-def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    make_taggers(folder)
-    make_classifiers(folder)
-
-
 if __name__ == "__main__":
-    main()
+    run(make_taggers, make_classifiers)

@@ -8,11 +8,8 @@ Needs the package transformers besides those of make_golden.py. Its own classes 
 bound are a matter of taste (there Hugging Face keeps more than k tokens, or one that depends on its sort).
 """
 
-import sys
-from pathlib import Path
-
 import torch
-from make_golden import write
+from make_golden import run, write
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 ROWS, VOCABULARY = 3, 50
@@ -34,8 +31,7 @@ def distribution(logits, temperature, k, p):
     return scores.softmax(-1)
 
 
-def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
+def make_sampling(folder):
     generator = torch.Generator().manual_seed(7)
     # Multiples of 1/64, exact in single precision: different numbers of 64ths, a wide spread.
     rows = [torch.randperm(512, generator=generator)[:VOCABULARY] for _ in range(ROWS)]
@@ -48,4 +44,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(make_sampling)

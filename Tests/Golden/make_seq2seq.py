@@ -7,15 +7,12 @@ The models are written here the plain way: one sentence at a time, one step at a
 so that nothing is padded, sorted or batched. Helpers and conventions are those of make_golden.py.
 """
 
-import sys
-from pathlib import Path
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import weight_norm
 
-from make_golden import LAYER_MODULES, Draw, parameters_and_gradients, scalar, write
+from make_golden import LAYER_MODULES, Draw, parameters_and_gradients, run, scalar, write
 
 SOURCE_VOCABULARY, TARGET_VOCABULARY, EMBEDDING, HIDDEN = 6, 7, 3, 4
 SOURCE_LENGTHS, SECOND_LENGTHS, TARGET_LENGTHS = [3, 1, 4], [2, 4, 1], [2, 3, 0]
@@ -291,14 +288,17 @@ class Generator(nn.Module):
 # Cases
 
 
-def concatenated(sequences):
-    return torch.tensor([x for s in sequences for x in s], dtype=torch.int64)
+def draw_targets(draw):
+    """The targets, and their tensors of the case."""
+    targets = [draw.integers(n, below=TARGET_VOCABULARY) for n in TARGET_LENGTHS]
+    tensors = {"target.tokens": torch.cat(targets), "target.lengths": torch.tensor(TARGET_LENGTHS)}
+    return [target.tolist() for target in targets], tensors
 
 
 def finish(folder, name, model, losses, tensors, options):
     sum(losses).backward()
     tensors |= parameters_and_gradients(model) | {"loss": scalar(sum(losses)), "losses": torch.stack(losses)}
-    write(folder, name, tensors, {k: str(v).lower() for k, v in options.items()})
+    write(folder, name, tensors, options)
 
 
 def seq2seq_case(folder, case, **options):
@@ -307,7 +307,7 @@ def seq2seq_case(folder, case, **options):
     o = DEFAULTS | options
     name = f"seq2seq-{case}"
     draw = Draw(name)
-    model = draw.fill(EncoderDecoder(o).double())
+    model = draw.fill(EncoderDecoder(o))
     tensors = {}
     sources, lengths = [], [SOURCE_LENGTHS, SECOND_LENGTHS]
     vocabulary = TARGET_VOCABULARY if o["share_embeddings"] else SOURCE_VOCABULARY
@@ -321,13 +321,9 @@ def seq2seq_case(folder, case, **options):
             tensors[f"{prefix}.tokens"] = torch.cat(sentences)
         tensors[f"{prefix}.lengths"] = torch.tensor(lengths[index])
         sources.append(sentences)
-    targets = [draw.integers(n, below=TARGET_VOCABULARY).tolist() for n in TARGET_LENGTHS]
-    tensors |= {"target.tokens": concatenated(targets), "target.lengths": torch.tensor(TARGET_LENGTHS)}
-    losses, attention = [], []
-    for sentence, target in enumerate(targets):
-        loss, weights = model.run([source[sentence] for source in sources], target)
-        losses.append(loss)
-        attention.append(weights)
+    targets, target_tensors = draw_targets(draw)
+    tensors |= target_tensors
+    losses, attention = zip(*(model.run(sentences, target) for *sentences, target in zip(*sources, targets)))
     for index in range(o["sources"] if o["context"] == "attention" else 0):
         tensors[f"attention{index}"] = torch.cat([step[index] for weights in attention for step in weights])
     finish(folder, name, model, losses, tensors, o)
@@ -337,9 +333,8 @@ def generator_case(folder, case, **options):
     o = DEFAULTS | {"condition": "classes", "classes": 3, "condition_size": 2} | options
     name = f"generator-{case}"
     draw = Draw(name)
-    model = draw.fill(Generator(o).double())
-    targets = [draw.integers(n, below=TARGET_VOCABULARY).tolist() for n in TARGET_LENGTHS]
-    tensors = {"target.tokens": concatenated(targets), "target.lengths": torch.tensor(TARGET_LENGTHS)}
+    model = draw.fill(Generator(o))
+    targets, tensors = draw_targets(draw)
     conditions = [torch.zeros(0)] * 3
     if o["condition"] == "classes":
         tensors["classes"] = conditions = torch.tensor([2, 0, 2])
@@ -383,7 +378,7 @@ class Benchmark(nn.Module):
 def benchmark_case(folder):
     name = "seq2seq-benchmark"
     draw, batch, steps, sizes = Draw(name), 3, 4, (SOURCE_VOCABULARY, TARGET_VOCABULARY, EMBEDDING, HIDDEN)
-    model = draw.fill(Benchmark(*sizes).double())
+    model = draw.fill(Benchmark(*sizes))
     x, y = draw.integers(5, batch, below=SOURCE_VOCABULARY), draw.integers(steps, batch, below=TARGET_VOCABULARY)
     read = torch.cat([torch.full((1, batch), BEGIN), y])
     labels = torch.cat([y, torch.full((1, batch), END)])
@@ -398,7 +393,7 @@ def benchmark_case(folder):
     options = DEFAULTS | {
         "context": "attention", "encoder_hidden": HIDDEN, "attention_size": HIDDEN, "readout": "hidden",
         "readout_size": EMBEDDING, "with_context": True, "with_input": True}
-    write(folder, name, tensors, {k: str(v).lower() for k, v in options.items()})
+    write(folder, name, tensors, options)
 
 
 def make_forms(folder):
@@ -452,17 +447,5 @@ def make_generators(folder):
     generator_case(folder, "none", context="initial-state", condition="none", condition_size=0)
 
 
-def main():
-    torch.set_default_dtype(torch.float64)
-    torch.set_num_threads(1)
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    make_forms(folder)
-    make_bridges(folder)
-    make_attention(folder)
-    make_generators(folder)
-    benchmark_case(folder)
-
-
 if __name__ == "__main__":
-    main()
+    run(make_forms, make_bridges, make_attention, make_generators, benchmark_case)

@@ -7,13 +7,10 @@ TensorFlow 1 is long gone; what its BasicRNNCell and BasicLSTMCell compute is wo
 lines of their `call` methods, which the seed text prints: one kernel for [inputs, state], gates i j f o.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import torch
 
-from make_golden import Draw, write
+from make_golden import Draw, run, write
 
 BATCH, STEPS, INPUT, UNITS = 3, 4, 3, 5
 
@@ -51,9 +48,7 @@ def case(folder, name, step, width, states, metadata):
           {"family": "tensorflow", "input_size": INPUT, "hidden_size": UNITS, "batch": BATCH, "steps": STEPS, **metadata})
 
 
-def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
-    folder.mkdir(parents=True, exist_ok=True)
+def make_cells(folder):
     case(folder, "tensorflow-basic-rnn", basic_rnn, UNITS, ["h"], {"cell": "rnn"})
     for forget_bias in (1.0, 0.0):
         name = "tensorflow-basic-lstm" + ("" if forget_bias else "-forget-bias-0")
@@ -62,4 +57,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(make_cells)
