@@ -19,7 +19,9 @@ import Testing
     #expect(Set(layout.parameters.map(\.name)) == Set(golden.parameterNames))
     let parameters: ParameterBuffer<Element> = try golden.parameters(layout)
     let input: Tensor<Element> = try golden.tensor("input")
-    let initial: CellState<Element> = try state(golden, h: "initial.h", c: "initial.c")
+    let h: Tensor<Element> = try golden.tensor("initial.h")
+    let initial: CellState<Element> =
+      golden.has("initial.c") ? .lstm(c: try golden.tensor("initial.c"), h: h) : .vector(h)
 
     let (output, next) = cell(input, initial, parameters)
     expectClose(output, try golden.tensor("output"), within: tolerance, "output")
@@ -64,12 +66,5 @@ import Testing
     case .mingru: MinGRUCell(inputSize: inputSize, hiddenSize: hiddenSize, in: &builder)
     default: throw GoldenFile.UnknownCell(name: options.kind.rawValue)
     }
-  }
-
-  private func state<Element: Scalar>(
-    _ golden: GoldenFile, h: String, c: String
-  ) throws -> CellState<Element> {
-    let hidden: Tensor<Element> = try golden.tensor(h)
-    return golden.has(c) ? .lstm(c: try golden.tensor(c), h: hidden) : .vector(hidden)
   }
 }

@@ -61,6 +61,13 @@ struct GoldenFile {
     return result
   }
 
+  /// The state under `prefix`.h and `prefix`.c, each [S, B, H]; nil if there is none.
+  func state<Element: Scalar>(_ prefix: String, _ size: StateSize) throws -> CellState<Element>? {
+    guard has(prefix + ".h") else { return nil }
+    let c: Tensor<Element>? = has(prefix + ".c") ? try tensor(prefix + ".c") : nil
+    return CellState(size, h: try tensor(prefix + ".h"), c: c)
+  }
+
   func doubles(_ name: String) throws -> [Double] { try file.readDoubles(name) }
 
   func integers(_ name: String) throws -> [Int] {
@@ -96,6 +103,25 @@ struct GoldenFile {
   }
 
   struct UnknownCell: Error { let name: String }
+
+  /// The network with the options in the file's metadata.
+  func networkOptions() throws -> NetworkOptions {
+    var cell = try cellKind()
+    func double(_ key: String) throws -> Double? { hasOption(key) ? try number(key) : nil }
+    cell.peepholes = flag("peepholes")
+    cell.coupledGates = flag("coupled_gates")
+    cell.layerNorm = flag("layer_norm")
+    cell.projectionSize = hasOption("projection_size") ? try size("projection_size") : nil
+    cell.cellClip = try double("cell_clip")
+    cell.projectionClip = try double("projection_clip")
+    cell.zoneout = try double("zoneout_hidden") ?? 0
+    cell.zoneoutCell = cell.kind == .lstm ? try double("zoneout_cell") ?? 0 : nil
+    let connection = hasOption("connection") ? try option("connection") : "none"
+    return NetworkOptions(
+      cell, hiddenSize: try size("hidden_size"), layers: try size("layers"),
+      bidirectional: flag("bidirectional"),
+      connection: try #require(LayerConnectionKind(rawValue: connection)))
+  }
 
   // MARK: Parameters
 

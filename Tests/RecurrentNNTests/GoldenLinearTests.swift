@@ -1,5 +1,3 @@
-// Separate file: the golden tests of one layer.
-
 import NumericKernels
 import Parameters
 import RecurrentNN

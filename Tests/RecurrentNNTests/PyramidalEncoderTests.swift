@@ -40,7 +40,7 @@ import Testing
     #expect(encoder.outputSize == 6 && encoder.inputSize == 2)
     let coordinates = Coordinates(PackedLayout(lengths: Self.lengths))
     let run = PyramidRun(
-      encoder, lengths: Self.lengths, parameters,
+      lengths: Self.lengths, parameters,
       dropout: DropoutContext(seed: 9, step: 4, rows: coordinates.rows))
     let outRows = run.layout.halved.halved.rowCount
     #expect(outRows == 2 + 1 + 1 + 2)  // lengths 7, 5, 3, 2, quartered: 2, 2, 1, 1
@@ -80,14 +80,14 @@ import Testing
   @Test func aBatchEqualsOneSequenceAtATime() throws {
     let (encoder, parameters) = try make(CellOptions.lstm())
     let input: Tensor<Double> = randomTensor([7, 5, 2], stream: 1)
-    let batch = PyramidRun(encoder, lengths: Self.lengths, parameters)
+    let batch = PyramidRun(lengths: Self.lengths, parameters)
     func zeros(_ run: PyramidRun<Double>) -> [MatrixView<Double>] {
       encoder.stateSize.parts.map { run.scratch.matrix(rows: run.layout.batchSize, columns: $0) }
     }
     let all = encoder.unroll(
       .dense(batch.packed(input, batch.layout)), batch.layout, from: zeros(batch), batch.context)
     for (position, caller) in batch.layout.order.enumerated() where Self.lengths[caller] > 0 {
-      let run = PyramidRun(encoder, lengths: [Self.lengths[caller]], parameters)
+      let run = PyramidRun(lengths: [Self.lengths[caller]], parameters)
       let single = Tensor<Double>(
         [7, 1, 2], (0..<7).flatMap { t in [input[t, caller, 0], input[t, caller, 1]] })
       let alone = encoder.unroll(
@@ -108,5 +108,80 @@ import Testing
     var builder = ParameterLayout.Builder()
     let cell = GRUCell<Double>(inputSize: 4, hiddenSize: 2, in: &builder)
     #expect(throws: RepeatedCellError.self) { try PyramidalEncoder<Double>([cell, cell]) }
+  }
+
+  @Test(arguments: Precision.allCases)
+  func pyramidEqualsPyTorch(precision: Precision) throws {
+    try checkPyramid(precision.type, precision.tolerance)
+  }
+
+  private func checkPyramid<Element: Scalar>(_ type: Element.Type, _ tolerance: Double) throws {
+    let golden = try GoldenFile("option-pyramid")
+    var builder = ParameterLayout.Builder()
+    let encoder = try PyramidalEncoder<Element>(golden.networkOptions(), inputSize: 3, in: &builder)
+    let parameters: ParameterBuffer<Element> = try golden.parameters(builder.build())
+    let lengths = try golden.integers("lengths")
+    let run = PyramidRun(lengths: lengths, parameters)
+    func sorted(_ prefix: String) throws -> [MatrixView<Element>] {
+      let state: CellState<Element>? = try golden.state(prefix, encoder.stateSize)
+      return run.sorted(try #require(state).leaves.flatMap { [$0.h, $0.c ?? $0.h] })
+    }
+    let trace = encoder.unroll(
+      .dense(run.packed(try golden.tensor("input"), run.layout)), run.layout, from: try sorted("initial"),
+      run.context)
+    #expect(trace.layout.lengths == [2, 2, 2, 1] && trace.layout.order == run.layout.order)
+    let expected = run.packed(try golden.tensor("output"), trace.layout)
+    expectClose(values(trace.output), values(expected), within: tolerance, "output")
+    for (index, final) in try sorted("final").enumerated() {
+      expectClose(values(trace.finalState[index]), values(final), within: tolerance, "state \(index)")
+    }
+    let gradients = ParameterBuffer<Element>(parameters.layout)
+    let (dState, dInput) = (
+      try sorted("weight"), run.scratch.matrix(rows: run.layout.rowCount, columns: encoder.inputSize)
+    )
+    encoder.backpropagate(
+      trace, outputGradient: run.packed(try golden.tensor("weight.output"), trace.layout),
+      stateGradient: dState, inputGradient: dInput, into: gradients, run.context)
+    try golden.expect(gradients, equals: "gradient.", within: tolerance)
+    expectClose(
+      values(dInput), values(run.packed(try golden.tensor("gradient.input"), run.layout)), within: tolerance,
+      "gradient.input")
+    for (index, expected) in try sorted("gradient.initial").enumerated() {
+      expectClose(values(dState[index]), values(expected), within: tolerance, "gradient.initial \(index)")
+    }
+  }
+}
+
+/// The operands of a pyramid over one ragged batch.
+struct PyramidRun<Element: Scalar> {
+  let layout: PackedLayout
+  let context: LayerContext<Element>
+  let scratch = Scratch<Element>()
+
+  init(lengths: [Int], _ parameters: ParameterBuffer<Element>, dropout: DropoutContext? = nil) {
+    layout = PackedLayout(lengths: lengths)
+    context = LayerContext(parameters: parameters, workspace: Workspace(), dropout: dropout)
+  }
+
+  /// The packed rows of [T, B, D].
+  func packed(_ tensor: Tensor<Element>, _ layout: PackedLayout) -> MatrixView<Element> {
+    let packed = scratch.matrix(rows: layout.rowCount, columns: tensor.shape[2])
+    for t in 0..<layout.steps {
+      for (position, row) in layout.rows(t).enumerated() {
+        for d in 0..<tensor.shape[2] { packed[row, d] = tensor[t, layout.order[position], d] }
+      }
+    }
+    return packed
+  }
+
+  /// [B, H] with the rows in sorted order.
+  func sorted(_ parts: [Tensor<Element>]) -> [MatrixView<Element>] {
+    parts.map { part in
+      let matrix = scratch.matrix(rows: part.shape[0], columns: part.shape[1])
+      for (position, caller) in layout.order.enumerated() {
+        for column in 0..<part.shape[1] { matrix[position, column] = part[caller, column] }
+      }
+      return matrix
+    }
   }
 }
