@@ -71,7 +71,7 @@ package final class Console: TrainingObserver {
       line("resumed from step \(step) (\(path))")
       firstStep = step
     case .planned(let plan):
-      line(pieces: Self.describe(plan))
+      line(values: Self.describe(plan))
       // The first report may take a while.
       if isTerminal { redraw("step \(firstStep)/\(totalSteps)") }
     case .choseProducts(let choices): line("products: \(choices.summary)")
@@ -105,7 +105,7 @@ package final class Console: TrainingObserver {
     heldEvaluation = nil
     let best = usesColor ? "\u{1B}[32mbest\u{1B}[0m" : "best"
     let marks = [report.isBest ? best : nil, isSaved ? "saved" : nil].compactMap { $0 }
-    line(pieces: describe(report) + (marks.isEmpty ? [] : ["(\(marks.joined(separator: ", ")))"]))
+    line(values: describe(report) + (marks.isEmpty ? "" : "; " + marks.joined(separator: ", ")))
   }
 
   /// Adds a checkpoint to the line of its evaluation. A checkpoint at another step has its own line, unless there was such a
@@ -131,34 +131,51 @@ package final class Console: TrainingObserver {
     Self.error(width.map { Self.wrapped(text, columns: $0) } ?? text)
   }
 
-  /// Writes a line that is only broken between its pieces.
-  private func line(pieces: [String]) {
+  /// Writes a line that is only broken between its values.
+  private func line(values text: String) {
     closeLine(erasing: true)
     let width = isTerminal ? StandardError.windowWidth : nil
-    Self.error(width.map { Self.wrapped(pieces: pieces, columns: $0) } ?? pieces.joined(separator: " "))
+    Self.error(width.map { Self.wrapped(values: text, columns: $0) } ?? text)
   }
 
   /// Breaks the lines of a text at spaces to fit a window.
   package static func wrapped(_ text: String, columns: Int) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-      wrapped(
-        pieces: line.split(separator: " ", omittingEmptySubsequences: false).map(String.init),
-        columns: columns)
+      joined(
+        line.split(separator: " ", omittingEmptySubsequences: false).map(String.init), columns, indent: 2)
     }.joined(separator: "\n")
   }
 
-  /// Joins pieces by spaces, and begins a new row before a piece that does not fit a window. Rows after the first are
-  /// indented. Color codes have no width.
-  package static func wrapped(pieces: [String], columns: Int = Console.usualWidth) -> String {
-    let indent = columns > 20 ? "  " : ""
+  /// Breaks a line after commas and semicolons to fit a window, so that each value stays with its name.
+  ///
+  /// - Parameter indent: the spaces before the rows after the first.
+  package static func wrapped(
+    values line: String, columns: Int = Console.usualWidth, indent: Int = 2
+  ) -> String {
+    var values: [String] = []
+    var isOpen = false
+    for word in line.split(separator: " ", omittingEmptySubsequences: false) {
+      if isOpen, let value = values.popLast() {
+        values.append("\(value) \(word)")
+      } else {
+        values.append(String(word))
+      }
+      isOpen = !word.hasSuffix(",") && !word.hasSuffix(";")
+    }
+    return joined(values, columns, indent: indent)
+  }
+
+  /// Joins pieces by spaces, and begins a new row before a piece that does not fit. Color codes have no width.
+  private static func joined(_ pieces: [String], _ columns: Int, indent: Int) -> String {
+    let indent = columns > 10 * indent || columns >= usualWidth ? indent : 0
     var (rows, length) = ("", 0)
     for piece in pieces {
       let width = piece.replacing(/\u{1B}\[[0-9;]*m/, with: "").count
       if rows.isEmpty {
         (rows, length) = (piece, width)
       } else if length + 1 + width > columns {
-        rows += "\n" + indent + piece
-        length = indent.count + width
+        rows += "\n" + String(repeating: " ", count: indent) + piece
+        length = indent + width
       } else {
         rows += " " + piece
         length += 1 + width
@@ -288,37 +305,25 @@ package final class Console: TrainingObserver {
       + (shape.isMasked ? ", each with a mark that says whether it is there" : "") + "; \(steps)"
   }
 
-  private static func describe(_ plan: MemoryPlan) -> [String] {
+  private static func describe(_ plan: MemoryPlan) -> String {
     func mebibytes(_ bytes: Int) -> String { String(format: "%.1f", Double(bytes) / Double(1 << 20)) }
-    return [
-      "memory per rank, MiB:", "parameters \(mebibytes(plan.parameters)),",
-      "gradients \(mebibytes(plan.gradients)),", "optimizer \(mebibytes(plan.optimizer)),",
-      "packed weights \(mebibytes(plan.packedWeights)),", "activations \(mebibytes(plan.activations));",
-      "together \(mebibytes(plan.total)),", "without data and program",
-    ]
+    return """
+      memory per rank, MiB: parameters \(mebibytes(plan.parameters)), gradients \(mebibytes(plan.gradients)), \
+      optimizer \(mebibytes(plan.optimizer)), packed weights \(mebibytes(plan.packedWeights)), activations \
+      \(mebibytes(plan.activations)); together \(mebibytes(plan.total)), without data and program
+      """
   }
 
-  /// The line of an evaluation, in pieces.
-  private func describe(_ report: EvaluationReport) -> [String] {
+  private func describe(_ report: EvaluationReport) -> String {
     let result = report.result
-    let metrics = shown(result.otherMetrics).map { MetricText.describe($0.metric, $0.value) }
-    let perplexity = result.perplexity.map { ["perplexity \(Self.number($0))"] } ?? []
-    var pieces = [
-      "\(report.split.rawValue) at step \(report.step)", "(epoch \(String(format: "%.2f", report.epoch))):",
-    ]
-    pieces += Self.listed(["loss \(Self.loss(result.loss.mean))"] + perplexity + metrics)
+    let metrics = shown(result.otherMetrics).map { ", \(MetricText.describe($0.metric, $0.value))" }.joined()
     // If all sources are compared, their number says nothing.
-    if let decoded = result.decoded, decoded < result.examples {
-      pieces.append("(of \(Self.grouped(decoded)) sources)")
-    }
-    pieces.append("over \(Self.grouped(result.loss.tokens)) \(unit)s")
-    pieces.append("in \(String(format: "%.1f", report.seconds)) s")
-    return pieces
-  }
-
-  /// Values as pieces of a line, with commas between them.
-  static func listed(_ values: [String]) -> [String] {
-    values.dropLast().map { $0 + "," } + values.suffix(1)
+    let decoded = result.decoded.flatMap { $0 < result.examples ? " (of \(Self.grouped($0)) sources)" : nil }
+    return String(
+      format: "%@ at step %d (epoch %.2f): loss %@%@%@%@, over %@ %@s in %.1f s",
+      report.split.rawValue, report.step, report.epoch, Self.loss(result.loss.mean),
+      result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", metrics, decoded ?? "",
+      Self.grouped(result.loss.tokens), unit, report.seconds)
   }
 
   /// Of many metrics the one of the run and three more: `evaluate` prints all.

@@ -9,10 +9,13 @@ enum MetricText {
     "\(metric.label) \(number(metric, value))"
   }
 
-  /// A line of a table: a label and a value.
+  /// A line of a table: a label and a value, or several values after commas, which are broken to fit a terminal.
   static func line(_ label: String, _ text: String) -> String {
-    label + String(repeating: " ", count: max(1, 22 - label.count)) + text + "\n"
+    let start = label + String(repeating: " ", count: max(1, valueColumn - label.count))
+    return Console.wrapped(values: start + text, indent: valueColumn) + "\n"
   }
+
+  private static let valueColumn = 22
 
   /// Rows of equal length as lines with aligned columns; a line feed in a cell is written as `\n`.
   ///

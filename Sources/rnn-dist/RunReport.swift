@@ -15,18 +15,18 @@ enum RunReport {
   ) throws {
     if let loss = outcome.bestLoss, let step = outcome.bestStep {
       let metrics = outcome.bestMetrics.compactMap { metric in
-        Metric(rawValue: metric.name).map { MetricText.describe($0, metric.value) }
-      }
-      let hasPerplexity = configuration.model.output.hasPerplexity
-      let perplexity = hasPerplexity ? ["perplexity \(Console.number(exp(loss)))"] : []
-      var pieces = Console.listed(
-        ["held-out loss \(Console.loss(loss)) \(LossUnit.name(configuration))"] + perplexity + metrics)
+        Metric(rawValue: metric.name).map { ", \(MetricText.describe($0, metric.value))" }
+      }.joined()
       let limit = configuration.evaluation.decodeLimit
-      if limit > 0, outcome.bestDecoded == limit {
-        pieces += ["of \(Console.grouped(limit)) sources", "(evaluate compares all)"]
-      }
-      pieces.append("(best, at step \(step) of \(outcome.step))")
-      try StandardOutput.line(Console.wrapped(pieces: pieces))
+      let decoded =
+        limit > 0 && outcome.bestDecoded == limit
+        ? ", of \(Console.grouped(limit)) sources (evaluate compares all)" : ""
+      let hasPerplexity = configuration.model.output.hasPerplexity
+      let perplexity = hasPerplexity ? ", perplexity \(Console.number(exp(loss)))" : ""
+      let result = String(
+        format: "held-out loss %@ %@%@%@%@; best at step %d of %d", Console.loss(loss),
+        LossUnit.name(configuration), perplexity, metrics, decoded, step, outcome.step)
+      try StandardOutput.line(Console.wrapped(values: result))
     }
     try StandardOutput.line("run directory: \(directory)")
     let run = try RunPaths(existing: directory)

@@ -109,10 +109,16 @@ import rnn_dist
     #expect(Console.wrapped("a/path/that/is/too/long now", columns: 8) == "a/path/that/is/too/long\nnow")
     #expect(Console.wrapped("", columns: 8).isEmpty)
     // A metric stays with its value.
+    let values = "loss 1.2, exact match 99.20 %, CER 0.1 %; best"
     #expect(
-      Console.wrapped(pieces: ["loss 1.2,", "exact match 99.20 %,", "CER 0.1 %"], columns: 28)
-        == "loss 1.2,\n  exact match 99.20 %,\n  CER 0.1 %")
-    #expect(Console.wrapped(pieces: ["loss 1.2,", "CER 0.1 %"]) == "loss 1.2, CER 0.1 %")
+      Console.wrapped(values: values, columns: 28)
+        == "loss 1.2,\n  exact match 99.20 %,\n  CER 0.1 %; best")
+    #expect(Console.wrapped(values: values) == values)
+    let row =
+      "loss" + String(repeating: " ", count: 18) + "1.7711 nats/token, 2.5552 bits/token, 2.5552 bits/byte"
+    #expect(
+      Console.wrapped(values: row + ", 2.5552 bits/character", indent: 22)
+        == row + ",\n" + String(repeating: " ", count: 22) + "2.5552 bits/character")
   }
 
   @Test func aCommandCanBeTypedAgain() {

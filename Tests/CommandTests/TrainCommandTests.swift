@@ -295,7 +295,7 @@ import Testing
     // Of several checkpoints in ten seconds, the first.
     #expect(saved.first == "4" && !saved.contains("7") && !saved.contains("14"), "\(outcome)")
     let evaluations = lines.filter { $0.hasPrefix("valid at step ") }
-    #expect(evaluations.count == 2 && evaluations.allSatisfy { $0.hasSuffix("saved)") }, "\(outcome)")
+    #expect(evaluations.count == 2 && evaluations.allSatisfy { $0.hasSuffix("saved") }, "\(outcome)")
   }
 
   /// A run that fails because of its data leaves nothing that would prevent a second attempt.

@@ -168,8 +168,10 @@ private struct Inspection {
     if let checkpoint { rows += Self.rows(checkpoint.files, checkpoint.state) }
     if let weights { rows += Self.rows(weights) }
     let width = rows.map(\.name.count).max() ?? 0
-    return rows.map { $0.name.padding(toLength: width, withPad: " ", startingAt: 0) + "  " + $0.text }
-      .joined(separator: "\n")
+    return rows.map { row in
+      let line = row.name.padding(toLength: width, withPad: " ", startingAt: 0) + "  " + row.text
+      return Console.wrapped(values: line, indent: width + 2)
+    }.joined(separator: "\n")
   }
 
   private func describe(_ record: RunRecord) -> String {
