@@ -11,8 +11,11 @@ enum MetricText {
 
   /// A line of a table: a label and a value, or several values after commas, which are broken to fit a terminal.
   static func line(_ label: String, _ text: String) -> String {
-    let start = label + String(repeating: " ", count: max(1, valueColumn - label.count))
-    return Console.wrapped(values: start + text, indent: valueColumn) + "\n"
+    Console.wrapped(values: padded(label) + text, indent: valueColumn) + "\n"
+  }
+
+  private static func padded(_ label: String) -> String {
+    label + String(repeating: " ", count: max(1, valueColumn - label.count))
   }
 
   private static let valueColumn = 22
@@ -48,7 +51,8 @@ enum MetricText {
 
   /// One line per metric with its definition, for the help of commands.
   static var definitions: String {
-    Metric.all.map { "  " + line($0.name, $0.definition) }.joined()
+    // The argument parser breaks the lines.
+    Metric.all.map { "  " + padded($0.name) + $0.definition + "\n" }.joined()
   }
 }
 
