@@ -295,19 +295,23 @@ static const double LEAST_SHARED_WORK = 1e5;
 // A product of fewer rows takes as long as one of this number: its time is that of reading B.
 enum { LEAST_COUNTED_ROWS = 3 };
 
-// A part of C: whole panels of columns, or whole tiles of rows if they divide the work more evenly.
+// The number of rows that take as long as packing a column of B.
+enum { ROWS_OF_PACKING = 8 };
+
+// A part of C: whole panels of columns, or rows if that divides the work more evenly. Threads that share rows all pack B.
 static void multiply_part(int part, int parts, void *argument) {
   product p = *(const product *)argument;
-  const int64_t panels = (p.N + p.set->panel - 1) / p.set->panel, tiles = (p.M + RND_TILE_ROWS - 1) / RND_TILE_ROWS;
-  const int64_t most_panels = (panels + parts - 1) / parts, most_tiles = (tiles + parts - 1) / parts;
-  if (most_panels * tiles <= most_tiles * panels) {
-    const int64_t begin = rnd_part_begin(panels, part, parts) * p.set->panel;
-    const int64_t end = smaller(rnd_part_begin(panels, part + 1, parts) * p.set->panel, p.N);
+  const int64_t panel = p.set->panel, panels = (p.N + panel - 1) / panel;
+  const int64_t most_columns = smaller((panels + parts - 1) / parts * panel, p.N), most_rows = (p.M + parts - 1) / parts;
+  const int64_t fixed = p.packed ? 0 : ROWS_OF_PACKING;
+  const int64_t counted_rows = most_rows > LEAST_COUNTED_ROWS ? most_rows : LEAST_COUNTED_ROWS;
+  if ((p.M + fixed) * most_columns <= (counted_rows + fixed) * p.N) {
+    const int64_t begin = rnd_part_begin(panels, part, parts) * panel;
+    const int64_t end = smaller(rnd_part_begin(panels, part + 1, parts) * panel, p.N);
     if (begin < end) multiply_columns(&p, begin, end - begin, scratch_of_thread());
     return;
   }
-  const int64_t begin = rnd_part_begin(tiles, part, parts) * RND_TILE_ROWS;
-  const int64_t end = smaller(rnd_part_begin(tiles, part + 1, parts) * RND_TILE_ROWS, p.M);
+  const int64_t begin = rnd_part_begin(p.M, part, parts), end = rnd_part_begin(p.M, part + 1, parts);
   if (begin >= end) return;
   p.a.base = element(p.a, begin, 0);
   p.c += begin * p.c_stride;
