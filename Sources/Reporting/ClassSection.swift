@@ -56,10 +56,8 @@ struct ClassSection {
 
   private func comparison(_ title: HTML, _ scores: (ClassesFile) -> [ClassesFile.Score]) -> HTML {
     let all = runs.map { Dictionary(scores($0.file).map { ($0.name, $0) }) { first, _ in first } }
-    var names: [String] = []
-    for name in runs.flatMap({ scores($0.file).map(\.name) }) where !names.contains(name) {
-      names.append(name)
-    }
+    var known: Set<String> = []
+    let names = runs.flatMap { scores($0.file).map(\.name) }.filter { known.insert($0).inserted }
     guard !names.isEmpty else { return "" }
     let rows: [[HTML]] = names.map { name in
       ["\(Self.shown(name))"] + all.map { own -> HTML in "\(own[name].map { Self.percent($0.f1) } ?? "–")" }
