@@ -34,8 +34,8 @@ public final class Arena<Element: Scalar> {
     return view
   }
 
-  /// Memory for 32-bit integers (indexes, row coordinates) in the same memory, uninitialized.
-  public func words<Word: FixedWidthInteger>(_ count: Int, of type: Word.Type) -> UnsafeMutableBufferPointer<
+  /// Memory for numbers of another type (indexes, row coordinates) in the same memory, uninitialized.
+  public func words<Word: BitwiseCopyable>(_ count: Int, of type: Word.Type) -> UnsafeMutableBufferPointer<
     Word
   > {
     let bytes = count * MemoryLayout<Word>.stride

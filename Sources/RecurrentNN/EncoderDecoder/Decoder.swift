@@ -554,5 +554,4 @@ extension Decoder {
         context)
     }
   }
-
 }

@@ -166,8 +166,7 @@ extension Decoder {
         isOwn[position] = uniform(position, stream: 0) < options.teacherForcing ? 0 : 1
       }
       guard isOwn.contains(1) else { return }
-      let draws = UnsafeMutableRawPointer(arena.words(n, of: UInt64.self).baseAddress!).bindMemory(
-        to: Double.self, capacity: n)
+      let draws = arena.words(n, of: Double.self)
       for position in 0..<n { draws[position] = options.feedsSamples ? uniform(position, stream: 1) : 0 }
       let logits = arena.matrix(n, shape.vocabularySize)
       output.logits(previous, into: logits, context)
@@ -176,7 +175,7 @@ extension Decoder {
         Element.kernelType,
         rnd_sampling(
           logits: logits.rows(0..<n).logits, inverse_temperature: 1,
-          k: options.feedsSamples ? shape.vocabularySize : 1, p: 1, uniform: draws,
+          k: options.feedsSamples ? shape.vocabularySize : 1, p: 1, uniform: draws.baseAddress!,
           weights: arena.matrix(1, shape.vocabularySize).base, token: chosen.baseAddress!))
       // A row that is all NaN has no most probable token; its loss will be NaN as well.
       for position in 0..<n where isOwn[position] == 1 && chosen[position] >= 0 {

@@ -256,9 +256,9 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
       let first = context.arena.matrix(h.rows, head.classes)
       head.logits(h, into: first, context)
       // Head logits are shifted by the head's normalizer, cluster logits also by their own.
-      let normalizers = doubles(h.rows, context)
+      let normalizers = context.arena.words(h.rows, of: Double.self).baseAddress!
       first.logNormalizers(into: normalizers)
-      let shift = doubles(h.rows, context)
+      let shift = context.arena.words(h.rows, of: Double.self).baseAddress!
       let frequent = logits.columns(0..<shortlist)
       frequent.copy(from: first.columns(0..<shortlist))
       for row in 0..<h.rows { shift[row] = -normalizers[row] }
@@ -281,10 +281,5 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
     rnd_shift_rows(
       Element.kernelType,
       rnd_row_shift(rows: x.rows, columns: x.columns, x: x.base, stride: x.stride, shift: shift))
-  }
-
-  private func doubles(_ count: Int, _ context: LayerContext<Element>) -> UnsafeMutablePointer<Double> {
-    let words = context.arena.words(count, of: UInt64.self)
-    return UnsafeMutableRawPointer(words.baseAddress!).bindMemory(to: Double.self, capacity: max(1, count))
   }
 }
