@@ -10,19 +10,6 @@ import Testing
 
 @Suite("Steps, epochs and updates are counted exactly")
 struct CountingTests {
-  /// Plain gradient descent: a step moves every parameter by -0.5 × the mean gradient, which is 1.
-  private func configuration(_ change: (inout RunConfiguration) -> Void) -> RunConfiguration {
-    var configuration = RunConfiguration()
-    configuration.training.optimizer.kind = .sgd
-    configuration.training.learningRate = 0.5
-    configuration.training.clipNorm = 0
-    configuration.training.epochs = 0
-    configuration.log.everySteps = 1
-    configuration.checkpoint.everySteps = 0
-    change(&configuration)
-    return configuration
-  }
-
   private struct Result: Sendable {
     var calls: [FakeTask.Call]
     var parameters: [Float]
@@ -61,7 +48,7 @@ struct CountingTests {
     let lengths = [5, 2, 7, 4]
     let recorder = Recorder()
     let result = try train(
-      configuration {
+      .plainDescent {
         $0.training.epochs = 4
         $0.training.accumulate = accumulate
       }, recorder, microbatches: { lengths[min($0, 3)] })
@@ -78,7 +65,7 @@ struct CountingTests {
   func steps() throws {
     func count(_ steps: Int) throws -> Int {
       try train(
-        configuration {
+        .plainDescent {
           $0.training.epochs = 3
           $0.training.steps = steps
         }, microbatches: { 2 + $0 }
@@ -90,7 +77,7 @@ struct CountingTests {
   @Test("Microbatches know their update, even at the end of an epoch")
   func updates() throws {
     let result = try train(
-      configuration {
+      .plainDescent {
         $0.training.steps = 5
         $0.training.accumulate = 3
       }, microbatches: { _ in 4 })
@@ -117,7 +104,7 @@ struct CountingTests {
   func emptyBatches(ranks: Int) throws {
     let recorder = Recorder()
     let result = try train(
-      configuration {
+      .plainDescent {
         $0.training.steps = 10
         $0.training.skipLimit = 1
         $0.training.optimizer.weightDecay = 0
@@ -132,7 +119,7 @@ struct CountingTests {
   @Test("An epoch with nothing to predict is a data error: 65", arguments: 1...2)
   func emptyData(ranks: Int) throws {
     let result = try train(
-      configuration { $0.training.epochs = 9 }, ranks: ranks, microbatches: { _ in 3 }, tokens: { _ in 0 })
+      .plainDescent { $0.training.epochs = 9 }, ranks: ranks, microbatches: { _ in 3 }, tokens: { _ in 0 })
     #expect(result.exitCode == ExitCode.badData && result.error.contains("training data"))
     #expect(result.calls.count == 3)
   }
@@ -140,7 +127,7 @@ struct CountingTests {
   @Test("Validation data with nothing to predict is a data error: 65", arguments: 1...2)
   func emptyValidation(ranks: Int) throws {
     let result = try train(
-      configuration {
+      .plainDescent {
         $0.training.steps = 10
         $0.evaluation.everySteps = 4
       }, ranks: ranks, evaluation: { _ in LossSum() })
@@ -151,7 +138,7 @@ struct CountingTests {
   @Test("A metric that the validation data don't have: 78, with the available ones")
   func missingMetric() throws {
     let result = try train(
-      configuration {
+      .plainDescent {
         $0.training.steps = 10
         $0.evaluation.everySteps = 4
         $0.evaluation.metric = .f1
@@ -166,7 +153,7 @@ struct CountingTests {
     let pieces = Mutex(0)
     let recorder = Recorder()
     let result = try train(
-      configuration {
+      .plainDescent {
         $0.training.steps = 10
         $0.evaluation.everySteps = 2
         $0.evaluation.metric = .accuracy

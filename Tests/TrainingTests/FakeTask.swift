@@ -6,6 +6,21 @@ import RunLog
 
 @testable import Tasks
 
+extension RunConfiguration {
+  /// Plain gradient descent without an end: a step moves every parameter by -0.5 × the mean gradient.
+  static func plainDescent(_ change: (inout RunConfiguration) -> Void) -> RunConfiguration {
+    var configuration = RunConfiguration()
+    configuration.training.optimizer.kind = .sgd
+    configuration.training.learningRate = 0.5
+    configuration.training.clipNorm = 0
+    configuration.training.epochs = 0
+    configuration.log.everySteps = 1
+    configuration.checkpoint.everySteps = 0
+    change(&configuration)
+    return configuration
+  }
+}
+
 /// A task without data or network, whose gradients a test decides.
 ///
 /// Every shard of microbatch n contributes two tokens, or as many as a test sets, with the gradient 1 for each parameter:

@@ -35,19 +35,13 @@ struct FaultTests {
     }
   }
 
-  /// Ten steps of plain gradient descent: every one moves every parameter by -0.5 × the mean gradient.
   private func configuration(_ change: (inout RunConfiguration) -> Void = { _ in }) -> RunConfiguration {
-    var configuration = RunConfiguration()
-    configuration.training.optimizer.kind = .sgd
-    configuration.training.learningRate = 0.5
-    configuration.training.clipNorm = 0
-    configuration.training.epochs = 0
-    configuration.training.steps = 10
-    configuration.training.skipLimit = 3
-    configuration.checkpoint.everySteps = 4
-    configuration.log.everySteps = 1
-    change(&configuration)
-    return configuration
+    .plainDescent {
+      $0.training.steps = 10
+      $0.training.skipLimit = 3
+      $0.checkpoint.everySteps = 4
+      change(&$0)
+    }
   }
 
   private func train(
