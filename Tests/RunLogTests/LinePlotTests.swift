@@ -218,7 +218,8 @@ struct LineAxisTests {
     arguments: [
       [], [0], [5], [-5], [1e100, -1e100], [1e16, 1e16 + 2], [1e-100, 2e-100], [1, 1 + 1e-15],
       [-1e-90, 1e90],
-      [1e6, 1e6 + 0.5], [0, 5e-324], [-5e-324, 5e-324], [5e-324, 1e-323], [-1e-310], [-1e-100, 5e-102],
+      [1e6, 1e6 + 0.5], [0, .leastNonzeroMagnitude],
+      [-.leastNonzeroMagnitude, .leastNonzeroMagnitude], [1e-300, 2e-300], [-1e-300], [-1e-100, 5e-102],
     ] as [[Double]])
   func anyNumbers(values: [Double]) {
     for scale in [LinePlot.Scale.linear, .logarithmic] {
