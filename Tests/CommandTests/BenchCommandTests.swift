@@ -52,6 +52,19 @@ import Testing
     #expect(cluster[0]["predicted_speedup"] as? Double == 1)
   }
 
+  @Test(arguments: [
+    ["--shard-optimizer"], ["--share-parameters", "--reduce-method", "auto"], ["--local-steps", "2"],
+  ])
+  func scalingOfSharedWork(options: [String]) async throws {
+    let result = try await run(
+      ["scaling", "--batch", "4", "--steps", "3", "--iters", "2", "--ranks", "2", "--optimizer", "adam"]
+        + options + Self.small, ranks: 2)
+    let rows = try #require(result["strong"] as? [[String: Any]])
+    #expect(rows.map { $0["ranks"] as? Int } == [2])
+    #expect(rows.allSatisfy { ($0["predicted_ms"] as? Double ?? 0) > 0 })
+    #expect(result["sent_bytes"] as? Int == 0, "there is one host")
+  }
+
   @Test(arguments: [nil, 2] as [Int?])
   func tunedTrainingSteps(ranks: Int?) async throws {
     for kind in [

@@ -53,10 +53,6 @@ struct ScalingBenchCommand: DistributedCommand {
     guard networkLatency >= 0, networkBandwidth > 0 else {
       throw ValidationError("--network-latency must be at least 0 and --network-bandwidth above 0")
     }
-    guard step.localSteps == 1, !step.shardOptimizer else {
-      throw ValidationError(
-        "--local-steps and --shard-optimizer are options of bench lm: they are not predicted")
-    }
     guard step.profile == nil, step.records == nil else {
       throw ValidationError("--profile and --records are options of bench lm")
     }
