@@ -38,6 +38,13 @@ struct DamagedCheckpointTests {
     directory.file("checkpoints/step-\(step)" + (file.isEmpty ? "" : "/\(file)"))
   }
 
+  /// Replaces the state of the newest checkpoint by another one with its digest.
+  private func writeState(_ content: String) throws {
+    let digest = Array(content.utf8).withUnsafeBytes { Digest.hexadecimal(of: $0) }
+    let text = "{\"digest\":\"xxh3-128:\(digest)\",\"content\":\(content)}\n"
+    try directory.write(text, to: "checkpoints/step-11/state.json")
+  }
+
   @Test(
     "the newest intact checkpoint is used, the damaged one is named and kept", arguments: files,
     Damage.allCases)
@@ -76,20 +83,14 @@ struct DamagedCheckpointTests {
 
   @Test("an intact state of a later format is refused with both format numbers")
   func laterFormat() throws {
-    let content = #"{"files":{},"format":2,"state":{},"step":11}"#
-    let digest = Array(content.utf8).withUnsafeBytes { Digest.hexadecimal(of: $0) }
-    let text = "{\"digest\":\"xxh3-128:\(digest)\",\"content\":\(content)}\n"
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path(11, "state.json")))
+    try writeState(#"{"files":{},"format":2,"state":{},"step":11}"#)
     let failure = try #require(throws: CheckpointFailure.self) { try store.load(step: 11) }
     #expect(failure.reason == .damagedState("it has format 2, this program reads format 1"))
   }
 
   @Test("a deeply nested state is refused without a stack overflow")
   func nesting() throws {
-    let content = "{\"state\":" + String(repeating: "[", count: 200_000)
-    let digest = Array(content.utf8).withUnsafeBytes { Digest.hexadecimal(of: $0) }
-    let text = "{\"digest\":\"xxh3-128:\(digest)\",\"content\":\(content)}\n"
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path(11, "state.json")))
+    try writeState("{\"state\":" + String(repeating: "[", count: 200_000))
     let failure = try #require(throws: CheckpointFailure.self) { try store.load(step: 11) }
     #expect(failure.path == path(11, "state.json") && failure.exitCode == 65)
   }
