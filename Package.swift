@@ -12,8 +12,8 @@ let strictCXX: [CXXSetting] = [.treatAllWarnings(as: .error)]
 
 // MARK: - What the system provides
 
-/// Whether to build for MPICH, whose handles are integers, instead of Open MPI.
-let isMPICH = Context.environment["RNN_DIST_MPI"] == "mpich"
+/// Whether to build for MPICH, whose handles are integers, instead of Open MPI. launch/mpi-environment sets the variable.
+let isMPICH = Context.environment["RNN_DIST_MPI_FAMILY"] == "mpich"
 
 let systemLibraries: [Target] = [
   .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
