@@ -48,7 +48,7 @@ public struct ConfigurationNode: Sendable, Equatable {
   }
 }
 
-/// The beginning of a text, in one line: a whole file that is no configuration can be one value or one key of YAML.
+/// The beginning of a text, in one line: a whole file that is not a configuration can be one value or one key of YAML.
 func shortened(_ text: String) -> String {
   let limit = 60
   let line = text.prefix { !$0.isNewline }

@@ -55,12 +55,7 @@ package final class Console: TrainingObserver {
   }
 
   package func handle(_ event: TrainingEvent) {
-    switch event {
-    // Samples come between an evaluation and its checkpoint.
-    case .observed: return
-    case .saved(let step, _, let seconds): return saved(step, in: seconds)
-    default: showEvaluation()
-    }
+    if !event.mayFollowEvaluation { showEvaluation() }
     switch event {
     case .started(let summary):
       unit = summary.task.lossUnit
@@ -83,7 +78,8 @@ package final class Console: TrainingObserver {
         "warning: step \(step): the gradient is not finite (\(parameters.joined(separator: ", "))); update skipped, "
           + "\(inARow) in a row")
     case .evaluated(let report): heldEvaluation = report
-    case .observed, .saved: break
+    case .observed: break
+    case .saved(let step, _, let seconds): saved(step, in: seconds)
     case .saveFailed(let step, let reason):
       line("warning: no checkpoint at step \(step): \(reason); training continues and will try again")
     case .note(let text): line(text)
@@ -302,7 +298,7 @@ package final class Console: TrainingObserver {
     let (fewest, most) = (shape.steps.lowerBound, shape.steps.upperBound)
     let steps = fewest == most ? counted(most, "step") : "\(grouped(fewest)) to \(counted(most, "step"))"
     return "\(counted(shape.width, "number")) per step"
-      + (shape.isMasked ? ", each with a mark that says whether it is there" : "") + "; \(steps)"
+      + (shape.isMasked ? ", each with a mask (1: present)" : "") + "; \(steps)"
   }
 
   private static func describe(_ plan: MemoryPlan) -> String {
@@ -355,5 +351,15 @@ package final class Console: TrainingObserver {
       text.append(digit)
     }
     return (value < 0 ? "-" : "") + String(text.reversed())
+  }
+}
+
+extension TrainingEvent {
+  /// Whether the event can come between an evaluation and the news that its model was saved, or is that news.
+  fileprivate var mayFollowEvaluation: Bool {
+    switch self {
+    case .observed, .saved: true
+    default: false
+    }
   }
 }

@@ -50,17 +50,12 @@ struct RunArguments: ParsableArguments {
     overrides: [String] = [], evaluates: Bool = false, ensemble: [String] = [],
     precision: ProductPrecision? = nil, on communicator: (any Communicator)? = nil
   ) throws -> SavedModel {
-    let unread = evaluates ? [] : overrides.filter(Self.isForEvaluation)
-    guard unread.isEmpty else {
-      throw ConfigurationErrors(
-        unread.map { Self.issue(of: $0, "only train and evaluate read it; leave it out") })
-    }
     let stored = try ([run] + ensemble).map { path in
       func read() throws -> [UInt8] { try Self.storedText(of: RunPaths(existing: path)) }
       return (path: path, text: try communicator?.readOnRank0(read) ?? read())
     }
     func joined() throws -> SavedModel {
-      let saved = try load(stored[0], overrides, precision)
+      let saved = try load(stored[0], overrides, precision, evaluates: evaluates)
       guard ensemble.isEmpty || saved.encoding.stream == nil else {
         throw ValidationError("--ensemble is for encoder-decoders")
       }
@@ -71,10 +66,12 @@ struct RunArguments: ParsableArguments {
   }
 
   private func load(
-    _ stored: (path: String, text: [UInt8]), _ overrides: [String], _ precision: ProductPrecision?
+    _ stored: (path: String, text: [UInt8]), _ overrides: [String], _ precision: ProductPrecision?,
+    evaluates: Bool = false
   ) throws -> SavedModel {
     let paths = try RunPaths(existing: stored.path)
-    var configuration = try Self.configuration(of: paths, stored.text, overrides: overrides)
+    var configuration = try Self.configuration(
+      of: paths, stored.text, overrides: overrides, evaluates: evaluates)
     configuration.training.precision = precision ?? configuration.training.precision
     return try SavedModel(run: paths, configuration: configuration, choice: checkpoint)
   }
@@ -90,7 +87,7 @@ struct RunArguments: ParsableArguments {
 
   /// Parses the text of a run's `config.yaml` and applies overrides of keys that the model doesn't depend on.
   private static func configuration(
-    of run: RunPaths, _ stored: [UInt8], overrides: [String]
+    of run: RunPaths, _ stored: [UInt8], overrides: [String], evaluates: Bool = false
   ) throws -> RunConfiguration {
     let layers = [try YAMLReader.node(bytes: stored, source: .file(run.configuration))]
     func resolve(_ overrides: [String]) throws -> RunConfiguration {
@@ -101,39 +98,32 @@ struct RunArguments: ParsableArguments {
     let stored = try resolve([])
     // Keys that can't change at all are reported first, whether or not the new value is compatible with the other
     // settings.
-    let issues = overrides.compactMap { issue(of: $0, stored) }
+    let issues = overrides.compactMap { issue(of: $0, stored, evaluates: evaluates) }
     guard issues.isEmpty else { throw ConfigurationErrors(issues) }
     return try resolve(overrides)
   }
 
-  private static func issue(of override: String, _ stored: RunConfiguration) -> ConfigurationIssue? {
-    let name = name(of: override)
-    let changesLayout = changesLayout(name, stored)
-    let change = ConfigurationSchema.keysByPath[name]?.change
-    if change == .whenResumed || change == .inTraining {
-      return issue(of: override, "only training reads it; leave it out")
+  private static func issue(
+    of override: String, _ stored: RunConfiguration, evaluates: Bool
+  ) -> ConfigurationIssue? {
+    let name = String(override.prefix { $0 != "=" })
+    func issue(_ key: String, _ message: String) -> ConfigurationIssue {
+      ConfigurationIssue(origin: .override(override), key: key, message: message)
     }
-    guard change == .never || changesLayout else { return nil }
-    return ConfigurationIssue(
-      origin: .override(override), key: changesLayout ? "data.train" : name,
-      message: "the trained model depends on it; train another run to change it")
+    guard !changesLayout(name, stored) else { return issue("data.train", modelDepends) }
+    guard let key = ConfigurationSchema.keysByPath[name] ?? ConfigurationSchema.partOwner(of: name)?.key
+    else {
+      return nil
+    }
+    if key.change == .never { return issue(name, modelDepends) }
+    if key.change == .whenResumed || key.change == .inTraining {
+      return issue(name, "only training reads it; leave it out")
+    }
+    return key.isOfEvaluation && !evaluates
+      ? issue(name, "only train and evaluate read it; leave it out") : nil
   }
 
-  private static func issue(of override: String, _ message: String) -> ConfigurationIssue {
-    ConfigurationIssue(origin: .override(override), key: name(of: override), message: message)
-  }
-
-  private static func name(of override: String) -> String { String(override.prefix { $0 != "=" }) }
-
-  /// Whether an override says which data are held out or how they are evaluated.
-  private static func isForEvaluation(_ override: String) -> Bool {
-    let name = name(of: override)
-    let sections = ["evaluation", "data.train", "data.valid", "data.test"]
-    let keys = [
-      "data.valid_fraction", "data.season", "data.generator", "data.generated_size", "data.empty_sequences",
-    ]
-    return sections.contains { name == $0 || name.hasPrefix($0 + ".") } || keys.contains(name)
-  }
+  private static let modelDepends = "the trained model depends on it; train another run to change it"
 
   /// Whether an override would change the number of files of sequence data: one, several or none. The paths may change,
   /// but the number determines how a line is read.

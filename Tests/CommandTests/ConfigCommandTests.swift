@@ -55,11 +55,11 @@ import Testing
     }
   }
 
-  /// A file of data is often valid YAML: one value, or one key. The message shows only its beginning.
+  /// A file of data is often valid YAML: one value, or one key. The message quotes only its beginning.
   @Test(arguments: [
     (String(repeating: "a,1,2\n", count: 300), "is it a configuration?"),
     ("? " + String(repeating: "word ", count: 300) + "\n: 1\n", "unknown key"),
-  ]) func aFileThatIsNoConfiguration(content: String, message: String) async throws {
+  ]) func aFileOfAnotherKind(content: String, message: String) async throws {
     let folder = try TemporaryDirectory()
     let path = try folder.write(Array(content.utf8), to: "data.csv")
     let outcome = try await Program.run(["config", "check", path])

@@ -135,10 +135,11 @@ struct SequenceRuns {
 }
 
 extension Outcome {
-  /// Expects one message with all of these words and this exit code, and no result.
+  /// Expects a message with all of these words and this exit code, printed once, and no result.
   func expect(_ code: Int32, _ words: String..., at: SourceLocation = #_sourceLocation) {
     #expect(exitCode == code && !wasKilled, "\(self)", sourceLocation: at)
-    #expect(errors.count == 1 && standardOutput.isEmpty, "\(self)", sourceLocation: at)
+    #expect(!errors.isEmpty && Set(errors).count == errors.count, "\(self)", sourceLocation: at)
+    #expect(standardOutput.isEmpty, "\(self)", sourceLocation: at)
     for word in words { #expect(standardError.contains(word), "\(self)", sourceLocation: at) }
   }
 }

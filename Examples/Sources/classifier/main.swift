@@ -44,9 +44,10 @@ func withArrays<Result>(
 let text: TextSource =
   CommandLine.arguments.count > 1
   ? .file(CommandLine.arguments[1]) : .memory(sentences(), name: "sentences")
-var options = ExampleOptions(kind: .labeled, format: .tsv)
-options.validFraction = 0.2
-let corpus = try ExampleCorpus.load(DataSources(train: .file(text)), options: options)
+var data = DataOptions()
+(data.format, data.tokens, data.validFraction) = (.tsv, .word, 0.2)
+let corpus = try ExampleCorpus.load(
+  DataSources(train: .file(text)), options: ExampleOptions(kind: .labeled, data))
 guard let words = corpus.encoding.source, let classes = corpus.encoding.labels, let valid = corpus.valid
 else {
   print("\(text.name): no texts with classes")
