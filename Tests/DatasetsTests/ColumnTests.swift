@@ -35,7 +35,8 @@ import Testing
     let named = options(.labeled, .tsv, [.input: ["Review text"], .labels: ["stars"]])
     let corpus = try named.load(.text("id\tstars\treview text\n7\tx\ta b\n"))
     #expect(corpus.train.words(.source, corpus.encoding.source) == [["a", "b"]])
-    #expect(corpus.train.warnings(of: "data") == ["data: text:1 was read as a header"])
+    // Names require a header, which is not worth a note.
+    #expect(corpus.train.warnings(of: "data").isEmpty)
     #expect(problem(named, "id\tstars\ttext\n") == .noColumn("Review text", names: ["id", "stars", "text"]))
     #expect(
       problem(options(.labeled, .tsv, [.source: ["1"], .target: ["4"]]), "a\tb\n")
@@ -147,6 +148,10 @@ import Testing
     #expect(found.count == 2 && found[0] == header && found[1].contains("were not compared"), "\(found)")
     #expect(try warnings("low,high\n" + rows, "low,high\n" + rows) == [header])
     #expect(try warnings(rows, rows).isEmpty)
+    // A part that is named after its file is named once.
+    let csv = ExampleOptions(.labeled, .csv)
+    #expect(
+      try csv.load(.text("label,x\na,1\n")).train.warnings(of: "text") == ["text:1 was read as a header"])
   }
 
   @Test func columnsOfWords() throws {

@@ -82,11 +82,13 @@ public struct ReadingReport: Sendable, Equatable {
       guard count > 0 else { return [] }
       return ["\(part): \(counted(count, thing)) \(fate)" + (first.map { "; the first: \($0)" } ?? "")]
     }
+    // The part can be named after its file, which a place begins with.
+    func at(_ place: String) -> String { place.hasPrefix("\(part):") ? place : "\(part): \(place)" }
     var lines: [String] = []
     if let delimiter = layout.delimiter {
       lines.append("\(part): fields are separated by \(delimiter.plural)")
     }
-    if let header = layout.header { lines.append("\(part): \(header) was read as a header") }
+    if let header = layout.header { lines.append("\(at(header)) was read as a header") }
     if hasOtherHeader {
       lines.append(
         "\(part): the names of its columns were not compared, because the training data have none; columns are read by their "
@@ -94,12 +96,12 @@ public struct ReadingReport: Sendable, Equatable {
     }
     if let place = layout.countingRow {
       lines.append(
-        "\(part): \(place) counts its columns and was read as an example; if the numbers are names of columns, remove the line"
+        "\(at(place)) counts its columns and was read as an example; if the numbers are names of columns, remove the line"
       )
     }
     if let place = layout.firstNumberSign {
       lines.append(
-        "\(part): \(place) begins with the word #, because it has as many columns as other lines; if it is a comment, "
+        "\(at(place)) begins with the word #, because it has as many columns as other lines; if it is a comment, "
           + "remove it")
     }
     if let scale { lines.append("\(part): \(scale); data.scaling=standard scales them") }

@@ -181,7 +181,9 @@ struct WindowedTable {
         throw reader.problem(error)
       }
       guard let values = row else {
-        if parser.hasHeader, notes.header == nil { notes.header = "\(reader.name):\(reader.number)" }
+        if parser.hasHeader, notes.header == nil, options.columns?.hasNames != true {
+          notes.header = "\(reader.name):\(reader.number)"
+        }
         continue
       }
       seriesOfRows.add(values.series)

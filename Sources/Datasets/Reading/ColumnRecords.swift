@@ -115,7 +115,7 @@ final class ColumnRecords: RecordReader {
       ? bytes.split(separator: 0x09, omittingEmptySubsequences: false)
       : bytes.split(whereSeparator: isASCIISpace)
     if columnCount == 0, try begin(cells.map { String(decoding: $0, as: UTF8.self) }) {
-      layoutNotes.header = place
+      if choice?.hasNames != true { layoutNotes.header = place }
       return
     }
     guard cells.count == columnCount else {

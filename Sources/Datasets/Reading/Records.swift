@@ -73,7 +73,7 @@ protocol RecordReader: AnyObject {
 
 /// The lines that were left out because they are not data, and the detected delimiter.
 struct LayoutNotes: Sendable, Equatable {
-  /// The place of a header, as `file:line`.
+  /// The place of a header that was found without being required, as `file:line`.
   var header: String?
   /// The names of the columns that are read, of the source first, by the header.
   var columnNames: [String]?
@@ -190,7 +190,8 @@ final class LineRecords: RecordReader {
       do {
         try cutLine()
         if fieldCount == 0, try begin() {
-          layoutNotes.header = "\(reader.name):\(line)"
+          // Names of columns require a header, so it is no news.
+          if choice?.hasNames != true { layoutNotes.header = "\(reader.name):\(line)" }
           continue
         }
         try checkCount()
