@@ -21,7 +21,8 @@ import Testing
   private func train(_ settings: String...) async throws {
     _ = try await run(
       [
-        "train", "text", "task=classifier", "data.generator=none", "data.train=reviews.csv",
+        "train", "text", "task=classifier", "data.generator=none", "data.format=csv",
+        "data.train=reviews.csv", "data.valid=reviews.csv",
         "data.tokens=word",
         "model.hidden_size=16", "model.embedding_size=8", "training.batch_size=8", "training.epochs=0",
         "training.steps=150", "training.learning_rate=0.02", "evaluation.metric=accuracy", "--run-dir", "run",

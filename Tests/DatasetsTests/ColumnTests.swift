@@ -103,6 +103,8 @@ import Testing
     #expect(throws: DataError.self) { try ExampleOptions(.tagged, .csv).load(.text("a b,X Y\n")) }
     let texts = problem(ExampleOptions(.labeled, .csv), "label,text\nx,a b\n")
     #expect(texts == .columnOfText("a b", column: 2))
+    let withComma = problem(ExampleOptions(.labeled, .csv), "label,text\nx,\"a, b\"\n")
+    #expect(withComma == .columnOfText("a, b", column: 2))
     #expect(problem(ExampleOptions(.labeled, .csv), "1,a b\n2,c d\n") == .columnOfText("c d", column: 2))
     let one = DataColumns(parts: [.source: ["text"]])
     #expect(one.problem(in: .csv, isTable: false)?.contains("both source and target") == true)

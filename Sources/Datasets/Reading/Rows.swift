@@ -143,14 +143,16 @@ struct CSVParser {
 
   /// The fields of some columns as numbers with decimal points, separated by commas.
   ///
-  /// - Throws: `notANumber` for a field that would become several numbers.
+  /// - Throws: `notANumber` or `columnOfText` for a field that would become several numbers.
   func series(_ columns: [Int]) throws(LineProblem) -> [UInt8] {
     var line: [UInt8] = []
     for column in columns {
       if !line.isEmpty || column != columns.first { line.append(UInt8(ascii: ",")) }
       let number = number(row[column])
       guard !number.contains(UInt8(ascii: ",")) else {
-        throw .notANumber(String(decoding: row[column], as: UTF8.self), column: column + 1)
+        let text = String(decoding: row[column], as: UTF8.self)
+        throw text.contains(" ")
+          ? .columnOfText(text, column: column + 1) : .notANumber(text, column: column + 1)
       }
       line += number
     }
