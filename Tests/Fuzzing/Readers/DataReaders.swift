@@ -26,6 +26,9 @@ extension FuzzedReader {
 
       """),
     examples("csv", .labeled, .csv, "label,x0,x1\n\"a\",1.5,-2e3\nb,\"0.25\",7\na,3,4\n"),
+    examples("csv-texts", .paired, .csv, "de,en\n\"a, b\",\"c\nd\"\ne,\"\"\"f\"\"\"\n") {
+      $0.columns = DataColumns(parts: [.source: ["de"], .target: ["en"]])
+    },
     examples("table", .labeled, .csv, "day;x;y\n1;2,5;-1\n2;3;0\n3;4,5;1e2\n4;;2\n5;6;1\n6;7;0\n") {
       ($0.window, $0.horizon, $0.numericTargets) = (2, 1, true)
       ($0.decimal, $0.missing, $0.scaling) = (.comma, .mask, .standard)
