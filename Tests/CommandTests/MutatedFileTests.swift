@@ -3,7 +3,7 @@ import FuzzedReaders
 import TestSupport
 import Testing
 
-/// Files in which something was changed at random are read, or refused with an error that is not an
+/// Files in which something was changed at random, and those that libFuzzer found, are read, or refused with an error that is not an
 /// internal one. Nothing traps or hangs. RNN_DIST_MUTATIONS is the number of changed files per reader; a trap leaves the file in
 /// the temporary folder.
 @Suite struct MutatedFileTests {
@@ -21,6 +21,24 @@ import Testing
       refused += 1
     }
     #expect(refused > 0, "no change was noticed")
+  }
+
+  /// `.ci/fuzz` found these inputs.
+  @Test(arguments: FuzzedReader.all)
+  func corpusIsReadOrRefused(_ reader: FuzzedReader) throws {
+    let folder = try TemporaryDirectory()
+    let opened = try reader.open(in: folder.path)
+    let inputs = try Corpus.inputs(of: reader)
+    #expect(!inputs.isEmpty)
+    for input in inputs { _ = try opened.refusal(of: input) }
+  }
+
+  @Test func aCorpusHoldsAllBytes() {
+    let bytes = (0...255).map { UInt8($0) } + Array("\\x41 \\n".utf8)
+    let line = Corpus.line(bytes)
+    #expect(line.utf8.allSatisfy { 0x20..<0x7F ~= $0 })
+    #expect(Corpus.bytes(of: Array(line.utf8)) == bytes)
+    for damaged in ["\\", "a\\q", "\\x4", "\\xzz"] { #expect(Corpus.bytes(of: Array(damaged.utf8)) == nil) }
   }
 }
 

@@ -9,35 +9,57 @@ private func runFuzzer(
   _ test: @convention(c) (_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32
 ) -> Int32
 
-/// `fuzz-readers NAME [options of libFuzzer] [folders]` runs libFuzzer on one reader; without a name, lists the readers.
+/// What `.ci/fuzz` calls:
+///
+///     fuzz-readers                    lists the readers
+///     fuzz-readers --corpus FOLDER    prints the inputs in a folder as a corpus
+///     RNN_DIST_READER=NAME fuzz-readers [options of libFuzzer] FOLDER
+///                                     runs libFuzzer on a reader
+///
+/// The name of the reader is in the environment because libFuzzer starts this program again with arguments of its own.
 @main struct FuzzReaders {
   /// libFuzzer calls a C function, which can't capture the reader.
   private nonisolated(unsafe) static var reader: OpenedReader?
 
+  /// The size of a corpus in bytes. Those of all readers are to stay below 300 KB.
+  private static let corpusSize = 8 << 10
+
   static func main() throws {
-    guard CommandLine.arguments.count > 1 else {
+    let arguments = CommandLine.arguments
+    if let name = ProcessInfo.processInfo.environment["RNN_DIST_READER"] {
+      guard let reader = FuzzedReader.all.first(where: { $0.name == name }) else {
+        throw UnknownReader(name: name)
+      }
+      exit(try fuzz(reader, arguments))
+    }
+    if arguments.count == 3, arguments[1] == "--corpus" {
+      for line in try Corpus.lines(ofFilesIn: arguments[2], room: corpusSize) { print(line) }
+    } else {
       for reader in FuzzedReader.all { print(reader.name) }
-      return
     }
-    guard let reader = FuzzedReader.all.first(where: { $0.name == CommandLine.arguments[1] }) else {
-      throw UnknownReader(name: CommandLine.arguments[1])
-    }
+  }
+
+  /// Runs libFuzzer with these arguments and returns its exit status.
+  private static func fuzz(_ reader: FuzzedReader, _ arguments: [String]) throws -> Int32 {
     let folder = FileManager.default.temporaryDirectory.path + "/fuzz-" + UUID().uuidString
-    for part in ["reader", "seed"] {
+    for part in ["reader", "seeds"] {
       try FileManager.default.createDirectory(atPath: "\(folder)/\(part)", withIntermediateDirectories: true)
     }
+    defer { try? FileManager.default.removeItem(atPath: folder) }
     let opened = try reader.open(in: "\(folder)/reader")
     if let refusal = try opened.refusal(of: opened.seed) { throw refusal }
-    try Data(opened.seed).write(to: URL(fileURLWithPath: "\(folder)/seed/seed"))
     Self.reader = opened
+    for (number, input) in ([opened.seed] + (try Corpus.inputs(of: reader))).enumerated() {
+      try Data(input).write(to: URL(fileURLWithPath: "\(folder)/seeds/\(number)"))
+    }
 
-    // libFuzzer sees the arguments without the name of the reader, and one more folder of inputs. It keeps pointers to them.
-    let words = [CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2) + ["\(folder)/seed"]
+    // libFuzzer keeps pointers to its arguments. The first folder gets new inputs, the last one only gives them.
+    let words = arguments + ["\(folder)/seeds"]
     var count = Int32(words.count)
-    var arguments = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: words.count + 1)
-    arguments.initialize(repeating: nil, count: words.count + 1)
-    for (index, word) in words.enumerated() { arguments[index] = strdup(word) }
-    let status = runFuzzer(&count, &arguments) { bytes, count in
+    var pointers = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: words.count + 1)
+    pointers.initialize(repeating: nil, count: words.count + 1)
+    for (index, word) in words.enumerated() { pointers[index] = strdup(word) }
+    return runFuzzer(&count, &pointers) { bytes, count in
       do {
         _ = try FuzzReaders.reader?.refusal(of: Array(UnsafeBufferPointer(start: bytes, count: count)))
         return 0
@@ -46,8 +68,6 @@ private func runFuzzer(
         fatalError("\(error)")
       }
     }
-    try FileManager.default.removeItem(atPath: folder)
-    exit(status)
   }
 
   private struct UnknownReader: Error, CustomStringConvertible {
