@@ -1,7 +1,7 @@
 """Writes optimizers.json: what torch.optim makes of a fixed sequence of gradients.
 
 Run from the root of the package: python Tests/Golden/make_optimizers.py
-Parameters and gradients are multiples of 1/64, exact in float and double; Tests/OptimizersTests/GoldenUpdate.swift
+Parameters and gradients are multiples of 1/64, exact in float and double; Tests/OptimizersTests/OptimizerTests.swift
 repeats the formulas.
 """
 

@@ -1,3 +1,5 @@
+// Separate file: the golden tests of one layer.
+
 import NumericKernels
 import Parameters
 import RecurrentNN
