@@ -4,8 +4,9 @@ import NumericKernels
 /// A communicator with which the ranks of a job compute training steps together without sending anything.
 ///
 /// Each rank works on its own part of the batch, of the moments and of the update, as in the job, and waits for the others once
-/// per step, where it would sum the totals. Sums leave every value as it is, so the trained model is of no use, but the time of a
-/// step is that of its computation on the slowest rank.
+/// per step, where it would sum the totals. Sums leave every value as it is, an allgather returns the bytes of this rank for all
+/// ranks, and an exchange receives nothing. So the trained model is of no use, and rows of tables that only other ranks touch are
+/// not updated. Otherwise the time of a step is that of its computation on the slowest rank.
 final class LockstepCommunicator: Communicator {
   private let job: any Communicator
   var rank: Int { job.rank }

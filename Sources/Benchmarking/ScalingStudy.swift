@@ -4,15 +4,15 @@ import Tasks
 
 /// Times training steps of a language model on 1, 2, 4, … ranks of a job, and predicts each time from its components.
 ///
-///     t(p, B) = c_p(B) + l_p + s / w_p                          normally
-///     t(p, B) = c_p(B) + l_p + s / w_p + g_p                    with an optimizer in parts
-///     t(p, B) = c_p(B) + l_p + (1 + k) (l_p + s / w_p) / H      with H local steps and an optimizer of k moments
+///     t(p, B) = c + l + s / w                        normally
+///     t(p, B) = c + l + s / w + g                    with a sharded optimizer
+///     t(p, B) = c + l + (1 + k) (l + s / w) / H      with H local steps and an optimizer of k moments
 ///
-/// c_p(B): the time of the computation of a step on the slowest rank, while all ranks compute at the same time, so that they share
-/// caches and memory bandwidth (`LockstepCommunicator`). l_p, w_p: the latency and bandwidth of sums over p ranks, by the method
-/// and in the precision of the step, fitted to sums of several sizes. s: the bytes that a step sums, without the rows of tables
-/// that no rank has touched. g_p: the time to send all parameters to all ranks. Strong scaling divides one batch among the ranks,
-/// weak scaling gives every rank a batch.
+/// c: the time of the computation of a step on the slowest of p ranks, while all compute at the same time, so that they share
+/// caches and memory bandwidth (`LockstepCommunicator`). l, w: the latency and bandwidth of sums over the ranks, by the method and
+/// in the precision of the step, fitted to sums of several sizes. s: the bytes that a step sums, without the rows of tables that no
+/// rank has touched. g: the time to send all parameters to all ranks. Strong scaling divides one batch B among the ranks, weak
+/// scaling gives every rank a batch.
 public struct ScalingStudy: Sendable {
   /// The model. Its batch is the batch of one rank.
   public var benchmark: LanguageModelBenchmark
@@ -48,9 +48,9 @@ public struct ScalingStudy: Sendable {
     /// The time to send all parameters to all ranks, in seconds; 0 if a step doesn't do that.
     public var gather = 0.0
 
-    /// The time of the communication of a step, in the mean.
+    /// The time of the communication of a step, on average.
     ///
-    /// - Parameter bytes: the bytes summed per step, in the mean.
+    /// - Parameter bytes: the bytes summed per step, on average.
     func seconds(_ bytes: Int, _ reduction: ReductionOptions, moments: Int) -> Double {
       let bulk = Double(bytes) / bandwidth
       guard reduction.localSteps > 1 else { return latency + bulk + gather }
@@ -64,7 +64,7 @@ public struct ScalingStudy: Sendable {
     public var sums: [Sums] = []
     /// The size of the gradient in bytes.
     public var gradientBytes = 0
-    /// The bytes that a step on the largest number of ranks sums, per step in the mean.
+    /// The bytes that a step on the largest number of ranks sums, on average.
     public var summedBytes = 0
     /// The bytes that each host sends to other hosts per step on the largest number of ranks, by the formula of docs/SCALING.md.
     public var sentBytes = 0
@@ -199,8 +199,8 @@ public struct PredictedCluster: Sendable, Equatable {
 }
 
 extension ReductionOptions {
-  /// The bytes that are summed over the ranks, per step in the mean: the gradient or, once in H local steps, the changes of all
-  /// parameters and the moments.
+  /// The bytes that a step sums over the ranks, on average: the gradient or, once in H local steps, the changes of all parameters
+  /// and the moments.
   ///
   /// - Parameter spans: the elements of the gradient that may differ from zero.
   func summedBytes(spans: [Range<Int>], parameters: Int, moments: Int) -> Int {
@@ -209,8 +209,8 @@ extension ReductionOptions {
     return count * MemoryLayout<Float>.stride
   }
 
-  /// The bytes that each of h hosts sends per step: 2 (h − 1) / h of the summed bytes, half of that in bf16, and with an optimizer
-  /// in parts (h − 1) / h of the parameters.
+  /// The bytes that each of h hosts sends per step: 2 (h − 1) / h of the summed bytes, half of that in bf16, and with a sharded
+  /// optimizer (h − 1) / h of the parameters.
   public func sentBytes(summed: Int, parameters: Int, hosts: Int) -> Int {
     let share = Double(hosts - 1) / Double(hosts)
     let sums = 2 * share * Double(summed) * (wire == .bf16 ? 0.5 : 1)

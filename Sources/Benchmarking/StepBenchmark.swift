@@ -64,7 +64,7 @@ public struct StepBenchmark: Sendable {
     public var communicationShare: Double
     /// The method of sums over the ranks.
     public var sumMethod: SumMethod
-    /// The bytes of gradients, changes and moments that are summed over the ranks, per step in the mean.
+    /// The bytes of gradients, changes and moments that a step sums over the ranks, on average.
     public var summedBytes: Int
     /// The bytes that each host sends to other hosts per step, by the formula of docs/SCALING.md.
     public var sentBytes: Int

@@ -409,7 +409,7 @@ extension ConfigurationSchema {
         + "send; the same bits"),
     Key(
       "training.share_parameters", \.training.reduction.sharesParameters, change: .always,
-      "the ranks on a host have one copy of the parameters and of the optimizer's moments in common, in shared memory; the same bits"
+      "the ranks on a host share one copy of the parameters and of the optimizer's moments; the same bits"
     ),
     Key(
       "training.local_steps", \.training.reduction.localSteps,

@@ -47,7 +47,8 @@ public final class Optimizer<S: OptimizerScalar> {
   }
 
   /// Counts the next update and fixes its constants. The caller then applies it block by block, from any threads, to
-  /// ranges that together cover every element once; what is outside of ``part`` is left as it is. The optimizer must live until the last block is done.
+  /// ranges that together cover every element once; elements outside of ``part`` don't change. The optimizer must live until
+  /// the last block is done.
   ///
   /// - Parameters:
   ///   - parameters: θ, `[count]`.

@@ -26,7 +26,8 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
   /// The validation loss is not finite.
   case validationNotFinite(step: Int)
   /// The run to resume was made with different settings.
-  case otherConfiguration([SettingChange])
+  /// `free`: the keys of training that may change.
+  case otherConfiguration([SettingChange], free: [String])
   /// The run to resume was made with a different vocabulary or different data.
   case otherData(what: String)
   /// The data have no targets.
@@ -65,12 +66,11 @@ public enum TrainingFailure: Error, Sendable, Equatable, CustomStringConvertible
       """
     case .validationNotFinite(let step):
       "the validation loss is not finite at step \(step): training has diverged. Lower training.learning_rate"
-    case .otherConfiguration(let changes):
+    case .otherConfiguration(let changes, let free):
       """
       the run was started with other settings: \(changes.map { "\($0)" }.joined(separator: "; ")). Resume it with the same \
-      settings, or without naming a configuration; only the length of the run, training.skip_limit, \
-      training.reduce_method, training.reduce_precision, training.shard_optimizer, training.share_parameters, and the settings of evaluation (except its metric), \
-      decoding, log and checkpoint may change
+      settings, or without naming a configuration; only \(free.joined(separator: ", ")), and the settings of evaluation (except \
+      its metric), decoding, log and checkpoint may change
       """
     case .otherData(let what):
       "\(what) is not the one this run was started with: restore the data, or start a new run"

@@ -13,8 +13,8 @@ enum CommunicationAdvice {
   ///
   ///     H = M (1 − a) / (a c),   M / c = share / (1 − share) · H₀ · (1 + k if H₀ = 1)
   ///
-  /// c is the computation of a step, M the communication of an update of all ranks, a the aim, H₀ the present number of local steps.
-  /// An update after local steps sums the k moments as well.
+  /// c is the computation of a step, M the communication of an update of all ranks, a the aim, H₀ the present number of local
+  /// steps. An update after local steps sums the k moments as well.
   static func localSteps(share: Double, _ training: TrainingConfiguration) -> Int {
     let present = training.reduction.localSteps
     let moments = present == 1 ? training.optimizer.kind.momentNames.count : 0

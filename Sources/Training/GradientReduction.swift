@@ -92,8 +92,8 @@ package final class GradientReduction {
   package private(set) var rankTimes: [RankTime] = []
   /// The sums over the shards added since ``clear()``, if the fixed tree is not used.
   private var totals = StepTotals()
-  /// Whether ``total`` has held parameters or moments since the last step, so that all of it has to be cleared. They are sent from
-  /// there because its memory is one that the ranks on a host share; a second such vector would take as much memory as the gradient.
+  /// Whether ``total`` has held parameters or moments since the last step, so that all of it has to be cleared. They are sent
+  /// from there because the ranks on a host share its memory; a second such vector would take as much memory as the gradient.
   private var holdsOther = false
   /// Gradients are not added over ranks, only totals are.
   private let isLocal: Bool

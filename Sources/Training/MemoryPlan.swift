@@ -8,7 +8,7 @@ import RecurrentNN
 /// The memory of a rank for training, in bytes. It is known before the first step, because the trainer has run the
 /// largest batch once.
 public struct MemoryPlan: Sendable, Equatable {
-  /// The parameters, or this rank's share of those that the ranks on its host have in common.
+  /// The parameters, or this rank's share of a copy that the ranks on its host share.
   public var parameters: Int
   public var gradients: Int
   /// The optimizer's moments and, if there are any, the moving average of the weights and what local steps keep.
@@ -22,7 +22,7 @@ public struct MemoryPlan: Sendable, Equatable {
 
   /// - Parameters:
   ///   - count: number of parameters.
-  ///   - sharers: number of ranks that have the parameters in common.
+  ///   - sharers: number of ranks that share one copy of the parameters.
   ///   - optimizer: with its moments, or the part of them that this rank has.
   ///   - copies: additional buffers of `count` numbers that belong to the update.
   package init(

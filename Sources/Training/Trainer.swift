@@ -168,21 +168,26 @@ final class Trainer {
       observer?.handle(
         .warning(
           """
-          training.share_parameters: each rank has its own parameters, because no host has several ranks, or its shared memory is too \
-          small (rnn-dist doctor)
+          training.share_parameters: each rank has its own parameters, because no host has several ranks, or the shared \
+          memory of a host is too small (rnn-dist doctor)
           """))
     }
   }
 
-  /// With `training.reduce_method: auto`, chooses how gradients are summed. Reproducible sums have the same bits by all methods; for
-  /// others the checkpoint has the choice, so that a resumed run has the bits of an uninterrupted one.
+  /// With `training.reduce_method: auto`, chooses how gradients are summed. Reproducible sums have the same bits by all
+  /// methods; for others the checkpoint has the choice, so that a run resumed on as many ranks and hosts has the bits of an
+  /// uninterrupted one.
   private func chooseSums() throws {
     guard configuration.training.reduction.method == .auto, communicator.worldSize > 1 else {
-      state.sumMethod = nil
+      state.measuredSums = nil
       return
     }
-    let choice = try step.gradients.chooseMethod(known: state.sumMethod)
-    state.sumMethod = configuration.training.reproducible ? nil : choice.method
+    let ranks = communicator.worldSize
+    let known = state.measuredSums.flatMap { $0.ranks == ranks && $0.hosts == hosts ? $0.method : nil }
+    let choice = try step.gradients.chooseMethod(known: known)
+    state.measuredSums =
+      configuration.training.reproducible
+      ? nil : MeasuredSums(method: choice.method, ranks: ranks, hosts: hosts)
     observer?.handle(.choseSums(choice))
   }
 

@@ -211,7 +211,7 @@ final class TrainingCheckpoints {
       return nil
     }
     let state = try ExactJSON.decode(TrainingState.self, from: text)
-    // Where ranks have the parameters in common, each of them writes the same bits.
+    // Ranks that share one copy of the parameters all write the same bits.
     try broadcastBits(task.parameters.elements)
     if let average { try broadcastBits(average.values.elements) }
     if let outer = step.outerUpdate {

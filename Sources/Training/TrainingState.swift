@@ -4,7 +4,7 @@ import Optimizers
 import Tasks
 
 /// The state that a run continues from, other than tensors. Its JSON is `state.json` of a checkpoint. Equal states give
-/// equal bytes, so it contains no times and no facts about ranks.
+/// equal bytes, so it contains no times, and facts about ranks only where bits depend on them.
 package struct TrainingState: Codable, Equatable {
   package init() {}
 
@@ -36,11 +36,18 @@ package struct TrainingState: Codable, Equatable {
   /// The methods of matrix products with `training.products: tuned`, so that a resumed run has the same bits; nil:
   /// products follow the rule.
   var products: ProductChoices?
-  /// The method of sums with `training.reduce_method: auto`, so that a resumed run has the same bits; nil: it was not measured, or
-  /// all methods have the same bits.
-  var sumMethod: SumMethod?
+  /// The method of sums with `training.reduce_method: auto`, so that a run resumed on the same ranks has the same bits; nil: it was
+  /// not measured, or all methods have the same bits.
+  var measuredSums: MeasuredSums?
   /// The identity that a resumed run must match.
   var identity = RunIdentity()
+}
+
+/// A measured choice, and the ranks that it was made for.
+struct MeasuredSums: Codable, Equatable {
+  var method: SumMethod
+  var ranks: Int
+  var hosts: Int
 }
 
 /// A fingerprint of a run: its settings, its vocabulary and its data.
@@ -65,7 +72,10 @@ struct RunIdentity: Codable, Equatable {
       SettingChange(
         key: key, stored: other.settings[key] ?? "absent", asked: settings[key] ?? "absent")
     }
-    guard changes.isEmpty else { throw .otherConfiguration(changes) }
+    guard changes.isEmpty else {
+      let free = ConfigurationSchema.keys.filter { [.always, .whenResumed].contains($0.change) }.map(\.path)
+      throw .otherConfiguration(changes, free: free.filter { $0.hasPrefix("training.") })
+    }
     if data != other.data { throw .otherData(what: "the text or its vocabulary") }
   }
 }

@@ -20,7 +20,7 @@ package final class TrainingStep {
   private let clipValue: Double
   /// Steps that each rank makes by itself between two updates of all ranks together; nil: none.
   private let local: (steps: Int, update: OuterUpdate)?
-  /// The parameters, if the ranks on a host have them in common; nil: each rank has its own.
+  /// The parameters, if the ranks on a host share one copy of them; nil: each rank has its own.
   private let shared: HostVector?
   /// For every rank the elements whose moments it has; empty: each has all.
   let momentParts: [Range<Int>]
@@ -159,9 +159,9 @@ package final class TrainingStep {
   /// Updates block by block, so that the weights of a block are packed again while the block is in the cache.
   ///
   /// With a sharded optimizer each rank updates the part of the parameters whose moments it has, and receives the rest (S.
-  /// Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2020, stage 1). Parameters that
-  /// ranks have in common need no messages for it. No rank reads them any more: all have computed their gradients, or the sum would
-  /// not be complete.
+  /// Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2020, stage 1). If the
+  /// ranks on a host share one copy of the parameters, no messages are needed. When a rank writes its part, no other rank reads it
+  /// any more: all have computed their gradients, or the sum would not be complete.
   private func update(_ totals: StepTotals, norm: Double, _ learningRate: Double) throws {
     let parameters = model.parameters.elements
     // With local steps a rank divides its own gradient by its own number of tokens.
@@ -213,7 +213,7 @@ package final class TrainingStep {
   /// The update of all ranks together, if steps are local.
   var outerUpdate: OuterUpdate? { local?.update }
 
-  /// Whether the ranks on a host have the parameters in common.
+  /// Whether the ranks on a host share one copy of the parameters.
   package var sharesParameters: Bool { shared != nil }
 
   /// The memory of this rank. It is known once the largest batch has run.

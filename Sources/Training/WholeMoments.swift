@@ -2,18 +2,18 @@ import Communication
 import NumericKernels
 import Optimizers
 
-/// The optimizer's moments as a checkpoint has them: whole, on rank 0, whatever number of ranks keeps them in parts.
+/// The optimizer's moments as a checkpoint has them: whole, on rank 0, whatever number of ranks they are divided among.
 ///
 /// If every rank has all moments, these are the optimizer's own. Otherwise rank 0 allocates them, for as long as this value lives.
 struct WholeMoments {
-  /// Rank 0: the moments with their names, each as long as the parameters. Other ranks: nothing, if moments are in parts.
+  /// Rank 0: the moments with their names, each as long as the parameters. Other ranks: nothing, if moments are divided.
   let all: [(name: String, buffer: UnsafeMutableBufferPointer<Float>)]
   private let owners: [AlignedBuffer<Float>]
   private let optimizer: Optimizer<Float>
   private let parts: [Range<Int>]
   private let communicator: any Communicator
 
-  /// - Parameter parts: for every rank the elements whose moments it has, if moments are in parts. Several ranks may have the same
+  /// - Parameter parts: for every rank the elements whose moments it has, if moments are divided. Several ranks may have the same
   ///   part.
   init(of optimizer: Optimizer<Float>, parts: [Range<Int>], _ communicator: any Communicator) {
     self.optimizer = optimizer
@@ -66,8 +66,8 @@ struct WholeMoments {
     }
   }
 
-  /// Runs one exchange of rank 0 with each other one of `ranks`. The ranks whose turn it isn't exchange nothing with themselves, because all
-  /// ranks must have made the same number of calls when they compare it (``ReplicaCheck``).
+  /// Runs one exchange of rank 0 with each other one of `ranks`. The ranks whose turn it isn't exchange nothing with
+  /// themselves, because all ranks must have made the same number of calls when they compare it (``ReplicaCheck``).
   private func inTurn(
     _ ranks: [Int], rank0 exchangeWith: (_ rank: Int) throws -> Void, others exchange: () throws -> Void
   ) throws {

@@ -127,7 +127,8 @@ import Testing
     "", "train", "prepare", "evaluate", "predict", "score", "generate", "inspect", "export", "import",
     "lengths",
     "report", "serve", "bench", "bench lm", "bench seq2seq",
-    "bench generate", "bench gemm", "bench allreduce", "config", "config list", "config show", "config check",
+    "bench generate", "bench gemm", "bench latency", "bench allreduce", "bench scaling", "config",
+    "config list", "config show", "config check",
   ]) func helpFitsATerminal(command: String) async throws { _ = try await examples(of: command) }
 
   // MARK: Presets

@@ -96,7 +96,7 @@ struct RankEquivalenceTests {
   }
 
   @Test(
-    "An optimizer in parts gives the bits of a whole one",
+    "A sharded optimizer gives the bits of a whole one",
     arguments: [OptimizerSettings.Kind.momentum, .adagrad, .adamw], [false, true])
   func shardedOptimizer(kind: OptimizerSettings.Kind, reproducible: Bool) throws {
     var configuration = RunConfiguration.small(text) {
@@ -119,7 +119,7 @@ struct RankEquivalenceTests {
     }
   }
 
-  @Test("A checkpoint of an optimizer in parts can be resumed at any number of ranks, whole or in parts")
+  @Test("A checkpoint of a sharded optimizer can be resumed at any number of ranks, sharded or whole")
   func shardedOptimizerIsResumed() throws {
     let configuration = RunConfiguration.small(text) {
       $0.training.batchSize = 9
@@ -138,13 +138,13 @@ struct RankEquivalenceTests {
       second.configuration.training.reduction.shardsOptimizer = shards
       second.existing = .resume
       try second.run()
-      #expect(try CheckpointFiles(last: run) == undisturbed, "\(ranks) ranks, in parts: \(shards)")
+      #expect(try CheckpointFiles(last: run) == undisturbed, "\(ranks) ranks, sharded: \(shards)")
     }
   }
 
   /// Sharers: 1, 2 and 4 ranks of one host, two ranks on each of two hosts, and three on one host with one on another.
   @Test(
-    "Parameters that ranks have in common give the bits of copies",
+    "Parameters that ranks share give the bits of copies",
     arguments: [(1, 1), (2, 2), (4, 4), (4, 2), (4, 3), (4, 1)])
   func sharedParameters(ranks: Int, ranksPerHost: Int) throws {
     var configuration = RunConfiguration.small(text) {
@@ -171,7 +171,7 @@ struct RankEquivalenceTests {
     #expect(isWarned == (ranks > 1 && ranksPerHost == 1))
   }
 
-  @Test("Parameters in common need not be in common when a run is resumed, and the other way round")
+  @Test("A run with shared parameters can be resumed with copies, and the other way round")
   func sharedParametersAreResumed() throws {
     let configuration = RunConfiguration.small(text) {
       $0.training.batchSize = 9
@@ -196,7 +196,7 @@ struct RankEquivalenceTests {
     }
   }
 
-  @Test("Gradients that are sent in bf16 lead to nearly the same losses, also with an optimizer in parts")
+  @Test("Gradients that are sent in bf16 lead to nearly the same losses, also with a sharded optimizer")
   func bf16OnTheWire() throws {
     var configuration = RunConfiguration.small(text) {
       $0.training.batchSize = 9

@@ -12,7 +12,13 @@ public struct ReductionOptions: Options {
     case auto
 
     /// Nil: it is to be measured.
-    public var sum: SumMethod? { SumMethod(rawValue: rawValue) }
+    public var sum: SumMethod? {
+      switch self {
+      case .sharedMemory: .sharedMemory
+      case .messages: .messages
+      case .auto: nil
+      }
+    }
   }
 
   public var method = Method.sharedMemory
@@ -20,7 +26,7 @@ public struct ReductionOptions: Options {
   public var wire = WireFormat.fp32
   /// Whether each rank keeps the optimizer's moments for its part of the parameters only.
   public var shardsOptimizer = false
-  /// Whether the ranks on a host have one copy of the parameters and of the optimizer's moments in common.
+  /// Whether the ranks on a host share one copy of the parameters and of the optimizer's moments.
   public var sharesParameters = false
   /// Steps that each rank makes by itself between two updates of all ranks together; 1: every step is one of all ranks.
   public var localSteps = 1

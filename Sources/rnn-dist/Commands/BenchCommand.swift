@@ -108,7 +108,7 @@ struct StepBenchmarkArguments: ParsableArguments {
   @Option(help: "How gradients are sent between hosts: fp32, or half the bytes as bf16.")
   var reducePrecision = WireFormat.fp32
   @Flag(help: "Divide the optimizer's moments among the ranks.") var shardOptimizer = false
-  @Flag(help: "Let the ranks on a host have parameters and moments in common.") var shareParameters = false
+  @Flag(help: "Let the ranks on a host share one copy of parameters and moments.") var shareParameters = false
   @Option(help: "Steps that each rank makes by itself between two updates of all ranks together.")
   var localSteps = 1
   @Option(help: "Timed training steps (default: 20 for lm, 10 for seq2seq).") var iters: Int?
@@ -268,16 +268,17 @@ struct StepBenchmarkArguments: ParsableArguments {
         }),
     ]
   }
-
-  private static func rounded(_ value: Double) -> JSONValue { .double((value * 1e4).rounded() / 1e4) }
 }
+
+/// A number with four decimal places.
+private func rounded(_ value: Double) -> JSONValue { .double((value * 1e4).rounded() / 1e4) }
 
 /// The fractions of the time of a benchmark.
 extension [StepProfile.Kind: Double] {
   var json: JSONValue {
     .object(
       StepProfile.Kind.allCases.map { kind in
-        JSONMember("\(kind)", .double(((self[kind] ?? 0) * 1e4).rounded() / 1e4))
+        JSONMember("\(kind)", rounded(self[kind] ?? 0))
       })
   }
 

@@ -10,14 +10,15 @@ struct ScalingBenchCommand: DistributedCommand {
     commandName: "scaling",
     abstract: "Time training steps on 1, 2, 4 ... ranks of a job, beside predictions.",
     discussion: """
-      Strong scaling divides --batch sequences among the ranks, weak scaling gives each rank --batch. A step is predicted from the time \
-      that all ranks need to compute it at the same time without sending anything, and from latency and bandwidth of sums, with the \
-      given precision of sums, parts of the optimizer and local steps. With --hosts the step is also predicted for hosts like this job's in a network: reduce-scatter and allgather between the hosts, \
-      nothing overlapped. These lines are predictions only.
+      Strong scaling divides --batch sequences among the ranks, weak scaling gives each rank --batch. A step is predicted from the \
+      time that all ranks need to compute it at the same time without sending anything, and from latency and bandwidth of sums; the \
+      prediction covers the precision and the method of sums, a sharded optimizer, shared parameters and local steps. With --hosts \
+      the step is also predicted for hosts like this job's in a network: reduce-scatter and allgather between the hosts, nothing \
+      overlapped. These lines are predictions only.
 
       Examples:
         mpirun -np 2 rnn-dist bench scaling --hidden 650
-        mpirun -np 4 rnn-dist bench scaling --ranks 4 --optimizer adam --shard-optimizer
+        mpirun -np 2 rnn-dist bench scaling --ranks 2 --optimizer adam --shard-optimizer
         mpirun -np 2 rnn-dist bench scaling --hosts 2,16,128 --network-latency 2 --network-bandwidth 12.5
       """)
 
