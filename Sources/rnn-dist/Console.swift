@@ -282,7 +282,7 @@ package final class Console: TrainingObserver {
       ? "1 rank with \(threads)"
       : "\(summary.ranks) ranks on \(summary.hosts.joined(separator: ", ")), \(threads) each"
     let firstExample = summary.firstExample.map { "\nfirst example: \($0)" } ?? ""
-    let steps = "\(grouped(summary.stepsPerEpoch)) \(summary.stepsPerEpoch == 1 ? "step" : "steps")"
+    let steps = counted(summary.stepsPerEpoch, "step")
     let inputs = summary.inputs.map { "\ninputs: \(describe($0))" } ?? ""
     return """
       \(grouped(summary.parameters)) parameters, \(vocabulary)\(data)
@@ -292,9 +292,6 @@ package final class Console: TrainingObserver {
   }
 
   private static func describe(_ shape: NumericInputs) -> String {
-    func counted(_ count: Int, _ thing: String) -> String {
-      "\(grouped(count)) \(thing)\(count == 1 ? "" : "s")"
-    }
     let (fewest, most) = (shape.steps.lowerBound, shape.steps.upperBound)
     let steps = fewest == most ? counted(most, "step") : "\(grouped(fewest)) to \(counted(most, "step"))"
     return "\(counted(shape.width, "number")) per step"
@@ -316,10 +313,10 @@ package final class Console: TrainingObserver {
     // If all sources are compared, their number says nothing.
     let decoded = result.decoded.flatMap { $0 < result.examples ? " (of \(Self.grouped($0)) sources)" : nil }
     return String(
-      format: "%@ at step %d (epoch %.2f): loss %@%@%@%@, over %@ %@s in %.1f s",
+      format: "%@ at step %d (epoch %.2f): loss %@%@%@%@, over %@ in %.1f s",
       report.split.rawValue, report.step, report.epoch, Self.loss(result.loss.mean),
       result.perplexity.map { ", perplexity \(Self.number($0))" } ?? "", metrics, decoded ?? "",
-      Self.grouped(result.loss.tokens), unit, report.seconds)
+      Self.counted(result.loss.tokens, unit), report.seconds)
   }
 
   /// Of many metrics the one of the run and three more: `evaluate` prints all.
@@ -341,6 +338,11 @@ package final class Console: TrainingObserver {
     return total >= 3600
       ? String(format: "%d:%02d:%02d", total / 3600, total / 60 % 60, total % 60)
       : String(format: "%d:%02d", total / 60, total % 60)
+  }
+
+  /// A count with its noun: `1 token`, `2,000 tokens`.
+  static func counted(_ count: Int, _ thing: String) -> String {
+    "\(grouped(count)) \(thing)\(count == 1 ? "" : "s")"
   }
 
   /// Formats 1234567 as 1,234,567.

@@ -38,7 +38,7 @@ struct RNNDist: ParsableCommand {
       // Not left to rank 0: it may have other arguments.
       Console.error(
         """
-        error: \(word): argument is not valid UTF-8; rename the file, or create a symbolic link to it with a UTF-8 name
+        error: \(word): argument is not valid UTF-8; write a text in UTF-8, or rename a file or create a symbolic link to it
         """)
       Glibc.exit(ExitCode.usage)
     }

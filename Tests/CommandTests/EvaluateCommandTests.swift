@@ -157,6 +157,13 @@ private struct Score: Decodable {
     }
   }
 
+  @Test func oneTokenIsNotPlural() async throws {
+    let folder = try await TinyRun.folder()
+    try folder.write("a\n", to: "short.txt")
+    let outcome = try await Program.run(["evaluate", "run", "--data", "short.txt"], in: folder.path)
+    #expect(outcome.exitCode == 0 && outcome.output.hasPrefix("short.txt: 1 token predicted\n"), "\(outcome)")
+  }
+
   /// Of six tokens, the end of the line included, one is not in the training text.
   @Test func unknownTokensAreCounted() async throws {
     let folder = try await TinyRun.folder("word")

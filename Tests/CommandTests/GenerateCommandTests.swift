@@ -67,6 +67,8 @@ import Testing
     let outcome = try await generate(["--prompt", "the ZßZ", "--length", "3"])
     #expect(outcome.exitCode == 0, "\(outcome)")
     #expect(outcome.standardError.contains("\"Z\", \"ß\""), "\(outcome)")
+    let lines = try await generate(["--prompt", "the\r\t", "--length", "3"])
+    #expect(lines.standardError.contains("\"\\t\""), "\(lines)")
     #expect(outcome.output.hasPrefix("the ZßZ") && outcome.output.unicodeScalars.count == 11, "\(outcome)")
     #expect(
       try await generate(["--prompt", "the cow", "--length", "3"], tokens: "word").standardError.contains(

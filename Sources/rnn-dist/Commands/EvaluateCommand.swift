@@ -159,8 +159,8 @@ struct EvaluateCommand: DistributedCommand {
     let task = scored.configuration.task
     let counts =
       task.data == .stream
-      ? "\(Console.grouped(result.loss.tokens)) tokens predicted"
-      : "\(Console.grouped(result.examples)) examples, \(Console.grouped(result.loss.tokens)) targets"
+      ? "\(Console.counted(result.loss.tokens, "token")) predicted"
+      : "\(Console.counted(result.examples, "example")), \(Console.counted(result.loss.tokens, "target"))"
     var loss = "\(String(format: "%.4f", result.loss.mean)) \(LossUnit.name(scored.configuration))"
     if scored.configuration.model.output.isInNats {
       loss += ", \(String(format: "%.4f", result.loss.mean / log(2))) bits/\(task.lossUnit)"

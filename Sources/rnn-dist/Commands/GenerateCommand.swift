@@ -167,7 +167,10 @@ struct GenerateCommand: LocalCommand {
     where !strange.contains(part) {
       if let ids = try? vocabulary.encode(stream: part), ids.contains(unknown) { strange.append(part) }
     }
-    let list = strange.map { "\"\(String(decoding: $0, as: UTF8.self))\"" }.joined(separator: ", ")
+    let list = strange.map { part in
+      "\"" + String(decoding: part, as: UTF8.self).unicodeScalars.map { $0.escaped(asASCII: false) }.joined()
+        + "\""
+    }.joined(separator: ", ")
     Console.error(
       "warning: the prompt has \(isWords ? "words" : "characters") that the model has never seen, and reads as "
         + "\(SpecialToken.unknown): \(list)")
