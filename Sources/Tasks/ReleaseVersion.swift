@@ -2,5 +2,5 @@
 
 /// The version of this program, as shown by `--version`, in run.json and in the signatures of scores.
 public enum ReleaseVersion {
-  public static let text = "0.1.0"
+  public static let text = "0.2.0"
 }
