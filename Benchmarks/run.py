@@ -8,7 +8,7 @@
     Benchmarks/run.py --kernels avx2 --peer PYTHON     # as on a processor without AVX-512, in all programs
     Benchmarks/run.py --precisions fp32                # without bf16
 
-Each round runs rnn-dist in fp32, rnn-dist in bf16 and the peer, one after another, so that a drift of the machine affects all of
+Each round runs rnn-dist in each of the --precisions and the peer in fp32, one after another, so that a drift of the machine affects all of
 them; ratios are computed per round. The peer runs as one process with one thread per core, and as one process per core with
 gloo; the faster one counts. Sequences of different lengths count by their real tokens. --own adds comparisons of rnn-dist with
 itself: all ranks against one, one process with threads against ranks, ragged lengths against fixed ones, and the recurrent
@@ -152,9 +152,9 @@ def tokens(settings, options, precision, ranks, threads):
 
 
 def own_lines(settings):
-    """Returns the comparisons of rnn-dist with itself, in both precisions."""
+    """Returns the comparisons of rnn-dist with itself, in each precision."""
     n, lines = settings.ranks, []
-    for precision in ("fp32", "bf16"):
+    for precision in settings.precisions:
         for row in ("lstm512", "ptb650"):
             forms = {"one": (1, 1), "ranks": (n, 1), "threads": (1, n)}
             rates = {form: [] for form in forms}
@@ -201,7 +201,8 @@ def main():
         os.environ.update(AVX2)
     head = ["workload", *settings.precisions]
     if settings.peer:
-        head += ["PyTorch fp32", *(f"ratio {precision}" for precision in settings.precisions), "memory"]
+        head += ["PyTorch fp32", *(f"ratio {precision}" for precision in settings.precisions),
+                 f"memory {settings.precisions[0]}"]
     lines = [
         f"Tokens per second, {settings.ranks} ranks, {settings.machine}, "
         f"{f'kernels for {settings.kernels}, ' if settings.kernels else ''}{datetime.date.today()}: medians of "

@@ -53,7 +53,7 @@ static rnd_words panel_words(rnd_product_mode mode) {
   return mode.precision == rnd_bf16 ? set_of(mode)->bf16_panels : rnd_plain_words;
 }
 
-static int64_t values_a_step(rnd_words kind) { return kind == rnd_paired_words ? 2 : 1; }
+static int64_t values_per_step(rnd_words kind) { return kind == rnd_paired_words ? 2 : 1; }
 
 static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
 
@@ -62,7 +62,7 @@ static int64_t rounded_up(int64_t count, int64_t unit) { return (count + unit - 
 // MARK: Packing a whole matrix
 
 static int64_t steps_of(int64_t depth, rnd_product_mode mode) {
-  const int64_t each = values_a_step(panel_words(mode));
+  const int64_t each = values_per_step(panel_words(mode));
   return (depth + each - 1) / each;
 }
 
@@ -128,22 +128,23 @@ void rnd_pack_depths(rnd_packing p, ptrdiff_t first, ptrdiff_t count) {
 
 // MARK: Blocks
 
-// The largest numbers of words of a block of A, and of a block of B that is packed on the fly. They follow the second-level
-// cache, which is read at the first product: measured with 1 MiB of it, a quarter for A, so that panels and C fit beside it, and
-// twice its size for B. Blocks don't change the order of sums.
+// The largest numbers of words of a block of A, and of a block of B that is packed on the fly. They follow the size of the
+// second-level cache, which is asked for at the first product: a quarter for A, so that panels and C fit beside it, and twice the
+// cache for B. The bounds are those of the measurements, in which blocks for 512 KiB to 2 MiB were equally fast on 1 MiB. Blocks
+// don't change the order of sums. A block of A is rounded up to eight whole tiles of rows.
 typedef struct {
   int64_t a, b;
 } words_of_blocks;
 
 static words_of_blocks block_words(void) {
-  enum { LEAST = 1 << 18, USUAL = 1 << 20, MOST = 1 << 22 };
+  enum { LEAST = 1 << 19, USUAL = 1 << 20, MOST = 1 << 21 };
   static _Atomic int64_t cache_bytes;
   int64_t bytes = atomic_load_explicit(&cache_bytes, memory_order_relaxed);
   if (!bytes) {
 #ifdef _SC_LEVEL2_CACHE_SIZE
     bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
 #endif
-    // A system may not know, and then says 0 or -1.
+    // sysconf returns 0 or -1 if the size is unknown.
     bytes = bytes <= 0 ? USUAL : bytes < LEAST ? LEAST : smaller(bytes, MOST);
     // Products that begin at the same time write the same value.
     atomic_store_explicit(&cache_bytes, bytes, memory_order_relaxed);
@@ -208,16 +209,16 @@ static void multiply_block(const product *p, int64_t m, int64_t height, int64_t 
 enum { LEAST_WIDTH_FOR_ROWS = 256 };
 
 // Multiplies columns n to n + width at the depths k to k + depth, for all rows.
-static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t k, int64_t depth, int64_t rows_a_block,
+static void multiply_panels(const product *p, int64_t n, int64_t width, int64_t k, int64_t depth, int64_t rows_per_block,
                             const uint32_t *panels, int64_t panel_words, uint32_t *scratch) {
-  const int64_t steps = (depth + values_a_step(p->kind) - 1) / values_a_step(p->kind);
+  const int64_t steps = (depth + values_per_step(p->kind) - 1) / values_per_step(p->kind);
   const int strip = p->a.row_stride == 1 && p->a.column_stride != 1;
   // Rows that are far apart share a few sets of the first-level cache and are read once per panel. With many narrow
   // panels it is cheaper to pack them first.
   const int packs_rows = p->kind != rnd_plain_words ||
                          (p->set->panel == RND_NARROW_PANEL && p->a.row_stride > steps && width >= LEAST_WIDTH_FOR_ROWS);
-  for (int64_t m = 0; m < p->M; m += rows_a_block) {
-    const int64_t height = smaller(rows_a_block, p->M - m);
+  for (int64_t m = 0; m < p->M; m += rows_per_block) {
+    const int64_t height = smaller(rows_per_block, p->M - m);
     const float *a = element(p->a, m, k);
     const void *rows = a;
     int64_t row_words = p->a.row_stride;
@@ -240,7 +241,7 @@ static int64_t a_scratch_words(void) { return block_words().a + RND_WIDE_STEPS *
 
 // Computes columns n to n + width of C.
 static void multiply_columns(const product *p, int64_t n, int64_t width, uint32_t *scratch) {
-  const int64_t each = values_a_step(p->kind), all_steps = (p->K + each - 1) / each, panel = p->set->panel;
+  const int64_t each = values_per_step(p->kind), all_steps = (p->K + each - 1) / each, panel = p->set->panel;
   const int64_t steps = part_of(all_steps, p->most_steps, 1);
   const int64_t height = part_of(p->M, smaller(RND_BLOCK_ROWS, block_words().a / steps), 8 * RND_TILE_ROWS);
   uint32_t *const b_scratch = scratch + a_scratch_words();
@@ -327,7 +328,7 @@ static void multiply_int8_part(int part, int parts, void *argument) {
   if (begin < end) rnd_int8_multiply(p, begin, end, (int16_t *)scratch_of_thread());
 }
 
-static int is_worth_sharing(int64_t rows, int64_t columns, int64_t depth) {
+int rnd_is_worth_sharing(int64_t rows, int64_t columns, int64_t depth) {
   const int64_t counted = rows > LEAST_COUNTED_ROWS ? rows : LEAST_COUNTED_ROWS;
   return rnd_thread_count() > 1 && (double)counted * (double)columns * (double)depth > LEAST_SHARED_WORK;
 }
@@ -340,7 +341,7 @@ static void run(const product *p) {
     }
     return;
   }
-  if (is_worth_sharing(p->M, p->N, p->K)) {
+  if (rnd_is_worth_sharing(p->M, p->N, p->K)) {
     rnd_parallel(multiply_part, (void *)p);
   } else {
     multiply_part(0, 1, (void *)p);
@@ -357,7 +358,7 @@ static product product_of(const rnd_product *a) {
 
 void rnd_multiply_columns_of_gates(const rnd_product *a, ptrdiff_t gates, ptrdiff_t first, ptrdiff_t end) {
   const product p = product_of(a);
-  const int64_t each = values_a_step(p.kind), all_steps = (p.K + each - 1) / each;
+  const int64_t each = values_per_step(p.kind), all_steps = (p.K + each - 1) / each;
   const int64_t steps = part_of(all_steps, p.most_steps, 1), units = p.N / gates;
   const int64_t panel_words = words_before(p.set->panel, all_steps, p.mode);
   for (int64_t step = 0; step < all_steps; step += steps) {
@@ -380,7 +381,7 @@ void rnd_multiply_columns_of_gates(const rnd_product *a, ptrdiff_t gates, ptrdif
 
 void rnd_multiply_matrices(rnd_product a) {
   if (a.mode.precision == rnd_int8 && a.packed) {
-    if (is_worth_sharing(a.rows, a.columns, a.depth)) rnd_parallel(multiply_int8_part, &a);
+    if (rnd_is_worth_sharing(a.rows, a.columns, a.depth)) rnd_parallel(multiply_int8_part, &a);
     else multiply_int8_part(0, 1, &a);
     return;
   }

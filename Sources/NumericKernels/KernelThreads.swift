@@ -57,18 +57,14 @@ public enum KernelThreads {
   /// Runs `body` for every part of some work, each on a separate thread.
   private static func onAllThreads(_ body: (_ part: Int, _ parts: Int) -> Void) {
     withoutActuallyEscaping(body) { body in
-      var work = Work(body: body)
-      withUnsafeMutablePointer(to: &work) { work in
+      var body = body
+      withUnsafeMutablePointer(to: &body) { body in
         rnd_parallel(
           { part, parts, argument in
-            argument?.assumingMemoryBound(to: Work.self).pointee.body(Int(part), Int(parts))
-          }, work)
+            argument?.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(Int(part), Int(parts))
+          }, body)
       }
     }
-  }
-
-  private struct Work {
-    let body: (Int, Int) -> Void
   }
 
   /// Shares the rows of a block of `width` columns among the threads.

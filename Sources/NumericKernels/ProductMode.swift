@@ -68,6 +68,9 @@ public struct ProductMode: Sendable, Hashable {
   /// in use. Measured: the kernels beat OpenBLAS with AVX2 and with AVX-512, but not on x86-64 without either.
   public static var rule: ProductBackend { InstructionSet.inUse == .portable ? .blas : .kernels }
 
+  /// Whether the kernels compute all products of floats; otherwise the BLAS may compute some.
+  public var usesOnlyKernels: Bool { rule == .kernels && table == nil }
+
   /// The backend of a product of floats.
   @inline(__always)
   func backend(_ form: ProductForm, _ rows: Int, _ columns: Int, _ depth: Int) -> ProductBackend {

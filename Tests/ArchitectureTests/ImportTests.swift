@@ -44,7 +44,8 @@ import Testing
   /// C code includes only the standard library, its own headers and the library of its system module.
   @Test(
     arguments: [
-      ("CKernels", ["pthread.h", "sched.h", "signal.h", "sys/mman.h"]), ("COpenBLAS", ["cblas.h"]),
+      ("CKernels", ["pthread.h", "sched.h", "signal.h", "sys/mman.h", "unistd.h"]),
+      ("COpenBLAS", ["cblas.h"]),
       ("CMPI", ["mpi.h"]),
       ("CXXHash", ["xxhash.h"]),
       ("CSentencePieceLibrary", ["sentencepiece_processor.h", "sentencepiece_trainer.h"]),

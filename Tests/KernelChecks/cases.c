@@ -68,7 +68,7 @@ static void lstm_steps(check_run *r) {
     rnd_pack((rnd_packing){.source = {weights, 4 * H, 1}, .depth = H, .columns = 4 * H, .packed = packed, .mode = mode});
     // With two units of work at most, the third thread has nothing to do.
     rnd_set_thread_count(n % 2 ? 3 : 1);
-    rnd_lstm_run((rnd_lstm_steps){.rows = n, .steps = steps, .rows_a_step = n, .cell = step, .h_previous = h,
+    rnd_lstm_run((rnd_lstm_steps){.rows = n, .steps = steps, .cell = step, .h_previous = h,
                                   .weights = packed, .mode = mode});
     rnd_set_thread_count(1);
   } else {

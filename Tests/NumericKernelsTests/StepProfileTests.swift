@@ -1,9 +1,16 @@
 // Separate file: the tests of one source file.
 
+import CKernels
 import NumericKernels
 import Testing
 
 @Suite struct StepProfileTests {
+  @Test func kernelsUseTheSameKinds() {
+    #expect(StepProfile.Kind.products.rawValue == Int32(RND_PROFILE_PRODUCTS))
+    #expect(StepProfile.Kind.pointwise.rawValue == Int32(RND_PROFILE_POINTWISE))
+    #expect(StepProfile.Kind.allCases.count == Int(RND_PROFILE_KINDS))
+  }
+
   /// Everything is in one test, because the totals belong to a thread, which must stay the same during a test.
   @Test func countsTimeAndOperationsByKind() {
     let a = Block<Float>(rows: 3, columns: 4) { _, _ in 1 }

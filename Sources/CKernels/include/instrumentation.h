@@ -7,8 +7,8 @@
 //
 // The clock is read before and after each kernel, and the difference is added to the total of its kind.
 
-/// Kinds of work; Swift's StepProfile.Kind has the same values.
-enum { RND_PROFILE_KINDS = 5 };
+/// Kinds of work; Swift's StepProfile.Kind has the same values. Kernels add to the first two themselves.
+enum { RND_PROFILE_PRODUCTS = 0, RND_PROFILE_POINTWISE = 1, RND_PROFILE_KINDS = 5 };
 
 /// A piece of work, nanoseconds of the monotonic clock.
 typedef struct {

@@ -7,7 +7,7 @@
 #include "product_kernels.h"
 
 /// One time step without its matrix product: c = f c_previous + i g, h = o tanh(c). Threads share the rows. Computes `width`
-/// of the units, from those on to which the pointers point.
+/// units; the pointers are at the first of them.
 typedef struct {
   ptrdiff_t units, width;
   void *gates;  // pre-activations without bias -> activations
@@ -21,8 +21,6 @@ RND_SHARED_KERNEL(rnd_lstm_forward, rnd_lstm)
 /// RND_LSTM_ROWS rows, and products in fp32 or bf16.
 typedef struct {
   ptrdiff_t rows, steps;
-  /// The number of rows between a sequence's rows of two steps.
-  ptrdiff_t rows_a_step;
   rnd_lstm cell;           // of the first step, all units
   const void *h_previous;  // of the first step; the step's h becomes that of the next
   const void *weights;     // W [units, 4 units], packed

@@ -121,7 +121,7 @@ public struct LSTMCell<Element: Scalar>: SteppedCell {
     else { return false }
     rnd_lstm_run(
       rnd_lstm_steps(
-        rows: first.count, steps: steps, rows_a_step: first.count, cell: arguments(first, cache),
+        rows: first.count, steps: steps, cell: arguments(first, cache),
         h_previous: first.previousH.base, weights: weights.words, mode: weights.mode))
     return true
   }

@@ -90,11 +90,11 @@ public final class CellPass<Element: Scalar> {
   /// The number of steps, from the first one on, in which each thread computes sequences of its own without waiting for the
   /// others after every product. All sequences run in them, so every thread has the same work. 0 if the threads would have
   /// too few sequences: they then share the columns of every product.
-  func stepsInParts(hasIndependentRows: Bool) -> Int {
+  func stepsInParts(hasIndependentRows: Bool, _ context: LayerContext<Element>) -> Int {
     let threads = KernelThreads.count
     let isDivided =
       threads > 1 && hasIndependentRows && layout.batchSize >= threads * Self.leastSequences
-      && Element.hasKernels && ProductMode.rule == .kernels
+      && Element.hasKernels && context.workspace.mode.usesOnlyKernels
     return isDivided ? layout.commonSteps : 0
   }
 
@@ -287,7 +287,7 @@ struct CellTrace<Element: Scalar> {
     InputProjection(weight: weightIH).forward(
       pass.dropout?.maskInputs(input, context) ?? input, into: pass.gates, context)
     let (inParts, common) = (
-      pass.stepsInParts(hasIndependentRows: run.hasIndependentRows), pass.layout.commonSteps
+      pass.stepsInParts(hasIndependentRows: run.hasIndependentRows, context), pass.layout.commonSteps
     )
     var done = 0
     if inParts > 0 {
@@ -353,7 +353,7 @@ struct CellBackwardTrace<Element: Scalar> {
     let layout = pass.forward.layout
     // Zoneout takes scratch memory in every step.
     let inParts = pass.forward.stepsInParts(
-      hasIndependentRows: forward.run.hasIndependentRows && pass.forward.zoneout == nil)
+      hasIndependentRows: forward.run.hasIndependentRows && pass.forward.zoneout == nil, context)
     for t in (inParts..<layout.steps).reversed() {
       let step = pass.forward.step(t)
       backward(step, outputGradient: outputGradient.rows(step.rows), context)
