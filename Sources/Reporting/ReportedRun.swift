@@ -20,6 +20,7 @@ public struct ReportedRun {
   /// The counts of each class; nil for models without classes.
   let classes: ClassesFile?
   let flightRecord: FlightRecordFile?
+  /// Visible in the whole package for Tests/Fuzzing.
   package private(set) var problems: [String] = []
 
   /// Reads the files of a run directory.

@@ -2,6 +2,8 @@
 ///
 /// The parser rejects everything that two parsers could interpret differently: two lengths, a length together with a
 /// transfer coding, folded fields, white space before a colon.
+///
+/// It is visible in the whole package for Tests/Fuzzing: that is built for release too, where `@testable` is not available.
 package struct RequestParser {
   /// The maximum sizes of a request in bytes.
   package struct Limits: Sendable {
