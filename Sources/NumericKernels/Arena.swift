@@ -34,14 +34,14 @@ public final class Arena<Element: Scalar> {
     return view
   }
 
-  /// Memory for numbers of another type (indexes, row coordinates) in the same memory, uninitialized.
-  public func words<Word: BitwiseCopyable>(_ count: Int, of type: Word.Type) -> UnsafeMutableBufferPointer<
-    Word
+  /// Arena memory for `count` values of another type, such as indexes, uninitialized.
+  public func buffer<Value: BitwiseCopyable>(_ count: Int, of type: Value.Type) -> UnsafeMutableBufferPointer<
+    Value
   > {
-    let bytes = count * MemoryLayout<Word>.stride
+    let bytes = count * MemoryLayout<Value>.stride
     let raw = UnsafeMutableRawPointer(
       allocate((bytes + MemoryLayout<Element>.stride - 1) / MemoryLayout<Element>.stride))
-    return .init(start: raw.bindMemory(to: Word.self, capacity: max(1, count)), count: count)
+    return .init(start: raw.bindMemory(to: Value.self, capacity: max(1, count)), count: count)
   }
 
   private func allocate(_ count: Int) -> UnsafeMutablePointer<Element> {

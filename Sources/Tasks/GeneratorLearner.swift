@@ -86,7 +86,7 @@ package final class GeneratorLearner: Learner {
   ) -> GeneratorConditions<Float> {
     switch (model.shape.condition, split.source) {
     case (.classes, .labels(let labels)):
-      let ids = arena.words(max(1, examples.count), of: Int32.self)
+      let ids = arena.buffer(max(1, examples.count), of: Int32.self)
       for (index, example) in examples.enumerated() { ids[index] = labels[Int(example)] }
       return .classes(UnsafePointer(ids.baseAddress!))
     case (.features, .vectors(let vectors)):

@@ -74,7 +74,7 @@ package struct LabelOutputs {
   ) -> OutputTargets<Float>? {
     switch split.target {
     case .labels(let labels):
-      let chosen = arena.words(max(1, examples.count), of: Int32.self)
+      let chosen = arena.buffer(max(1, examples.count), of: Int32.self)
       for (index, example) in examples.enumerated() { chosen[index] = labels[Int(example)] }
       return .classes(UnsafePointer(chosen.baseAddress!))
     case .vectors(let numbers):

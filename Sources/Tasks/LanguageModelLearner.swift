@@ -46,8 +46,8 @@ package final class LanguageModelLearner: Learner {
   package func loss(of streams: StreamBatches.Batch, _ context: LossContext) throws -> LossSum {
     let arena = context.workspace.arena
     let layout = PackedLayout(lengths: streams.lengths)
-    let tokens = arena.words(max(1, layout.rowCount), of: Int32.self)
-    let targets = arena.words(max(1, layout.rowCount), of: Int32.self)
+    let tokens = arena.buffer(max(1, layout.rowCount), of: Int32.self)
+    let targets = arena.buffer(max(1, layout.rowCount), of: Int32.self)
     streams.fill(inputs: tokens, targets: targets)
     let batch = LanguageModelBatch<Float>(
       layout: layout, tokens: UnsafePointer(tokens.baseAddress!), targets: UnsafePointer(targets.baseAddress!)

@@ -236,7 +236,7 @@ private func wordForms(
     index.withUnsafeMutableBufferPointer { reverseEach($0, words) }
   }
   func stored(_ values: [Int32]) -> UnsafePointer<Int32> {
-    let words = arena.words(max(1, values.count), of: Int32.self)
+    let words = arena.buffer(max(1, values.count), of: Int32.self)
     _ = words.update(fromContentsOf: values)
     return UnsafePointer(words.baseAddress!)
   }

@@ -228,7 +228,7 @@ package final class TaggerLearner: Learner {
   ) -> Double {
     let arena = workspace.arena
     return arena.scoped {
-      let targets = arena.words(max(1, tags.count), of: Int32.self)
+      let targets = arena.buffer(max(1, tags.count), of: Int32.self)
       for (step, tag) in tags.enumerated() { targets[step] = tag }
       let batch = LabeledBatch(
         input: inputSequences([example], of: split.source, forms: split.forms, arena),

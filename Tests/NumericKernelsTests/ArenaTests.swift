@@ -97,7 +97,7 @@ import Testing
   @Test(arguments: [0, 1, 15, 17, 1000])
   func wordsHaveRoom(count: Int) {
     let arena = Arena<Float>(capacity: 1 << 11)
-    let (bytes, words) = (arena.words(count, of: Int8.self), arena.words(count, of: Int64.self))
+    let (bytes, words) = (arena.buffer(count, of: Int8.self), arena.buffer(count, of: Int64.self))
     let after = arena.zeros(1, 4)
     for index in 0..<count {
       words[index] = .max

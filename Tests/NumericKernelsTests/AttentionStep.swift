@@ -31,7 +31,7 @@ final class AttentionStep<Element: Scalar> {
       return view
     }
     func words(_ numbers: [Int]) -> UnsafePointer<Int32> {
-      let words = arena.words(numbers.count, of: Int32.self)
+      let words = arena.buffer(numbers.count, of: Int32.self)
       for (index, number) in numbers.enumerated() { words[index] = Int32(number) }
       return UnsafePointer(words.baseAddress!)
     }
@@ -97,7 +97,7 @@ final class AttentionStep<Element: Scalar> {
         d_query_stride: result.query.stride, d_keys: result.keys.base, d_v: result.v.base,
         d_features: result.feature.base, d_feature_weight: result.featureWeight.base), 0, rows.rows)
     let (steps, place, row) = (
-      arena.words(3, of: Int32.self), arena.words(1, of: Int64.self), arena.words(1, of: Int64.self)
+      arena.buffer(3, of: Int32.self), arena.buffer(1, of: Int64.self), arena.buffer(1, of: Int64.self)
     )
     for index in 0..<3 { steps[index] = 1 }
     (place[0], row[0]) = (0, 0)

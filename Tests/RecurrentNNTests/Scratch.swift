@@ -19,7 +19,7 @@ final class Scratch<Element: Scalar> {
 
   /// A copy of some numbers as 32-bit integers.
   func indices(_ numbers: [Int]) -> UnsafePointer<Int32> {
-    let words = arena.words(numbers.count, of: Int32.self)
+    let words = arena.buffer(numbers.count, of: Int32.self)
     for (index, number) in numbers.enumerated() { words[index] = Int32(number) }
     return UnsafePointer(words.baseAddress!)
   }

@@ -380,9 +380,9 @@ extension Attention {
   ) {
     context.arena.scoped {
       let layout = trace.layout
-      let steps = context.arena.words(layout.batchSize, of: Int32.self)
-      let places = context.arena.words(layout.steps, of: Int64.self)
-      let rows = context.arena.words(layout.steps, of: Int64.self)
+      let steps = context.arena.buffer(layout.batchSize, of: Int32.self)
+      let places = context.arena.buffer(layout.steps, of: Int64.self)
+      let rows = context.arena.buffer(layout.steps, of: Int64.self)
       for (position, length) in layout.lengths.enumerated() { steps[position] = Int32(length) }
       for step in 0..<layout.steps {
         places[step] = Int64(trace.places[step])

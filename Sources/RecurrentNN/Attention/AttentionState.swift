@@ -31,7 +31,7 @@ struct SourceMemory<Element: Scalar> {
     offsets = [0] + ranges.map(\.upperBound)
     starts = arena.indexes(order.count) { ranges[$0].lowerBound }
     lengths = arena.indexes(order.count) { ranges[$0].count }
-    let index = arena.words(layout.rowCount, of: Int32.self)
+    let index = arena.buffer(layout.rowCount, of: Int32.self)
     for (source, rows) in zip(sources, ranges) {
       for (step, row) in rows.enumerated() { index[row] = Int32(layout.offsets[step] + source) }
     }

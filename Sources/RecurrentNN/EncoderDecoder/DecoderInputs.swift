@@ -41,15 +41,18 @@ struct DecoderBatch<Element: Scalar> {
       let id = sequences.ids[index]
       precondition(id >= 0 && id < bound, "target id \(id) for a vocabulary of \(bound)")
     }
-    let order = layout.order
-    inputs = UnsafeMutablePointer(
-      mutating: layout.rowIndex(arena) { t, position in
-        t == 0 ? shape.beginToken : Int(sequences.ids[starts[order[position]] + t - 1])
-      })
-    targets = layout.rowIndex(arena) { t, position in
-      let sentence = order[position]
-      return t < sequences.lengths[sentence] ? Int(sequences.ids[starts[sentence] + t]) : shape.endToken
+    let inputs = arena.buffer(layout.rowCount, of: Int32.self)
+    let targets = arena.buffer(layout.rowCount, of: Int32.self)
+    for t in 0..<layout.steps {
+      for (position, row) in layout.rows(t).enumerated() {
+        let sentence = layout.order[position]
+        let ids = sequences.ids + starts[sentence]
+        inputs[row] = t == 0 ? Int32(shape.beginToken) : ids[t - 1]
+        targets[row] = t < sequences.lengths[sentence] ? ids[t] : Int32(shape.endToken)
+      }
     }
+    self.inputs = inputs.baseAddress!
+    self.targets = UnsafePointer(targets.baseAddress!)
   }
 
   /// The position of the sequence of each packed row, [rowCount].
@@ -161,16 +164,16 @@ extension Decoder {
       ).uniform(at: UInt64(t))
     }
     arena.scoped {
-      let isOwn = arena.words(n, of: UInt8.self)
+      let isOwn = arena.buffer(n, of: UInt8.self)
       for position in 0..<n {
         isOwn[position] = uniform(position, stream: 0) < options.teacherForcing ? 0 : 1
       }
       guard isOwn.contains(1) else { return }
-      let draws = arena.words(n, of: Double.self)
+      let draws = arena.buffer(n, of: Double.self)
       for position in 0..<n { draws[position] = options.feedsSamples ? uniform(position, stream: 1) : 0 }
       let logits = arena.matrix(n, shape.vocabularySize)
       output.logits(previous, into: logits, context)
-      let chosen = arena.words(n, of: Int32.self)
+      let chosen = arena.buffer(n, of: Int32.self)
       rnd_sample_tokens(
         Element.kernelType,
         rnd_sampling(

@@ -66,7 +66,7 @@ extension PackedLayout {
   public func coordinates<Element>(
     _ arena: Arena<Element>, sample: (_ position: Int) -> UInt32
   ) -> RowCoordinates {
-    let (samples, times) = (arena.words(rowCount, of: UInt32.self), arena.words(rowCount, of: UInt32.self))
+    let (samples, times) = (arena.buffer(rowCount, of: UInt32.self), arena.buffer(rowCount, of: UInt32.self))
     for step in 0..<steps {
       for (position, row) in rows(step).enumerated() {
         samples[row] = sample(position)

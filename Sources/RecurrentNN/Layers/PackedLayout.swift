@@ -147,7 +147,7 @@ public struct PackedLayout: Sendable, Hashable {
   func rowIndex<Element>(
     _ arena: Arena<Element>, _ index: (_ step: Int, _ position: Int) -> Int
   ) -> UnsafePointer<Int32> {
-    let indexes = arena.words(rowCount, of: Int32.self)
+    let indexes = arena.buffer(rowCount, of: Int32.self)
     for step in 0..<steps {
       for (position, row) in rows(step).enumerated() { indexes[row] = Int32(index(step, position)) }
     }

@@ -191,7 +191,7 @@ extension OutputLayer {
       let scores = context.arena.matrix(rows.rows, output.classes)
       output.logits(rows, into: scores, context)
       scores.softmax()
-      let classes = context.arena.words(rows.rows, of: Int32.self)
+      let classes = context.arena.buffer(rows.rows, of: Int32.self)
       scores.argmaxRows(into: classes.baseAddress!)
       return .classes(Array(classes), probabilities: Tensor(copying: scores).values)
     case .linear(let output):

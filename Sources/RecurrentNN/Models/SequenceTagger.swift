@@ -104,7 +104,7 @@ public struct SequenceTagger<Element: Scalar>: Sendable {
       let (layout, top) = (pass.layout, pass.output)
       let callerRows = layout.callerRows(context.arena)
       func classes(_ fill: (UnsafeMutablePointer<Int32>) -> Void) -> TaggerPrediction<Element> {
-        let packed = context.arena.words(top.rows, of: Int32.self)
+        let packed = context.arena.buffer(top.rows, of: Int32.self)
         fill(packed.baseAddress!)
         return .classes(inCallerOrder(packed, callerRows))
       }

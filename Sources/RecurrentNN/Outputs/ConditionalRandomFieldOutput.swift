@@ -87,7 +87,7 @@ public struct ConditionalRandomFieldOutput<Element: Scalar>: Sendable {
     arena.scoped {
       let emissions = arena.matrix(h.rows, tags)
       linear.forward(h, into: emissions, context)
-      let back = arena.words(layout.steps * tags, of: Int32.self)
+      let back = arena.buffer(layout.steps * tags, of: Int32.self)
       rnd_crf_viterbi(
         Element.kernelType,
         rnd_crf_path(
@@ -102,9 +102,9 @@ extension PackedLayout {
   /// The rows of the steps of each sequence, in arena memory.
   func packedRows<Element>(_ arena: Arena<Element>) -> rnd_packed_rows {
     let count = activeCounts.first ?? 0
-    let first = arena.words(steps, of: Int64.self)
+    let first = arena.buffer(steps, of: Int64.self)
     for step in 0..<steps { first[step] = Int64(offsets[step]) }
-    let length = arena.words(count, of: Int64.self)
+    let length = arena.buffer(count, of: Int64.self)
     for position in 0..<count { length[position] = Int64(lengths[position]) }
     return rnd_packed_rows(
       offset: UnsafePointer(first.baseAddress!), length: UnsafePointer(length.baseAddress!),

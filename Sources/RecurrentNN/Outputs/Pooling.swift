@@ -15,7 +15,8 @@ public struct Pooling: Sendable, Hashable {
     case max
     /// A weighted mean, with weights that a layer learns, see `AttentionPooling`.
     case attention
-    /// The outputs of all steps joined, for sequences of one length.
+    /// The outputs of all steps joined. Sequences of another length than ``Pooling/size`` stop the program; the reader of
+    /// examples refuses them with an error that names their line (`ExampleOptions.equalSteps` of Datasets).
     case all
   }
 
@@ -86,7 +87,7 @@ struct PoolingLayer<Element: Scalar>: Sendable {
     case .mean:
       rnd_mean_pool(Element.kernelType, pooling(h, at, into: pooled))
     case .max:
-      let steps = arena.words(count * inputSize, of: Int32.self)
+      let steps = arena.buffer(count * inputSize, of: Int32.self)
       rnd_max_pool(Element.kernelType, pooling(h, at, into: pooled, steps: steps.baseAddress!))
       return Trace(pooled: pooled, steps: UnsafePointer(steps.baseAddress!))
     case .attention:

@@ -256,9 +256,9 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
       let first = context.arena.matrix(h.rows, head.classes)
       head.logits(h, into: first, context)
       // Head logits are shifted by the head's normalizer, cluster logits also by their own.
-      let normalizers = context.arena.words(h.rows, of: Double.self).baseAddress!
+      let normalizers = context.arena.buffer(h.rows, of: Double.self).baseAddress!
       first.logNormalizers(into: normalizers)
-      let shift = context.arena.words(h.rows, of: Double.self).baseAddress!
+      let shift = context.arena.buffer(h.rows, of: Double.self).baseAddress!
       let frequent = logits.columns(0..<shortlist)
       frequent.copy(from: first.columns(0..<shortlist))
       for row in 0..<h.rows { shift[row] = -normalizers[row] }
