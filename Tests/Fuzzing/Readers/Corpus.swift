@@ -23,7 +23,7 @@ public enum Corpus {
     let line: String
   }
 
-  private static let escapes: [(letter: UInt8, byte: UInt8)] = [
+  private static let escapes: [(code: UInt8, byte: UInt8)] = [
     (UInt8(ascii: "n"), 0x0A), (UInt8(ascii: "r"), 0x0D), (UInt8(ascii: "t"), 0x09),
     (UInt8(ascii: "\\"), UInt8(ascii: "\\")),
   ]
@@ -32,7 +32,7 @@ public enum Corpus {
   public static func line(_ bytes: [UInt8]) -> String {
     bytes.map { byte -> String in
       if let escape = escapes.first(where: { $0.byte == byte }) {
-        "\\\(Character(Unicode.Scalar(escape.letter)))"
+        "\\\(Character(Unicode.Scalar(escape.code)))"
       } else if 0x20..<0x7F ~= byte {
         String(Character(Unicode.Scalar(byte)))
       } else {
@@ -50,8 +50,8 @@ public enum Corpus {
         bytes.append(first)
         continue
       }
-      guard let letter = rest.popFirst() else { return nil }
-      if letter == UInt8(ascii: "x") {
+      guard let code = rest.popFirst() else { return nil }
+      if code == UInt8(ascii: "x") {
         guard rest.count >= 2, let byte = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
         else {
           return nil
@@ -59,7 +59,7 @@ public enum Corpus {
         bytes.append(byte)
         rest = rest.dropFirst(2)
       } else {
-        guard let escape = escapes.first(where: { $0.letter == letter }) else { return nil }
+        guard let escape = escapes.first(where: { $0.code == code }) else { return nil }
         bytes.append(escape.byte)
       }
     }
