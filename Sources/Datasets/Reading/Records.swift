@@ -190,7 +190,7 @@ final class LineRecords: RecordReader {
       do {
         try cutLine()
         if fieldCount == 0, try begin() {
-          // Names of columns require a header, so it is no news.
+          // Columns that are given by name require a header.
           if choice?.hasNames != true { layoutNotes.header = "\(reader.name):\(line)" }
           continue
         }
