@@ -1,20 +1,19 @@
-import Datasets
+import Options
 
 /// Returns the name nearest to a mistyped one, or nil if no name is similar enough.
 ///
 /// The last part of a dotted path is also compared by itself, so that a key in the wrong section is found. A name
-/// longer than 64 bytes is not treated as a typing error.
+/// longer than ``Misspelling/longest`` is not treated as a typing error.
 package func nearestName(to name: String, among names: [String]) -> String? {
-  guard name.utf8.count <= 64 else { return nil }
+  guard name.utf8.count <= Misspelling.longest else { return nil }
   let last = lastPart(of: name)
   func distance(_ candidate: String) -> (distance: Int, tie: Int) {
-    let whole = editDistance(name, candidate)
-    return (min(whole, editDistance(last, lastPart(of: candidate)) + 1), whole)
+    let whole = Misspelling.distance(name, candidate)
+    return (min(whole, Misspelling.distance(last, lastPart(of: candidate)) + 1), whole)
   }
   let ranked = names.map { (name: $0, score: distance($0)) }
   guard let best = ranked.min(by: { $0.score < $1.score }) else { return nil }
-  let tolerated = max(1, lastPart(of: best.name).utf8.count / 3)
-  return best.score.distance <= tolerated ? best.name : nil
+  return best.score.distance <= Misspelling.tolerance(lastPart(of: best.name)) ? best.name : nil
 }
 
 private func lastPart(of path: String) -> String {

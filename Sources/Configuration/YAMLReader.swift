@@ -9,7 +9,7 @@ import Yams
 package enum YAMLReader {
   /// The maximum length of a text.
   static let maximumBytes = 1 << 20
-  /// The maximum number of keys and values in a configuration; the schema has fewer than a hundred.
+  /// The maximum number of keys and values in a configuration, far more than the schema has.
   static let maximumNodes = 10_000
   /// The maximum number of words that look like an alias (`*name`). With a aliases, a text grows by a factor of up to
   /// 3^(a/3) if each refers to the previous one several times. Without the limit, a small file could fill the memory.

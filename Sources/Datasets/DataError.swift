@@ -199,6 +199,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .noColumn(let name, let names):
       "no column is named \(quoted(name)); the first line names \(names.prefix(12).map(quoted).joined(separator: ", "))"
         + "\(names.count > 12 ? ", …" : ""); correct data.columns, or number the columns from 1"
+        + (name.allSatisfy { "0123456789-".contains($0) } ? " (a range counts upwards, as in 1-2)" : "")
     case .columnBeyond(let column, let count):
       "data.columns asks for column \(column), the line has \(counted(count, "column")); columns are numbered from 1"
     case .columnTwice(let column):

@@ -328,6 +328,9 @@ public final class Predictor {
     try inputs.table(header: line, name: name)
   }
 
+  /// Whether a line, which is read as a text, was most likely meant as a row of csv.
+  public func looksLikeRow(_ line: [UInt8]) -> Bool { inputs.looksLikeRow(line) }
+
   /// The number of waiting lines.
   public var count: Int { inputs.count }
 

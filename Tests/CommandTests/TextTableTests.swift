@@ -59,6 +59,9 @@ import Testing
   @Test func columnsByNumber() async throws {
     try await train("data.columns.source=2", "data.columns.target=3")
     #expect(try await run(["predict", "run"], "text\nfine\n").output == "text,predicted\nfine,praise\n")
+    // Without a header a row would be a text as a whole.
+    let row = try await run(["predict", "run"], "1,fine,x\n")
+    #expect(row.standardError.contains("a header that names the columns"), "\(row)")
     let scored = try await run(["evaluate", "run", "--data", "reviews.csv", "--json"])
     let json = try #require(JSONSerialization.jsonObject(with: scored.standardOutput) as? [String: Any])
     #expect(json["accuracy"] as? Double == 1)

@@ -156,7 +156,10 @@ import Testing
     ) { try table.add(Array("3".utf8), number: 5) }
     #expect(try table.add(Array("\"3".utf8), number: 6) == nil)
     #expect(throws: DataError.line(name: "input", line: 6, problem: .openQuotes)) { try table.finish() }
-    #expect(throws: DataError.self) { try inputs.table(header: Array("text,predicted".utf8), name: "input") }
+    for header in ["text,predicted", "text,text"] {
+      #expect(throws: DataError.self) { try inputs.table(header: Array(header.utf8), name: "input") }
+    }
+    #expect(inputs.looksLikeRow(Array("\"a\",x".utf8)) && !inputs.looksLikeRow(Array("a, b".utf8)))
   }
 
   @Test func numbersAndSecondTextsOfRows() throws {
@@ -173,6 +176,9 @@ import Testing
       $0.columns = DataColumns(parts: [.source: ["2"], .secondSource: ["3"], .target: ["1"]])
     }
     var (pairs, encoding) = try self.inputs(both, .text("label,text1,text2\nx,a,b\n"))
+    #expect(
+      throws: DataError.line(name: "input", line: 1, problem: .noColumn("text2", names: ["text1", "no"]))
+    ) { try pairs.table(header: Array("text1,no".utf8), name: "input") }
     var file = try #require(try pairs.table(header: Array("text2,text1".utf8), name: "input"))
     for row in try rows(&file, ["b,a b"]) { try pairs.append(row) }
     let set = pairs.take()

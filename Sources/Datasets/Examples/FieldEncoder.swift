@@ -158,21 +158,21 @@ struct FieldEncoder {
       throw .array(path: path, problem: error)
     }
     if asVector {
-      guard array.shape.count == 1 || array.shape[0] == 1, !array.values.isEmpty else {
+      guard array.shape.count == 1 || array.shape[0] == 1, array.count > 0 else {
         throw .array(path: path, problem: .notAVector("\(array.shape)"))
       }
-      field.width = array.values.count
+      field.width = array.count
     } else {
       field.width = array.shape.count == 1 ? 1 : array.shape[1]
     }
-    if array.isDouble {
-      for (index, number) in array.values.enumerated() {
+    switch array.values {
+    case .single(let numbers): field.values = numbers
+    case .double(let numbers):
+      for (index, number) in numbers.enumerated() {
         if number.isNaN { field.values.append(.nan) } else { field.add(number, to: index % field.width) }
       }
-    } else {
-      field.values = array.values.map { Float($0) }
     }
-    field.steps = array.values.count / field.width
+    field.steps = array.count / field.width
     if allowsMissing { field.addMask() }
   }
 }

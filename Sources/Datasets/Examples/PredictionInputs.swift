@@ -90,6 +90,14 @@ public struct PredictionInputs: Sendable {
       header: line, name: name, options, encoding, hasNumbers: layout.source == .series)
   }
 
+  /// Whether a line, which is read as a text, was most likely meant as a row of csv.
+  public func looksLikeRow(_ line: [UInt8]) -> Bool {
+    guard options.format == .csv, layout.source == .text else { return false }
+    var parser = CSVParser(options.delimiter, options.decimal)
+    guard (try? parser.add(line)) == true else { return false }
+    return line.first == UInt8(ascii: "\"") || parser.row.count >= options.columns?.largestNumber ?? .max
+  }
+
   /// Replaces the csv line by its numbers in the form of a record.
   private mutating func cutSeries() throws {
     do {

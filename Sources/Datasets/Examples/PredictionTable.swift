@@ -25,18 +25,29 @@ public struct PredictionTable: Sendable {
   private var parser: CSVParser
   private var firstLine = 0
 
-  /// Reads a header; nil if the line does not name the columns of the training data. Throws `DataError` if a column has the name of
-  /// the predictions.
+  /// Reads a header; nil if the line does not name any of the columns that are read. Throws `DataError` if it lacks others of them, names one
+  /// twice, or has a column with the name of the predictions.
   init?(
     header line: [UInt8], name: String, _ options: ExampleOptions, _ encoding: DataEncoding, hasNumbers: Bool
   ) throws {
     parser = CSVParser(options.delimiter, options.decimal)
     guard let read = Self.columnNames(options, encoding), (try? parser.add(line)) == true else { return nil }
     let names = parser.row.names
-    let column = { (text: String) in try? DataColumns.column(named: text, names) }
-    source = read.source.compactMap(column)
-    second = read.second.flatMap(column)
-    guard source.count == read.source.count, (second == nil) == (read.second == nil) else { return nil }
+    let wanted = read.source + (read.second.map { [$0] } ?? [])
+    var found: [Int] = []
+    var problem: LineProblem?
+    for text in wanted {
+      do {
+        found.append(try DataColumns.column(named: text, names))
+      } catch {
+        problem = problem ?? error
+        if case .nameTwice = error { found.append(0) }
+      }
+    }
+    guard !found.isEmpty else { return nil }
+    if let problem { throw DataError.line(name: name, line: 1, problem: problem) }
+    source = Array(found.prefix(read.source.count))
+    second = read.second == nil ? nil : found.last
     guard !names.contains(Self.predictionName) else {
       throw DataError.input(
         name: name,

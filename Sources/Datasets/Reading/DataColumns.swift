@@ -28,7 +28,8 @@ public struct DataColumns: Sendable, Equatable {
       format == .csv ? nil : parts.source, isTable ? nil : parts.target, parts[.secondSource], parts[.series],
     ]
     guard single.compactMap({ $0 }).allSatisfy(Self.isOne) else {
-      return "must name one column for each part; only the source of csv files may have several"
+      return "must name one column for each part; only "
+        + (isTable ? "source and target of a table" : "the source of csv files") + " may have several"
     }
     return nil
   }
@@ -36,6 +37,11 @@ public struct DataColumns: Sendable, Equatable {
   /// Whether texts denote exactly one column.
   private static func isOne(_ texts: [String]) -> Bool {
     texts.count == 1 && range(texts[0]).map { $0.count == 1 } ?? true
+  }
+
+  /// The largest number of a column; nil if all are named.
+  var largestNumber: Int? {
+    parts.values.joined().compactMap { Self.range($0)?.upperBound }.filter { $0 < .max }.max()
   }
 
   /// Whether a column is given by name, so the file must have a header.

@@ -104,10 +104,17 @@ struct NumpyArray {
 
   /// One or two sizes, of which the second is above 0.
   let shape: [Int]
-  /// Row after row; all are finite as 32-bit numbers, or NaN if they are missing.
-  let values: [Double]
-  /// Whether the file has 64-bit numbers, which a model reads as 32-bit ones.
-  let isDouble: Bool
+  /// Row after row, as in the file; all are finite as 32-bit numbers, or NaN if they are missing.
+  let values: Values
+
+  enum Values {
+    case single([Float])
+    /// A model reads them as 32-bit numbers.
+    case double([Double])
+  }
+
+  /// The number of values.
+  var count: Int { shape.reduce(1, *) }
 
   /// Reads little-endian float32 or float64, in row-major or in column-major ("Fortran") order. Throws
   /// `ArrayProblem`.
@@ -126,20 +133,12 @@ struct NumpyArray {
     guard length <= Self.longestHeader else { throw .header("\(length) bytes of description") }
     guard start + length <= bytes.count else { throw .header("the file ends within it") }
     let header = try NumpyHeader(bytes[start..<start + length])
-    let shape = header.shape
+    shape = header.shape
     let data = bytes[(start + length)...]
-    isDouble = header.isDouble
-    let stored =
-      isDouble
-      ? try Self.elements(data, UInt64.self, shape) { Double(bitPattern: $0) }
-      : try Self.elements(data, UInt32.self, shape) { Double(Float(bitPattern: $0)) }
-    if let bad = stored.firstIndex(where: { !Float($0).isFinite && !($0.isNaN && allowsMissing) }) {
-      throw .notFinite(element: bad)
-    }
-    self.shape = shape
     values =
-      header.isColumnMajor
-      ? stored.indices.map { stored[$0 % shape[1] * shape[0] + $0 / shape[1]] } : stored
+      header.isDouble
+      ? .double(try Self.elements(data, header, allowsMissing) { (bits: UInt64) in Double(bitPattern: bits) })
+      : .single(try Self.elements(data, header, allowsMissing) { (bits: UInt32) in Float(bitPattern: bits) })
   }
 
   private static func content(of path: String, _ base: String) throws(ArrayProblem) -> [UInt8] {
@@ -166,9 +165,10 @@ struct NumpyArray {
     return bytes
   }
 
-  private static func elements<Bits: FixedWidthInteger>(
-    _ data: ArraySlice<UInt8>, _ bits: Bits.Type, _ shape: [Int], _ value: (Bits) -> Double
-  ) throws(ArrayProblem) -> [Double] {
+  private static func elements<Bits: FixedWidthInteger, Number: BinaryFloatingPoint>(
+    _ data: ArraySlice<UInt8>, _ header: NumpyHeader, _ allowsMissing: Bool, _ number: (Bits) -> Number
+  ) throws(ArrayProblem) -> [Number] {
+    let shape = header.shape
     var expected = MemoryLayout<Bits>.size
     for size in shape {
       let (product, overflow) = expected.multipliedReportingOverflow(by: size)
@@ -176,13 +176,18 @@ struct NumpyArray {
       expected = product
     }
     guard data.count == expected else { throw .size(found: data.count, expected: expected) }
-    return data.withUnsafeBytes { raw in
+    let stored = data.withUnsafeBytes { raw in
       (0..<expected / MemoryLayout<Bits>.size).map { index in
-        value(
+        number(
           Bits(
             littleEndian: raw.loadUnaligned(fromByteOffset: index * MemoryLayout<Bits>.size, as: Bits.self)))
       }
     }
+    if let bad = stored.firstIndex(where: { !Float($0).isFinite && !($0.isNaN && allowsMissing) }) {
+      throw .notFinite(element: bad)
+    }
+    guard header.isColumnMajor else { return stored }
+    return stored.indices.map { stored[$0 % shape[1] * shape[0] + $0 / shape[1]] }
   }
 }
 

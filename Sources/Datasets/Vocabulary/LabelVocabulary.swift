@@ -1,3 +1,5 @@
+import Options
+
 /// The classes or tags of a task, each with its id: its place in the list.
 ///
 /// Sorted by code points, or by value if all are whole numbers, so that the order of the examples doesn't
@@ -66,33 +68,10 @@ public struct LabelVocabulary: Sendable, Equatable {
   /// - Parameter onlyIfSimilar: if true, returns nil when even the nearest label is too different.
   public func nearest(_ name: String, onlyIfSimilar: Bool = true) -> String? {
     let wanted = name.lowercased()
-    let limit = onlyIfSimilar ? max(1, wanted.utf8.count / 3) : Int.max
-    guard wanted.utf8.count <= 60, count <= 10_000 else { return nil }
-    let distances = names.lazy.map { editDistance(wanted, $0.lowercased()) }
+    let limit = onlyIfSimilar ? Misspelling.tolerance(wanted) : Int.max
+    guard wanted.utf8.count <= Misspelling.longest, count <= 10_000 else { return nil }
+    let distances = names.lazy.map { Misspelling.distance(wanted, $0.lowercased()) }
     guard let best = zip(distances, names).min(by: { $0.0 < $1.0 }), best.0 <= limit else { return nil }
     return best.1
   }
-}
-
-/// Returns the smallest number of insertions, deletions, replacements and swaps of neighbors that turn one text into
-/// the other (optimal string alignment, after Damerau 1964).
-package func editDistance(_ first: String, _ second: String) -> Int {
-  let a = Array(first.utf8)
-  let b = Array(second.utf8)
-  // Three rows are used in turn, because every unknown name is compared with all known ones.
-  var beforePrevious = [Int](repeating: 0, count: b.count + 1)
-  var previous = Array(0...b.count)
-  var current = beforePrevious
-  for i in 0..<a.count {
-    current[0] = i + 1
-    for j in 0..<b.count {
-      let replaced = previous[j] + (a[i] == b[j] ? 0 : 1)
-      current[j + 1] = min(replaced, previous[j + 1] + 1, current[j] + 1)
-      if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
-        current[j + 1] = min(current[j + 1], beforePrevious[j - 1] + 1)
-      }
-    }
-    (beforePrevious, previous, current) = (previous, current, beforePrevious)
-  }
-  return previous[b.count]
 }

@@ -157,7 +157,14 @@ struct PredictCommand: LocalCommand {
           if read == 1, let found = try predictor.table(header: line) {
             table = found
             if !json { text += found.answerHeader(hasScores: scores) }
-          } else if let question = try ask(line, read, &table, predictor) {
+            continue
+          }
+          if read == 1, predictor.looksLikeRow(line) {
+            Console.error(
+              "warning: the first line looks like a row of csv, but each line is read as a text; to predict from csv, begin it with a "
+                + "header that names the columns of the training data, or of data.columns=TEXT,LABEL")
+          }
+          if let question = try ask(line, read, &table, predictor) {
             questions.append(question)
           }
         }
