@@ -178,9 +178,9 @@ extension Arena where Element == Float {
   ) -> (lengths: [Int], ids: UnsafeMutableBufferPointer<Int32>) {
     let marks = (begin == nil ? 0 : 1) + (end == nil ? 0 : 1)
     let lengths = examples.map { tokens.length(Int($0)) + marks }
-    let buffer = words(max(1, lengths.reduce(0, +)), of: Int32.self)
-    _ = tokens.gather(examples[...], begin: begin, end: end, into: buffer)
-    return (lengths, buffer)
+    let ids = buffer(max(1, lengths.reduce(0, +)), of: Int32.self)
+    _ = tokens.gather(examples[...], begin: begin, end: end, into: ids)
+    return (lengths, ids)
   }
 
   /// Allocates memory for the vectors of some sequences and lets the split fill it.

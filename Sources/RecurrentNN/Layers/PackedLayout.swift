@@ -175,7 +175,7 @@ public struct PackedLayout: Sendable, Hashable {
 extension Arena {
   /// `count` indexes in arena memory.
   func indexes(_ count: Int, _ index: (Int) -> Int) -> UnsafePointer<Int32> {
-    let indexes = words(count, of: Int32.self)
+    let indexes = buffer(count, of: Int32.self)
     for place in 0..<count { indexes[place] = Int32(index(place)) }
     return UnsafePointer(indexes.baseAddress!)
   }
