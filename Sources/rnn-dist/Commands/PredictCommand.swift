@@ -162,7 +162,8 @@ struct PredictCommand: LocalCommand {
           if read == 1, predictor.looksLikeRow(line) {
             Console.error(
               "warning: the first line looks like a row of csv, but each line is read as a text; to predict from csv, begin it with a "
-                + "header that names the columns of the training data, or of data.columns=TEXT,LABEL")
+                + "header that names the columns of the training data (add data.columns=TEXT,LABEL if they have other names)"
+            )
           }
           if let question = try ask(line, read, &table, predictor) {
             questions.append(question)
