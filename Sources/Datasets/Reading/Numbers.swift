@@ -172,7 +172,7 @@ struct NumpyArray {
     var expected = MemoryLayout<Bits>.size
     for size in shape {
       let (product, overflow) = expected.multipliedReportingOverflow(by: size)
-      guard !overflow else { throw .shape("\(shape)") }
+      guard !overflow else { throw .tooLarge(limit: largestFile) }
       expected = product
     }
     guard data.count == expected else { throw .size(found: data.count, expected: expected) }
