@@ -42,7 +42,7 @@ private struct Resolver {
 
   mutating func apply(override text: String) {
     let origin = Origin.override(text)
-    guard let equals = text.firstIndex(of: "=") else {
+    guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
       report(origin, "", "expects key.path=value, for example model.layers=2")
       return
     }

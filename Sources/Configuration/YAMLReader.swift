@@ -148,6 +148,10 @@ private func problem(_ message: String, _ origin: Origin) -> ConfigurationErrors
 /// Converts an error of the YAML library to one of ours, with its position in the text.
 private func translated(_ error: YamlError, source: ConfigurationSource) -> ConfigurationErrors {
   func notYAML(_ context: YamlError.Context?, _ text: String, _ mark: Mark) -> ConfigurationErrors {
+    // The text of the library names a function of C.
+    guard !text.contains("nesting level") else {
+      return problem("is nested too deeply", source.origin(line: mark.line, column: mark.column))
+    }
     let whole = [text, context?.text].compactMap { $0 }.joined(separator: " ")
     return problem("isn't valid YAML: \(whole)", source.origin(line: mark.line, column: mark.column))
   }
@@ -155,7 +159,11 @@ private func translated(_ error: YamlError, source: ConfigurationSource) -> Conf
   case .scanner(let context, let text, let mark, _), .parser(let context, let text, let mark, _):
     return notYAML(context, text, mark)
   case .composer(_, let text, let mark, _):
-    return notYAML(nil, text, mark)
+    return text.contains("another document")
+      ? problem(
+        "has several YAML documents; remove all but one, with the lines ---",
+        source.origin(line: mark.line, column: mark.column))
+      : notYAML(nil, text, mark)
   case .duplicatedKeysInMapping(let keys, let context):
     let list = keys.joined(separator: ", ")
     return problem(

@@ -68,6 +68,24 @@ import Testing
     #expect(outcome.standardError.count < path.count + 200, "\(outcome)")
   }
 
+  /// The messages are ours, not those of the library.
+  @Test(arguments: [
+    (String(repeating: "[", count: 100_000), "is nested too deeply"),
+    ("task: classifier\n---\ntask: tagger\n", "has several YAML documents"),
+  ]) func YAMLThatIsNotRead(content: String, message: String) async throws {
+    let folder = try TemporaryDirectory()
+    let path = try folder.write(Array(content.utf8), to: "own.yaml")
+    let outcome = try await Program.run(["config", "check", path])
+    #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
+    #expect(outcome.standardError.contains(message), "\(outcome)")
+  }
+
+  @Test func anOverrideWithoutItsKey() async throws {
+    let outcome = try await Program.run(["config", "check", "default", "=3"])
+    #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
+    #expect(outcome.standardError.contains("expects key.path=value"), "\(outcome)")
+  }
+
   /// Each problem of a list begins with the same word.
   @Test func severalProblems() async throws {
     let folder = try TemporaryDirectory()
