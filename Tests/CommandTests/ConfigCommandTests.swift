@@ -72,7 +72,7 @@ import Testing
   @Test(arguments: [
     (String(repeating: "[", count: 100_000), "is nested too deeply"),
     ("task: classifier\n---\ntask: tagger\n", "has several YAML documents"),
-  ]) func YAMLThatIsNotRead(content: String, message: String) async throws {
+  ]) func yamlThatIsNotRead(content: String, message: String) async throws {
     let folder = try TemporaryDirectory()
     let path = try folder.write(Array(content.utf8), to: "own.yaml")
     let outcome = try await Program.run(["config", "check", path])
