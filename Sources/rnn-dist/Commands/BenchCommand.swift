@@ -231,10 +231,11 @@ struct StepBenchmarkArguments: ParsableArguments {
 
   /// Describes how close the matrix products come to the machine's peak, and how the time of a step is spent.
   private static func roofline(_ result: StepBenchmark.Result) -> String {
-    String(
-      format: "  products at %.1f GFLOP/s per rank, %.0f%% of a core's peak of %.1f; time: %@",
-      result.productGigaflops, 100 * result.productGigaflops / result.peakGigaflops, result.peakGigaflops,
-      result.shares.summary)
+    let threads = Double(KernelThreads.count)
+    return String(
+      format: "  products at %.1f GFLOP/s per thread, %.0f%% of a core's peak of %.1f; time: %@",
+      result.productGigaflops / threads, 100 * result.productGigaflops / threads / result.peakGigaflops,
+      result.peakGigaflops, result.shares.summary)
   }
 
   /// The last collectives of every rank as JSON, in the form of `flight-record.json` (collective).
