@@ -339,11 +339,12 @@ extension Vocabulary {
 
   /// The size of the text that tokens represent.
   public struct TextSize: Sendable, Equatable {
-    public var bytes: Int
+    /// nil for a text with unknown characters, whose bytes are not known.
+    public var bytes: Int?
     /// Unicode scalars; nil for a vocabulary of bytes, which need not be text.
     public var characters: Int?
 
-    public init(bytes: Int = 0, characters: Int? = nil) {
+    public init(bytes: Int?, characters: Int? = nil) {
       (self.bytes, self.characters) = (bytes, characters)
     }
   }
@@ -354,16 +355,18 @@ extension Vocabulary {
     guard unit != .byte else { return TextSize(bytes: max(0, tokens.count - 1)) }
     let sizes = self.tokens.indices.map { size(of: Int32($0)) }
     var (bytes, characters) = (0, 0)
+    var hasUnknownCharacter = false
     for position in tokens.count > 1 ? 1..<tokens.count : 0..<0 {
       let (id, previous) = (tokens[position], tokens[position - 1])
       bytes += sizes[Int(id)].bytes
       characters += sizes[Int(id)].characters
+      if id == unknown, !unit.isWord { hasUnknownCharacter = true }
       if previous == endOfSentence, sizes[Int(id)].hasSpace {
         bytes -= 1
         characters -= 1
       }
     }
-    return TextSize(bytes: bytes, characters: characters)
+    return TextSize(bytes: hasUnknownCharacter ? nil : bytes, characters: characters)
   }
 
   /// The size of a token within a line, and whether it includes a space before it, which is absent at the beginning of a
