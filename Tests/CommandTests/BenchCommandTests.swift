@@ -57,7 +57,7 @@ import Testing
   ])
   func scalingOfSharedWork(options: [String]) async throws {
     let result = try await run(
-      ["scaling", "--batch", "4", "--steps", "3", "--iters", "2", "--ranks", "2", "--optimizer", "adam"]
+      ["scaling", "--batch", "4", "--steps", "3", "--iters", "2", "--ranks", "2,2", "--optimizer", "adam"]
         + options + Self.small, ranks: 2)
     let rows = try #require(result["strong"] as? [[String: Any]])
     #expect(rows.map { $0["ranks"] as? Int } == [2])
@@ -153,7 +153,8 @@ import Testing
   @Test(arguments: [
     ["lm", "--precision", "fp16"], ["generate", "--cell", "cnn"], ["generate", "--streams", "0"],
     ["lm", "--hidden", "65537"], ["generate", "--layers", "65"], ["allreduce", "--largest", "0"],
-    ["lm", "--products", "fast"], ["lm", "--precision", "int8"], ["lm", "--kernels", "sse9"],
+    ["scaling", "--products", "tuned"], ["lm", "--products", "fast"], ["lm", "--precision", "int8"],
+    ["lm", "--kernels", "sse9"],
     ["gemm", "--kernels", "sse9"],
     ["seq2seq", "--products", "tuned", "--precision", "bf16"], ["gemm", "--tune", "--require", "0.5"],
   ]) func badOptions(arguments: [String]) async throws {

@@ -92,7 +92,9 @@ import Testing
     #expect(try WatchLimits("step=30,save=1800") == expected)
   }
 
-  @Test(arguments: ["step", "step=", "step=x", "step=0", "steps=3", "on", "step=1e9", "save=nan"])
+  @Test(arguments: [
+    "step", "step=", "step=x", "step=0", "steps=3", "on", "step=1e9", "save=nan", "", "data=7",
+  ])
   func mistakesAreRefused(text: String) {
     let error = #expect(throws: WatchLimitsError.self) { try WatchLimits("data=9,\(text)") }
     #expect(error?.part == text && error?.exitCode == 64)

@@ -28,11 +28,16 @@ public struct WatchLimits: Sendable, Equatable {
   public init?(_ text: String?) throws {
     let text = text ?? ""
     if text == "off" { return nil }
-    for part in text.split(separator: ",") {
+    guard !text.isEmpty else { return }
+    var named: Set<String> = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       let sides = part.split(separator: "=", maxSplits: 1).map(String.init)
       guard sides.count == 2, let key = Self.keys[sides[0]], let seconds = Double(sides[1]),
         seconds >= 0.1, seconds <= 1e6
       else { throw WatchLimitsError(part: String(part)) }
+      guard named.insert(sides[0]).inserted else {
+        throw WatchLimitsError(part: String(part), isRepeated: true)
+      }
       self[keyPath: key] = seconds
     }
   }
@@ -60,12 +65,18 @@ public struct WatchLimits: Sendable, Equatable {
 /// The variable of the watchdog can't be parsed.
 public struct WatchLimitsError: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {
   public let part: String
+  /// Whether the limit was named before.
+  public var isRepeated = false
 
   /// The exit code for wrong usage.
   public var exitCode: Int32 { 64 }
 
   public var description: String {
-    "\(WatchLimits.variable): '\(part)' is not a limit; write off, or some of start, data, step, evaluation, save and end "
+    if isRepeated {
+      return "\(WatchLimits.variable): '\(part)' names a limit for the second time; remove one of them"
+    }
+    return
+      "\(WatchLimits.variable): '\(part)' is not a limit; write off, or some of start, data, step, evaluation, save and end "
       + "with seconds from 0.1 to 1000000, such as step=30,save=1800"
   }
 }

@@ -54,6 +54,10 @@ struct ScalingBenchCommand: DistributedCommand {
     guard networkLatency >= 0, networkBandwidth > 0 else {
       throw ValidationError("--network-latency must be at least 0 and --network-bandwidth above 0")
     }
+    guard step.products == .rule else {
+      throw ValidationError(
+        "--products tuned is an option of bench lm: bench scaling has products by the rule")
+    }
     guard step.profile == nil, step.records == nil else {
       throw ValidationError("--profile and --records are options of bench lm")
     }
@@ -71,7 +75,7 @@ struct ScalingBenchCommand: DistributedCommand {
       benchmark: LanguageModelBenchmark(
         shape: model.shape(), batchSize: batch, steps: steps,
         benchmark: step.benchmark(optimizer: .sgd, iterations: 20)),
-      counts: counts.isEmpty ? nil : counts)
+      counts: counts.isEmpty ? nil : Set(counts).sorted())
     let result = try study.run(on: communicator)
     guard communicator.rank == 0 else { return ExitCode.done }
     let clusters = predictions(result)
