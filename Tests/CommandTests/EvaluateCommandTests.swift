@@ -102,12 +102,17 @@ private struct Score: Decodable {
   /// Launchers send SIGUSR1 to all processes of a job; it concerns only training.
   @Test func checkpointRequestsAreIgnored() async throws {
     let folder = try await TinyRun.folder()
+    // The program can't end before the signals: it waits for its settings.
+    let settings = folder.file("run/config.yaml")
+    let text = try Data(contentsOf: URL(fileURLWithPath: settings))
+    try FileManager.default.removeItem(atPath: settings)
+    #expect(mkfifo(settings, 0o600) == 0)
     let program = try await Program(["evaluate", "run"], in: folder.path)
-    try await program.wait(for: "the signal to be ignored") { program.ignores(SIGUSR1) }
-    for _ in 0..<20 {
-      program.send(SIGUSR1)
-      try await Task.sleep(for: .milliseconds(5))
-    }
+    let writer = try await program.writer(to: settings)
+    #expect(program.ignores(SIGUSR1))
+    for _ in 0..<20 { program.send(SIGUSR1) }
+    try writer.write(contentsOf: text)
+    try writer.close()
     let outcome = try await program.wait()
     #expect(outcome.exitCode == 0 && outcome.output.contains("loss"), "\(outcome)")
   }

@@ -141,12 +141,25 @@ final class Program {
       standardError: standardError)
   }
 
+  /// Waits until the program opens a named pipe to read it, and opens the other end.
+  func writer(to pipe: String) async throws -> FileHandle {
+    var descriptor: Int32 = -1
+    try await wait(for: "a reader of \(pipe)") {
+      descriptor = open(pipe, O_WRONLY | O_NONBLOCK)
+      return descriptor >= 0
+    }
+    return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+  }
+
   /// Waits until a condition of the running program is true.
   func wait(for what: String, _ isTrue: () -> Bool) async throws {
     while !isTrue() {
       guard .now < deadline, what == "the end" || process.isRunning else {
         kill(process.processIdentifier, SIGKILL)
-        throw Unusable(description: "no \(what) after \(limit) s:\n\(standardError)")
+        throw Unusable(
+          description:
+            "waited for \(what); \(process.isRunning ? "\(limit) s are over" : "the program has ended"):\n\(standardError)"
+        )
       }
       try await Task.sleep(for: .milliseconds(2))
     }

@@ -83,17 +83,12 @@ import Testing
     #expect(mkfifo(configuration, 0o600) == 0)
     let words = arguments("run", ["training.steps=100000000"])
     let program = try await Program(["train", configuration] + words.dropFirst(2), in: folder.path)
-    var writer: Int32 = -1
-    try await program.wait(for: "the program to open its configuration") {
-      writer = open(configuration, O_WRONLY | O_NONBLOCK)
-      return writer >= 0
-    }
+    let writer = try await program.writer(to: configuration)
     program.send(SIGUSR1)
     program.send(SIGTERM)
     try await Task.sleep(for: .milliseconds(100))
-    let text = "task: language-model\n"
-    #expect(text.withCString { write(writer, $0, strlen($0)) } == text.utf8.count)
-    close(writer)
+    try writer.write(contentsOf: Data("task: language-model\n".utf8))
+    try writer.close()
     let outcome = try await program.wait()
     #expect(outcome.exitCode == 75 && outcome.errors.isEmpty, "\(outcome)")
     #expect(try lastStep(of: "run") == 1)
@@ -182,14 +177,10 @@ import Testing
     let configuration = folder.file("late.yaml")
     #expect(mkfifo(configuration, 0o600) == 0)
     let program = try await Program(["train", configuration, "--run-dir", "run"], in: folder.path)
-    var writer: Int32 = -1
-    try await program.wait(for: "the program to open its configuration") {
-      writer = open(configuration, O_WRONLY | O_NONBLOCK)
-      return writer >= 0
-    }
+    let writer = try await program.writer(to: configuration)
     program.send(signal)
     let outcome = try await program.wait()
-    close(writer)
+    try writer.close()
     #expect(outcome.wasKilled && outcome.exitCode == signal, "\(outcome)")
   }
 
