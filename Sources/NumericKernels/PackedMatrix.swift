@@ -43,9 +43,10 @@ public struct PackedMatrix<Element: Scalar> {
     packed.drop()
   }
 
-  /// Packs the values now if the kernels read them, so that afterwards several threads may multiply at the same time.
+  /// Packs the values now if the kernels compute all products with them, so that afterwards several threads may multiply at the
+  /// same time. If a table chose the BLAS for some products, the values may never be read in packed form.
   public func prepare() {
-    if kernelRows != 0 { _ = packed.words(mode) }
+    if kernelRows == .max { _ = packed.words(mode) }
   }
 
   /// Bytes of the packed copy.
@@ -88,12 +89,11 @@ public struct PackedMatrix<Element: Scalar> {
   public func endRepacking() { packed.nextStep() }
 
   /// The packed values, for kernels that compute more than a product in one pass; nil if products of this number of rows are
-  /// computed in another way: by the BLAS, or with integers.
+  /// computed in another way (by the BLAS, or with integers) or recorded.
   public func words(forRows rows: Int) -> (words: UnsafeRawPointer, mode: rnd_product_mode)? {
-    guard kernelRows >> UInt64(ProductShape.exponent(rows)) & 1 != 0, mode.precision != .int8 else {
-      return nil
-    }
-    ProductRecorder.note(form, rows, columns, self.rows, mode)
+    guard kernelRows >> UInt64(ProductShape.exponent(rows)) & 1 != 0, mode.precision != .int8,
+      !ProductRecorder.isRecording
+    else { return nil }
     return (UnsafeRawPointer(packed.words(mode)), mode.kernelMode)
   }
 

@@ -30,6 +30,10 @@ public struct ProductUse: Sendable, Hashable, Codable {
 public enum ProductRecorder {
   private static var capacity: Int { 1 << 12 }
 
+  /// Whether products of this thread are recorded. Work is then neither divided by rows among threads nor joined over steps: the
+  /// record has products as the run computes them with a table.
+  public static var isRecording: Bool { rnd_is_recording_products() != 0 }
+
   /// Runs `body` and returns the matrix products in single precision that this thread computed in it, except those whose
   /// backend was given. Calls must not be nested.
   public static func record(_ body: () throws -> Void) rethrows -> [ProductUse] {

@@ -94,7 +94,7 @@ public final class CellPass<Element: Scalar> {
     let threads = KernelThreads.count
     let isDivided =
       threads > 1 && hasIndependentRows && layout.batchSize >= threads * Self.leastSequences
-      && Element.hasKernels && context.workspace.mode.usesOnlyKernels
+      && Element.hasKernels && context.workspace.mode.usesOnlyKernels && !ProductRecorder.isRecording
     return isDivided ? layout.commonSteps : 0
   }
 
@@ -425,7 +425,7 @@ struct CellBackwardTrace<Element: Scalar> {
 extension SteppedCell {
   public var hasIndependentRows: Bool { false }
 
-  /// There is no kernel for several steps.
+  /// Computes nothing: the steps are computed one after the other.
   public func forward(
     steps: Int, from first: CellStep<Element>, _ cache: Cache, _ context: LayerContext<Element>
   ) -> Bool { false }

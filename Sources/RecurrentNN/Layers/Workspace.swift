@@ -36,7 +36,7 @@ public final class Workspace<Element: Scalar> {
   }
 
   /// The packed form of (some rows or columns of) a weight, packed again only if the parameters have changed since. Several
-  /// threads may multiply with it.
+  /// threads may multiply with it if the kernels compute all products.
   @_specialize(where Element == Float)
   func packed(
     _ weight: Parameter, rows: Range<Int>?, columns: Range<Int>?, of parameters: ParameterBuffer<Element>,
