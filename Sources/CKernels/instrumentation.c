@@ -29,6 +29,8 @@ int64_t rnd_profile_add(int kind, int64_t start, double operations) {
   return end;
 }
 
+void rnd_profile_add_operations(int kind, double operations) { profile.operations[kind] += operations; }
+
 double rnd_profile_seconds(int kind) { return profile.seconds[kind]; }
 double rnd_profile_operations(int kind) { return profile.operations[kind]; }
 

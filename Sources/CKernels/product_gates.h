@@ -1,4 +1,4 @@
-// Separate file: the parts of the products that only the kernels of cells use.
+// Separate file: what the kernels of cells use of products.
 #ifndef PRODUCT_GATES_H
 #define PRODUCT_GATES_H
 #include "product_kernels.h"

@@ -15,7 +15,7 @@ enum {
   // constants and do not depend on the caches of the processor.
   RND_WIDE_STEPS = 768,
   RND_NARROW_STEPS = 384,
-  RND_BLOCK_ROWS = 240,   // most rows of a block of A
+  RND_BLOCK_ROWS = 240,  // most rows of a block of A
   RND_MOST_STRIPS = RND_BLOCK_ROWS / RND_TILE_ROWS
 };
 

@@ -30,9 +30,8 @@ public enum KernelThreads {
     defer { rnd_profile_add(kind.rawValue, start, 0) }
     guard elements >= leastSharedElements, Self.count > 1, count > unit else { return body(0, count) }
     onAllThreads { part, parts in
-      let units = (count + unit - 1) / unit
-      let first = min(count, units * part / parts * unit)
-      let end = min(count, units * (part + 1) / parts * unit)
+      let units = range(of: (count + unit - 1) / unit, part, parts)
+      let (first, end) = (min(count, units.lowerBound * unit), min(count, units.upperBound * unit))
       if first < end { body(first, end) }
     }
   }
@@ -46,12 +45,17 @@ public enum KernelThreads {
       operations.initialize(repeating: 0)
       onAllThreads { part, parts in
         let before = rnd_profile_operations(products)
-        body(count * part / parts..<count * (part + 1) / parts)
+        body(range(of: count, part, parts))
         // The calling thread is part 0.
         if part > 0 { operations[part] = rnd_profile_operations(products) - before }
       }
-      rnd_profile_add(products, rnd_profile_clock(), operations.reduce(0, +))
+      rnd_profile_add_operations(products, operations.reduce(0, +))
     }
+  }
+
+  private static func range(of count: Int, _ part: Int, _ parts: Int) -> Range<Int> {
+    let (count, part, parts) = (Int64(count), Int32(part), Int32(parts))
+    return Int(rnd_part_begin(count, part, parts))..<Int(rnd_part_begin(count, part + 1, parts))
   }
 
   /// Runs `body` for every part of some work, each on a separate thread.

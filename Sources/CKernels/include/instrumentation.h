@@ -20,6 +20,8 @@ typedef struct {
 int64_t rnd_profile_clock(void);
 /// Adds the time since `start` and a number of floating-point operations to a kind of this thread's profile; returns the time.
 int64_t rnd_profile_add(int kind, int64_t start, double operations);
+/// Adds operations whose time is counted elsewhere.
+void rnd_profile_add_operations(int kind, double operations);
 /// Seconds and operations of a kind on this thread since it began.
 double rnd_profile_seconds(int kind);
 double rnd_profile_operations(int kind);

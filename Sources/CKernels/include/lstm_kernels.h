@@ -6,8 +6,8 @@
 #include "element.h"
 #include "product_kernels.h"
 
-/// One time step without its matrix product: c = f c_previous + i g, h = o tanh(c). Threads share the rows. Computes `width`
-/// units; the pointers are at the first of them.
+/// One time step without its matrix product: c = f c_previous + i g, h = o tanh(c). Threads share the rows. Only `width`
+/// units are computed, and the pointers point to the first of them; rows are still `units` apart.
 typedef struct {
   ptrdiff_t units, width;
   void *gates;  // pre-activations without bias -> activations
