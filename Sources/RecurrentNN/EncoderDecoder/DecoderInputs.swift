@@ -35,9 +35,9 @@ struct DecoderBatch<Element: Scalar> {
     }
     layout = PackedLayout(lengths: sequences.lengths.map { $0 + 1 })
     self.masks = masks
-    let starts = consecutiveRanges(sequences.lengths).map(\.lowerBound)
+    let ranges = consecutiveRanges(sequences.lengths)
     let bound = Int32(shape.vocabularySize)
-    for index in 0..<sequences.lengths.reduce(0, +) {
+    for index in 0..<(ranges.last?.upperBound ?? 0) {
       let id = sequences.ids[index]
       precondition(id >= 0 && id < bound, "target id \(id) for a vocabulary of \(bound)")
     }
@@ -46,7 +46,7 @@ struct DecoderBatch<Element: Scalar> {
     for t in 0..<layout.steps {
       for (position, row) in layout.rows(t).enumerated() {
         let sentence = layout.order[position]
-        let ids = sequences.ids + starts[sentence]
+        let ids = sequences.ids + ranges[sentence].lowerBound
         inputs[row] = t == 0 ? Int32(shape.beginToken) : ids[t - 1]
         targets[row] = t < sequences.lengths[sentence] ? ids[t] : Int32(shape.endToken)
       }

@@ -15,6 +15,9 @@ public struct CharacterShape: Sendable, Hashable {
     self.hiddenSize = hiddenSize
     self.cell = cell
   }
+
+  /// Width of a word's vector: the states of both directions.
+  var outputSize: Int { 2 * cell.outputSize(hiddenSize: hiddenSize) }
 }
 
 /// Words as vectors made of their characters: the final states of two cells that read a word forwards and backwards, side
@@ -43,6 +46,8 @@ struct CharacterEncoder<Element: Scalar>: Sendable {
       let forward = makeCell("_l0")
       return Bidirectional(distinct: forward, makeCell("_l0_reverse"))
     }
+    precondition(
+      cells.outputSize == shape.outputSize, "vectors of \(cells.outputSize) numbers, not \(shape.outputSize)")
     var next = 0
     hiddenParts = cells.stateSize.kindsOfParts(from: &next).hidden
   }

@@ -16,7 +16,7 @@ public enum InputShape: Sendable, Hashable {
     switch self {
     case .tokens(_, let embeddingSize): embeddingSize
     case .words(_, let embeddingSize, let characters):
-      embeddingSize + 2 * characters.cell.outputSize(hiddenSize: characters.hiddenSize)
+      embeddingSize + characters.outputSize
     case .vectors(let size): size
     }
   }

@@ -96,9 +96,8 @@ public struct Bidirectional<Element: Scalar>: SequenceLayer {
       copy.gatherRows(of: x, at: reversal)
       return .dense(copy)
     case .indexed(let index, let count, let table):
-      let copy = context.arena.buffer(count, of: Int32.self)
-      for row in 0..<count { copy[row] = index[Int(reversal[row])] }
-      return .indexed(UnsafePointer(copy.baseAddress!), count: count, table: table)
+      let reversed = context.arena.indexes(count) { Int(index[Int(reversal[$0])]) }
+      return .indexed(reversed, count: count, table: table)
     }
   }
 }

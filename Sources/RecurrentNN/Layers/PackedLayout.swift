@@ -157,11 +157,8 @@ public struct PackedLayout: Sendable, Hashable {
   /// The position of each packed row's step in the caller's sequences laid one after the other, [rowCount], in arena
   /// memory.
   func callerRows<Element>(_ arena: Arena<Element>) -> UnsafePointer<Int32> {
-    var start = [Int](repeating: 0, count: batchSize)
-    for (position, caller) in order.enumerated() { start[caller] = lengths[position] }
-    var sum = 0
-    for caller in start.indices { (start[caller], sum) = (sum, sum + start[caller]) }
-    return rowIndex(arena) { step, position in start[order[position]] + step }
+    let sequences = consecutiveRanges(positions.map { lengths[$0] })
+    return rowIndex(arena) { step, position in sequences[order[position]].lowerBound + step }
   }
 
   /// The sorted position of each of the caller's sequences: the inverse of ``order``.

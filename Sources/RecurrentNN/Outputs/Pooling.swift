@@ -15,8 +15,8 @@ public struct Pooling: Sendable, Hashable {
     case max
     /// A weighted mean, with weights that a layer learns, see `AttentionPooling`.
     case attention
-    /// The outputs of all steps joined. Sequences of another length than ``Pooling/size`` stop the program; the reader of
-    /// examples refuses them with an error that names their line (`ExampleOptions.equalSteps` of Datasets).
+    /// The outputs of all steps joined. Sequences of another length than ``Pooling/size`` stop the program: check the
+    /// lengths of external data before.
     case all
   }
 

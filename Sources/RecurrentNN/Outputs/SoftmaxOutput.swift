@@ -227,15 +227,20 @@ public struct AdaptiveSoftmaxOutput<Element: Scalar>: VocabularyOutput {
     _ context: LayerContext<Element>
   ) -> Double {
     let arena = context.arena
-    let rows = (0..<h.rows).filter { cluster.classes.contains(Int(targets[$0])) }
-    guard !rows.isEmpty else { return 0 }
-    let index = arena.indexes(rows.count) { rows[$0] }
-    let own = arena.indexes(rows.count) { Int(targets[rows[$0]]) - cluster.classes.lowerBound }
-    let x = arena.matrix(rows.count, inputSize)
+    let rows = arena.buffer(h.rows, of: Int32.self)
+    var count = 0
+    for row in 0..<h.rows where cluster.classes.contains(Int(targets[row])) {
+      rows[count] = Int32(row)
+      count += 1
+    }
+    guard count > 0 else { return 0 }
+    let index = UnsafePointer(rows.baseAddress!)
+    let own = arena.indexes(count) { Int(targets[Int(index[$0])]) - cluster.classes.lowerBound }
+    let x = arena.matrix(count, inputSize)
     x.gatherRows(of: h, at: index)
-    let projected = arena.matrix(rows.count, cluster.output.inputSize)
+    let projected = arena.matrix(count, cluster.output.inputSize)
     context.packed(cluster.projection, transposed: true).multiply(x, into: projected, accumulate: false)
-    let dProjected = dh.map { _ in arena.matrix(rows.count, cluster.output.inputSize) }
+    let dProjected = dh.map { _ in arena.matrix(count, cluster.output.inputSize) }
     let total = cluster.output.loss(projected, targets: own, gradient: dProjected, into: gradients, context)
     if let dh, let dProjected, let gradients {
       context.multiply(dProjected, x, .left, into: gradients.matrix(cluster.projection), accumulate: true)
