@@ -34,7 +34,7 @@ public struct ConfigurationKey: Sendable {
   public fileprivate(set) var change: Change
   /// Whether the key says which data are held out or how they are scored: of the commands that use a trained model, only
   /// `evaluate` reads it.
-  public let isOfEvaluation: Bool
+  public let isForEvaluation: Bool
 
   let choices: [String]
   let property: PartialKeyPath<RunConfiguration> & Sendable
@@ -52,14 +52,14 @@ public struct ConfigurationKey: Sendable {
   private init<Value>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
     _ codec: ValueCodec<Value>,
-    _ groups: Set<KeyGroup>, _ change: Change, isOfEvaluation: Bool, _ help: String
+    _ groups: Set<KeyGroup>, _ change: Change, isForEvaluation: Bool, _ help: String
   ) {
     self.path = path
     self.expectation = codec.expectation
     self.help = help
     self.groups = groups
     self.change = change
-    self.isOfEvaluation = isOfEvaluation
+    self.isForEvaluation = isForEvaluation
     self.choices = codec.choices
     self.property = property
     self.read = { node, configuration in
@@ -86,26 +86,26 @@ public struct ConfigurationKey: Sendable {
   /// Describes a key whose type has a single form in YAML.
   init<Value: ConfigurationValue>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
-    groups: Set<KeyGroup> = [], change: Change = .inUse, isOfEvaluation: Bool = false, _ help: String
+    groups: Set<KeyGroup> = [], change: Change = .inUse, isForEvaluation: Bool = false, _ help: String
   ) {
     let codec = Value.codec(ConfigurationSchema.bounds, property)
-    self.init(path, property, codec, groups, change, isOfEvaluation: isOfEvaluation, help)
+    self.init(path, property, codec, groups, change, isForEvaluation: isForEvaluation, help)
   }
 
   /// Describes a key with a choice of values.
   init<Value: OptionChoice>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value> & Sendable,
-    groups: Set<KeyGroup> = [], change: Change = .inUse, isOfEvaluation: Bool = false, _ help: String
+    groups: Set<KeyGroup> = [], change: Change = .inUse, isForEvaluation: Bool = false, _ help: String
   ) {
-    self.init(path, property, .choice, groups, change, isOfEvaluation: isOfEvaluation, help)
+    self.init(path, property, .choice, groups, change, isForEvaluation: isForEvaluation, help)
   }
 
   /// Describes a key with an optional choice of values.
   init<Value: OptionChoice>(
     _ path: String, _ property: WritableKeyPath<RunConfiguration, Value?> & Sendable,
-    groups: Set<KeyGroup> = [], change: Change = .inUse, isOfEvaluation: Bool = false, _ help: String
+    groups: Set<KeyGroup> = [], change: Change = .inUse, isForEvaluation: Bool = false, _ help: String
   ) {
-    self.init(path, property, .optional(.choice), groups, change, isOfEvaluation: isOfEvaluation, help)
+    self.init(path, property, .optional(.choice), groups, change, isForEvaluation: isForEvaluation, help)
   }
 
   /// Whether a task uses the value.
@@ -506,24 +506,24 @@ extension ConfigurationSchema {
     Key(
       "evaluation.every_steps", \.evaluation.everySteps, change: .whenResumed, "0: at the end of each epoch"),
     Key(
-      "evaluation.metric", \.evaluation.metric, isOfEvaluation: true,
+      "evaluation.metric", \.evaluation.metric, isForEvaluation: true,
       "decides which checkpoint is the best, and when patience and plateau count"),
     Key(
       "evaluation.patience", \.evaluation.patience, change: .whenResumed,
       "evaluations in a row without improvement that end the run; 0: off"),
     Key(
-      "evaluation.batch_size", \.evaluation.batchSize, change: .always, isOfEvaluation: true,
+      "evaluation.batch_size", \.evaluation.batchSize, change: .always, isForEvaluation: true,
       "sequences (language model: parallel streams of the text) scored together"),
     Key(
       "evaluation.decode_limit", \.evaluation.decodeLimit, groups: [.writing], change: .whenResumed,
       "during training: sources whose outputs are compared, for the metric; 0: all"),
     Key(
       "evaluation.bleu_tokens", \.evaluation.bleuTokens, groups: [.writing], change: .always,
-      isOfEvaluation: true,
+      isForEvaluation: true,
       "how BLEU splits texts into words, as in sacrebleu"),
     Key(
       "evaluation.group_references", \.evaluation.groupReferences, groups: [.writing], change: .always,
-      isOfEvaluation: true,
+      isForEvaluation: true,
       "lines with the same source are one source with several references; false: each line is compared by itself"
     ),
   ]

@@ -6,19 +6,20 @@ import Tasks
 extension ConfigurationSchema {
   static let data: [Key] = [
     Key(
-      "data.train", \.data.train, change: .always, isOfEvaluation: true,
+      "data.train", \.data.train, change: .always, isForEvaluation: true,
       "training data; paths are relative to the current directory"),
     Key(
-      "data.valid", \.data.valid, change: .always, isOfEvaluation: true,
+      "data.valid", \.data.valid, change: .always, isForEvaluation: true,
       "validation data; null: cut from the training data"),
     Key(
-      "data.test", \.data.test, change: .always, isOfEvaluation: true, "test data, for evaluate --split test"),
+      "data.test", \.data.test, change: .always, isForEvaluation: true, "test data, for evaluate --split test"
+    ),
     Key(
       "data.embeddings", \.data.embeddings, groups: [.stream, .source], change: .whenResumed,
       "text file of word vectors (word2vec, GloVe): initial embeddings of the tokens that are read; null: none"
     ),
     Key(
-      "data.valid_fraction", \.data.validFraction, isOfEvaluation: true,
+      "data.valid_fraction", \.data.validFraction, isForEvaluation: true,
       "without data.valid: the part of the training data kept for validation (of a text, its end)"),
     Key("data.format", \.data.format, change: .never, "layout of the files"),
     Key(
@@ -32,7 +33,7 @@ extension ConfigurationSchema {
     ),
     Key("data.horizon", \.data.horizon, groups: [.labeled], change: .never, "windows: rows to forecast"),
     Key(
-      "data.season", \.data.season, groups: [.labeled], isOfEvaluation: true,
+      "data.season", \.data.season, groups: [.labeled], isForEvaluation: true,
       "windows: rows of a season, such as 24 hours, for the forecast to compare with; 0: none"),
     Key(
       "data.scaling", \.data.scaling, groups: [.examples], change: .never,
@@ -84,17 +85,17 @@ extension ConfigurationSchema {
       "data.too_long", \.data.tooLong, groups: [.examples], "what to do with sequences longer than max_length"
     ),
     Key(
-      "data.empty_sequences", \.data.emptySequences, groups: [.examples], isOfEvaluation: true,
+      "data.empty_sequences", \.data.emptySequences, groups: [.examples], isForEvaluation: true,
       "what to do with lines without source or target"),
     Key(
       "data.width", \.data.width, groups: [.multihot], change: .never,
       "multihot: numbers per step"),
     Key(
-      "data.generator", \.data.generator, groups: [.generatedData], isOfEvaluation: true,
+      "data.generator", \.data.generator, groups: [.generatedData], isForEvaluation: true,
       "without data.train: dates writes a text; date-pairs, addition, copy and reverse write pairs for seq2seq"
     ),
     Key(
-      "data.generated_size", \.data.generatedSize, groups: [.generatedData], isOfEvaluation: true,
+      "data.generated_size", \.data.generatedSize, groups: [.generatedData], isForEvaluation: true,
       "characters of generated text, or generated training pairs (addition: at most 400000)"),
   ]
 }

@@ -132,7 +132,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case notANumber(String, column: Int)
   /// A text of several words where a row of csv should have a number.
   case columnOfText(String, column: Int)
-  /// No number in a row of csv that has one in the place of its class.
+  /// A text in a column of numbers, in a row of csv whose first column, where the class is read, is a number.
   case textColumn(String, column: Int)
   /// A number in the column (from 1) that is infinite, not a number, or too large for 32 bits.
   case notFinite(String, column: Int)
@@ -199,7 +199,7 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .noColumn(let name, let names):
       "no column is named \(quoted(name)); the first line names \(names.prefix(12).map(quoted).joined(separator: ", "))"
         + "\(names.count > 12 ? ", …" : ""); correct data.columns, or number the columns from 1"
-        + (name.allSatisfy { "0123456789-".contains($0) } ? " (a range counts upwards, as in 1-2)" : "")
+        + rangeAdvice(name)
     case .columnBeyond(let column, let count):
       "data.columns asks for column \(column), the line has \(counted(count, "column")); columns are numbered from 1"
     case .columnTwice(let column):
@@ -300,6 +300,12 @@ public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .notFinite(let element): "element \(element) is not a finite 32-bit number"
     }
   }
+}
+
+/// Advice for a column that is read as a name because its range is wrong.
+private func rangeAdvice(_ name: String) -> String {
+  let isRange = name.contains("-") && name.allSatisfy { "0123456789-".contains($0) }
+  return isRange ? " (a range counts upwards, as in 1-2)" : ""
 }
 
 /// A count with its noun, in the plural if needed: `1 line`, `2 lines`.

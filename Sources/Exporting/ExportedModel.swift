@@ -45,7 +45,9 @@ package struct ExportedModel {
       self.weights.foldForgetBias(of: network)
     }
     for attention in attentions where attention.shape.normed { self.weights.foldNormedV(of: attention.name) }
-    for scale in scales() { self.weights[scale.name] = scale.tensor }
+    for scale in Self.scales(of: shape, encoding, configuration) {
+      self.weights[scale.name] = scale.tensor
+    }
   }
 
   /// The metadata of a weights file: the properties that its keys and shapes don't show. The forget bias is already

@@ -12,13 +12,11 @@ extension ExportedModel {
   static let sourceDeviation = "source_deviation"
   static let targetMean = "target_mean"
   static let targetDeviation = "target_deviation"
+  /// The names of all scales that a model can have.
+  static let possibleScaleNames = [sourceMean, sourceDeviation, targetMean, targetDeviation]
 
   /// The names of the scales that the model has.
-  var scaleNames: [String] {
-    [Self.sourceMean, Self.sourceDeviation, Self.targetMean, Self.targetDeviation].filter {
-      weights[$0] != nil
-    }
-  }
+  var scaleNames: [String] { Self.possibleScaleNames.filter { weights[$0] != nil } }
 
   /// Whether inputs are NaN where a number is missing.
   var readsMissing: Bool { encoding.sourceScale != nil && configuration.data.missing == .mask }
@@ -28,39 +26,42 @@ extension ExportedModel {
   /// The numbers per step that a caller passes to a model that reads `width` numbers.
   func callerWidth(_ width: Int) -> Int { readsMissing ? width / 2 : width }
 
-  /// The output of a model of one or more numbers, bits or names per sequence or step; nil for models that write sequences.
-  var output: OutputShape? {
-    switch shape {
-    case .tagger(let shape): shape.output
-    case .classifier(let shape), .matcher(let shape): shape.output
-    case .languageModel, .generator, .encoderDecoder: nil
-    }
-  }
-
-  /// Returns the scales under their names.
-  func scales() -> [(name: String, tensor: ExportedTensor)] {
+  /// Returns the scales of a model under their names.
+  static func scales(
+    of shape: ModelShape?, _ encoding: DataEncoding, _ configuration: RunConfiguration
+  ) -> [(name: String, tensor: ExportedTensor)] {
     var scales: [(name: String, tensor: ExportedTensor)] = []
     func add(_ name: String, _ values: [Float]) {
       scales.append((name, ExportedTensor([values.count], values)))
     }
     if let source = encoding.sourceScale {
-      let width = callerWidth(source.means.count)
-      add(Self.sourceMean, Array(source.means.prefix(width)))
-      if source.scales { add(Self.sourceDeviation, Array(source.deviations.prefix(width))) }
+      // The marks of missing numbers are not scaled.
+      let width = configuration.data.missing == .mask ? source.means.count / 2 : source.means.count
+      add(sourceMean, Array(source.means.prefix(width)))
+      if source.scales { add(sourceDeviation, Array(source.deviations.prefix(width))) }
     }
-    if let target = encoding.targetScale, target.scales, let output {
+    if let target = encoding.targetScale, target.scales, let output = shape?.output {
       // The columns of the table, for each step of a forecast, and for each quantile.
-      let columns = (0..<output.units).map { $0 / output.unitsPerNumber % target.means.count }
-      add(Self.targetMean, columns.map { target.means[$0] })
-      add(Self.targetDeviation, columns.map { target.deviations[$0] })
+      let columns = (0..<output.units).map { target.column(ofUnit: $0, outputs: output.unitsPerNumber) }
+      add(targetMean, columns.map { target.means[$0] })
+      add(targetDeviation, columns.map { target.deviations[$0] })
     }
     return scales
   }
 }
 
+extension ModelShape {
+  /// The output of a model of one or more numbers, bits or names per sequence or step; nil for models that write sequences.
+  var output: OutputShape? {
+    switch self {
+    case .tagger(let shape): shape.output
+    case .classifier(let shape), .matcher(let shape): shape.output
+    case .languageModel, .generator, .encoderDecoder: nil
+    }
+  }
+}
+
 extension OutputShape {
-  /// The quantiles of each number; 1 for other outputs.
-  var unitsPerNumber: Int { max(1, levels.count) }
   /// The units of the output layer.
   var units: Int { size * unitsPerNumber }
   /// The extents of the output of a sequence or step.

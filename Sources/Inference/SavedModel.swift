@@ -276,8 +276,7 @@ public struct HeldOutData {
   public let sourceLengths: [Int]
   /// The size of the predicted part of a text; nil for examples.
   public let textSize: Vocabulary.TextSize?
-  /// The tokens of each text that the model has never seen.
-  public let unknownTokens: [UnknownTokens]
+  private let countUnknownTokens: () -> [UnknownTokens]
   fileprivate let pass:
     (_ plan: ShardPlan, _ includes: @escaping (_ example: Int32) -> Bool) throws -> any EvaluationPass
 
@@ -286,8 +285,8 @@ public struct HeldOutData {
     warnings = data.warnings(of: data.name)
     sourceLengths = (0..<data.exampleCount).map(data.sourceLength)
     textSize = data.predictedSize(model.encoding)
-    unknownTokens = data.unknownTokens(model.encoding)
-    let (configuration, workspace) = (model.configuration, model.workspace)
+    let (configuration, encoding, workspace) = (model.configuration, model.encoding, model.workspace)
+    countUnknownTokens = { data.unknownTokens(encoding) }
     pass = { plan, includes in
       try learner.check(data)
       return LearnerEvaluation(
@@ -295,6 +294,9 @@ public struct HeldOutData {
         including: includes)
     }
   }
+
+  /// The tokens of each text that the model has never seen. They are counted on each access.
+  public var unknownTokens: [UnknownTokens] { countUnknownTokens() }
 }
 
 /// Collects input lines and predicts their outputs in batches.
@@ -324,8 +326,12 @@ public final class Predictor {
 
   /// The csv file that begins with a line; nil if the line is not a header that names the columns that the model reads. Throws
   /// `DataError`.
-  public func table(header line: [UInt8], name: String = "standard input") throws -> PredictionTable? {
-    try inputs.table(header: line, name: name)
+  ///
+  /// - Parameter hasScores: whether the answer has a column of scores.
+  public func table(
+    header line: [UInt8], name: String = "standard input", hasScores: Bool
+  ) throws -> PredictionTable? {
+    try inputs.table(header: line, name: name, hasScores: hasScores)
   }
 
   /// Whether a line, which is read as a text, was most likely meant as a row of csv.

@@ -132,6 +132,7 @@ private struct NGramMatcher {
 
   mutating func addReference(_ words: [UInt32]) {
     var counts: [UInt32: Int] = [:]
+    counts.reserveCapacity(BLEUTally.order * words.count)
     for start in words.indices {
       var node = Self.ngramRoot
       for word in words[start..<min(start + BLEUTally.order, words.count)] {
@@ -139,7 +140,7 @@ private struct NGramMatcher {
         counts[node, default: 0] += 1
       }
     }
-    most.merge(counts, uniquingKeysWith: max)
+    if most.isEmpty { most = counts } else { most.merge(counts, uniquingKeysWith: max) }
   }
 
   /// Returns for each n the number of n-grams of the hypothesis that match. Consumes the references.

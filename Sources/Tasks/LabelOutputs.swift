@@ -113,12 +113,10 @@ package struct LabelOutputs {
     }
     return MetricGroup.numbers.sums(of: [
       NumberExample(
-        predicted: inUnits(predicted, outputs: outputsPerNumber), reference: inUnits(reference),
+        predicted: inUnits(predicted, outputs: output.unitsPerNumber), reference: inUnits(reference),
         levels: output.levels, persistence: persistence, seasonalNaive: seasonal)
     ])
   }
-
-  private var outputsPerNumber: Int { max(1, output.levels.count) }
 
   /// Numbers of the model in the units of the data, those of `outputs` outputs for each side by side. Quantiles that cross are
   /// put in order.
@@ -147,8 +145,8 @@ package struct LabelOutputs {
         ranked(Array(probabilities[$0 * output.size..<($0 + 1) * output.size]), count)
       }
     case .numbers(let scaled):
-      let values = inUnits(scaled, outputs: outputsPerNumber)
-      let width = output.size * outputsPerNumber
+      let values = inUnits(scaled, outputs: output.unitsPerNumber)
+      let width = output.size * output.unitsPerNumber
       return stride(from: 0, to: values.count, by: width).map { first in
         Prediction(lines: [Array(text(of: values[first..<first + width]).utf8)])
       }

@@ -119,7 +119,7 @@ struct RunArguments: ParsableArguments {
     if key.change == .whenResumed || key.change == .inTraining {
       return issue(name, "only training reads it; leave it out")
     }
-    return key.isOfEvaluation && !evaluates
+    return key.isForEvaluation && !evaluates
       ? issue(name, "only train and evaluate read it; leave it out") : nil
   }
 

@@ -123,8 +123,8 @@ import Testing
   @Test func dataSettingsAreReadOrRefused() async throws {
     let read: Set = ["data.columns", "data.delimiter", "data.decimal", "data.max_length", "data.too_long"]
     let keys = ConfigurationSchema.keys.filter { $0.path.hasPrefix("data.") && !read.contains($0.path) }
-    let ofEvaluation = keys.filter(\.isOfEvaluation)
-    #expect(keys.count > 20 && ofEvaluation.count > 6)
+    let forEvaluation = keys.filter(\.isForEvaluation)
+    #expect(keys.count > 20 && forEvaluation.count > 6)
     try await runs.trained("seq2seq")
     func refused(_ command: String, _ keys: [ConfigurationKey]) async throws -> [String] {
       let outcome = try await Program.run(
@@ -132,7 +132,7 @@ import Testing
       #expect(outcome.exitCode == 78, "\(outcome)")
       return outcome.errors
     }
-    let others = keys.filter { !$0.isOfEvaluation }
+    let others = keys.filter { !$0.isForEvaluation }
     for command in ["evaluate", "predict", "serve"] {
       let errors = try await refused(command, others)
       for key in others {
@@ -144,8 +144,8 @@ import Testing
       }
     }
     for command in ["predict", "serve"] {
-      let errors = try await refused(command, ofEvaluation)
-      for key in ofEvaluation.map(\.path) {
+      let errors = try await refused(command, forEvaluation)
+      for key in forEvaluation.map(\.path) {
         #expect(
           errors.contains { $0.contains("\(key): only train and evaluate read it") },
           "\(command) \(key): \(errors)")

@@ -1,5 +1,7 @@
-import Datasets
+import TestSupport
 import Testing
+
+@testable import Datasets
 
 /// The choice of columns by the user, by a header, or by the rules of the format, and the warnings about columns that are
 /// probably wrong.
@@ -156,6 +158,23 @@ import Testing
       try csv.load(.text("label,x\na,1\n")).train.warnings(of: "text") == ["text:1 was read as a header"])
   }
 
+  /// Columns that the user has all named are not read by their position.
+  @Test(arguments: [0, 2]) func aHeaderWhoseColumnsAreAllNamed(window: Int) throws {
+    let numbered = ExampleOptions(.labeled, .csv) {
+      ($0.window, $0.horizon, $0.numericTargets) = (window, max(1, window - 1), true)
+      $0.columns = DataColumns(parts: [.source: ["1-2"], .target: ["3"]])
+    }
+    var named = numbered
+    named.columns = DataColumns(parts: [.source: ["a", "b"], .target: ["c"]])
+    let rows = (1...9).map { "\($0),\($0 % 4),\($0 % 3)\n" }.joined()
+    let encoding = try numbered.load(.text(rows)).encoding
+    let other = DataSource.text("a,b,c\n" + rows)
+    let set = try ExampleCorpus.read(other, options: named, encoding: encoding)
+    #expect(set.warnings(of: "data") == [])
+    let byPosition = try ExampleCorpus.read(other, options: numbered, encoding: encoding)
+    #expect(byPosition.warnings(of: "data").contains { $0.contains("the training data have no header") })
+  }
+
   @Test func columnsOfWords() throws {
     let text = "1 EU NNP B-ORG\n2 rejects VBZ O\n\n1 German JJ B-MISC\n"
     let corpus = try options(.tagged, .columns, [.source: ["2"], .target: ["3"]]).load(.text(text))
@@ -215,6 +234,44 @@ import Testing
     #expect(try regression.load(.text("0,5;1\n")).train.numbers(.target) == [[0.5]])
     let advice = problem(ExampleOptions(.labeled, .csv), "a;1,5\n")?.description
     #expect(advice?.contains("data.decimal=comma") == true)
+  }
+
+  @Test func decimalCommasOfSteps() throws {
+    let options = ExampleOptions(.tagged, .csv) {
+      $0.decimal = .comma
+      $0.numericTargets = true
+      $0.columns = DataColumns(parts: [.source: ["text"], .target: ["label"]])
+    }
+    #expect(
+      try options.load(.text("text;label\na b;1,5 -2,25\n")).train.numbers(.target) == [[1.5, -2.25]])
+    // A path keeps its comma.
+    let folder = try TemporaryDirectory()
+    try folder.write(numpyFile([3, 4], shape: "(2,)"), to: "a,b.npy")
+    let list = try folder.write("text;label\na b;a,b.npy\n", to: "list.csv")
+    #expect(try options.load(.file(.file(list))).train.numbers(.target) == [[3, 4]])
+  }
+
+  /// After a row that is too long, the next line is a row of its own.
+  @Test func aRowThatIsTooLong() throws {
+    var parser = CSVParser(.comma, .point)
+    let line = [UInt8](repeating: UInt8(ascii: "a"), count: LineReader.longestLine + 1)
+    let isComplete = try parser.add([UInt8(ascii: "\"")] + line)
+    #expect(!isComplete && parser.isOpen)
+    #expect(throws: LineProblem.tooManyBytes(limit: LineReader.longestLine)) {
+      _ = try parser.add(Array("b".utf8))
+    }
+    #expect(!parser.isOpen)
+    _ = try parser.add(Array("c,d".utf8))
+    #expect(parser.row.names == ["c", "d"])
+  }
+
+  /// Only what could be a range gets advice about ranges.
+  @Test func adviceAboutRanges() {
+    let advice = "a range counts upwards"
+    #expect(LineProblem.noColumn("5-2", names: ["a"]).description.contains(advice))
+    for name in ["0", "", "a-b"] {
+      #expect(!LineProblem.noColumn(name, names: ["a"]).description.contains(advice))
+    }
   }
 
   // MARK: Columns that are probably wrong

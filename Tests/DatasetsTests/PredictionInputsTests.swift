@@ -141,13 +141,14 @@ import Testing
       $0.columns = DataColumns(parts: [.source: ["text"], .target: ["label"]])
     }
     var (inputs, encoding) = try inputs(options, .text("text,label\na b,x\nc,y"))
-    #expect(try inputs.table(header: Array("a, b".utf8), name: "input") == nil)
-    var table = try #require(try inputs.table(header: Array("id; \"text\"".utf8), name: "input"))
+    #expect(try inputs.table(header: Array("a, b".utf8), name: "input", hasScores: false) == nil)
+    var table = try #require(
+      try inputs.table(header: Array("id; \"text\"".utf8), name: "input", hasScores: true))
     let read = try rows(&table, ["1;\"a \"\"b", "c; \"", "2;c"])
     #expect(read.map(\.line) == [2, 4] && read.map { text($0.source) } == ["a \"b\nc; ", "c"])
     for row in read { try inputs.append(row) }
     #expect(inputs.take().words(.source, encoding.source) == [["a", "<unk>", "<unk>"], ["c"]])
-    #expect(text(table.answerHeader(hasScores: true)) == "id;text;predicted;score\n")
+    #expect(text(table.answerHeader) == "id;text;predicted;score\n")
     #expect(
       text(table.answer(read[0], adding: [Array("x;y".utf8)])) == "1;\"a \"\"b\nc; \";\"x;y\"\n")
     #expect(
@@ -157,19 +158,44 @@ import Testing
     #expect(try table.add(Array("\"3".utf8), number: 6) == nil)
     #expect(throws: DataError.line(name: "input", line: 6, problem: .openQuotes)) { try table.finish() }
     for header in ["text,predicted", "text,text"] {
-      #expect(throws: DataError.self) { try inputs.table(header: Array(header.utf8), name: "input") }
+      #expect(throws: DataError.self) {
+        try inputs.table(header: Array(header.utf8), name: "input", hasScores: false)
+      }
     }
     #expect(inputs.looksLikeRow(Array("\"a\",x".utf8)) && !inputs.looksLikeRow(Array("a, b".utf8)))
   }
 
+  /// No column of the answer may have the name of another one; columns are found without regard to case.
+  @Test(arguments: ["predicted", "Predicted", "score", "SCORE"]) func columnsThatAreAdded(name: String) throws
+  {
+    let options = ExampleOptions(.labeled, .csv) {
+      $0.columns = DataColumns(parts: [.source: ["text"], .target: ["label"]])
+    }
+    let (inputs, _) = try inputs(options, .text("text,label\na,x\n"))
+    let header = Array("text,\(name)".utf8)
+    let error = #expect(throws: DataError.self) {
+      try inputs.table(header: header, name: "input", hasScores: true)
+    }
+    #expect(error?.description.contains("input: has a column \"\(name)\"") == true)
+    if name.lowercased() == "score" {
+      let table = try #require(try inputs.table(header: header, name: "input", hasScores: false))
+      #expect(text(table.answerHeader) == "text,\(name),predicted\n")
+    }
+  }
+
   @Test func numbersAndSecondTextsOfRows() throws {
     var (inputs, _) = try inputs(ExampleOptions(.labeled, .csv), .text("label,low,high\nx,1,2\ny,3,4"))
-    var table = try #require(try inputs.table(header: Array("high,low,no".utf8), name: "input"))
+    var table = try #require(
+      try inputs.table(header: Array("high,low,no".utf8), name: "input", hasScores: false))
     for row in try rows(&table, ["5,6,7"]) { try inputs.append(row) }
     #expect(inputs.take().numbers(.source) == [[6, 5]])
     let bad = try rows(&table, ["5,x,7"])
     #expect(throws: DataError.line(name: "input", line: 2, problem: .notANumber("x", column: 2))) {
       try inputs.append(bad[0])
+    }
+    // The columns of a line are its own, not those of the row before it.
+    #expect(throws: DataError.line(name: "input", line: 3, problem: .notANumber("x", column: 2))) {
+      try inputs.append("5,x".utf8, name: "input", line: 3)
     }
 
     let both = ExampleOptions(.matched, .csv) {
@@ -178,8 +204,9 @@ import Testing
     var (pairs, encoding) = try self.inputs(both, .text("label,text1,text2\nx,a,b\n"))
     #expect(
       throws: DataError.line(name: "input", line: 1, problem: .noColumn("text2", names: ["text1", "no"]))
-    ) { try pairs.table(header: Array("text1,no".utf8), name: "input") }
-    var file = try #require(try pairs.table(header: Array("text2,text1".utf8), name: "input"))
+    ) { try pairs.table(header: Array("text1,no".utf8), name: "input", hasScores: false) }
+    var file = try #require(
+      try pairs.table(header: Array("text2,text1".utf8), name: "input", hasScores: false))
     for row in try rows(&file, ["b,a b"]) { try pairs.append(row) }
     let set = pairs.take()
     #expect(set.words(.source, encoding.source) == [["a", "b"]])

@@ -24,11 +24,12 @@ import Testing
   }
 
   private func importRun(
-    _ path: String, _ configuration: RunConfiguration, renaming: [String] = []
+    _ path: String, _ configuration: RunConfiguration, renaming: [String] = [],
+    vocabularies: String = "out"
   ) throws -> ImportedRun {
     let weights = try ImportedWeights(
       path: path, renaming: renaming.compactMap { ImportedWeights.Renaming($0) })
-    return try ImportedRun(weights, configuration, vocabularies: directory.file("out"))
+    return try ImportedRun(weights, configuration, vocabularies: directory.file(vocabularies))
   }
 
   /// A configuration that is complete except for its data, which is not read.
@@ -38,11 +39,14 @@ import Testing
     return configuration
   }
 
-  @Test(arguments: [
-    ExportCase(preset: "text"), ExportCase(preset: "tagger"), ExportCase(preset: "speech"),
-    ExportCase("gru-before", "text", "model.cell=gru", "model.gru_reset=before"),
-    ExportCase("lm-tied", "text", "model.tie_embeddings=true", "model.embedding_size=6"),
-  ]) func whatIsExportedCanBeImported(testCase: ExportCase) throws {
+  private static let importable =
+    [
+      ExportCase(preset: "text"), ExportCase(preset: "tagger"), ExportCase(preset: "speech"),
+      ExportCase("gru-before", "text", "model.cell=gru", "model.gru_reset=before"),
+      ExportCase("lm-tied", "text", "model.tie_embeddings=true", "model.embedding_size=6"),
+    ] + ExportCase.scaled
+
+  @Test(arguments: importable) func whatIsExportedCanBeImported(testCase: ExportCase) throws {
     let path = try export(testCase)
     let run = try importRun(path, configuration(testCase))
     try run.write(to: directory.file("run"), versions: [:], commandLine: ["import"])
@@ -55,6 +59,40 @@ import Testing
     let (_, parameters) = try testCase.model()
     #expect(Array(saved.parameters.elements) == Array(parameters.elements))
     #expect(saved.step == 0)
+  }
+
+  /// The weights only fit numbers that are scaled as in training.
+  @Test func otherScalesAreRefused() throws {
+    let testCase = ExportCase(
+      "", "japanese-vowels", "model.output=linear", "data.scaling=standard", "evaluation.metric=mse")
+    let path = try export(testCase)
+    let configuration = try configuration(testCase)
+    func refusal(_ path: String, _ change: (inout DataEncoding) -> Void) throws -> String {
+      var encoding = ExportCase.encoding(of: configuration)
+      change(&encoding)
+      try encoding.save(to: directory.path)
+      let failure = #expect(throws: ImportFailure.self) {
+        _ = try importRun(path, configuration, vocabularies: ".")
+      }
+      return failure?.description ?? ""
+    }
+    let absent = try refusal(path) { ($0.sourceScale, $0.targetScale) = (nil, nil) }
+    #expect(absent.contains("has source_mean") && absent.contains("set data.scaling=standard"), "\(absent)")
+    let other = try refusal(path) {
+      $0.targetScale = Standardization(of: [1, 2, 3, 5] as [Float], width: 2, masked: false, .standard)
+    }
+    #expect(other.contains("target_mean differs") && other.contains("--vocabularies"), "\(other)")
+
+    let (model, _) = try testCase.model()
+    var weights = model.weights
+    weights["target_mean"] = nil
+    try weights.write(to: directory.file("some.safetensors"), metadata: [:])
+    let incomplete = try refusal(directory.file("some.safetensors")) { _ in }
+    #expect(incomplete.contains("no target_mean"), "\(incomplete)")
+    // Weights of another program have no scales.
+    for name in ExportedModel.possibleScaleNames { weights[name] = nil }
+    try weights.write(to: directory.file("bare.safetensors"), metadata: [:])
+    _ = try importRun(directory.file("bare.safetensors"), configuration)
   }
 
   @Test func aForgetBiasThatIsFoldedInIsNotAddedAgain() throws {

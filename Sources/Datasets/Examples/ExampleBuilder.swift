@@ -171,17 +171,15 @@ struct ExampleBuilder {
 
   /// Returns false if the example is left out. An example that is kept may have been truncated.
   private mutating func fitsLimits(_ record: RawRecord) throws -> Bool {
+    let limit = options.maxLength
+    guard limit > 0 else { return true }
     let hasTargetLimit = layout.target == .text || layout.target == .multihot
-    let limits = [
-      (source.steps, options.maxLength, record.source, "source"),
-      (
-        record.hasSecondSource ? second.steps : 0, options.maxLength, record.secondSource, "second source"
-      ),
-      (hasTargetLimit ? target.steps : 0, options.maxLength, record.target, "target"),
+    let lengths = [
+      (source.steps, record.source, "source"),
+      (record.hasSecondSource ? second.steps : 0, record.secondSource, "second source"),
+      (hasTargetLimit ? target.steps : 0, record.target, "target"),
     ]
-    guard let (length, limit, field, name) = limits.first(where: { $0.1 > 0 && $0.0 > $0.1 }) else {
-      return true
-    }
+    guard let (length, field, name) = lengths.first(where: { $0.0 > limit }) else { return true }
     let problem = field.problem(.tooLong(field: name, length: length, limit: limit))
     switch options.tooLong {
     case .error: throw problem
@@ -191,12 +189,9 @@ struct ExampleBuilder {
       return false
     case .truncate:
       report.truncated += 1
-      if options.maxLength > 0 {
-        source.truncate(options.maxLength)
-        second.truncate(options.maxLength)
-        if layout.target?.isPerStep == true { target.truncate(options.maxLength) }
-      }
-      if hasTargetLimit, options.maxLength > 0 { target.truncate(options.maxLength) }
+      source.truncate(limit)
+      second.truncate(limit)
+      if hasTargetLimit || layout.target?.isPerStep == true { target.truncate(limit) }
       return true
     }
   }

@@ -66,7 +66,8 @@ extension Corpus<ExampleSet> {
     var record = RawRecord()
     while try records.next(&record) { try builder.append(record) }
     guard builder.count > 0 else { throw DataError.noExamples(name: source.name) }
-    return builder.take(name: source.name, from: records).notingHeader(encoding).scaled(encoding)
+    return builder.take(name: source.name, from: records).notingHeader(encoding, options.columns)
+      .scaled(encoding)
   }
 }
 

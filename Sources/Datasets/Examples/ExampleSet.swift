@@ -68,7 +68,8 @@ public struct ReadingReport: Sendable, Equatable {
   var doubts: [String] = []
   /// What is wrong with the scale of the numbers, if they are used unchanged.
   var scale: String?
-  /// Whether the file names its columns, but the training data don't, so that the names can't be compared.
+  /// Whether the file names its columns, but the training data don't, so that the names of columns that are read by their position
+  /// can't be compared.
   var hasOtherHeader = false
   /// The first example as it was read, such as `source "a b", target "x"`; nil if there is none.
   public internal(set) var firstExample: String?
@@ -88,11 +89,13 @@ public struct ReadingReport: Sendable, Equatable {
     if let delimiter = layout.delimiter {
       lines.append("\(part): fields are separated by \(delimiter.plural)")
     }
-    if let header = layout.header { lines.append("\(at(header)) was read as a header") }
+    if let header = layout.header, !layout.headerIsRequired {
+      lines.append("\(at(header)) was read as a header")
+    }
     if hasOtherHeader {
       lines.append(
-        "\(part): the names of its columns were not compared, because the training data have none; columns are read by their "
-          + "position")
+        "\(part): the names of its columns were not compared, because the training data have no header; columns are read "
+          + "by their position")
     }
     if let place = layout.countingRow {
       lines.append(
@@ -192,10 +195,12 @@ public struct ExampleSet: Sendable {
     return set
   }
 
-  /// The same examples with a note in the report if the names of their columns can't be compared with the training data.
-  func notingHeader(_ encoding: DataEncoding) -> ExampleSet {
+  /// The same examples with a note in the report if the names of their columns can't be compared with the training data. Columns
+  /// that the user has all named need no comparison.
+  func notingHeader(_ encoding: DataEncoding, _ choice: DataColumns?) -> ExampleSet {
     var set = self
-    set.report.hasOtherHeader = report.layout.columnNames != nil && encoding.columnNames == nil
+    set.report.hasOtherHeader =
+      report.layout.columnNames != nil && encoding.columnNames == nil && choice?.areAllNamed != true
     return set
   }
 

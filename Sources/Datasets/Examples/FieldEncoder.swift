@@ -103,7 +103,7 @@ struct FieldEncoder {
       field.width = 1
       if masks { field.addMask() }
     case .stepNumbers:
-      guard !bytes.trimmed().suffix(4).elementsEqual(".npy".utf8) else {
+      guard !isArrayPath(bytes[...]) else {
         return try array(bytes, asVector: false, into: &field)
       }
       try parseNumbers(bytes, commas: false, into: &field)
@@ -168,6 +168,7 @@ struct FieldEncoder {
     switch array.values {
     case .single(let numbers): field.values = numbers
     case .double(let numbers):
+      field.values.reserveCapacity(numbers.count)
       for (index, number) in numbers.enumerated() {
         if number.isNaN { field.values.append(.nan) } else { field.add(number, to: index % field.width) }
       }

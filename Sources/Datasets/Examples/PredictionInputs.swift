@@ -40,9 +40,9 @@ public struct PredictionInputs: Sendable {
   /// Adds a line. Throws `DataError` without adding anything. It also throws for lines that are skipped in other data:
   /// empty lines, and overlong lines unless the options truncate them.
   public mutating func append(_ line: some Sequence<UInt8>, name: String, line number: Int) throws {
-    record.source.bytes = Array(line)
+    record.source.set(line, name: name, line: number)
+    record.sourceColumns.removeAll(keepingCapacity: true)
     record.hasSecondSource = false
-    (record.source.name, record.source.line) = (name, number)
     if forecast != nil {
       do throws(LineProblem) {
         try forecast?.append(record.source.bytes)
@@ -84,10 +84,13 @@ public struct PredictionInputs: Sendable {
   }
 
   /// The csv file that begins with a line; nil if the model does not read csv, or the line does not name its columns.
-  public func table(header line: [UInt8], name: String) throws -> PredictionTable? {
+  ///
+  /// - Parameter hasScores: whether the answer has a column of scores.
+  public func table(header line: [UInt8], name: String, hasScores: Bool) throws -> PredictionTable? {
     guard options.format == .csv, forecast == nil else { return nil }
     return try PredictionTable(
-      header: line, name: name, options, encoding, hasNumbers: layout.source == .series)
+      header: line, name: name, options, encoding, hasNumbers: layout.source == .series,
+      hasScores: hasScores)
   }
 
   /// Whether a line, which is read as a text, was most likely meant as a row of csv.

@@ -18,6 +18,8 @@ public struct PredictionTable: Sendable {
   /// The names of all columns.
   public let names: [String]
   private let header: [[UInt8]]
+  /// The names of the columns that the answer has after those of the file.
+  private let addedNames: [String]
   private let name: String
   private let source: [Int]
   private let second: Int?
@@ -26,9 +28,12 @@ public struct PredictionTable: Sendable {
   private var firstLine = 0
 
   /// Reads a header; nil if the line does not name any of the columns that are read. Throws `DataError` if it lacks others of them, names one
-  /// twice, or has a column with the name of the predictions.
+  /// twice, or has a column with the name of one that is added.
+  ///
+  /// - Parameter hasScores: whether the answer has a column of scores after that of the predictions.
   init?(
-    header line: [UInt8], name: String, _ options: ExampleOptions, _ encoding: DataEncoding, hasNumbers: Bool
+    header line: [UInt8], name: String, _ options: ExampleOptions, _ encoding: DataEncoding,
+    hasNumbers: Bool, hasScores: Bool
   ) throws {
     parser = CSVParser(options.delimiter, options.decimal)
     guard let read = Self.columnNames(options, encoding), (try? parser.add(line)) == true else { return nil }
@@ -48,15 +53,16 @@ public struct PredictionTable: Sendable {
     if let problem { throw DataError.line(name: name, line: 1, problem: problem) }
     source = Array(found.prefix(read.source.count))
     second = read.second == nil ? nil : found.last
-    guard !names.contains(Self.predictionName) else {
+    let added = hasScores ? ["predicted", "score"] : ["predicted"]
+    // Columns are found without regard to case, so these would be the same name.
+    if let taken = names.first(where: { added.contains($0.lowercased()) }) {
       throw DataError.input(
         name: name,
-        reason: "has a column \(quoted(Self.predictionName)), which predictions are written to; rename it")
+        reason: "has a column \(quoted(taken)), but the output gets a new column of that name; rename it")
     }
+    addedNames = added
     (self.names, header, self.name, self.hasNumbers) = (names, parser.row.fields, name, hasNumbers)
   }
-
-  private static let predictionName = "predicted"
 
   /// The names of the columns of source and second source: those that the user chose, or those in the training data. nil if they
   /// have none.
@@ -101,11 +107,7 @@ public struct PredictionTable: Sendable {
   }
 
   /// The header of the answer, with a line feed.
-  ///
-  /// - Parameter hasScores: whether there is a column of scores after that of the predictions.
-  public func answerHeader(hasScores: Bool) -> [UInt8] {
-    parser.line(header + [Array(Self.predictionName.utf8)] + (hasScores ? [Array("score".utf8)] : []))
-  }
+  public var answerHeader: [UInt8] { parser.line(header + addedNames.map { Array($0.utf8) }) }
 
   /// A row of the answer, with a line feed.
   public func answer(_ row: Row, adding fields: [[UInt8]]) -> [UInt8] { parser.line(row.fields + fields) }

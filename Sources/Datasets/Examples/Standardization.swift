@@ -74,10 +74,15 @@ public struct Standardization: Sendable, Equatable, Codable {
   public func undo(_ values: [Float], outputs: Int = 1) -> [Float] {
     guard scales else { return values }
     return values.indices.map { index in
-      let column = index / outputs % means.count
+      let column = column(ofUnit: index, outputs: outputs)
       return values[index] * deviations[column] + means[column]
     }
   }
+
+  /// The number whose mean and deviation belong to a unit of an output, or of several, one after the other.
+  ///
+  /// - Parameter outputs: outputs for each number, side by side, such as its quantiles.
+  public func column(ofUnit unit: Int, outputs: Int) -> Int { unit / outputs % means.count }
 
   /// Whether they can be those of steps of this width.
   func fits(width: Int?) -> Bool {

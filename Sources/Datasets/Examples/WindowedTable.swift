@@ -181,7 +181,7 @@ struct WindowedTable {
         throw reader.problem(error)
       }
       guard let values = row else {
-        if parser.hasHeader, notes.header == nil, options.columns?.hasNames != true {
+        if parser.hasHeader, notes.header == nil {
           notes.header = "\(reader.name):\(reader.number)"
         }
         continue
@@ -197,6 +197,7 @@ struct WindowedTable {
     if let delimiter = parser.delimiter, options.delimiter == .auto, delimiter != .comma {
       notes.delimiter = delimiter
     }
+    notes.headerIsRequired = options.columns?.hasNames == true
     notes.columnNames = parser.columnNames
     coarseColumn = parser.coarseColumn
     (sourceWidth, targetWidth) = widths
@@ -384,7 +385,7 @@ extension Corpus<ExampleSet> {
       throw DataError.tooFewRows(name: table.name, needed: options.window + options.horizon, part: nil)
     }
     table.prepare(encoding, masked: options.missing == .mask)
-    return table.examples(rows, options).notingHeader(encoding)
+    return table.examples(rows, options).notingHeader(encoding, options.columns)
   }
 }
 

@@ -25,6 +25,7 @@ final class ColumnRecords: RecordReader {
     reader = try LineReader(file)
     isCoNLLU = layout.cut == .conllu
     choice = options.columns
+    layoutNotes.headerIsRequired = choice?.hasNames == true
   }
 
   // MARK: The current line
@@ -115,7 +116,7 @@ final class ColumnRecords: RecordReader {
       ? bytes.split(separator: 0x09, omittingEmptySubsequences: false)
       : bytes.split(whereSeparator: isASCIISpace)
     if columnCount == 0, try begin(cells.map { String(decoding: $0, as: UTF8.self) }) {
-      if choice?.hasNames != true { layoutNotes.header = place }
+      layoutNotes.header = place
       return
     }
     guard cells.count == columnCount else {

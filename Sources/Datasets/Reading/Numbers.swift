@@ -47,6 +47,11 @@ func isMissingNumber(_ text: ArraySlice<UInt8>) -> Bool {
     String(decoding: text.trimmed(), as: UTF8.self).lowercased())
 }
 
+/// Whether a field with the numbers of all steps is the path of an array that holds them.
+func isArrayPath(_ field: ArraySlice<UInt8>) -> Bool {
+  field.trimmed().suffix(4).elementsEqual(".npy".utf8)
+}
+
 /// Appends the numbers of a line to the values of a field: with commas between them, or with white space. Missing ones, if allowed,
 /// are NaN.
 ///

@@ -8,18 +8,11 @@ struct RawRecord {
     /// Bytes of the line before the field; 0 for csv, whose quotation marks are not in the field.
     var offset = 0
 
-    /// - Parameter line: where the field begins; nil: in the current line of the reader.
-    mutating func set(
-      _ bytes: some Sequence<UInt8>, from reader: LineReader, line: Int? = nil, offset: Int = 0
-    ) {
-      set(bytes, name: reader.name, line: line ?? reader.number)
-      self.offset = offset
-    }
-
-    mutating func set(_ bytes: some Sequence<UInt8>, name: String, line: Int) {
+    /// - Parameter line: where the field begins.
+    mutating func set(_ bytes: some Sequence<UInt8>, name: String, line: Int, offset: Int = 0) {
       self.bytes.removeAll(keepingCapacity: true)
       self.bytes.append(contentsOf: bytes)
-      (self.name, self.line) = (name, line)
+      (self.name, self.line, self.offset) = (name, line, offset)
     }
 
     func problem(_ problem: LineProblem) -> DataError {
@@ -73,8 +66,10 @@ protocol RecordReader: AnyObject {
 
 /// The lines that were left out because they are not data, and the detected delimiter.
 struct LayoutNotes: Sendable, Equatable {
-  /// The place of a header that was found without being required, as `file:line`.
+  /// The place of a header, as `file:line`.
   var header: String?
+  /// Whether columns are given by name, which requires a header.
+  var headerIsRequired = false
   /// The names of the columns that are read, of the source first, by the header.
   var columnNames: [String]?
   var comments = 0
@@ -172,6 +167,7 @@ final class LineRecords: RecordReader {
       case (.multihot, _): "label<TAB>steps"
       default: "label<TAB>text"
       }
+    layoutNotes.headerIsRequired = choice?.hasNames == true
   }
 
   func next(_ record: inout RawRecord) throws -> Bool {
@@ -183,15 +179,14 @@ final class LineRecords: RecordReader {
       try blankLines.settle()
       let line = reader.number
       guard layout.cut != .wholeLine else {
-        if layout.source != nil { record.source.set(reader.bytes, from: reader) }
-        if layout.target != nil { record.target.set(reader.bytes, from: reader) }
+        if layout.source != nil { record.source.set(reader.bytes, name: reader.name, line: line) }
+        if layout.target != nil { record.target.set(reader.bytes, name: reader.name, line: line) }
         return true
       }
       do {
         try cutLine()
         if fieldCount == 0, try begin() {
-          // Columns that are given by name require a header.
-          if choice?.hasNames != true { layoutNotes.header = "\(reader.name):\(line)" }
+          layoutNotes.header = "\(reader.name):\(line)"
           continue
         }
         try checkCount()
@@ -329,12 +324,12 @@ final class LineRecords: RecordReader {
   private func fill(_ record: inout RawRecord, _ line: Int) throws(LineProblem) {
     if let csv, layout.source == .series {
       record.sourceColumns = columns.source
-      record.source.set(try csv.series(columns.source), from: reader, line: line)
+      record.source.set(try csv.series(columns.source), name: reader.name, line: line)
     } else {
       set(&record.source, columns.source[0], line)
     }
-    if let csv, layout.target == .numbers {
-      record.target.set(csv.number(row[columns.target]), from: reader, line: line)
+    if let csv, holdsNumbers(row[columns.target]) {
+      record.target.set(csv.number(row[columns.target]), name: reader.name, line: line)
     } else {
       set(&record.target, columns.target, line)
     }
@@ -342,9 +337,15 @@ final class LineRecords: RecordReader {
     if let second = columns.second { set(&record.secondSource, second, line) }
   }
 
+  /// Whether a field of targets holds numbers, not the path of an array.
+  private func holdsNumbers(_ field: ArraySlice<UInt8>) -> Bool {
+    layout.target == .numbers || layout.target == .stepNumbers && !isArrayPath(field)
+  }
+
   /// Sets a field to a column of the row, which begins in a line.
   private func set(_ field: inout RawRecord.Field, _ column: Int, _ line: Int) {
-    field.set(row[column], from: reader, line: line, offset: csv == nil ? row.offset(column) : 0)
+    field.set(
+      row[column], name: reader.name, line: line, offset: csv == nil ? row.offset(column) : 0)
   }
 }
 
@@ -380,10 +381,10 @@ final class ParallelRecords: RecordReader {
         continue
       }
       try blankLines.settle()
-      record.source.set(source.bytes, from: source)
-      record.target.set(target.bytes, from: target)
+      record.source.set(source.bytes, name: source.name, line: source.number)
+      record.target.set(target.bytes, name: target.name, line: target.number)
       record.hasSecondSource = second != nil
-      if let second { record.secondSource.set(second.bytes, from: second) }
+      if let second { record.secondSource.set(second.bytes, name: second.name, line: second.number) }
       return true
     }
   }

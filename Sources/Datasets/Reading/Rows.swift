@@ -87,11 +87,13 @@ struct CSVParser {
   /// Leaves out a row that was begun.
   mutating func abandonRow() { state = .start }
 
-  /// Adds a line to the row, or begins the next row if that one is complete. Returns false if a quoted field continues in the
+  /// Adds a line to the row, or starts a new row if the previous one is complete. Returns false if a quoted field continues in the
   /// next line. Throws also for a row that is too long.
   mutating func add(_ line: [UInt8]) throws(LineProblem) -> Bool {
     if isOpen {
       guard row.bytes.count <= LineReader.longestLine else {
+        // The next line is a row of its own.
+        state = .start
         throw .tooManyBytes(limit: LineReader.longestLine)
       }
       row.append(0x0A)

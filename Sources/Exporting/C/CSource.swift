@@ -28,7 +28,7 @@ struct CSource {
       throw ExportFailure("a matcher, which reads two sequences, has no form in C: use --format onnx")
     case .tagger, .classifier: break
     }
-    guard model.scaleNames.isEmpty, model.output?.kind != .quantile else {
+    guard model.scaleNames.isEmpty, model.shape.output?.kind != .quantile else {
       throw ExportFailure(
         "scaled or masked numbers (data.scaling, data.missing) and quantiles have no form in C: use --format onnx"
       )

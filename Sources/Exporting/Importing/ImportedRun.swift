@@ -33,6 +33,7 @@ package struct ImportedRun {
         }
       let learner = try L(
         configuration, encoding, ParameterSource { layout, _ in try weights.parameters(of: layout) })
+      try weights.requireScales(ExportedModel.scales(of: learner.shape, encoding, configuration))
       return (encoding, learner.parameters)
     }
     (encoding, parameters) = try build(configuration.task.learner)

@@ -152,7 +152,10 @@ package struct ImportedWeights {
         problems.append("\(source) has dtype \(tensor.dtype.rawValue), not floating-point numbers")
       }
     }
-    let left = sources.filter { layout[$0.key] == nil }.values.sorted()
+    // Scales are not parameters; they are compared in `requireScales`.
+    let left = sources.filter {
+      layout[$0.key] == nil && !ExportedModel.possibleScaleNames.contains($0.key)
+    }.values.sorted()
     problems += missing.map { "there is no \($0.name) \($0.shape)" }
     problems += left.map { "the model has no \($0) \(file.tensors[$0]?.shape ?? [])" }
     problems += try unequalAliases(layout)
@@ -179,6 +182,36 @@ package struct ImportedWeights {
         try file.readDoubles(first) != file.readDoubles(second)
       else { return nil }
       return "\(first) and \(second) differ, but the model ties them: set model.tie_embeddings=false"
+    }
+  }
+
+  /// Throws ``ImportFailure`` if the file has scales of numbers and they are not those of the run, and `FileFailure`. A file
+  /// without scales, as other programs write it, is accepted.
+  ///
+  /// - Parameter own: the scales of the run under their names.
+  func requireScales(_ own: [(name: String, tensor: ExportedTensor)]) throws {
+    let names = ExportedModel.possibleScaleNames.filter { sources[$0] != nil }
+    guard !names.isEmpty else { return }
+    let origin = "name the directory of the export or of its run with --vocabularies"
+    if let name = names.first(where: { name in !own.contains { $0.name == name } }) {
+      // Without scaling, only missing numbers have a mean.
+      let key = names == [ExportedModel.sourceMean] ? "data.missing=mask" : "data.scaling=standard"
+      throw ImportFailure(
+        "\(file.path) has \(name), but the numbers of this import are not scaled by it: set \(key), and \(origin)"
+      )
+    }
+    for (name, tensor) in own {
+      guard let source = sources[name], let found = file.tensors[source] else {
+        throw ImportFailure(
+          "\(file.path) has \(names.joined(separator: ", ")) but no \(name), which the configuration needs: "
+            + "set data.scaling=none")
+      }
+      let isEqual =
+        try found.shape == tensor.shape && file.readDoubles(source).map { Float($0) } == tensor.values
+      guard isEqual else {
+        throw ImportFailure(
+          "\(file.path): \(name) differs from that of the data of this import: \(origin)")
+      }
     }
   }
 

@@ -78,6 +78,8 @@ public struct OutputShape: Sendable, Hashable {
   public var size: Int
   /// Of quantiles: their levels, between 0 and 1.
   public var levels: [Double] = []
+  /// The quantiles of each number; 1 for other outputs.
+  public var unitsPerNumber: Int { max(1, levels.count) }
 
   public init(_ kind: Kind, size: Int) { (self.kind, self.size) = (kind, size) }
 

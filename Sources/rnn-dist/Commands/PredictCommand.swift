@@ -154,9 +154,9 @@ struct PredictCommand: LocalCommand {
       do {
         for line in lines {
           read += 1
-          if read == 1, let found = try predictor.table(header: line) {
+          if read == 1, let found = try predictor.table(header: line, hasScores: scores) {
             table = found
-            if !json { text += found.answerHeader(hasScores: scores) }
+            if !json { text += found.answerHeader }
             continue
           }
           if read == 1, predictor.looksLikeRow(line) {
