@@ -35,7 +35,7 @@ public struct GenerationBenchmark: Sendable {
     public var bandwidthLimit: Double
     /// The fraction of the peak of all threads that is used, at two operations per multiplied weight and token.
     public var utilization: Double
-    /// The fraction of the time per kind of work, without that of choosing tokens.
+    /// The fraction of the whole time per kind of work. Choosing tokens belongs to no kind.
     public var shares: [StepProfile.Kind: Double]
   }
 
@@ -54,6 +54,8 @@ public struct GenerationBenchmark: Sendable {
     func write(_ count: Int) {
       for _ in 0..<count { sampler.step { _ in } }
     }
+    // Another program may slow one of two measurements.
+    let peakBefore = MultiplyAddPeak.measured(precision)
     write(Self.warmUp)
     let clock = ContinuousClock()
     let (profile, begun) = (StepProfile.totals, clock.now)
@@ -66,7 +68,7 @@ public struct GenerationBenchmark: Sendable {
     let median = rates[rates.count / 2]
     let weights = Double(model.multipliedWeights)
     let bytes = weights * Double(ProductMode(precision).bytesPerWeight)
-    let peak = MultiplyAddPeak.measured(precision) * 1e9 * Double(KernelThreads.count)
+    let peak = max(peakBefore, MultiplyAddPeak.measured(precision)) * 1e9 * Double(KernelThreads.count)
     return Result(
       tokensPerSecond: median, bestTokensPerSecond: rates[rates.count - 1],
       residentMiB: ProcessMemory.peakMiB,

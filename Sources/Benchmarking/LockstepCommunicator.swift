@@ -5,7 +5,7 @@ import NumericKernels
 ///
 /// Each rank works on its own part of the batch, of the moments and of the update, as in the job, and waits for the others once
 /// per step, where it would sum the totals. Sums leave every value as it is, an allgather returns the bytes of this rank for all
-/// ranks, and an exchange receives nothing. So the trained model is of no use, and rows of tables that only other ranks touch are
+/// ranks, and an exchange receives nothing. So the trained model is meaningless, and rows of tables that only other ranks touch are
 /// not updated. Otherwise the time of a step is that of its computation on the slowest rank.
 final class LockstepCommunicator: Communicator {
   private let job: any Communicator
@@ -22,7 +22,7 @@ final class LockstepCommunicator: Communicator {
   func allgather(_ bytes: [UInt8]) -> [[UInt8]] { Array(repeating: bytes, count: worldSize) }
   func exchange(_ send: UnsafeRawBufferPointer, _ receive: UnsafeMutableRawBufferPointer, with peer: Int) {}
   func makeSummedVector(count: Int, wire: WireFormat) -> any SummedVector { UnsummedVector(count: count) }
-  /// Its fences are those of the job: they take no time but that of waiting.
+  /// Its fences are those of the job: their only cost is waiting.
   func makeHostVector(count: Int) throws -> HostVector? { try job.makeHostVector(count: count) }
   func first(_ count: Int) -> (any Communicator)? { nil }
   func abort(exitCode: Int32) -> Never { job.abort(exitCode: exitCode) }

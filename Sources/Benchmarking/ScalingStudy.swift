@@ -133,7 +133,7 @@ public struct ScalingStudy: Sendable {
     guard part.worldSize > 1 else { return Sums(ranks: 1, latency: 0, bandwidth: .infinity) }
     let reduction = benchmark.benchmark.reduction
     let vector = try part.makeSummedVector(count: measured.parameters, wire: reduction.wire)
-    if vector.methods.contains(measured.sumMethod) { vector.method = measured.sumMethod }
+    vector.use(measured.sumMethod)
     let largest =
       reduction.localSteps > 1 ? measured.parameters : measured.summedBytes / MemoryLayout<Float>.stride
     var measurements: [ReductionBenchmark.Measurement] = []
@@ -171,7 +171,7 @@ public struct ScalingStudy: Sendable {
 ///
 ///     t(h) = t + 2 ⌈log₂ h⌉ L + b(h) / W
 ///
-/// t is the time of a step on one host, and b(h) what each of h hosts sends per step (`ReductionOptions.sentBytes`). Between the
+/// t is the time of a step on one host, and b(h) is the number of bytes that each of h hosts sends per step (`ReductionOptions.sentBytes`). Between the
 /// hosts the gradient is summed by a reduce-scatter and an allgather (R. Thakur et al., "Optimization of collective communication
 /// operations in MPICH", 2005, section 4.5), with latency L and bandwidth W of the network per host.
 public struct PredictedCluster: Sendable, Equatable {

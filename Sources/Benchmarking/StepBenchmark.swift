@@ -91,7 +91,7 @@ public struct StepBenchmark: Sendable {
     let step = try TrainingStep(
       workload, plan: plan, optimizer: OptimizerSettings(kind: optimizer), clipNorm: Self.clipNorm,
       reduction: reduction, communicator: communicator)
-    let sums = try reduction.method == .auto ? step.gradients.chooseMethod() : nil
+    if reduction.method == .auto { _ = try step.gradients.chooseMethod() }
     let products = try tunesProducts ? chooseProducts(for: workload, step, communicator) : nil
     var state = TrainingState()
     let clock = ContinuousClock()
@@ -139,12 +139,12 @@ public struct StepBenchmark: Sendable {
       milliseconds: median * 1e3, tokensPerSecond: tokensPerStep / median,
       bestTokensPerSecond: tokensPerStep / best,
       gigaflops: 1e-9 * workload.operationsPerStep / median,
-      residentMiB: try Self.largestResidentMiB(communicator),
+      residentMiB: Int(try communicator.largest(Double(ProcessMemory.peakMiB))),
       plan: step.memoryPlan(),
       parameters: parameters, communicationShare: communication / total,
-      sumMethod: sums?.method ?? step.gradients.method, summedBytes: summed,
+      sumMethod: step.gradients.method, summedBytes: summed,
       sentBytes: reduction.sentBytes(
-        summed: summed, parameters: parameters, hosts: try Self.hostCount(communicator)),
+        summed: summed, parameters: parameters, hosts: try communicator.hostNames().count),
       shares: profile.shares(of: total).merging([.communication: communication / total]) { $1 },
       productGigaflops: productSeconds > 0 ? 1e-9 * profile.operations / productSeconds : 0,
       peakGigaflops: peak,
@@ -168,14 +168,5 @@ public struct StepBenchmark: Sendable {
     let result = try ProductSelection(cache: nil).choose(uses, on: communicator)
     workload.workspace.choose(result.choices.table)
     return (result.choices, result.measurements)
-  }
-
-  private static func hostCount(_ communicator: any Communicator) throws -> Int {
-    Set(try communicator.allgather(Array(communicator.hostName.utf8))).count
-  }
-
-  private static func largestResidentMiB(_ communicator: any Communicator) throws -> Int {
-    let everyone = try communicator.allgather(Array(String(ProcessMemory.peakMiB).utf8))
-    return everyone.compactMap { Int(String(decoding: $0, as: UTF8.self)) }.max() ?? 0
   }
 }

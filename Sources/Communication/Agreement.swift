@@ -81,6 +81,16 @@ extension Communicator {
       what: what, ranks: odd, worldSize: worldSize, texts: (found: shown(first), expected: shown(0)))
   }
 
+  /// Returns the names of the hosts of all ranks, each once, in the order of the ranks (collective).
+  public func hostNames() throws -> [String] {
+    var names: [String] = []
+    for bytes in try allgather(Array(hostName.utf8)) {
+      let name = String(decoding: bytes, as: UTF8.self)
+      if !names.contains(name) { names.append(name) }
+    }
+    return names
+  }
+
   /// Returns the largest value of any rank (collective).
   public func largest(_ value: Double) throws -> Double {
     let all = try allgather(withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init))

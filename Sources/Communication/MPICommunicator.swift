@@ -169,7 +169,7 @@ public final class MPICommunicator: Communicator {
     // The first rank of the host has all elements.
     let holder = try makeWindow(count: placement.index == 0 ? count + WindowHolder.slack : 0, in: name)
     let segments = try call(name) { _ throws(MPIError) in try holder.segments(ranks: 1, count: count) }
-    guard let elements = segments.first else { throw failure(.transport, in: name, "there is no memory") }
+    guard let elements = segments.first else { throw failure(.transport, in: name, "no rank allocated it") }
     return HostVector(elements, hosts: placement.hosts, rank: rank) { [unowned self] in
       try call("fence of shared memory") { _ throws(MPIError) in try holder.fence() }
     }

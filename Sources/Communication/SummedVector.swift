@@ -24,9 +24,14 @@ public protocol SummedVector: AnyObject {
 extension SummedVector {
   /// Sums in any order.
   public func sum(_ spans: [Range<Int>]) throws { try sum(spans, .any) }
+
+  /// Sums by this method from now on, if the vector has it. All ranks must choose the same one.
+  public func use(_ method: SumMethod) {
+    if methods.contains(method) { self.method = method }
+  }
 }
 
-/// How the ranks sum a vector. With `SumOrder.tree` all methods have the same bits.
+/// How the ranks sum a vector. With `SumOrder.tree` all methods give the same bits.
 public enum SumMethod: String, Sendable, Codable, CaseIterable {
   /// The ranks on a host add up their elements in shared memory, one slice per rank. Between hosts, the ranks that have the same
   /// slice sum it by messages.

@@ -59,7 +59,8 @@ package enum ModelMemory {
   }
 
   /// The number of buffers that each rank keeps in training: parameters, gradient, moments, and the average of the weights.
-  /// Moments that are divided among the ranks don't count, because the number of parts is not known here.
+  /// Moments that are divided among the ranks don't count, because the number of parts is not known here. Where nothing is
+  /// divided, as with one rank, the check admits models that are larger by the moments than the memory.
   package static func copies(_ training: TrainingConfiguration) -> Int {
     let hasParts = training.reduction.shardsOptimizer || training.reduction.sharesParameters
     return 2 + (hasParts ? 0 : training.optimizer.kind.momentNames.count)

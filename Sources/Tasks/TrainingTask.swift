@@ -39,7 +39,7 @@ public struct NumericInputs: Sendable, Equatable {
   init(of sequences: RaggedVectors, isMasked: Bool) {
     self.isMasked = isMasked
     width = isMasked ? sequences.width / 2 : sequences.width
-    let lengths = (0..<sequences.count).map(sequences.length)
+    let lengths = (0..<sequences.count).lazy.map(sequences.length)
     steps = (lengths.min() ?? 0)...(lengths.max() ?? 0)
   }
 }

@@ -113,7 +113,7 @@ package final class GradientReduction {
   ) throws {
     isLocal = reduction.localSteps > 1
     vector = try communicator.makeSummedVector(count: layout.count, wire: reduction.wire)
-    if let method = reduction.method.sum, vector.methods.contains(method) { vector.method = method }
+    if let method = reduction.method.sum { vector.use(method) }
     total = ParameterBuffer(layout, in: vector.elements, owner: vector)
     whole = [0..<total.count]
     self.plan = plan
@@ -130,7 +130,7 @@ package final class GradientReduction {
   ///
   /// - Parameter known: an earlier choice to use without a measurement, if it is possible here.
   package func chooseMethod(known: SumMethod? = nil) throws -> SumChoice {
-    if let known, vector.methods.contains(known) { vector.method = known }
+    if let known { vector.use(known) }
     guard known == nil, vector.methods.count > 1 else { return SumChoice(method: vector.method, times: []) }
     var rounds = [[Double]](repeating: [], count: vector.methods.count)
     for round in 0..<4 {
@@ -148,6 +148,12 @@ package final class GradientReduction {
     // All ranks have the same times, so they choose the same method.
     vector.method = times.min { $0.seconds < $1.seconds }?.method ?? vector.method
     return SumChoice(method: vector.method, times: times)
+  }
+
+  /// The share of the elements that the last step summed, above 0.
+  package var density: Double {
+    let summed = spans.reduce(0) { $0 + $1.count }
+    return Double(max(1, summed)) / Double(max(1, total.count))
   }
 
   /// The ranges in which ``total`` may differ from zero, the same on every rank.

@@ -68,7 +68,7 @@ public struct TrainingJob {
       guard communicator.rank == 0, let path = request.runDirectory else { return nil }
       return try RunDirectory(path: path, existing: request.existing)
     }
-    let hosts = try hosts()
+    let hosts = try communicator.hostNames()
     let record = RunRecorder(directory, request, hosts, ranks: communicator.worldSize)
     do {
       let outcome = try train(task, plan, directory, record, hosts)
@@ -87,7 +87,7 @@ public struct TrainingJob {
     let trainer = try Trainer(
       request.configuration, task: task, plan: plan, communicator: communicator, store: nil, observer: nil)
     // The call is collective, so all ranks must make it, although only rank 0 has an observer.
-    let hosts = try hosts()
+    let hosts = try communicator.hostNames()
     observer?.handle(.started(summary(task, trainer, hosts)))
     for warning in task.warnings { observer?.handle(.warning(warning)) }
   }
@@ -162,23 +162,14 @@ public struct TrainingJob {
       Array(request.configuration.yaml(commented: false).utf8), what: "the configuration")
   }
 
-  private func hosts() throws -> [String] {
-    var names: [String] = []
-    for bytes in try communicator.allgather(Array(communicator.hostName.utf8)) {
-      let name = String(decoding: bytes, as: UTF8.self)
-      if !names.contains(name) { names.append(name) }
-    }
-    return names
-  }
-
   private func summary(_ task: any TrainingTask, _ trainer: Trainer, _ hosts: [String]) -> RunSummary {
-    let configuration = request.configuration
+    let (configuration, size) = (request.configuration, task.size)
     return RunSummary(
-      parameters: task.parameters.count, vocabularyName: task.size.vocabularyName,
-      vocabularySize: task.size.vocabulary, task: configuration.task,
-      trainTokens: task.size.trainTokens, validTokens: task.size.validTokens,
-      trainExamples: task.size.trainExamples, validExamples: task.size.validExamples,
-      firstExample: task.size.firstExample, inputs: task.size.inputs,
+      parameters: task.parameters.count, vocabularyName: size.vocabularyName,
+      vocabularySize: size.vocabulary, task: configuration.task,
+      trainTokens: size.trainTokens, validTokens: size.validTokens,
+      trainExamples: size.trainExamples, validExamples: size.validExamples,
+      firstExample: size.firstExample, inputs: size.inputs,
       ranks: communicator.worldSize, hosts: hosts, threadsPerRank: KernelThreads.count,
       batchSize: configuration.training.batchSize, batchTokens: configuration.training.batchTokens,
       bptt: configuration.training.bptt, stepsPerEpoch: trainer.epochSteps, totalSteps: trainer.totalSteps)

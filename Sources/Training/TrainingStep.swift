@@ -161,7 +161,7 @@ package final class TrainingStep {
   /// With a sharded optimizer each rank updates the part of the parameters whose moments it has, and receives the rest (S.
   /// Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2020, stage 1). If the
   /// ranks on a host share one copy of the parameters, no messages are needed. When a rank writes its part, no other rank reads it
-  /// any more: all have computed their gradients, or the sum would not be complete.
+  /// any more, because the sum is complete only after every rank has computed its gradient.
   private func update(_ totals: StepTotals, norm: Double, _ learningRate: Double) throws {
     let parameters = model.parameters.elements
     // With local steps a rank divides its own gradient by its own number of tokens.
@@ -179,7 +179,11 @@ package final class TrainingStep {
       model.workspace.forEachBlock(of: model.parameters) { update.apply(to: $0) }
       return
     }
-    StepProfile.measure(.optimizer) { update.apply(to: optimizer.part) }
+    let (part, pieces) = (optimizer.part, KernelThreads.count)
+    KernelThreads.forEach(pieces, as: .optimizer) { index in
+      let piece = vectorPart(of: part.count, rank: index, ranks: pieces)
+      update.apply(to: part.lowerBound + piece.lowerBound..<part.lowerBound + piece.upperBound)
+    }
     if let shared {
       try gradients.measure { try shared.fence() }
       // Only the packed copies of weights are left to be made.

@@ -19,7 +19,7 @@ import Testing
   @Test(arguments: [0.25, 0.5, 0.9], [1, 8])
   func theIntervalReachesItsAim(share: Double, present: Int) {
     let training = training { $0.reduction.localSteps = present }
-    let steps = CommunicationAdvice.localSteps(share: share, training)
+    let steps = CommunicationAdvice.localSteps(share: share, density: 1, training)
     // With a computation of 1, an update of all ranks takes this time.
     let update = share / (1 - share) * Double(present)
     func portion(after steps: Int) -> Double { update / Double(steps) / (update / Double(steps) + 1) }
@@ -29,24 +29,28 @@ import Testing
 
   @Test func momentsAreSentToo() {
     let (plain, adam) = (training(), training { $0.optimizer.kind = .adam })
-    #expect(CommunicationAdvice.localSteps(share: 0.5, plain) == 9)
-    #expect(CommunicationAdvice.localSteps(share: 0.5, adam) == 27)
-    #expect(CommunicationAdvice.localSteps(share: 0.999_999, adam) == 100_000)
+    #expect(CommunicationAdvice.localSteps(share: 0.5, density: 1, plain) == 9)
+    #expect(CommunicationAdvice.localSteps(share: 0.5, density: 1, adam) == 27)
+    // A step sums a quarter of the gradient, an update after local steps everything.
+    #expect(CommunicationAdvice.localSteps(share: 0.5, density: 0.25, plain) == 36)
+    #expect(CommunicationAdvice.localSteps(share: 0.999_999, density: 1, adam) == 100_000)
   }
 
   @Test func onlySettingsThatArePossibleAreAdvised() throws {
-    #expect(CommunicationAdvice.text(share: 0.2, training()) == nil)
-    let text = try #require(CommunicationAdvice.text(share: 0.5, training()))
+    #expect(CommunicationAdvice.text(share: 0.2, density: 1, training()) == nil)
+    let text = try #require(CommunicationAdvice.text(share: 0.5, density: 1, training()))
     for key in ["batch_size", "accumulate", "reduce_precision=bf16", "local_steps=9"] {
       #expect(text.contains("training.\(key)"), "\(text)")
     }
-    let fixed = try #require(CommunicationAdvice.text(share: 0.5, training { $0.reproducible = true }))
+    let fixed = try #require(
+      CommunicationAdvice.text(share: 0.5, density: 1, training { $0.reproducible = true }))
     #expect(!fixed.contains("bf16") && !fixed.contains("local_steps"))
     for change: (inout TrainingConfiguration) -> Void in [
       { $0.reduction.shardsOptimizer = true }, { $0.reduction.sharesParameters = true },
       { $0.averageDecay = 0.9 },
     ] {
-      #expect(CommunicationAdvice.text(share: 0.5, training(change))?.contains("local_steps") == false)
+      #expect(
+        CommunicationAdvice.text(share: 0.5, density: 1, training(change))?.contains("local_steps") == false)
     }
     let keys = Set(ConfigurationSchema.keys.map(\.path))
     for word in text.split(whereSeparator: { " =;,:".contains($0) }) where word.hasPrefix("training.") {

@@ -11,14 +11,8 @@ public struct ReductionOptions: Options {
     case messages
     case auto
 
-    /// Nil: it is to be measured.
-    public var sum: SumMethod? {
-      switch self {
-      case .sharedMemory: .sharedMemory
-      case .messages: .messages
-      case .auto: nil
-      }
-    }
+    /// Nil: it is to be measured. A method of sums has the same name here.
+    public var sum: SumMethod? { SumMethod(rawValue: rawValue) }
   }
 
   public var method = Method.sharedMemory
@@ -137,7 +131,7 @@ public struct TrainingConfiguration: Options {
         checks.refuse(
           \.reduction.localSteps, with: \.reproducible,
           because:
-            "the ranks have different parameters meanwhile, so that the bits depend on their number: set it to 1"
+            "the ranks have different parameters between two updates of all, so that the bits depend on their number: set it to 1"
         )
       }
       if reduction.shardsOptimizer {
@@ -151,7 +145,7 @@ public struct TrainingConfiguration: Options {
         checks.refuse(
           \.reduction.localSteps, with: \.reduction.sharesParameters,
           because:
-            "the ranks have different parameters meanwhile: set it to 1, or \(\.reduction.sharesParameters) to false"
+            "the ranks have different parameters between two updates of all: set it to 1, or \(\.reduction.sharesParameters) to false"
         )
       }
       if averageDecay > 0 {
