@@ -183,7 +183,7 @@ let testTargets: [Target] = [
     "Command",
     of: [
       "rnn-dist", "NumericKernels", "Communication", "Configuration", "Datasets", "Checkpoints",
-      "FuzzedReaders", "InProcessRanks", "RunLog", "Tasks", "TestSupport", "Training",
+      "FuzzedReaders", "InProcessRanks", "RecurrentNN", "RunLog", "Tasks", "TestSupport", "Training",
     ]),
   test(
     "Exporting",

@@ -179,16 +179,3 @@ struct FlightRecordFile: Decodable {
     self = try decodedRunFile(path, otherwise: "isn't a flight record")
   }
 }
-
-/// Decodes a JSON file of a run.
-///
-/// - Parameter otherwise: the problem to report if the file has another content.
-/// - Throws: `FileFailure`, `RunRecordFailure`.
-func decodedRunFile<Content: Decodable>(_ path: String, otherwise: String) throws -> Content {
-  guard let json = try DurableFile.read(path, limit: 64 << 20) else {
-    throw RunRecordFailure(path: path, problem: "isn't a regular file of at most 64 MiB")
-  }
-  do { return try JSONDecoder().decode(Content.self, from: json) } catch {
-    throw RunRecordFailure(path: path, problem: "\(otherwise): \(decodingProblem(error))")
-  }
-}

@@ -65,33 +65,46 @@ public struct RunRecord: Codable, Sendable, Equatable {
   ///
   /// - Throws: `FileFailure`; the old record then still exists.
   public func write(to path: String) throws {
+    let json: Data
+    do { json = try Self.json(of: self) } catch {
+      throw RunRecordFailure(path: path, problem: "can't be written as JSON: \(error)")
+    }
+    try DurableFile.write(json, to: path)
+  }
+
+  /// Encodes a record of a run for people: indented, with keys in snake case and a line feed at the end. Throws `EncodingError`.
+  package static func json(of content: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .iso8601
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    let json: Data
-    do { json = try encoder.encode(self) } catch {
-      throw RunRecordFailure(path: path, problem: "can't be written as JSON: \(error)")
-    }
-    try DurableFile.write(json + Data("\n".utf8), to: path)
+    return try encoder.encode(content) + Data("\n".utf8)
   }
 
   /// Reads a record.
   ///
   /// - Throws: `FileFailure` if it doesn't exist, `RunRecordFailure` if it isn't a run record.
   public init(contentsOf path: String) throws {
-    guard let json = try DurableFile.read(path, limit: Self.largestFile) else {
-      throw RunRecordFailure(path: path, problem: "isn't a regular file of at most \(Self.largestFile) bytes")
-    }
     let decoder = JSONDecoder()
     decoder.dateDecodingStrategy = .iso8601
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    do { self = try decoder.decode(RunRecord.self, from: json) } catch {
-      throw RunRecordFailure(path: path, problem: "isn't a run record: \(decodingProblem(error))")
-    }
+    self = try decodedRunFile(path, by: decoder, otherwise: "isn't a run record")
   }
+}
 
-  private static let largestFile = 16 << 20
+/// Decodes a JSON file of a run, of at most 64 MiB.
+///
+/// - Parameter otherwise: the problem to report if the file has another content.
+/// - Throws: `FileFailure`, `RunRecordFailure`.
+package func decodedRunFile<Content: Decodable>(
+  _ path: String, by decoder: JSONDecoder = JSONDecoder(), otherwise: String
+) throws -> Content {
+  guard let json = try DurableFile.read(path, limit: 64 << 20) else {
+    throw RunRecordFailure(path: path, problem: "isn't a regular file of at most 64 MiB")
+  }
+  do { return try decoder.decode(Content.self, from: json) } catch {
+    throw RunRecordFailure(path: path, problem: "\(otherwise): \(decodingProblem(error))")
+  }
 }
 
 /// `run.json` isn't a run record.

@@ -61,18 +61,11 @@ public struct RunSamples: Codable, Sendable, Equatable {
 
   /// Reads a file; throws `FileFailure`, `RunRecordFailure`.
   public init(contentsOf path: String) throws {
-    guard let json = try DurableFile.read(path, limit: Self.largestFile) else {
-      throw RunRecordFailure(path: path, problem: "isn't a regular file of at most \(Self.largestFile) bytes")
-    }
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    do { self = try decoder.decode(RunSamples.self, from: json) } catch {
-      throw RunRecordFailure(path: path, problem: "holds no samples: \(decodingProblem(error))")
-    }
+    self = try decodedRunFile(path, by: decoder, otherwise: "holds no samples")
   }
-
-  private static let largestFile = 64 << 20
 }
 
 extension RunPaths {

@@ -238,11 +238,8 @@ final class RunRecorder {
     record.status = .failed
     record.message = end.message
     try? record.write(to: paths.record)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    guard let json = try? encoder.encode(end),
-      (try? DurableFile.write(json + Data("\n".utf8), to: paths.flightRecord)) != nil
+    guard let json = try? RunRecord.json(of: end),
+      (try? DurableFile.write(json, to: paths.flightRecord)) != nil
     else { return nil }
     return paths.flightRecord
   }

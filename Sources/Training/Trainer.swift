@@ -123,7 +123,7 @@ final class Trainer {
     var isBest = false
     while true {
       if state.evaluationPending {
-        guard let improved = try scoreValidation() else { return try stopForSignal() }
+        guard let improved = try scoreValidation(saveDue: saveDue) else { return try stopForSignal() }
         isBest = improved
         saveDue = saveDue || improved
       }
@@ -280,7 +280,8 @@ final class Trainer {
     reports += 1
     // The first report includes the start of the run.
     if hosts > 1, reports == 2, let share = report.communicationShares.min(),
-      let advice = CommunicationAdvice.text(share: share, configuration.training)
+      let advice = CommunicationAdvice.text(
+        share: share, density: step.gradients.density, configuration.training)
     {
       observer.handle(.warning(advice))
     }
@@ -295,7 +296,9 @@ final class Trainer {
 
   /// Evaluates on the validation data. Returns whether the model is the best so far, or nil if a signal interrupted the
   /// evaluation.
-  private func scoreValidation() throws -> Bool? {
+  ///
+  /// - Parameter saveDue: whether a checkpoint is saved afterwards, even if the model is not the best so far.
+  private func scoreValidation(saveDue: Bool) throws -> Bool? {
     guard let pass = task.evaluationPass(.valid) else {
       state.evaluationPending = false
       return false
@@ -322,7 +325,8 @@ final class Trainer {
       .evaluated(
         EvaluationReport(
           split: .valid, step: state.step, epoch: epochPosition, result: result,
-          seconds: (clock.now - started) / .seconds(1), isBest: improved)))
+          seconds: (clock.now - started) / .seconds(1), isBest: improved,
+          isSaveDue: saveDue || improved || state.isComplete)))
     observe()
     return improved
   }

@@ -109,9 +109,12 @@ public struct EvaluationReport: Sendable {
   public var seconds: Double
   /// Whether it is the best so far (validation only).
   public var isBest: Bool
+  /// Whether a checkpoint of the evaluated model is saved next.
+  public var isSaveDue: Bool
 
   public init(
-    split: DataSplit, step: Int, epoch: Double, result: EvaluationResult, seconds: Double, isBest: Bool
+    split: DataSplit, step: Int, epoch: Double, result: EvaluationResult, seconds: Double, isBest: Bool,
+    isSaveDue: Bool
   ) {
     self.split = split
     self.step = step
@@ -119,6 +122,7 @@ public struct EvaluationReport: Sendable {
     self.result = result
     self.seconds = seconds
     self.isBest = isBest
+    self.isSaveDue = isSaveDue
   }
 }
 

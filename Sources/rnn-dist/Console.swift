@@ -6,8 +6,10 @@ import Training
 
 /// Prints messages for the user, and a progress line that is redrawn on a terminal.
 package final class Console: TrainingObserver {
-  private let isTerminal = StandardError.isTerminal
+  private let isTerminal: Bool
   private let usesColor: Bool
+  /// Writes a text to standard error.
+  private let write: (String) -> Void
   private let symbols = ProgressSymbols(environment: ProcessInfo.processInfo.environment)
   /// The metric that is shown first; nil: none is preferred.
   private let metric: Metric?
@@ -29,14 +31,21 @@ package final class Console: TrainingObserver {
   /// The number of steps of the run, and the one that training continues from.
   private var totalSteps = 0
   private var firstStep = 0
-  /// The last evaluation, until it is known whether a checkpoint of its step follows.
+  /// The last evaluation, while a checkpoint of its step is being saved.
   private var heldEvaluation: EvaluationReport?
   /// The times at which the evaluation in progress started and at which its progress was last shown.
   private var evaluation: (started: ContinuousClock.Instant, shown: ContinuousClock.Instant)?
 
   /// - Parameter metric: the metric of the run, which evaluations show besides the loss and a few others.
-  init(metric: Metric? = nil) {
-    self.metric = metric
+  convenience init(metric: Metric? = nil) {
+    self.init(metric: metric, isTerminal: StandardError.isTerminal, write: StandardError.write)
+  }
+
+  /// - Parameters:
+  ///   - isTerminal: whether lines can be redrawn.
+  ///   - write: receives the messages.
+  package init(metric: Metric?, isTerminal: Bool, write: @escaping (String) -> Void) {
+    (self.metric, self.isTerminal, self.write) = (metric, isTerminal, write)
     usesColor = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
   }
 
@@ -77,7 +86,9 @@ package final class Console: TrainingObserver {
       line(
         "warning: step \(step): the gradient is not finite (\(parameters.joined(separator: ", "))); update skipped, "
           + "\(inARow) in a row")
-    case .evaluated(let report): heldEvaluation = report
+    case .evaluated(let report):
+      heldEvaluation = report
+      if !report.isSaveDue { showEvaluation() }
     case .observed: break
     case .saved(let step, _, let seconds): saved(step, in: seconds)
     case .saveFailed(let step, let reason):
@@ -87,7 +98,7 @@ package final class Console: TrainingObserver {
     case .finished(let outcome):
       // After a signal, the messages that follow repeat the content of the line.
       closeLine(erasing: outcome.ending == .signalled)
-      Self.error("peak memory of this rank \(outcome.peakResidentMiB) MiB")
+      write("peak memory of this rank \(outcome.peakResidentMiB) MiB\n")
     }
   }
 
@@ -107,9 +118,9 @@ package final class Console: TrainingObserver {
   /// Adds a checkpoint to the line of its evaluation. A checkpoint at another step has its own line, unless there was such a
   /// line a short time ago.
   private func saved(_ step: Int, in seconds: Double) {
-    let isEvaluated = heldEvaluation?.step == step
-    showEvaluation(isSaved: isEvaluated)
-    guard !isEvaluated, isDue(after: &lastSave) else { return }
+    // A checkpoint that was saved in the background may be older than the evaluation.
+    if heldEvaluation?.step == step { return showEvaluation(isSaved: true) }
+    guard isDue(after: &lastSave) else { return }
     line("saved step \(step) in \(String(format: "%.2f", seconds)) s")
   }
 
@@ -124,30 +135,32 @@ package final class Console: TrainingObserver {
   private func line(_ text: String) {
     closeLine(erasing: true)
     let width = isTerminal ? StandardError.windowWidth : nil
-    Self.error(width.map { Self.wrapped(text, columns: $0) } ?? text)
+    write((width.map { Self.wrapped(text, columns: $0) } ?? text) + "\n")
   }
 
   /// Writes a line that is only broken between its values.
   private func line(values text: String) {
     closeLine(erasing: true)
-    let width = isTerminal ? StandardError.windowWidth : nil
-    Self.error(width.map { Self.wrapped(values: text, columns: $0) } ?? text)
+    write(Self.wrapped(values: text, columns: isTerminal ? StandardError.windowWidth : nil) + "\n")
   }
 
-  /// Breaks the lines of a text at spaces to fit a window.
+  /// Breaks the lines of a text at spaces to fit a window. Rows after the first are indented unless the window is very narrow.
   package static func wrapped(_ text: String, columns: Int) -> String {
-    text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+    let indent = columns > 20 ? 2 : 0
+    return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       joined(
-        line.split(separator: " ", omittingEmptySubsequences: false).map(String.init), columns, indent: 2)
+        line.split(separator: " ", omittingEmptySubsequences: false).map(String.init), columns, indent: indent
+      )
     }.joined(separator: "\n")
   }
 
   /// Breaks a line after commas and semicolons to fit a window, so that each value stays with its name.
   ///
-  /// - Parameter indent: the spaces before the rows after the first.
-  package static func wrapped(
-    values line: String, columns: Int = Console.usualWidth, indent: Int = 2
-  ) -> String {
+  /// - Parameters:
+  ///   - columns: the width of the window; nil: the line is not broken.
+  ///   - indent: the spaces before the rows after the first; 0 unless the window is more than twice as wide.
+  package static func wrapped(values line: String, columns: Int?, indent: Int = 2) -> String {
+    guard let columns else { return line }
     var values: [String] = []
     var isOpen = false
     for word in line.split(separator: " ", omittingEmptySubsequences: false) {
@@ -163,7 +176,7 @@ package final class Console: TrainingObserver {
 
   /// Joins pieces by spaces, and begins a new row before a piece that does not fit. Color codes have no width.
   private static func joined(_ pieces: [String], _ columns: Int, indent: Int) -> String {
-    let indent = columns > 10 * indent || columns >= usualWidth ? indent : 0
+    let indent = indent < columns / 2 ? indent : 0
     var (rows, length) = ("", 0)
     for piece in pieces {
       let width = piece.replacing(/\u{1B}\[[0-9;]*m/, with: "").count
@@ -184,7 +197,7 @@ package final class Console: TrainingObserver {
   private static let interruption = 2
 
   /// The assumed width if it can't be queried, as behind a launcher that forwards the lines.
-  package static let usualWidth = 80
+  private static let usualWidth = 80
 
   /// The time between lines of progress that are not redrawn, and between lines of checkpoints; the first and the last step have
   /// a line in any case.
@@ -195,7 +208,7 @@ package final class Console: TrainingObserver {
       guard isDue(after: &lastLine) || report.step == report.totalSteps else { return }
       let line = ProgressLine(report, unit: unit)
       leftOut = max(leftOut, line.fieldsToLeaveOut(width: Self.usualWidth))
-      return Self.error(line.text(leavingOut: leftOut))
+      return write(line.text(leavingOut: leftOut) + "\n")
     }
     losses.append(report.loss)
     let line = ProgressLine(report, unit: unit, losses: losses, symbols: symbols)
@@ -221,7 +234,7 @@ package final class Console: TrainingObserver {
     let bar = isTerminal ? symbols.bar(share) + "  " : ""
     let text =
       bar + String(format: "evaluating: %.0f%%  ETA ", 100 * share) + Self.clock(remaining / .seconds(1))
-    if isTerminal { redraw(text) } else { Self.error(text) }
+    if isTerminal { redraw(text) } else { write(text + "\n") }
   }
 
   /// Erases the progress line; later messages start at the left margin.
@@ -230,7 +243,7 @@ package final class Console: TrainingObserver {
   private func redraw(_ text: String) {
     let width = Self.lineWidth
     let text = String(text.prefix(width))
-    StandardError.write(Self.erasing(openLine ?? 0, columns: width + 1 + Self.interruption) + text)
+    write(Self.erasing(openLine ?? 0, columns: width + 1 + Self.interruption) + text)
     openLine = text.count
   }
 
@@ -242,7 +255,7 @@ package final class Console: TrainingObserver {
 
   private func closeLine(erasing: Bool = false) {
     guard let length = openLine else { return }
-    StandardError.write(
+    write(
       erasing ? Self.erasing(length, columns: StandardError.windowWidth ?? Self.usualWidth + 1) : "\n")
     openLine = nil
   }

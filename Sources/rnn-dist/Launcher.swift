@@ -43,6 +43,35 @@ package enum Launcher {
     return (ranks > 1 ? "mpirun -np \(ranks) " : "") + quoted(program)
   }
 
+  /// The words before the name of a command that runs in one process: `launch/run` without its options for several ranks, or the
+  /// program. `--debug` remains, because the other build may not exist.
+  package static func localCommand(
+    program: String = CommandLine.arguments[0],
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> String {
+    let words = quotedWords(environment[variable] ?? "")
+    guard let script = words.first else { return quoted(program) }
+    return script + (words.contains("--debug") ? " --debug" : "")
+  }
+
+  /// The words of a line that bash has quoted (`printf %q`), each of them still quoted.
+  private static func quotedWords(_ line: String) -> [String] {
+    var words: [String] = []
+    var word = ""
+    var (isQuoted, isEscaped) = (false, false)
+    for character in line {
+      if character == " " && !isQuoted && !isEscaped {
+        words.append(word)
+        word = ""
+        continue
+      }
+      word.append(character)
+      if character == "'" && !isEscaped { isQuoted.toggle() }
+      isEscaped = character == "\\" && !isEscaped
+    }
+    return (words + [word]).filter { !$0.isEmpty }
+  }
+
   /// Quotes a word for a shell.
   package static func quoted(_ word: String) -> String {
     let isPlain = !word.isEmpty && word.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:,@%".contains($0) }

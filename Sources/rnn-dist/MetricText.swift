@@ -11,7 +11,8 @@ enum MetricText {
 
   /// A line of a table: a label and a value, or several values after commas, which are broken to fit a terminal.
   static func line(_ label: String, _ text: String) -> String {
-    Console.wrapped(values: padded(label) + text, indent: valueColumn) + "\n"
+    Console.wrapped(values: padded(label) + text, columns: StandardOutput.windowWidth, indent: valueColumn)
+      + "\n"
   }
 
   private static func padded(_ label: String) -> String {

@@ -36,9 +36,9 @@ struct RNNDist: ParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     if let word = unreadableArgument {
       // Not left to rank 0: it may have other arguments.
-      Console.error(
+      Console.failure(
         """
-        error: \(word): argument is not valid UTF-8; write a text in UTF-8, or rename a file or create a symbolic link to it
+        \(word): argument is not valid UTF-8; write a text in UTF-8, or rename a file or create a symbolic link to it
         """)
       Glibc.exit(ExitCode.usage)
     }

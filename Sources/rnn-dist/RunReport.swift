@@ -26,7 +26,7 @@ enum RunReport {
       let result = String(
         format: "held-out loss %@ %@%@%@%@; best at step %d of %d", Console.loss(loss),
         LossUnit.name(configuration), perplexity, metrics, decoded, step, outcome.step)
-      try StandardOutput.line(Console.wrapped(values: result))
+      try StandardOutput.line(Console.wrapped(values: result, columns: StandardOutput.windowWidth))
     }
     try StandardOutput.line("run directory: \(directory)")
     let run = try RunPaths(existing: directory)

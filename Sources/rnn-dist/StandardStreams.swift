@@ -7,6 +7,18 @@ import RunLog
 /// Bytes are passed to the system immediately, so that a reader sees each piece when it is produced. A closed pipe or a
 /// full disk is reported as an error; the file handles of Foundation would trap.
 enum StandardOutput {
+  /// Holds the path of the terminal that `launch/run` writes results to.
+  static let variable = "RNN_DIST_OUTPUT_TERMINAL"
+
+  /// The columns of the terminal that shows the results; nil if they go to a pipe or a file, whose lines are not broken. Under
+  /// mpirun, standard output is a pipe even if the results are shown on a terminal.
+  static var windowWidth: Int? {
+    if isatty(STDOUT_FILENO) == 1 { return columns(of: STDOUT_FILENO) }
+    return launcherTerminal.flatMap { columns(of: $0) }
+  }
+
+  private static let launcherTerminal = openTerminal(namedBy: variable)
+
   /// Writes bytes unchanged. Throws `OutputFailure`.
   static func write(_ bytes: [UInt8]) throws(OutputFailure) {
     if let number = writeAll(bytes, to: STDOUT_FILENO) { throw OutputFailure(errno: number) }
@@ -66,28 +78,34 @@ enum StandardError {
   }
 
   /// Whether a line can be redrawn.
-  static let isTerminal = isatty(descriptor) == 1 && string("TERM") != "dumb"
+  static let isTerminal = isatty(descriptor) == 1 && environment("TERM") != "dumb"
 
   /// The columns of the terminal, which change when its window is resized; nil if it has none.
-  static var windowWidth: Int? {
-    var size = winsize()
-    guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 8 else { return nil }
-    return Int(size.ws_col)
-  }
+  static var windowWidth: Int? { columns(of: descriptor) }
 
-  private static let descriptor: Int32 = {
-    guard isatty(STDERR_FILENO) == 0, let path = string(variable), LauncherEnvironment.current?.rank == 0
-    else { return STDERR_FILENO }
-    let terminal = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC)
-    guard terminal >= 0, isatty(terminal) == 1 else {
-      if terminal >= 0 { close(terminal) }
-      return STDERR_FILENO
-    }
-    return terminal
-  }()
-
-  private static func string(_ variable: String) -> String? { getenv(variable).map { String(cString: $0) } }
+  private static let descriptor: Int32 =
+    isatty(STDERR_FILENO) == 1 ? STDERR_FILENO : openTerminal(namedBy: variable) ?? STDERR_FILENO
 }
+
+/// Opens the terminal whose path `launch/run` has put into a variable; nil if this is not rank 0 of a job or there is none.
+private func openTerminal(namedBy variable: String) -> Int32? {
+  guard let path = environment(variable), LauncherEnvironment.current?.rank == 0 else { return nil }
+  let terminal = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC)
+  guard terminal >= 0, isatty(terminal) == 1 else {
+    if terminal >= 0 { close(terminal) }
+    return nil
+  }
+  return terminal
+}
+
+/// The width of a terminal; nil if it can't be queried.
+private func columns(of terminal: Int32) -> Int? {
+  var size = winsize()
+  guard ioctl(terminal, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 8 else { return nil }
+  return Int(size.ws_col)
+}
+
+private func environment(_ variable: String) -> String? { getenv(variable).map { String(cString: $0) } }
 
 /// A result couldn't be written to standard output.
 struct OutputFailure: Error, Sendable, Equatable, CustomStringConvertible, ExitCoded {

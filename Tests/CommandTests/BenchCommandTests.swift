@@ -108,6 +108,7 @@ import Testing
     let options = ["--batch", "4", "--steps", "3", "--iters", "2", "--records", folder.file("records.json")]
     _ = try await run(["lm"] + options + Self.small, ranks: 2)
     let data = try Data(contentsOf: URL(fileURLWithPath: folder.file("records.json")))
+    #expect(data.last == UInt8(ascii: "\n"), "the form of flight-record.json")
     let written = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     let ranks = try #require(written["ranks"] as? [[String: Any]])
     #expect(ranks.compactMap { $0["rank"] as? Int } == [0, 1])

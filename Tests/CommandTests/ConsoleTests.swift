@@ -1,3 +1,5 @@
+import RecurrentNN
+import Tasks
 import Testing
 import Training
 import rnn_dist
@@ -113,12 +115,69 @@ import rnn_dist
     #expect(
       Console.wrapped(values: values, columns: 28)
         == "loss 1.2,\n  exact match 99.20 %,\n  CER 0.1 %; best")
-    #expect(Console.wrapped(values: values) == values)
+    #expect(Console.wrapped(values: values, columns: 80) == values)
+    #expect(Console.wrapped(values: values, columns: nil) == values)
     let row =
       "loss" + String(repeating: " ", count: 18) + "1.7711 nats/token, 2.5552 bits/token, 2.5552 bits/byte"
     #expect(
-      Console.wrapped(values: row + ", 2.5552 bits/character", indent: 22)
+      Console.wrapped(values: row + ", 2.5552 bits/character", columns: nil, indent: 22)
+        == row + ", 2.5552 bits/character")
+    // The indent takes less than half of the window.
+    #expect(Console.wrapped(values: "loss    1.2, 1.7", columns: 16, indent: 8) == "loss    1.2, 1.7")
+    #expect(Console.wrapped(values: "loss    1.2, 1.75", columns: 16, indent: 8) == "loss    1.2,\n1.75")
+    #expect(
+      Console.wrapped(values: "loss    1.2, 1.7500", columns: 18, indent: 8)
+        == "loss    1.2,\n        1.7500")
+    #expect(
+      Console.wrapped(values: row + ", 2.5552 bits/character", columns: 80, indent: 22)
         == row + ",\n" + String(repeating: " ", count: 22) + "2.5552 bits/character")
+  }
+
+  private static func evaluated(_ step: Int, isSaveDue: Bool) -> TrainingEvent {
+    .evaluated(
+      EvaluationReport(
+        split: .valid, step: step, epoch: 1,
+        result: EvaluationResult(loss: LossSum(total: 20, tokens: 10), examples: 1),
+        seconds: 0.5, isBest: false, isSaveDue: isSaveDue))
+  }
+
+  /// The lines that a console writes to a pipe.
+  private static func lines(_ events: [TrainingEvent]) -> [String] {
+    var text = ""
+    let console = Console(metric: nil, isTerminal: false) { text += $0 }
+    for event in events { console.handle(event) }
+    return text.split(separator: "\n").map(String.init)
+  }
+
+  /// A checkpoint that was written in the background may be older than the last evaluation.
+  @Test func anEvaluationIsMarkedByItsOwnCheckpoint() {
+    let lines = Self.lines([
+      Self.evaluated(20, isSaveDue: true), .saved(step: 10, path: "step-10", seconds: 1),
+      .saved(step: 20, path: "step-20", seconds: 1),
+    ])
+    #expect(lines.count == 2 && lines.first == "saved step 10 in 1.00 s", "\(lines)")
+    #expect(
+      lines.last?.hasPrefix("valid at step 20 ") == true && lines.last?.hasSuffix("; saved") == true,
+      "\(lines)")
+  }
+
+  /// The next event may be minutes away.
+  @Test func anEvaluationWithoutACheckpointIsShownAtOnce() {
+    let lines = Self.lines([Self.evaluated(20, isSaveDue: false)])
+    #expect(lines.count == 1 && lines.first?.hasPrefix("valid at step 20 ") == true, "\(lines)")
+    #expect(Self.lines([Self.evaluated(20, isSaveDue: true)]).isEmpty)
+  }
+
+  /// Commands that use a model run in one process, whatever the number of ranks of training.
+  @Test(arguments: [
+    ("launch/run -np 4", "launch/run"), ("launch/run", "launch/run"),
+    ("../launch/run --hostfile hosts -np 4 --debug", "../launch/run --debug"),
+    ("/my\\ run/launch/run -np 2 --bind-to none --", "/my\\ run/launch/run"),
+    ("$'/my\\t run\\'s/launch/run' -np 2", "$'/my\\t run\\'s/launch/run'"), ("", "./rnn-dist"),
+  ])
+  func commandsOfOneProcess(launcher: String, expected: String) {
+    let environment = ["RNN_DIST_LAUNCHER": launcher]
+    #expect(Launcher.localCommand(program: "./rnn-dist", environment: environment) == expected)
   }
 
   @Test func aCommandCanBeTypedAgain() {

@@ -160,6 +160,9 @@ private struct Score: Decodable {
     for part in ["nats/token", "bits/token", "perplexity", "run/checkpoints/step-12"] {
       #expect(outcome.output.contains(part), "\(outcome)")
     }
+    // A pipe has no width: programs read one metric per line. This line is longer than a terminal.
+    let loss = outcome.output.split(separator: "\n").first { $0.hasPrefix("loss ") }
+    #expect(loss?.contains("bits/character") == true && (loss?.count ?? 0) > 80, "\(outcome)")
   }
 
   @Test func oneTokenIsNotPlural() async throws {

@@ -160,5 +160,7 @@ struct StepTests {
     let factors = recorder.steps.map { $0.learningRate / 1e-30 }
     #expect(relativeDifference(factors, [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]) < 1e-9)
     #expect(recorder.evaluations.map(\.isBest) == [true, false, false, false, false])
+    // The best model and the last one are saved.
+    #expect(recorder.evaluations.filter(\.isSaveDue).map(\.step) == [2, 9])
   }
 }

@@ -246,12 +246,10 @@ struct StepBenchmarkArguments: ParsableArguments {
       var records: [FlightRecord]
     }
     let own = Rank(rank: communicator.rank, host: communicator.hostName, records: communicator.records)
-    let encoder = JSONEncoder()
-    let ranks = try communicator.allgather([UInt8](try encoder.encode(own))).map {
+    let ranks = try communicator.allgather([UInt8](try JSONEncoder().encode(own))).map {
       try JSONDecoder().decode(Rank.self, from: Data($0))
     }
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(["ranks": ranks])
+    return try RunRecord.json(of: ["ranks": ranks])
   }
 
   /// The operations of a step in the Trace Event Format, which Perfetto and Chrome show on a time axis.

@@ -168,9 +168,10 @@ private struct Inspection {
     if let checkpoint { rows += Self.rows(checkpoint.files, checkpoint.state) }
     if let weights { rows += Self.rows(weights) }
     let width = rows.map(\.name.count).max() ?? 0
+    let columns = StandardOutput.windowWidth
     return rows.map { row in
       let line = row.name.padding(toLength: width, withPad: " ", startingAt: 0) + "  " + row.text
-      return Console.wrapped(values: line, indent: width + 2)
+      return Console.wrapped(values: line, columns: columns, indent: width + 2)
     }.joined(separator: "\n")
   }
 

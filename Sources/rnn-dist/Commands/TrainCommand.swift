@@ -131,7 +131,7 @@ struct TrainCommand: DistributedCommand {
       return
     }
     // Commands that use a model run in one process.
-    try RunReport.write(outcome, configuration, directory, launcher: Launcher.command(ranks: 1))
+    try RunReport.write(outcome, configuration, directory, launcher: Launcher.localCommand())
   }
 }
 
