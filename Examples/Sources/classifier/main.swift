@@ -1,5 +1,6 @@
 // Trains a classifier of sentences with the libraries that rnn-dist is made of: Datasets reads a file and cuts it into batches,
-// RecurrentNN computes, Metrics scores the outputs, and Checkpoints reads the weights that were saved.
+// RecurrentNN computes, Metrics scores the outputs, and Checkpoints reads the weights that were saved. Ends with status 1 if the loaded
+// weights predict other classes.
 //
 //     classifier [FILE]        FILE has lines `class<TAB>text`; without it the program makes some
 
@@ -39,6 +40,18 @@ func withArrays<Result>(
       return body(input, .classes(classes))
     }
   }
+}
+
+/// The classes that a model predicts for all examples of a set.
+func predictions(
+  _ model: SequenceClassifier<Float>, _ parameters: ParameterBuffer<Float>, for set: ExampleSet
+) -> [Int32] {
+  let context = LayerContext(parameters: parameters, workspace: Workspace<Float>())
+  let output = withArrays(of: Array(0..<Int32(set.count)), in: set) { input, _ in
+    model.predict(input, context).output
+  }
+  guard case .classes(let predicted, probabilities: _)? = output else { return [] }
+  return predicted
 }
 
 let text: TextSource =
@@ -86,9 +99,8 @@ for epoch in 0..<30 {
   if epoch % 10 == 9 { print(String(format: "epoch %2d: loss %.4f", epoch + 1, total / Double(count))) }
 }
 
-let everyExample = (0..<Int32(valid.count)).map { $0 }
-let output = withArrays(of: everyExample, in: valid) { input, _ in model.predict(input, context).output }
-if case .classes(let predicted, probabilities: _)? = output, let reference = valid.target?.classLabels {
+let predicted = predictions(model, parameters, for: valid)
+if let reference = valid.target?.classLabels {
   let metrics = MetricGroup<LabelExample>.labels(markSpans: false)
   let sums = metrics.sums(of: [LabelExample(predicted: predicted, reference: reference)])
   for (metric, value) in metrics.values(of: sums) {
@@ -103,4 +115,9 @@ let vocabularies = try corpus.encoding.save(to: folder)
 let saved = try SafetensorsFile(path: "\(folder)/model.safetensors")
 print(
   "saved \(saved.names.count) tensors, such as \(saved.names[0]), and \(vocabularies.count) files of data")
+let loaded = ParameterBuffer<Float>(model.layout)
+try loaded.load(from: "\(folder)/model.safetensors")
 try FileManager.default.removeItem(atPath: folder)
+let isSame = !predicted.isEmpty && predictions(model, loaded, for: valid) == predicted
+print("predictions with the loaded weights: \(isSame ? "equal" : "DIFFERENT")")
+if !isSame { exit(1) }

@@ -1,11 +1,16 @@
 import Foundation
 
-/// Inputs that libFuzzer found: each reaches code that the others of the same reader don't, or was a finding. `.ci/fuzz --minimize` writes
-/// them to one text file per reader, with one input per line. Backslashes and all bytes except printable ASCII
-/// are escaped as in C (`\n`, `\\`, `\xff`).
+/// Inputs that libFuzzer found: each reaches code that the others of the same reader don't. `.ci/fuzz --minimize` writes them to
+/// one text file per reader, with one input per line, so an input that found a bug belongs in a test of its own. Backslashes and
+/// all bytes except printable ASCII are escaped as in C (`\n`, `\\`, `\xff`).
 public enum Corpus {
   private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("Corpus")
+
+  /// The names of the files without .txt.
+  public static func names() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder.path).map { String($0.dropLast(".txt".count)) }
+  }
 
   /// The inputs of a reader.
   public static func inputs(of reader: FuzzedReader) throws -> [[UInt8]] {

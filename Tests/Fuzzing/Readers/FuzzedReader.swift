@@ -8,7 +8,7 @@ import Tasks
 /// Whatever the file holds, a reader must return, or throw an error that names the problem. It must not trap, hang or take memory
 /// out of proportion to the file.
 public struct FuzzedReader: Sendable, CustomStringConvertible {
-  /// Words in lower case with hyphens; also the folder of its files in `Tests/Fuzzing/Corpus`.
+  /// Words in lower case with hyphens; also the name of its file in `Tests/Fuzzing/Corpus`, without .txt.
   public let name: String
   /// The name of the file that is changed.
   private let file: String
