@@ -57,8 +57,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 
   private func expect(_ mistake: Mistake, _ outcome: Outcome) {
     #expect(outcome.exitCode == mistake.exitCode && !outcome.wasKilled, "\(mistake.name): \(outcome)")
-    // Several problems of a configuration are several errors, each printed once.
-    #expect(!outcome.errors.isEmpty && Set(outcome.errors).count == outcome.errors.count, "\(outcome)")
+    expectErrors(of: outcome, at: #_sourceLocation)
     #expect(!outcome.standardError.contains("Error: "), "\(outcome)")
     for word in mistake.words { #expect(outcome.standardError.contains(word), "\(outcome)") }
     #expect(outcome.standardOutput.isEmpty, "\(outcome)")

@@ -41,6 +41,10 @@ import Testing
     try await train("copies", ranks: ranks, ["training.reproducible=true"])
     let shared = ["training.reproducible=true", "training.share_parameters=true"]
     try await train("shared", ranks: ranks, shared + ["training.steps=6"])
+    // Without shared memory the ranks would have copies.
+    let memory = try #require(try events("memory", of: "shared").first)
+    let gradients = try #require(memory["gradients"] as? Int)
+    #expect(memory["parameters"] as? Int == gradients / ranks)
     try await train("shared", ranks: ranks, shared + ["--resume"])
     #expect(try checkpoint(of: "shared") == checkpoint(of: "copies"))
   }

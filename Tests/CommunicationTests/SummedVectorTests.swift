@@ -65,6 +65,16 @@ import Testing
       }
     }
     deinit { for segment in all { segment.deallocate() } }
+
+    /// The vector of a rank; all ranks are on one host.
+    func vector(_ communicator: any Communicator) -> SharedVector {
+      SharedVector(
+        segments: all, index: communicator.rank, slices: all.count,
+        messages: MessageSum(over: communicator, .fp32)
+      ) {
+        try communicator.barrier()
+      }
+    }
   }
 
   private static func value(_ index: Int, _ rank: Int, _ step: Int) -> Float {
@@ -89,11 +99,7 @@ import Testing
     let segments = Segments(ranks: ranks, count: count)
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let rank = communicator.rank
-      let vector = SharedVector(
-        segments: segments.all, index: rank, slices: ranks, messages: MessageSum(over: communicator, .fp32)
-      ) {
-        try communicator.barrier()
-      }
+      let vector = segments.vector(communicator)
       for (step, spans) in [[0..<count], [1..<2, 100..<7000, 8999..<9000], []].enumerated() {
         for index in 0..<count { vector.elements[index] = Self.value(index, rank, step) }
         try vector.sum(spans)
@@ -118,11 +124,7 @@ import Testing
     let segments = Segments(ranks: ranks, count: count)
     try InProcessCommunicator.run(ranks: ranks) { communicator in
       let rank = communicator.rank
-      let vector = SharedVector(
-        segments: segments.all, index: rank, slices: ranks, messages: MessageSum(over: communicator, .fp32)
-      ) {
-        try communicator.barrier()
-      }
+      let vector = segments.vector(communicator)
       #expect(vector.methods == [.sharedMemory, .messages])
       for spans in [[0..<count], [5..<6, 100..<2000, 2999..<3000]] {
         var results: [[Float]] = []

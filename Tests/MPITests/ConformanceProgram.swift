@@ -27,9 +27,7 @@ struct ConformanceProgram {
     _ suite: String, ranks: Int, environment: [String: String] = [:], limit: Int = 120
   ) throws -> ConformanceProgram {
     let arguments = MPILauncher.options + ["-np", "\(ranks)", try executable().path, suite]
-    let variables = environment.merging(["MPIEXEC_TIMEOUT": "\(limit)"]) { $1 }
-    // mpirun itself ends its ranks at the time limit. The watchdog is for an mpirun that hangs.
-    return try run(try MPILauncher.path(), arguments, variables, limit: limit + 15)
+    return try run(try MPILauncher.path(), arguments, environment, limit: limit)
   }
 
   /// Runs `suite` without mpirun, with additional environment variables.
@@ -52,11 +50,14 @@ struct ConformanceProgram {
     process.standardError = pipe
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    let watchdog = Watchdog(process.processIdentifier, limit: limit)
+    // mpirun itself ends its ranks at the time limit. The watchdog is for an mpirun that hangs.
+    let watchdog = Watchdog(process.processIdentifier, limit: limit + 15)
     let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
     let text = String(decoding: output, as: UTF8.self)
-    guard watchdog.stop() else { throw Unusable(description: "still running after \(limit) s:\n\(text)") }
+    guard watchdog.stop() else {
+      throw Unusable(description: "still running after \(limit + 15) s:\n\(text)")
+    }
     return ConformanceProgram(exitCode: process.terminationStatus, output: text)
   }
 

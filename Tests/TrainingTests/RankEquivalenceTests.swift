@@ -121,24 +121,42 @@ struct RankEquivalenceTests {
 
   @Test("A checkpoint of a sharded optimizer can be resumed at any number of ranks, sharded or whole")
   func shardedOptimizerIsResumed() throws {
+    try resume(
+      .adam, changing: \.shardsOptimizer,
+      [(true, 4, true), (true, 2, true), (true, 1, true), (true, 2, false)])
+  }
+
+  @Test("A run with shared parameters can be resumed with copies, and the other way round")
+  func sharedParametersAreResumed() throws {
+    try resume(
+      .momentum, changing: \.sharesParameters, [(true, 4, true), (true, 2, false), (false, 4, true)])
+  }
+
+  /// Trains half of the steps on two ranks and the rest on other ranks, with an option before and after the interruption, and
+  /// compares the checkpoint with that of one rank without it. Hosts have two ranks after the interruption.
+  private func resume(
+    _ optimizer: OptimizerSettings.Kind, changing option: WritableKeyPath<ReductionOptions, Bool>,
+    _ cases: [(before: Bool, ranks: Int, after: Bool)]
+  ) throws {
     let configuration = RunConfiguration.small(text) {
       $0.training.batchSize = 9
-      $0.training.optimizer.kind = .adam
+      $0.training.optimizer.kind = optimizer
       $0.training.reproducible = true
       $0.training.steps = 8
       $0.checkpoint.everySteps = 4
     }
     let undisturbed = try CheckpointFiles(last: train(configuration, ranks: 1).run)
-    for (ranks, shards) in [(4, true), (2, true), (1, true), (2, false)] {
+    for (before, ranks, after) in cases {
       var first = configuration
       first.training.steps = 4
-      first.training.reduction.shardsOptimizer = true
+      first.training.reduction[keyPath: option] = before
       let run = try train(first, ranks: 2).run
       var second = Job(configuration, ranks: ranks, directory: run)
-      second.configuration.training.reduction.shardsOptimizer = shards
+      second.ranksPerHost = 2
+      second.configuration.training.reduction[keyPath: option] = after
       second.existing = .resume
       try second.run()
-      #expect(try CheckpointFiles(last: run) == undisturbed, "\(ranks) ranks, sharded: \(shards)")
+      #expect(try CheckpointFiles(last: run) == undisturbed, "\(before), then \(ranks) ranks, \(after)")
     }
   }
 
@@ -169,31 +187,6 @@ struct RankEquivalenceTests {
       if case .warning(let text) = $0 { text.contains("training.share_parameters") } else { false }
     }
     #expect(isWarned == (ranks > 1 && ranksPerHost == 1))
-  }
-
-  @Test("A run with shared parameters can be resumed with copies, and the other way round")
-  func sharedParametersAreResumed() throws {
-    let configuration = RunConfiguration.small(text) {
-      $0.training.batchSize = 9
-      $0.training.optimizer.kind = .momentum
-      $0.training.reproducible = true
-      $0.training.steps = 8
-      $0.checkpoint.everySteps = 4
-    }
-    let undisturbed = try CheckpointFiles(last: train(configuration, ranks: 1).run)
-    for (shares, ranks, sharesLater) in [(true, 4, true), (true, 2, false), (false, 4, true)] {
-      var first = configuration
-      first.training.steps = 4
-      first.training.reduction.sharesParameters = shares
-      let run = try train(first, ranks: 2).run
-      var second = Job(configuration, ranks: ranks, directory: run)
-      second.ranksPerHost = 2
-      second.configuration.training.reduction.sharesParameters = sharesLater
-      second.existing = .resume
-      try second.run()
-      #expect(
-        try CheckpointFiles(last: run) == undisturbed, "\(shares), then \(ranks) ranks, \(sharesLater)")
-    }
   }
 
   @Test("Gradients that are sent in bf16 lead to nearly the same losses, also with a sharded optimizer")
