@@ -5,8 +5,8 @@
 
 The message catalogs of GNU gettext (/usr/share/locale/LANGUAGE/LC_MESSAGES/*.mo) hold English messages and their translations by
 people. FOLDER gets train, valid and test parts, `train.en` and `train.LANGUAGE` and so on, with one message per line; valid and test
-have 1,000 messages each. A hash of the message decides its part and its place, and messages that differ only in case, digits or
-punctuation count as one, so no message is in two parts. How many there are depends on the programs. Standard library only.
+have 1,000 messages each. The order of the messages is that of their hashes, so the parts change if programs are added. Messages that
+differ only in case, digits or punctuation count as one, so no message is in two parts. Standard library only.
 """
 import gettext
 import hashlib
@@ -23,7 +23,7 @@ def messages(language):
         try:
             with open(path, "rb") as file:
                 catalog = gettext.GNUTranslations(file)._catalog
-        except (OSError, UnicodeDecodeError, ValueError):
+        except (OSError, ValueError):
             continue
         for key, target in catalog.items():
             # Plural forms have a number beside the message, and a context is before the character 4.
