@@ -45,6 +45,12 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// The place and the problem, without advice, for a line that is left out because the options say so.
+  var cause: String {
+    guard case .line(let name, let line, let problem) = self else { return description }
+    return "\(name):\(line): \(problem.cause)"
+  }
+
   public var description: String {
     switch self {
     case .missing(let path):
@@ -134,6 +140,9 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case columnOfText(String, column: Int)
   /// A text in a column of numbers, in a row of csv whose first column, where the class is read, is a number.
   case textColumn(String, column: Int)
+  /// A text in the first row of a table. `name` is that of its column (from 1) if there is a header, `numbers` are the columns that
+  /// can be read, and `choosesTarget` is true if the options name the column that is forecast.
+  case tableText(String, column: Int, name: String?, numbers: [Int], choosesTarget: Bool)
   /// A number in the column (from 1) that is infinite, not a number, or too large for 32 bits.
   case notFinite(String, column: Int)
   /// A key of a multi-hot step that is not a whole number below the width.
@@ -177,6 +186,15 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// The problem without advice, for a line that is left out because the options say so.
+  var cause: String {
+    switch self {
+    case .empty(let field): "no \(field)"
+    case .tooLong(let field, let length, let limit): "a \(field) of length \(length), the limit is \(limit)"
+    default: description
+    }
+  }
+
   public var description: String {
     switch self {
     case .invalidUTF8(let byte):
@@ -186,8 +204,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .tooManyBytes(let limit): "a line of more than \(limit) bytes; give one sequence per line"
     case .wordTooLong(let limit):
       "a word of more than \(limit) bytes; use data.tokens=char for text without spaces"
-    case .empty(let field):
-      "no \(field); remove the line (of parallel files from each), or set data.empty_sequences=skip"
+    case .empty:
+      "\(cause); remove the line (of parallel files from each), or set data.empty_sequences=skip"
     case .fields(let found, let expected):
       "\(counted(found, "field")) between tabs; expected \(expected)"
     case .labelColumn(let name, let column, let expected):
@@ -226,14 +244,17 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .notANumber(let text, let column):
       "column \(column): \(quoted(text)) is not a number"
         + (isMissingNumber(Array(text.utf8)[...]) ? "; set data.missing=mask if numbers are missing" : "")
-        + (text.contains(",") && parsedNumber(Array(text.replacing(",", with: ".").utf8)[...]) != nil
-          ? "; set data.decimal=comma for decimal commas of csv" : "")
+        + (hasDecimalComma(text) ? "; set data.decimal=comma for decimal commas of csv" : "")
     case .columnOfText(let text, let column):
       "column \(column): \(quoted(text)) is not a number; to read a column of text, name it, such as "
         + "data.columns.source=\(column) data.columns.target=label"
     case .textColumn(let text, let column):
       "column \(column): \(quoted(text)) is not a number, but column 1, where the class is read, has one; if column \(column) "
         + "is the class, set data.columns.target=\(column)"
+    case .tableText(let text, let column, let name, let numbers, let choosesTarget):
+      "column \(column)\(name.map { ", \(quoted($0))" } ?? ""): \(quoted(text)) is not a number; choose columns of numbers, such as "
+        + (choosesTarget ? "" : "data.columns.target=\(numbers[0]) ")
+        + "data.columns.source=\(numbers.map { "\($0)" }.joined(separator: ","))"
     case .notFinite(let text, let column):
       "column \(column): \(quoted(text)) is not a finite 32-bit number"
         + (isMissingNumber(Array(text.utf8)[...]) ? "; set data.missing=mask if numbers are missing" : "")
@@ -252,8 +273,8 @@ public enum LineProblem: Error, Sendable, Equatable, CustomStringConvertible {
           + "source<TAB>target<TAB>second source in a file of pairs"
         : "a second source, which the training data do not have; remove it"
     case .oneText: "1 text, expected 2: first<TAB>second to answer, class<TAB>first<TAB>second in a file"
-    case .tooLong(let field, let length, let limit):
-      "a \(field) of length \(length), the limit is \(limit); raise data.max_length, or set data.too_long=skip or truncate"
+    case .tooLong:
+      "\(cause); raise data.max_length, or set data.too_long=skip or truncate"
     case .missingCounterpart(let file):
       "has no counterpart: \(file) ends before it; parallel files need the same number of lines"
     case .array(let path, let problem): "\(path): \(problem)"
@@ -306,6 +327,11 @@ public enum ArrayProblem: Error, Sendable, Equatable, CustomStringConvertible {
 private func rangeAdvice(_ name: String) -> String {
   let isRange = name.contains("-") && name.allSatisfy { "0123456789-".contains($0) }
   return isRange ? " (a range counts upwards, as in 1-2)" : ""
+}
+
+/// Whether a text is a number if its comma is the mark before decimals.
+func hasDecimalComma(_ text: String) -> Bool {
+  text.contains(",") && parsedNumber(Array(text.replacing(",", with: ".").utf8)[...]) != nil
 }
 
 /// A count with its noun, in the plural if needed: `1 line`, `2 lines`.

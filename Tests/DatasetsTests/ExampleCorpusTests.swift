@@ -112,6 +112,10 @@ import Testing
     #expect(
       skipped.report.firstSkipped
         == .line(name: "text", line: 2, problem: .tooLong(field: "source", length: 4, limit: 3)))
+    // No advice to do what has been done.
+    let warning =
+      "data: 2 examples left out (empty or too long); the first: text:2: a source of length 4, the limit is 3"
+    #expect(skipped.warnings(of: "data") == [warning])
     options.tooLong = .truncate
     let cut = try options.load(.text(text)).train
     #expect(cut.lengths(.source) == [3, 3, 2, 1] && cut.lengths(.target) == [2, 1, 3, 1])

@@ -123,6 +123,11 @@ import Testing
     var (arrays, _) = try inputs(ExampleOptions(.labeled, .npy), .file(.file(list)))
     try arrays.append(array.utf8, name: "input", line: 1)
     #expect(arrays.take().numbers(.source) == [[1, 2, 3, 4]])
+    // A line of the list has a class as well.
+    let problem = LineProblem.fields(found: 2, expected: "the path of the array alone")
+    #expect(throws: DataError.line(name: "input", line: 2, problem: problem)) {
+      try arrays.append("x\ta.npy".utf8, name: "input", line: 2)
+    }
 
     #expect(throws: DataError.self) { try inputs(ExampleOptions(.generated, .lines), .text("a")) }
   }

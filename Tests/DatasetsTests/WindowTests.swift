@@ -147,6 +147,31 @@ import Testing
     // Windows with a target in row 6 are left out: of rows 3 to 7 only 3, 4 and 4, 5 remain.
     #expect(corpus.train.numbers(.target) == [[3, 4], [4, 5]])
     #expect(corpus.train.numbers(.source)[0] == [0, 5, 1, 1, 1, 5, 1, 0, 2, 5, 1, 1])
+    let warning = "data: 2 windows left out, because a target is missing"
+    #expect(corpus.train.warnings(of: "data").contains(warning))
+  }
+
+  /// A column of times is read if no columns are chosen, but never can be.
+  @Test(arguments: ["time,a,b\n", ""]) func aColumnOfText(header: String) throws {
+    let rows = (0..<8).map { "2024-03-01 0\($0):00,\($0),\($0 == 0 ? "" : "5")\n" }.joined()
+    let table = DataSource.text(header + rows)
+    let line = header.isEmpty ? 1 : 2
+    let problem = LineProblem.tableText(
+      "2024-03-01 00:00", column: 1, name: header.isEmpty ? nil : "time", numbers: [2, 3],
+      choosesTarget: false)
+    #expect(throws: DataError.line(name: "text", line: line, problem: problem)) { try options().load(table) }
+    let advice = "such as data.columns.target=2 data.columns.source=2,3"
+    #expect(problem.description.hasSuffix(advice), "\(problem)")
+    let options = options([.source: ["2", "3"], .target: [header.isEmpty ? "2" : "a"]]) { $0.missing = .mask }
+    #expect(try options.load(table).train.count == 4)
+    // In a later row, and for a number with a comma, the field is wrong, not the choice of columns.
+    for (text, wrong) in [("1\n2\nx\n", "x"), ("1,5;2\n", "1,5")] {
+      let error = #expect(throws: DataError.self) { try self.options().load(.text(text)) }
+      guard case .line(_, _, .notANumber(wrong, column: 1)) = error else {
+        Issue.record("\(String(describing: error))")
+        continue
+      }
+    }
   }
 
   /// The forecasts to compare with are those of known numbers, not of the mean in the place of missing ones.

@@ -56,6 +56,8 @@ public struct ReadingReport: Sendable, Equatable {
   public internal(set) var emptySkipped = 0
   /// Examples left out because they are above a limit.
   public internal(set) var overlongSkipped = 0
+  /// Windows over a table that are left out because a target is missing.
+  public internal(set) var incompleteWindows = 0
   /// Examples cut to a limit.
   public internal(set) var truncated = 0
   /// Labels and tags that the training part doesn't have.
@@ -115,7 +117,8 @@ public struct ReadingReport: Sendable, Equatable {
     return lines + line(layout.comments, "comment", "left out", first: layout.firstComment)
       + line(
         emptySkipped + overlongSkipped, "example", "left out (empty or too long)",
-        first: firstSkipped?.description)
+        first: firstSkipped?.cause)
+      + line(incompleteWindows, "window", "left out, because a target is missing")
       + line(truncated, "sequence", "cut to data.max_length")
       + line(
         unknownLabels, "label", "not in the training data, counted as wrong",

@@ -57,6 +57,11 @@ public struct PredictionInputs: Sendable {
       let fields = record.source.bytes.count { $0 == 0x09 } + 1
       throw record.source.problem(.fields(found: fields, expected: "the text alone, without a class"))
     }
+    if layout.source == .array || layout.source == .arrayVector, record.source.bytes.contains(0x09) {
+      // Most likely a line of the training data as well.
+      let fields = record.source.bytes.count { $0 == 0x09 } + 1
+      throw record.source.problem(.fields(found: fields, expected: "the path of the array alone"))
+    }
     if options.kind.takesSecondSource, layout.source == .text, hasTabs || encoding.hasSecondSource == true,
       let tab = record.source.bytes.firstIndex(of: 0x09)
     {

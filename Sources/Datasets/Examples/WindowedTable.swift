@@ -23,6 +23,10 @@ struct TableParser {
   private(set) var hasHeader = false
   /// The names of the columns that are read, of the source first, by the header.
   private(set) var columnNames: [String]?
+  /// The names of all columns, by the header.
+  private var allNames: [String]?
+  /// A row of numbers has been read.
+  private var hasNumbers = false
   /// The numbers so far in each column.
   private var spreads: [NumberSpread] = []
 
@@ -55,6 +59,7 @@ struct TableParser {
       spreads = Array(repeating: NumberSpread(), count: fieldCount)
       if hasHeader {
         let (names, read) = (csv.row.names, columns.source + columns.target)
+        allNames = names
         columnNames = read.map { names[$0] }
         try DataColumns.check(columnNames ?? [], against: knownNames, choice: choice)
         return nil
@@ -64,8 +69,10 @@ struct TableParser {
       throw .columns(found: csv.row.count, expected: fieldCount, delimiter: csv.delimiter)
     }
     let series = columns.series.map { Array(csv.row[$0]) } ?? []
-    return Values(
+    let values = Values(
       source: try numbers(columns.source), target: try numbers(columns.target), series: series)
+    hasNumbers = true
+    return values
   }
 
   /// The columns by the first row, which is a header if columns are named or if none of its numbers is one. By default the first
@@ -109,10 +116,24 @@ struct TableParser {
         numbers.append(Float(number))
         spreads[column].add(number)
       } else {
-        throw .notANumber(String(decoding: field, as: UTF8.self), column: column + 1)
+        throw notANumber(field, column)
       }
     }
     return numbers
+  }
+
+  /// The problem of a field. A column whose first field is a text, such as a time, should not be read at all.
+  private func notANumber(_ field: ArraySlice<UInt8>, _ column: Int) -> LineProblem {
+    let text = String(decoding: field, as: UTF8.self)
+    let others = (0..<fieldCount).filter {
+      isMissingNumber(csv.row[$0]) || parsedNumber(csv.number(csv.row[$0])[...]) != nil
+    }
+    guard !hasNumbers, !others.contains(column), !hasDecimalComma(text), !others.isEmpty else {
+      return .notANumber(text, column: column + 1)
+    }
+    return .tableText(
+      text, column: column + 1, name: allNames?[column], numbers: others.map { $0 + 1 },
+      choosesTarget: choice?.parts.target != nil)
   }
 }
 
@@ -227,23 +248,32 @@ struct WindowedTable {
     return result
   }
 
-  /// The last rows of the inputs of all windows, in two parts: those whose targets lie before the cut of their series, and those
-  /// whose targets lie behind it. A window with targets on both sides belongs to neither, one without a known target is
-  /// left out.
-  func windows(_ options: ExampleOptions, validFraction: Double) -> (first: [Int], second: [Int]) {
-    var (first, second): ([Int], [Int]) = ([], [])
+  /// The windows of a part of the table.
+  struct Windows {
+    /// The last row of the input of each window.
+    private(set) var rows: [Int] = []
+    /// The windows that are left out because a target is missing.
+    private(set) var incomplete = 0
+
+    mutating func add(_ row: Int, isComplete: Bool) {
+      if isComplete { rows.append(row) } else { incomplete += 1 }
+    }
+  }
+
+  /// All windows, in two parts: those whose targets lie before the cut of their series, and those whose targets lie behind it. A
+  /// window with targets on both sides belongs to neither, one with a missing target is left out.
+  func windows(_ options: ExampleOptions, validFraction: Double) -> (first: Windows, second: Windows) {
+    var (first, second) = (Windows(), Windows())
     for (start, end) in zip(series, series.dropFirst()) {
       let cut = cut(start, end, validFraction)
       for last in stride(from: start + options.window - 1, to: end - options.horizon, by: 1) {
         let targets = last + 1..<last + 1 + options.horizon
-        guard
-          !target[targets.lowerBound * targetWidth..<targets.upperBound * targetWidth].contains(
-            where: \.isNaN)
-        else { continue }
+        let isComplete = !target[targets.lowerBound * targetWidth..<targets.upperBound * targetWidth]
+          .contains(where: \.isNaN)
         if targets.upperBound <= cut {
-          first.append(last)
+          first.add(last, isComplete: isComplete)
         } else if targets.lowerBound >= cut {
-          second.append(last)
+          second.add(last, isComplete: isComplete)
         }
       }
     }
@@ -271,11 +301,13 @@ struct WindowedTable {
     encoding.targetScale = Standardization(of: targets, width: targetWidth, masked: false, options.scaling)
   }
 
-  /// The examples of windows that end in these rows. Requires ``prepare(_:masked:)``.
-  func examples(_ rows: [Int], _ options: ExampleOptions) -> ExampleSet {
+  /// The examples of windows. Requires ``prepare(_:masked:)``.
+  func examples(_ windows: Windows, _ options: ExampleOptions) -> ExampleSet {
+    let rows = windows.rows
     let width = source.count / (series.last ?? 1)
     var report = ReadingReport()
     report.layout = notes
+    report.incompleteWindows = windows.incomplete
     if let first = rows.first {
       let number = series.lastIndex { $0 <= first } ?? 0
       let last = first - series[number]
@@ -355,11 +387,11 @@ extension Corpus<ExampleSet> {
       table.measure(options, validFraction: fraction, &encoding)
     }
     try table.check(encoding, options)
-    let rows = table.windows(options, validFraction: fraction)
-    guard !rows.first.isEmpty, !isCut || !rows.second.isEmpty else {
+    let windows = table.windows(options, validFraction: fraction)
+    guard !windows.first.rows.isEmpty, !isCut || !windows.second.rows.isEmpty else {
       throw DataError.tooFewRows(
         name: table.name, needed: options.window + options.horizon,
-        part: !isCut ? nil : rows.first.isEmpty ? "training" : "validation")
+        part: !isCut ? nil : windows.first.rows.isEmpty ? "training" : "validation")
     }
     table.prepare(encoding, masked: options.missing == .mask)
     let read = { (source: DataSource) in
@@ -367,9 +399,9 @@ extension Corpus<ExampleSet> {
     }
     return ExampleCorpus(
       encoding: encoding,
-      train: table.examples(rows.first, options).notingScale(
+      train: table.examples(windows.first, options).notingScale(
         try RecordLayout(options, sources.train), options),
-      valid: try sources.valid.map(read) ?? (isCut ? table.examples(rows.second, options) : nil),
+      valid: try sources.valid.map(read) ?? (isCut ? table.examples(windows.second, options) : nil),
       test: try sources.test.map(read))
   }
 
@@ -380,12 +412,12 @@ extension Corpus<ExampleSet> {
     var table = try WindowedTable(
       source.table(options), options, columnNames: encoding.columnNames)
     try table.check(encoding, options)
-    let rows = table.windows(options, validFraction: 0).first
-    guard !rows.isEmpty else {
+    let windows = table.windows(options, validFraction: 0).first
+    guard !windows.rows.isEmpty else {
       throw DataError.tooFewRows(name: table.name, needed: options.window + options.horizon, part: nil)
     }
     table.prepare(encoding, masked: options.missing == .mask)
-    return table.examples(rows, options).notingHeader(encoding, options.columns)
+    return table.examples(windows, options).notingHeader(encoding, options.columns)
   }
 }
 
