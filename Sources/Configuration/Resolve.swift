@@ -43,7 +43,7 @@ private struct Resolver {
   mutating func apply(override text: String) {
     let origin = Origin.override(text)
     guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
-      report(origin, "", "expects key.path=value, for example model.layers=2")
+      report(origin, "", "expects key.path=value, for example \(example(for: text))")
       return
     }
     let path = String(text[..<equals])
@@ -55,6 +55,14 @@ private struct Resolver {
     }
     var seen: [String: Origin] = [:]
     walk(scalar(value, origin), path: path, keyOrigin: origin, seen: &seen)
+  }
+
+  /// An override in the place of a word that is none. A path is most likely that of the training data.
+  private func example(for word: String) -> String {
+    let section = word.prefix { $0 != "." } + "."
+    let isPath = word.contains { $0 == "/" || $0 == "." } && !word.contains("=")
+    return isPath && !ConfigurationSchema.keys.contains { $0.path.hasPrefix(section) }
+      ? "data.train=\(word)" : "model.layers=2"
   }
 
   /// Parses a value of the command line. Quotes around the whole value make it text, as in YAML.

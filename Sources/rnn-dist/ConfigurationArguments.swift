@@ -20,11 +20,6 @@ struct ConfigurationArguments: ParsableArguments {
   /// The overrides. A second word without `=` is rejected when they are resolved.
   var overrides: [String] { Array(source == nil ? words[...] : words.dropFirst()) }
 
-  /// Whether a preset is named without training data.
-  var lacksData: Bool {
-    !overrides.contains { $0.hasPrefix("data.train") || $0.hasPrefix("data.generator=") }
-  }
-
   /// Reads and checks the configuration. Throws `ConfigurationErrors` with all problems.
   func resolve(requiringText: Bool) throws -> ResolvedConfiguration {
     try RunConfiguration.resolve(

@@ -145,8 +145,8 @@ package final class Console: TrainingObserver {
   }
 
   /// Breaks the lines of a text at spaces to fit a window. Rows after the first are indented unless the window is very narrow.
-  package static func wrapped(_ text: String, columns: Int) -> String {
-    let indent = columns > 20 ? 2 : 0
+  package static func wrapped(_ text: String, columns: Int, indent: Int? = nil) -> String {
+    let indent = indent ?? (columns > 20 ? 2 : 0)
     return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       joined(
         line.split(separator: " ", omittingEmptySubsequences: false).map(String.init), columns, indent: indent

@@ -50,10 +50,13 @@ enum MetricText {
     if case .share = metric.scale { (100, ", %") } else { (1, "") }
   }
 
-  /// One line per metric with its definition, for the help of commands.
+  /// The metrics with their definitions, for the help of commands. The lines fit 80 columns, because the argument parser would
+  /// break longer ones without an indent.
   static var definitions: String {
-    // The argument parser breaks the lines.
-    Metric.all.map { "  " + padded($0.name) + $0.definition + "\n" }.joined()
+    Metric.all.map { metric in
+      let row = Console.wrapped(padded(metric.name) + metric.definition, columns: 77, indent: valueColumn)
+      return row.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n")
+    }.joined(separator: "\n")
   }
 }
 

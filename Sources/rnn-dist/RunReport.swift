@@ -34,7 +34,7 @@ enum RunReport {
     let command = saved.abilities.writesAfter == nil ? "predict" : "generate"
     Console.error(
       "trained for \(Console.clock(outcome.seconds)); next: \(launcher) \(command) \(Launcher.quoted(directory))"
-        + (command == "predict" ? " < lines.txt" : ""))
+        + (command == "predict" ? " < \(inputFile(configuration.data))" : ""))
     switch saved.abilities.writesAfter {
     case .prompt: try sample(saved)
     case .nothing: try texts(saved, for: [nil])
@@ -42,6 +42,15 @@ enum RunReport {
       try texts(saved, for: (saved.encoding.labels?.names ?? []).prefix(5).map { $0 })
     // Held-out vectors all differ, so their outputs are more informative than several samples for one vector.
     case .condition, nil: try examples(saved, run)
+    }
+  }
+
+  /// A name for a file of what `predict` reads.
+  private static func inputFile(_ data: DataOptions) -> String {
+    switch data.format {
+    case .csv: data.window > 0 ? "table.csv" : "rows.csv"
+    case .npy: "paths.txt"
+    default: "lines.txt"
     }
   }
 

@@ -81,10 +81,15 @@ import Testing
     return outcome.standardError.replacingOccurrences(of: path, with: "")
   }
 
-  @Test func anOverrideWithoutItsKey() async throws {
-    let outcome = try await Program.run(["config", "check", "default", "=3"])
+  /// A second word that is a path is most likely the training data.
+  @Test(arguments: [
+    ("=3", "model.layers=2"), ("model.layers", "model.layers=2"), ("word", "model.layers=2"),
+    ("own.txt", "data.train=own.txt"), ("data/own", "data.train=data/own"),
+  ]) func anOverrideWithoutItsKey(word: String, example: String) async throws {
+    let outcome = try await Program.run(["config", "check", "default", word])
     #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
-    #expect(outcome.standardError.contains("expects key.path=value"), "\(outcome)")
+    #expect(
+      outcome.standardError.contains("expects key.path=value, for example \(example)\n"), "\(outcome)")
   }
 
   /// Each problem of a list begins with the same word.
@@ -114,6 +119,17 @@ import Testing
     let outcome = try await Program.run(command + [flag])
     #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty, "\(outcome)")
     #expect(outcome.output.contains("OVERVIEW: ") && outcome.output.contains("USAGE: rnn-dist"), "\(outcome)")
+  }
+
+  /// The definitions of metrics are a table, whose second column begins below the first definition.
+  @Test func metricsOfEvaluate() async throws {
+    let help = try await Program.run(["evaluate", "--help"]).output
+    let lines = help.split(separator: "\n", omittingEmptySubsequences: false)
+    let start = try #require(lines.firstIndex { $0.hasPrefix("Metrics, ") })
+    let table = lines[(start + 1)...].prefix { !$0.isEmpty }
+    #expect(table.contains { $0.hasPrefix("  perplexity            e to the power") }, "\(table)")
+    let continued = table.filter { $0.hasPrefix(String(repeating: " ", count: 24)) }
+    #expect(!continued.isEmpty && table.allSatisfy { $0.hasPrefix("  ") }, "\(table)")
   }
 
   @Test(arguments: commands) func everyCommandHasAVersion(command: [String]) async throws {

@@ -29,13 +29,14 @@ import Testing
   /// The metrics of a model that is trained on the table in some unit.
   private func metrics(_ name: String, _ unit: (Double) -> Double) async throws -> [String: Double] {
     try folder.write(Self.table(unit), to: "\(name).csv")
-    _ = try await run(
+    let trained = try await run(
       "train", "forecast", "data.train=\(name).csv", "data.columns.source=warmth,load",
       "data.columns.target=load",
       "data.window=12", "data.horizon=3", "data.season=6", "model.hidden_size=16", "training.epochs=0",
       "training.steps=150", "training.batch_size=16", "training.learning_rate=0.01",
       "data.valid_fraction=0.2",
       "evaluation.every_steps=50", "--run-dir", name)
+    #expect(trained.standardError.contains("predict \(name) < table.csv\n"), "\(trained)")
     let scored = try await run("evaluate", name, "--json")
     let json = try #require(JSONSerialization.jsonObject(with: scored.standardOutput) as? [String: Any])
     return json.compactMapValues { $0 as? Double }
@@ -54,6 +55,10 @@ import Testing
       let (own, scaled) = (try value(name), try #require(other[name]))
       #expect(abs(scaled - 1000 * own) < 20 * own, "\(name)")
     }
+
+    // There is no embedding and no vocabulary.
+    let inspected = try await run("inspect", "other").output
+    #expect(!inspected.contains("embedding") && !inspected.contains("vocabularies"), "\(inspected)")
 
     // A request has lines of its own, so that no window of rows would be complete.
     let served = try await Program.run(["serve", "other", "--port", "0"], in: folder.path)

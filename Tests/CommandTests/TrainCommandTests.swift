@@ -163,11 +163,22 @@ import Testing
   }
 
   /// The message for a preset without its data says where the data is described.
-  @Test(arguments: [([], 78), (["data.train=none.txt"], 66)] as [([String], Int32)])
-  func dataOfAPreset(words: [String], code: Int32) async throws {
-    let outcome = try await Program.run(["train", "char-lm"] + words, in: folder.path)
-    outcome.expect(code, words.isEmpty ? "data.train" : "none.txt", "rnn-dist config list char-lm")
+  @Test(
+    arguments: [
+      (["char-lm"], 78, "data.train"), (["slots"], 78, "data.train"),
+      (["char-lm", "data.train=none.txt"], 66, "none.txt"),
+    ] as [([String], Int32, String)])
+  func dataOfAPreset(words: [String], code: Int32, problem: String) async throws {
+    let outcome = try await Program.run(["train"] + words, in: folder.path)
+    outcome.expect(code, problem, "rnn-dist config list \(words[0])")
     #expect(!FileManager.default.fileExists(atPath: folder.file("runs")))
+  }
+
+  /// A misspelled key has nothing to do with the data.
+  @Test func noAdviceAboutDataAfterAnotherError() async throws {
+    let outcome = try await Program.run(["train", "text", "training.stesp=3"], in: folder.path)
+    #expect(outcome.exitCode == 78 && outcome.errors.count == 1, "\(outcome)")
+    #expect(!outcome.standardError.contains("config list"), "\(outcome)")
   }
 
   /// A crash signal from another process ends the program; Swift's backtracer would let it continue.

@@ -147,12 +147,14 @@ private struct Inspection {
   var text: String {
     var rows: [(name: String, text: String)] = []
     if let record { rows.append(("run", "\(path): \(describe(record))")) }
-    if let configuration { rows.append(("configuration", Self.describe(configuration))) }
+    if let configuration {
+      rows.append(("configuration", Self.describe(configuration, hasEmbedding: hasEmbedding)))
+    }
     if let vocabulary {
       let kind = vocabulary.unit.rawValue
       rows.append(("vocabulary", "\(vocabulary.count) tokens (\(kind)), digest \(Self.digest(vocabulary))"))
     }
-    if let encoding {
+    if let encoding, !encoding.parts.isEmpty {
       let parts = encoding.parts.map {
         "\($0.name) \(Console.grouped($0.count))" + ($0.kind.map { " (\($0))" } ?? "")
       }
@@ -186,7 +188,12 @@ private struct Inspection {
     return "\(status)\(reason), \(ranks), started \(record.started.formatted(.iso8601))"
   }
 
-  private static func describe(_ configuration: RunConfiguration) -> String {
+  /// False for a model that reads and writes numbers only.
+  private var hasEmbedding: Bool {
+    weights?.names.contains { $0.hasSuffix("embedding.weight") } ?? true
+  }
+
+  private static func describe(_ configuration: RunConfiguration, hasEmbedding: Bool) -> String {
     let (model, data, training) = (configuration.model, configuration.data, configuration.training)
     let isText = configuration.task.data == .stream
     let batch =
@@ -194,9 +201,10 @@ private struct Inspection {
       ? "\(training.batchSize) x \(training.bptt) tokens"
       : training.batchTokens.map { "\($0) tokens" } ?? "\(training.batchSize) sequences"
     let input = isText ? "\(data.tokens.rawValue) tokens" : data.format.rawValue
+    let embedding = hasEmbedding ? ", embedding of \(model.embeddingSize)" : ""
     return """
       \(configuration.task.name) of \(input); \(model.network.cell.kind.rawValue), \(model.network.layers) \
-      \(model.network.layers == 1 ? "layer" : "layers") of \(model.network.hiddenSize), embedding of \(model.embeddingSize); \
+      \(model.network.layers == 1 ? "layer" : "layers") of \(model.network.hiddenSize)\(embedding); \
       \(training.optimizer.kind.rawValue), batch of \(batch), seed \(configuration.seed)
       """
   }

@@ -21,6 +21,10 @@ struct PredictCommand: LocalCommand {
       A csv file whose header names the columns of the training data, in any order and among others, is answered by the same file \
       with a column "predicted" (and "score").
 
+      For a forecast the lines are the rows of a table, with its header if its columns are named. Each row gives the forecast of \
+      the rows after it: steps with a space between them, in each step the quantiles with commas. The header and the rows before \
+      the first whole window give an empty line. For a model of arrays (npy) a line is the path of an array.
+
       With --sample, sequences are sampled from the model instead of searched for. The samples for a line depend on its number, \
       the options and the seed, but not on the other lines.
 

@@ -98,8 +98,10 @@ struct TrainCommand: DistributedCommand {
 
   /// The data files of a preset are not part of the program.
   func advice(after error: any Error) -> String? {
+    // The ranks agree on the text of an error, not on its type.
+    let lacksData = "\(error)".contains("data.train: ")
     guard let preset = arguments.source, let text = Presets.text(named: preset),
-      text.contains("data.train="), arguments.lacksData || ExitCode.code(of: error) == ExitCode.inputMissing
+      text.contains(/data\.train[.=]/), lacksData || ExitCode.code(of: error) == ExitCode.inputMissing
     else { return nil }
     return "the preset \(preset) is made for data that you provide: rnn-dist config list \(preset)"
   }
