@@ -54,10 +54,10 @@ void NAME(rnd_gru_backward)(rnd_gru_gradient a, ptrdiff_t first, ptrdiff_t end) 
 }
 
 // Reference: Cho et al. 2014, equations 5-8; TensorFlow's GRUCell, n = tanh(x_n + U (r h_previous) + b).
-void NAME(rnd_gru_before_gates)(rnd_gru_before a) {
+void NAME(rnd_gru_before_gates)(rnd_gru_before a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
   const T *bias = a.bias;
-  for (int64_t row = 0; row < a.rows; row++) {
+  for (int64_t row = first; row < end; row++) {
     T *gates = (T *)a.gates + row * 3 * H, *reset_h = (T *)a.reset_h + row * H;
     const T *h_previous = (const T *)a.h_previous + row * H;
     ELEMENTWISE
@@ -70,10 +70,10 @@ void NAME(rnd_gru_before_gates)(rnd_gru_before a) {
   }
 }
 
-void NAME(rnd_gru_before_output)(rnd_gru_before a) {
+void NAME(rnd_gru_before_output)(rnd_gru_before a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
   const T *bias = a.bias;
-  for (int64_t row = 0; row < a.rows; row++) {
+  for (int64_t row = first; row < end; row++) {
     T *gates = (T *)a.gates + row * 3 * H, *h = (T *)a.h + row * H;
     const T *h_previous = (const T *)a.h_previous + row * H;
     ELEMENTWISE
@@ -85,10 +85,9 @@ void NAME(rnd_gru_before_output)(rnd_gru_before a) {
   }
 }
 
-void NAME(rnd_gru_before_output_backward)(rnd_gru_before_gradient a) {
+void NAME(rnd_gru_before_output_backward)(rnd_gru_before_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
-  T *dbias = a.dbias;
-  for (int64_t row = 0; row < a.rows; row++) {
+  for (int64_t row = first; row < end; row++) {
     T *gates = (T *)a.gates + row * 3 * H, *dh = (T *)a.dh + row * H;
     const T *h_previous = (const T *)a.h_previous + row * H, *dh_out = (const T *)a.dh_out + row * H;
     ELEMENTWISE
@@ -100,16 +99,13 @@ void NAME(rnd_gru_before_output_backward)(rnd_gru_before_gradient a) {
       gates[H + j] = dz;
       gates[2 * H + j] = dn;
       dh[j] = d * z;
-      dbias[H + j] += dz;
-      dbias[2 * H + j] += dn;
     }
   }
 }
 
-void NAME(rnd_gru_before_gates_backward)(rnd_gru_before_gradient a) {
+void NAME(rnd_gru_before_gates_backward)(rnd_gru_before_gradient a, ptrdiff_t first, ptrdiff_t end) {
   const int64_t H = a.units;
-  T *dbias = a.dbias;
-  for (int64_t row = 0; row < a.rows; row++) {
+  for (int64_t row = first; row < end; row++) {
     T *gates = (T *)a.gates + row * 3 * H, *dh = (T *)a.dh + row * H;
     const T *h_previous = (const T *)a.h_previous + row * H, *d_reset_h = (const T *)a.d_reset_h + row * H;
     ELEMENTWISE
@@ -118,7 +114,6 @@ void NAME(rnd_gru_before_gates_backward)(rnd_gru_before_gradient a) {
       T dr = d_reset_h[j] * h_previous[j] * r * (1 - r);  // reset_h = r h_previous
       gates[j] = dr;
       dh[j] += d_reset_h[j] * r;
-      dbias[j] += dr;
     }
   }
 }

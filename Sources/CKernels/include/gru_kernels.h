@@ -26,25 +26,24 @@ typedef struct {
 RND_SHARED_KERNEL(rnd_gru_backward, rnd_gru_gradient)
 
 /// Reset before the product (Cho 2014, TensorFlow). It has two halves, with the product U_n (r h_previous) between them:
-/// `gates` activates r and z and computes reset_h = r h_previous; `output` activates n and computes h.
+/// `gates` activates r and z and computes reset_h = r h_previous; `output` activates n and computes h. Threads share the rows.
 typedef struct {
-  ptrdiff_t rows, units;
+  ptrdiff_t units;
   void *gates;  // pre-activations without bias -> activations
   const void *bias, *h_previous;
   void *reset_h, *h;
 } rnd_gru_before;
-RND_KERNEL(void, rnd_gru_before_gates, rnd_gru_before)
-RND_KERNEL(void, rnd_gru_before_output, rnd_gru_before)
+RND_SHARED_KERNEL(rnd_gru_before_gates, rnd_gru_before)
+RND_SHARED_KERNEL(rnd_gru_before_output, rnd_gru_before)
 
 /// The backward passes of both halves, the second half first. It turns the n and z columns of the gates into gradients and
-/// dh into z dh; the first half turns the r columns into gradients and adds r d_reset_h to dh.
+/// dh into z dh; the first half turns the r columns into gradients and adds r d_reset_h to dh. Threads share the rows.
 typedef struct {
-  ptrdiff_t rows, units;
+  ptrdiff_t units;
   void *gates;
   const void *h_previous, *dh_out, *d_reset_h;
   void *dh;
-  void *dbias;  // added to
 } rnd_gru_before_gradient;
-RND_KERNEL(void, rnd_gru_before_output_backward, rnd_gru_before_gradient)
-RND_KERNEL(void, rnd_gru_before_gates_backward, rnd_gru_before_gradient)
+RND_SHARED_KERNEL(rnd_gru_before_output_backward, rnd_gru_before_gradient)
+RND_SHARED_KERNEL(rnd_gru_before_gates_backward, rnd_gru_before_gradient)
 #endif

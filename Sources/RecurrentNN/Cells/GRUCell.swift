@@ -71,8 +71,8 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
   public var parameters: [Parameter] { weights.all + (normalization?.parameters ?? []) }
 
   public var weightIH: Parameter { weights.weightIH }
-  /// The plain form sums the gradients of the biases after the last step, the other forms in every step.
-  public var hasIndependentRows: Bool { reset == .after && normalization == nil }
+  /// Layer normalization sums the gradients of biases and gains in every step, the other forms after the last step.
+  public var hasIndependentRows: Bool { normalization == nil }
 
   /// Rows of the stacked weights, and columns of the gates, that belong to r and z, and to n.
   private var rz: Range<Int> { 0..<2 * hiddenSize }
@@ -113,13 +113,17 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
     let (g, recurrent) = (step.gates, cache.recurrent.rows(step.rows))
     if let weightsN = cache.weightsN, let bias = cache.bias {
       let arguments = rnd_gru_before(
-        rows: step.count, units: hiddenSize, gates: g.base, bias: bias.base, h_previous: step.previousH.base,
+        units: hiddenSize, gates: g.base, bias: bias.base, h_previous: step.previousH.base,
         reset_h: recurrent.base, h: step.newH.base)
       cache.weights.multiply(step.recurrentInput, into: g.columns(rz), accumulate: true)
-      rnd_gru_before_gates(Element.kernelType, arguments)
+      KernelThreads.shareRows(step.count, width: hiddenSize) {
+        rnd_gru_before_gates(Element.kernelType, arguments, $0, $1)
+      }
       step.maskState(recurrent)
       weightsN.multiply(recurrent, into: g.columns(n), accumulate: true)
-      rnd_gru_before_output(Element.kernelType, arguments)
+      KernelThreads.shareRows(step.count, width: hiddenSize) {
+        rnd_gru_before_output(Element.kernelType, arguments, $0, $1)
+      }
       return
     }
     cache.weights.multiply(step.recurrentInput, into: recurrent, accumulate: false)
@@ -140,7 +144,7 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
 
   public struct BackwardState {
     let weights: PackedMatrix<Element>
-    /// The summed gradients of the biases; without rows if they are summed after the last step, or if both are the same.
+    /// Layer normalization: the summed gradients of the biases; without rows otherwise.
     let biasIH: MatrixView<Element>
     let biasHH: MatrixView<Element>
     let normalization: GateNormalization<Element>.Gradients?
@@ -156,10 +160,10 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
       context.packed(weights.weightHH, rows: rows, transposed: false)
     }
     let (isAfter, H, arena) = (reset == .after, hiddenSize, context.arena)
+    let biasRows = normalization == nil ? 0 : 1
     return BackwardState(
-      weights: pack(isAfter ? nil : rz), biasIH: arena.zeros(hasIndependentRows ? 0 : 1, 3 * H),
-      biasHH: arena.zeros(normalization == nil ? 0 : 1, 3 * H),
-      normalization: normalization?.makeGradients(context),
+      weights: pack(isAfter ? nil : rz), biasIH: arena.zeros(biasRows, 3 * H),
+      biasHH: arena.zeros(biasRows, 3 * H), normalization: normalization?.makeGradients(context),
       weightsN: isAfter ? nil : pack(n), resetH: arena.matrix(isAfter ? 0 : pass.layout.batchSize, H))
   }
 
@@ -172,12 +176,16 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
     if let weightsN = state.weightsN {
       let dReset = state.resetH.rows(step.forward.sequences)
       let arguments = rnd_gru_before_gradient(
-        rows: step.count, units: hiddenSize, gates: g.base, h_previous: previous.base,
-        dh_out: step.outputGradient.base, d_reset_h: dReset.base, dh: step.dh.base, dbias: state.biasIH.base)
-      rnd_gru_before_output_backward(Element.kernelType, arguments)
+        units: hiddenSize, gates: g.base, h_previous: previous.base, dh_out: step.outputGradient.base,
+        d_reset_h: dReset.base, dh: step.dh.base)
+      KernelThreads.shareRows(step.count, width: hiddenSize) {
+        rnd_gru_before_output_backward(Element.kernelType, arguments, $0, $1)
+      }
       weightsN.multiply(g.columns(n), into: dReset, accumulate: false)
       step.forward.maskState(dReset)
-      rnd_gru_before_gates_backward(Element.kernelType, arguments)
+      KernelThreads.shareRows(step.count, width: hiddenSize) {
+        rnd_gru_before_gates_backward(Element.kernelType, arguments, $0, $1)
+      }
       return step.passRecurrent(g.columns(rz), state.weights, accumulate: true)
     }
     let products = cache.recurrent.rows(step.rows)
@@ -216,7 +224,14 @@ public struct GRUCell<Element: Scalar>: SteppedCell {
     case .before:
       context.multiply(pass.gates.columns(rz), previous, .left, into: dWeight.rows(rz), accumulate: true)
       context.multiply(pass.gates.columns(n), cache.recurrent, .left, into: dWeight.rows(n), accumulate: true)
-      weights.addBiasGradient(state.biasIH, to: gradients)
+      context.arena.scoped {
+        let bias = context.arena.zeros(1, 3 * hiddenSize)
+        // From the last step to the first, so that the sum has the bits of earlier versions.
+        for t in (0..<pass.layout.steps).reversed() {
+          pass.gates.rows(pass.layout.rows(t)).addColumnSums(to: bias.base)
+        }
+        weights.addBiasGradient(bias, to: gradients)
+      }
     }
   }
 }
