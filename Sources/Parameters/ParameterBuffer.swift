@@ -46,7 +46,7 @@ public final class ParameterBuffer<Element: Scalar> {
   }
 
   /// Moves the buffer into memory of another owner, which other processes may share and fill as well. Afterwards, pointers to
-  /// elements and packed copies of weights that were made before are invalid.
+  /// elements that were made before are invalid.
   ///
   /// - Parameters:
   ///   - memory: as many elements as the layout has, at least one.

@@ -33,6 +33,43 @@ import Testing
     }
     #expect((context.workspace.packedBytes == 0) == (rows >= 256 || ProductMode.rule == .blas))
   }
+
+  /// A buffer that moves takes its packed copies along: products and updates read the new memory, even if the old one still
+  /// has other values.
+  @Test(arguments: [false, true])
+  func copiesOfParametersThatMove(updates: Bool) {
+    var builder = ParameterLayout.Builder()
+    let weight = builder.add("weight", [32, 16], .uniform(1))
+    let layout = builder.build()
+    let memory = (0..<2).map { _ in AlignedBuffer<Float>(count: layout.count) }
+    let parameters = ParameterBuffer<Float>(layout, in: memory[0].elements, owner: memory[0])
+    parameters.initialize(seed: 3)
+    let context = LayerContext(parameters: parameters, workspace: Workspace())
+    let scratch = Scratch<Float>()
+    let x = scratch.matrix(Tensor<Float>(shape: [3, 16], seed: 4))
+    func product(_ context: LayerContext<Float>) -> [Float] {
+      let y = scratch.matrix(rows: 3, columns: 32)
+      context.multiply(x, by: weight, transposed: true, into: y)
+      return values(y)
+    }
+    let before = product(context)
+    if updates {
+      context.workspace.forEachBlock(of: parameters) { _ in }
+      #expect(product(context) == before)
+    }
+    parameters.move(to: memory[1].elements, owner: memory[1], copying: 0..<layout.count)
+    if updates {
+      context.workspace.forEachBlock(of: parameters) { range in
+        for index in range { parameters.elements[index] += 1 }
+      }
+    } else {
+      parameters.initialize(seed: 5)
+    }
+    let after = product(context)
+    #expect(after != before)
+    #expect(after == product(LayerContext(parameters: parameters, workspace: Workspace())))
+    withExtendedLifetime((scratch, memory)) {}
+  }
 }
 
 /// Updating and packing block by block, compared with updating everything and packing each copy when it is next read.

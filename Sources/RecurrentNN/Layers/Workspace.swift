@@ -45,7 +45,7 @@ public final class Workspace<Element: Scalar> {
     let whole = parameters.matrix(weight)
     let (rows, columns) = (rows ?? 0..<whole.rows, columns ?? 0..<whole.columns)
     let key = Key(offset: weight.offset, rows: rows, columns: columns, transposed: transposed)
-    if let pack = packs[key], pack.parameters === parameters {
+    if let pack = packs[key], pack.origin == Origin(parameters) {
       pack.refresh()
       pack.matrix.prepare()
       return pack.matrix
@@ -65,8 +65,9 @@ public final class Workspace<Element: Scalar> {
   /// - Parameter change: changes the elements of a range. It is called from the threads of the kernels, for each
   ///   element once.
   public func forEachBlock(of parameters: ParameterBuffer<Element>, _ change: (Range<Int>) -> Void) {
-    if blocks?.parameters !== parameters {
-      blocks = ParameterBlocks(parameters, packs.values.filter { $0.parameters === parameters })
+    let origin = Origin(parameters)
+    if blocks?.origin != origin {
+      blocks = ParameterBlocks(origin, packs.values.filter { $0.origin == origin })
     }
     guard let blocks else { return }
     parameters.didChange()
@@ -133,10 +134,24 @@ extension LayerContext {
   private var rowsWorthPacking: Int { workspace.mode.precision == .int8 ? .max : 256 }
 }
 
+/// The parameters that copies are made from, and their memory: when a buffer moves, the copies that were made before read
+/// memory that it no longer owns.
+private struct Origin<Element: Scalar>: Equatable {
+  let parameters: ParameterBuffer<Element>
+  private let memory: UnsafeMutablePointer<Element>?
+
+  init(_ parameters: ParameterBuffer<Element>) {
+    self.parameters = parameters
+    memory = parameters.elements.baseAddress
+  }
+
+  static func == (a: Origin, b: Origin) -> Bool { a.parameters === b.parameters && a.memory == b.memory }
+}
+
 /// A packed copy of (some rows or columns of) a weight, and the version of the parameters that it was made from.
 private final class PackedWeight<Element: Scalar> {
   var matrix: PackedMatrix<Element>
-  let parameters: ParameterBuffer<Element>
+  let origin: Origin<Element>
   /// Index in the flat buffer of the first row, with the columns that are not packed.
   let begin: Int
   let rows: Int
@@ -148,23 +163,23 @@ private final class PackedWeight<Element: Scalar> {
     _ matrix: PackedMatrix<Element>, of parameters: ParameterBuffer<Element>, elements begin: Int, rows: Int,
     width: Int
   ) {
-    (self.matrix, self.parameters) = (matrix, parameters)
+    (self.matrix, origin) = (matrix, Origin(parameters))
     (self.begin, self.rows, self.width) = (begin, rows, width)
     version = parameters.version
   }
 
   /// Packs again if the parameters have changed since.
   func refresh() {
-    guard version != parameters.version else { return }
+    guard version != origin.parameters.version else { return }
     matrix.repack()
-    version = parameters.version
+    version = origin.parameters.version
   }
 
   /// Call it when an update has visited all rows. A copy that has been read since the last update is now packed from the
   /// new values. Any other (one that only an evaluation needs) stays out of date until it is read again.
   func endRepacking() {
     matrix.endRepacking()
-    version = parameters.version
+    version = origin.parameters.version
   }
 }
 
@@ -176,7 +191,7 @@ private struct ParameterBlocks<Element: Scalar> {
     let rows: Range<Int>
     let packs: [PackedWeight<Element>]
   }
-  let parameters: ParameterBuffer<Element>
+  let origin: Origin<Element>
   private(set) var all: [Block] = []
   /// The copies that are packed block by block.
   private(set) var packs: [PackedWeight<Element>] = []
@@ -187,8 +202,8 @@ private struct ParameterBlocks<Element: Scalar> {
 
   /// Two copies whose rows overlap without being the same can't both be packed block by block: the second is packed when
   /// it is next read.
-  init(_ parameters: ParameterBuffer<Element>, _ packs: [PackedWeight<Element>]) {
-    self.parameters = parameters
+  init(_ origin: Origin<Element>, _ packs: [PackedWeight<Element>]) {
+    self.origin = origin
     var rest = packs.sorted { ($0.begin, $0.rows) < ($1.begin, $1.rows) }[...]
     var next = 0
     while let first = rest.first {
@@ -200,7 +215,7 @@ private struct ParameterBlocks<Element: Scalar> {
       addRows(Array(same))
       next = first.begin + first.rows * first.width
     }
-    addPlain(next..<parameters.count)
+    addPlain(next..<origin.parameters.count)
   }
 
   private mutating func addPlain(_ range: Range<Int>) {
