@@ -422,7 +422,7 @@ extension ConfigurationSchema {
       "training.products", \.training.products,
       "how kernels or OpenBLAS are chosen for a matrix product in fp32: by a rule for the processor, or by the shorter "
         + "time for its shape, measured before the first step and kept in the user's cache directory; tuned runs have other bits on other "
-        + "machines"),
+        + "machines, and their threads share every product instead of computing sequences of their own"),
     Key(
       "training.recompute", \.training.recompute, groups: [.stream],
       "language model: keep the activations of this many steps of a chunk only and compute the rest again in the backward "

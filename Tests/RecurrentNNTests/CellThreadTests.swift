@@ -23,11 +23,11 @@ import Testing
   @Test(arguments: [64, 192], ProductPrecision.ofTraining)
   func stepsOfFewSequences(units: Int, precision: ProductPrecision) throws {
     var builder = ParameterLayout.Builder()
-    let cell = LSTMCell<Float>(inputSize: 3, hiddenSize: units, in: &builder)
+    let cell = WatchedLSTM(LSTMCell<Float>(inputSize: 3, hiddenSize: units, in: &builder))
     let parameters = ParameterBuffer<Float>(builder.build(), seed: 5)
     let context = LayerContext(parameters: parameters, workspace: Workspace<Float>(precision: precision))
     let scratch = Scratch<Float>()
-    defer { KernelThreads.count = 1 }
+    defer { withExtendedLifetime(scratch) { KernelThreads.count = 1 } }
     for (threads, lengths) in [(1, [5]), (2, [5, 3]), (3, [4, 4, 4, 4, 4, 2]), (2, [6])] {
       KernelThreads.count = threads
       let layout = PackedLayout(lengths: lengths)
@@ -35,7 +35,11 @@ import Testing
       let initial = cell.stateSize.parts.map {
         scratch.matrix(randomTensor([layout.batchSize, $0], stream: 2))
       }
+      cell.record.stepsTogether = []
       let together = cell.unroll(.dense(input), layout, from: initial, context)
+      // The BLAS, which computes products in fp32 without AVX2, has no such kernel.
+      let hasKernel = context.workspace.mode.usesOnlyKernels
+      #expect(cell.record.stepsTogether == (hasKernel ? [lengths[lengths.count - 1]] : []))
       let stepped = cell.begin(layout, from: initial, context)
       for t in 0..<layout.steps { cell.forward(step: t, input.rows(layout.rows(t)), stepped, context) }
       #expect(values(together.output) == values(stepped.output), "\(lengths), \(threads) threads")
@@ -43,6 +47,21 @@ import Testing
         together.finalState.map { values($0) } == cell.finalState(stepped, context).map { values($0) },
         "\(lengths), \(threads) threads")
     }
+  }
+
+  /// With more sequences than the kernel has rows for, steps are computed one after the other.
+  @Test func stepsOfManySequencesAreSeparate() {
+    var builder = ParameterLayout.Builder()
+    let cell = WatchedLSTM(LSTMCell<Float>(inputSize: 3, hiddenSize: 64, in: &builder))
+    let parameters = ParameterBuffer<Float>(builder.build(), seed: 5)
+    let context = LayerContext(parameters: parameters, workspace: Workspace<Float>())
+    let scratch = Scratch<Float>()
+    defer { withExtendedLifetime(scratch) {} }
+    let layout = PackedLayout(lengths: Array(repeating: 4, count: 7))
+    _ = cell.unroll(
+      .dense(scratch.matrix(rows: layout.rowCount, columns: 3)), layout,
+      from: cell.stateSize.parts.map { scratch.matrix(rows: layout.batchSize, columns: $0) }, context)
+    #expect(cell.record.stepsTogether.isEmpty)
   }
 
   /// Outputs, states and all gradients of a ragged batch with random masks: all sequences run in the first four steps.
@@ -71,5 +90,62 @@ import Testing
         context)
       return outputs + values(dInput) + dState.flatMap { values($0) } + Array(gradients.elements)
     }
+  }
+}
+
+/// An LSTM that records which steps its kernel for several steps has computed.
+private struct WatchedLSTM: SteppedCell {
+  /// Only the thread of the test writes to it.
+  final class Record: @unchecked Sendable {
+    /// The number of steps of each call that computed several at once.
+    var stepsTogether: [Int] = []
+  }
+
+  typealias Element = Float
+  let cell: LSTMCell<Float>
+  let record = Record()
+
+  init(_ cell: LSTMCell<Float>) { self.cell = cell }
+
+  var inputSize: Int { cell.inputSize }
+  var outputSize: Int { cell.outputSize }
+  var stateSize: StateSize { cell.stateSize }
+  var parameters: [Parameter] { cell.parameters }
+  var weightIH: Parameter { cell.weightIH }
+
+  func makeCache(_ pass: CellPass<Float>, _ context: LayerContext<Float>) -> RecurrentCache<Float> {
+    cell.makeCache(pass, context)
+  }
+
+  func forward(_ step: CellStep<Float>, _ cache: RecurrentCache<Float>, _ context: LayerContext<Float>) {
+    cell.forward(step, cache, context)
+  }
+
+  func forward(
+    steps: Int, from first: CellStep<Float>, _ cache: RecurrentCache<Float>, _ context: LayerContext<Float>
+  ) -> Bool {
+    let isDone = cell.forward(steps: steps, from: first, cache, context)
+    if isDone { record.stepsTogether.append(steps) }
+    return isDone
+  }
+
+  func makeBackwardState(
+    _ pass: CellPass<Float>, _ cache: RecurrentCache<Float>, _ context: LayerContext<Float>
+  ) -> PackedMatrix<Float> {
+    cell.makeBackwardState(pass, cache, context)
+  }
+
+  func backward(
+    _ step: CellBackwardStep<Float>, _ cache: RecurrentCache<Float>, _ weight: PackedMatrix<Float>,
+    _ context: LayerContext<Float>
+  ) {
+    cell.backward(step, cache, weight, context)
+  }
+
+  func addGradients(
+    _ pass: CellPass<Float>, _ cache: RecurrentCache<Float>, _ weight: PackedMatrix<Float>,
+    into gradients: ParameterBuffer<Float>, _ context: LayerContext<Float>
+  ) {
+    cell.addGradients(pass, cache, weight, into: gradients, context)
   }
 }
